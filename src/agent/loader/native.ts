@@ -1,0 +1,115 @@
+/**
+ * The addon's contract (native/). It moves bytes and file descriptors: no policy, no parsing. Every
+ * function throws an `Error` with `code` = the errno name (`EPERM`, `ENOENT` …), `errno`, `syscall`
+ * (what was tried) and, where the verifier spoke, `verifierLog`.
+ */
+
+declare const kind: unique symbol;
+/** A loaded BPF object; freed by `close` or when garbage-collected. */
+export interface BpfObject {
+  readonly [kind]: 'bpf-object';
+}
+
+export interface LoadOptions {
+  /** Bytes of the `config` variable (`struct config`, section .rodata.config). */
+  readonly config: Uint8Array;
+  /** Entries of maps whose size is configurable, by map name. */
+  readonly maxEntries: Readonly<Record<string, number>>;
+  /** Programs to load; all others are left out of the kernel. */
+  readonly programs: readonly string[];
+}
+
+export interface AttachOptions {
+  readonly program: string;
+  readonly ifindex: number;
+  readonly direction: 'ingress' | 'egress';
+  /** `tcx`: BPF link. `tc`: own filter on a clsact qdisc, which is created if missing and otherwise left as it is. */
+  readonly mode: 'tcx' | 'tc';
+  readonly anchor: 'none' | 'head' | 'tail';
+  /** File descriptor of the network namespace that holds the interface; absent: the process's. */
+  readonly netns?: number;
+}
+
+export interface TestRunResult {
+  readonly retval: number;
+  /** Mean over `repeat` runs, nanoseconds. */
+  readonly durationNs: number;
+  /** Frame and context after the run; `tcIndex` is how a hook marks a packet as seen. */
+  readonly data: Uint8Array;
+  readonly tcIndex: number;
+}
+
+export interface TestRunOptions {
+  readonly program: string;
+  readonly frame: Uint8Array;
+  readonly repeat?: number;
+  readonly ifindex?: number;
+  readonly tcIndex?: number;
+  readonly gsoSegs?: number;
+  readonly gsoSize?: number;
+}
+
+export interface Native {
+  /** Opens, configures and loads an object file's bytes. Throws with `verifierLog` when refused. */
+  load(object: Uint8Array, options: LoadOptions): BpfObject;
+  close(object: BpfObject): void;
+
+  /** Returns an attachment id for `detach`. */
+  attach(object: BpfObject, options: AttachOptions): number;
+  /** Removes only what `attach` put there. An interface or namespace that is gone is not an error. */
+  detach(object: BpfObject, attachment: number): void;
+
+  /**
+   * Makes the hooks write to the other flow map and waits, off the main thread, until no program
+   * that saw the old choice still runs (an RCU grace period). Returns the index, 0 or 1, of the map
+   * that is now still and complete.
+   */
+  swap(object: BpfObject): Promise<0 | 1>;
+  /**
+   * Moves up to `keys.length / keySize` entries out of a map, off the main thread, by batch calls.
+   * Returns how many; 0 when the map is empty. The buffers must not be touched until it resolves.
+   */
+  drain(object: BpfObject, map: string, keys: Uint8Array, values: Uint8Array): Promise<number>;
+  /** Copies one array entry: all possible CPUs' values, each padded to 8 bytes, for a per-CPU map. */
+  readMap(object: BpfObject, map: string, index: number, into: Uint8Array): number;
+  /** Sizes for layout checks and buffers. */
+  describeMap(
+    object: BpfObject,
+    map: string,
+  ): {
+    readonly keySize: number;
+    readonly valueSize: number;
+    readonly maxEntries: number;
+    readonly fd: number;
+  };
+  possibleCpus(): number;
+  /** Runs a loaded program on a frame in the kernel (BPF_PROG_TEST_RUN). */
+  testRun(object: BpfObject, options: TestRunOptions): TestRunResult;
+  /** Kernel run-time statistics of a loaded program; zeros unless kernel.bpf_stats_enabled is on. */
+  programStats(object: BpfObject, program: string): { readonly runs: number; readonly ns: number };
+
+  /** Opens a namespace file (/var/run/netns/NAME, /proc/PID/ns/net); cookie as SO_NETNS_COOKIE, decimal. */
+  openNamespace(path: string): {
+    readonly fd: number;
+    readonly inode: number;
+    readonly cookie: string;
+  };
+  /** A bound NETLINK_ROUTE socket with the given RTMGRP_* bits, made inside the namespace. */
+  openNetlink(netns: number | undefined, groups: number): number;
+  send(fd: number, message: Uint8Array): void;
+  closeFd(fd: number): void;
+  /**
+   * Watches descriptors from one background thread. For a netlink socket `onEvent(fd, bytes)` gets
+   * each datagram; for the ring buffer of `ringMap` it is called with undefined bytes after records
+   * came, which are consumed. ENOBUFS (lost messages) is reported as an empty `bytes`.
+   */
+  watch(onEvent: (fd: number, bytes: Uint8Array | undefined) => void): Watcher;
+}
+
+export interface Watcher {
+  addSocket(fd: number): void;
+  addRing(object: BpfObject, ringMap: string): number;
+  remove(fd: number): void;
+  /** Ends the thread; no event comes after it returns. */
+  close(): void;
+}

@@ -1,0 +1,39 @@
+/** The only door to time: components take a `Clock`, tests drive theirs by hand. */
+export interface Clock {
+  /** Wall clock, epoch milliseconds. */
+  nowMs(): number;
+  /** Monotonic milliseconds with a fraction; only differences mean anything. */
+  monotonicMs(): number;
+  /** Resolves after `ms`, rejects with the signal's reason when it is aborted first. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** Calls `tick` every `ms` until disposed. A slow tick delays the next, they never overlap. */
+  every(ms: number, tick: () => void): Disposable;
+}
+
+export const systemClock: Clock = {
+  nowMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+
+  sleep(ms, signal) {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted === true) {
+        reject(signal.reason);
+        return;
+      }
+      const onAbort = (): void => {
+        clearTimeout(timer);
+        reject(signal?.reason);
+      };
+      const timer = setTimeout(() => {
+        signal?.removeEventListener('abort', onAbort);
+        resolve();
+      }, ms);
+      signal?.addEventListener('abort', onAbort, { once: true });
+    });
+  },
+
+  every(ms, tick) {
+    const timer = setInterval(tick, ms);
+    return { [Symbol.dispose]: () => clearInterval(timer) };
+  },
+};

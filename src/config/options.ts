@@ -1,0 +1,116 @@
+import { parseDurationMs } from '../base/units.ts';
+
+/**
+ * One table of options per component gives its configuration type, its environment variables, its
+ * flags (the same name in kebab case) and the reference page.
+ */
+export interface Option<T> {
+  /** Environment variable, `CACHE_ACTIVE_TIMEOUT`; the flag is `--cache-active-timeout`. */
+  readonly env: string;
+  /** Word for the kind of value in `--help` and in errors: `duration`, `integer` … */
+  readonly type: 'string' | 'boolean' | 'integer' | 'duration' | 'list' | 'choice' | 'json';
+  readonly describe: string;
+  /** As it would be written in the environment. The empty text means the default. */
+  readonly fallback: string;
+  readonly choices?: readonly string[];
+  /** Parses a non-empty text; undefined when it is not of this type. */
+  readonly parse: (text: string) => T | undefined;
+  /** What would be right, for the error message: `a duration such as 5s`. */
+  readonly wanted: string;
+}
+
+export type OptionTable = Readonly<Record<string, Option<unknown>>>;
+
+/** The configuration that a table describes. */
+export type Configured<Table extends OptionTable> = {
+  readonly [Key in keyof Table]: Table[Key] extends Option<infer T> ? T : never;
+};
+
+export function text(env: string, fallback: string, describe: string): Option<string> {
+  return { env, type: 'string', describe, fallback, parse: (value) => value, wanted: 'a text' };
+}
+
+export function flag(env: string, fallback: boolean, describe: string): Option<boolean> {
+  const words: Readonly<Record<string, boolean>> = {
+    true: true,
+    t: true,
+    '1': true,
+    yes: true,
+    false: false,
+    f: false,
+    '0': false,
+    no: false,
+  };
+  return {
+    env,
+    type: 'boolean',
+    describe,
+    fallback: String(fallback),
+    parse: (value) => words[value.toLowerCase()],
+    wanted: 'true or false',
+  };
+}
+
+export function integer(
+  env: string,
+  fallback: number,
+  describe: string,
+  range: { readonly min: number; readonly max: number },
+): Option<number> {
+  return {
+    env,
+    type: 'integer',
+    describe,
+    fallback: String(fallback),
+    parse(value) {
+      if (!/^-?\d+$/.test(value)) return undefined;
+      const number = Number(value);
+      return number >= range.min && number <= range.max ? number : undefined;
+    },
+    wanted: `a whole number from ${range.min} to ${range.max}`,
+  };
+}
+
+/** Go-style (`1m30s`), read as milliseconds. */
+export function duration(env: string, fallback: string, describe: string): Option<number> {
+  return {
+    env,
+    type: 'duration',
+    describe,
+    fallback,
+    parse: parseDurationMs,
+    wanted: 'a duration such as 500ms, 5s or 1m30s',
+  };
+}
+
+export function list(env: string, fallback: string, describe: string): Option<readonly string[]> {
+  return {
+    env,
+    type: 'list',
+    describe,
+    fallback,
+    parse: (value) =>
+      value
+        .split(',')
+        .map((item) => item.trim())
+        .filter((item) => item !== ''),
+    wanted: 'a comma-separated list',
+  };
+}
+
+export function choice<const Word extends string>(
+  env: string,
+  choices: readonly Word[],
+  fallback: Word,
+  describe: string,
+): Option<Word> {
+  return {
+    env,
+    type: 'choice',
+    describe,
+    fallback,
+    choices,
+    parse: (value) => choices.find((word) => word === value),
+    wanted: `one of ${choices.join(', ')}`,
+  };
+}

@@ -1,0 +1,238 @@
+/**
+ * The route contracts: the only bridge between the server and the web front end (and the CLI).
+ * Types only; the server's schemas in `server/` check requests against them.
+ */
+
+import type { FieldSpec } from '../flow/field.ts';
+import type { FlowRow, PacketLoss } from '../query/ast.ts';
+
+/** Query parameters that records and metrics share; names are those of console URLs. */
+export interface FlowQuery {
+  /** Epoch seconds. Without it `timeRange` seconds up to now are taken. */
+  readonly startTime?: number;
+  readonly endTime?: number;
+  readonly timeRange?: number;
+  readonly limit?: number;
+  readonly recordType?:
+    | 'flowLog'
+    | 'newConnection'
+    | 'heartbeat'
+    | 'endConnection'
+    | 'allConnections';
+  readonly dataSource?: 'auto' | 'loki' | 'prom' | 'store';
+  /** `Key=value,value&Key!=value|…`, see the filter grammar. */
+  readonly filters?: string;
+  readonly packetLoss?: PacketLoss;
+  readonly namespace?: string;
+}
+
+export interface MetricsQuery extends FlowQuery {
+  /** Bytes (default), Packets, PktDropBytes, PktDropPackets, DnsLatencyMs, DnsFlows, Flows, TimeFlowRttNs or any numeric field. */
+  readonly type?: string;
+  readonly function?: 'count' | 'sum' | 'avg' | 'min' | 'max' | 'p90' | 'p99' | 'rate';
+  /** Required: a scope id, `app` (everything together), or a field; several fields comma-separated. */
+  readonly aggregateBy: string;
+  readonly groups?: string;
+  /** Durations such as `1m`, or bare seconds. */
+  readonly rateInterval?: string;
+  readonly step?: string;
+}
+
+export interface QueryStats {
+  readonly numQueries: number;
+  readonly totalEntries: number;
+  readonly duplicates: number;
+  readonly limitReached: boolean;
+  readonly queriesStats: readonly { readonly name: string; readonly durationMs: number }[];
+  readonly dataSources: readonly string[];
+}
+
+/** One Loki-like stream: labels, then pairs of epoch nanoseconds (text) and a JSON line. */
+export interface StreamItem {
+  readonly stream: Readonly<Record<string, string>>;
+  readonly values: readonly (readonly [string, string])[];
+}
+
+/** One time series: pairs of epoch seconds and the value as text. */
+export interface MatrixItem {
+  readonly metric: Readonly<Record<string, string>>;
+  readonly values: readonly (readonly [number, string])[];
+}
+
+interface Envelope<Type extends string, Item> {
+  readonly resultType: Type;
+  readonly result: readonly Item[];
+  readonly stats: QueryStats;
+  readonly unixTimestamp: number;
+}
+
+/** `GET /api/flow/records` (alias `/api/loki/flow/records`). */
+export type RecordsResponse = Envelope<'streams', StreamItem>;
+
+/** `GET /api/flow/metrics`. */
+export type MetricsResponse = Envelope<'matrix', MatrixItem>;
+
+/** `GET /api/flow/values?field=&contains=&limit=`: suggestions for the filter bar. */
+export interface ValuesResponse {
+  readonly values: readonly string[];
+}
+
+export interface SourceStatus {
+  readonly isEnabled: boolean;
+  readonly namespacesCount: number;
+  readonly isReady: boolean;
+  readonly error: string;
+  readonly errorCode: number;
+}
+
+/** One hook as the console shows it. */
+export interface InterfaceStatus {
+  readonly name: string;
+  readonly index: number;
+  readonly namespace: string;
+  readonly mode: 'tcx' | 'tc';
+  readonly directions: readonly ('ingress' | 'egress')[];
+}
+
+/** What became of every packet that the hooks saw; monotonic totals since start. */
+export interface Accounting {
+  readonly recordedPackets: number;
+  readonly recordedBytes: number;
+  readonly sampledOutPackets: number;
+  readonly sampledOutBytes: number;
+  /** By reason, e.g. `map_full`, `not_ip`, `malformed`. */
+  readonly unrecorded: Readonly<
+    Record<string, { readonly packets: number; readonly bytes: number }>
+  >;
+}
+
+/** `GET /api/status`. `loki` and `prometheus` keep the original's shape. */
+export interface StatusResponse {
+  readonly loki: SourceStatus;
+  readonly prometheus: SourceStatus;
+  readonly store: {
+    readonly kind: string;
+    readonly isReady: boolean;
+    readonly error: string;
+    readonly rows: number;
+    readonly sizeBytes: number;
+    readonly oldestMs: number | null;
+    readonly newestMs: number | null;
+  };
+  readonly agent: {
+    readonly isEnabled: boolean;
+    readonly interfaces: readonly InterfaceStatus[];
+    readonly accounting: Accounting | null;
+  };
+  /** Rows per branch of the pipeline: in = written + filtered + dropped + in flight. */
+  readonly branches: readonly {
+    readonly name: string;
+    readonly in: number;
+    readonly written: number;
+    readonly filtered: number;
+    readonly dropped: Readonly<Record<string, number>>;
+    readonly inFlight: number;
+  }[];
+}
+
+/** `GET /api/frontend-config`. Columns, filters and fields are derived from the field table. */
+export interface FrontendConfig {
+  readonly buildVersion: string;
+  readonly buildDate: string;
+  readonly recordTypes: readonly string[];
+  readonly features: readonly string[];
+  readonly portNaming: {
+    readonly enable: boolean;
+    readonly portNames: Readonly<Record<string, string>>;
+  };
+  readonly sampling: number;
+  readonly columns: readonly ColumnConfig[];
+  readonly filters: readonly FilterConfig[];
+  readonly scopes: readonly ScopeConfig[];
+  readonly fields: readonly FieldConfig[];
+  readonly quickFilters: readonly QuickFilter[];
+  readonly dataSources: readonly string[];
+  readonly lokiMocks: boolean;
+  readonly lokiLabels: readonly string[];
+  readonly promLabels: readonly string[];
+  readonly maxChunkAgeMs: number;
+}
+
+export interface ColumnConfig {
+  readonly id: string;
+  readonly name: string;
+  readonly group?: string;
+  readonly field?: string;
+  readonly fields?: readonly string[];
+  readonly calculated?: string;
+  readonly renderer: NonNullable<FieldSpec['column']>['renderer'] | 'object' | 'pair';
+  readonly tooltip?: string;
+  /** Filter id that a click on the cell uses. */
+  readonly filter?: string;
+  readonly default: boolean;
+  readonly width: number;
+  readonly feature?: string;
+}
+
+export interface FilterConfig {
+  readonly id: string;
+  readonly name: string;
+  readonly component: 'autocomplete' | 'text' | 'number';
+  readonly category: 'common' | 'endpoint' | 'source' | 'destination';
+  /** Query key: a field, or the suffix shared by a pair. */
+  readonly key: string;
+  readonly autoCompleteAddsQuotes?: boolean;
+  readonly hint?: string;
+  readonly examples?: string;
+  readonly placeholder?: string;
+  readonly feature?: string;
+}
+
+export interface ScopeConfig {
+  readonly id: string;
+  readonly name: string;
+  readonly shortName: string;
+  readonly description: string;
+  readonly labels: readonly string[];
+  readonly feature?: string;
+  readonly groups?: readonly string[];
+  readonly filter?: string;
+  readonly stepInto?: string;
+}
+
+export interface FieldConfig {
+  readonly name: string;
+  readonly type: 'string' | 'number' | 'number[]' | 'string[]';
+  readonly format?: 'IP' | 'MAC';
+  readonly description: string;
+}
+
+export interface QuickFilter {
+  readonly name: string;
+  readonly filter: Readonly<Record<string, string>>;
+  readonly default?: boolean;
+}
+
+/**
+ * `GET /api/live` (text/event-stream): one `tick` event after rows became visible in the store, at
+ * most one a second, and one every 15 s without news so that proxies keep the connection.
+ */
+export interface LiveTick {
+  readonly nowMs: number;
+  /** Flows, bytes and packets written since the previous tick, and the milliseconds in between. */
+  readonly flows: number;
+  readonly bytes: number;
+  readonly packets: number;
+  readonly elapsedMs: number;
+  readonly rows: number;
+}
+
+/** Every error of `/api`: HTTP status ≥ 400. `message` says what is wrong and what would be right. */
+export interface ApiError {
+  readonly code: string;
+  readonly message: string;
+  /** The parameter at fault. */
+  readonly parameter?: string;
+}
+
+export type { FlowRow };

@@ -1,0 +1,304 @@
+import { assert } from '../base/assert.ts';
+import { bitWords, setFirstBits } from './bits.ts';
+import type { FieldKind } from './field.ts';
+import type { InternTables } from './intern.ts';
+
+/** Rows of a batch: large enough to spread per-batch work, small enough to stay in the L2 cache. */
+export const BATCH_CAPACITY_ROWS = 4096;
+
+/** A column to allocate: the field's external name and how its values are held. */
+export interface ColumnSpec {
+  readonly name: string;
+  readonly kind: FieldKind;
+}
+
+/**
+ * The columns that a batch has, in a fixed order. Made once by whoever compiles the graph; fields
+ * that no stage reads are left out and never decoded.
+ */
+export class BatchLayout {
+  readonly columns: readonly ColumnSpec[];
+  readonly #indexes = new Map<string, number>();
+
+  constructor(columns: readonly ColumnSpec[]) {
+    this.columns = columns;
+    for (const [index, column] of columns.entries()) {
+      assert(!this.#indexes.has(column.name), `column ${column.name} is twice in a layout`);
+      this.#indexes.set(column.name, index);
+    }
+  }
+
+  has(name: string): boolean {
+    return this.#indexes.has(name);
+  }
+
+  indexOf(name: string): number {
+    return this.#indexes.get(name) ?? -1;
+  }
+
+  kindOf(name: string): FieldKind | undefined {
+    return this.columns[this.indexOf(name)]?.kind;
+  }
+}
+
+/**
+ * Numbers with a presence bitmap: absent is not 0. Values of absent rows are unspecified, so a
+ * reader looks at `present` first; a writer sets both.
+ */
+export interface NumberColumn<Kind extends string, Values> {
+  readonly kind: Kind;
+  readonly values: Values;
+  readonly present: Uint32Array;
+}
+
+export type U8Column = NumberColumn<'u8', Uint8Array>;
+export type U16Column = NumberColumn<'u16', Uint16Array>;
+export type U32Column = NumberColumn<'u32', Uint32Array>;
+export type F64Column = NumberColumn<'f64', Float64Array>;
+
+/** Ids into the batch's intern tables; `MISSING` (0) where there is no value. */
+export interface IdColumn {
+  readonly kind: 'str' | 'addr' | 'mac';
+  readonly values: Uint32Array;
+}
+
+/**
+ * Row `r` holds `values[offsets[r] .. offsets[r + 1]]`: numbers, or string ids. Rows are appended in
+ * order with `pushList`; an empty list is an absent one.
+ */
+export interface ListColumn {
+  readonly kind: 'list<u32>' | 'list<str>';
+  readonly offsets: Uint32Array;
+  values: Uint32Array;
+}
+
+/** Values whose kind is known only row by row. `undefined` is absent. */
+export interface AnyColumn {
+  readonly kind: 'any';
+  readonly values: unknown[];
+}
+
+export type Column =
+  | U8Column
+  | U16Column
+  | U32Column
+  | F64Column
+  | IdColumn
+  | ListColumn
+  | AnyColumn;
+
+type ColumnOf<Kind extends FieldKind> = Extract<Column, { kind: Kind }>;
+
+/**
+ * Flows as a struct of arrays.
+ *
+ * A batch is filled by one source, then passed down the graph. Filters never move rows: they set
+ * `selection`, the ascending indices of the rows that are still wanted (`undefined`: all). Branches
+ * that only read share the batch; a branch that writes takes a `fork` with those columns of its own.
+ * Ids are of the generation in `tables`.
+ */
+export class FlowBatch {
+  readonly layout: BatchLayout;
+  readonly capacity: number;
+  tables: InternTables;
+  length = 0;
+  selection: Uint32Array | undefined = undefined;
+  /** When its first byte left the kernel or the socket, clock milliseconds; for latency metrics. */
+  receivedMs = 0;
+  readonly #columns: Column[];
+
+  constructor(layout: BatchLayout, tables: InternTables, capacity = BATCH_CAPACITY_ROWS) {
+    this.layout = layout;
+    this.tables = tables;
+    this.capacity = capacity;
+    this.#columns = layout.columns.map((spec) => allocate(spec.kind, capacity));
+  }
+
+  /** Number of rows that are selected. */
+  get selected(): number {
+    return this.selection?.length ?? this.length;
+  }
+
+  has(name: string): boolean {
+    return this.layout.has(name);
+  }
+
+  column(name: string): Column {
+    const column = this.#columns[this.layout.indexOf(name)];
+    assert(column !== undefined, `the batch has no column ${name}`);
+    return column;
+  }
+
+  u8(name: string): Uint8Array {
+    return this.#of(name, 'u8').values;
+  }
+
+  u16(name: string): Uint16Array {
+    return this.#of(name, 'u16').values;
+  }
+
+  u32(name: string): Uint32Array {
+    return this.#of(name, 'u32').values;
+  }
+
+  f64(name: string): Float64Array {
+    return this.#of(name, 'f64').values;
+  }
+
+  /** Ids of a `str`, `addr` or `mac` column. */
+  ids(name: string): Uint32Array {
+    const column = this.column(name);
+    assert(
+      column.kind === 'str' || column.kind === 'addr' || column.kind === 'mac',
+      `column ${name} holds ${column.kind}, not ids`,
+    );
+    return column.values;
+  }
+
+  list(name: string): ListColumn {
+    const column = this.column(name);
+    assert(
+      column.kind === 'list<u32>' || column.kind === 'list<str>',
+      `column ${name} holds ${column.kind}, not lists`,
+    );
+    return column;
+  }
+
+  any(name: string): unknown[] {
+    const column = this.column(name);
+    assert(column.kind === 'any', `column ${name} holds ${column.kind}`);
+    return column.values;
+  }
+
+  /** Presence bitmap of a numeric column. */
+  present(name: string): Uint32Array {
+    const column = this.column(name);
+    assert('present' in column, `column ${name} holds ${column.kind}, which has no bitmap`);
+    return column.present;
+  }
+
+  /** Marks a numeric column as present in all rows. */
+  markPresent(name: string): void {
+    setFirstBits(this.present(name), this.length);
+  }
+
+  /** Forgets all rows, so that the batch can be filled again. */
+  reset(tables: InternTables): void {
+    this.tables = tables;
+    this.length = 0;
+    this.selection = undefined;
+    this.receivedMs = 0;
+    for (const column of this.#columns) clear(column);
+  }
+
+  /**
+   * A batch that shares all columns but those named, of which it gets copies, and that has room for
+   * `added` columns. The selection is shared until one side sets its own.
+   */
+  fork(layout: BatchLayout, written: ReadonlySet<string>): FlowBatch {
+    const fork = new FlowBatch(NO_COLUMNS, this.tables, this.capacity);
+    const columns = layout.columns.map((spec): Column => {
+      const index = this.layout.indexOf(spec.name);
+      const own = this.#columns[index];
+      if (own === undefined) return allocate(spec.kind, this.capacity);
+      return written.has(spec.name) ? copy(own) : own;
+    });
+    fork.#adopt(layout, columns);
+    fork.length = this.length;
+    fork.selection = this.selection;
+    fork.receivedMs = this.receivedMs;
+    return fork;
+  }
+
+  #adopt(layout: BatchLayout, columns: readonly Column[]): void {
+    (this as { layout: BatchLayout }).layout = layout;
+    this.#columns.push(...columns);
+  }
+
+  #of<Kind extends 'u8' | 'u16' | 'u32' | 'f64'>(name: string, kind: Kind): ColumnOf<Kind> {
+    const column = this.column(name);
+    assert(column.kind === kind, `column ${name} holds ${column.kind}, not ${kind}`);
+    return column as ColumnOf<Kind>;
+  }
+}
+
+const NO_COLUMNS = new BatchLayout([]);
+
+/** Appends a value to the list of the row being filled; `endList` closes it. */
+export function pushList(column: ListColumn, end: number, value: number): number {
+  if (end === column.values.length) {
+    const values = new Uint32Array(column.values.length * 2);
+    values.set(column.values);
+    column.values = values;
+  }
+  column.values[end] = value;
+  return end + 1;
+}
+
+function allocate(kind: FieldKind, capacity: number): Column {
+  const present = (): Uint32Array => new Uint32Array(bitWords(capacity));
+  switch (kind) {
+    case 'u8':
+      return { kind, values: new Uint8Array(capacity), present: present() };
+    case 'u16':
+      return { kind, values: new Uint16Array(capacity), present: present() };
+    case 'u32':
+      return { kind, values: new Uint32Array(capacity), present: present() };
+    case 'f64':
+      return { kind, values: new Float64Array(capacity), present: present() };
+    case 'str':
+    case 'addr':
+    case 'mac':
+      return { kind, values: new Uint32Array(capacity) };
+    case 'list<u32>':
+    case 'list<str>':
+      return { kind, offsets: new Uint32Array(capacity + 1), values: new Uint32Array(capacity) };
+    case 'any':
+      return { kind, values: [] };
+  }
+}
+
+function clear(column: Column): void {
+  switch (column.kind) {
+    case 'str':
+    case 'addr':
+    case 'mac':
+      column.values.fill(0);
+      return;
+    case 'list<u32>':
+    case 'list<str>':
+      column.offsets.fill(0);
+      return;
+    case 'any':
+      column.values.length = 0;
+      return;
+    default:
+      column.present.fill(0);
+  }
+}
+
+function copy(column: Column): Column {
+  switch (column.kind) {
+    case 'u8':
+      return { kind: column.kind, values: column.values.slice(), present: column.present.slice() };
+    case 'u16':
+      return { kind: column.kind, values: column.values.slice(), present: column.present.slice() };
+    case 'u32':
+      return { kind: column.kind, values: column.values.slice(), present: column.present.slice() };
+    case 'f64':
+      return { kind: column.kind, values: column.values.slice(), present: column.present.slice() };
+    case 'str':
+    case 'addr':
+    case 'mac':
+      return { kind: column.kind, values: column.values.slice() };
+    case 'list<u32>':
+    case 'list<str>':
+      return {
+        kind: column.kind,
+        offsets: column.offsets.slice(),
+        values: column.values.slice(),
+      };
+    case 'any':
+      return { kind: column.kind, values: column.values.slice() };
+  }
+}

@@ -1,0 +1,311 @@
+import { finish32, mix32 } from '../base/hash.ts';
+import { formatAddress, formatMac, parseAddress, parseMac } from '../base/ip.ts';
+
+/**
+ * Intern tables turn strings, addresses and MACs into dense ids, so that equality is an integer
+ * compare and everything that is known of a value is an array look-up by its id.
+ *
+ * Id 0 is `MISSING` in every table: the column has no value in that row. The empty string is a
+ * value like any other and has an id of its own.
+ */
+export const MISSING = 0;
+
+const INITIAL_SLOTS = 1024;
+
+/** What all intern tables share: ids run from 1 to `size`. */
+export interface InternTable {
+  readonly size: number;
+  text(id: number): string;
+  /** The id of a value given as text, adding it; `MISSING` when the text is no such value. */
+  internText(text: string): number;
+  /** The id of a value given as text, or `MISSING` when it was never seen. */
+  find(text: string): number;
+}
+
+/** Strings by content. */
+export class StringTable implements InternTable {
+  readonly #ids = new Map<string, number>();
+  readonly #texts: string[] = [''];
+
+  get size(): number {
+    return this.#texts.length - 1;
+  }
+
+  intern(text: string): number {
+    const known = this.#ids.get(text);
+    if (known !== undefined) return known;
+    const id = this.#texts.length;
+    this.#texts.push(text);
+    this.#ids.set(text, id);
+    return id;
+  }
+
+  internText(text: string): number {
+    return this.intern(text);
+  }
+
+  find(text: string): number {
+    return this.#ids.get(text) ?? MISSING;
+  }
+
+  text(id: number): string {
+    return this.#texts[id] ?? '';
+  }
+}
+
+/**
+ * Fixed-width values of `width` 32-bit words by content: open addressing with linear probing over
+ * one arena, no object per entry. Words are the value's bytes read little-endian.
+ */
+class WordTable {
+  readonly width: number;
+  #arena: Uint32Array;
+  #slots = new Uint32Array(INITIAL_SLOTS);
+  #count = 0;
+
+  constructor(width: number) {
+    this.width = width;
+    this.#arena = new Uint32Array(INITIAL_SLOTS * width);
+  }
+
+  get size(): number {
+    return this.#count;
+  }
+
+  word(id: number, index: number): number {
+    return this.#arena[id * this.width + index]!;
+  }
+
+  /** Slot of the value at `at`: it holds its id, or 0 when the value is not in the table. */
+  slotOf(words: Uint32Array, at: number): number {
+    const width = this.width;
+    let hash = 0;
+    for (let i = 0; i < width; i++) hash = mix32(hash, words[at + i]!);
+    const mask = this.#slots.length - 1;
+    let slot = finish32(hash) & mask;
+    for (;;) {
+      const id = this.#slots[slot]!;
+      if (id === MISSING) return slot;
+      const base = id * width;
+      let same = true;
+      for (let i = 0; i < width; i++) {
+        if (this.#arena[base + i] !== words[at + i]) {
+          same = false;
+          break;
+        }
+      }
+      if (same) return slot;
+      slot = (slot + 1) & mask;
+    }
+  }
+
+  idAt(slot: number): number {
+    return this.#slots[slot]!;
+  }
+
+  insert(slot: number, words: Uint32Array, at: number): number {
+    const id = ++this.#count;
+    const base = id * this.width;
+    if (base + this.width > this.#arena.length) {
+      const arena = new Uint32Array(this.#arena.length * 2);
+      arena.set(this.#arena);
+      this.#arena = arena;
+    }
+    for (let i = 0; i < this.width; i++) this.#arena[base + i] = words[at + i]!;
+    this.#slots[slot] = id;
+    // At most half full, so that a probe is short.
+    if (this.#count * 2 > this.#slots.length) this.#grow();
+    return id;
+  }
+
+  #grow(): void {
+    this.#slots = new Uint32Array(this.#slots.length * 2);
+    for (let id = 1; id <= this.#count; id++) {
+      this.#slots[this.slotOf(this.#arena, id * this.width)] = id;
+    }
+  }
+}
+
+const ADDRESS_WORDS = 4;
+// ::ffff:0:0/96, as little-endian words.
+const MAPPED_WORD = 0xffff0000;
+
+/** Addresses of 16 bytes; IPv4 is kept as ::ffff:a.b.c.d, as the kernel side stores it. */
+export class AddressTable implements InternTable {
+  readonly #table = new WordTable(ADDRESS_WORDS);
+  readonly #texts: string[] = [];
+  readonly #scratch = new Uint32Array(ADDRESS_WORDS);
+
+  get size(): number {
+    return this.#table.size;
+  }
+
+  /** Interns the 16 bytes at `words[at .. at + 4]`. The unspecified address is a value too. */
+  internWords(words: Uint32Array, at: number): number {
+    const slot = this.#table.slotOf(words, at);
+    const id = this.#table.idAt(slot);
+    return id === MISSING ? this.#table.insert(slot, words, at) : id;
+  }
+
+  internText(text: string): number {
+    return this.#load(text) ? this.internWords(this.#scratch, 0) : MISSING;
+  }
+
+  find(text: string): number {
+    if (!this.#load(text)) return MISSING;
+    return this.#table.idAt(this.#table.slotOf(this.#scratch, 0));
+  }
+
+  /** One of the four little-endian words of an address. */
+  word(id: number, index: number): number {
+    return this.#table.word(id, index);
+  }
+
+  isV4(id: number): boolean {
+    const table = this.#table;
+    return table.word(id, 0) === 0 && table.word(id, 1) === 0 && table.word(id, 2) === MAPPED_WORD;
+  }
+
+  /** Copies the 16 bytes of an address to `bytes[at .. at + 16]`. */
+  copyTo(id: number, bytes: Uint8Array, at: number): void {
+    for (let i = 0; i < ADDRESS_WORDS; i++) {
+      const word = this.#table.word(id, i);
+      bytes[at + i * 4] = word;
+      bytes[at + i * 4 + 1] = word >>> 8;
+      bytes[at + i * 4 + 2] = word >>> 16;
+      bytes[at + i * 4 + 3] = word >>> 24;
+    }
+  }
+
+  text(id: number): string {
+    if (id === MISSING || id > this.size) return '';
+    const known = this.#texts[id];
+    if (known !== undefined) return known;
+    const bytes = new Uint8Array(16);
+    this.copyTo(id, bytes, 0);
+    const text = formatAddress(bytes);
+    this.#texts[id] = text;
+    return text;
+  }
+
+  #load(text: string): boolean {
+    const bytes = parseAddress(text);
+    if (bytes === undefined) return false;
+    this.#scratch.set(new Uint32Array(bytes.buffer, bytes.byteOffset, ADDRESS_WORDS));
+    return true;
+  }
+}
+
+const MAC_WORDS = 2;
+
+/** MAC addresses: bytes 0–3 in the first word, 4–5 in the second. */
+export class MacTable implements InternTable {
+  readonly #table = new WordTable(MAC_WORDS);
+  readonly #texts: string[] = [];
+  readonly #scratch = new Uint32Array(MAC_WORDS);
+
+  get size(): number {
+    return this.#table.size;
+  }
+
+  intern(low: number, high: number): number {
+    this.#scratch[0] = low;
+    this.#scratch[1] = high & 0xffff;
+    const slot = this.#table.slotOf(this.#scratch, 0);
+    const id = this.#table.idAt(slot);
+    return id === MISSING ? this.#table.insert(slot, this.#scratch, 0) : id;
+  }
+
+  internText(text: string): number {
+    const bytes = parseMac(text);
+    if (bytes === undefined) return MISSING;
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
+    return this.intern(view.getUint32(0, true), view.getUint16(4, true));
+  }
+
+  find(text: string): number {
+    const bytes = parseMac(text);
+    if (bytes === undefined) return MISSING;
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
+    this.#scratch[0] = view.getUint32(0, true);
+    this.#scratch[1] = view.getUint16(4, true);
+    return this.#table.idAt(this.#table.slotOf(this.#scratch, 0));
+  }
+
+  text(id: number): string {
+    if (id === MISSING || id > this.size) return '';
+    const known = this.#texts[id];
+    if (known !== undefined) return known;
+    const text = formatMac(this.#table.word(id, 0), this.#table.word(id, 1));
+    this.#texts[id] = text;
+    return text;
+  }
+}
+
+/** One generation of tables. A batch keeps the generation alive in which its ids were made. */
+export interface InternTables {
+  readonly generation: number;
+  readonly strings: StringTable;
+  readonly addresses: AddressTable;
+  readonly macs: MacTable;
+}
+
+/** State that outlives batches and holds ids: it moves what is still live to the new generation. */
+export interface Survivor {
+  reintern(from: InternTables, to: InternTables): void;
+}
+
+/** Entries over all three tables at which a new generation is begun. */
+export const INTERN_LIMIT_ENTRIES = 1_000_000;
+
+/**
+ * Hands out the current generation and bounds it.
+ *
+ * Growth without bound would be a leak on a host that sees random addresses, and removing single
+ * entries would need a reference count per row. So, as a moving collector does, a full generation
+ * is left behind: survivors copy what they still need, old batches drain, and it is collected.
+ */
+export class TableSpace {
+  readonly #limit: number;
+  readonly #survivors = new Set<Survivor>();
+  #current: InternTables;
+  #rebuilds = 0;
+
+  constructor(limitEntries = INTERN_LIMIT_ENTRIES) {
+    this.#limit = limitEntries;
+    this.#current = newTables(1);
+  }
+
+  get current(): InternTables {
+    return this.#current;
+  }
+
+  get rebuilds(): number {
+    return this.#rebuilds;
+  }
+
+  register(survivor: Survivor): Disposable {
+    this.#survivors.add(survivor);
+    return { [Symbol.dispose]: () => this.#survivors.delete(survivor) };
+  }
+
+  /** Called between two batches by whoever fills them; true when a new generation was begun. */
+  rotateIfFull(): boolean {
+    const { strings, addresses, macs, generation } = this.#current;
+    if (strings.size + addresses.size + macs.size < this.#limit) return false;
+    const next = newTables(generation + 1);
+    for (const survivor of this.#survivors) survivor.reintern(this.#current, next);
+    this.#current = next;
+    this.#rebuilds++;
+    return true;
+  }
+}
+
+function newTables(generation: number): InternTables {
+  return {
+    generation,
+    strings: new StringTable(),
+    addresses: new AddressTable(),
+    macs: new MacTable(),
+  };
+}

@@ -1,0 +1,42 @@
+import type { Component } from '../base/component.ts';
+import type { FlowBatch } from '../flow/batch.ts';
+import type {
+  FlowRow,
+  MetricQuery,
+  MetricResult,
+  RecordQuery,
+  RecordResult,
+  ValuesQuery,
+} from '../query/ast.ts';
+
+/** What is known of a store's contents and health, for `/api/status` and the health view. */
+export interface StoreStatus {
+  readonly kind: string;
+  readonly ready: boolean;
+  /** Why it is not ready, for a person. */
+  readonly error?: string;
+  readonly rows: number;
+  readonly sizeBytes: number;
+  /** End time of the oldest and the newest row, epoch ms. */
+  readonly oldestMs?: number;
+  readonly newestMs?: number;
+}
+
+/**
+ * Where flows are kept and asked for. DuckDB is one; Loki, Prometheus and ClickHouse will be others.
+ *
+ * `append` resolves when a query would see the rows. Queries are cancelled by their signal down to
+ * the database and reject with the signal's reason; a query that the store cannot answer rejects
+ * with a coded error that says why.
+ */
+export interface FlowStore extends Component {
+  append(batch: FlowBatch): Promise<void>;
+  /** Rows appended so far survive a crash once this resolves. */
+  flush(): Promise<void>;
+  records(query: RecordQuery, signal: AbortSignal): Promise<RecordResult>;
+  metrics(query: MetricQuery, signal: AbortSignal): Promise<MetricResult>;
+  values(query: ValuesQuery, signal: AbortSignal): Promise<readonly string[]>;
+  status(): Promise<StoreStatus>;
+}
+
+export type { FlowRow };
