@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+/* The kernel's own headers, the helpers, and the few constants that older headers lack. */
+
+#include <stdbool.h>
+#include <linux/types.h>
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#define ENOENT 2
+#define E2BIG 7
+#define EEXIST 17
+
+/* TCX calls the next program and clsact the next filter: the same value in both worlds. */
+#define HOOK_NEXT (-1)
+
+#define VLAN_VID_MASK 0x0fff
+
+/* Keeps the compiler from merging or reordering what stands on both sides. */
+#define barrier() asm volatile("" ::: "memory")

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+/*
+ * The kernel neither takes nor returns tc_index in a test run, so these move it from and to cb[0].
+ * The bench_ ones show the same packet as new each time.
+ */
+
+SEC("tc")
+int test_ingress_l2(struct __sk_buff *skb)
+{
+	int verdict;
+
+	skb->tc_index = skb->cb[0];
+	verdict = flow(skb, false, true);
+	skb->cb[0] = skb->tc_index;
+	return verdict;
+}
+
+SEC("tc")
+int test_egress_l2(struct __sk_buff *skb)
+{
+	int verdict;
+
+	skb->tc_index = skb->cb[0];
+	verdict = flow(skb, true, true);
+	skb->cb[0] = skb->tc_index;
+	return verdict;
+}
+
+SEC("tc")
+int test_ingress_l3(struct __sk_buff *skb)
+{
+	int verdict;
+
+	skb->tc_index = skb->cb[0];
+	verdict = flow(skb, false, false);
+	skb->cb[0] = skb->tc_index;
+	return verdict;
+}
+
+SEC("tc")
+int bench_flow(struct __sk_buff *skb)
+{
+	skb->tc_index = 0;
+	return flow(skb, false, true);
+}
+
+/*
+ * Sweeps the source address over 2^17 values: with a repeat count of that many, every run is
+ * another flow. Only of use on an IPv4 frame, whose checksum nobody looks at here.
+ */
+__u32 sweep;
+
+SEC("tc")
+int bench_sweep(struct __sk_buff *skb)
+{
+	void *data = (void *)(long)skb->data;
+	__u32 *source = data + ETH_HLEN + 12;
+
+	skb->tc_index = 0;
+	if ((void *)(source + 1) > (void *)(long)skb->data_end)
+		return HOOK_NEXT;
+	*source = bpf_htonl(0x0a000000 | (sweep++ & 0x1ffff));
+	return flow(skb, false, true);
+}
+
+/* What bench_sweep costs without the datapath. */
+SEC("tc")
+int bench_sweep_floor(struct __sk_buff *skb)
+{
+	void *data = (void *)(long)skb->data;
+	__u32 *source = data + ETH_HLEN + 12;
+
+	skb->tc_index = 0;
+	if ((void *)(source + 1) > (void *)(long)skb->data_end)
+		return HOOK_NEXT;
+	*source = bpf_htonl(0x0a000000 | (sweep++ & 0x1ffff));
+	return HOOK_NEXT;
+}

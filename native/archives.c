@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+/*
+ * What it takes to put Debian's libbpf.a and libelf.a, which are compiled for executables, into a
+ * shared library. All their code is position independent except where it names a variable that an
+ * executable could own: libc's stderr, and libelf's thread-local error.
+ */
+
+/*
+ * Linked with --wrap=stderr: the archives' stderr is this variable, which is our own and hence at
+ * a known distance from the code.
+ */
+extern FILE *__real_stderr;
+FILE *__wrap_stderr;
+
+__attribute__((constructor)) static void copy_stderr(void)
+{
+	__wrap_stderr = __real_stderr;
+}
+
+/* Defining all that libelf's elf_error.o defines keeps the linker from taking that object. */
+void __libelf_seterrno(int code);
+int elf_errno(void);
+const char *elf_errmsg(int code);
+
+static _Thread_local int last_error;
+
+void __libelf_seterrno(int code)
+{
+	last_error = code;
+}
+
+/* Returns the last error and forgets it, as libelf does. */
+int elf_errno(void)
+{
+	int code = last_error;
+
+	last_error = 0;
+	return code;
+}
+
+/* 0 asks about the last error and -1 likewise, but 0 gets no text where there was none. */
+const char *elf_errmsg(int code)
+{
+	static _Thread_local char text[32];
+
+	if (code == 0 && last_error == 0)
+		return NULL;
+	snprintf(text, sizeof(text), "libelf error %d", code > 0 ? code : last_error);
+	return text;
+}

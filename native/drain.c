@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "native.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- Work off the main thread --------------------------------------------------------------- */
+
+/* Filled in on the main thread, run once on a pool thread, settled and freed on the main thread. */
+struct job {
+	napi_async_work work;
+	napi_deferred deferred;
+	/* The caller's buffers, kept from the garbage collector; NULL for swap. */
+	napi_ref buffers[2];
+	struct object *object;
+	void (*run)(struct job *job);
+	void (*done)(struct job *job);
+	struct failure failure;
+	double result;
+
+	int map;
+	struct cursor *cursor;
+	uint8_t *keys;
+	uint8_t *values;
+	uint32_t capacity;
+};
+
+static void execute(napi_env env, void *data)
+{
+	struct job *job = data;
+
+	(void)env;
+	job->run(job);
+}
+
+static void free_job(napi_env env, struct job *job)
+{
+	for (int i = 0; i < 2; i++) {
+		if (job->buffers[i])
+			napi_delete_reference(env, job->buffers[i]);
+	}
+	if (job->work)
+		napi_delete_async_work(env, job->work);
+	release_object(job->object);
+	free(job);
+}
+
+static void complete(napi_env env, napi_status status, void *data)
+{
+	struct job *job = data;
+	napi_value value;
+
+	if (status == napi_cancelled)
+		fail(&job->failure, ECANCELED, "background work");
+	if (job->done)
+		job->done(job);
+	if (job->failure.code) {
+		value = error_value(env, &job->failure);
+		if (value)
+			napi_reject_deferred(env, job->deferred, value);
+	} else if (napi_create_double(env, job->result, &value) == napi_ok) {
+		napi_resolve_deferred(env, job->deferred, value);
+	}
+	free_job(env, job);
+}
+
+static struct job *new_job(napi_env env, struct object *object, void (*run)(struct job *job))
+{
+	struct job *job = calloc(1, sizeof(*job));
+	struct failure failure = { .code = ENOMEM, .call = "background work" };
+
+	if (!job) {
+		throw_failure(env, &failure);
+		return NULL;
+	}
+	job->object = object;
+	job->run = run;
+	object->references++;
+	return job;
+}
+
+/* Returns the promise; on failure frees the job and throws. */
+static napi_value start(napi_env env, struct job *job)
+{
+	struct failure failure = { .code = ENOMEM, .call = "background work" };
+	napi_value promise, name;
+
+	if (napi_create_string_utf8(env, "netobserv", NAPI_AUTO_LENGTH, &name) == napi_ok &&
+	    napi_create_async_work(env, NULL, name, execute, complete, job, &job->work) == napi_ok &&
+	    napi_create_promise(env, &job->deferred, &promise) == napi_ok &&
+	    napi_queue_async_work(env, job->work) == napi_ok)
+		return promise;
+	if (job->done)
+		job->done(job);
+	free_job(env, job);
+	throw_failure(env, &failure);
+	return NULL;
+}
+
+/* --- swap ----------------------------------------------------------------------------------- */
+
+static const char *const flow_maps[FLOW_MAPS] = { "flows_a", "flows_b" };
+
+static void run_swap(struct job *job)
+{
+	struct object *object = job->object;
+	struct bpf_map *current = bpf_object__find_map_by_name(object->bpf, "current");
+	struct bpf_map *inserted = bpf_object__find_map_by_name(object->bpf, ".data.inserted");
+	int next = (object->active + 1) % FLOW_MAPS;
+	struct bpf_map *map = bpf_object__find_map_by_name(object->bpf, flow_maps[next]);
+	uint32_t zero = 0;
+	int fd;
+
+	if (!current || !map || !inserted) {
+		fail(&job->failure, ENOENT, "find flow maps");
+		return;
+	}
+	/*
+	 * The count of new flows starts again. Before the swap, so that the few inserts in between
+	 * wake user space a little early and none is forgotten.
+	 *
+	 * The kernel waits for a grace period before it returns from an update of a map of maps
+	 * (maybe_wait_bpf_programs(), Linux 4.20): no program still uses the old choice then.
+	 */
+	fd = bpf_map__fd(map);
+	if (bpf_map_update_elem(bpf_map__fd(inserted), &zero, &zero, BPF_ANY) ||
+	    bpf_map_update_elem(bpf_map__fd(current), &zero, &fd, BPF_ANY)) {
+		fail(&job->failure, errno, "bpf(BPF_MAP_UPDATE_ELEM)");
+		return;
+	}
+	job->result = object->active;
+	object->active = next;
+}
+
+static void end_swap(struct job *job)
+{
+	job->object->swapping = false;
+}
+
+napi_value swap(napi_env env, napi_callback_info info)
+{
+	struct failure failure = { .code = EBUSY, .call = "swap: one is under way" };
+	napi_value arguments[1];
+	struct object *object;
+	struct job *job;
+
+	if (!get_arguments(env, info, 1, arguments) || !get_object(env, arguments[0], &object))
+		return NULL;
+	if (object->swapping) {
+		throw_failure(env, &failure);
+		return NULL;
+	}
+	job = new_job(env, object, run_swap);
+	if (!job)
+		return NULL;
+	object->swapping = true;
+	job->done = end_swap;
+	return start(env, job);
+}
+
+/* --- drain ---------------------------------------------------------------------------------- */
+
+/* One batch; false at the end of the map or on failure. */
+static bool drain_batch(struct job *job, uint32_t *count)
+{
+	struct cursor *cursor = job->cursor;
+	uint32_t next;
+	int error;
+
+	*count = job->capacity;
+	error = bpf_map_lookup_and_delete_batch(job->map, cursor->started ? &cursor->token : NULL,
+						&next, job->keys, job->values, count, NULL) ?
+			errno :
+			0;
+	if (error && error != ENOENT) {
+		*count = 0;
+		cursor->started = false;
+		return fail(&job->failure, error, "bpf(BPF_MAP_LOOKUP_AND_DELETE_BATCH)");
+	}
+	cursor->started = !error;
+	cursor->token = next;
+	return !error;
+}
+
+static void run_drain(struct job *job)
+{
+	bool resumed = job->cursor->started;
+	uint32_t count;
+
+	if (!drain_batch(job, &count) && !job->failure.code && count == 0 && resumed)
+		/* Nothing behind the place reached last time: only from the start is empty empty. */
+		drain_batch(job, &count);
+	job->result = count;
+}
+
+static void end_drain(struct job *job)
+{
+	job->cursor->map = job->map;
+}
+
+/* The cursor of a map, made on first use; -1 as its map while a drain is under way. */
+static struct cursor *take_cursor(struct object *object, int map, struct failure *failure)
+{
+	struct cursor *cursor;
+
+	for (cursor = object->cursors; cursor; cursor = cursor->next) {
+		if (cursor->map == map)
+			return cursor;
+	}
+	cursor = calloc(1, sizeof(*cursor));
+	if (!cursor) {
+		fail(failure, ENOMEM, "drain");
+		return NULL;
+	}
+	cursor->map = map;
+	cursor->next = object->cursors;
+	object->cursors = cursor;
+	return cursor;
+}
+
+static bool get_drain(napi_env env, napi_value *arguments, struct job *job)
+{
+	struct failure failure = {};
+	char name[NAME_BYTES];
+	struct bpf_map *map;
+	size_t keys, values;
+
+	if (!get_string(env, arguments[1], "map", name, sizeof(name)) ||
+	    !get_bytes(env, arguments[2], "keys", &job->keys, &keys) ||
+	    !get_bytes(env, arguments[3], "values", &job->values, &values))
+		return false;
+	job->map = map_fd(env, job->object, name);
+	if (job->map < 0)
+		return false;
+	map = bpf_object__find_map_by_name(job->object->bpf, name);
+	job->capacity = keys / bpf_map__key_size(map);
+	if (values / bpf_map__value_size(map) < job->capacity || job->capacity == 0) {
+		fail(&failure, EINVAL, "drain: buffers do not hold equally many entries");
+		throw_failure(env, &failure);
+		return false;
+	}
+	job->cursor = take_cursor(job->object, job->map, &failure);
+	if (!job->cursor) {
+		throw_failure(env, &failure);
+		return false;
+	}
+	return true;
+}
+
+napi_value drain(napi_env env, napi_callback_info info)
+{
+	struct failure failure = { .code = ENOMEM, .call = "drain" };
+	napi_value arguments[4];
+	struct object *object;
+	struct job *job;
+
+	if (!get_arguments(env, info, 4, arguments) || !get_object(env, arguments[0], &object))
+		return NULL;
+	job = new_job(env, object, run_drain);
+	if (!job)
+		return NULL;
+	if (!get_drain(env, arguments, job)) {
+		free_job(env, job);
+		return NULL;
+	}
+	for (int i = 0; i < 2; i++) {
+		if (napi_create_reference(env, arguments[2 + i], 1, &job->buffers[i]) != napi_ok) {
+			free_job(env, job);
+			throw_failure(env, &failure);
+			return NULL;
+		}
+	}
+	job->done = end_drain;
+	return start(env, job);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "native.h"
+
+#include <errno.h>
+
+static const struct {
+	const char *name;
+	napi_callback function;
+} exports_table[] = {
+	{ "load", load },
+	{ "close", close_object },
+	{ "attach", attach },
+	{ "detach", detach },
+	{ "swap", swap },
+	{ "drain", drain },
+	{ "readMap", read_map },
+	{ "describeMap", describe_map },
+	{ "possibleCpus", possible_cpus },
+	{ "testRun", test_run },
+	{ "programStats", program_stats },
+	{ "openNamespace", open_namespace },
+	{ "openNetlink", open_netlink },
+	{ "send", send_message },
+	{ "closeFd", close_fd },
+	{ "watch", watch },
+};
+
+NAPI_MODULE_INIT()
+{
+	for (size_t i = 0; i < sizeof(exports_table) / sizeof(exports_table[0]); i++) {
+		napi_value function;
+
+		if (napi_create_function(env, exports_table[i].name, NAPI_AUTO_LENGTH,
+					 exports_table[i].function, NULL, &function) != napi_ok ||
+		    !set_value(env, exports, exports_table[i].name, function)) {
+			napi_throw_error(env, NULL, "cannot export the addon's functions");
+			return NULL;
+		}
+	}
+	return exports;
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
+#include "native.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool fail(struct failure *failure, int code, const char *call)
+{
+	failure->code = code < 0 ? -code : code;
+	failure->call = call;
+	return false;
+}
+
+bool set_value(napi_env env, napi_value object, const char *name, napi_value value)
+{
+	return napi_set_named_property(env, object, name, value) == napi_ok;
+}
+
+bool set_number(napi_env env, napi_value object, const char *name, double number)
+{
+	napi_value value;
+
+	return napi_create_double(env, number, &value) == napi_ok &&
+	       set_value(env, object, name, value);
+}
+
+static bool set_string(napi_env env, napi_value object, const char *name, const char *text)
+{
+	napi_value value;
+
+	return napi_create_string_utf8(env, text, NAPI_AUTO_LENGTH, &value) == napi_ok &&
+	       set_value(env, object, name, value);
+}
+
+/* Consumes the failure's log. */
+napi_value error_value(napi_env env, struct failure *failure)
+{
+	const char *code = strerrorname_np(failure->code);
+	char message[256];
+	napi_value text, error = NULL;
+
+	snprintf(message, sizeof(message), "%s: %s: %s", failure->call, code ? code : "unknown error",
+		 strerror(failure->code));
+	if (napi_create_string_utf8(env, message, NAPI_AUTO_LENGTH, &text) == napi_ok &&
+	    napi_create_error(env, NULL, text, &error) == napi_ok) {
+		set_string(env, error, "code", code ? code : "UNKNOWN");
+		set_number(env, error, "errno", failure->code);
+		set_string(env, error, "syscall", failure->call);
+		if (failure->log)
+			set_string(env, error, "verifierLog", failure->log);
+	}
+	free(failure->log);
+	failure->log = NULL;
+	return error;
+}
+
+void throw_failure(napi_env env, struct failure *failure)
+{
+	napi_value error = error_value(env, failure);
+
+	if (error)
+		napi_throw(env, error);
+}
+
+void throw_type(napi_env env, const char *message)
+{
+	napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", message);
+}
+
+static bool reject(napi_env env, const char *name, const char *wanted)
+{
+	char message[128];
+
+	snprintf(message, sizeof(message), "%s must be %s", name, wanted);
+	throw_type(env, message);
+	return false;
+}
+
+bool get_arguments(napi_env env, napi_callback_info info, size_t count, napi_value *values)
+{
+	size_t given = count;
+
+	if (napi_get_cb_info(env, info, &given, values, NULL, NULL) != napi_ok || given < count) {
+		throw_type(env, "too few arguments");
+		return false;
+	}
+	return true;
+}
+
+static bool is_type(napi_env env, napi_value value, napi_valuetype wanted)
+{
+	napi_valuetype type;
+
+	return napi_typeof(env, value, &type) == napi_ok && type == wanted;
+}
+
+bool get_property(napi_env env, napi_value object, const char *name, napi_value *value)
+{
+	if (!is_type(env, object, napi_object))
+		return reject(env, "options", "an object");
+	if (napi_get_named_property(env, object, name, value) != napi_ok)
+		return reject(env, name, "given");
+	return true;
+}
+
+bool has_property(napi_env env, napi_value object, const char *name)
+{
+	napi_value value;
+
+	return napi_get_named_property(env, object, name, &value) == napi_ok &&
+	       !is_type(env, value, napi_undefined);
+}
+
+bool get_u32(napi_env env, napi_value value, const char *name, uint32_t *into)
+{
+	double number;
+
+	if (napi_get_value_double(env, value, &number) != napi_ok || !(number >= 0) ||
+	    number > UINT32_MAX || number != (double)(uint32_t)number)
+		return reject(env, name, "a whole number below 2^32");
+	*into = (uint32_t)number;
+	return true;
+}
+
+bool get_optional_u32(napi_env env, napi_value object, const char *name, uint32_t *into)
+{
+	napi_value value;
+
+	if (!has_property(env, object, name))
+		return true;
+	return get_property(env, object, name, &value) && get_u32(env, value, name, into);
+}
+
+bool get_string(napi_env env, napi_value value, const char *name, char *into, size_t size)
+{
+	size_t length;
+
+	/* One byte of slack tells a string that fits from one that was cut. */
+	if (napi_get_value_string_utf8(env, value, NULL, 0, &length) != napi_ok || length >= size)
+		return reject(env, name, "a string that is not too long");
+	return napi_get_value_string_utf8(env, value, into, size, &length) == napi_ok;
+}
+
+bool get_bytes(napi_env env, napi_value value, const char *name, uint8_t **data, size_t *size)
+{
+	bool is_typed_array = false;
+	napi_typedarray_type type;
+	void *start;
+
+	if (napi_is_typedarray(env, value, &is_typed_array) != napi_ok || !is_typed_array ||
+	    napi_get_typedarray_info(env, value, &type, size, &start, NULL, NULL) != napi_ok ||
+	    type != napi_uint8_array)
+		return reject(env, name, "a Uint8Array");
+	*data = start;
+	return true;
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The addon moves bytes and file descriptors between JavaScript and the kernel. It holds no policy
+ * and parses nothing; src/agent/loader/native.ts is its contract.
+ *
+ * Every function that can fail returns a struct failure by pointer and says so with `false`; the
+ * N-API border turns it into a thrown error or a rejected promise.
+ */
+
+#define NAPI_VERSION 9
+#include <node_api.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The kernel's names are at most 15 characters, ours are shorter than this. */
+#define NAME_BYTES 64
+/* The end of the verifier's log holds the reason; the rest is of no use in an error. */
+#define LOG_BYTES (64 * 1024)
+
+struct failure {
+	int code; /* errno, positive */
+	const char *call; /* what was tried: a literal */
+	char *log; /* owned; NULL unless the verifier spoke */
+};
+
+bool fail(struct failure *failure, int code, const char *call);
+
+/* --- napi.c: arguments in, values and errors out ------------------------------------------- */
+
+void throw_failure(napi_env env, struct failure *failure);
+void throw_type(napi_env env, const char *message);
+napi_value error_value(napi_env env, struct failure *failure);
+
+/* Each throws and returns false when the argument is not what it should be. */
+bool get_arguments(napi_env env, napi_callback_info info, size_t count, napi_value *values);
+bool get_property(napi_env env, napi_value object, const char *name, napi_value *value);
+bool has_property(napi_env env, napi_value object, const char *name);
+bool get_u32(napi_env env, napi_value value, const char *name, uint32_t *into);
+bool get_string(napi_env env, napi_value value, const char *name, char *into, size_t size);
+bool get_bytes(napi_env env, napi_value value, const char *name, uint8_t **data, size_t *size);
+/* Missing or undefined leaves `into` as it is. */
+bool get_optional_u32(napi_env env, napi_value object, const char *name, uint32_t *into);
+
+bool set_number(napi_env env, napi_value object, const char *name, double number);
+bool set_value(napi_env env, napi_value object, const char *name, napi_value value);
+
+/* --- object.c ------------------------------------------------------------------------------- */
+
+#define FLOW_MAPS 2
+/* Ids of attachments start here, so that 0 is never one. */
+#define FIRST_ATTACHMENT 1
+
+struct attachment {
+	struct attachment *next;
+	int id;
+	int link; /* TCX: owning it is being attached; -1 for TC */
+	/* TC only. */
+	int netns; /* own descriptor; -1: the process's namespace */
+	uint64_t netns_inode;
+	int ifindex;
+	int point; /* enum bpf_tc_attach_point */
+	uint32_t handle;
+	uint32_t priority;
+	bool owns_qdisc;
+};
+
+/* Where a batch of a map went on; a map is drained by one caller at a time. */
+struct cursor {
+	struct cursor *next;
+	int map;
+	bool started;
+	uint32_t token;
+};
+
+/*
+ * Kept alive by JavaScript's handle and by every operation under way off the main thread, the last
+ * of which frees it. `references` is only touched on the main thread.
+ */
+struct object {
+	struct bpf_object *bpf;
+	int references;
+	bool closed;
+	bool swapping;
+	int active; /* which flow map hooks write to */
+	int next_attachment;
+	struct attachment *attachments;
+	struct cursor *cursors;
+};
+
+bool get_object(napi_env env, napi_value value, struct object **into);
+void release_object(struct object *object);
+/* -1 and a thrown error when there is no such map or program. */
+int map_fd(napi_env env, struct object *object, const char *name);
+int program_fd(napi_env env, struct object *object, const char *name);
+
+napi_value load(napi_env env, napi_callback_info info);
+napi_value close_object(napi_env env, napi_callback_info info);
+napi_value read_map(napi_env env, napi_callback_info info);
+napi_value describe_map(napi_env env, napi_callback_info info);
+napi_value possible_cpus(napi_env env, napi_callback_info info);
+napi_value test_run(napi_env env, napi_callback_info info);
+napi_value program_stats(napi_env env, napi_callback_info info);
+
+/* --- attach.c ------------------------------------------------------------------------------- */
+
+void detach_all(struct object *object);
+napi_value attach(napi_env env, napi_callback_info info);
+napi_value detach(napi_env env, napi_callback_info info);
+
+/* --- drain.c -------------------------------------------------------------------------------- */
+
+napi_value swap(napi_env env, napi_callback_info info);
+napi_value drain(napi_env env, napi_callback_info info);
+
+/* --- netlink.c ------------------------------------------------------------------------------ */
+
+/* Moves this thread into a namespace (-1: stays) and back; nothing else may run in between. */
+struct visit {
+	int home;
+};
+bool enter_netns(int netns, struct visit *visit, struct failure *failure);
+void leave_netns(struct visit *visit);
+/* Whether any filter hangs on either side of an interface's clsact qdisc, in this namespace. */
+bool has_tc_filters(int ifindex, bool *result, struct failure *failure);
+
+napi_value open_namespace(napi_env env, napi_callback_info info);
+napi_value open_netlink(napi_env env, napi_callback_info info);
+napi_value send_message(napi_env env, napi_callback_info info);
+napi_value close_fd(napi_env env, napi_callback_info info);
+
+/* --- watch.c -------------------------------------------------------------------------------- */
+
+napi_value watch(napi_env env, napi_callback_info info);

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
+#include "native.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Tells our handles from any other external value. */
+static const napi_type_tag object_tag = { 0x6e65746f62736572, 0x762d6270662d6f62 };
+
+/*
+ * libbpf prints through one callback for the whole process. While an object is being loaded its
+ * warnings, the verifier's log among them, go to the end of this thread's buffer; at any other
+ * time they are dropped, since every failure is also returned.
+ */
+static _Thread_local char *log_buffer;
+
+static int collect_log(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	size_t used, room, length;
+	char *text = NULL;
+	int printed;
+
+	if (!log_buffer || level == LIBBPF_DEBUG)
+		return 0;
+	printed = vasprintf(&text, format, arguments);
+	if (printed < 0)
+		return 0;
+	length = printed;
+	used = strlen(log_buffer);
+	room = LOG_BYTES - 1 - used;
+	if (length >= LOG_BYTES) {
+		memcpy(log_buffer, text + length - (LOG_BYTES - 1), LOG_BYTES);
+	} else {
+		if (length > room) {
+			memmove(log_buffer, log_buffer + (length - room), used - (length - room) + 1);
+			used -= length - room;
+		}
+		memcpy(log_buffer + used, text, length + 1);
+	}
+	free(text);
+	return 0;
+}
+
+static void free_object(struct object *object)
+{
+	detach_all(object);
+	while (object->cursors) {
+		struct cursor *cursor = object->cursors;
+
+		object->cursors = cursor->next;
+		free(cursor);
+	}
+	if (object->bpf)
+		bpf_object__close(object->bpf);
+	free(object);
+}
+
+void release_object(struct object *object)
+{
+	if (--object->references == 0)
+		free_object(object);
+}
+
+static void finalize_object(napi_env env, void *data, void *hint)
+{
+	(void)env;
+	(void)hint;
+	release_object(data);
+}
+
+bool get_object(napi_env env, napi_value value, struct object **into)
+{
+	bool is_ours = false;
+	void *data;
+
+	if (napi_check_object_type_tag(env, value, &object_tag, &is_ours) != napi_ok || !is_ours ||
+	    napi_get_value_external(env, value, &data) != napi_ok) {
+		throw_type(env, "object must come from load()");
+		return false;
+	}
+	*into = data;
+	if ((*into)->closed) {
+		struct failure failure = { .code = EBADF, .call = "use of a closed object" };
+
+		throw_failure(env, &failure);
+		return false;
+	}
+	return true;
+}
+
+int map_fd(napi_env env, struct object *object, const char *name)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(object->bpf, name);
+	struct failure failure = { .code = ENOENT, .call = "find map" };
+
+	if (map)
+		return bpf_map__fd(map);
+	throw_failure(env, &failure);
+	return -1;
+}
+
+int program_fd(napi_env env, struct object *object, const char *name)
+{
+	struct bpf_program *program = bpf_object__find_program_by_name(object->bpf, name);
+	int fd = program ? bpf_program__fd(program) : -1;
+	struct failure failure = { .code = ENOENT, .call = "find loaded program" };
+
+	if (fd < 0)
+		throw_failure(env, &failure);
+	return fd;
+}
+
+static bool choose_programs(napi_env env, struct bpf_object *bpf, napi_value names)
+{
+	struct bpf_program *program;
+	uint32_t count;
+
+	bpf_object__for_each_program(program, bpf)
+		bpf_program__set_autoload(program, false);
+	if (napi_get_array_length(env, names, &count) != napi_ok) {
+		throw_type(env, "programs must be an array");
+		return false;
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		struct failure failure = { .code = ENOENT, .call = "find program" };
+		char name[NAME_BYTES];
+		napi_value value;
+
+		if (napi_get_element(env, names, i, &value) != napi_ok ||
+		    !get_string(env, value, "programs", name, sizeof(name)))
+			return false;
+		program = bpf_object__find_program_by_name(bpf, name);
+		if (!program) {
+			throw_failure(env, &failure);
+			return false;
+		}
+		bpf_program__set_autoload(program, true);
+	}
+	return true;
+}
+
+static bool size_maps(napi_env env, struct bpf_object *bpf, napi_value sizes)
+{
+	napi_value names;
+	uint32_t count = 0;
+
+	if (napi_get_property_names(env, sizes, &names) != napi_ok ||
+	    napi_get_array_length(env, names, &count) != napi_ok) {
+		throw_type(env, "maxEntries must be an object");
+		return false;
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		struct failure failure = { .code = ENOENT, .call = "size map" };
+		char name[NAME_BYTES];
+		napi_value key, value;
+		struct bpf_map *map;
+		uint32_t entries;
+		int error;
+
+		if (napi_get_element(env, names, i, &key) != napi_ok ||
+		    !get_string(env, key, "maxEntries", name, sizeof(name)) ||
+		    !get_property(env, sizes, name, &value) || !get_u32(env, value, name, &entries))
+			return false;
+		map = bpf_object__find_map_by_name(bpf, name);
+		error = map ? bpf_map__set_max_entries(map, entries) : -ENOENT;
+		if (error) {
+			fail(&failure, error, "size map");
+			throw_failure(env, &failure);
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool set_config(napi_env env, struct bpf_object *bpf, napi_value value)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(bpf, ".rodata.config");
+	struct failure failure = {};
+	uint8_t *data;
+	size_t size;
+	int error;
+
+	if (!get_bytes(env, value, "config", &data, &size))
+		return false;
+	/* Objects without knobs, such as the benchmark's floor, take an empty config. */
+	if (!map && size == 0)
+		return true;
+	error = map ? bpf_map__set_initial_value(map, data, size) : -ENOENT;
+	if (!error)
+		return true;
+	fail(&failure, error, "set config");
+	throw_failure(env, &failure);
+	return false;
+}
+
+static bool configure(napi_env env, struct bpf_object *bpf, napi_value options)
+{
+	napi_value config, sizes, programs;
+
+	return get_property(env, options, "config", &config) &&
+	       get_property(env, options, "maxEntries", &sizes) &&
+	       get_property(env, options, "programs", &programs) && set_config(env, bpf, config) &&
+	       size_maps(env, bpf, sizes) && choose_programs(env, bpf, programs);
+}
+
+/* Takes the log over into the failure when there is one. */
+static bool open_and_load(napi_env env, uint8_t *data, size_t size, napi_value options,
+			  struct bpf_object **into, struct failure *failure)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, open_options, .object_name = "netobserv");
+	struct bpf_object *bpf = bpf_object__open_mem(data, size, &open_options);
+	int error;
+
+	if (!bpf)
+		return fail(failure, errno, "open BPF object");
+	if (!configure(env, bpf, options)) {
+		bpf_object__close(bpf);
+		return false;
+	}
+	error = bpf_object__load(bpf);
+	if (error) {
+		bpf_object__close(bpf);
+		return fail(failure, error, "load BPF object");
+	}
+	*into = bpf;
+	return true;
+}
+
+static napi_value wrap_object(napi_env env, struct bpf_object *bpf)
+{
+	struct object *object = calloc(1, sizeof(*object));
+	struct failure failure = { .code = ENOMEM, .call = "wrap BPF object" };
+	napi_value value;
+
+	if (!object) {
+		bpf_object__close(bpf);
+		throw_failure(env, &failure);
+		return NULL;
+	}
+	object->bpf = bpf;
+	object->references = 1;
+	object->next_attachment = FIRST_ATTACHMENT;
+	if (napi_create_external(env, object, finalize_object, NULL, &value) != napi_ok) {
+		free_object(object);
+		throw_failure(env, &failure);
+		return NULL;
+	}
+	if (napi_type_tag_object(env, value, &object_tag) != napi_ok)
+		return NULL;
+	return value;
+}
+
+napi_value load(napi_env env, napi_callback_info info)
+{
+	struct failure failure = {};
+	struct bpf_object *bpf = NULL;
+	napi_value arguments[2];
+	bool loaded, pending;
+	uint8_t *data;
+	size_t size;
+
+	if (!get_arguments(env, info, 2, arguments) ||
+	    !get_bytes(env, arguments[0], "object", &data, &size))
+		return NULL;
+	libbpf_set_print(collect_log);
+	log_buffer = calloc(1, LOG_BYTES);
+	loaded = open_and_load(env, data, size, arguments[1], &bpf, &failure);
+	if (!loaded && log_buffer && log_buffer[0])
+		failure.log = log_buffer;
+	else
+		free(log_buffer);
+	log_buffer = NULL;
+	if (loaded)
+		return wrap_object(env, bpf);
+	if (napi_is_exception_pending(env, &pending) == napi_ok && !pending)
+		throw_failure(env, &failure);
+	free(failure.log);
+	return NULL;
+}
+
+/* Attachments go now; the maps live on until operations under way have ended. */
+napi_value close_object(napi_env env, napi_callback_info info)
+{
+	napi_value arguments[1];
+	struct object *object;
+
+	if (!get_arguments(env, info, 1, arguments) || !get_object(env, arguments[0], &object))
+		return NULL;
+	detach_all(object);
+	object->closed = true;
+	if (object->references == 1) {
+		bpf_object__close(object->bpf);
+		object->bpf = NULL;
+	}
+	return NULL;
+}
+
+static bool read_element(struct bpf_map *map, uint32_t index, uint8_t *into, size_t size,
+			 size_t *copied, struct failure *failure)
+{
+	size_t each = bpf_map__value_size(map);
+	enum bpf_map_type type = bpf_map__type(map);
+
+	*copied = each;
+	if (type == BPF_MAP_TYPE_PERCPU_ARRAY)
+		*copied = ((each + 7) & ~(size_t)7) * libbpf_num_possible_cpus();
+	else if (type != BPF_MAP_TYPE_ARRAY)
+		return fail(failure, EINVAL, "read map: not an array");
+	if (size < *copied)
+		return fail(failure, ENOSPC, "read map: buffer");
+	if (bpf_map_lookup_elem(bpf_map__fd(map), &index, into))
+		return fail(failure, errno, "bpf(BPF_MAP_LOOKUP_ELEM)");
+	return true;
+}
+
+napi_value read_map(napi_env env, napi_callback_info info)
+{
+	struct failure failure = {};
+	napi_value arguments[4], result;
+	struct object *object;
+	char name[NAME_BYTES];
+	uint32_t index;
+	uint8_t *into;
+	size_t size, copied;
+
+	if (!get_arguments(env, info, 4, arguments) || !get_object(env, arguments[0], &object) ||
+	    !get_string(env, arguments[1], "map", name, sizeof(name)) ||
+	    !get_u32(env, arguments[2], "index", &index) ||
+	    !get_bytes(env, arguments[3], "into", &into, &size) || map_fd(env, object, name) < 0)
+		return NULL;
+	if (!read_element(bpf_object__find_map_by_name(object->bpf, name), index, into, size, &copied,
+			  &failure)) {
+		throw_failure(env, &failure);
+		return NULL;
+	}
+	return napi_create_double(env, copied, &result) == napi_ok ? result : NULL;
+}
+
+napi_value describe_map(napi_env env, napi_callback_info info)
+{
+	napi_value arguments[2], result;
+	struct bpf_map *map;
+	struct object *object;
+	char name[NAME_BYTES];
+	int fd;
+
+	if (!get_arguments(env, info, 2, arguments) || !get_object(env, arguments[0], &object) ||
+	    !get_string(env, arguments[1], "map", name, sizeof(name)))
+		return NULL;
+	fd = map_fd(env, object, name);
+	if (fd < 0 || napi_create_object(env, &result) != napi_ok)
+		return NULL;
+	map = bpf_object__find_map_by_name(object->bpf, name);
+	set_number(env, result, "keySize", bpf_map__key_size(map));
+	set_number(env, result, "valueSize", bpf_map__value_size(map));
+	set_number(env, result, "maxEntries", bpf_map__max_entries(map));
+	set_number(env, result, "fd", fd);
+	return result;
+}
+
+napi_value possible_cpus(napi_env env, napi_callback_info info)
+{
+	int count = libbpf_num_possible_cpus();
+	struct failure failure = {};
+	napi_value result;
+
+	(void)info;
+	if (count < 0) {
+		fail(&failure, count, "read possible CPUs");
+		throw_failure(env, &failure);
+		return NULL;
+	}
+	return napi_create_double(env, count, &result) == napi_ok ? result : NULL;
+}
+
+napi_value program_stats(napi_env env, napi_callback_info info)
+{
+	struct bpf_prog_info stats = {};
+	uint32_t size = sizeof(stats);
+	struct failure failure = {};
+	napi_value arguments[2], result;
+	struct object *object;
+	char name[NAME_BYTES];
+	int fd;
+
+	if (!get_arguments(env, info, 2, arguments) || !get_object(env, arguments[0], &object) ||
+	    !get_string(env, arguments[1], "program", name, sizeof(name)))
+		return NULL;
+	fd = program_fd(env, object, name);
+	if (fd < 0)
+		return NULL;
+	if (bpf_obj_get_info_by_fd(fd, &stats, &size)) {
+		fail(&failure, errno, "bpf(BPF_OBJ_GET_INFO_BY_FD)");
+		throw_failure(env, &failure);
+		return NULL;
+	}
+	if (napi_create_object(env, &result) != napi_ok)
+		return NULL;
+	set_number(env, result, "runs", stats.run_cnt);
+	set_number(env, result, "ns", stats.run_time_ns);
+	return result;
+}

@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
+#include "native.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/*
+ * One thread waits on all descriptors and hands what comes to the main thread. The lock guards the
+ * list of sources: the thread holds it while it reads from one, so that a source is not closed
+ * under its hands, and never while it waits.
+ */
+
+/* Larger than any message that the kernel sends on a routing socket. */
+#define MESSAGE_BYTES (64 * 1024)
+/* Messages on their way to JavaScript; beyond that the kernel's socket buffer holds them back. */
+#define QUEUE_MAX 1024
+#define QUEUE_RETRY_MS 5
+#define EVENTS_MAX 16
+/* In place of a source's id: ends the thread. */
+#define STOP_ID 0
+
+struct source {
+	struct source *next;
+	uint64_t id;
+	int fd; /* the caller's socket, or the ring's own epoll descriptor */
+	struct ring_buffer *ring;
+};
+
+struct event {
+	uint64_t source;
+	int fd;
+	bool is_ring;
+	size_t size;
+	uint8_t bytes[];
+};
+
+struct watcher {
+	int epoll;
+	int stop;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	struct source *sources;
+	uint64_t next_id;
+	bool closed;
+	bool has_thread;
+	napi_threadsafe_function deliver;
+	uint8_t buffer[MESSAGE_BYTES];
+};
+
+static const napi_type_tag watcher_tag = { 0x6e65746f62736572, 0x762d776174636865 };
+
+static struct source *find_source(struct watcher *watcher, uint64_t id)
+{
+	struct source *source;
+
+	for (source = watcher->sources; source; source = source->next) {
+		if (source->id == id)
+			return source;
+	}
+	return NULL;
+}
+
+/* --- The thread ----------------------------------------------------------------------------- */
+
+static int ignore_record(void *context, void *data, size_t size)
+{
+	(void)context;
+	(void)data;
+	(void)size;
+	return 0;
+}
+
+/* NULL when there is nothing to read after all. */
+static struct event *read_source(struct watcher *watcher, struct source *source)
+{
+	struct event *event;
+	ssize_t length = 0;
+
+	if (source->ring) {
+		if (ring_buffer__consume(source->ring) <= 0)
+			return NULL;
+	} else {
+		length = recv(source->fd, watcher->buffer, sizeof(watcher->buffer), MSG_DONTWAIT);
+		/* Told as an empty message: the caller has to look at everything again. */
+		if (length < 0 && errno == ENOBUFS)
+			length = 0;
+		if (length < 0)
+			return NULL;
+	}
+	event = malloc(sizeof(*event) + length);
+	if (!event)
+		return NULL;
+	event->source = source->id;
+	event->fd = source->fd;
+	event->is_ring = source->ring;
+	event->size = length;
+	memcpy(event->bytes, watcher->buffer, length);
+	return event;
+}
+
+/* False when the watcher is being closed. */
+static bool wait_for_queue(struct watcher *watcher)
+{
+	struct epoll_event event;
+	int only_stop = epoll_create1(EPOLL_CLOEXEC);
+	int ready = 1;
+
+	if (only_stop < 0)
+		return false;
+	event = (struct epoll_event){ .events = EPOLLIN };
+	if (epoll_ctl(only_stop, EPOLL_CTL_ADD, watcher->stop, &event) == 0)
+		ready = epoll_wait(only_stop, &event, 1, QUEUE_RETRY_MS);
+	close(only_stop);
+	return ready == 0;
+}
+
+static void deliver(struct watcher *watcher, struct event *event)
+{
+	napi_status status;
+
+	do {
+		status = napi_call_threadsafe_function(watcher->deliver, event, napi_tsfn_nonblocking);
+	} while (status == napi_queue_full && wait_for_queue(watcher));
+	if (status != napi_ok)
+		free(event);
+}
+
+static void *run(void *data)
+{
+	struct watcher *watcher = data;
+	struct epoll_event events[EVENTS_MAX];
+
+	for (;;) {
+		int count = epoll_wait(watcher->epoll, events, EVENTS_MAX, -1);
+
+		for (int i = 0; i < count; i++) {
+			struct event *event = NULL;
+			struct source *source;
+
+			if (events[i].data.u64 == STOP_ID)
+				return NULL;
+			pthread_mutex_lock(&watcher->lock);
+			source = find_source(watcher, events[i].data.u64);
+			if (source)
+				event = read_source(watcher, source);
+			pthread_mutex_unlock(&watcher->lock);
+			if (event)
+				deliver(watcher, event);
+		}
+	}
+}
+
+/* --- The main thread ------------------------------------------------------------------------ */
+
+static napi_value bytes_of(napi_env env, const struct event *event)
+{
+	napi_value buffer, value;
+	void *copy;
+
+	if (event->is_ring) {
+		napi_get_undefined(env, &value);
+		return value;
+	}
+	if (napi_create_arraybuffer(env, event->size, &copy, &buffer) != napi_ok ||
+	    napi_create_typedarray(env, napi_uint8_array, event->size, buffer, 0, &value) != napi_ok)
+		return NULL;
+	memcpy(copy, event->bytes, event->size);
+	return value;
+}
+
+static void call_listener(napi_env env, napi_value listener, void *context, void *data)
+{
+	struct watcher *watcher = context;
+	struct event *event = data;
+	napi_value arguments[2], receiver;
+
+	/* What was in the queue when its source was removed is not told any more. */
+	if (env && !watcher->closed && find_source(watcher, event->source) &&
+	    napi_create_int32(env, event->fd, &arguments[0]) == napi_ok &&
+	    napi_get_undefined(env, &receiver) == napi_ok) {
+		arguments[1] = bytes_of(env, event);
+		if (arguments[1])
+			napi_call_function(env, receiver, listener, 2, arguments, NULL);
+	}
+	free(event);
+}
+
+static bool get_watcher(napi_env env, napi_callback_info info, size_t count, napi_value *arguments,
+			struct watcher **into)
+{
+	napi_value self;
+	size_t given = count;
+	void *data;
+
+	if (napi_get_cb_info(env, info, &given, arguments, &self, NULL) != napi_ok ||
+	    given < count || napi_unwrap(env, self, &data) != napi_ok) {
+		throw_type(env, "not called on a watcher, or too few arguments");
+		return false;
+	}
+	*into = data;
+	if ((*into)->closed) {
+		struct failure failure = { .code = EBADF, .call = "use of a closed watcher" };
+
+		throw_failure(env, &failure);
+		return false;
+	}
+	return true;
+}
+
+static bool add_source(struct watcher *watcher, int fd, struct ring_buffer *ring,
+		       struct failure *failure)
+{
+	struct source *source = calloc(1, sizeof(*source));
+	struct epoll_event event = { .events = EPOLLIN };
+	bool added;
+
+	if (!source)
+		return fail(failure, ENOMEM, "watch");
+	pthread_mutex_lock(&watcher->lock);
+	source->id = watcher->next_id++;
+	source->fd = fd;
+	source->ring = ring;
+	event.data.u64 = source->id;
+	added = epoll_ctl(watcher->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
+	if (added) {
+		source->next = watcher->sources;
+		watcher->sources = source;
+	} else {
+		fail(failure, errno, "epoll_ctl");
+		free(source);
+	}
+	pthread_mutex_unlock(&watcher->lock);
+	return added;
+}
+
+static napi_value add_socket(napi_env env, napi_callback_info info)
+{
+	struct failure failure = {};
+	struct watcher *watcher;
+	napi_value arguments[1];
+	uint32_t fd;
+
+	if (!get_watcher(env, info, 1, arguments, &watcher) || !get_u32(env, arguments[0], "fd", &fd))
+		return NULL;
+	if (!add_source(watcher, (int)fd, NULL, &failure))
+		throw_failure(env, &failure);
+	return NULL;
+}
+
+static napi_value add_ring(napi_env env, napi_callback_info info)
+{
+	struct failure failure = {};
+	struct watcher *watcher;
+	struct ring_buffer *ring;
+	napi_value arguments[2], result;
+	struct object *object;
+	char name[NAME_BYTES];
+	int map;
+
+	if (!get_watcher(env, info, 2, arguments, &watcher) ||
+	    !get_object(env, arguments[0], &object) ||
+	    !get_string(env, arguments[1], "ringMap", name, sizeof(name)))
+		return NULL;
+	map = map_fd(env, object, name);
+	if (map < 0)
+		return NULL;
+	/* The ring maps the kernel's pages and so outlives the object. */
+	ring = ring_buffer__new(map, ignore_record, NULL, NULL);
+	if (!ring) {
+		fail(&failure, errno, "map ring buffer");
+		throw_failure(env, &failure);
+		return NULL;
+	}
+	if (!add_source(watcher, ring_buffer__epoll_fd(ring), ring, &failure)) {
+		ring_buffer__free(ring);
+		throw_failure(env, &failure);
+		return NULL;
+	}
+	return napi_create_int32(env, ring_buffer__epoll_fd(ring), &result) == napi_ok ? result : NULL;
+}
+
+static void free_source(struct watcher *watcher, struct source *source)
+{
+	/* The caller's socket may have been closed already, which removed it from the set too. */
+	epoll_ctl(watcher->epoll, EPOLL_CTL_DEL, source->fd, NULL);
+	if (source->ring)
+		ring_buffer__free(source->ring);
+	free(source);
+}
+
+static napi_value remove_source(napi_env env, napi_callback_info info)
+{
+	struct source **place, *found;
+	struct watcher *watcher;
+	napi_value arguments[1];
+	uint32_t fd;
+
+	if (!get_watcher(env, info, 1, arguments, &watcher) || !get_u32(env, arguments[0], "fd", &fd))
+		return NULL;
+	pthread_mutex_lock(&watcher->lock);
+	for (place = &watcher->sources; *place; place = &(*place)->next) {
+		if ((*place)->fd == (int)fd)
+			break;
+	}
+	found = *place;
+	if (found) {
+		*place = found->next;
+		free_source(watcher, found);
+	}
+	pthread_mutex_unlock(&watcher->lock);
+	return NULL;
+}
+
+/* Safe to call twice; the memory stays until the queue of events has been thrown away. */
+static void stop_watcher(struct watcher *watcher)
+{
+	uint64_t one = 1;
+
+	if (watcher->closed)
+		return;
+	watcher->closed = true;
+	if (watcher->has_thread && write(watcher->stop, &one, sizeof(one)) == sizeof(one))
+		pthread_join(watcher->thread, NULL);
+	while (watcher->sources) {
+		struct source *first = watcher->sources;
+
+		watcher->sources = first->next;
+		free_source(watcher, first);
+	}
+	if (watcher->epoll >= 0)
+		close(watcher->epoll);
+	if (watcher->stop >= 0)
+		close(watcher->stop);
+}
+
+static napi_value close_watcher(napi_env env, napi_callback_info info)
+{
+	struct watcher *watcher;
+
+	if (!get_watcher(env, info, 0, NULL, &watcher))
+		return NULL;
+	stop_watcher(watcher);
+	napi_release_threadsafe_function(watcher->deliver, napi_tsfn_abort);
+	return NULL;
+}
+
+/* Runs once, after close() or with the environment: nobody calls the listener any more. */
+static void finalize_watcher(napi_env env, void *data, void *hint)
+{
+	struct watcher *watcher = data;
+
+	(void)env;
+	(void)hint;
+	stop_watcher(watcher);
+	pthread_mutex_destroy(&watcher->lock);
+	free(watcher);
+}
+
+static bool start_thread(struct watcher *watcher, struct failure *failure)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.u64 = STOP_ID };
+	int error;
+
+	watcher->epoll = epoll_create1(EPOLL_CLOEXEC);
+	watcher->stop = eventfd(0, EFD_CLOEXEC);
+	if (watcher->epoll < 0 || watcher->stop < 0 ||
+	    epoll_ctl(watcher->epoll, EPOLL_CTL_ADD, watcher->stop, &event))
+		return fail(failure, errno, "epoll");
+	error = pthread_create(&watcher->thread, NULL, run, watcher);
+	if (error)
+		return fail(failure, error, "pthread_create");
+	watcher->has_thread = true;
+	return true;
+}
+
+static napi_value methods_of(napi_env env, struct watcher *watcher)
+{
+	static const napi_property_descriptor methods[] = {
+		{ .utf8name = "addSocket", .method = add_socket },
+		{ .utf8name = "addRing", .method = add_ring },
+		{ .utf8name = "remove", .method = remove_source },
+		{ .utf8name = "close", .method = close_watcher },
+	};
+	napi_value self;
+
+	if (napi_create_object(env, &self) != napi_ok ||
+	    napi_define_properties(env, self, sizeof(methods) / sizeof(methods[0]), methods) !=
+		    napi_ok ||
+	    napi_type_tag_object(env, self, &watcher_tag) != napi_ok ||
+	    napi_wrap(env, self, watcher, NULL, NULL, NULL) != napi_ok)
+		return NULL;
+	return self;
+}
+
+napi_value watch(napi_env env, napi_callback_info info)
+{
+	struct failure failure = {};
+	struct watcher *watcher;
+	napi_value arguments[1], name, self;
+
+	if (!get_arguments(env, info, 1, arguments))
+		return NULL;
+	watcher = calloc(1, sizeof(*watcher));
+	if (!watcher) {
+		fail(&failure, ENOMEM, "watch");
+		throw_failure(env, &failure);
+		return NULL;
+	}
+	watcher->epoll = -1;
+	watcher->stop = -1;
+	watcher->next_id = STOP_ID + 1;
+	pthread_mutex_init(&watcher->lock, NULL);
+	if (napi_create_string_utf8(env, "netobserv", NAPI_AUTO_LENGTH, &name) != napi_ok ||
+	    napi_create_threadsafe_function(env, arguments[0], NULL, name, QUEUE_MAX, 1, watcher,
+					    finalize_watcher, watcher, call_listener,
+					    &watcher->deliver) != napi_ok) {
+		pthread_mutex_destroy(&watcher->lock);
+		free(watcher);
+		throw_type(env, "onEvent must be a function");
+		return NULL;
+	}
+	self = methods_of(env, watcher);
+	if (self && start_thread(watcher, &failure))
+		return self;
+	stop_watcher(watcher);
+	napi_release_threadsafe_function(watcher->deliver, napi_tsfn_abort);
+	if (failure.code)
+		throw_failure(env, &failure);
+	return NULL;
+}

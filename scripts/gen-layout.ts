@@ -1,0 +1,63 @@
+/** Writes src/agent/drain/layout.gen.ts: what bpf/types.h looks like to the agent's decoder. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Btf, readBtf } from './btf.ts';
+import { buildBpf } from './build-bpf.ts';
+import { root } from './up-to-date.ts';
+
+const STRUCTS = ['flow_key', 'flow_metrics', 'observed_interface', 'stat_value', 'config'];
+const ENUMS = ['stat', 'ifindex_seen'];
+
+function camel(name: string): string {
+  return name.toLowerCase().replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
+}
+
+function structText(btf: Btf, name: string): string {
+  const { sizeBytes, fields } = btf.structOf(name);
+  const lines = fields
+    .filter((field) => !field.name.startsWith('pad'))
+    .map(({ name: field, offset, sizeBytes: bytes, count }) => {
+      const elements = count !== undefined && bytes > count ? `, ${count} elements` : '';
+      return `  ${camel(field)}: ${offset}, // ${bytes} B${elements}`;
+    });
+  const counts = fields
+    .filter((field) => field.count !== undefined && field.sizeBytes > field.count)
+    .map((field) => `  ${camel(field.name)}Max: ${field.count},`);
+  return [
+    `/** Byte offsets in \`struct ${name}\`. */`,
+    `export const ${camel(name)} = {`,
+    `  sizeBytes: ${sizeBytes},`,
+    ...counts,
+    ...lines,
+    '} as const;',
+  ].join('\n');
+}
+
+function enumText(btf: Btf, name: string): string {
+  const prefix = `${name.toUpperCase()}_`;
+  const lines = btf
+    .enumOf(name)
+    .map((each) => `  ${camel(each.name.replace(prefix, ''))}: ${each.value},`);
+  return [
+    `/** \`enum ${name}\`. */`,
+    `export const ${camel(name)} = {`,
+    ...lines,
+    '} as const;',
+  ].join('\n');
+}
+
+export async function generateLayout(): Promise<{ path: string; text: string }> {
+  buildBpf();
+  const btf = readBtf(readFileSync(join(root, 'build/bpf/flows.bpf.o')));
+  const text = [
+    '// Generated from the BTF of bpf/flows.bpf.c by scripts/gen-layout.ts; do not edit.',
+    ...STRUCTS.map((name) => structText(btf, name)),
+    ...ENUMS.map((name) => enumText(btf, name)),
+  ].join('\n\n');
+  return { path: join(root, 'src/agent/drain/layout.gen.ts'), text: `${text}\n` };
+}
+
+if (import.meta.main) {
+  const { path, text } = await generateLayout();
+  writeFileSync(path, text);
+}
