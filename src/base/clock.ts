@@ -37,3 +37,12 @@ export const systemClock: Clock = {
     return { [Symbol.dispose]: () => clearInterval(timer) };
   },
 };
+
+/**
+ * CLOCK_MONOTONIC in milliseconds: the clock of the kernel's own time stamps, which count from boot
+ * (suspended time excepted).
+ */
+export function kernelMonotonicMs(): number {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1000 + nanoseconds / 1e6;
+}

@@ -98,7 +98,7 @@ export function parseCidr(text: string): Cidr | undefined {
   if (bytes === undefined) return undefined;
   const width = isMappedV4(bytes) && !text.includes(':') ? 32 : 128;
   const digits = slash < 0 ? String(width) : text.slice(slash + 1);
-  if (!/^\d{1,3}$/.test(digits) || Number(digits) > width) return undefined;
+  if (!/^(0|[1-9]\d{0,2})$/.test(digits) || Number(digits) > width) return undefined;
   const prefix = Number(digits) + (128 - width);
   for (let bit = prefix; bit < 128; bit++) bytes[bit >>> 3]! &= ~(0x80 >>> (bit & 7));
   return { bytes, prefix };

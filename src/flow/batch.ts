@@ -10,6 +10,8 @@ export const BATCH_CAPACITY_ROWS = 4096;
 export interface ColumnSpec {
   readonly name: string;
   readonly kind: FieldKind;
+  /** Text sinks show the numbers by their names; see `FieldSpec.names`. Batches do not care. */
+  readonly form?: 'names';
 }
 
 /**
@@ -188,7 +190,7 @@ export class FlowBatch {
     this.length = 0;
     this.selection = undefined;
     this.receivedMs = 0;
-    for (const column of this.#columns) clear(column);
+    for (const column of this.#columns) clearColumn(column);
   }
 
   /**
@@ -258,7 +260,8 @@ function allocate(kind: FieldKind, capacity: number): Column {
   }
 }
 
-function clear(column: Column): void {
+/** Makes the column absent in every row. */
+export function clearColumn(column: Column): void {
   switch (column.kind) {
     case 'str':
     case 'addr':

@@ -33,7 +33,9 @@ export type FieldUnit =
   | 'epoch-milliseconds'
   | 'epoch-seconds'
   | 'bitmask'
-  | 'enum';
+  | 'enum'
+  /** 0 or 1; JSON has `false` and `true`. */
+  | 'boolean';
 
 /** What has to be switched on for a field to be filled; names as in the console's `features`. */
 export type Feature =
@@ -76,6 +78,9 @@ export interface FieldFilter {
   readonly quoted?: boolean;
 }
 
+/** Which table of `enums.ts` names a field's numbers. */
+export type NameTable = 'protocol' | 'etherType' | 'dscp' | 'direction' | 'tcpFlags' | 'icmpType';
+
 /** How a table cell shows the value. */
 export type Renderer =
   | 'text'
@@ -100,10 +105,24 @@ export interface FieldColumn {
   readonly name: string;
   /** Heading over neighbouring columns: Source, Destination, DNS … */
   readonly group?: string;
+  /** Share of the table's width, as the original's configuration has it: 5, 10 or 15. */
   readonly width: number;
+  /** Shown before a person has chosen columns; a gated column only while its feature is on. */
   readonly default?: boolean;
+  /** Shown by default where the feature `kubernetes` is off: stands in for the names it gives. */
+  readonly bareDefault?: boolean;
   readonly renderer: Renderer;
   readonly tooltip?: string;
+  /** Id of the filter that a click on a cell uses, when it is not the field's own. */
+  readonly filter?: string;
+  /** Fields shown together in a cell, when they are more than the row's own. */
+  readonly fields?: readonly string[];
+}
+
+/** An IPFIX information element. */
+export interface IpfixElement {
+  readonly name: string;
+  readonly id: number;
 }
 
 export interface FieldSpec {
@@ -115,17 +134,29 @@ export interface FieldSpec {
   readonly meaning: string;
   readonly producer: Producer;
   readonly feature?: Feature;
+  /**
+   * What its numbers are called. The column holds the number everywhere; people and filters use
+   * names.
+   *
+   * Of `tcpFlags` even machines do: the original's stage `decode_tcp_flags` replaces the bitmask
+   * under the same key by a list of names. Here the bitmask stays in its column, so that stages
+   * after it may go on testing bits, and the stage only states the form: its `writes` entry has
+   * `form: 'names'` (see `ColumnSpec`), the compiler tells each sink which fields have that form
+   * where the sink stands, and the JSON writer, given them as `names`, writes lists. A stage with
+   * another output makes a `list<str>` column of it. Readers of JSON take numbers and lists alike.
+   */
+  readonly names?: NameTable;
   /** JSON output leaves the key out when the value is zero, as the original's maps do. */
   readonly omitZero?: boolean;
   /** Path in `pbflow.Record` and its field numbers from the record inwards. */
   readonly proto?: { readonly path: string; readonly numbers: readonly number[] };
-  /** IPFIX information element; `pen` 0 is IANA. `v6` where IPv6 has an element of its own. */
-  readonly ipfix?: {
-    readonly name: string;
-    readonly id: number;
-    readonly pen?: number;
-    readonly v6?: { readonly name: string; readonly id: number };
-  };
+  /**
+   * IANA information element; `v6` where IPv6 has an element of its own. Of a list the first value
+   * is sent.
+   */
+  readonly ipfix?: IpfixElement & { readonly v6?: IpfixElement };
+  /** Element under the exporter's configured enterprise number; lists are sent as comma lists. */
+  readonly ipfixEnterprise?: IpfixElement;
   /** A Loki stream label by default (otherwise the field is in the line). */
   readonly lokiLabel?: boolean;
   readonly cardinality: Cardinality;
@@ -133,6 +164,9 @@ export interface FieldSpec {
   readonly otel?: string;
   readonly column?: FieldColumn;
   readonly filter?: FieldFilter;
-  /** A filter that hits this field and its twin alike (`port` for SrcPort and DstPort). */
+  /**
+   * A filter that hits this field and its twin alike (`port` for SrcPort and DstPort); it stands at
+   * the source's row, and its key is the name without `Src`.
+   */
   readonly endpointFilter?: FieldFilter;
 }

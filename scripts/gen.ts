@@ -1,0 +1,37 @@
+/** `npm run gen` writes every generated file; `--check` only says which are out of date. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, relative, resolve } from 'node:path';
+import { generateConfigurationReference } from './gen-configuration.ts';
+import { generateFlowsReference } from './gen-flows.ts';
+import { generateLayout } from './gen-layout.ts';
+import { ROOT } from './steps.ts';
+
+/** A file as it should be; the path is absolute or relative to the root. */
+export interface GeneratedFile {
+  readonly path: string;
+  readonly text: string;
+}
+
+const GENERATORS: readonly (() => GeneratedFile | Promise<GeneratedFile>)[] = [
+  generateFlowsReference,
+  generateConfigurationReference,
+  generateLayout,
+];
+
+const files = await Promise.all(GENERATORS.map((generate) => generate()));
+const drifted = files
+  .map(({ path, text }) => ({ path: resolve(ROOT, path), text }))
+  .filter(({ path, text }) => !existsSync(path) || readFileSync(path, 'utf8') !== text);
+
+if (process.argv.includes('--check')) {
+  for (const { path } of drifted) {
+    console.log(`${relative(ROOT, path)} is not what it is generated from: npm run gen`);
+  }
+  if (drifted.length > 0) process.exitCode = 1;
+} else {
+  for (const { path, text } of drifted) {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
+    console.log(`wrote ${relative(ROOT, path)}`);
+  }
+}

@@ -1,0 +1,60 @@
+const INITIAL_ENTRIES = 1024;
+const INITIAL_BYTES = 32 * 1024;
+
+const encoder = new TextEncoder();
+
+/**
+ * JSON texts of interned values, quotes and escapes included, made when an id is first written.
+ * Ids are of one generation of tables, whose size bounds the cache; a new generation has a new one.
+ */
+export class FragmentCache {
+  readonly #read: (id: number) => unknown;
+  #starts = new Uint32Array(INITIAL_ENTRIES);
+  #ends = new Uint32Array(INITIAL_ENTRIES);
+  #bytes = new Uint8Array(INITIAL_BYTES);
+  #used = 0;
+
+  constructor(read: (id: number) => unknown) {
+    this.#read = read;
+  }
+
+  /** All fragments; valid until the next `load`. */
+  get bytes(): Uint8Array {
+    return this.#bytes;
+  }
+
+  start(id: number): number {
+    return this.#starts[id]!;
+  }
+
+  /** Where the fragment of an id ends, after making sure that there is one. */
+  load(id: number): number {
+    const end = this.#ends[id];
+    // No fragment is empty (there are quotes at least), so 0 is no end.
+    return end === undefined || end === 0 ? this.#add(id) : end;
+  }
+
+  #add(id: number): number {
+    if (id >= this.#ends.length) {
+      this.#starts = grown(this.#starts, id);
+      this.#ends = grown(this.#ends, id);
+    }
+    const text = encoder.encode(JSON.stringify(this.#read(id)));
+    if (this.#used + text.length > this.#bytes.length) {
+      const bytes = new Uint8Array(Math.max(this.#bytes.length * 2, this.#used + text.length));
+      bytes.set(this.#bytes.subarray(0, this.#used));
+      this.#bytes = bytes;
+    }
+    this.#bytes.set(text, this.#used);
+    this.#starts[id] = this.#used;
+    this.#used += text.length;
+    this.#ends[id] = this.#used;
+    return this.#used;
+  }
+}
+
+function grown(values: Uint32Array, id: number): Uint32Array<ArrayBuffer> {
+  const more = new Uint32Array(Math.max(values.length * 2, id + 1));
+  more.set(values);
+  return more;
+}

@@ -1,0 +1,103 @@
+import type { FieldSpec } from '../field.ts';
+import { kubeFields } from './kube.ts';
+
+const shared = { producer: 'agent', feature: 'packetTranslation' } as const;
+const GROUP = 'Xlat';
+
+/** What the kernel's address translation (NAT) makes of the flow. */
+export const translationFields: readonly FieldSpec[] = [
+  {
+    ...shared,
+    name: 'ZoneId',
+    kind: 'u16',
+    meaning: 'Connection-tracking zone of the translation.',
+    proto: { path: 'xlat.zone_id', numbers: [28, 5] },
+    cardinality: 'avoid',
+    otel: 'xlat.zone',
+    column: {
+      id: 'XlatZoneId',
+      name: 'Xlat zone id',
+      group: GROUP,
+      width: 5,
+      default: true,
+      renderer: 'number',
+      tooltip: 'Connection-tracking zone of the translation.',
+    },
+    filter: {
+      id: 'xlat_zone_id',
+      name: 'Xlat Zone Id',
+      component: 'number',
+      category: 'common',
+      hint: 'Number of a connection-tracking zone.',
+    },
+  },
+  ...translated('Src'),
+  ...translated('Dst'),
+];
+
+function translated(side: 'Src' | 'Dst'): readonly FieldSpec[] {
+  const isSource = side === 'Src';
+  const word = isSource ? 'source' : 'destination';
+  const short = isSource ? 'src' : 'dst';
+  const element = isSource ? 'Source' : 'Destination';
+  const prefix = `Xlat${side}`;
+  return [
+    {
+      ...shared,
+      name: `${prefix}Addr`,
+      kind: 'addr',
+      meaning: `Address of the ${word} after translation.`,
+      proto: { path: `xlat.${short}_addr`, numbers: [28, isSource ? 1 : 2] },
+      ipfix: {
+        name: `postNAT${element}IPv4Address`,
+        id: isSource ? 225 : 226,
+        v6: { name: `postNAT${element}IPv6Address`, id: isSource ? 281 : 282 },
+      },
+      cardinality: 'avoid',
+      otel: `xlat.${word}.address`,
+      column: {
+        id: `${prefix}Addr`,
+        name: `Xlat ${word} IP`,
+        group: GROUP,
+        width: 10,
+        renderer: 'address',
+        tooltip: `Address of the ${word} after translation.`,
+      },
+      filter: {
+        id: `xlat_${short}_address`,
+        name: `Xlat ${word} address`,
+        component: 'text',
+        category: word,
+        hint: `Translated address of the ${word}, a network or a range.`,
+        placeholder: '192.0.2.0/24',
+      },
+    },
+    {
+      ...shared,
+      name: `${prefix}Port`,
+      kind: 'u16',
+      meaning: `Port of the ${word} after translation.`,
+      proto: { path: `xlat.${short}_port`, numbers: [28, isSource ? 3 : 4] },
+      ipfix: { name: `postNAPT${element}TransportPort`, id: isSource ? 227 : 228 },
+      cardinality: 'careful',
+      otel: `xlat.${word}.port`,
+      column: {
+        id: `${prefix}Port`,
+        name: `Xlat ${word} port`,
+        group: GROUP,
+        width: 10,
+        renderer: 'port',
+        tooltip: `Port of the ${word} after translation.`,
+      },
+      filter: {
+        id: `xlat_${short}_port`,
+        name: `Xlat ${word} port`,
+        component: 'autocomplete',
+        category: word,
+        hint: `Translated port of the ${word}, number or name.`,
+        placeholder: '443, https',
+      },
+    },
+    ...kubeFields({ prefix, word: `translated ${word}`, otel: `xlat.${word}` }),
+  ];
+}

@@ -1,0 +1,57 @@
+import type { FieldSpec } from '../field.ts';
+
+/** How much the flow carried. */
+export const volumeFields: readonly FieldSpec[] = [
+  {
+    name: 'Bytes',
+    kind: 'f64',
+    unit: 'bytes',
+    meaning: 'Bytes on the wire, headers of the link layer included.',
+    producer: 'agent',
+    omitZero: true,
+    proto: { path: 'bytes', numbers: [8] },
+    ipfix: { name: 'octetDeltaCount', id: 1 },
+    cardinality: 'avoid',
+    otel: 'bytes',
+    column: {
+      id: 'Bytes',
+      name: 'Bytes',
+      width: 5,
+      default: true,
+      renderer: 'bytes',
+      tooltip: 'Bytes of all packets of the flow.',
+      fields: ['Bytes', 'PktDropBytes'],
+    },
+  },
+  {
+    name: 'Packets',
+    kind: 'f64',
+    unit: 'packets',
+    meaning: 'Packets on the wire.',
+    producer: 'agent',
+    omitZero: true,
+    proto: { path: 'packets', numbers: [9] },
+    ipfix: { name: 'packetDeltaCount', id: 2 },
+    cardinality: 'avoid',
+    otel: 'packets',
+    column: {
+      id: 'Packets',
+      name: 'Packets',
+      width: 5,
+      default: true,
+      renderer: 'packets',
+      tooltip: 'Number of packets of the flow.',
+      fields: ['Packets', 'PktDropPackets'],
+    },
+  },
+  {
+    name: 'Duplicate',
+    kind: 'u8',
+    unit: 'boolean',
+    meaning: 'Whether the sender knows the flow to have been reported by another interface.',
+    producer: 'netflow',
+    omitZero: true,
+    proto: { path: 'duplicate', numbers: [11] },
+    cardinality: 'fine',
+  },
+];

@@ -1,0 +1,53 @@
+import type { Feature, FieldFilter } from './field.ts';
+import { FIELDS } from './fields.ts';
+
+/** A filter that a person can pick, and what it is about. */
+export interface FilterSpec extends FieldFilter {
+  /** Key in queries: a field, or the suffix that both ends' fields share. */
+  readonly key: string;
+  readonly feature?: Feature;
+}
+
+/**
+ * A Kubernetes object as one text, `Kind.namespace.name`. It is about three fields, so it is no
+ * row of the field table: whoever reads the filter takes it apart.
+ */
+const RESOURCE_FILTERS: readonly FilterSpec[] = (
+  [
+    ['resource', 'endpoint', 'K8S_Object'],
+    ['src_resource', 'source', 'SrcK8S_Object'],
+    ['dst_resource', 'destination', 'DstK8S_Object'],
+  ] as const
+).map(([id, category, key]) => ({
+  id,
+  name: 'Resource',
+  component: 'autocomplete',
+  category,
+  key,
+  hint: 'Kind, namespace and name of a Kubernetes object.',
+  placeholder: 'Pod.default.my-pod',
+  examples: 'Kind.namespace.name, each of which can be picked: Deployment.shop.cart.',
+  feature: 'kubernetes',
+}));
+
+/** All filters: of fields, of pairs of fields, of objects. */
+export const FILTERS: readonly FilterSpec[] = [
+  ...FIELDS.flatMap(({ name, feature, filter, endpointFilter }): readonly FilterSpec[] => {
+    const gate = feature === undefined ? {} : { feature };
+    const specs: FilterSpec[] = [];
+    if (endpointFilter !== undefined) {
+      specs.push({ ...endpointFilter, ...gate, key: name.replace(/^Src/, '') });
+    }
+    if (filter !== undefined) specs.push({ ...filter, ...gate, key: name });
+    return specs;
+  }),
+  ...RESOURCE_FILTERS,
+];
+
+export function filterById(id: string): FilterSpec | undefined {
+  return BY_ID.get(id);
+}
+
+const BY_ID: ReadonlyMap<string, FilterSpec> = new Map(
+  FILTERS.map((filter) => [filter.id, filter]),
+);

@@ -1,0 +1,230 @@
+import { type BatchLayout, type Column, FlowBatch, type ListColumn, pushList } from './batch.ts';
+import { hasBit, setBit } from './bits.ts';
+import { NAMES, tcpFlagNames } from './enums.ts';
+import type { FieldSpec } from './field.ts';
+import { fieldByName } from './fields.ts';
+import { type InternTables, MISSING } from './intern.ts';
+
+/**
+ * The slow view of a batch: one object per flow with external names and the types that JSON has.
+ * For tests, previews and ingest of text; nothing on the hot path makes rows.
+ */
+export type Row = Readonly<Record<string, unknown>>;
+
+/** Values that could not be made into what their column holds, by field. They are left absent. */
+export type CoercionFailures = Map<string, number>;
+
+export interface RowOptions {
+  /** Fields whose bitmask is shown as a list of names; see `FieldSpec.names`. */
+  readonly names?: ReadonlySet<string>;
+}
+
+/** One flow; absent values have no key, and neither have zeros of fields that omit them. */
+export function rowOf(batch: FlowBatch, row: number, options: RowOptions = {}): Row {
+  const result: Record<string, unknown> = {};
+  for (const { name } of batch.layout.columns) {
+    const value = readValue(batch.column(name), row, batch.tables);
+    if (value === undefined) continue;
+    const field = fieldByName(name);
+    if (field?.omitZero === true && value === 0) continue;
+    result[name] = external(field, value, options);
+  }
+  return result;
+}
+
+/** The selected flows, in order. */
+export function rowsOf(batch: FlowBatch, options: RowOptions = {}): readonly Row[] {
+  const { selection } = batch;
+  return Array.from({ length: batch.selected }, (_, index) =>
+    rowOf(batch, selection?.[index] ?? index, options),
+  );
+}
+
+function external(field: FieldSpec | undefined, value: unknown, options: RowOptions): unknown {
+  if (typeof value !== 'number') return value;
+  if (field?.unit === 'boolean') return value !== 0;
+  const asNames = field?.names === 'tcpFlags' && options.names?.has(field.name) === true;
+  return asNames ? tcpFlagNames(value) : value;
+}
+
+function readValue(column: Column, row: number, tables: InternTables): unknown {
+  switch (column.kind) {
+    case 'u8':
+    case 'u16':
+    case 'u32':
+    case 'f64': {
+      const value = column.values[row]!;
+      return hasBit(column.present, row) && Number.isFinite(value) ? value : undefined;
+    }
+    case 'str':
+      return textOf(column.values[row]!, tables.strings);
+    case 'addr':
+      return textOf(column.values[row]!, tables.addresses);
+    case 'mac':
+      return textOf(column.values[row]!, tables.macs);
+    case 'list<u32>':
+      return listOf(column, row);
+    case 'list<str>':
+      return listOf(column, row)?.map((id) => tables.strings.text(id));
+    case 'any':
+      return column.values[row];
+  }
+}
+
+function textOf(id: number, table: { text(id: number): string }): string | undefined {
+  return id === MISSING ? undefined : table.text(id);
+}
+
+function listOf(column: ListColumn, row: number): readonly number[] | undefined {
+  const start = column.offsets[row]!;
+  const end = column.offsets[row + 1]!;
+  return end > start ? [...column.values.subarray(start, end)] : undefined;
+}
+
+/** A batch of its own with these flows; keys without a column are ignored. */
+export function batchOf(
+  layout: BatchLayout,
+  tables: InternTables,
+  rows: readonly Row[],
+  failures: CoercionFailures = new Map(),
+): FlowBatch {
+  const batch = new FlowBatch(layout, tables, Math.max(rows.length, 1));
+  for (const row of rows) appendRow(batch, row, failures);
+  return batch;
+}
+
+/**
+ * Adds a flow behind the last one; false when the batch is full. Values are made to fit: numbers
+ * from text and from names, text from numbers, lists from single values. `null` is absent.
+ */
+export function appendRow(batch: FlowBatch, row: Row, failures: CoercionFailures): boolean {
+  if (batch.length === batch.capacity) return false;
+  const at = batch.length++;
+  for (const { name } of batch.layout.columns) {
+    const column = batch.column(name);
+    const value = Object.hasOwn(row, name) ? (row[name] ?? undefined) : undefined;
+    const fits = value === undefined || store(column, at, value, name, batch.tables);
+    if (value === undefined || !fits) closeList(column, at);
+    if (!fits) failures.set(name, (failures.get(name) ?? 0) + 1);
+  }
+  return true;
+}
+
+/** A list column needs an end in every row, also where there is nothing. */
+function closeList(column: Column, row: number): void {
+  if (!('offsets' in column)) return;
+  column.offsets[row + 1] = Math.max(column.offsets[row + 1]!, column.offsets[row]!);
+}
+
+function store(
+  column: Column,
+  row: number,
+  value: unknown,
+  name: string,
+  tables: InternTables,
+): boolean {
+  switch (column.kind) {
+    case 'u8':
+    case 'u16':
+    case 'u32':
+    case 'f64': {
+      const number = toNumber(value, fieldByName(name));
+      if (number === undefined || !(number >= MIN[column.kind] && number <= MAX[column.kind])) {
+        return false;
+      }
+      if (column.kind !== 'f64' && !Number.isInteger(number)) return false;
+      column.values[row] = number;
+      setBit(column.present, row);
+      return true;
+    }
+    case 'str': {
+      const text = toText(value);
+      if (text === undefined) return false;
+      column.values[row] = tables.strings.intern(text);
+      return true;
+    }
+    case 'addr':
+    case 'mac':
+      return storeParsed(column.values, row, value, column.kind, tables);
+    case 'list<u32>':
+    case 'list<str>':
+      return storeList(column, row, value, name, tables);
+    case 'any':
+      column.values[row] = value;
+      return true;
+  }
+}
+
+const MIN = { u8: 0, u16: 0, u32: 0, f64: -Number.MAX_VALUE } as const;
+const MAX = { u8: 0xff, u16: 0xffff, u32: 0xffffffff, f64: Number.MAX_VALUE } as const;
+
+function toNumber(value: unknown, field: FieldSpec | undefined): number | undefined {
+  if (typeof value === 'number') return value;
+  if (typeof value === 'boolean') return value ? 1 : 0;
+  const names = field?.names === undefined ? undefined : NAMES[field.names];
+  if (typeof value === 'string') {
+    const named = names?.numberOf(value);
+    if (named !== undefined) return named;
+    return /^-?\d+(\.\d+)?(e[+-]?\d+)?$/i.test(value) ? Number(value) : undefined;
+  }
+  if (field?.names !== 'tcpFlags' || !Array.isArray(value)) return undefined;
+  let mask = 0;
+  for (const name of value) {
+    const bit = typeof name === 'string' ? NAMES.tcpFlags.numberOf(name) : undefined;
+    if (bit === undefined) return undefined;
+    mask |= bit;
+  }
+  return mask;
+}
+
+function toText(value: unknown): string | undefined {
+  if (typeof value === 'string') return value;
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
+  return undefined;
+}
+
+function storeParsed(
+  ids: Uint32Array,
+  row: number,
+  value: unknown,
+  kind: 'addr' | 'mac',
+  tables: InternTables,
+): boolean {
+  if (typeof value !== 'string') return false;
+  // The original writes the empty text for an address that it does not know.
+  if (value === '') return true;
+  const id = kind === 'addr' ? tables.addresses.internText(value) : tables.macs.internText(value);
+  ids[row] = id;
+  return id !== MISSING;
+}
+
+function storeList(
+  column: ListColumn,
+  row: number,
+  value: unknown,
+  name: string,
+  tables: InternTables,
+): boolean {
+  const items: readonly unknown[] = Array.isArray(value) ? value : [value];
+  const field = fieldByName(name);
+  let end = column.offsets[row]!;
+  let fits = true;
+  for (const item of items) {
+    const made =
+      column.kind === 'list<str>' ? toStringId(item, tables) : toWord(toNumber(item, field));
+    if (made === undefined) fits = false;
+    else end = pushList(column, end, made);
+  }
+  column.offsets[row + 1] = end;
+  return fits;
+}
+
+function toStringId(item: unknown, tables: InternTables): number | undefined {
+  const text = toText(item);
+  return text === undefined ? undefined : tables.strings.intern(text);
+}
+
+function toWord(number: number | undefined): number | undefined {
+  if (number === undefined || !Number.isInteger(number)) return undefined;
+  return number >= 0 && number <= MAX.u32 ? number : undefined;
+}

@@ -1,0 +1,45 @@
+import { expect, test } from 'vitest';
+import { kernelMonotonicMs, systemClock } from '../../../src/base/clock.ts';
+
+test('time moves forwards', async () => {
+  const wall = systemClock.nowMs();
+  const monotonic = systemClock.monotonicMs();
+  await systemClock.sleep(5);
+  // Timers count whole milliseconds, so one may be missing from a finer clock.
+  expect(systemClock.monotonicMs() - monotonic).toBeGreaterThanOrEqual(4);
+  expect(systemClock.nowMs()).toBeGreaterThanOrEqual(wall);
+});
+
+test("the kernel's clock runs at the speed of the other", () => {
+  const offsetMs = kernelMonotonicMs() - systemClock.monotonicMs();
+  const againMs = kernelMonotonicMs() - systemClock.monotonicMs();
+  expect(Math.abs(againMs - offsetMs)).toBeLessThan(50);
+});
+
+test('a sleep ends early, with the reason, when it is aborted', async () => {
+  const abort = new AbortController();
+  const sleep = systemClock.sleep(60_000, abort.signal);
+  const reason = new Error('enough');
+  abort.abort(reason);
+  await expect(sleep).rejects.toBe(reason);
+});
+
+test('a sleep does not begin when it was aborted before', async () => {
+  const reason = new Error('too late');
+  await expect(systemClock.sleep(60_000, AbortSignal.abort(reason))).rejects.toBe(reason);
+});
+
+test('a ticker ticks until it is disposed', async () => {
+  let ticks = 0;
+  const third = new Promise<void>((resolve) => {
+    const ticker = systemClock.every(1, () => {
+      ticks++;
+      if (ticks < 3) return;
+      ticker[Symbol.dispose]();
+      resolve();
+    });
+  });
+  await third;
+  await systemClock.sleep(10);
+  expect(ticks).toBe(3);
+});
