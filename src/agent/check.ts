@@ -1,0 +1,151 @@
+import { NetobservError } from '../base/errors.ts';
+import { parseAddress, parseCidr } from '../base/ip.ts';
+import type { Option } from '../config/options.ts';
+import { type AgentConfig, agentOptions } from './config.ts';
+import { AGENT_ERRORS } from './errors.ts';
+import { parseNameRule } from './interfaces/rules.ts';
+
+type Key = keyof AgentConfig;
+
+/** Doing without these would be a wrong answer to what was asked for, so they end the start. */
+const REFUSED: readonly (readonly [Key, string])[] = [
+  ['flowFilterRules', 'more traffic than asked for would be recorded'],
+  ['enablePca', 'packet capture is not part of this version'],
+  ['ebpfProgramManagerMode', 'this version loads its programs itself'],
+];
+
+/** Flows are right without these, only poorer: a warning says what is missing. */
+const IGNORED: readonly (readonly [Key, string])[] = [
+  ['enableRtt', 'flows have no TimeFlowRttNs'],
+  ['enablePktDrops', 'flows have no PktDrop fields'],
+  ['enableDnsTracking', 'flows have no Dns fields'],
+  ['enableNetworkEventsMonitoring', 'flows have no NetworkEvents'],
+  ['enablePktTranslation', 'flows have no Xlat fields'],
+  ['enableUdnMapping', 'flows have no Udns'],
+  ['enableIpsecTracking', 'flows have no IPSec fields'],
+  ['enableOpensslTracking', 'nothing is read from OpenSSL'],
+  ['enableTlsTracking', 'flows have no TLS fields'],
+  ['quicTrackingMode', 'flows have no Quic fields'],
+  ['dnsTrackingPort', 'DNS is not tracked'],
+  ['staleEntriesEvictTimeoutMs', 'DNS is not tracked'],
+  ['networkEventsMonitoringGroupId', 'network events are not tracked'],
+  ['opensslPath', 'nothing is read from OpenSSL'],
+  ['bpfmanBpfFsPath', 'maps are not read from a folder'],
+  ['pprofAddr', 'there is no profiler'],
+  ['enableFlowsRingbufFallback', 'a map that fills is drained early instead'],
+  ['forceGarbageCollection', 'buffers are reused between drains'],
+  ['preferredInterfaceForMacPrefix', 'interface names are exact'],
+];
+
+/** What only an agent on its own, which sends its flows away, makes use of. */
+const EXPORT_ONLY: readonly Key[] = [
+  'export',
+  'targetHost',
+  'targetPort',
+  'targetTlsCaCertPath',
+  'targetTlsUserCertPath',
+  'targetTlsUserKeyPath',
+  'grpcMessageMaxFlows',
+  'grpcReconnectTimerMs',
+  'grpcReconnectTimerRandomizationMs',
+  'flpConfig',
+  'buffersLength',
+  'exporterBufferLength',
+  'kafkaBrokers',
+  'kafkaTopic',
+  'kafkaBatchMessages',
+  'kafkaBatchSizeBytes',
+  'kafkaAsync',
+  'kafkaCompression',
+  'kafkaEnableTls',
+  'kafkaTlsInsecureSkipVerify',
+  'kafkaTlsCaCertPath',
+  'kafkaTlsUserCertPath',
+  'kafkaTlsUserKeyPath',
+  'kafkaEnableSasl',
+  'kafkaSaslType',
+  'kafkaSaslClientIdPath',
+  'kafkaSaslClientSecretPath',
+];
+
+/** Shortest drain period: below, the kernel waits for grace periods more than it works. */
+const ACTIVE_TIMEOUT_MIN_MS = 10;
+const POLL_PERIOD_MIN_MS = 100;
+
+/**
+ * Checks what a single value cannot tell about itself. Throws a coded error that names the variable;
+ * returns one warning for each option that was set and has no effect.
+ */
+export function checkAgentConfig(config: AgentConfig): readonly string[] {
+  for (const [key, why] of REFUSED) {
+    if (isDefault(config, key)) continue;
+    const { env } = option(key);
+    throw new NetobservError(AGENT_ERRORS.unsupported, `${env} is not supported yet: ${why}`, {
+      details: { variable: env },
+    });
+  }
+  checkInterfaces(config);
+  checkAddress(config);
+  atLeast(config, 'cacheActiveTimeoutMs', ACTIVE_TIMEOUT_MIN_MS);
+  atLeast(config, 'listenPollPeriodMs', POLL_PERIOD_MIN_MS);
+  return [
+    ...IGNORED.filter(([key]) => !isDefault(config, key)).map(
+      ([key, what]) => `${option(key).env} has no effect yet: ${what}`,
+    ),
+    ...EXPORT_ONLY.filter((key) => !isDefault(config, key)).map(
+      (key) => `${option(key).env} has no effect here: flows stay in this process`,
+    ),
+  ];
+}
+
+function checkInterfaces(config: AgentConfig): void {
+  if (config.interfaces.length > 0 && config.interfaceIps.length > 0) {
+    throw refuse('INTERFACE_IPS', 'cannot be used together with INTERFACES: give only one of them');
+  }
+  for (const key of ['interfaces', 'excludeInterfaces'] as const) {
+    for (const text of config[key]) {
+      const rule = parseNameRule(text);
+      if (typeof rule === 'string') throw refuse(option(key).env, rule);
+    }
+  }
+  for (const text of config.interfaceIps) {
+    if (parseCidr(text) === undefined) {
+      throw refuse('INTERFACE_IPS', `"${text}" is no CIDR, such as 10.0.0.0/8 or fd00::/8`);
+    }
+  }
+}
+
+function checkAddress(config: AgentConfig): void {
+  if (config.agentIp !== '' && parseAddress(config.agentIp) === undefined) {
+    throw refuse('AGENT_IP', `"${config.agentIp}" is no IPv4 or IPv6 address`);
+  }
+  if (!/^(external|local|name:.+)$/.test(config.agentIpIface)) {
+    throw refuse(
+      'AGENT_IP_IFACE',
+      `"${config.agentIpIface}" is none of external, local, name:INTERFACE`,
+    );
+  }
+}
+
+function atLeast(
+  config: AgentConfig,
+  key: 'cacheActiveTimeoutMs' | 'listenPollPeriodMs',
+  minMs: number,
+): void {
+  if (config[key] < minMs) throw refuse(option(key).env, `must be at least ${minMs}ms`);
+}
+
+function refuse(variable: string, what: string): NetobservError {
+  return new NetobservError(AGENT_ERRORS.option, `${variable}: ${what}`, { details: { variable } });
+}
+
+function option(key: Key): Option<unknown> {
+  return agentOptions[key];
+}
+
+function isDefault(config: AgentConfig, key: Key): boolean {
+  const { fallback, parse } = option(key);
+  const value = config[key];
+  if (Array.isArray(value)) return value.join(',') === fallback;
+  return value === (fallback === '' ? '' : parse(fallback));
+}

@@ -1,0 +1,361 @@
+import { assert } from '../../base/assert.ts';
+import { type BatchLayout, FlowBatch, type ListColumn, pushList } from '../../flow/batch.ts';
+import { setBit } from '../../flow/bits.ts';
+import { type AddressTable, type InternTables, MISSING } from '../../flow/intern.ts';
+import type { InterfaceNames } from '../interfaces/names.ts';
+import { flowKey, flowMetrics, ifindexSeen, observedInterface } from './layout.gen.ts';
+
+const IPPROTO_ICMP = 1;
+const IPPROTO_TCP = 6;
+const IPPROTO_UDP = 17;
+const IPPROTO_ICMPV6 = 58;
+const IPPROTO_SCTP = 132;
+
+/** Values of FlowDirection and IfDirections; BOTH only in the latter. */
+const INGRESS = 0;
+const EGRESS = 1;
+const BOTH = 3;
+
+const WORD = 2 ** 32;
+const NS_PER_MS = 1e6;
+
+/** Entries as the native drain left them: the same bytes seen in three widths. */
+export class DrainBuffer {
+  readonly capacity: number;
+  readonly keys: Uint8Array;
+  readonly values: Uint8Array;
+  readonly keys16: Uint16Array;
+  readonly keys32: Uint32Array;
+  readonly values16: Uint16Array;
+  readonly values32: Uint32Array;
+
+  constructor(capacity: number) {
+    assert(flowKey.sizeBytes % 4 === 0 && flowMetrics.sizeBytes % 4 === 0, 'entries are in words');
+    this.capacity = capacity;
+    this.keys = new Uint8Array(capacity * flowKey.sizeBytes);
+    this.values = new Uint8Array(capacity * flowMetrics.sizeBytes);
+    this.keys16 = new Uint16Array(this.keys.buffer);
+    this.keys32 = new Uint32Array(this.keys.buffer);
+    this.values16 = new Uint16Array(this.values.buffer);
+    this.values32 = new Uint32Array(this.values.buffer);
+  }
+}
+
+/** What is the same for all flows of one drain. */
+export interface DrainFacts {
+  readonly tables: InternTables;
+  readonly names: InterfaceNames;
+  /** The agent's address as text; empty: unknown. */
+  readonly agentIp: string;
+  /** Add to milliseconds of the kernel's monotonic clock for epoch milliseconds. */
+  readonly bootOffsetMs: number;
+  readonly nowMs: number;
+}
+
+/** Rows without a value of their own: the kinds of columns that a constant can fill. */
+type Numbers = Uint8Array | Uint16Array | Uint32Array | Float64Array;
+
+/**
+ * Turns the first `length` entries of a buffer into a batch, one column at a time; columns that
+ * the layout does not have cost nothing.
+ */
+export function decodeFlows(
+  buffer: DrainBuffer,
+  length: number,
+  layout: BatchLayout,
+  facts: DrainFacts,
+): FlowBatch {
+  const batch = new FlowBatch(layout, facts.tables, length);
+  batch.length = length;
+  batch.receivedMs = facts.nowMs;
+  decodeTimes(batch, buffer, facts);
+  decodeAddresses(batch, buffer, facts);
+  decodeTransport(batch, buffer);
+  decodeMacs(batch, buffer);
+  decodeInterfaces(batch, buffer, facts);
+  decodeCounters(batch, buffer);
+  return batch;
+}
+
+function decodeTimes(batch: FlowBatch, buffer: DrainBuffer, facts: DrainFacts): void {
+  const { values32 } = buffer;
+  const { length } = batch;
+  if (batch.has('TimeFlowStartMs')) {
+    const into = batch.f64('TimeFlowStartMs');
+    epochMs(length, values32, flowMetrics.startNs >> 2, facts.bootOffsetMs, into);
+    batch.markPresent('TimeFlowStartMs');
+  }
+  if (batch.has('TimeFlowEndMs')) {
+    const into = batch.f64('TimeFlowEndMs');
+    epochMs(length, values32, flowMetrics.endNs >> 2, facts.bootOffsetMs, into);
+    batch.markPresent('TimeFlowEndMs');
+  }
+  if (batch.has('TimeReceived')) {
+    numbers(batch, 'TimeReceived').fill(Math.floor(facts.nowMs / 1000), 0, length);
+    batch.markPresent('TimeReceived');
+  }
+}
+
+function decodeAddresses(batch: FlowBatch, buffer: DrainBuffer, facts: DrainFacts): void {
+  const { addresses } = facts.tables;
+  const { length } = batch;
+  if (batch.has('SrcAddr')) {
+    internAddresses(length, buffer.keys32, flowKey.srcIp >> 2, addresses, batch.ids('SrcAddr'));
+  }
+  if (batch.has('DstAddr')) {
+    internAddresses(length, buffer.keys32, flowKey.dstIp >> 2, addresses, batch.ids('DstAddr'));
+  }
+  if (batch.has('AgentIP')) {
+    const id = facts.agentIp === '' ? MISSING : addresses.internText(facts.agentIp);
+    batch.ids('AgentIP').fill(id, 0, length);
+  }
+}
+
+function decodeTransport(batch: FlowBatch, buffer: DrainBuffer): void {
+  const { keys, keys16, values, values16 } = buffer;
+  const { length } = batch;
+  if (batch.has('Proto')) {
+    bytes(length, keys, flowKey.sizeBytes, flowKey.protocol, numbers(batch, 'Proto'));
+    batch.markPresent('Proto');
+  }
+  if (batch.has('Etype')) {
+    const at = flowMetrics.ethProtocol >> 1;
+    halves(length, values16, flowMetrics.sizeBytes >> 1, at, numbers(batch, 'Etype'));
+    batch.markPresent('Etype');
+  }
+  if (batch.has('Dscp')) {
+    bytes(length, values, flowMetrics.sizeBytes, flowMetrics.dscp, numbers(batch, 'Dscp'));
+    batch.markPresent('Dscp');
+  }
+  const portColumns = [
+    ['SrcPort', flowKey.srcPort],
+    ['DstPort', flowKey.dstPort],
+  ] as const;
+  for (const [name, offset] of portColumns) {
+    if (!batch.has(name)) continue;
+    halves(length, keys16, flowKey.sizeBytes >> 1, offset >> 1, numbers(batch, name));
+    markPorts(length, keys, batch.present(name));
+  }
+  if (batch.has('Flags')) {
+    const at = flowMetrics.tcpFlags >> 1;
+    halves(length, values16, flowMetrics.sizeBytes >> 1, at, numbers(batch, 'Flags'));
+    markTcp(length, keys, batch.present('Flags'));
+  }
+  const icmpColumns = [
+    ['IcmpType', flowKey.icmpType],
+    ['IcmpCode', flowKey.icmpCode],
+  ] as const;
+  for (const [name, offset] of icmpColumns) {
+    if (!batch.has(name)) continue;
+    bytes(length, keys, flowKey.sizeBytes, offset, numbers(batch, name));
+    markIcmp(length, keys, batch.present(name));
+  }
+}
+
+function decodeMacs(batch: FlowBatch, buffer: DrainBuffer): void {
+  if (batch.has('SrcMac')) internMacs(batch, buffer, flowMetrics.srcMac >> 1, 'SrcMac');
+  if (batch.has('DstMac')) internMacs(batch, buffer, flowMetrics.dstMac >> 1, 'DstMac');
+}
+
+function decodeInterfaces(batch: FlowBatch, buffer: DrainBuffer, facts: DrainFacts): void {
+  const { length } = batch;
+  if (batch.has('Interfaces')) {
+    interfaceNames(length, buffer.values32, batch.list('Interfaces'), facts);
+  }
+  if (batch.has('IfDirections')) {
+    interfaceDirections(length, buffer.values32, batch.list('IfDirections'));
+  }
+  if (batch.has('FlowDirection')) {
+    const into = numbers(batch, 'FlowDirection');
+    bytes(length, buffer.values, flowMetrics.sizeBytes, flowMetrics.firstDirection, into);
+    batch.markPresent('FlowDirection');
+  }
+}
+
+function decodeCounters(batch: FlowBatch, buffer: DrainBuffer): void {
+  const { values32 } = buffer;
+  const { length } = batch;
+  if (batch.has('Bytes')) {
+    doubles(length, values32, flowMetrics.bytes >> 2, batch.f64('Bytes'));
+    batch.markPresent('Bytes');
+  }
+  if (batch.has('Packets')) {
+    doubles(length, values32, flowMetrics.packets >> 2, batch.f64('Packets'));
+    batch.markPresent('Packets');
+  }
+  if (batch.has('Sampling')) {
+    words(length, values32, flowMetrics.sampling >> 2, numbers(batch, 'Sampling'));
+    batch.markPresent('Sampling');
+  }
+}
+
+/** A numeric column of whichever width the field table gives it. */
+function numbers(batch: FlowBatch, name: string): Numbers {
+  const column = batch.column(name);
+  assert('present' in column, `column ${name} holds ${column.kind}, not numbers`);
+  return column.values;
+}
+
+// From here on: loops over bare typed arrays. Offsets and strides are in elements of the source.
+
+const KEY_WORDS = flowKey.sizeBytes >> 2;
+const VALUE_WORDS = flowMetrics.sizeBytes >> 2;
+const VALUE_HALVES = flowMetrics.sizeBytes >> 1;
+
+function bytes(
+  length: number,
+  from: Uint8Array,
+  stride: number,
+  offset: number,
+  into: Numbers,
+): void {
+  for (let row = 0, at = offset; row < length; row++, at += stride) into[row] = from[at]!;
+}
+
+function halves(
+  length: number,
+  from: Uint16Array,
+  stride: number,
+  offset: number,
+  into: Numbers,
+): void {
+  for (let row = 0, at = offset; row < length; row++, at += stride) into[row] = from[at]!;
+}
+
+function words(length: number, values: Uint32Array, offset: number, into: Numbers): void {
+  for (let row = 0, at = offset; row < length; row++, at += VALUE_WORDS) into[row] = values[at]!;
+}
+
+/** 64-bit counters, exact to 2^53. */
+function doubles(length: number, values: Uint32Array, offset: number, into: Float64Array): void {
+  for (let row = 0, at = offset; row < length; row++, at += VALUE_WORDS) {
+    into[row] = values[at]! + values[at + 1]! * WORD;
+  }
+}
+
+function epochMs(
+  length: number,
+  values: Uint32Array,
+  offset: number,
+  bootOffsetMs: number,
+  into: Float64Array,
+): void {
+  for (let row = 0, at = offset; row < length; row++, at += VALUE_WORDS) {
+    const ns = values[at]! + values[at + 1]! * WORD;
+    into[row] = Math.floor(ns / NS_PER_MS + bootOffsetMs);
+  }
+}
+
+function internAddresses(
+  length: number,
+  keys: Uint32Array,
+  offset: number,
+  addresses: AddressTable,
+  into: Uint32Array,
+): void {
+  for (let row = 0, at = offset; row < length; row++, at += KEY_WORDS) {
+    into[row] = addresses.internWords(keys, at);
+  }
+}
+
+/** All zeros is what flows of devices without link-layer addresses have: no MAC, not a MAC. */
+function internMacs(
+  batch: FlowBatch,
+  buffer: DrainBuffer,
+  offset: number,
+  name: 'SrcMac' | 'DstMac',
+): void {
+  const { values16 } = buffer;
+  const { macs } = batch.tables;
+  const into = batch.ids(name);
+  for (let row = 0, at = offset; row < batch.length; row++, at += VALUE_HALVES) {
+    const low = (values16[at]! | (values16[at + 1]! << 16)) >>> 0;
+    const high = values16[at + 2]!;
+    into[row] = low === 0 && high === 0 ? MISSING : macs.intern(low, high);
+  }
+}
+
+function markPorts(length: number, keys: Uint8Array, present: Uint32Array): void {
+  for (let row = 0, at: number = flowKey.protocol; row < length; row++, at += flowKey.sizeBytes) {
+    const protocol = keys[at]!;
+    if (protocol === IPPROTO_TCP || protocol === IPPROTO_UDP || protocol === IPPROTO_SCTP) {
+      setBit(present, row);
+    }
+  }
+}
+
+function markTcp(length: number, keys: Uint8Array, present: Uint32Array): void {
+  for (let row = 0, at: number = flowKey.protocol; row < length; row++, at += flowKey.sizeBytes) {
+    if (keys[at] === IPPROTO_TCP) setBit(present, row);
+  }
+}
+
+function markIcmp(length: number, keys: Uint8Array, present: Uint32Array): void {
+  for (let row = 0, at: number = flowKey.protocol; row < length; row++, at += flowKey.sizeBytes) {
+    const protocol = keys[at]!;
+    if (protocol === IPPROTO_ICMP || protocol === IPPROTO_ICMPV6) setBit(present, row);
+  }
+}
+
+const OBSERVED_AT = flowMetrics.observed >> 2;
+const OBSERVED_WORDS = observedInterface.sizeBytes >> 2;
+const SEEN_AT = observedInterface.ifindexSeen >> 2;
+const NETNS_AT = observedInterface.netns >> 2;
+const OBSERVED_END = OBSERVED_AT + flowMetrics.observedMax * OBSERVED_WORDS;
+
+/** Lists of the two columns have the same lengths: an entry for each slot up to the first empty. */
+function interfaceNames(
+  length: number,
+  values: Uint32Array,
+  column: ListColumn,
+  facts: DrainFacts,
+): void {
+  let end = 0;
+  for (let row = 0, base = 0; row < length; row++, base += VALUE_WORDS) {
+    for (let at = base + OBSERVED_AT; at < base + OBSERVED_END; at += OBSERVED_WORDS) {
+      const seen = values[at + SEEN_AT]!;
+      if (seen === 0) break;
+      const index = seen & ifindexSeen.ifindexMask;
+      end = pushList(column, end, facts.names.idOf(values[at + NETNS_AT]!, index, facts.tables));
+    }
+    column.offsets[row + 1] = end;
+  }
+}
+
+function interfaceDirections(length: number, values: Uint32Array, column: ListColumn): void {
+  let end = 0;
+  for (let row = 0, base = 0; row < length; row++, base += VALUE_WORDS) {
+    for (let at = base + OBSERVED_AT; at < base + OBSERVED_END; at += OBSERVED_WORDS) {
+      const seen = values[at + SEEN_AT]!;
+      if (seen === 0) break;
+      end = pushList(column, end, directionOf(seen));
+    }
+    column.offsets[row + 1] = end;
+  }
+}
+
+function directionOf(seen: number): number {
+  const egress = (seen & ifindexSeen.seenEgress) !== 0;
+  const ingress = (seen & ifindexSeen.seenIngress) !== 0;
+  if (egress && ingress) return BOTH;
+  return egress ? EGRESS : INGRESS;
+}
+
+/** Packets and bytes of the first `length` entries, for the books. */
+export function sumFlows(
+  buffer: DrainBuffer,
+  length: number,
+): { readonly packets: number; readonly bytes: number } {
+  return {
+    packets: sumDoubles(length, buffer.values32, flowMetrics.packets >> 2),
+    bytes: sumDoubles(length, buffer.values32, flowMetrics.bytes >> 2),
+  };
+}
+
+function sumDoubles(length: number, values: Uint32Array, offset: number): number {
+  let sum = 0;
+  for (let row = 0, at = offset; row < length; row++, at += VALUE_WORDS) {
+    sum += values[at]! + values[at + 1]! * WORD;
+  }
+  return sum;
+}

@@ -1,0 +1,139 @@
+import type { Clock } from '../../base/clock.ts';
+import { explain } from '../../base/errors.ts';
+import { BATCH_CAPACITY_ROWS, type BatchLayout, type FlowBatch } from '../../flow/batch.ts';
+import type { TableSpace } from '../../flow/intern.ts';
+import type { Log } from '../../telemetry/log.ts';
+import type { InterfaceNames } from '../interfaces/names.ts';
+import type { BpfObject, Native } from '../loader/native.ts';
+import { FLOW_MAPS } from '../loader/object.ts';
+import type { AgentMetrics } from '../metrics.ts';
+import type { Ledger } from './accounting.ts';
+import { DrainBuffer, decodeFlows, sumFlows } from './decode.ts';
+
+export interface DrainerDeps {
+  readonly native: Native;
+  readonly object: BpfObject;
+  readonly clock: Clock;
+  readonly kernelMonotonicMs: () => number;
+  readonly log: Log;
+  readonly metrics: AgentMetrics;
+  readonly ledger: Ledger;
+  readonly names: InterfaceNames;
+  readonly tables: TableSpace;
+  readonly layout: BatchLayout;
+  readonly emit: (batch: FlowBatch) => boolean;
+  readonly agentIp: string;
+}
+
+/** Why a drain is made; a label of the metrics. The period has the original's empty word. */
+export type DrainReason = '' | 'full' | 'asked' | 'closing';
+
+/** Moves flows from the kernel's maps to the pipeline. Never two drains at a time. */
+export class Drainer {
+  readonly #deps: DrainerDeps;
+  readonly #buffer = new DrainBuffer(BATCH_CAPACITY_ROWS);
+  #running: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
+  #periodic: Disposable | undefined;
+  #failing = false;
+
+  constructor(deps: DrainerDeps) {
+    this.#deps = deps;
+  }
+
+  start(periodMs: number): void {
+    this.#periodic = this.#deps.clock.every(periodMs, () => {
+      // The one that runs is late: it takes what this one would have taken, or the next does.
+      if (this.#running === undefined && this.#next === undefined) this.#background('');
+    });
+  }
+
+  /** The kernel says that the map fills up. */
+  wake(): void {
+    this.#background('full');
+  }
+
+  /**
+   * Everything counted before the call is emitted when this resolves. A drain that is under way may
+   * have begun too early for that, so another one follows it; callers that come meanwhile share it.
+   */
+  drain(reason: DrainReason): Promise<void> {
+    if (this.#next !== undefined) return this.#next;
+    if (this.#running === undefined) return this.#run(reason);
+    this.#next = this.#running
+      .catch(() => undefined)
+      .then(() => {
+        this.#next = undefined;
+        return this.#run(reason);
+      });
+    return this.#next;
+  }
+
+  /** Drains both maps, the hooks being gone. */
+  async stop(): Promise<void> {
+    this.#periodic?.[Symbol.dispose]();
+    this.#periodic = undefined;
+    await this.#next?.catch(() => undefined);
+    await this.#running?.catch(() => undefined);
+    // The second swap returns the map that was written to before the first.
+    for (let round = 0; round < FLOW_MAPS.length; round++) await this.drain('closing');
+  }
+
+  #background(reason: DrainReason): void {
+    const { log, metrics } = this.#deps;
+    this.drain(reason).then(
+      () => {
+        this.#failing = false;
+      },
+      (error: unknown) => {
+        metrics.error('flow-fetcher', 'CannotDrain', 'high');
+        // Said once per row of failures. Flows stay in the map for the next drain.
+        if (!this.#failing) log.error({ error: explain(error) }, 'flows could not be drained');
+        this.#failing = true;
+      },
+    );
+  }
+
+  #run(reason: DrainReason): Promise<void> {
+    this.#running = this.#drainOnce(reason).finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async #drainOnce(reason: DrainReason): Promise<void> {
+    const { native, object, clock, metrics, ledger, tables, names } = this.#deps;
+    const startMs = clock.monotonicMs();
+    const map = FLOW_MAPS[await native.swap(object)];
+    // One for the whole drain, so that equal times stay equal.
+    const bootOffsetMs = clock.nowMs() - this.#deps.kernelMonotonicMs();
+    let flows = 0;
+    for (;;) {
+      const length = await native.drain(object, map, this.#buffer.keys, this.#buffer.values);
+      if (length === 0) break;
+      flows += length;
+      tables.rotateIfFull();
+      const batch = decodeFlows(this.#buffer, length, this.#deps.layout, {
+        tables: tables.current,
+        names,
+        agentIp: this.#deps.agentIp,
+        bootOffsetMs,
+        nowMs: clock.nowMs(),
+      });
+      this.#hand(batch, length);
+    }
+    ledger.refresh();
+    metrics.evictions.inc({ source: 'hashmap', reason });
+    metrics.evictedFlows.inc({ source: 'hashmap', reason }, flows);
+    metrics.bufferSize.set({ name: 'flowmap' }, flows);
+    metrics.drainSeconds.observe((clock.monotonicMs() - startMs) / 1000);
+  }
+
+  #hand(batch: FlowBatch, length: number): void {
+    const { emit, ledger } = this.#deps;
+    // Summed before the batch is handed on: the buffer is reused, the batch is no longer ours.
+    const { packets, bytes } = sumFlows(this.#buffer, length);
+    if (emit(batch)) ledger.addRecorded(packets, bytes);
+    else ledger.addDropped(length, packets, bytes);
+  }
+}

@@ -1,0 +1,19 @@
+/** Codes of this folder. */
+export const AGENT_ERRORS = {
+  /** An option's value cannot work; `details.variable` names it. */
+  option: 'ERR_AGENT_OPTION',
+  /** An option asks for something that this version does not do. */
+  unsupported: 'ERR_AGENT_UNSUPPORTED',
+  /** The kernel refused the datapath; the cause carries the errno and what the verifier said. */
+  load: 'ERR_AGENT_LOAD',
+  /** The object's maps are not laid out as this program expects. */
+  layout: 'ERR_AGENT_LAYOUT',
+  /** A hook could not be attached; `details` has the interface, direction and mode. */
+  attach: 'ERR_AGENT_ATTACH',
+  /** A netlink message contradicts its own lengths. */
+  netlink: 'ERR_AGENT_NETLINK',
+  /** The host's network namespace cannot be watched. */
+  namespace: 'ERR_AGENT_NAMESPACE',
+  /** No address of this host fits AGENT_IP_IFACE and AGENT_IP_TYPE. */
+  address: 'ERR_AGENT_ADDRESS',
+} as const;

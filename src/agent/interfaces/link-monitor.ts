@@ -1,0 +1,223 @@
+import { NetobservError } from '../../base/errors.ts';
+import { AGENT_ERRORS } from '../errors.ts';
+import type { Native } from '../loader/native.ts';
+import type { Link } from './link.ts';
+import {
+  decodeNetlink,
+  encodeDump,
+  GROUP_ADDRESSES,
+  GROUP_LINK,
+  type NetlinkEvent,
+  type NetlinkMessage,
+} from './netlink.ts';
+import type { SocketHub } from './socket-hub.ts';
+
+/** A dump that the kernel calls interrupted this often in a row is taken as it is: notifications
+ * have told of everything that changed meanwhile. */
+const INTERRUPTED_DUMPS_MAX = 8;
+
+export interface LinkMonitorDeps {
+  readonly native: Native;
+  readonly hub: SocketHub;
+  /** File descriptor of the namespace to look at; undefined: the process's own. */
+  readonly netns: number | undefined;
+  /** Whether to be told of changes, or only to look when `refresh` is called. */
+  readonly watch: boolean;
+  readonly addresses: boolean;
+  /** The link of this index was added, changed or removed: ask `links`. */
+  readonly onChange: (index: number) => void;
+  /** Messages were lost or could not be read; a new dump is on its way. */
+  readonly onLoss: (why: 'overrun' | 'malformed') => void;
+}
+
+interface MutableLink extends Link {
+  name: string;
+  type: number;
+  up: boolean;
+  mac: string;
+  addresses: Uint8Array[];
+}
+
+/**
+ * Keeps the interfaces of one network namespace as the kernel has them.
+ *
+ * The kernel queues dump parts and notifications to one socket in the order in which they happened,
+ * so applying them in order of arrival always ends in the present state.
+ */
+export class LinkMonitor {
+  readonly #deps: LinkMonitorDeps;
+  readonly #links = new Map<number, MutableLink>();
+  readonly #ready = Promise.withResolvers<void>();
+  #fd = -1;
+  #dump: { what: 'links' | 'addresses'; sequence: number; seen: Set<string> } | undefined;
+  #interrupted = false;
+  #interruptedInRow = 0;
+  #again = false;
+
+  constructor(deps: LinkMonitorDeps) {
+    this.#deps = deps;
+    // Whoever does not wait for the first dump must not be ended by its failure.
+    this.#ready.promise.catch(() => undefined);
+  }
+
+  get links(): ReadonlyMap<number, Link> {
+    return this.#links;
+  }
+
+  /** Resolves when all interfaces were reported once. */
+  async open(): Promise<void> {
+    const { native, hub, netns, watch, addresses } = this.#deps;
+    const groups = watch ? GROUP_LINK | (addresses ? GROUP_ADDRESSES : 0) : 0;
+    this.#fd = native.openNetlink(netns, groups);
+    hub.add(this.#fd, (bytes) => this.#receive(bytes));
+    this.refresh();
+    await this.#ready.promise;
+  }
+
+  /** Reads everything again; what is gone meanwhile is noticed. */
+  refresh(): void {
+    if (this.#fd < 0) return;
+    if (this.#dump === undefined) this.#request('links');
+    else this.#again = true;
+  }
+
+  close(): void {
+    if (this.#fd < 0) return;
+    this.#deps.hub.remove(this.#fd);
+    this.#fd = -1;
+    this.#dump = undefined;
+    this.#ready.reject(
+      new NetobservError(
+        AGENT_ERRORS.namespace,
+        'the network namespace went away while it was read',
+      ),
+    );
+  }
+
+  #request(what: 'links' | 'addresses'): void {
+    const sequence = this.#deps.hub.nextSequence();
+    this.#dump = { what, sequence, seen: new Set() };
+    this.#interrupted = false;
+    this.#deps.native.send(this.#fd, encodeDump(what, sequence));
+  }
+
+  #receive(bytes: Uint8Array): void {
+    if (this.#fd < 0) return;
+    if (bytes.length === 0) {
+      this.#restart('overrun');
+      return;
+    }
+    let messages: readonly NetlinkMessage[];
+    try {
+      messages = decodeNetlink(bytes);
+    } catch {
+      this.#restart('malformed');
+      return;
+    }
+    for (const message of messages) this.#apply(message);
+  }
+
+  // Parts of the old dump may be lost: those that still come have an old sequence number.
+  #restart(why: 'overrun' | 'malformed'): void {
+    this.#deps.onLoss(why);
+    this.#again = false;
+    this.#request('links');
+  }
+
+  #apply(message: NetlinkMessage): void {
+    const dump = this.#dump;
+    const ours = dump !== undefined && message.sequence === dump.sequence;
+    // What still comes of a dump that was begun anew would undo later news.
+    if (message.dumped && !ours) return;
+    if (ours && message.interrupted) this.#interrupted = true;
+    const { event } = message;
+    if (event.kind === 'overrun') this.#restart('overrun');
+    else if (event.kind === 'done') this.#finish();
+    else if (event.kind === 'error') {
+      if (ours) this.#fail(event.errno);
+    } else {
+      // A notification during a dump counts as seen too: its interface may come after the point
+      // that the dump has passed.
+      if (event.kind === 'link' || event.kind === 'address')
+        dump?.seen.add(keyOf(event.index, event.kind === 'address' ? event.bytes : undefined));
+      this.#update(event);
+    }
+  }
+
+  #update(event: Exclude<NetlinkEvent, { kind: 'done' | 'overrun' | 'error' }>): void {
+    const { index } = event;
+    const known = this.#links.get(index);
+    if (event.kind === 'link') {
+      const { name, type, up, mac } = event;
+      if (known === undefined)
+        this.#links.set(index, { index, name, type, up, mac, addresses: [] });
+      else if (known.name === name && known.up === up && known.type === type) known.mac = mac;
+      else Object.assign(known, { name, type, up, mac });
+    } else if (event.kind === 'link-gone') {
+      if (!this.#links.delete(index)) return;
+    } else if (known === undefined) {
+      return;
+    } else {
+      const others = known.addresses.filter((bytes) => !sameBytes(bytes, event.bytes));
+      known.addresses = event.kind === 'address' ? [...others, event.bytes] : others;
+    }
+    this.#deps.onChange(index);
+  }
+
+  #finish(): void {
+    const dump = this.#dump;
+    if (dump === undefined) return;
+    if (this.#interrupted && ++this.#interruptedInRow < INTERRUPTED_DUMPS_MAX) {
+      this.#request(dump.what);
+      return;
+    }
+    // Of an interrupted dump nothing can be concluded from absence.
+    if (!this.#interrupted) this.#forgetUnseen(dump.what, dump.seen);
+    this.#interruptedInRow = 0;
+    this.#dump = undefined;
+    if (dump.what === 'links' && this.#deps.addresses) {
+      this.#request('addresses');
+      return;
+    }
+    this.#ready.resolve();
+    if (this.#again) {
+      this.#again = false;
+      this.#request('links');
+    }
+  }
+
+  #forgetUnseen(what: 'links' | 'addresses', seen: ReadonlySet<string>): void {
+    for (const link of [...this.#links.values()]) {
+      if (what === 'links') {
+        if (!seen.has(keyOf(link.index))) {
+          this.#update({ kind: 'link-gone', index: link.index });
+        }
+        continue;
+      }
+      for (const bytes of link.addresses) {
+        if (seen.has(keyOf(link.index, bytes))) continue;
+        this.#update({ kind: 'address-gone', index: link.index, bytes });
+      }
+    }
+  }
+
+  #fail(errno: number): void {
+    if (errno === 0) return;
+    this.#dump = undefined;
+    this.#ready.reject(
+      new NetobservError(
+        AGENT_ERRORS.namespace,
+        `the kernel refuses to list interfaces: errno ${errno}`,
+      ),
+    );
+  }
+}
+
+/** Of an interface, or of one of its addresses. */
+function keyOf(index: number, address?: Uint8Array): string {
+  return address === undefined ? `${index}` : `${index}/${address.join('.')}`;
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, at) => byte === b[at]);
+}

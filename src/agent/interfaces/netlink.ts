@@ -1,0 +1,227 @@
+import { NetobservError } from '../../base/errors.ts';
+import { AGENT_ERRORS } from '../errors.ts';
+
+/**
+ * The part of rtnetlink that tells about interfaces and their addresses (rtnetlink(7)). Pure: bytes
+ * in, events out. Integers are in host order, and every host this runs on is little-endian.
+ */
+
+const HEADER_BYTES = 16;
+const LINK_BYTES = 16;
+const ADDRESS_BYTES = 8;
+const ATTRIBUTE_BYTES = 4;
+
+const NLMSG_ERROR = 2;
+const NLMSG_DONE = 3;
+const NLMSG_OVERRUN = 4;
+const RTM_NEWLINK = 16;
+const RTM_DELLINK = 17;
+const RTM_GETLINK = 18;
+const RTM_NEWADDR = 20;
+const RTM_DELADDR = 21;
+const RTM_GETADDR = 22;
+
+const NLM_F_REQUEST = 0x1;
+const NLM_F_MULTI = 0x2;
+const NLM_F_DUMP_INTR = 0x10;
+const NLM_F_DUMP = 0x300;
+
+const IFLA_ADDRESS = 1;
+const IFLA_IFNAME = 3;
+const IFA_ADDRESS = 1;
+const IFA_LOCAL = 2;
+// Two high bits of the type are flags (nested, byte order).
+const ATTRIBUTE_TYPE_MASK = 0x3fff;
+
+const IFF_UP = 1;
+const AF_UNSPEC = 0;
+
+/** RTMGRP_* bits of a socket that is told of changes. */
+export const GROUP_LINK = 0x1;
+export const GROUP_ADDRESSES = 0x10 | 0x100;
+
+export type NetlinkEvent =
+  | {
+      readonly kind: 'link';
+      readonly index: number;
+      readonly name: string;
+      readonly type: number;
+      readonly up: boolean;
+      readonly mac: string;
+    }
+  | { readonly kind: 'link-gone'; readonly index: number }
+  | {
+      readonly kind: 'address' | 'address-gone';
+      readonly index: number;
+      readonly bytes: Uint8Array;
+    }
+  | { readonly kind: 'done' }
+  /** The kernel ran out of room and dropped messages. */
+  | { readonly kind: 'overrun' }
+  /** 0 is an acknowledgement. */
+  | { readonly kind: 'error'; readonly errno: number };
+
+export interface NetlinkMessage {
+  /** Of the request that it answers; a notification may carry that of whoever made the change. */
+  readonly sequence: number;
+  /** Part of a dump, its end included. */
+  readonly dumped: boolean;
+  /** What is being dumped changed meanwhile, so the dump has to be repeated. */
+  readonly interrupted: boolean;
+  readonly event: NetlinkEvent;
+}
+
+/** A request for all interfaces or all addresses of the socket's namespace. */
+export function encodeDump(what: 'links' | 'addresses', sequence: number): Uint8Array {
+  const body = what === 'links' ? LINK_BYTES : ADDRESS_BYTES;
+  const bytes = new Uint8Array(HEADER_BYTES + body);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, bytes.length, true);
+  view.setUint16(4, what === 'links' ? RTM_GETLINK : RTM_GETADDR, true);
+  view.setUint16(6, NLM_F_REQUEST | NLM_F_DUMP, true);
+  view.setUint32(8, sequence, true);
+  return bytes;
+}
+
+/**
+ * Messages of one datagram. Kinds that do not matter here are left out; a message whose lengths
+ * contradict each other ends the reading with a coded error.
+ */
+export function decodeNetlink(bytes: Uint8Array): NetlinkMessage[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const messages: NetlinkMessage[] = [];
+  let at = 0;
+  while (at + HEADER_BYTES <= bytes.length) {
+    const length = view.getUint32(at, true);
+    if (length < HEADER_BYTES || at + length > bytes.length) {
+      throw new NetobservError(
+        AGENT_ERRORS.netlink,
+        `netlink message at byte ${at} says it has ${length} bytes, of ${bytes.length - at} left`,
+      );
+    }
+    const event = decodeMessage(bytes, view, at, at + length);
+    if (event !== undefined) {
+      const flags = view.getUint16(at + 6, true);
+      messages.push({
+        sequence: view.getUint32(at + 8, true),
+        dumped: (flags & NLM_F_MULTI) !== 0,
+        interrupted: (flags & NLM_F_DUMP_INTR) !== 0,
+        event,
+      });
+    }
+    at += align4(length);
+  }
+  return messages;
+}
+
+function decodeMessage(
+  bytes: Uint8Array,
+  view: DataView,
+  start: number,
+  end: number,
+): NetlinkEvent | undefined {
+  const body = start + HEADER_BYTES;
+  switch (view.getUint16(start + 4, true)) {
+    case RTM_NEWLINK:
+    case RTM_DELLINK:
+      return decodeLink(bytes, view, start, end);
+    case RTM_NEWADDR:
+      return decodeAddress('address', bytes, view, { body, end });
+    case RTM_DELADDR:
+      return decodeAddress('address-gone', bytes, view, { body, end });
+    case NLMSG_DONE:
+      return { kind: 'done' };
+    case NLMSG_OVERRUN:
+      return { kind: 'overrun' };
+    case NLMSG_ERROR:
+      return body + 4 <= end ? { kind: 'error', errno: -view.getInt32(body, true) } : undefined;
+    default:
+      return undefined;
+  }
+}
+
+function decodeLink(
+  bytes: Uint8Array,
+  view: DataView,
+  start: number,
+  end: number,
+): NetlinkEvent | undefined {
+  const body = start + HEADER_BYTES;
+  if (body + LINK_BYTES > end) return undefined;
+  // A bridge tells about its ports in messages of its own family: RTM_DELLINK there means that the
+  // port has left the bridge, not that it is gone.
+  if (bytes[body] !== AF_UNSPEC) return undefined;
+  const index = view.getInt32(body + 4, true);
+  if (view.getUint16(start + 4, true) === RTM_DELLINK) return { kind: 'link-gone', index };
+
+  let name = '';
+  let mac = '';
+  for (const attribute of attributes(view, body + LINK_BYTES, end)) {
+    const value = bytes.subarray(attribute.start, attribute.end);
+    if (attribute.type === IFLA_IFNAME) name = cString(value);
+    else if (attribute.type === IFLA_ADDRESS) mac = hexColons(value);
+  }
+  // Wireless events come as RTM_NEWLINK without a name: nothing that matters here has changed.
+  if (name === '') return undefined;
+  const up = (view.getUint32(body + 8, true) & IFF_UP) !== 0;
+  return { kind: 'link', index, name, type: view.getUint16(body + 2, true), up, mac };
+}
+
+function decodeAddress(
+  kind: 'address' | 'address-gone',
+  bytes: Uint8Array,
+  view: DataView,
+  range: { readonly body: number; readonly end: number },
+): NetlinkEvent | undefined {
+  if (range.body + ADDRESS_BYTES > range.end) return undefined;
+  let own: Uint8Array | undefined;
+  for (const attribute of attributes(view, range.body + ADDRESS_BYTES, range.end)) {
+    const value = mapped(bytes.subarray(attribute.start, attribute.end));
+    // On a point-to-point interface IFA_ADDRESS is the other end and IFA_LOCAL ours.
+    if (attribute.type === IFA_LOCAL) own = value ?? own;
+    else if (attribute.type === IFA_ADDRESS) own ??= value;
+  }
+  if (own === undefined) return undefined;
+  return { kind, index: view.getUint32(range.body + 4, true), bytes: own };
+}
+
+interface Attribute {
+  readonly type: number;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Stops at the first attribute that does not fit: what came before is still good. */
+function* attributes(view: DataView, start: number, end: number): Generator<Attribute> {
+  let at = start;
+  while (at + ATTRIBUTE_BYTES <= end) {
+    const length = view.getUint16(at, true);
+    if (length < ATTRIBUTE_BYTES || at + length > end) return;
+    const type = view.getUint16(at + 2, true) & ATTRIBUTE_TYPE_MASK;
+    yield { type, start: at + ATTRIBUTE_BYTES, end: at + length };
+    at += align4(length);
+  }
+}
+
+/** 16 bytes, copied; undefined for a length that is no address. */
+function mapped(value: Uint8Array): Uint8Array | undefined {
+  if (value.length === 16) return value.slice();
+  if (value.length !== 4) return undefined;
+  const bytes = new Uint8Array(16);
+  bytes.fill(0xff, 10, 12);
+  bytes.set(value, 12);
+  return bytes;
+}
+
+function cString(value: Uint8Array): string {
+  const zero = value.indexOf(0);
+  return Buffer.from(zero < 0 ? value : value.subarray(0, zero)).toString('utf8');
+}
+
+function hexColons(value: Uint8Array): string {
+  return Array.from(value, (byte) => byte.toString(16).padStart(2, '0')).join(':');
+}
+
+function align4(length: number): number {
+  return (length + 3) & ~3;
+}

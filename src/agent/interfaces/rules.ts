@@ -1,0 +1,52 @@
+import { type Cidr, cidrContains, parseCidr } from '../../base/ip.ts';
+import type { Link } from './link.ts';
+
+/** Decides by name alone; a text says what is wrong with the rule. */
+export type NameRule = (name: string) => boolean;
+
+/** An exact name, or `/regex/`. Returns the reason, a sentence, when it is neither. */
+export function parseNameRule(text: string): NameRule | string {
+  const slashes = /^\/(.*)\/$/s.exec(text);
+  if (slashes === null) return (name) => name === text;
+  try {
+    const pattern = new RegExp(slashes[1]!);
+    return (name) => pattern.test(name);
+  } catch (error) {
+    return `"${text}" is no regular expression: ${error instanceof Error ? error.message : ''}`;
+  }
+}
+
+export interface InterfaceRules {
+  /** Whether hooks belong on the interface. */
+  wants(link: Link): boolean;
+  /** Addresses have to be known for `wants`. */
+  readonly needsAddresses: boolean;
+}
+
+export interface RulesConfig {
+  readonly interfaces: readonly string[];
+  readonly excludeInterfaces: readonly string[];
+  readonly interfaceIps: readonly string[];
+}
+
+/** Texts were checked by `checkAgentConfig`; what does not parse is left out here. */
+export function compileRules(config: RulesConfig): InterfaceRules {
+  const include = config.interfaces.map(parseNameRule).filter((rule) => typeof rule !== 'string');
+  const exclude = config.excludeInterfaces
+    .map(parseNameRule)
+    .filter((rule) => typeof rule !== 'string');
+  const cidrs = config.interfaceIps
+    .map(parseCidr)
+    .filter((cidr): cidr is Cidr => cidr !== undefined);
+
+  return {
+    needsAddresses: cidrs.length > 0,
+    wants(link) {
+      if (exclude.some((rule) => rule(link.name))) return false;
+      if (cidrs.length > 0) {
+        return link.addresses.some((bytes) => cidrs.some((cidr) => cidrContains(cidr, bytes)));
+      }
+      return include.length === 0 || include.some((rule) => rule(link.name));
+    },
+  };
+}

@@ -1,0 +1,92 @@
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { AttachMode, Direction, HookTarget } from './loader/hooks.ts';
+
+/** Original buckets. */
+const DRAIN_BUCKETS_S = [0.001, 0.01, 0.1, 1, 10, 100, 1000, 10_000];
+
+export type MetricsLevel = 'info' | 'debug' | 'trace!';
+
+export type AgentMetrics = ReturnType<typeof declareMetrics>;
+
+/** Names, labels and values are the original's where it has them. */
+export function declareMetrics(metrics: Metrics, level: MetricsLevel) {
+  const errors = metrics.counter<'component' | 'error' | 'severity'>(
+    'errors_total',
+    'Errors by component, stable name and severity',
+    ['component', 'error', 'severity'],
+  );
+  const interfaceEvents = metrics.counter<
+    'type' | 'ifname' | 'ifindex' | 'netns' | 'mac' | 'retries'
+  >(
+    'interface_events_total',
+    'What happened to interfaces; METRICS_LEVEL says how precise the labels are',
+    ['type', 'ifname', 'ifindex', 'netns', 'mac', 'retries'],
+  );
+  return {
+    evictions: metrics.counter<'source' | 'reason'>('evictions_total', 'Drains of the flow maps', [
+      'source',
+      'reason',
+    ]),
+    evictedFlows: metrics.counter<'source' | 'reason'>(
+      'evicted_flows_total',
+      'Flows drained from the flow maps',
+      ['source', 'reason'],
+    ),
+    drainSeconds: metrics.histogram(
+      'lookup_and_delete_map_duration_seconds',
+      'Duration of a drain, decoding included',
+      DRAIN_BUCKETS_S,
+    ),
+    droppedFlows: metrics.counter<'source' | 'reason'>(
+      'dropped_flows_total',
+      'Flows drained but not taken by the pipeline, and packets for which the map had no room',
+      ['source', 'reason'],
+    ),
+    recordedPackets: metrics.counter('recorded_packets_total', 'Packets in flows handed on'),
+    recordedBytes: metrics.counter('recorded_bytes_total', 'Bytes in flows handed on'),
+    unrecordedPackets: metrics.counter<'reason'>(
+      'unrecorded_packets_total',
+      'Packets seen and not in any flow handed on',
+      ['reason'],
+    ),
+    unrecordedBytes: metrics.counter<'reason'>(
+      'unrecorded_bytes_total',
+      'Bytes seen and not in any flow handed on',
+      ['reason'],
+    ),
+    interfacesMissed: metrics.counter(
+      'observed_interfaces_missed_total',
+      'Packets on an interface for which their flow had no slot left; they are recorded',
+    ),
+    bufferSize: metrics.gauge<'name'>('buffer_size', 'Entries in buffers', ['name']),
+    interfaceBufferSize: metrics.gauge<'name'>('iface_buffer_size', 'Interfaces in buffers', [
+      'name',
+    ]),
+    samplingRate: metrics.gauge('sampling_rate', 'One packet in this many is looked at; 0: all'),
+    netlinkLosses: metrics.counter<'reason'>(
+      'netlink_losses_total',
+      'Times that interface messages were lost and everything was read again',
+      ['reason'],
+    ),
+
+    error(component: string, error: string, severity: 'low' | 'medium' | 'high'): void {
+      errors.inc({ component, error, severity });
+    },
+    attachError(what: 'Attach' | 'Detach', direction: Direction, mode: AttachMode): void {
+      const side = direction === 'ingress' ? 'Ingress' : 'Egress';
+      const error = `${what}${side}:Cant${what}${mode.toUpperCase()}`;
+      errors.inc({ component: 'InterfaceEvents', error, severity: 'high' });
+    },
+    interfaceEvent(type: string, target: HookTarget, retries: number): void {
+      const all = level === 'trace!';
+      interfaceEvents.inc({
+        type,
+        ifname: all ? target.name : '',
+        ifindex: all ? String(target.index) : '',
+        netns: all ? target.namespace : '',
+        mac: all ? target.mac : '',
+        retries: level === 'info' ? '' : String(retries),
+      });
+    },
+  } as const;
+}

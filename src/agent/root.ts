@@ -1,0 +1,154 @@
+import type { Clock } from '../base/clock.ts';
+import { kernelMonotonicMs } from '../base/clock.ts';
+import type { Component } from '../base/component.ts';
+import type { BatchLayout, FlowBatch } from '../flow/batch.ts';
+import type { TableSpace } from '../flow/intern.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { findAgentAddress, type HostAddresses, systemAddresses } from './address.ts';
+import { checkAgentConfig } from './check.ts';
+import type { AgentConfig } from './config.ts';
+import { type Accounting, Ledger } from './drain/accounting.ts';
+import { Drainer } from './drain/drainer.ts';
+import { InterfaceNames } from './interfaces/names.ts';
+import { SocketHub } from './interfaces/socket-hub.ts';
+import { type InterfaceRow, InterfaceTracker } from './interfaces/tracker.ts';
+import { Hooks } from './loader/hooks.ts';
+import type { BpfObject, Native } from './loader/native.ts';
+import { loadDatapath, WAKE_MAP } from './loader/object.ts';
+import { type AgentMetrics, declareMetrics } from './metrics.ts';
+
+export interface AgentDeps {
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly native: Native;
+  /** Bytes of the compiled datapath, flows.bpf.o. */
+  readonly object: Uint8Array;
+  readonly tables: TableSpace;
+  /** The columns that are wanted; others are not decoded. */
+  readonly layout: BatchLayout;
+  /** Takes a batch; false: it was dropped. */
+  readonly emit: (batch: FlowBatch) => boolean;
+  /** Folder of named network namespaces; default /var/run/netns. */
+  readonly namespaceDirectory?: string;
+  /** Default: the machine's. */
+  readonly addresses?: HostAddresses;
+  /** CLOCK_MONOTONIC, milliseconds. */
+  readonly kernelMonotonicMs?: () => number;
+}
+
+export interface AgentStatus {
+  readonly interfaces: readonly InterfaceRow[];
+  /** Undefined before the datapath is loaded. */
+  readonly accounting: Accounting | undefined;
+}
+
+export interface Agent extends Component {
+  status(): AgentStatus;
+  /** Hands over, now, all flows counted before the call. */
+  drainNow(): Promise<void>;
+}
+
+/** Watches interfaces with eBPF and hands on what passes them as batches of flows. */
+export function createAgent(config: AgentConfig, deps: AgentDeps): Agent {
+  return new HostAgent(config, deps);
+}
+
+interface Running {
+  readonly object: BpfObject;
+  readonly hub: SocketHub;
+  readonly ledger: Ledger;
+  readonly drainer: Drainer;
+  readonly tracker: InterfaceTracker;
+}
+
+class HostAgent implements Agent {
+  readonly #config: AgentConfig;
+  readonly #deps: AgentDeps;
+  readonly #metrics: AgentMetrics;
+  #running: Running | undefined;
+  #accounting: Accounting | undefined;
+
+  constructor(config: AgentConfig, deps: AgentDeps) {
+    this.#config = config;
+    this.#deps = deps;
+    this.#metrics = declareMetrics(deps.metrics, config.metricsLevel);
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    const { log, native } = this.#deps;
+    for (const warning of checkAgentConfig(this.#config)) log.warn(warning);
+    const agent = await findAgentAddress(this.#config, this.#deps.addresses ?? systemAddresses);
+    if (agent.warning !== undefined) log.warn({ address: agent.address }, agent.warning);
+    signal.throwIfAborted();
+
+    const loaded = loadDatapath(native, this.#deps.object, this.#config);
+    if (!loaded.knowsNamespaces) {
+      log.info('the kernel does not tell hooks their network namespace: names go by index alone');
+    }
+    const running = this.#compose(loaded, agent.address);
+    this.#running = running;
+    this.#metrics.samplingRate.set(this.#config.sampling);
+    running.hub.addRing(running.object, WAKE_MAP, () => running.drainer.wake());
+    // Before the first hook: what it sees is drained even if the others take their time.
+    running.drainer.start(this.#config.cacheActiveTimeoutMs);
+    await running.tracker.start();
+    log.info({ interfaces: running.tracker.rows().length, agent: agent.address }, 'agent started');
+  }
+
+  async stop(): Promise<void> {
+    const running = this.#running;
+    if (running === undefined) return;
+    this.#running = undefined;
+    // No hook is left when the last drain begins, so nothing can be counted after it.
+    await running.tracker.stop();
+    try {
+      await running.drainer.stop();
+    } finally {
+      this.#accounting = running.ledger.view();
+      running.hub.close();
+      this.#deps.native.close(running.object);
+    }
+  }
+
+  status(): AgentStatus {
+    const running = this.#running;
+    if (running === undefined) return { interfaces: [], accounting: this.#accounting };
+    running.ledger.refresh();
+    return { interfaces: running.tracker.rows(), accounting: running.ledger.view() };
+  }
+
+  async drainNow(): Promise<void> {
+    await this.#running?.drainer.drain('asked');
+  }
+
+  #compose(loaded: ReturnType<typeof loadDatapath>, agentIp: string): Running {
+    const { native, clock, log, tables, layout, emit } = this.#deps;
+    const { object, knowsNamespaces } = loaded;
+    const metrics = this.#metrics;
+    const shared = { native, object, clock, log, metrics };
+    const names = new InterfaceNames();
+    const hub = new SocketHub(native);
+    const ledger = new Ledger(native, object, metrics);
+    const drainer = new Drainer({
+      ...shared,
+      ledger,
+      names,
+      tables,
+      layout,
+      emit,
+      agentIp,
+      kernelMonotonicMs: this.#deps.kernelMonotonicMs ?? kernelMonotonicMs,
+    });
+    const tracker = new InterfaceTracker(this.#config, {
+      ...shared,
+      hub,
+      hooks: new Hooks(this.#config, shared),
+      names,
+      knowsNamespaces,
+      namespaceDirectory: this.#deps.namespaceDirectory ?? '/var/run/netns',
+    });
+    return { object, hub, ledger, drainer, tracker };
+  }
+}

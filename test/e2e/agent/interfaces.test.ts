@@ -1,0 +1,169 @@
+import { readdirSync, readlinkSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { type AgentHost, startAgent } from '../../support/agent-host.ts';
+import { ip, Lab, LINK_PREFIX } from '../../support/netns.ts';
+import { requireRoot } from '../../support/require.ts';
+
+const ONLY_TESTS = `/^${LINK_PREFIX}${process.pid % 100_000}/`;
+
+function watched(host: AgentHost): string[] {
+  return host.agent
+    .status()
+    .interfaces.map((row) => `${row.namespace}/${row.name}`)
+    .sort();
+}
+
+describe.skipIf(requireRoot())('interfaces that come, change and go', () => {
+  test('are watched from up to removal, by their present names', async () => {
+    await using lab = new Lab();
+    const inside = lab.namespace('inside');
+    await using host = await startAgent({ INTERFACES: ONLY_TESTS });
+    const [name, peer] = [lab.linkName(), lab.linkName()];
+
+    ip('-n', inside, 'link', 'add', name, 'type', 'veth', 'peer', 'name', peer);
+    ip('-n', inside, 'link', 'set', name, 'up');
+    ip('-n', inside, 'link', 'set', peer, 'up');
+    await expect.poll(() => watched(host)).toEqual([`${inside}/${name}`, `${inside}/${peer}`]);
+
+    const renamed = lab.linkName();
+    ip('-n', inside, 'link', 'set', name, 'name', renamed);
+    await expect.poll(() => watched(host)).toEqual([`${inside}/${peer}`, `${inside}/${renamed}`]);
+
+    await lab.sweep(inside, renamed, { flows: 3, perSecond: 1000 });
+    await expect
+      .poll(async () => {
+        await host.agent.drainNow();
+        return host.flows.filter((flow) => flow.DstAddr === '203.0.113.1').length;
+      })
+      .toBe(3);
+    const flow = host.flows.find((one) => one.DstAddr === '203.0.113.1');
+    expect(flow?.Interfaces).toEqual([renamed, peer]);
+    expect(flow?.IfDirections).toEqual([1, 0]);
+
+    ip('-n', inside, 'link', 'set', renamed, 'name', 'other0');
+    await expect.poll(() => watched(host)).toEqual([`${inside}/${peer}`]);
+    ip('-n', inside, 'link', 'del', 'other0');
+    await expect.poll(() => watched(host)).toEqual([]);
+  });
+
+  test('in namespaces that come and go, of which one has two names', async () => {
+    await using lab = new Lab();
+    const first = lab.namespace('first');
+    await using host = await startAgent({ INTERFACES: ONLY_TESTS });
+    const second = lab.namespace('second');
+    const [a, b] = lab.pair({ namespace: first }, { namespace: second });
+    await expect.poll(() => watched(host)).toEqual([`${first}/${a}`, `${second}/${b}`]);
+
+    const alias = `${second}-alias`;
+    await using residents = new Lab();
+    ip('netns', 'attach', alias, `${await residents.resident(second)}`);
+    // A third namespace, seen later than the second name, shows that the name has been looked at.
+    const third = lab.namespace('third');
+    const [c, d] = lab.pair({ namespace: third }, { namespace: third });
+    const withThird = [`${first}/${a}`, `${second}/${b}`, `${third}/${c}`, `${third}/${d}`];
+    await expect.poll(() => watched(host)).toEqual(withThird);
+    lab.removeNamespace(third);
+    ip('netns', 'del', alias);
+    await expect.poll(() => watched(host)).toEqual([`${first}/${a}`, `${second}/${b}`]);
+    await residents[Symbol.asyncDispose]();
+
+    // Nobody may keep the namespace alive: its end of the pair goes, and with it the other end.
+    lab.removeNamespace(second);
+    await expect.poll(() => watched(host)).toEqual([]);
+    await expect.poll(() => ip('-n', first, '-br', 'link').includes(a)).toBe(false);
+  });
+
+  test('of equal numbers in two namespaces are told apart', async () => {
+    await using lab = new Lab();
+    const left = lab.namespace('left');
+    const right = lab.namespace('right');
+    const [a, b] = [lab.linkName(), lab.linkName()];
+    const place = (name: string, namespace: string, number: string): string[] => [
+      ...['name', name, 'netns', namespace, 'index', number],
+    ];
+    ip('link', 'add', ...place(a, left, '77'), 'type', 'veth', 'peer', ...place(b, right, '77'));
+    lab.address(left, a, '10.92.0.1/24');
+    lab.address(right, b, '10.92.0.2/24');
+    ip('-n', left, 'link', 'set', a, 'up');
+    ip('-n', right, 'link', 'set', b, 'up');
+    await using host = await startAgent({ INTERFACES: `${a},${b}` });
+
+    await lab.udp(left, right, { address: '10.92.0.2', port: 6000, count: 500, sizeBytes: 100 });
+    await host.agent.drainNow();
+
+    const flows = host.flows.filter((flow) => flow.DstPort === 6000);
+    expect(flows.reduce((sum, flow) => sum + flow.Packets, 0)).toBe(500);
+    expect(new Set(flows.map((flow) => flow.Interfaces.join()))).toEqual(new Set([`${a},${b}`]));
+    expect(flows[0]?.IfDirections).toEqual([1, 0]);
+  });
+
+  test('leave no descriptor behind', async () => {
+    await using lab = new Lab();
+    const kept = lab.namespace('kept');
+    await using host = await startAgent({ INTERFACES: ONLY_TESTS });
+    await expect.poll(() => watched(host)).toEqual([]);
+    const before = descriptors();
+    for (let round = 0; round < 3; round++) {
+      const other = lab.namespace('passing');
+      lab.pair({ namespace: kept }, { namespace: other });
+      await expect.poll(() => watched(host).length).toBe(2);
+      lab.removeNamespace(other);
+      await expect.poll(() => watched(host).length).toBe(0);
+    }
+    await expect.poll(descriptors).toEqual(before);
+  });
+
+  test('an interface that is nowhere is refused by name', async () => {
+    await expect(startAgent({ INTERFACES: 'nowhere0' })).rejects.toThrow(
+      /there is no interface nowhere0; there are .*\blo\b/,
+    );
+  });
+
+  test('INTERFACE_IPS picks by address, also one that comes later', async () => {
+    await using lab = new Lab();
+    const left = lab.namespace('left');
+    const right = lab.namespace('right');
+    await using host = await startAgent({ INTERFACE_IPS: '10.93.0.0/24,fd93::/16' });
+    const [a, b] = lab.pair(
+      { namespace: left, addresses: ['10.93.0.1/24'] },
+      { namespace: right, addresses: ['10.94.0.2/24'] },
+    );
+    await expect.poll(() => watched(host)).toEqual([`${left}/${a}`]);
+    lab.address(right, b, 'fd93::2/64');
+    await expect.poll(() => watched(host)).toEqual([`${left}/${a}`, `${right}/${b}`]);
+    ip('-n', left, 'address', 'del', '10.93.0.1/24', 'dev', a);
+    await expect.poll(() => watched(host)).toEqual([`${right}/${b}`]);
+  });
+
+  test('LISTEN_INTERFACES=poll finds them too', async () => {
+    await using lab = new Lab();
+    const inside = lab.namespace('inside');
+    await using host = await startAgent({
+      INTERFACES: ONLY_TESTS,
+      LISTEN_INTERFACES: 'poll',
+      LISTEN_POLL_PERIOD: '100ms',
+    });
+    const late = lab.namespace('late');
+    const [a, b] = lab.pair({ namespace: inside }, { namespace: late });
+    await expect.poll(() => watched(host)).toEqual([`${inside}/${a}`, `${late}/${b}`]);
+    ip('-n', inside, 'link', 'del', a);
+    await expect.poll(() => watched(host)).toEqual([]);
+  });
+});
+
+/** What the process has open, by kind: numbers of pipes and sockets differ from run to run. */
+function descriptors(): Record<string, number> {
+  const kinds: Record<string, number> = {};
+  for (const fd of readdirSync('/proc/self/fd')) {
+    let target: string;
+    try {
+      target = readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      // The descriptor by which the folder itself was read.
+      continue;
+    }
+    const kind = target.replace(/[[\d\]]+$/, '');
+    if (/socket|net:|bpf/.test(kind)) kinds[kind] = (kinds[kind] ?? 0) + 1;
+  }
+  return kinds;
+}

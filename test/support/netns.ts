@@ -1,0 +1,245 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, renameSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+
+/**
+ * Network namespaces, veth pairs and traffic for tests on the real kernel. Everything is named after
+ * the process and removed with the `Lab` that made it.
+ */
+
+const ROOT = join(import.meta.dirname, '../..');
+
+/** Prefix of all interfaces made here, so that an agent under test can be kept to them. */
+export const LINK_PREFIX = 'nbt';
+
+export interface Counters {
+  readonly rxPackets: number;
+  readonly rxBytes: number;
+  readonly txPackets: number;
+  readonly txBytes: number;
+}
+
+/** A flow of bytes both ways: what each side of a TCP connection sends. */
+export interface TcpExchange {
+  readonly address: string;
+  readonly port: number;
+  readonly sendBytes: number;
+  readonly replyBytes: number;
+}
+
+export class Lab implements AsyncDisposable {
+  readonly #tool = buildTool();
+  readonly #namespaces = new Set<string>();
+  readonly #children = new Set<ChildProcess>();
+  #links = 0;
+
+  /**
+   * A new namespace with its loopback up. IPv6 is off for interfaces that are not given such an
+   * address, since it talks unasked; where it is on, addresses are not checked first.
+   */
+  namespace(name: string): string {
+    const full = `${LINK_PREFIX}-${process.pid}-${name}`;
+    ip('netns', 'add', full);
+    this.#namespaces.add(full);
+    for (const setting of ['accept_dad=0', 'router_solicitations=0', 'disable_ipv6=1']) {
+      this.inside(full, 'sysctl', '-qw', `net.ipv6.conf.default.${setting}`);
+    }
+    ip('-n', full, 'link', 'set', 'lo', 'up');
+    return full;
+  }
+
+  removeNamespace(name: string): void {
+    this.#namespaces.delete(name);
+    ip('netns', 'del', name);
+  }
+
+  /** A name for an interface that no other test uses. */
+  linkName(): string {
+    return `${LINK_PREFIX}${process.pid % 100_000}${(this.#links++).toString(36)}`;
+  }
+
+  /** Two interfaces joined back to back, each up in its namespace with its addresses. */
+  pair(
+    left: { readonly namespace: string; readonly addresses?: readonly string[] },
+    right: { readonly namespace: string; readonly addresses?: readonly string[] },
+  ): readonly [string, string] {
+    const names = [this.linkName(), this.linkName()] as const;
+    const peer = ['peer', 'name', names[1], 'netns', right.namespace];
+    ip('-n', left.namespace, 'link', 'add', names[0], 'type', 'veth', ...peer);
+    for (const [side, name] of [
+      [left, names[0]],
+      [right, names[1]],
+    ] as const) {
+      for (const address of side.addresses ?? []) this.address(side.namespace, name, address);
+      ip('-n', side.namespace, 'link', 'set', name, 'up');
+    }
+    return names;
+  }
+
+  address(namespace: string, name: string, address: string): void {
+    const isV6 = address.includes(':');
+    if (isV6) this.inside(namespace, 'sysctl', '-qw', `net.ipv6.conf.${name}.disable_ipv6=0`);
+    const noDad = isV6 ? ['nodad'] : [];
+    ip('-n', namespace, 'address', 'add', address, 'dev', name, ...noDad);
+  }
+
+  /** Every packet as it is on the wire: no packets of several segments leave this interface. */
+  withoutOffloads(namespace: string, name: string): void {
+    ip('-n', namespace, 'link', 'set', name, 'gso_max_segs', '1');
+  }
+
+  counters(namespace: string, name: string): Counters {
+    const text = ip('-n', namespace, '-s', '-s', '-j', 'link', 'show', 'dev', name);
+    const [link] = JSON.parse(text) as [{ stats64: Record<'rx' | 'tx', Record<string, number>> }];
+    const { rx, tx } = link.stats64;
+    return {
+      rxPackets: rx.packets!,
+      rxBytes: rx.bytes!,
+      txPackets: tx.packets!,
+      txBytes: tx.bytes!,
+    };
+  }
+
+  /** A counter of /proc/net/snmp: `Tcp`, `OutSegs`. */
+  snmp(namespace: string, group: string, name: string): number {
+    const lines = this.inside(namespace, 'cat', '/proc/net/snmp').split('\n');
+    const [names, values] = lines.filter((line) => line.startsWith(`${group}: `));
+    const at = names!.split(' ').indexOf(name);
+    return Number(values!.split(' ')[at]);
+  }
+
+  /** What the root queueing discipline has sent: wire packets and bytes, packet segments counted. */
+  queueCounters(namespace: string, name: string): { packets: number; bytes: number } {
+    const text = this.inside(namespace, 'tc', '-s', '-j', 'qdisc', 'show', 'dev', name, 'root');
+    const [qdisc] = JSON.parse(text) as [{ packets: number; bytes: number }];
+    return { packets: qdisc.packets, bytes: qdisc.bytes };
+  }
+
+  inside(namespace: string, command: string, ...args: readonly string[]): string {
+    return ip('netns', 'exec', namespace, command, ...args);
+  }
+
+  async tcp(client: string, server: string, exchange: TcpExchange): Promise<void> {
+    const { address, port, sendBytes, replyBytes } = exchange;
+    const listener = await this.#background(server, 'listen', [`${port}`, `${replyBytes}`]);
+    const ended = once(listener, 'exit');
+    const got = await this.#run(client, 'send', [address, `${port}`, `${sendBytes}`]);
+    await ended;
+    if (got !== replyBytes) throw new Error(`TCP reply of ${got} bytes instead of ${replyBytes}`);
+  }
+
+  /** Datagrams to a port on which somebody listens. Returns how many were sent. */
+  async udp(
+    from: string,
+    to: string,
+    traffic: {
+      readonly address: string;
+      readonly port: number;
+      readonly count: number;
+      readonly sizeBytes: number;
+      readonly perSecond?: number;
+    },
+  ): Promise<number> {
+    const { address, port, count, sizeBytes, perSecond = 20_000 } = traffic;
+    const sink = await this.#background(to, 'sink', [`${port}`]);
+    const args = [address, `${port}`, `${count}`, `${sizeBytes}`, `${perSecond}`];
+    const sent = await this.#run(from, 'udp', args);
+    const ended = once(sink, 'exit');
+    sink.stdin?.end();
+    await ended;
+    return sent;
+  }
+
+  /** Number of a process that stays in the namespace until the lab ends. */
+  async resident(namespace: string): Promise<number> {
+    const child = await this.#background(namespace, 'sink', ['9']);
+    if (child.pid === undefined) throw new Error('the process did not start');
+    return child.pid;
+  }
+
+  /** Raw Ethernet frames, as they are. */
+  async frames(from: string, name: string, frames: readonly Uint8Array[]): Promise<number> {
+    const parts = frames.flatMap((frame) => {
+      const length = Buffer.alloc(2);
+      length.writeUInt16LE(frame.length);
+      return [length, frame];
+    });
+    return this.#run(from, 'frames', [name], Buffer.concat(parts));
+  }
+
+  /** UDP frames of 64 bytes, each of a flow of its own; `rounds` times over. */
+  async sweep(
+    from: string,
+    name: string,
+    traffic: { readonly flows: number; readonly perSecond: number; readonly rounds?: number },
+  ): Promise<number> {
+    const { flows, perSecond, rounds = 1 } = traffic;
+    return this.#run(from, 'sweep', [name, `${flows}`, `${perSecond}`, `${rounds}`]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const child of this.#children) {
+      const ended = once(child, 'exit');
+      if (child.kill('SIGKILL')) await ended;
+    }
+    for (const name of this.#namespaces) ip('netns', 'del', name);
+    this.#namespaces.clear();
+  }
+
+  /** Starts a command that first says that it is ready. */
+  async #background(
+    namespace: string,
+    command: string,
+    args: readonly string[],
+  ): Promise<ChildProcess> {
+    const child = this.#spawn(namespace, command, args);
+    const [first] = (await once(child.stdout!, 'data')) as [Buffer];
+    if (!first.toString().startsWith('ready')) throw new Error(`traffic ${command}: ${first}`);
+    return child;
+  }
+
+  async #run(
+    namespace: string,
+    command: string,
+    args: readonly string[],
+    input?: Uint8Array,
+  ): Promise<number> {
+    const child = this.#spawn(namespace, command, args);
+    child.stdin?.end(input);
+    let output = '';
+    child.stdout?.on('data', (part: Buffer) => {
+      output += part.toString();
+    });
+    const [status] = (await once(child, 'close')) as [number | null];
+    if (status !== 0) throw new Error(`traffic ${command} ended with ${status}`);
+    return Number(output.trim());
+  }
+
+  #spawn(namespace: string, command: string, args: readonly string[]): ChildProcess {
+    const child = spawn('ip', ['netns', 'exec', namespace, this.#tool, command, ...args], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    this.#children.add(child);
+    child.once('exit', () => this.#children.delete(child));
+    return child;
+  }
+}
+
+export function ip(...args: readonly string[]): string {
+  return execFileSync('ip', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+/** Compiles the traffic tool when it is older than its source. */
+function buildTool(): string {
+  const source = join(import.meta.dirname, 'traffic.c');
+  const tool = join(ROOT, 'build/test/traffic');
+  const built = statSync(tool, { throwIfNoEntry: false });
+  if (built === undefined || built.mtimeMs < statSync(source).mtimeMs) {
+    mkdirSync(join(ROOT, 'build/test'), { recursive: true });
+    const draft = `${tool}.${process.pid}`;
+    execFileSync('cc', ['-O2', '-Wall', '-Wextra', '-Werror', '-o', draft, source]);
+    renameSync(draft, tool);
+  }
+  return tool;
+}

@@ -1,0 +1,98 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { ROOT } from './source-tree.ts';
+
+/** How the program is started: from source, or as the packed executable. */
+export type Flavour = 'source' | 'packed';
+
+export interface Program {
+  readonly child: ChildProcess;
+  /** Everything printed so far, both streams. */
+  readonly output: () => string;
+  /** Resolves with the first match in the output; rejects when the program ends without one. */
+  waitFor(pattern: RegExp): Promise<RegExpExecArray>;
+  /** Ends it by SIGTERM, or waits if it has ended; resolves to its exit code or signal. */
+  stop(): Promise<number | NodeJS.Signals | null>;
+}
+
+export interface StartOptions {
+  readonly flavour?: Flavour;
+  readonly env?: NodeJS.ProcessEnv;
+  readonly cwd?: string;
+  /** Command that runs what follows it, instead of the program: `args` begin with its path. */
+  readonly command?: readonly string[];
+}
+
+export const EXECUTABLE = join(ROOT, 'dist', 'netobserv');
+
+export function startProgram(args: readonly string[], options: StartOptions = {}): Program {
+  const source = [join(ROOT, 'node_modules', '.bin', 'node'), join(ROOT, 'src', 'main.ts')];
+  const own = options.command ?? (options.flavour === 'packed' ? [EXECUTABLE] : source);
+  const [command, ...rest] = [...own, ...args];
+  const child = spawn(command!, rest, {
+    cwd: options.cwd,
+    env: options.env ?? process.env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let text = '';
+  const listeners = new Set<() => void>();
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (piece: string) => {
+      text += piece;
+      for (const listener of listeners) listener();
+    });
+  }
+  let ended = false;
+  const end = once(child, 'close').then(() => {
+    ended = true;
+    for (const listener of listeners) listener();
+  });
+
+  return {
+    child,
+    output: () => text,
+    waitFor(pattern) {
+      return new Promise((resolve, reject) => {
+        const look = (): void => {
+          const match = pattern.exec(text);
+          if (match === null && !ended) return;
+          listeners.delete(look);
+          if (match !== null) resolve(match);
+          else reject(new Error(`ended without ${pattern}:\n${text}`));
+        };
+        listeners.add(look);
+        look();
+      });
+    },
+    async stop() {
+      if (!ended) child.kill('SIGTERM');
+      await end;
+      return child.exitCode ?? child.signalCode;
+    },
+  };
+}
+
+/** Runs the program to its end. */
+export async function runProgram(
+  args: readonly string[],
+  options: StartOptions = {},
+): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const { child } = startProgram(args, options);
+  let stdout = '';
+  let stderr = '';
+  child.stdout!.on('data', (piece: string) => {
+    stdout += piece;
+  });
+  child.stderr!.on('data', (piece: string) => {
+    stderr += piece;
+  });
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, stdout, stderr };
+}
+
+/** The console's address, once `netobserv up` has printed it. */
+export async function consoleAddress(program: Program): Promise<string> {
+  const [address] = await program.waitFor(/https?:\/\/[^\s/]+:\d+/);
+  return address;
+}

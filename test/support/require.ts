@@ -1,0 +1,15 @@
+/**
+ * Reasons for which a suite cannot run here, given to `describe.skipIf`. They are printed once in
+ * one line; with CI=true nothing may be skipped, so they are thrown instead.
+ */
+function unable(reason: string | undefined): boolean {
+  if (reason === undefined) return false;
+  if (process.env.CI === 'true') throw new Error(`CI=true and a suite cannot run: ${reason}`);
+  console.warn(`skipped: ${reason}`);
+  return true;
+}
+
+/** `describe.skipIf(requireRoot())`: attaching programs and making namespaces takes root. */
+export function requireRoot(): boolean {
+  return unable(process.getuid?.() === 0 ? undefined : 'not root');
+}
