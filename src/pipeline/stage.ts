@@ -1,6 +1,9 @@
+import type { Static, TSchema } from 'typebox';
 import type { Clock } from '../base/clock.ts';
 import type { ColumnSpec, FlowBatch } from '../flow/batch.ts';
+import type { FieldKind } from '../flow/field.ts';
 import type { TableSpace } from '../flow/intern.ts';
+import type { FlowStore } from '../store/store.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
@@ -13,21 +16,34 @@ import type { Metrics } from '../telemetry/metrics.ts';
 /** What a stage reads: columns by name, or everything that the batch happens to have. */
 export type Reads = readonly string[] | 'all';
 
-/** Columns that a stage makes or overwrites. A kind is needed for those it makes. */
+/**
+ * Columns that a stage makes or overwrites. A kind is needed for those it makes. An entry with a
+ * `form` only states the form: the values stay as they are.
+ */
 export type Writes = readonly ColumnSpec[];
 
 interface StageBase {
   readonly name: string;
+  /**
+   * A column that nobody provides is left out of the batch, so a stage asks `batch.has` before it
+   * reads. Whoever keeps the old value of a row that it does not set reads what it writes.
+   */
   readonly reads: Reads;
 }
 
 /**
- * Works in place on a view of the batch: it may set the columns in `writes` and narrow
- * `batch.selection`, nothing else. Runs synchronously and never throws per flow.
+ * Works in place on a view of the batch: it may set the columns in `writes` (of any row, selected
+ * or not: nobody sees the others) and narrow `batch.selection`, nothing else. Runs synchronously
+ * and never throws per flow.
+ *
+ * The compiler drops a transform whose writes nobody reads, unless it `filters`. Columns in
+ * `removes` do not exist for the stages after it.
  */
 export interface Transform extends StageBase {
   readonly kind: 'transform';
   readonly writes: Writes;
+  readonly filters?: boolean;
+  readonly removes?: readonly string[];
   apply(batch: FlowBatch): void;
 }
 
@@ -53,6 +69,48 @@ export interface StageDeps {
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly tables: TableSpace;
+  /** Stores by the name that a `write: store` stage gives. */
+  readonly stores?: Readonly<Record<string, FlowStore>>;
+  /** Text of a small file, undefined when it is not there. Default: the file system. */
+  readonly readText?: (path: string) => string | undefined;
+  /** Where `write: stdout` goes. Resolves when more can be taken. Default: standard output. */
+  readonly output?: (bytes: Uint8Array) => Promise<void>;
+}
+
+/** What a stage knows while it is being made from its options. */
+export interface StageContext {
+  readonly name: string;
+  /** Where its options stand in the configuration: `parameters[2].transform.network`. */
+  readonly path: string;
+  readonly deps: StageDeps;
+  /** Kind of a column that may exist here, undefined for a name that nobody fills. */
+  kindOf(field: string): FieldKind | undefined;
+  /** Kind that a column of this name has wherever it exists: the field table's, or an earlier stage's. */
+  declaredKind(field: string): FieldKind | undefined;
+  /** Fields here whose numbers text sinks write by their names: `form: 'names'` in `ColumnSpec`. */
+  readonly named: ReadonlySet<string>;
+}
+
+export type Section = 'ingest' | 'transform' | 'extract' | 'encode' | 'write';
+
+/** One row of the registry. `create` gets options that were parsed by `schema`. */
+export interface StageType {
+  readonly section: Section;
+  readonly type: string;
+  /** Options object, found under the key that is the type's name. */
+  readonly schema: TSchema;
+  create(options: unknown, context: StageContext): readonly Transform[] | Sink;
+}
+
+/** Ties the type of the options to their schema. */
+export function stageType<Schema extends TSchema>(spec: {
+  readonly section: Section;
+  readonly type: string;
+  readonly schema: Schema;
+  create(options: Static<Schema>, context: StageContext): readonly Transform[] | Sink;
+}): StageType {
+  // The graph parses options by `schema` before it calls `create`.
+  return { ...spec, create: (options, context) => spec.create(options as Static<Schema>, context) };
 }
 
 /** Takes a full batch from a source. False: the batch was dropped and counted, not queued. */

@@ -5,9 +5,22 @@ import { type Logger, pino } from 'pino';
  */
 export type Log = Logger;
 
-export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+/** `warning` and `panic` are the original's words for `warn` and `fatal`. */
+export type LogLevel =
+  | 'trace'
+  | 'debug'
+  | 'info'
+  | 'warn'
+  | 'warning'
+  | 'error'
+  | 'fatal'
+  | 'panic'
+  | 'silent';
+
+const SYNONYMS: Readonly<Partial<Record<LogLevel, LogLevel>>> = { warning: 'warn', panic: 'fatal' };
 
 /** JSON lines on standard error: standard output belongs to the command's own result. */
 export function createLog(level: LogLevel): Log {
-  return pino({ level, base: null }, pino.destination({ dest: 2, sync: true }));
+  const options = { level: SYNONYMS[level] ?? level, base: null };
+  return pino(options, pino.destination({ dest: 2, sync: true }));
 }

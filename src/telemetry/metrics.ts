@@ -1,12 +1,22 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, type Metric, Registry } from 'prom-client';
+import { NetobservError } from '../base/errors.ts';
+import { TELEMETRY_ERRORS } from './errors.ts';
+
+/** Metrics that somebody else keeps, as text of the Prometheus exposition format. */
+export interface TextSource {
+  /** Full names of its metric families, checked against all others. */
+  readonly names: readonly string[];
+  /** Complete families (`# HELP`, `# TYPE`, samples), each line ended by a newline. */
+  text(): string;
+}
 
 /**
  * Operational metrics of the program itself. Components declare theirs in one file each
  * (`metrics.ts`) through this façade, which adds the prefix; flow metrics made from traffic are
- * kept elsewhere, in integer-keyed accumulators, and only exposed through `register`.
+ * kept elsewhere, in integer-keyed accumulators, and only exposed through `expose`.
  */
 export interface Metrics {
-  readonly registry: Registry;
+  readonly registry: ExposedRegistry;
   counter<L extends string>(name: string, help: string, labels?: readonly L[]): Counter<L>;
   gauge<L extends string>(name: string, help: string, labels?: readonly L[]): Gauge<L>;
   histogram<L extends string>(
@@ -15,23 +25,72 @@ export interface Metrics {
     buckets: readonly number[],
     labels?: readonly L[],
   ): Histogram<L>;
+  /** Adds the families of `source` to what `registry.metrics()` returns, until disposed. */
+  expose(source: TextSource): Disposable;
 }
 
-export function createMetrics(prefix: string, registry = new Registry()): Metrics {
+/**
+ * A registry whose text also holds the families of text sources: for 100,000 series, an object per
+ * series (which is what prom-client's own metrics return) costs ten times the text itself.
+ */
+export class ExposedRegistry extends Registry {
+  readonly #sources = new Set<TextSource>();
+
+  addSource(source: TextSource): Disposable {
+    for (const name of source.names) {
+      const taken =
+        this.getSingleMetric(name) !== undefined ||
+        [...this.#sources].some((other) => other.names.includes(name));
+      if (taken) {
+        throw new NetobservError(
+          TELEMETRY_ERRORS.metricDuplicate,
+          `metric ${name} is already exposed: choose another name or prefix`,
+          { details: { metric: name } },
+        );
+      }
+    }
+    this.#sources.add(source);
+    return { [Symbol.dispose]: () => this.#sources.delete(source) };
+  }
+
+  override async metrics(): Promise<string> {
+    const parts = [await super.metrics()];
+    for (const source of this.#sources) parts.push(source.text());
+    return parts.join('');
+  }
+}
+
+/** A family that is declared again (by another instance of a component) is the same family. */
+export function createMetrics(prefix: string, registry = new ExposedRegistry()): Metrics {
   const registers = [registry];
+  const declared = <Family extends Metric>(
+    name: string,
+    family: new (...options: never[]) => Family,
+    make: () => Family,
+  ): Family => {
+    const known: unknown = registry.getSingleMetric(prefix + name);
+    return known instanceof family ? known : make();
+  };
   return {
     registry,
-    counter: (name, help, labels = []) =>
-      new Counter({ name: prefix + name, help, labelNames: [...labels], registers }),
-    gauge: (name, help, labels = []) =>
-      new Gauge({ name: prefix + name, help, labelNames: [...labels], registers }),
-    histogram: (name, help, buckets, labels = []) =>
-      new Histogram({
-        name: prefix + name,
-        help,
-        buckets: [...buckets],
-        labelNames: [...labels],
-        registers,
-      }),
+    counter: <L extends string>(name: string, help: string, labels: readonly L[] = []) => {
+      const options = { name: prefix + name, help, labelNames: [...labels], registers };
+      return declared<Counter<L>>(name, Counter, () => new Counter(options));
+    },
+    gauge: <L extends string>(name: string, help: string, labels: readonly L[] = []) => {
+      const options = { name: prefix + name, help, labelNames: [...labels], registers };
+      return declared<Gauge<L>>(name, Gauge, () => new Gauge(options));
+    },
+    histogram: <L extends string>(
+      name: string,
+      help: string,
+      buckets: readonly number[],
+      labels: readonly L[] = [],
+    ) => {
+      const shape = { buckets: [...buckets], labelNames: [...labels] };
+      const options = { name: prefix + name, help, registers, ...shape };
+      return declared<Histogram<L>>(name, Histogram, () => new Histogram(options));
+    },
+    expose: (source) => registry.addSource(source),
   };
 }

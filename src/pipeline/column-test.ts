@@ -1,0 +1,155 @@
+import type { Column, FlowBatch, IdColumn } from '../flow/batch.ts';
+import { hasBit } from '../flow/bits.ts';
+import { type InternTable, MISSING } from '../flow/intern.ts';
+import { IdMemo, UNKNOWN } from './transform/memo.ts';
+
+/** In the memos, beside `UNKNOWN`. */
+const FAIL = 1;
+const PASS = 2;
+
+/** Distinct wide numbers whose answer is remembered; then the memory begins anew. */
+const WIDE_MEMO_MAX = 65_536;
+
+/**
+ * A condition on one field, as a function of its text, which is evaluated once per distinct value:
+ * per intern id, per small number, never per row. `absent` is the answer where there is no value.
+ */
+export class ColumnTest {
+  readonly field: string;
+  readonly #absent: boolean;
+  readonly #accepts: (text: string) => boolean;
+  readonly #byId = new IdMemo();
+  // Made when a column of small numbers comes along: most conditions are on names.
+  #bySmall: Uint8Array | undefined;
+  readonly #byWide = new Map<number, number>();
+
+  constructor(field: string, absent: boolean, accepts: (text: string) => boolean) {
+    this.field = field;
+    this.#absent = absent;
+    this.#accepts = accepts;
+  }
+
+  /**
+   * Copies those of `rows[0 .. count]` (undefined: rows 0 to count) that pass to `kept`, which may
+   * be `rows` itself, and returns their number.
+   */
+  narrow(
+    batch: FlowBatch,
+    rows: Uint32Array | undefined,
+    count: number,
+    kept: Uint32Array,
+  ): number {
+    if (!batch.has(this.field)) return this.#absent ? copyRows(rows, count, kept) : 0;
+    const column = batch.column(this.field);
+    if (isIdColumn(column)) {
+      return this.#narrowIds(batch, column, rows, count, kept);
+    }
+    return this.#narrowValues(column, rows, count, kept);
+  }
+
+  /** The answer for one id of the string table; for elements of lists. */
+  acceptsText(text: string): boolean {
+    return this.#accepts(text);
+  }
+
+  get absent(): boolean {
+    return this.#absent;
+  }
+
+  #narrowIds(
+    batch: FlowBatch,
+    column: IdColumn,
+    rows: Uint32Array | undefined,
+    count: number,
+    kept: Uint32Array,
+  ): number {
+    const table = tableOf(batch, column.kind);
+    const memo = this.#byId.for(batch.tables, table.size);
+    memo[MISSING] = this.#absent ? PASS : FAIL;
+    const ids = column.values;
+    let left = 0;
+    for (let i = 0; i < count; i++) {
+      const row = rows === undefined ? i : rows[i]!;
+      const id = ids[row]!;
+      let answer = memo[id]!;
+      if (answer === UNKNOWN) {
+        answer = this.#accepts(table.text(id)) ? PASS : FAIL;
+        memo[id] = answer;
+      }
+      if (answer === PASS) kept[left++] = row;
+    }
+    return left;
+  }
+
+  #narrowValues(
+    column: Exclude<Column, IdColumn>,
+    rows: Uint32Array | undefined,
+    count: number,
+    kept: Uint32Array,
+  ): number {
+    let left = 0;
+    for (let i = 0; i < count; i++) {
+      const row = rows === undefined ? i : rows[i]!;
+      if (this.#valuePasses(column, row)) kept[left++] = row;
+    }
+    return left;
+  }
+
+  #valuePasses(column: Exclude<Column, IdColumn>, row: number): boolean {
+    switch (column.kind) {
+      case 'u8':
+      case 'u16':
+        return hasBit(column.present, row) ? this.#smallPasses(column.values[row]!) : this.#absent;
+      case 'u32':
+      case 'f64':
+        return hasBit(column.present, row) ? this.#widePasses(column.values[row]!) : this.#absent;
+      case 'list<u32>':
+      case 'list<str>':
+        return column.offsets[row] === column.offsets[row + 1] ? this.#absent : this.#accepts('');
+      case 'any': {
+        const value = column.values[row];
+        return value === undefined ? this.#absent : this.#accepts(textOf(value));
+      }
+    }
+  }
+
+  #smallPasses(value: number): boolean {
+    this.#bySmall ??= new Uint8Array(65_536);
+    let answer = this.#bySmall[value]!;
+    if (answer === UNKNOWN) {
+      answer = this.#accepts(String(value)) ? PASS : FAIL;
+      this.#bySmall[value] = answer;
+    }
+    return answer === PASS;
+  }
+
+  #widePasses(value: number): boolean {
+    const known = this.#byWide.get(value);
+    if (known !== undefined) return known === PASS;
+    if (this.#byWide.size >= WIDE_MEMO_MAX) this.#byWide.clear();
+    const passes = this.#accepts(String(value));
+    this.#byWide.set(value, passes ? PASS : FAIL);
+    return passes;
+  }
+}
+
+export function isIdColumn(column: Column): column is IdColumn {
+  return column.kind === 'str' || column.kind === 'addr' || column.kind === 'mac';
+}
+
+/** The table that a column's ids belong to. */
+export function tableOf(batch: FlowBatch, kind: 'str' | 'addr' | 'mac'): InternTable {
+  const { strings, addresses, macs } = batch.tables;
+  return kind === 'str' ? strings : kind === 'addr' ? addresses : macs;
+}
+
+/** Text of a value whose kind no table knows. */
+export function textOf(value: unknown): string {
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+}
+
+function copyRows(rows: Uint32Array | undefined, count: number, kept: Uint32Array): number {
+  if (rows === undefined) for (let row = 0; row < count; row++) kept[row] = row;
+  else if (rows !== kept) kept.set(rows.subarray(0, count));
+  return count;
+}

@@ -1,0 +1,118 @@
+import type { PipelineConfig, StageParameters } from './config.ts';
+import { PRESET_INGESTER } from './ingest/preset.ts';
+import type { SubnetLabel } from './transform/network/subnet-label.ts';
+
+export interface DefaultPipelineOptions {
+  /** Name of the store that flows are written to; absent: none is. */
+  readonly store?: string;
+  /** Of the flow metrics. */
+  readonly prefix: string;
+  /** Labels of the user's own networks; they win over the default ones of equal length. */
+  readonly subnetLabels?: readonly SubnetLabel[];
+}
+
+/** What an address says by itself (RFC 6890 and its updates). */
+const WELL_KNOWN_SUBNETS: readonly SubnetLabel[] = [
+  { name: 'loopback', cidrs: ['127.0.0.0/8', '::1/128'] },
+  { name: 'private', cidrs: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7'] },
+  { name: 'shared', cidrs: ['100.64.0.0/10'] },
+  { name: 'link-local', cidrs: ['169.254.0.0/16', 'fe80::/10'] },
+  { name: 'multicast', cidrs: ['224.0.0.0/4', 'ff00::/8'] },
+  { name: 'broadcast', cidrs: ['255.255.255.255/32'] },
+  {
+    name: 'documentation',
+    cidrs: ['192.0.2.0/24', '198.51.100.0/24', '203.0.113.0/24', '2001:db8::/32'],
+  },
+  { name: 'unspecified', cidrs: ['0.0.0.0/32', '::/128'] },
+  { name: 'internet', cidrs: ['0.0.0.0/0', '::/0'] },
+];
+
+/** Seconds; the operator's own for round trips and look-ups. */
+const LATENCY_BUCKETS = [0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.25, 1];
+
+/**
+ * The pipeline of one host: names for subnets, services and flags, directions from the node's point
+ * of view, then the store and Prometheus side by side.
+ */
+export function defaultPipeline(options: DefaultPipelineOptions): PipelineConfig {
+  const { store } = options;
+  const pipeline = [
+    { name: 'network', follows: PRESET_INGESTER },
+    ...(store === undefined ? [] : [{ name: 'store', follows: 'network' }]),
+    { name: 'prometheus', follows: 'network' },
+  ];
+  const parameters: StageParameters[] = [
+    network(options.subnetLabels ?? []),
+    ...(store === undefined
+      ? []
+      : [{ name: 'store', write: { type: 'store', store: { name: store } } }]),
+    {
+      name: 'prometheus',
+      encode: { type: 'prom', prom: { prefix: options.prefix, metrics: METRICS } },
+    },
+  ];
+  return { pipeline, parameters };
+}
+
+function network(own: readonly SubnetLabel[]): StageParameters {
+  const rules = [
+    ...['Src', 'Dst'].flatMap((side) => [
+      {
+        type: 'add_subnet_label',
+        add_subnet_label: { input: `${side}Addr`, output: `${side}SubnetLabel` },
+      },
+      {
+        type: 'add_service',
+        add_service: { input: `${side}Port`, output: `${side}Service`, protocol: 'Proto' },
+      },
+    ]),
+    { type: 'reinterpret_direction' },
+    { type: 'decode_tcp_flags', decode_tcp_flags: { input: 'Flags', output: 'Flags' } },
+  ];
+  const directionInfo = {
+    reporterIPField: 'AgentIP',
+    srcHostField: 'SrcAddr',
+    dstHostField: 'DstAddr',
+    flowDirectionField: 'FlowDirection',
+    ifDirectionField: 'IfDirection',
+  };
+  const subnetLabels = [...own, ...WELL_KNOWN_SUBNETS];
+  return {
+    name: 'network',
+    transform: { type: 'network', network: { rules, directionInfo, subnetLabels } },
+  };
+}
+
+const NODE = ['AgentIP'];
+const SUBNETS = ['SrcSubnetLabel', 'DstSubnetLabel'];
+const NOT_EGRESS = [{ key: 'FlowDirection', value: '1', type: 'not_equal' }];
+const NOT_INGRESS = [{ key: 'FlowDirection', value: '0', type: 'not_equal' }];
+
+function counter(name: string, valueKey: string, labels: readonly string[], filters: unknown[]) {
+  return { name, type: 'counter', valueKey, labels, filters };
+}
+
+function seconds(name: string, field: string, scale: number, labels: readonly string[]) {
+  const filters = [{ key: field, type: 'presence' }];
+  const shape = { valueKey: field, valueScale: scale, buckets: LATENCY_BUCKETS };
+  return { name, type: 'histogram', ...shape, labels, filters };
+}
+
+/** Labels of low cardinality only: a host sees any number of addresses and ports. */
+const METRICS = [
+  {
+    name: 'node_flows_total',
+    type: 'counter',
+    help: 'Flows reported by this node',
+    labels: [...NODE, 'FlowDirection', 'Proto'],
+  },
+  counter('node_ingress_bytes_total', 'Bytes', [...NODE, ...SUBNETS], NOT_EGRESS),
+  counter('node_egress_bytes_total', 'Bytes', [...NODE, ...SUBNETS], NOT_INGRESS),
+  counter('node_ingress_packets_total', 'Packets', [...NODE, ...SUBNETS], NOT_EGRESS),
+  counter('node_egress_packets_total', 'Packets', [...NODE, ...SUBNETS], NOT_INGRESS),
+  counter('service_bytes_total', 'Bytes', ['DstService', 'Proto'], []),
+  counter('node_drop_bytes_total', 'PktDropBytes', [...NODE, 'PktDropLatestDropCause'], []),
+  counter('node_drop_packets_total', 'PktDropPackets', [...NODE, 'PktDropLatestDropCause'], []),
+  seconds('node_rtt_seconds', 'TimeFlowRttNs', 1e9, [...NODE, ...SUBNETS]),
+  seconds('node_dns_latency_seconds', 'DnsLatencyMs', 1000, [...NODE, 'DnsFlagsResponseCode']),
+];

@@ -1,0 +1,178 @@
+import type { FlowBatch } from '../../../flow/batch.ts';
+import type { FieldKind } from '../../../flow/field.ts';
+import { ColumnTest, tableOf, textOf } from '../../column-test.ts';
+import { configError, PIPELINE_ERRORS } from '../../errors.ts';
+import { canonical } from '../../transform/filter/remove-entry.ts';
+import type { MetricFilter } from './config.ts';
+
+/** Longer patterns are mistakes or attacks; they are run once per distinct value, but still. */
+const PATTERN_MAX_CHARS = 1000;
+
+/** Takes rows out of `rows[0 .. count]` in place and returns how many are left. */
+export interface RowFilter {
+  narrow(batch: FlowBatch, rows: Uint32Array, count: number): number;
+}
+
+/** A filter of one key with all alternatives that the configuration has for it. */
+export type KeyFilter =
+  | { readonly kind: 'column'; readonly test: ColumnTest }
+  /** Refers to other fields by `$(Field)`. */
+  | {
+      readonly kind: 'row';
+      readonly key: string;
+      readonly rows: RowFilter;
+      readonly reads: readonly string[];
+    };
+
+type Alternative = (text: string | undefined) => boolean;
+
+/** Filters with one key are alternatives; those of different keys must all hold. */
+export function keyFilters(
+  filters: readonly MetricFilter[],
+  path: string,
+  kindOf: (field: string) => FieldKind | undefined,
+): readonly KeyFilter[] {
+  const byKey = new Map<string, { readonly filter: MetricFilter; readonly path: string }[]>();
+  for (const [index, filter] of filters.entries()) {
+    const entry = { filter, path: `${path}.filters[${index}]` };
+    byKey.set(filter.key, [...(byKey.get(filter.key) ?? []), entry]);
+  }
+  return [...byKey].map(([key, entries]): KeyFilter => {
+    const kind = kindOf(key);
+    if (entries.some(({ filter }) => isTemplate(filter))) {
+      const rows = new TemplateFilter(
+        key,
+        entries.map(({ filter, path }) => rowTest(filter, path, kind)),
+      );
+      return {
+        kind: 'row',
+        key,
+        rows,
+        reads: [key, ...entries.flatMap((one) => fieldsOf(one.filter.value))],
+      };
+    }
+    const alternatives = entries.map(({ filter, path }) => alternative(filter, path, kind));
+    const test = new ColumnTest(
+      key,
+      alternatives.some((passes) => passes(undefined)),
+      (text) => alternatives.some((passes) => passes(text)),
+    );
+    return { kind: 'column', test };
+  });
+}
+
+function alternative(filter: MetricFilter, path: string, kind: FieldKind | undefined): Alternative {
+  const wanted = canonical(filter.value, kind);
+  switch (filter.type) {
+    case 'equal':
+      return (text) => text === wanted;
+    case 'not_equal':
+      return (text) => text !== wanted;
+    case 'presence':
+      return (text) => text !== undefined;
+    case 'absence':
+      return (text) => text === undefined;
+    case 'match_regex': {
+      const pattern = compilePattern(filter.value, path);
+      return (text) => text !== undefined && pattern.test(text);
+    }
+    case 'not_match_regex': {
+      const pattern = compilePattern(filter.value, path);
+      return (text) => text === undefined || !pattern.test(text);
+    }
+  }
+}
+
+function compilePattern(pattern: string, path: string): RegExp {
+  if (pattern.length > PATTERN_MAX_CHARS) {
+    const problem = `the pattern has ${pattern.length} characters, at most ${PATTERN_MAX_CHARS} are allowed`;
+    throw configError(PIPELINE_ERRORS.regex, `${path}.value`, problem);
+  }
+  try {
+    // The one inline flag in common use; JavaScript has it outside of the pattern.
+    const ignoreCase = pattern.startsWith('(?i)');
+    return new RegExp(ignoreCase ? pattern.slice(4) : pattern, ignoreCase ? 'i' : '');
+  } catch (cause) {
+    const problem = `${JSON.stringify(pattern)} is no regular expression`;
+    throw configError(PIPELINE_ERRORS.regex, `${path}.value`, problem, cause);
+  }
+}
+
+type RowTest = (text: string | undefined, other: (field: string) => string) => boolean;
+
+const REFERENCE = /\$\(([^)]+)\)/g;
+
+function isTemplate({ type, value }: MetricFilter): boolean {
+  return (type === 'equal' || type === 'not_equal') && fieldsOf(value).length > 0;
+}
+
+function fieldsOf(value: string): string[] {
+  return [...value.matchAll(REFERENCE)].map((match) => match[1]!);
+}
+
+function rowTest(filter: MetricFilter, path: string, kind: FieldKind | undefined): RowTest {
+  if (!isTemplate(filter)) {
+    const passes = alternative(filter, path, kind);
+    return (text) => passes(text);
+  }
+  const fill = (other: (field: string) => string): string =>
+    filter.value.replace(REFERENCE, (_reference, field: string) => other(field));
+  return filter.type === 'equal'
+    ? (text, other) => text !== undefined && text === fill(other)
+    : (text, other) => text !== fill(other);
+}
+
+/** Makes texts row by row: only filters that compare two fields of a flow come here. */
+class TemplateFilter implements RowFilter {
+  readonly #key: string;
+  readonly #tests: readonly RowTest[];
+
+  constructor(key: string, tests: readonly RowTest[]) {
+    this.#key = key;
+    this.#tests = tests;
+  }
+
+  narrow(batch: FlowBatch, rows: Uint32Array, count: number): number {
+    let left = 0;
+    for (let i = 0; i < count; i++) {
+      const row = rows[i]!;
+      const text = cellText(batch, this.#key, row);
+      const other = (field: string): string => cellText(batch, field, row) ?? '';
+      if (this.#tests.some((test) => test(text, other))) rows[left++] = row;
+    }
+    return left;
+  }
+}
+
+/** Text of one cell, undefined when it is absent. */
+export function cellText(batch: FlowBatch, field: string, row: number): string | undefined {
+  if (!batch.has(field)) return undefined;
+  const column = batch.column(field);
+  switch (column.kind) {
+    case 'str':
+    case 'addr':
+    case 'mac': {
+      const id = column.values[row]!;
+      return id === 0 ? undefined : tableOf(batch, column.kind).text(id);
+    }
+    case 'any': {
+      const value = column.values[row];
+      return value === undefined ? undefined : textOf(value);
+    }
+    case 'list<u32>':
+    case 'list<str>': {
+      const start = column.offsets[row]!;
+      const values = column.values.subarray(start, column.offsets[row + 1]!);
+      if (values.length === 0) return undefined;
+      const { strings } = batch.tables;
+      const texts = [...values].map((value) =>
+        column.kind === 'list<str>' ? strings.text(value) : String(value),
+      );
+      return texts.join(',');
+    }
+    default: {
+      const word = column.present[row >>> 5]!;
+      return ((word >>> (row & 31)) & 1) === 1 ? String(column.values[row]!) : undefined;
+    }
+  }
+}

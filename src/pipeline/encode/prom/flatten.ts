@@ -1,0 +1,164 @@
+import type { FlowBatch } from '../../../flow/batch.ts';
+import type { ColumnTest } from '../../column-test.ts';
+import { textOf } from '../../column-test.ts';
+import type { LabelGroup, SeenSeries } from './group.ts';
+import { EMPTY_VALUE, type LabelValues } from './label-values.ts';
+import { NO_SLOT } from './tuples.ts';
+
+/** Samples that one flow may make; its lists are cut to what fits. */
+const PARTS_MAX = 1024;
+
+/** What is wanted of each element of a flattened list: the element, or one key of it. */
+export interface FlatKey {
+  /** Undefined: the element itself; else the `Key` of `Field>Key`. */
+  readonly key: string | undefined;
+  /** Position among the labels, -1 when it is only filtered on. */
+  readonly label: number;
+  readonly test: ColumnTest | undefined;
+}
+
+/** Elements of one list field of the current row. */
+class Parts {
+  readonly field: string;
+  readonly keys: readonly FlatKey[];
+  readonly #values: LabelValues;
+  count = 0;
+  /** Label value ids, `keys.length` per part. */
+  readonly ids: number[] = [];
+
+  constructor(field: string, keys: readonly FlatKey[], values: LabelValues) {
+    this.field = field;
+    this.keys = keys;
+    this.#values = values;
+  }
+
+  /** Absent or empty lists are one part without a value. */
+  load(batch: FlowBatch, row: number): void {
+    this.count = 0;
+    this.ids.length = 0;
+    const column = batch.has(this.field) ? batch.column(this.field) : undefined;
+    if (column?.kind === 'list<str>' || column?.kind === 'list<u32>') {
+      const { strings } = batch.tables;
+      const end = column.offsets[row + 1]!;
+      for (let at = column.offsets[row]!; at < end; at++) {
+        const value = column.values[at]!;
+        this.#add(column.kind === 'list<str>' ? strings.text(value) : String(value));
+      }
+      if (end > column.offsets[row]!) return;
+    } else if (column?.kind === 'any') {
+      const value = column.values[row];
+      const elements = Array.isArray(value) ? value : value === undefined ? [] : [value];
+      for (const element of elements) this.#add(element);
+      if (elements.length > 0) return;
+    }
+    this.#add(undefined);
+  }
+
+  /** Adds an element unless one of its filters is against it. */
+  #add(element: unknown): void {
+    if (this.count >= PARTS_MAX) return;
+    const start = this.ids.length;
+    for (const { key, test } of this.keys) {
+      const text = elementText(element, key);
+      const passes =
+        test === undefined || (text === undefined ? test.absent : test.acceptsText(text));
+      if (!passes) {
+        this.ids.length = start;
+        return;
+      }
+      this.ids.push(text === undefined ? EMPTY_VALUE : this.#values.idOf(text));
+    }
+    this.count++;
+  }
+}
+
+function elementText(element: unknown, key: string | undefined): string | undefined {
+  if (element === undefined || element === null) return undefined;
+  const isMap = typeof element === 'object' && !Array.isArray(element);
+  if (key === undefined) return isMap ? undefined : textOf(element);
+  if (!isMap || !Object.hasOwn(element, key)) return undefined;
+  return textOf((element as Readonly<Record<string, unknown>>)[key]);
+}
+
+/**
+ * Makes several samples of a flow: one for each element of its list fields, for each combination of
+ * elements when there are several fields. List fields are rare and short, so this works with texts.
+ */
+export class Flattener {
+  readonly #fields: readonly Parts[];
+  readonly #values: LabelValues;
+  readonly #plainLabels: readonly (readonly [at: number, field: string])[];
+  #plain = new Uint32Array(0);
+  #words: Uint32Array;
+  rows = new Uint32Array(64);
+  slots = new Int32Array(64);
+
+  constructor(
+    keys: ReadonlyMap<string, readonly FlatKey[]>,
+    labels: readonly string[],
+    values: LabelValues,
+  ) {
+    this.#fields = [...keys].map(([field, wanted]) => new Parts(field, wanted, values));
+    this.#values = values;
+    const flat = new Set([...keys.values()].flat().map((key) => key.label));
+    this.#plainLabels = [...labels.entries()].filter(([at]) => !flat.has(at));
+    this.#words = new Uint32Array(labels.length);
+  }
+
+  /** Rows and slots of all samples of `rows[0 .. count]`, in `this.rows` and `this.slots`. */
+  resolve(
+    batch: FlowBatch,
+    rows: Uint32Array,
+    count: number,
+    group: LabelGroup,
+    seen: SeenSeries,
+    tick: number,
+  ): number {
+    const width = this.#words.length;
+    if (this.#plain.length < batch.capacity * width) {
+      this.#plain = new Uint32Array(batch.capacity * width);
+    }
+    for (const [at, field] of this.#plainLabels) {
+      this.#values.read(batch, field, rows, count, this.#plain, at, width);
+    }
+    let samples = 0;
+    for (let i = 0; i < count; i++) {
+      const row = rows[i]!;
+      for (const field of this.#fields) field.load(batch, row);
+      const combinations = this.#fields.reduce((product, field) => product * field.count, 1);
+      for (let part = 0; part < Math.min(combinations, PARTS_MAX); part++) {
+        this.#fill(row, part);
+        const slot = group.resolveWords(this.#words, seen, tick);
+        if (slot !== NO_SLOT) this.#push(samples++, row, slot);
+      }
+    }
+    return samples;
+  }
+
+  /** Label values of one combination; its number is read as digits, one per field. */
+  #fill(row: number, part: number): void {
+    const words = this.#words;
+    for (let at = 0; at < words.length; at++) words[at] = this.#plain[row * words.length + at]!;
+    let rest = part;
+    for (const field of this.#fields) {
+      const digit = rest % field.count;
+      rest = Math.floor(rest / field.count);
+      for (const [index, key] of field.keys.entries()) {
+        if (key.label >= 0) words[key.label] = field.ids[digit * field.keys.length + index]!;
+      }
+    }
+  }
+
+  #push(at: number, row: number, slot: number): void {
+    if (at === this.rows.length) {
+      const rows = new Uint32Array(at * 2);
+      rows.set(this.rows);
+      this.rows = rows;
+      const slots = new Int32Array(at * 2);
+      slots.set(this.slots);
+      this.slots = slots;
+    }
+    this.rows[at] = row;
+    this.slots[at] = slot;
+  }
+}

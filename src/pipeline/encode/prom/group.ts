@@ -1,0 +1,155 @@
+import type { FlowBatch } from '../../../flow/batch.ts';
+import type { SeriesBudget } from './budget.ts';
+import type { LabelValues } from './label-values.ts';
+import { NO_SLOT, TupleTable } from './tuples.ts';
+
+/** Row whose slot was not looked up yet in this batch. */
+const UNRESOLVED = -2;
+
+export interface Label {
+  /** Field, or `Field>Key` of a flattened list of maps. */
+  readonly field: string;
+  readonly name: string;
+}
+
+/** When each series of a metric was last seen, in ticks of the sweeper; 0: there is no series. */
+export class SeenSeries {
+  ticks = new Uint32Array(0);
+
+  reserve(slots: number): void {
+    if (this.ticks.length >= slots) return;
+    const ticks = new Uint32Array(slots);
+    ticks.set(this.ticks);
+    this.ticks = ticks;
+  }
+}
+
+/**
+ * Metrics with the same labels: a flow's tuple of label values is looked up once for all of them,
+ * and its slot is the index into their accumulators.
+ */
+export class LabelGroup {
+  readonly labels: readonly Label[];
+  readonly tuples: TupleTable;
+  readonly #values: LabelValues;
+  readonly #budget: SeriesBudget;
+  readonly #texts: (string | undefined)[] = [];
+  /** Label values of the current batch, row by row. */
+  #words = new Uint32Array(0);
+  #slots = new Int32Array(0);
+  #loaded = false;
+
+  constructor(labels: readonly Label[], values: LabelValues, budget: SeriesBudget) {
+    this.labels = labels;
+    this.tuples = new TupleTable(labels.length);
+    this.#values = values;
+    this.#budget = budget;
+  }
+
+  /** Forgets the previous batch. */
+  begin(batch: FlowBatch): void {
+    this.#loaded = false;
+    if (this.#slots.length >= batch.capacity) return;
+    this.#slots = new Int32Array(batch.capacity);
+    this.#words = new Uint32Array(batch.capacity * this.labels.length);
+  }
+
+  /**
+   * Finds the series of `rows[0 .. count]`, making those that are new as far as the budget goes,
+   * and marks them as seen. Rows without a series are taken out: returns how many are left in
+   * `rows`, with their slots in `slots`.
+   */
+  resolve(
+    batch: FlowBatch,
+    rows: Uint32Array,
+    count: number,
+    slots: Int32Array,
+    seen: SeenSeries,
+    tick: number,
+  ): number {
+    if (!this.#loaded) this.#load(batch);
+    const bySlot = this.#slots;
+    const width = this.tuples.width;
+    let left = 0;
+    for (let i = 0; i < count; i++) {
+      const row = rows[i]!;
+      let slot = bySlot[row]!;
+      if (slot === UNRESOLVED) {
+        slot = this.#slotOf(this.#words, row * width);
+        bySlot[row] = slot;
+      }
+      if (slot === NO_SLOT || !this.#admit(slot, seen, tick)) continue;
+      rows[left] = row;
+      slots[left++] = slot;
+    }
+    return left;
+  }
+
+  /** The same for one tuple given by its words; `NO_SLOT` when the budget is spent. */
+  resolveWords(words: Uint32Array, seen: SeenSeries, tick: number): number {
+    const slot = this.#slotOf(words, 0);
+    return slot !== NO_SLOT && this.#admit(slot, seen, tick) ? slot : NO_SLOT;
+  }
+
+  /** `name="value",…` of a series, made when it is first asked for. */
+  labelText(slot: number): string {
+    const known = this.#texts[slot];
+    if (known !== undefined) return known;
+    const text = this.labels
+      .map(({ name }, index) => {
+        const value = this.#values.text(this.tuples.word(slot, index));
+        return `${name}="${escapeLabel(value)}"`;
+      })
+      .join(',');
+    this.#texts[slot] = text;
+    return text;
+  }
+
+  forget(slot: number): void {
+    this.tuples.forget(slot);
+    this.#texts[slot] = undefined;
+  }
+
+  #load(batch: FlowBatch): void {
+    this.#loaded = true;
+    this.#slots.fill(UNRESOLVED, 0, batch.length);
+    for (const [at, { field }] of this.labels.entries()) {
+      const stride = this.labels.length;
+      const { selection, selected } = batch;
+      this.#values.read(batch, field, selection, selected, this.#words, at, stride);
+    }
+  }
+
+  #slotOf(words: Uint32Array, at: number): number {
+    const slot = this.tuples.find(words, at);
+    if (slot !== NO_SLOT) return slot;
+    if (this.#budget.spent) {
+      this.#budget.dropped();
+      return NO_SLOT;
+    }
+    return this.tuples.insert(words, at);
+  }
+
+  #admit(slot: number, seen: SeenSeries, tick: number): boolean {
+    const { ticks } = seen;
+    if (slot < ticks.length && ticks[slot] !== 0) {
+      ticks[slot] = tick;
+      return true;
+    }
+    if (this.#budget.spent) {
+      this.#budget.dropped();
+      return false;
+    }
+    this.#budget.take();
+    seen.reserve(this.tuples.capacity);
+    seen.ticks[slot] = tick;
+    return true;
+  }
+}
+
+function escapeLabel(value: string): string {
+  return value.replace(/[\\"\n]/g, (character) => {
+    if (character === '\n') return '\\n';
+    return `\\${character}`;
+  });
+}

@@ -1,0 +1,174 @@
+import type { Column, FlowBatch } from '../../../flow/batch.ts';
+import { hasBit } from '../../../flow/bits.ts';
+import type { Accumulator } from './accumulator.ts';
+import type { RowFilter } from './filters.ts';
+import type { Flattener } from './flatten.ts';
+import { type LabelGroup, SeenSeries } from './group.ts';
+
+export interface FlowMetricSpec {
+  readonly name: string;
+  readonly help: string;
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  /** Empty: every flow counts 1. */
+  readonly valueKey: string;
+  readonly valueScale: number;
+}
+
+/** Buffers that all metrics of a stage share: they work one after the other. */
+export interface Scratch {
+  rows: Uint32Array;
+  slots: Int32Array;
+  values: Float64Array;
+}
+
+/** One metric made from flows: which flows, which series, which number. */
+export class FlowMetric {
+  readonly spec: FlowMetricSpec;
+  readonly group: LabelGroup;
+  readonly seen = new SeenSeries();
+  readonly #filters: readonly RowFilter[];
+  readonly #flattener: Flattener | undefined;
+  readonly #accumulator: Accumulator;
+  readonly #onBadValue: (rows: number) => void;
+
+  constructor(
+    spec: FlowMetricSpec,
+    group: LabelGroup,
+    filters: readonly RowFilter[],
+    flattener: Flattener | undefined,
+    accumulator: Accumulator,
+    onBadValue: (rows: number) => void,
+  ) {
+    this.spec = spec;
+    this.group = group;
+    this.#filters = filters;
+    this.#flattener = flattener;
+    this.#accumulator = accumulator;
+    this.#onBadValue = onBadValue;
+  }
+
+  /** Adds a batch's flows; returns the number of samples. `scratch` has room for all its rows. */
+  update(batch: FlowBatch, scratch: Scratch, tick: number): number {
+    let count = selectedRows(batch, scratch.rows);
+    for (const filter of this.#filters) count = filter.narrow(batch, scratch.rows, count);
+    count = this.#withValue(batch, scratch.rows, count);
+    if (count === 0) return 0;
+    if (this.#flattener === undefined) {
+      const { rows, slots } = scratch;
+      const samples = this.group.resolve(batch, rows, count, slots, this.seen, tick);
+      this.#accumulate(batch, rows, slots, samples, scratch);
+      return samples;
+    }
+    const flat = this.#flattener;
+    const samples = flat.resolve(batch, scratch.rows, count, this.group, this.seen, tick);
+    this.#accumulate(batch, flat.rows, flat.slots, samples, scratch);
+    return samples;
+  }
+
+  /** Its family in the text format, nothing but the head when there are no series. */
+  text(): string {
+    const { name, help, type } = this.spec;
+    const parts = [`# HELP ${name} ${escapeHelp(help)}\n# TYPE ${name} ${type}\n`];
+    const { ticks } = this.seen;
+    for (let slot = 0; slot < ticks.length; slot++) {
+      if (ticks[slot] === 0) continue;
+      parts.push(this.#accumulator.lines(name, this.group.labelText(slot), slot));
+    }
+    return parts.join('');
+  }
+
+  /** Forgets series last seen before `oldest`; returns their number. */
+  expire(oldest: number): number {
+    const { ticks } = this.seen;
+    let gone = 0;
+    for (let slot = 0; slot < ticks.length; slot++) {
+      const tick = ticks[slot]!;
+      if (tick === 0 || tick >= oldest) continue;
+      ticks[slot] = 0;
+      this.#accumulator.clear(slot);
+      gone++;
+    }
+    return gone;
+  }
+
+  /** Flows without a value make no sample; nor do those that would make a counter go back. */
+  #withValue(batch: FlowBatch, rows: Uint32Array, count: number): number {
+    const { valueKey, type } = this.spec;
+    if (valueKey === '') return count;
+    if (!batch.has(valueKey)) return 0;
+    const column = batch.column(valueKey);
+    if (column.kind === 'any') return this.#withNumber(column.values, rows, count);
+    if (!('present' in column)) return 0;
+    const { present } = column;
+    let left = 0;
+    let bad = 0;
+    for (let i = 0; i < count; i++) {
+      const row = rows[i]!;
+      if (!hasBit(present, row)) continue;
+      rows[left++] = row;
+    }
+    if (column.kind !== 'f64' || type === 'gauge') return left;
+    const { values } = column;
+    const checked = left;
+    left = 0;
+    for (let i = 0; i < checked; i++) {
+      const row = rows[i]!;
+      // False for NaN as well.
+      if (values[row]! >= 0) rows[left++] = row;
+      else bad++;
+    }
+    if (bad > 0) this.#onBadValue(bad);
+    return left;
+  }
+
+  #withNumber(values: readonly unknown[], rows: Uint32Array, count: number): number {
+    let left = 0;
+    let bad = 0;
+    for (let i = 0; i < count; i++) {
+      const row = rows[i]!;
+      const value = values[row];
+      if (typeof value === 'number') rows[left++] = row;
+      else if (value !== undefined) bad++;
+    }
+    if (bad > 0) this.#onBadValue(bad);
+    return left;
+  }
+
+  #accumulate(
+    batch: FlowBatch,
+    rows: Uint32Array,
+    slots: Int32Array,
+    count: number,
+    scratch: Scratch,
+  ): void {
+    if (scratch.values.length < count) scratch.values = new Float64Array(count * 2);
+    const { values } = scratch;
+    const { valueKey, valueScale } = this.spec;
+    if (valueKey === '') values.fill(1 / valueScale, 0, count);
+    else gather(batch.column(valueKey), rows, count, valueScale, values);
+    this.#accumulator.reserve(this.group.tuples.capacity);
+    this.#accumulator.add(slots, values, count);
+  }
+}
+
+function selectedRows(batch: FlowBatch, rows: Uint32Array): number {
+  const { selection, length } = batch;
+  if (selection !== undefined) rows.set(selection);
+  else for (let row = 0; row < length; row++) rows[row] = row;
+  return batch.selected;
+}
+
+function gather(
+  column: Column,
+  rows: Uint32Array,
+  count: number,
+  scale: number,
+  out: Float64Array,
+): void {
+  const values = column.values as ArrayLike<number>;
+  for (let i = 0; i < count; i++) out[i] = values[rows[i]!]! / scale;
+}
+
+function escapeHelp(help: string): string {
+  return help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
+}

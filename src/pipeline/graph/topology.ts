@@ -1,0 +1,110 @@
+import type { CheckedConfig, PipelineEdge, StageEntry } from '../config.ts';
+import { configError, PIPELINE_ERRORS, suggestion } from '../errors.ts';
+import { PRESET_INGESTER, presetIngest } from '../ingest/preset.ts';
+
+/** A stage and its place in the graph. */
+export interface GraphNode {
+  readonly entry: StageEntry;
+  readonly parents: GraphNode[];
+  readonly children: GraphNode[];
+  whenFull: 'drop' | 'block';
+}
+
+const SINK_SECTIONS: readonly string[] = ['encode', 'write'];
+
+export function isTerminal(node: GraphNode): boolean {
+  return SINK_SECTIONS.includes(node.entry.type.section);
+}
+
+/** Checks that the edges make a graph from one source to sinks; sources come first. */
+export function connect(config: CheckedConfig): readonly GraphNode[] {
+  const nodes = new Map<string, GraphNode>();
+  for (const entry of config.stages) nodes.set(entry.name, node(entry));
+  const preset = { name: PRESET_INGESTER, type: presetIngest, options: {}, path: PRESET_INGESTER };
+  const followsPreset = config.edges.some((edge) => edge.follows === PRESET_INGESTER);
+  if (followsPreset && !nodes.has(PRESET_INGESTER)) nodes.set(PRESET_INGESTER, node(preset));
+  for (const [index, edge] of config.edges.entries()) link(nodes, edge, `pipeline[${index}]`);
+  const all = [...nodes.values()];
+  for (const one of all) checkEnds(one);
+  checkSources(all);
+  return sorted(all);
+}
+
+function node(entry: StageEntry): GraphNode {
+  return { entry, parents: [], children: [], whenFull: 'drop' };
+}
+
+function link(nodes: ReadonlyMap<string, GraphNode>, edge: PipelineEdge, path: string): void {
+  const child = find(nodes, edge.name, `${path}.name`);
+  if (edge.whenFull !== undefined) {
+    if (!isTerminal(child)) {
+      const problem = `only a stage with a queue (${SINK_SECTIONS.join(', ')}) can have it`;
+      throw configError(PIPELINE_ERRORS.option, `${path}.whenFull`, problem);
+    }
+    child.whenFull = edge.whenFull;
+  }
+  if (edge.follows === undefined) return;
+  const parent = find(nodes, edge.follows, `${path}.follows`);
+  if (isTerminal(parent)) {
+    const problem = `"${edge.follows}" ends its branch (${parent.entry.type.section}), so nothing can follow it`;
+    throw configError(PIPELINE_ERRORS.noInput, `${path}.follows`, problem);
+  }
+  if (child.entry.type.section === 'ingest') {
+    const problem = `"${edge.name}" is a source, which cannot follow another stage`;
+    throw configError(PIPELINE_ERRORS.noInput, `${path}.name`, problem);
+  }
+  if (child.parents.includes(parent)) {
+    const problem = `"${edge.name}" follows "${edge.follows}" twice`;
+    throw configError(PIPELINE_ERRORS.stageDuplicate, path, problem);
+  }
+  child.parents.push(parent);
+  parent.children.push(child);
+}
+
+function find(nodes: ReadonlyMap<string, GraphNode>, name: string, path: string): GraphNode {
+  const found = nodes.get(name);
+  if (found !== undefined) return found;
+  const known = [...nodes.keys()].filter((key) => key !== PRESET_INGESTER);
+  const problem = `no stage "${name}" in parameters${suggestion(name, known)}`;
+  throw configError(PIPELINE_ERRORS.stageUnknown, path, problem);
+}
+
+function checkEnds(one: GraphNode): void {
+  const { name, type, path } = one.entry;
+  if (type.section !== 'ingest' && one.parents.length === 0) {
+    const problem = `stage "${name}" has no input: say in pipeline which stage it follows`;
+    throw configError(PIPELINE_ERRORS.noInput, path, problem);
+  }
+  if (!isTerminal(one) && one.children.length === 0) {
+    const problem = `stage "${name}" has no output: let an encode or write stage follow it`;
+    throw configError(PIPELINE_ERRORS.noOutput, path, problem);
+  }
+}
+
+function checkSources(nodes: readonly GraphNode[]): void {
+  const sources = nodes.filter((one) => one.entry.type.section === 'ingest');
+  if (sources.length === 1) return;
+  const found = sources.map((one) => `"${one.entry.name}"`).join(', ');
+  const problem =
+    sources.length === 0
+      ? `no source: the first stage follows "${PRESET_INGESTER}" or an ingest stage`
+      : `one source is needed, but there are ${sources.length}: ${found}`;
+  throw configError(PIPELINE_ERRORS.noInput, 'pipeline', problem);
+}
+
+/** Parents before children; what is left over has a cycle. */
+function sorted(nodes: readonly GraphNode[]): readonly GraphNode[] {
+  const waiting = new Map(nodes.map((one) => [one, one.parents.length]));
+  const order: GraphNode[] = nodes.filter((one) => one.parents.length === 0);
+  for (let next = 0; next < order.length; next++) {
+    for (const child of order[next]!.children) {
+      const left = waiting.get(child)! - 1;
+      waiting.set(child, left);
+      if (left === 0) order.push(child);
+    }
+  }
+  if (order.length === nodes.length) return order;
+  const stuck = nodes.filter((one) => !order.includes(one)).map((one) => `"${one.entry.name}"`);
+  const problem = `stages follow each other in a circle: ${stuck.join(', ')}`;
+  throw configError(PIPELINE_ERRORS.cycle, 'pipeline', problem);
+}

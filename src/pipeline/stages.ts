@@ -1,0 +1,19 @@
+import { promEncode } from './encode/prom/prom.ts';
+import { presetIngest } from './ingest/preset.ts';
+import type { StageType } from './stage.ts';
+import { filterTransform } from './transform/filter/filter.ts';
+import { networkTransform } from './transform/network/network.ts';
+import { noneWrite } from './write/none.ts';
+import { stdoutWrite } from './write/stdout.ts';
+import { storeWrite } from './write/store.ts';
+
+/** Every stage type there is: the configuration's schema is derived from this table. */
+export const STAGE_TYPES: readonly StageType[] = [
+  presetIngest,
+  networkTransform,
+  filterTransform,
+  promEncode,
+  noneWrite,
+  stdoutWrite,
+  storeWrite,
+];

@@ -1,0 +1,32 @@
+import type { InternTables } from '../../flow/intern.ts';
+
+/** A value of a memo that was not computed yet. */
+export const UNKNOWN = 0;
+
+/**
+ * Facts per intern id: an array look-up per row once a fact is known. Values are the caller's, with
+ * 0 for `UNKNOWN`. They hold for one generation of tables; a batch of another one begins anew.
+ */
+export class IdMemo {
+  #values: Uint32Array = new Uint32Array(0);
+  #tables: InternTables | undefined;
+
+  /** The facts for ids of `tables` up to `size`. */
+  for(tables: InternTables, size: number): Uint32Array {
+    if (this.#tables !== tables) {
+      this.#tables = tables;
+      this.#values = new Uint32Array(roomFor(size));
+    } else if (size >= this.#values.length) {
+      const values = new Uint32Array(roomFor(size));
+      values.set(this.#values);
+      this.#values = values;
+    }
+    return this.#values;
+  }
+}
+
+const ROOM_MIN = 1024;
+
+function roomFor(size: number): number {
+  return Math.max(ROOM_MIN, 2 ** Math.ceil(Math.log2(size + 1)) * 2);
+}

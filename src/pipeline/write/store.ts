@@ -1,0 +1,28 @@
+import { Type } from 'typebox';
+import { configError, PIPELINE_ERRORS, suggestion } from '../errors.ts';
+import { type StageType, stageType } from '../stage.ts';
+
+/** Appends to a store that whoever embeds the pipeline owns: it is started and stopped there. */
+export const storeWrite: StageType = stageType({
+  section: 'write',
+  type: 'store',
+  schema: Type.Object(
+    { name: Type.String({ minLength: 1, default: 'default' }) },
+    { additionalProperties: false },
+  ),
+  create(options, context) {
+    const stores = context.deps.stores ?? {};
+    const store = Object.hasOwn(stores, options.name) ? stores[options.name] : undefined;
+    if (store === undefined) {
+      const problem = `no store "${options.name}" here${suggestion(options.name, Object.keys(stores))}`;
+      throw configError(PIPELINE_ERRORS.storeUnknown, `${context.path}.name`, problem);
+    }
+    return {
+      kind: 'sink',
+      name: context.name,
+      reads: 'all',
+      write: (batch) => store.append(batch),
+      flush: () => store.flush(),
+    };
+  },
+});

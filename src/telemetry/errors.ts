@@ -1,0 +1,6 @@
+/** Codes of this folder. */
+export const TELEMETRY_ERRORS = {
+  metricDuplicate: 'ERR_TELEMETRY_METRIC_DUPLICATE',
+  listen: 'ERR_TELEMETRY_LISTEN',
+  tls: 'ERR_TELEMETRY_TLS',
+} as const;
