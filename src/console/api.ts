@@ -27,10 +27,13 @@ export interface FlowQuery {
 }
 
 export interface MetricsQuery extends FlowQuery {
-  /** Bytes (default), Packets, PktDropBytes, PktDropPackets, DnsLatencyMs, DnsFlows, Flows, TimeFlowRttNs or any numeric field. */
+  /**
+   * Bytes (default), Packets, PktDropBytes, PktDropPackets, DnsLatencyMs, DnsFlows, Flows,
+   * TimeFlowRttNs or any numeric field.
+   */
   readonly type?: string;
   readonly function?: 'count' | 'sum' | 'avg' | 'min' | 'max' | 'p90' | 'p99' | 'rate';
-  /** Required: a scope id, `app` (everything together), or a field; several fields comma-separated. */
+  /** A scope id, `app` (everything together), or a field; several fields comma-separated. */
   readonly aggregateBy: string;
   readonly groups?: string;
   /** Durations such as `1m`, or bare seconds. */
@@ -69,7 +72,10 @@ interface Envelope<Type extends string, Item> {
 /** `GET /api/flow/records` (alias `/api/loki/flow/records`). */
 export type RecordsResponse = Envelope<'streams', StreamItem>;
 
-/** `GET /api/flow/metrics`. */
+/**
+ * `GET /api/flow/metrics`. Series of `aggregateBy=app` have the one label `app`. Values of fields
+ * whose unit is nanoseconds are in milliseconds, as the original's.
+ */
 export type MetricsResponse = Envelope<'matrix', MatrixItem>;
 
 /** `GET /api/flow/values?field=&contains=&limit=`: suggestions for the filter bar. */
@@ -196,7 +202,9 @@ export interface ScopeConfig {
   readonly labels: readonly string[];
   readonly feature?: string;
   readonly groups?: readonly string[];
+  /** Id of the filter that singles out a member, or one for each end (source, destination). */
   readonly filter?: string;
+  readonly filters?: readonly string[];
   readonly stepInto?: string;
 }
 
@@ -227,12 +235,28 @@ export interface LiveTick {
   readonly rows: number;
 }
 
-/** Every error of `/api`: HTTP status ≥ 400. `message` says what is wrong and what would be right. */
+/**
+ * Every error of `/api`: HTTP status ≥ 400. `message` says what is wrong and what would be right.
+ * 504 is `ERR_CONSOLE_QUERY_TIMEOUT`: the server is well, the question was too large. 503 is
+ * `ERR_CONSOLE_BUSY`, with `Retry-After`.
+ */
 export interface ApiError {
   readonly code: string;
   readonly message: string;
   /** The parameter at fault. */
   readonly parameter?: string;
+  /** The original's flags: the chosen data source is not configured. */
+  readonly lokiDisabled?: true;
+  readonly promDisabled?: true;
+}
+
+/**
+ * `POST /api/login` (JSON) trades the token for a session cookie: 204. Any call of `/api` without a
+ * session is answered 401 `ERR_CONSOLE_UNAUTHENTICATED`; a console without a token has no login
+ * (404). `POST /api/logout` ends the browser's session: 204.
+ */
+export interface LoginRequest {
+  readonly token: string;
 }
 
 export type { FlowRow };

@@ -1,0 +1,169 @@
+import compress from '@fastify/compress';
+import helmet from '@fastify/helmet';
+import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
+import { apiRoutes } from './api-routes.ts';
+import { answerNotFound, serveAssets } from './assets.ts';
+import type { TokenAuth } from './auth.ts';
+import { authRoutes, requireToken } from './auth-routes.ts';
+import { refuseBrokenRequest } from './broken-requests.ts';
+import type { ConsoleConfig } from './config.ts';
+import type { ConsoleContext } from './context.ts';
+import { AnswerError } from './errors.ts';
+import { HostCheck, isCrossSite } from './hosts.ts';
+import { explainInvalid, parseQueryString } from './parameters.ts';
+import { probeRoutes } from './probe-routes.ts';
+import { asAnswer, replyError } from './reply-error.ts';
+
+/** The HTTP application: limits, headers, checks, then routes; not yet listening. */
+export async function buildApp(
+  config: ConsoleConfig,
+  context: ConsoleContext,
+  auth: TokenAuth | undefined,
+): Promise<FastifyInstance> {
+  const app = newServer(config, context);
+  const methods = collectApiMethods(app);
+  app.setErrorHandler((error, request, reply) =>
+    replyError(reply, invalidRequest(error, request) ?? asAnswer(error, context.deps.log)),
+  );
+  // Before all else, so that refusals carry the security headers too.
+  await app.register(helmet, SECURITY_HEADERS);
+  const hosts = new HostCheck(config.listen.host, config.allowedHosts);
+  app.addHook('onRequest', async (request) => {
+    if (hosts.allows(request.headers.host)) return;
+    context.metrics.rejected.inc({ reason: 'host' });
+    throw new AnswerError(
+      'ERR_CONSOLE_HOST',
+      'this console does not answer to that host name; --allowed-hosts takes the names ' +
+        'by which browsers may reach it',
+    );
+  });
+  await app.register(compress, { encodings: ['zstd', 'br', 'gzip'] });
+
+  // Hooks inside of a plugin run by the route that matched, however its path was spelled.
+  await app.register(async (api) => {
+    api.addHook('onRequest', refuseCrossSite(context));
+    measureCalls(api, context);
+    if (auth !== undefined) {
+      await api.register(authRoutes(auth, context));
+    }
+    await api.register(async (guarded) => {
+      if (auth !== undefined) guarded.addHook('onRequest', requireToken(auth, context));
+      await guarded.register(apiRoutes(config, context));
+    });
+  });
+  await app.register(probeRoutes(context, auth && requireToken(auth, context)));
+
+  const { webRoot } = config;
+  if (webRoot !== undefined) await serveAssets(app, webRoot);
+  app.setNotFoundHandler((request, reply) =>
+    answerNotFound(request, reply, (path) => methods.get(path) ?? [], webRoot !== undefined),
+  );
+  return app;
+}
+
+function newServer(config: ConsoleConfig, context: ConsoleContext): FastifyInstance {
+  const { limits } = config;
+  const app = fastify({
+    logger: false,
+    bodyLimit: limits.bodyMaxBytes,
+    requestTimeout: limits.requestTimeoutMs,
+    connectionTimeout: limits.idleTimeoutMs,
+    keepAliveTimeout: limits.idleTimeoutMs,
+    exposeHeadRoutes: false,
+    http: {
+      maxHeaderSize: limits.headersMaxBytes,
+      headersTimeout: limits.requestTimeoutMs,
+      // How often Node looks for requests that are past their time.
+      connectionsCheckingInterval: Math.max(100, Math.floor(limits.requestTimeoutMs / 4)),
+    },
+    routerOptions: { querystringParser: parseQueryString },
+    ajv: {
+      // A parameter that is not in the schema is an error, not something to leave out quietly.
+      customOptions: { coerceTypes: true, removeAdditional: false, useDefaults: false },
+    },
+    frameworkErrors: (error, _request, reply) => {
+      replyError(reply, asAnswer(error, context.deps.log));
+    },
+    clientErrorHandler: (error, socket) => refuseBrokenRequest(error, socket, context.metrics),
+  });
+  app.server.maxConnections = limits.connectionsMax;
+  // The API takes JSON; a plain-text body is what a cross-site form could send.
+  app.removeContentTypeParser('text/plain');
+  return app;
+}
+
+/**
+ * No inline script, style sheet or attribute, and nothing from elsewhere. Styles that scripts set
+ * on elements are not subject to the policy; `data:` is for the images in PatternFly's sheets.
+ */
+const SECURITY_HEADERS = {
+  contentSecurityPolicy: {
+    useDefaults: false,
+    directives: {
+      defaultSrc: ["'self'"],
+      scriptSrcAttr: ["'none'"],
+      imgSrc: ["'self'", 'data:'],
+      fontSrc: ["'self'", 'data:'],
+      objectSrc: ["'none'"],
+      baseUri: ["'none'"],
+      formAction: ["'self'"],
+      frameAncestors: ["'none'"],
+    },
+  },
+  frameguard: { action: 'deny' },
+  referrerPolicy: { policy: 'no-referrer' },
+  // The console speaks plain HTTP: whoever puts TLS in front decides about this header.
+  hsts: false,
+} as const;
+
+/** Methods by path, for 405 with `Allow`. */
+function collectApiMethods(app: FastifyInstance): ReadonlyMap<string, readonly string[]> {
+  const methods = new Map<string, string[]>();
+  app.addHook('onRoute', ({ url, method }) => {
+    if (url.includes('*')) return;
+    methods.set(url, [...(methods.get(url) ?? []), method].flat());
+  });
+  return methods;
+}
+
+function refuseCrossSite(context: ConsoleContext) {
+  return async (request: FastifyRequest): Promise<void> => {
+    if (!isCrossSite(request.headers)) return;
+    context.metrics.rejected.inc({ reason: 'origin' });
+    throw new AnswerError(
+      'ERR_CONSOLE_ORIGIN',
+      'pages of other sites may not call this API: open the console itself',
+    );
+  };
+}
+
+/** `live` is left out: it lasts as long as the browser is open. */
+function measureCalls(api: FastifyInstance, context: ConsoleContext): void {
+  api.addHook('onResponse', async (request, reply) => {
+    const handler = request.routeOptions.url ?? 'none';
+    if (handler === '/api/live') return;
+    context.metrics.calls.observe(
+      { handler, code: String(reply.statusCode) },
+      reply.elapsedTime / 1000,
+    );
+  });
+}
+
+/** The answer to a request that its schema refused. */
+function invalidRequest(error: unknown, request: FastifyRequest): AnswerError | undefined {
+  if (!(error instanceof Error) || !('validation' in error)) return undefined;
+  const { validation, validationContext } = error as Error & ValidationFailure;
+  const [first] = validation ?? [];
+  if (first === undefined) return undefined;
+  const inBody = validationContext === 'body';
+  const schema = inBody
+    ? request.routeOptions.schema?.body
+    : request.routeOptions.schema?.querystring;
+  const { properties } = schema as { properties: Parameters<typeof explainInvalid>[1] };
+  return explainInvalid(first, properties, inBody ? 'member' : 'parameter');
+}
+
+interface ValidationFailure {
+  readonly validation?: readonly Parameters<typeof explainInvalid>[0][];
+  readonly validationContext?: string;
+}

@@ -1,0 +1,61 @@
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import staticFiles from '@fastify/static';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { AnswerError, startError } from './errors.ts';
+import { replyError } from './reply-error.ts';
+
+const INDEX = 'index.html';
+/** Where the build puts files whose names change with their contents. */
+const HASHED_PREFIX = '/assets/';
+
+/** The front end's files: hashed ones for ever, its page never without asking. */
+export async function serveAssets(app: FastifyInstance, webRoot: string): Promise<void> {
+  const index = join(webRoot, INDEX);
+  try {
+    await access(index);
+  } catch (cause) {
+    throw startError(
+      'ERR_CONSOLE_WEB_ROOT',
+      `the console's front end is not in ${webRoot}: it has no ${INDEX}; "npm run build" makes it`,
+      cause,
+    );
+  }
+  await app.register(staticFiles, {
+    root: webRoot,
+    dotfiles: 'ignore',
+    preCompressed: true,
+    cacheControl: false,
+    setHeaders: (reply, path) => {
+      const hashed = path.slice(webRoot.length).startsWith(HASHED_PREFIX);
+      reply.header('cache-control', hashed ? 'public, max-age=31536000, immutable' : 'no-cache');
+    },
+  });
+}
+
+/**
+ * Anything that is no route: an unknown call of the API, a missing file, or a page that the front
+ * end's own router knows.
+ */
+export function answerNotFound(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  methodsOf: (path: string) => readonly string[],
+  hasFrontEnd: boolean,
+): FastifyReply {
+  const path = request.url.split('?', 1)[0] ?? '/';
+  const methods = methodsOf(path);
+  if (methods.length > 0) {
+    reply.header('allow', methods.join(', '));
+    return replyError(
+      reply,
+      new AnswerError('ERR_CONSOLE_METHOD', `${path} takes ${methods.join(' and ')} only`),
+    );
+  }
+  const isPage = hasFrontEnd && !/^\/api(\/|$)/.test(path) && !/\.[A-Za-z0-9]+$/.test(path);
+  if (isPage && (request.method === 'GET' || request.method === 'HEAD')) {
+    return reply.sendFile(INDEX);
+  }
+  const help = hasFrontEnd ? '' : '; this console was started without its front end';
+  return replyError(reply, new AnswerError('ERR_CONSOLE_NOT_FOUND', `nothing at ${path}${help}`));
+}

@@ -1,0 +1,41 @@
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import type { ApiError } from '../api.ts';
+import { type AnswerCode, AnswerError } from './errors.ts';
+import type { ConsoleMetrics } from './metrics.ts';
+
+const REASONS: Readonly<Record<string, readonly [AnswerCode, string]>> = {
+  HPE_HEADER_OVERFLOW: [
+    'ERR_CONSOLE_HEADERS_TOO_LARGE',
+    'the address and headers of this request are too long: use fewer filters',
+  ],
+  ERR_HTTP_REQUEST_TIMEOUT: [
+    'ERR_CONSOLE_REQUEST_TIMEOUT',
+    'the request did not arrive completely in time',
+  ],
+};
+
+/** Answers what Node's parser refused, which never becomes a request, and hangs up. */
+export function refuseBrokenRequest(
+  error: Error & { readonly code?: string },
+  socket: Socket,
+  metrics: ConsoleMetrics,
+): void {
+  // The client is gone, or an answer is already on its way: nothing can be said.
+  if (error.code === 'ECONNRESET' || !socket.writable || socket.bytesWritten > 0) {
+    socket.destroy();
+    return;
+  }
+  metrics.rejected.inc({ reason: 'malformed' });
+  const [code, message] = REASONS[error.code ?? ''] ?? [
+    'ERR_CONSOLE_BAD_REQUEST',
+    'this is not a valid HTTP request',
+  ];
+  const { status } = new AnswerError(code, message);
+  const body = JSON.stringify({ code, message } satisfies ApiError);
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\n` +
+      'Content-Type: application/json; charset=utf-8\r\n' +
+      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}

@@ -1,0 +1,143 @@
+import { readFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
+import { list, type Option, text } from '../../config/options.ts';
+import type { FrontendConfig, QuickFilter } from '../api.ts';
+import { startError } from './errors.ts';
+
+export interface ListenAddress {
+  /** A host name or an address; IPv6 without brackets. */
+  readonly host: string;
+  /** 0 lets the kernel choose. */
+  readonly port: number;
+}
+
+/** What the front end is told; everything else in its configuration comes from the field table. */
+export type FrontendFacts = Pick<
+  FrontendConfig,
+  'features' | 'recordTypes' | 'sampling' | 'portNaming'
+> & { readonly quickFilters: readonly QuickFilter[] };
+
+/** Every bound of the server, so that a test can make one small. */
+export interface ConsoleLimits {
+  readonly connectionsMax: number;
+  readonly headersMaxBytes: number;
+  readonly bodyMaxBytes: number;
+  /** From the first byte of a request to its last. */
+  readonly requestTimeoutMs: number;
+  /** A socket on which nothing moves for this long is closed, also in the middle of an answer. */
+  readonly idleTimeoutMs: number;
+  readonly stopGraceMs: number;
+  readonly concurrentQueriesMax: number;
+  readonly queuedQueriesMax: number;
+  /** Waiting for a slot included. */
+  readonly queryTimeoutMs: number;
+  /** Record answers on their way out at once: each holds its rows until they are sent. */
+  readonly recordAnswersMax: number;
+  readonly liveClientsMax: number;
+  readonly liveTickMs: number;
+  readonly liveHeartbeatMs: number;
+  /** Unsent bytes at which a live client misses ticks. */
+  readonly liveBufferBytes: number;
+  /** Ticks missed in a row after which a live client is disconnected. */
+  readonly liveMissedTicksMax: number;
+  readonly loginFailuresMax: number;
+  readonly loginWindowMs: number;
+  readonly sessionMs: number;
+}
+
+export const DEFAULT_LIMITS: ConsoleLimits = {
+  connectionsMax: 256,
+  headersMaxBytes: 64 * 1024,
+  bodyMaxBytes: 8 * 1024,
+  requestTimeoutMs: 10_000,
+  idleTimeoutMs: 60_000,
+  stopGraceMs: 2000,
+  concurrentQueriesMax: 4,
+  queuedQueriesMax: 64,
+  queryTimeoutMs: 30_000,
+  recordAnswersMax: 16,
+  liveClientsMax: 64,
+  liveTickMs: 1000,
+  liveHeartbeatMs: 15_000,
+  liveBufferBytes: 16 * 1024,
+  liveMissedTicksMax: 30,
+  loginFailuresMax: 10,
+  loginWindowMs: 60_000,
+  sessionMs: 12 * 3_600_000,
+};
+
+export interface ConsoleConfig {
+  readonly listen: ListenAddress;
+  /** Contents of the token file: required for any address but loopback. */
+  readonly token?: string;
+  /** Folder of the built front end; without it only the API is served. */
+  readonly webRoot?: string;
+  /** Names besides the bound one under which browsers may reach the console. */
+  readonly allowedHosts: readonly string[];
+  readonly frontend: FrontendFacts;
+  readonly limits: ConsoleLimits;
+}
+
+export const DEFAULT_LISTEN: ListenAddress = { host: '127.0.0.1', port: 9001 };
+
+const listen: Option<ListenAddress> = {
+  env: 'NETOBSERV_LISTEN',
+  type: 'string',
+  describe: 'host and port of the console; any but a loopback address needs --token-file',
+  fallback: `${DEFAULT_LISTEN.host}:${DEFAULT_LISTEN.port}`,
+  parse: parseListen,
+  wanted: 'HOST:PORT, such as 127.0.0.1:9001, [::1]:9001 or 0.0.0.0:9001',
+};
+
+export const consoleOptions = {
+  listen,
+  tokenFile: text('NETOBSERV_TOKEN_FILE', '', 'file with the token that people need to use the console'),
+  allowedHosts: list('NETOBSERV_ALLOWED_HOSTS', '', 'more host names by which browsers reach the console'),
+} as const;
+
+/** `host:port`, `[v6]:port`, or `:port` for all addresses; undefined when it is none. */
+export function parseListen(value: string): ListenAddress | undefined {
+  const match = /^(?:\[(?<v6>[0-9a-fA-F:.]+)\]|(?<name>[A-Za-z0-9._-]*)):(?<port>\d{1,5})$/.exec(
+    value,
+  );
+  const groups = match?.groups;
+  if (groups === undefined) return undefined;
+  const port = Number(groups.port);
+  if (port > 65_535) return undefined;
+  if (groups.v6 !== undefined) return isIP(groups.v6) === 6 ? { host: groups.v6, port } : undefined;
+  const host = groups.name === undefined || groups.name === '' ? '::' : groups.name;
+  // 1.2.3 and 1.2.3.999 would pass as names, but nobody means them as such.
+  if (/^[\d.]+$/.test(host) && isIP(host) !== 4) return undefined;
+  return { host, port };
+}
+
+/** Below this a token could be guessed in spite of the rate limit. */
+const TOKEN_MIN_CHARS = 16;
+const TOKEN_MAX_CHARS = 1024;
+
+/** The token that a file holds: its only line, which may end in a newline. */
+export async function loadToken(path: string): Promise<string> {
+  let content: string;
+  try {
+    content = await readFile(path, 'utf8');
+  } catch (cause) {
+    throw startError(
+      'ERR_CONSOLE_TOKEN_FILE',
+      `cannot read the token file ${path}; --token-file takes a readable file with one line`,
+      cause,
+    );
+  }
+  const token = content.replace(/\r?\n$/, '');
+  if (
+    token.length < TOKEN_MIN_CHARS ||
+    token.length > TOKEN_MAX_CHARS ||
+    !/^[\x21-\x7e]+$/.test(token)
+  ) {
+    throw startError(
+      'ERR_CONSOLE_TOKEN_FILE',
+      `the token in ${path} must be one line of ${TOKEN_MIN_CHARS} to ${TOKEN_MAX_CHARS} printable ` +
+        'ASCII characters without spaces; "openssl rand -hex 32" makes a good one',
+    );
+  }
+  return token;
+}

@@ -1,0 +1,33 @@
+import type { Clock } from '../../base/clock.ts';
+import type { FlowStore } from '../../store/store.ts';
+import type { Health } from '../../telemetry/health.ts';
+import type { Log } from '../../telemetry/log.ts';
+import type { Metrics } from '../../telemetry/metrics.ts';
+import type { StatusResponse } from '../api.ts';
+import type { LiveHub, SubscribeRows } from './live.ts';
+import type { ConsoleMetrics } from './metrics.ts';
+import type { QueryGate } from './query-gate.ts';
+
+/** What the console gets from the process that it is part of. */
+export interface ConsoleDeps {
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly store: FlowStore;
+  readonly version: { readonly version: string; readonly buildDate: string };
+  /** Behind `/livez` and `/readyz`; without it they are not served. */
+  readonly health?: Health;
+  /** Absent where no agent runs in this process. */
+  readonly agentStatus?: () => Pick<StatusResponse['agent'], 'interfaces' | 'accounting'>;
+  readonly branches?: () => StatusResponse['branches'];
+  /** Calls its listener after rows became visible in the store; without it live ticks only beat. */
+  readonly subscribe?: SubscribeRows;
+}
+
+/** What the routes share. */
+export interface ConsoleContext {
+  readonly deps: ConsoleDeps;
+  readonly metrics: ConsoleMetrics;
+  readonly gate: QueryGate;
+  readonly live: LiveHub;
+}

@@ -1,0 +1,83 @@
+import { COLUMNS, type TableColumn } from '../../flow/columns.ts';
+import type { Feature, FieldSpec } from '../../flow/field.ts';
+import { FIELDS } from '../../flow/fields.ts';
+import { FILTERS, type FilterSpec } from '../../flow/filters.ts';
+import { SCOPES, type Scope } from '../../flow/scopes.ts';
+import type {
+  ColumnConfig,
+  FieldConfig,
+  FilterConfig,
+  FrontendConfig,
+  ScopeConfig,
+} from '../api.ts';
+import type { FrontendFacts } from './config.ts';
+import type { ConsoleDeps } from './context.ts';
+
+/** What the front end works by: the field table, as people see it, and what is switched on. */
+export function frontendConfig(
+  facts: FrontendFacts,
+  version: ConsoleDeps['version'],
+): FrontendConfig {
+  const features: ReadonlySet<string> = new Set(facts.features);
+  const isOn = (feature: Feature | undefined): boolean =>
+    feature === undefined || features.has(feature);
+  return {
+    buildVersion: version.version,
+    buildDate: version.buildDate,
+    ...facts,
+    columns: COLUMNS.map((column) => columnOf(column, isOn)),
+    filters: FILTERS.map(filterOf),
+    scopes: SCOPES.map(scopeOf),
+    fields: FIELDS.map(fieldOf),
+    dataSources: ['store'],
+    lokiMocks: false,
+    lokiLabels: FIELDS.filter((field) => field.lokiLabel && isOn(field.feature)).map(
+      (field) => field.name,
+    ),
+    promLabels: [],
+    // Rows of the store are seen as soon as they are written: nothing ages in chunks.
+    maxChunkAgeMs: 0,
+  };
+}
+
+function columnOf(
+  { bareDefault, ...column }: TableColumn,
+  isOn: (feature: Feature | undefined) => boolean,
+): ColumnConfig {
+  const wanted = column.default === true || (bareDefault === true && !isOn('kubernetes'));
+  return { ...column, default: wanted && isOn(column.feature) };
+}
+
+function filterOf({ quoted, ...filter }: FilterSpec): FilterConfig {
+  return quoted === undefined ? filter : { ...filter, autoCompleteAddsQuotes: quoted };
+}
+
+/** One filter, or one for each end, as the original's configuration has it. */
+function scopeOf({ filters, ...scope }: Scope): ScopeConfig {
+  const [first] = filters;
+  return filters.length === 1 && first !== undefined
+    ? { ...scope, filter: first }
+    : { ...scope, filters };
+}
+
+function fieldOf({ name, kind, meaning }: FieldSpec): FieldConfig {
+  const field = { name, type: typeOf(kind), description: meaning };
+  if (kind === 'addr') return { ...field, format: 'IP' };
+  return kind === 'mac' ? { ...field, format: 'MAC' } : field;
+}
+
+function typeOf(kind: FieldSpec['kind']): FieldConfig['type'] {
+  switch (kind) {
+    case 'u8':
+    case 'u16':
+    case 'u32':
+    case 'f64':
+      return 'number';
+    case 'list<u32>':
+      return 'number[]';
+    case 'list<str>':
+      return 'string[]';
+    default:
+      return 'string';
+  }
+}

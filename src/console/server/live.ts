@@ -1,0 +1,174 @@
+import { Readable } from 'node:stream';
+import type { Clock } from '../../base/clock.ts';
+import type { LiveTick } from '../api.ts';
+import { AnswerError } from './errors.ts';
+import type { ConsoleMetrics } from './metrics.ts';
+
+/** Rows that have just become visible to queries. */
+export interface WrittenRows {
+  readonly flows: number;
+  readonly bytes: number;
+  readonly packets: number;
+}
+
+export type SubscribeRows = (listener: (written: WrittenRows) => void) => Disposable;
+
+export interface LiveLimits {
+  readonly liveClientsMax: number;
+  readonly liveTickMs: number;
+  readonly liveHeartbeatMs: number;
+  readonly liveBufferBytes: number;
+  readonly liveMissedTicksMax: number;
+}
+
+export interface LiveDeps {
+  readonly clock: Clock;
+  readonly metrics: ConsoleMetrics;
+  readonly subscribe: SubscribeRows | undefined;
+  /** Rows in the store. */
+  readonly rows: () => Promise<number>;
+}
+
+/** Milliseconds after which a browser that lost the stream comes back. */
+const RECONNECT_MS = 3000;
+
+const FULL_RETRY_AFTER_S = 30;
+
+/**
+ * Tells browsers that there are new rows; they then ask for what they show.
+ *
+ * All clients get the same text, made once per tick. A tick is news, not data: a client that does
+ * not read loses ticks, never memory of ours, and is let go when it has not read for long.
+ */
+export class LiveHub {
+  readonly #limits: LiveLimits;
+  readonly #deps: LiveDeps;
+  readonly #clients = new Set<LiveClient>();
+  #subscription: Disposable | undefined;
+  #timer: Disposable | undefined;
+  #flows = 0;
+  #bytes = 0;
+  #packets = 0;
+  #rows = 0;
+  #lastTickMs = 0;
+  #ticking = false;
+
+  constructor(limits: LiveLimits, deps: LiveDeps) {
+    this.#limits = limits;
+    this.#deps = deps;
+  }
+
+  start(): void {
+    this.#lastTickMs = this.#deps.clock.monotonicMs();
+    this.#subscription = this.#deps.subscribe?.((written) => {
+      this.#flows += written.flows;
+      this.#bytes += written.bytes;
+      this.#packets += written.packets;
+    });
+    this.#timer = this.#deps.clock.every(this.#limits.liveTickMs, () => void this.#tick());
+  }
+
+  /** Ends every stream; the browsers will try to come back. */
+  stop(): void {
+    this.#timer?.[Symbol.dispose]();
+    this.#subscription?.[Symbol.dispose]();
+    for (const client of this.#clients) client.push(null);
+  }
+
+  /** The text/event-stream of one more client. */
+  connect(): Readable {
+    const { metrics } = this.#deps;
+    if (this.#clients.size >= this.#limits.liveClientsMax) {
+      metrics.rejected.inc({ reason: 'live_full' });
+      throw new AnswerError(
+        'ERR_CONSOLE_BUSY',
+        `${this.#clients.size} browsers follow live updates, which is the most that this console ` +
+          'serves: close some, or refresh at an interval',
+        { retryAfterS: FULL_RETRY_AFTER_S },
+      );
+    }
+    const client = new LiveClient(this.#limits.liveBufferBytes);
+    this.#clients.add(client);
+    metrics.liveClients.set(this.#clients.size);
+    client.once('close', () => {
+      this.#clients.delete(client);
+      metrics.liveClients.set(this.#clients.size);
+    });
+    client.push(`retry: ${RECONNECT_MS}\n\n`);
+    return client;
+  }
+
+  async #tick(): Promise<void> {
+    const nowMs = this.#deps.clock.monotonicMs();
+    if (this.#clients.size === 0) {
+      // Nobody is told what happened before they came.
+      this.#forget(nowMs);
+      return;
+    }
+    const due = this.#flows > 0 || nowMs - this.#lastTickMs >= this.#limits.liveHeartbeatMs;
+    // While the store is slow to count its rows, what is written adds up for the next tick.
+    if (!due || this.#ticking) return;
+    this.#ticking = true;
+    try {
+      this.#rows = await this.#deps.rows();
+    } catch {
+      // The last known count will do: what is wrong with the store is /api/status' to tell.
+    } finally {
+      this.#ticking = false;
+    }
+    this.#send();
+  }
+
+  #send(): void {
+    const nowMs = this.#deps.clock.monotonicMs();
+    const tick: LiveTick = {
+      nowMs: this.#deps.clock.nowMs(),
+      flows: this.#flows,
+      bytes: this.#bytes,
+      packets: this.#packets,
+      elapsedMs: Math.round(nowMs - this.#lastTickMs),
+      rows: this.#rows,
+    };
+    this.#forget(nowMs);
+    const text = `event: tick\ndata: ${JSON.stringify(tick)}\n\n`;
+    for (const client of this.#clients) {
+      if (client.offer(text)) continue;
+      this.#deps.metrics.liveTicksSkipped.inc();
+      if (client.missed < this.#limits.liveMissedTicksMax) continue;
+      this.#deps.metrics.liveClientsDropped.inc();
+      client.destroy();
+    }
+  }
+
+  #forget(nowMs: number): void {
+    this.#flows = 0;
+    this.#bytes = 0;
+    this.#packets = 0;
+    this.#lastTickMs = nowMs;
+  }
+}
+
+class LiveClient extends Readable {
+  /** Ticks in a row that found the client's buffer full. */
+  missed = 0;
+  #full = false;
+
+  constructor(bufferBytes: number) {
+    super({ highWaterMark: bufferBytes, encoding: 'utf8' });
+  }
+
+  /** False when the client still has too much to read. */
+  offer(text: string): boolean {
+    if (this.#full) {
+      this.missed++;
+      return false;
+    }
+    this.#full = !this.push(text);
+    return true;
+  }
+
+  override _read(): void {
+    this.#full = false;
+    this.missed = 0;
+  }
+}

@@ -1,0 +1,24 @@
+import type { FastifyPluginAsync, FastifyReply, onRequestAsyncHookHandler } from 'fastify';
+import type { HealthReport } from '../../telemetry/health.ts';
+import type { ConsoleContext } from './context.ts';
+
+/** `/metrics`, `/livez` and `/readyz`, as the telemetry server has them. */
+export function probeRoutes(
+  context: ConsoleContext,
+  guard: onRequestAsyncHookHandler | undefined,
+): FastifyPluginAsync {
+  const { metrics, health } = context.deps;
+  return async (app) => {
+    app.get('/metrics', guard === undefined ? {} : { onRequest: guard }, async (_, reply) =>
+      reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
+    );
+    if (health === undefined) return;
+    // Open to all: a kubelet has no token, and they tell nothing but yes or no.
+    app.get('/livez', async (_, reply) => sendReport(reply, health.live()));
+    app.get('/readyz', async (_, reply) => sendReport(reply, health.ready()));
+  };
+}
+
+function sendReport(reply: FastifyReply, report: HealthReport): FastifyReply {
+  return reply.code(report.ok ? 200 : 503).send(report.ok ? 'ok\n' : 'not ok\n');
+}

@@ -1,0 +1,134 @@
+import type { Clock } from '../../base/clock.ts';
+import { AnswerError } from './errors.ts';
+import type { ConsoleMetrics } from './metrics.ts';
+
+export interface GateLimits {
+  readonly concurrentQueriesMax: number;
+  readonly queuedQueriesMax: number;
+  readonly queryTimeoutMs: number;
+}
+
+/** Seconds after which a client that found the console busy may well have more luck. */
+export const BUSY_RETRY_AFTER_S = 1;
+
+/**
+ * Lets a bounded number of queries into the store at a time, in order of arrival.
+ *
+ * Each has one deadline that covers waiting and running. Its signal is aborted by the deadline, by
+ * the client's going away and by the end of the server; the answer does not wait for a store that
+ * is slow to obey, but the slot does, because the work is still being done.
+ */
+export class QueryGate {
+  readonly #clock: Clock;
+  readonly #limits: GateLimits;
+  readonly #metrics: ConsoleMetrics;
+  readonly #stopping = new AbortController();
+  readonly #waiting = new Set<() => void>();
+  #running = 0;
+
+  constructor(clock: Clock, limits: GateLimits, metrics: ConsoleMetrics) {
+    this.#clock = clock;
+    this.#limits = limits;
+    this.#metrics = metrics;
+  }
+
+  async run<T>(client: AbortSignal, query: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const deadline = new AbortController();
+    const settled = new AbortController();
+    const { queryTimeoutMs } = this.#limits;
+    this.#clock.sleep(queryTimeoutMs, settled.signal).then(
+      () => deadline.abort(timedOut(queryTimeoutMs)),
+      // Aborted because the query has settled.
+      () => undefined,
+    );
+    try {
+      const signal = AbortSignal.any([client, deadline.signal, this.#stopping.signal]);
+      await this.#enter(signal);
+      const work = start(query, signal);
+      work.then(this.#leave, this.#leave);
+      return await Promise.race([work, aborted(signal, settled.signal)]);
+    } finally {
+      settled.abort();
+    }
+  }
+
+  /** Aborts what runs and waits, and refuses what comes. */
+  stop(): void {
+    this.#stopping.abort(new AnswerError('ERR_CONSOLE_STOPPING', 'the console is shutting down'));
+  }
+
+  async #enter(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (this.#running < this.#limits.concurrentQueriesMax) {
+      this.#running++;
+      this.#metrics.queriesRunning.set(this.#running);
+      return;
+    }
+    if (this.#waiting.size >= this.#limits.queuedQueriesMax) {
+      this.#metrics.rejected.inc({ reason: 'queries_busy' });
+      throw new AnswerError(
+        'ERR_CONSOLE_BUSY',
+        `${this.#running} queries are running and ${this.#waiting.size} are waiting, which is the ` +
+          'most that this console takes: try again shortly',
+        { retryAfterS: BUSY_RETRY_AFTER_S },
+      );
+    }
+    await this.#wait(signal);
+  }
+
+  /** Waits to be handed the slot of a query that ends; `#running` then stays as it is. */
+  #wait(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => {
+        this.#waiting.delete(enter);
+        this.#metrics.queriesWaiting.set(this.#waiting.size);
+        reject(signal.reason);
+      };
+      const enter = (): void => {
+        signal.removeEventListener('abort', onAbort);
+        resolve();
+      };
+      signal.addEventListener('abort', onAbort, { once: true });
+      this.#waiting.add(enter);
+      this.#metrics.queriesWaiting.set(this.#waiting.size);
+    });
+  }
+
+  readonly #leave = (): void => {
+    for (const enter of this.#waiting) {
+      this.#waiting.delete(enter);
+      this.#metrics.queriesWaiting.set(this.#waiting.size);
+      enter();
+      return;
+    }
+    this.#running--;
+    this.#metrics.queriesRunning.set(this.#running);
+  };
+}
+
+/** Async, so that whatever `query` throws at once frees the slot too. */
+async function start<T>(
+  query: (signal: AbortSignal) => Promise<T>,
+  signal: AbortSignal,
+): Promise<T> {
+  // It may have been aborted between being handed the slot and running.
+  signal.throwIfAborted();
+  return query(signal);
+}
+
+function timedOut(queryTimeoutMs: number): AnswerError {
+  return new AnswerError(
+    'ERR_CONSOLE_QUERY_TIMEOUT',
+    `the query took more than ${queryTimeoutMs / 1000} s: ask for a shorter time range, ` +
+      'a larger step, or filter more',
+  );
+}
+
+/** Rejects with the signal's reason; forgotten once `settled` fires. */
+function aborted(signal: AbortSignal, settled: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const onAbort = (): void => reject(signal.reason);
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true, signal: settled });
+  });
+}

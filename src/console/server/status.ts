@@ -1,0 +1,52 @@
+import { explain } from '../../base/errors.ts';
+import type { SourceStatus, StatusResponse } from '../api.ts';
+import type { ConsoleDeps } from './context.ts';
+
+const NOT_CONFIGURED: SourceStatus = {
+  isEnabled: false,
+  namespacesCount: 0,
+  isReady: false,
+  error: '',
+  errorCode: 0,
+};
+
+/** State of everything that the console shows data of; never fails, that is what it is for. */
+export async function readStatus(deps: ConsoleDeps): Promise<StatusResponse> {
+  const agent = deps.agentStatus?.();
+  return {
+    loki: NOT_CONFIGURED,
+    prometheus: NOT_CONFIGURED,
+    store: await storeStatus(deps),
+    agent: {
+      isEnabled: agent !== undefined,
+      interfaces: agent?.interfaces ?? [],
+      accounting: agent?.accounting ?? null,
+    },
+    branches: deps.branches?.() ?? [],
+  };
+}
+
+async function storeStatus(deps: ConsoleDeps): Promise<StatusResponse['store']> {
+  try {
+    const { kind, ready, error, rows, sizeBytes, oldestMs, newestMs } = await deps.store.status();
+    return {
+      kind,
+      isReady: ready,
+      error: error ?? '',
+      rows,
+      sizeBytes,
+      oldestMs: oldestMs ?? null,
+      newestMs: newestMs ?? null,
+    };
+  } catch (error) {
+    return {
+      kind: 'unknown',
+      isReady: false,
+      error: explain(error),
+      rows: 0,
+      sizeBytes: 0,
+      oldestMs: null,
+      newestMs: null,
+    };
+  }
+}

@@ -1,0 +1,219 @@
+import { once } from 'node:events';
+import { request } from 'node:http';
+import type { Readable } from 'node:stream';
+import { expect, test } from 'vitest';
+import type { LiveTick } from '../../../../src/console/api.ts';
+import { DEFAULT_LIMITS } from '../../../../src/console/server/config.ts';
+import { LiveHub, type WrittenRows } from '../../../../src/console/server/live.ts';
+import { declareMetrics } from '../../../../src/console/server/metrics.ts';
+import { createMetrics } from '../../../../src/telemetry/metrics.ts';
+import { fakeStore, gate, HandClock, metricValue, running } from './harness.ts';
+
+function setUp(limits: Partial<typeof DEFAULT_LIMITS> = {}, rows = async () => 3) {
+  const clock = new HandClock();
+  const metrics = createMetrics('');
+  let listener: (written: WrittenRows) => void = () => undefined;
+  const hub = new LiveHub(
+    { ...DEFAULT_LIMITS, ...limits },
+    {
+      clock,
+      metrics: declareMetrics(metrics),
+      subscribe: (subscriber) => {
+        listener = subscriber;
+        return { [Symbol.dispose]: () => undefined };
+      },
+      rows,
+    },
+  );
+  hub.start();
+  return { clock, metrics, hub, wrote: (rows: WrittenRows) => listener(rows) };
+}
+
+/** Lets the hub's `await` of the row count pass, and streams hand on what they hold. */
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+const ONE = { flows: 1, bytes: 100, packets: 2 };
+
+function ticksIn(text: string): LiveTick[] {
+  return [...text.matchAll(/event: tick\ndata: (.*)\n\n/g)].map(([, json]) =>
+    JSON.parse(json ?? ''),
+  );
+}
+
+test('writes are added up and told once a second', async () => {
+  const { clock, hub, wrote } = setUp();
+  const client = hub.connect();
+  expect(client.read()).toBe('retry: 3000\n\n');
+  wrote(ONE);
+  wrote({ flows: 2, bytes: 50, packets: 1 });
+  expect(client.read()).toBeNull();
+  clock.advance(1000);
+  await settled();
+  expect(ticksIn(client.read())).toEqual([
+    { nowMs: clock.nowMs(), flows: 3, bytes: 150, packets: 3, elapsedMs: 1000, rows: 3 },
+  ]);
+  clock.advance(1000);
+  await settled();
+  expect(client.read()).toBeNull();
+});
+
+test('without news there is a beat, so that proxies keep the connection', async () => {
+  const { clock, hub } = setUp();
+  const client = hub.connect();
+  client.read();
+  for (let second = 0; second < 15; second++) {
+    clock.advance(1000);
+    await settled();
+  }
+  expect(ticksIn(client.read())).toMatchObject([{ flows: 0, elapsedMs: 15_000 }]);
+});
+
+test('nobody is told what happened before they came', async () => {
+  const { clock, hub, wrote } = setUp();
+  wrote(ONE);
+  clock.advance(5000);
+  const client = hub.connect();
+  client.read();
+  wrote(ONE);
+  clock.advance(1000);
+  await settled();
+  expect(ticksIn(client.read())).toMatchObject([{ flows: 1, elapsedMs: 1000 }]);
+});
+
+test('while the store is slow to count, writes add up for the next tick', async () => {
+  const counted = gate<number>();
+  const { clock, hub, wrote } = setUp({}, () => counted.promise);
+  const client = hub.connect();
+  client.read();
+  wrote(ONE);
+  clock.advance(1000);
+  await settled();
+  wrote(ONE);
+  clock.advance(1000);
+  await settled();
+  counted.resolve(9);
+  await settled();
+  expect(ticksIn(client.read())).toMatchObject([{ flows: 2, rows: 9, elapsedMs: 2000 }]);
+});
+
+test('a store that cannot count does not stop the ticks', async () => {
+  const { clock, hub, wrote } = setUp({}, () => Promise.reject(new Error('busy')));
+  const client = hub.connect();
+  client.read();
+  wrote(ONE);
+  clock.advance(1000);
+  await settled();
+  expect(ticksIn(client.read())).toMatchObject([{ flows: 1, rows: 0 }]);
+});
+
+test('a client that does not read misses ticks, others do not, and in the end it is dropped', async () => {
+  const limits = { liveBufferBytes: 200, liveMissedTicksMax: 3 };
+  const { clock, hub, wrote, metrics } = setUp(limits);
+  const slow = hub.connect();
+  const quick = hub.connect();
+  let read = '';
+  quick.on('data', (piece: string) => {
+    read += piece;
+  });
+  const ended = once(slow, 'close');
+  const second = async () => {
+    wrote(ONE);
+    clock.advance(1000);
+    await settled();
+  };
+  // The buffer takes what fits, then three ticks are missed.
+  for (let i = 0; i < 5; i++) await second();
+  await ended;
+  expect(slow.readableLength).toBeLessThan(400);
+  expect(await metricValue(metrics, 'console_live_ticks_skipped_total')).toBe(3);
+  expect(await metricValue(metrics, 'console_live_clients_dropped_total')).toBe(1);
+  expect(await metricValue(metrics, 'console_live_clients')).toBe(1);
+  await expect.poll(() => ticksIn(read).length).toBe(5);
+});
+
+test('a client that reads again gets ticks again', async () => {
+  const { clock, hub, wrote } = setUp({ liveBufferBytes: 200 });
+  const client = hub.connect();
+  const second = async () => {
+    wrote(ONE);
+    clock.advance(1000);
+    await settled();
+  };
+  for (let i = 0; i < 10; i++) await second();
+  const before = ticksIn(client.read()).length;
+  expect(before).toBeLessThan(4);
+  await settled();
+  await second();
+  expect(ticksIn(client.read())).toMatchObject([{ flows: 1 }]);
+});
+
+test('one more than the most is refused', async () => {
+  const { hub } = setUp({ liveClientsMax: 1 });
+  const first = hub.connect();
+  expect(() => hub.connect()).toThrow(
+    expect.objectContaining({ code: 'ERR_CONSOLE_BUSY', context: { retryAfterS: 30 } }),
+  );
+  const gone = once(first, 'close');
+  first.destroy();
+  await gone;
+  expect(() => hub.connect()).not.toThrow();
+});
+
+/** Reads a stream's text until it holds what is wanted. */
+async function readUntil(stream: Readable, wanted: RegExp): Promise<string> {
+  let text = '';
+  for await (const piece of stream.iterator({ destroyOnReturn: false })) {
+    text += String(piece);
+    if (wanted.test(text)) return text;
+  }
+  throw new Error(`the stream ended before ${wanted}: ${text}`);
+}
+
+test('over HTTP: ticks arrive as events, and leaving is noticed', async () => {
+  let listener: (written: WrittenRows) => void = () => undefined;
+  await using console = await running(
+    {},
+    {
+      store: fakeStore(),
+      subscribe: (subscriber) => {
+        listener = subscriber;
+        return { [Symbol.dispose]: () => undefined };
+      },
+    },
+  );
+  const outgoing = request({
+    port: console.port,
+    host: '127.0.0.1',
+    path: '/api/live',
+    headers: { 'accept-encoding': 'gzip, br, zstd' },
+  });
+  outgoing.on('error', () => undefined);
+  outgoing.end();
+  const [answer] = await once(outgoing, 'response');
+  expect(answer.statusCode).toBe(200);
+  expect(answer.headers).toMatchObject({
+    'content-type': 'text/event-stream; charset=utf-8',
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+  });
+  expect(answer.headers).not.toHaveProperty('content-encoding');
+  await readUntil(answer, /retry: 3000\n\n/);
+  listener(ONE);
+  console.clock.advance(1000);
+  const text = await readUntil(answer, /event: tick\n.*\n\n/);
+  expect(ticksIn(text)).toMatchObject([{ flows: 1, bytes: 100, packets: 2, rows: 3 }]);
+  const clients = () => metricValue(console.metrics, 'netobserv_console_live_clients');
+  expect(await clients()).toBe(1);
+  outgoing.destroy();
+  await expect.poll(clients).toBe(0);
+});
+
+test('over HTTP: the end of the server ends the streams', async () => {
+  const console = await running();
+  const outgoing = request({ port: console.port, host: '127.0.0.1', path: '/api/live' });
+  outgoing.end();
+  const [answer] = await once(outgoing, 'response');
+  const ended = once(answer.resume(), 'end');
+  await console.server.stop();
+  await ended;
+});
