@@ -1,0 +1,127 @@
+import type { MatrixItem, MetricsResponse } from '../../api.ts';
+import type { Range } from '../state/view-state.ts';
+
+/** One line of a chart: its group's values and one number per time of the grid. */
+export interface ChartSeries {
+  /** Text of each group-by field, in the order of the grouping; empty for the total. */
+  readonly group: readonly string[];
+  readonly values: readonly number[];
+}
+
+export interface ChartData {
+  /** Epoch seconds, ascending, the same for all series. */
+  readonly times: readonly number[];
+  readonly series: readonly ChartSeries[];
+}
+
+/** Brings series onto the union of their times. A time without a point is 0: nothing flowed. */
+export function chartData(response: MetricsResponse, grouping: readonly string[]): ChartData {
+  const times = [
+    ...new Set(response.result.flatMap((item) => item.values.map(([time]) => time))),
+  ].sort((a, b) => a - b);
+  const indexOf = new Map(times.map((time, index) => [time, index]));
+  const series = response.result.map((item) => {
+    const values = new Array<number>(times.length).fill(0);
+    for (const [time, text] of item.values) {
+      const number = Number(text);
+      if (Number.isFinite(number)) values[indexOf.get(time)!] = number;
+    }
+    return { group: groupOf(item, grouping), values };
+  });
+  return { times, series };
+}
+
+function groupOf(item: MatrixItem, grouping: readonly string[]): readonly string[] {
+  return grouping.map((field) => item.metric[field] ?? '');
+}
+
+export interface SeriesSummary {
+  readonly last: number;
+  readonly average: number;
+  readonly maximum: number;
+  /** Rate × seconds: what flowed in the whole range. */
+  readonly total: number;
+}
+
+export function summarize(values: readonly number[], stepS: number): SeriesSummary {
+  let sum = 0;
+  let maximum = 0;
+  for (const value of values) {
+    sum += value;
+    if (value > maximum) maximum = value;
+  }
+  const average = values.length === 0 ? 0 : sum / values.length;
+  return { last: values.at(-1) ?? 0, average, maximum, total: sum * stepS };
+}
+
+/** What the total has beyond the series shown; never below zero, as rounding could make it. */
+export function othersOf(
+  total: readonly number[],
+  series: readonly ChartSeries[],
+): readonly number[] {
+  return total.map((value, index) => {
+    let rest = value;
+    for (const one of series) rest -= one.values[index] ?? 0;
+    return Math.max(0, rest);
+  });
+}
+
+/** Running sums from the first series up: the top edge of each layer of a stacked chart. */
+export function stack(layers: readonly (readonly number[])[]): readonly (readonly number[])[] {
+  const edges: number[][] = [];
+  for (const layer of layers) {
+    const below = edges.at(-1);
+    edges.push(layer.map((value, index) => value + (below?.[index] ?? 0)));
+  }
+  return edges;
+}
+
+/** Sum of each series, largest first. */
+export interface Ranked {
+  readonly group: readonly string[];
+  readonly value: number;
+}
+
+export function rank(response: MetricsResponse, grouping: readonly string[]): readonly Ranked[] {
+  return response.result
+    .map((item) => ({
+      group: groupOf(item, grouping),
+      value: item.values.reduce((sum, [, text]) => sum + Number(text), 0),
+    }))
+    .filter((entry) => entry.value > 0)
+    .sort((a, b) => b.value - a.value);
+}
+
+/**
+ * Flows are written up to this long after their last packet: what is younger would make every
+ * chart end in a fall that isn't there.
+ */
+const SETTLE_S = 5;
+
+/**
+ * The range of a chart. Relative ones start and end on multiples of the step, so that the steps
+ * stay where they are from one refresh to the next and the lines don't tremble.
+ */
+export function alignedRange(
+  range: Range,
+  stepS: number,
+  nowS: number,
+): { readonly startTime: number; readonly endTime: number } {
+  if (range.kind === 'between') return { startTime: range.startS, endTime: range.endS };
+  const endTime = Math.floor((nowS - SETTLE_S) / stepS) * stepS;
+  return { startTime: endTime - Math.ceil(range.seconds / stepS) * stepS, endTime };
+}
+
+/** Steps that people read easily, in seconds. */
+const STEPS_S: readonly number[] = [
+  5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400,
+];
+
+/** Points are this many CSS pixels apart at least: more could not be told apart. */
+const POINT_PX = 5;
+
+/** Step of a chart: as fine as its width can show, and never finer than the agent reports. */
+export function stepFor(rangeS: number, widthPx: number): number {
+  const pointsMax = Math.max(20, Math.floor(widthPx / POINT_PX));
+  return STEPS_S.find((step) => rangeS / step <= pointsMax) ?? STEPS_S.at(-1)!;
+}

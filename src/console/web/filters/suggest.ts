@@ -1,0 +1,135 @@
+import type { MatchOperator } from '../../../query/ast.ts';
+import type { FilterConfig, FrontendConfig } from '../../api.ts';
+import { portName, protocolName } from '../format/names.ts';
+import {
+  exactValue,
+  type FilterFacts,
+  fieldsOf,
+  filterLabel,
+  matchFilters,
+  operatorsOf,
+  parseDraft,
+  splitValues,
+} from './terms.ts';
+
+/**
+ * What the filter bar offers for what has been typed: fields first, then operators, then values.
+ * The text in the input is the only state, so that typing and picking can be mixed freely.
+ */
+export type Stage =
+  | { readonly kind: 'field'; readonly text: string }
+  | { readonly kind: 'operator'; readonly filter: FilterConfig }
+  | {
+      readonly kind: 'value';
+      readonly filter: FilterConfig;
+      readonly operator: MatchOperator;
+      /** Values that end in a comma and are therefore settled. */
+      readonly settled: readonly string[];
+      /** What is being typed after the last comma. */
+      readonly partial: string;
+    };
+
+export function stageOf(text: string, filters: readonly FilterConfig[]): Stage {
+  const draft = parseDraft(text, filters);
+  if (draft !== undefined) {
+    const cut = lastComma(draft.rest) + 1;
+    return {
+      kind: 'value',
+      filter: draft.filter,
+      operator: draft.operator,
+      settled: splitValues(draft.rest.slice(0, cut)),
+      partial: draft.rest.slice(cut).trim(),
+    };
+  }
+  // A field that was picked ends in a space: the operator comes next.
+  const picked = /^(\S+) $/.exec(text);
+  const filter = picked === null ? undefined : filters.find((one) => one.id === picked[1]);
+  return filter === undefined ? { kind: 'field', text } : { kind: 'operator', filter };
+}
+
+function lastComma(text: string): number {
+  let quoted = false;
+  let last = -1;
+  for (let i = 0; i < text.length; i++) {
+    if (text[i] === '"') quoted = !quoted;
+    else if (text[i] === ',' && !quoted) last = i;
+  }
+  return last;
+}
+
+export interface Suggestion {
+  readonly key: string;
+  readonly label: string;
+  readonly detail: string;
+  /** The input's text when it is picked. */
+  readonly text: string;
+  /** Picking it completes the filter. */
+  readonly completes: boolean;
+}
+
+const FIELD_SUGGESTIONS_MAX = 60;
+
+export function fieldSuggestions(
+  text: string,
+  filters: readonly FilterConfig[],
+): readonly Suggestion[] {
+  return matchFilters(text, filters)
+    .slice(0, FIELD_SUGGESTIONS_MAX)
+    .map((filter) => ({
+      key: filter.id,
+      label: filterLabel(filter),
+      detail: filter.id,
+      text: `${filter.id} `,
+      completes: false,
+    }));
+}
+
+export function operatorSuggestions(
+  filter: FilterConfig,
+  facts: FilterFacts,
+  explain: (operator: MatchOperator) => string,
+): readonly Suggestion[] {
+  return operatorsOf(filter, facts).map((operator) => ({
+    key: operator,
+    label: operator,
+    detail: explain(operator),
+    text: `${filter.id}${operator}`,
+    completes: false,
+  }));
+}
+
+export function valueSuggestions(
+  stage: Extract<Stage, { kind: 'value' }>,
+  values: readonly string[],
+  config: FrontendConfig,
+): readonly Suggestion[] {
+  const { filter, operator, settled } = stage;
+  const before = settled.map((value) => `${value},`).join('');
+  return values
+    .filter((value) => !settled.includes(value))
+    .map((value) => ({
+      key: value,
+      label: value,
+      detail: valueDetail(filter.key, value, config),
+      text: `${filter.id}${operator}${before}${quoteIfNeeded(value, filter, config)}`,
+      completes: true,
+    }));
+}
+
+/** A value that was picked is meant as it is, not as a part of longer ones. */
+function quoteIfNeeded(value: string, filter: FilterConfig, facts: FilterFacts): string {
+  return filter.autoCompleteAddsQuotes === true ? `"${value}"` : exactValue(value, filter, facts);
+}
+
+function valueDetail(key: string, value: string, config: FrontendConfig): string {
+  if (!/^\d+$/.test(value)) return '';
+  const number = Number(value);
+  if (key.endsWith('Port')) return portName(number, config.portNaming.portNames) ?? '';
+  if (key === 'Proto') return protocolName(number);
+  return '';
+}
+
+/** The field that a filter's suggestions are taken from: of a pair, the source's. */
+export function suggestionField(filter: FilterConfig, facts: FilterFacts): string | undefined {
+  return fieldsOf(filter, facts)[0]?.name;
+}

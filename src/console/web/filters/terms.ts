@@ -1,0 +1,166 @@
+import type { MatchOperator } from '../../../query/ast.ts';
+import type { FieldConfig, FilterConfig, FrontendConfig } from '../../api.ts';
+import type { FilterTerm, ViewState } from '../state/view-state.ts';
+
+/** What the filter bar needs of the configuration. */
+export type FilterFacts = Pick<FrontendConfig, 'filters' | 'fields'>;
+
+/** The fields that a filter looks at: one, or both ends of a pair. */
+export function fieldsOf(filter: FilterConfig, facts: FilterFacts): readonly FieldConfig[] {
+  const names = [filter.key, `Src${filter.key}`, `Dst${filter.key}`];
+  return facts.fields.filter((field) => names.includes(field.name));
+}
+
+/** Operators that the filter's field can be compared with; the first one is the usual one. */
+export function operatorsOf(filter: FilterConfig, facts: FilterFacts): readonly MatchOperator[] {
+  const numeric = fieldsOf(filter, facts).some((field) => field.type === 'number');
+  return numeric ? ['=', '!=', '>='] : ['=', '!=', '~', '!~'];
+}
+
+/**
+ * What a person typed, as far as it can be understood: the filter, the operator and the values.
+ * `src_port>=1024`, `proto=tcp,udp` and the field's own name (`SrcPort=443`) are all accepted.
+ */
+export interface Draft {
+  readonly filter: FilterConfig;
+  readonly operator: MatchOperator;
+  readonly rest: string;
+}
+
+export function parseDraft(text: string, filters: readonly FilterConfig[]): Draft | undefined {
+  const match = /^\s*([\w .&/-]+?)\s*(!=|!~|>=|=|~)\s*(.*)$/s.exec(text);
+  if (match === null) return undefined;
+  const filter = findFilter(match[1]!, filters);
+  const operator = match[2] as MatchOperator;
+  // An operator that doesn't fit is left to the server, which says which ones do.
+  if (filter === undefined) return undefined;
+  return { filter, operator, rest: match[3]! };
+}
+
+function findFilter(name: string, filters: readonly FilterConfig[]): FilterConfig | undefined {
+  const wanted = name.toLowerCase();
+  return (
+    filters.find((filter) => filter.id === wanted) ??
+    filters.find((filter) => filter.key.toLowerCase() === wanted) ??
+    filters.find((filter) => filterLabel(filter).toLowerCase() === wanted)
+  );
+}
+
+/** Name that tells the source's filter from the destination's: both are called `Port`. */
+export function filterLabel(filter: FilterConfig): string {
+  const prefix = CATEGORY_PREFIX[filter.category];
+  const name = filter.name;
+  return prefix === '' || name.toLowerCase().startsWith(prefix.toLowerCase())
+    ? name
+    : `${prefix} ${name}`;
+}
+
+const CATEGORY_PREFIX: Readonly<Record<FilterConfig['category'], string>> = {
+  common: '',
+  endpoint: 'Any',
+  source: 'Source',
+  destination: 'Destination',
+};
+
+/** Filters whose name, id or key hold the text; those that start with it come first. */
+export function matchFilters(
+  text: string,
+  filters: readonly FilterConfig[],
+): readonly FilterConfig[] {
+  const wanted = text.trim().toLowerCase();
+  if (wanted === '') return filters;
+  const words = (filter: FilterConfig): readonly string[] => [
+    filterLabel(filter).toLowerCase(),
+    filter.name.toLowerCase(),
+    filter.id,
+    filter.key.toLowerCase(),
+  ];
+  const rank = (filter: FilterConfig): number => {
+    const all = words(filter);
+    if (all.includes(wanted)) return 0;
+    if (all.some((word) => word.startsWith(wanted))) return 1;
+    return all.some((word) => word.includes(wanted)) ? 2 : 3;
+  };
+  return filters
+    .map((filter) => ({ filter, rank: rank(filter) }))
+    .filter((entry) => entry.rank < 3)
+    .sort((a, b) => a.rank - b.rank)
+    .map((entry) => entry.filter);
+}
+
+/** Values of a comma list; commas within quotes belong to the value. */
+export function splitValues(text: string): readonly string[] {
+  const parts = text.match(/(?:"[^"]*"|[^,"])+/g) ?? [];
+  return parts.map((part) => part.trim()).filter((part) => part !== '');
+}
+
+/** An exact match of a value that a person picked or clicked, in the query's notation. */
+export function exactValue(value: unknown, filter: FilterConfig, facts: FilterFacts): string {
+  if (value === undefined || value === null || value === '') return '""';
+  // Numbers and addresses are compared whole anyway; quoting them would only be noise.
+  const whole = fieldsOf(filter, facts).some(
+    (field) => field.type === 'number' || field.format !== undefined,
+  );
+  return whole ? String(value) : `"${value}"`;
+}
+
+/** The list with a condition added: values of a term with the same filter and operator are joined. */
+export function addTerm(terms: readonly FilterTerm[], added: FilterTerm): readonly FilterTerm[] {
+  const index = terms.findIndex(
+    (term) => term.id === added.id && term.operator === added.operator && !term.disabled,
+  );
+  const present = terms[index];
+  // `>=` has one bound; a second one replaces it.
+  if (present === undefined) return [...terms, added];
+  const values =
+    added.operator === '>=' ? added.values : [...new Set([...present.values, ...added.values])];
+  return terms.with(index, { ...present, values });
+}
+
+/**
+ * The `filters` parameter of the API: `SrcPort=443,80&Proto!=17`. Disabled terms and those whose
+ * filter the configuration doesn't know are left out.
+ */
+export function toQueryText(
+  view: Pick<ViewState, 'filters' | 'match'>,
+  configs: readonly FilterConfig[],
+): string {
+  const byId = new Map(configs.map((config) => [config.id, config]));
+  const parts: string[] = [];
+  for (const term of view.filters) {
+    const config = byId.get(term.id);
+    if (term.disabled || config === undefined) continue;
+    parts.push(`${config.key}${term.operator}${term.values.map(printValue).join(',')}`);
+  }
+  const text = parts.join(view.match === 'all' ? '&' : '|');
+  // The server undoes one encoding when it sees a percent sign.
+  return text.includes('%') ? encodeURIComponent(text) : text;
+}
+
+/** The query text has no escapes: what isn't plain must be quoted, and holds no quote then. */
+function printValue(value: string): string {
+  if (/^[\w\-.*:/@+]+$/.test(value) || /^"[^"]*"$/.test(value)) return value;
+  return `"${value.replaceAll('"', '')}"`;
+}
+
+/** Which chips stand together. */
+export function groupTerms(
+  terms: readonly FilterTerm[],
+  configs: readonly FilterConfig[],
+): readonly { readonly category: FilterConfig['category']; readonly indices: readonly number[] }[] {
+  const order: readonly FilterConfig['category'][] = ['source', 'destination', 'endpoint', 'common'];
+  const byId = new Map(configs.map((config) => [config.id, config]));
+  const categoryOf = (term: FilterTerm) => byId.get(term.id)?.category ?? 'common';
+  return order.flatMap((category) => {
+    const indices = terms.flatMap((term, index) => (categoryOf(term) === category ? [index] : []));
+    return indices.length === 0 ? [] : [{ category, indices }];
+  });
+}
+
+/** The filter that a field's value is matched with, for clicks on cells and bars. */
+export function filterForField(
+  field: string,
+  configs: readonly FilterConfig[],
+): FilterConfig | undefined {
+  return configs.find((config) => config.key === field);
+}

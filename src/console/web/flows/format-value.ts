@@ -1,0 +1,105 @@
+import type { ColumnConfig, FlowRow, FrontendConfig } from '../../api.ts';
+import {
+  directionName,
+  dscpName,
+  etherTypeName,
+  icmpTypeName,
+  portName,
+  protocolName,
+  tcpFlagNames,
+} from '../format/names.ts';
+import { formatBytes, formatExact } from '../format/numbers.ts';
+import { formatDuration, formatTime } from '../format/time.ts';
+import { isAbsent } from './compare.ts';
+
+export interface ValueContext {
+  readonly config: Pick<FrontendConfig, 'portNaming'>;
+  readonly row: FlowRow;
+  /** Times of the same day are shown without it. */
+  readonly nowMs?: number;
+}
+
+const ABSENT = '–';
+
+/** The value of a column's cell as people read it. */
+export function formatCell(
+  value: unknown,
+  column: Pick<ColumnConfig, 'field' | 'renderer'>,
+  context: ValueContext,
+): string {
+  // Durations are shown from milliseconds; some fields hold nanoseconds, as their names say.
+  const inNanoseconds = column.renderer === 'duration' && column.field?.endsWith('Ns') === true;
+  const shown = inNanoseconds && typeof value === 'number' ? value / 1e6 : value;
+  return formatText(shown, column.renderer, context);
+}
+
+/** A value as people read it: by name where there is one, with a unit where it has one. */
+export function formatText(
+  value: unknown,
+  renderer: ColumnConfig['renderer'],
+  context: ValueContext,
+): string {
+  if (isAbsent(value)) return ABSENT;
+  if (Array.isArray(value)) {
+    const separator = renderer === 'pair' ? ' → ' : ', ';
+    return value.map((one: unknown) => formatText(one, elementRenderer(renderer), context)).join(
+      separator,
+    );
+  }
+  if (typeof value === 'object') return JSON.stringify(value);
+  return typeof value === 'number' ? formatNumber(value, renderer, context) : String(value);
+}
+
+function elementRenderer(renderer: ColumnConfig['renderer']): ColumnConfig['renderer'] {
+  return renderer === 'pair' || renderer === 'list' ? 'text' : renderer;
+}
+
+function formatNumber(
+  value: number,
+  renderer: ColumnConfig['renderer'],
+  context: ValueContext,
+): string {
+  switch (renderer) {
+    case 'bytes':
+      return formatBytes(value);
+    case 'number':
+    case 'packets':
+      return formatExact(value);
+    case 'datetime':
+      return formatTime(value, context.nowMs ?? 0);
+    case 'duration':
+      return formatDuration(value);
+    case 'port':
+      return formatPort(value, context);
+    case 'protocol':
+      return protocolName(value);
+    case 'dscp':
+      return dscpName(value);
+    case 'direction':
+      return directionName(value);
+    case 'etype':
+      return etherTypeName(value);
+    case 'icmp':
+      return icmpTypeName(value, context.row['Proto']);
+    case 'flags':
+      return tcpFlagNames(value).join(', ');
+    default:
+      return String(value);
+  }
+}
+
+function formatPort(port: number, context: ValueContext): string {
+  const { enable, portNames } = context.config.portNaming;
+  const name = enable ? portName(port, portNames) : undefined;
+  return name === undefined ? String(port) : `${port} ${name}`;
+}
+
+/** Whether the column holds quantities, which are read from their last digit. */
+export function isQuantity(renderer: ColumnConfig['renderer']): boolean {
+  return (
+    renderer === 'number' ||
+    renderer === 'bytes' ||
+    renderer === 'packets' ||
+    renderer === 'duration'
+  );
+}

@@ -1,0 +1,37 @@
+import '@patternfly/react-core/dist/styles/base.css';
+import './styles/app.css';
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
+import { StrictMode } from 'react';
+import { createRoot } from 'react-dom/client';
+import { I18nextProvider } from 'react-i18next';
+import { App } from './app.tsx';
+import { createI18n } from './i18n/init.ts';
+import { createPreferenceStore, PreferenceContext } from './state/preferences.ts';
+import { createViewStore, ViewContext } from './state/view.ts';
+
+const queries = new QueryClient({
+  defaultOptions: {
+    queries: {
+      // The heartbeat notices when the server is back, and then everything is asked again.
+      retry: false,
+      // Loopback works without a network.
+      networkMode: 'always',
+      refetchOnWindowFocus: false,
+      staleTime: 1000,
+    },
+  },
+});
+
+createRoot(document.getElementById('root')!).render(
+  <StrictMode>
+    <I18nextProvider i18n={createI18n()}>
+      <PreferenceContext value={createPreferenceStore()}>
+        <ViewContext value={createViewStore(window)}>
+          <QueryClientProvider client={queries}>
+            <App />
+          </QueryClientProvider>
+        </ViewContext>
+      </PreferenceContext>
+    </I18nextProvider>
+  </StrictMode>,
+);

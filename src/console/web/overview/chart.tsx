@@ -1,0 +1,219 @@
+import 'uplot/dist/uPlot.min.css';
+import { type ReactNode, useEffect, useMemo, useRef } from 'react';
+import uPlot from 'uplot';
+import { stack } from '../data/series.ts';
+import { formatClock, formatMinute } from '../format/time.ts';
+import { useWidth } from '../parts/use-width.ts';
+import { useDark } from '../state/theme.ts';
+import { chartColors } from './palette.ts';
+
+export interface ChartLayer {
+  readonly name: string;
+  readonly color: string;
+  readonly values: readonly number[];
+}
+
+interface ChartProps {
+  /** What a person who can't see it is told. */
+  readonly description: string;
+  readonly times: readonly number[];
+  /** Stacked, the first at the bottom. */
+  readonly layers: readonly ChartLayer[];
+  readonly format: (value: number) => string;
+  /** Units that `format` shows per unit of the values; the axis has round numbers of those. */
+  readonly scale: number;
+  /** Epoch seconds of the range that was drawn with the mouse. */
+  readonly onZoom: (startS: number, endS: number) => void;
+}
+
+const HEIGHT_PX = 200;
+
+/** A stacked area chart; the values are in the table that goes with it. */
+export function Chart({ description, times, layers, format, scale, onZoom }: ChartProps): ReactNode {
+  const [box, width] = useWidth<HTMLDivElement>();
+  const host = useRef<HTMLDivElement>(null);
+  const tooltip = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot | undefined>(undefined);
+  const dark = useDark();
+  // uPlot keeps the functions that it was made with; they read what is current through this.
+  const latest = useRef({ times, layers, format, scale, onZoom });
+  latest.current = { times, layers, format, scale, onZoom };
+
+  const shape = layers.map((layer) => layer.color).join();
+  const data = useMemo(() => toPlotData(times, layers, scale), [times, layers, scale]);
+  const hasWidth = width > 0;
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: data and width are set by the effects below.
+  useEffect(() => {
+    const element = host.current;
+    if (element === null || !hasWidth) return;
+    const made = new uPlot(
+      plotOptions({
+        width,
+        dark,
+        colors: shape === '' ? [] : shape.split(','),
+        formatAxis: (value) => axisText(latest.current.format(value / latest.current.scale)),
+        onZoom: (startS, endS) => latest.current.onZoom(startS, endS),
+        onHover: (u) => showTooltip(u, tooltip.current, latest.current),
+      }),
+      data,
+      element,
+    );
+    plot.current = made;
+    return () => {
+      plot.current = undefined;
+      made.destroy();
+    };
+  }, [hasWidth, dark, shape]);
+
+  useEffect(() => plot.current?.setData(data), [data]);
+  useEffect(() => {
+    if (width > 0) plot.current?.setSize({ width, height: HEIGHT_PX });
+  }, [width]);
+
+  return (
+    <div ref={box} className="chart" role="img" aria-label={description}>
+      <div ref={host} />
+      <div ref={tooltip} className="chart-tooltip" hidden aria-hidden="true" />
+    </div>
+  );
+}
+
+/** uPlot draws series in their order, so the highest edge comes first and the lowest covers it. */
+function toPlotData(
+  times: readonly number[],
+  layers: readonly ChartLayer[],
+  scale: number,
+): uPlot.AlignedData {
+  const edges = stack(layers.map((layer) => layer.values));
+  return [[...times], ...edges.toReversed().map((edge) => edge.map((value) => value * scale))];
+}
+
+interface PlotSettings {
+  readonly width: number;
+  readonly dark: boolean;
+  /** Of the layers from the bottom up. */
+  readonly colors: readonly string[];
+  readonly formatAxis: (value: number) => string;
+  readonly onZoom: (startS: number, endS: number) => void;
+  readonly onHover: (plot: uPlot) => void;
+}
+
+const DRAG_MIN_PX = 6;
+const FONT = '12px "Red Hat Text", sans-serif';
+/** Room that a time of the axis needs, so that neighbours stay apart. */
+const LABEL_PX = 72;
+
+function plotOptions(settings: PlotSettings): uPlot.Options {
+  const { axis, grid } = chartColors(settings.dark);
+  const common = { stroke: axis, font: FONT, ticks: { show: false } };
+  return {
+    width: settings.width,
+    height: HEIGHT_PX,
+    legend: { show: false },
+    padding: [8, 8, 0, 0],
+    cursor: {
+      y: false,
+      points: { size: 6 },
+      drag: { x: true, y: false, setScale: false, dist: DRAG_MIN_PX },
+    },
+    scales: { x: { time: true }, y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.05 : 1] } },
+    axes: [
+      { ...common, grid: { show: false }, size: 28, space: LABEL_PX, values: timeLabels },
+      {
+        ...common,
+        grid: { stroke: grid, width: 1 },
+        size: 84,
+        values: (_plot, values) => values.map((value) => (value === 0 ? '0' : settings.formatAxis(value))),
+      },
+    ],
+    series: [
+      {},
+      ...settings.colors.toReversed().map((color) => ({
+        stroke: color,
+        // Opaque enough to hide the higher layers behind, as each is drawn down to zero.
+        fill: mix(color, settings.dark),
+        width: 1.25,
+        points: { show: false },
+      })),
+    ],
+    hooks: {
+      setCursor: [settings.onHover],
+      setSelect: [
+        (plot) => {
+          const { left, width } = plot.select;
+          if (width < DRAG_MIN_PX) return;
+          settings.onZoom(plot.posToVal(left, 'x'), plot.posToVal(left + width, 'x'));
+          plot.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
+        },
+      ],
+    },
+  };
+}
+
+/** The colour over the panel's ground, without transparency. */
+function mix(color: string, dark: boolean): string {
+  const ground = dark ? [0x29, 0x29, 0x29] : [255, 255, 255];
+  const share = dark ? 0.5 : 0.4;
+  const parts = [1, 3, 5].map((at, index) => {
+    const own = Number.parseInt(color.slice(at, at + 2), 16);
+    return Math.round(own * share + ground[index]! * (1 - share));
+  });
+  return `rgb(${parts.join()})`;
+}
+
+/** `1.50 Mbit/s` has more digits than a round number needs. */
+function axisText(text: string): string {
+  return text.replace(/\.(\d*?)0+(?= )/, (_all, rest: string) => (rest === '' ? '' : `.${rest}`));
+}
+
+const DAY_S = 86_400;
+
+function timeLabels(plot: uPlot, values: readonly number[]): string[] {
+  const { min = 0, max = 0 } = plot.scales['x'] ?? {};
+  const span = (max ?? 0) - (min ?? 0);
+  return values.map((value) => {
+    if (span > DAY_S) return formatMinute(value * 1000).slice(5);
+    const clock = formatClock(value * 1000);
+    return span > 1800 ? clock.slice(0, 5) : clock;
+  });
+}
+
+const TOOLTIP_OFFSET_PX = 14;
+
+function showTooltip(
+  plot: uPlot,
+  element: HTMLElement | null,
+  content: Pick<ChartProps, 'times' | 'layers' | 'format'>,
+): void {
+  if (element === null) return;
+  const { idx, left = -1 } = plot.cursor;
+  const time = idx === null || idx === undefined ? undefined : content.times[idx];
+  if (time === undefined || left < 0 || idx === null || idx === undefined) {
+    element.hidden = true;
+    return;
+  }
+  const title = document.createElement('p');
+  title.className = 'chart-tooltip-time';
+  title.textContent = formatClock(time * 1000);
+  const rows = content.layers.toReversed().map((layer) => {
+    const row = document.createElement('p');
+    row.className = 'chart-tooltip-row';
+    const swatch = document.createElement('span');
+    swatch.className = 'swatch';
+    swatch.style.background = layer.color;
+    const name = document.createElement('span');
+    name.className = 'chart-tooltip-name';
+    name.textContent = layer.name;
+    const value = document.createElement('span');
+    value.textContent = content.format(layer.values[idx] ?? 0);
+    row.append(swatch, name, value);
+    return row;
+  });
+  element.replaceChildren(title, ...rows);
+  element.hidden = false;
+  const x = plot.over.offsetLeft + left;
+  const flip = x + element.offsetWidth + TOOLTIP_OFFSET_PX > plot.width;
+  const at = flip ? x - element.offsetWidth - TOOLTIP_OFFSET_PX : x + TOOLTIP_OFFSET_PX;
+  element.style.transform = `translate(${Math.max(0, Math.round(at))}px, 8px)`;
+}

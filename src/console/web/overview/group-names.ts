@@ -1,0 +1,86 @@
+import type { TFunction } from 'i18next';
+import type { FrontendConfig } from '../../api.ts';
+import { filterForField, exactValue } from '../filters/terms.ts';
+import { formatCell } from '../flows/format-value.ts';
+import { portName } from '../format/names.ts';
+import type { FilterTerm, Grouping } from '../state/view-state.ts';
+
+/** Groupings that have a name of their own, in the order of the menu. */
+export const COMMON_GROUPINGS: readonly Grouping[] = [
+  ['SrcAddr'],
+  ['DstAddr'],
+  ['SrcAddr', 'DstAddr'],
+  ['Proto', 'DstPort'],
+  ['Interfaces'],
+  ['Proto'],
+  ['SrcPort'],
+  ['DstPort'],
+  ['FlowDirection'],
+  ['Dscp'],
+];
+
+/** `sources`, `conversations`, or the columns' names. */
+export function groupingName(grouping: Grouping, config: FrontendConfig, t: TFunction): string {
+  const key = grouping.join(',');
+  const fallback = grouping.map((field) => fieldLabel(field, config)).join(' → ');
+  return t(`group.${key}`, { defaultValue: fallback });
+}
+
+/** `Source Port`: a column's name together with its group's, which alone say too little. */
+export function fieldLabel(field: string, config: FrontendConfig): string {
+  const column = config.columns.find((candidate) => candidate.field === field);
+  if (column === undefined) return field;
+  const group = column.group ?? '';
+  return group === '' || column.name.startsWith(group) ? column.name : `${group} ${column.name}`;
+}
+
+/** One line for a group: `10.0.0.1 → 10.0.0.2`, `TCP 443 https`. */
+export function groupLabel(
+  group: readonly string[],
+  grouping: Grouping,
+  config: FrontendConfig,
+  none: string,
+): string {
+  const names = grouping.map((field, index) => valueLabel(group[index] ?? '', field, config, none));
+  const key = grouping.join(',');
+  if (key === 'Proto,DstPort') return serviceLabel(group, names, config);
+  return names.join(' → ');
+}
+
+/** Protocols without ports have port 0: only their name then says something. */
+function serviceLabel(
+  [, port = '']: readonly string[],
+  [protocol = '', shown = '']: readonly string[],
+  config: FrontendConfig,
+): string {
+  if (port === '' || port === '0') return protocol;
+  const name = portName(Number(port), config.portNaming.portNames);
+  return name === undefined ? `${protocol} ${shown}` : `${protocol} ${port} ${name}`;
+}
+
+export function valueLabel(
+  value: string,
+  field: string,
+  config: FrontendConfig,
+  none: string,
+): string {
+  if (value === '') return none;
+  const column = config.columns.find((candidate) => candidate.field === field);
+  const type = config.fields.find((candidate) => candidate.name === field)?.type;
+  if (column === undefined || type !== 'number' || !/^-?\d+(\.\d+)?$/.test(value)) return value;
+  return formatCell(Number(value), column, { config, row: {} });
+}
+
+/** The conditions that select a group; none where a field cannot be filtered. */
+export function groupTerms(
+  group: readonly string[],
+  grouping: Grouping,
+  config: FrontendConfig,
+): readonly FilterTerm[] {
+  return grouping.flatMap((field, index) => {
+    const filter = filterForField(field, config.filters);
+    if (filter === undefined) return [];
+    const value = exactValue(group[index] ?? '', filter, config);
+    return [{ id: filter.id, operator: '=', values: [value], disabled: false }];
+  });
+}

@@ -1,0 +1,66 @@
+import { Skeleton } from '@patternfly/react-core/dist/dynamic/components/Skeleton';
+import ErrorIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-circle-icon';
+import { type ReactNode, useId } from 'react';
+import { useTranslation } from 'react-i18next';
+import { RefusedError } from '../data/client.ts';
+
+interface PanelProps {
+  readonly title: ReactNode;
+  readonly actions?: ReactNode;
+  readonly className?: string;
+  readonly children: ReactNode;
+}
+
+export function Panel({ title, actions, className, children }: PanelProps): ReactNode {
+  const id = useId();
+  return (
+    <section className={`panel ${className ?? ''}`} aria-labelledby={id}>
+      <header className="panel-head">
+        <h2 id={id} className="panel-title">
+          {title}
+        </h2>
+        {actions}
+      </header>
+      {children}
+    </section>
+  );
+}
+
+interface Loadable<Data> {
+  readonly data: Data | undefined;
+  readonly error: Error | null;
+  readonly isFetching: boolean;
+  readonly refetch: () => unknown;
+}
+
+/** What stands in a panel while it has nothing to show; one that fails leaves the others alone. */
+export function PanelBody<Data>(props: {
+  readonly query: Loadable<Data>;
+  readonly height: string;
+  readonly children: (data: Data) => ReactNode;
+}): ReactNode {
+  const { t } = useTranslation();
+  const { query } = props;
+  // The filter bar explains it once; every panel saying the same would only be noise.
+  if (query.error instanceof RefusedError && query.error.parameter === 'filters') {
+    return <p className="panel-empty">{t('errors.filters')}</p>;
+  }
+  if (query.error !== null && !query.isFetching) {
+    return (
+      <div className="panel-error" role="alert">
+        <ErrorIcon aria-hidden="true" />
+        <div>
+          <p className="panel-error-title">{t('errors.panel')}</p>
+          <p>{query.error.message}</p>
+          <button type="button" className="link-button" onClick={() => query.refetch()}>
+            {t('errors.retry')}
+          </button>
+        </div>
+      </div>
+    );
+  }
+  if (query.data === undefined) {
+    return <Skeleton height={props.height} screenreaderText={t('states.loading')} />;
+  }
+  return props.children(query.data);
+}

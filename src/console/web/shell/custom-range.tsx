@@ -1,0 +1,81 @@
+import { Button } from '@patternfly/react-core/dist/dynamic/components/Button';
+import {
+  Modal,
+  ModalBody,
+  ModalFooter,
+  ModalHeader,
+} from '@patternfly/react-core/dist/dynamic/components/Modal';
+import { type FormEvent, type ReactNode, useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { fromInputValue, toInputValue } from '../format/time.ts';
+import type { Range } from '../state/view-state.ts';
+import { checkRange } from './check-range.ts';
+
+interface CustomRangeProps {
+  readonly range: Range;
+  readonly onApply: (range: Range) => void;
+  readonly onClose: () => void;
+}
+
+export default function CustomRange({ range, onApply, onClose }: CustomRangeProps): ReactNode {
+  const { t } = useTranslation();
+  const [initial] = useState(() => bounds(range, Date.now()));
+  const [from, setFrom] = useState(toInputValue(initial.startMs));
+  const [to, setTo] = useState(toInputValue(initial.endMs));
+  const [tried, setTried] = useState(false);
+  const checked = checkRange(fromInputValue(from), fromInputValue(to), Date.now());
+
+  function submit(event: FormEvent): void {
+    event.preventDefault();
+    setTried(true);
+    if (typeof checked !== 'string') onApply(checked);
+  }
+
+  return (
+    <Modal isOpen variant="small" aria-labelledby="range-title" onClose={onClose}>
+      <ModalHeader title={t('range.title')} labelId="range-title" />
+      <ModalBody>
+        <form id="range-form" className="range-form" onSubmit={submit} noValidate>
+          <TimeInput label={t('range.from')} value={from} onChange={setFrom} />
+          <TimeInput label={t('range.to')} value={to} onChange={setTo} />
+          <p className="field-error" role="alert">
+            {tried && typeof checked === 'string' ? t(`range.${checked}`) : ''}
+          </p>
+        </form>
+      </ModalBody>
+      <ModalFooter>
+        <Button type="submit" form="range-form">
+          {t('range.apply')}
+        </Button>
+        <Button variant="link" onClick={onClose}>
+          {t('range.cancel')}
+        </Button>
+      </ModalFooter>
+    </Modal>
+  );
+}
+
+function TimeInput(props: {
+  readonly label: string;
+  readonly value: string;
+  readonly onChange: (value: string) => void;
+}): ReactNode {
+  return (
+    <label className="labelled">
+      <span>{props.label}</span>
+      <input
+        className="text-input"
+        type="datetime-local"
+        step={1}
+        value={props.value}
+        onChange={(event) => props.onChange(event.target.value)}
+      />
+    </label>
+  );
+}
+
+function bounds(range: Range, nowMs: number): { readonly startMs: number; readonly endMs: number } {
+  return range.kind === 'last'
+    ? { startMs: nowMs - range.seconds * 1000, endMs: nowMs }
+    : { startMs: range.startS * 1000, endMs: range.endS * 1000 };
+}

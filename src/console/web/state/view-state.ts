@@ -1,0 +1,92 @@
+import type { MatchOperator } from '../../../query/ast.ts';
+
+/**
+ * What the address bar holds: everything that decides what a person sees, except the theme and
+ * other preferences. Two people with the same link see the same thing.
+ */
+export interface ViewState {
+  readonly tab: Tab;
+  readonly range: Range;
+  readonly refresh: Refresh;
+  readonly filters: readonly FilterTerm[];
+  readonly match: 'all' | 'any';
+  /** Column ids of the flow table in their order; undefined: the configuration's default ones. */
+  readonly columns: readonly string[] | undefined;
+  readonly sort: Sort;
+  /** Flows that the table asks for. */
+  readonly limit: number;
+  /** Fields by which the rate charts are split. */
+  readonly groupBy: Grouping;
+  /** Groupings of the top-talker panels, in their order. */
+  readonly panels: readonly Grouping[];
+  readonly metric: Metric;
+  /** Series of a chart and bars of a panel. */
+  readonly top: number;
+}
+
+export const TABS = ['overview', 'flows'] as const;
+export type Tab = (typeof TABS)[number];
+
+export const METRICS = ['Bytes', 'Packets', 'Flows'] as const;
+export type Metric = (typeof METRICS)[number];
+
+/** One to four field names. */
+export type Grouping = readonly string[];
+
+/** Epoch seconds where absolute; `last` counts back from now. */
+export type Range =
+  | { readonly kind: 'last'; readonly seconds: number }
+  | { readonly kind: 'between'; readonly startS: number; readonly endS: number };
+
+/** `live` follows the server's events; a number is a period in seconds. */
+export type Refresh = 'live' | 'off' | number;
+
+export interface Sort {
+  readonly column: string;
+  readonly descending: boolean;
+}
+
+/** One condition of the filter bar. Values are in the notation of the query text: `"exact"`, `a*b`, `""`. */
+export interface FilterTerm {
+  /** A filter id of the configuration, such as `src_port`. */
+  readonly id: string;
+  readonly operator: MatchOperator;
+  /** Never empty. */
+  readonly values: readonly string[];
+  /** Shown, but not asked for. */
+  readonly disabled: boolean;
+}
+
+export const LAST_SECONDS: readonly number[] = [
+  300, 900, 1800, 3600, 7200, 21_600, 43_200, 86_400, 172_800, 604_800, 1_209_600,
+];
+export const REFRESH_SECONDS: readonly number[] = [15, 30, 60, 300, 900, 1800];
+export const LIMITS: readonly number[] = [100, 500, 1000, 5000];
+export const TOPS: readonly number[] = [5, 10, 15];
+
+export const DEFAULT_VIEW: ViewState = {
+  tab: 'overview',
+  range: { kind: 'last', seconds: 300 },
+  refresh: 'live',
+  filters: [],
+  match: 'all',
+  columns: undefined,
+  sort: { column: 'EndTime', descending: true },
+  limit: 500,
+  groupBy: ['SrcAddr'],
+  panels: [
+    ['SrcAddr'],
+    ['DstAddr'],
+    ['SrcAddr', 'DstAddr'],
+    ['Proto', 'DstPort'],
+    ['Interfaces'],
+    ['Proto'],
+  ],
+  metric: 'Bytes',
+  top: 5,
+};
+
+/** An absolute range never changes by itself, so there is nothing to refresh. */
+export function effectiveRefresh(view: ViewState): Refresh {
+  return view.range.kind === 'between' ? 'off' : view.refresh;
+}
