@@ -1,4 +1,4 @@
-import { parseDurationMs } from '../base/units.ts';
+import { parseDurationMs, parseSizeBytes } from '../base/units.ts';
 
 /**
  * One table of options per component gives its configuration type, its environment variables, its
@@ -8,7 +8,15 @@ export interface Option<T> {
   /** Environment variable, `CACHE_ACTIVE_TIMEOUT`; the flag is `--cache-active-timeout`. */
   readonly env: string;
   /** Word for the kind of value in `--help` and in errors: `duration`, `integer` … */
-  readonly type: 'string' | 'boolean' | 'integer' | 'duration' | 'list' | 'choice' | 'json';
+  readonly type:
+    | 'string'
+    | 'boolean'
+    | 'integer'
+    | 'duration'
+    | 'size'
+    | 'list'
+    | 'choice'
+    | 'json';
   readonly describe: string;
   /** As it would be written in the environment. The empty text means the default. */
   readonly fallback: string;
@@ -80,6 +88,18 @@ export function duration(env: string, fallback: string, describe: string): Optio
     fallback,
     parse: parseDurationMs,
     wanted: 'a duration such as 500ms, 5s or 1m30s',
+  };
+}
+
+/** `10GiB`, `500MB`, read as bytes. */
+export function size(env: string, fallback: string, describe: string): Option<number> {
+  return {
+    env,
+    type: 'size',
+    describe,
+    fallback,
+    parse: parseSizeBytes,
+    wanted: 'a size such as 500MB or 10GiB',
   };
 }
 

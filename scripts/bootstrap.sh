@@ -1,0 +1,97 @@
+#!/bin/sh
+# Makes a fresh clone ready for a goal: start, build, check or test. Silent when it is ready.
+#
+# Debian packages first (as root; otherwise the list of them is printed), then the npm packages,
+# one of which is the Node that everything else runs on: npm puts node_modules/.bin first in PATH,
+# so the system's Node, which may be older, only ever runs npm.
+set -eu
+cd "$(dirname "$0")/.."
+
+goal=${1:-start}
+case $goal in
+start | build | check | test) ;;
+*)
+  echo "usage: bootstrap.sh start|build|check|test" >&2
+  exit 2
+  ;;
+esac
+
+# package, the least goal that needs it, and what shows that it is there: a command, or a header.
+packages() {
+  cat <<'TABLE'
+ca-certificates build /etc/ssl/certs
+binutils        build strip
+clang           build clang
+gcc             build gcc
+libc6-dev       build stdio.h
+libbpf-dev      build bpf/libbpf.h
+libelf-dev      build libelf.h
+linux-libc-dev  build linux/bpf.h
+zlib1g-dev      build zlib.h
+libzstd-dev     build zstd.h
+shellcheck      check shellcheck
+chromium        test  chromium
+iproute2        test  ip
+nftables        test  nft
+procps          test  sysctl
+tcpdump         test  tcpdump
+TABLE
+}
+
+is_needed() {
+  case $goal in
+  test) true ;;
+  check) [ "$1" != test ] ;;
+  *) [ "$1" = build ] ;;
+  esac
+}
+
+is_there() {
+  case $1 in
+  /*) [ -e "$1" ] ;;
+  *.h) [ -e "/usr/include/$1" ] || [ -e "/usr/include/$(uname -m)-linux-gnu/$1" ] ;;
+  *) PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null ;;
+  esac
+}
+
+missing=
+while read -r package least probe; do
+  if is_needed "$least" && ! is_there "$probe"; then
+    missing="$missing $package"
+  fi
+done <<TABLE
+$(packages)
+TABLE
+missing=${missing# }
+
+if [ -n "$missing" ]; then
+  distribution=$(sed -n 's/^ID=//p' /etc/os-release 2>/dev/null || true)
+  if [ "$distribution" != debian ] || [ "$(id -u)" -ne 0 ]; then
+    cat >&2 <<MESSAGE
+error: npm $goal needs packages that are not installed. On Debian, as root:
+  apt-get install -y --no-install-recommends $missing
+Elsewhere, install what these Debian packages contain. Then run npm $goal again.
+MESSAGE
+    exit 1
+  fi
+  echo "installing Debian packages: $missing"
+  export DEBIAN_FRONTEND=noninteractive
+  # Lists that are absent or too old make the first try fail.
+  # shellcheck disable=SC2086 # one argument per package
+  apt-get install -y -qq --no-install-recommends $missing >/dev/null 2>&1 || {
+    apt-get update -qq
+    apt-get install -y -qq --no-install-recommends $missing
+  }
+fi
+
+# npm writes this copy of the lockfile last, so it also tells whether `npm ci` came to its end.
+installed=node_modules/.package-lock.json
+if [ ! -e "$installed" ] || [ -n "$(find package-lock.json -newer "$installed")" ]; then
+  echo "installing npm packages"
+  npm ci --loglevel=error --no-audit --no-fund
+fi
+
+if [ ! -x node_modules/.bin/node ]; then
+  echo "error: npm has no Node 24 for $(uname -m): supported are x86_64 and aarch64 Linux" >&2
+  exit 1
+fi

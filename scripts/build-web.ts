@@ -1,0 +1,60 @@
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
+import { build } from 'vite';
+
+const ROOT = join(import.meta.dirname, '..');
+const WEB = join(ROOT, 'src/console/web');
+const RESULT = join(ROOT, 'build/web');
+/** Written last, so that an interrupted build is not taken for a finished one. */
+const STAMP = join(RESULT, '.built');
+
+/** What the bundle is made of: its own sources, the layers it may import, and the libraries. */
+const INPUTS = [
+  WEB,
+  join(ROOT, 'src/base'),
+  join(ROOT, 'src/flow'),
+  join(ROOT, 'src/query'),
+  join(ROOT, 'package-lock.json'),
+];
+
+/** Builds the front end into build/web, unless nothing changed since the last time. */
+export async function buildWeb(): Promise<'built' | 'up to date'> {
+  if (existsSync(STAMP) && statSync(STAMP).mtimeMs > newest(INPUTS)) return 'up to date';
+  await build({ root: WEB, configFile: join(WEB, 'vite.config.ts'), logLevel: 'warn' });
+  precompress(RESULT);
+  writeFileSync(STAMP, '');
+  return 'built';
+}
+
+const TEXT_FILES = /\.(js|css|html|svg)$/;
+
+/** Compressed once here, as hard as it goes, instead of at every request. */
+function precompress(folder: string): void {
+  for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true })) {
+    if (!entry.isFile() || !TEXT_FILES.test(entry.name)) continue;
+    const path = join(entry.parentPath, entry.name);
+    const content = readFileSync(path);
+    writeFileSync(`${path}.gz`, gzipSync(content, { level: 9 }));
+    const params = { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY };
+    writeFileSync(`${path}.br`, brotliCompressSync(content, { params }));
+  }
+}
+
+function newest(paths: readonly string[]): number {
+  let latest = 0;
+  for (const path of paths) {
+    const stat = statSync(path);
+    // A folder's own time tells of files that were removed.
+    latest = Math.max(latest, stat.mtimeMs);
+    if (stat.isDirectory()) {
+      latest = Math.max(latest, newest(readdirSync(path).map((name) => join(path, name))));
+    }
+  }
+  return latest;
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  process.stdout.write(`web: ${await buildWeb()}\n`);
+}

@@ -1,0 +1,190 @@
+import { createHash, hash } from 'node:crypto';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { constants, zstdCompressSync } from 'node:zlib';
+import pkgOptions from '@yao-pkg/pkg/lib-es5/options.js';
+import pkgSea from '@yao-pkg/pkg/lib-es5/sea.js';
+import { build, type Plugin } from 'esbuild';
+import manifest from '../package.json' with { type: 'json' };
+import type { BuildFacts } from '../src/commands/build-facts.ts';
+import type { PackedManifest } from '../src/commands/unpack.ts';
+import { buildAll } from './build.ts';
+import { filesBelow, output, ROOT, run, seconds } from './steps.ts';
+
+/**
+ * Writes `dist/netobserv`: Node itself, one bundle of our code, and as assets the datapath, the
+ * native libraries and the web front end. `src/commands/assets.ts` finds them there again.
+ */
+
+const WORK = join(ROOT, 'build', 'pack');
+const TARGET = join(ROOT, 'dist', 'netobserv');
+const PLATFORM = `linux-${process.arch}`;
+const DUCKDB = join('node_modules', '@duckdb', `node-bindings-${PLATFORM}`);
+
+// Higher levels save 5 % and take four times as long.
+const ZSTD_LEVEL = 12;
+
+/** Assets by their name inside the executable. */
+function assetFiles(): Record<string, string> {
+  const assets: Record<string, string> = {
+    'bpf/flows.bpf.o': 'build/bpf/flows.bpf.o',
+    'native/netobserv.node': 'build/native/netobserv.node',
+    'duckdb/duckdb.node': join(DUCKDB, 'duckdb.node'),
+    'duckdb/libduckdb.so': join(DUCKDB, 'libduckdb.so'),
+  };
+  for (const path of filesBelow('build/web')) assets[path.slice('build/'.length)] = path;
+  return assets;
+}
+
+function facts(): BuildFacts {
+  const commit = output('git', ['rev-parse', '--short=12', 'HEAD']);
+  const dirty = output('git', ['status', '--porcelain']) !== '';
+  const date = output('git', ['log', '-1', '--format=%cI']);
+  return {
+    version: manifest.version,
+    commit: commit === undefined ? 'unknown' : `${commit}${dirty ? '-dirty' : ''}`,
+    date: date ?? '',
+  };
+}
+
+/**
+ * Loads DuckDB's addon from the unpacked asset. Its package asks for a file in another package,
+ * chosen by platform; only the one of this platform is in the executable.
+ */
+const duckdbFromAssets: Plugin = {
+  name: 'duckdb-from-assets',
+  setup(bundler) {
+    bundler.onResolve({ filter: /^@duckdb\/node-bindings-.*\.node$/ }, ({ path }) => ({
+      path,
+      namespace: 'duckdb',
+    }));
+    bundler.onLoad({ filter: /.*/, namespace: 'duckdb' }, ({ path }) => ({
+      resolveDir: ROOT,
+      contents: path.includes(`node-bindings-${PLATFORM}/`)
+        ? `const { assetPath } = require('./src/commands/assets.ts');
+           const files = ['duckdb/duckdb.node', 'duckdb/libduckdb.so'];
+           process.dlopen(module, assetPath(files, process.env));`
+        : `throw new Error('not part of this executable: ${path}');`,
+    }));
+  },
+};
+
+async function bundle(outfile: string): Promise<void> {
+  await build({
+    absWorkingDir: ROOT,
+    entryPoints: ['src/main.ts'],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    target: 'node24',
+    minifySyntax: true,
+    minifyWhitespace: true,
+    // A single executable can load nothing by path, so every import() becomes part of the bundle.
+    supported: { 'dynamic-import': false },
+    banner: { js: 'const __bundleUrl = require("node:url").pathToFileURL(__filename).href;' },
+    define: {
+      'import.meta.url': '__bundleUrl',
+      'import.meta.dirname': '__dirname',
+      'import.meta.filename': '__filename',
+      NETOBSERV_BUILD: JSON.stringify(facts()),
+    },
+    plugins: [duckdbFromAssets],
+    logLevel: 'warning',
+  });
+}
+
+/** Compressed copies are kept by content, as libduckdb.so takes seconds and rarely changes. */
+function compress(bytes: Uint8Array, sha256: string): string {
+  const path = join(WORK, 'zstd', `${sha256}.${ZSTD_LEVEL}`);
+  if (existsSync(path)) return path;
+  mkdirSync(join(WORK, 'zstd'), { recursive: true });
+  const params = { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL };
+  writeFileSync(`${path}.new`, zstdCompressSync(bytes, { params }));
+  renameSync(`${path}.new`, path);
+  return path;
+}
+
+function compressAll(): Record<string, string> {
+  const packed: Record<string, string> = {};
+  const files: { path: string; sha256: string }[] = [];
+  for (const [path, source] of Object.entries(assetFiles())) {
+    const bytes = readFileSync(join(ROOT, source));
+    const sha256 = hash('sha256', bytes);
+    files.push({ path, sha256 });
+    packed[path] = compress(bytes, sha256);
+  }
+  const id = hash('sha256', JSON.stringify(files)).slice(0, 32);
+  const contents: PackedManifest = { id, files };
+  packed['manifest.json'] = join(WORK, 'manifest.json');
+  writeFileSync(packed['manifest.json'], JSON.stringify(contents));
+  return packed;
+}
+
+/** Node without its symbol table, which is a seventh of it and only serves native debuggers. */
+function strippedNode(): string {
+  const path = join(WORK, `node-${process.version}-${process.arch}`);
+  if (existsSync(path)) return path;
+  copyFileSync(process.execPath, `${path}.new`);
+  run('strip', [`${path}.new`]);
+  renameSync(`${path}.new`, path);
+  return path;
+}
+
+function fingerprint(files: readonly string[]): string {
+  const sum = createHash('sha256').update(process.version);
+  for (const file of files) sum.update(readFileSync(file));
+  return sum.digest('hex');
+}
+
+async function pack(): Promise<void> {
+  await buildAll();
+  mkdirSync(WORK, { recursive: true });
+  const startMs = performance.now();
+  const main = join(WORK, 'netobserv.cjs');
+  await bundle(main);
+  const assets = compressAll();
+
+  const stamp = join(WORK, 'stamp');
+  const wanted = fingerprint([main, ...Object.values(assets)]);
+  const fresh = existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted;
+  if (fresh && existsSync(TARGET)) return;
+
+  mkdirSync(join(ROOT, 'dist'), { recursive: true });
+  const seaConfig = {
+    disableExperimentalSEAWarning: true,
+    useSnapshot: false,
+    useCodeCache: true,
+    // NODE_OPTIONS of the environment are meant for somebody else.
+    execArgvExtension: 'none',
+    assets,
+  };
+  pkgOptions.default.set({});
+  await pkgSea.default(main, {
+    nodePath: strippedNode(),
+    targets: [
+      {
+        platform: 'linux',
+        arch: process.arch,
+        nodeRange: `node${process.versions.node}`,
+        output: `${TARGET}.new`,
+      },
+    ],
+    seaConfig,
+  });
+  // By rename, so that a copy that is running is neither disturbed nor in the way.
+  renameSync(`${TARGET}.new`, TARGET);
+  writeFileSync(stamp, wanted);
+  const megabytes = (statSync(TARGET).size / 1e6).toFixed(0);
+  console.log(`dist/netobserv: ${megabytes} MB, packed in ${seconds(performance.now() - startMs)}`);
+}
+
+await pack();

@@ -1,0 +1,85 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { filesBelow, ROOT, run, seconds } from './steps.ts';
+
+/**
+ * `npm test [-- SUITE…]`: builds and packs what is stale, runs the suites one after the other and
+ * ends with the line `N passed, N failed, N skipped`.
+ *
+ * A suite that cannot run here says why and counts as skipped; with CI=true a skip is a failure.
+ */
+const SUITES: readonly string[] = ['unit', 'integration', 'e2e'];
+
+interface Tally {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+/** The part of vitest's JSON report that is read. */
+interface Report {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly numPendingTests: number;
+  readonly numTodoTests: number;
+  readonly numFailedTestSuites: number;
+}
+
+function runSuite(suite: string, filters: readonly string[], tally: Tally): void {
+  if (!filesBelow(`test/${suite}`).some((path) => /\.test\.tsx?$/.test(path))) return;
+  const startMs = performance.now();
+  const file = join(ROOT, 'build', 'test', `${suite}.json`);
+  rmSync(file, { force: true });
+  const done = spawnSync(
+    'vitest',
+    [
+      'run',
+      ...filters,
+      '--config=test/vitest.config.ts',
+      `--project=${suite}`,
+      '--reporter=default',
+      '--reporter=json',
+      `--outputFile.json=${file}`,
+    ],
+    { cwd: ROOT, stdio: 'inherit' },
+  );
+  count(suite, file, done.status, tally);
+  console.log(`${suite}: ${seconds(performance.now() - startMs)}\n`);
+}
+
+function count(suite: string, file: string, status: number | null, tally: Tally): void {
+  if (!existsSync(file)) {
+    console.log(`${suite}: vitest ended with ${status} and wrote no report`);
+    tally.failed += 1;
+    return;
+  }
+  const report = JSON.parse(readFileSync(file, 'utf8')) as Report;
+  tally.passed += report.numPassedTests;
+  tally.skipped += report.numPendingTests + report.numTodoTests;
+  // A file that cannot be loaded, or an error outside of any test, fails without a failed test.
+  tally.failed += status === 0 ? 0 : Math.max(1, report.numFailedTests);
+}
+
+const [given, filters] = split(process.argv.slice(2));
+run('node', ['scripts/build.ts']);
+if (given.includes('e2e')) run('node', ['scripts/pack.ts']);
+
+const tally: Tally = { passed: 0, failed: 0, skipped: 0 };
+for (const suite of given) runSuite(suite, filters, tally);
+
+const strict = process.env.CI === 'true';
+if (strict && tally.skipped > 0) {
+  console.log('CI=true: a skipped test counts as failed');
+  tally.failed += tally.skipped;
+  tally.skipped = 0;
+}
+console.log(`${tally.passed} passed, ${tally.failed} failed, ${tally.skipped} skipped`);
+process.exitCode = tally.failed > 0 || tally.passed === 0 ? 1 : 0;
+
+/** `npm test -- e2e datapath` runs the end-to-end tests whose path has `datapath` in it. */
+function split(args: readonly string[]): [readonly string[], readonly string[]] {
+  const named = args.filter((arg) => SUITES.includes(arg));
+  const rest = args.filter((arg) => !SUITES.includes(arg));
+  return [named.length === 0 ? SUITES : named, rest];
+}

@@ -1,0 +1,94 @@
+import { readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { getRawAsset, isSea } from 'node:sea';
+import { zstdDecompressSync } from 'node:zlib';
+import type { Native } from '../agent/loader/native.ts';
+import { systemClock } from '../base/clock.ts';
+import { hasCode, NetobservError } from '../base/errors.ts';
+import { CommandError } from './errors.ts';
+import { type PackedManifest, unpackedFiles } from './unpack.ts';
+
+/**
+ * Where the program's own files are: below `build/` when it runs from source, inside the
+ * executable when it is packed. Libraries and the web front end are unpacked from there into a
+ * private cache folder, because the loader and the file server want real files.
+ */
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Bytes of the datapath, `build/bpf/flows.bpf.o`. */
+export function bpfObject(): Uint8Array {
+  return isSea() ? packedBytes('bpf/flows.bpf.o') : readBuilt('bpf/flows.bpf.o');
+}
+
+/** The N-API addon, loaded. */
+export function loadNative(env: Environment): Native {
+  const module = { exports: {} };
+  process.dlopen(module, assetPath(['native/netobserv.node'], env));
+  return module.exports as Native;
+}
+
+/** Folder of the built web front end. */
+export function webRoot(env: Environment): string {
+  if (!isSea()) {
+    readBuilt('web/index.html');
+    return join(buildFolder(), 'web');
+  }
+  const pages = packedManifest().files.filter(({ path }) => path.startsWith('web/'));
+  const index = assetPath(['web/index.html', ...pages.map(({ path }) => path)], env);
+  return join(index, '..');
+}
+
+/**
+ * Path of the first of some files that are needed together. The bundler makes the database's addon
+ * come from here, too (see scripts/pack.ts).
+ */
+export function assetPath(paths: readonly string[], env: Environment): string {
+  if (!isSea()) {
+    for (const path of paths) readBuilt(path);
+    return join(buildFolder(), paths[0]!);
+  }
+  return unpackedFiles(paths, {
+    manifest: packedManifest(),
+    read: packedBytes,
+    folders: cacheFolders(env),
+    uid: process.getuid?.() ?? 0,
+    clock: systemClock,
+  });
+}
+
+function cacheFolders(env: Environment): readonly string[] {
+  const uid = process.getuid?.() ?? 0;
+  if (env.NETOBSERV_CACHE_DIR !== undefined) return [env.NETOBSERV_CACHE_DIR];
+  // Not os.homedir(): it throws where there is no /etc/passwd.
+  const home = env.HOME === undefined ? [] : [join(env.HOME, '.cache', 'netobserv')];
+  return [
+    ...(uid === 0 ? ['/var/cache/netobserv'] : []),
+    ...(env.XDG_CACHE_HOME === undefined ? home : [join(env.XDG_CACHE_HOME, 'netobserv')]),
+    join(tmpdir(), `netobserv-${uid}`),
+  ];
+}
+
+function packedManifest(): PackedManifest {
+  const bytes = Buffer.from(getRawAsset('manifest.json'));
+  return JSON.parse(bytes.toString('utf8')) as PackedManifest;
+}
+
+function packedBytes(path: string): Uint8Array {
+  return zstdDecompressSync(new Uint8Array(getRawAsset(path)));
+}
+
+function buildFolder(): string {
+  return join(import.meta.dirname, '..', '..', 'build');
+}
+
+function readBuilt(path: string): Uint8Array {
+  try {
+    return readFileSync(join(buildFolder(), path));
+  } catch (cause) {
+    if (!hasCode(cause, 'ENOENT')) throw cause;
+    throw new NetobservError(CommandError.asset, `build/${path} is missing`, {
+      details: { next: 'Run npm run build.' },
+    });
+  }
+}

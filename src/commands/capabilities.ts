@@ -1,0 +1,88 @@
+import { readFileSync } from 'node:fs';
+import { NetobservError } from '../base/errors.ts';
+import { CommandError } from './errors.ts';
+
+/** Capabilities that the datapath may need, by their bit (linux/capability.h). */
+const BITS = {
+  CAP_NET_ADMIN: 12,
+  CAP_SYS_ADMIN: 21,
+  CAP_PERFMON: 38,
+  CAP_BPF: 39,
+} as const;
+
+export type Capability = keyof typeof BITS;
+
+/** Reads a file of /proc or /sys; undefined when it is absent or refused. */
+export type ReadHostFile = (path: string) => string | undefined;
+
+export const readHostFile: ReadHostFile = (path) => {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+};
+
+/** The effective capabilities of this process. */
+export function effectiveCapabilities(read: ReadHostFile): ReadonlySet<Capability> {
+  const mask = /^CapEff:\s*([0-9a-f]+)$/m.exec(read('/proc/self/status') ?? '')?.[1];
+  const bits = BigInt(`0x${mask ?? '0'}`);
+  const names = Object.keys(BITS) as Capability[];
+  return new Set(names.filter((name) => ((bits >> BigInt(BITS[name])) & 1n) === 1n));
+}
+
+/**
+ * What is missing to load and attach the datapath: CAP_NET_ADMIN to attach, CAP_BPF and CAP_PERFMON
+ * to load. CAP_SYS_ADMIN stands for the latter two, and is the only way before Linux 5.8.
+ */
+export function missingCapabilities(read: ReadHostFile): readonly Capability[] {
+  const held = effectiveCapabilities(read);
+  const missing: Capability[] = held.has('CAP_NET_ADMIN') ? [] : ['CAP_NET_ADMIN'];
+  if (held.has('CAP_SYS_ADMIN')) return missing;
+  const lastBit = Number(read('/proc/sys/kernel/cap_last_cap') ?? BITS.CAP_BPF);
+  if (lastBit < BITS.CAP_BPF) return [...missing, 'CAP_SYS_ADMIN'];
+  const toLoad: readonly Capability[] = ['CAP_BPF', 'CAP_PERFMON'];
+  return [...missing, ...toLoad.filter((name) => !held.has(name))];
+}
+
+/** Refuses early, with what to do, instead of letting a system call fail with EPERM. */
+export function assertCanCapture(read: ReadHostFile, executable: string): void {
+  const missing = missingCapabilities(read);
+  if (missing.length > 0) {
+    const short = missing.map((name) => name.slice('CAP_'.length));
+    throw new NetobservError(
+      CommandError.capabilities,
+      `cannot capture packets without ${missing.join(', ')}`,
+      { details: { missing, next: howToGrant(short, executable) } },
+    );
+  }
+  assertKernel(read);
+}
+
+function howToGrant(short: readonly string[], executable: string): string {
+  const names = short.map((name) => `cap_${name.toLowerCase()}`).join(',');
+  return [
+    'Run it as root (sudo), or grant just these:',
+    `  sudo setcap ${names}+ep ${executable}`,
+    `  Kubernetes: securityContext: { capabilities: { add: [${short.join(', ')}] } }`,
+    `  Docker: ${short.map((name) => `--cap-add ${name}`).join(' ')}`,
+  ].join('\n');
+}
+
+function assertKernel(read: ReadHostFile): void {
+  // The setting exists exactly when the kernel was built with CONFIG_BPF_SYSCALL.
+  if (read('/proc/sys/kernel/unprivileged_bpf_disabled') === undefined) {
+    throw new NetobservError(
+      CommandError.kernel,
+      'this kernel has no bpf() system call (CONFIG_BPF_SYSCALL), or /proc is not mounted',
+      { details: { next: 'Use Linux 5.8 or newer; sandboxes such as gVisor have none.' } },
+    );
+  }
+  if (/\[confidentiality\]/.test(read('/sys/kernel/security/lockdown') ?? '')) {
+    throw new NetobservError(
+      CommandError.kernel,
+      'kernel lockdown is at "confidentiality", which forbids reading packets with eBPF',
+      { details: { next: 'Boot with lockdown=integrity or none.' } },
+    );
+  }
+}

@@ -1,0 +1,36 @@
+import type { Writable } from 'node:stream';
+import type { ArgumentsCamelCase, Argv } from 'yargs';
+import type { Clock } from '../base/clock.ts';
+
+/** What a command gets of the outside world; only `main.ts` touches the real one. */
+export interface CommandContext {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The command's result. Everything else, progress and logs included, goes to `stderr`. */
+  readonly stdout: Writable & { readonly isTTY?: boolean; readonly columns?: number };
+  readonly stderr: Writable & { readonly isTTY?: boolean; readonly columns?: number };
+  readonly clock: Clock;
+  /** `--help-all` was given: describe every option, not just the common ones. */
+  readonly helpAll: boolean;
+}
+
+/** Parsed flags by their kebab-case names. Values are unchecked texts: `readConfig` types them. */
+export type Flags = ArgumentsCamelCase<Record<string, unknown>>;
+
+/**
+ * One subcommand. Its file is imported when it is run or asked for its help, never before: a file
+ * here may import anything without making `netobserv version` slower.
+ */
+export interface Command {
+  /** Declares flags, positionals and examples. */
+  builder(yargs: Argv, context: CommandContext): Argv;
+  /** Resolves when the command is done; what it throws is shown as one line with its code. */
+  handler(flags: Flags, context: CommandContext): Promise<void>;
+}
+
+/** What `netobserv --help` says of a command without importing it. */
+export interface CommandEntry {
+  /** With positionals, as yargs writes them: `completion <shell>`. */
+  readonly usage: string;
+  readonly describe: string;
+  readonly load: () => Promise<Command>;
+}

@@ -1,0 +1,143 @@
+import yargs, { type Argv } from 'yargs';
+import { NetobservError } from '../base/errors.ts';
+import { closest } from '../config/suggest.ts';
+import { buildFacts } from './build-facts.ts';
+import type { CommandContext, CommandEntry, Flags } from './command.ts';
+import { CommandError } from './errors.ts';
+import { reportError } from './report-error.ts';
+
+/** Lines of help are never longer, however wide the terminal is. */
+const HELP_COLUMNS_MAX = 100;
+
+/** What the parser decided on; it runs afterwards, outside of the parser's own error handling. */
+interface Invocation {
+  run?: () => Promise<void>;
+  /** Flags of the command at hand, for suggestions. */
+  flags: readonly string[];
+}
+
+/** Runs one command line; resolves to the exit code once the command is done. */
+export async function runCommandLine(
+  args: readonly string[],
+  entries: readonly CommandEntry[],
+  context: CommandContext,
+): Promise<number> {
+  const invocation: Invocation = { flags: [] };
+  const told = { ...context, helpAll: args.includes('--help-all') };
+  const given = args.map((arg) => (arg === '--help-all' ? '--help' : arg));
+  try {
+    const parser = createParser(entries, told, invocation);
+    const text = await parse(parser, given.length === 0 ? ['--help'] : given, entries, invocation);
+    // Help, the version and completions arrive as text, and nothing is to be run.
+    if (text !== '') context.stdout.write(`${text}\n`);
+    else await invocation.run?.();
+    return 0;
+  } catch (error) {
+    return reportError(error, context);
+  }
+}
+
+function createParser(
+  entries: readonly CommandEntry[],
+  context: CommandContext,
+  invocation: Invocation,
+): Argv {
+  const parser = yargs()
+    .scriptName('netobserv')
+    .locale('en')
+    .usage('netobserv <command> [options]\n\nSee what the network of this host does.')
+    .parserConfiguration({
+      'camel-case-expansion': false,
+      'dot-notation': false,
+      'parse-numbers': false,
+      'parse-positional-numbers': false,
+    })
+    .wrap(Math.min(HELP_COLUMNS_MAX, context.stdout.columns ?? HELP_COLUMNS_MAX))
+    .version(buildFacts().version)
+    .help()
+    .alias('help', 'h')
+    .example('sudo netobserv up', 'capture this host; the console is on http://127.0.0.1:9001')
+    .example('netobserv up --help', 'options of a command')
+    .epilogue('Exit codes: 0 done, 1 failed, 2 wrong command line or configuration.')
+    .exitProcess(false)
+    .strict()
+    .demandCommand(1, 1, 'no command given')
+    .fail((message, error) => {
+      throw error ?? new NetobservError(CommandError.usage, message);
+    });
+  for (const entry of entries) addCommand(parser, entry, context, invocation);
+  return parser;
+}
+
+function addCommand(
+  parser: Argv,
+  entry: CommandEntry,
+  context: CommandContext,
+  invocation: Invocation,
+): void {
+  parser.command({
+    command: entry.usage,
+    describe: entry.describe,
+    builder: async (sub: Argv) => {
+      const { builder } = await entry.load();
+      const built = builder(
+        sub.version(false).usage(`netobserv ${entry.usage} [options]\n\n${entry.describe}.`),
+        context,
+      );
+      invocation.flags = declaredFlags(built);
+      return built;
+    },
+    handler: (flags: Flags) => {
+      invocation.run = async () => (await entry.load()).handler(flags, context);
+    },
+  });
+}
+
+// Public in yargs, yet absent from its types.
+function declaredFlags(parser: Argv): readonly string[] {
+  const { key } = (
+    parser as Argv & { getOptions(): { key: Record<string, unknown> } }
+  ).getOptions();
+  return Object.keys(key);
+}
+
+async function parse(
+  parser: Argv,
+  args: readonly string[],
+  entries: readonly CommandEntry[],
+  invocation: Invocation,
+): Promise<string> {
+  let output = '';
+  try {
+    await parser.parseAsync([...args], {}, (_error, _argv, text) => {
+      output = text;
+    });
+  } catch (error) {
+    const commands = entries.map(({ usage }) => usage.split(' ')[0]!);
+    throw suggest(error, args, commands, invocation.flags);
+  }
+  return output;
+}
+
+// yargs only names what it does not know; a person wants to hear what it does know.
+function suggest(
+  error: unknown,
+  args: readonly string[],
+  commands: readonly string[],
+  flags: readonly string[],
+): unknown {
+  // Some mistakes do not pass by the parser's own hook for them.
+  const isMistake = error instanceof NetobservError && error.code === CommandError.usage;
+  if (!(error instanceof Error) || !(isMistake || error.name === 'YError')) return error;
+  const words = /^Unknown (?:argument|command)s?: (.+)$/.exec(error.message)?.[1];
+  const named = words?.split(', ').map((word) => {
+    // Flags are named without their dashes, positionals as they were typed.
+    const [dashes, known] = args.includes(word) ? ['', commands] : ['--', flags];
+    const meant = closest(word, known);
+    return dashes + word + (meant === undefined ? '' : `, did you mean ${dashes}${meant}?`);
+  });
+  const message = named === undefined ? error.message : `unknown argument ${named.join('; ')}`;
+  return new NetobservError(CommandError.usage, message, {
+    details: { next: 'See netobserv --help.' },
+  });
+}

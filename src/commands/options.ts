@@ -1,0 +1,94 @@
+import { readFile } from 'node:fs/promises';
+import type { Argv } from 'yargs';
+import { NetobservError } from '../base/errors.ts';
+import { ConfigError } from '../config/errors.ts';
+import { type Deprecations, flagName, type LoadedConfig, loadConfig } from '../config/load.ts';
+import type { Option, OptionTable } from '../config/options.ts';
+import type { CommandContext, Flags } from './command.ts';
+
+/**
+ * Declares a table's options as flags, and `--config`. Those of `common` are described in `--help`;
+ * of the others only the names are listed there, so that it fits a screen, and `--help-all`
+ * describes them.
+ */
+export function addOptions<Table extends OptionTable>(
+  yargs: Argv,
+  table: Table,
+  common: readonly (keyof Table)[],
+  context: CommandContext,
+): Argv {
+  const others: string[] = [];
+  for (const [key, option] of Object.entries(table)) {
+    const name = flagName(option);
+    const hidden = !context.helpAll && !common.includes(key);
+    if (hidden) others.push(name);
+    yargs.option(name, {
+      describe: describeOption(option),
+      hidden,
+      // Undeclared types keep the text as it was typed; a bare boolean flag means true.
+      ...(option.type === 'boolean' ? {} : { requiresArg: true }),
+      ...(option.fallback === '' ? {} : { defaultDescription: option.fallback }),
+    });
+  }
+  yargs.option('config', {
+    describe: 'YAML or JSON file with the same options: "sampling: 50"',
+    requiresArg: true,
+  });
+  const source =
+    'Flags win over environment variables (--cache-max-flows is CACHE_MAX_FLOWS), \
+these over --config.';
+  const more = `More options, described by --help-all:\n${wrapWords(familiesOf(others))}`;
+  return yargs.epilogue(others.length === 0 ? source : `${more}\n\n${source}`);
+}
+
+function describeOption(option: Option<unknown>): string {
+  if (option.choices === undefined) return option.describe;
+  return `${option.describe}: ${option.choices.join(', ')}`;
+}
+
+/** Flags with the same first word that are listed as one, `--kafka-*`. */
+const FAMILY_MIN = 3;
+
+function familiesOf(names: readonly string[]): readonly string[] {
+  const firstWord = (name: string): string => name.split('-', 1)[0]!;
+  const families = Map.groupBy(names, firstWord);
+  const listed = names.map((name) =>
+    families.get(firstWord(name))!.length < FAMILY_MIN ? `--${name}` : `--${firstWord(name)}-*`,
+  );
+  return [...new Set(listed)];
+}
+
+const HELP_LINE_CHARS = 98;
+
+function wrapWords(words: readonly string[]): string {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of words) {
+    if (line !== '' && line.length + word.length + 3 > HELP_LINE_CHARS) {
+      lines.push(line);
+      line = '';
+    }
+    line += line === '' ? `  ${word}` : ` ${word}`;
+  }
+  return [...lines, line].join('\n');
+}
+
+/** Merges the defaults of a table with `--config FILE`, the environment and the flags. */
+export async function readConfig<Table extends OptionTable>(
+  table: Table,
+  flags: Flags,
+  context: CommandContext,
+  deprecations: Deprecations = {},
+): Promise<LoadedConfig<Table>> {
+  const path = flags.config;
+  const file = typeof path === 'string' ? { path, text: await readText(path) } : undefined;
+  return loadConfig(table, { file, env: context.env, flags }, deprecations);
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new NetobservError(ConfigError.file, `cannot read --config ${path}`, { cause });
+  }
+}

@@ -1,0 +1,20 @@
+import type { CommandEntry } from './command.ts';
+
+/** Every subcommand, in the order of `netobserv --help`. */
+export const COMMANDS: readonly CommandEntry[] = [
+  {
+    usage: 'up',
+    describe: 'Capture this host: keep its flows, show them in the console',
+    load: async () => (await import('./up.ts')).up,
+  },
+  {
+    usage: 'version',
+    describe: 'Print the version and what it was built from',
+    load: async () => (await import('./version.ts')).version,
+  },
+  {
+    usage: 'completion <shell>',
+    describe: 'Print the completion script for bash, zsh or fish',
+    load: async () => (await import('./completion.ts')).completion,
+  },
+];

@@ -1,0 +1,69 @@
+import { agentDeprecations } from '../agent/config.ts';
+import { systemClock } from '../base/clock.ts';
+import { createLog } from '../telemetry/log.ts';
+import { assertCanCapture, readHostFile } from './capabilities.ts';
+import type { Command, CommandContext } from './command.ts';
+import { addOptions, readConfig } from './options.ts';
+import { createHost, type Host, type UpConfig } from './up/host.ts';
+import { runComponents } from './up/lifecycle.ts';
+import { defaultDataDir, UP_COMMON, upOptions } from './up/options.ts';
+import { aborted, stopSignal } from './up/signals.ts';
+import { showStatus } from './up/status-line.ts';
+
+const IN_MEMORY = 'memory';
+
+/** Everything on one host in one process: agent, pipeline, store, metrics and console. */
+export const up: Command = {
+  builder: (yargs, context) =>
+    addOptions(yargs, upOptions, UP_COMMON, context)
+      .example('netobserv up', 'all interfaces but lo; console on http://127.0.0.1:9001')
+      .example("netobserv up --interfaces 'eth0,/^veth/'", 'names, or /regular expressions/')
+      .example('netobserv up --listen :9001 --token-file token', 'for other machines, too'),
+
+  async handler(flags, context) {
+    const loaded = await readConfig(upOptions, flags, context, agentDeprecations);
+    assertCanCapture(readHostFile, process.execPath);
+    const { config, warnings, given } = loaded;
+    // On a terminal the live line says that all is well; the log only what is not.
+    const quiet = context.stderr.isTTY === true && !given.has('logLevel');
+    const log = createLog(quiet ? 'warn' : config.logLevel);
+    for (const warning of warnings) log.warn(warning);
+
+    const dataDir = dataDirOf(config, context);
+    const host = await createHost(config, { log, clock: systemClock, env: context.env, dataDir });
+    using stop = stopSignal();
+    await runComponents(host.components, stop.signal, log, async () => {
+      context.stdout.write(`netobserv is up: ${host.console.address().url}\n`);
+      context.stderr.write(`${whereFlowsGo(config, dataDir)} · Ctrl-C to stop\n`);
+      using _line = showHostStatus(host, context);
+      await aborted(stop.signal);
+    });
+  },
+};
+
+function dataDirOf(config: UpConfig, context: CommandContext): string | undefined {
+  if (config.data === IN_MEMORY) return undefined;
+  return config.data === '' ? defaultDataDir(context.env) : config.data;
+}
+
+function whereFlowsGo(config: UpConfig, dataDir: string | undefined): string {
+  const hours = Math.round(config.retentionMs / 3_600_000);
+  return dataDir === undefined
+    ? 'flows are kept in memory until this ends'
+    : `flows are kept in ${dataDir} for ${hours} h`;
+}
+
+function showHostStatus({ agent, subscribe }: Host, { stderr }: CommandContext): Disposable {
+  return showStatus({
+    clock: systemClock,
+    stderr,
+    subscribe,
+    interfaces: () => agent.status().interfaces.length,
+    unrecordedPackets() {
+      const unrecorded = agent.status().accounting?.unrecorded ?? {};
+      return Object.entries(unrecorded)
+        .filter(([reason]) => reason !== 'not_ip')
+        .reduce((sum, [, amount]) => sum + amount.packets, 0);
+    },
+  });
+}

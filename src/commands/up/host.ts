@@ -1,0 +1,169 @@
+import { type Agent, createAgent } from '../../agent/root.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Component } from '../../base/component.ts';
+import type { Configured } from '../../config/options.ts';
+import type { StatusResponse } from '../../console/api.ts';
+import { DEFAULT_LIMITS, loadToken } from '../../console/server/config.ts';
+import { type Console, createConsole } from '../../console/server/root.ts';
+import { TableSpace } from '../../flow/intern.ts';
+import { defaultPipeline } from '../../pipeline/defaults.ts';
+import { compilePipeline, type Pipeline } from '../../pipeline/pipeline.ts';
+import { DUCKDB_DEFAULTS } from '../../store/duckdb/config.ts';
+import { createDuckdbStore } from '../../store/duckdb/root.ts';
+import type { FlowStore } from '../../store/store.ts';
+import { Health } from '../../telemetry/health.ts';
+import type { Log } from '../../telemetry/log.ts';
+import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
+import { createTelemetryServer } from '../../telemetry/server.ts';
+import { bpfObject, loadNative, webRoot } from '../assets.ts';
+import { buildFacts } from '../build-facts.ts';
+import { type SubscribeRows, withLiveFeed } from './live.ts';
+import type { upOptions } from './options.ts';
+
+export type UpConfig = Configured<typeof upOptions>;
+
+export interface HostDeps {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Undefined keeps flows in memory. */
+  readonly dataDir: string | undefined;
+}
+
+/** The parts of one host, joined but not started; `components` are in the order of starting. */
+export interface Host {
+  readonly components: readonly Component[];
+  readonly agent: Agent;
+  readonly console: Console;
+  readonly subscribe: SubscribeRows;
+}
+
+/** Prefix of metrics that are made from flows, as the original's operator configures it. */
+const FLOW_METRICS_PREFIX = 'netobserv_';
+const STORE = 'duckdb';
+
+/**
+ * Joins agent, pipeline, store and console in one process. Batches go from the kernel's maps to the
+ * store without being encoded in between.
+ */
+export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host> {
+  const { log, clock } = deps;
+  const ours = createMetrics(FLOW_METRICS_PREFIX);
+  const tables = new TableSpace();
+  const shared = { log, clock, tables, metrics: ours };
+
+  const { store, subscribe } = withLiveFeed(createStore(config, deps, ours, tables));
+  const pipeline = compilePipeline(defaultPipeline({ store: STORE, prefix: FLOW_METRICS_PREFIX }), {
+    ...shared,
+    stores: { [STORE]: store },
+  });
+  const agent = createAgent(config, {
+    ...shared,
+    metrics: createMetrics(config.metricsPrefix, ours.registry),
+    native: loadNative(deps.env),
+    object: bpfObject(),
+    layout: pipeline.layout,
+    emit: (batch) => pipeline.emit(batch),
+  });
+  const health = new Health();
+  const console = await createHostConsole(config, deps, {
+    metrics: ours,
+    store,
+    health,
+    agent,
+    pipeline,
+    subscribe,
+  });
+  const telemetry = createTelemetry(config, log, ours, health);
+  return {
+    components: [store, pipeline, console, ...telemetry, agent],
+    agent,
+    console,
+    subscribe,
+  };
+}
+
+function createStore(
+  config: UpConfig,
+  { log, clock, dataDir }: HostDeps,
+  metrics: Metrics,
+  tables: TableSpace,
+): FlowStore {
+  return createDuckdbStore(
+    {
+      ...DUCKDB_DEFAULTS,
+      dataDir,
+      retentionMs: config.retentionMs,
+      sizeLimitBytes: config.storeSizeBytes,
+      memoryLimitBytes: config.storeMemoryBytes,
+    },
+    { log, clock, metrics, tables },
+  );
+}
+
+interface ConsoleParts {
+  readonly metrics: Metrics;
+  readonly store: FlowStore;
+  readonly health: Health;
+  readonly agent: Agent;
+  readonly pipeline: Pipeline;
+  readonly subscribe: SubscribeRows;
+}
+
+async function createHostConsole(
+  config: UpConfig,
+  { log, clock, env }: HostDeps,
+  { agent, pipeline, ...parts }: ConsoleParts,
+): Promise<Console> {
+  const { version, date } = buildFacts();
+  const token = config.tokenFile === '' ? undefined : await loadToken(config.tokenFile);
+  return createConsole(
+    {
+      listen: config.listen,
+      ...(token === undefined ? {} : { token }),
+      webRoot: webRoot(env),
+      allowedHosts: config.allowedHosts,
+      frontend: {
+        features: ['subnetLabels'],
+        recordTypes: ['flowLog'],
+        sampling: config.sampling,
+        portNaming: { enable: true, portNames: {} },
+        quickFilters: [],
+      },
+      limits: DEFAULT_LIMITS,
+    },
+    {
+      ...parts,
+      log,
+      clock,
+      version: { version, buildDate: date },
+      agentStatus: () => agentStatus(agent),
+      branches: () => pipeline.branches(),
+    },
+  );
+}
+
+function agentStatus(agent: Agent): Pick<StatusResponse['agent'], 'interfaces' | 'accounting'> {
+  const { interfaces, accounting } = agent.status();
+  return { interfaces, accounting: accounting ?? null };
+}
+
+/** The agent's own metrics server; the console serves the same metrics to who may use it. */
+function createTelemetry(
+  config: UpConfig,
+  log: Log,
+  metrics: Metrics,
+  health: Health,
+): readonly Component[] {
+  if (!config.metricsEnable) return [];
+  const { metricsTlsCertPath: certPath, metricsTlsKeyPath: keyPath } = config;
+  const server = createTelemetryServer(
+    {
+      address: config.metricsServerAddress,
+      port: config.metricsServerPort,
+      ...(certPath === '' ? {} : { tls: { certPath, keyPath } }),
+    },
+    { log, metrics, health },
+  );
+  return [server];
+}

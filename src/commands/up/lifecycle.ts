@@ -1,0 +1,36 @@
+import type { Component } from '../../base/component.ts';
+import { explain } from '../../base/errors.ts';
+import type { Log } from '../../telemetry/log.ts';
+
+/**
+ * Starts components in order, runs until the signal, and stops them in reverse order, so that each
+ * finds those that it hands its last work to still running. When one does not start, those before
+ * it are stopped and its error is thrown; a component that fails to stop does not keep the others.
+ */
+export async function runComponents(
+  components: readonly Component[],
+  signal: AbortSignal,
+  log: Log,
+  whileRunning: () => Promise<void>,
+): Promise<void> {
+  const started: Component[] = [];
+  try {
+    for (const component of components) {
+      started.push(component);
+      await component.start(signal);
+      if (signal.aborted) return;
+    }
+    await whileRunning();
+  } finally {
+    for (const component of started.reverse()) {
+      try {
+        await component.stop();
+      } catch (error) {
+        log.error(
+          { component: 'lifecycle', error: explain(error) },
+          'component did not stop cleanly',
+        );
+      }
+    }
+  }
+}

@@ -1,0 +1,63 @@
+import type { FlowBatch } from '../../flow/batch.ts';
+import { hasBit } from '../../flow/bits.ts';
+import type { FlowStore } from '../../store/store.ts';
+
+/** Rows that have just become visible to queries. */
+export interface WrittenRows {
+  readonly flows: number;
+  readonly bytes: number;
+  readonly packets: number;
+}
+
+export type SubscribeRows = (listener: (written: WrittenRows) => void) => Disposable;
+
+/**
+ * The store, telling of every append. It is wrapped rather than asked, so that an idle host wakes
+ * nobody up and a viewer sees rows the moment a query would.
+ */
+export function withLiveFeed(store: FlowStore): {
+  readonly store: FlowStore;
+  readonly subscribe: SubscribeRows;
+} {
+  const listeners = new Set<(written: WrittenRows) => void>();
+  const append = async (batch: FlowBatch): Promise<void> => {
+    // Summed first: once the append settles, the batch may be filled again.
+    const written = {
+      flows: batch.selected,
+      bytes: sum(batch, 'Bytes'),
+      packets: sum(batch, 'Packets'),
+    };
+    await store.append(batch);
+    for (const listener of listeners) listener(written);
+  };
+  return {
+    store: {
+      append,
+      start: (signal) => store.start(signal),
+      stop: () => store.stop(),
+      flush: () => store.flush(),
+      records: (query, signal) => store.records(query, signal),
+      metrics: (query, signal) => store.metrics(query, signal),
+      values: (query, signal) => store.values(query, signal),
+      status: () => store.status(),
+    },
+    subscribe(listener) {
+      listeners.add(listener);
+      return { [Symbol.dispose]: () => listeners.delete(listener) };
+    },
+  };
+}
+
+/** Sum of a counter over the selected rows; 0 when nobody decoded it. */
+function sum(batch: FlowBatch, name: string): number {
+  if (!batch.has(name)) return 0;
+  const values = batch.f64(name);
+  const present = batch.present(name);
+  const selection = batch.selection;
+  let total = 0;
+  for (let i = 0; i < batch.selected; i++) {
+    const row = selection === undefined ? i : selection[i]!;
+    if (hasBit(present, row)) total += values[row]!;
+  }
+  return total;
+}

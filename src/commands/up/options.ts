@@ -1,0 +1,44 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { agentOptions } from '../../agent/config.ts';
+import { duration, size, text } from '../../config/options.ts';
+import { consoleOptions } from '../../console/server/config.ts';
+
+const storeOptions = {
+  data: text(
+    'NETOBSERV_DATA',
+    '',
+    'folder that flows are kept in; "memory" keeps them until the program ends',
+  ),
+  retentionMs: duration('NETOBSERV_RETENTION', '24h', 'age at which flows are dropped'),
+  storeSizeBytes: size(
+    'NETOBSERV_STORE_SIZE',
+    '10GiB',
+    'disk space at which the oldest are dropped',
+  ),
+  storeMemoryBytes: size('NETOBSERV_STORE_MEMORY', '256MiB', 'memory of the database'),
+};
+
+export const upOptions = { ...consoleOptions, ...storeOptions, ...agentOptions };
+
+/** Described by `--help`; the others only by `--help-all`. */
+export const UP_COMMON: readonly (keyof typeof upOptions)[] = [
+  'listen',
+  'tokenFile',
+  'data',
+  'retentionMs',
+  'interfaces',
+  'excludeInterfaces',
+  'direction',
+  'sampling',
+  'cacheActiveTimeoutMs',
+  'cacheMaxFlows',
+  'metricsEnable',
+  'logLevel',
+];
+
+/** Data folder when none is given: of the system for root, of the user for anybody else. */
+export function defaultDataDir(env: Readonly<Record<string, string | undefined>>): string {
+  if (process.getuid?.() === 0) return '/var/lib/netobserv';
+  return join(env.XDG_DATA_HOME ?? join(homedir(), '.local', 'share'), 'netobserv');
+}

@@ -1,0 +1,162 @@
+import { NetobservError } from '../base/errors.ts';
+import { ConfigError } from './errors.ts';
+import { readConfigFile } from './file.ts';
+import type { Configured, Option, OptionTable } from './options.ts';
+import { closest } from './suggest.ts';
+
+/** Where values come from; a later one wins over those before it: file, environment, flags. */
+export interface ConfigSources {
+  readonly file?: { readonly path: string; readonly text: string } | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Parsed flags by name (`cache-max-flows`), as yargs gives them; other keys are ignored. */
+  readonly flags: Readonly<Record<string, unknown>>;
+}
+
+/** Old environment variables by name, with the one that took their place. */
+export type Deprecations = Readonly<Record<string, string>>;
+
+export interface LoadedConfig<Table extends OptionTable> {
+  readonly config: Configured<Table>;
+  /** For the log: deprecated names and the like. */
+  readonly warnings: readonly string[];
+  /** Keys of the table whose value was given rather than defaulted. */
+  readonly given: ReadonlySet<keyof Table>;
+}
+
+/** A text and where it comes from, for messages: `--sampling`, `file.yaml:3:1 sampling`. */
+interface Given {
+  readonly text: string;
+  readonly origin: string;
+}
+
+/**
+ * The flag of an environment variable, which is also the option's key in a file. Options that the
+ * original does not have carry our prefix in the environment only: `NETOBSERV_DATA` is `--data`.
+ */
+export function flagName(option: Pick<Option<unknown>, 'env'>): string {
+  return option.env.replace(/^NETOBSERV_/, '').toLowerCase().replaceAll('_', '-');
+}
+
+/**
+ * Merges defaults, file, environment and flags. All that is wrong is reported in one error, each
+ * line with the place, the value and what would be right. The empty text means the default.
+ */
+export function loadConfig<Table extends OptionTable>(
+  table: Table,
+  sources: ConfigSources,
+  deprecations: Deprecations = {},
+): LoadedConfig<Table> {
+  const issues: string[] = [];
+  const warnings: string[] = [];
+  const layers = [
+    readFile(table, sources.file, issues),
+    readEnvironment(table, sources.env, deprecations, warnings),
+    readFlags(table, sources.flags, issues),
+  ];
+
+  const config: Record<string, unknown> = {};
+  const given = new Set<keyof Table>();
+  for (const [key, option] of Object.entries(table)) {
+    config[key] = valueOfDefault(option);
+    // Every layer is parsed, so that a wrong value is reported even where a later layer wins.
+    for (const layer of layers) {
+      const value = layer.get(option.env);
+      if (value === undefined || value.text === '') continue;
+      const parsed = option.parse(value.text);
+      if (parsed === undefined) {
+        issues.push(`${value.origin}: ${quote(value.text)} is not ${option.wanted}`);
+        continue;
+      }
+      config[key] = parsed;
+      given.add(key);
+    }
+  }
+  if (issues.length > 0) {
+    const lines = issues.map((issue) => (issues.length > 1 ? `\n  ${issue}` : ` ${issue}`));
+    throw new NetobservError(ConfigError.invalid, `wrong configuration:${lines.join('')}`, {
+      details: { issues },
+    });
+  }
+  return { config: config as Configured<Table>, warnings, given };
+}
+
+// The empty text is not shown to the parser: only lists and texts have a default that is empty.
+function valueOfDefault(option: Option<unknown>): unknown {
+  if (option.fallback !== '') return option.parse(option.fallback);
+  return option.type === 'list' ? [] : option.type === 'string' ? '' : undefined;
+}
+
+function readFile(
+  table: OptionTable,
+  file: ConfigSources['file'],
+  issues: string[],
+): Map<string, Given> {
+  const layer = new Map<string, Given>();
+  if (file === undefined) return layer;
+  const byFlag = new Map(Object.values(table).map((option) => [flagName(option), option]));
+  for (const entry of readConfigFile(file.path, file.text)) {
+    const option = byFlag.get(entry.key);
+    if (option === undefined) {
+      const meant = closest(entry.key, byFlag.keys());
+      const hint = meant === undefined ? '' : `, did you mean "${meant}"?`;
+      issues.push(`${entry.where}: unknown key "${entry.key}"${hint}`);
+    } else if (entry.text === undefined) {
+      issues.push(`${entry.where} ${entry.key}: ${entry.problem}; wanted ${option.wanted}`);
+    } else {
+      layer.set(option.env, { text: entry.text, origin: `${entry.where} ${entry.key}` });
+    }
+  }
+  return layer;
+}
+
+function readEnvironment(
+  table: OptionTable,
+  env: ConfigSources['env'],
+  deprecations: Deprecations,
+  warnings: string[],
+): Map<string, Given> {
+  const layer = new Map<string, Given>();
+  // Old names go first, so that the new one wins where both are set.
+  for (const [old, replacement] of Object.entries(deprecations)) {
+    const text = env[old];
+    if (text === undefined || text === '') continue;
+    layer.set(replacement, { text, origin: `environment variable ${old}` });
+    warnings.push(`environment variable ${old} is deprecated: use ${replacement}`);
+  }
+  for (const { env: name } of Object.values(table)) {
+    const text = env[name];
+    if (text === undefined || text === '') continue;
+    layer.set(name, { text, origin: `environment variable ${name}` });
+  }
+  return layer;
+}
+
+function readFlags(
+  table: OptionTable,
+  flags: ConfigSources['flags'],
+  issues: string[],
+): Map<string, Given> {
+  const layer = new Map<string, Given>();
+  for (const option of Object.values(table)) {
+    const name = flagName(option);
+    const value = flags[name];
+    if (value === undefined) continue;
+    const origin = `--${name}`;
+    if (Array.isArray(value) && option.type !== 'list') {
+      issues.push(`${origin}: given ${value.length} times, once is enough`);
+      continue;
+    }
+    // A flag without a value (`--enable-rtt`) reaches us as the empty text.
+    const text = option.type === 'boolean' && value === '' ? 'true' : String(value);
+    layer.set(option.env, { text, origin });
+  }
+  return layer;
+}
+
+/** Characters of a wrong value that a message repeats; the rest is noise. */
+const QUOTED_CHARS_MAX = 80;
+
+function quote(text: string): string {
+  const short = text.length > QUOTED_CHARS_MAX ? `${text.slice(0, QUOTED_CHARS_MAX)}…` : text;
+  return JSON.stringify(short);
+}

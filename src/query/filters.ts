@@ -1,0 +1,193 @@
+import {
+  ANY,
+  type Filter,
+  type Match,
+  type MatchOperator,
+  type MatchValue,
+} from './ast.ts';
+import { QUERY_ERRORS, queryError } from './errors.ts';
+import { requireFields } from './keys.ts';
+import { readMatch } from './values.ts';
+
+/**
+ * The `filters` text: groups separated by `|` of which one must hold, terms separated by `&` that
+ * must all hold, and a term is a key, an operator and a comma list of values of which one must
+ * hold. A quoted value is exact; a bare one matches anywhere in a text, or all of it when it has
+ * `*` wildcards; `""` is an absent or empty field. There is no escape character: a quoted value
+ * holds anything but a quote.
+ */
+
+/** Longest filter text, in characters: that of a request line, and far more than a person writes. */
+export const FILTERS_MAX_CHARS = 8192;
+
+/** Terms of one filter; each may become a sub-query of the store. */
+export const FILTER_TERMS_MAX = 64;
+
+/** Values of one comma list. */
+export const FILTER_VALUES_MAX = 256;
+
+// Longest first, so that `!=` is not read as `!`.
+const OPERATORS: readonly MatchOperator[] = ['!=', '!~', '>=', '=', '~'];
+const KEY = /[A-Za-z_][A-Za-z0-9_.]*/y;
+const BARE = /[\w\-.*:/@+]+/y;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused.
+const QUOTED = /"([^"\u0000-\u001f]*)"/y;
+
+/** Reads and checks a filter text; every error says where it is and what would be right. */
+export function parseFilters(text: string): Filter {
+  if (text.length > FILTERS_MAX_CHARS) {
+    throw queryError(
+      QUERY_ERRORS.tooLong,
+      `the filter has ${text.length} characters; at most ${FILTERS_MAX_CHARS} are read`,
+    );
+  }
+  return text.trim() === '' ? ANY : new Parser(text).filter();
+}
+
+/**
+ * Undoes the URL encoding that may be left in a `filters` parameter: the original console encodes
+ * it twice and a server decodes it once.
+ */
+export function decodeFilters(text: string): string {
+  if (!/%[0-9A-Fa-f]{2}/.test(text)) return text;
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw queryError(QUERY_ERRORS.syntax, 'the filter is not valid URL encoding');
+  }
+}
+
+class Parser {
+  readonly #text: string;
+  #at = 0;
+  #terms = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  filter(): Filter {
+    const groups = [this.#group()];
+    while (this.#take('|')) groups.push(this.#group());
+    if (this.#at < this.#text.length) throw this.#unexpected('expected &, |, a comma or the end');
+    return groups.length === 1 ? groups[0]! : { kind: 'or', terms: groups };
+  }
+
+  #group(): Filter {
+    const terms = [this.#term()];
+    while (this.#take('&')) terms.push(this.#term());
+    return terms.length === 1 ? terms[0]! : { kind: 'and', terms };
+  }
+
+  #term(): Match {
+    if (++this.#terms > FILTER_TERMS_MAX) {
+      throw queryError(
+        QUERY_ERRORS.tooLong,
+        `the filter has more than ${FILTER_TERMS_MAX} terms; use comma lists or wildcards`,
+      );
+    }
+    const position = this.#at;
+    const key = this.#match(KEY)?.[0];
+    if (key === undefined) throw this.#unexpected('expected a field name');
+    requireFields(key, position);
+    const operator = OPERATORS.find((candidate) => this.#take(candidate));
+    if (operator === undefined) {
+      throw this.#unexpected(`expected one of ${OPERATORS.join(' ')} after ${key}`);
+    }
+    const values = [this.#value(key)];
+    while (this.#take(',')) {
+      if (values.length === FILTER_VALUES_MAX) {
+        throw queryError(
+          QUERY_ERRORS.tooLong,
+          `${key} has more than ${FILTER_VALUES_MAX} values; use wildcards or a range`,
+        );
+      }
+      values.push(this.#value(key));
+    }
+    const match: Match = { kind: 'match', key, operator, values };
+    readMatch(match, position);
+    return match;
+  }
+
+  #value(key: string): MatchValue {
+    const quoted = this.#match(QUOTED);
+    if (quoted !== undefined) {
+      const text = quoted[1] ?? '';
+      return text === '' ? { kind: 'empty' } : { kind: 'exact', text };
+    }
+    if (this.#text[this.#at] === '"') throw this.#unexpected('the quote is not closed');
+    const bare = this.#match(BARE)?.[0];
+    if (bare !== undefined) return { kind: 'pattern', text: bare };
+    throw this.#unexpected(`expected a value of ${key}; "" stands for an absent one`);
+  }
+
+  #take(word: string): boolean {
+    if (!this.#text.startsWith(word, this.#at)) return false;
+    this.#at += word.length;
+    return true;
+  }
+
+  #match(pattern: RegExp): RegExpExecArray | undefined {
+    pattern.lastIndex = this.#at;
+    const found = pattern.exec(this.#text);
+    if (found === null) return undefined;
+    this.#at = pattern.lastIndex;
+    return found;
+  }
+
+  #unexpected(wanted: string) {
+    const character = this.#text[this.#at];
+    const found = character === undefined ? 'the end' : `"${character}"`;
+    return queryError(
+      QUERY_ERRORS.syntax,
+      `the filter cannot be read at position ${this.#at + 1}, at ${found}: ${wanted}`,
+      { position: this.#at },
+    );
+  }
+}
+
+/** The text of a filter, such that `parseFilters` gives back one that means the same. */
+export function formatFilters(filter: Filter): string {
+  const groups = groupsOf(filter);
+  if (groups.length === 0) {
+    throw queryError(QUERY_ERRORS.unprintable, 'a filter that matches nothing has no text');
+  }
+  // A group without terms holds for every flow, and so does the whole.
+  if (groups.some((group) => group.length === 0)) return '';
+  return groups.map((group) => group.map(formatMatch).join('&')).join('|');
+}
+
+/** Disjunctive normal form, which is all that the text can say. */
+function groupsOf(filter: Filter): readonly (readonly Match[])[] {
+  if (filter.kind === 'match') return [[filter]];
+  if (filter.kind === 'or') return bounded(filter.terms.flatMap(groupsOf));
+  let groups: readonly (readonly Match[])[] = [[]];
+  for (const term of filter.terms) {
+    const added = groupsOf(term);
+    groups = bounded(groups.flatMap((group) => added.map((more) => [...group, ...more])));
+  }
+  return groups;
+}
+
+function bounded<T>(groups: readonly T[]): readonly T[] {
+  if (groups.length <= FILTER_TERMS_MAX) return groups;
+  throw queryError(
+    QUERY_ERRORS.unprintable,
+    `the filter needs more than ${FILTER_TERMS_MAX} groups when written as text`,
+  );
+}
+
+function formatMatch(match: Match): string {
+  return match.key + match.operator + match.values.map(formatValue).join(',');
+}
+
+function formatValue(value: MatchValue): string {
+  switch (value.kind) {
+    case 'empty':
+      return '""';
+    case 'exact':
+      return `"${value.text}"`;
+    case 'pattern':
+      return value.text;
+  }
+}

@@ -1,0 +1,74 @@
+import type { FieldKind, FieldSpec } from '../flow/field.ts';
+import { FIELDS, fieldByName } from '../flow/fields.ts';
+import { QUERY_ERRORS, queryError } from './errors.ts';
+import { suggest } from './suggest.ts';
+
+/** The two ends of a pair of fields; `Port` stands for SrcPort and DstPort. */
+const ENDS = ['Src', 'Dst'] as const;
+
+/** The fields that a filter key stands for: one, or a pair when the key is their common suffix. */
+export function fieldsOfKey(key: string): readonly FieldSpec[] | undefined {
+  const field = fieldByName(key);
+  if (field !== undefined) return [field];
+  // The ends of a translated address come second: XlatAddr stands for XlatSrcAddr, XlatDstAddr.
+  const [prefix, suffix] = key.startsWith('Xlat') ? ['Xlat', key.slice(4)] : ['', key];
+  const pair = ENDS.map((end) => fieldByName(prefix + end + suffix));
+  const [source, destination] = pair;
+  if (source === undefined || destination === undefined) return undefined;
+  return [source, destination];
+}
+
+/** Like `fieldsOfKey`, with an error that says which key was probably meant. */
+export function requireFields(key: string, position?: number): readonly FieldSpec[] {
+  const fields = fieldsOfKey(key);
+  if (fields !== undefined) return fields;
+  throw unknownKey(key, position);
+}
+
+export function requireField(name: string): FieldSpec {
+  const field = fieldByName(name);
+  if (field === undefined) throw unknownKey(name, undefined);
+  return field;
+}
+
+function unknownKey(key: string, position: number | undefined) {
+  const meant = suggest(key, knownKeys());
+  const where = position === undefined ? '' : ` at position ${position + 1}`;
+  const hint = meant === undefined ? 'see the flow format reference' : `did you mean ${meant}?`;
+  return queryError(QUERY_ERRORS.fieldUnknown, `there is no field ${key}${where}; ${hint}`, {
+    key,
+    ...(position === undefined ? {} : { position }),
+    ...(meant === undefined ? {} : { suggestion: meant }),
+  });
+}
+
+function* knownKeys(): Iterable<string> {
+  for (const field of FIELDS) {
+    yield field.name;
+    const key = field.name.replace('Src', '');
+    if (key !== field.name && fieldsOfKey(key) !== undefined) yield key;
+  }
+}
+
+/** What a filter does with a field: compare numbers, texts, addresses … */
+export type FieldClass = 'number' | 'text' | 'address' | 'mac' | 'list';
+
+export function classOfKind(kind: FieldKind): FieldClass {
+  switch (kind) {
+    case 'u8':
+    case 'u16':
+    case 'u32':
+    case 'f64':
+      return 'number';
+    case 'str':
+    case 'any':
+      return 'text';
+    case 'addr':
+      return 'address';
+    case 'mac':
+      return 'mac';
+    case 'list<u32>':
+    case 'list<str>':
+      return 'list';
+  }
+}

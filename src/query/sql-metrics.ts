@@ -1,0 +1,217 @@
+import type { FieldSpec } from '../flow/field.ts';
+import type { MetricFunction, MetricQuery } from './ast.ts';
+import { groupsOf, type Measure, measureOf, type Steps, stepsOf } from './metrics.ts';
+import {
+  dictionaryOf,
+  LIST_SEPARATOR,
+  printWhere,
+  quoted,
+  SqlContext,
+  type SqlTables,
+  type Statement,
+  TIME_FIELD,
+} from './sql.ts';
+import { printNumberText } from './sql-records.ts';
+
+/**
+ * Time series as one statement: flows are grouped by step and by ids, the groups are named, and
+ * those of the same name are merged, because a name may have several ids. The largest series are
+ * picked over the whole range, and only their steps are returned.
+ *
+ * Columns of the answer: `rank` from 1, the names `k0 …`, the step `b`, the value `v`. One series
+ * more than the limit, to show that some were left out.
+ */
+export function printMetrics(query: MetricQuery, tables: SqlTables): Statement {
+  const steps = stepsOf(query);
+  const groups = groupsOf(query);
+  const context = new SqlContext(tables);
+  const names = groups.map((_, index) => `k${index}`);
+  const grouped = isHolistic(query.fn)
+    ? printHolistic(context, query, steps, groups)
+    : printMergeable(context, query, steps, groups);
+  const key = names.length === 0 ? '' : `${names.join(', ')}, `;
+  const by = names.length === 0 ? '' : ` GROUP BY ${names.join(', ')}`;
+  const order = query.fn === 'min' ? 'ASC' : 'DESC';
+  const on = names.length === 0 ? 'true' : names.map((k) => `s.${k} = t.${k}`).join(' AND ');
+  const limit = context.value(query.limit + 1);
+  const sql =
+    `WITH s AS MATERIALIZED (${grouped.series}), ` +
+    `total AS (${grouped.totals(key, by)}), ` +
+    `t AS (SELECT *, row_number() OVER (ORDER BY total ${order} NULLS LAST${names.map((k) => `, ${k}`).join('')}) AS rank ` +
+    `FROM total WHERE total IS NOT NULL) ` +
+    `SELECT t.rank::DOUBLE AS rank, ${names.map((k) => `t.${k}, `).join('')}s.b::DOUBLE AS b, ` +
+    `s.v::DOUBLE AS v FROM t LEFT JOIN s ON ${on} AND s.b IS NOT NULL ` +
+    `WHERE t.rank <= ${limit}::BIGINT ORDER BY t.rank, s.b`;
+  return { sql, params: context.params };
+}
+
+interface Grouped {
+  /** One row per step and name: `b`, the names, `v` and whatever the totals need. */
+  readonly series: string;
+  /** One row per name: the value that ranks it. */
+  readonly totals: (key: string, by: string) => string;
+}
+
+function isHolistic(fn: MetricFunction): fn is 'p90' | 'p99' {
+  return fn === 'p90' || fn === 'p99';
+}
+
+/** Partial results per id, their merge per name, the value of a step and that of the range. */
+const MERGES = {
+  count: 'sum(n)',
+  sum: 'sum(a)',
+  rate: 'sum(a)',
+  avg: 'sum(a) / sum(n)',
+  min: 'min(lo)',
+  max: 'max(hi)',
+} as const;
+
+const STEP_VALUES = {
+  count: 'n',
+  sum: 'a',
+  rate: 'a',
+  avg: 'a / n',
+  min: 'lo',
+  max: 'hi',
+} as const;
+
+const PARTIALS = {
+  count: 'count(x)::DOUBLE AS n',
+  sum: 'sum(x) AS a',
+  rate: 'sum(x) AS a',
+  avg: 'sum(x) AS a, count(x)::DOUBLE AS n',
+  min: 'min(x) AS lo',
+  max: 'max(x) AS hi',
+} as const;
+
+const REMERGES = {
+  count: 'sum(n) AS n',
+  sum: 'sum(a) AS a',
+  rate: 'sum(a) AS a',
+  avg: 'sum(a) AS a, sum(n) AS n',
+  min: 'min(lo) AS lo',
+  max: 'max(hi) AS hi',
+} as const;
+
+function printMergeable(
+  context: SqlContext,
+  query: MetricQuery,
+  steps: Steps,
+  groups: readonly FieldSpec[],
+): Grouped {
+  const fn = query.fn as keyof typeof MERGES;
+  const keys = groups.map((_, index) => `g${index}`);
+  const rows = printRows(context, query, steps, groups);
+  const by = ['b', ...keys].join(', ');
+  const counted = `SELECT ${by}, ${PARTIALS[fn]} FROM (${rows}) AS r GROUP BY ${by}`;
+  const named = printNames(context, groups, ['b'], REMERGES[fn], counted, true);
+  return {
+    series: `SELECT *, ${STEP_VALUES[fn]} AS v FROM (${named}) AS named`,
+    // Steps before the range only serve the look-back of a rate.
+    totals: (key, group) => `SELECT ${key}${MERGES[fn]} AS total FROM s WHERE b >= 0${group}`,
+  };
+}
+
+function printHolistic(
+  context: SqlContext,
+  query: MetricQuery,
+  steps: Steps,
+  groups: readonly FieldSpec[],
+): Grouped {
+  const quantile = `quantile_cont(x, ${query.fn === 'p90' ? '0.9' : '0.99'})`;
+  const rows = printRows(context, query, steps, groups);
+  const named = printNames(context, groups, ['b', 'x'], '', rows, false);
+  const keys = groups.map((_, index) => `k${index}`);
+  const sets = [['b', ...keys], keys].map((set) => `(${set.join(', ')})`).join(', ');
+  const select = ['b', ...keys].join(', ');
+  return {
+    // Quantiles cannot be merged, so the totals are a second grouping: their rows have no step.
+    series: `SELECT ${select}, ${quantile} AS v FROM (${named}) AS named GROUP BY GROUPING SETS (${sets})`,
+    totals: (key) => `SELECT ${key}v AS total FROM s WHERE b IS NULL`,
+  };
+}
+
+/** One row per flow that has the metric: step `b`, value `x`, ids or numbers `g0 …`. */
+function printRows(
+  context: SqlContext,
+  query: MetricQuery,
+  steps: Steps,
+  groups: readonly FieldSpec[],
+): string {
+  const { startMs, endMs } = query.range;
+  const lookBackMs = (steps.window - 1) * query.stepMs;
+  const range = { startMs: startMs - lookBackMs, endMs };
+  const where = printWhere(context, range, query.filter, query.packetLoss);
+  const value = printMeasure(context, measureOf(query.type));
+  const keys = groups.map((field, index) => `, ${context.column(field)} AS g${index}`).join('');
+  return (
+    `SELECT ${printStep(context, query, steps)} AS b, ${value.sql} AS x${keys} ` +
+    `FROM ${context.facts()} AS f WHERE ${where}${value.where}`
+  );
+}
+
+function printStep(context: SqlContext, query: MetricQuery, steps: Steps): string {
+  // A single step spares the division per row.
+  if (steps.count === 1 && steps.window === 1) return '0';
+  const start = context.value(query.range.startMs);
+  const step = context.value(query.stepMs);
+  return `floor((${quoted(TIME_FIELD)} - ${start}::DOUBLE) / ${step}::DOUBLE)::INTEGER`;
+}
+
+function printMeasure(
+  context: SqlContext,
+  measure: Measure,
+): { readonly sql: string; readonly where: string } {
+  switch (measure.kind) {
+    case 'flows':
+      return { sql: '1::DOUBLE', where: '' };
+    case 'flowsWith': {
+      const any = measure.fields.map((field) => printPresent(context, field)).join(' OR ');
+      return { sql: '1::DOUBLE', where: ` AND (${any})` };
+    }
+    case 'field': {
+      const column = context.column(measure.field);
+      // A duration of 0 means that nothing was measured, not that it took no time.
+      const duration =
+        measure.field.unit === 'nanoseconds' || measure.field.unit === 'milliseconds';
+      const where = ` AND ${column} IS NOT NULL${duration ? ` AND ${column} <> 0` : ''}`;
+      return { sql: `${column}::DOUBLE`, where };
+    }
+  }
+}
+
+function printPresent(context: SqlContext, field: FieldSpec): string {
+  const column = context.column(field);
+  return dictionaryOf(field.kind) === undefined ? `${column} IS NOT NULL` : `${column} <> 0`;
+}
+
+/** Replaces the ids `g0 …` by names `k0 …`, and merges what has the same name. */
+function printNames(
+  context: SqlContext,
+  groups: readonly FieldSpec[],
+  kept: readonly string[],
+  merged: string,
+  from: string,
+  group: boolean,
+): string {
+  const names: string[] = [];
+  const joins: string[] = [];
+  for (const [index, field] of groups.entries()) {
+    const dictionary = dictionaryOf(field.kind);
+    if (dictionary === undefined) {
+      names.push(`coalesce(${printNumberText(`g${index}`)}, '') AS k${index}`);
+      continue;
+    }
+    joins.push(` LEFT JOIN ${context.tables.dictionary(dictionary)} AS d${index} ON d${index}.id = g${index}`);
+    names.push(`${printNameText(context, field, `d${index}.value`)} AS k${index}`);
+  }
+  const select = [...kept, ...names, ...(merged === '' ? [] : [merged])].join(', ');
+  const by = group ? ' GROUP BY ALL' : '';
+  return `SELECT ${select} FROM (${from}) AS c${joins.join('')}${by}`;
+}
+
+function printNameText(context: SqlContext, field: FieldSpec, value: string): string {
+  const isList = field.kind === 'list<u32>' || field.kind === 'list<str>';
+  if (!isList) return `coalesce(${value}, '')`;
+  return `coalesce(replace(${value}, ${context.value(LIST_SEPARATOR)}::VARCHAR, ','), '')`;
+}

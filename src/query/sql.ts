@@ -1,0 +1,213 @@
+import type { FieldKind, FieldSpec } from '../flow/field.ts';
+import type { Filter, Match, PacketLoss, TimeRange } from './ast.ts';
+import { requireField } from './keys.ts';
+import { readMatch, type Test } from './values.ts';
+
+/**
+ * Filters and queries as parameterised SQL, in the dialect of DuckDB.
+ *
+ * The facts hold numbers as they are and ids for everything else: 0 where there is no value, and
+ * otherwise the id of a dictionary's row (`id`, `value`; addresses also `bits`, unsigned 128-bit).
+ * A value may have several ids, an id has one value. Lists are one dictionary text, their members
+ * joined by `LIST_SEPARATOR`.
+ */
+export const LIST_SEPARATOR = '\u001f';
+
+/** The end of a flow: time ranges, order and retention go by it. */
+export const TIME_FIELD = 'TimeFlowEndMs';
+
+export type DictionaryName = 'strings' | 'addresses' | 'macs';
+
+/** Where a store keeps facts and dictionaries, as SQL that can stand in a FROM clause. */
+export interface SqlTables {
+  facts(fields: readonly FieldSpec[]): string;
+  dictionary(name: DictionaryName): string;
+}
+
+export interface Statement {
+  readonly sql: string;
+  readonly params: readonly (string | number)[];
+}
+
+/** The dictionary that gives the ids of such a field their values; undefined for numbers. */
+export function dictionaryOf(kind: FieldKind): DictionaryName | undefined {
+  switch (kind) {
+    case 'str':
+    case 'list<u32>':
+    case 'list<str>':
+    case 'any':
+      return 'strings';
+    case 'addr':
+      return 'addresses';
+    case 'mac':
+      return 'macs';
+    default:
+      return undefined;
+  }
+}
+
+const SQL_TYPES: Partial<Record<FieldKind, string>> = {
+  u8: 'UTINYINT',
+  u16: 'USMALLINT',
+  u32: 'UINTEGER',
+  f64: 'DOUBLE',
+};
+
+/** Column type of a field in the facts. */
+export function sqlType(kind: FieldKind): string {
+  return SQL_TYPES[kind] ?? 'UINTEGER';
+}
+
+/** A name as an SQL identifier. */
+export function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+/**
+ * Collects what a statement needs while its text is printed: the values, which never become part
+ * of the text, and the fields that the facts must offer.
+ */
+export class SqlContext {
+  readonly tables: SqlTables;
+  readonly params: (string | number)[] = [];
+  readonly #fields = new Map<string, FieldSpec>();
+
+  constructor(tables: SqlTables) {
+    this.tables = tables;
+  }
+
+  /** Place-holder of a value. */
+  value(value: string | number): string {
+    this.params.push(value);
+    return `$${this.params.length}`;
+  }
+
+  /** A column of the facts. */
+  column(field: FieldSpec): string {
+    this.#fields.set(field.name, field);
+    return quoted(field.name);
+  }
+
+  /** The facts with the columns asked for so far: print it last. */
+  facts(): string {
+    return this.tables.facts([...this.#fields.values()]);
+  }
+}
+
+/** The condition of a query: its time range, its filter and what became of the packets. */
+export function printWhere(
+  context: SqlContext,
+  range: TimeRange,
+  filter: Filter,
+  packetLoss: PacketLoss,
+): string {
+  const time = context.column(requireField(TIME_FIELD));
+  const conditions = [
+    `${time} >= ${context.value(range.startMs)}::DOUBLE`,
+    `${time} < ${context.value(range.endMs)}::DOUBLE`,
+  ];
+  const matched = printFilter(context, filter);
+  if (matched !== 'true') conditions.push(matched);
+  conditions.push(...printPacketLoss(context, packetLoss));
+  return conditions.join(' AND ');
+}
+
+/** A boolean expression over the columns of the facts; never NULL under a negation. */
+export function printFilter(context: SqlContext, filter: Filter): string {
+  if (filter.kind === 'match') return printMatch(context, filter);
+  const parts = filter.terms.map((term) => printFilter(context, term));
+  if (parts.length === 0) return filter.kind === 'and' ? 'true' : 'false';
+  return `(${parts.join(filter.kind === 'and' ? ' AND ' : ' OR ')})`;
+}
+
+function printPacketLoss(context: SqlContext, packetLoss: PacketLoss): readonly string[] {
+  if (packetLoss === 'all') return [];
+  const sent = `coalesce(${context.column(requireField('Packets'))}, 0)`;
+  const lost = `coalesce(${context.column(requireField('PktDropPackets'))}, 0)`;
+  switch (packetLoss) {
+    case 'dropped':
+      return [`${sent} = 0`, `${lost} > 0`];
+    case 'hasDrops':
+      return [`${lost} > 0`];
+    case 'sent':
+      return [`${lost} = 0`];
+  }
+}
+
+function printMatch(context: SqlContext, match: Match): string {
+  const read = readMatch(match);
+  const alternatives = read.fields.flatMap(({ field, tests }) => {
+    const dictionary = dictionaryOf(field.kind);
+    return dictionary === undefined
+      ? tests.map((test) => printNumberTest(context, field, test))
+      : printIdTests(context, field, dictionary, tests);
+  });
+  const any = alternatives.length === 1 ? alternatives[0]! : `(${alternatives.join(' OR ')})`;
+  return read.negative ? `NOT coalesce(${any}, false)` : any;
+}
+
+function printNumberTest(context: SqlContext, field: FieldSpec, test: Test): string {
+  const column = context.column(field);
+  switch (test.kind) {
+    case 'empty':
+      return `${column} IS NULL`;
+    case 'equals':
+      return `${column} = ${context.value(test.value)}::${sqlType(field.kind)}`;
+    case 'atLeast':
+      return `${column} >= ${context.value(test.value)}::${sqlType(field.kind)}`;
+    case 'bits': {
+      const bits = context.value(test.value);
+      return `(${column} & ${bits}::${sqlType(field.kind)}) = ${bits}::${sqlType(field.kind)}`;
+    }
+    default:
+      throw new Error(`assertion failed: test ${test.kind} on the number ${field.name}`);
+  }
+}
+
+/** All tests of one field share a look-up of the ids that pass. */
+function printIdTests(
+  context: SqlContext,
+  field: FieldSpec,
+  dictionary: DictionaryName,
+  tests: readonly Test[],
+): readonly string[] {
+  const column = context.column(field);
+  const isList = field.kind === 'list<u32>' || field.kind === 'list<str>';
+  const absent = tests.some((test) => test.kind === 'empty') ? [`${column} = 0`] : [];
+  const conditions = tests.map((test) =>
+    isList ? printMemberTest(context, test) : printValueTest(context, 'value', test),
+  );
+  const ids = `SELECT id FROM ${context.tables.dictionary(dictionary)} WHERE `;
+  return [...absent, `${column} IN (${ids}${conditions.join(' OR ')})`];
+}
+
+function printMemberTest(context: SqlContext, test: Test): string {
+  if (test.kind === 'empty') return "value = ''";
+  const members = `string_split(value, ${context.value(LIST_SEPARATOR)}::VARCHAR)`;
+  if (test.kind === 'text') return `list_contains(${members}, ${context.value(test.text)}::VARCHAR)`;
+  return `len(list_filter(${members}, lambda m: ${printValueTest(context, 'm', test)})) > 0`;
+}
+
+function printValueTest(context: SqlContext, value: string, test: Test): string {
+  switch (test.kind) {
+    case 'empty':
+      return `${value} = ''`;
+    case 'text':
+      return `${value} = ${context.value(test.text)}::VARCHAR`;
+    case 'glob':
+      return `${value} ILIKE ${context.value(likePattern(test.text))}::VARCHAR ESCAPE '\\'`;
+    case 'contains':
+      return `contains(lower(${value}), lower(${context.value(test.text)}::VARCHAR))`;
+    case 'between': {
+      const low = context.value(String(test.low));
+      const high = context.value(String(test.high));
+      return `bits BETWEEN ${low}::VARCHAR::UHUGEINT AND ${high}::VARCHAR::UHUGEINT`;
+    }
+    default:
+      throw new Error(`assertion failed: test ${test.kind} on a text`);
+  }
+}
+
+function likePattern(glob: string): string {
+  return glob.replace(/[\\%_]/g, '\\$&').replaceAll('*', '%');
+}

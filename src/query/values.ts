@@ -1,0 +1,205 @@
+import { type Cidr, parseAddress, parseCidr, parseMac } from '../base/ip.ts';
+import { parseDurationMs, parseSizeBytes } from '../base/units.ts';
+import type { FieldSpec } from '../flow/field.ts';
+import type { Match, MatchOperator, MatchValue } from './ast.ts';
+import { QUERY_ERRORS, queryError } from './errors.ts';
+import { classOfKind, type FieldClass, requireFields } from './keys.ts';
+import { flagOfName, numberOfName } from './names.ts';
+
+/** One value of a filter, read for the kind of the field that it is compared with. */
+export type Test =
+  | { readonly kind: 'empty' }
+  | { readonly kind: 'equals'; readonly value: number }
+  | { readonly kind: 'atLeast'; readonly value: number }
+  /** All these bits are set. */
+  | { readonly kind: 'bits'; readonly value: number }
+  /** Addresses as unsigned 128-bit numbers, both ends included. */
+  | { readonly kind: 'between'; readonly low: bigint; readonly high: bigint }
+  /** The whole text, as it is written. */
+  | { readonly kind: 'text'; readonly text: string }
+  /** The whole text with `*` for anything, ignoring case. */
+  | { readonly kind: 'glob'; readonly text: string }
+  /** Anywhere in the text, ignoring case. */
+  | { readonly kind: 'contains'; readonly text: string };
+
+/** What a match asks of one field: one of the tests must hold. */
+export interface FieldTests {
+  readonly field: FieldSpec;
+  readonly tests: readonly Test[];
+}
+
+export interface ReadMatch {
+  /** True for `!=` and `!~`: no test may hold for any of the fields. */
+  readonly negative: boolean;
+  readonly fields: readonly FieldTests[];
+}
+
+const OPERATORS_OF: Readonly<Record<FieldClass, readonly MatchOperator[]>> = {
+  number: ['=', '!=', '>='],
+  text: ['=', '!=', '~', '!~'],
+  address: ['=', '!=', '~', '!~'],
+  mac: ['=', '!=', '~', '!~'],
+  list: ['=', '!=', '~', '!~'],
+};
+
+/** Reads a match against the field table; throws a coded error for a wrong operator or value. */
+export function readMatch(match: Match, position?: number): ReadMatch {
+  const fields = requireFields(match.key, position).map((field) => {
+    const allowed = OPERATORS_OF[classOfKind(field.kind)];
+    if (!allowed.includes(match.operator)) {
+      throw queryError(
+        QUERY_ERRORS.operator,
+        `${match.key} cannot be compared with ${match.operator}; use one of ${allowed.join(' ')}`,
+        { key: match.key, ...(position === undefined ? {} : { position }) },
+      );
+    }
+    const tests = match.values.map((value) => {
+      const test = readValue(field, match.operator, value);
+      if (test !== undefined) return test;
+      throw wrongValue(match.key, field, value, position);
+    });
+    return { field, tests };
+  });
+  return { negative: match.operator.startsWith('!'), fields };
+}
+
+function wrongValue(
+  key: string,
+  field: FieldSpec,
+  value: MatchValue,
+  position: number | undefined,
+) {
+  const text = value.kind === 'empty' ? '""' : value.text;
+  const where = position === undefined ? '' : ` at position ${position + 1}`;
+  return queryError(
+    QUERY_ERRORS.value,
+    `"${text}" is no value of ${key}${where}; give ${wantedOf(field)}`,
+    { key, value: text, ...(position === undefined ? {} : { position }) },
+  );
+}
+
+function wantedOf(field: FieldSpec): string {
+  switch (classOfKind(field.kind)) {
+    case 'address':
+      return 'an address, a prefix such as 10.0.0.0/8 or a range such as 10.0.0.1-10.0.0.9';
+    case 'mac':
+      return 'a MAC address such as 02:00:5e:10:00:01, whole or with *';
+    case 'number':
+      break;
+    default:
+      return 'a text';
+  }
+  if (field.unit === 'nanoseconds' || field.unit === 'milliseconds') {
+    return `a number of ${field.unit} or a duration such as 10ms`;
+  }
+  if (field.unit === 'bytes') return 'a number of bytes or a size such as 10k';
+  if (field.name.endsWith('Port')) return 'a port from 0 to 65535 or a service such as https';
+  if (field.unit === 'bitmask') return 'a number or the name of a flag such as SYN';
+  if (field.name === 'Proto') return 'a protocol from 0 to 255 or a name such as tcp';
+  const max = MAX_OF[field.kind];
+  return max === undefined ? 'a number' : `a whole number from 0 to ${max}`;
+}
+
+const MAX_OF: Partial<Record<FieldSpec['kind'], number>> = {
+  u8: 0xff,
+  u16: 0xffff,
+  u32: 0xffffffff,
+};
+
+function readValue(field: FieldSpec, operator: MatchOperator, value: MatchValue): Test | undefined {
+  if (value.kind === 'empty') return operator === '>=' ? undefined : { kind: 'empty' };
+  switch (classOfKind(field.kind)) {
+    case 'number': {
+      const bits = field.unit === 'bitmask' ? flagOfName(value.text) : undefined;
+      if (bits !== undefined) return operator === '>=' ? undefined : { kind: 'bits', value: bits };
+      const number = readNumber(field, value.text);
+      if (number === undefined) return undefined;
+      return { kind: operator === '>=' ? 'atLeast' : 'equals', value: number };
+    }
+    case 'address':
+      return readAddresses(value, operator);
+    case 'mac':
+      return readMac(value, operator);
+    case 'text':
+      return readText(value);
+    case 'list':
+      return field.kind === 'list<u32>' ? readMember(field, value.text) : readText(value);
+  }
+}
+
+/** A member of a list of numbers is compared as decimal text, which is how lists are kept. */
+function readMember(field: FieldSpec, text: string): Test | undefined {
+  const number = /^\d+$/.test(text) ? Number(text) : numberOfName(field.name, text);
+  return number === undefined ? undefined : { kind: 'text', text: String(number) };
+}
+
+function readText(value: Exclude<MatchValue, { kind: 'empty' }>): Test {
+  if (value.kind === 'exact') return { kind: 'text', text: value.text };
+  return { kind: value.text.includes('*') ? 'glob' : 'contains', text: value.text };
+}
+
+function readNumber(field: FieldSpec, text: string): number | undefined {
+  const number = /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : readNamed(field, text);
+  if (number === undefined) return undefined;
+  const max = MAX_OF[field.kind];
+  if (max === undefined) return number;
+  return Number.isInteger(number) && number >= 0 && number <= max ? number : undefined;
+}
+
+function readNamed(field: FieldSpec, text: string): number | undefined {
+  switch (field.unit) {
+    case 'nanoseconds': {
+      const ms = parseDurationMs(text);
+      return ms === undefined ? undefined : Math.round(ms * 1e6);
+    }
+    case 'milliseconds':
+      return parseDurationMs(text);
+    case 'bytes':
+      return parseSizeBytes(text);
+    default:
+      return numberOfName(field.name, text);
+  }
+}
+
+function readAddresses(
+  value: Exclude<MatchValue, { kind: 'empty' }>,
+  operator: MatchOperator,
+): Test | undefined {
+  const { text } = value;
+  if (text.includes('*')) return { kind: 'glob', text };
+  const dash = text.indexOf('-');
+  if (dash > 0) {
+    const low = parseAddress(text.slice(0, dash));
+    const high = parseAddress(text.slice(dash + 1));
+    if (low === undefined || high === undefined) return undefined;
+    const range = { low: addressNumber(low), high: addressNumber(high) };
+    return range.low <= range.high ? { kind: 'between', ...range } : undefined;
+  }
+  const cidr = parseCidr(text);
+  if (cidr !== undefined) return { kind: 'between', ...boundsOf(cidr) };
+  const partial = value.kind === 'pattern' && (operator === '~' || operator === '!~');
+  return partial && /^[0-9a-fA-F.:]+$/.test(text) ? { kind: 'contains', text } : undefined;
+}
+
+function readMac(
+  value: Exclude<MatchValue, { kind: 'empty' }>,
+  operator: MatchOperator,
+): Test | undefined {
+  const { text } = value;
+  if (parseMac(text) !== undefined) return { kind: 'text', text: text.toLowerCase() };
+  if (!/^[0-9a-fA-F:*]+$/.test(text)) return undefined;
+  if (text.includes('*')) return { kind: 'glob', text };
+  return operator === '~' || operator === '!~' ? { kind: 'contains', text } : undefined;
+}
+
+/** The 16 bytes of an address as one unsigned number, so that a prefix is an interval. */
+export function addressNumber(bytes: Uint8Array): bigint {
+  let number = 0n;
+  for (const byte of bytes) number = (number << 8n) | BigInt(byte);
+  return number;
+}
+
+function boundsOf(cidr: Cidr): { readonly low: bigint; readonly high: bigint } {
+  const low = addressNumber(cidr.bytes);
+  return { low, high: low | ((1n << BigInt(128 - cidr.prefix)) - 1n) };
+}

@@ -1,0 +1,209 @@
+import type { ColumnSpec } from '../../flow/batch.ts';
+import type { FieldKind } from '../../flow/field.ts';
+import { FIELDS, fieldByName } from '../../flow/fields.ts';
+import {
+  type DictionaryName,
+  dictionaryOf,
+  LIST_SEPARATOR,
+  quoted,
+  sqlType,
+  TIME_FIELD,
+} from '../../query/sql.ts';
+import { STORE_ERRORS, storeError } from '../errors.ts';
+import type { Session } from './database.ts';
+
+/** Layout of the tables; a store of a higher number is left alone. */
+const SCHEMA_VERSION = 1;
+
+export const DICTIONARIES: readonly DictionaryName[] = ['strings', 'addresses', 'macs'];
+
+const DICTIONARY_COLUMNS: Readonly<Record<DictionaryName, string>> = {
+  strings: 'id UINTEGER, value VARCHAR',
+  addresses: 'id UINTEGER, value VARCHAR, bits UHUGEINT',
+  macs: 'id UINTEGER, value VARCHAR',
+};
+
+/**
+ * Flows of a stretch of time: a table of facts and the dictionaries of its ids, all dropped
+ * together. Dropping whole tables is the only deletion that gives the space back at once, and
+ * takes with it the values that only old flows had.
+ *
+ * Ids are unique over the database. A value gets a new one in each partition, and after a restart.
+ */
+export interface Partition {
+  readonly number: number;
+  readonly startedMs: number;
+  sealedMs: number | undefined;
+  readonly columns: ReadonlyMap<string, FieldKind>;
+  rows: number;
+  /** Of the flows' end times; infinite while there are none. */
+  oldestMs: number;
+  newestMs: number;
+}
+
+/** The partitions of a database, oldest first, and the views that put them together. */
+export class Catalog {
+  readonly #partitions: Partition[] = [];
+  /** Highest id given out by each dictionary. */
+  readonly lastIds: Record<DictionaryName, number> = { strings: 0, addresses: 0, macs: 0 };
+
+  get partitions(): readonly Partition[] {
+    return this.#partitions;
+  }
+
+  get last(): Partition | undefined {
+    return this.#partitions.at(-1);
+  }
+
+  /** Reads what a database holds, or prepares an empty one. */
+  async load(session: Session, place: string): Promise<void> {
+    await session.execute(
+      'CREATE TABLE IF NOT EXISTS netobserv_store (version INTEGER);' +
+        'CREATE TABLE IF NOT EXISTS partitions (number INTEGER, started_ms DOUBLE, sealed_ms DOUBLE)',
+    );
+    const [[version] = []] = await session.run('SELECT max(version) FROM netobserv_store');
+    if (version === undefined) {
+      await session.execute(`INSERT INTO netobserv_store VALUES (${SCHEMA_VERSION})`);
+    } else if (version !== SCHEMA_VERSION) {
+      throw storeError(
+        STORE_ERRORS.version,
+        `${place} has the layout ${version}, this version knows ${SCHEMA_VERSION}; ` +
+          'use the version that wrote it, or choose another folder with --data',
+        { details: { version } },
+      );
+    }
+    const rows = await session.run(
+      'SELECT number, started_ms, sealed_ms FROM partitions ORDER BY number',
+    );
+    for (const [number, startedMs, sealedMs] of rows) {
+      const partition = await this.#read(session, Number(number), Number(startedMs));
+      partition.sealedMs = sealedMs === undefined ? undefined : Number(sealedMs);
+      this.#partitions.push(partition);
+    }
+  }
+
+  /** Begins a partition with the given columns; the one before takes no more rows. */
+  async create(
+    session: Session,
+    columns: readonly ColumnSpec[],
+    nowMs: number,
+  ): Promise<Partition> {
+    const previous = this.last;
+    const number = (previous?.number ?? 0) + 1;
+    const partition: Partition = {
+      number,
+      startedMs: nowMs,
+      sealedMs: undefined,
+      columns: new Map(columns.map(({ name, kind }) => [name, kind])),
+      rows: 0,
+      oldestMs: Number.POSITIVE_INFINITY,
+      newestMs: Number.NEGATIVE_INFINITY,
+    };
+    const facts = columns.map(({ name, kind }) => `${quoted(name)} ${sqlType(kind)}`).join(', ');
+    const seal =
+      previous === undefined || previous.sealedMs !== undefined
+        ? []
+        : [`UPDATE partitions SET sealed_ms = ${nowMs} WHERE number = ${previous.number}`];
+    await inTransaction(session, [
+      ...seal,
+      `CREATE TABLE facts_${number} (${facts})`,
+      ...DICTIONARIES.map((name) => `CREATE TABLE ${name}_${number} (${DICTIONARY_COLUMNS[name]})`),
+      `INSERT INTO partitions VALUES (${number}, ${nowMs}, NULL)`,
+      ...viewsOf([...this.#partitions, partition]),
+    ]);
+    if (previous !== undefined) previous.sealedMs ??= nowMs;
+    this.#partitions.push(partition);
+    return partition;
+  }
+
+  async drop(session: Session, partition: Partition): Promise<void> {
+    const rest = this.#partitions.filter((other) => other !== partition);
+    await inTransaction(session, [
+      ...viewsOf(rest),
+      `DROP TABLE facts_${partition.number}`,
+      ...DICTIONARIES.map((name) => `DROP TABLE ${name}_${partition.number}`),
+      `DELETE FROM partitions WHERE number = ${partition.number}`,
+    ]);
+    this.#partitions.splice(this.#partitions.indexOf(partition), 1);
+  }
+
+  async #read(session: Session, number: number, startedMs: number): Promise<Partition> {
+    const described = await session.run(
+      'SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = $1 ORDER BY column_index',
+      [`facts_${number}`],
+    );
+    const columns = new Map<string, FieldKind>();
+    for (const [name, type] of described) {
+      const field = fieldByName(String(name));
+      // A field that has gone, or has another kind now, is not asked for any more.
+      if (field !== undefined && sqlType(field.kind) === type) columns.set(field.name, field.kind);
+    }
+    const time = quoted(TIME_FIELD);
+    const [[rows, oldest, newest] = []] = await session.run(
+      `SELECT count(*), min(${time}), max(${time}) FROM facts_${number}`,
+    );
+    for (const name of DICTIONARIES) {
+      const [[id] = []] = await session.run(`SELECT max(id) FROM ${name}_${number}`);
+      this.lastIds[name] = Math.max(this.lastIds[name], Number(id ?? 0));
+    }
+    return {
+      number,
+      startedMs,
+      sealedMs: undefined,
+      columns,
+      rows: Number(rows),
+      oldestMs: Number(oldest ?? Number.POSITIVE_INFINITY),
+      newestMs: Number(newest ?? Number.NEGATIVE_INFINITY),
+    };
+  }
+}
+
+/** All or nothing: a failure leaves no transaction open. */
+async function inTransaction(session: Session, statements: readonly string[]): Promise<void> {
+  await session.execute('BEGIN');
+  try {
+    for (const statement of statements) await session.execute(statement);
+    await session.execute('COMMIT');
+  } catch (error) {
+    await session.execute('ROLLBACK').catch(() => undefined);
+    throw error;
+  }
+}
+
+/**
+ * For people and their tools: `string_dict`, `address_dict`, `mac_dict`, and `flows` with the
+ * external names and values. A look-up per column costs nothing unless the column is asked for.
+ */
+function viewsOf(partitions: readonly Partition[]): readonly string[] {
+  if (partitions.length === 0) {
+    return ['flows', 'string_dict', 'address_dict', 'mac_dict'].map(
+      (view) => `DROP VIEW IF EXISTS ${view}`,
+    );
+  }
+  const union = (table: string): string =>
+    partitions.map(({ number }) => `SELECT * FROM ${table}_${number}`).join(' UNION ALL BY NAME ');
+  const kinds = new Map(partitions.flatMap(({ columns }) => [...columns]));
+  const columns = FIELDS.flatMap(({ name }) => {
+    const kind = kinds.get(name);
+    return kind === undefined ? [] : [`${viewColumn(name, kind)} AS ${quoted(name)}`];
+  });
+  return [
+    ...DICTIONARIES.map((name) => `CREATE OR REPLACE VIEW ${VIEW_NAMES[name]} AS ${union(name)}`),
+    `CREATE OR REPLACE VIEW flows AS SELECT ${columns.join(', ')} FROM (${union('facts')}) AS f`,
+  ];
+}
+
+const VIEW_NAMES: Readonly<Record<DictionaryName, string>> = {
+  strings: 'string_dict',
+  addresses: 'address_dict',
+  macs: 'mac_dict',
+};
+
+function viewColumn(name: string, kind: FieldKind): string {
+  const column = `f.${quoted(name)}`;
+  const dictionary = dictionaryOf(kind);
+  if (dictionary === undefined) return column;
+  const isList = kind === 'list<u32>' || kind === 'list<str>';
+  const value = isList ? `string_split(value, chr(${LIST_SEPARATOR.charCodeAt(0)}))` : 'value';
+  return `(SELECT ${value} FROM ${VIEW_NAMES[dictionary]} AS d WHERE d.id = ${column})`;
+}

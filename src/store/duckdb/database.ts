@@ -1,0 +1,101 @@
+import { DuckDBConnection, DuckDBMaterializedResult } from '@duckdb/node-api';
+import duckdb from '@duckdb/node-bindings';
+import type { Statement } from '../../query/sql.ts';
+
+/** A value as a result column gives it; statistics and counters are cast to DOUBLE in the SQL. */
+export type Cell = string | number | undefined;
+
+export interface DatabaseOptions {
+  /** Undefined: in memory. */
+  readonly file: string | undefined;
+  readonly memoryLimitBytes: number;
+  readonly threads: number;
+}
+
+/** Room for what does not fit in memory while a query runs. */
+const TEMPORARY_LIMIT_BYTES = 1024 ** 3;
+
+/** One open database file. Closing it is synchronous and also ends its connections. */
+export class Database {
+  readonly #database: duckdb.Database;
+
+  private constructor(database: duckdb.Database) {
+    this.#database = database;
+  }
+
+  static async open(options: DatabaseOptions): Promise<Database> {
+    const config = duckdb.create_config();
+    const settings: Readonly<Record<string, string>> = {
+      threads: String(options.threads),
+      memory_limit: `${Math.ceil(options.memoryLimitBytes / 1024)}KiB`,
+      // Nothing is loaded from outside, and no statement reads or writes other files.
+      autoinstall_known_extensions: 'false',
+      autoload_known_extensions: 'false',
+      preserve_insertion_order: 'false',
+      // Memory is given back instead of kept for later, and not by a thread of its own.
+      allocator_flush_threshold: '1MiB',
+      ...(options.file === undefined
+        ? { temp_directory: '' }
+        : {
+            temp_directory: `${options.file}.tmp`,
+            max_temp_directory_size: `${TEMPORARY_LIMIT_BYTES / 1024}KiB`,
+          }),
+    };
+    for (const [name, value] of Object.entries(settings)) duckdb.set_config(config, name, value);
+    return new Database(await duckdb.open(options.file ?? ':memory:', config));
+  }
+
+  async connect(): Promise<Session> {
+    return new Session(await duckdb.connect(this.#database));
+  }
+
+  close(): void {
+    duckdb.close_sync(this.#database);
+  }
+}
+
+/** One connection: statements run one after the other, off the main thread. */
+export class Session {
+  /** For appenders, which the higher-level API does not fill by columns. */
+  readonly raw: duckdb.Connection;
+  readonly #connection: DuckDBConnection;
+
+  constructor(raw: duckdb.Connection) {
+    this.raw = raw;
+    this.#connection = new DuckDBConnection(raw);
+  }
+
+  /** The rows of the answer, as arrays in the order of the columns. */
+  async run(sql: string, params: Statement['params'] = []): Promise<Cell[][]> {
+    const result = await this.#connection.run(sql, [...params]);
+    return (await result.getRowsJS()).map((row) => row.map(cellOf));
+  }
+
+  /** Several statements without an answer. */
+  async execute(sql: string): Promise<void> {
+    new DuckDBMaterializedResult(await duckdb.query(this.raw, sql));
+  }
+
+  /** Ends the statement that is running, which then rejects. */
+  interrupt(): void {
+    this.#connection.interrupt();
+  }
+
+  close(): void {
+    this.#connection.disconnectSync();
+  }
+}
+
+function cellOf(value: unknown): Cell {
+  switch (typeof value) {
+    case 'number':
+    case 'string':
+      return value;
+    case 'bigint':
+      return Number(value);
+    case 'boolean':
+      return value ? 1 : 0;
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,67 @@
+import { NetobservError } from '../../base/errors.ts';
+import { STORE_ERRORS, storeError } from '../errors.ts';
+
+/** A failure of the database in our own words: what is wrong, where, and what to do. */
+export function storeFailure(error: unknown, place: string): NetobservError {
+  if (error instanceof NetobservError) return error;
+  const text = error instanceof Error ? error.message : String(error);
+  const details = { path: place };
+  if (/Could not set lock on file/i.test(text)) {
+    const pid = /PID (\d+)/.exec(text)?.[1];
+    const who = pid === undefined ? 'another process' : `the process ${pid}`;
+    return storeError(
+      STORE_ERRORS.locked,
+      `${place} is in use by ${who}; stop it, or choose another folder with --data`,
+      { cause: error, details },
+    );
+  }
+  if (/No space left on device|ENOSPC|disk quota/i.test(text)) {
+    return storeError(
+      STORE_ERRORS.diskFull,
+      `there is no space left for ${place}; free some, or lower the size that the store may take`,
+      { cause: error, retryable: true, details },
+    );
+  }
+  if (/Permission denied|Read-only file system|EACCES|EROFS|Cannot open file/i.test(text)) {
+    return storeError(
+      STORE_ERRORS.access,
+      `${place} cannot be written; make it writable, or choose another folder with --data`,
+      { cause: error, details },
+    );
+  }
+  if (/version number|Serialization Error|storage version/i.test(text)) {
+    return storeError(
+      STORE_ERRORS.version,
+      `${place} was written by another version of the database; use that version, or remove it`,
+      { cause: error, details },
+    );
+  }
+  if (/not a valid DuckDB|Corrupt|checksum|WAL file/i.test(text)) {
+    return storeError(
+      STORE_ERRORS.corrupt,
+      `${place} is damaged; move it away, so that a new one is made`,
+      { cause: error, details },
+    );
+  }
+  if (/Out of Memory/i.test(text)) {
+    return storeError(
+      STORE_ERRORS.memory,
+      'the query needs more memory than the store may take; shorten its time range, group by fewer fields, or raise the limit',
+      { cause: error, details },
+    );
+  }
+  return storeError(STORE_ERRORS.internal, `the database failed in ${place}`, {
+    cause: error,
+    details,
+  });
+}
+
+/** True when the database refuses to go on until it is opened again. */
+export function isFatal(error: unknown): boolean {
+  return error instanceof Error && /FATAL|has been invalidated/i.test(error.message);
+}
+
+/** True when a statement named a table that has been dropped. */
+export function isMissingTable(error: unknown): boolean {
+  return error instanceof Error && /Catalog Error.*does not exist/is.test(error.message);
+}

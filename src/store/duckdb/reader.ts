@@ -1,0 +1,185 @@
+import type { Clock } from '../../base/clock.ts';
+import type { FieldKind, FieldSpec } from '../../flow/field.ts';
+import type { TimeRange } from '../../query/ast.ts';
+import {
+  type DictionaryName,
+  dictionaryOf,
+  quoted,
+  type SqlTables,
+  type Statement,
+  sqlType,
+} from '../../query/sql.ts';
+import { STORE_ERRORS, storeError } from '../errors.ts';
+import type { Partition } from './catalog.ts';
+import type { Cell, Database, Session } from './database.ts';
+
+/**
+ * Queries that run at the same time. Each takes one of the four threads that Node has for such
+ * work, and commits need one too.
+ */
+const QUERIES_MAX = 2;
+
+/** Queries that wait for their turn. */
+const WAITING_MAX = 64;
+
+/** An interrupt that meets a query before it has begun is lost, so it is repeated. */
+const INTERRUPT_EVERY_MS = 25;
+
+/** Runs queries on connections of their own, a few at a time. */
+export class Reader {
+  readonly #database: Database;
+  readonly #clock: Clock;
+  readonly #waiting: (() => void)[] = [];
+  readonly #sessions = new Set<Session>();
+  #running = 0;
+  #closed = false;
+  #onIdle: (() => void) | undefined;
+
+  constructor(database: Database, clock: Clock) {
+    this.#database = database;
+    this.#clock = clock;
+  }
+
+  /** Lends a connection to `task`; when the signal fires the task's statement is interrupted. */
+  async query<T>(signal: AbortSignal, task: (session: Session) => Promise<T>): Promise<T> {
+    await this.#turn(signal);
+    try {
+      if (this.#closed) throw stopped();
+      const session = await this.#database.connect();
+      this.#sessions.add(session);
+      try {
+        return await this.#interruptible(session, signal, task);
+      } finally {
+        this.#sessions.delete(session);
+        session.close();
+      }
+    } finally {
+      this.#running--;
+      this.#waiting.shift()?.();
+      if (this.#running === 0) this.#onIdle?.();
+    }
+  }
+
+  /** Ends the queries that run or wait, and resolves when none is left. */
+  async drain(): Promise<void> {
+    this.#closed = true;
+    if (this.#running === 0) return;
+    const idle = new Promise<void>((resolve) => {
+      this.#onIdle = resolve;
+    });
+    const interrupt = (): void => {
+      for (const session of this.#sessions) session.interrupt();
+    };
+    interrupt();
+    using _repeat = this.#clock.every(INTERRUPT_EVERY_MS, interrupt);
+    await idle;
+  }
+
+  async #interruptible<T>(
+    session: Session,
+    signal: AbortSignal,
+    task: (session: Session) => Promise<T>,
+  ): Promise<T> {
+    signal.throwIfAborted();
+    let repeat: Disposable | undefined;
+    const interrupt = (): void => {
+      session.interrupt();
+      repeat = this.#clock.every(INTERRUPT_EVERY_MS, () => session.interrupt());
+    };
+    signal.addEventListener('abort', interrupt, { once: true });
+    try {
+      return await task(session);
+    } catch (error) {
+      signal.throwIfAborted();
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', interrupt);
+      repeat?.[Symbol.dispose]();
+    }
+  }
+
+  async #turn(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (this.#running < QUERIES_MAX) {
+      this.#running++;
+      return;
+    }
+    if (this.#waiting.length === WAITING_MAX) {
+      throw storeError(
+        STORE_ERRORS.busy,
+        `${WAITING_MAX} queries are waiting for the store already; ask again later`,
+        { retryable: true },
+      );
+    }
+    await new Promise<void>((resolve, reject) => {
+      const enter = (): void => {
+        signal.removeEventListener('abort', leave);
+        this.#running++;
+        resolve();
+      };
+      const leave = (): void => {
+        this.#waiting.splice(this.#waiting.indexOf(enter), 1);
+        reject(signal.reason);
+      };
+      this.#waiting.push(enter);
+      signal.addEventListener('abort', leave, { once: true });
+    });
+  }
+}
+
+function stopped() {
+  return storeError(STORE_ERRORS.stopped, 'the store was closed while the query waited');
+}
+
+/** The tables of the partitions that may hold flows of a time range. */
+export function tablesOf(partitions: readonly Partition[], range: TimeRange): SqlTables {
+  const used = partitions.filter(
+    ({ oldestMs, newestMs }) => newestMs >= range.startMs && oldestMs < range.endMs,
+  );
+  return {
+    facts(fields) {
+      if (used.length === 0) {
+        const columns = fields.map((field) => absentColumn(field)).join(', ');
+        return `(SELECT ${columns} WHERE false)`;
+      }
+      const selects = used.map(({ number, columns }) => {
+        const selected = fields.map((field) => storedColumn(field, columns)).join(', ');
+        return `SELECT ${selected} FROM facts_${number}`;
+      });
+      return `(${selects.join(' UNION ALL ')})`;
+    },
+    dictionary(name) {
+      if (used.length === 0) return EMPTY_DICTIONARY;
+      const selects = used.map(({ number }) => `SELECT * FROM ${name}_${number}`);
+      return `(${selects.join(' UNION ALL ')})`;
+    },
+  };
+}
+
+const EMPTY_DICTIONARY =
+  "(SELECT 0::UINTEGER AS id, ''::VARCHAR AS value, 0::UHUGEINT AS bits WHERE false)";
+
+function storedColumn(field: FieldSpec, columns: ReadonlyMap<string, FieldKind>): string {
+  return columns.has(field.name) ? quoted(field.name) : absentColumn(field);
+}
+
+function absentColumn({ name, kind }: FieldSpec): string {
+  const value = dictionaryOf(kind) === undefined ? 'NULL' : '0';
+  return `${value}::${sqlType(kind)} AS ${quoted(name)}`;
+}
+
+/** The statement that gives values to ids; they are passed as one text. */
+export function printNames(
+  tables: SqlTables,
+  dictionary: DictionaryName,
+  ids: Iterable<number>,
+): Statement {
+  return {
+    sql:
+      `SELECT id, value FROM ${tables.dictionary(dictionary)} AS d ` +
+      "WHERE id IN (SELECT unnest(string_split($1::VARCHAR, ','))::UINTEGER)",
+    params: [[...ids].join(',')],
+  };
+}
+
+export type Rows = readonly (readonly Cell[])[];

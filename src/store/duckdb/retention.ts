@@ -1,0 +1,100 @@
+import type { Catalog, Partition } from './catalog.ts';
+import { type DuckdbConfig, PARTITIONS_PER_SIZE, partitionSpanMs } from './config.ts';
+import type { Session } from './database.ts';
+import type { Writer, WriterDeps } from './writer.ts';
+
+export interface RetentionParts {
+  readonly session: Session;
+  readonly catalog: Catalog;
+  readonly writer: Writer;
+}
+
+/** Drops the oldest partitions when they are too old, or when all of them take too much space. */
+export class Retention {
+  readonly #config: DuckdbConfig;
+  readonly #parts: RetentionParts;
+  readonly #deps: WriterDeps;
+  /** Space in use when the partition that takes rows was first seen. */
+  #baseBytes = 0;
+  #basePartition: Partition | undefined;
+
+  constructor(config: DuckdbConfig, parts: RetentionParts, deps: WriterDeps) {
+    this.#config = config;
+    this.#parts = parts;
+    this.#deps = deps;
+  }
+
+  /** To be called between appends. */
+  async enforce(): Promise<void> {
+    const nowMs = this.#deps.clock.nowMs();
+    await this.#sealIfDue(nowMs);
+    let dropped = 0;
+    for (const partition of [...this.#parts.catalog.partitions]) {
+      if (this.#endOf(partition) > nowMs - this.#config.retentionMs) break;
+      if (partition === this.#parts.writer.partition && this.#parts.writer.staged > 0) break;
+      await this.#drop(partition, 'age');
+      dropped++;
+    }
+    dropped += await this.#enforceSize();
+    // Blocks of dropped tables become free with a checkpoint, and those at the end of the file
+    // are given back to the disk.
+    if (dropped > 0) await this.#parts.session.execute('CHECKPOINT');
+  }
+
+  async #sealIfDue(nowMs: number): Promise<void> {
+    const { writer } = this.#parts;
+    if (writer.partition === undefined) return;
+    const used = await this.#usedBytes();
+    if (writer.partition !== this.#basePartition) {
+      this.#basePartition = writer.partition;
+      this.#baseBytes = used;
+    }
+    const large = used - this.#baseBytes > this.#config.sizeLimitBytes / PARTITIONS_PER_SIZE;
+    if (large || writer.isDue(nowMs)) await writer.seal();
+  }
+
+  async #enforceSize(): Promise<number> {
+    let dropped = 0;
+    const { catalog, session, writer } = this.#parts;
+    while ((await this.#usedBytes()) > this.#config.sizeLimitBytes) {
+      const [oldest] = catalog.partitions;
+      if (oldest === undefined || oldest === writer.partition) break;
+      await this.#drop(oldest, 'size');
+      await session.execute('CHECKPOINT');
+      dropped++;
+    }
+    return dropped;
+  }
+
+  async #drop(partition: Partition, reason: 'age' | 'size'): Promise<void> {
+    const { catalog, session, writer } = this.#parts;
+    writer.leave(partition);
+    await catalog.drop(session, partition);
+    this.#deps.metrics.dropped.inc({ reason });
+    this.#deps.log.info(
+      { component: 'store', partition: partition.number, rows: partition.rows, reason },
+      'dropped a partition',
+    );
+  }
+
+  /** When the last row may have come: the start of the next partition, or a full span. */
+  #endOf(partition: Partition): number {
+    return partition.sealedMs ?? partition.startedMs + partitionSpanMs(this.#config);
+  }
+
+  /** Blocks that hold data, and the log; free blocks of the file are written again before it grows. */
+  async #usedBytes(): Promise<number> {
+    const [[used, log] = []] = await this.#parts.session.run(
+      'SELECT (block_size * used_blocks)::DOUBLE, wal_size FROM pragma_database_size() LIMIT 1',
+    );
+    return Number(used ?? 0) + walBytes(String(log ?? ''));
+  }
+}
+
+/** The log's size is printed for people: `12.3 MiB`. */
+function walBytes(text: string): number {
+  const match = /^([\d.]+) (bytes|KiB|MiB|GiB)$/.exec(text);
+  if (match === null) return 0;
+  const unit = { bytes: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 }[match[2] ?? ''] ?? 1;
+  return Number(match[1]) * unit;
+}

@@ -1,0 +1,240 @@
+import { assertExists } from '../../base/assert.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { BatchLayout, ColumnSpec, FlowBatch } from '../../flow/batch.ts';
+import { hasBit } from '../../flow/bits.ts';
+import { kindOf } from '../../flow/fields.ts';
+import { TIME_FIELD } from '../../query/sql.ts';
+import type { Log } from '../../telemetry/log.ts';
+import { STORE_ERRORS, storeError } from '../errors.ts';
+import { PartitionAppenders } from './appenders.ts';
+import type { Catalog, Partition } from './catalog.ts';
+import { CHUNK_ROWS, Translation } from './chunk.ts';
+import type { Session } from './database.ts';
+import { storeFailure } from './failures.ts';
+import type { StoreMetrics } from './metrics.ts';
+
+/**
+ * Most rows staged before they are committed. It is a row group of the database: a transaction of
+ * exactly that many is compressed straight into the file, while smaller ones go through the
+ * write-ahead log first and cost about four times as much per row.
+ */
+const ROW_GROUP_ROWS = 122_880;
+
+export interface WriterDeps {
+  readonly log: Log;
+  readonly metrics: StoreMetrics;
+  readonly clock: Clock;
+}
+
+/**
+ * Appends batches to the newest partition. Not safe for calls at the same time: its owner lets one
+ * in after the other.
+ */
+export class Writer {
+  readonly #session: Session;
+  readonly #catalog: Catalog;
+  readonly #spanMs: number;
+  readonly #place: string;
+  readonly #deps: WriterDeps;
+  readonly #translation: Translation;
+  #partition: Partition | undefined;
+  #appenders: PartitionAppenders | undefined;
+  #layout: BatchLayout | undefined;
+  readonly #bounds = new Float64Array(2);
+  #staged = 0;
+  #stagedSinceMs = 0;
+  #sealNext = false;
+
+  constructor(
+    session: Session,
+    catalog: Catalog,
+    options: { readonly spanMs: number; readonly place: string },
+    deps: WriterDeps,
+  ) {
+    this.#session = session;
+    this.#catalog = catalog;
+    this.#spanMs = options.spanMs;
+    this.#place = options.place;
+    this.#deps = deps;
+    this.#translation = new Translation(catalog.lastIds);
+  }
+
+  /** Milliseconds that the oldest staged row has been waiting. */
+  get stagedMs(): number {
+    return this.#staged === 0 ? 0 : this.#deps.clock.monotonicMs() - this.#stagedSinceMs;
+  }
+
+  /** Rows that a crash would lose. */
+  get staged(): number {
+    return this.#staged;
+  }
+
+  async append(batch: FlowBatch): Promise<void> {
+    const total = batch.selected;
+    if (total === 0) return;
+    await this.#enterPartition(batch);
+    this.#translation.enter(batch.tables);
+    for (let from = 0; from < total; ) {
+      if (this.#staged === 0) this.#stagedSinceMs = this.#deps.clock.monotonicMs();
+      const count = Math.min(CHUNK_ROWS, total - from, this.#room());
+      const appenders = assertExists(this.#appenders, 'open partition');
+      appenders.append(batch, from, count, this.#translation);
+      this.#staged += count;
+      from += count;
+      if (this.#room() === 0) {
+        this.#note(batch, from);
+        await this.commit();
+        if (from < total) await this.#enterPartition(batch);
+      }
+    }
+    if (this.#staged > 0) this.#note(batch, total);
+    this.#deps.metrics.appended.inc(total);
+  }
+
+  /** Makes the staged rows visible and durable, or gives them up and says why. */
+  async commit(): Promise<void> {
+    if (this.#staged === 0) return;
+    const { clock, metrics } = this.#deps;
+    const startedMs = clock.monotonicMs();
+    const rows = this.#staged;
+    const partition = assertExists(this.#partition, 'partition of the staged rows');
+    try {
+      await this.#session.execute('BEGIN');
+      assertExists(this.#appenders, 'open partition').flush(this.#translation);
+      await this.#session.execute('COMMIT');
+    } catch (error) {
+      metrics.commits.inc({ result: 'failed' });
+      metrics.lost.inc(rows);
+      await this.abandon();
+      throw storeFailure(error, this.#place);
+    }
+    this.#staged = 0;
+    partition.rows += rows;
+    metrics.commits.inc({ result: 'done' });
+    metrics.commitSeconds.observe((clock.monotonicMs() - startedMs) / 1000);
+  }
+
+  /** Commits, and lets the next rows begin a partition. */
+  async seal(): Promise<void> {
+    await this.commit();
+    this.#sealNext = true;
+  }
+
+  /** True when the partition that takes rows is older than one may become. */
+  isDue(nowMs: number): boolean {
+    const partition = this.#partition;
+    return partition !== undefined && nowMs - partition.startedMs >= this.#spanMs;
+  }
+
+  /** The partition that rows go to, which must not be dropped. */
+  get partition(): Partition | undefined {
+    return this.#partition;
+  }
+
+  /** Closes what is open of a partition that is about to be dropped; nothing may be staged. */
+  leave(partition: Partition): void {
+    if (partition !== this.#partition) return;
+    this.#appenders?.discard();
+    this.#appenders = undefined;
+    this.#partition = undefined;
+    this.#translation.forget();
+  }
+
+  /** Gives up what is staged, and begins afresh with the next batch. */
+  async abandon(): Promise<void> {
+    this.#staged = 0;
+    this.#appenders?.discard();
+    this.#appenders = undefined;
+    // Ids that were staged with the rows are not in the database.
+    this.#translation.forget();
+    this.#layout = undefined;
+    await this.#session.execute('ROLLBACK').catch(() => undefined);
+  }
+
+  async #enterPartition(batch: FlowBatch): Promise<void> {
+    const nowMs = this.#deps.clock.nowMs();
+    const fits = this.#appenders !== undefined && this.#layout === batch.layout;
+    if (fits && !this.#sealNext && !this.isDue(nowMs)) return;
+    await this.#openPartition(batch.layout, nowMs);
+  }
+
+  async #openPartition(layout: BatchLayout, nowMs: number): Promise<void> {
+    const columns = storedColumns(layout);
+    const last = this.#catalog.last;
+    this.#partition ??= last?.sealedMs === undefined ? last : undefined;
+    const current = this.#partition;
+    const reusable =
+      current !== undefined &&
+      !this.#sealNext &&
+      !this.isDue(nowMs) &&
+      columns.every(({ name, kind }) => current.columns.get(name) === kind);
+    if (reusable && this.#appenders !== undefined) {
+      this.#layout = layout;
+      return;
+    }
+    await this.commit();
+    this.#appenders?.discard();
+    this.#appenders = undefined;
+    if (!reusable) {
+      // The new partition has the columns of the old one too, so that two layouts that take turns
+      // do not begin one each time.
+      const kept = [...(current?.columns ?? [])].map(([name, kind]): ColumnSpec => ({ name, kind }));
+      const all = [...columns, ...kept.filter(({ name }) => !layout.has(name))];
+      this.#partition = await this.#catalog.create(this.#session, all, nowMs);
+      this.#translation.forget();
+      this.#sealNext = false;
+    }
+    const partition = assertExists(this.#partition, 'partition');
+    this.#appenders = new PartitionAppenders(this.#session, partition);
+    this.#layout = layout;
+  }
+
+  /** Rows that fill up the partition's last row group: partial ones would waste space. */
+  #room(): number {
+    const { rows } = assertExists(this.#partition, 'partition');
+    return ROW_GROUP_ROWS - (rows % ROW_GROUP_ROWS) - this.#staged;
+  }
+
+  /** Widens the partition's time range by the rows before `end`. */
+  #note(batch: FlowBatch, end: number): void {
+    const partition = assertExists(this.#partition, 'partition');
+    const bounds = this.#bounds;
+    bounds[0] = partition.oldestMs;
+    bounds[1] = partition.newestMs;
+    widen(batch.f64(TIME_FIELD), batch.present(TIME_FIELD), batch.selection, end, bounds);
+    partition.oldestMs = bounds[0];
+    partition.newestMs = bounds[1];
+  }
+}
+
+/** Lowers `bounds[0]` and raises `bounds[1]` to the values of the first `count` rows. */
+function widen(
+  values: Float64Array,
+  present: Uint32Array,
+  selection: Uint32Array | undefined,
+  count: number,
+  bounds: Float64Array,
+): void {
+  let low = bounds[0]!;
+  let high = bounds[1]!;
+  for (let i = 0; i < count; i++) {
+    const row = selection === undefined ? i : selection[i]!;
+    if (!hasBit(present, row)) continue;
+    const value = values[row]!;
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  bounds[0] = low;
+  bounds[1] = high;
+}
+
+/** The columns of a batch that the field table knows; others have no place in the store. */
+function storedColumns(layout: BatchLayout): readonly ColumnSpec[] {
+  if (layout.kindOf(TIME_FIELD) !== 'f64') {
+    throw storeError(
+      STORE_ERRORS.internal,
+      `batches without the column ${TIME_FIELD} cannot be stored; no query would find them`,
+    );
+  }
+  return layout.columns.filter(({ name, kind }) => kindOf(name) === kind);
+}

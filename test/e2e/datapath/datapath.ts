@@ -1,0 +1,157 @@
+/** Drives the real datapath: loads objects, runs frames through hooks, reads flows back. */
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import {
+  config as configLayout,
+  flowKey,
+  flowMetrics,
+  observedInterface,
+  stat,
+  statValue,
+} from '../../../src/agent/drain/layout.gen.ts';
+import type { BpfObject, Native } from '../../../src/agent/loader/native.ts';
+import { buildBpf } from '../../../scripts/build-bpf.ts';
+import { buildNative } from '../../../scripts/build-native.ts';
+import { root } from '../../../scripts/up-to-date.ts';
+
+buildBpf();
+buildNative();
+
+export const native: Native = createRequire(import.meta.url)(
+  join(root, 'build/native/netobserv.node'),
+);
+
+/** Everything here needs the kernel; with CI set it runs, and fails, even without the right. */
+export const isRunnable = process.getuid?.() === 0 || process.env['CI'] === 'true';
+
+export const HOOKS = ['flow_ingress_l2', 'flow_egress_l2', 'flow_ingress_l3', 'flow_egress_l3'];
+export const TEST_HOOKS = ['test_ingress_l2', 'test_egress_l2', 'test_ingress_l3'];
+
+export interface Flow {
+  readonly key: string;
+  readonly bytes: number;
+  readonly packets: number;
+  readonly tcpFlags: number;
+  readonly vlanId: number;
+  readonly dscp: number;
+  readonly ethProtocol: number;
+  readonly firstDirection: number;
+  readonly startNs: bigint;
+  readonly endNs: bigint;
+  readonly sampling: number;
+  readonly macs: string;
+  readonly observed: readonly { netns: number; ifindexSeen: number }[];
+}
+
+export interface Counters {
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+export type Stats = Readonly<Record<Exclude<keyof typeof stat, 'count'>, Counters>>;
+
+export interface DatapathOptions {
+  readonly object?: 'flows' | 'flows_test' | 'flows_copy_test';
+  readonly programs?: readonly string[];
+  readonly entries?: number;
+  readonly sampling?: number;
+  readonly wakeEntries?: number;
+}
+
+const FLOWS_PER_CALL = 4096;
+
+export function loadDatapath(options: DatapathOptions = {}): BpfObject {
+  const config = Buffer.alloc(configLayout.sizeBytes);
+  config.writeUInt32LE(options.sampling ?? 0, configLayout.sampling);
+  config.writeUInt32LE(options.wakeEntries ?? 0, configLayout.wakeEntries);
+  config[configLayout.hasNetnsCookie] = 1;
+  const entries = options.entries ?? 1024;
+  return native.load(readFileSync(join(root, `build/bpf/${options.object ?? 'flows'}.bpf.o`)), {
+    config,
+    maxEntries: { flows_a: entries, flows_b: entries },
+    programs: options.programs ?? HOOKS,
+  });
+}
+
+function decodeObserved(value: Buffer): Flow['observed'] {
+  return Array.from({ length: flowMetrics.observedMax }, (_, slot) => {
+    const at = flowMetrics.observed + slot * observedInterface.sizeBytes;
+    return {
+      netns: value.readUInt32LE(at + observedInterface.netns),
+      ifindexSeen: value.readUInt32LE(at + observedInterface.ifindexSeen),
+    };
+  }).filter((each) => each.ifindexSeen !== 0);
+}
+
+function decodeKey(key: Buffer): string {
+  return [
+    key.toString('hex', flowKey.srcIp, flowKey.srcIp + 16),
+    key.toString('hex', flowKey.dstIp, flowKey.dstIp + 16),
+    key.readUInt16LE(flowKey.srcPort),
+    key.readUInt16LE(flowKey.dstPort),
+    key[flowKey.protocol],
+    key[flowKey.icmpType],
+    key[flowKey.icmpCode],
+  ].join();
+}
+
+function decode(key: Buffer, value: Buffer): Flow {
+  return {
+    key: decodeKey(key),
+    bytes: Number(value.readBigUInt64LE(flowMetrics.bytes)),
+    packets: Number(value.readBigUInt64LE(flowMetrics.packets)),
+    tcpFlags: value.readUInt16LE(flowMetrics.tcpFlags),
+    vlanId: value.readUInt16LE(flowMetrics.vlanId),
+    dscp: value[flowMetrics.dscp]!,
+    ethProtocol: value.readUInt16LE(flowMetrics.ethProtocol),
+    firstDirection: value[flowMetrics.firstDirection]!,
+    startNs: value.readBigUInt64LE(flowMetrics.startNs),
+    endNs: value.readBigUInt64LE(flowMetrics.endNs),
+    sampling: value.readUInt32LE(flowMetrics.sampling),
+    macs: value.toString('hex', flowMetrics.srcMac, flowMetrics.srcMac + 12),
+    observed: decodeObserved(value),
+  };
+}
+
+/** Swaps the maps and takes everything out of the still one. */
+export async function takeFlows(object: BpfObject): Promise<Flow[]> {
+  const still = (await native.swap(object)) === 0 ? 'flows_a' : 'flows_b';
+  const keys = Buffer.alloc(FLOWS_PER_CALL * flowKey.sizeBytes);
+  const values = Buffer.alloc(FLOWS_PER_CALL * flowMetrics.sizeBytes);
+  const flows: Flow[] = [];
+  for (;;) {
+    const count = await native.drain(object, still, keys, values);
+    if (count === 0) return flows;
+    for (let row = 0; row < count; row++) {
+      const key = keys.subarray(row * flowKey.sizeBytes, (row + 1) * flowKey.sizeBytes);
+      const value = values.subarray(row * flowMetrics.sizeBytes, (row + 1) * flowMetrics.sizeBytes);
+      flows.push(decode(key, value));
+    }
+  }
+}
+
+export function readStats(object: BpfObject): Stats {
+  const cpus = native.possibleCpus();
+  const values = Buffer.alloc(cpus * statValue.sizeBytes);
+  const { count: _, ...names } = stat;
+  const entries = Object.entries(names).map(([name, index]): [string, Counters] => {
+    native.readMap(object, 'stats', index, values);
+    let packets = 0;
+    let bytes = 0;
+    for (let at = 0; at < values.length; at += statValue.sizeBytes) {
+      packets += Number(values.readBigUInt64LE(at + statValue.packets));
+      bytes += Number(values.readBigUInt64LE(at + statValue.bytes));
+    }
+    return [name, { packets, bytes }];
+  });
+  return Object.fromEntries(entries) as Stats;
+}
+
+/** Sum over flows, in a form that compares with counters. */
+export function totalOf(counters: readonly Counters[]): Counters {
+  return {
+    packets: counters.reduce((sum, each) => sum + each.packets, 0),
+    bytes: counters.reduce((sum, each) => sum + each.bytes, 0),
+  };
+}

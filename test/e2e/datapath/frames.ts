@@ -1,0 +1,149 @@
+/** Builds packets from the inside out: each layer takes what it carries. */
+
+export const Proto = {
+  hopByHop: 0,
+  icmp: 1,
+  tcp: 6,
+  udp: 17,
+  routing: 43,
+  fragment: 44,
+  esp: 50,
+  ah: 51,
+  icmpv6: 58,
+  none: 59,
+  destination: 60,
+  sctp: 132,
+} as const;
+
+export const EtherType = { ipv4: 0x0800, arp: 0x0806, vlan: 0x8100, ipv6: 0x86dd, qinq: 0x88a8 };
+
+export const SOURCE_MAC = '02:00:00:00:00:01';
+export const TARGET_MAC = '02:00:00:00:00:02';
+
+const mac = (text: string): Buffer => Buffer.from(text.replaceAll(':', ''), 'hex');
+
+export function ethernet(type: number, payload: Buffer): Buffer {
+  const head = Buffer.alloc(2);
+  head.writeUInt16BE(type);
+  return Buffer.concat([mac(TARGET_MAC), mac(SOURCE_MAC), head, payload]);
+}
+
+/** What follows the tag's own EtherType: to be put into `ethernet` or another tag. */
+export function vlanTag(id: number, type: number, payload: Buffer): Buffer {
+  const tag = Buffer.alloc(4);
+  // Priority bits set: only the id may show up in a flow.
+  tag.writeUInt16BE(0xe000 | id, 0);
+  tag.writeUInt16BE(type, 2);
+  return Buffer.concat([tag, payload]);
+}
+
+export interface Ipv4Options {
+  readonly source?: readonly number[];
+  readonly target?: readonly number[];
+  readonly tos?: number;
+  readonly id?: number;
+  readonly moreFragments?: boolean;
+  /** In units of eight bytes. */
+  readonly fragmentOffset?: number;
+  readonly options?: Buffer;
+  readonly totalLength?: number;
+  readonly headerWords?: number;
+  readonly version?: number;
+}
+
+export function ipv4(protocol: number, payload: Buffer, options: Ipv4Options = {}): Buffer {
+  const extra = options.options ?? Buffer.alloc(0);
+  const header = Buffer.alloc(20);
+  const words = options.headerWords ?? 5 + extra.length / 4;
+  header[0] = ((options.version ?? 4) << 4) | words;
+  header[1] = options.tos ?? 0;
+  header.writeUInt16BE(options.totalLength ?? 20 + extra.length + payload.length, 2);
+  header.writeUInt16BE(options.id ?? 0, 4);
+  const more = options.moreFragments ? 0x2000 : 0;
+  header.writeUInt16BE(more | (options.fragmentOffset ?? 0), 6);
+  header[8] = 64;
+  header[9] = protocol;
+  header.set(options.source ?? [10, 0, 0, 1], 12);
+  header.set(options.target ?? [10, 0, 0, 2], 16);
+  return Buffer.concat([header, extra, payload]);
+}
+
+export interface Ipv6Options {
+  readonly trafficClass?: number;
+  readonly payloadLength?: number;
+}
+
+const IPV6_SOURCE = Buffer.from('20010db8000000000000000000000001', 'hex');
+const IPV6_TARGET = Buffer.from('20010db8000000000000000000000002', 'hex');
+
+export function ipv6(next: number, payload: Buffer, options: Ipv6Options = {}): Buffer {
+  const header = Buffer.alloc(40);
+  header.writeUInt32BE(((6 << 28) | ((options.trafficClass ?? 0) << 20)) >>> 0, 0);
+  header.writeUInt16BE(options.payloadLength ?? payload.length, 4);
+  header[6] = next;
+  header[7] = 64;
+  IPV6_SOURCE.copy(header, 8);
+  IPV6_TARGET.copy(header, 24);
+  return Buffer.concat([header, payload]);
+}
+
+/** An IPv6 extension header of `units` eight-byte units beyond the first. */
+export function extension(next: number, payload: Buffer, units = 0): Buffer {
+  const header = Buffer.alloc(8 + units * 8);
+  header[0] = next;
+  header[1] = units;
+  return Buffer.concat([header, payload]);
+}
+
+/** An authentication header, whose length counts four-byte words less two. */
+export function authentication(next: number, payload: Buffer): Buffer {
+  const header = Buffer.alloc(24);
+  header[0] = next;
+  header[1] = 4;
+  return Buffer.concat([header, payload]);
+}
+
+export function ipv6Fragment(
+  next: number,
+  payload: Buffer,
+  fragment: { id: number; offset: number; more: boolean },
+): Buffer {
+  const header = Buffer.alloc(8);
+  header[0] = next;
+  header.writeUInt16BE((fragment.offset << 3) | (fragment.more ? 1 : 0), 2);
+  header.writeUInt32BE(fragment.id, 4);
+  return Buffer.concat([header, payload]);
+}
+
+export const Flag = { fin: 1, syn: 2, rst: 4, psh: 8, ack: 16, urg: 32, ece: 64, cwr: 128 };
+
+export function tcp(flags: number, payloadBytes = 0, optionWords = 0): Buffer {
+  const header = Buffer.alloc(20 + optionWords * 4 + payloadBytes);
+  header.writeUInt16BE(40000, 0);
+  header.writeUInt16BE(443, 2);
+  header[12] = (5 + optionWords) << 4;
+  header[13] = flags;
+  return header;
+}
+
+export function udp(payloadBytes: number, source = 40000, target = 53): Buffer {
+  const header = Buffer.alloc(8 + payloadBytes);
+  header.writeUInt16BE(source, 0);
+  header.writeUInt16BE(target, 2);
+  header.writeUInt16BE(header.length, 4);
+  return header;
+}
+
+export function sctp(): Buffer {
+  const header = Buffer.alloc(16);
+  header.writeUInt16BE(3868, 0);
+  header.writeUInt16BE(3869, 2);
+  return header;
+}
+
+export function icmp(type: number, code: number): Buffer {
+  const header = Buffer.alloc(16);
+  header[0] = type;
+  header[1] = code;
+  return header;
+}

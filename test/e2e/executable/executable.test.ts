@@ -1,0 +1,64 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { EXECUTABLE, runProgram } from '../../support/program.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'netobserv-executable-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+// An empty folder and no environment: neither PATH nor HOME, and nothing to find node_modules by.
+const alone = { flavour: 'packed', cwd: folder, env: {} } as const;
+
+test('it knows what it was built from', async () => {
+  const { code, stdout } = await runProgram(['version', '-o', 'json'], alone);
+  expect(code).toBe(0);
+  const facts: unknown = JSON.parse(stdout);
+  expect(facts).toMatchObject({ node: process.versions.node, version: expect.any(String) });
+  expect(facts).not.toMatchObject({ commit: 'development' });
+});
+
+test('help needs no library to be unpacked', async () => {
+  const { code, stdout } = await runProgram(['--help'], alone);
+  expect(code).toBe(0);
+  expect(stdout).toContain('netobserv up');
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test('`up --help` fits a screen', async () => {
+  const { stdout } = await runProgram(['up', '--help'], alone);
+  const lines = stdout.trimEnd().split('\n');
+  expect(lines.length).toBeGreaterThan(20);
+  expect(lines.length).toBeLessThanOrEqual(50);
+  expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(100);
+});
+
+test.each([
+  [['upp'], 'did you mean up?'],
+  [['up', '--lisen', 'x'], 'did you mean --listen?'],
+  [['up', '--sampling', 'many'], '--sampling: "many" is not a whole number'],
+  [['up', '--config', '/nowhere'], 'cannot read --config /nowhere'],
+])('%j is refused with what would be right', async (args, message) => {
+  const { code, stdout, stderr } = await runProgram(args, alone);
+  expect(stderr).toContain(message);
+  expect(stderr).not.toMatch(/^\s+at /m);
+  expect(stdout).toBe('');
+  expect(code).toBe(2);
+});
+
+test('options of Node are not options of ours', async () => {
+  const env = { NODE_OPTIONS: '--require=/nowhere.js' };
+  const { code, stderr } = await runProgram(['version'], { ...alone, env });
+  expect(stderr).toBe('');
+  expect(code).toBe(0);
+});
+
+test('it is linked with nothing but the C and C++ run-time libraries', () => {
+  const dynamic = execFileSync('readelf', ['-d', EXECUTABLE], { encoding: 'utf8' });
+  const needed = [...dynamic.matchAll(/\(NEEDED\).*\[(.+?)\]/g)].map(([, name]) => basename(name!));
+  const allowed =
+    /^(libc|libm|libdl|libpthread|librt)\.so\.|^ld-linux|^libstdc\+\+\.so|^libgcc_s\.so/;
+  expect(needed.length).toBeGreaterThan(0);
+  expect(needed.filter((name) => !allowed.test(name))).toEqual([]);
+});

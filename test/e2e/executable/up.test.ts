@@ -1,0 +1,132 @@
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, expect, test } from 'vitest';
+import type { RecordsResponse } from '../../../src/console/api.ts';
+import { consoleAddress, EXECUTABLE, startProgram } from '../../support/program.ts';
+import { createBareRoot, INSIDE } from './bare-root.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'netobserv-up-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const PACKETS = 37;
+const PAYLOAD_BYTES = 100;
+/** Ethernet, IPv4 and UDP headers; the loopback device has an Ethernet header, too. */
+const HEADER_BYTES = 14 + 20 + 8;
+
+const onLoopback = [
+  '--listen',
+  '127.0.0.1:0',
+  '--interfaces',
+  'lo',
+  '--exclude-interfaces',
+  'none',
+];
+const quick = ['--cache-active-timeout', '200ms'];
+
+/** Sends datagrams through the loopback interface; resolves to the port that they went to. */
+async function sendDatagrams(): Promise<number> {
+  const receiver = createSocket('udp4');
+  const sender = createSocket('udp4');
+  receiver.bind(0, '127.0.0.1');
+  await once(receiver, 'listening');
+  const { port } = receiver.address();
+  const payload = Buffer.alloc(PAYLOAD_BYTES);
+  for (let packet = 0; packet < PACKETS; packet++) {
+    await new Promise((resolve) => sender.send(payload, port, '127.0.0.1', resolve));
+  }
+  sender.close();
+  receiver.close();
+  return port;
+}
+
+/** Packets and bytes that the console reports for a port, once all packets have become rows. */
+async function recorded(
+  address: string,
+  port: number,
+): Promise<{ packets: number; bytes: number }> {
+  const query = new URLSearchParams({ filters: `DstPort=${port}`, timeRange: '300' });
+  for (;;) {
+    const answer = await fetch(`${address}/api/flow/records?${query}`);
+    expect(answer.status).toBe(200);
+    const { result } = (await answer.json()) as RecordsResponse;
+    let packets = 0;
+    let bytes = 0;
+    for (const [, line] of result.flatMap(({ values }) => values)) {
+      const row = JSON.parse(line) as { Packets: number; Bytes: number };
+      packets += row.Packets;
+      bytes += row.Bytes;
+    }
+    if (packets >= PACKETS) return { packets, bytes };
+    await sleep(100);
+  }
+}
+
+test('in a root with nothing but the C run-time libraries, packets become rows', async () => {
+  using root = createBareRoot();
+  const args = [INSIDE, 'up', '--data', '/var/data', ...onLoopback, ...quick];
+  const program = startProgram(args, { command: root.within });
+  try {
+    const address = await consoleAddress(program);
+    const port = await sendDatagrams();
+    expect(await recorded(address, port)).toEqual({
+      packets: PACKETS,
+      bytes: PACKETS * (PAYLOAD_BYTES + HEADER_BYTES),
+    });
+    const page = await fetch(address);
+    expect(await page.text()).toContain('<script');
+  } finally {
+    expect(await program.stop(), program.output()).toBe(0);
+  }
+});
+
+test('SIGTERM in the middle loses nothing: the next start still has the rows', async () => {
+  const args = ['up', '--data', join(folder, 'kept'), ...onLoopback];
+  const first = startProgram([...args, '--cache-active-timeout', '1h'], { flavour: 'packed' });
+  await consoleAddress(first);
+  const port = await sendDatagrams();
+  expect(await first.stop(), first.output()).toBe(0);
+
+  const second = startProgram(args, { flavour: 'packed' });
+  try {
+    const { packets } = await recorded(await consoleAddress(second), port);
+    expect(packets).toBe(PACKETS);
+  } finally {
+    await second.stop();
+  }
+});
+
+test('a user without capabilities is told which are missing', async () => {
+  const program = startProgram([EXECUTABLE, 'up', '--data', join(folder, 'nobody')], {
+    command: ['setpriv', '--reuid=65534', '--clear-groups'],
+  });
+  await program.waitFor(/CAP_NET_ADMIN, CAP_BPF, CAP_PERFMON \[ERR_CAPABILITIES\]/);
+  expect(await program.stop()).toBe(1);
+});
+
+test('a port in use and a folder in use are told without a stack', async () => {
+  const data = join(folder, 'busy');
+  const first = startProgram(['up', '--data', data, ...onLoopback], { flavour: 'packed' });
+  try {
+    const { host } = new URL(await consoleAddress(first));
+    const options = ['--interfaces', 'lo', '--exclude-interfaces', 'none'];
+    const samePort = startProgram(
+      ['up', '--data', join(folder, 'other'), '--listen', host, ...options],
+      { flavour: 'packed' },
+    );
+    await samePort.waitFor(/error: .*\[ERR_/);
+    expect(samePort.output()).toContain(host);
+    expect(await samePort.stop()).toBe(1);
+
+    const sameFolder = startProgram(['up', '--data', data, ...onLoopback], { flavour: 'packed' });
+    await sameFolder.waitFor(/error: .*\[ERR_/);
+    expect(sameFolder.output()).toContain(data);
+    expect(sameFolder.output()).not.toMatch(/^\s+at /m);
+    expect(await sameFolder.stop()).toBe(1);
+  } finally {
+    await first.stop();
+  }
+});

@@ -1,0 +1,120 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeEach, expect, test } from 'vitest';
+import { ROOT } from '../../support/source-tree.ts';
+
+const base = mkdtempSync(join(tmpdir(), 'netobserv-bootstrap-'));
+afterAll(() => rmSync(base, { recursive: true }));
+
+// What the script may use besides the shell; everything else on this host is hidden from it.
+const TOOLS = ['cat', 'dirname', 'find', 'sed', 'uname'];
+const BUILD_TOOLS = ['clang', 'gcc', 'strip'];
+
+let clone = '';
+let bin = '';
+beforeEach(() => {
+  clone = mkdtempSync(join(base, 'clone-'));
+  bin = join(clone, 'bin');
+  mkdirSync(bin);
+  mkdirSync(join(clone, 'scripts'));
+  copyFileSync(join(ROOT, 'scripts/bootstrap.sh'), join(clone, 'scripts/bootstrap.sh'));
+  writeFileSync(join(clone, 'package-lock.json'), '{}');
+  for (const tool of TOOLS) {
+    const path = execFileSync('sh', ['-c', `command -v ${tool}`], { encoding: 'utf8' }).trim();
+    symlinkSync(path, join(bin, tool));
+  }
+  fake('id', 'echo 0');
+  fake('npm', 'echo "npm $*" >> log; mkdir -p node_modules/.bin; touch node_modules/.bin/node');
+  writeFileSync(join(bin, 'npm'), 'chmod +x node_modules/.bin/node\n', { flag: 'a' });
+  writeFileSync(join(bin, 'npm'), 'touch node_modules/.package-lock.json\n', { flag: 'a' });
+  symlinkSync('/usr/bin/touch', join(bin, 'touch'));
+  symlinkSync('/bin/mkdir', join(bin, 'mkdir'));
+  symlinkSync('/bin/chmod', join(bin, 'chmod'));
+  for (const tool of BUILD_TOOLS) fake(tool, '');
+});
+
+function fake(name: string, script: string): void {
+  writeFileSync(join(bin, name), `#!/bin/sh\n${script}\n`);
+  chmodSync(join(bin, name), 0o755);
+}
+
+function bootstrap(goal: string): { status: number | null; stdout: string; stderr: string } {
+  return spawnSync('/bin/sh', [join(clone, 'scripts/bootstrap.sh'), goal], {
+    encoding: 'utf8',
+    env: { PATH: bin },
+  });
+}
+
+const log = (): string => {
+  const path = join(clone, 'log');
+  return existsSync(path) ? readFileSync(path, 'utf8') : '';
+};
+
+test('a fresh clone gets its npm packages, a second run is silent', () => {
+  const first = bootstrap('build');
+  expect(first).toMatchObject({ status: 0, stdout: 'installing npm packages\n', stderr: '' });
+  expect(log()).toBe('npm ci --loglevel=error --no-audit --no-fund\n');
+  expect(bootstrap('build')).toMatchObject({ status: 0, stdout: '', stderr: '' });
+  expect(log().split('\n')).toHaveLength(2);
+});
+
+test('a newer lockfile installs again', () => {
+  bootstrap('build');
+  utimesSync(join(clone, 'package-lock.json'), 4e9, 4e9);
+  expect(bootstrap('build').stdout).toBe('installing npm packages\n');
+});
+
+test('root on Debian gets what is missing for the goal, after being told', () => {
+  rmSync(join(bin, 'clang'));
+  fake('apt-get', `echo "apt-get $*" >> ${clone}/log; cp ${bin}/gcc ${bin}/clang`);
+  symlinkSync('/bin/cp', join(bin, 'cp'));
+  const { status, stdout } = bootstrap('build');
+  expect(status).toBe(0);
+  expect(stdout).toBe('installing Debian packages: clang\ninstalling npm packages\n');
+  expect(log()).toContain('apt-get install -y -qq --no-install-recommends clang\n');
+});
+
+test('a first try that fails is repeated with new package lists', () => {
+  rmSync(join(bin, 'clang'));
+  const count = `${clone}/updated`;
+  fake(
+    'apt-get',
+    `echo "$1" >> ${clone}/log; [ "$1" = update ] && touch ${count}; [ -e ${count} ]`,
+  );
+  expect(bootstrap('build').status).toBe(0);
+  expect(log()).toBe('install\nupdate\ninstall\nnpm ci --loglevel=error --no-audit --no-fund\n');
+});
+
+test('anybody else is told once what to install, and nothing is done', () => {
+  for (const tool of BUILD_TOOLS) rmSync(join(bin, tool));
+  fake('id', 'echo 1000');
+  fake('apt-get', `echo called >> ${clone}/log`);
+  const { status, stdout, stderr } = bootstrap('test');
+  expect(status).toBe(1);
+  expect(stdout).toBe('');
+  expect(stderr).toMatch(/apt-get install -y --no-install-recommends .*\bclang\b.*\bgcc\b/);
+  expect(stderr).toMatch(/\bchromium\b/);
+  expect(log()).toBe('');
+});
+
+test('a goal needs only its own packages', () => {
+  // Tools of the tests, such as tcpdump, are hidden here, and building does not miss them.
+  expect(bootstrap('start').status).toBe(0);
+});
+
+test('an unknown goal is refused', () => {
+  expect(bootstrap('everything')).toMatchObject({ status: 2 });
+});
