@@ -23,11 +23,11 @@ static __always_inline int flow(struct __sk_buff *skb, bool egress, bool has_l2)
 	__u32 tag = get_tag(skb);
 	bool sampled_out;
 
-	if (tag == TAG_SAMPLED_OUT)
+	if (unlikely(tag == TAG_SAMPLED_OUT))
 		return HOOK_NEXT;
 	sampled_out = tag == TAG_NONE && is_sampled_out();
 	/* Only the wire size of several segments takes parsing. */
-	if (sampled_out && !skb->gso_size) {
+	if (unlikely(sampled_out && !skb->gso_size)) {
 		wire = wire_of(skb, 0);
 		count(STAT_SAMPLED_OUT, wire.packets, wire.bytes);
 		set_tag(skb, TAG_SAMPLED_OUT);
@@ -35,13 +35,13 @@ static __always_inline int flow(struct __sk_buff *skb, bool egress, bool has_l2)
 	}
 
 	verdict = parse(skb, &packet, has_l2);
-	if (sampled_out) {
+	if (unlikely(sampled_out)) {
 		wire = wire_of(skb, packet.headers);
 		count(STAT_SAMPLED_OUT, wire.packets, wire.bytes);
 		set_tag(skb, TAG_SAMPLED_OUT);
 		return HOOK_NEXT;
 	}
-	if (verdict != PARSE_FLOW) {
+	if (unlikely(verdict != PARSE_FLOW)) {
 		if (tag != TAG_NONE)
 			return HOOK_NEXT;
 		wire = wire_of(skb, packet.headers);

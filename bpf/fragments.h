@@ -46,7 +46,7 @@ static __always_inline void fragment_key_of(struct fragment_key *into, const str
 }
 
 /* A refusal costs later fragments their ports, nothing else: they are recorded all the same. */
-static __always_inline void remember_fragment(const struct flow_key *flow, __u32 id)
+static noinline void remember_fragment(const struct flow_key *flow, __u32 id)
 {
 	struct fragment_key key;
 	struct fragment_ports ports = {
@@ -60,7 +60,7 @@ static __always_inline void remember_fragment(const struct flow_key *flow, __u32
 	bpf_map_update_elem(&fragments, &key, &ports, BPF_ANY);
 }
 
-static __always_inline void recall_fragment(struct flow_key *flow, __u32 id)
+static noinline void recall_fragment(struct flow_key *flow, __u32 id)
 {
 	struct fragment_key key;
 	const struct fragment_ports *ports;

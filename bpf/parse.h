@@ -78,11 +78,9 @@ static __always_inline const void *peek(struct __sk_buff *skb, __u32 offset, voi
 
 	offset &= OFFSET_MASK;
 	at = (const void *)(long)skb->data + offset;
-	if (READ_IN_PLACE && at + size <= (const void *)(long)skb->data_end)
-		return at;
-	if (bpf_skb_load_bytes(skb, offset, copy, size))
-		return NULL;
-	return copy;
+	if (unlikely(!READ_IN_PLACE || at + size > (const void *)(long)skb->data_end))
+		return bpf_skb_load_bytes(skb, offset, copy, size) ? NULL : copy;
+	return at;
 }
 
 /* Headers sizes below which a transport's header is cut short. */
@@ -111,13 +109,13 @@ static __always_inline enum verdict parse_tcp(struct __sk_buff *skb, struct pack
 	__u16 flags;
 
 	/* A first fragment may hold as little as eight bytes of the header; padding may follow. */
-	if (room < sizeof(copy))
+	if (unlikely(room < sizeof(copy)))
 		return PARSE_FLOW;
 	head = peek(skb, packet->l4, copy, sizeof(copy));
-	if (!head)
+	if (unlikely(!head))
 		return PARSE_MALFORMED;
 	length = (head[12] >> 4) * 4;
-	if (length < sizeof(struct tcphdr) || (length > room && !packet->is_fragment))
+	if (unlikely(length < sizeof(struct tcphdr) || (length > room && !packet->is_fragment)))
 		return PARSE_MALFORMED;
 	packet->headers += length;
 
@@ -144,16 +142,16 @@ static __always_inline enum verdict parse_l4(struct __sk_buff *skb, struct packe
 	__u32 room = packet->end - packet->l4;
 
 	packet->headers = packet->l4;
-	if (packet->is_later_fragment) {
+	if (unlikely(packet->is_later_fragment)) {
 		recall_fragment(key, packet->fragment_id);
 		return PARSE_FLOW;
 	}
 	if (!minimum)
 		return PARSE_FLOW;
-	if (room < (packet->is_fragment ? sizeof(*head) : minimum))
+	if (unlikely(room < (packet->is_fragment ? sizeof(*head) : minimum)))
 		return PARSE_MALFORMED;
 	head = peek(skb, packet->l4, &copy, sizeof(copy));
-	if (!head)
+	if (unlikely(!head))
 		return PARSE_MALFORMED;
 
 	if (key->protocol == IPPROTO_ICMP || key->protocol == IPPROTO_ICMPV6) {
@@ -163,7 +161,7 @@ static __always_inline enum verdict parse_l4(struct __sk_buff *skb, struct packe
 		key->src_port = bpf_ntohs(head->first);
 		key->dst_port = bpf_ntohs(head->second);
 	}
-	if (packet->is_fragment)
+	if (unlikely(packet->is_fragment))
 		remember_fragment(key, packet->fragment_id);
 
 	if (key->protocol == IPPROTO_TCP)
@@ -188,14 +186,14 @@ static __always_inline enum verdict parse_ipv4(struct __sk_buff *skb, struct pac
 	const struct iphdr *ip = peek(skb, packet->l3, &copy, sizeof(copy));
 	__u32 header, total, fragment;
 
-	if (!ip || ip->version != 4)
+	if (unlikely(!ip || ip->version != 4))
 		return PARSE_MALFORMED;
 	header = ip->ihl * 4;
 	total = bpf_ntohs(ip->tot_len);
-	/* Packets over 64 KiB that are yet to be cut into segments have no length in their header. */
-	if (!total && skb->gso_size)
+	/* Packets over 64 KiB, yet to be cut into segments, have no length in their header. */
+	if (unlikely(!total && skb->gso_size))
 		total = skb->len - packet->l3;
-	if (header < sizeof(*ip) || total < header || packet->l3 + total > skb->len)
+	if (unlikely(header < sizeof(*ip) || total < header || packet->l3 + total > skb->len))
 		return PARSE_MALFORMED;
 
 	packet->eth_protocol = ETH_P_IP;
@@ -206,7 +204,7 @@ static __always_inline enum verdict parse_ipv4(struct __sk_buff *skb, struct pac
 	map_ipv4(packet->key.dst_ip, ip->daddr);
 	packet->key.protocol = ip->protocol;
 	fragment = bpf_ntohs(ip->frag_off);
-	if (fragment & (IP_MORE_FRAGMENTS | IP_FRAGMENT_OFFSET)) {
+	if (unlikely(fragment & (IP_MORE_FRAGMENTS | IP_FRAGMENT_OFFSET))) {
 		packet->is_fragment = true;
 		packet->is_later_fragment = fragment & IP_FRAGMENT_OFFSET;
 		packet->fragment_id = ip->id;
@@ -247,12 +245,13 @@ static __always_inline enum verdict parse_ipv6_extensions(struct __sk_buff *skb,
 		if (next == IPPROTO_FRAGMENT) {
 			fragment = bpf_ntohs(extension->fragment_offset);
 			/* Neither offset nor more to come: an atomic fragment (RFC 6946), whole. */
-			packet->is_fragment = fragment & (IPV6_FRAGMENT_OFFSET | IPV6_MORE_FRAGMENTS);
+			packet->is_fragment =
+				fragment & (IPV6_FRAGMENT_OFFSET | IPV6_MORE_FRAGMENTS);
 			packet->is_later_fragment = fragment & IPV6_FRAGMENT_OFFSET;
 			packet->fragment_id = extension->fragment_id;
 		}
 		next = extension->next;
-		if (packet->is_later_fragment) {
+		if (unlikely(packet->is_later_fragment)) {
 			packet->key.protocol = next;
 			return PARSE_FLOW;
 		}
@@ -267,13 +266,13 @@ static __always_inline enum verdict parse_ipv6(struct __sk_buff *skb, struct pac
 	enum verdict verdict;
 	__u32 total;
 
-	if (!ip || ip->version != 6)
+	if (unlikely(!ip || ip->version != 6))
 		return PARSE_MALFORMED;
 	total = sizeof(*ip) + bpf_ntohs(ip->payload_len);
 	/* As with IPv4, and for real jumbograms (RFC 2675): the length is elsewhere. */
 	if (!ip->payload_len && (skb->gso_size || ip->nexthdr == IPPROTO_HOPOPTS))
 		total = skb->len - packet->l3;
-	if (packet->l3 + total > skb->len)
+	if (unlikely(packet->l3 + total > skb->len))
 		return PARSE_MALFORMED;
 
 	packet->eth_protocol = ETH_P_IPV6;
@@ -284,7 +283,7 @@ static __always_inline enum verdict parse_ipv6(struct __sk_buff *skb, struct pac
 	__builtin_memcpy(packet->key.dst_ip, &ip->daddr, sizeof(packet->key.dst_ip));
 	packet->key.protocol = ip->nexthdr;
 	verdict = parse_ipv6_extensions(skb, packet);
-	if (verdict != PARSE_FLOW)
+	if (unlikely(verdict != PARSE_FLOW))
 		return verdict;
 	return parse_l4(skb, packet);
 }
@@ -336,7 +335,7 @@ static __always_inline enum verdict parse(struct __sk_buff *skb, struct packet *
 {
 	__u16 protocol;
 
-	if (skb->vlan_present)
+	if (unlikely(skb->vlan_present))
 		packet->vlan_id = skb->vlan_tci & VLAN_VID_MASK;
 	protocol = has_l2 ? parse_ethernet(skb, packet) : parse_version(skb);
 	if (protocol == ETH_P_IP)

@@ -57,7 +57,7 @@ static __always_inline void wake_when_filled(void)
 	if (!config.wake_entries)
 		return;
 	entries = __sync_fetch_and_add(&inserted, 1) + 1;
-	/* The counter passes the limit once per swap. A full ring means that user space is awake. */
+	/* The counter passes the limit once per swap. A full ring: user space is awake already. */
 	if (entries == config.wake_entries)
 		bpf_ringbuf_output(&wake, &entries, sizeof(entries), 0);
 }
@@ -75,7 +75,7 @@ static __always_inline __u64 interface_slot(struct __sk_buff *skb, bool egress)
 
 #define SLOT_DIRECTIONS ((__u64)(SEEN_INGRESS | SEEN_EGRESS) << 32)
 
-/* What the packet is on the wire, where offloads have yet to cut it up or have already joined it. */
+/* What a packet is on the wire, where offloads have yet to cut it up or have joined it already. */
 struct wire {
 	__u64 packets;
 	__u64 bytes;
@@ -87,8 +87,8 @@ static __always_inline struct wire wire_of(struct __sk_buff *skb, __u32 headers)
 	struct wire wire = { .packets = 1, .bytes = skb->len };
 	__u32 size = skb->gso_size;
 
-	/* A tag that the device adds or has removed is not in the buffer, but it was on the wire. */
-	if (skb->vlan_present) {
+	/* A tag that the device adds or has removed is not in the buffer, but on the wire. */
+	if (unlikely(skb->vlan_present)) {
 		wire.bytes += 4;
 		headers += 4;
 	}
@@ -99,6 +99,12 @@ static __always_inline struct wire wire_of(struct __sk_buff *skb, __u32 headers)
 	if (!wire.packets)
 		wire.packets = skb->len > headers ? (skb->len - headers + size - 1) / size : 1;
 	wire.bytes += (wire.packets - 1) * headers;
+	/*
+	 * On its way out the kernel has worked out the same sum, with all headers of a tunnel, of
+	 * which the flow's are only the outer ones. On its way in the field is the buffer's length.
+	 */
+	if (skb->wire_len > wire.bytes)
+		wire.bytes = skb->wire_len;
 	return wire;
 }
 
@@ -184,7 +190,7 @@ static __always_inline void record(struct __sk_buff *skb, const struct packet *p
 	struct flow_metrics *flow, fresh;
 	long error;
 
-	/* Never so: the element is set at load and only ever replaced. The verifier must be told. */
+	/* Never: the element is set at load and only ever replaced. The verifier must be told. */
 	if (!flows)
 		return;
 	flow = bpf_map_lookup_elem(flows, &packet->key);
@@ -199,7 +205,7 @@ static __always_inline void record(struct __sk_buff *skb, const struct packet *p
 		return;
 	}
 	if (error == -EEXIST) {
-		/* Another CPU came first; nothing removes entries from the map that is written to. */
+		/* Another CPU came first; nothing removes entries from the current map. */
 		flow = bpf_map_lookup_elem(flows, &packet->key);
 		if (flow) {
 			add_packet(flow, packet, wire, slot, now);

@@ -15,7 +15,7 @@ struct {
  * A TC program runs with soft interrupts off, so nobody else is on this CPU's slot meanwhile.
  * A function of its own, off the hot path, and thereby the enum is in the object's BTF.
  */
-static __attribute__((noinline)) void count(enum stat which, __u64 packets, __u64 bytes)
+static noinline void count(enum stat which, __u64 packets, __u64 bytes)
 {
 	__u32 index = which;
 	struct stat_value *value = bpf_map_lookup_elem(&stats, &index);

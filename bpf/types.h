@@ -23,7 +23,7 @@ struct flow_key {
 /* Interfaces on which packets of one flow are remembered; more are counted in a statistic. */
 #define MAX_OBSERVED_INTERFACES 6
 
-/* What ifindex_seen is made of: the number and, on top, the directions in which the flow was seen. */
+/* The parts of ifindex_seen: the number and, on top, the directions in which the flow was seen. */
 enum ifindex_seen {
 	IFINDEX_MASK = 0x3fffffff,
 	SEEN_INGRESS = 0x40000000,
@@ -66,14 +66,17 @@ struct flow_metrics {
 	__u8 dst_mac[6];
 };
 
+_Static_assert(sizeof(struct flow_key) == 40, "see above");
+_Static_assert(sizeof(struct flow_metrics) == 104, "see above");
+
 /* One per-CPU counter pair for each way a packet can go unrecorded (and some facts besides). */
 enum stat {
 	STAT_SAMPLED_OUT,
 	STAT_NOT_IP,
-	STAT_MALFORMED, /* IP said to be there, but its headers are cut short or contradict themselves */
+	STAT_MALFORMED, /* said to be IP, but its headers are cut short or contradict themselves */
 	STAT_MAP_FULL, /* no room for a new flow */
 	STAT_MAP_ERROR, /* any other refusal of the map */
-	STAT_INTERFACES_MISSED, /* recorded, but on one interface more than the flow has slots for */
+	STAT_INTERFACES_MISSED, /* recorded, but on an interface for which no slot was left */
 	STAT_COUNT,
 };
 
@@ -85,7 +88,7 @@ struct stat_value {
 /* Set once before loading: the verifier prunes what is off. */
 struct config {
 	__u32 sampling;
-	__u32 wake_entries; /* new flows in the current map at which user space is woken; 0: never */
+	__u32 wake_entries; /* new flows in the current map that wake user space; 0: never */
 	__u8 has_netns_cookie; /* the kernel lets programs see the device's namespace (Linux 6.2) */
 	__u8 pad[7];
 };

@@ -178,7 +178,8 @@ static bool drop_qdisc(struct object *object, const struct attachment *attachmen
 	bool in_use;
 
 	for (other = object->attachments; other; other = other->next) {
-		if (other != attachment && other->link < 0 && other->ifindex == attachment->ifindex &&
+		if (other != attachment && other->link < 0 &&
+		    other->ifindex == attachment->ifindex &&
 		    other->netns_inode == attachment->netns_inode) {
 			other->owns_qdisc = true;
 			return true;

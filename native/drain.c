@@ -87,7 +87,8 @@ static napi_value start(napi_env env, struct job *job)
 	napi_value promise, name;
 
 	if (napi_create_string_utf8(env, "netobserv", NAPI_AUTO_LENGTH, &name) == napi_ok &&
-	    napi_create_async_work(env, NULL, name, execute, complete, job, &job->work) == napi_ok &&
+	    napi_create_async_work(env, NULL, name, execute, complete, job, &job->work) ==
+		    napi_ok &&
 	    napi_create_promise(env, &job->deferred, &promise) == napi_ok &&
 	    napi_queue_async_work(env, job->work) == napi_ok)
 		return promise;
@@ -189,24 +190,28 @@ static void run_drain(struct job *job)
 	uint32_t count;
 
 	if (!drain_batch(job, &count) && !job->failure.code && count == 0 && resumed)
-		/* Nothing behind the place reached last time: only from the start is empty empty. */
+		/* Nothing behind the place reached last time; ask once more from the start. */
 		drain_batch(job, &count);
 	job->result = count;
 }
 
 static void end_drain(struct job *job)
 {
-	job->cursor->map = job->map;
+	job->cursor->busy = false;
 }
 
-/* The cursor of a map, made on first use; -1 as its map while a drain is under way. */
-static struct cursor *take_cursor(struct object *object, int map, struct failure *failure)
+/* The cursor of a map, made on first use. */
+static struct cursor *find_cursor(struct object *object, int map, struct failure *failure)
 {
 	struct cursor *cursor;
 
 	for (cursor = object->cursors; cursor; cursor = cursor->next) {
-		if (cursor->map == map)
+		if (cursor->map != map)
+			continue;
+		if (!cursor->busy)
 			return cursor;
+		fail(failure, EBUSY, "drain: one is under way");
+		return NULL;
 	}
 	cursor = calloc(1, sizeof(*cursor));
 	if (!cursor) {
@@ -240,7 +245,7 @@ static bool get_drain(napi_env env, napi_value *arguments, struct job *job)
 		throw_failure(env, &failure);
 		return false;
 	}
-	job->cursor = take_cursor(job->object, job->map, &failure);
+	job->cursor = find_cursor(job->object, job->map, &failure);
 	if (!job->cursor) {
 		throw_failure(env, &failure);
 		return false;
@@ -271,6 +276,7 @@ napi_value drain(napi_env env, napi_callback_info info)
 			return NULL;
 		}
 	}
+	job->cursor->busy = true;
 	job->done = end_drain;
 	return start(env, job);
 }

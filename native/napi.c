@@ -42,8 +42,8 @@ napi_value error_value(napi_env env, struct failure *failure)
 	char message[256];
 	napi_value text, error = NULL;
 
-	snprintf(message, sizeof(message), "%s: %s: %s", failure->call, code ? code : "unknown error",
-		 strerror(failure->code));
+	snprintf(message, sizeof(message), "%s: %s: %s", failure->call,
+		 code ? code : "unknown error", strerror(failure->code));
 	if (napi_create_string_utf8(env, message, NAPI_AUTO_LENGTH, &text) == napi_ok &&
 	    napi_create_error(env, NULL, text, &error) == napi_ok) {
 		set_string(env, error, "code", code ? code : "UNKNOWN");

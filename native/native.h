@@ -71,10 +71,11 @@ struct attachment {
 	bool owns_qdisc;
 };
 
-/* Where a batch of a map went on; a map is drained by one caller at a time. */
+/* Where the next batch of a map goes on; a map is drained by one caller at a time. */
 struct cursor {
 	struct cursor *next;
 	int map;
+	bool busy;
 	bool started;
 	uint32_t token;
 };

@@ -110,7 +110,8 @@ bool has_tc_filters(int ifindex, bool *result, struct failure *failure)
 		return fail(failure, errno, "socket(AF_NETLINK)");
 	listed = dump_filters(fd, ifindex, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS), result,
 			      failure) &&
-		 dump_filters(fd, ifindex, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS), result, failure);
+		 dump_filters(fd, ifindex, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS), result,
+			      failure);
 	close(fd);
 	return listed;
 }
@@ -160,7 +161,8 @@ napi_value open_namespace(napi_env env, napi_callback_info info)
 	snprintf(digits, sizeof(digits), "%" PRIu64, cookie);
 	if (napi_create_object(env, &result) != napi_ok ||
 	    napi_create_string_utf8(env, digits, NAPI_AUTO_LENGTH, &text) != napi_ok ||
-	    !set_number(env, result, "fd", fd) || !set_number(env, result, "inode", status.st_ino) ||
+	    !set_number(env, result, "fd", fd) ||
+	    !set_number(env, result, "inode", status.st_ino) ||
 	    !set_value(env, result, "cookie", text)) {
 		close(fd);
 		return NULL;

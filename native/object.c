@@ -37,13 +37,20 @@ static int collect_log(enum libbpf_print_level level, const char *format, va_lis
 		memcpy(log_buffer, text + length - (LOG_BYTES - 1), LOG_BYTES);
 	} else {
 		if (length > room) {
-			memmove(log_buffer, log_buffer + (length - room), used - (length - room) + 1);
 			used -= length - room;
+			memmove(log_buffer, log_buffer + (length - room), used + 1);
 		}
 		memcpy(log_buffer + used, text, length + 1);
 	}
 	free(text);
 	return 0;
+}
+
+static void close_bpf(struct object *object)
+{
+	if (object->bpf)
+		bpf_object__close(object->bpf);
+	object->bpf = NULL;
 }
 
 static void free_object(struct object *object)
@@ -55,15 +62,17 @@ static void free_object(struct object *object)
 		object->cursors = cursor->next;
 		free(cursor);
 	}
-	if (object->bpf)
-		bpf_object__close(object->bpf);
+	close_bpf(object);
 	free(object);
 }
 
 void release_object(struct object *object)
 {
-	if (--object->references == 0)
+	object->references--;
+	if (object->references == 0)
 		free_object(object);
+	else if (object->references == 1 && object->closed)
+		close_bpf(object);
 }
 
 static void finalize_object(napi_env env, void *data, void *hint)
@@ -250,9 +259,7 @@ static napi_value wrap_object(napi_env env, struct bpf_object *bpf)
 		throw_failure(env, &failure);
 		return NULL;
 	}
-	if (napi_type_tag_object(env, value, &object_tag) != napi_ok)
-		return NULL;
-	return value;
+	return napi_type_tag_object(env, value, &object_tag) == napi_ok ? value : NULL;
 }
 
 napi_value load(napi_env env, napi_callback_info info)
@@ -293,10 +300,8 @@ napi_value close_object(napi_env env, napi_callback_info info)
 		return NULL;
 	detach_all(object);
 	object->closed = true;
-	if (object->references == 1) {
-		bpf_object__close(object->bpf);
-		object->bpf = NULL;
-	}
+	if (object->references == 1)
+		close_bpf(object);
 	return NULL;
 }
 
@@ -333,8 +338,8 @@ napi_value read_map(napi_env env, napi_callback_info info)
 	    !get_u32(env, arguments[2], "index", &index) ||
 	    !get_bytes(env, arguments[3], "into", &into, &size) || map_fd(env, object, name) < 0)
 		return NULL;
-	if (!read_element(bpf_object__find_map_by_name(object->bpf, name), index, into, size, &copied,
-			  &failure)) {
+	if (!read_element(bpf_object__find_map_by_name(object->bpf, name), index, into, size,
+			  &copied, &failure)) {
 		throw_failure(env, &failure);
 		return NULL;
 	}

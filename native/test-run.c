@@ -71,10 +71,10 @@ napi_value test_run(napi_env env, napi_callback_info info)
 		return NULL;
 	}
 
-	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_size_in = size, .data_out = out,
-		    .data_size_out = TEST_FRAME_BYTES, .ctx_in = &context,
-		    .ctx_size_in = sizeof(context), .ctx_out = &after, .ctx_size_out = sizeof(after),
-		    .repeat = repeat);
+	LIBBPF_OPTS(bpf_test_run_opts, run, .repeat = repeat, .data_in = frame,
+		    .data_size_in = size, .data_out = out, .data_size_out = TEST_FRAME_BYTES,
+		    .ctx_in = &context, .ctx_size_in = sizeof(context), .ctx_out = &after,
+		    .ctx_size_out = sizeof(after));
 	if (bpf_prog_test_run_opts(fd, &run)) {
 		fail(&failure, errno, "bpf(BPF_PROG_TEST_RUN)");
 		throw_failure(env, &failure);

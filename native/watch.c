@@ -126,7 +126,8 @@ static void deliver(struct watcher *watcher, struct event *event)
 	napi_status status;
 
 	do {
-		status = napi_call_threadsafe_function(watcher->deliver, event, napi_tsfn_nonblocking);
+		status = napi_call_threadsafe_function(watcher->deliver, event,
+						       napi_tsfn_nonblocking);
 	} while (status == napi_queue_full && wait_for_queue(watcher));
 	if (status != napi_ok)
 		free(event);
@@ -169,7 +170,8 @@ static napi_value bytes_of(napi_env env, const struct event *event)
 		return value;
 	}
 	if (napi_create_arraybuffer(env, event->size, &copy, &buffer) != napi_ok ||
-	    napi_create_typedarray(env, napi_uint8_array, event->size, buffer, 0, &value) != napi_ok)
+	    napi_create_typedarray(env, napi_uint8_array, event->size, buffer, 0, &value) !=
+		    napi_ok)
 		return NULL;
 	memcpy(copy, event->bytes, event->size);
 	return value;
@@ -195,22 +197,23 @@ static void call_listener(napi_env env, napi_value listener, void *context, void
 static bool get_watcher(napi_env env, napi_callback_info info, size_t count, napi_value *arguments,
 			struct watcher **into)
 {
+	struct failure failure = { .code = EBADF, .call = "use of a closed watcher" };
 	napi_value self;
 	size_t given = count;
+	bool is_ours = false;
 	void *data;
 
 	if (napi_get_cb_info(env, info, &given, arguments, &self, NULL) != napi_ok ||
-	    given < count || napi_unwrap(env, self, &data) != napi_ok) {
+	    given < count ||
+	    napi_check_object_type_tag(env, self, &watcher_tag, &is_ours) != napi_ok || !is_ours) {
 		throw_type(env, "not called on a watcher, or too few arguments");
 		return false;
 	}
-	*into = data;
-	if ((*into)->closed) {
-		struct failure failure = { .code = EBADF, .call = "use of a closed watcher" };
-
+	if (napi_unwrap(env, self, &data) != napi_ok) {
 		throw_failure(env, &failure);
 		return false;
 	}
+	*into = data;
 	return true;
 }
 
@@ -247,7 +250,8 @@ static napi_value add_socket(napi_env env, napi_callback_info info)
 	napi_value arguments[1];
 	uint32_t fd;
 
-	if (!get_watcher(env, info, 1, arguments, &watcher) || !get_u32(env, arguments[0], "fd", &fd))
+	if (!get_watcher(env, info, 1, arguments, &watcher) ||
+	    !get_u32(env, arguments[0], "fd", &fd))
 		return NULL;
 	if (!add_source(watcher, (int)fd, NULL, &failure))
 		throw_failure(env, &failure);
@@ -283,7 +287,8 @@ static napi_value add_ring(napi_env env, napi_callback_info info)
 		throw_failure(env, &failure);
 		return NULL;
 	}
-	return napi_create_int32(env, ring_buffer__epoll_fd(ring), &result) == napi_ok ? result : NULL;
+	return napi_create_int32(env, ring_buffer__epoll_fd(ring), &result) == napi_ok ? result :
+											 NULL;
 }
 
 static void free_source(struct watcher *watcher, struct source *source)
@@ -302,7 +307,8 @@ static napi_value remove_source(napi_env env, napi_callback_info info)
 	napi_value arguments[1];
 	uint32_t fd;
 
-	if (!get_watcher(env, info, 1, arguments, &watcher) || !get_u32(env, arguments[0], "fd", &fd))
+	if (!get_watcher(env, info, 1, arguments, &watcher) ||
+	    !get_u32(env, arguments[0], "fd", &fd))
 		return NULL;
 	pthread_mutex_lock(&watcher->lock);
 	for (place = &watcher->sources; *place; place = &(*place)->next) {
@@ -343,9 +349,13 @@ static void stop_watcher(struct watcher *watcher)
 static napi_value close_watcher(napi_env env, napi_callback_info info)
 {
 	struct watcher *watcher;
+	napi_value self;
 
 	if (!get_watcher(env, info, 0, NULL, &watcher))
 		return NULL;
+	/* The memory goes with the queue of events, so the handle must not lead to it any more. */
+	if (napi_get_cb_info(env, info, NULL, NULL, &self, NULL) == napi_ok)
+		napi_remove_wrap(env, self, NULL);
 	stop_watcher(watcher);
 	napi_release_threadsafe_function(watcher->deliver, napi_tsfn_abort);
 	return NULL;

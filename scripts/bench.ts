@@ -50,7 +50,8 @@ for (const { name, bench } of await findBenches(process.argv.slice(2))) {
       figures.push({ bench: name, ...figure, met: isMet(figure) });
     }
   } catch (error) {
-    console.log(`\n${name}: ${error instanceof Error ? error.message : String(error)}`);
+    // Of an error in the middle and one while tidying up, the first is the reason.
+    console.log(`\n${name}:`, error instanceof SuppressedError ? error.suppressed : error);
     failures.push(name);
   }
 }

@@ -49,7 +49,7 @@ function cString(bytes: Buffer, at: number): string {
 }
 
 /** The contents of one section of a little-endian ELF64 file. */
-export function elfSection(file: Buffer, wanted: string): Buffer {
+function elfSection(file: Buffer, wanted: string): Buffer {
   const table = Number(file.readBigUInt64LE(40));
   const count = file.readUInt16LE(60);
   const header = (index: number): Buffer =>

@@ -7,10 +7,11 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, renameSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { isUpToDate, root } from './up-to-date.ts';
+import { ROOT } from './steps.ts';
+import { isUpToDate } from './up-to-date.ts';
 
-const SOURCES = [join(root, 'bpf'), join(root, 'bpf/tests')];
-const OUTPUT = join(root, 'build/bpf');
+const SOURCES = [join(ROOT, 'bpf'), join(ROOT, 'bpf/tests')];
+const OUTPUT = join(ROOT, 'build/bpf');
 
 const FLAGS = [
   ...['-target', 'bpf', '-mcpu=v3', '-O2', '-g'],
@@ -32,7 +33,7 @@ export function buildBpf(): void {
     if (isUpToDate(object, inputs)) continue;
     // Renamed into place, so that a run cut short leaves no half-written object that looks new.
     const draft = `${object}.${process.pid}`;
-    const args = [...FLAGS, machineInclude(), `-I${join(root, 'bpf')}`, '-c', source, '-o', draft];
+    const args = [...FLAGS, machineInclude(), `-I${join(ROOT, 'bpf')}`, '-c', source, '-o', draft];
     execFileSync('clang', args, { stdio: 'inherit' });
     renameSync(draft, object);
   }

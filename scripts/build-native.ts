@@ -8,9 +8,10 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, renameSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { isUpToDate, root } from './up-to-date.ts';
+import { ROOT } from './steps.ts';
+import { isUpToDate } from './up-to-date.ts';
 
-const OUTPUT = join(root, 'build/native/netobserv.node');
+const OUTPUT = join(ROOT, 'build/native/netobserv.node');
 const ARCHIVES = ['libbpf.a', 'libelf.a', 'libz.a'];
 
 const FLAGS = [
@@ -27,7 +28,7 @@ function archive(name: string): string {
 }
 
 export function buildNative(): void {
-  const folder = join(root, 'native');
+  const folder = join(ROOT, 'native');
   const files = readdirSync(folder).map((name) => join(folder, name));
   if (isUpToDate(OUTPUT, [...files, import.meta.filename])) return;
   const resolve = createRequire(import.meta.url).resolve;

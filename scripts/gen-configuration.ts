@@ -6,13 +6,14 @@ import { consoleOptions } from '../src/console/server/config.ts';
 import type { GeneratedFile } from './gen.ts';
 import { code, table } from './markdown.ts';
 
-const INTRODUCTION = `<!-- Generated from the option tables by scripts/gen-configuration.ts; do not edit. -->
+const INTRODUCTION = `
+<!-- Generated from option tables by scripts/gen-configuration.ts; do not edit. -->
 
 # Configuration
 
-Every option is a flag, an environment variable and a key of the file given with \`--config\` (YAML or
-JSON, keys as the flags without \`--\`). A flag wins over the environment, which wins over the file. An
-empty value means the default.`;
+Every option is a flag, an environment variable and a key of the file given with \`--config\`
+(YAML or JSON, keys as the flags without \`--\`). A flag wins over the environment, which wins over
+the file. An empty value means the default.`.trimStart();
 
 /** Tables by heading, in the order of the page. */
 const TABLES: readonly (readonly [title: string, table: OptionTable])[] = [

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Btf, readBtf } from './btf.ts';
 import { buildBpf } from './build-bpf.ts';
-import { root } from './up-to-date.ts';
+import { ROOT } from './steps.ts';
 
 const STRUCTS = ['flow_key', 'flow_metrics', 'observed_interface', 'stat_value', 'config'];
 const ENUMS = ['stat', 'ifindex_seen'];
@@ -48,13 +48,13 @@ function enumText(btf: Btf, name: string): string {
 
 export async function generateLayout(): Promise<{ path: string; text: string }> {
   buildBpf();
-  const btf = readBtf(readFileSync(join(root, 'build/bpf/flows.bpf.o')));
+  const btf = readBtf(readFileSync(join(ROOT, 'build/bpf/flows.bpf.o')));
   const text = [
     '// Generated from the BTF of bpf/flows.bpf.c by scripts/gen-layout.ts; do not edit.',
     ...STRUCTS.map((name) => structText(btf, name)),
     ...ENUMS.map((name) => enumText(btf, name)),
   ].join('\n\n');
-  return { path: join(root, 'src/agent/drain/layout.gen.ts'), text: `${text}\n` };
+  return { path: join(ROOT, 'src/agent/drain/layout.gen.ts'), text: `${text}\n` };
 }
 
 if (import.meta.main) {

@@ -1,7 +1,4 @@
 import { statSync } from 'node:fs';
-import { join } from 'node:path';
-
-export const root = join(import.meta.dirname, '..');
 
 /** Whether `output` exists and is newer than all of `inputs`. */
 export function isUpToDate(output: string, inputs: readonly string[]): boolean {

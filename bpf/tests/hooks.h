@@ -3,7 +3,6 @@
 
 /*
  * The kernel neither takes nor returns tc_index in a test run, so these move it from and to cb[0].
- * The bench_ ones show the same packet as new each time.
  */
 
 SEC("tc")
@@ -39,13 +38,6 @@ int test_ingress_l3(struct __sk_buff *skb)
 	return verdict;
 }
 
-SEC("tc")
-int bench_flow(struct __sk_buff *skb)
-{
-	skb->tc_index = 0;
-	return flow(skb, false, true);
-}
-
 /*
  * Sweeps the source address over 2^17 values: with a repeat count of that many, every run is
  * another flow. Only of use on an IPv4 frame, whose checksum nobody looks at here.
@@ -53,7 +45,7 @@ int bench_flow(struct __sk_buff *skb)
 __u32 sweep;
 
 SEC("tc")
-int bench_sweep(struct __sk_buff *skb)
+int test_sweep(struct __sk_buff *skb)
 {
 	void *data = (void *)(long)skb->data;
 	__u32 *source = data + ETH_HLEN + 12;
@@ -63,18 +55,4 @@ int bench_sweep(struct __sk_buff *skb)
 		return HOOK_NEXT;
 	*source = bpf_htonl(0x0a000000 | (sweep++ & 0x1ffff));
 	return flow(skb, false, true);
-}
-
-/* What bench_sweep costs without the datapath. */
-SEC("tc")
-int bench_sweep_floor(struct __sk_buff *skb)
-{
-	void *data = (void *)(long)skb->data;
-	__u32 *source = data + ETH_HLEN + 12;
-
-	skb->tc_index = 0;
-	if ((void *)(source + 1) > (void *)(long)skb->data_end)
-		return HOOK_NEXT;
-	*source = bpf_htonl(0x0a000000 | (sweep++ & 0x1ffff));
-	return HOOK_NEXT;
 }

@@ -85,7 +85,7 @@ export async function findAgentAddress(
   return { address: local ?? '', warning };
 }
 
-/** The first address of the first family that has one; link-local addresses mean nothing elsewhere. */
+/** The first address of the first family that has one, but for those of a link only. */
 function pick(
   infos: readonly NetworkInterfaceInfo[],
   families: readonly Family[],

@@ -73,8 +73,8 @@ const ACTIVE_TIMEOUT_MIN_MS = 10;
 const POLL_PERIOD_MIN_MS = 100;
 
 /**
- * Checks what a single value cannot tell about itself. Throws a coded error that names the variable;
- * returns one warning for each option that was set and has no effect.
+ * Checks what a single value cannot tell about itself. Throws a coded error that names the
+ * variable; returns one warning for each option that was set and has no effect.
  */
 export function checkAgentConfig(config: AgentConfig): readonly string[] {
   for (const [key, why] of REFUSED) {

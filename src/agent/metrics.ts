@@ -4,7 +4,7 @@ import type { AttachMode, Direction, HookTarget } from './loader/hooks.ts';
 /** Original buckets. */
 const DRAIN_BUCKETS_S = [0.001, 0.01, 0.1, 1, 10, 100, 1000, 10_000];
 
-export type MetricsLevel = 'info' | 'debug' | 'trace!';
+type MetricsLevel = 'info' | 'debug' | 'trace!';
 
 export type AgentMetrics = ReturnType<typeof declareMetrics>;
 
@@ -15,13 +15,25 @@ export function declareMetrics(metrics: Metrics, level: MetricsLevel) {
     'Errors by component, stable name and severity',
     ['component', 'error', 'severity'],
   );
-  const interfaceEvents = metrics.counter<
-    'type' | 'ifname' | 'ifindex' | 'netns' | 'mac' | 'retries'
-  >(
-    'interface_events_total',
-    'What happened to interfaces; METRICS_LEVEL says how precise the labels are',
-    ['type', 'ifname', 'ifindex', 'netns', 'mac', 'retries'],
-  );
+  return {
+    ...drainMetrics(metrics),
+    ...accountingMetrics(metrics),
+    ...interfaceMetrics(metrics, level),
+    bufferSize: metrics.gauge<'name'>('buffer_size', 'Entries in buffers', ['name']),
+    samplingRate: metrics.gauge('sampling_rate', 'One packet in this many is looked at; 0: all'),
+
+    error(component: string, error: string, severity: 'low' | 'medium' | 'high'): void {
+      errors.inc({ component, error, severity });
+    },
+    attachError(what: 'Attach' | 'Detach', direction: Direction, mode: AttachMode): void {
+      const side = direction === 'ingress' ? 'Ingress' : 'Egress';
+      const error = `${what}${side}:Cant${what}${mode.toUpperCase()}`;
+      errors.inc({ component: 'InterfaceEvents', error, severity: 'high' });
+    },
+  } as const;
+}
+
+function drainMetrics(metrics: Metrics) {
   return {
     evictions: metrics.counter<'source' | 'reason'>('evictions_total', 'Drains of the flow maps', [
       'source',
@@ -42,6 +54,11 @@ export function declareMetrics(metrics: Metrics, level: MetricsLevel) {
       'Flows drained but not taken by the pipeline, and packets for which the map had no room',
       ['source', 'reason'],
     ),
+  };
+}
+
+function accountingMetrics(metrics: Metrics) {
+  return {
     recordedPackets: metrics.counter('recorded_packets_total', 'Packets in flows handed on'),
     recordedBytes: metrics.counter('recorded_bytes_total', 'Bytes in flows handed on'),
     unrecordedPackets: metrics.counter<'reason'>(
@@ -58,28 +75,27 @@ export function declareMetrics(metrics: Metrics, level: MetricsLevel) {
       'observed_interfaces_missed_total',
       'Packets on an interface for which their flow had no slot left; they are recorded',
     ),
-    bufferSize: metrics.gauge<'name'>('buffer_size', 'Entries in buffers', ['name']),
+  };
+}
+
+function interfaceMetrics(metrics: Metrics, level: MetricsLevel) {
+  const events = metrics.counter<'type' | 'ifname' | 'ifindex' | 'netns' | 'mac' | 'retries'>(
+    'interface_events_total',
+    'What happened to interfaces; METRICS_LEVEL says how precise the labels are',
+    ['type', 'ifname', 'ifindex', 'netns', 'mac', 'retries'],
+  );
+  return {
     interfaceBufferSize: metrics.gauge<'name'>('iface_buffer_size', 'Interfaces in buffers', [
       'name',
     ]),
-    samplingRate: metrics.gauge('sampling_rate', 'One packet in this many is looked at; 0: all'),
     netlinkLosses: metrics.counter<'reason'>(
       'netlink_losses_total',
       'Times that interface messages were lost and everything was read again',
       ['reason'],
     ),
-
-    error(component: string, error: string, severity: 'low' | 'medium' | 'high'): void {
-      errors.inc({ component, error, severity });
-    },
-    attachError(what: 'Attach' | 'Detach', direction: Direction, mode: AttachMode): void {
-      const side = direction === 'ingress' ? 'Ingress' : 'Egress';
-      const error = `${what}${side}:Cant${what}${mode.toUpperCase()}`;
-      errors.inc({ component: 'InterfaceEvents', error, severity: 'high' });
-    },
     interfaceEvent(type: string, target: HookTarget, retries: number): void {
       const all = level === 'trace!';
-      interfaceEvents.inc({
+      events.inc({
         type,
         ifname: all ? target.name : '',
         ifindex: all ? String(target.index) : '',
@@ -88,5 +104,5 @@ export function declareMetrics(metrics: Metrics, level: MetricsLevel) {
         retries: level === 'info' ? '' : String(retries),
       });
     },
-  } as const;
+  };
 }

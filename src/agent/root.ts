@@ -1,8 +1,6 @@
-import type { Clock } from '../base/clock.ts';
-import { kernelMonotonicMs } from '../base/clock.ts';
+import { type Clock, kernelMonotonicMs } from '../base/clock.ts';
 import type { Component } from '../base/component.ts';
-import type { BatchLayout, FlowBatch } from '../flow/batch.ts';
-import type { TableSpace } from '../flow/intern.ts';
+import type { FlowBatch } from '../flow/batch.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { findAgentAddress, type HostAddresses, systemAddresses } from './address.ts';
@@ -25,10 +23,9 @@ export interface AgentDeps {
   readonly native: Native;
   /** Bytes of the compiled datapath, flows.bpf.o. */
   readonly object: Uint8Array;
-  readonly tables: TableSpace;
-  /** The columns that are wanted; others are not decoded. */
-  readonly layout: BatchLayout;
-  /** Takes a batch; false: it was dropped. */
+  /** An empty batch with the columns that are wanted; others are not decoded. */
+  readonly take: () => FlowBatch;
+  /** Takes the batch back, filled; false: it was dropped. */
   readonly emit: (batch: FlowBatch) => boolean;
   /** Folder of named network namespaces; default /var/run/netns. */
   readonly namespaceDirectory?: string;
@@ -87,7 +84,7 @@ class HostAgent implements Agent {
     if (!loaded.knowsNamespaces) {
       log.info('the kernel does not tell hooks their network namespace: names go by index alone');
     }
-    const running = this.#compose(loaded, agent.address);
+    const running = this.#open(loaded, agent.address);
     this.#running = running;
     this.#metrics.samplingRate.set(this.#config.sampling);
     running.hub.addRing(running.object, WAKE_MAP, () => running.drainer.wake());
@@ -123,8 +120,18 @@ class HostAgent implements Agent {
     await this.#running?.drainer.drain('asked');
   }
 
+  /** What was loaded is let go when the rest cannot be made. */
+  #open(loaded: ReturnType<typeof loadDatapath>, agentIp: string): Running {
+    try {
+      return this.#compose(loaded, agentIp);
+    } catch (error) {
+      this.#deps.native.close(loaded.object);
+      throw error;
+    }
+  }
+
   #compose(loaded: ReturnType<typeof loadDatapath>, agentIp: string): Running {
-    const { native, clock, log, tables, layout, emit } = this.#deps;
+    const { native, clock, log, take, emit } = this.#deps;
     const { object, knowsNamespaces } = loaded;
     const metrics = this.#metrics;
     const shared = { native, object, clock, log, metrics };
@@ -135,8 +142,7 @@ class HostAgent implements Agent {
       ...shared,
       ledger,
       names,
-      tables,
-      layout,
+      take,
       emit,
       agentIp,
       kernelMonotonicMs: this.#deps.kernelMonotonicMs ?? kernelMonotonicMs,

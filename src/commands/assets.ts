@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +8,7 @@ import type { Native } from '../agent/loader/native.ts';
 import { systemClock } from '../base/clock.ts';
 import { hasCode, NetobservError } from '../base/errors.ts';
 import { CommandError } from './errors.ts';
-import { type PackedManifest, unpackedFiles } from './unpack.ts';
+import { type PackedManifest, type UnpackDeps, unpackedFiles, writeBuild } from './unpack.ts';
 
 /**
  * Where the program's own files are: below `build/` when it runs from source, inside the
@@ -48,13 +49,37 @@ export function assetPath(paths: readonly string[], env: Environment): string {
     for (const path of paths) readBuilt(path);
     return join(buildFolder(), paths[0]!);
   }
-  return unpackedFiles(paths, {
+  return unpackedFiles(paths, unpackDeps(env, unpackInChild));
+}
+
+/** Unpacks everything in this process, unless it is there; returns its folder. */
+export function unpackAll(env: Environment): string {
+  if (!isSea()) {
+    throw new NetobservError(CommandError.asset, 'only the packed executable can be unpacked');
+  }
+  const manifest = packedManifest();
+  const write = (folder: string): void => writeBuild(folder, manifest, packedBytes);
+  const paths = manifest.files.map(({ path }) => path);
+  const first = unpackedFiles(paths, unpackDeps(env, write));
+  return first.slice(0, -paths[0]!.length - 1);
+}
+
+function unpackDeps(env: Environment, write: UnpackDeps['write']): UnpackDeps {
+  return {
     manifest: packedManifest(),
-    read: packedBytes,
+    write,
     folders: cacheFolders(env),
     uid: process.getuid?.() ?? 0,
     clock: systemClock,
-  });
+  };
+}
+
+// The 90 MB that pass through memory are gone with the child; here they would stay in the heap.
+function unpackInChild(folder: string): void {
+  const env = { NETOBSERV_CACHE_DIR: folder };
+  const child = spawnSync(process.execPath, ['unpack'], { env, encoding: 'utf8' });
+  if (child.error !== undefined) throw child.error;
+  if (child.status !== 0) throw new Error(child.stderr.trim());
 }
 
 function cacheFolders(env: Environment): readonly string[] {

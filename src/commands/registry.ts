@@ -17,4 +17,9 @@ export const COMMANDS: readonly CommandEntry[] = [
     describe: 'Print the completion script for bash, zsh or fish',
     load: async () => (await import('./completion.ts')).completion,
   },
+  {
+    usage: 'unpack',
+    describe: 'Unpack the native libraries beforehand, as the first start would',
+    load: async () => (await import('./unpack-command.ts')).unpack,
+  },
 ];

@@ -28,7 +28,8 @@ export interface PackedManifest {
 
 export interface UnpackDeps {
   readonly manifest: PackedManifest;
-  readonly read: (path: string) => Uint8Array;
+  /** Makes the folder of this build inside of the given one: `writeBuild`, or a way to it. */
+  readonly write: (folder: string) => void;
   /** Tried in this order. */
   readonly folders: readonly string[];
   readonly uid: number;
@@ -51,7 +52,10 @@ export function unpackedFiles(paths: readonly string[], deps: UnpackDeps): strin
     try {
       prepare(folder, deps.uid);
       const build = join(folder, deps.manifest.id);
-      if (!intact(build, paths, deps)) unpack(folder, build, deps);
+      if (!intact(build, paths, deps.manifest)) {
+        removeUnused(folder, build, deps);
+        deps.write(folder);
+      }
       // A file system that is mounted noexec refuses here, also for root.
       accessSync(join(build, paths[0]!), constants.X_OK);
       const now = deps.clock.nowMs() / 1000;
@@ -76,8 +80,8 @@ function prepare(folder: string, uid: number): void {
   if ((mode & 0o022) !== 0) throw new Error('others may write to it');
 }
 
-function intact(build: string, paths: readonly string[], deps: UnpackDeps): boolean {
-  const wanted = new Map(deps.manifest.files.map((file) => [file.path, file.sha256]));
+function intact(build: string, paths: readonly string[], manifest: PackedManifest): boolean {
+  const wanted = new Map(manifest.files.map((file) => [file.path, file.sha256]));
   return paths.every((path) => {
     try {
       return hashOfFile(join(build, path)) === wanted.get(path);
@@ -105,12 +109,17 @@ function hashOfFile(path: string): string {
   }
 }
 
-function unpack(folder: string, build: string, deps: UnpackDeps): void {
-  removeUnused(folder, build, deps);
+/** Writes all files, and puts them in their place in one step. */
+export function writeBuild(
+  folder: string,
+  manifest: PackedManifest,
+  read: (path: string) => Uint8Array,
+): void {
+  const build = join(folder, manifest.id);
   const draft = `${build}.${process.pid}`;
   try {
-    for (const { path, sha256 } of deps.manifest.files) {
-      const bytes = deps.read(path);
+    for (const { path, sha256 } of manifest.files) {
+      const bytes = read(path);
       if (hash('sha256', bytes) !== sha256) {
         throw new NetobservError(CommandError.asset, `${path} in the executable is damaged`);
       }

@@ -4,7 +4,7 @@ import { createLog } from '../telemetry/log.ts';
 import { assertCanCapture, readHostFile } from './capabilities.ts';
 import type { Command, CommandContext } from './command.ts';
 import { addOptions, readConfig } from './options.ts';
-import { createHost, type Host, type UpConfig } from './up/host.ts';
+import type { Host, UpConfig } from './up/host.ts';
 import { runComponents } from './up/lifecycle.ts';
 import { defaultDataDir, UP_COMMON, upOptions } from './up/options.ts';
 import { aborted, stopSignal } from './up/signals.ts';
@@ -30,6 +30,8 @@ export const up: Command = {
     for (const warning of warnings) log.warn(warning);
 
     const dataDir = dataDirOf(config, context);
+    // Not before it is needed: `up --help` loads neither the database nor the console.
+    const { createHost } = await import('./up/host.ts');
     const host = await createHost(config, { log, clock: systemClock, env: context.env, dataDir });
     using stop = stopSignal();
     await runComponents(host.components, stop.signal, log, async () => {

@@ -65,8 +65,8 @@ export interface IdColumn {
 }
 
 /**
- * Row `r` holds `values[offsets[r] .. offsets[r + 1]]`: numbers, or string ids. Rows are appended in
- * order with `pushList`; an empty list is an absent one.
+ * Row `r` holds `values[offsets[r] .. offsets[r + 1]]`: numbers, or string ids. Rows are appended
+ * in order with `pushList`; an empty list is an absent one.
  */
 export interface ListColumn {
   readonly kind: 'list<u32>' | 'list<str>';
@@ -96,8 +96,8 @@ type ColumnOf<Kind extends FieldKind> = Extract<Column, { kind: Kind }>;
  *
  * A batch is filled by one source, then passed down the graph. Filters never move rows: they set
  * `selection`, the ascending indices of the rows that are still wanted (`undefined`: all). Branches
- * that only read share the batch; a branch that writes takes a `fork` with those columns of its own.
- * Ids are of the generation in `tables`.
+ * that only read share the batch; a branch that writes takes a `fork` with those columns of its
+ * own. Ids are of the generation in `tables`.
  */
 export class FlowBatch {
   readonly layout: BatchLayout;

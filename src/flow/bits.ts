@@ -1,4 +1,4 @@
-/** Bitmaps over rows: bit `row & 31` of word `row >>> 5`; a set bit means that the row has a value. */
+/** Bitmaps over rows: bit `row & 31` of word `row >>> 5`; it is set when the row has a value. */
 
 export function bitWords(rows: number): number {
   return (rows + 31) >>> 5;

@@ -1,6 +1,6 @@
 import type { Feature } from './field.ts';
 
-/** A level at which flows are added up: what a series, a node of the topology or a top-N entry is. */
+/** A level at which flows are added up: what a series, or a node of the topology, stands for. */
 export interface Scope {
   readonly id: string;
   readonly name: string;

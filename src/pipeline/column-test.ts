@@ -1,11 +1,14 @@
 import type { Column, FlowBatch, IdColumn } from '../flow/batch.ts';
 import { hasBit } from '../flow/bits.ts';
-import { type InternTable, MISSING } from '../flow/intern.ts';
+import { type InternTable, type InternTables, MISSING } from '../flow/intern.ts';
 import { IdMemo, UNKNOWN } from './transform/memo.ts';
 
 /** In the memos, beside `UNKNOWN`. */
 const FAIL = 1;
 const PASS = 2;
+
+/** The answer for a value by its text; a constant where only presence counts. */
+export type Accepts = boolean | ((text: string) => boolean);
 
 /** Distinct wide numbers whose answer is remembered; then the memory begins anew. */
 const WIDE_MEMO_MAX = 65_536;
@@ -17,13 +20,13 @@ const WIDE_MEMO_MAX = 65_536;
 export class ColumnTest {
   readonly field: string;
   readonly #absent: boolean;
-  readonly #accepts: (text: string) => boolean;
+  readonly #accepts: Accepts;
   readonly #byId = new IdMemo();
   // Made when a column of small numbers comes along: most conditions are on names.
   #bySmall: Uint8Array | undefined;
   readonly #byWide = new Map<number, number>();
 
-  constructor(field: string, absent: boolean, accepts: (text: string) => boolean) {
+  constructor(field: string, absent: boolean, accepts: Accepts) {
     this.field = field;
     this.#absent = absent;
     this.#accepts = accepts;
@@ -47,9 +50,16 @@ export class ColumnTest {
     return this.#narrowValues(column, rows, count, kept);
   }
 
-  /** The answer for one id of the string table; for elements of lists. */
+  /** The answer for a value that is no cell of a column: an element of a list. */
   acceptsText(text: string): boolean {
-    return this.#accepts(text);
+    return typeof this.#accepts === 'boolean' ? this.#accepts : this.#accepts(text);
+  }
+
+  /** The same for a string given by its id; not for tests that are used on columns as well. */
+  acceptsString(tables: InternTables, id: number): boolean {
+    const memo = this.#byId.for(tables, tables.strings.size);
+    if (memo[id] === UNKNOWN) memo[id] = this.acceptsText(tables.strings.text(id)) ? PASS : FAIL;
+    return memo[id] === PASS;
   }
 
   get absent(): boolean {
@@ -73,7 +83,7 @@ export class ColumnTest {
       const id = ids[row]!;
       let answer = memo[id]!;
       if (answer === UNKNOWN) {
-        answer = this.#accepts(table.text(id)) ? PASS : FAIL;
+        answer = this.acceptsText(table.text(id)) ? PASS : FAIL;
         memo[id] = answer;
       }
       if (answer === PASS) kept[left++] = row;
@@ -87,7 +97,19 @@ export class ColumnTest {
     count: number,
     kept: Uint32Array,
   ): number {
+    if ('present' in column && typeof this.#accepts === 'boolean') {
+      return narrowPresent(column.present, this.#accepts, this.#absent, rows, count, kept);
+    }
     let left = 0;
+    if (column.kind === 'u8' || column.kind === 'u16') {
+      const { values, present } = column;
+      for (let i = 0; i < count; i++) {
+        const row = rows === undefined ? i : rows[i]!;
+        const passes = hasBit(present, row) ? this.#smallPasses(values[row]!) : this.#absent;
+        if (passes) kept[left++] = row;
+      }
+      return left;
+    }
     for (let i = 0; i < count; i++) {
       const row = rows === undefined ? i : rows[i]!;
       if (this.#valuePasses(column, row)) kept[left++] = row;
@@ -99,16 +121,17 @@ export class ColumnTest {
     switch (column.kind) {
       case 'u8':
       case 'u16':
-        return hasBit(column.present, row) ? this.#smallPasses(column.values[row]!) : this.#absent;
       case 'u32':
       case 'f64':
         return hasBit(column.present, row) ? this.#widePasses(column.values[row]!) : this.#absent;
       case 'list<u32>':
       case 'list<str>':
-        return column.offsets[row] === column.offsets[row + 1] ? this.#absent : this.#accepts('');
+        return column.offsets[row] === column.offsets[row + 1]
+          ? this.#absent
+          : this.acceptsText('');
       case 'any': {
         const value = column.values[row];
-        return value === undefined ? this.#absent : this.#accepts(textOf(value));
+        return value === undefined ? this.#absent : this.acceptsText(textOf(value));
       }
     }
   }
@@ -117,7 +140,7 @@ export class ColumnTest {
     this.#bySmall ??= new Uint8Array(65_536);
     let answer = this.#bySmall[value]!;
     if (answer === UNKNOWN) {
-      answer = this.#accepts(String(value)) ? PASS : FAIL;
+      answer = this.acceptsText(String(value)) ? PASS : FAIL;
       this.#bySmall[value] = answer;
     }
     return answer === PASS;
@@ -127,10 +150,26 @@ export class ColumnTest {
     const known = this.#byWide.get(value);
     if (known !== undefined) return known === PASS;
     if (this.#byWide.size >= WIDE_MEMO_MAX) this.#byWide.clear();
-    const passes = this.#accepts(String(value));
+    const passes = this.acceptsText(String(value));
     this.#byWide.set(value, passes ? PASS : FAIL);
     return passes;
   }
+}
+
+function narrowPresent(
+  present: Uint32Array,
+  ifPresent: boolean,
+  ifAbsent: boolean,
+  rows: Uint32Array | undefined,
+  count: number,
+  kept: Uint32Array,
+): number {
+  let left = 0;
+  for (let i = 0; i < count; i++) {
+    const row = rows === undefined ? i : rows[i]!;
+    if (hasBit(present, row) ? ifPresent : ifAbsent) kept[left++] = row;
+  }
+  return left;
 }
 
 export function isIdColumn(column: Column): column is IdColumn {

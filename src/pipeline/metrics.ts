@@ -10,7 +10,7 @@ export interface PipelineMetrics {
   dropped(branch: string, reason: string, rows: number): void;
   queued(branch: string, rows: number): void;
   stage(stage: string, seconds: number): void;
-  internRebuilt(): void;
+  internRebuilt(times: number): void;
 }
 
 export function createPipelineMetrics(metrics: Metrics): PipelineMetrics {
@@ -44,6 +44,6 @@ export function createPipelineMetrics(metrics: Metrics): PipelineMetrics {
     dropped: (branch, reason, rows) => dropped.inc({ branch, reason }, rows),
     queued: (branch, rows) => queue.set({ branch }, rows),
     stage: (stage, seconds) => duration.observe({ stage }, seconds),
-    internRebuilt: () => rebuilds.inc(),
+    internRebuilt: (times) => rebuilds.inc(times),
   };
 }

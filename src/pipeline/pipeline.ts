@@ -78,6 +78,7 @@ class CompiledPipeline implements Pipeline {
   readonly #metrics: PipelineMetrics;
   readonly #pool: BatchPool;
   readonly #branches: readonly Branch[];
+  #rebuilds = 0;
   readonly #branchOf: ReadonlyMap<PlanNode, Branch>;
 
   constructor(plan: Plan, metricsSettings: MetricsSettings, deps: PipelineDeps) {
@@ -109,11 +110,12 @@ class CompiledPipeline implements Pipeline {
 
   take(): FlowBatch {
     const { tables } = this.#deps;
-    if (tables.rotateIfFull()) this.#metrics.internRebuilt();
+    tables.rotateIfFull();
     return this.#pool.take(tables.current);
   }
 
   emit(batch: FlowBatch): boolean {
+    this.#countRebuilds();
     // A batch that was not taken from the pool may lack columns that stages make.
     const known = batch.layout === this.layout;
     const own = known ? batch : batch.fork(this.layout, this.#plan.source.written);
@@ -172,6 +174,13 @@ class CompiledPipeline implements Pipeline {
       }
     }
     return taken;
+  }
+
+  /** The tables are begun anew by whoever fills batches, which need not be `take`. */
+  #countRebuilds(): void {
+    const { rebuilds } = this.#deps.tables;
+    this.#metrics.internRebuilt(rebuilds - this.#rebuilds);
+    this.#rebuilds = rebuilds;
   }
 
   #transform(node: PlanNode, batch: FlowBatch): void {

@@ -61,8 +61,6 @@ export interface Sink extends StageBase {
   stop?(): Promise<void>;
 }
 
-export type Stage = Transform | Sink;
-
 /** What stages get from outside. */
 export interface StageDeps {
   readonly log: Log;
@@ -85,7 +83,7 @@ export interface StageContext {
   readonly deps: StageDeps;
   /** Kind of a column that may exist here, undefined for a name that nobody fills. */
   kindOf(field: string): FieldKind | undefined;
-  /** Kind that a column of this name has wherever it exists: the field table's, or an earlier stage's. */
+  /** Kind of a column of this name wherever it exists: the field table's or an earlier stage's. */
   declaredKind(field: string): FieldKind | undefined;
   /** Fields here whose numbers text sinks write by their names: `form: 'names'` in `ColumnSpec`. */
   readonly named: ReadonlySet<string>;
@@ -112,6 +110,3 @@ export function stageType<Schema extends TSchema>(spec: {
   // The graph parses options by `schema` before it calls `create`.
   return { ...spec, create: (options, context) => spec.create(options as Static<Schema>, context) };
 }
-
-/** Takes a full batch from a source. False: the batch was dropped and counted, not queued. */
-export type Emit = (batch: FlowBatch) => boolean;

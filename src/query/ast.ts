@@ -94,7 +94,10 @@ export interface RecordResult {
 export interface Series {
   /** Value of each group-by field; empty text where the flows had none. */
   readonly labels: Readonly<Record<string, string>>;
-  /** Pairs of epoch seconds and value, ascending. A step without flows is 0 for sums and rates, absent otherwise. */
+  /**
+   * Pairs of epoch seconds and value, ascending. A step without flows is 0 for sums and rates,
+   * absent otherwise.
+   */
   readonly points: readonly (readonly [number, number])[];
 }
 

@@ -1,10 +1,4 @@
-import {
-  ANY,
-  type Filter,
-  type Match,
-  type MatchOperator,
-  type MatchValue,
-} from './ast.ts';
+import { ANY, type Filter, type Match, type MatchOperator, type MatchValue } from './ast.ts';
 import { QUERY_ERRORS, queryError } from './errors.ts';
 import { requireFields } from './keys.ts';
 import { readMatch } from './values.ts';
@@ -17,7 +11,7 @@ import { readMatch } from './values.ts';
  * holds anything but a quote.
  */
 
-/** Longest filter text, in characters: that of a request line, and far more than a person writes. */
+/** Longest filter text, in characters: that of a request line, far more than a person writes. */
 export const FILTERS_MAX_CHARS = 8192;
 
 /** Terms of one filter; each may become a sub-query of the store. */

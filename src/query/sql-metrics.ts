@@ -40,7 +40,7 @@ export function printMetrics(query: MetricQuery, tables: SqlTables): Statement {
     `t AS (SELECT *, row_number() OVER (ORDER BY total ${order} NULLS LAST${names.map((k) => `, ${k}`).join('')}) AS rank ` +
     `FROM total WHERE total IS NOT NULL) ` +
     `SELECT t.rank::DOUBLE AS rank, ${names.map((k) => `t.${k}, `).join('')}s.b::DOUBLE AS b, ` +
-    `s.v::DOUBLE AS v FROM t LEFT JOIN s ON ${on} AND s.b IS NOT NULL ` +
+    `s.v::DOUBLE AS v FROM t LEFT JOIN s ON ${on} ` +
     `WHERE t.rank <= ${limit}::BIGINT ORDER BY t.rank, s.b`;
   return { sql, params: context.params };
 }
@@ -57,10 +57,12 @@ function isHolistic(fn: MetricFunction): fn is 'p90' | 'p99' {
 }
 
 /** Partial results per id, their merge per name, the value of a step and that of the range. */
-const MERGES = {
+const TOTALS = {
   count: 'sum(n)',
   sum: 'sum(a)',
-  rate: 'sum(a)',
+  // Steps before the range only serve the look-back. Not in a WHERE: the database would push that
+  // down to the flows and compute the step of each twice.
+  rate: 'sum(a) FILTER (WHERE b >= 0)',
   avg: 'sum(a) / sum(n)',
   min: 'min(lo)',
   max: 'max(hi)',
@@ -84,7 +86,7 @@ const PARTIALS = {
   max: 'max(x) AS hi',
 } as const;
 
-const REMERGES = {
+const MERGES = {
   count: 'sum(n) AS n',
   sum: 'sum(a) AS a',
   rate: 'sum(a) AS a',
@@ -99,16 +101,16 @@ function printMergeable(
   steps: Steps,
   groups: readonly FieldSpec[],
 ): Grouped {
-  const fn = query.fn as keyof typeof MERGES;
+  const fn = query.fn as keyof typeof TOTALS;
   const keys = groups.map((_, index) => `g${index}`);
   const rows = printRows(context, query, steps, groups);
   const by = ['b', ...keys].join(', ');
   const counted = `SELECT ${by}, ${PARTIALS[fn]} FROM (${rows}) AS r GROUP BY ${by}`;
-  const named = printNames(context, groups, ['b'], REMERGES[fn], counted, true);
+  const step = `c.b::INTEGER - ${steps.window - 1} AS b`;
+  const named = printNames(context, groups, [step], MERGES[fn], counted, true);
   return {
     series: `SELECT *, ${STEP_VALUES[fn]} AS v FROM (${named}) AS named`,
-    // Steps before the range only serve the look-back of a rate.
-    totals: (key, group) => `SELECT ${key}${MERGES[fn]} AS total FROM s WHERE b >= 0${group}`,
+    totals: (key, by) => `SELECT ${key}${TOTALS[fn]} AS total FROM s${by}`,
   };
 }
 
@@ -127,7 +129,7 @@ function printHolistic(
   return {
     // Quantiles cannot be merged, so the totals are a second grouping: their rows have no step.
     series: `SELECT ${select}, ${quantile} AS v FROM (${named}) AS named GROUP BY GROUPING SETS (${sets})`,
-    totals: (key) => `SELECT ${key}v AS total FROM s WHERE b IS NULL`,
+    totals: (key, by) => `SELECT ${key}max(v) FILTER (WHERE b IS NULL) AS total FROM s${by}`,
   };
 }
 
@@ -150,12 +152,15 @@ function printRows(
   );
 }
 
+/** The step of a flow, counted from the first that a rate looks back to. */
 function printStep(context: SqlContext, query: MetricQuery, steps: Steps): string {
-  // A single step spares the division per row.
-  if (steps.count === 1 && steps.window === 1) return '0';
-  const start = context.value(query.range.startMs);
+  const total = steps.count + steps.window - 1;
+  // A single step spares the division per row, and small numbers make smaller groups.
+  if (total === 1) return '0';
+  const start = context.value(query.range.startMs - (steps.window - 1) * query.stepMs);
   const step = context.value(query.stepMs);
-  return `floor((${quoted(TIME_FIELD)} - ${start}::DOUBLE) / ${step}::DOUBLE)::INTEGER`;
+  const type = total <= 256 ? 'UTINYINT' : 'INTEGER';
+  return `floor((${quoted(TIME_FIELD)} - ${start}::DOUBLE) / ${step}::DOUBLE)::${type}`;
 }
 
 function printMeasure(
@@ -202,7 +207,9 @@ function printNames(
       names.push(`coalesce(${printNumberText(`g${index}`)}, '') AS k${index}`);
       continue;
     }
-    joins.push(` LEFT JOIN ${context.tables.dictionary(dictionary)} AS d${index} ON d${index}.id = g${index}`);
+    joins.push(
+      ` LEFT JOIN ${context.tables.dictionary(dictionary)} AS d${index} ON d${index}.id = g${index}`,
+    );
     names.push(`${printNameText(context, field, `d${index}.value`)} AS k${index}`);
   }
   const select = [...kept, ...names, ...(merged === '' ? [] : [merged])].join(', ');

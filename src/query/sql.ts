@@ -184,7 +184,8 @@ function printIdTests(
 function printMemberTest(context: SqlContext, test: Test): string {
   if (test.kind === 'empty') return "value = ''";
   const members = `string_split(value, ${context.value(LIST_SEPARATOR)}::VARCHAR)`;
-  if (test.kind === 'text') return `list_contains(${members}, ${context.value(test.text)}::VARCHAR)`;
+  if (test.kind === 'text')
+    return `list_contains(${members}, ${context.value(test.text)}::VARCHAR)`;
   return `len(list_filter(${members}, lambda m: ${printValueTest(context, 'm', test)})) > 0`;
 }
 

@@ -23,7 +23,7 @@ export interface StoreStatus {
 }
 
 /**
- * Where flows are kept and asked for. DuckDB is one; Loki, Prometheus and ClickHouse will be others.
+ * Where flows are kept and asked for. DuckDB is one; Loki, Prometheus and ClickHouse will follow.
  *
  * `append` resolves when a query would see the rows. Queries are cancelled by their signal down to
  * the database and reject with the signal's reason; a query that the store cannot answer rejects

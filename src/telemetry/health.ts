@@ -7,9 +7,9 @@ export interface HealthReport {
 }
 
 /**
- * Named checks behind `/livez` and `/readyz`. Ready: the component does its work right now (attached,
- * connected, not full). Live: it is not beyond repair, that is a restart would not help. Checks
- * answer from memory; they never wait.
+ * Named checks behind `/livez` and `/readyz`. Ready: the component does its work right now
+ * (attached, connected, not full). Live: it is not beyond repair, that is a restart would not help.
+ * Checks answer from memory; they never wait.
  */
 export class Health {
   readonly #ready = new Map<string, () => HealthState>();

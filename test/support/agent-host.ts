@@ -5,39 +5,31 @@ import { type AgentConfig, agentOptions } from '../../src/agent/config.ts';
 import type { Accounting } from '../../src/agent/drain/accounting.ts';
 import type { Native } from '../../src/agent/loader/native.ts';
 import { type Agent, createAgent } from '../../src/agent/root.ts';
+import { assertExists } from '../../src/base/assert.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import { BatchLayout, type FlowBatch } from '../../src/flow/batch.ts';
+import { BatchLayout, FlowBatch } from '../../src/flow/batch.ts';
 import { hasBit } from '../../src/flow/bits.ts';
+import { kindOf } from '../../src/flow/fields.ts';
 import { TableSpace } from '../../src/flow/intern.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../src/telemetry/metrics.ts';
 
 /** All columns that the agent fills. */
-export const AGENT_LAYOUT = new BatchLayout([
-  { name: 'TimeFlowStartMs', kind: 'f64' },
-  { name: 'TimeFlowEndMs', kind: 'f64' },
-  { name: 'TimeReceived', kind: 'f64' },
-  { name: 'AgentIP', kind: 'addr' },
-  { name: 'SrcAddr', kind: 'addr' },
-  { name: 'DstAddr', kind: 'addr' },
-  { name: 'SrcPort', kind: 'u16' },
-  { name: 'DstPort', kind: 'u16' },
-  { name: 'Proto', kind: 'u8' },
-  { name: 'Etype', kind: 'u16' },
-  { name: 'Dscp', kind: 'u8' },
-  { name: 'Flags', kind: 'u16' },
-  { name: 'IcmpType', kind: 'u8' },
-  { name: 'IcmpCode', kind: 'u8' },
-  { name: 'SrcMac', kind: 'mac' },
-  { name: 'DstMac', kind: 'mac' },
-  { name: 'Interfaces', kind: 'list<str>' },
-  { name: 'IfDirections', kind: 'list<u32>' },
-  { name: 'FlowDirection', kind: 'u8' },
-  { name: 'Bytes', kind: 'f64' },
-  { name: 'Packets', kind: 'f64' },
-  { name: 'Sampling', kind: 'u32' },
-]);
+export const AGENT_LAYOUT = new BatchLayout(
+  [
+    ...['TimeFlowStartMs', 'TimeFlowEndMs', 'TimeReceived', 'AgentIP', 'Sampling', 'SrcAddr'],
+    ...['DstAddr', 'SrcPort', 'DstPort', 'SrcMac', 'DstMac', 'Etype', 'VlanId', 'Proto', 'Dscp'],
+    ...['Flags', 'IcmpType', 'IcmpCode', 'Interfaces', 'IfDirections', 'FlowDirection', 'Bytes'],
+    'Packets',
+  ].map((name) => ({ name, kind: assertExists(kindOf(name), name) })),
+);
+
+/** An empty batch of all these columns. */
+export function takeBatch(tables = new TableSpace()): FlowBatch {
+  tables.rotateIfFull();
+  return new FlowBatch(AGENT_LAYOUT, tables.current);
+}
 
 /** A flow read out of a batch, slowly; absent values are undefined. */
 export interface FlowView {
@@ -47,6 +39,7 @@ export interface FlowView {
   readonly DstPort: number | undefined;
   readonly Proto: number;
   readonly Etype: number;
+  readonly VlanId: number | undefined;
   readonly Dscp: number;
   readonly Flags: number | undefined;
   readonly IcmpType: number | undefined;
@@ -117,14 +110,14 @@ export async function startAgent(
 ): Promise<AgentHost> {
   const flows: FlowView[] = [];
   const metrics = createMetrics('');
+  const tables = new TableSpace();
   const agent = createAgent(agentConfig({ AGENT_IP: '192.0.2.1', ...env }), {
     log: createLog('silent'),
     metrics,
     clock: systemClock,
     native: loadNative(),
-    object: readFileSync('/tmp/bpfcopy/flows.bpf.o'),
-    tables: new TableSpace(),
-    layout: AGENT_LAYOUT,
+    object: readFileSync(join(import.meta.dirname, '../../build/bpf/flows.bpf.o')),
+    take: () => takeBatch(tables),
     emit:
       emit ??
       ((batch) => {

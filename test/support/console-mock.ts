@@ -176,7 +176,7 @@ function memoryStore(rows: readonly FlowRow[], delayMs: number): FlowStore {
   const within = (range: MetricQuery['range'], filter: Filter): readonly FlowRow[] => {
     const holds = compile(filter);
     return rows.filter((row) => {
-      const endMs = Number(row['TimeFlowEndMs']);
+      const endMs = Number(row.TimeFlowEndMs);
       return endMs >= range.startMs && endMs < range.endMs && holds(row);
     });
   };
@@ -189,7 +189,7 @@ function memoryStore(rows: readonly FlowRow[], delayMs: number): FlowStore {
     async records(query, signal) {
       await wait(signal);
       const found = within(query.range, query.filter).toSorted(
-        (a, b) => Number(b['TimeFlowEndMs']) - Number(a['TimeFlowEndMs']),
+        (a, b) => Number(b.TimeFlowEndMs) - Number(a.TimeFlowEndMs),
       );
       return { rows: found.slice(0, query.limit), limitReached: found.length > query.limit };
     },
@@ -227,7 +227,7 @@ function toSeries(rows: readonly FlowRow[], query: MetricQuery) {
     const group = groups.get(key) ?? { labels, sums: new Array<number>(steps).fill(0), total: 0 };
     groups.set(key, group);
     const value = query.type === 'Flows' ? 1 : Number(row[query.type] ?? 0);
-    group.sums[Math.floor((Number(row['TimeFlowEndMs']) - startMs) / query.stepMs)]! += value;
+    group.sums[Math.floor((Number(row.TimeFlowEndMs) - startMs) / query.stepMs)]! += value;
     group.total += value;
   }
   const ranked = [...groups.values()].sort((a, b) => b.total - a.total);
@@ -274,6 +274,8 @@ function passes(test: Test, value: unknown): boolean {
       return value === test.value;
     case 'atLeast':
       return Number(value) >= test.value;
+    case 'bits':
+      return (Number(value) & test.value) === test.value;
     case 'between': {
       const bytes = parseAddress(String(value));
       const number = bytes === undefined ? -1n : addressNumber(bytes);
@@ -282,12 +284,17 @@ function passes(test: Test, value: unknown): boolean {
     case 'text':
       return String(value) === test.text;
     case 'glob':
-      return new RegExp(
-        `^${test.text.toLowerCase().split('*').map(RegExp.escape).join('.*')}$`,
-      ).test(text);
+      return globToRegExp(test.text).test(text);
     case 'contains':
       return text.includes(test.text.toLowerCase());
   }
+}
+
+function globToRegExp(glob: string): RegExp {
+  const parts = glob.toLowerCase().split('*');
+  return new RegExp(
+    `^${parts.map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&')).join('.*')}$`,
+  );
 }
 
 function sum(rows: readonly FlowRow[], field: string): number {

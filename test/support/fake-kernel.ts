@@ -31,6 +31,7 @@ export interface FakeFlow {
   readonly endNs?: number;
   readonly tcpFlags?: number;
   readonly dscp?: number;
+  readonly vlanId?: number;
   readonly egressFirst?: boolean;
   readonly srcMac?: string;
   readonly dstMac?: string;
@@ -262,7 +263,8 @@ export class FakeKernel implements Native {
   }
 }
 
-function writeFlow(flow: FakeFlow, row: number, keys: Uint8Array, values: Uint8Array): void {
+/** Writes an entry as the native drain would. */
+export function writeFlow(flow: FakeFlow, row: number, keys: Uint8Array, values: Uint8Array): void {
   const key = keys.subarray(row * flowKey.sizeBytes, (row + 1) * flowKey.sizeBytes);
   const value = values.subarray(row * flowMetrics.sizeBytes, (row + 1) * flowMetrics.sizeBytes);
   key.fill(0);
@@ -282,6 +284,7 @@ function writeFlow(flow: FakeFlow, row: number, keys: Uint8Array, values: Uint8A
   writeU64(view, flowMetrics.startNs, flow.startNs ?? 0);
   writeU64(view, flowMetrics.endNs, flow.endNs ?? 0);
   view.setUint16(flowMetrics.tcpFlags, flow.tcpFlags ?? 0, true);
+  view.setUint16(flowMetrics.vlanId, flow.vlanId ?? 0, true);
   view.setUint16(flowMetrics.ethProtocol, flow.src.includes(':') ? 0x86dd : 0x0800, true);
   view.setUint32(flowMetrics.sampling, flow.sampling ?? 0, true);
   value[flowMetrics.dscp] = flow.dscp ?? 0;

@@ -32,6 +32,8 @@ export function addressMessage(fields: {
   readonly peer?: readonly number[];
   readonly gone?: boolean;
   readonly sequence?: number;
+  /** Sequence number of another's request that a notification is about. */
+  readonly causedBy?: number;
 }): Uint8Array {
   const body = new Uint8Array(8);
   new DataView(body.buffer).setUint32(4, fields.index, true);
@@ -44,10 +46,12 @@ export function addressMessage(fields: {
           attribute(2, Uint8Array.from(fields.local)),
         ]
       : [attribute(1, Uint8Array.from(fields.local))];
-  return message(fields.gone === true ? 21 : 20, dumpFlags(fields), fields.sequence ?? 0, [
-    body,
-    ...attributes,
-  ]);
+  return message(
+    fields.gone === true ? 21 : 20,
+    dumpFlags(fields),
+    fields.sequence ?? fields.causedBy ?? 0,
+    [body, ...attributes],
+  );
 }
 
 /** Parts of a dump carry its sequence number and NLM_F_MULTI. */

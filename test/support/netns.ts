@@ -4,8 +4,8 @@ import { mkdirSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
- * Network namespaces, veth pairs and traffic for tests on the real kernel. Everything is named after
- * the process and removed with the `Lab` that made it.
+ * Network namespaces, veth pairs and traffic for tests on the real kernel. Everything is named
+ * after the process and removed with the `Lab` that made it.
  */
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -109,7 +109,7 @@ export class Lab implements AsyncDisposable {
     return Number(values!.split(' ')[at]);
   }
 
-  /** What the root queueing discipline has sent: wire packets and bytes, packet segments counted. */
+  /** What the root queueing discipline has sent: packets and bytes on the wire, each segment. */
   queueCounters(namespace: string, name: string): { packets: number; bytes: number } {
     const text = this.inside(namespace, 'tc', '-s', '-j', 'qdisc', 'show', 'dev', name, 'root');
     const [qdisc] = JSON.parse(text) as [{ packets: number; bytes: number }];

@@ -12,7 +12,9 @@ export interface Program {
   readonly output: () => string;
   /** Resolves with the first match in the output; rejects when the program ends without one. */
   waitFor(pattern: RegExp): Promise<RegExpExecArray>;
-  /** Ends it by SIGTERM, or waits if it has ended; resolves to its exit code or signal. */
+  /** Resolves when it has ended by itself, to its exit code or signal. */
+  end(): Promise<number | NodeJS.Signals | null>;
+  /** Ends it by SIGTERM. */
   stop(): Promise<number | NodeJS.Signals | null>;
 }
 
@@ -47,6 +49,7 @@ export function startProgram(args: readonly string[], options: StartOptions = {}
   const end = once(child, 'close').then(() => {
     ended = true;
     for (const listener of listeners) listener();
+    return child.exitCode ?? child.signalCode;
   });
 
   return {
@@ -65,10 +68,10 @@ export function startProgram(args: readonly string[], options: StartOptions = {}
         look();
       });
     },
-    async stop() {
-      if (!ended) child.kill('SIGTERM');
-      await end;
-      return child.exitCode ?? child.signalCode;
+    end: () => end,
+    stop() {
+      child.kill('SIGTERM');
+      return end;
     },
   };
 }
@@ -91,8 +94,8 @@ export async function runProgram(
   return { code, stdout, stderr };
 }
 
-/** The console's address, once `netobserv up` has printed it. */
+/** The console's address, once `netobserv up` has said that everything runs. */
 export async function consoleAddress(program: Program): Promise<string> {
-  const [address] = await program.waitFor(/https?:\/\/[^\s/]+:\d+/);
-  return address;
+  const [, address] = await program.waitFor(/netobserv is up: (\S+)/);
+  return address!;
 }

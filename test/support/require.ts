@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+
 /**
  * Reasons for which a suite cannot run here, given to `describe.skipIf`. They are printed once in
  * one line; with CI=true nothing may be skipped, so they are thrown instead.
@@ -12,4 +14,9 @@ function unable(reason: string | undefined): boolean {
 /** `describe.skipIf(requireRoot())`: attaching programs and making namespaces takes root. */
 export function requireRoot(): boolean {
   return unable(process.getuid?.() === 0 ? undefined : 'not root');
+}
+
+/** A browser is too large for a package of ours: the host's is used. */
+export function requireBrowser(path: string): boolean {
+  return unable(existsSync(path) ? undefined : `no browser at ${path}`);
 }

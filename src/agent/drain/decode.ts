@@ -1,7 +1,7 @@
 import { assert } from '../../base/assert.ts';
-import { type BatchLayout, FlowBatch, type ListColumn, pushList } from '../../flow/batch.ts';
+import { type FlowBatch, type ListColumn, pushList } from '../../flow/batch.ts';
 import { setBit } from '../../flow/bits.ts';
-import { type AddressTable, type InternTables, MISSING } from '../../flow/intern.ts';
+import { type AddressTable, MISSING } from '../../flow/intern.ts';
 import type { InterfaceNames } from '../interfaces/names.ts';
 import { flowKey, flowMetrics, ifindexSeen, observedInterface } from './layout.gen.ts';
 
@@ -43,7 +43,6 @@ export class DrainBuffer {
 
 /** What is the same for all flows of one drain. */
 export interface DrainFacts {
-  readonly tables: InternTables;
   readonly names: InterfaceNames;
   /** The agent's address as text; empty: unknown. */
   readonly agentIp: string;
@@ -52,20 +51,17 @@ export interface DrainFacts {
   readonly nowMs: number;
 }
 
-/** Rows without a value of their own: the kinds of columns that a constant can fill. */
-type Numbers = Uint8Array | Uint16Array | Uint32Array | Float64Array;
-
 /**
- * Turns the first `length` entries of a buffer into a batch, one column at a time; columns that
- * the layout does not have cost nothing.
+ * Fills an empty batch with the first `length` entries of a buffer, one column at a time; columns
+ * that its layout does not have cost nothing.
  */
 export function decodeFlows(
   buffer: DrainBuffer,
   length: number,
-  layout: BatchLayout,
+  batch: FlowBatch,
   facts: DrainFacts,
-): FlowBatch {
-  const batch = new FlowBatch(layout, facts.tables, length);
+): void {
+  assert(length <= batch.capacity, 'a drain fits a batch');
   batch.length = length;
   batch.receivedMs = facts.nowMs;
   decodeTimes(batch, buffer, facts);
@@ -74,7 +70,6 @@ export function decodeFlows(
   decodeMacs(batch, buffer);
   decodeInterfaces(batch, buffer, facts);
   decodeCounters(batch, buffer);
-  return batch;
 }
 
 function decodeTimes(batch: FlowBatch, buffer: DrainBuffer, facts: DrainFacts): void {
@@ -91,13 +86,13 @@ function decodeTimes(batch: FlowBatch, buffer: DrainBuffer, facts: DrainFacts): 
     batch.markPresent('TimeFlowEndMs');
   }
   if (batch.has('TimeReceived')) {
-    numbers(batch, 'TimeReceived').fill(Math.floor(facts.nowMs / 1000), 0, length);
+    batch.f64('TimeReceived').fill(Math.floor(facts.nowMs / 1000), 0, length);
     batch.markPresent('TimeReceived');
   }
 }
 
 function decodeAddresses(batch: FlowBatch, buffer: DrainBuffer, facts: DrainFacts): void {
-  const { addresses } = facts.tables;
+  const { addresses } = batch.tables;
   const { length } = batch;
   if (batch.has('SrcAddr')) {
     internAddresses(length, buffer.keys32, flowKey.srcIp >> 2, addresses, batch.ids('SrcAddr'));
@@ -115,16 +110,21 @@ function decodeTransport(batch: FlowBatch, buffer: DrainBuffer): void {
   const { keys, keys16, values, values16 } = buffer;
   const { length } = batch;
   if (batch.has('Proto')) {
-    bytes(length, keys, flowKey.sizeBytes, flowKey.protocol, numbers(batch, 'Proto'));
+    bytes(length, keys, flowKey.sizeBytes, flowKey.protocol, batch.u8('Proto'));
     batch.markPresent('Proto');
   }
   if (batch.has('Etype')) {
     const at = flowMetrics.ethProtocol >> 1;
-    halves(length, values16, flowMetrics.sizeBytes >> 1, at, numbers(batch, 'Etype'));
+    halves(length, values16, flowMetrics.sizeBytes >> 1, at, batch.u16('Etype'));
     batch.markPresent('Etype');
   }
+  if (batch.has('VlanId')) {
+    const at = flowMetrics.vlanId >> 1;
+    halves(length, values16, flowMetrics.sizeBytes >> 1, at, batch.u16('VlanId'));
+    markNonZero(length, batch.u16('VlanId'), batch.present('VlanId'));
+  }
   if (batch.has('Dscp')) {
-    bytes(length, values, flowMetrics.sizeBytes, flowMetrics.dscp, numbers(batch, 'Dscp'));
+    bytes(length, values, flowMetrics.sizeBytes, flowMetrics.dscp, batch.u8('Dscp'));
     batch.markPresent('Dscp');
   }
   const portColumns = [
@@ -133,12 +133,12 @@ function decodeTransport(batch: FlowBatch, buffer: DrainBuffer): void {
   ] as const;
   for (const [name, offset] of portColumns) {
     if (!batch.has(name)) continue;
-    halves(length, keys16, flowKey.sizeBytes >> 1, offset >> 1, numbers(batch, name));
+    halves(length, keys16, flowKey.sizeBytes >> 1, offset >> 1, batch.u16(name));
     markPorts(length, keys, batch.present(name));
   }
   if (batch.has('Flags')) {
     const at = flowMetrics.tcpFlags >> 1;
-    halves(length, values16, flowMetrics.sizeBytes >> 1, at, numbers(batch, 'Flags'));
+    halves(length, values16, flowMetrics.sizeBytes >> 1, at, batch.u16('Flags'));
     markTcp(length, keys, batch.present('Flags'));
   }
   const icmpColumns = [
@@ -147,7 +147,7 @@ function decodeTransport(batch: FlowBatch, buffer: DrainBuffer): void {
   ] as const;
   for (const [name, offset] of icmpColumns) {
     if (!batch.has(name)) continue;
-    bytes(length, keys, flowKey.sizeBytes, offset, numbers(batch, name));
+    bytes(length, keys, flowKey.sizeBytes, offset, batch.u8(name));
     markIcmp(length, keys, batch.present(name));
   }
 }
@@ -160,13 +160,13 @@ function decodeMacs(batch: FlowBatch, buffer: DrainBuffer): void {
 function decodeInterfaces(batch: FlowBatch, buffer: DrainBuffer, facts: DrainFacts): void {
   const { length } = batch;
   if (batch.has('Interfaces')) {
-    interfaceNames(length, buffer.values32, batch.list('Interfaces'), facts);
+    interfaceNames(batch, buffer.values32, batch.list('Interfaces'), facts.names);
   }
   if (batch.has('IfDirections')) {
     interfaceDirections(length, buffer.values32, batch.list('IfDirections'));
   }
   if (batch.has('FlowDirection')) {
-    const into = numbers(batch, 'FlowDirection');
+    const into = batch.u8('FlowDirection');
     bytes(length, buffer.values, flowMetrics.sizeBytes, flowMetrics.firstDirection, into);
     batch.markPresent('FlowDirection');
   }
@@ -184,16 +184,9 @@ function decodeCounters(batch: FlowBatch, buffer: DrainBuffer): void {
     batch.markPresent('Packets');
   }
   if (batch.has('Sampling')) {
-    words(length, values32, flowMetrics.sampling >> 2, numbers(batch, 'Sampling'));
+    words(length, values32, flowMetrics.sampling >> 2, batch.u32('Sampling'));
     batch.markPresent('Sampling');
   }
-}
-
-/** A numeric column of whichever width the field table gives it. */
-function numbers(batch: FlowBatch, name: string): Numbers {
-  const column = batch.column(name);
-  assert('present' in column, `column ${name} holds ${column.kind}, not numbers`);
-  return column.values;
 }
 
 // From here on: loops over bare typed arrays. Offsets and strides are in elements of the source.
@@ -207,7 +200,7 @@ function bytes(
   from: Uint8Array,
   stride: number,
   offset: number,
-  into: Numbers,
+  into: Uint8Array,
 ): void {
   for (let row = 0, at = offset; row < length; row++, at += stride) into[row] = from[at]!;
 }
@@ -217,12 +210,12 @@ function halves(
   from: Uint16Array,
   stride: number,
   offset: number,
-  into: Numbers,
+  into: Uint16Array,
 ): void {
   for (let row = 0, at = offset; row < length; row++, at += stride) into[row] = from[at]!;
 }
 
-function words(length: number, values: Uint32Array, offset: number, into: Numbers): void {
+function words(length: number, values: Uint32Array, offset: number, into: Uint32Array): void {
   for (let row = 0, at = offset; row < length; row++, at += VALUE_WORDS) into[row] = values[at]!;
 }
 
@@ -284,6 +277,11 @@ function markPorts(length: number, keys: Uint8Array, present: Uint32Array): void
   }
 }
 
+/** An untagged frame has no VLAN, rather than number 0. */
+function markNonZero(length: number, values: Uint16Array, present: Uint32Array): void {
+  for (let row = 0; row < length; row++) if (values[row] !== 0) setBit(present, row);
+}
+
 function markTcp(length: number, keys: Uint8Array, present: Uint32Array): void {
   for (let row = 0, at: number = flowKey.protocol; row < length; row++, at += flowKey.sizeBytes) {
     if (keys[at] === IPPROTO_TCP) setBit(present, row);
@@ -305,10 +303,10 @@ const OBSERVED_END = OBSERVED_AT + flowMetrics.observedMax * OBSERVED_WORDS;
 
 /** Lists of the two columns have the same lengths: an entry for each slot up to the first empty. */
 function interfaceNames(
-  length: number,
+  { length, tables }: FlowBatch,
   values: Uint32Array,
   column: ListColumn,
-  facts: DrainFacts,
+  names: InterfaceNames,
 ): void {
   let end = 0;
   for (let row = 0, base = 0; row < length; row++, base += VALUE_WORDS) {
@@ -316,7 +314,7 @@ function interfaceNames(
       const seen = values[at + SEEN_AT]!;
       if (seen === 0) break;
       const index = seen & ifindexSeen.ifindexMask;
-      end = pushList(column, end, facts.names.idOf(values[at + NETNS_AT]!, index, facts.tables));
+      end = pushList(column, end, names.idOf(values[at + NETNS_AT]!, index, tables));
     }
     column.offsets[row + 1] = end;
   }

@@ -1,7 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
 import { explain } from '../../base/errors.ts';
-import { BATCH_CAPACITY_ROWS, type BatchLayout, type FlowBatch } from '../../flow/batch.ts';
-import type { TableSpace } from '../../flow/intern.ts';
+import { BATCH_CAPACITY_ROWS, type FlowBatch } from '../../flow/batch.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { InterfaceNames } from '../interfaces/names.ts';
 import type { BpfObject, Native } from '../loader/native.ts';
@@ -19,8 +18,8 @@ export interface DrainerDeps {
   readonly metrics: AgentMetrics;
   readonly ledger: Ledger;
   readonly names: InterfaceNames;
-  readonly tables: TableSpace;
-  readonly layout: BatchLayout;
+  /** An empty batch, of the columns that are wanted. */
+  readonly take: () => FlowBatch;
   readonly emit: (batch: FlowBatch) => boolean;
   readonly agentIp: string;
 }
@@ -75,8 +74,13 @@ export class Drainer {
     this.#periodic = undefined;
     await this.#next?.catch(() => undefined);
     await this.#running?.catch(() => undefined);
-    // The second swap returns the map that was written to before the first.
-    for (let round = 0; round < FLOW_MAPS.length; round++) await this.drain('closing');
+    // The second swap returns the map that was written to before the first; a failure with one is
+    // no reason to leave the flows of the other.
+    const failures: unknown[] = [];
+    for (let round = 0; round < FLOW_MAPS.length; round++) {
+      await this.drain('closing').catch((error: unknown) => failures.push(error));
+    }
+    if (failures.length > 0) throw failures[0];
   }
 
   #background(reason: DrainReason): void {
@@ -102,7 +106,7 @@ export class Drainer {
   }
 
   async #drainOnce(reason: DrainReason): Promise<void> {
-    const { native, object, clock, metrics, ledger, tables, names } = this.#deps;
+    const { native, object, clock, metrics, ledger, names, take } = this.#deps;
     const startMs = clock.monotonicMs();
     const map = FLOW_MAPS[await native.swap(object)];
     // One for the whole drain, so that equal times stay equal.
@@ -112,9 +116,8 @@ export class Drainer {
       const length = await native.drain(object, map, this.#buffer.keys, this.#buffer.values);
       if (length === 0) break;
       flows += length;
-      tables.rotateIfFull();
-      const batch = decodeFlows(this.#buffer, length, this.#deps.layout, {
-        tables: tables.current,
+      const batch = take();
+      decodeFlows(this.#buffer, length, batch, {
         names,
         agentIp: this.#deps.agentIp,
         bootOffsetMs,

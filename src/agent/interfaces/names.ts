@@ -6,7 +6,7 @@ import type { InternTables } from '../../flow/intern.ts';
  */
 const GONE_MAX = 4096;
 
-export const UNKNOWN_INTERFACE = 'unknown';
+const UNKNOWN_INTERFACE = 'unknown';
 
 /**
  * Names of interfaces by what the datapath knows of them: the low half of their namespace's cookie

@@ -1,3 +1,4 @@
+import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { Hook, Hooks, HookTarget } from '../loader/hooks.ts';
 import type { Native } from '../loader/native.ts';
@@ -17,6 +18,7 @@ export interface TrackedNamespaceDeps {
   readonly rules: InterfaceRules;
   readonly log: Log;
   readonly metrics: AgentMetrics;
+  readonly clock: Clock;
   readonly follow: boolean;
   /** Undefined for the process's own namespace. */
   readonly name: string | undefined;
@@ -90,8 +92,12 @@ export class TrackedNamespace {
 
   async close(): Promise<void> {
     const attaching = [...this.#hooked.values()].map((hooked) => hooked.attaching);
-    for (const index of [...this.#hooked.keys()]) this.#unhook(index);
     this.#monitor.close();
+    for (const index of [...this.#hooked.keys()]) {
+      this.#unhook(index);
+      // As with attaching: drains get their turn.
+      await this.#deps.clock.sleep(0);
+    }
     await Promise.all(attaching);
     this.#deps.native.closeFd(this.#deps.fd);
     this.#deps.metrics.interfaceEvent('reg_unsubscribed', this.#label(), 0);

@@ -95,7 +95,10 @@ export class Hooks {
   ): Promise<Hook | undefined> {
     const { clock, log, metrics } = this.#deps;
     const attempts = this.#config.tcAttachMode === 'any' ? 1 : this.#config.tcAttachRetries;
-    for (let attempt = 1; !signal.aborted; attempt++) {
+    for (let attempt = 1; ; attempt++) {
+      // The kernel makes each attachment wait some 20 ms, so that drains get their turn in between.
+      await clock.sleep(0, signal).catch(() => undefined);
+      if (signal.aborted) return undefined;
       try {
         const hook = this.#try(target, direction);
         metrics.interfaceEvent(`attach_${hook.mode}`, target, attempt - 1);
@@ -113,7 +116,6 @@ export class Hooks {
         await clock.sleep(RETRY_STEP_MS * attempt, signal).catch(() => undefined);
       }
     }
-    return undefined;
   }
 
   /** One attempt, in the modes that the policy allows. */

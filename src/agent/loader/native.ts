@@ -23,7 +23,10 @@ export interface AttachOptions {
   readonly program: string;
   readonly ifindex: number;
   readonly direction: 'ingress' | 'egress';
-  /** `tcx`: BPF link. `tc`: own filter on a clsact qdisc, which is created if missing and otherwise left as it is. */
+  /**
+   * `tcx`: BPF link. `tc`: own filter on a clsact qdisc, which is created if missing and otherwise
+   * left as it is.
+   */
   readonly mode: 'tcx' | 'tc';
   readonly anchor: 'none' | 'head' | 'tail';
   /** File descriptor of the network namespace that holds the interface; absent: the process's. */
@@ -34,8 +37,12 @@ export interface TestRunResult {
   readonly retval: number;
   /** Mean over `repeat` runs, nanoseconds. */
   readonly durationNs: number;
-  /** Frame and context after the run; `tcIndex` is how a hook marks a packet as seen. */
+  /** The frame after the run. */
   readonly data: Uint8Array;
+  /**
+   * How a hook marks a packet as seen. The kernel takes no tc_index in a test run: the programs of
+   * bpf/tests move it from and to cb[0], which is what is meant here and in the options.
+   */
   readonly tcIndex: number;
 }
 
@@ -56,7 +63,7 @@ export interface Native {
 
   /** Returns an attachment id for `detach`. */
   attach(object: BpfObject, options: AttachOptions): number;
-  /** Removes only what `attach` put there. An interface or namespace that is gone is not an error. */
+  /** Removes only what `attach` put there. An interface or namespace that is gone is no error. */
   detach(object: BpfObject, attachment: number): void;
 
   /**
@@ -67,10 +74,12 @@ export interface Native {
   swap(object: BpfObject): Promise<0 | 1>;
   /**
    * Moves up to `keys.length / keySize` entries out of a map, off the main thread, by batch calls.
-   * Returns how many; 0 when the map is empty. The buffers must not be touched until it resolves.
+   * Returns how many; 0 when the map is empty. The buffers must not be touched until it resolves,
+   * and should hold some hundred entries: `ENOSPC` when they cannot hold one bucket of the map.
+   * A map is drained by one caller at a time, else `EBUSY`.
    */
   drain(object: BpfObject, map: string, keys: Uint8Array, values: Uint8Array): Promise<number>;
-  /** Copies one array entry: all possible CPUs' values, each padded to 8 bytes, for a per-CPU map. */
+  /** Copies one array entry; of a per-CPU map all possible CPUs' values, each padded to 8 bytes. */
   readMap(object: BpfObject, map: string, index: number, into: Uint8Array): number;
   /** Sizes for layout checks and buffers. */
   describeMap(
@@ -85,10 +94,13 @@ export interface Native {
   possibleCpus(): number;
   /** Runs a loaded program on a frame in the kernel (BPF_PROG_TEST_RUN). */
   testRun(object: BpfObject, options: TestRunOptions): TestRunResult;
-  /** Kernel run-time statistics of a loaded program; zeros unless kernel.bpf_stats_enabled is on. */
+  /** Run-time statistics of a loaded program; zeros unless kernel.bpf_stats_enabled is on. */
   programStats(object: BpfObject, program: string): { readonly runs: number; readonly ns: number };
 
-  /** Opens a namespace file (/var/run/netns/NAME, /proc/PID/ns/net); cookie as SO_NETNS_COOKIE, decimal. */
+  /**
+   * Opens a namespace file (/var/run/netns/NAME, /proc/PID/ns/net); cookie as SO_NETNS_COOKIE,
+   * decimal.
+   */
   openNamespace(path: string): {
     readonly fd: number;
     readonly inode: number;

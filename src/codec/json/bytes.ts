@@ -27,7 +27,7 @@ export class ByteBuffer {
     if (this.bytes.length > KEEP_BYTES) this.bytes = new Uint8Array(INITIAL_BYTES);
   }
 
-  /** Copies `from[start .. end]`. Short pieces are copied by hand: `set` costs more than they do. */
+  /** Copies `from[start .. end]`; short pieces by hand, since calling `set` costs more. */
   copy(from: Uint8Array, start: number, end: number): void {
     const { bytes } = this;
     let at = this.length;

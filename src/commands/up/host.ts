@@ -5,8 +5,10 @@ import type { Configured } from '../../config/options.ts';
 import type { StatusResponse } from '../../console/api.ts';
 import { DEFAULT_LIMITS, loadToken } from '../../console/server/config.ts';
 import { type Console, createConsole } from '../../console/server/root.ts';
+import type { Feature } from '../../flow/field.ts';
 import { TableSpace } from '../../flow/intern.ts';
 import { defaultPipeline } from '../../pipeline/defaults.ts';
+import { agentColumns } from '../../pipeline/ingest/preset.ts';
 import { compilePipeline, type Pipeline } from '../../pipeline/pipeline.ts';
 import { DUCKDB_DEFAULTS } from '../../store/duckdb/config.ts';
 import { createDuckdbStore } from '../../store/duckdb/root.ts';
@@ -41,6 +43,8 @@ export interface Host {
 /** Prefix of metrics that are made from flows, as the original's operator configures it. */
 const FLOW_METRICS_PREFIX = 'netobserv_';
 const STORE = 'duckdb';
+/** What is filled besides the fields that are always there. */
+const FEATURES: readonly Feature[] = ['subnetLabels'];
 
 /**
  * Joins agent, pipeline, store and console in one process. Batches go from the kernel's maps to the
@@ -55,6 +59,7 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
   const { store, subscribe } = withLiveFeed(createStore(config, deps, ours, tables));
   const pipeline = compilePipeline(defaultPipeline({ store: STORE, prefix: FLOW_METRICS_PREFIX }), {
     ...shared,
+    source: agentColumns(new Set(FEATURES)),
     stores: { [STORE]: store },
   });
   const agent = createAgent(config, {
@@ -62,7 +67,7 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
     metrics: createMetrics(config.metricsPrefix, ours.registry),
     native: loadNative(deps.env),
     object: bpfObject(),
-    layout: pipeline.layout,
+    take: () => pipeline.take(),
     emit: (batch) => pipeline.emit(batch),
   });
   const health = new Health();
@@ -124,7 +129,7 @@ async function createHostConsole(
       webRoot: webRoot(env),
       allowedHosts: config.allowedHosts,
       frontend: {
-        features: ['subnetLabels'],
+        features: FEATURES,
         recordTypes: ['flowLog'],
         sampling: config.sampling,
         portNaming: { enable: true, portNames: {} },

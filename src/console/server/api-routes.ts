@@ -76,7 +76,7 @@ function recordsHandler(
   return async (parameters, reply) => {
     const query = planRecords(parameters, clock.nowMs(), config.frontend);
     if (answering >= config.limits.recordAnswersMax) {
-      metrics.rejected.inc({ reason: 'answers_busy' });
+      metrics.reject('answers_busy');
       throw new AnswerError(
         'ERR_CONSOLE_BUSY',
         `${answering} answers are being read, which is the most that this console holds: ` +

@@ -30,7 +30,7 @@ export async function buildApp(
   const hosts = new HostCheck(config.listen.host, config.allowedHosts);
   app.addHook('onRequest', async (request) => {
     if (hosts.allows(request.headers.host)) return;
-    context.metrics.rejected.inc({ reason: 'host' });
+    context.metrics.reject('host');
     throw new AnswerError(
       'ERR_CONSOLE_HOST',
       'this console does not answer to that host name; --allowed-hosts takes the names ' +
@@ -129,7 +129,7 @@ function collectApiMethods(app: FastifyInstance): ReadonlyMap<string, readonly s
 function refuseCrossSite(context: ConsoleContext) {
   return async (request: FastifyRequest): Promise<void> => {
     if (!isCrossSite(request.headers)) return;
-    context.metrics.rejected.inc({ reason: 'origin' });
+    context.metrics.reject('origin');
     throw new AnswerError(
       'ERR_CONSOLE_ORIGIN',
       'pages of other sites may not call this API: open the console itself',

@@ -1,8 +1,9 @@
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
+import type { LoginRequest } from '../api.ts';
 import type { TokenAuth } from './auth.ts';
 import type { ConsoleContext } from './context.ts';
 import { AnswerError } from './errors.ts';
-import { type LoginBody, loginBody, noParameters } from './parameters.ts';
+import { loginBody, noParameters } from './parameters.ts';
 
 /** Trades the token for a cookie, so that a browser need not keep the token. */
 export function authRoutes(auth: TokenAuth, context: ConsoleContext): FastifyPluginAsync {
@@ -11,7 +12,7 @@ export function authRoutes(auth: TokenAuth, context: ConsoleContext): FastifyPlu
       '/api/login',
       { schema: { querystring: noParameters, body: loginBody } },
       async (request, reply) => {
-        const { token } = request.body as LoginBody;
+        const { token } = request.body as LoginRequest;
         try {
           reply.header('set-cookie', auth.login(token, request.ip));
         } catch (error) {
@@ -45,5 +46,5 @@ export function requireToken(auth: TokenAuth, context: ConsoleContext) {
 
 function countRefusal(error: unknown, context: ConsoleContext): void {
   const limited = error instanceof AnswerError && error.code === 'ERR_CONSOLE_LOGIN_RATE';
-  context.metrics.rejected.inc({ reason: limited ? 'login_rate' : 'token' });
+  context.metrics.reject(limited ? 'login_rate' : 'token');
 }

@@ -26,7 +26,7 @@ export function refuseBrokenRequest(
     socket.destroy();
     return;
   }
-  metrics.rejected.inc({ reason: 'malformed' });
+  metrics.reject('malformed');
   const [code, message] = REASONS[error.code ?? ''] ?? [
     'ERR_CONSOLE_BAD_REQUEST',
     'this is not a valid HTTP request',

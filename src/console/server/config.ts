@@ -91,8 +91,16 @@ const listen: Option<ListenAddress> = {
 
 export const consoleOptions = {
   listen,
-  tokenFile: text('NETOBSERV_TOKEN_FILE', '', 'file with the token that people need to use the console'),
-  allowedHosts: list('NETOBSERV_ALLOWED_HOSTS', '', 'more host names by which browsers reach the console'),
+  tokenFile: text(
+    'NETOBSERV_TOKEN_FILE',
+    '',
+    'file with the token that people need to use the console',
+  ),
+  allowedHosts: list(
+    'NETOBSERV_ALLOWED_HOSTS',
+    '',
+    'more host names by which browsers reach the console',
+  ),
 } as const;
 
 /** `host:port`, `[v6]:port`, or `:port` for all addresses; undefined when it is none. */

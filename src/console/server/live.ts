@@ -73,13 +73,15 @@ export class LiveHub {
     this.#timer?.[Symbol.dispose]();
     this.#subscription?.[Symbol.dispose]();
     for (const client of this.#clients) client.push(null);
+    // A tick that still waits for the store then has nobody to tell.
+    this.#clients.clear();
   }
 
   /** The text/event-stream of one more client. */
   connect(): Readable {
     const { metrics } = this.#deps;
     if (this.#clients.size >= this.#limits.liveClientsMax) {
-      metrics.rejected.inc({ reason: 'live_full' });
+      metrics.reject('live_full');
       throw new AnswerError(
         'ERR_CONSOLE_BUSY',
         `${this.#clients.size} browsers follow live updates, which is the most that this console ` +

@@ -1,7 +1,7 @@
 import type { Metrics } from '../../telemetry/metrics.ts';
 
 /** Why a request was turned away before it did any work. */
-export type RejectReason =
+type RejectReason =
   | 'host'
   | 'origin'
   | 'token'
@@ -16,17 +16,18 @@ const DURATION_BUCKETS_S = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 
 export type ConsoleMetrics = ReturnType<typeof declareMetrics>;
 
 export function declareMetrics(metrics: Metrics) {
+  const rejected = metrics.counter(
+    'console_rejected_requests_total',
+    'Requests that the console turned away, by reason',
+    ['reason'],
+  );
   return {
+    reject: (reason: RejectReason): void => rejected.inc({ reason }),
     calls: metrics.histogram(
       'http_api_calls_duration',
       'Duration in seconds of calls to the console API',
       DURATION_BUCKETS_S,
       ['handler', 'code'],
-    ),
-    rejected: metrics.counter<'reason'>(
-      'console_rejected_requests_total',
-      'Requests that the console turned away, by reason',
-      ['reason'],
     ),
     liveClients: metrics.gauge('console_live_clients', 'Browsers that follow live updates'),
     liveTicksSkipped: metrics.counter(

@@ -117,7 +117,6 @@ export const loginBody = Type.Object(
 export type RecordsParameters = Static<typeof recordsParameters>;
 export type MetricsParameters = Static<typeof metricsParameters>;
 export type ValuesParameters = Static<typeof valuesParameters>;
-export type LoginBody = Static<typeof loginBody>;
 
 /** Parameters with an empty value count as not given, as in the original's URLs. */
 export function parseQueryString(text: string): Record<string, string | string[]> {
@@ -126,7 +125,9 @@ export function parseQueryString(text: string): Record<string, string | string[]
     if (value === '') continue;
     const before = parameters[name];
     // Kept as a list, which no parameter is: the validator then says so.
-    parameters[name] = before === undefined ? value : [before, value].flat();
+    if (before === undefined) parameters[name] = value;
+    else if (typeof before === 'string') parameters[name] = [before, value];
+    else before.push(value);
   }
   return parameters;
 }

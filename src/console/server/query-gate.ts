@@ -65,7 +65,7 @@ export class QueryGate {
       return;
     }
     if (this.#waiting.size >= this.#limits.queuedQueriesMax) {
-      this.#metrics.rejected.inc({ reason: 'queries_busy' });
+      this.#metrics.reject('queries_busy');
       throw new AnswerError(
         'ERR_CONSOLE_BUSY',
         `${this.#running} queries are running and ${this.#waiting.size} are waiting, which is the ` +

@@ -2,7 +2,7 @@ import react from '@vitejs/plugin-react';
 import { defineConfig, type Plugin } from 'vite';
 
 /** The console's address while `vite` serves the front end by itself; see `NETOBSERV_URL`. */
-const backend = process.env['NETOBSERV_URL'] ?? 'http://127.0.0.1:9001';
+const backend = process.env.NETOBSERV_URL ?? 'http://127.0.0.1:9001';
 
 /** A plain script in the head: it has to run before the first paint, which modules don't. */
 const themeScript: Plugin = {

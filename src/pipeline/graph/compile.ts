@@ -66,7 +66,10 @@ export function compile(config: CheckedConfig, facts: FieldFacts, deps: StageDep
   const fillable = new Set(facts.source.map((column) => column.name));
   return {
     source: root.plan,
-    sinks: order.filter(isTerminal).map((node) => planned.get(node)!.plan),
+    sinks: config.stages.flatMap((entry) => {
+      const node = order.find((one) => one.entry === entry)!;
+      return isTerminal(node) ? [planned.get(node)!.plan] : [];
+    }),
     decoded: namesInOrder.filter((name) => root.live.has(name) && fillable.has(name)),
   };
 }

@@ -49,5 +49,6 @@ function queueText(node: PlanNode, branch: Branch): string {
   const reads = node.sink?.reads === 'all' ? 'all columns' : (node.sink?.reads.join(', ') ?? '');
   const megabytes = Math.round(queueBytes / 2 ** 20);
   const full = whenFull === 'drop' ? 'drops and counts' : 'makes the source wait';
-  return `queue ${queueRows} rows / ${megabytes} MiB, when full ${full}; reads ${reads || 'nothing'}`;
+  const bounds = `queue ${queueRows} rows / ${megabytes} MiB, when full ${full}`;
+  return `${bounds}; reads ${reads || 'nothing'}`;
 }

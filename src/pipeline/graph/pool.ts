@@ -6,11 +6,13 @@ export const POOL_FREE_BATCHES = 8;
 
 /**
  * Batches of one layout, used again once every branch has let go of them, so that a steady state
- * allocates nothing. A burst takes as many as the queues hold; the surplus is left to the collector.
+ * allocates nothing. A burst takes as many as the queues hold; the surplus is garbage.
  */
 export class BatchPool {
   readonly #layout: BatchLayout;
   readonly #free: FlowBatch[] = [];
+  /** Batches of the pool's own: a source may make others, of any capacity. */
+  readonly #own = new WeakSet<FlowBatch>();
 
   constructor(layout: BatchLayout) {
     this.#layout = layout;
@@ -22,15 +24,17 @@ export class BatchPool {
 
   take(tables: InternTables): FlowBatch {
     const batch = this.#free.pop();
-    if (batch === undefined) return new FlowBatch(this.#layout, tables);
+    if (batch === undefined) {
+      const made = new FlowBatch(this.#layout, tables);
+      this.#own.add(made);
+      return made;
+    }
     batch.reset(tables);
     return batch;
   }
 
   give(batch: FlowBatch): void {
-    if (batch.layout !== this.#layout || this.#free.length >= POOL_FREE_BATCHES) return;
-    // Its generation of tables must not outlive the batches that use it.
-    this.#free.push(batch);
+    if (this.#own.has(batch) && this.#free.length < POOL_FREE_BATCHES) this.#free.push(batch);
   }
 }
 

@@ -38,7 +38,8 @@ export class Scope {
     for (const { name, kind, form } of transform.writes) {
       const known = this.#kinds.get(name);
       if (known !== undefined && known !== kind) {
-        const problem = `field ${name} holds ${known}, but ${transform.name} makes ${kind}: choose another output`;
+        const conflict = `field ${name} holds ${known}, but ${transform.name} makes ${kind}`;
+        const problem = `${conflict}: choose another output`;
         throw configError(PIPELINE_ERRORS.fieldKind, path, problem);
       }
       this.#kinds.set(name, kind);

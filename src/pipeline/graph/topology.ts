@@ -46,7 +46,8 @@ function link(nodes: ReadonlyMap<string, GraphNode>, edge: PipelineEdge, path: s
   if (edge.follows === undefined) return;
   const parent = find(nodes, edge.follows, `${path}.follows`);
   if (isTerminal(parent)) {
-    const problem = `"${edge.follows}" ends its branch (${parent.entry.type.section}), so nothing can follow it`;
+    const { section } = parent.entry.type;
+    const problem = `"${edge.follows}" ends its branch (${section}), so nothing can follow it`;
     throw configError(PIPELINE_ERRORS.noInput, `${path}.follows`, problem);
   }
   if (child.entry.type.section === 'ingest') {

@@ -14,7 +14,8 @@ export const storeWrite: StageType = stageType({
     const stores = context.deps.stores ?? {};
     const store = Object.hasOwn(stores, options.name) ? stores[options.name] : undefined;
     if (store === undefined) {
-      const problem = `no store "${options.name}" here${suggestion(options.name, Object.keys(stores))}`;
+      const hint = suggestion(options.name, Object.keys(stores));
+      const problem = `no store "${options.name}" here${hint}`;
       throw configError(PIPELINE_ERRORS.storeUnknown, `${context.path}.name`, problem);
     }
     return {

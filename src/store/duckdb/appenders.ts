@@ -1,7 +1,7 @@
 import duckdb from '@duckdb/node-bindings';
 import { parseAddress } from '../../base/ip.ts';
 import type { ColumnSpec, FlowBatch } from '../../flow/batch.ts';
-import { type Partition, DICTIONARIES } from './catalog.ts';
+import { DICTIONARIES, type Partition } from './catalog.ts';
 import { CHUNK_ROWS, ChunkFiller, type Translation } from './chunk.ts';
 import type { Session } from './database.ts';
 import type { Dictionary } from './dictionary.ts';
@@ -17,7 +17,8 @@ export class PartitionAppenders {
     this.#filler = new ChunkFiller(columns);
     this.#facts = duckdb.appender_create(session.raw, null, `facts_${partition.number}`);
     this.#dictionaries = DICTIONARIES.map(
-      (name) => new DictionaryAppender(session, `${name}_${partition.number}`, name === 'addresses'),
+      (name) =>
+        new DictionaryAppender(session, `${name}_${partition.number}`, name === 'addresses'),
     );
   }
 

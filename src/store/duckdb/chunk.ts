@@ -48,13 +48,18 @@ export class Translation {
     this.#generation = tables.generation;
   }
 
-  /** Values get new ids from here on, and are written again. */
+  /** Values get new ids from here on. Entries that were given out stay pending. */
   forget(): void {
     this.stringIds.clear();
     this.addressIds.clear();
     this.macIds.clear();
     this.#textLists.clear();
     this.#numberLists.clear();
+  }
+
+  /** Also gives up what is pending, together with the rows that refer to it. */
+  abandon(): void {
+    this.forget();
     for (const dictionary of [this.strings, this.addresses, this.macs]) dictionary.written();
   }
 }

@@ -25,7 +25,7 @@ export const DUCKDB_DEFAULTS: DuckdbConfig = {
 /** File in the data folder. */
 export const DATABASE_FILE = 'flows.duckdb';
 
-/** Parts into which the retention is cut: what is dropped at once, and what the last one exceeds. */
+/** Parts into which the retention is cut: what is dropped at once, and the last one exceeds. */
 const PARTITIONS_PER_RETENTION = 24;
 const PARTITION_MIN_MS = 10 * 60_000;
 const PARTITION_MAX_MS = 24 * 3_600_000;

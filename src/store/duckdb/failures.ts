@@ -22,7 +22,11 @@ export function storeFailure(error: unknown, place: string): NetobservError {
       { cause: error, retryable: true, details },
     );
   }
-  if (/Permission denied|Read-only file system|EACCES|EROFS|Cannot open file/i.test(text)) {
+  if (
+    /Permission denied|Read-only file system|EACCES|EROFS|EEXIST|ENOTDIR|Cannot open file/i.test(
+      text,
+    )
+  ) {
     return storeError(
       STORE_ERRORS.access,
       `${place} cannot be written; make it writable, or choose another folder with --data`,

@@ -82,7 +82,7 @@ export class Retention {
     return partition.sealedMs ?? partition.startedMs + partitionSpanMs(this.#config);
   }
 
-  /** Blocks that hold data, and the log; free blocks of the file are written again before it grows. */
+  /** Blocks that hold data, and the log; free blocks are written again before the file grows. */
   async #usedBytes(): Promise<number> {
     const [[used, log] = []] = await this.#parts.session.run(
       'SELECT (block_size * used_blocks)::DOUBLE, wal_size FROM pragma_database_size() LIMIT 1',

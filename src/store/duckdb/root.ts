@@ -14,7 +14,7 @@ import type {
   ValuesQuery,
 } from '../../query/ast.ts';
 import { requireField } from '../../query/keys.ts';
-import { seriesOf, type StepRow } from '../../query/series.ts';
+import { type StepRow, seriesOf } from '../../query/series.ts';
 import type { SqlTables } from '../../query/sql.ts';
 import { printMetrics } from '../../query/sql-metrics.ts';
 import { printRecords, printValues } from '../../query/sql-records.ts';

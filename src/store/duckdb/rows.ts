@@ -1,6 +1,11 @@
 import type { FieldSpec } from '../../flow/field.ts';
 import type { FlowRow } from '../../query/ast.ts';
-import { type DictionaryName, dictionaryOf, LIST_SEPARATOR, type SqlTables } from '../../query/sql.ts';
+import {
+  type DictionaryName,
+  dictionaryOf,
+  LIST_SEPARATOR,
+  type SqlTables,
+} from '../../query/sql.ts';
 import { DICTIONARIES } from './catalog.ts';
 import type { Cell, Session } from './database.ts';
 import { printNames, type Rows } from './reader.ts';
@@ -16,7 +21,7 @@ export async function nameRows(
   return rows.map((row) => {
     const flow: Record<string, unknown> = {};
     for (const [index, field] of fields.entries()) {
-      const value = valueOf(field, row[index], names);
+      const value = cellValue(field, row[index], names);
       if (value !== undefined) flow[field.name] = value;
     }
     return flow;
@@ -59,7 +64,7 @@ async function lookUp(
   return names;
 }
 
-function valueOf(field: FieldSpec, cell: Cell, names: Names): unknown {
+function cellValue(field: FieldSpec, cell: Cell, names: Names): unknown {
   const dictionary = dictionaryOf(field.kind);
   if (dictionary === undefined || cell === undefined) return cell;
   const text = names[dictionary].get(Number(cell));

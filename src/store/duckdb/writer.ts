@@ -146,7 +146,7 @@ export class Writer {
     this.#appenders?.discard();
     this.#appenders = undefined;
     // Ids that were staged with the rows are not in the database.
-    this.#translation.forget();
+    this.#translation.abandon();
     this.#layout = undefined;
     await this.#session.execute('ROLLBACK').catch(() => undefined);
   }
@@ -178,7 +178,9 @@ export class Writer {
     if (!reusable) {
       // The new partition has the columns of the old one too, so that two layouts that take turns
       // do not begin one each time.
-      const kept = [...(current?.columns ?? [])].map(([name, kind]): ColumnSpec => ({ name, kind }));
+      const kept = [...(current?.columns ?? [])].map(
+        ([name, kind]): ColumnSpec => ({ name, kind }),
+      );
       const all = [...columns, ...kept.filter(({ name }) => !layout.has(name))];
       this.#partition = await this.#catalog.create(this.#session, all, nowMs);
       this.#translation.forget();

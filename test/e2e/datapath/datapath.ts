@@ -2,6 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { buildBpf } from '../../../scripts/build-bpf.ts';
+import { buildNative } from '../../../scripts/build-native.ts';
+import { ROOT } from '../../../scripts/steps.ts';
 import {
   config as configLayout,
   flowKey,
@@ -11,21 +14,15 @@ import {
   statValue,
 } from '../../../src/agent/drain/layout.gen.ts';
 import type { BpfObject, Native } from '../../../src/agent/loader/native.ts';
-import { buildBpf } from '../../../scripts/build-bpf.ts';
-import { buildNative } from '../../../scripts/build-native.ts';
-import { root } from '../../../scripts/up-to-date.ts';
 
 buildBpf();
 buildNative();
 
 export const native: Native = createRequire(import.meta.url)(
-  join(root, 'build/native/netobserv.node'),
+  join(ROOT, 'build/native/netobserv.node'),
 );
 
-/** Everything here needs the kernel; with CI set it runs, and fails, even without the right. */
-export const isRunnable = process.getuid?.() === 0 || process.env['CI'] === 'true';
-
-export const HOOKS = ['flow_ingress_l2', 'flow_egress_l2', 'flow_ingress_l3', 'flow_egress_l3'];
+const HOOKS = ['flow_ingress_l2', 'flow_egress_l2', 'flow_ingress_l3', 'flow_egress_l3'];
 export const TEST_HOOKS = ['test_ingress_l2', 'test_egress_l2', 'test_ingress_l3'];
 
 export interface Flow {
@@ -67,7 +64,7 @@ export function loadDatapath(options: DatapathOptions = {}): BpfObject {
   config.writeUInt32LE(options.wakeEntries ?? 0, configLayout.wakeEntries);
   config[configLayout.hasNetnsCookie] = 1;
   const entries = options.entries ?? 1024;
-  return native.load(readFileSync(join(root, `build/bpf/${options.object ?? 'flows'}.bpf.o`)), {
+  return native.load(readFileSync(join(ROOT, `build/bpf/${options.object ?? 'flows'}.bpf.o`)), {
     config,
     maxEntries: { flows_a: entries, flows_b: entries },
     programs: options.programs ?? HOOKS,

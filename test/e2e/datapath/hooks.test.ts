@@ -1,18 +1,18 @@
 /** One packet at several hooks, sampling, and a map that is too small. */
 import { afterEach, describe, expect, test } from 'vitest';
+import { flowKey, flowMetrics, ifindexSeen } from '../../../src/agent/drain/layout.gen.ts';
 import type { BpfObject } from '../../../src/agent/loader/native.ts';
+import { requireRoot } from '../../support/require.ts';
 import {
   type DatapathOptions,
-  isRunnable,
   loadDatapath,
   native,
   readStats,
-  takeFlows,
   TEST_HOOKS,
+  takeFlows,
   totalOf,
 } from './datapath.ts';
 import { EtherType, ethernet, Flag, ipv4, Proto, tcp, udp } from './frames.ts';
-import { ifindexSeen } from '../../../src/agent/drain/layout.gen.ts';
 
 const frame = (port = 40000, last = 1): Buffer =>
   ethernet(EtherType.ipv4, ipv4(Proto.udp, udp(20, port), { source: [10, 0, 0, last] }));
@@ -23,7 +23,7 @@ const LOOPBACK = 1;
 /** tc_index bits that are others' to use. */
 const FOREIGN_BITS = 0x1f;
 
-describe.skipIf(!isRunnable)('hooks', () => {
+describe.skipIf(requireRoot())('hooks', () => {
   let datapath: BpfObject;
   afterEach(() => native.close(datapath));
 
@@ -164,6 +164,25 @@ describe.skipIf(!isRunnable)('hooks', () => {
       await takeFlows(datapath);
     }
     watcher.close();
+  });
+
+  test('small buffers drain a full map piece by piece', async () => {
+    const flows = 20_000;
+    load({ entries: flows, programs: ['test_sweep'] });
+    native.testRun(datapath, { program: 'test_sweep', frame: frame(), repeat: flows });
+    const still = (await native.swap(datapath)) === 0 ? 'flows_a' : 'flows_b';
+    const keys = Buffer.alloc(256 * flowKey.sizeBytes);
+    const values = Buffer.alloc(256 * flowMetrics.sizeBytes);
+
+    const seen = new Set<string>();
+    for (;;) {
+      const count = await native.drain(datapath, still, keys, values);
+      if (count === 0) break;
+      for (let row = 0; row < count; row++) {
+        seen.add(keys.toString('hex', row * flowKey.sizeBytes, (row + 1) * flowKey.sizeBytes));
+      }
+    }
+    expect(seen.size).toBe(flows);
   });
 
   test('time does not stand still', async () => {

@@ -22,6 +22,8 @@ const UDP_OVERHEAD_BYTES = 42;
 /** Ethernet, IPv4 and TCP with time stamps, as every segment but the first has it. */
 const TCP_OVERHEAD_BYTES = 66;
 const SYN_EXTRA_BYTES = 8;
+/** Ethernet, IPv4, UDP and VXLAN around the inner Ethernet frame. */
+const VXLAN_OVERHEAD_BYTES = 50;
 
 const protocolOf = (flow: Flow): number => Number(flow.key.split(',')[4]);
 const targetPortOf = (flow: Flow): number => Number(flow.key.split(',')[3]);
@@ -118,30 +120,33 @@ describe.skipIf(requireRoot())('live traffic', () => {
     return lab.tcp(client.namespace, server.namespace, exchange);
   }
 
-  test.each(['tcx', 'tc'] as const)('%s: a packet at two namespaces’ hooks counts once', async (mode) => {
-    // Equal numbers in different namespaces: the number alone would not tell them apart.
-    expect(ifindexOf(client)).toBe(ifindexOf(server));
-    const before = countersOf(client);
-    hook(client, { mode });
-    hook(server, { mode });
+  test.each(['tcx', 'tc'] as const)(
+    '%s: a packet at two namespaces’ hooks counts once',
+    async (mode) => {
+      // Equal numbers in different namespaces: the number alone would not tell them apart.
+      expect(ifindexOf(client)).toBe(ifindexOf(server));
+      const before = countersOf(client);
+      hook(client, { mode });
+      hook(server, { mode });
 
-    await sendUdp(1000);
+      await sendUdp(1000);
 
-    const flows = await takeFlows(datapath);
-    const after = countersOf(client);
-    expect(totalOf([...flows, readStats(datapath).notIp])).toEqual({
-      packets: after.packets - before.packets,
-      bytes: after.bytes - before.bytes,
-    });
-    const [flow, ...others] = toServer(flows);
-    expect(others).toEqual([]);
-    expect(flow).toMatchObject({
-      packets: 1000,
-      bytes: 1000 * (64 + UDP_OVERHEAD_BYTES),
-      firstDirection: 1,
-    });
-    expect(interfacesOf(flow!)).toBe(2);
-  });
+      const flows = await takeFlows(datapath);
+      const after = countersOf(client);
+      expect(totalOf([...flows, readStats(datapath).notIp])).toEqual({
+        packets: after.packets - before.packets,
+        bytes: after.bytes - before.bytes,
+      });
+      const [flow, ...others] = toServer(flows);
+      expect(others).toEqual([]);
+      expect(flow).toMatchObject({
+        packets: 1000,
+        bytes: 1000 * (64 + UDP_OVERHEAD_BYTES),
+        firstDirection: 1,
+      });
+      expect(interfacesOf(flow!)).toBe(2);
+    },
+  );
 
   test('a routed packet passes six hooks and counts once', async () => {
     const router = lab.namespace('router');
@@ -181,6 +186,36 @@ describe.skipIf(requireRoot())('live traffic', () => {
     // The interface counts super-packets: the kernel did offload.
     const { txPackets } = lab.counters(client.namespace, client.device);
     expect(txPackets).toBeLessThan(flow!.packets / 4);
+  });
+
+  test('with offloads on, a tunnel’s segments carry all of its headers', async () => {
+    for (const [at, own, other, inner] of [
+      [client, CLIENT, SERVER, '10.8.0.1/24'],
+      [server, SERVER, CLIENT, '10.8.0.2/24'],
+    ] as const) {
+      const tunnel = ['vxlan', 'id', '7', 'local', own, 'remote', other, 'dstport', '4789'];
+      ip('-n', at.namespace, 'link', 'add', 'tunnel', 'type', ...tunnel, 'dev', at.device);
+      lab.inside(at.namespace, 'sysctl', '-qw', 'net.ipv6.conf.tunnel.disable_ipv6=1');
+      ip('-n', at.namespace, 'addr', 'add', inner, 'dev', 'tunnel');
+      ip('-n', at.namespace, 'link', 'set', 'tunnel', 'up');
+    }
+    // Addresses are resolved before anything is counted.
+    const exchange = { address: '10.8.0.2', port: PORT, replyBytes: 1 };
+    await lab.tcp(client.namespace, server.namespace, { ...exchange, sendBytes: 1 });
+    const before = lab.snmp(client.namespace, 'Tcp', 'OutSegs');
+    hook(client);
+    const payload = 5_000_000;
+
+    await lab.tcp(client.namespace, server.namespace, { ...exchange, sendBytes: payload });
+
+    const segments = lab.snmp(client.namespace, 'Tcp', 'OutSegs') - before;
+    const outer = (await takeFlows(datapath)).filter(
+      (flow) => targetPortOf(flow) === 4789 && flow.firstDirection === 1,
+    );
+    expect(totalOf(outer)).toEqual({
+      packets: segments,
+      bytes: payload + segments * (TCP_OVERHEAD_BYTES + VXLAN_OVERHEAD_BYTES) + SYN_EXTRA_BYTES,
+    });
   });
 
   test('with offloads off, sums equal the interface’s own counters', async () => {
@@ -226,6 +261,48 @@ describe.skipIf(requireRoot())('live traffic', () => {
       packets: after.packets - before.packets,
       bytes: after.bytes - before.bytes,
     });
+  });
+
+  test('a flow spread over many interfaces is counted in full', async () => {
+    const devices = [client];
+    for (let pair = 1; pair < 8; pair++) {
+      const subnet = `10.9.${pair}`;
+      devices.push(join(client.namespace, server.namespace, `${subnet}.1/24`, `${subnet}.2/24`)[0]);
+    }
+    for (const at of devices) hook(at);
+
+    // The same frames leave by each of the eight.
+    for (const at of devices) {
+      await lab.sweep(at.namespace, at.device, { flows: 1, perSecond: 1000, rounds: 3 });
+    }
+
+    const [flow] = (await takeFlows(datapath)).filter((each) => protocolOf(each) === 17);
+    expect(flow?.packets).toBe(24);
+    expect(interfacesOf(flow!)).toBe(6);
+    expect(readStats(datapath).interfacesMissed.packets).toBe(6);
+  });
+
+  test('a device without a link layer', async () => {
+    const tun = 'nbt-tun';
+    ip('-n', client.namespace, 'tuntap', 'add', 'dev', tun, 'mode', 'tun');
+    ip('-n', client.namespace, 'addr', 'add', '10.7.0.1/24', 'dev', tun);
+    ip('-n', client.namespace, 'link', 'set', tun, 'up');
+    const at = end(client.namespace, tun);
+    native.attach(datapath, {
+      program: 'flow_egress_l3',
+      ifindex: ifindexOf(at),
+      direction: 'egress',
+      mode: 'tcx',
+      anchor: 'none',
+      netns: at.netns,
+    });
+
+    const traffic = { address: '10.7.0.2', port: PORT, count: 10, sizeBytes: 64 };
+    await lab.udp(client.namespace, server.namespace, traffic);
+
+    expect(toServer(await takeFlows(datapath))).toMatchObject([
+      { packets: 10, bytes: 10 * (64 + 28), macs: '0'.repeat(24) },
+    ]);
   });
 
   test('fragments of real datagrams belong to the datagram’s flow', async () => {
@@ -291,10 +368,13 @@ describe.skipIf(requireRoot())('live traffic', () => {
     expect(filtersOf(client, 'ingress')).toContain('u32');
   });
 
-  test.each(['tcx', 'tc'] as const)('%s: an interface that is gone can be detached from', (mode) => {
-    const ids = hook(client, { mode });
-    ip('-n', client.namespace, 'link', 'del', client.device);
+  test.each(['tcx', 'tc'] as const)(
+    '%s: an interface that is gone can be detached from',
+    (mode) => {
+      const ids = hook(client, { mode });
+      ip('-n', client.namespace, 'link', 'del', client.device);
 
-    for (const id of ids) expect(() => native.detach(datapath, id)).not.toThrow();
-  });
+      for (const id of ids) expect(() => native.detach(datapath, id)).not.toThrow();
+    },
+  );
 });

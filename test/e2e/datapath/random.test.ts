@@ -1,7 +1,8 @@
 /** Random and mangled frames: the datapath agrees with the model, and every packet is counted. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { isRunnable, loadDatapath, native, readStats, takeFlows, TEST_HOOKS } from './datapath.ts';
+import { requireRoot } from '../../support/require.ts';
+import { loadDatapath, native, readStats, TEST_HOOKS, takeFlows } from './datapath.ts';
 import {
   authentication,
   EtherType,
@@ -64,7 +65,7 @@ const ipv6Packets = fc
   })
   .map(({ protocol, payload, trafficClass, extensions }) => {
     let next: number = protocol;
-    let inner = payload;
+    let inner: Buffer = payload;
     for (const [kind, fragment] of extensions) {
       if (kind === 'fragment') inner = ipv6Fragment(next, inner, fragment);
       else if (kind === 'ah') inner = authentication(next, inner);
@@ -87,7 +88,7 @@ const frames = fc
   })
   .map(({ network: [type, packet], tags, padding }) => {
     let outer = type;
-    let inner = Buffer.concat([packet, Buffer.alloc(padding, 0xaa)]);
+    let inner: Buffer = Buffer.concat([packet, Buffer.alloc(padding, 0xaa)]);
     for (const tag of tags) {
       inner = vlanTag(tag, outer, inner);
       outer = EtherType.vlan;
@@ -137,7 +138,7 @@ function expectPacket(flows: Map<string, Expected>, outcome: Parsed, bytes: numb
   });
 }
 
-describe.skipIf(!isRunnable).each([
+describe.skipIf(requireRoot()).each([
   ['flows_test', 'test_ingress_l2', true],
   ['flows_copy_test', 'test_egress_l2', true],
   ['flows_test', 'test_ingress_l3', false],

@@ -1,23 +1,16 @@
 /** One frame of every header shape through the real programs, by BPF_PROG_TEST_RUN. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { BpfObject } from '../../../src/agent/loader/native.ts';
-import {
-  isRunnable,
-  loadDatapath,
-  native,
-  readStats,
-  takeFlows,
-  TEST_HOOKS,
-  totalOf,
-} from './datapath.ts';
+import { requireRoot } from '../../support/require.ts';
+import { loadDatapath, native, readStats, TEST_HOOKS, takeFlows, totalOf } from './datapath.ts';
 import {
   authentication,
   EtherType,
   ethernet,
   extension,
   Flag,
-  icmp,
   type Ipv4Options,
+  icmp,
   ipv4,
   ipv6,
   ipv6Fragment,
@@ -33,14 +26,15 @@ const V6 = '20010db8000000000000000000000001,20010db8000000000000000000000002';
 
 const on4 = (protocol: number, payload: Buffer, options: Ipv4Options = {}): Buffer =>
   ethernet(EtherType.ipv4, ipv4(protocol, payload, options));
-const on6 = (next: number, payload: Buffer): Buffer => ethernet(EtherType.ipv6, ipv6(next, payload));
+const on6 = (next: number, payload: Buffer): Buffer =>
+  ethernet(EtherType.ipv6, ipv6(next, payload));
 const tagged = (type: number, payload: Buffer): Buffer =>
   ethernet(EtherType.vlan, vlanTag(7, type, payload));
 
 const NEXT = -1;
 
 // Both ways to read headers: in place, and by copy as where they lie outside the linear area.
-describe.skipIf(!isRunnable).each(['flows_test', 'flows_copy_test'] as const)('%s', (object) => {
+describe.skipIf(requireRoot()).each(['flows_test', 'flows_copy_test'] as const)('%s', (object) => {
   let datapath: BpfObject;
 
   beforeEach(() => {
@@ -142,13 +136,21 @@ describe.skipIf(!isRunnable).each(['flows_test', 'flows_copy_test'] as const)('%
         vlanTag(
           1,
           EtherType.vlan,
-          vlanTag(2, EtherType.vlan, vlanTag(3, EtherType.vlan, vlanTag(4, EtherType.ipv4, udp(0)))),
+          vlanTag(
+            2,
+            EtherType.vlan,
+            vlanTag(3, EtherType.vlan, vlanTag(4, EtherType.ipv4, udp(0))),
+          ),
         ),
       ),
       'notIp',
     ],
     // Behind a tag, since the kernel refuses to run a test on an untagged frame like this.
-    ['IPv4 cut short', tagged(EtherType.ipv4, ipv4(Proto.udp, udp(0)).subarray(0, 19)), 'malformed'],
+    [
+      'IPv4 cut short',
+      tagged(EtherType.ipv4, ipv4(Proto.udp, udp(0)).subarray(0, 19)),
+      'malformed',
+    ],
     ['IPv4 says version 5', on4(Proto.udp, udp(0), { version: 5 }), 'malformed'],
     ['IPv4 header under 20 bytes', on4(Proto.udp, udp(0), { headerWords: 4 }), 'malformed'],
     ['IPv4 length under its header', on4(Proto.udp, udp(0), { totalLength: 19 }), 'malformed'],
@@ -157,8 +159,16 @@ describe.skipIf(!isRunnable).each(['flows_test', 'flows_copy_test'] as const)('%
     ['UDP header cut short', on4(Proto.udp, udp(0).subarray(0, 7)), 'malformed'],
     ['ICMP header cut short', on4(Proto.icmp, icmp(8, 0).subarray(0, 7)), 'malformed'],
     ['SCTP header cut short', on4(Proto.sctp, sctp().subarray(0, 11)), 'malformed'],
-    ['IPv6 cut short', tagged(EtherType.ipv6, ipv6(Proto.udp, udp(0)).subarray(0, 39)), 'malformed'],
-    ['extension beyond the end', on6(Proto.hopByHop, Buffer.from([17, 200, 0, 0, 0, 0, 0, 0])), 'malformed'],
+    [
+      'IPv6 cut short',
+      tagged(EtherType.ipv6, ipv6(Proto.udp, udp(0)).subarray(0, 39)),
+      'malformed',
+    ],
+    [
+      'extension beyond the end',
+      on6(Proto.hopByHop, Buffer.from([17, 200, 0, 0, 0, 0, 0, 0])),
+      'malformed',
+    ],
     [
       'nine extensions',
       on6(
@@ -220,14 +230,14 @@ describe.skipIf(!isRunnable).each(['flows_test', 'flows_copy_test'] as const)('%
     run(on6(Proto.fragment, first));
     run(on6(Proto.hopByHop, extension(Proto.fragment, last)));
 
-    expect(await takeFlows(datapath)).toMatchObject([
-      { key: `${V6},40000,53,17,0,0`, packets: 2 },
-    ]);
+    expect(await takeFlows(datapath)).toMatchObject([{ key: `${V6},40000,53,17,0,0`, packets: 2 }]);
   });
 
   test('a first fragment that ends within the TCP header is a flow without flags', async () => {
     const start = tcp(Flag.syn).subarray(0, 8);
-    run(Buffer.concat([on4(Proto.tcp, start, { id: 5, moreFragments: true }), Buffer.alloc(18, 255)]));
+    run(
+      Buffer.concat([on4(Proto.tcp, start, { id: 5, moreFragments: true }), Buffer.alloc(18, 255)]),
+    );
 
     expect(await takeFlows(datapath)).toMatchObject([
       { key: `${V4},40000,443,6,0,0`, tcpFlags: 0 },

@@ -36,7 +36,7 @@ export function createBareRoot(): BareRoot {
     `mount --rbind /sys ${root}/sys`,
     `mount -t tmpfs tmpfs ${root}/tmp`,
     `mount -t tmpfs tmpfs ${root}/var`,
-    `exec env -i chroot ${root} "$@"`,
+    `exec env -i "$(PATH=$PATH:/usr/sbin command -v chroot)" ${root} "$@"`,
   ].join('\n');
   return {
     libraries,

@@ -104,7 +104,7 @@ test('a user without capabilities is told which are missing', async () => {
     command: ['setpriv', '--reuid=65534', '--clear-groups'],
   });
   await program.waitFor(/CAP_NET_ADMIN, CAP_BPF, CAP_PERFMON \[ERR_CAPABILITIES\]/);
-  expect(await program.stop()).toBe(1);
+  expect(await program.end()).toBe(1);
 });
 
 test('a port in use and a folder in use are told without a stack', async () => {
@@ -119,13 +119,13 @@ test('a port in use and a folder in use are told without a stack', async () => {
     );
     await samePort.waitFor(/error: .*\[ERR_/);
     expect(samePort.output()).toContain(host);
-    expect(await samePort.stop()).toBe(1);
+    expect(await samePort.end()).toBe(1);
 
     const sameFolder = startProgram(['up', '--data', data, ...onLoopback], { flavour: 'packed' });
     await sameFolder.waitFor(/error: .*\[ERR_/);
     expect(sameFolder.output()).toContain(data);
     expect(sameFolder.output()).not.toMatch(/^\s+at /m);
-    expect(await sameFolder.stop()).toBe(1);
+    expect(await sameFolder.end()).toBe(1);
   } finally {
     await first.stop();
   }

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { TaskGroup } from '../../../src/base/task-group.ts';
 
-/** Ends when the group is cancelled, by rejecting with the signal's reason, as well-bred tasks do. */
+/** Ends when the group is cancelled, by rejecting with its reason, as well-bred tasks do. */
 function untilAborted(signal: AbortSignal): Promise<void> {
   return new Promise((_resolve, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason), { once: true });

@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, expect, test } from 'vitest';
 import { CommandError } from '../../../src/commands/errors.ts';
-import { type UnpackDeps, unpackedFiles } from '../../../src/commands/unpack.ts';
+import { type UnpackDeps, unpackedFiles, writeBuild } from '../../../src/commands/unpack.ts';
 
 const base = mkdtempSync(join(tmpdir(), 'netobserv-unpack-'));
 afterAll(() => rmSync(base, { recursive: true }));
@@ -33,16 +33,15 @@ beforeEach(() => {
   folder = join(mkdtempSync(join(base, 'case-')), 'cache');
 });
 
+const MANIFEST = {
+  id: 'build-1',
+  files: Object.entries(CONTENTS).map(([path, text]) => ({ path, sha256: hash('sha256', text) })),
+};
+
 function deps(overrides: Partial<UnpackDeps> = {}): UnpackDeps {
   return {
-    manifest: {
-      id: 'build-1',
-      files: Object.entries(CONTENTS).map(([path, text]) => ({
-        path,
-        sha256: hash('sha256', text),
-      })),
-    },
-    read: (path) => Buffer.from(CONTENTS[path]!),
+    manifest: MANIFEST,
+    write: (into) => writeBuild(into, MANIFEST, (path) => Buffer.from(CONTENTS[path]!)),
     folders: [folder],
     uid: process.getuid!(),
     clock: { nowMs: () => NOW_MS },
@@ -63,12 +62,12 @@ test('everything is unpacked, privately, and the first path is returned', () => 
   expect(readdirSync(folder)).toEqual(['build-1']);
 });
 
-test('a second start reads nothing from the executable', () => {
+test('a second start writes nothing', () => {
   unpackedFiles(LIBRARIES, deps());
-  const read = (): never => {
-    throw new Error('read again');
+  const write = (): never => {
+    throw new Error('written again');
   };
-  expect(unpackedFiles(LIBRARIES, deps({ read }))).toContain('a.node');
+  expect(unpackedFiles(LIBRARIES, deps({ write }))).toContain('a.node');
 });
 
 test.each([
@@ -127,8 +126,8 @@ test('a folder of another user is refused, and the next one is taken', () => {
 });
 
 test('damage inside the executable is told, not unpacked', () => {
-  const read = (): Uint8Array => Buffer.from('other');
-  expect(() => unpackedFiles(LIBRARIES, deps({ read }))).toThrow('in the executable is damaged');
+  const write = (into: string): void => writeBuild(into, MANIFEST, () => Buffer.from('other'));
+  expect(() => unpackedFiles(LIBRARIES, deps({ write }))).toThrow('in the executable is damaged');
   expect(readdirSync(folder)).toEqual([]);
 });
 

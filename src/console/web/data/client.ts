@@ -56,7 +56,7 @@ async function send(path: string, init: RequestInit): Promise<Response> {
     response = await fetch(path, { ...init, credentials: 'same-origin' });
   } catch (cause) {
     if (init.signal?.aborted === true) throw cause;
-    throw new ServerGoneError('unreachable', { cause });
+    throw new ServerGoneError('The server cannot be reached.', { cause });
   }
   if (response.ok) return response;
   const error = await readError(response);
@@ -76,7 +76,10 @@ async function readError(response: Response): Promise<ApiError> {
   } catch {
     // Not ours: a proxy's page, say. The status has to do.
   }
-  return { code: `HTTP_${response.status}`, message: response.statusText || `HTTP ${response.status}` };
+  return {
+    code: `HTTP_${response.status}`,
+    message: response.statusText || `HTTP ${response.status}`,
+  };
 }
 
 function isApiError(body: unknown): body is ApiError {

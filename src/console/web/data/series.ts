@@ -107,9 +107,11 @@ export function alignedRange(
   stepS: number,
   nowS: number,
 ): { readonly startTime: number; readonly endTime: number } {
-  if (range.kind === 'between') return { startTime: range.startS, endTime: range.endS };
-  const endTime = Math.floor((nowS - SETTLE_S) / stepS) * stepS;
-  return { startTime: endTime - Math.ceil(range.seconds / stepS) * stepS, endTime };
+  // The API's end is the last second that counts.
+  if (range.kind === 'between') return { startTime: range.startS, endTime: range.endS - 1 };
+  const endS = Math.floor((nowS - SETTLE_S) / stepS) * stepS;
+  const startTime = endS - Math.ceil(range.seconds / stepS) * stepS;
+  return { startTime, endTime: endS - 1 };
 }
 
 /** Steps that people read easily, in seconds. */

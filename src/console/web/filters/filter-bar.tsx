@@ -41,9 +41,7 @@ export function FilterBar({ config }: { readonly config: FrontendConfig }): Reac
         />
         <QuickFilters config={config} />
       </div>
-      {view.filters.length === 0 ? undefined : (
-        <Chips config={config} onEdit={edit} />
-      )}
+      {view.filters.length === 0 ? undefined : <Chips config={config} onEdit={edit} />}
       {refusal instanceof RefusedError ? (
         <p className="field-error" role="alert">
           {t('filters.refused', { message: refusal.message })}

@@ -14,6 +14,7 @@ import type { FrontendConfig } from '../../api.ts';
 import { useValues } from '../data/queries.ts';
 import type { FilterTerm, Range } from '../state/view-state.ts';
 import {
+  availableFilters,
   fieldSuggestions,
   operatorSuggestions,
   type Stage,
@@ -46,7 +47,7 @@ export function FilterInput(props: FilterInputProps): ReactNode {
   const suggestions = useSuggestions(stage, config, props.range, open);
   const current = suggestions[active];
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a new text starts a new choice.
+  // A new text starts a new choice.
   useEffect(() => setActive(-1), [text]);
 
   function submit(raw: string): boolean {
@@ -114,9 +115,9 @@ export function FilterInput(props: FilterInputProps): ReactNode {
         onBlur={() => setOpen(false)}
         onKeyDown={onKeyDown}
       />
-      <kbd className="filter-input-key" aria-hidden="true">
+      <span className="filter-input-key" aria-hidden="true">
         /
-      </kbd>
+      </span>
       <SuggestionList
         id={listId}
         open={open}
@@ -137,13 +138,14 @@ function useSuggestions(
 ): readonly Suggestion[] {
   const { t } = useTranslation();
   const partial = useDeferredValue(stage.kind === 'value' ? stage.partial : '');
-  const field =
-    open && stage.kind === 'value' ? suggestionField(stage.filter, config) : undefined;
+  const field = open && stage.kind === 'value' ? suggestionField(stage.filter, config) : undefined;
   // The search is for plain text; what a person quotes or masks is not.
   const values = useValues(field, partial.replace(/["*]/g, ''), range);
-  if (stage.kind === 'field') return fieldSuggestions(stage.text, config.filters);
+  if (stage.kind === 'field') return fieldSuggestions(stage.text, availableFilters(config));
   if (stage.kind === 'operator') {
-    return operatorSuggestions(stage.filter, config, (operator) => t(`filters.operator.${operator}`));
+    return operatorSuggestions(stage.filter, config, (operator) =>
+      t(`filters.operator.${operator}`),
+    );
   }
   return valueSuggestions(stage, values.data?.values ?? [], config);
 }
@@ -170,11 +172,15 @@ function SuggestionList(props: {
       <div
         id={id}
         role="listbox"
-        aria-label={stage.kind === 'value' ? t('filters.value', { name: stage.filter.name }) : t('filters.fields')}
+        aria-label={
+          stage.kind === 'value'
+            ? t('filters.value', { name: stage.filter.name })
+            : t('filters.fields')
+        }
         className="suggestions-list"
       >
         {suggestions.map((suggestion, index) => (
-          // biome-ignore lint/a11y/useFocusableInteractive: the input keeps the focus (aria-activedescendant).
+          // biome-ignore lint/a11y/useFocusableInteractive: the input keeps the focus.
           // biome-ignore lint/a11y/useKeyWithClickEvents: the input handles the keys.
           <div
             key={suggestion.key}
@@ -195,11 +201,7 @@ function SuggestionList(props: {
   );
 }
 
-function suggestionTitle(
-  stage: Stage,
-  count: number,
-  t: TFunction,
-): string {
+function suggestionTitle(stage: Stage, count: number, t: TFunction): string {
   if (stage.kind === 'field') {
     return count === 0 ? t('filters.noField', { text: stage.text.trim() }) : t('filters.fields');
   }

@@ -67,6 +67,14 @@ export interface Suggestion {
   readonly completes: boolean;
 }
 
+/** Filters whose feature is on, or that need none. */
+export function availableFilters(config: FrontendConfig): readonly FilterConfig[] {
+  const features = new Set(config.features);
+  return config.filters.filter(
+    (filter) => filter.feature === undefined || features.has(filter.feature),
+  );
+}
+
 const FIELD_SUGGESTIONS_MAX = 60;
 
 export function fieldSuggestions(

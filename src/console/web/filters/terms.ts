@@ -50,7 +50,7 @@ function findFilter(name: string, filters: readonly FilterConfig[]): FilterConfi
 export function filterLabel(filter: FilterConfig): string {
   const prefix = CATEGORY_PREFIX[filter.category];
   const name = filter.name;
-  return prefix === '' || name.toLowerCase().startsWith(prefix.toLowerCase())
+  return prefix === '' || name.toLowerCase().includes(prefix.toLowerCase())
     ? name
     : `${prefix} ${name}`;
 }
@@ -104,7 +104,7 @@ export function exactValue(value: unknown, filter: FilterConfig, facts: FilterFa
   return whole ? String(value) : `"${value}"`;
 }
 
-/** The list with a condition added: values of a term with the same filter and operator are joined. */
+/** The list with a condition added; values for the same filter and operator are joined. */
 export function addTerm(terms: readonly FilterTerm[], added: FilterTerm): readonly FilterTerm[] {
   const index = terms.findIndex(
     (term) => term.id === added.id && term.operator === added.operator && !term.disabled,
@@ -148,7 +148,12 @@ export function groupTerms(
   terms: readonly FilterTerm[],
   configs: readonly FilterConfig[],
 ): readonly { readonly category: FilterConfig['category']; readonly indices: readonly number[] }[] {
-  const order: readonly FilterConfig['category'][] = ['source', 'destination', 'endpoint', 'common'];
+  const order: readonly FilterConfig['category'][] = [
+    'source',
+    'destination',
+    'endpoint',
+    'common',
+  ];
   const byId = new Map(configs.map((config) => [config.id, config]));
   const categoryOf = (term: FilterTerm) => byId.get(term.id)?.category ?? 'common';
   return order.flatMap((category) => {

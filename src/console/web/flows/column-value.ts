@@ -129,6 +129,7 @@ function concat(args: readonly unknown[]): unknown {
 function kubeObject(args: readonly unknown[]): unknown {
   const [kind, namespace, name, showNamespace] = args;
   if (name === undefined || name === '') return undefined;
-  const path = showNamespace !== 0 && namespace !== undefined ? `${namespace}/${name}` : String(name);
+  const path =
+    showNamespace !== 0 && namespace !== undefined ? `${namespace}/${name}` : String(name);
   return kind === undefined ? path : `${kind} ${path}`;
 }

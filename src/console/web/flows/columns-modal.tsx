@@ -42,7 +42,11 @@ export default function ColumnsModal(props: ColumnsModalProps): ReactNode {
 
   return (
     <Modal isOpen variant="small" aria-labelledby="columns-title" onClose={props.onClose}>
-      <ModalHeader title={t('columns.title')} labelId="columns-title" description={t('columns.hint')} />
+      <ModalHeader
+        title={t('columns.title')}
+        labelId="columns-title"
+        description={t('columns.hint')}
+      />
       <ModalBody className="columns-body" tabIndex={0} aria-label={t('columns.title')}>
         <div className="columns-search">
           <input

@@ -3,8 +3,8 @@ import { useTranslation } from 'react-i18next';
 import type { ColumnConfig, FlowRow, FrontendConfig } from '../../api.ts';
 import { formatExact } from '../format/numbers.ts';
 import { formatUtc } from '../format/time.ts';
-import { isAbsent } from './compare.ts';
 import { columnTitle } from './columns.ts';
+import { isAbsent } from './compare.ts';
 import { formatCell, isQuantity } from './format-value.ts';
 
 /** Adds a condition on a value: that it is it, or that it isn't. */

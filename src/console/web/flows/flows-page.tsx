@@ -1,5 +1,5 @@
-import ColumnsIcon from '@patternfly/react-icons/dist/esm/icons/columns-icon';
 import { Skeleton } from '@patternfly/react-core/dist/dynamic/components/Skeleton';
+import ColumnsIcon from '@patternfly/react-icons/dist/esm/icons/columns-icon';
 import { lazy, type ReactNode, Suspense, useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { ColumnConfig, FrontendConfig } from '../../api.ts';
@@ -7,9 +7,9 @@ import { useRecords } from '../data/queries.ts';
 import { type RecordRow, rowsOf } from '../data/rows.ts';
 import { addTerm, exactValue } from '../filters/terms.ts';
 import { formatBytes, formatCount, formatExact } from '../format/numbers.ts';
+import { PanelBody } from '../overview/panel.tsx';
 import { Choice } from '../parts/choice.tsx';
 import { EmptyTraffic } from '../shell/empty-traffic.tsx';
-import { PanelBody } from '../overview/panel.tsx';
 import { usePreferenceStore, usePreferences } from '../state/preferences.ts';
 import { useView } from '../state/view.ts';
 import { LIMITS } from '../state/view-state.ts';
@@ -38,7 +38,9 @@ export default function FlowsPage({ config }: { readonly config: FrontendConfig 
   function filter(column: ColumnConfig, value: unknown, exclude: boolean): void {
     const wanted = config.filters.find((candidate) => candidate.id === column.filter);
     if (wanted === undefined) return;
-    const values = (Array.isArray(value) ? value : [value]).map((one) => exactValue(one, wanted, config));
+    const values = (Array.isArray(value) ? value : [value]).map((one) =>
+      exactValue(one, wanted, config),
+    );
     const operator = exclude ? '!=' : '=';
     setView({
       filters: addTerm(view.filters, { id: wanted.id, operator, values, disabled: false }),
@@ -113,7 +115,9 @@ function FlowsOptions(props: {
   return (
     <div className="options">
       <p className="flows-count" aria-live="polite">
-        <strong>{props.limited ? t('flows.limited', { shown }) : t('flows.shown', { shown })}</strong>{' '}
+        <strong>
+          {props.limited ? t('flows.limited', { shown }) : t('flows.shown', { shown })}
+        </strong>{' '}
         <span className="panel-subtitle">
           {t('flows.sum', { bytes: formatBytes(bytes), packets: formatCount(packets) })}
           {props.limited ? ` · ${t('flows.more')}` : ''}
@@ -145,8 +149,8 @@ function sums(rows: readonly RecordRow[]): { readonly bytes: number; readonly pa
   let bytes = 0;
   let packets = 0;
   for (const { row } of rows) {
-    bytes += Number(row['Bytes'] ?? 0);
-    packets += Number(row['Packets'] ?? 0);
+    bytes += Number(row.Bytes ?? 0);
+    packets += Number(row.Packets ?? 0);
   }
   return { bytes, packets };
 }

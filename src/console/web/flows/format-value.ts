@@ -42,9 +42,9 @@ export function formatText(
   if (isAbsent(value)) return ABSENT;
   if (Array.isArray(value)) {
     const separator = renderer === 'pair' ? ' → ' : ', ';
-    return value.map((one: unknown) => formatText(one, elementRenderer(renderer), context)).join(
-      separator,
-    );
+    return value
+      .map((one: unknown) => formatText(one, elementRenderer(renderer), context))
+      .join(separator);
   }
   if (typeof value === 'object') return JSON.stringify(value);
   return typeof value === 'number' ? formatNumber(value, renderer, context) : String(value);
@@ -80,7 +80,7 @@ function formatNumber(
     case 'etype':
       return etherTypeName(value);
     case 'icmp':
-      return icmpTypeName(value, context.row['Proto']);
+      return icmpTypeName(value, context.row.Proto);
     case 'flags':
       return tcpFlagNames(value).join(', ');
     default:

@@ -12,7 +12,7 @@ import { IconButton } from '../parts/icon-button.tsx';
 import { columnTitle } from './columns.ts';
 import type { CellFilter } from './flow-cell.tsx';
 import { formatCell, formatText, isQuantity } from './format-value.ts';
-import { recordGroups, type RecordEntry } from './record-groups.ts';
+import { type RecordEntry, recordGroups } from './record-groups.ts';
 
 interface RecordDrawerProps {
   readonly config: FrontendConfig;
@@ -29,7 +29,7 @@ export default function RecordDrawer(props: RecordDrawerProps): ReactNode {
   const closeRef = useRef<HTMLDivElement>(null);
   const json = JSON.stringify(record.row, undefined, 2);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: each flow that is opened takes the focus.
+  // Each flow that is opened takes the focus.
   useEffect(() => closeRef.current?.focus(), [record.key]);
   useEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
@@ -60,7 +60,7 @@ export default function RecordDrawer(props: RecordDrawerProps): ReactNode {
           </button>
         ))}
       </div>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard. */}
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable. */}
       <section className="drawer-body" tabIndex={0} aria-label={t(`record.${tab}`)}>
         {tab === 'raw' ? (
           <RawRecord json={json} />

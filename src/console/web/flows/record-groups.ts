@@ -36,7 +36,8 @@ export function recordGroups(
       key,
       value,
       column: columnOf.get(key),
-      meaning: meanings.get(key) ?? '',
+      // The texts are also those of a reference page, where names stand in backticks.
+      meaning: (meanings.get(key) ?? '').replaceAll('`', ''),
     }))
     .sort((a, b) => rank(a.key) - rank(b.key));
   const groups = Map.groupBy(entries, (entry) => entry.column?.group ?? '');

@@ -55,9 +55,9 @@ const DSCP: Readonly<Record<number, string>> = {
 };
 
 const ETHER_TYPES: Readonly<Record<number, string>> = {
-  0x0800: 'IPv4',
-  0x0806: 'ARP',
-  0x86dd: 'IPv6',
+  2048: 'IPv4',
+  2054: 'ARP',
+  34525: 'IPv6',
 };
 
 const DIRECTIONS: Readonly<Record<number, string>> = { 0: 'Ingress', 1: 'Egress', 2: 'Inner' };
@@ -136,10 +136,10 @@ const PORTS: Readonly<Record<number, string>> = {
   9093: 'alertmanager',
   9100: 'node-exporter',
   9200: 'elasticsearch',
-  10_250: 'kubelet',
-  11_211: 'memcached',
-  27_017: 'mongodb',
-  51_820: 'wireguard',
+  10250: 'kubelet',
+  11211: 'memcached',
+  27017: 'mongodb',
+  51820: 'wireguard',
 };
 
 /** Bit order of the reference agent: the TCP header's eight, then its three combinations. */

@@ -3,20 +3,25 @@ const SI_PREFIXES = ['', 'k', 'M', 'G', 'T', 'P', 'E'] as const;
 
 export type RateUnit = 'bits' | 'bytes';
 
+/** Less than this would be shown as 0.00. */
+const CRUMB = 0.005;
+
 interface Scaled {
   readonly number: string;
   readonly prefix: string;
 }
 
 function scale(value: number): Scaled {
-  let rest = Math.abs(value);
+  // What is left of sums and differences of fractions is no quantity.
+  let rest = Math.abs(value) < CRUMB ? 0 : Math.abs(value);
   let step = 0;
   // 999.5 would be printed as 1000 of the smaller unit.
   while (rest >= 999.5 && step < SI_PREFIXES.length - 1) {
     rest /= 1000;
     step++;
   }
-  const digits = rest >= 99.95 || (step === 0 && Number.isInteger(rest)) ? 0 : rest >= 9.995 ? 1 : 2;
+  const digits =
+    rest >= 99.95 || (step === 0 && Number.isInteger(rest)) ? 0 : rest >= 9.995 ? 1 : 2;
   const number = `${value < 0 ? '-' : ''}${rest.toFixed(digits)}`;
   return { number, prefix: SI_PREFIXES[step]! };
 }

@@ -27,7 +27,6 @@ export const en = {
     incomplete: 'Both times are needed.',
     order: '“To” must be later than “From”.',
     future: '“To” must not be in the future.',
-    zoomOut: 'Back to the last {{span}}',
   },
   refresh: {
     label: 'Refresh',
@@ -40,7 +39,6 @@ export const en = {
   filters: {
     label: 'Filters',
     placeholder: 'Filter flows: src_port=443, protocol, address…',
-    placeholderShort: 'Filter flows…',
     value: 'Value of {{name}}',
     fields: 'Fields',
     operators: 'Operators',
@@ -80,7 +78,6 @@ export const en = {
     protocol: 'Top protocol',
     change: '{{change}} against the {{span}} before',
     share: '{{percent}} % of bytes',
-    none: 'none',
   },
   chart: {
     bytes: 'Byte rate',
@@ -137,11 +134,9 @@ export const en = {
     compact: 'Compact',
     normal: 'Normal',
     large: 'Large',
-    details: 'Details',
     sort: 'Sort by {{name}}',
     filter: 'Show only {{name}} {{value}}; with Alt: exclude',
     sum: '{{bytes}} · {{packets}} packets',
-    fresh: 'New since the last refresh',
   },
   columns: {
     title: 'Columns',
@@ -203,7 +198,6 @@ export const en = {
     reset: 'Start over',
     slow: 'This takes longer than usual. A shorter time range or a filter makes it faster.',
     cancel: 'Cancel',
-    limit: 'The answer reached the limit of {{count}}; the rest is not shown.',
   },
   login: {
     title: 'Token needed',

@@ -29,7 +29,14 @@ interface ChartProps {
 const HEIGHT_PX = 200;
 
 /** A stacked area chart; the values are in the table that goes with it. */
-export function Chart({ description, times, layers, format, scale, onZoom }: ChartProps): ReactNode {
+export function Chart({
+  description,
+  times,
+  layers,
+  format,
+  scale,
+  onZoom,
+}: ChartProps): ReactNode {
   const [box, width] = useWidth<HTMLDivElement>();
   const host = useRef<HTMLDivElement>(null);
   const tooltip = useRef<HTMLDivElement>(null);
@@ -43,7 +50,7 @@ export function Chart({ description, times, layers, format, scale, onZoom }: Cha
   const data = useMemo(() => toPlotData(times, layers, scale), [times, layers, scale]);
   const hasWidth = width > 0;
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: data and width are set by the effects below.
+  // Data and width are set by the effects below.
   useEffect(() => {
     const element = host.current;
     if (element === null || !hasWidth) return;
@@ -117,14 +124,18 @@ function plotOptions(settings: PlotSettings): uPlot.Options {
       points: { size: 6 },
       drag: { x: true, y: false, setScale: false, dist: DRAG_MIN_PX },
     },
-    scales: { x: { time: true }, y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.05 : 1] } },
+    scales: {
+      x: { time: true },
+      y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.05 : 1] },
+    },
     axes: [
       { ...common, grid: { show: false }, size: 28, space: LABEL_PX, values: timeLabels },
       {
         ...common,
         grid: { stroke: grid, width: 1 },
         size: 84,
-        values: (_plot, values) => values.map((value) => (value === 0 ? '0' : settings.formatAxis(value))),
+        values: (_plot, values) =>
+          values.map((value) => (value === 0 ? '0' : settings.formatAxis(value))),
       },
     ],
     series: [
@@ -170,7 +181,7 @@ function axisText(text: string): string {
 const DAY_S = 86_400;
 
 function timeLabels(plot: uPlot, values: readonly number[]): string[] {
-  const { min = 0, max = 0 } = plot.scales['x'] ?? {};
+  const { min = 0, max = 0 } = plot.scales.x ?? {};
   const span = (max ?? 0) - (min ?? 0);
   return values.map((value) => {
     if (span > DAY_S) return formatMinute(value * 1000).slice(5);

@@ -1,6 +1,6 @@
 import type { TFunction } from 'i18next';
 import type { FrontendConfig } from '../../api.ts';
-import { filterForField, exactValue } from '../filters/terms.ts';
+import { exactValue, filterForField } from '../filters/terms.ts';
 import { formatCell } from '../flows/format-value.ts';
 import { portName } from '../format/names.ts';
 import type { FilterTerm, Grouping } from '../state/view-state.ts';

@@ -26,7 +26,7 @@ export function OverviewPage({ config }: { readonly config: FrontendConfig }): R
       <div className="tops">
         {view.panels.map((grouping, index) => (
           <TopPanel
-            // biome-ignore lint/suspicious/noArrayIndexKey: panels have places, and may repeat.
+            // Panels have places, and may repeat.
             key={index}
             config={config}
             grouping={grouping}

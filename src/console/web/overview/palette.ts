@@ -2,8 +2,26 @@
  * Colours of series, told apart with the usual kinds of colour blindness as well and readable on
  * both grounds. The last one is for what is left over.
  */
-const LIGHT = ['#1f6fb4', '#e08214', '#2a9d74', '#b8478f', '#7a68c9', '#c2a000', '#c4482f', '#1aa3b8'];
-const DARK = ['#5aa9e6', '#f2a64e', '#4fc79a', '#e085bd', '#a99af0', '#e3c94a', '#ee8069', '#55cfe0'];
+const LIGHT = [
+  '#1f6fb4',
+  '#e08214',
+  '#2a9d74',
+  '#b8478f',
+  '#7a68c9',
+  '#c2a000',
+  '#c4482f',
+  '#1aa3b8',
+];
+const DARK = [
+  '#5aa9e6',
+  '#f2a64e',
+  '#4fc79a',
+  '#e085bd',
+  '#a99af0',
+  '#e3c94a',
+  '#ee8069',
+  '#55cfe0',
+];
 const REST = { light: '#9aa3ad', dark: '#6d7781' } as const;
 
 export interface ChartColors {

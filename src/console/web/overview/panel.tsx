@@ -2,7 +2,7 @@ import { Skeleton } from '@patternfly/react-core/dist/dynamic/components/Skeleto
 import ErrorIcon from '@patternfly/react-icons/dist/esm/icons/exclamation-circle-icon';
 import { type ReactNode, useId } from 'react';
 import { useTranslation } from 'react-i18next';
-import { RefusedError } from '../data/client.ts';
+import { RefusedError, ServerGoneError } from '../data/client.ts';
 
 interface PanelProps {
   readonly title: ReactNode;
@@ -45,7 +45,9 @@ export function PanelBody<Data>(props: {
   if (query.error instanceof RefusedError && query.error.parameter === 'filters') {
     return <p className="panel-empty">{t('errors.filters')}</p>;
   }
-  if (query.error !== null && !query.isFetching) {
+  // A line above the page says that the server is gone; what was last received stays.
+  const isOld = query.error instanceof ServerGoneError && query.data !== undefined;
+  if (query.error !== null && !query.isFetching && !isOld) {
     return (
       <div className="panel-error" role="alert">
         <ErrorIcon aria-hidden="true" />

@@ -2,15 +2,10 @@ import type { ReactNode } from 'react';
 import { useMemo } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { FrontendConfig, MetricsResponse } from '../../api.ts';
-import { addTerm } from '../filters/terms.ts';
 import { rangeSeconds, useRates } from '../data/queries.ts';
 import { chartData, othersOf, stepFor, summarize } from '../data/series.ts';
-import {
-  formatByteRate,
-  formatBytes,
-  formatCount,
-  formatPacketRate,
-} from '../format/numbers.ts';
+import { addTerm } from '../filters/terms.ts';
+import { formatByteRate, formatBytes, formatCount, formatPacketRate } from '../format/numbers.ts';
 import { formatClock } from '../format/time.ts';
 import { useWidth } from '../parts/use-width.ts';
 import { usePreferences } from '../state/preferences.ts';
@@ -171,8 +166,12 @@ function Legend(props: RateChartProps & { readonly rows: readonly Row[] }): Reac
   const { t } = useTranslation();
   const [view, setView] = useView();
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard.
-    <section className="legend-scroll" tabIndex={0} aria-label={t('chart.legend', { title: props.title })}>
+    <section
+      className="legend-scroll"
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable.
+      tabIndex={0}
+      aria-label={t('chart.legend', { title: props.title })}
+    >
       <table className="legend">
         <thead>
           <tr>
@@ -188,7 +187,8 @@ function Legend(props: RateChartProps & { readonly rows: readonly Row[] }): Reac
           {props.rows.map((row) => {
             const { last, average, maximum, total } = summarize(row.values, props.stepS);
             const { group } = row;
-            const terms = group === undefined ? [] : groupTerms(group, props.grouping, props.config);
+            const terms =
+              group === undefined ? [] : groupTerms(group, props.grouping, props.config);
             return (
               <tr key={row.name} className={row.color === '' ? 'legend-total' : ''}>
                 <th scope="row">
@@ -222,5 +222,7 @@ function Legend(props: RateChartProps & { readonly rows: readonly Row[] }): Reac
 }
 
 function Swatch({ color }: { readonly color: string }): ReactNode {
-  return <span className="swatch" aria-hidden="true" style={{ background: color || 'transparent' }} />;
+  return (
+    <span className="swatch" aria-hidden="true" style={{ background: color || 'transparent' }} />
+  );
 }

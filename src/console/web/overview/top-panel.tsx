@@ -52,7 +52,13 @@ export function TopPanel({ config, grouping, onGrouping, total }: TopPanelProps)
     >
       <PanelBody query={query} height="11rem">
         {(data) => (
-          <Bars config={config} grouping={grouping} metric={view.metric} data={data} total={total} />
+          <Bars
+            config={config}
+            grouping={grouping}
+            metric={view.metric}
+            data={data}
+            total={total}
+          />
         )}
       </PanelBody>
     </Panel>
@@ -89,7 +95,10 @@ function Bars(props: {
               title={t('top.filter', { name, value })}
               onClick={() => setView({ filters: terms.reduce(addTerm, view.filters) })}
             >
-              <span className="bar-fill" style={{ inlineSize: `${(bar.value / largest) * 100}%` }} />
+              <span
+                className="bar-fill"
+                style={{ inlineSize: `${(bar.value / largest) * 100}%` }}
+              />
               <span className="bar-name ellipsis">{name}</span>
               <span className="bar-value">{value}</span>
               <span className="bar-share">

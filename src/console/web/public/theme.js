@@ -7,6 +7,7 @@
   } catch {
     // Storage may be switched off or hold something else: follow the system.
   }
-  const dark = theme === 'dark' || (theme !== 'light' && matchMedia('(prefers-color-scheme: dark)').matches);
+  const dark =
+    theme === 'dark' || (theme !== 'light' && matchMedia('(prefers-color-scheme: dark)').matches);
   document.documentElement.classList.toggle('pf-v6-theme-dark', dark);
 })();

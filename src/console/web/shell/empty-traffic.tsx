@@ -1,12 +1,12 @@
+import { Button } from '@patternfly/react-core/dist/dynamic/components/Button';
 import {
   EmptyState,
   EmptyStateActions,
   EmptyStateBody,
   EmptyStateFooter,
 } from '@patternfly/react-core/dist/dynamic/components/EmptyState';
-import { Button } from '@patternfly/react-core/dist/dynamic/components/Button';
-import SearchIcon from '@patternfly/react-icons/dist/esm/icons/search-icon';
 import NetworkIcon from '@patternfly/react-icons/dist/esm/icons/network-icon';
+import SearchIcon from '@patternfly/react-icons/dist/esm/icons/search-icon';
 import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { StatusResponse } from '../../api.ts';

@@ -1,9 +1,9 @@
 import {
-  Masthead as PfMasthead,
   MastheadBrand,
   MastheadContent,
   MastheadLogo,
   MastheadMain,
+  Masthead as PfMasthead,
 } from '@patternfly/react-core/dist/dynamic/components/Masthead';
 import type { MouseEvent, ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';

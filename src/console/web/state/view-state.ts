@@ -46,7 +46,7 @@ export interface Sort {
   readonly descending: boolean;
 }
 
-/** One condition of the filter bar. Values are in the notation of the query text: `"exact"`, `a*b`, `""`. */
+/** One condition of the filter bar; values as in the query text: `"exact"`, `a*b`, `""`. */
 export interface FilterTerm {
   /** A filter id of the configuration, such as `src_port`. */
   readonly id: string;

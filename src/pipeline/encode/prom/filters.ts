@@ -51,6 +51,13 @@ export function keyFilters(
         reads: [key, ...entries.flatMap((one) => fieldsOf(one.filter.value))],
       };
     }
+    // Of one filter that asks for presence alone the text need not be made.
+    const [only] = entries;
+    if (entries.length === 1 && only !== undefined) {
+      const { type } = only.filter;
+      if (type === 'presence') return { kind: 'column', test: new ColumnTest(key, false, true) };
+      if (type === 'absence') return { kind: 'column', test: new ColumnTest(key, true, false) };
+    }
     const alternatives = entries.map(({ filter, path }) => alternative(filter, path, kind));
     const test = new ColumnTest(
       key,
@@ -85,7 +92,7 @@ function alternative(filter: MetricFilter, path: string, kind: FieldKind | undef
 
 function compilePattern(pattern: string, path: string): RegExp {
   if (pattern.length > PATTERN_MAX_CHARS) {
-    const problem = `the pattern has ${pattern.length} characters, at most ${PATTERN_MAX_CHARS} are allowed`;
+    const problem = `the pattern has ${pattern.length} characters, at most ${PATTERN_MAX_CHARS}`;
     throw configError(PIPELINE_ERRORS.regex, `${path}.value`, problem);
   }
   try {

@@ -38,11 +38,11 @@ class Parts {
     this.ids.length = 0;
     const column = batch.has(this.field) ? batch.column(this.field) : undefined;
     if (column?.kind === 'list<str>' || column?.kind === 'list<u32>') {
-      const { strings } = batch.tables;
       const end = column.offsets[row + 1]!;
       for (let at = column.offsets[row]!; at < end; at++) {
         const value = column.values[at]!;
-        this.#add(column.kind === 'list<str>' ? strings.text(value) : String(value));
+        if (column.kind === 'list<str>') this.#addString(batch, value);
+        else this.#add(String(value));
       }
       if (end > column.offsets[row]!) return;
     } else if (column?.kind === 'any') {
@@ -52,6 +52,19 @@ class Parts {
       if (elements.length > 0) return;
     }
     this.#add(undefined);
+  }
+
+  /** The same as `#add`, by id, so that no text is touched once a string was seen. */
+  #addString(batch: FlowBatch, string: number): void {
+    if (this.count >= PARTS_MAX) return;
+    for (const { key, test } of this.keys) {
+      if (test === undefined) continue;
+      if (!(key === undefined ? test.acceptsString(batch.tables, string) : test.absent)) return;
+    }
+    for (const { key } of this.keys) {
+      this.ids.push(key === undefined ? this.#values.idOfString(batch, string) : EMPTY_VALUE);
+    }
+    this.count++;
   }
 
   /** Adds an element unless one of its filters is against it. */
@@ -124,9 +137,8 @@ export class Flattener {
     let samples = 0;
     for (let i = 0; i < count; i++) {
       const row = rows[i]!;
-      for (const field of this.#fields) field.load(batch, row);
-      const combinations = this.#fields.reduce((product, field) => product * field.count, 1);
-      for (let part = 0; part < Math.min(combinations, PARTS_MAX); part++) {
+      const combinations = this.#load(batch, row);
+      for (let part = 0; part < combinations; part++) {
         this.#fill(row, part);
         const slot = group.resolveWords(this.#words, seen, tick);
         if (slot !== NO_SLOT) this.#push(samples++, row, slot);
@@ -135,16 +147,29 @@ export class Flattener {
     return samples;
   }
 
+  /** Reads the row's lists; returns how many combinations of their elements there are. */
+  #load(batch: FlowBatch, row: number): number {
+    let combinations = 1;
+    for (let i = 0; i < this.#fields.length; i++) {
+      const field = this.#fields[i]!;
+      field.load(batch, row);
+      combinations *= field.count;
+    }
+    return Math.min(combinations, PARTS_MAX);
+  }
+
   /** Label values of one combination; its number is read as digits, one per field. */
   #fill(row: number, part: number): void {
     const words = this.#words;
     for (let at = 0; at < words.length; at++) words[at] = this.#plain[row * words.length + at]!;
     let rest = part;
-    for (const field of this.#fields) {
-      const digit = rest % field.count;
-      rest = Math.floor(rest / field.count);
-      for (const [index, key] of field.keys.entries()) {
-        if (key.label >= 0) words[key.label] = field.ids[digit * field.keys.length + index]!;
+    for (let i = 0; i < this.#fields.length; i++) {
+      const { count, keys, ids } = this.#fields[i]!;
+      const first = (rest % count) * keys.length;
+      rest = Math.floor(rest / count);
+      for (let index = 0; index < keys.length; index++) {
+        const { label } = keys[index]!;
+        if (label >= 0) words[label] = ids[first + index]!;
       }
     }
   }

@@ -46,9 +46,9 @@ function keepTest(
 ): ColumnTest {
   switch (type) {
     case 'remove_entry_if_exists':
-      return new ColumnTest(input, true, () => false);
+      return new ColumnTest(input, true, false);
     case 'remove_entry_if_doesnt_exist':
-      return new ColumnTest(input, false, () => true);
+      return new ColumnTest(input, false, true);
     default: {
       const path = `${context.path}.removeEntry`;
       const kind = context.kindOf(input);

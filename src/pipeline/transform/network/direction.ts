@@ -65,7 +65,7 @@ export function reinterpretDirection(fields: DirectionFields, context: StageCont
   };
 }
 
-/** The sampled direction moves to the interface's field, which a flow without one does not touch. */
+/** The sampled direction goes to the interface's field, which a flow without one leaves alone. */
 function keepDirection(
   length: number,
   from: NumberColumn<'u8', Uint8Array>,

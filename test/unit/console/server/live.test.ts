@@ -147,6 +147,22 @@ test('a client that reads again gets ticks again', async () => {
   expect(ticksIn(client.read())).toMatchObject([{ flows: 1 }]);
 });
 
+test('a tick that waits for the store while the server stops is dropped', async () => {
+  const counted = gate<number>();
+  const { clock, hub, wrote } = setUp({}, () => counted.promise);
+  const client = hub.connect();
+  client.read();
+  wrote(ONE);
+  clock.advance(1000);
+  const ended = once(client.resume(), 'end');
+  hub.stop();
+  hub.stop();
+  counted.resolve(9);
+  await ended;
+  await settled();
+  expect(client.errored).toBeNull();
+});
+
 test('one more than the most is refused', async () => {
   const { hub } = setUp({ liveClientsMax: 1 });
   const first = hub.connect();

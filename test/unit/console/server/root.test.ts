@@ -48,6 +48,17 @@ test('an address that this machine does not have', async () => {
   });
 });
 
+test('what did not start can be stopped', async () => {
+  const other = createServer().listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  const { port } = other.address() as AddressInfo;
+  const config = configOf({ listen: { host: '127.0.0.1', port } });
+  const console = createConsole(config, depsOf(fakeStore(), new HandClock()));
+  await expect(console.start(new AbortController().signal)).rejects.toThrow();
+  await console.stop();
+  other.close();
+});
+
 test('the address is the bound one', async () => {
   await using console = await running();
   const address = console.server.address();

@@ -1,0 +1,78 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Lab } from '../../support/netns.ts';
+import { consoleAddress, type Flavour, startProgram } from '../../support/program.ts';
+
+/** A console to look at, and traffic for it. */
+export interface StartedConsole extends AsyncDisposable {
+  readonly url: string;
+  /** Sends some TCP and UDP traffic between two namespaces that the agent watches. */
+  generate(): Promise<void>;
+}
+
+export const CLIENT = '10.123.45.1';
+export const SERVER = '10.123.45.2';
+export const CLIENT_V6 = 'fd00:123:45::1';
+export const SERVER_V6 = 'fd00:123:45::2';
+export const TCP_PORT = 8443;
+export const UDP_PORT = 5353;
+
+const FLAVOURS: readonly Flavour[] = ['source', 'packed'];
+
+/** How the program is started: `NETOBSERV_FLAVOUR=packed` takes the executable. */
+function flavour(): Flavour {
+  return FLAVOURS.find((one) => one === process.env.NETOBSERV_FLAVOUR) ?? 'source';
+}
+
+/**
+ * `netobserv up` on a veth pair between two namespaces; or, with `NETOBSERV_URL`, a console that
+ * runs already and watches the interfaces that this makes.
+ */
+export async function startConsole(): Promise<StartedConsole> {
+  const lab = new Lab();
+  const client = lab.namespace('client');
+  const server = lab.namespace('server');
+  const links = lab.pair(
+    { namespace: client, addresses: [`${CLIENT}/24`] },
+    { namespace: server, addresses: [`${SERVER}/24`] },
+  );
+  const stack = await startStack(links[0]);
+  return {
+    url: stack.url,
+    async generate() {
+      // Not before: IPv6 talks unasked, and the console is first looked at without traffic.
+      lab.address(client, links[0], `${CLIENT_V6}/64`);
+      lab.address(server, links[1], `${SERVER_V6}/64`);
+      await lab.tcp(client, server, {
+        address: SERVER,
+        port: TCP_PORT,
+        sendBytes: 200_000,
+        replyBytes: 50_000,
+      });
+      const datagrams = { port: UDP_PORT, count: 40, sizeBytes: 300 };
+      await lab.udp(client, server, { address: SERVER_V6, ...datagrams });
+    },
+    async [Symbol.asyncDispose]() {
+      await stack.stop();
+      await lab[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function startStack(link: string): Promise<{ url: string; stop(): Promise<void> }> {
+  const given = process.env.NETOBSERV_URL;
+  if (given !== undefined) return { url: given, stop: async () => undefined };
+  const data = mkdtempSync(join(tmpdir(), 'netobserv-browser-'));
+  const listen = ['--listen', '127.0.0.1:0', '--data', data];
+  const watch = ['--interfaces', link, '--cache-active-timeout', '500ms'];
+  const program = startProgram(['up', ...listen, ...watch], { flavour: flavour() });
+  return {
+    url: await consoleAddress(program),
+    async stop() {
+      const status = await program.stop();
+      rmSync(data, { recursive: true, force: true });
+      if (status !== 0) throw new Error(`netobserv ended with ${status}:\n${program.output()}`);
+    },
+  };
+}

@@ -1,0 +1,120 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { AxeBuilder } from '@axe-core/playwright';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { buildWeb } from '../../../scripts/build-web.ts';
+import { type MockConsole, startMockConsole } from '../../support/console-mock.ts';
+import { requireBrowser } from '../../support/require.ts';
+import { CHROMIUM, CHROMIUM_ARGS } from './chromium.ts';
+
+/** What is hard to bring about with a real kernel: locked, slow and vanishing servers. */
+
+const WEB_ROOT = join(import.meta.dirname, '../../../build/web');
+const TOKEN = 'a-token-of-a-test-1234';
+const TIMEOUT_MS = 60_000;
+
+describe.skipIf(requireBrowser(CHROMIUM))('states of the console', () => {
+  let browser: Browser;
+  const stoppers: MockConsole[] = [];
+
+  beforeAll(async () => {
+    await buildWeb();
+    expect(existsSync(join(WEB_ROOT, 'index.html'))).toBe(true);
+    browser = await chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_ARGS });
+  }, TIMEOUT_MS);
+
+  afterAll(async () => {
+    await browser?.close();
+    await Promise.all(stoppers.map((mock) => mock.stop()));
+  }, TIMEOUT_MS);
+
+  async function start(options: Partial<Parameters<typeof startMockConsole>[0]> = {}) {
+    const mock = await startMockConsole({ webRoot: WEB_ROOT, historyS: 300, ...options });
+    stoppers.push(mock);
+    return mock;
+  }
+
+  async function open(url: string): Promise<Page> {
+    const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+    page.setDefaultTimeout(15_000);
+    await page.goto(url);
+    return page;
+  }
+
+  test(
+    'a locked console asks for its token and then opens',
+    async () => {
+      const page = await open((await start({ token: TOKEN })).url);
+      await page.getByLabel('Token').fill('this-is-the-wrong-token');
+      await page.getByRole('button', { name: 'Sign in' }).click();
+      await page.getByRole('alert').filter({ hasText: 'not the right token' }).waitFor();
+      await page.getByLabel('Token').fill(TOKEN);
+      await page.getByRole('button', { name: 'Sign in' }).click();
+      await page.locator('.bar').first().waitFor();
+      await page.reload();
+      await page.locator('.bar').first().waitFor();
+      await page.close();
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    'while the server is gone the page keeps what it has, and recovers by itself',
+    async () => {
+      const page = await open((await start()).url);
+      await page.locator('.bar').first().waitFor();
+      await page.route('**/api/**', (route) => route.abort());
+      await page.getByRole('button', { name: 'Refresh now' }).click();
+      await page.getByText('server does not answer').waitFor();
+      expect(await page.locator('.bar').count()).toBeGreaterThan(0);
+      await page.unroute('**/api/**');
+      await page.getByText('server does not answer').waitFor({ state: 'detached' });
+      await page.close();
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    'a slow answer is announced and can be cancelled',
+    async () => {
+      const page = await open((await start({ delayMs: 20_000 })).url);
+      await page.getByText('This takes longer than usual').waitFor();
+      await page.getByRole('button', { name: 'Cancel' }).click();
+      await page.getByText('This takes longer than usual').waitFor({ state: 'detached' });
+      await page.close();
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    'dialogs, menus and details are accessible',
+    async () => {
+      const mock = await start();
+      const page = await open(`${mock.url}/?tab=flows&refresh=off`);
+      const check = async (): Promise<void> => {
+        const { violations } = await new AxeBuilder({ page }).analyze();
+        const serious = violations.filter(({ impact }) => /serious|critical/.test(impact ?? ''));
+        expect(serious.map(({ id, nodes }) => [id, nodes.map((node) => node.html)])).toEqual([]);
+      };
+      await page.locator('tr[data-index="1"]').focus();
+      await page.keyboard.press('Enter');
+      await page.getByRole('complementary', { name: 'Flow details' }).waitFor();
+      await check();
+      await page.keyboard.press('Escape');
+      await page.getByRole('button', { name: 'Columns', exact: true }).click();
+      await page.getByRole('dialog').waitFor();
+      await check();
+      await page.keyboard.press('Escape');
+      await page.getByRole('combobox', { name: 'Add filter' }).fill('port');
+      await page.getByRole('option').first().waitFor();
+      await check();
+      await page.goto(mock.url);
+      await page.getByRole('button', { name: /^Split by/ }).click();
+      await page.getByRole('option').first().waitFor();
+      await check();
+      await page.close();
+    },
+    TIMEOUT_MS,
+  );
+});

@@ -1,0 +1,207 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { openSync, writeFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { DuckDBInstance } from '@duckdb/node-api';
+import { expect, test } from 'vitest';
+import { ANY, type MetricQuery } from '../../../src/query/ast.ts';
+import type { FlowStore } from '../../../src/store/store.ts';
+import { openStore, temporaryFolder } from '../../support/duckdb-store.ts';
+import { requireRoot } from '../../support/require.ts';
+
+const { signal } = new AbortController();
+const START_MS = 1_795_000_000_000;
+const RANGE = { startMs: START_MS, endMs: START_MS + 1e10 };
+
+const TOTAL: MetricQuery = {
+  range: RANGE,
+  filter: ANY,
+  packetLoss: 'all',
+  type: 'Flows',
+  fn: 'count',
+  groupBy: [],
+  limit: 1,
+  stepMs: 1e10,
+  rateIntervalMs: 1e10,
+};
+
+async function countFlows(store: FlowStore): Promise<number> {
+  const { series } = await store.metrics(TOTAL, signal);
+  return series[0]?.points[0]?.[1] ?? 0;
+}
+
+function startChild(folder: string): ChildProcess {
+  const script = join(import.meta.dirname, '../../support/store-child.ts');
+  return spawn(process.execPath, [script, folder], { stdio: ['ignore', 'pipe', 'inherit'] });
+}
+
+/** Resolves with the first number of durable flows that reaches `wanted`. */
+async function durableFlows(child: ChildProcess, wanted: number): Promise<number> {
+  if (child.stdout === null) throw new Error('the child has no output');
+  for await (const line of createInterface(child.stdout)) {
+    if (Number(line) >= wanted) return Number(line);
+  }
+  throw new Error('the child ended early');
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  const gone = once(child, 'exit');
+  child.kill('SIGKILL');
+  await gone;
+}
+
+test('after SIGKILL everything that was flushed is there, and names are whole', async () => {
+  using folder = temporaryFolder();
+  let before = 0;
+  // The second and third round append to what a killed process left.
+  for (const wanted of [3000, 30_000, 150_000]) {
+    const child = startChild(folder.path);
+    const durable = await durableFlows(child, wanted);
+    await kill(child);
+    await using opened = await openStore({ dataDir: folder.path });
+    const found = await countFlows(opened.store);
+    expect(found).toBeGreaterThanOrEqual(before + durable);
+    const byName = { ...TOTAL, groupBy: ['SrcK8S_Namespace', 'SrcAddr'], limit: 10_000 };
+    const { series } = await opened.store.metrics(byName, signal);
+    const unnamed = series.filter(({ labels }) => Object.values(labels).includes(''));
+    expect(unnamed).toEqual([]);
+    before = found;
+  }
+}, 60_000);
+
+test('a folder that another process uses is refused, with that process', async () => {
+  using folder = temporaryFolder();
+  const child = startChild(folder.path);
+  try {
+    await durableFlows(child, 1);
+    await expect(openStore({ dataDir: folder.path })).rejects.toMatchObject({
+      code: 'ERR_STORE_LOCKED',
+      message: expect.stringContaining(String(child.pid)),
+    });
+  } finally {
+    await kill(child);
+  }
+});
+
+test('rows and ids go on after a restart', async () => {
+  using folder = temporaryFolder();
+  for (const round of [1, 2, 3]) {
+    await using opened = await openStore({ dataDir: folder.path });
+    await opened.append([
+      { TimeFlowEndMs: START_MS + round, SrcAddr: '10.0.0.1', SrcK8S_Namespace: `n${round}` },
+    ]);
+    await opened.store.stop();
+  }
+  await using opened = await openStore({ dataDir: folder.path });
+  const result = await opened.store.records(
+    { range: RANGE, filter: ANY, packetLoss: 'all', limit: 10 },
+    signal,
+  );
+  expect(result.rows.map((row) => [row.SrcAddr, row.SrcK8S_Namespace])).toEqual([
+    ['10.0.0.1', 'n3'],
+    ['10.0.0.1', 'n2'],
+    ['10.0.0.1', 'n1'],
+  ]);
+  const status = await opened.store.status();
+  expect(status).toMatchObject({ rows: 3, oldestMs: START_MS + 1, newestMs: START_MS + 3 });
+});
+
+test('other tools read flows with names from the file', async () => {
+  using folder = temporaryFolder();
+  {
+    await using opened = await openStore({ dataDir: folder.path });
+    await opened.append([
+      {
+        TimeFlowEndMs: START_MS,
+        SrcAddr: 'fd00::1',
+        SrcMac: '02:00:00:00:00:01',
+        SrcK8S_Namespace: 'shop',
+        Interfaces: ['eth0', 'eth1'],
+        Bytes: 5,
+      },
+    ]);
+  }
+  const instance = await DuckDBInstance.create(join(folder.path, 'flows.duckdb'));
+  const connection = await instance.connect();
+  const result = await connection.run(
+    'SELECT "SrcAddr", "DstAddr", "SrcMac", "SrcK8S_Namespace", "Interfaces", "Bytes" FROM flows',
+  );
+  expect(await result.getRowsJson()).toEqual([
+    ['fd00::1', null, '02:00:00:00:00:01', 'shop', ['eth0', 'eth1'], 5],
+  ]);
+  connection.closeSync();
+  instance.closeSync();
+});
+
+test('a file that is no database is refused', async () => {
+  using folder = temporaryFolder();
+  writeFileSync(join(folder.path, 'flows.duckdb'), 'this is not a database'.repeat(1000));
+  await expect(openStore({ dataDir: folder.path })).rejects.toMatchObject({
+    code: 'ERR_STORE_CORRUPT',
+  });
+});
+
+test('a damaged header is refused', async () => {
+  using folder = temporaryFolder();
+  await (await openStore({ dataDir: folder.path })).store.stop();
+  const file = openSync(join(folder.path, 'flows.duckdb'), 'r+');
+  for (const at of [4096, 8192]) writeSync(file, Buffer.alloc(4096, 0xa5), 0, 4096, at);
+  await expect(openStore({ dataDir: folder.path })).rejects.toMatchObject({
+    code: expect.stringMatching(/^ERR_STORE_(CORRUPT|VERSION)$/),
+  });
+});
+
+test('a store of a newer version is left alone', async () => {
+  using folder = temporaryFolder();
+  await (await openStore({ dataDir: folder.path })).store.stop();
+  const instance = await DuckDBInstance.create(join(folder.path, 'flows.duckdb'));
+  const connection = await instance.connect();
+  await connection.run('INSERT INTO netobserv_store VALUES (99)');
+  connection.closeSync();
+  instance.closeSync();
+  await expect(openStore({ dataDir: folder.path })).rejects.toMatchObject({
+    code: 'ERR_STORE_VERSION',
+    message: expect.stringContaining('99'),
+  });
+});
+
+test('a data folder that is a file is refused', async () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, 'file');
+  writeFileSync(path, '');
+  await expect(openStore({ dataDir: path })).rejects.toMatchObject({ code: 'ERR_STORE_ACCESS' });
+});
+
+test.skipIf(requireRoot())('a full disk loses what does not fit, and is survived', async () => {
+  using folder = temporaryFolder();
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', folder.path]);
+  try {
+    await using opened = await openStore({ dataDir: folder.path });
+    await opened.append([{ TimeFlowEndMs: START_MS, Bytes: 1 }]);
+    await opened.store.flush();
+    const filler = join(folder.path, 'filler');
+    expect(() => writeFileSync(filler, Buffer.alloc(64 * 2 ** 20))).toThrow();
+    const rows = Array.from({ length: 4000 }, (_, index) => ({
+      TimeFlowEndMs: START_MS + index,
+      SrcK8S_Namespace: `a name that takes some space ${index}`.repeat(20),
+    }));
+    await opened.append(rows);
+    await expect(opened.store.flush()).rejects.toMatchObject({
+      code: 'ERR_STORE_DISK_FULL',
+      retryable: true,
+    });
+    expect(await opened.store.status()).toMatchObject({ ready: false });
+    writeFileSync(filler, '');
+    await opened.append([{ TimeFlowEndMs: START_MS + 1, Bytes: 1 }]);
+    expect(await countFlows(opened.store)).toBe(2);
+    expect(await opened.store.status()).toMatchObject({ ready: true, rows: 2 });
+    const lost = await opened.metrics.registry
+      .getSingleMetric('test_store_lost_flows_total')
+      ?.get();
+    expect(lost?.values[0]?.value).toBe(4000);
+    await opened.store.stop();
+  } finally {
+    execFileSync('umount', ['-l', folder.path]);
+  }
+});

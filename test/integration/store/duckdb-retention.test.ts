@@ -1,0 +1,118 @@
+import { expect, test } from 'vitest';
+import type { Clock } from '../../../src/base/clock.ts';
+import { BatchLayout } from '../../../src/flow/batch.ts';
+import { ANY } from '../../../src/query/ast.ts';
+import type { FlowStore } from '../../../src/store/store.ts';
+import { openStore, STORE_LAYOUT, temporaryFolder } from '../../support/duckdb-store.ts';
+
+const { signal } = new AbortController();
+const HOUR_MS = 3_600_000;
+const START_MS = 1_795_000_000_000;
+const EVERYTHING = { startMs: 0, endMs: START_MS * 2 };
+
+/** A clock that stands still until a test moves it; ticks happen when the test says so. */
+function handClock(): Clock & { now: number; tick(): void } {
+  const ticks = new Set<() => void>();
+  const clock = {
+    now: START_MS,
+    nowMs: () => clock.now,
+    monotonicMs: () => clock.now,
+    sleep: () => Promise.reject(new Error('the store does not sleep')),
+    every(_ms: number, tick: () => void): Disposable {
+      ticks.add(tick);
+      return { [Symbol.dispose]: () => ticks.delete(tick) };
+    },
+    tick: () => {
+      for (const tick of ticks) tick();
+    },
+  };
+  return clock;
+}
+
+async function names(store: FlowStore): Promise<unknown[]> {
+  const query = { range: EVERYTHING, filter: ANY, packetLoss: 'all' as const, limit: 1000 };
+  const { rows } = await store.records(query, signal);
+  return rows.map((row) => row.SrcK8S_Namespace);
+}
+
+test('rows past their age go, by whole partitions', async () => {
+  using folder = temporaryFolder();
+  const clock = handClock();
+  await using opened = await openStore({ dataDir: folder.path, retentionMs: 24 * HOUR_MS }, clock);
+  for (let hour = 0; hour < 30; hour++) {
+    clock.now = START_MS + hour * HOUR_MS;
+    await opened.append([{ TimeFlowEndMs: clock.now, SrcK8S_Namespace: `hour-${hour}` }]);
+    clock.tick();
+    await opened.store.flush();
+  }
+  const kept = await names(opened.store);
+  expect(kept[0]).toBe('hour-29');
+  expect(kept.at(-1)).toBe('hour-5');
+  expect(await opened.store.status()).toMatchObject({ oldestMs: START_MS + 5 * HOUR_MS });
+});
+
+test('everything goes when nothing new comes, and new rows find a store that works', async () => {
+  const clock = handClock();
+  await using opened = await openStore({ retentionMs: HOUR_MS }, clock);
+  await opened.append([{ TimeFlowEndMs: clock.now, SrcK8S_Namespace: 'old' }]);
+  await opened.store.flush();
+  clock.now += 3 * HOUR_MS;
+  clock.tick();
+  // It waits for its turn behind the tick's work.
+  await opened.store.flush();
+  expect(await names(opened.store)).toEqual([]);
+  await opened.append([{ TimeFlowEndMs: clock.now, SrcK8S_Namespace: 'new' }]);
+  expect(await names(opened.store)).toEqual(['new']);
+});
+
+test('the size limit drops the oldest rows, and the file stops growing', async () => {
+  using folder = temporaryFolder();
+  const clock = handClock();
+  const sizeLimitBytes = 16 * 2 ** 20;
+  await using opened = await openStore({ dataDir: folder.path, sizeLimitBytes }, clock);
+  const sizes: number[] = [];
+  for (let turn = 0; turn < 40; turn++) {
+    const rows = Array.from({ length: 4000 }, (_, index) => ({
+      TimeFlowEndMs: START_MS + turn,
+      // Hard to compress, so that few rows fill the store.
+      SrcK8S_Namespace: `${turn}-${Math.imul(index + 1, 0x9e3779b1) >>> 0}`.repeat(12),
+    }));
+    await opened.append(rows);
+    await opened.store.flush();
+    clock.now += 60_000;
+    clock.tick();
+    await opened.store.flush();
+    sizes.push((await opened.store.status()).sizeBytes);
+  }
+  const { rows, newestMs, oldestMs } = await opened.store.status();
+  expect(rows).toBeLessThan(160_000);
+  expect(rows).toBeGreaterThan(8000);
+  expect(newestMs).toBe(START_MS + 39);
+  expect(oldestMs).toBeGreaterThan(START_MS);
+  // The log, and one partition's worth of blocks, may come on top.
+  expect(Math.max(...sizes)).toBeLessThan(sizeLimitBytes * 2.5);
+});
+
+test('layouts with other columns share the store', async () => {
+  await using opened = await openStore();
+  const wide = new BatchLayout([
+    ...STORE_LAYOUT.columns,
+    { name: 'DnsName', kind: 'str' },
+    { name: 'no_field_of_ours', kind: 'str' },
+  ]);
+  const narrow = new BatchLayout([
+    { name: 'TimeFlowEndMs', kind: 'f64' },
+    { name: 'Bytes', kind: 'f64' },
+  ]);
+  await opened.append([{ TimeFlowEndMs: START_MS, SrcPort: 1 }]);
+  await opened.append([{ TimeFlowEndMs: START_MS + 1, SrcPort: 2, DnsName: 'example.org' }], wide);
+  await opened.append([{ TimeFlowEndMs: START_MS + 2, Bytes: 3 }], narrow);
+  await opened.append([{ TimeFlowEndMs: START_MS + 3, SrcPort: 4, DnsName: 'example.net' }], wide);
+  const query = { range: EVERYTHING, filter: ANY, packetLoss: 'all' as const, limit: 10 };
+  expect((await opened.store.records(query, signal)).rows).toEqual([
+    { TimeFlowEndMs: START_MS + 3, SrcPort: 4, DnsName: 'example.net' },
+    { TimeFlowEndMs: START_MS + 2, Bytes: 3 },
+    { TimeFlowEndMs: START_MS + 1, SrcPort: 2, DnsName: 'example.org' },
+    { TimeFlowEndMs: START_MS, SrcPort: 1 },
+  ]);
+});

@@ -1,0 +1,44 @@
+import { generateKeyPairSync, sign } from 'node:crypto';
+
+const SEQUENCE = 0x30;
+const SET = 0x31;
+const INTEGER = 0x02;
+const BIT_STRING = 0x03;
+const OID = 0x06;
+const UTF8_STRING = 0x0c;
+const UTC_TIME = 0x17;
+const VERSION_TAG = 0xa0;
+
+/** 1.2.840.10045.4.3.2, ecdsa-with-SHA256. */
+const ECDSA_SHA256 = [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
+/** 2.5.4.3, commonName. */
+const COMMON_NAME = [0x55, 0x04, 0x03];
+
+/** A self-signed certificate for `localhost` and its key, as PEM; made anew for each call. */
+export function selfSigned(): { readonly cert: string; readonly key: string } {
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const algorithm = der(SEQUENCE, der(OID, ECDSA_SHA256));
+  const commonName = der(SEQUENCE, der(OID, COMMON_NAME), der(UTF8_STRING, 'localhost'));
+  const name = der(SEQUENCE, der(SET, commonName));
+  const validity = der(SEQUENCE, der(UTC_TIME, '200101000000Z'), der(UTC_TIME, '491231235959Z'));
+  const spki = publicKey.export({ type: 'spki', format: 'der' });
+  const version = der(VERSION_TAG, der(INTEGER, [2]));
+  const serial = der(INTEGER, [1]);
+  const body = der(SEQUENCE, version, serial, algorithm, name, validity, name, spki);
+  const signature = der(BIT_STRING, [0], sign('sha256', body, privateKey));
+  const certificate = der(SEQUENCE, body, algorithm, signature).toString('base64');
+  return {
+    cert: `-----BEGIN CERTIFICATE-----\n${certificate}\n-----END CERTIFICATE-----\n`,
+    key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+  };
+}
+
+/** One element of the distinguished encoding: tag, length, content. */
+function der(tag: number, ...parts: readonly (Uint8Array | readonly number[] | string)[]): Buffer {
+  const content = Buffer.concat(
+    parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : Uint8Array.from(part))),
+  );
+  const { length } = content;
+  const size = length < 128 ? [length] : [0x82, length >>> 8, length & 0xff];
+  return Buffer.concat([Uint8Array.from([tag, ...size]), content]);
+}

@@ -1,0 +1,80 @@
+import type { Clock } from '../../src/base/clock.ts';
+
+interface Timer {
+  dueMs: number;
+  readonly everyMs: number | undefined;
+  readonly fire: () => void;
+}
+
+/** A clock that moves only when told to; sleepers and periodic calls come due in order. */
+export class ManualClock implements Clock {
+  #nowMs: number;
+  readonly #startMs: number;
+  readonly #timers = new Set<Timer>();
+
+  constructor(startMs = 1_700_000_000_000) {
+    this.#nowMs = startMs;
+    this.#startMs = startMs;
+  }
+
+  /** Timers that wait. */
+  get waiting(): number {
+    return this.#timers.size;
+  }
+
+  nowMs(): number {
+    return this.#nowMs;
+  }
+
+  monotonicMs(): number {
+    return this.#nowMs - this.#startMs;
+  }
+
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted === true) {
+        reject(signal.reason);
+        return;
+      }
+      // No time has to pass.
+      if (ms === 0) {
+        resolve();
+        return;
+      }
+      const timer: Timer = { dueMs: this.#nowMs + ms, everyMs: undefined, fire: resolve };
+      this.#timers.add(timer);
+      signal?.addEventListener('abort', () => {
+        this.#timers.delete(timer);
+        reject(signal.reason);
+      });
+    });
+  }
+
+  every(ms: number, tick: () => void): Disposable {
+    const timer: Timer = { dueMs: this.#nowMs + ms, everyMs: ms, fire: tick };
+    this.#timers.add(timer);
+    return { [Symbol.dispose]: () => this.#timers.delete(timer) };
+  }
+
+  /** Moves on by `ms`; promises settled on the way have run when this resolves. */
+  async advance(ms: number): Promise<void> {
+    const endMs = this.#nowMs + ms;
+    await settle();
+    for (;;) {
+      const [next] = [...this.#timers].sort((a, b) => a.dueMs - b.dueMs);
+      if (next === undefined || next.dueMs > endMs) break;
+      this.#nowMs = Math.max(this.#nowMs, next.dueMs);
+      if (next.everyMs === undefined) this.#timers.delete(next);
+      else next.dueMs += next.everyMs;
+      next.fire();
+      await settle();
+    }
+    this.#nowMs = endMs;
+    await settle();
+  }
+}
+
+/** Lets everything run that waits for nothing but promises. */
+export function settle(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,100 @@
+import { expect, test } from 'vitest';
+import { checkAgentConfig } from '../../../src/agent/check.ts';
+import { agentDeprecations, agentOptions } from '../../../src/agent/config.ts';
+import { loadConfig } from '../../../src/config/load.ts';
+import { agentConfig } from '../../support/agent-host.ts';
+
+/** Every variable of the original with its default; `-`: empty. */
+const VARIABLES = `
+AGENT_IP=- AGENT_IP_IFACE=external AGENT_IP_TYPE=any EXPORT=grpc TARGET_HOST=- TARGET_PORT=0
+TARGET_TLS_CA_CERT_PATH=- TARGET_TLS_USER_CERT_PATH=- TARGET_TLS_USER_KEY_PATH=-
+GRPC_MESSAGE_MAX_FLOWS=10000 GRPC_RECONNECT_TIMER=0 GRPC_RECONNECT_TIMER_RANDOMIZATION=0
+FLP_CONFIG=- INTERFACES=- EXCLUDE_INTERFACES=lo INTERFACE_IPS=- LISTEN_INTERFACES=watch
+LISTEN_POLL_PERIOD=10s DIRECTION=both TC_ATTACH_MODE=tcx TC_ATTACH_RETRIES=4
+TCX_ATTACH_ANCHOR_INGRESS=none TCX_ATTACH_ANCHOR_EGRESS=none
+PREFERRED_INTERFACE_FOR_MAC_PREFIX=- CACHE_MAX_FLOWS=5000 CACHE_ACTIVE_TIMEOUT=5s
+STALE_ENTRIES_EVICT_TIMEOUT=5s BUFFERS_LENGTH=50 EXPORTER_BUFFER_LENGTH=0
+FORCE_GARBAGE_COLLECTION=true ENABLE_FLOWS_RINGBUF_FALLBACK=false SAMPLING=0 LOG_LEVEL=info
+FLOW_FILTER_RULES=- PPROF_ADDR=- KAFKA_BROKERS=- KAFKA_TOPIC=network-flows
+KAFKA_BATCH_MESSAGES=1000 KAFKA_BATCH_SIZE=1048576 KAFKA_ASYNC=true KAFKA_COMPRESSION=none
+KAFKA_ENABLE_TLS=false KAFKA_TLS_INSECURE_SKIP_VERIFY=false KAFKA_TLS_CA_CERT_PATH=-
+KAFKA_TLS_USER_CERT_PATH=- KAFKA_TLS_USER_KEY_PATH=- KAFKA_ENABLE_SASL=false
+KAFKA_SASL_TYPE=plain KAFKA_SASL_CLIENT_ID_PATH=- KAFKA_SASL_CLIENT_SECRET_PATH=-
+ENABLE_RTT=false ENABLE_PKT_DROPS=false ENABLE_DNS_TRACKING=false ENABLE_PCA=false
+ENABLE_NETWORK_EVENTS_MONITORING=false ENABLE_PKT_TRANSLATION=false ENABLE_UDN_MAPPING=false
+ENABLE_IPSEC_TRACKING=false ENABLE_OPENSSL_TRACKING=false ENABLE_TLS_TRACKING=false
+DNS_TRACKING_PORT=53 NETWORK_EVENTS_MONITORING_GROUP_ID=10 OPENSSL_PATH=/usr/bin/openssl
+QUIC_TRACKING_MODE=0 EBPF_PROGRAM_MANAGER_MODE=false BPFMAN_BPF_FS_PATH=/run/netobserv/maps
+METRICS_ENABLE=false METRICS_LEVEL=info METRICS_SERVER_ADDRESS=- METRICS_SERVER_PORT=9090
+METRICS_TLS_CERT_PATH=- METRICS_TLS_KEY_PATH=- METRICS_PREFIX=ebpf_agent_
+`;
+
+test('every variable is there, by its name and with its default', () => {
+  const wanted = Object.fromEntries(
+    VARIABLES.trim()
+      .split(/\s+/)
+      .map((pair) => pair.split('='))
+      .map(([name, value]) => [name, value === '-' ? '' : value]),
+  );
+  const options = Object.values(agentOptions).map(({ env, fallback }) => [env, fallback]);
+  expect(Object.fromEntries(options)).toEqual(wanted);
+});
+
+test('units are those of the keys', () => {
+  const config = agentConfig({ CACHE_ACTIVE_TIMEOUT: '1m30s', CACHE_MAX_FLOWS: '100' });
+  expect(config.cacheActiveTimeoutMs).toBe(90_000);
+  expect(config.cacheMaxFlows).toBe(100);
+  expect(config.excludeInterfaces).toEqual(['lo']);
+});
+
+test('deprecated names are forwarded', () => {
+  const env = { FLOWS_TARGET_HOST: 'collector', PCA_SERVER_PORT: '9990' };
+  const { config, warnings } = loadConfig(agentOptions, { env, flags: {} }, agentDeprecations);
+  expect(config.targetHost).toBe('collector');
+  expect(config.targetPort).toBe(9990);
+  expect(warnings).toHaveLength(2);
+});
+
+test('the defaults are right as they are', () => {
+  expect(checkAgentConfig(agentConfig())).toEqual([]);
+});
+
+test.each([
+  ['ERR_AGENT_OPTION', { INTERFACES: 'eth0', INTERFACE_IPS: '10.0.0.0/8' }, 'INTERFACE_IPS'],
+  ['ERR_AGENT_OPTION', { INTERFACES: '/eth(/' }, 'INTERFACES'],
+  ['ERR_AGENT_OPTION', { EXCLUDE_INTERFACES: '/[/' }, 'EXCLUDE_INTERFACES'],
+  ['ERR_AGENT_OPTION', { INTERFACE_IPS: '10.0.0.0/33' }, 'INTERFACE_IPS'],
+  ['ERR_AGENT_OPTION', { AGENT_IP: '10.0.0' }, 'AGENT_IP'],
+  ['ERR_AGENT_OPTION', { AGENT_IP_IFACE: 'eth0' }, 'AGENT_IP_IFACE'],
+  ['ERR_AGENT_OPTION', { CACHE_ACTIVE_TIMEOUT: '1ms' }, 'CACHE_ACTIVE_TIMEOUT'],
+  ['ERR_AGENT_OPTION', { LISTEN_POLL_PERIOD: '0' }, 'LISTEN_POLL_PERIOD'],
+  ['ERR_AGENT_UNSUPPORTED', { FLOW_FILTER_RULES: '[]' }, 'FLOW_FILTER_RULES'],
+  ['ERR_AGENT_UNSUPPORTED', { ENABLE_PCA: 'true' }, 'ENABLE_PCA'],
+  ['ERR_AGENT_UNSUPPORTED', { EBPF_PROGRAM_MANAGER_MODE: '1' }, 'EBPF_PROGRAM_MANAGER_MODE'],
+])('%s for %o', (code, env, variable) => {
+  const config = agentConfig(env as Readonly<Record<string, string>>);
+  expect(() => checkAgentConfig(config)).toThrow(
+    expect.objectContaining({
+      code,
+      message: expect.stringContaining(variable),
+      details: { variable },
+    }),
+  );
+});
+
+test('what has no effect yet is said, one line each', () => {
+  const config = agentConfig({
+    ENABLE_RTT: 'true',
+    QUIC_TRACKING_MODE: '1',
+    PREFERRED_INTERFACE_FOR_MAC_PREFIX: '0a:58=eth0',
+    FORCE_GARBAGE_COLLECTION: 'false',
+    EXPORT: 'kafka',
+  });
+  expect(checkAgentConfig(config).map((line) => line.split(' ')[0])).toEqual([
+    'ENABLE_RTT',
+    'QUIC_TRACKING_MODE',
+    'FORCE_GARBAGE_COLLECTION',
+    'PREFERRED_INTERFACE_FOR_MAC_PREFIX',
+    'EXPORT',
+  ]);
+});

@@ -1,0 +1,180 @@
+import { beforeEach, expect, test } from 'vitest';
+import { Ledger } from '../../../../src/agent/drain/accounting.ts';
+import { Drainer } from '../../../../src/agent/drain/drainer.ts';
+import { stat } from '../../../../src/agent/drain/layout.gen.ts';
+import { InterfaceNames } from '../../../../src/agent/interfaces/names.ts';
+import type { BpfObject } from '../../../../src/agent/loader/native.ts';
+import { type AgentMetrics, declareMetrics } from '../../../../src/agent/metrics.ts';
+import type { FlowBatch } from '../../../../src/flow/batch.ts';
+import { createLog } from '../../../../src/telemetry/log.ts';
+import { createMetrics, type Metrics } from '../../../../src/telemetry/metrics.ts';
+import { takeBatch, viewFlows } from '../../../support/agent-host.ts';
+import { type FakeFlow, FakeKernel } from '../../../support/fake-kernel.ts';
+import { ManualClock, settle } from '../../../support/manual-clock.ts';
+
+const OBJECT = {} as BpfObject;
+
+let kernel: FakeKernel;
+let clock: ManualClock;
+let registry: Metrics;
+let metrics: AgentMetrics;
+let ledger: Ledger;
+let drainer: Drainer;
+let emitted: string[];
+let takes: boolean;
+
+beforeEach(() => {
+  kernel = new FakeKernel();
+  clock = new ManualClock();
+  registry = createMetrics('');
+  metrics = declareMetrics(registry, 'info');
+  ledger = new Ledger(kernel, OBJECT, metrics);
+  emitted = [];
+  takes = true;
+  drainer = new Drainer({
+    native: kernel,
+    object: OBJECT,
+    clock,
+    kernelMonotonicMs: () => clock.monotonicMs(),
+    log: createLog('silent'),
+    metrics,
+    ledger,
+    names: new InterfaceNames(),
+    take: takeBatch,
+    emit: (batch: FlowBatch) => {
+      emitted.push(...viewFlows(batch).map((flow) => flow.SrcAddr));
+      return takes;
+    },
+    agentIp: '192.0.2.1',
+  });
+});
+
+function flow(src: string): FakeFlow {
+  return { src, dst: '10.0.0.2', bytes: 100, packets: 2 };
+}
+
+function swaps(): number {
+  return kernel.calls.filter((call) => call === 'swap').length;
+}
+
+test('drains once every period', async () => {
+  drainer.start(1000);
+  kernel.record(flow('10.0.0.1'));
+  await clock.advance(999);
+  expect(emitted).toEqual([]);
+  await clock.advance(1);
+  expect(emitted).toEqual(['10.0.0.1']);
+  kernel.record(flow('10.0.0.3'));
+  await clock.advance(1000);
+  expect(emitted).toEqual(['10.0.0.1', '10.0.0.3']);
+  await drainer.stop();
+  expect(clock.waiting).toBe(0);
+});
+
+test('drains early when the map fills', async () => {
+  kernel.record(flow('10.0.0.1'));
+  drainer.wake();
+  await settle();
+  expect(emitted).toEqual(['10.0.0.1']);
+});
+
+test('drains never overlap, and many calls at once share the next one', async () => {
+  const first = drainer.drain('asked');
+  // Too late for the drain that has swapped already: the next one has to bring it.
+  await Promise.resolve();
+  await Promise.resolve();
+  kernel.record(flow('10.0.0.9'));
+  drainer.wake();
+  await Promise.all([first, drainer.drain('asked'), drainer.drain('asked')]);
+  expect(emitted).toEqual(['10.0.0.9']);
+  expect(swaps()).toBe(2);
+  const order = kernel.calls.map((call) => call.split(' ')[0]);
+  expect(order).toEqual(['swap', 'drain', 'swap', 'drain', 'drain']);
+});
+
+test('a drain reads until the map is empty', async () => {
+  kernel.drainLimit = 2;
+  kernel.record(...['1', '2', '3', '4', '5'].map((last) => flow(`10.0.0.${last}`)));
+  await drainer.drain('asked');
+  expect(emitted).toHaveLength(5);
+});
+
+test('stop drains both maps', async () => {
+  kernel.record(flow('10.0.0.1'));
+  kernel.refuse.drain = () => ({ code: 'ENOMEM' });
+  await expect(drainer.drain('asked')).rejects.toThrow('ENOMEM');
+  kernel.refuse = {};
+  kernel.record(flow('10.0.0.2'));
+  await drainer.stop();
+  expect(emitted.sort()).toEqual(['10.0.0.1', '10.0.0.2']);
+});
+
+test('a failure is counted and the flows come with a later drain', async () => {
+  drainer.start(1000);
+  kernel.record(flow('10.0.0.1'));
+  kernel.refuse.drain = () => ({ code: 'ENOMEM' });
+  await clock.advance(1000);
+  expect(await registry.registry.getSingleMetricAsString('errors_total')).toMatch(
+    /component="flow-fetcher",error="CannotDrain",severity="high"} 1/,
+  );
+  kernel.refuse = {};
+  await clock.advance(2000);
+  expect(emitted).toEqual(['10.0.0.1']);
+});
+
+test('times are the wall clock’s, by one offset', async () => {
+  clock = new ManualClock(1_700_000_000_000);
+  await clock.advance(5000);
+  kernel.record({ ...flow('10.0.0.1'), startNs: 1e9, endNs: 2e9 });
+  const seen: number[] = [];
+  const timed = new Drainer({
+    native: kernel,
+    object: OBJECT,
+    clock,
+    kernelMonotonicMs: () => clock.monotonicMs(),
+    log: createLog('silent'),
+    metrics,
+    ledger,
+    names: new InterfaceNames(),
+    take: takeBatch,
+    emit: (batch) => {
+      seen.push(batch.f64('TimeFlowStartMs')[0]!, batch.f64('TimeFlowEndMs')[0]!, batch.receivedMs);
+      return true;
+    },
+    agentIp: '',
+  });
+  await timed.drain('asked');
+  expect(seen).toEqual([1_700_000_001_000, 1_700_000_002_000, 1_700_000_005_000]);
+});
+
+test('books: recorded, dropped by the pipeline, and the kernel’s own counts over all CPUs', async () => {
+  kernel.record(flow('10.0.0.1'));
+  await drainer.drain('asked');
+  takes = false;
+  kernel.record(flow('10.0.0.2'), flow('10.0.0.3'));
+  kernel.stats.set(stat.notIp, { packets: 3, bytes: 180 });
+  kernel.stats.set(stat.mapFull, { packets: 5, bytes: 2 ** 40 + 1 });
+  kernel.stats.set(stat.sampledOut, { packets: 7, bytes: 700 });
+  await drainer.drain('asked');
+  expect(ledger.view()).toEqual({
+    recordedPackets: 2,
+    recordedBytes: 100,
+    sampledOutPackets: 7,
+    sampledOutBytes: 700,
+    unrecorded: {
+      not_ip: { packets: 3, bytes: 180 },
+      malformed: { packets: 0, bytes: 0 },
+      map_full: { packets: 5, bytes: 2 ** 40 + 1 },
+      map_error: { packets: 0, bytes: 0 },
+      pipeline_full: { packets: 4, bytes: 200 },
+    },
+  });
+  const dropped = await registry.registry.getSingleMetricAsString('dropped_flows_total');
+  expect(dropped).toContain('source="limiter",reason="full"} 2');
+  expect(dropped).toContain('source="flow-fetcher",reason="CannotCreateFlowsHashMap"} 5');
+  const packets = await registry.registry.getSingleMetricAsString('unrecorded_packets_total');
+  expect(packets).toContain('reason="not_ip"} 3');
+  // Counters follow the kernel's totals, they do not add them again.
+  ledger.refresh();
+  expect(await registry.registry.getSingleMetricAsString('unrecorded_packets_total')).toBe(packets);
+});

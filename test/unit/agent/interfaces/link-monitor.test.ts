@@ -1,0 +1,141 @@
+import { expect, test } from 'vitest';
+import { LinkMonitor } from '../../../../src/agent/interfaces/link-monitor.ts';
+import { SocketHub } from '../../../../src/agent/interfaces/socket-hub.ts';
+import { FakeKernel } from '../../../support/fake-kernel.ts';
+import { addressMessage, doneMessage, linkMessage } from '../../../support/netlink-messages.ts';
+
+/** A kernel whose answers to dumps are given by the test. */
+class SilentKernel extends FakeKernel {
+  readonly requests: { readonly sequence: number; readonly type: number }[] = [];
+
+  override send(_fd: number, message: Uint8Array): void {
+    const view = new DataView(message.buffer);
+    this.requests.push({ sequence: view.getUint32(8, true), type: view.getUint16(4, true) });
+  }
+
+  get sequence(): number {
+    return this.requests.at(-1)?.sequence ?? -1;
+  }
+}
+
+function setup(addresses = false) {
+  const kernel = new SilentKernel();
+  const losses: string[] = [];
+  const monitor = new LinkMonitor({
+    native: kernel,
+    hub: new SocketHub(kernel),
+    netns: undefined,
+    watch: true,
+    addresses,
+    onChange: () => undefined,
+    onLoss: (why) => losses.push(why),
+  });
+  const names = (): string[] => [...monitor.links.values()].map((link) => link.name);
+  const tell = (index: number, name: string, sequence?: number): void => {
+    kernel.notify(
+      linkMessage({ index, name, type: 1, up: true, ...(sequence ? { sequence } : {}) }),
+    );
+  };
+  return { kernel, monitor, losses, names, tell };
+}
+
+test('is ready when the dump has ended, with notifications in between applied', async () => {
+  const { kernel, monitor, names, tell } = setup();
+  const opened = monitor.open();
+  tell(1, 'lo', kernel.sequence);
+  tell(3, 'late');
+  tell(2, 'eth0', kernel.sequence);
+  kernel.notify(doneMessage(kernel.sequence));
+  await opened;
+  expect(names()).toEqual(['lo', 'late', 'eth0']);
+});
+
+test('an interrupted dump is repeated', async () => {
+  const { kernel, monitor, names, tell } = setup();
+  const opened = monitor.open();
+  tell(1, 'lo', kernel.sequence);
+  kernel.notify(doneMessage(kernel.sequence, true));
+  expect(kernel.requests).toHaveLength(2);
+  tell(1, 'lo', kernel.sequence);
+  tell(2, 'eth0', kernel.sequence);
+  kernel.notify(doneMessage(kernel.sequence));
+  await opened;
+  expect(names()).toEqual(['lo', 'eth0']);
+});
+
+test('dumps that are interrupted without end are taken at last', async () => {
+  const { kernel, monitor, names, tell } = setup();
+  const opened = monitor.open();
+  for (let round = 0; round < 8; round++) {
+    tell(1, 'lo', kernel.sequence);
+    kernel.notify(doneMessage(kernel.sequence, true));
+  }
+  await opened;
+  expect(names()).toEqual(['lo']);
+  expect(kernel.requests).toHaveLength(8);
+});
+
+test('lost messages: everything is read anew and what is gone is noticed', async () => {
+  const { kernel, monitor, losses, names, tell } = setup();
+  const opened = monitor.open();
+  tell(1, 'lo', kernel.sequence);
+  tell(2, 'eth0', kernel.sequence);
+  kernel.notify(doneMessage(kernel.sequence));
+  await opened;
+
+  kernel.notify(new Uint8Array(0));
+  expect(losses).toEqual(['overrun']);
+  tell(1, 'lo', kernel.sequence);
+  tell(3, 'eth1', kernel.sequence);
+  kernel.notify(doneMessage(kernel.sequence));
+  expect(names()).toEqual(['lo', 'eth1']);
+});
+
+test('what still comes of a dump begun anew is not believed', async () => {
+  const { kernel, monitor, names, tell } = setup();
+  const opened = monitor.open();
+  const old = kernel.sequence;
+  kernel.notify(new Uint8Array(0));
+  tell(9, 'ghost', old);
+  kernel.notify(doneMessage(old));
+  tell(1, 'lo', kernel.sequence);
+  kernel.notify(doneMessage(kernel.sequence));
+  await opened;
+  expect(names()).toEqual(['lo']);
+});
+
+test('a message that cannot be read counts as lost', async () => {
+  const { kernel, monitor, losses } = setup();
+  void monitor.open().catch(() => undefined);
+  kernel.notify(linkMessage({ index: 1, name: 'lo', type: 1, up: true }).subarray(0, 20));
+  expect(losses).toEqual(['malformed']);
+  expect(kernel.requests).toHaveLength(2);
+});
+
+test('addresses are read after links, come and go', async () => {
+  const { kernel, monitor, tell } = setup(true);
+  const opened = monitor.open();
+  tell(2, 'eth0', kernel.sequence);
+  kernel.notify(doneMessage(kernel.sequence));
+  expect(kernel.requests.map(({ type }) => type)).toEqual([18, 22]);
+  const { sequence } = kernel;
+  kernel.notify(addressMessage({ index: 2, local: [10, 0, 0, 1], sequence }));
+  kernel.notify(doneMessage(sequence));
+  await opened;
+  const lasts = (): number[] => monitor.links.get(2)!.addresses.map((bytes) => bytes[15]!);
+  expect(lasts()).toEqual([1]);
+  // A notification carries the sequence number of whoever made the change.
+  kernel.notify(addressMessage({ index: 2, local: [10, 0, 0, 2], causedBy: 1_700_000_000 }));
+  expect(lasts()).toEqual([1, 2]);
+  kernel.notify(addressMessage({ index: 2, local: [10, 0, 0, 1], gone: true }));
+  expect(lasts()).toEqual([2]);
+});
+
+test('closing ends the wait for the first dump and closes the socket', async () => {
+  const { kernel, monitor } = setup();
+  const opened = monitor.open();
+  monitor.close();
+  await expect(opened).rejects.toMatchObject({ code: 'ERR_AGENT_NAMESPACE' });
+  expect(kernel.openFds.size).toBe(0);
+  monitor.close();
+});

@@ -1,0 +1,59 @@
+import { expect, test } from 'vitest';
+import { config as layout } from '../../../../src/agent/drain/layout.gen.ts';
+import { loadDatapath } from '../../../../src/agent/loader/object.ts';
+import { agentConfig } from '../../../support/agent-host.ts';
+import { FakeKernel } from '../../../support/fake-kernel.ts';
+
+function load(kernel: FakeKernel, env: Readonly<Record<string, string>> = {}) {
+  return loadDatapath(kernel, new Uint8Array(0), agentConfig(env));
+}
+
+function knob(bytes: Uint8Array, offset: number): number {
+  return new DataView(bytes.buffer).getUint32(offset, true);
+}
+
+test('sizes and knobs follow the configuration', () => {
+  const kernel = new FakeKernel();
+  load(kernel, { CACHE_MAX_FLOWS: '1000', SAMPLING: '50', DIRECTION: 'egress' });
+  const [options] = kernel.loads;
+  expect(options?.maxEntries).toEqual({ flows_a: 1000, flows_b: 1000 });
+  expect(options?.programs).toEqual(['flow_egress_l2', 'flow_egress_l3']);
+  expect(knob(options!.config, layout.sampling)).toBe(50);
+  const wakeEntries = knob(options!.config, layout.wakeEntries);
+  expect(wakeEntries).toBeGreaterThan(0);
+  expect(wakeEntries).toBeLessThan(1000);
+  expect(options?.config[layout.hasNetnsCookie]).toBe(1);
+});
+
+test('a kernel that does not tell namespaces gets programs that do not ask', () => {
+  const kernel = new FakeKernel();
+  kernel.refuse.load = ({ config }) =>
+    config[layout.hasNetnsCookie] === 1
+      ? { code: 'EINVAL', verifierLog: 'unknown func' }
+      : undefined;
+  expect(load(kernel).knowsNamespaces).toBe(false);
+  expect(kernel.loads[0]?.config[layout.hasNetnsCookie]).toBe(0);
+});
+
+test.each([
+  ['EPERM', /capabilities BPF, PERFMON and NET_ADMIN/],
+  ['EINVAL', /BTF/],
+])('a refusal with %s says what to do', (code, message) => {
+  const kernel = new FakeKernel();
+  kernel.refuse.load = () => ({ code });
+  expect(() => load(kernel)).toThrow(
+    expect.objectContaining({ code: 'ERR_AGENT_LOAD', message: expect.stringMatching(message) }),
+  );
+});
+
+test('an object of another build is refused and let go', () => {
+  const kernel = new FakeKernel();
+  kernel.valueSize = 8;
+  expect(() => load(kernel)).toThrow(
+    expect.objectContaining({
+      code: 'ERR_AGENT_LAYOUT',
+      message: expect.stringContaining('map flows_a has keys of 40 and values of 8 bytes'),
+    }),
+  );
+  expect(kernel.calls).toEqual(['load', 'close']);
+});

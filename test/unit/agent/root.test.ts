@@ -1,0 +1,153 @@
+import { beforeEach, expect, test } from 'vitest';
+import { type Agent, createAgent } from '../../../src/agent/root.ts';
+import { createLog } from '../../../src/telemetry/log.ts';
+import { createMetrics } from '../../../src/telemetry/metrics.ts';
+import { agentConfig, takeBatch, viewFlows } from '../../support/agent-host.ts';
+import { type FakeFlow, FakeKernel } from '../../support/fake-kernel.ts';
+import { ManualClock, settle } from '../../support/manual-clock.ts';
+
+let kernel: FakeKernel;
+let clock: ManualClock;
+let emitted: (readonly [address: string, interfaces: readonly string[]])[];
+
+beforeEach(() => {
+  kernel = new FakeKernel();
+  clock = new ManualClock();
+  emitted = [];
+  kernel.setLink({ index: 1, name: 'lo', type: 772 });
+  kernel.setLink({ index: 2, name: 'eth0' });
+});
+
+async function start(env: Readonly<Record<string, string>> = {}): Promise<Agent> {
+  const agent = createAgent(agentConfig({ AGENT_IP: '192.0.2.1', ...env }), {
+    log: createLog('silent'),
+    metrics: createMetrics(''),
+    clock,
+    native: kernel,
+    object: new Uint8Array(0),
+    take: takeBatch,
+    emit: (batch) => {
+      emitted.push(...viewFlows(batch).map((one) => [one.SrcAddr, one.Interfaces] as const));
+      return true;
+    },
+    namespaceDirectory: '/nonexistent/netns',
+    kernelMonotonicMs: () => clock.monotonicMs(),
+  });
+  await agent.start(new AbortController().signal);
+  return agent;
+}
+
+function flow(src: string, index = 2): FakeFlow {
+  // 7 is the low half of the cookie that the fake's namespace has.
+  const observed = [{ netns: 7, index, ingress: true }];
+  return { src, dst: '10.0.0.2', bytes: 100, packets: 2, observed };
+}
+
+function hooked(): string[] {
+  return [...kernel.attached.values()].map(({ program, ifindex }) => `${program} ${ifindex}`);
+}
+
+test('hooks go on what is there, except loopback', async () => {
+  const agent = await start();
+  expect(hooked()).toEqual(['flow_ingress_l2 2', 'flow_egress_l2 2']);
+  expect(agent.status().interfaces).toEqual([
+    { name: 'eth0', index: 2, namespace: '', mode: 'tcx', directions: ['ingress', 'egress'] },
+  ]);
+  await agent.stop();
+});
+
+test('hooks follow interfaces: added, down, up, renamed, unreadable, removed', async () => {
+  const agent = await start({ INTERFACES: '/^(eth|tun|can)/' });
+  const names = (): string[] => agent.status().interfaces.map((row) => row.name);
+  kernel.setLink({ index: 3, name: 'eth1', up: false });
+  kernel.setLink({ index: 4, name: 'tun0', type: 0xfffe });
+  kernel.setLink({ index: 5, name: 'can0', type: 280 });
+  await settle();
+  expect(names()).toEqual(['eth0', 'tun0']);
+  expect(hooked()).toContain('flow_ingress_l3 4');
+
+  kernel.setLink({ index: 3, name: 'eth1' });
+  await settle();
+  expect(names()).toEqual(['eth0', 'tun0', 'eth1']);
+  kernel.setLink({ index: 3, name: 'eth1', up: false });
+  await settle();
+  expect(names()).toContain('eth1');
+
+  kernel.setLink({ index: 3, name: 'eth7' });
+  await settle();
+  expect(names()).toEqual(['eth0', 'tun0', 'eth7']);
+  kernel.setLink({ index: 3, name: 'other' });
+  await settle();
+  expect(names()).toEqual(['eth0', 'tun0']);
+  kernel.removeLink(4);
+  await settle();
+  expect(names()).toEqual(['eth0']);
+  await agent.stop();
+});
+
+test('flows carry the name of their interface, also after it is gone', async () => {
+  const agent = await start();
+  kernel.record(flow('10.0.0.1'), flow('10.0.0.3', 99));
+  kernel.removeLink(2);
+  await agent.drainNow();
+  expect(emitted).toEqual([
+    ['10.0.0.1', ['eth0']],
+    ['10.0.0.3', ['unknown']],
+  ]);
+  await agent.stop();
+});
+
+test('stop: hooks off first, then both maps, then everything closed', async () => {
+  const agent = await start();
+  kernel.record(flow('10.0.0.1'));
+  kernel.calls.length = 0;
+  await agent.stop();
+  expect(kernel.calls.map((call) => call.split(' ')[0])).toEqual([
+    ...['detach', 'detach', 'swap', 'drain', 'drain', 'swap', 'drain', 'close'],
+  ]);
+  expect(emitted).toHaveLength(1);
+  expect(kernel.attached.size).toBe(0);
+  expect(kernel.openFds.size).toBe(0);
+  expect(kernel.watching).toBe(false);
+  expect(clock.waiting).toBe(0);
+  expect(agent.status().accounting?.recordedPackets).toBe(2);
+  await agent.stop();
+});
+
+test('a start that fails leaves nothing behind once stopped', async () => {
+  const failing = createAgent(agentConfig({ AGENT_IP: '192.0.2.1', INTERFACES: 'nowhere0' }), {
+    log: createLog('silent'),
+    metrics: createMetrics(''),
+    clock,
+    native: kernel,
+    object: new Uint8Array(0),
+    take: takeBatch,
+    emit: () => true,
+    namespaceDirectory: '/nonexistent/netns',
+  });
+  await expect(failing.start(new AbortController().signal)).rejects.toMatchObject({
+    code: 'ERR_AGENT_OPTION',
+    message: 'INTERFACES: there is no interface nowhere0; there are eth0, lo',
+  });
+  await failing.stop();
+  expect(kernel.openFds.size).toBe(0);
+  expect(kernel.watching).toBe(false);
+});
+
+test('some of the interfaces asked for are enough', async () => {
+  const agent = await start({ INTERFACES: 'eth0,eth9' });
+  expect(agent.status().interfaces.map((row) => row.name)).toEqual(['eth0']);
+  kernel.setLink({ index: 9, name: 'eth9' });
+  await settle();
+  expect(agent.status().interfaces).toHaveLength(2);
+  await agent.stop();
+});
+
+test('the map that fills is drained before its time', async () => {
+  const agent = await start();
+  kernel.record(flow('10.0.0.1'));
+  kernel.wakeUp();
+  await settle();
+  expect(emitted).toHaveLength(1);
+  await agent.stop();
+});

@@ -1,0 +1,172 @@
+import { describe, expect, test } from 'vitest';
+import { NAMES } from '../../../src/flow/enums.ts';
+import type { Feature, FieldSpec } from '../../../src/flow/field.ts';
+import {
+  FIELD_FAMILIES,
+  FIELDS,
+  fieldByName,
+  kindOf,
+  LOKI_LABELS,
+} from '../../../src/flow/fields.ts';
+import { ORIGINAL_FIELDS } from '../../support/original-console.ts';
+
+/** Every feature that the console can be told of. */
+const FEATURES: Readonly<Record<Feature, true>> = {
+  pktDrop: true,
+  dnsTracking: true,
+  flowRTT: true,
+  networkEvents: true,
+  packetTranslation: true,
+  udnMapping: true,
+  multiNetworks: true,
+  ipsec: true,
+  tlsTracking: true,
+  quicTracking: true,
+  multiCluster: true,
+  zones: true,
+  subnetLabels: true,
+  conversation: true,
+  kubernetes: true,
+  netflow: true,
+};
+
+function duplicates(values: readonly (string | undefined)[]): readonly string[] {
+  const given = values.filter((value) => value !== undefined);
+  return given.filter((value, index) => given.indexOf(value) !== index);
+}
+
+test('names are unique', () => {
+  expect(duplicates(FIELDS.map((field) => field.name))).toEqual([]);
+});
+
+test('no two fields stand at the same place of the protobuf record', () => {
+  expect(duplicates(FIELDS.map((field) => field.proto?.numbers.join('.')))).toEqual([]);
+  expect(duplicates(FIELDS.map((field) => field.proto?.path))).toEqual([]);
+});
+
+test("a protobuf path has as many parts as numbers, and the original's numbers end at 38", () => {
+  for (const { proto } of FIELDS) {
+    if (proto === undefined) continue;
+    expect(proto.path.split('.'), proto.path).toHaveLength(proto.numbers.length);
+    const [first] = proto.numbers;
+    expect(first! <= 38 || first! >= 100, proto.path).toBe(true);
+  }
+});
+
+test('no two fields have the same OpenTelemetry name or enterprise element', () => {
+  expect(duplicates(FIELDS.map((field) => field.otel))).toEqual([]);
+  expect(duplicates(FIELDS.map((field) => field.ipfixEnterprise?.name))).toEqual([]);
+  expect(duplicates(FIELDS.map((field) => field.ipfixEnterprise?.id.toString()))).toEqual([]);
+});
+
+test('an IPFIX element has one name', () => {
+  const names = new Map<number, string>();
+  for (const { ipfix } of FIELDS) {
+    for (const element of [ipfix, ipfix?.v6]) {
+      if (element === undefined) continue;
+      expect(names.get(element.id) ?? element.name).toBe(element.name);
+      names.set(element.id, element.name);
+    }
+  }
+});
+
+test('every field is in one family and says what it means', () => {
+  expect(FIELD_FAMILIES.flatMap((family) => family.fields)).toEqual(FIELDS);
+  for (const field of FIELDS) expect(field.meaning, field.name).toMatch(/^[A-Z0-9~`].*\.$/);
+});
+
+test('every feature that a field names is one that the console knows', () => {
+  for (const { feature } of FIELDS) {
+    if (feature !== undefined) expect(Object.keys(FEATURES)).toContain(feature);
+  }
+});
+
+test("the original's 64 fields are there", () => {
+  expect(new Set(ORIGINAL_FIELDS).size).toBe(64);
+  for (const name of ORIGINAL_FIELDS) expect(fieldByName(name), name).toBeDefined();
+});
+
+describe('sources and destinations are twins', () => {
+  const sources = FIELDS.filter((field) => /^(Xlat)?Src/.test(field.name));
+  const twinOf = (name: string): string => name.replace('Src', 'Dst');
+
+  test.each(sources.map((field) => [field.name, field] as const))('%s', (name, source) => {
+    const target = fieldByName(twinOf(name));
+    expect(target).toBeDefined();
+    const common = ({ kind, unit, producer, feature, cardinality, lokiLabel }: FieldSpec) => {
+      return { kind, unit, producer, feature, cardinality, lokiLabel };
+    };
+    expect(common(target!)).toEqual(common(source));
+    const own = ['proto', 'ipfix', 'ipfixEnterprise', 'otel', 'column', 'filter'] as const;
+    for (const key of own) expect(key in target!, key).toBe(key in source);
+    expect(target!.column?.id).toBe(source.column && twinOf(source.column.id));
+    expect(target!.column?.width).toBe(source.column?.width);
+    expect(target!.filter?.id).toBe(source.filter?.id.replace('src_', 'dst_'));
+  });
+
+  test('and nothing else is a destination', () => {
+    const targets = FIELDS.filter((field) => /^(Xlat)?Dst/.test(field.name));
+    expect(targets.map((field) => field.name)).toEqual(
+      expect.arrayContaining(sources.map((field) => twinOf(field.name))),
+    );
+    expect(targets).toHaveLength(sources.length);
+  });
+});
+
+test('only numbers have units, and only numbers, or lists of them, have names', () => {
+  for (const { name, kind, unit, names } of FIELDS) {
+    const isNumeric = ['u8', 'u16', 'u32', 'f64', 'list<u32>'].includes(kind);
+    if (unit !== undefined || names !== undefined) expect(isNumeric, name).toBe(true);
+    if (names !== undefined) expect(NAMES[names], name).toBeDefined();
+  }
+});
+
+test('what is shown, sorted or summed fits: renderers agree with kinds', () => {
+  const kinds: Readonly<Record<string, readonly string[]>> = {
+    bytes: ['f64'],
+    packets: ['f64'],
+    datetime: ['f64'],
+    duration: ['f64'],
+    address: ['addr'],
+    port: ['u16'],
+    protocol: ['u8'],
+    dscp: ['u8'],
+    icmp: ['u8'],
+    flags: ['u16'],
+    direction: ['u8', 'list<u32>'],
+    list: ['list<str>', 'any'],
+  };
+  for (const { name, kind, column } of FIELDS) {
+    const allowed = column === undefined ? undefined : kinds[column.renderer];
+    if (allowed !== undefined) expect(allowed, name).toContain(kind);
+  }
+});
+
+test("Loki labels are the original's", () => {
+  expect([...LOKI_LABELS].sort()).toEqual([
+    'DstK8S_Namespace',
+    'DstK8S_OwnerName',
+    'DstK8S_Type',
+    'DstK8S_Zone',
+    'FlowDirection',
+    'K8S_ClusterName',
+    'K8S_FlowLayer',
+    'SrcK8S_Namespace',
+    'SrcK8S_OwnerName',
+    'SrcK8S_Type',
+    'SrcK8S_Zone',
+    'UdnId',
+    '_RecordType',
+  ]);
+});
+
+test('a label of a stream has few values', () => {
+  for (const name of LOKI_LABELS) expect(fieldByName(name)!.cardinality).not.toBe('avoid');
+});
+
+test('a field is found by its exact name', () => {
+  expect(fieldByName('SrcAddr')?.kind).toBe('addr');
+  expect(fieldByName('srcaddr')).toBeUndefined();
+  expect(kindOf('Flags')).toBe('u16');
+  expect(kindOf('constructor')).toBeUndefined();
+});

@@ -1,0 +1,228 @@
+import { afterEach, expect, test } from 'vitest';
+import { TableSpace } from '../../../../../src/flow/intern.ts';
+import type { PipelineConfig } from '../../../../../src/pipeline/config.ts';
+import type { Pipeline } from '../../../../../src/pipeline/pipeline.ts';
+import { parseSamples } from '../../../../support/interpreter/prom.ts';
+import { appendRows, type Row } from '../../../../support/interpreter/rows.ts';
+import { type TestPipeline, testPipeline } from '../../../../support/interpreter/setup.ts';
+
+const MINUTE_MS = 60_000;
+const running: Pipeline[] = [];
+
+afterEach(async () => {
+  for (const pipeline of running.splice(0)) await pipeline.stop();
+});
+
+async function start(options: unknown, tables = new TableSpace()): Promise<TestPipeline> {
+  const config = {
+    pipeline: [{ name: 'p', follows: 'preset-ingester' }],
+    parameters: [{ name: 'p', encode: { type: 'prom', prom: options } }],
+  } as PipelineConfig;
+  const made = testPipeline(config, { tables });
+  await made.pipeline.start(new AbortController().signal);
+  running.push(made.pipeline);
+  return made;
+}
+
+function emit(pipeline: Pipeline, rows: readonly Row[]): void {
+  const batch = pipeline.take();
+  appendRows(batch, rows);
+  pipeline.emit(batch);
+}
+
+const counter = (options: Record<string, unknown> = {}) => ({
+  name: 'flows_total',
+  type: 'counter',
+  ...options,
+});
+
+test('histograms honour their buckets: bounds included, +Inf for the rest', async () => {
+  const { pipeline, metrics } = await start({
+    prefix: 'n_',
+    metrics: [
+      {
+        name: 'rtt_seconds',
+        type: 'histogram',
+        help: 'Round trips\nby protocol',
+        valueKey: 'TimeFlowRttNs',
+        valueScale: 1e9,
+        labels: ['Proto'],
+        buckets: [0.005, 0.25, 1],
+      },
+    ],
+  });
+  emit(pipeline, [
+    { Proto: 6, TimeFlowRttNs: 5e6 },
+    { Proto: 6, TimeFlowRttNs: 5e6 + 1 },
+    { Proto: 6, TimeFlowRttNs: 1e9 },
+    { Proto: 6, TimeFlowRttNs: 3e9 },
+    { Proto: 6 },
+  ]);
+  const text = await metrics.registry.metrics();
+  expect(text).toContain(
+    [
+      '# HELP n_rtt_seconds Round trips\\nby protocol',
+      '# TYPE n_rtt_seconds histogram',
+      'n_rtt_seconds_bucket{Proto="6",le="0.005"} 1',
+      'n_rtt_seconds_bucket{Proto="6",le="0.25"} 2',
+      'n_rtt_seconds_bucket{Proto="6",le="1"} 3',
+      'n_rtt_seconds_bucket{Proto="6",le="+Inf"} 4',
+      'n_rtt_seconds_sum{Proto="6"} 4.010000001',
+      'n_rtt_seconds_count{Proto="6"} 4',
+      '',
+    ].join('\n'),
+  );
+});
+
+test('flow metrics and operational ones are one page, and each series is there once', async () => {
+  const { pipeline, metrics } = await start({ metrics: [counter({ labels: ['DnsName'] })] });
+  for (let i = 0; i < 3; i++) emit(pipeline, [{ DnsName: 'a"b\\c\nd' }, {}]);
+  const text = await metrics.registry.metrics();
+  const samples = parseSamples(text);
+  expect(text).toContain('flows_total{DnsName="a\\"b\\\\c\\nd"} 3\n');
+  expect(samples.get('flows_total{DnsName=""}')).toBe(3);
+  expect(samples.get('metrics_processed{stage="p"}')).toBe(6);
+  expect(samples.get('encode_prom_metrics_reported{stage="p"}')).toBe(2);
+  const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('# HELP'));
+  expect(new Set(lines).size).toBe(lines.length);
+});
+
+test('series outlive the generation of tables that their labels came from', async () => {
+  const tables = new TableSpace(4);
+  const { pipeline, metrics } = await start(
+    { metrics: [counter({ labels: ['DnsName', 'SrcAddr'] })] },
+    tables,
+  );
+  for (let round = 0; round < 5; round++) {
+    for (let i = 0; i < 3; i++) emit(pipeline, [{ DnsName: `name${i}`, SrcAddr: `10.0.0.${i}` }]);
+  }
+  // A batch that was filled before the tables were begun anew.
+  const late = pipeline.take();
+  appendRows(late, [{ DnsName: 'name1', SrcAddr: '10.0.0.1' }]);
+  for (let i = 0; i < 3; i++) emit(pipeline, [{ DnsName: `x${i}`, SrcAddr: `10.0.1.${i}` }]);
+  expect(late.tables).not.toBe(tables.current);
+  pipeline.emit(late);
+  expect(tables.rebuilds).toBeGreaterThan(3);
+  const samples = parseSamples(await metrics.registry.metrics());
+  expect(samples.get('flows_total{DnsName="name0",SrcAddr="10.0.0.0"}')).toBe(5);
+  expect(samples.get('flows_total{DnsName="name1",SrcAddr="10.0.0.1"}')).toBe(6);
+  expect(samples.get('encode_prom_metrics_reported{stage="p"}')).toBe(6);
+  expect(samples.get('pipeline_intern_rebuilds_total{}')).toBe(tables.rebuilds);
+});
+
+test('series that saw nothing for the expiry time are forgotten and begin anew', async () => {
+  const { pipeline, metrics, clock } = await start({
+    expiryTime: '2m',
+    metrics: [
+      counter({ labels: ['DnsName'] }),
+      counter({ name: 'bytes_total', valueKey: 'Bytes', labels: ['DnsName'] }),
+    ],
+  });
+  emit(pipeline, [
+    { DnsName: 'quiet', Bytes: 1 },
+    { DnsName: 'busy', Bytes: 1 },
+  ]);
+  clock.advance(1.5 * MINUTE_MS);
+  emit(pipeline, [{ DnsName: 'busy', Bytes: 1 }]);
+  expect((await metrics.registry.metrics()).match(/DnsName="quiet"/g)).toHaveLength(2);
+  clock.advance(1.25 * MINUTE_MS);
+  const text = await metrics.registry.metrics();
+  expect(text).not.toContain('quiet');
+  expect(text).toContain('flows_total{DnsName="busy"} 2\n');
+  emit(pipeline, [{ DnsName: 'quiet', Bytes: 7 }]);
+  const samples = parseSamples(await metrics.registry.metrics());
+  expect(samples.get('flows_total{DnsName="quiet"}')).toBe(1);
+  expect(samples.get('bytes_total{DnsName="quiet"}')).toBe(7);
+  expect(samples.get('bytes_total{DnsName="busy"}')).toBe(2);
+});
+
+test('labels of forgotten series leave memory, and living ones keep their names', async () => {
+  const { pipeline, metrics, clock } = await start({
+    expiryTime: '10s',
+    metrics: [counter({ labels: ['DnsName', 'Proto'] })],
+  });
+  for (let round = 0; round < 20; round++) {
+    const names = Array.from({ length: 4000 }, (_, i) => ({ DnsName: `r${round}-${i}`, Proto: 6 }));
+    emit(pipeline, [...names, { DnsName: 'stays', Proto: 17 }]);
+    clock.advance(8000);
+  }
+  const samples = parseSamples(await metrics.registry.metrics());
+  expect(samples.get('flows_total{DnsName="stays",Proto="17"}')).toBe(20);
+  expect(samples.get('flows_total{DnsName="r19-3999",Proto="6"}')).toBe(1);
+  expect(samples.has('flows_total{DnsName="r0-0",Proto="6"}')).toBe(false);
+});
+
+test('no series beyond maxMetrics, over all metrics of the stage; what is left out is counted', async () => {
+  const { pipeline, metrics } = await start({
+    maxMetrics: 3,
+    metrics: [
+      counter({ labels: ['Proto'] }),
+      counter({ name: 'bytes_total', valueKey: 'Bytes', labels: ['Proto'] }),
+    ],
+  });
+  emit(pipeline, [
+    { Proto: 1, Bytes: 5 },
+    { Proto: 2, Bytes: 5 },
+    { Proto: 1, Bytes: 5 },
+  ]);
+  const samples = parseSamples(await metrics.registry.metrics());
+  expect(samples.get('flows_total{Proto="1"}')).toBe(2);
+  expect(samples.get('flows_total{Proto="2"}')).toBe(1);
+  expect(samples.get('bytes_total{Proto="1"}')).toBe(10);
+  expect(samples.has('bytes_total{Proto="2"}')).toBe(false);
+  expect(samples.get('metrics_dropped{stage="p"}')).toBe(1);
+});
+
+test('flattened maps count by their keys, and filters take single elements out', async () => {
+  const { pipeline, metrics } = await start({
+    metrics: [
+      counter({
+        labels: ['NetworkEvents>Action', 'NetworkEvents>Name'],
+        remap: { 'NetworkEvents>Action': 'action', 'NetworkEvents>Name': 'policy' },
+        flatten: ['NetworkEvents'],
+        filters: [
+          { key: 'NetworkEvents>Feature', value: 'acl' },
+          { key: 'NetworkEvents>Action', value: 'allow', type: 'not_equal' },
+        ],
+      }),
+    ],
+  });
+  const drop = { Feature: 'acl', Action: 'drop', Name: 'deny-all' };
+  emit(pipeline, [
+    { NetworkEvents: [drop, { Feature: 'acl', Action: 'allow' }, { Feature: 'other' }] },
+    { NetworkEvents: [drop, drop] },
+    {},
+  ]);
+  const samples = parseSamples(await metrics.registry.metrics());
+  const own = [...samples].filter(([key]) => key.startsWith('flows_total'));
+  expect(own).toEqual([['flows_total{action="drop",policy="deny-all"}', 3]]);
+});
+
+test('a counter never goes back', async () => {
+  const { pipeline, metrics } = await start({ metrics: [counter({ valueKey: 'Bytes' })] });
+  emit(pipeline, [{ Bytes: 5 }, { Bytes: -3 }, { Bytes: Number.NaN }]);
+  const samples = parseSamples(await metrics.registry.metrics());
+  expect(samples.get('flows_total{}')).toBe(5);
+  const key = 'encode_prom_errors{error="ValueConversionError",key="p",metric="flows_total"}';
+  expect(samples.get(key)).toBe(2);
+});
+
+test('patterns may ignore case as RE2 writes it', async () => {
+  const filters = [{ key: 'DnsName', value: '(?i)^EXAMPLE', type: 'match_regex' }];
+  const { pipeline, metrics } = await start({ metrics: [counter({ filters })] });
+  emit(pipeline, [{ DnsName: 'example.org' }, { DnsName: 'other' }]);
+  expect(parseSamples(await metrics.registry.metrics()).get('flows_total{}')).toBe(1);
+});
+
+test('a stage with a port has a server of its own', async () => {
+  const { createServer } = await import('node:net');
+  const free = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => free.once('listening', resolve));
+  const { port } = free.address() as { port: number };
+  await new Promise((resolve) => free.close(resolve));
+  const { pipeline, metrics } = await start({ address: '127.0.0.1', port, metrics: [counter()] });
+  emit(pipeline, [{}, {}]);
+  const response = await fetch(`http://127.0.0.1:${port}/metrics`);
+  expect(await response.text()).toContain('flows_total 2\n');
+  expect(await metrics.registry.metrics()).not.toContain('flows_total 2');
+});

@@ -1,0 +1,75 @@
+import { expect, test } from 'vitest';
+import { agentColumns } from '../../../../src/pipeline/ingest/preset.ts';
+import { appendRows } from '../../../support/interpreter/rows.ts';
+import { testPipeline } from '../../../support/interpreter/setup.ts';
+
+const FIELDS = ['SrcAddr', 'Proto', 'Flags', 'Interfaces', 'Bytes'];
+const ROWS = [
+  { SrcAddr: '10.0.0.1', Proto: 6, Flags: 0x112, Interfaces: ['eth0', 'lo'], Bytes: 1234 },
+  { SrcAddr: 'fd00::1', Proto: 17 },
+];
+
+async function outputOf(format: string | undefined, decode: boolean): Promise<string> {
+  const stdout = format === undefined ? {} : { stdout: { format } };
+  const rules = decode
+    ? [{ type: 'decode_tcp_flags', decode_tcp_flags: { input: 'Flags', output: 'Flags' } }]
+    : [];
+  const { pipeline, output } = testPipeline(
+    {
+      pipeline: [
+        { name: 'net', follows: 'preset-ingester' },
+        { name: 'out', follows: 'net' },
+      ],
+      parameters: [
+        { name: 'net', transform: { type: 'network', network: { rules } } },
+        { name: 'out', write: { type: 'stdout', ...stdout } },
+      ],
+    },
+    { source: agentColumns().filter((column) => FIELDS.includes(column.name)) },
+  );
+  await pipeline.start(new AbortController().signal);
+  const batch = pipeline.take();
+  appendRows(batch, ROWS);
+  pipeline.emit(batch);
+  await pipeline.stop();
+  expect(pipeline.branches()[0]).toMatchObject({ in: 2, written: 2, inFlight: 0 });
+  return Buffer.concat(output).toString();
+}
+
+test('JSON lines hold what the flow has, flags as a mask', async () => {
+  const lines = (await outputOf('json', false)).trimEnd().split('\n');
+  expect(lines.map((line) => JSON.parse(line))).toEqual(ROWS);
+});
+
+test('after decode_tcp_flags in place, JSON has the names', async () => {
+  const [first] = (await outputOf('json', true)).split('\n');
+  expect(JSON.parse(first!)).toMatchObject({ Flags: ['SYN', 'ACK', 'SYN_ACK'] });
+});
+
+test('fields are a sorted table under a heading', async () => {
+  expect(await outputOf('fields', true)).toBe(
+    [
+      '',
+      'Flow record at 2023-11-14T22:13:20.000Z:',
+      'Bytes      = 1234',
+      'Flags      = [SYN ACK SYN_ACK]',
+      'Interfaces = [eth0 lo]',
+      'Proto      = 6',
+      'SrcAddr    = 10.0.0.1',
+      '',
+      'Flow record at 2023-11-14T22:13:20.000Z:',
+      'Proto   = 17',
+      'SrcAddr = fd00::1',
+      '',
+    ].join('\n'),
+  );
+});
+
+test('printf is a line per flow, and the default', async () => {
+  const [first, second] = (await outputOf(undefined, false)).split('\n');
+  const time = '2023-11-14T22:13:20.000Z';
+  expect(first).toBe(
+    `${time}: map[Bytes:1234 Flags:274 Interfaces:[eth0 lo] Proto:6 SrcAddr:10.0.0.1]`,
+  );
+  expect(second).toBe(`${time}: map[Proto:17 SrcAddr:fd00::1]`);
+});

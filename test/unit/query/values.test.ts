@@ -1,0 +1,54 @@
+import { expect, test } from 'vitest';
+import type { Match } from '../../../src/query/ast.ts';
+import { readMatch } from '../../../src/query/values.ts';
+
+const V4 = 0xffff_0000_0000n;
+
+const read = (key: string, operator: Match['operator'], text: string) =>
+  readMatch({ kind: 'match', key, operator, values: [{ kind: 'pattern', text }] });
+
+test.each([
+  ['SrcPort', '=', 'https', { kind: 'equals', value: 443 }],
+  ['Proto', '=', 'TCP', { kind: 'equals', value: 6 }],
+  ['FlowDirection', '=', 'inner', { kind: 'equals', value: 2 }],
+  ['TimeFlowRttNs', '>=', '10ms', { kind: 'atLeast', value: 1e7 }],
+  ['TimeFlowRttNs', '>=', '1500', { kind: 'atLeast', value: 1500 }],
+  ['DnsLatencyMs', '>=', '1.5s', { kind: 'atLeast', value: 1500 }],
+  ['Bytes', '>=', '2k', { kind: 'atLeast', value: 2000 }],
+  ['Flags', '=', 'SYN', { kind: 'bits', value: 2 }],
+  ['Flags', '=', '18', { kind: 'equals', value: 18 }],
+  ['SrcAddr', '=', '10.0.0.1', { kind: 'between', low: V4 + 0x0a000001n, high: V4 + 0x0a000001n }],
+  [
+    'SrcAddr',
+    '=',
+    '10.1.2.3/8',
+    { kind: 'between', low: V4 + 0x0a000000n, high: V4 + 0x0affffffn },
+  ],
+  ['SrcAddr', '=', '::/0', { kind: 'between', low: 0n, high: (1n << 128n) - 1n }],
+  [
+    'SrcAddr',
+    '=',
+    '10.0.0.1-10.0.0.3',
+    { kind: 'between', low: V4 + 0x0a000001n, high: V4 + 0x0a000003n },
+  ],
+  ['SrcAddr', '~', '10.0.', { kind: 'contains', text: '10.0.' }],
+  ['SrcAddr', '=', '10.0.*', { kind: 'glob', text: '10.0.*' }],
+  ['SrcMac', '=', 'AA:BB:CC:DD:EE:FF', { kind: 'text', text: 'aa:bb:cc:dd:ee:ff' }],
+  ['SrcK8S_Name', '=', 'web', { kind: 'contains', text: 'web' }],
+  ['SrcK8S_Name', '=', 'web-*', { kind: 'glob', text: 'web-*' }],
+  ['IfDirections', '=', 'egress', { kind: 'text', text: '1' }],
+  ['Interfaces', '~', 'eth', { kind: 'contains', text: 'eth' }],
+] as const)('%s %s %s', (key, operator, text, expected) => {
+  expect(read(key, operator, text).fields.map(({ tests }) => tests)).toEqual([[expected]]);
+});
+
+test.each([
+  ['Port', ['SrcPort', 'DstPort']],
+  ['Addr', ['SrcAddr', 'DstAddr']],
+  ['K8S_Namespace', ['SrcK8S_Namespace', 'DstK8S_Namespace']],
+  ['XlatK8S_Name', ['XlatSrcK8S_Name', 'XlatDstK8S_Name']],
+])('%s stands for both ends', (key, names) => {
+  const value = { kind: 'empty' as const };
+  const { fields } = readMatch({ kind: 'match', key, operator: '=', values: [value] });
+  expect(fields.map(({ field }) => field.name)).toEqual(names);
+});

@@ -1,0 +1,110 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, expect, test } from 'vitest';
+import { Health, type HealthState } from '../../../src/telemetry/health.ts';
+import { createLog } from '../../../src/telemetry/log.ts';
+import { createMetrics } from '../../../src/telemetry/metrics.ts';
+import {
+  createTelemetryServer,
+  type TelemetryServer,
+  type TelemetryServerConfig,
+} from '../../../src/telemetry/server.ts';
+import { selfSigned } from '../../support/certificate.ts';
+
+const cleanups: (() => unknown)[] = [];
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0)) await cleanup();
+});
+
+const LOOPBACK = { address: '127.0.0.1', port: 0 };
+
+async function start(config: TelemetryServerConfig = LOOPBACK) {
+  const deps = { log: createLog('silent'), metrics: createMetrics('t_'), health: new Health() };
+  const server: TelemetryServer = createTelemetryServer(config, deps);
+  cleanups.push(() => server.stop());
+  await server.start(new AbortController().signal);
+  return { ...deps, server, base: `http://127.0.0.1:${server.port()}` };
+}
+
+test('serves metrics of both kinds in the text format', async () => {
+  const { base, metrics } = await start();
+  metrics.counter('done_total', 'Things done', ['kind']).inc({ kind: 'a' }, 3);
+  const exposed = metrics.expose({ names: ['own'], text: () => '# TYPE own gauge\nown 7\n' });
+  const response = await fetch(`${base}/metrics`);
+  expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
+  const text = await response.text();
+  expect(text).toContain('t_done_total{kind="a"} 3\n');
+  expect(text).toMatch(/\nown 7\n$/);
+  exposed[Symbol.dispose]();
+  expect(await (await fetch(`${base}/metrics`)).text()).not.toContain('own 7');
+});
+
+test('readiness follows the checks, liveness its own', async () => {
+  const { base, health } = await start();
+  let state: HealthState = { ok: false, reason: 'still loading' };
+  const check = health.addReady('store', () => state);
+  expect((await fetch(`${base}/readyz`)).status).toBe(503);
+  expect((await fetch(`${base}/livez`)).status).toBe(200);
+  expect(await (await fetch(`${base}/readyz`)).json()).toEqual({});
+  expect(await (await fetch(`${base}/readyz?full=1`)).json()).toEqual({ store: state });
+  state = { ok: true };
+  expect((await fetch(`${base}/readyz`)).status).toBe(200);
+  health.addLive('loop', () => ({ ok: false, reason: 'stuck' }));
+  expect((await fetch(`${base}/livez`)).status).toBe(503);
+  check[Symbol.dispose]();
+  expect(await (await fetch(`${base}/readyz?full=1`)).json()).toEqual({});
+});
+
+test.each([
+  ['POST', '/metrics', 405],
+  ['GET', '/nothing', 404],
+  ['HEAD', '/livez', 200],
+])('%s %s is answered %i', async (method, path, status) => {
+  const { base } = await start();
+  expect((await fetch(base + path, { method })).status).toBe(status);
+});
+
+test('a port in use is a coded error', async () => {
+  const { server } = await start();
+  const second = createTelemetryServer(
+    { address: '127.0.0.1', port: server.port() },
+    { log: createLog('silent'), metrics: createMetrics(''), health: new Health() },
+  );
+  await expect(second.start(new AbortController().signal)).rejects.toMatchObject({
+    code: 'ERR_TELEMETRY_LISTEN',
+    message: expect.stringContaining(`127.0.0.1:${server.port()}`),
+  });
+  await second.stop();
+});
+
+test('serves over TLS, and says which files it cannot read', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'telemetry-'));
+  cleanups.push(() => rmSync(folder, { recursive: true }));
+  const tls = { certPath: join(folder, 'cert.pem'), keyPath: join(folder, 'key.pem') };
+  await expect(start({ ...LOOPBACK, tls })).rejects.toMatchObject({ code: 'ERR_TELEMETRY_TLS' });
+
+  const { cert, key } = selfSigned();
+  writeFileSync(tls.certPath, cert);
+  writeFileSync(tls.keyPath, key);
+  const { server } = await start({ ...LOOPBACK, tls });
+  const status = await new Promise((resolve, reject) => {
+    const options = { port: server.port(), path: '/livez', rejectUnauthorized: false };
+    request(options, (response) => resolve(response.statusCode))
+      .on('error', reject)
+      .end();
+  });
+  expect(status).toBe(200);
+});
+
+test('a family that is declared twice is one; another of its name is refused', () => {
+  const metrics = createMetrics('x_');
+  expect(metrics.counter('a', 'A')).toBe(metrics.counter('a', 'A'));
+  expect(() => metrics.expose({ names: ['x_a'], text: () => '' })).toThrow(
+    expect.objectContaining({ code: 'ERR_TELEMETRY_METRIC_DUPLICATE' }),
+  );
+  metrics.expose({ names: ['b'], text: () => '' });
+  expect(() => metrics.expose({ names: ['b'], text: () => '' })).toThrow('metric b is already');
+});
