@@ -164,7 +164,7 @@ async function pack(): Promise<void> {
     useSnapshot: false,
     useCodeCache: true,
     // There is little garbage, and nearly all of it dies young: a smaller nursery than V8's own
-    // choice saves 28 MB at 10k flows/s and costs nothing that can be measured.
+    // choice takes 28 MB less at 10k flows/s; the CPU time stays at 6 % of a core.
     execArgv: ['--max-semi-space-size=4'],
     // NODE_OPTIONS of the environment are meant for somebody else.
     execArgvExtension: 'none',

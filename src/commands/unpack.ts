@@ -4,7 +4,6 @@ import {
   closeSync,
   constants,
   lstatSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readSync,
@@ -17,6 +16,7 @@ import {
 import { dirname, join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import { explain, NetobservError } from '../base/errors.ts';
+import { makeFolder } from '../config/folders.ts';
 import { CommandError } from './errors.ts';
 
 /** What the executable carries. */
@@ -73,7 +73,7 @@ export function unpackedFiles(paths: readonly string[], deps: UnpackDeps): strin
 }
 
 function prepare(folder: string, uid: number): void {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolder(folder, 0o700);
   const { mode, uid: owner } = lstatSync(folder);
   if ((mode & constants.S_IFMT) !== constants.S_IFDIR) throw new Error('not a folder');
   if (owner !== uid) throw new Error(`belongs to user ${owner}`);
@@ -124,7 +124,7 @@ export function writeBuild(
         throw new NetobservError(CommandError.asset, `${path} in the executable is damaged`);
       }
       const target = join(draft, path);
-      mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
+      makeFolder(dirname(target), 0o700);
       writeFileSync(target, bytes, { mode: 0o700, flush: true });
     }
     // Whatever is there failed the check, unless another process was faster with the same bytes.

@@ -34,7 +34,10 @@ interface Given {
  * original does not have carry our prefix in the environment only: `NETOBSERV_DATA` is `--data`.
  */
 export function flagName(option: Pick<Option<unknown>, 'env'>): string {
-  return option.env.replace(/^NETOBSERV_/, '').toLowerCase().replaceAll('_', '-');
+  return option.env
+    .replace(/^NETOBSERV_/, '')
+    .toLowerCase()
+    .replaceAll('_', '-');
 }
 
 /**

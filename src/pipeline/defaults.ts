@@ -1,3 +1,4 @@
+import type { Feature } from '../flow/field.ts';
 import type { PipelineConfig, StageParameters } from './config.ts';
 import { PRESET_INGESTER } from './ingest/preset.ts';
 import type { SubnetLabel } from './transform/network/subnet-label.ts';
@@ -7,6 +8,8 @@ export interface DefaultPipelineOptions {
   readonly store?: string;
   /** Of the flow metrics. */
   readonly prefix: string;
+  /** What is captured besides plain traffic; metrics of other features are left out. */
+  readonly features?: ReadonlySet<Feature>;
   /** Labels of the user's own networks; they win over the default ones of equal length. */
   readonly subnetLabels?: readonly SubnetLabel[];
 }
@@ -48,7 +51,7 @@ export function defaultPipeline(options: DefaultPipelineOptions): PipelineConfig
       : [{ name: 'store', write: { type: 'store', store: { name: store } } }]),
     {
       name: 'prometheus',
-      encode: { type: 'prom', prom: { prefix: options.prefix, metrics: METRICS } },
+      encode: { type: 'prom', prom: { prefix: options.prefix, metrics: metricsOf(options) } },
     },
   ];
   return { pipeline, parameters };
@@ -99,7 +102,7 @@ function seconds(name: string, field: string, scale: number, labels: readonly st
 }
 
 /** Labels of low cardinality only: a host sees any number of addresses and ports. */
-const METRICS = [
+const TRAFFIC_METRICS = [
   {
     name: 'node_flows_total',
     type: 'counter',
@@ -111,8 +114,20 @@ const METRICS = [
   counter('node_ingress_packets_total', 'Packets', [...NODE, ...SUBNETS], NOT_EGRESS),
   counter('node_egress_packets_total', 'Packets', [...NODE, ...SUBNETS], NOT_INGRESS),
   counter('service_bytes_total', 'Bytes', ['DstService', 'Proto'], []),
-  counter('node_drop_bytes_total', 'PktDropBytes', [...NODE, 'PktDropLatestDropCause'], []),
-  counter('node_drop_packets_total', 'PktDropPackets', [...NODE, 'PktDropLatestDropCause'], []),
-  seconds('node_rtt_seconds', 'TimeFlowRttNs', 1e9, [...NODE, ...SUBNETS]),
-  seconds('node_dns_latency_seconds', 'DnsLatencyMs', 1000, [...NODE, 'DnsFlagsResponseCode']),
 ];
+
+const FEATURE_METRICS: Readonly<Partial<Record<Feature, readonly unknown[]>>> = {
+  pktDrop: [
+    counter('node_drop_bytes_total', 'PktDropBytes', [...NODE, 'PktDropLatestDropCause'], []),
+    counter('node_drop_packets_total', 'PktDropPackets', [...NODE, 'PktDropLatestDropCause'], []),
+  ],
+  flowRTT: [seconds('node_rtt_seconds', 'TimeFlowRttNs', 1e9, [...NODE, ...SUBNETS])],
+  dnsTracking: [
+    seconds('node_dns_latency_seconds', 'DnsLatencyMs', 1000, [...NODE, 'DnsFlagsResponseCode']),
+  ],
+};
+
+function metricsOf({ features }: DefaultPipelineOptions): readonly unknown[] {
+  const extra = [...(features ?? [])].flatMap((feature) => FEATURE_METRICS[feature] ?? []);
+  return [...TRAFFIC_METRICS, ...extra];
+}

@@ -19,6 +19,7 @@ import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
 import { createTelemetryServer } from '../../telemetry/server.ts';
 import { bpfObject, loadNative, webRoot } from '../assets.ts';
 import { buildFacts } from '../build-facts.ts';
+import { exclusiveCapture } from './exclusive.ts';
 import { type SubscribeRows, withLiveFeed } from './live.ts';
 import type { upOptions } from './options.ts';
 
@@ -57,11 +58,11 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
   const shared = { log, clock, tables, metrics: ours };
 
   const { store, subscribe } = withLiveFeed(createStore(config, deps, ours, tables));
-  const pipeline = compilePipeline(defaultPipeline({ store: STORE, prefix: FLOW_METRICS_PREFIX }), {
-    ...shared,
-    source: agentColumns(new Set(FEATURES)),
-    stores: { [STORE]: store },
-  });
+  const features = new Set(FEATURES);
+  const pipeline = compilePipeline(
+    defaultPipeline({ store: STORE, prefix: FLOW_METRICS_PREFIX, features }),
+    { ...shared, source: agentColumns(features), stores: { [STORE]: store } },
+  );
   const agent = createAgent(config, {
     ...shared,
     metrics: createMetrics(config.metricsPrefix, ours.registry),
@@ -81,7 +82,7 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
   });
   const telemetry = createTelemetry(config, log, ours, health);
   return {
-    components: [store, pipeline, console, ...telemetry, agent],
+    components: [exclusiveCapture(), store, pipeline, console, ...telemetry, agent],
     agent,
     console,
     subscribe,

@@ -23,7 +23,7 @@ export function storeFailure(error: unknown, place: string): NetobservError {
     );
   }
   if (
-    /Permission denied|Read-only file system|EACCES|EROFS|EEXIST|ENOTDIR|Cannot open file/i.test(
+    /Permission denied|Read-only file system|EACCES|EROFS|EEXIST|ENOENT|ENOTDIR|Cannot open file/i.test(
       text,
     )
   ) {

@@ -1,7 +1,8 @@
-import { mkdirSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
 import { explain } from '../../base/errors.ts';
+import { makeFolder } from '../../config/folders.ts';
 import type { FlowBatch } from '../../flow/batch.ts';
 import { FIELDS } from '../../flow/fields.ts';
 import type { TableSpace } from '../../flow/intern.ts';
@@ -198,7 +199,7 @@ class DuckdbStore implements FlowStore {
     let database: Database | undefined;
     try {
       if (this.#config.dataDir !== undefined) {
-        mkdirSync(this.#config.dataDir, { recursive: true, mode: 0o750 });
+        makeFolder(this.#config.dataDir, 0o750);
       }
       database = await Database.open({ ...this.#config, file: this.#file });
       const session = await database.connect();

@@ -37,7 +37,10 @@ export async function startConsole(): Promise<StartedConsole> {
     { namespace: client, addresses: [`${CLIENT}/24`] },
     { namespace: server, addresses: [`${SERVER}/24`] },
   );
-  const stack = await startStack(links[0]);
+  const stack = await startStack(links[0]).catch(async (error: unknown) => {
+    await lab[Symbol.asyncDispose]();
+    throw error;
+  });
   return {
     url: stack.url,
     async generate() {

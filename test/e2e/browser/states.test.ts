@@ -36,7 +36,8 @@ describe.skipIf(requireBrowser(CHROMIUM))('states of the console', () => {
   }
 
   async function open(url: string): Promise<Page> {
-    const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+    const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+    const page = await context.newPage();
     page.setDefaultTimeout(15_000);
     await page.goto(url);
     return page;

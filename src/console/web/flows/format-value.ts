@@ -21,6 +21,13 @@ export interface ValueContext {
 
 const ABSENT = '–';
 
+/** Times below this are in seconds: as milliseconds they would be of 1973 and before. */
+const SECONDS_MAX = 1e11;
+
+export function toEpochMs(time: number): number {
+  return time < SECONDS_MAX ? time * 1000 : time;
+}
+
 /** The value of a column's cell as people read it. */
 export function formatCell(
   value: unknown,
@@ -66,7 +73,7 @@ function formatNumber(
     case 'packets':
       return formatExact(value);
     case 'datetime':
-      return formatTime(value, context.nowMs ?? 0);
+      return formatTime(toEpochMs(value), context.nowMs ?? 0);
     case 'duration':
       return formatDuration(value);
     case 'port':

@@ -11,7 +11,7 @@ import { formatUtc } from '../format/time.ts';
 import { IconButton } from '../parts/icon-button.tsx';
 import { columnTitle } from './columns.ts';
 import type { CellFilter } from './flow-cell.tsx';
-import { formatCell, formatText, isQuantity } from './format-value.ts';
+import { formatCell, formatText, isQuantity, toEpochMs } from './format-value.ts';
 import { type RecordEntry, recordGroups } from './record-groups.ts';
 
 interface RecordDrawerProps {
@@ -102,10 +102,12 @@ function RecordField(props: RecordDrawerProps & { readonly entry: RecordEntry })
   const { t } = useTranslation();
   const { entry, config, record } = props;
   const { column, value } = entry;
-  const renderer = column?.renderer ?? 'text';
+  const renderer = column?.renderer ?? RENDERERS[entry.key] ?? 'text';
   const context = { config, row: record.row };
   const text =
-    column === undefined ? formatText(value, 'text', context) : formatCell(value, column, context);
+    column === undefined
+      ? formatText(value, renderer, context)
+      : formatCell(value, column, context);
   const name = column === undefined ? entry.key : columnTitle(column, config.columns);
   const filter = column?.filter === undefined ? undefined : column;
   return (
@@ -137,8 +139,14 @@ function RecordField(props: RecordDrawerProps & { readonly entry: RecordEntry })
   );
 }
 
+/** Of fields that the table has no column for. */
+const RENDERERS: Readonly<Record<string, ColumnConfig['renderer']>> = {
+  Etype: 'etype',
+  TimeReceived: 'datetime',
+};
+
 function exact(value: unknown, renderer: ColumnConfig['renderer']): string | undefined {
   if (typeof value !== 'number') return undefined;
-  if (renderer === 'datetime') return formatUtc(value);
+  if (renderer === 'datetime') return formatUtc(toEpochMs(value));
   return isQuantity(renderer) ? formatExact(value) : String(value);
 }

@@ -108,8 +108,10 @@ interface PlotSettings {
 
 const DRAG_MIN_PX = 6;
 const FONT = '12px "Red Hat Text", sans-serif';
-/** Room that a time of the axis needs, so that neighbours stay apart. */
+/** Room that a time of the axis needs, so that neighbours stay apart: with seconds, or without. */
 const LABEL_PX = 72;
+const SHORT_LABEL_PX = 44;
+const NARROW_PX = 400;
 
 function plotOptions(settings: PlotSettings): uPlot.Options {
   const { axis, grid } = chartColors(settings.dark);
@@ -129,7 +131,7 @@ function plotOptions(settings: PlotSettings): uPlot.Options {
       y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.05 : 1] },
     },
     axes: [
-      { ...common, grid: { show: false }, size: 28, space: LABEL_PX, values: timeLabels },
+      { ...common, grid: { show: false }, size: 28, space: labelSpace, values: timeLabels },
       {
         ...common,
         grid: { stroke: grid, width: 1 },
@@ -180,13 +182,24 @@ function axisText(text: string): string {
 
 const DAY_S = 86_400;
 
+function labelSpace(
+  _plot: uPlot,
+  _axis: number,
+  _min: number,
+  _max: number,
+  width: number,
+): number {
+  return width < NARROW_PX ? SHORT_LABEL_PX : LABEL_PX;
+}
+
 function timeLabels(plot: uPlot, values: readonly number[]): string[] {
   const { min = 0, max = 0 } = plot.scales.x ?? {};
   const span = (max ?? 0) - (min ?? 0);
+  const wholeMinutes = values.every((value) => value % 60 === 0);
   return values.map((value) => {
     if (span > DAY_S) return formatMinute(value * 1000).slice(5);
     const clock = formatClock(value * 1000);
-    return span > 1800 ? clock.slice(0, 5) : clock;
+    return wholeMinutes ? clock.slice(0, 5) : clock;
   });
 }
 
