@@ -4,7 +4,8 @@
 /*
  * What it takes to put Debian's libbpf.a and libelf.a, which are compiled for executables, into a
  * shared library. All their code is position independent except where it names a variable that an
- * executable could own: libc's stderr, and libelf's thread-local error.
+ * executable could own: libc's stderr, and libelf's thread-local error. And one libelf.a is short
+ * of two functions.
  */
 
 /*
@@ -49,4 +50,23 @@ const char *elf_errmsg(int code)
 		return NULL;
 	snprintf(text, sizeof(text), "libelf error %d", code > 0 ? code : last_error);
 	return text;
+}
+
+/*
+ * Debian 13's libelf.a (elfutils 0.192) lacks the search tree that it calls. elf_begin makes one
+ * and elf_end ends it, but only elf_getdata_rawchunk, which libbpf does not use, puts anything
+ * into it, so there is nothing to make or to free. Weak, for where libelf.a is complete.
+ */
+void eu_search_tree_init(void *tree);
+void eu_search_tree_fini(void *tree, void (*free_node)(void *));
+
+__attribute__((weak)) void eu_search_tree_init(void *tree)
+{
+	(void)tree;
+}
+
+__attribute__((weak)) void eu_search_tree_fini(void *tree, void (*free_node)(void *))
+{
+	(void)tree;
+	(void)free_node;
 }

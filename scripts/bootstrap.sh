@@ -16,10 +16,9 @@ start | build | check | test) ;;
   ;;
 esac
 
-# package, the least goal that needs it, and what shows that it is there: a command, or a header.
+# package, the least goal that needs it, and what shows that it is there: a command or a header.
 packages() {
   cat <<'TABLE'
-ca-certificates build /etc/ssl/certs
 binutils        build strip
 clang           build clang
 gcc             build gcc
@@ -48,7 +47,6 @@ is_needed() {
 
 is_there() {
   case $1 in
-  /*) [ -e "$1" ] ;;
   *.h) [ -e "/usr/include/$1" ] || [ -e "/usr/include/$(uname -m)-linux-gnu/$1" ] ;;
   *) PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null ;;
   esac
@@ -68,9 +66,9 @@ if [ -n "$missing" ]; then
   distribution=$(sed -n 's/^ID=//p' /etc/os-release 2>/dev/null || true)
   if [ "$distribution" != debian ] || [ "$(id -u)" -ne 0 ]; then
     cat >&2 <<MESSAGE
-error: npm $goal needs packages that are not installed. On Debian, as root:
+error: packages are missing. On Debian, as root:
   apt-get install -y --no-install-recommends $missing
-Elsewhere, install what these Debian packages contain. Then run npm $goal again.
+Elsewhere, install what these Debian packages contain. Then run the same command again.
 MESSAGE
     exit 1
   fi

@@ -1,7 +1,7 @@
 /**
  * Compiles the addon to build/native/netobserv.node. Quick when it is newer than every source.
  *
- * libbpf, libelf and zlib are linked in from Debian's archives, so that the result needs nothing
+ * libbpf and what it needs are linked in from Debian's archives, so that the result needs nothing
  * beyond glibc; their symbols stay hidden, since the Node executable brings a zlib of its own.
  */
 import { execFileSync } from 'node:child_process';
@@ -12,7 +12,8 @@ import { ROOT } from './steps.ts';
 import { isUpToDate } from './up-to-date.ts';
 
 const OUTPUT = join(ROOT, 'build/native/netobserv.node');
-const ARCHIVES = ['libbpf.a', 'libelf.a', 'libz.a'];
+/** Each before those that it calls: libelf has used zstd since Debian 13. */
+const ARCHIVES = ['libbpf.a', 'libelf.a', 'libz.a', 'libzstd.a'];
 
 const FLAGS = [
   ...['-std=gnu11', '-O2', '-g', '-fPIC', '-fvisibility=hidden'],
@@ -23,7 +24,9 @@ const FLAGS = [
 
 function archive(name: string): string {
   const path = execFileSync('cc', [`-print-file-name=${name}`], { encoding: 'utf8' }).trim();
-  if (path === name) throw new Error(`${name} is missing: install libbpf-dev and libelf-dev`);
+  if (path === name) {
+    throw new Error(`${name} is missing: install libbpf-dev, libelf-dev, zlib1g-dev, libzstd-dev`);
+  }
   return path;
 }
 
@@ -38,6 +41,8 @@ export function buildNative(): void {
   const draft = `${OUTPUT}.${process.pid}`;
   const args = [...FLAGS, `-I${headers}`, ...sources, ...ARCHIVES.map(archive), '-o', draft];
   execFileSync('cc', args, { stdio: 'inherit' });
+  // The linker lets a shared library lack symbols; loading finds those that Node has not either.
+  process.dlopen({ exports: {} }, draft);
   renameSync(draft, OUTPUT);
 }
 

@@ -1,6 +1,6 @@
 import yargs, { type Argv } from 'yargs';
 import { NetobservError } from '../base/errors.ts';
-import { closest } from '../config/suggest.ts';
+import { closest } from '../base/suggest.ts';
 import { buildFacts } from './build-facts.ts';
 import type { CommandContext, CommandEntry, Flags } from './command.ts';
 import { CommandError } from './errors.ts';

@@ -1,8 +1,8 @@
 import { NetobservError } from '../base/errors.ts';
+import { closest } from '../base/suggest.ts';
 import { ConfigError } from './errors.ts';
 import { readConfigFile } from './file.ts';
 import type { Configured, Option, OptionTable } from './options.ts';
-import { closest } from './suggest.ts';
 
 /** Where values come from; a later one wins over those before it: file, environment, flags. */
 export interface ConfigSources {

@@ -9,7 +9,7 @@ export interface Names {
 }
 
 /** IANA's names of the protocols above IP that hosts meet. */
-const PROTOCOLS = {
+export const Protocol = {
   HOPOPT: 0,
   ICMP: 1,
   IGMP: 2,
@@ -117,7 +117,7 @@ const ICMP_TYPES_V6 = {
 
 /** Names of each field's numbers by what `FieldSpec.names` says. */
 export const NAMES: Readonly<Record<NameTable, Names>> = {
-  protocol: namesOf(PROTOCOLS, { ICMPv6: 58 }),
+  protocol: namesOf(Protocol, { ICMPv6: 58, IPIP: 4 }),
   etherType: namesOf(ETHER_TYPES),
   dscp: namesOf(CODE_POINTS),
   direction: namesOf(Direction),

@@ -22,6 +22,9 @@ export type FieldKind =
   | 'list<str>'
   | 'any';
 
+/** The largest value of the kinds that hold whole numbers. */
+export const WHOLE_NUMBER_MAX = { u8: 0xff, u16: 0xffff, u32: 0xffffffff } as const;
+
 /** Unit of a numeric field; absent for ports, codes and names. */
 export type FieldUnit =
   | 'bytes'

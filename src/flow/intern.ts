@@ -76,8 +76,19 @@ class WordTable {
     return this.#arena[id * this.width + index]!;
   }
 
+  /** Id of the value at `words[at .. at + width]`; a new one when the table does not have it. */
+  intern(words: Uint32Array, at: number): number {
+    const slot = this.#slotOf(words, at);
+    const id = this.#slots[slot]!;
+    return id === MISSING ? this.#insert(slot, words, at) : id;
+  }
+
+  find(words: Uint32Array, at: number): number {
+    return this.#slots[this.#slotOf(words, at)]!;
+  }
+
   /** Slot of the value at `at`: it holds its id, or 0 when the value is not in the table. */
-  slotOf(words: Uint32Array, at: number): number {
+  #slotOf(words: Uint32Array, at: number): number {
     const width = this.width;
     let hash = 0;
     for (let i = 0; i < width; i++) hash = mix32(hash, words[at + i]!);
@@ -99,11 +110,7 @@ class WordTable {
     }
   }
 
-  idAt(slot: number): number {
-    return this.#slots[slot]!;
-  }
-
-  insert(slot: number, words: Uint32Array, at: number): number {
+  #insert(slot: number, words: Uint32Array, at: number): number {
     const id = ++this.#count;
     const base = id * this.width;
     if (base + this.width > this.#arena.length) {
@@ -121,7 +128,7 @@ class WordTable {
   #grow(): void {
     this.#slots = new Uint32Array(this.#slots.length * 2);
     for (let id = 1; id <= this.#count; id++) {
-      this.#slots[this.slotOf(this.#arena, id * this.width)] = id;
+      this.#slots[this.#slotOf(this.#arena, id * this.width)] = id;
     }
   }
 }
@@ -142,9 +149,7 @@ export class AddressTable implements InternTable {
 
   /** Interns the 16 bytes at `words[at .. at + 4]`. The unspecified address is a value too. */
   internWords(words: Uint32Array, at: number): number {
-    const slot = this.#table.slotOf(words, at);
-    const id = this.#table.idAt(slot);
-    return id === MISSING ? this.#table.insert(slot, words, at) : id;
+    return this.#table.intern(words, at);
   }
 
   internText(text: string): number {
@@ -152,8 +157,7 @@ export class AddressTable implements InternTable {
   }
 
   find(text: string): number {
-    if (!this.#load(text)) return MISSING;
-    return this.#table.idAt(this.#table.slotOf(this.#scratch, 0));
+    return this.#load(text) ? this.#table.find(this.#scratch, 0) : MISSING;
   }
 
   /** One of the four little-endian words of an address. */
@@ -211,25 +215,15 @@ export class MacTable implements InternTable {
   intern(low: number, high: number): number {
     this.#scratch[0] = low;
     this.#scratch[1] = high & 0xffff;
-    const slot = this.#table.slotOf(this.#scratch, 0);
-    const id = this.#table.idAt(slot);
-    return id === MISSING ? this.#table.insert(slot, this.#scratch, 0) : id;
+    return this.#table.intern(this.#scratch, 0);
   }
 
   internText(text: string): number {
-    const bytes = parseMac(text);
-    if (bytes === undefined) return MISSING;
-    const view = new DataView(bytes.buffer, bytes.byteOffset);
-    return this.intern(view.getUint32(0, true), view.getUint16(4, true));
+    return this.#load(text) ? this.#table.intern(this.#scratch, 0) : MISSING;
   }
 
   find(text: string): number {
-    const bytes = parseMac(text);
-    if (bytes === undefined) return MISSING;
-    const view = new DataView(bytes.buffer, bytes.byteOffset);
-    this.#scratch[0] = view.getUint32(0, true);
-    this.#scratch[1] = view.getUint16(4, true);
-    return this.#table.idAt(this.#table.slotOf(this.#scratch, 0));
+    return this.#load(text) ? this.#table.find(this.#scratch, 0) : MISSING;
   }
 
   text(id: number): string {
@@ -239,6 +233,15 @@ export class MacTable implements InternTable {
     const text = formatMac(this.#table.word(id, 0), this.#table.word(id, 1));
     this.#texts[id] = text;
     return text;
+  }
+
+  #load(text: string): boolean {
+    const bytes = parseMac(text);
+    if (bytes === undefined) return false;
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
+    this.#scratch[0] = view.getUint32(0, true);
+    this.#scratch[1] = view.getUint16(4, true);
+    return true;
   }
 }
 

@@ -1,7 +1,7 @@
 import { type BatchLayout, type Column, FlowBatch, type ListColumn, pushList } from './batch.ts';
 import { hasBit, setBit } from './bits.ts';
 import { NAMES, tcpFlagNames } from './enums.ts';
-import type { FieldSpec } from './field.ts';
+import { type FieldSpec, WHOLE_NUMBER_MAX } from './field.ts';
 import { fieldByName } from './fields.ts';
 import { type InternTables, MISSING } from './intern.ts';
 
@@ -156,7 +156,7 @@ function store(
 }
 
 const MIN = { u8: 0, u16: 0, u32: 0, f64: -Number.MAX_VALUE } as const;
-const MAX = { u8: 0xff, u16: 0xffff, u32: 0xffffffff, f64: Number.MAX_VALUE } as const;
+const MAX = { ...WHOLE_NUMBER_MAX, f64: Number.MAX_VALUE } as const;
 
 function toNumber(value: unknown, field: FieldSpec | undefined): number | undefined {
   if (typeof value === 'number') return value;

@@ -1,3 +1,4 @@
+import { Direction } from '../flow/enums.ts';
 import type { Feature } from '../flow/field.ts';
 import type { PipelineConfig, StageParameters } from './config.ts';
 import { PRESET_INGESTER } from './ingest/preset.ts';
@@ -88,8 +89,8 @@ function network(own: readonly SubnetLabel[]): StageParameters {
 
 const NODE = ['AgentIP'];
 const SUBNETS = ['SrcSubnetLabel', 'DstSubnetLabel'];
-const NOT_EGRESS = [{ key: 'FlowDirection', value: '1', type: 'not_equal' }];
-const NOT_INGRESS = [{ key: 'FlowDirection', value: '0', type: 'not_equal' }];
+const NOT_EGRESS = [{ key: 'FlowDirection', value: String(Direction.Egress), type: 'not_equal' }];
+const NOT_INGRESS = [{ key: 'FlowDirection', value: String(Direction.Ingress), type: 'not_equal' }];
 
 function counter(name: string, valueKey: string, labels: readonly string[], filters: unknown[]) {
   return { name, type: 'counter', valueKey, labels, filters };

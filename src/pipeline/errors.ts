@@ -1,5 +1,5 @@
 import { NetobservError } from '../base/errors.ts';
-import { closest } from '../config/suggest.ts';
+import { closest } from '../base/suggest.ts';
 
 /** Codes of this folder. */
 export const PIPELINE_ERRORS = {

@@ -1,7 +1,7 @@
+import { closest } from '../base/suggest.ts';
 import type { FieldKind, FieldSpec } from '../flow/field.ts';
 import { FIELDS, fieldByName } from '../flow/fields.ts';
 import { QUERY_ERRORS, queryError } from './errors.ts';
-import { suggest } from './suggest.ts';
 
 /** The two ends of a pair of fields; `Port` stands for SrcPort and DstPort. */
 const ENDS = ['Src', 'Dst'] as const;
@@ -32,7 +32,7 @@ export function requireField(name: string): FieldSpec {
 }
 
 function unknownKey(key: string, position: number | undefined) {
-  const meant = suggest(key, knownKeys());
+  const meant = closest(key, knownKeys());
   const where = position === undefined ? '' : ` at position ${position + 1}`;
   const hint = meant === undefined ? 'see the flow format reference' : `did you mean ${meant}?`;
   return queryError(QUERY_ERRORS.fieldUnknown, `there is no field ${key}${where}; ${hint}`, {

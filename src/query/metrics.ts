@@ -1,9 +1,9 @@
+import { closest } from '../base/suggest.ts';
 import type { FieldSpec } from '../flow/field.ts';
 import { fieldByName } from '../flow/fields.ts';
 import type { MetricQuery } from './ast.ts';
 import { QUERY_ERRORS, queryError } from './errors.ts';
 import { classOfKind, requireField } from './keys.ts';
-import { suggest } from './suggest.ts';
 
 /** Points of one series: more than a wide screen has columns. */
 export const STEPS_MAX = 11_000;
@@ -31,7 +31,7 @@ export function measureOf(type: string): Measure {
   const field = fieldByName(type);
   if (field !== undefined && classOfKind(field.kind) === 'number') return { kind: 'field', field };
   const known = ['Bytes', 'Packets', 'Flows', 'DnsFlows', 'PktDropBytes', 'TimeFlowRttNs'];
-  const meant = field === undefined ? suggest(type, known) : undefined;
+  const meant = field === undefined ? closest(type, known) : undefined;
   throw queryError(
     QUERY_ERRORS.metric,
     `${type} is no metric; use Flows, DnsFlows or a numeric field such as Bytes` +

@@ -1,6 +1,6 @@
 import { type Cidr, parseAddress, parseCidr, parseMac } from '../base/ip.ts';
 import { parseDurationMs, parseSizeBytes } from '../base/units.ts';
-import type { FieldSpec } from '../flow/field.ts';
+import { type FieldSpec, WHOLE_NUMBER_MAX } from '../flow/field.ts';
 import type { Match, MatchOperator, MatchValue } from './ast.ts';
 import { QUERY_ERRORS, queryError } from './errors.ts';
 import { classOfKind, type FieldClass, requireFields } from './keys.ts';
@@ -100,17 +100,13 @@ function wantedOf(field: FieldSpec): string {
   return max === undefined ? 'a number' : `a whole number from 0 to ${max}`;
 }
 
-const MAX_OF: Partial<Record<FieldSpec['kind'], number>> = {
-  u8: 0xff,
-  u16: 0xffff,
-  u32: 0xffffffff,
-};
+const MAX_OF: Partial<Record<FieldSpec['kind'], number>> = WHOLE_NUMBER_MAX;
 
 function readValue(field: FieldSpec, operator: MatchOperator, value: MatchValue): Test | undefined {
   if (value.kind === 'empty') return operator === '>=' ? undefined : { kind: 'empty' };
   switch (classOfKind(field.kind)) {
     case 'number': {
-      const bits = field.unit === 'bitmask' ? flagOfName(value.text) : undefined;
+      const bits = flagOfName(field, value.text);
       if (bits !== undefined) return operator === '>=' ? undefined : { kind: 'bits', value: bits };
       const number = readNumber(field, value.text);
       if (number === undefined) return undefined;
@@ -129,7 +125,7 @@ function readValue(field: FieldSpec, operator: MatchOperator, value: MatchValue)
 
 /** A member of a list of numbers is compared as decimal text, which is how lists are kept. */
 function readMember(field: FieldSpec, text: string): Test | undefined {
-  const number = /^\d+$/.test(text) ? Number(text) : numberOfName(field.name, text);
+  const number = /^\d+$/.test(text) ? Number(text) : numberOfName(field, text);
   return number === undefined ? undefined : { kind: 'text', text: String(number) };
 }
 
@@ -157,7 +153,7 @@ function readNamed(field: FieldSpec, text: string): number | undefined {
     case 'bytes':
       return parseSizeBytes(text);
     default:
-      return numberOfName(field.name, text);
+      return numberOfName(field, text);
   }
 }
 

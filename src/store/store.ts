@@ -1,7 +1,6 @@
 import type { Component } from '../base/component.ts';
 import type { FlowBatch } from '../flow/batch.ts';
 import type {
-  FlowRow,
   MetricQuery,
   MetricResult,
   RecordQuery,
@@ -38,5 +37,3 @@ export interface FlowStore extends Component {
   values(query: ValuesQuery, signal: AbortSignal): Promise<readonly string[]>;
   status(): Promise<StoreStatus>;
 }
-
-export type { FlowRow };

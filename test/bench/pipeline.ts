@@ -167,7 +167,8 @@ const CHAINS: readonly Chain[] = [
 
 /**
  * Flows per second of CPU time through each chain, from a filled batch to the counters; one
- * process, one core. Filling stands for a source: the pinned columns are copied into a batch of the pool.
+ * process, one core. Filling stands for a source: the pinned columns are copied into a batch of
+ * the pool.
  */
 export async function benchPipeline(): Promise<readonly Figure[]> {
   const figures: Figure[] = [];

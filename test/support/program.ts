@@ -1,10 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { ROOT } from './source-tree.ts';
 
 /** How the program is started: from source, or as the packed executable. */
 export type Flavour = 'source' | 'packed';
+
+/** What tests that run with either take: `NETOBSERV_FLAVOUR=packed` is the executable. */
+function chosenFlavour(): Flavour {
+  return process.env.NETOBSERV_FLAVOUR === 'packed' ? 'packed' : 'source';
+}
 
 export interface Program {
   readonly child: ChildProcess;
@@ -14,11 +20,12 @@ export interface Program {
   waitFor(pattern: RegExp): Promise<RegExpExecArray>;
   /** Resolves when it has ended by itself, to its exit code or signal. */
   end(): Promise<number | NodeJS.Signals | null>;
-  /** Ends it by SIGTERM. */
-  stop(): Promise<number | NodeJS.Signals | null>;
+  /** Ends it by SIGTERM, or at once by SIGKILL. */
+  stop(signal?: 'SIGTERM' | 'SIGKILL'): Promise<number | NodeJS.Signals | null>;
 }
 
 export interface StartOptions {
+  /** Default: what NETOBSERV_FLAVOUR chooses. */
   readonly flavour?: Flavour;
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
@@ -30,7 +37,8 @@ export const EXECUTABLE = join(ROOT, 'dist', 'netobserv');
 
 export function startProgram(args: readonly string[], options: StartOptions = {}): Program {
   const source = [join(ROOT, 'node_modules', '.bin', 'node'), join(ROOT, 'src', 'main.ts')];
-  const own = options.command ?? (options.flavour === 'packed' ? [EXECUTABLE] : source);
+  const flavour = options.flavour ?? chosenFlavour();
+  const own = options.command ?? (flavour === 'packed' ? [EXECUTABLE] : source);
   const [command, ...rest] = [...own, ...args];
   const child = spawn(command!, rest, {
     cwd: options.cwd,
@@ -69,8 +77,8 @@ export function startProgram(args: readonly string[], options: StartOptions = {}
       });
     },
     end: () => end,
-    stop() {
-      child.kill('SIGTERM');
+    stop(signal = 'SIGTERM') {
+      child.kill(signal);
       return end;
     },
   };
@@ -98,4 +106,14 @@ export async function runProgram(
 export async function consoleAddress(program: Program): Promise<string> {
   const [, address] = await program.waitFor(/netobserv is up: (\S+)/);
   return address!;
+}
+
+/** A port that nobody listens on, for options that take no port of the kernel's choice. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
 }

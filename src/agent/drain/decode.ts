@@ -1,20 +1,14 @@
 import { assert } from '../../base/assert.ts';
 import { type FlowBatch, type ListColumn, pushList } from '../../flow/batch.ts';
 import { setBit } from '../../flow/bits.ts';
+import { Direction, Protocol } from '../../flow/enums.ts';
 import { type AddressTable, MISSING } from '../../flow/intern.ts';
 import type { InterfaceNames } from '../interfaces/names.ts';
 import { flowKey, flowMetrics, ifindexSeen, observedInterface } from './layout.gen.ts';
 
-const IPPROTO_ICMP = 1;
-const IPPROTO_TCP = 6;
-const IPPROTO_UDP = 17;
-const IPPROTO_ICMPV6 = 58;
-const IPPROTO_SCTP = 132;
-
-/** Values of FlowDirection and IfDirections; BOTH only in the latter. */
-const INGRESS = 0;
-const EGRESS = 1;
-const BOTH = 3;
+// Taken out of their tables once: the loops below compare numbers.
+const { ICMP, TCP, UDP, SCTP, 'IPv6-ICMP': ICMPV6 } = Protocol;
+const { Ingress: INGRESS, Egress: EGRESS, Both: BOTH } = Direction;
 
 const WORD = 2 ** 32;
 const NS_PER_MS = 1e6;
@@ -271,7 +265,7 @@ function internMacs(
 function markPorts(length: number, keys: Uint8Array, present: Uint32Array): void {
   for (let row = 0, at: number = flowKey.protocol; row < length; row++, at += flowKey.sizeBytes) {
     const protocol = keys[at]!;
-    if (protocol === IPPROTO_TCP || protocol === IPPROTO_UDP || protocol === IPPROTO_SCTP) {
+    if (protocol === TCP || protocol === UDP || protocol === SCTP) {
       setBit(present, row);
     }
   }
@@ -284,14 +278,14 @@ function markNonZero(length: number, values: Uint16Array, present: Uint32Array):
 
 function markTcp(length: number, keys: Uint8Array, present: Uint32Array): void {
   for (let row = 0, at: number = flowKey.protocol; row < length; row++, at += flowKey.sizeBytes) {
-    if (keys[at] === IPPROTO_TCP) setBit(present, row);
+    if (keys[at] === TCP) setBit(present, row);
   }
 }
 
 function markIcmp(length: number, keys: Uint8Array, present: Uint32Array): void {
   for (let row = 0, at: number = flowKey.protocol; row < length; row++, at += flowKey.sizeBytes) {
     const protocol = keys[at]!;
-    if (protocol === IPPROTO_ICMP || protocol === IPPROTO_ICMPV6) setBit(present, row);
+    if (protocol === ICMP || protocol === ICMPV6) setBit(present, row);
   }
 }
 

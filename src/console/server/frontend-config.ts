@@ -3,6 +3,7 @@ import type { Feature, FieldSpec } from '../../flow/field.ts';
 import { FIELDS } from '../../flow/fields.ts';
 import { FILTERS, type FilterSpec } from '../../flow/filters.ts';
 import { SCOPES, type Scope } from '../../flow/scopes.ts';
+import { classOfKind } from '../../query/keys.ts';
 import type {
   ColumnConfig,
   FieldConfig,
@@ -67,17 +68,7 @@ function fieldOf({ name, kind, meaning }: FieldSpec): FieldConfig {
 }
 
 function typeOf(kind: FieldSpec['kind']): FieldConfig['type'] {
-  switch (kind) {
-    case 'u8':
-    case 'u16':
-    case 'u32':
-    case 'f64':
-      return 'number';
-    case 'list<u32>':
-      return 'number[]';
-    case 'list<str>':
-      return 'string[]';
-    default:
-      return 'string';
-  }
+  if (kind === 'list<u32>') return 'number[]';
+  if (kind === 'list<str>') return 'string[]';
+  return classOfKind(kind) === 'number' ? 'number' : 'string';
 }

@@ -1,6 +1,6 @@
 import type { FastifySchemaValidationError } from 'fastify';
 import { type Static, Type } from 'typebox';
-import { closest } from '../../config/suggest.ts';
+import { closest } from '../../base/suggest.ts';
 import { FILTERS_MAX_CHARS } from '../../query/filters.ts';
 import { AnswerError } from './errors.ts';
 

@@ -1,6 +1,6 @@
 import { NetobservError } from '../../base/errors.ts';
+import { closest } from '../../base/suggest.ts';
 import { parseDurationMs } from '../../base/units.ts';
-import { closest } from '../../config/suggest.ts';
 import { FIELDS, fieldByName } from '../../flow/fields.ts';
 import { SCOPES } from '../../flow/scopes.ts';
 import {

@@ -1,4 +1,5 @@
 import type { FlowRow } from '../../query/ast.ts';
+import { TIME_FIELD } from '../../query/sql.ts';
 import type { QueryStats } from '../api.ts';
 
 /** The one label that every stream of the original has. */
@@ -8,7 +9,6 @@ const APP_LABEL = { app: 'netobserv-flowcollector' } as const;
 const PIECE_CHARS = 64 * 1024;
 
 /** A Loki timestamp has nanoseconds; rows are ordered by their end, in milliseconds. */
-const TIME_FIELD = 'TimeFlowEndMs';
 
 interface Stream {
   readonly labels: string;

@@ -32,6 +32,8 @@ export class Database {
       autoinstall_known_extensions: 'false',
       autoload_known_extensions: 'false',
       preserve_insertion_order: 'false',
+      // Committed rows stay in memory, uncompressed, until the log is folded into the file.
+      checkpoint_threshold: '4MiB',
       // Memory is given back instead of kept for later, and not by a thread of its own.
       allocator_flush_threshold: '1MiB',
       ...(options.file === undefined

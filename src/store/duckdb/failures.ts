@@ -23,9 +23,8 @@ export function storeFailure(error: unknown, place: string): NetobservError {
     );
   }
   if (
-    /Permission denied|Read-only file system|EACCES|EROFS|EEXIST|ENOENT|ENOTDIR|Cannot open file/i.test(
-      text,
-    )
+    /Permission denied|Read-only file system|Cannot open file/i.test(text) ||
+    /EACCES|EROFS|EEXIST|ENOENT|ENOTDIR/i.test(text)
   ) {
     return storeError(
       STORE_ERRORS.access,

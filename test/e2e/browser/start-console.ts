@@ -1,8 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Lab } from '../../support/netns.ts';
-import { consoleAddress, type Flavour, startProgram } from '../../support/program.ts';
+import { startUp } from '../../support/up-host.ts';
 
 /** A console to look at, and traffic for it. */
 export interface StartedConsole extends AsyncDisposable {
@@ -17,13 +14,6 @@ export const CLIENT_V6 = 'fd00:123:45::1';
 export const SERVER_V6 = 'fd00:123:45::2';
 export const TCP_PORT = 8443;
 export const UDP_PORT = 5353;
-
-const FLAVOURS: readonly Flavour[] = ['source', 'packed'];
-
-/** How the program is started: `NETOBSERV_FLAVOUR=packed` takes the executable. */
-function flavour(): Flavour {
-  return FLAVOURS.find((one) => one === process.env.NETOBSERV_FLAVOUR) ?? 'source';
-}
 
 /**
  * `netobserv up` on a veth pair between two namespaces; or, with `NETOBSERV_URL`, a console that
@@ -66,16 +56,6 @@ export async function startConsole(): Promise<StartedConsole> {
 async function startStack(link: string): Promise<{ url: string; stop(): Promise<void> }> {
   const given = process.env.NETOBSERV_URL;
   if (given !== undefined) return { url: given, stop: async () => undefined };
-  const data = mkdtempSync(join(tmpdir(), 'netobserv-browser-'));
-  const listen = ['--listen', '127.0.0.1:0', '--data', data];
-  const watch = ['--interfaces', link, '--cache-active-timeout', '500ms'];
-  const program = startProgram(['up', ...listen, ...watch], { flavour: flavour() });
-  return {
-    url: await consoleAddress(program),
-    async stop() {
-      const status = await program.stop();
-      rmSync(data, { recursive: true, force: true });
-      if (status !== 0) throw new Error(`netobserv ended with ${status}:\n${program.output()}`);
-    },
-  };
+  const up = await startUp(['--interfaces', link, '--cache-active-timeout', '500ms']);
+  return { url: up.url, stop: async () => up[Symbol.asyncDispose]() };
 }

@@ -7,7 +7,7 @@ import {
 } from '../../../src/pipeline/pipeline.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../../src/telemetry/metrics.ts';
-import { ManualClock } from './clock.ts';
+import { ManualClock } from '../manual-clock.ts';
 import { MemoryStore } from './memory-store.ts';
 
 export const SERVICES_FILE = `

@@ -10,6 +10,13 @@ const read = (key: string, operator: Match['operator'], text: string) =>
 test.each([
   ['SrcPort', '=', 'https', { kind: 'equals', value: 443 }],
   ['Proto', '=', 'TCP', { kind: 'equals', value: 6 }],
+  ['Proto', '=', 'icmpv6', { kind: 'equals', value: 58 }],
+  ['Proto', '=', 'ipip', { kind: 'equals', value: 4 }],
+  ['SrcPort', '=', 'DNS', { kind: 'equals', value: 53 }],
+  ['DstPort', '=', 'domain', { kind: 'equals', value: 53 }],
+  ['Etype', '=', 'ipv6', { kind: 'equals', value: 0x86dd }],
+  ['Dscp', '=', 'ef', { kind: 'equals', value: 46 }],
+  ['Flags', '=', 'syn-ack', { kind: 'bits', value: 256 }],
   ['FlowDirection', '=', 'inner', { kind: 'equals', value: 2 }],
   ['TimeFlowRttNs', '>=', '10ms', { kind: 'atLeast', value: 1e7 }],
   ['TimeFlowRttNs', '>=', '1500', { kind: 'atLeast', value: 1500 }],

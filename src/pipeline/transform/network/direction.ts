@@ -1,5 +1,6 @@
 import type { FlowBatch, NumberColumn } from '../../../flow/batch.ts';
 import { hasBit, setBit } from '../../../flow/bits.ts';
+import { Direction } from '../../../flow/enums.ts';
 import type { FieldKind } from '../../../flow/field.ts';
 import { type InternTables, MISSING } from '../../../flow/intern.ts';
 import type { StageContext, Transform } from '../../stage.ts';
@@ -14,9 +15,7 @@ export interface DirectionFields {
   readonly ifDirectionField?: string;
 }
 
-const INGRESS = 0;
-const EGRESS = 1;
-const INNER = 2;
+const { Ingress: INGRESS, Egress: EGRESS, Inner: INNER } = Direction;
 
 /**
  * Restates each flow's direction from its node's point of view.

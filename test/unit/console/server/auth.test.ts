@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
 import { TokenAuth } from '../../../../src/console/server/auth.ts';
-import { HandClock } from './harness.ts';
+import { ManualClock } from '../../../support/manual-clock.ts';
 
 const TOKEN = 'correct-horse-battery';
 const LIMITS = { loginFailuresMax: 3, loginWindowMs: 60_000, sessionMs: 3_600_000 };
 
 function setUp() {
-  const clock = new HandClock();
+  const clock = new ManualClock();
   return { clock, auth: new TokenAuth(TOKEN, clock, LIMITS) };
 }
 
@@ -29,9 +29,9 @@ test('a session lasts as long as it should, also for another process with the sa
     /^netobserv_session=\d+\.[\w-]+; Path=\/; HttpOnly; SameSite=Strict; Max-Age=3600$/,
   );
   const session = { cookie: `theme=dark; ${cookie.split(';')[0]}` };
-  clock.advance(LIMITS.sessionMs - 1000);
+  clock.jump(LIMITS.sessionMs - 1000);
   new TokenAuth(TOKEN, clock, LIMITS).check(session, '::1');
-  clock.advance(1000);
+  clock.jump(1000);
   expect(() => auth.check(session, '::1')).toThrow(refusal('ERR_CONSOLE_UNAUTHENTICATED'));
 });
 
@@ -55,7 +55,7 @@ test('wrong tokens of one address are limited, by login and by header together',
     refusal('ERR_CONSOLE_UNAUTHENTICATED'),
   );
   expect(wrong).toThrow(refusal('ERR_CONSOLE_UNAUTHENTICATED'));
-  clock.advance(15_000);
+  clock.jump(15_000);
   // Even the right one, or guessing would go on unhindered.
   expect(() => auth.login(TOKEN, '10.0.0.9')).toThrow(
     expect.objectContaining({
@@ -64,7 +64,7 @@ test('wrong tokens of one address are limited, by login and by header together',
     }),
   );
   expect(auth.login(TOKEN, '10.0.0.8')).toContain('netobserv_session=');
-  clock.advance(45_000);
+  clock.jump(45_000);
   expect(auth.login(TOKEN, '10.0.0.9')).toContain('netobserv_session=');
 });
 

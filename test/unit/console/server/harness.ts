@@ -11,53 +11,7 @@ import type { RecordResult, ValuesQuery } from '../../../../src/query/ast.ts';
 import type { FlowStore } from '../../../../src/store/store.ts';
 import { createLog } from '../../../../src/telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../../../src/telemetry/metrics.ts';
-
-/** Moves only when told to. */
-export class HandClock implements Clock {
-  #nowMs = Date.UTC(2026, 0, 1);
-  readonly #startMs = this.#nowMs;
-  readonly #timers = new Set<{ dueMs: number; everyMs: number | undefined; fire: () => void }>();
-
-  nowMs(): number {
-    return this.#nowMs;
-  }
-
-  monotonicMs(): number {
-    return this.#nowMs - this.#startMs;
-  }
-
-  sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const timer = { dueMs: this.#nowMs + ms, everyMs: undefined, fire: resolve };
-      this.#timers.add(timer);
-      signal?.addEventListener('abort', () => {
-        this.#timers.delete(timer);
-        reject(signal.reason);
-      });
-    });
-  }
-
-  every(ms: number, tick: () => void): Disposable {
-    const timer = { dueMs: this.#nowMs + ms, everyMs: ms, fire: tick };
-    this.#timers.add(timer);
-    return { [Symbol.dispose]: () => this.#timers.delete(timer) };
-  }
-
-  /** Number of sleepers and tickers, to wait for one to be set. */
-  get timers(): number {
-    return this.#timers.size;
-  }
-
-  advance(ms: number): void {
-    this.#nowMs += ms;
-    for (const timer of [...this.#timers]) {
-      if (timer.dueMs > this.#nowMs) continue;
-      if (timer.everyMs === undefined) this.#timers.delete(timer);
-      else timer.dueMs = this.#nowMs + timer.everyMs;
-      timer.fire();
-    }
-  }
-}
+import { ManualClock } from '../../../support/manual-clock.ts';
 
 /** A store whose answers the test decides; what it was asked is kept. */
 export interface FakeStore extends FlowStore {
@@ -100,7 +54,7 @@ export interface Running extends AsyncDisposable {
   readonly server: Console;
   readonly url: string;
   readonly port: number;
-  readonly clock: HandClock;
+  readonly clock: ManualClock;
   readonly store: FakeStore;
   readonly metrics: Metrics;
 }
@@ -140,7 +94,7 @@ export async function running(
   overrides: ConfigOverrides = {},
   deps: Partial<ConsoleDeps> & { readonly store?: FakeStore } = {},
 ): Promise<Running> {
-  const clock = new HandClock();
+  const clock = new ManualClock();
   const store = deps.store ?? fakeStore();
   const all = { ...depsOf(store, clock), ...deps };
   const server = createConsole(configOf(overrides), all);

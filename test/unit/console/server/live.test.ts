@@ -7,10 +7,11 @@ import { DEFAULT_LIMITS } from '../../../../src/console/server/config.ts';
 import { LiveHub, type WrittenRows } from '../../../../src/console/server/live.ts';
 import { declareMetrics } from '../../../../src/console/server/metrics.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
-import { fakeStore, gate, HandClock, metricValue, running } from './harness.ts';
+import { ManualClock } from '../../../support/manual-clock.ts';
+import { fakeStore, gate, metricValue, running } from './harness.ts';
 
 function setUp(limits: Partial<typeof DEFAULT_LIMITS> = {}, rows = async () => 3) {
-  const clock = new HandClock();
+  const clock = new ManualClock();
   const metrics = createMetrics('');
   let listener: (written: WrittenRows) => void = () => undefined;
   const hub = new LiveHub(
@@ -47,12 +48,12 @@ test('writes are added up and told once a second', async () => {
   wrote(ONE);
   wrote({ flows: 2, bytes: 50, packets: 1 });
   expect(client.read()).toBeNull();
-  clock.advance(1000);
+  clock.jump(1000);
   await settled();
   expect(ticksIn(client.read())).toEqual([
     { nowMs: clock.nowMs(), flows: 3, bytes: 150, packets: 3, elapsedMs: 1000, rows: 3 },
   ]);
-  clock.advance(1000);
+  clock.jump(1000);
   await settled();
   expect(client.read()).toBeNull();
 });
@@ -62,7 +63,7 @@ test('without news there is a beat, so that proxies keep the connection', async 
   const client = hub.connect();
   client.read();
   for (let second = 0; second < 15; second++) {
-    clock.advance(1000);
+    clock.jump(1000);
     await settled();
   }
   expect(ticksIn(client.read())).toMatchObject([{ flows: 0, elapsedMs: 15_000 }]);
@@ -71,11 +72,11 @@ test('without news there is a beat, so that proxies keep the connection', async 
 test('nobody is told what happened before they came', async () => {
   const { clock, hub, wrote } = setUp();
   wrote(ONE);
-  clock.advance(5000);
+  clock.jump(5000);
   const client = hub.connect();
   client.read();
   wrote(ONE);
-  clock.advance(1000);
+  clock.jump(1000);
   await settled();
   expect(ticksIn(client.read())).toMatchObject([{ flows: 1, elapsedMs: 1000 }]);
 });
@@ -86,10 +87,10 @@ test('while the store is slow to count, writes add up for the next tick', async 
   const client = hub.connect();
   client.read();
   wrote(ONE);
-  clock.advance(1000);
+  clock.jump(1000);
   await settled();
   wrote(ONE);
-  clock.advance(1000);
+  clock.jump(1000);
   await settled();
   counted.resolve(9);
   await settled();
@@ -101,7 +102,7 @@ test('a store that cannot count does not stop the ticks', async () => {
   const client = hub.connect();
   client.read();
   wrote(ONE);
-  clock.advance(1000);
+  clock.jump(1000);
   await settled();
   expect(ticksIn(client.read())).toMatchObject([{ flows: 1, rows: 0 }]);
 });
@@ -118,7 +119,7 @@ test('a client that does not read misses ticks, others do not, and in the end it
   const ended = once(slow, 'close');
   const second = async () => {
     wrote(ONE);
-    clock.advance(1000);
+    clock.jump(1000);
     await settled();
   };
   // The buffer takes what fits, then three ticks are missed.
@@ -136,7 +137,7 @@ test('a client that reads again gets ticks again', async () => {
   const client = hub.connect();
   const second = async () => {
     wrote(ONE);
-    clock.advance(1000);
+    clock.jump(1000);
     await settled();
   };
   for (let i = 0; i < 10; i++) await second();
@@ -153,7 +154,7 @@ test('a tick that waits for the store while the server stops is dropped', async 
   const client = hub.connect();
   client.read();
   wrote(ONE);
-  clock.advance(1000);
+  clock.jump(1000);
   const ended = once(client.resume(), 'end');
   hub.stop();
   hub.stop();
@@ -215,7 +216,7 @@ test('over HTTP: ticks arrive as events, and leaving is noticed', async () => {
   expect(answer.headers).not.toHaveProperty('content-encoding');
   await readUntil(answer, /retry: 3000\n\n/);
   listener(ONE);
-  console.clock.advance(1000);
+  console.clock.jump(1000);
   const text = await readUntil(answer, /event: tick\n.*\n\n/);
   expect(ticksIn(text)).toMatchObject([{ flows: 1, bytes: 100, packets: 2, rows: 3 }]);
   const clients = () => metricValue(console.metrics, 'netobserv_console_live_clients');

@@ -2,10 +2,11 @@ import { expect, test } from 'vitest';
 import { declareMetrics } from '../../../../src/console/server/metrics.ts';
 import { QueryGate } from '../../../../src/console/server/query-gate.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
-import { gate, HandClock, metricValue } from './harness.ts';
+import { ManualClock } from '../../../support/manual-clock.ts';
+import { gate, metricValue } from './harness.ts';
 
 function setUp(limits: { concurrent?: number; queued?: number } = {}) {
-  const clock = new HandClock();
+  const clock = new ManualClock();
   const metrics = createMetrics('');
   const queries = new QueryGate(
     clock,
@@ -33,7 +34,7 @@ test('queries wait in order and none is lost', async () => {
   first.resolve('first');
   expect(await Promise.all(answers)).toEqual(['first', 1, 2]);
   expect(order).toEqual(['second', 'third']);
-  expect(clock.timers).toBe(0);
+  expect(clock.waiting).toBe(0);
 });
 
 test('more than may wait are refused, and may come again', async () => {
@@ -61,7 +62,7 @@ test('the deadline answers for a store that does not obey, whose slot stays take
     seen = signal;
     return stuck.promise;
   });
-  clock.advance(1000);
+  clock.jump(1000);
   await expect(answer).rejects.toMatchObject({
     code: 'ERR_CONSOLE_QUERY_TIMEOUT',
     message: expect.stringContaining('1 s'),

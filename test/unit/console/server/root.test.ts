@@ -8,13 +8,14 @@ import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { createConsole } from '../../../../src/console/server/root.ts';
 import { Health } from '../../../../src/telemetry/health.ts';
-import { configOf, depsOf, fakeStore, HandClock, metricValue, raw, running } from './harness.ts';
+import { ManualClock } from '../../../support/manual-clock.ts';
+import { configOf, depsOf, fakeStore, metricValue, raw, running } from './harness.ts';
 
 const TOKEN = 'correct-horse-battery';
 
 function startOn(host: string, port: number): Promise<void> {
   const config = configOf({ listen: { host, port } });
-  const console = createConsole(config, depsOf(fakeStore(), new HandClock()));
+  const console = createConsole(config, depsOf(fakeStore(), new ManualClock()));
   return console.start(new AbortController().signal);
 }
 
@@ -41,7 +42,7 @@ test('a port that is taken is named, with what to do', async () => {
 
 test('an address that this machine does not have', async () => {
   const config = configOf({ listen: { host: '203.0.113.7', port: 0 }, token: TOKEN });
-  const console = createConsole(config, depsOf(fakeStore(), new HandClock()));
+  const console = createConsole(config, depsOf(fakeStore(), new ManualClock()));
   await expect(console.start(new AbortController().signal)).rejects.toMatchObject({
     code: 'ERR_CONSOLE_LISTEN',
     message: expect.stringContaining('203.0.113.7'),
@@ -53,7 +54,7 @@ test('what did not start can be stopped', async () => {
   await once(other, 'listening');
   const { port } = other.address() as AddressInfo;
   const config = configOf({ listen: { host: '127.0.0.1', port } });
-  const console = createConsole(config, depsOf(fakeStore(), new HandClock()));
+  const console = createConsole(config, depsOf(fakeStore(), new ManualClock()));
   await expect(console.start(new AbortController().signal)).rejects.toThrow();
   await console.stop();
   other.close();
@@ -303,7 +304,7 @@ test('nothing outside of the folder is served', () =>
 
 test('a front end that was not built is named', async () => {
   const config = configOf({ webRoot: '/nowhere/web' });
-  const console = createConsole(config, depsOf(fakeStore(), new HandClock()));
+  const console = createConsole(config, depsOf(fakeStore(), new ManualClock()));
   await expect(console.start(new AbortController().signal)).rejects.toMatchObject({
     code: 'ERR_CONSOLE_WEB_ROOT',
     message: expect.stringContaining('/nowhere/web'),
@@ -335,7 +336,7 @@ test('stopping does not wait for ever for a client that does not read', async ()
   // The grace period is over as soon as it has begun.
   await expect
     .poll(() => {
-      console.clock.advance(500);
+      console.clock.jump(500);
       return stopped;
     })
     .toBe(true);

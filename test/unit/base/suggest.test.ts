@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { closest, editDistance } from '../../../src/config/suggest.ts';
+import { closest, editDistance } from '../../../src/base/suggest.ts';
 
 test.each([
   ['samplin', 'sampling'],
