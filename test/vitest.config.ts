@@ -1,9 +1,12 @@
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
+/** One file after the other: they count packets, and one program at a time may capture. */
+const ALONE = { fileParallelism: false, testTimeout: 120_000, hookTimeout: 120_000 } as const;
+
 /**
- * One project per kind of test. Those that touch the kernel, a browser or the packed executable
- * run one file after the other: they count packets and must not see each other's.
+ * One project per kind of test. `packed` repeats, with the packed executable, those of `e2e` that
+ * start the whole program; the groups keep the two from running at the same time.
  */
 export default defineConfig({
   root: join(import.meta.dirname, '..'),
@@ -24,9 +27,17 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
-          fileParallelism: false,
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          sequence: { groupOrder: 1 },
+          ...ALONE,
+        },
+      },
+      {
+        test: {
+          name: 'packed',
+          include: ['test/e2e/up/**/*.test.ts', 'test/e2e/browser/console.test.ts'],
+          env: { NETOBSERV_FLAVOUR: 'packed' },
+          sequence: { groupOrder: 2 },
+          ...ALONE,
         },
       },
     ],

@@ -81,7 +81,8 @@ export async function findAgentAddress(
     families,
   );
   if (config.agentIpIface === 'local' && local !== undefined) return { address: local };
-  const warning = 'no address as AGENT_IP_IFACE and AGENT_IP_TYPE ask for: set AGENT_IP';
+  const instead = local === undefined ? 'flows have no AgentIP' : `${local} is taken`;
+  const warning = `no address as AGENT_IP_IFACE and AGENT_IP_TYPE ask for: ${instead}; set AGENT_IP`;
   return { address: local ?? '', warning };
 }
 

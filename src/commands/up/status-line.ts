@@ -5,6 +5,8 @@ import type { SubscribeRows, WrittenRows } from './live.ts';
 const REDRAW_INTERVAL_MS = 1000;
 /** Where nobody watches a line being redrawn, one line a minute says that all is well. */
 const REPORT_INTERVAL_MS = 60_000;
+/** Of a terminal that does not know its width, or says 0. */
+const COLUMNS = 100;
 
 export interface StatusLineDeps {
   readonly clock: Clock;
@@ -36,7 +38,7 @@ export function showStatus(deps: StatusLineDeps): Disposable {
     lastMs = nowMs;
     // Back to the first column, and whatever was there before is erased (ECMA-48 EL).
     stderr.write(
-      isTerminal ? `\r${text.slice(0, (stderr.columns ?? 100) - 1)}\x1b[K` : `${text}\n`,
+      isTerminal ? `\r${text.slice(0, (stderr.columns || COLUMNS) - 1)}\x1b[K` : `${text}\n`,
     );
   });
   return {
@@ -49,9 +51,10 @@ export function showStatus(deps: StatusLineDeps): Disposable {
 }
 
 function statusText(seen: WrittenRows, seconds: number, deps: StatusLineDeps): string {
+  const interfaces = deps.interfaces();
   const unrecorded = deps.unrecordedPackets();
   const parts = [
-    `${deps.interfaces()} interfaces`,
+    interfaces === 1 ? '1 interface' : `${interfaces} interfaces`,
     `${short(seen.flows / seconds)} flows/s`,
     `${short(seen.packets / seconds)} packets/s`,
     `${short((seen.bytes / seconds) * 8)}bit/s`,

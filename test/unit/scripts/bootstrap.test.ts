@@ -98,6 +98,31 @@ test('a first try that fails is repeated with new package lists', () => {
   expect(log()).toBe('install\nupdate\ninstall\nnpm ci --loglevel=error --no-audit --no-fund\n');
 });
 
+test('what apt reports is shown once, when it fails for good', () => {
+  rmSync(join(bin, 'clang'));
+  fake('apt-get', '[ "$1" = update ] || { echo "E: no such package"; exit 100; }');
+  const { status, stdout, stderr } = bootstrap('build');
+  expect(status).toBe(1);
+  expect(stdout).toBe('installing Debian packages: clang\n');
+  expect(stderr).toBe('E: no such package\n');
+});
+
+test('the link to Node that npm 9 removes is made again', () => {
+  fake(
+    'npm',
+    `mkdir -p node_modules/.bin; touch node_modules/.package-lock.json
+    [ "$1" = ci ] || { touch node_modules/.bin/node; chmod +x node_modules/.bin/node; }`,
+  );
+  expect(bootstrap('build')).toMatchObject({ status: 0, stderr: '' });
+});
+
+test('a machine that npm has no Node for is told so', () => {
+  fake('npm', 'mkdir -p node_modules/.bin; touch node_modules/.package-lock.json');
+  const { status, stderr } = bootstrap('build');
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/^error: npm has no Node 24 for .*: supported are x86_64 and aarch64/);
+});
+
 test('anybody else is told once what to install, and nothing is done', () => {
   for (const tool of BUILD_TOOLS) rmSync(join(bin, tool));
   fake('id', 'echo 1000');
