@@ -34,9 +34,12 @@ struct tcx_link_attr {
 #define TC_FIRST_PRIORITY 1
 #define TC_USUAL_PRIORITY 5
 #define TC_LAST_PRIORITY 0xffff
-/* Next to those that are taken by another kind of filter or by another of our processes. */
+/* Next to those that are taken by another kind of filter. */
 #define TC_TRIES_MAX 16
-/* "nob": within a priority, so that nobody's `replace handle 1` hits our filter. */
+/*
+ * "nob": within a priority, so that nobody's `replace handle 1` hits our filter. One capture runs
+ * at a time, so a filter that has this handle already is what a killed process has left behind.
+ */
 #define TC_HANDLE 0x6e6f62
 
 enum anchor { ANCHOR_NONE, ANCHOR_HEAD, ANCHOR_TAIL };
@@ -91,19 +94,23 @@ static bool remove_qdisc(int ifindex, struct failure *failure)
 	return error ? fail(failure, error, "remove clsact qdisc") : true;
 }
 
-/* Adds, never replaces. */
+/* Adds; replaces nothing but a left-over of our own, whose marks would hide packets from us. */
 static int add_filter(const struct request *request, struct attachment *into)
 {
 	static const int priorities[] = { TC_USUAL_PRIORITY, TC_FIRST_PRIORITY, TC_LAST_PRIORITY };
 	struct bpf_tc_hook hook = hook_of(into);
 	int step = request->anchor == ANCHOR_TAIL ? -1 : 1;
-	int error = -EEXIST;
+	int error = -EINVAL;
 
-	for (int i = 0; i < TC_TRIES_MAX && (error == -EEXIST || error == -EINVAL); i++) {
+	for (int i = 0; i < TC_TRIES_MAX && error == -EINVAL; i++) {
 		LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = request->program, .handle = TC_HANDLE,
 			    .priority = priorities[request->anchor] + i * step);
 
 		error = bpf_tc_attach(&hook, &options);
+		if (error == -EEXIST) {
+			options.flags = BPF_TC_F_REPLACE;
+			error = bpf_tc_attach(&hook, &options);
+		}
 		into->handle = options.handle;
 		into->priority = options.priority;
 	}

@@ -349,6 +349,18 @@ describe.skipIf(requireRoot())('live traffic', () => {
     expect(qdiscsOf(client)).toContain('clsact');
   });
 
+  test('tc: what a killed process of ours has left is replaced', async () => {
+    hook(client, { mode: 'tc' }, load());
+    const ids = hook(client, { mode: 'tc' });
+    expect(filtersOf(client, 'egress').match(/flow_egress_l2/g)).toHaveLength(1);
+
+    await sendUdp(10);
+    for (const id of ids) native.detach(datapath, id);
+
+    expect(toServer(await takeFlows(datapath))).toMatchObject([{ packets: 10 }]);
+    expect(filtersOf(client, 'egress')).not.toContain('flow_egress_l2');
+  });
+
   test('tc: our own qdisc goes with our last filter', () => {
     const [first, second] = hook(client, { mode: 'tc' });
     native.detach(datapath, first!);
