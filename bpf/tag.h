@@ -41,13 +41,11 @@ static __always_inline void set_tag(struct __sk_buff *skb, __u32 tag)
 static __always_inline __u32 flow_tag(const struct flow_key *key)
 {
 	const __u64 *words = (const __u64 *)key;
-	/*
-	 * Multiply-shift hashing: the factors are odd and random, the products independent of each
-	 * other, and the top bits depend on all of the key.
-	 */
-	__u64 hash = words[0] * 0x8e5ec28ba76b1d4f + words[1] * 0xd1b54a32d192ed03 +
-		     words[2] * 0xaef17502108ef2d9 + words[3] * 0xf1357aea2e62a9c5 +
-		     words[4] * 0x9fb21c651e98df25;
+	__u64 hash;
 
+	/* Multilinear: the products do not wait for one another, and the high half is well mixed. */
+	hash = words[0] * 0x9e3779b97f4a7c15 + words[1] * 0xc2b2ae3d27d4eb4f +
+	       words[2] * 0x165667b19e3779f9 + words[3] * 0xd6e8feb86659fd93 +
+	       words[4] * 0xa0761d6478bd642f;
 	return (__u32)(((hash >> 32) * TAG_FLOWS) >> 32) + 1;
 }

@@ -39,11 +39,9 @@ export interface SeriesSummary {
   readonly last: number;
   readonly average: number;
   readonly maximum: number;
-  /** Rate × seconds: what flowed in the whole range. */
-  readonly total: number;
 }
 
-export function summarize(values: readonly number[], stepS: number): SeriesSummary {
+export function summarize(values: readonly number[]): SeriesSummary {
   let sum = 0;
   let maximum = 0;
   for (const value of values) {
@@ -51,7 +49,7 @@ export function summarize(values: readonly number[], stepS: number): SeriesSumma
     if (value > maximum) maximum = value;
   }
   const average = values.length === 0 ? 0 : sum / values.length;
-  return { last: values.at(-1) ?? 0, average, maximum, total: sum * stepS };
+  return { last: values.at(-1) ?? 0, average, maximum };
 }
 
 /** What the total has beyond the series shown; never below zero, as rounding could make it. */

@@ -91,7 +91,6 @@ export const en = {
     last: 'Last',
     average: 'Average',
     maximum: 'Max',
-    sum: 'Total',
     summary: '{{title}}: {{count}} series from {{from}} to {{to}}; the table below has the values.',
     legend: '{{title}}, values by series',
     filter: 'Show only {{name}}',

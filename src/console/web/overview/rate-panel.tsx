@@ -5,7 +5,7 @@ import type { FrontendConfig, MetricsResponse } from '../../api.ts';
 import { rangeSeconds, useRates } from '../data/queries.ts';
 import { chartData, othersOf, stepFor, summarize } from '../data/series.ts';
 import { addTerm } from '../filters/terms.ts';
-import { formatByteRate, formatBytes, formatCount, formatPacketRate } from '../format/numbers.ts';
+import { formatByteRate, formatPacketRate } from '../format/numbers.ts';
 import { formatClock } from '../format/time.ts';
 import { useWidth } from '../parts/use-width.ts';
 import { usePreferences } from '../state/preferences.ts';
@@ -68,10 +68,8 @@ export function RatePanel({ config, type }: RatePanelProps): ReactNode {
               grouping={view.groupBy}
               total={data.total}
               split={data.split}
-              stepS={stepS}
               format={format}
               scale={type === 'Bytes' && rateUnit === 'bits' ? 8 : 1}
-              formatSum={type === 'Bytes' ? formatBytes : formatCount}
             />
           )}
         </PanelBody>
@@ -86,11 +84,9 @@ interface RateChartProps {
   readonly grouping: Grouping;
   readonly total: MetricsResponse;
   readonly split: MetricsResponse;
-  readonly stepS: number;
   readonly format: (value: number) => string;
   /** Units that `format` shows per unit of the values: 8 where bytes are shown as bits. */
   readonly scale: number;
-  readonly formatSum: (value: number) => string;
 }
 
 interface Row extends ChartLayer {
@@ -176,7 +172,7 @@ function Legend(props: RateChartProps & { readonly rows: readonly Row[] }): Reac
         <thead>
           <tr>
             <th scope="col">{t('chart.name')}</th>
-            {(['last', 'average', 'maximum', 'sum'] as const).map((key) => (
+            {(['last', 'average', 'maximum'] as const).map((key) => (
               <th key={key} scope="col" className={`number legend-${key}`}>
                 {t(`chart.${key}`)}
               </th>
@@ -185,7 +181,7 @@ function Legend(props: RateChartProps & { readonly rows: readonly Row[] }): Reac
         </thead>
         <tbody>
           {props.rows.map((row) => {
-            const { last, average, maximum, total } = summarize(row.values, props.stepS);
+            const { last, average, maximum } = summarize(row.values);
             const { group } = row;
             const terms =
               group === undefined ? [] : groupTerms(group, props.grouping, props.config);
@@ -211,7 +207,6 @@ function Legend(props: RateChartProps & { readonly rows: readonly Row[] }): Reac
                 <td className="number">{props.format(last)}</td>
                 <td className="number legend-average">{props.format(average)}</td>
                 <td className="number">{props.format(maximum)}</td>
-                <td className="number">{props.formatSum(total)}</td>
               </tr>
             );
           })}
