@@ -20,6 +20,10 @@ const PORT = 5001;
 /** Ethernet, IPv4 and UDP headers. */
 const UDP_OVERHEAD_BYTES = 42;
 
+const difference = (after: Counters, before: Counters): Counters => ({
+  packets: after.packets - before.packets,
+  bytes: after.bytes - before.bytes,
+});
 const protocolOf = (flow: Flow): number => Number(flow.key.split(',')[4]);
 const targetPortOf = (flow: Flow): number => Number(flow.key.split(',')[3]);
 const toServer = (flows: readonly Flow[]): Flow[] =>
@@ -127,11 +131,8 @@ describe.skipIf(requireRoot())('live traffic', () => {
       await sendUdp(1000);
 
       const flows = await takeFlows(datapath);
-      const after = countersOf(client);
-      expect(totalOf([...flows, readStats(datapath).notIp])).toEqual({
-        packets: after.packets - before.packets,
-        bytes: after.bytes - before.bytes,
-      });
+      const seen = totalOf([...flows, readStats(datapath).notIp]);
+      expect(seen).toEqual(difference(countersOf(client), before));
       const [flow, ...others] = toServer(flows);
       expect(others).toEqual([]);
       expect(flow).toMatchObject({
@@ -174,10 +175,7 @@ describe.skipIf(requireRoot())('live traffic', () => {
   function watchQueue(at: End): () => Counters {
     lab.inside(at.namespace, 'tc', 'qdisc', 'add', 'dev', at.device, 'root', 'pfifo');
     const before = lab.queueCounters(at.namespace, at.device);
-    return () => {
-      const after = lab.queueCounters(at.namespace, at.device);
-      return { packets: after.packets - before.packets, bytes: after.bytes - before.bytes };
-    };
+    return () => difference(lab.queueCounters(at.namespace, at.device), before);
   }
 
   test('with offloads on, packets are segments and bytes are those on the wire', async () => {
@@ -236,11 +234,8 @@ describe.skipIf(requireRoot())('live traffic', () => {
     await sendTcp(2_000_000);
 
     const flows = await takeFlows(datapath);
-    const after = countersOf(client);
-    expect(totalOf([...flows, readStats(datapath).notIp])).toEqual({
-      packets: after.packets - before.packets,
-      bytes: after.bytes - before.bytes,
-    });
+    const seen = totalOf([...flows, readStats(datapath).notIp]);
+    expect(seen).toEqual(difference(countersOf(client), before));
   });
 
   test('swapping and draining under load loses nothing', async () => {
@@ -267,10 +262,7 @@ describe.skipIf(requireRoot())('live traffic', () => {
     const stats = Object.values(readStats(datapath));
     expect(swaps).toBeGreaterThan(10);
     expect(totalOf(flows.filter((flow) => protocolOf(flow) === 17)).packets).toBe(sent);
-    expect(totalOf([...flows, ...stats])).toEqual({
-      packets: after.packets - before.packets,
-      bytes: after.bytes - before.bytes,
-    });
+    expect(totalOf([...flows, ...stats])).toEqual(difference(after, before));
   });
 
   test('a flow spread over many interfaces is counted in full', async () => {
