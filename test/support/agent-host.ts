@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type AgentConfig, agentOptions } from '../../src/agent/config.ts';
 import type { Accounting } from '../../src/agent/drain/accounting.ts';
 import type { Native } from '../../src/agent/loader/native.ts';
-import { type Agent, createAgent } from '../../src/agent/root.ts';
+import { type Agent, type AgentDeps, createAgent } from '../../src/agent/root.ts';
 import { assertExists } from '../../src/base/assert.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { loadConfig } from '../../src/config/load.ts';
@@ -106,7 +106,7 @@ export function loadNative(): Native {
 
 export async function startAgent(
   env: Readonly<Record<string, string>>,
-  emit?: (batch: FlowBatch) => boolean,
+  batches: Partial<Pick<AgentDeps, 'take' | 'emit'>> = {},
 ): Promise<AgentHost> {
   const flows: FlowView[] = [];
   const metrics = createMetrics('');
@@ -118,12 +118,11 @@ export async function startAgent(
     native: loadNative(),
     object: readFileSync(join(import.meta.dirname, '../../build/bpf/flows.bpf.o')),
     take: () => takeBatch(tables),
-    emit:
-      emit ??
-      ((batch) => {
-        flows.push(...viewFlows(batch));
-        return true;
-      }),
+    emit(batch) {
+      flows.push(...viewFlows(batch));
+      return true;
+    },
+    ...batches,
   });
   const accounting = (): Accounting => {
     const view = agent.status().accounting;

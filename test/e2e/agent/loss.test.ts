@@ -53,11 +53,13 @@ describe.skipIf(requireRoot())('nothing is lost without being counted', () => {
     const handed = { flows: 0, packets: 0 };
     await using host = await startAgent(
       { INTERFACES: a, DIRECTION: 'egress', CACHE_MAX_FLOWS: '10000' },
-      (batch) => {
-        const packets = batch.f64('Packets');
-        handed.flows += batch.length;
-        for (let row = 0; row < batch.length; row++) handed.packets += packets[row]!;
-        return true;
+      {
+        emit(batch) {
+          const packets = batch.f64('Packets');
+          handed.flows += batch.length;
+          for (let row = 0; row < batch.length; row++) handed.packets += packets[row]!;
+          return true;
+        },
       },
     );
     const before = await host.seen();
@@ -101,7 +103,10 @@ describe.skipIf(requireRoot())('nothing is lost without being counted', () => {
     const left = lab.namespace('left');
     const right = lab.namespace('right');
     const [a] = lab.pair({ namespace: left }, { namespace: right });
-    await using host = await startAgent({ INTERFACES: a, DIRECTION: 'egress' }, () => false);
+    await using host = await startAgent(
+      { INTERFACES: a, DIRECTION: 'egress' },
+      { emit: () => false },
+    );
     const sent = await lab.sweep(left, a, { flows: 1000, perSecond: 50_000 });
     await host.agent.drainNow();
     const accounting = host.accounting();
