@@ -1,4 +1,4 @@
-import { type FlowBatch, type ListColumn, pushList } from '../../../flow/batch.ts';
+import { clearColumn, type FlowBatch, type ListColumn, pushList } from '../../../flow/batch.ts';
 import { hasBit } from '../../../flow/bits.ts';
 import { NAMES } from '../../../flow/enums.ts';
 import type { InternTables } from '../../../flow/intern.ts';
@@ -23,9 +23,11 @@ export function decodeTcpFlags(
     reads: [input],
     writes: [{ name: output, kind: 'list<str>' }],
     apply(batch: FlowBatch) {
-      if (!batch.has(input)) return;
+      const list = batch.list(output);
+      // As for a single flow without flags: an earlier rule's names do not stay.
+      if (!batch.has(input)) return clearColumn(list);
       const ids = names.for(batch.tables);
-      nameFlags(batch.length, batch.u16(input), batch.present(input), ids, batch.list(output));
+      nameFlags(batch.length, batch.u16(input), batch.present(input), ids, list);
     },
   };
 }
