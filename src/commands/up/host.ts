@@ -4,6 +4,7 @@ import type { Component } from '../../base/component.ts';
 import type { Configured } from '../../config/options.ts';
 import type { StatusResponse } from '../../console/api.ts';
 import { DEFAULT_LIMITS, loadToken } from '../../console/server/config.ts';
+import type { SubscribeRows } from '../../console/server/live.ts';
 import { type Console, createConsole } from '../../console/server/root.ts';
 import type { Feature } from '../../flow/field.ts';
 import { TableSpace } from '../../flow/intern.ts';
@@ -20,7 +21,7 @@ import { createTelemetryServer } from '../../telemetry/server.ts';
 import { bpfObject, loadNative, webRoot } from '../assets.ts';
 import { buildFacts } from '../build-facts.ts';
 import { exclusiveCapture } from './exclusive.ts';
-import { type SubscribeRows, withLiveFeed } from './live.ts';
+import { withLiveFeed } from './live.ts';
 import type { upOptions } from './options.ts';
 
 export type UpConfig = Configured<typeof upOptions>;

@@ -1,15 +1,7 @@
+import type { SubscribeRows, WrittenRows } from '../../console/server/live.ts';
 import type { FlowBatch } from '../../flow/batch.ts';
 import { hasBit } from '../../flow/bits.ts';
 import type { FlowStore } from '../../store/store.ts';
-
-/** Rows that have just become visible to queries. */
-export interface WrittenRows {
-  readonly flows: number;
-  readonly bytes: number;
-  readonly packets: number;
-}
-
-export type SubscribeRows = (listener: (written: WrittenRows) => void) => Disposable;
 
 /**
  * The store, telling of every append. It is wrapped rather than asked, so that an idle host wakes

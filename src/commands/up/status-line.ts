@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
+import type { SubscribeRows, WrittenRows } from '../../console/server/live.ts';
 import type { CommandContext } from '../command.ts';
-import type { SubscribeRows, WrittenRows } from './live.ts';
 
 const REDRAW_INTERVAL_MS = 1000;
 /** Where nobody watches a line being redrawn, one line a minute says that all is well. */
