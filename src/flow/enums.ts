@@ -115,6 +115,18 @@ const ICMP_TYPES_V6 = {
   'multicast report v2': 143,
 } as const;
 
+/** IPFIX flowEndReason (RFC 5102): why a record was made. */
+export const FlowEnd = {
+  idle: 1,
+  active: 2,
+  ended: 3,
+  shutdown: 4,
+  full: 5,
+} as const;
+
+/** IPFIX biflowDirection (RFC 5103): which end opened the conversation. */
+export const Initiator = { source: 1, destination: 2 } as const;
+
 /** Names of each field's numbers by what `FieldSpec.names` says. */
 export const NAMES: Readonly<Record<NameTable, Names>> = {
   protocol: namesOf(Protocol, { ICMPv6: 58, IPIP: 4 }),
@@ -124,6 +136,8 @@ export const NAMES: Readonly<Record<NameTable, Names>> = {
   tcpFlags: namesOf(TcpFlag),
   // Of ICMP for IPv4; the protocol tells when `ICMPV6_TYPES` holds.
   icmpType: namesOf(ICMP_TYPES_V4),
+  flowEnd: namesOf(FlowEnd),
+  initiator: namesOf(Initiator),
 };
 
 export const ICMPV6_TYPES: Names = namesOf(ICMP_TYPES_V6);

@@ -45,6 +45,10 @@ export type Feature =
   | 'pktDrop'
   | 'dnsTracking'
   | 'flowRTT'
+  | 'tcpHealth'
+  | 'processes'
+  | 'tunnels'
+  | 'openssl'
   | 'networkEvents'
   | 'packetTranslation'
   | 'udnMapping'
@@ -82,7 +86,15 @@ export interface FieldFilter {
 }
 
 /** Which table of `enums.ts` names a field's numbers. */
-export type NameTable = 'protocol' | 'etherType' | 'dscp' | 'direction' | 'tcpFlags' | 'icmpType';
+export type NameTable =
+  | 'protocol'
+  | 'etherType'
+  | 'dscp'
+  | 'direction'
+  | 'tcpFlags'
+  | 'icmpType'
+  | 'flowEnd'
+  | 'initiator';
 
 /** How a table cell shows the value. */
 export type Renderer =
@@ -99,6 +111,8 @@ export type Renderer =
   | 'direction'
   | 'etype'
   | 'icmp'
+  /** The number's name in the field's table of names. */
+  | 'named'
   | 'list'
   | 'flags';
 
@@ -151,8 +165,19 @@ export interface FieldSpec {
   readonly names?: NameTable;
   /** JSON output leaves the key out when the value is zero, as the original's maps do. */
   readonly omitZero?: boolean;
-  /** Path in `pbflow.Record` and its field numbers from the record inwards. */
-  readonly proto?: { readonly path: string; readonly numbers: readonly number[] };
+  /**
+   * Path in `pbflow.Record` and its field numbers from the record inwards. Numbers from 100 on are
+   * not in the original's schema, and its readers skip them.
+   *
+   * The original's readers narrow some values: what does not fit `limit` is sent as `limit`, and
+   * `exact` is the number of the field that then has all of it.
+   */
+  readonly proto?: {
+    readonly path: string;
+    readonly numbers: readonly number[];
+    readonly limit?: number;
+    readonly exact?: number;
+  };
   /**
    * IANA information element; `v6` where IPv6 has an element of its own. Of a list the first value
    * is sent.

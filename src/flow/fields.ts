@@ -1,4 +1,5 @@
 import type { FieldKind, FieldSpec } from './field.ts';
+import { connectionFields } from './fields/connection.ts';
 import { conversationFields } from './fields/conversation.ts';
 import { dnsFields } from './fields/dns.ts';
 import { dropFields } from './fields/drop.ts';
@@ -8,8 +9,10 @@ import { eventFields } from './fields/event.ts';
 import { interfaceFields } from './fields/interface.ts';
 import { netflowFields } from './fields/netflow.ts';
 import { packetFields } from './fields/packet.ts';
+import { processFields } from './fields/process.ts';
 import { timeFields } from './fields/time.ts';
 import { translationFields } from './fields/translation.ts';
+import { tunnelFields } from './fields/tunnel.ts';
 import { volumeFields } from './fields/volume.ts';
 
 /** Rows that belong together, under the heading that the reference page gives them. */
@@ -27,10 +30,13 @@ export const FIELD_FAMILIES: readonly FieldFamily[] = [
   { title: 'Packets', fields: packetFields },
   { title: 'Interfaces and direction', fields: interfaceFields },
   { title: 'Volume', fields: volumeFields },
+  { title: 'Connection', fields: connectionFields },
+  { title: 'Process', fields: processFields },
   { title: 'Packet drops', fields: dropFields },
   { title: 'DNS', fields: dnsFields },
   { title: 'Round-trip time and network events', fields: eventFields },
   { title: 'Packet translation', fields: translationFields },
+  { title: 'Tunnel', fields: tunnelFields },
   { title: 'Encryption', fields: encryptionFields },
   { title: 'NetFlow, IPFIX and sFlow', fields: netflowFields },
 ];

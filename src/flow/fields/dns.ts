@@ -141,4 +141,119 @@ export const dnsFields: readonly FieldSpec[] = [
       hint: 'Errno of the DNS tracker.',
     },
   },
+  {
+    ...shared,
+    name: 'DnsQueryType',
+    kind: 'str',
+    meaning: 'Type of record that was last asked for: `A`, `AAAA`, `SRV`, or `TYPE65` by number.',
+    proto: { path: 'dns_query_type', numbers: [120] },
+    cardinality: 'fine',
+    otel: 'dns.query_type',
+    column: {
+      id: 'DNSQueryType',
+      name: 'DNS Query Type',
+      group: GROUP,
+      width: 5,
+      renderer: 'text',
+      tooltip: 'Type of record that was asked for.',
+    },
+    filter: {
+      id: 'dns_query_type',
+      name: 'DNS Query Type',
+      component: 'autocomplete',
+      category: 'common',
+      hint: 'Type of a DNS record.',
+      placeholder: 'A, AAAA',
+    },
+  },
+  count('DnsQueries', 121, 'queries that were sent'),
+  count('DnsLostQueries', 122, 'queries that nobody answered in time'),
+  count('DnsRepeatedQueries', 123, 'queries that were sent again'),
+  {
+    ...shared,
+    name: 'DnsAnswers',
+    kind: 'list<str>',
+    meaning: 'Addresses in the last answer.',
+    proto: { path: 'dns_answers', numbers: [124] },
+    cardinality: 'avoid',
+    otel: 'dns.answers',
+    column: {
+      id: 'DNSAnswers',
+      name: 'DNS Answers',
+      group: GROUP,
+      width: 15,
+      renderer: 'list',
+      tooltip: 'Addresses in the last answer.',
+    },
+    filter: {
+      id: 'dns_answers',
+      name: 'DNS Answers',
+      component: 'text',
+      category: 'common',
+      hint: 'Address that DNS answered with.',
+      placeholder: '192.0.2.1',
+    },
+  },
+  named('Src', 125),
+  named('Dst', 126),
 ];
+
+function count(name: string, number: number, what: string): FieldSpec {
+  const title = name.replace(/([a-z])([A-Z])/g, '$1 $2').replace('Dns', 'DNS');
+  const words = name.replace(/([a-z])([A-Z])/g, '$1_$2').toLowerCase();
+  return {
+    ...shared,
+    name,
+    kind: 'f64',
+    unit: 'packets',
+    meaning: `Number of DNS ${what}.`,
+    omitZero: true,
+    proto: { path: words, numbers: [number] },
+    cardinality: 'avoid',
+    otel: words.replace('_', '.'),
+    column: {
+      id: name,
+      name: title,
+      group: GROUP,
+      width: 5,
+      renderer: 'packets',
+      tooltip: `Number of DNS ${what}.`,
+    },
+    filter: {
+      id: words,
+      name: title,
+      component: 'number',
+      category: 'common',
+      hint: `Number of DNS ${what}.`,
+      placeholder: '1',
+    },
+  };
+}
+
+function named(side: 'Src' | 'Dst', number: number): FieldSpec {
+  const word = side === 'Src' ? 'source' : 'destination';
+  return {
+    ...shared,
+    name: `${side}DnsName`,
+    kind: 'str',
+    meaning: `Name for which DNS answered with the address of the ${word}.`,
+    proto: { path: `${side.toLowerCase()}_dns_name`, numbers: [number] },
+    cardinality: 'careful',
+    otel: `${word}.dns.name`,
+    column: {
+      id: `${side}DnsName`,
+      name: `${side === 'Src' ? 'Source' : 'Destination'} DNS Name`,
+      width: 15,
+      renderer: 'text',
+      tooltip: `Name for which DNS answered with the address of the ${word}.`,
+    },
+    filter: {
+      id: `${side.toLowerCase()}_dns_name`,
+      name: 'DNS Name',
+      component: 'text',
+      category: word,
+      hint: `Name for which DNS answered with the address of the ${word}.`,
+      placeholder: 'www.example.com',
+    },
+  };
+}

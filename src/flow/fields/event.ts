@@ -32,6 +32,25 @@ export const eventFields: readonly FieldSpec[] = [
     },
   },
   {
+    name: 'TimeFlowRttMinNs',
+    kind: 'f64',
+    unit: 'nanoseconds',
+    meaning: 'Shortest round-trip time that TCP measured on the connection lately.',
+    producer: 'agent',
+    feature: 'flowRTT',
+    omitZero: true,
+    proto: { path: 'time_flow_rtt_min_ns', numbers: [103] },
+    cardinality: 'avoid',
+    otel: 'tcp.rtt.min',
+    column: {
+      id: 'TimeFlowRttMinMs',
+      name: 'Flow RTT min',
+      width: 5,
+      renderer: 'duration',
+      tooltip: 'Shortest round-trip time that TCP measured lately.',
+    },
+  },
+  {
     name: 'NetworkEvents',
     kind: 'any',
     meaning:

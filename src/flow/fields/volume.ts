@@ -30,7 +30,7 @@ export const volumeFields: readonly FieldSpec[] = [
     meaning: 'Packets on the wire.',
     producer: 'agent',
     omitZero: true,
-    proto: { path: 'packets', numbers: [9] },
+    proto: { path: 'packets', numbers: [9], limit: 0xffff_ffff, exact: 104 },
     ipfix: { name: 'packetDeltaCount', id: 2 },
     cardinality: 'avoid',
     otel: 'packets',

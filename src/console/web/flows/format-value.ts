@@ -1,3 +1,5 @@
+import { NAMES } from '../../../flow/enums.ts';
+import { fieldByName } from '../../../flow/fields.ts';
 import type { ColumnConfig, FlowRow, FrontendConfig } from '../../api.ts';
 import {
   directionName,
@@ -35,6 +37,10 @@ export function formatCell(
   context: ValueContext,
 ): string {
   // Durations are shown from milliseconds; some fields hold nanoseconds, as their names say.
+  if (column.renderer === 'named' && typeof value === 'number') {
+    const names = fieldByName(column.field ?? '')?.names;
+    return (names && NAMES[names].nameOf(value)) ?? String(value);
+  }
   const inNanoseconds = column.renderer === 'duration' && column.field?.endsWith('Ns') === true;
   const shown = inNanoseconds && typeof value === 'number' ? value / 1e6 : value;
   return formatText(shown, column.renderer, context);

@@ -1,0 +1,76 @@
+import type { FieldSpec } from '../field.ts';
+
+const shared = { producer: 'agent', feature: 'processes' } as const;
+const GROUP = 'Process';
+
+/** Whose socket the flow's local end is; of two local ends the one that sends. */
+export const processFields: readonly FieldSpec[] = [
+  {
+    ...shared,
+    name: 'ProcessId',
+    kind: 'u32',
+    meaning: "Number of the process, in the host's numbering.",
+    omitZero: true,
+    proto: { path: 'process_id', numbers: [110] },
+    ipfix: { name: 'processId', id: 279 },
+    cardinality: 'avoid',
+    otel: 'process.pid',
+    column: {
+      id: 'ProcessId',
+      name: 'PID',
+      group: GROUP,
+      width: 5,
+      renderer: 'text',
+      tooltip: 'Number of the process.',
+    },
+    filter: {
+      id: 'process_id',
+      name: 'Process id',
+      component: 'number',
+      category: 'common',
+      hint: 'Number of a process.',
+      placeholder: '1234',
+    },
+  },
+  text('ProcessName', 111, 'Command', 'process.command', 'careful', {
+    meaning: 'Command of the process, up to 15 characters as the kernel keeps it.',
+    placeholder: 'nginx',
+  }),
+  text('Cgroup', 112, 'Cgroup', 'process.cgroup', 'careful', {
+    meaning: 'Control group of the process, as a path below the root of cgroup v2.',
+    placeholder: '/system.slice/nginx.service',
+  }),
+  text('ContainerId', 113, 'Container', 'container.id', 'careful', {
+    meaning: 'Identifier of the container that the process is in, as its control group tells.',
+    placeholder: '4c01db0b339c',
+  }),
+];
+
+function text(
+  name: string,
+  number: number,
+  title: string,
+  otel: string,
+  cardinality: FieldSpec['cardinality'],
+  { meaning, placeholder }: { readonly meaning: string; readonly placeholder: string },
+): FieldSpec {
+  const words = name.replace(/([a-z])([A-Z])/g, '$1_$2').toLowerCase();
+  return {
+    ...shared,
+    name,
+    kind: 'str',
+    meaning,
+    proto: { path: words, numbers: [number] },
+    cardinality,
+    otel,
+    column: { id: name, name: title, group: GROUP, width: 10, renderer: 'text', tooltip: meaning },
+    filter: {
+      id: words,
+      name: title,
+      component: 'autocomplete',
+      category: 'common',
+      hint: meaning,
+      placeholder,
+    },
+  };
+}
