@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Component } from '../base/component.ts';
 import { hasCode } from '../base/errors.ts';
+import { agentColumns } from '../flow/agent-columns.ts';
 import {
   BATCH_CAPACITY_ROWS,
   type BatchLayout,
@@ -13,7 +14,6 @@ import { Branch, type BranchStatus, SINK_QUEUE_BYTES, SINK_QUEUE_ROWS } from './
 import { compile, type FieldFacts, type Plan, type PlanNode } from './graph/compile.ts';
 import { planText } from './graph/plan-text.ts';
 import { BatchPool, Lease } from './graph/pool.ts';
-import { agentColumns } from './ingest/preset.ts';
 import { createPipelineMetrics, type PipelineMetrics } from './metrics.ts';
 import type { StageDeps } from './stage.ts';
 import { STAGE_TYPES } from './stages.ts';

@@ -1,7 +1,4 @@
 import { Type } from 'typebox';
-import type { ColumnSpec } from '../../flow/batch.ts';
-import type { Feature } from '../../flow/field.ts';
-import { FIELDS } from '../../flow/fields.ts';
 import { type StageType, stageType } from '../stage.ts';
 
 /** Reserved name of the in-process source: who embeds the pipeline hands it batches by `emit`. */
@@ -14,11 +11,3 @@ export const presetIngest: StageType = stageType({
   schema: Type.Object({}, { additionalProperties: false }),
   create: () => [],
 });
-
-/** What an agent with these features can fill; without a set, with all of them. */
-export function agentColumns(features?: ReadonlySet<Feature>): readonly ColumnSpec[] {
-  return FIELDS.filter(({ producer, feature }) => {
-    const isOn = features === undefined || feature === undefined || features.has(feature);
-    return producer === 'agent' && isOn;
-  }).map(({ name, kind }) => ({ name, kind }));
-}

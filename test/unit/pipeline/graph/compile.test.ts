@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
+import { agentColumns } from '../../../../src/flow/agent-columns.ts';
 import { BATCH_CAPACITY_ROWS, BatchLayout, FlowBatch } from '../../../../src/flow/batch.ts';
 import { TableSpace } from '../../../../src/flow/intern.ts';
 import type { PipelineConfig } from '../../../../src/pipeline/config.ts';
 import { defaultPipeline } from '../../../../src/pipeline/defaults.ts';
-import { agentColumns } from '../../../../src/pipeline/ingest/preset.ts';
 import { appendRows } from '../../../support/interpreter/rows.ts';
 import { testPipeline } from '../../../support/interpreter/setup.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { agentColumns } from '../../../../src/pipeline/ingest/preset.ts';
+import { agentColumns } from '../../../../src/flow/agent-columns.ts';
 import { appendRows } from '../../../support/interpreter/rows.ts';
 import { testPipeline } from '../../../support/interpreter/setup.ts';
 
