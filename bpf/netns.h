@@ -9,26 +9,7 @@
  */
 
 #include "kernel.h"
-
-#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
-
-struct net {
-	__u64 net_cookie;
-};
-
-typedef struct {
-	struct net *net;
-} possible_net_t;
-
-struct net_device {
-	possible_net_t nd_net;
-};
-
-struct sk_buff {
-	struct net_device *dev;
-};
-
-#pragma clang attribute pop
+#include "kernel_structs.h"
 
 /* Linux 6.2. Weak: where it is missing, config.has_netns_cookie is off and no call is left. */
 extern void *bpf_cast_to_kern_ctx(void *context) __ksym __weak;

@@ -69,6 +69,139 @@ struct flow_metrics {
 _Static_assert(sizeof(struct flow_key) == 40, "see above");
 _Static_assert(sizeof(struct flow_metrics) == 104, "see above");
 
+/*
+ * What features add to a flow. Behind flow_metrics, an entry has the structures of those features
+ * that are on and of no others, each at the offset that `config` tells (see extension()).
+ */
+
+/* Of tcp_probe: microseconds, as TCP keeps them. */
+struct rtt_metrics {
+	__u32 smoothed_us; /* the longest of the smoothed ones */
+	__u32 min_us; /* the shortest that TCP knows; 0: none */
+};
+
+/* Of kfree_skb. Counters are atomic; the rest is of the last drop. */
+struct drop_metrics {
+	__u64 bytes;
+	__u64 packets;
+	__u64 location; /* address in the kernel's code */
+	__u32 reason; /* enum skb_drop_reason, subsystem on top */
+	__u16 tcp_flags;
+	__u8 tcp_state;
+	__u8 pad;
+};
+
+/* Of DNS messages in the flow. Names and answers are sent as messages. */
+struct dns_metrics {
+	__u64 latency_ns; /* the longest */
+	__u32 queries;
+	__u32 repeated; /* queries that had been asked before and not answered */
+	__u32 lost; /* queries that nobody answered in time */
+	__u16 id; /* of the last message */
+	__u16 flags; /* of all messages, ORed; host order */
+	__u16 error; /* errno: why the last message could not be read */
+	__u8 seen; /* 1: the rest means something */
+	__u8 pad[5];
+};
+
+/* Of TLS records in the flow. Hellos are sent as messages. */
+struct tls_metrics {
+	__u8 types; /* kinds of records seen, enum tls_type */
+	__u8 progress; /* what there is no need to look for again */
+	__u8 pad[6];
+};
+
+struct quic_metrics {
+	__u32 version;
+	__u8 seen_long_header;
+	__u8 seen_short_header;
+	__u8 pad[2];
+};
+
+/* What address translation makes of the flow; zone and addresses as connection tracking has them. */
+struct nat_metrics {
+	__u8 src_ip[16];
+	__u8 dst_ip[16];
+	__u16 src_port;
+	__u16 dst_port;
+	__u16 zone;
+	__u8 state; /* 0: not looked up, 1: not translated, 2: translated */
+	__u8 lookups;
+};
+
+/* How TCP fares. Counters are atomic. */
+struct tcp_metrics {
+	__u64 handshake_ns;
+	__u32 retransmissions;
+	__u32 resets;
+	__u32 failed_connects;
+	__u32 zero_windows;
+};
+
+/* Whose socket it is. */
+struct process_metrics {
+	__u64 cgroup; /* id of the control group, cgroup v2 */
+	__u32 pid; /* thread group, initial namespace; 0: unknown */
+	__u8 comm[16];
+	__u8 pad[4];
+};
+
+/* What the packets of the flow, an inner one, were wrapped in. */
+struct tunnel_metrics {
+	__u8 src_ip[16];
+	__u8 dst_ip[16];
+	__u32 id; /* VNI */
+	__u8 type; /* enum tunnel_type */
+	__u8 pad[3];
+};
+
+struct ipsec_metrics {
+	__s32 result; /* 0, or a negative errno; an error wins over success */
+	__u8 seen;
+	__u8 pad[3];
+};
+
+#define NETWORK_EVENTS_MAX 4
+#define NETWORK_EVENT_BYTES 8
+
+/* Cookies of psample: what they mean, user space knows. */
+struct event_metrics {
+	__u8 cookies[NETWORK_EVENTS_MAX][NETWORK_EVENT_BYTES];
+	__u32 packets[NETWORK_EVENTS_MAX];
+	__u8 lengths[NETWORK_EVENTS_MAX]; /* of the cookies, in bytes; 0: free */
+	__u8 pad[4];
+};
+
+/* Plain text that went through OpenSSL, both ways. Atomic. */
+struct openssl_metrics {
+	__u64 bytes;
+};
+
+/* What filter rules leave to be decided when the flow is complete. */
+struct filter_metrics {
+	__u8 wanted; /* some packet was accepted unconditionally */
+	__u8 pad[7];
+};
+
+/* An entry with every feature on is not longer than this. */
+#define FLOW_VALUE_BYTES_MAX 512
+
+/* What a message is about. */
+enum message_kind {
+	MESSAGE_DNS = 1,
+	MESSAGE_TLS = 2,
+};
+
+/* The head of a record in the ring buffer `messages`; the packet's payload follows. */
+struct message {
+	struct flow_key key;
+	__u64 time_ns; /* as in flow_metrics */
+	__u32 length; /* bytes of payload that follow */
+	__u32 missing; /* bytes of payload that the packet has and that do not follow */
+	__u8 kind;
+	__u8 pad[7];
+};
+
 /* One per-CPU counter pair for each way a packet can go unrecorded (and some facts besides). */
 enum stat {
 	STAT_SAMPLED_OUT,
@@ -76,7 +209,11 @@ enum stat {
 	STAT_MALFORMED, /* said to be IP, but its headers are cut short or contradict themselves */
 	STAT_MAP_FULL, /* no room for a new flow */
 	STAT_MAP_ERROR, /* any other refusal of the map */
+	STAT_FILTERED, /* no filter rule wants it */
 	STAT_INTERFACES_MISSED, /* recorded, but on an interface for which no slot was left */
+	STAT_MESSAGES_LOST, /* recorded, but what they say found no room in the ring buffer */
+	STAT_FEATURE_LOST, /* recorded, but a feature's own table had no room for what it noted */
+	STAT_PROBE_LOST, /* a probe had something to tell of a flow for which the map had no room */
 	STAT_COUNT,
 };
 
@@ -85,10 +222,31 @@ struct stat_value {
 	__u64 bytes;
 };
 
-/* Set once before loading: the verifier prunes what is off. */
+/*
+ * Set once before loading: the verifier knows the values and prunes what is off. Offsets are those
+ * of features in a flow's entry, 0 where the feature is off.
+ */
 struct config {
 	__u32 sampling;
 	__u32 wake_entries; /* new flows in the current map that wake user space; 0: never */
+	__u16 rtt_at;
+	__u16 drops_at;
+	__u16 dns_at;
+	__u16 tls_at;
+	__u16 quic_at;
+	__u16 nat_at;
+	__u16 tcp_at;
+	__u16 process_at;
+	__u16 tunnel_at;
+	__u16 ipsec_at;
+	__u16 events_at;
+	__u16 openssl_at;
+	__u16 filter_at;
+	__u16 dns_port; /* besides 53 */
 	__u8 has_netns_cookie; /* the kernel lets programs see the device's namespace (Linux 6.2) */
+	__u8 quic_mode; /* 1: port 443, 2: any */
+	__u8 event_group; /* of psample */
+	__u8 filter_rules; /* how many there are; 0: everything is recorded */
+	__u8 filter_samples; /* some rule has a rate of its own */
 	__u8 pad[7];
 };

@@ -185,7 +185,7 @@ static bool drop_qdisc(struct object *object, const struct attachment *attachmen
 	bool in_use;
 
 	for (other = object->attachments; other; other = other->next) {
-		if (other != attachment && other->link < 0 &&
+		if (other != attachment && other->link < 0 && !other->probe &&
 		    other->ifindex == attachment->ifindex &&
 		    other->netns_inode == attachment->netns_inode) {
 			other->owns_qdisc = true;
@@ -223,7 +223,9 @@ static bool end_attachment(struct object *object, struct attachment *attachment,
 	bool ended = true;
 
 	/* The link is ours alone, so that closing it detaches, gone interface or not. */
-	if (attachment->link >= 0)
+	if (attachment->probe)
+		bpf_link__destroy(attachment->probe);
+	else if (attachment->link >= 0)
 		close(attachment->link);
 	else
 		ended = detach_tc(object, attachment, failure);
@@ -291,12 +293,22 @@ static bool get_request(napi_env env, struct object *object, napi_value options,
 	return request->program >= 0;
 }
 
+napi_value keep_attachment(napi_env env, struct object *object, struct attachment *attachment)
+{
+	napi_value id;
+
+	attachment->id = object->next_attachment++;
+	attachment->next = object->attachments;
+	object->attachments = attachment;
+	return napi_create_int32(env, attachment->id, &id) == napi_ok ? id : NULL;
+}
+
 napi_value attach(napi_env env, napi_callback_info info)
 {
 	struct request request = {};
 	struct failure failure = {};
 	struct attachment *attachment;
-	napi_value arguments[2], id;
+	napi_value arguments[2];
 	struct object *object;
 
 	if (!get_arguments(env, info, 2, arguments) || !get_object(env, arguments[0], &object) ||
@@ -315,10 +327,7 @@ napi_value attach(napi_env env, napi_callback_info info)
 		throw_failure(env, &failure);
 		return NULL;
 	}
-	attachment->id = object->next_attachment++;
-	attachment->next = object->attachments;
-	object->attachments = attachment;
-	return napi_create_int32(env, attachment->id, &id) == napi_ok ? id : NULL;
+	return keep_attachment(env, object, attachment);
 }
 
 napi_value detach(napi_env env, napi_callback_info info)

@@ -61,6 +61,7 @@ struct attachment {
 	struct attachment *next;
 	int id;
 	int link; /* TCX: owning it is being attached; -1 for TC */
+	struct bpf_link *probe; /* of a program that hangs on no interface; NULL for TC and TCX */
 	/* TC only. */
 	int netns; /* own descriptor; -1: the process's namespace */
 	uint64_t netns_inode;
@@ -80,6 +81,18 @@ struct cursor {
 	uint32_t token;
 };
 
+/* A ring buffer that is read on request rather than watched. */
+struct ring {
+	struct ring *next;
+	int map;
+	struct ring_buffer *buffer;
+	/* Of the read under way. */
+	uint8_t *into;
+	size_t size;
+	size_t used;
+	size_t reserve; /* bytes that the longest record takes */
+};
+
 /*
  * Kept alive by JavaScript's handle and by every operation under way off the main thread, the last
  * of which frees it. `references` is only touched on the main thread.
@@ -93,6 +106,7 @@ struct object {
 	int next_attachment;
 	struct attachment *attachments;
 	struct cursor *cursors;
+	struct ring *rings;
 };
 
 bool get_object(napi_env env, napi_value value, struct object **into);
@@ -111,9 +125,21 @@ napi_value program_stats(napi_env env, napi_callback_info info);
 
 /* --- attach.c ------------------------------------------------------------------------------- */
 
+/* Takes the attachment over under a new id, which it returns as a number. */
+napi_value keep_attachment(napi_env env, struct object *object, struct attachment *attachment);
 void detach_all(struct object *object);
 napi_value attach(napi_env env, napi_callback_info info);
 napi_value detach(napi_env env, napi_callback_info info);
+
+/* --- probe.c -------------------------------------------------------------------------------- */
+
+napi_value attach_probe(napi_env env, napi_callback_info info);
+
+/* --- maps.c --------------------------------------------------------------------------------- */
+
+void free_rings(struct object *object);
+napi_value update_map(napi_env env, napi_callback_info info);
+napi_value read_ring(napi_env env, napi_callback_info info);
 
 /* --- drain.c -------------------------------------------------------------------------------- */
 

@@ -56,6 +56,7 @@ static void close_bpf(struct object *object)
 static void free_object(struct object *object)
 {
 	detach_all(object);
+	free_rings(object);
 	while (object->cursors) {
 		struct cursor *cursor = object->cursors;
 
@@ -153,14 +154,28 @@ static bool choose_programs(napi_env env, struct bpf_object *bpf, napi_value nam
 	return true;
 }
 
-static bool size_maps(napi_env env, struct bpf_object *bpf, napi_value sizes)
+static int set_entries(struct bpf_map *map, uint32_t entries)
+{
+	return bpf_map__set_max_entries(map, entries);
+}
+
+/* Of a map of maps: the values of the maps in it. */
+static int set_value_bytes(struct bpf_map *map, uint32_t bytes)
+{
+	struct bpf_map *inner = bpf_map__inner_map(map);
+
+	return bpf_map__set_value_size(inner ? inner : map, bytes);
+}
+
+static bool size_maps(napi_env env, struct bpf_object *bpf, napi_value sizes,
+		      int (*set)(struct bpf_map *map, uint32_t size))
 {
 	napi_value names;
 	uint32_t count = 0;
 
 	if (napi_get_property_names(env, sizes, &names) != napi_ok ||
 	    napi_get_array_length(env, names, &count) != napi_ok) {
-		throw_type(env, "maxEntries must be an object");
+		throw_type(env, "maxEntries and valueBytes must be objects");
 		return false;
 	}
 	for (uint32_t i = 0; i < count; i++) {
@@ -168,15 +183,15 @@ static bool size_maps(napi_env env, struct bpf_object *bpf, napi_value sizes)
 		char name[NAME_BYTES];
 		napi_value key, value;
 		struct bpf_map *map;
-		uint32_t entries;
+		uint32_t size;
 		int error;
 
 		if (napi_get_element(env, names, i, &key) != napi_ok ||
-		    !get_string(env, key, "maxEntries", name, sizeof(name)) ||
-		    !get_property(env, sizes, name, &value) || !get_u32(env, value, name, &entries))
+		    !get_string(env, key, "name of a map", name, sizeof(name)) ||
+		    !get_property(env, sizes, name, &value) || !get_u32(env, value, name, &size))
 			return false;
 		map = bpf_object__find_map_by_name(bpf, name);
-		error = map ? bpf_map__set_max_entries(map, entries) : -ENOENT;
+		error = map ? set(map, size) : -ENOENT;
 		if (error) {
 			fail(&failure, error, "size map");
 			throw_failure(env, &failure);
@@ -209,12 +224,16 @@ static bool set_config(napi_env env, struct bpf_object *bpf, napi_value value)
 
 static bool configure(napi_env env, struct bpf_object *bpf, napi_value options)
 {
-	napi_value config, sizes, programs;
+	napi_value config, entries, bytes, programs;
 
 	return get_property(env, options, "config", &config) &&
-	       get_property(env, options, "maxEntries", &sizes) &&
+	       get_property(env, options, "maxEntries", &entries) &&
 	       get_property(env, options, "programs", &programs) && set_config(env, bpf, config) &&
-	       size_maps(env, bpf, sizes) && choose_programs(env, bpf, programs);
+	       size_maps(env, bpf, entries, set_entries) &&
+	       (!has_property(env, options, "valueBytes") ||
+		(get_property(env, options, "valueBytes", &bytes) &&
+		 size_maps(env, bpf, bytes, set_value_bytes))) &&
+	       choose_programs(env, bpf, programs);
 }
 
 /* Takes the log over into the failure when there is one. */
@@ -408,5 +427,6 @@ napi_value program_stats(napi_env env, napi_callback_info info)
 		return NULL;
 	set_number(env, result, "runs", stats.run_cnt);
 	set_number(env, result, "ns", stats.run_time_ns);
+	set_number(env, result, "misses", stats.recursion_misses);
 	return result;
 }

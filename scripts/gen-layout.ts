@@ -5,8 +5,13 @@ import { type Btf, readBtf } from './btf.ts';
 import { buildBpf } from './build-bpf.ts';
 import { ROOT } from './steps.ts';
 
-const STRUCTS = ['flow_key', 'flow_metrics', 'observed_interface', 'stat_value', 'config'];
-const ENUMS = ['stat', 'ifindex_seen'];
+const STRUCTS = [
+  ...['flow_key', 'flow_metrics', 'observed_interface', 'stat_value', 'config', 'message'],
+  ...['rtt_metrics', 'drop_metrics', 'dns_metrics', 'tls_metrics', 'quic_metrics', 'nat_metrics'],
+  ...['tcp_metrics', 'process_metrics', 'tunnel_metrics', 'ipsec_metrics', 'event_metrics'],
+  ...['openssl_metrics', 'filter_metrics'],
+];
+const ENUMS = ['stat', 'ifindex_seen', 'message_kind'];
 
 function camel(name: string): string {
   return name.toLowerCase().replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
@@ -34,7 +39,7 @@ function structText(btf: Btf, name: string): string {
 }
 
 function enumText(btf: Btf, name: string): string {
-  const prefix = `${name.toUpperCase()}_`;
+  const prefix = `${name.replace(/_kind$/, '').toUpperCase()}_`;
   const lines = btf
     .enumOf(name)
     .map((each) => `  ${camel(each.name.replace(prefix, ''))}: ${each.value},`);
@@ -48,9 +53,9 @@ function enumText(btf: Btf, name: string): string {
 
 export async function generateLayout(): Promise<{ path: string; text: string }> {
   buildBpf();
-  const btf = readBtf(readFileSync(join(ROOT, 'build/bpf/flows.bpf.o')));
+  const btf = readBtf(readFileSync(join(ROOT, 'build/bpf/layout.bpf.o')));
   const text = [
-    '// Generated from the BTF of bpf/flows.bpf.c by scripts/gen-layout.ts; do not edit.',
+    '// Generated from the BTF of bpf/layout.bpf.c by scripts/gen-layout.ts; do not edit.',
     ...STRUCTS.map((name) => structText(btf, name)),
     ...ENUMS.map((name) => enumText(btf, name)),
   ].join('\n\n');

@@ -13,8 +13,10 @@ import { SocketHub } from './interfaces/socket-hub.ts';
 import { type InterfaceRow, InterfaceTracker } from './interfaces/tracker.ts';
 import { Hooks } from './loader/hooks.ts';
 import type { BpfObject, Native } from './loader/native.ts';
-import { loadDatapath, WAKE_MAP } from './loader/object.ts';
+import { type LoadedObject, loadDatapath, WAKE_MAP } from './loader/object.ts';
+import { type AttachedFeatures, attachFeatures, type FeatureStatus } from './loader/probes.ts';
 import { type AgentMetrics, declareMetrics } from './metrics.ts';
+import type { Tracker } from './trackers/tracker.ts';
 
 export interface AgentDeps {
   readonly log: Log;
@@ -37,6 +39,8 @@ export interface AgentDeps {
 
 export interface AgentStatus {
   readonly interfaces: readonly InterfaceRow[];
+  /** Those that were asked for. */
+  readonly features: readonly FeatureStatus[];
   /** Undefined before the datapath is loaded. */
   readonly accounting: Accounting | undefined;
 }
@@ -58,6 +62,8 @@ interface Running {
   readonly ledger: Ledger;
   readonly drainer: Drainer;
   readonly tracker: InterfaceTracker;
+  readonly attached: AttachedFeatures;
+  readonly trackers: readonly Tracker[];
 }
 
 class HostAgent implements Agent {
@@ -100,8 +106,10 @@ class HostAgent implements Agent {
     this.#running = undefined;
     // No hook is left when the last drain begins, so nothing can be counted after it.
     await running.tracker.stop();
+    running.attached.detach();
     try {
       await running.drainer.stop();
+      for (const tracker of running.trackers) await tracker.stop?.();
     } finally {
       this.#accounting = running.ledger.view();
       running.hub.close();
@@ -111,9 +119,14 @@ class HostAgent implements Agent {
 
   status(): AgentStatus {
     const running = this.#running;
-    if (running === undefined) return { interfaces: [], accounting: this.#accounting };
+    if (running === undefined)
+      return { interfaces: [], features: [], accounting: this.#accounting };
     running.ledger.refresh();
-    return { interfaces: running.tracker.rows(), accounting: running.ledger.view() };
+    return {
+      interfaces: running.tracker.rows(),
+      features: running.attached.statuses,
+      accounting: running.ledger.view(),
+    };
   }
 
   async drainNow(): Promise<void> {
@@ -121,7 +134,7 @@ class HostAgent implements Agent {
   }
 
   /** What was loaded is let go when the rest cannot be made. */
-  #open(loaded: ReturnType<typeof loadDatapath>, agentIp: string): Running {
+  #open(loaded: LoadedObject, agentIp: string): Running {
     try {
       return this.#compose(loaded, agentIp);
     } catch (error) {
@@ -130,11 +143,16 @@ class HostAgent implements Agent {
     }
   }
 
-  #compose(loaded: ReturnType<typeof loadDatapath>, agentIp: string): Running {
+  #compose(loaded: LoadedObject, agentIp: string): Running {
     const { native, clock, log, take, emit } = this.#deps;
-    const { object, knowsNamespaces } = loaded;
+    const { object, knowsNamespaces, valueBytes } = loaded;
     const metrics = this.#metrics;
-    const shared = { native, object, clock, log, metrics };
+    const monotonicMs = this.#deps.kernelMonotonicMs ?? kernelMonotonicMs;
+    const shared = { native, object, clock, log, metrics, kernelMonotonicMs: monotonicMs };
+    const attached = attachFeatures(loaded, shared);
+    const trackers = attached.features
+      .map(({ spec, at }) => spec.tracker?.({ ...shared, config: this.#config }, at))
+      .filter((tracker) => tracker !== undefined);
     const names = new InterfaceNames();
     const hub = new SocketHub(native);
     const ledger = new Ledger(native, object, metrics);
@@ -145,7 +163,8 @@ class HostAgent implements Agent {
       take,
       emit,
       agentIp,
-      kernelMonotonicMs: this.#deps.kernelMonotonicMs ?? kernelMonotonicMs,
+      valueBytes,
+      trackers,
     });
     const tracker = new InterfaceTracker(this.#config, {
       ...shared,
@@ -155,6 +174,6 @@ class HostAgent implements Agent {
       knowsNamespaces,
       namespaceDirectory: this.#deps.namespaceDirectory ?? '/var/run/netns',
     });
-    return { object, hub, ledger, drainer, tracker };
+    return { object, hub, ledger, drainer, tracker, attached, trackers };
   }
 }

@@ -1,6 +1,7 @@
 /** From the kernel's maps to the filled batch: what the agent pays for draining and decoding. */
 
-import { DrainBuffer, decodeFlows } from '../../src/agent/drain/decode.ts';
+import { DrainBuffer } from '../../src/agent/drain/buffer.ts';
+import { decodeFlows } from '../../src/agent/drain/decode.ts';
 import { InterfaceNames } from '../../src/agent/interfaces/names.ts';
 import { BATCH_CAPACITY_ROWS } from '../../src/flow/batch.ts';
 import { TableSpace } from '../../src/flow/intern.ts';
@@ -42,7 +43,7 @@ function decodeFigure(): Figure {
   const batch = takeBatch(tables);
   const names = new InterfaceNames();
   names.set(1, 2, 'eth0');
-  const facts = { names, agentIp: '192.0.2.1', bootOffsetMs: 0, nowMs: 0 };
+  const facts = { reason: '' as const, names, agentIp: '192.0.2.1', bootOffsetMs: 0, nowMs: 0 };
   const decode = (rounds: number): number => {
     const before = process.cpuUsage();
     for (let round = 0; round < rounds; round++) {

@@ -5,25 +5,17 @@ import { type AgentConfig, agentOptions } from '../../src/agent/config.ts';
 import type { Accounting } from '../../src/agent/drain/accounting.ts';
 import type { Native } from '../../src/agent/loader/native.ts';
 import { type Agent, type AgentDeps, createAgent } from '../../src/agent/root.ts';
-import { assertExists } from '../../src/base/assert.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { loadConfig } from '../../src/config/load.ts';
+import { agentColumns } from '../../src/flow/agent-columns.ts';
 import { BatchLayout, FlowBatch } from '../../src/flow/batch.ts';
 import { hasBit } from '../../src/flow/bits.ts';
-import { kindOf } from '../../src/flow/fields.ts';
 import { TableSpace } from '../../src/flow/intern.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../src/telemetry/metrics.ts';
 
 /** All columns that the agent fills. */
-export const AGENT_LAYOUT = new BatchLayout(
-  [
-    ...['TimeFlowStartMs', 'TimeFlowEndMs', 'TimeReceived', 'AgentIP', 'Sampling', 'SrcAddr'],
-    ...['DstAddr', 'SrcPort', 'DstPort', 'SrcMac', 'DstMac', 'Etype', 'VlanId', 'Proto', 'Dscp'],
-    ...['Flags', 'IcmpType', 'IcmpCode', 'Interfaces', 'IfDirections', 'FlowDirection', 'Bytes'],
-    'Packets',
-  ].map((name) => ({ name, kind: assertExists(kindOf(name), name) })),
-);
+export const AGENT_LAYOUT = new BatchLayout(agentColumns());
 
 /** An empty batch of all these columns. */
 export function takeBatch(tables = new TableSpace()): FlowBatch {
@@ -56,6 +48,8 @@ export interface FlowView {
   readonly TimeFlowStartMs: number;
   readonly TimeFlowEndMs: number;
   readonly TimeReceived: number;
+  /** Of features. */
+  readonly [name: string]: unknown;
 }
 
 export function viewFlows(batch: FlowBatch): FlowView[] {

@@ -10,6 +10,7 @@ import type {
   BpfObject,
   LoadOptions,
   Native,
+  ProbeOptions,
   TestRunResult,
   Watcher,
 } from '../../src/agent/loader/native.ts';
@@ -73,11 +74,14 @@ export class FakeKernel implements Native {
   refuse: {
     load?: (options: LoadOptions) => FakeError | undefined;
     attach?: (options: AttachOptions) => FakeError | undefined;
+    attachProbe?: (options: ProbeOptions) => FakeError | undefined;
     drain?: () => FakeError | undefined;
   } = {};
-  valueSize: number = flowMetrics.sizeBytes;
+  /** What `describeMap` says instead of the truth. */
+  valueSize: number | undefined;
   /** Entries that one call of `drain` moves at most. */
   drainLimit = Number.POSITIVE_INFINITY;
+  #valueBytes: number = flowMetrics.sizeBytes;
   #active: 0 | 1 = 0;
   #swapping = false;
   #maps: [FakeFlow[], FakeFlow[]] = [[], []];
@@ -124,6 +128,7 @@ export class FakeKernel implements Native {
   load(_object: Uint8Array, options: LoadOptions): BpfObject {
     this.#check(this.refuse.load?.(options));
     this.loads.push(options);
+    this.#valueBytes = options.valueBytes?.flows_a ?? flowMetrics.sizeBytes;
     this.calls.push('load');
     return {} as BpfObject;
   }
@@ -138,6 +143,21 @@ export class FakeKernel implements Native {
     this.attached.set(id, options);
     this.calls.push(`attach ${options.ifindex} ${options.direction} ${options.mode}`);
     return id;
+  }
+
+  attachProbe(_object: BpfObject, options: ProbeOptions): number {
+    this.#check(this.refuse.attachProbe?.(options));
+    this.calls.push(`probe ${options.program}`);
+    return this.#nextAttachment++;
+  }
+
+  updateMap(_object: BpfObject, map: string): void {
+    this.calls.push(`update ${map}`);
+  }
+
+  /** Nobody has left a message. */
+  readRing(): number {
+    return 0;
   }
 
   detach(_object: BpfObject, attachment: number): void {
@@ -167,7 +187,9 @@ export class FakeKernel implements Native {
     const flows = this.#maps[map === 'flows_a' ? 0 : 1];
     const count = Math.min(flows.length, keys.length / flowKey.sizeBytes, this.drainLimit);
     const moved = flows.splice(0, count);
-    for (const [row, flow] of moved.entries()) writeFlow(flow, row, keys, values);
+    for (const [row, flow] of moved.entries()) {
+      writeFlow(flow, row, keys, values, this.#valueBytes);
+    }
     this.calls.push(`drain ${map} ${count}`);
     return count;
   }
@@ -189,7 +211,7 @@ export class FakeKernel implements Native {
     const isStats = map === 'stats';
     return {
       keySize: isStats ? 4 : flowKey.sizeBytes,
-      valueSize: isStats ? statValue.sizeBytes : this.valueSize,
+      valueSize: isStats ? statValue.sizeBytes : (this.valueSize ?? this.#valueBytes),
       maxEntries: isStats ? stat.count : 5000,
       fd: 3,
     };
@@ -204,7 +226,7 @@ export class FakeKernel implements Native {
   }
 
   programStats() {
-    return { runs: 0, ns: 0 };
+    return { runs: 0, ns: 0, misses: 0 };
   }
 
   openNamespace() {
@@ -264,9 +286,15 @@ export class FakeKernel implements Native {
 }
 
 /** Writes an entry as the native drain would. */
-export function writeFlow(flow: FakeFlow, row: number, keys: Uint8Array, values: Uint8Array): void {
+export function writeFlow(
+  flow: FakeFlow,
+  row: number,
+  keys: Uint8Array,
+  values: Uint8Array,
+  valueBytes: number = flowMetrics.sizeBytes,
+): void {
   const key = keys.subarray(row * flowKey.sizeBytes, (row + 1) * flowKey.sizeBytes);
-  const value = values.subarray(row * flowMetrics.sizeBytes, (row + 1) * flowMetrics.sizeBytes);
+  const value = values.subarray(row * valueBytes, (row + 1) * valueBytes);
   key.fill(0);
   value.fill(0);
   const keyView = new DataView(key.buffer, key.byteOffset);

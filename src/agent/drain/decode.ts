@@ -4,6 +4,7 @@ import { setBit } from '../../flow/bits.ts';
 import { Direction, Protocol } from '../../flow/enums.ts';
 import { type AddressTable, MISSING } from '../../flow/intern.ts';
 import type { InterfaceNames } from '../interfaces/names.ts';
+import type { DrainBuffer, DrainFacts } from './buffer.ts';
 import { flowKey, flowMetrics, ifindexSeen, observedInterface } from './layout.gen.ts';
 
 // Taken out of their tables once: the loops below compare numbers.
@@ -12,38 +13,6 @@ const { Ingress: INGRESS, Egress: EGRESS, Both: BOTH } = Direction;
 
 const WORD = 2 ** 32;
 const NS_PER_MS = 1e6;
-
-/** Entries as the native drain left them: the same bytes seen in three widths. */
-export class DrainBuffer {
-  readonly capacity: number;
-  readonly keys: Uint8Array;
-  readonly values: Uint8Array;
-  readonly keys16: Uint16Array;
-  readonly keys32: Uint32Array;
-  readonly values16: Uint16Array;
-  readonly values32: Uint32Array;
-
-  constructor(capacity: number) {
-    assert(flowKey.sizeBytes % 4 === 0 && flowMetrics.sizeBytes % 4 === 0, 'entries are in words');
-    this.capacity = capacity;
-    this.keys = new Uint8Array(capacity * flowKey.sizeBytes);
-    this.values = new Uint8Array(capacity * flowMetrics.sizeBytes);
-    this.keys16 = new Uint16Array(this.keys.buffer);
-    this.keys32 = new Uint32Array(this.keys.buffer);
-    this.values16 = new Uint16Array(this.values.buffer);
-    this.values32 = new Uint32Array(this.values.buffer);
-  }
-}
-
-/** What is the same for all flows of one drain. */
-export interface DrainFacts {
-  readonly names: InterfaceNames;
-  /** The agent's address as text; empty: unknown. */
-  readonly agentIp: string;
-  /** Add to milliseconds of the kernel's monotonic clock for epoch milliseconds. */
-  readonly bootOffsetMs: number;
-  readonly nowMs: number;
-}
 
 /**
  * Fills an empty batch with the first `length` entries of a buffer, one column at a time; columns
@@ -68,15 +37,16 @@ export function decodeFlows(
 
 function decodeTimes(batch: FlowBatch, buffer: DrainBuffer, facts: DrainFacts): void {
   const { values32 } = buffer;
+  const stride = buffer.valueBytes >> 2;
   const { length } = batch;
   if (batch.has('TimeFlowStartMs')) {
     const into = batch.f64('TimeFlowStartMs');
-    epochMs(length, values32, flowMetrics.startNs >> 2, facts.bootOffsetMs, into);
+    epochMs(length, values32, stride, flowMetrics.startNs >> 2, facts.bootOffsetMs, into);
     batch.markPresent('TimeFlowStartMs');
   }
   if (batch.has('TimeFlowEndMs')) {
     const into = batch.f64('TimeFlowEndMs');
-    epochMs(length, values32, flowMetrics.endNs >> 2, facts.bootOffsetMs, into);
+    epochMs(length, values32, stride, flowMetrics.endNs >> 2, facts.bootOffsetMs, into);
     batch.markPresent('TimeFlowEndMs');
   }
   if (batch.has('TimeReceived')) {
@@ -101,7 +71,7 @@ function decodeAddresses(batch: FlowBatch, buffer: DrainBuffer, facts: DrainFact
 }
 
 function decodeTransport(batch: FlowBatch, buffer: DrainBuffer): void {
-  const { keys, keys16, values, values16 } = buffer;
+  const { keys, keys16, values, values16, valueBytes } = buffer;
   const { length } = batch;
   if (batch.has('Proto')) {
     bytes(length, keys, flowKey.sizeBytes, flowKey.protocol, batch.u8('Proto'));
@@ -109,16 +79,16 @@ function decodeTransport(batch: FlowBatch, buffer: DrainBuffer): void {
   }
   if (batch.has('Etype')) {
     const at = flowMetrics.ethProtocol >> 1;
-    halves(length, values16, flowMetrics.sizeBytes >> 1, at, batch.u16('Etype'));
+    halves(length, values16, valueBytes >> 1, at, batch.u16('Etype'));
     batch.markPresent('Etype');
   }
   if (batch.has('VlanId')) {
     const at = flowMetrics.vlanId >> 1;
-    halves(length, values16, flowMetrics.sizeBytes >> 1, at, batch.u16('VlanId'));
+    halves(length, values16, valueBytes >> 1, at, batch.u16('VlanId'));
     markNonZero(length, batch.u16('VlanId'), batch.present('VlanId'));
   }
   if (batch.has('Dscp')) {
-    bytes(length, values, flowMetrics.sizeBytes, flowMetrics.dscp, batch.u8('Dscp'));
+    bytes(length, values, valueBytes, flowMetrics.dscp, batch.u8('Dscp'));
     batch.markPresent('Dscp');
   }
   const portColumns = [
@@ -132,7 +102,7 @@ function decodeTransport(batch: FlowBatch, buffer: DrainBuffer): void {
   }
   if (batch.has('Flags')) {
     const at = flowMetrics.tcpFlags >> 1;
-    halves(length, values16, flowMetrics.sizeBytes >> 1, at, batch.u16('Flags'));
+    halves(length, values16, valueBytes >> 1, at, batch.u16('Flags'));
     markTcp(length, keys, batch.present('Flags'));
   }
   const icmpColumns = [
@@ -154,31 +124,32 @@ function decodeMacs(batch: FlowBatch, buffer: DrainBuffer): void {
 function decodeInterfaces(batch: FlowBatch, buffer: DrainBuffer, facts: DrainFacts): void {
   const { length } = batch;
   if (batch.has('Interfaces')) {
-    interfaceNames(batch, buffer.values32, batch.list('Interfaces'), facts.names);
+    interfaceNames(batch, buffer, batch.list('Interfaces'), facts.names);
   }
   if (batch.has('IfDirections')) {
-    interfaceDirections(length, buffer.values32, batch.list('IfDirections'));
+    interfaceDirections(length, buffer, batch.list('IfDirections'));
   }
   if (batch.has('FlowDirection')) {
     const into = batch.u8('FlowDirection');
-    bytes(length, buffer.values, flowMetrics.sizeBytes, flowMetrics.firstDirection, into);
+    bytes(length, buffer.values, buffer.valueBytes, flowMetrics.firstDirection, into);
     batch.markPresent('FlowDirection');
   }
 }
 
 function decodeCounters(batch: FlowBatch, buffer: DrainBuffer): void {
   const { values32 } = buffer;
+  const stride = buffer.valueBytes >> 2;
   const { length } = batch;
   if (batch.has('Bytes')) {
-    doubles(length, values32, flowMetrics.bytes >> 2, batch.f64('Bytes'));
+    doubles(length, values32, stride, flowMetrics.bytes >> 2, batch.f64('Bytes'));
     batch.markPresent('Bytes');
   }
   if (batch.has('Packets')) {
-    doubles(length, values32, flowMetrics.packets >> 2, batch.f64('Packets'));
+    doubles(length, values32, stride, flowMetrics.packets >> 2, batch.f64('Packets'));
     batch.markPresent('Packets');
   }
   if (batch.has('Sampling')) {
-    words(length, values32, flowMetrics.sampling >> 2, batch.u32('Sampling'));
+    words(length, values32, stride, flowMetrics.sampling >> 2, batch.u32('Sampling'));
     batch.markPresent('Sampling');
   }
 }
@@ -186,8 +157,6 @@ function decodeCounters(batch: FlowBatch, buffer: DrainBuffer): void {
 // From here on: loops over bare typed arrays. Offsets and strides are in elements of the source.
 
 const KEY_WORDS = flowKey.sizeBytes >> 2;
-const VALUE_WORDS = flowMetrics.sizeBytes >> 2;
-const VALUE_HALVES = flowMetrics.sizeBytes >> 1;
 
 function bytes(
   length: number,
@@ -209,13 +178,25 @@ function halves(
   for (let row = 0, at = offset; row < length; row++, at += stride) into[row] = from[at]!;
 }
 
-function words(length: number, values: Uint32Array, offset: number, into: Uint32Array): void {
-  for (let row = 0, at = offset; row < length; row++, at += VALUE_WORDS) into[row] = values[at]!;
+function words(
+  length: number,
+  values: Uint32Array,
+  stride: number,
+  offset: number,
+  into: Uint32Array,
+): void {
+  for (let row = 0, at = offset; row < length; row++, at += stride) into[row] = values[at]!;
 }
 
 /** 64-bit counters, exact to 2^53. */
-function doubles(length: number, values: Uint32Array, offset: number, into: Float64Array): void {
-  for (let row = 0, at = offset; row < length; row++, at += VALUE_WORDS) {
+function doubles(
+  length: number,
+  values: Uint32Array,
+  stride: number,
+  offset: number,
+  into: Float64Array,
+): void {
+  for (let row = 0, at = offset; row < length; row++, at += stride) {
     into[row] = values[at]! + values[at + 1]! * WORD;
   }
 }
@@ -223,11 +204,12 @@ function doubles(length: number, values: Uint32Array, offset: number, into: Floa
 function epochMs(
   length: number,
   values: Uint32Array,
+  stride: number,
   offset: number,
   bootOffsetMs: number,
   into: Float64Array,
 ): void {
-  for (let row = 0, at = offset; row < length; row++, at += VALUE_WORDS) {
+  for (let row = 0, at = offset; row < length; row++, at += stride) {
     const ns = values[at]! + values[at + 1]! * WORD;
     into[row] = Math.floor(ns / NS_PER_MS + bootOffsetMs);
   }
@@ -255,7 +237,8 @@ function internMacs(
   const { values16 } = buffer;
   const { macs } = batch.tables;
   const into = batch.ids(name);
-  for (let row = 0, at = offset; row < batch.length; row++, at += VALUE_HALVES) {
+  const stride = buffer.valueBytes >> 1;
+  for (let row = 0, at = offset; row < batch.length; row++, at += stride) {
     const low = (values16[at]! | (values16[at + 1]! << 16)) >>> 0;
     const high = values16[at + 2]!;
     into[row] = low === 0 && high === 0 ? MISSING : macs.intern(low, high);
@@ -298,12 +281,13 @@ const OBSERVED_END = OBSERVED_AT + flowMetrics.observedMax * OBSERVED_WORDS;
 /** Lists of the two columns have the same lengths: an entry for each slot up to the first empty. */
 function interfaceNames(
   { length, tables }: FlowBatch,
-  values: Uint32Array,
+  { values32: values, valueBytes }: DrainBuffer,
   column: ListColumn,
   names: InterfaceNames,
 ): void {
+  const stride = valueBytes >> 2;
   let end = 0;
-  for (let row = 0, base = 0; row < length; row++, base += VALUE_WORDS) {
+  for (let row = 0, base = 0; row < length; row++, base += stride) {
     for (let at = base + OBSERVED_AT; at < base + OBSERVED_END; at += OBSERVED_WORDS) {
       const seen = values[at + SEEN_AT]!;
       if (seen === 0) break;
@@ -314,9 +298,14 @@ function interfaceNames(
   }
 }
 
-function interfaceDirections(length: number, values: Uint32Array, column: ListColumn): void {
+function interfaceDirections(
+  length: number,
+  { values32: values, valueBytes }: DrainBuffer,
+  column: ListColumn,
+): void {
+  const stride = valueBytes >> 2;
   let end = 0;
-  for (let row = 0, base = 0; row < length; row++, base += VALUE_WORDS) {
+  for (let row = 0, base = 0; row < length; row++, base += stride) {
     for (let at = base + OBSERVED_AT; at < base + OBSERVED_END; at += OBSERVED_WORDS) {
       const seen = values[at + SEEN_AT]!;
       if (seen === 0) break;
@@ -339,14 +328,19 @@ export function sumFlows(
   length: number,
 ): { readonly packets: number; readonly bytes: number } {
   return {
-    packets: sumDoubles(length, buffer.values32, flowMetrics.packets >> 2),
-    bytes: sumDoubles(length, buffer.values32, flowMetrics.bytes >> 2),
+    packets: sumDoubles(length, buffer, flowMetrics.packets >> 2),
+    bytes: sumDoubles(length, buffer, flowMetrics.bytes >> 2),
   };
 }
 
-function sumDoubles(length: number, values: Uint32Array, offset: number): number {
+function sumDoubles(
+  length: number,
+  { values32: values, valueBytes }: DrainBuffer,
+  offset: number,
+): number {
+  const stride = valueBytes >> 2;
   let sum = 0;
-  for (let row = 0, at = offset; row < length; row++, at += VALUE_WORDS) {
+  for (let row = 0, at = offset; row < length; row++, at += stride) {
     sum += values[at]! + values[at + 1]! * WORD;
   }
   return sum;

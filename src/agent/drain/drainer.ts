@@ -6,8 +6,10 @@ import type { InterfaceNames } from '../interfaces/names.ts';
 import type { BpfObject, Native } from '../loader/native.ts';
 import { FLOW_MAPS } from '../loader/object.ts';
 import type { AgentMetrics } from '../metrics.ts';
+import type { Tracker } from '../trackers/tracker.ts';
 import type { Ledger } from './accounting.ts';
-import { DrainBuffer, decodeFlows, sumFlows } from './decode.ts';
+import { DrainBuffer, type DrainFacts, type DrainReason } from './buffer.ts';
+import { decodeFlows, sumFlows } from './decode.ts';
 
 export interface DrainerDeps {
   readonly native: Native;
@@ -22,15 +24,15 @@ export interface DrainerDeps {
   readonly take: () => FlowBatch;
   readonly emit: (batch: FlowBatch) => boolean;
   readonly agentIp: string;
+  /** Bytes of an entry's value. */
+  readonly valueBytes: number;
+  readonly trackers: readonly Tracker[];
 }
-
-/** Why a drain is made; a label of the metrics. The period has the original's empty word. */
-export type DrainReason = '' | 'full' | 'asked' | 'closing';
 
 /** Moves flows from the kernel's maps to the pipeline. Never two drains at a time. */
 export class Drainer {
   readonly #deps: DrainerDeps;
-  readonly #buffer = new DrainBuffer(BATCH_CAPACITY_ROWS);
+  readonly #buffer: DrainBuffer;
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;
   #periodic: Disposable | undefined;
@@ -38,6 +40,7 @@ export class Drainer {
 
   constructor(deps: DrainerDeps) {
     this.#deps = deps;
+    this.#buffer = new DrainBuffer(BATCH_CAPACITY_ROWS, deps.valueBytes);
   }
 
   start(periodMs: number): void {
@@ -106,30 +109,38 @@ export class Drainer {
   }
 
   async #drainOnce(reason: DrainReason): Promise<void> {
-    const { native, object, clock, metrics, ledger, names, take } = this.#deps;
+    const { native, object, clock, metrics, ledger, trackers } = this.#deps;
     const startMs = clock.monotonicMs();
     const map = FLOW_MAPS[await native.swap(object)];
-    // One for the whole drain, so that equal times stay equal.
-    const bootOffsetMs = clock.nowMs() - this.#deps.kernelMonotonicMs();
+    const facts = this.#facts(reason);
+    for (const tracker of trackers) await tracker.prepare?.(facts);
     let flows = 0;
     for (;;) {
       const length = await native.drain(object, map, this.#buffer.keys, this.#buffer.values);
       if (length === 0) break;
       flows += length;
-      const batch = take();
-      decodeFlows(this.#buffer, length, batch, {
-        names,
-        agentIp: this.#deps.agentIp,
-        bootOffsetMs,
-        nowMs: clock.nowMs(),
-      });
-      this.#hand(batch, length);
+      this.#decode(length, facts);
     }
+    for (const tracker of trackers) tracker.finish?.();
     ledger.refresh();
     metrics.evictions.inc({ source: 'hashmap', reason });
     metrics.evictedFlows.inc({ source: 'hashmap', reason }, flows);
     metrics.bufferSize.set({ name: 'flowmap' }, flows);
     metrics.drainSeconds.observe((clock.monotonicMs() - startMs) / 1000);
+  }
+
+  /** One for the whole drain, so that equal times stay equal. */
+  #facts(reason: DrainReason): DrainFacts {
+    const { clock, names, agentIp, kernelMonotonicMs } = this.#deps;
+    const nowMs = clock.nowMs();
+    return { reason, names, agentIp, nowMs, bootOffsetMs: nowMs - kernelMonotonicMs() };
+  }
+
+  #decode(length: number, facts: DrainFacts): void {
+    const batch = this.#deps.take();
+    decodeFlows(this.#buffer, length, batch, facts);
+    for (const tracker of this.#deps.trackers) tracker.decode(this.#buffer, length, batch, facts);
+    this.#hand(batch, length);
   }
 
   #hand(batch: FlowBatch, length: number): void {

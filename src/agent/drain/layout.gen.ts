@@ -1,4 +1,4 @@
-// Generated from the BTF of bpf/flows.bpf.c by scripts/gen-layout.ts; do not edit.
+// Generated from the BTF of bpf/layout.bpf.c by scripts/gen-layout.ts; do not edit.
 
 /** Byte offsets in `struct flow_key`. */
 export const flowKey = {
@@ -48,10 +48,152 @@ export const statValue = {
 
 /** Byte offsets in `struct config`. */
 export const config = {
-  sizeBytes: 16,
+  sizeBytes: 48,
   sampling: 0, // 4 B
   wakeEntries: 4, // 4 B
-  hasNetnsCookie: 8, // 1 B
+  rttAt: 8, // 2 B
+  dropsAt: 10, // 2 B
+  dnsAt: 12, // 2 B
+  tlsAt: 14, // 2 B
+  quicAt: 16, // 2 B
+  natAt: 18, // 2 B
+  tcpAt: 20, // 2 B
+  processAt: 22, // 2 B
+  tunnelAt: 24, // 2 B
+  ipsecAt: 26, // 2 B
+  eventsAt: 28, // 2 B
+  opensslAt: 30, // 2 B
+  filterAt: 32, // 2 B
+  dnsPort: 34, // 2 B
+  hasNetnsCookie: 36, // 1 B
+  quicMode: 37, // 1 B
+  eventGroup: 38, // 1 B
+  filterRules: 39, // 1 B
+  filterSamples: 40, // 1 B
+} as const;
+
+/** Byte offsets in `struct message`. */
+export const message = {
+  sizeBytes: 64,
+  key: 0, // 40 B
+  timeNs: 40, // 8 B
+  length: 48, // 4 B
+  missing: 52, // 4 B
+  kind: 56, // 1 B
+} as const;
+
+/** Byte offsets in `struct rtt_metrics`. */
+export const rttMetrics = {
+  sizeBytes: 8,
+  smoothedUs: 0, // 4 B
+  minUs: 4, // 4 B
+} as const;
+
+/** Byte offsets in `struct drop_metrics`. */
+export const dropMetrics = {
+  sizeBytes: 32,
+  bytes: 0, // 8 B
+  packets: 8, // 8 B
+  location: 16, // 8 B
+  reason: 24, // 4 B
+  tcpFlags: 28, // 2 B
+  tcpState: 30, // 1 B
+} as const;
+
+/** Byte offsets in `struct dns_metrics`. */
+export const dnsMetrics = {
+  sizeBytes: 32,
+  latencyNs: 0, // 8 B
+  queries: 8, // 4 B
+  repeated: 12, // 4 B
+  lost: 16, // 4 B
+  id: 20, // 2 B
+  flags: 22, // 2 B
+  error: 24, // 2 B
+  seen: 26, // 1 B
+} as const;
+
+/** Byte offsets in `struct tls_metrics`. */
+export const tlsMetrics = {
+  sizeBytes: 8,
+  types: 0, // 1 B
+  progress: 1, // 1 B
+} as const;
+
+/** Byte offsets in `struct quic_metrics`. */
+export const quicMetrics = {
+  sizeBytes: 8,
+  version: 0, // 4 B
+  seenLongHeader: 4, // 1 B
+  seenShortHeader: 5, // 1 B
+} as const;
+
+/** Byte offsets in `struct nat_metrics`. */
+export const natMetrics = {
+  sizeBytes: 40,
+  srcIp: 0, // 16 B
+  dstIp: 16, // 16 B
+  srcPort: 32, // 2 B
+  dstPort: 34, // 2 B
+  zone: 36, // 2 B
+  state: 38, // 1 B
+  lookups: 39, // 1 B
+} as const;
+
+/** Byte offsets in `struct tcp_metrics`. */
+export const tcpMetrics = {
+  sizeBytes: 24,
+  handshakeNs: 0, // 8 B
+  retransmissions: 8, // 4 B
+  resets: 12, // 4 B
+  failedConnects: 16, // 4 B
+  zeroWindows: 20, // 4 B
+} as const;
+
+/** Byte offsets in `struct process_metrics`. */
+export const processMetrics = {
+  sizeBytes: 32,
+  cgroup: 0, // 8 B
+  pid: 8, // 4 B
+  comm: 12, // 16 B
+} as const;
+
+/** Byte offsets in `struct tunnel_metrics`. */
+export const tunnelMetrics = {
+  sizeBytes: 40,
+  srcIp: 0, // 16 B
+  dstIp: 16, // 16 B
+  id: 32, // 4 B
+  type: 36, // 1 B
+} as const;
+
+/** Byte offsets in `struct ipsec_metrics`. */
+export const ipsecMetrics = {
+  sizeBytes: 8,
+  result: 0, // 4 B
+  seen: 4, // 1 B
+} as const;
+
+/** Byte offsets in `struct event_metrics`. */
+export const eventMetrics = {
+  sizeBytes: 56,
+  cookiesMax: 4,
+  packetsMax: 4,
+  cookies: 0, // 32 B, 4 elements
+  packets: 32, // 16 B, 4 elements
+  lengths: 48, // 4 B
+} as const;
+
+/** Byte offsets in `struct openssl_metrics`. */
+export const opensslMetrics = {
+  sizeBytes: 8,
+  bytes: 0, // 8 B
+} as const;
+
+/** Byte offsets in `struct filter_metrics`. */
+export const filterMetrics = {
+  sizeBytes: 8,
+  wanted: 0, // 1 B
 } as const;
 
 /** `enum stat`. */
@@ -61,8 +203,12 @@ export const stat = {
   malformed: 2,
   mapFull: 3,
   mapError: 4,
-  interfacesMissed: 5,
-  count: 6,
+  filtered: 5,
+  interfacesMissed: 6,
+  messagesLost: 7,
+  featureLost: 8,
+  probeLost: 9,
+  count: 10,
 } as const;
 
 /** `enum ifindex_seen`. */
@@ -70,4 +216,10 @@ export const ifindexSeen = {
   ifindexMask: 1073741823,
   seenIngress: 1073741824,
   seenEgress: 2147483648,
+} as const;
+
+/** `enum message_kind`. */
+export const messageKind = {
+  dns: 1,
+  tls: 2,
 } as const;

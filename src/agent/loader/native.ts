@@ -15,6 +15,8 @@ export interface LoadOptions {
   readonly config: Uint8Array;
   /** Entries of maps whose size is configurable, by map name. */
   readonly maxEntries: Readonly<Record<string, number>>;
+  /** Bytes of a value, by map name; of a map of maps those of the maps in it. */
+  readonly valueBytes?: Readonly<Record<string, number>>;
   /** Programs to load; all others are left out of the kernel. */
   readonly programs: readonly string[];
 }
@@ -31,6 +33,17 @@ export interface AttachOptions {
   readonly anchor: 'none' | 'head' | 'tail';
   /** File descriptor of the network namespace that holds the interface; absent: the process's. */
   readonly netns?: number;
+}
+
+/** A program that hangs on no interface; where, unless it is said here, its section tells. */
+export interface ProbeOptions {
+  readonly program: string;
+  /** Folder of a control group whose processes the program sees. */
+  readonly cgroup?: string;
+  /** Executable or library, with the function on whose entry, or return, the program runs. */
+  readonly file?: string;
+  readonly symbol?: string;
+  readonly isReturn?: 0 | 1;
 }
 
 export interface TestRunResult {
@@ -63,6 +76,8 @@ export interface Native {
 
   /** Returns an attachment id for `detach`. */
   attach(object: BpfObject, options: AttachOptions): number;
+  /** As `attach`, for programs that hang on no interface. */
+  attachProbe(object: BpfObject, options: ProbeOptions): number;
   /** Removes only what `attach` put there. An interface or namespace that is gone is no error. */
   detach(object: BpfObject, attachment: number): void;
 
@@ -81,6 +96,14 @@ export interface Native {
   drain(object: BpfObject, map: string, keys: Uint8Array, values: Uint8Array): Promise<number>;
   /** Copies one array entry; of a per-CPU map all possible CPUs' values, each padded to 8 bytes. */
   readMap(object: BpfObject, map: string, index: number, into: Uint8Array): number;
+  /** Sets one entry. `EINVAL` when the sizes are not the map's. */
+  updateMap(object: BpfObject, map: string, key: Uint8Array, value: Uint8Array): void;
+  /**
+   * Moves records out of a ring buffer that nobody watches, as many as fit, and returns the bytes
+   * used: of each record its length as 64 bits, then its bytes, padded to 8. None of the records
+   * may be longer than `recordBytesMax`; `into` must hold one of those.
+   */
+  readRing(object: BpfObject, map: string, into: Uint8Array, recordBytesMax: number): number;
   /** Sizes for layout checks and buffers. */
   describeMap(
     object: BpfObject,
@@ -94,8 +117,14 @@ export interface Native {
   possibleCpus(): number;
   /** Runs a loaded program on a frame in the kernel (BPF_PROG_TEST_RUN). */
   testRun(object: BpfObject, options: TestRunOptions): TestRunResult;
-  /** Run-time statistics of a loaded program; zeros unless kernel.bpf_stats_enabled is on. */
-  programStats(object: BpfObject, program: string): { readonly runs: number; readonly ns: number };
+  /**
+   * Run-time statistics of a loaded program: runs and nanoseconds, zeros unless
+   * kernel.bpf_stats_enabled is on; and how often it was left out because it was running already.
+   */
+  programStats(
+    object: BpfObject,
+    program: string,
+  ): { readonly runs: number; readonly ns: number; readonly misses: number };
 
   /**
    * Opens a namespace file (/var/run/netns/NAME, /proc/PID/ns/net); cookie as SO_NETNS_COOKIE,

@@ -3,11 +3,14 @@ import type { AgentConfig } from '../config.ts';
 import { flowKey, flowMetrics, config as layout, statValue } from '../drain/layout.gen.ts';
 import { AGENT_ERRORS } from '../errors.ts';
 import type { Framing } from '../interfaces/link.ts';
+import { FEATURES } from '../trackers/table.ts';
+import type { FeatureSpec } from '../trackers/tracker.ts';
 import type { Direction } from './hooks.ts';
-import type { BpfObject, Native } from './native.ts';
+import type { BpfObject, Native, ProbeOptions } from './native.ts';
 
 /** By the index that `swap` returns. */
 export const FLOW_MAPS = ['flows_a', 'flows_b'] as const;
+const CURRENT_MAP = 'current';
 export const STATS_MAP = 'stats';
 export const WAKE_MAP = 'wake';
 
@@ -21,45 +24,140 @@ export function programOf(direction: Direction, framing: Framing): string {
   return `flow_${direction}_${framing}`;
 }
 
+/** A feature that the kernel has taken. */
+export interface LoadedFeature {
+  readonly spec: FeatureSpec;
+  /** Offset of its structure in an entry, bytes; 0: it has none. */
+  readonly at: number;
+  /** What is to be attached. */
+  readonly probes: readonly ProbeOptions[];
+}
+
+export interface RefusedFeature {
+  readonly spec: FeatureSpec;
+  readonly cause: unknown;
+}
+
 export interface LoadedObject {
   readonly object: BpfObject;
   /** False: the kernel does not tell hooks their namespace, and names go by index alone. */
   readonly knowsNamespaces: boolean;
+  /** Bytes of an entry's value. */
+  readonly valueBytes: number;
+  readonly features: readonly LoadedFeature[];
+  readonly refused: readonly RefusedFeature[];
 }
 
-/** Loads the datapath, configured; throws a coded error that says what to do. */
+/** What is loaded together: features, each by one of its ways. */
+interface Plan {
+  readonly config: AgentConfig;
+  readonly knowsNamespaces: boolean;
+  readonly features: readonly { readonly spec: FeatureSpec; readonly way: number }[];
+}
+
+/**
+ * Loads the datapath, configured. Features that the kernel refuses are left out; when it refuses
+ * the rest, too, a coded error says what to do.
+ */
 export function loadDatapath(
   native: Native,
   object: Uint8Array,
-  config: Pick<AgentConfig, 'cacheMaxFlows' | 'sampling' | 'direction'>,
+  config: AgentConfig,
 ): LoadedObject {
-  const load = (knowsNamespaces: boolean): BpfObject =>
-    native.load(object, {
-      config: configBytes(config, knowsNamespaces),
-      maxEntries: Object.fromEntries(FLOW_MAPS.map((map) => [map, config.cacheMaxFlows])),
-      programs: programsFor(config.direction),
-    });
-
-  let loaded: LoadedObject;
+  const wanted = FEATURES.filter((feature) => feature.isOn(config));
+  const loaded = loadWanted(native, object, config, wanted);
   try {
-    loaded = { object: load(true), knowsNamespaces: true };
-  } catch (first) {
-    // A kernel without bpf_get_netns_cookie() for TC refuses the program; anything else will come
-    // up again.
-    if (isPermission(first)) throw refusal(first);
-    try {
-      loaded = { object: load(false), knowsNamespaces: false };
-    } catch (second) {
-      throw refusal(second);
-    }
-  }
-  try {
-    checkLayout(native, loaded.object);
+    checkLayout(native, loaded);
+    return loaded;
   } catch (error) {
     native.close(loaded.object);
     throw error;
   }
-  return loaded;
+}
+
+function loadWanted(
+  native: Native,
+  object: Uint8Array,
+  config: AgentConfig,
+  wanted: readonly FeatureSpec[],
+): LoadedObject {
+  const all = wanted.map((spec) => ({ spec, way: 0 }));
+  const attempt: Attempt = (plan) => loadPlan(native, object, plan);
+  try {
+    return attempt({ config, knowsNamespaces: true, features: all });
+  } catch (first) {
+    // Without the rights nothing loads; anything else may be one feature's fault.
+    if (isPermission(first) && all.length === 0) throw refusal(first);
+  }
+  const knowsNamespaces = findOut(native, attempt, config);
+  const refused: RefusedFeature[] = [];
+  const features = all.filter((feature) => {
+    const found = findWay(native, attempt, { config, knowsNamespaces, features: [] }, feature.spec);
+    if (typeof found === 'number') feature.way = found;
+    else refused.push({ spec: feature.spec, cause: found.cause });
+    return typeof found === 'number';
+  });
+  try {
+    return { ...attempt({ config, knowsNamespaces, features }), refused };
+  } catch (cause) {
+    throw refusal(cause);
+  }
+}
+
+type Attempt = (plan: Plan) => LoadedObject;
+
+/** Whether hooks can be told their namespace, the plain datapath being fine. */
+function findOut(native: Native, attempt: Attempt, config: AgentConfig): boolean {
+  for (const knowsNamespaces of [true, false]) {
+    try {
+      native.close(attempt({ config, knowsNamespaces, features: [] }).object);
+      return knowsNamespaces;
+    } catch (cause) {
+      if (!knowsNamespaces || isPermission(cause)) throw refusal(cause);
+    }
+  }
+  return false;
+}
+
+/** The first way of the feature that loads by itself, or why none does. */
+function findWay(
+  native: Native,
+  attempt: Attempt,
+  plain: Plan,
+  spec: FeatureSpec,
+): number | { readonly cause: unknown } {
+  let cause: unknown;
+  for (let way = 0; way < Math.max(1, spec.ways?.length ?? 0); way++) {
+    try {
+      native.close(attempt({ ...plain, features: [{ spec, way }] }).object);
+      return way;
+    } catch (error) {
+      cause ??= error;
+    }
+  }
+  return { cause };
+}
+
+function loadPlan(native: Native, object: Uint8Array, plan: Plan): LoadedObject {
+  const { config, knowsNamespaces } = plan;
+  let valueBytes: number = flowMetrics.sizeBytes;
+  const features = plan.features.map(({ spec, way }): LoadedFeature => {
+    const at = spec.extension === undefined ? 0 : valueBytes;
+    valueBytes += spec.extension?.sizeBytes ?? 0;
+    return { spec, at, probes: spec.ways?.[way] ?? [] };
+  });
+  const probes = features.flatMap((feature) => feature.probes.map(({ program }) => program));
+  const maps = [...FLOW_MAPS, CURRENT_MAP];
+  const loaded = native.load(object, {
+    config: configBytes(config, knowsNamespaces, features),
+    maxEntries: {
+      ...Object.fromEntries(FLOW_MAPS.map((map) => [map, config.cacheMaxFlows])),
+      ...Object.assign({}, ...features.map(({ spec }) => spec.maxEntries?.(config))),
+    },
+    valueBytes: Object.fromEntries(maps.map((map) => [map, valueBytes])),
+    programs: [...programsFor(config.direction), ...probes],
+  });
+  return { object: loaded, knowsNamespaces, valueBytes, features, refused: [] };
 }
 
 function programsFor(direction: AgentConfig['direction']): string[] {
@@ -69,8 +167,9 @@ function programsFor(direction: AgentConfig['direction']): string[] {
 }
 
 function configBytes(
-  config: Pick<AgentConfig, 'cacheMaxFlows' | 'sampling'>,
+  config: AgentConfig,
   knowsNamespaces: boolean,
+  features: readonly LoadedFeature[],
 ): Uint8Array {
   const bytes = new Uint8Array(layout.sizeBytes);
   const view = new DataView(bytes.buffer);
@@ -81,12 +180,16 @@ function configBytes(
     true,
   );
   view.setUint8(layout.hasNetnsCookie, knowsNamespaces ? 1 : 0);
+  for (const { spec, at } of features) {
+    if (spec.extension !== undefined) view.setUint16(layout[spec.extension.at], at, true);
+    spec.configure?.(view, config);
+  }
   return bytes;
 }
 
-function checkLayout(native: Native, object: BpfObject): void {
+function checkLayout(native: Native, { object, valueBytes }: LoadedObject): void {
   const wanted = [
-    ...FLOW_MAPS.map((map) => [map, flowKey.sizeBytes, flowMetrics.sizeBytes] as const),
+    ...FLOW_MAPS.map((map) => [map, flowKey.sizeBytes, valueBytes] as const),
     [STATS_MAP, 4, statValue.sizeBytes] as const,
   ];
   for (const [map, keySize, valueSize] of wanted) {

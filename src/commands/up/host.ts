@@ -1,4 +1,5 @@
 import { type Agent, createAgent } from '../../agent/root.ts';
+import { fieldsOf } from '../../agent/trackers/table.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Component } from '../../base/component.ts';
 import type { Configured } from '../../config/options.ts';
@@ -45,8 +46,8 @@ export interface Host {
 /** Prefix of metrics that are made from flows, as the original's operator configures it. */
 const FLOW_METRICS_PREFIX = 'netobserv_';
 const STORE = 'duckdb';
-/** What is filled besides the fields that are always there. */
-const FEATURES: readonly Feature[] = ['subnetLabels'];
+/** What the pipeline fills besides what the agent does. */
+const PIPELINE_FEATURES: readonly Feature[] = ['subnetLabels'];
 
 /**
  * Joins agent, pipeline, store and console in one process. Batches go from the kernel's maps to the
@@ -59,7 +60,7 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
   const shared = { log, clock, tables, metrics: ours };
 
   const { store, subscribe } = withLiveFeed(createStore(config, deps, ours, tables));
-  const features = new Set(FEATURES);
+  const features = new Set([...PIPELINE_FEATURES, ...fieldsOf(config)]);
   const pipeline = compilePipeline(
     defaultPipeline({ store: STORE, prefix: FLOW_METRICS_PREFIX, features }),
     { ...shared, source: agentColumns(features), stores: { [STORE]: store } },
@@ -80,6 +81,7 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
     agent,
     pipeline,
     subscribe,
+    features,
   });
   const telemetry = createTelemetry(config, log, ours, health);
   return {
@@ -115,12 +117,13 @@ interface ConsoleParts {
   readonly agent: Agent;
   readonly pipeline: Pipeline;
   readonly subscribe: SubscribeRows;
+  readonly features: ReadonlySet<Feature>;
 }
 
 async function createHostConsole(
   config: UpConfig,
   { log, clock, env }: HostDeps,
-  { agent, pipeline, ...parts }: ConsoleParts,
+  { agent, pipeline, features, ...parts }: ConsoleParts,
 ): Promise<Console> {
   const { version, date } = buildFacts();
   const token = config.tokenFile === '' ? undefined : await loadToken(config.tokenFile);
@@ -131,7 +134,7 @@ async function createHostConsole(
       webRoot: webRoot(env),
       allowedHosts: config.allowedHosts,
       frontend: {
-        features: FEATURES,
+        features: [...features],
         recordTypes: ['flowLog'],
         sampling: config.sampling,
         portNaming: { enable: true, portNames: {} },

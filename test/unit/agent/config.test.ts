@@ -84,14 +84,12 @@ test.each([
 
 test('what has no effect yet is said, one line each', () => {
   const config = agentConfig({
-    ENABLE_RTT: 'true',
     QUIC_TRACKING_MODE: '1',
     PREFERRED_INTERFACE_FOR_MAC_PREFIX: '0a:58=eth0',
     FORCE_GARBAGE_COLLECTION: 'false',
     EXPORT: 'kafka',
   });
   expect(checkAgentConfig(config).map((line) => line.split(' ')[0])).toEqual([
-    'ENABLE_RTT',
     'QUIC_TRACKING_MODE',
     'FORCE_GARBAGE_COLLECTION',
     'PREFERRED_INTERFACE_FOR_MAC_PREFIX',

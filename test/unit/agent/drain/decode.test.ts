@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { DrainBuffer, decodeFlows, sumFlows } from '../../../../src/agent/drain/decode.ts';
+import { DrainBuffer } from '../../../../src/agent/drain/buffer.ts';
+import { decodeFlows, sumFlows } from '../../../../src/agent/drain/decode.ts';
 import { InterfaceNames } from '../../../../src/agent/interfaces/names.ts';
+import { agentColumns } from '../../../../src/flow/agent-columns.ts';
 import { BatchLayout, FlowBatch } from '../../../../src/flow/batch.ts';
 import { TableSpace } from '../../../../src/flow/intern.ts';
 import { AGENT_LAYOUT, viewFlows } from '../../../support/agent-host.ts';
@@ -9,6 +11,11 @@ import { type FakeFlow, writeFlow } from '../../../support/fake-kernel.ts';
 
 const BOOT_OFFSET_MS = 1_700_000_000_000.25;
 const NOW_MS = 1_700_000_100_999;
+
+/** The columns that need no feature and no other flow to compare with. */
+const PLAIN_LAYOUT = new BatchLayout(
+  agentColumns(new Set()).filter(({ name }) => !['FlowEndReason', 'Initiator'].includes(name)),
+);
 
 function decode(flows: readonly FakeFlow[], layout = AGENT_LAYOUT): FlowBatch {
   const buffer = new DrainBuffer(Math.max(1, flows.length));
@@ -18,6 +25,7 @@ function decode(flows: readonly FakeFlow[], layout = AGENT_LAYOUT): FlowBatch {
   names.set(7, 2, 'net1');
   const batch = new FlowBatch(layout, new TableSpace().current);
   decodeFlows(buffer, flows.length, batch, {
+    reason: '',
     names,
     agentIp: '192.0.2.1',
     bootOffsetMs: BOOT_OFFSET_MS,
@@ -52,7 +60,7 @@ const TCP: FakeFlow = {
 
 describe('decodeFlows', () => {
   test('all fields of a TCP flow', () => {
-    expect(viewFlows(decode([TCP]))).toEqual([
+    expect(viewFlows(decode([TCP], PLAIN_LAYOUT))).toEqual([
       {
         TimeFlowStartMs: 1_700_000_000_001,
         TimeFlowEndMs: 1_700_000_090_000,

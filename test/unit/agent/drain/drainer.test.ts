@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from 'vitest';
 import { Ledger } from '../../../../src/agent/drain/accounting.ts';
 import { Drainer } from '../../../../src/agent/drain/drainer.ts';
-import { stat } from '../../../../src/agent/drain/layout.gen.ts';
+import { flowMetrics, stat } from '../../../../src/agent/drain/layout.gen.ts';
 import { InterfaceNames } from '../../../../src/agent/interfaces/names.ts';
 import type { BpfObject } from '../../../../src/agent/loader/native.ts';
 import { type AgentMetrics, declareMetrics } from '../../../../src/agent/metrics.ts';
@@ -46,6 +46,8 @@ beforeEach(() => {
       return takes;
     },
     agentIp: '192.0.2.1',
+    valueBytes: flowMetrics.sizeBytes,
+    trackers: [],
   });
 });
 
@@ -142,6 +144,8 @@ test('times are the wall clock’s, by one offset', async () => {
       return true;
     },
     agentIp: '',
+    valueBytes: flowMetrics.sizeBytes,
+    trackers: [],
   });
   await timed.drain('asked');
   expect(seen).toEqual([1_700_000_001_000, 1_700_000_002_000, 1_700_000_005_000]);

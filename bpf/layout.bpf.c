@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * One of everything that user space decodes, so that the compiler describes it (BTF) even where
+ * programs touch it only by way of bytes. Read by scripts/gen-layout.ts, never loaded.
+ */
+
+#include "kernel.h"
+#include "types.h"
+
+struct {
+	struct flow_key flow_key;
+	struct flow_metrics flow_metrics;
+	struct observed_interface observed_interface;
+	struct stat_value stat_value;
+	struct config config;
+	struct rtt_metrics rtt_metrics;
+	struct drop_metrics drop_metrics;
+	struct dns_metrics dns_metrics;
+	struct tls_metrics tls_metrics;
+	struct quic_metrics quic_metrics;
+	struct nat_metrics nat_metrics;
+	struct tcp_metrics tcp_metrics;
+	struct process_metrics process_metrics;
+	struct tunnel_metrics tunnel_metrics;
+	struct ipsec_metrics ipsec_metrics;
+	struct event_metrics event_metrics;
+	struct openssl_metrics openssl_metrics;
+	struct filter_metrics filter_metrics;
+	struct message message;
+	enum stat stat;
+	enum message_kind message_kind;
+} everything;

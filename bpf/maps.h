@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+/* Where flows are kept. */
+
+#include "kernel.h"
+#include "types.h"
+#include "stats.h"
+
+/* Replaced at load. */
+#define FLOWS_MAX 5000
+
+/*
+ * Preallocated: an insert takes an element from a list instead of the allocator, and the memory
+ * that a configuration needs is known at start.
+ */
+struct flow_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, FLOWS_MAX);
+	__type(key, struct flow_key);
+	/* Replaced at load, too: features that are on add to it. No type, which would fix it. */
+	__uint(value_size, sizeof(struct flow_metrics));
+};
+
+struct flow_map flows_a SEC(".maps");
+struct flow_map flows_b SEC(".maps");
+
+/*
+ * The map that hooks write to. User space puts the other one here to drain this one: the kernel
+ * returns from an update of a map of maps when every program that may have seen the old choice has
+ * ended, so that nobody holds a pointer into a map that is being drained.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct flow_map);
+} current SEC(".maps") = {
+	.values = { [0] = &flows_a },
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} wake SEC(".maps");
+
+/* New flows since the last swap, which sets it to 0: in a section, and so a map, of its own. */
+__u32 inserted SEC(".data.inserted");
+
+const volatile struct config config SEC(".rodata.config");
+
+static __always_inline void wake_when_filled(void)
+{
+	__u32 entries;
+
+	if (!config.wake_entries)
+		return;
+	entries = __sync_fetch_and_add(&inserted, 1) + 1;
+	/* The counter passes the limit once per swap. A full ring: user space is awake already. */
+	if (entries == config.wake_entries)
+		bpf_ringbuf_output(&wake, &entries, sizeof(entries), 0);
+}
+
+/* The map that is written to at the moment. */
+static __always_inline void *current_flows(void)
+{
+	__u32 zero = 0;
+
+	/* Never NULL: the element is set at load and only ever replaced. The verifier must be told. */
+	return bpf_map_lookup_elem(&current, &zero);
+}
+
+/* What a feature has added to an entry; `at` must be of `config`, and not 0. */
+static __always_inline void *extension(struct flow_metrics *flow, __u16 at)
+{
+	return (void *)flow + at;
+}
+
+/*
+ * A flow that is being made up, longer than a stack. Every kind of program has one of its own per
+ * CPU, since one that runs in a process may be interrupted there by one that handles a packet.
+ */
+struct fresh_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__uint(value_size, FLOW_VALUE_BYTES_MAX);
+};
+
+struct fresh_map hook_fresh SEC(".maps");
+struct fresh_map probe_fresh SEC(".maps");
+
+static __always_inline struct flow_metrics *fresh_of(void *map)
+{
+	__u32 zero = 0;
+	struct flow_metrics *flow = bpf_map_lookup_elem(map, &zero);
+
+	if (flow)
+		__builtin_memset(flow, 0, FLOW_VALUE_BYTES_MAX);
+	return flow;
+}
+
+/* For probes: the flow if it is there. */
+static __always_inline struct flow_metrics *find_flow(const struct flow_key *key)
+{
+	void *flows = current_flows();
+
+	return flows ? bpf_map_lookup_elem(flows, key) : NULL;
+}
+
+/*
+ * For probes that have something to tell of a flow that no hook has seen yet, or will: the flow,
+ * added with no packets if need be. The hook that sees its first packet completes it.
+ */
+static __always_inline struct flow_metrics *find_or_add_flow(const struct flow_key *key,
+							     __u16 eth_protocol)
+{
+	void *flows = current_flows();
+	struct flow_metrics *flow, *fresh;
+	long error;
+
+	if (!flows)
+		return NULL;
+	flow = bpf_map_lookup_elem(flows, key);
+	if (flow)
+		return flow;
+	fresh = fresh_of(&probe_fresh);
+	if (!fresh)
+		return NULL;
+	fresh->start_ns = fresh->end_ns = bpf_ktime_get_coarse_ns();
+	fresh->eth_protocol = eth_protocol;
+	error = bpf_map_update_elem(flows, key, fresh, BPF_NOEXIST);
+	if (!error)
+		wake_when_filled();
+	flow = bpf_map_lookup_elem(flows, key);
+	if (!flow)
+		count(STAT_PROBE_LOST, 1, 0);
+	return flow;
+}

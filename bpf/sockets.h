@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+/* From a connected socket to the flows of its packets. */
+
+#include "kernel.h"
+#include "kernel_structs.h"
+#include "types.h"
+#include "parse.h"
+#include "tag.h"
+
+#define AF_INET 2
+#define AF_INET6 10
+
+/*
+ * The flow of packets that the socket sends, or, `received`, that it gets. `key` must be zero.
+ * False: neither IPv4 nor IPv6.
+ */
+static __always_inline bool socket_flow(const struct sock *sk, __u8 protocol, bool received,
+					struct flow_key *key)
+{
+	const struct sock_common *common = &sk->__sk_common;
+	__u8 *local = received ? key->dst_ip : key->src_ip;
+	__u8 *remote = received ? key->src_ip : key->dst_ip;
+	__u16 local_port = common->skc_num;
+	__u16 remote_port = bpf_ntohs(common->skc_dport);
+
+	if (common->skc_family == AF_INET) {
+		map_ipv4(local, common->skc_rcv_saddr);
+		map_ipv4(remote, common->skc_daddr);
+	} else if (common->skc_family == AF_INET6) {
+		/* IPv4 through such a socket has the addresses in the form that keys have. */
+		struct in6_addr near = common->skc_v6_rcv_saddr;
+		struct in6_addr far = common->skc_v6_daddr;
+
+		__builtin_memcpy(local, &near, sizeof(near));
+		__builtin_memcpy(remote, &far, sizeof(far));
+	} else {
+		return false;
+	}
+	key->src_port = received ? remote_port : local_port;
+	key->dst_port = received ? local_port : remote_port;
+	key->protocol = protocol;
+	return true;
+}
+
+static __always_inline bool is_ipv4_mapped(const __u8 ip[16])
+{
+	const __u32 *words = (const __u32 *)ip;
+
+	return !words[0] && !words[1] && words[2] == bpf_htonl(0xffff);
+}
+
+static __always_inline __u16 eth_protocol_of(const struct flow_key *key)
+{
+	return is_ipv4_mapped(key->src_ip) ? ETH_P_IP : ETH_P_IPV6;
+}
+
+/* The hook that sampled the packet out, or in, has decided for all that comes after it. */
+static __always_inline bool was_sampled_out(const struct sk_buff *skb)
+{
+	return skb->tc_index >> TAG_SHIFT == TAG_SAMPLED_OUT;
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "native.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+napi_value update_map(napi_env env, napi_callback_info info)
+{
+	struct failure failure = {};
+	napi_value arguments[4];
+	uint8_t *key, *value;
+	size_t key_size, value_size;
+	struct object *object;
+	struct bpf_map *map;
+	char name[NAME_BYTES];
+	int fd;
+
+	if (!get_arguments(env, info, 4, arguments) || !get_object(env, arguments[0], &object) ||
+	    !get_string(env, arguments[1], "map", name, sizeof(name)) ||
+	    !get_bytes(env, arguments[2], "key", &key, &key_size) ||
+	    !get_bytes(env, arguments[3], "value", &value, &value_size))
+		return NULL;
+	fd = map_fd(env, object, name);
+	if (fd < 0)
+		return NULL;
+	map = bpf_object__find_map_by_name(object->bpf, name);
+	if (bpf_map__key_size(map) != key_size || bpf_map__value_size(map) != value_size)
+		fail(&failure, EINVAL, "update map: sizes of key and value");
+	else if (bpf_map_update_elem(fd, key, value, BPF_ANY))
+		fail(&failure, errno, "bpf(BPF_MAP_UPDATE_ELEM)");
+	if (failure.code)
+		throw_failure(env, &failure);
+	return NULL;
+}
+
+/* --- Ring buffers --------------------------------------------------------------------------- */
+
+/* Before each record, and what its length is rounded up to. */
+#define RECORD_ALIGN 8
+
+static size_t padded(size_t size)
+{
+	return (size + RECORD_ALIGN - 1) & ~(size_t)(RECORD_ALIGN - 1);
+}
+
+/* Ends the reading while the longest record still fits: libbpf consumes what it hands over. */
+static int copy_record(void *context, void *data, size_t size)
+{
+	struct ring *ring = context;
+	uint64_t length = size;
+
+	/* Longer than the caller said: its head is as much as there is room for. */
+	if (size > ring->reserve)
+		size = ring->reserve;
+	memcpy(ring->into + ring->used, &length, sizeof(length));
+	memcpy(ring->into + ring->used + RECORD_ALIGN, data, size);
+	ring->used += RECORD_ALIGN + padded(size);
+	return ring->size - ring->used < RECORD_ALIGN + padded(ring->reserve) ? -ENOSPC : 0;
+}
+
+static struct ring *find_ring(struct object *object, int map, struct failure *failure)
+{
+	struct ring *ring;
+
+	for (ring = object->rings; ring; ring = ring->next) {
+		if (ring->map == map)
+			return ring;
+	}
+	ring = calloc(1, sizeof(*ring));
+	if (!ring) {
+		fail(failure, ENOMEM, "map ring buffer");
+		return NULL;
+	}
+	ring->buffer = ring_buffer__new(map, copy_record, ring, NULL);
+	if (!ring->buffer) {
+		fail(failure, errno, "map ring buffer");
+		free(ring);
+		return NULL;
+	}
+	ring->map = map;
+	ring->next = object->rings;
+	object->rings = ring;
+	return ring;
+}
+
+void free_rings(struct object *object)
+{
+	while (object->rings) {
+		struct ring *first = object->rings;
+
+		object->rings = first->next;
+		ring_buffer__free(first->buffer);
+		free(first);
+	}
+}
+
+napi_value read_ring(napi_env env, napi_callback_info info)
+{
+	struct failure failure = {};
+	napi_value arguments[4], result;
+	struct object *object;
+	struct ring *ring;
+	char name[NAME_BYTES];
+	uint32_t reserve;
+	int map, error;
+
+	if (!get_arguments(env, info, 4, arguments) || !get_object(env, arguments[0], &object) ||
+	    !get_string(env, arguments[1], "map", name, sizeof(name)) ||
+	    !get_u32(env, arguments[3], "recordBytesMax", &reserve))
+		return NULL;
+	map = map_fd(env, object, name);
+	if (map < 0)
+		return NULL;
+	ring = find_ring(object, map, &failure);
+	if (!ring) {
+		throw_failure(env, &failure);
+		return NULL;
+	}
+	if (!get_bytes(env, arguments[2], "into", &ring->into, &ring->size))
+		return NULL;
+	ring->used = 0;
+	ring->reserve = reserve;
+	if (ring->size < RECORD_ALIGN + padded(reserve)) {
+		fail(&failure, ENOSPC, "read ring buffer");
+		throw_failure(env, &failure);
+		return NULL;
+	}
+	error = ring_buffer__consume(ring->buffer);
+	if (error < 0 && error != -ENOSPC) {
+		fail(&failure, error, "read ring buffer");
+		throw_failure(env, &failure);
+		return NULL;
+	}
+	return napi_create_double(env, ring->used, &result) == napi_ok ? result : NULL;
+}

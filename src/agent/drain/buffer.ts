@@ -1,0 +1,42 @@
+import { assert } from '../../base/assert.ts';
+import type { InterfaceNames } from '../interfaces/names.ts';
+import { flowKey, flowMetrics } from './layout.gen.ts';
+
+/** Entries as the native drain left them: the same bytes seen in three widths. */
+export class DrainBuffer {
+  readonly capacity: number;
+  /** Bytes of a value: `struct flow_metrics` and the extensions of the features that are on. */
+  readonly valueBytes: number;
+  readonly keys: Uint8Array;
+  readonly values: Uint8Array;
+  readonly keys16: Uint16Array;
+  readonly keys32: Uint32Array;
+  readonly values16: Uint16Array;
+  readonly values32: Uint32Array;
+
+  constructor(capacity: number, valueBytes: number = flowMetrics.sizeBytes) {
+    assert(flowKey.sizeBytes % 4 === 0 && valueBytes % 8 === 0, 'entries are in words');
+    this.capacity = capacity;
+    this.valueBytes = valueBytes;
+    this.keys = new Uint8Array(capacity * flowKey.sizeBytes);
+    this.values = new Uint8Array(capacity * valueBytes);
+    this.keys16 = new Uint16Array(this.keys.buffer);
+    this.keys32 = new Uint32Array(this.keys.buffer);
+    this.values16 = new Uint16Array(this.values.buffer);
+    this.values32 = new Uint32Array(this.values.buffer);
+  }
+}
+
+/** Why a drain is made; a label of the metrics. The period has the original's empty word. */
+export type DrainReason = '' | 'full' | 'asked' | 'closing';
+
+/** What is the same for all flows of one drain. */
+export interface DrainFacts {
+  readonly reason: DrainReason;
+  readonly names: InterfaceNames;
+  /** The agent's address as text; empty: unknown. */
+  readonly agentIp: string;
+  /** Add to milliseconds of the kernel's monotonic clock for epoch milliseconds. */
+  readonly bootOffsetMs: number;
+  readonly nowMs: number;
+}

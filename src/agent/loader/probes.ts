@@ -1,0 +1,66 @@
+import { explain } from '../../base/errors.ts';
+import type { Log } from '../../telemetry/log.ts';
+import type { AgentMetrics } from '../metrics.ts';
+import type { FeatureSpec } from '../trackers/tracker.ts';
+import type { Native } from './native.ts';
+import type { LoadedFeature, LoadedObject } from './object.ts';
+
+/** What became of a feature that was asked for. */
+export interface FeatureStatus {
+  readonly name: string;
+  readonly state: 'on' | 'unavailable';
+  /** Why it is not available. */
+  readonly why?: string;
+}
+
+export interface AttachedFeatures {
+  readonly features: readonly LoadedFeature[];
+  readonly statuses: readonly FeatureStatus[];
+  detach(): void;
+}
+
+export interface ProbesDeps {
+  readonly native: Native;
+  readonly log: Log;
+  readonly metrics: AgentMetrics;
+}
+
+/** Attaches the probes of every feature. One that cannot be attached is left out, and said so. */
+export function attachFeatures(
+  { object, features, refused }: LoadedObject,
+  deps: ProbesDeps,
+): AttachedFeatures {
+  const { native, log, metrics } = deps;
+  const attachments: number[] = [];
+  const statuses: FeatureStatus[] = [];
+  const leaveOut = (spec: FeatureSpec, cause: unknown): void => {
+    const why = explain(cause);
+    statuses.push({ name: spec.name, state: 'unavailable', why });
+    metrics.error('feature', `${spec.name}:unavailable`, 'medium');
+    log.warn(
+      { feature: spec.name, why },
+      `${spec.variable} is not possible here: ${spec.without}; see netobserv doctor`,
+    );
+  };
+  for (const { spec, cause } of refused) leaveOut(spec, cause);
+  const attached = features.filter(({ spec, probes }) => {
+    const own: number[] = [];
+    try {
+      for (const probe of probes) own.push(native.attachProbe(object, probe));
+    } catch (error) {
+      for (const id of own) native.detach(object, id);
+      leaveOut(spec, error);
+      return false;
+    }
+    attachments.push(...own);
+    statuses.push({ name: spec.name, state: 'on' });
+    return true;
+  });
+  return {
+    features: attached,
+    statuses,
+    detach() {
+      for (const id of attachments.splice(0)) native.detach(object, id);
+    },
+  };
+}

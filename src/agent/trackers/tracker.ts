@@ -1,0 +1,65 @@
+import type { Clock } from '../../base/clock.ts';
+import type { FlowBatch } from '../../flow/batch.ts';
+import type { Feature } from '../../flow/field.ts';
+import type { Log } from '../../telemetry/log.ts';
+import type { AgentConfig } from '../config.ts';
+import type { DrainBuffer, DrainFacts } from '../drain/buffer.ts';
+import type { config as layout } from '../drain/layout.gen.ts';
+import type { BpfObject, Native, ProbeOptions } from '../loader/native.ts';
+import type { AgentMetrics } from '../metrics.ts';
+
+/** Place in `struct config` of the offset at which a feature's structure is in an entry. */
+export type ExtensionKey = Extract<keyof typeof layout, `${string}At`>;
+
+export interface TrackerDeps {
+  readonly config: AgentConfig;
+  readonly native: Native;
+  readonly object: BpfObject;
+  readonly clock: Clock;
+  /** CLOCK_MONOTONIC, milliseconds. */
+  readonly kernelMonotonicMs: () => number;
+  readonly log: Log;
+  readonly metrics: AgentMetrics;
+}
+
+/** A feature at work in user space: turns what its programs left in entries into columns. */
+export interface Tracker {
+  /** Once per drain, after the swap and before the first entries: reads rings, resolves names. */
+  prepare?(facts: DrainFacts): Promise<void> | void;
+  /** Fills the feature's columns for the first `length` entries, where the batch has them. */
+  decode(buffer: DrainBuffer, length: number, batch: FlowBatch, facts: DrainFacts): void;
+  /** Once per drain, after the last entries. */
+  finish?(): void;
+  /** Releases what it holds; no drain comes after it. */
+  stop?(): Promise<void>;
+}
+
+/**
+ * A feature that can be switched on: what it needs of the kernel and what it makes of it. One file
+ * each, listed in `table.ts`. What the kernel does not allow is left out, and said once; the other
+ * features go on.
+ */
+export interface FeatureSpec {
+  /** As in the log, in `netobserv doctor` and in the status. */
+  readonly name: string;
+  /** The variable that switches it on. */
+  readonly variable: string;
+  isOn(config: AgentConfig): boolean;
+  /** The gate of the fields that it fills. */
+  readonly fields?: Feature;
+  /** What flows lack without it: `flows have no TimeFlowRttNs`. */
+  readonly without: string;
+  /** Its structure in a flow's entry. */
+  readonly extension?: { readonly at: ExtensionKey; readonly sizeBytes: number };
+  /** Sets the knobs of `struct config` that are its own. */
+  configure?(view: DataView, config: AgentConfig): void;
+  /** Sizes of its maps, which have one entry while it is off. */
+  maxEntries?(config: AgentConfig): Readonly<Record<string, number>>;
+  /**
+   * Programs besides the hooks, attached together. Several ways, the best first: the first that the
+   * kernel loads is taken.
+   */
+  readonly ways?: readonly (readonly ProbeOptions[])[];
+  /** `at`: offset of the extension in an entry, bytes; 0 without one. */
+  tracker?(deps: TrackerDeps, at: number): Tracker;
+}

@@ -1,0 +1,57 @@
+/** Round-trip times of real connections, compared with what the kernel tells of its sockets. */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type AgentHost, startAgent } from '../../support/agent-host.ts';
+import { Lab } from '../../support/netns.ts';
+import { requireRoot } from '../../support/require.ts';
+
+const CLIENT = '10.9.0.1';
+const SERVER = '10.9.0.2';
+const PORT = 5001;
+
+describe.skipIf(requireRoot())('round-trip times', () => {
+  let lab: Lab;
+  let host: AgentHost;
+  let client: string;
+  let server: string;
+  let device: string;
+
+  beforeEach(async () => {
+    lab = new Lab();
+    client = lab.namespace('client');
+    server = lab.namespace('server');
+    const [near, far] = lab.pair(
+      { namespace: client, addresses: [`${CLIENT}/24`] },
+      { namespace: server, addresses: [`${SERVER}/24`] },
+    );
+    device = near;
+    host = await startAgent({ INTERFACES: `${near},${far}`, ENABLE_RTT: 'true' });
+  });
+  afterEach(async () => {
+    await host[Symbol.asyncDispose]();
+    await lab[Symbol.asyncDispose]();
+  });
+
+  test('a full queue in front of the peer shows in the flows of its answers', async () => {
+    const exchange = { address: SERVER, port: PORT, sendBytes: 2_000_000, replyBytes: 1000 };
+    await lab.tcp(client, server, exchange);
+    await host.agent.drainNow();
+    const answers = () => host.flows.filter((flow) => flow.SrcPort === PORT);
+    const quick = Math.max(...answers().map((flow) => Number(flow.TimeFlowRttNs ?? 0)));
+    host.flows.length = 0;
+    // 64 kB wait for 26 ms at this rate.
+    const tbf = ['tbf', 'rate', '20mbit', 'burst', '10000', 'limit', '64000'];
+    lab.inside(client, 'tc', 'qdisc', 'add', 'dev', device, 'root', ...tbf);
+
+    await lab.tcp(client, server, exchange);
+    await host.agent.drainNow();
+
+    const slow = Math.max(...answers().map((flow) => Number(flow.TimeFlowRttNs ?? 0)));
+    expect(host.agent.status().features).toEqual([{ name: 'rtt', state: 'on' }]);
+    expect(quick).toBeGreaterThan(0);
+    expect(quick).toBeLessThan(5e6);
+    expect(slow).toBeGreaterThan(10e6);
+    expect(slow).toBeLessThan(60e6);
+    const [first] = answers();
+    expect(Number(first?.TimeFlowRttMinNs)).toBeLessThanOrEqual(slow);
+  });
+});
