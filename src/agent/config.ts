@@ -170,6 +170,11 @@ const kafka = {
 const features = {
   enableRtt: flag('ENABLE_RTT', false, 'TCP round-trip times'),
   enablePktDrops: flag('ENABLE_PKT_DROPS', false, 'packets dropped by the kernel, and why'),
+  enableTcpHealth: flag(
+    'ENABLE_TCP_HEALTH',
+    false,
+    'TCP retransmissions, resets, failed connects, closed windows and handshake times',
+  ),
   enableDnsTracking: flag('ENABLE_DNS_TRACKING', false, 'DNS names, answers and latencies'),
   enablePca: flag('ENABLE_PCA', false, 'capture packets instead of flows'),
   enableNetworkEventsMonitoring: flag(

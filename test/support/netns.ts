@@ -101,9 +101,10 @@ export class Lab implements AsyncDisposable {
     };
   }
 
-  /** A counter of /proc/net/snmp: `Tcp`, `OutSegs`. */
+  /** A counter of /proc/net/snmp or netstat: `Tcp`, `OutSegs`; `TcpExt`, `TCPAbortOnClose`. */
   snmp(namespace: string, group: string, name: string): number {
-    const lines = this.inside(namespace, 'cat', '/proc/net/snmp').split('\n');
+    const files = ['/proc/net/snmp', '/proc/net/netstat'];
+    const lines = this.inside(namespace, 'cat', ...files).split('\n');
     const [names, values] = lines.filter((line) => line.startsWith(`${group}: `));
     const at = names!.split(' ').indexOf(name);
     return Number(values!.split(' ')[at]);
@@ -149,6 +150,20 @@ export class Lab implements AsyncDisposable {
     sink.stdin?.end();
     await ended;
     return sent;
+  }
+
+  /** Datagrams that nobody may want, or let through. */
+  async cast(
+    from: string,
+    traffic: {
+      readonly address: string;
+      readonly port: number;
+      readonly count: number;
+      readonly sizeBytes: number;
+    },
+  ): Promise<void> {
+    const { address, port, count, sizeBytes } = traffic;
+    await this.#run(from, 'cast', [address, `${port}`, `${count}`, `${sizeBytes}`]);
   }
 
   /** Number of a process that stays in the namespace until the lab ends. */

@@ -7,6 +7,7 @@
  *   traffic send ADDRESS PORT BYTES      connects, sends, reads the reply to its end
  *   traffic sink PORT                    swallows UDP until standard input ends
  *   traffic udp ADDRESS PORT COUNT BYTES [RATE]
+ *   traffic cast ADDRESS PORT COUNT BYTES  UDP, whether or not anybody takes it
  *   traffic frames INTERFACE             frames from standard input, each after its u16 length
  *   traffic sweep INTERFACE FLOWS RATE [ROUNDS]  UDP frames, each of a flow of its own
  *
@@ -130,6 +131,26 @@ static long send_udp(char **arguments, int count)
 	return sent;
 }
 
+/* Not connected: answers of ICMP do not come back as errors that stand for a datagram. */
+static long cast(char **arguments)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICHOST }, *found;
+	long total = number(arguments[2]), size = number(arguments[3]);
+	int fd;
+
+	if (getaddrinfo(arguments[0], arguments[1], &hints, &found))
+		die("address");
+	fd = socket(found->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	for (long sent = 0; sent < total; sent++) {
+		/* EPERM: a netfilter rule does not let it out. */
+		if (sendto(fd, chunk, size, 0, found->ai_addr, found->ai_addrlen) < 0 &&
+		    errno != EPERM)
+			die("sendto");
+	}
+	freeaddrinfo(found);
+	return total;
+}
+
 static void sink(int port)
 {
 	int fd = bound(SOCK_DGRAM, port);
@@ -238,6 +259,8 @@ int main(int count, char **arguments)
 		sink((int)number(rest[0]));
 	} else if (!strcmp(command, "udp") && count >= 4) {
 		done = send_udp(rest, count);
+	} else if (!strcmp(command, "cast") && count == 4) {
+		done = cast(rest);
 	} else if (!strcmp(command, "frames") && count == 1) {
 		done = frames(rest[0]);
 	} else if (!strcmp(command, "sweep") && count >= 3) {
