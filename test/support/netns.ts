@@ -130,6 +130,29 @@ export class Lab implements AsyncDisposable {
     if (got !== replyBytes) throw new Error(`TCP reply of ${got} bytes instead of ${replyBytes}`);
   }
 
+  /**
+   * As `tcp`, with a server that does not read before `stalled` resolves.
+   */
+  async stalledTcp(
+    client: string,
+    server: string,
+    exchange: TcpExchange,
+    stalled: () => Promise<void>,
+  ): Promise<void> {
+    const { address, port, sendBytes, replyBytes } = exchange;
+    const holder = await this.#background(server, 'hold', [`${port}`, `${replyBytes}`]);
+    const ended = once(holder, 'exit');
+    const sent = this.#run(client, 'send', [address, `${port}`, `${sendBytes}`]);
+    await stalled();
+    holder.stdin?.end();
+    await Promise.all([ended, sent]);
+  }
+
+  /** Whether a connection comes about. */
+  async tryTcp(client: string, address: string, port: number): Promise<boolean> {
+    return (await this.#run(client, 'try', [address, `${port}`])) === 1;
+  }
+
   /** Datagrams to a port on which somebody listens. Returns how many were sent. */
   async udp(
     from: string,
