@@ -128,7 +128,7 @@ describe.skipIf(requireRoot())('TCP health', () => {
   test('a receiver that does not read', async () => {
     // ACK, no SYN, FIN or RST, and a window of 0.
     const filter = `src port ${PORT} and tcp[13] & 7 = 0 and tcp[14:2] = 0`;
-    const args = ['netns', 'exec', client, 'tcpdump', '-lnni', near, filter];
+    const args = ['netns', 'exec', client, 'tcpdump', '--immediate-mode', '-lnni', near, filter];
     const witness = spawn('ip', args, { stdio: ['ignore', 'pipe', 'pipe'] });
     let lines = 0;
     const seen = new Promise<void>((resolve) => {
@@ -151,7 +151,7 @@ describe.skipIf(requireRoot())('TCP health', () => {
 });
 
 async function interrupt(child: ChildProcess): Promise<void> {
-  const ended = once(child, 'exit');
+  const ended = once(child, 'close');
   child.kill('SIGINT');
   await ended;
 }
