@@ -48,7 +48,7 @@ struct observed_interface {
 struct flow_metrics {
 	__u64 bytes; /* on the wire: L2 header included, every segment's headers counted */
 	__u64 packets; /* on the wire: segments, not socket buffers */
-	__u64 end_ns; /* CLOCK_MONOTONIC, coarse: a few milliseconds of granularity */
+	__u64 end_ns; /* CLOCK_MONOTONIC, coarse, a few milliseconds, after the first packet */
 	union {
 		struct {
 			__u16 tcp_flags;

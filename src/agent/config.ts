@@ -82,6 +82,11 @@ const cache = {
     max: 2 ** 24,
   }),
   cacheActiveTimeoutMs: duration('CACHE_ACTIVE_TIMEOUT', '5s', 'period of the drains'),
+  cacheIdleTimeoutMs: duration(
+    'CACHE_IDLE_TIMEOUT',
+    '2s',
+    'a flow without packets for so long when it is drained is reported as idle; 0: none is',
+  ),
   staleEntriesEvictTimeoutMs: duration(
     'STALE_ENTRIES_EVICT_TIMEOUT',
     '5s',
