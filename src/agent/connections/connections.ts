@@ -5,7 +5,14 @@ import type { DrainBuffer, DrainFacts, DrainReason } from '../drain/buffer.ts';
 import { flowKey, flowMetrics } from '../drain/layout.gen.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { Tracker } from '../trackers/tracker.ts';
-import { ConnectionTable, Seen } from './table.ts';
+import {
+  ConnectionTable,
+  FIRST_START,
+  LAST_DRAIN,
+  Seen,
+  SLOT_WORDS,
+  STATE,
+} from './table.ts';
 
 const { TCP, UDP, SCTP, ICMP, 'IPv6-ICMP': ICMPV6 } = Protocol;
 const { FIN, SYN, RST, SYN_ACK } = TcpFlag;
@@ -16,13 +23,14 @@ const NS_PER_MS = 1e6;
 const KEY_WORDS = flowKey.sizeBytes >> 2;
 const BOTH_FIN = Seen.fin | (Seen.fin << 1);
 const BOTH_OPENED = Seen.opened | (Seen.opened << 1);
+const BOTH_SPOKE = Seen.spoke | (Seen.spoke << 1);
 /** The place of a flow that is of no conversation: nothing but TCP, UDP and SCTP has ports. */
 export const NO_PLACE = -1;
 
 /** Conversations remembered for each flow that the kernel holds. */
 const CONNECTIONS_PER_FLOW = 2;
 const CONNECTIONS_MIN = 1 << 12;
-/** At 73 bytes each. */
+/** At 68 bytes each. */
 const CONNECTIONS_MAX = 1 << 18;
 
 /** ICMP messages that ask, and those that answer; others are of no conversation. */
@@ -108,7 +116,7 @@ function observe(
   drain: number,
   places: Int32Array,
 ): void {
-  const { states, starts, lastDrains } = table;
+  const { words, doubles } = table;
   for (let row = 0; row < length; row++) {
     const protocol = keys[row * flowKey.sizeBytes + flowKey.protocol]!;
     if (protocol !== TCP && protocol !== UDP && protocol !== SCTP) {
@@ -116,56 +124,66 @@ function observe(
       continue;
     }
     const place = table.placeOf(keys32, row * KEY_WORDS);
-    const slot = place >> 1;
     places[row] = place;
+    const slot = (place >> 1) * SLOT_WORDS;
     const base = row * valueBytes;
-    const flags = values16[(base + flowMetrics.tcpFlags) >> 1]!;
-    const isOpening = (flags & (SYN | SYN_ACK)) !== 0;
-    // The same ports once more, after an end in an earlier drain.
-    if (isOpening && lastDrains[slot] !== drain && isOver(states[slot]!)) table.clear(slot);
-    lastDrains[slot] = drain;
-    if (starts[place] === 0) {
+    if (protocol === TCP) {
+      const flags = values16[(base + flowMetrics.tcpFlags) >> 1]!;
+      let state = words[slot + STATE]!;
+      // The same ports once more, after an end in an earlier drain.
+      if ((flags & (SYN | SYN_ACK)) !== 0 && words[slot + LAST_DRAIN] !== drain && isOver(state)) {
+        table.clear(place >> 1);
+        state = 0;
+      }
+      words[slot + STATE] = stateAfter(state, flags, place & 1);
+    } else {
       const at = (base + flowMetrics.startNs) >> 2;
-      starts[place] = values32[at]! + values32[at + 1]! * WORD;
+      const startNs = values32[at]! + values32[at + 1]! * WORD;
+      const state = words[slot + STATE]!;
+      const firstNs = doubles[(slot + FIRST_START) >> 1]!;
+      words[slot + STATE] = stateAtStart(state, place & 1, startNs, firstNs);
+      if ((state & BOTH_SPOKE) === 0) doubles[(slot + FIRST_START) >> 1] = startNs;
     }
-    if (protocol !== TCP) continue;
-    const upper = place & 1;
-    let state = states[slot]!;
-    // Who answers a SYN has not sent the first one, whatever else it sends.
-    if (isOpening) {
-      const opener = (flags & SYN_ACK) !== 0 ? upper ^ 1 : upper;
-      state = (state & ~BOTH_OPENED) | (Seen.opened << opener);
-    }
-    if ((flags & FIN) !== 0) state |= Seen.fin << upper;
-    if ((flags & RST) !== 0) state |= Seen.reset;
-    states[slot] = state;
+    words[slot + LAST_DRAIN] = drain;
   }
+}
+
+function stateAfter(before: number, flags: number, upper: number): number {
+  let state = before;
+  // Who answers a SYN has not sent the first one, whatever else it sends.
+  if ((flags & (SYN | SYN_ACK)) !== 0) {
+    const opener = (flags & SYN_ACK) !== 0 ? upper ^ 1 : upper;
+    state = (state & ~BOTH_OPENED) | (Seen.opened << opener);
+  }
+  if ((flags & FIN) !== 0) state |= Seen.fin << upper;
+  if ((flags & RST) !== 0) state |= Seen.reset;
+  return state;
+}
+
+/** Without a handshake, whose first flow began earlier; to be told when both ends have spoken. */
+function stateAtStart(state: number, upper: number, startNs: number, firstNs: number): number {
+  const spoke = Seen.spoke << upper;
+  if ((state & spoke) !== 0) return state;
+  if ((state & BOTH_SPOKE) === 0 || startNs === firstNs) return state | spoke;
+  return state | spoke | (Seen.opened << (startNs < firstNs ? upper : upper ^ 1));
 }
 
 function initiators(
   length: number,
   { keys }: DrainBuffer,
-  { states, starts }: ConnectionTable,
+  { words }: ConnectionTable,
   places: Int32Array,
   into: Uint8Array,
   present: Uint32Array,
 ): void {
   for (let row = 0, key = 0; row < length; row++, key += flowKey.sizeBytes) {
     const place = places[row]!;
-    const protocol = keys[key + flowKey.protocol]!;
     let initiator = 0;
     if (place === NO_PLACE) {
-      initiator = icmpInitiator(protocol, keys[key + flowKey.icmpType]!);
-    } else if (protocol === TCP) {
-      const opened = (states[place >> 1]! & BOTH_OPENED) >> 3;
-      if (opened !== 0) initiator = opened === 1 << (place & 1) ? SOURCE : DESTINATION;
+      initiator = icmpInitiator(keys[key + flowKey.protocol]!, keys[key + flowKey.icmpType]!);
     } else {
-      // Who spoke first, once both have.
-      const own = starts[place]!;
-      const other = starts[place ^ 1]!;
-      if (own !== 0 && other !== 0 && own !== other) {
-        initiator = own < other ? SOURCE : DESTINATION;
-      }
+      const opened = words[(place >> 1) * SLOT_WORDS + STATE]! & BOTH_OPENED;
+      if (opened !== 0) initiator = opened === Seen.opened << (place & 1) ? SOURCE : DESTINATION;
     }
     if (initiator === 0) continue;
     into[row] = initiator;
@@ -187,7 +205,7 @@ function icmpInitiator(protocol: number, type: number): number {
 function endReasons(
   length: number,
   { keys, values32, valueBytes }: DrainBuffer,
-  { states }: ConnectionTable,
+  { words }: ConnectionTable,
   places: Int32Array,
   idleNs: number,
   otherwise: number,
@@ -196,7 +214,7 @@ function endReasons(
   for (let row = 0, key = 0; row < length; row++, key += flowKey.sizeBytes) {
     const place = places[row]!;
     const isTcp = keys[key + flowKey.protocol] === TCP;
-    if (place !== NO_PLACE && isTcp && isOver(states[place >> 1]!)) {
+    if (place !== NO_PLACE && isTcp && isOver(words[(place >> 1) * SLOT_WORDS + STATE]!)) {
       into[row] = FlowEnd.ended;
       continue;
     }

@@ -11,29 +11,34 @@ const LOW_HALF = 0xffff;
 /** Slots in which a conversation may be: the one that was not heard of for longest makes room. */
 const WAYS = 8;
 
-/** What was seen of a conversation; the bits of its lower end, shifted by one for the upper. */
-export const Seen = { fin: 1, reset: 4, opened: 8 } as const;
+/** What was seen of a conversation; of the upper end, bits are one place higher. */
+export const Seen = { fin: 1, reset: 4, opened: 8, spoke: 32 } as const;
+
+/** Words of a slot: a cache line, of which the key takes the first ten. */
+export const SLOT_WORDS = 16;
+/** `Seen`. */
+export const STATE = 10;
+/** Number of the drain that had a flow of it last. */
+export const LAST_DRAIN = 11;
+/** When the first flow of it began: nanoseconds, a double. */
+export const FIRST_START = 12;
+/** Of the lower end, then of the upper: a number that its user knows; 0: none. */
+export const OWNERS = 14;
 
 /**
  * Conversations by the key of either of their flows, for what one drain has to know of those
  * before it. A fixed number of slots in sets of eight: memory is bounded, a look-up touches one
- * run of tags, and nothing is an object.
+ * run of tags and one slot, and nothing is an object.
  *
  * A flow's place is twice its conversation's slot, plus 1 when its source is the upper end: the one
  * with the larger address, or port. The other direction's place is `place ^ 1`.
  */
 export class ConnectionTable {
   readonly capacity: number;
-  /** By slot. `Seen`. */
-  readonly states: Uint8Array;
-  /** By slot: number of the drain that had a flow of it last. */
-  readonly lastDrains: Uint32Array;
-  /** By place: when the first flow from this end began, nanoseconds; 0: none did. */
-  readonly starts: Float64Array;
-  /** By place: a number that its user knows; 0: none. */
-  readonly owners: Uint32Array;
+  readonly words: Uint32Array;
+  /** The same as `words`, in doubles. */
+  readonly doubles: Float64Array;
   readonly #tags: Uint32Array;
-  readonly #keys: Uint32Array;
   readonly #sets: number;
   readonly #scratch = new Uint32Array(KEY_WORDS);
   #forgotten = 0;
@@ -43,11 +48,8 @@ export class ConnectionTable {
     this.capacity = capacity;
     this.#sets = capacity / WAYS;
     this.#tags = new Uint32Array(capacity);
-    this.#keys = new Uint32Array(capacity * KEY_WORDS);
-    this.states = new Uint8Array(capacity);
-    this.lastDrains = new Uint32Array(capacity);
-    this.starts = new Float64Array(capacity * 2);
-    this.owners = new Uint32Array(capacity * 2);
+    this.words = new Uint32Array(capacity * SLOT_WORDS);
+    this.doubles = new Float64Array(this.words.buffer);
   }
 
   /** Conversations that had to make room for others. */
@@ -89,39 +91,39 @@ export class ConnectionTable {
 
   #isAt(slot: number): boolean {
     const key = this.#scratch;
-    const keys = this.#keys;
-    const base = slot * KEY_WORDS;
+    const words = this.words;
+    const base = slot * SLOT_WORDS;
     for (let word = 0; word < KEY_WORDS; word++) {
-      if (keys[base + word] !== key[word]) return false;
+      if (words[base + word] !== key[word]) return false;
     }
     return true;
   }
 
   /** A free slot of the set, or the one that was unused for longest. */
   #claim(first: number, tag: number): number {
+    const tags = this.#tags;
     let slot = first;
     for (let other = first; other < first + WAYS; other++) {
-      if (this.#tags[other] === 0) {
+      if (tags[other] === 0) {
         slot = other;
         break;
       }
-      if (this.lastDrains[other]! < this.lastDrains[slot]!) slot = other;
+      if (this.#lastDrainOf(other) < this.#lastDrainOf(slot)) slot = other;
     }
-    if (this.#tags[slot] !== 0) this.#forgotten++;
-    this.#tags[slot] = tag;
-    this.#keys.set(this.#scratch, slot * KEY_WORDS);
+    if (tags[slot] !== 0) this.#forgotten++;
+    tags[slot] = tag;
+    this.words.set(this.#scratch, slot * SLOT_WORDS);
     this.clear(slot);
-    this.lastDrains[slot] = 0;
     return slot;
+  }
+
+  #lastDrainOf(slot: number): number {
+    return this.words[slot * SLOT_WORDS + LAST_DRAIN]!;
   }
 
   /** Another conversation between the same ends. */
   clear(slot: number): void {
-    this.states[slot] = 0;
-    this.starts[slot * 2] = 0;
-    this.starts[slot * 2 + 1] = 0;
-    this.owners[slot * 2] = 0;
-    this.owners[slot * 2 + 1] = 0;
+    this.words.fill(0, slot * SLOT_WORDS + KEY_WORDS, (slot + 1) * SLOT_WORDS);
   }
 }
 

@@ -1,7 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Connections } from '../../../../src/agent/connections/connections.ts';
-import { ConnectionTable } from '../../../../src/agent/connections/table.ts';
+import {
+  ConnectionTable,
+  LAST_DRAIN,
+  SLOT_WORDS,
+  STATE,
+} from '../../../../src/agent/connections/table.ts';
 import { DrainBuffer, type DrainReason } from '../../../../src/agent/drain/buffer.ts';
 import { flowKey } from '../../../../src/agent/drain/layout.gen.ts';
 import { InterfaceNames } from '../../../../src/agent/interfaces/names.ts';
@@ -187,11 +192,12 @@ describe('the table of conversations', () => {
     const words = flowKey.sizeBytes >> 2;
     const places = flows.slice(0, 8).map((_, row) => table.placeOf(keys, row * words));
     expect(new Set(places.map((place) => place >> 1)).size).toBe(8);
-    for (const [row, place] of places.entries()) table.lastDrains[place >> 1] = 10 - row;
-    table.starts[places[7]!] = 5;
+    const slots = places.map((place) => (place >> 1) * SLOT_WORDS);
+    for (const [row, slot] of slots.entries()) table.words[slot + LAST_DRAIN] = 10 - row;
+    table.words[slots[7]! + STATE] = 5;
 
     expect(table.placeOf(keys, 8 * words)).toBe(places[7]);
     expect(table.forgotten).toBe(1);
-    expect(table.starts[places[7]!]).toBe(0);
+    expect(table.words[slots[7]! + STATE]).toBe(0);
   });
 });
