@@ -10,6 +10,7 @@
 #include "types.h"
 #include "maps.h"
 #include "parse.h"
+#include "processes.h"
 #include "tcp.h"
 #include "wire.h"
 
@@ -22,4 +23,6 @@ static __always_inline void inspect(struct __sk_buff *skb, const struct packet *
 {
 	if (config.tcp_at && unlikely(packet->tcp_trouble))
 		note_trouble(flow, packet);
+	if (config.process_at)
+		note_process(skb, packet, flow);
 }

@@ -143,7 +143,8 @@ struct process_metrics {
 	__u64 cgroup; /* id of the control group, cgroup v2 */
 	__u32 pid; /* thread group, initial namespace; 0: unknown */
 	__u8 comm[16];
-	__u8 pad[4];
+	__u8 attempts; /* to find out, in vain */
+	__u8 pad[3];
 };
 
 /* What the packets of the flow, an inner one, were wrapped in. */

@@ -180,6 +180,7 @@ const features = {
     false,
     'TCP retransmissions, resets, failed connects, closed windows and handshake times',
   ),
+  enableProcesses: flag('ENABLE_PROCESSES', false, 'process, control group and container'),
   enableDnsTracking: flag('ENABLE_DNS_TRACKING', false, 'DNS names, answers and latencies'),
   enablePca: flag('ENABLE_PCA', false, 'capture packets instead of flows'),
   enableNetworkEventsMonitoring: flag(

@@ -89,6 +89,11 @@ export class Lab implements AsyncDisposable {
     ip('-n', namespace, 'link', 'set', name, 'gso_max_segs', '1');
   }
 
+  macOf(namespace: string, name: string): string {
+    const text = ip('-n', namespace, '-j', 'link', 'show', 'dev', name);
+    return (JSON.parse(text) as [{ address: string }])[0].address;
+  }
+
   counters(namespace: string, name: string): Counters {
     const text = ip('-n', namespace, '-s', '-s', '-j', 'link', 'show', 'dev', name);
     const [link] = JSON.parse(text) as [{ stats64: Record<'rx' | 'tx', Record<string, number>> }];

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type AgentHost, type FlowView, startAgent } from '../../support/agent-host.ts';
 import { ip, Lab } from '../../support/netns.ts';
 import { requireRoot } from '../../support/require.ts';
-import { ethernet, EtherType, ipv4, Proto, udp } from '../datapath/frames.ts';
+import { addressed, EtherType, ethernet, ipv4, Proto, udp } from '../datapath/frames.ts';
 
 const CLIENT = '10.9.0.1';
 const SERVER = '10.9.0.2';
@@ -33,7 +33,7 @@ describe.skipIf(requireRoot())('drops', () => {
     );
     // Addresses are resolved before anything is dropped.
     await lab.udp(client, server, { ...TO_SERVER, count: 1 });
-    ip('-n', client, 'neigh', 'add', 'fd00::2', 'lladdr', macOf(server, far), 'dev', near);
+    ip('-n', client, 'neigh', 'add', 'fd00::2', 'lladdr', lab.macOf(server, far), 'dev', near);
     host = await startAgent({ INTERFACES: `${near},${far}`, ENABLE_PKT_DROPS: 'true' });
   });
   afterEach(async () => {
@@ -170,13 +170,13 @@ describe.skipIf(requireRoot())('drops', () => {
   test('a source that is not reached this way', async () => {
     lab.inside(server, 'sysctl', '-qw', 'net.ipv4.conf.all.rp_filter=1');
     const before = lab.snmp(server, 'TcpExt', 'IPReversePathFilter');
-    const frame = ethernet(
-      EtherType.ipv4,
-      ipv4(Proto.udp, udp(10, 40000, PORT), { source: [192, 0, 2, 7], target: [10, 9, 0, 2] }),
+    const frame = addressed(
+      ethernet(
+        EtherType.ipv4,
+        ipv4(Proto.udp, udp(10, 40000, PORT), { source: [192, 0, 2, 7], target: [10, 9, 0, 2] }),
+      ),
+      lab.macOf(server, far),
     );
-    withChecksum(frame);
-    const mac = Buffer.from(macOf(server, far).replaceAll(':', ''), 'hex');
-    mac.copy(frame, 0);
     ip('-n', server, 'route', 'add', 'blackhole', '192.0.2.0/24');
 
     await lab.frames(client, near, [frame, frame, frame]);
@@ -189,11 +189,6 @@ describe.skipIf(requireRoot())('drops', () => {
     });
     expect(flow!.PktDropPackets).toBe(3);
   });
-
-  function macOf(namespace: string, device: string): string {
-    const text = ip('-n', namespace, '-j', 'link', 'show', 'dev', device);
-    return (JSON.parse(text) as [{ address: string }])[0].address;
-  }
 
   test('another program at the same hook drops', async () => {
     // Classic BPF of one instruction: return 2, which is TC_ACT_SHOT.
@@ -230,11 +225,3 @@ describe.skipIf(requireRoot())('drops', () => {
     });
   });
 });
-
-/** Of the IPv4 header that starts behind the Ethernet one (RFC 1071). */
-function withChecksum(frame: Buffer): void {
-  let sum = 0;
-  for (let at = 14; at < 34; at += 2) sum += frame.readUInt16BE(at);
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
-  frame.writeUInt16BE(sum ^ 0xffff, 24);
-}
