@@ -12,6 +12,7 @@
 #include "parse.h"
 #include "processes.h"
 #include "tcp.h"
+#include "tunnel.h"
 #include "wire.h"
 
 /*
@@ -25,4 +26,6 @@ static __always_inline void inspect(struct __sk_buff *skb, const struct packet *
 		note_trouble(flow, packet);
 	if (config.process_at)
 		note_process(skb, packet, flow);
+	if (config.tunnel_at)
+		note_tunnel(skb, packet, flow);
 }

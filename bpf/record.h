@@ -55,15 +55,17 @@ static __always_inline void describe(struct flow_metrics *flow, struct __sk_buff
 				     const struct packet *packet, __u64 slot, __u64 now, bool egress,
 				     bool has_l2)
 {
+	__u32 link = config.tunnel_at ? packet->inner_l2 : 0;
+
 	flow->start_ns = now;
 	flow->vlan_id = packet->vlan_id;
 	flow->first_direction = egress;
 	flow->eth_protocol = packet->eth_protocol;
 	*(__u64 *)&flow->observed[0] = slot;
 	flow->sampling = config.sampling;
-	if (has_l2) {
+	if (has_l2 || (config.tunnel_at && packet->inner_l2)) {
 		__u8 copy[2 * ETH_ALEN];
-		const __u8 *macs = peek(skb, 0, copy, sizeof(copy));
+		const __u8 *macs = peek(skb, link, copy, sizeof(copy));
 
 		if (macs) {
 			__builtin_memcpy(flow->dst_mac, macs, ETH_ALEN);
@@ -142,6 +144,10 @@ static __always_inline void sight(struct __sk_buff *skb, const struct packet *pa
 {
 	struct flow_metrics *flow = find_flow(&packet->key);
 
-	if (flow)
-		note_interface(flow, interface_slot(skb, egress), wire_of(skb, packet->headers));
+	if (!flow)
+		return;
+	note_interface(flow, interface_slot(skb, egress), wire_of(skb, packet->headers));
+	/* It may have been counted before it was wrapped. */
+	if (config.tunnel_at)
+		note_tunnel(skb, packet, flow);
 }

@@ -147,6 +147,14 @@ struct process_metrics {
 	__u8 pad[3];
 };
 
+enum tunnel_type {
+	TUNNEL_VXLAN = 1,
+	TUNNEL_GENEVE = 2,
+};
+
+/* UDP ports that a kind of tunnel may have. */
+#define TUNNEL_PORTS_MAX 4
+
 /* What the packets of the flow, an inner one, were wrapped in. */
 struct tunnel_metrics {
 	__u8 src_ip[16];
@@ -244,6 +252,8 @@ struct config {
 	__u16 openssl_at;
 	__u16 filter_at;
 	__u16 dns_port; /* besides 53 */
+	__u16 vxlan_ports[TUNNEL_PORTS_MAX]; /* 0: none */
+	__u16 geneve_ports[TUNNEL_PORTS_MAX];
 	__u8 has_netns_cookie; /* the kernel lets programs see the device's namespace (Linux 6.2) */
 	__u8 quic_mode; /* 1: port 443, 2: any */
 	__u8 event_group; /* of psample */

@@ -181,6 +181,9 @@ const features = {
     'TCP retransmissions, resets, failed connects, closed windows and handshake times',
   ),
   enableProcesses: flag('ENABLE_PROCESSES', false, 'process, control group and container'),
+  tunnelInnerFlows: flag('TUNNEL_INNER_FLOWS', false, 'flows inside of VXLAN and Geneve tunnels'),
+  tunnelVxlanPorts: list('TUNNEL_VXLAN_PORTS', '4789,8472', 'UDP ports of VXLAN, up to 4'),
+  tunnelGenevePorts: list('TUNNEL_GENEVE_PORTS', '6081', 'UDP ports of Geneve, up to 4'),
   enableDnsTracking: flag('ENABLE_DNS_TRACKING', false, 'DNS names, answers and latencies'),
   enablePca: flag('ENABLE_PCA', false, 'capture packets instead of flows'),
   enableNetworkEventsMonitoring: flag(

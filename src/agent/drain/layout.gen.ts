@@ -48,7 +48,9 @@ export const statValue = {
 
 /** Byte offsets in `struct config`. */
 export const config = {
-  sizeBytes: 48,
+  sizeBytes: 64,
+  vxlanPortsMax: 4,
+  genevePortsMax: 4,
   sampling: 0, // 4 B
   wakeEntries: 4, // 4 B
   rttAt: 8, // 2 B
@@ -65,11 +67,13 @@ export const config = {
   opensslAt: 30, // 2 B
   filterAt: 32, // 2 B
   dnsPort: 34, // 2 B
-  hasNetnsCookie: 36, // 1 B
-  quicMode: 37, // 1 B
-  eventGroup: 38, // 1 B
-  filterRules: 39, // 1 B
-  filterSamples: 40, // 1 B
+  vxlanPorts: 36, // 8 B, 4 elements
+  genevePorts: 44, // 8 B, 4 elements
+  hasNetnsCookie: 52, // 1 B
+  quicMode: 53, // 1 B
+  eventGroup: 54, // 1 B
+  filterRules: 55, // 1 B
+  filterSamples: 56, // 1 B
 } as const;
 
 /** Byte offsets in `struct message`. */
@@ -223,4 +227,10 @@ export const ifindexSeen = {
 export const messageKind = {
   dns: 1,
   tls: 2,
+} as const;
+
+/** `enum tunnel_type`. */
+export const tunnelType = {
+  vxlan: 1,
+  geneve: 2,
 } as const;
