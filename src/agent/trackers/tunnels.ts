@@ -22,7 +22,8 @@ export const tunnels: FeatureSpec = {
       [config.tunnelVxlanPorts, layout.vxlanPorts],
       [config.tunnelGenevePorts, layout.genevePorts],
     ] as const) {
-      for (const [index, port] of ports.entries()) view.setUint16(at + index * 2, Number(port), true);
+      for (const [index, port] of ports.entries())
+        view.setUint16(at + index * 2, Number(port), true);
     }
   },
   tracker: (_deps, at) => ({

@@ -98,7 +98,9 @@ describe.skipIf(requireRoot())('processes', () => {
   /** A new control group below the root of cgroup v2. */
   function makeGroup(...parts: readonly string[]): { folder: string; path: string } {
     const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n');
-    const root = mounts.map((line) => line.split(' ')).find(([, , type]) => type === 'cgroup2')![1]!;
+    const root = mounts
+      .map((line) => line.split(' '))
+      .find(([, , type]) => type === 'cgroup2')![1]!;
     let folder = root;
     for (const part of parts) {
       folder = join(folder, part);
@@ -186,6 +188,8 @@ describe.skipIf(requireRoot())('processes', () => {
     await received;
 
     const { there } = await flows();
-    expect(there).toMatchObject([{ SrcAddr: '10.9.0.77', ProcessId: receiver.pid, ProcessName: 'receiver' }]);
+    expect(there).toMatchObject([
+      { SrcAddr: '10.9.0.77', ProcessId: receiver.pid, ProcessName: 'receiver' },
+    ]);
   });
 });

@@ -29,7 +29,10 @@ const ETHERNET = 0x6558;
 const VXLAN = 4789;
 const GENEVE = 6081;
 
-const inside4 = ipv4(Proto.tcp, tcp(Flag.syn), { source: [172, 16, 0, 1], target: [172, 16, 0, 2] });
+const inside4 = ipv4(Proto.tcp, tcp(Flag.syn), {
+  source: [172, 16, 0, 1],
+  target: [172, 16, 0, 2],
+});
 const frame4 = ethernet(EtherType.ipv4, inside4);
 const frame6 = ethernet(EtherType.ipv6, ipv6(Proto.udp, udp(4)));
 const tagged = ethernet(EtherType.vlan, vlanTag(7, EtherType.ipv4, inside4));
@@ -62,7 +65,14 @@ describe.skipIf(requireRoot()).each(['flows_test', 'flows_copy_test'] as const)(
   test.each([
     ['IPv4 in VXLAN', on4(VXLAN, vxlan(42, frame4)), `${INNER4},40000,443,6,0,0`, OUTER4, 42, 1],
     ['on the older port', on4(8472, vxlan(1, frame4)), `${INNER4},40000,443,6,0,0`, OUTER4, 1, 1],
-    ['IPv6 in VXLAN', on4(VXLAN, vxlan(0xffffff, frame6)), `${V6},40000,53,17,0,0`, OUTER4, 0xffffff, 1],
+    [
+      'IPv6 in VXLAN',
+      on4(VXLAN, vxlan(0xffffff, frame6)),
+      `${V6},40000,53,17,0,0`,
+      OUTER4,
+      0xffffff,
+      1,
+    ],
     ['VXLAN over IPv6', on6(VXLAN, vxlan(42, frame4)), `${INNER4},40000,443,6,0,0`, V6, 42, 1],
     ['Geneve', on4(GENEVE, geneve(7, ETHERNET, frame4)), `${INNER4},40000,443,6,0,0`, OUTER4, 7, 2],
     [
@@ -120,7 +130,11 @@ describe.skipIf(requireRoot()).each(['flows_test', 'flows_copy_test'] as const)(
     ['a fragment', on4(VXLAN, vxlan(1, frame4), { moreFragments: true, id: 9 }), VXLAN],
     ['an unknown kind in Geneve', on4(GENEVE, geneve(1, 0x1234, frame4)), GENEVE],
     ['another port', on4(4790, vxlan(1, frame4)), 4790],
-    ['the answer’s port', ethernet(EtherType.ipv4, ipv4(17, datagram(53, vxlan(1, frame4), VXLAN))), 53],
+    [
+      'the answer’s port',
+      ethernet(EtherType.ipv4, ipv4(17, datagram(53, vxlan(1, frame4), VXLAN))),
+      53,
+    ],
   ])('%s: the flow is the outer one', async (_what, frame, port) => {
     native.testRun(datapath, { program: 'test_ingress_l2', frame });
 

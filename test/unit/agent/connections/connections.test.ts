@@ -145,7 +145,10 @@ describe('why the record was made', () => {
 
 describe('the table of conversations', () => {
   const octet = fc.integer({ min: 0, max: 255 });
-  const end = fc.record({ host: fc.integer({ min: 1, max: 3 }), port: fc.integer({ max: 0xffff, min: 0 }) });
+  const end = fc.record({
+    host: fc.integer({ min: 1, max: 3 }),
+    port: fc.integer({ max: 0xffff, min: 0 }),
+  });
   const flow = fc.record({ a: end, b: end, protocol: fc.constantFrom(6, 17), net: octet });
 
   function keysOf(flows: readonly FakeFlow[]): Uint32Array {
