@@ -26,12 +26,12 @@ export class ControlGroups {
   readonly #root: string | undefined;
   readonly #paths = new Map<number, string>();
 
-  /** `mounts`: as /proc/self/mounts. Where v1 is in use, too, v2 is mounted at a place of its own. */
+  /** `mounts`: as /proc/self/mounts. Beside v1, v2 is mounted at a place of its own. */
   constructor(mounts = '/proc/self/mounts') {
     this.#root = findMount(mounts);
   }
 
-  /** Below the root of v2, `/` being the root itself; empty: there is none, or none any more. */
+  /** Below the root of v2, which is `/` itself; empty: there is none, or none any more. */
   pathOf(id: number): string {
     const known = this.#paths.get(id);
     if (known !== undefined) return known;
