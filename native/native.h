@@ -102,13 +102,20 @@ struct object {
 	int references;
 	bool closed;
 	bool swapping;
-	int active; /* which flow map hooks write to */
+	int active; /* which flow map hooks write to, or ACTIVE_UNKNOWN */
 	int next_attachment;
 	struct attachment *attachments;
 	struct cursor *cursors;
 	struct ring *rings;
 };
 
+/* Of maps that somebody else has made, until the first swap. */
+#define ACTIVE_UNKNOWN (-1)
+
+/* While no object is being loaded, libbpf prints nothing. */
+void silence_libbpf(void);
+/* Takes the libbpf object over. */
+napi_value wrap_object(napi_env env, struct bpf_object *bpf, int active);
 bool get_object(napi_env env, napi_value value, struct object **into);
 void release_object(struct object *object);
 /* -1 and a thrown error when there is no such map or program. */
@@ -123,6 +130,10 @@ napi_value possible_cpus(napi_env env, napi_callback_info info);
 napi_value test_run(napi_env env, napi_callback_info info);
 napi_value program_stats(napi_env env, napi_callback_info info);
 
+/* TCX came with Linux 6.6; the headers and libbpf that we build on may be older. */
+#define TCX_INGRESS 46
+#define TCX_EGRESS 47
+
 /* --- attach.c ------------------------------------------------------------------------------- */
 
 /* Takes the attachment over under a new id, which it returns as a number. */
@@ -130,6 +141,24 @@ napi_value keep_attachment(napi_env env, struct object *object, struct attachmen
 void detach_all(struct object *object);
 napi_value attach(napi_env env, napi_callback_info info);
 napi_value detach(napi_env env, napi_callback_info info);
+
+/* --- pinned.c ------------------------------------------------------------------------------- */
+
+/* Which of the flow maps hooks write to; the last one when it is neither. */
+bool find_active(struct bpf_map *current, struct bpf_map *const flows[FLOW_MAPS], int *active,
+		 struct failure *failure);
+napi_value open_unloaded(napi_env env, napi_callback_info info);
+napi_value adopt_pinned(napi_env env, napi_callback_info info);
+
+/* --- inspect.c ------------------------------------------------------------------------------ */
+
+napi_value list_maps(napi_env env, napi_callback_info info);
+napi_value list_tcx(napi_env env, napi_callback_info info);
+napi_value has_tc(napi_env env, napi_callback_info info);
+
+/* --- privileges.c --------------------------------------------------------------------------- */
+
+napi_value drop_capabilities(napi_env env, napi_callback_info info);
 
 /* --- probe.c -------------------------------------------------------------------------------- */
 
