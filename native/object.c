@@ -111,12 +111,12 @@ bool get_object(napi_env env, napi_value value, struct object **into)
 int map_fd(napi_env env, struct object *object, const char *name)
 {
 	struct bpf_map *map = bpf_object__find_map_by_name(object->bpf, name);
-	struct failure failure = { .code = ENOENT, .call = "find map" };
+	struct failure failure = { .code = ENOENT, .call = map ? "map is not pinned" : "find map" };
+	int fd = map ? bpf_map__fd(map) : -1;
 
-	if (map)
-		return bpf_map__fd(map);
-	throw_failure(env, &failure);
-	return -1;
+	if (fd < 0)
+		throw_failure(env, &failure);
+	return fd;
 }
 
 int program_fd(napi_env env, struct object *object, const char *name)

@@ -223,7 +223,10 @@ napi_value drop_capabilities(napi_env env, napi_callback_info info)
 	sem_init(&order.answered, 0, 0);
 	if (install(&before, &failure)) {
 		drop_everywhere(&failure);
-		syscall(SYS_rt_sigaction, SIGNAL_OF_SETXID, &before, NULL, sizeof(before.mask));
+		/* A thread that has not answered may still: glibc's handler would not know what of. */
+		if (failure.code != ETIMEDOUT)
+			syscall(SYS_rt_sigaction, SIGNAL_OF_SETXID, &before, NULL,
+				sizeof(before.mask));
 	}
 	/* This thread last: it makes none while it is here. */
 	error = drop_here(order.keep);

@@ -8,14 +8,18 @@ import { checkAgentConfig } from './check.ts';
 import type { AgentConfig } from './config.ts';
 import { type Accounting, Ledger } from './drain/accounting.ts';
 import { Drainer } from './drain/drainer.ts';
+import { VitalSigns, type Vitals } from './drain/vitals.ts';
 import { InterfaceNames } from './interfaces/names.ts';
 import { SocketHub } from './interfaces/socket-hub.ts';
 import { type InterfaceRow, InterfaceTracker } from './interfaces/tracker.ts';
 import { Hooks } from './loader/hooks.ts';
+import { ManagedHooks } from './loader/managed-hooks.ts';
 import type { BpfObject, Native } from './loader/native.ts';
-import { type LoadedObject, loadDatapath, WAKE_MAP } from './loader/object.ts';
+import { FLOW_MAPS, type LoadedObject, loadDatapath, WAKE_MAP } from './loader/object.ts';
+import { openPinned } from './loader/pinned.ts';
 import { type AttachedFeatures, attachFeatures, type FeatureStatus } from './loader/probes.ts';
 import { type AgentMetrics, declareMetrics } from './metrics.ts';
+import { type Capability, NEEDED_TO_RUN } from './privileges.ts';
 import type { Tracker } from './trackers/tracker.ts';
 
 export interface AgentDeps {
@@ -43,12 +47,16 @@ export interface AgentStatus {
   readonly features: readonly FeatureStatus[];
   /** Undefined before the datapath is loaded. */
   readonly accounting: Accounting | undefined;
+  /** Undefined while it does not run. */
+  readonly vitals: Vitals | undefined;
 }
 
 export interface Agent extends Component {
   status(): AgentStatus;
   /** Hands over, now, all flows counted before the call. */
   drainNow(): Promise<void>;
+  /** What it goes on to need of those capabilities that it was started with. */
+  capabilities(): readonly Capability[];
 }
 
 /** Watches interfaces with eBPF and hands on what passes them as batches of flows. */
@@ -60,6 +68,7 @@ interface Running {
   readonly object: BpfObject;
   readonly hub: SocketHub;
   readonly ledger: Ledger;
+  readonly vitals: VitalSigns;
   readonly drainer: Drainer;
   readonly tracker: InterfaceTracker;
   readonly attached: AttachedFeatures;
@@ -86,7 +95,8 @@ class HostAgent implements Agent {
     if (agent.warning !== undefined) log.warn({ address: agent.address }, agent.warning);
     signal.throwIfAborted();
 
-    const loaded = loadDatapath(native, this.#deps.object, this.#config);
+    const open = this.#config.ebpfProgramManagerMode ? openPinned : loadDatapath;
+    const loaded = open(native, this.#deps.object, this.#config);
     if (!loaded.knowsNamespaces) {
       log.info('the kernel does not tell hooks their network namespace: names go by index alone');
     }
@@ -119,14 +129,21 @@ class HostAgent implements Agent {
 
   status(): AgentStatus {
     const running = this.#running;
-    if (running === undefined)
-      return { interfaces: [], features: [], accounting: this.#accounting };
+    if (running === undefined) {
+      return { interfaces: [], features: [], accounting: this.#accounting, vitals: undefined };
+    }
     running.ledger.refresh();
     return {
       interfaces: running.tracker.rows(),
       features: running.attached.statuses,
       accounting: running.ledger.view(),
+      vitals: running.vitals.view(),
     };
+  }
+
+  capabilities(): readonly Capability[] {
+    const features = this.#running?.attached.features ?? [];
+    return [...NEEDED_TO_RUN, ...features.flatMap(({ spec }) => spec.capabilities?.run ?? [])];
   }
 
   async drainNow(): Promise<void> {
@@ -156,9 +173,15 @@ class HostAgent implements Agent {
     const names = new InterfaceNames();
     const hub = new SocketHub(native);
     const ledger = new Ledger(native, object, metrics);
+    const probes = attached.features.flatMap((feature) =>
+      feature.probes.map(({ program }) => program),
+    );
+    const { maxEntries } = native.describeMap(object, FLOW_MAPS[0]);
+    const vitals = new VitalSigns({ ...shared, probes }, maxEntries);
     const drainer = new Drainer({
       ...shared,
       ledger,
+      vitals,
       names,
       take,
       emit,
@@ -169,11 +192,13 @@ class HostAgent implements Agent {
     const tracker = new InterfaceTracker(this.#config, {
       ...shared,
       hub,
-      hooks: new Hooks(this.#config, shared),
+      hooks: this.#config.ebpfProgramManagerMode
+        ? new ManagedHooks(this.#config)
+        : new Hooks(this.#config, shared),
       names,
       knowsNamespaces,
       namespaceDirectory: this.#deps.namespaceDirectory ?? '/var/run/netns',
     });
-    return { object, hub, ledger, drainer, tracker, attached, trackers };
+    return { object, hub, ledger, vitals, drainer, tracker, attached, trackers };
   }
 }

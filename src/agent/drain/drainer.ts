@@ -10,6 +10,7 @@ import type { Tracker } from '../trackers/tracker.ts';
 import type { Ledger } from './accounting.ts';
 import { DrainBuffer, type DrainFacts, type DrainReason } from './buffer.ts';
 import { decodeFlows, sumFlows } from './decode.ts';
+import type { VitalSigns } from './vitals.ts';
 
 export interface DrainerDeps {
   readonly native: Native;
@@ -19,6 +20,7 @@ export interface DrainerDeps {
   readonly log: Log;
   readonly metrics: AgentMetrics;
   readonly ledger: Ledger;
+  readonly vitals: VitalSigns;
   readonly names: InterfaceNames;
   /** An empty batch, of the columns that are wanted. */
   readonly take: () => FlowBatch;
@@ -109,7 +111,7 @@ export class Drainer {
   }
 
   async #drainOnce(reason: DrainReason): Promise<void> {
-    const { native, object, clock, metrics, ledger, trackers } = this.#deps;
+    const { native, object, clock, metrics, ledger, trackers, vitals } = this.#deps;
     const startMs = clock.monotonicMs();
     const map = FLOW_MAPS[await native.swap(object)];
     const facts = this.#facts(reason);
@@ -126,7 +128,7 @@ export class Drainer {
     metrics.evictions.inc({ source: 'hashmap', reason });
     metrics.evictedFlows.inc({ source: 'hashmap', reason }, flows);
     metrics.bufferSize.set({ name: 'flowmap' }, flows);
-    metrics.drainSeconds.observe((clock.monotonicMs() - startMs) / 1000);
+    vitals.drained(map, flows, clock.monotonicMs() - startMs);
   }
 
   /** One for the whole drain, so that equal times stay equal. */

@@ -4,7 +4,7 @@ import { explain, NetobservError } from '../../base/errors.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { AgentConfig } from '../config.ts';
 import { AGENT_ERRORS } from '../errors.ts';
-import type { AttachMode, Direction, Hooks } from '../loader/hooks.ts';
+import type { Direction, HookMode, Hooks } from '../loader/hooks.ts';
 import type { Native } from '../loader/native.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { InterfaceNames } from './names.ts';
@@ -21,7 +21,7 @@ export interface InterfaceRow {
   readonly index: number;
   /** Name of the network namespace, empty for the host's. */
   readonly namespace: string;
-  readonly mode: AttachMode;
+  readonly mode: HookMode;
   readonly directions: readonly Direction[];
 }
 
@@ -33,7 +33,7 @@ export type TrackerConfig = Pick<
 export interface TrackerDeps {
   readonly native: Native;
   readonly hub: SocketHub;
-  readonly hooks: Hooks;
+  readonly hooks: Pick<Hooks, 'attach' | 'detach'>;
   readonly names: InterfaceNames;
   /** False: hooks do not know their namespace. */
   readonly knowsNamespaces: boolean;

@@ -1,7 +1,8 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { agentOptions } from '../../agent/config.ts';
-import { duration, size, text } from '../../config/options.ts';
+import { featureNames } from '../../agent/trackers/choose.ts';
+import { duration, list, size, text } from '../../config/options.ts';
 import { consoleOptions } from '../../console/server/config.ts';
 
 const storeOptions = {
@@ -19,7 +20,16 @@ const storeOptions = {
   storeMemoryBytes: size('NETOBSERV_STORE_MEMORY', '256MiB', 'memory of the database'),
 };
 
-export const upOptions = { ...consoleOptions, ...storeOptions, ...agentOptions };
+/** For whoever would rather name features than variables. */
+export const featureOptions = {
+  features: list(
+    'NETOBSERV_FEATURES',
+    '',
+    `what is looked at besides addresses and sizes, or all: ${featureNames().join(', ')}`,
+  ),
+};
+
+export const upOptions = { ...consoleOptions, ...storeOptions, ...featureOptions, ...agentOptions };
 
 /** Described by `--help`; the others only by `--help-all`. */
 export const UP_COMMON: readonly (keyof typeof upOptions)[] = [
@@ -31,6 +41,7 @@ export const UP_COMMON: readonly (keyof typeof upOptions)[] = [
   'excludeInterfaces',
   'direction',
   'sampling',
+  'features',
   'cacheActiveTimeoutMs',
   'cacheMaxFlows',
   'metricsEnable',
