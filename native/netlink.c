@@ -24,6 +24,14 @@
 #define NETLINK_BUFFER_BYTES (4 * 1024 * 1024)
 #define DUMP_BYTES (32 * 1024)
 
+static bool is_same_file(int one, int other)
+{
+	struct stat first, second;
+
+	return !fstat(one, &first) && !fstat(other, &second) && first.st_dev == second.st_dev &&
+	       first.st_ino == second.st_ino;
+}
+
 bool enter_netns(int netns, struct visit *visit, struct failure *failure)
 {
 	visit->home = -1;
@@ -32,6 +40,12 @@ bool enter_netns(int netns, struct visit *visit, struct failure *failure)
 	visit->home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 	if (visit->home < 0)
 		return fail(failure, errno, "open own network namespace");
+	/* To stay where one is takes no right. */
+	if (is_same_file(netns, visit->home)) {
+		close(visit->home);
+		visit->home = -1;
+		return true;
+	}
 	if (setns(netns, CLONE_NEWNET)) {
 		fail(failure, errno, "setns");
 		close(visit->home);
