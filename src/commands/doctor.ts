@@ -1,6 +1,7 @@
 import { agentDeprecations, agentOptions } from '../agent/config.ts';
 import { type Examination, examineDatapath } from '../agent/loader/examine.ts';
 import type { Native } from '../agent/loader/native.ts';
+import { withFeatures } from '../agent/trackers/choose.ts';
 import { FEATURES } from '../agent/trackers/table.ts';
 import { NetobservError } from '../base/errors.ts';
 import { bpfObject, loadNative } from './assets.ts';
@@ -10,15 +11,21 @@ import type { Command, CommandContext, Flags } from './command.ts';
 import { hostFacts, viewHost } from './doctor/host-facts.ts';
 import { type DoctorReport, type FeatureReport, reportText } from './doctor/report.ts';
 import { CommandError } from './errors.ts';
+import { featureOptions } from './features.ts';
 import { addOptions, readConfig } from './options.ts';
 
 const COLUMNS_MAX = 100;
 const OUTPUTS = ['text', 'json'] as const;
 
+const doctorOptions = { ...featureOptions, ...agentOptions };
+
+/** What memory depends on, and how hooks are attached. */
+const DOCTOR_COMMON = ['features', 'cacheMaxFlows', 'tcAttachMode', 'direction'] as const;
+
 /** Tries out what a capture would need, and says what was found. */
 export const doctor: Command = {
   builder: (yargs, context) =>
-    addOptions(yargs, agentOptions, ['cacheMaxFlows', 'tcAttachMode', 'direction'], context)
+    addOptions(yargs, doctorOptions, DOCTOR_COMMON, context)
       .option('output', {
         alias: 'o',
         describe: `for people or for programs: ${OUTPUTS.join(', ')}`,
@@ -30,7 +37,8 @@ export const doctor: Command = {
 
   async handler(flags, context) {
     const output = outputOf(flags);
-    const { config } = await readConfig(agentOptions, flags, context, agentDeprecations);
+    const loaded = await readConfig(doctorOptions, flags, context, agentDeprecations);
+    const config = withFeatures(loaded.config, loaded.config.features);
     const native = loadNative(context.env);
     const missing = missingCapabilities(readHostFile);
     const found = await examine(native, config, missing.length > 0);

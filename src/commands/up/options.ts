@@ -1,9 +1,9 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { agentOptions } from '../../agent/config.ts';
-import { featureNames } from '../../agent/trackers/choose.ts';
-import { duration, list, size, text } from '../../config/options.ts';
+import { duration, size, text } from '../../config/options.ts';
 import { consoleOptions } from '../../console/server/config.ts';
+import { featureOptions } from '../features.ts';
 
 const storeOptions = {
   data: text(
@@ -18,15 +18,6 @@ const storeOptions = {
     'disk space at which the oldest are dropped',
   ),
   storeMemoryBytes: size('NETOBSERV_STORE_MEMORY', '256MiB', 'memory of the database'),
-};
-
-/** For whoever would rather name features than variables. */
-export const featureOptions = {
-  features: list(
-    'NETOBSERV_FEATURES',
-    '',
-    `what is looked at besides addresses and sizes, or all: ${featureNames().join(', ')}`,
-  ),
 };
 
 export const upOptions = { ...consoleOptions, ...storeOptions, ...featureOptions, ...agentOptions };
