@@ -118,7 +118,7 @@ struct quic_metrics {
 	__u8 pad[2];
 };
 
-/* What address translation makes of the flow; zone and addresses as connection tracking has them. */
+/* What address translation makes of the flow, as connection tracking has it. */
 struct nat_metrics {
 	__u8 src_ip[16];
 	__u8 dst_ip[16];
