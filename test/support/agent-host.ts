@@ -100,7 +100,7 @@ export function loadNative(): Native {
 
 export async function startAgent(
   env: Readonly<Record<string, string>>,
-  batches: Partial<Pick<AgentDeps, 'take' | 'emit'>> = {},
+  batches: Partial<Pick<AgentDeps, 'take' | 'emit' | 'native'>> = {},
 ): Promise<AgentHost> {
   const flows: FlowView[] = [];
   const metrics = createMetrics('');
