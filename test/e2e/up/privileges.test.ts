@@ -20,11 +20,13 @@ const NET_ADMIN = 1n << 12n;
 const SYS_ADMIN = 1n << 21n;
 const BPF = 1n << 39n;
 
+const NOBODY = 65_534;
+
 /** Everything but the folder for unpacking becomes read-only, which is made sure of. */
 const READ_ONLY = `
 set -e
 mount --make-rprivate /
-mount -t tmpfs -o mode=1777 tmpfs "$NETOBSERV_CACHE_DIR"
+mount -t tmpfs -o "mode=0700,uid=$USER_ID" tmpfs "$NETOBSERV_CACHE_DIR"
 while read -r _ place type _; do
   case "$place" in /proc*|/sys*|/dev*|"$NETOBSERV_CACHE_DIR") continue;; esac
   mount -o remount,bind,ro "$place"
@@ -59,13 +61,13 @@ describe.skipIf(requireRoot())('rights', () => {
     rmSync(cache, { recursive: true });
   });
 
-  async function start(rights: readonly string[]): Promise<void> {
+  async function start(rights: readonly string[], userId = 0): Promise<void> {
     const within = ['ip', 'netns', 'exec', inside, 'sh', '-c', READ_ONLY, 'sh', ...rights];
     const options = ['--listen', '127.0.0.1:0', '--data', 'memory', '--interfaces', ONLY_TESTS];
     const often = ['--cache-active-timeout', '200ms', '--enable-rtt', '--log-level', 'info'];
     program = startProgram(['up', ...options, ...often], {
       command: [...within, ...programCommand()],
-      env: { PATH: process.env.PATH, NETOBSERV_CACHE_DIR: cache },
+      env: { PATH: process.env.PATH, NETOBSERV_CACHE_DIR: cache, USER_ID: `${userId}` },
     });
     url = await consoleAddress(program);
   }
@@ -106,17 +108,18 @@ describe.skipIf(requireRoot())('rights', () => {
   }
 
   test.each([
-    ['root', ['setpriv', ...SETS.split(' ')]],
+    ['root', 0, ['setpriv', ...SETS.split(' ')]],
     [
       'nobody',
+      NOBODY,
       [
-        ...['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'],
+        ...['setpriv', '--reuid', `${NOBODY}`, '--regid', `${NOBODY}`, '--clear-groups'],
         ...[...SETS.split(' '), `--ambient-caps=${JUST_THREE}`],
       ],
     ],
-  ])('%s with three capabilities captures, and gives one of them up', async (_who, rights) => {
+  ])('%s with three capabilities captures, and gives one of them up', async (_who, id, rights) => {
     new LabPair(lab, inside, outside);
-    await start(rights);
+    await start(rights, id);
 
     expect(get<StatusResponse>('/api/status').agent.features).toEqual([
       { name: 'rtt', state: 'on' },
