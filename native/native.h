@@ -90,9 +90,14 @@ struct object {
 	bool closed;
 	bool swapping;
 	int active; /* which flow map hooks write to */
+	struct cursor *cursors;
+	/*
+	 * Held for all of an attachment's coming or going: the kernel does one at a time anyway, and
+	 * the duty to remove a qdisc must not change hands meanwhile. Guards `closed` and what follows.
+	 */
+	pthread_mutex_t attaching;
 	int next_attachment;
 	struct attachment *attachments;
-	struct cursor *cursors;
 };
 
 bool get_object(napi_env env, napi_value value, struct object **into);
@@ -109,8 +114,59 @@ napi_value possible_cpus(napi_env env, napi_callback_info info);
 napi_value test_run(napi_env env, napi_callback_info info);
 napi_value program_stats(napi_env env, napi_callback_info info);
 
+/* --- job.c: work off the main thread --------------------------------------------------------- */
+
+/* Filled in on the main thread, run once on a pool thread, settled and freed on the main thread. */
+struct job {
+	napi_async_work work;
+	napi_deferred deferred;
+	/* The caller's buffers, kept from the garbage collector; NULL where there are none. */
+	napi_ref buffers[2];
+	struct object *object;
+	void (*run)(struct job *job);
+	void (*done)(struct job *job);
+	struct failure failure;
+	double result;
+
+	void *data; /* owned: what else the work needs */
+
+	/* Of drains. */
+	int map;
+	struct cursor *cursor;
+	uint8_t *keys;
+	uint8_t *values;
+	uint32_t capacity;
+};
+
+/* NULL and a thrown error when there is no memory. */
+struct job *new_job(napi_env env, struct object *object, void (*run)(struct job *job));
+void free_job(napi_env env, struct job *job);
+/* Returns the promise; on failure frees the job and throws. */
+napi_value start_job(napi_env env, struct job *job);
+
+/* --- hook.c: what comes and goes in the kernel ----------------------------------------------- */
+
+enum anchor { ANCHOR_NONE, ANCHOR_HEAD, ANCHOR_TAIL };
+
+/* What to attach, and where. */
+struct request {
+	int program;
+	int netns; /* own descriptor; -1: the process's */
+	uint32_t ifindex;
+	bool egress;
+	bool tcx;
+	enum anchor anchor;
+};
+
+/* `into` is zeroed by the caller, who closes its `netns` after a failure. */
+bool begin_attachment(const struct request *request, struct attachment *into,
+		      struct failure *failure);
+/* Removes what was attached there, and nothing else; the memory stays the caller's. */
+bool end_attachment(struct object *object, struct attachment *attachment, struct failure *failure);
+
 /* --- attach.c ------------------------------------------------------------------------------- */
 
+/* Closes the object for attaching; waits for what is under way. */
 void detach_all(struct object *object);
 napi_value attach(napi_env env, napi_callback_info info);
 napi_value detach(napi_env env, napi_callback_info info);

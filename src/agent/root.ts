@@ -8,6 +8,7 @@ import { checkAgentConfig } from './check.ts';
 import type { AgentConfig } from './config.ts';
 import { type Accounting, Ledger } from './drain/accounting.ts';
 import { Drainer } from './drain/drainer.ts';
+import { parseMacPreference } from './interfaces/mac-preference.ts';
 import { InterfaceNames } from './interfaces/names.ts';
 import { SocketHub } from './interfaces/socket-hub.ts';
 import { type InterfaceRow, InterfaceTracker } from './interfaces/tracker.ts';
@@ -29,6 +30,8 @@ export interface AgentDeps {
   readonly emit: (batch: FlowBatch) => boolean;
   /** Folder of named network namespaces; default /var/run/netns. */
   readonly namespaceDirectory?: string;
+  /** Where the kernel shows processes; default /proc. */
+  readonly processDirectory?: string;
   /** Default: the machine's. */
   readonly addresses?: HostAddresses;
   /** CLOCK_MONOTONIC, milliseconds. */
@@ -82,7 +85,7 @@ class HostAgent implements Agent {
 
     const loaded = loadDatapath(native, this.#deps.object, this.#config);
     if (!loaded.knowsNamespaces) {
-      log.info('the kernel does not tell hooks their network namespace: names go by index alone');
+      log.info('the kernel does not tell hooks their network namespace: names go by index and MAC');
     }
     const running = this.#open(loaded, agent.address);
     this.#running = running;
@@ -135,7 +138,10 @@ class HostAgent implements Agent {
     const { object, knowsNamespaces } = loaded;
     const metrics = this.#metrics;
     const shared = { native, object, clock, log, metrics };
-    const names = new InterfaceNames();
+    const preferences = this.#config.preferredInterfaceForMacPrefix
+      .map(parseMacPreference)
+      .filter((preference) => typeof preference !== 'string');
+    const names = new InterfaceNames({ exact: knowsNamespaces, preferences });
     const hub = new SocketHub(native);
     const ledger = new Ledger(native, object, metrics);
     const drainer = new Drainer({
@@ -152,8 +158,8 @@ class HostAgent implements Agent {
       hub,
       hooks: new Hooks(this.#config, shared),
       names,
-      knowsNamespaces,
       namespaceDirectory: this.#deps.namespaceDirectory ?? '/var/run/netns',
+      processDirectory: this.#deps.processDirectory ?? '/proc',
     });
     return { object, hub, ledger, drainer, tracker };
   }

@@ -5,6 +5,7 @@ import { Direction, Protocol } from '../../flow/enums.ts';
 import { type AddressTable, MISSING } from '../../flow/intern.ts';
 import type { InterfaceNames } from '../interfaces/names.ts';
 import { flowKey, flowMetrics, ifindexSeen, observedInterface } from './layout.gen.ts';
+import { interfaceNamesByMac } from './names-by-mac.ts';
 
 // Taken out of their tables once: the loops below compare numbers.
 const { ICMP, TCP, UDP, SCTP, 'IPv6-ICMP': ICMPV6 } = Protocol;
@@ -154,7 +155,9 @@ function decodeMacs(batch: FlowBatch, buffer: DrainBuffer): void {
 function decodeInterfaces(batch: FlowBatch, buffer: DrainBuffer, facts: DrainFacts): void {
   const { length } = batch;
   if (batch.has('Interfaces')) {
-    interfaceNames(batch, buffer.values32, batch.list('Interfaces'), facts.names);
+    const { names } = facts;
+    if (names.exact) interfaceNames(batch, buffer.values32, batch.list('Interfaces'), names);
+    else interfaceNamesByMac(batch, buffer, batch.list('Interfaces'), names);
   }
   if (batch.has('IfDirections')) {
     interfaceDirections(length, buffer.values32, batch.list('IfDirections'));

@@ -1,5 +1,5 @@
 /** The addon itself: errors, lifetimes, and watching descriptors. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { ROOT } from '../../../scripts/steps.ts';
@@ -19,6 +19,19 @@ function errorOf(call: () => unknown): unknown {
     return error;
   }
   throw new Error('nothing was thrown');
+}
+
+/** BPF links that this process holds. */
+function countLinks(): number {
+  const targets = readdirSync('/proc/self/fd').map((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      // The descriptor by which the folder itself was read.
+      return '';
+    }
+  });
+  return targets.filter((target) => target.includes('bpf_link')).length;
 }
 
 describe.skipIf(requireRoot())('addon', () => {
@@ -59,7 +72,7 @@ describe.skipIf(requireRoot())('addon', () => {
     ['an interface that is not there', { ifindex: 2 ** 30 }, 'ENODEV'],
     ['a program that is not loaded', { program: 'flow_sideways' }, 'ENOENT'],
     ['a descriptor that is no namespace', { netns: 0 }, 'EINVAL'],
-  ])('attach to %s', (_why, wrong, code) => {
+  ])('attach to %s', async (_why, wrong, code) => {
     const datapath = loadDatapath();
     const options = {
       program: 'flow_ingress_l2',
@@ -69,8 +82,42 @@ describe.skipIf(requireRoot())('addon', () => {
       anchor: 'none',
       ...wrong,
     } as const;
-    expect(errorOf(() => native.attach(datapath, options))).toMatchObject({ code });
+    await expect(async () => native.attach(datapath, options)).rejects.toMatchObject({ code });
     native.close(datapath);
+  });
+
+  test('an object can be closed while hooks come and go', async () => {
+    const lab = new Lab();
+    labs.push(lab);
+    const name = lab.namespace('closing');
+    ip('-n', name, 'tuntap', 'add', 'dev', 'nbt-tap', 'mode', 'tap');
+    const [link] = JSON.parse(ip('-n', name, '-j', 'link', 'show', 'dev', 'nbt-tap')) as [
+      { ifindex: number },
+    ];
+    const space = native.openNamespace(`/var/run/netns/${name}`);
+    const datapath = loadDatapath();
+    const attach = (): Promise<number> =>
+      native.attach(datapath, {
+        program: 'flow_ingress_l2',
+        ifindex: link.ifindex,
+        direction: 'ingress',
+        mode: 'tcx',
+        anchor: 'none',
+        netns: space.fd,
+      });
+    const id = await attach();
+    const before = countLinks();
+    // More than the pool has threads: some have not begun when the object is closed.
+    const coming = Array.from({ length: 12 }, attach);
+    const going = native.detach(datapath, id);
+    native.closeFd(space.fd);
+    native.close(datapath);
+    const ends = await Promise.allSettled([...coming, going]);
+    expect(ends.filter(({ status }) => status === 'rejected').length).toBeGreaterThan(0);
+    for (const end of ends) {
+      if (end.status === 'rejected') expect(end.reason).toMatchObject({ code: 'EBADF' });
+    }
+    expect(countLinks()).toBe(before - 1);
   });
 
   test('arguments of the wrong kind are type errors', () => {
