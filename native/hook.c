@@ -110,9 +110,15 @@ static bool attach_tc(const struct request *request, struct attachment *into,
 	struct bpf_tc_hook hook = hook_of(into);
 	struct failure ignored = {};
 	int error = bpf_tc_hook_create(&hook);
+	bool has_egress = true;
 
 	if (error && error != -EEXIST)
 		return fail(failure, error, "create clsact qdisc");
+	/* A filter for the egress of an ingress qdisc would be put, silently, on its ingress. */
+	if (error && request->egress && !is_clsact(into->ifindex, &has_egress, failure))
+		return false;
+	if (!has_egress)
+		return fail(failure, EBUSY, "use the qdisc that is there, which has no egress");
 	into->owns_qdisc = !error;
 	error = add_filter(request, into);
 	if (!error)

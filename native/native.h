@@ -186,6 +186,8 @@ bool enter_netns(int netns, struct visit *visit, struct failure *failure);
 void leave_netns(struct visit *visit);
 /* Whether any filter hangs on either side of an interface's clsact qdisc, in this namespace. */
 bool has_tc_filters(int ifindex, bool *result, struct failure *failure);
+/* Whether the qdisc at an interface's ingress is clsact, which has an egress side as well. */
+bool is_clsact(int ifindex, bool *result, struct failure *failure);
 
 napi_value open_namespace(napi_env env, napi_callback_info info);
 napi_value open_netlink(napi_env env, napi_callback_info info);

@@ -116,6 +116,62 @@ bool has_tc_filters(int ifindex, bool *result, struct failure *failure)
 	return listed;
 }
 
+/* The kind of qdisc that a message tells of; NULL when it has none. */
+static const char *kind_of(struct nlmsghdr *message)
+{
+	struct tcmsg *tc = NLMSG_DATA(message);
+	int length = (int)message->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*tc));
+	struct rtattr *attribute = (void *)((char *)tc + NLMSG_ALIGN(sizeof(*tc)));
+
+	for (; RTA_OK(attribute, length); attribute = RTA_NEXT(attribute, length)) {
+		size_t size = RTA_PAYLOAD(attribute);
+		const char *kind = RTA_DATA(attribute);
+
+		if (attribute->rta_type == TCA_KIND && size > 0 && kind[size - 1] == '\0')
+			return kind;
+	}
+	return NULL;
+}
+
+bool is_clsact(int ifindex, bool *result, struct failure *failure)
+{
+	struct {
+		struct nlmsghdr header;
+		struct tcmsg tc;
+	} request = {
+		/* Echo: kernels before 6.0 answer to the whole group otherwise. */
+		.header = { .nlmsg_len = sizeof(request),
+			    .nlmsg_type = RTM_GETQDISC,
+			    .nlmsg_flags = NLM_F_REQUEST | NLM_F_ECHO },
+		.tc = { .tcm_family = AF_UNSPEC, .tcm_ifindex = ifindex,
+			.tcm_parent = TC_H_INGRESS },
+	};
+	char buffer[DUMP_BYTES] __attribute__((aligned(NLMSG_ALIGNTO)));
+	struct nlmsghdr *answer = (void *)buffer;
+	int fd = netlink_socket();
+	ssize_t length = -1;
+	const char *kind;
+
+	*result = false;
+	if (fd < 0)
+		return fail(failure, errno, "socket(AF_NETLINK)");
+	if (send(fd, &request, sizeof(request), 0) >= 0)
+		length = recv(fd, buffer, sizeof(buffer), 0);
+	if (length < 0)
+		fail(failure, errno, "ask for qdisc");
+	close(fd);
+	if (length < 0)
+		return false;
+	if (!NLMSG_OK(answer, length))
+		return fail(failure, EPROTO, "ask for qdisc");
+	if (answer->nlmsg_type == NLMSG_ERROR)
+		return fail(failure, ((struct nlmsgerr *)NLMSG_DATA(answer))->error,
+			    "ask for qdisc");
+	kind = kind_of(answer);
+	*result = kind && strcmp(kind, "clsact") == 0;
+	return true;
+}
+
 static bool cookie_of(int netns, uint64_t *cookie, struct failure *failure)
 {
 	socklen_t size = sizeof(*cookie);

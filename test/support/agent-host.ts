@@ -106,7 +106,7 @@ export function loadNative(): Native {
 
 export async function startAgent(
   env: Readonly<Record<string, string>>,
-  batches: Partial<Pick<AgentDeps, 'take' | 'emit'>> = {},
+  overrides: Partial<Pick<AgentDeps, 'take' | 'emit' | 'native' | 'log'>> = {},
 ): Promise<AgentHost> {
   const flows: FlowView[] = [];
   const metrics = createMetrics('');
@@ -122,7 +122,7 @@ export async function startAgent(
       flows.push(...viewFlows(batch));
       return true;
     },
-    ...batches,
+    ...overrides,
   });
   const accounting = (): Accounting => {
     const view = agent.status().accounting;

@@ -10,6 +10,8 @@ const PROCESSES_PER_TURN = 128;
 const LOOKING_SHARE_MAX = 1 / 50;
 /** Looks that interfaces ask for are at least this far apart. */
 const ASKED_PAUSE_MS = 250;
+/** Bit of linux/capability.h. */
+const CAP_SYS_PTRACE = 19n;
 /** A container's id as its run time shortens it. */
 const SHORT_ID_DIGITS = 12;
 
@@ -23,8 +25,8 @@ export interface ContainerWatchDeps {
   readonly periodMs: number;
   /** Gets everything that is there, after each look. Never called twice at a time. */
   readonly onLook: (residents: Residents) => Promise<void>;
-  /** So many processes do not show their namespace: CAP_SYS_PTRACE is missing. Told once. */
-  readonly onDenied: (processes: number) => void;
+  /** So many processes do not show their namespace; told once. */
+  readonly onDenied: (processes: number, hasCapability: boolean) => void;
   readonly onError: (error: unknown) => void;
 }
 
@@ -120,10 +122,17 @@ export class ContainerWatch {
     }
     if (denied > 0 && !this.#told) {
       this.#told = true;
-      onDenied(denied);
+      onDenied(denied, await hasPtrace(processDirectory));
     }
     return found;
   }
+}
+
+/** Whether this process has CAP_SYS_PTRACE. Security modules may protect processes even so. */
+async function hasPtrace(processDirectory: string): Promise<boolean> {
+  const status = await readFile(join(processDirectory, 'self/status'), 'utf8').catch(() => '');
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0';
+  return ((BigInt(`0x${effective}`) >> CAP_SYS_PTRACE) & 1n) === 1n;
 }
 
 /** Undefined: the process has ended. Synchronous, as a pool thread would cost ten times as much. */

@@ -20,6 +20,10 @@ const OWN_NAMESPACE = '/proc/self/ns/net';
 /** Namespaces without a name that are watched: each costs two descriptors. */
 const RESIDENTS_MAX = 1024;
 
+const NO_PTRACE =
+  'processes do not show their network namespace without the capability SYS_PTRACE: ' +
+  'containers are seen only if their namespace has a name';
+
 /** One watched interface. */
 export interface InterfaceRow {
   readonly name: string;
@@ -151,12 +155,10 @@ export class InterfaceTracker {
         this.#residents = residents;
         return this.#level.request();
       },
-      onDenied: (processes) =>
-        log.warn(
-          { processes },
-          'some processes do not show their network namespace: without the capability SYS_PTRACE, ' +
-            'containers are seen only if their namespace has a name',
-        ),
+      onDenied: (processes, hasCapability) => {
+        if (hasCapability) log.debug({ processes }, 'some processes hide their network namespace');
+        else log.warn({ processes }, NO_PTRACE);
+      },
       onError: (error) => this.#failed('containers could not be looked for', error),
     });
     await this.#containers.start();

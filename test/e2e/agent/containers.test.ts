@@ -1,0 +1,127 @@
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { type AgentHost, startAgent } from '../../support/agent-host.ts';
+import { openDescriptors } from '../../support/descriptors.ts';
+import { ONLY_TESTS } from '../../support/lab-pair.ts';
+import { ip, Lab } from '../../support/netns.ts';
+import { requireRoot } from '../../support/require.ts';
+
+const SOON = { timeout: 10_000, interval: 20 } as const;
+
+function watched(host: AgentHost): string[] {
+  return host.agent
+    .status()
+    .interfaces.map((row) => `${row.namespace}/${row.name}`)
+    .sort();
+}
+
+/** A pair whose far end is in the namespace of a process; both ends are up. */
+function wire(lab: Lab, near: string, pid: number): [string, string] {
+  const [a, b] = [lab.linkName(), lab.linkName()];
+  const peer = ['peer', 'name', b, 'netns', `${pid}`];
+  ip('-n', near, 'link', 'add', a, 'type', 'veth', ...peer);
+  ip('-n', near, 'link', 'set', a, 'up');
+  execFileSync('nsenter', ['-n', '-t', `${pid}`, 'ip', 'link', 'set', b, 'up']);
+  return [a, b];
+}
+
+describe.skipIf(requireRoot())('containers whose network namespace has no name', () => {
+  test('are watched from their first process to their last', async () => {
+    await using lab = new Lab();
+    const near = lab.namespace('near');
+    const early = await lab.container();
+    const [a, b] = wire(lab, near, early);
+    await using host = await startAgent({
+      INTERFACES: ONLY_TESTS,
+      LISTEN_CONTAINERS_PERIOD: '100ms',
+    });
+    expect(watched(host)).toEqual([`${near}/${a}`, `traffic[${early}]/${b}`]);
+    const before = openDescriptors();
+
+    const late = await lab.container();
+    const [c, d] = wire(lab, near, late);
+    await expect
+      .poll(() => watched(host), SOON)
+      .toEqual(
+        [`${near}/${a}`, `${near}/${c}`, `traffic[${early}]/${b}`, `traffic[${late}]/${d}`].sort(),
+      );
+
+    await lab.sweep(near, c, { flows: 4, perSecond: 1000 });
+    await host.agent.drainNow();
+    const flows = host.flows.filter((flow) => flow.DstAddr.startsWith('203.0.113.'));
+    expect(flows.map((flow) => flow.Interfaces)).toEqual(Array(4).fill([c, d]));
+
+    // Nobody may keep the namespace alive: its end of the pair goes, and with it the other end.
+    await lab.end(late);
+    await expect
+      .poll(() => watched(host), SOON)
+      .toEqual([`${near}/${a}`, `traffic[${early}]/${b}`]);
+    await expect.poll(() => ip('-n', near, '-br', 'link').includes(c), SOON).toBe(false);
+    await expect.poll(openDescriptors, SOON).toEqual(before);
+  });
+
+  test('are called by their name when it comes, and are watched once', async () => {
+    await using lab = new Lab();
+    const near = lab.namespace('near');
+    const pid = await lab.container();
+    const [a, b] = wire(lab, near, pid);
+    await using host = await startAgent({
+      INTERFACES: ONLY_TESTS,
+      LISTEN_CONTAINERS_PERIOD: '100ms',
+    });
+    const name = `${near}-later`;
+    ip('netns', 'attach', name, `${pid}`);
+    try {
+      await expect.poll(() => watched(host), SOON).toEqual([`${name}/${b}`, `${near}/${a}`]);
+    } finally {
+      ip('netns', 'del', name);
+    }
+    await expect.poll(() => watched(host), SOON).toEqual([`${near}/${a}`, `traffic[${pid}]/${b}`]);
+    const events = await host.metrics.registry.getSingleMetricAsString('interface_events_total');
+    expect(events).not.toContain('detach');
+  });
+
+  test('are found as soon as the host’s end of their wire is there', async () => {
+    await using lab = new Lab();
+    const near = lab.namespace('near');
+    await using host = await startAgent({
+      INTERFACES: ONLY_TESTS,
+      LISTEN_CONTAINERS_PERIOD: '1h',
+    });
+    const pid = await lab.container();
+    const [a, b] = wire(lab, near, pid);
+    await expect.poll(() => watched(host), SOON).toEqual([`${near}/${a}`, `traffic[${pid}]/${b}`]);
+    // As a run time does at its container's end.
+    await lab.end(pid);
+    ip('-n', near, 'link', 'del', a);
+    await expect.poll(() => watched(host), SOON).toEqual([]);
+  });
+
+  test('are left alone when not asked for', async () => {
+    await using lab = new Lab();
+    const near = lab.namespace('near');
+    const pid = await lab.container();
+    const [a] = wire(lab, near, pid);
+    await using host = await startAgent({ INTERFACES: ONLY_TESTS, LISTEN_CONTAINERS_PERIOD: '0' });
+    expect(watched(host)).toEqual([`${near}/${a}`]);
+  });
+
+  test('without the capability it is said once, and what may be seen is', async () => {
+    await using lab = new Lab();
+    const pid = await lab.container();
+    const program = join(import.meta.dirname, '../../support/look-for-containers.ts');
+    const look = (...wrapper: string[]): { lacking: number[]; pids: number[] } => {
+      const [command, ...args] = [...wrapper, process.execPath, program];
+      return JSON.parse(execFileSync(command!, args, { encoding: 'utf8' }));
+    };
+    expect(look()).toEqual({ lacking: [], pids: expect.arrayContaining([pid]) });
+
+    const without = look('setpriv', '--bounding-set=-sys_ptrace', '--inh-caps=-sys_ptrace');
+    expect(without.lacking).toHaveLength(1);
+    expect(without.lacking[0]).toBeGreaterThan(0);
+    expect(without.pids).not.toContain(pid);
+    // It sees itself.
+    expect(without.pids).toHaveLength(1);
+  });
+});
