@@ -12,8 +12,9 @@ void detach_all(struct object *object)
 {
 	struct failure ignored = {};
 
-	pthread_mutex_lock(&object->attaching);
+	/* Before the lock, for which the work that waits may come first: it ends at once. */
 	object->closed = true;
+	pthread_mutex_lock(&object->attaching);
 	while (object->attachments) {
 		struct attachment *first = object->attachments;
 

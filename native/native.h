@@ -87,13 +87,13 @@ struct cursor {
 struct object {
 	struct bpf_object *bpf;
 	int references;
-	bool closed;
+	_Atomic bool closed; /* read off the main thread, too: nothing is attached any more */
 	bool swapping;
 	int active; /* which flow map hooks write to */
 	struct cursor *cursors;
 	/*
 	 * Held for all of an attachment's coming or going: the kernel does one at a time anyway, and
-	 * the duty to remove a qdisc must not change hands meanwhile. Guards `closed` and what follows.
+	 * the duty to remove a qdisc must not change hands meanwhile. Guards what follows.
 	 */
 	pthread_mutex_t attaching;
 	int next_attachment;

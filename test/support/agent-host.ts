@@ -106,7 +106,7 @@ export function loadNative(): Native {
 
 export async function startAgent(
   env: Readonly<Record<string, string>>,
-  overrides: Partial<Pick<AgentDeps, 'take' | 'emit' | 'native' | 'log'>> = {},
+  overrides: Partial<Pick<AgentDeps, 'take' | 'emit' | 'native' | 'log' | 'clock'>> = {},
 ): Promise<AgentHost> {
   const flows: FlowView[] = [];
   const metrics = createMetrics('');

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readlinkSync } from 'node:fs';
 
 /**
  * What this process has open of sockets, namespaces and BPF objects, by kind: their numbers differ
@@ -18,11 +18,4 @@ export function openDescriptors(): Record<string, number> {
     if (/socket|net:|bpf/.test(kind)) kinds[kind] = (kinds[kind] ?? 0) + 1;
   }
   return kinds;
-}
-
-/** Resident memory, bytes. */
-export function residentBytes(): number {
-  const [, kilobytes] =
-    /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
-  return Number(kilobytes) * 1024;
 }

@@ -28,6 +28,12 @@ interface Namesakes {
   readonly live: Set<Entry>;
   readonly gone: Set<Entry>;
   readonly byMac: Map<number, Entry>;
+  /** Whether what follows has to be found anew. */
+  stale: boolean;
+  /** The one to take when nothing tells, those that are there first. */
+  any: Entry | undefined;
+  /** The same for each preference, among those of its name. */
+  readonly preferred: (Entry | undefined)[];
 }
 
 export interface NamesOptions {
@@ -92,7 +98,10 @@ export class InterfaceNames {
     if (entry === undefined || this.#gone.has(entry)) return;
     this.#gone.add(entry);
     const namesakes = this.#namesakes.get(index);
-    if (namesakes?.live.delete(entry) === true) namesakes.gone.add(entry);
+    if (namesakes?.live.delete(entry) === true) {
+      namesakes.gone.add(entry);
+      namesakes.stale = true;
+    }
     const [oldest] = this.#gone;
     if (this.#gone.size > GONE_MAX && oldest !== undefined) this.#drop(oldest);
   }
@@ -114,22 +123,30 @@ export class InterfaceNames {
   /** The same by index alone: the MAC, in halves, is the flow's own end at that interface. */
   idByMac(index: number, low: number, high: number, tables: InternTables): number {
     const namesakes = this.#namesakes.get(index);
-    return idIn(namesakes && this.#choose(namesakes, low, high), tables);
+    if (namesakes === undefined) return idIn(undefined, tables);
+    if (namesakes.stale) this.#find(namesakes);
+    return idIn(this.#choose(namesakes, low, high), tables);
   }
 
-  #choose({ live, gone, byMac }: Namesakes, low: number, high: number): Entry | undefined {
-    if (live.size + gone.size > 1) {
-      const exact = byMac.get(low + high * WORD);
-      if (exact !== undefined) return exact;
-      for (const preference of this.#preferences) {
-        if (!prefers(preference, low, high)) continue;
-        for (const entry of live) if (entry.name === preference.name) return entry;
-        for (const entry of gone) if (entry.name === preference.name) return entry;
-      }
+  #choose(namesakes: Namesakes, low: number, high: number): Entry | undefined {
+    const { live, gone, byMac, preferred, any } = namesakes;
+    if (live.size + gone.size === 1) return any;
+    const exact = byMac.get(low + high * WORD);
+    if (exact !== undefined) return exact;
+    for (let at = 0; at < preferred.length; at++) {
+      const entry = preferred[at];
+      if (entry !== undefined && prefers(this.#preferences[at]!, low, high)) return entry;
     }
-    for (const entry of live) return entry;
-    for (const entry of gone) return entry;
-    return undefined;
+    return any;
+  }
+
+  #find(namesakes: Namesakes): void {
+    const all = [...namesakes.live, ...namesakes.gone];
+    namesakes.any = all[0];
+    for (const [at, { name }] of this.#preferences.entries()) {
+      namesakes.preferred[at] = all.find((entry) => entry.name === name);
+    }
+    namesakes.stale = false;
   }
 
   #addNamesake(entry: Entry): void {
@@ -138,9 +155,13 @@ export class InterfaceNames {
       live: new Set(),
       gone: new Set(),
       byMac: new Map(),
+      stale: true,
+      any: undefined,
+      preferred: [],
     };
     this.#namesakes.set(entry.index, namesakes);
     namesakes.live.add(entry);
+    namesakes.stale = true;
     namesakes.byMac.set(entry.mac, entry);
   }
 
@@ -149,6 +170,7 @@ export class InterfaceNames {
     if (namesakes === undefined) return;
     namesakes.live.delete(entry);
     namesakes.gone.delete(entry);
+    namesakes.stale = true;
     if (namesakes.byMac.get(entry.mac) === entry) namesakes.byMac.delete(entry.mac);
     if (namesakes.live.size + namesakes.gone.size === 0) this.#namesakes.delete(entry.index);
   }

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
-import { explain, NetobservError } from '../../base/errors.ts';
+import { explain, hasCode, NetobservError } from '../../base/errors.ts';
 import { Level } from '../../base/level.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { AgentConfig } from '../config.ts';
@@ -20,9 +20,14 @@ const OWN_NAMESPACE = '/proc/self/ns/net';
 /** Namespaces without a name that are watched: each costs two descriptors. */
 const RESIDENTS_MAX = 1024;
 
+/** What opening the namespace of a process, or of a name, says when that is no more. */
+const GONE = ['ENOENT', 'ESRCH', 'EINVAL'];
 const NO_PTRACE =
   'processes do not show their network namespace without the capability SYS_PTRACE: ' +
   'containers are seen only if their namespace has a name';
+
+const NO_ADMIN =
+  'other network namespaces than the own one cannot be watched without the capability SYS_ADMIN';
 
 /** One watched interface. */
 export interface InterfaceRow {
@@ -80,8 +85,8 @@ export class InterfaceTracker {
   /** Those whose hooks are still being taken off. */
   readonly #closing = new Map<number, Promise<void>>();
   readonly #level = new Level(() => this.#reconcile());
-  /** Failures that last are told once: of named namespaces by inode, of all others by kind. */
-  readonly #told = new Set<number | 'nameless' | 'room'>();
+  /** Failures that last are told once: of one namespace by its inode. */
+  readonly #told = new Set<number | 'permission' | 'room'>();
   #named: NamedNamespaces = new Map();
   #residents: Residents = new Map();
   #watch: NamespaceWatch | undefined;
@@ -210,8 +215,11 @@ export class InterfaceTracker {
     try {
       await this.#add(path, name, { inode, hasName: names.length > 0 });
     } catch (error) {
-      const what = names.length > 0 ? inode : 'nameless';
-      this.#tellOnce(what, `namespace ${name} cannot be watched`, error);
+      const cause = error instanceof NetobservError ? error.cause : undefined;
+      // It went away between the look and now: the next one tells.
+      if (GONE.some((code) => hasCode(cause, code))) return;
+      if (hasCode(cause, 'EPERM')) this.#tellOnce('permission', NO_ADMIN);
+      else this.#tellOnce(inode, `namespace ${name} cannot be watched`, error);
     }
   }
 
@@ -312,7 +320,7 @@ export class InterfaceTracker {
     interfaceBufferSize.set({ name: 'egress-tcx-links' }, tally.egressTcx);
   }
 
-  #tellOnce(what: number | 'nameless' | 'room', message: string, error?: unknown): void {
+  #tellOnce(what: number | 'permission' | 'room', message: string, error?: unknown): void {
     if (this.#told.has(what)) return;
     this.#told.add(what);
     this.#deps.metrics.error('InterfaceEvents', 'Attach:CantSetNetNS-A', 'high');

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { type AgentHost, startAgent } from '../../support/agent-host.ts';
@@ -107,21 +107,39 @@ describe.skipIf(requireRoot())('containers whose network namespace has no name',
     expect(watched(host)).toEqual([`${near}/${a}`]);
   });
 
-  test('without the capability it is said once, and what may be seen is', async () => {
+  test.each([
+    ['all', '', ['near', 'container'], []],
+    ['no SYS_PTRACE', '-sys_ptrace', ['near'], [/without the capability SYS_PTRACE/]],
+    ['no SYS_ADMIN', '-sys_admin', [], [/without the capability SYS_ADMIN/]],
+    [
+      'only those that hooks need',
+      '-all,+bpf,+perfmon,+net_admin',
+      [],
+      [/without the capability SYS_ADMIN/, /without the capability SYS_PTRACE/],
+    ],
+  ])('capabilities: %s', async (_why, bounding, wanted, warnings) => {
     await using lab = new Lab();
+    const near = lab.namespace('near');
+    const other = lab.namespace('other');
     const pid = await lab.container();
-    const program = join(import.meta.dirname, '../../support/look-for-containers.ts');
-    const look = (...wrapper: string[]): { lacking: number[]; pids: number[] } => {
-      const [command, ...args] = [...wrapper, process.execPath, program];
-      return JSON.parse(execFileSync(command!, args, { encoding: 'utf8' }));
-    };
-    expect(look()).toEqual({ lacking: [], pids: expect.arrayContaining([pid]) });
+    const [a, b] = wire(lab, near, pid);
+    lab.pair({ namespace: other }, { namespace: other });
+    const child = join(import.meta.dirname, '../../support/agent-child.ts');
+    const options = JSON.stringify({ INTERFACES: `/^${a}$/,/^${b}$/` });
+    const wrapper = bounding === '' ? [] : [`--bounding-set=${bounding}`, '--inh-caps=-all'];
+    const { stdout, stderr, status } = spawnSync(
+      'setpriv',
+      [...wrapper, process.execPath, child, options],
+      { encoding: 'utf8' },
+    );
 
-    const without = look('setpriv', '--bounding-set=-sys_ptrace', '--inh-caps=-sys_ptrace');
-    expect(without.lacking).toHaveLength(1);
-    expect(without.lacking[0]).toBeGreaterThan(0);
-    expect(without.pids).not.toContain(pid);
-    // It sees itself.
-    expect(without.pids).toHaveLength(1);
+    expect(status, stderr).toBe(0);
+    const rows: Readonly<Record<string, readonly [string, string]>> = {
+      near: [near, a],
+      container: [`traffic[${pid}]`, b],
+    };
+    expect(JSON.parse(stdout)).toEqual(wanted.map((one) => rows[one]));
+    const lines = stderr.split('\n').filter((line) => line !== '');
+    expect(lines).toEqual(warnings.map((warning) => expect.stringMatching(warning)));
   });
 });

@@ -1,0 +1,75 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { describe, expect, test } from 'vitest';
+import { type AgentHost, startAgent } from '../../support/agent-host.ts';
+import { openDescriptors } from '../../support/descriptors.ts';
+import { Lab } from '../../support/netns.ts';
+import { requireRoot } from '../../support/require.ts';
+
+const LONG = { timeout: 60_000, interval: 50 } as const;
+const WAVES = 10;
+const PAIRS = 50;
+
+/** One process of `ip` for many changes. */
+async function batch(namespace: string, lines: readonly string[]): Promise<void> {
+  const child = spawn('ip', ['-n', namespace, '-batch', '-'], {
+    stdio: ['pipe', 'ignore', 'inherit'],
+  });
+  child.stdin.end(`${lines.join('\n')}\n`);
+  const [status] = (await once(child, 'exit')) as [number | null];
+  if (status !== 0) throw new Error(`ip -batch ended with ${status}`);
+}
+
+async function metric(host: AgentHost, name: string): Promise<string> {
+  return host.metrics.registry.getSingleMetricAsString(name);
+}
+
+describe.skipIf(requireRoot())('a thousand interfaces within a minute', () => {
+  test('leave nothing open, attached or counted as an error', async () => {
+    await using lab = new Lab();
+    const kept = lab.namespace('kept');
+    const [a] = lab.pair({ namespace: kept }, { namespace: kept });
+    await using host = await startAgent({ INTERFACES: `${a},/^churn/` });
+    const watched = (): number => host.agent.status().interfaces.length;
+    expect(watched()).toBe(1);
+    const before = openDescriptors();
+
+    for (let wave = 0; wave < WAVES; wave++) {
+      const churned = wave % 3 === 2 ? lab.namespace(`wave${wave}`) : kept;
+      const pairs = Array.from({ length: PAIRS }, (_, at) => [
+        `churn${wave}a${at}`,
+        `churn${wave}b${at}`,
+      ]);
+      await batch(
+        churned,
+        pairs.flatMap(([left, right]) => [
+          `link add ${left} up type veth peer name ${right}`,
+          `link set ${right} up`,
+        ]),
+      );
+      // Of every second wave all are watched before they go; the others go while hooks are coming.
+      if (wave % 2 === 0) await expect.poll(watched, LONG).toBe(1 + 2 * PAIRS);
+      if (churned !== kept) lab.removeNamespace(churned);
+      else
+        await batch(
+          churned,
+          pairs.map(([left]) => `link del ${left}`),
+        );
+    }
+    await expect.poll(watched, LONG).toBe(1);
+
+    await expect.poll(openDescriptors, LONG).toEqual(before);
+    expect(await metric(host, 'errors_total')).not.toContain('InterfaceEvents');
+    const events = await metric(host, 'interface_events_total');
+    const count = (type: string): number =>
+      Number(new RegExp(`type="${type}".* (\\d+)$`, 'm').exec(events)?.[1] ?? 0);
+    expect(count('attach_tcx')).toBeGreaterThanOrEqual(2 + (WAVES / 2) * PAIRS * 4);
+    expect(count('attach_tcx') - count('detach_tcx')).toBe(2);
+    expect(events).not.toContain('attach_fail');
+
+    // What was there all the time is seen as before.
+    await lab.sweep(kept, a, { flows: 10, perSecond: 1000 });
+    await host.agent.drainNow();
+    expect(host.flows.filter((flow) => flow.Interfaces[0] === a)).toHaveLength(10);
+  });
+});
