@@ -99,6 +99,15 @@ export interface AgentHost extends AsyncDisposable {
   accounting(): Accounting;
 }
 
+/** Interfaces that have all their hooks, with their namespaces. */
+export function hookedInterfaces(host: AgentHost): string[] {
+  return host.agent
+    .status()
+    .interfaces.filter(({ directions }) => directions.length === 2)
+    .map(({ namespace, name }) => `${namespace}/${name}`)
+    .sort();
+}
+
 export function loadNative(): Native {
   const path = join(import.meta.dirname, '../../build/native/netobserv.node');
   return createRequire(import.meta.url)(path) as Native;

@@ -1,20 +1,13 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { type AgentHost, startAgent } from '../../support/agent-host.ts';
+import { hookedInterfaces, startAgent } from '../../support/agent-host.ts';
 import { openDescriptors } from '../../support/descriptors.ts';
 import { ONLY_TESTS } from '../../support/lab-pair.ts';
 import { ip, Lab } from '../../support/netns.ts';
 import { requireRoot } from '../../support/require.ts';
 
 const SOON = { timeout: 10_000, interval: 20 } as const;
-
-function watched(host: AgentHost): string[] {
-  return host.agent
-    .status()
-    .interfaces.map((row) => `${row.namespace}/${row.name}`)
-    .sort();
-}
 
 /** A pair whose far end is in the namespace of a process; both ends are up. */
 function wire(lab: Lab, near: string, pid: number): [string, string] {
@@ -36,13 +29,13 @@ describe.skipIf(requireRoot())('containers whose network namespace has no name',
       INTERFACES: ONLY_TESTS,
       LISTEN_CONTAINERS_PERIOD: '100ms',
     });
-    expect(watched(host)).toEqual([`${near}/${a}`, `traffic[${early}]/${b}`]);
+    expect(hookedInterfaces(host)).toEqual([`${near}/${a}`, `traffic[${early}]/${b}`]);
     const before = openDescriptors();
 
     const late = await lab.container();
     const [c, d] = wire(lab, near, late);
     await expect
-      .poll(() => watched(host), SOON)
+      .poll(() => hookedInterfaces(host), SOON)
       .toEqual(
         [`${near}/${a}`, `${near}/${c}`, `traffic[${early}]/${b}`, `traffic[${late}]/${d}`].sort(),
       );
@@ -55,7 +48,7 @@ describe.skipIf(requireRoot())('containers whose network namespace has no name',
     // Nobody may keep the namespace alive: its end of the pair goes, and with it the other end.
     await lab.end(late);
     await expect
-      .poll(() => watched(host), SOON)
+      .poll(() => hookedInterfaces(host), SOON)
       .toEqual([`${near}/${a}`, `traffic[${early}]/${b}`]);
     await expect.poll(() => ip('-n', near, '-br', 'link').includes(c), SOON).toBe(false);
     await expect.poll(openDescriptors, SOON).toEqual(before);
@@ -73,11 +66,15 @@ describe.skipIf(requireRoot())('containers whose network namespace has no name',
     const name = `${near}-later`;
     ip('netns', 'attach', name, `${pid}`);
     try {
-      await expect.poll(() => watched(host), SOON).toEqual([`${name}/${b}`, `${near}/${a}`]);
+      await expect
+        .poll(() => hookedInterfaces(host), SOON)
+        .toEqual([`${name}/${b}`, `${near}/${a}`]);
     } finally {
       ip('netns', 'del', name);
     }
-    await expect.poll(() => watched(host), SOON).toEqual([`${near}/${a}`, `traffic[${pid}]/${b}`]);
+    await expect
+      .poll(() => hookedInterfaces(host), SOON)
+      .toEqual([`${near}/${a}`, `traffic[${pid}]/${b}`]);
     const events = await host.metrics.registry.getSingleMetricAsString('interface_events_total');
     expect(events).not.toContain('detach');
   });
@@ -91,11 +88,13 @@ describe.skipIf(requireRoot())('containers whose network namespace has no name',
     });
     const pid = await lab.container();
     const [a, b] = wire(lab, near, pid);
-    await expect.poll(() => watched(host), SOON).toEqual([`${near}/${a}`, `traffic[${pid}]/${b}`]);
+    await expect
+      .poll(() => hookedInterfaces(host), SOON)
+      .toEqual([`${near}/${a}`, `traffic[${pid}]/${b}`]);
     // As a run time does at its container's end.
     await lab.end(pid);
     ip('-n', near, 'link', 'del', a);
-    await expect.poll(() => watched(host), SOON).toEqual([]);
+    await expect.poll(() => hookedInterfaces(host), SOON).toEqual([]);
   });
 
   test('are left alone when not asked for', async () => {
@@ -104,7 +103,7 @@ describe.skipIf(requireRoot())('containers whose network namespace has no name',
     const pid = await lab.container();
     const [a] = wire(lab, near, pid);
     await using host = await startAgent({ INTERFACES: ONLY_TESTS, LISTEN_CONTAINERS_PERIOD: '0' });
-    expect(watched(host)).toEqual([`${near}/${a}`]);
+    expect(hookedInterfaces(host)).toEqual([`${near}/${a}`]);
   });
 
   test.each([
