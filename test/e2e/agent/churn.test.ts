@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { type AgentHost, hookedInterfaces, startAgent } from '../../support/agent-host.ts';
 import { openDescriptors } from '../../support/descriptors.ts';
+import { ONLY_TESTS } from '../../support/lab-pair.ts';
 import { Lab } from '../../support/netns.ts';
 import { requireRoot } from '../../support/require.ts';
 
 const LONG = { timeout: 60_000, interval: 50 } as const;
-const WAVES = 10;
 const PAIRS = 50;
 
 /** One process of `ip` for many changes. */
@@ -24,52 +24,60 @@ async function metric(host: AgentHost, name: string): Promise<string> {
   return host.metrics.registry.getSingleMetricAsString(name);
 }
 
-describe.skipIf(requireRoot())('a thousand interfaces within a minute', () => {
-  test('leave nothing open, attached or counted as an error', { timeout: 300_000 }, async () => {
-    await using lab = new Lab();
-    const kept = lab.namespace('kept');
-    const [a] = lab.pair({ namespace: kept }, { namespace: kept });
-    await using host = await startAgent({ INTERFACES: `${a},/^churn/` });
-    const watched = (): number => hookedInterfaces(host).length;
-    expect(watched()).toBe(1);
-    const before = openDescriptors();
+/** A wave of interfaces, both ends of each pair in one namespace. */
+async function addPairs(lab: Lab, namespace: string): Promise<string[]> {
+  const pairs = Array.from({ length: PAIRS }, () => [lab.linkName(), lab.linkName()] as const);
+  const lines = pairs.flatMap(([left, right]) => [
+    `link add ${left} up type veth peer name ${right}`,
+    `link set ${right} up`,
+  ]);
+  await batch(namespace, lines);
+  return pairs.map(([left]) => left);
+}
 
-    for (let wave = 0; wave < WAVES; wave++) {
-      const churned = wave % 3 === 2 ? lab.namespace(`wave${wave}`) : kept;
-      const pairs = Array.from({ length: PAIRS }, (_, at) => [
-        `churn${wave}a${at}`,
-        `churn${wave}b${at}`,
-      ]);
-      await batch(
-        churned,
-        pairs.flatMap(([left, right]) => [
-          `link add ${left} up type veth peer name ${right}`,
-          `link set ${right} up`,
-        ]),
-      );
-      // Of every second wave all are watched before they go; the others go while hooks are coming.
-      if (wave % 2 === 0) await expect.poll(watched, LONG).toBe(1 + 2 * PAIRS);
-      if (churned !== kept) lab.removeNamespace(churned);
-      else
-        await batch(
-          churned,
-          pairs.map(([left]) => `link del ${left}`),
-        );
-    }
-    await expect.poll(watched, LONG).toBe(1);
+describe.skipIf(requireRoot())('interfaces that come and go by the hundred', () => {
+  test.each([
+    ['tcx', 10],
+    ['tc', 4],
+  ] as const)(
+    'leave nothing open, attached or counted as an error: %s, %i times',
+    async (mode, waves) => {
+      await using lab = new Lab();
+      const kept = lab.namespace('kept');
+      const [a] = lab.pair({ namespace: kept }, { namespace: kept });
+      await using host = await startAgent({ INTERFACES: ONLY_TESTS, TC_ATTACH_MODE: mode });
+      const watched = (): number => hookedInterfaces(host).length;
+      expect(watched()).toBe(2);
+      const before = openDescriptors();
 
-    await expect.poll(openDescriptors, LONG).toEqual(before);
-    expect(await metric(host, 'errors_total')).not.toContain('InterfaceEvents');
-    const events = await metric(host, 'interface_events_total');
-    const count = (type: string): number =>
-      Number(new RegExp(`type="${type}".* (\\d+)$`, 'm').exec(events)?.[1] ?? 0);
-    expect(count('attach_tcx')).toBeGreaterThanOrEqual(2 + (WAVES / 2) * PAIRS * 4);
-    expect(count('attach_tcx') - count('detach_tcx')).toBe(2);
-    expect(events).not.toContain('attach_fail');
+      for (let wave = 0; wave < waves; wave++) {
+        const churned = wave % 3 === 2 ? lab.namespace(`wave${wave}`) : kept;
+        const names = await addPairs(lab, churned);
+        // Of every second wave all are watched before they go; the others go while hooks are coming.
+        if (wave % 2 === 0) await expect.poll(watched, LONG).toBe(2 + 2 * PAIRS);
+        if (churned !== kept) lab.removeNamespace(churned);
+        else
+          await batch(
+            churned,
+            names.map((name) => `link del ${name}`),
+          );
+      }
+      await expect.poll(watched, LONG).toBe(2);
 
-    // What was there all the time is seen as before.
-    await lab.sweep(kept, a, { flows: 10, perSecond: 1000 });
-    await host.agent.drainNow();
-    expect(host.flows.filter((flow) => flow.Interfaces[0] === a)).toHaveLength(10);
-  });
+      await expect.poll(openDescriptors, LONG).toEqual(before);
+      expect(await metric(host, 'errors_total')).not.toContain('InterfaceEvents');
+      const events = await metric(host, 'interface_events_total');
+      const count = (type: string): number =>
+        Number(new RegExp(`type="${type}".* (\\d+)$`, 'm').exec(events)?.[1] ?? 0);
+      expect(count(`attach_${mode}`)).toBeGreaterThanOrEqual(4 + (waves / 2) * PAIRS * 4);
+      expect(count(`attach_${mode}`) - count(`detach_${mode}`)).toBe(4);
+      expect(events).not.toContain('attach_fail');
+
+      // What was there all the time is seen as before.
+      await lab.sweep(kept, a, { flows: 10, perSecond: 1000 });
+      await host.agent.drainNow();
+      expect(host.flows.filter((flow) => flow.Interfaces[0] === a)).toHaveLength(10);
+    },
+    300_000,
+  );
 });
