@@ -53,7 +53,7 @@ describe.skipIf(requireRoot())('interfaces that come and go by the hundred', () 
       for (let wave = 0; wave < waves; wave++) {
         const churned = wave % 3 === 2 ? lab.namespace(`wave${wave}`) : kept;
         const names = await addPairs(lab, churned);
-        // Of every second wave all are watched before they go; the others go while hooks are coming.
+        // Every second wave is watched as a whole; the others go while hooks are coming.
         if (wave % 2 === 0) await expect.poll(watched, LONG).toBe(2 + 2 * PAIRS);
         if (churned !== kept) lab.removeNamespace(churned);
         else
