@@ -5,100 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- Work off the main thread --------------------------------------------------------------- */
-
-/* Filled in on the main thread, run once on a pool thread, settled and freed on the main thread. */
-struct job {
-	napi_async_work work;
-	napi_deferred deferred;
-	/* The caller's buffers, kept from the garbage collector; NULL for swap. */
-	napi_ref buffers[2];
-	struct object *object;
-	void (*run)(struct job *job);
-	void (*done)(struct job *job);
-	struct failure failure;
-	double result;
-
-	int map;
-	struct cursor *cursor;
-	uint8_t *keys;
-	uint8_t *values;
-	uint32_t capacity;
-};
-
-static void execute(napi_env env, void *data)
-{
-	struct job *job = data;
-
-	(void)env;
-	job->run(job);
-}
-
-static void free_job(napi_env env, struct job *job)
-{
-	for (int i = 0; i < 2; i++) {
-		if (job->buffers[i])
-			napi_delete_reference(env, job->buffers[i]);
-	}
-	if (job->work)
-		napi_delete_async_work(env, job->work);
-	release_object(job->object);
-	free(job);
-}
-
-static void complete(napi_env env, napi_status status, void *data)
-{
-	struct job *job = data;
-	napi_value value;
-
-	if (status == napi_cancelled)
-		fail(&job->failure, ECANCELED, "background work");
-	if (job->done)
-		job->done(job);
-	if (job->failure.code) {
-		value = error_value(env, &job->failure);
-		if (value)
-			napi_reject_deferred(env, job->deferred, value);
-	} else if (napi_create_double(env, job->result, &value) == napi_ok) {
-		napi_resolve_deferred(env, job->deferred, value);
-	}
-	free_job(env, job);
-}
-
-static struct job *new_job(napi_env env, struct object *object, void (*run)(struct job *job))
-{
-	struct job *job = calloc(1, sizeof(*job));
-	struct failure failure = { .code = ENOMEM, .call = "background work" };
-
-	if (!job) {
-		throw_failure(env, &failure);
-		return NULL;
-	}
-	job->object = object;
-	job->run = run;
-	object->references++;
-	return job;
-}
-
-/* Returns the promise; on failure frees the job and throws. */
-static napi_value start(napi_env env, struct job *job)
-{
-	struct failure failure = { .code = ENOMEM, .call = "background work" };
-	napi_value promise, name;
-
-	if (napi_create_string_utf8(env, "netobserv", NAPI_AUTO_LENGTH, &name) == napi_ok &&
-	    napi_create_async_work(env, NULL, name, execute, complete, job, &job->work) ==
-		    napi_ok &&
-	    napi_create_promise(env, &job->deferred, &promise) == napi_ok &&
-	    napi_queue_async_work(env, job->work) == napi_ok)
-		return promise;
-	if (job->done)
-		job->done(job);
-	free_job(env, job);
-	throw_failure(env, &failure);
-	return NULL;
-}
-
 /* --- swap ----------------------------------------------------------------------------------- */
 
 static const char *const flow_maps[FLOW_MAPS] = { "flows_a", "flows_b" };
@@ -162,7 +68,7 @@ napi_value swap(napi_env env, napi_callback_info info)
 		return NULL;
 	object->swapping = true;
 	job->done = end_swap;
-	return start(env, job);
+	return start_job(env, job);
 }
 
 /* --- drain ---------------------------------------------------------------------------------- */
@@ -283,5 +189,5 @@ napi_value drain(napi_env env, napi_callback_info info)
 	}
 	job->cursor->busy = true;
 	job->done = end_drain;
-	return start(env, job);
+	return start_job(env, job);
 }

@@ -61,6 +61,7 @@ static void close_bpf(struct object *object)
 static void free_object(struct object *object)
 {
 	detach_all(object);
+	pthread_mutex_destroy(&object->attaching);
 	free_rings(object);
 	while (object->cursors) {
 		struct cursor *cursor = object->cursors;
@@ -279,6 +280,7 @@ napi_value wrap_object(napi_env env, struct bpf_object *bpf, int active)
 	object->active = active;
 	object->references = 1;
 	object->next_attachment = FIRST_ATTACHMENT;
+	pthread_mutex_init(&object->attaching, NULL);
 	if (napi_create_external(env, object, finalize_object, NULL, &value) != napi_ok) {
 		free_object(object);
 		throw_failure(env, &failure);
@@ -324,7 +326,6 @@ napi_value close_object(napi_env env, napi_callback_info info)
 	if (!get_arguments(env, info, 1, arguments) || !get_object(env, arguments[0], &object))
 		return NULL;
 	detach_all(object);
-	object->closed = true;
 	if (object->references == 1)
 		close_bpf(object);
 	return NULL;

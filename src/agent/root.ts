@@ -6,9 +6,11 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import { findAgentAddress, type HostAddresses, systemAddresses } from './address.ts';
 import { checkAgentConfig } from './check.ts';
 import type { AgentConfig } from './config.ts';
-import { type Accounting, Ledger } from './drain/accounting.ts';
+import { Ledger } from './drain/accounting.ts';
+import { Bookkeeper, type Books } from './drain/books.ts';
 import { Drainer } from './drain/drainer.ts';
 import { VitalSigns, type Vitals } from './drain/vitals.ts';
+import { parseMacPreference } from './interfaces/mac-preference.ts';
 import { InterfaceNames } from './interfaces/names.ts';
 import { SocketHub } from './interfaces/socket-hub.ts';
 import { type InterfaceRow, InterfaceTracker } from './interfaces/tracker.ts';
@@ -35,6 +37,8 @@ export interface AgentDeps {
   readonly emit: (batch: FlowBatch) => boolean;
   /** Folder of named network namespaces; default /var/run/netns. */
   readonly namespaceDirectory?: string;
+  /** Where the kernel shows processes; default /proc. */
+  readonly processDirectory?: string;
   /** Default: the machine's. */
   readonly addresses?: HostAddresses;
   /** CLOCK_MONOTONIC, milliseconds. */
@@ -46,7 +50,7 @@ export interface AgentStatus {
   /** Those that were asked for. */
   readonly features: readonly FeatureStatus[];
   /** Undefined before the datapath is loaded. */
-  readonly accounting: Accounting | undefined;
+  readonly accounting: Books | undefined;
   /** Undefined while it does not run. */
   readonly vitals: Vitals | undefined;
 }
@@ -67,7 +71,7 @@ export function createAgent(config: AgentConfig, deps: AgentDeps): Agent {
 interface Running {
   readonly object: BpfObject;
   readonly hub: SocketHub;
-  readonly ledger: Ledger;
+  readonly books: Bookkeeper;
   readonly vitals: VitalSigns;
   readonly drainer: Drainer;
   readonly tracker: InterfaceTracker;
@@ -80,7 +84,7 @@ class HostAgent implements Agent {
   readonly #deps: AgentDeps;
   readonly #metrics: AgentMetrics;
   #running: Running | undefined;
-  #accounting: Accounting | undefined;
+  #accounting: Books | undefined;
 
   constructor(config: AgentConfig, deps: AgentDeps) {
     this.#config = config;
@@ -98,9 +102,9 @@ class HostAgent implements Agent {
     const open = this.#config.ebpfProgramManagerMode ? openPinned : loadDatapath;
     const loaded = open(native, this.#deps.object, this.#config);
     if (!loaded.knowsNamespaces) {
-      log.info('the kernel does not tell hooks their network namespace: names go by index alone');
+      log.info('the kernel does not tell hooks their network namespace: names go by index and MAC');
     }
-    const running = this.#open(loaded, agent.address);
+    const running = await this.#open(loaded, agent.address);
     this.#running = running;
     this.#metrics.samplingRate.set(this.#config.sampling);
     running.hub.addRing(running.object, WAKE_MAP, () => running.drainer.wake());
@@ -116,12 +120,12 @@ class HostAgent implements Agent {
     this.#running = undefined;
     // No hook is left when the last drain begins, so nothing can be counted after it.
     await running.tracker.stop();
-    running.attached.detach();
+    await running.attached.detach();
     try {
       await running.drainer.stop();
       for (const tracker of running.trackers) await tracker.stop?.();
     } finally {
-      this.#accounting = running.ledger.view();
+      this.#accounting = running.books.view();
       running.hub.close();
       this.#deps.native.close(running.object);
     }
@@ -132,18 +136,23 @@ class HostAgent implements Agent {
     if (running === undefined) {
       return { interfaces: [], features: [], accounting: this.#accounting, vitals: undefined };
     }
-    running.ledger.refresh();
+    running.books.refresh();
     return {
       interfaces: running.tracker.rows(),
       features: running.attached.statuses,
-      accounting: running.ledger.view(),
+      accounting: running.books.view(),
       vitals: running.vitals.view(),
     };
   }
 
   capabilities(): readonly Capability[] {
     const features = this.#running?.attached.features ?? [];
-    return [...NEEDED_TO_RUN, ...features.flatMap(({ spec }) => spec.capabilities?.run ?? [])];
+    return [
+      ...NEEDED_TO_RUN,
+      // To find the namespaces that containers have.
+      ...(this.#config.listenContainersPeriodMs > 0 ? (['CAP_SYS_PTRACE'] as const) : []),
+      ...features.flatMap(({ spec }) => spec.capabilities?.run ?? []),
+    ];
   }
 
   async drainNow(): Promise<void> {
@@ -151,28 +160,32 @@ class HostAgent implements Agent {
   }
 
   /** What was loaded is let go when the rest cannot be made. */
-  #open(loaded: LoadedObject, agentIp: string): Running {
+  async #open(loaded: LoadedObject, agentIp: string): Promise<Running> {
     try {
-      return this.#compose(loaded, agentIp);
+      const attached = await attachFeatures(loaded, { ...this.#deps, metrics: this.#metrics });
+      return this.#compose(loaded, attached, agentIp);
     } catch (error) {
       this.#deps.native.close(loaded.object);
       throw error;
     }
   }
 
-  #compose(loaded: LoadedObject, agentIp: string): Running {
+  #compose(loaded: LoadedObject, attached: AttachedFeatures, agentIp: string): Running {
     const { native, clock, log, take, emit } = this.#deps;
     const { object, knowsNamespaces, valueBytes } = loaded;
     const metrics = this.#metrics;
     const monotonicMs = this.#deps.kernelMonotonicMs ?? kernelMonotonicMs;
     const shared = { native, object, clock, log, metrics, kernelMonotonicMs: monotonicMs };
-    const attached = attachFeatures(loaded, shared);
     const trackers = attached.features
       .map(({ spec, at }) => spec.tracker?.({ ...shared, config: this.#config }, at))
       .filter((tracker) => tracker !== undefined);
-    const names = new InterfaceNames();
+    const preferences = this.#config.preferredInterfaceForMacPrefix
+      .map(parseMacPreference)
+      .filter((preference) => typeof preference !== 'string');
+    const names = new InterfaceNames({ exact: knowsNamespaces, preferences });
     const hub = new SocketHub(native);
     const ledger = new Ledger(native, object, metrics);
+    const books = new Bookkeeper(ledger, metrics);
     const probes = attached.features.flatMap((feature) =>
       feature.probes.map(({ program }) => program),
     );
@@ -181,6 +194,7 @@ class HostAgent implements Agent {
     const drainer = new Drainer({
       ...shared,
       ledger,
+      books,
       vitals,
       names,
       take,
@@ -196,9 +210,9 @@ class HostAgent implements Agent {
         ? new ManagedHooks(this.#config)
         : new Hooks(this.#config, shared),
       names,
-      knowsNamespaces,
       namespaceDirectory: this.#deps.namespaceDirectory ?? '/var/run/netns',
+      processDirectory: this.#deps.processDirectory ?? '/proc',
     });
-    return { object, hub, ledger, vitals, drainer, tracker, attached, trackers };
+    return { object, hub, books, vitals, drainer, tracker, attached, trackers };
   }
 }

@@ -150,7 +150,13 @@ async function measure(one: Case): Promise<Figure> {
     maxEntries: {},
     programs: ['floor_empty'],
   });
-  const undo = attachFloor(native, floor, one.per === EGRESS ? client : server, watched, one.per);
+  const undo = await attachFloor(
+    native,
+    floor,
+    one.per === EGRESS ? client : server,
+    watched,
+    one.per,
+  );
   try {
     await one.traffic(bed);
     const before = read(native, loaded(), one.programs);
@@ -161,7 +167,7 @@ async function measure(one: Case): Promise<Figure> {
     const empty = (floorAfter.ns - floorBefore.ns) / (floorAfter.runs - floorBefore.runs);
     return figureOf(one, before, after, empty);
   } finally {
-    undo();
+    await undo();
     native.close(floor);
   }
 }
@@ -222,18 +228,18 @@ function watchLoads(): { readonly native: Native; readonly loaded: () => BpfObje
   };
 }
 
-function attachFloor(
+async function attachFloor(
   native: Native,
   floor: BpfObject,
   namespace: string,
   device: string,
   hookName: string,
-): () => void {
+): Promise<() => Promise<void>> {
   const [link] = JSON.parse(ip('-n', namespace, '-j', 'link', 'show', 'dev', device)) as [
     { ifindex: number },
   ];
   const netns = native.openNamespace(`/var/run/netns/${namespace}`).fd;
-  const id = native.attach(floor, {
+  const id = await native.attach(floor, {
     program: 'floor_empty',
     ifindex: link.ifindex,
     direction: hookName === EGRESS ? 'egress' : 'ingress',

@@ -12,7 +12,7 @@ import { ROOT } from './source-tree.ts';
 export interface PinnedDatapath extends Disposable {
   readonly folder: string;
   /** Hooks on an interface of a named namespace, both ways. */
-  attach(namespace: string, ifindex: number): void;
+  attach(namespace: string, ifindex: number): Promise<void>;
 }
 
 /** `but`: maps that are left out; the constants of the programs are pinned as `config`. */
@@ -29,12 +29,12 @@ export function pinDatapath(
   pinMaps(object, folder, but);
   return {
     folder,
-    attach(namespace, ifindex) {
+    async attach(namespace, ifindex) {
       const { fd } = native.openNamespace(`/var/run/netns/${namespace}`);
       for (const direction of ['ingress', 'egress'] as const) {
         const program = `flow_${direction}_l2`;
         const how = { ifindex, direction, mode: 'tcx', anchor: 'none', netns: fd } as const;
-        native.attach(object, { program, ...how });
+        await native.attach(object, { program, ...how });
       }
       native.closeFd(fd);
     },

@@ -11,17 +11,12 @@ export interface Amount {
 
 /** What became of every packet that the hooks saw; monotonic totals since start. */
 export interface Accounting {
-  /** The sum of all below but `incomplete`. */
-  readonly seenPackets: number;
-  readonly seenBytes: number;
   readonly recordedPackets: number;
   readonly recordedBytes: number;
   readonly sampledOutPackets: number;
   readonly sampledOutBytes: number;
   /** By reason. `pipeline_full`: drained, but the pipeline did not take the batch. */
   readonly unrecorded: Readonly<Record<string, Amount>>;
-  /** Packets that are recorded without something that a feature is for, by reason. */
-  readonly incomplete: Readonly<Record<string, number>>;
 }
 
 /** Kernel statistics of packets that are in no flow, by the name of their reason. */
@@ -31,15 +26,6 @@ const UNRECORDED = [
   ['map_full', stat.mapFull],
   ['map_error', stat.mapError],
 ] as const;
-
-/** Kernel statistics of packets that are recorded, but not as completely as asked for. */
-const INCOMPLETE = [
-  ['message_lost', stat.messagesLost],
-  ['table_full', stat.featureLost],
-  ['flow_lost', stat.probeLost],
-] as const;
-
-const NOTHING: Amount = { packets: 0, bytes: 0 };
 
 /** How the original counts the same, as packets. */
 const ORIGINAL_REASONS: Readonly<Record<string, string>> = {
@@ -56,10 +42,8 @@ export class Ledger {
   readonly #metrics: AgentMetrics;
   readonly #values: Uint8Array;
   readonly #unrecorded = new Map<string, Amount>();
-  readonly #incomplete = new Map<string, number>();
   /** What had been counted before, which is something where others loaded the programs. */
   readonly #before = new Map<number, Amount>();
-  #seen: Amount = { packets: 0, bytes: 0 };
   #recorded: Amount = { packets: 0, bytes: 0 };
   #dropped: Amount = { packets: 0, bytes: 0 };
   #sampledOut: Amount = { packets: 0, bytes: 0 };
@@ -70,8 +54,8 @@ export class Ledger {
     this.#object = object;
     this.#metrics = metrics;
     this.#values = new Uint8Array(native.possibleCpus() * statValue.sizeBytes);
-    for (const [reason] of UNRECORDED) this.#unrecorded.set(reason, { packets: 0, bytes: 0 });
     for (let index = 0; index < stat.count; index++) this.#before.set(index, this.#read(index));
+    for (const [reason] of UNRECORDED) this.#unrecorded.set(reason, { packets: 0, bytes: 0 });
   }
 
   /** Flows that the pipeline took. */
@@ -101,7 +85,7 @@ export class Ledger {
     const { droppedFlows, unrecordedPackets, unrecordedBytes, interfacesMissed } = this.#metrics;
     for (const [reason, index] of UNRECORDED) {
       const before = this.#unrecorded.get(reason)!;
-      const now = this.#read(index);
+      const now = this.statistic(index);
       this.#unrecorded.set(reason, now);
       const packets = now.packets - before.packets;
       unrecordedPackets.inc({ reason }, packets);
@@ -111,49 +95,33 @@ export class Ledger {
         droppedFlows.inc({ source: 'flow-fetcher', reason: original }, packets);
       }
     }
-    const sampledOut = this.#read(stat.sampledOut);
+    const sampledOut = this.statistic(stat.sampledOut);
     unrecordedPackets.inc({ reason: 'sampled_out' }, sampledOut.packets - this.#sampledOut.packets);
     unrecordedBytes.inc({ reason: 'sampled_out' }, sampledOut.bytes - this.#sampledOut.bytes);
     this.#sampledOut = sampledOut;
-    const missed = this.#read(stat.interfacesMissed);
+    const missed = this.statistic(stat.interfacesMissed);
     interfacesMissed.inc(missed.packets - this.#missed.packets);
     this.#missed = missed;
-    this.#refreshIncomplete();
-    this.#refreshSeen();
-  }
-
-  #refreshIncomplete(): void {
-    for (const [reason, index] of INCOMPLETE) {
-      const { packets } = this.#read(index);
-      const before = this.#incomplete.get(reason) ?? 0;
-      this.#metrics.incompletePackets.inc({ reason }, packets - before);
-      this.#incomplete.set(reason, packets);
-    }
-  }
-
-  #refreshSeen(): void {
-    const { seenPackets, seenBytes } = this.view();
-    this.#metrics.seenPackets.inc(seenPackets - this.#seen.packets);
-    this.#metrics.seenBytes.inc(seenBytes - this.#seen.bytes);
-    this.#seen = { packets: seenPackets, bytes: seenBytes };
   }
 
   view(): Accounting {
-    const unrecorded = { ...Object.fromEntries(this.#unrecorded), pipeline_full: this.#dropped };
-    const all = [this.#recorded, this.#sampledOut, ...Object.values(unrecorded)];
     return {
-      seenPackets: all.reduce((sum, { packets }) => sum + packets, 0),
-      seenBytes: all.reduce((sum, { bytes }) => sum + bytes, 0),
       recordedPackets: this.#recorded.packets,
       recordedBytes: this.#recorded.bytes,
       sampledOutPackets: this.#sampledOut.packets,
       sampledOutBytes: this.#sampledOut.bytes,
-      unrecorded,
-      incomplete: Object.fromEntries(this.#incomplete),
+      unrecorded: { ...Object.fromEntries(this.#unrecorded), pipeline_full: this.#dropped },
     };
   }
 
-  /** Sum over CPUs, since the start. */
+  /** One of the kernel's statistics, since the start. */
+  statistic(index: number): Amount {
+    const now = this.#read(index);
+    const before = this.#before.get(index)!;
+    return { packets: now.packets - before.packets, bytes: now.bytes - before.bytes };
+  }
+
+  /** Sum over CPUs. */
   #read(index: number): Amount {
     this.#native.readMap(this.#object, STATS_MAP, index, this.#values);
     const view = new DataView(this.#values.buffer);
@@ -163,8 +131,7 @@ export class Ledger {
       packets += u64(view, at + statValue.packets);
       bytes += u64(view, at + statValue.bytes);
     }
-    const before = this.#before.get(index) ?? NOTHING;
-    return { packets: packets - before.packets, bytes: bytes - before.bytes };
+    return { packets, bytes };
   }
 }
 

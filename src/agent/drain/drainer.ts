@@ -8,6 +8,7 @@ import { FLOW_MAPS } from '../loader/object.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { Tracker } from '../trackers/tracker.ts';
 import type { Ledger } from './accounting.ts';
+import type { Bookkeeper } from './books.ts';
 import { DrainBuffer, type DrainFacts, type DrainReason } from './buffer.ts';
 import { decodeFlows, sumFlows } from './decode.ts';
 import type { VitalSigns } from './vitals.ts';
@@ -20,6 +21,7 @@ export interface DrainerDeps {
   readonly log: Log;
   readonly metrics: AgentMetrics;
   readonly ledger: Ledger;
+  readonly books: Bookkeeper;
   readonly vitals: VitalSigns;
   readonly names: InterfaceNames;
   /** An empty batch, of the columns that are wanted. */
@@ -111,7 +113,7 @@ export class Drainer {
   }
 
   async #drainOnce(reason: DrainReason): Promise<void> {
-    const { native, object, clock, metrics, ledger, trackers, vitals } = this.#deps;
+    const { native, object, clock, metrics, books, trackers, vitals } = this.#deps;
     const startMs = clock.monotonicMs();
     const map = FLOW_MAPS[await native.swap(object)];
     const facts = this.#facts(reason);
@@ -124,7 +126,7 @@ export class Drainer {
       this.#decode(length, facts);
     }
     for (const tracker of trackers) tracker.finish?.();
-    ledger.refresh();
+    books.refresh();
     metrics.evictions.inc({ source: 'hashmap', reason });
     metrics.evictedFlows.inc({ source: 'hashmap', reason }, flows);
     metrics.bufferSize.set({ name: 'flowmap' }, flows);

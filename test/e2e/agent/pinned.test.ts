@@ -31,11 +31,11 @@ describe.skipIf(requireRoot())('maps of a program manager', () => {
     await lab[Symbol.asyncDispose]();
   });
 
-  function attach(pinned: PinnedDatapath): void {
+  async function attach(pinned: PinnedDatapath): Promise<void> {
     const [link] = JSON.parse(ip('-n', client, '-j', 'link', 'show', device)) as [
       { ifindex: number },
     ];
-    pinned.attach(client, link.ifindex);
+    await pinned.attach(client, link.ifindex);
   }
 
   function start(
@@ -78,7 +78,7 @@ describe.skipIf(requireRoot())('maps of a program manager', () => {
     ['without it: the agent’s configuration tells', ['config']],
   ])('%s, every packet is seen; also by the next agent', async (_which, but) => {
     using pinned = pinDatapath({ ENABLE_RTT: 'true' }, but);
-    attach(pinned);
+    await attach(pinned);
     const loaded = { ENABLE_RTT: 'true' };
     {
       await using first = await start(pinned, loaded);
@@ -100,7 +100,7 @@ describe.skipIf(requireRoot())('maps of a program manager', () => {
 
   test('a feature that the programs were loaded without is said to be missing', async () => {
     using pinned = pinDatapath({});
-    attach(pinned);
+    await attach(pinned);
     await using host = await start(pinned, { ENABLE_RTT: 'true' });
     await expectExact(host);
     expect(host.agent.status().features).toEqual([

@@ -17,6 +17,7 @@ import { requireRoot } from '../../support/require.ts';
 const SOON = { timeout: 20_000, interval: 100 } as const;
 
 const NET_ADMIN = 1n << 12n;
+const SYS_PTRACE = 1n << 19n;
 const SYS_ADMIN = 1n << 21n;
 const BPF = 1n << 39n;
 
@@ -135,7 +136,7 @@ describe.skipIf(requireRoot())('rights', () => {
     await start([]);
 
     for (const set of ['CapPrm', 'CapEff', 'CapBnd'] as const) {
-      expect(capabilities(set)).toBe(BPF | NET_ADMIN | SYS_ADMIN);
+      expect(capabilities(set)).toBe(BPF | NET_ADMIN | SYS_ADMIN | SYS_PTRACE);
     }
     expect(capabilities('CapInh')).toBe(0n);
     expect(capabilities('CapAmb')).toBe(0n);
