@@ -63,15 +63,17 @@ struct sighting {
 static noinline void describe(struct flow_metrics *flow, struct __sk_buff *skb,
 			      const struct packet *packet, const struct sighting *sighting)
 {
+	__u32 link = config.tunnel_at ? packet->inner_l2 : 0;
+
 	flow->start_ns = sighting->now;
 	flow->vlan_id = packet->vlan_id;
 	flow->first_direction = sighting->egress;
 	flow->eth_protocol = packet->eth_protocol;
 	*(__u64 *)&flow->observed[0] = sighting->slot;
 	flow->sampling = config.sampling;
-	if (sighting->has_l2) {
+	if (sighting->has_l2 || (config.tunnel_at && packet->inner_l2)) {
 		__u8 copy[2 * ETH_ALEN];
-		const __u8 *macs = peek(skb, 0, copy, sizeof(copy));
+		const __u8 *macs = peek(skb, link, copy, sizeof(copy));
 
 		if (macs) {
 			__builtin_memcpy(flow->dst_mac, macs, ETH_ALEN);
@@ -114,6 +116,8 @@ static noinline void add_flow(struct __sk_buff *skb, const struct packet *packet
 	if (!flow || !flows)
 		return;
 	add_packet(flow, skb, packet, sighting);
+	/* Exactly: the coarse clock would not tell which end of a conversation spoke first. */
+	flow->start_ns = flow->end_ns = bpf_ktime_get_ns();
 	error = bpf_map_update_elem(flows, &packet->key, flow, BPF_NOEXIST);
 	if (!error) {
 		wake_when_filled();
@@ -158,6 +162,10 @@ static __always_inline void sight(struct __sk_buff *skb, const struct packet *pa
 {
 	struct flow_metrics *flow = find_flow(&packet->key);
 
-	if (flow)
-		note_interface(flow, interface_slot(skb, egress), wire_of(skb, packet->headers));
+	if (!flow)
+		return;
+	note_interface(flow, interface_slot(skb, egress), wire_of(skb, packet->headers));
+	/* It may have been counted before it was wrapped. */
+	if (config.tunnel_at)
+		note_tunnel(skb, packet, flow);
 }

@@ -48,6 +48,7 @@ export class Ledger {
   #dropped: Amount = { packets: 0, bytes: 0 };
   #sampledOut: Amount = { packets: 0, bytes: 0 };
   #missed: Amount = { packets: 0, bytes: 0 };
+  #probeLost: Amount = { packets: 0, bytes: 0 };
 
   constructor(native: Native, object: BpfObject, metrics: AgentMetrics) {
     this.#native = native;
@@ -82,7 +83,8 @@ export class Ledger {
   }
 
   refresh(): void {
-    const { droppedFlows, unrecordedPackets, unrecordedBytes, interfacesMissed } = this.#metrics;
+    const { droppedFlows, unrecordedPackets, unrecordedBytes, interfacesMissed, probeLosses } =
+      this.#metrics;
     for (const [reason, index] of UNRECORDED) {
       const before = this.#unrecorded.get(reason)!;
       const now = this.statistic(index);
@@ -102,6 +104,9 @@ export class Ledger {
     const missed = this.statistic(stat.interfacesMissed);
     interfacesMissed.inc(missed.packets - this.#missed.packets);
     this.#missed = missed;
+    const probeLost = this.#read(stat.probeLost);
+    probeLosses.inc(probeLost.packets - this.#probeLost.packets);
+    this.#probeLost = probeLost;
   }
 
   view(): Accounting {
