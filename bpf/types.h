@@ -118,7 +118,7 @@ struct quic_metrics {
 	__u8 pad[2];
 };
 
-/* What address translation makes of the flow; zone and addresses as connection tracking has them. */
+/* What address translation makes of the flow, as connection tracking has it. */
 struct nat_metrics {
 	__u8 src_ip[16];
 	__u8 dst_ip[16];
@@ -252,6 +252,7 @@ struct config {
 	__u16 openssl_at;
 	__u16 filter_at;
 	__u16 dns_port; /* besides 53 */
+	__u16 value_bytes; /* of an entry, with what features add */
 	__u16 vxlan_ports[TUNNEL_PORTS_MAX]; /* 0: none */
 	__u16 geneve_ports[TUNNEL_PORTS_MAX];
 	__u8 has_netns_cookie; /* the kernel lets programs see the device's namespace (Linux 6.2) */
@@ -259,5 +260,5 @@ struct config {
 	__u8 event_group; /* of psample */
 	__u8 filter_rules; /* how many there are; 0: everything is recorded */
 	__u8 filter_samples; /* some rule has a rate of its own */
-	__u8 pad[7];
+	__u8 pad[5];
 };

@@ -4,6 +4,7 @@ import type { Option } from '../config/options.ts';
 import { type AgentConfig, agentOptions } from './config.ts';
 import { config as layout } from './drain/layout.gen.ts';
 import { AGENT_ERRORS } from './errors.ts';
+import { parseMacPreference } from './interfaces/mac-preference.ts';
 import { parseNameRule } from './interfaces/rules.ts';
 
 type Key = keyof AgentConfig;
@@ -12,7 +13,6 @@ type Key = keyof AgentConfig;
 const REFUSED: readonly (readonly [Key, string])[] = [
   ['flowFilterRules', 'more traffic than asked for would be recorded'],
   ['enablePca', 'packet capture is not part of this version'],
-  ['ebpfProgramManagerMode', 'this version loads its programs itself'],
 ];
 
 /** Flows are right without these, only poorer: a warning says what is missing. */
@@ -29,11 +29,9 @@ const IGNORED: readonly (readonly [Key, string])[] = [
   ['staleEntriesEvictTimeoutMs', 'DNS is not tracked'],
   ['networkEventsMonitoringGroupId', 'network events are not tracked'],
   ['opensslPath', 'nothing is read from OpenSSL'],
-  ['bpfmanBpfFsPath', 'maps are not read from a folder'],
   ['pprofAddr', 'there is no profiler'],
   ['enableFlowsRingbufFallback', 'a map that fills is drained early instead'],
   ['forceGarbageCollection', 'buffers are reused between drains'],
-  ['preferredInterfaceForMacPrefix', 'interface names are exact'],
 ];
 
 /** What only an agent on its own, which sends its flows away, makes use of. */
@@ -70,6 +68,7 @@ const EXPORT_ONLY: readonly Key[] = [
 /** Shortest drain period: below, the kernel waits for grace periods more than it works. */
 const ACTIVE_TIMEOUT_MIN_MS = 10;
 const POLL_PERIOD_MIN_MS = 100;
+const CONTAINERS_PERIOD_MIN_MS = 100;
 
 const PORT_MAX = 65_535;
 /** Of bpf/types.h. */
@@ -93,6 +92,9 @@ export function checkAgentConfig(config: AgentConfig): readonly string[] {
   checkPorts(config, 'tunnelGenevePorts');
   atLeast(config, 'cacheActiveTimeoutMs', ACTIVE_TIMEOUT_MIN_MS);
   atLeast(config, 'listenPollPeriodMs', POLL_PERIOD_MIN_MS);
+  if (config.listenContainersPeriodMs !== 0) {
+    atLeast(config, 'listenContainersPeriodMs', CONTAINERS_PERIOD_MIN_MS);
+  }
   return [
     ...IGNORED.filter(([key]) => !isDefault(config, key)).map(
       ([key, what]) => `${option(key).env} has no effect yet: ${what}`,
@@ -116,6 +118,12 @@ function checkInterfaces(config: AgentConfig): void {
   for (const text of config.interfaceIps) {
     if (parseCidr(text) === undefined) {
       throw refuse('INTERFACE_IPS', `"${text}" is no CIDR, such as 10.0.0.0/8 or fd00::/8`);
+    }
+  }
+  for (const text of config.preferredInterfaceForMacPrefix) {
+    const preference = parseMacPreference(text);
+    if (typeof preference === 'string') {
+      throw refuse('PREFERRED_INTERFACE_FOR_MAC_PREFIX', preference);
     }
   }
 }
@@ -146,7 +154,7 @@ function checkAddress(config: AgentConfig): void {
 
 function atLeast(
   config: AgentConfig,
-  key: 'cacheActiveTimeoutMs' | 'listenPollPeriodMs',
+  key: 'cacheActiveTimeoutMs' | 'listenPollPeriodMs' | 'listenContainersPeriodMs',
   minMs: number,
 ): void {
   if (config[key] < minMs) throw refuse(option(key).env, `must be at least ${minMs}ms`);

@@ -67,13 +67,14 @@ export const config = {
   opensslAt: 30, // 2 B
   filterAt: 32, // 2 B
   dnsPort: 34, // 2 B
-  vxlanPorts: 36, // 8 B, 4 elements
-  genevePorts: 44, // 8 B, 4 elements
-  hasNetnsCookie: 52, // 1 B
-  quicMode: 53, // 1 B
-  eventGroup: 54, // 1 B
-  filterRules: 55, // 1 B
-  filterSamples: 56, // 1 B
+  valueBytes: 36, // 2 B
+  vxlanPorts: 38, // 8 B, 4 elements
+  genevePorts: 46, // 8 B, 4 elements
+  hasNetnsCookie: 54, // 1 B
+  quicMode: 55, // 1 B
+  eventGroup: 56, // 1 B
+  filterRules: 57, // 1 B
+  filterSamples: 58, // 1 B
 } as const;
 
 /** Byte offsets in `struct message`. */
