@@ -4,7 +4,7 @@ import { agentDeprecations, agentOptions } from '../../../src/agent/config.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { agentConfig } from '../../support/agent-host.ts';
 
-/** Every variable with its default, which is the original's where it has one; `-`: empty. */
+/** Every variable of the original with its default, and our own; `-`: empty. */
 const VARIABLES = `
 AGENT_IP=- AGENT_IP_IFACE=external AGENT_IP_TYPE=any EXPORT=grpc TARGET_HOST=- TARGET_PORT=0
 TARGET_TLS_CA_CERT_PATH=- TARGET_TLS_USER_CERT_PATH=- TARGET_TLS_USER_KEY_PATH=-
