@@ -46,7 +46,7 @@ static __always_inline void drop(struct sk_buff *skb, __u64 location, __u32 reas
 	struct sock *sk = receiver;
 	__u8 state = 0;
 
-	if (was_sampled_out(skb))
+	if (was_sampled_out(skb) || (!was_seen(skb) && is_unseen_sampled_out()))
 		return;
 	view.head = skb->head;
 	view.tail = skb->tail;

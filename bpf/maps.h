@@ -141,6 +141,7 @@ static __always_inline struct flow_metrics *find_or_add_flow(const struct flow_k
 		return NULL;
 	/* Probes are not given the coarse clock. */
 	fresh->start_ns = fresh->end_ns = bpf_ktime_get_ns();
+	fresh->sampling = config.sampling;
 	error = bpf_map_update_elem(flows, key, fresh, BPF_NOEXIST);
 	if (!error)
 		wake_when_filled();
