@@ -25,7 +25,7 @@ const WORD = 2 ** 32;
 /** Big-endian numbers of one to four bytes; what does not fit is the largest that does. */
 export function writeSmall(
   { bytes, cursors, rows, from, to }: Records,
-  width: 1 | 2 | 4,
+  width: number,
   values: Numbers,
   present: Uint32Array,
 ): void {

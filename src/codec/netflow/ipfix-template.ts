@@ -101,7 +101,10 @@ export function templatesFor(
   layout: BatchLayout,
   options: TemplateOptions,
 ): readonly [v4: IpfixTemplate, v6: IpfixTemplate] {
-  return [template(V4_TEMPLATE_ID, layout, false, options), template(V6_TEMPLATE_ID, layout, true, options)];
+  return [
+    template(V4_TEMPLATE_ID, layout, false, options),
+    template(V6_TEMPLATE_ID, layout, true, options),
+  ];
 }
 
 function template(
@@ -144,11 +147,7 @@ function secondsField(spec: FieldSpec, { id }: IpfixElement): TemplateField {
   return { id, enterprise: 0, type: 'dateTimeSeconds', column: spec.name, form: 'seconds' };
 }
 
-function enterpriseField(
-  spec: FieldSpec,
-  { id }: IpfixElement,
-  enterprise: number,
-): TemplateField {
+function enterpriseField(spec: FieldSpec, { id }: IpfixElement, enterprise: number): TemplateField {
   const type = assertExists(ENTERPRISE_TYPES[spec.kind], `enterprise element of ${spec.kind}`);
   const isList = spec.kind === 'list<u32>' || spec.kind === 'list<str>';
   return { id, enterprise, type, column: spec.name, form: isList ? 'comma-list' : 'value' };
