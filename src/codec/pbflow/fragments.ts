@@ -1,14 +1,11 @@
 import type { InternTables, MacTable } from '../../flow/intern.ts';
 import { FragmentCache } from '../fragments.ts';
+import { dupFragment } from './lists.ts';
 import { CodeMemo } from './numbers.ts';
 import { BLOCK_ROWS, type Block, type Part, type Tag } from './part.ts';
 import { IP, WIRE, type WireCodes } from './schema.ts';
-import { uintBytes, writeDouble, writeUint } from './varint.ts';
-
-/** Texts longer than this are cut; no field of ours comes near. */
-export const TEXT_BYTES_MAX = 4096;
-
-const encoder = new TextEncoder();
+import { textFragment } from './text.ts';
+import { writeDouble } from './varint.ts';
 
 /** What is made once of each value of one generation of tables. */
 export class Fragments {
@@ -18,6 +15,8 @@ export class Fragments {
   readonly addresses: FragmentCache;
   /** 48 bits as a varint, the first byte being the highest. */
   readonly macs: FragmentCache;
+  /** See `dupFragment`. */
+  readonly dupEntries: FragmentCache;
   readonly #tables: InternTables;
   readonly #codes = new Map<WireCodes, CodeMemo>();
 
@@ -26,6 +25,7 @@ export class Fragments {
     this.strings = new FragmentCache((id) => textFragment(tables.strings.text(id)));
     this.addresses = new FragmentCache((id) => addressFragment(tables, id));
     this.macs = new FragmentCache((id) => macFragment(tables.macs, id));
+    this.dupEntries = new FragmentCache((key) => dupFragment((id) => this.text(id), key));
   }
 
   text(id: number): string {
@@ -39,21 +39,6 @@ export class Fragments {
     this.#codes.set(codes, memo);
     return memo;
   }
-}
-
-export function textFragment(text: string): Uint8Array {
-  const whole = encoder.encode(text);
-  const utf8 = whole.length <= TEXT_BYTES_MAX ? whole : cut(whole);
-  const fragment = new Uint8Array(uintBytes(utf8.length) + utf8.length);
-  fragment.set(utf8, writeUint(fragment, 0, utf8.length));
-  return fragment;
-}
-
-/** Not within a character: readers refuse bytes that are no UTF-8. */
-function cut(utf8: Uint8Array): Uint8Array {
-  let end = TEXT_BYTES_MAX;
-  while ((utf8[end]! & 0xc0) === 0x80) end--;
-  return utf8.subarray(0, end);
 }
 
 function addressFragment({ addresses }: InternTables, id: number): Uint8Array {

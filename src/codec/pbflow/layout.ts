@@ -105,7 +105,7 @@ function dupList(layout: BatchLayout, source: Source): Numbered {
   const tag = new Tag(RECORD.dupList, WIRE.bytes);
   return {
     number: RECORD.dupList,
-    part: new DupListPart(tag, columns, () => source.fragments.strings),
+    part: new DupListPart(tag, columns, () => source.fragments),
   };
 }
 

@@ -1,8 +1,9 @@
 import type { AnyColumn, ListColumn } from '../../flow/batch.ts';
 import type { FragmentCache } from '../fragments.ts';
-import { textFragment } from './fragments.ts';
+import type { Fragments } from './fragments.ts';
 import { BLOCK_ROWS, type Block, type Part, Tag } from './part.ts';
 import { DUP_ENTRY, EVENT, WIRE } from './schema.ts';
+import { textFragment } from './text.ts';
 import { uintBytes, writeUint } from './varint.ts';
 
 /** A list of texts. */
@@ -67,31 +68,46 @@ const NO_LIST: ListColumn = {
   values: new Uint32Array(0),
 };
 
+/** Directions are 0 to 3. */
+const DIRECTION_BITS = 2;
+const DIRECTION_MASK = 3;
+
+/** What an interface is in a list, by its name's id and its direction: length and message. */
+export function dupFragment(text: (id: number) => string, key: number): Uint8Array {
+  const name = key >>> DIRECTION_BITS;
+  const direction = key & DIRECTION_MASK;
+  return Uint8Array.from(
+    withLength([
+      ...(name === 0 ? [] : [INTERFACE, ...textFragment(text(name))]),
+      ...(direction === 0 ? [] : [DIRECTION, direction]),
+    ]),
+  );
+}
+
 /** Interfaces of a flow, with the direction and the network of each. */
 export class DupListPart implements Part {
   readonly #tag: Tag;
   readonly #columns: () => DupColumns;
-  readonly #cache: () => FragmentCache;
+  readonly #fragments: () => Fragments;
 
-  constructor(tag: Tag, columns: () => DupColumns, cache: () => FragmentCache) {
+  constructor(tag: Tag, columns: () => DupColumns, fragments: () => Fragments) {
     this.#tag = tag;
     this.#columns = columns;
-    this.#cache = cache;
+    this.#fragments = fragments;
   }
 
   measure({ count, index }: Block, sizes: Uint32Array): boolean {
     const { interfaces, directions, udns } = listsOf(this.#columns());
-    const cache = this.#cache();
+    const { strings, dupEntries } = this.#fragments();
     let any = false;
     for (let i = 0; i < count; i++) {
       const row = index[i]!;
       const entries = entriesOf(interfaces, directions, udns, row);
       for (let entry = 0; entry < entries; entry++) {
-        const inner =
-          textBytes(cache, valueAt(interfaces, row, entry)) +
-          (valueAt(directions, row, entry) === 0 ? 0 : 1 + DIRECTION_BYTES) +
-          textBytes(cache, valueAt(udns, row, entry));
-        sizes[i]! += this.#tag.length + uintBytes(inner) + inner;
+        const key = keyAt(interfaces, directions, row, entry);
+        const udn = valueAt(udns, row, entry);
+        const size = dupEntries.load(key) - dupEntries.start(key);
+        sizes[i]! += this.#tag.length + (udn === 0 ? size : withUdn(size, strings, udn));
         any = true;
       }
     }
@@ -101,43 +117,25 @@ export class DupListPart implements Part {
   write({ count, index }: Block, bytes: Uint8Array, at: Uint32Array): void {
     const { interfaces, directions, udns } = listsOf(this.#columns());
     const { first, second } = this.#tag;
-    const cache = this.#cache();
+    const { strings, dupEntries } = this.#fragments();
     for (let i = 0; i < count; i++) {
       const row = index[i]!;
       const entries = entriesOf(interfaces, directions, udns, row);
       let end = at[i]!;
       for (let entry = 0; entry < entries; entry++) {
-        const name = valueAt(interfaces, row, entry);
-        const direction = valueAt(directions, row, entry);
+        const key = keyAt(interfaces, directions, row, entry);
         const udn = valueAt(udns, row, entry);
-        const inner =
-          textBytes(cache, name) +
-          (direction === 0 ? 0 : 1 + DIRECTION_BYTES) +
-          textBytes(cache, udn);
         bytes[end++] = first;
         if (second !== 0) bytes[end++] = second;
-        end = writeUint(bytes, end, inner);
-        if (name !== 0) {
-          bytes[end++] = INTERFACE;
-          end = copy(cache, name, bytes, end);
-        }
-        if (direction !== 0) {
-          bytes[end++] = DIRECTION;
-          bytes[end++] = direction & DIRECTION_MAX;
-        }
-        if (udn !== 0) {
-          bytes[end++] = UDN;
-          end = copy(cache, udn, bytes, end);
-        }
+        end =
+          udn === 0
+            ? copy(dupEntries, key, bytes, end)
+            : writeWithUdn(dupEntries, key, strings, udn, bytes, end);
       }
       at[i] = end;
     }
   }
 }
-
-/** Directions are 0 to 3: one byte. */
-const DIRECTION_BYTES = 1;
-const DIRECTION_MAX = 0x7f;
 
 function listsOf({ interfaces, directions, udns }: DupColumns) {
   return {
@@ -159,16 +157,43 @@ function entriesOf(
   return Math.max(interfaces, directions, udns);
 }
 
+function keyAt(interfaces: ListColumn, directions: ListColumn, row: number, entry: number): number {
+  const direction = valueAt(directions, row, entry) & DIRECTION_MASK;
+  return (valueAt(interfaces, row, entry) << DIRECTION_BITS) | direction;
+}
+
 function valueAt({ offsets, values }: ListColumn, row: number, entry: number): number {
   if (offsets.length === 0) return 0;
   const at = offsets[row]! + entry;
   return at < offsets[row + 1]! ? values[at]! : 0;
 }
 
-function textBytes(cache: FragmentCache, id: number): number {
-  if (id === 0) return 0;
-  const end = cache.load(id);
-  return 1 + end - cache.start(id);
+/** Bytes of an entry with a network, its own length included; `size` is that without. */
+function withUdn(size: number, strings: FragmentCache, udn: number): number {
+  const inner = innerOf(size) + 1 + strings.load(udn) - strings.start(udn);
+  return uintBytes(inner) + inner;
+}
+
+/** Bytes of a message by those of the message with its length before it. */
+function innerOf(size: number): number {
+  return size - uintBytes(size - uintBytes(size));
+}
+
+function writeWithUdn(
+  dupEntries: FragmentCache,
+  key: number,
+  strings: FragmentCache,
+  udn: number,
+  bytes: Uint8Array,
+  at: number,
+): number {
+  const stop = dupEntries.load(key);
+  const from = dupEntries.bytes;
+  const kept = innerOf(stop - dupEntries.start(key));
+  let end = writeUint(bytes, at, kept + 1 + strings.load(udn) - strings.start(udn));
+  for (let j = stop - kept; j < stop; j++) bytes[end++] = from[j]!;
+  bytes[end++] = UDN;
+  return copy(strings, udn, bytes, end);
 }
 
 function copy(cache: FragmentCache, id: number, bytes: Uint8Array, at: number): number {
