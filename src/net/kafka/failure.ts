@@ -30,13 +30,14 @@ const OUTCOMES: Readonly<Record<string, ProduceFailure['outcome']>> = {
   INVALID_RECORD: 'refused',
 };
 
+/** Names of errors after a request had left; not all of their classes are exported. */
+const UNANSWERED = new Set(['KafkaJSConnectionClosedError', 'KafkaJSRequestTimeoutError']);
+
 export function failureOf(error: unknown): ProduceFailure {
   const cause = rootOf(error);
   const type = cause instanceof kafkajs.KafkaJSProtocolError ? cause.type : undefined;
   if (type !== undefined) return { outcome: OUTCOMES[type] ?? 'unsent', cause };
-  const mayHaveArrived =
-    cause instanceof kafkajs.KafkaJSConnectionClosedError ||
-    cause instanceof kafkajs.KafkaJSRequestTimeoutError;
+  const mayHaveArrived = cause instanceof Error && UNANSWERED.has(cause.name);
   return { outcome: mayHaveArrived ? 'unknown' : 'unsent', cause };
 }
 

@@ -1,3 +1,4 @@
+import type { ConnectionOptions } from 'node:tls';
 import kafkajs from 'kafkajs';
 import type { NetobservError } from '../../base/errors.ts';
 import { addCodecs, COMPRESSION_TYPES, type Compression } from './compression.ts';
@@ -16,11 +17,10 @@ export interface KafkaTls {
   readonly insecureSkipVerify: boolean;
 }
 
-export interface KafkaSasl {
-  readonly mechanism: 'plain' | 'scram-sha-512';
-  readonly username: string;
-  readonly password: string;
-}
+export type KafkaSasl = Extract<
+  kafkajs.SASLOptions,
+  { readonly mechanism: 'plain' | 'scram-sha-512' }
+>;
 
 /** Secrets and certificates, read again for each new client, since they are renewed. */
 export interface KafkaCredentials {
@@ -197,13 +197,15 @@ export class KafkaProducer {
       ...(tls === undefined ? {} : { ssl: sslOf(tls) }),
       ...(sasl === undefined ? {} : { sasl }),
     });
-    const client: { -readonly [Key in keyof Client]?: Client[Key] } = { isDiscarded: false };
-    client.producer = kafka.producer({
-      idempotent: this.#idempotent,
-      retry,
-      createPartitioner: () => (args) => this.#choose(client as Client, args),
-    });
-    return client as Client;
+    const client: Client = {
+      isDiscarded: false,
+      producer: kafka.producer({
+        idempotent: this.#idempotent,
+        retry,
+        createPartitioner: () => (args) => this.#choose(client, args),
+      }),
+    };
+    return client;
   }
 
   /** Called for each record and attempt; also the place where kafkajs can be made to give up. */
@@ -273,7 +275,7 @@ export class KafkaProducer {
   }
 }
 
-function sslOf({ ca, cert, key, insecureSkipVerify }: KafkaTls): kafkajs.KafkaConfig['ssl'] {
+function sslOf({ ca, cert, key, insecureSkipVerify }: KafkaTls): ConnectionOptions {
   return {
     rejectUnauthorized: !insecureSkipVerify,
     ...(ca === undefined ? {} : { ca }),
