@@ -1,15 +1,18 @@
 import type { Clock } from '../../base/clock.ts';
+import { NetobservError } from '../../base/errors.ts';
 import { IpfixWriter } from '../../codec/netflow/ipfix-writer.ts';
 import { BatchLayout, type ColumnSpec, FlowBatch } from '../../flow/batch.ts';
 import { fieldByName } from '../../flow/fields.ts';
 import { MISSING, type TableSpace } from '../../flow/intern.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
-import { Delivery, type DeliveryLimits } from './delivery.ts';
+import type { AgentConfig } from '../config.ts';
+import { AGENT_ERRORS } from '../errors.ts';
+import { DELIVERY_DEFAULTS, Delivery, type DeliveryLimits } from './delivery.ts';
 import type { Exporter, FlowAmount } from './exporter.ts';
 import { IpfixTcp, type IpfixTransport, IpfixUdp } from './ipfix-transport.ts';
 import { declareExportMetrics } from './metrics.ts';
-import type { SpoolMessage } from './spool.ts';
+import { SPOOL_BYTES_MAX, type SpoolMessage } from './spool.ts';
 
 /** The original's. */
 const OBSERVATION_DOMAIN = 1;
@@ -26,6 +29,34 @@ export interface IpfixConfig {
   /** Enterprise number of what IANA has no element for; 0: such elements are left out. */
   readonly enterprise: number;
   readonly limits: DeliveryLimits;
+}
+
+/** What the agent's options ask for; throws a coded error that names the variable. */
+export function ipfixConfigOf(config: AgentConfig, protocol: IpfixConfig['protocol']): IpfixConfig {
+  for (const [variable, value] of [
+    ['TARGET_HOST', config.targetHost],
+    ['TARGET_PORT', config.targetPort],
+  ] as const) {
+    if (value !== '' && value !== 0) continue;
+    throw new NetobservError(
+      AGENT_ERRORS.option,
+      `${variable}: EXPORT=ipfix+${protocol} needs it`,
+      {
+        details: { variable },
+      },
+    );
+  }
+  return {
+    protocol,
+    host: config.targetHost,
+    port: config.targetPort,
+    enterprise: config.ipfixEnterpriseNumber,
+    limits: {
+      ...DELIVERY_DEFAULTS,
+      batchesMax: config.exporterBufferLength || config.buffersLength,
+      bytesMax: SPOOL_BYTES_MAX,
+    },
+  };
 }
 
 export interface IpfixDeps {

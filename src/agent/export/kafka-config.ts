@@ -17,7 +17,7 @@ const MECHANISMS = { plain: 'plain', scramSHA512: 'scram-sha-512' } as const;
 /** What the agent's options ask for; throws a coded error that names the variable. */
 export function kafkaConfigOf(config: AgentConfig): KafkaConfig {
   if (config.kafkaBrokers.length === 0) {
-    throw optionError('KAFKA_BROKERS', 'names no broker: give host:port, or several with commas');
+    throw optionError('KAFKA_BROKERS', 'EXPORT=kafka needs it: host:port, or several with commas');
   }
   for (const broker of config.kafkaBrokers) {
     if (!/^.+:\d{1,5}$/.test(broker)) throw optionError('KAFKA_BROKERS', `"${broker}" has no port`);
@@ -48,17 +48,20 @@ function checkPairs(config: AgentConfig): void {
   const hasCert = config.kafkaTlsUserCertPath !== '';
   if (hasCert !== (config.kafkaTlsUserKeyPath !== '')) {
     const [missing, given] = hasCert ? ['KEY', 'CERT'] : ['CERT', 'KEY'];
-    throw optionError(
-      `KAFKA_TLS_USER_${missing}_PATH`,
-      `is missing: KAFKA_TLS_USER_${given}_PATH is set`,
-    );
+    throw optionError(`KAFKA_TLS_USER_${missing}_PATH`, `KAFKA_TLS_USER_${given}_PATH needs it`);
   }
   if (!config.kafkaEnableSasl) return;
   if (config.kafkaSaslClientIdPath === '') {
-    throw optionError('KAFKA_SASL_CLIENT_ID_PATH', 'names no file with the name to log in with');
+    throw optionError(
+      'KAFKA_SASL_CLIENT_ID_PATH',
+      'KAFKA_ENABLE_SASL needs it: the file with the name to log in with',
+    );
   }
   if (config.kafkaSaslClientSecretPath === '') {
-    throw optionError('KAFKA_SASL_CLIENT_SECRET_PATH', 'names no file with the password');
+    throw optionError(
+      'KAFKA_SASL_CLIENT_SECRET_PATH',
+      'KAFKA_ENABLE_SASL needs it: the file with the password',
+    );
   }
 }
 
@@ -95,5 +98,5 @@ async function saslOf(config: AgentConfig): Promise<KafkaSasl> {
 }
 
 function optionError(variable: string, what: string): NetobservError {
-  return new NetobservError(AGENT_ERRORS.option, `${variable} ${what}`, { details: { variable } });
+  return new NetobservError(AGENT_ERRORS.option, `${variable}: ${what}`, { details: { variable } });
 }
