@@ -29,9 +29,13 @@ METRICS_ENABLE=false METRICS_LEVEL=info METRICS_SERVER_ADDRESS=- METRICS_SERVER_
 METRICS_TLS_CERT_PATH=- METRICS_TLS_KEY_PATH=- METRICS_PREFIX=ebpf_agent_
 `;
 
+/** Variables that the original does not have. */
+const OWN_VARIABLES = 'KAFKA_ACKS=all IPFIX_ENTERPRISE_NUMBER=0';
+
 test('every variable is there, by its name and with its default', () => {
   const wanted = Object.fromEntries(
-    VARIABLES.trim()
+    `${VARIABLES} ${OWN_VARIABLES}`
+      .trim()
       .split(/\s+/)
       .map((pair) => pair.split('='))
       .map(([name, value]) => [name, value === '-' ? '' : value]),
