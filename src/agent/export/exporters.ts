@@ -7,7 +7,9 @@ import type { Log } from '../../telemetry/log.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import type { AgentConfig } from '../config.ts';
 import { AGENT_ERRORS } from '../errors.ts';
+import type { DeliveryLimits } from './delivery.ts';
 import type { Exporter } from './exporter.ts';
+import type { SpoolLimits } from './spool.ts';
 
 export interface ExporterDeps {
   readonly log: Log;
@@ -20,6 +22,8 @@ export interface ExporterDeps {
   /** What the agent can fill. */
   readonly columns: readonly ColumnSpec[];
   readonly stdout: Writable;
+  /** Where they differ from `DELIVERY_DEFAULTS`. */
+  readonly delivery?: Partial<Omit<DeliveryLimits, keyof SpoolLimits>>;
 }
 
 type Create = (config: AgentConfig, deps: ExporterDeps) => Exporter;

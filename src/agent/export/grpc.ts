@@ -27,6 +27,7 @@ export function createGrpcExporter(config: AgentConfig, deps: ExporterDeps): Exp
   checkTargetTls(config);
   checkReconnect(config);
   const { clock, random, tables } = deps;
+  const limits = { ...DELIVERY_DEFAULTS, ...deps.delivery };
   const log = deps.log.child({ component: 'grpc' });
   const client = new GrpcClient(
     {
@@ -34,7 +35,7 @@ export function createGrpcExporter(config: AgentConfig, deps: ExporterDeps): Exp
       port: config.targetPort,
       tls: tlsOf(config),
       method: METHOD,
-      callTimeoutMs: DELIVERY_DEFAULTS.attemptTimeoutMs + DEADLINE_MARGIN_MS,
+      callTimeoutMs: limits.attemptTimeoutMs + DEADLINE_MARGIN_MS,
       messageBytesMax: SEND_BYTES_MAX,
       reconnectMs: config.grpcReconnectTimerMs,
       reconnectJitterMs: config.grpcReconnectTimerRandomizationMs,
@@ -42,7 +43,7 @@ export function createGrpcExporter(config: AgentConfig, deps: ExporterDeps): Exp
     { clock, log, random },
   );
   const delivery = new Delivery<SpoolMessage>(
-    { ...DELIVERY_DEFAULTS, batchesMax: batchesOf(config), bytesMax: SPOOL_BYTES_MAX },
+    { ...limits, batchesMax: batchesOf(config), bytesMax: SPOOL_BYTES_MAX },
     {
       transport: {
         inFlightMax: IN_FLIGHT_MAX,

@@ -21,6 +21,7 @@ export function createStdoutExporter(config: AgentConfig, deps: ExporterDeps): E
   const delivery = new Delivery<SpoolMessage>(
     {
       ...DELIVERY_DEFAULTS,
+      ...deps.delivery,
       attemptTimeoutMs: ATTEMPT_TIMEOUT_MS,
       batchesMax: batchesOf(config),
       bytesMax: SPOOL_BYTES_MAX,

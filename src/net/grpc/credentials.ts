@@ -17,6 +17,12 @@ export interface TlsFiles {
 export function credentialsOf(files: TlsFiles | undefined): ChannelCredentials {
   if (files === undefined) return ChannelCredentials.createInsecure();
   const ca = read(files.caPath);
+  // OpenSSL takes a file without any for one that trusts nobody.
+  if (!ca.includes('-----BEGIN CERTIFICATE-----')) {
+    throw new NetobservError(GRPC_ERRORS.tls, `${files.caPath} has no certificate in PEM`, {
+      details: { path: files.caPath },
+    });
+  }
   const cert = files.certPath === undefined ? {} : { cert: read(files.certPath) };
   const key = files.keyPath === undefined ? {} : { key: read(files.keyPath) };
   try {
