@@ -1,4 +1,5 @@
 import { assert, assertExists } from '../../base/assert.ts';
+import type { AgentConfig } from '../config.ts';
 import type { FlowAmount } from './exporter.ts';
 
 /** What is sent, or given up, as a whole. Exporters add what their transport needs. */
@@ -15,6 +16,13 @@ export interface SpoolLimits {
 
 /** Encoded bytes that may wait, whatever the number of batches. */
 export const SPOOL_BYTES_MAX = 64 * 2 ** 20;
+
+/** Batches that may wait; a batch of ours is about what the original holds between two drains. */
+export function batchesOf(
+  config: Pick<AgentConfig, 'buffersLength' | 'exporterBufferLength'>,
+): number {
+  return config.exporterBufferLength === 0 ? config.buffersLength : config.exporterBufferLength;
+}
 
 /** Messages that came from one batch, and hold its place until the last is settled. */
 interface SpooledBatch {

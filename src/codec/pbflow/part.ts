@@ -4,7 +4,7 @@ import { uintBytes, writeUint } from './varint.ts';
  * Rows that are encoded at a time: their bytes stay in the first-level cache while one part after
  * the other adds its own to each record.
  */
-export const BLOCK_ROWS = 128;
+export const BLOCK_ROWS = 256;
 
 /** The rows of a block: `index[0 .. count]` are their numbers in the batch. */
 export interface Block {
