@@ -1,10 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { pino } from 'pino';
-import { DELIVERY_DEFAULTS } from '../../src/agent/export/delivery.ts';
 import { createIpfixExporter } from '../../src/agent/export/ipfix.ts';
 import { requestsOf } from '../../src/agent/export/kafka-records.ts';
-import { systemClock } from '../../src/base/clock.ts';
+import { systemClock, systemRandom } from '../../src/base/clock.ts';
 import { IpfixWriter } from '../../src/codec/netflow/ipfix-writer.ts';
 import { RecordEncoder } from '../../src/codec/pbflow/encoder.ts';
 import { agentColumns } from '../../src/flow/agent-columns.ts';
@@ -12,6 +11,7 @@ import { BatchLayout, type FlowBatch } from '../../src/flow/batch.ts';
 import type { Feature } from '../../src/flow/field.ts';
 import { TableSpace } from '../../src/flow/intern.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { agentConfig } from '../support/agent-host.ts';
 import type { Figure } from './figure.ts';
 import { copyBatch, pinnedBatches } from './flows.ts';
 
@@ -67,23 +67,16 @@ async function sending(tables: TableSpace): Promise<Figure> {
   `;
   const sink = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
   const [port] = (await once(sink.stdout, 'data')) as [Buffer];
-  const exporter = createIpfixExporter(
-    {
-      protocol: 'udp',
-      host: '127.0.0.1',
-      port: Number(port),
-      enterprise: 0,
-      limits: { ...DELIVERY_DEFAULTS, batchesMax: 50, bytesMax: 2 ** 26 },
-    },
-    {
-      log: pino({ level: 'silent' }),
-      metrics: createMetrics('bench_'),
-      clock: systemClock,
-      random: Math.random,
-      tables,
-      columns: agentColumns(FEATURES),
-    },
-  );
+  const env = { EXPORT: 'ipfix+udp', TARGET_HOST: '127.0.0.1', TARGET_PORT: String(Number(port)) };
+  const exporter = createIpfixExporter(agentConfig(env), {
+    log: pino({ level: 'silent' }),
+    metrics: createMetrics('bench_'),
+    clock: systemClock,
+    random: systemRandom,
+    tables,
+    columns: agentColumns(FEATURES),
+    stdout: process.stdout,
+  });
   await exporter.start(new AbortController().signal);
   const batches = pinnedBatches(exporter.take().layout, tables.current);
   const cpu = process.cpuUsage();

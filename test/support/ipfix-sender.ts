@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import type { Exporter } from '../../src/agent/export/exporter.ts';
-import { createIpfixExporter, ipfixConfigOf } from '../../src/agent/export/ipfix.ts';
-import { systemClock } from '../../src/base/clock.ts';
+import { createIpfixExporter } from '../../src/agent/export/ipfix.ts';
+import { systemClock, systemRandom } from '../../src/base/clock.ts';
 import { agentColumns } from '../../src/flow/agent-columns.ts';
 import { TcpFlag } from '../../src/flow/enums.ts';
 import { TableSpace } from '../../src/flow/intern.ts';
@@ -86,14 +86,16 @@ export async function startSender(
   env: Readonly<Record<string, string>> = {},
 ): Promise<Sender> {
   const metrics = createMetrics('t_');
-  const config = agentConfig({ TARGET_HOST: '127.0.0.1', TARGET_PORT: String(port), ...env });
-  const exporter = createIpfixExporter(ipfixConfigOf(config, protocol), {
+  const target = { TARGET_HOST: '127.0.0.1', TARGET_PORT: String(port) };
+  const config = agentConfig({ EXPORT: `ipfix+${protocol}`, ...target, ...env });
+  const exporter = createIpfixExporter(config, {
     log: pino({ level: 'silent' }),
     metrics,
     clock: systemClock,
-    random: () => 0.5,
+    random: systemRandom,
     tables: new TableSpace(),
     columns: agentColumns(),
+    stdout: process.stdout,
   });
   await exporter.start(new AbortController().signal);
   return {

@@ -31,6 +31,9 @@ type Create = (config: AgentConfig, deps: ExporterDeps) => Exporter;
 /** Exporters by the value of EXPORT; a protocol is loaded when it is asked for. */
 const EXPORTERS: Readonly<Partial<Record<AgentConfig['export'], () => Promise<Create>>>> = {
   grpc: async () => (await import('./grpc.ts')).createGrpcExporter,
+  kafka: async () => (await import('./kafka.ts')).createKafkaExporter,
+  'ipfix+udp': async () => (await import('./ipfix.ts')).createIpfixExporter,
+  'ipfix+tcp': async () => (await import('./ipfix.ts')).createIpfixExporter,
   stdout: async () => (await import('./stdout.ts')).createStdoutExporter,
 };
 

@@ -1,5 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
 import { stampMessage } from '../../codec/netflow/ipfix-message.ts';
+import type { IpfixMessage } from '../../codec/netflow/ipfix-writer.ts';
 import { TcpConnection } from '../../net/tcp/connection.ts';
 import { UdpSender } from '../../net/udp/sender.ts';
 import type { Transport } from './delivery.ts';
@@ -13,11 +14,7 @@ export const TEMPLATE_REFRESH_MS = 1000;
 /** … or this many messages. */
 export const TEMPLATE_REFRESH_MESSAGES = 64;
 
-/**
- * Datagrams sent without a pause. The usual receive buffer (208 KiB, of which a datagram of ours
- * takes up some 2.3) holds six times as many, so a collector may be away for 10 ms.
- */
-const BURST_MESSAGES = 16;
+/** Between bursts of datagrams, so that a collector may be away for some 10 ms. */
 const BURST_PAUSE_MS = 2;
 
 /** Names are resolved again, and a new session begun, after this long. */
@@ -31,8 +28,11 @@ export interface IpfixTarget {
   readonly clock: Clock;
 }
 
-export interface IpfixTransport extends Transport {
-  close(): Promise<void>;
+/** Messages that are sent without a pause, and booked together. */
+export interface IpfixBurst extends SpoolMessage {
+  readonly messages: readonly IpfixMessage[];
+  /** How many of them have been sent: an attempt after a failure goes on from there. */
+  sent: number;
 }
 
 /** Data records sent in a session, modulo 2^32. */
@@ -58,31 +58,33 @@ interface UdpSession {
 }
 
 /** RFC 7011, section 10.3. What has left counts as delivered: nobody says whether it arrived. */
-export class IpfixUdp implements IpfixTransport {
+export class IpfixUdp implements Transport<IpfixBurst> {
   readonly inFlightMax = 1;
   readonly #target: IpfixTarget;
   #session: UdpSession | undefined;
-  #burst = 0;
 
   constructor(target: IpfixTarget) {
     this.#target = target;
   }
 
-  async send({ bytes, amount }: SpoolMessage, signal: AbortSignal): Promise<void> {
+  async send(burst: IpfixBurst, signal: AbortSignal): Promise<void> {
     const { clock } = this.#target;
     const session = await this.#open(signal);
+    const { sender, sequence } = session;
     try {
       await this.#refresh(session);
-      session.sequence.stamp(bytes, clock.nowMs());
-      await session.sender.send(bytes);
+      while (burst.sent < burst.messages.length) {
+        const { bytes, records } = burst.messages[burst.sent]!;
+        sequence.stamp(bytes, clock.nowMs());
+        await sender.send(bytes);
+        sequence.count(records);
+        burst.sent++;
+        session.messages++;
+      }
     } catch (error) {
       this.#drop();
       throw error;
     }
-    session.sequence.count(amount.flows);
-    session.messages++;
-    if (++this.#burst < BURST_MESSAGES) return;
-    this.#burst = 0;
     await clock.sleep(BURST_PAUSE_MS);
   }
 
@@ -130,7 +132,7 @@ interface TcpSession {
  * RFC 7011, section 10.4: templates once per connection. What the kernel has taken counts as
  * delivered; what it still held when a connection broke is lost unseen, since IPFIX has no answers.
  */
-export class IpfixTcp implements IpfixTransport {
+export class IpfixTcp implements Transport<IpfixBurst> {
   readonly inFlightMax = 1;
   readonly #target: IpfixTarget;
   #session: TcpSession | undefined;
@@ -139,11 +141,15 @@ export class IpfixTcp implements IpfixTransport {
     this.#target = target;
   }
 
-  async send({ bytes, amount }: SpoolMessage, signal: AbortSignal): Promise<void> {
+  async send(burst: IpfixBurst, signal: AbortSignal): Promise<void> {
     const { connection, sequence } = await this.#open(signal);
-    sequence.stamp(bytes, this.#target.clock.nowMs());
-    await connection.write(bytes, signal);
-    sequence.count(amount.flows);
+    while (burst.sent < burst.messages.length) {
+      const { bytes, records } = burst.messages[burst.sent]!;
+      sequence.stamp(bytes, this.#target.clock.nowMs());
+      await connection.write(bytes, signal);
+      sequence.count(records);
+      burst.sent++;
+    }
   }
 
   async close(): Promise<void> {

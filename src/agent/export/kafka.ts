@@ -1,115 +1,77 @@
-import type { Clock } from '../../base/clock.ts';
 import { RecordEncoder } from '../../codec/pbflow/encoder.ts';
-import { BatchLayout, type ColumnSpec, FlowBatch } from '../../flow/batch.ts';
-import type { TableSpace } from '../../flow/intern.ts';
-import { type KafkaOptions, KafkaProducer, SEND_MAX_MS } from '../../net/kafka/producer.ts';
-import type { Log } from '../../telemetry/log.ts';
-import type { Metrics } from '../../telemetry/metrics.ts';
-import { Delivery, type DeliveryLimits, type Transport } from './delivery.ts';
-import type { Exporter, FlowAmount } from './exporter.ts';
-import { type KafkaMessage, type RequestLimits, requestsOf } from './kafka-records.ts';
+import type { FlowBatch } from '../../flow/batch.ts';
+import { fieldByName } from '../../flow/fields.ts';
+import { KafkaProducer, SEND_MAX_MS } from '../../net/kafka/producer.ts';
+import type { AgentConfig } from '../config.ts';
+import { DELIVERY_DEFAULTS, Delivery, type Transport } from './delivery.ts';
+import { EncodingExporter } from './encoding-exporter.ts';
+import type { Exporter } from './exporter.ts';
+import type { ExporterDeps } from './exporters.ts';
+import { kafkaOptionsOf } from './kafka-config.ts';
+import { type KafkaMessage, requestsOf } from './kafka-records.ts';
 import { declareExportMetrics } from './metrics.ts';
-
-export interface KafkaConfig {
-  readonly client: KafkaOptions;
-  /** Do not wait for a request before the next. */
-  readonly isAsync: boolean;
-  readonly request: RequestLimits;
-  readonly limits: DeliveryLimits;
-}
-
-export interface KafkaDeps {
-  readonly log: Log;
-  readonly metrics: Metrics;
-  readonly clock: Clock;
-  /** From 0 to 1. */
-  readonly random: () => number;
-  readonly tables: TableSpace;
-  /** What the agent can fill. */
-  readonly columns: readonly ColumnSpec[];
-}
+import { batchesOf, SPOOL_BYTES_MAX } from './spool.ts';
 
 /** A call has its own limits, which end earlier. */
-export const KAFKA_ATTEMPT_TIMEOUT_MS = SEND_MAX_MS + 5000;
-
+const ATTEMPT_TIMEOUT_MS = SEND_MAX_MS + 5000;
 /** Requests under way without waiting for each other. */
 const ASYNC_REQUESTS_MAX = 4;
 /** Time for saying good-bye to the brokers. */
 const CLOSE_TIMEOUT_MS = 2000;
 
 /** Sends flows to a Kafka topic, one `pbflow.Record` per message. */
-export function createKafkaExporter(config: KafkaConfig, deps: KafkaDeps): Exporter {
-  return new KafkaExporter(config, deps);
-}
-
-class KafkaTransport implements Transport<KafkaMessage> {
-  readonly #producer: KafkaProducer;
-  readonly inFlightMax: number;
-
-  constructor(producer: KafkaProducer, isAsync: boolean) {
-    this.#producer = producer;
-    // Records are stored once only if they are sent again before any others.
-    this.inFlightMax = isAsync && !producer.isIdempotent ? ASYNC_REQUESTS_MAX : 1;
-  }
-
-  async send({ records }: KafkaMessage, signal: AbortSignal): Promise<void> {
-    const onAbort = (): void => this.#producer.discard();
-    signal.addEventListener('abort', onAbort, { once: true });
-    try {
-      await this.#producer.send(records);
-    } finally {
-      signal.removeEventListener('abort', onAbort);
-    }
-  }
-}
-
-class KafkaExporter implements Exporter {
-  readonly #config: KafkaConfig;
-  readonly #deps: KafkaDeps;
-  readonly #batch: FlowBatch;
-  readonly #encoder = new RecordEncoder('bare');
-  readonly #producer: KafkaProducer;
-  readonly #delivery: Delivery<KafkaMessage>;
-
-  constructor(config: KafkaConfig, deps: KafkaDeps) {
-    this.#config = config;
-    this.#deps = deps;
-    this.#batch = new FlowBatch(new BatchLayout(deps.columns), deps.tables.current);
-    this.#producer = new KafkaProducer(config.client);
-    this.#delivery = new Delivery<KafkaMessage>(config.limits, {
-      ...deps,
-      transport: new KafkaTransport(this.#producer, config.isAsync),
+export function createKafkaExporter(config: AgentConfig, deps: ExporterDeps): Exporter {
+  const { clock, random, tables } = deps;
+  const producer = new KafkaProducer(kafkaOptionsOf(config));
+  const delivery = new Delivery<KafkaMessage>(
+    {
+      ...DELIVERY_DEFAULTS,
+      attemptTimeoutMs: ATTEMPT_TIMEOUT_MS,
+      ...deps.delivery,
+      batchesMax: batchesOf(config),
+      bytesMax: SPOOL_BYTES_MAX,
+    },
+    {
+      transport: transportOf(producer, config.kafkaAsync),
+      clock,
+      random,
+      log: deps.log.child({ component: 'kafka' }),
       metrics: declareExportMetrics(deps.metrics, 'kafka'),
-    });
-  }
+    },
+  );
+  const encoder = new RecordEncoder('bare');
+  const limits = { messagesMax: config.kafkaBatchMessages, bytesMax: config.kafkaBatchSizeBytes };
+  const encoding = {
+    encode: (batch: FlowBatch) => {
+      encoder.encode(batch);
+      return requestsOf(batch, encoder, producer.partitions, limits);
+    },
+    // The first request connects: a broker that is away keeps nobody from starting.
+    open: async () => undefined,
+    close: async () => {
+      const closed = new AbortController();
+      const late = clock.sleep(CLOSE_TIMEOUT_MS, closed.signal).catch(() => undefined);
+      await Promise.race([producer.close(), late]);
+      closed.abort();
+    },
+  };
+  const columns = deps.columns.filter(({ name }) => fieldByName(name)?.proto !== undefined);
+  return new EncodingExporter(encoding, delivery, tables, columns);
+}
 
-  take(): FlowBatch {
-    const { tables } = this.#deps;
-    tables.rotateIfFull();
-    this.#batch.reset(tables.current);
-    return this.#batch;
-  }
+function transportOf(producer: KafkaProducer, isAsync: boolean): Transport<KafkaMessage> {
+  return {
+    // Records are stored once only if they are sent again before any others.
+    inFlightMax: isAsync && !producer.isIdempotent ? ASYNC_REQUESTS_MAX : 1,
 
-  emit(batch: FlowBatch): boolean {
-    this.#encoder.encode(batch);
-    const { partitions } = this.#producer;
-    return this.#delivery.offer(requestsOf(batch, this.#encoder, partitions, this.#config.request));
-  }
-
-  backlog(): FlowAmount {
-    return this.#delivery.backlog();
-  }
-
-  start(): Promise<void> {
-    return this.#delivery.start();
-  }
-
-  async stop(): Promise<void> {
-    await this.#delivery.stop();
-    const { clock } = this.#deps;
-    const closed = new AbortController();
-    const late = clock.sleep(CLOSE_TIMEOUT_MS, closed.signal).catch(() => undefined);
-    await Promise.race([this.#producer.close(), late]);
-    closed.abort();
-  }
+    async send({ records }, signal) {
+      const onAbort = (): void => producer.discard();
+      signal.addEventListener('abort', onAbort, { once: true });
+      try {
+        await producer.send(records);
+      } finally {
+        signal.removeEventListener('abort', onAbort);
+      }
+    },
+  };
 }

@@ -4,8 +4,7 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Exporter } from '../../../src/agent/export/exporter.ts';
 import { createKafkaExporter } from '../../../src/agent/export/kafka.ts';
-import { kafkaConfigOf } from '../../../src/agent/export/kafka-config.ts';
-import { systemClock } from '../../../src/base/clock.ts';
+import { systemClock, systemRandom } from '../../../src/base/clock.ts';
 import { parseAddress } from '../../../src/base/ip.ts';
 import { agentColumns } from '../../../src/flow/agent-columns.ts';
 import { TableSpace } from '../../../src/flow/intern.ts';
@@ -43,19 +42,16 @@ interface Sender {
 async function sender(env: Readonly<Record<string, string>>): Promise<Sender> {
   const metrics = createMetrics('t_');
   const config = agentConfig({ KAFKA_BROKERS: broker.plain, ...env });
-  const { limits, ...more } = kafkaConfigOf(config);
-  const shorter = { ...limits, drainTimeoutMs: 3000 };
-  const exporter = createKafkaExporter(
-    { ...more, limits: shorter },
-    {
-      log: pino({ level: 'silent' }),
-      metrics,
-      clock: systemClock,
-      random: () => 0.5,
-      tables: new TableSpace(),
-      columns: agentColumns(),
-    },
-  );
+  const exporter = createKafkaExporter(config, {
+    log: pino({ level: 'silent' }),
+    metrics,
+    clock: systemClock,
+    random: systemRandom,
+    tables: new TableSpace(),
+    columns: agentColumns(),
+    stdout: process.stdout,
+    delivery: { drainTimeoutMs: 3000 },
+  });
   await exporter.start(new AbortController().signal);
   return {
     exporter,

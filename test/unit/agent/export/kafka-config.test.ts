@@ -2,8 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { ipfixConfigOf } from '../../../../src/agent/export/ipfix.ts';
-import { kafkaConfigOf } from '../../../../src/agent/export/kafka-config.ts';
+import { kafkaOptionsOf } from '../../../../src/agent/export/kafka-config.ts';
 import { agentConfig } from '../../../support/agent-host.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'netobserv-export-'));
@@ -17,25 +16,18 @@ function file(name: string, text: string): string {
 
 const BROKERS = { KAFKA_BROKERS: 'one:9092, two:9092' };
 
-test('Kafka: the options become the client’s', () => {
-  const config = kafkaConfigOf(
-    agentConfig({
-      ...BROKERS,
-      KAFKA_ACKS: 'leader',
-      KAFKA_BATCH_MESSAGES: '7',
-      BUFFERS_LENGTH: '9',
-    }),
-  );
-  expect(config).toMatchObject({
-    client: { brokers: ['one:9092', 'two:9092'], topic: 'network-flows', acks: 1 },
-    request: { messagesMax: 7, bytesMax: 1_048_576 },
-    limits: { batchesMax: 9 },
-    isAsync: true,
+test('the options become the client’s', () => {
+  const config = agentConfig({ ...BROKERS, KAFKA_ACKS: 'leader', KAFKA_COMPRESSION: 'lz4' });
+  expect(kafkaOptionsOf(config)).toMatchObject({
+    brokers: ['one:9092', 'two:9092'],
+    topic: 'network-flows',
+    acks: 1,
+    compression: 'lz4',
   });
 });
 
-test('Kafka: files are read for each connection, and names and passwords are trimmed', async () => {
-  const { client } = kafkaConfigOf(
+test('files are read for each connection, and names and passwords are trimmed', async () => {
+  const client = kafkaOptionsOf(
     agentConfig({
       ...BROKERS,
       KAFKA_ENABLE_TLS: 'true',
@@ -65,28 +57,8 @@ test.each<readonly [string, Readonly<Record<string, string>>, string]>([
     { ...BROKERS, KAFKA_ENABLE_SASL: 'true', KAFKA_SASL_CLIENT_ID_PATH: '/x' },
     'KAFKA_SASL_CLIENT_SECRET_PATH',
   ],
-])('Kafka: %s is told', (_why, env, variable) => {
-  expect(() => kafkaConfigOf(agentConfig(env))).toThrow(
+])('%s is told', (_why, env, variable) => {
+  expect(() => kafkaOptionsOf(agentConfig(env))).toThrow(
     expect.objectContaining({ code: 'ERR_AGENT_OPTION', details: { variable } }),
   );
-});
-
-test.each([
-  ['no host', { TARGET_PORT: '4739' }, 'TARGET_HOST'],
-  ['no port', { TARGET_HOST: 'collector' }, 'TARGET_PORT'],
-])('IPFIX: %s is told', (_why, env, variable) => {
-  expect(() => ipfixConfigOf(agentConfig(env), 'udp')).toThrow(
-    expect.objectContaining({ code: 'ERR_AGENT_OPTION', details: { variable } }),
-  );
-});
-
-test('IPFIX: the options become the exporter’s', () => {
-  const env = { TARGET_HOST: 'collector', TARGET_PORT: '4739', IPFIX_ENTERPRISE_NUMBER: '2' };
-  expect(ipfixConfigOf(agentConfig(env), 'tcp')).toMatchObject({
-    protocol: 'tcp',
-    host: 'collector',
-    port: 4739,
-    enterprise: 2,
-    limits: { batchesMax: 50 },
-  });
 });
