@@ -14,8 +14,8 @@ export const TEMPLATE_REFRESH_MS = 1000;
 /** … or this many messages. */
 export const TEMPLATE_REFRESH_MESSAGES = 64;
 
-/** Between bursts of datagrams, so that a collector may be away for some 10 ms. */
-const BURST_PAUSE_MS = 2;
+/** Between bursts of datagrams, so that a collector may be away for some 20 ms. */
+const BURST_PAUSE_MS = 4;
 
 /** Names are resolved again, and a new session begun, after this long. */
 const UDP_SESSION_MAX_MS = 600_000;

@@ -4,9 +4,9 @@ import { type AddressTable, type MacTable, MISSING } from '../../flow/intern.ts'
 import type { TextCache } from './text-cache.ts';
 
 /**
- * Loops that write one element of all records. Each record has a cursor, which the loop moves behind
- * what it wrote; what a row does not have is zero, or an empty text: a record has every element of
- * its template.
+ * Loops that write one element of all records. Each record has a cursor, which the loop moves
+ * behind what it wrote; what a row does not have is zero, or an empty text: a record has every
+ * element of its template.
  */
 export interface Records {
   readonly bytes: Uint8Array;

@@ -5,9 +5,9 @@ import { NET_ERRORS } from '../errors.ts';
 /** What an attempt to produce came to. */
 export interface ProduceFailure {
   /**
-   * `refused`: not taken, and would not be the next time · `unsent`: not taken, another attempt may
-   * succeed · `unknown`: it may have been taken · `fenced`: not taken, and the producer's identity
-   * is of no use any more · `duplicate`: it had been taken by an earlier attempt.
+   * `refused`: not taken, and would not be the next time; `unsent`: not taken, another attempt may
+   * succeed; `unknown`: it may have been taken; `fenced`: not taken, and the producer's identity is
+   * of no use any more; `duplicate`: it had been taken by an earlier attempt.
    */
   readonly outcome: 'refused' | 'unsent' | 'unknown' | 'fenced' | 'duplicate';
   readonly cause: unknown;

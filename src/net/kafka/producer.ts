@@ -87,8 +87,8 @@ class Discarded extends Error {}
 /**
  * Produces records, one record batch per partition and request.
  *
- * With `acks` of all replicas it is idempotent: what fails may be sent again, and is stored once, as
- * long as it is sent before anything else. So there is one call at a time, and records that were
+ * With `acks` of all replicas it is idempotent: what fails may be sent again, and is stored once,
+ * as long as it is sent before anything else. So there is one call at a time, and records that were
  * given up with an unknown end make it begin under a new identity. Without, records whose end is
  * not known are never sent again.
  */

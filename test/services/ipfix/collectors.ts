@@ -43,9 +43,14 @@ export class Nfcapd {
     return collector;
   }
 
-  /** Ends it when it has read what has reached it; the flows, and its own count of gaps. */
+  /** Resolves when it has read what has reached it. */
+  async idle(): Promise<void> {
+    await expect.poll(() => queued(this.#port), { timeout: 20_000, interval: 10 }).toBe(0);
+  }
+
+  /** Ends it when it has read everything; the flows, and its own count of gaps. */
   async stop(): Promise<{ readonly flows: readonly Stored[]; readonly sequenceErrors: number }> {
-    await expect.poll(() => queued(this.#port), { timeout: 20_000 }).toBe(0);
+    await this.idle();
     await this.#program.stop();
     const errors = [...this.#program.output().matchAll(/Sequence Errors: (\d+)/g)];
     const flows = this.#read();
@@ -115,6 +120,8 @@ print_history[p]: 1m
 
   static async start(port: number): Promise<Nfacctd> {
     const collector = new Nfacctd(port);
+    // What arrives before its plugin, a process of its own, is there gets lost.
+    await collector.#program.waitFor(/p\/print \): JSON: setting object handlers/);
     await untilBound(port);
     return collector;
   }

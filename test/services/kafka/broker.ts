@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import kafkajs from 'kafkajs';
 import { serverFolder } from '../../../scripts/servers.ts';
 import { output } from '../../../scripts/steps.ts';
+import { addCodecs } from '../../../src/net/kafka/compression.ts';
 import { selfSigned } from '../../support/certificate.ts';
 import { freePort, type Program, startProgram } from '../../support/program.ts';
 
@@ -99,7 +100,7 @@ export class Broker implements AsyncDisposable {
   }
 }
 
-/** Certificates of the broker, and of a client that it accepts: nobody but themselves signs them. */
+/** Certificates of the broker, and of a client that it accepts; they are signed by themselves. */
 function writeCertificates(folder: string): void {
   const server = selfSigned();
   writeFileSync(join(folder, 'server.pem'), server.key + server.cert);
@@ -117,6 +118,7 @@ export interface Consumed {
 }
 
 function clientOf({ plain }: Broker): kafkajs.Kafka {
+  addCodecs();
   return new kafkajs.Kafka({ brokers: [plain], logLevel: kafkajs.logLevel.NOTHING });
 }
 

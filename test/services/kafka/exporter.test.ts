@@ -66,7 +66,7 @@ async function sender(env: Readonly<Record<string, string>>): Promise<Sender> {
   };
 }
 
-/** Flow `index`, which its number of bytes tells; pairs are the two directions of a conversation. */
+/** Flow `index`, as its number of bytes tells; pairs are both directions of a conversation. */
 function flow(index: number): Row {
   const conversation = index >>> 1;
   const isV6 = conversation % 5 === 0;
