@@ -21,7 +21,7 @@ const FEATURES: ReadonlySet<Feature> = new Set<Feature>(['flowRTT', 'dnsTracking
 const PARTITIONS = 12;
 
 /** CPU time that sending a flow away costs the agent; receivers do not count. */
-export async function benchExporters(): Promise<readonly Figure[]> {
+export async function benchKafkaIpfix(): Promise<readonly Figure[]> {
   const tables = new TableSpace();
   const layout = new BatchLayout(agentColumns(FEATURES));
   const batches = pinnedBatches(layout, tables.current);
@@ -117,4 +117,4 @@ function microseconds(batches: readonly FlowBatch[], run: (batch: FlowBatch) => 
   return spent.slice(1).sort((a, b) => a - b)[RUNS >> 1]!;
 }
 
-if (import.meta.main) console.log(await benchExporters());
+if (import.meta.main) console.log(await benchKafkaIpfix());
