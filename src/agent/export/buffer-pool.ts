@@ -1,6 +1,6 @@
 /** Bytes that wait to be used again. */
 const POOL_BYTES_MAX = 8 * 2 ** 20;
-/** Buffers are a multiple of this, so that those of about the same size fit each other's messages. */
+/** Buffers are a multiple of this, so that messages of about one size fit each other's. */
 const GRAIN_BYTES = 64 * 1024;
 
 /**

@@ -58,7 +58,7 @@ export class DoublePart implements Part {
   }
 }
 
-/** Whether the block's rows, which ascend, are absent as a whole: most columns of most flows are. */
+/** Whether no row of the block, whose rows ascend, has a value: true of most columns. */
 export function isBlank({ count, index }: Block, present: Uint32Array): boolean {
   const last = index[count - 1]! >>> 5;
   for (let word = index[0]! >>> 5; word <= last; word++) if (present[word] !== 0) return false;
