@@ -2,9 +2,6 @@
 export const MESSAGE_HEADER_BYTES = 16;
 export const IPFIX_VERSION = 10;
 
-/** The length field has 16 bits. */
-export const MESSAGE_MAX_BYTES = 65_535;
-
 const EXPORT_TIME_AT = 4;
 const SEQUENCE_AT = 8;
 const DOMAIN_AT = 12;

@@ -40,7 +40,7 @@ const SET_HEADER_BYTES = 4;
 export interface IpfixOptions extends TemplateOptions {
   /** Observation domain; the original's is 1. */
   readonly domain: number;
-  /** A message is larger only if a single record is. */
+  /** At most 65,535. A message is larger only if a single record is. */
   readonly messageMaxBytes: number;
 }
 
