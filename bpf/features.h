@@ -9,6 +9,7 @@
 #include "kernel.h"
 #include "types.h"
 #include "maps.h"
+#include "nat.h"
 #include "parse.h"
 #include "wire.h"
 
@@ -19,4 +20,6 @@
 static __always_inline void inspect(struct __sk_buff *skb, const struct packet *packet,
 				    struct flow_metrics *flow, struct wire wire, __u64 now)
 {
+	if (config.nat_at)
+		inspect_nat(skb, packet, flow);
 }

@@ -29,4 +29,5 @@ struct {
 	struct message message;
 	enum stat stat;
 	enum message_kind message_kind;
+	enum nat_state nat_state;
 } everything;

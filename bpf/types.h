@@ -118,15 +118,21 @@ struct quic_metrics {
 	__u8 pad[2];
 };
 
-/* What address translation makes of the flow; zone and addresses as connection tracking has them. */
+enum nat_state {
+	NAT_UNKNOWN,
+	NAT_NONE, /* tracked, and not translated */
+	NAT_TRANSLATED,
+};
+
+/* The same packets on the other side of the address translation; begins as flow_key does. */
 struct nat_metrics {
 	__u8 src_ip[16];
 	__u8 dst_ip[16];
 	__u16 src_port;
 	__u16 dst_port;
-	__u16 zone;
-	__u8 state; /* 0: not looked up, 1: not translated, 2: translated */
-	__u8 lookups;
+	__u16 zone; /* of connection tracking */
+	__u8 state; /* enum nat_state */
+	__u8 lookups; /* packets for which connections were looked for; the most: it is settled */
 };
 
 /* How TCP fares. Counters are atomic. */

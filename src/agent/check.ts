@@ -19,7 +19,6 @@ const IGNORED: readonly (readonly [Key, string])[] = [
   ['enablePktDrops', 'flows have no PktDrop fields'],
   ['enableDnsTracking', 'flows have no Dns fields'],
   ['enableNetworkEventsMonitoring', 'flows have no NetworkEvents'],
-  ['enablePktTranslation', 'flows have no Xlat fields'],
   ['enableUdnMapping', 'flows have no Udns'],
   ['enableIpsecTracking', 'flows have no IPSec fields'],
   ['enableOpensslTracking', 'nothing is read from OpenSSL'],

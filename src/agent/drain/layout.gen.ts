@@ -223,3 +223,10 @@ export const messageKind = {
   dns: 1,
   tls: 2,
 } as const;
+
+/** `enum nat_state`. */
+export const natState = {
+  unknown: 0,
+  none: 1,
+  translated: 2,
+} as const;
