@@ -9,6 +9,7 @@
 #include "tag.h"
 #include "parse.h"
 #include "record.h"
+#include "openssl.h"
 #include "rtt.h"
 
 static __always_inline bool is_sampled_out(void)

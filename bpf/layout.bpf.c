@@ -25,6 +25,7 @@ struct {
 	struct ipsec_metrics ipsec_metrics;
 	struct event_metrics event_metrics;
 	struct openssl_metrics openssl_metrics;
+	struct openssl_totals openssl_totals;
 	struct filter_metrics filter_metrics;
 	struct message message;
 	enum stat stat;

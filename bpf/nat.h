@@ -15,6 +15,7 @@
 
 #include "kernel.h"
 #include "kernel_structs.h"
+#include "keys.h"
 #include "maps.h"
 #include "netns.h"
 #include "parse.h"
@@ -99,40 +100,6 @@ static __always_inline bool nat_has_ports(__u8 protocol)
 #define NAT_ENDS_BYTES __builtin_offsetof(struct flow_key, protocol)
 
 _Static_assert(NAT_ENDS_BYTES == __builtin_offsetof(struct nat_metrics, zone), "copied as one");
-
-static __always_inline void copy_key(struct flow_key *into, const struct flow_key *from)
-{
-	__u64 *to = (__u64 *)into;
-	const __u64 *words = (const __u64 *)from;
-
-	for (int i = 0; i < (int)(sizeof(*from) / sizeof(*words)); i++)
-		to[i] = words[i];
-}
-
-/* `into` has what is not turned round. */
-static __always_inline void turn_round(struct flow_key *into, const struct flow_key *from)
-{
-	const __u64 *src = (const __u64 *)from->src_ip, *dst = (const __u64 *)from->dst_ip;
-	__u64 first = src[0], second = src[1];
-	__u16 port = from->src_port;
-
-	*(__u64 *)&into->src_ip[0] = dst[0];
-	*(__u64 *)&into->src_ip[8] = dst[1];
-	*(__u64 *)&into->dst_ip[0] = first;
-	*(__u64 *)&into->dst_ip[8] = second;
-	into->src_port = from->dst_port;
-	into->dst_port = port;
-}
-
-static __always_inline bool same_key(const struct flow_key *a, const struct flow_key *b)
-{
-	const __u64 *left = (const __u64 *)a, *right = (const __u64 *)b;
-	__u64 differences = 0;
-
-	for (int i = 0; i < (int)(sizeof(*a) / sizeof(*left)); i++)
-		differences |= left[i] ^ right[i];
-	return !differences;
-}
 
 /* Where connection tracking keeps an IPv4 address, the rest is 0. */
 static __always_inline void read_address(__u8 into[16], const union nf_inet_addr *address,

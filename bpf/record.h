@@ -112,7 +112,7 @@ static __always_inline void record(struct __sk_buff *skb, const struct packet *p
 		add_packet(flow, skb, packet, wire, slot, now, egress, has_l2);
 		return;
 	}
-	flow = fresh_of(&hook_fresh);
+	flow = fresh_flow();
 	if (!flow)
 		return;
 	add_packet(flow, skb, packet, wire, slot, now, egress, has_l2);

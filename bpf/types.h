@@ -183,6 +183,13 @@ struct openssl_metrics {
 	__u64 bytes;
 };
 
+/* All plain text of one direction, whether or not its flow is known. */
+struct openssl_totals {
+	__u64 calls;
+	__u64 bytes;
+	__u64 unlinked_bytes; /* of those, the part whose flow is not known */
+};
+
 /* What filter rules leave to be decided when the flow is complete. */
 struct filter_metrics {
 	__u8 wanted; /* some packet was accepted unconditionally */

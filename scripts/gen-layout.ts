@@ -9,7 +9,7 @@ const STRUCTS = [
   ...['flow_key', 'flow_metrics', 'observed_interface', 'stat_value', 'config', 'message'],
   ...['rtt_metrics', 'drop_metrics', 'dns_metrics', 'tls_metrics', 'quic_metrics', 'nat_metrics'],
   ...['tcp_metrics', 'process_metrics', 'tunnel_metrics', 'ipsec_metrics', 'event_metrics'],
-  ...['openssl_metrics', 'filter_metrics'],
+  ...['openssl_metrics', 'openssl_totals', 'filter_metrics'],
 ];
 const ENUMS = ['stat', 'ifindex_seen', 'message_kind', 'nat_state'];
 

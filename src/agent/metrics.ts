@@ -19,6 +19,7 @@ export function declareMetrics(metrics: Metrics, level: MetricsLevel) {
     ...drainMetrics(metrics),
     ...accountingMetrics(metrics),
     ...interfaceMetrics(metrics, level),
+    ...opensslMetrics(metrics),
     bufferSize: metrics.gauge<'name'>('buffer_size', 'Entries in buffers', ['name']),
     samplingRate: metrics.gauge('sampling_rate', 'One packet in this many is looked at; 0: all'),
 
@@ -74,6 +75,21 @@ function accountingMetrics(metrics: Metrics) {
     interfacesMissed: metrics.counter(
       'observed_interfaces_missed_total',
       'Packets on an interface for which their flow had no slot left; they are recorded',
+    ),
+  };
+}
+
+function opensslMetrics(metrics: Metrics) {
+  return {
+    opensslEvents: metrics.counter<'openssl_type'>(
+      'openssl_data_events_total',
+      'Calls that moved plain text through OpenSSL',
+      ['openssl_type'],
+    ),
+    opensslUnlinked: metrics.counter<'openssl_type'>(
+      'openssl_unlinked_bytes_total',
+      'Plain text of calls that used no socket: it is in no flow',
+      ['openssl_type'],
     ),
   };
 }

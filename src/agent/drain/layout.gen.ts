@@ -190,6 +190,14 @@ export const opensslMetrics = {
   bytes: 0, // 8 B
 } as const;
 
+/** Byte offsets in `struct openssl_totals`. */
+export const opensslTotals = {
+  sizeBytes: 24,
+  calls: 0, // 8 B
+  bytes: 8, // 8 B
+  unlinkedBytes: 16, // 8 B
+} as const;
+
 /** Byte offsets in `struct filter_metrics`. */
 export const filterMetrics = {
   sizeBytes: 8,

@@ -1,11 +1,12 @@
 import type { Feature } from '../../flow/field.ts';
 import type { AgentConfig } from '../config.ts';
 import { nat } from './nat.ts';
+import { openssl } from './openssl.ts';
 import { rtt } from './rtt.ts';
 import type { FeatureSpec } from './tracker.ts';
 
 /** Every feature, in the order in which their structures stand in an entry. */
-export const FEATURES: readonly FeatureSpec[] = [rtt, nat];
+export const FEATURES: readonly FeatureSpec[] = [rtt, nat, openssl];
 
 /** Gates of the fields that an agent with this configuration fills, as far as the kernel allows. */
 export function fieldsOf(config: AgentConfig): readonly Feature[] {
