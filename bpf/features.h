@@ -11,6 +11,7 @@
 #include "maps.h"
 #include "nat.h"
 #include "parse.h"
+#include "tcp.h"
 #include "wire.h"
 
 /*
@@ -22,4 +23,6 @@ static __always_inline void inspect(struct __sk_buff *skb, const struct packet *
 {
 	if (config.nat_at)
 		inspect_nat(skb, packet, flow);
+	if (config.tcp_at && unlikely(packet->tcp_trouble))
+		note_trouble(flow, packet);
 }

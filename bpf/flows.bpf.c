@@ -9,6 +9,7 @@
 #include "tag.h"
 #include "parse.h"
 #include "record.h"
+#include "drops.h"
 #include "openssl.h"
 #include "rtt.h"
 
