@@ -10,6 +10,8 @@
 #include "parse.h"
 #include "record.h"
 #include "drops.h"
+#include "events.h"
+#include "ipsec.h"
 #include "openssl.h"
 #include "rtt.h"
 

@@ -31,4 +31,5 @@ struct {
 	enum stat stat;
 	enum message_kind message_kind;
 	enum nat_state nat_state;
+	enum event_fate event_fate;
 } everything;

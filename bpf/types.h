@@ -168,14 +168,22 @@ struct ipsec_metrics {
 };
 
 #define NETWORK_EVENTS_MAX 4
-#define NETWORK_EVENT_BYTES 8
 
-/* Cookies of psample: what they mean, user space knows. */
+/* Cookies of psample in order of appearance: what they mean, user space knows. Atomic. */
 struct event_metrics {
-	__u8 cookies[NETWORK_EVENTS_MAX][NETWORK_EVENT_BYTES];
+	__u64 cookies[NETWORK_EVENTS_MAX]; /* as bytes; 0: the slot is free */
+	__u64 bytes[NETWORK_EVENTS_MAX];
 	__u32 packets[NETWORK_EVENTS_MAX];
-	__u8 lengths[NETWORK_EVENTS_MAX]; /* of the cookies, in bytes; 0: free */
-	__u8 pad[4];
+};
+
+enum event_fate {
+	EVENT_GOOD,
+	EVENT_OTHER_GROUP,
+	EVENT_NO_COOKIE, /* or one that is not as long as OVN's */
+	EVENT_UNREADABLE, /* the packet is not IP, or its headers are out of reach */
+	EVENT_NO_FLOW, /* no room for one, or it is not wanted */
+	EVENT_OVERFLOW, /* the flow has NETWORK_EVENTS_MAX other ones */
+	EVENT_FATES,
 };
 
 /* Plain text that went through OpenSSL, both ways. Atomic. */

@@ -19,7 +19,7 @@ export function declareMetrics(metrics: Metrics, level: MetricsLevel) {
     ...drainMetrics(metrics),
     ...accountingMetrics(metrics),
     ...interfaceMetrics(metrics, level),
-    ...opensslMetrics(metrics),
+    ...probeMetrics(metrics),
     bufferSize: metrics.gauge<'name'>('buffer_size', 'Entries in buffers', ['name']),
     samplingRate: metrics.gauge('sampling_rate', 'One packet in this many is looked at; 0: all'),
 
@@ -79,8 +79,13 @@ function accountingMetrics(metrics: Metrics) {
   };
 }
 
-function opensslMetrics(metrics: Metrics) {
+function probeMetrics(metrics: Metrics) {
   return {
+    networkEvents: metrics.counter<'source' | 'reason'>(
+      'network_events_total',
+      'Samples of network policies by what became of them',
+      ['source', 'reason'],
+    ),
     opensslEvents: metrics.counter<'openssl_type'>(
       'openssl_data_events_total',
       'Calls that moved plain text through OpenSSL',

@@ -51,8 +51,8 @@ export interface FeatureSpec {
   /** The variable that switches it on. */
   readonly variable: string;
   isOn(config: AgentConfig): boolean;
-  /** The gate of the fields that it fills. */
-  readonly fields?: Feature;
+  /** The gates of the fields that it fills. */
+  readonly fields?: Feature | readonly Feature[];
   /** What flows lack without it: `flows have no TimeFlowRttNs`. */
   readonly without: string;
   /** Its structure in a flow's entry. */
