@@ -100,7 +100,7 @@ export function loadNative(): Native {
 
 export async function startAgent(
   env: Readonly<Record<string, string>>,
-  batches: Partial<Pick<AgentDeps, 'take' | 'emit'>> = {},
+  others: Partial<Pick<AgentDeps, 'take' | 'emit' | 'log'>> = {},
 ): Promise<AgentHost> {
   const flows: FlowView[] = [];
   const metrics = createMetrics('');
@@ -116,7 +116,7 @@ export async function startAgent(
       flows.push(...viewFlows(batch));
       return true;
     },
-    ...batches,
+    ...others,
   });
   const accounting = (): Accounting => {
     const view = agent.status().accounting;

@@ -12,8 +12,8 @@ interface Request {
 }
 
 /**
- * A database server as of RFC 7047 on a unix socket, as far as a client that watches tables, inserts
- * and deletes rows can tell.
+ * A database server as of RFC 7047 on a unix socket, as far as a client that watches tables,
+ * inserts and deletes rows can tell.
  */
 export class FakeOvsdb implements AsyncDisposable {
   readonly path: string;
@@ -52,6 +52,10 @@ export class FakeOvsdb implements AsyncDisposable {
 
   rows(table: string): readonly Row[] {
     return [...(this.#tables.get(table)?.values() ?? [])];
+  }
+
+  ids(table: string): readonly string[] {
+    return [...(this.#tables.get(table)?.keys() ?? [])];
   }
 
   /** Adds, changes or, without a row, removes; those who watch are told. Returns the row's id. */

@@ -30,6 +30,7 @@ export class OvnSampling {
   readonly #local: OvsdbClient;
   #ensuring: Promise<void> = Promise.resolve();
   #complained = false;
+  #stopping = false;
 
   constructor(deps: Deps, group: number, sockets: OvnSockets) {
     const { clock, log } = deps;
@@ -60,6 +61,7 @@ export class OvnSampling {
   }
 
   async stop(): Promise<void> {
+    this.#stopping = true;
     await this.#ensuring;
     try {
       await this.#collectors.remove(this.#local);
@@ -81,7 +83,7 @@ export class OvnSampling {
 
   async #ensureAll(): Promise<void> {
     const sets = this.#model.collectorSets;
-    if (!this.#local.isConnected || this.#collectors.has(sets)) return;
+    if (this.#stopping || !this.#local.isCurrent || this.#collectors.has(sets)) return;
     const { log, metrics } = this.#deps;
     try {
       for (const id of sets) await this.#collectors.ensure(this.#local, id);

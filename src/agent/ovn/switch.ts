@@ -97,6 +97,8 @@ export class Collectors {
       return;
     }
     if (row === undefined) {
+      // Whoever has removed it: it is to be made again.
+      this.#made.delete(this.#collectors.get(uuid)?.id ?? -1);
       this.#collectors.delete(uuid);
       return;
     }

@@ -21,8 +21,8 @@ const LOADER_CONFIGURATION = '/etc/ld.so.conf';
 const INCLUDE_DEPTH_MAX = 4;
 
 /**
- * The file whose functions a program calls: itself, when OpenSSL is part of it or it is the library,
- * or else the libssl that it needs.
+ * The file whose functions a program calls: itself, when OpenSSL is part of it or it is the
+ * library, or else the libssl that it needs.
  */
 export function findOpenssl(path: string): OpensslLibrary {
   const { functions, needed } = open(path);

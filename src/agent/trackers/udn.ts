@@ -8,8 +8,8 @@ import { INTERFACE_TABLES, InterfaceNetworks } from '../ovn/switch.ts';
 import type { FeatureSpec, Tracker, TrackerDeps } from './tracker.ts';
 
 /**
- * User-defined networks of OVN by interface. What networks there are is in OVN's database, but which
- * interface is in which, Open vSwitch is told with the interface.
+ * User-defined networks of OVN by interface. What networks there are is in OVN's database, but
+ * which interface is in which, Open vSwitch is told with the interface.
  */
 export const udn: FeatureSpec = {
   name: 'user-defined networks',

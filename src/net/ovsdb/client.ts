@@ -41,6 +41,7 @@ export class OvsdbClient {
   readonly #stopping = new AbortController();
   #running: Promise<void> | undefined;
   #session: OvsdbSession | undefined;
+  #isCurrent = false;
   #outage = false;
 
   constructor(options: OvsdbOptions, deps: OvsdbDeps) {
@@ -48,8 +49,9 @@ export class OvsdbClient {
     this.#deps = deps;
   }
 
-  get isConnected(): boolean {
-    return this.#session !== undefined;
+  /** Whether rows are as they are in the database. */
+  get isCurrent(): boolean {
+    return this.#isCurrent;
   }
 
   start(): void {
@@ -96,9 +98,8 @@ export class OvsdbClient {
   async #connect(signal: AbortSignal): Promise<unknown> {
     const { clock, log, onReset } = this.#deps;
     const { socket, database, tables } = this.#options;
-    const session = await OvsdbSession.open(socket, clock, {
-      onUpdate: ([, updates]) => this.#apply(updates),
-    });
+    const onUpdate = ([, updates]: readonly unknown[]): void => this.#apply(updates);
+    const session = await OvsdbSession.open(socket, clock, { onUpdate }, signal);
     this.#session = session;
     const probe = clock.every(PROBE_PERIOD_MS, () => {
       // Whether it fails is told by the end of the session.
@@ -111,6 +112,7 @@ export class OvsdbClient {
       );
       await session.request('monitor', [database, database, watched], (rows) => {
         onReset();
+        this.#isCurrent = true;
         this.#apply(rows);
       });
       if (this.#outage) log.info({ socket, database }, 'database reachable again');
@@ -119,6 +121,7 @@ export class OvsdbClient {
     } finally {
       probe[Symbol.dispose]();
       this.#session = undefined;
+      this.#isCurrent = false;
       session.close(signal.reason);
     }
   }

@@ -47,10 +47,18 @@ export class OvsdbSession {
     socket.on('close', () => this.close(lost('the server hung up')));
   }
 
-  /** Rejects when the server cannot be reached, or not soon enough. */
-  static async open(path: string, clock: Clock, events: SessionEvents): Promise<OvsdbSession> {
+  /** Rejects when the server cannot be reached, or not soon enough, or the signal is aborted. */
+  static async open(
+    path: string,
+    clock: Clock,
+    events: SessionEvents,
+    signal: AbortSignal,
+  ): Promise<OvsdbSession> {
+    signal.throwIfAborted();
     const socket = connect(path);
     const opened = Promise.withResolvers<void>();
+    const onAbort = (): void => opened.reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
     const timer = new AbortController();
     socket.once('connect', () => opened.resolve());
     socket.once('error', opened.reject);
@@ -65,6 +73,7 @@ export class OvsdbSession {
       socket.destroy();
       throw error;
     } finally {
+      signal.removeEventListener('abort', onAbort);
       timer.abort();
       await late;
     }

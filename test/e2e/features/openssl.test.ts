@@ -19,7 +19,8 @@ const REPLY_BYTES = 70_000;
 
 /** Sends, then reads to the end: Node's own OpenSSL, which is part of its executable. */
 const NODE_CLIENT = `
-  const socket = require('tls').connect({ host: '${SERVER}', port: ${PORT}, rejectUnauthorized: false });
+  const to = { host: '${SERVER}', port: ${PORT}, rejectUnauthorized: false };
+  const socket = require('tls').connect(to);
   socket.end(Buffer.alloc(${REQUEST_BYTES}, 'a'));
   let got = 0;
   socket.on('data', (part) => { got += part.length; });

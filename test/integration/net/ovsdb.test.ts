@@ -74,7 +74,7 @@ describe('OVSDB', () => {
     client.start();
     await until(names).toEqual(['br-int']);
     await server.stop();
-    await until(() => client.isConnected).toBe(false);
+    await until(() => client.isCurrent).toBe(false);
     server.set('Bridge', { name: 'br-ex' });
     expect(names()).toEqual(['br-int']);
     await until(() => clock.waiting).toBe(1);
@@ -115,14 +115,14 @@ describe('OVSDB', () => {
     await clock.advance(30_000);
     await until(() => server.requests.at(-1)?.method).toBe('echo');
     await clock.advance(30_000);
-    await until(() => client.isConnected).toBe(false);
+    await until(() => client.isCurrent).toBe(false);
   });
 
   test('a server that talks nonsense is left', async () => {
     client.start();
     await until(() => resets).toBe(1);
     server.say('nonsense');
-    await until(() => client.isConnected).toBe(false);
+    await until(() => client.isCurrent).toBe(false);
   });
 
   test('nothing is waited for when it stops', async () => {
