@@ -10,8 +10,8 @@
 #include "kernel.h"
 #include "kernel_structs.h"
 #include "maps.h"
+#include "registers.h"
 #include "skb.h"
-#include "sockets.h"
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -65,13 +65,10 @@ static __always_inline enum event_fate note_event(struct event_metrics *events, 
 
 static __always_inline enum event_fate sampled(const struct sk_buff *skb, __u64 cookie)
 {
-	struct skb_view view = { .skb = skb };
+	struct skb_view view = skb_view_of(skb);
 	struct packet packet = {};
 	struct flow_metrics *flow;
 
-	view.head = skb->head;
-	view.tail = skb->tail;
-	view.data = skb->data - skb->head;
 	if (!skb_parse(&view, &packet))
 		return EVENT_UNREADABLE;
 	/* With filter rules, a flow that no hook has recorded is one that was not wanted. */
@@ -82,22 +79,38 @@ static __always_inline enum event_fate sampled(const struct sk_buff *skb, __u64 
 	return note_event(extension(flow, config.events_at), cookie, skb_wire(&view, &packet));
 }
 
-SEC("fentry/psample_sample_packet")
-int BPF_PROG(events_psample, struct psample_group *group, struct sk_buff *skb, __u32 rate,
-	     const struct psample_metadata *metadata)
+static __always_inline int psample(const struct psample_group *group, const struct sk_buff *skb,
+				   const struct psample_metadata *metadata)
 {
+	const __u8 *from = NULL;
 	__u64 cookie = 0;
 
-	if (group->group_num != config.event_group) {
+	if (BPF_CORE_READ(group, group_num) != config.event_group) {
 		count_event(EVENT_OTHER_GROUP);
 		return 0;
 	}
-	if (was_sampled_out(skb))
+	if (skb_sampled_out(skb))
 		return 0;
-	if (metadata->user_cookie_len != sizeof(cookie) ||
-	    bpf_probe_read_kernel(&cookie, sizeof(cookie), metadata->user_cookie) || !cookie)
+	if (bpf_core_field_exists(metadata->user_cookie) &&
+	    BPF_CORE_READ(metadata, user_cookie_len) == sizeof(cookie))
+		from = BPF_CORE_READ(metadata, user_cookie);
+	if (!from || bpf_probe_read_kernel(&cookie, sizeof(cookie), from) || !cookie)
 		count_event(EVENT_NO_COOKIE);
 	else
 		count_event(sampled(skb, cookie));
 	return 0;
+}
+
+SEC("fentry/psample_sample_packet")
+int BPF_PROG(events_psample, struct psample_group *group, struct sk_buff *skb, __u32 rate,
+	     const struct psample_metadata *metadata)
+{
+	return psample(group, skb, metadata);
+}
+
+SEC("kprobe/psample_sample_packet")
+int events_psample_kprobe(struct pt_regs *registers)
+{
+	return psample((void *)argument(registers, 0), (void *)argument(registers, 1),
+		       (void *)argument(registers, 3));
 }

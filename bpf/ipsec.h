@@ -14,8 +14,8 @@
 #include "kernel.h"
 #include "kernel_structs.h"
 #include "maps.h"
+#include "registers.h"
 #include "skb.h"
-#include "sockets.h"
 
 struct ipsec_packet {
 	struct flow_key key;
@@ -33,18 +33,23 @@ struct {
 	__type(value, struct ipsec_packet);
 } ipsec_packets SEC(".maps");
 
+/* For kretprobes, which are not told the arguments: the buffer that a thread is at work on. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u64);
+	__type(value, __u64);
+} ipsec_threads SEC(".maps");
+
 static __always_inline int ipsec_begin(const struct sk_buff *skb)
 {
-	struct skb_view view = { .skb = skb };
+	struct skb_view view = skb_view_of(skb);
 	struct ipsec_packet begun = {};
 	struct packet packet = {};
 	__u64 address = (__u64)skb;
 
-	if (was_sampled_out(skb))
+	if (skb_sampled_out(skb))
 		return 0;
-	view.head = skb->head;
-	view.tail = skb->tail;
-	view.data = skb->data - skb->head;
 	if (!skb_parse(&view, &packet))
 		return 0;
 	begun.key = packet.key;
@@ -105,4 +110,46 @@ SEC("fexit/xfrm_output")
 int BPF_PROG(ipsec_output_end, struct sock *sk, struct sk_buff *skb, int result)
 {
 	return ipsec_end(skb, result);
+}
+
+SEC("kprobe/xfrm_input")
+int ipsec_input_kprobe(struct pt_regs *registers)
+{
+	return ipsec_begin((void *)argument(registers, 0));
+}
+
+SEC("kprobe/xfrm4_rcv_cb")
+int ipsec_input4_end_kprobe(struct pt_regs *registers)
+{
+	return ipsec_end((void *)argument(registers, 0), argument(registers, 2));
+}
+
+SEC("kprobe/xfrm6_rcv_cb")
+int ipsec_input6_end_kprobe(struct pt_regs *registers)
+{
+	return ipsec_end((void *)argument(registers, 0), argument(registers, 2));
+}
+
+SEC("kprobe/xfrm_output")
+int ipsec_output_kprobe(struct pt_regs *registers)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	__u64 address = argument(registers, 1);
+
+	if (bpf_map_update_elem(&ipsec_threads, &thread, &address, BPF_ANY))
+		count(STAT_FEATURE_LOST, 1, 0);
+	return ipsec_begin((void *)address);
+}
+
+SEC("kretprobe/xfrm_output")
+int ipsec_output_end_kprobe(struct pt_regs *registers)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	const __u64 *address = bpf_map_lookup_elem(&ipsec_threads, &thread);
+
+	if (!address)
+		return 0;
+	ipsec_end((void *)*address, result(registers));
+	bpf_map_delete_elem(&ipsec_threads, &thread);
+	return 0;
 }

@@ -35,7 +35,7 @@ export const events: FeatureSpec = {
   configure(view, config) {
     view.setUint8(layout.eventGroup, config.networkEventsMonitoringGroupId);
   },
-  ways: [[{ program: 'events_psample' }]],
+  ways: [[{ program: 'events_psample' }], [{ program: 'events_psample_kprobe' }]],
   tracker: (deps, at) => new EventTracker(deps, at),
 };
 

@@ -7,12 +7,12 @@ import type { FeatureSpec } from './tracker.ts';
 /** Packets that IPsec may be at work on at the same time. */
 const PACKETS_MAX = 4096;
 
-const BEGINNINGS = [
-  { program: 'ipsec_input' },
-  { program: 'ipsec_output' },
-  { program: 'ipsec_output_end' },
-  { program: 'ipsec_input4_end' },
-];
+const BOTH_WAYS = ['ipsec_input', 'ipsec_output', 'ipsec_output_end', 'ipsec_input4_end'];
+const WITH_IPV6 = [...BOTH_WAYS, 'ipsec_input6_end'];
+
+const trampolines = (programs: readonly string[]) => programs.map((program) => ({ program }));
+const kprobes = (programs: readonly string[]) =>
+  programs.map((program) => ({ program: `${program}_kprobe` }));
 
 /** Whether IPsec could encrypt and decrypt, by bpf/ipsec.h, which also says what is certain. */
 export const ipsec: FeatureSpec = {
@@ -22,9 +22,14 @@ export const ipsec: FeatureSpec = {
   fields: 'ipsec',
   without: 'flows have no IPSec fields',
   extension: { at: 'ipsecAt', sizeBytes: ipsecMetrics.sizeBytes },
-  maxEntries: () => ({ ipsec_packets: PACKETS_MAX }),
-  // Without IPv6 the second half of the answers has no place to be told.
-  ways: [[...BEGINNINGS, { program: 'ipsec_input6_end' }], BEGINNINGS],
+  maxEntries: () => ({ ipsec_packets: PACKETS_MAX, ipsec_threads: PACKETS_MAX }),
+  // A kernel may be without IPv6.
+  ways: [
+    trampolines(WITH_IPV6),
+    trampolines(BOTH_WAYS),
+    kprobes(WITH_IPV6),
+    kprobes(BOTH_WAYS),
+  ],
 
   tracker: (_deps, at) => ({
     decode(buffer, length, batch) {
