@@ -8,7 +8,8 @@
  * A thread that is inside of SSL_read or SSL_write and calls a socket there tells which flow the
  * SSL object belongs to. That is remembered, since a read may be answered from what an earlier one
  * has brought. What is written to or read from memory by a program that handles its sockets itself
- * is counted, but belongs to no flow.
+ * is counted, but belongs to no flow. A flow that no hook sees has its plain text and no packets;
+ * when both ends are on this host, the text counts at either.
  */
 
 #include "kernel.h"

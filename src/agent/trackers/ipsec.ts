@@ -4,8 +4,11 @@ import type { DrainBuffer } from '../drain/buffer.ts';
 import { ipsecMetrics } from '../drain/layout.gen.ts';
 import type { FeatureSpec } from './tracker.ts';
 
-/** Packets that IPsec may be at work on at the same time. */
-const PACKETS_MAX = 4096;
+/**
+ * Packets that IPsec may be at work on at the same time, several times over: each CPU keeps some
+ * hundred free entries of such a map to itself.
+ */
+const PACKETS_MAX = 16_384;
 
 const BOTH_WAYS = ['ipsec_input', 'ipsec_output', 'ipsec_output_end', 'ipsec_input4_end'];
 const WITH_IPV6 = [...BOTH_WAYS, 'ipsec_input6_end'];

@@ -6,8 +6,11 @@ import { findOpenssl, type OpensslFunction } from './openssl-library.ts';
 import type { FeatureSpec, TrackerDeps } from './tracker.ts';
 
 const WORD = 2 ** 32;
-/** Threads that may be inside of OpenSSL at the same time. */
-const CALLS_MAX = 8192;
+/**
+ * Threads that may be inside of OpenSSL at the same time, several times over: each CPU keeps some
+ * hundred free entries of such a map to itself.
+ */
+const CALLS_MAX = 16_384;
 /** Connections that may be in use, one entry each way. */
 const FLOWS_MAX = 65_536;
 
