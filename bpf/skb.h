@@ -24,8 +24,8 @@
 #define SKB_IPV6_EXTENSIONS_MAX 4
 
 /*
- * A packet buffer's place in memory; offsets are from its head. Fields are copied by a helper, since
- * a kprobe has the buffer by its address alone.
+ * A packet buffer's place in memory; offsets are from its head. Fields are copied by a helper,
+ * since a kprobe has the buffer by its address alone.
  */
 struct skb_view {
 	const struct sk_buff *skb;

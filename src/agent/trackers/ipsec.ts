@@ -27,12 +27,7 @@ export const ipsec: FeatureSpec = {
   extension: { at: 'ipsecAt', sizeBytes: ipsecMetrics.sizeBytes },
   maxEntries: () => ({ ipsec_packets: PACKETS_MAX, ipsec_threads: PACKETS_MAX }),
   // A kernel may be without IPv6.
-  ways: [
-    trampolines(WITH_IPV6),
-    trampolines(BOTH_WAYS),
-    kprobes(WITH_IPV6),
-    kprobes(BOTH_WAYS),
-  ],
+  ways: [trampolines(WITH_IPV6), trampolines(BOTH_WAYS), kprobes(WITH_IPV6), kprobes(BOTH_WAYS)],
 
   tracker: (_deps, at) => ({
     decode(buffer, length, batch) {
