@@ -8,10 +8,13 @@
  */
 
 #include "kernel.h"
-#include "kernel_structs.h"
+#include "kernel-structs.h"
 #include "maps.h"
 #include "skb.h"
 #include "sockets.h"
+
+/* In every network namespace. */
+#define LOOPBACK_IFINDEX 1
 
 /* Whether filter rules want the drop's flow: the only place where drops would ask them. */
 static __always_inline bool is_drop_wanted(const struct packet *packet)
@@ -50,7 +53,11 @@ static __always_inline void drop(struct sk_buff *skb, __u64 location, __u32 reas
 	view.data = skb->data - skb->head;
 	if (!skb_parse(&view, &packet) || !is_drop_wanted(&packet))
 		return;
-	flow = find_or_add_flow(&packet.key, packet.eth_protocol);
+	/* What stays within the host is nobody's traffic, unless its interface is watched. */
+	if (skb->skb_iif == LOOPBACK_IFINDEX)
+		flow = find_flow(&packet.key);
+	else
+		flow = find_or_add_flow(&packet.key, packet.eth_protocol);
 	if (!flow)
 		return;
 	if (packet.key.protocol == IPPROTO_TCP) {

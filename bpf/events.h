@@ -8,7 +8,7 @@
  */
 
 #include "kernel.h"
-#include "kernel_structs.h"
+#include "kernel-structs.h"
 #include "maps.h"
 #include "registers.h"
 #include "skb.h"

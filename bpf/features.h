@@ -11,7 +11,9 @@
 #include "maps.h"
 #include "nat.h"
 #include "parse.h"
+#include "processes.h"
 #include "tcp.h"
+#include "tunnel.h"
 #include "wire.h"
 
 /*
@@ -25,4 +27,8 @@ static __always_inline void inspect(struct __sk_buff *skb, const struct packet *
 		inspect_nat(skb, packet, flow);
 	if (config.tcp_at && unlikely(packet->tcp_trouble))
 		note_trouble(flow, packet);
+	if (config.process_at)
+		note_process(skb, packet, flow);
+	if (config.tunnel_at)
+		note_tunnel(skb, packet, flow);
 }

@@ -40,6 +40,8 @@ static __always_inline int flow(struct __sk_buff *skb, bool egress, bool has_l2)
 	}
 
 	verdict = parse(skb, &packet, has_l2);
+	if (config.tunnel_at && verdict == PARSE_FLOW && packet.key.protocol == IPPROTO_UDP)
+		look_into_tunnel(skb, &packet);
 	if (unlikely(sampled_out)) {
 		wire = wire_of(skb, packet.headers);
 		count(STAT_SAMPLED_OUT, wire.packets, wire.bytes);
@@ -87,6 +89,13 @@ SEC("tc")
 int flow_egress_l3(struct __sk_buff *skb)
 {
 	return flow(skb, true, false);
+}
+
+/* Does nothing: shows whether a hook can be attached, without touching a packet. */
+SEC("tc")
+int hook_check(struct __sk_buff *skb)
+{
+	return HOOK_NEXT;
 }
 
 /* Helpers such as bpf_ktime_get_coarse_ns() are open to programs under the GPL. */

@@ -32,4 +32,5 @@ struct {
 	enum message_kind message_kind;
 	enum nat_state nat_state;
 	enum event_fate event_fate;
+	enum tunnel_type tunnel_type;
 } everything;

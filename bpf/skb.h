@@ -8,7 +8,7 @@
  */
 
 #include "kernel.h"
-#include "kernel_structs.h"
+#include "kernel-structs.h"
 #include "fragments.h"
 #include "parse.h"
 #include "tag.h"

@@ -48,7 +48,7 @@ struct observed_interface {
 struct flow_metrics {
 	__u64 bytes; /* on the wire: L2 header included, every segment's headers counted */
 	__u64 packets; /* on the wire: segments, not socket buffers */
-	__u64 end_ns; /* CLOCK_MONOTONIC, coarse: a few milliseconds of granularity */
+	__u64 end_ns; /* CLOCK_MONOTONIC, coarse, a few milliseconds, after the first packet */
 	union {
 		struct {
 			__u16 tcp_flags;
@@ -149,8 +149,17 @@ struct process_metrics {
 	__u64 cgroup; /* id of the control group, cgroup v2 */
 	__u32 pid; /* thread group, initial namespace; 0: unknown */
 	__u8 comm[16];
-	__u8 pad[4];
+	__u8 attempts; /* to find out, in vain */
+	__u8 pad[3];
 };
+
+enum tunnel_type {
+	TUNNEL_VXLAN = 1,
+	TUNNEL_GENEVE = 2,
+};
+
+/* UDP ports that a kind of tunnel may have. */
+#define TUNNEL_PORTS_MAX 4
 
 /* What the packets of the flow, an inner one, were wrapped in. */
 struct tunnel_metrics {
@@ -264,10 +273,13 @@ struct config {
 	__u16 openssl_at;
 	__u16 filter_at;
 	__u16 dns_port; /* besides 53 */
+	__u16 value_bytes; /* of an entry, with what features add */
+	__u16 vxlan_ports[TUNNEL_PORTS_MAX]; /* 0: none */
+	__u16 geneve_ports[TUNNEL_PORTS_MAX];
 	__u8 has_netns_cookie; /* the kernel lets programs see the device's namespace (Linux 6.2) */
 	__u8 quic_mode; /* 1: port 443, 2: any */
 	__u8 event_group; /* of psample */
 	__u8 filter_rules; /* how many there are; 0: everything is recorded */
 	__u8 filter_samples; /* some rule has a rate of its own */
-	__u8 pad[7];
+	__u8 pad[5];
 };

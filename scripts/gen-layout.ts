@@ -11,7 +11,9 @@ const STRUCTS = [
   ...['tcp_metrics', 'process_metrics', 'tunnel_metrics', 'ipsec_metrics', 'event_metrics'],
   ...['openssl_metrics', 'openssl_totals', 'filter_metrics'],
 ];
-const ENUMS = ['stat', 'ifindex_seen', 'message_kind', 'nat_state', 'event_fate'];
+const ENUMS = [
+  ...['stat', 'ifindex_seen', 'message_kind', 'tunnel_type', 'nat_state', 'event_fate'],
+];
 
 function camel(name: string): string {
   return name.toLowerCase().replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
@@ -39,7 +41,7 @@ function structText(btf: Btf, name: string): string {
 }
 
 function enumText(btf: Btf, name: string): string {
-  const prefix = `${name.replace(/_(kind|state|fate)$/, '').toUpperCase()}_`;
+  const prefix = `${name.replace(/_(kind|type|state|fate)$/, '').toUpperCase()}_`;
   const lines = btf
     .enumOf(name)
     .map((each) => `  ${camel(each.name.replace(prefix, ''))}: ${each.value},`);

@@ -2,7 +2,9 @@ import { NetobservError } from '../base/errors.ts';
 import { parseAddress, parseCidr } from '../base/ip.ts';
 import type { Option } from '../config/options.ts';
 import { type AgentConfig, agentOptions } from './config.ts';
+import { config as layout } from './drain/layout.gen.ts';
 import { AGENT_ERRORS } from './errors.ts';
+import { parseMacPreference } from './interfaces/mac-preference.ts';
 import { parseNameRule } from './interfaces/rules.ts';
 
 type Key = keyof AgentConfig;
@@ -11,22 +13,18 @@ type Key = keyof AgentConfig;
 const REFUSED: readonly (readonly [Key, string])[] = [
   ['flowFilterRules', 'more traffic than asked for would be recorded'],
   ['enablePca', 'packet capture is not part of this version'],
-  ['ebpfProgramManagerMode', 'this version loads its programs itself'],
 ];
 
 /** Flows are right without these, only poorer: a warning says what is missing. */
 const IGNORED: readonly (readonly [Key, string])[] = [
-  ['enablePktDrops', 'flows have no PktDrop fields'],
   ['enableDnsTracking', 'flows have no Dns fields'],
   ['enableTlsTracking', 'flows have no TLS fields'],
   ['quicTrackingMode', 'flows have no Quic fields'],
   ['dnsTrackingPort', 'DNS is not tracked'],
   ['staleEntriesEvictTimeoutMs', 'DNS is not tracked'],
-  ['bpfmanBpfFsPath', 'maps are not read from a folder'],
   ['pprofAddr', 'there is no profiler'],
   ['enableFlowsRingbufFallback', 'a map that fills is drained early instead'],
   ['forceGarbageCollection', 'buffers are reused between drains'],
-  ['preferredInterfaceForMacPrefix', 'interface names are exact'],
 ];
 
 /** What only an agent on its own, which sends its flows away, makes use of. */
@@ -63,6 +61,11 @@ const EXPORT_ONLY: readonly Key[] = [
 /** Shortest drain period: below, the kernel waits for grace periods more than it works. */
 const ACTIVE_TIMEOUT_MIN_MS = 10;
 const POLL_PERIOD_MIN_MS = 100;
+const CONTAINERS_PERIOD_MIN_MS = 100;
+
+const PORT_MAX = 65_535;
+/** Of bpf/types.h. */
+const TUNNEL_PORTS_MAX = layout.vxlanPortsMax;
 
 /**
  * Checks what a single value cannot tell about itself. Throws a coded error that names the
@@ -78,8 +81,13 @@ export function checkAgentConfig(config: AgentConfig): readonly string[] {
   }
   checkInterfaces(config);
   checkAddress(config);
+  checkPorts(config, 'tunnelVxlanPorts');
+  checkPorts(config, 'tunnelGenevePorts');
   atLeast(config, 'cacheActiveTimeoutMs', ACTIVE_TIMEOUT_MIN_MS);
   atLeast(config, 'listenPollPeriodMs', POLL_PERIOD_MIN_MS);
+  if (config.listenContainersPeriodMs !== 0) {
+    atLeast(config, 'listenContainersPeriodMs', CONTAINERS_PERIOD_MIN_MS);
+  }
   return [
     ...IGNORED.filter(([key]) => !isDefault(config, key)).map(
       ([key, what]) => `${option(key).env} has no effect yet: ${what}`,
@@ -105,6 +113,24 @@ function checkInterfaces(config: AgentConfig): void {
       throw refuse('INTERFACE_IPS', `"${text}" is no CIDR, such as 10.0.0.0/8 or fd00::/8`);
     }
   }
+  for (const text of config.preferredInterfaceForMacPrefix) {
+    const preference = parseMacPreference(text);
+    if (typeof preference === 'string') {
+      throw refuse('PREFERRED_INTERFACE_FOR_MAC_PREFIX', preference);
+    }
+  }
+}
+
+function checkPorts(config: AgentConfig, key: 'tunnelVxlanPorts' | 'tunnelGenevePorts'): void {
+  const ports = config[key];
+  const { env } = option(key);
+  if (ports.length > TUNNEL_PORTS_MAX) {
+    throw refuse(env, `has ${ports.length} ports: give up to ${TUNNEL_PORTS_MAX}`);
+  }
+  for (const text of ports) {
+    const isPort = /^\d+$/.test(text) && Number(text) > 0 && Number(text) <= PORT_MAX;
+    if (!isPort) throw refuse(env, `"${text}" is no port: give numbers from 1 to ${PORT_MAX}`);
+  }
 }
 
 function checkAddress(config: AgentConfig): void {
@@ -121,7 +147,7 @@ function checkAddress(config: AgentConfig): void {
 
 function atLeast(
   config: AgentConfig,
-  key: 'cacheActiveTimeoutMs' | 'listenPollPeriodMs',
+  key: 'cacheActiveTimeoutMs' | 'listenPollPeriodMs' | 'listenContainersPeriodMs',
   minMs: number,
 ): void {
   if (config[key] < minMs) throw refuse(option(key).env, `must be at least ${minMs}ms`);

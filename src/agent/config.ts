@@ -39,6 +39,11 @@ const interfaces = {
     'how changes of interfaces are noticed',
   ),
   listenPollPeriodMs: duration('LISTEN_POLL_PERIOD', '10s', 'period of LISTEN_INTERFACES=poll'),
+  listenContainersPeriodMs: duration(
+    'LISTEN_CONTAINERS_PERIOD',
+    '5s',
+    'period of looking for containers whose network namespace has no name; 0: never',
+  ),
   direction: choice(
     'DIRECTION',
     ['both', 'ingress', 'egress'],
@@ -72,7 +77,7 @@ const interfaces = {
   preferredInterfaceForMacPrefix: list(
     'PREFERRED_INTERFACE_FOR_MAC_PREFIX',
     '',
-    'not needed: interface names are exact here',
+    'MAC-PREFIX=INTERFACE, …: which interface it is when several have one number and the kernel (before 6.15) does not tell their namespaces',
   ),
 };
 
@@ -82,6 +87,11 @@ const cache = {
     max: 2 ** 24,
   }),
   cacheActiveTimeoutMs: duration('CACHE_ACTIVE_TIMEOUT', '5s', 'period of the drains'),
+  cacheIdleTimeoutMs: duration(
+    'CACHE_IDLE_TIMEOUT',
+    '2s',
+    'a flow without packets for so long when it is drained is reported as idle; 0: none is',
+  ),
   staleEntriesEvictTimeoutMs: duration(
     'STALE_ENTRIES_EVICT_TIMEOUT',
     '5s',
@@ -170,6 +180,15 @@ const kafka = {
 const features = {
   enableRtt: flag('ENABLE_RTT', false, 'TCP round-trip times'),
   enablePktDrops: flag('ENABLE_PKT_DROPS', false, 'packets dropped by the kernel, and why'),
+  enableTcpHealth: flag(
+    'ENABLE_TCP_HEALTH',
+    false,
+    'TCP retransmissions, resets, failed connects, closed windows and handshake times',
+  ),
+  enableProcesses: flag('ENABLE_PROCESSES', false, 'process, control group and container'),
+  tunnelInnerFlows: flag('TUNNEL_INNER_FLOWS', false, 'flows inside of VXLAN and Geneve tunnels'),
+  tunnelVxlanPorts: list('TUNNEL_VXLAN_PORTS', '4789,8472', 'UDP ports of VXLAN, up to 4'),
+  tunnelGenevePorts: list('TUNNEL_GENEVE_PORTS', '6081', 'UDP ports of Geneve, up to 4'),
   enableDnsTracking: flag('ENABLE_DNS_TRACKING', false, 'DNS names, answers and latencies'),
   enablePca: flag('ENABLE_PCA', false, 'capture packets instead of flows'),
   enableNetworkEventsMonitoring: flag(

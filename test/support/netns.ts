@@ -31,7 +31,7 @@ export interface TcpExchange {
 }
 
 export class Lab implements AsyncDisposable {
-  readonly #tool = buildTool();
+  readonly #tool = buildTool('traffic');
   readonly #namespaces = new Set<string>();
   readonly #children = new Set<ChildProcess>();
   #links = 0;
@@ -91,6 +91,11 @@ export class Lab implements AsyncDisposable {
     ip('-n', namespace, 'link', 'set', name, 'gso_max_segs', '1');
   }
 
+  macOf(namespace: string, name: string): string {
+    const text = ip('-n', namespace, '-j', 'link', 'show', 'dev', name);
+    return (JSON.parse(text) as [{ address: string }])[0].address;
+  }
+
   counters(namespace: string, name: string): Counters {
     const text = ip('-n', namespace, '-s', '-s', '-j', 'link', 'show', 'dev', name);
     const [link] = JSON.parse(text) as [{ stats64: Record<'rx' | 'tx', Record<string, number>> }];
@@ -103,9 +108,10 @@ export class Lab implements AsyncDisposable {
     };
   }
 
-  /** A counter of /proc/net/snmp: `Tcp`, `OutSegs`. */
+  /** A counter of /proc/net/snmp or netstat: `Tcp`, `OutSegs`; `TcpExt`, `TCPAbortOnClose`. */
   snmp(namespace: string, group: string, name: string): number {
-    const lines = this.inside(namespace, 'cat', '/proc/net/snmp').split('\n');
+    const files = ['/proc/net/snmp', '/proc/net/netstat'];
+    const lines = this.inside(namespace, 'cat', ...files).split('\n');
     const [names, values] = lines.filter((line) => line.startsWith(`${group}: `));
     const at = names!.split(' ').indexOf(name);
     return Number(values!.split(' ')[at]);
@@ -131,6 +137,29 @@ export class Lab implements AsyncDisposable {
     if (got !== replyBytes) throw new Error(`TCP reply of ${got} bytes instead of ${replyBytes}`);
   }
 
+  /**
+   * As `tcp`, with a server that does not read before `stalled` resolves.
+   */
+  async stalledTcp(
+    client: string,
+    server: string,
+    exchange: TcpExchange,
+    stalled: () => Promise<void>,
+  ): Promise<void> {
+    const { address, port, sendBytes, replyBytes } = exchange;
+    const holder = await this.#background(server, 'hold', [`${port}`, `${replyBytes}`]);
+    const ended = once(holder, 'exit');
+    const sent = this.#run(client, 'send', [address, `${port}`, `${sendBytes}`]);
+    await stalled();
+    holder.stdin?.end();
+    await Promise.all([ended, sent]);
+  }
+
+  /** Whether a connection comes about. */
+  async tryTcp(client: string, address: string, port: number): Promise<boolean> {
+    return (await this.#run(client, 'try', [address, `${port}`])) === 1;
+  }
+
   /** Datagrams to a port on which somebody listens. Returns how many were sent. */
   async udp(
     from: string,
@@ -153,11 +182,43 @@ export class Lab implements AsyncDisposable {
     return sent;
   }
 
+  /** Datagrams that nobody may want, or let through. */
+  async cast(
+    from: string,
+    traffic: {
+      readonly address: string;
+      readonly port: number;
+      readonly count: number;
+      readonly sizeBytes: number;
+    },
+  ): Promise<void> {
+    const { address, port, count, sizeBytes } = traffic;
+    await this.#run(from, 'cast', [address, `${port}`, `${count}`, `${sizeBytes}`]);
+  }
+
   /** Number of a process that stays in the namespace until the lab ends. */
   async resident(namespace: string): Promise<number> {
     const child = await this.#background(namespace, 'sink', ['9']);
     if (child.pid === undefined) throw new Error('the process did not start');
     return child.pid;
+  }
+
+  /** Number of a process that stays, until the lab or `end`, in a namespace without a name. */
+  async container(): Promise<number> {
+    const command = ['unshare', '--net', this.#tool, 'sink', '9'];
+    const child = this.#spawnCommand(command);
+    await this.#ready(child);
+    if (child.pid === undefined) throw new Error('the process did not start');
+    return child.pid;
+  }
+
+  /** Ends a process that was started here, and so lets go of its namespace. */
+  async end(pid: number): Promise<void> {
+    const child = [...this.#children].find((one) => one.pid === pid);
+    if (child === undefined) throw new Error(`there is no process ${pid}`);
+    const ended = once(child, 'exit');
+    child.kill('SIGKILL');
+    await ended;
   }
 
   /** Raw Ethernet frames, as they are. */
@@ -196,9 +257,15 @@ export class Lab implements AsyncDisposable {
     args: readonly string[],
   ): Promise<ChildProcess> {
     const child = this.#spawn(namespace, command, args);
-    const [first] = (await once(child.stdout!, 'data')) as [Buffer];
-    if (!first.toString().startsWith('ready')) throw new Error(`traffic ${command}: ${first}`);
+    await this.#ready(child);
     return child;
+  }
+
+  async #ready(child: ChildProcess): Promise<void> {
+    const [first] = (await once(child.stdout!, 'data')) as [Buffer];
+    if (!first.toString().startsWith('ready')) {
+      throw new Error(`${child.spawnargs.join(' ')}: ${first}`);
+    }
   }
 
   async #run(
@@ -219,9 +286,11 @@ export class Lab implements AsyncDisposable {
   }
 
   #spawn(namespace: string, command: string, args: readonly string[]): ChildProcess {
-    const child = spawn('ip', ['netns', 'exec', namespace, this.#tool, command, ...args], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
+    return this.#spawnCommand(['ip', 'netns', 'exec', namespace, this.#tool, command, ...args]);
+  }
+
+  #spawnCommand([program, ...args]: readonly string[]): ChildProcess {
+    const child = spawn(program!, args, { stdio: ['pipe', 'pipe', 'inherit'] });
     this.#children.add(child);
     child.once('exit', () => this.#children.delete(child));
     return child;
@@ -232,10 +301,10 @@ export function ip(...args: readonly string[]): string {
   return execFileSync('ip', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
-/** Compiles the traffic tool when it is older than its source. */
-function buildTool(): string {
-  const source = join(import.meta.dirname, 'traffic.c');
-  const tool = join(ROOT, 'build/test/traffic');
+/** Compiles NAME.c of this folder when the tool is older than its source; returns its path. */
+export function buildTool(name: string): string {
+  const source = join(import.meta.dirname, `${name}.c`);
+  const tool = join(ROOT, 'build/test', name);
   const built = statSync(tool, { throwIfNoEntry: false });
   if (built === undefined || built.mtimeMs < statSync(source).mtimeMs) {
     mkdirSync(join(ROOT, 'build/test'), { recursive: true });

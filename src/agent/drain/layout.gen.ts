@@ -48,7 +48,9 @@ export const statValue = {
 
 /** Byte offsets in `struct config`. */
 export const config = {
-  sizeBytes: 48,
+  sizeBytes: 64,
+  vxlanPortsMax: 4,
+  genevePortsMax: 4,
   sampling: 0, // 4 B
   wakeEntries: 4, // 4 B
   rttAt: 8, // 2 B
@@ -65,11 +67,14 @@ export const config = {
   opensslAt: 30, // 2 B
   filterAt: 32, // 2 B
   dnsPort: 34, // 2 B
-  hasNetnsCookie: 36, // 1 B
-  quicMode: 37, // 1 B
-  eventGroup: 38, // 1 B
-  filterRules: 39, // 1 B
-  filterSamples: 40, // 1 B
+  valueBytes: 36, // 2 B
+  vxlanPorts: 38, // 8 B, 4 elements
+  genevePorts: 46, // 8 B, 4 elements
+  hasNetnsCookie: 54, // 1 B
+  quicMode: 55, // 1 B
+  eventGroup: 56, // 1 B
+  filterRules: 57, // 1 B
+  filterSamples: 58, // 1 B
 } as const;
 
 /** Byte offsets in `struct message`. */
@@ -156,6 +161,7 @@ export const processMetrics = {
   cgroup: 0, // 8 B
   pid: 8, // 4 B
   comm: 12, // 16 B
+  attempts: 28, // 1 B
 } as const;
 
 /** Byte offsets in `struct tunnel_metrics`. */
@@ -231,6 +237,12 @@ export const ifindexSeen = {
 export const messageKind = {
   dns: 1,
   tls: 2,
+} as const;
+
+/** `enum tunnel_type`. */
+export const tunnelType = {
+  vxlan: 1,
+  geneve: 2,
 } as const;
 
 /** `enum nat_state`. */

@@ -31,6 +31,10 @@ export const events: FeatureSpec = {
   // A policy that drops is a cause of drops.
   fields: ['networkEvents', 'pktDrop'],
   without: 'flows have no NetworkEvents',
+  enabledBy: 'fentry or kprobe on psample_sample_packet (Linux 6.11 or later with PSAMPLE)',
+  // Sockets of OVN and Open vSwitch belong to users of their own.
+  capabilities: { run: ['CAP_DAC_OVERRIDE'] },
+  maps: [FATES_MAP],
   extension: { at: 'eventsAt', sizeBytes: eventMetrics.sizeBytes },
   configure(view, config) {
     view.setUint8(layout.eventGroup, config.networkEventsMonitoringGroupId);

@@ -24,6 +24,7 @@ export const ipsec: FeatureSpec = {
   isOn: (config) => config.enableIpsecTracking,
   fields: 'ipsec',
   without: 'flows have no IPSec fields',
+  enabledBy: 'fentry or kprobes on xfrm_input and xfrm_output',
   extension: { at: 'ipsecAt', sizeBytes: ipsecMetrics.sizeBytes },
   maxEntries: () => ({ ipsec_packets: PACKETS_MAX, ipsec_threads: PACKETS_MAX }),
   // A kernel may be without IPv6.

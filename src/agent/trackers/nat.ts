@@ -14,6 +14,7 @@ export const nat: FeatureSpec = {
   isOn: (config) => config.enablePktTranslation,
   fields: 'packetTranslation',
   without: 'flows have no Xlat fields',
+  enabledBy: 'kernel function bpf_skb_ct_lookup (Linux 5.19 or later with NF_CONNTRACK and BTF)',
   extension: { at: 'natAt', sizeBytes: natMetrics.sizeBytes },
 
   tracker: (_deps, at) => ({

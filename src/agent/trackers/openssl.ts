@@ -39,6 +39,8 @@ export const openssl: FeatureSpec = {
   isOn: (config) => config.enableOpensslTracking,
   fields: 'openssl',
   without: 'flows have no OpenSslBytes',
+  enabledBy: 'uprobes, and tracepoint sock:sock_send_length (Linux 6.3 or later with BTF)',
+  maps: [TOTALS_MAP],
   extension: { at: 'opensslAt', sizeBytes: opensslMetrics.sizeBytes },
   maxEntries: () => ({ ssl_calls: CALLS_MAX, ssl_flows: FLOWS_MAX }),
 

@@ -3,10 +3,12 @@ import type { FlowBatch } from '../../flow/batch.ts';
 import type { Feature } from '../../flow/field.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { AgentConfig } from '../config.ts';
+import type { Connections } from '../connections/connections.ts';
 import type { DrainBuffer, DrainFacts } from '../drain/buffer.ts';
 import type { config as layout } from '../drain/layout.gen.ts';
 import type { BpfObject, Native, ProbeOptions } from '../loader/native.ts';
 import type { AgentMetrics } from '../metrics.ts';
+import type { Capability } from '../privileges.ts';
 
 /** Place in `struct config` of the offset at which a feature's structure is in an entry. */
 export type ExtensionKey = Extract<keyof typeof layout, `${string}At`>;
@@ -20,6 +22,8 @@ export interface TrackerDeps {
   readonly kernelMonotonicMs: () => number;
   readonly log: Log;
   readonly metrics: AgentMetrics;
+  /** Has decoded a batch before the features do. */
+  readonly connections: Connections;
 }
 
 /** A feature at work in user space: turns what its programs left in entries into columns. */
@@ -55,12 +59,21 @@ export interface FeatureSpec {
   readonly fields?: Feature | readonly Feature[];
   /** What flows lack without it: `flows have no TimeFlowRttNs`. */
   readonly without: string;
+  /** What it takes, for `netobserv doctor`: `Linux 5.17 or later with BTF`. */
+  readonly enabledBy?: string;
+  /** Those that it takes besides the datapath's own, to start and to go on. */
+  readonly capabilities?: {
+    readonly start?: readonly Capability[];
+    readonly run?: readonly Capability[];
+  };
   /** Its structure in a flow's entry. */
   readonly extension?: { readonly at: ExtensionKey; readonly sizeBytes: number };
   /** Sets the knobs of `struct config` that are its own. */
   configure?(view: DataView, config: AgentConfig): void;
   /** Sizes of its maps, which have one entry while it is off. */
   maxEntries?(config: AgentConfig): Readonly<Record<string, number>>;
+  /** Maps that its tracker reads; where another program loads ours, they must be pinned. */
+  readonly maps?: readonly string[];
   /**
    * Programs besides the hooks, attached together. Several ways, the best first: the first that the
    * kernel loads is taken. A function that throws says why there is none here.

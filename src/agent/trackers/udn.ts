@@ -17,6 +17,9 @@ export const udn: FeatureSpec = {
   isOn: (config) => config.enableUdnMapping,
   fields: 'udnMapping',
   without: 'flows have no Udns',
+  enabledBy: `Open vSwitch at ${OVN_SOCKETS.local}`,
+  // Its socket belongs to a user of its own.
+  capabilities: { run: ['CAP_DAC_OVERRIDE'] },
   tracker: (deps) => new UdnTracker(deps),
 };
 

@@ -14,6 +14,7 @@ import {
   statValue,
 } from '../../../src/agent/drain/layout.gen.ts';
 import type { BpfObject, Native } from '../../../src/agent/loader/native.ts';
+import type { ExtensionKey } from '../../../src/agent/trackers/tracker.ts';
 
 buildBpf();
 buildNative();
@@ -39,6 +40,8 @@ export interface Flow {
   readonly sampling: number;
   readonly macs: string;
   readonly observed: readonly { netns: number; ifindexSeen: number }[];
+  /** What a feature has added. */
+  readonly extension: Buffer;
 }
 
 export interface Counters {
@@ -54,6 +57,12 @@ export interface DatapathOptions {
   readonly entries?: number;
   readonly sampling?: number;
   readonly wakeEntries?: number;
+  /** A feature that is on, alone, and its other knobs. */
+  readonly feature?: {
+    readonly at: ExtensionKey;
+    readonly sizeBytes: number;
+    readonly configure?: (view: DataView) => void;
+  };
 }
 
 /** What one batch call may bring. */
@@ -65,9 +74,16 @@ export function loadDatapath(options: DatapathOptions = {}): BpfObject {
   config.writeUInt32LE(options.wakeEntries ?? 0, configLayout.wakeEntries);
   config[configLayout.hasNetnsCookie] = 1;
   const entries = options.entries ?? 1024;
+  const { feature } = options;
+  const valueBytes = flowMetrics.sizeBytes + (feature?.sizeBytes ?? 0);
+  if (feature !== undefined) {
+    config.writeUInt16LE(flowMetrics.sizeBytes, configLayout[feature.at]);
+    feature.configure?.(new DataView(config.buffer, config.byteOffset, config.length));
+  }
   return native.load(readFileSync(join(ROOT, `build/bpf/${options.object ?? 'flows'}.bpf.o`)), {
     config,
     maxEntries: { flows_a: entries, flows_b: entries },
+    valueBytes: { flows_a: valueBytes, flows_b: valueBytes, current: valueBytes },
     programs: options.programs ?? HOOKS,
   });
 }
@@ -109,6 +125,7 @@ function decode(key: Buffer, value: Buffer): Flow {
     sampling: value.readUInt32LE(flowMetrics.sampling),
     macs: value.toString('hex', flowMetrics.srcMac, flowMetrics.srcMac + 12),
     observed: decodeObserved(value),
+    extension: Buffer.from(value.subarray(flowMetrics.sizeBytes)),
   };
 }
 
@@ -116,14 +133,15 @@ function decode(key: Buffer, value: Buffer): Flow {
 export async function takeFlows(object: BpfObject): Promise<Flow[]> {
   const still = (await native.swap(object)) === 0 ? 'flows_a' : 'flows_b';
   const keys = Buffer.alloc(FLOWS_MAX * flowKey.sizeBytes);
-  const values = Buffer.alloc(FLOWS_MAX * flowMetrics.sizeBytes);
+  const valueBytes = native.describeMap(object, still).valueSize;
+  const values = Buffer.alloc(FLOWS_MAX * valueBytes);
   const flows: Flow[] = [];
   for (;;) {
     const count = await native.drain(object, still, keys, values);
     if (count === 0) return flows;
     for (let row = 0; row < count; row++) {
       const key = keys.subarray(row * flowKey.sizeBytes, (row + 1) * flowKey.sizeBytes);
-      const value = values.subarray(row * flowMetrics.sizeBytes, (row + 1) * flowMetrics.sizeBytes);
+      const value = values.subarray(row * valueBytes, (row + 1) * valueBytes);
       flows.push(decode(key, value));
     }
   }

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ROOT } from '../../../scripts/steps.ts';
+import { Connections } from '../../../src/agent/connections/connections.ts';
 import { DrainBuffer } from '../../../src/agent/drain/buffer.ts';
 import { decodeFlows } from '../../../src/agent/drain/decode.ts';
 import {
@@ -123,14 +124,16 @@ describe.skipIf(requireRoot() || requireProgram('/usr/sbin/nft'))('policies and 
   }
 
   function depsOf(metrics = createMetrics('')): TrackerDeps {
+    const declared = declareMetrics(metrics, 'info');
     return {
       native,
       object,
       clock: systemClock,
       log: createLog('silent'),
-      metrics: declareMetrics(metrics, 'info'),
+      metrics: declared,
       config: agentConfig(),
       kernelMonotonicMs,
+      connections: new Connections({ flowsMax: FLOWS_MAX, idleMs: 0, metrics: declared }),
     };
   }
 

@@ -27,6 +27,7 @@ struct sk_buff {
 	struct sock *sk;
 	__u8 cb[48];
 	__u32 len;
+	int skb_iif;
 	__u32 vlan_all; /* Linux 6.1 */
 	__be16 protocol;
 	__u16 tc_index;
