@@ -18,17 +18,10 @@ const REFUSED: readonly (readonly [Key, string])[] = [
 /** Flows are right without these, only poorer: a warning says what is missing. */
 const IGNORED: readonly (readonly [Key, string])[] = [
   ['enableDnsTracking', 'flows have no Dns fields'],
-  ['enableNetworkEventsMonitoring', 'flows have no NetworkEvents'],
-  ['enablePktTranslation', 'flows have no Xlat fields'],
-  ['enableUdnMapping', 'flows have no Udns'],
-  ['enableIpsecTracking', 'flows have no IPSec fields'],
-  ['enableOpensslTracking', 'nothing is read from OpenSSL'],
   ['enableTlsTracking', 'flows have no TLS fields'],
   ['quicTrackingMode', 'flows have no Quic fields'],
   ['dnsTrackingPort', 'DNS is not tracked'],
   ['staleEntriesEvictTimeoutMs', 'DNS is not tracked'],
-  ['networkEventsMonitoringGroupId', 'network events are not tracked'],
-  ['opensslPath', 'nothing is read from OpenSSL'],
   ['pprofAddr', 'there is no profiler'],
   ['enableFlowsRingbufFallback', 'a map that fills is drained early instead'],
   ['forceGarbageCollection', 'buffers are reused between drains'],
