@@ -9,6 +9,7 @@
 #include "kernel.h"
 #include "types.h"
 #include "maps.h"
+#include "nat.h"
 #include "parse.h"
 #include "processes.h"
 #include "tcp.h"
@@ -22,6 +23,8 @@
 static __always_inline void inspect(struct __sk_buff *skb, const struct packet *packet,
 				    struct flow_metrics *flow, struct wire wire, __u64 now)
 {
+	if (config.nat_at)
+		inspect_nat(skb, packet, flow);
 	if (config.tcp_at && unlikely(packet->tcp_trouble))
 		note_trouble(flow, packet);
 	if (config.process_at)

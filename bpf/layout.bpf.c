@@ -25,9 +25,12 @@ struct {
 	struct ipsec_metrics ipsec_metrics;
 	struct event_metrics event_metrics;
 	struct openssl_metrics openssl_metrics;
+	struct openssl_totals openssl_totals;
 	struct filter_metrics filter_metrics;
 	struct message message;
 	enum stat stat;
 	enum message_kind message_kind;
+	enum nat_state nat_state;
+	enum event_fate event_fate;
 	enum tunnel_type tunnel_type;
 } everything;
