@@ -40,7 +40,7 @@ static __always_inline void note_drop(struct flow_metrics *flow, const struct pa
 static __always_inline void drop(struct sk_buff *skb, __u64 location, __u32 reason,
 				 struct sock *receiver)
 {
-	struct skb_view view = { .skb = skb };
+	struct skb_view view;
 	struct packet packet = {};
 	struct flow_metrics *flow;
 	struct sock *sk = receiver;
@@ -48,9 +48,7 @@ static __always_inline void drop(struct sk_buff *skb, __u64 location, __u32 reas
 
 	if (was_sampled_out(skb) || (!was_seen(skb) && is_unseen_sampled_out()))
 		return;
-	view.head = skb->head;
-	view.tail = skb->tail;
-	view.data = skb->data - skb->head;
+	view = skb_view_typed(skb);
 	if (!skb_parse(&view, &packet)) {
 		/* Headers are broken, or in pages that cannot be read from here. */
 		if (skb->protocol == bpf_htons(ETH_P_IP) || skb->protocol == bpf_htons(ETH_P_IPV6))

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { drops } from '../../../src/agent/trackers/drops.ts';
 import { processes } from '../../../src/agent/trackers/processes.ts';
 import { rtt } from '../../../src/agent/trackers/rtt.ts';
+import { FEATURES } from '../../../src/agent/trackers/table.ts';
 import { tcpHealth } from '../../../src/agent/trackers/tcp-health.ts';
 import { waysOf } from '../../../src/agent/trackers/tracker.ts';
 import { tunnels } from '../../../src/agent/trackers/tunnels.ts';
@@ -33,6 +34,21 @@ describe.skipIf(requireRoot())('ways', () => {
     } finally {
       native.close(datapath);
     }
+  });
+
+  const kprobes = FEATURES.flatMap((spec) =>
+    waysOf(spec, agentConfig())
+      .filter((way) => way.some(({ program }) => program.endsWith('_kprobe')))
+      .map((way) => ({ spec, way, name: spec.name })),
+  );
+
+  // Whether they can be attached is another matter: not every kernel has kprobes.
+  test.each(kprobes)('kprobes of $name: the verifier takes them', ({ spec, way }) => {
+    const programs = [...HOOKS, ...way.map(({ program }) => program)];
+    const { extension } = spec;
+    const datapath = loadDatapath({ programs, ...(extension && { feature: extension }) });
+    for (const { program } of way) expect(native.programStats(datapath, program).runs).toBe(0);
+    native.close(datapath);
   });
 
   test('all at once', async () => {
