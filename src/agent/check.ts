@@ -38,6 +38,7 @@ const EXPORT_ONLY: readonly Key[] = [
   'grpcMessageMaxFlows',
   'grpcReconnectTimerMs',
   'grpcReconnectTimerRandomizationMs',
+  'ipfixEnterpriseNumber',
   'flpConfig',
   'buffersLength',
   'exporterBufferLength',
@@ -46,6 +47,7 @@ const EXPORT_ONLY: readonly Key[] = [
   'kafkaBatchMessages',
   'kafkaBatchSizeBytes',
   'kafkaAsync',
+  'kafkaAcks',
   'kafkaCompression',
   'kafkaEnableTls',
   'kafkaTlsInsecureSkipVerify',
@@ -88,14 +90,16 @@ export function checkAgentConfig(config: AgentConfig): readonly string[] {
   if (config.listenContainersPeriodMs !== 0) {
     atLeast(config, 'listenContainersPeriodMs', CONTAINERS_PERIOD_MIN_MS);
   }
-  return [
-    ...IGNORED.filter(([key]) => !isDefault(config, key)).map(
-      ([key, what]) => `${option(key).env} has no effect yet: ${what}`,
-    ),
-    ...EXPORT_ONLY.filter((key) => !isDefault(config, key)).map(
-      (key) => `${option(key).env} has no effect here: flows stay in this process`,
-    ),
-  ];
+  return IGNORED.filter(([key]) => !isDefault(config, key)).map(
+    ([key, what]) => `${option(key).env} has no effect yet: ${what}`,
+  );
+}
+
+/** One warning for each option that was set and has no effect where flows are not sent away. */
+export function exportOptionWarnings(config: AgentConfig): readonly string[] {
+  return EXPORT_ONLY.filter((key) => !isDefault(config, key)).map(
+    (key) => `${option(key).env} has no effect here: flows stay in this process`,
+  );
 }
 
 function checkInterfaces(config: AgentConfig): void {

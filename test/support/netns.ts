@@ -196,6 +196,21 @@ export class Lab implements AsyncDisposable {
     await this.#run(from, 'cast', [address, `${port}`, `${count}`, `${sizeBytes}`]);
   }
 
+  /** Runs a program for Node inside; `ask` gives it a line and waits for the one that it prints. */
+  async script(namespace: string, source: string): Promise<{ ask(line: string): Promise<string> }> {
+    const args = ['netns', 'exec', namespace, process.execPath, '-e', source];
+    const child = spawn('ip', args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.#children.add(child);
+    child.once('exit', () => this.#children.delete(child));
+    const ask = async (line: string): Promise<string> => {
+      child.stdin.write(`${line}\n`);
+      const [said] = (await once(child.stdout, 'data')) as [Buffer];
+      return said.toString().trim();
+    };
+    if ((await ask('')) !== 'ready') throw new Error('the program did not start');
+    return { ask };
+  }
+
   /** Number of a process that stays in the namespace until the lab ends. */
   async resident(namespace: string): Promise<number> {
     const child = await this.#background(namespace, 'sink', ['9']);
