@@ -42,8 +42,8 @@ static __always_inline struct flow_metrics *counted(const struct packet *packet,
 
 /*
  * For what leaves traces elsewhere, or calls functions, which share 512 bytes of stack with all
- * that is under way: once per packet, after it has been counted, in `flow` or, when that was new, in
- * an entry of `flows`; both are NULL when there was no room for it.
+ * that is under way: once per packet, after it has been counted, in `flow` or, when that was new,
+ * in an entry of `flows`; both are NULL when there was no room for it.
  */
 static __always_inline void inspect_once(struct __sk_buff *skb, const struct packet *packet,
 					 void *flows, struct flow_metrics *flow)
