@@ -105,34 +105,38 @@ static __always_inline void add_packet(struct flow_metrics *flow, struct __sk_bu
 	inspect(skb, packet, flow, sighting->wire, now);
 }
 
-/* Out of the way of known flows, whose instructions then stay together. */
-static noinline void add_flow(struct __sk_buff *skb, const struct packet *packet,
-			      const struct sighting *sighting)
+/*
+ * Out of the way of known flows, whose instructions then stay together. Returns the map that has
+ * the flow now; NULL: none has.
+ */
+static noinline void *add_flow(struct __sk_buff *skb, const struct packet *packet,
+			       const struct sighting *sighting)
 {
 	void *flows = current_flows();
 	struct flow_metrics *flow = fresh_flow();
 	long error;
 
 	if (!flow || !flows)
-		return;
+		return NULL;
 	add_packet(flow, skb, packet, sighting);
 	/* Exactly: the coarse clock would not tell which end of a conversation spoke first. */
 	flow->start_ns = flow->end_ns = bpf_ktime_get_ns();
 	error = bpf_map_update_elem(flows, &packet->key, flow, BPF_NOEXIST);
 	if (!error) {
 		wake_when_filled();
-		return;
+		return flows;
 	}
 	if (error == -EEXIST) {
 		/* Another CPU came first; nothing removes entries from the current map. */
 		flow = bpf_map_lookup_elem(flows, &packet->key);
 		if (flow) {
 			add_packet(flow, skb, packet, sighting);
-			return;
+			return flows;
 		}
 	}
 	count(error == -E2BIG ? STAT_MAP_FULL : STAT_MAP_ERROR, sighting->wire.packets,
 	      sighting->wire.bytes);
+	return NULL;
 }
 
 /* Counts a packet into its flow, or, when that cannot be, into a statistic. */
@@ -147,11 +151,13 @@ static __always_inline void record(struct __sk_buff *skb, const struct packet *p
 		.egress = egress,
 		.has_l2 = has_l2,
 	};
+	void *flows = NULL;
 
 	if (likely(flow))
 		add_packet(flow, skb, packet, &sighting);
 	else
-		add_flow(skb, packet, &sighting);
+		flows = add_flow(skb, packet, &sighting);
+	inspect_once(skb, packet, flows, flow);
 }
 
 /*
