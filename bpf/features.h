@@ -9,14 +9,42 @@
 #include "kernel.h"
 #include "types.h"
 #include "maps.h"
+#include "dns.h"
 #include "parse.h"
+#include "quic.h"
+#include "tls.h"
 #include "wire.h"
 
 /*
  * `flow` is the packet's, in the map or about to be put there. A packet that is counted at several
- * hooks is inspected at the first one only.
+ * hooks is inspected at the first one only. When two CPUs meet over a new flow, one of them
+ * inspects its packet twice: what is done here must be done to `flow` alone.
  */
 static __always_inline void inspect(struct __sk_buff *skb, const struct packet *packet,
 				    struct flow_metrics *flow, struct wire wire, __u64 now)
 {
+	if (config.quic_at && may_be_quic(packet, extension(flow, config.quic_at)))
+		inspect_quic(skb, packet, extension(flow, config.quic_at));
+}
+
+/*
+ * For what leaves traces elsewhere: once per packet, after it has been counted. `flow` is NULL when
+ * it is new and has to be looked up, which only packets that are looked into pay for.
+ */
+static __always_inline void inspect_once(struct __sk_buff *skb, const struct packet *packet,
+					 void *flows, struct flow_metrics *flow)
+{
+	bool dns = config.dns_at && has_dns_port(packet);
+	bool tls = config.tls_at && packet->key.protocol == IPPROTO_TCP && has_payload(packet);
+
+	if (!dns && !tls)
+		return;
+	if (!flow)
+		flow = bpf_map_lookup_elem(flows, &packet->key);
+	if (!flow)
+		return;
+	if (dns)
+		inspect_dns(skb, packet, extension(flow, config.dns_at));
+	if (tls && !((struct tls_metrics *)extension(flow, config.tls_at))->known)
+		inspect_tls(skb, packet, extension(flow, config.tls_at));
 }

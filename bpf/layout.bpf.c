@@ -28,5 +28,9 @@ struct {
 	struct filter_metrics filter_metrics;
 	struct message message;
 	enum stat stat;
+	struct dns_query dns_query;
 	enum message_kind message_kind;
+	enum message_room message_room;
+	enum dns_seen dns_seen;
+	enum tls_type tls_type;
 } everything;

@@ -110,6 +110,7 @@ static __always_inline void record(struct __sk_buff *skb, const struct packet *p
 	flow = bpf_map_lookup_elem(flows, &packet->key);
 	if (flow) {
 		add_packet(flow, skb, packet, wire, slot, now, egress, has_l2);
+		inspect_once(skb, packet, flows, flow);
 		return;
 	}
 	flow = fresh_of(&hook_fresh);
@@ -119,6 +120,7 @@ static __always_inline void record(struct __sk_buff *skb, const struct packet *p
 	error = bpf_map_update_elem(flows, &packet->key, flow, BPF_NOEXIST);
 	if (!error) {
 		wake_when_filled();
+		inspect_once(skb, packet, flows, NULL);
 		return;
 	}
 	if (error == -EEXIST) {
@@ -126,6 +128,7 @@ static __always_inline void record(struct __sk_buff *skb, const struct packet *p
 		flow = bpf_map_lookup_elem(flows, &packet->key);
 		if (flow) {
 			add_packet(flow, skb, packet, wire, slot, now, egress, has_l2);
+			inspect_once(skb, packet, flows, flow);
 			return;
 		}
 	}

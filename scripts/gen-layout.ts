@@ -9,9 +9,11 @@ const STRUCTS = [
   ...['flow_key', 'flow_metrics', 'observed_interface', 'stat_value', 'config', 'message'],
   ...['rtt_metrics', 'drop_metrics', 'dns_metrics', 'tls_metrics', 'quic_metrics', 'nat_metrics'],
   ...['tcp_metrics', 'process_metrics', 'tunnel_metrics', 'ipsec_metrics', 'event_metrics'],
-  ...['openssl_metrics', 'filter_metrics'],
+  ...['openssl_metrics', 'filter_metrics', 'dns_query'],
 ];
-const ENUMS = ['stat', 'ifindex_seen', 'message_kind'];
+const ENUMS = [
+  ...['stat', 'ifindex_seen', 'message_kind', 'message_room', 'dns_seen', 'tls_type'],
+];
 
 function camel(name: string): string {
   return name.toLowerCase().replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());

@@ -14,6 +14,7 @@ import {
   statValue,
 } from '../../../src/agent/drain/layout.gen.ts';
 import type { BpfObject, Native } from '../../../src/agent/loader/native.ts';
+import type { ExtensionKey } from '../../../src/agent/trackers/tracker.ts';
 
 buildBpf();
 buildNative();
@@ -39,6 +40,8 @@ export interface Flow {
   readonly sampling: number;
   readonly macs: string;
   readonly observed: readonly { netns: number; ifindexSeen: number }[];
+  /** What features have added, in the order of `DatapathOptions.extensions`. */
+  readonly extensions: Buffer;
 }
 
 export interface Counters {
@@ -54,19 +57,33 @@ export interface DatapathOptions {
   readonly entries?: number;
   readonly sampling?: number;
   readonly wakeEntries?: number;
+  /** Features that are on, by the place of their offset in `struct config`, and their bytes. */
+  readonly extensions?: readonly (readonly [at: ExtensionKey, sizeBytes: number])[];
+  /** Sets further knobs. */
+  readonly configure?: (config: Buffer) => void;
+  /** Entries of features' maps. */
+  readonly maxEntries?: Readonly<Record<string, number>>;
 }
 
 const FLOWS_PER_CALL = 4096;
+const FLOW_MAPS = ['flows_a', 'flows_b', 'current'];
 
 export function loadDatapath(options: DatapathOptions = {}): BpfObject {
   const config = Buffer.alloc(configLayout.sizeBytes);
   config.writeUInt32LE(options.sampling ?? 0, configLayout.sampling);
   config.writeUInt32LE(options.wakeEntries ?? 0, configLayout.wakeEntries);
   config[configLayout.hasNetnsCookie] = 1;
+  let valueBytes: number = flowMetrics.sizeBytes;
+  for (const [at, sizeBytes] of options.extensions ?? []) {
+    config.writeUInt16LE(valueBytes, configLayout[at]);
+    valueBytes += sizeBytes;
+  }
+  options.configure?.(config);
   const entries = options.entries ?? 1024;
   return native.load(readFileSync(join(ROOT, `build/bpf/${options.object ?? 'flows'}.bpf.o`)), {
     config,
-    maxEntries: { flows_a: entries, flows_b: entries },
+    maxEntries: { flows_a: entries, flows_b: entries, ...options.maxEntries },
+    valueBytes: Object.fromEntries(FLOW_MAPS.map((map) => [map, valueBytes])),
     programs: options.programs ?? HOOKS,
   });
 }
@@ -108,6 +125,7 @@ function decode(key: Buffer, value: Buffer): Flow {
     sampling: value.readUInt32LE(flowMetrics.sampling),
     macs: value.toString('hex', flowMetrics.srcMac, flowMetrics.srcMac + 12),
     observed: decodeObserved(value),
+    extensions: Buffer.from(value.subarray(flowMetrics.sizeBytes)),
   };
 }
 
@@ -115,14 +133,15 @@ function decode(key: Buffer, value: Buffer): Flow {
 export async function takeFlows(object: BpfObject): Promise<Flow[]> {
   const still = (await native.swap(object)) === 0 ? 'flows_a' : 'flows_b';
   const keys = Buffer.alloc(FLOWS_PER_CALL * flowKey.sizeBytes);
-  const values = Buffer.alloc(FLOWS_PER_CALL * flowMetrics.sizeBytes);
+  const { valueSize } = native.describeMap(object, still);
+  const values = Buffer.alloc(FLOWS_PER_CALL * valueSize);
   const flows: Flow[] = [];
   for (;;) {
     const count = await native.drain(object, still, keys, values);
     if (count === 0) return flows;
     for (let row = 0; row < count; row++) {
       const key = keys.subarray(row * flowKey.sizeBytes, (row + 1) * flowKey.sizeBytes);
-      const value = values.subarray(row * flowMetrics.sizeBytes, (row + 1) * flowMetrics.sizeBytes);
+      const value = values.subarray(row * valueSize, (row + 1) * valueSize);
       flows.push(decode(key, value));
     }
   }
