@@ -17,7 +17,7 @@ struct {
 	__uint(max_entries, 4096); /* Replaced at load when a feature sends messages. */
 } messages SEC(".maps");
 
-/* The ring is drained with the maps, so that it, too, may ask for that before the period is over. */
+/* The ring is drained with the maps, so that it may ask for that before the period is over, too. */
 static __always_inline void wake_when_half_full(void)
 {
 	__u64 used = bpf_ringbuf_query(&messages, BPF_RB_AVAIL_DATA);

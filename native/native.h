@@ -145,6 +145,8 @@ napi_value read_ring(napi_env env, napi_callback_info info);
 
 napi_value swap(napi_env env, napi_callback_info info);
 napi_value drain(napi_env env, napi_callback_info info);
+napi_value read_entries(napi_env env, napi_callback_info info);
+napi_value remove_entries(napi_env env, napi_callback_info info);
 
 /* --- netlink.c ------------------------------------------------------------------------------ */
 

@@ -11,9 +11,7 @@ const STRUCTS = [
   ...['tcp_metrics', 'process_metrics', 'tunnel_metrics', 'ipsec_metrics', 'event_metrics'],
   ...['openssl_metrics', 'filter_metrics', 'dns_query'],
 ];
-const ENUMS = [
-  ...['stat', 'ifindex_seen', 'message_kind', 'message_room', 'dns_seen', 'tls_type'],
-];
+const ENUMS = [...['stat', 'ifindex_seen', 'message_kind', 'message_room', 'dns_seen', 'tls_type']];
 
 function camel(name: string): string {
   return name.toLowerCase().replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());

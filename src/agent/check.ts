@@ -17,16 +17,11 @@ const REFUSED: readonly (readonly [Key, string])[] = [
 /** Flows are right without these, only poorer: a warning says what is missing. */
 const IGNORED: readonly (readonly [Key, string])[] = [
   ['enablePktDrops', 'flows have no PktDrop fields'],
-  ['enableDnsTracking', 'flows have no Dns fields'],
   ['enableNetworkEventsMonitoring', 'flows have no NetworkEvents'],
   ['enablePktTranslation', 'flows have no Xlat fields'],
   ['enableUdnMapping', 'flows have no Udns'],
   ['enableIpsecTracking', 'flows have no IPSec fields'],
   ['enableOpensslTracking', 'nothing is read from OpenSSL'],
-  ['enableTlsTracking', 'flows have no TLS fields'],
-  ['quicTrackingMode', 'flows have no Quic fields'],
-  ['dnsTrackingPort', 'DNS is not tracked'],
-  ['staleEntriesEvictTimeoutMs', 'DNS is not tracked'],
   ['networkEventsMonitoringGroupId', 'network events are not tracked'],
   ['opensslPath', 'nothing is read from OpenSSL'],
   ['bpfmanBpfFsPath', 'maps are not read from a folder'],

@@ -8,6 +8,7 @@ import { checkAgentConfig } from './check.ts';
 import type { AgentConfig } from './config.ts';
 import { type Accounting, Ledger } from './drain/accounting.ts';
 import { Drainer } from './drain/drainer.ts';
+import { MessageReader } from './drain/messages.ts';
 import { InterfaceNames } from './interfaces/names.ts';
 import { SocketHub } from './interfaces/socket-hub.ts';
 import { type InterfaceRow, InterfaceTracker } from './interfaces/tracker.ts';
@@ -150,8 +151,9 @@ class HostAgent implements Agent {
     const monotonicMs = this.#deps.kernelMonotonicMs ?? kernelMonotonicMs;
     const shared = { native, object, clock, log, metrics, kernelMonotonicMs: monotonicMs };
     const attached = attachFeatures(loaded, shared);
+    const messages = new MessageReader(native, object, metrics);
     const trackers = attached.features
-      .map(({ spec, at }) => spec.tracker?.({ ...shared, config: this.#config }, at))
+      .map(({ spec, at }) => spec.tracker?.({ ...shared, config: this.#config, messages }, at))
       .filter((tracker) => tracker !== undefined);
     const names = new InterfaceNames();
     const hub = new SocketHub(native);

@@ -160,6 +160,14 @@ export class FakeKernel implements Native {
     return 0;
   }
 
+  async readEntries(): Promise<number> {
+    return 0;
+  }
+
+  async removeEntries(): Promise<number> {
+    return 0;
+  }
+
   detach(_object: BpfObject, attachment: number): void {
     this.attached.delete(attachment);
     this.calls.push('detach');

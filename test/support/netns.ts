@@ -151,6 +151,32 @@ export class Lab implements AsyncDisposable {
     return sent;
   }
 
+  /**
+   * Starts a server, which lives until it is killed or the lab ends, and resolves when it has
+   * printed `ready`.
+   */
+  async service(
+    namespace: string,
+    ready: RegExp,
+    command: string,
+    ...args: readonly string[]
+  ): Promise<ChildProcess> {
+    const child = spawn('ip', ['netns', 'exec', namespace, command, ...args], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    this.#children.add(child);
+    child.once('exit', () => this.#children.delete(child));
+    let output = '';
+    await new Promise<void>((resolve, reject) => {
+      child.once('exit', () => reject(new Error(`${command} ended: ${output}`)));
+      child.stdout.on('data', (part: Buffer) => {
+        output += part.toString();
+        if (ready.test(output)) resolve();
+      });
+    });
+    return child;
+  }
+
   /** Number of a process that stays in the namespace until the lab ends. */
   async resident(namespace: string): Promise<number> {
     const child = await this.#background(namespace, 'sink', ['9']);

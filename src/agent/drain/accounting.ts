@@ -27,6 +27,12 @@ const UNRECORDED = [
   ['map_error', stat.mapError],
 ] as const;
 
+/** Kernel statistics of what features could not note of recorded packets. */
+const FEATURE_LOSSES = [
+  ['messages', 'ring_full', stat.messagesLost],
+  ['datapath', 'table_full', stat.featureLost],
+] as const;
+
 /** How the original counts the same, as packets. */
 const ORIGINAL_REASONS: Readonly<Record<string, string>> = {
   map_full: 'CannotCreateFlowsHashMap',
@@ -46,6 +52,7 @@ export class Ledger {
   #dropped: Amount = { packets: 0, bytes: 0 };
   #sampledOut: Amount = { packets: 0, bytes: 0 };
   #missed: Amount = { packets: 0, bytes: 0 };
+  readonly #featureLosses = FEATURE_LOSSES.map(() => 0);
 
   constructor(native: Native, object: BpfObject, metrics: AgentMetrics) {
     this.#native = native;
@@ -99,6 +106,11 @@ export class Ledger {
     const missed = this.#read(stat.interfacesMissed);
     interfacesMissed.inc(missed.packets - this.#missed.packets);
     this.#missed = missed;
+    for (const [index, [feature, reason, place]] of FEATURE_LOSSES.entries()) {
+      const { packets } = this.#read(place);
+      this.#metrics.lost(feature, reason, packets - this.#featureLosses[index]!);
+      this.#featureLosses[index] = packets;
+    }
   }
 
   view(): Accounting {

@@ -121,6 +121,13 @@ export class Drainer {
       flows += length;
       this.#decode(length, facts);
     }
+    for (const tracker of trackers) {
+      for (;;) {
+        const length = tracker.makeFlows?.(this.#buffer) ?? 0;
+        if (length === 0) break;
+        this.#decode(length, facts);
+      }
+    }
     for (const tracker of trackers) tracker.finish?.();
     ledger.refresh();
     metrics.evictions.inc({ source: 'hashmap', reason });

@@ -1,10 +1,13 @@
 import type { Feature } from '../../flow/field.ts';
 import type { AgentConfig } from '../config.ts';
+import { dns } from './dns.ts';
+import { quic } from './quic.ts';
 import { rtt } from './rtt.ts';
+import { tls } from './tls.ts';
 import type { FeatureSpec } from './tracker.ts';
 
 /** Every feature, in the order in which their structures stand in an entry. */
-export const FEATURES: readonly FeatureSpec[] = [rtt];
+export const FEATURES: readonly FeatureSpec[] = [rtt, dns, tls, quic];
 
 /** Gates of the fields that an agent with this configuration fills, as far as the kernel allows. */
 export function fieldsOf(config: AgentConfig): readonly Feature[] {

@@ -5,6 +5,7 @@ import type { Log } from '../../telemetry/log.ts';
 import type { AgentConfig } from '../config.ts';
 import type { DrainBuffer, DrainFacts } from '../drain/buffer.ts';
 import type { config as layout } from '../drain/layout.gen.ts';
+import type { MessageReader } from '../drain/messages.ts';
 import type { BpfObject, Native, ProbeOptions } from '../loader/native.ts';
 import type { AgentMetrics } from '../metrics.ts';
 
@@ -20,6 +21,8 @@ export interface TrackerDeps {
   readonly kernelMonotonicMs: () => number;
   readonly log: Log;
   readonly metrics: AgentMetrics;
+  /** What programs say besides what is in entries. */
+  readonly messages: MessageReader;
 }
 
 /** A feature at work in user space: turns what its programs left in entries into columns. */
@@ -28,7 +31,12 @@ export interface Tracker {
   prepare?(facts: DrainFacts): Promise<void> | void;
   /** Fills the feature's columns for the first `length` entries, where the batch has them. */
   decode(buffer: DrainBuffer, length: number, batch: FlowBatch, facts: DrainFacts): void;
-  /** Once per drain, after the last entries. */
+  /**
+   * After the last entries: fills the buffer with entries of flows that the kernel had none for,
+   * and returns how many. They are decoded as all others are. Called until it returns 0.
+   */
+  makeFlows?(buffer: DrainBuffer): number;
+  /** Once per drain, after all entries. */
   finish?(): void;
   /** Releases what it holds; no drain comes after it. */
   stop?(): Promise<void>;

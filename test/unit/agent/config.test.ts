@@ -84,13 +84,13 @@ test.each([
 
 test('what has no effect yet is said, one line each', () => {
   const config = agentConfig({
-    QUIC_TRACKING_MODE: '1',
+    PPROF_ADDR: ':6060',
     PREFERRED_INTERFACE_FOR_MAC_PREFIX: '0a:58=eth0',
     FORCE_GARBAGE_COLLECTION: 'false',
     EXPORT: 'kafka',
   });
   expect(checkAgentConfig(config).map((line) => line.split(' ')[0])).toEqual([
-    'QUIC_TRACKING_MODE',
+    'PPROF_ADDR',
     'FORCE_GARBAGE_COLLECTION',
     'PREFERRED_INTERFACE_FOR_MAC_PREFIX',
     'EXPORT',
