@@ -161,18 +161,18 @@ export class Lab implements AsyncDisposable {
     command: string,
     ...args: readonly string[]
   ): Promise<ChildProcess> {
-    const child = spawn('ip', ['netns', 'exec', namespace, command, ...args], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
+    const child = spawn('ip', ['netns', 'exec', namespace, command, ...args]);
     this.#children.add(child);
     child.once('exit', () => this.#children.delete(child));
     let output = '';
     await new Promise<void>((resolve, reject) => {
       child.once('exit', () => reject(new Error(`${command} ended: ${output}`)));
-      child.stdout.on('data', (part: Buffer) => {
-        output += part.toString();
-        if (ready.test(output)) resolve();
-      });
+      for (const stream of [child.stdout, child.stderr]) {
+        stream.on('data', (part: Buffer) => {
+          output += part.toString();
+          if (ready.test(output)) resolve();
+        });
+      }
     });
     return child;
   }

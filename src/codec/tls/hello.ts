@@ -66,9 +66,11 @@ export class TlsHello {
     const recordEnd = Math.min(end, head + u16(bytes, at + 3));
     const bodyEnd = body + length;
     const limit = Math.min(recordEnd, bodyEnd);
+    const isAll = limit === bodyEnd;
     const outcome = this.#readBody(bytes, body, limit);
-    // What ends before its own length says so is cut only if the message was not there as a whole.
-    return outcome === 'cut' && limit === bodyEnd ? 'malformed' : outcome;
+    if (outcome === 'whole') return isAll ? 'whole' : 'cut';
+    // What ends too early is cut only if the rest of the message was not there.
+    return outcome === 'cut' && isAll ? 'malformed' : outcome;
   }
 
   #readBody(bytes: Uint8Array, body: number, end: number): Outcome {
@@ -90,9 +92,12 @@ export class TlsHello {
     if (at === end) return 'whole';
     if (at + 2 > end) return 'cut';
     const extensionsEnd = at + 2 + u16(bytes, at);
-    const limit = Math.min(extensionsEnd, end);
-    const outcome = this.#readExtensions(bytes, at + 2, limit);
-    return outcome === 'cut' && limit === extensionsEnd ? 'malformed' : outcome;
+    if (extensionsEnd <= end) {
+      const outcome = this.#readExtensions(bytes, at + 2, extensionsEnd);
+      return outcome === 'cut' ? 'malformed' : outcome;
+    }
+    this.#readExtensions(bytes, at + 2, end);
+    return 'cut';
   }
 
   #readExtensions(bytes: Uint8Array, from: number, end: number): Outcome {
