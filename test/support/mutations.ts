@@ -14,7 +14,7 @@ export function randomFrom(seed: number): () => number {
 /** Values at which parsers decide. */
 const TELLING = [0, 1, 2, 3, 16, 63, 64, 127, 128, 0xc0, 0xc1, 0xff];
 
-/** Copies `from` to `into[at ..]` with a few bytes changed, and returns its length, which may be less. */
+/** Copies `from` to `into[at ..]`, a few bytes changed; returns its length, which may be less. */
 export function mutate(
   from: Uint8Array,
   into: Uint8Array,
