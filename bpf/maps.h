@@ -95,8 +95,11 @@ static __always_inline struct flow_metrics *fresh_of(void *map)
 	__u32 zero = 0;
 	struct flow_metrics *flow = bpf_map_lookup_elem(map, &zero);
 
-	if (flow)
-		__builtin_memset(flow, 0, FLOW_VALUE_BYTES_MAX);
+	if (!flow)
+		return NULL;
+	__builtin_memset(flow, 0, sizeof(*flow));
+	if (config.value_bytes > sizeof(*flow))
+		__builtin_memset(flow + 1, 0, FLOW_VALUE_BYTES_MAX - sizeof(*flow));
 	return flow;
 }
 

@@ -50,18 +50,26 @@ static __always_inline void note_interface(struct flow_metrics *flow, __u64 want
 	count(STAT_INTERFACES_MISSED, wire.packets, wire.bytes);
 }
 
+/* A packet at the hook that counts it. */
+struct sighting {
+	struct wire wire;
+	__u64 slot;
+	__u64 now;
+	bool egress;
+	bool has_l2;
+};
+
 /* What the first packet tells of the whole flow, counters apart. */
-static __always_inline void describe(struct flow_metrics *flow, struct __sk_buff *skb,
-				     const struct packet *packet, __u64 slot, __u64 now, bool egress,
-				     bool has_l2)
+static noinline void describe(struct flow_metrics *flow, struct __sk_buff *skb,
+			      const struct packet *packet, const struct sighting *sighting)
 {
-	flow->start_ns = now;
+	flow->start_ns = sighting->now;
 	flow->vlan_id = packet->vlan_id;
-	flow->first_direction = egress;
+	flow->first_direction = sighting->egress;
 	flow->eth_protocol = packet->eth_protocol;
-	*(__u64 *)&flow->observed[0] = slot;
+	*(__u64 *)&flow->observed[0] = sighting->slot;
 	flow->sampling = config.sampling;
-	if (has_l2) {
+	if (sighting->has_l2) {
 		__u8 copy[2 * ETH_ALEN];
 		const __u8 *macs = peek(skb, 0, copy, sizeof(copy));
 
@@ -77,46 +85,35 @@ static __always_inline void describe(struct flow_metrics *flow, struct __sk_buff
  * alone. Both counters are atomic, since any CPU may be adding to the same flow.
  */
 static __always_inline void add_packet(struct flow_metrics *flow, struct __sk_buff *skb,
-				       const struct packet *packet, struct wire wire, __u64 slot,
-				       __u64 now, bool egress, bool has_l2)
+				       const struct packet *packet, const struct sighting *sighting)
 {
-	/* A probe came first and has added a flow without packets. */
-	if (unlikely(!__sync_fetch_and_add(&flow->packets, wire.packets)))
-		describe(flow, skb, packet, slot, now, egress, has_l2);
-	__sync_fetch_and_add(&flow->bytes, wire.bytes);
+	__u64 now = sighting->now;
+
+	/* It is new, or a probe came first and has added a flow without packets. */
+	if (unlikely(!__sync_fetch_and_add(&flow->packets, sighting->wire.packets)))
+		describe(flow, skb, packet, sighting);
+	__sync_fetch_and_add(&flow->bytes, sighting->wire.bytes);
 	if (flow->end_ns < now)
 		flow->end_ns = now;
 	if (packet->tcp_flags & ~flow->tcp_flags)
 		__sync_fetch_and_or(&flow->tcp_flags_word, packet->tcp_flags);
 	if (flow->dscp != packet->dscp)
 		flow->dscp = packet->dscp;
-	note_interface(flow, slot, wire);
-	inspect(skb, packet, flow, wire, now);
+	note_interface(flow, sighting->slot, sighting->wire);
+	inspect(skb, packet, flow, sighting->wire, now);
 }
 
-/* Counts a packet into its flow, or, when that cannot be, into a statistic. */
-static __always_inline void record(struct __sk_buff *skb, const struct packet *packet, bool egress,
-				   bool has_l2)
+/* Out of the way of known flows, whose instructions then stay together. */
+static noinline void add_flow(struct __sk_buff *skb, const struct packet *packet,
+			      const struct sighting *sighting)
 {
 	void *flows = current_flows();
-	struct wire wire = wire_of(skb, packet->headers);
-	__u64 slot = interface_slot(skb, egress);
-	__u64 now = bpf_ktime_get_coarse_ns();
-	struct flow_metrics *flow;
+	struct flow_metrics *flow = fresh_of(&hook_fresh);
 	long error;
 
-	if (!flows)
+	if (!flow || !flows)
 		return;
-	flow = bpf_map_lookup_elem(flows, &packet->key);
-	if (flow) {
-		add_packet(flow, skb, packet, wire, slot, now, egress, has_l2);
-		inspect_once(skb, packet, flows, flow);
-		return;
-	}
-	flow = fresh_of(&hook_fresh);
-	if (!flow)
-		return;
-	add_packet(flow, skb, packet, wire, slot, now, egress, has_l2);
+	add_packet(flow, skb, packet, sighting);
 	error = bpf_map_update_elem(flows, &packet->key, flow, BPF_NOEXIST);
 	if (!error) {
 		wake_when_filled();
@@ -127,12 +124,34 @@ static __always_inline void record(struct __sk_buff *skb, const struct packet *p
 		/* Another CPU came first; nothing removes entries from the current map. */
 		flow = bpf_map_lookup_elem(flows, &packet->key);
 		if (flow) {
-			add_packet(flow, skb, packet, wire, slot, now, egress, has_l2);
+			add_packet(flow, skb, packet, sighting);
 			inspect_once(skb, packet, flows, flow);
 			return;
 		}
 	}
-	count(error == -E2BIG ? STAT_MAP_FULL : STAT_MAP_ERROR, wire.packets, wire.bytes);
+	count(error == -E2BIG ? STAT_MAP_FULL : STAT_MAP_ERROR, sighting->wire.packets,
+	      sighting->wire.bytes);
+}
+
+/* Counts a packet into its flow, or, when that cannot be, into a statistic. */
+static __always_inline void record(struct __sk_buff *skb, const struct packet *packet, bool egress,
+				   bool has_l2)
+{
+	struct flow_metrics *flow = find_flow(&packet->key);
+	struct sighting sighting = {
+		.wire = wire_of(skb, packet->headers),
+		.slot = interface_slot(skb, egress),
+		.now = bpf_ktime_get_coarse_ns(),
+		.egress = egress,
+		.has_l2 = has_l2,
+	};
+
+	if (likely(flow)) {
+		add_packet(flow, skb, packet, &sighting);
+		inspect_once(skb, packet, NULL, flow);
+	} else {
+		add_flow(skb, packet, &sighting);
+	}
 }
 
 /*

@@ -4,7 +4,7 @@
 /* From a connected socket to the flows of its packets. */
 
 #include "kernel.h"
-#include "kernel_structs.h"
+#include "kernel-structs.h"
 #include "types.h"
 #include "parse.h"
 #include "tag.h"

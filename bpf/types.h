@@ -139,7 +139,7 @@ struct quic_metrics {
 	__u8 pad[2];
 };
 
-/* What address translation makes of the flow; zone and addresses as connection tracking has them. */
+/* What address translation makes of the flow, as connection tracking has it. */
 struct nat_metrics {
 	__u8 src_ip[16];
 	__u8 dst_ip[16];
@@ -276,10 +276,11 @@ struct config {
 	__u16 openssl_at;
 	__u16 filter_at;
 	__u16 dns_port; /* besides 53 */
+	__u16 value_bytes; /* of an entry, with what features add */
 	__u8 has_netns_cookie; /* the kernel lets programs see the device's namespace (Linux 6.2) */
 	__u8 quic_mode; /* 1: port 443, 2: any */
 	__u8 event_group; /* of psample */
 	__u8 filter_rules; /* how many there are; 0: everything is recorded */
 	__u8 filter_samples; /* some rule has a rate of its own */
-	__u8 pad[7];
+	__u8 pad[5];
 };

@@ -56,6 +56,7 @@ static void close_bpf(struct object *object)
 static void free_object(struct object *object)
 {
 	detach_all(object);
+	pthread_mutex_destroy(&object->attaching);
 	free_rings(object);
 	while (object->cursors) {
 		struct cursor *cursor = object->cursors;
@@ -273,6 +274,7 @@ static napi_value wrap_object(napi_env env, struct bpf_object *bpf)
 	object->bpf = bpf;
 	object->references = 1;
 	object->next_attachment = FIRST_ATTACHMENT;
+	pthread_mutex_init(&object->attaching, NULL);
 	if (napi_create_external(env, object, finalize_object, NULL, &value) != napi_ok) {
 		free_object(object);
 		throw_failure(env, &failure);
@@ -318,7 +320,6 @@ napi_value close_object(napi_env env, napi_callback_info info)
 	if (!get_arguments(env, info, 1, arguments) || !get_object(env, arguments[0], &object))
 		return NULL;
 	detach_all(object);
-	object->closed = true;
 	if (object->references == 1)
 		close_bpf(object);
 	return NULL;

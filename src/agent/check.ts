@@ -3,6 +3,7 @@ import { parseAddress, parseCidr } from '../base/ip.ts';
 import type { Option } from '../config/options.ts';
 import { type AgentConfig, agentOptions } from './config.ts';
 import { AGENT_ERRORS } from './errors.ts';
+import { parseMacPreference } from './interfaces/mac-preference.ts';
 import { parseNameRule } from './interfaces/rules.ts';
 
 type Key = keyof AgentConfig;
@@ -28,7 +29,6 @@ const IGNORED: readonly (readonly [Key, string])[] = [
   ['pprofAddr', 'there is no profiler'],
   ['enableFlowsRingbufFallback', 'a map that fills is drained early instead'],
   ['forceGarbageCollection', 'buffers are reused between drains'],
-  ['preferredInterfaceForMacPrefix', 'interface names are exact'],
 ];
 
 /** What only an agent on its own, which sends its flows away, makes use of. */
@@ -65,6 +65,7 @@ const EXPORT_ONLY: readonly Key[] = [
 /** Shortest drain period: below, the kernel waits for grace periods more than it works. */
 const ACTIVE_TIMEOUT_MIN_MS = 10;
 const POLL_PERIOD_MIN_MS = 100;
+const CONTAINERS_PERIOD_MIN_MS = 100;
 
 /**
  * Checks what a single value cannot tell about itself. Throws a coded error that names the
@@ -82,6 +83,9 @@ export function checkAgentConfig(config: AgentConfig): readonly string[] {
   checkAddress(config);
   atLeast(config, 'cacheActiveTimeoutMs', ACTIVE_TIMEOUT_MIN_MS);
   atLeast(config, 'listenPollPeriodMs', POLL_PERIOD_MIN_MS);
+  if (config.listenContainersPeriodMs !== 0) {
+    atLeast(config, 'listenContainersPeriodMs', CONTAINERS_PERIOD_MIN_MS);
+  }
   return [
     ...IGNORED.filter(([key]) => !isDefault(config, key)).map(
       ([key, what]) => `${option(key).env} has no effect yet: ${what}`,
@@ -107,6 +111,12 @@ function checkInterfaces(config: AgentConfig): void {
       throw refuse('INTERFACE_IPS', `"${text}" is no CIDR, such as 10.0.0.0/8 or fd00::/8`);
     }
   }
+  for (const text of config.preferredInterfaceForMacPrefix) {
+    const preference = parseMacPreference(text);
+    if (typeof preference === 'string') {
+      throw refuse('PREFERRED_INTERFACE_FOR_MAC_PREFIX', preference);
+    }
+  }
 }
 
 function checkAddress(config: AgentConfig): void {
@@ -123,7 +133,7 @@ function checkAddress(config: AgentConfig): void {
 
 function atLeast(
   config: AgentConfig,
-  key: 'cacheActiveTimeoutMs' | 'listenPollPeriodMs',
+  key: 'cacheActiveTimeoutMs' | 'listenPollPeriodMs' | 'listenContainersPeriodMs',
   minMs: number,
 ): void {
   if (config[key] < minMs) throw refuse(option(key).env, `must be at least ${minMs}ms`);

@@ -39,6 +39,11 @@ const interfaces = {
     'how changes of interfaces are noticed',
   ),
   listenPollPeriodMs: duration('LISTEN_POLL_PERIOD', '10s', 'period of LISTEN_INTERFACES=poll'),
+  listenContainersPeriodMs: duration(
+    'LISTEN_CONTAINERS_PERIOD',
+    '5s',
+    'period of looking for containers whose network namespace has no name; 0: never',
+  ),
   direction: choice(
     'DIRECTION',
     ['both', 'ingress', 'egress'],
@@ -72,7 +77,7 @@ const interfaces = {
   preferredInterfaceForMacPrefix: list(
     'PREFERRED_INTERFACE_FOR_MAC_PREFIX',
     '',
-    'not needed: interface names are exact here',
+    'MAC-PREFIX=INTERFACE, …: which interface it is when several have one number and the kernel (before 6.15) does not tell their namespaces',
   ),
 };
 

@@ -9,6 +9,7 @@ import type { AgentConfig } from './config.ts';
 import { type Accounting, Ledger } from './drain/accounting.ts';
 import { Drainer } from './drain/drainer.ts';
 import { MessageReader } from './drain/messages.ts';
+import { parseMacPreference } from './interfaces/mac-preference.ts';
 import { InterfaceNames } from './interfaces/names.ts';
 import { SocketHub } from './interfaces/socket-hub.ts';
 import { type InterfaceRow, InterfaceTracker } from './interfaces/tracker.ts';
@@ -32,6 +33,8 @@ export interface AgentDeps {
   readonly emit: (batch: FlowBatch) => boolean;
   /** Folder of named network namespaces; default /var/run/netns. */
   readonly namespaceDirectory?: string;
+  /** Where the kernel shows processes; default /proc. */
+  readonly processDirectory?: string;
   /** Default: the machine's. */
   readonly addresses?: HostAddresses;
   /** CLOCK_MONOTONIC, milliseconds. */
@@ -89,9 +92,9 @@ class HostAgent implements Agent {
 
     const loaded = loadDatapath(native, this.#deps.object, this.#config);
     if (!loaded.knowsNamespaces) {
-      log.info('the kernel does not tell hooks their network namespace: names go by index alone');
+      log.info('the kernel does not tell hooks their network namespace: names go by index and MAC');
     }
-    const running = this.#open(loaded, agent.address);
+    const running = await this.#open(loaded, agent.address);
     this.#running = running;
     this.#metrics.samplingRate.set(this.#config.sampling);
     running.hub.addRing(running.object, WAKE_MAP, () => running.drainer.wake());
@@ -107,7 +110,7 @@ class HostAgent implements Agent {
     this.#running = undefined;
     // No hook is left when the last drain begins, so nothing can be counted after it.
     await running.tracker.stop();
-    running.attached.detach();
+    await running.attached.detach();
     try {
       await running.drainer.stop();
       for (const tracker of running.trackers) await tracker.stop?.();
@@ -135,27 +138,30 @@ class HostAgent implements Agent {
   }
 
   /** What was loaded is let go when the rest cannot be made. */
-  #open(loaded: LoadedObject, agentIp: string): Running {
+  async #open(loaded: LoadedObject, agentIp: string): Promise<Running> {
     try {
-      return this.#compose(loaded, agentIp);
+      const attached = await attachFeatures(loaded, { ...this.#deps, metrics: this.#metrics });
+      return this.#compose(loaded, attached, agentIp);
     } catch (error) {
       this.#deps.native.close(loaded.object);
       throw error;
     }
   }
 
-  #compose(loaded: LoadedObject, agentIp: string): Running {
+  #compose(loaded: LoadedObject, attached: AttachedFeatures, agentIp: string): Running {
     const { native, clock, log, take, emit } = this.#deps;
     const { object, knowsNamespaces, valueBytes } = loaded;
     const metrics = this.#metrics;
     const monotonicMs = this.#deps.kernelMonotonicMs ?? kernelMonotonicMs;
     const shared = { native, object, clock, log, metrics, kernelMonotonicMs: monotonicMs };
-    const attached = attachFeatures(loaded, shared);
     const messages = new MessageReader(native, object, metrics);
     const trackers = attached.features
       .map(({ spec, at }) => spec.tracker?.({ ...shared, config: this.#config, messages }, at))
       .filter((tracker) => tracker !== undefined);
-    const names = new InterfaceNames();
+    const preferences = this.#config.preferredInterfaceForMacPrefix
+      .map(parseMacPreference)
+      .filter((preference) => typeof preference !== 'string');
+    const names = new InterfaceNames({ exact: knowsNamespaces, preferences });
     const hub = new SocketHub(native);
     const ledger = new Ledger(native, object, metrics);
     const drainer = new Drainer({
@@ -173,8 +179,8 @@ class HostAgent implements Agent {
       hub,
       hooks: new Hooks(this.#config, shared),
       names,
-      knowsNamespaces,
       namespaceDirectory: this.#deps.namespaceDirectory ?? '/var/run/netns',
+      processDirectory: this.#deps.processDirectory ?? '/proc',
     });
     return { object, hub, ledger, drainer, tracker, attached, trackers };
   }

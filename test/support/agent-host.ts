@@ -93,6 +93,15 @@ export interface AgentHost extends AsyncDisposable {
   accounting(): Accounting;
 }
 
+/** Interfaces that have all their hooks, with their namespaces. */
+export function hookedInterfaces(host: AgentHost): string[] {
+  return host.agent
+    .status()
+    .interfaces.filter(({ directions }) => directions.length === 2)
+    .map(({ namespace, name }) => `${namespace}/${name}`)
+    .sort();
+}
+
 export function loadNative(): Native {
   const path = join(import.meta.dirname, '../../build/native/netobserv.node');
   return createRequire(import.meta.url)(path) as Native;
@@ -100,7 +109,7 @@ export function loadNative(): Native {
 
 export async function startAgent(
   env: Readonly<Record<string, string>>,
-  batches: Partial<Pick<AgentDeps, 'take' | 'emit'>> = {},
+  overrides: Partial<Pick<AgentDeps, 'take' | 'emit' | 'native' | 'log' | 'clock'>> = {},
 ): Promise<AgentHost> {
   const flows: FlowView[] = [];
   const metrics = createMetrics('');
@@ -116,7 +125,7 @@ export async function startAgent(
       flows.push(...viewFlows(batch));
       return true;
     },
-    ...batches,
+    ...overrides,
   });
   const accounting = (): Accounting => {
     const view = agent.status().accounting;

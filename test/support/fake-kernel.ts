@@ -137,7 +137,8 @@ export class FakeKernel implements Native {
     this.calls.push('close');
   }
 
-  attach(_object: BpfObject, options: AttachOptions): number {
+  async attach(_object: BpfObject, options: AttachOptions): Promise<number> {
+    await Promise.resolve();
     this.#check(this.refuse.attach?.(options));
     const id = this.#nextAttachment++;
     this.attached.set(id, options);
@@ -173,7 +174,7 @@ export class FakeKernel implements Native {
     return 0;
   }
 
-  detach(_object: BpfObject, attachment: number): void {
+  async detach(_object: BpfObject, attachment: number): Promise<void> {
     this.attached.delete(attachment);
     this.calls.push('detach');
   }

@@ -184,6 +184,24 @@ export class Lab implements AsyncDisposable {
     return child.pid;
   }
 
+  /** Number of a process that stays, until the lab or `end`, in a namespace without a name. */
+  async container(): Promise<number> {
+    const command = ['unshare', '--net', this.#tool, 'sink', '9'];
+    const child = this.#spawnCommand(command);
+    await this.#ready(child);
+    if (child.pid === undefined) throw new Error('the process did not start');
+    return child.pid;
+  }
+
+  /** Ends a process that was started here, and so lets go of its namespace. */
+  async end(pid: number): Promise<void> {
+    const child = [...this.#children].find((one) => one.pid === pid);
+    if (child === undefined) throw new Error(`there is no process ${pid}`);
+    const ended = once(child, 'exit');
+    child.kill('SIGKILL');
+    await ended;
+  }
+
   /** Raw Ethernet frames, as they are. */
   async frames(from: string, name: string, frames: readonly Uint8Array[]): Promise<number> {
     const parts = frames.flatMap((frame) => {
@@ -220,9 +238,15 @@ export class Lab implements AsyncDisposable {
     args: readonly string[],
   ): Promise<ChildProcess> {
     const child = this.#spawn(namespace, command, args);
-    const [first] = (await once(child.stdout!, 'data')) as [Buffer];
-    if (!first.toString().startsWith('ready')) throw new Error(`traffic ${command}: ${first}`);
+    await this.#ready(child);
     return child;
+  }
+
+  async #ready(child: ChildProcess): Promise<void> {
+    const [first] = (await once(child.stdout!, 'data')) as [Buffer];
+    if (!first.toString().startsWith('ready')) {
+      throw new Error(`${child.spawnargs.join(' ')}: ${first}`);
+    }
   }
 
   async #run(
@@ -243,9 +267,11 @@ export class Lab implements AsyncDisposable {
   }
 
   #spawn(namespace: string, command: string, args: readonly string[]): ChildProcess {
-    const child = spawn('ip', ['netns', 'exec', namespace, this.#tool, command, ...args], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
+    return this.#spawnCommand(['ip', 'netns', 'exec', namespace, this.#tool, command, ...args]);
+  }
+
+  #spawnCommand([program, ...args]: readonly string[]): ChildProcess {
+    const child = spawn(program!, args, { stdio: ['pipe', 'pipe', 'inherit'] });
     this.#children.add(child);
     child.once('exit', () => this.#children.delete(child));
     return child;

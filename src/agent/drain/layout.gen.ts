@@ -65,11 +65,12 @@ export const config = {
   opensslAt: 30, // 2 B
   filterAt: 32, // 2 B
   dnsPort: 34, // 2 B
-  hasNetnsCookie: 36, // 1 B
-  quicMode: 37, // 1 B
-  eventGroup: 38, // 1 B
-  filterRules: 39, // 1 B
-  filterSamples: 40, // 1 B
+  valueBytes: 36, // 2 B
+  hasNetnsCookie: 38, // 1 B
+  quicMode: 39, // 1 B
+  eventGroup: 40, // 1 B
+  filterRules: 41, // 1 B
+  filterSamples: 42, // 1 B
 } as const;
 
 /** Byte offsets in `struct message`. */

@@ -14,7 +14,7 @@ export interface FlowAmount {
  * be delivered in time, is counted.
  */
 export interface Exporter extends Component {
-  /** An empty batch of the columns that are sent, in the current generation of the intern tables. */
+  /** An empty batch of the columns that are sent. */
   take(): FlowBatch;
   /**
    * Encodes the flows and spools them; the batch may be handed out by `take` again. False: there

@@ -74,12 +74,16 @@ export interface Native {
   load(object: Uint8Array, options: LoadOptions): BpfObject;
   close(object: BpfObject): void;
 
-  /** Returns an attachment id for `detach`. */
-  attach(object: BpfObject, options: AttachOptions): number;
-  /** As `attach`, for programs that hang on no interface. */
+  /**
+   * Resolves to an attachment id for `detach`. Off the main thread, since the kernel waits for a
+   * grace period (some 15 ms) with each TCX hook that comes or goes, one at a time. The descriptor
+   * of the namespace may be closed as soon as this returns.
+   */
+  attach(object: BpfObject, options: AttachOptions): Promise<number>;
+  /** As `attach`, but at once, for programs that hang on no interface. */
   attachProbe(object: BpfObject, options: ProbeOptions): number;
   /** Removes only what `attach` put there. An interface or namespace that is gone is no error. */
-  detach(object: BpfObject, attachment: number): void;
+  detach(object: BpfObject, attachment: number): Promise<void>;
 
   /**
    * Makes the hooks write to the other flow map and waits, off the main thread, until no program
@@ -140,7 +144,7 @@ export interface Native {
 
   /**
    * Opens a namespace file (/var/run/netns/NAME, /proc/PID/ns/net); cookie as SO_NETNS_COOKIE,
-   * decimal.
+   * decimal, "0" where the kernel has none.
    */
   openNamespace(path: string): {
     readonly fd: number;

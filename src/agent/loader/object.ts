@@ -149,7 +149,7 @@ function loadPlan(native: Native, object: Uint8Array, plan: Plan): LoadedObject 
   const probes = features.flatMap((feature) => feature.probes.map(({ program }) => program));
   const maps = [...FLOW_MAPS, CURRENT_MAP];
   const loaded = native.load(object, {
-    config: configBytes(config, knowsNamespaces, features),
+    config: configBytes(config, knowsNamespaces, features, valueBytes),
     maxEntries: {
       ...Object.fromEntries(FLOW_MAPS.map((map) => [map, config.cacheMaxFlows])),
       ...Object.assign({}, ...features.map(({ spec }) => spec.maxEntries?.(config))),
@@ -170,6 +170,7 @@ function configBytes(
   config: AgentConfig,
   knowsNamespaces: boolean,
   features: readonly LoadedFeature[],
+  valueBytes: number,
 ): Uint8Array {
   const bytes = new Uint8Array(layout.sizeBytes);
   const view = new DataView(bytes.buffer);
@@ -179,6 +180,7 @@ function configBytes(
     Math.max(1, Math.floor(config.cacheMaxFlows * WAKE_SHARE)),
     true,
   );
+  view.setUint16(layout.valueBytes, valueBytes, true);
   view.setUint8(layout.hasNetnsCookie, knowsNamespaces ? 1 : 0);
   for (const { spec, at } of features) {
     if (spec.extension !== undefined) view.setUint16(layout[spec.extension.at], at, true);

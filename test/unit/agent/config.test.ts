@@ -4,13 +4,14 @@ import { agentDeprecations, agentOptions } from '../../../src/agent/config.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { agentConfig } from '../../support/agent-host.ts';
 
-/** Every variable of the original with its default; `-`: empty. */
+/** Every variable with its default, which is the original's where it has one; `-`: empty. */
 const VARIABLES = `
 AGENT_IP=- AGENT_IP_IFACE=external AGENT_IP_TYPE=any EXPORT=grpc TARGET_HOST=- TARGET_PORT=0
 TARGET_TLS_CA_CERT_PATH=- TARGET_TLS_USER_CERT_PATH=- TARGET_TLS_USER_KEY_PATH=-
 GRPC_MESSAGE_MAX_FLOWS=10000 GRPC_RECONNECT_TIMER=0 GRPC_RECONNECT_TIMER_RANDOMIZATION=0
 FLP_CONFIG=- INTERFACES=- EXCLUDE_INTERFACES=lo INTERFACE_IPS=- LISTEN_INTERFACES=watch
-LISTEN_POLL_PERIOD=10s DIRECTION=both TC_ATTACH_MODE=tcx TC_ATTACH_RETRIES=4
+LISTEN_POLL_PERIOD=10s LISTEN_CONTAINERS_PERIOD=5s
+DIRECTION=both TC_ATTACH_MODE=tcx TC_ATTACH_RETRIES=4
 TCX_ATTACH_ANCHOR_INGRESS=none TCX_ATTACH_ANCHOR_EGRESS=none
 PREFERRED_INTERFACE_FOR_MAC_PREFIX=- CACHE_MAX_FLOWS=5000 CACHE_ACTIVE_TIMEOUT=5s
 STALE_ENTRIES_EVICT_TIMEOUT=5s BUFFERS_LENGTH=50 EXPORTER_BUFFER_LENGTH=0
@@ -68,6 +69,7 @@ test.each([
   ['ERR_AGENT_OPTION', { AGENT_IP_IFACE: 'eth0' }, 'AGENT_IP_IFACE'],
   ['ERR_AGENT_OPTION', { CACHE_ACTIVE_TIMEOUT: '1ms' }, 'CACHE_ACTIVE_TIMEOUT'],
   ['ERR_AGENT_OPTION', { LISTEN_POLL_PERIOD: '0' }, 'LISTEN_POLL_PERIOD'],
+  ['ERR_AGENT_OPTION', { LISTEN_CONTAINERS_PERIOD: '50ms' }, 'LISTEN_CONTAINERS_PERIOD'],
   ['ERR_AGENT_UNSUPPORTED', { FLOW_FILTER_RULES: '[]' }, 'FLOW_FILTER_RULES'],
   ['ERR_AGENT_UNSUPPORTED', { ENABLE_PCA: 'true' }, 'ENABLE_PCA'],
   ['ERR_AGENT_UNSUPPORTED', { EBPF_PROGRAM_MANAGER_MODE: '1' }, 'EBPF_PROGRAM_MANAGER_MODE'],
@@ -82,17 +84,28 @@ test.each([
   );
 });
 
+test.each(['0a58=eth0', '0a:58', '0a:58=', '=eth0', '0a:5g=eth0', '1:2=eth0', 'eth0=0a:58'])(
+  'PREFERRED_INTERFACE_FOR_MAC_PREFIX is not %s',
+  (text) => {
+    const config = agentConfig({ PREFERRED_INTERFACE_FOR_MAC_PREFIX: `02:42=eth1,${text}` });
+    expect(() => checkAgentConfig(config)).toThrow(
+      expect.objectContaining({
+        code: 'ERR_AGENT_OPTION',
+        message: expect.stringContaining(`"${text}" is no MAC prefix and interface`),
+      }),
+    );
+  },
+);
+
 test('what has no effect yet is said, one line each', () => {
   const config = agentConfig({
     PPROF_ADDR: ':6060',
-    PREFERRED_INTERFACE_FOR_MAC_PREFIX: '0a:58=eth0',
     FORCE_GARBAGE_COLLECTION: 'false',
     EXPORT: 'kafka',
   });
   expect(checkAgentConfig(config).map((line) => line.split(' ')[0])).toEqual([
     'PPROF_ADDR',
     'FORCE_GARBAGE_COLLECTION',
-    'PREFERRED_INTERFACE_FOR_MAC_PREFIX',
     'EXPORT',
   ]);
 });
