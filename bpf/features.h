@@ -34,17 +34,22 @@ static __always_inline void inspect(struct __sk_buff *skb, const struct packet *
 static __always_inline void inspect_once(struct __sk_buff *skb, const struct packet *packet,
 					 void *flows, struct flow_metrics *flow)
 {
-	bool dns = config.dns_at && has_dns_port(packet);
-	bool tls = config.tls_at && packet->key.protocol == IPPROTO_TCP && has_payload(packet);
+	struct tls_metrics *tls;
 
-	if (!dns && !tls)
-		return;
-	if (!flow)
-		flow = bpf_map_lookup_elem(flows, &packet->key);
-	if (!flow)
-		return;
-	if (dns)
+	if (config.dns_at && has_dns_port(packet)) {
+		if (!flow)
+			flow = bpf_map_lookup_elem(flows, &packet->key);
+		if (!flow)
+			return;
 		inspect_dns(skb, packet, extension(flow, config.dns_at));
-	if (tls && !((struct tls_metrics *)extension(flow, config.tls_at))->known)
-		inspect_tls(skb, packet, extension(flow, config.tls_at));
+	}
+	if (config.tls_at && packet->key.protocol == IPPROTO_TCP && has_payload(packet)) {
+		if (!flow)
+			flow = bpf_map_lookup_elem(flows, &packet->key);
+		if (!flow)
+			return;
+		tls = extension(flow, config.tls_at);
+		if (unlikely(!tls->known))
+			inspect_tls(skb, packet, tls);
+	}
 }

@@ -1,45 +1,26 @@
 import { beforeEach, expect, test } from 'vitest';
-import { message as layout, messageKind } from '../../../../src/agent/drain/layout.gen.ts';
+import { flowKey, messageKind } from '../../../../src/agent/drain/layout.gen.ts';
 import { MessageReader } from '../../../../src/agent/drain/messages.ts';
 import type { BpfObject } from '../../../../src/agent/loader/native.ts';
 import { declareMetrics } from '../../../../src/agent/metrics.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
-import { FakeKernel } from '../../../support/fake-kernel.ts';
+import { MessageKernel, messageRecord } from '../../../support/message-kernel.ts';
 
-/** A kernel whose ring is read in these pieces, the last of them again and again. */
-class RingKernel extends FakeKernel {
-  pieces: Uint8Array[] = [];
-  reads = 0;
-
-  override readRing(_object: BpfObject, _map: string, into: Uint8Array): number {
-    this.reads++;
-    const piece = this.pieces.length > 1 ? this.pieces.shift()! : this.pieces[0]!;
-    into.set(piece);
-    return piece.length;
-  }
-}
-
-let kernel: RingKernel;
+let kernel: MessageKernel;
 let reader: MessageReader;
 let metrics: ReturnType<typeof createMetrics>;
 const NOTHING = new Uint8Array(0);
 
 beforeEach(() => {
-  kernel = new RingKernel();
+  kernel = new MessageKernel();
   metrics = createMetrics('');
   reader = new MessageReader(kernel, {} as BpfObject, declareMetrics(metrics, 'info'));
 });
 
-/** A record as readRing() leaves it, in a room that is larger than its payload. */
-function record(kind: number, port: number, payload: string, claimed = payload.length): Buffer {
-  const body = Buffer.alloc(layout.sizeBytes + payload.length + 5);
-  body.writeUInt16LE(port, layout.key + 32);
-  body.writeUInt32LE(claimed, layout.length);
-  body[layout.kind] = kind;
-  body.write(payload, layout.sizeBytes, 'latin1');
-  const length = Buffer.alloc(8);
-  length.writeUInt32LE(body.length);
-  return Buffer.concat([length, body, Buffer.alloc(-body.length & 7)]);
+function record(kind: number, port: number, payload: string, claimed?: number): Buffer {
+  const key = Buffer.alloc(flowKey.sizeBytes);
+  key.writeUInt16LE(port, flowKey.srcPort);
+  return messageRecord(kind, key, Buffer.from(payload, 'latin1'), claimed);
 }
 
 test('each kind goes to its reader, with its key and payload', () => {

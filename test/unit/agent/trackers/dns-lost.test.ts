@@ -3,64 +3,12 @@ import { DrainBuffer } from '../../../../src/agent/drain/buffer.ts';
 import { dnsMetrics, flowKey, flowMetrics } from '../../../../src/agent/drain/layout.gen.ts';
 import type { BpfObject } from '../../../../src/agent/loader/native.ts';
 import { LostQueries } from '../../../../src/agent/trackers/dns-lost.ts';
-import { parseAddress } from '../../../../src/base/ip.ts';
-import { FakeKernel } from '../../../support/fake-kernel.ts';
+import { MessageKernel, type Query, queryKey } from '../../../support/message-kernel.ts';
 
 const AT = flowMetrics.sizeBytes;
 const VALUE_BYTES = AT + dnsMetrics.sizeBytes;
 
-interface Query {
-  readonly source: string;
-  readonly port: number;
-  readonly id: number;
-  readonly askedMs: number;
-}
-
-/** A kernel with these queries in its map. */
-class QueryKernel extends FakeKernel {
-  queries: Query[] = [];
-  removed: string[] = [];
-
-  override async readEntries(
-    _object: BpfObject,
-    _map: string,
-    keys: Uint8Array,
-    values: Uint8Array,
-  ): Promise<number> {
-    for (const [index, query] of this.queries.entries()) {
-      keys.set(keyOf(query, query.id), index * flowKey.sizeBytes);
-      const view = new DataView(values.buffer, values.byteOffset);
-      view.setBigUint64(index * 8, BigInt(query.askedMs) * 1_000_000n, true);
-    }
-    return this.queries.length;
-  }
-
-  override async removeEntries(
-    _object: BpfObject,
-    _map: string,
-    keys: Uint8Array,
-  ): Promise<number> {
-    for (let at = 0; at < keys.length; at += flowKey.sizeBytes) {
-      const key = Buffer.from(keys.subarray(at, at + flowKey.sizeBytes)).toString('hex');
-      this.removed.push(key);
-      this.queries = this.queries.filter((each) => keyOf(each, each.id).toString('hex') !== key);
-    }
-    return keys.length / flowKey.sizeBytes;
-  }
-}
-
-function keyOf({ source, port }: Pick<Query, 'source' | 'port'>, id: number): Buffer {
-  const key = Buffer.alloc(flowKey.sizeBytes);
-  key.set(parseAddress(source)!, flowKey.srcIp);
-  key.set(parseAddress(source)!, flowKey.dstIp);
-  key.writeUInt16LE(port, flowKey.srcPort);
-  key.writeUInt16LE(53, flowKey.dstPort);
-  key[flowKey.protocol] = 17;
-  key.writeUInt16BE(id, flowKey.icmpType);
-  return key;
-}
-
-let kernel: QueryKernel;
+let kernel: MessageKernel;
 let lost: LostQueries;
 let buffer: DrainBuffer;
 const query = (port: number, id: number, askedMs: number, source = '10.0.0.1'): Query => ({
@@ -68,7 +16,7 @@ const query = (port: number, id: number, askedMs: number, source = '10.0.0.1'): 
 });
 
 beforeEach(() => {
-  kernel = new QueryKernel();
+  kernel = new MessageKernel();
   lost = new LostQueries(kernel, {} as BpfObject);
   buffer = new DrainBuffer(4, VALUE_BYTES);
 });
@@ -77,7 +25,7 @@ beforeEach(() => {
 function added(...ports: readonly number[]): number[] {
   buffer.values.fill(0);
   for (const [row, port] of ports.entries()) {
-    buffer.keys.set(keyOf({ source: '10.0.0.1', port }, 0), row * flowKey.sizeBytes);
+    buffer.keys.set(queryKey({ source: '10.0.0.1', port }, 0), row * flowKey.sizeBytes);
   }
   lost.addTo(buffer, ports.length, AT);
   return ports.map((_, row) => lostOf(row));
