@@ -85,5 +85,12 @@ int flow_egress_l3(struct __sk_buff *skb)
 	return flow(skb, true, false);
 }
 
+/* Does nothing: shows whether a hook can be attached, without touching a packet. */
+SEC("tc")
+int hook_check(struct __sk_buff *skb)
+{
+	return HOOK_NEXT;
+}
+
 /* Helpers such as bpf_ktime_get_coarse_ns() are open to programs under the GPL. */
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -44,18 +44,27 @@ struct {
 	__uint(max_entries, 4096);
 } wake SEC(".maps");
 
-/* New flows since the last swap, which sets it to 0: in a section, and so a map, of its own. */
-__u32 inserted SEC(".data.inserted");
+/* New flows since the last swap, which sets it to 0. A map with a name that it can be pinned by. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} inserted SEC(".maps");
 
 const volatile struct config config SEC(".rodata.config");
 
 static __always_inline void wake_when_filled(void)
 {
-	__u32 entries;
+	__u32 zero = 0, entries;
+	__u32 *slot;
 
 	if (!config.wake_entries)
 		return;
-	entries = __sync_fetch_and_add(&inserted, 1) + 1;
+	slot = bpf_map_lookup_elem(&inserted, &zero);
+	if (!slot)
+		return;
+	entries = __sync_fetch_and_add(slot, 1) + 1;
 	/* The counter passes the limit once per swap. A full ring: user space is awake already. */
 	if (entries == config.wake_entries)
 		bpf_ringbuf_output(&wake, &entries, sizeof(entries), 0);

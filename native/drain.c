@@ -13,16 +13,21 @@ static void run_swap(struct job *job)
 {
 	struct object *object = job->object;
 	struct bpf_map *current = bpf_object__find_map_by_name(object->bpf, "current");
-	struct bpf_map *inserted = bpf_object__find_map_by_name(object->bpf, ".data.inserted");
-	int next = (object->active + 1) % FLOW_MAPS;
-	struct bpf_map *map = bpf_object__find_map_by_name(object->bpf, flow_maps[next]);
+	struct bpf_map *inserted = bpf_object__find_map_by_name(object->bpf, "inserted");
+	struct bpf_map *flows[FLOW_MAPS];
 	uint32_t zero = 0;
-	int fd;
+	int next, fd;
 
-	if (!current || !map || !inserted) {
+	for (int i = 0; i < FLOW_MAPS; i++)
+		flows[i] = bpf_object__find_map_by_name(object->bpf, flow_maps[i]);
+	if (!current || !inserted || !flows[0] || !flows[1]) {
 		fail(&job->failure, ENOENT, "find flow maps");
 		return;
 	}
+	if (object->active == ACTIVE_UNKNOWN &&
+	    !find_active(current, flows, &object->active, &job->failure))
+		return;
+	next = (object->active + 1) % FLOW_MAPS;
 	/*
 	 * The count of new flows starts again. Before the swap, so that the few inserts in between
 	 * wake user space a little early and none is forgotten.
@@ -30,7 +35,7 @@ static void run_swap(struct job *job)
 	 * The kernel waits for a grace period before it returns from an update of a map of maps
 	 * (maybe_wait_bpf_programs(), Linux 4.20): no program still uses the old choice then.
 	 */
-	fd = bpf_map__fd(map);
+	fd = bpf_map__fd(flows[next]);
 	if (bpf_map_update_elem(bpf_map__fd(inserted), &zero, &zero, BPF_ANY) ||
 	    bpf_map_update_elem(bpf_map__fd(current), &zero, &fd, BPF_ANY)) {
 		fail(&job->failure, errno, "bpf(BPF_MAP_UPDATE_ELEM)");

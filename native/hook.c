@@ -9,8 +9,6 @@
 #include <unistd.h>
 
 /* TCX came with Linux 6.6; the headers and libbpf that we build on may be older. */
-#define TCX_INGRESS 46
-#define TCX_EGRESS 47
 #define TCX_BEFORE (1U << 3)
 #define TCX_AFTER (1U << 4)
 

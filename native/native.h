@@ -102,7 +102,7 @@ struct object {
 	int references;
 	_Atomic bool closed; /* read off the main thread, too: nothing is attached any more */
 	bool swapping;
-	int active; /* which flow map hooks write to */
+	int active; /* which flow map hooks write to, or ACTIVE_UNKNOWN */
 	struct cursor *cursors;
 	struct ring *rings;
 	/*
@@ -114,6 +114,13 @@ struct object {
 	struct attachment *attachments;
 };
 
+/* Of maps that somebody else has made, until the first swap. */
+#define ACTIVE_UNKNOWN (-1)
+
+/* While no object is being loaded, libbpf prints nothing. */
+void silence_libbpf(void);
+/* Takes the libbpf object over. */
+napi_value wrap_object(napi_env env, struct bpf_object *bpf, int active);
 bool get_object(napi_env env, napi_value value, struct object **into);
 void release_object(struct object *object);
 /* -1 and a thrown error when there is no such map or program. */
@@ -127,6 +134,10 @@ napi_value describe_map(napi_env env, napi_callback_info info);
 napi_value possible_cpus(napi_env env, napi_callback_info info);
 napi_value test_run(napi_env env, napi_callback_info info);
 napi_value program_stats(napi_env env, napi_callback_info info);
+
+/* TCX came with Linux 6.6; the headers and libbpf that we build on may be older. */
+#define TCX_INGRESS 46
+#define TCX_EGRESS 47
 
 /* --- job.c: work off the main thread --------------------------------------------------------- */
 
@@ -190,6 +201,24 @@ napi_value keep_attachment(napi_env env, struct object *object, struct attachmen
 void detach_all(struct object *object);
 napi_value attach(napi_env env, napi_callback_info info);
 napi_value detach(napi_env env, napi_callback_info info);
+
+/* --- pinned.c ------------------------------------------------------------------------------- */
+
+/* Which of the flow maps hooks write to; the last one when it is neither. */
+bool find_active(struct bpf_map *current, struct bpf_map *const flows[FLOW_MAPS], int *active,
+		 struct failure *failure);
+napi_value open_unloaded(napi_env env, napi_callback_info info);
+napi_value adopt_pinned(napi_env env, napi_callback_info info);
+
+/* --- inspect.c ------------------------------------------------------------------------------ */
+
+napi_value list_maps(napi_env env, napi_callback_info info);
+napi_value list_tcx(napi_env env, napi_callback_info info);
+napi_value has_tc(napi_env env, napi_callback_info info);
+
+/* --- privileges.c --------------------------------------------------------------------------- */
+
+napi_value drop_capabilities(napi_env env, napi_callback_info info);
 
 /* --- probe.c -------------------------------------------------------------------------------- */
 

@@ -12,7 +12,6 @@ type Key = keyof AgentConfig;
 const REFUSED: readonly (readonly [Key, string])[] = [
   ['flowFilterRules', 'more traffic than asked for would be recorded'],
   ['enablePca', 'packet capture is not part of this version'],
-  ['ebpfProgramManagerMode', 'this version loads its programs itself'],
 ];
 
 /** Flows are right without these, only poorer: a warning says what is missing. */
@@ -25,7 +24,6 @@ const IGNORED: readonly (readonly [Key, string])[] = [
   ['enableOpensslTracking', 'nothing is read from OpenSSL'],
   ['networkEventsMonitoringGroupId', 'network events are not tracked'],
   ['opensslPath', 'nothing is read from OpenSSL'],
-  ['bpfmanBpfFsPath', 'maps are not read from a folder'],
   ['pprofAddr', 'there is no profiler'],
   ['enableFlowsRingbufFallback', 'a map that fills is drained early instead'],
   ['forceGarbageCollection', 'buffers are reused between drains'],

@@ -8,6 +8,8 @@ export const AGENT_ERRORS = {
   load: 'ERR_AGENT_LOAD',
   /** The object's maps are not laid out as this program expects. */
   layout: 'ERR_AGENT_LAYOUT',
+  /** EBPF_PROGRAM_MANAGER_MODE: a map is not where it should be; `details.map` names it. */
+  pinned: 'ERR_AGENT_PINNED',
   /** A hook could not be attached; `details` has the interface, direction and mode. */
   attach: 'ERR_AGENT_ATTACH',
   /** A netlink message contradicts its own lengths. */

@@ -19,6 +19,7 @@ export function declareMetrics(metrics: Metrics, level: MetricsLevel) {
   return {
     ...drainMetrics(metrics),
     ...accountingMetrics(metrics),
+    ...vitalMetrics(metrics),
     ...interfaceMetrics(metrics, level),
     ...featureMetrics(metrics),
     bufferSize: metrics.gauge<'name'>('buffer_size', 'Entries in buffers', ['name']),
@@ -73,6 +74,16 @@ function accountingMetrics(metrics: Metrics) {
       'Bytes seen and not in any flow handed on',
       ['reason'],
     ),
+    seenPackets: metrics.counter(
+      'seen_packets_total',
+      'Packets seen by hooks: recorded and unrecorded ones',
+    ),
+    seenBytes: metrics.counter('seen_bytes_total', 'Bytes seen by hooks'),
+    incompletePackets: metrics.counter<'reason'>(
+      'incomplete_packets_total',
+      'Packets recorded, of which something that a feature is for was lost',
+      ['reason'],
+    ),
     interfacesMissed: metrics.counter(
       'observed_interfaces_missed_total',
       'Packets on an interface for which their flow had no slot left; they are recorded',
@@ -98,6 +109,23 @@ function featureMetrics(metrics: Metrics) {
     lost(feature: string, reason: string, count = 1): void {
       losses.inc({ feature, reason }, count);
     },
+  };
+}
+
+function vitalMetrics(metrics: Metrics) {
+  return {
+    mapFill: metrics.gauge<'map'>('map_fill_ratio', 'Share of a map in use at its last drain', [
+      'map',
+    ]),
+    mapFillMax: metrics.gauge<'map'>('map_fill_ratio_max', 'The largest map_fill_ratio so far', [
+      'map',
+    ]),
+    mapBytes: metrics.gauge<'map'>('map_memory_bytes', 'Kernel memory of a map', ['map']),
+    probeMisses: metrics.counter<'program'>(
+      'probe_misses_total',
+      'Times that the kernel left a program out, because it was running already',
+      ['program'],
+    ),
   };
 }
 

@@ -6,18 +6,23 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import { findAgentAddress, type HostAddresses, systemAddresses } from './address.ts';
 import { checkAgentConfig } from './check.ts';
 import type { AgentConfig } from './config.ts';
-import { type Accounting, Ledger } from './drain/accounting.ts';
+import { Ledger } from './drain/accounting.ts';
+import { Bookkeeper, type Books } from './drain/books.ts';
 import { Drainer } from './drain/drainer.ts';
 import { MessageReader } from './drain/messages.ts';
+import { VitalSigns, type Vitals } from './drain/vitals.ts';
 import { parseMacPreference } from './interfaces/mac-preference.ts';
 import { InterfaceNames } from './interfaces/names.ts';
 import { SocketHub } from './interfaces/socket-hub.ts';
 import { type InterfaceRow, InterfaceTracker } from './interfaces/tracker.ts';
 import { Hooks } from './loader/hooks.ts';
+import { ManagedHooks } from './loader/managed-hooks.ts';
 import type { BpfObject, Native } from './loader/native.ts';
-import { type LoadedObject, loadDatapath, WAKE_MAP } from './loader/object.ts';
+import { FLOW_MAPS, type LoadedObject, loadDatapath, WAKE_MAP } from './loader/object.ts';
+import { openPinned } from './loader/pinned.ts';
 import { type AttachedFeatures, attachFeatures, type FeatureStatus } from './loader/probes.ts';
 import { type AgentMetrics, declareMetrics } from './metrics.ts';
+import { type Capability, NEEDED_TO_RUN } from './privileges.ts';
 import type { Tracker } from './trackers/tracker.ts';
 
 export interface AgentDeps {
@@ -46,13 +51,17 @@ export interface AgentStatus {
   /** Those that were asked for. */
   readonly features: readonly FeatureStatus[];
   /** Undefined before the datapath is loaded. */
-  readonly accounting: Accounting | undefined;
+  readonly accounting: Books | undefined;
+  /** Undefined while it does not run. */
+  readonly vitals: Vitals | undefined;
 }
 
 export interface Agent extends Component {
   status(): AgentStatus;
   /** Hands over, now, all flows counted before the call. */
   drainNow(): Promise<void>;
+  /** What it goes on to need of those capabilities that it was started with. */
+  capabilities(): readonly Capability[];
 }
 
 /** Watches interfaces with eBPF and hands on what passes them as batches of flows. */
@@ -63,7 +72,8 @@ export function createAgent(config: AgentConfig, deps: AgentDeps): Agent {
 interface Running {
   readonly object: BpfObject;
   readonly hub: SocketHub;
-  readonly ledger: Ledger;
+  readonly books: Bookkeeper;
+  readonly vitals: VitalSigns;
   readonly drainer: Drainer;
   readonly tracker: InterfaceTracker;
   readonly attached: AttachedFeatures;
@@ -75,7 +85,7 @@ class HostAgent implements Agent {
   readonly #deps: AgentDeps;
   readonly #metrics: AgentMetrics;
   #running: Running | undefined;
-  #accounting: Accounting | undefined;
+  #accounting: Books | undefined;
 
   constructor(config: AgentConfig, deps: AgentDeps) {
     this.#config = config;
@@ -90,7 +100,8 @@ class HostAgent implements Agent {
     if (agent.warning !== undefined) log.warn({ address: agent.address }, agent.warning);
     signal.throwIfAborted();
 
-    const loaded = loadDatapath(native, this.#deps.object, this.#config);
+    const open = this.#config.ebpfProgramManagerMode ? openPinned : loadDatapath;
+    const loaded = open(native, this.#deps.object, this.#config);
     if (!loaded.knowsNamespaces) {
       log.info('the kernel does not tell hooks their network namespace: names go by index and MAC');
     }
@@ -115,7 +126,7 @@ class HostAgent implements Agent {
       await running.drainer.stop();
       for (const tracker of running.trackers) await tracker.stop?.();
     } finally {
-      this.#accounting = running.ledger.view();
+      this.#accounting = running.books.view();
       running.hub.close();
       this.#deps.native.close(running.object);
     }
@@ -123,14 +134,26 @@ class HostAgent implements Agent {
 
   status(): AgentStatus {
     const running = this.#running;
-    if (running === undefined)
-      return { interfaces: [], features: [], accounting: this.#accounting };
-    running.ledger.refresh();
+    if (running === undefined) {
+      return { interfaces: [], features: [], accounting: this.#accounting, vitals: undefined };
+    }
+    running.books.refresh();
     return {
       interfaces: running.tracker.rows(),
       features: running.attached.statuses,
-      accounting: running.ledger.view(),
+      accounting: running.books.view(),
+      vitals: running.vitals.view(),
     };
+  }
+
+  capabilities(): readonly Capability[] {
+    const features = this.#running?.attached.features ?? [];
+    return [
+      ...NEEDED_TO_RUN,
+      // To find the namespaces that containers have.
+      ...(this.#config.listenContainersPeriodMs > 0 ? (['CAP_SYS_PTRACE'] as const) : []),
+      ...features.flatMap(({ spec }) => spec.capabilities?.run ?? []),
+    ];
   }
 
   async drainNow(): Promise<void> {
@@ -164,9 +187,17 @@ class HostAgent implements Agent {
     const names = new InterfaceNames({ exact: knowsNamespaces, preferences });
     const hub = new SocketHub(native);
     const ledger = new Ledger(native, object, metrics);
+    const books = new Bookkeeper(ledger, metrics);
+    const probes = attached.features.flatMap((feature) =>
+      feature.probes.map(({ program }) => program),
+    );
+    const { maxEntries } = native.describeMap(object, FLOW_MAPS[0]);
+    const vitals = new VitalSigns({ ...shared, probes }, maxEntries);
     const drainer = new Drainer({
       ...shared,
       ledger,
+      books,
+      vitals,
       names,
       take,
       emit,
@@ -177,11 +208,13 @@ class HostAgent implements Agent {
     const tracker = new InterfaceTracker(this.#config, {
       ...shared,
       hub,
-      hooks: new Hooks(this.#config, shared),
+      hooks: this.#config.ebpfProgramManagerMode
+        ? new ManagedHooks(this.#config)
+        : new Hooks(this.#config, shared),
       names,
       namespaceDirectory: this.#deps.namespaceDirectory ?? '/var/run/netns',
       processDirectory: this.#deps.processDirectory ?? '/proc',
     });
-    return { object, hub, ledger, drainer, tracker, attached, trackers };
+    return { object, hub, books, vitals, drainer, tracker, attached, trackers };
   }
 }

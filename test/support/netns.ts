@@ -29,7 +29,7 @@ export interface TcpExchange {
 }
 
 export class Lab implements AsyncDisposable {
-  readonly #tool = buildTool();
+  readonly #tool = buildTool('traffic');
   readonly #namespaces = new Set<string>();
   readonly #children = new Set<ChildProcess>();
   #links = 0;
@@ -282,10 +282,10 @@ export function ip(...args: readonly string[]): string {
   return execFileSync('ip', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
-/** Compiles the traffic tool when it is older than its source. */
-function buildTool(): string {
-  const source = join(import.meta.dirname, 'traffic.c');
-  const tool = join(ROOT, 'build/test/traffic');
+/** Compiles NAME.c of this folder when the tool is older than its source; returns its path. */
+export function buildTool(name: string): string {
+  const source = join(import.meta.dirname, `${name}.c`);
+  const tool = join(ROOT, 'build/test', name);
   const built = statSync(tool, { throwIfNoEntry: false });
   if (built === undefined || built.mtimeMs < statSync(source).mtimeMs) {
     mkdirSync(join(ROOT, 'build/test'), { recursive: true });

@@ -27,12 +27,6 @@ const UNRECORDED = [
   ['map_error', stat.mapError],
 ] as const;
 
-/** Kernel statistics of what features could not note of recorded packets. */
-const FEATURE_LOSSES = [
-  ['messages', 'ring_full', stat.messagesLost],
-  ['datapath', 'table_full', stat.featureLost],
-] as const;
-
 /** How the original counts the same, as packets. */
 const ORIGINAL_REASONS: Readonly<Record<string, string>> = {
   map_full: 'CannotCreateFlowsHashMap',
@@ -48,17 +42,20 @@ export class Ledger {
   readonly #metrics: AgentMetrics;
   readonly #values: Uint8Array;
   readonly #unrecorded = new Map<string, Amount>();
+  /** What had been counted before, which is something where others loaded the programs. */
+  readonly #before = new Map<number, Amount>();
   #recorded: Amount = { packets: 0, bytes: 0 };
   #dropped: Amount = { packets: 0, bytes: 0 };
   #sampledOut: Amount = { packets: 0, bytes: 0 };
   #missed: Amount = { packets: 0, bytes: 0 };
-  readonly #featureLosses = FEATURE_LOSSES.map(() => 0);
+  #probeLost: Amount = { packets: 0, bytes: 0 };
 
   constructor(native: Native, object: BpfObject, metrics: AgentMetrics) {
     this.#native = native;
     this.#object = object;
     this.#metrics = metrics;
     this.#values = new Uint8Array(native.possibleCpus() * statValue.sizeBytes);
+    for (let index = 0; index < stat.count; index++) this.#before.set(index, this.#read(index));
     for (const [reason] of UNRECORDED) this.#unrecorded.set(reason, { packets: 0, bytes: 0 });
   }
 
@@ -86,10 +83,11 @@ export class Ledger {
   }
 
   refresh(): void {
-    const { droppedFlows, unrecordedPackets, unrecordedBytes, interfacesMissed } = this.#metrics;
+    const { droppedFlows, unrecordedPackets, unrecordedBytes, interfacesMissed, probeLosses } =
+      this.#metrics;
     for (const [reason, index] of UNRECORDED) {
       const before = this.#unrecorded.get(reason)!;
-      const now = this.#read(index);
+      const now = this.statistic(index);
       this.#unrecorded.set(reason, now);
       const packets = now.packets - before.packets;
       unrecordedPackets.inc({ reason }, packets);
@@ -99,18 +97,16 @@ export class Ledger {
         droppedFlows.inc({ source: 'flow-fetcher', reason: original }, packets);
       }
     }
-    const sampledOut = this.#read(stat.sampledOut);
+    const sampledOut = this.statistic(stat.sampledOut);
     unrecordedPackets.inc({ reason: 'sampled_out' }, sampledOut.packets - this.#sampledOut.packets);
     unrecordedBytes.inc({ reason: 'sampled_out' }, sampledOut.bytes - this.#sampledOut.bytes);
     this.#sampledOut = sampledOut;
-    const missed = this.#read(stat.interfacesMissed);
+    const missed = this.statistic(stat.interfacesMissed);
     interfacesMissed.inc(missed.packets - this.#missed.packets);
     this.#missed = missed;
-    for (const [index, [feature, reason, place]] of FEATURE_LOSSES.entries()) {
-      const { packets } = this.#read(place);
-      this.#metrics.lost(feature, reason, packets - this.#featureLosses[index]!);
-      this.#featureLosses[index] = packets;
-    }
+    const probeLost = this.#read(stat.probeLost);
+    probeLosses.inc(probeLost.packets - this.#probeLost.packets);
+    this.#probeLost = probeLost;
   }
 
   view(): Accounting {
@@ -121,6 +117,13 @@ export class Ledger {
       sampledOutBytes: this.#sampledOut.bytes,
       unrecorded: { ...Object.fromEntries(this.#unrecorded), pipeline_full: this.#dropped },
     };
+  }
+
+  /** One of the kernel's statistics, since the start. */
+  statistic(index: number): Amount {
+    const now = this.#read(index);
+    const before = this.#before.get(index)!;
+    return { packets: now.packets - before.packets, bytes: now.bytes - before.bytes };
   }
 
   /** Sum over CPUs. */

@@ -12,7 +12,7 @@ import type { InterfaceRow } from './tracker.ts';
 export interface TrackedNamespaceDeps {
   readonly native: Native;
   readonly hub: SocketHub;
-  readonly hooks: Hooks;
+  readonly hooks: Pick<Hooks, 'attach' | 'detach'>;
   readonly names: InterfaceNames;
   readonly rules: InterfaceRules;
   readonly log: Log;

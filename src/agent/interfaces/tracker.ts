@@ -6,7 +6,7 @@ import { Level } from '../../base/level.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { AgentConfig } from '../config.ts';
 import { AGENT_ERRORS } from '../errors.ts';
-import type { AttachMode, Direction, Hooks } from '../loader/hooks.ts';
+import type { Direction, HookMode, Hooks } from '../loader/hooks.ts';
 import type { Native } from '../loader/native.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import { ContainerWatch, nameOfResident, type Residents } from './containers.ts';
@@ -38,7 +38,7 @@ export interface InterfaceRow {
    * or its oldest process: `nginx[1234]`.
    */
   readonly namespace: string;
-  readonly mode: AttachMode;
+  readonly mode: HookMode;
   readonly directions: readonly Direction[];
 }
 
@@ -55,7 +55,7 @@ export type TrackerConfig = Pick<
 export interface TrackerDeps {
   readonly native: Native;
   readonly hub: SocketHub;
-  readonly hooks: Hooks;
+  readonly hooks: Pick<Hooks, 'attach' | 'detach'>;
   readonly names: InterfaceNames;
   readonly namespaceDirectory: string;
   readonly processDirectory: string;

@@ -13,6 +13,8 @@ const RETRY_STEP_MS = 300;
 
 export type Direction = 'ingress' | 'egress';
 export type AttachMode = 'tcx' | 'tc';
+/** `managed`: by another program, EBPF_PROGRAM_MANAGER_MODE. */
+export type HookMode = AttachMode | 'managed';
 
 /** An interface that hooks are to be put on. */
 export interface HookTarget {
@@ -28,7 +30,7 @@ export interface HookTarget {
 export interface Hook {
   readonly id: number;
   readonly direction: Direction;
-  readonly mode: AttachMode;
+  readonly mode: HookMode;
 }
 
 export type HooksConfig = Pick<
@@ -90,7 +92,7 @@ export class Hooks {
       await this.#going.run(() => native.detach(object, hook.id));
       metrics.interfaceEvent(`detach_${hook.mode}`, target, 0);
     } catch (error) {
-      metrics.attachError('Detach', hook.direction, hook.mode);
+      metrics.attachError('Detach', hook.direction, hook.mode === 'tc' ? 'tc' : 'tcx');
       log.warn({ ...describe(target), error: explain(error) }, 'hook could not be detached');
     }
   }

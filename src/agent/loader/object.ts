@@ -10,7 +10,11 @@ import type { BpfObject, Native, ProbeOptions } from './native.ts';
 
 /** By the index that `swap` returns. */
 export const FLOW_MAPS = ['flows_a', 'flows_b'] as const;
-const CURRENT_MAP = 'current';
+export const CURRENT_MAP = 'current';
+/** How many new flows there are since the last swap. */
+export const INSERTED_MAP = 'inserted';
+/** The constants of the programs, `struct config`. */
+export const CONFIG_MAP = '.rodata.config';
 export const STATS_MAP = 'stats';
 export const WAKE_MAP = 'wake';
 
@@ -49,10 +53,12 @@ export interface LoadedObject {
 }
 
 /** What is loaded together: features, each by one of its ways. */
-interface Plan {
+export interface Plan {
   readonly config: AgentConfig;
   readonly knowsNamespaces: boolean;
   readonly features: readonly { readonly spec: FeatureSpec; readonly way: number }[];
+  /** Programs that nobody but this load asks for. */
+  readonly extra?: readonly string[];
 }
 
 /**
@@ -63,8 +69,8 @@ export function loadDatapath(
   native: Native,
   object: Uint8Array,
   config: AgentConfig,
+  wanted: readonly FeatureSpec[] = FEATURES.filter((feature) => feature.isOn(config)),
 ): LoadedObject {
-  const wanted = FEATURES.filter((feature) => feature.isOn(config));
   const loaded = loadWanted(native, object, config, wanted);
   try {
     checkLayout(native, loaded);
@@ -138,7 +144,7 @@ function findWay(
   return { cause };
 }
 
-function loadPlan(native: Native, object: Uint8Array, plan: Plan): LoadedObject {
+export function loadPlan(native: Native, object: Uint8Array, plan: Plan): LoadedObject {
   const { config, knowsNamespaces } = plan;
   let valueBytes: number = flowMetrics.sizeBytes;
   const features = plan.features.map(({ spec, way }): LoadedFeature => {
@@ -155,7 +161,7 @@ function loadPlan(native: Native, object: Uint8Array, plan: Plan): LoadedObject 
       ...Object.assign({}, ...features.map(({ spec }) => spec.maxEntries?.(config))),
     },
     valueBytes: Object.fromEntries(maps.map((map) => [map, valueBytes])),
-    programs: [...programsFor(config.direction), ...probes],
+    programs: [...programsFor(config.direction), ...probes, ...(plan.extra ?? [])],
   });
   return { object: loaded, knowsNamespaces, valueBytes, features, refused: [] };
 }
@@ -189,7 +195,7 @@ function configBytes(
   return bytes;
 }
 
-function checkLayout(native: Native, { object, valueBytes }: LoadedObject): void {
+export function checkLayout(native: Native, { object, valueBytes }: LoadedObject): void {
   const wanted = [
     ...FLOW_MAPS.map((map) => [map, flowKey.sizeBytes, valueBytes] as const),
     [STATS_MAP, 4, statValue.sizeBytes] as const,

@@ -8,6 +8,7 @@ import type { config as layout } from '../drain/layout.gen.ts';
 import type { MessageReader } from '../drain/messages.ts';
 import type { BpfObject, Native, ProbeOptions } from '../loader/native.ts';
 import type { AgentMetrics } from '../metrics.ts';
+import type { Capability } from '../privileges.ts';
 
 /** Place in `struct config` of the offset at which a feature's structure is in an entry. */
 export type ExtensionKey = Extract<keyof typeof layout, `${string}At`>;
@@ -57,12 +58,21 @@ export interface FeatureSpec {
   readonly fields?: Feature;
   /** What flows lack without it: `flows have no TimeFlowRttNs`. */
   readonly without: string;
+  /** What it takes, for `netobserv doctor`: `Linux 5.17 or later with BTF`. */
+  readonly enabledBy?: string;
+  /** Those that it takes besides the datapath's own, to start and to go on. */
+  readonly capabilities?: {
+    readonly start?: readonly Capability[];
+    readonly run?: readonly Capability[];
+  };
   /** Its structure in a flow's entry. */
   readonly extension?: { readonly at: ExtensionKey; readonly sizeBytes: number };
   /** Sets the knobs of `struct config` that are its own. */
   configure?(view: DataView, config: AgentConfig): void;
   /** Sizes of its maps, which have one entry while it is off. */
   maxEntries?(config: AgentConfig): Readonly<Record<string, number>>;
+  /** Maps that its tracker reads; where another program loads ours, they must be pinned. */
+  readonly maps?: readonly string[];
   /**
    * Programs besides the hooks, attached together. Several ways, the best first: the first that the
    * kernel loads is taken.

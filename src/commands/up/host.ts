@@ -24,6 +24,7 @@ import { buildFacts } from '../build-facts.ts';
 import { exclusiveCapture } from './exclusive.ts';
 import { withLiveFeed } from './live.ts';
 import type { upOptions } from './options.ts';
+import { givePrivilegesUp } from './privileges.ts';
 
 export type UpConfig = Configured<typeof upOptions>;
 
@@ -65,10 +66,11 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
     defaultPipeline({ store: STORE, prefix: FLOW_METRICS_PREFIX, features }),
     { ...shared, source: agentColumns(features), stores: { [STORE]: store } },
   );
+  const native = loadNative(deps.env);
   const agent = createAgent(config, {
     ...shared,
     metrics: createMetrics(config.metricsPrefix, ours.registry),
-    native: loadNative(deps.env),
+    native,
     object: bpfObject(),
     take: () => pipeline.take(),
     emit: (batch) => pipeline.emit(batch),
@@ -84,8 +86,10 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
     features,
   });
   const telemetry = createTelemetry(config, log, ours, health);
+  // Last: what is started has opened, loaded and bound what takes more rights than going on does.
+  const giving = givePrivilegesUp({ native, agent, log, dataDir: deps.dataDir });
   return {
-    components: [exclusiveCapture(), store, pipeline, console, ...telemetry, agent],
+    components: [exclusiveCapture(), store, pipeline, console, ...telemetry, agent, giving],
     agent,
     console,
     subscribe,
@@ -153,9 +157,9 @@ async function createHostConsole(
   );
 }
 
-function agentStatus(agent: Agent): Pick<StatusResponse['agent'], 'interfaces' | 'accounting'> {
-  const { interfaces, accounting } = agent.status();
-  return { interfaces, accounting: accounting ?? null };
+function agentStatus(agent: Agent): Omit<StatusResponse['agent'], 'isEnabled'> {
+  const { interfaces, features, accounting, vitals } = agent.status();
+  return { interfaces, features, accounting: accounting ?? null, vitals: vitals ?? null };
 }
 
 /** The agent's own metrics server; the console serves the same metrics to who may use it. */

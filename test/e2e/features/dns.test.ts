@@ -21,9 +21,13 @@ describe.skipIf(requireRoot())('DNS', () => {
   let near: string;
 
   /** Hooks at both ends of the wire, both directions: each packet passes two of them. */
-  async function start(env: Readonly<Record<string, string>> = {}, port = 53): Promise<void> {
+  async function start(
+    env: Readonly<Record<string, string>> = {},
+    port = 53,
+    address = SERVER,
+  ): Promise<void> {
     const script = join(ROOT, 'test/support/dns-server.ts');
-    await lab.service(server, /ready/, process.execPath, script, SERVER, `${port}`);
+    await lab.service(server, /ready/, process.execPath, script, address, `${port}`);
     host = await startAgent({
       INTERFACES: interfaces.join(),
       ENABLE_DNS_TRACKING: 'true',
@@ -221,6 +225,25 @@ describe.skipIf(requireRoot())('DNS', () => {
     const lost = host.flows.filter((flow) => flow.DnsLostQueries !== undefined);
     expect(lost).toHaveLength(1);
     expect(lost[0]).toMatchObject({ SrcPort: 40_000, DnsQueries: 1 });
+  });
+
+  test('IPv6', async () => {
+    const ends = [
+      [client, interfaces[0]!, 'fd00:9::1/64'],
+      [server, interfaces[1]!, 'fd00:9::2/64'],
+    ] as const;
+    for (const [namespace, device, address] of ends) lab.address(namespace, device, address);
+    await start({}, 53, 'fd00:9::2');
+    lab.inside(client, 'dig', '@fd00:9::2', '+tries=1', '+nocookie', 'alias.example', 'AAAA');
+    const { queries, responses } = await flows();
+    expect(queries).toEqual([expect.objectContaining({ DstAddr: 'fd00:9::2', DnsQueries: 1 })]);
+    expect(responses).toEqual([
+      expect.objectContaining({
+        DnsName: 'alias.example',
+        DnsAnswers: ['2001:db8::1', '2001:db8::2'],
+        DnsLatencyMs: expect.any(Number),
+      }),
+    ]);
   });
 
   test('another port, in addition to 53', async () => {

@@ -72,7 +72,6 @@ test.each([
   ['ERR_AGENT_OPTION', { LISTEN_CONTAINERS_PERIOD: '50ms' }, 'LISTEN_CONTAINERS_PERIOD'],
   ['ERR_AGENT_UNSUPPORTED', { FLOW_FILTER_RULES: '[]' }, 'FLOW_FILTER_RULES'],
   ['ERR_AGENT_UNSUPPORTED', { ENABLE_PCA: 'true' }, 'ENABLE_PCA'],
-  ['ERR_AGENT_UNSUPPORTED', { EBPF_PROGRAM_MANAGER_MODE: '1' }, 'EBPF_PROGRAM_MANAGER_MODE'],
 ])('%s for %o', (code, env, variable) => {
   const config = agentConfig(env as Readonly<Record<string, string>>);
   expect(() => checkAgentConfig(config)).toThrow(
