@@ -57,24 +57,20 @@ static __always_inline bool has_dns_port(const struct packet *packet)
 	       key->dst_port == config.dns_port || key->src_port == config.dns_port;
 }
 
-/* The flow's key and, in the place of ICMP's type and code, the id. */
-static __always_inline void query_key(struct flow_key *key, const struct flow_key *flow, __u16 id)
+/* Turns a flow's key into a query's: the id is where ICMP has its type and code. */
+static __always_inline void set_id(struct flow_key *key, __u16 id)
 {
-	*key = *flow;
 	key->icmp_type = id >> 8;
 	key->icmp_code = id & 0xff;
 }
 
-static __always_inline void note_query(const struct flow_key *flow, struct dns_metrics *dns,
-				       __u16 id)
+static __always_inline void note_query(const struct flow_key *key, struct dns_metrics *dns)
 {
 	struct dns_query query = { .time_ns = bpf_ktime_get_ns() };
-	struct flow_key key;
 	long error;
 
-	query_key(&key, flow, id);
 	/* Asked again, it still waits since the first time. */
-	error = bpf_map_update_elem(&dns_queries, &key, &query, BPF_NOEXIST);
+	error = bpf_map_update_elem(&dns_queries, key, &query, BPF_NOEXIST);
 	__sync_fetch_and_add(&dns->queries, 1);
 	if (error == -EEXIST)
 		__sync_fetch_and_add(&dns->repeated, 1);
@@ -82,26 +78,26 @@ static __always_inline void note_query(const struct flow_key *flow, struct dns_m
 		count(STAT_FEATURE_LOST, 1, 0);
 }
 
-static __always_inline void note_latency(const struct flow_key *flow, struct dns_metrics *dns,
-					 __u16 id)
+/* `key`: of the query. */
+static __always_inline void note_latency(const struct flow_key *key, struct dns_metrics *dns)
 {
-	struct flow_key key = {};
-	struct dns_query *query;
+	struct dns_query *query = bpf_map_lookup_elem(&dns_queries, key);
 	__u64 latency;
 
-	__builtin_memcpy(key.src_ip, flow->dst_ip, sizeof(key.src_ip));
-	__builtin_memcpy(key.dst_ip, flow->src_ip, sizeof(key.dst_ip));
-	key.src_port = flow->dst_port;
-	key.dst_port = flow->src_port;
-	key.protocol = flow->protocol;
-	query_key(&key, &key, id);
-	query = bpf_map_lookup_elem(&dns_queries, &key);
 	if (!query)
 		return;
 	latency = bpf_ktime_get_ns() - query->time_ns;
 	if (latency > dns->latency_ns)
 		dns->latency_ns = latency;
-	bpf_map_delete_elem(&dns_queries, &key);
+	bpf_map_delete_elem(&dns_queries, key);
+}
+
+static __always_inline void reverse(struct flow_key *into, const struct flow_key *key)
+{
+	__builtin_memcpy(into->src_ip, key->dst_ip, sizeof(into->src_ip));
+	__builtin_memcpy(into->dst_ip, key->src_ip, sizeof(into->dst_ip));
+	into->src_port = key->dst_port;
+	into->dst_port = key->src_port;
 }
 
 /*
@@ -125,6 +121,7 @@ static noinline void inspect_dns(struct __sk_buff *skb, const struct packet *pac
 {
 	__u32 at = packet->headers, length = packet->end - packet->headers, whole;
 	struct dns_prefix prefix;
+	/* One for all purposes: the stack is short. */
 	struct flow_key key;
 	__u16 id, flags;
 
@@ -155,14 +152,18 @@ static noinline void inspect_dns(struct __sk_buff *skb, const struct packet *pac
 	dns->error = 0;
 	id = bpf_ntohs(prefix.header.id);
 	flags = bpf_ntohs(prefix.header.flags);
+	key = packet->key;
+	set_id(&key, id);
 	if (!(flags & DNS_RESPONSE)) {
-		note_query(&packet->key, dns, id);
+		note_query(&key, dns);
 		return;
 	}
-	note_latency(&packet->key, dns, id);
+	reverse(&key, &packet->key);
+	note_latency(&key, dns);
 	dns->id = id;
 	dns->flags |= flags;
 	dns->seen |= DNS_SEEN_RESPONSE;
-	query_key(&key, &packet->key, id);
+	key = packet->key;
+	set_id(&key, id);
 	send_message(skb, &key, MESSAGE_DNS, at, length);
 }

@@ -11,8 +11,11 @@
 #include "maps.h"
 #include "dns.h"
 #include "parse.h"
+#include "processes.h"
 #include "quic.h"
+#include "tcp.h"
 #include "tls.h"
+#include "tunnel.h"
 #include "wire.h"
 
 /*
@@ -23,13 +26,28 @@
 static __always_inline void inspect(struct __sk_buff *skb, const struct packet *packet,
 				    struct flow_metrics *flow, struct wire wire, __u64 now)
 {
+	if (config.tcp_at && unlikely(packet->tcp_trouble))
+		note_trouble(flow, packet);
+	if (config.process_at)
+		note_process(skb, packet, flow);
+	if (config.tunnel_at)
+		note_tunnel(skb, packet, flow);
 	if (config.quic_at && may_be_quic(packet, extension(flow, config.quic_at)))
 		inspect_quic(skb, packet, extension(flow, config.quic_at));
 }
 
+/* The packet's flow, if it has one: only packets that are looked into pay for looking it up. */
+static __always_inline struct flow_metrics *counted(const struct packet *packet, void *flows,
+						    struct flow_metrics *flow)
+{
+	if (flow || !flows)
+		return flow;
+	return bpf_map_lookup_elem(flows, &packet->key);
+}
+
 /*
- * For what leaves traces elsewhere: once per packet, after it has been counted. `flow` is NULL when
- * it is new and has to be looked up, which only packets that are looked into pay for.
+ * For what leaves traces elsewhere: once per packet, after it has been counted, in `flow` or, when
+ * that was new, in an entry of `flows`; both are NULL when there was no room for it.
  */
 static __always_inline void inspect_once(struct __sk_buff *skb, const struct packet *packet,
 					 void *flows, struct flow_metrics *flow)
@@ -37,15 +55,12 @@ static __always_inline void inspect_once(struct __sk_buff *skb, const struct pac
 	struct tls_metrics *tls;
 
 	if (config.dns_at && has_dns_port(packet)) {
-		if (!flow)
-			flow = bpf_map_lookup_elem(flows, &packet->key);
-		if (!flow)
-			return;
-		inspect_dns(skb, packet, extension(flow, config.dns_at));
+		flow = counted(packet, flows, flow);
+		if (flow)
+			inspect_dns(skb, packet, extension(flow, config.dns_at));
 	}
 	if (config.tls_at && packet->key.protocol == IPPROTO_TCP && has_payload(packet)) {
-		if (!flow)
-			flow = bpf_map_lookup_elem(flows, &packet->key);
+		flow = counted(packet, flows, flow);
 		if (!flow)
 			return;
 		tls = extension(flow, config.tls_at);

@@ -9,6 +9,7 @@
 #include "tag.h"
 #include "parse.h"
 #include "record.h"
+#include "drops.h"
 #include "rtt.h"
 
 static __always_inline bool is_sampled_out(void)
@@ -36,6 +37,8 @@ static __always_inline int flow(struct __sk_buff *skb, bool egress, bool has_l2)
 	}
 
 	verdict = parse(skb, &packet, has_l2);
+	if (config.tunnel_at && verdict == PARSE_FLOW && packet.key.protocol == IPPROTO_UDP)
+		look_into_tunnel(skb, &packet);
 	if (unlikely(sampled_out)) {
 		wire = wire_of(skb, packet.headers);
 		count(STAT_SAMPLED_OUT, wire.packets, wire.bytes);

@@ -33,4 +33,5 @@ struct {
 	enum message_room message_room;
 	enum dns_seen dns_seen;
 	enum tls_type tls_type;
+	enum tunnel_type tunnel_type;
 } everything;

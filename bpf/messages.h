@@ -29,16 +29,27 @@ static __always_inline void wake_when_half_full(void)
 		bpf_ringbuf_output(&wake, &zero, sizeof(zero), 0);
 }
 
-/* The kernel wants sizes that it knows beforehand: `room` must be constant. False: no room. */
-static __always_inline bool send_sized(struct __sk_buff *skb, const struct message *head,
-				       __u32 offset, const __u32 room)
+/*
+ * The kernel wants sizes that it knows beforehand: `room` must be constant. Longer payloads are cut.
+ * False: the ring is full.
+ */
+static __always_inline bool send_sized(struct __sk_buff *skb, const struct flow_key *key,
+				       enum message_kind kind, __u32 offset, __u32 length,
+				       const __u32 room)
 {
 	struct message *message = bpf_ringbuf_reserve(&messages, sizeof(*message) + room, 0);
-	__u32 length = head->length;
 
 	if (!message)
 		return false;
-	*message = *head;
+	message->key = *key;
+	message->time_ns = bpf_ktime_get_coarse_ns();
+	message->kind = kind;
+	message->missing = length > room ? length - room : 0;
+	if (length > room)
+		length = room;
+	message->length = length;
+	/* What the compiler knows is checked again for the verifier, which has lost sight of it. */
+	asm volatile("" : "+r"(length));
 	if (!length || length > room || bpf_skb_load_bytes(skb, offset, message + 1, length))
 		bpf_ringbuf_discard(message, BPF_RB_NO_WAKEUP);
 	else
@@ -50,20 +61,14 @@ static __always_inline bool send_sized(struct __sk_buff *skb, const struct messa
 static noinline void send_message(struct __sk_buff *skb, const struct flow_key *key,
 				  enum message_kind kind, __u32 offset, __u32 length)
 {
-	struct message head = { .key = *key, .kind = kind, .length = length };
 	bool sent;
 
-	head.time_ns = bpf_ktime_get_coarse_ns();
-	if (length > MESSAGE_ROOM_LARGE) {
-		head.length = MESSAGE_ROOM_LARGE;
-		head.missing = length - MESSAGE_ROOM_LARGE;
-	}
 	if (length <= MESSAGE_ROOM_SMALL)
-		sent = send_sized(skb, &head, offset, MESSAGE_ROOM_SMALL);
+		sent = send_sized(skb, key, kind, offset, length, MESSAGE_ROOM_SMALL);
 	else if (length <= MESSAGE_ROOM_MEDIUM)
-		sent = send_sized(skb, &head, offset, MESSAGE_ROOM_MEDIUM);
+		sent = send_sized(skb, key, kind, offset, length, MESSAGE_ROOM_MEDIUM);
 	else
-		sent = send_sized(skb, &head, offset, MESSAGE_ROOM_LARGE);
+		sent = send_sized(skb, key, kind, offset, length, MESSAGE_ROOM_LARGE);
 	if (!sent)
 		count(STAT_MESSAGES_LOST, 1, length);
 	wake_when_half_full();

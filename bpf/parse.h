@@ -9,6 +9,7 @@
 #include "kernel.h"
 #include "types.h"
 #include "fragments.h"
+#include "maps.h"
 
 /* 802.1ad service tag plus customer tag, and one to spare. Frames with more are not IP to us. */
 #define VLAN_TAGS_MAX 3
@@ -46,7 +47,13 @@ struct packet {
 	__u8 dscp;
 	bool is_fragment;
 	bool is_later_fragment;
+	bool tcp_trouble; /* a reset, or no room for more; only looked for when somebody counts it */
 	__u32 fragment_id;
+	/* Where a tunnel's inner packet is the flow's; offsets of what is around it, 0: nothing. */
+	__u16 outer_l3;
+	__u16 tunnel_header;
+	__u16 inner_l2;
+	__u8 tunnel_type;
 };
 
 struct vlan_header {
@@ -100,13 +107,28 @@ static __always_inline __u32 l4_minimum(__u8 protocol)
 	}
 }
 
+/* The header's bits have the exported values already: FIN 1, SYN 2 … CWR 128. */
+static __always_inline __u16 tcp_flags_of(__u8 bits)
+{
+	__u16 flags = bits;
+
+	if (flags & TCP_ACK) {
+		if (flags & TCP_SYN)
+			flags |= TCP_SYN_ACK;
+		if (flags & TCP_FIN)
+			flags |= TCP_FIN_ACK;
+		if (flags & TCP_RST)
+			flags |= TCP_RST_ACK;
+	}
+	return flags;
+}
+
 static __always_inline enum verdict parse_tcp(struct __sk_buff *skb, struct packet *packet,
 					      __u32 room)
 {
-	__u8 copy[14];
+	__u8 copy[16];
 	const __u8 *head;
 	__u32 length;
-	__u16 flags;
 
 	/* A first fragment may hold as little as eight bytes of the header; padding may follow. */
 	if (unlikely(room < sizeof(copy)))
@@ -118,18 +140,11 @@ static __always_inline enum verdict parse_tcp(struct __sk_buff *skb, struct pack
 	if (unlikely(length < sizeof(struct tcphdr) || (length > room && !packet->is_fragment)))
 		return PARSE_MALFORMED;
 	packet->headers += length;
-
-	/* The header's bits have the exported values already: FIN 1, SYN 2 … CWR 128. */
-	flags = head[13];
-	if (flags & TCP_ACK) {
-		if (flags & TCP_SYN)
-			flags |= TCP_SYN_ACK;
-		if (flags & TCP_FIN)
-			flags |= TCP_FIN_ACK;
-		if (flags & TCP_RST)
-			flags |= TCP_RST_ACK;
-	}
-	packet->tcp_flags = flags;
+	packet->tcp_flags = tcp_flags_of(head[13]);
+	/* The window of a SYN or a FIN says nothing about a receiver that cannot keep up. */
+	if (config.tcp_at)
+		packet->tcp_trouble = (head[13] & TCP_RST) || (!head[14] && !head[15] &&
+							       !(head[13] & (TCP_SYN | TCP_FIN)));
 	return PARSE_FLOW;
 }
 
@@ -288,19 +303,24 @@ static __always_inline enum verdict parse_ipv6(struct __sk_buff *skb, struct pac
 	return parse_l4(skb, packet);
 }
 
-/* Finds the network header. The outermost VLAN id wins, and the kernel may have taken it out. */
-static __always_inline __u16 parse_ethernet(struct __sk_buff *skb, struct packet *packet)
+/*
+ * Finds the network header of a frame that begins at `base`. The outermost VLAN id wins, and the
+ * kernel may have taken it out.
+ */
+static __always_inline __u16 parse_ethernet(struct __sk_buff *skb, struct packet *packet,
+					    __u32 base)
 {
 	struct vlan_header copy;
 	const struct vlan_header *tag;
 	__be16 protocol_copy;
-	const __be16 *at = peek(skb, 2 * ETH_ALEN, &protocol_copy, sizeof(protocol_copy));
+	const __be16 *at =
+		peek(skb, base + 2 * ETH_ALEN, &protocol_copy, sizeof(protocol_copy));
 	__be16 protocol;
 
 	if (!at)
 		return 0;
 	protocol = *at;
-	packet->l3 = ETH_HLEN;
+	packet->l3 = base + ETH_HLEN;
 	for (int i = 0; i < VLAN_TAGS_MAX; i++) {
 		if (protocol != bpf_htons(ETH_P_8021Q) && protocol != bpf_htons(ETH_P_8021AD))
 			break;
@@ -313,6 +333,16 @@ static __always_inline __u16 parse_ethernet(struct __sk_buff *skb, struct packet
 		packet->l3 += sizeof(*tag);
 	}
 	return bpf_ntohs(protocol);
+}
+
+static __always_inline enum verdict parse_l3(struct __sk_buff *skb, struct packet *packet,
+					     __u16 protocol)
+{
+	if (protocol == ETH_P_IP)
+		return parse_ipv4(skb, packet);
+	if (protocol == ETH_P_IPV6)
+		return parse_ipv6(skb, packet);
+	return PARSE_NOT_IP;
 }
 
 /* Devices without a link layer hand over bare IP: its first nibble is the version. */
@@ -337,10 +367,6 @@ static __always_inline enum verdict parse(struct __sk_buff *skb, struct packet *
 
 	if (unlikely(skb->vlan_present))
 		packet->vlan_id = skb->vlan_tci & VLAN_VID_MASK;
-	protocol = has_l2 ? parse_ethernet(skb, packet) : parse_version(skb);
-	if (protocol == ETH_P_IP)
-		return parse_ipv4(skb, packet);
-	if (protocol == ETH_P_IPV6)
-		return parse_ipv6(skb, packet);
-	return PARSE_NOT_IP;
+	protocol = has_l2 ? parse_ethernet(skb, packet, 0) : parse_version(skb);
+	return parse_l3(skb, packet, protocol);
 }

@@ -63,15 +63,17 @@ struct sighting {
 static noinline void describe(struct flow_metrics *flow, struct __sk_buff *skb,
 			      const struct packet *packet, const struct sighting *sighting)
 {
+	__u32 link = config.tunnel_at ? packet->inner_l2 : 0;
+
 	flow->start_ns = sighting->now;
 	flow->vlan_id = packet->vlan_id;
 	flow->first_direction = sighting->egress;
 	flow->eth_protocol = packet->eth_protocol;
 	*(__u64 *)&flow->observed[0] = sighting->slot;
 	flow->sampling = config.sampling;
-	if (sighting->has_l2) {
+	if (sighting->has_l2 || (config.tunnel_at && packet->inner_l2)) {
 		__u8 copy[2 * ETH_ALEN];
-		const __u8 *macs = peek(skb, 0, copy, sizeof(copy));
+		const __u8 *macs = peek(skb, link, copy, sizeof(copy));
 
 		if (macs) {
 			__builtin_memcpy(flow->dst_mac, macs, ETH_ALEN);
@@ -103,34 +105,38 @@ static __always_inline void add_packet(struct flow_metrics *flow, struct __sk_bu
 	inspect(skb, packet, flow, sighting->wire, now);
 }
 
-/* Out of the way of known flows, whose instructions then stay together. */
-static noinline void add_flow(struct __sk_buff *skb, const struct packet *packet,
-			      const struct sighting *sighting)
+/*
+ * Out of the way of known flows, whose instructions then stay together. Returns the map that has
+ * the flow now; NULL: none has.
+ */
+static noinline void *add_flow(struct __sk_buff *skb, const struct packet *packet,
+			       const struct sighting *sighting)
 {
 	void *flows = current_flows();
 	struct flow_metrics *flow = fresh_of(&hook_fresh);
 	long error;
 
 	if (!flow || !flows)
-		return;
+		return NULL;
 	add_packet(flow, skb, packet, sighting);
+	/* Exactly: the coarse clock would not tell which end of a conversation spoke first. */
+	flow->start_ns = flow->end_ns = bpf_ktime_get_ns();
 	error = bpf_map_update_elem(flows, &packet->key, flow, BPF_NOEXIST);
 	if (!error) {
 		wake_when_filled();
-		inspect_once(skb, packet, flows, NULL);
-		return;
+		return flows;
 	}
 	if (error == -EEXIST) {
 		/* Another CPU came first; nothing removes entries from the current map. */
 		flow = bpf_map_lookup_elem(flows, &packet->key);
 		if (flow) {
 			add_packet(flow, skb, packet, sighting);
-			inspect_once(skb, packet, flows, flow);
-			return;
+			return flows;
 		}
 	}
 	count(error == -E2BIG ? STAT_MAP_FULL : STAT_MAP_ERROR, sighting->wire.packets,
 	      sighting->wire.bytes);
+	return NULL;
 }
 
 /* Counts a packet into its flow, or, when that cannot be, into a statistic. */
@@ -145,13 +151,13 @@ static __always_inline void record(struct __sk_buff *skb, const struct packet *p
 		.egress = egress,
 		.has_l2 = has_l2,
 	};
+	void *flows = NULL;
 
-	if (likely(flow)) {
+	if (likely(flow))
 		add_packet(flow, skb, packet, &sighting);
-		inspect_once(skb, packet, NULL, flow);
-	} else {
-		add_flow(skb, packet, &sighting);
-	}
+	else
+		flows = add_flow(skb, packet, &sighting);
+	inspect_once(skb, packet, flows, flow);
 }
 
 /*
@@ -162,6 +168,10 @@ static __always_inline void sight(struct __sk_buff *skb, const struct packet *pa
 {
 	struct flow_metrics *flow = find_flow(&packet->key);
 
-	if (flow)
-		note_interface(flow, interface_slot(skb, egress), wire_of(skb, packet->headers));
+	if (!flow)
+		return;
+	note_interface(flow, interface_slot(skb, egress), wire_of(skb, packet->headers));
+	/* It may have been counted before it was wrapped. */
+	if (config.tunnel_at)
+		note_tunnel(skb, packet, flow);
 }

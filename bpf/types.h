@@ -48,7 +48,7 @@ struct observed_interface {
 struct flow_metrics {
 	__u64 bytes; /* on the wire: L2 header included, every segment's headers counted */
 	__u64 packets; /* on the wire: segments, not socket buffers */
-	__u64 end_ns; /* CLOCK_MONOTONIC, coarse: a few milliseconds of granularity */
+	__u64 end_ns; /* CLOCK_MONOTONIC, coarse, a few milliseconds, after the first packet */
 	union {
 		struct {
 			__u16 tcp_flags;
@@ -164,8 +164,17 @@ struct process_metrics {
 	__u64 cgroup; /* id of the control group, cgroup v2 */
 	__u32 pid; /* thread group, initial namespace; 0: unknown */
 	__u8 comm[16];
-	__u8 pad[4];
+	__u8 attempts; /* to find out, in vain */
+	__u8 pad[3];
 };
+
+enum tunnel_type {
+	TUNNEL_VXLAN = 1,
+	TUNNEL_GENEVE = 2,
+};
+
+/* UDP ports that a kind of tunnel may have. */
+#define TUNNEL_PORTS_MAX 4
 
 /* What the packets of the flow, an inner one, were wrapped in. */
 struct tunnel_metrics {
@@ -215,7 +224,7 @@ enum message_kind {
 
 /* The head of a record in the ring buffer `messages`; the packet's payload follows. */
 struct message {
-	struct flow_key key; /* of DNS, the id is where ICMP has its type and code: query_key() */
+	struct flow_key key; /* of DNS, the id is where ICMP has its type and code: set_id() */
 	__u64 time_ns; /* as in flow_metrics */
 	__u32 length; /* bytes of payload that follow */
 	__u32 missing; /* bytes of payload that the packet has and that do not follow */
@@ -277,6 +286,8 @@ struct config {
 	__u16 filter_at;
 	__u16 dns_port; /* besides 53 */
 	__u16 value_bytes; /* of an entry, with what features add */
+	__u16 vxlan_ports[TUNNEL_PORTS_MAX]; /* 0: none */
+	__u16 geneve_ports[TUNNEL_PORTS_MAX];
 	__u8 has_netns_cookie; /* the kernel lets programs see the device's namespace (Linux 6.2) */
 	__u8 quic_mode; /* 1: port 443, 2: any */
 	__u8 event_group; /* of psample */

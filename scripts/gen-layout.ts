@@ -11,7 +11,10 @@ const STRUCTS = [
   ...['tcp_metrics', 'process_metrics', 'tunnel_metrics', 'ipsec_metrics', 'event_metrics'],
   ...['openssl_metrics', 'filter_metrics', 'dns_query'],
 ];
-const ENUMS = [...['stat', 'ifindex_seen', 'message_kind', 'message_room', 'dns_seen', 'tls_type']];
+const ENUMS = [
+  ...['stat', 'ifindex_seen', 'message_kind', 'message_room', 'dns_seen', 'tls_type'],
+  'tunnel_type',
+];
 
 function camel(name: string): string {
   return name.toLowerCase().replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
@@ -39,7 +42,7 @@ function structText(btf: Btf, name: string): string {
 }
 
 function enumText(btf: Btf, name: string): string {
-  const prefix = `${name.replace(/_kind$/, '').toUpperCase()}_`;
+  const prefix = `${name.replace(/_(kind|type)$/, '').toUpperCase()}_`;
   const lines = btf
     .enumOf(name)
     .map((each) => `  ${camel(each.name.replace(prefix, ''))}: ${each.value},`);

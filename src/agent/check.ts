@@ -2,6 +2,7 @@ import { NetobservError } from '../base/errors.ts';
 import { parseAddress, parseCidr } from '../base/ip.ts';
 import type { Option } from '../config/options.ts';
 import { type AgentConfig, agentOptions } from './config.ts';
+import { config as layout } from './drain/layout.gen.ts';
 import { AGENT_ERRORS } from './errors.ts';
 import { parseMacPreference } from './interfaces/mac-preference.ts';
 import { parseNameRule } from './interfaces/rules.ts';
@@ -16,7 +17,6 @@ const REFUSED: readonly (readonly [Key, string])[] = [
 
 /** Flows are right without these, only poorer: a warning says what is missing. */
 const IGNORED: readonly (readonly [Key, string])[] = [
-  ['enablePktDrops', 'flows have no PktDrop fields'],
   ['enableNetworkEventsMonitoring', 'flows have no NetworkEvents'],
   ['enablePktTranslation', 'flows have no Xlat fields'],
   ['enableUdnMapping', 'flows have no Udns'],
@@ -65,6 +65,10 @@ const ACTIVE_TIMEOUT_MIN_MS = 10;
 const POLL_PERIOD_MIN_MS = 100;
 const CONTAINERS_PERIOD_MIN_MS = 100;
 
+const PORT_MAX = 65_535;
+/** Of bpf/types.h. */
+const TUNNEL_PORTS_MAX = layout.vxlanPortsMax;
+
 /**
  * Checks what a single value cannot tell about itself. Throws a coded error that names the
  * variable; returns one warning for each option that was set and has no effect.
@@ -79,6 +83,8 @@ export function checkAgentConfig(config: AgentConfig): readonly string[] {
   }
   checkInterfaces(config);
   checkAddress(config);
+  checkPorts(config, 'tunnelVxlanPorts');
+  checkPorts(config, 'tunnelGenevePorts');
   atLeast(config, 'cacheActiveTimeoutMs', ACTIVE_TIMEOUT_MIN_MS);
   atLeast(config, 'listenPollPeriodMs', POLL_PERIOD_MIN_MS);
   if (config.listenContainersPeriodMs !== 0) {
@@ -114,6 +120,18 @@ function checkInterfaces(config: AgentConfig): void {
     if (typeof preference === 'string') {
       throw refuse('PREFERRED_INTERFACE_FOR_MAC_PREFIX', preference);
     }
+  }
+}
+
+function checkPorts(config: AgentConfig, key: 'tunnelVxlanPorts' | 'tunnelGenevePorts'): void {
+  const ports = config[key];
+  const { env } = option(key);
+  if (ports.length > TUNNEL_PORTS_MAX) {
+    throw refuse(env, `has ${ports.length} ports: give up to ${TUNNEL_PORTS_MAX}`);
+  }
+  for (const text of ports) {
+    const isPort = /^\d+$/.test(text) && Number(text) > 0 && Number(text) <= PORT_MAX;
+    if (!isPort) throw refuse(env, `"${text}" is no port: give numbers from 1 to ${PORT_MAX}`);
   }
 }
 

@@ -87,6 +87,11 @@ const cache = {
     max: 2 ** 24,
   }),
   cacheActiveTimeoutMs: duration('CACHE_ACTIVE_TIMEOUT', '5s', 'period of the drains'),
+  cacheIdleTimeoutMs: duration(
+    'CACHE_IDLE_TIMEOUT',
+    '2s',
+    'a flow without packets for so long when it is drained is reported as idle; 0: none is',
+  ),
   staleEntriesEvictTimeoutMs: duration(
     'STALE_ENTRIES_EVICT_TIMEOUT',
     '5s',
@@ -175,6 +180,15 @@ const kafka = {
 const features = {
   enableRtt: flag('ENABLE_RTT', false, 'TCP round-trip times'),
   enablePktDrops: flag('ENABLE_PKT_DROPS', false, 'packets dropped by the kernel, and why'),
+  enableTcpHealth: flag(
+    'ENABLE_TCP_HEALTH',
+    false,
+    'TCP retransmissions, resets, failed connects, closed windows and handshake times',
+  ),
+  enableProcesses: flag('ENABLE_PROCESSES', false, 'process, control group and container'),
+  tunnelInnerFlows: flag('TUNNEL_INNER_FLOWS', false, 'flows inside of VXLAN and Geneve tunnels'),
+  tunnelVxlanPorts: list('TUNNEL_VXLAN_PORTS', '4789,8472', 'UDP ports of VXLAN, up to 4'),
+  tunnelGenevePorts: list('TUNNEL_GENEVE_PORTS', '6081', 'UDP ports of Geneve, up to 4'),
   enableDnsTracking: flag('ENABLE_DNS_TRACKING', false, 'DNS names, answers and latencies'),
   enablePca: flag('ENABLE_PCA', false, 'capture packets instead of flows'),
   enableNetworkEventsMonitoring: flag(

@@ -6,6 +6,7 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import { findAgentAddress, type HostAddresses, systemAddresses } from './address.ts';
 import { checkAgentConfig } from './check.ts';
 import type { AgentConfig } from './config.ts';
+import { Connections } from './connections/connections.ts';
 import { Ledger } from './drain/accounting.ts';
 import { Bookkeeper, type Books } from './drain/books.ts';
 import { Drainer } from './drain/drainer.ts';
@@ -178,13 +179,21 @@ class HostAgent implements Agent {
     const monotonicMs = this.#deps.kernelMonotonicMs ?? kernelMonotonicMs;
     const shared = { native, object, clock, log, metrics, kernelMonotonicMs: monotonicMs };
     const messages = new MessageReader(native, object, metrics);
-    const trackers = attached.features
-      .map(({ spec, at }) => spec.tracker?.({ ...shared, config: this.#config, messages }, at))
-      .filter((tracker) => tracker !== undefined);
     const preferences = this.#config.preferredInterfaceForMacPrefix
       .map(parseMacPreference)
       .filter((preference) => typeof preference !== 'string');
     const names = new InterfaceNames({ exact: knowsNamespaces, preferences });
+    const connections = new Connections({
+      flowsMax: this.#config.cacheMaxFlows,
+      idleMs: this.#config.cacheIdleTimeoutMs,
+      metrics,
+    });
+    const features = attached.features
+      .map(({ spec, at }) =>
+        spec.tracker?.({ ...shared, config: this.#config, connections, messages }, at),
+      )
+      .filter((tracker) => tracker !== undefined);
+    const trackers = [connections, ...features];
     const hub = new SocketHub(native);
     const ledger = new Ledger(native, object, metrics);
     const books = new Bookkeeper(ledger, metrics);

@@ -38,7 +38,7 @@ export async function benchPayload(): Promise<readonly Figure[]> {
     {
       entries: 2 * FLOWS,
       extensions: [['dnsAt', dnsMetrics.sizeBytes]],
-      configure: (config) => config.writeUInt16LE(SWEEP_PORT, configLayout.dnsPort),
+      configure: (view) => view.setUint16(configLayout.dnsPort, SWEEP_PORT, true),
       maxEntries: { messages: 1 << 22, dns_queries: 2 * FLOWS },
     },
     measureQueries,
@@ -56,7 +56,7 @@ export async function benchPayload(): Promise<readonly Figure[]> {
         ['tlsAt', tlsMetrics.sizeBytes],
         ['quicAt', quicMetrics.sizeBytes],
       ],
-      configure: (config) => config.writeUInt16LE(53, configLayout.dnsPort),
+      configure: (view) => view.setUint16(configLayout.dnsPort, 53, true),
       maxEntries: { messages: 1 << 22, dns_queries: 1024 },
     },
     bulkCost,

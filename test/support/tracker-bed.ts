@@ -1,3 +1,4 @@
+import { Connections } from '../../src/agent/connections/connections.ts';
 import { DrainBuffer, type DrainFacts } from '../../src/agent/drain/buffer.ts';
 import { decodeFlows } from '../../src/agent/drain/decode.ts';
 import { flowKey, flowMetrics } from '../../src/agent/drain/layout.gen.ts';
@@ -44,6 +45,7 @@ export class TrackerBed {
         log: createLog('silent'),
         metrics,
         messages: new MessageReader(this.kernel, object, metrics),
+        connections: new Connections({ flowsMax: 16, idleMs: 0, metrics }),
       },
       flowMetrics.sizeBytes,
     );

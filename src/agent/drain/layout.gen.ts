@@ -48,7 +48,9 @@ export const statValue = {
 
 /** Byte offsets in `struct config`. */
 export const config = {
-  sizeBytes: 48,
+  sizeBytes: 64,
+  vxlanPortsMax: 4,
+  genevePortsMax: 4,
   sampling: 0, // 4 B
   wakeEntries: 4, // 4 B
   rttAt: 8, // 2 B
@@ -66,11 +68,13 @@ export const config = {
   filterAt: 32, // 2 B
   dnsPort: 34, // 2 B
   valueBytes: 36, // 2 B
-  hasNetnsCookie: 38, // 1 B
-  quicMode: 39, // 1 B
-  eventGroup: 40, // 1 B
-  filterRules: 41, // 1 B
-  filterSamples: 42, // 1 B
+  vxlanPorts: 38, // 8 B, 4 elements
+  genevePorts: 46, // 8 B, 4 elements
+  hasNetnsCookie: 54, // 1 B
+  quicMode: 55, // 1 B
+  eventGroup: 56, // 1 B
+  filterRules: 57, // 1 B
+  filterSamples: 58, // 1 B
 } as const;
 
 /** Byte offsets in `struct message`. */
@@ -159,6 +163,7 @@ export const processMetrics = {
   cgroup: 0, // 8 B
   pid: 8, // 4 B
   comm: 12, // 16 B
+  attempts: 28, // 1 B
 } as const;
 
 /** Byte offsets in `struct tunnel_metrics`. */
@@ -248,10 +253,16 @@ export const dnsSeen = {
 
 /** `enum tls_type`. */
 export const tlsType = {
-  clientHello: 1,
-  serverHello: 2,
-  otherHandshake: 4,
-  changeCipher: 8,
-  alert: 16,
-  appData: 32,
+  typeClientHello: 1,
+  typeServerHello: 2,
+  typeOtherHandshake: 4,
+  typeChangeCipher: 8,
+  typeAlert: 16,
+  typeAppData: 32,
+} as const;
+
+/** `enum tunnel_type`. */
+export const tunnelType = {
+  vxlan: 1,
+  geneve: 2,
 } as const;

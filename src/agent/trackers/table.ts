@@ -1,13 +1,26 @@
 import type { Feature } from '../../flow/field.ts';
 import type { AgentConfig } from '../config.ts';
 import { dns } from './dns.ts';
+import { drops } from './drops.ts';
+import { processes } from './processes.ts';
 import { quic } from './quic.ts';
 import { rtt } from './rtt.ts';
+import { tcpHealth } from './tcp-health.ts';
 import { tls } from './tls.ts';
 import type { FeatureSpec } from './tracker.ts';
+import { tunnels } from './tunnels.ts';
 
 /** Every feature, in the order in which their structures stand in an entry. */
-export const FEATURES: readonly FeatureSpec[] = [rtt, dns, tls, quic];
+export const FEATURES: readonly FeatureSpec[] = [
+  rtt,
+  drops,
+  dns,
+  tls,
+  quic,
+  tcpHealth,
+  processes,
+  tunnels,
+];
 
 /** Gates of the fields that an agent with this configuration fills, as far as the kernel allows. */
 export function fieldsOf(config: AgentConfig): readonly Feature[] {

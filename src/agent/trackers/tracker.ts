@@ -3,6 +3,7 @@ import type { FlowBatch } from '../../flow/batch.ts';
 import type { Feature } from '../../flow/field.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { AgentConfig } from '../config.ts';
+import type { Connections } from '../connections/connections.ts';
 import type { DrainBuffer, DrainFacts } from '../drain/buffer.ts';
 import type { config as layout } from '../drain/layout.gen.ts';
 import type { MessageReader } from '../drain/messages.ts';
@@ -24,6 +25,8 @@ export interface TrackerDeps {
   readonly metrics: AgentMetrics;
   /** What programs say besides what is in entries. */
   readonly messages: MessageReader;
+  /** Has decoded a batch before the features do. */
+  readonly connections: Connections;
 }
 
 /** A feature at work in user space: turns what its programs left in entries into columns. */

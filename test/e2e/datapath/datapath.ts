@@ -60,7 +60,7 @@ export interface DatapathOptions {
   /** Features that are on, by the place of their offset in `struct config`, and their bytes. */
   readonly extensions?: readonly (readonly [at: ExtensionKey, sizeBytes: number])[];
   /** Sets further knobs. */
-  readonly configure?: (config: Buffer) => void;
+  readonly configure?: (view: DataView) => void;
   /** Entries of features' maps. */
   readonly maxEntries?: Readonly<Record<string, number>>;
 }
@@ -78,7 +78,7 @@ export function loadDatapath(options: DatapathOptions = {}): BpfObject {
     config.writeUInt16LE(valueBytes, configLayout[at]);
     valueBytes += sizeBytes;
   }
-  options.configure?.(config);
+  options.configure?.(new DataView(config.buffer, config.byteOffset, config.length));
   const entries = options.entries ?? 1024;
   return native.load(readFileSync(join(ROOT, `build/bpf/${options.object ?? 'flows'}.bpf.o`)), {
     config,

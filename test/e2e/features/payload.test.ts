@@ -31,7 +31,7 @@ function load(ringBytes = 1 << 20): void {
       ['dnsAt', dnsMetrics.sizeBytes],
       ['tlsAt', tlsMetrics.sizeBytes],
     ],
-    configure: (config) => config.writeUInt16LE(53, configLayout.dnsPort),
+    configure: (view) => view.setUint16(configLayout.dnsPort, 53, true),
     maxEntries: { messages: ringBytes, dns_queries: 64 },
   });
 }

