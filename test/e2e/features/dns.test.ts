@@ -54,7 +54,7 @@ describe.skipIf(requireRoot())('DNS', () => {
   });
 
   const dig = (...args: readonly string[]): string =>
-    lab.inside(client, 'dig', `@${SERVER}`, '+tries=1', '+time=1', '+nocookie', ...args);
+    lab.inside(client, 'dig', `@${SERVER}`, '-u', '+tries=1', '+time=1', '+nocookie', ...args);
 
   async function flows(): Promise<{ queries: FlowView[]; responses: FlowView[] }> {
     await host.agent.drainNow();
@@ -96,18 +96,16 @@ describe.skipIf(requireRoot())('DNS', () => {
       }),
     ]);
     expect(responses[0]?.Interfaces).toHaveLength(2);
-    const queryTimeMs = Number(/Query time: (\d+)/.exec(output)![1]);
     expect(responses[0]?.DnsLatencyMs).toBeGreaterThan(0);
-    expect(responses[0]?.DnsLatencyMs).toBeLessThan(queryTimeMs + 1);
+    expect(responses[0]?.DnsLatencyMs).toBeLessThan(queryTimeMs(output));
   });
 
-  test('latency is that of the server, to a millisecond of what the client sees', async () => {
+  test('latency is between that of the server and what the client sees', async () => {
     await start();
     const output = dig('slow.example', 'A');
     const { responses } = await flows();
-    const queryTimeMs = Number(/Query time: (\d+)/.exec(output)![1]);
     expect(responses[0]?.DnsLatencyMs).toBeGreaterThanOrEqual(SLOW_MS - 1);
-    expect(responses[0]?.DnsLatencyMs).toBeLessThan(queryTimeMs + 1);
+    expect(responses[0]?.DnsLatencyMs).toBeLessThan(queryTimeMs(output));
   });
 
   const LONG = [...Array(3).fill('x'.repeat(63)), 'y'.repeat(61)].join('.');
@@ -265,3 +263,8 @@ describe.skipIf(requireRoot())('DNS', () => {
     ]);
   });
 });
+
+/** From before it sends to after it has received, by a precise clock. */
+function queryTimeMs(output: string): number {
+  return Number(/Query time: (\d+) usec/.exec(output)![1]) / 1000;
+}
