@@ -30,7 +30,7 @@ static __always_inline void wake_when_half_full(void)
 }
 
 /*
- * The kernel wants sizes that it knows beforehand: `room` must be constant. Longer payloads are cut.
+ * The kernel wants sizes that it knows beforehand: `room` must be constant. What is longer is cut.
  * False: the ring is full.
  */
 static __always_inline bool send_sized(struct __sk_buff *skb, const struct flow_key *key,
