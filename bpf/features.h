@@ -10,6 +10,7 @@
 #include "types.h"
 #include "maps.h"
 #include "dns.h"
+#include "nat.h"
 #include "parse.h"
 #include "processes.h"
 #include "quic.h"
@@ -21,11 +22,13 @@
 /*
  * `flow` is the packet's, in the map or about to be put there. A packet that is counted at several
  * hooks is inspected at the first one only. When two CPUs meet over a new flow, one of them
- * inspects its packet twice: what is done here must be done to `flow` alone.
+ * inspects its packet twice: what is done here, but to a `flow` that is given up, must bear that.
  */
 static __always_inline void inspect(struct __sk_buff *skb, const struct packet *packet,
 				    struct flow_metrics *flow, struct wire wire, __u64 now)
 {
+	if (config.nat_at)
+		inspect_nat(skb, packet, flow);
 	if (config.tcp_at && unlikely(packet->tcp_trouble))
 		note_trouble(flow, packet);
 	if (config.process_at)

@@ -10,6 +10,9 @@
 #include "parse.h"
 #include "record.h"
 #include "drops.h"
+#include "events.h"
+#include "ipsec.h"
+#include "openssl.h"
 #include "rtt.h"
 
 static __always_inline bool is_sampled_out(void)

@@ -25,6 +25,7 @@ struct {
 	struct ipsec_metrics ipsec_metrics;
 	struct event_metrics event_metrics;
 	struct openssl_metrics openssl_metrics;
+	struct openssl_totals openssl_totals;
 	struct filter_metrics filter_metrics;
 	struct message message;
 	enum stat stat;
@@ -33,5 +34,7 @@ struct {
 	enum message_room message_room;
 	enum dns_seen dns_seen;
 	enum tls_type tls_type;
+	enum nat_state nat_state;
+	enum event_fate event_fate;
 	enum tunnel_type tunnel_type;
 } everything;

@@ -113,7 +113,7 @@ static noinline void *add_flow(struct __sk_buff *skb, const struct packet *packe
 			       const struct sighting *sighting)
 {
 	void *flows = current_flows();
-	struct flow_metrics *flow = fresh_of(&hook_fresh);
+	struct flow_metrics *flow = fresh_flow();
 	long error;
 
 	if (!flow || !flows)

@@ -139,15 +139,21 @@ struct quic_metrics {
 	__u8 pad[2];
 };
 
-/* What address translation makes of the flow, as connection tracking has it. */
+enum nat_state {
+	NAT_UNKNOWN,
+	NAT_NONE, /* tracked, and not translated */
+	NAT_TRANSLATED,
+};
+
+/* The same packets on the other side of the address translation; begins as flow_key does. */
 struct nat_metrics {
 	__u8 src_ip[16];
 	__u8 dst_ip[16];
 	__u16 src_port;
 	__u16 dst_port;
-	__u16 zone;
-	__u8 state; /* 0: not looked up, 1: not translated, 2: translated */
-	__u8 lookups;
+	__u16 zone; /* of connection tracking */
+	__u8 state; /* enum nat_state */
+	__u8 lookups; /* packets for which connections were looked for; the most: it is settled */
 };
 
 /* How TCP fares. Counters are atomic. */
@@ -192,19 +198,34 @@ struct ipsec_metrics {
 };
 
 #define NETWORK_EVENTS_MAX 4
-#define NETWORK_EVENT_BYTES 8
 
-/* Cookies of psample: what they mean, user space knows. */
+/* Cookies of psample in order of appearance: what they mean, user space knows. Atomic. */
 struct event_metrics {
-	__u8 cookies[NETWORK_EVENTS_MAX][NETWORK_EVENT_BYTES];
+	__u64 cookies[NETWORK_EVENTS_MAX]; /* as bytes; 0: the slot is free */
+	__u64 bytes[NETWORK_EVENTS_MAX];
 	__u32 packets[NETWORK_EVENTS_MAX];
-	__u8 lengths[NETWORK_EVENTS_MAX]; /* of the cookies, in bytes; 0: free */
-	__u8 pad[4];
+};
+
+enum event_fate {
+	EVENT_GOOD,
+	EVENT_OTHER_GROUP,
+	EVENT_NO_COOKIE, /* or one that is not as long as OVN's */
+	EVENT_UNREADABLE, /* the packet is not IP, or its headers are out of reach */
+	EVENT_NO_FLOW, /* no room for one, or it is not wanted */
+	EVENT_OVERFLOW, /* the flow has NETWORK_EVENTS_MAX other ones */
+	EVENT_FATES,
 };
 
 /* Plain text that went through OpenSSL, both ways. Atomic. */
 struct openssl_metrics {
 	__u64 bytes;
+};
+
+/* All plain text of one direction, whether or not its flow is known. */
+struct openssl_totals {
+	__u64 calls;
+	__u64 bytes;
+	__u64 unlinked_bytes; /* of those, the part whose flow is not known */
 };
 
 /* What filter rules leave to be decided when the flow is complete. */

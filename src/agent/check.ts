@@ -17,13 +17,6 @@ const REFUSED: readonly (readonly [Key, string])[] = [
 
 /** Flows are right without these, only poorer: a warning says what is missing. */
 const IGNORED: readonly (readonly [Key, string])[] = [
-  ['enableNetworkEventsMonitoring', 'flows have no NetworkEvents'],
-  ['enablePktTranslation', 'flows have no Xlat fields'],
-  ['enableUdnMapping', 'flows have no Udns'],
-  ['enableIpsecTracking', 'flows have no IPSec fields'],
-  ['enableOpensslTracking', 'nothing is read from OpenSSL'],
-  ['networkEventsMonitoringGroupId', 'network events are not tracked'],
-  ['opensslPath', 'nothing is read from OpenSSL'],
   ['pprofAddr', 'there is no profiler'],
   ['enableFlowsRingbufFallback', 'a map that fills is drained early instead'],
   ['forceGarbageCollection', 'buffers are reused between drains'],
@@ -40,6 +33,7 @@ const EXPORT_ONLY: readonly Key[] = [
   'grpcMessageMaxFlows',
   'grpcReconnectTimerMs',
   'grpcReconnectTimerRandomizationMs',
+  'ipfixEnterpriseNumber',
   'flpConfig',
   'buffersLength',
   'exporterBufferLength',
@@ -48,6 +42,7 @@ const EXPORT_ONLY: readonly Key[] = [
   'kafkaBatchMessages',
   'kafkaBatchSizeBytes',
   'kafkaAsync',
+  'kafkaAcks',
   'kafkaCompression',
   'kafkaEnableTls',
   'kafkaTlsInsecureSkipVerify',
@@ -90,14 +85,16 @@ export function checkAgentConfig(config: AgentConfig): readonly string[] {
   if (config.listenContainersPeriodMs !== 0) {
     atLeast(config, 'listenContainersPeriodMs', CONTAINERS_PERIOD_MIN_MS);
   }
-  return [
-    ...IGNORED.filter(([key]) => !isDefault(config, key)).map(
-      ([key, what]) => `${option(key).env} has no effect yet: ${what}`,
-    ),
-    ...EXPORT_ONLY.filter((key) => !isDefault(config, key)).map(
-      (key) => `${option(key).env} has no effect here: flows stay in this process`,
-    ),
-  ];
+  return IGNORED.filter(([key]) => !isDefault(config, key)).map(
+    ([key, what]) => `${option(key).env} has no effect yet: ${what}`,
+  );
+}
+
+/** One warning for each option that was set and has no effect where flows are not sent away. */
+export function exportOptionWarnings(config: AgentConfig): readonly string[] {
+  return EXPORT_ONLY.filter((key) => !isDefault(config, key)).map(
+    (key) => `${option(key).env} has no effect here: flows stay in this process`,
+  );
 }
 
 function checkInterfaces(config: AgentConfig): void {

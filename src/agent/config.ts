@@ -131,7 +131,7 @@ const cache = {
 const exporting = {
   export: choice(
     'EXPORT',
-    ['grpc', 'kafka', 'ipfix+udp', 'ipfix+tcp', 'direct-flp'],
+    ['grpc', 'kafka', 'ipfix+udp', 'ipfix+tcp', 'direct-flp', 'stdout'],
     'grpc',
     'where an agent on its own sends flows; `up` keeps them in its process',
   ),
@@ -147,6 +147,12 @@ const exporting = {
     '0',
     'jitter of GRPC_RECONNECT_TIMER',
   ),
+  ipfixEnterpriseNumber: integer(
+    'IPFIX_ENTERPRISE_NUMBER',
+    0,
+    'private enterprise number under which IPFIX sends what IANA has no element for; 0: not sent',
+    { min: 0, max: 2 ** 32 - 1 },
+  ),
   flpConfig: text('FLP_CONFIG', '', 'pipeline of EXPORT=direct-flp, YAML or JSON'),
 };
 
@@ -155,7 +161,17 @@ const kafka = {
   kafkaTopic: text('KAFKA_TOPIC', 'network-flows', 'topic'),
   kafkaBatchMessages: integer('KAFKA_BATCH_MESSAGES', 1000, 'messages in one request', COUNT),
   kafkaBatchSizeBytes: integer('KAFKA_BATCH_SIZE', 1_048_576, 'bytes in one request', COUNT),
-  kafkaAsync: flag('KAFKA_ASYNC', true, 'do not wait for a request before the next'),
+  kafkaAsync: flag(
+    'KAFKA_ASYNC',
+    true,
+    'do not wait for a request before the next; with KAFKA_ACKS=all they follow each other',
+  ),
+  kafkaAcks: choice(
+    'KAFKA_ACKS',
+    ['all', 'leader', 'none'],
+    'all',
+    'whose acknowledgement is awaited; with all, what is sent again is stored once',
+  ),
   kafkaCompression: choice(
     'KAFKA_COMPRESSION',
     ['none', 'gzip', 'snappy', 'lz4', 'zstd'],

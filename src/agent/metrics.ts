@@ -22,6 +22,7 @@ export function declareMetrics(metrics: Metrics, level: MetricsLevel) {
     ...vitalMetrics(metrics),
     ...interfaceMetrics(metrics, level),
     ...featureMetrics(metrics),
+    ...probeMetrics(metrics),
     bufferSize: metrics.gauge<'name'>('buffer_size', 'Entries in buffers', ['name']),
     samplingRate: metrics.gauge('sampling_rate', 'One packet in this many is looked at; 0: all'),
 
@@ -133,6 +134,26 @@ function vitalMetrics(metrics: Metrics) {
       'probe_misses_total',
       'Times that the kernel left a program out, because it was running already',
       ['program'],
+    ),
+  };
+}
+
+function probeMetrics(metrics: Metrics) {
+  return {
+    networkEvents: metrics.counter<'source' | 'reason'>(
+      'network_events_total',
+      'Samples of network policies by what became of them',
+      ['source', 'reason'],
+    ),
+    opensslEvents: metrics.counter<'openssl_type'>(
+      'openssl_data_events_total',
+      'Calls that moved plain text through OpenSSL',
+      ['openssl_type'],
+    ),
+    opensslUnlinked: metrics.counter<'openssl_type'>(
+      'openssl_unlinked_bytes_total',
+      'Plain text of calls that used no socket: it is in no flow',
+      ['openssl_type'],
     ),
   };
 }

@@ -197,11 +197,12 @@ class HostAgent implements Agent {
     const hub = new SocketHub(native);
     const ledger = new Ledger(native, object, metrics);
     const books = new Bookkeeper(ledger, metrics);
-    const probes = attached.features.flatMap((feature) =>
-      feature.probes.map(({ program }) => program),
+    // Once each: one program may hang on several functions.
+    const probes = new Set(
+      attached.features.flatMap((feature) => feature.probes.map(({ program }) => program)),
     );
     const { maxEntries } = native.describeMap(object, FLOW_MAPS[0]);
-    const vitals = new VitalSigns({ ...shared, probes }, maxEntries);
+    const vitals = new VitalSigns({ ...shared, probes: [...probes] }, maxEntries);
     const drainer = new Drainer({
       ...shared,
       ledger,

@@ -26,6 +26,8 @@ export interface TcpExchange {
   readonly port: number;
   readonly sendBytes: number;
   readonly replyBytes: number;
+  /** Where the server really listens, when somebody on the way translates; default: `port`. */
+  readonly listenPort?: number;
 }
 
 export class Lab implements AsyncDisposable {
@@ -127,8 +129,8 @@ export class Lab implements AsyncDisposable {
   }
 
   async tcp(client: string, server: string, exchange: TcpExchange): Promise<void> {
-    const { address, port, sendBytes, replyBytes } = exchange;
-    const listener = await this.#background(server, 'listen', [`${port}`, `${replyBytes}`]);
+    const { address, port, sendBytes, replyBytes, listenPort = port } = exchange;
+    const listener = await this.#background(server, 'listen', [`${listenPort}`, `${replyBytes}`]);
     const ended = once(listener, 'exit');
     const got = await this.#run(client, 'send', [address, `${port}`, `${sendBytes}`]);
     await ended;

@@ -184,18 +184,27 @@ export const ipsecMetrics = {
 
 /** Byte offsets in `struct event_metrics`. */
 export const eventMetrics = {
-  sizeBytes: 56,
+  sizeBytes: 80,
   cookiesMax: 4,
+  bytesMax: 4,
   packetsMax: 4,
   cookies: 0, // 32 B, 4 elements
-  packets: 32, // 16 B, 4 elements
-  lengths: 48, // 4 B
+  bytes: 32, // 32 B, 4 elements
+  packets: 64, // 16 B, 4 elements
 } as const;
 
 /** Byte offsets in `struct openssl_metrics`. */
 export const opensslMetrics = {
   sizeBytes: 8,
   bytes: 0, // 8 B
+} as const;
+
+/** Byte offsets in `struct openssl_totals`. */
+export const opensslTotals = {
+  sizeBytes: 24,
+  calls: 0, // 8 B
+  bytes: 8, // 8 B
+  unlinkedBytes: 16, // 8 B
 } as const;
 
 /** Byte offsets in `struct filter_metrics`. */
@@ -265,4 +274,22 @@ export const tlsType = {
 export const tunnelType = {
   vxlan: 1,
   geneve: 2,
+} as const;
+
+/** `enum nat_state`. */
+export const natState = {
+  unknown: 0,
+  none: 1,
+  translated: 2,
+} as const;
+
+/** `enum event_fate`. */
+export const eventFate = {
+  good: 0,
+  otherGroup: 1,
+  noCookie: 2,
+  unreadable: 3,
+  noFlow: 4,
+  overflow: 5,
+  fates: 6,
 } as const;

@@ -26,7 +26,7 @@ export class ControlGroups {
   readonly #root: string | undefined;
   readonly #paths = new Map<number, string>();
 
-  /** `mounts`: as /proc/self/mounts. Where v1 is in use, too, v2 is mounted at a place of its own. */
+  /** `mounts`: as /proc/self/mounts; where v1 is in use, too, v2 has a mount of its own. */
   constructor(mounts = '/proc/self/mounts') {
     this.#root = findMount(mounts);
   }

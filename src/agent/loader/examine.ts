@@ -2,7 +2,7 @@ import { explain } from '../../base/errors.ts';
 import type { AgentConfig } from '../config.ts';
 import { mapBytesOf } from '../drain/vitals.ts';
 import { FEATURES } from '../trackers/table.ts';
-import type { FeatureSpec } from '../trackers/tracker.ts';
+import { type FeatureSpec, waysOf } from '../trackers/tracker.ts';
 import type { AttachMode } from './hooks.ts';
 import type { BpfObject, Native } from './native.ts';
 import { type LoadedObject, loadDatapath, loadPlan } from './object.ts';
@@ -60,7 +60,7 @@ export async function examineDatapath(
     loadPlan(native, object, { config, knowsNamespaces, features, extra });
   const hooks = await examineHooks(native, load, config);
   const features: FeatureExamination[] = [];
-  for (const spec of FEATURES) features.push(await examineFeature(native, load, spec));
+  for (const spec of FEATURES) features.push(await examineFeature(native, load, spec, config));
   const bpfBytes = measure(native, object, config);
   return { ...hooks, knowsNamespaces, features, bpfBytes };
 }
@@ -104,15 +104,27 @@ async function examineFeature(
   native: Native,
   load: Load,
   spec: FeatureSpec,
+  config: AgentConfig,
 ): Promise<FeatureExamination> {
   const ways: WayExamination[] = [];
-  // A feature without probes lives in the hooks alone: loading it is its one way.
-  for (let way = 0; way < Math.max(1, spec.ways?.length ?? 0); way++) {
-    const programs = (spec.ways?.[way] ?? []).map(({ program }) => program);
+  for (const [way, programs] of programsOf(spec, config).entries()) {
     ways.push({ programs, why: await tryWay(native, load, spec, way) });
   }
   const works = ways.some(({ why }) => why === undefined);
   return { spec, state: works ? 'available' : 'unavailable', ways };
+}
+
+/**
+ * Programs of each way. A feature without probes lives in the hooks alone: loading it is its one
+ * way. One whose ways cannot be told says why when it is loaded.
+ */
+function programsOf(spec: FeatureSpec, config: AgentConfig): readonly (readonly string[])[] {
+  try {
+    const ways = waysOf(spec, config);
+    return ways.length === 0 ? [[]] : ways.map((way) => way.map(({ program }) => program));
+  } catch {
+    return [[]];
+  }
 }
 
 /** Undefined when it works. */

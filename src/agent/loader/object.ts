@@ -4,7 +4,7 @@ import { flowKey, flowMetrics, config as layout, statValue } from '../drain/layo
 import { AGENT_ERRORS } from '../errors.ts';
 import type { Framing } from '../interfaces/link.ts';
 import { FEATURES } from '../trackers/table.ts';
-import type { FeatureSpec } from '../trackers/tracker.ts';
+import { type FeatureSpec, waysOf } from '../trackers/tracker.ts';
 import type { Direction } from './hooks.ts';
 import type { BpfObject, Native, ProbeOptions } from './native.ts';
 
@@ -133,8 +133,11 @@ function findWay(
   spec: FeatureSpec,
 ): number | { readonly cause: unknown } {
   let cause: unknown;
-  for (let way = 0; way < Math.max(1, spec.ways?.length ?? 0); way++) {
+  // Of features without programs and of those whose ways cannot be told: the one that says why.
+  let count = 1;
+  for (let way = 0; way < count; way++) {
     try {
+      count = Math.max(1, waysOf(spec, plain.config).length);
       native.close(attempt({ ...plain, features: [{ spec, way }] }).object);
       return way;
     } catch (error) {
@@ -150,7 +153,7 @@ export function loadPlan(native: Native, object: Uint8Array, plan: Plan): Loaded
   const features = plan.features.map(({ spec, way }): LoadedFeature => {
     const at = spec.extension === undefined ? 0 : valueBytes;
     valueBytes += spec.extension?.sizeBytes ?? 0;
-    return { spec, at, probes: spec.ways?.[way] ?? [] };
+    return { spec, at, probes: waysOf(spec, config)[way] ?? [] };
   });
   const probes = features.flatMap((feature) => feature.probes.map(({ program }) => program));
   const maps = [...FLOW_MAPS, CURRENT_MAP];

@@ -46,6 +46,12 @@ export interface Tracker {
   stop?(): Promise<void>;
 }
 
+type Ways = readonly (readonly ProbeOptions[])[];
+
+export function waysOf({ ways }: FeatureSpec, config: AgentConfig): Ways {
+  return (typeof ways === 'function' ? ways(config) : ways) ?? [];
+}
+
 /**
  * A feature that can be switched on: what it needs of the kernel and what it makes of it. One file
  * each, listed in `table.ts`. What the kernel does not allow is left out, and said once; the other
@@ -57,8 +63,8 @@ export interface FeatureSpec {
   /** The variable that switches it on. */
   readonly variable: string;
   isOn(config: AgentConfig): boolean;
-  /** The gate of the fields that it fills. */
-  readonly fields?: Feature;
+  /** The gates of the fields that it fills. */
+  readonly fields?: Feature | readonly Feature[];
   /** What flows lack without it: `flows have no TimeFlowRttNs`. */
   readonly without: string;
   /** What it takes, for `netobserv doctor`: `Linux 5.17 or later with BTF`. */
@@ -78,9 +84,9 @@ export interface FeatureSpec {
   readonly maps?: readonly string[];
   /**
    * Programs besides the hooks, attached together. Several ways, the best first: the first that the
-   * kernel loads is taken.
+   * kernel loads is taken. A function that throws says why there is none here.
    */
-  readonly ways?: readonly (readonly ProbeOptions[])[];
+  readonly ways?: Ways | ((config: AgentConfig) => Ways);
   /** `at`: offset of the extension in an entry, bytes; 0 without one. */
   tracker?(deps: TrackerDeps, at: number): Tracker;
 }

@@ -1,3 +1,4 @@
+import { exportOptionWarnings } from '../../agent/check.ts';
 import { type Agent, createAgent } from '../../agent/root.ts';
 import { fieldsOf } from '../../agent/trackers/table.ts';
 import type { Clock } from '../../base/clock.ts';
@@ -18,13 +19,13 @@ import type { FlowStore } from '../../store/store.ts';
 import { Health } from '../../telemetry/health.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
-import { createTelemetryServer } from '../../telemetry/server.ts';
 import { bpfObject, loadNative, webRoot } from '../assets.ts';
 import { buildFacts } from '../build-facts.ts';
-import { exclusiveCapture } from './exclusive.ts';
+import { exclusiveCapture } from '../capture/exclusive.ts';
+import { givePrivilegesUp } from '../capture/privileges.ts';
+import { metricsServer } from '../capture/telemetry.ts';
 import { withLiveFeed } from './live.ts';
 import type { upOptions } from './options.ts';
-import { givePrivilegesUp } from './privileges.ts';
 
 export type UpConfig = Configured<typeof upOptions>;
 
@@ -56,6 +57,7 @@ const PIPELINE_FEATURES: readonly Feature[] = ['subnetLabels'];
  */
 export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host> {
   const { log, clock } = deps;
+  for (const warning of exportOptionWarnings(config)) log.warn(warning);
   const ours = createMetrics(FLOW_METRICS_PREFIX);
   const tables = new TableSpace();
   const shared = { log, clock, tables, metrics: ours };
@@ -85,9 +87,10 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
     subscribe,
     features,
   });
-  const telemetry = createTelemetry(config, log, ours, health);
   // Last: what is started has opened, loaded and bound what takes more rights than going on does.
   const giving = givePrivilegesUp({ native, agent, log, dataDir: deps.dataDir });
+  // The agent's own server; the console serves the same metrics to who may use it.
+  const telemetry = metricsServer(config, { log, metrics: ours, health });
   return {
     components: [exclusiveCapture(), store, pipeline, console, ...telemetry, agent, giving],
     agent,
@@ -160,24 +163,4 @@ async function createHostConsole(
 function agentStatus(agent: Agent): Omit<StatusResponse['agent'], 'isEnabled'> {
   const { interfaces, features, accounting, vitals } = agent.status();
   return { interfaces, features, accounting: accounting ?? null, vitals: vitals ?? null };
-}
-
-/** The agent's own metrics server; the console serves the same metrics to who may use it. */
-function createTelemetry(
-  config: UpConfig,
-  log: Log,
-  metrics: Metrics,
-  health: Health,
-): readonly Component[] {
-  if (!config.metricsEnable) return [];
-  const { metricsTlsCertPath: certPath, metricsTlsKeyPath: keyPath } = config;
-  const server = createTelemetryServer(
-    {
-      address: config.metricsServerAddress,
-      port: config.metricsServerPort,
-      ...(certPath === '' ? {} : { tls: { certPath, keyPath } }),
-    },
-    { log, metrics, health },
-  );
-  return [server];
 }

@@ -65,7 +65,8 @@ export interface DatapathOptions {
   readonly maxEntries?: Readonly<Record<string, number>>;
 }
 
-const FLOWS_PER_CALL = 4096;
+/** What one batch call may bring. */
+export const FLOWS_MAX = 4096;
 const FLOW_MAPS = ['flows_a', 'flows_b', 'current'];
 
 export function loadDatapath(options: DatapathOptions = {}): BpfObject {
@@ -132,9 +133,9 @@ function decode(key: Buffer, value: Buffer): Flow {
 /** Swaps the maps and takes everything out of the still one. */
 export async function takeFlows(object: BpfObject): Promise<Flow[]> {
   const still = (await native.swap(object)) === 0 ? 'flows_a' : 'flows_b';
-  const keys = Buffer.alloc(FLOWS_PER_CALL * flowKey.sizeBytes);
+  const keys = Buffer.alloc(FLOWS_MAX * flowKey.sizeBytes);
   const { valueSize } = native.describeMap(object, still);
-  const values = Buffer.alloc(FLOWS_PER_CALL * valueSize);
+  const values = Buffer.alloc(FLOWS_MAX * valueSize);
   const flows: Flow[] = [];
   for (;;) {
     const count = await native.drain(object, still, keys, values);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { checkAgentConfig } from '../../../src/agent/check.ts';
+import { checkAgentConfig, exportOptionWarnings } from '../../../src/agent/check.ts';
 import { agentDeprecations, agentOptions } from '../../../src/agent/config.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { agentConfig } from '../../support/agent-host.ts';
@@ -71,6 +71,7 @@ test.each([
   ['ERR_AGENT_OPTION', { AGENT_IP_IFACE: 'eth0' }, 'AGENT_IP_IFACE'],
   ['ERR_AGENT_OPTION', { CACHE_ACTIVE_TIMEOUT: '1ms' }, 'CACHE_ACTIVE_TIMEOUT'],
   ['ERR_AGENT_OPTION', { LISTEN_POLL_PERIOD: '0' }, 'LISTEN_POLL_PERIOD'],
+  ['ERR_AGENT_OPTION', { LISTEN_CONTAINERS_PERIOD: '50ms' }, 'LISTEN_CONTAINERS_PERIOD'],
   ['ERR_AGENT_OPTION', { TUNNEL_VXLAN_PORTS: '4789,0' }, 'TUNNEL_VXLAN_PORTS'],
   ['ERR_AGENT_OPTION', { TUNNEL_GENEVE_PORTS: '1,2,3,4,5' }, 'TUNNEL_GENEVE_PORTS'],
   ['ERR_AGENT_UNSUPPORTED', { FLOW_FILTER_RULES: '[]' }, 'FLOW_FILTER_RULES'],
@@ -103,11 +104,16 @@ test('what has no effect yet is said, one line each', () => {
   const config = agentConfig({
     PPROF_ADDR: ':6060',
     FORCE_GARBAGE_COLLECTION: 'false',
-    EXPORT: 'kafka',
   });
   expect(checkAgentConfig(config).map((line) => line.split(' ')[0])).toEqual([
     'PPROF_ADDR',
     'FORCE_GARBAGE_COLLECTION',
-    'EXPORT',
+  ]);
+});
+
+test('where flows stay, options of exporters have no effect, which is said', () => {
+  const config = agentConfig({ EXPORT: 'kafka', GRPC_MESSAGE_MAX_FLOWS: '10000' });
+  expect(exportOptionWarnings(config)).toEqual([
+    'EXPORT has no effect here: flows stay in this process',
   ]);
 });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { CAPABILITIES } from '../../../../src/agent/privileges.ts';
-import { givePrivilegesUp } from '../../../../src/commands/up/privileges.ts';
+import { givePrivilegesUp } from '../../../../src/commands/capture/privileges.ts';
 import { createLog } from '../../../../src/telemetry/log.ts';
 
 const own = mkdtempSync(join(tmpdir(), 'netobserv-privileges-'));
