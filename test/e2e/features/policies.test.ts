@@ -9,7 +9,6 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ROOT } from '../../../scripts/steps.ts';
 import { Connections } from '../../../src/agent/connections/connections.ts';
-import { MessageReader } from '../../../src/agent/drain/messages.ts';
 import { DrainBuffer } from '../../../src/agent/drain/buffer.ts';
 import { decodeFlows } from '../../../src/agent/drain/decode.ts';
 import {
@@ -18,6 +17,7 @@ import {
   ipsecMetrics,
   config as layout,
 } from '../../../src/agent/drain/layout.gen.ts';
+import { MessageReader } from '../../../src/agent/drain/messages.ts';
 import { InterfaceNames } from '../../../src/agent/interfaces/names.ts';
 import type { BpfObject } from '../../../src/agent/loader/native.ts';
 import { declareMetrics } from '../../../src/agent/metrics.ts';

@@ -1,6 +1,7 @@
 import { beforeEach, expect, test } from 'vitest';
-import { messageKind, tlsMetrics } from '../../../../src/agent/drain/layout.gen.ts';
+import { messageKind, tlsMetrics, tlsType } from '../../../../src/agent/drain/layout.gen.ts';
 import { tls } from '../../../../src/agent/trackers/tls.ts';
+import { TLS_TYPES } from '../../../../src/flow/names/tls.ts';
 import type { FlowView } from '../../../support/agent-host.ts';
 import { messageRecord } from '../../../support/message-kernel.ts';
 import { clientHello, serverHello } from '../../../support/tls-hello.ts';
@@ -8,7 +9,7 @@ import { type BedFlow, TrackerBed, tcpKey } from '../../../support/tracker-bed.t
 
 const THERE = tcpKey(40_000, 443);
 const BACK = tcpKey(443, 40_000);
-const DATA = 32;
+const DATA = tlsType.appData;
 
 let bed: TrackerBed;
 
@@ -27,6 +28,11 @@ function flow(key: Uint8Array, types: number, misses = 0): BedFlow {
 const hello = (key: Uint8Array, bytes: Buffer): Buffer =>
   messageRecord(messageKind.tls, key, bytes);
 const versions = (views: readonly FlowView[]): unknown[] => views.map((view) => view.TLSVersion);
+
+test('kinds of records have the datapath’s bits', () => {
+  const bits = TLS_TYPES.map(([, bit]) => bit);
+  expect(bits).toEqual(Object.values(tlsType));
+});
 
 test('the client’s word, until the server’s is known', async () => {
   bed.kernel.leave(hello(THERE, clientHello({ versions: [0x0304], serverName: 'a.example' })));
