@@ -33,7 +33,7 @@ struct {
 	enum message_kind message_kind;
 	enum message_room message_room;
 	enum dns_seen dns_seen;
-	enum tls_type tls_type;
+	enum tls_seen tls_type;
 	enum nat_state nat_state;
 	enum event_fate event_fate;
 	enum tunnel_type tunnel_type;

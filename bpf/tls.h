@@ -60,12 +60,12 @@ static __always_inline __u8 handshake_type(struct __sk_buff *skb, __u32 at, __u3
 	if (at + sizeof(handshake) > end ||
 	    bpf_skb_load_bytes(skb, at, &handshake, sizeof(handshake)) || handshake.length[0] ||
 	    handshake.major != TLS_MAJOR || handshake.minor > TLS_MINOR_MAX)
-		return TLS_TYPE_OTHER_HANDSHAKE;
+		return TLS_SEEN_OTHER_HANDSHAKE;
 	if (handshake.type == TLS_CLIENT_HELLO)
-		return TLS_TYPE_CLIENT_HELLO;
+		return TLS_SEEN_CLIENT_HELLO;
 	if (handshake.type == TLS_SERVER_HELLO)
-		return TLS_TYPE_SERVER_HELLO;
-	return TLS_TYPE_OTHER_HANDSHAKE;
+		return TLS_SEEN_SERVER_HELLO;
+	return TLS_SEEN_OTHER_HANDSHAKE;
 }
 
 /* A record's size, head included, and its kind. */
@@ -88,13 +88,13 @@ noinline __u32 tls_record_at(struct __sk_buff *skb, __u32 at, __u32 end)
 		return 0;
 	switch (record.type) {
 	case TLS_CHANGE_CIPHER_SPEC:
-		type = TLS_TYPE_CHANGE_CIPHER;
+		type = TLS_SEEN_CHANGE_CIPHER;
 		break;
 	case TLS_ALERT:
-		type = TLS_TYPE_ALERT;
+		type = TLS_SEEN_ALERT;
 		break;
 	case TLS_APPLICATION_DATA:
-		type = TLS_TYPE_APP_DATA;
+		type = TLS_SEEN_APP_DATA;
 		break;
 	case TLS_HANDSHAKE:
 		type = handshake_type(skb, at + sizeof(record), end);
@@ -117,7 +117,7 @@ static noinline void inspect_tls(struct __sk_buff *skb, const struct packet *pac
 			break;
 		types |= record & 0xff;
 		next = at + (record >> TLS_SIZE_SHIFT);
-		if (record & (TLS_TYPE_CLIENT_HELLO | TLS_TYPE_SERVER_HELLO)) {
+		if (record & (TLS_SEEN_CLIENT_HELLO | TLS_SEEN_SERVER_HELLO)) {
 			hello = at;
 			hello_end = next;
 		}
@@ -127,7 +127,7 @@ static noinline void inspect_tls(struct __sk_buff *skb, const struct packet *pac
 		tls->types |= types;
 	if (!types)
 		tls->misses++;
-	if (tls->types & TLS_TYPE_APP_DATA || tls->misses >= TLS_MISSES_MAX)
+	if (tls->types & TLS_SEEN_APP_DATA || tls->misses >= TLS_MISSES_MAX)
 		tls->known = 1;
 	if (!hello || tls->hellos >= TLS_HELLOS_MAX)
 		return;

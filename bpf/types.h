@@ -114,7 +114,7 @@ enum dns_seen {
 
 /* Of TLS records in the flow. Hellos are sent as messages. */
 struct tls_metrics {
-	__u8 types; /* enum tls_type */
+	__u8 types; /* enum tls_seen */
 	__u8 known; /* 1: there is nothing more to look for */
 	__u8 hellos; /* that were sent as messages */
 	__u8 misses; /* segments with payload that do not begin with a record */
@@ -122,13 +122,13 @@ struct tls_metrics {
 };
 
 /* Kinds of records; user space has the same bits. */
-enum tls_type {
-	TLS_TYPE_CLIENT_HELLO = 1,
-	TLS_TYPE_SERVER_HELLO = 2,
-	TLS_TYPE_OTHER_HANDSHAKE = 4,
-	TLS_TYPE_CHANGE_CIPHER = 8,
-	TLS_TYPE_ALERT = 16,
-	TLS_TYPE_APP_DATA = 32,
+enum tls_seen {
+	TLS_SEEN_CLIENT_HELLO = 1,
+	TLS_SEEN_SERVER_HELLO = 2,
+	TLS_SEEN_OTHER_HANDSHAKE = 4,
+	TLS_SEEN_CHANGE_CIPHER = 8,
+	TLS_SEEN_ALERT = 16,
+	TLS_SEEN_APP_DATA = 32,
 };
 
 /* Of QUIC packets, by what RFC 8999 says of all versions. */

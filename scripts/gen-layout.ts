@@ -12,7 +12,7 @@ const STRUCTS = [
   ...['openssl_metrics', 'openssl_totals', 'filter_metrics', 'dns_query'],
 ];
 const ENUMS = [
-  ...['stat', 'ifindex_seen', 'message_kind', 'message_room', 'dns_seen', 'tls_type'],
+  ...['stat', 'ifindex_seen', 'message_kind', 'message_room', 'dns_seen', 'tls_seen'],
   ...['tunnel_type', 'nat_state', 'event_fate'],
 ];
 

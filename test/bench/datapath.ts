@@ -32,7 +32,7 @@ export interface Bed {
 }
 
 /** Nanoseconds per run of our program and of the two floor programs, in one stretch of traffic. */
-interface Cost {
+export interface Cost {
   readonly empty: number;
   readonly count: number;
   readonly flow: number;

@@ -5,6 +5,7 @@ import {
   quicMetrics,
   tlsMetrics,
 } from '../../src/agent/drain/layout.gen.ts';
+import type { DatapathOptions } from '../e2e/datapath/datapath.ts';
 import { violations } from '../support/mutations.ts';
 import {
   DNS_SAMPLES,
@@ -12,13 +13,14 @@ import {
   HELLO_SAMPLES,
   helloReader,
 } from '../support/untrusted-samples.ts';
-import { type Bed, bulk, costFigures, measure, withBed } from './datapath.ts';
+import { type Bed, bulk, type Cost, costFigures, measure, withBed } from './datapath.ts';
 import type { Figure } from './figure.ts';
 
 /** Where the sweep's datagrams, all zeros, go to: to DNS a query. */
 const SWEEP_PORT = 9;
 const FLOWS = 30_000;
 const RATE_PER_SECOND = 100_000;
+const ROUNDS = 5;
 const MUTATIONS = 10_000_000;
 
 async function measureQueries(bed: Bed): Promise<Figure[]> {
@@ -33,6 +35,15 @@ async function measureQueries(bed: Bed): Promise<Figure[]> {
   ];
 }
 
+/** A stream several times over: the least is what others on the machine have disturbed least. */
+function leastBulk(options: DatapathOptions): Promise<Cost> {
+  return withBed(options, async (bed) => {
+    const costs: Cost[] = [];
+    for (let i = 0; i < ROUNDS; i++) costs.push(await measure(bed, 'ingress', () => bulk(bed)));
+    return costs.reduce((a, b) => (a.flow - a.empty <= b.flow - b.empty ? a : b));
+  });
+}
+
 export async function benchPayload(): Promise<readonly Figure[]> {
   const queries = await withBed(
     {
@@ -43,24 +54,20 @@ export async function benchPayload(): Promise<readonly Figure[]> {
     },
     measureQueries,
   );
-  const bulkCost = (bed: Bed) => measure(bed, 'ingress', () => bulk(bed));
-  const off = await withBed({}, bulkCost);
-  const tls = await withBed(
-    { extensions: [['tlsAt', tlsMetrics.sizeBytes]], maxEntries: { messages: 1 << 22 } },
-    bulkCost,
-  );
-  const all = await withBed(
-    {
-      extensions: [
-        ['dnsAt', dnsMetrics.sizeBytes],
-        ['tlsAt', tlsMetrics.sizeBytes],
-        ['quicAt', quicMetrics.sizeBytes],
-      ],
-      configure: (view) => view.setUint16(configLayout.dnsPort, 53, true),
-      maxEntries: { messages: 1 << 22, dns_queries: 1024 },
-    },
-    bulkCost,
-  );
+  const off = await leastBulk({});
+  const tls = await leastBulk({
+    extensions: [['tlsAt', tlsMetrics.sizeBytes]],
+    maxEntries: { messages: 1 << 22 },
+  });
+  const all = await leastBulk({
+    extensions: [
+      ['dnsAt', dnsMetrics.sizeBytes],
+      ['tlsAt', tlsMetrics.sizeBytes],
+      ['quicAt', quicMetrics.sizeBytes],
+    ],
+    configure: (view) => view.setUint16(configLayout.dnsPort, 53, true),
+    maxEntries: { messages: 1 << 22, dns_queries: 1024 },
+  });
   return [
     ...queries,
     ...costFigures('ingress, TCP stream, features off', off),

@@ -260,14 +260,14 @@ export const dnsSeen = {
   unreadable: 2,
 } as const;
 
-/** `enum tls_type`. */
-export const tlsType = {
-  typeClientHello: 1,
-  typeServerHello: 2,
-  typeOtherHandshake: 4,
-  typeChangeCipher: 8,
-  typeAlert: 16,
-  typeAppData: 32,
+/** `enum tls_seen`. */
+export const tlsSeen = {
+  clientHello: 1,
+  serverHello: 2,
+  otherHandshake: 4,
+  changeCipher: 8,
+  alert: 16,
+  appData: 32,
 } as const;
 
 /** `enum tunnel_type`. */

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from 'vitest';
-import { messageKind, tlsMetrics, tlsType } from '../../../../src/agent/drain/layout.gen.ts';
+import { messageKind, tlsMetrics, tlsSeen } from '../../../../src/agent/drain/layout.gen.ts';
 import { tls } from '../../../../src/agent/trackers/tls.ts';
 import { TLS_TYPES } from '../../../../src/flow/names/tls.ts';
 import type { FlowView } from '../../../support/agent-host.ts';
@@ -9,7 +9,7 @@ import { type BedFlow, TrackerBed, tcpKey } from '../../../support/tracker-bed.t
 
 const THERE = tcpKey(40_000, 443);
 const BACK = tcpKey(443, 40_000);
-const DATA = tlsType.appData;
+const DATA = tlsSeen.appData;
 
 let bed: TrackerBed;
 
@@ -31,7 +31,7 @@ const versions = (views: readonly FlowView[]): unknown[] => views.map((view) => 
 
 test('kinds of records have the datapath’s bits', () => {
   const bits = TLS_TYPES.map(([, bit]) => bit);
-  expect(bits).toEqual(Object.values(tlsType));
+  expect(bits).toEqual(Object.values(tlsSeen));
 });
 
 test('the client’s word, until the server’s is known', async () => {
