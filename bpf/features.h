@@ -9,16 +9,20 @@
 #include "kernel.h"
 #include "types.h"
 #include "maps.h"
+#include "dns.h"
 #include "nat.h"
 #include "parse.h"
 #include "processes.h"
+#include "quic.h"
 #include "tcp.h"
+#include "tls.h"
 #include "tunnel.h"
 #include "wire.h"
 
 /*
  * `flow` is the packet's, in the map or about to be put there. A packet that is counted at several
- * hooks is inspected at the first one only.
+ * hooks is inspected at the first one only. When two CPUs meet over a new flow, one of them
+ * inspects its packet twice: what is done here, but to a `flow` that is given up, must bear that.
  */
 static __always_inline void inspect(struct __sk_buff *skb, const struct packet *packet,
 				    struct flow_metrics *flow, struct wire wire, __u64 now)
@@ -29,6 +33,41 @@ static __always_inline void inspect(struct __sk_buff *skb, const struct packet *
 		note_process(skb, packet, flow);
 	if (config.tunnel_at)
 		note_tunnel(skb, packet, flow);
+	if (config.quic_at && may_be_quic(packet, extension(flow, config.quic_at)))
+		inspect_quic(skb, packet, extension(flow, config.quic_at));
+}
+
+/* The packet's flow, if it has one: only packets that are looked into pay for looking it up. */
+static __always_inline struct flow_metrics *counted(const struct packet *packet, void *flows,
+						    struct flow_metrics *flow)
+{
+	if (flow || !flows)
+		return flow;
+	return bpf_map_lookup_elem(flows, &packet->key);
+}
+
+/*
+ * For what leaves traces elsewhere: once per packet, after it has been counted, in `flow` or, when
+ * that was new, in an entry of `flows`; both are NULL when there was no room for it.
+ */
+static __always_inline void inspect_once(struct __sk_buff *skb, const struct packet *packet,
+					 void *flows, struct flow_metrics *flow)
+{
+	struct tls_metrics *tls;
+
+	if (config.dns_at && has_dns_port(packet)) {
+		flow = counted(packet, flows, flow);
+		if (flow)
+			inspect_dns(skb, packet, extension(flow, config.dns_at));
+	}
+	if (config.tls_at && packet->key.protocol == IPPROTO_TCP && has_payload(packet)) {
+		flow = counted(packet, flows, flow);
+		if (!flow)
+			return;
+		tls = extension(flow, config.tls_at);
+		if (unlikely(!tls->known))
+			inspect_tls(skb, packet, tls);
+	}
 }
 
 /* The packet's flow, if it has one: only packets that are looked into pay for looking it up. */

@@ -19,7 +19,9 @@
 
 #define ENOENT 2
 #define E2BIG 7
+#define EFAULT 14
 #define EEXIST 17
+#define EINVAL 22
 
 /* TCX calls the next program and clsact the next filter: the same value in both worlds. */
 #define HOOK_NEXT (-1)

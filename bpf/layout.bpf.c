@@ -29,7 +29,11 @@ struct {
 	struct filter_metrics filter_metrics;
 	struct message message;
 	enum stat stat;
+	struct dns_query dns_query;
 	enum message_kind message_kind;
+	enum message_room message_room;
+	enum dns_seen dns_seen;
+	enum tls_seen tls_type;
 	enum nat_state nat_state;
 	enum event_fate event_fate;
 	enum tunnel_type tunnel_type;

@@ -91,28 +91,49 @@ struct drop_metrics {
 	__u8 pad;
 };
 
-/* Of DNS messages in the flow. Names and answers are sent as messages. */
+/*
+ * Of DNS messages in the flow. All but the counts is of responses; what they say besides is sent as
+ * messages.
+ */
 struct dns_metrics {
 	__u64 latency_ns; /* the longest */
 	__u32 queries;
 	__u32 repeated; /* queries that had been asked before and not answered */
-	__u32 lost; /* queries that nobody answered in time */
-	__u16 id; /* of the last message */
-	__u16 flags; /* of all messages, ORed; host order */
+	__u32 lost; /* queries that nobody answered in time; user space counts them */
+	__u16 id; /* of the last response */
+	__u16 flags; /* of all responses, ORed; host order */
 	__u16 error; /* errno: why the last message could not be read */
-	__u8 seen; /* 1: the rest means something */
+	__u8 seen; /* enum dns_seen */
 	__u8 pad[5];
+};
+
+enum dns_seen {
+	DNS_SEEN_RESPONSE = 1,
+	DNS_SEEN_UNREADABLE = 2,
 };
 
 /* Of TLS records in the flow. Hellos are sent as messages. */
 struct tls_metrics {
-	__u8 types; /* kinds of records seen, enum tls_type */
-	__u8 progress; /* what there is no need to look for again */
-	__u8 pad[6];
+	__u8 types; /* enum tls_seen */
+	__u8 known; /* 1: there is nothing more to look for */
+	__u8 hellos; /* that were sent as messages */
+	__u8 misses; /* segments with payload that do not begin with a record */
+	__u8 pad[4];
 };
 
+/* Kinds of records; user space has the same bits. */
+enum tls_seen {
+	TLS_SEEN_CLIENT_HELLO = 1,
+	TLS_SEEN_SERVER_HELLO = 2,
+	TLS_SEEN_OTHER_HANDSHAKE = 4,
+	TLS_SEEN_CHANGE_CIPHER = 8,
+	TLS_SEEN_ALERT = 16,
+	TLS_SEEN_APP_DATA = 32,
+};
+
+/* Of QUIC packets, by what RFC 8999 says of all versions. */
 struct quic_metrics {
-	__u32 version;
+	__u32 version; /* of the last long header; 0: none seen but of version negotiation */
 	__u8 seen_long_header;
 	__u8 seen_short_header;
 	__u8 pad[2];
@@ -224,12 +245,24 @@ enum message_kind {
 
 /* The head of a record in the ring buffer `messages`; the packet's payload follows. */
 struct message {
-	struct flow_key key;
+	struct flow_key key; /* of DNS, the id is where ICMP has its type and code: set_id() */
 	__u64 time_ns; /* as in flow_metrics */
 	__u32 length; /* bytes of payload that follow */
 	__u32 missing; /* bytes of payload that the packet has and that do not follow */
 	__u8 kind;
 	__u8 pad[7];
+};
+
+/* Payload bytes for which there is room in a message: one of these, the least that suffices. */
+enum message_room {
+	MESSAGE_ROOM_SMALL = 192, /* most DNS responses */
+	MESSAGE_ROOM_MEDIUM = 576, /* a ClientHello as OpenSSL pads it; DNS without extensions */
+	MESSAGE_ROOM_LARGE = 2048, /* a hello with a post-quantum key share */
+};
+
+/* A query that has not been answered, in the map `dns_queries`. */
+struct dns_query {
+	__u64 time_ns; /* CLOCK_MONOTONIC, precise */
 };
 
 /* One per-CPU counter pair for each way a packet can go unrecorded (and some facts besides). */

@@ -16,6 +16,8 @@ static const struct {
 	{ "detach", detach },
 	{ "swap", swap },
 	{ "drain", drain },
+	{ "readEntries", read_entries },
+	{ "removeEntries", remove_entries },
 	{ "readMap", read_map },
 	{ "updateMap", update_map },
 	{ "readRing", read_ring },

@@ -155,12 +155,16 @@ struct job {
 
 	void *data; /* owned: what else the work needs */
 
-	/* Of drains. */
+	/* Of drains and of entries; only drains have a cursor. */
 	int map;
 	struct cursor *cursor;
 	uint8_t *keys;
 	uint8_t *values;
 	uint32_t capacity;
+
+	/* Of reading and removing entries. */
+	size_t key_size;
+	size_t value_size;
 };
 
 /* NULL and a thrown error when there is no memory. */
@@ -230,6 +234,11 @@ napi_value read_ring(napi_env env, napi_callback_info info);
 
 napi_value swap(napi_env env, napi_callback_info info);
 napi_value drain(napi_env env, napi_callback_info info);
+
+/* --- entries.c ------------------------------------------------------------------------------ */
+
+napi_value read_entries(napi_env env, napi_callback_info info);
+napi_value remove_entries(napi_env env, napi_callback_info info);
 
 /* --- netlink.c ------------------------------------------------------------------------------ */
 

@@ -30,10 +30,12 @@ linux-libc-dev       build    linux/bpf.h
 zlib1g-dev           build    zlib.h
 libzstd-dev          build    zstd.h
 shellcheck           check    shellcheck
+bind9-dnsutils       test     dig
 chromium             test     chromium
 iproute2             test     ip
 netbase              test     /etc/services
 nftables             test     nft
+openssl              test     openssl
 procps               test     sysctl
 tcpdump              test     tcpdump
 default-jre-headless services java

@@ -9,10 +9,11 @@ const STRUCTS = [
   ...['flow_key', 'flow_metrics', 'observed_interface', 'stat_value', 'config', 'message'],
   ...['rtt_metrics', 'drop_metrics', 'dns_metrics', 'tls_metrics', 'quic_metrics', 'nat_metrics'],
   ...['tcp_metrics', 'process_metrics', 'tunnel_metrics', 'ipsec_metrics', 'event_metrics'],
-  ...['openssl_metrics', 'openssl_totals', 'filter_metrics'],
+  ...['openssl_metrics', 'openssl_totals', 'filter_metrics', 'dns_query'],
 ];
 const ENUMS = [
-  ...['stat', 'ifindex_seen', 'message_kind', 'tunnel_type', 'nat_state', 'event_fate'],
+  ...['stat', 'ifindex_seen', 'message_kind', 'message_room', 'dns_seen', 'tls_seen'],
+  ...['tunnel_type', 'nat_state', 'event_fate'],
 ];
 
 function camel(name: string): string {

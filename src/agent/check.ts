@@ -17,11 +17,6 @@ const REFUSED: readonly (readonly [Key, string])[] = [
 
 /** Flows are right without these, only poorer: a warning says what is missing. */
 const IGNORED: readonly (readonly [Key, string])[] = [
-  ['enableDnsTracking', 'flows have no Dns fields'],
-  ['enableTlsTracking', 'flows have no TLS fields'],
-  ['quicTrackingMode', 'flows have no Quic fields'],
-  ['dnsTrackingPort', 'DNS is not tracked'],
-  ['staleEntriesEvictTimeoutMs', 'DNS is not tracked'],
   ['pprofAddr', 'there is no profiler'],
   ['enableFlowsRingbufFallback', 'a map that fills is drained early instead'],
   ['forceGarbageCollection', 'buffers are reused between drains'],

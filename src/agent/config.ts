@@ -95,7 +95,7 @@ const cache = {
   staleEntriesEvictTimeoutMs: duration(
     'STALE_ENTRIES_EVICT_TIMEOUT',
     '5s',
-    'age at which unanswered DNS queries are forgotten',
+    'age at which unanswered DNS queries count as lost',
   ),
   buffersLength: integer('BUFFERS_LENGTH', 50, 'batches that may wait between two stages', COUNT),
   exporterBufferLength: integer(

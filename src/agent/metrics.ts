@@ -1,3 +1,4 @@
+import type { Outcome } from '../codec/outcome.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { AttachMode, Direction, HookTarget } from './loader/hooks.ts';
 
@@ -20,6 +21,7 @@ export function declareMetrics(metrics: Metrics, level: MetricsLevel) {
     ...accountingMetrics(metrics),
     ...vitalMetrics(metrics),
     ...interfaceMetrics(metrics, level),
+    ...featureMetrics(metrics),
     ...probeMetrics(metrics),
     bufferSize: metrics.gauge<'name'>('buffer_size', 'Entries in buffers', ['name']),
     samplingRate: metrics.gauge('sampling_rate', 'One packet in this many is looked at; 0: all'),
@@ -91,6 +93,27 @@ function accountingMetrics(metrics: Metrics) {
       'connections_forgotten_total',
       'Conversations that made room for others; what comes of them may lack its Initiator',
     ),
+  };
+}
+
+function featureMetrics(metrics: Metrics) {
+  const messages = metrics.counter<'kind' | 'outcome'>(
+    'messages_total',
+    'Messages of packets that were read: whole, cut off, or malformed',
+    ['kind', 'outcome'],
+  );
+  const losses = metrics.counter<'feature' | 'reason'>(
+    'feature_losses_total',
+    'What features had to leave out or to forget for want of room; packets are recorded',
+    ['feature', 'reason'],
+  );
+  return {
+    message(kind: 'dns' | 'tls' | 'unknown', outcome: Outcome): void {
+      messages.inc({ kind, outcome });
+    },
+    lost(feature: string, reason: string, count = 1): void {
+      losses.inc({ feature, reason }, count);
+    },
   };
 }
 

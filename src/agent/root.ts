@@ -10,6 +10,7 @@ import { Connections } from './connections/connections.ts';
 import { Ledger } from './drain/accounting.ts';
 import { Bookkeeper, type Books } from './drain/books.ts';
 import { Drainer } from './drain/drainer.ts';
+import { MessageReader } from './drain/messages.ts';
 import { VitalSigns, type Vitals } from './drain/vitals.ts';
 import { parseMacPreference } from './interfaces/mac-preference.ts';
 import { InterfaceNames } from './interfaces/names.ts';
@@ -177,6 +178,7 @@ class HostAgent implements Agent {
     const metrics = this.#metrics;
     const monotonicMs = this.#deps.kernelMonotonicMs ?? kernelMonotonicMs;
     const shared = { native, object, clock, log, metrics, kernelMonotonicMs: monotonicMs };
+    const messages = new MessageReader(native, object, metrics);
     const preferences = this.#config.preferredInterfaceForMacPrefix
       .map(parseMacPreference)
       .filter((preference) => typeof preference !== 'string');
@@ -187,7 +189,9 @@ class HostAgent implements Agent {
       metrics,
     });
     const features = attached.features
-      .map(({ spec, at }) => spec.tracker?.({ ...shared, config: this.#config, connections }, at))
+      .map(({ spec, at }) =>
+        spec.tracker?.({ ...shared, config: this.#config, connections, messages }, at),
+      )
       .filter((tracker) => tracker !== undefined);
     const trackers = [connections, ...features];
     const hub = new SocketHub(native);

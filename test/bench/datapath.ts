@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { ROOT } from '../../scripts/steps.ts';
 import { flowKey, flowMetrics } from '../../src/agent/drain/layout.gen.ts';
 import type { BpfObject } from '../../src/agent/loader/native.ts';
-import { loadDatapath, native, readStats } from '../e2e/datapath/datapath.ts';
+import { type DatapathOptions, loadDatapath, native, readStats } from '../e2e/datapath/datapath.ts';
 import { ip, Lab } from '../support/netns.ts';
 import type { Figure } from './figure.ts';
 
@@ -23,7 +23,7 @@ const SMALL_MAP_FLOWS = 300_000;
 
 type Direction = 'ingress' | 'egress';
 
-interface Bed {
+export interface Bed {
   readonly lab: Lab;
   readonly datapath: BpfObject;
   readonly floor: BpfObject;
@@ -32,7 +32,7 @@ interface Bed {
 }
 
 /** Nanoseconds per run of our program and of the two floor programs, in one stretch of traffic. */
-interface Cost {
+export interface Cost {
   readonly empty: number;
   readonly count: number;
   readonly flow: number;
@@ -62,7 +62,7 @@ async function attach(
 }
 
 /** Hangs the three programs on the hooks of one direction while `traffic` runs. */
-async function measure(
+export async function measure(
   bed: Bed,
   direction: Direction,
   traffic: () => Promise<unknown>,
@@ -86,7 +86,7 @@ async function measure(
   return { empty: empty!, count: count!, flow: ours! };
 }
 
-function costFigures(what: string, cost: Cost, maxNs?: number): Figure[] {
+export function costFigures(what: string, cost: Cost, maxNs?: number): Figure[] {
   const round = (ns: number): string => ns.toFixed(0);
   const figure: Figure = {
     name: `hook, ${what}, above the empty program`,
@@ -97,12 +97,16 @@ function costFigures(what: string, cost: Cost, maxNs?: number): Figure[] {
   return [maxNs === undefined ? figure : { ...figure, target: { max: maxNs } }];
 }
 
+export function bulk({ lab, client, server }: Bed): Promise<void> {
+  const stream = { address: '10.9.0.2', port: 5001, sendBytes: TCP_BYTES, replyBytes: 1 };
+  return lab.tcp(client.namespace, server.namespace, stream);
+}
+
 async function measureHooks(bed: Bed): Promise<Figure[]> {
-  const { lab, client, server } = bed;
+  const { lab, client } = bed;
   const sweep = (flows: number, rounds: number): Promise<number> =>
     lab.sweep(client.namespace, client.device, { flows, rounds, perSecond: RATE_PER_SECOND });
-  const stream = { address: '10.9.0.2', port: 5001, sendBytes: TCP_BYTES, replyBytes: 1 };
-  const tcp = (): Promise<void> => lab.tcp(client.namespace, server.namespace, stream);
+  const tcp = (): Promise<void> => bulk(bed);
 
   const figures: Figure[] = [];
   for (const direction of ['ingress', 'egress'] as const) {
@@ -218,9 +222,13 @@ async function measureSmallMap(bed: Bed): Promise<Figure[]> {
   ];
 }
 
-export async function benchDatapath(): Promise<readonly Figure[]> {
+/** Two namespaces, a wire between them, and the datapath as `options` say; closed at the end. */
+export async function withBed<Result>(
+  options: DatapathOptions,
+  work: (bed: Bed) => Promise<Result>,
+): Promise<Result> {
   const lab = new Lab();
-  const datapath = loadDatapath({ entries: 120_000 });
+  const datapath = loadDatapath(options);
   const floor = native.load(readFileSync(join(ROOT, 'build/bpf/floor.bpf.o')), {
     config: new Uint8Array(0),
     maxEntries: {},
@@ -234,22 +242,25 @@ export async function benchDatapath(): Promise<readonly Figure[]> {
       { namespace: namespaces[0], addresses: ['10.9.0.1/24'] },
       { namespace: namespaces[1], addresses: ['10.9.0.2/24'] },
     );
-    const bed: Bed = {
+    return await work({
       lab,
       datapath,
       floor,
       client: { namespace: namespaces[0], device: near },
       server: { namespace: namespaces[1], device: far },
-    };
-    return [
-      ...(await measureHooks(bed)),
-      ...(await measureDrain(bed)),
-      ...(await measureSmallMap(bed)),
-    ];
+    });
   } finally {
     writeFileSync(STATS_SWITCH, statsWere);
     native.close(datapath);
     native.close(floor);
     await lab[Symbol.asyncDispose]();
   }
+}
+
+export function benchDatapath(): Promise<readonly Figure[]> {
+  return withBed({ entries: 120_000 }, async (bed) => [
+    ...(await measureHooks(bed)),
+    ...(await measureDrain(bed)),
+    ...(await measureSmallMap(bed)),
+  ]);
 }

@@ -186,7 +186,20 @@ export class FakeKernel implements Native {
   }
 
   /** Nobody has left a message. */
-  readRing(): number {
+  readRing(_object: BpfObject, _map: string, _into: Uint8Array): number {
+    return 0;
+  }
+
+  async readEntries(
+    _object: BpfObject,
+    _map: string,
+    _keys: Uint8Array,
+    _values: Uint8Array,
+  ): Promise<number> {
+    return 0;
+  }
+
+  async removeEntries(_object: BpfObject, _map: string, _keys: Uint8Array): Promise<number> {
     return 0;
   }
 

@@ -182,6 +182,32 @@ export class Lab implements AsyncDisposable {
     return sent;
   }
 
+  /**
+   * Starts a server, which lives until it is killed or the lab ends, and resolves when it has
+   * printed `ready`.
+   */
+  async service(
+    namespace: string,
+    ready: RegExp,
+    command: string,
+    ...args: readonly string[]
+  ): Promise<ChildProcess> {
+    const child = spawn('ip', ['netns', 'exec', namespace, command, ...args]);
+    this.#children.add(child);
+    child.once('exit', () => this.#children.delete(child));
+    let output = '';
+    await new Promise<void>((resolve, reject) => {
+      child.once('exit', () => reject(new Error(`${command} ended: ${output}`)));
+      for (const stream of [child.stdout, child.stderr]) {
+        stream.on('data', (part: Buffer) => {
+          output += part.toString();
+          if (ready.test(output)) resolve();
+        });
+      }
+    });
+    return child;
+  }
+
   /** Datagrams that nobody may want, or let through. */
   async cast(
     from: string,

@@ -125,6 +125,13 @@ export class Drainer {
       flows += length;
       this.#decode(length, facts);
     }
+    for (const tracker of trackers) {
+      for (;;) {
+        const length = tracker.makeFlows?.(this.#buffer) ?? 0;
+        if (length === 0) break;
+        this.#decode(length, facts);
+      }
+    }
     for (const tracker of trackers) tracker.finish?.();
     books.refresh();
     metrics.evictions.inc({ source: 'hashmap', reason });

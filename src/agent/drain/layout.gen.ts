@@ -122,7 +122,9 @@ export const dnsMetrics = {
 export const tlsMetrics = {
   sizeBytes: 8,
   types: 0, // 1 B
-  progress: 1, // 1 B
+  known: 1, // 1 B
+  hellos: 2, // 1 B
+  misses: 3, // 1 B
 } as const;
 
 /** Byte offsets in `struct quic_metrics`. */
@@ -211,6 +213,12 @@ export const filterMetrics = {
   wanted: 0, // 1 B
 } as const;
 
+/** Byte offsets in `struct dns_query`. */
+export const dnsQuery = {
+  sizeBytes: 8,
+  timeNs: 0, // 8 B
+} as const;
+
 /** `enum stat`. */
 export const stat = {
   sampledOut: 0,
@@ -237,6 +245,29 @@ export const ifindexSeen = {
 export const messageKind = {
   dns: 1,
   tls: 2,
+} as const;
+
+/** `enum message_room`. */
+export const messageRoom = {
+  small: 192,
+  medium: 576,
+  large: 2048,
+} as const;
+
+/** `enum dns_seen`. */
+export const dnsSeen = {
+  response: 1,
+  unreadable: 2,
+} as const;
+
+/** `enum tls_seen`. */
+export const tlsSeen = {
+  clientHello: 1,
+  serverHello: 2,
+  otherHandshake: 4,
+  changeCipher: 8,
+  alert: 16,
+  appData: 32,
 } as const;
 
 /** `enum tunnel_type`. */

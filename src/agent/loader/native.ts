@@ -105,6 +105,18 @@ export interface Native {
    * A map is drained by one caller at a time, else `EBUSY`.
    */
   drain(object: BpfObject, map: string, keys: Uint8Array, values: Uint8Array): Promise<number>;
+  /**
+   * Copies entries of a hash map, off the main thread, until its end or until the buffers are full,
+   * and returns how many. The map may change meanwhile: what is added or removed is copied or not.
+   */
+  readEntries(
+    object: BpfObject,
+    map: string,
+    keys: Uint8Array,
+    values: Uint8Array,
+  ): Promise<number>;
+  /** Removes the entries of all these keys, off the main thread; returns how many there were. */
+  removeEntries(object: BpfObject, map: string, keys: Uint8Array): Promise<number>;
   /** Copies one array entry; of a per-CPU map all possible CPUs' values, each padded to 8 bytes. */
   readMap(object: BpfObject, map: string, index: number, into: Uint8Array): number;
   /** Sets one entry. `EINVAL` when the sizes are not the map's. */

@@ -1,13 +1,16 @@
 import type { Feature } from '../../flow/field.ts';
 import type { AgentConfig } from '../config.ts';
+import { dns } from './dns.ts';
 import { drops } from './drops.ts';
 import { events } from './events.ts';
 import { ipsec } from './ipsec.ts';
 import { nat } from './nat.ts';
 import { openssl } from './openssl.ts';
 import { processes } from './processes.ts';
+import { quic } from './quic.ts';
 import { rtt } from './rtt.ts';
 import { tcpHealth } from './tcp-health.ts';
+import { tls } from './tls.ts';
 import type { FeatureSpec } from './tracker.ts';
 import { tunnels } from './tunnels.ts';
 import { udn } from './udn.ts';
@@ -17,7 +20,7 @@ import { udn } from './udn.ts';
  * columns: policies are the better cause of drops that others have counted.
  */
 export const FEATURES: readonly FeatureSpec[] = [
-  ...[rtt, drops, tcpHealth, processes, tunnels],
+  ...[rtt, drops, dns, tls, quic, tcpHealth, processes, tunnels],
   ...[nat, openssl, ipsec, events, udn],
 ];
 

@@ -6,6 +6,7 @@ import type { AgentConfig } from '../config.ts';
 import type { Connections } from '../connections/connections.ts';
 import type { DrainBuffer, DrainFacts } from '../drain/buffer.ts';
 import type { config as layout } from '../drain/layout.gen.ts';
+import type { MessageReader } from '../drain/messages.ts';
 import type { BpfObject, Native, ProbeOptions } from '../loader/native.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { Capability } from '../privileges.ts';
@@ -22,6 +23,8 @@ export interface TrackerDeps {
   readonly kernelMonotonicMs: () => number;
   readonly log: Log;
   readonly metrics: AgentMetrics;
+  /** What programs say besides what is in entries. */
+  readonly messages: MessageReader;
   /** Has decoded a batch before the features do. */
   readonly connections: Connections;
 }
@@ -32,7 +35,12 @@ export interface Tracker {
   prepare?(facts: DrainFacts): Promise<void> | void;
   /** Fills the feature's columns for the first `length` entries, where the batch has them. */
   decode(buffer: DrainBuffer, length: number, batch: FlowBatch, facts: DrainFacts): void;
-  /** Once per drain, after the last entries. */
+  /**
+   * After the last entries: fills the buffer with entries of flows that the kernel had none for,
+   * and returns how many. They are decoded as all others are. Called until it returns 0.
+   */
+  makeFlows?(buffer: DrainBuffer): number;
+  /** Once per drain, after all entries. */
   finish?(): void;
   /** Releases what it holds; no drain comes after it. */
   stop?(): Promise<void>;

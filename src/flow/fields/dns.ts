@@ -3,13 +3,16 @@ import type { FieldSpec } from '../field.ts';
 const shared = { producer: 'agent', feature: 'dnsTracking' } as const;
 const GROUP = 'DNS';
 
-/** What DNS answers say. Present only in flows that carry answers. */
+/**
+ * What DNS answers say, in flows that carry answers; what became of queries, in flows of queries;
+ * and the names of addresses, in any flow.
+ */
 export const dnsFields: readonly FieldSpec[] = [
   {
     ...shared,
     name: 'DnsId',
     kind: 'u16',
-    meaning: 'Identifier of the last DNS message.',
+    meaning: 'Identifier of the last DNS answer.',
     proto: { path: 'dns_id', numbers: [21] },
     cardinality: 'avoid',
     otel: 'dns.id',
@@ -145,7 +148,8 @@ export const dnsFields: readonly FieldSpec[] = [
     ...shared,
     name: 'DnsQueryType',
     kind: 'str',
-    meaning: 'Type of record that was last asked for: `A`, `AAAA`, `SRV`, or `TYPE65` by number.',
+    meaning:
+      'Type of record that was last asked for: `A`, `AAAA`, `HTTPS`, or `TYPE65280` by number.',
     proto: { path: 'dns_query_type', numbers: [120] },
     cardinality: 'fine',
     otel: 'dns.query_type',

@@ -46,7 +46,8 @@ export const encryptionFields: readonly FieldSpec[] = [
     ...tls,
     name: 'TLSVersion',
     kind: 'str',
-    meaning: 'TLS version of the handshake; `~ ` goes before it when client and server differ.',
+    meaning:
+      'TLS version of the handshake; `~ ` goes before it when the client could do more than that.',
     proto: { path: 'ssl_version', numbers: [33] },
     cardinality: 'fine',
     otel: 'tls.version',

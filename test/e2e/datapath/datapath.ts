@@ -40,8 +40,8 @@ export interface Flow {
   readonly sampling: number;
   readonly macs: string;
   readonly observed: readonly { netns: number; ifindexSeen: number }[];
-  /** What a feature has added. */
-  readonly extension: Buffer;
+  /** What features have added, in the order of `DatapathOptions.extensions`. */
+  readonly extensions: Buffer;
 }
 
 export interface Counters {
@@ -57,33 +57,34 @@ export interface DatapathOptions {
   readonly entries?: number;
   readonly sampling?: number;
   readonly wakeEntries?: number;
-  /** A feature that is on, alone, and its other knobs. */
-  readonly feature?: {
-    readonly at: ExtensionKey;
-    readonly sizeBytes: number;
-    readonly configure?: (view: DataView) => void;
-  };
+  /** Features that are on, by the place of their offset in `struct config`, and their bytes. */
+  readonly extensions?: readonly (readonly [at: ExtensionKey, sizeBytes: number])[];
+  /** Sets further knobs. */
+  readonly configure?: (view: DataView) => void;
+  /** Entries of features' maps. */
+  readonly maxEntries?: Readonly<Record<string, number>>;
 }
 
 /** What one batch call may bring. */
 export const FLOWS_MAX = 4096;
+const FLOW_MAPS = ['flows_a', 'flows_b', 'current'];
 
 export function loadDatapath(options: DatapathOptions = {}): BpfObject {
   const config = Buffer.alloc(configLayout.sizeBytes);
   config.writeUInt32LE(options.sampling ?? 0, configLayout.sampling);
   config.writeUInt32LE(options.wakeEntries ?? 0, configLayout.wakeEntries);
   config[configLayout.hasNetnsCookie] = 1;
-  const entries = options.entries ?? 1024;
-  const { feature } = options;
-  const valueBytes = flowMetrics.sizeBytes + (feature?.sizeBytes ?? 0);
-  if (feature !== undefined) {
-    config.writeUInt16LE(flowMetrics.sizeBytes, configLayout[feature.at]);
-    feature.configure?.(new DataView(config.buffer, config.byteOffset, config.length));
+  let valueBytes: number = flowMetrics.sizeBytes;
+  for (const [at, sizeBytes] of options.extensions ?? []) {
+    config.writeUInt16LE(valueBytes, configLayout[at]);
+    valueBytes += sizeBytes;
   }
+  options.configure?.(new DataView(config.buffer, config.byteOffset, config.length));
+  const entries = options.entries ?? 1024;
   return native.load(readFileSync(join(ROOT, `build/bpf/${options.object ?? 'flows'}.bpf.o`)), {
     config,
-    maxEntries: { flows_a: entries, flows_b: entries },
-    valueBytes: { flows_a: valueBytes, flows_b: valueBytes, current: valueBytes },
+    maxEntries: { flows_a: entries, flows_b: entries, ...options.maxEntries },
+    valueBytes: Object.fromEntries(FLOW_MAPS.map((map) => [map, valueBytes])),
     programs: options.programs ?? HOOKS,
   });
 }
@@ -125,7 +126,7 @@ function decode(key: Buffer, value: Buffer): Flow {
     sampling: value.readUInt32LE(flowMetrics.sampling),
     macs: value.toString('hex', flowMetrics.srcMac, flowMetrics.srcMac + 12),
     observed: decodeObserved(value),
-    extension: Buffer.from(value.subarray(flowMetrics.sizeBytes)),
+    extensions: Buffer.from(value.subarray(flowMetrics.sizeBytes)),
   };
 }
 
@@ -133,15 +134,15 @@ function decode(key: Buffer, value: Buffer): Flow {
 export async function takeFlows(object: BpfObject): Promise<Flow[]> {
   const still = (await native.swap(object)) === 0 ? 'flows_a' : 'flows_b';
   const keys = Buffer.alloc(FLOWS_MAX * flowKey.sizeBytes);
-  const valueBytes = native.describeMap(object, still).valueSize;
-  const values = Buffer.alloc(FLOWS_MAX * valueBytes);
+  const { valueSize } = native.describeMap(object, still);
+  const values = Buffer.alloc(FLOWS_MAX * valueSize);
   const flows: Flow[] = [];
   for (;;) {
     const count = await native.drain(object, still, keys, values);
     if (count === 0) return flows;
     for (let row = 0; row < count; row++) {
       const key = keys.subarray(row * flowKey.sizeBytes, (row + 1) * flowKey.sizeBytes);
-      const value = values.subarray(row * valueBytes, (row + 1) * valueBytes);
+      const value = values.subarray(row * valueSize, (row + 1) * valueSize);
       flows.push(decode(key, value));
     }
   }

@@ -17,6 +17,7 @@ import {
   ipsecMetrics,
   config as layout,
 } from '../../../src/agent/drain/layout.gen.ts';
+import { MessageReader } from '../../../src/agent/drain/messages.ts';
 import { InterfaceNames } from '../../../src/agent/interfaces/names.ts';
 import type { BpfObject } from '../../../src/agent/loader/native.ts';
 import { declareMetrics } from '../../../src/agent/metrics.ts';
@@ -134,6 +135,7 @@ describe.skipIf(requireRoot() || requireProgram('/usr/sbin/nft'))('policies and 
       metrics: declared,
       config: agentConfig(),
       kernelMonotonicMs,
+      messages: new MessageReader(native, object, declared),
       connections: new Connections({ flowsMax: FLOWS_MAX, idleMs: 0, metrics: declared }),
     };
   }

@@ -53,11 +53,8 @@ describe.skipIf(requireRoot()).each(['flows_test', 'flows_copy_test'] as const)(
     datapath = loadDatapath({
       object,
       programs: TEST_HOOKS,
-      feature: {
-        at: 'tunnelAt',
-        sizeBytes: tunnelMetrics.sizeBytes,
-        configure: (view) => tunnels.configure?.(view, config),
-      },
+      extensions: [['tunnelAt', tunnelMetrics.sizeBytes]],
+      configure: (view) => tunnels.configure?.(view, config),
     });
   });
   afterEach(() => native.close(datapath));
@@ -97,7 +94,7 @@ describe.skipIf(requireRoot()).each(['flows_test', 'flows_copy_test'] as const)(
     const [flow, ...others] = await takeFlows(datapath);
     expect(others).toEqual([]);
     expect(flow).toMatchObject({ key, packets: 1, bytes: frame.length });
-    const { extension } = flow!;
+    const { extensions: extension } = flow!;
     const { srcIp, dstIp } = tunnelMetrics;
     expect(`${addressOf(extension, srcIp)},${addressOf(extension, dstIp)}`).toBe(outer);
     expect(extension.readUInt32LE(tunnelMetrics.id)).toBe(id);
@@ -142,7 +139,7 @@ describe.skipIf(requireRoot()).each(['flows_test', 'flows_copy_test'] as const)(
     expect(others).toEqual([]);
     expect(flow?.key.startsWith(OUTER4)).toBe(true);
     expect(flow?.key.split(',')[3]).toBe(`${port}`);
-    expect(flow?.extension.every((byte) => byte === 0)).toBe(true);
+    expect(flow?.extensions.every((byte) => byte === 0)).toBe(true);
     expect(readStats(datapath).malformed.packets).toBe(0);
   });
 

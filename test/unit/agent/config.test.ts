@@ -103,11 +103,11 @@ test.each(['0a58=eth0', '0a:58', '0a:58=', '=eth0', '0a:5g=eth0', '1:2=eth0', 'e
 
 test('what has no effect yet is said, one line each', () => {
   const config = agentConfig({
-    QUIC_TRACKING_MODE: '1',
+    PPROF_ADDR: ':6060',
     FORCE_GARBAGE_COLLECTION: 'false',
   });
   expect(checkAgentConfig(config).map((line) => line.split(' ')[0])).toEqual([
-    'QUIC_TRACKING_MODE',
+    'PPROF_ADDR',
     'FORCE_GARBAGE_COLLECTION',
   ]);
 });

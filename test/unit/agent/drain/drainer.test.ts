@@ -7,11 +7,12 @@ import { VitalSigns } from '../../../../src/agent/drain/vitals.ts';
 import { InterfaceNames } from '../../../../src/agent/interfaces/names.ts';
 import type { BpfObject } from '../../../../src/agent/loader/native.ts';
 import { type AgentMetrics, declareMetrics } from '../../../../src/agent/metrics.ts';
+import type { Tracker } from '../../../../src/agent/trackers/tracker.ts';
 import type { FlowBatch } from '../../../../src/flow/batch.ts';
 import { createLog } from '../../../../src/telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../../../src/telemetry/metrics.ts';
 import { takeBatch, viewFlows } from '../../../support/agent-host.ts';
-import { type FakeFlow, FakeKernel } from '../../../support/fake-kernel.ts';
+import { type FakeFlow, FakeKernel, writeFlow } from '../../../support/fake-kernel.ts';
 import { ManualClock, settle } from '../../../support/manual-clock.ts';
 
 const OBJECT = {} as BpfObject;
@@ -26,6 +27,7 @@ let vitals: VitalSigns;
 let drainer: Drainer;
 let emitted: string[];
 let takes: boolean;
+let trackers: Tracker[];
 
 beforeEach(() => {
   kernel = new FakeKernel();
@@ -41,6 +43,7 @@ beforeEach(() => {
   );
   emitted = [];
   takes = true;
+  trackers = [];
   drainer = new Drainer({
     native: kernel,
     object: OBJECT,
@@ -59,7 +62,7 @@ beforeEach(() => {
     },
     agentIp: '192.0.2.1',
     valueBytes: flowMetrics.sizeBytes,
-    trackers: [],
+    trackers,
   });
 });
 
@@ -204,6 +207,29 @@ test('books: recorded, dropped by the pipeline, and the kernel’s own counts ov
   // Counters follow the kernel's totals, they do not add them again.
   ledger.refresh();
   expect(await registry.registry.getSingleMetricAsString('unrecorded_packets_total')).toBe(packets);
+});
+
+test('flows that a tracker makes up come after those of the kernel, batch by batch', async () => {
+  const calls: string[] = [];
+  let left = 2;
+  trackers.push({
+    prepare: async () => {
+      calls.push('prepare');
+    },
+    decode: (_buffer, length) => calls.push(`decode ${length}`),
+    makeFlows(buffer) {
+      if (left === 0) return 0;
+      writeFlow(flow(`10.9.0.${left}`), 0, buffer.keys, buffer.values);
+      left--;
+      return 1;
+    },
+    finish: () => calls.push('finish'),
+  });
+  kernel.record(flow('10.0.0.1'));
+  await drainer.drain('');
+  expect(emitted).toEqual(['10.0.0.1', '10.9.0.2', '10.9.0.1']);
+  expect(calls).toEqual(['prepare', 'decode 1', 'decode 1', 'decode 1', 'finish']);
+  expect(ledger.view().recordedPackets).toBe(6);
 });
 
 test('what was counted before the start is nobody’s', () => {

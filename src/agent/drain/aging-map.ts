@@ -1,0 +1,68 @@
+import { KeyIndex } from './key-index.ts';
+
+/**
+ * What is known by a key, in two generations: `turn` begins a new one and forgets the one before
+ * the last, but for what was put again. Bounded, cheap to empty, and without a list to keep.
+ */
+export class AgingMap<Value> {
+  #young: Generation<Value>;
+  #old: Generation<Value>;
+  readonly #key: Uint32Array;
+
+  /** `width`: 32-bit words of a key; `capacity`: entries of each of the two generations. */
+  constructor(width: number, capacity: number) {
+    this.#young = { index: new KeyIndex(width, capacity), values: [] };
+    this.#old = { index: new KeyIndex(width, capacity), values: [] };
+    this.#key = new Uint32Array(width);
+  }
+
+  get isEmpty(): boolean {
+    return this.#young.index.size === 0 && this.#old.index.size === 0;
+  }
+
+  /** False: the generation is full, and nothing has changed. */
+  put(words: Uint32Array, at: number, value: Value): boolean {
+    const number = this.#young.index.put(words, at);
+    if (number < 0) return false;
+    this.#young.values[number] = value;
+    return true;
+  }
+
+  find(words: Uint32Array, at: number): Value | undefined {
+    const young = this.#young.index.find(words, at);
+    if (young >= 0) return this.#young.values[young];
+    const old = this.#old.index.find(words, at);
+    return old >= 0 ? this.#old.values[old] : undefined;
+  }
+
+  /** As `find`; what is found lives as long as what was just put, if there is room. */
+  use(words: Uint32Array, at: number): Value | undefined {
+    const young = this.#young.index.find(words, at);
+    if (young >= 0) return this.#young.values[young];
+    const old = this.#old.index.find(words, at);
+    if (old < 0) return undefined;
+    const value = this.#old.values[old]!;
+    this.put(words, at, value);
+    return value;
+  }
+
+  /** Returns how many are forgotten. */
+  turn(): number {
+    const gone = this.#old;
+    let forgotten = 0;
+    for (let number = 0; number < gone.index.size; number++) {
+      gone.index.copyKey(number, this.#key, 0);
+      if (this.#young.index.find(this.#key, 0) < 0) forgotten++;
+    }
+    gone.index.clear();
+    gone.values.length = 0;
+    this.#old = this.#young;
+    this.#young = gone;
+    return forgotten;
+  }
+}
+
+interface Generation<Value> {
+  readonly index: KeyIndex;
+  readonly values: Value[];
+}

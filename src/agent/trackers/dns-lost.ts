@@ -1,0 +1,136 @@
+import type { DrainBuffer } from '../drain/buffer.ts';
+import { KeyIndex } from '../drain/key-index.ts';
+import { dnsMetrics, dnsQuery, flowKey, flowMetrics } from '../drain/layout.gen.ts';
+import type { BpfObject, Native } from '../loader/native.ts';
+
+const QUERIES_MAP = 'dns_queries';
+/** Queries that may wait for their answers at a time; 96 bytes of the kernel's memory each. */
+const QUERIES_MAX = 32_768;
+
+/** Size of the map, for the feature; see `FeatureSpec.maxEntries`. */
+export const queriesMap: Readonly<Record<string, number>> = { [QUERIES_MAP]: QUERIES_MAX };
+
+const KEY_WORDS = flowKey.sizeBytes >> 2;
+const PROTOCOL_WORD = flowKey.protocol >> 2;
+/** Behind the protocol comes what tells the queries of a flow apart. */
+const PROTOCOL_MASK = 0xff;
+const QUERY_WORDS = dnsQuery.sizeBytes >> 2;
+
+const WORD = 2 ** 32;
+const NS_PER_MS = 1e6;
+
+// ::ffff:0:0/96, as little-endian words.
+const MAPPED_WORD = 0xffff0000;
+const IPV4 = 0x0800;
+const IPV6 = 0x86dd;
+
+/**
+ * Queries that nobody answered, by flow. Once per drain those that have waited too long are taken
+ * out of the kernel's map; each is then counted on its flow, if that is among those drained, or
+ * else on one that is made up for it, without packets.
+ */
+export class LostQueries {
+  readonly #native: Native;
+  readonly #object: BpfObject;
+  readonly #keys = new Uint8Array(QUERIES_MAX * flowKey.sizeBytes);
+  readonly #keys32 = new Uint32Array(this.#keys.buffer);
+  readonly #values = new Uint8Array(QUERIES_MAX * dnsQuery.sizeBytes);
+  readonly #values32 = new Uint32Array(this.#values.buffer);
+  readonly #flows = new KeyIndex(KEY_WORDS, QUERIES_MAX);
+  // By the flow's number: how many were lost, and when the first of them was asked.
+  readonly #counts = new Uint32Array(QUERIES_MAX);
+  readonly #times32 = new Uint32Array(QUERIES_MAX * 2);
+  /** Flows that have not been accounted for, and where to go on looking for them. */
+  #left = 0;
+  #next = 0;
+
+  constructor(native: Native, object: BpfObject) {
+    this.#native = native;
+    this.#object = object;
+  }
+
+  /**
+   * Takes out what was asked before `deadlineMs` of the kernel's clock. Whether such a query counts
+   * is the caller's to say: with some of the packets unseen, its answer may be among them.
+   */
+  async purge(deadlineMs: number, counts: boolean): Promise<void> {
+    const native = this.#native;
+    const found = await native.readEntries(this.#object, QUERIES_MAP, this.#keys, this.#values);
+    let stale = 0;
+    for (let i = 0; i < found; i++) {
+      const low = this.#values32[i * QUERY_WORDS]!;
+      const high = this.#values32[i * QUERY_WORDS + 1]!;
+      if ((low + high * WORD) / NS_PER_MS >= deadlineMs) continue;
+      // To the front, where nothing is that is still needed.
+      this.#keys32.copyWithin(stale * KEY_WORDS, i * KEY_WORDS, (i + 1) * KEY_WORDS);
+      this.#values32[stale * QUERY_WORDS] = low;
+      this.#values32[stale * QUERY_WORDS + 1] = high;
+      stale++;
+    }
+    if (stale === 0) return;
+    const keys = this.#keys.subarray(0, stale * flowKey.sizeBytes);
+    await native.removeEntries(this.#object, QUERIES_MAP, keys);
+    if (counts) this.#count(stale);
+  }
+
+  /** Adds what was lost to the flows that are among these entries. */
+  addTo({ keys32, values32, valueBytes }: DrainBuffer, length: number, dnsAt: number): void {
+    if (this.#left === 0) return;
+    const stride = valueBytes >> 2;
+    for (let row = 0, at = (dnsAt + dnsMetrics.lost) >> 2; row < length; row++, at += stride) {
+      const flow = this.#flows.find(keys32, row * KEY_WORDS);
+      if (flow < 0 || this.#counts[flow] === 0) continue;
+      values32[at]! += this.#counts[flow]!;
+      this.#counts[flow] = 0;
+      this.#left--;
+    }
+  }
+
+  /** Fills the buffer with flows made up for the rest, and returns how many; 0: that was all. */
+  makeFlows({ capacity, keys32, values32, valueBytes }: DrainBuffer, dnsAt: number): number {
+    let length = 0;
+    const stride = valueBytes >> 2;
+    for (; this.#left > 0 && length < capacity; this.#next++) {
+      const flow = this.#next;
+      if (this.#counts[flow] === 0) continue;
+      const key = length * KEY_WORDS;
+      const value = length * stride;
+      this.#flows.copyKey(flow, keys32, key);
+      values32.fill(0, value, value + stride);
+      for (const time of [flowMetrics.startNs, flowMetrics.endNs]) {
+        values32[value + (time >> 2)] = this.#times32[flow * 2]!;
+        values32[value + (time >> 2) + 1] = this.#times32[flow * 2 + 1]!;
+      }
+      // In the upper half of its word, whose lower half holds nothing of such a flow.
+      values32[value + (flowMetrics.ethProtocol >> 2)] = etherType(keys32, key) << 16;
+      values32[value + ((dnsAt + dnsMetrics.lost) >> 2)] = this.#counts[flow]!;
+      this.#counts[flow] = 0;
+      this.#left--;
+      length++;
+    }
+    return length;
+  }
+
+  #count(queries: number): void {
+    this.#flows.clear();
+    this.#next = 0;
+    for (let i = 0; i < queries; i++) {
+      const at = i * KEY_WORDS;
+      this.#keys32[at + PROTOCOL_WORD]! &= PROTOCOL_MASK;
+      const known = this.#flows.size;
+      const flow = this.#flows.put(this.#keys32, at);
+      if (flow === known) {
+        this.#counts[flow] = 0;
+        this.#times32[flow * 2] = this.#values32[i * QUERY_WORDS]!;
+        this.#times32[flow * 2 + 1] = this.#values32[i * QUERY_WORDS + 1]!;
+      }
+      this.#counts[flow]!++;
+    }
+    this.#left = this.#flows.size;
+  }
+}
+
+function etherType(keys: Uint32Array, at: number): number {
+  const isV4 = keys[at] === 0 && keys[at + 1] === 0 && keys[at + 2] === MAPPED_WORD;
+  return isV4 ? IPV4 : IPV6;
+}

@@ -1,0 +1,141 @@
+import { explain } from '../../base/errors.ts';
+import { formatAddress } from '../../base/ip.ts';
+import { DnsMessage } from '../../codec/dns/message.ts';
+import { dnsTypeName } from '../../codec/dns/types.ts';
+import type { FlowBatch } from '../../flow/batch.ts';
+import { AgingMap } from '../drain/aging-map.ts';
+import type { DrainBuffer, DrainFacts } from '../drain/buffer.ts';
+import { dnsMetrics, flowKey, config as layout, messageKind } from '../drain/layout.gen.ts';
+import { type Message, messagesMap } from '../drain/messages.ts';
+import { type DnsAnswer, decodeAnswers, decodeCounts, decodeHeaders } from './dns-columns.ts';
+import { LostQueries, queriesMap } from './dns-lost.ts';
+import { DnsNames } from './dns-names.ts';
+import type { FeatureSpec, Tracker, TrackerDeps } from './tracker.ts';
+
+/** Answers that are kept for their flows, in each of two generations; one lasts one drain. */
+const ANSWERS_MAX = 32_768;
+
+/** Early drains do not look for lost queries more often. */
+const PURGE_PERIOD_MIN_MS = 1000;
+
+const KEY_WORDS = flowKey.sizeBytes >> 2;
+const ADDRESS_BYTES = 16;
+const NO_ERROR = 0;
+const RESPONSE_CODE_MASK = 0xf;
+
+/** Names, answers and latencies of DNS, by bpf/dns.h. */
+export const dns: FeatureSpec = {
+  name: 'dns',
+  variable: 'ENABLE_DNS_TRACKING',
+  isOn: (config) => config.enableDnsTracking,
+  fields: 'dnsTracking',
+  without: 'flows have no Dns fields',
+  extension: { at: 'dnsAt', sizeBytes: dnsMetrics.sizeBytes },
+  configure: (view, config) => view.setUint16(layout.dnsPort, config.dnsTrackingPort, true),
+  maxEntries: () => ({ ...messagesMap, ...queriesMap }),
+  tracker: (deps, at) => new DnsTracker(deps, at),
+};
+
+class DnsTracker implements Tracker {
+  readonly #deps: TrackerDeps;
+  readonly #at: number;
+  readonly #lost: LostQueries;
+  readonly #names: DnsNames;
+  // By the flow and the id: a flow that is drained shows its last message, and more may have come.
+  readonly #answers = new AgingMap<DnsAnswer>(KEY_WORDS, ANSWERS_MAX);
+  readonly #message = new DnsMessage();
+  readonly #addresses32 = new Uint32Array(this.#message.addresses.buffer);
+  #purgedMs = Number.NEGATIVE_INFINITY;
+  #failing = false;
+
+  constructor(deps: TrackerDeps, at: number) {
+    this.#deps = deps;
+    this.#at = at;
+    this.#lost = new LostQueries(deps.native, deps.object);
+    this.#names = new DnsNames(deps.metrics);
+    deps.messages.on(messageKind.dns, (message) => this.#take(message));
+  }
+
+  async prepare({ nowMs }: DrainFacts): Promise<void> {
+    this.#names.begin(nowMs);
+    this.#deps.messages.read();
+    await this.#purge();
+  }
+
+  decode(buffer: DrainBuffer, length: number, batch: FlowBatch): void {
+    this.#lost.addTo(buffer, length, this.#at);
+    decodeCounts(buffer, length, batch, this.#at);
+    decodeHeaders(buffer, length, batch, this.#at);
+    decodeAnswers(buffer, length, batch, this.#at, this.#answers);
+    this.#nameAddresses(buffer, length, batch);
+  }
+
+  makeFlows(buffer: DrainBuffer): number {
+    return this.#lost.makeFlows(buffer, this.#at);
+  }
+
+  finish(): void {
+    this.#answers.turn();
+  }
+
+  #nameAddresses({ keys32 }: DrainBuffer, length: number, batch: FlowBatch): void {
+    if (this.#names.isEmpty) return;
+    const ends = [
+      ['SrcDnsName', 'SrcAddr', flowKey.srcIp >> 2],
+      ['DstDnsName', 'DstAddr', flowKey.dstIp >> 2],
+    ] as const;
+    for (const [name, address, at] of ends) {
+      if (!batch.has(name)) continue;
+      const into = batch.ids(name);
+      // Without a column of addresses, this one holds their ids until they are replaced.
+      const ids = batch.has(address) ? batch.ids(address) : into;
+      if (ids === into) {
+        for (let row = 0; row < length; row++) {
+          into[row] = batch.tables.addresses.internWords(keys32, row * KEY_WORDS + at);
+        }
+      }
+      this.#names.fill(length, ids, batch.tables, into);
+    }
+  }
+
+  /**
+   * Failing is no reason not to drain: queries that stay in the map are found the next time, and
+   * the kernel forgets the oldest of them when it has no room.
+   */
+  async #purge(): Promise<void> {
+    const { config, kernelMonotonicMs, log, metrics } = this.#deps;
+    const nowMs = kernelMonotonicMs();
+    if (nowMs - this.#purgedMs < PURGE_PERIOD_MIN_MS) return;
+    this.#purgedMs = nowMs;
+    // Of a query whose answer may have gone by unseen nobody can say that it was lost.
+    const seesAll = config.sampling <= 1 && config.direction === 'both';
+    try {
+      await this.#lost.purge(nowMs - config.staleEntriesEvictTimeoutMs, seesAll);
+      this.#failing = false;
+    } catch (error) {
+      metrics.error('dns', 'CannotPurgeQueries', 'medium');
+      if (!this.#failing) log.warn({ error: explain(error) }, 'DNS queries could not be purged');
+      this.#failing = true;
+    }
+  }
+
+  #take({ bytes, words, key, from, to }: Message): void {
+    const message = this.#message;
+    const { metrics } = this.#deps;
+    metrics.message('dns', message.read(bytes, from, to));
+    const { name, queryType, addressCount, addresses } = message;
+    if (name === '') return;
+    const answers: string[] = [];
+    for (let i = 0; i < addressCount; i++) {
+      const at = i * ADDRESS_BYTES;
+      answers.push(formatAddress(addresses.subarray(at, at + ADDRESS_BYTES)));
+    }
+    if ((message.flags & RESPONSE_CODE_MASK) === NO_ERROR) {
+      for (let i = 0; i < addressCount; i++) {
+        this.#names.learn(this.#addresses32, i * (ADDRESS_BYTES >> 2), name, message.ttlS);
+      }
+    }
+    const answer = { name, queryType: queryType === 0 ? '' : dnsTypeName(queryType), answers };
+    if (!this.#answers.put(words, key, answer)) metrics.lost('dns', 'answers_full');
+  }
+}

@@ -1,0 +1,206 @@
+import { CLIENT_HELLO, TlsHello } from '../../codec/tls/hello.ts';
+import { type FlowBatch, pushList } from '../../flow/batch.ts';
+import type { InternTables } from '../../flow/intern.ts';
+import {
+  TLS_CIPHER_SUITES,
+  TLS_GROUPS,
+  TLS_MISMATCH,
+  TLS_TYPES,
+  TLS_VERSIONS,
+} from '../../flow/names/tls.ts';
+import { AgingMap } from '../drain/aging-map.ts';
+import type { DrainBuffer, DrainFacts } from '../drain/buffer.ts';
+import { flowKey, messageKind, tlsMetrics } from '../drain/layout.gen.ts';
+import { type Message, messagesMap } from '../drain/messages.ts';
+import type { FeatureSpec, Tracker, TrackerDeps } from './tracker.ts';
+
+/** Hellos of flows that are kept, in each of two generations. */
+const HELLOS_MAX = 16_384;
+/** Shortest life of a generation; at least it lasts from one drain to the next. */
+const GENERATION_MS = 5000;
+
+const KEY_WORDS = flowKey.sizeBytes >> 2;
+const ADDRESS_WORDS = 4;
+const PORTS_WORD = flowKey.srcPort >> 2;
+const PROTOCOL_WORD = flowKey.protocol >> 2;
+
+/** Versions, ciphers and names of TLS, by bpf/tls.h. */
+export const tls: FeatureSpec = {
+  name: 'tls',
+  variable: 'ENABLE_TLS_TRACKING',
+  isOn: (config) => config.enableTlsTracking,
+  fields: 'tlsTracking',
+  without: 'flows have no TLS fields',
+  extension: { at: 'tlsAt', sizeBytes: tlsMetrics.sizeBytes },
+  maxEntries: () => messagesMap,
+  tracker: (deps, at) => new TlsTracker(deps, at),
+};
+
+/** What a hello said. */
+interface Hello {
+  readonly isClient: boolean;
+  readonly version: number;
+  readonly cipherSuite: number;
+  readonly group: number;
+  readonly serverName: string;
+  readonly alpn: readonly string[];
+}
+
+/**
+ * Both directions of a connection tell of its handshake, whoever said what. What was said is known
+ * as long as either of them goes on, pauses of a generation apart.
+ */
+class TlsTracker implements Tracker {
+  readonly #deps: TrackerDeps;
+  readonly #at: number;
+  readonly #hellos = new AgingMap<Hello>(KEY_WORDS, HELLOS_MAX);
+  readonly #hello = new TlsHello();
+  readonly #reversed = new Uint32Array(KEY_WORDS);
+  #nowMs = 0;
+  #turnedMs = 0;
+
+  constructor(deps: TrackerDeps, at: number) {
+    this.#deps = deps;
+    this.#at = at;
+    deps.messages.on(messageKind.tls, (message) => this.#take(message));
+  }
+
+  prepare({ nowMs }: DrainFacts): void {
+    this.#nowMs = nowMs;
+    this.#deps.messages.read();
+  }
+
+  decode(buffer: DrainBuffer, length: number, batch: FlowBatch): void {
+    if (batch.has('TLSTypes')) listTypes(buffer, length, batch, this.#at);
+    const columns = columnsOf(batch);
+    let end = 0;
+    for (let row = 0, base = this.#at; row < length; row++, base += buffer.valueBytes) {
+      const alpn = this.#isTls(buffer, base)
+        ? this.#describe(buffer, row, batch, columns)
+        : NO_NAMES;
+      if (columns.alpn === undefined) continue;
+      for (const name of alpn) {
+        end = pushList(columns.alpn, end, batch.tables.strings.intern(name));
+      }
+      columns.alpn.offsets[row + 1] = end;
+    }
+  }
+
+  finish(): void {
+    // The absolute difference, lest a clock that is set back keeps everything.
+    if (Math.abs(this.#nowMs - this.#turnedMs) < GENERATION_MS) return;
+    this.#turnedMs = this.#nowMs;
+    this.#hellos.turn();
+  }
+
+  /** Data in the middle of a record look like nothing, so that any payload will do. */
+  #isTls({ values }: DrainBuffer, base: number): boolean {
+    const looked = values[base + tlsMetrics.types]! | values[base + tlsMetrics.misses]!;
+    return looked !== 0 && !this.#hellos.isEmpty;
+  }
+
+  /** Fills the row's columns, all but the list, which it returns. */
+  #describe(
+    { keys32 }: DrainBuffer,
+    row: number,
+    { tables }: FlowBatch,
+    columns: Columns,
+  ): readonly string[] {
+    const key = row * KEY_WORDS;
+    const own = this.#hellos.use(keys32, key);
+    reverse(keys32, key, this.#reversed);
+    const other = this.#hellos.use(this.#reversed, 0);
+    const client = own?.isClient === true ? own : other?.isClient === true ? other : undefined;
+    const server = own?.isClient === false ? own : other?.isClient === false ? other : undefined;
+    if (columns.version !== undefined) {
+      columns.version[row] = versionId(client, server, tables);
+    }
+    if (server !== undefined) nameChoices(server, row, columns, tables);
+    if (client === undefined) return NO_NAMES;
+    if (columns.serverName !== undefined && client.serverName !== '') {
+      columns.serverName[row] = tables.strings.intern(client.serverName);
+    }
+    return client.alpn;
+  }
+
+  #take(message: Message): void {
+    const hello = this.#hello;
+    const { metrics } = this.#deps;
+    const outcome = hello.read(message.bytes, message.from, message.to);
+    metrics.message('tls', outcome);
+    if (hello.version === 0) return;
+    const { version, cipherSuite, group, serverName, alpn } = hello;
+    const isClient = hello.kind === CLIENT_HELLO;
+    const said: Hello = { isClient, version, cipherSuite, group, serverName, alpn };
+    if (!this.#hellos.put(message.words, message.key, said)) metrics.lost('tls', 'hellos_full');
+  }
+}
+
+const NO_NAMES: readonly string[] = [];
+
+type Columns = ReturnType<typeof columnsOf>;
+
+function columnsOf(batch: FlowBatch) {
+  const ids = (name: string): Uint32Array | undefined =>
+    batch.has(name) ? batch.ids(name) : undefined;
+  return {
+    version: ids('TLSVersion'),
+    cipherSuite: ids('TLSCipherSuite'),
+    group: ids('TLSGroup'),
+    serverName: ids('TLSServerName'),
+    alpn: batch.has('TLSAlpn') ? batch.list('TLSAlpn') : undefined,
+  };
+}
+
+/** What the server chose, or, its word unheard, the most that the client can. */
+function versionId(
+  client: Hello | undefined,
+  server: Hello | undefined,
+  { strings }: InternTables,
+): number {
+  const said = server ?? client;
+  if (said === undefined) return 0;
+  const name = TLS_VERSIONS.nameOf(said.version);
+  const differ = client !== undefined && client.version !== said.version;
+  return strings.intern(differ ? TLS_MISMATCH + name : name);
+}
+
+function nameChoices(server: Hello, row: number, columns: Columns, tables: InternTables): void {
+  const { strings } = tables;
+  if (columns.cipherSuite !== undefined) {
+    columns.cipherSuite[row] = strings.intern(TLS_CIPHER_SUITES.nameOf(server.cipherSuite));
+  }
+  if (columns.group !== undefined && server.group !== 0) {
+    columns.group[row] = strings.intern(TLS_GROUPS.nameOf(server.group));
+  }
+}
+
+/** The key of the same connection's other direction. */
+function reverse(keys: Uint32Array, at: number, into: Uint32Array): void {
+  for (let i = 0; i < ADDRESS_WORDS; i++) {
+    into[i] = keys[at + ADDRESS_WORDS + i]!;
+    into[ADDRESS_WORDS + i] = keys[at + i]!;
+  }
+  const ports = keys[at + PORTS_WORD]!;
+  into[PORTS_WORD] = (ports << 16) | (ports >>> 16);
+  into[PROTOCOL_WORD] = keys[at + PROTOCOL_WORD]!;
+}
+
+function listTypes(
+  { values, valueBytes }: DrainBuffer,
+  length: number,
+  batch: FlowBatch,
+  at: number,
+): void {
+  const column = batch.list('TLSTypes');
+  const { strings } = batch.tables;
+  let end = 0;
+  for (let row = 0, base = at; row < length; row++, base += valueBytes) {
+    const types = values[base + tlsMetrics.types]!;
+    for (let i = 0; types !== 0 && i < TLS_TYPES.length; i++) {
+      const [name, bit] = TLS_TYPES[i]!;
+      if ((types & bit) !== 0) end = pushList(column, end, strings.intern(name));
+    }
+    column.offsets[row + 1] = end;
+  }
+}

@@ -1,0 +1,190 @@
+import type { Outcome } from '../outcome.ts';
+import { NameWriter } from '../printable.ts';
+
+/** `HandshakeType` of the messages that are read here. */
+export const CLIENT_HELLO = 1;
+export const SERVER_HELLO = 2;
+
+/** Protocols of ALPN that are kept; further ones are left out. */
+export const ALPN_MAX = 16;
+/** Longest name that is kept: of DNS, and of ALPN. */
+const NAME_BYTES_MAX = 255;
+
+const RECORD_HEAD_BYTES = 5;
+const HANDSHAKE_HEAD_BYTES = 4;
+const HANDSHAKE = 22;
+const RANDOM_BYTES = 32;
+const TLS_1_3 = 0x0304;
+
+const EXTENSION_SERVER_NAME = 0;
+const EXTENSION_ALPN = 16;
+const EXTENSION_VERSIONS = 43;
+const EXTENSION_KEY_SHARE = 51;
+
+const HOST_NAME = 0;
+/** No byte of these names has a meaning of its own but the backslash. */
+const NOTHING_SPECIAL = -1;
+
+/**
+ * A ClientHello or ServerHello (RFC 5246 §7.4.1, RFC 8446 §4.1), as far as flows tell of it; a
+ * HelloRetryRequest is a ServerHello. Reading one overwrites the one before.
+ */
+export class TlsHello {
+  /** `CLIENT_HELLO` or `SERVER_HELLO`; 0 when it is neither. */
+  kind = 0;
+  /** What the server chose, or the highest that the client offers. */
+  version = 0;
+  /** What the server chose; 0 in a ClientHello. */
+  cipherSuite = 0;
+  /** Of the server's key share; 0 without one. */
+  group = 0;
+  /** Whom the client wants to reach; empty when it does not say. */
+  serverName = '';
+  /** What the client wants to speak, in its order. */
+  alpn: readonly string[] = [];
+  readonly #hostName = new NameWriter(NAME_BYTES_MAX, 'lower');
+  readonly #protocol = new NameWriter(NAME_BYTES_MAX, 'kept');
+
+  /** Reads the record in `bytes[at .. end]`; what else the record holds is left alone. */
+  read(bytes: Uint8Array, at: number, end: number): Outcome {
+    this.kind = 0;
+    this.version = 0;
+    this.cipherSuite = 0;
+    this.group = 0;
+    this.serverName = '';
+    this.alpn = [];
+    const head = at + RECORD_HEAD_BYTES;
+    const body = head + HANDSHAKE_HEAD_BYTES;
+    if (body > end) return 'cut';
+    const type = bytes[head]!;
+    if (bytes[at] !== HANDSHAKE || (type !== CLIENT_HELLO && type !== SERVER_HELLO)) {
+      return 'malformed';
+    }
+    const length = (bytes[head + 1]! << 16) | u16(bytes, head + 2);
+    this.kind = type;
+    // A hello in several records goes on behind the head of the next: what is here is read.
+    const recordEnd = Math.min(end, head + u16(bytes, at + 3));
+    const bodyEnd = body + length;
+    const limit = Math.min(recordEnd, bodyEnd);
+    const isAll = limit === bodyEnd;
+    const outcome = this.#readBody(bytes, body, limit);
+    if (outcome === 'whole') return isAll ? 'whole' : 'cut';
+    // What ends too early is cut only if the rest of the message was not there.
+    return outcome === 'cut' && isAll ? 'malformed' : outcome;
+  }
+
+  #readBody(bytes: Uint8Array, body: number, end: number): Outcome {
+    let at = body + 2 + RANDOM_BYTES;
+    if (at >= end) return 'cut';
+    this.version = u16(bytes, body);
+    at += 1 + bytes[at]!;
+    if (this.kind === CLIENT_HELLO) {
+      if (at + 2 > end) return 'cut';
+      at += 2 + u16(bytes, at);
+      if (at >= end) return 'cut';
+      at += 1 + bytes[at]!;
+    } else {
+      if (at + 3 > end) return 'cut';
+      this.cipherSuite = u16(bytes, at);
+      at += 3;
+    }
+    // Extensions may be missing altogether.
+    if (at === end) return 'whole';
+    if (at + 2 > end) return 'cut';
+    const extensionsEnd = at + 2 + u16(bytes, at);
+    if (extensionsEnd <= end) {
+      const outcome = this.#readExtensions(bytes, at + 2, extensionsEnd);
+      return outcome === 'cut' ? 'malformed' : outcome;
+    }
+    this.#readExtensions(bytes, at + 2, end);
+    return 'cut';
+  }
+
+  #readExtensions(bytes: Uint8Array, from: number, end: number): Outcome {
+    let at = from;
+    while (at < end) {
+      if (at + 4 > end) return 'cut';
+      const type = u16(bytes, at);
+      const data = at + 4;
+      const next = data + u16(bytes, at + 2);
+      if (next > end) return 'cut';
+      if (this.kind === CLIENT_HELLO) this.#readClientExtension(bytes, type, data, next);
+      else readServerExtension(this, bytes, type, data, next);
+      at = next;
+    }
+    return 'whole';
+  }
+
+  #readClientExtension(bytes: Uint8Array, type: number, at: number, end: number): void {
+    if (type === EXTENSION_SERVER_NAME) this.serverName = this.#readServerName(bytes, at, end);
+    else if (type === EXTENSION_ALPN) this.alpn = this.#readAlpn(bytes, at, end);
+    else if (type === EXTENSION_VERSIONS) {
+      const version = highestVersion(bytes, at + 1, end);
+      if (version > 0) this.version = version;
+    }
+  }
+
+  /** RFC 6066 §3: a list, in which there is one name at most. */
+  #readServerName(bytes: Uint8Array, at: number, end: number): string {
+    const name = at + 5;
+    if (name > end || bytes[at + 2] !== HOST_NAME) return '';
+    const nameEnd = name + u16(bytes, at + 3);
+    return nameEnd > end || nameEnd - name > NAME_BYTES_MAX
+      ? ''
+      : textOf(this.#hostName, bytes, name, nameEnd);
+  }
+
+  /** RFC 7301 §3.1. */
+  #readAlpn(bytes: Uint8Array, from: number, end: number): readonly string[] {
+    const protocols: string[] = [];
+    let at = from + 2;
+    while (at < end && protocols.length < ALPN_MAX) {
+      const nameEnd = at + 1 + bytes[at]!;
+      if (nameEnd > end) break;
+      const isGrease = nameEnd - at === 3 && isGreaseValue(u16(bytes, at + 1));
+      if (nameEnd > at + 1 && !isGrease) {
+        protocols.push(textOf(this.#protocol, bytes, at + 1, nameEnd));
+      }
+      at = nameEnd;
+    }
+    return protocols;
+  }
+}
+
+function textOf(writer: NameWriter, bytes: Uint8Array, from: number, to: number): string {
+  writer.clear();
+  writer.escaped(bytes, from, to, NOTHING_SPECIAL);
+  return writer.text();
+}
+
+function readServerExtension(
+  hello: TlsHello,
+  bytes: Uint8Array,
+  type: number,
+  at: number,
+  end: number,
+): void {
+  if (at + 2 > end) return;
+  if (type === EXTENSION_VERSIONS) hello.version = u16(bytes, at);
+  // The group comes first, in a HelloRetryRequest it is all there is.
+  else if (type === EXTENSION_KEY_SHARE) hello.group = u16(bytes, at);
+}
+
+/** The highest that is a version of TLS; 0 when none is. */
+function highestVersion(bytes: Uint8Array, from: number, end: number): number {
+  let highest = 0;
+  for (let at = from; at + 2 <= end; at += 2) {
+    const version = u16(bytes, at);
+    if (version <= TLS_1_3 && version > highest) highest = version;
+  }
+  return highest;
+}
+
+/** RFC 8701: reserved values that clients sprinkle in. */
+function isGreaseValue(value: number): boolean {
+  return (value & 0x0f0f) === 0x0a0a && value >>> 8 === (value & 0xff);
+}
+
+function u16(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! << 8) | bytes[at + 1]!;
+}

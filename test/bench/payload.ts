@@ -1,0 +1,106 @@
+/** What looking into payloads costs at a hook, and the parsers of untrusted bytes at length. */
+import {
+  config as configLayout,
+  dnsMetrics,
+  quicMetrics,
+  tlsMetrics,
+} from '../../src/agent/drain/layout.gen.ts';
+import type { DatapathOptions } from '../e2e/datapath/datapath.ts';
+import { violations } from '../support/mutations.ts';
+import {
+  DNS_SAMPLES,
+  dnsReader,
+  HELLO_SAMPLES,
+  helloReader,
+} from '../support/untrusted-samples.ts';
+import { type Bed, bulk, type Cost, costFigures, measure, withBed } from './datapath.ts';
+import type { Figure } from './figure.ts';
+
+/** Where the sweep's datagrams, all zeros, go to: to DNS a query. */
+const SWEEP_PORT = 9;
+const FLOWS = 30_000;
+const RATE_PER_SECOND = 100_000;
+const ROUNDS = 5;
+const MUTATIONS = 10_000_000;
+
+async function measureQueries(bed: Bed): Promise<Figure[]> {
+  const { lab, client } = bed;
+  const sweep = (): Promise<number> =>
+    lab.sweep(client.namespace, client.device, { flows: FLOWS, perSecond: RATE_PER_SECOND });
+  const insert = await measure(bed, 'ingress', sweep);
+  const hit = await measure(bed, 'ingress', sweep);
+  return [
+    ...costFigures('ingress, DNS query of a new flow', insert, 900),
+    ...costFigures('ingress, DNS query asked again', hit, 650),
+  ];
+}
+
+/** A stream several times over: the least is what others on the machine have disturbed least. */
+function leastBulk(options: DatapathOptions): Promise<Cost> {
+  return withBed(options, async (bed) => {
+    const costs: Cost[] = [];
+    for (let i = 0; i < ROUNDS; i++) costs.push(await measure(bed, 'ingress', () => bulk(bed)));
+    return costs.reduce((a, b) => (a.flow - a.empty <= b.flow - b.empty ? a : b));
+  });
+}
+
+export async function benchPayload(): Promise<readonly Figure[]> {
+  const queries = await withBed(
+    {
+      entries: 2 * FLOWS,
+      extensions: [['dnsAt', dnsMetrics.sizeBytes]],
+      configure: (view) => view.setUint16(configLayout.dnsPort, SWEEP_PORT, true),
+      maxEntries: { messages: 1 << 22, dns_queries: 2 * FLOWS },
+    },
+    measureQueries,
+  );
+  const off = await leastBulk({});
+  const tls = await leastBulk({
+    extensions: [['tlsAt', tlsMetrics.sizeBytes]],
+    maxEntries: { messages: 1 << 22 },
+  });
+  const all = await leastBulk({
+    extensions: [
+      ['dnsAt', dnsMetrics.sizeBytes],
+      ['tlsAt', tlsMetrics.sizeBytes],
+      ['quicAt', quicMetrics.sizeBytes],
+    ],
+    configure: (view) => view.setUint16(configLayout.dnsPort, 53, true),
+    maxEntries: { messages: 1 << 22, dns_queries: 1024 },
+  });
+  return [
+    ...queries,
+    ...costFigures('ingress, TCP stream, features off', off),
+    ...costFigures('ingress, TCP stream, TLS on', tls),
+    ...costFigures('ingress, TCP stream, DNS, TLS and QUIC on', all),
+    {
+      name: 'TLS on, TCP stream, beside off',
+      value: tls.flow - tls.empty - (off.flow - off.empty),
+      unit: 'ns/packet',
+      target: { max: 10 },
+    },
+  ];
+}
+
+export async function benchUntrusted(): Promise<readonly Figure[]> {
+  const parsers = [
+    ['DNS', DNS_SAMPLES, dnsReader()],
+    ['TLS', HELLO_SAMPLES, helloReader()],
+  ] as const;
+  return parsers.flatMap(([name, samples, reader], seed): Figure[] => {
+    const startMs = performance.now();
+    const found = violations(samples, MUTATIONS, seed + 100, reader);
+    const elapsedS = (performance.now() - startMs) / 1000;
+    const note = found[0];
+    return [
+      {
+        name: `${name}, ${MUTATIONS / 1e6} million mutated messages, misread`,
+        value: found.length,
+        unit: 'messages',
+        target: { max: 0 },
+        ...(note === undefined ? {} : { note }),
+      },
+      { name: `${name}, mutated and read twice`, value: MUTATIONS / elapsedS, unit: '1/s' },
+    ];
+  });
+}

@@ -1,0 +1,75 @@
+/** Bytes that were right once: what anybody may send, made by the thousand and always the same. */
+
+/** Numbers below 2^32 that follow from the seed (mulberry32). */
+export function randomFrom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), state | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return (t ^ (t >>> 14)) >>> 0;
+  };
+}
+
+/** Values at which parsers decide. */
+const TELLING = [0, 1, 2, 3, 16, 63, 64, 127, 128, 0xc0, 0xc1, 0xff];
+
+/** Copies `from` to `into[at ..]`, a few bytes changed; returns its length, which may be less. */
+export function mutate(
+  from: Uint8Array,
+  into: Uint8Array,
+  at: number,
+  random: () => number,
+): number {
+  into.set(from, at);
+  const changes = 1 + (random() % 6);
+  for (let i = 0; i < changes; i++) {
+    const place = at + (random() % from.length);
+    const how = random();
+    if (how % 3 === 0) into[place] = how >>> 24;
+    else if (how % 3 === 1) into[place] = TELLING[how % TELLING.length]!;
+    else into[place]! ^= 1 << (how >>> 29);
+  }
+  return random() % 4 === 0 ? random() % (from.length + 1) : from.length;
+}
+
+/** Room in front of and behind what is read. */
+const MARGIN = 300;
+
+/**
+ * Reads `count` mutations of the samples, each twice: between bytes of 0 and between bytes of 255.
+ * Whoever looks at bytes that are not his tells different things; those are returned, with what a
+ * reader threw. `read` returns all that was read as text.
+ */
+export function violations(
+  samples: readonly Uint8Array[],
+  count: number,
+  seed: number,
+  read: (bytes: Uint8Array, from: number, to: number) => string,
+): string[] {
+  const longest = Math.max(...samples.map((sample) => sample.length));
+  const buffers = [0, 0xff].map((fill) => new Uint8Array(longest + 2 * MARGIN).fill(fill));
+  const random = randomFrom(seed);
+  const input = new Uint8Array(longest);
+  const found: string[] = [];
+  for (let i = 0; i < count && found.length < 10; i++) {
+    const sample = samples[i % samples.length]!;
+    const length = mutate(sample, input, 0, random);
+    try {
+      const told = buffers.map((buffer) => {
+        buffer.set(input.subarray(0, length), MARGIN);
+        const text = read(buffer, MARGIN, MARGIN + length);
+        buffer.fill(buffer[0]!, MARGIN, MARGIN + length);
+        return text;
+      });
+      if (told[0] !== told[1]) found.push(`${hex(input, length)}: ${told.join(' | ')}`);
+    } catch (error) {
+      found.push(`${hex(input, length)}: ${error}`);
+    }
+  }
+  return found;
+}
+
+function hex(bytes: Uint8Array, length: number): string {
+  return Buffer.from(bytes.subarray(0, length)).toString('hex');
+}

@@ -1,0 +1,125 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { ALPN_MAX, CLIENT_HELLO, SERVER_HELLO, TlsHello } from '../../../../src/codec/tls/hello.ts';
+import { violations } from '../../../support/mutations.ts';
+import { clientHello, extension, record, serverHello } from '../../../support/tls-hello.ts';
+import { HELLO_SAMPLES, helloReader } from '../../../support/untrusted-samples.ts';
+
+function read(bytes: Uint8Array): { outcome: string; hello: TlsHello } {
+  const hello = new TlsHello();
+  return { outcome: hello.read(bytes, 0, bytes.length), hello };
+}
+
+describe('of a client', () => {
+  test('all that it says', () => {
+    const bytes = clientHello({
+      // GREASE, a draft and older ones around the highest.
+      versions: [0x7a7a, 0x7f1c, 0x0303, 0x0304, 0x0302],
+      serverName: 'Www.Example.COM',
+      alpn: [Buffer.of(0x8a, 0x8a), 'h2', 'http/1.1'],
+      extensions: [extension(0x1a1a, Buffer.alloc(0))],
+    });
+    const { outcome, hello } = read(bytes);
+    expect(outcome).toBe('whole');
+    expect(hello).toMatchObject({
+      kind: CLIENT_HELLO,
+      version: 0x0304,
+      cipherSuite: 0,
+      group: 0,
+      serverName: 'www.example.com',
+      alpn: ['h2', 'http/1.1'],
+    });
+  });
+
+  test.each([
+    ['no extensions at all', clientHello({ legacyVersion: 0x0301 }), 0x0301],
+    ['no list of versions', clientHello({ serverName: 'a' }), 0x0303],
+    ['no version that is known', clientHello({ versions: [0x0a0a, 0x7f17] }), 0x0303],
+  ])('%s: its version is that of old', (_why, bytes, version) => {
+    const { outcome, hello } = read(bytes);
+    expect([outcome, hello.version]).toEqual(['whole', version]);
+  });
+
+  test('names and protocols of odd bytes can be shown', () => {
+    const { hello } = read(clientHello({ serverName: 'a\n\x00é', alpn: ['Ab \\'] }));
+    expect(hello.serverName).toBe('a\\010\\000\\233');
+    expect(hello.alpn).toEqual(['Ab\\032\\\\']);
+  });
+
+  test('more protocols than are kept', () => {
+    const alpn = Array.from({ length: ALPN_MAX + 3 }, (_, index) => `p${index}`);
+    expect(read(clientHello({ alpn })).hello.alpn).toEqual(alpn.slice(0, ALPN_MAX));
+  });
+
+  test('a name longer than names can be is none', () => {
+    expect(read(clientHello({ serverName: 'x'.repeat(256) })).hello.serverName).toBe('');
+    expect(read(clientHello({ serverName: 'x'.repeat(255) })).hello.serverName).toHaveLength(255);
+  });
+});
+
+describe('of a server', () => {
+  test.each([
+    [
+      'TLS 1.3',
+      { version: 0x0304, cipherSuite: 0x1301, group: 29 },
+      { version: 0x0304, cipherSuite: 0x1301, group: 29 },
+    ],
+    [
+      'a request to try again',
+      { version: 0x0304, cipherSuite: 0x1302, group: 24, keyBytes: 0 },
+      { version: 0x0304, cipherSuite: 0x1302, group: 24 },
+    ],
+    [
+      'a post-quantum key',
+      { version: 0x0304, cipherSuite: 0x1302, group: 4588, keyBytes: 1120 },
+      { version: 0x0304, cipherSuite: 0x1302, group: 4588 },
+    ],
+    ['TLS 1.2', { cipherSuite: 0xc02b }, { version: 0x0303, cipherSuite: 0xc02b, group: 0 }],
+  ])('%s', (_why, options, wanted) => {
+    const { outcome, hello } = read(serverHello(options));
+    expect(outcome).toBe('whole');
+    expect(hello).toMatchObject({ kind: SERVER_HELLO, serverName: '', alpn: [], ...wanted });
+  });
+});
+
+test('wherever it is cut, it is cut, and what came before holds', () => {
+  const bytes = clientHello({ serverName: 'www.example.com', alpn: ['h2'], versions: [0x0304] });
+  const nameEnd = bytes.indexOf('www.example.com') + 'www.example.com'.length;
+  for (let end = 0; end < bytes.length; end++) {
+    const hello = new TlsHello();
+    expect(hello.read(bytes, 0, end)).toBe('cut');
+    expect(hello.serverName).toBe(end >= nameEnd ? 'www.example.com' : '');
+  }
+});
+
+test.each([
+  ['another record', record(23, Buffer.alloc(50)), 'malformed'],
+  ['another handshake', record(22, Buffer.concat([Buffer.of(11), Buffer.alloc(60)])), 'malformed'],
+  ['a length that ends in its middle', shortened(), 'malformed'],
+])('%s', (_why, bytes, outcome) => {
+  expect(read(bytes).outcome).toBe(outcome);
+});
+
+/** All there, but its own length leaves no room for its parts. */
+function shortened(): Buffer {
+  const bytes = clientHello({ serverName: 'www.example.com' });
+  bytes.writeUIntBE(60, 6, 3);
+  return bytes;
+}
+
+test('random bytes are read like any others', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 600 }), fc.constantFrom(1, 2), (bytes, type) => {
+      bytes[0] = 22;
+      bytes[5] = type;
+      const { outcome, hello } = read(bytes);
+      expect(['whole', 'cut', 'malformed']).toContain(outcome);
+      expect(hello.serverName.length).toBeLessThanOrEqual(4 * 255);
+      expect(hello.alpn.length).toBeLessThanOrEqual(ALPN_MAX);
+    }),
+  );
+});
+
+test('what was right once never makes the reader look beyond its end', () => {
+  expect(violations(HELLO_SAMPLES, 50_000, 2, helloReader())).toEqual([]);
+});
