@@ -26,7 +26,10 @@ struct {
 	struct event_metrics event_metrics;
 	struct openssl_metrics openssl_metrics;
 	struct filter_metrics filter_metrics;
+	struct filter_rule filter_rule;
+	struct port_range port_range;
 	struct message message;
 	enum stat stat;
 	enum message_kind message_kind;
+	enum filter_condition filter_condition;
 } everything;

@@ -47,6 +47,8 @@ struct packet {
 	bool is_fragment;
 	bool is_later_fragment;
 	__u32 fragment_id;
+	__u32 sampling; /* one in this many packets such as this one is looked at */
+	bool only_if_dropped; /* wanted, provided that its flow has drops */
 };
 
 struct vlan_header {

@@ -50,6 +50,18 @@ static __always_inline void note_interface(struct flow_metrics *flow, __u64 want
 	count(STAT_INTERFACES_MISSED, wire.packets, wire.bytes);
 }
 
+/* Tells user space to keep the flow even if it has no drops. */
+static __always_inline void note_wanted(struct flow_metrics *flow, const struct packet *packet)
+{
+	struct filter_metrics *filter;
+
+	if (!config.filter_at || packet->only_if_dropped)
+		return;
+	filter = extension(flow, config.filter_at);
+	if (!filter->wanted)
+		filter->wanted = 1;
+}
+
 /* What the first packet tells of the whole flow, counters apart. */
 static __always_inline void describe(struct flow_metrics *flow, struct __sk_buff *skb,
 				     const struct packet *packet, __u64 slot, __u64 now, bool egress,
@@ -60,7 +72,7 @@ static __always_inline void describe(struct flow_metrics *flow, struct __sk_buff
 	flow->first_direction = egress;
 	flow->eth_protocol = packet->eth_protocol;
 	*(__u64 *)&flow->observed[0] = slot;
-	flow->sampling = config.sampling;
+	flow->sampling = packet->sampling;
 	if (has_l2) {
 		__u8 copy[2 * ETH_ALEN];
 		const __u8 *macs = peek(skb, 0, copy, sizeof(copy));
@@ -91,6 +103,7 @@ static __always_inline void add_packet(struct flow_metrics *flow, struct __sk_bu
 	if (flow->dscp != packet->dscp)
 		flow->dscp = packet->dscp;
 	note_interface(flow, slot, wire);
+	note_wanted(flow, packet);
 	inspect(skb, packet, flow, wire, now);
 }
 

@@ -9,9 +9,9 @@ const STRUCTS = [
   ...['flow_key', 'flow_metrics', 'observed_interface', 'stat_value', 'config', 'message'],
   ...['rtt_metrics', 'drop_metrics', 'dns_metrics', 'tls_metrics', 'quic_metrics', 'nat_metrics'],
   ...['tcp_metrics', 'process_metrics', 'tunnel_metrics', 'ipsec_metrics', 'event_metrics'],
-  ...['openssl_metrics', 'filter_metrics'],
+  ...['openssl_metrics', 'filter_metrics', 'filter_rule', 'port_range'],
 ];
-const ENUMS = ['stat', 'ifindex_seen', 'message_kind'];
+const ENUMS = ['stat', 'ifindex_seen', 'message_kind', 'filter_condition'];
 
 function camel(name: string): string {
   return name.toLowerCase().replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
@@ -39,7 +39,7 @@ function structText(btf: Btf, name: string): string {
 }
 
 function enumText(btf: Btf, name: string): string {
-  const prefix = `${name.replace(/_kind$/, '').toUpperCase()}_`;
+  const prefix = `${name.replace(/_(kind|condition)$/, '').toUpperCase()}_`;
   const lines = btf
     .enumOf(name)
     .map((each) => `  ${camel(each.name.replace(prefix, ''))}: ${each.value},`);

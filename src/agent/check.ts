@@ -9,7 +9,6 @@ type Key = keyof AgentConfig;
 
 /** Doing without these would be a wrong answer to what was asked for, so they end the start. */
 const REFUSED: readonly (readonly [Key, string])[] = [
-  ['flowFilterRules', 'more traffic than asked for would be recorded'],
   ['enablePca', 'packet capture is not part of this version'],
   ['ebpfProgramManagerMode', 'this version loads its programs itself'],
 ];
@@ -85,6 +84,7 @@ export function checkAgentConfig(config: AgentConfig): readonly string[] {
   }
   checkInterfaces(config);
   checkAddress(config);
+  checkFilters(config);
   atLeast(config, 'cacheActiveTimeoutMs', ACTIVE_TIMEOUT_MIN_MS);
   atLeast(config, 'listenPollPeriodMs', POLL_PERIOD_MIN_MS);
   return [
@@ -126,6 +126,11 @@ function checkAddress(config: AgentConfig): void {
   }
 }
 
+function checkFilters({ flowFilterRules, enablePktDrops }: AgentConfig): void {
+  if (enablePktDrops || flowFilterRules?.every(({ drops }) => !drops) !== false) return;
+  throw refuse('FLOW_FILTER_RULES', 'a rule has "drops", which takes ENABLE_PKT_DROPS=true');
+}
+
 function atLeast(
   config: AgentConfig,
   key: 'cacheActiveTimeoutMs' | 'listenPollPeriodMs',
@@ -145,6 +150,7 @@ function option(key: Key): Option<unknown> {
 function isDefault(config: AgentConfig, key: Key): boolean {
   const { fallback, parse } = option(key);
   const value = config[key];
+  if (value === undefined) return true;
   if (Array.isArray(value)) return value.join(',') === fallback;
   return value === (fallback === '' ? '' : parse(fallback));
 }

@@ -1,4 +1,14 @@
-import { type Configured, choice, duration, flag, integer, list, text } from '../config/options.ts';
+import {
+  type Configured,
+  choice,
+  duration,
+  flag,
+  integer,
+  list,
+  structured,
+  text,
+} from '../config/options.ts';
+import { parseFilterRules } from './filters/parse.ts';
 
 const COUNT = { min: 1, max: 2 ** 31 - 1 };
 const COUNT_OR_OFF = { min: 0, max: 2 ** 31 - 1 };
@@ -114,7 +124,14 @@ const cache = {
     'info',
     'how much is logged',
   ),
-  flowFilterRules: text('FLOW_FILTER_RULES', '', 'JSON list of rules applied in the kernel'),
+  flowFilterRules: structured(
+    'FLOW_FILTER_RULES',
+    'which packets are looked at: JSON, "action=Reject port=22; port=80", or @FILE; see filters.md',
+    (rules) => {
+      const { problems, ...parsed } = parseFilterRules(rules);
+      return problems.length > 0 ? { problems } : { value: parsed.rules };
+    },
+  ),
   pprofAddr: text('PPROF_ADDR', '', 'address of the profiler'),
 };
 

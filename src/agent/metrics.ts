@@ -71,6 +71,11 @@ function accountingMetrics(metrics: Metrics) {
       'Bytes seen and not in any flow handed on',
       ['reason'],
     ),
+    filteredFlows: metrics.counter<'source' | 'reason'>(
+      'filtered_flows_total',
+      'Packets by what the filter rules say; FilterNoMatch are recorded where no rule accepts',
+      ['source', 'reason'],
+    ),
     interfacesMissed: metrics.counter(
       'observed_interfaces_missed_total',
       'Packets on an interface for which their flow had no slot left; they are recorded',

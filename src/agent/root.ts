@@ -16,7 +16,7 @@ import type { BpfObject, Native } from './loader/native.ts';
 import { type LoadedObject, loadDatapath, WAKE_MAP } from './loader/object.ts';
 import { type AttachedFeatures, attachFeatures, type FeatureStatus } from './loader/probes.ts';
 import { type AgentMetrics, declareMetrics } from './metrics.ts';
-import type { Tracker } from './trackers/tracker.ts';
+import type { ExtensionKey, Tracker } from './trackers/tracker.ts';
 
 export interface AgentDeps {
   readonly log: Log;
@@ -150,12 +150,14 @@ class HostAgent implements Agent {
     const monotonicMs = this.#deps.kernelMonotonicMs ?? kernelMonotonicMs;
     const shared = { native, object, clock, log, metrics, kernelMonotonicMs: monotonicMs };
     const attached = attachFeatures(loaded, shared);
+    const offsetOf = (key: ExtensionKey): number =>
+      attached.features.find(({ spec }) => spec.extension?.at === key)?.at ?? 0;
     const trackers = attached.features
-      .map(({ spec, at }) => spec.tracker?.({ ...shared, config: this.#config }, at))
+      .map(({ spec, at }) => spec.tracker?.({ ...shared, config: this.#config, offsetOf }, at))
       .filter((tracker) => tracker !== undefined);
     const names = new InterfaceNames();
     const hub = new SocketHub(native);
-    const ledger = new Ledger(native, object, metrics);
+    const ledger = new Ledger(native, object, metrics, this.#config.flowFilterRules);
     const drainer = new Drainer({
       ...shared,
       ledger,

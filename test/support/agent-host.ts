@@ -153,11 +153,11 @@ export function sumOf(accounting: Accounting): { packets: number; bytes: number 
   return {
     packets: parts.reduce(
       (sum, part) => sum + part.packets,
-      accounting.recordedPackets + accounting.sampledOutPackets,
+      accounting.recordedPackets + accounting.sampledOutPackets + accounting.filteredPackets,
     ),
     bytes: parts.reduce(
       (sum, part) => sum + part.bytes,
-      accounting.recordedBytes + accounting.sampledOutBytes,
+      accounting.recordedBytes + accounting.sampledOutBytes + accounting.filteredBytes,
     ),
   };
 }

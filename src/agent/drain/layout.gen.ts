@@ -70,6 +70,8 @@ export const config = {
   eventGroup: 38, // 1 B
   filterRules: 39, // 1 B
   filterSamples: 40, // 1 B
+  filterUnmatched: 41, // 1 B
+  filterConditions: 42, // 2 B
 } as const;
 
 /** Byte offsets in `struct message`. */
@@ -196,6 +198,37 @@ export const filterMetrics = {
   wanted: 0, // 1 B
 } as const;
 
+/** Byte offsets in `struct filter_rule`. */
+export const filterRule = {
+  sizeBytes: 144,
+  maskMax: 2,
+  networkMax: 2,
+  peerMaskMax: 2,
+  peerNetworkMax: 2,
+  portsMax: 16,
+  mask: 0, // 16 B, 2 elements
+  network: 16, // 16 B, 2 elements
+  peerMask: 32, // 16 B, 2 elements
+  peerNetwork: 48, // 16 B, 2 elements
+  ports: 64, // 64 B, 16 elements
+  conditions: 128, // 4 B
+  sample: 132, // 4 B
+  tcpFlags: 136, // 2 B
+  sourceEnd: 138, // 1 B
+  destinationEnd: 139, // 1 B
+  eitherEnd: 140, // 1 B
+  protocol: 141, // 1 B
+  icmpType: 142, // 1 B
+  icmpCode: 143, // 1 B
+} as const;
+
+/** Byte offsets in `struct port_range`. */
+export const portRange = {
+  sizeBytes: 4,
+  first: 0, // 2 B
+  last: 2, // 2 B
+} as const;
+
 /** `enum stat`. */
 export const stat = {
   sampledOut: 0,
@@ -203,12 +236,13 @@ export const stat = {
   malformed: 2,
   mapFull: 3,
   mapError: 4,
-  filtered: 5,
-  interfacesMissed: 6,
-  messagesLost: 7,
-  featureLost: 8,
-  probeLost: 9,
-  count: 10,
+  rejected: 5,
+  unmatched: 6,
+  interfacesMissed: 7,
+  messagesLost: 8,
+  featureLost: 9,
+  probeLost: 10,
+  count: 11,
 } as const;
 
 /** `enum ifindex_seen`. */
@@ -222,4 +256,21 @@ export const ifindexSeen = {
 export const messageKind = {
   dns: 1,
   tls: 2,
+} as const;
+
+/** `enum filter_condition`. */
+export const filterCondition = {
+  accept: 1,
+  peer: 2,
+  notIpv4: 4,
+  ingress: 8,
+  egress: 16,
+  protocol: 32,
+  sourcePort: 64,
+  destinationPort: 128,
+  eitherPort: 256,
+  tcpFlags: 512,
+  icmpType: 1024,
+  icmpCode: 2048,
+  drops: 4096,
 } as const;

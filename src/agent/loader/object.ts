@@ -2,6 +2,7 @@ import { explain, hasCode, NetobservError } from '../../base/errors.ts';
 import type { AgentConfig } from '../config.ts';
 import { flowKey, flowMetrics, config as layout, statValue } from '../drain/layout.gen.ts';
 import { AGENT_ERRORS } from '../errors.ts';
+import { configureFilter, filterSections } from '../filters/compile.ts';
 import type { Framing } from '../interfaces/link.ts';
 import { FEATURES } from '../trackers/table.ts';
 import type { FeatureSpec } from '../trackers/tracker.ts';
@@ -150,6 +151,7 @@ function loadPlan(native: Native, object: Uint8Array, plan: Plan): LoadedObject 
   const maps = [...FLOW_MAPS, CURRENT_MAP];
   const loaded = native.load(object, {
     config: configBytes(config, knowsNamespaces, features),
+    data: filterSections(config.flowFilterRules ?? []),
     maxEntries: {
       ...Object.fromEntries(FLOW_MAPS.map((map) => [map, config.cacheMaxFlows])),
       ...Object.assign({}, ...features.map(({ spec }) => spec.maxEntries?.(config))),
@@ -180,6 +182,7 @@ function configBytes(
     true,
   );
   view.setUint8(layout.hasNetnsCookie, knowsNamespaces ? 1 : 0);
+  configureFilter(view, config.flowFilterRules ?? []);
   for (const { spec, at } of features) {
     if (spec.extension !== undefined) view.setUint16(layout[spec.extension.at], at, true);
     spec.configure?.(view, config);

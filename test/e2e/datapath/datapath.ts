@@ -13,6 +13,8 @@ import {
   stat,
   statValue,
 } from '../../../src/agent/drain/layout.gen.ts';
+import { configureFilter, filterSections } from '../../../src/agent/filters/compile.ts';
+import { parseFilterRules } from '../../../src/agent/filters/parse.ts';
 import type { BpfObject, Native } from '../../../src/agent/loader/native.ts';
 
 buildBpf();
@@ -24,6 +26,7 @@ export const native: Native = createRequire(import.meta.url)(
 
 const HOOKS = ['flow_ingress_l2', 'flow_egress_l2', 'flow_ingress_l3', 'flow_egress_l3'];
 export const TEST_HOOKS = ['test_ingress_l2', 'test_egress_l2', 'test_ingress_l3'];
+export const TEST_FILTER = 'test_filter';
 
 export interface Flow {
   readonly key: string;
@@ -54,6 +57,8 @@ export interface DatapathOptions {
   readonly entries?: number;
   readonly sampling?: number;
   readonly wakeEntries?: number;
+  /** FLOW_FILTER_RULES. */
+  readonly rules?: string;
 }
 
 const FLOWS_PER_CALL = 4096;
@@ -63,9 +68,13 @@ export function loadDatapath(options: DatapathOptions = {}): BpfObject {
   config.writeUInt32LE(options.sampling ?? 0, configLayout.sampling);
   config.writeUInt32LE(options.wakeEntries ?? 0, configLayout.wakeEntries);
   config[configLayout.hasNetnsCookie] = 1;
+  const { rules, problems } = parseFilterRules(options.rules ?? '');
+  if (problems.length > 0) throw new Error(problems.join('\n'));
+  configureFilter(new DataView(config.buffer, config.byteOffset), rules);
   const entries = options.entries ?? 1024;
   return native.load(readFileSync(join(ROOT, `build/bpf/${options.object ?? 'flows'}.bpf.o`)), {
     config,
+    data: filterSections(rules),
     maxEntries: { flows_a: entries, flows_b: entries },
     programs: options.programs ?? HOOKS,
   });

@@ -165,6 +165,8 @@ test('books: recorded, dropped by the pipeline, and the kernel’s own counts ov
     recordedBytes: 100,
     sampledOutPackets: 7,
     sampledOutBytes: 700,
+    filteredPackets: 0,
+    filteredBytes: 0,
     unrecorded: {
       not_ip: { packets: 3, bytes: 180 },
       malformed: { packets: 0, bytes: 0 },
