@@ -38,7 +38,8 @@ static __always_inline enum choice leave_out(struct __sk_buff *skb, const struct
 /*
  * Every hook judges by itself, since rules may be about its direction; one that accepts is enough.
  * A packet is counted as left out by the first hook and taken back from the count by the one that
- * wants it. A packet in a flow that turns into another one, which nobody wants, stays counted there.
+ * wants it. A packet of a flow that turns into one of another, which nobody wants, stays counted
+ * where it is.
  */
 static __always_inline enum choice judge(struct __sk_buff *skb, struct packet *packet, __u32 tag,
 					 bool egress)

@@ -33,11 +33,14 @@ enum filter_context {
 #define DECISION_ACCEPTED (1ULL << 33)
 #define DECISION_ONLY_IF_DROPPED (1ULL << 34)
 
+/* Rules that one call tries: a call costs as much as several rules. */
+#define FILTER_GROUP 4
+
 /*
  * A packet on its way to the rules, and what has been found so far. It is in a map, and a function
- * tries one rule, since the verifier then looks at that once for all packets and all rules: following
- * every way through dozens of rules, it gives up. (Pointers as arguments of such functions came with
- * Linux 5.12.) As with fresh flows, hooks and probes have one each.
+ * tries a few rules, since the verifier then looks at that once for all packets and all rules:
+ * following every way through dozens of rules, it gives up. (Such functions take pointers as
+ * arguments only since Linux 5.12.) As with fresh flows, hooks and probes have one each.
  */
 struct filter_subject {
 	struct flow_key key;
@@ -79,17 +82,16 @@ static __always_inline __u32 flag_names(__u32 flags)
 	return flags;
 }
 
-/* As one number that is 0, so that it takes no branches. */
-static __always_inline bool in_network(const volatile __u64 *mask, const volatile __u64 *network,
-				       const __u8 *ip)
+/* The half in which IPv4 addresses differ comes first. */
+static __always_inline bool in_network(const __u64 *mask, const __u64 *network, const __u8 *ip)
 {
 	const __u64 *address = (const __u64 *)ip;
 
-	return !(((address[0] & mask[0]) ^ network[0]) | ((address[1] & mask[1]) ^ network[1]));
+	return (address[1] & mask[1]) == network[1] && (address[0] & mask[0]) == network[0];
 }
 
 /* One comparison: what is below the first port is, taken as unsigned, far above the last. */
-static __always_inline bool in_ranges(const volatile struct filter_rule *rule, __u32 from, __u32 to,
+static __always_inline bool in_ranges(const struct filter_rule *rule, __u32 from, __u32 to,
 				      __u16 port)
 {
 	for (__u32 i = from; i < to && i < FILTER_RANGES_MAX; i++) {
@@ -113,7 +115,7 @@ static __always_inline bool has(__u32 conditions, __u32 which)
 	return config.filter_conditions & which && conditions & which;
 }
 
-static __always_inline bool ports_match(const volatile struct filter_rule *rule, __u32 conditions,
+static __always_inline bool ports_match(const struct filter_rule *rule, __u32 conditions,
 					const struct flow_key *key)
 {
 	__u32 source_end = rule->source_end, destination_end = rule->destination_end;
@@ -154,7 +156,7 @@ static __always_inline bool is_icmp(const struct flow_key *key)
 }
 
 /* All conditions but those on addresses and on drops. */
-static __always_inline bool conditions_match(const volatile struct filter_rule *rule,
+static __always_inline bool conditions_match(const struct filter_rule *rule,
 					     __u32 conditions,
 					     const struct filter_subject *subject)
 {
@@ -188,25 +190,25 @@ static __always_inline __u64 settle(__u64 found, __u64 maybe)
 }
 
 /* Tries one rule. What it decides, or 0 if others are to be tried. */
-noinline __u64 try_rule(__u32 index, __u32 probe)
+static __always_inline __u64 try_rule(__u32 index, struct filter_subject *subject)
 {
-	const volatile struct filter_rule *rule = &filter_rules[index % FILTER_RULES_MAX];
-	struct filter_subject *subject = subject_of(probe);
-	__u32 conditions = rule->conditions;
-	const struct flow_key *key;
+	const struct filter_rule *rule =
+		(const struct filter_rule *)&filter_rules[index % FILTER_RULES_MAX];
+	const struct flow_key *key = &subject->key;
+	__u32 conditions;
 	bool from, to;
 	__u64 found;
 
-	if (!subject)
-		return DECISION_ACCEPTED;
-	key = &subject->key;
+	/* Rules do not change while this runs, but are not what the compiler takes them for, either. */
+	asm volatile("" : "+r"(rule));
+	conditions = rule->conditions;
 	from = in_network(rule->mask, rule->network, key->src_ip);
 	to = in_network(rule->mask, rule->network, key->dst_ip);
 	if (has(conditions, FILTER_PEER)) {
-		from &= in_network(rule->peer_mask, rule->peer_network, key->dst_ip);
-		to &= in_network(rule->peer_mask, rule->peer_network, key->src_ip);
+		from = from && in_network(rule->peer_mask, rule->peer_network, key->dst_ip);
+		to = to && in_network(rule->peer_mask, rule->peer_network, key->src_ip);
 	}
-	if (!(from | to) || !conditions_match(rule, conditions, subject))
+	if (!(from || to) || !conditions_match(rule, conditions, subject))
 		return 0;
 
 	found = DECISION_MATCHED | rule->sample;
@@ -230,18 +232,37 @@ noinline __u64 try_rule(__u32 index, __u32 probe)
 	return 0;
 }
 
+/* Unrolled: to the verifier, a loop is all its turns one after the other, in every combination. */
+noinline __u64 try_group(__u32 first, __u32 probe)
+{
+	struct filter_subject *subject = subject_of(probe);
+	__u64 found;
+
+	if (!subject)
+		return DECISION_ACCEPTED;
+#pragma clang loop unroll(full)
+	for (__u32 i = 0; i < FILTER_GROUP; i++) {
+		if (first + i >= config.filter_rules)
+			return 0;
+		found = try_rule(first + i, subject);
+		if (found)
+			return found;
+	}
+	return 0;
+}
+
 /*
  * The first rule decides whose network has the source, the peer's the destination, and whose other
- * conditions hold; without any, the first of those that fit the other way round. Both are looked for
- * in one go. Rules on drops cannot decide before there is one: those that accept are remembered.
+ * conditions hold; without any, the first of those that fit the other way round. Both are looked
+ * for in one go. Rules on drops cannot decide before there is one: those that accept are remembered.
  */
 noinline __u64 try_rules(__u32 probe)
 {
 	struct filter_subject *subject;
 	__u64 found;
 
-	for (__u32 i = 0; i < FILTER_RULES_MAX && i < config.filter_rules; i++) {
-		found = try_rule(i, probe);
+	for (__u32 i = 0; i < FILTER_RULES_MAX && i < config.filter_rules; i += FILTER_GROUP) {
+		found = try_group(i, probe);
 		if (found)
 			return found;
 	}
@@ -255,7 +276,7 @@ noinline __u64 try_rules(__u32 probe)
 }
 
 /*
- * For hooks and for probes that learn of a packet otherwise. `tcp_flags` are those of struct packet;
+ * For hooks and for probes that learn of a packet otherwise. `tcp_flags` are as in struct packet;
  * `egress` means something where `egress_known` is set, and only hooks know it. Without rules
  * everything is accepted.
  */

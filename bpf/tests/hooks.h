@@ -39,8 +39,8 @@ int test_ingress_l3(struct __sk_buff *skb)
 }
 
 /*
- * What the filter rules say: the verdict as bits, and in cb[0] the rate. Going in, cb[0] says where:
- * 0 at an ingress, 1 at an egress, 2 nowhere in particular, 3 a drop there.
+ * What the filter rules say: the verdict as bits, and in cb[0] the rate. Going in, cb[0] says
+ * where: 0 at an ingress, 1 at an egress, 2 nowhere in particular, 3 a drop there.
  */
 SEC("tc")
 int test_filter(struct __sk_buff *skb)

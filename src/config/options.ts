@@ -120,7 +120,7 @@ export function list(env: string, fallback: string, describe: string): Option<re
   };
 }
 
-/** A value with parts. A command line and the environment may name a file that holds it, `@PATH`. */
+/** A value with parts. Command lines and the environment may name a file that holds it, `@PATH`. */
 export function structured<T>(
   env: string,
   describe: string,

@@ -1,6 +1,6 @@
 import { assert } from '../../base/assert.ts';
 import type { Cidr } from '../../base/ip.ts';
-import { filterCondition, config as layout, filterRule, portRange } from '../drain/layout.gen.ts';
+import { filterCondition, filterRule, config as layout, portRange } from '../drain/layout.gen.ts';
 import {
   FILTER_RANGES_MAX,
   FILTER_RULES_MAX,
@@ -19,9 +19,7 @@ export function inOrder(rules: readonly FilterRule[]): readonly FilterRule[] {
 }
 
 /** Bytes of the sections of the datapath that hold the rules, by name. */
-export function filterSections(
-  rules: readonly FilterRule[],
-): Readonly<Record<string, Uint8Array>> {
+export function filterSections(rules: readonly FilterRule[]): Readonly<Record<string, Uint8Array>> {
   assert(rules.length <= FILTER_RULES_MAX, 'rules fit the datapath');
   const bytes = new Uint8Array(FILTER_RULES_MAX * filterRule.sizeBytes);
   for (const [index, rule] of inOrder(rules).entries()) {

@@ -69,8 +69,12 @@ function key<T>(
   };
 }
 
+function portsOf(side: PortSide): string {
+  return side === 'either' ? 'ports' : `${side} ports`;
+}
+
 function ports(side: PortSide): Key {
-  return key(`${side} ports`, readPorts, (draft, value) => {
+  return key(portsOf(side), readPorts, (draft, value) => {
     draft.ports[side] = value;
   });
 }
@@ -257,7 +261,7 @@ function contradictions(draft: Draft): readonly string[] {
     say('protocol', `does not go with the address family of "${given.get(part)}"`);
   }
   for (const side of sides) {
-    if (!isOf(TCP, UDP, SCTP)) say(`${side} ports`, 'only TCP, UDP and SCTP have ports');
+    if (!isOf(TCP, UDP, SCTP)) say(portsOf(side), 'only TCP, UDP and SCTP have ports');
   }
   if (tcpFlags !== 0 && !isOf(TCP)) say('TCP flags', 'only TCP has them');
   for (const one of icmp) {
@@ -267,7 +271,7 @@ function contradictions(draft: Draft): readonly string[] {
   const ranges = Object.values(draft.ports).flat().length;
   if (ranges > FILTER_RANGES_MAX) {
     const what = `${ranges} ports and ranges; ${FILTER_RANGES_MAX} are the most in one rule`;
-    say(`${sides[0]} ports`, what);
+    say(portsOf(sides[0]!), what);
   }
   return problems;
 }

@@ -36,10 +36,7 @@ const TCP_FLAGS = {
 const PORT_MAX = 65_535;
 const PORT_FORMS = '80, "80", "80,443", "8000-8080" or [80, "8000-8080"]';
 
-export function readWord<Word extends string>(
-  value: unknown,
-  words: readonly Word[],
-): Read<Word> {
+export function readWord<Word extends string>(value: unknown, words: readonly Word[]): Read<Word> {
   const text = typeof value === 'string' ? value.trim() : undefined;
   const found = words.find((word) => word.toLowerCase() === text?.toLowerCase());
   if (found !== undefined) return { value: found };

@@ -84,13 +84,15 @@ const rules: fc.Arbitrary<WrittenRule> = fc
       drops: maybe(fc.constant(true), 1),
       sample: maybe(fc.nat(100), 1),
     }),
-    fc.constantFrom(cidrV4, cidrV6).chain((cidr) =>
-      fc.record({ ip_cidr: maybe(cidr, 4), peer_cidr: maybe(cidr, 1) }),
-    ),
+    fc
+      .constantFrom(cidrV4, cidrV6)
+      .chain((cidr) => fc.record({ ip_cidr: maybe(cidr, 4), peer_cidr: maybe(cidr, 1) })),
     transport,
   )
   .map((parts) => {
-    const defined = Object.entries(Object.assign({}, ...parts)).filter(([, value]) => value != null);
+    const defined = Object.entries(Object.assign({}, ...parts)).filter(
+      ([, value]) => value != null,
+    );
     return Object.fromEntries(defined) as WrittenRule;
   });
 
@@ -120,7 +122,8 @@ const packets: fc.Arbitrary<ModelPacket> = fc
     };
   });
 
-const bytesOf = (bits: string): Buffer => Buffer.from(bits.match(/.{8}/g)!.map((b) => Number(`0b${b}`)));
+const bytesOf = (bits: string): Buffer =>
+  Buffer.from(bits.match(/.{8}/g)!.map((b) => Number(`0b${b}`)));
 
 function frameOf(packet: ModelPacket): Buffer {
   const { protocol, source, target, sourcePort, targetPort } = packet;

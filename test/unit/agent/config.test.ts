@@ -68,7 +68,7 @@ test.each([
   ['ERR_AGENT_OPTION', { AGENT_IP_IFACE: 'eth0' }, 'AGENT_IP_IFACE'],
   ['ERR_AGENT_OPTION', { CACHE_ACTIVE_TIMEOUT: '1ms' }, 'CACHE_ACTIVE_TIMEOUT'],
   ['ERR_AGENT_OPTION', { LISTEN_POLL_PERIOD: '0' }, 'LISTEN_POLL_PERIOD'],
-  ['ERR_AGENT_UNSUPPORTED', { FLOW_FILTER_RULES: '[]' }, 'FLOW_FILTER_RULES'],
+  ['ERR_AGENT_OPTION', { FLOW_FILTER_RULES: 'drops=true' }, 'FLOW_FILTER_RULES'],
   ['ERR_AGENT_UNSUPPORTED', { ENABLE_PCA: 'true' }, 'ENABLE_PCA'],
   ['ERR_AGENT_UNSUPPORTED', { EBPF_PROGRAM_MANAGER_MODE: '1' }, 'EBPF_PROGRAM_MANAGER_MODE'],
 ])('%s for %o', (code, env, variable) => {
@@ -95,4 +95,21 @@ test('what has no effect yet is said, one line each', () => {
     'PREFERRED_INTERFACE_FOR_MAC_PREFIX',
     'EXPORT',
   ]);
+});
+
+test('filter rules: all that is wrong is said with its place, and nothing is loaded', () => {
+  const load = () => agentConfig({ FLOW_FILTER_RULES: '[{"action":"Acept"},{"port":"http"}]' });
+  expect(load).toThrow(
+    expect.objectContaining({
+      code: 'ERR_CONFIG_INVALID',
+      details: {
+        issues: [
+          expect.stringMatching(/^environment variable FLOW_FILTER_RULES: rule 1, "action": /),
+          expect.stringMatching(/^environment variable FLOW_FILTER_RULES: rule 2, "port": /),
+        ],
+      },
+    }),
+  );
+  expect(agentConfig({ FLOW_FILTER_RULES: 'port=80' }).flowFilterRules).toHaveLength(1);
+  expect(agentConfig().flowFilterRules).toBeUndefined();
 });
