@@ -87,14 +87,16 @@ export function checkAgentConfig(config: AgentConfig): readonly string[] {
   checkFilters(config);
   atLeast(config, 'cacheActiveTimeoutMs', ACTIVE_TIMEOUT_MIN_MS);
   atLeast(config, 'listenPollPeriodMs', POLL_PERIOD_MIN_MS);
-  return [
-    ...IGNORED.filter(([key]) => !isDefault(config, key)).map(
-      ([key, what]) => `${option(key).env} has no effect yet: ${what}`,
-    ),
-    ...EXPORT_ONLY.filter((key) => !isDefault(config, key)).map(
-      (key) => `${option(key).env} has no effect here: flows stay in this process`,
-    ),
-  ];
+  return IGNORED.filter(([key]) => !isDefault(config, key)).map(
+    ([key, what]) => `${option(key).env} has no effect yet: ${what}`,
+  );
+}
+
+/** One warning for each option that was set and has no effect where flows are not sent away. */
+export function exportOptionWarnings(config: AgentConfig): readonly string[] {
+  return EXPORT_ONLY.filter((key) => !isDefault(config, key)).map(
+    (key) => `${option(key).env} has no effect here: flows stay in this process`,
+  );
 }
 
 function checkInterfaces(config: AgentConfig): void {

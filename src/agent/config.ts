@@ -138,7 +138,7 @@ const cache = {
 const exporting = {
   export: choice(
     'EXPORT',
-    ['grpc', 'kafka', 'ipfix+udp', 'ipfix+tcp', 'direct-flp'],
+    ['grpc', 'kafka', 'ipfix+udp', 'ipfix+tcp', 'direct-flp', 'stdout'],
     'grpc',
     'where an agent on its own sends flows; `up` keeps them in its process',
   ),

@@ -16,4 +16,6 @@ export const AGENT_ERRORS = {
   namespace: 'ERR_AGENT_NAMESPACE',
   /** No address of this host fits AGENT_IP_IFACE and AGENT_IP_TYPE. */
   address: 'ERR_AGENT_ADDRESS',
+  /** Nobody reads what is written to standard output, or it cannot be written. */
+  output: 'ERR_AGENT_OUTPUT',
 } as const;

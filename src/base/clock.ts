@@ -38,6 +38,9 @@ export const systemClock: Clock = {
   },
 };
 
+/** The only door to chance: components take `random`, from 0 to 1, and tests give theirs. */
+export const systemRandom: () => number = Math.random;
+
 /**
  * CLOCK_MONOTONIC in milliseconds: the clock of the kernel's own time stamps, which count from boot
  * (suspended time excepted).

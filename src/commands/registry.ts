@@ -8,6 +8,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./up.ts')).up,
   },
   {
+    usage: 'agent',
+    describe: 'Capture this host and send its flows to a collector',
+    load: async () => (await import('./agent.ts')).agent,
+  },
+  {
     usage: 'version',
     describe: 'Print the version and what it was built from',
     load: async () => (await import('./version.ts')).version,

@@ -2,12 +2,12 @@ import { agentDeprecations } from '../agent/config.ts';
 import { systemClock } from '../base/clock.ts';
 import { createLog } from '../telemetry/log.ts';
 import { assertCanCapture, readHostFile } from './capabilities.ts';
+import { runComponents } from './capture/lifecycle.ts';
+import { aborted, stopSignal } from './capture/signals.ts';
 import type { Command, CommandContext } from './command.ts';
 import { addOptions, readConfig } from './options.ts';
 import type { Host, UpConfig } from './up/host.ts';
-import { runComponents } from './up/lifecycle.ts';
 import { defaultDataDir, UP_COMMON, upOptions } from './up/options.ts';
-import { aborted, stopSignal } from './up/signals.ts';
 import { showStatus } from './up/status-line.ts';
 
 const IN_MEMORY = 'memory';

@@ -226,6 +226,11 @@ export class MacTable implements InternTable {
     return this.#load(text) ? this.#table.find(this.#scratch, 0) : MISSING;
   }
 
+  /** Bytes 0–3 (`index` 0) or 4–5 (1) of a MAC. */
+  word(id: number, index: number): number {
+    return this.#table.word(id, index);
+  }
+
   text(id: number): string {
     if (id === MISSING || id > this.size) return '';
     const known = this.#texts[id];

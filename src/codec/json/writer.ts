@@ -3,8 +3,8 @@ import { hasBit } from '../../flow/bits.ts';
 import { tcpFlagNames } from '../../flow/enums.ts';
 import { fieldByName } from '../../flow/fields.ts';
 import { type InternTables, MISSING } from '../../flow/intern.ts';
+import { FragmentCache } from '../fragments.ts';
 import { ByteBuffer, NUMBER_BYTES, writeNumber } from './bytes.ts';
-import { FragmentCache } from './fragments.ts';
 
 export interface JsonWriterOptions {
   /** Fields to write; absent: all that the batch has. */
@@ -58,7 +58,7 @@ const FALSE = encoder.encode('false');
 class Writer implements JsonWriter {
   readonly #options: JsonWriterOptions;
   readonly #buffer = new ByteBuffer();
-  readonly #flags = new FragmentCache(tcpFlagNames);
+  readonly #flags = jsonFragments(tcpFlagNames);
   #layout: BatchLayout | undefined;
   #plans: readonly Plan[] = [];
   #batch: FlowBatch | undefined;
@@ -178,11 +178,16 @@ interface Caches {
   readonly macs: FragmentCache;
 }
 
+/** JSON texts of interned values, quotes and escapes included. */
+function jsonFragments(read: (id: number) => unknown): FragmentCache {
+  return new FragmentCache((id) => encoder.encode(JSON.stringify(read(id))));
+}
+
 function cachesOf({ strings, addresses, macs }: InternTables): Caches {
   return {
-    strings: new FragmentCache((id) => strings.text(id)),
-    addresses: new FragmentCache((id) => addresses.text(id)),
-    macs: new FragmentCache((id) => macs.text(id)),
+    strings: jsonFragments((id) => strings.text(id)),
+    addresses: jsonFragments((id) => addresses.text(id)),
+    macs: jsonFragments((id) => macs.text(id)),
   };
 }
 

@@ -1,3 +1,4 @@
+import { exportOptionWarnings } from '../../agent/check.ts';
 import { type Agent, createAgent } from '../../agent/root.ts';
 import { fieldsOf } from '../../agent/trackers/table.ts';
 import type { Clock } from '../../base/clock.ts';
@@ -18,10 +19,10 @@ import type { FlowStore } from '../../store/store.ts';
 import { Health } from '../../telemetry/health.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
-import { createTelemetryServer } from '../../telemetry/server.ts';
 import { bpfObject, loadNative, webRoot } from '../assets.ts';
 import { buildFacts } from '../build-facts.ts';
-import { exclusiveCapture } from './exclusive.ts';
+import { exclusiveCapture } from '../capture/exclusive.ts';
+import { metricsServer } from '../capture/telemetry.ts';
 import { withLiveFeed } from './live.ts';
 import type { upOptions } from './options.ts';
 
@@ -55,6 +56,7 @@ const PIPELINE_FEATURES: readonly Feature[] = ['subnetLabels'];
  */
 export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host> {
   const { log, clock } = deps;
+  for (const warning of exportOptionWarnings(config)) log.warn(warning);
   const ours = createMetrics(FLOW_METRICS_PREFIX);
   const tables = new TableSpace();
   const shared = { log, clock, tables, metrics: ours };
@@ -83,7 +85,8 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
     subscribe,
     features,
   });
-  const telemetry = createTelemetry(config, log, ours, health);
+  // The agent's own server; the console serves the same metrics to who may use it.
+  const telemetry = metricsServer(config, { log, metrics: ours, health });
   return {
     components: [exclusiveCapture(), store, pipeline, console, ...telemetry, agent],
     agent,
@@ -156,24 +159,4 @@ async function createHostConsole(
 function agentStatus(agent: Agent): Pick<StatusResponse['agent'], 'interfaces' | 'accounting'> {
   const { interfaces, accounting } = agent.status();
   return { interfaces, accounting: accounting ?? null };
-}
-
-/** The agent's own metrics server; the console serves the same metrics to who may use it. */
-function createTelemetry(
-  config: UpConfig,
-  log: Log,
-  metrics: Metrics,
-  health: Health,
-): readonly Component[] {
-  if (!config.metricsEnable) return [];
-  const { metricsTlsCertPath: certPath, metricsTlsKeyPath: keyPath } = config;
-  const server = createTelemetryServer(
-    {
-      address: config.metricsServerAddress,
-      port: config.metricsServerPort,
-      ...(certPath === '' ? {} : { tls: { certPath, keyPath } }),
-    },
-    { log, metrics, health },
-  );
-  return [server];
 }

@@ -45,7 +45,8 @@ export const dropFields: readonly FieldSpec[] = [
     name: 'PktDropLatestState',
     kind: 'str',
     meaning: 'State of the TCP connection when a packet was last dropped.',
-    proto: { path: 'pkt_drop_latest_state', numbers: [19] },
+    // A number there, as of the cause.
+    proto: { path: 'pkt_drop_latest_state', numbers: [19], exact: 134 },
     cardinality: 'fine',
     otel: 'drops.lateststate',
     column: {
@@ -70,7 +71,7 @@ export const dropFields: readonly FieldSpec[] = [
     name: 'PktDropLatestDropCause',
     kind: 'str',
     meaning: "The kernel's reason for the last drop.",
-    // A number there: see `dropCauseNumber`. The name goes along in a field of its own.
+    // A number there, of names/drop.ts. A name that it does not stand for goes along.
     proto: { path: 'pkt_drop_latest_drop_cause', numbers: [20], exact: 132 },
     cardinality: 'fine',
     otel: 'drops.latestcause',

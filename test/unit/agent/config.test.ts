@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { checkAgentConfig } from '../../../src/agent/check.ts';
+import { checkAgentConfig, exportOptionWarnings } from '../../../src/agent/check.ts';
 import { agentDeprecations, agentOptions } from '../../../src/agent/config.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { agentConfig } from '../../support/agent-host.ts';
@@ -87,13 +87,18 @@ test('what has no effect yet is said, one line each', () => {
     QUIC_TRACKING_MODE: '1',
     PREFERRED_INTERFACE_FOR_MAC_PREFIX: '0a:58=eth0',
     FORCE_GARBAGE_COLLECTION: 'false',
-    EXPORT: 'kafka',
   });
   expect(checkAgentConfig(config).map((line) => line.split(' ')[0])).toEqual([
     'QUIC_TRACKING_MODE',
     'FORCE_GARBAGE_COLLECTION',
     'PREFERRED_INTERFACE_FOR_MAC_PREFIX',
-    'EXPORT',
+  ]);
+});
+
+test('where flows stay, options of exporters have no effect, which is said', () => {
+  const config = agentConfig({ EXPORT: 'kafka', GRPC_MESSAGE_MAX_FLOWS: '10000' });
+  expect(exportOptionWarnings(config)).toEqual([
+    'EXPORT has no effect here: flows stay in this process',
   ]);
 });
 

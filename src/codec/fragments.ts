@@ -1,21 +1,20 @@
 const INITIAL_ENTRIES = 1024;
 const INITIAL_BYTES = 32 * 1024;
 
-const encoder = new TextEncoder();
-
 /**
- * JSON texts of interned values, quotes and escapes included, made when an id is first written.
- * Ids are of one generation of tables, whose size bounds the cache; a new generation has a new one.
+ * What interned values are where flows are sent, made when an id is first written. Ids are of one
+ * generation of tables, whose size bounds the cache; a new generation has a new one.
  */
 export class FragmentCache {
-  readonly #read: (id: number) => unknown;
+  readonly #make: (id: number) => Uint8Array;
   #starts = new Uint32Array(INITIAL_ENTRIES);
   #ends = new Uint32Array(INITIAL_ENTRIES);
   #bytes = new Uint8Array(INITIAL_BYTES);
   #used = 0;
 
-  constructor(read: (id: number) => unknown) {
-    this.#read = read;
+  /** `make` gives the bytes of an id, at least one. */
+  constructor(make: (id: number) => Uint8Array) {
+    this.#make = make;
   }
 
   /** All fragments; valid until the next `load`. */
@@ -30,7 +29,7 @@ export class FragmentCache {
   /** Where the fragment of an id ends, after making sure that there is one. */
   load(id: number): number {
     const end = this.#ends[id];
-    // No fragment is empty (there are quotes at least), so 0 is no end.
+    // No fragment is empty, so 0 is no end.
     return end === undefined || end === 0 ? this.#add(id) : end;
   }
 
@@ -39,15 +38,15 @@ export class FragmentCache {
       this.#starts = grown(this.#starts, id);
       this.#ends = grown(this.#ends, id);
     }
-    const text = encoder.encode(JSON.stringify(this.#read(id)));
-    if (this.#used + text.length > this.#bytes.length) {
-      const bytes = new Uint8Array(Math.max(this.#bytes.length * 2, this.#used + text.length));
+    const made = this.#make(id);
+    if (this.#used + made.length > this.#bytes.length) {
+      const bytes = new Uint8Array(Math.max(this.#bytes.length * 2, this.#used + made.length));
       bytes.set(this.#bytes.subarray(0, this.#used));
       this.#bytes = bytes;
     }
-    this.#bytes.set(text, this.#used);
+    this.#bytes.set(made, this.#used);
     this.#starts[id] = this.#used;
-    this.#used += text.length;
+    this.#used += made.length;
     this.#ends[id] = this.#used;
     return this.#used;
   }

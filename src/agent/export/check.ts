@@ -1,0 +1,42 @@
+import { NetobservError } from '../../base/errors.ts';
+import { type AgentConfig, agentOptions } from '../config.ts';
+import { AGENT_ERRORS } from '../errors.ts';
+
+type Key = keyof AgentConfig;
+
+/** Throws when a collector cannot be found by these options; the error names the variable. */
+export function checkTarget(config: AgentConfig): void {
+  if (config.targetHost === '') {
+    throw refuse('targetHost', 'not set: it is the name or the address of the collector');
+  }
+  if (config.targetPort === 0) {
+    throw refuse('targetPort', 'not set: it is the port of the collector, from 1 to 65535');
+  }
+}
+
+/** Throws when certificates are given in part only. */
+export function checkTargetTls(config: AgentConfig): void {
+  const { targetTlsCaCertPath, targetTlsUserCertPath, targetTlsUserKeyPath } = config;
+  if ((targetTlsUserCertPath === '') !== (targetTlsUserKeyPath === '')) {
+    const missing = targetTlsUserCertPath === '' ? 'targetTlsUserCertPath' : 'targetTlsUserKeyPath';
+    throw refuse(missing, 'not set: certificate and key of a client go together');
+  }
+  if (targetTlsUserCertPath !== '' && targetTlsCaCertPath === '') {
+    throw refuse('targetTlsCaCertPath', 'not set: without it the connection would be plain text');
+  }
+}
+
+export function checkReconnect(config: AgentConfig): void {
+  const { grpcReconnectTimerMs, grpcReconnectTimerRandomizationMs } = config;
+  if (grpcReconnectTimerMs > 0 && grpcReconnectTimerRandomizationMs >= grpcReconnectTimerMs) {
+    throw refuse(
+      'grpcReconnectTimerRandomizationMs',
+      `must be less than ${agentOptions.grpcReconnectTimerMs.env}`,
+    );
+  }
+}
+
+export function refuse(key: Key, what: string): NetobservError {
+  const { env } = agentOptions[key];
+  return new NetobservError(AGENT_ERRORS.option, `${env}: ${what}`, { details: { variable: env } });
+}

@@ -1,0 +1,164 @@
+import { type Column, type FlowBatch, type ListColumn, pushList } from '../../flow/batch.ts';
+import { setBit } from '../../flow/bits.ts';
+import { DNS_RESPONSE_CODES, Protocol } from '../../flow/enums.ts';
+import { MISSING } from '../../flow/intern.ts';
+import { TLS_MISMATCH, TLS_TYPES } from '../../flow/names/tls.ts';
+import type { Target, Targets } from './targets.ts';
+
+const { ICMP, TCP, UDP, SCTP, 'IPv6-ICMP': ICMPV6 } = Protocol;
+const IPV4 = 0x0800;
+const IPV6 = 0x86dd;
+
+/** The list of the row that is being read, at the end of its column. */
+export interface OpenList {
+  readonly column: ListColumn;
+  start: number;
+  end: number;
+  /** It has more than fillers. */
+  isFilled: boolean;
+}
+
+/** What has been read of a record. */
+export interface OpenRow {
+  readonly targets: Targets;
+  readonly values: Float64Array;
+  readonly lists: ReadonlyMap<string, OpenList>;
+  events: Readonly<Record<string, string>>[] | undefined;
+  mismatch: boolean;
+  hasXlat: boolean;
+  hasQuic: boolean;
+  nowMs: number;
+}
+
+/** Adds the row to the batch. */
+export function commitRow(open: OpenRow, batch: FlowBatch): void {
+  const { targets, values } = open;
+  const row = batch.length;
+  for (const target of targets.columns) {
+    const value = target.slot < 0 ? 0 : values[target.slot]!;
+    switch (target.form) {
+      case 'dupList':
+      case 'texts':
+        break;
+      case 'mask':
+        pushTypes(open, target, value, batch);
+        break;
+      case 'events':
+        batch.any(target.name)[row] = open.events;
+        break;
+      case 'code':
+        batch.ids(target.name)[row] = codeId(open, target, value, batch);
+        break;
+      case 'fragment':
+        batch.ids(target.name)[row] = isLeftOut(open, target) ? MISSING : value;
+        break;
+      default:
+        setNumber(open, target, value, batch.column(target.name), row);
+    }
+  }
+  for (const { column, start, end, isFilled } of open.lists.values()) {
+    column.offsets[row] = start;
+    column.offsets[row + 1] = isFilled ? end : start;
+  }
+  derive(open, batch, row);
+  batch.length++;
+}
+
+/** An address is translated together with the other one or not at all. */
+function isLeftOut(open: OpenRow, { path }: Target): boolean {
+  return path.startsWith('xlat.') && !isTranslated(open);
+}
+
+function isTranslated({ hasXlat, targets, values }: OpenRow): boolean {
+  if (!hasXlat) return false;
+  const source = values[targets.context.xlatSource]!;
+  return source !== 0 && values[targets.context.xlatDestination]! !== 0;
+}
+
+function setNumber(open: OpenRow, target: Target, sent: number, column: Column, row: number): void {
+  if (!('present' in column)) return;
+  const exact = target.exactSlot < 0 ? 0 : open.values[target.exactSlot]!;
+  const value = exact === 0 ? sent : exact;
+  column.values[row] = value;
+  if (isPresent(open, target, value)) setBit(column.present, row);
+}
+
+function isPresent(open: OpenRow, { presence, path }: Target, value: number): boolean {
+  const { context } = open.targets;
+  const { values } = open;
+  const protocol = values[context.protocol]!;
+  switch (presence) {
+    case 'always':
+      return true;
+    case 'nonZero':
+      return value !== 0 && (!path.startsWith('xlat.') || isTranslated(open));
+    case 'ip':
+      return isIp(values[context.etherType]!);
+    case 'tcp':
+      return isIp(values[context.etherType]!) && protocol === TCP;
+    case 'ports': {
+      const hasPorts = protocol === TCP || protocol === UDP || protocol === SCTP;
+      return isIp(values[context.etherType]!) && hasPorts;
+    }
+    case 'icmp':
+      return isIp(values[context.etherType]!) && (protocol === ICMP || protocol === ICMPV6);
+    case 'dns':
+      return value !== 0 || values[context.dnsId] !== 0;
+    case 'drop':
+      return values[context.dropCause] !== 0;
+    case 'xlat':
+      return isTranslated(open);
+    case 'quic':
+      return open.hasQuic;
+    case 'tunnel':
+      return value !== 0 || values[context.tunnelType] !== 0;
+    case 'ipsec':
+      return value !== 0 || values[context.ipsecEncrypted] !== 0;
+  }
+}
+
+function isIp(etherType: number): boolean {
+  return etherType === IPV4 || etherType === IPV6;
+}
+
+/** The id of the text that a code stands for. */
+function codeId(open: OpenRow, target: Target, code: number, batch: FlowBatch): number {
+  const { targets, values } = open;
+  const { strings } = batch.tables;
+  const exact = target.exactSlot < 0 ? 0 : values[target.exactSlot]!;
+  if (target.presence === 'ipsec') {
+    if (values[targets.context.ipsecReturned] !== 0) return strings.intern('error');
+    return code === 0 ? MISSING : strings.intern('success');
+  }
+  if (target.presence === 'drop' && values[targets.context.dropCause] === 0) {
+    return MISSING;
+  }
+  if (exact !== 0) return exact;
+  if (code === 0 || target.codes === undefined) return MISSING;
+  const name = target.codes.nameOf(code);
+  const isSplit = target.path === 'ssl_version' && open.mismatch;
+  return strings.intern(isSplit ? TLS_MISMATCH + name : name);
+}
+
+function pushTypes({ lists }: OpenRow, { name }: Target, mask: number, batch: FlowBatch): void {
+  const list = lists.get(name);
+  if (list === undefined) return;
+  for (const [type, bit] of TLS_TYPES) {
+    if ((mask & bit) === 0) continue;
+    list.end = pushList(list.column, list.end, batch.tables.strings.intern(type));
+    list.isFilled = true;
+  }
+}
+
+/** Fields that follow from others, or from the time. */
+function derive({ targets, values, nowMs }: OpenRow, batch: FlowBatch, row: number): void {
+  if (batch.has('TimeReceived')) {
+    batch.f64('TimeReceived')[row] = Math.floor(nowMs / 1000);
+    setBit(batch.present('TimeReceived'), row);
+  }
+  if (batch.has('DnsFlagsResponseCode') && values[targets.context.dnsId] !== 0) {
+    const code = values[targets.context.dnsFlags]! & 0xf;
+    const name = DNS_RESPONSE_CODES.nameOf(code) ?? 'UnDefined';
+    batch.ids('DnsFlagsResponseCode')[row] = batch.tables.strings.intern(name);
+  }
+}

@@ -1,0 +1,160 @@
+import type { InternTables, MacTable } from '../../flow/intern.ts';
+import { FragmentCache } from '../fragments.ts';
+import { dupFragment } from './lists.ts';
+import { CodeMemo } from './numbers.ts';
+import { BLOCK_ROWS, type Block, type Part, type Tag } from './part.ts';
+import { IP, WIRE, type WireCodes } from './schema.ts';
+import { textFragment } from './text.ts';
+import { writeDouble } from './varint.ts';
+
+/** What is made once of each value of one generation of tables. */
+export class Fragments {
+  /** Length and UTF-8. */
+  readonly strings: FragmentCache;
+  /** Length and `IP` message. */
+  readonly addresses: FragmentCache;
+  /** 48 bits as a varint, the first byte being the highest. */
+  readonly macs: FragmentCache;
+  /** See `dupFragment`. */
+  readonly dupEntries: FragmentCache;
+  readonly #tables: InternTables;
+  readonly #codes = new Map<WireCodes, CodeMemo>();
+
+  constructor(tables: InternTables) {
+    this.#tables = tables;
+    this.strings = new FragmentCache((id) => textFragment(tables.strings.text(id)));
+    this.addresses = new FragmentCache((id) => addressFragment(tables, id));
+    this.macs = new FragmentCache((id) => macFragment(tables.macs, id));
+    this.dupEntries = new FragmentCache((key) => dupFragment((id) => this.text(id), key));
+  }
+
+  text(id: number): string {
+    return this.#tables.strings.text(id);
+  }
+
+  codes(codes: WireCodes): CodeMemo {
+    const known = this.#codes.get(codes);
+    if (known !== undefined) return known;
+    const memo = new CodeMemo((id) => codes.codeOf(this.text(id)));
+    this.#codes.set(codes, memo);
+    return memo;
+  }
+}
+
+function addressFragment({ addresses }: InternTables, id: number): Uint8Array {
+  const whole = new Uint8Array(16);
+  addresses.copyTo(id, whole, 0);
+  if (addresses.isV4(id)) {
+    // The address as a number, and that little-endian.
+    const [a, b, c, d] = whole.subarray(12);
+    return Uint8Array.of(5, (IP.ipv4 << 3) | WIRE.fixed32, d!, c!, b!, a!);
+  }
+  return Uint8Array.of(18, (IP.ipv6 << 3) | WIRE.bytes, 16, ...whole);
+}
+
+function macFragment(macs: MacTable, id: number): Uint8Array {
+  const first = macs.word(id, 0);
+  const last = macs.word(id, 1);
+  const high = ((first & 0xff) << 8) | ((first >>> 8) & 0xff);
+  const middle = (((first >>> 16) & 0xff) << 8) | (first >>> 24);
+  const low = ((last & 0xff) << 8) | ((last >>> 8) & 0xff);
+  const bytes = new Uint8Array(10);
+  return bytes.slice(0, writeDouble(bytes, 0, high * 2 ** 32 + middle * 2 ** 16 + low));
+}
+
+/** Which ids a part writes, and the cache that has their bytes; 0: none. */
+export interface FragmentSource {
+  gather(block: Block, into: Uint32Array): boolean;
+  cache(): FragmentCache;
+}
+
+/** A text, an address or a MAC. */
+export class FragmentPart implements Part {
+  readonly #tag: Tag;
+  readonly #source: FragmentSource;
+  readonly #ids = new Uint32Array(BLOCK_ROWS);
+
+  constructor(tag: Tag, source: FragmentSource) {
+    this.#tag = tag;
+    this.#source = source;
+  }
+
+  measure(block: Block, sizes: Uint32Array): boolean {
+    if (!this.#source.gather(block, this.#ids)) return false;
+    add(block.count, this.#ids, this.#source.cache(), this.#tag.length, sizes);
+    return true;
+  }
+
+  write(block: Block, bytes: Uint8Array, at: Uint32Array): void {
+    const { first, second } = this.#tag;
+    write(block.count, this.#ids, this.#source.cache(), first, second, bytes, at);
+  }
+}
+
+export function gatherIds(
+  { count, index }: Block,
+  values: Uint32Array,
+  into: Uint32Array,
+): boolean {
+  let any = 0;
+  for (let i = 0; i < count; i++) {
+    const id = values[index[i]!]!;
+    into[i] = id;
+    any |= id;
+  }
+  return any !== 0;
+}
+
+/** Only ids for which the memo has 1. */
+export function gatherMarkedIds(
+  { count, index }: Block,
+  values: Uint32Array,
+  marks: CodeMemo,
+  into: Uint32Array,
+): boolean {
+  let any = 0;
+  for (let i = 0; i < count; i++) {
+    const id = values[index[i]!]!;
+    const kept = id !== 0 && marks.load(id) === 1 ? id : 0;
+    into[i] = kept;
+    any |= kept;
+  }
+  return any !== 0;
+}
+
+function add(
+  count: number,
+  ids: Uint32Array,
+  cache: FragmentCache,
+  tagBytes: number,
+  sizes: Uint32Array,
+): void {
+  for (let i = 0; i < count; i++) {
+    const id = ids[i]!;
+    if (id === 0) continue;
+    const end = cache.load(id);
+    sizes[i]! += tagBytes + end - cache.start(id);
+  }
+}
+
+function write(
+  count: number,
+  ids: Uint32Array,
+  cache: FragmentCache,
+  first: number,
+  second: number,
+  bytes: Uint8Array,
+  at: Uint32Array,
+): void {
+  const from = cache.bytes;
+  for (let i = 0; i < count; i++) {
+    const id = ids[i]!;
+    if (id === 0) continue;
+    let end = at[i]!;
+    bytes[end++] = first;
+    if (second !== 0) bytes[end++] = second;
+    const stop = cache.load(id);
+    for (let j = cache.start(id); j < stop; j++) bytes[end++] = from[j]!;
+    at[i] = end;
+  }
+}

@@ -1,0 +1,229 @@
+import type { F64Column, IdColumn, U8Column, U16Column, U32Column } from '../../flow/batch.ts';
+import { BLOCK_ROWS, type Block, type Part, type Tag } from './part.ts';
+import {
+  doubleBytes,
+  NEGATIVE_BYTES,
+  uintBytes,
+  writeDouble,
+  writeNegative,
+  writeUint,
+} from './varint.ts';
+
+/** Absent values and zeros alike are not sent, as proto3 has it; both are 0 when gathered. */
+
+/** Where a part takes its 32-bit numbers from. */
+export type GatherUint = (block: Block, into: Uint32Array) => boolean;
+
+/** A number of up to 32 bits. */
+export class UintPart implements Part {
+  readonly #tag: Tag;
+  readonly #gather: GatherUint;
+  readonly #values = new Uint32Array(BLOCK_ROWS);
+
+  constructor(tag: Tag, gather: GatherUint) {
+    this.#tag = tag;
+    this.#gather = gather;
+  }
+
+  measure(block: Block, sizes: Uint32Array): boolean {
+    if (!this.#gather(block, this.#values)) return false;
+    addUints(block.count, this.#values, this.#tag.length, sizes);
+    return true;
+  }
+
+  write(block: Block, bytes: Uint8Array, at: Uint32Array): void {
+    writeUints(block.count, this.#values, this.#tag.first, this.#tag.second, bytes, at);
+  }
+}
+
+/** A whole number up to 2^53, or with `signed` a 32-bit one with a sign. */
+export class DoublePart implements Part {
+  readonly #tag: Tag;
+  readonly #gather: (block: Block, into: Float64Array) => boolean;
+  readonly #values = new Float64Array(BLOCK_ROWS);
+
+  constructor(tag: Tag, gather: (block: Block, into: Float64Array) => boolean) {
+    this.#tag = tag;
+    this.#gather = gather;
+  }
+
+  measure(block: Block, sizes: Uint32Array): boolean {
+    if (!this.#gather(block, this.#values)) return false;
+    addDoubles(block.count, this.#values, this.#tag.length, sizes);
+    return true;
+  }
+
+  write(block: Block, bytes: Uint8Array, at: Uint32Array): void {
+    writeDoubles(block.count, this.#values, this.#tag.first, this.#tag.second, bytes, at);
+  }
+}
+
+export function gatherUints(
+  { count, index }: Block,
+  { values, present }: U8Column | U16Column | U32Column,
+  into: Uint32Array,
+): boolean {
+  let any = 0;
+  for (let i = 0; i < count; i++) {
+    const row = index[i]!;
+    const value = ((present[row >>> 5]! >>> (row & 31)) & 1) === 0 ? 0 : values[row]!;
+    into[i] = value;
+    any |= value;
+  }
+  return any !== 0;
+}
+
+/** Values up to `most`; what is more is `most`. */
+export function gatherLimited(
+  { count, index }: Block,
+  { values, present }: F64Column,
+  most: number,
+  into: Float64Array,
+): boolean {
+  let any = false;
+  for (let i = 0; i < count; i++) {
+    const row = index[i]!;
+    const value = values[row]!;
+    const isSent = ((present[row >>> 5]! >>> (row & 31)) & 1) === 1 && value >= 1;
+    into[i] = isSent ? Math.floor(value < most ? value : most) : 0;
+    if (isSent) any = true;
+  }
+  return any;
+}
+
+/** Only values above `limit`. */
+export function gatherAbove(
+  { count, index }: Block,
+  { values, present }: F64Column,
+  limit: number,
+  into: Float64Array,
+): boolean {
+  let any = false;
+  for (let i = 0; i < count; i++) {
+    const row = index[i]!;
+    const value = values[row]!;
+    const isSent = ((present[row >>> 5]! >>> (row & 31)) & 1) === 1 && value > limit;
+    into[i] = isSent ? Math.floor(Math.min(value, Number.MAX_SAFE_INTEGER)) : 0;
+    if (isSent) any = true;
+  }
+  return any;
+}
+
+/** Numbers with a sign; what does not fit 32 bits is not sent. */
+export function gatherSigned(
+  { count, index }: Block,
+  { values, present }: F64Column,
+  into: Float64Array,
+): boolean {
+  let any = 0;
+  for (let i = 0; i < count; i++) {
+    const row = index[i]!;
+    const value = values[row]!;
+    const isSent = ((present[row >>> 5]! >>> (row & 31)) & 1) === 1 && (value | 0) === value;
+    into[i] = isSent ? value : 0;
+    if (isSent) any |= value;
+  }
+  return any !== 0;
+}
+
+/** What `codes` has for the text of each row. */
+export function gatherCodes(
+  { count, index }: Block,
+  { values }: IdColumn,
+  codes: CodeMemo,
+  into: Uint32Array,
+): boolean {
+  let any = 0;
+  for (let i = 0; i < count; i++) {
+    const id = values[index[i]!]!;
+    const code = id === 0 ? 0 : codes.load(id);
+    into[i] = code;
+    any |= code;
+  }
+  return any !== 0;
+}
+
+const INITIAL_IDS = 256;
+
+/** A number of each text, found once per id of a generation of tables. */
+export class CodeMemo {
+  readonly #codeOf: (id: number) => number;
+  /** One more than the code; 0: not found yet. */
+  #codes = new Float64Array(INITIAL_IDS);
+
+  constructor(codeOf: (id: number) => number) {
+    this.#codeOf = codeOf;
+  }
+
+  load(id: number): number {
+    const known = this.#codes[id];
+    return known === undefined || known === 0 ? this.#add(id) : known - 1;
+  }
+
+  #add(id: number): number {
+    if (id >= this.#codes.length) {
+      const codes = new Float64Array(Math.max(this.#codes.length * 2, id + 1));
+      codes.set(this.#codes);
+      this.#codes = codes;
+    }
+    const code = this.#codeOf(id);
+    this.#codes[id] = code + 1;
+    return code;
+  }
+}
+
+function addUints(count: number, values: Uint32Array, tagBytes: number, sizes: Uint32Array): void {
+  for (let i = 0; i < count; i++) {
+    const value = values[i]!;
+    if (value !== 0) sizes[i]! += tagBytes + uintBytes(value);
+  }
+}
+
+function writeUints(
+  count: number,
+  values: Uint32Array,
+  first: number,
+  second: number,
+  bytes: Uint8Array,
+  at: Uint32Array,
+): void {
+  for (let i = 0; i < count; i++) {
+    const value = values[i]!;
+    if (value === 0) continue;
+    let end = at[i]!;
+    bytes[end++] = first;
+    if (second !== 0) bytes[end++] = second;
+    at[i] = writeUint(bytes, end, value);
+  }
+}
+
+function addDoubles(
+  count: number,
+  values: Float64Array,
+  tagBytes: number,
+  sizes: Uint32Array,
+): void {
+  for (let i = 0; i < count; i++) {
+    const value = values[i]!;
+    if (value > 0) sizes[i]! += tagBytes + doubleBytes(value);
+    else if (value < 0) sizes[i]! += tagBytes + NEGATIVE_BYTES;
+  }
+}
+
+function writeDoubles(
+  count: number,
+  values: Float64Array,
+  first: number,
+  second: number,
+  bytes: Uint8Array,
+  at: Uint32Array,
+): void {
+  for (let i = 0; i < count; i++) {
+    const value = values[i]!;
+    if (value === 0) continue;
+    let end = at[i]!;
+    bytes[end++] = first;
+    if (second !== 0) bytes[end++] = second;
+    at[i] = value > 0 ? writeDouble(bytes, end, value) : writeNegative(bytes, end, value);
+  }
+}

@@ -1,0 +1,284 @@
+import { assert } from '../../base/assert.ts';
+import { type BatchLayout, type FlowBatch, pushList } from '../../flow/batch.ts';
+import { commitRow, type OpenList, type OpenRow } from './commit.ts';
+import { PBFLOW_ERRORS, pbflowError } from './errors.ts';
+import { AddressReader, readEvent, readSpan } from './messages.ts';
+import { DUP_ENTRY, ENTRIES, RECORD, WIRE } from './schema.ts';
+import { type Entry, type Target, type Targets, targetsOf } from './targets.ts';
+import { WireReader } from './wire-reader.ts';
+
+/** Bytes of one record that is read. */
+export const RECORD_BYTES_MAX = 256 * 1024;
+/** Entries of one list of a flow that are read. */
+export const LIST_ENTRIES_MAX = 256;
+
+/**
+ * Decodes records of `pbflow` into rows of batches: what our own agents send, and the original's.
+ *
+ * Columns that the layout does not have are passed over on the wire. What cannot be decoded throws
+ * a coded error; the batch then has the rows before it, each of them whole.
+ */
+export class RecordDecoder {
+  readonly #targets: Targets;
+  readonly #layout: BatchLayout;
+  readonly #reader = new WireReader();
+  /** What has been read of the record, by slot: numbers and ids. */
+  readonly #values: Float64Array;
+  readonly #open: OpenRow;
+  readonly #lists = new Map<string, OpenList>();
+  readonly #addresses = new AddressReader();
+  #batch: FlowBatch | undefined;
+
+  constructor(layout: BatchLayout) {
+    this.#layout = layout;
+    this.#targets = targetsOf(layout);
+    this.#values = new Float64Array(this.#targets.slots);
+    this.#open = {
+      targets: this.#targets,
+      values: this.#values,
+      lists: this.#lists,
+      events: undefined,
+      mismatch: false,
+      hasXlat: false,
+      hasQuic: false,
+      nowMs: 0,
+    };
+  }
+
+  /** Adds a `Record` to the batch, which has room for it. */
+  decode(bytes: Uint8Array<ArrayBuffer>, batch: FlowBatch, nowMs: number): void {
+    this.#reader.reset(bytes, 0, bytes.length);
+    this.#row(batch, nowMs, bytes.length);
+  }
+
+  /** Begins with a `Records` message, the entries of which `next` adds to batches. */
+  open(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#reader.reset(bytes, 0, bytes.length);
+  }
+
+  /** Adds entries until the batch is full or the message has no more; true: there are more. */
+  next(batch: FlowBatch, nowMs: number): boolean {
+    const reader = this.#reader;
+    const messageEnd = reader.end;
+    while (reader.at < messageEnd) {
+      if (batch.length === batch.capacity) return true;
+      const tag = reader.tag();
+      if (tag !== ((ENTRIES << 3) | WIRE.bytes)) {
+        reader.skip(tag & 7);
+        continue;
+      }
+      const end = reader.length();
+      try {
+        this.#row(batch, nowMs, end);
+      } finally {
+        reader.end = messageEnd;
+      }
+    }
+    return false;
+  }
+
+  #row(batch: FlowBatch, nowMs: number, end: number): void {
+    const reader = this.#reader;
+    assert(batch.layout === this.#layout, 'the batch has the layout of the decoder');
+    assert(batch.length < batch.capacity, 'the batch has room for the record');
+    if (end - reader.at > RECORD_BYTES_MAX) {
+      const message = `a record has over ${RECORD_BYTES_MAX} bytes`;
+      throw pbflowError(PBFLOW_ERRORS.tooLong, message, reader.at);
+    }
+    this.#begin(batch, nowMs);
+    reader.end = end;
+    while (reader.at < end) this.#field(reader.tag());
+    commitRow(this.#open, batch);
+  }
+
+  #begin(batch: FlowBatch, nowMs: number): void {
+    if (this.#batch !== batch) this.#bind(batch);
+    const open = this.#open;
+    this.#values.fill(0);
+    open.events = undefined;
+    open.mismatch = false;
+    open.hasXlat = false;
+    open.hasQuic = false;
+    open.nowMs = nowMs;
+    for (const list of this.#lists.values()) {
+      list.start = batch.length === 0 ? 0 : list.column.offsets[batch.length]!;
+      list.end = list.start;
+      list.isFilled = false;
+    }
+  }
+
+  #bind(batch: FlowBatch): void {
+    this.#batch = batch;
+    for (const { name, kind } of batch.layout.columns) {
+      if (kind !== 'list<str>' && kind !== 'list<u32>') continue;
+      this.#lists.set(name, { column: batch.list(name), start: 0, end: 0, isFilled: false });
+    }
+  }
+
+  #field(tag: number): void {
+    const reader = this.#reader;
+    const number = tag >>> 3;
+    const wire = tag & 7;
+    if (number === RECORD.sslMismatch && wire === WIRE.varint) {
+      reader.varint();
+      this.#open.mismatch = reader.low !== 0 || reader.high !== 0;
+      return;
+    }
+    const entry = this.#targets.entries[number];
+    if (entry === undefined) reader.skip(wire);
+    else if (entry.inner !== undefined) this.#message(number, wire, entry.inner);
+    else if (entry.target !== undefined) this.#value(entry.target, entry, wire);
+  }
+
+  #message(number: number, wire: number, inner: NonNullable<Entry['inner']>): void {
+    const reader = this.#reader;
+    if (wire !== WIRE.bytes) {
+      reader.skip(wire);
+      return;
+    }
+    const { xlat, quic } = MESSAGES;
+    if (number === xlat) this.#open.hasXlat = true;
+    if (number === quic) this.#open.hasQuic = true;
+    const outerEnd = reader.end;
+    reader.end = reader.length();
+    while (reader.at < reader.end) {
+      const tag = reader.tag();
+      const target = inner[tag >>> 3];
+      if (target === undefined) reader.skip(tag & 7);
+      else this.#value(target, NOT_EXACT, tag & 7);
+    }
+    reader.end = outerEnd;
+  }
+
+  /** A value of the wrong wire type is passed over, as an unknown field would be. */
+  #value(target: Target, { isExact }: Entry, wire: number): void {
+    const reader = this.#reader;
+    const batch = this.#batch!;
+    if (target.form === 'dupList' && wire === WIRE.bytes) {
+      this.#dupEntry(batch);
+      return;
+    }
+    if (!target.wanted || wire !== wireOf(target, isExact === true)) {
+      reader.skip(wire);
+      return;
+    }
+    const slot = isExact === true ? target.exactSlot : target.slot;
+    switch (isExact === true && target.form === 'code' ? 'fragment' : target.form) {
+      case 'uint':
+      case 'mask':
+      case 'code':
+        reader.varint();
+        this.#values[slot] = reader.low;
+        return;
+      case 'double':
+        this.#values[slot] = reader.double();
+        return;
+      case 'int':
+        reader.varint();
+        this.#values[slot] = reader.low | 0;
+        return;
+      case 'timestamp':
+        this.#values[slot] = Math.floor(readSpan(reader, target.unitsPerSecond));
+        return;
+      case 'duration':
+        this.#values[slot] = readSpan(reader, target.unitsPerSecond);
+        return;
+      case 'fragment':
+        this.#values[slot] = this.#fragment(target, batch);
+        return;
+      case 'texts':
+        this.#push(target.name, batch.tables.strings.intern(reader.text()));
+        return;
+      case 'events':
+        this.#event(target);
+        return;
+    }
+  }
+
+  #fragment({ kind, path }: Target, batch: FlowBatch): number {
+    const reader = this.#reader;
+    switch (kind) {
+      case 'addr': {
+        this.#addresses.read(reader, batch.tables.addresses);
+        const { id, isZero } = this.#addresses;
+        // The original's agents send zeros where nothing was translated.
+        return isZero && path.startsWith('xlat.') ? 0 : id;
+      }
+      case 'mac': {
+        reader.varint();
+        const { low, high } = reader;
+        if (low === 0 && high === 0) return 0;
+        const first = ((high >>> 8) & 0xff) | ((high & 0xff) << 8);
+        const second = (low >>> 24) | (((low >>> 16) & 0xff) << 8);
+        const last = ((low >>> 8) & 0xff) | ((low & 0xff) << 8);
+        return batch.tables.macs.intern((first | (second << 16)) >>> 0, last);
+      }
+      default:
+        return batch.tables.strings.intern(reader.text());
+    }
+  }
+
+  #dupEntry(batch: FlowBatch): void {
+    const reader = this.#reader;
+    const outerEnd = reader.end;
+    reader.end = reader.length();
+    let name = '';
+    let direction = 0;
+    let udn = '';
+    while (reader.at < reader.end) {
+      const tag = reader.tag();
+      if (tag === ((DUP_ENTRY.interface << 3) | WIRE.bytes)) name = reader.text();
+      else if (tag === ((DUP_ENTRY.udn << 3) | WIRE.bytes)) udn = reader.text();
+      else if (tag === ((DUP_ENTRY.direction << 3) | WIRE.varint)) {
+        reader.varint();
+        direction = reader.low;
+      } else reader.skip(tag & 7);
+    }
+    reader.end = outerEnd;
+    const { strings } = batch.tables;
+    this.#push('Interfaces', strings.intern(name));
+    this.#push('IfDirections', direction);
+    // Of networks that nobody maps, all would be empty.
+    this.#push('Udns', strings.intern(udn), udn === '');
+  }
+
+  #event({ name }: Target): void {
+    this.#open.events ??= [];
+    if (this.#open.events.length === LIST_ENTRIES_MAX) throw this.#tooMany(name);
+    this.#open.events.push(readEvent(this.#reader));
+  }
+
+  /** Adds to a list of the row that is read, if the layout has it. */
+  #push(name: string, value: number, isFiller = false): void {
+    const list = this.#lists.get(name);
+    if (list === undefined) return;
+    if (list.end - list.start === LIST_ENTRIES_MAX) throw this.#tooMany(name);
+    list.end = pushList(list.column, list.end, value);
+    if (!isFiller) list.isFilled = true;
+  }
+
+  #tooMany(name: string): Error {
+    const message = `${name} has over ${LIST_ENTRIES_MAX} entries`;
+    return pbflowError(PBFLOW_ERRORS.tooLong, message, this.#reader.at);
+  }
+}
+
+const NOT_EXACT: Entry = {};
+/** Messages of which it matters that they are there. */
+const MESSAGES = { xlat: 28, quic: 38 } as const;
+
+function wireOf({ form, kind }: Target, isExact: boolean): number {
+  switch (form) {
+    case 'uint':
+    case 'double':
+    case 'int':
+    case 'mask':
+      return WIRE.varint;
+    case 'code':
+      return isExact ? WIRE.bytes : WIRE.varint;
+    case 'fragment':
+      return kind === 'mac' ? WIRE.varint : WIRE.bytes;
+    default:
+      return WIRE.bytes;
+  }
+}

@@ -1,0 +1,126 @@
+import { PBFLOW_ERRORS, pbflowError } from './errors.ts';
+import { WIRE } from './schema.ts';
+import { TEXT_BYTES_MAX } from './text.ts';
+
+const WORD = 2 ** 32;
+const VARINT_BYTES_MAX = 10;
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/**
+ * Reads the wire format. Every method checks against `end`, which callers narrow to the message
+ * that they are in; nothing is read beyond it.
+ */
+export class WireReader {
+  bytes = new Uint8Array(0);
+  at = 0;
+  end = 0;
+  /** The last varint: low and high 32 bits. */
+  low = 0;
+  high = 0;
+
+  reset(bytes: Uint8Array<ArrayBuffer>, at: number, end: number): void {
+    this.bytes = bytes;
+    this.at = at;
+    this.end = end;
+  }
+
+  varint(): void {
+    const { bytes, end } = this;
+    let at = this.at;
+    let low = 0;
+    let high = 0;
+    for (let shift = 0; ; shift += 7) {
+      if (at >= end) throw pbflowError(PBFLOW_ERRORS.truncated, 'a number is cut off', at);
+      if (shift >= VARINT_BYTES_MAX * 7) {
+        throw pbflowError(PBFLOW_ERRORS.syntax, 'a number has too many bytes', at);
+      }
+      const byte = bytes[at++]!;
+      const bits = byte & 0x7f;
+      if (shift < 28) low |= bits << shift;
+      else if (shift === 28) {
+        low |= bits << 28;
+        high |= bits >>> 4;
+      } else if (shift < 63) high |= bits << (shift - 32);
+      else high |= (bits & 1) << 31;
+      if (byte < 0x80) break;
+    }
+    this.at = at;
+    this.low = low >>> 0;
+    this.high = high >>> 0;
+  }
+
+  /** A number of up to 64 bits; above 2^53 the nearest that there is. */
+  double(): number {
+    this.varint();
+    return this.low + this.high * WORD;
+  }
+
+  /** A field's number and wire type, as one number. */
+  tag(): number {
+    const at = this.at;
+    this.varint();
+    if (this.high !== 0 || this.low >>> 3 === 0) {
+      throw pbflowError(PBFLOW_ERRORS.syntax, 'no field has this number', at);
+    }
+    return this.low;
+  }
+
+  /** Reads a length and returns where what has it ends. */
+  length(): number {
+    this.varint();
+    if (this.high !== 0 || this.low > this.end - this.at) {
+      throw pbflowError(PBFLOW_ERRORS.truncated, 'a field is longer than its message', this.at);
+    }
+    return this.at + this.low;
+  }
+
+  fixed32(): number {
+    const { bytes, at } = this;
+    this.skipBytes(4);
+    const low = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16);
+    return (low | (bytes[at + 3]! << 24)) >>> 0;
+  }
+
+  text(): string {
+    const start = this.at;
+    const end = this.length();
+    if (end - this.at > TEXT_BYTES_MAX) {
+      throw pbflowError(PBFLOW_ERRORS.tooLong, `a text has over ${TEXT_BYTES_MAX} bytes`, start);
+    }
+    const utf8 = this.bytes.subarray(this.at, end);
+    this.at = end;
+    try {
+      return decoder.decode(utf8);
+    } catch {
+      throw pbflowError(PBFLOW_ERRORS.encoding, 'a text is no UTF-8', start);
+    }
+  }
+
+  /** Passes over a field that is not wanted. */
+  skip(wire: number): void {
+    switch (wire) {
+      case WIRE.varint:
+        this.varint();
+        return;
+      case WIRE.fixed64:
+        this.skipBytes(8);
+        return;
+      case WIRE.bytes:
+        this.at = this.length();
+        return;
+      case WIRE.fixed32:
+        this.skipBytes(4);
+        return;
+      default:
+        throw pbflowError(PBFLOW_ERRORS.syntax, `wire type ${wire} is not used`, this.at);
+    }
+  }
+
+  skipBytes(count: number): void {
+    if (count > this.end - this.at) {
+      throw pbflowError(PBFLOW_ERRORS.truncated, 'a field is cut off', this.at);
+    }
+    this.at += count;
+  }
+}

@@ -1,0 +1,50 @@
+import { agentDeprecations, agentOptions } from '../agent/config.ts';
+import { createLog } from '../telemetry/log.ts';
+import { assertCanCapture, readHostFile } from './capabilities.ts';
+import { runComponents } from './capture/lifecycle.ts';
+import { aborted, stopSignal } from './capture/signals.ts';
+import type { Command } from './command.ts';
+import { addOptions, readConfig } from './options.ts';
+
+/** Described by `--help`; the others only by `--help-all`. */
+const AGENT_COMMON: readonly (keyof typeof agentOptions)[] = [
+  'export',
+  'targetHost',
+  'targetPort',
+  'targetTlsCaCertPath',
+  'interfaces',
+  'excludeInterfaces',
+  'direction',
+  'sampling',
+  'cacheActiveTimeoutMs',
+  'cacheMaxFlows',
+  'metricsEnable',
+  'logLevel',
+];
+
+/** An agent on its own, which sends its flows away: what the original's container runs. */
+export const agent: Command = {
+  builder: (yargs, context) =>
+    addOptions(yargs, agentOptions, AGENT_COMMON, context)
+      .example('netobserv agent --target-host collector --target-port 2055', 'pbflow over gRPC')
+      .example('netobserv agent --export stdout', 'a line of JSON for each flow'),
+
+  async handler(flags, context) {
+    const loaded = await readConfig(agentOptions, flags, context, agentDeprecations);
+    assertCanCapture(readHostFile, process.execPath);
+    const { config, warnings } = loaded;
+    const log = createLog(config.logLevel);
+    for (const warning of warnings) log.warn(warning);
+
+    const { clock, env, stdout } = context;
+    const { createAgentHost } = await import('./agent/host.ts');
+    const host = await createAgentHost(config, { log, clock, env, stdout });
+    using stop = stopSignal(clock);
+    await runComponents(host.components, stop.signal, log, async () => {
+      log.info({ export: config.export }, 'agent is up');
+      await aborted(stop.signal);
+    });
+    // What nobody reads has been counted as lost, and is no reason to stay.
+    if (stdout.writableLength > 0) process.exit(0);
+  },
+};

@@ -1,0 +1,46 @@
+import { readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
+import { ChannelCredentials } from '@grpc/grpc-js';
+import { NetobservError } from '../../base/errors.ts';
+import { GRPC_ERRORS } from './errors.ts';
+
+/** Paths of PEM files. */
+export interface TlsFiles {
+  /** Certificates that the server's is checked with. */
+  readonly caPath: string;
+  /** The client's own, for servers that ask for one. */
+  readonly certPath?: string;
+  readonly keyPath?: string;
+}
+
+/** Without files, the connection is in plain text. Files are read anew for each connection. */
+export function credentialsOf(files: TlsFiles | undefined): ChannelCredentials {
+  if (files === undefined) return ChannelCredentials.createInsecure();
+  const ca = read(files.caPath);
+  // OpenSSL takes a file without any for one that trusts nobody.
+  if (!ca.includes('-----BEGIN CERTIFICATE-----')) {
+    throw new NetobservError(GRPC_ERRORS.tls, `${files.caPath} has no certificate in PEM`, {
+      details: { path: files.caPath },
+    });
+  }
+  const cert = files.certPath === undefined ? {} : { cert: read(files.certPath) };
+  const key = files.keyPath === undefined ? {} : { key: read(files.keyPath) };
+  try {
+    const context = createSecureContext({ ca, ...cert, ...key, minVersion: 'TLSv1.3' });
+    return ChannelCredentials.createFromSecureContext(context);
+  } catch (cause) {
+    const paths = Object.values(files).join(', ');
+    throw new NetobservError(GRPC_ERRORS.tls, `no usable certificates and keys in ${paths}`, {
+      cause,
+      details: { ...files },
+    });
+  }
+}
+
+function read(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (cause) {
+    throw new NetobservError(GRPC_ERRORS.tls, `cannot read ${path}`, { cause, details: { path } });
+  }
+}

@@ -1,0 +1,318 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
+import { GrpcCollector } from '../../support/grpc-collector.ts';
+import { LabPair } from '../../support/lab-pair.ts';
+import { Lab } from '../../support/netns.ts';
+import { freePort, type Program, startProgram } from '../../support/program.ts';
+import { requireRoot } from '../../support/require.ts';
+
+const SOON = { timeout: 20_000, interval: 50 } as const;
+const FRAME_BYTES = 64;
+
+interface Row {
+  readonly Packets: number;
+  readonly Bytes: number;
+  readonly Interfaces: readonly string[];
+  readonly [name: string]: unknown;
+}
+
+describe.skipIf(requireRoot())('netobserv agent', () => {
+  const programs: Program[] = [];
+
+  afterEach(async () => {
+    for (const program of programs.splice(0)) await program.stop('SIGKILL');
+  });
+
+  /** As the original's container is configured: by the environment. */
+  async function startAgent(env: Readonly<Record<string, string>>): Promise<Program> {
+    const program = startProgram(['agent'], {
+      env: { PATH: process.env.PATH, CACHE_ACTIVE_TIMEOUT: '200ms', AGENT_IP: '192.0.2.9', ...env },
+    });
+    programs.push(program);
+    await program.waitFor(/"msg":"agent is up"/);
+    return program;
+  }
+
+  async function collector(): Promise<GrpcCollector> {
+    const made = new GrpcCollector();
+    await made.start();
+    onTestFinished(() => made.kill());
+    return made;
+  }
+
+  function pairOf(lab: Lab): { left: string; right: string; pair: LabPair } {
+    const [left, right] = [lab.namespace('left'), lab.namespace('right')];
+    return { left, right, pair: new LabPair(lab, left, right) };
+  }
+
+  test('what its collector receives is what the interface counted', async () => {
+    await using lab = new Lab();
+    const { left, right, pair } = pairOf(lab);
+    const made = await collector();
+    const port = await freePort();
+    const program = await startAgent({
+      TARGET_HOST: '127.0.0.1',
+      TARGET_PORT: `${made.port}`,
+      INTERFACES: pair.a,
+      CACHE_MAX_FLOWS: '20000',
+      METRICS_ENABLE: 'true',
+      METRICS_SERVER_ADDRESS: '127.0.0.1',
+      METRICS_SERVER_PORT: `${port}`,
+    });
+    lab.withoutOffloads(left, pair.a);
+    lab.withoutOffloads(right, pair.b);
+    pair.giveAddresses('10.111.0', 'fd00:111:');
+    for (const [, address] of [pair.v4, pair.v6]) {
+      await lab.tcp(left, right, { address, port: 5001, sendBytes: 3e5, replyBytes: 1e5 });
+      await lab.udp(left, right, { address, port: 5002, count: 500, sizeBytes: 300 });
+    }
+    await lab.sweep(left, pair.a, { flows: 5000, perSecond: 50_000 });
+
+    await expect
+      .poll(() => difference(made.sums(), pair.counted()), SOON)
+      .toEqual({ packets: 0, bytes: 0 });
+    const [flow] = made.flows.filter(
+      ({ record }) => (record.transport as { dst_port?: number }).dst_port === 5002,
+    );
+    expect(flow!.record).toMatchObject({
+      agent_ip: { ipv4: 0xc0000209 },
+      transport: { dst_port: 5002, protocol: 17 },
+      dup_list: [{ interface: pair.a, direction: 1 }],
+    });
+    const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    const value = (line: string): number =>
+      Number(
+        metrics
+          .split('\n')
+          .find((one) => one.startsWith(`${line} `))!
+          .split(' ')
+          .at(-1),
+      );
+    // Neighbours talk on in the background, so the metrics may be ahead of the collector.
+    expect(value('ebpf_agent_exporter_sent_packets_total{exporter="grpc"}')).toBeGreaterThanOrEqual(
+      made.sums().packets - 10,
+    );
+    expect(value('ebpf_agent_exported_batch_total{exporter="grpc"}')).toBeGreaterThan(0);
+    expect(value('ebpf_agent_recorded_bytes_total')).toBeGreaterThan(0);
+    expect(await program.stop()).toBe(0);
+  });
+
+  test('SIGTERM amid traffic: all that was counted is delivered', async () => {
+    await using lab = new Lab();
+    const { left, pair } = pairOf(lab);
+    const made = await collector();
+    const program = await startAgent({
+      TARGET_HOST: 'localhost',
+      TARGET_PORT: `${made.port}`,
+      INTERFACES: pair.a,
+      CACHE_MAX_FLOWS: '50000',
+      // Nothing is drained but by the end.
+      CACHE_ACTIVE_TIMEOUT: '1h',
+    });
+    const sending = lab.sweep(left, pair.a, { flows: 20_000, perSecond: 10_000 });
+    await expect.poll(() => pair.counted().packets, SOON).toBeGreaterThan(5000);
+
+    expect(await program.stop()).toBe(0);
+    await sending;
+
+    // One packet per flow in the order of ports: without a hole, none was lost on the way.
+    const ports = made.flows
+      .map(({ record }) => (record.transport as { src_port: number }).src_port)
+      .sort((a, b) => a - b);
+    expect(ports.length).toBeGreaterThan(5000);
+    expect(ports).toEqual(ports.map((_, index) => ports[0]! + index));
+    expect(made.sums()).toEqual({ packets: ports.length, bytes: ports.length * FRAME_BYTES });
+  });
+
+  test('a collector that is not there is no reason to fail, to block or to stay', async () => {
+    await using lab = new Lab();
+    const { left, pair } = pairOf(lab);
+    const port = await freePort();
+    const metricsPort = await freePort();
+    const program = await startAgent({
+      TARGET_HOST: '127.0.0.1',
+      TARGET_PORT: `${port}`,
+      INTERFACES: pair.a,
+      BUFFERS_LENGTH: '3',
+      METRICS_ENABLE: 'true',
+      METRICS_SERVER_PORT: `${metricsPort}`,
+    });
+    const flows = 4000;
+    await lab.sweep(left, pair.a, { flows, perSecond: 2000 });
+    const total = async (name: string): Promise<number> => {
+      const text = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+      return text
+        .split('\n')
+        .filter((line) => line.startsWith(`ebpf_agent_${name}`))
+        .reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
+    };
+    // Each flow is in the spool, or was refused by it.
+    await expect
+      .poll(async () => {
+        const recorded = await total('recorded_packets_total');
+        return recorded + (await total('unrecorded_packets_total{reason="pipeline_full"}'));
+      }, SOON)
+      .toBe(flows);
+    expect(await total('unrecorded_packets_total{reason="pipeline_full"}')).toBeGreaterThan(0);
+    expect(await total('exporter_spool_messages')).toBe(3);
+
+    expect(await program.stop()).toBe(0);
+    expect(program.output()).toContain('could not be delivered before the end');
+  });
+
+  test('EXPORT=stdout: a line of JSON for each flow', async () => {
+    await using lab = new Lab();
+    const { left, pair } = pairOf(lab);
+    const program = await startAgent({ EXPORT: 'stdout', INTERFACES: pair.a });
+    let text = '';
+    program.child.stdout!.on('data', (piece: string) => {
+      text += piece;
+    });
+    const flows = 3000;
+    await lab.sweep(left, pair.a, { flows, perSecond: 20_000 });
+    await expect.poll(() => text.split('\n').length - 1, SOON).toBe(flows);
+    expect(await program.stop()).toBe(0);
+
+    const rows = text
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Row);
+    expect(new Set(rows.map((row) => row.SrcPort)).size).toBe(flows);
+    for (const row of rows) {
+      expect(row).toMatchObject({
+        Packets: 1,
+        Bytes: FRAME_BYTES,
+        AgentIP: '192.0.2.9',
+        Proto: 17,
+      });
+      expect(row.Interfaces).toEqual([pair.a]);
+    }
+  });
+
+  test('EXPORT=stdout: a reader that stops reading keeps nobody', async () => {
+    await using lab = new Lab();
+    const { left, pair } = pairOf(lab);
+    const program = await startAgent({
+      EXPORT: 'stdout',
+      INTERFACES: pair.a,
+      CACHE_MAX_FLOWS: '60000',
+      BUFFERS_LENGTH: '4',
+    });
+    program.child.stdout!.pause();
+    await lab.sweep(left, pair.a, { flows: 50_000, perSecond: 100_000 });
+
+    program.child.kill('SIGTERM');
+    const [code] = (await once(program.child, 'exit')) as [number | null];
+    expect(code).toBe(0);
+  });
+
+  test('EXPORT=stdout: the end of a pipe is the end of the agent', async () => {
+    await using lab = new Lab();
+    const { left, pair } = pairOf(lab);
+    const program = await startAgent({ EXPORT: 'stdout', INTERFACES: pair.a });
+    program.child.stdout!.destroy();
+    await lab.sweep(left, pair.a, { flows: 100, perSecond: 1000 });
+    const [code] = (await once(program.child, 'exit')) as [number | null];
+    expect(code).toBe(0);
+  });
+
+  test('EXPORT=direct-flp runs the pipeline of FLP_CONFIG in the agent', async () => {
+    await using lab = new Lab();
+    const { left, pair } = pairOf(lab);
+    const port = await freePort();
+    const program = await startAgent({
+      EXPORT: 'direct-flp',
+      INTERFACES: pair.a,
+      FLP_CONFIG: JSON.stringify({
+        'log-level': 'error',
+        pipeline: [
+          { name: 'flags', follows: 'preset-ingester' },
+          { name: 'out', follows: 'flags' },
+          { name: 'prom', follows: 'flags' },
+        ],
+        parameters: [
+          {
+            name: 'flags',
+            transform: {
+              type: 'network',
+              network: {
+                rules: [
+                  {
+                    type: 'add_service',
+                    add_service: { input: 'DstPort', output: 'Service', protocol: 'Proto' },
+                  },
+                ],
+              },
+            },
+          },
+          { name: 'out', write: { type: 'stdout', stdout: { format: 'json' } } },
+          {
+            name: 'prom',
+            encode: {
+              type: 'prom',
+              prom: {
+                prefix: 'mine_',
+                metrics: [{ name: 'packets_total', type: 'counter', valueKey: 'Packets' }],
+              },
+            },
+          },
+        ],
+        metricsSettings: { address: '127.0.0.1', port },
+      }),
+    });
+    let text = '';
+    program.child.stdout!.on('data', (piece: string) => {
+      text += piece;
+    });
+    await lab.sweep(left, pair.a, { flows: 200, perSecond: 20_000 });
+    await expect.poll(() => text.split('\n').length - 1, SOON).toBe(200);
+    const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    expect(metrics).toMatch(/^mine_packets_total 200$/m);
+    expect(await program.stop()).toBe(0);
+    expect(program.output()).toContain('FLP_CONFIG: log-level has no effect in an agent');
+  });
+
+  test('neither database, console nor pipeline is loaded for an agent that sends its flows', async () => {
+    // What V8 compiled, as the program says it itself.
+    const list = `
+      process.argv.splice(2, process.argv.length, 'agent');
+      process.on('exit', () => console.error('LOADED ' + JSON.stringify(loaded)));
+      import { registerHooks } from 'node:module';
+      const loaded = [];
+      registerHooks({ load(url, context, next) { loaded.push(url); return next(url, context); } });
+      await import(process.env.MAIN);
+    `;
+    const made = await collector();
+    const child = spawn(process.execPath, ['--input-type=module', '-e', list, 'main'], {
+      env: {
+        PATH: process.env.PATH,
+        MAIN: new URL('../../../src/main.ts', import.meta.url).href,
+        TARGET_HOST: '127.0.0.1',
+        TARGET_PORT: `${made.port}`,
+        INTERFACES: 'none',
+      },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let text = '';
+    child.stderr.on('data', (piece: Buffer) => {
+      text += piece.toString();
+      if (text.includes('agent is up')) child.kill('SIGTERM');
+    });
+    await once(child, 'close');
+    const loaded = JSON.parse(/LOADED (.*)/.exec(text)![1]!) as string[];
+    expect(loaded.some((url) => url.endsWith('/src/agent/export/grpc.ts'))).toBe(true);
+    expect(
+      loaded.filter((url) => /duckdb|fastify|\/src\/(store|console|pipeline)\//.test(url)),
+    ).toEqual([]);
+  });
+});
+
+interface Sums {
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+function difference(ours: Sums, theirs: Sums): Sums {
+  return { packets: ours.packets - theirs.packets, bytes: ours.bytes - theirs.bytes };
+}

@@ -1,0 +1,59 @@
+import { expect, test } from 'vitest';
+import { Spool, type SpoolMessage } from '../../../../src/agent/export/spool.ts';
+
+function message(bytes: number, flows = 1): SpoolMessage {
+  return { bytes: new Uint8Array(bytes), amount: { flows, packets: flows * 2, bytes: flows * 9 } };
+}
+
+test('messages leave in the order in which they came', () => {
+  const spool = new Spool({ batchesMax: 9, bytesMax: 1000 });
+  const [a, b, c] = [message(1), message(1), message(1)];
+  spool.offer([a, b]);
+  spool.offer([c]);
+
+  expect([spool.take(), spool.take(), spool.take(), spool.take()]).toEqual([a, b, c, undefined]);
+});
+
+test('a batch that does not fit by bytes is refused whole', () => {
+  const spool = new Spool({ batchesMax: 9, bytesMax: 100 });
+  expect(spool.offer([message(60)])).toBe(true);
+
+  expect(spool.offer([message(20), message(21)])).toBe(false);
+
+  expect(spool.messages).toBe(1);
+  expect(spool.bytes).toBe(60);
+  expect(spool.offer([message(20), message(20)])).toBe(true);
+});
+
+test('a batch holds its place until its last message is settled', () => {
+  const spool = new Spool({ batchesMax: 1, bytesMax: 1000 });
+  spool.offer([message(1), message(1)]);
+  const first = spool.take()!;
+  const second = spool.take()!;
+
+  spool.settle(first);
+  expect(spool.offer([message(1)])).toBe(false);
+  spool.settle(second);
+  expect(spool.offer([message(1)])).toBe(true);
+});
+
+test('what has been taken counts until it is settled', () => {
+  const spool = new Spool({ batchesMax: 2, bytesMax: 1000 });
+  spool.offer([message(10, 3), message(20, 4)]);
+  const taken = spool.take()!;
+
+  expect(spool.backlog()).toEqual({ flows: 7, packets: 14, bytes: 63 });
+  expect(spool.bytes).toBe(30);
+  spool.settle(taken);
+  expect(spool.backlog()).toEqual({ flows: 4, packets: 8, bytes: 36 });
+  expect(spool.bytes).toBe(20);
+});
+
+test('settling twice is a bug that shows', () => {
+  const spool = new Spool({ batchesMax: 2, bytesMax: 1000 });
+  spool.offer([message(1)]);
+  const taken = spool.take()!;
+  spool.settle(taken);
+
+  expect(() => spool.settle(taken)).toThrow('was taken');
+});

@@ -1,0 +1,11 @@
+import { expect, test } from 'vitest';
+import { PBFLOW_ERRORS } from '../../../../src/codec/pbflow/errors.ts';
+import { fuzzPbflow } from '../../../support/pbflow-fuzz.ts';
+
+test('inputs that nobody would send are decoded, or refused with a code', () => {
+  const { decoded, refused } = fuzzPbflow(30_000, 20_260_721);
+
+  // The inputs reach far into the decoder: each way to refuse one is taken.
+  expect(Object.keys(refused).toSorted()).toEqual(Object.values(PBFLOW_ERRORS).toSorted());
+  expect(decoded).toBeGreaterThan(1500);
+});
