@@ -10,6 +10,8 @@
 #include "types.h"
 #include "maps.h"
 #include "parse.h"
+#include "processes.h"
+#include "tcp.h"
 #include "wire.h"
 
 /*
@@ -19,4 +21,8 @@
 static __always_inline void inspect(struct __sk_buff *skb, const struct packet *packet,
 				    struct flow_metrics *flow, struct wire wire, __u64 now)
 {
+	if (config.tcp_at && unlikely(packet->tcp_trouble))
+		note_trouble(flow, packet);
+	if (config.process_at)
+		note_process(skb, packet, flow);
 }

@@ -306,3 +306,15 @@ static __always_inline struct filter_verdict filter(const struct flow_key *key, 
 	verdict.sample = found;
 	return verdict;
 }
+
+/*
+ * For probes that learn of a flow and not of a packet: the flow, added if rules want it. One that is
+ * there already was wanted for its packets.
+ */
+static __always_inline struct flow_metrics *find_wanted_flow(const struct flow_key *key,
+							     __u16 eth_protocol)
+{
+	if (!filter(key, 0, false, false, false).accepted)
+		return find_flow(key);
+	return find_or_add_flow(key, eth_protocol);
+}

@@ -8,6 +8,7 @@
 #include "types.h"
 #include "choose.h"
 #include "record.h"
+#include "drops.h"
 #include "rtt.h"
 
 static __always_inline int flow(struct __sk_buff *skb, bool egress, bool has_l2)

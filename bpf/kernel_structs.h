@@ -24,7 +24,25 @@ struct net_device {
 
 struct sk_buff {
 	struct net_device *dev;
+	struct sock *sk;
+	__u8 cb[48];
+	__u32 len;
+	int skb_iif;
+	__u32 vlan_all; /* Linux 6.1 */
+	__be16 protocol;
 	__u16 tc_index;
+	__u16 transport_header;
+	__u16 network_header;
+	__u16 mac_header;
+	__u32 tail;
+	__u32 end;
+	unsigned char *head;
+	unsigned char *data;
+};
+
+struct skb_shared_info {
+	__u16 gso_size;
+	__u16 gso_segs;
 };
 
 struct sock_common {
@@ -33,6 +51,7 @@ struct sock_common {
 	__be16 skc_dport;
 	__u16 skc_num;
 	__u16 skc_family;
+	__u8 skc_state;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
 };
@@ -49,9 +68,36 @@ struct minmax {
 	struct minmax_sample s[3];
 };
 
+struct request_sock {
+	struct sock_common __req_common;
+};
+
+struct inet_sock {
+	__be16 inet_sport;
+};
+
+struct inet_connection_sock {
+	struct inet_sock icsk_inet;
+};
+
+struct tcp_skb_cb {
+	__u16 tcp_gso_segs;
+};
+
 struct tcp_sock {
+	struct inet_connection_sock inet_conn;
 	__u32 srtt_us;
 	struct minmax rtt_min;
+};
+
+struct task_struct {
+	struct task_struct *group_leader;
+	char comm[16];
+};
+
+/* Only names matter; the running kernel's values are asked for. */
+enum skb_drop_reason {
+	SKB_DROP_REASON_NOT_SPECIFIED = 2,
 };
 
 #pragma clang attribute pop

@@ -127,13 +127,16 @@ static __always_inline struct flow_metrics *find_or_add_flow(const struct flow_k
 	fresh = fresh_of(&probe_fresh);
 	if (!fresh)
 		return NULL;
-	fresh->start_ns = fresh->end_ns = bpf_ktime_get_coarse_ns();
-	fresh->eth_protocol = eth_protocol;
+	/* Probes are not given the coarse clock. */
+	fresh->start_ns = fresh->end_ns = bpf_ktime_get_ns();
 	error = bpf_map_update_elem(flows, key, fresh, BPF_NOEXIST);
 	if (!error)
 		wake_when_filled();
 	flow = bpf_map_lookup_elem(flows, key);
 	if (!flow)
 		count(STAT_PROBE_LOST, 1, 0);
+	/* Not before: a probe that interrupts this one makes up its own flow in the same place. */
+	else if (!flow->eth_protocol)
+		flow->eth_protocol = eth_protocol;
 	return flow;
 }

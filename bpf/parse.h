@@ -9,6 +9,7 @@
 #include "kernel.h"
 #include "types.h"
 #include "fragments.h"
+#include "maps.h"
 
 /* 802.1ad service tag plus customer tag, and one to spare. Frames with more are not IP to us. */
 #define VLAN_TAGS_MAX 3
@@ -46,6 +47,7 @@ struct packet {
 	__u8 dscp;
 	bool is_fragment;
 	bool is_later_fragment;
+	bool tcp_trouble; /* a reset, or no room for more; only looked for when somebody counts it */
 	__u32 fragment_id;
 	__u32 sampling; /* one in this many packets such as this one is looked at */
 	bool only_if_dropped; /* wanted, provided that its flow has drops */
@@ -102,13 +104,28 @@ static __always_inline __u32 l4_minimum(__u8 protocol)
 	}
 }
 
+/* The header's bits have the exported values already: FIN 1, SYN 2 … CWR 128. */
+static __always_inline __u16 tcp_flags_of(__u8 bits)
+{
+	__u16 flags = bits;
+
+	if (flags & TCP_ACK) {
+		if (flags & TCP_SYN)
+			flags |= TCP_SYN_ACK;
+		if (flags & TCP_FIN)
+			flags |= TCP_FIN_ACK;
+		if (flags & TCP_RST)
+			flags |= TCP_RST_ACK;
+	}
+	return flags;
+}
+
 static __always_inline enum verdict parse_tcp(struct __sk_buff *skb, struct packet *packet,
 					      __u32 room)
 {
-	__u8 copy[14];
+	__u8 copy[16];
 	const __u8 *head;
 	__u32 length;
-	__u16 flags;
 
 	/* A first fragment may hold as little as eight bytes of the header; padding may follow. */
 	if (unlikely(room < sizeof(copy)))
@@ -120,18 +137,11 @@ static __always_inline enum verdict parse_tcp(struct __sk_buff *skb, struct pack
 	if (unlikely(length < sizeof(struct tcphdr) || (length > room && !packet->is_fragment)))
 		return PARSE_MALFORMED;
 	packet->headers += length;
-
-	/* The header's bits have the exported values already: FIN 1, SYN 2 … CWR 128. */
-	flags = head[13];
-	if (flags & TCP_ACK) {
-		if (flags & TCP_SYN)
-			flags |= TCP_SYN_ACK;
-		if (flags & TCP_FIN)
-			flags |= TCP_FIN_ACK;
-		if (flags & TCP_RST)
-			flags |= TCP_RST_ACK;
-	}
-	packet->tcp_flags = flags;
+	packet->tcp_flags = tcp_flags_of(head[13]);
+	/* The window of a SYN or a FIN says nothing about a receiver that cannot keep up. */
+	if (config.tcp_at)
+		packet->tcp_trouble = (head[13] & TCP_RST) || (!head[14] && !head[15] &&
+							       !(head[13] & (TCP_SYN | TCP_FIN)));
 	return PARSE_FLOW;
 }
 

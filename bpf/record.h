@@ -129,6 +129,8 @@ static __always_inline void record(struct __sk_buff *skb, const struct packet *p
 	if (!flow)
 		return;
 	add_packet(flow, skb, packet, wire, slot, now, egress, has_l2);
+	/* Exactly: the coarse clock would not tell which end of a conversation spoke first. */
+	flow->start_ns = flow->end_ns = bpf_ktime_get_ns();
 	error = bpf_map_update_elem(flows, &packet->key, flow, BPF_NOEXIST);
 	if (!error) {
 		wake_when_filled();

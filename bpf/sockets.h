@@ -12,14 +12,10 @@
 #define AF_INET 2
 #define AF_INET6 10
 
-/*
- * The flow of packets that the socket sends, or, `received`, that it gets. `key` must be zero.
- * False: neither IPv4 nor IPv6.
- */
-static __always_inline bool socket_flow(const struct sock *sk, __u8 protocol, bool received,
-					struct flow_key *key)
+/* As socket_flow(), of what a socket and a request for one have in common. */
+static __always_inline bool common_flow(const struct sock_common *common, __u8 protocol,
+					bool received, struct flow_key *key)
 {
-	const struct sock_common *common = &sk->__sk_common;
 	__u8 *local = received ? key->dst_ip : key->src_ip;
 	__u8 *remote = received ? key->src_ip : key->dst_ip;
 	__u16 local_port = common->skc_num;
@@ -42,6 +38,16 @@ static __always_inline bool socket_flow(const struct sock *sk, __u8 protocol, bo
 	key->dst_port = received ? local_port : remote_port;
 	key->protocol = protocol;
 	return true;
+}
+
+/*
+ * The flow of packets that the socket sends, or, `received`, that it gets. `key` must be zero.
+ * False: neither IPv4 nor IPv6.
+ */
+static __always_inline bool socket_flow(const struct sock *sk, __u8 protocol, bool received,
+					struct flow_key *key)
+{
+	return common_flow(&sk->__sk_common, protocol, received, key);
 }
 
 static __always_inline bool is_ipv4_mapped(const __u8 ip[16])

@@ -48,7 +48,7 @@ struct observed_interface {
 struct flow_metrics {
 	__u64 bytes; /* on the wire: L2 header included, every segment's headers counted */
 	__u64 packets; /* on the wire: segments, not socket buffers */
-	__u64 end_ns; /* CLOCK_MONOTONIC, coarse: a few milliseconds of granularity */
+	__u64 end_ns; /* CLOCK_MONOTONIC, coarse, a few milliseconds, after the first packet */
 	union {
 		struct {
 			__u16 tcp_flags;
@@ -143,7 +143,8 @@ struct process_metrics {
 	__u64 cgroup; /* id of the control group, cgroup v2 */
 	__u32 pid; /* thread group, initial namespace; 0: unknown */
 	__u8 comm[16];
-	__u8 pad[4];
+	__u8 attempts; /* to find out, in vain */
+	__u8 pad[3];
 };
 
 /* What the packets of the flow, an inner one, were wrapped in. */

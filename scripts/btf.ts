@@ -3,24 +3,12 @@
  * kinds that a shared header of plain structs and enums needs (Linux Documentation/bpf/btf.rst).
  */
 
+import { BTF_TRAILER_BYTES } from '../src/agent/kernel/btf.ts';
+
 const SECTION_HEADER_BYTES = 64;
 const BTF_MAGIC = 0xeb9f;
 
 const Kind = { int: 1, array: 3, struct: 4, union: 5, enum: 6, typedef: 8, volatile: 9, const: 10 };
-/** Bytes that follow the 12-byte head of a type of this kind, per type and per member. */
-const TRAILER_BYTES: Readonly<Record<number, readonly [number, number]>> = {
-  1: [4, 0],
-  3: [12, 0],
-  4: [0, 12],
-  5: [0, 12],
-  6: [0, 8],
-  13: [0, 8],
-  14: [4, 0],
-  15: [0, 12],
-  17: [4, 0],
-  19: [0, 12],
-};
-
 export interface BtfField {
   readonly name: string;
   readonly offset: number;
@@ -75,7 +63,7 @@ function readTypes(section: Buffer): readonly BtfType[] {
     const info = section.readUInt32LE(at + 4);
     const kind = (info >>> 24) & 0x1f;
     const members = info & 0xffff;
-    const [fixed, each] = TRAILER_BYTES[kind] ?? [0, 0];
+    const [fixed, each] = BTF_TRAILER_BYTES[kind] ?? [0, 0];
     types.push({
       name: cString(strings, section.readUInt32LE(at)),
       kind,

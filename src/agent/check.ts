@@ -15,7 +15,6 @@ const REFUSED: readonly (readonly [Key, string])[] = [
 
 /** Flows are right without these, only poorer: a warning says what is missing. */
 const IGNORED: readonly (readonly [Key, string])[] = [
-  ['enablePktDrops', 'flows have no PktDrop fields'],
   ['enableDnsTracking', 'flows have no Dns fields'],
   ['enableNetworkEventsMonitoring', 'flows have no NetworkEvents'],
   ['enablePktTranslation', 'flows have no Xlat fields'],

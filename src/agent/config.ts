@@ -92,6 +92,11 @@ const cache = {
     max: 2 ** 24,
   }),
   cacheActiveTimeoutMs: duration('CACHE_ACTIVE_TIMEOUT', '5s', 'period of the drains'),
+  cacheIdleTimeoutMs: duration(
+    'CACHE_IDLE_TIMEOUT',
+    '2s',
+    'a flow without packets for so long when it is drained is reported as idle; 0: none is',
+  ),
   staleEntriesEvictTimeoutMs: duration(
     'STALE_ENTRIES_EVICT_TIMEOUT',
     '5s',
@@ -187,6 +192,12 @@ const kafka = {
 const features = {
   enableRtt: flag('ENABLE_RTT', false, 'TCP round-trip times'),
   enablePktDrops: flag('ENABLE_PKT_DROPS', false, 'packets dropped by the kernel, and why'),
+  enableTcpHealth: flag(
+    'ENABLE_TCP_HEALTH',
+    false,
+    'TCP retransmissions, resets, failed connects, closed windows and handshake times',
+  ),
+  enableProcesses: flag('ENABLE_PROCESSES', false, 'process, control group and container'),
   enableDnsTracking: flag('ENABLE_DNS_TRACKING', false, 'DNS names, answers and latencies'),
   enablePca: flag('ENABLE_PCA', false, 'capture packets instead of flows'),
   enableNetworkEventsMonitoring: flag(

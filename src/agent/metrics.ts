@@ -80,6 +80,14 @@ function accountingMetrics(metrics: Metrics) {
       'observed_interfaces_missed_total',
       'Packets on an interface for which their flow had no slot left; they are recorded',
     ),
+    connectionsForgotten: metrics.counter(
+      'connections_forgotten_total',
+      'Conversations that made room for others; what comes of them may lack its Initiator',
+    ),
+    probeLosses: metrics.counter(
+      'probe_losses_total',
+      'Times that a probe had something to tell of a flow for which the map had no room',
+    ),
   };
 }
 

@@ -6,6 +6,7 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import { findAgentAddress, type HostAddresses, systemAddresses } from './address.ts';
 import { checkAgentConfig } from './check.ts';
 import type { AgentConfig } from './config.ts';
+import { Connections } from './connections/connections.ts';
 import { type Accounting, Ledger } from './drain/accounting.ts';
 import { Drainer } from './drain/drainer.ts';
 import { InterfaceNames } from './interfaces/names.ts';
@@ -150,11 +151,18 @@ class HostAgent implements Agent {
     const monotonicMs = this.#deps.kernelMonotonicMs ?? kernelMonotonicMs;
     const shared = { native, object, clock, log, metrics, kernelMonotonicMs: monotonicMs };
     const attached = attachFeatures(loaded, shared);
+    const connections = new Connections({
+      flowsMax: this.#config.cacheMaxFlows,
+      idleMs: this.#config.cacheIdleTimeoutMs,
+      metrics,
+    });
     const offsetOf = (key: ExtensionKey): number =>
       attached.features.find(({ spec }) => spec.extension?.at === key)?.at ?? 0;
-    const trackers = attached.features
-      .map(({ spec, at }) => spec.tracker?.({ ...shared, config: this.#config, offsetOf }, at))
+    const trackerDeps = { ...shared, config: this.#config, connections, offsetOf };
+    const features = attached.features
+      .map(({ spec, at }) => spec.tracker?.(trackerDeps, at))
       .filter((tracker) => tracker !== undefined);
+    const trackers = [connections, ...features];
     const names = new InterfaceNames();
     const hub = new SocketHub(native);
     const ledger = new Ledger(native, object, metrics, this.#config.flowFilterRules);

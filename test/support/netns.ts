@@ -89,6 +89,11 @@ export class Lab implements AsyncDisposable {
     ip('-n', namespace, 'link', 'set', name, 'gso_max_segs', '1');
   }
 
+  macOf(namespace: string, name: string): string {
+    const text = ip('-n', namespace, '-j', 'link', 'show', 'dev', name);
+    return (JSON.parse(text) as [{ address: string }])[0].address;
+  }
+
   counters(namespace: string, name: string): Counters {
     const text = ip('-n', namespace, '-s', '-s', '-j', 'link', 'show', 'dev', name);
     const [link] = JSON.parse(text) as [{ stats64: Record<'rx' | 'tx', Record<string, number>> }];
@@ -101,9 +106,10 @@ export class Lab implements AsyncDisposable {
     };
   }
 
-  /** A counter of /proc/net/snmp: `Tcp`, `OutSegs`. */
+  /** A counter of /proc/net/snmp or netstat: `Tcp`, `OutSegs`; `TcpExt`, `TCPAbortOnClose`. */
   snmp(namespace: string, group: string, name: string): number {
-    const lines = this.inside(namespace, 'cat', '/proc/net/snmp').split('\n');
+    const files = ['/proc/net/snmp', '/proc/net/netstat'];
+    const lines = this.inside(namespace, 'cat', ...files).split('\n');
     const [names, values] = lines.filter((line) => line.startsWith(`${group}: `));
     const at = names!.split(' ').indexOf(name);
     return Number(values!.split(' ')[at]);
@@ -129,6 +135,29 @@ export class Lab implements AsyncDisposable {
     if (got !== replyBytes) throw new Error(`TCP reply of ${got} bytes instead of ${replyBytes}`);
   }
 
+  /**
+   * As `tcp`, with a server that does not read before `stalled` resolves.
+   */
+  async stalledTcp(
+    client: string,
+    server: string,
+    exchange: TcpExchange,
+    stalled: () => Promise<void>,
+  ): Promise<void> {
+    const { address, port, sendBytes, replyBytes } = exchange;
+    const holder = await this.#background(server, 'hold', [`${port}`, `${replyBytes}`]);
+    const ended = once(holder, 'exit');
+    const sent = this.#run(client, 'send', [address, `${port}`, `${sendBytes}`]);
+    await stalled();
+    holder.stdin?.end();
+    await Promise.all([ended, sent]);
+  }
+
+  /** Whether a connection comes about. */
+  async tryTcp(client: string, address: string, port: number): Promise<boolean> {
+    return (await this.#run(client, 'try', [address, `${port}`])) === 1;
+  }
+
   /** Datagrams to a port on which somebody listens. Returns how many were sent. */
   async udp(
     from: string,
@@ -149,6 +178,20 @@ export class Lab implements AsyncDisposable {
     sink.stdin?.end();
     await ended;
     return sent;
+  }
+
+  /** Datagrams that nobody may want, or let through. */
+  async cast(
+    from: string,
+    traffic: {
+      readonly address: string;
+      readonly port: number;
+      readonly count: number;
+      readonly sizeBytes: number;
+    },
+  ): Promise<void> {
+    const { address, port, count, sizeBytes } = traffic;
+    await this.#run(from, 'cast', [address, `${port}`, `${count}`, `${sizeBytes}`]);
   }
 
   /** Number of a process that stays in the namespace until the lab ends. */

@@ -5,8 +5,11 @@
  *
  *   traffic listen PORT REPLY_BYTES      one TCP connection: reads to its end, then replies
  *   traffic send ADDRESS PORT BYTES      connects, sends, reads the reply to its end
+ *   traffic hold PORT REPLY_BYTES        as listen, but reads when standard input ends
+ *   traffic try ADDRESS PORT             whether connecting works
  *   traffic sink PORT                    swallows UDP until standard input ends
  *   traffic udp ADDRESS PORT COUNT BYTES [RATE]
+ *   traffic cast ADDRESS PORT COUNT BYTES  UDP, whether or not anybody takes it
  *   traffic frames INTERFACE             frames from standard input, each after its u16 length
  *   traffic sweep INTERFACE FLOWS RATE [ROUNDS]  UDP frames, each of a flow of its own
  *
@@ -84,15 +87,28 @@ static void write_all(int fd, long bytes)
 	shutdown(fd, SHUT_WR);
 }
 
+static long try(const char *address, const char *port)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST }, *found;
+	int fd, error;
+
+	if (getaddrinfo(address, port, &hints, &found))
+		die("address");
+	fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	error = connect(fd, found->ai_addr, found->ai_addrlen);
+	freeaddrinfo(found);
+	return !error;
+}
+
 static long read_all(int fd)
 {
 	long total = 0;
 	ssize_t got;
 
-	while ((got = recv(fd, chunk, CHUNK, 0)) > 0)
+	while ((got = read(fd, chunk, CHUNK)) > 0)
 		total += got;
 	if (got < 0)
-		die("recv");
+		die("read");
 	return total;
 }
 
@@ -128,6 +144,26 @@ static long send_udp(char **arguments, int count)
 			pace(&start, sent, rate);
 	}
 	return sent;
+}
+
+/* Not connected: answers of ICMP do not come back as errors that stand for a datagram. */
+static long cast(char **arguments)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICHOST }, *found;
+	long total = number(arguments[2]), size = number(arguments[3]);
+	int fd;
+
+	if (getaddrinfo(arguments[0], arguments[1], &hints, &found))
+		die("address");
+	fd = socket(found->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	for (long sent = 0; sent < total; sent++) {
+		/* EPERM: a netfilter rule does not let it out. */
+		if (sendto(fd, chunk, size, 0, found->ai_addr, found->ai_addrlen) < 0 &&
+		    errno != EPERM)
+			die("sendto");
+	}
+	freeaddrinfo(found);
+	return total;
 }
 
 static void sink(int port)
@@ -218,13 +254,15 @@ int main(int count, char **arguments)
 	long done = 0;
 
 	count -= 2;
-	if (!strcmp(command, "listen") && count == 2) {
+	if ((!strcmp(command, "listen") || !strcmp(command, "hold")) && count == 2) {
 		int server = bound(SOCK_STREAM, (int)number(rest[0])), fd;
 
 		if (listen(server, 1))
 			die("listen");
 		ready();
 		fd = accept(server, NULL, NULL);
+		if (!strcmp(command, "hold"))
+			read_all(0);
 		done = read_all(fd);
 		write_all(fd, number(rest[1]));
 		/* Until the other end has closed as well, so that no reset cuts the stream short. */
@@ -234,10 +272,14 @@ int main(int count, char **arguments)
 
 		write_all(fd, number(rest[2]));
 		done = read_all(fd);
+	} else if (!strcmp(command, "try") && count == 2) {
+		done = try(rest[0], rest[1]);
 	} else if (!strcmp(command, "sink") && count == 1) {
 		sink((int)number(rest[0]));
 	} else if (!strcmp(command, "udp") && count >= 4) {
 		done = send_udp(rest, count);
+	} else if (!strcmp(command, "cast") && count == 4) {
+		done = cast(rest);
 	} else if (!strcmp(command, "frames") && count == 1) {
 		done = frames(rest[0]);
 	} else if (!strcmp(command, "sweep") && count >= 3) {

@@ -65,6 +65,7 @@ export class Ledger {
   #leftOut = NOTHING;
   #filtered = NOTHING;
   #missed = NOTHING;
+  #probeLost = NOTHING;
 
   constructor(
     native: Native,
@@ -101,7 +102,7 @@ export class Ledger {
   }
 
   refresh(): void {
-    const { droppedFlows, interfacesMissed } = this.#metrics;
+    const { droppedFlows, interfacesMissed, probeLosses } = this.#metrics;
     for (const [reason, index] of UNRECORDED) {
       const before = this.#unrecorded.get(reason)!;
       const now = this.#read(index);
@@ -120,6 +121,9 @@ export class Ledger {
     const missed = this.#read(stat.interfacesMissed);
     interfacesMissed.inc(missed.packets - this.#missed.packets);
     this.#missed = missed;
+    const probeLost = this.#read(stat.probeLost);
+    probeLosses.inc(probeLost.packets - this.#probeLost.packets);
+    this.#probeLost = probeLost;
   }
 
   view(): Accounting {

@@ -158,6 +158,7 @@ export const processMetrics = {
   cgroup: 0, // 8 B
   pid: 8, // 4 B
   comm: 12, // 16 B
+  attempts: 28, // 1 B
 } as const;
 
 /** Byte offsets in `struct tunnel_metrics`. */

@@ -3,6 +3,7 @@ import type { FlowBatch } from '../../flow/batch.ts';
 import type { Feature } from '../../flow/field.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { AgentConfig } from '../config.ts';
+import type { Connections } from '../connections/connections.ts';
 import type { DrainBuffer, DrainFacts } from '../drain/buffer.ts';
 import type { config as layout } from '../drain/layout.gen.ts';
 import type { BpfObject, Native, ProbeOptions } from '../loader/native.ts';
@@ -20,6 +21,8 @@ export interface TrackerDeps {
   readonly kernelMonotonicMs: () => number;
   readonly log: Log;
   readonly metrics: AgentMetrics;
+  /** Has decoded a batch before the features do. */
+  readonly connections: Connections;
   /** Where another feature's structure is in an entry, bytes; 0: that feature is off. */
   readonly offsetOf: (extension: ExtensionKey) => number;
 }

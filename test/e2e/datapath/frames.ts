@@ -149,3 +149,13 @@ export function icmp(type: number, code: number): Buffer {
   header[1] = code;
   return header;
 }
+
+/** Frames that a real host takes: to its MAC, with the IPv4 header's checksum (RFC 1071). */
+export function addressed(frame: Buffer, target: string): Buffer {
+  mac(target).copy(frame, 0);
+  let sum = 0;
+  for (let at = 14; at < 34; at += 2) sum += frame.readUInt16BE(at);
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
+  frame.writeUInt16BE(sum ^ 0xffff, 24);
+  return frame;
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+/*
+ * Packets that the kernel throws away, with its reason and the place in its code. Most of them have
+ * passed a hook, or would have passed one; of flows that no hook sees there is an entry with
+ * nothing but its drops.
+ */
+
+#include "kernel.h"
+#include "kernel_structs.h"
+#include "filter.h"
+#include "maps.h"
+#include "skb.h"
+#include "sockets.h"
+
+/* In every network namespace. */
+#define LOOPBACK_IFINDEX 1
+
+/* Whether filter rules want the drop's flow: the only place where drops would ask them. */
+static __always_inline bool is_drop_wanted(const struct packet *packet)
+{
+	return filter(&packet->key, packet->tcp_flags, false, false, true).accepted;
+}
+
+static __always_inline void note_drop(struct flow_metrics *flow, const struct packet *packet,
+				      struct wire wire, __u64 location, __u32 reason, __u8 state)
+{
+	struct drop_metrics *drop = extension(flow, config.drops_at);
+
+	__sync_fetch_and_add(&drop->packets, wire.packets);
+	__sync_fetch_and_add(&drop->bytes, wire.bytes);
+	drop->location = location;
+	drop->reason = reason;
+	drop->tcp_flags = packet->tcp_flags;
+	if (state)
+		drop->tcp_state = state;
+}
+
+/* `receiver`: the socket for which the packet was meant, where the kernel tells. */
+static __always_inline void drop(struct sk_buff *skb, __u64 location, __u32 reason,
+				 struct sock *receiver)
+{
+	struct skb_view view = { .skb = skb };
+	struct packet packet = {};
+	struct flow_metrics *flow;
+	struct sock *sk = receiver;
+	__u8 state = 0;
+
+	if (was_sampled_out(skb))
+		return;
+	view.head = skb->head;
+	view.tail = skb->tail;
+	view.data = skb->data - skb->head;
+	if (!skb_parse(&view, &packet) || !is_drop_wanted(&packet))
+		return;
+	/* What stays within the host is nobody's traffic, unless its interface is watched. */
+	if (skb->skb_iif == LOOPBACK_IFINDEX)
+		flow = find_flow(&packet.key);
+	else
+		flow = find_or_add_flow(&packet.key, packet.eth_protocol);
+	if (!flow)
+		return;
+	if (packet.key.protocol == IPPROTO_TCP) {
+		if (!sk)
+			sk = skb->sk;
+		if (sk)
+			state = sk->__sk_common.skc_state;
+	}
+	note_drop(flow, &packet, skb_wire(&view, &packet), location, reason, state);
+}
+
+/* Values up to this one, on any kernel, tell that nothing was dropped or not why. */
+static __always_inline bool is_reason(__u32 reason)
+{
+	return reason > bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_NOT_SPECIFIED);
+}
+
+SEC("tp_btf/kfree_skb")
+int BPF_PROG(drops_kfree_skb, struct sk_buff *skb, void *location, __u32 reason,
+	     struct sock *receiver)
+{
+	if (is_reason(reason))
+		drop(skb, (__u64)location, reason, receiver);
+	return 0;
+}
+
+/* Before Linux 6.11 the receiver is not told. */
+SEC("tp_btf/kfree_skb")
+int BPF_PROG(drops_kfree_skb_reason, struct sk_buff *skb, void *location, __u32 reason)
+{
+	if (is_reason(reason))
+		drop(skb, (__u64)location, reason, NULL);
+	return 0;
+}
+
+/* Before Linux 5.17 there are no reasons. */
+SEC("tp_btf/kfree_skb")
+int BPF_PROG(drops_kfree_skb_location, struct sk_buff *skb, void *location)
+{
+	drop(skb, (__u64)location, 0, NULL);
+	return 0;
+}

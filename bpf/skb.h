@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+/*
+ * From the kernel's own packet buffer to a flow key, wherever in the kernel the packet is: before
+ * or after its network header was found, with or without a link layer, sent or received. Headers
+ * are read where the buffer is linear, which is where they are once the IP layer has seen them.
+ */
+
+#include "kernel.h"
+#include "kernel_structs.h"
+#include "fragments.h"
+#include "parse.h"
+#include "wire.h"
+
+/* The kernel's mark for a header that nobody has looked for. */
+#define NO_HEADER 0xffff
+/* Longer than any link layer's header with its VLAN tags: what lies before is of another layer. */
+#define LINK_HEADER_MAX 64
+#define VLAN_TAG_BYTES 4
+
+/* Extension headers are rare and each costs a read: fewer are followed than at hooks. */
+#define SKB_IPV6_EXTENSIONS_MAX 4
+
+/* A packet buffer's place in memory; offsets are from its head. */
+struct skb_view {
+	const struct sk_buff *skb;
+	const unsigned char *head;
+	__u32 tail; /* where the linear part ends */
+	__u32 data; /* where the layer that has the packet begins */
+};
+
+static __always_inline bool skb_read(const struct skb_view *view, __u32 at, void *into, __u32 size)
+{
+	if (at + size > view->tail)
+		return false;
+	return !bpf_probe_read_kernel(into, size, view->head + at);
+}
+
+static __always_inline bool skb_read_l4(const struct skb_view *view, struct packet *packet)
+{
+	struct flow_key *key = &packet->key;
+	__u8 head[14];
+	bool is_tcp = key->protocol == IPPROTO_TCP;
+	__u32 minimum = l4_minimum(key->protocol);
+
+	packet->headers = packet->l4;
+	if (packet->is_later_fragment) {
+		recall_fragment(key, packet->fragment_id);
+		return true;
+	}
+	if (!minimum)
+		return true;
+	packet->headers += minimum;
+	if (!is_tcp || !skb_read(view, packet->l4, head, sizeof(head))) {
+		/* Of a first fragment of TCP this may be all. */
+		if (!skb_read(view, packet->l4, head, sizeof(struct l4_head)))
+			return false;
+		is_tcp = false;
+	}
+	if (key->protocol == IPPROTO_ICMP || key->protocol == IPPROTO_ICMPV6) {
+		key->icmp_type = head[0];
+		key->icmp_code = head[1];
+		return true;
+	}
+	key->src_port = head[0] << 8 | head[1];
+	key->dst_port = head[2] << 8 | head[3];
+	if (is_tcp) {
+		packet->headers = packet->l4 + (head[12] >> 4) * 4;
+		packet->tcp_flags = tcp_flags_of(head[13]);
+	}
+	return true;
+}
+
+static __always_inline bool skb_read_ipv4(const struct skb_view *view, struct packet *packet)
+{
+	struct iphdr ip;
+	__u32 fragment;
+
+	if (!skb_read(view, packet->l3, &ip, sizeof(ip)) || ip.version != 4 || ip.ihl < 5)
+		return false;
+	packet->eth_protocol = ETH_P_IP;
+	packet->l4 = packet->l3 + ip.ihl * 4;
+	map_ipv4(packet->key.src_ip, ip.saddr);
+	map_ipv4(packet->key.dst_ip, ip.daddr);
+	packet->key.protocol = ip.protocol;
+	fragment = bpf_ntohs(ip.frag_off);
+	packet->is_later_fragment = fragment & IP_FRAGMENT_OFFSET;
+	packet->fragment_id = ip.id;
+	return true;
+}
+
+static __always_inline bool skb_read_ipv6(const struct skb_view *view, struct packet *packet)
+{
+	struct ipv6_extension extension;
+	struct ipv6hdr ip;
+	__u8 next;
+
+	if (!skb_read(view, packet->l3, &ip, sizeof(ip)) || ip.version != 6)
+		return false;
+	packet->eth_protocol = ETH_P_IPV6;
+	packet->l4 = packet->l3 + sizeof(ip);
+	__builtin_memcpy(packet->key.src_ip, &ip.saddr, sizeof(packet->key.src_ip));
+	__builtin_memcpy(packet->key.dst_ip, &ip.daddr, sizeof(packet->key.dst_ip));
+	next = ip.nexthdr;
+	for (int i = 0; i < SKB_IPV6_EXTENSIONS_MAX; i++) {
+		if (next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING && next != IPPROTO_DSTOPTS &&
+		    next != IPPROTO_FRAGMENT && next != IPPROTO_AH)
+			break;
+		if (!skb_read(view, packet->l4, &extension, sizeof(extension)))
+			return false;
+		if (next == IPPROTO_FRAGMENT) {
+			packet->l4 += sizeof(extension);
+			packet->is_later_fragment =
+				bpf_ntohs(extension.fragment_offset) & IPV6_FRAGMENT_OFFSET;
+			packet->fragment_id = extension.fragment_id;
+		} else if (next == IPPROTO_AH) {
+			packet->l4 += (extension.length + 2) * 4;
+		} else {
+			packet->l4 += (extension.length + 1) * 8;
+		}
+		next = extension.next;
+		if (packet->is_later_fragment)
+			break;
+	}
+	packet->key.protocol = next;
+	return true;
+}
+
+/* What follows the VLAN tags that are still in the buffer; `at` is moved behind them. */
+static __always_inline __be16 skb_skip_tags(const struct skb_view *view, __be16 protocol,
+					    __u32 *at)
+{
+	struct vlan_header tag;
+
+	for (int i = 0; i < VLAN_TAGS_MAX; i++) {
+		if (protocol != bpf_htons(ETH_P_8021Q) && protocol != bpf_htons(ETH_P_8021AD))
+			break;
+		if (!skb_read(view, *at, &tag, sizeof(tag)))
+			return 0;
+		protocol = tag.protocol;
+		*at += sizeof(tag);
+	}
+	return protocol;
+}
+
+static __always_inline bool skb_read_l3(const struct skb_view *view, struct packet *packet,
+					__be16 protocol)
+{
+	if (protocol == bpf_htons(ETH_P_IP))
+		return skb_read_ipv4(view, packet);
+	if (protocol == bpf_htons(ETH_P_IPV6))
+		return skb_read_ipv6(view, packet);
+	return false;
+}
+
+/*
+ * `packet` must be zero; afterwards l3, l4 and headers are offsets from the buffer's head. False:
+ * the packet is not IP, or does not have its headers yet, or has them out of reach.
+ */
+static __always_inline bool skb_parse(const struct skb_view *view, struct packet *packet)
+{
+	const struct sk_buff *skb = view->skb;
+	__be16 protocol = skb->protocol;
+	__u32 mac = skb->mac_header;
+
+	packet->l3 = skb->network_header;
+	/* 0: received, and no layer has looked at it but the driver. */
+	if (packet->l3 && skb_read_l3(view, packet, protocol))
+		return skb_read_l4(view, packet);
+	packet->l3 = mac == NO_HEADER ? view->data : mac + ETH_HLEN;
+	protocol = skb_skip_tags(view, protocol, &packet->l3);
+	return skb_read_l3(view, packet, protocol) && skb_read_l4(view, packet);
+}
+
+/* As wire_of() for hooks: the link layer's header counts where the packet has one. */
+static __always_inline struct wire skb_wire(const struct skb_view *view,
+					    const struct packet *packet)
+{
+	const struct sk_buff *skb = view->skb;
+	__u32 mac = skb->mac_header;
+	__u32 link = 0, payload;
+	__u32 headers = packet->headers - packet->l3;
+	const struct skb_shared_info *shared = (const void *)(view->head + skb->end);
+	__u16 gso_size = 0, gso_segs = 0;
+	struct wire wire = { .packets = 1 };
+
+	if (mac != NO_HEADER && packet->l3 > mac && packet->l3 - mac <= LINK_HEADER_MAX)
+		link = packet->l3 - mac;
+	if (bpf_core_field_exists(skb->vlan_all) && skb->vlan_all)
+		link += VLAN_TAG_BYTES;
+	headers += link;
+	/* Layers above IP move the start of the data behind the headers they have done with. */
+	wire.bytes = skb->len + view->data - packet->l3 + link;
+	bpf_core_read(&gso_size, sizeof(gso_size), &shared->gso_size);
+	if (!gso_size)
+		return wire;
+	bpf_core_read(&gso_segs, sizeof(gso_segs), &shared->gso_segs);
+	payload = wire.bytes > headers ? wire.bytes - headers : 0;
+	wire.packets = gso_segs ? gso_segs : (payload + gso_size - 1) / gso_size;
+	if (!wire.packets)
+		wire.packets = 1;
+	wire.bytes += (wire.packets - 1) * headers;
+	return wire;
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+/*
+ * How TCP fares. The hooks see resets and closed windows in the packets themselves; what is sent
+ * again and what became of an attempt to connect, only the sender's TCP knows.
+ */
+
+#include "kernel.h"
+#include "kernel_structs.h"
+#include "filter.h"
+#include "maps.h"
+#include "parse.h"
+#include "sockets.h"
+
+/* Of the kernel's include/net/tcp_states.h. */
+#define TCP_ESTABLISHED 1
+#define TCP_SYN_SENT 2
+#define TCP_CLOSE 7
+
+/* When a socket began to connect, CLOCK_MONOTONIC. Freed with the socket. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, __u64);
+} connecting SEC(".maps");
+
+/* For hooks: `packet` has something to tell, see tcp_trouble. */
+static __always_inline void note_trouble(struct flow_metrics *flow, const struct packet *packet)
+{
+	struct tcp_metrics *tcp = extension(flow, config.tcp_at);
+
+	if (packet->tcp_flags & TCP_RST)
+		__sync_fetch_and_add(&tcp->resets, 1);
+	else
+		__sync_fetch_and_add(&tcp->zero_windows, 1);
+}
+
+static __always_inline struct tcp_metrics *tcp_of(const struct flow_key *key)
+{
+	struct flow_metrics *flow = find_wanted_flow(key, eth_protocol_of(key));
+
+	return flow ? extension(flow, config.tcp_at) : NULL;
+}
+
+SEC("tp_btf/tcp_retransmit_skb")
+int BPF_PROG(tcp_sent_again, const struct sock *sk, const struct sk_buff *skb)
+{
+	const struct tcp_skb_cb *segments = (const void *)skb->cb;
+	struct flow_key key = {};
+	struct tcp_metrics *tcp;
+	__u16 count = 0;
+
+	if (!socket_flow(sk, IPPROTO_TCP, false, &key))
+		return 0;
+	tcp = tcp_of(&key);
+	if (!tcp)
+		return 0;
+	bpf_core_read(&count, sizeof(count), &segments->tcp_gso_segs);
+	__sync_fetch_and_add(&tcp->retransmissions, count ? count : 1);
+	return 0;
+}
+
+/* The answer to a SYN, sent by a socket that is not one yet. */
+SEC("tp_btf/tcp_retransmit_synack")
+int BPF_PROG(tcp_accepted_again, const struct sock *sk, const struct request_sock *request)
+{
+	struct flow_key key = {};
+	struct tcp_metrics *tcp;
+
+	if (!common_flow(&request->__req_common, IPPROTO_TCP, false, &key))
+		return 0;
+	tcp = tcp_of(&key);
+	if (tcp)
+		__sync_fetch_and_add(&tcp->retransmissions, 1);
+	return 0;
+}
+
+static __always_inline bool connecting_flow(struct sock *sk, struct flow_key *key)
+{
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+
+	/* The kernel gives the port back before it tells; what was sent keeps its number. */
+	if (!tcp || !socket_flow(sk, IPPROTO_TCP, false, key))
+		return false;
+	key->src_port = bpf_ntohs(tcp->inet_conn.icsk_inet.inet_sport);
+	return true;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(tcp_connected, struct sock *sk, int before, int after)
+{
+	struct flow_key key = {};
+	struct tcp_metrics *tcp;
+	__u64 now = bpf_ktime_get_ns();
+	__u64 *since;
+
+	if (after == TCP_SYN_SENT) {
+		since = bpf_sk_storage_get(&connecting, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+		if (since)
+			*since = now;
+		return 0;
+	}
+	if (before != TCP_SYN_SENT || (after != TCP_ESTABLISHED && after != TCP_CLOSE))
+		return 0;
+	if (!connecting_flow(sk, &key))
+		return 0;
+	tcp = tcp_of(&key);
+	if (!tcp)
+		return 0;
+	if (after == TCP_CLOSE) {
+		__sync_fetch_and_add(&tcp->failed_connects, 1);
+		return 0;
+	}
+	since = bpf_sk_storage_get(&connecting, sk, NULL, 0);
+	if (!since)
+		return 0;
+	if (now - *since > tcp->handshake_ns)
+		tcp->handshake_ns = now - *since;
+	bpf_sk_storage_delete(&connecting, sk);
+	return 0;
+}

@@ -1,0 +1,79 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { enumOf, type KernelTypes, openBtf } from './btf.ts';
+
+/** A reason has its subsystem in the high half (enum skb_drop_reason_subsys). */
+const SUBSYSTEM_SHIFT = 16;
+const NUMBER_MASK = 0xffff;
+
+/** Where the reasons of a subsystem are listed, by the words that its name begins with. */
+const LISTS = [
+  ['SKB_DROP_REASON_SUBSYS_MAC80211', 'mac80211', 'mac80211_drop_reason'],
+  ['SKB_DROP_REASON_SUBSYS_OPENVSWITCH', 'openvswitch', 'ovs_drop_reason'],
+] as const;
+
+/**
+ * The kernel's names for why it drops packets. Numbers differ from one kernel to the next, so they
+ * are looked up in the running one's types; a module's when its first reason turns up.
+ */
+export class DropReasons {
+  readonly #folder: string;
+  readonly #subsystems: ReadonlyMap<number, string>;
+  readonly #names = new Map<number, string>();
+  readonly #looked = new Set<number>();
+
+  constructor(folder = '/sys/kernel/btf') {
+    this.#folder = folder;
+    const kernel = this.#open('vmlinux');
+    this.#subsystems = listOf(kernel, 'skb_drop_reason_subsys');
+    this.#add(kernel, 'skb_drop_reason');
+  }
+
+  /** False: the kernel has no reasons, or does not tell its types. */
+  get areKnown(): boolean {
+    return this.#names.size > 0;
+  }
+
+  nameOf(reason: number): string {
+    const name = this.#names.get(reason);
+    if (name !== undefined) return name;
+    this.#learn(reason >>> SUBSYSTEM_SHIFT);
+    return this.#names.get(reason) ?? this.#describe(reason);
+  }
+
+  /** A module may come, with its types, later than we do. Each is looked for once. */
+  #learn(subsystem: number): void {
+    const name = this.#subsystems.get(subsystem);
+    const list = LISTS.find(([prefix]) => name?.startsWith(prefix));
+    if (list === undefined || this.#looked.has(subsystem)) return;
+    this.#looked.add(subsystem);
+    const kernel = this.#open('vmlinux');
+    this.#add(kernel, list[2]);
+    this.#add(this.#open(list[1], kernel), list[2]);
+  }
+
+  #describe(reason: number): string {
+    const subsystem = reason >>> SUBSYSTEM_SHIFT;
+    const name = subsystem === 0 ? undefined : this.#subsystems.get(subsystem);
+    return name === undefined
+      ? `SKB_DROP_REASON_${reason}`
+      : `${name}_${reason & NUMBER_MASK}`;
+  }
+
+  #add(types: KernelTypes | undefined, list: string): void {
+    for (const [value, name] of listOf(types, list)) this.#names.set(value, name);
+  }
+
+  /** Neither is an error: a kernel without types of its own, a module that is not loaded. */
+  #open(file: string, kernel?: KernelTypes): KernelTypes | undefined {
+    try {
+      return openBtf(readFileSync(join(this.#folder, file)), kernel);
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+function listOf(types: KernelTypes | undefined, name: string): ReadonlyMap<number, string> {
+  return (types === undefined ? undefined : enumOf(types, name)) ?? new Map();
+}

@@ -1,0 +1,227 @@
+/** Packets that the real kernel throws away, compared with its own counters of them. */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type AgentHost, type FlowView, startAgent } from '../../support/agent-host.ts';
+import { ip, Lab } from '../../support/netns.ts';
+import { requireRoot } from '../../support/require.ts';
+import { addressed, EtherType, ethernet, ipv4, Proto, udp } from '../datapath/frames.ts';
+
+const CLIENT = '10.9.0.1';
+const SERVER = '10.9.0.2';
+const PORT = 5001;
+/** Ethernet, IPv4 and UDP headers. */
+const UDP_OVERHEAD_BYTES = 42;
+const COUNT = 50;
+const SIZE_BYTES = 100;
+
+const TO_SERVER = { address: SERVER, port: PORT, count: COUNT, sizeBytes: SIZE_BYTES };
+
+describe.skipIf(requireRoot())('drops', () => {
+  let lab: Lab;
+  let host: AgentHost;
+  let client: string;
+  let server: string;
+  let near: string;
+  let far: string;
+
+  beforeEach(async () => {
+    lab = new Lab();
+    client = lab.namespace('client');
+    server = lab.namespace('server');
+    [near, far] = lab.pair(
+      { namespace: client, addresses: [`${CLIENT}/24`, 'fd00::1/64'] },
+      { namespace: server, addresses: [`${SERVER}/24`, 'fd00::2/64'] },
+    );
+    // Addresses are resolved before anything is dropped.
+    await lab.udp(client, server, { ...TO_SERVER, count: 1 });
+    ip('-n', client, 'neigh', 'add', 'fd00::2', 'lladdr', lab.macOf(server, far), 'dev', near);
+    host = await startAgent({ INTERFACES: `${near},${far}`, ENABLE_PKT_DROPS: 'true' });
+  });
+  afterEach(async () => {
+    await host[Symbol.asyncDispose]();
+    await lab[Symbol.asyncDispose]();
+  });
+
+  /** Flows to the server's port of which something was dropped. */
+  async function dropped(port = PORT): Promise<FlowView[]> {
+    await host.agent.drainNow();
+    return host.flows.filter((flow) => flow.DstPort === port && flow.PktDropPackets !== undefined);
+  }
+
+  function nft(namespace: string, ...rules: readonly string[]): void {
+    for (const rule of rules) lab.inside(namespace, 'nft', rule);
+  }
+
+  /** Packets and bytes of the only counter in the namespace's rules. */
+  function nftCounter(namespace: string): { packets: number; bytes: number } {
+    const text = lab.inside(namespace, 'nft', 'list', 'ruleset');
+    const [, packets, bytes] = /counter packets (\d+) bytes (\d+)/.exec(text) ?? [];
+    return { packets: Number(packets), bytes: Number(bytes) };
+  }
+
+  test.each([
+    ['IPv4', SERVER, 0],
+    ['IPv6', 'fd00::2', 20],
+  ])('%s: nobody listens on the port', async (_family, address, extraBytes) => {
+    const before = lab.snmp(server, 'Udp', 'NoPorts');
+
+    await lab.cast(client, { ...TO_SERVER, address });
+
+    const [flow, ...others] = await dropped();
+    expect(others).toEqual([]);
+    expect(flow).toMatchObject({
+      Packets: COUNT,
+      PktDropPackets: COUNT,
+      PktDropBytes: COUNT * (SIZE_BYTES + UDP_OVERHEAD_BYTES + extraBytes),
+      PktDropLatestDropCause: 'SKB_DROP_REASON_NO_SOCKET',
+      PktDropLocation: expect.stringMatching(/udp/),
+    });
+    expect(flow!.PktDropBytes).toBe(flow!.Bytes);
+    if (extraBytes === 0) {
+      expect(lab.snmp(server, 'Udp', 'NoPorts') - before).toBe(flow!.PktDropPackets);
+    }
+    expect(host.agent.status().features).toEqual([{ name: 'drops', state: 'on' }]);
+  });
+
+  test('a netfilter rule drops what is received', async () => {
+    nft(
+      server,
+      'add table inet t',
+      'add chain inet t c { type filter hook input priority 0; }',
+      `add rule inet t c udp dport ${PORT} counter drop`,
+    );
+
+    await lab.cast(client, TO_SERVER);
+
+    const [flow] = await dropped();
+    expect(flow).toMatchObject({
+      PktDropPackets: COUNT,
+      PktDropLatestDropCause: 'SKB_DROP_REASON_NETFILTER_DROP',
+      PktDropLocation: expect.stringMatching(/^nf/),
+    });
+    // Netfilter counts from the IP header on.
+    const { packets, bytes } = nftCounter(server);
+    expect(flow!.PktDropPackets).toBe(packets);
+    expect(flow!.PktDropBytes).toBe(bytes + 14 * packets);
+  });
+
+  test('a netfilter rule drops what is sent, before any hook', async () => {
+    nft(
+      client,
+      'add table inet t',
+      'add chain inet t c { type filter hook output priority 0; }',
+      `add rule inet t c udp dport ${PORT} counter drop`,
+    );
+
+    await lab.cast(client, TO_SERVER);
+
+    const [flow] = await dropped();
+    const { packets, bytes } = nftCounter(client);
+    expect(packets).toBe(COUNT);
+    expect(flow).toMatchObject({
+      Packets: 0,
+      Bytes: 0,
+      Etype: 0x0800,
+      PktDropPackets: packets,
+      PktDropBytes: bytes,
+      PktDropLatestDropCause: 'SKB_DROP_REASON_NETFILTER_DROP',
+    });
+  });
+
+  test('a full queue drops what is sent', async () => {
+    const tbf = ['tbf', 'rate', '1mbit', 'burst', '3000', 'limit', '4000'];
+    lab.inside(client, 'tc', 'qdisc', 'add', 'dev', near, 'root', ...tbf);
+
+    // Somebody takes what gets through, so that nothing is dropped there.
+    await lab.resident(server);
+    await lab.cast(client, { ...TO_SERVER, port: 9, count: 500, sizeBytes: 1000 });
+
+    const flows = await dropped(9);
+    const text = lab.inside(client, 'tc', '-s', '-j', 'qdisc', 'show', 'dev', near, 'root');
+    const [qdisc] = JSON.parse(text) as [{ drops: number }];
+    expect(qdisc.drops).toBeGreaterThan(100);
+    const packets = flows.reduce((sum, flow) => sum + Number(flow.PktDropPackets), 0);
+    expect(packets).toBe(qdisc.drops);
+    expect(flows[0]?.PktDropLatestDropCause).toMatch(/^SKB_DROP_REASON_QDISC_/);
+    expect(flows[0]?.PktDropBytes).toBe(packets * (1000 + UDP_OVERHEAD_BYTES));
+  });
+
+  test('packets that wait for segmentation are dropped by segments', async () => {
+    const tbf = ['tbf', 'rate', '50mbit', 'burst', '80000', 'limit', '90000'];
+    lab.inside(client, 'tc', 'qdisc', 'add', 'dev', near, 'root', ...tbf);
+
+    const exchange = { address: SERVER, port: PORT, sendBytes: 4_000_000, replyBytes: 1 };
+    await lab.tcp(client, server, exchange);
+
+    // The hook is in front of the queue, which counts the segments that it lets through.
+    const flows = await dropped();
+    const sum = (name: string) => flows.reduce((total, flow) => total + Number(flow[name]), 0);
+    const sent = lab.queueCounters(client, near);
+    expect(sum('PktDropPackets')).toBeGreaterThan(100);
+    const lost = { packets: sum('Packets') - sent.packets, bytes: sum('Bytes') - sent.bytes };
+    // The receiver drops what it gets twice or out of its window: a few more.
+    expect(sum('PktDropPackets')).toBeGreaterThanOrEqual(lost.packets);
+    expect(sum('PktDropPackets')).toBeLessThan(lost.packets * 1.05);
+    expect(sum('PktDropBytes')).toBeGreaterThanOrEqual(lost.bytes);
+    expect(sum('PktDropBytes')).toBeLessThan(lost.bytes * 1.05);
+    expect(flows[0]).toMatchObject({ PktDropLatestState: 'TCP_ESTABLISHED' });
+    expect(Number(flows[0]?.PktDropLatestFlags) & 16).toBe(16);
+  });
+
+  test('a source that is not reached this way', async () => {
+    lab.inside(server, 'sysctl', '-qw', 'net.ipv4.conf.all.rp_filter=1');
+    const before = lab.snmp(server, 'TcpExt', 'IPReversePathFilter');
+    const frame = addressed(
+      ethernet(
+        EtherType.ipv4,
+        ipv4(Proto.udp, udp(10, 40000, PORT), { source: [192, 0, 2, 7], target: [10, 9, 0, 2] }),
+      ),
+      lab.macOf(server, far),
+    );
+    ip('-n', server, 'route', 'add', 'blackhole', '192.0.2.0/24');
+
+    await lab.frames(client, near, [frame, frame, frame]);
+
+    const [flow] = await dropped();
+    expect(flow).toMatchObject({
+      SrcAddr: '192.0.2.7',
+      PktDropPackets: lab.snmp(server, 'TcpExt', 'IPReversePathFilter') - before,
+      PktDropLatestDropCause: 'SKB_DROP_REASON_IP_RPFILTER',
+    });
+    expect(flow!.PktDropPackets).toBe(3);
+  });
+
+  test('another program at the same hook drops', async () => {
+    // Classic BPF of one instruction: return 2, which is TC_ACT_SHOT.
+    const program = ['bpf', 'da', 'bytecode', '1,6 0 0 2'];
+    lab.inside(server, 'tc', 'qdisc', 'add', 'dev', far, 'clsact');
+    const filter = ['filter', 'add', 'dev', far, 'ingress', 'protocol', 'ip', 'prio', '1'];
+    lab.inside(server, 'tc', ...filter, ...program);
+
+    await lab.cast(client, TO_SERVER);
+
+    const [flow] = await dropped();
+    expect(flow).toMatchObject({
+      PktDropPackets: COUNT,
+      PktDropLatestDropCause: 'SKB_DROP_REASON_TC_INGRESS',
+    });
+  });
+
+  test('a device without a link layer', async () => {
+    const tun = 'nbt-tun';
+    ip('-n', client, 'tuntap', 'add', 'dev', tun, 'mode', 'tun');
+    ip('-n', client, 'addr', 'add', '10.7.0.1/24', 'dev', tun);
+    ip('-n', client, 'link', 'set', tun, 'up');
+    const before = lab.counters(client, tun);
+
+    // Nobody has the device open: it drops what it is given.
+    await lab.cast(client, { ...TO_SERVER, address: '10.7.0.2' });
+
+    const [flow] = await dropped();
+    expect(lab.counters(client, tun).txPackets).toBe(before.txPackets);
+    expect(flow).toMatchObject({
+      DstAddr: '10.7.0.2',
+      PktDropPackets: COUNT,
+      PktDropBytes: COUNT * (SIZE_BYTES + 28),
+    });
+  });
+});
