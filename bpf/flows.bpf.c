@@ -6,6 +6,7 @@
 
 #include "kernel.h"
 #include "types.h"
+#include "capture.h"
 #include "choose.h"
 #include "record.h"
 #include "drops.h"
@@ -50,6 +51,30 @@ SEC("tc")
 int flow_egress_l3(struct __sk_buff *skb)
 {
 	return flow(skb, true, false);
+}
+
+SEC("tc")
+int capture_ingress_l2(struct __sk_buff *skb)
+{
+	return capture(skb, false, true);
+}
+
+SEC("tc")
+int capture_egress_l2(struct __sk_buff *skb)
+{
+	return capture(skb, true, true);
+}
+
+SEC("tc")
+int capture_ingress_l3(struct __sk_buff *skb)
+{
+	return capture(skb, false, false);
+}
+
+SEC("tc")
+int capture_egress_l3(struct __sk_buff *skb)
+{
+	return capture(skb, true, false);
 }
 
 /* Helpers such as bpf_ktime_get_coarse_ns() are open to programs under the GPL. */

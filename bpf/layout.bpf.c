@@ -29,6 +29,7 @@ struct {
 	struct filter_rule filter_rule;
 	struct port_range port_range;
 	struct message message;
+	struct captured_packet captured_packet;
 	enum stat stat;
 	enum message_kind message_kind;
 	enum filter_condition filter_condition;

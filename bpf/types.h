@@ -246,6 +246,25 @@ struct message {
 	__u8 pad[7];
 };
 
+/* A packet is captured up to here: the largest one that offloads make, and its link layer. */
+#define CAPTURE_BYTES_MAX 65664
+
+/* The head of a record in the ring buffer `captured`; the packet and some room follow. */
+struct captured_packet {
+	__u64 time_ns; /* CLOCK_MONOTONIC */
+	__u32 length; /* bytes that follow */
+	__u32 original; /* bytes of the packet, a VLAN tag that the device keeps apart not counted */
+	__u32 wire_packets; /* what it is on the wire, as in flow_metrics */
+	__u32 wire_bytes;
+	__u32 ifindex;
+	__u32 netns; /* as in observed_interface */
+	__u16 vlan_tci; /* the tag that the device keeps apart */
+	__u16 vlan_protocol; /* its EtherType; 0: none */
+	__u8 egress;
+	__u8 has_l2; /* it begins with an Ethernet header */
+	__u8 pad[2];
+};
+
 /* One per-CPU counter pair for each way a packet can go unrecorded (and some facts besides). */
 enum stat {
 	STAT_SAMPLED_OUT,
@@ -259,6 +278,7 @@ enum stat {
 	STAT_MESSAGES_LOST, /* recorded, but what they say found no room in the ring buffer */
 	STAT_FEATURE_LOST, /* recorded, but a feature's own table had no room for what it noted */
 	STAT_PROBE_LOST, /* a probe had something to tell of a flow for which the map had no room */
+	STAT_CAPTURE_FULL, /* wanted, but the ring buffer had no room for the packet */
 	STAT_COUNT,
 };
 
@@ -295,5 +315,7 @@ struct config {
 	__u8 filter_samples; /* some rule has a rate of its own */
 	__u8 filter_unmatched; /* packets that no rule matches are recorded */
 	__u16 filter_conditions; /* enum filter_condition of all rules, ORed */
+	__u32 capture_bytes; /* of a packet that are kept */
+	__u32 capture_wake_bytes; /* records in the ring buffer that wake user space */
 	__u8 pad[4];
 };

@@ -10,6 +10,7 @@ const STRUCTS = [
   ...['rtt_metrics', 'drop_metrics', 'dns_metrics', 'tls_metrics', 'quic_metrics', 'nat_metrics'],
   ...['tcp_metrics', 'process_metrics', 'tunnel_metrics', 'ipsec_metrics', 'event_metrics'],
   ...['openssl_metrics', 'filter_metrics', 'filter_rule', 'port_range'],
+  'captured_packet',
 ];
 const ENUMS = ['stat', 'ifindex_seen', 'message_kind', 'filter_condition'];
 

@@ -9,7 +9,6 @@ type Key = keyof AgentConfig;
 
 /** Doing without these would be a wrong answer to what was asked for, so they end the start. */
 const REFUSED: readonly (readonly [Key, string])[] = [
-  ['enablePca', 'packet capture is not part of this version'],
   ['ebpfProgramManagerMode', 'this version loads its programs itself'],
 ];
 
@@ -63,6 +62,13 @@ const EXPORT_ONLY: readonly Key[] = [
   'kafkaSaslType',
   'kafkaSaslClientIdPath',
   'kafkaSaslClientSecretPath',
+];
+
+/** What is told of flows, and of nothing else. */
+const FLOW_FEATURES: readonly Key[] = [
+  ...['enableRtt', 'enablePktDrops', 'enableDnsTracking', 'enableNetworkEventsMonitoring'] as const,
+  ...['enablePktTranslation', 'enableUdnMapping', 'enableIpsecTracking'] as const,
+  ...['enableOpensslTracking', 'enableTlsTracking', 'quicTrackingMode'] as const,
 ];
 
 /** Shortest drain period: below, the kernel waits for grace periods more than it works. */
@@ -125,6 +131,37 @@ function checkAddress(config: AgentConfig): void {
       `"${config.agentIpIface}" is none of external, local, name:INTERFACE`,
     );
   }
+}
+
+/** What an agent that keeps flows does not do; a capture has its own checks. */
+export function checkFlowsConfig(config: AgentConfig): void {
+  if (!config.enablePca) return;
+  throw new NetobservError(
+    AGENT_ERRORS.unsupported,
+    'ENABLE_PCA captures packets instead of flows: run netobserv agent',
+    { details: { variable: 'ENABLE_PCA' } },
+  );
+}
+
+/** Throws a coded error; returns one warning for each option that was set and has no effect. */
+export function checkCaptureConfig(config: AgentConfig): readonly string[] {
+  const { flowFilterRules, export: target } = config;
+  if (flowFilterRules === undefined) {
+    throw refuse('FLOW_FILTER_RULES', 'says what ENABLE_PCA captures, such as "port=80"');
+  }
+  if (flowFilterRules.some(({ drops }) => drops)) {
+    throw refuse('FLOW_FILTER_RULES', 'a rule has "drops", which a capture of packets cannot know');
+  }
+  if (target !== 'grpc' && target !== 'stdout') {
+    throw refuse('EXPORT', 'packets go to grpc or, as pcapng, to stdout');
+  }
+  checkInterfaces(config);
+  atLeast(config, 'listenPollPeriodMs', POLL_PERIOD_MIN_MS);
+  const features = [...FLOW_FEATURES].filter((key) => !isDefault(config, key));
+  return [
+    ...features.map((key) => `${option(key).env} has no effect with ENABLE_PCA`),
+    ...(flowFilterRules.length === 0 ? ['FLOW_FILTER_RULES is empty: nothing is captured'] : []),
+  ];
 }
 
 function checkFilters({ flowFilterRules, enablePktDrops }: AgentConfig): void {

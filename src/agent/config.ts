@@ -199,7 +199,19 @@ const features = {
   ),
   enableProcesses: flag('ENABLE_PROCESSES', false, 'process, control group and container'),
   enableDnsTracking: flag('ENABLE_DNS_TRACKING', false, 'DNS names, answers and latencies'),
-  enablePca: flag('ENABLE_PCA', false, 'capture packets instead of flows'),
+  enablePca: flag('ENABLE_PCA', false, 'capture packets that FLOW_FILTER_RULES accept, not flows'),
+  pcaSnapLength: integer(
+    'PCA_SNAP_LENGTH',
+    0,
+    'bytes of a captured packet that are kept; 0: all, up to 64 KiB',
+    { min: 0, max: 65_664 },
+  ),
+  pcaMessageMaxPackets: integer(
+    'PCA_MESSAGE_MAX_PACKETS',
+    1,
+    'packets in one message to the collector; the original’s collectors expect one',
+    { min: 1, max: 4096 },
+  ),
   enableNetworkEventsMonitoring: flag(
     'ENABLE_NETWORK_EVENTS_MONITORING',
     false,

@@ -4,7 +4,7 @@ import type { FlowBatch } from '../flow/batch.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { findAgentAddress, type HostAddresses, systemAddresses } from './address.ts';
-import { checkAgentConfig } from './check.ts';
+import { checkAgentConfig, checkFlowsConfig } from './check.ts';
 import type { AgentConfig } from './config.ts';
 import { Connections } from './connections/connections.ts';
 import { type Accounting, Ledger } from './drain/accounting.ts';
@@ -82,6 +82,7 @@ class HostAgent implements Agent {
 
   async start(signal: AbortSignal): Promise<void> {
     const { log, native } = this.#deps;
+    checkFlowsConfig(this.#config);
     for (const warning of checkAgentConfig(this.#config)) log.warn(warning);
     const agent = await findAgentAddress(this.#config, this.#deps.addresses ?? systemAddresses);
     if (agent.warning !== undefined) log.warn({ address: agent.address }, agent.warning);

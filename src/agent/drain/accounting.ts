@@ -29,6 +29,8 @@ const UNRECORDED = [
   ['malformed', stat.malformed],
   ['map_full', stat.mapFull],
   ['map_error', stat.mapError],
+  // Of captures; nobody took the packets before in time.
+  ['capture_full', stat.captureFull],
 ] as const;
 
 /** How the original counts the same, as packets. */

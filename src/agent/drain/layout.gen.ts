@@ -48,7 +48,7 @@ export const statValue = {
 
 /** Byte offsets in `struct config`. */
 export const config = {
-  sizeBytes: 48,
+  sizeBytes: 56,
   sampling: 0, // 4 B
   wakeEntries: 4, // 4 B
   rttAt: 8, // 2 B
@@ -72,6 +72,8 @@ export const config = {
   filterSamples: 40, // 1 B
   filterUnmatched: 41, // 1 B
   filterConditions: 42, // 2 B
+  captureBytes: 44, // 4 B
+  captureWakeBytes: 48, // 4 B
 } as const;
 
 /** Byte offsets in `struct message`. */
@@ -230,6 +232,22 @@ export const portRange = {
   last: 2, // 2 B
 } as const;
 
+/** Byte offsets in `struct captured_packet`. */
+export const capturedPacket = {
+  sizeBytes: 40,
+  timeNs: 0, // 8 B
+  length: 8, // 4 B
+  original: 12, // 4 B
+  wirePackets: 16, // 4 B
+  wireBytes: 20, // 4 B
+  ifindex: 24, // 4 B
+  netns: 28, // 4 B
+  vlanTci: 32, // 2 B
+  vlanProtocol: 34, // 2 B
+  egress: 36, // 1 B
+  hasL2: 37, // 1 B
+} as const;
+
 /** `enum stat`. */
 export const stat = {
   sampledOut: 0,
@@ -243,7 +261,8 @@ export const stat = {
   messagesLost: 8,
   featureLost: 9,
   probeLost: 10,
-  count: 11,
+  captureFull: 11,
+  count: 12,
 } as const;
 
 /** `enum ifindex_seen`. */

@@ -39,6 +39,10 @@ export class InterfaceNames {
     if (this.#gone.length > GONE_MAX) this.#drop(this.#gone.shift()!);
   }
 
+  nameOf(netns: number, index: number): string {
+    return this.#names.get(netns)?.get(index) ?? UNKNOWN_INTERFACE;
+  }
+
   /** Id of the name in the given tables, which is that of `unknown` for an unknown interface. */
   idOf(netns: number, index: number, tables: InternTables): number {
     if (tables.generation !== this.#generation) {

@@ -14,6 +14,13 @@ export const FLOW_MAPS = ['flows_a', 'flows_b'] as const;
 const CURRENT_MAP = 'current';
 export const STATS_MAP = 'stats';
 export const WAKE_MAP = 'wake';
+/** Ring buffer of captured packets. */
+export const CAPTURE_MAP = 'captured';
+/** As in the datapath: more of a packet is not captured. */
+export const CAPTURE_BYTES_MAX = 65_664;
+/** At 100,000 packets of 1500 bytes a second this holds 100 ms. A power of two. */
+const CAPTURE_RING_BYTES = 16 * 1024 * 1024;
+const CAPTURE_WAKE_SHARE = 0.25;
 
 /**
  * Share of a flow map at which user space is woken. At 100,000 new flows a second into 10,000
@@ -21,8 +28,15 @@ export const WAKE_MAP = 'wake';
  */
 const WAKE_SHARE = 0.35;
 
-export function programOf(direction: Direction, framing: Framing): string {
-  return `flow_${direction}_${framing}`;
+/** What hooks make of packets. */
+export type HookKind = 'flow' | 'capture';
+
+export function hookKind({ enablePca }: Pick<AgentConfig, 'enablePca'>): HookKind {
+  return enablePca ? 'capture' : 'flow';
+}
+
+export function programOf(kind: HookKind, direction: Direction, framing: Framing): string {
+  return `${kind}_${direction}_${framing}`;
 }
 
 /** A feature that the kernel has taken. */
@@ -65,7 +79,8 @@ export function loadDatapath(
   object: Uint8Array,
   config: AgentConfig,
 ): LoadedObject {
-  const wanted = FEATURES.filter((feature) => feature.isOn(config));
+  const isOn = (feature: FeatureSpec): boolean => !config.enablePca && feature.isOn(config);
+  const wanted = FEATURES.filter(isOn);
   const loaded = loadWanted(native, object, config, wanted);
   try {
     checkLayout(native, loaded);
@@ -153,19 +168,27 @@ function loadPlan(native: Native, object: Uint8Array, plan: Plan): LoadedObject 
     config: configBytes(config, knowsNamespaces, features),
     data: filterSections(config.flowFilterRules ?? []),
     maxEntries: {
-      ...Object.fromEntries(FLOW_MAPS.map((map) => [map, config.cacheMaxFlows])),
+      ...mapSizes(config),
       ...Object.assign({}, ...features.map(({ spec }) => spec.maxEntries?.(config))),
     },
     valueBytes: Object.fromEntries(maps.map((map) => [map, valueBytes])),
-    programs: [...programsFor(config.direction), ...probes],
+    programs: [...programsFor(config), ...probes],
   });
   return { object: loaded, knowsNamespaces, valueBytes, features, refused: [] };
 }
 
-function programsFor(direction: AgentConfig['direction']): string[] {
+function mapSizes(config: AgentConfig): Readonly<Record<string, number>> {
+  const flows = config.enablePca ? 1 : config.cacheMaxFlows;
+  const sizes = Object.fromEntries(FLOW_MAPS.map((map) => [map, flows]));
+  return config.enablePca ? { ...sizes, [CAPTURE_MAP]: CAPTURE_RING_BYTES } : sizes;
+}
+
+function programsFor(config: AgentConfig): string[] {
+  const { direction } = config;
   const directions: readonly Direction[] =
     direction === 'both' ? ['ingress', 'egress'] : [direction];
-  return directions.flatMap((one) => [programOf(one, 'l2'), programOf(one, 'l3')]);
+  const kind = hookKind(config);
+  return directions.flatMap((one) => [programOf(kind, one, 'l2'), programOf(kind, one, 'l3')]);
 }
 
 function configBytes(
@@ -182,6 +205,9 @@ function configBytes(
     true,
   );
   view.setUint8(layout.hasNetnsCookie, knowsNamespaces ? 1 : 0);
+  const { pcaSnapLength } = config;
+  view.setUint32(layout.captureBytes, pcaSnapLength === 0 ? CAPTURE_BYTES_MAX : pcaSnapLength, true);
+  view.setUint32(layout.captureWakeBytes, CAPTURE_RING_BYTES * CAPTURE_WAKE_SHARE, true);
   configureFilter(view, config.flowFilterRules ?? []);
   for (const { spec, at } of features) {
     if (spec.extension !== undefined) view.setUint16(layout[spec.extension.at], at, true);
