@@ -27,7 +27,8 @@ message Record {
   uint32 eth_protocol = 1; uint32 direction = 2;
   Timestamp time_flow_start = 3; Timestamp time_flow_end = 4;
   DataLink data_link = 5; Network network = 6; Transport transport = 7;
-  uint64 bytes = 8; uint64 packets = 9; string interface = 10; bool duplicate = 11; IP agent_ip = 12;
+  uint64 bytes = 8; uint64 packets = 9; string interface = 10; bool duplicate = 11;
+  IP agent_ip = 12;
   uint32 flags = 13; uint32 icmp_type = 14; uint32 icmp_code = 15;
   uint64 pkt_drop_bytes = 16; uint64 pkt_drop_packets = 17; uint32 pkt_drop_latest_flags = 18;
   uint32 pkt_drop_latest_state = 19; uint32 pkt_drop_latest_drop_cause = 20;

@@ -16,6 +16,8 @@ import { WallClock } from './wall-clock.ts';
 const BATCH_PACKETS_MAX = 4096;
 /** Of records; the longest one fits several times. */
 const BUFFER_BYTES = 1024 * 1024;
+/** Buffers that are filled in one go. */
+const READS_PER_TURN = 4;
 /** Before each record in the buffer: its length, as 64 bits. */
 const LENGTH_BYTES = 8;
 const RECORD_BYTES_MAX = capturedPacket.sizeBytes + CAPTURE_BYTES_MAX;
@@ -63,15 +65,19 @@ export class PacketReader {
     this.#wall = new WallClock(deps.clock, deps.kernelMonotonicMs);
   }
 
-  /** Hands over all packets that are there now, batch by batch. */
-  read(take: (batch: PacketBatch, amount: PacketAmount) => void): void {
+  /**
+   * Hands over the packets that are there, batch by batch. True: there may be more, and others get
+   * their turn first.
+   */
+  read(take: (batch: PacketBatch, amount: PacketAmount) => void): boolean {
     const { native, object } = this.#deps;
-    for (;;) {
+    for (let turn = 0; turn < READS_PER_TURN; turn++) {
       const used = native.readRing(object, CAPTURE_MAP, this.#buffer, RECORD_BYTES_MAX);
-      if (used === 0) return;
+      if (used === 0) return false;
       this.#wall.adjust();
       for (let at = 0; at < used; ) at = this.#decode(at, used, take);
     }
+    return true;
   }
 
   /** Fills one batch from the records at `from`; returns where the next one begins. */

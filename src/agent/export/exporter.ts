@@ -10,11 +10,11 @@ export interface FlowAmount {
 
 /**
  * Where an agent on its own sends its flows. A collector that is dead, slow or silent never makes
- * the drain wait: what is encoded waits in a bounded spool, and what finds no room there, or cannot
- * be delivered in time, is counted.
+ * the drain wait: what is encoded waits in a bounded spool, and what finds no room there, or
+ * cannot be delivered in time, is counted.
  */
 export interface Exporter extends Component {
-  /** An empty batch of the columns that are sent, in the current generation of the intern tables. */
+  /** An empty batch of the columns that are sent; its ids are of the current generation. */
   take(): FlowBatch;
   /**
    * Encodes the flows and spools them; the batch may be handed out by `take` again. False: there

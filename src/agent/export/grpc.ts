@@ -2,6 +2,7 @@ import { RecordEncoder } from '../../codec/pbflow/encoder.ts';
 import { fieldByName } from '../../flow/fields.ts';
 import { GrpcClient } from '../../net/grpc/client.ts';
 import type { AgentConfig } from '../config.ts';
+import { BufferPool } from './buffer-pool.ts';
 import { checkReconnect, checkTarget, checkTargetTls } from './check.ts';
 import { DELIVERY_DEFAULTS, Delivery } from './delivery.ts';
 import { EncodingExporter } from './encoding-exporter.ts';
@@ -42,12 +43,17 @@ export function createGrpcExporter(config: AgentConfig, deps: ExporterDeps): Exp
     },
     { clock, log, random },
   );
+  const pool = new BufferPool();
   const delivery = new Delivery<SpoolMessage>(
     { ...limits, batchesMax: batchesOf(config), bytesMax: SPOOL_BYTES_MAX },
     {
       transport: {
         inFlightMax: IN_FLIGHT_MAX,
-        send: ({ bytes }, signal) => client.call(bytes, signal),
+        async send({ bytes }, signal) {
+          await client.call(bytes, signal);
+          // Answered, so nothing reads it any more; of a call that failed one cannot know.
+          pool.give(bytes);
+        },
       },
       clock,
       log,
@@ -62,7 +68,7 @@ export function createGrpcExporter(config: AgentConfig, deps: ExporterDeps): Exp
       const { bytes, offsets } = encoder;
       const runs = runsOf(offsets, count, config.grpcMessageMaxFlows, MESSAGE_BYTES_MAX);
       return runs.map((run) => ({
-        bytes: bytes.slice(offsets[run.from], offsets[run.to]),
+        bytes: pool.copy(bytes, offsets[run.from]!, offsets[run.to]!),
         amount: amountOf(batch, run),
       }));
     },
@@ -73,7 +79,7 @@ export function createGrpcExporter(config: AgentConfig, deps: ExporterDeps): Exp
   return new EncodingExporter(encoding, delivery, tables, columns);
 }
 
-function tlsOf(config: AgentConfig) {
+export function tlsOf(config: AgentConfig) {
   const { targetTlsCaCertPath, targetTlsUserCertPath, targetTlsUserKeyPath } = config;
   if (targetTlsCaCertPath === '') return undefined;
   return {

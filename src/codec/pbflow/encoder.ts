@@ -1,8 +1,8 @@
 import { assert } from '../../base/assert.ts';
-import type { BatchLayout, FlowBatch } from '../../flow/batch.ts';
+import type { FlowBatch } from '../../flow/batch.ts';
 import type { InternTables } from '../../flow/intern.ts';
 import { Fragments } from './fragments.ts';
-import { partsOf, type Source } from './layout.ts';
+import { columnsOf, partsOf, type Source } from './layout.ts';
 import { BLOCK_ROWS, type Block, type Part } from './part.ts';
 import { ENTRIES, WIRE } from './schema.ts';
 import { uintBytes, writeUint } from './varint.ts';
@@ -31,7 +31,7 @@ export class RecordEncoder {
   #bytes = new Uint8Array(INITIAL_BYTES);
   #offsets = new Uint32Array(1);
   #source: Source | undefined;
-  #layout: BatchLayout | undefined;
+  #batch: FlowBatch | undefined;
   #tables: InternTables | undefined;
   #parts: readonly Part[] = [];
   readonly #filled: Part[] = [];
@@ -73,17 +73,15 @@ export class RecordEncoder {
 
   #bind(batch: FlowBatch): void {
     const { layout, tables } = batch;
-    if (this.#source === undefined || this.#layout !== layout) {
-      this.#layout = layout;
-      this.#tables = tables;
-      this.#source = { batch, fragments: new Fragments(tables) };
-      this.#parts = partsOf(layout, this.#source);
-      return;
+    if (this.#source === undefined || this.#source.layout !== layout) {
+      this.#source = { layout, columns: columnsOf(batch), fragments: new Fragments(tables) };
+      this.#parts = partsOf(this.#source);
+    } else {
+      if (this.#batch !== batch) this.#source.columns = columnsOf(batch);
+      if (this.#tables !== tables) this.#source.fragments = new Fragments(tables);
     }
-    this.#source.batch = batch;
-    if (this.#tables === tables) return;
+    this.#batch = batch;
     this.#tables = tables;
-    this.#source.fragments = new Fragments(tables);
   }
 
   /** The rows of a block, from record `first` and byte `from` on; returns where they end. */

@@ -2,6 +2,7 @@ import { assertExists } from '../../base/assert.ts';
 import type {
   AnyColumn,
   BatchLayout,
+  Column,
   F64Column,
   FlowBatch,
   IdColumn,
@@ -36,10 +37,23 @@ import {
 } from './schema.ts';
 import { SpanPart } from './spans.ts';
 
-/** What parts read from: the batch that is being encoded, and what is made of its values. */
+/** What parts read from: columns of the batch that is encoded, and what is made of its values. */
 export interface Source {
-  batch: FlowBatch;
+  readonly layout: BatchLayout;
+  /** In the order of the layout. */
+  columns: readonly Column[];
   fragments: Fragments;
+}
+
+/** Found once per batch: a look-up by name for each block costs more than the block. */
+export function columnsOf(batch: FlowBatch): readonly Column[] {
+  return batch.layout.columns.map(({ name }) => batch.column(name));
+}
+
+/** The column of the batch that is being encoded. */
+function columnOf<Of extends Column>(source: Source, name: string): () => Of {
+  const at = source.layout.indexOf(name);
+  return () => source.columns[at] as Of;
 }
 
 interface Numbered {
@@ -61,7 +75,8 @@ const typeBits: WireCodes = {
 };
 
 /** All that a batch of this layout has for a record, by field number. */
-export function partsOf(layout: BatchLayout, source: Source): readonly Part[] {
+export function partsOf(source: Source): readonly Part[] {
+  const { layout } = source;
   const top: Numbered[] = [];
   const inner = new Map<number, Numbered[]>(ALWAYS.map((number) => [number, []]));
   for (const { name } of layout.columns) {
@@ -73,7 +88,7 @@ export function partsOf(layout: BatchLayout, source: Source): readonly Part[] {
       top.push(...fieldParts(field, number, source));
     } else if (number === RECORD.dupList) {
       // Its three fields make one list.
-      if (!top.some((other) => other.number === number)) top.push(dupList(layout, source));
+      if (!top.some((other) => other.number === number)) top.push(dupList(source));
     } else {
       const parts = inner.get(number) ?? [];
       inner.set(number, [...parts, ...fieldParts(field, second, source)]);
@@ -94,13 +109,16 @@ function inOrder(parts: readonly Numbered[]): readonly Part[] {
   return [...parts].sort((a, b) => a.number - b.number).map(({ part }) => part);
 }
 
-function dupList(layout: BatchLayout, source: Source): Numbered {
-  const listOf = (name: string): ListColumn | undefined =>
-    layout.has(name) ? source.batch.list(name) : undefined;
+function dupList(source: Source): Numbered {
+  const listOf = (name: string): (() => ListColumn | undefined) =>
+    source.layout.has(name) ? columnOf<ListColumn>(source, name) : () => undefined;
+  const interfaces = listOf('Interfaces');
+  const directions = listOf('IfDirections');
+  const udns = listOf('Udns');
   const columns = () => ({
-    interfaces: listOf('Interfaces'),
-    directions: listOf('IfDirections'),
-    udns: listOf('Udns'),
+    interfaces: interfaces(),
+    directions: directions(),
+    udns: udns(),
   });
   const tag = new Tag(RECORD.dupList, WIRE.bytes);
   return {
@@ -116,10 +134,10 @@ function fieldParts(field: FieldSpec, number: number, source: Source): readonly 
   const varint = new Tag(number, WIRE.varint);
   const bytes = new Tag(number, WIRE.bytes);
   const one = (part: Part): readonly Numbered[] => [{ number, part }];
-  const doubles = (): F64Column => source.batch.column(name) as F64Column;
+  const doubles = columnOf<F64Column>(source, name);
   switch (formOf(field, proto.path)) {
     case 'uint': {
-      const column = (): SmallColumn => source.batch.column(name) as SmallColumn;
+      const column = columnOf<SmallColumn>(source, name);
       return one(new UintPart(varint, (block, into) => gatherUints(block, column(), into)));
     }
     case 'double':
@@ -137,17 +155,19 @@ function fieldParts(field: FieldSpec, number: number, source: Source): readonly 
     case 'code':
       return codeParts(field, number, source);
     case 'texts': {
-      const column = (): ListColumn => source.batch.list(name);
+      const column = columnOf<ListColumn>(source, name);
       return one(new TextsPart(bytes, column, () => source.fragments.strings));
     }
-    case 'mask':
+    case 'mask': {
+      const column = columnOf<ListColumn>(source, name);
       return one(
         new UintPart(varint, (block, into) =>
-          gatherMasks(block, source.batch.list(name), source.fragments.codes(typeBits), into),
+          gatherMasks(block, column(), source.fragments.codes(typeBits), into),
         ),
       );
+    }
     case 'events':
-      return one(new EventsPart(bytes, () => source.batch.column(name) as AnyColumn));
+      return one(new EventsPart(bytes, columnOf<AnyColumn>(source, name)));
     case 'dupList':
       throw new Error(`assertion failed: ${name} is part of a list`);
   }
@@ -180,8 +200,9 @@ function fragmentPart({ name, kind }: FieldSpec, number: number, source: Source)
     addr: () => source.fragments.addresses,
     mac: () => source.fragments.macs,
   };
+  const column = columnOf<IdColumn>(source, name);
   return new FragmentPart(tag, {
-    gather: (block, into) => gatherIds(block, source.batch.ids(name), into),
+    gather: (block, into) => gatherIds(block, column().values, into),
     cache: caches[kind as keyof typeof caches],
   });
 }
@@ -190,12 +211,12 @@ function codeParts(field: FieldSpec, number: number, source: Source): readonly N
   const { name } = field;
   const { path, exact } = assertExists(field.proto, `protobuf of ${name}`);
   const codes = assertExists(CODES[path], `codes of ${name}`);
+  const column = columnOf<IdColumn>(source, name);
   const coded = (used: WireCodes, at: number): Numbered => ({
     number: at,
-    part: new UintPart(new Tag(at, WIRE.varint), (block, into) => {
-      const column = source.batch.column(name) as IdColumn;
-      return gatherCodes(block, column, source.fragments.codes(used), into);
-    }),
+    part: new UintPart(new Tag(at, WIRE.varint), (block, into) =>
+      gatherCodes(block, column(), source.fragments.codes(used), into),
+    ),
   });
   const parts = [coded(codes, number)];
   if (path === 'ssl_version') parts.push(coded(mismatches, RECORD.sslMismatch));
@@ -207,7 +228,7 @@ function codeParts(field: FieldSpec, number: number, source: Source): readonly N
     };
     const part = new FragmentPart(new Tag(exact, WIRE.bytes), {
       gather: (block, into) =>
-        gatherMarkedIds(block, source.batch.ids(name), source.fragments.codes(misread), into),
+        gatherMarkedIds(block, column().values, source.fragments.codes(misread), into),
       cache: () => source.fragments.strings,
     });
     parts.push({ number: exact, part });

@@ -58,11 +58,20 @@ export class DoublePart implements Part {
   }
 }
 
+/** Whether no row of the block, whose rows ascend, has a value: true of most columns. */
+export function isBlank({ count, index }: Block, present: Uint32Array): boolean {
+  const last = index[count - 1]! >>> 5;
+  for (let word = index[0]! >>> 5; word <= last; word++) if (present[word] !== 0) return false;
+  return true;
+}
+
 export function gatherUints(
-  { count, index }: Block,
+  block: Block,
   { values, present }: U8Column | U16Column | U32Column,
   into: Uint32Array,
 ): boolean {
+  if (isBlank(block, present)) return false;
+  const { count, index } = block;
   let any = 0;
   for (let i = 0; i < count; i++) {
     const row = index[i]!;
@@ -75,11 +84,13 @@ export function gatherUints(
 
 /** Values up to `most`; what is more is `most`. */
 export function gatherLimited(
-  { count, index }: Block,
+  block: Block,
   { values, present }: F64Column,
   most: number,
   into: Float64Array,
 ): boolean {
+  if (isBlank(block, present)) return false;
+  const { count, index } = block;
   let any = false;
   for (let i = 0; i < count; i++) {
     const row = index[i]!;
@@ -93,11 +104,13 @@ export function gatherLimited(
 
 /** Only values above `limit`. */
 export function gatherAbove(
-  { count, index }: Block,
+  block: Block,
   { values, present }: F64Column,
   limit: number,
   into: Float64Array,
 ): boolean {
+  if (isBlank(block, present)) return false;
+  const { count, index } = block;
   let any = false;
   for (let i = 0; i < count; i++) {
     const row = index[i]!;
@@ -111,10 +124,12 @@ export function gatherAbove(
 
 /** Numbers with a sign; what does not fit 32 bits is not sent. */
 export function gatherSigned(
-  { count, index }: Block,
+  block: Block,
   { values, present }: F64Column,
   into: Float64Array,
 ): boolean {
+  if (isBlank(block, present)) return false;
+  const { count, index } = block;
   let any = 0;
   for (let i = 0; i < count; i++) {
     const row = index[i]!;

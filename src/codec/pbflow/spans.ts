@@ -1,4 +1,5 @@
 import type { F64Column } from '../../flow/batch.ts';
+import { isBlank } from './numbers.ts';
 import { BLOCK_ROWS, type Block, type Part, Tag } from './part.ts';
 import { SPAN, WIRE } from './schema.ts';
 import { uintBytes, writeUint } from './varint.ts';
@@ -35,7 +36,7 @@ export class SpanPart implements Part {
     const seconds = this.#seconds;
     const nanos = this.#nanos;
     let any = false;
-    if (column !== undefined) {
+    if (column !== undefined && !isBlank(block, column.present)) {
       any = gather(block, column, this.#unitsPerSecond, seconds, nanos);
     } else {
       seconds.fill(0);

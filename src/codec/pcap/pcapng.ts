@@ -52,7 +52,9 @@ export class PcapngWriter {
   #bytes = new Uint8Array(BUFFER_BYTES_MIN);
   #view = new DataView(this.#bytes.buffer);
   #length = 0;
-  readonly #received: number[] = [];
+  /** Packets by interface, each of which has a block of its own by then. */
+  #received: number[] = [];
+  #receivedBefore: readonly number[] = [];
 
   /** `snapLength`: bytes that are kept of a packet. */
   constructor(snapLength: number) {
@@ -66,6 +68,13 @@ export class PcapngWriter {
 
   clear(): void {
     this.#length = 0;
+    this.#receivedBefore = [...this.#received];
+  }
+
+  /** What was written since `clear` does not get into the file. */
+  takeBack(): void {
+    this.#length = 0;
+    this.#received = [...this.#receivedBefore];
   }
 
   /** The head of the file: once, before all else. */

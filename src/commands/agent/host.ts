@@ -35,6 +35,12 @@ export async function createAgentHost(
   const { log, clock, env } = deps;
   const metrics = createMetrics(config.metricsPrefix);
   const health = new Health();
+  const telemetry = metricsServer(config, { log, metrics, health });
+  if (config.enablePca) {
+    const { createCapture } = await import('./capture.ts');
+    const { exporter, agent } = await createCapture(config, deps, metrics);
+    return { components: [exclusiveCapture(), ...telemetry, exporter, agent], agent };
+  }
   const sink = await createSink(config, deps, metrics, health);
   const agent = createAgent(config, {
     log,
@@ -44,7 +50,6 @@ export async function createAgentHost(
     object: bpfObject(),
     ...sink,
   });
-  const telemetry = metricsServer(config, { log, metrics, health });
   return {
     components: [exclusiveCapture(), ...telemetry, ...sink.components, agent],
     agent,

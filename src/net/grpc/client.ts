@@ -152,6 +152,7 @@ export class GrpcClient {
       'grpc.dns_min_time_between_resolutions_ms': BACKOFF_MAX_MS,
       'grpc.max_send_message_length': this.#config.messageBytesMax,
       'grpc.max_receive_message_length': ANSWER_BYTES_MAX,
+      ...nameOverride(this.#config),
     };
     const credentials = credentialsOf(this.#config.tls);
     return { client: new Client(this.#target, credentials, options), calls: 0, isRetired: false };
@@ -191,6 +192,15 @@ export class GrpcClient {
     const state = this.#current?.client.getChannel().getConnectivityState(false);
     return state === connectivityState.READY;
   }
+}
+
+/**
+ * A dot at the end keeps resolvers from trying search domains. It is not part of the name that TLS
+ * sends (RFC 6066, 3), and servers, Go's among them, refuse one that has it.
+ */
+export function nameOverride({ host, tls }: Pick<GrpcClientConfig, 'host' | 'tls'>) {
+  if (tls === undefined || !host.endsWith('.')) return {};
+  return { 'grpc.ssl_target_name_override': host.slice(0, -1) };
 }
 
 function ready(client: Client, deadlineMs: number): Promise<void> {

@@ -290,7 +290,7 @@ describe.skipIf(requireRoot())('netobserv agent', () => {
         MAIN: new URL('../../../src/main.ts', import.meta.url).href,
         TARGET_HOST: '127.0.0.1',
         TARGET_PORT: `${made.port}`,
-        INTERFACES: 'none',
+        INTERFACES: '/^none$/',
       },
       stdio: ['ignore', 'ignore', 'pipe'],
     });
@@ -300,6 +300,7 @@ describe.skipIf(requireRoot())('netobserv agent', () => {
       if (text.includes('agent is up')) child.kill('SIGTERM');
     });
     await once(child, 'close');
+    expect(text).toContain('agent is up');
     const loaded = JSON.parse(/LOADED (.*)/.exec(text)![1]!) as string[];
     expect(loaded.some((url) => url.endsWith('/src/agent/export/grpc.ts'))).toBe(true);
     expect(

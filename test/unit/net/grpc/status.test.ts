@@ -1,0 +1,39 @@
+import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { expect, test } from 'vitest';
+import { nameOverride } from '../../../../src/net/grpc/client.ts';
+import { callError } from '../../../../src/net/grpc/status.ts';
+
+function serviceError(code: number, details: string): ServiceError {
+  return Object.assign(new Error(details), { code, details, metadata: new Metadata() });
+}
+
+test.each([
+  // status, what the server says, our code, worth another attempt
+  ['UNAVAILABLE', 'connect ECONNREFUSED', 'ERR_NET_GRPC_UNAVAILABLE', true],
+  ['CANCELLED', 'stream closed', 'ERR_NET_GRPC_UNAVAILABLE', true],
+  ['INTERNAL', 'RST_STREAM', 'ERR_NET_GRPC_UNAVAILABLE', true],
+  ['RESOURCE_EXHAUSTED', 'too many requests', 'ERR_NET_GRPC_UNAVAILABLE', true],
+  [
+    'RESOURCE_EXHAUSTED',
+    'grpc: received message larger than max (5 vs. 4)',
+    'ERR_NET_GRPC_TOO_LARGE',
+    false,
+  ],
+  ['DEADLINE_EXCEEDED', 'Deadline exceeded', 'ERR_NET_GRPC_TIMEOUT', false],
+  ['UNIMPLEMENTED', 'unknown service', 'ERR_NET_GRPC_REFUSED', false],
+  ['PERMISSION_DENIED', 'no', 'ERR_NET_GRPC_REFUSED', false],
+  ['UNKNOWN', 'handler failed', 'ERR_NET_GRPC_REFUSED', false],
+] as const)('%s, %s', (name, details, code, retryable) => {
+  const error = callError(serviceError(status[name], details), 'collector:2055');
+
+  expect(error).toMatchObject({ code, retryable });
+  expect(error.message).toBe(`collector:2055: ${name}: ${details}`);
+});
+
+test('the name that TLS sends has no dot at its end', () => {
+  const tls = { caPath: 'ca' };
+  const key = 'grpc.ssl_target_name_override';
+  expect(nameOverride({ host: 'collector.example.', tls })).toEqual({ [key]: 'collector.example' });
+  expect(nameOverride({ host: 'collector.example', tls })).toEqual({});
+  expect(nameOverride({ host: 'collector.example.', tls: undefined })).toEqual({});
+});
