@@ -66,9 +66,14 @@ const EXPORT_ONLY: readonly Key[] = [
 
 /** What is told of flows, and of nothing else. */
 const FLOW_FEATURES: readonly Key[] = [
-  ...['enableRtt', 'enablePktDrops', 'enableDnsTracking', 'enableNetworkEventsMonitoring'] as const,
-  ...['enablePktTranslation', 'enableUdnMapping', 'enableIpsecTracking'] as const,
-  ...['enableOpensslTracking', 'enableTlsTracking', 'quicTrackingMode'] as const,
+  ...([
+    'enableRtt',
+    'enablePktDrops',
+    'enableDnsTracking',
+    'enableNetworkEventsMonitoring',
+  ] as const),
+  ...(['enablePktTranslation', 'enableUdnMapping', 'enableIpsecTracking'] as const),
+  ...(['enableOpensslTracking', 'enableTlsTracking', 'quicTrackingMode'] as const),
 ];
 
 /** Shortest drain period: below, the kernel waits for grace periods more than it works. */

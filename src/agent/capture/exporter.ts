@@ -31,11 +31,7 @@ export async function createPacketExporter(
 }
 
 /** What is in the rows from `from` to `to`; a packet counts as it was captured, and as one. */
-export function packetAmount(
-  { originals }: PacketBatch,
-  from: number,
-  to: number,
-): FlowAmount {
+export function packetAmount({ originals }: PacketBatch, from: number, to: number): FlowAmount {
   let bytes = 0;
   for (let row = from; row < to; row++) bytes += originals[row]!;
   return { flows: to - from, packets: to - from, bytes };

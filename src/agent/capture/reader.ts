@@ -60,7 +60,10 @@ export class PacketReader {
   readonly #places = new Map<number, Map<number, number>>();
 
   constructor(deps: PacketReaderDeps) {
-    assert(BUFFER_BYTES / RECORD_BYTES_MIN < 2 * BATCH_PACKETS_MAX, 'a batch is not much too small');
+    assert(
+      BUFFER_BYTES / RECORD_BYTES_MIN < 2 * BATCH_PACKETS_MAX,
+      'a batch is not much too small',
+    );
     this.#deps = deps;
     this.#wall = new WallClock(deps.clock, deps.kernelMonotonicMs);
   }

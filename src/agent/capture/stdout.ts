@@ -59,7 +59,7 @@ export function createPcapngExporter(
     },
     end(lostPackets) {
       writer.writeStatistics(clock.nowMs(), { packets: lostPackets });
-      if (writer.bytes().length > 0) offer(NOTHING);
+      offer(NOTHING);
     },
   };
 }

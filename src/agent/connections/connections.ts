@@ -5,14 +5,7 @@ import type { DrainBuffer, DrainFacts, DrainReason } from '../drain/buffer.ts';
 import { flowKey, flowMetrics } from '../drain/layout.gen.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { Tracker } from '../trackers/tracker.ts';
-import {
-  ConnectionTable,
-  FIRST_START,
-  LAST_DRAIN,
-  Seen,
-  SLOT_WORDS,
-  STATE,
-} from './table.ts';
+import { ConnectionTable, FIRST_START, LAST_DRAIN, Seen, SLOT_WORDS, STATE } from './table.ts';
 
 const { TCP, UDP, SCTP, ICMP, 'IPv6-ICMP': ICMPV6 } = Protocol;
 const { FIN, SYN, RST, SYN_ACK } = TcpFlag;
@@ -66,9 +59,7 @@ export class Connections implements Tracker {
 
   constructor({ flowsMax, idleMs, metrics }: ConnectionsOptions) {
     const wanted = Math.max(CONNECTIONS_MIN, flowsMax * CONNECTIONS_PER_FLOW);
-    this.table = new ConnectionTable(
-      Math.min(CONNECTIONS_MAX, 2 ** Math.ceil(Math.log2(wanted))),
-    );
+    this.table = new ConnectionTable(Math.min(CONNECTIONS_MAX, 2 ** Math.ceil(Math.log2(wanted))));
     this.#idleMs = idleMs;
     this.#metrics = metrics;
   }

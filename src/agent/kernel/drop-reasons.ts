@@ -55,9 +55,7 @@ export class DropReasons {
   #describe(reason: number): string {
     const subsystem = reason >>> SUBSYSTEM_SHIFT;
     const name = subsystem === 0 ? undefined : this.#subsystems.get(subsystem);
-    return name === undefined
-      ? `SKB_DROP_REASON_${reason}`
-      : `${name}_${reason & NUMBER_MASK}`;
+    return name === undefined ? `SKB_DROP_REASON_${reason}` : `${name}_${reason & NUMBER_MASK}`;
   }
 
   #add(types: KernelTypes | undefined, list: string): void {

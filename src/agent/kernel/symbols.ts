@@ -45,7 +45,8 @@ export class KernelSymbols {
   /** Off the hot path: the file has some 100,000 lines. */
   async read(): Promise<void> {
     const reader = new LineReader();
-    for await (const part of createReadStream(this.#path, { highWaterMark: READ_BYTES })) reader.take(part as Buffer);
+    for await (const part of createReadStream(this.#path, { highWaterMark: READ_BYTES }))
+      reader.take(part as Buffer);
     const { count, addresses, ends, names } = reader;
     this.#addresses = addresses.slice(0, count);
     this.#ends = ends.slice(0, count);

@@ -206,7 +206,11 @@ function configBytes(
   );
   view.setUint8(layout.hasNetnsCookie, knowsNamespaces ? 1 : 0);
   const { pcaSnapLength } = config;
-  view.setUint32(layout.captureBytes, pcaSnapLength === 0 ? CAPTURE_BYTES_MAX : pcaSnapLength, true);
+  view.setUint32(
+    layout.captureBytes,
+    pcaSnapLength === 0 ? CAPTURE_BYTES_MAX : pcaSnapLength,
+    true,
+  );
   view.setUint32(layout.captureWakeBytes, CAPTURE_RING_BYTES * CAPTURE_WAKE_SHARE, true);
   configureFilter(view, config.flowFilterRules ?? []);
   for (const { spec, at } of features) {

@@ -96,7 +96,8 @@ export class DropTracker implements Tracker {
     if (this.#symbols.size > 0 && batch.has('PktDropLocation')) {
       const place = (base + dropMetrics.location) >> 2;
       const address = codeAddress(values32[place]!, values32[place + 1]!);
-      batch.ids('PktDropLocation')[row] = address === 0 ? MISSING : this.#places.idOf(address, tables);
+      batch.ids('PktDropLocation')[row] =
+        address === 0 ? MISSING : this.#places.idOf(address, tables);
     }
   }
 

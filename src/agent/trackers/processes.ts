@@ -23,11 +23,7 @@ export const processes: FeatureSpec = {
   without: 'flows have no ProcessId and the like',
   extension: { at: 'processAt', sizeBytes: processMetrics.sizeBytes },
   ways: [
-    [
-      { program: 'process_sent' },
-      { program: 'process_received' },
-      { program: 'process_called' },
-    ],
+    [{ program: 'process_sent' }, { program: 'process_received' }, { program: 'process_called' }],
     // Before Linux 6.3: who connects and who listens.
     [{ program: 'process_called' }],
   ],

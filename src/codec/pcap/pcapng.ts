@@ -99,6 +99,8 @@ export class PcapngWriter {
 
   /** How many packets of each interface were written, and how many were lost in all. */
   writeStatistics(nowMs: number, { packets }: CaptureLosses): void {
+    // Readers built on libpcap take no file without interfaces.
+    if (this.#received.length === 0) this.#writeInterface({ name: 'none', linkType: 1 });
     for (const [id, received] of this.#received.entries()) {
       const start = this.#begin(Block.statistics, 12 + 3 * (OPTION_BYTES + 8));
       this.#u32(id);
