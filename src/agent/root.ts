@@ -166,7 +166,7 @@ class HostAgent implements Agent {
     const trackers = [connections, ...features];
     const names = new InterfaceNames();
     const hub = new SocketHub(native);
-    const ledger = new Ledger(native, object, metrics, this.#config.flowFilterRules);
+    const ledger = new Ledger(native, object, metrics, { rules: this.#config.flowFilterRules });
     const drainer = new Drainer({
       ...shared,
       ledger,

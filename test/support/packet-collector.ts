@@ -16,6 +16,13 @@ const FILE_HEADER = Buffer.from('d4c3b2a1020004000000000000000000' + '0000000001
 
 const PbPacket = protobuf.parse(PBPACKET, { keepCase: true }).root.lookupType('pbpacket.Packet');
 
+export function decodePacket(message: Uint8Array): { typeUrl: string; value: Buffer } {
+  const { pcap } = PbPacket.decode(message) as unknown as {
+    pcap: { type_url: string; value: Uint8Array };
+  };
+  return { typeUrl: pcap.type_url, value: Buffer.from(pcap.value) };
+}
+
 /** A collector of packets, on a real gRPC server, which writes what it gets as it is. */
 export class PacketCollector {
   readonly #server = new Server();
@@ -29,11 +36,9 @@ export class PacketCollector {
       call: { request: Buffer },
       callback: (error: null, answer: Buffer) => void,
     ): void => {
-      const { pcap } = PbPacket.decode(call.request) as unknown as {
-        pcap: { type_url: string; value: Buffer };
-      };
-      this.values.push(Buffer.from(pcap.value));
-      this.typeUrls.add(pcap.type_url);
+      const { typeUrl, value } = decodePacket(call.request);
+      this.values.push(value);
+      this.typeUrls.add(typeUrl);
       callback(null, Buffer.alloc(0));
     };
     const bytes = (value: Buffer): Buffer => value;

@@ -147,7 +147,8 @@ class PacketAgent implements Agent {
       knowsNamespaces,
       namespaceDirectory: this.#deps.namespaceDirectory ?? '/var/run/netns',
     });
-    const ledger = new Ledger(native, object, metrics, this.#config.flowFilterRules);
+    const { flowFilterRules: rules } = this.#config;
+    const ledger = new Ledger(native, object, metrics, { rules, isCapture: true });
     return { object, hub, ledger, reader: new PacketReader(shared), tracker };
   }
 }

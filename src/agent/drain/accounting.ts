@@ -23,15 +23,23 @@ export interface Accounting {
   readonly unrecorded: Readonly<Record<string, Amount>>;
 }
 
-/** Kernel statistics of packets that are in no flow, by the name of their reason. */
-const UNRECORDED = [
+/** Kernel statistics of packets that went nowhere, by the name of their reason. */
+type Reasons = readonly (readonly [reason: string, index: number])[];
+
+/** Of packets that are no matter of filter rules. */
+const BEFORE_RULES: Reasons = [
   ['not_ip', stat.notIp],
   ['malformed', stat.malformed],
+];
+
+/** Of packets that rules have let pass, and that are in no flow. */
+const OF_FLOWS: Reasons = [
   ['map_full', stat.mapFull],
   ['map_error', stat.mapError],
-  // Of captures; nobody took the packets before in time.
-  ['capture_full', stat.captureFull],
-] as const;
+];
+
+/** The same of captures: nobody took the packets before in time. */
+const OF_CAPTURES: Reasons = [['capture_full', stat.captureFull]];
 
 /** How the original counts the same, as packets. */
 const ORIGINAL_REASONS: Readonly<Record<string, string>> = {
@@ -50,6 +58,7 @@ export class Ledger {
   readonly #object: BpfObject;
   readonly #metrics: AgentMetrics;
   readonly #rules: readonly FilterRule[];
+  readonly #afterRules: Reasons;
   readonly #values: Uint8Array;
   readonly #unrecorded = new Map<string, Amount>();
   /**
@@ -73,14 +82,18 @@ export class Ledger {
     native: Native,
     object: BpfObject,
     metrics: AgentMetrics,
-    rules: readonly FilterRule[] = [],
+    config: {
+      readonly rules?: readonly FilterRule[] | undefined;
+      readonly isCapture?: boolean;
+    } = {},
   ) {
     this.#native = native;
     this.#object = object;
     this.#metrics = metrics;
-    this.#rules = rules;
+    this.#rules = config.rules ?? [];
+    this.#afterRules = config.isCapture === true ? OF_CAPTURES : OF_FLOWS;
     this.#values = new Uint8Array(native.possibleCpus() * statValue.sizeBytes);
-    for (const [reason] of UNRECORDED) this.#unrecorded.set(reason, NOTHING);
+    for (const [reason] of this.#reasons()) this.#unrecorded.set(reason, NOTHING);
   }
 
   /** Flows that the pipeline took. */
@@ -105,7 +118,7 @@ export class Ledger {
 
   refresh(): void {
     const { droppedFlows, interfacesMissed, probeLosses } = this.#metrics;
-    for (const [reason, index] of UNRECORDED) {
+    for (const [reason, index] of this.#reasons()) {
       const before = this.#unrecorded.get(reason)!;
       const now = this.#read(index);
       this.#unrecorded.set(reason, now);
@@ -140,6 +153,10 @@ export class Ledger {
     };
   }
 
+  #reasons(): Reasons {
+    return [...BEFORE_RULES, ...this.#afterRules];
+  }
+
   #refreshFiltered(): void {
     this.#rejected = this.#read(stat.rejected);
     this.#unmatched = this.#read(stat.unmatched);
@@ -161,7 +178,7 @@ export class Ledger {
   /** Packets that the rules have let pass, whatever became of them then. */
   #keptPackets(): number {
     const parts = [this.#recorded, this.#dropped];
-    for (const reason of ['map_full', 'map_error']) parts.push(this.#unrecorded.get(reason)!);
+    for (const [reason] of this.#afterRules) parts.push(this.#unrecorded.get(reason)!);
     // Where rules have rates, the draw comes after them; else before.
     if (this.#rules.some(({ sample }) => sample > 0)) parts.push(this.#sampledOut);
     return parts.reduce((sum, { packets }) => sum + packets, 0);

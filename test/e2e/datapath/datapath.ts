@@ -59,6 +59,8 @@ export interface DatapathOptions {
   readonly wakeEntries?: number;
   /** FLOW_FILTER_RULES. */
   readonly rules?: string;
+  /** Bytes of a packet that are captured, of the ring that they go to, and of it to wake by. */
+  readonly capture?: { readonly bytes: number; readonly ring: number; readonly wake?: number };
 }
 
 const FLOWS_PER_CALL = 4096;
@@ -71,11 +73,14 @@ export function loadDatapath(options: DatapathOptions = {}): BpfObject {
   const { rules, problems } = parseFilterRules(options.rules ?? '');
   if (problems.length > 0) throw new Error(problems.join('\n'));
   configureFilter(new DataView(config.buffer, config.byteOffset), rules);
+  config.writeUInt32LE(options.capture?.bytes ?? 0, configLayout.captureBytes);
+  config.writeUInt32LE(options.capture?.wake ?? 2 ** 31, configLayout.captureWakeBytes);
+  const captured = options.capture === undefined ? {} : { captured: options.capture.ring };
   const entries = options.entries ?? 1024;
   return native.load(readFileSync(join(ROOT, `build/bpf/${options.object ?? 'flows'}.bpf.o`)), {
     config,
     data: filterSections(rules),
-    maxEntries: { flows_a: entries, flows_b: entries },
+    maxEntries: { flows_a: entries, flows_b: entries, ...captured },
     programs: options.programs ?? HOOKS,
   });
 }

@@ -1,10 +1,15 @@
 import { expect, test } from 'vitest';
-import { checkAgentConfig, exportOptionWarnings } from '../../../src/agent/check.ts';
+import {
+  checkAgentConfig,
+  checkCaptureConfig,
+  checkFlowsConfig,
+  exportOptionWarnings,
+} from '../../../src/agent/check.ts';
 import { agentDeprecations, agentOptions } from '../../../src/agent/config.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { agentConfig } from '../../support/agent-host.ts';
 
-/** Every variable of the original with its default; `-`: empty. */
+/** Every variable of the original with its default, and our own; `-`: empty. */
 const VARIABLES = `
 AGENT_IP=- AGENT_IP_IFACE=external AGENT_IP_TYPE=any EXPORT=grpc TARGET_HOST=- TARGET_PORT=0
 TARGET_TLS_CA_CERT_PATH=- TARGET_TLS_USER_CERT_PATH=- TARGET_TLS_USER_KEY_PATH=-
@@ -27,6 +32,8 @@ DNS_TRACKING_PORT=53 NETWORK_EVENTS_MONITORING_GROUP_ID=10 OPENSSL_PATH=/usr/bin
 QUIC_TRACKING_MODE=0 EBPF_PROGRAM_MANAGER_MODE=false BPFMAN_BPF_FS_PATH=/run/netobserv/maps
 METRICS_ENABLE=false METRICS_LEVEL=info METRICS_SERVER_ADDRESS=- METRICS_SERVER_PORT=9090
 METRICS_TLS_CERT_PATH=- METRICS_TLS_KEY_PATH=- METRICS_PREFIX=ebpf_agent_
+PCA_SNAP_LENGTH=0 PCA_MESSAGE_MAX_PACKETS=1
+CACHE_IDLE_TIMEOUT=2s ENABLE_TCP_HEALTH=false ENABLE_PROCESSES=false
 `;
 
 test('every variable is there, by its name and with its default', () => {
@@ -69,7 +76,6 @@ test.each([
   ['ERR_AGENT_OPTION', { CACHE_ACTIVE_TIMEOUT: '1ms' }, 'CACHE_ACTIVE_TIMEOUT'],
   ['ERR_AGENT_OPTION', { LISTEN_POLL_PERIOD: '0' }, 'LISTEN_POLL_PERIOD'],
   ['ERR_AGENT_OPTION', { FLOW_FILTER_RULES: 'drops=true' }, 'FLOW_FILTER_RULES'],
-  ['ERR_AGENT_UNSUPPORTED', { ENABLE_PCA: 'true' }, 'ENABLE_PCA'],
   ['ERR_AGENT_UNSUPPORTED', { EBPF_PROGRAM_MANAGER_MODE: '1' }, 'EBPF_PROGRAM_MANAGER_MODE'],
 ])('%s for %o', (code, env, variable) => {
   const config = agentConfig(env as Readonly<Record<string, string>>);
@@ -117,4 +123,34 @@ test('filter rules: all that is wrong is said with its place, and nothing is loa
   );
   expect(agentConfig({ FLOW_FILTER_RULES: 'port=80' }).flowFilterRules).toHaveLength(1);
   expect(agentConfig().flowFilterRules).toBeUndefined();
+});
+
+const PCA = { ENABLE_PCA: 'true', FLOW_FILTER_RULES: 'port=80' };
+
+test.each([
+  // As with the original: an empty text is no rules, and an empty list captures nothing.
+  [{ ...PCA, FLOW_FILTER_RULES: '' }, 'FLOW_FILTER_RULES'],
+  [{ ...PCA, FLOW_FILTER_RULES: 'drops=true' }, 'FLOW_FILTER_RULES'],
+  [{ ...PCA, EXPORT: 'kafka' }, 'EXPORT'],
+  [{ ...PCA, INTERFACES: '/[/' }, 'INTERFACES'],
+])('a capture with %o is refused', (env, variable) => {
+  expect(() => checkCaptureConfig(agentConfig(env))).toThrow(
+    expect.objectContaining({ code: 'ERR_AGENT_OPTION', details: { variable } }),
+  );
+});
+
+test('a capture says what has no effect', () => {
+  expect(checkCaptureConfig(agentConfig(PCA))).toEqual([]);
+  const env = { ...PCA, FLOW_FILTER_RULES: '[]', ENABLE_RTT: 'true' };
+  expect(checkCaptureConfig(agentConfig(env))).toEqual([
+    'ENABLE_RTT has no effect with ENABLE_PCA',
+    'FLOW_FILTER_RULES is empty: nothing is captured',
+  ]);
+});
+
+test('an agent that keeps flows captures no packets', () => {
+  expect(() => checkFlowsConfig(agentConfig(PCA))).toThrow(
+    expect.objectContaining({ code: 'ERR_AGENT_UNSUPPORTED' }),
+  );
+  checkFlowsConfig(agentConfig());
 });

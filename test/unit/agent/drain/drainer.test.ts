@@ -183,7 +183,7 @@ test('books: recorded, dropped by the pipeline, and the kernel’s own counts ov
 
 test('books: what filter rules leave out, in the kernel and at the drain', async () => {
   const { rules } = parseFilterRules('action=Reject port=22; port=80');
-  ledger = new Ledger(kernel, OBJECT, metrics, rules);
+  ledger = new Ledger(kernel, OBJECT, metrics, { rules });
   // Keeps the first of every three.
   const select = (_buffer: unknown, length: number): number => Math.ceil(length / 3);
   const tracker = { select, decode: () => undefined };
@@ -221,7 +221,7 @@ test('a CPU may have taken back more than it counted', () => {
     { packets: -3, bytes: -(2 ** 33) - 1 },
     { packets: 5, bytes: 2 ** 34 },
   ];
-  ledger = new Ledger(kernel, OBJECT, metrics, parseFilterRules('port=80').rules);
+  ledger = new Ledger(kernel, OBJECT, metrics, { rules: parseFilterRules('port=80').rules });
   ledger.refresh();
   expect(ledger.view()).toMatchObject({ filteredPackets: 4, filteredBytes: 2 ** 34 - 2 });
 });
