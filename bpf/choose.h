@@ -12,6 +12,7 @@
 #include "filter.h"
 #include "parse.h"
 #include "stats.h"
+#include "tunnel.h"
 #include "wire.h"
 
 enum choice {
@@ -19,11 +20,6 @@ enum choice {
 	PACKET_SEEN, /* wanted, and dealt with at an earlier hook */
 	PACKET_UNWANTED,
 };
-
-static __always_inline bool loses_draw(__u32 rate)
-{
-	return rate > 1 && bpf_get_prandom_u32() % rate != 0;
-}
 
 static __always_inline enum choice leave_out(struct __sk_buff *skb, const struct packet *packet,
 					     enum stat which, __u32 tag)
@@ -88,6 +84,8 @@ static __always_inline enum choice choose(struct __sk_buff *skb, struct packet *
 		return leave_out(skb, packet, STAT_SAMPLED_OUT, TAG_SAMPLED_OUT);
 
 	verdict = parse(skb, packet, has_l2);
+	if (config.tunnel_at && verdict == PARSE_FLOW && packet->key.protocol == IPPROTO_UDP)
+		look_into_tunnel(skb, packet);
 	if (unlikely(is_left_out))
 		return leave_out(skb, packet, STAT_SAMPLED_OUT, TAG_SAMPLED_OUT);
 	if (unlikely(verdict != PARSE_FLOW)) {

@@ -8,20 +8,14 @@
  */
 
 #include "kernel.h"
-#include "kernel_structs.h"
 #include "filter.h"
+#include "kernel-structs.h"
 #include "maps.h"
 #include "skb.h"
 #include "sockets.h"
 
 /* In every network namespace. */
 #define LOOPBACK_IFINDEX 1
-
-/* Whether filter rules want the drop's flow: the only place where drops would ask them. */
-static __always_inline bool is_drop_wanted(const struct packet *packet)
-{
-	return filter(&packet->key, packet->tcp_flags, false, false, true).accepted;
-}
 
 static __always_inline void note_drop(struct flow_metrics *flow, const struct packet *packet,
 				      struct wire wire, __u64 location, __u32 reason, __u8 state)
@@ -42,6 +36,7 @@ static __always_inline void drop(struct sk_buff *skb, __u64 location, __u32 reas
 				 struct sock *receiver)
 {
 	struct skb_view view = { .skb = skb };
+	struct filter_verdict verdict;
 	struct packet packet = {};
 	struct flow_metrics *flow;
 	struct sock *sk = receiver;
@@ -49,10 +44,22 @@ static __always_inline void drop(struct sk_buff *skb, __u64 location, __u32 reas
 
 	if (was_sampled_out(skb))
 		return;
+	/* As at hooks: rules with rates of their own come first. */
+	if (!config.filter_samples && !was_seen(skb) && is_unseen_sampled_out())
+		return;
 	view.head = skb->head;
 	view.tail = skb->tail;
 	view.data = skb->data - skb->head;
-	if (!skb_parse(&view, &packet) || !is_drop_wanted(&packet))
+	if (!skb_parse(&view, &packet)) {
+		/* Headers are broken, or in pages that cannot be read from here. */
+		if (skb->protocol == bpf_htons(ETH_P_IP) || skb->protocol == bpf_htons(ETH_P_IPV6))
+			count(STAT_PROBE_LOST, 1, skb->len);
+		return;
+	}
+	verdict = filter(&packet.key, packet.tcp_flags, false, false, true);
+	if (!verdict.accepted)
+		return;
+	if (config.filter_samples && !was_seen(skb) && loses_draw(verdict.sample ?: config.sampling))
 		return;
 	/* What stays within the host is nobody's traffic, unless its interface is watched. */
 	if (skb->skb_iif == LOOPBACK_IFINDEX)

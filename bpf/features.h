@@ -9,9 +9,11 @@
 #include "kernel.h"
 #include "types.h"
 #include "maps.h"
+#include "nat.h"
 #include "parse.h"
 #include "processes.h"
 #include "tcp.h"
+#include "tunnel.h"
 #include "wire.h"
 
 /*
@@ -21,8 +23,12 @@
 static __always_inline void inspect(struct __sk_buff *skb, const struct packet *packet,
 				    struct flow_metrics *flow, struct wire wire, __u64 now)
 {
+	if (config.nat_at)
+		inspect_nat(skb, packet, flow);
 	if (config.tcp_at && unlikely(packet->tcp_trouble))
 		note_trouble(flow, packet);
 	if (config.process_at)
 		note_process(skb, packet, flow);
+	if (config.tunnel_at)
+		note_tunnel(skb, packet, flow);
 }

@@ -21,6 +21,11 @@ struct filter_verdict {
 	__u32 sample; /* one in this many, by the rule; 0: the rule does not say */
 };
 
+static __always_inline bool loses_draw(__u32 rate)
+{
+	return rate > 1 && bpf_get_prandom_u32() % rate != 0;
+}
+
 /* What is known of a packet besides its key. */
 enum filter_context {
 	FILTER_OF_INGRESS = 1,

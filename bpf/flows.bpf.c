@@ -10,6 +10,9 @@
 #include "choose.h"
 #include "record.h"
 #include "drops.h"
+#include "events.h"
+#include "ipsec.h"
+#include "openssl.h"
 #include "rtt.h"
 
 static __always_inline int flow(struct __sk_buff *skb, bool egress, bool has_l2)
@@ -75,6 +78,13 @@ SEC("tc")
 int capture_egress_l3(struct __sk_buff *skb)
 {
 	return capture(skb, true, false);
+}
+
+/* Does nothing: shows whether a hook can be attached, without touching a packet. */
+SEC("tc")
+int hook_check(struct __sk_buff *skb)
+{
+	return HOOK_NEXT;
 }
 
 /* Helpers such as bpf_ktime_get_coarse_ns() are open to programs under the GPL. */

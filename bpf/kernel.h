@@ -27,5 +27,6 @@
 #define VLAN_VID_MASK 0x0fff
 
 /* Out of the way of the common path, which then stays together in the instruction cache. */
+#define likely(condition) __builtin_expect(!!(condition), 1)
 #define unlikely(condition) __builtin_expect(!!(condition), 0)
 #define noinline __attribute__((noinline))

@@ -25,6 +25,7 @@ struct {
 	struct ipsec_metrics ipsec_metrics;
 	struct event_metrics event_metrics;
 	struct openssl_metrics openssl_metrics;
+	struct openssl_totals openssl_totals;
 	struct filter_metrics filter_metrics;
 	struct filter_rule filter_rule;
 	struct port_range port_range;
@@ -33,4 +34,7 @@ struct {
 	enum stat stat;
 	enum message_kind message_kind;
 	enum filter_condition filter_condition;
+	enum nat_state nat_state;
+	enum event_fate event_fate;
+	enum tunnel_type tunnel_type;
 } everything;

@@ -44,18 +44,27 @@ struct {
 	__uint(max_entries, 4096);
 } wake SEC(".maps");
 
-/* New flows since the last swap, which sets it to 0: in a section, and so a map, of its own. */
-__u32 inserted SEC(".data.inserted");
+/* New flows since the last swap, which sets it to 0. A map with a name that it can be pinned by. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} inserted SEC(".maps");
 
 const volatile struct config config SEC(".rodata.config");
 
 static __always_inline void wake_when_filled(void)
 {
-	__u32 entries;
+	__u32 zero = 0, entries;
+	__u32 *slot;
 
 	if (!config.wake_entries)
 		return;
-	entries = __sync_fetch_and_add(&inserted, 1) + 1;
+	slot = bpf_map_lookup_elem(&inserted, &zero);
+	if (!slot)
+		return;
+	entries = __sync_fetch_and_add(slot, 1) + 1;
 	/* The counter passes the limit once per swap. A full ring: user space is awake already. */
 	if (entries == config.wake_entries)
 		bpf_ringbuf_output(&wake, &entries, sizeof(entries), 0);
@@ -77,26 +86,35 @@ static __always_inline void *extension(struct flow_metrics *flow, __u16 at)
 }
 
 /*
- * A flow that is being made up, longer than a stack. Every kind of program has one of its own per
- * CPU, since one that runs in a process may be interrupted there by one that handles a packet.
+ * A flow that is being made up, longer than a stack. Only hooks have one per CPU: nothing of theirs
+ * comes in between, whereas a probe that runs in a process may be interrupted by any other.
  */
-struct fresh_map {
+struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__uint(value_size, FLOW_VALUE_BYTES_MAX);
-};
+} hook_fresh SEC(".maps");
 
-struct fresh_map hook_fresh SEC(".maps");
-struct fresh_map probe_fresh SEC(".maps");
+/* All zeros, for ever: what probes add flows with. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_RDONLY_PROG);
+	__type(key, __u32);
+	__uint(value_size, FLOW_VALUE_BYTES_MAX);
+} blank SEC(".maps");
 
-static __always_inline struct flow_metrics *fresh_of(void *map)
+static __always_inline struct flow_metrics *fresh_flow(void)
 {
 	__u32 zero = 0;
-	struct flow_metrics *flow = bpf_map_lookup_elem(map, &zero);
+	struct flow_metrics *flow = bpf_map_lookup_elem(&hook_fresh, &zero);
 
-	if (flow)
-		__builtin_memset(flow, 0, FLOW_VALUE_BYTES_MAX);
+	if (!flow)
+		return NULL;
+	__builtin_memset(flow, 0, sizeof(*flow));
+	if (config.value_bytes > sizeof(*flow))
+		__builtin_memset(flow + 1, 0, FLOW_VALUE_BYTES_MAX - sizeof(*flow));
 	return flow;
 }
 
@@ -116,7 +134,9 @@ static __always_inline struct flow_metrics *find_or_add_flow(const struct flow_k
 							     __u16 eth_protocol)
 {
 	void *flows = current_flows();
-	struct flow_metrics *flow, *fresh;
+	struct flow_metrics *flow;
+	const void *zeros;
+	__u32 zero = 0;
 	long error;
 
 	if (!flows)
@@ -124,19 +144,24 @@ static __always_inline struct flow_metrics *find_or_add_flow(const struct flow_k
 	flow = bpf_map_lookup_elem(flows, key);
 	if (flow)
 		return flow;
-	fresh = fresh_of(&probe_fresh);
-	if (!fresh)
+	zeros = bpf_map_lookup_elem(&blank, &zero);
+	if (!zeros)
 		return NULL;
-	/* Probes are not given the coarse clock. */
-	fresh->start_ns = fresh->end_ns = bpf_ktime_get_ns();
-	error = bpf_map_update_elem(flows, key, fresh, BPF_NOEXIST);
-	if (!error)
-		wake_when_filled();
+	error = bpf_map_update_elem(flows, key, zeros, BPF_NOEXIST);
 	flow = bpf_map_lookup_elem(flows, key);
-	if (!flow)
+	if (!flow) {
 		count(STAT_PROBE_LOST, 1, 0);
-	/* Not before: a probe that interrupts this one makes up its own flow in the same place. */
-	else if (!flow->eth_protocol)
+		return NULL;
+	}
+	if (!error) {
+		/*
+		 * A hook that has come in between has put the same there, but for milliseconds:
+		 * the coarse clock is not for probes.
+		 */
+		flow->start_ns = flow->end_ns = bpf_ktime_get_ns();
 		flow->eth_protocol = eth_protocol;
+		flow->sampling = config.sampling;
+		wake_when_filled();
+	}
 	return flow;
 }

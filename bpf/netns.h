@@ -9,7 +9,7 @@
  */
 
 #include "kernel.h"
-#include "kernel_structs.h"
+#include "kernel-structs.h"
 
 /* Linux 6.2. Weak: where it is missing, config.has_netns_cookie is off and no call is left. */
 extern void *bpf_cast_to_kern_ctx(void *context) __ksym __weak;

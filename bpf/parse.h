@@ -49,6 +49,11 @@ struct packet {
 	bool is_later_fragment;
 	bool tcp_trouble; /* a reset, or no room for more; only looked for when somebody counts it */
 	__u32 fragment_id;
+	/* Where a tunnel's inner packet is the flow's; offsets of what is around it, 0: nothing. */
+	__u16 outer_l3;
+	__u16 tunnel_header;
+	__u16 inner_l2;
+	__u8 tunnel_type;
 	__u32 sampling; /* one in this many packets such as this one is looked at */
 	bool only_if_dropped; /* wanted, provided that its flow has drops */
 };
@@ -300,19 +305,24 @@ static __always_inline enum verdict parse_ipv6(struct __sk_buff *skb, struct pac
 	return parse_l4(skb, packet);
 }
 
-/* Finds the network header. The outermost VLAN id wins, and the kernel may have taken it out. */
-static __always_inline __u16 parse_ethernet(struct __sk_buff *skb, struct packet *packet)
+/*
+ * Finds the network header of a frame that begins at `base`. The outermost VLAN id wins, and the
+ * kernel may have taken it out.
+ */
+static __always_inline __u16 parse_ethernet(struct __sk_buff *skb, struct packet *packet,
+					    __u32 base)
 {
 	struct vlan_header copy;
 	const struct vlan_header *tag;
 	__be16 protocol_copy;
-	const __be16 *at = peek(skb, 2 * ETH_ALEN, &protocol_copy, sizeof(protocol_copy));
+	const __be16 *at =
+		peek(skb, base + 2 * ETH_ALEN, &protocol_copy, sizeof(protocol_copy));
 	__be16 protocol;
 
 	if (!at)
 		return 0;
 	protocol = *at;
-	packet->l3 = ETH_HLEN;
+	packet->l3 = base + ETH_HLEN;
 	for (int i = 0; i < VLAN_TAGS_MAX; i++) {
 		if (protocol != bpf_htons(ETH_P_8021Q) && protocol != bpf_htons(ETH_P_8021AD))
 			break;
@@ -325,6 +335,16 @@ static __always_inline __u16 parse_ethernet(struct __sk_buff *skb, struct packet
 		packet->l3 += sizeof(*tag);
 	}
 	return bpf_ntohs(protocol);
+}
+
+static __always_inline enum verdict parse_l3(struct __sk_buff *skb, struct packet *packet,
+					     __u16 protocol)
+{
+	if (protocol == ETH_P_IP)
+		return parse_ipv4(skb, packet);
+	if (protocol == ETH_P_IPV6)
+		return parse_ipv6(skb, packet);
+	return PARSE_NOT_IP;
 }
 
 /* Devices without a link layer hand over bare IP: its first nibble is the version. */
@@ -349,10 +369,6 @@ static __always_inline enum verdict parse(struct __sk_buff *skb, struct packet *
 
 	if (unlikely(skb->vlan_present))
 		packet->vlan_id = skb->vlan_tci & VLAN_VID_MASK;
-	protocol = has_l2 ? parse_ethernet(skb, packet) : parse_version(skb);
-	if (protocol == ETH_P_IP)
-		return parse_ipv4(skb, packet);
-	if (protocol == ETH_P_IPV6)
-		return parse_ipv6(skb, packet);
-	return PARSE_NOT_IP;
+	protocol = has_l2 ? parse_ethernet(skb, packet, 0) : parse_version(skb);
+	return parse_l3(skb, packet, protocol);
 }

@@ -13,7 +13,7 @@
  */
 
 #include "kernel.h"
-#include "kernel_structs.h"
+#include "kernel-structs.h"
 #include "maps.h"
 #include "parse.h"
 #include "sockets.h"

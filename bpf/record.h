@@ -62,20 +62,30 @@ static __always_inline void note_wanted(struct flow_metrics *flow, const struct 
 		filter->wanted = 1;
 }
 
+/* A packet at the hook that counts it. */
+struct sighting {
+	struct wire wire;
+	__u64 slot;
+	__u64 now;
+	bool egress;
+	bool has_l2;
+};
+
 /* What the first packet tells of the whole flow, counters apart. */
-static __always_inline void describe(struct flow_metrics *flow, struct __sk_buff *skb,
-				     const struct packet *packet, __u64 slot, __u64 now, bool egress,
-				     bool has_l2)
+static noinline void describe(struct flow_metrics *flow, struct __sk_buff *skb,
+			      const struct packet *packet, const struct sighting *sighting)
 {
-	flow->start_ns = now;
+	__u32 link = config.tunnel_at ? packet->inner_l2 : 0;
+
+	flow->start_ns = sighting->now;
 	flow->vlan_id = packet->vlan_id;
-	flow->first_direction = egress;
+	flow->first_direction = sighting->egress;
 	flow->eth_protocol = packet->eth_protocol;
-	*(__u64 *)&flow->observed[0] = slot;
+	*(__u64 *)&flow->observed[0] = sighting->slot;
 	flow->sampling = packet->sampling;
-	if (has_l2) {
+	if (sighting->has_l2 || (config.tunnel_at && packet->inner_l2)) {
 		__u8 copy[2 * ETH_ALEN];
-		const __u8 *macs = peek(skb, 0, copy, sizeof(copy));
+		const __u8 *macs = peek(skb, link, copy, sizeof(copy));
 
 		if (macs) {
 			__builtin_memcpy(flow->dst_mac, macs, ETH_ALEN);
@@ -89,46 +99,36 @@ static __always_inline void describe(struct flow_metrics *flow, struct __sk_buff
  * alone. Both counters are atomic, since any CPU may be adding to the same flow.
  */
 static __always_inline void add_packet(struct flow_metrics *flow, struct __sk_buff *skb,
-				       const struct packet *packet, struct wire wire, __u64 slot,
-				       __u64 now, bool egress, bool has_l2)
+				       const struct packet *packet, const struct sighting *sighting)
 {
-	/* A probe came first and has added a flow without packets. */
-	if (unlikely(!__sync_fetch_and_add(&flow->packets, wire.packets)))
-		describe(flow, skb, packet, slot, now, egress, has_l2);
-	__sync_fetch_and_add(&flow->bytes, wire.bytes);
+	__u64 now = sighting->now;
+
+	/* It is new, or a probe came first and has added a flow without packets. */
+	if (unlikely(!__sync_fetch_and_add(&flow->packets, sighting->wire.packets)))
+		describe(flow, skb, packet, sighting);
+	__sync_fetch_and_add(&flow->bytes, sighting->wire.bytes);
 	if (flow->end_ns < now)
 		flow->end_ns = now;
 	if (packet->tcp_flags & ~flow->tcp_flags)
 		__sync_fetch_and_or(&flow->tcp_flags_word, packet->tcp_flags);
 	if (flow->dscp != packet->dscp)
 		flow->dscp = packet->dscp;
-	note_interface(flow, slot, wire);
+	note_interface(flow, sighting->slot, sighting->wire);
 	note_wanted(flow, packet);
-	inspect(skb, packet, flow, wire, now);
+	inspect(skb, packet, flow, sighting->wire, now);
 }
 
-/* Counts a packet into its flow, or, when that cannot be, into a statistic. */
-static __always_inline void record(struct __sk_buff *skb, const struct packet *packet, bool egress,
-				   bool has_l2)
+/* Out of the way of known flows, whose instructions then stay together. */
+static noinline void add_flow(struct __sk_buff *skb, const struct packet *packet,
+			      const struct sighting *sighting)
 {
 	void *flows = current_flows();
-	struct wire wire = wire_of(skb, packet->headers);
-	__u64 slot = interface_slot(skb, egress);
-	__u64 now = bpf_ktime_get_coarse_ns();
-	struct flow_metrics *flow;
+	struct flow_metrics *flow = fresh_flow();
 	long error;
 
-	if (!flows)
+	if (!flow || !flows)
 		return;
-	flow = bpf_map_lookup_elem(flows, &packet->key);
-	if (flow) {
-		add_packet(flow, skb, packet, wire, slot, now, egress, has_l2);
-		return;
-	}
-	flow = fresh_of(&hook_fresh);
-	if (!flow)
-		return;
-	add_packet(flow, skb, packet, wire, slot, now, egress, has_l2);
+	add_packet(flow, skb, packet, sighting);
 	/* Exactly: the coarse clock would not tell which end of a conversation spoke first. */
 	flow->start_ns = flow->end_ns = bpf_ktime_get_ns();
 	error = bpf_map_update_elem(flows, &packet->key, flow, BPF_NOEXIST);
@@ -140,11 +140,31 @@ static __always_inline void record(struct __sk_buff *skb, const struct packet *p
 		/* Another CPU came first; nothing removes entries from the current map. */
 		flow = bpf_map_lookup_elem(flows, &packet->key);
 		if (flow) {
-			add_packet(flow, skb, packet, wire, slot, now, egress, has_l2);
+			add_packet(flow, skb, packet, sighting);
 			return;
 		}
 	}
-	count(error == -E2BIG ? STAT_MAP_FULL : STAT_MAP_ERROR, wire.packets, wire.bytes);
+	count(error == -E2BIG ? STAT_MAP_FULL : STAT_MAP_ERROR, sighting->wire.packets,
+	      sighting->wire.bytes);
+}
+
+/* Counts a packet into its flow, or, when that cannot be, into a statistic. */
+static __always_inline void record(struct __sk_buff *skb, const struct packet *packet, bool egress,
+				   bool has_l2)
+{
+	struct flow_metrics *flow = find_flow(&packet->key);
+	struct sighting sighting = {
+		.wire = wire_of(skb, packet->headers),
+		.slot = interface_slot(skb, egress),
+		.now = bpf_ktime_get_coarse_ns(),
+		.egress = egress,
+		.has_l2 = has_l2,
+	};
+
+	if (likely(flow))
+		add_packet(flow, skb, packet, &sighting);
+	else
+		add_flow(skb, packet, &sighting);
 }
 
 /*
@@ -155,6 +175,10 @@ static __always_inline void sight(struct __sk_buff *skb, const struct packet *pa
 {
 	struct flow_metrics *flow = find_flow(&packet->key);
 
-	if (flow)
-		note_interface(flow, interface_slot(skb, egress), wire_of(skb, packet->headers));
+	if (!flow)
+		return;
+	note_interface(flow, interface_slot(skb, egress), wire_of(skb, packet->headers));
+	/* It may have been counted before it was wrapped. */
+	if (config.tunnel_at)
+		note_tunnel(skb, packet, flow);
 }

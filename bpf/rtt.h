@@ -7,7 +7,7 @@
  */
 
 #include "kernel.h"
-#include "kernel_structs.h"
+#include "kernel-structs.h"
 #include "maps.h"
 #include "sockets.h"
 

@@ -8,9 +8,10 @@
  */
 
 #include "kernel.h"
-#include "kernel_structs.h"
+#include "kernel-structs.h"
 #include "fragments.h"
 #include "parse.h"
+#include "tag.h"
 #include "wire.h"
 
 /* The kernel's mark for a header that nobody has looked for. */
@@ -22,13 +23,32 @@
 /* Extension headers are rare and each costs a read: fewer are followed than at hooks. */
 #define SKB_IPV6_EXTENSIONS_MAX 4
 
-/* A packet buffer's place in memory; offsets are from its head. */
+/*
+ * A packet buffer's place in memory; offsets are from its head. Fields are copied by a helper,
+ * since a kprobe has the buffer by its address alone.
+ */
 struct skb_view {
 	const struct sk_buff *skb;
 	const unsigned char *head;
 	__u32 tail; /* where the linear part ends */
 	__u32 data; /* where the layer that has the packet begins */
 };
+
+static __always_inline struct skb_view skb_view_of(const struct sk_buff *skb)
+{
+	struct skb_view view = { .skb = skb };
+
+	view.head = BPF_CORE_READ(skb, head);
+	view.tail = BPF_CORE_READ(skb, tail);
+	view.data = BPF_CORE_READ(skb, data) - view.head;
+	return view;
+}
+
+/* As was_sampled_out(), for buffers by address. */
+static __always_inline bool skb_sampled_out(const struct sk_buff *skb)
+{
+	return BPF_CORE_READ(skb, tc_index) >> TAG_SHIFT == TAG_SAMPLED_OUT;
+}
 
 static __always_inline bool skb_read(const struct skb_view *view, __u32 at, void *into, __u32 size)
 {
@@ -161,10 +181,10 @@ static __always_inline bool skb_read_l3(const struct skb_view *view, struct pack
 static __always_inline bool skb_parse(const struct skb_view *view, struct packet *packet)
 {
 	const struct sk_buff *skb = view->skb;
-	__be16 protocol = skb->protocol;
-	__u32 mac = skb->mac_header;
+	__be16 protocol = BPF_CORE_READ(skb, protocol);
+	__u32 mac = BPF_CORE_READ(skb, mac_header);
 
-	packet->l3 = skb->network_header;
+	packet->l3 = BPF_CORE_READ(skb, network_header);
 	/* 0: received, and no layer has looked at it but the driver. */
 	if (packet->l3 && skb_read_l3(view, packet, protocol))
 		return skb_read_l4(view, packet);
@@ -178,20 +198,20 @@ static __always_inline struct wire skb_wire(const struct skb_view *view,
 					    const struct packet *packet)
 {
 	const struct sk_buff *skb = view->skb;
-	__u32 mac = skb->mac_header;
+	__u32 mac = BPF_CORE_READ(skb, mac_header);
 	__u32 link = 0, payload;
 	__u32 headers = packet->headers - packet->l3;
-	const struct skb_shared_info *shared = (const void *)(view->head + skb->end);
+	const struct skb_shared_info *shared = (const void *)(view->head + BPF_CORE_READ(skb, end));
 	__u16 gso_size = 0, gso_segs = 0;
 	struct wire wire = { .packets = 1 };
 
 	if (mac != NO_HEADER && packet->l3 > mac && packet->l3 - mac <= LINK_HEADER_MAX)
 		link = packet->l3 - mac;
-	if (bpf_core_field_exists(skb->vlan_all) && skb->vlan_all)
+	if (bpf_core_field_exists(skb->vlan_all) && BPF_CORE_READ(skb, vlan_all))
 		link += VLAN_TAG_BYTES;
 	headers += link;
 	/* Layers above IP move the start of the data behind the headers they have done with. */
-	wire.bytes = skb->len + view->data - packet->l3 + link;
+	wire.bytes = BPF_CORE_READ(skb, len) + view->data - packet->l3 + link;
 	bpf_core_read(&gso_size, sizeof(gso_size), &shared->gso_size);
 	if (!gso_size)
 		return wire;

@@ -118,15 +118,21 @@ struct quic_metrics {
 	__u8 pad[2];
 };
 
-/* What address translation makes of the flow; zone and addresses as connection tracking has them. */
+enum nat_state {
+	NAT_UNKNOWN,
+	NAT_NONE, /* tracked, and not translated */
+	NAT_TRANSLATED,
+};
+
+/* The same packets on the other side of the address translation; begins as flow_key does. */
 struct nat_metrics {
 	__u8 src_ip[16];
 	__u8 dst_ip[16];
 	__u16 src_port;
 	__u16 dst_port;
-	__u16 zone;
-	__u8 state; /* 0: not looked up, 1: not translated, 2: translated */
-	__u8 lookups;
+	__u16 zone; /* of connection tracking */
+	__u8 state; /* enum nat_state */
+	__u8 lookups; /* packets for which connections were looked for; the most: it is settled */
 };
 
 /* How TCP fares. Counters are atomic. */
@@ -147,6 +153,14 @@ struct process_metrics {
 	__u8 pad[3];
 };
 
+enum tunnel_type {
+	TUNNEL_VXLAN = 1,
+	TUNNEL_GENEVE = 2,
+};
+
+/* UDP ports that a kind of tunnel may have. */
+#define TUNNEL_PORTS_MAX 4
+
 /* What the packets of the flow, an inner one, were wrapped in. */
 struct tunnel_metrics {
 	__u8 src_ip[16];
@@ -163,19 +177,34 @@ struct ipsec_metrics {
 };
 
 #define NETWORK_EVENTS_MAX 4
-#define NETWORK_EVENT_BYTES 8
 
-/* Cookies of psample: what they mean, user space knows. */
+/* Cookies of psample in order of appearance: what they mean, user space knows. Atomic. */
 struct event_metrics {
-	__u8 cookies[NETWORK_EVENTS_MAX][NETWORK_EVENT_BYTES];
+	__u64 cookies[NETWORK_EVENTS_MAX]; /* as bytes; 0: the slot is free */
+	__u64 bytes[NETWORK_EVENTS_MAX];
 	__u32 packets[NETWORK_EVENTS_MAX];
-	__u8 lengths[NETWORK_EVENTS_MAX]; /* of the cookies, in bytes; 0: free */
-	__u8 pad[4];
+};
+
+enum event_fate {
+	EVENT_GOOD,
+	EVENT_OTHER_GROUP,
+	EVENT_NO_COOKIE, /* or one that is not as long as OVN's */
+	EVENT_UNREADABLE, /* the packet is not IP, or its headers are out of reach */
+	EVENT_NO_FLOW, /* no room for one, or it is not wanted */
+	EVENT_OVERFLOW, /* the flow has NETWORK_EVENTS_MAX other ones */
+	EVENT_FATES,
 };
 
 /* Plain text that went through OpenSSL, both ways. Atomic. */
 struct openssl_metrics {
 	__u64 bytes;
+};
+
+/* All plain text of one direction, whether or not its flow is known. */
+struct openssl_totals {
+	__u64 calls;
+	__u64 bytes;
+	__u64 unlinked_bytes; /* of those, the part whose flow is not known */
 };
 
 #define FILTER_RULES_MAX 64
@@ -277,7 +306,8 @@ enum stat {
 	STAT_INTERFACES_MISSED, /* recorded, but on an interface for which no slot was left */
 	STAT_MESSAGES_LOST, /* recorded, but what they say found no room in the ring buffer */
 	STAT_FEATURE_LOST, /* recorded, but a feature's own table had no room for what it noted */
-	STAT_PROBE_LOST, /* a probe had something to tell of a flow for which the map had no room */
+	/* A probe had something to tell of a flow that it could not make out, or that had no room. */
+	STAT_PROBE_LOST,
 	STAT_CAPTURE_FULL, /* wanted, but the ring buffer had no room for the packet */
 	STAT_COUNT,
 };
@@ -308,6 +338,9 @@ struct config {
 	__u16 openssl_at;
 	__u16 filter_at;
 	__u16 dns_port; /* besides 53 */
+	__u16 value_bytes; /* of an entry, with what features add */
+	__u16 vxlan_ports[TUNNEL_PORTS_MAX]; /* 0: none */
+	__u16 geneve_ports[TUNNEL_PORTS_MAX];
 	__u8 has_netns_cookie; /* the kernel lets programs see the device's namespace (Linux 6.2) */
 	__u8 quic_mode; /* 1: port 443, 2: any */
 	__u8 event_group; /* of psample */

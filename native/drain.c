@@ -5,100 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- Work off the main thread --------------------------------------------------------------- */
-
-/* Filled in on the main thread, run once on a pool thread, settled and freed on the main thread. */
-struct job {
-	napi_async_work work;
-	napi_deferred deferred;
-	/* The caller's buffers, kept from the garbage collector; NULL for swap. */
-	napi_ref buffers[2];
-	struct object *object;
-	void (*run)(struct job *job);
-	void (*done)(struct job *job);
-	struct failure failure;
-	double result;
-
-	int map;
-	struct cursor *cursor;
-	uint8_t *keys;
-	uint8_t *values;
-	uint32_t capacity;
-};
-
-static void execute(napi_env env, void *data)
-{
-	struct job *job = data;
-
-	(void)env;
-	job->run(job);
-}
-
-static void free_job(napi_env env, struct job *job)
-{
-	for (int i = 0; i < 2; i++) {
-		if (job->buffers[i])
-			napi_delete_reference(env, job->buffers[i]);
-	}
-	if (job->work)
-		napi_delete_async_work(env, job->work);
-	release_object(job->object);
-	free(job);
-}
-
-static void complete(napi_env env, napi_status status, void *data)
-{
-	struct job *job = data;
-	napi_value value;
-
-	if (status == napi_cancelled)
-		fail(&job->failure, ECANCELED, "background work");
-	if (job->done)
-		job->done(job);
-	if (job->failure.code) {
-		value = error_value(env, &job->failure);
-		if (value)
-			napi_reject_deferred(env, job->deferred, value);
-	} else if (napi_create_double(env, job->result, &value) == napi_ok) {
-		napi_resolve_deferred(env, job->deferred, value);
-	}
-	free_job(env, job);
-}
-
-static struct job *new_job(napi_env env, struct object *object, void (*run)(struct job *job))
-{
-	struct job *job = calloc(1, sizeof(*job));
-	struct failure failure = { .code = ENOMEM, .call = "background work" };
-
-	if (!job) {
-		throw_failure(env, &failure);
-		return NULL;
-	}
-	job->object = object;
-	job->run = run;
-	object->references++;
-	return job;
-}
-
-/* Returns the promise; on failure frees the job and throws. */
-static napi_value start(napi_env env, struct job *job)
-{
-	struct failure failure = { .code = ENOMEM, .call = "background work" };
-	napi_value promise, name;
-
-	if (napi_create_string_utf8(env, "netobserv", NAPI_AUTO_LENGTH, &name) == napi_ok &&
-	    napi_create_async_work(env, NULL, name, execute, complete, job, &job->work) ==
-		    napi_ok &&
-	    napi_create_promise(env, &job->deferred, &promise) == napi_ok &&
-	    napi_queue_async_work(env, job->work) == napi_ok)
-		return promise;
-	if (job->done)
-		job->done(job);
-	free_job(env, job);
-	throw_failure(env, &failure);
-	return NULL;
-}
-
 /* --- swap ----------------------------------------------------------------------------------- */
 
 static const char *const flow_maps[FLOW_MAPS] = { "flows_a", "flows_b" };
@@ -107,16 +13,21 @@ static void run_swap(struct job *job)
 {
 	struct object *object = job->object;
 	struct bpf_map *current = bpf_object__find_map_by_name(object->bpf, "current");
-	struct bpf_map *inserted = bpf_object__find_map_by_name(object->bpf, ".data.inserted");
-	int next = (object->active + 1) % FLOW_MAPS;
-	struct bpf_map *map = bpf_object__find_map_by_name(object->bpf, flow_maps[next]);
+	struct bpf_map *inserted = bpf_object__find_map_by_name(object->bpf, "inserted");
+	struct bpf_map *flows[FLOW_MAPS];
 	uint32_t zero = 0;
-	int fd;
+	int next, fd;
 
-	if (!current || !map || !inserted) {
+	for (int i = 0; i < FLOW_MAPS; i++)
+		flows[i] = bpf_object__find_map_by_name(object->bpf, flow_maps[i]);
+	if (!current || !inserted || !flows[0] || !flows[1]) {
 		fail(&job->failure, ENOENT, "find flow maps");
 		return;
 	}
+	if (object->active == ACTIVE_UNKNOWN &&
+	    !find_active(current, flows, &object->active, &job->failure))
+		return;
+	next = (object->active + 1) % FLOW_MAPS;
 	/*
 	 * The count of new flows starts again. Before the swap, so that the few inserts in between
 	 * wake user space a little early and none is forgotten.
@@ -124,7 +35,7 @@ static void run_swap(struct job *job)
 	 * The kernel waits for a grace period before it returns from an update of a map of maps
 	 * (maybe_wait_bpf_programs(), Linux 4.20): no program still uses the old choice then.
 	 */
-	fd = bpf_map__fd(map);
+	fd = bpf_map__fd(flows[next]);
 	if (bpf_map_update_elem(bpf_map__fd(inserted), &zero, &zero, BPF_ANY) ||
 	    bpf_map_update_elem(bpf_map__fd(current), &zero, &fd, BPF_ANY)) {
 		fail(&job->failure, errno, "bpf(BPF_MAP_UPDATE_ELEM)");
@@ -157,7 +68,7 @@ napi_value swap(napi_env env, napi_callback_info info)
 		return NULL;
 	object->swapping = true;
 	job->done = end_swap;
-	return start(env, job);
+	return start_job(env, job);
 }
 
 /* --- drain ---------------------------------------------------------------------------------- */
@@ -278,5 +189,5 @@ napi_value drain(napi_env env, napi_callback_info info)
 	}
 	job->cursor->busy = true;
 	job->done = end_drain;
-	return start(env, job);
+	return start_job(env, job);
 }

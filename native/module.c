@@ -8,6 +8,8 @@ static const struct {
 	napi_callback function;
 } exports_table[] = {
 	{ "load", load },
+	{ "openUnloaded", open_unloaded },
+	{ "adoptPinned", adopt_pinned },
 	{ "close", close_object },
 	{ "attach", attach },
 	{ "attachProbe", attach_probe },
@@ -18,6 +20,9 @@ static const struct {
 	{ "updateMap", update_map },
 	{ "readRing", read_ring },
 	{ "describeMap", describe_map },
+	{ "listMaps", list_maps },
+	{ "listTcx", list_tcx },
+	{ "hasTc", has_tc },
 	{ "possibleCpus", possible_cpus },
 	{ "testRun", test_run },
 	{ "programStats", program_stats },
@@ -26,6 +31,7 @@ static const struct {
 	{ "send", send_message },
 	{ "closeFd", close_fd },
 	{ "watch", watch },
+	{ "dropCapabilities", drop_capabilities },
 };
 
 NAPI_MODULE_INIT()

@@ -100,15 +100,27 @@ struct ring {
 struct object {
 	struct bpf_object *bpf;
 	int references;
-	bool closed;
+	_Atomic bool closed; /* read off the main thread, too: nothing is attached any more */
 	bool swapping;
-	int active; /* which flow map hooks write to */
-	int next_attachment;
-	struct attachment *attachments;
+	int active; /* which flow map hooks write to, or ACTIVE_UNKNOWN */
 	struct cursor *cursors;
 	struct ring *rings;
+	/*
+	 * Held for all of an attachment's coming or going: the kernel does one at a time anyway, and
+	 * the duty to remove a qdisc must not change hands meanwhile. Guards what follows.
+	 */
+	pthread_mutex_t attaching;
+	int next_attachment;
+	struct attachment *attachments;
 };
 
+/* Of maps that somebody else has made, until the first swap. */
+#define ACTIVE_UNKNOWN (-1)
+
+/* While no object is being loaded, libbpf prints nothing. */
+void silence_libbpf(void);
+/* Takes the libbpf object over. */
+napi_value wrap_object(napi_env env, struct bpf_object *bpf, int active);
 bool get_object(napi_env env, napi_value value, struct object **into);
 void release_object(struct object *object);
 /* -1 and a thrown error when there is no such map or program. */
@@ -123,13 +135,86 @@ napi_value possible_cpus(napi_env env, napi_callback_info info);
 napi_value test_run(napi_env env, napi_callback_info info);
 napi_value program_stats(napi_env env, napi_callback_info info);
 
+/* TCX came with Linux 6.6; the headers and libbpf that we build on may be older. */
+#define TCX_INGRESS 46
+#define TCX_EGRESS 47
+
+/* --- job.c: work off the main thread --------------------------------------------------------- */
+
+/* Filled in on the main thread, run once on a pool thread, settled and freed on the main thread. */
+struct job {
+	napi_async_work work;
+	napi_deferred deferred;
+	/* The caller's buffers, kept from the garbage collector; NULL where there are none. */
+	napi_ref buffers[2];
+	struct object *object;
+	void (*run)(struct job *job);
+	void (*done)(struct job *job);
+	struct failure failure;
+	double result;
+
+	void *data; /* owned: what else the work needs */
+
+	/* Of drains. */
+	int map;
+	struct cursor *cursor;
+	uint8_t *keys;
+	uint8_t *values;
+	uint32_t capacity;
+};
+
+/* NULL and a thrown error when there is no memory. */
+struct job *new_job(napi_env env, struct object *object, void (*run)(struct job *job));
+void free_job(napi_env env, struct job *job);
+/* Returns the promise; on failure frees the job and throws. */
+napi_value start_job(napi_env env, struct job *job);
+
+/* --- hook.c: what comes and goes in the kernel ----------------------------------------------- */
+
+enum anchor { ANCHOR_NONE, ANCHOR_HEAD, ANCHOR_TAIL };
+
+/* What to attach, and where. */
+struct request {
+	int program;
+	int netns; /* own descriptor; -1: the process's */
+	uint32_t ifindex;
+	bool egress;
+	bool tcx;
+	enum anchor anchor;
+};
+
+/* `into` is zeroed by the caller, who closes its `netns` after a failure. */
+bool begin_attachment(const struct request *request, struct attachment *into,
+		      struct failure *failure);
+/* Removes what was attached there, and nothing else; the memory stays the caller's. */
+bool end_attachment(struct object *object, struct attachment *attachment, struct failure *failure);
+
 /* --- attach.c ------------------------------------------------------------------------------- */
 
 /* Takes the attachment over under a new id, which it returns as a number. */
 napi_value keep_attachment(napi_env env, struct object *object, struct attachment *attachment);
+/* Closes the object for attaching; waits for what is under way. */
 void detach_all(struct object *object);
 napi_value attach(napi_env env, napi_callback_info info);
 napi_value detach(napi_env env, napi_callback_info info);
+
+/* --- pinned.c ------------------------------------------------------------------------------- */
+
+/* Which of the flow maps hooks write to; the last one when it is neither. */
+bool find_active(struct bpf_map *current, struct bpf_map *const flows[FLOW_MAPS], int *active,
+		 struct failure *failure);
+napi_value open_unloaded(napi_env env, napi_callback_info info);
+napi_value adopt_pinned(napi_env env, napi_callback_info info);
+
+/* --- inspect.c ------------------------------------------------------------------------------ */
+
+napi_value list_maps(napi_env env, napi_callback_info info);
+napi_value list_tcx(napi_env env, napi_callback_info info);
+napi_value has_tc(napi_env env, napi_callback_info info);
+
+/* --- privileges.c --------------------------------------------------------------------------- */
+
+napi_value drop_capabilities(napi_env env, napi_callback_info info);
 
 /* --- probe.c -------------------------------------------------------------------------------- */
 
@@ -156,6 +241,8 @@ bool enter_netns(int netns, struct visit *visit, struct failure *failure);
 void leave_netns(struct visit *visit);
 /* Whether any filter hangs on either side of an interface's clsact qdisc, in this namespace. */
 bool has_tc_filters(int ifindex, bool *result, struct failure *failure);
+/* Whether the qdisc at an interface's ingress is clsact, which has an egress side as well. */
+bool is_clsact(int ifindex, bool *result, struct failure *failure);
 
 napi_value open_namespace(napi_env env, napi_callback_info info);
 napi_value open_netlink(napi_env env, napi_callback_info info);

@@ -116,17 +116,83 @@ bool has_tc_filters(int ifindex, bool *result, struct failure *failure)
 	return listed;
 }
 
-static bool cookie_of(int netns, uint64_t *cookie, struct failure *failure)
+/* The kind of qdisc that a message tells of; NULL when it has none. */
+static const char *kind_of(struct nlmsghdr *message)
+{
+	struct tcmsg *tc = NLMSG_DATA(message);
+	int length = (int)message->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*tc));
+	struct rtattr *attribute = (void *)((char *)tc + NLMSG_ALIGN(sizeof(*tc)));
+
+	for (; RTA_OK(attribute, length); attribute = RTA_NEXT(attribute, length)) {
+		size_t size = RTA_PAYLOAD(attribute);
+		const char *kind = RTA_DATA(attribute);
+
+		if (attribute->rta_type == TCA_KIND && size > 0 && kind[size - 1] == '\0')
+			return kind;
+	}
+	return NULL;
+}
+
+bool is_clsact(int ifindex, bool *result, struct failure *failure)
+{
+	struct {
+		struct nlmsghdr header;
+		struct tcmsg tc;
+	} request = {
+		/* Echo: kernels before 6.0 answer to the whole group otherwise. */
+		.header = { .nlmsg_len = sizeof(request),
+			    .nlmsg_type = RTM_GETQDISC,
+			    .nlmsg_flags = NLM_F_REQUEST | NLM_F_ECHO },
+		.tc = { .tcm_family = AF_UNSPEC, .tcm_ifindex = ifindex,
+			.tcm_parent = TC_H_INGRESS },
+	};
+	char buffer[DUMP_BYTES] __attribute__((aligned(NLMSG_ALIGNTO)));
+	struct nlmsghdr *answer = (void *)buffer;
+	int fd = netlink_socket();
+	ssize_t length = -1;
+	const char *kind;
+
+	*result = false;
+	if (fd < 0)
+		return fail(failure, errno, "socket(AF_NETLINK)");
+	if (send(fd, &request, sizeof(request), 0) >= 0)
+		length = recv(fd, buffer, sizeof(buffer), 0);
+	if (length < 0)
+		fail(failure, errno, "ask for qdisc");
+	close(fd);
+	if (length < 0)
+		return false;
+	if (!NLMSG_OK(answer, length))
+		return fail(failure, EPROTO, "ask for qdisc");
+	if (answer->nlmsg_type == NLMSG_ERROR)
+		return fail(failure, ((struct nlmsgerr *)NLMSG_DATA(answer))->error,
+			    "ask for qdisc");
+	kind = kind_of(answer);
+	*result = kind && strcmp(kind, "clsact") == 0;
+	return true;
+}
+
+static bool cookie_of(int netns, const struct stat *status, uint64_t *cookie,
+		      struct failure *failure)
 {
 	socklen_t size = sizeof(*cookie);
 	struct visit visit;
+	struct stat own;
 	int fd, error = 0;
 
+	/* Entering takes CAP_SYS_ADMIN, even if one is there already. */
+	if (stat("/proc/thread-self/ns/net", &own))
+		return fail(failure, errno, "stat own network namespace");
+	if (own.st_dev == status->st_dev && own.st_ino == status->st_ino)
+		netns = -1;
 	if (!enter_netns(netns, &visit, failure))
 		return false;
 	fd = netlink_socket();
 	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, cookie, &size))
 		error = errno;
+	/* An older kernel: there is no cookie, neither here nor at the hooks. */
+	if (fd >= 0 && error == ENOPROTOOPT)
+		error = 0;
 	if (fd >= 0)
 		close(fd);
 	leave_netns(&visit);
@@ -151,7 +217,7 @@ napi_value open_namespace(napi_env env, napi_callback_info info)
 	else if (fstat(fd, &status))
 		fail(&failure, errno, "fstat");
 	else
-		cookie_of(fd, &cookie, &failure);
+		cookie_of(fd, &status, &cookie, &failure);
 	if (failure.code) {
 		if (fd >= 0)
 			close(fd);

@@ -46,6 +46,11 @@ static int collect_log(enum libbpf_print_level level, const char *format, va_lis
 	return 0;
 }
 
+void silence_libbpf(void)
+{
+	libbpf_set_print(collect_log);
+}
+
 static void close_bpf(struct object *object)
 {
 	if (object->bpf)
@@ -56,6 +61,7 @@ static void close_bpf(struct object *object)
 static void free_object(struct object *object)
 {
 	detach_all(object);
+	pthread_mutex_destroy(&object->attaching);
 	free_rings(object);
 	while (object->cursors) {
 		struct cursor *cursor = object->cursors;
@@ -106,12 +112,12 @@ bool get_object(napi_env env, napi_value value, struct object **into)
 int map_fd(napi_env env, struct object *object, const char *name)
 {
 	struct bpf_map *map = bpf_object__find_map_by_name(object->bpf, name);
-	struct failure failure = { .code = ENOENT, .call = "find map" };
+	struct failure failure = { .code = ENOENT, .call = map ? "map is not pinned" : "find map" };
+	int fd = map ? bpf_map__fd(map) : -1;
 
-	if (map)
-		return bpf_map__fd(map);
-	throw_failure(env, &failure);
-	return -1;
+	if (fd < 0)
+		throw_failure(env, &failure);
+	return fd;
 }
 
 int program_fd(napi_env env, struct object *object, const char *name)
@@ -287,7 +293,7 @@ static bool open_and_load(napi_env env, uint8_t *data, size_t size, napi_value o
 	return true;
 }
 
-static napi_value wrap_object(napi_env env, struct bpf_object *bpf)
+napi_value wrap_object(napi_env env, struct bpf_object *bpf, int active)
 {
 	struct object *object = calloc(1, sizeof(*object));
 	struct failure failure = { .code = ENOMEM, .call = "wrap BPF object" };
@@ -299,8 +305,10 @@ static napi_value wrap_object(napi_env env, struct bpf_object *bpf)
 		return NULL;
 	}
 	object->bpf = bpf;
+	object->active = active;
 	object->references = 1;
 	object->next_attachment = FIRST_ATTACHMENT;
+	pthread_mutex_init(&object->attaching, NULL);
 	if (napi_create_external(env, object, finalize_object, NULL, &value) != napi_ok) {
 		free_object(object);
 		throw_failure(env, &failure);
@@ -321,7 +329,7 @@ napi_value load(napi_env env, napi_callback_info info)
 	if (!get_arguments(env, info, 2, arguments) ||
 	    !get_bytes(env, arguments[0], "object", &data, &size))
 		return NULL;
-	libbpf_set_print(collect_log);
+	silence_libbpf();
 	log_buffer = calloc(1, LOG_BYTES);
 	loaded = open_and_load(env, data, size, arguments[1], &bpf, &failure);
 	if (!loaded && log_buffer && log_buffer[0])
@@ -330,7 +338,7 @@ napi_value load(napi_env env, napi_callback_info info)
 		free(log_buffer);
 	log_buffer = NULL;
 	if (loaded)
-		return wrap_object(env, bpf);
+		return wrap_object(env, bpf, 0);
 	if (napi_is_exception_pending(env, &pending) == napi_ok && !pending)
 		throw_failure(env, &failure);
 	free(failure.log);
@@ -346,7 +354,6 @@ napi_value close_object(napi_env env, napi_callback_info info)
 	if (!get_arguments(env, info, 1, arguments) || !get_object(env, arguments[0], &object))
 		return NULL;
 	detach_all(object);
-	object->closed = true;
 	if (object->references == 1)
 		close_bpf(object);
 	return NULL;

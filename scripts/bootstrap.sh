@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes a fresh clone ready for a goal: start, build, check or test. Silent when it is ready.
+# Makes a fresh clone ready for a goal: start, build, check, test or services (the servers that
+# `npm run test:services` talks to). Silent when it is ready.
 #
 # Debian packages first (as root; otherwise the list of them is printed), then the npm packages,
 # one of which is the Node that everything else runs on: npm puts node_modules/.bin first in PATH,
@@ -9,9 +10,9 @@ cd "$(dirname "$0")/.."
 
 goal=${1:-start}
 case $goal in
-start | build | check | test) ;;
+start | build | check | test | services) ;;
 *)
-  echo "usage: bootstrap.sh start|build|check|test" >&2
+  echo "usage: bootstrap.sh start|build|check|test|services" >&2
   exit 2
   ;;
 esac
@@ -19,29 +20,34 @@ esac
 # package, the least goal that needs it, and what shows it: a command, a header or a file's path.
 packages() {
   cat <<'TABLE'
-binutils        build strip
-clang           build clang
-gcc             build gcc
-libc6-dev       build stdio.h
-libbpf-dev      build bpf/libbpf.h
-libelf-dev      build libelf.h
-linux-libc-dev  build linux/bpf.h
-zlib1g-dev      build zlib.h
-libzstd-dev     build zstd.h
-shellcheck      check shellcheck
-chromium        test  chromium
-iproute2        test  ip
-netbase         test  /etc/services
-nftables        test  nft
-procps          test  sysctl
-tcpdump         test  tcpdump
+binutils             build    strip
+clang                build    clang
+gcc                  build    gcc
+libc6-dev            build    stdio.h
+libbpf-dev           build    bpf/libbpf.h
+libelf-dev           build    libelf.h
+linux-libc-dev       build    linux/bpf.h
+zlib1g-dev           build    zlib.h
+libzstd-dev          build    zstd.h
+shellcheck           check    shellcheck
+chromium             test     chromium
+iproute2             test     ip
+netbase              test     /etc/services
+nftables             test     nft
+procps               test     sysctl
+tcpdump              test     tcpdump
+default-jre-headless services java
+maven                services mvn
+nfdump               services nfcapd
+pmacct               services nfacctd
 TABLE
 }
 
 is_needed() {
   case $goal in
-  test) true ;;
-  check) [ "$1" != test ] ;;
+  services) true ;;
+  test) [ "$1" != services ] ;;
+  check) [ "$1" = build ] || [ "$1" = check ] ;;
   *) [ "$1" = build ] ;;
   esac
 }
@@ -75,6 +81,10 @@ MESSAGE
     exit 1
   fi
   echo "installing Debian packages: $missing"
+  # Collectors that the tests start themselves are not to run as daemons of the host, too.
+  if [ "$goal" = services ] && [ -d /run/systemd/system ]; then
+    systemctl --quiet mask nfdump nfacctd pmacctd sfacctd uacctd
+  fi
   export DEBIAN_FRONTEND=noninteractive
   # shellcheck disable=SC2086 # one argument per package
   install_missing() { apt-get install -y -qq --no-install-recommends $missing 2>&1; }

@@ -9,10 +9,13 @@ const STRUCTS = [
   ...['flow_key', 'flow_metrics', 'observed_interface', 'stat_value', 'config', 'message'],
   ...['rtt_metrics', 'drop_metrics', 'dns_metrics', 'tls_metrics', 'quic_metrics', 'nat_metrics'],
   ...['tcp_metrics', 'process_metrics', 'tunnel_metrics', 'ipsec_metrics', 'event_metrics'],
-  ...['openssl_metrics', 'filter_metrics', 'filter_rule', 'port_range'],
+  ...['openssl_metrics', 'openssl_totals', 'filter_metrics', 'filter_rule', 'port_range'],
   'captured_packet',
 ];
-const ENUMS = ['stat', 'ifindex_seen', 'message_kind', 'filter_condition'];
+const ENUMS = [
+  ...['stat', 'ifindex_seen', 'message_kind', 'tunnel_type', 'nat_state', 'event_fate'],
+  'filter_condition',
+];
 
 function camel(name: string): string {
   return name.toLowerCase().replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
@@ -40,7 +43,7 @@ function structText(btf: Btf, name: string): string {
 }
 
 function enumText(btf: Btf, name: string): string {
-  const prefix = `${name.replace(/_(kind|condition)$/, '').toUpperCase()}_`;
+  const prefix = `${name.replace(/_(kind|type|state|fate|condition)$/, '').toUpperCase()}_`;
   const lines = btf
     .enumOf(name)
     .map((each) => `  ${camel(each.name.replace(prefix, ''))}: ${each.value},`);

@@ -1,15 +1,18 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { fetchServers } from './servers.ts';
 import { ROOT, run, seconds } from './steps.ts';
 
 /**
  * `npm test [-- SUITE…]`: builds and packs what is stale, runs the suites one after the other and
- * ends with the line `N passed, N failed, N skipped`.
+ * ends with the line `N passed, N failed, N skipped`. The suite `services`, which takes Java and
+ * servers, runs only when it is named: `npm run test:services`.
  *
  * A suite that cannot run here says why and counts as skipped; with CI=true a skip is a failure.
  */
-const SUITES: readonly string[] = ['unit', 'integration', 'e2e', 'packed'];
+const DEFAULT_SUITES: readonly string[] = ['unit', 'integration', 'e2e', 'packed'];
+const SUITES: readonly string[] = [...DEFAULT_SUITES, 'services'];
 /** Those in which the packed executable is started. */
 const PACKED: readonly string[] = ['e2e', 'packed'];
 
@@ -65,6 +68,7 @@ function count(suite: string, file: string, status: number | null, tally: Tally)
 const [given, filters] = split(process.argv.slice(2));
 run('node', ['scripts/build.ts']);
 if (PACKED.some((suite) => given.includes(suite))) run('node', ['scripts/pack.ts']);
+if (given.includes('services')) fetchServers();
 
 const tally: Tally = { passed: 0, failed: 0, skipped: 0 };
 for (const suite of given) runSuite(suite, filters, tally);
@@ -82,5 +86,5 @@ process.exitCode = tally.failed > 0 || tally.passed === 0 ? 1 : 0;
 function split(args: readonly string[]): [readonly string[], readonly string[]] {
   const named = args.filter((arg) => SUITES.includes(arg));
   const rest = args.filter((arg) => !SUITES.includes(arg));
-  return [named.length === 0 ? SUITES : named, rest];
+  return [named.length === 0 ? DEFAULT_SUITES : named, rest];
 }

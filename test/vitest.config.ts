@@ -6,7 +6,8 @@ const ALONE = { fileParallelism: false, testTimeout: 120_000, hookTimeout: 120_0
 
 /**
  * One project per kind of test. `packed` repeats, with the packed executable, those of `e2e` that
- * start the whole program; the groups keep the two from running at the same time.
+ * start the whole program; `services` has servers that are not ours at the other end. The groups
+ * keep any two of them from running at the same time.
  */
 export default defineConfig({
   root: join(import.meta.dirname, '..'),
@@ -37,6 +38,14 @@ export default defineConfig({
           include: ['test/e2e/up/**/*.test.ts', 'test/e2e/browser/console.test.ts'],
           env: { NETOBSERV_FLAVOUR: 'packed' },
           sequence: { groupOrder: 2 },
+          ...ALONE,
+        },
+      },
+      {
+        test: {
+          name: 'services',
+          include: ['test/services/**/*.test.ts'],
+          sequence: { groupOrder: 3 },
           ...ALONE,
         },
       },

@@ -85,3 +85,11 @@ int test_sweep(struct __sk_buff *skb)
 	*source = bpf_htonl(0x0a000000 | (sweep++ & 0x1ffff));
 	return flow(skb, false, true);
 }
+
+/* Repeated, each run is the first hook of one more packet of the same flow. */
+SEC("tc")
+int test_again(struct __sk_buff *skb)
+{
+	skb->tc_index = 0;
+	return flow(skb, false, true);
+}

@@ -2,35 +2,27 @@ import { NetobservError } from '../base/errors.ts';
 import { parseAddress, parseCidr } from '../base/ip.ts';
 import type { Option } from '../config/options.ts';
 import { type AgentConfig, agentOptions } from './config.ts';
+import { config as layout } from './drain/layout.gen.ts';
 import { AGENT_ERRORS } from './errors.ts';
+import { parseMacPreference } from './interfaces/mac-preference.ts';
 import { parseNameRule } from './interfaces/rules.ts';
 
 type Key = keyof AgentConfig;
 
 /** Doing without these would be a wrong answer to what was asked for, so they end the start. */
 const REFUSED: readonly (readonly [Key, string])[] = [
-  ['ebpfProgramManagerMode', 'this version loads its programs itself'],
 ];
 
 /** Flows are right without these, only poorer: a warning says what is missing. */
 const IGNORED: readonly (readonly [Key, string])[] = [
   ['enableDnsTracking', 'flows have no Dns fields'],
-  ['enableNetworkEventsMonitoring', 'flows have no NetworkEvents'],
-  ['enablePktTranslation', 'flows have no Xlat fields'],
-  ['enableUdnMapping', 'flows have no Udns'],
-  ['enableIpsecTracking', 'flows have no IPSec fields'],
-  ['enableOpensslTracking', 'nothing is read from OpenSSL'],
   ['enableTlsTracking', 'flows have no TLS fields'],
   ['quicTrackingMode', 'flows have no Quic fields'],
   ['dnsTrackingPort', 'DNS is not tracked'],
   ['staleEntriesEvictTimeoutMs', 'DNS is not tracked'],
-  ['networkEventsMonitoringGroupId', 'network events are not tracked'],
-  ['opensslPath', 'nothing is read from OpenSSL'],
-  ['bpfmanBpfFsPath', 'maps are not read from a folder'],
   ['pprofAddr', 'there is no profiler'],
   ['enableFlowsRingbufFallback', 'a map that fills is drained early instead'],
   ['forceGarbageCollection', 'buffers are reused between drains'],
-  ['preferredInterfaceForMacPrefix', 'interface names are exact'],
 ];
 
 /** What only an agent on its own, which sends its flows away, makes use of. */
@@ -44,6 +36,7 @@ const EXPORT_ONLY: readonly Key[] = [
   'grpcMessageMaxFlows',
   'grpcReconnectTimerMs',
   'grpcReconnectTimerRandomizationMs',
+  'ipfixEnterpriseNumber',
   'flpConfig',
   'buffersLength',
   'exporterBufferLength',
@@ -52,6 +45,7 @@ const EXPORT_ONLY: readonly Key[] = [
   'kafkaBatchMessages',
   'kafkaBatchSizeBytes',
   'kafkaAsync',
+  'kafkaAcks',
   'kafkaCompression',
   'kafkaEnableTls',
   'kafkaTlsInsecureSkipVerify',
@@ -79,6 +73,11 @@ const FLOW_FEATURES: readonly Key[] = [
 /** Shortest drain period: below, the kernel waits for grace periods more than it works. */
 const ACTIVE_TIMEOUT_MIN_MS = 10;
 const POLL_PERIOD_MIN_MS = 100;
+const CONTAINERS_PERIOD_MIN_MS = 100;
+
+const PORT_MAX = 65_535;
+/** Of bpf/types.h. */
+const TUNNEL_PORTS_MAX = layout.vxlanPortsMax;
 
 /**
  * Checks what a single value cannot tell about itself. Throws a coded error that names the
@@ -95,8 +94,13 @@ export function checkAgentConfig(config: AgentConfig): readonly string[] {
   checkInterfaces(config);
   checkAddress(config);
   checkFilters(config);
+  checkPorts(config, 'tunnelVxlanPorts');
+  checkPorts(config, 'tunnelGenevePorts');
   atLeast(config, 'cacheActiveTimeoutMs', ACTIVE_TIMEOUT_MIN_MS);
   atLeast(config, 'listenPollPeriodMs', POLL_PERIOD_MIN_MS);
+  if (config.listenContainersPeriodMs !== 0) {
+    atLeast(config, 'listenContainersPeriodMs', CONTAINERS_PERIOD_MIN_MS);
+  }
   return IGNORED.filter(([key]) => !isDefault(config, key)).map(
     ([key, what]) => `${option(key).env} has no effect yet: ${what}`,
   );
@@ -123,6 +127,24 @@ function checkInterfaces(config: AgentConfig): void {
     if (parseCidr(text) === undefined) {
       throw refuse('INTERFACE_IPS', `"${text}" is no CIDR, such as 10.0.0.0/8 or fd00::/8`);
     }
+  }
+  for (const text of config.preferredInterfaceForMacPrefix) {
+    const preference = parseMacPreference(text);
+    if (typeof preference === 'string') {
+      throw refuse('PREFERRED_INTERFACE_FOR_MAC_PREFIX', preference);
+    }
+  }
+}
+
+function checkPorts(config: AgentConfig, key: 'tunnelVxlanPorts' | 'tunnelGenevePorts'): void {
+  const ports = config[key];
+  const { env } = option(key);
+  if (ports.length > TUNNEL_PORTS_MAX) {
+    throw refuse(env, `has ${ports.length} ports: give up to ${TUNNEL_PORTS_MAX}`);
+  }
+  for (const text of ports) {
+    const isPort = /^\d+$/.test(text) && Number(text) > 0 && Number(text) <= PORT_MAX;
+    if (!isPort) throw refuse(env, `"${text}" is no port: give numbers from 1 to ${PORT_MAX}`);
   }
 }
 
@@ -154,6 +176,9 @@ export function checkCaptureConfig(config: AgentConfig): readonly string[] {
   if (flowFilterRules === undefined) {
     throw refuse('FLOW_FILTER_RULES', 'says what ENABLE_PCA captures, such as "port=80"');
   }
+  if (config.ebpfProgramManagerMode) {
+    throw refuse('ENABLE_PCA', 'takes programs that this one loads: no EBPF_PROGRAM_MANAGER_MODE');
+  }
   if (flowFilterRules.some(({ drops }) => drops)) {
     throw refuse('FLOW_FILTER_RULES', 'a rule has "drops", which a capture of packets cannot know');
   }
@@ -169,14 +194,21 @@ export function checkCaptureConfig(config: AgentConfig): readonly string[] {
   ];
 }
 
-function checkFilters({ flowFilterRules, enablePktDrops }: AgentConfig): void {
+function checkFilters({
+  flowFilterRules,
+  enablePktDrops,
+  ebpfProgramManagerMode,
+}: AgentConfig): void {
+  if (ebpfProgramManagerMode && (flowFilterRules ?? []).length > 0) {
+    throw refuse('FLOW_FILTER_RULES', 'is told to programs when they are loaded, by whoever does');
+  }
   if (enablePktDrops || flowFilterRules?.every(({ drops }) => !drops) !== false) return;
   throw refuse('FLOW_FILTER_RULES', 'a rule has "drops", which takes ENABLE_PKT_DROPS=true');
 }
 
 function atLeast(
   config: AgentConfig,
-  key: 'cacheActiveTimeoutMs' | 'listenPollPeriodMs',
+  key: 'cacheActiveTimeoutMs' | 'listenPollPeriodMs' | 'listenContainersPeriodMs',
   minMs: number,
 ): void {
   if (config[key] < minMs) throw refuse(option(key).env, `must be at least ${minMs}ms`);

@@ -49,6 +49,11 @@ const interfaces = {
     'how changes of interfaces are noticed',
   ),
   listenPollPeriodMs: duration('LISTEN_POLL_PERIOD', '10s', 'period of LISTEN_INTERFACES=poll'),
+  listenContainersPeriodMs: duration(
+    'LISTEN_CONTAINERS_PERIOD',
+    '5s',
+    'period of looking for containers whose network namespace has no name; 0: never',
+  ),
   direction: choice(
     'DIRECTION',
     ['both', 'ingress', 'egress'],
@@ -82,7 +87,7 @@ const interfaces = {
   preferredInterfaceForMacPrefix: list(
     'PREFERRED_INTERFACE_FOR_MAC_PREFIX',
     '',
-    'not needed: interface names are exact here',
+    'MAC-PREFIX=INTERFACE, …: which interface it is when several have one number and the kernel (before 6.15) does not tell their namespaces',
   ),
 };
 
@@ -159,6 +164,12 @@ const exporting = {
     '0',
     'jitter of GRPC_RECONNECT_TIMER',
   ),
+  ipfixEnterpriseNumber: integer(
+    'IPFIX_ENTERPRISE_NUMBER',
+    0,
+    'private enterprise number under which IPFIX sends what IANA has no element for; 0: not sent',
+    { min: 0, max: 2 ** 32 - 1 },
+  ),
   flpConfig: text('FLP_CONFIG', '', 'pipeline of EXPORT=direct-flp, YAML or JSON'),
 };
 
@@ -167,7 +178,17 @@ const kafka = {
   kafkaTopic: text('KAFKA_TOPIC', 'network-flows', 'topic'),
   kafkaBatchMessages: integer('KAFKA_BATCH_MESSAGES', 1000, 'messages in one request', COUNT),
   kafkaBatchSizeBytes: integer('KAFKA_BATCH_SIZE', 1_048_576, 'bytes in one request', COUNT),
-  kafkaAsync: flag('KAFKA_ASYNC', true, 'do not wait for a request before the next'),
+  kafkaAsync: flag(
+    'KAFKA_ASYNC',
+    true,
+    'do not wait for a request before the next; with KAFKA_ACKS=all they follow each other',
+  ),
+  kafkaAcks: choice(
+    'KAFKA_ACKS',
+    ['all', 'leader', 'none'],
+    'all',
+    'whose acknowledgement is awaited; with all, what is sent again is stored once',
+  ),
   kafkaCompression: choice(
     'KAFKA_COMPRESSION',
     ['none', 'gzip', 'snappy', 'lz4', 'zstd'],
@@ -198,6 +219,9 @@ const features = {
     'TCP retransmissions, resets, failed connects, closed windows and handshake times',
   ),
   enableProcesses: flag('ENABLE_PROCESSES', false, 'process, control group and container'),
+  tunnelInnerFlows: flag('TUNNEL_INNER_FLOWS', false, 'flows inside of VXLAN and Geneve tunnels'),
+  tunnelVxlanPorts: list('TUNNEL_VXLAN_PORTS', '4789,8472', 'UDP ports of VXLAN, up to 4'),
+  tunnelGenevePorts: list('TUNNEL_GENEVE_PORTS', '6081', 'UDP ports of Geneve, up to 4'),
   enableDnsTracking: flag('ENABLE_DNS_TRACKING', false, 'DNS names, answers and latencies'),
   enablePca: flag('ENABLE_PCA', false, 'capture packets that FLOW_FILTER_RULES accept, not flows'),
   pcaSnapLength: integer(

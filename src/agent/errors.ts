@@ -8,6 +8,8 @@ export const AGENT_ERRORS = {
   load: 'ERR_AGENT_LOAD',
   /** The object's maps are not laid out as this program expects. */
   layout: 'ERR_AGENT_LAYOUT',
+  /** EBPF_PROGRAM_MANAGER_MODE: a map is not where it should be; `details.map` names it. */
+  pinned: 'ERR_AGENT_PINNED',
   /** A hook could not be attached; `details` has the interface, direction and mode. */
   attach: 'ERR_AGENT_ATTACH',
   /** A netlink message contradicts its own lengths. */
@@ -18,4 +20,8 @@ export const AGENT_ERRORS = {
   address: 'ERR_AGENT_ADDRESS',
   /** Nobody reads what is written to standard output, or it cannot be written. */
   output: 'ERR_AGENT_OUTPUT',
+  /** A file that should be an executable or a library is neither. */
+  elf: 'ERR_AGENT_ELF',
+  /** Neither OPENSSL_PATH nor the libraries that it needs have OpenSSL in them. */
+  openssl: 'ERR_AGENT_OPENSSL',
 } as const;

@@ -18,7 +18,9 @@ export function declareMetrics(metrics: Metrics, level: MetricsLevel) {
   return {
     ...drainMetrics(metrics),
     ...accountingMetrics(metrics),
+    ...vitalMetrics(metrics),
     ...interfaceMetrics(metrics, level),
+    ...probeMetrics(metrics),
     bufferSize: metrics.gauge<'name'>('buffer_size', 'Entries in buffers', ['name']),
     samplingRate: metrics.gauge('sampling_rate', 'One packet in this many is looked at; 0: all'),
 
@@ -76,6 +78,16 @@ function accountingMetrics(metrics: Metrics) {
       'Packets by what the filter rules say; FilterNoMatch are recorded where no rule accepts',
       ['source', 'reason'],
     ),
+    seenPackets: metrics.counter(
+      'seen_packets_total',
+      'Packets seen by hooks: recorded and unrecorded ones',
+    ),
+    seenBytes: metrics.counter('seen_bytes_total', 'Bytes seen by hooks'),
+    incompletePackets: metrics.counter<'reason'>(
+      'incomplete_packets_total',
+      'Packets recorded, of which something that a feature is for was lost',
+      ['reason'],
+    ),
     interfacesMissed: metrics.counter(
       'observed_interfaces_missed_total',
       'Packets on an interface for which their flow had no slot left; they are recorded',
@@ -84,9 +96,42 @@ function accountingMetrics(metrics: Metrics) {
       'connections_forgotten_total',
       'Conversations that made room for others; what comes of them may lack its Initiator',
     ),
-    probeLosses: metrics.counter(
-      'probe_losses_total',
-      'Times that a probe had something to tell of a flow for which the map had no room',
+  };
+}
+
+function vitalMetrics(metrics: Metrics) {
+  return {
+    mapFill: metrics.gauge<'map'>('map_fill_ratio', 'Share of a map in use at its last drain', [
+      'map',
+    ]),
+    mapFillMax: metrics.gauge<'map'>('map_fill_ratio_max', 'The largest map_fill_ratio so far', [
+      'map',
+    ]),
+    mapBytes: metrics.gauge<'map'>('map_memory_bytes', 'Kernel memory of a map', ['map']),
+    probeMisses: metrics.counter<'program'>(
+      'probe_misses_total',
+      'Times that the kernel left a program out, because it was running already',
+      ['program'],
+    ),
+  };
+}
+
+function probeMetrics(metrics: Metrics) {
+  return {
+    networkEvents: metrics.counter<'source' | 'reason'>(
+      'network_events_total',
+      'Samples of network policies by what became of them',
+      ['source', 'reason'],
+    ),
+    opensslEvents: metrics.counter<'openssl_type'>(
+      'openssl_data_events_total',
+      'Calls that moved plain text through OpenSSL',
+      ['openssl_type'],
+    ),
+    opensslUnlinked: metrics.counter<'openssl_type'>(
+      'openssl_unlinked_bytes_total',
+      'Plain text of calls that used no socket: it is in no flow',
+      ['openssl_type'],
     ),
   };
 }

@@ -7,16 +7,22 @@ import { findAgentAddress, type HostAddresses, systemAddresses } from './address
 import { checkAgentConfig, checkFlowsConfig } from './check.ts';
 import type { AgentConfig } from './config.ts';
 import { Connections } from './connections/connections.ts';
-import { type Accounting, Ledger } from './drain/accounting.ts';
+import { Ledger } from './drain/accounting.ts';
+import { Bookkeeper, type Books } from './drain/books.ts';
 import { Drainer } from './drain/drainer.ts';
+import { VitalSigns, type Vitals } from './drain/vitals.ts';
+import { parseMacPreference } from './interfaces/mac-preference.ts';
 import { InterfaceNames } from './interfaces/names.ts';
 import { SocketHub } from './interfaces/socket-hub.ts';
 import { type InterfaceRow, InterfaceTracker } from './interfaces/tracker.ts';
 import { Hooks } from './loader/hooks.ts';
+import { ManagedHooks } from './loader/managed-hooks.ts';
 import type { BpfObject, Native } from './loader/native.ts';
-import { type LoadedObject, loadDatapath, WAKE_MAP } from './loader/object.ts';
+import { FLOW_MAPS, type LoadedObject, loadDatapath, WAKE_MAP } from './loader/object.ts';
+import { openPinned } from './loader/pinned.ts';
 import { type AttachedFeatures, attachFeatures, type FeatureStatus } from './loader/probes.ts';
 import { type AgentMetrics, declareMetrics } from './metrics.ts';
+import { type Capability, NEEDED_TO_RUN } from './privileges.ts';
 import type { ExtensionKey, Tracker } from './trackers/tracker.ts';
 
 export interface AgentDeps {
@@ -32,6 +38,8 @@ export interface AgentDeps {
   readonly emit: (batch: FlowBatch) => boolean;
   /** Folder of named network namespaces; default /var/run/netns. */
   readonly namespaceDirectory?: string;
+  /** Where the kernel shows processes; default /proc. */
+  readonly processDirectory?: string;
   /** Default: the machine's. */
   readonly addresses?: HostAddresses;
   /** CLOCK_MONOTONIC, milliseconds. */
@@ -43,13 +51,17 @@ export interface AgentStatus {
   /** Those that were asked for. */
   readonly features: readonly FeatureStatus[];
   /** Undefined before the datapath is loaded. */
-  readonly accounting: Accounting | undefined;
+  readonly accounting: Books | undefined;
+  /** Undefined while it does not run. */
+  readonly vitals: Vitals | undefined;
 }
 
 export interface Agent extends Component {
   status(): AgentStatus;
   /** Hands over, now, all flows counted before the call. */
   drainNow(): Promise<void>;
+  /** What it goes on to need of those capabilities that it was started with. */
+  capabilities(): readonly Capability[];
 }
 
 /** Watches interfaces with eBPF and hands on what passes them as batches of flows. */
@@ -60,7 +72,8 @@ export function createAgent(config: AgentConfig, deps: AgentDeps): Agent {
 interface Running {
   readonly object: BpfObject;
   readonly hub: SocketHub;
-  readonly ledger: Ledger;
+  readonly books: Bookkeeper;
+  readonly vitals: VitalSigns;
   readonly drainer: Drainer;
   readonly tracker: InterfaceTracker;
   readonly attached: AttachedFeatures;
@@ -72,7 +85,7 @@ class HostAgent implements Agent {
   readonly #deps: AgentDeps;
   readonly #metrics: AgentMetrics;
   #running: Running | undefined;
-  #accounting: Accounting | undefined;
+  #accounting: Books | undefined;
 
   constructor(config: AgentConfig, deps: AgentDeps) {
     this.#config = config;
@@ -88,11 +101,12 @@ class HostAgent implements Agent {
     if (agent.warning !== undefined) log.warn({ address: agent.address }, agent.warning);
     signal.throwIfAborted();
 
-    const loaded = loadDatapath(native, this.#deps.object, this.#config);
+    const open = this.#config.ebpfProgramManagerMode ? openPinned : loadDatapath;
+    const loaded = open(native, this.#deps.object, this.#config);
     if (!loaded.knowsNamespaces) {
-      log.info('the kernel does not tell hooks their network namespace: names go by index alone');
+      log.info('the kernel does not tell hooks their network namespace: names go by index and MAC');
     }
-    const running = this.#open(loaded, agent.address);
+    const running = await this.#open(loaded, agent.address);
     this.#running = running;
     this.#metrics.samplingRate.set(this.#config.sampling);
     running.hub.addRing(running.object, WAKE_MAP, () => running.drainer.wake());
@@ -108,12 +122,12 @@ class HostAgent implements Agent {
     this.#running = undefined;
     // No hook is left when the last drain begins, so nothing can be counted after it.
     await running.tracker.stop();
-    running.attached.detach();
+    await running.attached.detach();
     try {
       await running.drainer.stop();
       for (const tracker of running.trackers) await tracker.stop?.();
     } finally {
-      this.#accounting = running.ledger.view();
+      this.#accounting = running.books.view();
       running.hub.close();
       this.#deps.native.close(running.object);
     }
@@ -121,14 +135,26 @@ class HostAgent implements Agent {
 
   status(): AgentStatus {
     const running = this.#running;
-    if (running === undefined)
-      return { interfaces: [], features: [], accounting: this.#accounting };
-    running.ledger.refresh();
+    if (running === undefined) {
+      return { interfaces: [], features: [], accounting: this.#accounting, vitals: undefined };
+    }
+    running.books.refresh();
     return {
       interfaces: running.tracker.rows(),
       features: running.attached.statuses,
-      accounting: running.ledger.view(),
+      accounting: running.books.view(),
+      vitals: running.vitals.view(),
     };
+  }
+
+  capabilities(): readonly Capability[] {
+    const features = this.#running?.attached.features ?? [];
+    return [
+      ...NEEDED_TO_RUN,
+      // To find the namespaces that containers have.
+      ...(this.#config.listenContainersPeriodMs > 0 ? (['CAP_SYS_PTRACE'] as const) : []),
+      ...features.flatMap(({ spec }) => spec.capabilities?.run ?? []),
+    ];
   }
 
   async drainNow(): Promise<void> {
@@ -136,22 +162,26 @@ class HostAgent implements Agent {
   }
 
   /** What was loaded is let go when the rest cannot be made. */
-  #open(loaded: LoadedObject, agentIp: string): Running {
+  async #open(loaded: LoadedObject, agentIp: string): Promise<Running> {
     try {
-      return this.#compose(loaded, agentIp);
+      const attached = await attachFeatures(loaded, { ...this.#deps, metrics: this.#metrics });
+      return this.#compose(loaded, attached, agentIp);
     } catch (error) {
       this.#deps.native.close(loaded.object);
       throw error;
     }
   }
 
-  #compose(loaded: LoadedObject, agentIp: string): Running {
+  #compose(loaded: LoadedObject, attached: AttachedFeatures, agentIp: string): Running {
     const { native, clock, log, take, emit } = this.#deps;
     const { object, knowsNamespaces, valueBytes } = loaded;
     const metrics = this.#metrics;
     const monotonicMs = this.#deps.kernelMonotonicMs ?? kernelMonotonicMs;
     const shared = { native, object, clock, log, metrics, kernelMonotonicMs: monotonicMs };
-    const attached = attachFeatures(loaded, shared);
+    const preferences = this.#config.preferredInterfaceForMacPrefix
+      .map(parseMacPreference)
+      .filter((preference) => typeof preference !== 'string');
+    const names = new InterfaceNames({ exact: knowsNamespaces, preferences });
     const connections = new Connections({
       flowsMax: this.#config.cacheMaxFlows,
       idleMs: this.#config.cacheIdleTimeoutMs,
@@ -164,12 +194,20 @@ class HostAgent implements Agent {
       .map(({ spec, at }) => spec.tracker?.(trackerDeps, at))
       .filter((tracker) => tracker !== undefined);
     const trackers = [connections, ...features];
-    const names = new InterfaceNames();
     const hub = new SocketHub(native);
     const ledger = new Ledger(native, object, metrics, { rules: this.#config.flowFilterRules });
+    const books = new Bookkeeper(ledger, metrics);
+    // Once each: one program may hang on several functions.
+    const probes = new Set(
+      attached.features.flatMap((feature) => feature.probes.map(({ program }) => program)),
+    );
+    const { maxEntries } = native.describeMap(object, FLOW_MAPS[0]);
+    const vitals = new VitalSigns({ ...shared, probes: [...probes] }, maxEntries);
     const drainer = new Drainer({
       ...shared,
       ledger,
+      books,
+      vitals,
       names,
       take,
       emit,
@@ -180,11 +218,13 @@ class HostAgent implements Agent {
     const tracker = new InterfaceTracker(this.#config, {
       ...shared,
       hub,
-      hooks: new Hooks(this.#config, shared),
+      hooks: this.#config.ebpfProgramManagerMode
+        ? new ManagedHooks(this.#config)
+        : new Hooks(this.#config, shared),
       names,
-      knowsNamespaces,
       namespaceDirectory: this.#deps.namespaceDirectory ?? '/var/run/netns',
+      processDirectory: this.#deps.processDirectory ?? '/proc',
     });
-    return { object, hub, ledger, drainer, tracker, attached, trackers };
+    return { object, hub, books, vitals, drainer, tracker, attached, trackers };
   }
 }

@@ -1,17 +1,22 @@
 import { agentDeprecations, agentOptions } from '../agent/config.ts';
+import { withFeatures } from '../agent/trackers/choose.ts';
 import { createLog } from '../telemetry/log.ts';
 import { assertCanCapture, readHostFile } from './capabilities.ts';
 import { runComponents } from './capture/lifecycle.ts';
 import { aborted, stopSignal } from './capture/signals.ts';
 import type { Command } from './command.ts';
+import { featureOptions } from './features.ts';
 import { addOptions, readConfig } from './options.ts';
 
+const options = { ...featureOptions, ...agentOptions };
+
 /** Described by `--help`; the others only by `--help-all`. */
-const AGENT_COMMON: readonly (keyof typeof agentOptions)[] = [
+const AGENT_COMMON: readonly (keyof typeof options)[] = [
   'export',
   'targetHost',
   'targetPort',
   'targetTlsCaCertPath',
+  'features',
   'interfaces',
   'excludeInterfaces',
   'direction',
@@ -25,14 +30,15 @@ const AGENT_COMMON: readonly (keyof typeof agentOptions)[] = [
 /** An agent on its own, which sends its flows away: what the original's container runs. */
 export const agent: Command = {
   builder: (yargs, context) =>
-    addOptions(yargs, agentOptions, AGENT_COMMON, context)
+    addOptions(yargs, options, AGENT_COMMON, context)
       .example('netobserv agent --target-host collector --target-port 2055', 'pbflow over gRPC')
       .example('netobserv agent --export stdout', 'a line of JSON for each flow'),
 
   async handler(flags, context) {
-    const loaded = await readConfig(agentOptions, flags, context, agentDeprecations);
-    assertCanCapture(readHostFile, process.execPath);
-    const { config, warnings } = loaded;
+    const loaded = await readConfig(options, flags, context, agentDeprecations);
+    const { warnings } = loaded;
+    const config = withFeatures(loaded.config, loaded.config.features);
+    assertCanCapture(readHostFile, process.execPath, config.ebpfProgramManagerMode);
     const log = createLog(config.logLevel);
     for (const warning of warnings) log.warn(warning);
 

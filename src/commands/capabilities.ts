@@ -1,16 +1,7 @@
 import { readFileSync } from 'node:fs';
+import { CAPABILITIES, type Capability, NEEDED_TO_START } from '../agent/privileges.ts';
 import { NetobservError } from '../base/errors.ts';
 import { CommandError } from './errors.ts';
-
-/** Capabilities that the datapath may need, by their bit (linux/capability.h). */
-const BITS = {
-  CAP_NET_ADMIN: 12,
-  CAP_SYS_ADMIN: 21,
-  CAP_PERFMON: 38,
-  CAP_BPF: 39,
-} as const;
-
-export type Capability = keyof typeof BITS;
 
 /** Reads a file of /proc or /sys; undefined when it is absent or refused. */
 export type ReadHostFile = (path: string) => string | undefined;
@@ -27,27 +18,29 @@ export const readHostFile: ReadHostFile = (path) => {
 export function effectiveCapabilities(read: ReadHostFile): ReadonlySet<Capability> {
   const mask = /^CapEff:\s*([0-9a-f]+)$/m.exec(read('/proc/self/status') ?? '')?.[1];
   const bits = BigInt(`0x${mask ?? '0'}`);
-  const names = Object.keys(BITS) as Capability[];
-  return new Set(names.filter((name) => ((bits >> BigInt(BITS[name])) & 1n) === 1n));
+  const names = Object.keys(CAPABILITIES) as Capability[];
+  return new Set(names.filter((name) => ((bits >> BigInt(CAPABILITIES[name])) & 1n) === 1n));
 }
 
 /**
  * What is missing to load and attach the datapath: CAP_NET_ADMIN to attach, CAP_BPF and CAP_PERFMON
- * to load. CAP_SYS_ADMIN stands for the latter two, and is the only way before Linux 5.8.
+ * to load. CAP_SYS_ADMIN stands for the latter two, and is the only way before Linux 5.8. Where
+ * another program loads and attaches, what is left takes CAP_BPF.
  */
-export function missingCapabilities(read: ReadHostFile): readonly Capability[] {
+export function missingCapabilities(read: ReadHostFile, isManaged = false): readonly Capability[] {
   const held = effectiveCapabilities(read);
-  const missing: Capability[] = held.has('CAP_NET_ADMIN') ? [] : ['CAP_NET_ADMIN'];
+  const wanted: readonly Capability[] = isManaged ? ['CAP_BPF'] : NEEDED_TO_START;
+  const missing: Capability[] = held.has('CAP_NET_ADMIN') || isManaged ? [] : ['CAP_NET_ADMIN'];
   if (held.has('CAP_SYS_ADMIN')) return missing;
-  const lastBit = Number(read('/proc/sys/kernel/cap_last_cap') ?? BITS.CAP_BPF);
-  if (lastBit < BITS.CAP_BPF) return [...missing, 'CAP_SYS_ADMIN'];
-  const toLoad: readonly Capability[] = ['CAP_BPF', 'CAP_PERFMON'];
+  const lastBit = Number(read('/proc/sys/kernel/cap_last_cap') ?? CAPABILITIES.CAP_BPF);
+  if (lastBit < CAPABILITIES.CAP_BPF) return [...missing, 'CAP_SYS_ADMIN'];
+  const toLoad = wanted.filter((name) => name !== 'CAP_NET_ADMIN');
   return [...missing, ...toLoad.filter((name) => !held.has(name))];
 }
 
 /** Refuses early, with what to do, instead of letting a system call fail with EPERM. */
-export function assertCanCapture(read: ReadHostFile, executable: string): void {
-  const missing = missingCapabilities(read);
+export function assertCanCapture(read: ReadHostFile, executable: string, isManaged = false): void {
+  const missing = missingCapabilities(read, isManaged);
   if (missing.length > 0) {
     const short = missing.map((name) => name.slice('CAP_'.length));
     throw new NetobservError(

@@ -23,8 +23,11 @@ export type Flags = ArgumentsCamelCase<Record<string, unknown>>;
 export interface Command {
   /** Declares flags, positionals and examples. */
   builder(yargs: Argv, context: CommandContext): Argv;
-  /** Resolves when the command is done; what it throws is shown as one line with its code. */
-  handler(flags: Flags, context: CommandContext): Promise<void>;
+  /**
+   * Resolves when the command is done, to the exit code if it is not 0; what it throws is shown as
+   * one line with its code.
+   */
+  handler(flags: Flags, context: CommandContext): Promise<number | undefined>;
 }
 
 /** What `netobserv --help` says of a command without importing it. */

@@ -11,7 +11,7 @@ const HELP_COLUMNS_MAX = 100;
 
 /** What the parser decided on; it runs afterwards, outside of the parser's own error handling. */
 interface Invocation {
-  run?: () => Promise<void>;
+  run?: () => Promise<number | undefined>;
   /** Flags of the command at hand, for suggestions. */
   flags: readonly string[];
 }
@@ -29,8 +29,8 @@ export async function runCommandLine(
     const parser = createParser(entries, told, invocation);
     const text = await parse(parser, given.length === 0 ? ['--help'] : given, entries, invocation);
     // Help, the version and completions arrive as text, and nothing is to be run.
-    if (text !== '') context.stdout.write(`${text}\n`);
-    else await invocation.run?.();
+    if (text === '') return (await invocation.run?.()) ?? 0;
+    context.stdout.write(`${text}\n`);
     return 0;
   } catch (error) {
     return reportError(error, context);

@@ -8,6 +8,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./up.ts')).up,
   },
   {
+    usage: 'doctor',
+    describe: 'Tell what this host can capture, and what would be needed for the rest',
+    load: async () => (await import('./doctor.ts')).doctor,
+  },
+  {
     usage: 'agent',
     describe: 'Capture this host and send its flows to a collector',
     load: async () => (await import('./agent.ts')).agent,

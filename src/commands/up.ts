@@ -1,4 +1,5 @@
 import { agentDeprecations } from '../agent/config.ts';
+import { withFeatures } from '../agent/trackers/choose.ts';
 import { systemClock } from '../base/clock.ts';
 import { createLog } from '../telemetry/log.ts';
 import { assertCanCapture, readHostFile } from './capabilities.ts';
@@ -22,8 +23,9 @@ export const up: Command = {
 
   async handler(flags, context) {
     const loaded = await readConfig(upOptions, flags, context, agentDeprecations);
-    assertCanCapture(readHostFile, process.execPath);
-    const { config, warnings, given } = loaded;
+    const { warnings, given } = loaded;
+    const config = withFeatures(loaded.config, loaded.config.features);
+    assertCanCapture(readHostFile, process.execPath, config.ebpfProgramManagerMode);
     // On a terminal the live line says that all is well; the log only what is not.
     const quiet = context.stderr.isTTY === true && !given.has('logLevel');
     const log = createLog(quiet ? 'warn' : config.logLevel);

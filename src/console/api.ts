@@ -96,12 +96,16 @@ export interface InterfaceStatus {
   readonly name: string;
   readonly index: number;
   readonly namespace: string;
-  readonly mode: 'tcx' | 'tc';
+  /** `managed`: attached by another program. */
+  readonly mode: 'tcx' | 'tc' | 'managed';
   readonly directions: readonly ('ingress' | 'egress')[];
 }
 
 /** What became of every packet that the hooks saw; monotonic totals since start. */
 export interface Accounting {
+  /** The sum of all below but `incomplete`. */
+  readonly seenPackets: number;
+  readonly seenBytes: number;
   readonly recordedPackets: number;
   readonly recordedBytes: number;
   readonly sampledOutPackets: number;
@@ -113,6 +117,29 @@ export interface Accounting {
   readonly unrecorded: Readonly<
     Record<string, { readonly packets: number; readonly bytes: number }>
   >;
+  /** Packets that are recorded without something that a feature is for, by reason. */
+  readonly incomplete: Readonly<Record<string, number>>;
+}
+
+/** What became of a feature that was asked for. */
+export interface FeatureStatus {
+  readonly name: string;
+  readonly state: 'on' | 'unavailable';
+  readonly why?: string;
+}
+
+/** How the agent fares. */
+export interface AgentVitals {
+  /** Entries of each of the two flow maps; shares of them at the last drain and at most. */
+  readonly mapEntries: number;
+  readonly mapFill: number;
+  readonly mapFillMax: number;
+  readonly drainMs: number;
+  readonly drainMsMax: number;
+  /** Kernel memory of all maps. */
+  readonly bpfBytes: number;
+  /** Times that the kernel left a feature's program out. */
+  readonly probeMisses: number;
 }
 
 /** `GET /api/status`. `loki` and `prometheus` keep the original's shape. */
@@ -131,7 +158,9 @@ export interface StatusResponse {
   readonly agent: {
     readonly isEnabled: boolean;
     readonly interfaces: readonly InterfaceStatus[];
+    readonly features: readonly FeatureStatus[];
     readonly accounting: Accounting | null;
+    readonly vitals: AgentVitals | null;
   };
   /** Rows per branch of the pipeline: in = written + filtered + dropped + in flight. */
   readonly branches: readonly {

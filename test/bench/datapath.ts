@@ -38,13 +38,18 @@ interface Cost {
   readonly flow: number;
 }
 
-function attach(bed: Bed, object: BpfObject, program: string, direction: Direction): () => void {
+async function attach(
+  bed: Bed,
+  object: BpfObject,
+  program: string,
+  direction: Direction,
+): Promise<() => Promise<void>> {
   const { namespace, device } = direction === 'egress' ? bed.client : bed.server;
   const [link] = JSON.parse(ip('-n', namespace, '-j', 'link', 'show', 'dev', device)) as [
     { ifindex: number },
   ];
   const netns = native.openNamespace(`/var/run/netns/${namespace}`).fd;
-  const id = native.attach(object, {
+  const id = await native.attach(object, {
     program,
     ifindex: link.ifindex,
     direction,
@@ -68,14 +73,16 @@ async function measure(
     [bed.floor, 'floor_count'],
     [bed.datapath, flow],
   ] as const;
-  const detach = programs.map(([object, name]) => attach(bed, object, name, direction));
+  const detach: (() => Promise<void>)[] = [];
+  // One after the other: their order is that of the hooks.
+  for (const [object, name] of programs) detach.push(await attach(bed, object, name, direction));
   const before = programs.map(([object, name]) => native.programStats(object, name));
   await traffic();
   const [empty, count, ours] = programs.map(([object, name], index) => {
     const { runs, ns } = native.programStats(object, name);
     return (ns - before[index]!.ns) / (runs - before[index]!.runs);
   });
-  for (const undo of detach) undo();
+  for (const undo of detach) await undo();
   return { empty: empty!, count: count!, flow: ours! };
 }
 
@@ -189,10 +196,10 @@ async function measureSmallMap(bed: Bed): Promise<Figure[]> {
     draining = draining.then(take);
   });
   watcher.addRing(datapath, 'wake');
-  const detach = attach(small, datapath, 'flow_ingress_l2', 'ingress');
+  const detach = await attach(small, datapath, 'flow_ingress_l2', 'ingress');
   const traffic = { flows: SMALL_MAP_FLOWS, perSecond: RATE_PER_SECOND };
   const sent = await bed.lab.sweep(bed.client.namespace, bed.client.device, traffic);
-  detach();
+  await detach();
   watcher.close();
   await draining;
   await take();

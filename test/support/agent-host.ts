@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { type AgentConfig, agentOptions } from '../../src/agent/config.ts';
-import type { Accounting } from '../../src/agent/drain/accounting.ts';
+import type { Books } from '../../src/agent/drain/books.ts';
 import type { Native } from '../../src/agent/loader/native.ts';
 import { type Agent, type AgentDeps, createAgent } from '../../src/agent/root.ts';
 import { systemClock } from '../../src/base/clock.ts';
@@ -90,7 +90,16 @@ export interface AgentHost extends AsyncDisposable {
   readonly flows: FlowView[];
   /** Packets and bytes of all that the hooks have seen up to now, recorded or not. */
   seen(): Promise<{ readonly packets: number; readonly bytes: number }>;
-  accounting(): Accounting;
+  accounting(): Books;
+}
+
+/** Interfaces that have all their hooks, with their namespaces. */
+export function hookedInterfaces(host: AgentHost): string[] {
+  return host.agent
+    .status()
+    .interfaces.filter(({ directions }) => directions.length === 2)
+    .map(({ namespace, name }) => `${namespace}/${name}`)
+    .sort();
 }
 
 export function loadNative(): Native {
@@ -100,7 +109,7 @@ export function loadNative(): Native {
 
 export async function startAgent(
   env: Readonly<Record<string, string>>,
-  batches: Partial<Pick<AgentDeps, 'take' | 'emit'>> = {},
+  overrides: Partial<Pick<AgentDeps, 'take' | 'emit' | 'native' | 'log' | 'clock'>> = {},
 ): Promise<AgentHost> {
   const flows: FlowView[] = [];
   const metrics = createMetrics('');
@@ -116,9 +125,9 @@ export async function startAgent(
       flows.push(...viewFlows(batch));
       return true;
     },
-    ...batches,
+    ...overrides,
   });
-  const accounting = (): Accounting => {
+  const accounting = (): Books => {
     const view = agent.status().accounting;
     if (view === undefined) throw new Error('the agent has not started');
     return view;
@@ -148,7 +157,7 @@ export async function startAgent(
 }
 
 /** All packets that the hooks saw, whatever became of them. */
-export function sumOf(accounting: Accounting): { packets: number; bytes: number } {
+export function sumOf(accounting: Books): { packets: number; bytes: number } {
   const parts = Object.values(accounting.unrecorded);
   return {
     packets: parts.reduce(

@@ -1,5 +1,6 @@
 import { systemClock } from '../../src/base/clock.ts';
 import { parseAddress } from '../../src/base/ip.ts';
+import type { StatusResponse } from '../../src/console/api.ts';
 import { DEFAULT_LIMITS } from '../../src/console/server/config.ts';
 import type { WrittenRows } from '../../src/console/server/live.ts';
 import { createConsole } from '../../src/console/server/root.ts';
@@ -65,16 +66,7 @@ export async function startMockConsole(options: MockOptions): Promise<MockConsol
       clock: systemClock,
       store: memoryStore(rows, options.delayMs ?? 0),
       version: { version: '0.1.0', buildDate: 'mock' },
-      agentStatus: () => ({
-        interfaces: ['eth0', 'wlan0', 'docker0', 'lo'].map((name, index) => ({
-          name,
-          index: index + 1,
-          namespace: '',
-          mode: 'tcx',
-          directions: ['ingress', 'egress'],
-        })),
-        accounting: null,
-      }),
+      agentStatus: () => AGENT,
       subscribe(listener) {
         listeners.add(listener);
         return { [Symbol.dispose]: () => listeners.delete(listener) };
@@ -92,6 +84,45 @@ export async function startMockConsole(options: MockOptions): Promise<MockConsol
     },
   };
 }
+
+const AGENT: Omit<StatusResponse['agent'], 'isEnabled'> = {
+  interfaces: ['eth0', 'wlan0', 'docker0', 'lo'].map((name, index) => ({
+    name,
+    index: index + 1,
+    namespace: '',
+    mode: 'tcx',
+    directions: ['ingress', 'egress'],
+  })),
+  features: [
+    { name: 'rtt', state: 'on' },
+    { name: 'drops', state: 'unavailable', why: 'load BPF object: EPERM' },
+  ],
+  accounting: {
+    seenPackets: 1_204_815,
+    seenBytes: 912_004_113,
+    recordedPackets: 1_204_403,
+    recordedBytes: 911_987_001,
+    sampledOutPackets: 0,
+    sampledOutBytes: 0,
+    filteredPackets: 0,
+    filteredBytes: 0,
+    unrecorded: {
+      not_ip: { packets: 318, bytes: 13_356 },
+      malformed: { packets: 0, bytes: 0 },
+      map_full: { packets: 94, bytes: 3756 },
+    },
+    incomplete: { message_lost: 0 },
+  },
+  vitals: {
+    mapEntries: 5000,
+    mapFill: 0.04,
+    mapFillMax: 0.41,
+    drainMs: 21.4,
+    drainMsMax: 48.9,
+    bpfBytes: 3_412_992,
+    probeMisses: 0,
+  },
+};
 
 const HOSTS = [
   '192.168.1.20',

@@ -77,10 +77,13 @@ export class FakeKernel implements Native {
     load?: (options: LoadOptions) => FakeError | undefined;
     attach?: (options: AttachOptions) => FakeError | undefined;
     attachProbe?: (options: ProbeOptions) => FakeError | undefined;
+    adoptPinned?: (map: string) => FakeError | undefined;
     drain?: () => FakeError | undefined;
   } = {};
   /** What `describeMap` says instead of the truth. */
   valueSize: number | undefined;
+  /** Of every program. */
+  misses = 0;
   /** Entries that one call of `drain` moves at most. */
   drainLimit = Number.POSITIVE_INFINITY;
   #valueBytes: number = flowMetrics.sizeBytes;
@@ -135,11 +138,38 @@ export class FakeKernel implements Native {
     return {} as BpfObject;
   }
 
+  openUnloaded(): BpfObject {
+    this.calls.push('open');
+    return {} as BpfObject;
+  }
+
+  adoptPinned(_object: BpfObject, map: string, path: string): void {
+    this.#check(this.refuse.adoptPinned?.(map));
+    this.calls.push(`adopt ${map} ${path}`);
+  }
+
   close(): void {
     this.calls.push('close');
   }
 
-  attach(_object: BpfObject, options: AttachOptions): number {
+  listMaps() {
+    return ['flows_a', 'flows_b', 'stats'].map((name, at) => ({ name, fd: 3 + at }));
+  }
+
+  listTcx() {
+    return [];
+  }
+
+  hasTc(): boolean {
+    return false;
+  }
+
+  dropCapabilities(keep: readonly number[]): void {
+    this.calls.push(`keep ${keep.join()}`);
+  }
+
+  async attach(_object: BpfObject, options: AttachOptions): Promise<number> {
+    await Promise.resolve();
     this.#check(this.refuse.attach?.(options));
     const id = this.#nextAttachment++;
     this.attached.set(id, options);
@@ -162,7 +192,7 @@ export class FakeKernel implements Native {
     return 0;
   }
 
-  detach(_object: BpfObject, attachment: number): void {
+  async detach(_object: BpfObject, attachment: number): Promise<void> {
     this.attached.delete(attachment);
     this.calls.push('detach');
   }
@@ -229,7 +259,7 @@ export class FakeKernel implements Native {
   }
 
   programStats() {
-    return { runs: 0, ns: 0, misses: 0 };
+    return { runs: 0, ns: 0, misses: this.misses };
   }
 
   openNamespace() {

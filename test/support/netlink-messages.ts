@@ -6,6 +6,8 @@ export interface LinkFields {
   readonly type: number;
   readonly up: boolean;
   readonly mac?: readonly number[];
+  /** IFLA_LINK_NETNSID. */
+  readonly peer?: number;
   readonly gone?: boolean;
   readonly family?: number;
   readonly sequence?: number;
@@ -21,6 +23,7 @@ export function linkMessage(link: LinkFields): Uint8Array {
   view.setUint32(8, link.up ? 1 : 0, true);
   const attributes = [attribute(3, Buffer.from(`${link.name}\0`))];
   if (link.mac !== undefined) attributes.push(attribute(1, Uint8Array.from(link.mac)));
+  if (link.peer !== undefined) attributes.push(attribute(37, int32(link.peer)));
   const flags = dumpFlags(link);
   const type = link.gone === true ? 17 : 16;
   return message(type, flags, link.sequence ?? 0, [body, ...attributes]);
@@ -92,6 +95,12 @@ export function attribute(type: number, value: Uint8Array): Uint8Array {
   view.setUint16(0, 4 + value.length, true);
   view.setUint16(2, type, true);
   bytes.set(value, 4);
+  return bytes;
+}
+
+function int32(value: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setInt32(0, value, true);
   return bytes;
 }
 

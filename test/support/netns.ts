@@ -26,10 +26,12 @@ export interface TcpExchange {
   readonly port: number;
   readonly sendBytes: number;
   readonly replyBytes: number;
+  /** Where the server really listens, when somebody on the way translates; default: `port`. */
+  readonly listenPort?: number;
 }
 
 export class Lab implements AsyncDisposable {
-  readonly #tool = buildTool();
+  readonly #tool = buildTool('traffic');
   readonly #namespaces = new Set<string>();
   readonly #children = new Set<ChildProcess>();
   #links = 0;
@@ -127,8 +129,8 @@ export class Lab implements AsyncDisposable {
   }
 
   async tcp(client: string, server: string, exchange: TcpExchange): Promise<void> {
-    const { address, port, sendBytes, replyBytes } = exchange;
-    const listener = await this.#background(server, 'listen', [`${port}`, `${replyBytes}`]);
+    const { address, port, sendBytes, replyBytes, listenPort = port } = exchange;
+    const listener = await this.#background(server, 'listen', [`${listenPort}`, `${replyBytes}`]);
     const ended = once(listener, 'exit');
     const got = await this.#run(client, 'send', [address, `${port}`, `${sendBytes}`]);
     await ended;
@@ -194,11 +196,44 @@ export class Lab implements AsyncDisposable {
     await this.#run(from, 'cast', [address, `${port}`, `${count}`, `${sizeBytes}`]);
   }
 
+  /** Runs a program for Node inside; `ask` gives it a line and waits for the one that it prints. */
+  async script(namespace: string, source: string): Promise<{ ask(line: string): Promise<string> }> {
+    const args = ['netns', 'exec', namespace, process.execPath, '-e', source];
+    const child = spawn('ip', args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.#children.add(child);
+    child.once('exit', () => this.#children.delete(child));
+    const ask = async (line: string): Promise<string> => {
+      child.stdin.write(`${line}\n`);
+      const [said] = (await once(child.stdout, 'data')) as [Buffer];
+      return said.toString().trim();
+    };
+    if ((await ask('')) !== 'ready') throw new Error('the program did not start');
+    return { ask };
+  }
+
   /** Number of a process that stays in the namespace until the lab ends. */
   async resident(namespace: string): Promise<number> {
     const child = await this.#background(namespace, 'sink', ['9']);
     if (child.pid === undefined) throw new Error('the process did not start');
     return child.pid;
+  }
+
+  /** Number of a process that stays, until the lab or `end`, in a namespace without a name. */
+  async container(): Promise<number> {
+    const command = ['unshare', '--net', this.#tool, 'sink', '9'];
+    const child = this.#spawnCommand(command);
+    await this.#ready(child);
+    if (child.pid === undefined) throw new Error('the process did not start');
+    return child.pid;
+  }
+
+  /** Ends a process that was started here, and so lets go of its namespace. */
+  async end(pid: number): Promise<void> {
+    const child = [...this.#children].find((one) => one.pid === pid);
+    if (child === undefined) throw new Error(`there is no process ${pid}`);
+    const ended = once(child, 'exit');
+    child.kill('SIGKILL');
+    await ended;
   }
 
   /** Raw Ethernet frames, as they are. */
@@ -237,9 +272,15 @@ export class Lab implements AsyncDisposable {
     args: readonly string[],
   ): Promise<ChildProcess> {
     const child = this.#spawn(namespace, command, args);
-    const [first] = (await once(child.stdout!, 'data')) as [Buffer];
-    if (!first.toString().startsWith('ready')) throw new Error(`traffic ${command}: ${first}`);
+    await this.#ready(child);
     return child;
+  }
+
+  async #ready(child: ChildProcess): Promise<void> {
+    const [first] = (await once(child.stdout!, 'data')) as [Buffer];
+    if (!first.toString().startsWith('ready')) {
+      throw new Error(`${child.spawnargs.join(' ')}: ${first}`);
+    }
   }
 
   async #run(
@@ -260,9 +301,11 @@ export class Lab implements AsyncDisposable {
   }
 
   #spawn(namespace: string, command: string, args: readonly string[]): ChildProcess {
-    const child = spawn('ip', ['netns', 'exec', namespace, this.#tool, command, ...args], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
+    return this.#spawnCommand(['ip', 'netns', 'exec', namespace, this.#tool, command, ...args]);
+  }
+
+  #spawnCommand([program, ...args]: readonly string[]): ChildProcess {
+    const child = spawn(program!, args, { stdio: ['pipe', 'pipe', 'inherit'] });
     this.#children.add(child);
     child.once('exit', () => this.#children.delete(child));
     return child;
@@ -273,10 +316,10 @@ export function ip(...args: readonly string[]): string {
   return execFileSync('ip', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
-/** Compiles the traffic tool when it is older than its source. */
-function buildTool(): string {
-  const source = join(import.meta.dirname, 'traffic.c');
-  const tool = join(ROOT, 'build/test/traffic');
+/** Compiles NAME.c of this folder when the tool is older than its source; returns its path. */
+export function buildTool(name: string): string {
+  const source = join(import.meta.dirname, `${name}.c`);
+  const tool = join(ROOT, 'build/test', name);
   const built = statSync(tool, { throwIfNoEntry: false });
   if (built === undefined || built.mtimeMs < statSync(source).mtimeMs) {
     mkdirSync(join(ROOT, 'build/test'), { recursive: true });

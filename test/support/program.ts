@@ -35,10 +35,14 @@ export interface StartOptions {
 
 export const EXECUTABLE = join(ROOT, 'dist', 'netobserv');
 
-export function startProgram(args: readonly string[], options: StartOptions = {}): Program {
+/** Command line that is the program, before its arguments. */
+export function programCommand(flavour: Flavour = chosenFlavour()): readonly string[] {
   const source = [join(ROOT, 'node_modules', '.bin', 'node'), join(ROOT, 'src', 'main.ts')];
-  const flavour = options.flavour ?? chosenFlavour();
-  const own = options.command ?? (flavour === 'packed' ? [EXECUTABLE] : source);
+  return flavour === 'packed' ? [EXECUTABLE] : source;
+}
+
+export function startProgram(args: readonly string[], options: StartOptions = {}): Program {
+  const own = options.command ?? programCommand(options.flavour);
   const [command, ...rest] = [...own, ...args];
   const child = spawn(command!, rest, {
     cwd: options.cwd,

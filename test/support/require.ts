@@ -20,3 +20,8 @@ export function requireRoot(): boolean {
 export function requireBrowser(path: string): boolean {
   return unable(existsSync(path) ? undefined : `no browser at ${path}`);
 }
+
+/** A program of the host that a suite uses to set the kernel up. */
+export function requireProgram(path: string): boolean {
+  return unable(existsSync(path) ? undefined : `no ${path}`);
+}

@@ -1,7 +1,8 @@
 import { kernelMonotonicMs } from '../../base/clock.ts';
 import { checkCaptureConfig } from '../check.ts';
 import type { AgentConfig } from '../config.ts';
-import { type Accounting, Ledger } from '../drain/accounting.ts';
+import { Ledger } from '../drain/accounting.ts';
+import { Bookkeeper, type Books } from '../drain/books.ts';
 import { InterfaceNames } from '../interfaces/names.ts';
 import { SocketHub } from '../interfaces/socket-hub.ts';
 import { InterfaceTracker } from '../interfaces/tracker.ts';
@@ -9,6 +10,7 @@ import { Hooks } from '../loader/hooks.ts';
 import type { BpfObject } from '../loader/native.ts';
 import { type LoadedObject, loadDatapath, WAKE_MAP } from '../loader/object.ts';
 import { type AgentMetrics, declareMetrics } from '../metrics.ts';
+import { type Capability, NEEDED_TO_RUN } from '../privileges.ts';
 import type { Agent, AgentDeps, AgentStatus } from '../root.ts';
 import type { PacketExporter } from './exporter.ts';
 import { PacketReader } from './reader.ts';
@@ -29,6 +31,7 @@ interface Running {
   readonly object: BpfObject;
   readonly hub: SocketHub;
   readonly ledger: Ledger;
+  readonly books: Bookkeeper;
   readonly reader: PacketReader;
   readonly tracker: InterfaceTracker;
 }
@@ -40,7 +43,7 @@ class PacketAgent implements Agent {
   #running: Running | undefined;
   #periodic: Disposable | undefined;
   #isReading = false;
-  #accounting: Accounting | undefined;
+  #accounting: Books | undefined;
 
   constructor(config: AgentConfig, deps: PacketAgentDeps) {
     this.#config = config;
@@ -73,12 +76,12 @@ class PacketAgent implements Agent {
       while (this.#readOnce(running)) {
         // Until the ring is empty.
       }
-      running.ledger.refresh();
-      const { unrecorded } = running.ledger.view();
+      running.books.refresh();
+      const { unrecorded } = running.books.view();
       const lost = [unrecorded.capture_full, unrecorded.pipeline_full];
       this.#deps.exporter.end(lost.reduce((sum, amount) => sum + (amount?.packets ?? 0), 0));
     } finally {
-      this.#accounting = running.ledger.view();
+      this.#accounting = running.books.view();
       running.hub.close();
       this.#deps.native.close(running.object);
     }
@@ -87,14 +90,22 @@ class PacketAgent implements Agent {
   status(): AgentStatus {
     const running = this.#running;
     if (running === undefined) {
-      return { interfaces: [], features: [], accounting: this.#accounting };
+      return { interfaces: [], features: [], accounting: this.#accounting, vitals: undefined };
     }
-    running.ledger.refresh();
+    running.books.refresh();
     return {
       interfaces: running.tracker.rows(),
       features: [],
-      accounting: running.ledger.view(),
+      accounting: running.books.view(),
+      vitals: undefined,
     };
+  }
+
+  capabilities(): readonly Capability[] {
+    // The second, to find the namespaces that containers have.
+    return this.#config.listenContainersPeriodMs > 0
+      ? [...NEEDED_TO_RUN, 'CAP_SYS_PTRACE']
+      : NEEDED_TO_RUN;
   }
 
   async drainNow(): Promise<void> {
@@ -137,18 +148,19 @@ class PacketAgent implements Agent {
     const { native, clock, log } = this.#deps;
     const metrics = this.#metrics;
     const monotonicMs = this.#deps.kernelMonotonicMs ?? kernelMonotonicMs;
-    const names = new InterfaceNames();
+    const names = new InterfaceNames({ exact: knowsNamespaces, preferences: [] });
     const shared = { native, object, clock, log, metrics, names, kernelMonotonicMs: monotonicMs };
     const hub = new SocketHub(native);
     const tracker = new InterfaceTracker(this.#config, {
       ...shared,
       hub,
       hooks: new Hooks(this.#config, shared),
-      knowsNamespaces,
       namespaceDirectory: this.#deps.namespaceDirectory ?? '/var/run/netns',
+      processDirectory: this.#deps.processDirectory ?? '/proc',
     });
     const { flowFilterRules: rules } = this.#config;
     const ledger = new Ledger(native, object, metrics, { rules, isCapture: true });
-    return { object, hub, ledger, reader: new PacketReader(shared), tracker };
+    const books = new Bookkeeper(ledger, metrics);
+    return { object, hub, ledger, books, reader: new PacketReader(shared), tracker };
   }
 }

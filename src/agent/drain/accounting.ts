@@ -61,6 +61,8 @@ export class Ledger {
   readonly #afterRules: Reasons;
   readonly #values: Uint8Array;
   readonly #unrecorded = new Map<string, Amount>();
+  /** What had been counted before, which is something where others loaded the programs. */
+  readonly #before = new Map<number, Amount>();
   /**
    * A hook takes back from the count what another one has filtered, but metrics never go back: they
    * wait until the total has caught up.
@@ -76,7 +78,6 @@ export class Ledger {
   #leftOut = NOTHING;
   #filtered = NOTHING;
   #missed = NOTHING;
-  #probeLost = NOTHING;
 
   constructor(
     native: Native,
@@ -93,6 +94,7 @@ export class Ledger {
     this.#rules = config.rules ?? [];
     this.#afterRules = config.isCapture === true ? OF_CAPTURES : OF_FLOWS;
     this.#values = new Uint8Array(native.possibleCpus() * statValue.sizeBytes);
+    for (let index = 0; index < stat.count; index++) this.#before.set(index, this.#read(index));
     for (const [reason] of this.#reasons()) this.#unrecorded.set(reason, NOTHING);
   }
 
@@ -117,10 +119,10 @@ export class Ledger {
   }
 
   refresh(): void {
-    const { droppedFlows, interfacesMissed, probeLosses } = this.#metrics;
+    const { droppedFlows, interfacesMissed } = this.#metrics;
     for (const [reason, index] of this.#reasons()) {
       const before = this.#unrecorded.get(reason)!;
-      const now = this.#read(index);
+      const now = this.statistic(index);
       this.#unrecorded.set(reason, now);
       this.#count(reason, before, now);
       const packets = now.packets - before.packets;
@@ -129,16 +131,13 @@ export class Ledger {
         droppedFlows.inc({ source: 'flow-fetcher', reason: original }, packets);
       }
     }
-    const sampledOut = this.#read(stat.sampledOut);
+    const sampledOut = this.statistic(stat.sampledOut);
     this.#count('sampled_out', this.#sampledOut, sampledOut);
     this.#sampledOut = sampledOut;
     if (this.#rules.length > 0) this.#refreshFiltered();
-    const missed = this.#read(stat.interfacesMissed);
+    const missed = this.statistic(stat.interfacesMissed);
     interfacesMissed.inc(missed.packets - this.#missed.packets);
     this.#missed = missed;
-    const probeLost = this.#read(stat.probeLost);
-    probeLosses.inc(probeLost.packets - this.#probeLost.packets);
-    this.#probeLost = probeLost;
   }
 
   view(): Accounting {
@@ -158,8 +157,8 @@ export class Ledger {
   }
 
   #refreshFiltered(): void {
-    this.#rejected = this.#read(stat.rejected);
-    this.#unmatched = this.#read(stat.unmatched);
+    this.#rejected = this.statistic(stat.rejected);
+    this.#unmatched = this.statistic(stat.unmatched);
     this.#filtered = plus(this.#rejected, plus(this.#unmatched, this.#leftOut));
     const published = atLeast(this.#filteredPublished, this.#filtered);
     this.#count('filtered', this.#filteredPublished, published);
@@ -195,6 +194,13 @@ export class Ledger {
     const { unrecordedPackets, unrecordedBytes } = this.#metrics;
     unrecordedPackets.inc({ reason }, now.packets - before.packets);
     unrecordedBytes.inc({ reason }, now.bytes - before.bytes);
+  }
+
+  /** One of the kernel's statistics, since the start. */
+  statistic(index: number): Amount {
+    const now = this.#read(index);
+    const before = this.#before.get(index)!;
+    return { packets: now.packets - before.packets, bytes: now.bytes - before.bytes };
   }
 
   /** Sum over CPUs. */

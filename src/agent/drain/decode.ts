@@ -6,6 +6,7 @@ import { type AddressTable, MISSING } from '../../flow/intern.ts';
 import type { InterfaceNames } from '../interfaces/names.ts';
 import type { DrainBuffer, DrainFacts } from './buffer.ts';
 import { flowKey, flowMetrics, ifindexSeen, observedInterface } from './layout.gen.ts';
+import { interfaceNamesByMac } from './names-by-mac.ts';
 
 // Taken out of their tables once: the loops below compare numbers.
 const { ICMP, TCP, UDP, SCTP, 'IPv6-ICMP': ICMPV6 } = Protocol;
@@ -124,7 +125,9 @@ function decodeMacs(batch: FlowBatch, buffer: DrainBuffer): void {
 function decodeInterfaces(batch: FlowBatch, buffer: DrainBuffer, facts: DrainFacts): void {
   const { length } = batch;
   if (batch.has('Interfaces')) {
-    interfaceNames(batch, buffer, batch.list('Interfaces'), facts.names);
+    const { names } = facts;
+    if (names.exact) interfaceNames(batch, buffer, batch.list('Interfaces'), names);
+    else interfaceNamesByMac(batch, buffer, batch.list('Interfaces'), names);
   }
   if (batch.has('IfDirections')) {
     interfaceDirections(length, buffer, batch.list('IfDirections'));

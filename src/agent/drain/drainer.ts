@@ -8,8 +8,10 @@ import { FLOW_MAPS } from '../loader/object.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { Tracker } from '../trackers/tracker.ts';
 import type { Ledger } from './accounting.ts';
+import type { Bookkeeper } from './books.ts';
 import { DrainBuffer, type DrainFacts, type DrainReason } from './buffer.ts';
 import { decodeFlows, sumFlows } from './decode.ts';
+import type { VitalSigns } from './vitals.ts';
 
 export interface DrainerDeps {
   readonly native: Native;
@@ -19,6 +21,8 @@ export interface DrainerDeps {
   readonly log: Log;
   readonly metrics: AgentMetrics;
   readonly ledger: Ledger;
+  readonly books: Bookkeeper;
+  readonly vitals: VitalSigns;
   readonly names: InterfaceNames;
   /** An empty batch, of the columns that are wanted. */
   readonly take: () => FlowBatch;
@@ -109,7 +113,7 @@ export class Drainer {
   }
 
   async #drainOnce(reason: DrainReason): Promise<void> {
-    const { native, object, clock, metrics, ledger, trackers } = this.#deps;
+    const { native, object, clock, metrics, books, trackers, vitals } = this.#deps;
     const startMs = clock.monotonicMs();
     const map = FLOW_MAPS[await native.swap(object)];
     const facts = this.#facts(reason);
@@ -122,11 +126,11 @@ export class Drainer {
       this.#decode(length, facts);
     }
     for (const tracker of trackers) tracker.finish?.();
-    ledger.refresh();
+    books.refresh();
     metrics.evictions.inc({ source: 'hashmap', reason });
     metrics.evictedFlows.inc({ source: 'hashmap', reason }, flows);
     metrics.bufferSize.set({ name: 'flowmap' }, flows);
-    metrics.drainSeconds.observe((clock.monotonicMs() - startMs) / 1000);
+    vitals.drained(map, flows, clock.monotonicMs() - startMs);
   }
 
   /** One for the whole drain, so that equal times stay equal. */

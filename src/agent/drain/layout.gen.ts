@@ -48,7 +48,9 @@ export const statValue = {
 
 /** Byte offsets in `struct config`. */
 export const config = {
-  sizeBytes: 56,
+  sizeBytes: 76,
+  vxlanPortsMax: 4,
+  genevePortsMax: 4,
   sampling: 0, // 4 B
   wakeEntries: 4, // 4 B
   rttAt: 8, // 2 B
@@ -65,15 +67,18 @@ export const config = {
   opensslAt: 30, // 2 B
   filterAt: 32, // 2 B
   dnsPort: 34, // 2 B
-  hasNetnsCookie: 36, // 1 B
-  quicMode: 37, // 1 B
-  eventGroup: 38, // 1 B
-  filterRules: 39, // 1 B
-  filterSamples: 40, // 1 B
-  filterUnmatched: 41, // 1 B
-  filterConditions: 42, // 2 B
-  captureBytes: 44, // 4 B
-  captureWakeBytes: 48, // 4 B
+  valueBytes: 36, // 2 B
+  vxlanPorts: 38, // 8 B, 4 elements
+  genevePorts: 46, // 8 B, 4 elements
+  hasNetnsCookie: 54, // 1 B
+  quicMode: 55, // 1 B
+  eventGroup: 56, // 1 B
+  filterRules: 57, // 1 B
+  filterSamples: 58, // 1 B
+  filterUnmatched: 59, // 1 B
+  filterConditions: 60, // 2 B
+  captureBytes: 64, // 4 B
+  captureWakeBytes: 68, // 4 B
 } as const;
 
 /** Byte offsets in `struct message`. */
@@ -181,18 +186,27 @@ export const ipsecMetrics = {
 
 /** Byte offsets in `struct event_metrics`. */
 export const eventMetrics = {
-  sizeBytes: 56,
+  sizeBytes: 80,
   cookiesMax: 4,
+  bytesMax: 4,
   packetsMax: 4,
   cookies: 0, // 32 B, 4 elements
-  packets: 32, // 16 B, 4 elements
-  lengths: 48, // 4 B
+  bytes: 32, // 32 B, 4 elements
+  packets: 64, // 16 B, 4 elements
 } as const;
 
 /** Byte offsets in `struct openssl_metrics`. */
 export const opensslMetrics = {
   sizeBytes: 8,
   bytes: 0, // 8 B
+} as const;
+
+/** Byte offsets in `struct openssl_totals`. */
+export const opensslTotals = {
+  sizeBytes: 24,
+  calls: 0, // 8 B
+  bytes: 8, // 8 B
+  unlinkedBytes: 16, // 8 B
 } as const;
 
 /** Byte offsets in `struct filter_metrics`. */
@@ -276,6 +290,30 @@ export const ifindexSeen = {
 export const messageKind = {
   dns: 1,
   tls: 2,
+} as const;
+
+/** `enum tunnel_type`. */
+export const tunnelType = {
+  vxlan: 1,
+  geneve: 2,
+} as const;
+
+/** `enum nat_state`. */
+export const natState = {
+  unknown: 0,
+  none: 1,
+  translated: 2,
+} as const;
+
+/** `enum event_fate`. */
+export const eventFate = {
+  good: 0,
+  otherGroup: 1,
+  noCookie: 2,
+  unreadable: 3,
+  noFlow: 4,
+  overflow: 5,
+  fates: 6,
 } as const;
 
 /** `enum filter_condition`. */

@@ -1,12 +1,11 @@
 import type { Writable } from 'node:stream';
+import { assert } from '../../base/assert.ts';
 import type { Clock } from '../../base/clock.ts';
-import { NetobservError } from '../../base/errors.ts';
 import type { ColumnSpec } from '../../flow/batch.ts';
 import type { TableSpace } from '../../flow/intern.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import type { AgentConfig } from '../config.ts';
-import { AGENT_ERRORS } from '../errors.ts';
 import type { DeliveryLimits } from './delivery.ts';
 import type { Exporter } from './exporter.ts';
 import type { SpoolLimits } from './spool.ts';
@@ -28,23 +27,21 @@ export interface ExporterDeps {
 
 type Create = (config: AgentConfig, deps: ExporterDeps) => Exporter;
 
+/** What an exporter serves; the other value asks for a pipeline, which is not made here. */
+type Exported = Exclude<AgentConfig['export'], 'direct-flp'>;
+
 /** Exporters by the value of EXPORT; a protocol is loaded when it is asked for. */
-const EXPORTERS: Readonly<Partial<Record<AgentConfig['export'], () => Promise<Create>>>> = {
+const EXPORTERS: Readonly<Record<Exported, () => Promise<Create>>> = {
   grpc: async () => (await import('./grpc.ts')).createGrpcExporter,
+  kafka: async () => (await import('./kafka.ts')).createKafkaExporter,
+  'ipfix+udp': async () => (await import('./ipfix.ts')).createIpfixExporter,
+  'ipfix+tcp': async () => (await import('./ipfix.ts')).createIpfixExporter,
   stdout: async () => (await import('./stdout.ts')).createStdoutExporter,
 };
 
 /** The exporter that EXPORT asks for; throws when what it needs is not configured. */
 export async function createExporter(config: AgentConfig, deps: ExporterDeps): Promise<Exporter> {
-  const load = EXPORTERS[config.export];
-  if (load === undefined) {
-    const known = Object.keys(EXPORTERS).join(', ');
-    throw new NetobservError(
-      AGENT_ERRORS.unsupported,
-      `EXPORT=${config.export} is not supported yet: ${known} are`,
-      { details: { variable: 'EXPORT' } },
-    );
-  }
-  const create = await load();
+  assert(config.export !== 'direct-flp', 'a pipeline is no exporter');
+  const create = await EXPORTERS[config.export]();
   return create(config, deps);
 }

@@ -16,6 +16,8 @@ import type { SocketHub } from './socket-hub.ts';
  * have told of everything that changed meanwhile. */
 const INTERRUPTED_DUMPS_MAX = 8;
 
+const NO_PEER = -1;
+
 export interface LinkMonitorDeps {
   readonly native: Native;
   readonly hub: SocketHub;
@@ -26,6 +28,8 @@ export interface LinkMonitorDeps {
   readonly addresses: boolean;
   /** The link of this index was added, changed or removed: ask `links`. */
   readonly onChange: (index: number) => void;
+  /** An end of a pair whose other end is in another namespace came, went or changed. */
+  readonly onPeer: () => void;
   /** Messages were lost or could not be read; a new dump is on its way. */
   readonly onLoss: (why: 'overrun' | 'malformed') => void;
 }
@@ -35,6 +39,7 @@ interface MutableLink extends Link {
   type: number;
   up: boolean;
   mac: string;
+  peer: number;
   addresses: Uint8Array[];
 }
 
@@ -148,13 +153,14 @@ export class LinkMonitor {
     const { index } = event;
     const known = this.#links.get(index);
     if (event.kind === 'link') {
-      const { name, type, up, mac } = event;
+      const { name, type, up, mac, peer } = event;
+      if ((known?.peer ?? NO_PEER) !== peer) this.#deps.onPeer();
       if (known === undefined)
-        this.#links.set(index, { index, name, type, up, mac, addresses: [] });
-      else if (known.name === name && known.up === up && known.type === type) known.mac = mac;
-      else Object.assign(known, { name, type, up, mac });
+        this.#links.set(index, { index, name, type, up, mac, peer, addresses: [] });
+      else Object.assign(known, { name, type, up, mac, peer });
     } else if (event.kind === 'link-gone') {
       if (!this.#links.delete(index)) return;
+      if (known !== undefined && known.peer !== NO_PEER) this.#deps.onPeer();
     } else if (known === undefined) {
       return;
     } else {

@@ -1,4 +1,6 @@
+import { parseMac } from '../../base/ip.ts';
 import type { InternTables } from '../../flow/intern.ts';
+import { type MacPreference, prefers } from './mac-preference.ts';
 
 /**
  * Interfaces that are gone and whose names are kept for the flows that are still in the kernel's
@@ -7,78 +9,205 @@ import type { InternTables } from '../../flow/intern.ts';
 const GONE_MAX = 4096;
 
 const UNKNOWN_INTERFACE = 'unknown';
+const WORD = 2 ** 32;
+/** Generations of intern tables count up from 0. */
+const NEVER = -1;
+
+interface Entry {
+  readonly space: number;
+  readonly index: number;
+  name: string;
+  mac: number;
+  /** Of the name, in the tables of `generation`. */
+  id: number;
+  generation: number;
+}
+
+/** All interfaces of one number, in whatever namespace. */
+interface Namesakes {
+  readonly live: Set<Entry>;
+  readonly gone: Set<Entry>;
+  readonly byMac: Map<number, Entry>;
+  /** Whether what follows has to be found anew. */
+  stale: boolean;
+  /** The one to take when nothing tells, those that are there first. */
+  any: Entry | undefined;
+  /** The same for each preference, among those of its name. */
+  readonly preferred: (Entry | undefined)[];
+}
+
+export interface NamesOptions {
+  /** Hooks tell the namespace of an interface, not only its number. */
+  readonly exact: boolean;
+  /** Which interface it is when number and MAC do not tell; used unless `exact`. */
+  readonly preferences: readonly MacPreference[];
+}
 
 /**
  * Names of interfaces by what the datapath knows of them: the low half of their namespace's cookie
- * and their index. Looked up for each interface of each flow, hence the memory of the last answer
- * and ids instead of texts.
+ * and their index, or the index and the flow's MAC. Looked up for each interface of each flow,
+ * hence the memory of the last answer and ids instead of texts.
  */
 export class InterfaceNames {
-  readonly #names = new Map<number, Map<number, string>>();
-  readonly #gone: { readonly netns: number; readonly index: number; readonly name: string }[] = [];
-  #ids = new Map<number, Map<number, number>>();
-  #generation = 0;
+  /** Whether `idOf` is the question to ask, or else `idByMac`. */
+  readonly exact: boolean;
+  readonly #preferences: readonly MacPreference[];
+  readonly #spaces = new Map<number, Map<number, Entry>>();
+  readonly #namesakes = new Map<number, Namesakes>();
+  readonly #gone = new Set<Entry>();
+  #generation = NEVER;
   #lastNetns = -1;
   #lastIndex = -1;
   #lastId = 0;
 
-  /** Adds or renames. */
-  set(netns: number, index: number, name: string): void {
-    const names = this.#names.get(netns) ?? new Map<number, string>();
-    this.#names.set(netns, names);
-    if (names.get(index) === name) return;
-    names.set(index, name);
-    this.#forgetIds();
+  constructor({ exact, preferences }: NamesOptions = { exact: true, preferences: [] }) {
+    this.exact = exact;
+    this.#preferences = preferences;
+  }
+
+  /** Names kept, of interfaces that are there and of those that are gone. */
+  get size(): number {
+    let size = 0;
+    for (const entries of this.#spaces.values()) size += entries.size;
+    return size;
+  }
+
+  /**
+   * Adds or renames. `space` tells namespaces apart: it is what `idOf` is asked with, or any number
+   * of the namespace's own unless names are exact.
+   */
+  set(space: number, index: number, name: string, mac = ''): void {
+    const entries = this.#spaces.get(space) ?? new Map<number, Entry>();
+    this.#spaces.set(space, entries);
+    const known = entries.get(index);
+    const key = macKey(mac);
+    if (known !== undefined && !this.#gone.has(known)) {
+      if (known.name === name && known.mac === key) return;
+      this.#forgetNamesake(known);
+    }
+    // One that comes back gets an entry of its own, so that its past can be forgotten alone.
+    const entry = { space, index, name, mac: key, id: 0, generation: NEVER };
+    entries.set(index, entry);
+    this.#addNamesake(entry);
+    this.#lastNetns = -1;
   }
 
   /** The interface is gone; its name is not forgotten at once. */
-  retire(netns: number, index: number): void {
-    const name = this.#names.get(netns)?.get(index);
-    if (name === undefined) return;
-    this.#gone.push({ netns, index, name });
-    if (this.#gone.length > GONE_MAX) this.#drop(this.#gone.shift()!);
+  retire(space: number, index: number): void {
+    const entry = this.#spaces.get(space)?.get(index);
+    if (entry === undefined || this.#gone.has(entry)) return;
+    this.#gone.add(entry);
+    const namesakes = this.#namesakes.get(index);
+    if (namesakes?.live.delete(entry) === true) {
+      namesakes.gone.add(entry);
+      namesakes.stale = true;
+    }
+    const [oldest] = this.#gone;
+    if (this.#gone.size > GONE_MAX && oldest !== undefined) this.#drop(oldest);
   }
 
+  /** For what has no flow. */
   nameOf(netns: number, index: number): string {
-    return this.#names.get(netns)?.get(index) ?? UNKNOWN_INTERFACE;
+    const namesakes = this.#namesakes.get(index);
+    if (namesakes?.stale === true) this.#find(namesakes);
+    const entry = this.exact ? this.#spaces.get(netns)?.get(index) : namesakes?.any;
+    return entry?.name ?? UNKNOWN_INTERFACE;
   }
 
   /** Id of the name in the given tables, which is that of `unknown` for an unknown interface. */
   idOf(netns: number, index: number, tables: InternTables): number {
     if (tables.generation !== this.#generation) {
       this.#generation = tables.generation;
-      this.#forgetIds();
+      this.#lastNetns = -1;
     }
     if (netns === this.#lastNetns && index === this.#lastIndex) return this.#lastId;
-    const id = this.#ids.get(netns)?.get(index) ?? this.#intern(netns, index, tables);
+    const id = idIn(this.#spaces.get(netns)?.get(index), tables);
     this.#lastNetns = netns;
     this.#lastIndex = index;
     this.#lastId = id;
     return id;
   }
 
-  #intern(netns: number, index: number, tables: InternTables): number {
-    const name = this.#names.get(netns)?.get(index);
-    if (name === undefined) return tables.strings.intern(UNKNOWN_INTERFACE);
-    const id = tables.strings.intern(name);
-    const ids = this.#ids.get(netns) ?? new Map<number, number>();
-    this.#ids.set(netns, ids);
-    ids.set(index, id);
-    return id;
+  /** The same by index alone: the MAC, in halves, is the flow's own end at that interface. */
+  idByMac(index: number, low: number, high: number, tables: InternTables): number {
+    const namesakes = this.#namesakes.get(index);
+    if (namesakes === undefined) return idIn(undefined, tables);
+    if (namesakes.stale) this.#find(namesakes);
+    return idIn(this.#choose(namesakes, low, high), tables);
   }
 
-  #forgetIds(): void {
-    this.#ids = new Map();
+  #choose(namesakes: Namesakes, low: number, high: number): Entry | undefined {
+    const { live, gone, byMac, preferred, any } = namesakes;
+    if (live.size + gone.size === 1) return any;
+    const exact = byMac.get(low + high * WORD);
+    if (exact !== undefined) return exact;
+    for (let at = 0; at < preferred.length; at++) {
+      const entry = preferred[at];
+      if (entry !== undefined && prefers(this.#preferences[at]!, low, high)) return entry;
+    }
+    return any;
+  }
+
+  #find(namesakes: Namesakes): void {
+    const all = [...namesakes.live, ...namesakes.gone];
+    namesakes.any = all[0];
+    for (const [at, { name }] of this.#preferences.entries()) {
+      namesakes.preferred[at] = all.find((entry) => entry.name === name);
+    }
+    namesakes.stale = false;
+  }
+
+  #addNamesake(entry: Entry): void {
+    if (this.exact) return;
+    const namesakes = this.#namesakes.get(entry.index) ?? {
+      live: new Set(),
+      gone: new Set(),
+      byMac: new Map(),
+      stale: true,
+      any: undefined,
+      preferred: [],
+    };
+    this.#namesakes.set(entry.index, namesakes);
+    namesakes.live.add(entry);
+    namesakes.stale = true;
+    namesakes.byMac.set(entry.mac, entry);
+  }
+
+  #forgetNamesake(entry: Entry): void {
+    const namesakes = this.#namesakes.get(entry.index);
+    if (namesakes === undefined) return;
+    namesakes.live.delete(entry);
+    namesakes.gone.delete(entry);
+    namesakes.stale = true;
+    if (namesakes.byMac.get(entry.mac) === entry) namesakes.byMac.delete(entry.mac);
+    if (namesakes.live.size + namesakes.gone.size === 0) this.#namesakes.delete(entry.index);
+  }
+
+  #drop(entry: Entry): void {
+    this.#gone.delete(entry);
+    this.#forgetNamesake(entry);
+    const entries = this.#spaces.get(entry.space);
+    // It may have come back meanwhile.
+    if (entries?.get(entry.index) !== entry) return;
+    entries.delete(entry.index);
+    if (entries.size === 0) this.#spaces.delete(entry.space);
     this.#lastNetns = -1;
-    this.#lastIndex = -1;
   }
+}
 
-  #drop(gone: { readonly netns: number; readonly index: number; readonly name: string }): void {
-    const names = this.#names.get(gone.netns);
-    // Used again meanwhile, under another name or the same: then it is not gone.
-    if (names?.get(gone.index) !== gone.name) return;
-    names.delete(gone.index);
-    if (names.size === 0) this.#names.delete(gone.netns);
-    this.#forgetIds();
+function idIn(entry: Entry | undefined, tables: InternTables): number {
+  if (entry === undefined) return tables.strings.intern(UNKNOWN_INTERFACE);
+  if (entry.generation !== tables.generation) {
+    entry.id = tables.strings.intern(entry.name);
+    entry.generation = tables.generation;
   }
+  return entry.id;
+}
+
+/** 48 bits as one number; 0 for a device without a link-layer address. */
+function macKey(mac: string): number {
+  const bytes = parseMac(mac);
+  if (bytes === undefined) return 0;
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  return view.getUint32(0, true) + view.getUint16(4, true) * WORD;
 }

@@ -1,4 +1,3 @@
-import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { Hook, Hooks, HookTarget } from '../loader/hooks.ts';
 import type { Native } from '../loader/native.ts';
@@ -13,21 +12,24 @@ import type { InterfaceRow } from './tracker.ts';
 export interface TrackedNamespaceDeps {
   readonly native: Native;
   readonly hub: SocketHub;
-  readonly hooks: Hooks;
+  readonly hooks: Pick<Hooks, 'attach' | 'detach'>;
   readonly names: InterfaceNames;
   readonly rules: InterfaceRules;
   readonly log: Log;
   readonly metrics: AgentMetrics;
-  readonly clock: Clock;
   readonly follow: boolean;
   /** Undefined for the process's own namespace. */
   readonly name: string | undefined;
+  /** False: `name` was made up from the processes in it. */
+  readonly hasName: boolean;
   /** Descriptor of the namespace, owned from here on. It keeps the namespace alive: no longer than
-   * its name is there. */
+   * its name or its processes are there. */
   readonly fd: number;
-  /** By which the datapath names it: low half of the cookie, or 0. */
-  readonly cookie: number;
+  /** What tells the namespace apart in `names`. */
+  readonly space: number;
   readonly onChange: () => void;
+  /** The end of a pair of interfaces whose other end is in another namespace came or went. */
+  readonly onPeer: () => void;
 }
 
 /** An interface that has hooks, or is getting them. */
@@ -38,14 +40,29 @@ interface Hooked {
   attaching: Promise<void>;
 }
 
+/** What is counted over all namespaces. */
+export interface HookTally {
+  links: number;
+  hooked: number;
+  qdiscs: number;
+  ingressTcx: number;
+  egressTcx: number;
+}
+
 /** One network namespace: its interfaces and the hooks on them. */
 export class TrackedNamespace {
   readonly #deps: TrackedNamespaceDeps;
   readonly #monitor: LinkMonitor;
   readonly #hooked = new Map<number, Hooked>();
+  /** Hooks on their way out, by interface: new ones wait for them. */
+  readonly #leaving = new Map<number, Promise<void>>();
+  #name: string;
+  #hasName: boolean;
 
   constructor(deps: TrackedNamespaceDeps) {
     this.#deps = deps;
+    this.#name = deps.name ?? '';
+    this.#hasName = deps.hasName;
     this.#monitor = new LinkMonitor({
       native: deps.native,
       hub: deps.hub,
@@ -53,6 +70,7 @@ export class TrackedNamespace {
       watch: deps.follow,
       addresses: deps.rules.needsAddresses,
       onChange: (index) => this.#reconcile(index),
+      onPeer: deps.onPeer,
       onLoss: (reason) => {
         deps.metrics.netlinkLosses.inc({ reason });
         deps.log.warn(
@@ -67,23 +85,38 @@ export class TrackedNamespace {
     return this.#deps.name === undefined;
   }
 
+  /** Empty for the process's own namespace. */
   get name(): string {
-    return this.#deps.name ?? '';
+    return this.#name;
   }
 
-  get linkCount(): number {
-    return this.#monitor.links.size;
+  /** False: `name` is made up from the processes in it. */
+  get hasName(): boolean {
+    return this.#hasName;
+  }
+
+  rename(name: string, isItsName: boolean): void {
+    this.#name = name;
+    this.#hasName = isItsName;
+    for (const hooked of this.#hooked.values()) {
+      hooked.target = { ...hooked.target, namespace: name };
+    }
   }
 
   linkNames(): readonly string[] {
     return [...this.#monitor.links.values()].map((link) => link.name);
   }
 
-  /** Resolves when the interfaces that are there have their hooks, or have failed to get them. */
+  /** Resolves when the interfaces that are there are known; their hooks are on the way. */
   async open(): Promise<void> {
     await this.#monitor.open();
     this.#deps.metrics.interfaceEvent('reg_subscribed', this.#label(), 0);
-    await Promise.all([...this.#hooked.values()].map((hooked) => hooked.attaching));
+  }
+
+  /** Resolves when the interfaces known now have their hooks, or have failed to get them. */
+  async settled(): Promise<void> {
+    const attaching = [...this.#hooked.values()].map((hooked) => hooked.attaching);
+    await Promise.all([...attaching, ...this.#leaving.values()]);
   }
 
   refresh(): void {
@@ -91,14 +124,9 @@ export class TrackedNamespace {
   }
 
   async close(): Promise<void> {
-    const attaching = [...this.#hooked.values()].map((hooked) => hooked.attaching);
     this.#monitor.close();
-    for (const index of [...this.#hooked.keys()]) {
-      this.#unhook(index);
-      // As with attaching: drains get their turn.
-      await this.#deps.clock.sleep(0);
-    }
-    await Promise.all(attaching);
+    for (const index of [...this.#hooked.keys()]) this.#unhook(index);
+    await this.settled();
     this.#deps.native.closeFd(this.#deps.fd);
     this.#deps.metrics.interfaceEvent('reg_unsubscribed', this.#label(), 0);
   }
@@ -119,9 +147,24 @@ export class TrackedNamespace {
     return rows;
   }
 
+  tally(into: HookTally): void {
+    into.links += this.#monitor.links.size;
+    for (const { hooks } of this.#hooked.values()) {
+      if (hooks.length === 0) continue;
+      into.hooked++;
+      let hasQdisc = false;
+      for (const { mode, direction } of hooks) {
+        if (mode === 'tc') hasQdisc = true;
+        else if (direction === 'ingress') into.ingressTcx++;
+        else into.egressTcx++;
+      }
+      if (hasQdisc) into.qdiscs++;
+    }
+  }
+
   /** Makes what is attached agree with what the interface now is. */
   #reconcile(index: number): void {
-    const { rules, names, cookie } = this.#deps;
+    const { rules, names, space } = this.#deps;
     const link = this.#monitor.links.get(index);
     const hooked = this.#hooked.get(index);
     const target = link === undefined ? undefined : this.#targetOf(link);
@@ -131,7 +174,7 @@ export class TrackedNamespace {
       // An interface that went down keeps its hooks: no packet passes, and none is missed later.
       if (link !== undefined && target !== undefined && same && rules.wants(link)) {
         hooked.target = target;
-        names.set(cookie, index, link.name);
+        names.set(space, index, link.name, link.mac);
         return;
       }
       this.#unhook(index);
@@ -141,25 +184,23 @@ export class TrackedNamespace {
   }
 
   #hook(target: HookTarget): void {
-    const { names, cookie, hooks: attacher, onChange, log } = this.#deps;
-    names.set(cookie, target.index, target.name);
+    const { names, space, hooks: attacher, onChange, log } = this.#deps;
+    const { index, name, namespace, mac } = target;
+    names.set(space, index, name, mac);
     const hooks: Hook[] = [];
     const abort = new AbortController();
     const hooked: Hooked = { target, hooks, abort, attaching: Promise.resolve() };
-    this.#hooked.set(target.index, hooked);
-    hooked.attaching = attacher
-      .attach(target, abort.signal, (hook) => hooks.push(hook))
-      .then(() => {
-        if (abort.signal.aborted) {
-          this.#detach(hooked);
-          return;
-        }
-        const { name, namespace } = target;
-        if (hooks.length > 0) {
-          log.debug({ interface: name, namespace, mode: hooks[0]?.mode }, 'interface is watched');
-        }
-        onChange();
-      });
+    this.#hooked.set(index, hooked);
+    const attach = async (): Promise<void> => {
+      await this.#leaving.get(index);
+      await attacher.attach(target, abort.signal, (hook) => hooks.push(hook));
+      if (abort.signal.aborted) return;
+      if (hooks.length > 0) {
+        log.debug({ interface: name, namespace, mode: hooks[0]?.mode }, 'interface is watched');
+      }
+      onChange();
+    };
+    hooked.attaching = attach();
   }
 
   #unhook(index: number): void {
@@ -167,14 +208,17 @@ export class TrackedNamespace {
     if (hooked === undefined) return;
     this.#hooked.delete(index);
     hooked.abort.abort();
-    this.#detach(hooked);
-    this.#deps.names.retire(this.#deps.cookie, index);
+    const detach = async (): Promise<void> => {
+      // An attempt under way ends soon, with or without a hook.
+      await hooked.attaching;
+      const { hooks: attacher } = this.#deps;
+      await Promise.all(hooked.hooks.map((hook) => attacher.detach(hooked.target, hook)));
+      if (this.#leaving.get(index) === left) this.#leaving.delete(index);
+    };
+    const left = detach();
+    this.#leaving.set(index, left);
+    this.#deps.names.retire(this.#deps.space, index);
     this.#deps.onChange();
-  }
-
-  // Called again for hooks that an attempt under way has brought in the meantime.
-  #detach(hooked: Hooked): void {
-    for (const hook of hooked.hooks.splice(0)) this.#deps.hooks.detach(hooked.target, hook);
   }
 
   #targetOf(link: Link): HookTarget | undefined {

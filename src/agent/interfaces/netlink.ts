@@ -28,6 +28,7 @@ const NLM_F_DUMP = 0x300;
 
 const IFLA_ADDRESS = 1;
 const IFLA_IFNAME = 3;
+const IFLA_LINK_NETNSID = 37;
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
 // Two high bits of the type are flags (nested, byte order).
@@ -48,6 +49,8 @@ export type NetlinkEvent =
       readonly type: number;
       readonly up: boolean;
       readonly mac: string;
+      /** Namespace of what it is linked to, as this one numbers it; -1: this one, or nothing. */
+      readonly peer: number;
     }
   | { readonly kind: 'link-gone'; readonly index: number }
   | {
@@ -156,15 +159,19 @@ function decodeLink(
 
   let name = '';
   let mac = '';
+  let peer = -1;
   for (const attribute of attributes(view, body + LINK_BYTES, end)) {
     const value = bytes.subarray(attribute.start, attribute.end);
     if (attribute.type === IFLA_IFNAME) name = cString(value);
     else if (attribute.type === IFLA_ADDRESS) mac = hexColons(value);
+    else if (attribute.type === IFLA_LINK_NETNSID && value.length === 4) {
+      peer = view.getInt32(attribute.start, true);
+    }
   }
   // Wireless events come as RTM_NEWLINK without a name: nothing that matters here has changed.
   if (name === '') return undefined;
   const up = (view.getUint32(body + 8, true) & IFF_UP) !== 0;
-  return { kind: 'link', index, name, type: view.getUint16(body + 2, true), up, mac };
+  return { kind: 'link', index, name, type: view.getUint16(body + 2, true), up, mac, peer };
 }
 
 function decodeAddress(

@@ -1,57 +1,98 @@
 import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
-import { explain, NetobservError } from '../../base/errors.ts';
+import { explain, hasCode, NetobservError } from '../../base/errors.ts';
+import { Level } from '../../base/level.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { AgentConfig } from '../config.ts';
 import { AGENT_ERRORS } from '../errors.ts';
-import type { AttachMode, Direction, Hooks } from '../loader/hooks.ts';
+import type { Direction, HookMode, Hooks } from '../loader/hooks.ts';
 import type { Native } from '../loader/native.ts';
 import type { AgentMetrics } from '../metrics.ts';
+import { ContainerWatch, nameOfResident, type Residents } from './containers.ts';
 import type { InterfaceNames } from './names.ts';
-import { TrackedNamespace } from './namespace.ts';
+import { type HookTally, TrackedNamespace } from './namespace.ts';
 import { type NamedNamespaces, NamespaceWatch } from './namespaces.ts';
 import { compileRules, type InterfaceRules } from './rules.ts';
 import type { SocketHub } from './socket-hub.ts';
 
 const OWN_NAMESPACE = '/proc/self/ns/net';
+/** Namespaces without a name that are watched: each costs two descriptors. */
+const RESIDENTS_MAX = 1024;
+
+/** What opening the namespace of a process, or of a name, says when that is no more. */
+const GONE = ['ENOENT', 'ESRCH', 'EINVAL'];
+const NO_PTRACE =
+  'processes do not show their network namespace without the capability SYS_PTRACE: ' +
+  'containers are seen only if their namespace has a name';
+
+const NO_ADMIN =
+  'other network namespaces than the own one cannot be watched without the capability SYS_ADMIN';
 
 /** One watched interface. */
 export interface InterfaceRow {
   readonly name: string;
   readonly index: number;
-  /** Name of the network namespace, empty for the host's. */
+  /**
+   * Name of the network namespace, empty for the host's. Of one without a name the container's id,
+   * or its oldest process: `nginx[1234]`.
+   */
   readonly namespace: string;
-  readonly mode: AttachMode;
+  readonly mode: HookMode;
   readonly directions: readonly Direction[];
 }
 
 export type TrackerConfig = Pick<
   AgentConfig,
-  'interfaces' | 'excludeInterfaces' | 'interfaceIps' | 'listenInterfaces' | 'listenPollPeriodMs'
+  | 'interfaces'
+  | 'excludeInterfaces'
+  | 'interfaceIps'
+  | 'listenInterfaces'
+  | 'listenPollPeriodMs'
+  | 'listenContainersPeriodMs'
 >;
 
 export interface TrackerDeps {
   readonly native: Native;
   readonly hub: SocketHub;
-  readonly hooks: Hooks;
+  readonly hooks: Pick<Hooks, 'attach' | 'detach'>;
   readonly names: InterfaceNames;
-  /** False: hooks do not know their namespace. */
-  readonly knowsNamespaces: boolean;
   readonly namespaceDirectory: string;
+  readonly processDirectory: string;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: AgentMetrics;
 }
 
-/** Keeps hooks on every interface that the rules want, in the host's and all named namespaces. */
+/** A namespace that should be watched: it has names, or processes, or both. */
+interface Wanted {
+  readonly path: string;
+  readonly names: readonly string[];
+  /** The oldest process in it. */
+  readonly pid: number | undefined;
+}
+
+/**
+ * Keeps hooks on every interface that the rules want: in the host's network namespace, in those
+ * that have a name and in those of running processes.
+ */
 export class InterfaceTracker {
   readonly #config: TrackerConfig;
   readonly #deps: TrackerDeps;
   readonly #rules: InterfaceRules;
   /** By inode, which tells namespaces apart for as long as they are held open. */
   readonly #namespaces = new Map<number, TrackedNamespace>();
+  /** Those whose hooks are still being taken off. */
+  readonly #closing = new Map<number, Promise<void>>();
+  readonly #level = new Level(() => this.#reconcile());
+  /** Failures that last are told once: of one namespace by its inode. */
+  readonly #told = new Set<number | 'permission' | 'room'>();
+  #named: NamedNamespaces = new Map();
+  #residents: Residents = new Map();
   #watch: NamespaceWatch | undefined;
+  #containers: ContainerWatch | undefined;
   #polling: Disposable | undefined;
+  #reporting = false;
 
   constructor(config: TrackerConfig, deps: TrackerDeps) {
     this.#config = config;
@@ -61,30 +102,27 @@ export class InterfaceTracker {
 
   /** Resolves when every interface that is there now has its hooks. */
   async start(): Promise<void> {
-    const { clock, namespaceDirectory } = this.#deps;
+    const { clock } = this.#deps;
     const follow = this.#config.listenInterfaces === 'watch';
-    await this.#add(OWN_NAMESPACE, undefined);
-    const own = await stat(OWN_NAMESPACE);
-    this.#watch = new NamespaceWatch({
-      clock,
-      directory: namespaceDirectory,
-      namespaceDevice: own.dev,
-      onChange: (names) => this.#reconcile(names),
-      onError: (error) => this.#failed('namespaces could not be followed', error),
-    });
-    await this.#watch.start(follow);
+    // Its hooks are on their way before anything else is looked for.
+    await this.#add(OWN_NAMESPACE);
+    await this.#watchNames(follow);
+    await this.#watchContainers();
     if (!follow) {
       this.#polling = clock.every(this.#config.listenPollPeriodMs, () => this.#poll());
     }
     this.#checkNames();
+    await Promise.all([...this.#namespaces.values()].map((namespace) => namespace.settled()));
   }
 
   /** Takes all hooks off and closes what was opened. */
   async stop(): Promise<void> {
     this.#polling?.[Symbol.dispose]();
+    await this.#containers?.stop();
     await this.#watch?.stop();
-    for (const namespace of this.#namespaces.values()) await namespace.close();
-    this.#namespaces.clear();
+    await this.#level.idle();
+    for (const inode of [...this.#namespaces.keys()]) this.#drop(inode);
+    await Promise.all(this.#closing.values());
     this.#report();
   }
 
@@ -92,63 +130,153 @@ export class InterfaceTracker {
     return [...this.#namespaces.values()].flatMap((namespace) => namespace.rows());
   }
 
+  async #watchNames(follow: boolean): Promise<void> {
+    const { clock, namespaceDirectory: directory } = this.#deps;
+    const own = await stat(OWN_NAMESPACE);
+    this.#watch = new NamespaceWatch({
+      clock,
+      directory,
+      namespaceDevice: own.dev,
+      onChange: (names) => {
+        // The namespace may live on without the name, or not.
+        if ([...this.#named.keys()].some((name) => !names.has(name))) this.#containers?.ask();
+        this.#named = names;
+        return this.#level.request();
+      },
+      onError: (error) => this.#failed('namespaces could not be followed', error),
+    });
+    await this.#watch.start(follow);
+  }
+
+  async #watchContainers(): Promise<void> {
+    const { clock, processDirectory, log } = this.#deps;
+    const { listenContainersPeriodMs: periodMs } = this.#config;
+    if (periodMs === 0) return;
+    this.#containers = new ContainerWatch({
+      clock,
+      processDirectory,
+      periodMs,
+      onLook: (residents) => {
+        this.#residents = residents;
+        return this.#level.request();
+      },
+      onDenied: (processes, hasCapability) => {
+        if (hasCapability) log.debug({ processes }, 'some processes hide their network namespace');
+        else log.warn({ processes }, NO_PTRACE);
+      },
+      onError: (error) => this.#failed('containers could not be looked for', error),
+    });
+    await this.#containers.start();
+  }
+
   #poll(): void {
     for (const namespace of this.#namespaces.values()) namespace.refresh();
     void this.#watch?.scan();
   }
 
-  async #reconcile(names: NamedNamespaces): Promise<void> {
-    const present = new Map<number, string[]>();
-    for (const [name, { inode }] of names) {
-      present.set(inode, [...(present.get(inode) ?? []), name]);
+  /** Makes what is watched agree with the names and processes that there are. */
+  async #reconcile(): Promise<void> {
+    const wanted = this.#wanted();
+    for (const [inode, namespace] of this.#namespaces) {
+      if (!namespace.isOwn && !wanted.has(inode)) this.#drop(inode);
     }
-    for (const [inode, namespace] of [...this.#namespaces]) {
-      if (namespace.isOwn || present.has(inode)) continue;
-      this.#namespaces.delete(inode);
-      await namespace.close();
+    for (const what of this.#told) {
+      if (typeof what === 'number' && !wanted.has(what)) this.#told.delete(what);
     }
-    for (const [name, { path, inode }] of names) {
-      if (this.#namespaces.has(inode)) continue;
-      try {
-        await this.#add(path, name);
-      } catch (error) {
-        this.#deps.metrics.error('InterfaceEvents', 'Attach:CantSetNetNS-A', 'high');
-        this.#failed(`namespace ${name} cannot be watched`, error);
-      }
+    for (const [inode, one] of wanted) {
+      const known = this.#namespaces.get(inode);
+      if (known === undefined) await this.#tryAdd(inode, one);
+      else if (!known.isOwn) await this.#rename(known, one);
     }
     this.#report();
   }
 
+  #wanted(): Map<number, Wanted> {
+    const wanted = new Map<number, Wanted>();
+    for (const [name, { path, inode }] of this.#named) {
+      const names = [...(wanted.get(inode)?.names ?? []), name];
+      wanted.set(inode, { path, names, pid: this.#residents.get(inode) });
+    }
+    let room = RESIDENTS_MAX;
+    for (const [inode, pid] of this.#residents) {
+      if (wanted.has(inode)) continue;
+      if (room-- <= 0) {
+        this.#tellOnce('room', `more than ${RESIDENTS_MAX} network namespaces without a name`);
+        break;
+      }
+      const path = join(this.#deps.processDirectory, String(pid), 'ns/net');
+      wanted.set(inode, { path, names: [], pid });
+    }
+    return wanted;
+  }
+
+  async #tryAdd(inode: number, { path, names, pid }: Wanted): Promise<void> {
+    const name = names[0] ?? (await this.#nameOf(pid));
+    try {
+      await this.#add(path, name, { inode, hasName: names.length > 0 });
+    } catch (error) {
+      const cause = error instanceof NetobservError ? error.cause : undefined;
+      // It went away between the look and now: the next one tells.
+      if (GONE.some((code) => hasCode(cause, code))) return;
+      if (hasCode(cause, 'EPERM')) this.#tellOnce('permission', NO_ADMIN);
+      else this.#tellOnce(inode, `namespace ${name} cannot be watched`, error);
+    }
+  }
+
+  /** Its name may have come after its processes were seen, or gone before them. */
+  async #rename(namespace: TrackedNamespace, { names, pid }: Wanted): Promise<void> {
+    if (names.length > 0) {
+      if (!names.includes(namespace.name)) namespace.rename(names[0]!, true);
+    } else if (namespace.hasName) {
+      namespace.rename(await this.#nameOf(pid), false);
+    }
+  }
+
   /** `name` is undefined for the process's own namespace. */
-  async #add(path: string, name: string | undefined): Promise<void> {
-    const { native } = this.#deps;
+  async #add(
+    path: string,
+    name?: string,
+    meant?: { readonly inode: number; readonly hasName: boolean },
+  ): Promise<void> {
+    const { native, names } = this.#deps;
     let opened: ReturnType<Native['openNamespace']>;
     try {
       opened = native.openNamespace(path);
     } catch (cause) {
       throw new NetobservError(AGENT_ERRORS.namespace, `cannot open ${path}`, { cause });
     }
-    if (this.#namespaces.has(opened.inode)) {
+    // The name or process may stand for another namespace by now: the next look tells.
+    if (this.#namespaces.has(opened.inode) || opened.inode !== (meant?.inode ?? opened.inode)) {
       native.closeFd(opened.fd);
       return;
     }
+    await this.#closing.get(opened.inode);
     const namespace = new TrackedNamespace({
       ...this.#deps,
       rules: this.#rules,
       follow: this.#config.listenInterfaces === 'watch',
       name,
+      hasName: meant?.hasName ?? false,
       fd: opened.fd,
-      cookie: this.#deps.knowsNamespaces ? Number(BigInt.asUintN(32, BigInt(opened.cookie))) : 0,
-      onChange: () => this.#report(),
+      space: names.exact ? lowHalf(opened.cookie) : opened.inode,
+      onChange: () => this.#reportSoon(),
+      onPeer: () => this.#containers?.ask(),
     });
     this.#namespaces.set(opened.inode, namespace);
     try {
       await namespace.open();
     } catch (error) {
-      this.#namespaces.delete(opened.inode);
-      await namespace.close();
+      this.#drop(opened.inode);
       throw error;
     }
+  }
+
+  #drop(inode: number): void {
+    const namespace = this.#namespaces.get(inode);
+    if (namespace === undefined) return;
+    this.#namespaces.delete(inode);
+    const closing = namespace.close().finally(() => this.#closing.delete(inode));
+    this.#closing.set(inode, closing);
   }
 
   /** Names that were asked for and are nowhere are most likely mistakes. */
@@ -167,15 +295,43 @@ export class InterfaceTracker {
     this.#deps.log.warn({ interfaces: missing }, 'interfaces asked for do not exist yet');
   }
 
+  #nameOf(pid: number | undefined): Promise<string> {
+    return nameOfResident(this.#deps.processDirectory, pid ?? 0);
+  }
+
+  /** Many changes come at once: they are counted together. */
+  #reportSoon(): void {
+    if (this.#reporting) return;
+    this.#reporting = true;
+    queueMicrotask(() => {
+      this.#reporting = false;
+      this.#report();
+    });
+  }
+
   #report(): void {
     const { interfaceBufferSize } = this.#deps.metrics;
-    const rows = this.rows();
-    const links = [...this.#namespaces.values()].reduce((sum, one) => sum + one.linkCount, 0);
-    interfaceBufferSize.set({ name: 'watcher' }, links);
-    interfaceBufferSize.set({ name: 'registerer' }, rows.length);
+    const tally: HookTally = { links: 0, hooked: 0, qdiscs: 0, ingressTcx: 0, egressTcx: 0 };
+    for (const namespace of this.#namespaces.values()) namespace.tally(tally);
+    interfaceBufferSize.set({ name: 'watcher' }, tally.links);
+    interfaceBufferSize.set({ name: 'registerer' }, tally.hooked);
+    interfaceBufferSize.set({ name: 'qdiscs' }, tally.qdiscs);
+    interfaceBufferSize.set({ name: 'ingress-tcx-links' }, tally.ingressTcx);
+    interfaceBufferSize.set({ name: 'egress-tcx-links' }, tally.egressTcx);
+  }
+
+  #tellOnce(what: number | 'permission' | 'room', message: string, error?: unknown): void {
+    if (this.#told.has(what)) return;
+    this.#told.add(what);
+    this.#deps.metrics.error('InterfaceEvents', 'Attach:CantSetNetNS-A', 'high');
+    this.#failed(message, error);
   }
 
   #failed(message: string, error: unknown): void {
-    this.#deps.log.warn({ error: explain(error) }, message);
+    this.#deps.log.warn(error === undefined ? {} : { error: explain(error) }, message);
   }
+}
+
+function lowHalf(cookie: string): number {
+  return Number(BigInt.asUintN(32, BigInt(cookie)));
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
 import { explain, hasCode, NetobservError } from '../../base/errors.ts';
+import { Lane } from '../../base/lane.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { AgentConfig } from '../config.ts';
 import { AGENT_ERRORS } from '../errors.ts';
@@ -12,6 +13,8 @@ const RETRY_STEP_MS = 300;
 
 export type Direction = 'ingress' | 'egress';
 export type AttachMode = 'tcx' | 'tc';
+/** `managed`: by another program, EBPF_PROGRAM_MANAGER_MODE. */
+export type HookMode = AttachMode | 'managed';
 
 /** An interface that hooks are to be put on. */
 export interface HookTarget {
@@ -27,7 +30,7 @@ export interface HookTarget {
 export interface Hook {
   readonly id: number;
   readonly direction: Direction;
-  readonly mode: AttachMode;
+  readonly mode: HookMode;
 }
 
 export type HooksConfig = Pick<
@@ -52,6 +55,10 @@ export interface HooksDeps {
 export class Hooks {
   readonly #config: HooksConfig;
   readonly #deps: HooksDeps;
+  // The kernel lets one hook come or go at a time, so that more at once would only hold threads
+  // that drains need. Those that go do not wait behind all that come.
+  readonly #coming = new Lane();
+  readonly #going = new Lane();
   // Until the kernel has said that it knows no TCX, or has shown that it does.
   #tcx: 'untried' | 'works' | 'unknown-to-kernel' = 'untried';
 
@@ -72,19 +79,21 @@ export class Hooks {
   ): Promise<void> {
     const { direction } = this.#config;
     const wanted: readonly Direction[] = direction === 'both' ? ['ingress', 'egress'] : [direction];
-    for (const one of wanted) {
+    const attaching = wanted.map(async (one) => {
       const hook = await this.#attachOne(target, one, signal);
       if (hook !== undefined) onHook(hook);
-    }
+    });
+    await Promise.all(attaching);
   }
 
-  detach(target: HookTarget, hook: Hook): void {
+  /** A failure is counted and logged. */
+  async detach(target: HookTarget, hook: Hook): Promise<void> {
     const { native, object, metrics, log } = this.#deps;
     try {
-      native.detach(object, hook.id);
+      await this.#going.run(() => native.detach(object, hook.id));
       metrics.interfaceEvent(`detach_${hook.mode}`, target, 0);
     } catch (error) {
-      metrics.attachError('Detach', hook.direction, hook.mode);
+      metrics.attachError('Detach', hook.direction, hook.mode === 'tc' ? 'tc' : 'tcx');
       log.warn({ ...describe(target), error: explain(error) }, 'hook could not be detached');
     }
   }
@@ -97,16 +106,14 @@ export class Hooks {
     const { clock, log, metrics } = this.#deps;
     const attempts = this.#config.tcAttachMode === 'any' ? 1 : this.#config.tcAttachRetries;
     for (let attempt = 1; ; attempt++) {
-      // The kernel makes each attachment wait some 20 ms, so that drains get their turn in between.
-      await clock.sleep(0, signal).catch(() => undefined);
-      if (signal.aborted) return undefined;
       try {
-        const hook = this.#try(target, direction);
+        const hook = await this.#coming.run(() => this.#try(target, direction), signal);
+        if (hook === undefined) return undefined;
         metrics.interfaceEvent(`attach_${hook.mode}`, target, attempt - 1);
         return hook;
       } catch (error) {
-        // It went away between the news of it and now.
-        if (hasCode(causeOf(error), 'ENODEV')) return undefined;
+        // It went away between the news of it and now, or is on its way out.
+        if (isGone(error) || signal.aborted) return undefined;
         const fields = { ...describe(target), direction, attempt, error: explain(error) };
         if (attempt >= attempts) {
           metrics.interfaceEvent('attach_fail', target, attempt);
@@ -120,13 +127,13 @@ export class Hooks {
   }
 
   /** One attempt, in the modes that the policy allows. */
-  #try(target: HookTarget, direction: Direction): Hook {
+  async #try(target: HookTarget, direction: Direction): Promise<Hook> {
     const { tcAttachMode } = this.#config;
     if (tcAttachMode === 'tc' || this.#tcx === 'unknown-to-kernel') {
       return this.#tryMode(target, direction, 'tc');
     }
     try {
-      const hook = this.#tryMode(target, direction, 'tcx');
+      const hook = await this.#tryMode(target, direction, 'tcx');
       this.#tcx = 'works';
       return hook;
     } catch (error) {
@@ -136,18 +143,18 @@ export class Hooks {
   }
 
   #fallsBack(error: unknown): boolean {
-    if (this.#config.tcAttachMode === 'any') return !hasCode(causeOf(error), 'ENODEV');
+    if (this.#config.tcAttachMode === 'any') return !isGone(error);
     if (this.#tcx === 'works' || !isUnknownToKernel(causeOf(error))) return false;
     this.#tcx = 'unknown-to-kernel';
     this.#deps.log.info('the kernel has no TCX (Linux 6.6 and later have): attaching by TC');
     return true;
   }
 
-  #tryMode(target: HookTarget, direction: Direction, mode: AttachMode): Hook {
+  async #tryMode(target: HookTarget, direction: Direction, mode: AttachMode): Promise<Hook> {
     const { native, object, metrics } = this.#deps;
     const { tcxAttachAnchorIngress, tcxAttachAnchorEgress } = this.#config;
     try {
-      const id = native.attach(object, {
+      const id = await native.attach(object, {
         program: programOf(hookKind(this.#config), direction, target.framing),
         ifindex: target.index,
         direction,
@@ -157,7 +164,7 @@ export class Hooks {
       });
       return { id, direction, mode };
     } catch (cause) {
-      metrics.attachError('Attach', direction, mode);
+      if (!hasCode(cause, 'ENODEV')) metrics.attachError('Attach', direction, mode);
       throw new NetobservError(
         AGENT_ERRORS.attach,
         `cannot attach to ${target.name} ${direction} by ${mode}`,
@@ -170,6 +177,10 @@ export class Hooks {
 /** Link creation with an attach type that the kernel does not know is an invalid argument. */
 function isUnknownToKernel(error: unknown): boolean {
   return ['EINVAL', 'EOPNOTSUPP', 'ENOTSUP'].some((code) => hasCode(error, code));
+}
+
+function isGone(error: unknown): boolean {
+  return hasCode(causeOf(error), 'ENODEV');
 }
 
 function causeOf(error: unknown): unknown {

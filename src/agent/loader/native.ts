@@ -74,14 +74,25 @@ export interface TestRunOptions {
 export interface Native {
   /** Opens, configures and loads an object file's bytes. Throws with `verifierLog` when refused. */
   load(object: Uint8Array, options: LoadOptions): BpfObject;
+  /**
+   * An object whose maps are made by somebody else: `adoptPinned` takes them over one by one, and
+   * what works on maps then works on them. Its programs are not loaded.
+   */
+  openUnloaded(object: Uint8Array): BpfObject;
+  /** Takes the map pinned at `path` of a BPF file system over as the object's map of that name. */
+  adoptPinned(object: BpfObject, map: string, path: string): void;
   close(object: BpfObject): void;
 
-  /** Returns an attachment id for `detach`. */
-  attach(object: BpfObject, options: AttachOptions): number;
-  /** As `attach`, for programs that hang on no interface. */
+  /**
+   * Resolves to an attachment id for `detach`. Off the main thread, since the kernel waits for a
+   * grace period (some 15 ms) with each TCX hook that comes or goes, one at a time. The descriptor
+   * of the namespace may be closed as soon as this returns.
+   */
+  attach(object: BpfObject, options: AttachOptions): Promise<number>;
+  /** As `attach`, but at once, for programs that hang on no interface. */
   attachProbe(object: BpfObject, options: ProbeOptions): number;
   /** Removes only what `attach` put there. An interface or namespace that is gone is no error. */
-  detach(object: BpfObject, attachment: number): void;
+  detach(object: BpfObject, attachment: number): Promise<void>;
 
   /**
    * Makes the hooks write to the other flow map and waits, off the main thread, until no program
@@ -116,6 +127,18 @@ export interface Native {
     readonly maxEntries: number;
     readonly fd: number;
   };
+  /** Every map that is there; of the descriptor, /proc/self/fdinfo tells the memory. */
+  listMaps(object: BpfObject): readonly { readonly name: string; readonly fd: number }[];
+  /**
+   * Programs on one side of an interface by TCX, anybody's, in their order. Without CAP_SYS_ADMIN
+   * the kernel does not tell their names, which are empty then.
+   */
+  listTcx(
+    ifindex: number,
+    isEgress: 0 | 1,
+  ): readonly { readonly id: number; readonly name: string }[];
+  /** Whether any TC filter, anybody's, hangs on the interface's clsact qdisc. */
+  hasTc(ifindex: number): boolean;
   possibleCpus(): number;
   /** Runs a loaded program on a frame in the kernel (BPF_PROG_TEST_RUN). */
   testRun(object: BpfObject, options: TestRunOptions): TestRunResult;
@@ -130,7 +153,7 @@ export interface Native {
 
   /**
    * Opens a namespace file (/var/run/netns/NAME, /proc/PID/ns/net); cookie as SO_NETNS_COOKIE,
-   * decimal.
+   * decimal, "0" where the kernel has none.
    */
   openNamespace(path: string): {
     readonly fd: number;
@@ -147,6 +170,13 @@ export interface Native {
    * came, which are consumed. ENOBUFS (lost messages) is reported as an empty `bytes`.
    */
   watch(onEvent: (fd: number, bytes: Uint8Array | undefined) => void): Watcher;
+
+  /**
+   * Gives up all capabilities but those of `keep` (numbers of linux/capability.h) for good: every
+   * thread of the process, Node's included, loses them from its permitted, effective, inheritable,
+   * ambient and, given CAP_SETPCAP, bounding set, and gets no_new_privs.
+   */
+  dropCapabilities(keep: readonly number[]): void;
 }
 
 export interface Watcher {

@@ -5,13 +5,17 @@ import { AGENT_ERRORS } from '../errors.ts';
 import { configureFilter, filterSections } from '../filters/compile.ts';
 import type { Framing } from '../interfaces/link.ts';
 import { FEATURES } from '../trackers/table.ts';
-import type { FeatureSpec } from '../trackers/tracker.ts';
+import { type FeatureSpec, waysOf } from '../trackers/tracker.ts';
 import type { Direction } from './hooks.ts';
 import type { BpfObject, Native, ProbeOptions } from './native.ts';
 
 /** By the index that `swap` returns. */
 export const FLOW_MAPS = ['flows_a', 'flows_b'] as const;
-const CURRENT_MAP = 'current';
+export const CURRENT_MAP = 'current';
+/** How many new flows there are since the last swap. */
+export const INSERTED_MAP = 'inserted';
+/** The constants of the programs, `struct config`. */
+export const CONFIG_MAP = '.rodata.config';
 export const STATS_MAP = 'stats';
 export const WAKE_MAP = 'wake';
 /** Ring buffer of captured packets. */
@@ -64,10 +68,12 @@ export interface LoadedObject {
 }
 
 /** What is loaded together: features, each by one of its ways. */
-interface Plan {
+export interface Plan {
   readonly config: AgentConfig;
   readonly knowsNamespaces: boolean;
   readonly features: readonly { readonly spec: FeatureSpec; readonly way: number }[];
+  /** Programs that nobody but this load asks for. */
+  readonly extra?: readonly string[];
 }
 
 /**
@@ -78,9 +84,8 @@ export function loadDatapath(
   native: Native,
   object: Uint8Array,
   config: AgentConfig,
+  wanted: readonly FeatureSpec[] = FEATURES.filter((one) => !config.enablePca && one.isOn(config)),
 ): LoadedObject {
-  const isOn = (feature: FeatureSpec): boolean => !config.enablePca && feature.isOn(config);
-  const wanted = FEATURES.filter(isOn);
   const loaded = loadWanted(native, object, config, wanted);
   try {
     checkLayout(native, loaded);
@@ -143,8 +148,11 @@ function findWay(
   spec: FeatureSpec,
 ): number | { readonly cause: unknown } {
   let cause: unknown;
-  for (let way = 0; way < Math.max(1, spec.ways?.length ?? 0); way++) {
+  // Of features without programs and of those whose ways cannot be told: the one that says why.
+  let count = 1;
+  for (let way = 0; way < count; way++) {
     try {
+      count = Math.max(1, waysOf(spec, plain.config).length);
       native.close(attempt({ ...plain, features: [{ spec, way }] }).object);
       return way;
     } catch (error) {
@@ -154,25 +162,25 @@ function findWay(
   return { cause };
 }
 
-function loadPlan(native: Native, object: Uint8Array, plan: Plan): LoadedObject {
+export function loadPlan(native: Native, object: Uint8Array, plan: Plan): LoadedObject {
   const { config, knowsNamespaces } = plan;
   let valueBytes: number = flowMetrics.sizeBytes;
   const features = plan.features.map(({ spec, way }): LoadedFeature => {
     const at = spec.extension === undefined ? 0 : valueBytes;
     valueBytes += spec.extension?.sizeBytes ?? 0;
-    return { spec, at, probes: spec.ways?.[way] ?? [] };
+    return { spec, at, probes: waysOf(spec, config)[way] ?? [] };
   });
   const probes = features.flatMap((feature) => feature.probes.map(({ program }) => program));
   const maps = [...FLOW_MAPS, CURRENT_MAP];
   const loaded = native.load(object, {
-    config: configBytes(config, knowsNamespaces, features),
+    config: configBytes(config, knowsNamespaces, features, valueBytes),
     data: filterSections(config.flowFilterRules ?? []),
     maxEntries: {
       ...mapSizes(config),
       ...Object.assign({}, ...features.map(({ spec }) => spec.maxEntries?.(config))),
     },
     valueBytes: Object.fromEntries(maps.map((map) => [map, valueBytes])),
-    programs: [...programsFor(config), ...probes],
+    programs: [...programsFor(config), ...probes, ...(plan.extra ?? [])],
   });
   return { object: loaded, knowsNamespaces, valueBytes, features, refused: [] };
 }
@@ -195,6 +203,7 @@ function configBytes(
   config: AgentConfig,
   knowsNamespaces: boolean,
   features: readonly LoadedFeature[],
+  valueBytes: number,
 ): Uint8Array {
   const bytes = new Uint8Array(layout.sizeBytes);
   const view = new DataView(bytes.buffer);
@@ -204,6 +213,7 @@ function configBytes(
     Math.max(1, Math.floor(config.cacheMaxFlows * WAKE_SHARE)),
     true,
   );
+  view.setUint16(layout.valueBytes, valueBytes, true);
   view.setUint8(layout.hasNetnsCookie, knowsNamespaces ? 1 : 0);
   const { pcaSnapLength } = config;
   view.setUint32(
@@ -220,7 +230,7 @@ function configBytes(
   return bytes;
 }
 
-function checkLayout(native: Native, { object, valueBytes }: LoadedObject): void {
+export function checkLayout(native: Native, { object, valueBytes }: LoadedObject): void {
   const wanted = [
     ...FLOW_MAPS.map((map) => [map, flowKey.sizeBytes, valueBytes] as const),
     [STATS_MAP, 4, statValue.sizeBytes] as const,

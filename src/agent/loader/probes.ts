@@ -16,7 +16,7 @@ export interface FeatureStatus {
 export interface AttachedFeatures {
   readonly features: readonly LoadedFeature[];
   readonly statuses: readonly FeatureStatus[];
-  detach(): void;
+  detach(): Promise<void>;
 }
 
 export interface ProbesDeps {
@@ -26,12 +26,12 @@ export interface ProbesDeps {
 }
 
 /** Attaches the probes of every feature. One that cannot be attached is left out, and said so. */
-export function attachFeatures(
+export async function attachFeatures(
   { object, features, refused }: LoadedObject,
-  deps: ProbesDeps,
-): AttachedFeatures {
-  const { native, log, metrics } = deps;
+  { native, log, metrics }: ProbesDeps,
+): Promise<AttachedFeatures> {
   const attachments: number[] = [];
+  const attached: LoadedFeature[] = [];
   const statuses: FeatureStatus[] = [];
   const leaveOut = (spec: FeatureSpec, cause: unknown): void => {
     const why = explain(cause);
@@ -43,24 +43,24 @@ export function attachFeatures(
     );
   };
   for (const { spec, cause } of refused) leaveOut(spec, cause);
-  const attached = features.filter(({ spec, probes }) => {
+  for (const feature of features) {
     const own: number[] = [];
     try {
-      for (const probe of probes) own.push(native.attachProbe(object, probe));
+      for (const probe of feature.probes) own.push(native.attachProbe(object, probe));
     } catch (error) {
-      for (const id of own) native.detach(object, id);
-      leaveOut(spec, error);
-      return false;
+      for (const id of own) await native.detach(object, id);
+      leaveOut(feature.spec, error);
+      continue;
     }
     attachments.push(...own);
-    statuses.push({ name: spec.name, state: 'on' });
-    return true;
-  });
+    attached.push(feature);
+    statuses.push({ name: feature.spec.name, state: 'on' });
+  }
   return {
     features: attached,
     statuses,
-    detach() {
-      for (const id of attachments.splice(0)) native.detach(object, id);
+    async detach() {
+      for (const id of attachments.splice(0)) await native.detach(object, id);
     },
   };
 }

@@ -32,11 +32,14 @@ export const processes: FeatureSpec = {
 
 /** A process as it was when its socket was last used. */
 interface Process {
-  readonly name: Uint32Array;
+  readonly comm: Uint32Array;
   readonly cgroup: number;
-  /** Ids in the tables at hand. */
+  readonly name: string;
+  readonly path: string;
+  readonly container: string;
+  /** Ids of these three in the tables at hand. */
   nameId: number;
-  cgroupId: number;
+  pathId: number;
   containerId: number;
 }
 
@@ -53,10 +56,17 @@ export class ProcessTracker implements Tracker {
     this.#groups = groups;
   }
 
+  prepare(): void {
+    this.#groups.renew();
+  }
+
   decode(buffer: DrainBuffer, length: number, batch: FlowBatch): void {
-    if (batch.tables.generation !== this.#generation) this.#processes.clear();
-    this.#generation = batch.tables.generation;
-    this.#learn(buffer, length, batch.tables);
+    const { tables } = batch;
+    if (tables.generation !== this.#generation) {
+      for (const process of this.#processes.values()) intern(process, tables);
+    }
+    this.#generation = tables.generation;
+    this.#learn(buffer, length, tables);
     const pids = this.#pids(buffer, length);
     if (batch.has('ProcessId')) {
       const into = batch.u32('ProcessId');
@@ -69,7 +79,7 @@ export class ProcessTracker implements Tracker {
     }
     for (const [name, id] of [
       ['ProcessName', 'nameId'],
-      ['Cgroup', 'cgroupId'],
+      ['Cgroup', 'pathId'],
       ['ContainerId', 'containerId'],
     ] as const) {
       if (!batch.has(name)) continue;
@@ -98,25 +108,21 @@ export class ProcessTracker implements Tracker {
     const process = this.#processes.get(pid);
     if (process === undefined || process.cgroup !== cgroupAt(values32, at)) return false;
     for (let word = 0; word < NAME_WORDS; word++) {
-      if (values32[at + (processMetrics.comm >> 2) + word] !== process.name[word]) return false;
+      if (values32[at + (processMetrics.comm >> 2) + word] !== process.comm[word]) return false;
     }
     return true;
   }
 
-  #add(pid: number, values32: Uint32Array, at: number, { strings }: InternTables): void {
+  #add(pid: number, values32: Uint32Array, at: number, tables: InternTables): void {
     if (this.#processes.size >= REMEMBERED_MAX) this.#processes.clear();
     const from = at + (processMetrics.comm >> 2);
-    const name = values32.slice(from, from + NAME_WORDS);
+    const comm = values32.slice(from, from + NAME_WORDS);
     const cgroup = cgroupAt(values32, at);
-    const path = this.#groups.pathOf(cgroup);
-    const container = containerOf(path);
-    this.#processes.set(pid, {
-      name,
-      cgroup,
-      nameId: strings.intern(textOf(name)),
-      cgroupId: path === '' ? MISSING : strings.intern(path),
-      containerId: container === undefined ? MISSING : strings.intern(container),
-    });
+    const path = this.#groups.pathOf(cgroup, pid);
+    const texts = { name: textOf(comm), path, container: containerOf(path) ?? '' };
+    const process = { comm, cgroup, ...texts, nameId: 0, pathId: 0, containerId: 0 };
+    intern(process, tables);
+    this.#processes.set(pid, process);
   }
 
   /** Second pass: the process at the end that sends, or else at the one that receives. */
@@ -138,6 +144,13 @@ export class ProcessTracker implements Tracker {
   }
 }
 
+function intern(process: Process, { strings }: InternTables): void {
+  const idOf = (text: string): number => (text === '' ? MISSING : strings.intern(text));
+  process.nameId = idOf(process.name);
+  process.pathId = idOf(process.path);
+  process.containerId = idOf(process.container);
+}
+
 function ownerAt(place: number): number {
   return (place >> 1) * SLOT_WORDS + OWNERS + (place & 1);
 }
@@ -147,8 +160,8 @@ function cgroupAt(values32: Uint32Array, at: number): number {
   return values32[from]! + values32[from + 1]! * WORD;
 }
 
-function textOf(name: Uint32Array): string {
-  const bytes = Buffer.from(name.buffer, name.byteOffset, NAME_BYTES);
+function textOf(comm: Uint32Array): string {
+  const bytes = Buffer.from(comm.buffer, comm.byteOffset, NAME_BYTES);
   const end = bytes.indexOf(0);
   return bytes.toString('utf8', 0, end < 0 ? NAME_BYTES : end);
 }

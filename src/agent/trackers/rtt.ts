@@ -11,6 +11,7 @@ export const rtt: FeatureSpec = {
   isOn: (config) => config.enableRtt,
   fields: 'flowRTT',
   without: 'flows have no TimeFlowRttNs',
+  enabledBy: 'tracepoint tcp:tcp_probe (Linux 5.13 or later with BTF)',
   extension: { at: 'rttAt', sizeBytes: rttMetrics.sizeBytes },
   ways: [[{ program: 'rtt_tcp_probe' }]],
 

@@ -2,16 +2,30 @@ import type { Feature } from '../../flow/field.ts';
 import type { AgentConfig } from '../config.ts';
 import { dropRules } from './drop-rules.ts';
 import { drops } from './drops.ts';
+import { events } from './events.ts';
+import { ipsec } from './ipsec.ts';
+import { nat } from './nat.ts';
+import { openssl } from './openssl.ts';
 import { processes } from './processes.ts';
 import { rtt } from './rtt.ts';
 import { tcpHealth } from './tcp-health.ts';
 import type { FeatureSpec } from './tracker.ts';
+import { tunnels } from './tunnels.ts';
+import { udn } from './udn.ts';
 
-/** Every feature, in the order in which their structures stand in an entry. */
-export const FEATURES: readonly FeatureSpec[] = [rtt, drops, dropRules, tcpHealth, processes];
+/**
+ * Every feature, in the order in which their structures stand in an entry and in which they fill
+ * columns: policies are the better cause of drops that others have counted.
+ */
+export const FEATURES: readonly FeatureSpec[] = [
+  ...[rtt, drops, dropRules, tcpHealth, processes, tunnels],
+  ...[nat, openssl, ipsec, events, udn],
+];
 
 /** Gates of the fields that an agent with this configuration fills, as far as the kernel allows. */
 export function fieldsOf(config: AgentConfig): readonly Feature[] {
-  const gates = FEATURES.filter((feature) => feature.isOn(config)).map(({ fields }) => fields);
-  return [...new Set(gates.filter((gate) => gate !== undefined))];
+  const gates = FEATURES.filter((feature) => feature.isOn(config)).flatMap(
+    ({ fields }) => fields ?? [],
+  );
+  return [...new Set(gates)];
 }

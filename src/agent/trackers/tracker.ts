@@ -8,6 +8,7 @@ import type { DrainBuffer, DrainFacts } from '../drain/buffer.ts';
 import type { config as layout } from '../drain/layout.gen.ts';
 import type { BpfObject, Native, ProbeOptions } from '../loader/native.ts';
 import type { AgentMetrics } from '../metrics.ts';
+import type { Capability } from '../privileges.ts';
 
 /** Place in `struct config` of the offset at which a feature's structure is in an entry. */
 export type ExtensionKey = Extract<keyof typeof layout, `${string}At`>;
@@ -44,6 +45,12 @@ export interface Tracker {
   stop?(): Promise<void>;
 }
 
+type Ways = readonly (readonly ProbeOptions[])[];
+
+export function waysOf({ ways }: FeatureSpec, config: AgentConfig): Ways {
+  return (typeof ways === 'function' ? ways(config) : ways) ?? [];
+}
+
 /**
  * A feature that can be switched on: what it needs of the kernel and what it makes of it. One file
  * each, listed in `table.ts`. What the kernel does not allow is left out, and said once; the other
@@ -55,21 +62,30 @@ export interface FeatureSpec {
   /** The variable that switches it on. */
   readonly variable: string;
   isOn(config: AgentConfig): boolean;
-  /** The gate of the fields that it fills. */
-  readonly fields?: Feature;
+  /** The gates of the fields that it fills. */
+  readonly fields?: Feature | readonly Feature[];
   /** What flows lack without it: `flows have no TimeFlowRttNs`. */
   readonly without: string;
+  /** What it takes, for `netobserv doctor`: `Linux 5.17 or later with BTF`. */
+  readonly enabledBy?: string;
+  /** Those that it takes besides the datapath's own, to start and to go on. */
+  readonly capabilities?: {
+    readonly start?: readonly Capability[];
+    readonly run?: readonly Capability[];
+  };
   /** Its structure in a flow's entry. */
   readonly extension?: { readonly at: ExtensionKey; readonly sizeBytes: number };
   /** Sets the knobs of `struct config` that are its own. */
   configure?(view: DataView, config: AgentConfig): void;
   /** Sizes of its maps, which have one entry while it is off. */
   maxEntries?(config: AgentConfig): Readonly<Record<string, number>>;
+  /** Maps that its tracker reads; where another program loads ours, they must be pinned. */
+  readonly maps?: readonly string[];
   /**
    * Programs besides the hooks, attached together. Several ways, the best first: the first that the
-   * kernel loads is taken.
+   * kernel loads is taken. A function that throws says why there is none here.
    */
-  readonly ways?: readonly (readonly ProbeOptions[])[];
+  readonly ways?: Ways | ((config: AgentConfig) => Ways);
   /** `at`: offset of the extension in an entry, bytes; 0 without one. */
   tracker?(deps: TrackerDeps, at: number): Tracker;
 }

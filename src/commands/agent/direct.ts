@@ -1,6 +1,7 @@
 import { parse } from 'yaml';
 import type { AgentConfig } from '../../agent/config.ts';
 import { refuse } from '../../agent/export/check.ts';
+import { fieldsOf } from '../../agent/trackers/table.ts';
 import type { Component } from '../../base/component.ts';
 import { explain } from '../../base/errors.ts';
 import { agentColumns } from '../../flow/agent-columns.ts';
@@ -43,7 +44,8 @@ export function directPipeline(config: AgentConfig, deps: DirectDeps): Direct {
   const flp = Object.fromEntries(own) as unknown as PipelineConfig;
   const prefix: unknown = flp.metricsSettings?.prefix;
   const metrics = createMetrics(typeof prefix === 'string' ? prefix : '', deps.metrics.registry);
-  const pipeline = compilePipeline(flp, { ...deps.pipeline, metrics, source: agentColumns() });
+  const source = agentColumns(new Set(fieldsOf(config)));
+  const pipeline = compilePipeline(flp, { ...deps.pipeline, metrics, source });
   const { disableGlobalServer, address, port, tls } = pipeline.metricsSettings;
   // With the same address, the agent's own server has the pipeline's metrics as well.
   const isServed =

@@ -2,6 +2,7 @@ import type { Writable } from 'node:stream';
 import type { AgentConfig } from '../../agent/config.ts';
 import { createExporter } from '../../agent/export/exporters.ts';
 import { type Agent, type AgentDeps, createAgent } from '../../agent/root.ts';
+import { fieldsOf } from '../../agent/trackers/table.ts';
 import { type Clock, systemRandom } from '../../base/clock.ts';
 import type { Component } from '../../base/component.ts';
 import { agentColumns } from '../../flow/agent-columns.ts';
@@ -11,6 +12,7 @@ import type { Log } from '../../telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
 import { bpfObject, loadNative } from '../assets.ts';
 import { exclusiveCapture } from '../capture/exclusive.ts';
+import { givePrivilegesUp } from '../capture/privileges.ts';
 import { metricsServer } from '../capture/telemetry.ts';
 
 export interface AgentHostDeps {
@@ -35,23 +37,27 @@ export async function createAgentHost(
   const { log, clock, env } = deps;
   const metrics = createMetrics(config.metricsPrefix);
   const health = new Health();
+  const native = loadNative(env);
   const telemetry = metricsServer(config, { log, metrics, health });
   if (config.enablePca) {
     const { createCapture } = await import('./capture.ts');
-    const { exporter, agent } = await createCapture(config, deps, metrics);
-    return { components: [exclusiveCapture(), ...telemetry, exporter, agent], agent };
+    const { exporter, agent } = await createCapture(config, deps, { metrics, native });
+    const giving = givePrivilegesUp({ native, agent, log, dataDir: undefined });
+    return { components: [exclusiveCapture(), ...telemetry, exporter, agent, giving], agent };
   }
   const sink = await createSink(config, deps, metrics, health);
   const agent = createAgent(config, {
     log,
     clock,
     metrics,
-    native: loadNative(env),
+    native,
     object: bpfObject(),
     ...sink,
   });
+  // Last: what is started has opened, loaded and bound what takes more rights than going on does.
+  const giving = givePrivilegesUp({ native, agent, log, dataDir: undefined });
   return {
-    components: [exclusiveCapture(), ...telemetry, ...sink.components, agent],
+    components: [exclusiveCapture(), ...telemetry, ...sink.components, agent, giving],
     agent,
   };
 }
@@ -83,7 +89,7 @@ async function createSink(
       emit: (batch) => pipeline.emit(batch),
     };
   }
-  const columns = agentColumns();
+  const columns = agentColumns(new Set(fieldsOf(config)));
   const shared = { log, clock, metrics, tables, columns, stdout, random: systemRandom };
   const exporter = await createExporter(config, shared);
   return {

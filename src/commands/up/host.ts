@@ -22,6 +22,7 @@ import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
 import { bpfObject, loadNative, webRoot } from '../assets.ts';
 import { buildFacts } from '../build-facts.ts';
 import { exclusiveCapture } from '../capture/exclusive.ts';
+import { givePrivilegesUp } from '../capture/privileges.ts';
 import { metricsServer } from '../capture/telemetry.ts';
 import { withLiveFeed } from './live.ts';
 import type { upOptions } from './options.ts';
@@ -67,10 +68,11 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
     defaultPipeline({ store: STORE, prefix: FLOW_METRICS_PREFIX, features }),
     { ...shared, source: agentColumns(features), stores: { [STORE]: store } },
   );
+  const native = loadNative(deps.env);
   const agent = createAgent(config, {
     ...shared,
     metrics: createMetrics(config.metricsPrefix, ours.registry),
-    native: loadNative(deps.env),
+    native,
     object: bpfObject(),
     take: () => pipeline.take(),
     emit: (batch) => pipeline.emit(batch),
@@ -85,10 +87,12 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
     subscribe,
     features,
   });
+  // Last: what is started has opened, loaded and bound what takes more rights than going on does.
+  const giving = givePrivilegesUp({ native, agent, log, dataDir: deps.dataDir });
   // The agent's own server; the console serves the same metrics to who may use it.
   const telemetry = metricsServer(config, { log, metrics: ours, health });
   return {
-    components: [exclusiveCapture(), store, pipeline, console, ...telemetry, agent],
+    components: [exclusiveCapture(), store, pipeline, console, ...telemetry, agent, giving],
     agent,
     console,
     subscribe,
@@ -156,7 +160,7 @@ async function createHostConsole(
   );
 }
 
-function agentStatus(agent: Agent): Pick<StatusResponse['agent'], 'interfaces' | 'accounting'> {
-  const { interfaces, accounting } = agent.status();
-  return { interfaces, accounting: accounting ?? null };
+function agentStatus(agent: Agent): Omit<StatusResponse['agent'], 'isEnabled'> {
+  const { interfaces, features, accounting, vitals } = agent.status();
+  return { interfaces, features, accounting: accounting ?? null, vitals: vitals ?? null };
 }

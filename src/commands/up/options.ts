@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { agentOptions } from '../../agent/config.ts';
 import { duration, size, text } from '../../config/options.ts';
 import { consoleOptions } from '../../console/server/config.ts';
+import { featureOptions } from '../features.ts';
 
 const storeOptions = {
   data: text(
@@ -19,7 +20,7 @@ const storeOptions = {
   storeMemoryBytes: size('NETOBSERV_STORE_MEMORY', '256MiB', 'memory of the database'),
 };
 
-export const upOptions = { ...consoleOptions, ...storeOptions, ...agentOptions };
+export const upOptions = { ...consoleOptions, ...storeOptions, ...featureOptions, ...agentOptions };
 
 /** Described by `--help`; the others only by `--help-all`. */
 export const UP_COMMON: readonly (keyof typeof upOptions)[] = [
@@ -31,6 +32,7 @@ export const UP_COMMON: readonly (keyof typeof upOptions)[] = [
   'excludeInterfaces',
   'direction',
   'sampling',
+  'features',
   'cacheActiveTimeoutMs',
   'cacheMaxFlows',
   'metricsEnable',

@@ -18,7 +18,7 @@ export interface ConsoleDeps {
   /** Behind `/livez` and `/readyz`; without it they are not served. */
   readonly health?: Health;
   /** Absent where no agent runs in this process. */
-  readonly agentStatus?: () => Pick<StatusResponse['agent'], 'interfaces' | 'accounting'>;
+  readonly agentStatus?: () => Omit<StatusResponse['agent'], 'isEnabled'>;
   readonly branches?: () => StatusResponse['branches'];
   /** Calls its listener after rows became visible in the store; without it live ticks only beat. */
   readonly subscribe?: SubscribeRows;

@@ -20,7 +20,9 @@ export async function readStatus(deps: ConsoleDeps): Promise<StatusResponse> {
     agent: {
       isEnabled: agent !== undefined,
       interfaces: agent?.interfaces ?? [],
+      features: agent?.features ?? [],
       accounting: agent?.accounting ?? null,
+      vitals: agent?.vitals ?? null,
     },
     branches: deps.branches?.() ?? [],
   };

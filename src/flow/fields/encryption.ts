@@ -35,7 +35,7 @@ export const encryptionFields: readonly FieldSpec[] = [
   {
     name: 'IPSecRetCode',
     kind: 'f64',
-    meaning: "What the kernel's IPsec function returned: 0, or a negative errno.",
+    meaning: 'Outcome of IPsec: 0, or the last error, a negative errno; on the way in just -1.',
     producer: 'agent',
     feature: 'ipsec',
     proto: { path: 'ipsec_encrypted_ret', numbers: [31] },
@@ -197,7 +197,8 @@ export const encryptionFields: readonly FieldSpec[] = [
     name: 'OpenSslBytes',
     kind: 'f64',
     unit: 'bytes',
-    meaning: 'Bytes of plain text that went through OpenSSL in the local process.',
+    meaning:
+      'Bytes of plain text that went through OpenSSL in local processes; both ends count when both are local.',
     producer: 'agent',
     feature: 'openssl',
     omitZero: true,

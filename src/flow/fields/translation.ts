@@ -4,7 +4,10 @@ import { kubeFields } from './kube.ts';
 const shared = { producer: 'agent', feature: 'packetTranslation' } as const;
 const GROUP = 'Xlat';
 
-/** What the kernel's address translation (NAT) makes of the flow. */
+/**
+ * What the flow is on the other side of the kernel's address translation (NAT): seen before it,
+ * what it becomes; seen after it, what it was.
+ */
 export const translationFields: readonly FieldSpec[] = [
   {
     ...shared,
@@ -46,7 +49,7 @@ function translated(side: 'Src' | 'Dst'): readonly FieldSpec[] {
       ...shared,
       name: `${prefix}Addr`,
       kind: 'addr',
-      meaning: `Address of the ${word} after translation.`,
+      meaning: `Address of the ${word} on the other side of address translation.`,
       proto: { path: `xlat.${short}_addr`, numbers: [28, isSource ? 1 : 2] },
       ipfix: {
         name: `postNAT${element}IPv4Address`,
@@ -61,7 +64,7 @@ function translated(side: 'Src' | 'Dst'): readonly FieldSpec[] {
         group: GROUP,
         width: 10,
         renderer: 'address',
-        tooltip: `Address of the ${word} after translation.`,
+        tooltip: `Address of the ${word} on the other side of address translation.`,
       },
       filter: {
         id: `xlat_${short}_address`,
@@ -76,7 +79,7 @@ function translated(side: 'Src' | 'Dst'): readonly FieldSpec[] {
       ...shared,
       name: `${prefix}Port`,
       kind: 'u16',
-      meaning: `Port of the ${word} after translation.`,
+      meaning: `Port of the ${word} on the other side of address translation.`,
       proto: { path: `xlat.${short}_port`, numbers: [28, isSource ? 3 : 4] },
       ipfix: { name: `postNAPT${element}TransportPort`, id: isSource ? 227 : 228 },
       cardinality: 'careful',
@@ -87,7 +90,7 @@ function translated(side: 'Src' | 'Dst'): readonly FieldSpec[] {
         group: GROUP,
         width: 10,
         renderer: 'port',
-        tooltip: `Port of the ${word} after translation.`,
+        tooltip: `Port of the ${word} on the other side of address translation.`,
       },
       filter: {
         id: `xlat_${short}_port`,

@@ -22,13 +22,17 @@ describe.skipIf(requireRoot())('TCX programs of others that decide a packet’s 
   });
   afterEach(() => native.close(other));
 
-  function attachOther(namespace: string, name: string, direction: 'ingress' | 'egress'): void {
+  async function attachOther(
+    namespace: string,
+    name: string,
+    direction: 'ingress' | 'egress',
+  ): Promise<void> {
     const [link] = JSON.parse(ip('-n', namespace, '-j', 'link', 'show', 'dev', name)) as [
       { ifindex: number },
     ];
     const { fd } = native.openNamespace(`/var/run/netns/${namespace}`);
     const where = { ifindex: link.ifindex, direction, netns: fd } as const;
-    native.attach(other, { ...where, program: 'last_word', mode: 'tcx', anchor: 'none' });
+    await native.attach(other, { ...where, program: 'last_word', mode: 'tcx', anchor: 'none' });
     native.closeFd(fd);
   }
 
@@ -52,7 +56,7 @@ describe.skipIf(requireRoot())('TCX programs of others that decide a packet’s 
     const right = lab.namespace('right');
     const [a, b] = lab.pair({ namespace: left }, { namespace: right });
     const [namespace, name] = direction === 'egress' ? [left, a] : [right, b];
-    attachOther(namespace, name, direction);
+    await attachOther(namespace, name, direction);
 
     {
       await using host = await startAgent({

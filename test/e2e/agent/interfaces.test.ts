@@ -1,17 +1,15 @@
-import { readdirSync, readlinkSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { type AgentHost, startAgent } from '../../support/agent-host.ts';
-import { ip, Lab, LINK_PREFIX } from '../../support/netns.ts';
+import { hookedInterfaces, startAgent } from '../../support/agent-host.ts';
+import { openDescriptors } from '../../support/descriptors.ts';
+import { ONLY_TESTS } from '../../support/lab-pair.ts';
+import { ip, Lab } from '../../support/netns.ts';
 import { requireRoot } from '../../support/require.ts';
 
-const ONLY_TESTS = `/^${LINK_PREFIX}${process.pid % 100_000}/`;
-
-function watched(host: AgentHost): string[] {
-  return host.agent
-    .status()
-    .interfaces.map((row) => `${row.namespace}/${row.name}`)
-    .sort();
-}
+const SOON = { timeout: 10_000, interval: 20 } as const;
+const OPTIONS: Readonly<Record<'watch' | 'poll', Readonly<Record<string, string>>>> = {
+  watch: {},
+  poll: { LISTEN_INTERFACES: 'poll', LISTEN_POLL_PERIOD: '100ms' },
+};
 
 describe.skipIf(requireRoot())('interfaces that come, change and go', () => {
   test('are watched from up to removal, by their present names', async () => {
@@ -23,11 +21,15 @@ describe.skipIf(requireRoot())('interfaces that come, change and go', () => {
     ip('-n', inside, 'link', 'add', name, 'type', 'veth', 'peer', 'name', peer);
     ip('-n', inside, 'link', 'set', name, 'up');
     ip('-n', inside, 'link', 'set', peer, 'up');
-    await expect.poll(() => watched(host)).toEqual([`${inside}/${name}`, `${inside}/${peer}`]);
+    await expect
+      .poll(() => hookedInterfaces(host))
+      .toEqual([`${inside}/${name}`, `${inside}/${peer}`]);
 
     const renamed = lab.linkName();
     ip('-n', inside, 'link', 'set', name, 'name', renamed);
-    await expect.poll(() => watched(host)).toEqual([`${inside}/${peer}`, `${inside}/${renamed}`]);
+    await expect
+      .poll(() => hookedInterfaces(host))
+      .toEqual([`${inside}/${peer}`, `${inside}/${renamed}`]);
 
     await lab.sweep(inside, renamed, { flows: 3, perSecond: 1000 });
     await expect
@@ -41,9 +43,9 @@ describe.skipIf(requireRoot())('interfaces that come, change and go', () => {
     expect(flow?.IfDirections).toEqual([1, 0]);
 
     ip('-n', inside, 'link', 'set', renamed, 'name', 'other0');
-    await expect.poll(() => watched(host)).toEqual([`${inside}/${peer}`]);
+    await expect.poll(() => hookedInterfaces(host)).toEqual([`${inside}/${peer}`]);
     ip('-n', inside, 'link', 'del', 'other0');
-    await expect.poll(() => watched(host)).toEqual([]);
+    await expect.poll(() => hookedInterfaces(host)).toEqual([]);
   });
 
   test('in namespaces that come and go, of which one has two names', async () => {
@@ -52,7 +54,7 @@ describe.skipIf(requireRoot())('interfaces that come, change and go', () => {
     await using host = await startAgent({ INTERFACES: ONLY_TESTS });
     const second = lab.namespace('second');
     const [a, b] = lab.pair({ namespace: first }, { namespace: second });
-    await expect.poll(() => watched(host)).toEqual([`${first}/${a}`, `${second}/${b}`]);
+    await expect.poll(() => hookedInterfaces(host)).toEqual([`${first}/${a}`, `${second}/${b}`]);
 
     const alias = `${second}-alias`;
     await using residents = new Lab();
@@ -61,15 +63,15 @@ describe.skipIf(requireRoot())('interfaces that come, change and go', () => {
     const third = lab.namespace('third');
     const [c, d] = lab.pair({ namespace: third }, { namespace: third });
     const withThird = [`${first}/${a}`, `${second}/${b}`, `${third}/${c}`, `${third}/${d}`];
-    await expect.poll(() => watched(host)).toEqual(withThird);
+    await expect.poll(() => hookedInterfaces(host)).toEqual(withThird);
     lab.removeNamespace(third);
     ip('netns', 'del', alias);
-    await expect.poll(() => watched(host)).toEqual([`${first}/${a}`, `${second}/${b}`]);
+    await expect.poll(() => hookedInterfaces(host)).toEqual([`${first}/${a}`, `${second}/${b}`]);
     await residents[Symbol.asyncDispose]();
 
     // Nobody may keep the namespace alive: its end of the pair goes, and with it the other end.
     lab.removeNamespace(second);
-    await expect.poll(() => watched(host)).toEqual([]);
+    await expect.poll(() => hookedInterfaces(host)).toEqual([]);
     await expect.poll(() => ip('-n', first, '-br', 'link').includes(a)).toBe(false);
   });
 
@@ -101,16 +103,16 @@ describe.skipIf(requireRoot())('interfaces that come, change and go', () => {
     await using lab = new Lab();
     const kept = lab.namespace('kept');
     await using host = await startAgent({ INTERFACES: ONLY_TESTS });
-    await expect.poll(() => watched(host)).toEqual([]);
-    const before = descriptors();
+    await expect.poll(() => hookedInterfaces(host)).toEqual([]);
+    const before = openDescriptors();
     for (let round = 0; round < 3; round++) {
       const other = lab.namespace('passing');
       lab.pair({ namespace: kept }, { namespace: other });
-      await expect.poll(() => watched(host).length).toBe(2);
+      await expect.poll(() => hookedInterfaces(host).length).toBe(2);
       lab.removeNamespace(other);
-      await expect.poll(() => watched(host).length).toBe(0);
+      await expect.poll(() => hookedInterfaces(host).length).toBe(0);
     }
-    await expect.poll(descriptors).toEqual(before);
+    await expect.poll(openDescriptors).toEqual(before);
   });
 
   test('an interface that is nowhere is refused by name', async () => {
@@ -119,51 +121,86 @@ describe.skipIf(requireRoot())('interfaces that come, change and go', () => {
     );
   });
 
-  test('INTERFACE_IPS picks by address, also one that comes later', async () => {
+  test.each(['watch', 'poll'] as const)('INTERFACE_IPS follows addresses: %s', async (listen) => {
     await using lab = new Lab();
     const left = lab.namespace('left');
     const right = lab.namespace('right');
-    await using host = await startAgent({ INTERFACE_IPS: '10.93.0.0/24,fd93::/16' });
+    await using host = await startAgent({
+      INTERFACE_IPS: '10.93.0.0/24,fd93::/16',
+      ...OPTIONS[listen],
+    });
     const [a, b] = lab.pair(
       { namespace: left, addresses: ['10.93.0.1/24'] },
       { namespace: right, addresses: ['10.94.0.2/24'] },
     );
-    await expect.poll(() => watched(host)).toEqual([`${left}/${a}`]);
+    await expect.poll(() => hookedInterfaces(host), SOON).toEqual([`${left}/${a}`]);
     lab.address(right, b, 'fd93::2/64');
-    await expect.poll(() => watched(host)).toEqual([`${left}/${a}`, `${right}/${b}`]);
+    await expect
+      .poll(() => hookedInterfaces(host), SOON)
+      .toEqual([`${left}/${a}`, `${right}/${b}`]);
     ip('-n', left, 'address', 'del', '10.93.0.1/24', 'dev', a);
-    await expect.poll(() => watched(host)).toEqual([`${right}/${b}`]);
+    await expect.poll(() => hookedInterfaces(host), SOON).toEqual([`${right}/${b}`]);
+    // Taken away and given back, of an interface that has had hooks before.
+    lab.address(left, a, '10.93.0.9/32');
+    await expect
+      .poll(() => hookedInterfaces(host), SOON)
+      .toEqual([`${left}/${a}`, `${right}/${b}`]);
+    await lab.sweep(left, a, { flows: 3, perSecond: 1000 });
+    await host.agent.drainNow();
+    const flows = host.flows.filter((flow) => flow.DstAddr === '203.0.113.1');
+    expect(flows.map((flow) => flow.Interfaces)).toEqual(Array(3).fill([a, b]));
   });
 
-  test('LISTEN_INTERFACES=poll finds them too', async () => {
-    await using lab = new Lab();
-    const inside = lab.namespace('inside');
-    await using host = await startAgent({
-      INTERFACES: ONLY_TESTS,
-      LISTEN_INTERFACES: 'poll',
-      LISTEN_POLL_PERIOD: '100ms',
-    });
-    const late = lab.namespace('late');
-    const [a, b] = lab.pair({ namespace: inside }, { namespace: late });
-    await expect.poll(() => watched(host)).toEqual([`${inside}/${a}`, `${late}/${b}`]);
-    ip('-n', inside, 'link', 'del', a);
-    await expect.poll(() => watched(host)).toEqual([]);
-  });
+  test.each(['watch', 'poll'] as const)(
+    'in several namespaces, of all kinds: %s',
+    async (listen) => {
+      await using lab = new Lab();
+      const inside = lab.namespace('inside');
+      await using host = await startAgent({ INTERFACES: ONLY_TESTS, ...OPTIONS[listen] });
+      const late = lab.namespace('late');
+      const [a, b] = lab.pair({ namespace: inside }, { namespace: late });
+      const both = [`${inside}/${a}`, `${late}/${b}`];
+      await expect.poll(() => hookedInterfaces(host), SOON).toEqual(both);
+
+      // A tap and a tun that nobody has opened: no carrier, state unknown or down.
+      const [tap, tun] = [lab.linkName(), lab.linkName()];
+      for (const [name, mode] of [
+        [tap, 'tap'],
+        [tun, 'tun'],
+      ] as const) {
+        ip('-n', late, 'tuntap', 'add', 'dev', name, 'mode', mode);
+        ip('-n', late, 'link', 'set', name, 'up');
+      }
+      const all = [...both, `${late}/${tap}`, `${late}/${tun}`];
+      await expect.poll(() => hookedInterfaces(host), SOON).toEqual(all);
+
+      // Down, it keeps its hooks; its first packet after that is seen.
+      ip('-n', late, 'link', 'set', b, 'down');
+      ip('-n', late, 'link', 'set', tap, 'name', `${tap}x`);
+      const renamed = [...both, `${late}/${tap}x`, `${late}/${tun}`];
+      await expect.poll(() => hookedInterfaces(host), SOON).toEqual(renamed);
+      ip('-n', late, 'link', 'set', b, 'up');
+      await lab.sweep(inside, a, { flows: 5, perSecond: 1000 });
+      await host.agent.drainNow();
+      const flows = host.flows.filter((flow) => flow.DstAddr === '203.0.113.1');
+      expect(flows.map((flow) => flow.Interfaces)).toEqual(Array(5).fill([a, b]));
+
+      // One that moves keeps its number and name, not its hooks.
+      ip('-n', late, 'link', 'set', `${tap}x`, 'netns', inside);
+      const moved = [...both, `${late}/${tun}`];
+      await expect.poll(() => hookedInterfaces(host), SOON).toEqual(moved);
+      ip('-n', inside, 'link', 'set', `${tap}x`, 'up');
+      await expect
+        .poll(() => hookedInterfaces(host), SOON)
+        .toEqual([...moved, `${inside}/${tap}x`].sort());
+
+      ip('-n', inside, 'link', 'del', a);
+      const left = [`${inside}/${tap}x`, `${late}/${tun}`];
+      await expect.poll(() => hookedInterfaces(host), SOON).toEqual(left);
+      lab.removeNamespace(late);
+      await expect.poll(() => hookedInterfaces(host), SOON).toEqual([`${inside}/${tap}x`]);
+      const errors = await host.metrics.registry.getSingleMetricAsString('errors_total');
+      expect(errors).not.toContain('InterfaceEvents');
+    },
+  );
 });
-
-/** What the process has open, by kind: numbers of pipes and sockets differ from run to run. */
-function descriptors(): Record<string, number> {
-  const kinds: Record<string, number> = {};
-  for (const fd of readdirSync('/proc/self/fd')) {
-    let target: string;
-    try {
-      target = readlinkSync(`/proc/self/fd/${fd}`);
-    } catch {
-      // The descriptor by which the folder itself was read.
-      continue;
-    }
-    const kind = target.replace(/[[\d\]]+$/, '');
-    if (/socket|net:|bpf/.test(kind)) kinds[kind] = (kinds[kind] ?? 0) + 1;
-  }
-  return kinds;
-}

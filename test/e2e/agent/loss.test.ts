@@ -35,7 +35,11 @@ describe.skipIf(requireRoot())('nothing is lost without being counted', () => {
     const moved = lab.counters(left, a);
     expect(after.packets - before.packets).toBe(moved.txPackets - link.txPackets);
     expect(after.bytes - before.bytes).toBe(moved.txBytes - link.txBytes);
-    const { unrecorded } = host.accounting();
+    const { unrecorded, seenPackets, seenBytes } = host.accounting();
+    expect({ packets: seenPackets, bytes: seenBytes }).toEqual(after);
+    // A map that packets found full was drained full.
+    expect(host.agent.status().vitals).toMatchObject({ mapEntries: 64, mapFillMax: 1 });
+    expect(host.agent.status().vitals!.bpfBytes).toBeGreaterThan(64 * 2 * 144);
     expect(unrecorded.map_full?.packets).toBeGreaterThan(0);
     expect(unrecorded.map_full?.bytes).toBe(unrecorded.map_full!.packets * FRAME_BYTES);
     const recorded = swept(host.flows).reduce((sum, flow) => sum + flow.Packets, 0);

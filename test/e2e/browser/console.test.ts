@@ -276,6 +276,35 @@ describe.skipIf(requireRoot() || requireBrowser(CHROMIUM))('console in a browser
   );
 
   test(
+    'the agent’s health is one click away, and its books add up',
+    async () => {
+      await using opened = await open('/', { viewport: NARROW, colorScheme: 'dark' });
+      const { page, problems } = opened;
+      await page.getByRole('button', { name: /^Health/ }).click();
+      const dialog = page.getByRole('dialog', { name: 'Health of the agent' });
+      // Read at once: more packets may come at any time.
+      const text = await dialog.locator('table').first().innerText();
+      const packets = text
+        .split('\n')
+        .map((row) => row.split('\t'))
+        .filter((cells) => cells.length === 3)
+        .map(([name, count]) => [name, Number(count!.replaceAll('\u202f', ''))] as const)
+        .filter(([, count]) => !Number.isNaN(count));
+      const seen = packets.at(-1)!;
+      expect(packets[0]).toEqual(['In flows', expect.any(Number)]);
+      expect(packets[0]![1]).toBeGreaterThan(0);
+      expect(seen[0]).toBe('Seen');
+      expect(packets.slice(0, -1).reduce((sum, [, count]) => sum + count, 0)).toBe(seen[1]);
+      const { violations } = await new AxeBuilder({ page }).include('[role=dialog]').analyze();
+      expect(violations.map(({ id }) => id)).toEqual([]);
+      await page.keyboard.press('Escape');
+      await dialog.waitFor({ state: 'detached' });
+      expect(problems).toEqual([]);
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  test(
     'the first view loads little',
     async () => {
       const context = await browser.newContext({ viewport: WIDE });

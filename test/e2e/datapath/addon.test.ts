@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { ROOT } from '../../../scripts/steps.ts';
 import { flowKey, flowMetrics, statValue } from '../../../src/agent/drain/layout.gen.ts';
+import { openDescriptors } from '../../support/descriptors.ts';
 import { ip, Lab } from '../../support/netns.ts';
 import { requireRoot } from '../../support/require.ts';
 import { loadDatapath, native, TEST_HOOKS } from './datapath.ts';
@@ -59,7 +60,7 @@ describe.skipIf(requireRoot())('addon', () => {
     ['an interface that is not there', { ifindex: 2 ** 30 }, 'ENODEV'],
     ['a program that is not loaded', { program: 'flow_sideways' }, 'ENOENT'],
     ['a descriptor that is no namespace', { netns: 0 }, 'EINVAL'],
-  ])('attach to %s', (_why, wrong, code) => {
+  ])('attach to %s', async (_why, wrong, code) => {
     const datapath = loadDatapath();
     const options = {
       program: 'flow_ingress_l2',
@@ -69,8 +70,47 @@ describe.skipIf(requireRoot())('addon', () => {
       anchor: 'none',
       ...wrong,
     } as const;
-    expect(errorOf(() => native.attach(datapath, options))).toMatchObject({ code });
+    await expect(async () => native.attach(datapath, options)).rejects.toMatchObject({ code });
     native.close(datapath);
+  });
+
+  test('an object can be closed while hooks come and go', async () => {
+    const lab = new Lab();
+    labs.push(lab);
+    const name = lab.namespace('closing');
+    // More than the pool has threads: some have not begun when the object is closed.
+    const taps = Array.from({ length: 12 }, (_, at) => `nbt-tap${at}`);
+    for (const tap of taps) ip('-n', name, 'tuntap', 'add', 'dev', tap, 'mode', 'tap');
+    const found = JSON.parse(ip('-n', name, '-j', 'link', 'show')) as {
+      readonly ifname: string;
+      readonly ifindex: number;
+    }[];
+    const [first, ...others] = found.filter(({ ifname }) => taps.includes(ifname));
+    const space = native.openNamespace(`/var/run/netns/${name}`);
+    const datapath = loadDatapath();
+    const links = (): number => openDescriptors()['anon_inode:bpf_link'] ?? 0;
+    const attach = (ifindex: number): Promise<number> =>
+      native.attach(datapath, {
+        program: 'flow_ingress_l2',
+        ifindex,
+        direction: 'ingress',
+        mode: 'tcx',
+        anchor: 'none',
+        netns: space.fd,
+      });
+    const before = links();
+    const id = await attach(first!.ifindex);
+    expect(links()).toBe(before + 1);
+    const coming = others.map(({ ifindex }) => attach(ifindex));
+    const going = native.detach(datapath, id);
+    native.closeFd(space.fd);
+    native.close(datapath);
+    const ends = await Promise.allSettled([...coming, going]);
+    expect(ends.filter(({ status }) => status === 'rejected').length).toBeGreaterThan(0);
+    for (const end of ends) {
+      if (end.status === 'rejected') expect(end.reason).toMatchObject({ code: 'EBADF' });
+    }
+    expect(links()).toBe(before);
   });
 
   test('arguments of the wrong kind are type errors', () => {

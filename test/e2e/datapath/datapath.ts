@@ -16,6 +16,7 @@ import {
 import { configureFilter, filterSections } from '../../../src/agent/filters/compile.ts';
 import { parseFilterRules } from '../../../src/agent/filters/parse.ts';
 import type { BpfObject, Native } from '../../../src/agent/loader/native.ts';
+import type { ExtensionKey } from '../../../src/agent/trackers/tracker.ts';
 
 buildBpf();
 buildNative();
@@ -24,7 +25,7 @@ export const native: Native = createRequire(import.meta.url)(
   join(ROOT, 'build/native/netobserv.node'),
 );
 
-const HOOKS = ['flow_ingress_l2', 'flow_egress_l2', 'flow_ingress_l3', 'flow_egress_l3'];
+export const HOOKS = ['flow_ingress_l2', 'flow_egress_l2', 'flow_ingress_l3', 'flow_egress_l3'];
 export const TEST_HOOKS = ['test_ingress_l2', 'test_egress_l2', 'test_ingress_l3'];
 export const TEST_FILTER = 'test_filter';
 
@@ -42,6 +43,8 @@ export interface Flow {
   readonly sampling: number;
   readonly macs: string;
   readonly observed: readonly { netns: number; ifindexSeen: number }[];
+  /** What a feature has added. */
+  readonly extension: Buffer;
 }
 
 export interface Counters {
@@ -61,9 +64,16 @@ export interface DatapathOptions {
   readonly rules?: string;
   /** Bytes of a packet that are captured, of the ring that they go to, and of it to wake by. */
   readonly capture?: { readonly bytes: number; readonly ring: number; readonly wake?: number };
+  /** A feature that is on, alone, and its other knobs. */
+  readonly feature?: {
+    readonly at: ExtensionKey;
+    readonly sizeBytes: number;
+    readonly configure?: (view: DataView) => void;
+  };
 }
 
-const FLOWS_PER_CALL = 4096;
+/** What one batch call may bring. */
+export const FLOWS_MAX = 4096;
 
 export function loadDatapath(options: DatapathOptions = {}): BpfObject {
   const config = Buffer.alloc(configLayout.sizeBytes);
@@ -77,10 +87,17 @@ export function loadDatapath(options: DatapathOptions = {}): BpfObject {
   config.writeUInt32LE(options.capture?.wake ?? 2 ** 31, configLayout.captureWakeBytes);
   const captured = options.capture === undefined ? {} : { captured: options.capture.ring };
   const entries = options.entries ?? 1024;
+  const { feature } = options;
+  const valueBytes = flowMetrics.sizeBytes + (feature?.sizeBytes ?? 0);
+  if (feature !== undefined) {
+    config.writeUInt16LE(flowMetrics.sizeBytes, configLayout[feature.at]);
+    feature.configure?.(new DataView(config.buffer, config.byteOffset, config.length));
+  }
   return native.load(readFileSync(join(ROOT, `build/bpf/${options.object ?? 'flows'}.bpf.o`)), {
     config,
     data: filterSections(rules),
     maxEntries: { flows_a: entries, flows_b: entries, ...captured },
+    valueBytes: { flows_a: valueBytes, flows_b: valueBytes, current: valueBytes },
     programs: options.programs ?? HOOKS,
   });
 }
@@ -122,21 +139,23 @@ function decode(key: Buffer, value: Buffer): Flow {
     sampling: value.readUInt32LE(flowMetrics.sampling),
     macs: value.toString('hex', flowMetrics.srcMac, flowMetrics.srcMac + 12),
     observed: decodeObserved(value),
+    extension: Buffer.from(value.subarray(flowMetrics.sizeBytes)),
   };
 }
 
 /** Swaps the maps and takes everything out of the still one. */
 export async function takeFlows(object: BpfObject): Promise<Flow[]> {
   const still = (await native.swap(object)) === 0 ? 'flows_a' : 'flows_b';
-  const keys = Buffer.alloc(FLOWS_PER_CALL * flowKey.sizeBytes);
-  const values = Buffer.alloc(FLOWS_PER_CALL * flowMetrics.sizeBytes);
+  const keys = Buffer.alloc(FLOWS_MAX * flowKey.sizeBytes);
+  const valueBytes = native.describeMap(object, still).valueSize;
+  const values = Buffer.alloc(FLOWS_MAX * valueBytes);
   const flows: Flow[] = [];
   for (;;) {
     const count = await native.drain(object, still, keys, values);
     if (count === 0) return flows;
     for (let row = 0; row < count; row++) {
       const key = keys.subarray(row * flowKey.sizeBytes, (row + 1) * flowKey.sizeBytes);
-      const value = values.subarray(row * flowMetrics.sizeBytes, (row + 1) * flowMetrics.sizeBytes);
+      const value = values.subarray(row * valueBytes, (row + 1) * valueBytes);
       flows.push(decode(key, value));
     }
   }

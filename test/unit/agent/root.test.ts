@@ -31,6 +31,7 @@ async function start(env: Readonly<Record<string, string>> = {}): Promise<Agent>
       return true;
     },
     namespaceDirectory: '/nonexistent/netns',
+    processDirectory: '/nonexistent/proc',
     kernelMonotonicMs: () => clock.monotonicMs(),
   });
   await agent.start(new AbortController().signal);
@@ -124,6 +125,7 @@ test('a start that fails leaves nothing behind once stopped', async () => {
     take: takeBatch,
     emit: () => true,
     namespaceDirectory: '/nonexistent/netns',
+    processDirectory: '/nonexistent/proc',
   });
   await expect(failing.start(new AbortController().signal)).rejects.toMatchObject({
     code: 'ERR_AGENT_OPTION',

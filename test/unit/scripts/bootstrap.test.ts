@@ -140,6 +140,18 @@ test('a goal needs only its own packages', () => {
   expect(bootstrap('start').status).toBe(0);
 });
 
+test('the goal of real servers needs all that others do, and Java and collectors', () => {
+  fake('id', 'echo 1000');
+  const { status, stderr } = bootstrap('services');
+  expect(status).toBe(1);
+  for (const wanted of ['shellcheck', 'tcpdump', 'default-jre-headless', 'maven', 'nfdump']) {
+    expect(stderr).toMatch(new RegExp(`\\b${wanted}\\b`));
+  }
+  const tests = bootstrap('test').stderr;
+  expect(tests).toMatch(/\btcpdump\b/);
+  expect(tests).not.toMatch(/\bmaven\b/);
+});
+
 test('an unknown goal is refused', () => {
   expect(bootstrap('everything')).toMatchObject({ status: 2 });
 });

@@ -9,6 +9,7 @@ import type { MouseEvent, ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import { linkTo, useView } from '../state/view.ts';
 import { effectiveRefresh, TABS } from '../state/view-state.ts';
+import { Health } from './health.tsx';
 import { LiveIndicator } from './live-indicator.tsx';
 import { Logo } from './logo.tsx';
 import { RangePicker } from './range-picker.tsx';
@@ -34,6 +35,7 @@ export function Masthead(): ReactNode {
           <LiveIndicator refresh={effectiveRefresh(view)} />
           <RangePicker />
           <RefreshPicker />
+          <Health />
           <SettingsMenu />
         </div>
       </MastheadContent>

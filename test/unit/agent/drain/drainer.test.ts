@@ -1,7 +1,9 @@
 import { beforeEach, expect, test } from 'vitest';
 import { Ledger } from '../../../../src/agent/drain/accounting.ts';
+import { Bookkeeper } from '../../../../src/agent/drain/books.ts';
 import { Drainer, type DrainerDeps } from '../../../../src/agent/drain/drainer.ts';
 import { flowMetrics, stat } from '../../../../src/agent/drain/layout.gen.ts';
+import { VitalSigns } from '../../../../src/agent/drain/vitals.ts';
 import { parseFilterRules } from '../../../../src/agent/filters/parse.ts';
 import { InterfaceNames } from '../../../../src/agent/interfaces/names.ts';
 import type { BpfObject } from '../../../../src/agent/loader/native.ts';
@@ -20,6 +22,8 @@ let clock: ManualClock;
 let registry: Metrics;
 let metrics: AgentMetrics;
 let ledger: Ledger;
+let books: Bookkeeper;
+let vitals: VitalSigns;
 let drainer: Drainer;
 let emitted: string[];
 let takes: boolean;
@@ -30,6 +34,12 @@ beforeEach(() => {
   registry = createMetrics('');
   metrics = declareMetrics(registry, 'info');
   ledger = new Ledger(kernel, OBJECT, metrics);
+  books = new Bookkeeper(ledger, metrics);
+  const mapBytes = (fd: number): number => fd * 1000;
+  vitals = new VitalSigns(
+    { native: kernel, object: OBJECT, clock, metrics, probes: ['some_probe'], mapBytes },
+    10,
+  );
   emitted = [];
   takes = true;
   drainer = drainerWith({});
@@ -44,6 +54,8 @@ function drainerWith(deps: Partial<DrainerDeps>): Drainer {
     log: createLog('silent'),
     metrics,
     ledger,
+    books,
+    vitals,
     names: new InterfaceNames(),
     take: takeBatch,
     emit: (batch: FlowBatch) => {
@@ -155,6 +167,7 @@ test('books: recorded, dropped by the pipeline, and the kernel’s own counts ov
   kernel.stats.set(stat.notIp, { packets: 3, bytes: 180 });
   kernel.stats.set(stat.mapFull, { packets: 5, bytes: 2 ** 40 + 1 });
   kernel.stats.set(stat.sampledOut, { packets: 7, bytes: 700 });
+  kernel.stats.set(stat.messagesLost, { packets: 2, bytes: 0 });
   await drainer.drain('asked');
   expect(ledger.view()).toEqual({
     recordedPackets: 2,
@@ -171,6 +184,14 @@ test('books: recorded, dropped by the pipeline, and the kernel’s own counts ov
       pipeline_full: { packets: 4, bytes: 200 },
     },
   });
+  expect(books.view()).toEqual({
+    ...ledger.view(),
+    seenPackets: 2 + 7 + 3 + 5 + 4,
+    seenBytes: 100 + 700 + 180 + 2 ** 40 + 1 + 200,
+    incomplete: { message_lost: 2, table_full: 0, flow_lost: 0 },
+  });
+  const seen = await registry.registry.getSingleMetricAsString('seen_packets_total');
+  expect(seen).toContain('seen_packets_total 21');
   const dropped = await registry.registry.getSingleMetricAsString('dropped_flows_total');
   expect(dropped).toContain('source="limiter",reason="full"} 2');
   expect(dropped).toContain('source="flow-fetcher",reason="CannotCreateFlowsHashMap"} 5');
@@ -187,7 +208,8 @@ test('books: what filter rules leave out, in the kernel and at the drain', async
   // Keeps the first of every three.
   const select = (_buffer: unknown, length: number): number => Math.ceil(length / 3);
   const tracker = { select, decode: () => undefined };
-  const selecting = drainerWith({ ledger, trackers: [tracker] });
+  books = new Bookkeeper(ledger, metrics);
+  const selecting = drainerWith({ ledger, books, trackers: [tracker] });
   kernel.record(flow('10.0.0.1'), flow('10.0.0.2'), flow('10.0.0.3'));
   kernel.stats.set(stat.rejected, { packets: 5, bytes: 500 });
   kernel.stats.set(stat.unmatched, { packets: 7, bytes: 700 });
@@ -224,4 +246,35 @@ test('a CPU may have taken back more than it counted', () => {
   ledger = new Ledger(kernel, OBJECT, metrics, { rules: parseFilterRules('port=80').rules });
   ledger.refresh();
   expect(ledger.view()).toMatchObject({ filteredPackets: 4, filteredBytes: 2 ** 34 - 2 });
+});
+
+test('what was counted before the start is nobody’s', () => {
+  kernel.stats.set(stat.notIp, { packets: 3, bytes: 180 });
+  const late = new Ledger(kernel, OBJECT, metrics);
+  kernel.stats.set(stat.notIp, { packets: 5, bytes: 300 });
+
+  late.refresh();
+
+  expect(late.view().unrecorded.not_ip).toEqual({ packets: 2, bytes: 120 });
+});
+
+test('vital signs: fill of the maps and its high water, drain times, memory, missed runs', async () => {
+  kernel.record(flow('10.0.0.1'), flow('10.0.0.2'), flow('10.0.0.3'));
+  await drainer.drain('asked');
+  kernel.misses = 4;
+  kernel.record(flow('10.0.0.1'));
+  await clock.advance(5000);
+  await drainer.drain('asked');
+
+  expect(vitals.view()).toMatchObject({
+    mapEntries: 10,
+    mapFill: 0.1,
+    mapFillMax: 0.3,
+    bpfBytes: 3000 + 4000 + 5000,
+    probeMisses: 4,
+  });
+  const fill = await registry.registry.getSingleMetricAsString('map_fill_ratio_max');
+  expect(fill).toContain('map="flows_a"} 0.3');
+  const misses = await registry.registry.getSingleMetricAsString('probe_misses_total');
+  expect(misses).toContain('program="some_probe"} 4');
 });

@@ -113,12 +113,3 @@ test('a batch without flows is nothing to write', async () => {
   await exporter.stop();
   expect(reader.text).toBe('');
 });
-
-test('a value of EXPORT that nobody serves is refused by name', async () => {
-  await expect(setUp(new Reader(), { EXPORT: 'ipfix+udp' })).rejects.toThrow(
-    expect.objectContaining({
-      code: 'ERR_AGENT_UNSUPPORTED',
-      message: expect.stringContaining('EXPORT=ipfix+udp'),
-    }),
-  );
-});

@@ -21,13 +21,15 @@ class SilentKernel extends FakeKernel {
 function setup(addresses = false) {
   const kernel = new SilentKernel();
   const losses: string[] = [];
-  const monitor = new LinkMonitor({
+  const peers: number[] = [];
+  const monitor: LinkMonitor = new LinkMonitor({
     native: kernel,
     hub: new SocketHub(kernel),
     netns: undefined,
     watch: true,
     addresses,
     onChange: () => undefined,
+    onPeer: () => peers.push(monitor.links.size),
     onLoss: (why) => losses.push(why),
   });
   const names = (): string[] => [...monitor.links.values()].map((link) => link.name);
@@ -36,7 +38,7 @@ function setup(addresses = false) {
       linkMessage({ index, name, type: 1, up: true, ...(sequence ? { sequence } : {}) }),
     );
   };
-  return { kernel, monitor, losses, names, tell };
+  return { kernel, monitor, losses, peers, names, tell };
 }
 
 test('is ready when the dump has ended, with notifications in between applied', async () => {
@@ -129,6 +131,25 @@ test('addresses are read after links, come and go', async () => {
   expect(lasts()).toEqual([1, 2]);
   kernel.notify(addressMessage({ index: 2, local: [10, 0, 0, 1], gone: true }));
   expect(lasts()).toEqual([2]);
+});
+
+test('the other end of a pair is told of when it is in another namespace, or no longer', async () => {
+  const { kernel, monitor, peers } = setup();
+  const opened = monitor.open();
+  kernel.notify(doneMessage(kernel.sequence));
+  await opened;
+  const veth = { index: 5, name: 'veth5', type: 1, up: true } as const;
+  kernel.notify(linkMessage(veth));
+  expect(peers).toHaveLength(0);
+  kernel.notify(linkMessage({ ...veth, peer: 0 }));
+  kernel.notify(linkMessage({ ...veth, peer: 0, up: false }));
+  expect(peers).toHaveLength(1);
+  kernel.notify(linkMessage({ ...veth, peer: 3 }));
+  kernel.notify(linkMessage({ ...veth, gone: true }));
+  expect(peers).toHaveLength(3);
+  kernel.notify(linkMessage(veth));
+  kernel.notify(linkMessage({ ...veth, gone: true }));
+  expect(peers).toHaveLength(3);
 });
 
 test('closing ends the wait for the first dump and closes the socket', async () => {

@@ -21,7 +21,7 @@ describe('decodeNetlink', () => {
         sequence: 0,
         dumped: false,
         interrupted: false,
-        event: { kind: 'link', ...ETH0, mac: '02:00:00:00:00:ff' },
+        event: { kind: 'link', ...ETH0, mac: '02:00:00:00:00:ff', peer: -1 },
       },
     ]);
   });
@@ -113,6 +113,7 @@ describe('decodeNetlink', () => {
       name: fc.string({ unit: 'grapheme-ascii', minLength: 1, maxLength: 15 }),
       type: fc.integer({ min: 0, max: 0xffff }),
       up: fc.boolean(),
+      peer: fc.integer({ min: 0, max: 2 ** 31 - 1 }),
       sequence: fc.integer({ min: 1, max: 2 ** 32 - 1 }),
     });
     fc.assert(

@@ -29,19 +29,22 @@ beforeEach(() => {
   hooks = [];
 });
 
-function attach(
-  env: Readonly<Record<string, string>>,
-  target: Partial<HookTarget> = {},
-  signal = new AbortController().signal,
-): Promise<void> {
-  const attacher = new Hooks(agentConfig(env), {
+function hooksOf(env: Readonly<Record<string, string>>): Hooks {
+  return new Hooks(agentConfig(env), {
     native: kernel,
     object: {} as BpfObject,
     clock,
     log: createLog('silent'),
     metrics: declareMetrics(metrics, 'debug'),
   });
-  return attacher.attach({ ...TARGET, ...target }, signal, (hook) => hooks.push(hook));
+}
+
+function attach(
+  env: Readonly<Record<string, string>>,
+  target: Partial<HookTarget> = {},
+  signal = new AbortController().signal,
+): Promise<void> {
+  return hooksOf(env).attach({ ...TARGET, ...target }, signal, (hook) => hooks.push(hook));
 }
 
 function refuse(mode: string, code: string): void {
@@ -123,6 +126,19 @@ describe('attach', () => {
     expect(hooks).toEqual([]);
     const events = await metrics.registry.getSingleMetricAsString('interface_events_total');
     expect(events).not.toContain('attach_fail');
+    const errors = await metrics.registry.getSingleMetricAsString('errors_total');
+    expect(errors).not.toContain('InterfaceEvents');
+  });
+
+  test('one interface after the other, but for those that are not wanted any more', async () => {
+    const attacher = hooksOf({});
+    const abort = new AbortController();
+    const attach = (index: number, signal = new AbortController().signal): Promise<void> =>
+      attacher.attach({ ...TARGET, index }, signal, () => undefined);
+    const attaching = [attach(5), attach(6, abort.signal), attach(7)];
+    abort.abort();
+    await Promise.all(attaching);
+    expect([...kernel.attached.values()].map(({ ifindex }) => ifindex)).toEqual([5, 5, 7, 7]);
   });
 
   test('retries end with the signal', async () => {

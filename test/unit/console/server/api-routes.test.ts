@@ -77,7 +77,10 @@ test('status tells of the store, the agent and the branches', async () => {
   const branch = { name: 'b', in: 5, written: 4, filtered: 0, dropped: { full: 1 }, inFlight: 0 };
   await using console = await running(
     {},
-    { branches: () => [branch], agentStatus: () => ({ interfaces: [], accounting: null }) },
+    {
+      branches: () => [branch],
+      agentStatus: () => ({ interfaces: [], features: [], accounting: null, vitals: null }),
+    },
   );
   const off = { isEnabled: false, namespacesCount: 0, isReady: false, error: '', errorCode: 0 };
   const answer = await fetch(`${console.url}/api/status`);
@@ -93,7 +96,7 @@ test('status tells of the store, the agent and the branches', async () => {
       oldestMs: null,
       newestMs: 7,
     },
-    agent: { isEnabled: true, interfaces: [], accounting: null },
+    agent: { isEnabled: true, interfaces: [], features: [], accounting: null, vitals: null },
     branches: [branch],
   });
 });

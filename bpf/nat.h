@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+/*
+ * Address translation, as connection tracking knows it. A connection has two tuples, each as the
+ * packets of one direction look before they are translated; its packets appear under four keys:
+ *
+ *	original             request before translation
+ *	reply, turned round  request after it
+ *	reply                answer before translation
+ *	original, turned     answer after it
+ *
+ * Each of the four flows is told what it is on the other side of the translation.
+ */
+
+#include "kernel.h"
+#include "kernel-structs.h"
+#include "keys.h"
+#include "maps.h"
+#include "netns.h"
+#include "parse.h"
+
+/* Packets of a flow, per entry, for which connections are looked for. */
+#define NAT_LOOKUPS_MAX 3
+
+/* enum ip_conntrack_status */
+#define IPS_CONFIRMED (1 << 3) /* final: in the table, and translated if it is to be */
+#define IPS_TRANSLATED (1 << 4 | 1 << 5)
+#define IPS_TEMPLATE (1 << 11) /* a holder of settings, not a connection */
+/* The low bits of sk_buff._nfct are enum ip_conntrack_info. */
+#define NFCT_POINTER (~7UL)
+
+#define CT_ORIGINAL 0
+#define CT_REPLY 1
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct sk_buff___nfct {
+	unsigned long _nfct;
+};
+
+union nf_inet_addr {
+	__u32 all[4];
+};
+
+struct nf_conntrack_man {
+	union nf_inet_addr u3;
+	union {
+		__be16 all;
+	} u;
+};
+
+struct nf_conntrack_tuple {
+	struct nf_conntrack_man src;
+	struct {
+		union nf_inet_addr u3;
+		union {
+			__be16 all;
+		} u;
+		__u8 protonum;
+	} dst;
+};
+
+struct nf_conntrack_tuple_hash {
+	struct nf_conntrack_tuple tuple;
+};
+
+struct nf_conntrack_zone {
+	__u16 id;
+};
+
+struct nf_conn {
+	struct nf_conntrack_zone zone;
+	struct nf_conntrack_tuple_hash tuplehash[2];
+	unsigned long status;
+};
+
+#pragma clang attribute pop
+
+/* Up to the end of `dir`, which every kernel takes; later ones also take a zone behind it. */
+struct bpf_ct_opts___nat {
+	__s32 netns_id; /* -1: of the packet's device */
+	__s32 error;
+	__u8 protocol;
+	__u8 direction; /* of the tuple that was found */
+	__u8 reserved[2];
+};
+
+extern struct nf_conn *bpf_skb_ct_lookup(struct __sk_buff *skb, struct bpf_sock_tuple *tuple,
+					 __u32 tuple__sz, struct bpf_ct_opts___nat *opts,
+					 __u32 opts__sz) __ksym __weak;
+extern void bpf_ct_release(struct nf_conn *connection) __ksym __weak;
+
+static __always_inline bool nat_has_ports(__u8 protocol)
+{
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP;
+}
+
+/* Addresses and ports, which stand first in keys as in nat_metrics. */
+#define NAT_ENDS_BYTES __builtin_offsetof(struct flow_key, protocol)
+
+_Static_assert(NAT_ENDS_BYTES == __builtin_offsetof(struct nat_metrics, zone), "copied as one");
+
+/* Where connection tracking keeps an IPv4 address, the rest is 0. */
+static __always_inline void read_address(__u8 into[16], const union nf_inet_addr *address,
+					 bool is_ipv4)
+{
+	__u32 ipv4;
+
+	if (is_ipv4) {
+		bpf_core_read(&ipv4, sizeof(ipv4), address);
+		map_ipv4(into, ipv4);
+	} else {
+		bpf_core_read(into, 16, address);
+	}
+}
+
+/* The flow of packets like the tuple; the rest of `into` is there already. */
+static __always_inline void tuple_key(const struct nf_conntrack_tuple *tuple, bool is_ipv4,
+				      struct flow_key *into)
+{
+	read_address(into->src_ip, &tuple->src.u3, is_ipv4);
+	read_address(into->dst_ip, &tuple->dst.u3, is_ipv4);
+	/* For ICMP and the like these are identifiers, which keys do not have. */
+	if (nat_has_ports(into->protocol)) {
+		into->src_port = bpf_ntohs(BPF_CORE_READ(tuple, src.u.all));
+		into->dst_port = bpf_ntohs(BPF_CORE_READ(tuple, dst.u.all));
+	}
+}
+
+/* What the connection says of the flow of `key`, which may be any of its four, or none. */
+static noinline int read_connection(const struct nf_conn *connection, const struct packet *packet,
+				    struct nat_metrics *nat)
+{
+	struct flow_key here, there, key;
+	bool is_ipv4 = packet->eth_protocol == ETH_P_IP;
+	unsigned long status = BPF_CORE_READ(connection, status);
+
+	if (!(status & IPS_CONFIRMED) || status & IPS_TEMPLATE)
+		return NAT_UNKNOWN;
+	if (BPF_CORE_READ(connection, tuplehash[0].tuple.dst.protonum) != packet->key.protocol)
+		return NAT_UNKNOWN;
+	if (!(status & IPS_TRANSLATED))
+		return NAT_NONE;
+	copy_key(&key, &packet->key);
+	copy_key(&here, &key);
+	copy_key(&there, &key);
+	tuple_key(&connection->tuplehash[CT_ORIGINAL].tuple, is_ipv4, &here);
+	tuple_key(&connection->tuplehash[CT_REPLY].tuple, is_ipv4, &there);
+	turn_round(&there, &there);
+	/* Requests before and after; what is neither should be an answer, that is, their reverse. */
+	if (!same_key(&key, &here) && !same_key(&key, &there)) {
+		turn_round(&here, &here);
+		turn_round(&there, &there);
+	}
+	if (same_key(&key, &here))
+		__builtin_memcpy(nat, &there, NAT_ENDS_BYTES);
+	else if (same_key(&key, &there))
+		__builtin_memcpy(nat, &here, NAT_ENDS_BYTES);
+	else
+		return NAT_UNKNOWN;
+	if (bpf_core_field_exists(connection->zone))
+		nat->zone = BPF_CORE_READ(connection, zone.id);
+	return NAT_TRANSLATED;
+}
+
+/* Looks in the table of the device's namespace, zone 0, for packets like these or their answers. */
+static __always_inline __u8 look_up_connection(struct __sk_buff *skb, const struct packet *packet,
+					       bool reversed, struct nat_metrics *nat)
+{
+	const struct flow_key *key = &packet->key;
+	const __u8 *src = reversed ? key->dst_ip : key->src_ip;
+	const __u8 *dst = reversed ? key->src_ip : key->dst_ip;
+	__be16 src_port = bpf_htons(reversed ? key->dst_port : key->src_port);
+	__be16 dst_port = bpf_htons(reversed ? key->src_port : key->dst_port);
+	struct bpf_ct_opts___nat options = { .netns_id = -1, .protocol = key->protocol };
+	struct bpf_sock_tuple tuple = {};
+	struct nf_conn *connection;
+	__u8 state;
+
+	if (packet->eth_protocol == ETH_P_IP) {
+		tuple.ipv4.saddr = ((const __u32 *)src)[3];
+		tuple.ipv4.daddr = ((const __u32 *)dst)[3];
+		tuple.ipv4.sport = src_port;
+		tuple.ipv4.dport = dst_port;
+		connection = bpf_skb_ct_lookup(skb, &tuple, sizeof(tuple.ipv4), &options,
+					       sizeof(options));
+	} else {
+		__builtin_memcpy(tuple.ipv6.saddr, src, sizeof(tuple.ipv6.saddr));
+		__builtin_memcpy(tuple.ipv6.daddr, dst, sizeof(tuple.ipv6.daddr));
+		tuple.ipv6.sport = src_port;
+		tuple.ipv6.dport = dst_port;
+		connection = bpf_skb_ct_lookup(skb, &tuple, sizeof(tuple.ipv6), &options,
+					       sizeof(options));
+	}
+	if (!connection)
+		return NAT_UNKNOWN;
+	state = read_connection(connection, packet, nat);
+	bpf_ct_release(connection);
+	return state;
+}
+
+/*
+ * Packets on their way out carry their connection, whatever its protocol and zone; those on their
+ * way in do not yet, so the table is asked, which it can be for TCP and UDP alone.
+ */
+static __always_inline __u8 find_connection(struct __sk_buff *skb, const struct packet *packet,
+					    struct nat_metrics *nat)
+{
+	unsigned long own = 0;
+	__u8 state = NAT_UNKNOWN;
+
+	if (config.has_netns_cookie) {
+		struct sk_buff___nfct *kernel_skb = bpf_cast_to_kern_ctx(skb);
+
+		own = kernel_skb->_nfct & NFCT_POINTER;
+	}
+	if (own)
+		return read_connection((const struct nf_conn *)own, packet, nat);
+	if (packet->key.protocol != IPPROTO_TCP && packet->key.protocol != IPPROTO_UDP)
+		return NAT_UNKNOWN;
+	state = look_up_connection(skb, packet, false, nat);
+	if (state == NAT_UNKNOWN)
+		state = look_up_connection(skb, packet, true, nat);
+	return state;
+}
+
+/*
+ * Tells another flow what it is on the other side. That one may have been seen where nobody could
+ * tell: in another namespace, or as a connection's first packet, before there was a connection.
+ */
+static __always_inline bool tell_flow(const struct flow_key *whom, const struct flow_key *other,
+				      __u16 zone)
+{
+	struct flow_metrics *flow = find_flow(whom);
+	struct nat_metrics *nat;
+
+	if (!flow)
+		return false;
+	nat = extension(flow, config.nat_at);
+	if (nat->state == NAT_TRANSLATED)
+		return true;
+	__builtin_memcpy(nat, other, NAT_ENDS_BYTES);
+	nat->zone = zone;
+	nat->state = NAT_TRANSLATED;
+	return true;
+}
+
+/* The result means nothing: a function of programs may not return by chance what is in R0. */
+static noinline int find_translation(struct __sk_buff *skb, const struct packet *packet,
+				     struct flow_metrics *flow)
+{
+	struct nat_metrics *nat = extension(flow, config.nat_at);
+	struct flow_key key, other;
+	__u8 state;
+
+	nat->lookups++;
+	if (nat->state != NAT_TRANSLATED) {
+		state = find_connection(skb, packet, nat);
+		/* Unknown so far: the connection may be about to be made. */
+		if (state != NAT_UNKNOWN)
+			nat->state = state;
+		if (state == NAT_NONE)
+			nat->lookups = NAT_LOOKUPS_MAX;
+		if (state != NAT_TRANSLATED)
+			return 0;
+	}
+	copy_key(&key, &packet->key);
+	copy_key(&other, &key);
+	__builtin_memcpy(&other, nat, NAT_ENDS_BYTES);
+	/* Later again if it is not there: a drain may have come between its entry and this one. */
+	if (tell_flow(&other, &key, nat->zone))
+		nat->lookups = NAT_LOOKUPS_MAX;
+	turn_round(&key, &key);
+	turn_round(&other, &other);
+	tell_flow(&key, &other, nat->zone);
+	return 0;
+}
+
+static __always_inline void inspect_nat(struct __sk_buff *skb, const struct packet *packet,
+					struct flow_metrics *flow)
+{
+	const struct nat_metrics *nat = extension(flow, config.nat_at);
+
+	if (unlikely(nat->lookups < NAT_LOOKUPS_MAX))
+		find_translation(skb, packet, flow);
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+/*
+ * How much plain text goes through OpenSSL, and in which flow. Nothing of the text is read: only
+ * how long it is.
+ *
+ * A thread that is inside of SSL_read or SSL_write and calls a socket there tells which flow the
+ * SSL object belongs to. That is remembered, since a read may be answered from what an earlier one
+ * has brought. What is written to or read from memory by a program that handles its sockets itself
+ * is counted, but belongs to no flow. A flow that no hook sees has its plain text and no packets;
+ * when both ends are on this host, the text counts at either.
+ */
+
+#include "kernel.h"
+#include "kernel-structs.h"
+#include "keys.h"
+#include "maps.h"
+#include "registers.h"
+#include "sockets.h"
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct sock___openssl {
+	__u16 sk_protocol;
+};
+
+#pragma clang attribute pop
+
+enum ssl_direction { SSL_READ, SSL_WRITE };
+
+/* A call under way. */
+struct ssl_call {
+	__u64 ssl; /* address of the object */
+	__u64 length_at; /* where an _ex function puts the length; 0: its result is the length */
+	__u8 direction; /* enum ssl_direction */
+	__u8 pad[7];
+};
+
+/* By thread: pid_tgid. Least recently used go first, so that killed threads leave nothing. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u64);
+	__type(value, struct ssl_call);
+} ssl_calls SEC(".maps");
+
+struct ssl_object {
+	__u64 address;
+	__u32 process;
+	__u32 direction; /* the flow is another one each way */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct ssl_object);
+	__type(value, struct flow_key);
+} ssl_flows SEC(".maps");
+
+/* What went through, by enum ssl_direction. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct openssl_totals);
+} ssl_totals SEC(".maps");
+
+static __always_inline struct ssl_object ssl_object_of(__u64 address, __u64 thread,
+						       __u32 direction)
+{
+	return (struct ssl_object){ address, thread >> 32, direction };
+}
+
+static __always_inline int ssl_begin(const void *registers, __u8 direction, bool has_length_at)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	struct ssl_call call = { .direction = direction };
+
+	call.ssl = argument(registers, 0);
+	if (has_length_at)
+		call.length_at = argument(registers, 3);
+	/* A call from within a call: the inner one counts, and the outer one finds it gone. */
+	if (bpf_map_update_elem(&ssl_calls, &thread, &call, BPF_ANY))
+		count(STAT_FEATURE_LOST, 1, 0);
+	return 0;
+}
+
+SEC("uprobe")
+int openssl_read(struct pt_regs *registers)
+{
+	return ssl_begin(registers, SSL_READ, false);
+}
+
+SEC("uprobe")
+int openssl_read_ex(struct pt_regs *registers)
+{
+	return ssl_begin(registers, SSL_READ, true);
+}
+
+SEC("uprobe")
+int openssl_write(struct pt_regs *registers)
+{
+	return ssl_begin(registers, SSL_WRITE, false);
+}
+
+SEC("uprobe")
+int openssl_write_ex(struct pt_regs *registers)
+{
+	return ssl_begin(registers, SSL_WRITE, true);
+}
+
+/* Bytes of plain text that the call has moved. */
+static __always_inline __u64 ssl_length(const struct ssl_call *call, int result)
+{
+	__u64 length = 0;
+
+	if (result <= 0)
+		return 0;
+	if (!call->length_at)
+		return result;
+	if (bpf_probe_read_user(&length, sizeof(length), (const void *)call->length_at))
+		return 0;
+	return length;
+}
+
+static __always_inline struct flow_metrics *ssl_flow(const struct flow_key *key)
+{
+	/* With these, a flow that no hook has recorded is one that was not wanted. */
+	if (config.sampling > 1 || config.filter_rules)
+		return find_flow(key);
+	return find_or_add_flow(key, eth_protocol_of(key));
+}
+
+SEC("uretprobe")
+int openssl_return(struct pt_regs *registers)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	struct ssl_call *found = bpf_map_lookup_elem(&ssl_calls, &thread);
+	struct openssl_metrics *metrics;
+	struct openssl_totals *totals;
+	struct flow_metrics *flow;
+	struct ssl_object object;
+	struct flow_key *key;
+	struct ssl_call call;
+	__u32 direction;
+	__u64 length;
+
+	if (!found)
+		return 0;
+	call = *found;
+	bpf_map_delete_elem(&ssl_calls, &thread);
+	length = ssl_length(&call, result(registers));
+	direction = call.direction;
+	totals = bpf_map_lookup_elem(&ssl_totals, &direction);
+	if (!length || !totals)
+		return 0;
+	__sync_fetch_and_add(&totals->calls, 1);
+	__sync_fetch_and_add(&totals->bytes, length);
+
+	object = ssl_object_of(call.ssl, thread, direction);
+	key = bpf_map_lookup_elem(&ssl_flows, &object);
+	flow = key ? ssl_flow(key) : NULL;
+	if (!flow) {
+		__sync_fetch_and_add(&totals->unlinked_bytes, length);
+		return 0;
+	}
+	metrics = extension(flow, config.openssl_at);
+	__sync_fetch_and_add(&metrics->bytes, length);
+	return 0;
+}
+
+/* The next object at this address has another socket. */
+SEC("uprobe")
+int openssl_free(struct pt_regs *registers)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	struct ssl_object object = ssl_object_of(argument(registers, 0), thread, SSL_READ);
+
+	bpf_map_delete_elem(&ssl_flows, &object);
+	object.direction = SSL_WRITE;
+	bpf_map_delete_elem(&ssl_flows, &object);
+	return 0;
+}
+
+/* Inside of a call, whichever way: a write may have to read first, and the reverse. */
+static __always_inline int ssl_socket(struct sock *sk)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	struct ssl_call *call = bpf_map_lookup_elem(&ssl_calls, &thread);
+	struct flow_key key = {}, *known;
+	struct ssl_object object;
+	__u8 protocol;
+
+	if (!call || !sk)
+		return 0;
+	protocol = ((struct sock___openssl *)sk)->sk_protocol;
+	if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP)
+		return 0;
+	if (!socket_flow(sk, protocol, call->direction == SSL_READ, &key))
+		return 0;
+	object = ssl_object_of(call->ssl, thread, call->direction);
+	known = bpf_map_lookup_elem(&ssl_flows, &object);
+	if (known && same_key(known, &key))
+		return 0;
+	bpf_map_update_elem(&ssl_flows, &object, &key, BPF_ANY);
+	return 0;
+}
+
+/* Linux 6.3 */
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(openssl_sent, struct sock *sk)
+{
+	return ssl_socket(sk);
+}
+
+SEC("tp_btf/sock_recv_length")
+int BPF_PROG(openssl_received, struct sock *sk)
+{
+	return ssl_socket(sk);
+}
+
+SEC("fentry/tcp_sendmsg")
+int BPF_PROG(openssl_tcp_send, struct sock *sk)
+{
+	return ssl_socket(sk);
+}
+
+SEC("fentry/tcp_recvmsg")
+int BPF_PROG(openssl_tcp_receive, struct sock *sk)
+{
+	return ssl_socket(sk);
+}

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
+#include "native.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* TCX came with Linux 6.6; the headers and libbpf that we build on may be older. */
+#define TCX_BEFORE (1U << 3)
+#define TCX_AFTER (1U << 4)
+
+/* The part of union bpf_attr that BPF_LINK_CREATE reads for TCX, as in Linux 6.6. */
+struct tcx_link_attr {
+	uint32_t prog_fd;
+	uint32_t target_ifindex;
+	uint32_t attach_type;
+	uint32_t flags;
+	uint32_t relative_fd;
+	uint32_t pad;
+	uint64_t expected_revision;
+};
+
+/*
+ * Where our filters go: seldom used numbers, as a priority holds filters of one kind only and ours
+ * must not be in the way of others. Those ahead of us hide the packets whose fate they decide.
+ */
+#define TC_FIRST_PRIORITY 1
+#define TC_USUAL_PRIORITY 5
+#define TC_LAST_PRIORITY 0xffff
+/* Next to those that are taken by another kind of filter. */
+#define TC_TRIES_MAX 16
+/*
+ * "nob": within a priority, so that nobody's `replace handle 1` hits our filter. One capture runs
+ * at a time, so a filter that has this handle already is what a killed process has left behind.
+ */
+#define TC_HANDLE 0x6e6f62
+
+static bool attach_tcx(const struct request *request, struct attachment *into,
+		       struct failure *failure)
+{
+	static const uint32_t flags[] = { 0, TCX_BEFORE, TCX_AFTER };
+	struct tcx_link_attr attr = {
+		.prog_fd = request->program,
+		.target_ifindex = request->ifindex,
+		.attach_type = request->egress ? TCX_EGRESS : TCX_INGRESS,
+		/* Relative to nobody: at the very start or the very end. */
+		.flags = flags[request->anchor],
+	};
+
+	/* The kernel makes the descriptor close-on-exec. */
+	into->link = syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
+	if (into->link < 0)
+		return fail(failure, errno, "bpf(BPF_LINK_CREATE)");
+	return true;
+}
+
+static struct bpf_tc_hook hook_of(const struct attachment *attachment)
+{
+	return (struct bpf_tc_hook){
+		.sz = sizeof(struct bpf_tc_hook),
+		.ifindex = attachment->ifindex,
+		.attach_point = attachment->point,
+	};
+}
+
+static bool remove_qdisc(int ifindex, struct failure *failure)
+{
+	/* Both directions at once means the qdisc itself. */
+	struct bpf_tc_hook hook = {
+		.sz = sizeof(hook),
+		.ifindex = ifindex,
+		.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS,
+	};
+	int error = bpf_tc_hook_destroy(&hook);
+
+	return error ? fail(failure, error, "remove clsact qdisc") : true;
+}
+
+/* Adds; replaces nothing but a left-over of our own, whose marks would hide packets from us. */
+static int add_filter(const struct request *request, struct attachment *into)
+{
+	static const int priorities[] = { TC_USUAL_PRIORITY, TC_FIRST_PRIORITY, TC_LAST_PRIORITY };
+	struct bpf_tc_hook hook = hook_of(into);
+	int step = request->anchor == ANCHOR_TAIL ? -1 : 1;
+	int error = -EINVAL;
+
+	for (int i = 0; i < TC_TRIES_MAX && error == -EINVAL; i++) {
+		LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = request->program, .handle = TC_HANDLE,
+			    .priority = priorities[request->anchor] + i * step);
+
+		error = bpf_tc_attach(&hook, &options);
+		if (error == -EEXIST) {
+			options.flags = BPF_TC_F_REPLACE;
+			error = bpf_tc_attach(&hook, &options);
+		}
+		into->handle = options.handle;
+		into->priority = options.priority;
+	}
+	return error;
+}
+
+static bool attach_tc(const struct request *request, struct attachment *into,
+		      struct failure *failure)
+{
+	struct bpf_tc_hook hook = hook_of(into);
+	struct failure ignored = {};
+	int error = bpf_tc_hook_create(&hook);
+	bool has_egress = true;
+
+	if (error && error != -EEXIST)
+		return fail(failure, error, "create clsact qdisc");
+	/* A filter for the egress of an ingress qdisc would be put, silently, on its ingress. */
+	if (error && request->egress && !is_clsact(into->ifindex, &has_egress, failure))
+		return false;
+	if (!has_egress)
+		return fail(failure, EBUSY, "use the qdisc that is there, which has no egress");
+	into->owns_qdisc = !error;
+	error = add_filter(request, into);
+	if (!error)
+		return true;
+	if (into->owns_qdisc)
+		remove_qdisc(into->ifindex, &ignored);
+	return fail(failure, error, "add TC filter");
+}
+
+/* A TC filter has to be removed from inside its namespace, so that one is kept open. */
+static bool keep_netns(const struct request *request, struct attachment *into,
+		       struct failure *failure)
+{
+	struct stat status;
+	int error;
+
+	if (request->netns >= 0) {
+		into->netns = fcntl(request->netns, F_DUPFD_CLOEXEC, 0);
+		if (into->netns < 0)
+			return fail(failure, errno, "dup network namespace");
+		error = fstat(into->netns, &status);
+	} else {
+		error = stat("/proc/thread-self/ns/net", &status);
+	}
+	if (error)
+		return fail(failure, errno, "stat network namespace");
+	into->netns_inode = status.st_ino;
+	return true;
+}
+
+bool begin_attachment(const struct request *request, struct attachment *into,
+		      struct failure *failure)
+{
+	struct visit visit;
+	bool attached;
+
+	into->link = -1;
+	into->netns = -1;
+	into->ifindex = request->ifindex;
+	into->point = request->egress ? BPF_TC_EGRESS : BPF_TC_INGRESS;
+	if (!request->tcx && !keep_netns(request, into, failure))
+		return false;
+	if (!enter_netns(request->netns, &visit, failure))
+		return false;
+	attached = request->tcx ? attach_tcx(request, into, failure) :
+				  attach_tc(request, into, failure);
+	leave_netns(&visit);
+	return attached;
+}
+
+static bool is_gone(int code)
+{
+	return code == ENODEV || code == ENOENT || code == EINVAL;
+}
+
+/* Hands the duty to remove the qdisc to another filter of ours on it; else fulfils it. */
+static bool drop_qdisc(struct object *object, const struct attachment *attachment,
+		       struct failure *failure)
+{
+	struct attachment *other;
+	bool in_use;
+
+	for (other = object->attachments; other; other = other->next) {
+		if (other != attachment && other->link < 0 && !other->probe &&
+		    other->ifindex == attachment->ifindex &&
+		    other->netns_inode == attachment->netns_inode) {
+			other->owns_qdisc = true;
+			return true;
+		}
+	}
+	if (!has_tc_filters(attachment->ifindex, &in_use, failure))
+		return false;
+	return in_use || remove_qdisc(attachment->ifindex, failure);
+}
+
+static bool detach_tc(struct object *object, struct attachment *attachment, struct failure *failure)
+{
+	struct bpf_tc_hook hook = hook_of(attachment);
+	LIBBPF_OPTS(bpf_tc_opts, options, .handle = attachment->handle,
+		    .priority = attachment->priority);
+	struct visit visit;
+	bool detached = true;
+	int error;
+
+	if (!enter_netns(attachment->netns, &visit, failure))
+		return false;
+	error = bpf_tc_detach(&hook, &options);
+	if (error && !is_gone(-error))
+		detached = fail(failure, error, "remove TC filter");
+	else if (!error && attachment->owns_qdisc)
+		detached = drop_qdisc(object, attachment, failure) || is_gone(failure->code);
+	leave_netns(&visit);
+	return detached;
+}
+
+bool end_attachment(struct object *object, struct attachment *attachment,
+		    struct failure *failure)
+{
+	bool ended = true;
+
+	/* The link is ours alone, so that closing it detaches, gone interface or not. */
+	if (attachment->probe)
+		bpf_link__destroy(attachment->probe);
+	else if (attachment->link >= 0)
+		close(attachment->link);
+	else
+		ended = detach_tc(object, attachment, failure);
+	if (attachment->netns >= 0)
+		close(attachment->netns);
+	return ended;
+}

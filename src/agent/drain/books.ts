@@ -1,0 +1,75 @@
+import type { AgentMetrics } from '../metrics.ts';
+import type { Accounting, Amount, Ledger } from './accounting.ts';
+import { stat } from './layout.gen.ts';
+
+/** The ledger's accounting, completed. */
+export interface Books extends Accounting {
+  /** The sum of all that became of packets. */
+  readonly seenPackets: number;
+  readonly seenBytes: number;
+  /** Packets that are recorded without something that a feature is for, by reason. */
+  readonly incomplete: Readonly<Record<string, number>>;
+}
+
+/** Kernel statistics of packets that are recorded, but not as completely as asked for. */
+const INCOMPLETE = [
+  ['message_lost', stat.messagesLost],
+  ['table_full', stat.featureLost],
+  ['flow_lost', stat.probeLost],
+] as const;
+
+/** Says of the ledger what its parts alone do not: what was seen at all, and what is incomplete. */
+export class Bookkeeper {
+  readonly #ledger: Ledger;
+  readonly #metrics: AgentMetrics;
+  readonly #incomplete = new Map<string, number>();
+  #seen: Amount = { packets: 0, bytes: 0 };
+
+  constructor(ledger: Ledger, metrics: AgentMetrics) {
+    this.#ledger = ledger;
+    this.#metrics = metrics;
+  }
+
+  /** Reads what the kernel counted. */
+  refresh(): void {
+    const { seenPackets, seenBytes, incompletePackets } = this.#metrics;
+    this.#ledger.refresh();
+    for (const [reason, index] of INCOMPLETE) {
+      const { packets } = this.#ledger.statistic(index);
+      incompletePackets.inc({ reason }, packets - (this.#incomplete.get(reason) ?? 0));
+      this.#incomplete.set(reason, packets);
+    }
+    // Counters never go back: what one hook takes back of another's count is waited for.
+    const { packets, bytes } = seenIn(this.#ledger.view());
+    const before = this.#seen;
+    this.#seen = {
+      packets: Math.max(before.packets, packets),
+      bytes: Math.max(before.bytes, bytes),
+    };
+    seenPackets.inc(this.#seen.packets - before.packets);
+    seenBytes.inc(this.#seen.bytes - before.bytes);
+  }
+
+  view(): Books {
+    const accounting = this.#ledger.view();
+    const { packets, bytes } = seenIn(accounting);
+    return {
+      ...accounting,
+      seenPackets: packets,
+      seenBytes: bytes,
+      incomplete: Object.fromEntries(this.#incomplete),
+    };
+  }
+}
+
+function seenIn(accounting: Accounting): Amount {
+  const { recordedPackets, recordedBytes, sampledOutPackets, sampledOutBytes } = accounting;
+  const { filteredPackets, filteredBytes } = accounting;
+  return Object.values(accounting.unrecorded).reduce(
+    (sum, { packets, bytes }) => ({ packets: sum.packets + packets, bytes: sum.bytes + bytes }),
+    {
+      packets: recordedPackets + sampledOutPackets + filteredPackets,
+      bytes: recordedBytes + sampledOutBytes + filteredBytes,
+    },
+  );
+}

@@ -1,0 +1,173 @@
+import type { Clock } from '../../base/clock.ts';
+import { stampMessage } from '../../codec/netflow/ipfix-message.ts';
+import type { IpfixMessage } from '../../codec/netflow/ipfix-writer.ts';
+import { TcpConnection } from '../../net/tcp/connection.ts';
+import { UdpSender } from '../../net/udp/sender.ts';
+import type { Transport } from './delivery.ts';
+import type { SpoolMessage } from './spool.ts';
+
+/**
+ * Templates are sent again on UDP, where they may be lost and collectors restart unnoticed (RFC
+ * 7011, section 8.4): before a message, when the last were sent this long ago …
+ */
+export const TEMPLATE_REFRESH_MS = 1000;
+/** … or this many messages. */
+export const TEMPLATE_REFRESH_MESSAGES = 64;
+
+/** Between bursts of datagrams, so that a collector may be away for some 20 ms. */
+const BURST_PAUSE_MS = 4;
+
+/** Names are resolved again, and a new session begun, after this long. */
+const UDP_SESSION_MAX_MS = 600_000;
+
+export interface IpfixTarget {
+  readonly host: string;
+  readonly port: number;
+  /** A message with the templates; asked for when there is something to send. */
+  readonly templates: () => Uint8Array;
+  readonly clock: Clock;
+}
+
+/** Messages that are sent without a pause, and booked together. */
+export interface IpfixBurst extends SpoolMessage {
+  readonly messages: readonly IpfixMessage[];
+  /** How many of them have been sent: an attempt after a failure goes on from there. */
+  sent: number;
+}
+
+/** Data records sent in a session, modulo 2^32. */
+class Sequence {
+  #records = 0;
+
+  /** Completes a message to be sent now; `count` it once it is. */
+  stamp(message: Uint8Array, nowMs: number): void {
+    stampMessage(message, Math.floor(nowMs / 1000), this.#records);
+  }
+
+  count(records: number): void {
+    this.#records = (this.#records + records) >>> 0;
+  }
+}
+
+interface UdpSession {
+  readonly sender: UdpSender;
+  readonly sequence: Sequence;
+  readonly openedMs: number;
+  templatesMs: number;
+  messages: number;
+}
+
+/** RFC 7011, section 10.3. What has left counts as delivered: nobody says whether it arrived. */
+export class IpfixUdp implements Transport<IpfixBurst> {
+  readonly inFlightMax = 1;
+  readonly #target: IpfixTarget;
+  #session: UdpSession | undefined;
+
+  constructor(target: IpfixTarget) {
+    this.#target = target;
+  }
+
+  async send(burst: IpfixBurst, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#target;
+    const session = await this.#open(signal);
+    const { sender, sequence } = session;
+    try {
+      await this.#refresh(session);
+      while (burst.sent < burst.messages.length) {
+        const { bytes, records } = burst.messages[burst.sent]!;
+        sequence.stamp(bytes, clock.nowMs());
+        await sender.send(bytes);
+        sequence.count(records);
+        burst.sent++;
+        session.messages++;
+      }
+    } catch (error) {
+      this.#drop();
+      throw error;
+    }
+    await clock.sleep(BURST_PAUSE_MS);
+  }
+
+  async close(): Promise<void> {
+    this.#drop();
+  }
+
+  async #open(signal: AbortSignal): Promise<UdpSession> {
+    const { host, port, clock } = this.#target;
+    const nowMs = clock.monotonicMs();
+    if (this.#session !== undefined) {
+      if (nowMs - this.#session.openedMs < UDP_SESSION_MAX_MS) return this.#session;
+      this.#drop();
+    }
+    const sender = await UdpSender.open(host, port, signal);
+    const sequence = new Sequence();
+    const never = Number.NEGATIVE_INFINITY;
+    this.#session = { sender, sequence, openedMs: nowMs, templatesMs: never, messages: 0 };
+    return this.#session;
+  }
+
+  async #refresh(session: UdpSession): Promise<void> {
+    const { clock, templates } = this.#target;
+    const ageMs = clock.monotonicMs() - session.templatesMs;
+    if (ageMs < TEMPLATE_REFRESH_MS && session.messages < TEMPLATE_REFRESH_MESSAGES) return;
+    const message = templates();
+    session.sequence.stamp(message, clock.nowMs());
+    await session.sender.send(message);
+    session.templatesMs = clock.monotonicMs();
+    session.messages = 0;
+  }
+
+  #drop(): void {
+    this.#session?.sender[Symbol.dispose]();
+    this.#session = undefined;
+  }
+}
+
+interface TcpSession {
+  readonly connection: TcpConnection;
+  readonly sequence: Sequence;
+}
+
+/**
+ * RFC 7011, section 10.4: templates once per connection. What the kernel has taken counts as
+ * delivered; what it still held when a connection broke is lost unseen, since IPFIX has no answers.
+ */
+export class IpfixTcp implements Transport<IpfixBurst> {
+  readonly inFlightMax = 1;
+  readonly #target: IpfixTarget;
+  #session: TcpSession | undefined;
+
+  constructor(target: IpfixTarget) {
+    this.#target = target;
+  }
+
+  async send(burst: IpfixBurst, signal: AbortSignal): Promise<void> {
+    const { connection, sequence } = await this.#open(signal);
+    while (burst.sent < burst.messages.length) {
+      const { bytes, records } = burst.messages[burst.sent]!;
+      sequence.stamp(bytes, this.#target.clock.nowMs());
+      await connection.write(bytes, signal);
+      sequence.count(records);
+      burst.sent++;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#session?.connection.end();
+    this.#session = undefined;
+  }
+
+  async #open(signal: AbortSignal): Promise<TcpSession> {
+    if (this.#session?.connection.isOpen === true) return this.#session;
+    this.#session?.connection.destroy();
+    this.#session = undefined;
+    const { host, port, clock, templates } = this.#target;
+    const connection = await TcpConnection.open(host, port, signal);
+    const session = { connection, sequence: new Sequence() };
+    const message = templates();
+    session.sequence.stamp(message, clock.nowMs());
+    await connection.write(message, signal);
+    this.#session = session;
+    return session;
+  }
+}

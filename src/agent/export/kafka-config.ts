@@ -1,0 +1,84 @@
+import { readFile } from 'node:fs/promises';
+import type {
+  Acks,
+  KafkaCredentials,
+  KafkaOptions,
+  KafkaSasl,
+  KafkaTls,
+} from '../../net/kafka/producer.ts';
+import type { AgentConfig } from '../config.ts';
+import { refuse } from './check.ts';
+
+/** What brokers show in their logs and quotas. */
+const CLIENT_ID = 'netobserv-agent';
+
+const ACKS: Readonly<Record<AgentConfig['kafkaAcks'], Acks>> = { all: -1, leader: 1, none: 0 };
+
+const MECHANISMS = { plain: 'plain', scramSHA512: 'scram-sha-512' } as const;
+
+/** What the agent's options ask for; throws a coded error that names the variable. */
+export function kafkaOptionsOf(config: AgentConfig): KafkaOptions {
+  if (config.kafkaBrokers.length === 0) {
+    throw refuse('kafkaBrokers', 'not set: host:port of a broker, or of several with commas');
+  }
+  for (const broker of config.kafkaBrokers) {
+    if (!/^.+:\d{1,5}$/.test(broker)) throw refuse('kafkaBrokers', `"${broker}" has no port`);
+  }
+  checkPairs(config);
+  return {
+    clientId: CLIENT_ID,
+    brokers: config.kafkaBrokers,
+    topic: config.kafkaTopic,
+    acks: ACKS[config.kafkaAcks],
+    compression: config.kafkaCompression,
+    credentials: () => credentialsOf(config),
+  };
+}
+
+/** What is of no use without its other half. */
+function checkPairs(config: AgentConfig): void {
+  const { kafkaTlsUserCertPath, kafkaTlsUserKeyPath } = config;
+  if ((kafkaTlsUserCertPath === '') !== (kafkaTlsUserKeyPath === '')) {
+    const missing = kafkaTlsUserCertPath === '' ? 'kafkaTlsUserCertPath' : 'kafkaTlsUserKeyPath';
+    throw refuse(missing, 'not set: certificate and key of a client go together');
+  }
+  if (!config.kafkaEnableSasl) return;
+  if (config.kafkaSaslClientIdPath === '') {
+    throw refuse('kafkaSaslClientIdPath', 'not set: it is the file with the name to log in with');
+  }
+  if (config.kafkaSaslClientSecretPath === '') {
+    throw refuse('kafkaSaslClientSecretPath', 'not set: it is the file with the password');
+  }
+}
+
+/** Reads the files again each time: they are renewed while the agent runs. */
+async function credentialsOf(config: AgentConfig): Promise<KafkaCredentials> {
+  const tls = config.kafkaEnableTls ? await tlsOf(config) : undefined;
+  const sasl = config.kafkaEnableSasl ? await saslOf(config) : undefined;
+  return {
+    ...(tls === undefined ? {} : { tls }),
+    ...(sasl === undefined ? {} : { sasl }),
+  };
+}
+
+async function tlsOf(config: AgentConfig): Promise<KafkaTls> {
+  const ca = await pem(config.kafkaTlsCaCertPath);
+  const cert = await pem(config.kafkaTlsUserCertPath);
+  const key = await pem(config.kafkaTlsUserKeyPath);
+  return {
+    insecureSkipVerify: config.kafkaTlsInsecureSkipVerify,
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+  };
+}
+
+async function pem(path: string): Promise<string | undefined> {
+  return path === '' ? undefined : await readFile(path, 'utf8');
+}
+
+async function saslOf(config: AgentConfig): Promise<KafkaSasl> {
+  const username = (await readFile(config.kafkaSaslClientIdPath, 'utf8')).trim();
+  const password = (await readFile(config.kafkaSaslClientSecretPath, 'utf8')).trim();
+  return { mechanism: MECHANISMS[config.kafkaSaslType], username, password };
+}

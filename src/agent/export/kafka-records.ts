@@ -1,0 +1,170 @@
+import type { FlowBatch } from '../../flow/batch.ts';
+import type { AddressTable } from '../../flow/intern.ts';
+import { MISSING } from '../../flow/intern.ts';
+import { fnv1a32, partitionOf } from '../../net/kafka/partition.ts';
+import { type KafkaRecords, KEY_BYTES } from '../../net/kafka/producer.ts';
+import type { SpoolMessage } from './spool.ts';
+
+/** Records that are sent in one request: of one partition, as far as their number was known. */
+export interface KafkaMessage extends SpoolMessage {
+  readonly records: KafkaRecords;
+}
+
+export interface RequestLimits {
+  readonly messagesMax: number;
+  /** Keys, values and what the protocol adds to them. */
+  readonly bytesMax: number;
+}
+
+/** The encoded records of a batch, as an encoder holds them. */
+export interface EncodedRecords {
+  readonly bytes: Uint8Array;
+  /** Record `r` is `bytes[offsets[r] .. offsets[r + 1]]`. */
+  readonly offsets: Uint32Array;
+}
+
+/** At most, of lengths, time stamp and offset around a record. */
+const RECORD_OVERHEAD_BYTES = 24;
+/** The header of a record batch. */
+const BATCH_OVERHEAD_BYTES = 61;
+
+const ADDRESS_BYTES = KEY_BYTES / 2;
+
+/** The requests that a batch is sent in, by partition. */
+export function requestsOf(
+  batch: FlowBatch,
+  encoded: EncodedRecords,
+  partitions: number,
+  limits: RequestLimits,
+): readonly KafkaMessage[] {
+  const count = batch.selected;
+  const keys = new Uint8Array(count * KEY_BYTES);
+  writeKeys(batch, keys);
+  const hashes = new Uint32Array(count);
+  for (let r = 0; r < count; r++) hashes[r] = fnv1a32(keys, r * KEY_BYTES, (r + 1) * KEY_BYTES);
+  const order = orderByPartition(hashes, partitions);
+  const messages: KafkaMessage[] = [];
+  for (let from = 0; from < count; ) {
+    const to = endOfRequest(order, hashes, encoded.offsets, partitions, from, limits);
+    messages.push(request(batch, encoded, keys, hashes, order.subarray(from, to)));
+    from = to;
+  }
+  return messages;
+}
+
+/** The lesser address first, so that both directions of a conversation have one key. */
+function writeKeys(batch: FlowBatch, keys: Uint8Array): void {
+  const sources = batch.ids('SrcAddr');
+  const targets = batch.ids('DstAddr');
+  const { addresses } = batch.tables;
+  const { selection } = batch;
+  const count = batch.selected;
+  for (let r = 0; r < count; r++) {
+    const row = selection === undefined ? r : selection[r]!;
+    const at = r * KEY_BYTES;
+    writeAddress(addresses, sources[row]!, keys, at);
+    writeAddress(addresses, targets[row]!, keys, at + ADDRESS_BYTES);
+    if (isGreater(keys, at)) swap(keys, at);
+  }
+}
+
+function writeAddress(addresses: AddressTable, id: number, keys: Uint8Array, at: number): void {
+  if (id !== MISSING) addresses.copyTo(id, keys, at);
+}
+
+/** Whether the first of two addresses is the greater one, as bytes. */
+function isGreater(keys: Uint8Array, at: number): boolean {
+  for (let i = at; i < at + ADDRESS_BYTES; i++) {
+    const difference = keys[i]! - keys[i + ADDRESS_BYTES]!;
+    if (difference !== 0) return difference > 0;
+  }
+  return false;
+}
+
+function swap(keys: Uint8Array, at: number): void {
+  for (let i = at; i < at + ADDRESS_BYTES; i++) {
+    const byte = keys[i]!;
+    keys[i] = keys[i + ADDRESS_BYTES]!;
+    keys[i + ADDRESS_BYTES] = byte;
+  }
+}
+
+/** Records by partition, those of one in their order (a counting sort). */
+function orderByPartition(hashes: Uint32Array, partitions: number): Uint32Array {
+  const ends = new Uint32Array(partitions + 1);
+  for (const hash of hashes) ends[partitionOf(hash, partitions) + 1]!++;
+  for (let p = 0; p < partitions; p++) ends[p + 1] = ends[p + 1]! + ends[p]!;
+  const order = new Uint32Array(hashes.length);
+  for (let r = 0; r < hashes.length; r++) order[ends[partitionOf(hashes[r]!, partitions)]!++] = r;
+  return order;
+}
+
+/** Where the request ends that begins with `order[from]`: it has one record at least. */
+function endOfRequest(
+  order: Uint32Array,
+  hashes: Uint32Array,
+  offsets: Uint32Array,
+  partitions: number,
+  from: number,
+  { messagesMax, bytesMax }: RequestLimits,
+): number {
+  const partition = partitionOf(hashes[order[from]!]!, partitions);
+  let bytes = BATCH_OVERHEAD_BYTES;
+  for (let i = from; i < order.length; i++) {
+    const record = order[i]!;
+    bytes += offsets[record + 1]! - offsets[record]! + KEY_BYTES + RECORD_OVERHEAD_BYTES;
+    const isOther = partitionOf(hashes[record]!, partitions) !== partition;
+    if (i > from && (isOther || bytes > bytesMax || i - from === messagesMax)) return i;
+  }
+  return order.length;
+}
+
+/** Copies what the request needs, so that it does not hold the whole batch. */
+function request(
+  batch: FlowBatch,
+  encoded: EncodedRecords,
+  allKeys: Uint8Array,
+  allHashes: Uint32Array,
+  order: Uint32Array,
+): KafkaMessage {
+  const count = order.length;
+  let valueBytes = 0;
+  for (const r of order) valueBytes += encoded.offsets[r + 1]! - encoded.offsets[r]!;
+  const bytes = new Uint8Array(count * KEY_BYTES + valueBytes);
+  const keys = bytes.subarray(0, count * KEY_BYTES);
+  const values = bytes.subarray(count * KEY_BYTES);
+  const hashes = new Uint32Array(count);
+  const offsets = new Uint32Array(count + 1);
+  let end = 0;
+  for (let i = 0; i < count; i++) {
+    const r = order[i]!;
+    const start = encoded.offsets[r]!;
+    const stop = encoded.offsets[r + 1]!;
+    keys.set(allKeys.subarray(r * KEY_BYTES, (r + 1) * KEY_BYTES), i * KEY_BYTES);
+    values.set(encoded.bytes.subarray(start, stop), end);
+    hashes[i] = allHashes[r]!;
+    end += stop - start;
+    offsets[i + 1] = end;
+  }
+  return {
+    bytes,
+    amount: {
+      flows: count,
+      packets: sumOf(batch, 'Packets', order),
+      bytes: sumOf(batch, 'Bytes', order),
+    },
+    records: { keys, hashes, values, offsets, delivered: new Uint8Array(count) },
+  };
+}
+
+function sumOf(batch: FlowBatch, name: string, order: Uint32Array): number {
+  const values = batch.f64(name);
+  const present = batch.present(name);
+  const { selection } = batch;
+  let sum = 0;
+  for (const r of order) {
+    const row = selection === undefined ? r : selection[r]!;
+    if ((present[row >>> 5]! >>> (row & 31)) & 1) sum += values[row]!;
+  }
+  return sum;
+}

@@ -1,0 +1,77 @@
+import { RecordEncoder } from '../../codec/pbflow/encoder.ts';
+import type { FlowBatch } from '../../flow/batch.ts';
+import { fieldByName } from '../../flow/fields.ts';
+import { KafkaProducer, SEND_MAX_MS } from '../../net/kafka/producer.ts';
+import type { AgentConfig } from '../config.ts';
+import { DELIVERY_DEFAULTS, Delivery, type Transport } from './delivery.ts';
+import { EncodingExporter } from './encoding-exporter.ts';
+import type { Exporter } from './exporter.ts';
+import type { ExporterDeps } from './exporters.ts';
+import { kafkaOptionsOf } from './kafka-config.ts';
+import { type KafkaMessage, requestsOf } from './kafka-records.ts';
+import { declareExportMetrics } from './metrics.ts';
+import { batchesOf, SPOOL_BYTES_MAX } from './spool.ts';
+
+/** A call has its own limits, which end earlier. */
+const ATTEMPT_TIMEOUT_MS = SEND_MAX_MS + 5000;
+/** Requests under way without waiting for each other. */
+const ASYNC_REQUESTS_MAX = 4;
+/** Time for saying good-bye to the brokers. */
+const CLOSE_TIMEOUT_MS = 2000;
+
+/** Sends flows to a Kafka topic, one `pbflow.Record` per message. */
+export function createKafkaExporter(config: AgentConfig, deps: ExporterDeps): Exporter {
+  const { clock, random, tables } = deps;
+  const producer = new KafkaProducer(kafkaOptionsOf(config));
+  const delivery = new Delivery<KafkaMessage>(
+    {
+      ...DELIVERY_DEFAULTS,
+      attemptTimeoutMs: ATTEMPT_TIMEOUT_MS,
+      ...deps.delivery,
+      batchesMax: batchesOf(config),
+      bytesMax: SPOOL_BYTES_MAX,
+    },
+    {
+      transport: transportOf(producer, config.kafkaAsync),
+      clock,
+      random,
+      log: deps.log.child({ component: 'kafka' }),
+      metrics: declareExportMetrics(deps.metrics, 'kafka'),
+    },
+  );
+  const encoder = new RecordEncoder('bare');
+  const limits = { messagesMax: config.kafkaBatchMessages, bytesMax: config.kafkaBatchSizeBytes };
+  const encoding = {
+    encode: (batch: FlowBatch) => {
+      encoder.encode(batch);
+      return requestsOf(batch, encoder, producer.partitions, limits);
+    },
+    // The first request connects: a broker that is away keeps nobody from starting.
+    open: async () => undefined,
+    close: async () => {
+      const closed = new AbortController();
+      const late = clock.sleep(CLOSE_TIMEOUT_MS, closed.signal).catch(() => undefined);
+      await Promise.race([producer.close(), late]);
+      closed.abort();
+    },
+  };
+  const columns = deps.columns.filter(({ name }) => fieldByName(name)?.proto !== undefined);
+  return new EncodingExporter(encoding, delivery, tables, columns);
+}
+
+function transportOf(producer: KafkaProducer, isAsync: boolean): Transport<KafkaMessage> {
+  return {
+    // Records are stored once only if they are sent again before any others.
+    inFlightMax: isAsync && !producer.isIdempotent ? ASYNC_REQUESTS_MAX : 1,
+
+    async send({ records }, signal) {
+      const onAbort = (): void => producer.discard();
+      signal.addEventListener('abort', onAbort, { once: true });
+      try {
+        await producer.send(records);
+      } finally {
+        signal.removeEventListener('abort', onAbort);
+      }
+    },
+  };
+}

@@ -1,0 +1,163 @@
+import { explain } from '../../base/errors.ts';
+import type { AgentConfig } from '../config.ts';
+import { mapBytesOf } from '../drain/vitals.ts';
+import { FEATURES } from '../trackers/table.ts';
+import { type FeatureSpec, waysOf } from '../trackers/tracker.ts';
+import type { AttachMode } from './hooks.ts';
+import type { BpfObject, Native } from './native.ts';
+import { type LoadedObject, loadDatapath, loadPlan } from './object.ts';
+
+/** One way of a feature, tried: `why` says why not. */
+export interface WayExamination {
+  readonly programs: readonly string[];
+  readonly why: string | undefined;
+}
+
+export interface FeatureExamination {
+  readonly spec: FeatureSpec;
+  /** `untried`: the datapath itself cannot be loaded. */
+  readonly state: 'available' | 'unavailable' | 'untried';
+  readonly ways: readonly WayExamination[];
+}
+
+export interface Examination {
+  /** Undefined when the datapath runs here. */
+  readonly why: string | undefined;
+  /** Whether hooks know their network namespace. */
+  readonly knowsNamespaces: boolean;
+  /** How hooks can be attached. */
+  readonly mode: AttachMode | undefined;
+  readonly features: readonly FeatureExamination[];
+  /** Kernel memory of the maps that the configuration takes, bytes. */
+  readonly bpfBytes: number | undefined;
+}
+
+/** Does nothing with packets, so that a capture that runs is not disturbed. */
+const CHECK_PROGRAM = 'hook_check';
+/** The loopback interface has this number in every network namespace. */
+const LOOPBACK = 1;
+
+/**
+ * Finds out what the kernel allows by doing it: the datapath and each feature, in each of its ways,
+ * is loaded, attached and let go. Nothing of it is left, and no packet is touched.
+ */
+export async function examineDatapath(
+  native: Native,
+  object: Uint8Array,
+  config: AgentConfig,
+): Promise<Examination> {
+  const untried = FEATURES.map((spec) => ({ spec, state: 'untried', ways: [] }) as const);
+  let knowsNamespaces = false;
+  try {
+    const loaded = loadDatapath(native, object, config, []);
+    native.close(loaded.object);
+    knowsNamespaces = loaded.knowsNamespaces;
+  } catch (error) {
+    const nothing = { mode: undefined, features: untried, bpfBytes: undefined };
+    return { why: explain(error), knowsNamespaces, ...nothing };
+  }
+  const load: Load = (features, extra) =>
+    loadPlan(native, object, { config, knowsNamespaces, features, extra });
+  const hooks = await examineHooks(native, load, config);
+  const features: FeatureExamination[] = [];
+  for (const spec of FEATURES) features.push(await examineFeature(native, load, spec, config));
+  const bpfBytes = measure(native, object, config);
+  return { ...hooks, knowsNamespaces, features, bpfBytes };
+}
+
+type Load = (
+  features: readonly { readonly spec: FeatureSpec; readonly way: number }[],
+  extra: readonly string[],
+) => LoadedObject;
+
+async function examineHooks(
+  native: Native,
+  load: Load,
+  { tcAttachMode, direction }: AgentConfig,
+): Promise<Pick<Examination, 'mode' | 'why'>> {
+  const modes: readonly AttachMode[] = tcAttachMode === 'tc' ? ['tc'] : ['tcx', 'tc'];
+  const { object } = load([], [CHECK_PROGRAM]);
+  let why: string | undefined;
+  try {
+    for (const mode of modes) {
+      try {
+        const id = await native.attach(object, {
+          program: CHECK_PROGRAM,
+          ifindex: LOOPBACK,
+          direction: direction === 'egress' ? 'egress' : 'ingress',
+          mode,
+          anchor: 'none',
+        });
+        await native.detach(object, id);
+        return { mode, why: undefined };
+      } catch (error) {
+        why ??= `hooks cannot be attached by ${mode.toUpperCase()}: ${explain(error)}`;
+      }
+    }
+  } finally {
+    native.close(object);
+  }
+  return { mode: undefined, why };
+}
+
+async function examineFeature(
+  native: Native,
+  load: Load,
+  spec: FeatureSpec,
+  config: AgentConfig,
+): Promise<FeatureExamination> {
+  const ways: WayExamination[] = [];
+  for (const [way, programs] of programsOf(spec, config).entries()) {
+    ways.push({ programs, why: await tryWay(native, load, spec, way) });
+  }
+  const works = ways.some(({ why }) => why === undefined);
+  return { spec, state: works ? 'available' : 'unavailable', ways };
+}
+
+/**
+ * Programs of each way. A feature without probes lives in the hooks alone: loading it is its one
+ * way. One whose ways cannot be told says why when it is loaded.
+ */
+function programsOf(spec: FeatureSpec, config: AgentConfig): readonly (readonly string[])[] {
+  try {
+    const ways = waysOf(spec, config);
+    return ways.length === 0 ? [[]] : ways.map((way) => way.map(({ program }) => program));
+  } catch {
+    return [[]];
+  }
+}
+
+/** Undefined when it works. */
+async function tryWay(
+  native: Native,
+  load: Load,
+  spec: FeatureSpec,
+  way: number,
+): Promise<string | undefined> {
+  let object: BpfObject | undefined;
+  try {
+    const loaded = load([{ spec, way }], []);
+    object = loaded.object;
+    for (const probe of loaded.features.flatMap(({ probes }) => probes)) {
+      await native.detach(object, native.attachProbe(object, probe));
+    }
+    return undefined;
+  } catch (error) {
+    return explain(error);
+  } finally {
+    if (object !== undefined) native.close(object);
+  }
+}
+
+/** What the features that are on, and possible, take. */
+function measure(native: Native, object: Uint8Array, config: AgentConfig): number | undefined {
+  try {
+    const loaded = loadDatapath(native, object, config);
+    const maps = native.listMaps(loaded.object);
+    const bytes = maps.reduce((sum, { fd }) => sum + mapBytesOf(fd), 0);
+    native.close(loaded.object);
+    return bytes;
+  } catch {
+    return undefined;
+  }
+}

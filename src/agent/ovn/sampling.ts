@@ -1,0 +1,99 @@
+import { explain } from '../../base/errors.ts';
+import { OvsdbClient, type OvsdbDeps } from '../../net/ovsdb/client.ts';
+import type { TrackerDeps } from '../trackers/tracker.ts';
+import type { NetworkEvent } from './network-event.ts';
+import { NORTH_TABLES, NorthModel } from './north.ts';
+import { COLLECTOR_TABLES, Collectors } from './switch.ts';
+
+/** Where OVN and Open vSwitch have their sockets on a node, unless a test says otherwise. */
+export interface OvnSockets {
+  readonly north: string;
+  readonly local: string;
+}
+
+export const OVN_SOCKETS: OvnSockets = {
+  north: '/var/run/ovn/ovnnb_db.sock',
+  local: '/var/run/openvswitch/db.sock',
+};
+
+type Deps = Pick<TrackerDeps, 'clock' | 'log' | 'metrics'>;
+
+/**
+ * Has samples of network policies sent to the kernel's psample group, and knows what they mean.
+ * OVN says in its database to which sets samples go; Open vSwitch is given those sets.
+ */
+export class OvnSampling {
+  readonly #deps: Deps;
+  readonly #model = new NorthModel();
+  readonly #collectors: Collectors;
+  readonly #north: OvsdbClient;
+  readonly #local: OvsdbClient;
+  #ensuring: Promise<void> = Promise.resolve();
+  #complained = false;
+  #stopping = false;
+
+  constructor(deps: Deps, group: number, sockets: OvnSockets) {
+    const { clock, log } = deps;
+    this.#deps = deps;
+    this.#collectors = new Collectors(group);
+    const follow = (
+      target: Pick<OvsdbDeps, 'onRow'> & { readonly onReset: () => void },
+    ): OvsdbDeps => ({ clock, log, ...target, onChange: () => this.#ensure() });
+    this.#north = new OvsdbClient(
+      { socket: sockets.north, database: 'OVN_Northbound', tables: NORTH_TABLES },
+      follow({
+        onReset: () => this.#model.reset(),
+        onRow: (table, uuid, row) => this.#model.set(table, uuid, row),
+      }),
+    );
+    this.#local = new OvsdbClient(
+      { socket: sockets.local, database: 'Open_vSwitch', tables: COLLECTOR_TABLES },
+      follow({
+        onReset: () => this.#collectors.reset(),
+        onRow: (table, uuid, row) => this.#collectors.set(table, uuid, row),
+      }),
+    );
+  }
+
+  start(): void {
+    this.#north.start();
+    this.#local.start();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await this.#ensuring;
+    try {
+      await this.#collectors.remove(this.#local);
+    } catch (error) {
+      this.#deps.log.warn({ why: explain(error) }, 'collector sets were left in Open vSwitch');
+    }
+    await this.#north.stop();
+    await this.#local.stop();
+  }
+
+  eventOf(domain: number, point: number): NetworkEvent | undefined {
+    return this.#model.eventOf(domain, point);
+  }
+
+  /** One at a time; what came meanwhile is seen by the next. */
+  #ensure(): void {
+    this.#ensuring = this.#ensuring.then(() => this.#ensureAll());
+  }
+
+  async #ensureAll(): Promise<void> {
+    const sets = this.#model.collectorSets;
+    if (this.#stopping || !this.#local.isCurrent || this.#collectors.has(sets)) return;
+    const { log, metrics } = this.#deps;
+    try {
+      for (const id of sets) await this.#collectors.ensure(this.#local, id);
+      this.#complained = false;
+    } catch (error) {
+      metrics.error('network-events', 'CannotAddCollector', 'high');
+      if (!this.#complained) {
+        log.warn({ why: explain(error) }, 'samples of network policies do not reach the kernel');
+      }
+      this.#complained = true;
+    }
+  }
+}

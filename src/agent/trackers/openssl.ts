@@ -1,0 +1,123 @@
+import { setBit } from '../../flow/bits.ts';
+import type { DrainBuffer } from '../drain/buffer.ts';
+import { opensslMetrics, opensslTotals } from '../drain/layout.gen.ts';
+import type { ProbeOptions } from '../loader/native.ts';
+import { findOpenssl, type OpensslFunction } from './openssl-library.ts';
+import type { FeatureSpec, TrackerDeps } from './tracker.ts';
+
+const WORD = 2 ** 32;
+/**
+ * Threads that may be inside of OpenSSL at the same time, several times over: each CPU keeps some
+ * hundred free entries of such a map to itself.
+ */
+const CALLS_MAX = 16_384;
+/** Connections that may be in use, one entry each way. */
+const FLOWS_MAX = 65_536;
+
+const TOTALS_MAP = 'ssl_totals';
+/** By `enum ssl_direction`. */
+const DIRECTIONS = ['read', 'write'] as const;
+
+/** Which program runs on entry of which function. */
+const ENTRIES: readonly (readonly [OpensslFunction, string])[] = [
+  ['SSL_read', 'openssl_read'],
+  ['SSL_write', 'openssl_write'],
+  ['SSL_read_ex', 'openssl_read_ex'],
+  ['SSL_write_ex', 'openssl_write_ex'],
+];
+
+/** How programs learn of the socket that a call uses: Linux 6.3 has tracepoints for it. */
+const SOCKETS = [
+  ['openssl_sent', 'openssl_received'],
+  ['openssl_tcp_send', 'openssl_tcp_receive'],
+];
+
+/** Plain text that goes through OpenSSL, by bpf/openssl.h. */
+export const openssl: FeatureSpec = {
+  name: 'openssl',
+  variable: 'ENABLE_OPENSSL_TRACKING',
+  isOn: (config) => config.enableOpensslTracking,
+  fields: 'openssl',
+  without: 'flows have no OpenSslBytes',
+  enabledBy: 'uprobes, and tracepoint sock:sock_send_length (Linux 6.3 or later with BTF)',
+  maps: [TOTALS_MAP],
+  extension: { at: 'opensslAt', sizeBytes: opensslMetrics.sizeBytes },
+  maxEntries: () => ({ ssl_calls: CALLS_MAX, ssl_flows: FLOWS_MAX }),
+
+  ways(config) {
+    const { path: file, functions } = findOpenssl(config.opensslPath);
+    const code = ENTRIES.filter(([symbol]) => functions.has(symbol)).flatMap(
+      ([symbol, program]): ProbeOptions[] => [
+        { program, file, symbol },
+        { program: 'openssl_return', file, symbol, isReturn: 1 },
+      ],
+    );
+    const free = functions.has('SSL_free') ? ['openssl_free'] : [];
+    const ends = free.map((program): ProbeOptions => ({ program, file, symbol: 'SSL_free' }));
+    // Sockets first: from the first call on, its flow is known.
+    return SOCKETS.map((programs) => [
+      ...programs.map((program) => ({ program })),
+      ...ends,
+      ...code,
+    ]);
+  },
+
+  tracker: (deps, at) => {
+    const totals = new Totals(deps);
+    return {
+      decode(buffer, length, batch) {
+        if (!batch.has('OpenSslBytes')) return;
+        const present = batch.present('OpenSslBytes');
+        plainBytes(buffer, length, at, batch.f64('OpenSslBytes'), present);
+      },
+      finish: () => totals.count(),
+    };
+  },
+};
+
+/** What went through OpenSSL, whether or not its flow is known, as metrics. */
+class Totals {
+  readonly #deps: TrackerDeps;
+  readonly #bytes = new Uint8Array(opensslTotals.sizeBytes);
+  readonly #before = DIRECTIONS.map(() => ({ calls: 0, unlinkedBytes: 0 }));
+
+  constructor(deps: TrackerDeps) {
+    this.#deps = deps;
+  }
+
+  count(): void {
+    const { native, object, metrics } = this.#deps;
+    const view = new DataView(this.#bytes.buffer);
+    for (const [index, openssl_type] of DIRECTIONS.entries()) {
+      native.readMap(object, TOTALS_MAP, index, this.#bytes);
+      const calls = u64(view, opensslTotals.calls);
+      const unlinkedBytes = u64(view, opensslTotals.unlinkedBytes);
+      const before = this.#before[index]!;
+      metrics.opensslEvents.inc({ openssl_type }, calls - before.calls);
+      metrics.opensslUnlinked.inc({ openssl_type }, unlinkedBytes - before.unlinkedBytes);
+      this.#before[index] = { calls, unlinkedBytes };
+    }
+  }
+}
+
+/** Exact to 2^53. */
+function u64(view: DataView, at: number): number {
+  return view.getUint32(at, true) + view.getUint32(at + 4, true) * WORD;
+}
+
+function plainBytes(
+  { values32, valueBytes }: DrainBuffer,
+  length: number,
+  extension: number,
+  into: Float64Array,
+  present: Uint32Array,
+): void {
+  const stride = valueBytes >> 2;
+  let at = (extension + opensslMetrics.bytes) >> 2;
+  for (let row = 0; row < length; row++, at += stride) {
+    const bytes = values32[at]! + values32[at + 1]! * WORD;
+    if (bytes === 0) continue;
+    into[row] = bytes;
+    setBit(present, row);
+  }
+}

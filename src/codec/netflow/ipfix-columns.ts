@@ -1,0 +1,356 @@
+import type { ListColumn } from '../../flow/batch.ts';
+import { TcpFlag } from '../../flow/enums.ts';
+import { type AddressTable, type MacTable, MISSING } from '../../flow/intern.ts';
+import type { TextCache } from './text-cache.ts';
+
+/**
+ * Loops that write one element of all records. Each record has a cursor, which the loop moves
+ * behind what it wrote; what a row does not have is zero, or an empty text: a record has every
+ * element of its template.
+ */
+export interface Records {
+  readonly bytes: Uint8Array;
+  readonly cursors: Uint32Array;
+  /** Row of the batch of each record. */
+  readonly rows: Uint32Array;
+  /** The records `[from, to)` are written. */
+  readonly from: number;
+  readonly to: number;
+}
+
+type Numbers = Uint8Array | Uint16Array | Uint32Array | Float64Array;
+
+const WORD = 2 ** 32;
+
+/** Big-endian numbers of one to four bytes; what does not fit is the largest that does. */
+export function writeSmall(
+  { bytes, cursors, rows, from, to }: Records,
+  width: number,
+  values: Numbers,
+  present: Uint32Array,
+): void {
+  const limit = 2 ** (width * 8) - 1;
+  for (let i = from; i < to; i++) {
+    const row = rows[i]!;
+    let at = cursors[i]!;
+    cursors[i] = at + width;
+    let value = (present[row >>> 5]! >>> (row & 31)) & 1 ? values[row]! : 0;
+    if (value > limit) value = limit;
+    if (width === 4) {
+      bytes[at++] = value >>> 24;
+      bytes[at++] = value >>> 16;
+    }
+    if (width >= 2) bytes[at++] = value >>> 8;
+    bytes[at] = value;
+  }
+}
+
+/** Whole numbers of eight bytes, of which a column has 53 bits. */
+export function writeLarge(
+  { bytes, cursors, rows, from, to }: Records,
+  values: Numbers,
+  present: Uint32Array,
+): void {
+  for (let i = from; i < to; i++) {
+    const row = rows[i]!;
+    const at = cursors[i]!;
+    cursors[i] = at + 8;
+    const value = (present[row >>> 5]! >>> (row & 31)) & 1 ? values[row]! : 0;
+    // Also false for NaN.
+    const isCount = value > 0;
+    putWord(bytes, at, isCount ? Math.floor(value / WORD) : 0);
+    putWord(bytes, at + 4, isCount ? value : 0);
+  }
+}
+
+/** Seconds since 1970 of milliseconds since then. */
+export function writeSeconds(
+  { bytes, cursors, rows, from, to }: Records,
+  values: Float64Array,
+  present: Uint32Array,
+): void {
+  for (let i = from; i < to; i++) {
+    const row = rows[i]!;
+    const at = cursors[i]!;
+    cursors[i] = at + 4;
+    const value = (present[row >>> 5]! >>> (row & 31)) & 1 ? values[row]! / 1000 : 0;
+    putWord(bytes, at, value);
+  }
+}
+
+/** Flags of which a bit of our own stands for two of the header, in one packet. */
+export function writeHeaderFlags(
+  { bytes, cursors, rows, from, to }: Records,
+  values: Uint16Array,
+  present: Uint32Array,
+): void {
+  for (let i = from; i < to; i++) {
+    const row = rows[i]!;
+    const at = cursors[i]!;
+    cursors[i] = at + 2;
+    const value = (present[row >>> 5]! >>> (row & 31)) & 1 ? values[row]! : 0;
+    bytes[at] = 0;
+    bytes[at + 1] = headerFlags(value);
+  }
+}
+
+/** The bits of the TCP header that a flow's flags stand for. */
+export function headerFlags(flags: number): number {
+  let header = flags & 0xff;
+  if (flags & TcpFlag.SYN_ACK) header |= TcpFlag.SYN | TcpFlag.ACK;
+  if (flags & TcpFlag.FIN_ACK) header |= TcpFlag.FIN | TcpFlag.ACK;
+  if (flags & TcpFlag.RST_ACK) header |= TcpFlag.RST | TcpFlag.ACK;
+  return header;
+}
+
+/** IEEE 754, big-endian: the share of packets that was looked at. */
+export function writeProbability(
+  { bytes, cursors, rows, from, to }: Records,
+  values: Uint32Array,
+  present: Uint32Array,
+): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  for (let i = from; i < to; i++) {
+    const row = rows[i]!;
+    const at = cursors[i]!;
+    cursors[i] = at + 8;
+    const oneIn = (present[row >>> 5]! >>> (row & 31)) & 1 ? values[row]! : 0;
+    view.setFloat64(at, oneIn > 1 ? 1 / oneIn : 1);
+  }
+}
+
+/** Kinds of layer2SegmentId that IANA has numbers for. */
+const SEGMENT_VXLAN = 1;
+
+/** The network's identifier; `vxlan` is the id of that word in the column of kinds. */
+export function writeSegment(
+  { bytes, cursors, rows, from, to }: Records,
+  values: Uint32Array,
+  present: Uint32Array,
+  kinds: Uint32Array | undefined,
+  vxlan: number,
+): void {
+  for (let i = from; i < to; i++) {
+    const row = rows[i]!;
+    const at = cursors[i]!;
+    cursors[i] = at + 8;
+    const isThere = (present[row >>> 5]! >>> (row & 31)) & 1;
+    const isVxlan = isThere && vxlan !== MISSING && kinds !== undefined && kinds[row] === vxlan;
+    putWord(bytes, at, isVxlan ? SEGMENT_VXLAN * 2 ** 24 : 0);
+    putWord(bytes, at + 4, isThere ? values[row]! : 0);
+  }
+}
+
+/** Of an interface that the flow went through both ways. */
+const BOTH_WAYS = 3;
+
+/** IANA knows in (0) and out (1); for both ways there is the direction of the first packet. */
+export function writeDirection(
+  { bytes, cursors, rows, from, to }: Records,
+  { offsets, values }: ListColumn,
+  flow: Uint8Array | undefined,
+): void {
+  for (let i = from; i < to; i++) {
+    const row = rows[i]!;
+    const start = offsets[row]!;
+    let value = offsets[row + 1]! > start ? values[start]! : 0;
+    if (value === BOTH_WAYS) value = flow === undefined ? 0 : flow[row]!;
+    bytes[cursors[i]!++] = value;
+  }
+}
+
+export function writeV4(
+  { bytes, cursors, rows, from, to }: Records,
+  ids: Uint32Array,
+  table: AddressTable,
+): void {
+  for (let i = from; i < to; i++) {
+    const at = cursors[i]!;
+    cursors[i] = at + 4;
+    const id = ids[rows[i]!]!;
+    const isThere = id !== MISSING && table.isV4(id);
+    putReversed(bytes, at, isThere ? table.word(id, 3) : 0);
+  }
+}
+
+export function writeV6(
+  { bytes, cursors, rows, from, to }: Records,
+  ids: Uint32Array,
+  table: AddressTable,
+): void {
+  for (let i = from; i < to; i++) {
+    const at = cursors[i]!;
+    cursors[i] = at + 16;
+    const id = ids[rows[i]!]!;
+    if (id === MISSING || table.isV4(id)) bytes.fill(0, at, at + 16);
+    else table.copyTo(id, bytes, at);
+  }
+}
+
+export function writeMac(
+  { bytes, cursors, rows, from, to }: Records,
+  ids: Uint32Array,
+  table: MacTable,
+): void {
+  for (let i = from; i < to; i++) {
+    const at = cursors[i]!;
+    cursors[i] = at + 6;
+    const id = ids[rows[i]!]!;
+    const high = id === MISSING ? 0 : table.word(id, 1);
+    putReversed(bytes, at, id === MISSING ? 0 : table.word(id, 0));
+    bytes[at + 4] = high;
+    bytes[at + 5] = high >>> 8;
+  }
+}
+
+function putWord(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 24;
+  bytes[at + 1] = value >>> 16;
+  bytes[at + 2] = value >>> 8;
+  bytes[at + 3] = value;
+}
+
+/** Words of the intern tables are the value's bytes read little-endian. */
+function putReversed(bytes: Uint8Array, at: number, word: number): void {
+  bytes[at] = word;
+  bytes[at + 1] = word >>> 8;
+  bytes[at + 2] = word >>> 16;
+  bytes[at + 3] = word >>> 24;
+}
+
+/** Adds to `sizes` what a column of texts takes up, its lengths included. */
+export function addTextSizes(
+  { rows, from, to }: Records,
+  sizes: Uint32Array,
+  column: Uint32Array | ListColumn,
+  texts: TextCache,
+): void {
+  for (let i = from; i < to; i++) {
+    const id = firstId(column, rows[i]!);
+    const length = id === MISSING ? 0 : texts.load(id);
+    sizes[i] = sizes[i]! + prefixBytes(length) + length;
+  }
+}
+
+export function writeTexts(
+  { bytes, cursors, rows, from, to }: Records,
+  column: Uint32Array | ListColumn,
+  texts: TextCache,
+): void {
+  for (let i = from; i < to; i++) {
+    const id = firstId(column, rows[i]!);
+    const length = id === MISSING ? 0 : texts.load(id);
+    const at = putLength(bytes, cursors[i]!, length);
+    cursors[i] = at + length;
+    if (length > 0) copyText(texts, id, length, bytes, at);
+  }
+}
+
+function firstId(column: Uint32Array | ListColumn, row: number): number {
+  if (column instanceof Uint32Array) return column[row]!;
+  const start = column.offsets[row]!;
+  return column.offsets[row + 1]! > start ? column.values[start]! : MISSING;
+}
+
+function copyText(
+  texts: TextCache,
+  id: number,
+  length: number,
+  into: Uint8Array,
+  at: number,
+): void {
+  const from = texts.bytes;
+  const start = texts.start(id);
+  for (let k = 0; k < length; k++) into[at + k] = from[start + k]!;
+}
+
+/** RFC 7011, section 7: one byte below 255, else 255 and two more. */
+function prefixBytes(length: number): number {
+  return length < 255 ? 1 : 3;
+}
+
+function putLength(bytes: Uint8Array, at: number, length: number): number {
+  if (length < 255) {
+    bytes[at] = length;
+    return at + 1;
+  }
+  bytes[at] = 255;
+  bytes[at + 1] = length >>> 8;
+  bytes[at + 2] = length;
+  return at + 3;
+}
+
+const COMMA = 0x2c;
+const ZERO = 0x30;
+
+/** Adds what lists take up as texts with commas. Without `texts` they are lists of numbers. */
+export function addListSizes(
+  { rows, from, to }: Records,
+  sizes: Uint32Array,
+  { offsets, values }: ListColumn,
+  texts: TextCache | undefined,
+  maxBytes: number,
+): void {
+  for (let i = from; i < to; i++) {
+    const row = rows[i]!;
+    const length = listBytes(values, offsets[row]!, offsets[row + 1]!, texts, maxBytes);
+    sizes[i] = sizes[i]! + prefixBytes(length) + length;
+  }
+}
+
+export function writeLists(
+  { bytes, cursors, rows, from, to }: Records,
+  { offsets, values }: ListColumn,
+  texts: TextCache | undefined,
+  maxBytes: number,
+): void {
+  for (let i = from; i < to; i++) {
+    const row = rows[i]!;
+    const start = offsets[row]!;
+    const length = listBytes(values, start, offsets[row + 1]!, texts, maxBytes);
+    let at = putLength(bytes, cursors[i]!, length);
+    const end = at + length;
+    for (let item = start; at < end; item++) {
+      if (item > start) bytes[at++] = COMMA;
+      const value = values[item]!;
+      const itemLength = texts === undefined ? digitCount(value) : texts.load(value);
+      if (texts === undefined) putDigits(bytes, at, value, itemLength);
+      else copyText(texts, value, itemLength, bytes, at);
+      at += itemLength;
+    }
+    cursors[i] = end;
+  }
+}
+
+/** Bytes of a list's text: as many items as fit, and always whole ones. */
+function listBytes(
+  values: Uint32Array,
+  start: number,
+  end: number,
+  texts: TextCache | undefined,
+  maxBytes: number,
+): number {
+  let length = 0;
+  for (let item = start; item < end; item++) {
+    const comma = item > start ? 1 : 0;
+    const value = values[item]!;
+    const more = comma + (texts === undefined ? digitCount(value) : texts.load(value));
+    if (length + more > maxBytes) break;
+    length += more;
+  }
+  return length;
+}
+
+function digitCount(value: number): number {
+  let count = 1;
+  for (let rest = value; rest >= 10; rest = Math.floor(rest / 10)) count++;
+  return count;
+}
+
+function putDigits(bytes: Uint8Array, at: number, value: number, count: number): void {
+  let rest = value;
+  for (let k = at + count - 1; k >= at; k--) {
+    bytes[k] = ZERO + (rest % 10);
+    rest = Math.floor(rest / 10);
+  }
+}

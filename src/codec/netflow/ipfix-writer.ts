@@ -1,0 +1,315 @@
+import { assert } from '../../base/assert.ts';
+import type { BatchLayout, FlowBatch } from '../../flow/batch.ts';
+import type { InternTables } from '../../flow/intern.ts';
+import { MISSING } from '../../flow/intern.ts';
+import {
+  addListSizes,
+  addTextSizes,
+  type Records,
+  writeDirection,
+  writeHeaderFlags,
+  writeLarge,
+  writeLists,
+  writeMac,
+  writeProbability,
+  writeSeconds,
+  writeSegment,
+  writeSmall,
+  writeTexts,
+  writeV4,
+  writeV6,
+} from './ipfix-columns.ts';
+import { TYPE_BYTES } from './ipfix-elements.ts';
+import { MESSAGE_HEADER_BYTES, writeHeader } from './ipfix-message.ts';
+import {
+  type IpfixTemplate,
+  type TemplateField,
+  type TemplateOptions,
+  templateSet,
+  templatesFor,
+} from './ipfix-template.ts';
+import { TextCache } from './text-cache.ts';
+
+/** Bytes of one text; Linux has at most 15 for an interface. */
+const TEXT_MAX_BYTES = 255;
+/** Bytes of a list as one text. */
+const LIST_MAX_BYTES = 1024;
+
+const SET_HEADER_BYTES = 4;
+
+export interface IpfixOptions extends TemplateOptions {
+  /** Observation domain; the original's is 1. */
+  readonly domain: number;
+  /** At most 65,535. A message is larger only if a single record is. */
+  readonly messageMaxBytes: number;
+}
+
+/** A message whose header has no time and sequence number yet. */
+export interface IpfixMessage {
+  readonly bytes: Uint8Array;
+  readonly records: number;
+  readonly packets: number;
+  readonly octets: number;
+}
+
+/**
+ * IPFIX (RFC 7011) of batches: two templates, many records per message, one pass over each column.
+ *
+ * Flows of IPv4 come first, so that a message rarely needs more than one set; the order of flows in
+ * a batch means nothing.
+ */
+export class IpfixWriter {
+  readonly #layout: BatchLayout;
+  readonly #options: IpfixOptions;
+  readonly #templates: readonly [v4: IpfixTemplate, v6: IpfixTemplate];
+  readonly #templateSet: Uint8Array;
+  #tables: InternTables | undefined;
+  #texts: TextCache | undefined;
+  #sizes = new Uint32Array(0);
+  #cursors = new Uint32Array(0);
+  #rows = new Uint32Array(0);
+
+  constructor(layout: BatchLayout, options: IpfixOptions) {
+    this.#layout = layout;
+    this.#options = options;
+    this.#templates = templatesFor(layout, options);
+    this.#templateSet = templateSet(this.#templates);
+  }
+
+  /** A message with the templates and no record. */
+  templates(): Uint8Array {
+    const bytes = new Uint8Array(MESSAGE_HEADER_BYTES + this.#templateSet.length);
+    writeHeader(bytes, 0, bytes.length, this.#options.domain);
+    bytes.set(this.#templateSet, MESSAGE_HEADER_BYTES);
+    return bytes;
+  }
+
+  /** The selected flows, in buffers of their own. */
+  encode(batch: FlowBatch): readonly IpfixMessage[] {
+    assert(batch.layout === this.#layout, 'a batch has the layout that its writer was made for');
+    const count = batch.selected;
+    this.#reserve(count);
+    const v4Count = this.#order(batch);
+    const texts = this.#textsOf(batch.tables);
+    this.#measure(batch, texts, v4Count);
+    const frames = this.#frame(v4Count, count);
+    for (const [index, template] of this.#templates.entries()) {
+      const [from, to] = index === 0 ? [0, v4Count] : [v4Count, count];
+      const records: Records = { ...frames, cursors: this.#cursors, rows: this.#rows, from, to };
+      for (const field of template.fields) writeField(field, batch, records, texts);
+    }
+    return this.#split(batch, frames);
+  }
+
+  #reserve(count: number): void {
+    if (this.#rows.length >= count) return;
+    this.#rows = new Uint32Array(count);
+    this.#sizes = new Uint32Array(count);
+    this.#cursors = new Uint32Array(count);
+  }
+
+  #textsOf(tables: InternTables): TextCache {
+    if (this.#texts === undefined || this.#tables !== tables) {
+      this.#tables = tables;
+      this.#texts = new TextCache((id) => tables.strings.text(id), TEXT_MAX_BYTES);
+    }
+    return this.#texts;
+  }
+
+  /** Puts the rows of IPv4 first; their number. */
+  #order(batch: FlowBatch): number {
+    const sources = batch.ids('SrcAddr');
+    const { addresses } = batch.tables;
+    const rows = this.#rows;
+    const { selection } = batch;
+    const count = batch.selected;
+    let front = 0;
+    let back = count;
+    for (let index = 0; index < count; index++) {
+      const row = selection === undefined ? index : selection[index]!;
+      const id = sources[row]!;
+      if (id === MISSING || addresses.isV4(id)) rows[front++] = row;
+      else rows[--back] = row;
+    }
+    return front;
+  }
+
+  #measure(batch: FlowBatch, texts: TextCache, v4Count: number): void {
+    const count = batch.selected;
+    const sizes = this.#sizes;
+    const [v4, v6] = this.#templates;
+    sizes.fill(v4.fixedBytes, 0, v4Count);
+    sizes.fill(v6.fixedBytes, v4Count, count);
+    // Both templates have the same variable-length elements.
+    const all = { bytes: NO_BYTES, cursors: sizes, rows: this.#rows, from: 0, to: count };
+    for (const field of v4.fields) {
+      if (field.type !== 'string') continue;
+      const column = batch.column(field.column);
+      if (field.form === 'comma-list') {
+        const list = batch.list(field.column);
+        const items = list.kind === 'list<str>' ? texts : undefined;
+        addListSizes(all, sizes, list, items, LIST_MAX_BYTES);
+      } else if (column.kind === 'list<str>') {
+        addTextSizes(all, sizes, column, texts);
+      } else {
+        addTextSizes(all, sizes, batch.ids(field.column), texts);
+      }
+    }
+  }
+
+  /** Gives each record its place, and writes the headers of messages and sets around them. */
+  #frame(v4Count: number, count: number): Frames {
+    const { messageMaxBytes, domain } = this.#options;
+    const sizes = this.#sizes;
+    const cursors = this.#cursors;
+    let total = 0;
+    for (let i = 0; i < count; i++) total += sizes[i]!;
+    // At worst each record is alone.
+    const room = total + count * (MESSAGE_HEADER_BYTES + SET_HEADER_BYTES);
+    const bytes = new Uint8Array(room);
+    const view = new DataView(bytes.buffer);
+    const starts: number[] = [];
+    const firsts: number[] = [];
+    let at = 0;
+    let message = 0;
+    let set = 0;
+    let family = -1;
+    const closeSet = (): void => view.setUint16(set + 2, at - set);
+    for (let i = 0; i < count; i++) {
+      const own = i < v4Count ? 0 : 1;
+      const header = own === family ? 0 : SET_HEADER_BYTES;
+      const isFull = family >= 0 && at - message + header + sizes[i]! > messageMaxBytes;
+      if (family >= 0 && (isFull || header > 0)) closeSet();
+      if (family < 0 || isFull) {
+        if (family >= 0) writeHeader(bytes, message, at - message, domain);
+        message = at;
+        starts.push(at);
+        firsts.push(i);
+        at += MESSAGE_HEADER_BYTES;
+      }
+      if (isFull || header > 0) {
+        set = at;
+        view.setUint16(at, this.#templates[own]!.id);
+        at += SET_HEADER_BYTES;
+        family = own;
+      }
+      cursors[i] = at;
+      at += sizes[i]!;
+    }
+    if (count > 0) {
+      closeSet();
+      writeHeader(bytes, message, at - message, domain);
+    }
+    starts.push(at);
+    firsts.push(count);
+    return { bytes, starts, firsts };
+  }
+
+  #split(batch: FlowBatch, { bytes, starts, firsts }: Frames): readonly IpfixMessage[] {
+    const messages: IpfixMessage[] = [];
+    for (let index = 0; index + 1 < starts.length; index++) {
+      const from = firsts[index]!;
+      const to = firsts[index + 1]!;
+      messages.push({
+        // A view of the batch's buffer: the last message that goes lets go of it.
+        bytes: bytes.subarray(starts[index]!, starts[index + 1]!),
+        records: to - from,
+        packets: sum(batch, 'Packets', this.#rows, from, to),
+        octets: sum(batch, 'Bytes', this.#rows, from, to),
+      });
+    }
+    return messages;
+  }
+}
+
+const NO_BYTES = new Uint8Array(0);
+
+interface Frames {
+  readonly bytes: Uint8Array;
+  /** Where each message starts, and where the last ends. */
+  readonly starts: readonly number[];
+  /** The first record of each message, and the number of records. */
+  readonly firsts: readonly number[];
+}
+
+function sum(batch: FlowBatch, name: string, rows: Uint32Array, from: number, to: number): number {
+  if (!batch.has(name)) return 0;
+  const values = batch.f64(name);
+  const present = batch.present(name);
+  let total = 0;
+  for (let i = from; i < to; i++) {
+    const row = rows[i]!;
+    if ((present[row >>> 5]! >>> (row & 31)) & 1) total += values[row]!;
+  }
+  return total;
+}
+
+function writeField(
+  field: TemplateField,
+  batch: FlowBatch,
+  records: Records,
+  texts: TextCache,
+): void {
+  const column = batch.column(field.column);
+  switch (column.kind) {
+    case 'addr':
+      if (field.type === 'ipv4Address') writeV4(records, column.values, batch.tables.addresses);
+      else writeV6(records, column.values, batch.tables.addresses);
+      return;
+    case 'mac':
+      writeMac(records, column.values, batch.tables.macs);
+      return;
+    case 'str':
+      writeTexts(records, column.values, texts);
+      return;
+    case 'list<u32>':
+    case 'list<str>':
+      if (field.form === 'direction') writeDirection(records, column, directions(batch));
+      else if (field.form === 'first') writeTexts(records, column, texts);
+      else {
+        const items = column.kind === 'list<str>' ? texts : undefined;
+        writeLists(records, column, items, LIST_MAX_BYTES);
+      }
+      return;
+    case 'any':
+      assert(false, `column ${field.column} has values of any kind`);
+      return;
+    default:
+      writeNumbers(field, batch, records, column.values, column.present);
+  }
+}
+
+function directions(batch: FlowBatch): Uint8Array | undefined {
+  return batch.has('FlowDirection') ? batch.u8('FlowDirection') : undefined;
+}
+
+function writeNumbers(
+  field: TemplateField,
+  batch: FlowBatch,
+  records: Records,
+  values: Uint8Array | Uint16Array | Uint32Array | Float64Array,
+  present: Uint32Array,
+): void {
+  switch (field.form) {
+    case 'seconds':
+      writeSeconds(records, batch.f64(field.column), present);
+      return;
+    case 'header-flags':
+      writeHeaderFlags(records, batch.u16(field.column), present);
+      return;
+    case 'probability':
+      writeProbability(records, batch.u32(field.column), present);
+      return;
+    case 'segment': {
+      const kinds = batch.has('TunnelType') ? batch.ids('TunnelType') : undefined;
+      const vxlan = batch.tables.strings.find('vxlan');
+      writeSegment(records, batch.u32(field.column), present, kinds, vxlan);
+      return;
+    }
+    default: {
+      const width = TYPE_BYTES[field.type];
+      if (width === 8) writeLarge(records, values, present);
+      else writeSmall(records, width, values, present);
+    }
+  }
+}

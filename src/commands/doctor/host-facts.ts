@@ -1,0 +1,182 @@
+import { readdirSync, readlinkSync } from 'node:fs';
+import { arch, release } from 'node:os';
+import { join } from 'node:path';
+import type { Native } from '../../agent/loader/native.ts';
+import { type Capability, NEEDED_TO_START } from '../../agent/privileges.ts';
+import { effectiveCapabilities, missingCapabilities, type ReadHostFile } from '../capabilities.ts';
+
+/** What was found out about the host: fine, worth a look, or just so. */
+export interface HostFact {
+  readonly name: string;
+  readonly state: 'ok' | 'warn' | 'info';
+  readonly text: string;
+}
+
+/** How the host is looked at; tests have their own. */
+export interface HostView {
+  readonly read: ReadHostFile;
+  /** Names in a folder; empty when it is not there or not readable. */
+  readonly list: (folder: string) => readonly string[];
+  readonly link: (path: string) => string | undefined;
+  readonly native: Pick<Native, 'listTcx' | 'hasTc'>;
+}
+
+export function viewHost(read: ReadHostFile, native: HostView['native']): HostView {
+  return {
+    read,
+    native,
+    list(folder) {
+      try {
+        return readdirSync(folder);
+      } catch {
+        return [];
+      }
+    },
+    link(path) {
+      try {
+        return readlinkSync(path);
+      } catch {
+        return undefined;
+      }
+    },
+  };
+}
+
+export function hostFacts(view: HostView): readonly HostFact[] {
+  return [
+    { name: 'kernel', state: 'ok', text: `${release()} ${arch()}` },
+    btf(view),
+    jit(view),
+    lockdown(view),
+    capabilities(view),
+    mounted(view, 'bpf', 'bpffs', 'only EBPF_PROGRAM_MANAGER_MODE takes one'),
+    mounted(view, 'tracefs', 'tracefs', 'only kprobes of old kernels take one'),
+    mounted(view, 'cgroup2', 'cgroup2', 'programs on control groups cannot be attached'),
+    namespaces(view),
+    processes(view),
+    memlock(view),
+    kallsyms(view),
+    othersPrograms(view),
+  ];
+}
+
+function btf({ list }: HostView): HostFact {
+  const has = list('/sys/kernel/btf').includes('vmlinux');
+  const text = has
+    ? '/sys/kernel/btf/vmlinux'
+    : 'none: the kernel is built without CONFIG_DEBUG_INFO_BTF, or /sys is not mounted';
+  return { name: 'BTF', state: has ? 'ok' : 'warn', text };
+}
+
+function jit({ read }: HostView): HostFact {
+  const on = read('/proc/sys/net/core/bpf_jit_enable')?.trim();
+  // Without the setting the kernel compiles always, or /proc hides it from the unprivileged.
+  if (on === undefined) return { name: 'BPF compiler', state: 'info', text: 'not told' };
+  return on === '0'
+    ? { name: 'BPF compiler', state: 'warn', text: 'off: sysctl net.core.bpf_jit_enable=1' }
+    : { name: 'BPF compiler', state: 'ok', text: 'on' };
+}
+
+function lockdown({ read }: HostView): HostFact {
+  const mode = /\[(\w+)\]/.exec(read('/sys/kernel/security/lockdown') ?? '')?.[1];
+  const text: Readonly<Record<string, string>> = {
+    integrity: 'integrity: fentry and kprobes may be refused, tracepoints are not',
+    confidentiality: 'confidentiality: forbids reading packets; boot with lockdown=integrity',
+  };
+  return {
+    name: 'lockdown',
+    state: mode === 'confidentiality' ? 'warn' : 'info',
+    text: text[mode ?? ''] ?? mode ?? 'not told (securityfs is not mounted)',
+  };
+}
+
+function capabilities({ read }: HostView): HostFact {
+  const short = (names: Iterable<Capability>): string =>
+    [...names].map((name) => name.slice('CAP_'.length)).join(' ');
+  const held = effectiveCapabilities(read);
+  const missing = missingCapabilities(read);
+  if (missing.length > 0) {
+    const text = `missing ${short(missing)}; held: ${short(held) || 'none'}`;
+    return { name: 'capabilities', state: 'warn', text };
+  }
+  const beyond = [...held].filter((name) => !NEEDED_TO_START.includes(name));
+  const text = `${short(NEEDED_TO_START)}${beyond.length > 0 ? ` · also ${short(beyond)}` : ''}`;
+  return { name: 'capabilities', state: 'ok', text };
+}
+
+function mounted({ read }: HostView, type: string, name: string, without: string): HostFact {
+  const places = (read('/proc/self/mounts') ?? '')
+    .split('\n')
+    .map((line) => line.split(' '))
+    .filter((fields) => fields[2] === type)
+    .map((fields) => fields[1]!);
+  return places.length > 0
+    ? { name, state: 'ok', text: places[0]! }
+    : { name, state: 'info', text: `not mounted: ${without}` };
+}
+
+function namespaces({ read, list }: HostView): HostFact {
+  const count = list('/var/run/netns').length;
+  const enters = effectiveCapabilities(read).has('CAP_SYS_ADMIN');
+  const named = count === 1 ? '1 in /var/run/netns' : `${count} in /var/run/netns`;
+  return enters
+    ? { name: 'namespaces', state: 'ok', text: `${named}; interfaces in them can be watched` }
+    : {
+        name: 'namespaces',
+        state: count > 0 ? 'warn' : 'info',
+        text: `${named}; entering them takes CAP_SYS_ADMIN`,
+      };
+}
+
+/** PROC_PID_INIT_INO of the kernel: the namespace that sees every process. */
+const FIRST_PID_NAMESPACE = 'pid:[4026531836]';
+
+function processes({ read, link }: HostView): HostFact {
+  const own = link('/proc/self/ns/pid');
+  const hidden = /^\S+ \/proc proc \S*hidepid=(?!0|off)/m.test(read('/proc/self/mounts') ?? '');
+  if (hidden) {
+    return { name: 'processes', state: 'warn', text: '/proc is mounted with hidepid' };
+  }
+  return own === FIRST_PID_NAMESPACE
+    ? { name: 'processes', state: 'ok', text: 'all of the host are visible' }
+    : { name: 'processes', state: 'warn', text: 'only this container’s: run it with hostPID' };
+}
+
+function memlock({ read }: HostView): HostFact {
+  const limit = /^Max locked memory\s+(\S+)/m.exec(read('/proc/self/limits') ?? '')?.[1];
+  const text =
+    limit === 'unlimited' ? limit : `${limit ?? 'not told'} bytes; Linux before 5.11 needs more`;
+  return { name: 'memlock', state: 'info', text };
+}
+
+function kallsyms({ read }: HostView): HostFact {
+  const level = read('/proc/sys/kernel/kptr_restrict')?.trim() ?? 'not told';
+  const meaning: Readonly<Record<string, string>> = {
+    '0': 'kernel addresses are readable',
+    '1': 'names of kernel addresses take CAP_SYSLOG',
+    '2': 'kernel addresses are readable by nobody',
+  };
+  return { name: 'kptr_restrict', state: 'info', text: `${level}: ${meaning[level] ?? 'unknown'}` };
+}
+
+/** Programs that are named; the others are counted. */
+const PROGRAMS_SHOWN = 4;
+
+/** Hooks live beside them: worth knowing when packets go missing or are counted twice. */
+function othersPrograms({ list, read, native }: HostView): HostFact {
+  const found: string[] = [];
+  for (const name of list('/sys/class/net')) {
+    const index = Number(read(join('/sys/class/net', name, 'ifindex')));
+    if (!(index > 0)) continue;
+    try {
+      const tcx = [...native.listTcx(index, 0), ...native.listTcx(index, 1)];
+      found.push(...tcx.map((program) => `${name} ${program.name || `#${program.id}`}`));
+      if (native.hasTc(index)) found.push(`${name} TC filters`);
+    } catch {
+      // An interface that went away, or a kernel without TCX: then there is nothing to tell.
+    }
+  }
+  const more = found.length > PROGRAMS_SHOWN ? ` and ${found.length - PROGRAMS_SHOWN} more` : '';
+  const text = found.slice(0, PROGRAMS_SHOWN).join(', ') + more;
+  return { name: 'other programs', state: 'info', text: text || 'none on any interface here' };
+}

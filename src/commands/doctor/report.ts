@@ -1,0 +1,124 @@
+import { styleText } from 'node:util';
+import type { Examination, FeatureExamination } from '../../agent/loader/examine.ts';
+import type { Capability } from '../../agent/privileges.ts';
+import type { HostFact } from './host-facts.ts';
+
+export interface FeatureReport {
+  readonly name: string;
+  readonly variable: string;
+  /** The configuration asks for it. */
+  readonly isOn: boolean;
+  readonly state: FeatureExamination['state'];
+  readonly ways: FeatureExamination['ways'];
+  readonly without: string;
+  readonly enabledBy: string | undefined;
+  /** Capabilities that are not held. */
+  readonly missing: readonly Capability[];
+}
+
+export interface DoctorReport {
+  readonly version: string;
+  readonly base: Pick<Examination, 'why' | 'mode' | 'knowsNamespaces'> & {
+    readonly runs: boolean;
+  };
+  readonly missing: readonly Capability[];
+  readonly features: readonly FeatureReport[];
+  readonly bpfBytes: number | undefined;
+  readonly host: readonly HostFact[];
+}
+
+export interface Layout {
+  readonly columns: number;
+  readonly colour: boolean;
+}
+
+type Mark = 'ok' | 'no' | 'warn' | 'info';
+
+const MARKS = {
+  ok: ['✓', 'green'],
+  no: ['✗', 'red'],
+  warn: ['!', 'yellow'],
+  info: ['·', 'dim'],
+} as const;
+
+const NAME_COLUMNS = 15;
+const VARIABLE_COLUMNS = 34;
+const INDENT = ' '.repeat(NAME_COLUMNS + 5);
+
+/** The report for a person: one screen, a line for each thing that was looked at. */
+export function reportText(report: DoctorReport, layout: Layout): string {
+  const { features, host } = report;
+  return [
+    heading('Datapath', layout),
+    ...baseLines(report, layout),
+    '',
+    heading('Features', layout),
+    ...features.flatMap((feature) => featureLines(feature, layout)),
+    '',
+    heading('Host', layout),
+    ...host.map(({ name, state, text }) => line(state, name, text, layout)),
+    '',
+  ].join('\n');
+}
+
+function baseLines({ base, missing, bpfBytes }: DoctorReport, layout: Layout): readonly string[] {
+  if (base.why !== undefined) {
+    const why = missing.length > 0 ? `not tried: it takes ${missing.join(', ')}` : base.why;
+    return [line('no', 'capture', why, layout), more(adviceOf(missing), layout)];
+  }
+  const names = base.knowsNamespaces ? 'exact in every namespace' : 'by index alone';
+  const mode = base.mode === 'tcx' ? 'TCX' : 'TC (Linux 6.6 has TCX)';
+  const memory =
+    bpfBytes === undefined ? 'unknown' : `${(bpfBytes / 2 ** 20).toFixed(1)} MiB in the kernel`;
+  return [
+    line('ok', 'capture', `loads, and attaches by ${mode}; interface names are ${names}`, layout),
+    line('info', 'memory', `${memory}, as configured`, layout),
+  ];
+}
+
+function adviceOf(missing: readonly Capability[]): string {
+  return missing.length > 0
+    ? 'run as root, or grant just these; then every feature below is tried, too'
+    : 'Linux 5.10 or later with BTF and CONFIG_BPF_SYSCALL is needed';
+}
+
+function featureLines(feature: FeatureReport, layout: Layout): readonly string[] {
+  const { name, variable, isOn, state, ways, enabledBy, missing } = feature;
+  const which = (isOn ? `${variable} (on)` : variable).padEnd(VARIABLE_COLUMNS);
+  if (state === 'untried') {
+    const takes = [enabledBy, ...missing].filter((one) => one !== undefined).join(', ');
+    return [line('info', name, `${which}not tried${takes && `; takes ${takes}`}`, layout)];
+  }
+  if (state === 'available') {
+    const way = ways.find(({ why }) => why === undefined);
+    const text = `${which}${way?.programs.join(', ') || 'in the hooks'}`;
+    if (missing.length === 0) return [line('ok', name, text, layout)];
+    return [line('warn', name, text, layout), more(`it also takes ${missing.join(', ')}`, layout)];
+  }
+  const why = ways.map((way) => way.why).find((text) => text !== undefined);
+  const needs = [enabledBy, ...missing].filter((one) => one !== undefined);
+  return [
+    line('no', name, `${which}${why ?? ''}`, layout),
+    ...(needs.length === 0 ? [] : [more(`needs ${needs.join(', ')}`, layout)]),
+  ];
+}
+
+function heading(text: string, { colour }: Layout): string {
+  return colour ? styleText('bold', text, { validateStream: false }) : text;
+}
+
+function line(mark: Mark, name: string, text: string, layout: Layout): string {
+  const [sign, style] = MARKS[mark];
+  const shown = layout.colour ? styleText(style, sign, { validateStream: false }) : sign;
+  // The sign's colour takes no room, so the rest is cut without it.
+  return `  ${shown}${clip(` ${name.padEnd(NAME_COLUMNS)} ${text}`, layout.columns - 3)}`;
+}
+
+function more(text: string, layout: Layout): string {
+  return clip(INDENT + text, layout.columns);
+}
+
+function clip(text: string, columns: number): string {
+  const one = text.replaceAll(/\s*\n\s*/g, ' ').trimEnd();
+  return one.length > columns ? `${one.slice(0, columns - 1)}…` : one;
+}

@@ -1,0 +1,9 @@
+/** Codes of this folder. */
+export const NET_ERRORS = {
+  /** No connection to the peer; trying again may help. */
+  connect: 'ERR_NET_CONNECT',
+  /** What was to be sent did not leave, or not as a whole; sending it again may help. */
+  send: 'ERR_NET_SEND',
+  /** The peer got it and refuses it, or refuses whom it is from. */
+  refused: 'ERR_NET_REFUSED',
+} as const;

@@ -1,0 +1,87 @@
+import { promisify } from 'node:util';
+import { zstdCompress, zstdDecompress } from 'node:zlib';
+import {
+  lz4Compress,
+  lz4Decompress,
+  snappyCompress,
+  snappyDecompress,
+} from '@platformatic/wasm-utils/bundled';
+import kafkajs from 'kafkajs';
+
+const { CompressionCodecs, CompressionTypes } = kafkajs;
+
+export type Compression = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd';
+
+/** kafkajs's numbers, which are those of the protocol. */
+export const COMPRESSION_TYPES: Readonly<Record<Compression, kafkajs.CompressionTypes>> = {
+  none: CompressionTypes.None,
+  gzip: CompressionTypes.GZIP,
+  snappy: CompressionTypes.Snappy,
+  lz4: CompressionTypes.LZ4,
+  zstd: CompressionTypes.ZSTD,
+};
+
+/** What kafkajs asks of a codec: it compresses what an encoder of its own holds. */
+export interface Codec {
+  compress(encoder: { readonly buffer: Buffer }): Promise<Buffer>;
+  decompress(buffer: Buffer): Promise<Buffer>;
+}
+
+const zstd = promisify(zstdCompress);
+const unzstd = promisify(zstdDecompress);
+
+/** The codecs that kafkajs leaves to others. */
+export const CODECS: Readonly<Record<'snappy' | 'lz4' | 'zstd', Codec>> = {
+  snappy: {
+    compress: async ({ buffer }) => xerialFrame(buffer),
+    decompress: async (buffer) => xerialUnframe(buffer),
+  },
+  // The frame format with independent blocks, which is what brokers insist on.
+  lz4: {
+    compress: async ({ buffer }) => lz4Compress(buffer),
+    decompress: async (buffer) => lz4Decompress(buffer),
+  },
+  zstd: {
+    compress: ({ buffer }) => zstd(buffer),
+    decompress: (buffer) => unzstd(buffer),
+  },
+};
+
+/** Gives kafkajs, which has one table for the process, the codecs that it lacks. */
+export function addCodecs(): void {
+  CompressionCodecs[CompressionTypes.Snappy] = () => CODECS.snappy;
+  CompressionCodecs[CompressionTypes.LZ4] = () => CODECS.lz4;
+  CompressionCodecs[CompressionTypes.ZSTD] = () => CODECS.zstd;
+}
+
+/** Before the blocks of what Kafka calls snappy: magic, version and the least compatible one. */
+const XERIAL_HEADER = Buffer.from('82534e4150505900' + '00000001' + '00000001', 'hex');
+const XERIAL_MAGIC = XERIAL_HEADER.subarray(0, 8);
+/** The Java library's block size. */
+const XERIAL_BLOCK_BYTES = 32 * 1024;
+const LENGTH_BYTES = 4;
+
+/** Snappy has no frame of its own in Kafka, but that of the Java library (xerial). */
+function xerialFrame(data: Buffer): Buffer {
+  const pieces: Buffer[] = [XERIAL_HEADER];
+  for (let at = 0; at < data.length; at += XERIAL_BLOCK_BYTES) {
+    const block = snappyCompress(data.subarray(at, at + XERIAL_BLOCK_BYTES));
+    const length = Buffer.alloc(LENGTH_BYTES);
+    length.writeUInt32BE(block.length);
+    pieces.push(length, block);
+  }
+  return Buffer.concat(pieces);
+}
+
+/** Some clients write a bare block. */
+function xerialUnframe(data: Buffer): Buffer {
+  if (!data.subarray(0, XERIAL_MAGIC.length).equals(XERIAL_MAGIC)) return snappyDecompress(data);
+  const pieces: Buffer[] = [];
+  for (let at = XERIAL_HEADER.length; at < data.length; ) {
+    const start = at + LENGTH_BYTES;
+    const end = start + data.readUInt32BE(at);
+    pieces.push(snappyDecompress(data.subarray(start, end)));
+    at = end;
+  }
+  return Buffer.concat(pieces);
+}

@@ -1,0 +1,163 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import kafkajs from 'kafkajs';
+import { serverFolder } from '../../../scripts/servers.ts';
+import { output } from '../../../scripts/steps.ts';
+import { addCodecs } from '../../../src/net/kafka/compression.ts';
+import { selfSigned } from '../../support/certificate.ts';
+import { freePort, type Program, startProgram } from '../../support/program.ts';
+
+export const USER = 'alice';
+export const PASSWORD = 'correct horse';
+
+/** A directory identifier of Kafka: 16 bytes in base64url. */
+const CLUSTER_ID = 'MkU3OEVBNTcwNTJENDM2Qk';
+
+const JAVA = ['-Xms128m', '-Xmx384m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
+
+/** A real broker in a folder of its own, on ports that it keeps. */
+export class Broker implements AsyncDisposable {
+  readonly folder: string;
+  /** Without encryption. */
+  readonly plain: string;
+  /** TLS, and a name and password. */
+  readonly sasl: string;
+  /** TLS, and a client certificate. */
+  readonly tls: string;
+  readonly #classpath = join(serverFolder('kafka'), 'lib', '*');
+  #program: Program | undefined;
+
+  private constructor(folder: string, ports: readonly [number, number, number]) {
+    const [plain, sasl, tls] = ports;
+    this.folder = folder;
+    this.plain = `127.0.0.1:${plain}`;
+    this.sasl = `localhost:${sasl}`;
+    this.tls = `localhost:${tls}`;
+  }
+
+  static async start(): Promise<Broker> {
+    const folder = mkdtempSync(join(tmpdir(), 'netobserv-kafka-'));
+    const [plain, sasl, tls, controller] = await Promise.all([
+      freePort(),
+      freePort(),
+      freePort(),
+      freePort(),
+    ]);
+    const values = {
+      ...{ FOLDER: folder, USER, PASSWORD },
+      ...{ PLAIN: plain, SASL: sasl, TLS: tls, CONTROLLER: controller },
+    };
+    const template = readFileSync(join(import.meta.dirname, 'server.properties'), 'utf8');
+    const filled = Object.entries(values).reduce(
+      (text, [name, value]) => text.replaceAll(`{${name}}`, String(value)),
+      template,
+    );
+    writeFileSync(join(folder, 'server.properties'), filled);
+    writeCertificates(folder);
+    const broker = new Broker(folder, [plain, sasl, tls]);
+    broker.#format();
+    await broker.restart();
+    return broker;
+  }
+
+  /** Starts it again after `kill`, with what it has stored. */
+  async restart(): Promise<void> {
+    const main = ['kafka.Kafka', join(this.folder, 'server.properties')];
+    const args = [...JAVA, '-cp', this.#classpath, ...main];
+    this.#program = startProgram(args, { command: ['java'] });
+    const admin = new kafkajs.Kafka({
+      brokers: [this.plain],
+      logLevel: kafkajs.logLevel.NOTHING,
+      retry: { retries: 100, initialRetryTime: 100, maxRetryTime: 200 },
+    }).admin();
+    // Tries again until there is an answer.
+    await Promise.race([admin.connect(), this.#program.end().then(() => this.#fail())]);
+    await admin.disconnect();
+  }
+
+  /** Ends it in the middle of whatever it does. */
+  async kill(): Promise<void> {
+    await this.#program?.stop('SIGKILL');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill();
+    rmSync(this.folder, { recursive: true });
+  }
+
+  #format(): void {
+    const user = `SCRAM-SHA-512=[name=${USER},password=${PASSWORD}]`;
+    const tool = ['kafka.tools.StorageTool', 'format', '-t', CLUSTER_ID];
+    const config = ['-c', join(this.folder, 'server.properties'), '--add-scram', user];
+    if (output('java', [...JAVA, '-cp', this.#classpath, ...tool, ...config]) === undefined) {
+      throw new Error(`the broker's folder ${this.folder} cannot be formatted`);
+    }
+  }
+
+  #fail(): never {
+    throw new Error(`the broker has ended:\n${this.#program?.output()}`);
+  }
+}
+
+/** Certificates of the broker, and of a client that it accepts; they are signed by themselves. */
+function writeCertificates(folder: string): void {
+  const server = selfSigned();
+  writeFileSync(join(folder, 'server.pem'), server.key + server.cert);
+  writeFileSync(join(folder, 'ca.pem'), server.cert);
+  const client = selfSigned();
+  writeFileSync(join(folder, 'clients.pem'), client.cert);
+  writeFileSync(join(folder, 'client.pem'), client.cert);
+  writeFileSync(join(folder, 'client.key'), client.key);
+}
+
+export interface Consumed {
+  readonly partition: number;
+  readonly key: Buffer;
+  readonly value: Buffer;
+}
+
+function clientOf({ plain }: Broker): kafkajs.Kafka {
+  addCodecs();
+  return new kafkajs.Kafka({ brokers: [plain], logLevel: kafkajs.logLevel.NOTHING });
+}
+
+export async function createTopic(broker: Broker, topic: string): Promise<void> {
+  const admin = clientOf(broker).admin();
+  await admin.connect();
+  await admin.createTopics({ topics: [{ topic }], waitForLeaders: true });
+  await admin.disconnect();
+}
+
+/** Number of records that a topic holds. */
+export async function countRecords(broker: Broker, topic: string): Promise<number> {
+  const admin = clientOf(broker).admin();
+  await admin.connect();
+  const offsets = await admin.fetchTopicOffsets(topic);
+  await admin.disconnect();
+  return offsets.reduce((sum, { high, low }) => sum + Number(high) - Number(low), 0);
+}
+
+/** Everything that a topic holds at the time of the call. */
+export async function consumeAll(broker: Broker, topic: string): Promise<readonly Consumed[]> {
+  const total = await countRecords(broker, topic);
+  const consumed: Consumed[] = [];
+  if (total === 0) return consumed;
+  const consumer = clientOf(broker).consumer({ groupId: `test-${topic}` });
+  await consumer.connect();
+  await consumer.subscribe({ topic, fromBeginning: true });
+  await new Promise<void>((resolve, reject) => {
+    consumer.on('consumer.crash', ({ payload }) => {
+      // A new broker still loads its groups, and kafkajs tries again.
+      if (!payload.restart) reject(payload.error);
+    });
+    void consumer.run({
+      eachMessage: async ({ partition, message }) => {
+        consumed.push({ partition, key: message.key!, value: message.value! });
+        if (consumed.length === total) resolve();
+      },
+    });
+  });
+  await consumer.disconnect();
+  return consumed;
+}

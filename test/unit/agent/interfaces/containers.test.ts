@@ -1,0 +1,134 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { ContainerWatch, nameOfResident } from '../../../../src/agent/interfaces/containers.ts';
+import { ManualClock } from '../../../support/manual-clock.ts';
+
+const PERIOD_MS = 1000;
+
+let proc = '';
+let clock: ManualClock;
+let watch: ContainerWatch;
+let looks: (readonly (readonly [inode: number, pid: number])[])[];
+let heard: PromiseWithResolvers<void>;
+
+beforeEach(() => {
+  proc = mkdtempSync(join(tmpdir(), 'netobserv-proc-'));
+  mkdirSync(join(proc, 'sys'));
+  clock = new ManualClock();
+  looks = [];
+  heard = Promise.withResolvers();
+  watch = new ContainerWatch({
+    clock,
+    processDirectory: proc,
+    periodMs: PERIOD_MS,
+    onLook: async (residents) => {
+      looks.push([...residents]);
+      heard.resolve();
+    },
+    onDenied: () => undefined,
+    onError: (error) => {
+      throw error;
+    },
+  });
+});
+
+afterEach(async () => {
+  await watch.stop();
+  rmSync(proc, { recursive: true });
+});
+
+function run(pid: number, inode: number, files: Readonly<Record<string, string>> = {}): void {
+  mkdirSync(join(proc, String(pid), 'ns'), { recursive: true });
+  symlinkSync(`net:[${inode}]`, join(proc, String(pid), 'ns/net'));
+  for (const [name, text] of Object.entries(files))
+    writeFileSync(join(proc, `${pid}/${name}`), text);
+}
+
+function end(pid: number): void {
+  rmSync(join(proc, String(pid)), { recursive: true });
+}
+
+/** Lets time pass until the next look has been told. */
+async function nextLook(ms = PERIOD_MS): Promise<(typeof looks)[number] | undefined> {
+  heard = Promise.withResolvers();
+  await clock.advance(ms);
+  await heard.promise;
+  return looks.at(-1);
+}
+
+test('each namespace is found by its oldest process', async () => {
+  run(1, 11);
+  run(300, 22);
+  run(29, 22);
+  run(4, 11);
+  await watch.start();
+  expect(looks).toEqual([
+    [
+      [11, 1],
+      [22, 29],
+    ],
+  ]);
+});
+
+test('namespaces come and go with their processes', async () => {
+  run(1, 11);
+  await watch.start();
+  run(7, 33);
+  expect(await nextLook()).toEqual([
+    [11, 1],
+    [33, 7],
+  ]);
+  run(8, 33);
+  end(7);
+  expect(await nextLook()).toEqual([
+    [11, 1],
+    [33, 8],
+  ]);
+  end(8);
+  expect(await nextLook()).toEqual([[11, 1]]);
+});
+
+test('a process that ends while it is looked at is left out', async () => {
+  run(1, 11);
+  mkdirSync(join(proc, '2'));
+  await watch.start();
+  expect(looks).toEqual([[[11, 1]]]);
+});
+
+test('whoever asks gets a look soon, however often', async () => {
+  run(1, 11);
+  await watch.start();
+  watch.ask();
+  watch.ask();
+  expect(clock.waiting).toBe(2);
+  run(2, 22);
+  expect(await nextLook(250)).toEqual([
+    [11, 1],
+    [22, 2],
+  ]);
+  expect(looks).toHaveLength(2);
+});
+
+test('nothing waits once it is stopped', async () => {
+  await watch.start();
+  watch.ask();
+  await watch.stop();
+  expect(clock.waiting).toBe(0);
+});
+
+const ID = '4f'.repeat(32);
+const POD = `kubepods-pod${'0'.repeat(32)}.slice`;
+
+test.each([
+  ['an id, shortened', { cgroup: `0::/system.slice/docker-${ID}.scope\n` }, '4f4f4f4f4f4f'],
+  ['cgroup v1', { cgroup: `3:cpu:/docker/${ID}\n2:pids:/docker/${ID}\n` }, '4f4f4f4f4f4f'],
+  ['in a pod', { cgroup: `0::/${POD}/cri-containerd-${ID}.scope\n` }, '4f4f4f4f4f4f'],
+  ['in another container', { cgroup: `0::/${'a'.repeat(64)}/${ID}\n` }, '4f4f4f4f4f4f'],
+  ['no container', { cgroup: '0::/user.slice\n', comm: 'nginx\n' }, 'nginx[42]'],
+  ['no files', {}, 'process[42]'],
+])('the name of a namespace: %s', async (_why, files, wanted) => {
+  run(42, 99, files as Readonly<Record<string, string>>);
+  expect(await nameOfResident(proc, 42)).toBe(wanted);
+});
