@@ -4,14 +4,19 @@ import { drops } from '../../../src/agent/trackers/drops.ts';
 import { processes } from '../../../src/agent/trackers/processes.ts';
 import { rtt } from '../../../src/agent/trackers/rtt.ts';
 import { tcpHealth } from '../../../src/agent/trackers/tcp-health.ts';
+import { waysOf } from '../../../src/agent/trackers/tracker.ts';
 import { tunnels } from '../../../src/agent/trackers/tunnels.ts';
-import { startAgent } from '../../support/agent-host.ts';
+import { agentConfig, startAgent } from '../../support/agent-host.ts';
 import { Lab } from '../../support/netns.ts';
 import { requireRoot } from '../../support/require.ts';
 import { HOOKS, loadDatapath, native } from '../datapath/datapath.ts';
 
 const WAYS = [rtt, drops, tcpHealth, processes].flatMap((spec) =>
-  (spec.ways ?? []).map((way, index) => ({ spec, way, name: `${spec.name}, way ${index + 1}` })),
+  waysOf(spec, agentConfig()).map((way, index) => ({
+    spec,
+    way,
+    name: `${spec.name}, way ${index + 1}`,
+  })),
 );
 
 describe.skipIf(requireRoot())('ways', () => {
