@@ -259,7 +259,7 @@ noinline __u64 try_group(__u32 first, __u32 probe)
 /*
  * The first rule decides whose network has the source, the peer's the destination, and whose other
  * conditions hold; without any, the first of those that fit the other way round. Both are looked
- * for in one go. Rules on drops cannot decide before there is one: those that accept are remembered.
+ * for in one go. Rules on drops cannot decide before there is one; those that accept are noted.
  */
 noinline __u64 try_rules(__u32 probe)
 {
@@ -313,8 +313,8 @@ static __always_inline struct filter_verdict filter(const struct flow_key *key, 
 }
 
 /*
- * For probes that learn of a flow and not of a packet: the flow, added if rules want it. One that is
- * there already was wanted for its packets.
+ * For probes that learn of a flow and not of a packet: the flow, added if rules want it. One that
+ * is there already was wanted for its packets.
  */
 static __always_inline struct flow_metrics *find_wanted_flow(const struct flow_key *key,
 							     __u16 eth_protocol)

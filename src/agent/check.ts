@@ -10,8 +10,7 @@ import { parseNameRule } from './interfaces/rules.ts';
 type Key = keyof AgentConfig;
 
 /** Doing without these would be a wrong answer to what was asked for, so they end the start. */
-const REFUSED: readonly (readonly [Key, string])[] = [
-];
+const REFUSED: readonly (readonly [Key, string])[] = [];
 
 /** Flows are right without these, only poorer: a warning says what is missing. */
 const IGNORED: readonly (readonly [Key, string])[] = [

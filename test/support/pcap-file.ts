@@ -40,7 +40,7 @@ export function readPcap(bytes: Buffer): readonly FilePacket[] {
   return packets;
 }
 
-/** What tcpdump makes of a capture, of whatever format: it reads the file and writes another one. */
+/** What tcpdump makes of a capture of whatever format: it reads it and writes another file. */
 export function throughTcpdump(capture: Uint8Array): readonly FilePacket[] {
   return inFolder((folder) => {
     const [from, to] = [join(folder, 'in'), join(folder, 'out.pcap')];

@@ -5,7 +5,7 @@ import { refuse } from '../export/check.ts';
 import type { FlowAmount } from '../export/exporter.ts';
 import type { ExporterDeps } from '../export/exporters.ts';
 
-/** Where captured packets go. Like flows, they wait in a bounded spool and never make anybody wait. */
+/** Where captured packets go. They wait in a bounded spool, and never make anybody else wait. */
 export interface PacketExporter extends Component {
   /** Encodes and spools a batch; false: there was no room, and none of it was taken. */
   emit(batch: PacketBatch): boolean;

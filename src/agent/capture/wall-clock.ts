@@ -6,9 +6,10 @@ const NS_PER_SECOND = 1e9;
 const READINGS_MAX = 200_000;
 
 /**
- * Tells the wall clock's time of the kernel's monotonic one, with its nanoseconds. The wall clock can
- * only be read in whole milliseconds: where one begins is looked for at the start, and from then on
- * the difference is corrected as far as it contradicts what is read, be it a clock that was set.
+ * Tells the wall clock's time of the kernel's monotonic one, with its nanoseconds. The wall clock
+ * can only be read in whole milliseconds: where one begins is looked for at the start, and from
+ * then on the difference is corrected as far as it contradicts what is read, be it a clock that was
+ * set.
  */
 export class WallClock {
   readonly #clock: Clock;

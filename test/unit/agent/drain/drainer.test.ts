@@ -239,11 +239,11 @@ test('books: what filter rules leave out, in the kernel and at the drain', async
 });
 
 test('a CPU may have taken back more than it counted', () => {
+  ledger = new Ledger(kernel, OBJECT, metrics, { rules: parseFilterRules('port=80').rules });
   kernel.perCpu = [
     { packets: -3, bytes: -(2 ** 33) - 1 },
     { packets: 5, bytes: 2 ** 34 },
   ];
-  ledger = new Ledger(kernel, OBJECT, metrics, { rules: parseFilterRules('port=80').rules });
   ledger.refresh();
   expect(ledger.view()).toMatchObject({ filteredPackets: 4, filteredBytes: 2 ** 34 - 2 });
 });
