@@ -40,18 +40,22 @@ static __always_inline void note_drop(struct flow_metrics *flow, const struct pa
 static __always_inline void drop(struct sk_buff *skb, __u64 location, __u32 reason,
 				 struct sock *receiver)
 {
-	struct skb_view view = { .skb = skb };
+	struct skb_view view;
 	struct packet packet = {};
 	struct flow_metrics *flow;
 	struct sock *sk = receiver;
 	__u8 state = 0;
 
-	if (was_sampled_out(skb))
+	if (was_sampled_out(skb) || (!was_seen(skb) && is_unseen_sampled_out()))
 		return;
-	view.head = skb->head;
-	view.tail = skb->tail;
-	view.data = skb->data - skb->head;
-	if (!skb_parse(&view, &packet) || !is_drop_wanted(&packet))
+	view = skb_view_typed(skb);
+	if (!skb_parse(&view, &packet)) {
+		/* Headers are broken, or in pages that cannot be read from here. */
+		if (skb->protocol == bpf_htons(ETH_P_IP) || skb->protocol == bpf_htons(ETH_P_IPV6))
+			count(STAT_PROBE_LOST, 1, skb->len);
+		return;
+	}
+	if (!is_drop_wanted(&packet))
 		return;
 	/* What stays within the host is nobody's traffic, unless its interface is watched. */
 	if (skb->skb_iif == LOOPBACK_IFINDEX)

@@ -160,6 +160,7 @@ static __always_inline struct flow_metrics *find_or_add_flow(const struct flow_k
 		 */
 		flow->start_ns = flow->end_ns = bpf_ktime_get_ns();
 		flow->eth_protocol = eth_protocol;
+		flow->sampling = config.sampling;
 		wake_when_filled();
 	}
 	return flow;

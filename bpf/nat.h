@@ -128,87 +128,98 @@ static __always_inline void tuple_key(const struct nf_conntrack_tuple *tuple, bo
 	}
 }
 
-/* What the connection says of the flow of `key`, which may be any of its four, or none. */
-static noinline int read_connection(const struct nf_conn *connection, const struct packet *packet,
-				    struct nat_metrics *nat)
+/*
+ * What would not fit on the stack, which all functions that a hook is in the middle of share: 512
+ * bytes. For the same reason this is done by functions one after the other rather than nested. Only
+ * hooks use it, and nothing of theirs comes in between.
+ */
+struct nat_work {
+	struct flow_key key; /* of the packet */
+	struct flow_key here; /* what the connection says of this side */
+	struct flow_key there; /* and of the other */
+	struct bpf_sock_tuple tuple;
+	struct bpf_ct_opts___nat options;
+	__u16 zone;
+	bool is_ipv4;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct nat_work);
+} nat_works SEC(".maps");
+
+/* Functions, since the compiler would keep all words of all keys, and so fill the stack. */
+static noinline int is_same(const struct flow_key *a, const struct flow_key *b)
 {
-	struct flow_key here, there, key;
-	bool is_ipv4 = packet->eth_protocol == ETH_P_IP;
+	return same_key(a, b);
+}
+
+static noinline int turn(struct flow_key *key)
+{
+	turn_round(key, key);
+	return 0;
+}
+
+/* What the connection is, and when it is translated, its tuples. */
+static noinline int read_connection(const struct nf_conn *connection, struct nat_work *work)
+{
 	unsigned long status = BPF_CORE_READ(connection, status);
 
 	if (!(status & IPS_CONFIRMED) || status & IPS_TEMPLATE)
 		return NAT_UNKNOWN;
-	if (BPF_CORE_READ(connection, tuplehash[0].tuple.dst.protonum) != packet->key.protocol)
+	if (BPF_CORE_READ(connection, tuplehash[0].tuple.dst.protonum) != work->key.protocol)
 		return NAT_UNKNOWN;
 	if (!(status & IPS_TRANSLATED))
 		return NAT_NONE;
-	copy_key(&key, &packet->key);
-	copy_key(&here, &key);
-	copy_key(&there, &key);
-	tuple_key(&connection->tuplehash[CT_ORIGINAL].tuple, is_ipv4, &here);
-	tuple_key(&connection->tuplehash[CT_REPLY].tuple, is_ipv4, &there);
-	turn_round(&there, &there);
-	/* Requests before and after; what is neither should be an answer, that is, their reverse. */
-	if (!same_key(&key, &here) && !same_key(&key, &there)) {
-		turn_round(&here, &here);
-		turn_round(&there, &there);
-	}
-	if (same_key(&key, &here))
-		__builtin_memcpy(nat, &there, NAT_ENDS_BYTES);
-	else if (same_key(&key, &there))
-		__builtin_memcpy(nat, &here, NAT_ENDS_BYTES);
-	else
-		return NAT_UNKNOWN;
+	tuple_key(&connection->tuplehash[CT_ORIGINAL].tuple, work->is_ipv4, &work->here);
+	tuple_key(&connection->tuplehash[CT_REPLY].tuple, work->is_ipv4, &work->there);
 	if (bpf_core_field_exists(connection->zone))
-		nat->zone = BPF_CORE_READ(connection, zone.id);
+		work->zone = BPF_CORE_READ(connection, zone.id);
 	return NAT_TRANSLATED;
 }
 
-/* Looks in the table of the device's namespace, zone 0, for packets like these or their answers. */
-static __always_inline __u8 look_up_connection(struct __sk_buff *skb, const struct packet *packet,
-					       bool reversed, struct nat_metrics *nat)
+/* Looks in the table of the device's namespace, zone 0, for packets as `here` has them. */
+static noinline int look_up_connection(struct __sk_buff *skb, struct nat_work *work)
 {
-	const struct flow_key *key = &packet->key;
-	const __u8 *src = reversed ? key->dst_ip : key->src_ip;
-	const __u8 *dst = reversed ? key->src_ip : key->dst_ip;
-	__be16 src_port = bpf_htons(reversed ? key->dst_port : key->src_port);
-	__be16 dst_port = bpf_htons(reversed ? key->src_port : key->dst_port);
-	struct bpf_ct_opts___nat options = { .netns_id = -1, .protocol = key->protocol };
-	struct bpf_sock_tuple tuple = {};
+	const struct flow_key *key = &work->here;
+	struct bpf_sock_tuple *tuple = &work->tuple;
 	struct nf_conn *connection;
-	__u8 state;
+	__u32 size;
+	int state;
 
-	if (packet->eth_protocol == ETH_P_IP) {
-		tuple.ipv4.saddr = ((const __u32 *)src)[3];
-		tuple.ipv4.daddr = ((const __u32 *)dst)[3];
-		tuple.ipv4.sport = src_port;
-		tuple.ipv4.dport = dst_port;
-		connection = bpf_skb_ct_lookup(skb, &tuple, sizeof(tuple.ipv4), &options,
-					       sizeof(options));
+	work->options = (struct bpf_ct_opts___nat){ .netns_id = -1, .protocol = key->protocol };
+	if (work->is_ipv4) {
+		tuple->ipv4.saddr = ((const __u32 *)key->src_ip)[3];
+		tuple->ipv4.daddr = ((const __u32 *)key->dst_ip)[3];
+		tuple->ipv4.sport = bpf_htons(key->src_port);
+		tuple->ipv4.dport = bpf_htons(key->dst_port);
+		size = sizeof(tuple->ipv4);
 	} else {
-		__builtin_memcpy(tuple.ipv6.saddr, src, sizeof(tuple.ipv6.saddr));
-		__builtin_memcpy(tuple.ipv6.daddr, dst, sizeof(tuple.ipv6.daddr));
-		tuple.ipv6.sport = src_port;
-		tuple.ipv6.dport = dst_port;
-		connection = bpf_skb_ct_lookup(skb, &tuple, sizeof(tuple.ipv6), &options,
-					       sizeof(options));
+		__builtin_memcpy(tuple->ipv6.saddr, key->src_ip, sizeof(tuple->ipv6.saddr));
+		__builtin_memcpy(tuple->ipv6.daddr, key->dst_ip, sizeof(tuple->ipv6.daddr));
+		tuple->ipv6.sport = bpf_htons(key->src_port);
+		tuple->ipv6.dport = bpf_htons(key->dst_port);
+		size = sizeof(tuple->ipv6);
 	}
+	connection = bpf_skb_ct_lookup(skb, tuple, size, &work->options, sizeof(work->options));
 	if (!connection)
 		return NAT_UNKNOWN;
-	state = read_connection(connection, packet, nat);
+	state = read_connection(connection, work);
 	bpf_ct_release(connection);
 	return state;
 }
 
 /*
  * Packets on their way out carry their connection, whatever its protocol and zone; those on their
- * way in do not yet, so the table is asked, which it can be for TCP and UDP alone.
+ * way in do not yet, so the table is asked for packets like these and for their answers, which it
+ * can be for TCP and UDP alone.
  */
-static __always_inline __u8 find_connection(struct __sk_buff *skb, const struct packet *packet,
-					    struct nat_metrics *nat)
+static __always_inline int find_connection(struct __sk_buff *skb, struct nat_work *work)
 {
 	unsigned long own = 0;
-	__u8 state = NAT_UNKNOWN;
+	int state;
 
 	if (config.has_netns_cookie) {
 		struct sk_buff___nfct *kernel_skb = bpf_cast_to_kern_ctx(skb);
@@ -216,34 +227,51 @@ static __always_inline __u8 find_connection(struct __sk_buff *skb, const struct 
 		own = kernel_skb->_nfct & NFCT_POINTER;
 	}
 	if (own)
-		return read_connection((const struct nf_conn *)own, packet, nat);
-	if (packet->key.protocol != IPPROTO_TCP && packet->key.protocol != IPPROTO_UDP)
+		return read_connection((const struct nf_conn *)own, work);
+	if (work->key.protocol != IPPROTO_TCP && work->key.protocol != IPPROTO_UDP)
 		return NAT_UNKNOWN;
-	state = look_up_connection(skb, packet, false, nat);
-	if (state == NAT_UNKNOWN)
-		state = look_up_connection(skb, packet, true, nat);
-	return state;
+	state = look_up_connection(skb, work);
+	if (state != NAT_UNKNOWN)
+		return state;
+	turn(&work->here);
+	return look_up_connection(skb, work);
+}
+
+/* Which of the connection's four flows the packet is of; afterwards `there` is its other side. */
+static __always_inline int match_sides(struct nat_work *work)
+{
+	turn(&work->there);
+	/* Requests before and after; what is neither should be an answer, that is, their reverse. */
+	if (!is_same(&work->key, &work->here) && !is_same(&work->key, &work->there)) {
+		turn(&work->here);
+		turn(&work->there);
+	}
+	if (is_same(&work->key, &work->here))
+		return NAT_TRANSLATED;
+	if (!is_same(&work->key, &work->there))
+		return NAT_UNKNOWN;
+	copy_key(&work->there, &work->here);
+	return NAT_TRANSLATED;
 }
 
 /*
  * Tells another flow what it is on the other side. That one may have been seen where nobody could
  * tell: in another namespace, or as a connection's first packet, before there was a connection.
  */
-static __always_inline bool tell_flow(const struct flow_key *whom, const struct flow_key *other,
-				      __u16 zone)
+static noinline int tell_flow(const struct flow_key *whom, const struct flow_key *other, __u16 zone)
 {
 	struct flow_metrics *flow = find_flow(whom);
 	struct nat_metrics *nat;
 
 	if (!flow)
-		return false;
+		return 0;
 	nat = extension(flow, config.nat_at);
 	if (nat->state == NAT_TRANSLATED)
-		return true;
+		return 1;
 	__builtin_memcpy(nat, other, NAT_ENDS_BYTES);
 	nat->zone = zone;
 	nat->state = NAT_TRANSLATED;
-	return true;
+	return 1;
 }
 
 /* The result means nothing: a function of programs may not return by chance what is in R0. */
@@ -251,29 +279,40 @@ static noinline int find_translation(struct __sk_buff *skb, const struct packet 
 				     struct flow_metrics *flow)
 {
 	struct nat_metrics *nat = extension(flow, config.nat_at);
-	struct flow_key key, other;
-	__u8 state;
+	__u32 zero = 0;
+	struct nat_work *work = bpf_map_lookup_elem(&nat_works, &zero);
+	int state;
 
+	if (!work)
+		return 0;
+	copy_key(&work->key, &packet->key);
+	copy_key(&work->here, &packet->key);
+	copy_key(&work->there, &packet->key);
+	work->is_ipv4 = packet->eth_protocol == ETH_P_IP;
 	nat->lookups++;
-	if (nat->state != NAT_TRANSLATED) {
-		state = find_connection(skb, packet, nat);
-		/* Unknown so far: the connection may be about to be made. */
-		if (state != NAT_UNKNOWN)
+	if (nat->state == NAT_TRANSLATED) {
+		__builtin_memcpy(&work->there, nat, NAT_ENDS_BYTES);
+	} else {
+		state = find_connection(skb, work);
+		if (state == NAT_TRANSLATED)
+			state = match_sides(work);
+		if (state == NAT_NONE) {
 			nat->state = state;
-		if (state == NAT_NONE)
 			nat->lookups = NAT_LOOKUPS_MAX;
+		}
+		/* Unknown so far: the connection may be about to be made. */
 		if (state != NAT_TRANSLATED)
 			return 0;
+		__builtin_memcpy(nat, &work->there, NAT_ENDS_BYTES);
+		nat->zone = work->zone;
+		nat->state = state;
 	}
-	copy_key(&key, &packet->key);
-	copy_key(&other, &key);
-	__builtin_memcpy(&other, nat, NAT_ENDS_BYTES);
 	/* Later again if it is not there: a drain may have come between its entry and this one. */
-	if (tell_flow(&other, &key, nat->zone))
+	if (tell_flow(&work->there, &work->key, nat->zone))
 		nat->lookups = NAT_LOOKUPS_MAX;
-	turn_round(&key, &key);
-	turn_round(&other, &other);
-	tell_flow(&key, &other, nat->zone);
+	turn(&work->key);
+	turn(&work->there);
+	tell_flow(&work->key, &work->there, nat->zone);
 	return 0;
 }
 

@@ -23,24 +23,44 @@
 /* Extension headers are rare and each costs a read: fewer are followed than at hooks. */
 #define SKB_IPV6_EXTENSIONS_MAX 4
 
-/*
- * A packet buffer's place in memory; offsets are from its head. Fields are copied by a helper,
- * since a kprobe has the buffer by its address alone.
- */
+/* A packet buffer's place in memory; offsets are from its head. */
 struct skb_view {
 	const struct sk_buff *skb;
+	bool is_typed; /* the verifier knows what it is, and its fields are plain loads */
 	const unsigned char *head;
 	__u32 tail; /* where the linear part ends */
 	__u32 data; /* where the layer that has the packet begins */
 };
 
+/* A kprobe has the buffer by its address alone: a field is a copy by a helper, some 20 ns. */
+#define SKB_FIELD(view, field)                                                                \
+	({                                                                                    \
+		const struct sk_buff *at = (view)->skb;                                       \
+		(view)->is_typed ? at->field : BPF_CORE_READ(at, field);                      \
+	})
+
+static __always_inline void skb_view_fill(struct skb_view *view)
+{
+	view->head = SKB_FIELD(view, head);
+	view->tail = SKB_FIELD(view, tail);
+	view->data = SKB_FIELD(view, data) - view->head;
+}
+
+/* Of a buffer by address. */
 static __always_inline struct skb_view skb_view_of(const struct sk_buff *skb)
 {
 	struct skb_view view = { .skb = skb };
 
-	view.head = BPF_CORE_READ(skb, head);
-	view.tail = BPF_CORE_READ(skb, tail);
-	view.data = BPF_CORE_READ(skb, data) - view.head;
+	skb_view_fill(&view);
+	return view;
+}
+
+/* Of one whose type the verifier knows. */
+static __always_inline struct skb_view skb_view_typed(const struct sk_buff *skb)
+{
+	struct skb_view view = { .skb = skb, .is_typed = true };
+
+	skb_view_fill(&view);
 	return view;
 }
 
@@ -180,11 +200,10 @@ static __always_inline bool skb_read_l3(const struct skb_view *view, struct pack
  */
 static __always_inline bool skb_parse(const struct skb_view *view, struct packet *packet)
 {
-	const struct sk_buff *skb = view->skb;
-	__be16 protocol = BPF_CORE_READ(skb, protocol);
-	__u32 mac = BPF_CORE_READ(skb, mac_header);
+	__be16 protocol = SKB_FIELD(view, protocol);
+	__u32 mac = SKB_FIELD(view, mac_header);
 
-	packet->l3 = BPF_CORE_READ(skb, network_header);
+	packet->l3 = SKB_FIELD(view, network_header);
 	/* 0: received, and no layer has looked at it but the driver. */
 	if (packet->l3 && skb_read_l3(view, packet, protocol))
 		return skb_read_l4(view, packet);
@@ -198,20 +217,20 @@ static __always_inline struct wire skb_wire(const struct skb_view *view,
 					    const struct packet *packet)
 {
 	const struct sk_buff *skb = view->skb;
-	__u32 mac = BPF_CORE_READ(skb, mac_header);
+	__u32 mac = SKB_FIELD(view, mac_header);
 	__u32 link = 0, payload;
 	__u32 headers = packet->headers - packet->l3;
-	const struct skb_shared_info *shared = (const void *)(view->head + BPF_CORE_READ(skb, end));
+	const struct skb_shared_info *shared = (const void *)(view->head + SKB_FIELD(view, end));
 	__u16 gso_size = 0, gso_segs = 0;
 	struct wire wire = { .packets = 1 };
 
 	if (mac != NO_HEADER && packet->l3 > mac && packet->l3 - mac <= LINK_HEADER_MAX)
 		link = packet->l3 - mac;
-	if (bpf_core_field_exists(skb->vlan_all) && BPF_CORE_READ(skb, vlan_all))
+	if (bpf_core_field_exists(skb->vlan_all) && SKB_FIELD(view, vlan_all))
 		link += VLAN_TAG_BYTES;
 	headers += link;
 	/* Layers above IP move the start of the data behind the headers they have done with. */
-	wire.bytes = BPF_CORE_READ(skb, len) + view->data - packet->l3 + link;
+	wire.bytes = SKB_FIELD(view, len) + view->data - packet->l3 + link;
 	bpf_core_read(&gso_size, sizeof(gso_size), &shared->gso_size);
 	if (!gso_size)
 		return wire;

@@ -6,6 +6,7 @@
 #include "kernel.h"
 #include "kernel-structs.h"
 #include "types.h"
+#include "maps.h"
 #include "parse.h"
 #include "tag.h"
 
@@ -66,4 +67,18 @@ static __always_inline __u16 eth_protocol_of(const struct flow_key *key)
 static __always_inline bool was_sampled_out(const struct sk_buff *skb)
 {
 	return skb->tc_index >> TAG_SHIFT == TAG_SAMPLED_OUT;
+}
+
+/*
+ * For what a probe knows as a packet that no hook has seen. The die is cast for it, too, so that
+ * what is counted of a flow is one in `sampling`, wherever it is counted.
+ */
+static __always_inline bool is_unseen_sampled_out(void)
+{
+	return config.sampling > 1 && bpf_get_prandom_u32() % config.sampling != 0;
+}
+
+static __always_inline bool was_seen(const struct sk_buff *skb)
+{
+	return skb->tc_index >> TAG_SHIFT != TAG_NONE;
 }

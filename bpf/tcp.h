@@ -51,7 +51,8 @@ int BPF_PROG(tcp_sent_again, const struct sock *sk, const struct sk_buff *skb)
 	struct tcp_metrics *tcp;
 	__u16 count = 0;
 
-	if (!socket_flow(sk, IPPROTO_TCP, false, &key))
+	/* What is sent is a clone of this, and has its own mark. */
+	if (is_unseen_sampled_out() || !socket_flow(sk, IPPROTO_TCP, false, &key))
 		return 0;
 	tcp = tcp_of(&key);
 	if (!tcp)
@@ -68,7 +69,8 @@ int BPF_PROG(tcp_accepted_again, const struct sock *sk, const struct request_soc
 	struct flow_key key = {};
 	struct tcp_metrics *tcp;
 
-	if (!common_flow(&request->__req_common, IPPROTO_TCP, false, &key))
+	if (is_unseen_sampled_out() ||
+	    !common_flow(&request->__req_common, IPPROTO_TCP, false, &key))
 		return 0;
 	tcp = tcp_of(&key);
 	if (tcp)

@@ -276,7 +276,8 @@ enum stat {
 	STAT_INTERFACES_MISSED, /* recorded, but on an interface for which no slot was left */
 	STAT_MESSAGES_LOST, /* recorded, but what they say found no room in the ring buffer */
 	STAT_FEATURE_LOST, /* recorded, but a feature's own table had no room for what it noted */
-	STAT_PROBE_LOST, /* a probe had something to tell of a flow for which the map had no room */
+	/* A probe had something to tell of a flow that it could not make out, or that had no room. */
+	STAT_PROBE_LOST,
 	STAT_COUNT,
 };
 

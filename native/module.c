@@ -32,6 +32,8 @@ static const struct {
 	{ "openNetlink", open_netlink },
 	{ "send", send_message },
 	{ "closeFd", close_fd },
+	{ "releasePages", release_pages },
+	{ "trimHeap", trim_heap },
 	{ "watch", watch },
 	{ "dropCapabilities", drop_capabilities },
 };

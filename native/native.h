@@ -258,6 +258,11 @@ napi_value open_netlink(napi_env env, napi_callback_info info);
 napi_value send_message(napi_env env, napi_callback_info info);
 napi_value close_fd(napi_env env, napi_callback_info info);
 
+/* --- memory.c -------------------------------------------------------------------------------- */
+
+napi_value release_pages(napi_env env, napi_callback_info info);
+napi_value trim_heap(napi_env env, napi_callback_info info);
+
 /* --- watch.c -------------------------------------------------------------------------------- */
 
 napi_value watch(napi_env env, napi_callback_info info);

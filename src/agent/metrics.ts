@@ -93,10 +93,6 @@ function accountingMetrics(metrics: Metrics) {
       'connections_forgotten_total',
       'Conversations that made room for others; what comes of them may lack its Initiator',
     ),
-    probeLosses: metrics.counter(
-      'probe_losses_total',
-      'Times that a probe had something to tell of a flow for which the map had no room',
-    ),
   };
 }
 

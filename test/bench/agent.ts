@@ -1,10 +1,13 @@
 /** From the kernel's maps to the filled batch: what the agent pays for draining and decoding. */
 
+import { Connections } from '../../src/agent/connections/connections.ts';
 import { DrainBuffer } from '../../src/agent/drain/buffer.ts';
 import { decodeFlows } from '../../src/agent/drain/decode.ts';
 import { InterfaceNames } from '../../src/agent/interfaces/names.ts';
+import { declareMetrics } from '../../src/agent/metrics.ts';
 import { BATCH_CAPACITY_ROWS } from '../../src/flow/batch.ts';
 import { TableSpace } from '../../src/flow/intern.ts';
+import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { startAgent, takeBatch } from '../support/agent-host.ts';
 import { writeFlow } from '../support/fake-kernel.ts';
 import { Lab } from '../support/netns.ts';
@@ -16,7 +19,7 @@ const ROUNDS = 5;
 const DECODE_ROUNDS = 200;
 
 export async function benchAgent(): Promise<readonly Figure[]> {
-  return [decodeFigure(), await drainFigure()];
+  return [decodeFigure(), conversationsFigure(), await drainFigure()];
 }
 
 /** All columns of the agent, 4096 flows among 2000 addresses, decoded over and over. */
@@ -56,6 +59,49 @@ function decodeFigure(): Figure {
   decode(DECODE_ROUNDS);
   const rate = (DECODE_ROUNDS * BATCH_CAPACITY_ROWS) / decode(DECODE_ROUNDS);
   return { name: 'decoding, all columns of the agent', value: rate, unit: 'flows/CPU-s' };
+}
+
+/** Both directions of as many conversations as a drain of the default size has, over and over. */
+function conversationsFigure(): Figure {
+  const metrics = declareMetrics(createMetrics(''), 'info');
+  const connections = new Connections({ flowsMax: 5000, idleMs: 2000, metrics });
+  const buffer = new DrainBuffer(BATCH_CAPACITY_ROWS);
+  for (let row = 0; row < BATCH_CAPACITY_ROWS; row++) {
+    const port = 1024 + (row >> 1);
+    const ends = ['10.1.0.1', `10.2.0.${port % 250}`] as const;
+    const [src, dst] = row % 2 === 0 ? ends : [ends[1], ends[0]];
+    const [srcPort, dstPort] = row % 2 === 0 ? [port, 443] : [443, port];
+    const flow = {
+      src,
+      dst,
+      srcPort,
+      dstPort,
+      protocol: row % 4 < 2 ? 6 : 17,
+      packets: 1,
+      bytes: 1,
+    };
+    writeFlow({ ...flow, startNs: row + 1 }, row, buffer.keys, buffer.values);
+  }
+  const batch = takeBatch();
+  batch.length = BATCH_CAPACITY_ROWS;
+  const names = new InterfaceNames();
+  const facts = { reason: '' as const, names, agentIp: '', bootOffsetMs: 0, nowMs: 0 };
+  const decode = (): number => {
+    const before = process.cpuUsage();
+    for (let round = 0; round < DECODE_ROUNDS; round++) {
+      connections.prepare();
+      connections.decode(buffer, BATCH_CAPACITY_ROWS, batch, facts);
+    }
+    const { user, system } = process.cpuUsage(before);
+    return (user + system) * 1000;
+  };
+  decode();
+  return {
+    name: 'who opened a conversation and how it ended',
+    value: decode() / (DECODE_ROUNDS * BATCH_CAPACITY_ROWS),
+    unit: 'ns/flow',
+    target: { max: 150 },
+  };
 }
 
 /** The whole drain as the agent does it: swap, batch reads, decoding; all threads. */

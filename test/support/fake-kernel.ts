@@ -300,6 +300,14 @@ export class FakeKernel implements Native {
     if (!this.openFds.delete(fd)) throw this.#error({ code: 'EBADF' });
   }
 
+  releasePages(): void {
+    this.calls.push('release');
+  }
+
+  trimHeap(): void {
+    this.calls.push('trim');
+  }
+
   watch(onEvent: OnEvent): Watcher {
     this.#onEvent = onEvent;
     return {

@@ -20,8 +20,8 @@ const BOTH_SPOKE = Seen.spoke | (Seen.spoke << 1);
 /** The place of a flow that is of no conversation: nothing but TCP, UDP and SCTP has ports. */
 export const NO_PLACE = -1;
 
-/** Conversations remembered for each flow that the kernel holds. */
-const CONNECTIONS_PER_FLOW = 2;
+/** Conversations remembered for each flow that the kernel holds; two flows make one. */
+const CONNECTIONS_PER_FLOW = 0.5;
 const CONNECTIONS_MIN = 1 << 12;
 /** At 68 bytes each. */
 const CONNECTIONS_MAX = 1 << 18;

@@ -48,7 +48,6 @@ export class Ledger {
   #dropped: Amount = { packets: 0, bytes: 0 };
   #sampledOut: Amount = { packets: 0, bytes: 0 };
   #missed: Amount = { packets: 0, bytes: 0 };
-  #probeLost: Amount = { packets: 0, bytes: 0 };
 
   constructor(native: Native, object: BpfObject, metrics: AgentMetrics) {
     this.#native = native;
@@ -83,8 +82,7 @@ export class Ledger {
   }
 
   refresh(): void {
-    const { droppedFlows, unrecordedPackets, unrecordedBytes, interfacesMissed, probeLosses } =
-      this.#metrics;
+    const { droppedFlows, unrecordedPackets, unrecordedBytes, interfacesMissed } = this.#metrics;
     for (const [reason, index] of UNRECORDED) {
       const before = this.#unrecorded.get(reason)!;
       const now = this.statistic(index);
@@ -104,9 +102,6 @@ export class Ledger {
     const missed = this.statistic(stat.interfacesMissed);
     interfacesMissed.inc(missed.packets - this.#missed.packets);
     this.#missed = missed;
-    const probeLost = this.#read(stat.probeLost);
-    probeLosses.inc(probeLost.packets - this.#probeLost.packets);
-    this.#probeLost = probeLost;
   }
 
   view(): Accounting {

@@ -76,6 +76,11 @@ export class Delivery<Message extends SpoolMessage = SpoolMessage> implements Co
     return true;
   }
 
+  /** `offer` would refuse any batch: there is no use in encoding one. */
+  isFull(): boolean {
+    return this.#spool.isFull;
+  }
+
   /** What was taken and is neither sent nor lost. */
   backlog(): FlowAmount {
     return this.#spool.backlog();

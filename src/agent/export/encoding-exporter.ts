@@ -50,6 +50,7 @@ export class EncodingExporter<Message extends SpoolMessage> implements Exporter 
   }
 
   emit(batch: FlowBatch): boolean {
+    if (this.#delivery.isFull()) return false;
     return this.#delivery.offer(this.#encoding.encode(batch));
   }
 

@@ -56,11 +56,16 @@ export class Spool<Message extends SpoolMessage = SpoolMessage> {
     return this.#bytes;
   }
 
+  /** No batch finds room, however small. */
+  get isFull(): boolean {
+    return this.#batches === this.#limits.batchesMax;
+  }
+
   /** The messages of one batch; false: there is no room, and none was taken. */
   offer(messages: readonly Message[]): boolean {
     const bytes = messages.reduce((sum, message) => sum + message.bytes.length, 0);
     if (messages.length === 0) return true;
-    if (this.#batches === this.#limits.batchesMax) return false;
+    if (this.isFull) return false;
     if (this.#bytes + bytes > this.#limits.bytesMax) return false;
     const batch = { unsettled: messages.length };
     for (const message of messages) {

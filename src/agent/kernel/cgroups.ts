@@ -18,28 +18,61 @@ export function containerOf(path: string): string | undefined {
   return undefined;
 }
 
+export interface ControlGroupsOptions {
+  /** As /proc/self/mounts. Beside v1, v2 is mounted at a place of its own. */
+  readonly mounts?: string;
+  /** As /proc. */
+  readonly processes?: string;
+}
+
 /**
- * Paths of control groups by their id, which is the inode number of their folder in cgroup v2. Read
- * from the file system when an unknown one turns up: once for each, be it found or not.
+ * Paths of control groups by their id, which is the inode number of their folder in cgroup v2. An
+ * unknown one is asked of a process that is in it, and looked for in the whole tree if that is
+ * gone: once for each, be it found or not, and once between two calls of `renew`.
  */
 export class ControlGroups {
+  readonly #processes: string;
   readonly #root: string | undefined;
   readonly #paths = new Map<number, string>();
+  #maySearch = true;
 
-  /** `mounts`: as /proc/self/mounts; where v1 is in use, too, v2 has a mount of its own. */
-  constructor(mounts = '/proc/self/mounts') {
+  constructor({ mounts = '/proc/self/mounts', processes = '/proc' }: ControlGroupsOptions = {}) {
+    this.#processes = processes;
     this.#root = findMount(mounts);
   }
 
-  /** Below the root of v2, `/` being the root itself; empty: there is none, or none any more. */
-  pathOf(id: number): string {
+  /** What came up since the last search is worth another one. */
+  renew(): void {
+    this.#maySearch = true;
+  }
+
+  /** Below the root of v2, which is `/` itself; empty: there is none, or none any more. */
+  pathOf(id: number, pid: number): string {
     const known = this.#paths.get(id);
     if (known !== undefined) return known;
     if (this.#paths.size >= REMEMBERED_MAX) this.#paths.clear();
-    if (this.#root !== undefined) this.#search(this.#root);
-    const path = this.#paths.get(id) ?? '';
+    const path = this.#root === undefined ? '' : this.#find(this.#root, id, pid);
     this.#paths.set(id, path);
     return path;
+  }
+
+  #find(root: string, id: number, pid: number): string {
+    const told = this.#told(root, id, pid);
+    if (told !== undefined) return told;
+    if (this.#maySearch) this.#search(root);
+    this.#maySearch = false;
+    return this.#paths.get(id) ?? '';
+  }
+
+  /** By /proc/PID/cgroup, as long as the process is there and has not moved on. */
+  #told(root: string, id: number, pid: number): string | undefined {
+    try {
+      const text = readFileSync(join(this.#processes, `${pid}`, 'cgroup'), 'utf8');
+      const path = /^0::(.*)$/m.exec(text)?.[1];
+      return path !== undefined && statSync(join(root, path)).ino === id ? path : undefined;
+    } catch {
+      return undefined;
+    }
   }
 
   #search(root: string): void {

@@ -175,6 +175,13 @@ export interface Native {
   send(fd: number, message: Uint8Array): void;
   closeFd(fd: number): void;
   /**
+   * Takes the pages of a range of addresses out of this process; those of a file are read again
+   * when they are touched. Anything else in the range is lost.
+   */
+  releasePages(from: number, to: number): void;
+  /** Gives memory that the C library holds in reserve back to the kernel. */
+  trimHeap(): void;
+  /**
    * Watches descriptors from one background thread. For a netlink socket `onEvent(fd, bytes)` gets
    * each datagram; for the ring buffer of `ringMap` it is called with undefined bytes after records
    * came, which are consumed. ENOBUFS (lost messages) is reported as an empty `bytes`.

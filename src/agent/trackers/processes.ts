@@ -56,6 +56,10 @@ export class ProcessTracker implements Tracker {
     this.#groups = groups;
   }
 
+  prepare(): void {
+    this.#groups.renew();
+  }
+
   decode(buffer: DrainBuffer, length: number, batch: FlowBatch): void {
     const { tables } = batch;
     if (tables.generation !== this.#generation) {
@@ -114,7 +118,7 @@ export class ProcessTracker implements Tracker {
     const from = at + (processMetrics.comm >> 2);
     const comm = values32.slice(from, from + NAME_WORDS);
     const cgroup = cgroupAt(values32, at);
-    const path = this.#groups.pathOf(cgroup);
+    const path = this.#groups.pathOf(cgroup, pid);
     const texts = { name: textOf(comm), path, container: containerOf(path) ?? '' };
     const process = { comm, cgroup, ...texts, nameId: 0, pathId: 0, containerId: 0 };
     intern(process, tables);

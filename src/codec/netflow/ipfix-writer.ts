@@ -2,20 +2,17 @@ import { assert } from '../../base/assert.ts';
 import type { BatchLayout, FlowBatch } from '../../flow/batch.ts';
 import type { InternTables } from '../../flow/intern.ts';
 import { MISSING } from '../../flow/intern.ts';
+import type { FragmentCache } from '../fragments.ts';
 import {
-  addListSizes,
-  addTextSizes,
   type Records,
   writeDirection,
   writeHeaderFlags,
   writeLarge,
-  writeLists,
   writeMac,
   writeProbability,
   writeSeconds,
   writeSegment,
   writeSmall,
-  writeTexts,
   writeV4,
   writeV6,
 } from './ipfix-columns.ts';
@@ -28,10 +25,8 @@ import {
   templateSet,
   templatesFor,
 } from './ipfix-template.ts';
-import { TextCache } from './text-cache.ts';
+import { addListSizes, addTextSizes, textCache, writeLists, writeTexts } from './ipfix-texts.ts';
 
-/** Bytes of one text; Linux has at most 15 for an interface. */
-const TEXT_MAX_BYTES = 255;
 /** Bytes of a list as one text. */
 const LIST_MAX_BYTES = 1024;
 
@@ -64,7 +59,7 @@ export class IpfixWriter {
   readonly #templates: readonly [v4: IpfixTemplate, v6: IpfixTemplate];
   readonly #templateSet: Uint8Array;
   #tables: InternTables | undefined;
-  #texts: TextCache | undefined;
+  #texts: FragmentCache | undefined;
   #sizes = new Uint32Array(0);
   #cursors = new Uint32Array(0);
   #rows = new Uint32Array(0);
@@ -108,10 +103,10 @@ export class IpfixWriter {
     this.#cursors = new Uint32Array(count);
   }
 
-  #textsOf(tables: InternTables): TextCache {
+  #textsOf(tables: InternTables): FragmentCache {
     if (this.#texts === undefined || this.#tables !== tables) {
       this.#tables = tables;
-      this.#texts = new TextCache((id) => tables.strings.text(id), TEXT_MAX_BYTES);
+      this.#texts = textCache(tables);
     }
     return this.#texts;
   }
@@ -134,7 +129,7 @@ export class IpfixWriter {
     return front;
   }
 
-  #measure(batch: FlowBatch, texts: TextCache, v4Count: number): void {
+  #measure(batch: FlowBatch, texts: FragmentCache, v4Count: number): void {
     const count = batch.selected;
     const sizes = this.#sizes;
     const [v4, v6] = this.#templates;
@@ -248,7 +243,7 @@ function writeField(
   field: TemplateField,
   batch: FlowBatch,
   records: Records,
-  texts: TextCache,
+  texts: FragmentCache,
 ): void {
   const column = batch.column(field.column);
   switch (column.kind) {

@@ -11,9 +11,14 @@ import { Health } from '../../telemetry/health.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
 import { bpfObject, loadNative } from '../assets.ts';
+import { readHostFile } from '../capabilities.ts';
 import { exclusiveCapture } from '../capture/exclusive.ts';
+import { releaseStartMemory } from '../capture/memory.ts';
 import { givePrivilegesUp } from '../capture/privileges.ts';
 import { metricsServer } from '../capture/telemetry.ts';
+
+/** Names and addresses kept between drains; nothing but the next batch refers to them. */
+const INTERN_ENTRIES_MAX = 65_536;
 
 export interface AgentHostDeps {
   readonly log: Log;
@@ -48,10 +53,11 @@ export async function createAgentHost(
     ...sink,
   });
   const telemetry = metricsServer(config, { log, metrics, health });
+  const trimming = releaseStartMemory({ native, log, read: readHostFile });
   // Last: what is started has opened, loaded and bound what takes more rights than going on does.
   const giving = givePrivilegesUp({ native, agent, log, dataDir: undefined });
   return {
-    components: [exclusiveCapture(), ...telemetry, ...sink.components, agent, giving],
+    components: [exclusiveCapture(), ...telemetry, ...sink.components, agent, giving, trimming],
     agent,
   };
 }
@@ -66,7 +72,7 @@ async function createSink(
   metrics: Metrics,
   health: Health,
 ): Promise<Sink> {
-  const tables = new TableSpace();
+  const tables = new TableSpace(INTERN_ENTRIES_MAX);
   if (config.export === 'direct-flp') {
     // Not before it is asked for: an agent that only sends flows has no pipeline in its memory.
     const { directPipeline } = await import('./direct.ts');

@@ -21,7 +21,9 @@ import type { Log } from '../../telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
 import { bpfObject, loadNative, webRoot } from '../assets.ts';
 import { buildFacts } from '../build-facts.ts';
+import { readHostFile } from '../capabilities.ts';
 import { exclusiveCapture } from '../capture/exclusive.ts';
+import { releaseStartMemory } from '../capture/memory.ts';
 import { givePrivilegesUp } from '../capture/privileges.ts';
 import { metricsServer } from '../capture/telemetry.ts';
 import { withLiveFeed } from './live.ts';
@@ -87,12 +89,22 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
     subscribe,
     features,
   });
+  const trimming = releaseStartMemory({ native, log, read: readHostFile });
   // Last: what is started has opened, loaded and bound what takes more rights than going on does.
   const giving = givePrivilegesUp({ native, agent, log, dataDir: deps.dataDir });
   // The agent's own server; the console serves the same metrics to who may use it.
   const telemetry = metricsServer(config, { log, metrics: ours, health });
   return {
-    components: [exclusiveCapture(), store, pipeline, console, ...telemetry, agent, giving],
+    components: [
+      exclusiveCapture(),
+      store,
+      pipeline,
+      console,
+      ...telemetry,
+      agent,
+      giving,
+      trimming,
+    ],
     agent,
     console,
     subscribe,

@@ -65,6 +65,9 @@ const RETRIES = 1;
 const RETRY_FIRST_MS = 100;
 const RETRY_MAX_MS = 1000;
 
+/** Times that the number of partitions may change during one call. */
+const REPARTITIONS_MAX = 3;
+
 /** No call takes longer, connecting, asking for metadata, and all of it once more. */
 export const SEND_MAX_MS = 90_000;
 
@@ -74,7 +77,8 @@ export const SEND_MAX_MS = 90_000;
  * are stored once.
  */
 interface Client {
-  readonly producer: kafkajs.Producer;
+  /** Undefined until the credentials have been read. */
+  producer: kafkajs.Producer | undefined;
   isDiscarded: boolean;
 }
 
@@ -96,7 +100,8 @@ export class KafkaProducer {
   readonly #options: KafkaOptions;
   readonly #idempotent: boolean;
   #client: Client | undefined;
-  #connecting: Promise<Client> | undefined;
+  /** Of `#client`, when it is connected. */
+  #ready: Promise<kafkajs.Producer> | undefined;
   /** Of the topic, as far as known; one makes the first attempt tell. */
   #partitions = 1;
   #unresolved: KafkaRecords | undefined;
@@ -117,68 +122,64 @@ export class KafkaProducer {
     return this.#partitions;
   }
 
-  /** Resolves when all records are acknowledged, or, with `acks` 0, have left. */
+  /**
+   * Resolves when all records are acknowledged, or, with `acks` 0, have left. When it rejects, some
+   * of them may be delivered nevertheless, if they are of several partitions.
+   */
   async send(records: KafkaRecords): Promise<void> {
     if (this.#unresolved !== undefined && this.#unresolved !== records) this.discard();
-    const client = await this.#connected();
-    for (;;) {
+    const producer = await this.#connected();
+    for (let times = 1; ; times++) {
       try {
-        await this.#sendParts(client, records);
+        await this.#sendParts(producer, records);
         return;
       } catch (error) {
-        if (error instanceof Repartitioned) continue;
-        throw error;
+        if (!(error instanceof Repartitioned)) throw error;
+        if (times === REPARTITIONS_MAX) throw kafkaError(error.message, undefined, true);
       }
     }
   }
 
   /** Lets go of the client, also in the middle of a call; the next one gets another. */
   discard(): void {
-    const client = this.#client;
-    this.#client = undefined;
-    this.#connecting = undefined;
-    this.#unresolved = undefined;
-    if (client === undefined) return;
-    client.isDiscarded = true;
     // It is of no interest any more how that ends.
-    void client.producer.disconnect().catch(() => undefined);
+    void this.close();
   }
 
+  /** Resolves when the brokers have been told, or cannot be. */
   async close(): Promise<void> {
     const client = this.#client;
     this.#client = undefined;
+    this.#ready = undefined;
+    this.#unresolved = undefined;
     if (client === undefined) return;
     client.isDiscarded = true;
-    await client.producer.disconnect().catch(() => undefined);
+    await client.producer?.disconnect().catch(() => undefined);
   }
 
-  #connected(): Promise<Client> {
-    if (this.#client !== undefined) return Promise.resolve(this.#client);
-    // Calls that run at a time share one attempt.
-    this.#connecting ??= this.#connect().finally(() => {
-      this.#connecting = undefined;
-    });
-    return this.#connecting;
-  }
-
-  async #connect(): Promise<Client> {
-    const { brokers } = this.#options;
-    try {
-      const client = this.#newClient(await this.#options.credentials());
-      this.#client = client;
-      try {
-        await client.producer.connect();
-      } catch (error) {
-        if (this.#client === client) this.discard();
-        throw error;
-      }
-      return client;
-    } catch (error) {
+  /** Calls that run at a time share one attempt to connect. */
+  #connected(): Promise<kafkajs.Producer> {
+    if (this.#ready !== undefined) return this.#ready;
+    const client: Client = { producer: undefined, isDiscarded: false };
+    this.#client = client;
+    this.#ready = this.#connect(client).catch((error: unknown) => {
+      if (this.#client === client) this.discard();
+      const { brokers } = this.#options;
       throw kafkaError(`${brokers.join(', ')}: cannot connect`, failureOf(error).cause, true);
-    }
+    });
+    return this.#ready;
   }
 
-  #newClient({ tls, sasl }: KafkaCredentials): Client {
+  async #connect(client: Client): Promise<kafkajs.Producer> {
+    const credentials = await this.#options.credentials();
+    if (client.isDiscarded) throw new Discarded('the client was given up');
+    const producer = this.#newProducer(client, credentials);
+    client.producer = producer;
+    await producer.connect();
+    return producer;
+  }
+
+  #newProducer(client: Client, { tls, sasl }: KafkaCredentials): kafkajs.Producer {
     const { brokers, clientId } = this.#options;
     const retry = {
       retries: this.#idempotent ? RETRIES : 0,
@@ -197,15 +198,11 @@ export class KafkaProducer {
       ...(tls === undefined ? {} : { ssl: sslOf(tls) }),
       ...(sasl === undefined ? {} : { sasl }),
     });
-    const client: Client = {
-      isDiscarded: false,
-      producer: kafka.producer({
-        idempotent: this.#idempotent,
-        retry,
-        createPartitioner: () => (args) => this.#choose(client, args),
-      }),
-    };
-    return client;
+    return kafka.producer({
+      idempotent: this.#idempotent,
+      retry,
+      createPartitioner: () => (args) => this.#choose(client, args),
+    });
   }
 
   /** Called for each record and attempt; also the place where kafkajs can be made to give up. */
@@ -218,11 +215,11 @@ export class KafkaProducer {
     return message.partition!;
   }
 
-  async #sendParts(client: Client, records: KafkaRecords): Promise<void> {
+  async #sendParts(producer: kafkajs.Producer, records: KafkaRecords): Promise<void> {
     const parts = divide(records, this.#partitions);
     for (const [partition, part] of parts.entries()) {
       if (part.length === 0) continue;
-      const isDelivered = await this.#sendPart(client, records, partition, part);
+      const isDelivered = await this.#sendPart(producer, records, partition, part);
       if (!isDelivered) continue;
       for (const record of part) records.delivered[record] = 1;
     }
@@ -230,7 +227,7 @@ export class KafkaProducer {
   }
 
   async #sendPart(
-    client: Client,
+    producer: kafkajs.Producer,
     records: KafkaRecords,
     partition: number,
     part: readonly number[],
@@ -238,7 +235,7 @@ export class KafkaProducer {
     const { topic, acks, compression } = this.#options;
     const messages = part.map((record) => messageOf(records, record, partition));
     try {
-      await client.producer.send({
+      await producer.send({
         topic,
         acks,
         timeout: ACK_TIMEOUT_MS,
@@ -248,7 +245,7 @@ export class KafkaProducer {
       return true;
     } catch (error) {
       if (error instanceof Repartitioned) throw error;
-      const failure = this.#failed(client, records, partition, error);
+      const failure = this.#failed(producer, records, partition, error);
       if (failure === undefined) return true;
       throw failure;
     }
@@ -256,7 +253,7 @@ export class KafkaProducer {
 
   /** What to tell the caller; undefined when the records had arrived. */
   #failed(
-    client: Client,
+    producer: kafkajs.Producer,
     records: KafkaRecords,
     partition: number,
     error: unknown,
@@ -267,7 +264,7 @@ export class KafkaProducer {
     if (outcome === 'refused') return kafkaError(what, cause, false);
     if (!this.#idempotent) return kafkaError(what, cause, outcome !== 'unknown');
     if (outcome === 'fenced') {
-      if (this.#client === client) this.discard();
+      if (this.#client?.producer === producer) this.discard();
     } else {
       this.#unresolved = records;
     }

@@ -23,7 +23,7 @@ export const native: Native = createRequire(import.meta.url)(
   join(ROOT, 'build/native/netobserv.node'),
 );
 
-const HOOKS = ['flow_ingress_l2', 'flow_egress_l2', 'flow_ingress_l3', 'flow_egress_l3'];
+export const HOOKS = ['flow_ingress_l2', 'flow_egress_l2', 'flow_ingress_l3', 'flow_egress_l3'];
 export const TEST_HOOKS = ['test_ingress_l2', 'test_egress_l2', 'test_ingress_l3'];
 
 export interface Flow {

@@ -127,6 +127,29 @@ describe.skipIf(requireRoot())('drops', () => {
     });
   });
 
+  test('with sampling, drops that no hook has seen are one in as many, too', async () => {
+    await host[Symbol.asyncDispose]();
+    const env = { INTERFACES: `${near},${far}`, ENABLE_PKT_DROPS: 'true', SAMPLING: '10' };
+    host = await startAgent(env);
+    nft(
+      client,
+      'add table inet t',
+      'add chain inet t c { type filter hook output priority 0; }',
+      `add rule inet t c udp dport ${PORT} drop`,
+    );
+
+    await lab.cast(client, { ...TO_SERVER, count: 2000 });
+
+    const [flow] = await dropped();
+    expect(flow).toMatchObject({
+      Sampling: 10,
+      PktDropLatestDropCause: expect.stringMatching(/NETFILTER/),
+    });
+    // 200, by far more than five standard deviations to either side.
+    expect(flow!.PktDropPackets).toBeGreaterThan(120);
+    expect(flow!.PktDropPackets).toBeLessThan(280);
+  });
+
   test('a full queue drops what is sent', async () => {
     const tbf = ['tbf', 'rate', '1mbit', 'burst', '3000', 'limit', '4000'];
     lab.inside(client, 'tc', 'qdisc', 'add', 'dev', near, 'root', ...tbf);

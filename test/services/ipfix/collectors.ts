@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import type { Seen } from '../../support/ipfix-sender.ts';
 import { type Program, startProgram } from '../../support/program.ts';
 
@@ -39,6 +39,7 @@ export class Nfcapd {
 
   static async start(port: number): Promise<Nfcapd> {
     const collector = new Nfcapd(port);
+    onTestFinished(() => collector.#remove());
     await untilBound(port);
     return collector;
   }
@@ -54,8 +55,12 @@ export class Nfcapd {
     await this.#program.stop();
     const errors = [...this.#program.output().matchAll(/Sequence Errors: (\d+)/g)];
     const flows = this.#read();
-    rmSync(this.#folder, { recursive: true });
     return { flows, sequenceErrors: errors.reduce((sum, [, count]) => sum + Number(count), 0) };
+  }
+
+  async #remove(): Promise<void> {
+    await this.#program.stop('SIGKILL');
+    rmSync(this.#folder, { recursive: true });
   }
 
   #read(): readonly Stored[] {

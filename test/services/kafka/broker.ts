@@ -5,6 +5,7 @@ import kafkajs from 'kafkajs';
 import { serverFolder } from '../../../scripts/servers.ts';
 import { output } from '../../../scripts/steps.ts';
 import { addCodecs } from '../../../src/net/kafka/compression.ts';
+import { quietRequestQueue } from '../../../src/net/kafka/quiet-queue.ts';
 import { selfSigned } from '../../support/certificate.ts';
 import { freePort, type Program, startProgram } from '../../support/program.ts';
 
@@ -66,6 +67,7 @@ export class Broker implements AsyncDisposable {
     const main = ['kafka.Kafka', join(this.folder, 'server.properties')];
     const args = [...JAVA, '-cp', this.#classpath, ...main];
     this.#program = startProgram(args, { command: ['java'] });
+    quietRequestQueue();
     const admin = new kafkajs.Kafka({
       brokers: [this.plain],
       logLevel: kafkajs.logLevel.NOTHING,

@@ -32,8 +32,10 @@ test('a batch holds its place until its last message is settled', () => {
   const second = spool.take()!;
 
   spool.settle(first);
+  expect(spool.isFull).toBe(true);
   expect(spool.offer([message(1)])).toBe(false);
   spool.settle(second);
+  expect(spool.isFull).toBe(false);
   expect(spool.offer([message(1)])).toBe(true);
 });
 

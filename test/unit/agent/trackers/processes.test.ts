@@ -35,7 +35,7 @@ beforeEach(() => {
   tables = new TableSpace(1);
   const metrics = declareMetrics(createMetrics(''), 'info');
   const connections = new Connections({ flowsMax: 16, idleMs: 0, metrics });
-  const groups = new ControlGroups(join(folder, 'mounts'));
+  const groups = new ControlGroups({ mounts: join(folder, 'mounts'), processes: folder });
   trackers = [connections, new ProcessTracker(connections, flowMetrics.sizeBytes, groups)];
 });
 afterEach(() => rmSync(folder, { recursive: true }));

@@ -133,6 +133,20 @@ test('enterprise elements only under a configured number', () => {
 });
 
 test.each([
+  ['with the long form of the length', 40, 40],
+  ['cut after as many whole items as fit 1024 bytes', 200, 102],
+])('a long list is sent %s', (_what, count, sent) => {
+  const names = Array.from(
+    { length: count },
+    (_, index) => `veth${String(index).padStart(5, '0')}`,
+  );
+  const [record] = roundTrip([{ SrcAddr: '10.0.0.1', Interfaces: names }], {
+    enterprise: ENTERPRISE,
+  });
+  expect(record!.get(`${ENTERPRISE}/7741`)).toBe(names.slice(0, sent).join(','));
+});
+
+test.each([
   ['bits of the header stay', TcpFlag.SYN | TcpFlag.ACK | TcpFlag.CWR, 0x92],
   ['SYN and ACK in one packet', TcpFlag.SYN_ACK, 0x12],
   ['FIN and ACK in one packet', TcpFlag.FIN_ACK, 0x11],

@@ -1,6 +1,5 @@
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { expect, test } from 'vitest';
-import { nameOverride } from '../../../../src/net/grpc/client.ts';
 import { callError } from '../../../../src/net/grpc/status.ts';
 
 function serviceError(code: number, details: string): ServiceError {
@@ -28,12 +27,4 @@ test.each([
 
   expect(error).toMatchObject({ code, retryable });
   expect(error.message).toBe(`collector:2055: ${name}: ${details}`);
-});
-
-test('the name that TLS sends has no dot at its end', () => {
-  const tls = { caPath: 'ca' };
-  const key = 'grpc.ssl_target_name_override';
-  expect(nameOverride({ host: 'collector.example.', tls })).toEqual({ [key]: 'collector.example' });
-  expect(nameOverride({ host: 'collector.example', tls })).toEqual({});
-  expect(nameOverride({ host: 'collector.example.', tls: undefined })).toEqual({});
 });

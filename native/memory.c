@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "native.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <sys/mman.h>
+
+static bool get_address(napi_env env, napi_value value, uintptr_t *into)
+{
+	int64_t number;
+
+	if (napi_get_value_int64(env, value, &number) != napi_ok || number < 0) {
+		throw_type(env, "from and to must be addresses");
+		return false;
+	}
+	*into = (uintptr_t)number;
+	return true;
+}
+
+napi_value release_pages(napi_env env, napi_callback_info info)
+{
+	struct failure failure = {};
+	napi_value arguments[2];
+	uintptr_t from, to;
+
+	if (!get_arguments(env, info, 2, arguments) || !get_address(env, arguments[0], &from) ||
+	    !get_address(env, arguments[1], &to))
+		return NULL;
+	if (to < from || madvise((void *)from, to - from, MADV_DONTNEED)) {
+		fail(&failure, to < from ? EINVAL : errno, "madvise(MADV_DONTNEED)");
+		throw_failure(env, &failure);
+	}
+	return NULL;
+}
+
+napi_value trim_heap(napi_env env, napi_callback_info info)
+{
+	(void)env;
+	(void)info;
+	malloc_trim(0);
+	return NULL;
+}
