@@ -47,14 +47,20 @@ static __always_inline struct flow_metrics *counted(const struct packet *packet,
 }
 
 /*
- * For what leaves traces elsewhere: once per packet, after it has been counted, in `flow` or, when
- * that was new, in an entry of `flows`; both are NULL when there was no room for it.
+ * For what leaves traces elsewhere, or calls functions, which share 512 bytes of stack with all
+ * that is under way: once per packet, after it has been counted, in `flow` or, when that was new,
+ * in an entry of `flows`; both are NULL when there was no room for it.
  */
 static __always_inline void inspect_once(struct __sk_buff *skb, const struct packet *packet,
 					 void *flows, struct flow_metrics *flow)
 {
 	struct tls_metrics *tls;
 
+	if (config.nat_at) {
+		flow = counted(packet, flows, flow);
+		if (flow)
+			inspect_nat(skb, packet, flow);
+	}
 	if (config.dns_at && has_dns_port(packet)) {
 		flow = counted(packet, flows, flow);
 		if (flow)
@@ -67,29 +73,5 @@ static __always_inline void inspect_once(struct __sk_buff *skb, const struct pac
 		tls = extension(flow, config.tls_at);
 		if (unlikely(!tls->known))
 			inspect_tls(skb, packet, tls);
-	}
-}
-
-/* The packet's flow, if it has one: only packets that are looked into pay for looking it up. */
-static __always_inline struct flow_metrics *counted(const struct packet *packet, void *flows,
-						    struct flow_metrics *flow)
-{
-	if (flow || !flows)
-		return flow;
-	return bpf_map_lookup_elem(flows, &packet->key);
-}
-
-/*
- * For what leaves traces elsewhere, or calls functions, which share 512 bytes of stack with all
- * that is under way: once per packet, after it has been counted, in `flow` or, when that was new,
- * in an entry of `flows`; both are NULL when there was no room for it.
- */
-static __always_inline void inspect_once(struct __sk_buff *skb, const struct packet *packet,
-					 void *flows, struct flow_metrics *flow)
-{
-	if (config.nat_at) {
-		flow = counted(packet, flows, flow);
-		if (flow)
-			inspect_nat(skb, packet, flow);
 	}
 }

@@ -24,7 +24,7 @@ describe.skipIf(requireRoot())('ways', () => {
   test.each(WAYS)('$name', ({ spec, way }) => {
     const datapath = loadDatapath({
       programs: [...HOOKS, ...way.map(({ program }) => program)],
-      feature: spec.extension!,
+      extensions: [spec.extension!],
     });
     try {
       for (const probe of way) native.attachProbe(datapath, probe);
@@ -46,7 +46,7 @@ describe.skipIf(requireRoot())('ways', () => {
   test.each(kprobes)('kprobes of $name: the verifier takes them', ({ spec, way }) => {
     const programs = [...HOOKS, ...way.map(({ program }) => program)];
     const { extension } = spec;
-    const datapath = loadDatapath({ programs, ...(extension && { feature: extension }) });
+    const datapath = loadDatapath({ programs, ...(extension && { extensions: [extension] }) });
     for (const { program } of way) expect(native.programStats(datapath, program).runs).toBe(0);
     native.close(datapath);
   });
