@@ -66,11 +66,14 @@ static __always_inline void set_id(struct flow_key *key, __u16 id)
 
 static __always_inline void note_query(const struct flow_key *key, struct dns_metrics *dns)
 {
-	struct dns_query query = { .time_ns = bpf_ktime_get_ns() };
-	long error;
+	struct dns_query query = {};
+	long error = -EEXIST;
 
-	/* Asked again, it still waits since the first time. */
-	error = bpf_map_update_elem(&dns_queries, key, &query, BPF_NOEXIST);
+	/* Asked again, it still waits since the first time. Looking is cheaper than to insert in vain. */
+	if (!bpf_map_lookup_elem(&dns_queries, key)) {
+		query.time_ns = bpf_ktime_get_ns();
+		error = bpf_map_update_elem(&dns_queries, key, &query, BPF_NOEXIST);
+	}
 	__sync_fetch_and_add(&dns->queries, 1);
 	if (error == -EEXIST)
 		__sync_fetch_and_add(&dns->repeated, 1);

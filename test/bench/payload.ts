@@ -48,7 +48,7 @@ export async function benchPayload(): Promise<readonly Figure[]> {
   const queries = await withBed(
     {
       entries: 2 * FLOWS,
-      extensions: [['dnsAt', dnsMetrics.sizeBytes]],
+      extensions: [{ at: 'dnsAt', sizeBytes: dnsMetrics.sizeBytes }],
       configure: (view) => view.setUint16(configLayout.dnsPort, SWEEP_PORT, true),
       maxEntries: { messages: 1 << 22, dns_queries: 2 * FLOWS },
     },
@@ -56,14 +56,14 @@ export async function benchPayload(): Promise<readonly Figure[]> {
   );
   const off = await leastBulk({});
   const tls = await leastBulk({
-    extensions: [['tlsAt', tlsMetrics.sizeBytes]],
+    extensions: [{ at: 'tlsAt', sizeBytes: tlsMetrics.sizeBytes }],
     maxEntries: { messages: 1 << 22 },
   });
   const all = await leastBulk({
     extensions: [
-      ['dnsAt', dnsMetrics.sizeBytes],
-      ['tlsAt', tlsMetrics.sizeBytes],
-      ['quicAt', quicMetrics.sizeBytes],
+      { at: 'dnsAt', sizeBytes: dnsMetrics.sizeBytes },
+      { at: 'tlsAt', sizeBytes: tlsMetrics.sizeBytes },
+      { at: 'quicAt', sizeBytes: quicMetrics.sizeBytes },
     ],
     configure: (view) => view.setUint16(configLayout.dnsPort, 53, true),
     maxEntries: { messages: 1 << 22, dns_queries: 1024 },

@@ -16,7 +16,7 @@ import {
 import { configureFilter, filterSections } from '../../../src/agent/filters/compile.ts';
 import { parseFilterRules } from '../../../src/agent/filters/parse.ts';
 import type { BpfObject, Native } from '../../../src/agent/loader/native.ts';
-import type { ExtensionKey } from '../../../src/agent/trackers/tracker.ts';
+import type { FeatureSpec } from '../../../src/agent/trackers/tracker.ts';
 
 buildBpf();
 buildNative();
@@ -60,8 +60,8 @@ export interface DatapathOptions {
   readonly entries?: number;
   readonly sampling?: number;
   readonly wakeEntries?: number;
-  /** Features that are on, by the place of their offset in `struct config`, and their bytes. */
-  readonly extensions?: readonly (readonly [at: ExtensionKey, sizeBytes: number])[];
+  /** Of features that are on, in the order in which they stand in an entry. */
+  readonly extensions?: readonly NonNullable<FeatureSpec['extension']>[];
   /** Sets further knobs. */
   readonly configure?: (view: DataView) => void;
   /** Entries of features' maps. */
@@ -82,7 +82,7 @@ export function loadDatapath(options: DatapathOptions = {}): BpfObject {
   config.writeUInt32LE(options.wakeEntries ?? 0, configLayout.wakeEntries);
   config[configLayout.hasNetnsCookie] = 1;
   let valueBytes: number = flowMetrics.sizeBytes;
-  for (const [at, sizeBytes] of options.extensions ?? []) {
+  for (const { at, sizeBytes } of options.extensions ?? []) {
     config.writeUInt16LE(valueBytes, configLayout[at]);
     valueBytes += sizeBytes;
   }

@@ -28,8 +28,8 @@ function load(ringBytes = 1 << 20): void {
     object: 'flows_test',
     programs: TEST_HOOKS,
     extensions: [
-      ['dnsAt', dnsMetrics.sizeBytes],
-      ['tlsAt', tlsMetrics.sizeBytes],
+      { at: 'dnsAt', sizeBytes: dnsMetrics.sizeBytes },
+      { at: 'tlsAt', sizeBytes: tlsMetrics.sizeBytes },
     ],
     configure: (view) => view.setUint16(configLayout.dnsPort, 53, true),
     maxEntries: { messages: ringBytes, dns_queries: 64 },

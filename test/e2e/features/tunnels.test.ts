@@ -53,7 +53,7 @@ describe.skipIf(requireRoot()).each(['flows_test', 'flows_copy_test'] as const)(
     datapath = loadDatapath({
       object,
       programs: TEST_HOOKS,
-      extensions: [['tunnelAt', tunnelMetrics.sizeBytes]],
+      extensions: [{ at: 'tunnelAt', sizeBytes: tunnelMetrics.sizeBytes }],
       configure: (view) => tunnels.configure?.(view, config),
     });
   });

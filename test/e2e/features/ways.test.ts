@@ -21,7 +21,7 @@ const WAYS = [rtt, drops, tcpHealth, processes].flatMap((spec) =>
 );
 
 function extensionsOf({ extension }: FeatureSpec): DatapathOptions {
-  return extension === undefined ? {} : { extensions: [[extension.at, extension.sizeBytes]] };
+  return extension === undefined ? {} : { extensions: [extension] };
 }
 
 describe.skipIf(requireRoot())('ways', () => {
