@@ -238,13 +238,10 @@ static __always_inline __u64 try_rule(__u32 index, struct filter_subject *subjec
 }
 
 /* Unrolled: to the verifier, a loop is all its turns one after the other, in every combination. */
-noinline __u64 try_group(__u32 first, __u32 probe)
+static __always_inline __u64 try_unrolled(__u32 first, struct filter_subject *subject)
 {
-	struct filter_subject *subject = subject_of(probe);
 	__u64 found;
 
-	if (!subject)
-		return DECISION_ACCEPTED;
 #pragma clang loop unroll(full)
 	for (__u32 i = 0; i < FILTER_GROUP; i++) {
 		if (first + i >= config.filter_rules)
@@ -256,6 +253,13 @@ noinline __u64 try_group(__u32 first, __u32 probe)
 	return 0;
 }
 
+noinline __u64 try_group(__u32 first, __u32 probe)
+{
+	struct filter_subject *subject = subject_of(probe);
+
+	return subject ? try_unrolled(first, subject) : DECISION_ACCEPTED;
+}
+
 /*
  * The first rule decides whose network has the source, the peer's the destination, and whose other
  * conditions hold; without any, the first of those that fit the other way round. Both are looked
@@ -263,17 +267,21 @@ noinline __u64 try_group(__u32 first, __u32 probe)
  */
 noinline __u64 try_rules(__u32 probe)
 {
-	struct filter_subject *subject;
+	struct filter_subject *subject = subject_of(probe);
 	__u64 found;
 
-	for (__u32 i = 0; i < FILTER_RULES_MAX && i < config.filter_rules; i += FILTER_GROUP) {
+	if (!subject)
+		return DECISION_ACCEPTED;
+	/* Of these the verifier knows what is in them, and leaves nothing of what does not apply. */
+	found = try_unrolled(0, subject);
+	if (found)
+		return found;
+	for (__u32 i = FILTER_GROUP; i < FILTER_RULES_MAX && i < config.filter_rules;
+	     i += FILTER_GROUP) {
 		found = try_group(i, probe);
 		if (found)
 			return found;
 	}
-	subject = subject_of(probe);
-	if (!subject)
-		return DECISION_ACCEPTED;
 	found = subject->to_found;
 	if (!found)
 		found = settle(config.filter_unmatched ? DECISION_ACCEPTED : 0, subject->to_maybe);

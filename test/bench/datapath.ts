@@ -125,6 +125,41 @@ async function measureHooks(bed: Bed): Promise<Figure[]> {
   return figures;
 }
 
+/** Rules by what they are, with the most that a packet may pay with them. */
+const RULES: readonly (readonly [what: string, rules: string, maxNs?: number])[] = [
+  ['one rule that accepts all', 'action=Accept', 165],
+  [
+    '64 rules, of which the last matches',
+    [
+      ...Array.from({ length: 63 }, (_, at) => `action=Reject ip_cidr=172.16.${at}.0/24 port=22`),
+      'action=Accept',
+    ].join(';'),
+  ],
+];
+
+async function measureFilters(bed: Bed): Promise<Figure[]> {
+  const { lab, client } = bed;
+  const figures: Figure[] = [];
+  for (const [what, rules, maxNs] of RULES) {
+    const datapath = loadDatapath({ rules });
+    const filtered = { ...bed, datapath };
+    const sweep = (rounds: number): Promise<number> =>
+      lab.sweep(client.namespace, client.device, {
+        flows: 1,
+        rounds,
+        perSecond: RATE_PER_SECOND,
+      });
+    try {
+      await measure(filtered, 'ingress', () => sweep(10));
+      const cost = await measure(filtered, 'ingress', () => sweep(UDP_PACKETS));
+      figures.push(...costFigures(`ingress, existing UDP flow, ${what}`, cost, maxNs));
+    } finally {
+      native.close(datapath);
+    }
+  }
+  return figures;
+}
+
 interface Buffers {
   readonly keys: Uint8Array;
   readonly values: DataView<ArrayBuffer>;
@@ -260,6 +295,7 @@ export async function withBed<Result>(
 export function benchDatapath(): Promise<readonly Figure[]> {
   return withBed({ entries: 120_000 }, async (bed) => [
     ...(await measureHooks(bed)),
+    ...(await measureFilters(bed)),
     ...(await measureDrain(bed)),
     ...(await measureSmallMap(bed)),
   ]);

@@ -10,7 +10,7 @@ import type { FeatureSpec } from './tracker.ts';
  * such a rule may want, and what has had no drops by the time of the drain is left out here.
  */
 export const dropRules: FeatureSpec = {
-  name: 'drop rules',
+  name: 'drop-rules',
   variable: 'FLOW_FILTER_RULES',
   isOn: (config) => dependsOnDrops(config.flowFilterRules ?? []),
   without: 'rules with "drops" have no effect',

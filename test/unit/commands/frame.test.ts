@@ -9,7 +9,7 @@ import type { Command, CommandEntry } from '../../../src/commands/command.ts';
 import { runCommandLine } from '../../../src/commands/frame.ts';
 import { addOptions, readConfig } from '../../../src/commands/options.ts';
 import { COMMANDS } from '../../../src/commands/registry.ts';
-import { flag, integer, list } from '../../../src/config/options.ts';
+import { flag, integer, list, structured } from '../../../src/config/options.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'netobserv-frame-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -18,6 +18,11 @@ const TABLE = {
   sampling: integer('SAMPLING', 0, 'one packet in so many', { min: 0, max: 1000 }),
   interfaces: list('INTERFACES', '', 'these'),
   rtt: flag('ENABLE_RTT', false, 'round trips'),
+  rules: structured('RULES', 'a list of numbers', (text) =>
+    /^\[[\d,]*\]$/.test(text.trim())
+      ? { value: JSON.parse(text) as number[] }
+      : { problems: ['rule 1 is no number', 'rule 2 is none, either'] },
+  ),
 };
 
 /** Prints what it was configured with, or fails as it was told. */
@@ -61,6 +66,20 @@ test('flags, environment and file meet in the handler', async () => {
   expect(JSON.parse(out)).toEqual({ sampling: 7, interfaces: ['a', 'b'], rtt: true });
 });
 
+test('a value with parts may be in a file, or in the file of all options', async () => {
+  const rules = join(folder, 'rules.json');
+  writeFileSync(rules, '[1,2]\n');
+  const config = join(folder, 'rules.yaml');
+  writeFileSync(config, 'rules: [{a: 1}]\n');
+  const ofFlag = await cli(['probe', '--rules', `@${rules}`]);
+  expect(JSON.parse(ofFlag.out)).toMatchObject({ rules: [1, 2] });
+  const ofVariable = await cli(['probe'], { RULES: `@${rules}` });
+  expect(JSON.parse(ofVariable.out)).toMatchObject({ rules: [1, 2] });
+  // As JSON, with the place where it stands.
+  const ofConfig = await cli(['probe', '--config', config]);
+  expect(ofConfig.err).toContain('rules.yaml:1:1 rules: rule 1 is no number');
+});
+
 test.each([
   [['prob'], 'unknown argument prob, did you mean probe?'],
   [['probe', '--samplin', '1'], 'unknown argument --samplin, did you mean --sampling?'],
@@ -68,6 +87,8 @@ test.each([
   [['probe', 'extra'], 'unknown argument extra'],
   [['probe', '--sampling'], 'Not enough arguments following: sampling'],
   [['probe', '--sampling', 'x'], '--sampling: "x" is not a whole number from 0 to 1000'],
+  [['probe', '--rules', '[x]'], '--rules: rule 2 is none, either'],
+  [['probe', '--rules', '@/nowhere/rules'], 'cannot read --rules /nowhere/rules'],
   [['probe', '--config', '/nowhere/n.yaml'], 'cannot read --config /nowhere/n.yaml'],
   [['--wibble'], 'no command given'],
 ])('%j is a usage error that says what would be right', async (args, message) => {
