@@ -8,6 +8,7 @@
  */
 
 #include "kernel.h"
+#include "filter.h"
 #include "kernel-structs.h"
 #include "maps.h"
 #include "skb.h"
@@ -15,12 +16,6 @@
 
 /* In every network namespace. */
 #define LOOPBACK_IFINDEX 1
-
-/* Whether filter rules want the drop's flow: the only place where drops would ask them. */
-static __always_inline bool is_drop_wanted(const struct packet *packet)
-{
-	return true;
-}
 
 static __always_inline void note_drop(struct flow_metrics *flow, const struct packet *packet,
 				      struct wire wire, __u64 location, __u32 reason, __u8 state)
@@ -40,13 +35,17 @@ static __always_inline void note_drop(struct flow_metrics *flow, const struct pa
 static __always_inline void drop(struct sk_buff *skb, __u64 location, __u32 reason,
 				 struct sock *receiver)
 {
+	struct filter_verdict verdict;
 	struct skb_view view;
 	struct packet packet = {};
 	struct flow_metrics *flow;
 	struct sock *sk = receiver;
 	__u8 state = 0;
 
-	if (was_sampled_out(skb) || (!was_seen(skb) && is_unseen_sampled_out()))
+	if (was_sampled_out(skb))
+		return;
+	/* As at hooks: rules with rates of their own come first. */
+	if (!config.filter_samples && !was_seen(skb) && is_unseen_sampled_out())
 		return;
 	view = skb_view_typed(skb);
 	if (!skb_parse(&view, &packet)) {
@@ -55,7 +54,10 @@ static __always_inline void drop(struct sk_buff *skb, __u64 location, __u32 reas
 			count(STAT_PROBE_LOST, 1, skb->len);
 		return;
 	}
-	if (!is_drop_wanted(&packet))
+	verdict = filter(&packet.key, packet.tcp_flags, false, false, true);
+	if (!verdict.accepted)
+		return;
+	if (config.filter_samples && !was_seen(skb) && loses_draw(verdict.sample ?: config.sampling))
 		return;
 	/* What stays within the host is nobody's traffic, unless its interface is watched. */
 	if (skb->skb_iif == LOOPBACK_IFINDEX)

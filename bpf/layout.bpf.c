@@ -27,13 +27,17 @@ struct {
 	struct openssl_metrics openssl_metrics;
 	struct openssl_totals openssl_totals;
 	struct filter_metrics filter_metrics;
+	struct filter_rule filter_rule;
+	struct port_range port_range;
 	struct message message;
+	struct captured_packet captured_packet;
 	enum stat stat;
 	struct dns_query dns_query;
 	enum message_kind message_kind;
 	enum message_room message_room;
 	enum dns_seen dns_seen;
 	enum tls_seen tls_type;
+	enum filter_condition filter_condition;
 	enum nat_state nat_state;
 	enum event_fate event_fate;
 	enum tunnel_type tunnel_type;

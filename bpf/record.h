@@ -50,6 +50,18 @@ static __always_inline void note_interface(struct flow_metrics *flow, __u64 want
 	count(STAT_INTERFACES_MISSED, wire.packets, wire.bytes);
 }
 
+/* Tells user space to keep the flow even if it has no drops. */
+static __always_inline void note_wanted(struct flow_metrics *flow, const struct packet *packet)
+{
+	struct filter_metrics *filter;
+
+	if (!config.filter_at || packet->only_if_dropped)
+		return;
+	filter = extension(flow, config.filter_at);
+	if (!filter->wanted)
+		filter->wanted = 1;
+}
+
 /* A packet at the hook that counts it. */
 struct sighting {
 	struct wire wire;
@@ -70,7 +82,7 @@ static noinline void describe(struct flow_metrics *flow, struct __sk_buff *skb,
 	flow->first_direction = sighting->egress;
 	flow->eth_protocol = packet->eth_protocol;
 	*(__u64 *)&flow->observed[0] = sighting->slot;
-	flow->sampling = config.sampling;
+	flow->sampling = packet->sampling;
 	if (sighting->has_l2 || (config.tunnel_at && packet->inner_l2)) {
 		__u8 copy[2 * ETH_ALEN];
 		const __u8 *macs = peek(skb, link, copy, sizeof(copy));
@@ -102,6 +114,7 @@ static __always_inline void add_packet(struct flow_metrics *flow, struct __sk_bu
 	if (flow->dscp != packet->dscp)
 		flow->dscp = packet->dscp;
 	note_interface(flow, sighting->slot, sighting->wire);
+	note_wanted(flow, packet);
 	inspect(skb, packet, flow, sighting->wire, now);
 }
 

@@ -19,10 +19,13 @@
 #define TAG_OTHERS ((1 << TAG_SHIFT) - 1)
 
 #define TAG_NONE 0 /* no hook has seen it */
+/* Counted as not wanted, by STAT_UNMATCHED or STAT_REJECTED: for another hook it may be. */
+#define TAG_UNMATCHED 0x7fc
+#define TAG_REJECTED 0x7fd
 #define TAG_NOT_FLOW 0x7fe /* counted as not IP or malformed; once encapsulated it may be a flow */
 #define TAG_SAMPLED_OUT 0x7ff /* the die has been cast, whatever the packet turns into */
 /* Everything else: the hash of the flow for which the packet is accounted for. */
-#define TAG_FLOWS 0x7fd
+#define TAG_FLOWS 0x7fb
 
 static __always_inline __u32 get_tag(const struct __sk_buff *skb)
 {
@@ -34,9 +37,14 @@ static __always_inline void set_tag(struct __sk_buff *skb, __u32 tag)
 	skb->tc_index = (skb->tc_index & TAG_OTHERS) | tag << TAG_SHIFT;
 }
 
+static __always_inline bool is_filtered_tag(__u32 tag)
+{
+	return tag == TAG_UNMATCHED || tag == TAG_REJECTED;
+}
+
 /*
  * 1..TAG_FLOWS. A packet that becomes another flow under way (address translation, a tunnel) has
- * a chance of one in 2045 per pair of flows to be taken for the same one.
+ * a chance of one in 2043 per pair of flows to be taken for the same one.
  */
 static __always_inline __u32 flow_tag(const struct flow_key *key)
 {

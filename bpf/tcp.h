@@ -7,6 +7,7 @@
  */
 
 #include "kernel.h"
+#include "filter.h"
 #include "kernel-structs.h"
 #include "maps.h"
 #include "parse.h"
@@ -38,7 +39,7 @@ static __always_inline void note_trouble(struct flow_metrics *flow, const struct
 
 static __always_inline struct tcp_metrics *tcp_of(const struct flow_key *key)
 {
-	struct flow_metrics *flow = find_or_add_flow(key, eth_protocol_of(key));
+	struct flow_metrics *flow = find_wanted_flow(key, eth_protocol_of(key));
 
 	return flow ? extension(flow, config.tcp_at) : NULL;
 }

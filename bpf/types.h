@@ -228,6 +228,49 @@ struct openssl_totals {
 	__u64 unlinked_bytes; /* of those, the part whose flow is not known */
 };
 
+#define FILTER_RULES_MAX 64
+/* Of ports, in one rule. */
+#define FILTER_RANGES_MAX 16
+
+struct port_range {
+	__u16 first; /* inclusive, as is the last */
+	__u16 last;
+};
+
+enum filter_condition {
+	FILTER_ACCEPT = 1, /* the action; else it rejects */
+	FILTER_PEER = 2,
+	FILTER_NOT_IPV4 = 4, /* ::/0 has the addresses in it that stand for IPv4 */
+	FILTER_INGRESS = 8,
+	FILTER_EGRESS = 16,
+	FILTER_PROTOCOL = 32,
+	FILTER_SOURCE_PORT = 64,
+	FILTER_DESTINATION_PORT = 128,
+	FILTER_EITHER_PORT = 256,
+	FILTER_TCP_FLAGS = 512,
+	FILTER_ICMP_TYPE = 1024,
+	FILTER_ICMP_CODE = 2048,
+	FILTER_DROPS = 4096,
+};
+
+/* Networks are as addresses in keys are, masked; all zeros: any address. */
+struct filter_rule {
+	__u64 mask[2];
+	__u64 network[2];
+	__u64 peer_mask[2];
+	__u64 peer_network[2];
+	struct port_range ports[FILTER_RANGES_MAX]; /* of the source, the destination, either */
+	enum filter_condition conditions; /* those that are to be looked at */
+	__u32 sample; /* one packet in this many; 0: as all others */
+	__u16 tcp_flags; /* any of these, see flag_names() */
+	__u8 source_end; /* where in `ports` the source's end */
+	__u8 destination_end;
+	__u8 either_end;
+	__u8 protocol;
+	__u8 icmp_type;
+	__u8 icmp_code;
+};
+
 /* What filter rules leave to be decided when the flow is complete. */
 struct filter_metrics {
 	__u8 wanted; /* some packet was accepted unconditionally */
@@ -265,6 +308,25 @@ struct dns_query {
 	__u64 time_ns; /* CLOCK_MONOTONIC, precise */
 };
 
+/* A packet is captured up to here: the largest one that offloads make, and its link layer. */
+#define CAPTURE_BYTES_MAX 65664
+
+/* The head of a record in the ring buffer `captured`; the packet and some room follow. */
+struct captured_packet {
+	__u64 time_ns; /* CLOCK_MONOTONIC */
+	__u32 length; /* bytes that follow */
+	__u32 original; /* bytes of the packet, a VLAN tag that the device keeps apart not counted */
+	__u32 wire_packets; /* what it is on the wire, as in flow_metrics */
+	__u32 wire_bytes;
+	__u32 ifindex;
+	__u32 netns; /* as in observed_interface */
+	__u16 vlan_tci; /* the tag that the device keeps apart */
+	__u16 vlan_protocol; /* its EtherType; 0: none */
+	__u8 egress;
+	__u8 has_l2; /* it begins with an Ethernet header */
+	__u8 pad[2];
+};
+
 /* One per-CPU counter pair for each way a packet can go unrecorded (and some facts besides). */
 enum stat {
 	STAT_SAMPLED_OUT,
@@ -272,12 +334,14 @@ enum stat {
 	STAT_MALFORMED, /* said to be IP, but its headers are cut short or contradict themselves */
 	STAT_MAP_FULL, /* no room for a new flow */
 	STAT_MAP_ERROR, /* any other refusal of the map */
-	STAT_FILTERED, /* no filter rule wants it */
+	STAT_REJECTED, /* a filter rule rejects it, at every hook so far */
+	STAT_UNMATCHED, /* there are filter rules, and none accepts it at any hook so far */
 	STAT_INTERFACES_MISSED, /* recorded, but on an interface for which no slot was left */
 	STAT_MESSAGES_LOST, /* recorded, but what they say found no room in the ring buffer */
 	STAT_FEATURE_LOST, /* recorded, but a feature's own table had no room for what it noted */
 	/* A probe had something to tell of a flow that it could not make out, or that had no room. */
 	STAT_PROBE_LOST,
+	STAT_CAPTURE_FULL, /* wanted, but the ring buffer had no room for the packet */
 	STAT_COUNT,
 };
 
@@ -315,5 +379,9 @@ struct config {
 	__u8 event_group; /* of psample */
 	__u8 filter_rules; /* how many there are; 0: everything is recorded */
 	__u8 filter_samples; /* some rule has a rate of its own */
-	__u8 pad[5];
+	__u8 filter_unmatched; /* packets that no rule matches are recorded */
+	__u16 filter_conditions; /* enum filter_condition of all rules, ORed */
+	__u32 capture_bytes; /* of a packet that are kept */
+	__u32 capture_wake_bytes; /* records in the ring buffer that wake user space */
+	__u8 pad[4];
 };

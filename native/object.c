@@ -207,34 +207,62 @@ static bool size_maps(napi_env env, struct bpf_object *bpf, napi_value sizes,
 	return true;
 }
 
-static bool set_config(napi_env env, struct bpf_object *bpf, napi_value value)
+/* A section of data, all of it; `optional`: one that is not there may be set to no bytes. */
+static bool set_section(napi_env env, struct bpf_object *bpf, const char *section,
+			napi_value value, bool optional)
 {
-	struct bpf_map *map = bpf_object__find_map_by_name(bpf, ".rodata.config");
+	struct bpf_map *map = bpf_object__find_map_by_name(bpf, section);
 	struct failure failure = {};
 	uint8_t *data;
 	size_t size;
 	int error;
 
-	if (!get_bytes(env, value, "config", &data, &size))
+	if (!get_bytes(env, value, section, &data, &size))
 		return false;
-	/* Objects without knobs, such as the benchmark's floor, take an empty config. */
-	if (!map && size == 0)
+	if (!map && size == 0 && optional)
 		return true;
 	error = map ? bpf_map__set_initial_value(map, data, size) : -ENOENT;
 	if (!error)
 		return true;
-	fail(&failure, error, "set config");
+	fail(&failure, error, "set data");
 	throw_failure(env, &failure);
 	return false;
 }
 
+static bool set_sections(napi_env env, struct bpf_object *bpf, napi_value sections)
+{
+	napi_value names;
+	uint32_t count = 0;
+
+	if (napi_get_property_names(env, sections, &names) != napi_ok ||
+	    napi_get_array_length(env, names, &count) != napi_ok) {
+		throw_type(env, "data must be an object");
+		return false;
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		char name[NAME_BYTES];
+		napi_value key, value;
+
+		if (napi_get_element(env, names, i, &key) != napi_ok ||
+		    !get_string(env, key, "name of a section", name, sizeof(name)) ||
+		    !get_property(env, sections, name, &value) ||
+		    !set_section(env, bpf, name, value, false))
+			return false;
+	}
+	return true;
+}
+
 static bool configure(napi_env env, struct bpf_object *bpf, napi_value options)
 {
-	napi_value config, entries, bytes, programs;
+	napi_value config, data, entries, bytes, programs;
 
 	return get_property(env, options, "config", &config) &&
 	       get_property(env, options, "maxEntries", &entries) &&
-	       get_property(env, options, "programs", &programs) && set_config(env, bpf, config) &&
+	       get_property(env, options, "programs", &programs) &&
+	       /* Objects without knobs, such as the benchmark's floor, take an empty config. */
+	       set_section(env, bpf, ".rodata.config", config, true) &&
+	       (!has_property(env, options, "data") ||
+		(get_property(env, options, "data", &data) && set_sections(env, bpf, data))) &&
 	       size_maps(env, bpf, entries, set_entries) &&
 	       (!has_property(env, options, "valueBytes") ||
 		(get_property(env, options, "valueBytes", &bytes) &&

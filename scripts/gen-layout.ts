@@ -9,11 +9,12 @@ const STRUCTS = [
   ...['flow_key', 'flow_metrics', 'observed_interface', 'stat_value', 'config', 'message'],
   ...['rtt_metrics', 'drop_metrics', 'dns_metrics', 'tls_metrics', 'quic_metrics', 'nat_metrics'],
   ...['tcp_metrics', 'process_metrics', 'tunnel_metrics', 'ipsec_metrics', 'event_metrics'],
-  ...['openssl_metrics', 'openssl_totals', 'filter_metrics', 'dns_query'],
+  ...['openssl_metrics', 'openssl_totals', 'filter_metrics', 'filter_rule', 'port_range'],
+  ...['captured_packet', 'dns_query'],
 ];
 const ENUMS = [
   ...['stat', 'ifindex_seen', 'message_kind', 'message_room', 'dns_seen', 'tls_seen'],
-  ...['tunnel_type', 'nat_state', 'event_fate'],
+  ...['tunnel_type', 'nat_state', 'event_fate', 'filter_condition'],
 ];
 
 function camel(name: string): string {
@@ -42,7 +43,7 @@ function structText(btf: Btf, name: string): string {
 }
 
 function enumText(btf: Btf, name: string): string {
-  const prefix = `${name.replace(/_(kind|type|state|fate)$/, '').toUpperCase()}_`;
+  const prefix = `${name.replace(/_(kind|type|state|fate|condition)$/, '').toUpperCase()}_`;
   const lines = btf
     .enumOf(name)
     .map((each) => `  ${camel(each.name.replace(prefix, ''))}: ${each.value},`);

@@ -38,6 +38,35 @@ int test_ingress_l3(struct __sk_buff *skb)
 	return verdict;
 }
 
+SEC("tc")
+int test_capture_l2(struct __sk_buff *skb)
+{
+	int verdict;
+
+	skb->tc_index = skb->cb[0];
+	verdict = capture(skb, false, true);
+	skb->cb[0] = skb->tc_index;
+	return verdict;
+}
+
+/*
+ * What the filter rules say: the verdict as bits, and in cb[0] the rate. Going in, cb[0] says
+ * where: 0 at an ingress, 1 at an egress, 2 nowhere in particular, 3 a drop there.
+ */
+SEC("tc")
+int test_filter(struct __sk_buff *skb)
+{
+	struct packet packet = {};
+	struct filter_verdict verdict;
+	__u32 where = skb->cb[0];
+
+	if (parse(skb, &packet, true) != PARSE_FLOW)
+		return HOOK_NEXT;
+	verdict = filter(&packet.key, packet.tcp_flags, where < 2, where == 1, where == 3);
+	skb->cb[0] = verdict.sample;
+	return verdict.accepted | verdict.matched << 1 | verdict.only_if_dropped << 2;
+}
+
 /*
  * Sweeps the source address over 2^17 values: with a repeat count of that many, every run is
  * another flow. Only of use on an IPv4 frame, whose checksum nobody looks at here.

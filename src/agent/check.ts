@@ -10,10 +10,7 @@ import { parseNameRule } from './interfaces/rules.ts';
 type Key = keyof AgentConfig;
 
 /** Doing without these would be a wrong answer to what was asked for, so they end the start. */
-const REFUSED: readonly (readonly [Key, string])[] = [
-  ['flowFilterRules', 'more traffic than asked for would be recorded'],
-  ['enablePca', 'packet capture is not part of this version'],
-];
+const REFUSED: readonly (readonly [Key, string])[] = [];
 
 /** Flows are right without these, only poorer: a warning says what is missing. */
 const IGNORED: readonly (readonly [Key, string])[] = [
@@ -55,6 +52,18 @@ const EXPORT_ONLY: readonly Key[] = [
   'kafkaSaslClientSecretPath',
 ];
 
+/** What is told of flows, and of nothing else. */
+const FLOW_FEATURES: readonly Key[] = [
+  ...([
+    'enableRtt',
+    'enablePktDrops',
+    'enableDnsTracking',
+    'enableNetworkEventsMonitoring',
+  ] as const),
+  ...(['enablePktTranslation', 'enableUdnMapping', 'enableIpsecTracking'] as const),
+  ...(['enableOpensslTracking', 'enableTlsTracking', 'quicTrackingMode'] as const),
+];
+
 /** Shortest drain period: below, the kernel waits for grace periods more than it works. */
 const ACTIVE_TIMEOUT_MIN_MS = 10;
 const POLL_PERIOD_MIN_MS = 100;
@@ -78,6 +87,7 @@ export function checkAgentConfig(config: AgentConfig): readonly string[] {
   }
   checkInterfaces(config);
   checkAddress(config);
+  checkFilters(config);
   checkPorts(config, 'tunnelVxlanPorts');
   checkPorts(config, 'tunnelGenevePorts');
   atLeast(config, 'cacheActiveTimeoutMs', ACTIVE_TIMEOUT_MIN_MS);
@@ -144,6 +154,52 @@ function checkAddress(config: AgentConfig): void {
   }
 }
 
+/** What an agent that keeps flows does not do; a capture has its own checks. */
+export function checkFlowsConfig(config: AgentConfig): void {
+  if (!config.enablePca) return;
+  throw new NetobservError(
+    AGENT_ERRORS.unsupported,
+    'ENABLE_PCA captures packets instead of flows: run netobserv agent',
+    { details: { variable: 'ENABLE_PCA' } },
+  );
+}
+
+/** Throws a coded error; returns one warning for each option that was set and has no effect. */
+export function checkCaptureConfig(config: AgentConfig): readonly string[] {
+  const { flowFilterRules, export: target } = config;
+  if (flowFilterRules === undefined) {
+    throw refuse('FLOW_FILTER_RULES', 'says what ENABLE_PCA captures, such as "port=80"');
+  }
+  if (config.ebpfProgramManagerMode) {
+    throw refuse('ENABLE_PCA', 'takes programs that this one loads: no EBPF_PROGRAM_MANAGER_MODE');
+  }
+  if (flowFilterRules.some(({ drops }) => drops)) {
+    throw refuse('FLOW_FILTER_RULES', 'a rule has "drops", which a capture of packets cannot know');
+  }
+  if (target !== 'grpc' && target !== 'stdout') {
+    throw refuse('EXPORT', 'packets go to grpc or, as pcapng, to stdout');
+  }
+  checkInterfaces(config);
+  atLeast(config, 'listenPollPeriodMs', POLL_PERIOD_MIN_MS);
+  const features = [...FLOW_FEATURES].filter((key) => !isDefault(config, key));
+  return [
+    ...features.map((key) => `${option(key).env} has no effect with ENABLE_PCA`),
+    ...(flowFilterRules.length === 0 ? ['FLOW_FILTER_RULES is empty: nothing is captured'] : []),
+  ];
+}
+
+function checkFilters({
+  flowFilterRules,
+  enablePktDrops,
+  ebpfProgramManagerMode,
+}: AgentConfig): void {
+  if (ebpfProgramManagerMode && (flowFilterRules ?? []).length > 0) {
+    throw refuse('FLOW_FILTER_RULES', 'is told to programs when they are loaded, by whoever does');
+  }
+  if (enablePktDrops || flowFilterRules?.every(({ drops }) => !drops) !== false) return;
+  throw refuse('FLOW_FILTER_RULES', 'a rule has "drops", which takes ENABLE_PKT_DROPS=true');
+}
+
 function atLeast(
   config: AgentConfig,
   key: 'cacheActiveTimeoutMs' | 'listenPollPeriodMs' | 'listenContainersPeriodMs',
@@ -163,6 +219,7 @@ function option(key: Key): Option<unknown> {
 function isDefault(config: AgentConfig, key: Key): boolean {
   const { fallback, parse } = option(key);
   const value = config[key];
+  if (value === undefined) return true;
   if (Array.isArray(value)) return value.join(',') === fallback;
   return value === (fallback === '' ? '' : parse(fallback));
 }

@@ -1,4 +1,14 @@
-import { type Configured, choice, duration, flag, integer, list, text } from '../config/options.ts';
+import {
+  type Configured,
+  choice,
+  duration,
+  flag,
+  integer,
+  list,
+  structured,
+  text,
+} from '../config/options.ts';
+import { parseFilterRules } from './filters/parse.ts';
 
 const COUNT = { min: 1, max: 2 ** 31 - 1 };
 const COUNT_OR_OFF = { min: 0, max: 2 ** 31 - 1 };
@@ -124,7 +134,14 @@ const cache = {
     'info',
     'how much is logged',
   ),
-  flowFilterRules: text('FLOW_FILTER_RULES', '', 'JSON list of rules applied in the kernel'),
+  flowFilterRules: structured(
+    'FLOW_FILTER_RULES',
+    'which packets are looked at: JSON, "action=Reject port=22; port=80", or @FILE; see filters.md',
+    (rules) => {
+      const { problems, ...parsed } = parseFilterRules(rules);
+      return problems.length > 0 ? { problems } : { value: parsed.rules };
+    },
+  ),
   pprofAddr: text('PPROF_ADDR', '', 'address of the profiler'),
 };
 
@@ -206,7 +223,19 @@ const features = {
   tunnelVxlanPorts: list('TUNNEL_VXLAN_PORTS', '4789,8472', 'UDP ports of VXLAN, up to 4'),
   tunnelGenevePorts: list('TUNNEL_GENEVE_PORTS', '6081', 'UDP ports of Geneve, up to 4'),
   enableDnsTracking: flag('ENABLE_DNS_TRACKING', false, 'DNS names, answers and latencies'),
-  enablePca: flag('ENABLE_PCA', false, 'capture packets instead of flows'),
+  enablePca: flag('ENABLE_PCA', false, 'capture packets that FLOW_FILTER_RULES accept, not flows'),
+  pcaSnapLength: integer(
+    'PCA_SNAP_LENGTH',
+    0,
+    'bytes of a captured packet that are kept; 0: all, up to 64 KiB',
+    { min: 0, max: 65_664 },
+  ),
+  pcaMessageMaxPackets: integer(
+    'PCA_MESSAGE_MAX_PACKETS',
+    1,
+    'packets in one message to the collector; the original’s collectors expect one',
+    { min: 1, max: 4096 },
+  ),
   enableNetworkEventsMonitoring: flag(
     'ENABLE_NETWORK_EVENTS_MONITORING',
     false,

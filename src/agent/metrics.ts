@@ -75,6 +75,11 @@ function accountingMetrics(metrics: Metrics) {
       'Bytes seen and not in any flow handed on',
       ['reason'],
     ),
+    filteredFlows: metrics.counter<'source' | 'reason'>(
+      'filtered_flows_total',
+      'Packets by what the filter rules say; FilterNoMatch are recorded where no rule accepts',
+      ['source', 'reason'],
+    ),
     seenPackets: metrics.counter(
       'seen_packets_total',
       'Packets seen by hooks: recorded and unrecorded ones',

@@ -4,7 +4,7 @@ import type { FlowBatch } from '../flow/batch.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { findAgentAddress, type HostAddresses, systemAddresses } from './address.ts';
-import { checkAgentConfig } from './check.ts';
+import { checkAgentConfig, checkFlowsConfig } from './check.ts';
 import type { AgentConfig } from './config.ts';
 import { Connections } from './connections/connections.ts';
 import { Ledger } from './drain/accounting.ts';
@@ -24,7 +24,7 @@ import { openPinned } from './loader/pinned.ts';
 import { type AttachedFeatures, attachFeatures, type FeatureStatus } from './loader/probes.ts';
 import { type AgentMetrics, declareMetrics } from './metrics.ts';
 import { type Capability, NEEDED_TO_RUN } from './privileges.ts';
-import type { Tracker } from './trackers/tracker.ts';
+import type { ExtensionKey, Tracker } from './trackers/tracker.ts';
 
 export interface AgentDeps {
   readonly log: Log;
@@ -96,6 +96,7 @@ class HostAgent implements Agent {
 
   async start(signal: AbortSignal): Promise<void> {
     const { log, native } = this.#deps;
+    checkFlowsConfig(this.#config);
     for (const warning of checkAgentConfig(this.#config)) log.warn(warning);
     const agent = await findAgentAddress(this.#config, this.#deps.addresses ?? systemAddresses);
     if (agent.warning !== undefined) log.warn({ address: agent.address }, agent.warning);
@@ -188,14 +189,15 @@ class HostAgent implements Agent {
       idleMs: this.#config.cacheIdleTimeoutMs,
       metrics,
     });
+    const offsetOf = (key: ExtensionKey): number =>
+      attached.features.find(({ spec }) => spec.extension?.at === key)?.at ?? 0;
+    const trackerDeps = { ...shared, config: this.#config, connections, messages, offsetOf };
     const features = attached.features
-      .map(({ spec, at }) =>
-        spec.tracker?.({ ...shared, config: this.#config, connections, messages }, at),
-      )
+      .map(({ spec, at }) => spec.tracker?.(trackerDeps, at))
       .filter((tracker) => tracker !== undefined);
     const trackers = [connections, ...features];
     const hub = new SocketHub(native);
-    const ledger = new Ledger(native, object, metrics);
+    const ledger = new Ledger(native, object, metrics, { rules: this.#config.flowFilterRules });
     const books = new Bookkeeper(ledger, metrics);
     // Once each: one program may hang on several functions.
     const probes = new Set(

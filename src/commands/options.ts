@@ -82,13 +82,30 @@ export async function readConfig<Table extends OptionTable>(
 ): Promise<LoadedConfig<Table>> {
   const path = flags.config;
   const file = typeof path === 'string' ? { path, text: await readText(path) } : undefined;
-  return loadConfig(table, { file, env: context.env, flags }, deprecations);
+  const env = { ...context.env };
+  const given = { ...flags };
+  for (const option of Object.values(table).filter(({ type }) => type === 'json')) {
+    await putFile(env, option.env, option.env);
+    await putFile(given, flagName(option), `--${flagName(option)}`);
+  }
+  return loadConfig(table, { file, env, flags: given }, deprecations);
 }
 
-async function readText(path: string): Promise<string> {
+/** Values with parts may be in a file, `@PATH`. */
+async function putFile(
+  values: Record<string, unknown>,
+  key: string,
+  origin: string,
+): Promise<void> {
+  const value = values[key];
+  if (typeof value !== 'string' || !value.startsWith('@')) return;
+  values[key] = await readText(value.slice(1), origin);
+}
+
+async function readText(path: string, origin = '--config'): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (cause) {
-    throw new NetobservError(ConfigError.file, `cannot read --config ${path}`, { cause });
+    throw new NetobservError(ConfigError.file, `cannot read ${origin} ${path}`, { cause });
   }
 }

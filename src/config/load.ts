@@ -67,7 +67,10 @@ export function loadConfig<Table extends OptionTable>(
       if (value === undefined || value.text === '') continue;
       const parsed = option.parse(value.text);
       if (parsed === undefined) {
-        issues.push(`${value.origin}: ${quote(value.text)} is not ${option.wanted}`);
+        const problems = option.problems?.(value.text) ?? [
+          `${quote(value.text)} is not ${option.wanted}`,
+        ];
+        issues.push(...problems.map((problem) => `${value.origin}: ${problem}`));
         continue;
       }
       config[key] = parsed;

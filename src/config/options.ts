@@ -25,6 +25,8 @@ export interface Option<T> {
   readonly parse: (text: string) => T | undefined;
   /** What would be right, for the error message: `a duration such as 5s`. */
   readonly wanted: string;
+  /** For values with parts: what is wrong with a text that cannot be parsed, a line each. */
+  readonly problems?: (text: string) => readonly string[];
 }
 
 export type OptionTable = Readonly<Record<string, Option<unknown>>>;
@@ -115,6 +117,29 @@ export function list(env: string, fallback: string, describe: string): Option<re
         .map((item) => item.trim())
         .filter((item) => item !== ''),
     wanted: 'a comma-separated list',
+  };
+}
+
+/** A value with parts. Command lines and the environment may name a file that holds it, `@PATH`. */
+export function structured<T>(
+  env: string,
+  describe: string,
+  read: (text: string) => { readonly value: T } | { readonly problems: readonly string[] },
+): Option<T | undefined> {
+  return {
+    env,
+    type: 'json',
+    describe,
+    fallback: '',
+    parse(value) {
+      const result = read(value);
+      return 'value' in result ? result.value : undefined;
+    },
+    problems(value) {
+      const result = read(value);
+      return 'problems' in result ? result.problems : [];
+    },
+    wanted: 'such a value',
   };
 }
 

@@ -110,6 +110,9 @@ export interface Accounting {
   readonly recordedBytes: number;
   readonly sampledOutPackets: number;
   readonly sampledOutBytes: number;
+  /** Not wanted by the filter rules. */
+  readonly filteredPackets: number;
+  readonly filteredBytes: number;
   /** By reason, e.g. `map_full`, `not_ip`, `malformed`. */
   readonly unrecorded: Readonly<
     Record<string, { readonly packets: number; readonly bytes: number }>

@@ -162,11 +162,11 @@ export function sumOf(accounting: Books): { packets: number; bytes: number } {
   return {
     packets: parts.reduce(
       (sum, part) => sum + part.packets,
-      accounting.recordedPackets + accounting.sampledOutPackets,
+      accounting.recordedPackets + accounting.sampledOutPackets + accounting.filteredPackets,
     ),
     bytes: parts.reduce(
       (sum, part) => sum + part.bytes,
-      accounting.recordedBytes + accounting.sampledOutBytes,
+      accounting.recordedBytes + accounting.sampledOutBytes + accounting.filteredBytes,
     ),
   };
 }

@@ -104,6 +104,8 @@ const AGENT: Omit<StatusResponse['agent'], 'isEnabled'> = {
     recordedBytes: 911_987_001,
     sampledOutPackets: 0,
     sampledOutBytes: 0,
+    filteredPackets: 0,
+    filteredBytes: 0,
     unrecorded: {
       not_ip: { packets: 318, bytes: 13_356 },
       malformed: { packets: 0, bytes: 0 },

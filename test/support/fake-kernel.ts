@@ -70,6 +70,8 @@ export class FakeKernel implements Native {
   readonly links = new Map<number, FakeLink>();
   readonly openFds = new Set<number>();
   readonly stats = new Map<number, { packets: number; bytes: number }>();
+  /** Instead of `stats`: what every statistic has on each of the two CPUs. */
+  perCpu: readonly { packets: number; bytes: number }[] | undefined;
   /** Thrown by `load`, `attach`, `drain` … as long as they return something. */
   refuse: {
     load?: (options: LoadOptions) => FakeError | undefined;
@@ -243,10 +245,11 @@ export class FakeKernel implements Native {
     into.fill(0);
     // Spread over CPUs, so that a reader who forgets to add up is found out.
     const half = { packets: Math.floor(packets / 2), bytes: Math.floor(bytes / 2) };
-    writeU64(view, statValue.packets, half.packets);
-    writeU64(view, statValue.bytes, half.bytes);
-    writeU64(view, statValue.sizeBytes + statValue.packets, packets - half.packets);
-    writeU64(view, statValue.sizeBytes + statValue.bytes, bytes - half.bytes);
+    const rest = { packets: packets - half.packets, bytes: bytes - half.bytes };
+    for (const [cpu, amount] of (this.perCpu ?? [half, rest]).entries()) {
+      writeU64(view, cpu * statValue.sizeBytes + statValue.packets, amount.packets);
+      writeU64(view, cpu * statValue.sizeBytes + statValue.bytes, amount.bytes);
+    }
     return into.length;
   }
 
@@ -379,7 +382,7 @@ export function writeFlow(
   }
 }
 
+/** Modulo 2^64. */
 function writeU64(view: DataView, at: number, value: number): void {
-  view.setUint32(at, value % 2 ** 32, true);
-  view.setUint32(at + 4, Math.floor(value / 2 ** 32), true);
+  view.setBigUint64(at, BigInt.asUintN(64, BigInt(value)), true);
 }

@@ -46,6 +46,7 @@ export class TrackerBed {
         metrics,
         messages: new MessageReader(this.kernel, object, metrics),
         connections: new Connections({ flowsMax: 16, idleMs: 0, metrics }),
+        offsetOf: () => 0,
       },
       flowMetrics.sizeBytes,
     );

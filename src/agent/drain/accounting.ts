@@ -1,3 +1,4 @@
+import { type FilterRule, keepsUnmatched } from '../filters/rule.ts';
 import type { BpfObject, Native } from '../loader/native.ts';
 import { STATS_MAP } from '../loader/object.ts';
 import type { AgentMetrics } from '../metrics.ts';
@@ -9,23 +10,36 @@ export interface Amount {
   readonly bytes: number;
 }
 
-/** What became of every packet that the hooks saw; monotonic totals since start. */
+/** What became of every packet that the hooks saw; totals since start. */
 export interface Accounting {
   readonly recordedPackets: number;
   readonly recordedBytes: number;
   readonly sampledOutPackets: number;
   readonly sampledOutBytes: number;
+  /** Not wanted by the filter rules. */
+  readonly filteredPackets: number;
+  readonly filteredBytes: number;
   /** By reason. `pipeline_full`: drained, but the pipeline did not take the batch. */
   readonly unrecorded: Readonly<Record<string, Amount>>;
 }
 
-/** Kernel statistics of packets that are in no flow, by the name of their reason. */
-const UNRECORDED = [
+/** Kernel statistics of packets that went nowhere, by the name of their reason. */
+type Reasons = readonly (readonly [reason: string, index: number])[];
+
+/** Of packets that are no matter of filter rules. */
+const BEFORE_RULES: Reasons = [
   ['not_ip', stat.notIp],
   ['malformed', stat.malformed],
+];
+
+/** Of packets that rules have let pass, and that are in no flow. */
+const OF_FLOWS: Reasons = [
   ['map_full', stat.mapFull],
   ['map_error', stat.mapError],
-] as const;
+];
+
+/** The same of captures: nobody took the packets before in time. */
+const OF_CAPTURES: Reasons = [['capture_full', stat.captureFull]];
 
 /** How the original counts the same, as packets. */
 const ORIGINAL_REASONS: Readonly<Record<string, string>> = {
@@ -33,72 +47,94 @@ const ORIGINAL_REASONS: Readonly<Record<string, string>> = {
   map_error: 'CannotUpdateFlowsHashMap',
 };
 
+type FilterReason = 'FilterReject' | 'FilterAccept' | 'FilterNoMatch';
+
 const WORD = 2 ** 32;
+const NOTHING: Amount = { packets: 0, bytes: 0 };
 
 /** Adds up the fate of packets; `refresh` reads what the kernel counted. */
 export class Ledger {
   readonly #native: Native;
   readonly #object: BpfObject;
   readonly #metrics: AgentMetrics;
+  readonly #rules: readonly FilterRule[];
+  readonly #afterRules: Reasons;
   readonly #values: Uint8Array;
   readonly #unrecorded = new Map<string, Amount>();
   /** What had been counted before, which is something where others loaded the programs. */
   readonly #before = new Map<number, Amount>();
-  #recorded: Amount = { packets: 0, bytes: 0 };
-  #dropped: Amount = { packets: 0, bytes: 0 };
-  #sampledOut: Amount = { packets: 0, bytes: 0 };
-  #missed: Amount = { packets: 0, bytes: 0 };
+  /**
+   * A hook takes back from the count what another one has filtered, but metrics never go back: they
+   * wait until the total has caught up.
+   */
+  readonly #reasonsPublished = new Map<FilterReason, number>();
+  #filteredPublished = NOTHING;
+  #recorded = NOTHING;
+  #dropped = NOTHING;
+  #sampledOut = NOTHING;
+  #rejected = NOTHING;
+  #unmatched = NOTHING;
+  /** Recorded by the hooks and left out when drained. */
+  #leftOut = NOTHING;
+  #filtered = NOTHING;
+  #missed = NOTHING;
 
-  constructor(native: Native, object: BpfObject, metrics: AgentMetrics) {
+  constructor(
+    native: Native,
+    object: BpfObject,
+    metrics: AgentMetrics,
+    config: {
+      readonly rules?: readonly FilterRule[] | undefined;
+      readonly isCapture?: boolean;
+    } = {},
+  ) {
     this.#native = native;
     this.#object = object;
     this.#metrics = metrics;
+    this.#rules = config.rules ?? [];
+    this.#afterRules = config.isCapture === true ? OF_CAPTURES : OF_FLOWS;
     this.#values = new Uint8Array(native.possibleCpus() * statValue.sizeBytes);
     for (let index = 0; index < stat.count; index++) this.#before.set(index, this.#read(index));
-    for (const [reason] of UNRECORDED) this.#unrecorded.set(reason, { packets: 0, bytes: 0 });
+    for (const [reason] of this.#reasons()) this.#unrecorded.set(reason, NOTHING);
   }
 
   /** Flows that the pipeline took. */
   addRecorded(packets: number, bytes: number): void {
     const { recordedPackets, recordedBytes } = this.#metrics;
-    this.#recorded = {
-      packets: this.#recorded.packets + packets,
-      bytes: this.#recorded.bytes + bytes,
-    };
+    this.#recorded = plus(this.#recorded, { packets, bytes });
     recordedPackets.inc(packets);
     recordedBytes.inc(bytes);
   }
 
   /** Flows that the pipeline did not take. */
   addDropped(flows: number, packets: number, bytes: number): void {
-    const { droppedFlows, unrecordedPackets, unrecordedBytes } = this.#metrics;
-    this.#dropped = {
-      packets: this.#dropped.packets + packets,
-      bytes: this.#dropped.bytes + bytes,
-    };
-    droppedFlows.inc({ source: 'limiter', reason: 'full' }, flows);
-    unrecordedPackets.inc({ reason: 'pipeline_full' }, packets);
-    unrecordedBytes.inc({ reason: 'pipeline_full' }, bytes);
+    this.#dropped = plus(this.#dropped, { packets, bytes });
+    this.#metrics.droppedFlows.inc({ source: 'limiter', reason: 'full' }, flows);
+    this.#count('pipeline_full', NOTHING, { packets, bytes });
+  }
+
+  /** Flows that no filter rule wants after all. */
+  addFiltered(packets: number, bytes: number): void {
+    this.#leftOut = plus(this.#leftOut, { packets, bytes });
   }
 
   refresh(): void {
-    const { droppedFlows, unrecordedPackets, unrecordedBytes, interfacesMissed } = this.#metrics;
-    for (const [reason, index] of UNRECORDED) {
+    const { droppedFlows, interfacesMissed } = this.#metrics;
+    for (const [reason, index] of this.#reasons()) {
       const before = this.#unrecorded.get(reason)!;
       const now = this.statistic(index);
       this.#unrecorded.set(reason, now);
+      this.#count(reason, before, now);
       const packets = now.packets - before.packets;
-      unrecordedPackets.inc({ reason }, packets);
-      unrecordedBytes.inc({ reason }, now.bytes - before.bytes);
       const original = ORIGINAL_REASONS[reason];
       if (original !== undefined && packets > 0) {
         droppedFlows.inc({ source: 'flow-fetcher', reason: original }, packets);
       }
     }
     const sampledOut = this.statistic(stat.sampledOut);
-    unrecordedPackets.inc({ reason: 'sampled_out' }, sampledOut.packets - this.#sampledOut.packets);
-    unrecordedBytes.inc({ reason: 'sampled_out' }, sampledOut.bytes - this.#sampledOut.bytes);
+    this.#count('sampled_out', this.#sampledOut, sampledOut);
     this.#sampledOut = sampledOut;
+    if (this.#rules.length > 0) this.#refreshFiltered();
     const missed = this.statistic(stat.interfacesMissed);
     interfacesMissed.inc(missed.packets - this.#missed.packets);
     this.#missed = missed;
@@ -110,8 +146,54 @@ export class Ledger {
       recordedBytes: this.#recorded.bytes,
       sampledOutPackets: this.#sampledOut.packets,
       sampledOutBytes: this.#sampledOut.bytes,
+      filteredPackets: this.#filtered.packets,
+      filteredBytes: this.#filtered.bytes,
       unrecorded: { ...Object.fromEntries(this.#unrecorded), pipeline_full: this.#dropped },
     };
+  }
+
+  #reasons(): Reasons {
+    return [...BEFORE_RULES, ...this.#afterRules];
+  }
+
+  #refreshFiltered(): void {
+    this.#rejected = this.statistic(stat.rejected);
+    this.#unmatched = this.statistic(stat.unmatched);
+    this.#filtered = plus(this.#rejected, plus(this.#unmatched, this.#leftOut));
+    const published = atLeast(this.#filteredPublished, this.#filtered);
+    this.#count('filtered', this.#filteredPublished, published);
+    this.#filteredPublished = published;
+
+    const unmatched = this.#unmatched.packets + this.#leftOut.packets;
+    this.#countFiltered('FilterReject', this.#rejected.packets);
+    if (keepsUnmatched(this.#rules)) {
+      this.#countFiltered('FilterNoMatch', unmatched + this.#keptPackets());
+    } else {
+      this.#countFiltered('FilterNoMatch', unmatched);
+      this.#countFiltered('FilterAccept', this.#keptPackets());
+    }
+  }
+
+  /** Packets that the rules have let pass, whatever became of them then. */
+  #keptPackets(): number {
+    const parts = [this.#recorded, this.#dropped];
+    for (const [reason] of this.#afterRules) parts.push(this.#unrecorded.get(reason)!);
+    // Where rules have rates, the draw comes after them; else before.
+    if (this.#rules.some(({ sample }) => sample > 0)) parts.push(this.#sampledOut);
+    return parts.reduce((sum, { packets }) => sum + packets, 0);
+  }
+
+  #countFiltered(reason: FilterReason, total: number): void {
+    const before = this.#reasonsPublished.get(reason) ?? 0;
+    if (total <= before) return;
+    this.#metrics.filteredFlows.inc({ source: 'flow-filtering', reason }, total - before);
+    this.#reasonsPublished.set(reason, total);
+  }
+
+  #count(reason: string, before: Amount, now: Amount): void {
+    const { unrecordedPackets, unrecordedBytes } = this.#metrics;
+    unrecordedPackets.inc({ reason }, now.packets - before.packets);
+    unrecordedBytes.inc({ reason }, now.bytes - before.bytes);
   }
 
   /** One of the kernel's statistics, since the start. */
@@ -125,17 +207,35 @@ export class Ledger {
   #read(index: number): Amount {
     this.#native.readMap(this.#object, STATS_MAP, index, this.#values);
     const view = new DataView(this.#values.buffer);
-    let packets = 0;
-    let bytes = 0;
-    for (let at = 0; at < this.#values.length; at += statValue.sizeBytes) {
-      packets += u64(view, at + statValue.packets);
-      bytes += u64(view, at + statValue.bytes);
-    }
-    return { packets, bytes };
+    return {
+      packets: sumOverCpus(view, statValue.packets),
+      bytes: sumOverCpus(view, statValue.bytes),
+    };
   }
 }
 
-/** Exact to 2^53. */
-function u64(view: DataView, at: number): number {
-  return view.getUint32(at, true) + view.getUint32(at + 4, true) * WORD;
+/**
+ * Exact to 2^53. What one CPU has counted another one may take back, so a single number may be
+ * negative; their sum is right modulo 2^64.
+ */
+function sumOverCpus(view: DataView, at: number): number {
+  let low = 0;
+  let high = 0;
+  for (let offset = at; offset < view.byteLength; offset += statValue.sizeBytes) {
+    low += view.getUint32(offset, true);
+    high += view.getUint32(offset + 4, true);
+  }
+  high = (high + Math.floor(low / WORD)) % WORD;
+  return (high >= WORD / 2 ? high - WORD : high) * WORD + (low % WORD);
+}
+
+function plus(one: Amount, other: Amount): Amount {
+  return { packets: one.packets + other.packets, bytes: one.bytes + other.bytes };
+}
+
+function atLeast(least: Amount, now: Amount): Amount {
+  return {
+    packets: Math.max(least.packets, now.packets),
+    bytes: Math.max(least.bytes, now.bytes),
+  };
 }

@@ -64,8 +64,12 @@ export class Bookkeeper {
 
 function seenIn(accounting: Accounting): Amount {
   const { recordedPackets, recordedBytes, sampledOutPackets, sampledOutBytes } = accounting;
+  const { filteredPackets, filteredBytes } = accounting;
   return Object.values(accounting.unrecorded).reduce(
     (sum, { packets, bytes }) => ({ packets: sum.packets + packets, bytes: sum.bytes + bytes }),
-    { packets: recordedPackets + sampledOutPackets, bytes: recordedBytes + sampledOutBytes },
+    {
+      packets: recordedPackets + sampledOutPackets + filteredPackets,
+      bytes: recordedBytes + sampledOutBytes + filteredBytes,
+    },
   );
 }

@@ -147,11 +147,26 @@ export class Drainer {
     return { reason, names, agentIp, nowMs, bootOffsetMs: nowMs - kernelMonotonicMs() };
   }
 
-  #decode(length: number, facts: DrainFacts): void {
+  #decode(drained: number, facts: DrainFacts): void {
+    const length = this.#select(drained);
+    if (length === 0) return;
     const batch = this.#deps.take();
     decodeFlows(this.#buffer, length, batch, facts);
     for (const tracker of this.#deps.trackers) tracker.decode(this.#buffer, length, batch, facts);
     this.#hand(batch, length);
+  }
+
+  /** Some flows turn out not to be wanted only now. Returns how many are. */
+  #select(drained: number): number {
+    let length = drained;
+    for (const tracker of this.#deps.trackers) {
+      if (tracker.select === undefined) continue;
+      const before = sumFlows(this.#buffer, length);
+      length = tracker.select(this.#buffer, length);
+      const after = sumFlows(this.#buffer, length);
+      this.#deps.ledger.addFiltered(before.packets - after.packets, before.bytes - after.bytes);
+    }
+    return length;
   }
 
   #hand(batch: FlowBatch, length: number): void {

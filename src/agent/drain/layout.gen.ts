@@ -48,7 +48,7 @@ export const statValue = {
 
 /** Byte offsets in `struct config`. */
 export const config = {
-  sizeBytes: 64,
+  sizeBytes: 76,
   vxlanPortsMax: 4,
   genevePortsMax: 4,
   sampling: 0, // 4 B
@@ -75,6 +75,10 @@ export const config = {
   eventGroup: 56, // 1 B
   filterRules: 57, // 1 B
   filterSamples: 58, // 1 B
+  filterUnmatched: 59, // 1 B
+  filterConditions: 60, // 2 B
+  captureBytes: 64, // 4 B
+  captureWakeBytes: 68, // 4 B
 } as const;
 
 /** Byte offsets in `struct message`. */
@@ -213,6 +217,53 @@ export const filterMetrics = {
   wanted: 0, // 1 B
 } as const;
 
+/** Byte offsets in `struct filter_rule`. */
+export const filterRule = {
+  sizeBytes: 144,
+  maskMax: 2,
+  networkMax: 2,
+  peerMaskMax: 2,
+  peerNetworkMax: 2,
+  portsMax: 16,
+  mask: 0, // 16 B, 2 elements
+  network: 16, // 16 B, 2 elements
+  peerMask: 32, // 16 B, 2 elements
+  peerNetwork: 48, // 16 B, 2 elements
+  ports: 64, // 64 B, 16 elements
+  conditions: 128, // 4 B
+  sample: 132, // 4 B
+  tcpFlags: 136, // 2 B
+  sourceEnd: 138, // 1 B
+  destinationEnd: 139, // 1 B
+  eitherEnd: 140, // 1 B
+  protocol: 141, // 1 B
+  icmpType: 142, // 1 B
+  icmpCode: 143, // 1 B
+} as const;
+
+/** Byte offsets in `struct port_range`. */
+export const portRange = {
+  sizeBytes: 4,
+  first: 0, // 2 B
+  last: 2, // 2 B
+} as const;
+
+/** Byte offsets in `struct captured_packet`. */
+export const capturedPacket = {
+  sizeBytes: 40,
+  timeNs: 0, // 8 B
+  length: 8, // 4 B
+  original: 12, // 4 B
+  wirePackets: 16, // 4 B
+  wireBytes: 20, // 4 B
+  ifindex: 24, // 4 B
+  netns: 28, // 4 B
+  vlanTci: 32, // 2 B
+  vlanProtocol: 34, // 2 B
+  egress: 36, // 1 B
+  hasL2: 37, // 1 B
+} as const;
+
 /** Byte offsets in `struct dns_query`. */
 export const dnsQuery = {
   sizeBytes: 8,
@@ -226,12 +277,14 @@ export const stat = {
   malformed: 2,
   mapFull: 3,
   mapError: 4,
-  filtered: 5,
-  interfacesMissed: 6,
-  messagesLost: 7,
-  featureLost: 8,
-  probeLost: 9,
-  count: 10,
+  rejected: 5,
+  unmatched: 6,
+  interfacesMissed: 7,
+  messagesLost: 8,
+  featureLost: 9,
+  probeLost: 10,
+  captureFull: 11,
+  count: 12,
 } as const;
 
 /** `enum ifindex_seen`. */
@@ -292,4 +345,21 @@ export const eventFate = {
   noFlow: 4,
   overflow: 5,
   fates: 6,
+} as const;
+
+/** `enum filter_condition`. */
+export const filterCondition = {
+  accept: 1,
+  peer: 2,
+  notIpv4: 4,
+  ingress: 8,
+  egress: 16,
+  protocol: 32,
+  sourcePort: 64,
+  destinationPort: 128,
+  eitherPort: 256,
+  tcpFlags: 512,
+  icmpType: 1024,
+  icmpCode: 2048,
+  drops: 4096,
 } as const;

@@ -79,7 +79,7 @@ export function createGrpcExporter(config: AgentConfig, deps: ExporterDeps): Exp
   return new EncodingExporter(encoding, delivery, tables, columns);
 }
 
-function tlsOf(config: AgentConfig) {
+export function tlsOf(config: AgentConfig) {
   const { targetTlsCaCertPath, targetTlsUserCertPath, targetTlsUserKeyPath } = config;
   if (targetTlsCaCertPath === '') return undefined;
   return {

@@ -106,6 +106,14 @@ export class InterfaceNames {
     if (this.#gone.size > GONE_MAX && oldest !== undefined) this.#drop(oldest);
   }
 
+  /** For what has no flow. */
+  nameOf(netns: number, index: number): string {
+    const namesakes = this.#namesakes.get(index);
+    if (namesakes?.stale === true) this.#find(namesakes);
+    const entry = this.exact ? this.#spaces.get(netns)?.get(index) : namesakes?.any;
+    return entry?.name ?? UNKNOWN_INTERFACE;
+  }
+
   /** Id of the name in the given tables, which is that of `unknown` for an unknown interface. */
   idOf(netns: number, index: number, tables: InternTables): number {
     if (tables.generation !== this.#generation) {

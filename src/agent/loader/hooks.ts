@@ -7,7 +7,7 @@ import { AGENT_ERRORS } from '../errors.ts';
 import type { Framing } from '../interfaces/link.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { BpfObject, Native } from './native.ts';
-import { programOf } from './object.ts';
+import { hookKind, programOf } from './object.ts';
 
 const RETRY_STEP_MS = 300;
 
@@ -35,6 +35,7 @@ export interface Hook {
 
 export type HooksConfig = Pick<
   AgentConfig,
+  | 'enablePca'
   | 'direction'
   | 'tcAttachMode'
   | 'tcAttachRetries'
@@ -154,7 +155,7 @@ export class Hooks {
     const { tcxAttachAnchorIngress, tcxAttachAnchorEgress } = this.#config;
     try {
       const id = await native.attach(object, {
-        program: programOf(direction, target.framing),
+        program: programOf(hookKind(this.#config), direction, target.framing),
         ifindex: target.index,
         direction,
         mode,

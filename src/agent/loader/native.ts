@@ -13,6 +13,8 @@ export interface BpfObject {
 export interface LoadOptions {
   /** Bytes of the `config` variable (`struct config`, section .rodata.config). */
   readonly config: Uint8Array;
+  /** Bytes of other sections of data, whole, by name: `.rodata.filters`. */
+  readonly data?: Readonly<Record<string, Uint8Array>>;
   /** Entries of maps whose size is configurable, by map name. */
   readonly maxEntries: Readonly<Record<string, number>>;
   /** Bytes of a value, by map name; of a map of maps those of the maps in it. */

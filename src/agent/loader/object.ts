@@ -2,6 +2,7 @@ import { explain, hasCode, NetobservError } from '../../base/errors.ts';
 import type { AgentConfig } from '../config.ts';
 import { flowKey, flowMetrics, config as layout, statValue } from '../drain/layout.gen.ts';
 import { AGENT_ERRORS } from '../errors.ts';
+import { configureFilter, filterSections } from '../filters/compile.ts';
 import type { Framing } from '../interfaces/link.ts';
 import { FEATURES } from '../trackers/table.ts';
 import { type FeatureSpec, waysOf } from '../trackers/tracker.ts';
@@ -17,6 +18,13 @@ export const INSERTED_MAP = 'inserted';
 export const CONFIG_MAP = '.rodata.config';
 export const STATS_MAP = 'stats';
 export const WAKE_MAP = 'wake';
+/** Ring buffer of captured packets. */
+export const CAPTURE_MAP = 'captured';
+/** As in the datapath: more of a packet is not captured. */
+export const CAPTURE_BYTES_MAX = 65_664;
+/** At 100,000 packets of 1500 bytes a second this holds 100 ms. A power of two. */
+const CAPTURE_RING_BYTES = 16 * 1024 * 1024;
+const CAPTURE_WAKE_SHARE = 0.25;
 
 /**
  * Share of a flow map at which user space is woken. At 100,000 new flows a second into 10,000
@@ -24,8 +32,15 @@ export const WAKE_MAP = 'wake';
  */
 const WAKE_SHARE = 0.35;
 
-export function programOf(direction: Direction, framing: Framing): string {
-  return `flow_${direction}_${framing}`;
+/** What hooks make of packets. */
+export type HookKind = 'flow' | 'capture';
+
+export function hookKind({ enablePca }: Pick<AgentConfig, 'enablePca'>): HookKind {
+  return enablePca ? 'capture' : 'flow';
+}
+
+export function programOf(kind: HookKind, direction: Direction, framing: Framing): string {
+  return `${kind}_${direction}_${framing}`;
 }
 
 /** A feature that the kernel has taken. */
@@ -69,7 +84,7 @@ export function loadDatapath(
   native: Native,
   object: Uint8Array,
   config: AgentConfig,
-  wanted: readonly FeatureSpec[] = FEATURES.filter((feature) => feature.isOn(config)),
+  wanted: readonly FeatureSpec[] = FEATURES.filter((one) => !config.enablePca && one.isOn(config)),
 ): LoadedObject {
   const loaded = loadWanted(native, object, config, wanted);
   try {
@@ -159,20 +174,29 @@ export function loadPlan(native: Native, object: Uint8Array, plan: Plan): Loaded
   const maps = [...FLOW_MAPS, CURRENT_MAP];
   const loaded = native.load(object, {
     config: configBytes(config, knowsNamespaces, features, valueBytes),
+    data: filterSections(config.flowFilterRules ?? []),
     maxEntries: {
-      ...Object.fromEntries(FLOW_MAPS.map((map) => [map, config.cacheMaxFlows])),
+      ...mapSizes(config),
       ...Object.assign({}, ...features.map(({ spec }) => spec.maxEntries?.(config))),
     },
     valueBytes: Object.fromEntries(maps.map((map) => [map, valueBytes])),
-    programs: [...programsFor(config.direction), ...probes, ...(plan.extra ?? [])],
+    programs: [...programsFor(config), ...probes, ...(plan.extra ?? [])],
   });
   return { object: loaded, knowsNamespaces, valueBytes, features, refused: [] };
 }
 
-function programsFor(direction: AgentConfig['direction']): string[] {
+function mapSizes(config: AgentConfig): Readonly<Record<string, number>> {
+  const flows = config.enablePca ? 1 : config.cacheMaxFlows;
+  const sizes = Object.fromEntries(FLOW_MAPS.map((map) => [map, flows]));
+  return config.enablePca ? { ...sizes, [CAPTURE_MAP]: CAPTURE_RING_BYTES } : sizes;
+}
+
+function programsFor(config: AgentConfig): string[] {
+  const { direction } = config;
   const directions: readonly Direction[] =
     direction === 'both' ? ['ingress', 'egress'] : [direction];
-  return directions.flatMap((one) => [programOf(one, 'l2'), programOf(one, 'l3')]);
+  const kind = hookKind(config);
+  return directions.flatMap((one) => [programOf(kind, one, 'l2'), programOf(kind, one, 'l3')]);
 }
 
 function configBytes(
@@ -191,6 +215,14 @@ function configBytes(
   );
   view.setUint16(layout.valueBytes, valueBytes, true);
   view.setUint8(layout.hasNetnsCookie, knowsNamespaces ? 1 : 0);
+  const { pcaSnapLength } = config;
+  view.setUint32(
+    layout.captureBytes,
+    pcaSnapLength === 0 ? CAPTURE_BYTES_MAX : pcaSnapLength,
+    true,
+  );
+  view.setUint32(layout.captureWakeBytes, CAPTURE_RING_BYTES * CAPTURE_WAKE_SHARE, true);
+  configureFilter(view, config.flowFilterRules ?? []);
   for (const { spec, at } of features) {
     if (spec.extension !== undefined) view.setUint16(layout[spec.extension.at], at, true);
     spec.configure?.(view, config);

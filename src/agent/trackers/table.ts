@@ -1,6 +1,7 @@
 import type { Feature } from '../../flow/field.ts';
 import type { AgentConfig } from '../config.ts';
 import { dns } from './dns.ts';
+import { dropRules } from './drop-rules.ts';
 import { drops } from './drops.ts';
 import { events } from './events.ts';
 import { ipsec } from './ipsec.ts';
@@ -20,7 +21,7 @@ import { udn } from './udn.ts';
  * columns: policies are the better cause of drops that others have counted.
  */
 export const FEATURES: readonly FeatureSpec[] = [
-  ...[rtt, drops, dns, tls, quic, tcpHealth, processes, tunnels],
+  ...[rtt, drops, dropRules, dns, tls, quic, tcpHealth, processes, tunnels],
   ...[nat, openssl, ipsec, events, udn],
 ];
 

@@ -27,12 +27,19 @@ export interface TrackerDeps {
   readonly messages: MessageReader;
   /** Has decoded a batch before the features do. */
   readonly connections: Connections;
+  /** Where another feature's structure is in an entry, bytes; 0: that feature is off. */
+  readonly offsetOf: (extension: ExtensionKey) => number;
 }
 
 /** A feature at work in user space: turns what its programs left in entries into columns. */
 export interface Tracker {
   /** Once per drain, after the swap and before the first entries: reads rings, resolves names. */
   prepare?(facts: DrainFacts): Promise<void> | void;
+  /**
+   * Leaves flows out before anything is made of them: moves the others to the front of the buffer
+   * and returns how many they are. What is left out is counted as filtered.
+   */
+  select?(buffer: DrainBuffer, length: number): number;
   /** Fills the feature's columns for the first `length` entries, where the batch has them. */
   decode(buffer: DrainBuffer, length: number, batch: FlowBatch, facts: DrainFacts): void;
   /**

@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream';
 import type { AgentConfig } from '../../agent/config.ts';
 import { createExporter } from '../../agent/export/exporters.ts';
+import type { Native } from '../../agent/loader/native.ts';
 import { type Agent, type AgentDeps, createAgent } from '../../agent/root.ts';
 import { fieldsOf } from '../../agent/trackers/table.ts';
 import { type Clock, systemRandom } from '../../base/clock.ts';
@@ -27,11 +28,11 @@ export interface AgentHostDeps {
   readonly stdout: Writable;
 }
 
-/** An agent and where it sends its flows, joined but not started. */
+/** An agent and where it sends its flows, or its packets, joined but not started. */
 export interface AgentHost {
   /** In the order of starting. */
   readonly components: readonly Component[];
-  readonly agent: Agent;
+  readonly agent: Pick<Agent, 'capabilities'> & Component;
 }
 
 /** Joins an agent with the exporter, or the pipeline, that EXPORT asks for. */
@@ -39,26 +40,46 @@ export async function createAgentHost(
   config: AgentConfig,
   deps: AgentHostDeps,
 ): Promise<AgentHost> {
-  const { log, clock, env } = deps;
+  const { log, env } = deps;
   const metrics = createMetrics(config.metricsPrefix);
   const health = new Health();
-  const sink = await createSink(config, deps, metrics, health);
   const native = loadNative(env);
-  const agent = createAgent(config, {
-    log,
-    clock,
-    metrics,
-    native,
-    object: bpfObject(),
-    ...sink,
-  });
   const telemetry = metricsServer(config, { log, metrics, health });
+  const joined = config.enablePca
+    ? await joinCapture(config, deps, metrics, native)
+    : await joinFlows(config, deps, metrics, health, native);
+  const { agent } = joined;
   const trimming = releaseStartMemory({ native, log, read: readHostFile });
   // Last: what is started has opened, loaded and bound what takes more rights than going on does.
   const giving = givePrivilegesUp({ native, agent, log, dataDir: undefined });
+  const inner = [...telemetry, ...joined.components, agent];
+  return { components: [exclusiveCapture(), ...inner, giving, trimming], agent };
+}
+
+async function joinCapture(
+  config: AgentConfig,
+  deps: AgentHostDeps,
+  metrics: Metrics,
+  native: Native,
+): Promise<AgentHost> {
+  const { createCapture } = await import('./capture.ts');
+  const { exporter, agent } = await createCapture(config, deps, { metrics, native });
+  return { components: [exporter], agent };
+}
+
+async function joinFlows(
+  config: AgentConfig,
+  deps: AgentHostDeps,
+  metrics: Metrics,
+  health: Health,
+  native: Native,
+): Promise<AgentHost> {
+  const { log, clock } = deps;
+  const { components, ...sink } = await createSink(config, deps, metrics, health);
+  const object = bpfObject();
   return {
-    components: [exclusiveCapture(), ...telemetry, ...sink.components, agent, giving, trimming],
-    agent,
+    components,
+    agent: createAgent(config, { log, clock, metrics, native, object, ...sink }),
   };
 }
 

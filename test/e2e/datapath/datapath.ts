@@ -13,6 +13,8 @@ import {
   stat,
   statValue,
 } from '../../../src/agent/drain/layout.gen.ts';
+import { configureFilter, filterSections } from '../../../src/agent/filters/compile.ts';
+import { parseFilterRules } from '../../../src/agent/filters/parse.ts';
 import type { BpfObject, Native } from '../../../src/agent/loader/native.ts';
 import type { FeatureSpec } from '../../../src/agent/trackers/tracker.ts';
 
@@ -25,6 +27,7 @@ export const native: Native = createRequire(import.meta.url)(
 
 export const HOOKS = ['flow_ingress_l2', 'flow_egress_l2', 'flow_ingress_l3', 'flow_egress_l3'];
 export const TEST_HOOKS = ['test_ingress_l2', 'test_egress_l2', 'test_ingress_l3'];
+export const TEST_FILTER = 'test_filter';
 
 export interface Flow {
   readonly key: string;
@@ -63,6 +66,10 @@ export interface DatapathOptions {
   readonly configure?: (view: DataView) => void;
   /** Entries of features' maps. */
   readonly maxEntries?: Readonly<Record<string, number>>;
+  /** FLOW_FILTER_RULES. */
+  readonly rules?: string;
+  /** Bytes of a packet that are captured, of the ring that they go to, and of it to wake by. */
+  readonly capture?: { readonly bytes: number; readonly ring: number; readonly wake?: number };
 }
 
 /** What one batch call may bring. */
@@ -79,11 +86,19 @@ export function loadDatapath(options: DatapathOptions = {}): BpfObject {
     config.writeUInt16LE(valueBytes, configLayout[at]);
     valueBytes += sizeBytes;
   }
-  options.configure?.(new DataView(config.buffer, config.byteOffset, config.length));
+  const { rules, problems } = parseFilterRules(options.rules ?? '');
+  if (problems.length > 0) throw new Error(problems.join('\n'));
+  const view = new DataView(config.buffer, config.byteOffset, config.length);
+  configureFilter(view, rules);
+  config.writeUInt32LE(options.capture?.bytes ?? 0, configLayout.captureBytes);
+  config.writeUInt32LE(options.capture?.wake ?? 2 ** 31, configLayout.captureWakeBytes);
+  const captured = options.capture === undefined ? {} : { captured: options.capture.ring };
+  options.configure?.(view);
   const entries = options.entries ?? 1024;
   return native.load(readFileSync(join(ROOT, `build/bpf/${options.object ?? 'flows'}.bpf.o`)), {
     config,
-    maxEntries: { flows_a: entries, flows_b: entries, ...options.maxEntries },
+    data: filterSections(rules),
+    maxEntries: { flows_a: entries, flows_b: entries, ...captured, ...options.maxEntries },
     valueBytes: Object.fromEntries(FLOW_MAPS.map((map) => [map, valueBytes])),
     programs: options.programs ?? HOOKS,
   });

@@ -71,6 +71,8 @@ export function ipv4(protocol: number, payload: Buffer, options: Ipv4Options = {
 export interface Ipv6Options {
   readonly trafficClass?: number;
   readonly payloadLength?: number;
+  readonly source?: Buffer;
+  readonly target?: Buffer;
 }
 
 const IPV6_SOURCE = Buffer.from('20010db8000000000000000000000001', 'hex');
@@ -82,8 +84,8 @@ export function ipv6(next: number, payload: Buffer, options: Ipv6Options = {}): 
   header.writeUInt16BE(options.payloadLength ?? payload.length, 4);
   header[6] = next;
   header[7] = 64;
-  IPV6_SOURCE.copy(header, 8);
-  IPV6_TARGET.copy(header, 24);
+  (options.source ?? IPV6_SOURCE).copy(header, 8);
+  (options.target ?? IPV6_TARGET).copy(header, 24);
   return Buffer.concat([header, payload]);
 }
 

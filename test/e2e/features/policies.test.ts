@@ -136,6 +136,7 @@ describe.skipIf(requireRoot() || requireProgram('/usr/sbin/nft'))('policies and 
       config: agentConfig(),
       kernelMonotonicMs,
       messages: new MessageReader(native, object, declared),
+      offsetOf: () => 0,
       connections: new Connections({ flowsMax: FLOWS_MAX, idleMs: 0, metrics: declared }),
     };
   }

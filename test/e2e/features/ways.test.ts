@@ -5,12 +5,12 @@ import { processes } from '../../../src/agent/trackers/processes.ts';
 import { rtt } from '../../../src/agent/trackers/rtt.ts';
 import { FEATURES } from '../../../src/agent/trackers/table.ts';
 import { tcpHealth } from '../../../src/agent/trackers/tcp-health.ts';
-import { waysOf } from '../../../src/agent/trackers/tracker.ts';
+import { type FeatureSpec, waysOf } from '../../../src/agent/trackers/tracker.ts';
 import { tunnels } from '../../../src/agent/trackers/tunnels.ts';
 import { agentConfig, startAgent } from '../../support/agent-host.ts';
 import { Lab } from '../../support/netns.ts';
 import { requireRoot } from '../../support/require.ts';
-import { HOOKS, loadDatapath, native } from '../datapath/datapath.ts';
+import { type DatapathOptions, HOOKS, loadDatapath, native } from '../datapath/datapath.ts';
 
 const WAYS = [rtt, drops, tcpHealth, processes].flatMap((spec) =>
   waysOf(spec, agentConfig()).map((way, index) => ({
@@ -20,11 +20,15 @@ const WAYS = [rtt, drops, tcpHealth, processes].flatMap((spec) =>
   })),
 );
 
+function extensionsOf({ extension }: FeatureSpec): DatapathOptions {
+  return extension === undefined ? {} : { extensions: [extension] };
+}
+
 describe.skipIf(requireRoot())('ways', () => {
   test.each(WAYS)('$name', ({ spec, way }) => {
     const datapath = loadDatapath({
       programs: [...HOOKS, ...way.map(({ program }) => program)],
-      extensions: [spec.extension!],
+      ...extensionsOf(spec),
     });
     try {
       for (const probe of way) native.attachProbe(datapath, probe);
@@ -45,8 +49,7 @@ describe.skipIf(requireRoot())('ways', () => {
   // Whether they can be attached is another matter: not every kernel has kprobes.
   test.each(kprobes)('kprobes of $name: the verifier takes them', ({ spec, way }) => {
     const programs = [...HOOKS, ...way.map(({ program }) => program)];
-    const { extension } = spec;
-    const datapath = loadDatapath({ programs, ...(extension && { extensions: [extension] }) });
+    const datapath = loadDatapath({ programs, ...extensionsOf(spec) });
     for (const { program } of way) expect(native.programStats(datapath, program).runs).toBe(0);
     native.close(datapath);
   });

@@ -1,5 +1,10 @@
 import { expect, test } from 'vitest';
-import { checkAgentConfig, exportOptionWarnings } from '../../../src/agent/check.ts';
+import {
+  checkAgentConfig,
+  checkCaptureConfig,
+  checkFlowsConfig,
+  exportOptionWarnings,
+} from '../../../src/agent/check.ts';
 import { agentDeprecations, agentOptions } from '../../../src/agent/config.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { agentConfig } from '../../support/agent-host.ts';
@@ -28,6 +33,7 @@ DNS_TRACKING_PORT=53 NETWORK_EVENTS_MONITORING_GROUP_ID=10 OPENSSL_PATH=/usr/bin
 QUIC_TRACKING_MODE=0 EBPF_PROGRAM_MANAGER_MODE=false BPFMAN_BPF_FS_PATH=/run/netobserv/maps
 METRICS_ENABLE=false METRICS_LEVEL=info METRICS_SERVER_ADDRESS=- METRICS_SERVER_PORT=9090
 METRICS_TLS_CERT_PATH=- METRICS_TLS_KEY_PATH=- METRICS_PREFIX=ebpf_agent_
+PCA_SNAP_LENGTH=0 PCA_MESSAGE_MAX_PACKETS=1
 CACHE_IDLE_TIMEOUT=2s ENABLE_TCP_HEALTH=false ENABLE_PROCESSES=false TUNNEL_INNER_FLOWS=false
 TUNNEL_VXLAN_PORTS=4789,8472 TUNNEL_GENEVE_PORTS=6081
 `;
@@ -71,12 +77,11 @@ test.each([
   ['ERR_AGENT_OPTION', { AGENT_IP_IFACE: 'eth0' }, 'AGENT_IP_IFACE'],
   ['ERR_AGENT_OPTION', { CACHE_ACTIVE_TIMEOUT: '1ms' }, 'CACHE_ACTIVE_TIMEOUT'],
   ['ERR_AGENT_OPTION', { LISTEN_POLL_PERIOD: '0' }, 'LISTEN_POLL_PERIOD'],
+  ['ERR_AGENT_OPTION', { FLOW_FILTER_RULES: 'drops=true' }, 'FLOW_FILTER_RULES'],
   ['ERR_AGENT_OPTION', { LISTEN_CONTAINERS_PERIOD: '50ms' }, 'LISTEN_CONTAINERS_PERIOD'],
   ['ERR_AGENT_OPTION', { TUNNEL_VXLAN_PORTS: '4789,0' }, 'TUNNEL_VXLAN_PORTS'],
   ['ERR_AGENT_OPTION', { TUNNEL_GENEVE_PORTS: '1,2,3,4,5' }, 'TUNNEL_GENEVE_PORTS'],
   ['ERR_AGENT_OPTION', { LISTEN_CONTAINERS_PERIOD: '50ms' }, 'LISTEN_CONTAINERS_PERIOD'],
-  ['ERR_AGENT_UNSUPPORTED', { FLOW_FILTER_RULES: '[]' }, 'FLOW_FILTER_RULES'],
-  ['ERR_AGENT_UNSUPPORTED', { ENABLE_PCA: 'true' }, 'ENABLE_PCA'],
 ])('%s for %o', (code, env, variable) => {
   const config = agentConfig(env as Readonly<Record<string, string>>);
   expect(() => checkAgentConfig(config)).toThrow(
@@ -117,4 +122,51 @@ test('where flows stay, options of exporters have no effect, which is said', () 
   expect(exportOptionWarnings(config)).toEqual([
     'EXPORT has no effect here: flows stay in this process',
   ]);
+});
+
+test('filter rules: all that is wrong is said with its place, and nothing is loaded', () => {
+  const load = () => agentConfig({ FLOW_FILTER_RULES: '[{"action":"Acept"},{"port":"http"}]' });
+  expect(load).toThrow(
+    expect.objectContaining({
+      code: 'ERR_CONFIG_INVALID',
+      details: {
+        issues: [
+          expect.stringMatching(/^environment variable FLOW_FILTER_RULES: rule 1, "action": /),
+          expect.stringMatching(/^environment variable FLOW_FILTER_RULES: rule 2, "port": /),
+        ],
+      },
+    }),
+  );
+  expect(agentConfig({ FLOW_FILTER_RULES: 'port=80' }).flowFilterRules).toHaveLength(1);
+  expect(agentConfig().flowFilterRules).toBeUndefined();
+});
+
+const PCA = { ENABLE_PCA: 'true', FLOW_FILTER_RULES: 'port=80' };
+
+test.each([
+  // As with the original: an empty text is no rules, and an empty list captures nothing.
+  [{ ...PCA, FLOW_FILTER_RULES: '' }, 'FLOW_FILTER_RULES'],
+  [{ ...PCA, FLOW_FILTER_RULES: 'drops=true' }, 'FLOW_FILTER_RULES'],
+  [{ ...PCA, EXPORT: 'kafka' }, 'EXPORT'],
+  [{ ...PCA, INTERFACES: '/[/' }, 'INTERFACES'],
+])('a capture with %o is refused', (env, variable) => {
+  expect(() => checkCaptureConfig(agentConfig(env))).toThrow(
+    expect.objectContaining({ code: 'ERR_AGENT_OPTION', details: { variable } }),
+  );
+});
+
+test('a capture says what has no effect', () => {
+  expect(checkCaptureConfig(agentConfig(PCA))).toEqual([]);
+  const env = { ...PCA, FLOW_FILTER_RULES: '[]', ENABLE_RTT: 'true' };
+  expect(checkCaptureConfig(agentConfig(env))).toEqual([
+    'ENABLE_RTT has no effect with ENABLE_PCA',
+    'FLOW_FILTER_RULES is empty: nothing is captured',
+  ]);
+});
+
+test('an agent that keeps flows captures no packets', () => {
+  expect(() => checkFlowsConfig(agentConfig(PCA))).toThrow(
+    expect.objectContaining({ code: 'ERR_AGENT_UNSUPPORTED' }),
+  );
+  checkFlowsConfig(agentConfig());
 });

@@ -18,9 +18,14 @@ export function fatesOf(accounting: Accounting): readonly Fate[] {
   const { recordedPackets, recordedBytes, sampledOutPackets, sampledOutBytes } = accounting;
   const recorded = { packets: recordedPackets, bytes: recordedBytes };
   const sampledOut = { packets: sampledOutPackets, bytes: sampledOutBytes };
+  const { filteredPackets, filteredBytes } = accounting;
+  const filtered = { packets: filteredPackets, bytes: filteredBytes };
   return [
     { name: 'recorded', ...recorded, isLoss: false },
-    ...[{ name: 'sampled_out', ...sampledOut, isLoss: false }].filter(isMet),
+    ...[
+      { name: 'filtered', ...filtered, isLoss: false },
+      { name: 'sampled_out', ...sampledOut, isLoss: false },
+    ].filter(isMet),
     ...Object.entries(accounting.unrecorded)
       .map(([name, amount]) => ({ name, ...amount, isLoss: !EXPECTED.has(name) }))
       .filter(isMet),

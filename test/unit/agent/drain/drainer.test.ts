@@ -1,9 +1,10 @@
 import { beforeEach, expect, test } from 'vitest';
 import { Ledger } from '../../../../src/agent/drain/accounting.ts';
 import { Bookkeeper } from '../../../../src/agent/drain/books.ts';
-import { Drainer } from '../../../../src/agent/drain/drainer.ts';
+import { Drainer, type DrainerDeps } from '../../../../src/agent/drain/drainer.ts';
 import { flowMetrics, stat } from '../../../../src/agent/drain/layout.gen.ts';
 import { VitalSigns } from '../../../../src/agent/drain/vitals.ts';
+import { parseFilterRules } from '../../../../src/agent/filters/parse.ts';
 import { InterfaceNames } from '../../../../src/agent/interfaces/names.ts';
 import type { BpfObject } from '../../../../src/agent/loader/native.ts';
 import { type AgentMetrics, declareMetrics } from '../../../../src/agent/metrics.ts';
@@ -44,7 +45,11 @@ beforeEach(() => {
   emitted = [];
   takes = true;
   trackers = [];
-  drainer = new Drainer({
+  drainer = drainerWith({});
+});
+
+function drainerWith(deps: Partial<DrainerDeps>): Drainer {
+  return new Drainer({
     native: kernel,
     object: OBJECT,
     clock,
@@ -63,8 +68,9 @@ beforeEach(() => {
     agentIp: '192.0.2.1',
     valueBytes: flowMetrics.sizeBytes,
     trackers,
+    ...deps,
   });
-});
+}
 
 function flow(src: string): FakeFlow {
   return { src, dst: '10.0.0.2', bytes: 100, packets: 2 };
@@ -144,25 +150,13 @@ test('times are the wall clock’s, by one offset', async () => {
   await clock.advance(5000);
   kernel.record({ ...flow('10.0.0.1'), startNs: 1e9, endNs: 2e9 });
   const seen: number[] = [];
-  const timed = new Drainer({
-    native: kernel,
-    object: OBJECT,
+  const timed = drainerWith({
     clock,
     kernelMonotonicMs: () => clock.monotonicMs(),
-    log: createLog('silent'),
-    metrics,
-    ledger,
-    books,
-    vitals,
-    names: new InterfaceNames(),
-    take: takeBatch,
     emit: (batch) => {
       seen.push(batch.f64('TimeFlowStartMs')[0]!, batch.f64('TimeFlowEndMs')[0]!, batch.receivedMs);
       return true;
     },
-    agentIp: '',
-    valueBytes: flowMetrics.sizeBytes,
-    trackers: [],
   });
   await timed.drain('asked');
   expect(seen).toEqual([1_700_000_001_000, 1_700_000_002_000, 1_700_000_005_000]);
@@ -183,6 +177,8 @@ test('books: recorded, dropped by the pipeline, and the kernel’s own counts ov
     recordedBytes: 100,
     sampledOutPackets: 7,
     sampledOutBytes: 700,
+    filteredPackets: 0,
+    filteredBytes: 0,
     unrecorded: {
       not_ip: { packets: 3, bytes: 180 },
       malformed: { packets: 0, bytes: 0 },
@@ -230,6 +226,52 @@ test('flows that a tracker makes up come after those of the kernel, batch by bat
   expect(emitted).toEqual(['10.0.0.1', '10.9.0.2', '10.9.0.1']);
   expect(calls).toEqual(['prepare', 'decode 1', 'decode 1', 'decode 1', 'finish']);
   expect(ledger.view().recordedPackets).toBe(6);
+});
+
+test('books: what filter rules leave out, in the kernel and at the drain', async () => {
+  const { rules } = parseFilterRules('action=Reject port=22; port=80');
+  ledger = new Ledger(kernel, OBJECT, metrics, { rules });
+  // Keeps the first of every three.
+  const select = (_buffer: unknown, length: number): number => Math.ceil(length / 3);
+  const tracker = { select, decode: () => undefined };
+  books = new Bookkeeper(ledger, metrics);
+  const selecting = drainerWith({ ledger, books, trackers: [tracker] });
+  kernel.record(flow('10.0.0.1'), flow('10.0.0.2'), flow('10.0.0.3'));
+  kernel.stats.set(stat.rejected, { packets: 5, bytes: 500 });
+  kernel.stats.set(stat.unmatched, { packets: 7, bytes: 700 });
+  kernel.stats.set(stat.mapFull, { packets: 1, bytes: 100 });
+  await selecting.drain('asked');
+
+  expect(emitted).toEqual(['10.0.0.1']);
+  expect(ledger.view()).toMatchObject({
+    recordedPackets: 2,
+    filteredPackets: 5 + 7 + 4,
+    filteredBytes: 500 + 700 + 200,
+  });
+  const text = (): Promise<string> =>
+    registry.registry.getSingleMetricAsString('filtered_flows_total');
+  expect(await text()).toContain('reason="FilterReject"} 5');
+  expect(await text()).toContain('reason="FilterNoMatch"} 11');
+  expect(await text()).toContain('reason="FilterAccept"} 3');
+
+  // Another hook has wanted two of them. Metrics wait; the books are right at once.
+  kernel.stats.set(stat.unmatched, { packets: 5, bytes: 500 });
+  ledger.refresh();
+  expect(ledger.view()).toMatchObject({ filteredPackets: 14, filteredBytes: 1200 });
+  expect(await text()).toContain('reason="FilterNoMatch"} 11');
+  kernel.stats.set(stat.unmatched, { packets: 8, bytes: 800 });
+  ledger.refresh();
+  expect(await text()).toContain('reason="FilterNoMatch"} 12');
+});
+
+test('a CPU may have taken back more than it counted', () => {
+  ledger = new Ledger(kernel, OBJECT, metrics, { rules: parseFilterRules('port=80').rules });
+  kernel.perCpu = [
+    { packets: -3, bytes: -(2 ** 33) - 1 },
+    { packets: 5, bytes: 2 ** 34 },
+  ];
+  ledger.refresh();
+  expect(ledger.view()).toMatchObject({ filteredPackets: 4, filteredBytes: 2 ** 34 - 2 });
 });
 
 test('what was counted before the start is nobody’s', () => {

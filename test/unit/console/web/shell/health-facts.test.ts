@@ -9,6 +9,8 @@ const BOOKS: Accounting = {
   recordedBytes: 10_000,
   sampledOutPackets: 0,
   sampledOutBytes: 0,
+  filteredPackets: 0,
+  filteredBytes: 0,
   unrecorded: {
     not_ip: { packets: 20, bytes: 2000 },
     map_full: { packets: 10, bytes: 1000 },

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+/*
+ * Which packets are wanted. User space has checked the rules and put them in the order in which
+ * they are tried; deploy/reference/filters.md tells what they mean to users.
+ */
+
+#include "kernel.h"
+#include "types.h"
+#include "maps.h"
+#include "parse.h"
+
+/* A section, and so a map, of its own: objects without rules carry zeros. */
+const volatile struct filter_rule filter_rules[FILTER_RULES_MAX] SEC(".rodata.filters");
+
+struct filter_verdict {
+	bool accepted;
+	bool matched; /* by a rule; else `accepted` is what becomes of packets that none matches */
+	bool only_if_dropped; /* accepted, provided that the flow turns out to have drops */
+	__u32 sample; /* one in this many, by the rule; 0: the rule does not say */
+};
+
+static __always_inline bool loses_draw(__u32 rate)
+{
+	return rate > 1 && bpf_get_prandom_u32() % rate != 0;
+}
+
+/* What is known of a packet besides its key. */
+enum filter_context {
+	FILTER_OF_INGRESS = 1,
+	FILTER_OF_EGRESS = 2, /* neither: the direction is not known */
+	FILTER_OF_DROP = 4,
+};
+
+/* A decision as one number: the rate in the low half, and these. */
+#define DECISION_MATCHED (1ULL << 32)
+#define DECISION_ACCEPTED (1ULL << 33)
+#define DECISION_ONLY_IF_DROPPED (1ULL << 34)
+
+/* Rules that one call tries: a call costs as much as several rules. */
+#define FILTER_GROUP 4
+
+/*
+ * A packet on its way to the rules, and what has been found so far. It is in a map, and a function
+ * tries a few rules, since the verifier then looks at that once for all packets and all rules:
+ * following every way through dozens of rules, it gives up. (Such functions take pointers as
+ * arguments only since Linux 5.12.) As with fresh flows, hooks and probes have one each.
+ */
+struct filter_subject {
+	struct flow_key key;
+	__u32 tcp_flags;
+	__u32 context; /* enum filter_context */
+	/* Of the first rules that accept flows with drops, by their network: source, destination. */
+	__u64 from_maybe;
+	__u64 to_maybe;
+	__u64 to_found; /* of the first rule that has the destination in its network */
+};
+
+struct filter_subject_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct filter_subject);
+};
+
+struct filter_subject_map hook_subject SEC(".maps");
+struct filter_subject_map probe_subject SEC(".maps");
+
+static __always_inline struct filter_subject *subject_of(bool probe)
+{
+	__u32 zero = 0;
+
+	return probe ? bpf_map_lookup_elem(&probe_subject, &zero) :
+		       bpf_map_lookup_elem(&hook_subject, &zero);
+}
+
+/* A combination stands for its parts: `SYN` means the first segment, not its answer. */
+static __always_inline __u32 flag_names(__u32 flags)
+{
+	if (flags & TCP_SYN_ACK)
+		flags &= ~(TCP_SYN | TCP_ACK);
+	if (flags & TCP_FIN_ACK)
+		flags &= ~(TCP_FIN | TCP_ACK);
+	if (flags & TCP_RST_ACK)
+		flags &= ~(TCP_RST | TCP_ACK);
+	return flags;
+}
+
+/* The half in which IPv4 addresses differ comes first. */
+static __always_inline bool in_network(const __u64 *mask, const __u64 *network, const __u8 *ip)
+{
+	const __u64 *address = (const __u64 *)ip;
+
+	return (address[1] & mask[1]) == network[1] && (address[0] & mask[0]) == network[0];
+}
+
+/* One comparison: what is below the first port is, taken as unsigned, far above the last. */
+static __always_inline bool in_ranges(const struct filter_rule *rule, __u32 from, __u32 to,
+				      __u16 port)
+{
+	for (__u32 i = from; i < to && i < FILTER_RANGES_MAX; i++) {
+		__u32 index = i;
+		__u16 first, last;
+
+		/* Else the compiler walks by a pointer, whose bounds the verifier cannot tell. */
+		asm volatile("" : "+r"(index));
+		index &= FILTER_RANGES_MAX - 1;
+		first = rule->ports[index].first;
+		last = rule->ports[index].last;
+		if ((__u16)(port - first) <= (__u16)(last - first))
+			return true;
+	}
+	return false;
+}
+
+/* Whether a rule has a condition. What no rule has leaves no instruction behind. */
+static __always_inline bool has(__u32 conditions, __u32 which)
+{
+	return config.filter_conditions & which && conditions & which;
+}
+
+static __always_inline bool ports_match(const struct filter_rule *rule, __u32 conditions,
+					const struct flow_key *key)
+{
+	__u32 source_end = rule->source_end, destination_end = rule->destination_end;
+	__u32 either_end = rule->either_end;
+
+	if (has(conditions, FILTER_SOURCE_PORT) && !in_ranges(rule, 0, source_end, key->src_port))
+		return false;
+	if (has(conditions, FILTER_DESTINATION_PORT) &&
+	    !in_ranges(rule, source_end, destination_end, key->dst_port))
+		return false;
+	return !has(conditions, FILTER_EITHER_PORT) ||
+	       in_ranges(rule, destination_end, either_end, key->src_port) ||
+	       in_ranges(rule, destination_end, either_end, key->dst_port);
+}
+
+/*
+ * A direction that is not known fits rules that accept and no rule that rejects: better a flow too
+ * many than one too few.
+ */
+static __always_inline bool direction_matches(__u32 conditions, __u32 context)
+{
+	if (!(context & (FILTER_OF_INGRESS | FILTER_OF_EGRESS)))
+		return conditions & FILTER_ACCEPT;
+	return conditions & FILTER_INGRESS ? context & FILTER_OF_INGRESS :
+					     context & FILTER_OF_EGRESS;
+}
+
+static __always_inline bool is_ipv4(const struct flow_key *key)
+{
+	const __u32 *words = (const __u32 *)key->src_ip;
+
+	return !(words[0] | words[1] | (words[2] ^ bpf_htonl(0xffff)));
+}
+
+static __always_inline bool is_icmp(const struct flow_key *key)
+{
+	return key->protocol == IPPROTO_ICMP || key->protocol == IPPROTO_ICMPV6;
+}
+
+/* All conditions but those on addresses and on drops. */
+static __always_inline bool conditions_match(const struct filter_rule *rule,
+					     __u32 conditions,
+					     const struct filter_subject *subject)
+{
+	const struct flow_key *key = &subject->key;
+
+	if (has(conditions, FILTER_NOT_IPV4) && is_ipv4(key))
+		return false;
+	if (has(conditions, FILTER_INGRESS | FILTER_EGRESS) &&
+	    !direction_matches(conditions, subject->context))
+		return false;
+	if (has(conditions, FILTER_PROTOCOL) && key->protocol != rule->protocol)
+		return false;
+	if (has(conditions, FILTER_TCP_FLAGS) &&
+	    !(flag_names(subject->tcp_flags) & rule->tcp_flags))
+		return false;
+	if (has(conditions, FILTER_ICMP_TYPE | FILTER_ICMP_CODE) && !is_icmp(key))
+		return false;
+	if (has(conditions, FILTER_ICMP_TYPE) && key->icmp_type != rule->icmp_type)
+		return false;
+	if (has(conditions, FILTER_ICMP_CODE) && key->icmp_code != rule->icmp_code)
+		return false;
+	return ports_match(rule, conditions, key);
+}
+
+/* `maybe` was found before `found`; it stands unless the packet is wanted anyway. */
+static __always_inline __u64 settle(__u64 found, __u64 maybe)
+{
+	if (!maybe || (found & DECISION_ACCEPTED && !(found & DECISION_ONLY_IF_DROPPED)))
+		return found;
+	return maybe;
+}
+
+/* Tries one rule. What it decides, or 0 if others are to be tried. */
+static __always_inline __u64 try_rule(__u32 index, struct filter_subject *subject)
+{
+	const struct filter_rule *rule =
+		(const struct filter_rule *)&filter_rules[index % FILTER_RULES_MAX];
+	const struct flow_key *key = &subject->key;
+	__u32 conditions;
+	bool from, to;
+	__u64 found;
+
+	/* Rules do not change while this runs, but are not what the compiler takes them for, either. */
+	asm volatile("" : "+r"(rule));
+	conditions = rule->conditions;
+	from = in_network(rule->mask, rule->network, key->src_ip);
+	to = in_network(rule->mask, rule->network, key->dst_ip);
+	if (has(conditions, FILTER_PEER)) {
+		from = from && in_network(rule->peer_mask, rule->peer_network, key->dst_ip);
+		to = to && in_network(rule->peer_mask, rule->peer_network, key->src_ip);
+	}
+	if (!(from || to) || !conditions_match(rule, conditions, subject))
+		return 0;
+
+	found = DECISION_MATCHED | rule->sample;
+	if (conditions & FILTER_ACCEPT)
+		found |= DECISION_ACCEPTED;
+	if (has(conditions, FILTER_DROPS) && !(subject->context & FILTER_OF_DROP)) {
+		/* A rule that rejects drops has nothing to say of what was not dropped. */
+		if (!(conditions & FILTER_ACCEPT))
+			return 0;
+		found |= DECISION_ONLY_IF_DROPPED;
+		if (from && !subject->from_maybe)
+			subject->from_maybe = found;
+		if (to && !subject->to_maybe && !subject->to_found)
+			subject->to_maybe = found;
+		return 0;
+	}
+	if (from)
+		return settle(found, subject->from_maybe);
+	if (!subject->to_found)
+		subject->to_found = settle(found, subject->to_maybe);
+	return 0;
+}
+
+/* Unrolled: to the verifier, a loop is all its turns one after the other, in every combination. */
+noinline __u64 try_group(__u32 first, __u32 probe)
+{
+	struct filter_subject *subject = subject_of(probe);
+	__u64 found;
+
+	if (!subject)
+		return DECISION_ACCEPTED;
+#pragma clang loop unroll(full)
+	for (__u32 i = 0; i < FILTER_GROUP; i++) {
+		if (first + i >= config.filter_rules)
+			return 0;
+		found = try_rule(first + i, subject);
+		if (found)
+			return found;
+	}
+	return 0;
+}
+
+/*
+ * The first rule decides whose network has the source, the peer's the destination, and whose other
+ * conditions hold; without any, the first of those that fit the other way round. Both are looked
+ * for in one go. Rules on drops cannot decide before there is one; those that accept are noted.
+ */
+noinline __u64 try_rules(__u32 probe)
+{
+	struct filter_subject *subject;
+	__u64 found;
+
+	for (__u32 i = 0; i < FILTER_RULES_MAX && i < config.filter_rules; i += FILTER_GROUP) {
+		found = try_group(i, probe);
+		if (found)
+			return found;
+	}
+	subject = subject_of(probe);
+	if (!subject)
+		return DECISION_ACCEPTED;
+	found = subject->to_found;
+	if (!found)
+		found = settle(config.filter_unmatched ? DECISION_ACCEPTED : 0, subject->to_maybe);
+	return settle(found, subject->from_maybe);
+}
+
+/*
+ * For hooks and for probes that learn of a packet otherwise. `tcp_flags` are as in struct packet;
+ * `egress` means something where `egress_known` is set, and only hooks know it. Without rules
+ * everything is accepted.
+ */
+static __always_inline struct filter_verdict filter(const struct flow_key *key, __u16 tcp_flags,
+						    bool egress_known, bool egress, bool is_drop)
+{
+	struct filter_verdict verdict = { .accepted = true };
+	__u32 context = is_drop ? FILTER_OF_DROP : 0;
+	struct filter_subject *subject;
+	__u64 found;
+
+	if (!config.filter_rules)
+		return verdict;
+	if (egress_known)
+		context |= egress ? FILTER_OF_EGRESS : FILTER_OF_INGRESS;
+	subject = subject_of(!egress_known);
+	if (!subject)
+		return verdict;
+	subject->key = *key;
+	subject->tcp_flags = tcp_flags;
+	subject->context = context;
+	subject->from_maybe = subject->to_maybe = subject->to_found = 0;
+	found = try_rules(!egress_known);
+	verdict.accepted = found & DECISION_ACCEPTED;
+	verdict.matched = found & DECISION_MATCHED;
+	verdict.only_if_dropped = found & DECISION_ONLY_IF_DROPPED;
+	verdict.sample = found;
+	return verdict;
+}
+
+/*
+ * For probes that learn of a flow and not of a packet: the flow, added if rules want it. One that
+ * is there already was wanted for its packets.
+ */
+static __always_inline struct flow_metrics *find_wanted_flow(const struct flow_key *key,
+							     __u16 eth_protocol)
+{
+	if (!filter(key, 0, false, false, false).accepted)
+		return find_flow(key);
+	return find_or_add_flow(key, eth_protocol);
+}

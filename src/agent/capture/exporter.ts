@@ -1,0 +1,38 @@
+import type { Component } from '../../base/component.ts';
+import type { PacketBatch } from '../../codec/pcap/packets.ts';
+import type { AgentConfig } from '../config.ts';
+import { refuse } from '../export/check.ts';
+import type { FlowAmount } from '../export/exporter.ts';
+import type { ExporterDeps } from '../export/exporters.ts';
+
+/** Where captured packets go. They wait in a bounded spool, and never make anybody else wait. */
+export interface PacketExporter extends Component {
+  /** Encodes and spools a batch; false: there was no room, and none of it was taken. */
+  emit(batch: PacketBatch): boolean;
+  /** No packet comes after this; so many were lost on the way here. */
+  end(lostPackets: number): void;
+}
+
+export type PacketExporterDeps = Omit<ExporterDeps, 'tables' | 'columns'>;
+
+/** The exporter that EXPORT asks for; throws when what it needs is not configured. */
+export async function createPacketExporter(
+  config: AgentConfig,
+  deps: PacketExporterDeps,
+): Promise<PacketExporter> {
+  switch (config.export) {
+    case 'grpc':
+      return (await import('./grpc.ts')).createPacketGrpcExporter(config, deps);
+    case 'stdout':
+      return (await import('./stdout.ts')).createPcapngExporter(config, deps);
+    default:
+      throw refuse('export', 'packets go to grpc or, as pcapng, to stdout');
+  }
+}
+
+/** What is in the rows from `from` to `to`; a packet counts as it was captured, and as one. */
+export function packetAmount({ originals }: PacketBatch, from: number, to: number): FlowAmount {
+  let bytes = 0;
+  for (let row = from; row < to; row++) bytes += originals[row]!;
+  return { flows: to - from, packets: to - from, bytes };
+}

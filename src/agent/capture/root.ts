@@ -1,0 +1,166 @@
+import { kernelMonotonicMs } from '../../base/clock.ts';
+import { checkCaptureConfig } from '../check.ts';
+import type { AgentConfig } from '../config.ts';
+import { Ledger } from '../drain/accounting.ts';
+import { Bookkeeper, type Books } from '../drain/books.ts';
+import { InterfaceNames } from '../interfaces/names.ts';
+import { SocketHub } from '../interfaces/socket-hub.ts';
+import { InterfaceTracker } from '../interfaces/tracker.ts';
+import { Hooks } from '../loader/hooks.ts';
+import type { BpfObject } from '../loader/native.ts';
+import { type LoadedObject, loadDatapath, WAKE_MAP } from '../loader/object.ts';
+import { type AgentMetrics, declareMetrics } from '../metrics.ts';
+import { type Capability, NEEDED_TO_RUN } from '../privileges.ts';
+import type { Agent, AgentDeps, AgentStatus } from '../root.ts';
+import type { PacketExporter } from './exporter.ts';
+import { PacketReader } from './reader.ts';
+
+/** How long a packet waits to be read, unless many come. */
+const READ_PERIOD_MS = 200;
+
+export interface PacketAgentDeps extends Omit<AgentDeps, 'take' | 'emit' | 'addresses'> {
+  readonly exporter: Pick<PacketExporter, 'emit' | 'end'>;
+}
+
+/** Watches interfaces with eBPF and hands on the packets that the filter rules accept. */
+export function createPacketAgent(config: AgentConfig, deps: PacketAgentDeps): Agent {
+  return new PacketAgent(config, deps);
+}
+
+interface Running {
+  readonly object: BpfObject;
+  readonly hub: SocketHub;
+  readonly ledger: Ledger;
+  readonly books: Bookkeeper;
+  readonly reader: PacketReader;
+  readonly tracker: InterfaceTracker;
+}
+
+class PacketAgent implements Agent {
+  readonly #config: AgentConfig;
+  readonly #deps: PacketAgentDeps;
+  readonly #metrics: AgentMetrics;
+  #running: Running | undefined;
+  #periodic: Disposable | undefined;
+  #isReading = false;
+  #accounting: Books | undefined;
+
+  constructor(config: AgentConfig, deps: PacketAgentDeps) {
+    this.#config = config;
+    this.#deps = deps;
+    this.#metrics = declareMetrics(deps.metrics, config.metricsLevel);
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    const { log, native, clock } = this.#deps;
+    for (const warning of checkCaptureConfig(this.#config)) log.warn(warning);
+    signal.throwIfAborted();
+    const loaded = loadDatapath(native, this.#deps.object, this.#config);
+    const running = this.#open(loaded);
+    this.#running = running;
+    this.#metrics.samplingRate.set(this.#config.sampling);
+    running.hub.addRing(running.object, WAKE_MAP, () => this.#read());
+    this.#periodic = clock.every(READ_PERIOD_MS, () => this.#read());
+    await running.tracker.start();
+    log.info({ interfaces: running.tracker.rows().length }, 'capture started');
+  }
+
+  async stop(): Promise<void> {
+    const running = this.#running;
+    if (running === undefined) return;
+    this.#periodic?.[Symbol.dispose]();
+    // No hook is left when the last packets are read.
+    await running.tracker.stop();
+    this.#running = undefined;
+    try {
+      while (this.#readOnce(running)) {
+        // Until the ring is empty.
+      }
+      running.books.refresh();
+      const { unrecorded } = running.books.view();
+      const lost = [unrecorded.capture_full, unrecorded.pipeline_full];
+      this.#deps.exporter.end(lost.reduce((sum, amount) => sum + (amount?.packets ?? 0), 0));
+    } finally {
+      this.#accounting = running.books.view();
+      running.hub.close();
+      this.#deps.native.close(running.object);
+    }
+  }
+
+  status(): AgentStatus {
+    const running = this.#running;
+    if (running === undefined) {
+      return { interfaces: [], features: [], accounting: this.#accounting, vitals: undefined };
+    }
+    running.books.refresh();
+    return {
+      interfaces: running.tracker.rows(),
+      features: [],
+      accounting: running.books.view(),
+      vitals: undefined,
+    };
+  }
+
+  capabilities(): readonly Capability[] {
+    // The second, to find the namespaces that containers have.
+    return this.#config.listenContainersPeriodMs > 0
+      ? [...NEEDED_TO_RUN, 'CAP_SYS_PTRACE']
+      : NEEDED_TO_RUN;
+  }
+
+  async drainNow(): Promise<void> {
+    const running = this.#running;
+    while (running !== undefined && this.#readOnce(running)) {
+      // What has come before the call is read by then.
+    }
+  }
+
+  /** A capture that is always behind still lets timers and interfaces have their turns. */
+  #read(): void {
+    const running = this.#running;
+    if (running === undefined || this.#isReading) return;
+    this.#isReading = true;
+    const isMore = this.#readOnce(running);
+    void this.#deps.clock.sleep(0).then(() => {
+      this.#isReading = false;
+      if (isMore) this.#read();
+    });
+  }
+
+  #readOnce({ reader, ledger }: Running): boolean {
+    return reader.read((batch, { packets, bytes }) => {
+      if (this.#deps.exporter.emit(batch)) ledger.addRecorded(packets, bytes);
+      else ledger.addDropped(batch.count, packets, bytes);
+    });
+  }
+
+  /** What was loaded is let go when the rest cannot be made. */
+  #open(loaded: LoadedObject): Running {
+    try {
+      return this.#compose(loaded);
+    } catch (error) {
+      this.#deps.native.close(loaded.object);
+      throw error;
+    }
+  }
+
+  #compose({ object, knowsNamespaces }: LoadedObject): Running {
+    const { native, clock, log } = this.#deps;
+    const metrics = this.#metrics;
+    const monotonicMs = this.#deps.kernelMonotonicMs ?? kernelMonotonicMs;
+    const names = new InterfaceNames({ exact: knowsNamespaces, preferences: [] });
+    const shared = { native, object, clock, log, metrics, names, kernelMonotonicMs: monotonicMs };
+    const hub = new SocketHub(native);
+    const tracker = new InterfaceTracker(this.#config, {
+      ...shared,
+      hub,
+      hooks: new Hooks(this.#config, shared),
+      namespaceDirectory: this.#deps.namespaceDirectory ?? '/var/run/netns',
+      processDirectory: this.#deps.processDirectory ?? '/proc',
+    });
+    const { flowFilterRules: rules } = this.#config;
+    const ledger = new Ledger(native, object, metrics, { rules, isCapture: true });
+    const books = new Bookkeeper(ledger, metrics);
+    return { object, hub, ledger, books, reader: new PacketReader(shared), tracker };
+  }
+}

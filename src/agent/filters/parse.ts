@@ -1,0 +1,277 @@
+import type { Cidr } from '../../base/ip.ts';
+import { closest } from '../../base/suggest.ts';
+import { Protocol } from '../../flow/enums.ts';
+import {
+  FILTER_RANGES_MAX,
+  FILTER_RULES_MAX,
+  type FilterAction,
+  type FilterDirection,
+  type FilterRule,
+  familyOf,
+  type PortRange,
+  type PortSide,
+} from './rule.ts';
+import {
+  quote,
+  type Read,
+  readAddress,
+  readCidr,
+  readFlag,
+  readInteger,
+  readPorts,
+  readProtocol,
+  readTcpFlags,
+  readWord,
+} from './values.ts';
+
+export interface ParsedRules {
+  readonly rules: readonly FilterRule[];
+  /** What is wrong, one line each; rules are of no use then. */
+  readonly problems: readonly string[];
+}
+
+/** A rule being read: a value for each part, and the key that gave it. */
+interface Draft {
+  readonly given: Map<string, string>;
+  action: FilterAction;
+  cidr: Cidr | undefined;
+  peer: Cidr | undefined;
+  direction: FilterDirection | undefined;
+  protocol: number | undefined;
+  readonly ports: Partial<Record<PortSide, readonly PortRange[]>>;
+  tcpFlags: number;
+  icmpType: number | undefined;
+  icmpCode: number | undefined;
+  drops: boolean;
+  sample: number;
+}
+
+interface Key {
+  /** What the rule is told by it; two keys may tell the same. */
+  readonly part: string;
+  /** Puts a value in its place, or says what is wrong with it. */
+  readonly read: (value: unknown, draft: Draft) => string | undefined;
+}
+
+function key<T>(
+  part: string,
+  read: (value: unknown) => Read<T>,
+  put: (draft: Draft, value: T) => void,
+): Key {
+  return {
+    part,
+    read(value, draft) {
+      const result = read(value);
+      if ('problem' in result) return result.problem;
+      put(draft, result.value);
+      return undefined;
+    },
+  };
+}
+
+function portsOf(side: PortSide): string {
+  return side === 'either' ? 'ports' : `${side} ports`;
+}
+
+function ports(side: PortSide): Key {
+  return key(portsOf(side), readPorts, (draft, value) => {
+    draft.ports[side] = value;
+  });
+}
+
+const BYTE_MAX = 255;
+const SAMPLE_MAX = 2 ** 32 - 1;
+const byte = (value: unknown): Read<number> => readInteger(value, BYTE_MAX);
+
+/** The original's keys. Any that takes a port takes lists and ranges of ports, too. */
+const KEYS: Readonly<Record<string, Key>> = {
+  action: key(
+    'action',
+    (value) => readWord<FilterAction>(value, ['Accept', 'Reject']),
+    (draft, value) => {
+      draft.action = value;
+    },
+  ),
+  ip_cidr: key('network', readCidr, (draft, value) => {
+    draft.cidr = value;
+  }),
+  peer_cidr: key('peer', readCidr, (draft, value) => {
+    draft.peer = value;
+  }),
+  peer_ip: key('peer', readAddress, (draft, value) => {
+    draft.peer = value;
+  }),
+  direction: key(
+    'direction',
+    (value) => readWord<FilterDirection>(value, ['Ingress', 'Egress']),
+    (draft, value) => {
+      draft.direction = value;
+    },
+  ),
+  protocol: key('protocol', readProtocol, (draft, value) => {
+    draft.protocol = value;
+  }),
+  source_port: ports('source'),
+  source_ports: ports('source'),
+  source_port_range: ports('source'),
+  destination_port: ports('destination'),
+  destination_ports: ports('destination'),
+  destination_port_range: ports('destination'),
+  port: ports('either'),
+  ports: ports('either'),
+  port_range: ports('either'),
+  tcp_flags: key('TCP flags', readTcpFlags, (draft, value) => {
+    draft.tcpFlags = value;
+  }),
+  icmp_type: key('ICMP type', byte, (draft, value) => {
+    draft.icmpType = value;
+  }),
+  icmp_code: key('ICMP code', byte, (draft, value) => {
+    draft.icmpCode = value;
+  }),
+  drops: key('drops', readFlag, (draft, value) => {
+    draft.drops = value;
+  }),
+  sample: key(
+    'rate',
+    (value) => readInteger(value, SAMPLE_MAX),
+    (draft, value) => {
+      draft.sample = value;
+    },
+  ),
+};
+
+/**
+ * Reads rules: a JSON list of objects, or, for command lines, `action=Reject port=22; port=80`.
+ * Order is that of the text.
+ */
+export function parseFilterRules(text: string): ParsedRules {
+  const trimmed = text.trim();
+  const problems: string[] = [];
+  const list = /^[[{]/.test(trimmed) ? readJson(trimmed, problems) : readWords(trimmed, problems);
+  if (list.length > FILTER_RULES_MAX) {
+    return { rules: [], problems: [`${list.length} rules; ${FILTER_RULES_MAX} are the most`] };
+  }
+  const rules = list.map((pairs, index) => readRule(pairs, `rule ${index + 1}`, problems));
+  return { rules, problems };
+}
+
+type Pairs = readonly (readonly [key: string, value: unknown])[];
+
+function readJson(text: string, problems: string[]): readonly Pairs[] {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch (error) {
+    problems.push(`no JSON (${error instanceof Error ? error.message : error})`);
+    return [];
+  }
+  if (!Array.isArray(parsed)) {
+    problems.push('a list of rules is wanted, [{…}, {…}]');
+    return [];
+  }
+  return parsed.map((rule: unknown, index) => {
+    if (typeof rule === 'object' && rule !== null && !Array.isArray(rule)) {
+      return Object.entries(rule);
+    }
+    problems.push(`rule ${index + 1}: ${quote(rule)} is no object such as {"action": "Accept"}`);
+    return [];
+  });
+}
+
+function readWords(text: string, problems: string[]): readonly Pairs[] {
+  const rules = text.split(/[;\n]/).filter((rule) => rule.trim() !== '');
+  return rules.map((rule, index) =>
+    rule
+      .trim()
+      .split(/\s+/)
+      .flatMap((word): Pairs => {
+        const at = word.indexOf('=');
+        if (at > 0) return [[word.slice(0, at), word.slice(at + 1)]];
+        problems.push(`rule ${index + 1}: ${quote(word)} is no KEY=VALUE such as port=80,443`);
+        return [];
+      }),
+  );
+}
+
+function readRule(pairs: Pairs, name: string, problems: string[]): FilterRule {
+  const draft: Draft = {
+    given: new Map(),
+    action: 'Accept',
+    cidr: undefined,
+    peer: undefined,
+    direction: undefined,
+    protocol: undefined,
+    ports: {},
+    tcpFlags: 0,
+    icmpType: undefined,
+    icmpCode: undefined,
+    drops: false,
+    sample: 0,
+  };
+  const before = problems.length;
+  for (const [word, value] of pairs) {
+    const problem = readKey(word, value, draft);
+    if (problem !== undefined) problems.push(`${name}, "${word}": ${problem}`);
+  }
+  // A value that could not be read would only lead to more of the same.
+  if (problems.length === before) {
+    for (const problem of contradictions(draft)) problems.push(`${name}, ${problem}`);
+  }
+  const { given: _, ...rule } = draft;
+  return rule;
+}
+
+function readKey(word: string, value: unknown, draft: Draft): string | undefined {
+  const known = Object.hasOwn(KEYS, word) ? KEYS[word] : undefined;
+  if (known === undefined) {
+    const meant = closest(word, Object.keys(KEYS));
+    if (meant !== undefined) return `there is no such key, did you mean "${meant}"?`;
+    return `there is no such key; there are ${Object.keys(KEYS).join(', ')}`;
+  }
+  // As everywhere, what is empty is not given; the original writes such keys.
+  if (value === null || value === '') return undefined;
+  const other = draft.given.get(known.part);
+  if (other === word) return 'given twice';
+  if (other !== undefined) return `"${other}" tells the ${known.part} already: give one of them`;
+  draft.given.set(known.part, word);
+  return known.read(value, draft);
+}
+
+const { TCP, UDP, SCTP, ICMP, 'IPv6-ICMP': ICMPV6 } = Protocol;
+
+/** Why no packet can match, or the kernel cannot hold it; each begins with the key. */
+function contradictions(draft: Draft): readonly string[] {
+  const { cidr, peer, protocol, tcpFlags, given } = draft;
+  const problems: string[] = [];
+  const say = (part: string, what: string): void => {
+    problems.push(`"${given.get(part)}": ${what}`);
+  };
+  const sides = Object.keys(draft.ports) as PortSide[];
+  const isOf = (...protocols: readonly number[]): boolean =>
+    protocol === undefined || protocols.includes(protocol);
+  const icmp = ['ICMP type', 'ICMP code'].filter((part) => given.has(part));
+
+  if (cidr !== undefined && peer !== undefined && familyOf(cidr) !== familyOf(peer)) {
+    say('peer', `is of another address family than "${given.get('network')}"`);
+  }
+  const part = cidr === undefined ? 'peer' : 'network';
+  const network = cidr ?? peer;
+  if (network !== undefined && protocol === (familyOf(network) === 4 ? ICMPV6 : ICMP)) {
+    say('protocol', `does not go with the address family of "${given.get(part)}"`);
+  }
+  for (const side of sides) {
+    if (!isOf(TCP, UDP, SCTP)) say(portsOf(side), 'only TCP, UDP and SCTP have ports');
+  }
+  if (tcpFlags !== 0 && !isOf(TCP)) say('TCP flags', 'only TCP has them');
+  for (const one of icmp) {
+    if (!isOf(ICMP, ICMPV6)) say(one, 'only ICMP and ICMPv6 have one');
+    else if (sides.length > 0 || tcpFlags !== 0) say(one, 'goes with neither ports nor TCP flags');
+  }
+  const ranges = Object.values(draft.ports).flat().length;
+  if (ranges > FILTER_RANGES_MAX) {
+    const what = `${ranges} ports and ranges; ${FILTER_RANGES_MAX} are the most in one rule`;
+    say(portsOf(sides[0]!), what);
+  }
+  return problems;
+}

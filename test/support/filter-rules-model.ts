@@ -1,0 +1,145 @@
+/**
+ * What deploy/reference/filters.md promises of filter rules, written the slow and obvious way: from
+ * the page, on the rules as users write them, and not from the code that it is compared with.
+ */
+
+/** A rule of FLOW_FILTER_RULES. */
+export interface WrittenRule {
+  readonly action?: 'Accept' | 'Reject';
+  readonly ip_cidr?: string;
+  readonly peer_cidr?: string;
+  readonly direction?: 'Ingress' | 'Egress';
+  readonly protocol?: 'TCP' | 'UDP' | 'SCTP' | 'ICMP' | 'ICMPv6';
+  readonly source_ports?: string;
+  readonly destination_ports?: string;
+  readonly ports?: string;
+  readonly tcp_flags?: string;
+  readonly icmp_type?: number;
+  readonly icmp_code?: number;
+  readonly drops?: boolean;
+  readonly sample?: number;
+}
+
+export interface ModelPacket {
+  readonly family: 4 | 6;
+  /** All bits of the address, `'0000…'`. */
+  readonly source: string;
+  readonly target: string;
+  readonly protocol: number;
+  readonly sourcePort: number;
+  readonly targetPort: number;
+  /** Bits of the TCP header's flags. */
+  readonly flags: number;
+  readonly icmpType: number;
+  readonly icmpCode: number;
+}
+
+/** Where a packet is looked at; `drop`: the kernel tells that it dropped it, and not where. */
+export type Place = 'ingress' | 'egress' | 'unknown' | 'drop';
+
+export interface ModelVerdict {
+  readonly accepted: boolean;
+  readonly matched: boolean;
+  readonly onlyIfDropped: boolean;
+  readonly sample: number;
+}
+
+const PROTOCOLS = { TCP: 6, UDP: 17, SCTP: 132, ICMP: 1, ICMPv6: 58 } as const;
+
+/** Bits of an IPv4 or IPv6 address without `::`. */
+export function bitsOf(address: string): string {
+  const groups = address.includes(':')
+    ? address.split(':').map((group) => Number.parseInt(group, 16).toString(2).padStart(16, '0'))
+    : address.split('.').map((part) => Number(part).toString(2).padStart(8, '0'));
+  return groups.join('');
+}
+
+function isIn(cidr: string, packet: ModelPacket, address: string): boolean {
+  const [network, length] = cidr.split('/');
+  const isV6 = network!.includes(':');
+  if (isV6 !== (packet.family === 6)) return false;
+  return address.startsWith(bitsOf(network!).slice(0, Number(length)));
+}
+
+function isListed(list: string, port: number): boolean {
+  return list.split(',').some((item) => {
+    const [first, last = first] = item.split('-').map(Number);
+    return port >= first! && port <= last!;
+  });
+}
+
+/** The names that the packet's flags have. */
+function flagNames(flags: number): readonly string[] {
+  const has = (bit: number): boolean => (flags & bit) !== 0;
+  const names: string[] = [];
+  const ack = has(16);
+  if (has(2)) names.push(ack ? 'SYN-ACK' : 'SYN');
+  if (has(1)) names.push(ack ? 'FIN-ACK' : 'FIN');
+  if (has(4)) names.push(ack ? 'RST-ACK' : 'RST');
+  if (ack && !has(2) && !has(1) && !has(4)) names.push('ACK');
+  if (has(8)) names.push('PSH', 'PUSH');
+  if (has(32)) names.push('URG');
+  if (has(64)) names.push('ECE');
+  if (has(128)) names.push('CWR');
+  return names;
+}
+
+function hasConditions(rule: WrittenRule, packet: ModelPacket, place: Place): boolean {
+  const { sourcePort, targetPort } = packet;
+  const isIcmp = packet.protocol === 1 || packet.protocol === 58;
+  if (rule.direction !== undefined) {
+    const isUnknown = place === 'unknown' || place === 'drop';
+    if (isUnknown && rule.action === 'Reject') return false;
+    if (!isUnknown && rule.direction.toLowerCase() !== place) return false;
+  }
+  if (rule.protocol !== undefined && PROTOCOLS[rule.protocol] !== packet.protocol) return false;
+  if (rule.source_ports !== undefined && !isListed(rule.source_ports, sourcePort)) return false;
+  if (rule.destination_ports !== undefined && !isListed(rule.destination_ports, targetPort)) {
+    return false;
+  }
+  if (rule.ports !== undefined) {
+    if (!isListed(rule.ports, sourcePort) && !isListed(rule.ports, targetPort)) return false;
+  }
+  if (rule.tcp_flags !== undefined) {
+    const names = packet.protocol === PROTOCOLS.TCP ? flagNames(packet.flags) : [];
+    if (!rule.tcp_flags.split(',').some((name) => names.includes(name))) return false;
+  }
+  if (rule.icmp_type !== undefined && !(isIcmp && rule.icmp_type === packet.icmpType)) return false;
+  return rule.icmp_code === undefined || (isIcmp && rule.icmp_code === packet.icmpCode);
+}
+
+export function judge(
+  rules: readonly WrittenRule[],
+  packet: ModelPacket,
+  place: Place,
+): ModelVerdict {
+  const lengthOf = (rule: WrittenRule): number => Number(rule.ip_cidr?.split('/')[1] ?? 0);
+  const ordered = [...rules].sort((one, other) => lengthOf(other) - lengthOf(one));
+  const { source, target } = packet;
+  let tentative: WrittenRule | undefined;
+  // By the sender's address first, then by the receiver's.
+  for (const [near, far] of [
+    [source, target],
+    [target, source],
+  ] as const) {
+    for (const rule of ordered) {
+      if (rule.ip_cidr !== undefined && !isIn(rule.ip_cidr, packet, near)) continue;
+      if (rule.peer_cidr !== undefined && !isIn(rule.peer_cidr, packet, far)) continue;
+      if (!hasConditions(rule, packet, place)) continue;
+      if (rule.drops === true && place !== 'drop') {
+        if (rule.action !== 'Reject') tentative ??= rule;
+        continue;
+      }
+      if (rule.action === 'Reject' && tentative !== undefined) return ifDropped(tentative);
+      const accepted = rule.action !== 'Reject';
+      return { accepted, matched: true, onlyIfDropped: false, sample: rule.sample ?? 0 };
+    }
+  }
+  const accepted = rules.every((rule) => rule.action === 'Reject');
+  if (!accepted && tentative !== undefined) return ifDropped(tentative);
+  return { accepted, matched: false, onlyIfDropped: false, sample: 0 };
+}
+
+function ifDropped(rule: WrittenRule): ModelVerdict {
+  return { accepted: true, matched: true, onlyIfDropped: true, sample: rule.sample ?? 0 };
+}

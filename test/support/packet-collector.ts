@@ -1,0 +1,76 @@
+import { Server, ServerCredentials, type UntypedHandleCall } from '@grpc/grpc-js';
+import protobuf from 'protobufjs';
+
+/** The original's protocol in the words of protobufjs. */
+const PBPACKET = `
+syntax = "proto3";
+package pbpacket;
+
+message Any { string type_url = 1; bytes value = 2; }
+message Packet { Any pcap = 1; }
+message CollectorReply {}
+`;
+
+/** What the original's collector writes before the first packet: Ethernet, no snap length. */
+const FILE_HEADER = Buffer.from('d4c3b2a1020004000000000000000000' + '0000000001000000', 'hex');
+
+const PbPacket = protobuf.parse(PBPACKET, { keepCase: true }).root.lookupType('pbpacket.Packet');
+
+export function decodePacket(message: Uint8Array): { typeUrl: string; value: Buffer } {
+  const { pcap } = PbPacket.decode(message) as unknown as {
+    pcap: { type_url: string; value: Uint8Array };
+  };
+  return { typeUrl: pcap.type_url, value: Buffer.from(pcap.value) };
+}
+
+/** A collector of packets, on a real gRPC server, which writes what it gets as it is. */
+export class PacketCollector {
+  readonly #server = new Server();
+  port = 0;
+  /** Values of the messages. */
+  readonly values: Buffer[] = [];
+  readonly typeUrls = new Set<string>();
+
+  async start(): Promise<void> {
+    const handler = (
+      call: { request: Buffer },
+      callback: (error: null, answer: Buffer) => void,
+    ): void => {
+      const { typeUrl, value } = decodePacket(call.request);
+      this.values.push(value);
+      this.typeUrls.add(typeUrl);
+      callback(null, Buffer.alloc(0));
+    };
+    const bytes = (value: Buffer): Buffer => value;
+    this.#server.addService(
+      {
+        Send: {
+          path: '/pbpacket.Collector/Send',
+          requestStream: false,
+          responseStream: false,
+          requestSerialize: bytes,
+          requestDeserialize: bytes,
+          responseSerialize: bytes,
+          responseDeserialize: bytes,
+        },
+      },
+      { Send: handler as unknown as UntypedHandleCall },
+    );
+    this.port = await new Promise<number>((resolve, reject) => {
+      const credentials = ServerCredentials.createInsecure();
+      this.#server.bindAsync('127.0.0.1:0', credentials, (error, port) => {
+        if (error === null) resolve(port);
+        else reject(error);
+      });
+    });
+  }
+
+  /** The file that the original's collector would have written. */
+  file(): Buffer {
+    return Buffer.concat([FILE_HEADER, ...this.values]);
+  }
+
+  stop(): void {
+    this.#server.forceShutdown();
+  }
+}
