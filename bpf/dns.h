@@ -69,7 +69,7 @@ static __always_inline void note_query(const struct flow_key *key, struct dns_me
 	struct dns_query query = {};
 	long error = -EEXIST;
 
-	/* Asked again, it still waits since the first time. Looking is cheaper than to insert in vain. */
+	/* Asked again, it still waits since the first time. Looking costs less than a vain insert. */
 	if (!bpf_map_lookup_elem(&dns_queries, key)) {
 		query.time_ns = bpf_ktime_get_ns();
 		error = bpf_map_update_elem(&dns_queries, key, &query, BPF_NOEXIST);
