@@ -234,6 +234,11 @@ describe.skipIf(requireRoot())('features that a kernel does not have', () => {
       INTERFACES: links.join(),
       // All at once, which is also the most that the verifier is ever given.
       ...Object.fromEntries(FEATURES.map(({ variable }) => [variable, 'true'])),
+      QUIC_TRACKING_MODE: '1',
+      FLOW_FILTER_RULES: JSON.stringify([
+        { ip_cidr: '0.0.0.0/0', action: 'Accept' },
+        { ip_cidr: '192.0.2.0/24', action: 'Accept', drops: true },
+      ]),
     };
     await using host = await startAgent(wanted, { log });
 
