@@ -100,7 +100,7 @@ const CASES: readonly Case[] = [
   },
   {
     ...hook('everything on, TCP, all hooks and probes', EVERYTHING, tcp, INGRESS, 0.5 * 1390),
-    programs: [INGRESS, 'rtt_tcp_probe', 'process_recv', 'process_send'],
+    programs: [INGRESS, 'rtt_tcp_probe', 'process_received', 'process_sent'],
     note: 'per packet at the ingress hook; each program is taken above the empty one',
   },
 ];
