@@ -60,7 +60,8 @@ static __always_inline enum choice judge(struct __sk_buff *skb, struct packet *p
 		if (verdict.sample)
 			packet->sampling = verdict.sample;
 		/* A packet of another flow has won its draw as that. */
-		if ((tag == TAG_NONE || tag > TAG_FLOWS) && loses_draw(packet->sampling))
+		if ((tag == TAG_NONE || tag > TAG_FLOWS) &&
+		    loses_draw(packet->sampling ? packet->sampling : config.sampling))
 			return leave_out(skb, packet, STAT_SAMPLED_OUT, TAG_SAMPLED_OUT);
 	}
 	return PACKET_WANTED;
@@ -76,7 +77,6 @@ static __always_inline enum choice choose(struct __sk_buff *skb, struct packet *
 
 	if (unlikely(tag == TAG_SAMPLED_OUT))
 		return PACKET_UNWANTED;
-	packet->sampling = config.sampling;
 	/* Rules with rates of their own come first. */
 	is_left_out = !config.filter_samples && tag == TAG_NONE && loses_draw(config.sampling);
 	/* Only the wire size of several segments takes parsing. */

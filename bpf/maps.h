@@ -79,6 +79,12 @@ static __always_inline void *current_flows(void)
 	return bpf_map_lookup_elem(&current, &zero);
 }
 
+/* Whether some feature is on: else one look is all that features cost. */
+static __always_inline bool has_extensions(void)
+{
+	return config.value_bytes > sizeof(struct flow_metrics);
+}
+
 /* What a feature has added to an entry; `at` must be of `config`, and not 0. */
 static __always_inline void *extension(struct flow_metrics *flow, __u16 at)
 {

@@ -54,7 +54,7 @@ struct packet {
 	__u16 tunnel_header;
 	__u16 inner_l2;
 	__u8 tunnel_type;
-	__u32 sampling; /* one in this many packets such as this one is looked at */
+	__u32 sampling; /* one in this many, by the rule that wants it; 0: as `config` says */
 	bool only_if_dropped; /* wanted, provided that its flow has drops */
 };
 

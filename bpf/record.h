@@ -62,28 +62,28 @@ static __always_inline void note_wanted(struct flow_metrics *flow, const struct 
 		filter->wanted = 1;
 }
 
-/* A packet at the hook that counts it. */
-struct sighting {
-	struct wire wire;
-	__u64 slot;
-	__u64 now;
-	bool egress;
-	bool has_l2;
+/* Where a hook is, in one argument. */
+enum hook {
+	HOOK_EGRESS = 1,
+	HOOK_L2 = 2, /* frames have an Ethernet header */
 };
 
-/* What the first packet tells of the whole flow, counters apart. */
+/*
+ * What the first packet tells of the whole flow, counters apart. By itself, as the rest that only
+ * new flows take: known ones then have no argument of it to keep at hand.
+ */
 static noinline void describe(struct flow_metrics *flow, struct __sk_buff *skb,
-			      const struct packet *packet, const struct sighting *sighting)
+			      const struct packet *packet, __u32 hook)
 {
 	__u32 link = config.tunnel_at ? packet->inner_l2 : 0;
 
-	flow->start_ns = sighting->now;
+	flow->start_ns = bpf_ktime_get_coarse_ns();
 	flow->vlan_id = packet->vlan_id;
-	flow->first_direction = sighting->egress;
+	flow->first_direction = hook & HOOK_EGRESS ? 1 : 0;
 	flow->eth_protocol = packet->eth_protocol;
-	*(__u64 *)&flow->observed[0] = sighting->slot;
-	flow->sampling = packet->sampling;
-	if (sighting->has_l2 || (config.tunnel_at && packet->inner_l2)) {
+	*(__u64 *)&flow->observed[0] = interface_slot(skb, hook & HOOK_EGRESS);
+	flow->sampling = packet->sampling ? packet->sampling : config.sampling;
+	if (hook & HOOK_L2 || link) {
 		__u8 copy[2 * ETH_ALEN];
 		const __u8 *macs = peek(skb, link, copy, sizeof(copy));
 
@@ -99,39 +99,39 @@ static noinline void describe(struct flow_metrics *flow, struct __sk_buff *skb,
  * alone. Both counters are atomic, since any CPU may be adding to the same flow.
  */
 static __always_inline void add_packet(struct flow_metrics *flow, struct __sk_buff *skb,
-				       const struct packet *packet, const struct sighting *sighting)
+				       const struct packet *packet, __u32 hook)
 {
-	__u64 now = sighting->now;
+	struct wire wire = wire_of(skb, packet->headers);
+	__u64 now = bpf_ktime_get_coarse_ns();
 
 	/* It is new, or a probe came first and has added a flow without packets. */
-	if (unlikely(!__sync_fetch_and_add(&flow->packets, sighting->wire.packets)))
-		describe(flow, skb, packet, sighting);
-	__sync_fetch_and_add(&flow->bytes, sighting->wire.bytes);
+	if (unlikely(!__sync_fetch_and_add(&flow->packets, wire.packets)))
+		describe(flow, skb, packet, hook);
+	__sync_fetch_and_add(&flow->bytes, wire.bytes);
 	if (flow->end_ns < now)
 		flow->end_ns = now;
 	if (packet->tcp_flags & ~flow->tcp_flags)
 		__sync_fetch_and_or(&flow->tcp_flags_word, packet->tcp_flags);
 	if (flow->dscp != packet->dscp)
 		flow->dscp = packet->dscp;
-	note_interface(flow, sighting->slot, sighting->wire);
+	note_interface(flow, interface_slot(skb, hook & HOOK_EGRESS), wire);
+	if (!has_extensions())
+		return;
 	note_wanted(flow, packet);
-	inspect(skb, packet, flow, sighting->wire, now);
+	inspect(skb, packet, flow, wire, now);
 }
 
-/*
- * Out of the way of known flows, whose instructions then stay together. Returns the map that has
- * the flow now; NULL: none has.
- */
-static noinline void *add_flow(struct __sk_buff *skb, const struct packet *packet,
-			       const struct sighting *sighting)
+/* Returns the map that has the flow now; NULL: none has. */
+static noinline void *add_flow(struct __sk_buff *skb, const struct packet *packet, __u32 hook)
 {
 	void *flows = current_flows();
 	struct flow_metrics *flow = fresh_flow();
+	struct wire wire;
 	long error;
 
 	if (!flow || !flows)
 		return NULL;
-	add_packet(flow, skb, packet, sighting);
+	add_packet(flow, skb, packet, hook);
 	/* Exactly: the coarse clock would not tell which end of a conversation spoke first. */
 	flow->start_ns = flow->end_ns = bpf_ktime_get_ns();
 	error = bpf_map_update_elem(flows, &packet->key, flow, BPF_NOEXIST);
@@ -143,12 +143,12 @@ static noinline void *add_flow(struct __sk_buff *skb, const struct packet *packe
 		/* Another CPU came first; nothing removes entries from the current map. */
 		flow = bpf_map_lookup_elem(flows, &packet->key);
 		if (flow) {
-			add_packet(flow, skb, packet, sighting);
+			add_packet(flow, skb, packet, hook);
 			return flows;
 		}
 	}
-	count(error == -E2BIG ? STAT_MAP_FULL : STAT_MAP_ERROR, sighting->wire.packets,
-	      sighting->wire.bytes);
+	wire = wire_of(skb, packet->headers);
+	count(error == -E2BIG ? STAT_MAP_FULL : STAT_MAP_ERROR, wire.packets, wire.bytes);
 	return NULL;
 }
 
@@ -156,21 +156,16 @@ static noinline void *add_flow(struct __sk_buff *skb, const struct packet *packe
 static __always_inline void record(struct __sk_buff *skb, const struct packet *packet, bool egress,
 				   bool has_l2)
 {
+	__u32 hook = (egress ? HOOK_EGRESS : 0) | (has_l2 ? HOOK_L2 : 0);
 	struct flow_metrics *flow = find_flow(&packet->key);
-	struct sighting sighting = {
-		.wire = wire_of(skb, packet->headers),
-		.slot = interface_slot(skb, egress),
-		.now = bpf_ktime_get_coarse_ns(),
-		.egress = egress,
-		.has_l2 = has_l2,
-	};
 	void *flows = NULL;
 
 	if (likely(flow))
-		add_packet(flow, skb, packet, &sighting);
+		add_packet(flow, skb, packet, hook);
 	else
-		flows = add_flow(skb, packet, &sighting);
-	inspect_once(skb, packet, flows, flow);
+		flows = add_flow(skb, packet, hook);
+	if (has_extensions())
+		inspect_once(skb, packet, flows, flow);
 }
 
 /*
