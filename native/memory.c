@@ -5,6 +5,17 @@
 #include <malloc.h>
 #include <sys/mman.h>
 
+/* Linux 5.4; the headers that we build on may be older. */
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT 21
+#endif
+
+/*
+ * Blocks from this size on are mappings of their own, which end when they are freed. The C library
+ * would raise the limit with each such block, and keep the memory of messages for later ones.
+ */
+#define MAPPED_BYTES_MIN (128 * 1024)
+
 static bool get_address(napi_env env, napi_value value, uintptr_t *into)
 {
 	int64_t number;
@@ -26,6 +37,9 @@ napi_value release_pages(napi_env env, napi_callback_info info)
 	if (!get_arguments(env, info, 2, arguments) || !get_address(env, arguments[0], &from) ||
 	    !get_address(env, arguments[1], &to))
 		return NULL;
+	/* Out of the page cache, too, or its neighbours come back with each page that is touched. */
+	if (to >= from)
+		madvise((void *)from, to - from, MADV_PAGEOUT);
 	if (to < from || madvise((void *)from, to - from, MADV_DONTNEED)) {
 		fail(&failure, to < from ? EINVAL : errno, "madvise(MADV_DONTNEED)");
 		throw_failure(env, &failure);
@@ -37,6 +51,7 @@ napi_value trim_heap(napi_env env, napi_callback_info info)
 {
 	(void)env;
 	(void)info;
+	mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES_MIN);
 	malloc_trim(0);
 	return NULL;
 }

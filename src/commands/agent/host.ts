@@ -14,12 +14,12 @@ import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
 import { bpfObject, loadNative } from '../assets.ts';
 import { readHostFile } from '../capabilities.ts';
 import { exclusiveCapture } from '../capture/exclusive.ts';
-import { releaseStartMemory } from '../capture/memory.ts';
+import { keepMemorySmall } from '../capture/memory.ts';
 import { givePrivilegesUp } from '../capture/privileges.ts';
 import { metricsServer } from '../capture/telemetry.ts';
 
 /** Names and addresses kept between drains; nothing but the next batch refers to them. */
-const INTERN_ENTRIES_MAX = 65_536;
+const INTERN_ENTRIES_MAX = 32_768;
 
 export interface AgentHostDeps {
   readonly log: Log;
@@ -49,7 +49,13 @@ export async function createAgentHost(
     ? await joinCapture(config, deps, metrics, native)
     : await joinFlows(config, deps, metrics, health, native);
   const { agent } = joined;
-  const trimming = releaseStartMemory({ native, log, read: readHostFile });
+  const trimming = keepMemorySmall({
+    native,
+    log,
+    clock: deps.clock,
+    collect: globalThis.gc,
+    read: readHostFile,
+  });
   // Last: what is started has opened, loaded and bound what takes more rights than going on does.
   const giving = givePrivilegesUp({ native, agent, log, dataDir: undefined });
   const inner = [...telemetry, ...joined.components, agent];

@@ -1,10 +1,19 @@
 import type { Native } from '../../agent/loader/native.ts';
+import type { Clock } from '../../base/clock.ts';
 import type { Component } from '../../base/component.ts';
 import { explain } from '../../base/errors.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { ReadHostFile } from '../capabilities.ts';
 
+/** How often what is used up is collected. */
+const COLLECT_PERIOD_MS = 1000;
+
+/** V8's, which the executable is started with; undefined elsewhere. */
+type Collect = ((options: { readonly type: 'minor' | 'major' }) => void) | undefined;
+
 export interface MemoryDeps {
+  readonly clock: Clock;
+  readonly collect: Collect;
   readonly native: Pick<Native, 'releasePages' | 'trimHeap'>;
   readonly log: Log;
   readonly read: ReadHostFile;
@@ -20,10 +29,21 @@ export interface CleanMapping {
  * Lets go of what only the start needed: most pages of the executable and of libraries that are in
  * memory by then are code and data that nobody comes back to. Those that are needed after all are
  * read from the page cache again.
+ *
+ * From then on, buffers that have been sent are collected soon. V8 by itself would look for them
+ * when enough objects have been made, and the way of a flow makes none.
  */
-export function releaseStartMemory({ native, log, read }: MemoryDeps): Component {
+export function keepMemorySmall({ clock, collect, native, log, read }: MemoryDeps): Component {
+  let collecting: Disposable | undefined;
   return {
     async start() {
+      collect?.({ type: 'major' });
+      if (collect !== undefined) {
+        collecting = clock.every(COLLECT_PERIOD_MS, () => {
+          collect({ type: 'minor' });
+          native.trimHeap();
+        });
+      }
       try {
         for (const { from, to } of cleanMappings(read('/proc/self/smaps') ?? '')) {
           native.releasePages(from, to);
@@ -34,7 +54,7 @@ export function releaseStartMemory({ native, log, read }: MemoryDeps): Component
       }
     },
     async stop() {
-      // There is nothing to undo.
+      collecting?.[Symbol.dispose]();
     },
   };
 }

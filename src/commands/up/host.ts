@@ -23,7 +23,7 @@ import { bpfObject, loadNative, webRoot } from '../assets.ts';
 import { buildFacts } from '../build-facts.ts';
 import { readHostFile } from '../capabilities.ts';
 import { exclusiveCapture } from '../capture/exclusive.ts';
-import { releaseStartMemory } from '../capture/memory.ts';
+import { keepMemorySmall } from '../capture/memory.ts';
 import { givePrivilegesUp } from '../capture/privileges.ts';
 import { metricsServer } from '../capture/telemetry.ts';
 import { withLiveFeed } from './live.ts';
@@ -89,7 +89,13 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
     subscribe,
     features,
   });
-  const trimming = releaseStartMemory({ native, log, read: readHostFile });
+  const trimming = keepMemorySmall({
+    native,
+    log,
+    clock: deps.clock,
+    collect: globalThis.gc,
+    read: readHostFile,
+  });
   // Last: what is started has opened, loaded and bound what takes more rights than going on does.
   const giving = givePrivilegesUp({ native, agent, log, dataDir: deps.dataDir });
   // The agent's own server; the console serves the same metrics to who may use it.

@@ -86,6 +86,7 @@ export function loadDatapath(options: DatapathOptions = {}): BpfObject {
     config.writeUInt16LE(valueBytes, configLayout[at]);
     valueBytes += sizeBytes;
   }
+  config.writeUInt16LE(valueBytes, configLayout.valueBytes);
   const { rules, problems } = parseFilterRules(options.rules ?? '');
   if (problems.length > 0) throw new Error(problems.join('\n'));
   const view = new DataView(config.buffer, config.byteOffset, config.length);
