@@ -237,6 +237,16 @@ static __always_inline __u64 try_rule(__u32 index, struct filter_subject *subjec
 	return 0;
 }
 
+/* What the first rule by itself decides, or 0 if all are to be tried. */
+static __always_inline __u64 try_first(const struct flow_key *key, __u16 tcp_flags, __u32 context)
+{
+	struct filter_subject subject = { .key = *key };
+
+	subject.tcp_flags = tcp_flags;
+	subject.context = context;
+	return try_rule(0, &subject);
+}
+
 /* Unrolled: to the verifier, a loop is all its turns one after the other, in every combination. */
 static __always_inline __u64 try_unrolled(__u32 first, struct filter_subject *subject)
 {
@@ -305,14 +315,18 @@ static __always_inline struct filter_verdict filter(const struct flow_key *key, 
 		return verdict;
 	if (egress_known)
 		context |= egress ? FILTER_OF_EGRESS : FILTER_OF_INGRESS;
-	subject = subject_of(!egress_known);
-	if (!subject)
-		return verdict;
-	subject->key = *key;
-	subject->tcp_flags = tcp_flags;
-	subject->context = context;
-	subject->from_maybe = subject->to_maybe = subject->to_found = 0;
-	found = try_rules(!egress_known);
+	/* Most often the first rule decides, and nothing else has to be fetched for that. */
+	found = egress_known ? try_first(key, tcp_flags, context) : 0;
+	if (!found) {
+		subject = subject_of(!egress_known);
+		if (!subject)
+			return verdict;
+		subject->key = *key;
+		subject->tcp_flags = tcp_flags;
+		subject->context = context;
+		subject->from_maybe = subject->to_maybe = subject->to_found = 0;
+		found = try_rules(!egress_known);
+	}
 	verdict.accepted = found & DECISION_ACCEPTED;
 	verdict.matched = found & DECISION_MATCHED;
 	verdict.only_if_dropped = found & DECISION_ONLY_IF_DROPPED;
