@@ -25,7 +25,7 @@ const REASONS: readonly (readonly [number, string])[] = [
 
 /** What network policies of OVN did to flows, by bpf/events.h. */
 export const events: FeatureSpec = {
-  name: 'network events',
+  name: 'network-events',
   variable: 'ENABLE_NETWORK_EVENTS_MONITORING',
   isOn: (config) => config.enableNetworkEventsMonitoring,
   // A policy that drops is a cause of drops.

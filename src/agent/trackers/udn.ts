@@ -12,7 +12,7 @@ import type { FeatureSpec, Tracker, TrackerDeps } from './tracker.ts';
  * which interface is in which, Open vSwitch is told with the interface.
  */
 export const udn: FeatureSpec = {
-  name: 'user-defined networks',
+  name: 'udn',
   variable: 'ENABLE_UDN_MAPPING',
   isOn: (config) => config.enableUdnMapping,
   fields: 'udnMapping',

@@ -42,7 +42,7 @@ const MARKS = {
 } as const;
 
 const NAME_COLUMNS = 15;
-const VARIABLE_COLUMNS = 34;
+const VARIABLE_COLUMNS = 39;
 const INDENT = ' '.repeat(NAME_COLUMNS + 5);
 
 /** The report for a person: one screen, a line for each thing that was looked at. */

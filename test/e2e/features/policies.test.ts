@@ -253,7 +253,7 @@ describe.skipIf(requireRoot())('features that a kernel does not have', () => {
       })),
     );
     expect(features).toHaveLength(FEATURES.length);
-    const perhaps = ['ipsec', 'network events'];
+    const perhaps = ['ipsec', 'network-events'];
     expect(missing.filter(({ name }) => !perhaps.includes(name))).toEqual([]);
     await lab.tcp(client, server, { address: SERVER, port: 5001, sendBytes: 10, replyBytes: 10 });
     await host.agent.drainNow();

@@ -162,6 +162,33 @@ test('times are the wall clock’s, by one offset', async () => {
   expect(seen).toEqual([1_700_000_001_000, 1_700_000_002_000, 1_700_000_005_000]);
 });
 
+test('a wall clock that is set: drains go on, and times are by the clock as it is now', async () => {
+  clock = new ManualClock(1_700_000_000_000);
+  let setBackMs = 0;
+  const seen: number[] = [];
+  const stepping = drainerWith({
+    clock: {
+      nowMs: () => clock.nowMs() - setBackMs,
+      monotonicMs: () => clock.monotonicMs(),
+      sleep: (ms, signal) => clock.sleep(ms, signal),
+      every: (ms, tick) => clock.every(ms, tick),
+    },
+    kernelMonotonicMs: () => clock.monotonicMs(),
+    emit: (batch) => {
+      seen.push(batch.f64('TimeFlowEndMs')[0]!);
+      return true;
+    },
+  });
+  stepping.start(1000);
+  kernel.record({ ...flow('10.0.0.1'), startNs: 5e8, endNs: 5e8 });
+  await clock.advance(1000);
+  setBackMs = 3_600_000;
+  kernel.record({ ...flow('10.0.0.1'), startNs: 15e8, endNs: 15e8 });
+  await clock.advance(1000);
+  await stepping.stop();
+  expect(seen).toEqual([1_700_000_000_500, 1_700_000_001_500 - 3_600_000]);
+});
+
 test('books: recorded, dropped by the pipeline, and the kernel’s own counts over all CPUs', async () => {
   kernel.record(flow('10.0.0.1'));
   await drainer.drain('asked');

@@ -39,7 +39,7 @@ test('a host on which everything works', () => {
       '  · memory          3.0 MiB in the kernel, as configured',
       '',
       'Features',
-      '  ✓ rtt             ENABLE_RTT (on)                   by_tracepoint',
+      '  ✓ rtt             ENABLE_RTT (on)                        by_tracepoint',
       '',
       'Host',
       '  ✓ kernel          6.18 x64',

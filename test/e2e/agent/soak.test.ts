@@ -1,0 +1,80 @@
+/** An agent that has been at work for a while is as it was: memory, descriptors, books. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { GrpcCollector } from '../../support/grpc-collector.ts';
+import { Lab } from '../../support/netns.ts';
+import { startProgram } from '../../support/program.ts';
+import { requireRoot } from '../../support/require.ts';
+
+/** Five minutes, unless told otherwise. */
+const SOAK_SECONDS = Number(process.env.NETOBSERV_SOAK_SECONDS ?? 300);
+const FLOWS_PER_SECOND = 20_000;
+const WARM_UP_SECONDS = 30;
+const SAMPLES = 8;
+/** Of the mean before: what garbage collection leaves from sample to sample. */
+const GROWTH_MAX = 1.1;
+
+describe.skipIf(requireRoot())('soak', () => {
+  test('20,000 flows a second: flat memory and descriptors, and nothing unaccounted for', {
+    timeout: (SOAK_SECONDS + WARM_UP_SECONDS + 120) * 1000,
+  }, async () => {
+    await using lab = new Lab();
+    await using collector = new GrpcCollector();
+    let packets = 0;
+    // The flows themselves would fill the test's own memory.
+    collector.behaviour = (answer) => {
+      for (const { packets: count } of collector.calls.pop() ?? []) packets += count;
+      collector.sizes.length = 0;
+      answer();
+    };
+    await collector.start();
+    const left = lab.namespace('left');
+    const right = lab.namespace('right');
+    const [sender, watched] = lab.pair({ namespace: left }, { namespace: right });
+    const program = startProgram(['agent'], {
+      env: {
+        ...process.env,
+        TARGET_HOST: '127.0.0.1',
+        TARGET_PORT: String(collector.port),
+        INTERFACES: watched,
+        CACHE_MAX_FLOWS: '100000',
+        CACHE_ACTIVE_TIMEOUT: '1s',
+      },
+    });
+    await program.waitFor(/agent is up/);
+    const pid = program.child.pid!;
+    const seconds = SOAK_SECONDS + WARM_UP_SECONDS;
+    const traffic = lab.sweep(left, sender, {
+      flows: FLOWS_PER_SECOND * 10,
+      rounds: seconds / 10,
+      perSecond: FLOWS_PER_SECOND,
+    });
+    await sleep(WARM_UP_SECONDS * 1000);
+    const samples: { memory: number; descriptors: number }[] = [];
+    for (let sample = 0; sample < SAMPLES; sample++) {
+      samples.push({ memory: anonymousBytes(pid), descriptors: descriptorsOf(pid) });
+      await sleep((SOAK_SECONDS * 1000) / SAMPLES);
+    }
+    const sent = await traffic;
+    expect(await program.stop()).toBe(0);
+
+    const half = SAMPLES / 2;
+    const mean = (part: typeof samples): number =>
+      part.reduce((sum, { memory }) => sum + memory, 0) / part.length;
+    expect(mean(samples.slice(half))).toBeLessThan(GROWTH_MAX * mean(samples.slice(0, half)));
+    // A connection may be open or not at a sample.
+    const counts = samples.map(({ descriptors }) => descriptors);
+    expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(2);
+    expect(packets).toBe(sent);
+  });
+});
+
+function anonymousBytes(pid: number): number {
+  const text = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Number(/^RssAnon:\s+(\d+)/m.exec(text)?.[1]) * 1024;
+}
+
+function descriptorsOf(pid: number): number {
+  return readdirSync(`/proc/${pid}/fd`).length;
+}
