@@ -35,7 +35,11 @@ export default defineConfig({
       {
         test: {
           name: 'packed',
-          include: ['test/e2e/up/**/*.test.ts', 'test/e2e/browser/console.test.ts'],
+          include: [
+            'test/e2e/up/**/*.test.ts',
+            'test/e2e/export/**/*.test.ts',
+            'test/e2e/browser/console.test.ts',
+          ],
           env: { NETOBSERV_FLAVOUR: 'packed' },
           sequence: { groupOrder: 2 },
           ...ALONE,

@@ -64,9 +64,9 @@ export function cleanMappings(smaps: string): readonly CleanMapping[] {
   const mappings: CleanMapping[] = [];
   let current: CleanMapping | undefined;
   for (const line of smaps.split('\n')) {
-    const head = /^([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ \S+ +(\/.*)?$/.exec(line);
+    const head = /^([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ \S+ *(.*)$/.exec(line);
     if (head !== null) {
-      const isReadOnlyFile = head[4] !== undefined && !head[3]!.includes('w');
+      const isReadOnlyFile = head[4]!.startsWith('/') && !head[3]!.includes('w');
       const from = Number.parseInt(head[1]!, 16);
       const to = Number.parseInt(head[2]!, 16);
       current = isReadOnlyFile ? { from, to } : undefined;
