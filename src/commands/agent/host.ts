@@ -14,7 +14,7 @@ import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
 import { bpfObject, loadNative } from '../assets.ts';
 import { readHostFile } from '../capabilities.ts';
 import { exclusiveCapture } from '../capture/exclusive.ts';
-import { keepMemorySmall } from '../capture/memory.ts';
+import { exposeCollection, keepMemorySmall } from '../capture/memory.ts';
 import { givePrivilegesUp } from '../capture/privileges.ts';
 import { metricsServer } from '../capture/telemetry.ts';
 
@@ -53,7 +53,7 @@ export async function createAgentHost(
     native,
     log,
     clock: deps.clock,
-    collect: globalThis.gc,
+    collect: exposeCollection(),
     read: readHostFile,
   });
   // Last: what is started has opened, loaded and bound what takes more rights than going on does.

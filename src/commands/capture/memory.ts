@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { Native } from '../../agent/loader/native.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Component } from '../../base/component.ts';
@@ -8,8 +10,8 @@ import type { ReadHostFile } from '../capabilities.ts';
 /** How often what is used up is collected. */
 const COLLECT_PERIOD_MS = 1000;
 
-/** V8's, which the executable is started with; undefined elsewhere. */
-type Collect = ((options: { readonly type: 'minor' | 'major' }) => void) | undefined;
+/** V8's garbage collection. */
+type Collect = (options: { readonly type: 'minor' | 'major' }) => void;
 
 export interface MemoryDeps {
   readonly clock: Clock;
@@ -17,6 +19,15 @@ export interface MemoryDeps {
   readonly native: Pick<Native, 'releasePages' | 'trimHeap'>;
   readonly log: Log;
   readonly read: ReadHostFile;
+}
+
+/**
+ * The function that --expose-gc would give us. As an option of the executable that would make its
+ * code cache one of another program.
+ */
+export function exposeCollection(): Collect {
+  setFlagsFromString('--expose-gc');
+  return runInNewContext('gc') as Collect;
 }
 
 /** A mapping of a file whose pages are as they are in the file. */
@@ -37,13 +48,11 @@ export function keepMemorySmall({ clock, collect, native, log, read }: MemoryDep
   let collecting: Disposable | undefined;
   return {
     async start() {
-      collect?.({ type: 'major' });
-      if (collect !== undefined) {
-        collecting = clock.every(COLLECT_PERIOD_MS, () => {
-          collect({ type: 'minor' });
-          native.trimHeap();
-        });
-      }
+      collect({ type: 'major' });
+      collecting = clock.every(COLLECT_PERIOD_MS, () => {
+        collect({ type: 'minor' });
+        native.trimHeap();
+      });
       try {
         for (const { from, to } of cleanMappings(read('/proc/self/smaps') ?? '')) {
           native.releasePages(from, to);

@@ -23,7 +23,7 @@ import { bpfObject, loadNative, webRoot } from '../assets.ts';
 import { buildFacts } from '../build-facts.ts';
 import { readHostFile } from '../capabilities.ts';
 import { exclusiveCapture } from '../capture/exclusive.ts';
-import { keepMemorySmall } from '../capture/memory.ts';
+import { exposeCollection, keepMemorySmall } from '../capture/memory.ts';
 import { givePrivilegesUp } from '../capture/privileges.ts';
 import { metricsServer } from '../capture/telemetry.ts';
 import { withLiveFeed } from './live.ts';
@@ -93,7 +93,7 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
     native,
     log,
     clock: deps.clock,
-    collect: globalThis.gc,
+    collect: exposeCollection(),
     read: readHostFile,
   });
   // Last: what is started has opened, loaded and bound what takes more rights than going on does.
