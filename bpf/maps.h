@@ -132,9 +132,23 @@ static __always_inline struct flow_metrics *find_flow(const struct flow_key *key
 	return flows ? bpf_map_lookup_elem(flows, key) : NULL;
 }
 
+#define LOOPBACK_NET 127
+
+/* Between a host and itself: 127.0.0.0/8, ::1, or an address of its own to that same one. */
+static __always_inline bool is_to_itself(const struct flow_key *key)
+{
+	const __u64 *src = (const __u64 *)key->src_ip;
+	const __u64 *dst = (const __u64 *)key->dst_ip;
+	const __u32 *words = (const __u32 *)key->dst_ip;
+
+	return (src[0] == dst[0] && src[1] == dst[1]) ||
+	       (words[2] == bpf_htonl(0xffff) && key->dst_ip[12] == LOOPBACK_NET);
+}
+
 /*
  * For probes that have something to tell of a flow that no hook has seen yet, or will: the flow,
- * added with no packets if need be. The hook that sees its first packet completes it.
+ * added with no packets if need be. The hook that sees its first packet completes it. Probes hear
+ * of loopback, too, which is seldom watched: there, only flows that a hook has seen are told of.
  */
 static __always_inline struct flow_metrics *find_or_add_flow(const struct flow_key *key,
 							     __u16 eth_protocol)
@@ -148,7 +162,7 @@ static __always_inline struct flow_metrics *find_or_add_flow(const struct flow_k
 	if (!flows)
 		return NULL;
 	flow = bpf_map_lookup_elem(flows, key);
-	if (flow)
+	if (flow || is_to_itself(key))
 		return flow;
 	zeros = bpf_map_lookup_elem(&blank, &zero);
 	if (!zeros)
