@@ -24,14 +24,12 @@ describe.skipIf(requireRoot())('features', () => {
     lab = new Lab();
     left = lab.namespace('left');
     right = lab.namespace('right');
+    pair = new LabPair(lab, left, right);
+    pair.giveAddresses('10.111.0');
     up = await startUp([
       ...['--interfaces', ONLY_TESTS, '--cache-active-timeout', '200ms'],
       ...['--features', 'rtt,drops,dns,tcp-health,processes'],
     ]);
-    pair = new LabPair(lab, left, right);
-    const watched = async () => (await up.status()).agent.interfaces.map(({ name }) => name);
-    await expect.poll(watched, SOON).toEqual(expect.arrayContaining([pair.a, pair.b]));
-    pair.giveAddresses('10.111.0');
   }, START_TIMEOUT_MS);
 
   afterAll(async () => {
