@@ -9,9 +9,6 @@ import { parseNameRule } from './interfaces/rules.ts';
 
 type Key = keyof AgentConfig;
 
-/** Doing without these would be a wrong answer to what was asked for, so they end the start. */
-const REFUSED: readonly (readonly [Key, string])[] = [];
-
 /** Flows are right without these, only poorer: a warning says what is missing. */
 const IGNORED: readonly (readonly [Key, string])[] = [
   ['pprofAddr', 'there is no profiler'],
@@ -78,13 +75,6 @@ const TUNNEL_PORTS_MAX = layout.vxlanPortsMax;
  * variable; returns one warning for each option that was set and has no effect.
  */
 export function checkAgentConfig(config: AgentConfig): readonly string[] {
-  for (const [key, why] of REFUSED) {
-    if (isDefault(config, key)) continue;
-    const { env } = option(key);
-    throw new NetobservError(AGENT_ERRORS.unsupported, `${env} is not supported yet: ${why}`, {
-      details: { variable: env },
-    });
-  }
   checkInterfaces(config);
   checkAddress(config);
   checkFilters(config);
@@ -96,7 +86,7 @@ export function checkAgentConfig(config: AgentConfig): readonly string[] {
     atLeast(config, 'listenContainersPeriodMs', CONTAINERS_PERIOD_MIN_MS);
   }
   return IGNORED.filter(([key]) => !isDefault(config, key)).map(
-    ([key, what]) => `${option(key).env} has no effect yet: ${what}`,
+    ([key, what]) => `${option(key).env} has no effect: ${what}`,
   );
 }
 
