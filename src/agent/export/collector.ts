@@ -1,0 +1,61 @@
+import { GrpcClient } from '../../net/grpc/client.ts';
+import type { Log } from '../../telemetry/log.ts';
+import type { AgentConfig } from '../config.ts';
+import { checkReconnect, checkTarget, checkTargetTls } from './check.ts';
+import { DELIVERY_DEFAULTS, type DeliveryLimits } from './delivery.ts';
+import type { ExporterDeps } from './exporters.ts';
+import { batchesOf, SPOOL_BYTES_MAX } from './spool.ts';
+
+/** The server is told a later deadline than ours, so that the books know why a call ended. */
+const DEADLINE_MARGIN_MS = 1000;
+
+/** Servers take 4 MiB unless told otherwise. */
+export const MESSAGE_BYTES_MAX = 3.5 * 2 ** 20;
+
+export interface Collector {
+  readonly client: GrpcClient;
+  readonly limits: DeliveryLimits;
+  readonly log: Log;
+}
+
+/** The collector of TARGET_HOST; throws when what says where and how it is cannot work. */
+export function collectorOf(
+  config: AgentConfig,
+  deps: Pick<ExporterDeps, 'clock' | 'random' | 'log' | 'delivery'>,
+  call: { readonly method: string; readonly messageBytesMax: number },
+): Collector {
+  checkTarget(config);
+  checkTargetTls(config);
+  checkReconnect(config);
+  const { clock, random } = deps;
+  const log = deps.log.child({ component: 'grpc' });
+  const limits = {
+    ...DELIVERY_DEFAULTS,
+    ...deps.delivery,
+    batchesMax: batchesOf(config),
+    bytesMax: SPOOL_BYTES_MAX,
+  };
+  const client = new GrpcClient(
+    {
+      host: config.targetHost,
+      port: config.targetPort,
+      tls: tlsOf(config),
+      ...call,
+      callTimeoutMs: limits.attemptTimeoutMs + DEADLINE_MARGIN_MS,
+      reconnectMs: config.grpcReconnectTimerMs,
+      reconnectJitterMs: config.grpcReconnectTimerRandomizationMs,
+    },
+    { clock, log, random },
+  );
+  return { client, limits, log };
+}
+
+function tlsOf(config: AgentConfig) {
+  const { targetTlsCaCertPath, targetTlsUserCertPath, targetTlsUserKeyPath } = config;
+  if (targetTlsCaCertPath === '') return undefined;
+  return {
+    caPath: targetTlsCaCertPath,
+    ...(targetTlsUserCertPath === '' ? {} : { certPath: targetTlsUserCertPath }),
+    ...(targetTlsUserKeyPath === '' ? {} : { keyPath: targetTlsUserKeyPath }),
+  };
+}

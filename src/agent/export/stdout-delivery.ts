@@ -1,0 +1,49 @@
+import type { Writable } from 'node:stream';
+import { explain, NetobservError } from '../../base/errors.ts';
+import type { AgentConfig } from '../config.ts';
+import { AGENT_ERRORS } from '../errors.ts';
+import { DELIVERY_DEFAULTS, Delivery } from './delivery.ts';
+import type { ExporterDeps } from './exporters.ts';
+import { declareExportMetrics } from './metrics.ts';
+import { batchesOf, SPOOL_BYTES_MAX } from './spool.ts';
+
+/** What was given to the stream cannot be taken back: its reader has all the time it wants. */
+const ATTEMPT_TIMEOUT_MS = 2 ** 31 - 1;
+
+export type StdoutDeps = Pick<
+  ExporterDeps,
+  'clock' | 'random' | 'stdout' | 'log' | 'metrics' | 'delivery'
+>;
+
+/** Writes messages to standard output, each when the reader has taken the one before. */
+export function stdoutDelivery(config: AgentConfig, deps: StdoutDeps): Delivery {
+  const { clock, random, stdout } = deps;
+  return new Delivery(
+    {
+      ...DELIVERY_DEFAULTS,
+      ...deps.delivery,
+      attemptTimeoutMs: ATTEMPT_TIMEOUT_MS,
+      batchesMax: batchesOf(config),
+      bytesMax: SPOOL_BYTES_MAX,
+    },
+    {
+      transport: { inFlightMax: 1, send: ({ bytes }) => write(stdout, bytes) },
+      clock,
+      log: deps.log.child({ component: 'stdout' }),
+      random,
+      metrics: declareExportMetrics(deps.metrics, 'stdout'),
+    },
+  );
+}
+
+function write(stdout: Writable, bytes: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    stdout.write(bytes, (cause) => {
+      if (cause === null || cause === undefined) resolve();
+      else {
+        const message = `cannot write to standard output: ${explain(cause)}`;
+        reject(new NetobservError(AGENT_ERRORS.output, message, { cause }));
+      }
+    });
+  });
+}
