@@ -229,19 +229,29 @@ static __always_inline enum verdict parse_ipv4(struct __sk_buff *skb, struct pac
 	return parse_l4(skb, packet);
 }
 
-/* Walks from header to header until one that is not an extension, or is a later fragment's data. */
-static __always_inline enum verdict parse_ipv6_extensions(struct __sk_buff *skb,
-							  struct packet *packet)
+static __always_inline bool is_extension(__u8 next)
+{
+	return next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_DSTOPTS ||
+	       next == IPPROTO_FRAGMENT || next == IPPROTO_AH;
+}
+
+/*
+ * Walks from header to header until one that is not an extension, or is a later fragment's data.
+ * A global function, so that the verifier goes its many ways once rather than with each caller's.
+ */
+noinline __u32 parse_ipv6_extensions(struct __sk_buff *skb, struct packet *packet)
 {
 	struct ipv6_extension copy;
 	const struct ipv6_extension *extension;
-	__u8 next = packet->key.protocol;
 	__u16 fragment;
 	__u32 length;
+	__u8 next;
 
+	if (!packet)
+		return PARSE_MALFORMED;
+	next = packet->key.protocol;
 	for (int i = 0; i <= IPV6_EXTENSIONS_MAX; i++) {
-		if (next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING && next != IPPROTO_DSTOPTS &&
-		    next != IPPROTO_FRAGMENT && next != IPPROTO_AH) {
+		if (!is_extension(next)) {
 			packet->key.protocol = next;
 			return PARSE_FLOW;
 		}
@@ -299,9 +309,11 @@ static __always_inline enum verdict parse_ipv6(struct __sk_buff *skb, struct pac
 	__builtin_memcpy(packet->key.src_ip, &ip->saddr, sizeof(packet->key.src_ip));
 	__builtin_memcpy(packet->key.dst_ip, &ip->daddr, sizeof(packet->key.dst_ip));
 	packet->key.protocol = ip->nexthdr;
-	verdict = parse_ipv6_extensions(skb, packet);
-	if (unlikely(verdict != PARSE_FLOW))
-		return verdict;
+	if (unlikely(is_extension(ip->nexthdr))) {
+		verdict = parse_ipv6_extensions(skb, packet);
+		if (verdict != PARSE_FLOW)
+			return verdict;
+	}
 	return parse_l4(skb, packet);
 }
 
