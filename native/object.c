@@ -3,6 +3,7 @@
 #include "native.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -270,6 +271,22 @@ static bool configure(napi_env env, struct bpf_object *bpf, napi_value options)
 	       choose_programs(env, bpf, programs);
 }
 
+/*
+ * A signal makes the kernel give up verifying (EAGAIN). libbpf tries five times, which is not
+ * enough against a profiler's timer, so signals wait.
+ */
+static int load_undisturbed(struct bpf_object *bpf)
+{
+	sigset_t all, before;
+	int error;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &before);
+	error = bpf_object__load(bpf);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return error;
+}
+
 /* Takes the log over into the failure when there is one. */
 static bool open_and_load(napi_env env, uint8_t *data, size_t size, napi_value options,
 			  struct bpf_object **into, struct failure *failure)
@@ -284,7 +301,7 @@ static bool open_and_load(napi_env env, uint8_t *data, size_t size, napi_value o
 		bpf_object__close(bpf);
 		return false;
 	}
-	error = bpf_object__load(bpf);
+	error = load_undisturbed(bpf);
 	if (error) {
 		bpf_object__close(bpf);
 		return fail(failure, error, "load BPF object");

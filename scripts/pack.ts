@@ -85,7 +85,7 @@ const layoutWhenCalled: Plugin = {
   name: 'layout-when-called',
   setup(bundler) {
     bundler.onResolve({ filter: /^(cliui|string-width)$/ }, ({ path, importer, resolveDir }) =>
-      /\/yargs\/[^]*esm\.mjs$/.test(importer)
+      /\/yargs\/.*esm\.mjs$/.test(importer)
         ? { path, namespace: 'when-called', pluginData: { resolveDir } }
         : undefined,
     );
@@ -99,9 +99,10 @@ const layoutWhenCalled: Plugin = {
 
 /** V8 keeps a source of one other character in two bytes each: twice the memory, read twice. */
 function asciiOnly(file: string): void {
-  const escape = (char: string): string =>
+  const escaped = (char: string): string =>
     `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  writeFileSync(file, readFileSync(file, 'utf8').replace(/[\u0080-\uffff]/g, escape));
+  const source = readFileSync(file, 'utf8');
+  writeFileSync(file, source.replace(/[\u0080-\uffff]/g, escaped));
 }
 
 async function bundle(outfile: string): Promise<void> {

@@ -19,26 +19,26 @@ export function createPacketGrpcExporter(
 ): PacketExporter {
   const { clock, random, metrics } = deps;
   const call = { method: METHOD, messageBytesMax: MESSAGE_BYTES_MAX };
-  const { client, limits, log } = collectorOf(config, deps, call);
+  const collector = collectorOf(config, deps, call);
   const transport = {
     inFlightMax: IN_FLIGHT_MAX,
-    send: ({ bytes }: SpoolMessage, signal: AbortSignal) => client.call(bytes, signal),
+    send: ({ bytes }: SpoolMessage, signal: AbortSignal) => collector.call(bytes, signal),
   };
-  const delivery = new Delivery<SpoolMessage>(limits, {
+  const delivery = new Delivery<SpoolMessage>(collector.limits, {
     transport,
     clock,
-    log,
+    log: collector.log,
     random,
     metrics: declareExportMetrics(metrics, 'grpc'),
   });
   return {
     async start() {
-      client.open();
+      await collector.open();
       await delivery.start();
     },
     async stop() {
       await delivery.stop();
-      await client.close();
+      await collector.close();
     },
     emit: (batch) => delivery.offer(messagesOf(batch, config.pcaMessageMaxPackets)),
     end() {

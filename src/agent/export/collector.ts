@@ -1,4 +1,5 @@
-import { GrpcClient } from '../../net/grpc/client.ts';
+import { assert } from '../../base/assert.ts';
+import type { GrpcClient } from '../../net/grpc/client.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { AgentConfig } from '../config.ts';
 import { checkReconnect, checkTarget, checkTargetTls } from './check.ts';
@@ -13,9 +14,14 @@ const DEADLINE_MARGIN_MS = 1000;
 export const MESSAGE_BYTES_MAX = 3.5 * 2 ** 20;
 
 export interface Collector {
-  readonly client: GrpcClient;
   readonly limits: DeliveryLimits;
   readonly log: Log;
+  /** Reads the certificates; throws when they cannot be used. Connects in the background. */
+  open(): Promise<void>;
+  /** Resolves when the collector has answered; the signal takes the call back. */
+  call(message: Uint8Array, signal: AbortSignal): Promise<void>;
+  /** Calls that are under way fail. */
+  close(): Promise<void>;
 }
 
 /** The collector of TARGET_HOST; throws when what says where and how it is cannot work. */
@@ -35,19 +41,31 @@ export function collectorOf(
     batchesMax: batchesOf(config),
     bytesMax: SPOOL_BYTES_MAX,
   };
-  const client = new GrpcClient(
-    {
-      host: config.targetHost,
-      port: config.targetPort,
-      tls: tlsOf(config),
-      ...call,
-      callTimeoutMs: limits.attemptTimeoutMs + DEADLINE_MARGIN_MS,
-      reconnectMs: config.grpcReconnectTimerMs,
-      reconnectJitterMs: config.grpcReconnectTimerRandomizationMs,
+  const target = {
+    host: config.targetHost,
+    port: config.targetPort,
+    tls: tlsOf(config),
+    ...call,
+    callTimeoutMs: limits.attemptTimeoutMs + DEADLINE_MARGIN_MS,
+    reconnectMs: config.grpcReconnectTimerMs,
+    reconnectJitterMs: config.grpcReconnectTimerRandomizationMs,
+  };
+  let client: GrpcClient | undefined;
+  return {
+    limits,
+    log,
+    async open() {
+      // Not before: the library takes longer to load than hooks take to be attached.
+      const grpc = await import('../../net/grpc/client.ts');
+      client = new grpc.GrpcClient(target, { clock, log, random });
+      client.open();
     },
-    { clock, log, random },
-  );
-  return { client, limits, log };
+    call(message, signal) {
+      assert(client !== undefined, 'the collector is not open');
+      return client.call(message, signal);
+    },
+    close: async () => client?.close(),
+  };
 }
 
 function tlsOf(config: AgentConfig) {

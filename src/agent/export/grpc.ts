@@ -21,19 +21,19 @@ const IN_FLIGHT_MAX = 4;
 export function createGrpcExporter(config: AgentConfig, deps: ExporterDeps): Exporter {
   const { clock, random, tables } = deps;
   const call = { method: METHOD, messageBytesMax: SEND_BYTES_MAX };
-  const { client, limits, log } = collectorOf(config, deps, call);
+  const collector = collectorOf(config, deps, call);
   const pool = new BufferPool();
-  const delivery = new Delivery<SpoolMessage>(limits, {
+  const delivery = new Delivery<SpoolMessage>(collector.limits, {
     transport: {
       inFlightMax: IN_FLIGHT_MAX,
       async send({ bytes }, signal) {
-        await client.call(bytes, signal);
+        await collector.call(bytes, signal);
         // Answered, so nothing reads it any more; of a call that failed one cannot know.
         pool.give(bytes);
       },
     },
     clock,
-    log,
+    log: collector.log,
     random,
     metrics: declareExportMetrics(deps.metrics, 'grpc'),
   });
@@ -48,8 +48,8 @@ export function createGrpcExporter(config: AgentConfig, deps: ExporterDeps): Exp
         amount: amountOf(batch, run),
       }));
     },
-    open: async () => client.open(),
-    close: () => client.close(),
+    open: () => collector.open(),
+    close: () => collector.close(),
   } satisfies ConstructorParameters<typeof EncodingExporter<SpoolMessage>>[0];
   const columns = deps.columns.filter(({ name }) => fieldByName(name)?.proto !== undefined);
   return new EncodingExporter(encoding, delivery, tables, columns);

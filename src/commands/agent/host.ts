@@ -14,6 +14,7 @@ import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
 import { bpfObject, loadNative } from '../assets.ts';
 import { readHostFile } from '../capabilities.ts';
 import { exclusiveCapture } from '../capture/exclusive.ts';
+import { sourceFirst } from '../capture/lifecycle.ts';
 import { exposeCollection, keepMemorySmall } from '../capture/memory.ts';
 import { givePrivilegesUp } from '../capture/privileges.ts';
 import { metricsServer } from '../capture/telemetry.ts';
@@ -58,8 +59,8 @@ export async function createAgentHost(
   });
   // Last: what is started has opened, loaded and bound what takes more rights than going on does.
   const giving = givePrivilegesUp({ native, agent, log, dataDir: undefined });
-  const inner = [...telemetry, ...joined.components, agent];
-  return { components: [exclusiveCapture(), ...inner, giving, trimming], agent };
+  const capturing = sourceFirst(agent, [...telemetry, ...joined.components]);
+  return { components: [exclusiveCapture(), capturing, giving, trimming], agent };
 }
 
 async function joinCapture(

@@ -1,5 +1,6 @@
 import type { Component } from '../../base/component.ts';
 import { explain } from '../../base/errors.ts';
+import { runAll } from '../../base/run-all.ts';
 import type { Log } from '../../telemetry/log.ts';
 
 /**
@@ -33,4 +34,24 @@ export async function runComponents(
       }
     }
   }
+}
+
+/**
+ * A source and its sinks as one: the source starts first, since what it finds waits where it is
+ * found and nothing before it should; the sinks stop last, as they take the last of it.
+ */
+export function sourceFirst(source: Component, sinks: readonly Component[]): Component {
+  const started: Component[] = [];
+  return {
+    async start(signal) {
+      await source.start(signal);
+      for (const sink of sinks) {
+        started.push(sink);
+        await sink.start(signal);
+      }
+    },
+    async stop() {
+      await runAll([source, ...started.reverse()].map((component) => () => component.stop()));
+    },
+  };
 }
