@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { constants, zstdCompressSync } from 'node:zlib';
 import pkgOptions from '@yao-pkg/pkg/lib-es5/options.js';
 import pkgSea from '@yao-pkg/pkg/lib-es5/sea.js';
-import { build, type Plugin } from 'esbuild';
+import { build, type OnResolveArgs, type Plugin } from 'esbuild';
 import manifest from '../package.json' with { type: 'json' };
 import type { BuildFacts } from '../src/commands/build-facts.ts';
 import type { PackedManifest } from '../src/commands/unpack.ts';
@@ -78,22 +78,34 @@ const duckdbFromAssets: Plugin = {
 };
 
 /**
- * What yargs lays help out with: its first lines build tables of emoji and locales, 25 ms that a
- * command without help need not wait for.
+ * Modules that are one function each, and who imports them: none is called on the way to an agent's
+ * first packet, and loading them takes 35 ms, for tables of emoji and locales and a client of HTTPS.
  */
-const layoutWhenCalled: Plugin = {
-  name: 'layout-when-called',
+const CALLED_LATE = [
+  { module: /^(cliui|string-width)$/, importer: /\/yargs\/.*esm\.mjs$/ },
+  { module: /^\.\/lib\/(pushgateway|defaultMetrics)$/, importer: /\/prom-client\/index\.js$/ },
+];
+
+const loadedWhenCalled: Plugin = {
+  name: 'loaded-when-called',
   setup(bundler) {
-    bundler.onResolve({ filter: /^(cliui|string-width)$/ }, ({ path, importer, resolveDir }) =>
-      /\/yargs\/.*esm\.mjs$/.test(importer)
-        ? { path, namespace: 'when-called', pluginData: { resolveDir } }
-        : undefined,
-    );
-    bundler.onLoad({ filter: /.*/, namespace: 'when-called' }, ({ path, pluginData }) => ({
-      resolveDir: (pluginData as { resolveDir: string }).resolveDir,
-      contents: `let layout;
-        export default (...values) => (layout ??= require('${path}').default)(...values);`,
-    }));
+    for (const { module, importer } of CALLED_LATE) {
+      bundler.onResolve({ filter: module }, (asked) =>
+        importer.test(asked.importer)
+          ? { path: asked.path, namespace: 'when-called', pluginData: asked }
+          : undefined,
+      );
+    }
+    bundler.onLoad({ filter: /.*/, namespace: 'when-called' }, ({ path, pluginData }) => {
+      const { kind, resolveDir } = pluginData as OnResolveArgs;
+      const into = kind === 'require-call' ? 'module.exports =' : 'export default';
+      const contents = `let loaded;
+        ${into} (...values) => {
+          loaded ??= require('${path}');
+          return (loaded.default ?? loaded)(...values);
+        };`;
+      return { resolveDir, contents };
+    });
   },
 };
 
@@ -125,7 +137,7 @@ async function bundle(outfile: string): Promise<void> {
       'import.meta.filename': '__filename',
       NETOBSERV_BUILD: JSON.stringify(facts()),
     },
-    plugins: [duckdbFromAssets, layoutWhenCalled],
+    plugins: [duckdbFromAssets, loadedWhenCalled],
     logLevel: 'warning',
   });
 }
