@@ -52,6 +52,8 @@ export class Connections implements Tracker {
   /** Place of each row of the batch at hand, for trackers that come later. */
   readonly places = new Int32Array(BATCH_CAPACITY_ROWS);
   readonly table: ConnectionTable;
+  /** Of each row; 0: it is of no conversation. */
+  readonly #tags = new Uint32Array(BATCH_CAPACITY_ROWS);
   readonly #idleMs: number;
   readonly #metrics: AgentMetrics;
   #drain = 0;
@@ -70,7 +72,7 @@ export class Connections implements Tracker {
 
   decode(buffer: DrainBuffer, length: number, batch: FlowBatch, facts: DrainFacts): void {
     // Twice, since a flow may stand before the one that tells of it.
-    observe(length, buffer, this.table, this.#drain, this.places);
+    observe(length, buffer, this.table, this.#drain, this.#tags, this.places);
     if (batch.has('Initiator')) {
       const into = batch.u8('Initiator');
       initiators(length, buffer, this.table, this.places, into, batch.present('Initiator'));
@@ -105,16 +107,20 @@ function observe(
   { keys, keys32, values16, values32, valueBytes }: DrainBuffer,
   table: ConnectionTable,
   drain: number,
+  tags: Uint32Array,
   places: Int32Array,
 ): void {
   const { words, doubles } = table;
+  tagConversations(length, keys, keys32, table, tags);
+  table.touch(tags, length);
   for (let row = 0; row < length; row++) {
-    const protocol = keys[row * flowKey.sizeBytes + flowKey.protocol]!;
-    if (protocol !== TCP && protocol !== UDP && protocol !== SCTP) {
+    const tag = tags[row]!;
+    if (tag === 0) {
       places[row] = NO_PLACE;
       continue;
     }
-    const place = table.placeOf(keys32, row * KEY_WORDS);
+    const protocol = keys[row * flowKey.sizeBytes + flowKey.protocol]!;
+    const place = table.placeOf(keys32, row * KEY_WORDS, tag);
     places[row] = place;
     const slot = (place >> 1) * SLOT_WORDS;
     const base = row * valueBytes;
@@ -136,6 +142,20 @@ function observe(
       if ((state & BOTH_SPOKE) === 0) doubles[(slot + FIRST_START) >> 1] = startNs;
     }
     words[slot + LAST_DRAIN] = drain;
+  }
+}
+
+function tagConversations(
+  length: number,
+  keys: Uint8Array,
+  keys32: Uint32Array,
+  table: ConnectionTable,
+  tags: Uint32Array,
+): void {
+  for (let row = 0; row < length; row++) {
+    const protocol = keys[row * flowKey.sizeBytes + flowKey.protocol]!;
+    const hasPorts = protocol === TCP || protocol === UDP || protocol === SCTP;
+    tags[row] = hasPorts ? table.tagOf(keys32, row * KEY_WORDS) : 0;
   }
 }
 

@@ -38,6 +38,8 @@ export class ConnectionTable {
   readonly words: Uint32Array;
   /** The same as `words`, in doubles. */
   readonly doubles: Float64Array;
+  /** Sum of what `touch` has read: one that nobody could see might not be made. */
+  touched = 0;
   readonly #tags: Uint32Array;
   readonly #sets: number;
   readonly #scratch = new Uint32Array(KEY_WORDS);
@@ -57,14 +59,38 @@ export class ConnectionTable {
     return this.#forgotten;
   }
 
-  /** Place of the flow whose key is at `keys[at]`; its conversation is added if need be. */
-  placeOf(keys: Uint32Array, at: number): number {
-    const upper = this.#load(keys, at);
+  /** Which tag the conversation of the flow at `keys[at]` has; never 0, that of a free slot. */
+  tagOf(keys: Uint32Array, at: number): number {
+    this.#load(keys, at);
     const key = this.#scratch;
     let hash = 0;
     for (let word = 0; word < KEY_WORDS; word++) hash = mix32(hash, key[word]!);
-    // 0 is the tag of a free slot.
-    const tag = finish32(hash) || 1;
+    return finish32(hash) || 1;
+  }
+
+  /**
+   * Reads what `placeOf` will, for `count` tags; 0: none. A large table is not in the cache, and
+   * these reads wait for memory together, where those of one look-up after the other wait in turn.
+   */
+  touch(wanted: Uint32Array, count: number): void {
+    const { words } = this;
+    const tags = this.#tags;
+    const last = this.#sets - 1;
+    let sum = 0;
+    for (let i = 0; i < count; i++) sum += tags[(wanted[i]! & last) * WAYS]!;
+    for (let i = 0; i < count; i++) {
+      const tag = wanted[i]!;
+      const first = (tag & last) * WAYS;
+      for (let slot = first; slot < first + WAYS; slot++) {
+        if (tags[slot] === tag) sum += words[slot * SLOT_WORDS]!;
+      }
+    }
+    this.touched = sum;
+  }
+
+  /** Place of the flow of that key and tag; its conversation is added if need be. */
+  placeOf(keys: Uint32Array, at: number, tag: number): number {
+    const upper = this.#load(keys, at);
     const first = (tag & (this.#sets - 1)) * WAYS;
     const tags = this.#tags;
     for (let slot = first; slot < first + WAYS; slot++) {

@@ -1,5 +1,5 @@
 /** Bytes that wait to be used again. */
-const POOL_BYTES_MAX = 2 * 2 ** 20;
+const POOL_BYTES_MAX = 8 * 2 ** 20;
 /** Buffers are a multiple of this, so that messages of about one size fit each other's. */
 const GRAIN_BYTES = 64 * 1024;
 
