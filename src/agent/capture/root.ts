@@ -1,4 +1,5 @@
 import { kernelMonotonicMs } from '../../base/clock.ts';
+import { runAll } from '../../base/run-all.ts';
 import { checkCaptureConfig } from '../check.ts';
 import type { AgentConfig } from '../config.ts';
 import { Ledger } from '../drain/accounting.ts';
@@ -61,30 +62,32 @@ class PacketAgent implements Agent {
     this.#metrics.samplingRate.set(this.#config.sampling);
     running.hub.addRing(running.object, WAKE_MAP, () => this.#read());
     this.#periodic = clock.every(READ_PERIOD_MS, () => this.#read());
-    await running.tracker.start();
+    await running.tracker.start(signal);
+    if (signal.aborted) return;
     log.info({ interfaces: running.tracker.rows().length }, 'capture started');
   }
 
   async stop(): Promise<void> {
     const running = this.#running;
     if (running === undefined) return;
-    this.#periodic?.[Symbol.dispose]();
-    // No hook is left when the last packets are read.
-    await running.tracker.stop();
-    this.#running = undefined;
-    try {
-      while (this.#readOnce(running)) {
-        // Until the ring is empty.
-      }
-      running.books.refresh();
-      const { unrecorded } = running.books.view();
-      const lost = [unrecorded.capture_full, unrecorded.pipeline_full];
-      this.#deps.exporter.end(lost.reduce((sum, amount) => sum + (amount?.packets ?? 0), 0));
-    } finally {
-      this.#accounting = running.books.view();
-      running.hub.close();
-      this.#deps.native.close(running.object);
-    }
+    const { object, hub, books, tracker } = running;
+    await runAll([
+      // Packets are read on until no hook is left.
+      () => tracker.stop(),
+      () => this.#periodic?.[Symbol.dispose](),
+      () => {
+        this.#running = undefined;
+        while (this.#readOnce(running)) {
+          // Until the ring is empty.
+        }
+      },
+      () => this.#end(books),
+      () => {
+        this.#accounting = books.view();
+      },
+      () => hub.close(),
+      () => this.#deps.native.close(object),
+    ]);
   }
 
   status(): AgentStatus {
@@ -113,6 +116,13 @@ class PacketAgent implements Agent {
     while (running !== undefined && this.#readOnce(running)) {
       // What has come before the call is read by then.
     }
+  }
+
+  #end(books: Bookkeeper): void {
+    books.refresh();
+    const { unrecorded } = books.view();
+    const lost = [unrecorded.capture_full, unrecorded.pipeline_full];
+    this.#deps.exporter.end(lost.reduce((sum, amount) => sum + (amount?.packets ?? 0), 0));
   }
 
   /** A capture that is always behind still lets timers and interfaces have their turns. */

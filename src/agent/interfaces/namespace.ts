@@ -1,3 +1,4 @@
+import { runAll } from '../../base/run-all.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { Hook, Hooks, HookTarget } from '../loader/hooks.ts';
 import type { Native } from '../loader/native.ts';
@@ -124,10 +125,12 @@ export class TrackedNamespace {
   }
 
   async close(): Promise<void> {
-    this.#monitor.close();
-    for (const index of [...this.#hooked.keys()]) this.#unhook(index);
-    await this.settled();
-    this.#deps.native.closeFd(this.#deps.fd);
+    await runAll([
+      () => this.#monitor.close(),
+      ...[...this.#hooked.keys()].map((index) => () => this.#unhook(index)),
+      () => this.settled(),
+      () => this.#deps.native.closeFd(this.#deps.fd),
+    ]);
     this.#deps.metrics.interfaceEvent('reg_unsubscribed', this.#label(), 0);
   }
 

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { aborted } from '../../base/aborted.ts';
 import type { Clock } from '../../base/clock.ts';
 import { explain, hasCode, NetobservError } from '../../base/errors.ts';
 import { Level } from '../../base/level.ts';
@@ -100,8 +101,8 @@ export class InterfaceTracker {
     this.#rules = compileRules(config);
   }
 
-  /** Resolves when every interface that is there now has its hooks. */
-  async start(): Promise<void> {
+  /** Resolves when every interface that is there now has its hooks, or `signal` is aborted. */
+  async start(signal: AbortSignal): Promise<void> {
     const { clock } = this.#deps;
     const follow = this.#config.listenInterfaces === 'watch';
     // Its hooks are on their way before anything else is looked for.
@@ -112,7 +113,8 @@ export class InterfaceTracker {
       this.#polling = clock.every(this.#config.listenPollPeriodMs, () => this.#poll());
     }
     this.#checkNames();
-    await Promise.all([...this.#namespaces.values()].map((namespace) => namespace.settled()));
+    const settled = [...this.#namespaces.values()].map((namespace) => namespace.settled());
+    await Promise.race([Promise.all(settled), aborted(signal)]);
   }
 
   /** Takes all hooks off and closes what was opened. */

@@ -18,8 +18,8 @@ beforeEach(() => {
   kernel.setLink({ index: 2, name: 'eth0' });
 });
 
-async function start(env: Readonly<Record<string, string>> = {}): Promise<Agent> {
-  const agent = createAgent(agentConfig({ AGENT_IP: '192.0.2.1', ...env }), {
+function create(env: Readonly<Record<string, string>> = {}): Agent {
+  return createAgent(agentConfig({ AGENT_IP: '192.0.2.1', ...env }), {
     log: createLog('silent'),
     metrics: createMetrics(''),
     clock,
@@ -34,6 +34,10 @@ async function start(env: Readonly<Record<string, string>> = {}): Promise<Agent>
     processDirectory: '/nonexistent/proc',
     kernelMonotonicMs: () => clock.monotonicMs(),
   });
+}
+
+async function start(env: Readonly<Record<string, string>> = {}): Promise<Agent> {
+  const agent = create(env);
   await agent.start(new AbortController().signal);
   return agent;
 }
@@ -98,13 +102,14 @@ test('flows carry the name of their interface, also after it is gone', async () 
   await agent.stop();
 });
 
-test('stop: hooks off first, then both maps, then everything closed', async () => {
+test('stop: what is there is handed on, hooks off, both maps, everything closed', async () => {
   const agent = await start();
   kernel.record(flow('10.0.0.1'));
   kernel.calls.length = 0;
   await agent.stop();
   expect(kernel.calls.map((call) => call.split(' ')[0])).toEqual([
-    ...['detach', 'detach', 'swap', 'drain', 'drain', 'swap', 'drain', 'close'],
+    ...['swap', 'drain', 'drain', 'detach', 'detach'],
+    ...['swap', 'drain', 'swap', 'drain', 'close'],
   ]);
   expect(emitted).toHaveLength(1);
   expect(kernel.attached.size).toBe(0);
@@ -113,6 +118,64 @@ test('stop: hooks off first, then both maps, then everything closed', async () =
   expect(clock.waiting).toBe(0);
   expect(agent.status().accounting?.recordedPackets).toBe(2);
   await agent.stop();
+});
+
+test('flows that come while hooks go are drained as before', async () => {
+  const gate = Promise.withResolvers<void>();
+  kernel.detach = () => gate.promise;
+  const agent = await start();
+  const stopped = agent.stop();
+  await settle();
+  kernel.record(flow('10.0.0.1'));
+  await clock.advance(5000);
+  expect(emitted).toHaveLength(1);
+  gate.resolve();
+  await stopped;
+});
+
+test.each<[string, () => void]>([
+  [
+    'a descriptor that cannot be closed',
+    () => {
+      const close = kernel.closeFd.bind(kernel);
+      kernel.closeFd = (fd) => {
+        close(fd);
+        throw new Error('refused');
+      };
+    },
+  ],
+  [
+    'maps that cannot be drained',
+    () => {
+      kernel.refuse.drain = () => ({ code: 'refused' });
+    },
+  ],
+])('stop with %s does all the rest, and says so', async (_what, spoil) => {
+  const agent = await start();
+  kernel.record(flow('10.0.0.1'));
+  kernel.calls.length = 0;
+  spoil();
+  await expect(agent.stop()).rejects.toThrow('refused');
+  expect(kernel.attached.size).toBe(0);
+  expect(kernel.calls.filter((call) => call === 'swap')).toHaveLength(3);
+  expect(kernel.openFds.size).toBe(0);
+  expect(kernel.watching).toBe(false);
+  expect(kernel.calls.at(-1)).toBe('close');
+  expect(clock.waiting).toBe(0);
+});
+
+test('a start that is called off waits for no hook', async () => {
+  const gate = Promise.withResolvers<number>();
+  kernel.attach = () => gate.promise;
+  const agent = create();
+  const abort = new AbortController();
+  const started = agent.start(abort.signal);
+  await settle();
+  abort.abort('SIGTERM');
+  await started;
+  gate.resolve(1);
+  await agent.stop();
+  expect(kernel.openFds.size).toBe(0);
 });
 
 test('a start that fails leaves nothing behind once stopped', async () => {
