@@ -165,6 +165,20 @@ describe('OVN', () => {
       expect(collectors()).toEqual([]);
     });
 
+    test('stay where Open vSwitch does not answer, and nobody waits long for it', async () => {
+      const bridge = local.set('Bridge', { name: 'br-int' });
+      north.set('Sample_Collector', { set_id: 42 });
+      const sampling = start();
+      await until(collectors).toEqual([collector(bridge, 'netobservAgent')]);
+
+      local.mute = true;
+      const beganMs = systemClock.monotonicMs();
+      await sampling.stop();
+
+      expect(systemClock.monotonicMs() - beganMs).toBeLessThan(3000);
+      expect(collectors()).toHaveLength(1);
+    }, 60_000);
+
     test('of another program stay as they are, which is counted', async () => {
       const bridge = local.set('Bridge', { name: 'br-int' });
       local.set('Flow_Sample_Collector_Set', collector(bridge, 'somebody', 7));
