@@ -90,6 +90,32 @@ test('hooks follow interfaces: added, down, up, renamed, unreadable, removed', a
   await agent.stop();
 });
 
+test.each<[string, Readonly<Record<string, string>>, () => Promise<void>]>([
+  [
+    'its next change',
+    {},
+    () => {
+      kernel.setLink({ index: 2, name: 'eth0' });
+      return settle();
+    },
+  ],
+  ['the next look', { LISTEN_INTERFACES: 'poll' }, () => clock.advance(10_000)],
+])('a hook that was refused comes with %s', async (_when, env, come) => {
+  kernel.refuse.attach = ({ direction }) =>
+    direction === 'egress' ? { code: 'EBUSY' } : undefined;
+  const agent = await start({ TC_ATTACH_RETRIES: '1', ...env });
+  const directions = () => agent.status().interfaces.map((row) => row.directions);
+  await come();
+  expect(directions()).toEqual([['ingress']]);
+  kernel.refuse = {};
+  await come();
+  expect(directions()).toEqual([['ingress', 'egress']]);
+  await come();
+  expect(hooked()).toEqual(['flow_ingress_l2 2', 'flow_egress_l2 2']);
+  await agent.stop();
+  expect(kernel.attached.size).toBe(0);
+});
+
 test('flows carry the name of their interface, also after it is gone', async () => {
   const agent = await start();
   kernel.record(flow('10.0.0.1'), flow('10.0.0.3', 99));
