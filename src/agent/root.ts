@@ -46,6 +46,11 @@ export interface AgentDeps {
   readonly addresses?: HostAddresses;
   /** CLOCK_MONOTONIC, milliseconds. */
   readonly kernelMonotonicMs?: () => number;
+  /**
+   * Somebody waits at a terminal: a start where none of the INTERFACES is there is refused, since
+   * they are most likely mistakes. Otherwise it is said, and they may come. Default false.
+   */
+  readonly isInteractive?: boolean;
 }
 
 export interface AgentStatus {
@@ -234,6 +239,7 @@ class HostAgent implements Agent {
       names,
       namespaceDirectory: this.#deps.namespaceDirectory ?? '/var/run/netns',
       processDirectory: this.#deps.processDirectory ?? '/proc',
+      isInteractive: this.#deps.isInteractive ?? false,
     });
     return { object, hub, books, vitals, drainer, tracker, attached, trackers };
   }

@@ -167,6 +167,7 @@ class PacketAgent implements Agent {
       hooks: new Hooks(this.#config, shared),
       namespaceDirectory: this.#deps.namespaceDirectory ?? '/var/run/netns',
       processDirectory: this.#deps.processDirectory ?? '/proc',
+      isInteractive: this.#deps.isInteractive ?? false,
     });
     const { flowFilterRules: rules } = this.#config;
     const ledger = new Ledger(native, object, metrics, { rules, isCapture: true });

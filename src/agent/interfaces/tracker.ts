@@ -60,6 +60,8 @@ export interface TrackerDeps {
   readonly names: InterfaceNames;
   readonly namespaceDirectory: string;
   readonly processDirectory: string;
+  /** INTERFACES of which none is there are refused. */
+  readonly isInteractive: boolean;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: AgentMetrics;
@@ -281,13 +283,13 @@ export class InterfaceTracker {
     this.#closing.set(inode, closing);
   }
 
-  /** Names that were asked for and are nowhere are most likely mistakes. */
+  /** Names that were asked for and are nowhere are mistakes, or those of interfaces to come. */
   #checkNames(): void {
     const wanted = this.#config.interfaces.filter((text) => !/^\/.*\/$/s.test(text));
     const known = new Set([...this.#namespaces.values()].flatMap((one) => one.linkNames()));
     const missing = wanted.filter((name) => !known.has(name));
     if (missing.length === 0) return;
-    if (missing.length === this.#config.interfaces.length) {
+    if (this.#deps.isInteractive && missing.length === this.#config.interfaces.length) {
       throw new NetobservError(
         AGENT_ERRORS.option,
         `INTERFACES: there is no interface ${missing.join(', ')}; there are ${[...known].sort().join(', ')}`,

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from 'vitest';
-import { type Agent, createAgent } from '../../../src/agent/root.ts';
+import { type Agent, type AgentDeps, createAgent } from '../../../src/agent/root.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { agentConfig, takeBatch, viewFlows } from '../../support/agent-host.ts';
@@ -18,7 +18,10 @@ beforeEach(() => {
   kernel.setLink({ index: 2, name: 'eth0' });
 });
 
-function create(env: Readonly<Record<string, string>> = {}): Agent {
+function create(
+  env: Readonly<Record<string, string>> = {},
+  overrides: Partial<AgentDeps> = {},
+): Agent {
   return createAgent(agentConfig({ AGENT_IP: '192.0.2.1', ...env }), {
     log: createLog('silent'),
     metrics: createMetrics(''),
@@ -33,6 +36,7 @@ function create(env: Readonly<Record<string, string>> = {}): Agent {
     namespaceDirectory: '/nonexistent/netns',
     processDirectory: '/nonexistent/proc',
     kernelMonotonicMs: () => clock.monotonicMs(),
+    ...overrides,
   });
 }
 
@@ -205,17 +209,7 @@ test('a start that is called off waits for no hook', async () => {
 });
 
 test('a start that fails leaves nothing behind once stopped', async () => {
-  const failing = createAgent(agentConfig({ AGENT_IP: '192.0.2.1', INTERFACES: 'nowhere0' }), {
-    log: createLog('silent'),
-    metrics: createMetrics(''),
-    clock,
-    native: kernel,
-    object: new Uint8Array(0),
-    take: takeBatch,
-    emit: () => true,
-    namespaceDirectory: '/nonexistent/netns',
-    processDirectory: '/nonexistent/proc',
-  });
+  const failing = create({ INTERFACES: 'nowhere0' }, { isInteractive: true });
   await expect(failing.start(new AbortController().signal)).rejects.toMatchObject({
     code: 'ERR_AGENT_OPTION',
     message: 'INTERFACES: there is no interface nowhere0; there are eth0, lo',
@@ -223,6 +217,15 @@ test('a start that fails leaves nothing behind once stopped', async () => {
   await failing.stop();
   expect(kernel.openFds.size).toBe(0);
   expect(kernel.watching).toBe(false);
+});
+
+test('where nobody looks on, interfaces asked for may all be still to come', async () => {
+  const agent = await start({ INTERFACES: 'eth9' });
+  expect(agent.status().interfaces).toEqual([]);
+  kernel.setLink({ index: 9, name: 'eth9' });
+  await settle();
+  expect(agent.status().interfaces.map((row) => row.name)).toEqual(['eth9']);
+  await agent.stop();
 });
 
 test('some of the interfaces asked for are enough', async () => {
