@@ -13,7 +13,7 @@ import { Bookkeeper, type Books } from './drain/books.ts';
 import { Drainer } from './drain/drainer.ts';
 import { MessageReader } from './drain/messages.ts';
 import { VitalSigns, type Vitals } from './drain/vitals.ts';
-import { parseMacPreference } from './interfaces/mac-preference.ts';
+import { macPreferences } from './interfaces/mac-preference.ts';
 import { InterfaceNames } from './interfaces/names.ts';
 import { SocketHub } from './interfaces/socket-hub.ts';
 import { type InterfaceRow, InterfaceTracker } from './interfaces/tracker.ts';
@@ -193,9 +193,7 @@ class HostAgent implements Agent {
     const monotonicMs = this.#deps.kernelMonotonicMs ?? kernelMonotonicMs;
     const shared = { native, object, clock, log, metrics, kernelMonotonicMs: monotonicMs };
     const messages = new MessageReader(native, object, metrics);
-    const preferences = this.#config.preferredInterfaceForMacPrefix
-      .map(parseMacPreference)
-      .filter((preference) => typeof preference !== 'string');
+    const preferences = macPreferences(this.#config.preferredInterfaceForMacPrefix);
     const names = new InterfaceNames({ exact: knowsNamespaces, preferences });
     const connections = new Connections({
       flowsMax: this.#config.cacheMaxFlows,

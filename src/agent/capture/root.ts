@@ -4,6 +4,7 @@ import { checkCaptureConfig } from '../check.ts';
 import type { AgentConfig } from '../config.ts';
 import { Ledger } from '../drain/accounting.ts';
 import { Bookkeeper, type Books } from '../drain/books.ts';
+import { macPreferences } from '../interfaces/mac-preference.ts';
 import { InterfaceNames } from '../interfaces/names.ts';
 import { SocketHub } from '../interfaces/socket-hub.ts';
 import { InterfaceTracker } from '../interfaces/tracker.ts';
@@ -158,7 +159,8 @@ class PacketAgent implements Agent {
     const { native, clock, log } = this.#deps;
     const metrics = this.#metrics;
     const monotonicMs = this.#deps.kernelMonotonicMs ?? kernelMonotonicMs;
-    const names = new InterfaceNames({ exact: knowsNamespaces, preferences: [] });
+    const preferences = macPreferences(this.#config.preferredInterfaceForMacPrefix);
+    const names = new InterfaceNames({ exact: knowsNamespaces, preferences });
     const shared = { native, object, clock, log, metrics, names, kernelMonotonicMs: monotonicMs };
     const hub = new SocketHub(native);
     const tracker = new InterfaceTracker(this.#config, {
