@@ -137,7 +137,7 @@ export class PacketReader {
     places[row] = this.#placeOf(this.#nameOf(record, hasMacs), hasL2 ? LINK_ETHERNET : LINK_RAW_IP);
   }
 
-  /** What the interface is called now: its own end of the frame is where that goes, or comes from. */
+  /** What the interface is called now: its end of the frame is where that goes, or comes from. */
   #nameOf(record: number, hasMacs: boolean): string {
     const view = this.#view;
     const isEgress = view.getUint8(record + capturedPacket.egress) !== 0;
