@@ -59,12 +59,14 @@ const interfaces = {
     ['both', 'ingress', 'egress'],
     'both',
     'direction of the traffic to look at',
+    { otherwise: 'both' },
   ),
   tcAttachMode: choice(
     'TC_ATTACH_MODE',
     ['tcx', 'tc', 'any'],
     'tcx',
     'tcx (tc on kernels without it), tc, or any: tcx once, then tc once',
+    { otherwise: 'any' },
   ),
   tcAttachRetries: integer(
     'TC_ATTACH_RETRIES',

@@ -1,5 +1,6 @@
 import { type Clock, kernelMonotonicMs } from '../base/clock.ts';
 import type { Component } from '../base/component.ts';
+import { runAll } from '../base/run-all.ts';
 import type { FlowBatch } from '../flow/batch.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -12,7 +13,7 @@ import { Bookkeeper, type Books } from './drain/books.ts';
 import { Drainer } from './drain/drainer.ts';
 import { MessageReader } from './drain/messages.ts';
 import { VitalSigns, type Vitals } from './drain/vitals.ts';
-import { parseMacPreference } from './interfaces/mac-preference.ts';
+import { macPreferences } from './interfaces/mac-preference.ts';
 import { InterfaceNames } from './interfaces/names.ts';
 import { SocketHub } from './interfaces/socket-hub.ts';
 import { type InterfaceRow, InterfaceTracker } from './interfaces/tracker.ts';
@@ -45,6 +46,11 @@ export interface AgentDeps {
   readonly addresses?: HostAddresses;
   /** CLOCK_MONOTONIC, milliseconds. */
   readonly kernelMonotonicMs?: () => number;
+  /**
+   * Somebody waits at a terminal: a start where none of the INTERFACES is there is refused, since
+   * they are most likely mistakes. Otherwise it is said, and they may come. Default false.
+   */
+  readonly isInteractive?: boolean;
 }
 
 export interface AgentStatus {
@@ -113,7 +119,8 @@ class HostAgent implements Agent {
     running.hub.addRing(running.object, WAKE_MAP, () => running.drainer.wake());
     // Before the first hook: what it sees is drained even if the others take their time.
     running.drainer.start(this.#config.cacheActiveTimeoutMs);
-    await running.tracker.start();
+    await running.tracker.start(signal);
+    if (signal.aborted) return;
     log.info({ interfaces: running.tracker.rows().length, agent: agent.address }, 'agent started');
   }
 
@@ -121,17 +128,23 @@ class HostAgent implements Agent {
     const running = this.#running;
     if (running === undefined) return;
     this.#running = undefined;
-    // No hook is left when the last drain begins, so nothing can be counted after it.
-    await running.tracker.stop();
-    await running.attached.detach();
-    try {
-      await running.drainer.stop();
-      for (const tracker of running.trackers) await tracker.stop?.();
-    } finally {
-      this.#accounting = running.books.view();
-      running.hub.close();
-      this.#deps.native.close(running.object);
-    }
+    const { object, hub, books, drainer, tracker, attached, trackers } = running;
+    await runAll([
+      // Hooks go slowly, and whoever asked for the end may not wait for all of them: what is there
+      // is handed on first, and what still comes is drained as before. Flows of a drain that fails
+      // are those of the next one.
+      () => drainer.drain('closing').catch(() => undefined),
+      () => tracker.stop(),
+      () => attached.detach(),
+      // No hook is left by now, so nothing can be counted after this.
+      () => drainer.stop(),
+      ...trackers.map((one) => () => one.stop?.()),
+      () => {
+        this.#accounting = books.view();
+      },
+      () => hub.close(),
+      () => this.#deps.native.close(object),
+    ]);
   }
 
   status(): AgentStatus {
@@ -180,9 +193,7 @@ class HostAgent implements Agent {
     const monotonicMs = this.#deps.kernelMonotonicMs ?? kernelMonotonicMs;
     const shared = { native, object, clock, log, metrics, kernelMonotonicMs: monotonicMs };
     const messages = new MessageReader(native, object, metrics);
-    const preferences = this.#config.preferredInterfaceForMacPrefix
-      .map(parseMacPreference)
-      .filter((preference) => typeof preference !== 'string');
+    const preferences = macPreferences(this.#config.preferredInterfaceForMacPrefix);
     const names = new InterfaceNames({ exact: knowsNamespaces, preferences });
     const connections = new Connections({
       flowsMax: this.#config.cacheMaxFlows,
@@ -226,6 +237,7 @@ class HostAgent implements Agent {
       names,
       namespaceDirectory: this.#deps.namespaceDirectory ?? '/var/run/netns',
       processDirectory: this.#deps.processDirectory ?? '/proc',
+      isInteractive: this.#deps.isInteractive ?? false,
     });
     return { object, hub, books, vitals, drainer, tracker, attached, trackers };
   }

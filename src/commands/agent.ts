@@ -1,9 +1,10 @@
 import { agentDeprecations, agentOptions } from '../agent/config.ts';
 import { withFeatures } from '../agent/trackers/choose.ts';
+import { aborted } from '../base/aborted.ts';
 import { createLog } from '../telemetry/log.ts';
 import { assertCanCapture, readHostFile } from './capabilities.ts';
 import { runComponents } from './capture/lifecycle.ts';
-import { aborted, stopSignal } from './capture/signals.ts';
+import { stopSignal } from './capture/signals.ts';
 import type { Command } from './command.ts';
 import { featureOptions } from './features.ts';
 import { addOptions, readConfig } from './options.ts';

@@ -1,10 +1,11 @@
 import { agentDeprecations } from '../agent/config.ts';
 import { withFeatures } from '../agent/trackers/choose.ts';
+import { aborted } from '../base/aborted.ts';
 import { systemClock } from '../base/clock.ts';
 import { createLog } from '../telemetry/log.ts';
 import { assertCanCapture, readHostFile } from './capabilities.ts';
 import { runComponents } from './capture/lifecycle.ts';
-import { aborted, stopSignal } from './capture/signals.ts';
+import { stopSignal } from './capture/signals.ts';
 import type { Command, CommandContext } from './command.ts';
 import { addOptions, readConfig } from './options.ts';
 import type { Host, UpConfig } from './up/host.ts';

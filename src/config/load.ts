@@ -129,10 +129,16 @@ function readEnvironment(
     layer.set(replacement, { text, origin: `environment variable ${old}` });
     warnings.push(`environment variable ${old} is deprecated: use ${replacement}`);
   }
-  for (const { env: name } of Object.values(table)) {
+  for (const { env: name, parse, wanted, otherwise } of Object.values(table)) {
     const text = env[name];
     if (text === undefined || text === '') continue;
-    layer.set(name, { text, origin: `environment variable ${name}` });
+    const origin = `environment variable ${name}`;
+    if (otherwise !== undefined && parse(text) === undefined) {
+      warnings.push(`${origin}: ${quote(text)} is not ${wanted}: taken as ${otherwise}`);
+      layer.set(name, { text: otherwise, origin });
+    } else {
+      layer.set(name, { text, origin });
+    }
   }
   return layer;
 }

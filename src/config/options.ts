@@ -21,6 +21,8 @@ export interface Option<T> {
   /** As it would be written in the environment. The empty text means the default. */
   readonly fallback: string;
   readonly choices?: readonly string[];
+  /** What any other text means in the environment, where it is only warned of. */
+  readonly otherwise?: string;
   /** Parses a non-empty text; undefined when it is not of this type. */
   readonly parse: (text: string) => T | undefined;
   /** What would be right, for the error message: `a duration such as 5s`. */
@@ -148,6 +150,7 @@ export function choice<const Word extends string>(
   choices: readonly Word[],
   fallback: Word,
   describe: string,
+  { otherwise }: { readonly otherwise?: NoInfer<Word> } = {},
 ): Option<Word> {
   return {
     env,
@@ -155,6 +158,7 @@ export function choice<const Word extends string>(
     describe,
     fallback,
     choices,
+    ...(otherwise === undefined ? {} : { otherwise }),
     parse: (value) => choices.find((word) => word === value),
     wanted: `one of ${choices.join(', ')}`,
   };

@@ -109,7 +109,9 @@ export function loadNative(): Native {
 
 export async function startAgent(
   env: Readonly<Record<string, string>>,
-  overrides: Partial<Pick<AgentDeps, 'take' | 'emit' | 'native' | 'log' | 'clock'>> = {},
+  overrides: Partial<
+    Pick<AgentDeps, 'take' | 'emit' | 'native' | 'log' | 'clock' | 'isInteractive'>
+  > = {},
 ): Promise<AgentHost> {
   const flows: FlowView[] = [];
   const metrics = createMetrics('');

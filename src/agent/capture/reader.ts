@@ -7,7 +7,7 @@ import {
   type PacketBatch,
 } from '../../codec/pcap/packets.ts';
 import { capturedPacket } from '../drain/layout.gen.ts';
-import type { InterfaceNames } from '../interfaces/names.ts';
+import { type InterfaceNames, UNKNOWN_INTERFACE } from '../interfaces/names.ts';
 import type { BpfObject, Native } from '../loader/native.ts';
 import { CAPTURE_BYTES_MAX, CAPTURE_MAP } from '../loader/object.ts';
 import { WallClock } from './wall-clock.ts';
@@ -22,6 +22,13 @@ const READS_PER_TURN = 4;
 const LENGTH_BYTES = 8;
 const RECORD_BYTES_MAX = capturedPacket.sizeBytes + CAPTURE_BYTES_MAX;
 const RECORD_BYTES_MIN = LENGTH_BYTES + capturedPacket.sizeBytes + 128;
+
+/** Names of interfaces that are told apart; what comes after so many is of an unknown one. */
+const PLACES_MAX = 65_536;
+
+/** Of a frame: its destination, then its source. */
+const MAC_BYTES = 6;
+const MACS_BYTES = 2 * MAC_BYTES;
 
 const WORD = 2 ** 32;
 
@@ -56,8 +63,11 @@ export class PacketReader {
     directions: new Uint8Array(BATCH_PACKETS_MAX),
   };
   readonly #interfaces: CaptureInterface[] = [];
-  /** Places by namespace, then by index and kind of link layer. */
-  readonly #places = new Map<number, Map<number, number>>();
+  /** Places by name, of each kind of link layer. */
+  readonly #places: ReadonlyMap<number, Map<string, number>> = new Map([
+    [LINK_ETHERNET, new Map()],
+    [LINK_RAW_IP, new Map()],
+  ]);
 
   constructor(deps: PacketReaderDeps) {
     assert(
@@ -122,22 +132,34 @@ export class PacketReader {
     seconds[row] = this.#wall.seconds;
     nanoseconds[row] = this.#wall.nanoseconds;
     directions[row] = view.getUint8(record + capturedPacket.egress);
-    places[row] = this.#placeOf(
+    const hasL2 = view.getUint8(record + capturedPacket.hasL2) === 1;
+    const hasMacs = hasL2 && lengths[row]! >= MACS_BYTES;
+    places[row] = this.#placeOf(this.#nameOf(record, hasMacs), hasL2 ? LINK_ETHERNET : LINK_RAW_IP);
+  }
+
+  /** What the interface is called now: its end of the frame is where that goes, or comes from. */
+  #nameOf(record: number, hasMacs: boolean): string {
+    const view = this.#view;
+    const isEgress = view.getUint8(record + capturedPacket.egress) !== 0;
+    const mac = record + capturedPacket.sizeBytes + (isEgress ? MAC_BYTES : 0);
+    return this.#deps.names.nameOf(
       view.getUint32(record + capturedPacket.netns, true),
       view.getUint32(record + capturedPacket.ifindex, true),
-      view.getUint8(record + capturedPacket.hasL2) === 1,
+      hasMacs ? view.getUint32(mac, true) : 0,
+      hasMacs ? view.getUint16(mac + 4, true) : 0,
     );
   }
 
-  #placeOf(netns: number, index: number, hasL2: boolean): number {
-    const key = index * 2 + (hasL2 ? 1 : 0);
-    const known = this.#places.get(netns)?.get(key);
+  #placeOf(name: string, linkType: number): number {
+    const places = this.#places.get(linkType)!;
+    const known = places.get(name);
     if (known !== undefined) return known;
+    if (places.size >= PLACES_MAX && name !== UNKNOWN_INTERFACE) {
+      return this.#placeOf(UNKNOWN_INTERFACE, linkType);
+    }
     const place = this.#interfaces.length;
-    const name = this.#deps.names.nameOf(netns, index);
-    this.#interfaces.push({ name, linkType: hasL2 ? LINK_ETHERNET : LINK_RAW_IP });
-    const places = this.#places.get(netns) ?? new Map<number, number>();
-    this.#places.set(netns, places.set(key, place));
+    this.#interfaces.push({ name, linkType });
+    places.set(name, place);
     return place;
   }
 }

@@ -1,8 +1,10 @@
 import { kernelMonotonicMs } from '../../base/clock.ts';
+import { runAll } from '../../base/run-all.ts';
 import { checkCaptureConfig } from '../check.ts';
 import type { AgentConfig } from '../config.ts';
 import { Ledger } from '../drain/accounting.ts';
 import { Bookkeeper, type Books } from '../drain/books.ts';
+import { macPreferences } from '../interfaces/mac-preference.ts';
 import { InterfaceNames } from '../interfaces/names.ts';
 import { SocketHub } from '../interfaces/socket-hub.ts';
 import { InterfaceTracker } from '../interfaces/tracker.ts';
@@ -61,30 +63,32 @@ class PacketAgent implements Agent {
     this.#metrics.samplingRate.set(this.#config.sampling);
     running.hub.addRing(running.object, WAKE_MAP, () => this.#read());
     this.#periodic = clock.every(READ_PERIOD_MS, () => this.#read());
-    await running.tracker.start();
+    await running.tracker.start(signal);
+    if (signal.aborted) return;
     log.info({ interfaces: running.tracker.rows().length }, 'capture started');
   }
 
   async stop(): Promise<void> {
     const running = this.#running;
     if (running === undefined) return;
-    this.#periodic?.[Symbol.dispose]();
-    // No hook is left when the last packets are read.
-    await running.tracker.stop();
-    this.#running = undefined;
-    try {
-      while (this.#readOnce(running)) {
-        // Until the ring is empty.
-      }
-      running.books.refresh();
-      const { unrecorded } = running.books.view();
-      const lost = [unrecorded.capture_full, unrecorded.pipeline_full];
-      this.#deps.exporter.end(lost.reduce((sum, amount) => sum + (amount?.packets ?? 0), 0));
-    } finally {
-      this.#accounting = running.books.view();
-      running.hub.close();
-      this.#deps.native.close(running.object);
-    }
+    const { object, hub, books, tracker } = running;
+    await runAll([
+      // Packets are read on until no hook is left.
+      () => tracker.stop(),
+      () => this.#periodic?.[Symbol.dispose](),
+      () => {
+        this.#running = undefined;
+        while (this.#readOnce(running)) {
+          // Until the ring is empty.
+        }
+      },
+      () => this.#end(books),
+      () => {
+        this.#accounting = books.view();
+      },
+      () => hub.close(),
+      () => this.#deps.native.close(object),
+    ]);
   }
 
   status(): AgentStatus {
@@ -113,6 +117,13 @@ class PacketAgent implements Agent {
     while (running !== undefined && this.#readOnce(running)) {
       // What has come before the call is read by then.
     }
+  }
+
+  #end(books: Bookkeeper): void {
+    books.refresh();
+    const { unrecorded } = books.view();
+    const lost = [unrecorded.capture_full, unrecorded.pipeline_full];
+    this.#deps.exporter.end(lost.reduce((sum, amount) => sum + (amount?.packets ?? 0), 0));
   }
 
   /** A capture that is always behind still lets timers and interfaces have their turns. */
@@ -148,7 +159,8 @@ class PacketAgent implements Agent {
     const { native, clock, log } = this.#deps;
     const metrics = this.#metrics;
     const monotonicMs = this.#deps.kernelMonotonicMs ?? kernelMonotonicMs;
-    const names = new InterfaceNames({ exact: knowsNamespaces, preferences: [] });
+    const preferences = macPreferences(this.#config.preferredInterfaceForMacPrefix);
+    const names = new InterfaceNames({ exact: knowsNamespaces, preferences });
     const shared = { native, object, clock, log, metrics, names, kernelMonotonicMs: monotonicMs };
     const hub = new SocketHub(native);
     const tracker = new InterfaceTracker(this.#config, {
@@ -157,6 +169,7 @@ class PacketAgent implements Agent {
       hooks: new Hooks(this.#config, shared),
       namespaceDirectory: this.#deps.namespaceDirectory ?? '/var/run/netns',
       processDirectory: this.#deps.processDirectory ?? '/proc',
+      isInteractive: this.#deps.isInteractive ?? false,
     });
     const { flowFilterRules: rules } = this.#config;
     const ledger = new Ledger(native, object, metrics, { rules, isCapture: true });

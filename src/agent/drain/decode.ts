@@ -5,8 +5,8 @@ import { Direction, Protocol } from '../../flow/enums.ts';
 import { type AddressTable, MISSING } from '../../flow/intern.ts';
 import type { InterfaceNames } from '../interfaces/names.ts';
 import type { DrainBuffer, DrainFacts } from './buffer.ts';
-import { flowKey, flowMetrics, ifindexSeen, observedInterface } from './layout.gen.ts';
-import { interfaceNamesByMac } from './names-by-mac.ts';
+import { flowKey, flowMetrics, ifindexSeen } from './layout.gen.ts';
+import { OBSERVED_AT, OBSERVED_END, OBSERVED_WORDS, observedName, SEEN_AT } from './observed.ts';
 
 // Taken out of their tables once: the loops below compare numbers.
 const { ICMP, TCP, UDP, SCTP, 'IPv6-ICMP': ICMPV6 } = Protocol;
@@ -125,9 +125,7 @@ function decodeMacs(batch: FlowBatch, buffer: DrainBuffer): void {
 function decodeInterfaces(batch: FlowBatch, buffer: DrainBuffer, facts: DrainFacts): void {
   const { length } = batch;
   if (batch.has('Interfaces')) {
-    const { names } = facts;
-    if (names.exact) interfaceNames(batch, buffer, batch.list('Interfaces'), names);
-    else interfaceNamesByMac(batch, buffer, batch.list('Interfaces'), names);
+    interfaceNames(batch, buffer, batch.list('Interfaces'), facts.names);
   }
   if (batch.has('IfDirections')) {
     interfaceDirections(length, buffer, batch.list('IfDirections'));
@@ -275,27 +273,20 @@ function markIcmp(length: number, keys: Uint8Array, present: Uint32Array): void 
   }
 }
 
-const OBSERVED_AT = flowMetrics.observed >> 2;
-const OBSERVED_WORDS = observedInterface.sizeBytes >> 2;
-const SEEN_AT = observedInterface.ifindexSeen >> 2;
-const NETNS_AT = observedInterface.netns >> 2;
-const OBSERVED_END = OBSERVED_AT + flowMetrics.observedMax * OBSERVED_WORDS;
-
 /** Lists of the two columns have the same lengths: an entry for each slot up to the first empty. */
 function interfaceNames(
   { length, tables }: FlowBatch,
-  { values32: values, valueBytes }: DrainBuffer,
+  buffer: DrainBuffer,
   column: ListColumn,
   names: InterfaceNames,
 ): void {
-  const stride = valueBytes >> 2;
+  const { values32: values } = buffer;
+  const stride = buffer.valueBytes >> 2;
   let end = 0;
   for (let row = 0, base = 0; row < length; row++, base += stride) {
     for (let at = base + OBSERVED_AT; at < base + OBSERVED_END; at += OBSERVED_WORDS) {
-      const seen = values[at + SEEN_AT]!;
-      if (seen === 0) break;
-      const index = seen & ifindexSeen.ifindexMask;
-      end = pushList(column, end, names.idOf(values[at + NETNS_AT]!, index, tables));
+      if (values[at + SEEN_AT] === 0) break;
+      end = pushList(column, end, observedName(buffer, row, at, names, tables));
     }
     column.offsets[row + 1] = end;
   }

@@ -1,5 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
 import { explain } from '../../base/errors.ts';
+import { runAll } from '../../base/run-all.ts';
 import { BATCH_CAPACITY_ROWS, type FlowBatch } from '../../flow/batch.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { InterfaceNames } from '../interfaces/names.ts';
@@ -83,11 +84,7 @@ export class Drainer {
     await this.#running?.catch(() => undefined);
     // The second swap returns the map that was written to before the first; a failure with one is
     // no reason to leave the flows of the other.
-    const failures: unknown[] = [];
-    for (let round = 0; round < FLOW_MAPS.length; round++) {
-      await this.drain('closing').catch((error: unknown) => failures.push(error));
-    }
-    if (failures.length > 0) throw failures[0];
+    await runAll(FLOW_MAPS.map(() => () => this.drain('closing')));
   }
 
   #background(reason: DrainReason): void {

@@ -17,6 +17,8 @@ import type { SocketHub } from './socket-hub.ts';
 const INTERRUPTED_DUMPS_MAX = 8;
 
 const NO_PEER = -1;
+/** errno: another dump is still under way. */
+const EBUSY = 16;
 
 export interface LinkMonitorDeps {
   readonly native: Native;
@@ -57,6 +59,7 @@ export class LinkMonitor {
   #dump: { what: 'links' | 'addresses'; sequence: number; seen: Set<string> } | undefined;
   #interrupted = false;
   #interruptedInRow = 0;
+  /** Another dump is to follow the one that is under way, be it ours or given up. */
   #again = false;
 
   constructor(deps: LinkMonitorDeps) {
@@ -82,7 +85,7 @@ export class LinkMonitor {
   /** Reads everything again; what is gone meanwhile is noticed. */
   refresh(): void {
     if (this.#fd < 0) return;
-    if (this.#dump === undefined) this.#request('links');
+    if (this.#dump === undefined) this.#begin();
     else this.#again = true;
   }
 
@@ -97,6 +100,11 @@ export class LinkMonitor {
         'the network namespace went away while it was read',
       ),
     );
+  }
+
+  #begin(): void {
+    this.#again = false;
+    this.#request('links');
   }
 
   #request(what: 'links' | 'addresses'): void {
@@ -122,18 +130,25 @@ export class LinkMonitor {
     for (const message of messages) this.#apply(message);
   }
 
-  // Parts of the old dump may be lost: those that still come have an old sequence number.
   #restart(why: 'overrun' | 'malformed'): void {
     this.#deps.onLoss(why);
-    this.#again = false;
-    this.#request('links');
+    // Notifications are lost by an overrun, but no part of a dump: the kernel makes one when there
+    // is room for it, and takes no other request meanwhile.
+    if (why === 'overrun') this.refresh();
+    // The unreadable may have been the end of the dump: what still comes of it has an old sequence
+    // number.
+    else this.#begin();
   }
 
   #apply(message: NetlinkMessage): void {
     const dump = this.#dump;
     const ours = dump !== undefined && message.sequence === dump.sequence;
-    // What still comes of a dump that was begun anew would undo later news.
-    if (message.dumped && !ours) return;
+    if (message.dumped && !ours) {
+      // What still comes of a dump that was given up would undo later news, but its end is what the
+      // next one may have to wait for.
+      if (message.event.kind === 'done' && dump === undefined && this.#again) this.#begin();
+      return;
+    }
     if (ours && message.interrupted) this.#interrupted = true;
     const { event } = message;
     if (event.kind === 'overrun') this.#restart('overrun');
@@ -186,10 +201,7 @@ export class LinkMonitor {
       return;
     }
     this.#ready.resolve();
-    if (this.#again) {
-      this.#again = false;
-      this.#request('links');
-    }
+    if (this.#again) this.#begin();
   }
 
   #forgetUnseen(what: 'links' | 'addresses', seen: ReadonlySet<string>): void {
@@ -210,6 +222,10 @@ export class LinkMonitor {
   #fail(errno: number): void {
     if (errno === 0) return;
     this.#dump = undefined;
+    if (errno === EBUSY) {
+      this.#again = true;
+      return;
+    }
     this.#ready.reject(
       new NetobservError(
         AGENT_ERRORS.namespace,

@@ -36,6 +36,11 @@ export function parseMacPreference(text: string): MacPreference | string {
   };
 }
 
+/** Those of PREFERRED_INTERFACE_FOR_MAC_PREFIX, which has been checked. */
+export function macPreferences(texts: readonly string[]): readonly MacPreference[] {
+  return texts.map(parseMacPreference).filter((preference) => typeof preference !== 'string');
+}
+
 export function prefers(preference: MacPreference, low: number, high: number): boolean {
   return (
     (low & preference.lowMask) >>> 0 === preference.low &&

@@ -8,7 +8,7 @@ import { type MacPreference, prefers } from './mac-preference.ts';
  */
 const GONE_MAX = 4096;
 
-const UNKNOWN_INTERFACE = 'unknown';
+export const UNKNOWN_INTERFACE = 'unknown';
 const WORD = 2 ** 32;
 /** Generations of intern tables count up from 0. */
 const NEVER = -1;
@@ -106,11 +106,11 @@ export class InterfaceNames {
     if (this.#gone.size > GONE_MAX && oldest !== undefined) this.#drop(oldest);
   }
 
-  /** For what has no flow. */
-  nameOf(netns: number, index: number): string {
-    const namesakes = this.#namesakes.get(index);
-    if (namesakes?.stale === true) this.#find(namesakes);
-    const entry = this.exact ? this.#spaces.get(netns)?.get(index) : namesakes?.any;
+  /** The name itself, for what has no tables: of both questions the one that `exact` tells. */
+  nameOf(netns: number, index: number, low: number, high: number): string {
+    const entry = this.exact
+      ? this.#spaces.get(netns)?.get(index)
+      : this.#entryByMac(index, low, high);
     return entry?.name ?? UNKNOWN_INTERFACE;
   }
 
@@ -130,10 +130,14 @@ export class InterfaceNames {
 
   /** The same by index alone: the MAC, in halves, is the flow's own end at that interface. */
   idByMac(index: number, low: number, high: number, tables: InternTables): number {
+    return idIn(this.#entryByMac(index, low, high), tables);
+  }
+
+  #entryByMac(index: number, low: number, high: number): Entry | undefined {
     const namesakes = this.#namesakes.get(index);
-    if (namesakes === undefined) return idIn(undefined, tables);
+    if (namesakes === undefined) return undefined;
     if (namesakes.stale) this.#find(namesakes);
-    return idIn(this.#choose(namesakes, low, high), tables);
+    return this.#choose(namesakes, low, high);
   }
 
   #choose(namesakes: Namesakes, low: number, high: number): Entry | undefined {

@@ -1,3 +1,4 @@
+import { runAll } from '../../base/run-all.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { Hook, Hooks, HookTarget } from '../loader/hooks.ts';
 import type { Native } from '../loader/native.ts';
@@ -38,6 +39,8 @@ interface Hooked {
   readonly hooks: Hook[];
   readonly abort: AbortController;
   attaching: Promise<void>;
+  /** All attempts are over, and not every hook is there. */
+  hasFailed: boolean;
 }
 
 /** What is counted over all namespaces. */
@@ -124,10 +127,12 @@ export class TrackedNamespace {
   }
 
   async close(): Promise<void> {
-    this.#monitor.close();
-    for (const index of [...this.#hooked.keys()]) this.#unhook(index);
-    await this.settled();
-    this.#deps.native.closeFd(this.#deps.fd);
+    await runAll([
+      () => this.#monitor.close(),
+      ...[...this.#hooked.keys()].map((index) => () => this.#unhook(index)),
+      () => this.settled(),
+      () => this.#deps.native.closeFd(this.#deps.fd),
+    ]);
     this.#deps.metrics.interfaceEvent('reg_unsubscribed', this.#label(), 0);
   }
 
@@ -175,6 +180,7 @@ export class TrackedNamespace {
       if (link !== undefined && target !== undefined && same && rules.wants(link)) {
         hooked.target = target;
         names.set(space, index, link.name, link.mac);
+        if (hooked.hasFailed && link.up) this.#attach(hooked);
         return;
       }
       this.#unhook(index);
@@ -184,22 +190,35 @@ export class TrackedNamespace {
   }
 
   #hook(target: HookTarget): void {
-    const { names, space, hooks: attacher, onChange, log } = this.#deps;
-    const { index, name, namespace, mac } = target;
-    names.set(space, index, name, mac);
-    const hooks: Hook[] = [];
-    const abort = new AbortController();
-    const hooked: Hooked = { target, hooks, abort, attaching: Promise.resolve() };
+    const { index, name, mac } = target;
+    this.#deps.names.set(this.#deps.space, index, name, mac);
+    const hooked: Hooked = {
+      target,
+      hooks: [],
+      abort: new AbortController(),
+      attaching: Promise.resolve(),
+      hasFailed: false,
+    };
     this.#hooked.set(index, hooked);
+    this.#attach(hooked);
+  }
+
+  /** Puts those hooks on that are missing. */
+  #attach(hooked: Hooked): void {
+    const { hooks: attacher, onChange, log } = this.#deps;
+    const { target, hooks } = hooked;
+    const { signal } = hooked.abort;
     const attach = async (): Promise<void> => {
-      await this.#leaving.get(index);
-      await attacher.attach(target, abort.signal, (hook) => hooks.push(hook));
-      if (abort.signal.aborted) return;
+      await this.#leaving.get(target.index);
+      hooked.hasFailed = !(await attacher.attach(target, signal, hooks));
+      if (signal.aborted) return;
+      const { name, namespace } = target;
       if (hooks.length > 0) {
         log.debug({ interface: name, namespace, mode: hooks[0]?.mode }, 'interface is watched');
       }
       onChange();
     };
+    hooked.hasFailed = false;
     hooked.attaching = attach();
   }
 

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { aborted } from '../../base/aborted.ts';
 import type { Clock } from '../../base/clock.ts';
 import { explain, hasCode, NetobservError } from '../../base/errors.ts';
 import { Level } from '../../base/level.ts';
@@ -59,6 +60,8 @@ export interface TrackerDeps {
   readonly names: InterfaceNames;
   readonly namespaceDirectory: string;
   readonly processDirectory: string;
+  /** INTERFACES of which none is there are refused. */
+  readonly isInteractive: boolean;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: AgentMetrics;
@@ -100,8 +103,8 @@ export class InterfaceTracker {
     this.#rules = compileRules(config);
   }
 
-  /** Resolves when every interface that is there now has its hooks. */
-  async start(): Promise<void> {
+  /** Resolves when every interface that is there now has its hooks, or `signal` is aborted. */
+  async start(signal: AbortSignal): Promise<void> {
     const { clock } = this.#deps;
     const follow = this.#config.listenInterfaces === 'watch';
     // Its hooks are on their way before anything else is looked for.
@@ -112,7 +115,8 @@ export class InterfaceTracker {
       this.#polling = clock.every(this.#config.listenPollPeriodMs, () => this.#poll());
     }
     this.#checkNames();
-    await Promise.all([...this.#namespaces.values()].map((namespace) => namespace.settled()));
+    const settled = [...this.#namespaces.values()].map((namespace) => namespace.settled());
+    await Promise.race([Promise.all(settled), aborted(signal)]);
   }
 
   /** Takes all hooks off and closes what was opened. */
@@ -279,13 +283,13 @@ export class InterfaceTracker {
     this.#closing.set(inode, closing);
   }
 
-  /** Names that were asked for and are nowhere are most likely mistakes. */
+  /** Names that were asked for and are nowhere are mistakes, or those of interfaces to come. */
   #checkNames(): void {
     const wanted = this.#config.interfaces.filter((text) => !/^\/.*\/$/s.test(text));
     const known = new Set([...this.#namespaces.values()].flatMap((one) => one.linkNames()));
     const missing = wanted.filter((name) => !known.has(name));
     if (missing.length === 0) return;
-    if (missing.length === this.#config.interfaces.length) {
+    if (this.#deps.isInteractive && missing.length === this.#config.interfaces.length) {
       throw new NetobservError(
         AGENT_ERRORS.option,
         `INTERFACES: there is no interface ${missing.join(', ')}; there are ${[...known].sort().join(', ')}`,

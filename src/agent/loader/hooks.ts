@@ -68,22 +68,19 @@ export class Hooks {
   }
 
   /**
-   * Hooks for each wanted direction that could be attached. Failures are counted and logged here:
-   * other interfaces go on. Hooks are handed over one by one, so that none is lost when `signal`
-   * ends the attempts.
+   * Adds to `hooks` one for each wanted direction that has none there. Failures are counted and
+   * logged here: other interfaces go on. Hooks are added one by one, so that none is lost when
+   * `signal` ends the attempts. True: none is missing.
    */
-  async attach(
-    target: HookTarget,
-    signal: AbortSignal,
-    onHook: (hook: Hook) => void,
-  ): Promise<void> {
-    const { direction } = this.#config;
-    const wanted: readonly Direction[] = direction === 'both' ? ['ingress', 'egress'] : [direction];
-    const attaching = wanted.map(async (one) => {
+  async attach(target: HookTarget, signal: AbortSignal, hooks: Hook[]): Promise<boolean> {
+    const wanted = directionsOf(this.#config);
+    const missing = wanted.filter((one) => !hooks.some(({ direction }) => direction === one));
+    const attaching = missing.map(async (one) => {
       const hook = await this.#attachOne(target, one, signal);
-      if (hook !== undefined) onHook(hook);
+      if (hook !== undefined) hooks.push(hook);
     });
     await Promise.all(attaching);
+    return hooks.length === wanted.length;
   }
 
   /** A failure is counted and logged. */
@@ -172,6 +169,11 @@ export class Hooks {
       );
     }
   }
+}
+
+/** Of the hooks that an interface gets. */
+export function directionsOf({ direction }: Pick<AgentConfig, 'direction'>): readonly Direction[] {
+  return direction === 'both' ? ['ingress', 'egress'] : [direction];
 }
 
 /** Link creation with an attach type that the kernel does not know is an invalid argument. */

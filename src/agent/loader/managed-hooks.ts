@@ -1,5 +1,5 @@
 import type { AgentConfig } from '../config.ts';
-import type { Direction, Hook, HookTarget } from './hooks.ts';
+import { type Direction, directionsOf, type Hook, type HookTarget } from './hooks.ts';
 
 /**
  * Stands where hooks are attached, when somebody else attaches them: every interface that the rules
@@ -8,16 +8,13 @@ import type { Direction, Hook, HookTarget } from './hooks.ts';
 export class ManagedHooks {
   readonly #directions: readonly Direction[];
 
-  constructor({ direction }: Pick<AgentConfig, 'direction'>) {
-    this.#directions = direction === 'both' ? ['ingress', 'egress'] : [direction];
+  constructor(config: Pick<AgentConfig, 'direction'>) {
+    this.#directions = directionsOf(config);
   }
 
-  async attach(
-    _target: HookTarget,
-    _signal: AbortSignal,
-    onHook: (hook: Hook) => void,
-  ): Promise<void> {
-    for (const direction of this.#directions) onHook({ id: 0, direction, mode: 'managed' });
+  async attach(_target: HookTarget, _signal: AbortSignal, hooks: Hook[]): Promise<boolean> {
+    for (const direction of this.#directions) hooks.push({ id: 0, direction, mode: 'managed' });
+    return true;
   }
 
   async detach(): Promise<void> {

@@ -1,4 +1,5 @@
 import { explain } from '../../base/errors.ts';
+import { runAll } from '../../base/run-all.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { FeatureSpec } from '../trackers/tracker.ts';
@@ -60,7 +61,7 @@ export async function attachFeatures(
     features: attached,
     statuses,
     async detach() {
-      for (const id of attachments.splice(0)) await native.detach(object, id);
+      await runAll(attachments.splice(0).map((id) => () => native.detach(object, id)));
     },
   };
 }

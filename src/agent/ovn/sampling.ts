@@ -16,6 +16,9 @@ export const OVN_SOCKETS: OvnSockets = {
   local: '/var/run/openvswitch/db.sock',
 };
 
+/** Open vSwitch answers within milliseconds, or hangs: others wait for their turn to stop. */
+const REMOVE_TIMEOUT_MS = 1000;
+
 type Deps = Pick<TrackerDeps, 'clock' | 'log' | 'metrics'>;
 
 /**
@@ -62,18 +65,26 @@ export class OvnSampling {
 
   async stop(): Promise<void> {
     this.#stopping = true;
+    const removed = new AbortController();
+    const removing = this.#remove().finally(() => removed.abort());
+    await this.#deps.clock.sleep(REMOVE_TIMEOUT_MS, removed.signal).catch(() => undefined);
+    // What has had no answer by now fails with its connection.
+    await this.#north.stop();
+    await this.#local.stop();
+    await removing;
+  }
+
+  eventOf(domain: number, point: number): NetworkEvent | undefined {
+    return this.#model.eventOf(domain, point);
+  }
+
+  async #remove(): Promise<void> {
     await this.#ensuring;
     try {
       await this.#collectors.remove(this.#local);
     } catch (error) {
       this.#deps.log.warn({ why: explain(error) }, 'collector sets were left in Open vSwitch');
     }
-    await this.#north.stop();
-    await this.#local.stop();
-  }
-
-  eventOf(domain: number, point: number): NetworkEvent | undefined {
-    return this.#model.eventOf(domain, point);
   }
 
   /** One at a time; what came meanwhile is seen by the next. */

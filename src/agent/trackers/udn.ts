@@ -2,7 +2,13 @@ import { type FlowBatch, type ListColumn, pushList } from '../../flow/batch.ts';
 import type { InternTables } from '../../flow/intern.ts';
 import { OvsdbClient } from '../../net/ovsdb/client.ts';
 import type { DrainBuffer, DrainFacts } from '../drain/buffer.ts';
-import { flowMetrics, ifindexSeen, observedInterface } from '../drain/layout.gen.ts';
+import {
+  OBSERVED_AT,
+  OBSERVED_END,
+  OBSERVED_WORDS,
+  observedName,
+  SEEN_AT,
+} from '../drain/observed.ts';
 import { OVN_SOCKETS } from '../ovn/sampling.ts';
 import { INTERFACE_TABLES, InterfaceNetworks } from '../ovn/switch.ts';
 import type { FeatureSpec, Tracker, TrackerDeps } from './tracker.ts';
@@ -22,12 +28,6 @@ export const udn: FeatureSpec = {
   capabilities: { run: ['CAP_DAC_OVERRIDE'] },
   tracker: (deps) => new UdnTracker(deps),
 };
-
-const OBSERVED_AT = flowMetrics.observed >> 2;
-const OBSERVED_WORDS = observedInterface.sizeBytes >> 2;
-const OBSERVED_END = OBSERVED_AT + flowMetrics.observedMax * OBSERVED_WORDS;
-const SEEN_AT = observedInterface.ifindexSeen >> 2;
-const NETNS_AT = observedInterface.netns >> 2;
 
 export class UdnTracker implements Tracker {
   readonly #networks = new InterfaceNetworks();
@@ -66,19 +66,19 @@ export class UdnTracker implements Tracker {
 
   /** A label for each slot that `Interfaces` has an entry for. */
   #fill(
-    { values32: values, valueBytes }: DrainBuffer,
+    buffer: DrainBuffer,
     length: number,
     column: ListColumn,
     { names }: DrainFacts,
     tables: InternTables,
   ): void {
-    const stride = valueBytes >> 2;
+    const { values32: values } = buffer;
+    const stride = buffer.valueBytes >> 2;
     let end = 0;
     for (let row = 0, base = 0; row < length; row++, base += stride) {
       for (let at = base + OBSERVED_AT; at < base + OBSERVED_END; at += OBSERVED_WORDS) {
-        const seen = values[at + SEEN_AT]!;
-        if (seen === 0) break;
-        const name = names.idOf(values[at + NETNS_AT]!, seen & ifindexSeen.ifindexMask, tables);
+        if (values[at + SEEN_AT] === 0) break;
+        const name = observedName(buffer, row, at, names, tables);
         end = pushList(column, end, this.#labels.get(name) ?? this.#labelOf(name, tables));
       }
       column.offsets[row + 1] = end;

@@ -1,6 +1,6 @@
 import type { Component } from '../../base/component.ts';
 import { explain } from '../../base/errors.ts';
-import { runAll } from '../../base/run-all.ts';
+import { runAll, runEach } from '../../base/run-all.ts';
 import type { Log } from '../../telemetry/log.ts';
 
 /**
@@ -23,16 +23,13 @@ export async function runComponents(
     }
     await whileRunning();
   } finally {
-    for (const component of started.reverse()) {
-      try {
-        await component.stop();
-      } catch (error) {
-        log.error(
-          { component: 'lifecycle', error: explain(error) },
-          'component did not stop cleanly',
-        );
-      }
-    }
+    const stops = started.reverse().map((component) => () => component.stop());
+    await runEach(stops, (error) => {
+      log.error(
+        { component: 'lifecycle', error: explain(error) },
+        'component did not stop cleanly',
+      );
+    });
   }
 }
 

@@ -76,6 +76,7 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
     metrics: createMetrics(config.metricsPrefix, ours.registry),
     native,
     object: bpfObject(),
+    isInteractive: true,
     take: () => pipeline.take(),
     emit: (batch) => pipeline.emit(batch),
   });

@@ -115,8 +115,9 @@ describe.skipIf(requireRoot())('interfaces that come, change and go', () => {
     await expect.poll(openDescriptors).toEqual(before);
   });
 
-  test('an interface that is nowhere is refused by name', async () => {
-    await expect(startAgent({ INTERFACES: 'nowhere0' })).rejects.toThrow(
+  test('at a terminal an interface that is nowhere is refused by name', async () => {
+    const interactive = { isInteractive: true };
+    await expect(startAgent({ INTERFACES: 'nowhere0' }, interactive)).rejects.toThrow(
       /there is no interface nowhere0; there are .*\blo\b/,
     );
   });

@@ -58,18 +58,44 @@ describe('OVN', () => {
       ],
     });
 
-    function labels(tracker: UdnTracker, tables: TableSpace): unknown[] {
-      const flows = [flow(2, 3), flow(), flow(4, 2, 5)];
+    function labels(
+      tracker: UdnTracker,
+      tables: TableSpace,
+      flows = [flow(2, 3), flow(), flow(4, 2, 5)],
+      names = namesOf(2, 3, 4),
+    ): unknown[] {
       const buffer = new DrainBuffer(flows.length);
       for (const [row, one] of flows.entries()) writeFlow(one, row, buffer.keys, buffer.values);
-      const names = new InterfaceNames();
-      for (const index of [2, 3, 4]) names.set(1, index, `veth${index}`);
       const facts = { reason: '' as const, names, agentIp: '', bootOffsetMs: 0, nowMs: 0 };
       const batch = new FlowBatch(AGENT_LAYOUT, tables.current);
       decodeFlows(buffer, flows.length, batch, facts);
       tracker.decode(buffer, flows.length, batch, facts);
       return viewFlows(batch).map(({ Interfaces, Udns }) => [Interfaces, Udns]);
     }
+
+    function namesOf(...indexes: readonly number[]): InterfaceNames {
+      const names = new InterfaceNames();
+      for (const index of indexes) names.set(1, index, `veth${index}`);
+      return names;
+    }
+
+    test('a label where hooks do not tell the namespace, by the MAC', async () => {
+      local.set('Interface', pod('veth2', 'shop_blue'));
+      const tracker = new UdnTracker({ clock: systemClock, log: createLog('silent') }, local.path);
+      const tables = new TableSpace();
+      const names = new InterfaceNames({ exact: false, preferences: [] });
+      names.set(4026531840, 2, 'veth2', '02:00:00:00:00:0a');
+      names.set(4026532000, 2, 'eth0', '02:00:00:00:00:0b');
+      const observed = [{ netns: 0, index: 2, ingress: true }];
+      const to = (dstMac: string): FakeFlow => ({ ...flow(), dstMac, observed });
+      const flows = [to('02:00:00:00:00:0a'), to('02:00:00:00:00:0b')];
+
+      await until(() => labels(tracker, tables, flows, names)).toEqual([
+        [['veth2'], ['shop/blue']],
+        [['eth0'], ['']],
+      ]);
+      await tracker.stop();
+    });
 
     test('a label beside each name, kept up to date', async () => {
       const tables = new TableSpace(1);
@@ -164,6 +190,20 @@ describe('OVN', () => {
       await sampling.stop();
       expect(collectors()).toEqual([]);
     });
+
+    test('stay where Open vSwitch does not answer, and nobody waits long for it', async () => {
+      const bridge = local.set('Bridge', { name: 'br-int' });
+      north.set('Sample_Collector', { set_id: 42 });
+      const sampling = start();
+      await until(collectors).toEqual([collector(bridge, 'netobservAgent')]);
+
+      local.mute = true;
+      const beganMs = systemClock.monotonicMs();
+      await sampling.stop();
+
+      expect(systemClock.monotonicMs() - beganMs).toBeLessThan(3000);
+      expect(collectors()).toHaveLength(1);
+    }, 60_000);
 
     test('of another program stay as they are, which is counted', async () => {
       const bridge = local.set('Bridge', { name: 'br-int' });

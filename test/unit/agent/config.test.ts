@@ -170,3 +170,11 @@ test('an agent that keeps flows captures no packets', () => {
   );
   checkFlowsConfig(agentConfig());
 });
+
+test('words that the original takes for something start the agent, too', () => {
+  expect(agentConfig({ DIRECTION: 'inbound', TC_ATTACH_MODE: 'auto' })).toMatchObject({
+    direction: 'both',
+    tcAttachMode: 'any',
+  });
+  expect(() => agentConfig({ LISTEN_INTERFACES: 'sometimes' })).toThrow('LISTEN_INTERFACES');
+});

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from 'vitest';
-import { type Agent, createAgent } from '../../../src/agent/root.ts';
+import { type Agent, type AgentDeps, createAgent } from '../../../src/agent/root.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { agentConfig, takeBatch, viewFlows } from '../../support/agent-host.ts';
@@ -18,8 +18,11 @@ beforeEach(() => {
   kernel.setLink({ index: 2, name: 'eth0' });
 });
 
-async function start(env: Readonly<Record<string, string>> = {}): Promise<Agent> {
-  const agent = createAgent(agentConfig({ AGENT_IP: '192.0.2.1', ...env }), {
+function create(
+  env: Readonly<Record<string, string>> = {},
+  overrides: Partial<AgentDeps> = {},
+): Agent {
+  return createAgent(agentConfig({ AGENT_IP: '192.0.2.1', ...env }), {
     log: createLog('silent'),
     metrics: createMetrics(''),
     clock,
@@ -33,7 +36,12 @@ async function start(env: Readonly<Record<string, string>> = {}): Promise<Agent>
     namespaceDirectory: '/nonexistent/netns',
     processDirectory: '/nonexistent/proc',
     kernelMonotonicMs: () => clock.monotonicMs(),
+    ...overrides,
   });
+}
+
+async function start(env: Readonly<Record<string, string>> = {}): Promise<Agent> {
+  const agent = create(env);
   await agent.start(new AbortController().signal);
   return agent;
 }
@@ -86,6 +94,32 @@ test('hooks follow interfaces: added, down, up, renamed, unreadable, removed', a
   await agent.stop();
 });
 
+test.each<[string, Readonly<Record<string, string>>, () => Promise<void>]>([
+  [
+    'its next change',
+    {},
+    () => {
+      kernel.setLink({ index: 2, name: 'eth0' });
+      return settle();
+    },
+  ],
+  ['the next look', { LISTEN_INTERFACES: 'poll' }, () => clock.advance(10_000)],
+])('a hook that was refused comes with %s', async (_when, env, come) => {
+  kernel.refuse.attach = ({ direction }) =>
+    direction === 'egress' ? { code: 'EBUSY' } : undefined;
+  const agent = await start({ TC_ATTACH_RETRIES: '1', ...env });
+  const directions = () => agent.status().interfaces.map((row) => row.directions);
+  await come();
+  expect(directions()).toEqual([['ingress']]);
+  kernel.refuse = {};
+  await come();
+  expect(directions()).toEqual([['ingress', 'egress']]);
+  await come();
+  expect(hooked()).toEqual(['flow_ingress_l2 2', 'flow_egress_l2 2']);
+  await agent.stop();
+  expect(kernel.attached.size).toBe(0);
+});
+
 test('flows carry the name of their interface, also after it is gone', async () => {
   const agent = await start();
   kernel.record(flow('10.0.0.1'), flow('10.0.0.3', 99));
@@ -98,13 +132,14 @@ test('flows carry the name of their interface, also after it is gone', async () 
   await agent.stop();
 });
 
-test('stop: hooks off first, then both maps, then everything closed', async () => {
+test('stop: what is there is handed on, hooks off, both maps, everything closed', async () => {
   const agent = await start();
   kernel.record(flow('10.0.0.1'));
   kernel.calls.length = 0;
   await agent.stop();
   expect(kernel.calls.map((call) => call.split(' ')[0])).toEqual([
-    ...['detach', 'detach', 'swap', 'drain', 'drain', 'swap', 'drain', 'close'],
+    ...['swap', 'drain', 'drain', 'detach', 'detach'],
+    ...['swap', 'drain', 'swap', 'drain', 'close'],
   ]);
   expect(emitted).toHaveLength(1);
   expect(kernel.attached.size).toBe(0);
@@ -115,18 +150,66 @@ test('stop: hooks off first, then both maps, then everything closed', async () =
   await agent.stop();
 });
 
+test('flows that come while hooks go are drained as before', async () => {
+  const gate = Promise.withResolvers<void>();
+  kernel.detach = () => gate.promise;
+  const agent = await start();
+  const stopped = agent.stop();
+  await settle();
+  kernel.record(flow('10.0.0.1'));
+  await clock.advance(5000);
+  expect(emitted).toHaveLength(1);
+  gate.resolve();
+  await stopped;
+});
+
+test.each<[string, () => void]>([
+  [
+    'a descriptor that cannot be closed',
+    () => {
+      const close = kernel.closeFd.bind(kernel);
+      kernel.closeFd = (fd) => {
+        close(fd);
+        throw new Error('refused');
+      };
+    },
+  ],
+  [
+    'maps that cannot be drained',
+    () => {
+      kernel.refuse.drain = () => ({ code: 'refused' });
+    },
+  ],
+])('stop with %s does all the rest, and says so', async (_what, spoil) => {
+  const agent = await start();
+  kernel.record(flow('10.0.0.1'));
+  kernel.calls.length = 0;
+  spoil();
+  await expect(agent.stop()).rejects.toThrow('refused');
+  expect(kernel.attached.size).toBe(0);
+  expect(kernel.calls.filter((call) => call === 'swap')).toHaveLength(3);
+  expect(kernel.openFds.size).toBe(0);
+  expect(kernel.watching).toBe(false);
+  expect(kernel.calls.at(-1)).toBe('close');
+  expect(clock.waiting).toBe(0);
+});
+
+test('a start that is called off waits for no hook', async () => {
+  const gate = Promise.withResolvers<number>();
+  kernel.attach = () => gate.promise;
+  const agent = create();
+  const abort = new AbortController();
+  const started = agent.start(abort.signal);
+  await settle();
+  abort.abort('SIGTERM');
+  await started;
+  gate.resolve(1);
+  await agent.stop();
+  expect(kernel.openFds.size).toBe(0);
+});
+
 test('a start that fails leaves nothing behind once stopped', async () => {
-  const failing = createAgent(agentConfig({ AGENT_IP: '192.0.2.1', INTERFACES: 'nowhere0' }), {
-    log: createLog('silent'),
-    metrics: createMetrics(''),
-    clock,
-    native: kernel,
-    object: new Uint8Array(0),
-    take: takeBatch,
-    emit: () => true,
-    namespaceDirectory: '/nonexistent/netns',
-    processDirectory: '/nonexistent/proc',
-  });
+  const failing = create({ INTERFACES: 'nowhere0' }, { isInteractive: true });
   await expect(failing.start(new AbortController().signal)).rejects.toMatchObject({
     code: 'ERR_AGENT_OPTION',
     message: 'INTERFACES: there is no interface nowhere0; there are eth0, lo',
@@ -134,6 +217,15 @@ test('a start that fails leaves nothing behind once stopped', async () => {
   await failing.stop();
   expect(kernel.openFds.size).toBe(0);
   expect(kernel.watching).toBe(false);
+});
+
+test('where nobody looks on, interfaces asked for may all be still to come', async () => {
+  const agent = await start({ INTERFACES: 'eth9' });
+  expect(agent.status().interfaces).toEqual([]);
+  kernel.setLink({ index: 9, name: 'eth9' });
+  await settle();
+  expect(agent.status().interfaces.map((row) => row.name)).toEqual(['eth9']);
+  await agent.stop();
 });
 
 test('some of the interfaces asked for are enough', async () => {

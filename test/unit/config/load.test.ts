@@ -11,6 +11,7 @@ const TABLE = {
   interfaces: list('INTERFACES', '', 'These'),
   rtt: flag('ENABLE_RTT', false, 'Round trips'),
   direction: choice('DIRECTION', ['both', 'ingress', 'egress'], 'both', 'Which way'),
+  mode: choice('MODE', ['tcx', 'tc', 'any'], 'tcx', 'How', { otherwise: 'any' }),
   host: text('TARGET_HOST', '', 'Where to'),
 };
 const DEPRECATIONS = { FLOWS_TARGET_HOST: 'TARGET_HOST' };
@@ -41,6 +42,7 @@ test('without sources every option has its default', () => {
     interfaces: [],
     rtt: false,
     direction: 'both',
+    mode: 'tcx',
     host: '',
   });
   expect(given.size).toBe(0);
@@ -142,4 +144,15 @@ test.each([
   ['#'.repeat((1 << 20) + 1), 'n.yaml is larger'],
 ])('a file that is no configuration is refused with its place', (source, where) => {
   expect(() => load({ file: file(source) })).toThrow(where);
+});
+
+test('where any other word has a meaning, the environment is only warned of it', () => {
+  const { config, warnings } = load({ env: { MODE: 'tcxx' } });
+  expect(config.mode).toBe('any');
+  expect(warnings).toEqual([
+    'environment variable MODE: "tcxx" is not one of tcx, tc, any: taken as any',
+  ]);
+  expect(issuesOf({ flags: { mode: 'tcxx' } })).toEqual([
+    '--mode: "tcxx" is not one of tcx, tc, any',
+  ]);
 });

@@ -2,7 +2,15 @@ import { expect, test } from 'vitest';
 import { LinkMonitor } from '../../../../src/agent/interfaces/link-monitor.ts';
 import { SocketHub } from '../../../../src/agent/interfaces/socket-hub.ts';
 import { FakeKernel } from '../../../support/fake-kernel.ts';
-import { addressMessage, doneMessage, linkMessage } from '../../../support/netlink-messages.ts';
+import {
+  addressMessage,
+  doneMessage,
+  errorMessage,
+  linkMessage,
+} from '../../../support/netlink-messages.ts';
+
+const EBUSY = 16;
+const UNREADABLE = linkMessage({ index: 1, name: 'lo', type: 1, up: true }).subarray(0, 20);
 
 /** A kernel whose answers to dumps are given by the test. */
 class SilentKernel extends FakeKernel {
@@ -93,11 +101,57 @@ test('lost messages: everything is read anew and what is gone is noticed', async
   expect(names()).toEqual(['lo', 'eth1']);
 });
 
+test('messages lost during a dump: the next one follows when it has ended', async () => {
+  const { kernel, monitor, losses, names, tell } = setup();
+  const opened = monitor.open();
+  tell(1, 'lo', kernel.sequence);
+  tell(2, 'ghost', kernel.sequence);
+  kernel.notify(new Uint8Array(0));
+  expect(losses).toEqual(['overrun']);
+  // The kernel would refuse a second one.
+  expect(kernel.requests).toHaveLength(1);
+  kernel.notify(doneMessage(kernel.sequence));
+  await opened;
+  expect(kernel.requests).toHaveLength(2);
+  tell(1, 'lo', kernel.sequence);
+  tell(3, 'eth1', kernel.sequence);
+  kernel.notify(doneMessage(kernel.sequence));
+  expect(names()).toEqual(['lo', 'eth1']);
+  expect(kernel.requests).toHaveLength(2);
+});
+
+test.each(['the first', 'a later'])(
+  '%s dump refused since one is under way follows it',
+  async (which) => {
+    const { kernel, monitor, names, tell } = setup();
+    const opened = monitor.open();
+    tell(1, 'lo', kernel.sequence);
+    if (which === 'a later') {
+      kernel.notify(doneMessage(kernel.sequence));
+      await opened;
+      monitor.refresh();
+    }
+    const old = kernel.sequence;
+    kernel.notify(UNREADABLE);
+    kernel.notify(errorMessage(kernel.sequence, EBUSY));
+    tell(2, 'eth0');
+    const before = kernel.requests.length;
+    kernel.notify(doneMessage(old));
+    expect(kernel.requests).toHaveLength(before + 1);
+    tell(2, 'eth0', kernel.sequence);
+    tell(3, 'eth1', kernel.sequence);
+    kernel.notify(doneMessage(kernel.sequence));
+    await opened;
+    expect(names()).toEqual(['eth0', 'eth1']);
+    expect(kernel.requests).toHaveLength(before + 1);
+  },
+);
+
 test('what still comes of a dump begun anew is not believed', async () => {
   const { kernel, monitor, names, tell } = setup();
   const opened = monitor.open();
   const old = kernel.sequence;
-  kernel.notify(new Uint8Array(0));
+  kernel.notify(UNREADABLE);
   tell(9, 'ghost', old);
   kernel.notify(doneMessage(old));
   tell(1, 'lo', kernel.sequence);
@@ -109,7 +163,7 @@ test('what still comes of a dump begun anew is not believed', async () => {
 test('a message that cannot be read counts as lost', async () => {
   const { kernel, monitor, losses } = setup();
   void monitor.open().catch(() => undefined);
-  kernel.notify(linkMessage({ index: 1, name: 'lo', type: 1, up: true }).subarray(0, 20));
+  kernel.notify(UNREADABLE);
   expect(losses).toEqual(['malformed']);
   expect(kernel.requests).toHaveLength(2);
 });

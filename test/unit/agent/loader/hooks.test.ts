@@ -43,8 +43,8 @@ function attach(
   env: Readonly<Record<string, string>>,
   target: Partial<HookTarget> = {},
   signal = new AbortController().signal,
-): Promise<void> {
-  return hooksOf(env).attach({ ...TARGET, ...target }, signal, (hook) => hooks.push(hook));
+): Promise<boolean> {
+  return hooksOf(env).attach({ ...TARGET, ...target }, signal, hooks);
 }
 
 function refuse(mode: string, code: string): void {
@@ -114,10 +114,22 @@ describe('attach', () => {
     refuse('tcx', 'EPERM');
     await attach({ TC_ATTACH_MODE: 'any', DIRECTION: 'ingress' });
     expect(hooks.map(({ mode }) => mode)).toEqual(['tc']);
+    hooks = [];
     kernel.refuse.attach = () => ({ code: 'EPERM' });
     await attach({ TC_ATTACH_MODE: 'any', DIRECTION: 'ingress' });
-    expect(hooks).toHaveLength(1);
+    expect(hooks).toEqual([]);
     expect(clock.waiting).toBe(0);
+  });
+
+  test('one direction that is refused is said to be missing, and the only one to be added', async () => {
+    kernel.refuse.attach = ({ direction }) =>
+      direction === 'egress' ? { code: 'EPERM' } : undefined;
+    expect(await attach({ TC_ATTACH_MODE: 'any' })).toBe(false);
+    expect(hooks.map(({ direction }) => direction)).toEqual(['ingress']);
+    kernel.refuse = {};
+    expect(await attach({})).toBe(true);
+    expect(hooks.map(({ direction }) => direction)).toEqual(['ingress', 'egress']);
+    expect(attached()).toHaveLength(2);
   });
 
   test('an interface that is gone is no failure', async () => {
@@ -133,8 +145,8 @@ describe('attach', () => {
   test('one interface after the other, but for those that are not wanted any more', async () => {
     const attacher = hooksOf({});
     const abort = new AbortController();
-    const attach = (index: number, signal = new AbortController().signal): Promise<void> =>
-      attacher.attach({ ...TARGET, index }, signal, () => undefined);
+    const attach = (index: number, signal = new AbortController().signal): Promise<boolean> =>
+      attacher.attach({ ...TARGET, index }, signal, []);
     const attaching = [attach(5), attach(6, abort.signal), attach(7)];
     abort.abort();
     await Promise.all(attaching);
