@@ -17,6 +17,8 @@ import { PacketReader } from './reader.ts';
 
 /** How long a packet waits to be read, unless many come. */
 const READ_PERIOD_MS = 200;
+/** How old what metrics say of the kernel's counts may be. */
+const BOOKS_PERIOD_MS = 1000;
 
 export interface PacketAgentDeps extends Omit<AgentDeps, 'take' | 'emit' | 'addresses'> {
   readonly exporter: Pick<PacketExporter, 'emit' | 'end'>;
@@ -41,7 +43,7 @@ class PacketAgent implements Agent {
   readonly #deps: PacketAgentDeps;
   readonly #metrics: AgentMetrics;
   #running: Running | undefined;
-  #periodic: Disposable | undefined;
+  #periodic: readonly Disposable[] = [];
   #isReading = false;
   #accounting: Books | undefined;
 
@@ -60,7 +62,10 @@ class PacketAgent implements Agent {
     this.#running = running;
     this.#metrics.samplingRate.set(this.#config.sampling);
     running.hub.addRing(running.object, WAKE_MAP, () => this.#read());
-    this.#periodic = clock.every(READ_PERIOD_MS, () => this.#read());
+    this.#periodic = [
+      clock.every(READ_PERIOD_MS, () => this.#read()),
+      clock.every(BOOKS_PERIOD_MS, () => running.books.refresh()),
+    ];
     await running.tracker.start();
     log.info({ interfaces: running.tracker.rows().length }, 'capture started');
   }
@@ -68,7 +73,7 @@ class PacketAgent implements Agent {
   async stop(): Promise<void> {
     const running = this.#running;
     if (running === undefined) return;
-    this.#periodic?.[Symbol.dispose]();
+    for (const timer of this.#periodic) timer[Symbol.dispose]();
     // No hook is left when the last packets are read.
     await running.tracker.stop();
     this.#running = undefined;
