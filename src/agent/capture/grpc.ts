@@ -40,7 +40,10 @@ export function createPacketGrpcExporter(
       await delivery.stop();
       await client.close();
     },
-    emit: (batch) => delivery.offer(messagesOf(batch, config.pcaMessageMaxPackets)),
+    emit(batch) {
+      if (delivery.isFull()) return false;
+      return delivery.offer(messagesOf(batch, config.pcaMessageMaxPackets));
+    },
     end() {
       // The format has no place for what was lost.
     },

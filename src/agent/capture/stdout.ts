@@ -30,6 +30,7 @@ export function createPcapngExporter(
     },
     stop: () => delivery.stop(),
     emit(batch) {
+      if (delivery.isFull()) return false;
       writer.writePackets(batch);
       return offer(packetAmount(batch, 0, batch.count));
     },
