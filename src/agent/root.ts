@@ -91,7 +91,7 @@ class HostAgent implements Agent {
   constructor(config: AgentConfig, deps: AgentDeps) {
     this.#config = config;
     this.#deps = deps;
-    this.#metrics = declareMetrics(deps.metrics, config.metricsLevel);
+    this.#metrics = declareMetrics(deps.metrics, config.metricsLevel, deps.clock);
   }
 
   async start(signal: AbortSignal): Promise<void> {

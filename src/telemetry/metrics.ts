@@ -17,7 +17,13 @@ export interface TextSource {
  */
 export interface Metrics {
   readonly registry: ExposedRegistry;
-  counter<L extends string>(name: string, help: string, labels?: readonly L[]): Counter<L>;
+  /** `collect` is called before the values are read. */
+  counter<L extends string>(
+    name: string,
+    help: string,
+    labels?: readonly L[],
+    collect?: () => void,
+  ): Counter<L>;
   gauge<L extends string>(name: string, help: string, labels?: readonly L[]): Gauge<L>;
   histogram<L extends string>(
     name: string,
@@ -73,8 +79,13 @@ export function createMetrics(prefix: string, registry = new ExposedRegistry()):
   };
   return {
     registry,
-    counter: <L extends string>(name: string, help: string, labels: readonly L[] = []) => {
-      const options = { name: prefix + name, help, labelNames: [...labels], registers };
+    counter: <L extends string>(
+      name: string,
+      help: string,
+      labels: readonly L[] = [],
+      collect = (): void => undefined,
+    ) => {
+      const options = { name: prefix + name, help, labelNames: [...labels], registers, collect };
       return declared<Counter<L>>(name, Counter, () => new Counter(options));
     },
     gauge: <L extends string>(name: string, help: string, labels: readonly L[] = []) => {

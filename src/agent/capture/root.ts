@@ -50,7 +50,7 @@ class PacketAgent implements Agent {
   constructor(config: AgentConfig, deps: PacketAgentDeps) {
     this.#config = config;
     this.#deps = deps;
-    this.#metrics = declareMetrics(deps.metrics, config.metricsLevel);
+    this.#metrics = declareMetrics(deps.metrics, config.metricsLevel, deps.clock);
   }
 
   async start(signal: AbortSignal): Promise<void> {
@@ -134,6 +134,7 @@ class PacketAgent implements Agent {
 
   #readOnce({ reader, ledger }: Running): boolean {
     return reader.read((batch, { packets, bytes }) => {
+      this.#metrics.evictedPackets.inc({ source: 'ringbuffer', reason: '' }, batch.count);
       if (this.#deps.exporter.emit(batch)) ledger.addRecorded(packets, bytes);
       else ledger.addDropped(batch.count, packets, bytes);
     });
