@@ -24,7 +24,12 @@ export interface Metrics {
     labels?: readonly L[],
     collect?: () => void,
   ): Counter<L>;
-  gauge<L extends string>(name: string, help: string, labels?: readonly L[]): Gauge<L>;
+  gauge<L extends string>(
+    name: string,
+    help: string,
+    labels?: readonly L[],
+    collect?: () => void,
+  ): Gauge<L>;
   histogram<L extends string>(
     name: string,
     help: string,
@@ -66,6 +71,8 @@ export class ExposedRegistry extends Registry {
   }
 }
 
+const nothing = (): void => undefined;
+
 /** A family that is declared again (by another instance of a component) is the same family. */
 export function createMetrics(prefix: string, registry = new ExposedRegistry()): Metrics {
   const registers = [registry];
@@ -83,13 +90,18 @@ export function createMetrics(prefix: string, registry = new ExposedRegistry()):
       name: string,
       help: string,
       labels: readonly L[] = [],
-      collect = (): void => undefined,
+      collect = nothing,
     ) => {
       const options = { name: prefix + name, help, labelNames: [...labels], registers, collect };
       return declared<Counter<L>>(name, Counter, () => new Counter(options));
     },
-    gauge: <L extends string>(name: string, help: string, labels: readonly L[] = []) => {
-      const options = { name: prefix + name, help, labelNames: [...labels], registers };
+    gauge: <L extends string>(
+      name: string,
+      help: string,
+      labels: readonly L[] = [],
+      collect = nothing,
+    ) => {
+      const options = { name: prefix + name, help, labelNames: [...labels], registers, collect };
       return declared<Gauge<L>>(name, Gauge, () => new Gauge(options));
     },
     histogram: <L extends string>(

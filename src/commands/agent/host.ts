@@ -11,6 +11,7 @@ import { TableSpace } from '../../flow/intern.ts';
 import { Health } from '../../telemetry/health.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
+import { declareProcessMetrics } from '../../telemetry/process-metrics.ts';
 import { bpfObject, loadNative } from '../assets.ts';
 import { readHostFile } from '../capabilities.ts';
 import { exclusiveCapture } from '../capture/exclusive.ts';
@@ -42,6 +43,7 @@ export async function createAgentHost(
 ): Promise<AgentHost> {
   const { log, env } = deps;
   const metrics = createMetrics(config.metricsPrefix);
+  declareProcessMetrics(createMetrics('', metrics.registry));
   const health = new Health();
   const native = loadNative(env);
   const telemetry = metricsServer(config, { log, metrics, health });

@@ -19,6 +19,7 @@ import type { FlowStore } from '../../store/store.ts';
 import { Health } from '../../telemetry/health.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
+import { declareProcessMetrics } from '../../telemetry/process-metrics.ts';
 import { bpfObject, loadNative, webRoot } from '../assets.ts';
 import { buildFacts } from '../build-facts.ts';
 import { readHostFile } from '../capabilities.ts';
@@ -61,6 +62,7 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
   const { log, clock } = deps;
   for (const warning of exportOptionWarnings(config)) log.warn(warning);
   const ours = createMetrics(FLOW_METRICS_PREFIX);
+  declareProcessMetrics(createMetrics('', ours.registry));
   const tables = new TableSpace();
   const shared = { log, clock, tables, metrics: ours };
 
