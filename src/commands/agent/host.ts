@@ -17,7 +17,7 @@ import { readHostFile } from '../capabilities.ts';
 import { exclusiveCapture } from '../capture/exclusive.ts';
 import { exposeCollection, keepMemorySmall } from '../capture/memory.ts';
 import { givePrivilegesUp } from '../capture/privileges.ts';
-import { metricsServer } from '../capture/telemetry.ts';
+import { metricsServer, profileServer } from '../capture/telemetry.ts';
 
 /** Names and addresses kept between drains; nothing but the next batch refers to them. */
 const INTERN_ENTRIES_MAX = 32_768;
@@ -46,7 +46,10 @@ export async function createAgentHost(
   declareProcessMetrics(createMetrics('', metrics.registry));
   const health = new Health();
   const native = loadNative(env);
-  const telemetry = metricsServer(config, { log, metrics, health });
+  const telemetry = [
+    ...metricsServer(config, { log, metrics, health }),
+    ...(await profileServer(config, deps)),
+  ];
   const joined = config.enablePca
     ? await joinCapture(config, deps, metrics, native)
     : await joinFlows(config, deps, metrics, health, native);

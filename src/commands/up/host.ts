@@ -26,7 +26,7 @@ import { readHostFile } from '../capabilities.ts';
 import { exclusiveCapture } from '../capture/exclusive.ts';
 import { exposeCollection, keepMemorySmall } from '../capture/memory.ts';
 import { givePrivilegesUp } from '../capture/privileges.ts';
-import { metricsServer } from '../capture/telemetry.ts';
+import { metricsServer, profileServer } from '../capture/telemetry.ts';
 import { withLiveFeed } from './live.ts';
 import type { upOptions } from './options.ts';
 
@@ -101,7 +101,10 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
   // Last: what is started has opened, loaded and bound what takes more rights than going on does.
   const giving = givePrivilegesUp({ native, agent, log, dataDir: deps.dataDir });
   // The agent's own server; the console serves the same metrics to who may use it.
-  const telemetry = metricsServer(config, { log, metrics: ours, health });
+  const telemetry = [
+    ...metricsServer(config, { log, metrics: ours, health }),
+    ...(await profileServer(config, deps)),
+  ];
   return {
     components: [
       exclusiveCapture(),

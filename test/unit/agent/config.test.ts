@@ -108,13 +108,20 @@ test.each(['0a58=eth0', '0a:58', '0a:58=', '=eth0', '0a:5g=eth0', '1:2=eth0', 'e
 
 test('what has no effect yet is said, one line each', () => {
   const config = agentConfig({
-    PPROF_ADDR: ':6060',
+    ENABLE_FLOWS_RINGBUF_FALLBACK: 'true',
     FORCE_GARBAGE_COLLECTION: 'false',
   });
   expect(checkAgentConfig(config).map((line) => line.split(' ')[0])).toEqual([
-    'PPROF_ADDR',
+    'ENABLE_FLOWS_RINGBUF_FALLBACK',
     'FORCE_GARBAGE_COLLECTION',
   ]);
+});
+
+test('an address of profiles needs a port', () => {
+  expect(agentConfig({ PPROF_ADDR: ':6060' }).pprofAddr).toEqual({ host: '::', port: 6060 });
+  expect(() => agentConfig({ PPROF_ADDR: 'localhost' })).toThrow(
+    expect.objectContaining({ code: 'ERR_CONFIG_INVALID' }),
+  );
 });
 
 test('where flows stay, options of exporters have no effect, which is said', () => {
