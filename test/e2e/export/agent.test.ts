@@ -210,11 +210,23 @@ describe.skipIf(requireRoot())('netobserv agent', () => {
   test('EXPORT=stdout: the end of a pipe is the end of the agent', async () => {
     await using lab = new Lab();
     const { left, pair } = pairOf(lab);
-    const program = await startAgent({ EXPORT: 'stdout', INTERFACES: pair.a });
+    const filters = (): string =>
+      ['ingress', 'egress']
+        .map((side) => lab.inside(left, 'tc', 'filter', 'show', 'dev', pair.a, side))
+        .join('');
+    const program = await startAgent({
+      EXPORT: 'stdout',
+      INTERFACES: pair.a,
+      TC_ATTACH_MODE: 'tc',
+    });
+    expect(filters()).toContain('flow_ingress');
     program.child.stdout!.destroy();
     await lab.sweep(left, pair.a, { flows: 100, perSecond: 1000 });
     const [code] = (await once(program.child, 'exit')) as [number | null];
     expect(code).toBe(0);
+    // Filters would outlive a process that just ends.
+    expect(filters()).toBe('');
+    expect(program.output()).toContain('"msg":"flows cannot be delivered"');
   });
 
   test('EXPORT=direct-flp runs the pipeline of FLP_CONFIG in the agent', async () => {
