@@ -44,6 +44,7 @@ export function createPacketGrpcExporter(
       if (delivery.isFull()) return false;
       return delivery.offer(messagesOf(batch, config.pcaMessageMaxPackets));
     },
+    readiness: () => delivery.readiness(),
     end() {
       // The format has no place for what was lost.
     },

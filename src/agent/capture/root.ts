@@ -1,4 +1,5 @@
 import { kernelMonotonicMs } from '../../base/clock.ts';
+import type { HealthState } from '../../telemetry/health.ts';
 import { checkCaptureConfig } from '../check.ts';
 import type { AgentConfig } from '../config.ts';
 import { Ledger } from '../drain/accounting.ts';
@@ -11,6 +12,7 @@ import type { BpfObject } from '../loader/native.ts';
 import { type LoadedObject, loadDatapath, WAKE_MAP } from '../loader/object.ts';
 import { type AgentMetrics, declareMetrics } from '../metrics.ts';
 import { type Capability, NEEDED_TO_RUN } from '../privileges.ts';
+import { type AgentReadiness, acceptance, FINE, NOT_RUNNING } from '../readiness.ts';
 import type { Agent, AgentDeps, AgentStatus } from '../root.ts';
 import type { PacketExporter } from './exporter.ts';
 import { PacketReader } from './reader.ts';
@@ -45,6 +47,7 @@ class PacketAgent implements Agent {
   #running: Running | undefined;
   #periodic: readonly Disposable[] = [];
   #isReading = false;
+  #isRefused = false;
   #accounting: Books | undefined;
 
   constructor(config: AgentConfig, deps: PacketAgentDeps) {
@@ -106,6 +109,17 @@ class PacketAgent implements Agent {
     };
   }
 
+  readiness(): AgentReadiness {
+    const running = this.#running;
+    if (running === undefined) return NOT_RUNNING;
+    return { hooks: running.tracker.readiness(), drain: acceptance(this.#isRefused) };
+  }
+
+  /** What is read is read at once, or the agent ends. */
+  liveness(): HealthState {
+    return FINE;
+  }
+
   capabilities(): readonly Capability[] {
     // The second, to find the namespaces that containers have.
     return this.#config.listenContainersPeriodMs > 0
@@ -135,7 +149,8 @@ class PacketAgent implements Agent {
   #readOnce({ reader, ledger }: Running): boolean {
     return reader.read((batch, { packets, bytes }) => {
       this.#metrics.evictedPackets.inc({ source: 'ringbuffer', reason: '' }, batch.count);
-      if (this.#deps.exporter.emit(batch)) ledger.addRecorded(packets, bytes);
+      this.#isRefused = !this.#deps.exporter.emit(batch);
+      if (!this.#isRefused) ledger.addRecorded(packets, bytes);
       else ledger.addDropped(batch.count, packets, bytes);
     });
   }

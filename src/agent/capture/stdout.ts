@@ -34,6 +34,7 @@ export function createPcapngExporter(
       writer.writePackets(batch);
       return offer(packetAmount(batch, 0, batch.count));
     },
+    readiness: () => delivery.readiness(),
     end(lostPackets) {
       writer.writeStatistics(clock.nowMs(), { packets: lostPackets });
       offer(NOTHING);

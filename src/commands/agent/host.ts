@@ -8,13 +8,14 @@ import { type Clock, systemRandom } from '../../base/clock.ts';
 import type { Component } from '../../base/component.ts';
 import { agentColumns } from '../../flow/agent-columns.ts';
 import { TableSpace } from '../../flow/intern.ts';
-import { Health } from '../../telemetry/health.ts';
+import { Health, type HealthState } from '../../telemetry/health.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
 import { declareProcessMetrics } from '../../telemetry/process-metrics.ts';
 import { bpfObject, loadNative } from '../assets.ts';
 import { readHostFile } from '../capabilities.ts';
 import { exclusiveCapture } from '../capture/exclusive.ts';
+import { watchHealth } from '../capture/health.ts';
 import { exposeCollection, keepMemorySmall } from '../capture/memory.ts';
 import { givePrivilegesUp } from '../capture/privileges.ts';
 import { metricsServer, profileServer } from '../capture/telemetry.ts';
@@ -36,6 +37,13 @@ export interface AgentHost {
   readonly agent: Pick<Agent, 'capabilities'> & Component;
 }
 
+interface Joined {
+  readonly components: readonly Component[];
+  readonly agent: Agent;
+  /** Undefined where a pipeline takes its place. */
+  readonly exporter: { readiness(): HealthState } | undefined;
+}
+
 /** Joins an agent with the exporter, or the pipeline, that EXPORT asks for. */
 export async function createAgentHost(
   config: AgentConfig,
@@ -53,7 +61,8 @@ export async function createAgentHost(
   const joined = config.enablePca
     ? await joinCapture(config, deps, metrics, native)
     : await joinFlows(config, deps, metrics, health, native);
-  const { agent } = joined;
+  const { agent, exporter } = joined;
+  watchHealth(health, agent, exporter);
   const trimming = keepMemorySmall({
     native,
     log,
@@ -72,10 +81,10 @@ async function joinCapture(
   deps: AgentHostDeps,
   metrics: Metrics,
   native: Native,
-): Promise<AgentHost> {
+): Promise<Joined> {
   const { createCapture } = await import('./capture.ts');
   const { exporter, agent } = await createCapture(config, deps, { metrics, native });
-  return { components: [exporter], agent };
+  return { components: [exporter], agent, exporter };
 }
 
 async function joinFlows(
@@ -84,19 +93,18 @@ async function joinFlows(
   metrics: Metrics,
   health: Health,
   native: Native,
-): Promise<AgentHost> {
+): Promise<Joined> {
   const { log, clock } = deps;
-  const { components, ...sink } = await createSink(config, deps, metrics, health);
+  const { components, exporter, ...sink } = await createSink(config, deps, metrics, health);
   const object = bpfObject();
   return {
     components,
     agent: createAgent(config, { log, clock, metrics, native, object, ...sink }),
+    exporter,
   };
 }
 
-interface Sink extends Pick<AgentDeps, 'take' | 'emit'> {
-  readonly components: readonly Component[];
-}
+interface Sink extends Pick<AgentDeps, 'take' | 'emit'>, Pick<Joined, 'components' | 'exporter'> {}
 
 async function createSink(
   config: AgentConfig,
@@ -117,6 +125,7 @@ async function createSink(
     });
     return {
       components,
+      exporter: undefined,
       take: () => pipeline.take(),
       emit: (batch) => pipeline.emit(batch),
     };
@@ -126,6 +135,7 @@ async function createSink(
   const exporter = await createExporter(config, shared);
   return {
     components: [exporter],
+    exporter,
     take: () => exporter.take(),
     emit: (batch) => exporter.emit(batch),
   };

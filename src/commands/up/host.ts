@@ -24,6 +24,7 @@ import { bpfObject, loadNative, webRoot } from '../assets.ts';
 import { buildFacts } from '../build-facts.ts';
 import { readHostFile } from '../capabilities.ts';
 import { exclusiveCapture } from '../capture/exclusive.ts';
+import { watchHealth } from '../capture/health.ts';
 import { exposeCollection, keepMemorySmall } from '../capture/memory.ts';
 import { givePrivilegesUp } from '../capture/privileges.ts';
 import { metricsServer, profileServer } from '../capture/telemetry.ts';
@@ -82,6 +83,7 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
     emit: (batch) => pipeline.emit(batch),
   });
   const health = new Health();
+  watchHealth(health, agent);
   const console = await createHostConsole(config, deps, {
     metrics: ours,
     store,
