@@ -6,6 +6,7 @@ import {
   exportOptionWarnings,
 } from '../../../src/agent/check.ts';
 import { agentDeprecations, agentOptions } from '../../../src/agent/config.ts';
+import { featureNames, withFeatures } from '../../../src/agent/trackers/choose.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { agentConfig } from '../../support/agent-host.ts';
 
@@ -154,7 +155,7 @@ test.each([
   // As with the original: an empty text is no rules, and an empty list captures nothing.
   [{ ...PCA, FLOW_FILTER_RULES: '' }, 'FLOW_FILTER_RULES'],
   [{ ...PCA, FLOW_FILTER_RULES: 'drops=true' }, 'FLOW_FILTER_RULES'],
-  [{ ...PCA, EXPORT: 'kafka' }, 'EXPORT'],
+  [{ ...PCA, LISTEN_CONTAINERS_PERIOD: '1ms' }, 'LISTEN_CONTAINERS_PERIOD'],
   [{ ...PCA, INTERFACES: '/[/' }, 'INTERFACES'],
 ])('a capture with %o is refused', (env, variable) => {
   expect(() => checkCaptureConfig(agentConfig(env))).toThrow(
@@ -164,11 +165,24 @@ test.each([
 
 test('a capture says what has no effect', () => {
   expect(checkCaptureConfig(agentConfig(PCA))).toEqual([]);
-  const env = { ...PCA, FLOW_FILTER_RULES: '[]', ENABLE_RTT: 'true' };
+  const env = {
+    ...{ ...PCA, FLOW_FILTER_RULES: '[]', CACHE_MAX_FLOWS: '100', QUIC_TRACKING_MODE: '1' },
+    ...{ PREFERRED_INTERFACE_FOR_MAC_PREFIX: '0a:58=eth0', FORCE_GARBAGE_COLLECTION: 'false' },
+  };
   expect(checkCaptureConfig(agentConfig(env))).toEqual([
-    'ENABLE_RTT has no effect with ENABLE_PCA',
+    'QUIC_TRACKING_MODE has no effect with ENABLE_PCA',
+    'CACHE_MAX_FLOWS has no effect with ENABLE_PCA',
+    'PREFERRED_INTERFACE_FOR_MAC_PREFIX has no effect with ENABLE_PCA',
+    'FORCE_GARBAGE_COLLECTION has no effect: buffers are reused between drains',
     'FLOW_FILTER_RULES is empty: nothing is captured',
   ]);
+});
+
+test('a capture says of every feature that it has no effect', () => {
+  const config = withFeatures(agentConfig(PCA), ['all']);
+  const warned = checkCaptureConfig(config).map((line) => line.split(' ')[0]);
+  expect(warned).toEqual(expect.arrayContaining(['ENABLE_TCP_HEALTH', 'ENABLE_PROCESSES']));
+  expect(warned).toHaveLength(featureNames().length);
 });
 
 test('an agent that keeps flows captures no packets', () => {
