@@ -79,7 +79,7 @@ const duckdbFromAssets: Plugin = {
 
 /**
  * Modules that are one function each, and who imports them: none is called on the way to an agent's
- * first packet, and loading them takes 35 ms, for tables of emoji and locales and a client of HTTPS.
+ * first packet, and loading them takes 35 ms, for tables of emoji and locales, and for HTTPS.
  */
 const CALLED_LATE = [
   { module: /^(cliui|string-width)$/, importer: /\/yargs\/.*esm\.mjs$/ },

@@ -3,10 +3,11 @@ import { systemClock } from './base/clock.ts';
 import { runCommandLine } from './commands/frame.ts';
 import { COMMANDS } from './commands/registry.ts';
 
-// `netobserv … | head` closes the pipe early; that is no failure.
+// `netobserv … | head` closes the pipe early; that is no failure. A command that has something to
+// undo listens, too, and ends by itself.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0);
-  throw error;
+  if (error.code !== 'EPIPE') throw error;
+  if (process.stdout.listenerCount('error') === 1) process.exit(0);
 });
 
 const code = runCommandLine(process.argv.slice(2), COMMANDS, {

@@ -6,12 +6,12 @@ import { config as layout } from './drain/layout.gen.ts';
 import { AGENT_ERRORS } from './errors.ts';
 import { parseMacPreference } from './interfaces/mac-preference.ts';
 import { parseNameRule } from './interfaces/rules.ts';
+import { FEATURES } from './trackers/table.ts';
 
 type Key = keyof AgentConfig;
 
 /** Flows are right without these, only poorer: a warning says what is missing. */
 const IGNORED: readonly (readonly [Key, string])[] = [
-  ['pprofAddr', 'there is no profiler'],
   ['enableFlowsRingbufFallback', 'a map that fills is drained early instead'],
   ['forceGarbageCollection', 'buffers are reused between drains'],
 ];
@@ -49,16 +49,17 @@ const EXPORT_ONLY: readonly Key[] = [
   'kafkaSaslClientSecretPath',
 ];
 
-/** What is told of flows, and of nothing else. */
-const FLOW_FEATURES: readonly Key[] = [
-  ...([
-    'enableRtt',
-    'enablePktDrops',
-    'enableDnsTracking',
-    'enableNetworkEventsMonitoring',
-  ] as const),
-  ...(['enablePktTranslation', 'enableUdnMapping', 'enableIpsecTracking'] as const),
-  ...(['enableOpensslTracking', 'enableTlsTracking', 'quicTrackingMode'] as const),
+/** What a capture of packets makes no use of, besides features. */
+const FLOWS_ONLY: readonly Key[] = [
+  'agentIp',
+  'agentIpIface',
+  'agentIpType',
+  'cacheMaxFlows',
+  'cacheActiveTimeoutMs',
+  'cacheIdleTimeoutMs',
+  'staleEntriesEvictTimeoutMs',
+  'preferredInterfaceForMacPrefix',
+  'grpcMessageMaxFlows',
 ];
 
 /** Shortest drain period: below, the kernel waits for grace periods more than it works. */
@@ -75,16 +76,16 @@ const TUNNEL_PORTS_MAX = layout.vxlanPortsMax;
  * variable; returns one warning for each option that was set and has no effect.
  */
 export function checkAgentConfig(config: AgentConfig): readonly string[] {
-  checkInterfaces(config);
+  checkWatching(config);
   checkAddress(config);
   checkFilters(config);
   checkPorts(config, 'tunnelVxlanPorts');
   checkPorts(config, 'tunnelGenevePorts');
   atLeast(config, 'cacheActiveTimeoutMs', ACTIVE_TIMEOUT_MIN_MS);
-  atLeast(config, 'listenPollPeriodMs', POLL_PERIOD_MIN_MS);
-  if (config.listenContainersPeriodMs !== 0) {
-    atLeast(config, 'listenContainersPeriodMs', CONTAINERS_PERIOD_MIN_MS);
-  }
+  return ignoredWarnings(config);
+}
+
+function ignoredWarnings(config: AgentConfig): readonly string[] {
   return IGNORED.filter(([key]) => !isDefault(config, key)).map(
     ([key, what]) => `${option(key).env} has no effect: ${what}`,
   );
@@ -95,6 +96,15 @@ export function exportOptionWarnings(config: AgentConfig): readonly string[] {
   return EXPORT_ONLY.filter((key) => !isDefault(config, key)).map(
     (key) => `${option(key).env} has no effect here: flows stay in this process`,
   );
+}
+
+/** Of flows and of packets. */
+function checkWatching(config: AgentConfig): void {
+  checkInterfaces(config);
+  atLeast(config, 'listenPollPeriodMs', POLL_PERIOD_MIN_MS);
+  if (config.listenContainersPeriodMs !== 0) {
+    atLeast(config, 'listenContainersPeriodMs', CONTAINERS_PERIOD_MIN_MS);
+  }
 }
 
 function checkInterfaces(config: AgentConfig): void {
@@ -156,7 +166,7 @@ export function checkFlowsConfig(config: AgentConfig): void {
 
 /** Throws a coded error; returns one warning for each option that was set and has no effect. */
 export function checkCaptureConfig(config: AgentConfig): readonly string[] {
-  const { flowFilterRules, export: target } = config;
+  const { flowFilterRules } = config;
   if (flowFilterRules === undefined) {
     throw refuse('FLOW_FILTER_RULES', 'says what ENABLE_PCA captures, such as "port=80"');
   }
@@ -166,14 +176,16 @@ export function checkCaptureConfig(config: AgentConfig): readonly string[] {
   if (flowFilterRules.some(({ drops }) => drops)) {
     throw refuse('FLOW_FILTER_RULES', 'a rule has "drops", which a capture of packets cannot know');
   }
-  if (target !== 'grpc' && target !== 'stdout') {
-    throw refuse('EXPORT', 'packets go to grpc or, as pcapng, to stdout');
-  }
-  checkInterfaces(config);
-  atLeast(config, 'listenPollPeriodMs', POLL_PERIOD_MIN_MS);
-  const features = [...FLOW_FEATURES].filter((key) => !isDefault(config, key));
+  checkWatching(config);
+  const features = FEATURES.filter((feature) => feature.isOn(config));
+  const options = FLOWS_ONLY.filter((key) => !isDefault(config, key));
+  const unused = [
+    ...features.map(({ variable }) => variable),
+    ...options.map((key) => option(key).env),
+  ];
   return [
-    ...features.map((key) => `${option(key).env} has no effect with ENABLE_PCA`),
+    ...unused.map((variable) => `${variable} has no effect with ENABLE_PCA`),
+    ...ignoredWarnings(config),
     ...(flowFilterRules.length === 0 ? ['FLOW_FILTER_RULES is empty: nothing is captured'] : []),
   ];
 }

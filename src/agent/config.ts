@@ -1,3 +1,4 @@
+import { type ListenAddress, parseListen } from '../base/listen.ts';
 import {
   type Configured,
   choice,
@@ -5,6 +6,7 @@ import {
   flag,
   integer,
   list,
+  type Option,
   structured,
   text,
 } from '../config/options.ts';
@@ -93,6 +95,15 @@ const interfaces = {
   ),
 };
 
+const pprofAddr: Option<ListenAddress | ''> = {
+  env: 'PPROF_ADDR',
+  type: 'string',
+  describe: 'serve profiles of the program on HOST:PORT, or :PORT for all addresses; empty: do not',
+  fallback: '',
+  parse: parseListen,
+  wanted: 'HOST:PORT, such as localhost:6060, or :6060',
+};
+
 const cache = {
   cacheMaxFlows: integer('CACHE_MAX_FLOWS', 5000, 'flows that the kernel holds between drains', {
     min: 16,
@@ -144,7 +155,7 @@ const cache = {
       return problems.length > 0 ? { problems } : { value: parsed.rules };
     },
   ),
-  pprofAddr: text('PPROF_ADDR', '', 'address of the profiler'),
+  pprofAddr,
 };
 
 const exporting = {

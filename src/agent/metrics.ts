@@ -1,26 +1,55 @@
+import { type Clock, systemClock } from '../base/clock.ts';
 import type { Outcome } from '../codec/outcome.ts';
+import { ExpiringSeries } from '../telemetry/expiring-series.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { AttachMode, Direction, HookTarget } from './loader/hooks.ts';
 
 /** Original buckets. */
 const DRAIN_BUCKETS_S = [0.001, 0.01, 0.1, 1, 10, 100, 1000, 10_000];
 
+/** Labels of `trace!` are of single interfaces, of which ever new ones may come. */
+const INTERFACE_EVENT_LIMITS = { idleMs: 5 * 60_000, seriesMax: 4096 };
+
 type MetricsLevel = 'info' | 'debug' | 'trace!';
 
 export type AgentMetrics = ReturnType<typeof declareMetrics>;
 
-/** Names, labels and values are the original's where it has them. */
-export function declareMetrics(metrics: Metrics, level: MetricsLevel) {
-  const errors = metrics.counter<'component' | 'error' | 'severity'>(
-    'errors_total',
-    'Errors by component, stable name and severity',
-    ['component', 'error', 'severity'],
-  );
+/** What the agent counts together with the exporter that it sends its flows by. */
+export function sharedMetrics(metrics: Metrics) {
+  const labels = ['source', 'reason'] as const;
   return {
+    evictions: metrics.counter<'source' | 'reason'>(
+      'evictions_total',
+      'Drains of the flow maps, and messages delivered by exporters',
+      labels,
+    ),
+    evictedFlows: metrics.counter<'source' | 'reason'>(
+      'evicted_flows_total',
+      'Flows drained from the flow maps, and flows delivered by exporters',
+      labels,
+    ),
+    droppedFlows: metrics.counter<'source' | 'reason'>(
+      'dropped_flows_total',
+      'Flows not taken by the pipeline or lost by an exporter, and packets for which the map had no room',
+      labels,
+    ),
+    errors: metrics.counter<'component' | 'error' | 'severity'>(
+      'errors_total',
+      'Errors by component, stable name and severity',
+      ['component', 'error', 'severity'],
+    ),
+  };
+}
+
+/** Names, labels and values are the original's where it has them. */
+export function declareMetrics(metrics: Metrics, level: MetricsLevel, clock: Clock = systemClock) {
+  const { errors, ...shared } = sharedMetrics(metrics);
+  return {
+    ...shared,
     ...drainMetrics(metrics),
     ...accountingMetrics(metrics),
     ...vitalMetrics(metrics),
-    ...interfaceMetrics(metrics, level),
+    ...interfaceMetrics(metrics, level, clock),
     ...featureMetrics(metrics),
     ...probeMetrics(metrics),
     bufferSize: metrics.gauge<'name'>('buffer_size', 'Entries in buffers', ['name']),
@@ -39,24 +68,15 @@ export function declareMetrics(metrics: Metrics, level: MetricsLevel) {
 
 function drainMetrics(metrics: Metrics) {
   return {
-    evictions: metrics.counter<'source' | 'reason'>('evictions_total', 'Drains of the flow maps', [
-      'source',
-      'reason',
-    ]),
-    evictedFlows: metrics.counter<'source' | 'reason'>(
-      'evicted_flows_total',
-      'Flows drained from the flow maps',
+    evictedPackets: metrics.counter<'source' | 'reason'>(
+      'evicted_packets_total',
+      'Packets read from the ring buffer of a capture',
       ['source', 'reason'],
     ),
     drainSeconds: metrics.histogram(
       'lookup_and_delete_map_duration_seconds',
       'Duration of a drain, decoding included',
       DRAIN_BUCKETS_S,
-    ),
-    droppedFlows: metrics.counter<'source' | 'reason'>(
-      'dropped_flows_total',
-      'Flows drained but not taken by the pipeline, and packets for which the map had no room',
-      ['source', 'reason'],
     ),
   };
 }
@@ -159,11 +179,16 @@ function probeMetrics(metrics: Metrics) {
   };
 }
 
-function interfaceMetrics(metrics: Metrics, level: MetricsLevel) {
+function interfaceMetrics(metrics: Metrics, level: MetricsLevel, clock: Clock) {
+  const all = level === 'trace!';
+  const series = new ExpiringSeries(INTERFACE_EVENT_LIMITS, clock, (labels) =>
+    events.remove(labels),
+  );
   const events = metrics.counter<'type' | 'ifname' | 'ifindex' | 'netns' | 'mac' | 'retries'>(
     'interface_events_total',
     'What happened to interfaces; METRICS_LEVEL says how precise the labels are',
     ['type', 'ifname', 'ifindex', 'netns', 'mac', 'retries'],
+    () => series.expire(),
   );
   return {
     interfaceBufferSize: metrics.gauge<'name'>('iface_buffer_size', 'Interfaces in buffers', [
@@ -175,15 +200,16 @@ function interfaceMetrics(metrics: Metrics, level: MetricsLevel) {
       ['reason'],
     ),
     interfaceEvent(type: string, target: HookTarget, retries: number): void {
-      const all = level === 'trace!';
-      events.inc({
+      const labels = {
         type,
         ifname: all ? target.name : '',
         ifindex: all ? String(target.index) : '',
         netns: all ? target.namespace : '',
         mac: all ? target.mac : '',
         retries: level === 'info' ? '' : String(retries),
-      });
+      };
+      events.inc(labels);
+      if (all) series.touch(labels);
     },
   };
 }

@@ -2,6 +2,7 @@ import { type Clock, kernelMonotonicMs } from '../base/clock.ts';
 import type { Component } from '../base/component.ts';
 import { runAll } from '../base/run-all.ts';
 import type { FlowBatch } from '../flow/batch.ts';
+import type { HealthState } from '../telemetry/health.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { findAgentAddress, type HostAddresses, systemAddresses } from './address.ts';
@@ -25,6 +26,13 @@ import { openPinned } from './loader/pinned.ts';
 import { type AttachedFeatures, attachFeatures, type FeatureStatus } from './loader/probes.ts';
 import { type AgentMetrics, declareMetrics } from './metrics.ts';
 import { type Capability, NEEDED_TO_RUN } from './privileges.ts';
+import {
+  type AgentReadiness,
+  drainLiveness,
+  drainReadiness,
+  FINE,
+  NOT_RUNNING,
+} from './readiness.ts';
 import type { ExtensionKey, Tracker } from './trackers/tracker.ts';
 
 export interface AgentDeps {
@@ -65,6 +73,9 @@ export interface AgentStatus {
 
 export interface Agent extends Component {
   status(): AgentStatus;
+  readiness(): AgentReadiness;
+  /** Not alive: it does not recover by itself. */
+  liveness(): HealthState;
   /** Hands over, now, all flows counted before the call. */
   drainNow(): Promise<void>;
   /** What it goes on to need of those capabilities that it was started with. */
@@ -97,7 +108,7 @@ class HostAgent implements Agent {
   constructor(config: AgentConfig, deps: AgentDeps) {
     this.#config = config;
     this.#deps = deps;
-    this.#metrics = declareMetrics(deps.metrics, config.metricsLevel);
+    this.#metrics = declareMetrics(deps.metrics, config.metricsLevel, deps.clock);
   }
 
   async start(signal: AbortSignal): Promise<void> {
@@ -159,6 +170,17 @@ class HostAgent implements Agent {
       accounting: running.books.view(),
       vitals: running.vitals.view(),
     };
+  }
+
+  readiness(): AgentReadiness {
+    const running = this.#running;
+    if (running === undefined) return NOT_RUNNING;
+    const { tracker, drainer } = running;
+    return { hooks: tracker.readiness(), drain: drainReadiness(drainer.progress()) };
+  }
+
+  liveness(): HealthState {
+    return this.#running === undefined ? FINE : drainLiveness(this.#running.drainer.progress());
   }
 
   capabilities(): readonly Capability[] {

@@ -46,7 +46,7 @@ export const agent: Command = {
     const { clock, env, stdout } = context;
     const { createAgentHost } = await import('./agent/host.ts');
     const host = await createAgentHost(config, { log, clock, env, stdout });
-    using stop = stopSignal(clock);
+    using stop = stopSignal(clock, stdout);
     await runComponents(host.components, stop.signal, log, async () => {
       log.info({ export: config.export }, 'agent is up');
       await aborted(stop.signal);

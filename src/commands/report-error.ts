@@ -1,6 +1,8 @@
 import { styleText } from 'node:util';
+import { AGENT_ERRORS } from '../agent/errors.ts';
 import { explain, NetobservError } from '../base/errors.ts';
 import { ConfigError } from '../config/errors.ts';
+import { PIPELINE_ERRORS } from '../pipeline/errors.ts';
 import type { CommandContext } from './command.ts';
 import { CommandError } from './errors.ts';
 
@@ -9,6 +11,9 @@ const USAGE_CODES: ReadonlySet<string> = new Set([
   CommandError.usage,
   ConfigError.invalid,
   ConfigError.file,
+  AGENT_ERRORS.option,
+  AGENT_ERRORS.unsupported,
+  ...Object.values(PIPELINE_ERRORS),
 ]);
 
 /**

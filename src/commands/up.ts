@@ -36,7 +36,7 @@ export const up: Command = {
     // Not before it is needed: `up --help` loads neither the database nor the console.
     const { createHost } = await import('./up/host.ts');
     const host = await createHost(config, { log, clock: systemClock, env: context.env, dataDir });
-    using stop = stopSignal(systemClock);
+    using stop = stopSignal(systemClock, context.stdout);
     await runComponents(host.components, stop.signal, log, async () => {
       context.stdout.write(`netobserv is up: ${host.console.address().url}\n`);
       context.stderr.write(`${whereFlowsGo(config, dataDir)} · Ctrl-C to stop\n`);

@@ -17,8 +17,19 @@ export interface TextSource {
  */
 export interface Metrics {
   readonly registry: ExposedRegistry;
-  counter<L extends string>(name: string, help: string, labels?: readonly L[]): Counter<L>;
-  gauge<L extends string>(name: string, help: string, labels?: readonly L[]): Gauge<L>;
+  /** `collect` is called before the values are read. */
+  counter<L extends string>(
+    name: string,
+    help: string,
+    labels?: readonly L[],
+    collect?: () => void,
+  ): Counter<L>;
+  gauge<L extends string>(
+    name: string,
+    help: string,
+    labels?: readonly L[],
+    collect?: () => void,
+  ): Gauge<L>;
   histogram<L extends string>(
     name: string,
     help: string,
@@ -60,6 +71,8 @@ export class ExposedRegistry extends Registry {
   }
 }
 
+const nothing = (): void => undefined;
+
 /** A family that is declared again (by another instance of a component) is the same family. */
 export function createMetrics(prefix: string, registry = new ExposedRegistry()): Metrics {
   const registers = [registry];
@@ -73,12 +86,22 @@ export function createMetrics(prefix: string, registry = new ExposedRegistry()):
   };
   return {
     registry,
-    counter: <L extends string>(name: string, help: string, labels: readonly L[] = []) => {
-      const options = { name: prefix + name, help, labelNames: [...labels], registers };
+    counter: <L extends string>(
+      name: string,
+      help: string,
+      labels: readonly L[] = [],
+      collect = nothing,
+    ) => {
+      const options = { name: prefix + name, help, labelNames: [...labels], registers, collect };
       return declared<Counter<L>>(name, Counter, () => new Counter(options));
     },
-    gauge: <L extends string>(name: string, help: string, labels: readonly L[] = []) => {
-      const options = { name: prefix + name, help, labelNames: [...labels], registers };
+    gauge: <L extends string>(
+      name: string,
+      help: string,
+      labels: readonly L[] = [],
+      collect = nothing,
+    ) => {
+      const options = { name: prefix + name, help, labelNames: [...labels], registers, collect };
       return declared<Gauge<L>>(name, Gauge, () => new Gauge(options));
     },
     histogram: <L extends string>(

@@ -1,5 +1,6 @@
 import type { Component } from '../../base/component.ts';
 import type { PacketBatch } from '../../codec/pcap/packets.ts';
+import type { HealthState } from '../../telemetry/health.ts';
 import type { AgentConfig } from '../config.ts';
 import { refuse } from '../export/check.ts';
 import type { FlowAmount } from '../export/exporter.ts';
@@ -9,6 +10,8 @@ import type { ExporterDeps } from '../export/exporters.ts';
 export interface PacketExporter extends Component {
   /** Encodes and spools a batch; false: there was no room, and none of it was taken. */
   emit(batch: PacketBatch): boolean;
+  /** Whether what it takes gets away. */
+  readiness(): HealthState;
   /** No packet comes after this; so many were lost on the way here. */
   end(lostPackets: number): void;
 }

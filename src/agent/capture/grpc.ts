@@ -40,7 +40,11 @@ export function createPacketGrpcExporter(
       await delivery.stop();
       await collector.close();
     },
-    emit: (batch) => delivery.offer(messagesOf(batch, config.pcaMessageMaxPackets)),
+    emit(batch) {
+      if (delivery.isFull()) return false;
+      return delivery.offer(messagesOf(batch, config.pcaMessageMaxPackets));
+    },
+    readiness: () => delivery.readiness(),
     end() {
       // The format has no place for what was lost.
     },

@@ -1,5 +1,6 @@
 import { kernelMonotonicMs } from '../../base/clock.ts';
 import { runAll } from '../../base/run-all.ts';
+import type { HealthState } from '../../telemetry/health.ts';
 import { checkCaptureConfig } from '../check.ts';
 import type { AgentConfig } from '../config.ts';
 import { Ledger } from '../drain/accounting.ts';
@@ -13,12 +14,15 @@ import type { BpfObject } from '../loader/native.ts';
 import { type LoadedObject, loadDatapath, WAKE_MAP } from '../loader/object.ts';
 import { type AgentMetrics, declareMetrics } from '../metrics.ts';
 import { type Capability, NEEDED_TO_RUN } from '../privileges.ts';
+import { type AgentReadiness, acceptance, FINE, NOT_RUNNING } from '../readiness.ts';
 import type { Agent, AgentDeps, AgentStatus } from '../root.ts';
 import type { PacketExporter } from './exporter.ts';
 import { PacketReader } from './reader.ts';
 
 /** How long a packet waits to be read, unless many come. */
 const READ_PERIOD_MS = 200;
+/** How old what metrics say of the kernel's counts may be. */
+const BOOKS_PERIOD_MS = 1000;
 
 export interface PacketAgentDeps extends Omit<AgentDeps, 'take' | 'emit' | 'addresses'> {
   readonly exporter: Pick<PacketExporter, 'emit' | 'end'>;
@@ -43,14 +47,15 @@ class PacketAgent implements Agent {
   readonly #deps: PacketAgentDeps;
   readonly #metrics: AgentMetrics;
   #running: Running | undefined;
-  #periodic: Disposable | undefined;
+  #periodic: readonly Disposable[] = [];
   #isReading = false;
+  #isRefused = false;
   #accounting: Books | undefined;
 
   constructor(config: AgentConfig, deps: PacketAgentDeps) {
     this.#config = config;
     this.#deps = deps;
-    this.#metrics = declareMetrics(deps.metrics, config.metricsLevel);
+    this.#metrics = declareMetrics(deps.metrics, config.metricsLevel, deps.clock);
   }
 
   async start(signal: AbortSignal): Promise<void> {
@@ -62,7 +67,10 @@ class PacketAgent implements Agent {
     this.#running = running;
     this.#metrics.samplingRate.set(this.#config.sampling);
     running.hub.addRing(running.object, WAKE_MAP, () => this.#read());
-    this.#periodic = clock.every(READ_PERIOD_MS, () => this.#read());
+    this.#periodic = [
+      clock.every(READ_PERIOD_MS, () => this.#read()),
+      clock.every(BOOKS_PERIOD_MS, () => running.books.refresh()),
+    ];
     await running.tracker.start(signal);
     if (signal.aborted) return;
     log.info({ interfaces: running.tracker.rows().length }, 'capture started');
@@ -75,7 +83,9 @@ class PacketAgent implements Agent {
     await runAll([
       // Packets are read on until no hook is left.
       () => tracker.stop(),
-      () => this.#periodic?.[Symbol.dispose](),
+      () => {
+        for (const timer of this.#periodic) timer[Symbol.dispose]();
+      },
       () => {
         this.#running = undefined;
         while (this.#readOnce(running)) {
@@ -103,6 +113,17 @@ class PacketAgent implements Agent {
       accounting: running.books.view(),
       vitals: undefined,
     };
+  }
+
+  readiness(): AgentReadiness {
+    const running = this.#running;
+    if (running === undefined) return NOT_RUNNING;
+    return { hooks: running.tracker.readiness(), drain: acceptance(this.#isRefused) };
+  }
+
+  /** What is read is read at once, or the agent ends. */
+  liveness(): HealthState {
+    return FINE;
   }
 
   capabilities(): readonly Capability[] {
@@ -140,7 +161,9 @@ class PacketAgent implements Agent {
 
   #readOnce({ reader, ledger }: Running): boolean {
     return reader.read((batch, { packets, bytes }) => {
-      if (this.#deps.exporter.emit(batch)) ledger.addRecorded(packets, bytes);
+      this.#metrics.evictedPackets.inc({ source: 'ringbuffer', reason: '' }, batch.count);
+      this.#isRefused = !this.#deps.exporter.emit(batch);
+      if (!this.#isRefused) ledger.addRecorded(packets, bytes);
       else ledger.addDropped(batch.count, packets, bytes);
     });
   }

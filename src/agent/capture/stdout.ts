@@ -30,9 +30,11 @@ export function createPcapngExporter(
     },
     stop: () => delivery.stop(),
     emit(batch) {
+      if (delivery.isFull()) return false;
       writer.writePackets(batch);
       return offer(packetAmount(batch, 0, batch.count));
     },
+    readiness: () => delivery.readiness(),
     end(lostPackets) {
       writer.writeStatistics(clock.nowMs(), { packets: lostPackets });
       offer(NOTHING);

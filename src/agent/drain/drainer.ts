@@ -7,6 +7,7 @@ import type { InterfaceNames } from '../interfaces/names.ts';
 import type { BpfObject, Native } from '../loader/native.ts';
 import { FLOW_MAPS } from '../loader/object.ts';
 import type { AgentMetrics } from '../metrics.ts';
+import type { DrainProgress } from '../readiness.ts';
 import type { Tracker } from '../trackers/tracker.ts';
 import type { Ledger } from './accounting.ts';
 import type { Bookkeeper } from './books.ts';
@@ -41,7 +42,10 @@ export class Drainer {
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;
   #periodic: Disposable | undefined;
-  #failing = false;
+  #periodMs = 0;
+  #succeededMs = 0;
+  #failure: string | undefined;
+  #isRefused = false;
 
   constructor(deps: DrainerDeps) {
     this.#deps = deps;
@@ -49,10 +53,21 @@ export class Drainer {
   }
 
   start(periodMs: number): void {
+    this.#periodMs = periodMs;
+    this.#succeededMs = this.#deps.clock.monotonicMs();
     this.#periodic = this.#deps.clock.every(periodMs, () => {
       // The one that runs is late: it takes what this one would have taken, or the next does.
       if (this.#running === undefined && this.#next === undefined) this.#background('');
     });
+  }
+
+  progress(): DrainProgress {
+    return {
+      periodMs: this.#periodMs,
+      idleMs: this.#deps.clock.monotonicMs() - this.#succeededMs,
+      failure: this.#failure,
+      isRefused: this.#isRefused,
+    };
   }
 
   /** The kernel says that the map fills up. */
@@ -91,13 +106,15 @@ export class Drainer {
     const { log, metrics } = this.#deps;
     this.drain(reason).then(
       () => {
-        this.#failing = false;
+        this.#failure = undefined;
       },
       (error: unknown) => {
         metrics.error('flow-fetcher', 'CannotDrain', 'high');
+        const failure = explain(error);
         // Said once per row of failures. Flows stay in the map for the next drain.
-        if (!this.#failing) log.error({ error: explain(error) }, 'flows could not be drained');
-        this.#failing = true;
+        if (this.#failure === undefined)
+          log.error({ error: failure }, 'flows could not be drained');
+        this.#failure = failure;
       },
     );
   }
@@ -134,7 +151,8 @@ export class Drainer {
     metrics.evictions.inc({ source: 'hashmap', reason });
     metrics.evictedFlows.inc({ source: 'hashmap', reason }, flows);
     metrics.bufferSize.set({ name: 'flowmap' }, flows);
-    vitals.drained(map, flows, clock.monotonicMs() - startMs);
+    this.#succeededMs = clock.monotonicMs();
+    vitals.drained(map, flows, this.#succeededMs - startMs);
   }
 
   /** One for the whole drain, so that equal times stay equal. */
@@ -170,7 +188,8 @@ export class Drainer {
     const { emit, ledger } = this.#deps;
     // Summed before the batch is handed on: the buffer is reused, the batch is no longer ours.
     const { packets, bytes } = sumFlows(this.#buffer, length);
-    if (emit(batch)) ledger.addRecorded(packets, bytes);
+    this.#isRefused = !emit(batch);
+    if (!this.#isRefused) ledger.addRecorded(packets, bytes);
     else ledger.addDropped(length, packets, bytes);
   }
 }

@@ -2,6 +2,7 @@ import { type BackoffLimits, backoffMs } from '../../base/backoff.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Component } from '../../base/component.ts';
 import { explain, NetobservError } from '../../base/errors.ts';
+import type { HealthState } from '../../telemetry/health.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { FlowAmount } from './exporter.ts';
 import type { ExportMetrics, LossReason } from './metrics.ts';
@@ -59,7 +60,8 @@ export class Delivery<Message extends SpoolMessage = SpoolMessage> implements Co
   #inFlight = 0;
   #isRunning = false;
   #onIdle: (() => void) | undefined;
-  #failing = false;
+  /** Of the last attempt; undefined: it succeeded. */
+  #failure: string | undefined;
   #lostFlows = 0;
 
   constructor(limits: DeliveryLimits, deps: DeliveryDeps<Message>) {
@@ -79,6 +81,13 @@ export class Delivery<Message extends SpoolMessage = SpoolMessage> implements Co
   /** `offer` would refuse any batch: there is no use in encoding one. */
   isFull(): boolean {
     return this.#spool.isFull;
+  }
+
+  /** Whether what is offered is taken, and gets away. */
+  readiness(): HealthState {
+    if (this.isFull()) return { ok: false, reason: 'as much waits to be sent as may' };
+    if (this.#failure === undefined) return { ok: true };
+    return { ok: false, reason: `cannot deliver: ${this.#failure}` };
   }
 
   /** What was taken and is neither sent nor lost. */
@@ -194,8 +203,8 @@ export class Delivery<Message extends SpoolMessage = SpoolMessage> implements Co
     this.#spool.settle(message);
     this.#showSpool();
     metrics.sent(message.amount);
-    if (!this.#failing) return;
-    this.#failing = false;
+    if (this.#failure === undefined) return;
+    this.#failure = undefined;
     log.info({ lost: this.#lostFlows }, 'flows are delivered again');
     this.#lostFlows = 0;
   }
@@ -211,8 +220,9 @@ export class Delivery<Message extends SpoolMessage = SpoolMessage> implements Co
   #tellFailure({ kind, error }: Failure): void {
     const { log, metrics } = this.#deps;
     metrics.error(kind === 'timeout' ? 'Timeout' : 'CannotWriteMessage', 'high');
-    if (!this.#failing) log.warn({ error: explain(error) }, 'flows cannot be delivered');
-    this.#failing = true;
+    const isFirst = this.#failure === undefined;
+    this.#failure = explain(error);
+    if (isFirst) log.warn({ error: this.#failure }, 'flows cannot be delivered');
   }
 
   #showSpool(): void {

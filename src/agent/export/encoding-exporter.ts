@@ -1,5 +1,6 @@
 import { BatchLayout, type ColumnSpec, FlowBatch } from '../../flow/batch.ts';
 import type { TableSpace } from '../../flow/intern.ts';
+import type { HealthState } from '../../telemetry/health.ts';
 import type { Delivery } from './delivery.ts';
 import type { Exporter, FlowAmount } from './exporter.ts';
 import type { SpoolMessage } from './spool.ts';
@@ -52,6 +53,10 @@ export class EncodingExporter<Message extends SpoolMessage> implements Exporter 
   emit(batch: FlowBatch): boolean {
     if (this.#delivery.isFull()) return false;
     return this.#delivery.offer(this.#encoding.encode(batch));
+  }
+
+  readiness(): HealthState {
+    return this.#delivery.readiness();
   }
 
   backlog(): FlowAmount {

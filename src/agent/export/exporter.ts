@@ -1,5 +1,6 @@
 import type { Component } from '../../base/component.ts';
 import type { FlowBatch } from '../../flow/batch.ts';
+import type { HealthState } from '../../telemetry/health.ts';
 
 /** Flows and the packets in them. */
 export interface FlowAmount {
@@ -21,6 +22,8 @@ export interface Exporter extends Component {
    * was no room, and none of them was taken.
    */
   emit(batch: FlowBatch): boolean;
+  /** Whether what it takes gets away. */
+  readiness(): HealthState;
   /** What waits to be sent. */
   backlog(): FlowAmount;
 }

@@ -1,4 +1,5 @@
 import type { Metrics } from '../../telemetry/metrics.ts';
+import { sharedMetrics } from '../metrics.ts';
 import type { FlowAmount } from './exporter.ts';
 
 /** Why flows that an exporter took did not arrive; a label of metrics. */
@@ -19,26 +20,7 @@ export function declareExportMetrics(metrics: Metrics, exporter: string) {
   const batches = metrics.counter<'exporter'>('exported_batch_total', 'Messages delivered', [
     'exporter',
   ]);
-  const evictions = metrics.counter<'source' | 'reason'>(
-    'evictions_total',
-    'Drains of the flow maps',
-    ['source', 'reason'],
-  );
-  const evictedFlows = metrics.counter<'source' | 'reason'>(
-    'evicted_flows_total',
-    'Flows drained from the flow maps',
-    ['source', 'reason'],
-  );
-  const droppedFlows = metrics.counter<'source' | 'reason'>(
-    'dropped_flows_total',
-    'Flows drained but not taken by the pipeline, and packets for which the map had no room',
-    ['source', 'reason'],
-  );
-  const errors = metrics.counter<'component' | 'error' | 'severity'>(
-    'errors_total',
-    'Errors by component, stable name and severity',
-    ['component', 'error', 'severity'],
-  );
+  const { evictions, evictedFlows, droppedFlows, errors } = sharedMetrics(metrics);
   const retries = metrics.counter<'exporter'>(
     'exporter_retries_total',
     'Attempts to deliver a message again',

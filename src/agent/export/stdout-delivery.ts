@@ -36,7 +36,8 @@ export function stdoutDelivery(config: AgentConfig, deps: StdoutDeps): Delivery 
   );
 }
 
-function write(stdout: Writable, bytes: Uint8Array): Promise<void> {
+/** Resolves when the stream has taken the bytes. */
+export function write(stdout: Writable, bytes: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     stdout.write(bytes, (cause) => {
       if (cause === null || cause === undefined) resolve();

@@ -45,6 +45,8 @@ interface Hooked {
 
 /** What is counted over all namespaces. */
 export interface HookTally {
+  /** Interfaces that hooks are on, or on their way to. */
+  wanted: number;
   links: number;
   hooked: number;
   qdiscs: number;
@@ -154,6 +156,7 @@ export class TrackedNamespace {
 
   tally(into: HookTally): void {
     into.links += this.#monitor.links.size;
+    into.wanted += this.#hooked.size;
     for (const { hooks } of this.#hooked.values()) {
       if (hooks.length === 0) continue;
       into.hooked++;

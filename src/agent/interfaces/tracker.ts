@@ -4,12 +4,14 @@ import { aborted } from '../../base/aborted.ts';
 import type { Clock } from '../../base/clock.ts';
 import { explain, hasCode, NetobservError } from '../../base/errors.ts';
 import { Level } from '../../base/level.ts';
+import type { HealthState } from '../../telemetry/health.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { AgentConfig } from '../config.ts';
 import { AGENT_ERRORS } from '../errors.ts';
 import type { Direction, HookMode, Hooks } from '../loader/hooks.ts';
 import type { Native } from '../loader/native.ts';
 import type { AgentMetrics } from '../metrics.ts';
+import { hooksReadiness } from '../readiness.ts';
 import { ContainerWatch, nameOfResident, type Residents } from './containers.ts';
 import type { InterfaceNames } from './names.ts';
 import { type HookTally, TrackedNamespace } from './namespace.ts';
@@ -132,6 +134,11 @@ export class InterfaceTracker {
 
   rows(): readonly InterfaceRow[] {
     return [...this.#namespaces.values()].flatMap((namespace) => namespace.rows());
+  }
+
+  readiness(): HealthState {
+    const { wanted, hooked } = this.#tally();
+    return hooksReadiness(wanted, hooked);
   }
 
   async #watchNames(follow: boolean): Promise<void> {
@@ -315,13 +322,19 @@ export class InterfaceTracker {
 
   #report(): void {
     const { interfaceBufferSize } = this.#deps.metrics;
-    const tally: HookTally = { links: 0, hooked: 0, qdiscs: 0, ingressTcx: 0, egressTcx: 0 };
-    for (const namespace of this.#namespaces.values()) namespace.tally(tally);
+    const tally = this.#tally();
     interfaceBufferSize.set({ name: 'watcher' }, tally.links);
     interfaceBufferSize.set({ name: 'registerer' }, tally.hooked);
     interfaceBufferSize.set({ name: 'qdiscs' }, tally.qdiscs);
     interfaceBufferSize.set({ name: 'ingress-tcx-links' }, tally.ingressTcx);
     interfaceBufferSize.set({ name: 'egress-tcx-links' }, tally.egressTcx);
+  }
+
+  #tally(): HookTally {
+    const hooks = { qdiscs: 0, ingressTcx: 0, egressTcx: 0 };
+    const tally: HookTally = { links: 0, wanted: 0, hooked: 0, ...hooks };
+    for (const namespace of this.#namespaces.values()) namespace.tally(tally);
+    return tally;
   }
 
   #tellOnce(what: number | 'permission' | 'room', message: string, error?: unknown): void {

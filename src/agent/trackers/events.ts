@@ -54,11 +54,13 @@ export class EventTracker implements Tracker {
   readonly #at: number;
   readonly #sampling: OvnSampling;
   readonly #value = new Uint8Array(8);
-  readonly #before = REASONS.map(() => 0);
+  /** By the place in `REASONS`; at the start what others counted, who loaded the programs. */
+  readonly #before: number[];
 
   constructor(deps: EventDeps, at: number, sockets: OvnSockets = OVN_SOCKETS) {
     this.#deps = deps;
     this.#at = at;
+    this.#before = REASONS.map(([fate]) => this.#read(fate));
     const group = deps.config.networkEventsMonitoringGroupId;
     this.#sampling = new OvnSampling(deps, group, sockets);
     this.#sampling.start();
@@ -76,11 +78,9 @@ export class EventTracker implements Tracker {
 
   /** What became of samples since the last drain. */
   finish(): void {
-    const { native, object, metrics } = this.#deps;
-    const view = new DataView(this.#value.buffer);
+    const { metrics } = this.#deps;
     for (const [index, [fate, reason]] of REASONS.entries()) {
-      native.readMap(object, FATES_MAP, fate, this.#value);
-      const count = view.getUint32(0, true) + view.getUint32(4, true) * WORD;
+      const count = this.#read(fate);
       metrics.networkEvents.inc({ source: 'network-events', reason }, count - this.#before[index]!);
       this.#before[index] = count;
     }
@@ -88,6 +88,14 @@ export class EventTracker implements Tracker {
 
   async stop(): Promise<void> {
     await this.#sampling.stop();
+  }
+
+  /** Samples that had this fate. */
+  #read(fate: number): number {
+    const { native, object } = this.#deps;
+    const view = new DataView(this.#value.buffer);
+    native.readMap(object, FATES_MAP, fate, this.#value);
+    return view.getUint32(0, true) + view.getUint32(4, true) * WORD;
   }
 
   #describe(buffer: DrainBuffer, at: number, batch: FlowBatch, row: number): void {

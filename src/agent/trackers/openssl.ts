@@ -75,28 +75,42 @@ export const openssl: FeatureSpec = {
   },
 };
 
+interface Total {
+  readonly calls: number;
+  readonly unlinkedBytes: number;
+}
+
 /** What went through OpenSSL, whether or not its flow is known, as metrics. */
 class Totals {
   readonly #deps: TrackerDeps;
   readonly #bytes = new Uint8Array(opensslTotals.sizeBytes);
-  readonly #before = DIRECTIONS.map(() => ({ calls: 0, unlinkedBytes: 0 }));
+  /** By direction; at the start what others counted, who loaded the programs. */
+  readonly #before: Total[];
 
   constructor(deps: TrackerDeps) {
     this.#deps = deps;
+    this.#before = DIRECTIONS.map((_, direction) => this.#read(direction));
   }
 
   count(): void {
-    const { native, object, metrics } = this.#deps;
-    const view = new DataView(this.#bytes.buffer);
-    for (const [index, openssl_type] of DIRECTIONS.entries()) {
-      native.readMap(object, TOTALS_MAP, index, this.#bytes);
-      const calls = u64(view, opensslTotals.calls);
-      const unlinkedBytes = u64(view, opensslTotals.unlinkedBytes);
-      const before = this.#before[index]!;
-      metrics.opensslEvents.inc({ openssl_type }, calls - before.calls);
-      metrics.opensslUnlinked.inc({ openssl_type }, unlinkedBytes - before.unlinkedBytes);
-      this.#before[index] = { calls, unlinkedBytes };
+    const { metrics } = this.#deps;
+    for (const [direction, openssl_type] of DIRECTIONS.entries()) {
+      const now = this.#read(direction);
+      const before = this.#before[direction]!;
+      metrics.opensslEvents.inc({ openssl_type }, now.calls - before.calls);
+      metrics.opensslUnlinked.inc({ openssl_type }, now.unlinkedBytes - before.unlinkedBytes);
+      this.#before[direction] = now;
     }
+  }
+
+  #read(direction: number): Total {
+    const { native, object } = this.#deps;
+    const view = new DataView(this.#bytes.buffer);
+    native.readMap(object, TOTALS_MAP, direction, this.#bytes);
+    return {
+      calls: u64(view, opensslTotals.calls),
+      unlinkedBytes: u64(view, opensslTotals.unlinkedBytes),
+    };
   }
 }
 

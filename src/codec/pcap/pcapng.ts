@@ -117,7 +117,8 @@ export class PcapngWriter {
     const start = this.#begin(Block.interface, 8 + textBytes(name) + FLAGS_OPTION_BYTES);
     this.#u16(linkType);
     this.#u16(0);
-    this.#u32(this.#snapLength);
+    // Readers refuse what is longer, and a tag is put back after the packet was cut.
+    this.#u32(this.#snapLength + TAG_BYTES);
     this.#textOption(Option.name, name);
     this.#u16(Option.resolution);
     this.#u16(1);

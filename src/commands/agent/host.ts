@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream';
 import type { AgentConfig } from '../../agent/config.ts';
 import { createExporter } from '../../agent/export/exporters.ts';
+import { write } from '../../agent/export/stdout-delivery.ts';
 import type { Native } from '../../agent/loader/native.ts';
 import { type Agent, type AgentDeps, createAgent } from '../../agent/root.ts';
 import { fieldsOf } from '../../agent/trackers/table.ts';
@@ -8,16 +9,18 @@ import { type Clock, systemRandom } from '../../base/clock.ts';
 import type { Component } from '../../base/component.ts';
 import { agentColumns } from '../../flow/agent-columns.ts';
 import { TableSpace } from '../../flow/intern.ts';
-import { Health } from '../../telemetry/health.ts';
+import { Health, type HealthState } from '../../telemetry/health.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
+import { declareProcessMetrics } from '../../telemetry/process-metrics.ts';
 import { bpfObject, loadNative } from '../assets.ts';
 import { readHostFile } from '../capabilities.ts';
 import { exclusiveCapture } from '../capture/exclusive.ts';
+import { watchHealth } from '../capture/health.ts';
 import { sourceFirst } from '../capture/lifecycle.ts';
 import { exposeCollection, keepMemorySmall } from '../capture/memory.ts';
 import { givePrivilegesUp } from '../capture/privileges.ts';
-import { metricsServer } from '../capture/telemetry.ts';
+import { metricsServer, profileServer } from '../capture/telemetry.ts';
 
 /** Names and addresses kept between drains; nothing but the next batch refers to them. */
 const INTERN_ENTRIES_MAX = 32_768;
@@ -36,6 +39,13 @@ export interface AgentHost {
   readonly agent: Pick<Agent, 'capabilities'> & Component;
 }
 
+interface Joined {
+  readonly components: readonly Component[];
+  readonly agent: Agent;
+  /** Undefined where a pipeline takes its place. */
+  readonly exporter: { readiness(): HealthState } | undefined;
+}
+
 /** Joins an agent with the exporter, or the pipeline, that EXPORT asks for. */
 export async function createAgentHost(
   config: AgentConfig,
@@ -43,13 +53,18 @@ export async function createAgentHost(
 ): Promise<AgentHost> {
   const { log, env } = deps;
   const metrics = createMetrics(config.metricsPrefix);
+  declareProcessMetrics(createMetrics('', metrics.registry));
   const health = new Health();
   const native = loadNative(env);
-  const telemetry = metricsServer(config, { log, metrics, health });
+  const telemetry = [
+    ...metricsServer(config, { log, metrics, health }),
+    ...(await profileServer(config, deps)),
+  ];
   const joined = config.enablePca
     ? await joinCapture(config, deps, metrics, native)
     : await joinFlows(config, deps, metrics, health, native);
-  const { agent } = joined;
+  const { agent, exporter } = joined;
+  watchHealth(health, agent, exporter);
   const trimming = keepMemorySmall({
     native,
     log,
@@ -68,10 +83,10 @@ async function joinCapture(
   deps: AgentHostDeps,
   metrics: Metrics,
   native: Native,
-): Promise<AgentHost> {
+): Promise<Joined> {
   const { createCapture } = await import('./capture.ts');
   const { exporter, agent } = await createCapture(config, deps, { metrics, native });
-  return { components: [exporter], agent };
+  return { components: [exporter], agent, exporter };
 }
 
 async function joinFlows(
@@ -80,19 +95,18 @@ async function joinFlows(
   metrics: Metrics,
   health: Health,
   native: Native,
-): Promise<AgentHost> {
+): Promise<Joined> {
   const { log, clock } = deps;
-  const { components, ...sink } = await createSink(config, deps, metrics, health);
+  const { components, exporter, ...sink } = await createSink(config, deps, metrics, health);
   const object = bpfObject();
   return {
     components,
     agent: createAgent(config, { log, clock, metrics, native, object, ...sink }),
+    exporter,
   };
 }
 
-interface Sink extends Pick<AgentDeps, 'take' | 'emit'> {
-  readonly components: readonly Component[];
-}
+interface Sink extends Pick<AgentDeps, 'take' | 'emit'>, Pick<Joined, 'components' | 'exporter'> {}
 
 async function createSink(
   config: AgentConfig,
@@ -104,7 +118,7 @@ async function createSink(
   if (config.export === 'direct-flp') {
     // Not before it is asked for: an agent that only sends flows has no pipeline in its memory.
     const { directPipeline } = await import('./direct.ts');
-    const output = (bytes: Uint8Array): Promise<void> => writeTo(stdout, bytes);
+    const output = (bytes: Uint8Array): Promise<void> => write(stdout, bytes);
     const { pipeline, components } = directPipeline(config, {
       pipeline: { log, clock, tables, output },
       log,
@@ -113,6 +127,7 @@ async function createSink(
     });
     return {
       components,
+      exporter: undefined,
       take: () => pipeline.take(),
       emit: (batch) => pipeline.emit(batch),
     };
@@ -122,16 +137,8 @@ async function createSink(
   const exporter = await createExporter(config, shared);
   return {
     components: [exporter],
+    exporter,
     take: () => exporter.take(),
     emit: (batch) => exporter.emit(batch),
   };
-}
-
-function writeTo(stdout: Writable, bytes: Uint8Array): Promise<void> {
-  return new Promise((resolve, reject) => {
-    stdout.write(bytes, (error) => {
-      if (error === null || error === undefined) resolve();
-      else reject(error);
-    });
-  });
 }

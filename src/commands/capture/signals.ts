@@ -1,3 +1,4 @@
+import type { Writable } from 'node:stream';
 import type { Clock } from '../../base/clock.ts';
 
 /** Signals that end the program. */
@@ -15,23 +16,30 @@ export interface StopSignal extends Disposable {
   readonly signal: AbortSignal;
 }
 
-/** Aborts at the first request to stop; a later one does not wait for what is still being done. */
-export function stopSignal(clock: Clock): StopSignal {
+/**
+ * Aborts at the first request to stop; a later one does not wait for what is still being done. So
+ * does the end of whoever reads standard output.
+ */
+export function stopSignal(clock: Clock, stdout: Writable): StopSignal {
   const controller = new AbortController();
   let firstMs = 0;
+  const request = (reason: unknown): void => {
+    if (controller.signal.aborted) return;
+    firstMs = clock.monotonicMs();
+    controller.abort(reason);
+  };
   const onSignal = (name: string): void => {
-    if (!controller.signal.aborted) {
-      firstMs = clock.monotonicMs();
-      controller.abort(name);
-    } else if (clock.monotonicMs() - firstMs > SAME_REQUEST_MS) {
-      process.exit(EXIT_UNFINISHED);
-    }
+    const isLater = controller.signal.aborted && clock.monotonicMs() - firstMs > SAME_REQUEST_MS;
+    if (isLater) process.exit(EXIT_UNFINISHED);
+    request(name);
   };
   for (const name of SIGNALS) process.on(name, onSignal);
+  stdout.on('error', request);
   return {
     signal: controller.signal,
     [Symbol.dispose]() {
       for (const name of SIGNALS) process.off(name, onSignal);
+      stdout.off('error', request);
     },
   };
 }

@@ -1,5 +1,7 @@
 import type { AgentConfig } from '../../agent/config.ts';
+import type { Clock } from '../../base/clock.ts';
 import type { Component } from '../../base/component.ts';
+import type { Log } from '../../telemetry/log.ts';
 import { createTelemetryServer, type TelemetryServerDeps } from '../../telemetry/server.ts';
 
 /** The server of METRICS_ENABLE; none when it is off. */
@@ -18,4 +20,14 @@ export function metricsServer(
     deps,
   );
   return [server];
+}
+
+/** The server of PPROF_ADDR; none, and nothing of it loaded, when it is not set. */
+export async function profileServer(
+  { pprofAddr }: AgentConfig,
+  deps: { readonly log: Log; readonly clock: Clock },
+): Promise<readonly Component[]> {
+  if (pprofAddr === '') return [];
+  const { createPprofServer } = await import('../../telemetry/pprof-server.ts');
+  return [createPprofServer(pprofAddr, deps)];
 }

@@ -19,13 +19,15 @@ import type { FlowStore } from '../../store/store.ts';
 import { Health } from '../../telemetry/health.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
+import { declareProcessMetrics } from '../../telemetry/process-metrics.ts';
 import { bpfObject, loadNative, webRoot } from '../assets.ts';
 import { buildFacts } from '../build-facts.ts';
 import { readHostFile } from '../capabilities.ts';
 import { exclusiveCapture } from '../capture/exclusive.ts';
+import { watchHealth } from '../capture/health.ts';
 import { exposeCollection, keepMemorySmall } from '../capture/memory.ts';
 import { givePrivilegesUp } from '../capture/privileges.ts';
-import { metricsServer } from '../capture/telemetry.ts';
+import { metricsServer, profileServer } from '../capture/telemetry.ts';
 import { withLiveFeed } from './live.ts';
 import type { upOptions } from './options.ts';
 
@@ -61,6 +63,7 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
   const { log, clock } = deps;
   for (const warning of exportOptionWarnings(config)) log.warn(warning);
   const ours = createMetrics(FLOW_METRICS_PREFIX);
+  declareProcessMetrics(createMetrics('', ours.registry));
   const tables = new TableSpace();
   const shared = { log, clock, tables, metrics: ours };
 
@@ -81,6 +84,7 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
     emit: (batch) => pipeline.emit(batch),
   });
   const health = new Health();
+  watchHealth(health, agent);
   const console = await createHostConsole(config, deps, {
     metrics: ours,
     store,
@@ -100,7 +104,10 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
   // Last: what is started has opened, loaded and bound what takes more rights than going on does.
   const giving = givePrivilegesUp({ native, agent, log, dataDir: deps.dataDir });
   // The agent's own server; the console serves the same metrics to who may use it.
-  const telemetry = metricsServer(config, { log, metrics: ours, health });
+  const telemetry = [
+    ...metricsServer(config, { log, metrics: ours, health }),
+    ...(await profileServer(config, deps)),
+  ];
   return {
     components: [
       exclusiveCapture(),

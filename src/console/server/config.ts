@@ -1,15 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { isIP } from 'node:net';
+import { type ListenAddress, parseListen } from '../../base/listen.ts';
 import { list, type Option, text } from '../../config/options.ts';
 import type { FrontendConfig, QuickFilter } from '../api.ts';
 import { startError } from './errors.ts';
-
-export interface ListenAddress {
-  /** A host name or an address; IPv6 without brackets. */
-  readonly host: string;
-  /** 0 lets the kernel choose. */
-  readonly port: number;
-}
 
 /** What the front end is told; everything else in its configuration comes from the field table. */
 export type FrontendFacts = Pick<
@@ -102,22 +95,6 @@ export const consoleOptions = {
     'more host names by which browsers reach the console',
   ),
 } as const;
-
-/** `host:port`, `[v6]:port`, or `:port` for all addresses; undefined when it is none. */
-export function parseListen(value: string): ListenAddress | undefined {
-  const match = /^(?:\[(?<v6>[0-9a-fA-F:.]+)\]|(?<name>[A-Za-z0-9._-]*)):(?<port>\d{1,5})$/.exec(
-    value,
-  );
-  const groups = match?.groups;
-  if (groups === undefined) return undefined;
-  const port = Number(groups.port);
-  if (port > 65_535) return undefined;
-  if (groups.v6 !== undefined) return isIP(groups.v6) === 6 ? { host: groups.v6, port } : undefined;
-  const host = groups.name === undefined || groups.name === '' ? '::' : groups.name;
-  // 1.2.3 and 1.2.3.999 would pass as names, but nobody means them as such.
-  if (/^[\d.]+$/.test(host) && isIP(host) !== 4) return undefined;
-  return { host, port };
-}
 
 /** Below this a token could be guessed in spite of the rate limit. */
 const TOKEN_MIN_CHARS = 16;

@@ -90,7 +90,7 @@ describe.skipIf(requireRoot())('packet capture', () => {
     expect(packets.every(({ frame }) => frame.length <= 60)).toBe(true);
     expect(packets.filter(({ original }) => original === 1042)).toHaveLength(20);
     const { interfaces, packets: own } = readPcapng(file);
-    const one = { name: wire.a, linkType: 1, snapLength: 60, received: packets.length, dropped: 0 };
+    const one = { name: wire.a, linkType: 1, snapLength: 64, received: packets.length, dropped: 0 };
     expect(interfaces).toEqual([one]);
     // By the last byte of the sender's address.
     const from = (last: number, direction: number): number =>

@@ -161,6 +161,34 @@ describe.skipIf(requireRoot())('netobserv agent', () => {
     expect(program.output()).toContain('could not be delivered before the end');
   });
 
+  test('/readyz follows the hooks, and says that the collector is not there', async () => {
+    await using lab = new Lab();
+    const { left, pair } = pairOf(lab);
+    const [port, nobody] = [await freePort(), await freePort()];
+    await startAgent({
+      TARGET_HOST: '127.0.0.1',
+      TARGET_PORT: `${nobody}`,
+      INTERFACES: pair.a,
+      METRICS_ENABLE: 'true',
+      METRICS_SERVER_PORT: `${port}`,
+    });
+    const ask = async (path: string): Promise<unknown> => {
+      const response = await fetch(`http://127.0.0.1:${port}${path}?full=1`);
+      return [response.status, await response.json()];
+    };
+    expect(await ask('/livez')).toEqual([200, { drain: { ok: true } }]);
+    await lab.sweep(left, pair.a, { flows: 100, perSecond: 10_000 });
+    await expect
+      .poll(() => ask('/readyz'), SOON)
+      .toMatchObject([
+        503,
+        {
+          hooks: { ok: true },
+          exporter: { ok: false, reason: expect.stringMatching(/^cannot deliver: /) },
+        },
+      ]);
+  });
+
   test('EXPORT=stdout: a line of JSON for each flow', async () => {
     await using lab = new Lab();
     const { left, pair } = pairOf(lab);
@@ -210,11 +238,23 @@ describe.skipIf(requireRoot())('netobserv agent', () => {
   test('EXPORT=stdout: the end of a pipe is the end of the agent', async () => {
     await using lab = new Lab();
     const { left, pair } = pairOf(lab);
-    const program = await startAgent({ EXPORT: 'stdout', INTERFACES: pair.a });
+    const filters = (): string =>
+      ['ingress', 'egress']
+        .map((side) => lab.inside(left, 'tc', 'filter', 'show', 'dev', pair.a, side))
+        .join('');
+    const program = await startAgent({
+      EXPORT: 'stdout',
+      INTERFACES: pair.a,
+      TC_ATTACH_MODE: 'tc',
+    });
+    expect(filters()).toContain('flow_ingress');
     program.child.stdout!.destroy();
     await lab.sweep(left, pair.a, { flows: 100, perSecond: 1000 });
     const [code] = (await once(program.child, 'exit')) as [number | null];
     expect(code).toBe(0);
+    // Filters would outlive a process that just ends.
+    expect(filters()).toBe('');
+    expect(program.output()).toContain('"msg":"flows cannot be delivered"');
   });
 
   test('EXPORT=direct-flp runs the pipeline of FLP_CONFIG in the agent', async () => {

@@ -6,6 +6,7 @@ import {
   exportOptionWarnings,
 } from '../../../src/agent/check.ts';
 import { agentDeprecations, agentOptions } from '../../../src/agent/config.ts';
+import { featureNames, withFeatures } from '../../../src/agent/trackers/choose.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { agentConfig } from '../../support/agent-host.ts';
 
@@ -108,13 +109,20 @@ test.each(['0a58=eth0', '0a:58', '0a:58=', '=eth0', '0a:5g=eth0', '1:2=eth0', 'e
 
 test('what has no effect yet is said, one line each', () => {
   const config = agentConfig({
-    PPROF_ADDR: ':6060',
+    ENABLE_FLOWS_RINGBUF_FALLBACK: 'true',
     FORCE_GARBAGE_COLLECTION: 'false',
   });
   expect(checkAgentConfig(config).map((line) => line.split(' ')[0])).toEqual([
-    'PPROF_ADDR',
+    'ENABLE_FLOWS_RINGBUF_FALLBACK',
     'FORCE_GARBAGE_COLLECTION',
   ]);
+});
+
+test('an address of profiles needs a port', () => {
+  expect(agentConfig({ PPROF_ADDR: ':6060' }).pprofAddr).toEqual({ host: '::', port: 6060 });
+  expect(() => agentConfig({ PPROF_ADDR: 'localhost' })).toThrow(
+    expect.objectContaining({ code: 'ERR_CONFIG_INVALID' }),
+  );
 });
 
 test('where flows stay, options of exporters have no effect, which is said', () => {
@@ -147,7 +155,7 @@ test.each([
   // As with the original: an empty text is no rules, and an empty list captures nothing.
   [{ ...PCA, FLOW_FILTER_RULES: '' }, 'FLOW_FILTER_RULES'],
   [{ ...PCA, FLOW_FILTER_RULES: 'drops=true' }, 'FLOW_FILTER_RULES'],
-  [{ ...PCA, EXPORT: 'kafka' }, 'EXPORT'],
+  [{ ...PCA, LISTEN_CONTAINERS_PERIOD: '1ms' }, 'LISTEN_CONTAINERS_PERIOD'],
   [{ ...PCA, INTERFACES: '/[/' }, 'INTERFACES'],
 ])('a capture with %o is refused', (env, variable) => {
   expect(() => checkCaptureConfig(agentConfig(env))).toThrow(
@@ -157,11 +165,24 @@ test.each([
 
 test('a capture says what has no effect', () => {
   expect(checkCaptureConfig(agentConfig(PCA))).toEqual([]);
-  const env = { ...PCA, FLOW_FILTER_RULES: '[]', ENABLE_RTT: 'true' };
+  const env = {
+    ...{ ...PCA, FLOW_FILTER_RULES: '[]', CACHE_MAX_FLOWS: '100', QUIC_TRACKING_MODE: '1' },
+    ...{ PREFERRED_INTERFACE_FOR_MAC_PREFIX: '0a:58=eth0', FORCE_GARBAGE_COLLECTION: 'false' },
+  };
   expect(checkCaptureConfig(agentConfig(env))).toEqual([
-    'ENABLE_RTT has no effect with ENABLE_PCA',
+    'QUIC_TRACKING_MODE has no effect with ENABLE_PCA',
+    'CACHE_MAX_FLOWS has no effect with ENABLE_PCA',
+    'PREFERRED_INTERFACE_FOR_MAC_PREFIX has no effect with ENABLE_PCA',
+    'FORCE_GARBAGE_COLLECTION has no effect: buffers are reused between drains',
     'FLOW_FILTER_RULES is empty: nothing is captured',
   ]);
+});
+
+test('a capture says of every feature that it has no effect', () => {
+  const config = withFeatures(agentConfig(PCA), ['all']);
+  const warned = checkCaptureConfig(config).map((line) => line.split(' ')[0]);
+  expect(warned).toEqual(expect.arrayContaining(['ENABLE_TCP_HEALTH', 'ENABLE_PROCESSES']));
+  expect(warned).toHaveLength(featureNames().length);
 });
 
 test('an agent that keeps flows captures no packets', () => {

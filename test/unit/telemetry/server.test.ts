@@ -4,13 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { Health, type HealthState } from '../../../src/telemetry/health.ts';
+import type { HttpServerConfig } from '../../../src/telemetry/http.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
-import {
-  createTelemetryServer,
-  type TelemetryServer,
-  type TelemetryServerConfig,
-} from '../../../src/telemetry/server.ts';
+import { createTelemetryServer } from '../../../src/telemetry/server.ts';
 import { selfSigned } from '../../support/certificate.ts';
 
 const cleanups: (() => unknown)[] = [];
@@ -21,9 +18,9 @@ afterEach(async () => {
 
 const LOOPBACK = { address: '127.0.0.1', port: 0 };
 
-async function start(config: TelemetryServerConfig = LOOPBACK) {
+async function start(config: HttpServerConfig = LOOPBACK) {
   const deps = { log: createLog('silent'), metrics: createMetrics('t_'), health: new Health() };
-  const server: TelemetryServer = createTelemetryServer(config, deps);
+  const server = createTelemetryServer(config, deps);
   cleanups.push(() => server.stop());
   await server.start(new AbortController().signal);
   return { ...deps, server, base: `http://127.0.0.1:${server.port()}` };

@@ -38,5 +38,5 @@ test('no more is kept than the limit', () => {
   const copies = Array.from({ length: 10 }, () => pool.copy(from, 0, from.length));
   for (const copy of copies) pool.give(copy);
 
-  expect(pool.bytes).toBe(2 * 2 ** 20);
+  expect(pool.bytes).toBe(8 * 2 ** 20);
 });

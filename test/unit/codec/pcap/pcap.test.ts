@@ -4,7 +4,12 @@ import { encodePacketMessage } from '../../../../src/codec/pcap/pbpacket.ts';
 import { PcapngWriter } from '../../../../src/codec/pcap/pcapng.ts';
 import { packetBatch } from '../../../support/packet-batch.ts';
 import { decodePacket } from '../../../support/packet-collector.ts';
-import { type PcapngFile, readPcap, readPcapng } from '../../../support/pcap-file.ts';
+import {
+  type PcapngFile,
+  readPcap,
+  readPcapng,
+  throughTcpdump,
+} from '../../../support/pcap-file.ts';
 
 const INTERFACES = [
   { name: 'eth0', linkType: 1 },
@@ -68,14 +73,14 @@ test('pcapng: interfaces are told once, before their first packet, and counted a
   });
   expect(file.application).toBe('test');
   expect(file.interfaces).toEqual([
-    { name: 'eth0', linkType: 1, snapLength: 1000, received: 2, dropped: 2 ** 40 },
-    { name: 'tun0', linkType: 101, snapLength: 1000, received: 1, dropped: undefined },
+    { name: 'eth0', linkType: 1, snapLength: 1004, received: 2, dropped: 2 ** 40 },
+    { name: 'tun0', linkType: 101, snapLength: 1004, received: 1, dropped: undefined },
   ]);
 });
 
 test('pcapng: what is taken back has never been', () => {
   const frame = new Uint8Array(60);
-  const writer = new PcapngWriter(0);
+  const writer = new PcapngWriter(1000);
   writer.writeHeader('test');
   const parts = [Buffer.from(writer.bytes())];
   writer.clear();
@@ -92,6 +97,18 @@ test('pcapng: what is taken back has never been', () => {
 test('pcapng: a capture without packets has an interface all the same', () => {
   const file = fileOf((writer) => writer.writeStatistics(0, { packets: 0 }));
   expect(file.interfaces).toMatchObject([{ name: 'none', received: 0, dropped: 0 }]);
+});
+
+test('pcapng: tcpdump takes a packet that was cut and has its tag put back', () => {
+  const snapLength = 100;
+  const frame = new Uint8Array(snapLength).fill(0x55);
+  frame.set([0x08, 0x00], 12);
+  const writer = new PcapngWriter(snapLength);
+  writer.writeHeader('test');
+  writer.writePackets(packetBatch([{ frame, original: 1500, tag: 0x81000007 }]));
+  expect(throughTcpdump(writer.bytes())).toMatchObject([
+    { frame: withTag(frame, 0x81000007), original: 1504 },
+  ]);
 });
 
 const FILE_HEADER = Buffer.alloc(24);

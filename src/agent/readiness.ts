@@ -1,0 +1,61 @@
+import type { HealthState } from '../telemetry/health.ts';
+
+/** Whether an agent does its work right now, from what it remembers. */
+export interface AgentReadiness {
+  readonly hooks: HealthState;
+  readonly drain: HealthState;
+}
+
+/** How the drains go. */
+export interface DrainProgress {
+  readonly periodMs: number;
+  /** Since the last one that succeeded, or the start. */
+  readonly idleMs: number;
+  /** Of the last one; undefined: it succeeded. */
+  readonly failure: string | undefined;
+  /** There was no room for the flows handed on last. */
+  readonly isRefused: boolean;
+}
+
+/** A drain may take long, and the next has to come. */
+const LATE_PERIODS = 3;
+const LATE_MS = 10_000;
+/** Failures that last so long do not pass by themselves. */
+const STUCK_MS = 5 * 60_000;
+
+export const FINE: HealthState = { ok: true };
+
+export const NOT_RUNNING: AgentReadiness = {
+  hooks: { ok: false, reason: 'the agent does not run' },
+  drain: { ok: false, reason: 'the agent does not run' },
+};
+
+/** Interfaces that may come are no reason to wait: hooks follow them. */
+export function hooksReadiness(wanted: number, hooked: number): HealthState {
+  if (wanted === 0 || hooked > 0) return FINE;
+  return { ok: false, reason: `none of ${wanted} interfaces has a hook` };
+}
+
+export function drainReadiness({
+  periodMs,
+  idleMs,
+  failure,
+  isRefused,
+}: DrainProgress): HealthState {
+  if (failure !== undefined) return { ok: false, reason: `the last drain failed: ${failure}` };
+  if (idleMs > LATE_PERIODS * periodMs + LATE_MS) {
+    return { ok: false, reason: `no drain has ended for ${Math.round(idleMs / 1000)} s` };
+  }
+  return acceptance(isRefused);
+}
+
+/** Of whoever gets what the agent hands on. */
+export function acceptance(isRefused: boolean): HealthState {
+  return isRefused ? { ok: false, reason: 'there was no room for what was handed on last' } : FINE;
+}
+
+/** False: nothing but a new start is going to help. */
+export function drainLiveness({ periodMs, idleMs }: DrainProgress): HealthState {
+  if (idleMs <= LATE_PERIODS * periodMs + STUCK_MS) return FINE;
+  return { ok: false, reason: `no drain has succeeded for ${Math.round(idleMs / 1000)} s` };
+}

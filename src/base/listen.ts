@@ -1,0 +1,28 @@
+import { parseAddress } from './ip.ts';
+
+/** Where a server listens. */
+export interface ListenAddress {
+  /** A host name or an address; IPv6 without brackets. */
+  readonly host: string;
+  /** 0 lets the kernel choose. */
+  readonly port: number;
+}
+
+/** `host:port`, `[v6]:port`, or `:port` for all addresses; undefined when it is none. */
+export function parseListen(value: string): ListenAddress | undefined {
+  const match = /^(?:\[(?<v6>[0-9a-fA-F:.]+)\]|(?<name>[A-Za-z0-9._-]*)):(?<port>\d{1,5})$/.exec(
+    value,
+  );
+  const groups = match?.groups;
+  if (groups === undefined) return undefined;
+  const port = Number(groups.port);
+  if (port > 65_535) return undefined;
+  if (groups.v6 !== undefined) {
+    const isV6 = groups.v6.includes(':') && parseAddress(groups.v6) !== undefined;
+    return isV6 ? { host: groups.v6, port } : undefined;
+  }
+  const host = groups.name === undefined || groups.name === '' ? '::' : groups.name;
+  // 1.2.3 and 1.2.3.999 would pass as names, but nobody means them as such.
+  if (/^[\d.]+$/.test(host) && parseAddress(host) === undefined) return undefined;
+  return { host, port };
+}

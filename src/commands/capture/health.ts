@@ -1,0 +1,14 @@
+import type { Agent } from '../../agent/root.ts';
+import type { Health, HealthState } from '../../telemetry/health.ts';
+
+/** What `/readyz` and `/livez` say of an agent, and of the exporter that it hands its work to. */
+export function watchHealth(
+  health: Health,
+  agent: Pick<Agent, 'readiness' | 'liveness'>,
+  exporter?: { readiness(): HealthState },
+): void {
+  health.addReady('hooks', () => agent.readiness().hooks);
+  health.addReady('drain', () => agent.readiness().drain);
+  health.addLive('drain', () => agent.liveness());
+  if (exporter !== undefined) health.addReady('exporter', () => exporter.readiness());
+}

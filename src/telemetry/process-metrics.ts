@@ -1,0 +1,57 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import type { Metrics } from './metrics.ts';
+
+const MICROSECONDS = 1e6;
+const KIB = 1024;
+
+/**
+ * What Prometheus' clients say of their process, and Node's of its heap. Names have no prefix, so
+ * `metrics` must have none. Nothing is read before somebody asks for metrics.
+ */
+export function declareProcessMetrics(metrics: Metrics): void {
+  let cpuSeconds = 0;
+  const cpu = metrics.counter('process_cpu_seconds_total', 'CPU time of the process', [], () => {
+    const { user, system } = process.cpuUsage();
+    const now = (user + system) / MICROSECONDS;
+    cpu.inc(now - cpuSeconds);
+    cpuSeconds = now;
+  });
+  const gauge = (name: string, help: string, read: () => number): void => {
+    const value = metrics.gauge(name, help, [], () => {
+      value.set(read());
+    });
+  };
+  const startSeconds = performance.timeOrigin / 1000;
+  gauge('process_start_time_seconds', 'When the process started, epoch', () => startSeconds);
+  gauge('process_resident_memory_bytes', 'Resident memory', () => process.memoryUsage.rss());
+  gauge('process_virtual_memory_bytes', 'Virtual memory', virtualBytes);
+  gauge('process_open_fds', 'Open file descriptors', openDescriptors);
+  gauge('process_max_fds', 'Limit of open file descriptors', descriptorsMax);
+  gauge('nodejs_heap_size_total_bytes', 'V8’s heap', () => process.memoryUsage().heapTotal);
+  gauge('nodejs_heap_size_used_bytes', 'What is used of it', () => process.memoryUsage().heapUsed);
+  gauge('nodejs_external_memory_bytes', 'Buffers beside V8’s heap', () => {
+    return process.memoryUsage().external;
+  });
+  gauge(
+    'nodejs_eventloop_utilization',
+    'Share of time since the start that the main thread was at work: 0 to 1',
+    () => performance.eventLoopUtilization().utilization,
+  );
+}
+
+function virtualBytes(): number {
+  const status = readFileSync('/proc/self/status', 'utf8');
+  return Number(/^VmSize:\s*(\d+) kB$/m.exec(status)?.[1] ?? Number.NaN) * KIB;
+}
+
+/** Without the one of the look itself. */
+function openDescriptors(): number {
+  return readdirSync('/proc/self/fd').length - 1;
+}
+
+/** The soft limit; infinite where there is none. */
+function descriptorsMax(): number {
+  const limits = readFileSync('/proc/self/limits', 'utf8');
+  const soft = /^Max open files\s+(\S+)/m.exec(limits)?.[1];
+  return soft === 'unlimited' ? Number.POSITIVE_INFINITY : Number(soft);
+}

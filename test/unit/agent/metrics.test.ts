@@ -1,0 +1,133 @@
+import { expect, test } from 'vitest';
+import { createPacketExporter } from '../../../src/agent/capture/exporter.ts';
+import { createPacketAgent } from '../../../src/agent/capture/root.ts';
+import { createExporter } from '../../../src/agent/export/exporters.ts';
+import type { HookTarget } from '../../../src/agent/loader/hooks.ts';
+import { declareMetrics } from '../../../src/agent/metrics.ts';
+import { createAgent } from '../../../src/agent/root.ts';
+import { agentColumns } from '../../../src/flow/agent-columns.ts';
+import { TableSpace } from '../../../src/flow/intern.ts';
+import { createLog } from '../../../src/telemetry/log.ts';
+import { createMetrics, type Metrics } from '../../../src/telemetry/metrics.ts';
+import { agentConfig } from '../../support/agent-host.ts';
+import { FakeKernel } from '../../support/fake-kernel.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
+
+const MINUTE_MS = 60_000;
+
+function interfaceEvents() {
+  const metrics = createMetrics('');
+  const clock = new ManualClock();
+  const { interfaceEvent } = declareMetrics(metrics, 'trace!', clock);
+  return {
+    clock,
+    event(index: number): void {
+      const name = `veth${index}`;
+      const target: HookTarget = {
+        ...{ netns: undefined, namespace: '', index, name, mac: '', framing: 'l2' },
+      };
+      interfaceEvent('attach_tcx', target, 0);
+    },
+    async seen(): Promise<readonly string[]> {
+      const text = await metrics.registry.getSingleMetricAsString('interface_events_total');
+      return [...text.matchAll(/ifname="(\w+)".* (\d+)$/gm)].map(([, name, value]) => {
+        return `${name} ${value}`;
+      });
+    },
+  };
+}
+
+test('trace!: an interface of which nothing was heard for five minutes has no series', async () => {
+  const { clock, event, seen } = interfaceEvents();
+  event(1);
+  event(2);
+  clock.jump(3 * MINUTE_MS);
+  event(1);
+  clock.jump(2 * MINUTE_MS - 1);
+  expect(await seen()).toEqual(['veth1 2', 'veth2 1']);
+  clock.jump(1);
+  expect(await seen()).toEqual(['veth1 2']);
+  clock.jump(3 * MINUTE_MS);
+  expect(await seen()).toEqual([]);
+  event(1);
+  expect(await seen()).toEqual(['veth1 1']);
+});
+
+test('trace!: interfaces that come faster than they expire are bounded', async () => {
+  const { event, seen } = interfaceEvents();
+  for (let index = 0; index < 5000; index++) event(index);
+  const names = await seen();
+  expect(names).toHaveLength(4096);
+  expect(names.at(-1)).toBe('veth4999 1');
+});
+
+/** Metrics of the original agent: name, type, labels. */
+const ORIGINAL: readonly (readonly [name: string, type: string, labels: readonly string[]])[] = [
+  ['evictions_total', 'counter', ['source', 'reason']],
+  ['evicted_flows_total', 'counter', ['source', 'reason']],
+  ['evicted_packets_total', 'counter', ['source', 'reason']],
+  ['lookup_and_delete_map_duration_seconds', 'histogram', []],
+  ['dropped_flows_total', 'counter', ['source', 'reason']],
+  ['filtered_flows_total', 'counter', ['source', 'reason']],
+  ['network_events_total', 'counter', ['source', 'reason']],
+  ['buffer_size', 'gauge', ['name']],
+  ['iface_buffer_size', 'gauge', ['name']],
+  ['exported_batch_total', 'counter', ['exporter']],
+  ['sampling_rate', 'gauge', []],
+  ['errors_total', 'counter', ['component', 'error', 'severity']],
+  ['interface_events_total', 'counter', ['type', 'ifname', 'ifindex', 'netns', 'mac', 'retries']],
+  ['openssl_data_events_total', 'counter', ['openssl_type']],
+];
+
+/** Metrics of an agent that runs and of its exporter, which sends to nobody. */
+async function running(env: Readonly<Record<string, string>>): Promise<Metrics> {
+  const target = { TARGET_HOST: '127.0.0.1', TARGET_PORT: '9', AGENT_IP: '192.0.2.1' };
+  const config = agentConfig({ ...target, ...env });
+  const metrics = createMetrics(config.metricsPrefix);
+  const shared = { log: createLog('silent'), metrics, clock: new ManualClock() };
+  const exporting = { ...shared, random: () => 0, stdout: process.stdout };
+  const kernel = {
+    native: new FakeKernel(),
+    object: new Uint8Array(0),
+    namespaceDirectory: '/nonexistent/netns',
+    processDirectory: '/nonexistent/proc',
+  };
+  const makeFlows = async () => {
+    const columns = agentColumns();
+    const exporter = await createExporter(config, {
+      ...{ ...exporting, tables: new TableSpace(), columns },
+    });
+    const { take, emit } = exporter;
+    return createAgent(config, { ...shared, ...kernel, take, emit });
+  };
+  const agent = config.enablePca
+    ? createPacketAgent(config, {
+        ...shared,
+        ...kernel,
+        exporter: await createPacketExporter(config, exporting),
+      })
+    : await makeFlows();
+  await agent.start(new AbortController().signal);
+  await agent.stop();
+  return metrics;
+}
+
+test.each([
+  ['flows', {}],
+  ['packets', { ENABLE_PCA: 'true', FLOW_FILTER_RULES: 'port=80' }],
+])('an agent of %s has every metric of the original, with its type and labels', async (_, env) => {
+  const { registry } = await running(env);
+  for (const [name, type, labelNames] of ORIGINAL) {
+    const family = registry.getSingleMetric(`ebpf_agent_${name}`);
+    expect(family, name).toMatchObject({ type, labelNames });
+  }
+});
+
+test('drains are timed by the buckets of the original', async () => {
+  const { registry } = await running({});
+  const text = await registry.getSingleMetricAsString(
+    'ebpf_agent_lookup_and_delete_map_duration_seconds',
+  );
+  const bounds = [...text.matchAll(/le="([^"]+)"/g)].map(([, bound]) => bound);
+  expect(bounds).toEqual([...['0.001', '0.01', '0.1', '1', '10', '100', '1000', '10000', '+Inf']]);
+});

@@ -1,0 +1,53 @@
+import { PassThrough } from 'node:stream';
+import { expect, test } from 'vitest';
+import { checkAgentConfig, checkFlowsConfig } from '../../../src/agent/check.ts';
+import { AGENT_ERRORS } from '../../../src/agent/errors.ts';
+import { checkTarget } from '../../../src/agent/export/check.ts';
+import { withFeatures } from '../../../src/agent/trackers/choose.ts';
+import { systemClock } from '../../../src/base/clock.ts';
+import { NetobservError } from '../../../src/base/errors.ts';
+import { reportError } from '../../../src/commands/report-error.ts';
+import { configError, PIPELINE_ERRORS } from '../../../src/pipeline/errors.ts';
+import { agentConfig } from '../../support/agent-host.ts';
+
+function exitCodeOf(fails: () => unknown): number {
+  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+  try {
+    fails();
+  } catch (error) {
+    return reportError(error, { env: {}, stdout, stderr, clock: systemClock, helpAll: false });
+  }
+  return 0;
+}
+
+test.each([
+  ['an unknown value', () => agentConfig({ EXPORT: 'pigeon' })],
+  [
+    'values that exclude each other',
+    () => {
+      checkAgentConfig(agentConfig({ INTERFACES: 'eth0', INTERFACE_IPS: '10.0.0.0/8' }));
+    },
+  ],
+  ['no collector', () => checkTarget(agentConfig())],
+  ['an unknown feature', () => withFeatures(agentConfig(), ['dnss'])],
+  ['packets where flows are kept', () => checkFlowsConfig(agentConfig({ ENABLE_PCA: 'true' }))],
+  [
+    'a pipeline that goes in circles',
+    () => {
+      throw configError(PIPELINE_ERRORS.cycle, 'pipeline', 'goes in circles');
+    },
+  ],
+])('2 for a configuration that is wrong: %s', (_, fails) => {
+  expect(exitCodeOf(fails)).toBe(2);
+});
+
+test.each([
+  ['the kernel refuses', new NetobservError(AGENT_ERRORS.load, 'refused')],
+  ['a bug', new TypeError('x is not a function')],
+])('1 for a failure that no configuration is the cause of: %s', (_, error) => {
+  expect(
+    exitCodeOf(() => {
+      throw error;
+    }),
+  ).toBe(1);
+});
