@@ -40,7 +40,7 @@ async function addPairs(lab: Lab, namespace: string): Promise<void> {
   await batch(namespace, lines.flat());
 }
 
-/** A namespace with a pair of interfaces that stay, an agent that watches them, and its counters. */
+/** A namespace with a pair of interfaces that stay, and an agent that watches what comes there. */
 async function startChurn(lab: Lab, mode: string) {
   const kept = lab.namespace('kept');
   const [a] = lab.pair({ namespace: kept }, { namespace: kept });
