@@ -54,13 +54,13 @@ function answerer(profiler: V8Profiler, clock: Clock, closing: AbortSignal) {
   let isProfiling = false;
 
   async function cpu(url: URL, response: ServerResponse): Promise<void> {
+    if (isProfiling) {
+      return send(response, 409, 'text/plain', 'another CPU profile is being taken: try later\n');
+    }
     const seconds = secondsOf(url);
     if (seconds === undefined) {
       const text = `seconds must be a whole number from 1 to ${SECONDS_MAX}\n`;
       return send(response, 400, 'text/plain', text);
-    }
-    if (isProfiling) {
-      return send(response, 409, 'text/plain', 'another CPU profile is being taken: try later\n');
     }
     isProfiling = true;
     const gone = new AbortController();

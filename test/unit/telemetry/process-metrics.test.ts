@@ -13,11 +13,13 @@ test('the process is described as its kernel has it', async () => {
   const metrics = createMetrics('');
   declareProcessMetrics(metrics);
   const before = await values(metrics);
-  const files = Array.from({ length: 5 }, () => openSync('/dev/null', 'r'));
+  const files = Array.from({ length: 100 }, () => openSync('/dev/null', 'r'));
   const after = await values(metrics);
   for (const file of files) closeSync(file);
 
-  expect(after.get('process_open_fds')! - before.get('process_open_fds')!).toBe(5);
+  // The test's own machinery opens and closes some, too.
+  const opened = after.get('process_open_fds')! - before.get('process_open_fds')!;
+  expect(Math.abs(opened - 100)).toBeLessThan(20);
   const limit = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
   expect(after.get('process_max_fds')).toBe(Number(limit));
   const pages = readFileSync('/proc/self/statm', 'utf8').split(' ').map(Number);
