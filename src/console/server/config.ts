@@ -12,10 +12,9 @@ export interface ListenAddress {
 }
 
 /** What the front end is told; everything else in its configuration comes from the field table. */
-export type FrontendFacts = Pick<
-  FrontendConfig,
-  'features' | 'recordTypes' | 'sampling' | 'portNaming'
-> & { readonly quickFilters: readonly QuickFilter[] };
+export type FrontendFacts = Pick<FrontendConfig, 'recordTypes' | 'sampling' | 'portNaming'> & {
+  readonly quickFilters: readonly QuickFilter[];
+};
 
 /** Every bound of the server, so that a test can make one small. */
 export interface ConsoleLimits {
