@@ -113,6 +113,8 @@ export type Renderer =
   | 'icmp'
   /** The number's name in the field's table of names. */
   | 'named'
+  /** A reason for a drop, without the prefix that all of the kernel's names have. */
+  | 'cause'
   | 'list'
   | 'flags';
 

@@ -52,7 +52,6 @@ export async function startMockConsole(options: MockOptions): Promise<MockConsol
       allowedHosts: [],
       ...(token === undefined ? {} : { token }),
       frontend: {
-        features: ['pktDrop', 'dnsTracking', 'flowRTT'],
         recordTypes: ['flowLog'],
         sampling: 1,
         portNaming: { enable: true, portNames: { '3100': 'loki' } },
@@ -66,6 +65,7 @@ export async function startMockConsole(options: MockOptions): Promise<MockConsol
       clock: systemClock,
       store: memoryStore(rows, options.delayMs ?? 0),
       version: { version: '0.1.0', buildDate: 'mock' },
+      features: () => ['pktDrop', 'dnsTracking', 'flowRTT'],
       agentStatus: () => AGENT,
       subscribe(listener) {
         listeners.add(listener);

@@ -27,8 +27,14 @@ export const FEATURES: readonly FeatureSpec[] = [
 
 /** Gates of the fields that an agent with this configuration fills, as far as the kernel allows. */
 export function fieldsOf(config: AgentConfig): readonly Feature[] {
-  const gates = FEATURES.filter((feature) => feature.isOn(config)).flatMap(
-    ({ fields }) => fields ?? [],
-  );
-  return [...new Set(gates)];
+  return gatesOf(FEATURES.filter((feature) => feature.isOn(config)));
+}
+
+/** Gates of the fields that the named features fill. */
+export function fieldsOfNamed(names: readonly string[]): readonly Feature[] {
+  return gatesOf(FEATURES.filter(({ name }) => names.includes(name)));
+}
+
+function gatesOf(features: readonly FeatureSpec[]): readonly Feature[] {
+  return [...new Set(features.flatMap(({ fields }) => fields ?? []))];
 }

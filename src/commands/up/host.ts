@@ -1,6 +1,6 @@
 import { exportOptionWarnings } from '../../agent/check.ts';
 import { type Agent, createAgent } from '../../agent/root.ts';
-import { fieldsOf } from '../../agent/trackers/table.ts';
+import { fieldsOf, fieldsOfNamed } from '../../agent/trackers/table.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Component } from '../../base/component.ts';
 import type { Configured } from '../../config/options.ts';
@@ -92,7 +92,6 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
     agent,
     pipeline,
     subscribe,
-    features,
   });
   const trimming = keepMemorySmall({
     native,
@@ -113,9 +112,10 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
       exclusiveCapture(),
       store,
       pipeline,
-      console,
       ...telemetry,
       agent,
+      // After the agent: which columns there are depends on what the kernel allowed.
+      console,
       giving,
       trimming,
     ],
@@ -150,13 +150,12 @@ interface ConsoleParts {
   readonly agent: Agent;
   readonly pipeline: Pipeline;
   readonly subscribe: SubscribeRows;
-  readonly features: ReadonlySet<Feature>;
 }
 
 async function createHostConsole(
   config: UpConfig,
   { log, clock, env }: HostDeps,
-  { agent, pipeline, features, ...parts }: ConsoleParts,
+  { agent, pipeline, ...parts }: ConsoleParts,
 ): Promise<Console> {
   const { version, date } = buildFacts();
   const token = config.tokenFile === '' ? undefined : await loadToken(config.tokenFile);
@@ -167,7 +166,6 @@ async function createHostConsole(
       webRoot: webRoot(env),
       allowedHosts: config.allowedHosts,
       frontend: {
-        features: [...features],
         recordTypes: ['flowLog'],
         sampling: config.sampling,
         portNaming: { enable: true, portNames: {} },
@@ -180,10 +178,17 @@ async function createHostConsole(
       log,
       clock,
       version: { version, buildDate: date },
+      features: () => openGates(agent),
       agentStatus: () => agentStatus(agent),
       branches: () => pipeline.branches(),
     },
   );
+}
+
+/** Gates of the fields that are filled: of the features that the kernel allowed. */
+function openGates(agent: Agent): readonly Feature[] {
+  const on = agent.status().features.filter(({ state }) => state === 'on');
+  return [...PIPELINE_FEATURES, ...fieldsOfNamed(on.map(({ name }) => name))];
 }
 
 function agentStatus(agent: Agent): Omit<StatusResponse['agent'], 'isEnabled'> {

@@ -48,11 +48,8 @@ export function apiRoutes(config: ConsoleConfig, context: ConsoleContext): Fasti
     app.get('/api/status', { schema: { querystring: statusParameters } }, () =>
       readStatus(context.deps),
     );
-    const frontend = frontendConfig(config.frontend, context.deps.version);
-    app.get(
-      '/api/frontend-config',
-      { schema: { querystring: noParameters } },
-      async () => frontend,
+    app.get('/api/frontend-config', { schema: { querystring: noParameters } }, async () =>
+      frontendConfig(config.frontend, context.deps),
     );
     app.get('/api/live', { schema: { querystring: noParameters } }, async (_request, reply) =>
       // Proxies that buffer would turn news into history.

@@ -5,10 +5,9 @@ import type { FrontendConfig, QuickFilter } from '../api.ts';
 import { startError } from './errors.ts';
 
 /** What the front end is told; everything else in its configuration comes from the field table. */
-export type FrontendFacts = Pick<
-  FrontendConfig,
-  'features' | 'recordTypes' | 'sampling' | 'portNaming'
-> & { readonly quickFilters: readonly QuickFilter[] };
+export type FrontendFacts = Pick<FrontendConfig, 'recordTypes' | 'sampling' | 'portNaming'> & {
+  readonly quickFilters: readonly QuickFilter[];
+};
 
 /** Every bound of the server, so that a test can make one small. */
 export interface ConsoleLimits {

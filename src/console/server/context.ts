@@ -15,6 +15,8 @@ export interface ConsoleDeps {
   readonly clock: Clock;
   readonly store: FlowStore;
   readonly version: { readonly version: string; readonly buildDate: string };
+  /** Names of the features whose fields are filled, as they stand when the front end asks. */
+  readonly features: () => readonly string[];
   /** Behind `/livez` and `/readyz`; without it they are not served. */
   readonly health?: Health;
   /** Absent where no agent runs in this process. */

@@ -14,18 +14,18 @@ import type {
 import type { FrontendFacts } from './config.ts';
 import type { ConsoleDeps } from './context.ts';
 
-/** What the front end works by: the field table, as people see it, and what is switched on. */
+/** What the front end works by: the field table, as people see it, and what is on. */
 export function frontendConfig(
   facts: FrontendFacts,
-  version: ConsoleDeps['version'],
+  { version, features }: Pick<ConsoleDeps, 'version' | 'features'>,
 ): FrontendConfig {
-  const features: ReadonlySet<string> = new Set(facts.features);
-  const isOn = (feature: Feature | undefined): boolean =>
-    feature === undefined || features.has(feature);
+  const on: ReadonlySet<string> = new Set(features());
+  const isOn = (feature: Feature | undefined): boolean => feature === undefined || on.has(feature);
   return {
     buildVersion: version.version,
     buildDate: version.buildDate,
     ...facts,
+    features: [...on],
     columns: COLUMNS.map((column) => columnOf(column, isOn)),
     filters: FILTERS.map(filterOf),
     scopes: SCOPES.map(scopeOf),

@@ -1,6 +1,7 @@
 import type { FieldSpec } from '../field.ts';
 
 const shared = { producer: 'agent', feature: 'pktDrop' } as const;
+const GROUP = 'Drop';
 
 /** What the kernel threw away. Present only in flows of which something was. */
 export const dropFields: readonly FieldSpec[] = [
@@ -17,6 +18,7 @@ export const dropFields: readonly FieldSpec[] = [
     column: {
       id: 'PktDropBytes',
       name: 'Dropped Bytes',
+      group: GROUP,
       width: 5,
       renderer: 'bytes',
       tooltip: 'Bytes that the kernel dropped.',
@@ -35,6 +37,7 @@ export const dropFields: readonly FieldSpec[] = [
     column: {
       id: 'PktDropPackets',
       name: 'Dropped Packets',
+      group: GROUP,
       width: 5,
       renderer: 'packets',
       tooltip: 'Packets that the kernel dropped.',
@@ -52,6 +55,7 @@ export const dropFields: readonly FieldSpec[] = [
     column: {
       id: 'PktDropLatestState',
       name: 'Drop State',
+      group: GROUP,
       width: 10,
       renderer: 'text',
       tooltip: 'State of the TCP connection when a packet was last dropped.',
@@ -78,8 +82,9 @@ export const dropFields: readonly FieldSpec[] = [
     column: {
       id: 'PktDropLatestDropCause',
       name: 'Drop Cause',
+      group: GROUP,
       width: 10,
-      renderer: 'text',
+      renderer: 'cause',
       tooltip: "The kernel's reason for the last drop.",
     },
     filter: {
@@ -105,6 +110,7 @@ export const dropFields: readonly FieldSpec[] = [
     column: {
       id: 'PktDropLatestFlags',
       name: 'Drop Flags',
+      group: GROUP,
       width: 10,
       renderer: 'flags',
       tooltip: 'TCP flags when a packet was last dropped.',
@@ -121,6 +127,7 @@ export const dropFields: readonly FieldSpec[] = [
     column: {
       id: 'PktDropLocation',
       name: 'Drop Location',
+      group: GROUP,
       width: 10,
       renderer: 'text',
       tooltip: 'Function of the kernel that last dropped a packet.',

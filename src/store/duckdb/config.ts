@@ -2,7 +2,10 @@
 export interface DuckdbConfig {
   /** Folder of the database; undefined keeps everything in memory. */
   readonly dataDir: string | undefined;
-  /** Flows older than this are dropped, by whole partitions. */
+  /**
+   * Flows that have been here for longer are dropped, by whole partitions. Setting the clock
+   * meanwhile changes nothing about it; see `PartitionAges`.
+   */
   readonly retentionMs: number;
   /** Disk space that flows may take; the oldest partitions are dropped beyond it. */
   readonly sizeLimitBytes: number;

@@ -1,3 +1,4 @@
+import type { PartitionAges } from './ages.ts';
 import type { Catalog, Partition } from './catalog.ts';
 import { type DuckdbConfig, PARTITIONS_PER_SIZE, partitionSpanMs } from './config.ts';
 import type { Session } from './database.ts';
@@ -6,6 +7,7 @@ import type { Writer, WriterDeps } from './writer.ts';
 export interface RetentionParts {
   readonly session: Session;
   readonly catalog: Catalog;
+  readonly ages: PartitionAges;
   readonly writer: Writer;
 }
 
@@ -26,11 +28,12 @@ export class Retention {
 
   /** To be called between appends. */
   async enforce(): Promise<void> {
-    const nowMs = this.#deps.clock.nowMs();
-    await this.#sealIfDue(nowMs);
+    await this.#sealIfDue();
+    // A partition's last row may have come a full span after its first.
+    const ageMaxMs = this.#config.retentionMs + partitionSpanMs(this.#config);
     let dropped = 0;
     for (const partition of [...this.#parts.catalog.partitions]) {
-      if (this.#endOf(partition) > nowMs - this.#config.retentionMs) break;
+      if (this.#parts.ages.of(partition) < ageMaxMs) break;
       if (partition === this.#parts.writer.partition && this.#parts.writer.staged > 0) break;
       await this.#drop(partition, 'age');
       dropped++;
@@ -41,7 +44,7 @@ export class Retention {
     if (dropped > 0) await this.#parts.session.execute('CHECKPOINT');
   }
 
-  async #sealIfDue(nowMs: number): Promise<void> {
+  async #sealIfDue(): Promise<void> {
     const { writer } = this.#parts;
     if (writer.partition === undefined) return;
     const used = await this.#usedBytes();
@@ -50,7 +53,7 @@ export class Retention {
       this.#baseBytes = used;
     }
     const large = used - this.#baseBytes > this.#config.sizeLimitBytes / PARTITIONS_PER_SIZE;
-    if (large || writer.isDue(nowMs)) await writer.seal();
+    if (large || writer.isDue()) await writer.seal();
   }
 
   async #enforceSize(): Promise<number> {
@@ -75,11 +78,6 @@ export class Retention {
       { component: 'store', partition: partition.number, rows: partition.rows, reason },
       'dropped a partition',
     );
-  }
-
-  /** When the last row may have come: the start of the next partition, or a full span. */
-  #endOf(partition: Partition): number {
-    return partition.sealedMs ?? partition.startedMs + partitionSpanMs(this.#config);
   }
 
   /** Blocks that hold data, and the log; free blocks are written again before the file grows. */

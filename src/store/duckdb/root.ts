@@ -23,6 +23,7 @@ import type { Log } from '../../telemetry/log.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import { STORE_ERRORS, storeError } from '../errors.ts';
 import type { FlowStore, StoreStatus } from '../store.ts';
+import { PartitionAges } from './ages.ts';
 import { Catalog } from './catalog.ts';
 import { DATABASE_FILE, type DuckdbConfig, partitionSpanMs } from './config.ts';
 import { Database, type Session } from './database.ts';
@@ -206,14 +207,15 @@ class DuckdbStore implements FlowStore {
       const catalog = new Catalog();
       await catalog.load(session, this.#place);
       const deps = { log: this.#deps.log, clock: this.#deps.clock, metrics: this.#metrics };
+      const ages = new PartitionAges(this.#deps.clock, catalog.partitions);
       const writer = new Writer(
         session,
-        catalog,
+        { catalog, ages },
         { spanMs: partitionSpanMs(this.#config), place: this.#place },
         deps,
       );
       const reader = new Reader(database, this.#deps.clock);
-      const retention = new Retention(this.#config, { session, catalog, writer }, deps);
+      const retention = new Retention(this.#config, { session, catalog, ages, writer }, deps);
       return { database, session, catalog, writer, reader, retention };
     } catch (error) {
       database?.close();

@@ -6,6 +6,7 @@ import { kindOf } from '../../flow/fields.ts';
 import { TIME_FIELD } from '../../query/sql.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { STORE_ERRORS, storeError } from '../errors.ts';
+import type { PartitionAges } from './ages.ts';
 import { PartitionAppenders } from './appenders.ts';
 import type { Catalog, Partition } from './catalog.ts';
 import { CHUNK_ROWS, Translation } from './chunk.ts';
@@ -33,6 +34,7 @@ export interface WriterDeps {
 export class Writer {
   readonly #session: Session;
   readonly #catalog: Catalog;
+  readonly #ages: PartitionAges;
   readonly #spanMs: number;
   readonly #place: string;
   readonly #deps: WriterDeps;
@@ -47,12 +49,13 @@ export class Writer {
 
   constructor(
     session: Session,
-    catalog: Catalog,
+    { catalog, ages }: { readonly catalog: Catalog; readonly ages: PartitionAges },
     options: { readonly spanMs: number; readonly place: string },
     deps: WriterDeps,
   ) {
     this.#session = session;
     this.#catalog = catalog;
+    this.#ages = ages;
     this.#spanMs = options.spanMs;
     this.#place = options.place;
     this.#deps = deps;
@@ -121,9 +124,8 @@ export class Writer {
   }
 
   /** True when the partition that takes rows is older than one may become. */
-  isDue(nowMs: number): boolean {
-    const partition = this.#partition;
-    return partition !== undefined && nowMs - partition.startedMs >= this.#spanMs;
+  isDue(): boolean {
+    return this.#partition !== undefined && this.#ages.of(this.#partition) >= this.#spanMs;
   }
 
   /** The partition that rows go to, which must not be dropped. */
@@ -152,13 +154,12 @@ export class Writer {
   }
 
   async #enterPartition(batch: FlowBatch): Promise<void> {
-    const nowMs = this.#deps.clock.nowMs();
     const fits = this.#appenders !== undefined && this.#layout === batch.layout;
-    if (fits && !this.#sealNext && !this.isDue(nowMs)) return;
-    await this.#openPartition(batch.layout, nowMs);
+    if (fits && !this.#sealNext && !this.isDue()) return;
+    await this.#openPartition(batch.layout);
   }
 
-  async #openPartition(layout: BatchLayout, nowMs: number): Promise<void> {
+  async #openPartition(layout: BatchLayout): Promise<void> {
     const columns = storedColumns(layout);
     const last = this.#catalog.last;
     this.#partition ??= last?.sealedMs === undefined ? last : undefined;
@@ -166,7 +167,7 @@ export class Writer {
     const reusable =
       current !== undefined &&
       !this.#sealNext &&
-      !this.isDue(nowMs) &&
+      !this.isDue() &&
       columns.every(({ name, kind }) => current.columns.get(name) === kind);
     if (reusable && this.#appenders !== undefined) {
       this.#layout = layout;
@@ -182,7 +183,9 @@ export class Writer {
         ([name, kind]): ColumnSpec => ({ name, kind }),
       );
       const all = [...columns, ...kept.filter(({ name }) => !layout.has(name))];
+      const nowMs = this.#deps.clock.nowMs();
       this.#partition = await this.#catalog.create(this.#session, all, nowMs);
+      this.#ages.add(this.#partition);
       this.#translation.forget();
       this.#sealNext = false;
     }

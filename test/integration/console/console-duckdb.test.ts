@@ -92,7 +92,6 @@ beforeAll(async () => {
       listen: { host: '127.0.0.1', port: 0 },
       allowedHosts: [],
       frontend: {
-        features: [],
         recordTypes: ['flowLog'],
         sampling: 1,
         portNaming: { enable: true, portNames: {} },
@@ -100,7 +99,7 @@ beforeAll(async () => {
       },
       limits: DEFAULT_LIMITS,
     },
-    { ...shared, store, version: { version: '1', buildDate: '' } },
+    { ...shared, store, version: { version: '1', buildDate: '' }, features: () => [] },
   );
   await server.start(never);
   url = server.address().url;

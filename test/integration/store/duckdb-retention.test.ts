@@ -3,19 +3,34 @@ import type { Clock } from '../../../src/base/clock.ts';
 import { BatchLayout } from '../../../src/flow/batch.ts';
 import { ANY } from '../../../src/query/ast.ts';
 import type { FlowStore } from '../../../src/store/store.ts';
-import { openStore, STORE_LAYOUT, temporaryFolder } from '../../support/duckdb-store.ts';
+import {
+  openStore,
+  STORE_LAYOUT,
+  type TestStore,
+  temporaryFolder,
+} from '../../support/duckdb-store.ts';
 
 const { signal } = new AbortController();
 const HOUR_MS = 3_600_000;
+const YEAR_MS = 365 * 24 * HOUR_MS;
 const START_MS = 1_795_000_000_000;
 const EVERYTHING = { startMs: 0, endMs: START_MS * 2 };
 
+interface HandClock extends Clock {
+  /** Both clocks, so long as nobody sets the one on the wall. */
+  now: number;
+  /** What the wall clock has been set forward by. */
+  setByMs: number;
+  tick(): void;
+}
+
 /** A clock that stands still until a test moves it; ticks happen when the test says so. */
-function handClock(): Clock & { now: number; tick(): void } {
+function handClock(): HandClock {
   const ticks = new Set<() => void>();
   const clock = {
     now: START_MS,
-    nowMs: () => clock.now,
+    setByMs: 0,
+    nowMs: () => clock.now + clock.setByMs,
     monotonicMs: () => clock.now,
     sleep: () => Promise.reject(new Error('the store does not sleep')),
     every(_ms: number, tick: () => void): Disposable {
@@ -39,16 +54,78 @@ test('rows past their age go, by whole partitions', async () => {
   using folder = temporaryFolder();
   const clock = handClock();
   await using opened = await openStore({ dataDir: folder.path, retentionMs: 24 * HOUR_MS }, clock);
-  for (let hour = 0; hour < 30; hour++) {
-    clock.now = START_MS + hour * HOUR_MS;
-    await opened.append([{ TimeFlowEndMs: clock.now, SrcK8S_Namespace: `hour-${hour}` }]);
-    clock.tick();
-    await opened.store.flush();
-  }
+  await live(opened, clock, 0, 30);
   const kept = await names(opened.store);
   expect(kept[0]).toBe('hour-29');
   expect(kept.at(-1)).toBe('hour-5');
   expect(await opened.store.status()).toMatchObject({ oldestMs: START_MS + 5 * HOUR_MS });
+});
+
+/** A row an hour, from the first to before the last, named by the hour. */
+async function live(
+  { append, store }: TestStore,
+  clock: HandClock,
+  first: number,
+  last: number,
+): Promise<void> {
+  for (let hour = first; hour < last; hour++) {
+    clock.now = START_MS + hour * HOUR_MS;
+    await append([{ TimeFlowEndMs: clock.nowMs(), SrcK8S_Namespace: `hour-${hour}` }]);
+    clock.tick();
+    // It waits for its turn behind the tick's work.
+    await store.flush();
+  }
+}
+
+const hours = (first: number, last: number): string[] =>
+  Array.from({ length: last - first }, (_, index) => `hour-${first + index}`);
+
+test.each([
+  ['forward', YEAR_MS],
+  ['back', -YEAR_MS],
+])('a clock set %s by a year drops nothing, and rows go on to age', async (_way, setByMs) => {
+  using folder = temporaryFolder();
+  const clock = handClock();
+  await using opened = await openStore({ dataDir: folder.path, retentionMs: 24 * HOUR_MS }, clock);
+  await live(opened, clock, 0, 12);
+  clock.setByMs = setByMs;
+  await live(opened, clock, 12, 24);
+  expect((await names(opened.store)).toSorted()).toEqual(hours(0, 24).toSorted());
+  await live(opened, clock, 24, 30);
+  expect((await names(opened.store)).toSorted()).toEqual(hours(5, 30).toSorted());
+  await live(opened, clock, 30, 45);
+  expect((await names(opened.store)).toSorted()).toEqual(hours(20, 45).toSorted());
+});
+
+test('what was kept ages while the store is closed', async () => {
+  using folder = temporaryFolder();
+  const clock = handClock();
+  const config = { dataDir: folder.path, retentionMs: 24 * HOUR_MS };
+  {
+    await using opened = await openStore(config, clock);
+    await live(opened, clock, 0, 12);
+  }
+  clock.now = START_MS + 30 * HOUR_MS;
+  await using opened = await openStore(config, clock);
+  await live(opened, clock, 30, 31);
+  expect((await names(opened.store)).toSorted()).toEqual([...hours(6, 12), 'hour-30'].toSorted());
+});
+
+test('rows of a clock that was ahead before the start go in the end', async () => {
+  using folder = temporaryFolder();
+  const clock = handClock();
+  const config = { dataDir: folder.path, retentionMs: 24 * HOUR_MS };
+  clock.setByMs = YEAR_MS;
+  {
+    await using opened = await openStore(config, clock);
+    await live(opened, clock, 0, 2);
+  }
+  clock.setByMs = 0;
+  await using opened = await openStore(config, clock);
+  await live(opened, clock, 2, 20);
+  expect((await names(opened.store)).toSorted()).toEqual(hours(0, 20).toSorted());
+  await live(opened, clock, 20, 40);
+  expect((await names(opened.store)).toSorted()).toEqual(hours(15, 40).toSorted());
 });
 
 test('everything goes when nothing new comes, and new rows find a store that works', async () => {

@@ -7,9 +7,9 @@ import type {
   ValuesResponse,
 } from '../../api.ts';
 import { toQueryText } from '../filters/terms.ts';
-import type { Grouping, Metric, Range, ViewState } from '../state/view-state.ts';
+import type { FeatureMetric, Grouping, Metric, Range, ViewState } from '../state/view-state.ts';
 import { getJson, type QueryParameters } from './client.ts';
-import { alignedRange } from './series.ts';
+import { alignedRange, stepTimes } from './series.ts';
 
 /** Queries under this key are asked again at each refresh. */
 export const FLOWS_KEY = 'flows';
@@ -70,8 +70,8 @@ export function useRecords(scope: FlowScope, limit: number, config: FrontendConf
 }
 
 export interface MetricRequest {
-  readonly type: Metric;
-  readonly fn: 'sum' | 'count';
+  readonly type: Metric | FeatureMetric;
+  readonly fn: 'sum' | 'avg';
   /** Empty: everything together. */
   readonly grouping: Grouping;
   readonly limit?: number;
@@ -83,7 +83,7 @@ export function useMetrics(scope: FlowScope, request: MetricRequest, config: Fro
     ...scopeParameters(scope, config),
     type: request.type,
     function: request.fn,
-    aggregateBy: request.grouping.length === 0 ? 'app' : request.grouping.join(','),
+    aggregateBy: aggregateBy(request.grouping),
     limit: request.limit,
     step: request.stepS,
   };
@@ -94,51 +94,71 @@ export function useMetrics(scope: FlowScope, request: MetricRequest, config: Fro
   });
 }
 
-export interface RateRequest {
-  readonly type: 'Bytes' | 'Packets';
+/** How flows are put together over each step, and by what they are split. */
+export interface SeriesAsk {
+  readonly fn: 'rate' | 'avg' | 'min' | 'p90' | 'p99';
+  /** Empty: everything together. */
   readonly grouping: Grouping;
-  readonly limit: number;
+  readonly limit?: number;
+  readonly rateIntervalS?: number;
+}
+
+export interface SeriesRequest {
+  readonly type: Metric | FeatureMetric;
   readonly stepS: number;
-  readonly rateIntervalS: number;
+  readonly asks: readonly SeriesAsk[];
 }
 
-export interface Rates {
-  readonly total: MetricsResponse;
-  readonly split: MetricsResponse;
+export interface SeriesAnswer {
+  /** Epoch seconds at which the steps start. */
+  readonly times: readonly number[];
+  /** One for each ask, in their order. */
+  readonly responses: readonly MetricsResponse[];
 }
 
-/** A rate over time for everything and for the largest groups: one query, so that both agree. */
-export function useRates(scope: FlowScope, request: RateRequest, config: FrontendConfig) {
+/** What a chart shows over time: one query, so that all of it is of the same steps. */
+export function useSeries(scope: FlowScope, request: SeriesRequest, config: FrontendConfig) {
   const filters = toQueryText(scope, config.filters);
+  const { type, stepS } = request;
   return useQuery({
-    queryKey: [FLOWS_KEY, 'rates', filters, scope.range, request],
-    async queryFn({ signal }): Promise<Rates> {
-      const ask = async (nowS: number): Promise<Rates> => {
-        const common = {
-          filters,
-          ...alignedRange(scope.range, request.stepS, nowS),
-          type: request.type,
-          function: 'rate',
-          step: request.stepS,
-          rateInterval: request.rateIntervalS,
-        };
-        const get = (more: QueryParameters): Promise<MetricsResponse> =>
-          getJson<MetricsResponse>('api/flow/metrics', { ...common, ...more }, signal);
-        const [total, split] = await Promise.all([
-          get({ aggregateBy: 'app' }),
-          get({ aggregateBy: request.grouping.join(','), limit: request.limit }),
-        ]);
-        return { total, split };
+    queryKey: [FLOWS_KEY, 'series', filters, scope.range, request],
+    async queryFn({ signal }): Promise<SeriesAnswer> {
+      const askAt = async (nowS: number): Promise<SeriesAnswer> => {
+        const range = alignedRange(scope.range, stepS, nowS);
+        const common = { filters, ...range, type, step: stepS };
+        const responses = await Promise.all(
+          request.asks.map((ask) =>
+            getJson<MetricsResponse>(
+              'api/flow/metrics',
+              { ...common, ...askParameters(ask) },
+              signal,
+            ),
+          ),
+        );
+        return { times: stepTimes(range, stepS), responses };
       };
       const nowS = Math.floor(Date.now() / 1000);
-      const rates = await ask(nowS);
-      const serverNowS = rates.total.unixTimestamp;
+      const answer = await askAt(nowS);
+      const serverNowS = answer.responses[0]?.unixTimestamp ?? nowS;
       // The flows were stamped by the server's clock: where ours differs, its counts.
-      const differs = Math.abs(serverNowS - nowS) > request.stepS && scope.range.kind === 'last';
-      return differs ? ask(serverNowS) : rates;
+      const differs = Math.abs(serverNowS - nowS) > stepS && scope.range.kind === 'last';
+      return differs ? askAt(serverNowS) : answer;
     },
     placeholderData: keepPreviousData,
   });
+}
+
+function askParameters({ fn, grouping, limit, rateIntervalS }: SeriesAsk): QueryParameters {
+  return {
+    function: fn,
+    aggregateBy: aggregateBy(grouping),
+    limit,
+    rateInterval: rateIntervalS,
+  };
+}
+
+function aggregateBy(grouping: Grouping): string {
+  return grouping.length === 0 ? 'app' : grouping.join(',');
 }
 
 const PREVIOUS_STALE_MS = 60_000;

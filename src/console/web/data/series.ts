@@ -35,6 +35,16 @@ function groupOf(item: MatrixItem, grouping: readonly string[]): readonly string
   return grouping.map((field) => item.metric[field] ?? '');
 }
 
+/** The only series of an answer by the times of a grid; undefined where nothing was measured. */
+export function measuredAt(
+  times: readonly number[],
+  response: MetricsResponse,
+): readonly (number | undefined)[] {
+  const [item] = response.result;
+  const byTime = new Map(item?.values.map(([time, text]) => [time, Number(text)]));
+  return times.map((time) => byTime.get(time));
+}
+
 export interface SeriesSummary {
   readonly last: number;
   readonly average: number;
@@ -74,7 +84,7 @@ export function stack(layers: readonly (readonly number[])[]): readonly (readonl
   return edges;
 }
 
-/** Sum of each series, largest first. */
+/** Sum of each series, or the value of its only step; largest first. */
 export interface Ranked {
   readonly group: readonly string[];
   readonly value: number;
@@ -110,6 +120,19 @@ export function alignedRange(
   const endS = Math.floor((nowS - SETTLE_S) / stepS) * stepS;
   const startTime = endS - Math.ceil(range.seconds / stepS) * stepS;
   return { startTime, endTime: endS - 1 };
+}
+
+/** When the steps of an aligned range start. */
+export function stepTimes(
+  { startTime, endTime }: ReturnType<typeof alignedRange>,
+  stepS: number,
+): readonly number[] {
+  // The server's steps start on multiples of the step.
+  const firstS = Math.floor(startTime / stepS) * stepS;
+  return Array.from(
+    { length: Math.ceil((endTime + 1 - firstS) / stepS) },
+    (_, index) => firstS + index * stepS,
+  );
 }
 
 /** Steps that people read easily, in seconds. */

@@ -11,6 +11,7 @@ import GripIcon from '@patternfly/react-icons/dist/esm/icons/grip-vertical-icon'
 import { type ReactNode, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { ColumnConfig } from '../../api.ts';
+import { useStatus } from '../data/queries.ts';
 import { IconButton } from '../parts/icon-button.tsx';
 import { columnTitle, move } from './columns.ts';
 
@@ -30,7 +31,10 @@ export default function ColumnsModal(props: ColumnsModalProps): ReactNode {
   const byId = new Map(props.columns.map((column) => [column.id, column]));
   const wanted = search.trim().toLowerCase();
   const titleOf = (id: string): string => columnTitle(byId.get(id)!, props.columns);
-  const listed = order.filter((id) => `${titleOf(id)} ${id}`.toLowerCase().includes(wanted));
+  const groupOf = (id: string): string => byId.get(id)?.group ?? '';
+  const listed = order.filter((id) =>
+    `${titleOf(id)} ${groupOf(id)} ${id}`.toLowerCase().includes(wanted),
+  );
   const chosen = order.filter((id) => ticked.has(id));
   const defaults = props.columns.filter((column) => column.default).map((column) => column.id);
 
@@ -68,6 +72,7 @@ export default function ColumnsModal(props: ColumnsModalProps): ReactNode {
               key={id}
               id={id}
               name={titleOf(id)}
+              group={groupOf(id)}
               ticked={ticked.has(id)}
               isFirst={index === 0}
               isLast={index === listed.length - 1}
@@ -84,6 +89,7 @@ export default function ColumnsModal(props: ColumnsModalProps): ReactNode {
             />
           ))}
         </ul>
+        <Unavailable />
       </ModalBody>
       <ModalFooter>
         <Button
@@ -106,9 +112,26 @@ export default function ColumnsModal(props: ColumnsModalProps): ReactNode {
   );
 }
 
+/** Says why somebody may look for columns in vain: the kernel refused their feature. */
+function Unavailable(): ReactNode {
+  const { t } = useTranslation();
+  const features = useStatus().data?.agent.features ?? [];
+  const missing = features.filter(({ state }) => state === 'unavailable');
+  if (missing.length === 0) return undefined;
+  return (
+    <ul className="columns-missing" aria-label={t('columns.missing')}>
+      {missing.map(({ name, why }) => (
+        <li key={name}>{t('columns.unavailable', { name, why })}</li>
+      ))}
+    </ul>
+  );
+}
+
 interface ColumnItemProps {
   readonly id: string;
   readonly name: string;
+  /** Empty for columns without a heading over them. */
+  readonly group: string;
   readonly ticked: boolean;
   readonly isFirst: boolean;
   readonly isLast: boolean;
@@ -121,7 +144,7 @@ interface ColumnItemProps {
 
 function ColumnItem(props: ColumnItemProps): ReactNode {
   const { t } = useTranslation();
-  const { id, name } = props;
+  const { id, name, group } = props;
   return (
     <li
       className={`columns-item ${props.dragged ? 'dragged' : ''}`}
@@ -136,6 +159,7 @@ function ColumnItem(props: ColumnItemProps): ReactNode {
         <input type="checkbox" checked={props.ticked} onChange={props.onTick} />
         <span>{name}</span>
       </label>
+      {name.startsWith(group) ? undefined : <span className="panel-subtitle">{group}</span>}
       <IconButton
         label={t('columns.up', { name })}
         disabled={props.isFirst}

@@ -3,6 +3,7 @@ import { fieldByName } from '../../../flow/fields.ts';
 import type { ColumnConfig, FlowRow, FrontendConfig } from '../../api.ts';
 import {
   directionName,
+  dropCauseName,
   dscpName,
   etherTypeName,
   icmpTypeName,
@@ -60,7 +61,8 @@ export function formatText(
       .join(separator);
   }
   if (typeof value === 'object') return JSON.stringify(value);
-  return typeof value === 'number' ? formatNumber(value, renderer, context) : String(value);
+  if (typeof value === 'number') return formatNumber(value, renderer, context);
+  return renderer === 'cause' ? dropCauseName(String(value)) : String(value);
 }
 
 function elementRenderer(renderer: ColumnConfig['renderer']): ColumnConfig['renderer'] {

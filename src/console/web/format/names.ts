@@ -48,3 +48,8 @@ export function joinAddressPort(address: string, port: unknown): string {
   if (port === undefined || port === '' || port === 0) return address;
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
+
+/** `NO_SOCKET` for `SKB_DROP_REASON_NO_SOCKET`; reasons of other parts of the kernel stay whole. */
+export function dropCauseName(reason: string): string {
+  return reason.replace(/^SKB_DROP_REASON_/, '');
+}

@@ -10,14 +10,18 @@ import { chartColors } from './palette.ts';
 export interface ChartLayer {
   readonly name: string;
   readonly color: string;
-  readonly values: readonly number[];
+  /** One for each time; undefined: nothing was measured. */
+  readonly values: readonly (number | undefined)[];
 }
+
+/** Amounts add up, hence are stacked, the first at the bottom; what does not is drawn as lines. */
+export type ChartLook = 'stacked' | 'lines';
 
 interface ChartProps {
   /** What a person who can't see it is told. */
   readonly description: string;
+  readonly look: ChartLook;
   readonly times: readonly number[];
-  /** Stacked, the first at the bottom. */
   readonly layers: readonly ChartLayer[];
   readonly format: (value: number) => string;
   /** Units that `format` shows per unit of the values; the axis has round numbers of those. */
@@ -28,9 +32,10 @@ interface ChartProps {
 
 const HEIGHT_PX = 200;
 
-/** A stacked area chart; the values are in the table that goes with it. */
+/** A chart over time; the values are in the table that goes with it. */
 export function Chart({
   description,
+  look,
   times,
   layers,
   format,
@@ -47,7 +52,7 @@ export function Chart({
   latest.current = { times, layers, format, scale, onZoom };
 
   const shape = layers.map((layer) => layer.color).join();
-  const data = useMemo(() => toPlotData(times, layers, scale), [times, layers, scale]);
+  const data = useMemo(() => toPlotData(look, times, layers, scale), [look, times, layers, scale]);
   const hasWidth = width > 0;
 
   // Data and width are set by the effects below.
@@ -58,6 +63,7 @@ export function Chart({
       plotOptions({
         width,
         dark,
+        look,
         colors: shape === '' ? [] : shape.split(','),
         formatAxis: (value) => axisText(latest.current.format(value / latest.current.scale)),
         onZoom: (startS, endS) => latest.current.onZoom(startS, endS),
@@ -71,7 +77,7 @@ export function Chart({
       plot.current = undefined;
       made.destroy();
     };
-  }, [hasWidth, dark, shape]);
+  }, [hasWidth, dark, look, shape]);
 
   useEffect(() => plot.current?.setData(data), [data]);
   useEffect(() => {
@@ -88,17 +94,24 @@ export function Chart({
 
 /** uPlot draws series in their order, so the highest edge comes first and the lowest covers it. */
 function toPlotData(
+  look: ChartLook,
   times: readonly number[],
   layers: readonly ChartLayer[],
   scale: number,
 ): uPlot.AlignedData {
-  const edges = stack(layers.map((layer) => layer.values));
-  return [[...times], ...edges.toReversed().map((edge) => edge.map((value) => value * scale))];
+  const lines = layers.map((layer) => layer.values);
+  const edges =
+    look === 'lines' ? lines : stack(lines.map((line) => line.map((value) => value ?? 0)));
+  const scaled = edges.map((edge) =>
+    edge.map((value) => (value === undefined ? null : value * scale)),
+  );
+  return [[...times], ...scaled.toReversed()];
 }
 
 interface PlotSettings {
   readonly width: number;
   readonly dark: boolean;
+  readonly look: ChartLook;
   /** Of the layers from the bottom up. */
   readonly colors: readonly string[];
   readonly formatAxis: (value: number) => string;
@@ -120,7 +133,8 @@ function plotOptions(settings: PlotSettings): uPlot.Options {
     width: settings.width,
     height: HEIGHT_PX,
     legend: { show: false },
-    padding: [8, 8, 0, 0],
+    // Half of a time that stands at the end of the axis.
+    padding: [8, 24, 0, 0],
     cursor: {
       y: false,
       points: { size: 6 },
@@ -142,13 +156,9 @@ function plotOptions(settings: PlotSettings): uPlot.Options {
     ],
     series: [
       {},
-      ...settings.colors.toReversed().map((color) => ({
-        stroke: color,
-        // Opaque enough to hide the higher layers behind, as each is drawn down to zero.
-        fill: mix(color, settings.dark),
-        width: 1.25,
-        points: { show: false },
-      })),
+      ...settings.colors
+        .toReversed()
+        .map((color) => (settings.look === 'lines' ? line(color) : area(color, settings.dark))),
     ],
     hooks: {
       setCursor: [settings.onHover],
@@ -161,6 +171,21 @@ function plotOptions(settings: PlotSettings): uPlot.Options {
         },
       ],
     },
+  };
+}
+
+function area(color: string, dark: boolean): uPlot.Series {
+  // Opaque enough to hide the higher layers behind, as each is drawn down to zero.
+  return { stroke: color, fill: mix(color, dark), width: 1.25, points: { show: false } };
+}
+
+/** Measurements may be far apart: each is a point, joined to the next. */
+function line(color: string): uPlot.Series {
+  return {
+    stroke: color,
+    width: 1.5,
+    spanGaps: true,
+    points: { show: true, size: 4, width: 0, fill: color },
   };
 }
 
@@ -230,7 +255,8 @@ function showTooltip(
     name.className = 'chart-tooltip-name';
     name.textContent = layer.name;
     const value = document.createElement('span');
-    value.textContent = content.format(layer.values[idx] ?? 0);
+    const measured = layer.values[idx];
+    value.textContent = measured === undefined ? '–' : content.format(measured);
     row.append(swatch, name, value);
     return row;
   });

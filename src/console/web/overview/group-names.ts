@@ -67,8 +67,9 @@ export function valueLabel(
   if (value === '') return none;
   const column = config.columns.find((candidate) => candidate.field === field);
   const type = config.fields.find((candidate) => candidate.name === field)?.type;
-  if (column === undefined || type !== 'number' || !/^-?\d+(\.\d+)?$/.test(value)) return value;
-  return formatCell(Number(value), column, { config, row: {} });
+  if (column === undefined) return value;
+  const isNumber = type === 'number' && /^-?\d+(\.\d+)?$/.test(value);
+  return formatCell(isNumber ? Number(value) : value, column, { config, row: {} });
 }
 
 /** The conditions that select a group; none where a field cannot be filtered. */

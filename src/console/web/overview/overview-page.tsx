@@ -5,6 +5,7 @@ import { Choice } from '../parts/choice.tsx';
 import { EmptyTraffic } from '../shell/empty-traffic.tsx';
 import { useView } from '../state/view.ts';
 import { METRICS, TOPS } from '../state/view-state.ts';
+import { FeaturePanels } from './feature-panels.tsx';
 import { GroupPicker } from './group-picker.tsx';
 import { RatePanel } from './rate-panel.tsx';
 import { TopPanel } from './top-panel.tsx';
@@ -20,8 +21,8 @@ export function OverviewPage({ config }: { readonly config: FrontendConfig }): R
       <TotalsStrip config={config} totals={totals} />
       <OverviewOptions config={config} />
       <div className="rates">
-        <RatePanel config={config} type="Bytes" />
-        <RatePanel config={config} type="Packets" />
+        <RatePanel config={config} type="Bytes" grouping={view.groupBy} />
+        <RatePanel config={config} type="Packets" grouping={view.groupBy} />
       </div>
       <div className="tops">
         {view.panels.map((grouping, index) => (
@@ -35,6 +36,7 @@ export function OverviewPage({ config }: { readonly config: FrontendConfig }): R
           />
         ))}
       </div>
+      <FeaturePanels config={config} />
     </div>
   );
 }

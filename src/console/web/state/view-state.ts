@@ -30,6 +30,9 @@ export type Tab = (typeof TABS)[number];
 export const METRICS = ['Bytes', 'Packets', 'Flows'] as const;
 export type Metric = (typeof METRICS)[number];
 
+/** Measured only where a feature is on. Durations come in milliseconds, whatever the name says. */
+export type FeatureMetric = 'PktDropPackets' | 'DnsFlows' | 'DnsLatencyMs' | 'TimeFlowRttNs';
+
 /** One to four field names. */
 export type Grouping = readonly string[];
 

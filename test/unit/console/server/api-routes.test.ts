@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { request } from 'node:http';
 import { expect, test } from 'vitest';
 import { NetobservError } from '../../../../src/base/errors.ts';
-import type { ApiError } from '../../../../src/console/api.ts';
+import type { ApiError, FrontendConfig } from '../../../../src/console/api.ts';
 import { fakeStore, gate, metricValue, raw, running } from './harness.ts';
 
 async function refusal(url: string): Promise<ApiError & { status: number }> {
@@ -99,6 +99,19 @@ test('status tells of the store, the agent and the branches', async () => {
     agent: { isEnabled: true, interfaces: [], features: [], accounting: null, vitals: null },
     branches: [branch],
   });
+});
+
+test('gates open and close with what is on when the front end asks', async () => {
+  const on: string[] = [];
+  await using console = await running({}, { features: () => on });
+  const ask = async () => {
+    const answer = await fetch(`${console.url}/api/frontend-config`);
+    const { features, columns } = (await answer.json()) as FrontendConfig;
+    return { features, isShown: columns.find(({ id }) => id === 'IPSecStatus')?.default };
+  };
+  expect(await ask()).toEqual({ features: [], isShown: false });
+  on.push('ipsec');
+  expect(await ask()).toEqual({ features: ['ipsec'], isShown: true });
 });
 
 test('status answers also when the store does not', async () => {

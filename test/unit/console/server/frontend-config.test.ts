@@ -7,11 +7,12 @@ const VERSION = { version: '1.2.3', buildDate: '2026-01-01' };
 const { frontend } = configOf();
 
 function withFeatures(...features: readonly string[]) {
-  return frontendConfig({ ...frontend, features }, VERSION);
+  return frontendConfig(frontend, { version: VERSION, features: () => features });
 }
 
 test('version and facts are passed on', () => {
-  expect(frontendConfig({ ...frontend, sampling: 50 }, VERSION)).toMatchObject({
+  const facts = { ...frontend, sampling: 50 };
+  expect(frontendConfig(facts, { version: VERSION, features: () => [] })).toMatchObject({
     buildVersion: '1.2.3',
     buildDate: '2026-01-01',
     recordTypes: ['flowLog'],

@@ -68,7 +68,6 @@ export function configOf(overrides: ConfigOverrides = {}): ConsoleConfig {
     listen: { host: '127.0.0.1', port: 0 },
     allowedHosts: [],
     frontend: {
-      features: [],
       recordTypes: ['flowLog'],
       sampling: 1,
       portNaming: { enable: true, portNames: {} },
@@ -86,6 +85,7 @@ export function depsOf(store: FlowStore, clock: Clock): ConsoleDeps & { metrics:
     clock,
     store,
     version: { version: '1.2.3', buildDate: '2026-01-01' },
+    features: () => [],
   };
 }
 

@@ -5,10 +5,12 @@ import { rowsOf } from '../../../../../src/console/web/data/rows.ts';
 import {
   alignedRange,
   chartData,
+  measuredAt,
   othersOf,
   rank,
   stack,
   stepFor,
+  stepTimes,
   summarize,
 } from '../../../../../src/console/web/data/series.ts';
 
@@ -103,6 +105,28 @@ test('layers and what is left over add up to the total', () => {
       expect(stack([...series, others]).at(-1)).toEqual(total);
     }),
   );
+});
+
+test('where nothing was measured there is no value, and no zero', () => {
+  const response = matrix([
+    {
+      metric: { app: 'all' },
+      values: [
+        [10, '0.25'],
+        [30, '7'],
+      ],
+    },
+  ]);
+  expect(measuredAt([10, 20, 30], response)).toEqual([0.25, undefined, 7]);
+  expect(measuredAt([10, 20], matrix([]))).toEqual([undefined, undefined]);
+});
+
+test.each([
+  ['of whole steps', { startTime: 100, endTime: 119 }, [100, 110]],
+  ['that begins within a step', { startTime: 103, endTime: 119 }, [100, 110]],
+  ['that ends within a step', { startTime: 100, endTime: 123 }, [100, 110, 120]],
+])('the steps of a range %s start where the server’s do', (_why, range, times) => {
+  expect(stepTimes(range, 10)).toEqual(times);
 });
 
 test('a series in figures', () => {

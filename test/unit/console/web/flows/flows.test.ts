@@ -30,6 +30,7 @@ const row: FlowRow = {
   DstPort: 50_000,
   Proto: 6,
   TimeFlowRttNs: 1_500_000,
+  PktDropLatestDropCause: 'SKB_DROP_REASON_NO_SOCKET',
   Unheard: 'of',
 };
 
@@ -41,6 +42,7 @@ test.each([
   ['Proto', 'TCP'],
   ['SrcPort', '443 https'],
   ['TimeFlowRttMs', '1.5 ms'],
+  ['PktDropLatestDropCause', 'NO_SOCKET'],
   ['Bytes', '–'],
 ])('column %s shows %s', (id, text) => {
   const column = columnOf(id);

@@ -1,0 +1,103 @@
+import type { ReactNode } from 'react';
+import { useTranslation } from 'react-i18next';
+import type { FrontendConfig } from '../../api.ts';
+import { rangeSeconds, useMetrics } from '../data/queries.ts';
+import { formatCount } from '../format/numbers.ts';
+import { formatDuration } from '../format/time.ts';
+import { useView } from '../state/view.ts';
+import type { FeatureMetric, Grouping } from '../state/view-state.ts';
+import { Bars } from './bars.tsx';
+import { LatencyPanel } from './latency-panel.tsx';
+import { Panel, PanelBody } from './panel.tsx';
+import { RatePanel } from './rate-panel.tsx';
+
+interface FeaturePanelsProps {
+  readonly config: FrontendConfig;
+}
+
+/** What features find out, one row of panels for each that is on. */
+const ROWS: readonly {
+  readonly feature: string;
+  readonly Panels: (props: FeaturePanelsProps) => ReactNode;
+}[] = [
+  { feature: 'pktDrop', Panels: DropPanels },
+  { feature: 'dnsTracking', Panels: DnsPanels },
+  { feature: 'flowRTT', Panels: RttPanels },
+];
+
+export function FeaturePanels({ config }: FeaturePanelsProps): ReactNode {
+  return ROWS.filter(({ feature }) => config.features.includes(feature)).map(
+    ({ feature, Panels }) => (
+      <div key={feature} className="features">
+        <Panels config={config} />
+      </div>
+    ),
+  );
+}
+
+function DropPanels({ config }: FeaturePanelsProps): ReactNode {
+  return (
+    <>
+      <RatePanel config={config} type="PktDropPackets" grouping={['PktDropLatestDropCause']} />
+      <RatePanel config={config} type="PktDropPackets" grouping={['PktDropLatestState']} />
+      <RankPanel config={config} type="PktDropPackets" grouping={['PktDropLatestDropCause']} />
+    </>
+  );
+}
+
+function DnsPanels({ config }: FeaturePanelsProps): ReactNode {
+  return (
+    <>
+      <LatencyPanel config={config} type="DnsLatencyMs" />
+      <RatePanel config={config} type="DnsFlows" grouping={['DnsFlagsResponseCode']} />
+      <RankPanel config={config} type="DnsFlows" grouping={['DnsName']} />
+    </>
+  );
+}
+
+function RttPanels({ config }: FeaturePanelsProps): ReactNode {
+  return (
+    <>
+      <LatencyPanel config={config} type="TimeFlowRttNs" />
+      <RankPanel config={config} type="TimeFlowRttNs" grouping={['SrcAddr', 'DstAddr']} />
+    </>
+  );
+}
+
+type RankedMetric = Exclude<FeatureMetric, 'DnsLatencyMs'>;
+
+/** Amounts are added up and have shares; of durations the groups with the longest average lead. */
+const RANKINGS = {
+  PktDropPackets: { fn: 'sum', format: formatCount },
+  DnsFlows: { fn: 'sum', format: formatCount },
+  TimeFlowRttNs: { fn: 'avg', format: formatDuration },
+} as const;
+
+interface RankPanelProps extends FeaturePanelsProps {
+  readonly type: RankedMetric;
+  readonly grouping: Grouping;
+}
+
+function RankPanel({ config, type, grouping }: RankPanelProps): ReactNode {
+  const { t } = useTranslation();
+  const [view] = useView();
+  const { fn, format } = RANKINGS[type];
+  const stepS = rangeSeconds(view.range);
+  const query = useMetrics(view, { type, fn, grouping, limit: view.top, stepS }, config);
+  return (
+    <Panel title={t(`rank.${type}`)}>
+      <PanelBody query={query} height="11rem">
+        {(data) => (
+          <Bars
+            config={config}
+            grouping={grouping}
+            data={data}
+            total={undefined}
+            format={format}
+            empty={t(`empty.${type}`)}
+          />
+        )}
+      </PanelBody>
+    </Panel>
+  );
+}

@@ -1,0 +1,146 @@
+import { join } from 'node:path';
+import { AxeBuilder } from '@axe-core/playwright';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ROOT } from '../../../scripts/steps.ts';
+import { LabPair, ONLY_TESTS } from '../../support/lab-pair.ts';
+import { Lab } from '../../support/netns.ts';
+import { requireBrowser, requireRoot } from '../../support/require.ts';
+import { startUp, type UpHost } from '../../support/up-host.ts';
+import { CHROMIUM, CHROMIUM_ARGS } from './chromium.ts';
+
+const WIDE = { width: 1440, height: 900 } as const;
+const NARROW = { width: 390, height: 844 } as const;
+const START_TIMEOUT_MS = 60_000;
+const TEST_TIMEOUT_MS = 60_000;
+/** For one thing to appear on the page. */
+const WAIT_MAX_MS = 20_000;
+const TCP_PORT = 5001;
+const CLOSED_PORT = 5003;
+const DROPPED = 40;
+
+describe.skipIf(requireRoot() || requireBrowser(CHROMIUM))('features in a browser', () => {
+  let lab: Lab;
+  let up: UpHost;
+  let browser: Browser;
+
+  beforeAll(async () => {
+    lab = new Lab();
+    const left = lab.namespace('left');
+    const right = lab.namespace('right');
+    const pair = new LabPair(lab, left, right);
+    pair.giveAddresses('10.113.0');
+    up = await startUp([
+      ...['--interfaces', ONLY_TESTS, '--cache-active-timeout', '200ms'],
+      ...['--features', 'rtt,drops,dns,openssl', '--openssl-path', '/nowhere/libssl.so'],
+    ]);
+    const [, address] = pair.v4;
+    const script = join(ROOT, 'test/support/dns-server.ts');
+    await lab.service(right, /ready/, process.execPath, script, address, '53');
+    for (const name of ['slow.example.com', 'nx.example.com']) {
+      lab.inside(left, 'dig', `@${address}`, '-u', '+tries=1', '+time=2', name, 'A');
+    }
+    await lab.cast(left, { address, port: CLOSED_PORT, count: DROPPED, sizeBytes: 64 });
+    await lab.tcp(left, right, { address, port: TCP_PORT, sendBytes: 1e6, replyBytes: 1000 });
+    browser = await chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_ARGS });
+  }, START_TIMEOUT_MS);
+
+  afterAll(async () => {
+    await browser?.close();
+    await up?.[Symbol.asyncDispose]();
+    await lab?.[Symbol.asyncDispose]();
+  }, START_TIMEOUT_MS);
+
+  /** Opens a page; `problems` gathers what a developer would see in red. */
+  async function open(path: string, options: Parameters<Browser['newContext']>[0] = {}) {
+    const context = await browser.newContext({ viewport: WIDE, ...options });
+    const page = await context.newPage();
+    page.setDefaultTimeout(WAIT_MAX_MS);
+    const problems: string[] = [];
+    page.on('console', (message) => {
+      if (message.type() === 'error' || message.type() === 'warning') problems.push(message.text());
+    });
+    page.on('pageerror', (error) => problems.push(error.message));
+    await page.goto(up.url + path);
+    return { page, problems, [Symbol.asyncDispose]: () => context.close() };
+  }
+
+  const panel = (page: Page, name: string) => page.getByRole('region', { name, exact: true });
+
+  test.each([
+    ['wide', WIDE, 'light'],
+    ['narrow', NARROW, 'dark'],
+  ] as const)(
+    'the overview shows drops, DNS and round trips: %s, accessible',
+    async (_name, viewport, colorScheme) => {
+      await using opened = await open('/', { viewport, colorScheme });
+      const { page, problems } = opened;
+      for (const [name, row] of [
+        ['Dropped packets by cause', 'NO_SOCKET'],
+        ['Dropped packets by TCP state', '(none)'],
+        ['DNS latency', '99 % are below'],
+        ['DNS flows by response code', 'NXDomain'],
+        ['TCP round-trip time', 'Minimum'],
+      ] as const) {
+        await panel(page, name).locator('.legend th', { hasText: row }).waitFor();
+        expect(await panel(page, name).locator('.u-over').count(), name).toBe(1);
+      }
+      const causes = panel(page, 'Top causes of drops').locator('.bar');
+      const [cause, packets] = (await causes.first().innerText()).split('\n');
+      expect(cause).toBe('NO_SOCKET');
+      expect(Number(packets)).toBeGreaterThanOrEqual(DROPPED);
+      await panel(page, 'Top names in DNS').locator('.bar', { hasText: 'slow.example' }).waitFor();
+      await panel(page, 'Longest round trips, on average').locator('.bar').first().waitFor();
+
+      const { violations } = await new AxeBuilder({ page }).analyze();
+      const serious = violations.filter(({ impact }) => /serious|critical/.test(impact ?? ''));
+      expect(serious.map(({ id, nodes }) => [id, nodes.map((node) => node.html)])).toEqual([]);
+      expect(
+        await page.evaluate('document.documentElement.scrollWidth - window.innerWidth'),
+      ).toBeLessThanOrEqual(0);
+      expect(problems).toEqual([]);
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  test(
+    'a cause of drops is one click away from the flows that met it',
+    async () => {
+      await using opened = await open('/');
+      const { page, problems } = opened;
+      await panel(page, 'Top causes of drops').locator('.bar').first().click();
+      await page.getByRole('button', { name: /^Edit filter .*NO_SOCKET/ }).waitFor();
+      await panel(page, 'DNS latency').getByText('No DNS answer in this time.').waitFor();
+      await page.locator('.bar', { hasText: `UDP ${CLOSED_PORT}` }).waitFor();
+      expect(problems).toEqual([]);
+    },
+    TEST_TIMEOUT_MS,
+  );
+
+  test(
+    'columns of features are offered with their headings, those that are missing with the reason',
+    async () => {
+      await using opened = await open(`/?tab=flows&refresh=off&filters=dst_port=${CLOSED_PORT}`);
+      const { page, problems } = opened;
+      await page.getByRole('button', { name: 'Columns', exact: true }).click();
+      const dialog = page.getByRole('dialog', { name: 'Columns' });
+      await dialog.getByText(/^No columns of openssl.*\/nowhere\/libssl\.so/).waitFor();
+      await dialog.getByRole('searchbox').fill('ssl');
+      expect(await dialog.getByRole('checkbox').count()).toBe(0);
+      await dialog.getByRole('searchbox').fill('drop');
+      await dialog.getByRole('checkbox', { name: 'Drop Cause', exact: true }).check();
+      await dialog.getByRole('checkbox', { name: 'Dropped Packets', exact: true }).check();
+      await dialog.getByRole('button', { name: 'Save' }).click();
+
+      await page.locator('.group-cell', { hasText: /^Drop$/ }).waitFor();
+      const row = page.locator('.flow-table tbody tr[data-index]').first();
+      await row.getByRole('button', { name: 'NO_SOCKET', exact: true }).waitFor();
+      await row.focus();
+      await page.keyboard.press('Enter');
+      const details = page.getByRole('complementary', { name: 'Flow details' });
+      await details.getByRole('heading', { name: 'Drop', exact: true }).waitFor();
+      expect(problems).toEqual([]);
+    },
+    TEST_TIMEOUT_MS,
+  );
+});
