@@ -91,7 +91,7 @@ const interfaces = {
   preferredInterfaceForMacPrefix: list(
     'PREFERRED_INTERFACE_FOR_MAC_PREFIX',
     '',
-    'MAC-PREFIX=INTERFACE, …: which interface it is when several have one number and the kernel (before 6.15) does not tell their namespaces',
+    'MAC-PREFIX=INTERFACE, …: which interface it is when several have one number and the kernel (before 6.2) does not tell their namespaces',
   ),
 };
 
@@ -257,7 +257,11 @@ const features = {
   enablePktTranslation: flag('ENABLE_PKT_TRANSLATION', false, 'addresses after translation'),
   enableUdnMapping: flag('ENABLE_UDN_MAPPING', false, 'user-defined networks of OVN'),
   enableIpsecTracking: flag('ENABLE_IPSEC_TRACKING', false, 'outcome of IPsec'),
-  enableOpensslTracking: flag('ENABLE_OPENSSL_TRACKING', false, 'plain text of OpenSSL'),
+  enableOpensslTracking: flag(
+    'ENABLE_OPENSSL_TRACKING',
+    false,
+    'bytes of plain text that OpenSSL sends and receives; only lengths are read',
+  ),
   enableTlsTracking: flag('ENABLE_TLS_TRACKING', false, 'TLS versions, ciphers and groups'),
   dnsTrackingPort: integer('DNS_TRACKING_PORT', 53, 'another port that carries DNS', PORT),
   networkEventsMonitoringGroupId: integer(

@@ -9,7 +9,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from '../../scripts/steps.ts';
 import type { BpfObject, LoadOptions, Native } from '../../src/agent/loader/native.ts';
+import { EtherType, ethernet, ipv4, Proto, udp, vxlan } from '../e2e/datapath/frames.ts';
 import { loadNative, startAgent } from '../support/agent-host.ts';
+import { startCapture } from '../support/capture-host.ts';
 import { ip, Lab } from '../support/netns.ts';
 import type { Figure } from './figure.ts';
 
@@ -17,11 +19,18 @@ const STATS_SWITCH = '/proc/sys/kernel/bpf_stats_enabled';
 const SERVER = '10.9.0.2';
 const PORT = 5001;
 const DNS_PORT = 53;
+const VXLAN_PORT = 4789;
+/** In the header of UDP. */
+const UDP_LENGTH_AT = 4;
 const TCP_BYTES = 300_000_000;
 const UDP_PACKETS = 200_000;
 const DNS_PACKETS = 50_000;
 
-/** Every feature that can be had on any kernel. */
+const ACCEPT_ALL = JSON.stringify([{ ip_cidr: '0.0.0.0/0', action: 'Accept' }]);
+/** Of no address here. */
+const ACCEPT_OTHERS = JSON.stringify([{ ip_cidr: '172.16.0.0/12', action: 'Accept' }]);
+
+/** Every feature that takes nothing but the kernel and OpenSSL's library, and a filter rule. */
 export const EVERYTHING: Readonly<Record<string, string>> = {
   ENABLE_RTT: 'true',
   ENABLE_PKT_DROPS: 'true',
@@ -31,7 +40,16 @@ export const EVERYTHING: Readonly<Record<string, string>> = {
   ENABLE_PKT_TRANSLATION: 'true',
   ENABLE_TCP_HEALTH: 'true',
   ENABLE_PROCESSES: 'true',
+  ENABLE_OPENSSL_TRACKING: 'true',
+  TUNNEL_INNER_FLOWS: 'true',
+  FLOW_FILTER_RULES: ACCEPT_ALL,
 };
+
+/** Programs of those besides the hooks. */
+const PROBES = [
+  ...['rtt_tcp_probe', 'drops_kfree_skb', 'process_sent', 'process_received', 'process_called'],
+  ...['tcp_sent_again', 'tcp_accepted_again', 'tcp_connected', 'openssl_sent', 'openssl_received'],
+];
 
 interface Bed {
   readonly lab: Lab;
@@ -66,9 +84,17 @@ const udpTo = (port: number, count: number) => (bed: Bed) =>
 /** To an address that is nobody's: received and dropped. */
 const droppedFrames = ({ lab, client, near }: Bed) =>
   lab.sweep(client, near, { flows: 1, rounds: DNS_PACKETS, perSecond: 100_000 });
+/** Frames in VXLAN from one outer flow. */
+const tunnelled = ({ lab, client, near }: Bed) => {
+  const inner = ethernet(EtherType.ipv4, ipv4(Proto.udp, udp(64)));
+  const message = Buffer.concat([udp(0, 40000, VXLAN_PORT), vxlan(7, inner)]);
+  message.writeUInt16BE(message.length, UDP_LENGTH_AT);
+  const outer = ethernet(EtherType.ipv4, ipv4(Proto.udp, message));
+  return lab.frames(client, near, Array<Buffer>(DNS_PACKETS).fill(outer));
+};
 const INGRESS = 'flow_ingress_l2';
 const EGRESS = 'flow_egress_l2';
-const ACCEPT_ALL = JSON.stringify([{ ip_cidr: '0.0.0.0/0', action: 'Accept' }]);
+const CAPTURE = 'capture_ingress_l2';
 
 /** The original above an empty program: half of that, or 0.4 of it for default flows. */
 const CASES: readonly Case[] = [
@@ -78,6 +104,17 @@ const CASES: readonly Case[] = [
   hook('a rule that accepts all, UDP', filtered({}), udpTo(PORT, UDP_PACKETS), INGRESS, 0.5 * 330),
   hook('a rule that accepts all, TCP', filtered({}), tcp, INGRESS, 0.5 * 600),
   hook('DNS, queries', { ENABLE_DNS_TRACKING: 'true' }, udpTo(DNS_PORT, DNS_PACKETS), INGRESS, 674),
+  hook('QUIC on, UDP to its port', { QUIC_TRACKING_MODE: '1' }, udpTo(443, UDP_PACKETS), INGRESS),
+  hook('tunnels on, VXLAN', { TUNNEL_INNER_FLOWS: 'true' }, tunnelled, INGRESS),
+  {
+    ...hook('capture, a rule that does not match, UDP', {}, udpTo(PORT, UDP_PACKETS), CAPTURE),
+    env: { ENABLE_PCA: 'true', FLOW_FILTER_RULES: ACCEPT_OTHERS },
+  },
+  {
+    ...hook('OpenSSL on, TCP without it', { ENABLE_OPENSSL_TRACKING: 'true' }, tcp, INGRESS),
+    programs: [INGRESS, 'openssl_sent', 'openssl_received'],
+    note: 'what connections pay that do not use it',
+  },
   hook('TLS on, TCP with offloads', { ENABLE_TLS_TRACKING: 'true' }, tcp, INGRESS),
   hook('TCP health on, TCP with offloads', { ENABLE_TCP_HEALTH: 'true' }, tcp, INGRESS),
   hook('NAT on, TCP with offloads', { ENABLE_PKT_TRANSLATION: 'true' }, tcp, INGRESS),
@@ -100,7 +137,7 @@ const CASES: readonly Case[] = [
   },
   {
     ...hook('everything on, TCP, all hooks and probes', EVERYTHING, tcp, INGRESS, 0.5 * 1390),
-    programs: [INGRESS, 'rtt_tcp_probe', 'process_received', 'process_sent'],
+    programs: [INGRESS, EGRESS, ...PROBES],
     note: 'per packet at the ingress hook; each program is taken above the empty one',
   },
 ];
@@ -144,7 +181,7 @@ async function measure(one: Case): Promise<Figure> {
   const { native, loaded } = watchLoads();
   const watched = one.per === EGRESS ? near : far;
   const env = { INTERFACES: watched, CACHE_MAX_FLOWS: '120000', ...one.env };
-  await using _agent = await startAgent(env, { native });
+  await using _host = await (one.per === CAPTURE ? startCapture : startAgent)(env, { native });
   const floor = native.load(readFileSync(join(ROOT, 'build/bpf/floor.bpf.o')), {
     config: new Uint8Array(0),
     maxEntries: {},
@@ -215,7 +252,7 @@ function watchLoads(): { readonly native: Native; readonly loaded: () => BpfObje
     ...native,
     load(object: Uint8Array, options: LoadOptions) {
       const made = native.load(object, options);
-      if (options.programs.includes(INGRESS)) last = made;
+      if ([INGRESS, CAPTURE].some((program) => options.programs.includes(program))) last = made;
       return made;
     },
   };

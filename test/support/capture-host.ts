@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { createPacketExporter } from '../../src/agent/capture/exporter.ts';
 import { createPacketAgent } from '../../src/agent/capture/root.ts';
+import type { Native } from '../../src/agent/loader/native.ts';
 import type { Agent } from '../../src/agent/root.ts';
 import { systemClock, systemRandom } from '../../src/base/clock.ts';
 import { createLog } from '../../src/telemetry/log.ts';
@@ -17,7 +18,10 @@ export interface CaptureHost extends AsyncDisposable {
   stop(): Promise<Buffer>;
 }
 
-export async function startCapture(env: Readonly<Record<string, string>>): Promise<CaptureHost> {
+export async function startCapture(
+  env: Readonly<Record<string, string>>,
+  { native = loadNative() }: { readonly native?: Native } = {},
+): Promise<CaptureHost> {
   const config = agentConfig({ ENABLE_PCA: 'true', EXPORT: 'stdout', ...env });
   const stdout = new PassThrough();
   const parts: Buffer[] = [];
@@ -27,7 +31,7 @@ export async function startCapture(env: Readonly<Record<string, string>>): Promi
   const exporter = await createPacketExporter(config, { ...shared, stdout, random: systemRandom });
   const agent = createPacketAgent(config, {
     ...shared,
-    native: loadNative(),
+    native,
     object: readFileSync(join(import.meta.dirname, '../../build/bpf/flows.bpf.o')),
     exporter,
   });

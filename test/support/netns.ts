@@ -117,6 +117,14 @@ export class Lab implements AsyncDisposable {
     return Number(values!.split(' ')[at]);
   }
 
+  /** A counter of /proc/net/snmp6: `Udp6NoPorts`. */
+  snmp6(namespace: string, name: string): number {
+    const text = this.inside(namespace, 'cat', '/proc/net/snmp6');
+    const found = new RegExp(`^${name}\\s+(\\d+)$`, 'm').exec(text);
+    if (found === null) throw new Error(`the kernel counts no ${name}`);
+    return Number(found[1]);
+  }
+
   /** What the root queueing discipline has sent: packets and bytes on the wire, each segment. */
   queueCounters(namespace: string, name: string): { packets: number; bytes: number } {
     const text = this.inside(namespace, 'tc', '-s', '-j', 'qdisc', 'show', 'dev', name, 'root');
@@ -242,6 +250,11 @@ export class Lab implements AsyncDisposable {
     const child = await this.#background(namespace, 'sink', ['9']);
     if (child.pid === undefined) throw new Error('the process did not start');
     return child.pid;
+  }
+
+  /** A socket for UDP that nobody reads from, with a buffer as small as it can be. */
+  async deaf(namespace: string, port: number): Promise<void> {
+    await this.#background(namespace, 'deaf', [`${port}`]);
   }
 
   /** Number of a process that stays, until the lab or `end`, in a namespace without a name. */

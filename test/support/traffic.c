@@ -8,6 +8,7 @@
  *   traffic hold PORT REPLY_BYTES        as listen, but reads when standard input ends
  *   traffic try ADDRESS PORT             whether connecting works
  *   traffic sink PORT                    swallows UDP until standard input ends
+ *   traffic deaf PORT                    takes UDP into a small buffer and never reads it
  *   traffic udp ADDRESS PORT COUNT BYTES [RATE]
  *   traffic cast ADDRESS PORT COUNT BYTES  UDP, whether or not anybody takes it
  *   traffic frames INTERFACE             frames from standard input, each after its u16 length
@@ -181,6 +182,16 @@ static void sink(int port)
 	}
 }
 
+static void deaf(int port)
+{
+	int fd = bound(SOCK_DGRAM, port), least = 0;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof(least)))
+		die("buffer");
+	ready();
+	read_all(0);
+}
+
 static int packet_socket(const char *interface, struct sockaddr_ll *to)
 {
 	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
@@ -276,6 +287,8 @@ int main(int count, char **arguments)
 		done = try(rest[0], rest[1]);
 	} else if (!strcmp(command, "sink") && count == 1) {
 		sink((int)number(rest[0]));
+	} else if (!strcmp(command, "deaf") && count == 1) {
+		deaf((int)number(rest[0]));
 	} else if (!strcmp(command, "udp") && count >= 4) {
 		done = send_udp(rest, count);
 	} else if (!strcmp(command, "cast") && count == 4) {

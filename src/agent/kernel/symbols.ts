@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs';
+import { closeSync, createReadStream, openSync } from 'node:fs';
 
 const WORD = 2 ** 32;
 /** Kernel addresses have all of the bits above these set, so that what is left fits a double. */
@@ -25,27 +25,35 @@ export function codeAddress(low: number, high: number): number {
 /**
  * The functions of the running kernel by address, from /proc/kallsyms: sorted numbers and one run
  * of bytes, about 40 bytes a function. Those of a module that is loaded later are not known.
+ *
+ * Whether addresses are hidden is decided when the file is opened, so that it can be read after
+ * CAP_SYSLOG was given up.
  */
 export class KernelSymbols {
-  readonly #path: string;
+  #file: number | undefined;
   #addresses = new Float64Array(0);
   #ends = new Uint32Array(0);
   #names = Buffer.alloc(0);
   #order = new Uint32Array(0);
 
+  /** Opens the file; throws what the file system does. */
   constructor(path = '/proc/kallsyms') {
-    this.#path = path;
+    this.#file = openSync(path, 'r');
   }
 
-  /** 0 when the kernel hides addresses (kernel.kptr_restrict, no CAP_SYSLOG). */
+  /** 0 before they are read, and when the kernel hides addresses. */
   get size(): number {
     return this.#order.length;
   }
 
-  /** Off the hot path: the file has some 100,000 lines. */
+  /** Once, and off the hot path: the file has some 100,000 lines. */
   async read(): Promise<void> {
+    const fd = this.#file;
+    if (fd === undefined) return;
+    this.#file = undefined;
     const reader = new LineReader();
-    for await (const part of createReadStream(this.#path, { highWaterMark: READ_BYTES }))
+    // The stream closes the file, whatever becomes of it.
+    for await (const part of createReadStream('', { fd, highWaterMark: READ_BYTES }))
       reader.take(part as Buffer);
     const { count, addresses, ends, names } = reader;
     this.#addresses = addresses.slice(0, count);
@@ -55,6 +63,12 @@ export class KernelSymbols {
     for (let symbol = 0; symbol < count; symbol++) this.#order[symbol] = symbol;
     // The kernel's own come in order; those of modules do not.
     if (!reader.isSorted) this.#order.sort((a, b) => addresses[a]! - addresses[b]!);
+  }
+
+  /** Lets go of the file if it was never read. */
+  close(): void {
+    if (this.#file !== undefined) closeSync(this.#file);
+    this.#file = undefined;
   }
 
   /** The function that the address is in; undefined: none that is known. */

@@ -10,7 +10,7 @@ import { type Message, messagesMap } from '../drain/messages.ts';
 import { type DnsAnswer, decodeAnswers, decodeCounts, decodeHeaders } from './dns-columns.ts';
 import { LostQueries, queriesMap } from './dns-lost.ts';
 import { DnsNames } from './dns-names.ts';
-import type { FeatureSpec, Tracker, TrackerDeps } from './tracker.ts';
+import { type FeatureSpec, HOOKS_ALONE, type Tracker, type TrackerDeps } from './tracker.ts';
 
 /** Answers that are kept for their flows, in each of two generations; one lasts one drain. */
 const ANSWERS_MAX = 32_768;
@@ -30,6 +30,7 @@ export const dns: FeatureSpec = {
   isOn: (config) => config.enableDnsTracking,
   fields: 'dnsTracking',
   without: 'flows have no Dns fields',
+  enabledBy: HOOKS_ALONE,
   extension: { at: 'dnsAt', sizeBytes: dnsMetrics.sizeBytes },
   configure: (view, config) => view.setUint16(layout.dnsPort, config.dnsTrackingPort, true),
   maxEntries: () => ({ ...messagesMap, ...queriesMap }),

@@ -14,6 +14,7 @@ export const dropRules: FeatureSpec = {
   variable: 'FLOW_FILTER_RULES',
   isOn: (config) => dependsOnDrops(config.flowFilterRules ?? []),
   without: 'rules with "drops" have no effect',
+  enabledBy: 'what ENABLE_PKT_DROPS takes',
   extension: { at: 'filterAt', sizeBytes: filterMetrics.sizeBytes },
 
   tracker({ offsetOf }, at) {

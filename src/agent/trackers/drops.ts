@@ -12,6 +12,10 @@ import { fillDoubles } from './columns.ts';
 import { TextIds } from './text-ids.ts';
 import type { FeatureSpec, Tracker } from './tracker.ts';
 
+/** Of kernels that give no reasons. Collectors take a drop without a cause for none at all. */
+const UNSPECIFIED = 'SKB_DROP_REASON_NOT_SPECIFIED';
+const NO_PLACES = 'flows have no PktDropLocation';
+
 /** What the kernel drops, by bpf/drops.h. */
 export const drops: FeatureSpec = {
   name: 'drops',
@@ -19,6 +23,9 @@ export const drops: FeatureSpec = {
   isOn: (config) => config.enablePktDrops,
   fields: 'pktDrop',
   without: 'flows have no PktDrop fields',
+  enabledBy: 'tracepoint skb:kfree_skb (Linux 5.10 or later with BTF)',
+  // The kernel's functions by name. Their addresses are asked for while this is held.
+  capabilities: { start: ['CAP_SYSLOG'] },
   extension: { at: 'dropsAt', sizeBytes: dropMetrics.sizeBytes },
   ways: [
     [{ program: 'drops_kfree_skb' }],
@@ -37,7 +44,7 @@ export interface DropSources {
 export class DropTracker implements Tracker {
   readonly #log: Log;
   readonly #at: number;
-  readonly #symbols: KernelSymbols;
+  readonly #symbols: KernelSymbols | undefined;
   readonly #causes: TextIds;
   readonly #states = new TextIds((state) => TCP_STATES.nameOf(state) ?? 'TCP_INVALID_STATE');
   readonly #places: TextIds;
@@ -48,10 +55,10 @@ export class DropTracker implements Tracker {
     this.#at = at;
     const reasons = sources.reasons ?? new DropReasons();
     if (!reasons.areKnown) log.warn('the kernel does not name its reasons to drop packets');
-    this.#causes = new TextIds((reason) => reasons.nameOf(reason));
-    const symbols = sources.symbols ?? new KernelSymbols();
+    this.#causes = new TextIds((reason) => (reason === 0 ? UNSPECIFIED : reasons.nameOf(reason)));
+    const symbols = sources.symbols ?? openSymbols(log);
     this.#symbols = symbols;
-    this.#places = new TextIds((address) => symbols.nameOf(address) ?? '');
+    this.#places = new TextIds((address) => symbols?.nameOf(address) ?? '');
   }
 
   prepare(): Promise<void> {
@@ -83,7 +90,7 @@ export class DropTracker implements Tracker {
     const reason = values32[(base + dropMetrics.reason) >> 2]!;
     const state = values[base + dropMetrics.tcpState]!;
     const flags = values16[(base + dropMetrics.tcpFlags) >> 1]!;
-    if (reason !== 0 && batch.has('PktDropLatestDropCause')) {
+    if (batch.has('PktDropLatestDropCause')) {
       batch.ids('PktDropLatestDropCause')[row] = this.#causes.idOf(reason, tables);
     }
     if (state !== 0 && batch.has('PktDropLatestState')) {
@@ -93,7 +100,7 @@ export class DropTracker implements Tracker {
       batch.u16('PktDropLatestFlags')[row] = flags;
       setBit(batch.present('PktDropLatestFlags'), row);
     }
-    if (this.#symbols.size > 0 && batch.has('PktDropLocation')) {
+    if (this.#symbols !== undefined && this.#symbols.size > 0 && batch.has('PktDropLocation')) {
       const place = (base + dropMetrics.location) >> 2;
       const address = codeAddress(values32[place]!, values32[place + 1]!);
       batch.ids('PktDropLocation')[row] =
@@ -101,16 +108,29 @@ export class DropTracker implements Tracker {
     }
   }
 
+  async stop(): Promise<void> {
+    this.#symbols?.close();
+  }
+
   async #readSymbols(): Promise<void> {
+    if (this.#symbols === undefined) return;
     try {
       await this.#symbols.read();
     } catch (error) {
-      this.#log.warn({ error: explain(error) }, 'flows have no PktDropLocation');
+      this.#log.warn({ error: explain(error) }, NO_PLACES);
       return;
     }
     if (this.#symbols.size > 0) return;
-    this.#log.warn(
-      'flows have no PktDropLocation: the kernel hides addresses (kernel.kptr_restrict)',
-    );
+    this.#log.warn(`${NO_PLACES}: without CAP_SYSLOG at the start the kernel hides addresses`);
+  }
+}
+
+/** Undefined, and said so, when the kernel has no list of them. */
+function openSymbols(log: Log): KernelSymbols | undefined {
+  try {
+    return new KernelSymbols();
+  } catch (error) {
+    log.warn({ error: explain(error) }, NO_PLACES);
+    return undefined;
   }
 }

@@ -40,6 +40,8 @@ export const openssl: FeatureSpec = {
   fields: 'openssl',
   without: 'flows have no OpenSslBytes',
   enabledBy: 'uprobes, and tracepoint sock:sock_send_length (Linux 6.3 or later with BTF)',
+  // To put probes into the code of others, CAP_PERFMON is not enough.
+  capabilities: { start: ['CAP_SYS_ADMIN'] },
   maps: [TOTALS_MAP],
   extension: { at: 'opensslAt', sizeBytes: opensslMetrics.sizeBytes },
   maxEntries: () => ({ ssl_calls: CALLS_MAX, ssl_flows: FLOWS_MAX }),

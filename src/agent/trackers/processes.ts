@@ -21,6 +21,7 @@ export const processes: FeatureSpec = {
   isOn: (config) => config.enableProcesses,
   fields: 'processes',
   without: 'flows have no ProcessId and the like',
+  enabledBy: 'tracepoint sock:inet_sock_set_state with BTF; Linux 6.3 or later for all sockets',
   extension: { at: 'processAt', sizeBytes: processMetrics.sizeBytes },
   ways: [
     [{ program: 'process_sent' }, { program: 'process_received' }, { program: 'process_called' }],

@@ -1,7 +1,7 @@
 import { setBit } from '../../flow/bits.ts';
 import { QUIC_VERSIONS } from '../../flow/names/quic.ts';
 import { config as layout, quicMetrics } from '../drain/layout.gen.ts';
-import type { FeatureSpec } from './tracker.ts';
+import { type FeatureSpec, HOOKS_ALONE } from './tracker.ts';
 
 /** QUIC's versions and headers, by bpf/quic.h. */
 export const quic: FeatureSpec = {
@@ -10,6 +10,7 @@ export const quic: FeatureSpec = {
   isOn: (config) => config.quicTrackingMode > 0,
   fields: 'quicTracking',
   without: 'flows have no Quic fields',
+  enabledBy: HOOKS_ALONE,
   extension: { at: 'quicAt', sizeBytes: quicMetrics.sizeBytes },
   configure: (view, config) => view.setUint8(layout.quicMode, config.quicTrackingMode),
 

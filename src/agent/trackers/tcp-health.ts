@@ -16,6 +16,7 @@ export const tcpHealth: FeatureSpec = {
   isOn: (config) => config.enableTcpHealth,
   fields: 'tcpHealth',
   without: 'flows have no TcpRetransmissions and the like',
+  enabledBy: 'tracepoints of tcp and sock (tcp:tcp_retransmit_skb and others) with BTF',
   extension: { at: 'tcpAt', sizeBytes: tcpMetrics.sizeBytes },
   ways: [
     [

@@ -12,7 +12,7 @@ import { AgingMap } from '../drain/aging-map.ts';
 import type { DrainBuffer, DrainFacts } from '../drain/buffer.ts';
 import { flowKey, messageKind, tlsMetrics } from '../drain/layout.gen.ts';
 import { type Message, messagesMap } from '../drain/messages.ts';
-import type { FeatureSpec, Tracker, TrackerDeps } from './tracker.ts';
+import { type FeatureSpec, HOOKS_ALONE, type Tracker, type TrackerDeps } from './tracker.ts';
 
 /** Hellos of flows that are kept, in each of two generations. */
 const HELLOS_MAX = 16_384;
@@ -31,6 +31,7 @@ export const tls: FeatureSpec = {
   isOn: (config) => config.enableTlsTracking,
   fields: 'tlsTracking',
   without: 'flows have no TLS fields',
+  enabledBy: HOOKS_ALONE,
   extension: { at: 'tlsAt', sizeBytes: tlsMetrics.sizeBytes },
   maxEntries: () => messagesMap,
   tracker: (deps, at) => new TlsTracker(deps, at),

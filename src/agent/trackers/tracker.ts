@@ -53,6 +53,9 @@ export interface Tracker {
   stop?(): Promise<void>;
 }
 
+/** `FeatureSpec.enabledBy` of features that live in the hooks. */
+export const HOOKS_ALONE = 'what capture itself takes';
+
 type Ways = readonly (readonly ProbeOptions[])[];
 
 export function waysOf({ ways }: FeatureSpec, config: AgentConfig): Ways {
@@ -75,7 +78,7 @@ export interface FeatureSpec {
   /** What flows lack without it: `flows have no TimeFlowRttNs`. */
   readonly without: string;
   /** What it takes, for `netobserv doctor`: `Linux 5.17 or later with BTF`. */
-  readonly enabledBy?: string;
+  readonly enabledBy: string;
   /** Those that it takes besides the datapath's own, to start and to go on. */
   readonly capabilities?: {
     readonly start?: readonly Capability[];

@@ -2,7 +2,7 @@ import type { FlowBatch } from '../../flow/batch.ts';
 import { setBit } from '../../flow/bits.ts';
 import type { DrainBuffer } from '../drain/buffer.ts';
 import { config as layout, tunnelMetrics, tunnelType } from '../drain/layout.gen.ts';
-import type { FeatureSpec } from './tracker.ts';
+import { type FeatureSpec, HOOKS_ALONE } from './tracker.ts';
 
 const TYPE_NAMES: Readonly<Record<number, string>> = {
   [tunnelType.vxlan]: 'vxlan',
@@ -16,6 +16,7 @@ export const tunnels: FeatureSpec = {
   isOn: (config) => config.tunnelInnerFlows,
   fields: 'tunnels',
   without: 'flows are those of tunnels, not of what is inside',
+  enabledBy: HOOKS_ALONE,
   extension: { at: 'tunnelAt', sizeBytes: tunnelMetrics.sizeBytes },
   configure(view, config) {
     for (const [ports, at] of [

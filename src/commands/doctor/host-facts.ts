@@ -149,14 +149,24 @@ function memlock({ read }: HostView): HostFact {
   return { name: 'memlock', state: 'info', text };
 }
 
-function kallsyms({ read }: HostView): HostFact {
-  const level = read('/proc/sys/kernel/kptr_restrict')?.trim() ?? 'not told';
-  const meaning: Readonly<Record<string, string>> = {
-    '0': 'kernel addresses are readable',
-    '1': 'names of kernel addresses take CAP_SYSLOG',
-    '2': 'kernel addresses are readable by nobody',
-  };
-  return { name: 'kptr_restrict', state: 'info', text: `${level}: ${meaning[level] ?? 'unknown'}` };
+/** With more than this, perf's own need is no reason for the kernel to show addresses. */
+const PARANOID_MAX = 1;
+
+function kallsyms(view: HostView): HostFact {
+  return { name: 'kptr_restrict', state: 'info', text: addressesText(view) };
+}
+
+/** As kallsyms_show_value() of the kernel decides. */
+function addressesText({ read }: HostView): string {
+  const setting = (name: string): string | undefined => read(`/proc/sys/kernel/${name}`)?.trim();
+  const level = setting('kptr_restrict');
+  if (level === undefined) return 'not told';
+  if (Number(level) > 1) return `${level}: kernel addresses are readable by nobody`;
+  const paranoid = setting('perf_event_paranoid');
+  const isOpen = level === '0' && paranoid !== undefined && Number(paranoid) <= PARANOID_MAX;
+  if (isOpen) return `${level}: kernel addresses are readable`;
+  const held = effectiveCapabilities(read).has('CAP_SYSLOG') ? 'which is held' : 'not held';
+  return `${level}, perf_event_paranoid ${paranoid}: kernel addresses take CAP_SYSLOG, ${held}`;
 }
 
 /** Programs that are named; the others are counted. */

@@ -11,7 +11,7 @@ export interface FeatureReport {
   readonly state: FeatureExamination['state'];
   readonly ways: FeatureExamination['ways'];
   readonly without: string;
-  readonly enabledBy: string | undefined;
+  readonly enabledBy: string;
   /** Capabilities that are not held. */
   readonly missing: readonly Capability[];
 }
@@ -86,8 +86,8 @@ function featureLines(feature: FeatureReport, layout: Layout): readonly string[]
   const { name, variable, isOn, state, ways, enabledBy, missing } = feature;
   const which = (isOn ? `${variable} (on)` : variable).padEnd(VARIABLE_COLUMNS);
   if (state === 'untried') {
-    const takes = [enabledBy, ...missing].filter((one) => one !== undefined).join(', ');
-    return [line('info', name, `${which}not tried${takes && `; takes ${takes}`}`, layout)];
+    const takes = [enabledBy, ...missing].join(', ');
+    return [line('info', name, `${which}not tried; takes ${takes}`, layout)];
   }
   if (state === 'available') {
     const way = ways.find(({ why }) => why === undefined);
@@ -96,10 +96,9 @@ function featureLines(feature: FeatureReport, layout: Layout): readonly string[]
     return [line('warn', name, text, layout), more(`it also takes ${missing.join(', ')}`, layout)];
   }
   const why = ways.map((way) => way.why).find((text) => text !== undefined);
-  const needs = [enabledBy, ...missing].filter((one) => one !== undefined);
   return [
     line('no', name, `${which}${why ?? ''}`, layout),
-    ...(needs.length === 0 ? [] : [more(`needs ${needs.join(', ')}`, layout)]),
+    more(`needs ${[enabledBy, ...missing].join(', ')}`, layout),
   ];
 }
 

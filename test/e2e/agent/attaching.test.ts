@@ -104,7 +104,7 @@ describe.skipIf(requireRoot())('attaching', () => {
 });
 
 describe.skipIf(requireRoot())('on a kernel that does not tell hooks their namespace', () => {
-  /** As Linux before 6.15 does, which has no such helper for these programs. */
+  /** As Linux before 6.2 does, which has no such function for these programs. */
   function withoutCookies(): Native {
     const native = loadNative();
     return {

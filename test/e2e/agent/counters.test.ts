@@ -95,14 +95,18 @@ function difference(ours: Sums, theirs: Sums): Sums {
   return { packets: ours.packets - theirs.packets, bytes: ours.bytes - theirs.bytes };
 }
 
+/** Reads that may find packets under way. */
+const READS_MAX = 100;
+
 /** What the interface had counted before the hooks came; read while nothing moves. */
 async function settledDifference(ours: () => Promise<Sums>, theirs: () => Sums): Promise<Sums> {
-  for (;;) {
+  for (let reads = 0; reads < READS_MAX; reads++) {
     const before = theirs();
     const seen = await ours();
     const after = theirs();
     if (before.packets === after.packets) return difference(seen, after);
   }
+  throw new Error('the interface is never at rest');
 }
 
 function sum<Key extends string>(flows: readonly Record<Key, number>[], key: Key): number {

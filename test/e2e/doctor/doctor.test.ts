@@ -1,7 +1,14 @@
 /** `netobserv doctor` on this host; what it says is compared with what then works. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { ROOT } from '../../../scripts/steps.ts';
+import { examineDatapath } from '../../../src/agent/loader/examine.ts';
+import type { Native } from '../../../src/agent/loader/native.ts';
+import { featureNames } from '../../../src/agent/trackers/choose.ts';
+import { FEATURES } from '../../../src/agent/trackers/table.ts';
 import type { DoctorReport } from '../../../src/commands/doctor/report.ts';
-import { loadNative, startAgent } from '../../support/agent-host.ts';
+import { agentConfig, loadNative, startAgent } from '../../support/agent-host.ts';
 import { Lab } from '../../support/netns.ts';
 import { programCommand, runProgram } from '../../support/program.ts';
 import { requireRoot } from '../../support/require.ts';
@@ -31,6 +38,9 @@ describe.skipIf(requireRoot())('doctor', () => {
     const { code, report: found } = await report(['--features', 'all']);
     expect(code).toBe(0);
     expect(found.base.runs).toBe(true);
+    expect(found.features.filter(({ isOn }) => isOn).map(({ name }) => name)).toEqual(
+      featureNames(),
+    );
     const namespace = lab.namespace('one');
     const [link] = lab.pair({ namespace }, { namespace });
     const env = found.features
@@ -47,20 +57,53 @@ describe.skipIf(requireRoot())('doctor', () => {
     expect(host.agent.status().vitals?.bpfBytes).toBe(found.bpfBytes);
   });
 
-  test('it leaves nothing behind', async () => {
+  test('every feature is told of: why it is not possible, and what it would take', async () => {
+    const { features } = (await report()).report;
+    expect(features.map(({ name }) => name)).toEqual(FEATURES.map(({ name }) => name));
+    for (const { state, ways, enabledBy } of features) {
+      expect(enabledBy).not.toBe('');
+      const whys = ways.map(({ why }) => why);
+      // One way that works is enough.
+      if (state === 'available') expect(whys).toContain(undefined);
+      else expect(whys).toEqual(whys.map(() => expect.stringMatching(/\w/)));
+      expect(ways).not.toEqual([]);
+    }
+  });
+
+  test.each(['tcx', 'tc'])('by %s: what it attaches is gone before it goes on', async (mode) => {
     const native = loadNative();
-    const filtersBefore = native.hasTc(LOOPBACK);
-    await report();
-    await report(['--tc-attach-mode', 'tc']);
-    const programs = [...native.listTcx(LOOPBACK, 0), ...native.listTcx(LOOPBACK, 1)];
-    expect(programs.filter(({ name }) => name === 'hook_check')).toEqual([]);
-    expect(native.hasTc(LOOPBACK)).toBe(filtersBefore);
+    const hooks = (): readonly string[] => {
+      const tcx = [...native.listTcx(LOOPBACK, 0), ...native.listTcx(LOOPBACK, 1)];
+      return [...tcx.map(({ name }) => name), ...(native.hasTc(LOOPBACK) ? ['tc'] : [])];
+    };
+    const before = hooks();
+    let attached: readonly string[] | undefined;
+    // In this process, so that what is not let go of stays.
+    const watched: Native = {
+      ...native,
+      async attach(...args) {
+        const id = await native.attach(...args);
+        attached = hooks();
+        return id;
+      },
+    };
+    const object = readFileSync(join(ROOT, 'build/bpf/flows.bpf.o'));
+    await examineDatapath(watched, object, agentConfig({ TC_ATTACH_MODE: mode }));
+    expect(attached).toHaveLength(before.length + 1);
+    expect(hooks()).toEqual(before);
   });
 
   test('with three capabilities it is as for root; without any it says what root adds', async () => {
     const three = '-all,+bpf,+perfmon,+net_admin';
     const just = ['setpriv', `--inh-caps=${three}`, `--bounding-set=${three}`];
-    expect((await report([], just)).report.base).toEqual((await report()).report.base);
+    const [mine, roots] = [(await report([], just)).report, (await report()).report];
+    expect(mine.base).toEqual(roots.base);
+    const lacking = mine.features.filter(({ missing }) => missing.length > 0);
+    const names = lacking.map(({ name }) => name);
+    expect(names).toEqual(['drops', 'openssl', 'network-events', 'udn']);
+    const possible = ({ features }: DoctorReport) =>
+      features.filter(({ name }) => !names.includes(name)).map(({ name, state }) => [name, state]);
+    expect(possible(mine)).toEqual(possible(roots));
 
     const { code, report: found } = await report([], ['setpriv', '--bounding-set=-all']);
     expect(code).toBe(1);

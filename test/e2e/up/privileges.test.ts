@@ -1,5 +1,5 @@
 /** What `up` may do, and what it still may once it runs; on a root that nobody can write to. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -13,6 +13,13 @@ import {
   startProgram,
 } from '../../support/program.ts';
 import { requireRoot } from '../../support/require.ts';
+import {
+  type CapabilitySet,
+  capabilitiesOf,
+  READ_ONLY,
+  rootWith,
+  userWith,
+} from '../../support/rights.ts';
 
 const SOON = { timeout: 20_000, interval: 100 } as const;
 
@@ -23,23 +30,7 @@ const BPF = 1n << 39n;
 
 const NOBODY = 65_534;
 
-/** Everything but the folder for unpacking becomes read-only, which is made sure of. */
-const READ_ONLY = `
-set -e
-mount --make-rprivate /
-mount -t tmpfs -o "mode=0700,uid=$USER_ID" tmpfs "$NETOBSERV_CACHE_DIR"
-while read -r _ place type _; do
-  case "$place" in /proc*|/sys*|/dev*|"$NETOBSERV_CACHE_DIR") continue;; esac
-  mount -o remount,bind,ro "$place"
-done < /proc/self/mounts
-for place in / /tmp /var /run; do
-  if touch "$place/writable" 2>/dev/null; then echo "$place can be written to"; exit 1; fi
-done
-exec "$@"
-`;
-
-const JUST_THREE = '-all,+bpf,+perfmon,+net_admin';
-const SETS = `--inh-caps=${JUST_THREE} --bounding-set=${JUST_THREE}`;
+const JUST_THREE = ['CAP_BPF', 'CAP_PERFMON', 'CAP_NET_ADMIN'];
 
 describe.skipIf(requireRoot())('rights', () => {
   let lab: Lab;
@@ -94,30 +85,16 @@ describe.skipIf(requireRoot())('rights', () => {
     await expect.poll(() => flowsTo(far), SOON).toBeGreaterThan(0);
   }
 
-  /** A set of every thread's, which must be the same. */
-  function capabilities(set: 'CapPrm' | 'CapEff' | 'CapInh' | 'CapBnd' | 'CapAmb'): bigint {
-    const folder = `/proc/${program!.child.pid}/task`;
-    const found = readdirSync(folder).map((thread) => {
-      const text = readFileSync(join(folder, thread, 'status'), 'utf8');
-      expect(text).toMatch(/^NoNewPrivs:\t1$/m);
-      return new RegExp(`^${set}:\\t(\\w+)$`, 'm').exec(text)![1]!;
-    });
+  function capabilities(set: CapabilitySet): bigint {
+    const pid = program!.child.pid!;
     // Node's own threads are there, too.
-    expect(found.length).toBeGreaterThan(5);
-    expect(new Set(found).size).toBe(1);
-    return BigInt(`0x${found[0]}`);
+    expect(readdirSync(`/proc/${pid}/task`).length).toBeGreaterThan(5);
+    return capabilitiesOf(pid, set);
   }
 
   test.each([
-    ['root', 0, ['setpriv', ...SETS.split(' ')]],
-    [
-      'nobody',
-      NOBODY,
-      [
-        ...['setpriv', '--reuid', `${NOBODY}`, '--regid', `${NOBODY}`, '--clear-groups'],
-        ...[...SETS.split(' '), `--ambient-caps=${JUST_THREE}`],
-      ],
-    ],
+    ['root', 0, rootWith(JUST_THREE)],
+    ['nobody', NOBODY, userWith(NOBODY, JUST_THREE)],
   ])('%s with three capabilities captures, and gives one of them up', async (_who, id, rights) => {
     new LabPair(lab, inside, outside);
     await start(rights, id);

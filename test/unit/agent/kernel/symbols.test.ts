@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -67,3 +67,23 @@ test('a kernel that hides addresses has none', async () => {
   expect(symbols.size).toBe(0);
   expect(symbols.nameOf(codeAddress(0x81001000, 0xffffffff))).toBeUndefined();
 });
+
+test.each<[string, (symbols: KernelSymbols) => Promise<void> | void]>([
+  ['was read', (symbols) => symbols.read()],
+  ['is not going to be', (symbols) => symbols.close()],
+])('the file is opened at once, and let go of when it %s', async (_when, done) => {
+  const path = join(folder, 'kallsyms');
+  writeFileSync(path, `${LINES.join('\n')}\n`);
+  const symbols = new KernelSymbols(path);
+  expect(openFiles()).toContain(path);
+  await done(symbols);
+  await expect.poll(openFiles).not.toContain(path);
+  symbols.close();
+});
+
+function openFiles(): string[] {
+  return readdirSync('/proc/self/fd')
+    .map((fd) => `/proc/self/fd/${fd}`)
+    .filter((link) => existsSync(link))
+    .map((link) => readlinkSync(link));
+}

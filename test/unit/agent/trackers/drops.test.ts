@@ -6,6 +6,7 @@ import { dropMetrics, flowMetrics } from '../../../../src/agent/drain/layout.gen
 import { DropReasons } from '../../../../src/agent/kernel/drop-reasons.ts';
 import { KernelSymbols } from '../../../../src/agent/kernel/symbols.ts';
 import { DropTracker } from '../../../../src/agent/trackers/drops.ts';
+import { DROP_CAUSES } from '../../../../src/flow/names/drop.ts';
 import { createLog } from '../../../../src/telemetry/log.ts';
 import { buildBtf } from '../../../support/btf-builder.ts';
 import { track } from '../../../support/entries.ts';
@@ -82,7 +83,9 @@ test('states that have no name, and drops of a kernel without reasons', async ()
     },
   ]);
   expect(dropped).toMatchObject({
-    PktDropLatestDropCause: '',
+    PktDropLatestDropCause: 'SKB_DROP_REASON_NOT_SPECIFIED',
     PktDropLatestState: 'TCP_INVALID_STATE',
   });
+  // Readers leave out drops whose cause is 0.
+  expect(DROP_CAUSES.codeOf(dropped!.PktDropLatestDropCause as string)).toBe(2);
 });

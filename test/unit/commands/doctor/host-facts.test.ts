@@ -97,13 +97,27 @@ test.each<[string, string, Given, HostFact['state'], RegExp]>([
     'info',
     /8388608 bytes/,
   ],
-  [
+  ...(
+    [
+      ['0', '1', THREE, /readable$/],
+      ['0', '2', THREE, /take CAP_SYSLOG, not held/],
+      ['0', '2', ALL, /take CAP_SYSLOG, which is held/],
+      ['1', '1', THREE, /take CAP_SYSLOG, not held/],
+      ['2', '1', ALL, /readable by nobody/],
+    ] as const
+  ).map(([level, paranoid, held, text]): [string, string, Given, HostFact['state'], RegExp] => [
     'kptr_restrict',
-    '1',
-    { files: { '/proc/sys/kernel/kptr_restrict': '1\n' } },
+    `${level} with perf_event_paranoid ${paranoid} and capabilities ${held}`,
+    {
+      files: {
+        ...status(held),
+        '/proc/sys/kernel/kptr_restrict': `${level}\n`,
+        '/proc/sys/kernel/perf_event_paranoid': `${paranoid}\n`,
+      },
+    },
     'info',
-    /CAP_SYSLOG/,
-  ],
+    text,
+  ]),
 ])('%s: %s', (name, _case, given, state, text) => {
   const fact = facts(given).get(name);
   expect(fact?.state).toBe(state);
