@@ -6,6 +6,7 @@ import { addCodecs, COMPRESSION_TYPES, type Compression } from './compression.ts
 import { failureOf, kafkaError } from './failure.ts';
 import { partialMetadata } from './partial-metadata.ts';
 import { quietRequestQueue } from './quiet-queue.ts';
+import { Sockets } from './sockets.ts';
 
 /** -1: all replicas that are in sync, 1: the leader, 0: nobody answers. */
 export type Acks = -1 | 0 | 1;
@@ -76,6 +77,7 @@ interface Client {
   producer: kafkajs.Producer | undefined;
   /** Undefined until the first call. */
   connected: Promise<kafkajs.Producer> | undefined;
+  readonly sockets: Sockets;
   calls: number;
   isEnded: boolean;
 }
@@ -195,7 +197,13 @@ export class KafkaProducer {
   }
 
   #open(): Client {
-    const client = { producer: undefined, connected: undefined, calls: 0, isEnded: false };
+    const client: Client = {
+      producer: undefined,
+      connected: undefined,
+      sockets: new Sockets(),
+      calls: 0,
+      isEnded: false,
+    };
     this.#clients.add(client);
     return client;
   }
@@ -217,7 +225,9 @@ export class KafkaProducer {
   async #end(client: Client): Promise<void> {
     this.#clients.delete(client);
     client.isEnded = true;
+    if (client.calls > 0) client.sockets.destroy();
     await client.producer?.disconnect().catch(() => undefined);
+    client.sockets.end();
   }
 
   /** Calls that run at a time share one attempt to connect. */
@@ -252,6 +262,7 @@ export class KafkaProducer {
       connectionTimeout: CONNECT_TIMEOUT_MS,
       authenticationTimeout: AUTHENTICATE_TIMEOUT_MS,
       requestTimeout: REQUEST_TIMEOUT_MS,
+      socketFactory: client.sockets.open,
       retry,
       // Failures are told, and counted, by who calls us.
       logLevel: kafkajs.logLevel.NOTHING,
