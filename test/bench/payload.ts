@@ -1,4 +1,4 @@
-/** What looking into payloads costs at a hook, and the parsers of untrusted bytes at length. */
+/** What looking into payloads costs at a hook. */
 import {
   config as configLayout,
   dnsMetrics,
@@ -6,13 +6,6 @@ import {
   tlsMetrics,
 } from '../../src/agent/drain/layout.gen.ts';
 import type { DatapathOptions } from '../e2e/datapath/datapath.ts';
-import { violations } from '../support/mutations.ts';
-import {
-  DNS_SAMPLES,
-  dnsReader,
-  HELLO_SAMPLES,
-  helloReader,
-} from '../support/untrusted-samples.ts';
 import { type Bed, bulk, type Cost, costFigures, measure, withBed } from './datapath.ts';
 import type { Figure } from './figure.ts';
 
@@ -21,7 +14,6 @@ const SWEEP_PORT = 9;
 const FLOWS = 30_000;
 const RATE_PER_SECOND = 100_000;
 const ROUNDS = 5;
-const MUTATIONS = 10_000_000;
 
 async function measureQueries(bed: Bed): Promise<Figure[]> {
   const { lab, client } = bed;
@@ -80,27 +72,4 @@ export async function benchPayload(): Promise<readonly Figure[]> {
       target: { max: 10 },
     },
   ];
-}
-
-export async function benchUntrusted(): Promise<readonly Figure[]> {
-  const parsers = [
-    ['DNS', DNS_SAMPLES, dnsReader()],
-    ['TLS', HELLO_SAMPLES, helloReader()],
-  ] as const;
-  return parsers.flatMap(([name, samples, reader], seed): Figure[] => {
-    const startMs = performance.now();
-    const found = violations(samples, MUTATIONS, seed + 100, reader);
-    const elapsedS = (performance.now() - startMs) / 1000;
-    const note = found[0];
-    return [
-      {
-        name: `${name}, ${MUTATIONS / 1e6} million mutated messages, misread`,
-        value: found.length,
-        unit: 'messages',
-        target: { max: 0 },
-        ...(note === undefined ? {} : { note }),
-      },
-      { name: `${name}, mutated and read twice`, value: MUTATIONS / elapsedS, unit: '1/s' },
-    ];
-  });
 }

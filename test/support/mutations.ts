@@ -33,13 +33,26 @@ export function mutate(
   return random() % 4 === 0 ? random() % (from.length + 1) : from.length;
 }
 
+/** Of the inputs, one is noise; the others were right once. */
+const NOISE_EVERY = 8;
+/** No input takes longer, whatever else the machine does. */
+const INPUT_MAX_MS = 2000;
+
+/** Writes random bytes to the beginning of `into`; returns how many. */
+function noise(into: Uint8Array, random: () => number): number {
+  const length = random() % (into.length + 1);
+  for (let at = 0; at < length; at++) into[at] = random();
+  return length;
+}
+
 /** Room in front of and behind what is read. */
 const MARGIN = 300;
 
 /**
- * Reads `count` mutations of the samples, each twice: between bytes of 0 and between bytes of 255.
- * Whoever looks at bytes that are not his tells different things; those are returned, with what a
- * reader threw. `read` returns all that was read as text.
+ * Reads `count` inputs, mutations of the samples and noise, each twice: between bytes of 0 and
+ * between bytes of 255. Whoever looks at bytes that are not his tells different things; those are
+ * returned, with what a reader threw and what took it too long. `read` returns all that was read as
+ * text.
  */
 export function violations(
   samples: readonly Uint8Array[],
@@ -54,7 +67,9 @@ export function violations(
   const found: string[] = [];
   for (let i = 0; i < count && found.length < 10; i++) {
     const sample = samples[i % samples.length]!;
-    const length = mutate(sample, input, 0, random);
+    const isNoise = i % NOISE_EVERY === 0;
+    const length = isNoise ? noise(input, random) : mutate(sample, input, 0, random);
+    const startMs = performance.now();
     try {
       const told = buffers.map((buffer) => {
         buffer.set(input.subarray(0, length), MARGIN);
@@ -63,6 +78,8 @@ export function violations(
         return text;
       });
       if (told[0] !== told[1]) found.push(`${hex(input, length)}: ${told.join(' | ')}`);
+      const tookMs = performance.now() - startMs;
+      if (tookMs > INPUT_MAX_MS) found.push(`${hex(input, length)}: took ${tookMs} ms`);
     } catch (error) {
       found.push(`${hex(input, length)}: ${error}`);
     }

@@ -58,7 +58,8 @@ export function fuzzPbflow(inputs: number, seed: number): FuzzResult {
   return { decoded, refused };
 }
 
-function goodMessages(seed: number): readonly Uint8Array<ArrayBuffer>[] {
+/** Messages of a few flows each. */
+export function goodMessages(seed: number): readonly Uint8Array<ArrayBuffer>[] {
   const encoder = new RecordEncoder('entries');
   const tables = new TableSpace().current;
   const rows = fc.array(flowRows(), { minLength: 1, maxLength: 3 });

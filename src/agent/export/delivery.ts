@@ -2,6 +2,7 @@ import { type BackoffLimits, backoffMs } from '../../base/backoff.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Component } from '../../base/component.ts';
 import { explain, NetobservError } from '../../base/errors.ts';
+import { NET_ERRORS } from '../../net/errors.ts';
 import type { HealthState } from '../../telemetry/health.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { FlowAmount } from './exporter.ts';
@@ -10,14 +11,17 @@ import { Spool, type SpoolLimits, type SpoolMessage } from './spool.ts';
 
 /** Brings messages to a collector. */
 export interface Transport<Message extends SpoolMessage = SpoolMessage> {
-  /** Calls of `send` at a time; with 1, messages are sent in their order. */
+  /** Calls of `send` at a time, for each lane; with 1, messages are sent in their order. */
   readonly inFlightMax: number;
   /**
-   * Resolves when the collector has the message. Rejects with a `NetobservError`: a retryable one
-   * when sending the same again may help and does not make the collector count it twice. Once the
-   * signal is aborted nobody waits for the outcome, and what it holds is to be let go.
+   * Resolves when the collector has the message, or with the parts that it is to be sent in, of
+   * which it has none. Rejects with a `NetobservError`: a retryable one when sending the same again
+   * may help and does not make the collector count it twice; of those that are not, `unanswered`
+   * means that the collector may have it. Once the signal is aborted nobody waits for the outcome,
+   * and what it holds is to be let go.
    */
-  send(message: Message, signal: AbortSignal): Promise<void>;
+  // biome-ignore lint/suspicious/noConfusingVoidType: most transports have nothing to return.
+  send(message: Message, signal: AbortSignal): Promise<readonly Message[] | void>;
 }
 
 export interface DeliveryLimits extends SpoolLimits {
@@ -60,9 +64,8 @@ export class Delivery<Message extends SpoolMessage = SpoolMessage> implements Co
   #inFlight = 0;
   #isRunning = false;
   #onIdle: (() => void) | undefined;
-  /** Of the last attempt; undefined: it succeeded. */
-  #failure: string | undefined;
-  #lostFlows = 0;
+  /** Of lanes whose messages cannot be delivered: why, and the flows that were lost so far. */
+  readonly #failing = new Map<number, { readonly why: string; lost: number }>();
 
   constructor(limits: DeliveryLimits, deps: DeliveryDeps<Message>) {
     this.#limits = limits;
@@ -70,9 +73,15 @@ export class Delivery<Message extends SpoolMessage = SpoolMessage> implements Co
     this.#spool = new Spool(limits);
   }
 
-  /** The messages of one batch; false: there is no room, and none was taken. */
+  /**
+   * The messages of one batch; false: there is no room, and none was taken. If there is room in
+   * some lanes only, what is for others is lost.
+   */
   offer(messages: readonly Message[]): boolean {
-    if (this.#closing.signal.aborted || !this.#spool.offer(messages)) return false;
+    if (this.#closing.signal.aborted) return false;
+    const refused = this.#spool.offer(messages);
+    if (refused.length > 0 && refused.length === messages.length) return false;
+    for (const message of refused) this.#countLost(message, 'full');
     this.#showSpool();
     this.#pump();
     return true;
@@ -86,8 +95,9 @@ export class Delivery<Message extends SpoolMessage = SpoolMessage> implements Co
   /** Whether what is offered is taken, and gets away. */
   readiness(): HealthState {
     if (this.isFull()) return { ok: false, reason: 'as much waits to be sent as may' };
-    if (this.#failure === undefined) return { ok: true };
-    return { ok: false, reason: `cannot deliver: ${this.#failure}` };
+    const [failing] = this.#failing.values();
+    if (failing === undefined) return { ok: true };
+    return { ok: false, reason: `cannot deliver: ${failing.why}` };
   }
 
   /** What was taken and is neither sent nor lost. */
@@ -129,8 +139,8 @@ export class Delivery<Message extends SpoolMessage = SpoolMessage> implements Co
   }
 
   #pump(): void {
-    while (this.#isRunning && this.#inFlight < this.#deps.transport.inFlightMax) {
-      const message = this.#spool.take();
+    while (this.#isRunning) {
+      const message = this.#spool.take(this.#deps.transport.inFlightMax);
       if (message === undefined) break;
       this.#inFlight++;
       void this.#deliver(message).finally(() => {
@@ -146,14 +156,18 @@ export class Delivery<Message extends SpoolMessage = SpoolMessage> implements Co
     const { deadlineMs, backoff } = this.#limits;
     const untilMs = clock.monotonicMs() + deadlineMs;
     for (let retry = 0; ; retry++) {
-      const failure = await this.#attempt(message);
-      if (failure === undefined) {
+      const outcome = await this.#attempt(message);
+      if (outcome.kind === 'sent') {
         this.#settleSent(message);
         return;
       }
+      if (outcome.kind === 'divided') {
+        this.#spool.divide(message, outcome.parts);
+        return;
+      }
       const waitMs = backoffMs(retry, backoff, random);
-      const loss = this.#lossOf(failure, clock.monotonicMs() + waitMs > untilMs);
-      if (loss !== 'closing') this.#tellFailure(failure);
+      const loss = this.#lossOf(outcome, clock.monotonicMs() + waitMs > untilMs);
+      if (loss !== 'closing') this.#tellFailure(message, outcome);
       if (loss !== undefined) {
         this.#lose(message, loss);
         return;
@@ -166,12 +180,12 @@ export class Delivery<Message extends SpoolMessage = SpoolMessage> implements Co
   #lossOf(failure: Failure, isLast: boolean): LossReason | undefined {
     if (this.#closing.signal.aborted) return 'closing';
     if (failure.kind === 'timeout') return 'timeout';
-    if (!failure.retryable) return 'refused';
+    if (!failure.retryable) return isUnanswered(failure.error) ? 'unanswered' : 'refused';
     return isLast ? 'expired' : undefined;
   }
 
   /** Ends within the attempt's time, even if the transport does not. */
-  async #attempt(message: Message): Promise<Failure | undefined> {
+  async #attempt(message: Message): Promise<Outcome<Message>> {
     const { clock, transport } = this.#deps;
     const closing = this.#closing.signal;
     const over = new AbortController();
@@ -184,18 +198,18 @@ export class Delivery<Message extends SpoolMessage = SpoolMessage> implements Co
       (error: unknown): Failure => ({ kind: 'error', retryable: false, error }),
     );
     const sent = transport.send(message, over.signal).then(
-      () => undefined,
+      (parts): Outcome<Message> => (parts ? { kind: 'divided', parts } : { kind: 'sent' }),
       (error: unknown): Failure => ({
         kind: 'error',
         retryable: error instanceof NetobservError && error.retryable,
         error,
       }),
     );
-    const failure = await Promise.race([sent, timeout]);
+    const outcome = await Promise.race([sent, timeout]);
     closing.removeEventListener('abort', onClosing);
     timer.abort();
     over.abort();
-    return failure;
+    return outcome;
   }
 
   #settleSent(message: Message): void {
@@ -203,26 +217,32 @@ export class Delivery<Message extends SpoolMessage = SpoolMessage> implements Co
     this.#spool.settle(message);
     this.#showSpool();
     metrics.sent(message.amount);
-    if (this.#failure === undefined) return;
-    this.#failure = undefined;
-    log.info({ lost: this.#lostFlows }, 'flows are delivered again');
-    this.#lostFlows = 0;
+    const failing = this.#failing.get(laneOf(message));
+    if (failing === undefined) return;
+    this.#failing.delete(laneOf(message));
+    log.info({ lost: failing.lost, ...laneField(message) }, 'flows are delivered again');
   }
 
   #lose(message: Message, reason: LossReason): void {
     this.#spool.settle(message);
     this.#showSpool();
-    this.#lostFlows += message.amount.flows;
-    this.#deps.metrics.lost(message.amount, reason);
+    this.#countLost(message, reason);
   }
 
-  /** Counted each time, said once until a message is delivered. */
-  #tellFailure({ kind, error }: Failure): void {
+  #countLost(message: Message, reason: LossReason): void {
+    this.#deps.metrics.lost(message.amount, reason);
+    const failing = this.#failing.get(laneOf(message));
+    if (failing !== undefined) failing.lost += message.amount.flows;
+  }
+
+  /** Counted each time, said once until a message of the lane is delivered. */
+  #tellFailure(message: Message, { kind, error }: Failure): void {
     const { log, metrics } = this.#deps;
     metrics.error(kind === 'timeout' ? 'Timeout' : 'CannotWriteMessage', 'high');
-    const isFirst = this.#failure === undefined;
-    this.#failure = explain(error);
-    if (isFirst) log.warn({ error: this.#failure }, 'flows cannot be delivered');
+    if (this.#failing.has(laneOf(message))) return;
+    const why = explain(error);
+    log.warn({ error: why, ...laneField(message) }, 'flows cannot be delivered');
+    this.#failing.set(laneOf(message), { why, lost: 0 });
   }
 
   #showSpool(): void {
@@ -236,4 +256,17 @@ interface Failure {
   readonly error: unknown;
 }
 
+type Outcome<Message> =
+  | { readonly kind: 'sent' }
+  | { readonly kind: 'divided'; readonly parts: readonly Message[] }
+  | Failure;
+
 const NO_ANSWER = new Error('the collector did not answer in time');
+
+const isUnanswered = (error: unknown): boolean =>
+  error instanceof NetobservError && error.code === NET_ERRORS.unanswered;
+
+const laneOf = ({ lane }: SpoolMessage): number => lane ?? 0;
+
+/** For the log, where there are lanes. */
+const laneField = ({ lane }: SpoolMessage) => (lane === undefined ? {} : { lane });

@@ -5,9 +5,20 @@ import { fnv1a32, partitionOf } from '../../net/kafka/partition.ts';
 import { type KafkaRecords, KEY_BYTES } from '../../net/kafka/producer.ts';
 import type { SpoolMessage } from './spool.ts';
 
-/** Records that are sent in one request: of one partition, as far as their number was known. */
+/** Flows as they are sent, with what is needed to divide them. */
+interface KeyedFlows extends Omit<KafkaRecords, 'partition'> {
+  /** FNV-1a of each key. */
+  readonly hashes: Uint32Array;
+  readonly packets: Float64Array;
+  /** Of the packets. */
+  readonly octets: Float64Array;
+}
+
+/** Flows that are sent in one request; a lane is a partition. */
 export interface KafkaMessage extends SpoolMessage {
-  readonly records: KafkaRecords;
+  readonly flows: KeyedFlows;
+  /** Undefined: the number of partitions was not known, and the message has to be divided. */
+  readonly records: KafkaRecords | undefined;
 }
 
 export interface RequestLimits {
@@ -34,7 +45,7 @@ const ADDRESS_BYTES = KEY_BYTES / 2;
 export function requestsOf(
   batch: FlowBatch,
   encoded: EncodedRecords,
-  partitions: number,
+  partitions: number | undefined,
   limits: RequestLimits,
 ): readonly KafkaMessage[] {
   const count = batch.selected;
@@ -42,14 +53,50 @@ export function requestsOf(
   writeKeys(batch, keys);
   const hashes = new Uint32Array(count);
   for (let r = 0; r < count; r++) hashes[r] = fnv1a32(keys, r * KEY_BYTES, (r + 1) * KEY_BYTES);
+  const { bytes: values, offsets } = encoded;
+  const packets = column(batch, 'Packets');
+  const octets = column(batch, 'Bytes');
+  return byPartition({ keys, hashes, values, offsets, packets, octets }, partitions, limits);
+}
+
+/** The requests for a message that was made before the number of partitions was known. */
+export function divide(
+  { flows }: KafkaMessage,
+  partitions: number,
+  limits: RequestLimits,
+): readonly KafkaMessage[] {
+  return byPartition(flows, partitions, limits);
+}
+
+function byPartition(
+  flows: KeyedFlows,
+  known: number | undefined,
+  limits: RequestLimits,
+): readonly KafkaMessage[] {
+  const { hashes, offsets } = flows;
+  const partitions = known ?? 1;
   const order = orderByPartition(hashes, partitions);
   const messages: KafkaMessage[] = [];
-  for (let from = 0; from < count; ) {
-    const to = endOfRequest(order, hashes, encoded.offsets, partitions, from, limits);
-    messages.push(request(batch, encoded, keys, hashes, order.subarray(from, to)));
+  for (let from = 0; from < order.length; ) {
+    const to = endOfRequest(order, hashes, offsets, partitions, from, limits);
+    const lane = partitionOf(hashes[order[from]!]!, partitions);
+    messages.push(request(flows, order.subarray(from, to), lane, known !== undefined));
     from = to;
   }
   return messages;
+}
+
+/** A number of each selected flow; what is missing is 0. */
+function column(batch: FlowBatch, name: string): Float64Array {
+  const values = batch.f64(name);
+  const present = batch.present(name);
+  const { selection } = batch;
+  const numbers = new Float64Array(batch.selected);
+  for (let r = 0; r < numbers.length; r++) {
+    const row = selection === undefined ? r : selection[r]!;
+    if ((present[row >>> 5]! >>> (row & 31)) & 1) numbers[r] = values[row]!;
+  }
+  return numbers;
 }
 
 /** The lesser address first, so that both directions of a conversation have one key. */
@@ -119,52 +166,51 @@ function endOfRequest(
   return order.length;
 }
 
-/** Copies what the request needs, so that it does not hold the whole batch. */
+/** Copies what the request needs, so that it does not hold all of them. */
 function request(
-  batch: FlowBatch,
-  encoded: EncodedRecords,
-  allKeys: Uint8Array,
-  allHashes: Uint32Array,
+  all: KeyedFlows,
   order: Uint32Array,
+  lane: number,
+  isPartition: boolean,
 ): KafkaMessage {
   const count = order.length;
   let valueBytes = 0;
-  for (const r of order) valueBytes += encoded.offsets[r + 1]! - encoded.offsets[r]!;
+  for (const r of order) valueBytes += all.offsets[r + 1]! - all.offsets[r]!;
   const bytes = new Uint8Array(count * KEY_BYTES + valueBytes);
-  const keys = bytes.subarray(0, count * KEY_BYTES);
-  const values = bytes.subarray(count * KEY_BYTES);
-  const hashes = new Uint32Array(count);
-  const offsets = new Uint32Array(count + 1);
-  let end = 0;
-  for (let i = 0; i < count; i++) {
-    const r = order[i]!;
-    const start = encoded.offsets[r]!;
-    const stop = encoded.offsets[r + 1]!;
-    keys.set(allKeys.subarray(r * KEY_BYTES, (r + 1) * KEY_BYTES), i * KEY_BYTES);
-    values.set(encoded.bytes.subarray(start, stop), end);
-    hashes[i] = allHashes[r]!;
-    end += stop - start;
-    offsets[i + 1] = end;
-  }
+  const flows = {
+    keys: bytes.subarray(0, count * KEY_BYTES),
+    values: bytes.subarray(count * KEY_BYTES),
+    hashes: new Uint32Array(count),
+    offsets: new Uint32Array(count + 1),
+    packets: new Float64Array(count),
+    octets: new Float64Array(count),
+  };
+  for (let i = 0; i < count; i++) copyFlow(all, order[i]!, flows, i);
+  const { keys, values, offsets, packets, octets } = flows;
   return {
     bytes,
-    amount: {
-      flows: count,
-      packets: sumOf(batch, 'Packets', order),
-      bytes: sumOf(batch, 'Bytes', order),
-    },
-    records: { keys, hashes, values, offsets, delivered: new Uint8Array(count) },
+    amount: { flows: count, packets: sumOf(packets), bytes: sumOf(octets) },
+    lane,
+    flows,
+    records: isPartition ? { partition: lane, keys, values, offsets } : undefined,
   };
 }
 
-function sumOf(batch: FlowBatch, name: string, order: Uint32Array): number {
-  const values = batch.f64(name);
-  const present = batch.present(name);
-  const { selection } = batch;
+/** To the end of what is there, which are `i` flows. */
+function copyFlow(all: KeyedFlows, r: number, flows: KeyedFlows, i: number): void {
+  const start = all.offsets[r]!;
+  const stop = all.offsets[r + 1]!;
+  const end = flows.offsets[i]!;
+  flows.keys.set(all.keys.subarray(r * KEY_BYTES, (r + 1) * KEY_BYTES), i * KEY_BYTES);
+  flows.values.set(all.values.subarray(start, stop), end);
+  flows.offsets[i + 1] = end + stop - start;
+  flows.hashes[i] = all.hashes[r]!;
+  flows.packets[i] = all.packets[r]!;
+  flows.octets[i] = all.octets[r]!;
+}
+
+function sumOf(numbers: Float64Array): number {
   let sum = 0;
-  for (const r of order) {
-    const row = selection === undefined ? r : selection[r]!;
-    if ((present[row >>> 5]! >>> (row & 31)) & 1) sum += values[row]!;
-  }
+  for (const number of numbers) sum += number;
   return sum;
 }

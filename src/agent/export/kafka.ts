@@ -8,13 +8,13 @@ import { EncodingExporter } from './encoding-exporter.ts';
 import type { Exporter } from './exporter.ts';
 import type { ExporterDeps } from './exporters.ts';
 import { kafkaOptionsOf } from './kafka-config.ts';
-import { type KafkaMessage, requestsOf } from './kafka-records.ts';
+import { divide, type KafkaMessage, type RequestLimits, requestsOf } from './kafka-records.ts';
 import { declareExportMetrics } from './metrics.ts';
 import { batchesOf, SPOOL_BYTES_MAX } from './spool.ts';
 
 /** A call has its own limits, which end earlier. */
 const ATTEMPT_TIMEOUT_MS = SEND_MAX_MS + 5000;
-/** Requests under way without waiting for each other. */
+/** Requests for one partition that are under way without waiting for each other. */
 const ASYNC_REQUESTS_MAX = 4;
 /** Time for saying good-bye to the brokers. */
 const CLOSE_TIMEOUT_MS = 2000;
@@ -23,6 +23,7 @@ const CLOSE_TIMEOUT_MS = 2000;
 export function createKafkaExporter(config: AgentConfig, deps: ExporterDeps): Exporter {
   const { clock, random, tables } = deps;
   const producer = new KafkaProducer(kafkaOptionsOf(config));
+  const limits = { messagesMax: config.kafkaBatchMessages, bytesMax: config.kafkaBatchSizeBytes };
   const delivery = new Delivery<KafkaMessage>(
     {
       ...DELIVERY_DEFAULTS,
@@ -32,7 +33,7 @@ export function createKafkaExporter(config: AgentConfig, deps: ExporterDeps): Ex
       bytesMax: SPOOL_BYTES_MAX,
     },
     {
-      transport: transportOf(producer, config.kafkaAsync),
+      transport: transportOf(producer, limits, config.kafkaAsync),
       clock,
       random,
       log: deps.log.child({ component: 'kafka' }),
@@ -40,7 +41,6 @@ export function createKafkaExporter(config: AgentConfig, deps: ExporterDeps): Ex
     },
   );
   const encoder = new RecordEncoder('bare');
-  const limits = { messagesMax: config.kafkaBatchMessages, bytesMax: config.kafkaBatchSizeBytes };
   const encoding = {
     encode: (batch: FlowBatch) => {
       encoder.encode(batch);
@@ -59,19 +59,18 @@ export function createKafkaExporter(config: AgentConfig, deps: ExporterDeps): Ex
   return new EncodingExporter(encoding, delivery, tables, columns);
 }
 
-function transportOf(producer: KafkaProducer, isAsync: boolean): Transport<KafkaMessage> {
+function transportOf(
+  producer: KafkaProducer,
+  limits: RequestLimits,
+  isAsync: boolean,
+): Transport<KafkaMessage> {
   return {
-    // Records are stored once only if they are sent again before any others.
+    // Records are stored once only if they are sent again before any others of their partition.
     inFlightMax: isAsync && !producer.isIdempotent ? ASYNC_REQUESTS_MAX : 1,
 
-    async send({ records }, signal) {
-      const onAbort = (): void => producer.discard();
-      signal.addEventListener('abort', onAbort, { once: true });
-      try {
-        await producer.send(records);
-      } finally {
-        signal.removeEventListener('abort', onAbort);
-      }
+    async send(message, signal) {
+      if (message.records !== undefined) return producer.send(message.records, signal);
+      return divide(message, await producer.countPartitions(signal), limits);
     },
   };
 }

@@ -10,6 +10,10 @@ export type LossReason =
   | 'expired'
   /** An attempt had no answer in time. The message may have arrived, so it is not sent again. */
   | 'timeout'
+  /** The connection broke, or said nothing, when the message had left: it may have arrived. */
+  | 'unanswered'
+  /** Its part of the spool was full, while another part was not. */
+  | 'full'
   /** The program ended first. */
   | 'closing';
 

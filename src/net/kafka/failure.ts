@@ -48,7 +48,11 @@ function rootOf(error: unknown): unknown {
   return root;
 }
 
-export function kafkaError(what: string, cause: unknown, retryable: boolean): NetobservError {
-  const code = retryable ? NET_ERRORS.send : NET_ERRORS.refused;
-  return new NetobservError(code, what, { cause, retryable });
+/** With `send` as its code it may be tried again. */
+export function kafkaError(
+  what: string,
+  cause: unknown,
+  code: 'send' | 'refused' | 'unanswered',
+): NetobservError {
+  return new NetobservError(NET_ERRORS[code], what, { cause, retryable: code === 'send' });
 }

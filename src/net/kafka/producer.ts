@@ -1,10 +1,12 @@
 import type { ConnectionOptions } from 'node:tls';
 import kafkajs from 'kafkajs';
+import { assertExists } from '../../base/assert.ts';
 import type { NetobservError } from '../../base/errors.ts';
 import { addCodecs, COMPRESSION_TYPES, type Compression } from './compression.ts';
 import { failureOf, kafkaError } from './failure.ts';
-import { partitionOf } from './partition.ts';
+import { partialMetadata } from './partial-metadata.ts';
 import { quietRequestQueue } from './quiet-queue.ts';
+import { Sockets } from './sockets.ts';
 
 /** -1: all replicas that are in sync, 1: the leader, 0: nobody answers. */
 export type Acks = -1 | 0 | 1;
@@ -38,17 +40,14 @@ export interface KafkaOptions {
   readonly credentials: () => Promise<KafkaCredentials>;
 }
 
-/** Records of one topic, in bytes shared by all of them. */
+/** Records of one partition of the topic, in bytes shared by all of them. */
 export interface KafkaRecords {
+  readonly partition: number;
   /** Keys of `KEY_BYTES` each, one behind the other. */
   readonly keys: Uint8Array;
-  /** FNV-1a of each key. */
-  readonly hashes: Uint32Array;
   readonly values: Uint8Array;
   /** Value `r` is `values[offsets[r] .. offsets[r + 1]]`. */
   readonly offsets: Uint32Array;
-  /** 1 for each record that the broker has: what is sent again leaves them out. */
-  readonly delivered: Uint8Array;
 }
 
 /** The two addresses of a flow. */
@@ -65,9 +64,6 @@ const RETRIES = 1;
 const RETRY_FIRST_MS = 100;
 const RETRY_MAX_MS = 1000;
 
-/** Times that the number of partitions may change during one call. */
-const REPARTITIONS_MAX = 3;
-
 /** No call takes longer, connecting, asking for metadata, and all of it once more. */
 export const SEND_MAX_MS = 90_000;
 
@@ -79,100 +75,174 @@ export const SEND_MAX_MS = 90_000;
 interface Client {
   /** Undefined until the credentials have been read. */
   producer: kafkajs.Producer | undefined;
-  isDiscarded: boolean;
+  /** Undefined until the first call. */
+  connected: Promise<kafkajs.Producer> | undefined;
+  readonly sockets: Sockets;
+  calls: number;
+  isEnded: boolean;
 }
 
-/** The topic has another number of partitions than the one that the records were divided by. */
-class Repartitioned extends Error {}
+/** Records that a partition may have, and the client under whose number it would know them. */
+interface Unresolved {
+  readonly records: KafkaRecords;
+  readonly client: Client;
+}
+
+/** Ends a call of kafkajs that asked for the number of partitions only. */
+class Counted extends Error {}
+
+/** The topic was made anew, with fewer partitions. */
+class Gone extends Error {}
 
 /** Given up by its owner while kafkajs was still trying. */
-class Discarded extends Error {}
+class Ended extends Error {}
 
 /**
- * Produces records, one record batch per partition and request.
+ * Produces records, one record batch of one partition per request.
  *
  * With `acks` of all replicas it is idempotent: what fails may be sent again, and is stored once,
- * as long as it is sent before anything else. So there is one call at a time, and records that were
- * given up with an unknown end make it begin under a new identity. Without, records whose end is
- * not known are never sent again.
+ * as long as it is sent before anything else for its partition. So there is one call at a time for
+ * each, and when records were given up with an unknown end, the next ones for their partition are
+ * sent under a new identity. Calls for other partitions go on under the old one until they end.
+ * Without, records whose end is not known are never sent again.
  */
 export class KafkaProducer {
   readonly #options: KafkaOptions;
   readonly #idempotent: boolean;
-  #client: Client | undefined;
-  /** Of `#client`, when it is connected. */
-  #ready: Promise<kafkajs.Producer> | undefined;
-  /** Of the topic, as far as known; one makes the first attempt tell. */
-  #partitions = 1;
-  #unresolved: KafkaRecords | undefined;
+  /** For all that does not have to be sent by an older one. */
+  #current: Client | undefined;
+  readonly #clients = new Set<Client>();
+  /** By partition; the next call is for the same records, unless they have been given up. */
+  readonly #unresolved = new Map<number, Unresolved>();
+  #partitions: number | undefined;
 
   constructor(options: KafkaOptions) {
     this.#options = options;
     this.#idempotent = options.acks === -1;
     addCodecs();
     quietRequestQueue();
+    partialMetadata();
   }
 
   get isIdempotent(): boolean {
     return this.#idempotent;
   }
 
-  /** Partitions of the topic, as far as known. */
-  get partitions(): number {
+  /** Partitions of the topic, as last heard. */
+  get partitions(): number | undefined {
     return this.#partitions;
   }
 
-  /**
-   * Resolves when all records are acknowledged, or, with `acks` 0, have left. When it rejects, some
-   * of them may be delivered nevertheless, if they are of several partitions.
-   */
-  async send(records: KafkaRecords): Promise<void> {
-    if (this.#unresolved !== undefined && this.#unresolved !== records) this.discard();
-    const producer = await this.#connected();
-    for (let times = 1; ; times++) {
+  /** Asks the brokers for the number of partitions; nothing is sent. */
+  async countPartitions(signal: AbortSignal): Promise<number> {
+    return this.#call(this.#newest(), signal, async (producer) => {
+      const { topic, acks } = this.#options;
       try {
-        await this.#sendParts(producer, records);
-        return;
+        await producer.send({ topic, acks, messages: [{ value: null }] });
       } catch (error) {
-        if (!(error instanceof Repartitioned)) throw error;
-        if (times === REPARTITIONS_MAX) throw kafkaError(error.message, undefined, true);
+        if (!(error instanceof Counted)) {
+          throw kafkaError(`${topic}: no partitions are known`, failureOf(error).cause, 'send');
+        }
       }
-    }
+      return assertExists(this.#partitions, 'number of partitions: the partitioner was asked');
+    });
   }
 
-  /** Lets go of the client, also in the middle of a call; the next one gets another. */
-  discard(): void {
-    // It is of no interest any more how that ends.
-    void this.close();
+  /**
+   * Resolves when all records are acknowledged, or, with `acks` 0, have left. Once the signal is
+   * aborted they count as given up.
+   */
+  async send(records: KafkaRecords, signal: AbortSignal): Promise<void> {
+    const client = this.#clientFor(records);
+    await this.#call(client, signal, (producer) => this.#produce(client, producer, records));
   }
 
   /** Resolves when the brokers have been told, or cannot be. */
   async close(): Promise<void> {
-    const client = this.#client;
-    this.#client = undefined;
-    this.#ready = undefined;
-    this.#unresolved = undefined;
-    if (client === undefined) return;
-    client.isDiscarded = true;
+    this.#current = undefined;
+    this.#unresolved.clear();
+    await Promise.all([...this.#clients].map((client) => this.#end(client)));
+  }
+
+  async #call<Result>(
+    client: Client,
+    signal: AbortSignal,
+    run: (producer: kafkajs.Producer) => Promise<Result>,
+  ): Promise<Result> {
+    const onAbort = (): void => this.#replace(client);
+    signal.addEventListener('abort', onAbort, { once: true });
+    client.calls++;
+    try {
+      return await run(await this.#connected(client));
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+      client.calls--;
+      this.#endUnused();
+    }
+  }
+
+  #newest(): Client {
+    this.#current ??= this.#open();
+    return this.#current;
+  }
+
+  #clientFor(records: KafkaRecords): Client {
+    const unresolved = this.#unresolved.get(records.partition);
+    if (unresolved?.records === records) return unresolved.client;
+    if (unresolved !== undefined) {
+      this.#unresolved.delete(records.partition);
+      this.#replace(unresolved.client);
+    }
+    return this.#newest();
+  }
+
+  #open(): Client {
+    const client: Client = {
+      producer: undefined,
+      connected: undefined,
+      sockets: new Sockets(),
+      calls: 0,
+      isEnded: false,
+    };
+    this.#clients.add(client);
+    return client;
+  }
+
+  /** No new records are sent by it; it ends when nothing depends on it. */
+  #replace(client: Client): void {
+    if (this.#current === client) this.#current = undefined;
+    this.#endUnused();
+  }
+
+  #endUnused(): void {
+    const waiting = new Set(Array.from(this.#unresolved.values(), ({ client }) => client));
+    for (const client of this.#clients) {
+      const isUsed = client === this.#current || client.calls > 0 || waiting.has(client);
+      if (!isUsed) void this.#end(client);
+    }
+  }
+
+  async #end(client: Client): Promise<void> {
+    this.#clients.delete(client);
+    client.isEnded = true;
+    if (client.calls > 0) client.sockets.destroy();
     await client.producer?.disconnect().catch(() => undefined);
+    client.sockets.end();
   }
 
   /** Calls that run at a time share one attempt to connect. */
-  #connected(): Promise<kafkajs.Producer> {
-    if (this.#ready !== undefined) return this.#ready;
-    const client: Client = { producer: undefined, isDiscarded: false };
-    this.#client = client;
-    this.#ready = this.#connect(client).catch((error: unknown) => {
-      if (this.#client === client) this.discard();
+  #connected(client: Client): Promise<kafkajs.Producer> {
+    client.connected ??= this.#connect(client).catch((error: unknown) => {
+      this.#replace(client);
       const { brokers } = this.#options;
-      throw kafkaError(`${brokers.join(', ')}: cannot connect`, failureOf(error).cause, true);
+      throw kafkaError(`${brokers.join(', ')}: cannot connect`, failureOf(error).cause, 'send');
     });
-    return this.#ready;
+    return client.connected;
   }
 
   async #connect(client: Client): Promise<kafkajs.Producer> {
     const credentials = await this.#options.credentials();
-    if (client.isDiscarded) throw new Discarded('the client was given up');
+    if (client.isEnded) throw new Ended('the client was given up');
     const producer = this.#newProducer(client, credentials);
     client.producer = producer;
     await producer.connect();
@@ -192,6 +262,7 @@ export class KafkaProducer {
       connectionTimeout: CONNECT_TIMEOUT_MS,
       authenticationTimeout: AUTHENTICATE_TIMEOUT_MS,
       requestTimeout: REQUEST_TIMEOUT_MS,
+      socketFactory: client.sockets.open,
       retry,
       // Failures are told, and counted, by who calls us.
       logLevel: kafkajs.logLevel.NOTHING,
@@ -207,68 +278,50 @@ export class KafkaProducer {
 
   /** Called for each record and attempt; also the place where kafkajs can be made to give up. */
   #choose(client: Client, { message, partitionMetadata }: kafkajs.PartitionerArgs): number {
-    if (client.isDiscarded) throw new Discarded('the client was given up');
-    if (partitionMetadata.length !== this.#partitions) {
-      this.#partitions = partitionMetadata.length;
-      throw new Repartitioned(`${this.#partitions} partitions`);
-    }
-    return message.partition!;
+    if (client.isEnded) throw new Ended('the client was given up');
+    this.#partitions = partitionMetadata.length;
+    const { partition } = message;
+    if (partition === undefined) throw new Counted();
+    if (partition >= partitionMetadata.length) throw new Gone(`of ${partitionMetadata.length}`);
+    return partition;
   }
 
-  async #sendParts(producer: kafkajs.Producer, records: KafkaRecords): Promise<void> {
-    const parts = divide(records, this.#partitions);
-    for (const [partition, part] of parts.entries()) {
-      if (part.length === 0) continue;
-      const isDelivered = await this.#sendPart(producer, records, partition, part);
-      if (!isDelivered) continue;
-      for (const record of part) records.delivered[record] = 1;
-    }
-    this.#unresolved = undefined;
-  }
-
-  async #sendPart(
-    producer: kafkajs.Producer,
-    records: KafkaRecords,
-    partition: number,
-    part: readonly number[],
-  ): Promise<boolean> {
+  async #produce(client: Client, producer: kafkajs.Producer, records: KafkaRecords): Promise<void> {
     const { topic, acks, compression } = this.#options;
-    const messages = part.map((record) => messageOf(records, record, partition));
     try {
       await producer.send({
         topic,
         acks,
         timeout: ACK_TIMEOUT_MS,
         compression: COMPRESSION_TYPES[compression],
-        messages,
+        messages: messagesOf(records),
       });
-      return true;
     } catch (error) {
-      if (error instanceof Repartitioned) throw error;
-      const failure = this.#failed(producer, records, partition, error);
-      if (failure === undefined) return true;
-      throw failure;
+      const failure = this.#failed(client, records, error);
+      if (failure !== undefined) throw failure;
     }
+    this.#unresolved.delete(records.partition);
   }
 
   /** What to tell the caller; undefined when the records had arrived. */
-  #failed(
-    producer: kafkajs.Producer,
-    records: KafkaRecords,
-    partition: number,
-    error: unknown,
-  ): NetobservError | undefined {
+  #failed(client: Client, records: KafkaRecords, error: unknown): NetobservError | undefined {
+    const { partition } = records;
     const { outcome, cause } = failureOf(error);
     if (outcome === 'duplicate') return undefined;
     const what = `${this.#options.topic}, partition ${partition}: records were not taken`;
-    if (outcome === 'refused') return kafkaError(what, cause, false);
-    if (!this.#idempotent) return kafkaError(what, cause, outcome !== 'unknown');
-    if (outcome === 'fenced') {
-      if (this.#client?.producer === producer) this.discard();
-    } else {
-      this.#unresolved = records;
+    if (outcome === 'refused' || cause instanceof Gone) {
+      return kafkaError(what, cause, 'refused');
     }
-    return kafkaError(what, cause, true);
+    if (!this.#idempotent) {
+      return kafkaError(what, cause, outcome === 'unknown' ? 'unanswered' : 'send');
+    }
+    if (outcome === 'fenced') {
+      this.#unresolved.delete(partition);
+      this.#replace(client);
+    } else {
+      this.#unresolved.set(partition, { records, client });
+    }
+    return kafkaError(what, cause, 'send');
   }
 }
 
@@ -281,33 +334,14 @@ function sslOf({ ca, cert, key, insecureSkipVerify }: KafkaTls): ConnectionOptio
   };
 }
 
-/** The records of each partition that are yet to be delivered. */
-function divide(
-  { hashes, delivered }: KafkaRecords,
-  partitions: number,
-): readonly (readonly number[])[] {
-  const parts: number[][] = Array.from({ length: partitions }, () => []);
-  for (let record = 0; record < hashes.length; record++) {
-    if (delivered[record] === 1) continue;
-    parts[partitionOf(hashes[record]!, partitions)]!.push(record);
-  }
-  return parts;
+function messagesOf({ partition, keys, values, offsets }: KafkaRecords): kafkajs.Message[] {
+  return Array.from({ length: offsets.length - 1 }, (_, record) => ({
+    key: bufferOf(keys, record * KEY_BYTES, (record + 1) * KEY_BYTES),
+    value: bufferOf(values, offsets[record]!, offsets[record + 1]!),
+    partition,
+  }));
 }
 
-function messageOf(
-  { keys, values, offsets }: KafkaRecords,
-  record: number,
-  partition: number,
-): kafkajs.Message {
-  const start = offsets[record]!;
-  const keyAt = keys.byteOffset + record * KEY_BYTES;
-  return {
-    key: Buffer.from(keys.buffer as ArrayBuffer, keyAt, KEY_BYTES),
-    value: Buffer.from(
-      values.buffer as ArrayBuffer,
-      values.byteOffset + start,
-      offsets[record + 1]! - start,
-    ),
-    partition,
-  };
+function bufferOf({ buffer, byteOffset }: Uint8Array, from: number, to: number): Buffer {
+  return Buffer.from(buffer as ArrayBuffer, byteOffset + from, to - from);
 }

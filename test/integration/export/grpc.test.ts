@@ -109,40 +109,52 @@ function flows(from: number, count: number): Row[] {
 
 const idsOf = (made: GrpcCollector): Set<number> => new Set(made.flows.map(({ bytes }) => bytes));
 
-test.each(['plain text', 'TLS', 'mTLS'])('flows arrive by %s as they were', async (how) => {
+type Security = 'plain text' | 'TLS' | 'mTLS';
+
+/** A collector of that kind, and what whoever sends to it has to be told. */
+async function collectorBy(how: Security) {
   const tls = {
     'plain text': undefined,
     TLS: server,
     mTLS: { ...server, clientCa: client.cert },
   }[how];
-  const made = await collector(tls);
   const ca = { TARGET_TLS_CA_CERT_PATH: join(folder, 'server.crt') };
   const own = {
     TARGET_TLS_USER_CERT_PATH: join(folder, 'client.crt'),
     TARGET_TLS_USER_KEY_PATH: join(folder, 'client.key'),
   };
-  const env = { 'plain text': {}, TLS: ca, mTLS: { ...ca, ...own } }[how]!;
-  const { send, value } = await sender(made.port, env);
+  const env = { 'plain text': {}, TLS: ca, mTLS: { ...ca, ...own } }[how];
+  return { made: await collector(tls), env };
+}
 
-  expect(send(flows(1, 100))).toBe(true);
+test.each<Security>(['plain text', 'TLS', 'mTLS'])(
+  'flows arrive by %s as they were',
+  async (how) => {
+    const { made, env } = await collectorBy(how);
+    const { send, value } = await sender(made.port, env);
 
-  await expect.poll(() => made.flows.length, SOON).toBe(100);
-  expect(made.flows[4]!.record).toEqual({
-    eth_protocol: 0x86dd,
-    network: {
-      src_addr: { ipv4: 0xc0000201 },
-      dst_addr: { ipv6: Buffer.from('20010db8000000000000000000000001', 'hex').toString('base64') },
-    },
-    transport: { src_port: 1, dst_port: 2, protocol: 17 },
-    bytes: 5,
-    packets: 2,
-    time_flow_rtt: {},
-    dup_list: [{ interface: 'eth0', direction: 1 }],
-  });
-  await expect.poll(() => value('exporter_sent_flows_total'), SOON).toBe(100);
-  expect(await value('exporter_sent_packets_total')).toBe(200);
-  expect(await value('exporter_sent_bytes_total')).toBe(5050);
-});
+    expect(send(flows(1, 100))).toBe(true);
+
+    await expect.poll(() => made.flows.length, SOON).toBe(100);
+    expect(made.flows[4]!.record).toEqual({
+      eth_protocol: 0x86dd,
+      network: {
+        src_addr: { ipv4: 0xc0000201 },
+        dst_addr: {
+          ipv6: Buffer.from('20010db8000000000000000000000001', 'hex').toString('base64'),
+        },
+      },
+      transport: { src_port: 1, dst_port: 2, protocol: 17 },
+      bytes: 5,
+      packets: 2,
+      time_flow_rtt: {},
+      dup_list: [{ interface: 'eth0', direction: 1 }],
+    });
+    await expect.poll(() => value('exporter_sent_flows_total'), SOON).toBe(100);
+    expect(await value('exporter_sent_packets_total')).toBe(200);
+    expect(await value('exporter_sent_bytes_total')).toBe(5050);
+  },
+);
 
 test.each([
   // why, the server's certificate, whose signature the client trusts, the client's own
@@ -209,28 +221,31 @@ test('no message is larger than what servers take by default', async () => {
   expect(await value('errors_total')).toBe(0);
 });
 
-test('a collector that goes away and comes back gets every flow', async () => {
-  const made = await collector();
-  const { send, value, exporter } = await sender(made.port);
-  const batches = 40;
-  for (let batch = 0; batch < batches; batch++) {
-    expect(send(flows(batch * 100 + 1, 100))).toBe(true);
-    if (batch === 10) {
-      await expect.poll(() => made.calls.length, SOON).toBeGreaterThan(3);
-      made.kill();
+test.each<Security>(['plain text', 'mTLS'])(
+  'a collector by %s that goes away and comes back gets every flow',
+  async (how) => {
+    const { made, env } = await collectorBy(how);
+    const { send, value, exporter } = await sender(made.port, env);
+    const batches = 40;
+    for (let batch = 0; batch < batches; batch++) {
+      expect(send(flows(batch * 100 + 1, 100))).toBe(true);
+      if (batch === 10) {
+        await expect.poll(() => made.calls.length, SOON).toBeGreaterThan(3);
+        made.kill();
+      }
+      if (batch === 25) {
+        // It is gone for good: attempts fail.
+        await expect.poll(() => value('errors_total'), SOON).toBeGreaterThan(3);
+        await made.start();
+      }
     }
-    if (batch === 25) {
-      // It is gone for good: attempts fail.
-      await expect.poll(() => value('errors_total'), SOON).toBeGreaterThan(3);
-      await made.start();
-    }
-  }
-  await expect.poll(() => exporter.backlog().flows, SOON).toBe(0);
+    await expect.poll(() => exporter.backlog().flows, SOON).toBe(0);
 
-  expect(idsOf(made).size).toBe(batches * 100);
-  expect(await value('exporter_sent_flows_total')).toBe(batches * 100);
-  expect(await value('exporter_lost_flows_total')).toBe(0);
-});
+    expect(idsOf(made).size).toBe(batches * 100);
+    expect(await value('exporter_sent_flows_total')).toBe(batches * 100);
+    expect(await value('exporter_lost_flows_total')).toBe(0);
+  },
+);
 
 test('a collector that takes flows and never answers blocks nothing, and is not told twice', async () => {
   const made = await collector();

@@ -58,8 +58,13 @@ export class Nfcapd {
     return { flows, sequenceErrors: errors.reduce((sum, [, count]) => sum + Number(count), 0) };
   }
 
-  async #remove(): Promise<void> {
+  /** Ends it in the middle of whatever it does. */
+  async kill(): Promise<void> {
     await this.#program.stop('SIGKILL');
+  }
+
+  async #remove(): Promise<void> {
+    await this.kill();
     rmSync(this.#folder, { recursive: true });
   }
 

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { type Seen, START_MS, sorted, startSender, wanted } from '../../support/ipfix-sender.ts';
 import { freePort } from '../../support/program.ts';
 import { Nfacctd, Nfcapd, type Stored } from './collectors.ts';
+import { tap } from './tap.ts';
 
 /** Collectors that are not ours show the flows that were sent. */
 
@@ -51,6 +52,7 @@ test('nfacctd counts the packets and bytes of every flow', async () => {
 test('a collector that comes back reads what is sent from then on', async () => {
   const port = await freePort();
   const before = await Nfcapd.start(port);
+  const wire = await tap(port);
   const { exporter, emit, value } = await startSender('udp', port);
   expect(emit(0, 500)).toBe(true);
   await expect.poll(() => exporter.backlog().flows).toBe(0);
@@ -69,4 +71,11 @@ test('a collector that comes back reads what is sent from then on', async () => 
   expect(sorted(late.map(seenOf))).toEqual(wanted(1500, 2000));
   const sent = await value('exporter_sent_flows_total');
   expect(sent + (await value('exporter_lost_flows_total'))).toBe(2000);
+  // What counts as sent has left; what nobody stored had left while nobody was there.
+  const left = (await wire()).flatMap((datagram) => datagram.flows.map(([source]) => source));
+  expect(left).toHaveLength(sent);
+  const stored = new Set(flows.map(({ sourcePort }) => sourcePort));
+  const unseen = left.filter((source) => source >= 1024 + 500 && !stored.has(source));
+  expect(Math.max(...unseen)).toBeLessThan(1024 + 1500);
+  expect(stored.size + unseen.length + 500).toBe(sent);
 });

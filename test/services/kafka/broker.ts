@@ -26,28 +26,42 @@ export class Broker implements AsyncDisposable {
   readonly sasl: string;
   /** TLS, and a client certificate. */
   readonly tls: string;
+  /** Where the first broker's controller listens. */
+  readonly controller: number;
   readonly #classpath = join(serverFolder('kafka'), 'lib', '*');
   #program: Program | undefined;
 
-  private constructor(folder: string, ports: readonly [number, number, number]) {
-    const [plain, sasl, tls] = ports;
+  private constructor(folder: string, ports: readonly [number, number, number, number]) {
+    const [plain, sasl, tls, controller] = ports;
     this.folder = folder;
+    this.controller = controller;
     this.plain = `127.0.0.1:${plain}`;
     this.sasl = `localhost:${sasl}`;
     this.tls = `localhost:${tls}`;
   }
 
-  static async start(): Promise<Broker> {
+  /** With a first one, the second of a cluster, which depends on it. */
+  static async start(first?: Broker): Promise<Broker> {
     const folder = mkdtempSync(join(tmpdir(), 'netobserv-kafka-'));
-    const [plain, sasl, tls, controller] = await Promise.all([
+    const [plain, sasl, tls, own] = await Promise.all([
       freePort(),
       freePort(),
       freePort(),
       freePort(),
     ]);
+    const controller = first?.controller ?? own;
+    const role =
+      first === undefined
+        ? {
+            ROLES: 'broker,controller',
+            NODE: 1,
+            CONTROLLER_LISTENER: `,CONTROLLER://127.0.0.1:${controller}`,
+          }
+        : { ROLES: 'broker', NODE: 2, CONTROLLER_LISTENER: '' };
     const values = {
       ...{ FOLDER: folder, USER, PASSWORD },
       ...{ PLAIN: plain, SASL: sasl, TLS: tls, CONTROLLER: controller },
+      ...role,
     };
     const template = readFileSync(join(import.meta.dirname, 'server.properties'), 'utf8');
     const filled = Object.entries(values).reduce(
@@ -56,7 +70,7 @@ export class Broker implements AsyncDisposable {
     );
     writeFileSync(join(folder, 'server.properties'), filled);
     writeCertificates(folder);
-    const broker = new Broker(folder, [plain, sasl, tls]);
+    const broker = new Broker(folder, [plain, sasl, tls, controller]);
     broker.#format();
     await broker.restart();
     return broker;
@@ -124,11 +138,29 @@ function clientOf({ plain }: Broker): kafkajs.Kafka {
   return new kafkajs.Kafka({ brokers: [plain], logLevel: kafkajs.logLevel.NOTHING });
 }
 
-export async function createTopic(broker: Broker, topic: string): Promise<void> {
+/** With `nodes`, a partition on each, without any copy. */
+export async function createTopic(
+  broker: Broker,
+  topic: string,
+  nodes?: readonly number[],
+): Promise<void> {
   const admin = clientOf(broker).admin();
   await admin.connect();
-  await admin.createTopics({ topics: [{ topic }], waitForLeaders: true });
+  const replicaAssignment = nodes?.map((node, partition) => ({ partition, replicas: [node] }));
+  const config = { topic, ...(replicaAssignment === undefined ? {} : { replicaAssignment }) };
+  await admin.createTopics({ topics: [config], waitForLeaders: true });
   await admin.disconnect();
+}
+
+/** Numbers of the brokers that lead a topic's partitions; -1: none does. */
+export async function leadersOf(broker: Broker, topic: string): Promise<readonly number[]> {
+  const admin = clientOf(broker).admin();
+  await admin.connect();
+  const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+  await admin.disconnect();
+  return topics[0]!.partitions
+    .toSorted((a, b) => a.partitionId - b.partitionId)
+    .map(({ leader }) => leader);
 }
 
 /** Number of records that a topic holds. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { pino } from 'pino';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   Delivery,
   type DeliveryLimits,
@@ -9,6 +9,7 @@ import {
 import { declareExportMetrics } from '../../../../src/agent/export/metrics.ts';
 import type { SpoolMessage } from '../../../../src/agent/export/spool.ts';
 import { NetobservError } from '../../../../src/base/errors.ts';
+import { NET_ERRORS } from '../../../../src/net/errors.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
 
@@ -21,7 +22,15 @@ const LIMITS: DeliveryLimits = {
   backoff: { firstMs: 100, maxMs: 1000 },
 };
 
-type Answer = 'ok' | 'retry' | 'refuse' | 'never';
+type Answer = 'ok' | 'retry' | 'refuse' | 'unanswered' | 'never';
+
+const CODES: Readonly<Record<Answer, string>> = {
+  ok: '',
+  retry: NET_ERRORS.send,
+  refuse: NET_ERRORS.refused,
+  unanswered: NET_ERRORS.unanswered,
+  never: '',
+};
 
 function message(flows = 1): SpoolMessage {
   return { bytes: new Uint8Array(100), amount: { flows, packets: flows * 2, bytes: flows * 50 } };
@@ -47,7 +56,7 @@ function setUp(answers: readonly Answer[], limits: Partial<DeliveryLimits> = {},
       await Promise.resolve();
       running--;
       if (answer === 'ok') received.push(sent);
-      else throw new NetobservError('ERR_X', answer, { retryable: answer === 'retry' });
+      else throw new NetobservError(CODES[answer], answer, { retryable: answer === 'retry' });
     },
   };
   const registry = createMetrics('t_');
@@ -62,7 +71,15 @@ function setUp(answers: readonly Answer[], limits: Partial<DeliveryLimits> = {},
       .filter((entry) => Object.entries(labels).every(([key, want]) => entry.labels[key] === want))
       .reduce((sum, entry) => sum + entry.value, 0);
   };
-  return { clock, received, delivery, value, calls: () => calls, runningMax: () => runningMax };
+  return {
+    clock,
+    received,
+    delivery,
+    metrics,
+    value,
+    calls: () => calls,
+    runningMax: () => runningMax,
+  };
 }
 
 test('what is offered is sent in its order, and counted', async () => {
@@ -106,6 +123,7 @@ test.each([
   // collector, reason, attempts
   ['refuse', 'refused', 1],
   ['never', 'timeout', 1],
+  ['unanswered', 'unanswered', 1],
   // Waits of 75, 150, 300 and 600 ms, then of 750 ms: the 16th would end after the deadline.
   ['retry', 'expired', 16],
 ] as const)(
@@ -146,6 +164,50 @@ test('as many messages are in flight as the transport allows', async () => {
   expect(runningMax()).toBe(3);
 });
 
+describe('lanes', () => {
+  /** A collector that never answers for lane 0, and takes the rest; what has no lane, in parts. */
+  function laneBed() {
+    const bed = setUp(['ok']);
+    const received: SpoolMessage[] = [];
+    const transport: Transport = {
+      inFlightMax: 1,
+      async send(sent) {
+        if (sent.lane === undefined) return [0, 1, 2].map((lane) => ({ ...message(5), lane }));
+        if (sent.lane === 0) throw new NetobservError('ERR_X', 'no leader', { retryable: true });
+        received.push(sent);
+      },
+    };
+    const deps = { transport, clock: bed.clock, random: () => 0.5, metrics: bed.metrics };
+    const delivery = new Delivery(LIMITS, { ...deps, log: pino({ level: 'silent' }) });
+    return { ...bed, delivery, received };
+  }
+  const inLane = (lane: number): SpoolMessage => ({ ...message(), lane });
+
+  test('one that is stuck fills up and loses its own; the others go on', async () => {
+    const { delivery, received, value, clock } = laneBed();
+    await delivery.start();
+    for (let times = 0; times < 10; times++) {
+      expect(delivery.offer([inLane(0), inLane(1), inLane(2)])).toBe(true);
+      await clock.advance(10);
+    }
+    expect(received).toHaveLength(20);
+    expect(delivery.backlog().flows).toBe(LIMITS.batchesMax);
+    expect(await value('exporter_lost_flows_total', { reason: 'full' })).toBe(6);
+    expect(await value('exporter_spool_messages')).toBe(LIMITS.batchesMax);
+    // A batch that is for the stuck one only has no room at all.
+    expect(delivery.offer([inLane(0)])).toBe(false);
+  });
+
+  test('what comes back in parts is sent in them, also behind a part that is stuck', async () => {
+    const { delivery, received, clock } = laneBed();
+    await delivery.start();
+    for (let times = 0; times < 3; times++) delivery.offer([message(15)]);
+    await clock.advance(10);
+    expect(received.map(({ lane }) => lane).sort()).toEqual([1, 1, 1, 2, 2, 2]);
+    expect(delivery.backlog().flows).toBe(15);
+  });
+});
+
 test('stopping sends what waits', async () => {
   const { delivery, received, clock } = setUp(['retry', 'ok']);
   await delivery.start();
@@ -173,10 +235,13 @@ test('what a dead collector does not take by the end is lost, and counted', asyn
 });
 
 test('handed = sent + lost + backlog, whatever the collector does and whenever one looks', async () => {
-  const answers = fc.array(fc.constantFrom<Answer>('ok', 'retry', 'refuse', 'never'), {
-    minLength: 1,
-    maxLength: 12,
-  });
+  const answers = fc.array(
+    fc.constantFrom<Answer>('ok', 'retry', 'refuse', 'unanswered', 'never'),
+    {
+      minLength: 1,
+      maxLength: 12,
+    },
+  );
   const steps = fc.array(
     fc.record({
       flows: fc.array(fc.integer({ min: 1, max: 100 }), { maxLength: 3 }),

@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type RequestLimits, requestsOf } from '../../../../src/agent/export/kafka-records.ts';
+import {
+  divide,
+  type KafkaMessage,
+  type RequestLimits,
+  requestsOf,
+} from '../../../../src/agent/export/kafka-records.ts';
 import { RecordEncoder } from '../../../../src/codec/pbflow/encoder.ts';
 import type { FlowBatch } from '../../../../src/flow/batch.ts';
 import { TableSpace } from '../../../../src/flow/intern.ts';
@@ -30,8 +35,8 @@ function requests(batch: FlowBatch, partitions: number, limits: Partial<RequestL
 const batchFor = (rows: readonly Row[]): FlowBatch =>
   batchOf(LAYOUT, new TableSpace().current, rows);
 
-function sentIn({ records }: ReturnType<typeof requests>[number]): readonly Sent[] {
-  const { keys, values, offsets, hashes } = records;
+function sentIn({ flows }: KafkaMessage): readonly Sent[] {
+  const { keys, values, offsets, hashes } = flows;
   return Array.from(hashes, (_, r) => ({
     key: Buffer.from(keys.subarray(r * KEY_BYTES, (r + 1) * KEY_BYTES)).toString('hex'),
     value: Buffer.from(values.subarray(offsets[r]!, offsets[r + 1]!)).toString('hex'),
@@ -70,13 +75,33 @@ const rows = (count: number): readonly Row[] =>
 test('a request has the records of one partition, and what they amount to', () => {
   const made = requests(batchFor(rows(500)), 5);
   expect(made).toHaveLength(5);
-  for (const { records, amount } of made) {
-    const partitions = new Set(Array.from(records.hashes, (hash) => partitionOf(hash, 5)));
-    expect(partitions.size).toBe(1);
-    expect(amount.flows).toBe(records.hashes.length);
+  for (const { flows, records, lane, amount } of made) {
+    const partitions = new Set(Array.from(flows.hashes, (hash) => partitionOf(hash, 5)));
+    expect(partitions).toEqual(new Set([lane]));
+    expect(records!.partition).toBe(lane);
+    expect(amount.flows).toBe(flows.hashes.length);
     expect(amount.packets).toBe(2 * amount.flows);
   }
   const bytes = made.reduce((sum, { amount }) => sum + amount.bytes, 0);
+  expect(bytes).toBe((500 * (100 + 599)) / 2);
+});
+
+test('what was made before the partitions were known is divided as if they had been', () => {
+  const batch = batchFor(rows(500));
+  const undivided = requestsOf(batch, encoded(batch), undefined, {
+    ...NO_LIMITS,
+    messagesMax: 300,
+  });
+  expect(undivided.map(({ records }) => records)).toEqual([undefined, undefined]);
+
+  const divided = undivided.flatMap((message) => divide(message, 5, NO_LIMITS));
+  const sent = (messages: readonly KafkaMessage[], wanted: number): readonly Sent[] =>
+    messages.filter(({ records }) => records!.partition === wanted).flatMap(sentIn);
+  const known = requests(batch, 5);
+  for (let partition = 0; partition < 5; partition++) {
+    expect(sent(divided, partition)).toEqual(sent(known, partition));
+  }
+  const bytes = divided.reduce((sum, { amount }) => sum + amount.bytes, 0);
   expect(bytes).toBe((500 * (100 + 599)) / 2);
 });
 

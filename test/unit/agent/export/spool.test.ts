@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
 import { Spool, type SpoolMessage } from '../../../../src/agent/export/spool.ts';
 
-function message(bytes: number, flows = 1): SpoolMessage {
-  return { bytes: new Uint8Array(bytes), amount: { flows, packets: flows * 2, bytes: flows * 9 } };
+function message(bytes: number, flows = 1, lane?: number): SpoolMessage {
+  const amount = { flows, packets: flows * 2, bytes: flows * 9 };
+  return { bytes: new Uint8Array(bytes), amount, ...(lane === undefined ? {} : { lane }) };
 }
 
 test('messages leave in the order in which they came', () => {
@@ -16,13 +17,14 @@ test('messages leave in the order in which they came', () => {
 
 test('a batch that does not fit by bytes is refused whole', () => {
   const spool = new Spool({ batchesMax: 9, bytesMax: 100 });
-  expect(spool.offer([message(60)])).toBe(true);
+  expect(spool.offer([message(60)])).toEqual([]);
 
-  expect(spool.offer([message(20), message(21)])).toBe(false);
+  const refused = [message(20), message(21)];
+  expect(spool.offer(refused)).toEqual(refused);
 
   expect(spool.messages).toBe(1);
   expect(spool.bytes).toBe(60);
-  expect(spool.offer([message(20), message(20)])).toBe(true);
+  expect(spool.offer([message(20), message(20)])).toEqual([]);
 });
 
 test('a batch holds its place until its last message is settled', () => {
@@ -33,10 +35,10 @@ test('a batch holds its place until its last message is settled', () => {
 
   spool.settle(first);
   expect(spool.isFull).toBe(true);
-  expect(spool.offer([message(1)])).toBe(false);
+  expect(spool.offer([message(1)])).toHaveLength(1);
   spool.settle(second);
   expect(spool.isFull).toBe(false);
-  expect(spool.offer([message(1)])).toBe(true);
+  expect(spool.offer([message(1)])).toEqual([]);
 });
 
 test('what has been taken counts until it is settled', () => {
@@ -58,4 +60,34 @@ test('settling twice is a bug that shows', () => {
   spool.settle(taken);
 
   expect(() => spool.settle(taken)).toThrow('was taken');
+});
+
+test('a lane that is full, or busy, keeps no other one waiting', () => {
+  const spool = new Spool({ batchesMax: 1, bytesMax: 1000 });
+  const [a, b] = [message(1, 1, 0), message(1, 1, 0)];
+  spool.offer([a, b]);
+  const [c, d] = [message(1, 1, 0), message(1, 1, 1)];
+  expect(spool.offer([c, d])).toEqual([c]);
+
+  expect([spool.take(1), spool.take(1), spool.take(1)]).toEqual([a, d, undefined]);
+  spool.settle(d);
+  expect(spool.isFull).toBe(false);
+  expect(spool.take(1)).toBeUndefined();
+  spool.settle(a);
+  expect(spool.take(1)).toBe(b);
+});
+
+test('parts wait in the place of what they are of, whatever the limits', () => {
+  const spool = new Spool({ batchesMax: 1, bytesMax: 100 });
+  const [first, second] = [message(60, 6, 0), message(40, 4, 0)];
+  spool.offer([first, second]);
+  const parts = [message(20, 2, 0), message(40, 4, 1)];
+  spool.divide(spool.take(1)!, parts);
+
+  expect(spool.bytes).toBe(100);
+  expect(spool.backlog().flows).toBe(10);
+  expect(spool.messages).toBe(3);
+  expect([spool.take(1), spool.take(1), spool.take(1)]).toEqual([second, parts[1], undefined]);
+  spool.settle(second);
+  expect(spool.take(1)).toBe(parts[0]);
 });

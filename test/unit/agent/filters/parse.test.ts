@@ -156,11 +156,23 @@ describe('what is refused, and what is said', () => {
     expect(json({ action: 'x', port: 'y' }, { direction: 'z' }).problems).toHaveLength(3);
   });
 
-  test('no text makes it throw', () => {
+  test('any text makes rules, or says what is wrong with it', () => {
+    const mistake = fc.constantFrom('', 'x', '-1', '70000', 'a.b', '[1]', '{"x":1}');
     fc.assert(
-      fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
+      fc.property(fc.oneof(fc.string(), fc.json(), mistake), (text) => {
         const { rules, problems } = parseFilterRules(text);
-        expect(problems.length > 0 || rules.length >= 0).toBe(true);
+        let wanted: unknown;
+        try {
+          wanted = JSON.parse(text);
+        } catch {
+          wanted = undefined;
+        }
+        // Without a problem, there is a rule for each that was given.
+        if (problems.length === 0 && Array.isArray(wanted)) {
+          expect(rules).toHaveLength(wanted.length);
+        }
+        for (const problem of problems) expect(problem.trim()).not.toBe('');
+        if (typeof wanted === 'number') expect(problems).not.toEqual([]);
       }),
     );
   });

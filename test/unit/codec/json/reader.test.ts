@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { NetobservError } from '../../../../src/base/errors.ts';
 import { JSON_ERRORS } from '../../../../src/codec/json/errors.ts';
 import {
   JSON_LINE_MAX_BYTES,
@@ -37,28 +36,6 @@ test('what the writer writes is read back, with flags as numbers or as names', (
       expect(failures.size).toBe(0);
     }),
     { numRuns: 60 },
-  );
-});
-
-test('random bytes are read or refused with a code, never anything else', () => {
-  const bytes = fc.oneof(
-    fc.uint8Array({ maxLength: 80 }),
-    fc.string({ maxLength: 80 }).map((text) => Buffer.from(text)),
-    fc.json().map((text) => Buffer.from(text)),
-  );
-  const batch = new FlowBatch(everything, new TableSpace().current, 1);
-  fc.assert(
-    fc.property(bytes, (line) => {
-      batch.reset(batch.tables);
-      try {
-        readJsonLine(batch, line, new Map());
-      } catch (error) {
-        expect(error).toBeInstanceOf(NetobservError);
-        expect(Object.values(JSON_ERRORS)).toContain((error as NetobservError).code);
-        expect(batch.length).toBe(0);
-      }
-    }),
-    { numRuns: 1000 },
   );
 });
 

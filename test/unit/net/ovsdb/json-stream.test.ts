@@ -33,15 +33,6 @@ describe('JSON objects in a stream', () => {
     );
   });
 
-  test('any bytes give objects or a coded error', () => {
-    fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
-        const error = errorOf(() => cut([Buffer.from(bytes)]));
-        expect(error === undefined || hasCode(error, 'ERR_OVSDB_MESSAGE')).toBe(true);
-      }),
-    );
-  });
-
   test.each([
     ['braces and escaped quotes in texts', '{"a":"}\\"{"}', [{ a: '}"{' }]],
     ['blanks between objects', ' {"a":1}\n\t{"b":2}\r\n', [{ a: 1 }, { b: 2 }]],
