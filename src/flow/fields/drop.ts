@@ -56,7 +56,7 @@ export const dropFields: readonly FieldSpec[] = [
       id: 'PktDropLatestState',
       name: 'Drop State',
       group: GROUP,
-      width: 10,
+      width: 15,
       renderer: 'text',
       tooltip: 'State of the TCP connection when a packet was last dropped.',
     },
