@@ -12,6 +12,7 @@ import { EtherType, ethernet, ipv4, Proto, udp } from '../datapath/frames.ts';
 const CLIENT = '10.9.0.1';
 const SERVER = '10.9.0.2';
 const STALE = '300ms';
+const SOON = { timeout: 10_000, interval: 10 } as const;
 
 describe.skipIf(requireRoot())('DNS', () => {
   let lab: Lab;
@@ -55,6 +56,11 @@ describe.skipIf(requireRoot())('DNS', () => {
 
   const dig = (...args: readonly string[]): string =>
     lab.inside(client, 'dig', `@${SERVER}`, '-u', '+tries=1', '+time=1', '+nocookie', ...args);
+
+  async function drained(): Promise<readonly FlowView[]> {
+    await host.agent.drainNow();
+    return host.flows;
+  }
 
   async function flows(): Promise<{ queries: FlowView[]; responses: FlowView[] }> {
     await host.agent.drainNow();
@@ -181,7 +187,7 @@ describe.skipIf(requireRoot())('DNS', () => {
 
     // The flow has been drained, so the loss is on one of its own.
     host.flows.length = 0;
-    while (host.flows.length === 0) await host.agent.drainNow();
+    await expect.poll(drained, SOON).not.toEqual([]);
     expect(host.flows).toEqual([
       expect.objectContaining({
         SrcAddr: CLIENT,
@@ -216,10 +222,12 @@ describe.skipIf(requireRoot())('DNS', () => {
     };
     await ask(1, 'lost');
     await host.agent.drainNow();
-    for (let id = 2; host.flows.every((flow) => flow.DnsLostQueries === undefined); id++) {
-      await ask(id, 'lost');
-      await host.agent.drainNow();
-    }
+    let id = 2;
+    const lostOnes = async (): Promise<FlowView[]> => {
+      await ask(id++, 'lost');
+      return (await drained()).filter((flow) => flow.DnsLostQueries !== undefined);
+    };
+    await expect.poll(lostOnes, SOON).not.toEqual([]);
     const lost = host.flows.filter((flow) => flow.DnsLostQueries !== undefined);
     expect(lost).toHaveLength(1);
     expect(lost[0]).toMatchObject({ SrcPort: 40_000, DnsQueries: 1 });
