@@ -44,6 +44,13 @@ static __always_inline struct tcp_metrics *tcp_of(const struct flow_key *key)
 	return flow ? extension(flow, config.tcp_at) : NULL;
 }
 
+/* Since Linux 6.17 attempts that fail are traced, too, with their error as a third argument. */
+static __always_inline bool has_failed(const unsigned long long *arguments)
+{
+	return bpf_core_field_exists(struct trace_event_raw_tcp_retransmit_skb, err) &&
+	       (int)arguments[2];
+}
+
 SEC("tp_btf/tcp_retransmit_skb")
 int BPF_PROG(tcp_sent_again, const struct sock *sk, const struct sk_buff *skb)
 {
@@ -53,7 +60,8 @@ int BPF_PROG(tcp_sent_again, const struct sock *sk, const struct sk_buff *skb)
 	__u16 count = 0;
 
 	/* What is sent is a clone of this, and has its own mark. */
-	if (is_unseen_sampled_out() || !socket_flow(sk, IPPROTO_TCP, false, &key))
+	if (has_failed(ctx) || is_unseen_sampled_out() ||
+	    !socket_flow(sk, IPPROTO_TCP, false, &key))
 		return 0;
 	tcp = tcp_of(&key);
 	if (!tcp)
