@@ -22,16 +22,16 @@ struct {
 	__uint(max_entries, CAPTURE_RING_BYTES);
 } captured SEC(".maps");
 
-/* What the kernel puts before each record, and what it pads a record to. */
-#define RING_HEADER_BYTES 8
-
-/* The reader is woken when the ring fills up to a share; below, it comes by itself. */
-static __always_inline void wake_reader(__u32 record_bytes)
+/*
+ * The reader is woken when the ring is filled up to a share; below, it comes by itself. It takes the
+ * word out at once and then reads, so one at a time is enough.
+ */
+static __always_inline void wake_reader(void)
 {
-	__u64 waiting = bpf_ringbuf_query(&captured, BPF_RB_AVAIL_DATA);
 	__u32 limit = config.capture_wake_bytes;
 
-	if (waiting >= limit && waiting - (record_bytes + RING_HEADER_BYTES) < limit)
+	if (bpf_ringbuf_query(&captured, BPF_RB_AVAIL_DATA) >= limit &&
+	    !bpf_ringbuf_query(&wake, BPF_RB_AVAIL_DATA))
 		bpf_ringbuf_output(&wake, &limit, sizeof(limit), 0);
 }
 
@@ -55,7 +55,7 @@ static __always_inline bool copy_into(struct __sk_buff *skb, const struct captur
 		return false;
 	}
 	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
-	wake_reader(sizeof(*head) + room);
+	wake_reader();
 	return true;
 }
 

@@ -32,10 +32,22 @@ static __always_inline enum choice leave_out(struct __sk_buff *skb, const struct
 }
 
 /*
+ * Of one packet, hooks find different things only where rules are about their direction. Without
+ * such rules, what is wanted after it was not has turned into a packet of another flow.
+ */
+static __always_inline bool is_taken_back(__u32 tag)
+{
+	return config.filter_conditions & (FILTER_INGRESS | FILTER_EGRESS) &&
+	       is_filtered_tag(tag);
+}
+
+/*
  * Every hook judges by itself, since rules may be about its direction; one that accepts is enough.
  * A packet is counted as left out by the first hook and taken back from the count by the one that
  * wants it. A packet of a flow that turns into one of another, which nobody wants, stays counted
- * where it is.
+ * where it is; one that turns into one of a flow that is wanted counts for that, too. With rules
+ * about the direction the two cannot be told apart, and of a packet that a bridge copies, each copy
+ * that is wanted is taken back: there, what is left out is counted too low.
  */
 static __always_inline enum choice judge(struct __sk_buff *skb, struct packet *packet, __u32 tag,
 					 bool egress)
@@ -50,7 +62,7 @@ static __always_inline enum choice judge(struct __sk_buff *skb, struct packet *p
 		return verdict.matched ? leave_out(skb, packet, STAT_REJECTED, TAG_REJECTED) :
 					 leave_out(skb, packet, STAT_UNMATCHED, TAG_UNMATCHED);
 	}
-	if (unlikely(is_filtered_tag(tag))) {
+	if (unlikely(is_taken_back(tag))) {
 		wire = wire_of(skb, packet->headers);
 		count(tag == TAG_REJECTED ? STAT_REJECTED : STAT_UNMATCHED, -wire.packets,
 		      -wire.bytes);

@@ -45,7 +45,7 @@ static __always_inline void drop(struct sk_buff *skb, __u64 location, __u32 reas
 	if (was_sampled_out(skb))
 		return;
 	/* As at hooks: rules with rates of their own come first. */
-	if (!config.filter_samples && !was_seen(skb) && is_unseen_sampled_out())
+	if (!config.filter_samples && !was_seen(skb) && loses_draw(config.sampling))
 		return;
 	view = skb_view_typed(skb);
 	if (!skb_parse(&view, &packet)) {
@@ -57,13 +57,12 @@ static __always_inline void drop(struct sk_buff *skb, __u64 location, __u32 reas
 	verdict = filter(&packet.key, packet.tcp_flags, false, false, true);
 	if (!verdict.accepted)
 		return;
-	if (config.filter_samples && !was_seen(skb) && loses_draw(verdict.sample ?: config.sampling))
+	if (config.filter_samples && !was_seen(skb) && loses_draw(rate_of(&verdict)))
 		return;
+	flow = find_flow(&packet.key);
 	/* What stays within the host is nobody's traffic, unless its interface is watched. */
-	if (skb->skb_iif == LOOPBACK_IFINDEX)
-		flow = find_flow(&packet.key);
-	else
-		flow = find_or_add_flow(&packet.key, packet.eth_protocol);
+	if (!flow && skb->skb_iif != LOOPBACK_IFINDEX)
+		flow = add_blank_flow(&packet.key, packet.eth_protocol, rate_of(&verdict));
 	if (!flow)
 		return;
 	if (packet.key.protocol == IPPROTO_TCP) {

@@ -8,6 +8,7 @@
  */
 
 #include "kernel.h"
+#include "filter.h"
 #include "kernel-structs.h"
 #include "maps.h"
 #include "registers.h"
@@ -67,13 +68,14 @@ static __always_inline enum event_fate sampled(const struct sk_buff *skb, __u64 
 {
 	struct skb_view view = skb_view_of(skb);
 	struct packet packet = {};
+	struct probed probed;
 	struct flow_metrics *flow;
 
 	if (!skb_parse(&view, &packet))
 		return EVENT_UNREADABLE;
-	/* With filter rules, a flow that no hook has recorded is one that was not wanted. */
-	flow = config.filter_rules ? find_flow(&packet.key) :
-				     find_or_add_flow(&packet.key, packet.eth_protocol);
+	probed = (struct probed){ &packet.key, packet.eth_protocol, packet.tcp_flags,
+				  skb_seen(skb) };
+	flow = find_drawn_flow(&probed);
 	if (!flow)
 		return EVENT_NO_FLOW;
 	return note_event(extension(flow, config.events_at), cookie, skb_wire(&view, &packet));

@@ -334,14 +334,57 @@ static __always_inline struct filter_verdict filter(const struct flow_key *key, 
 	return verdict;
 }
 
-/*
- * For probes that learn of a flow and not of a packet: the flow, added if rules want it. One that
- * is there already was wanted for its packets.
- */
-static __always_inline struct flow_metrics *find_wanted_flow(const struct flow_key *key,
-							     __u16 eth_protocol)
+/* Tells user space to keep the flow even if it has no drops. */
+static __always_inline void note_wanted(struct flow_metrics *flow)
 {
-	if (!filter(key, 0, false, false, false).accepted)
-		return find_flow(key);
-	return find_or_add_flow(key, eth_protocol);
+	struct filter_metrics *filter = extension(flow, config.filter_at);
+
+	if (!filter->wanted)
+		filter->wanted = 1;
+}
+
+/* One packet in this many is looked at, where rules accept it. */
+static __always_inline __u32 rate_of(const struct filter_verdict *verdict)
+{
+	return verdict->sample ? verdict->sample : config.sampling;
+}
+
+/* What a probe knows of a packet, or of a flow without one: then `tcp_flags` is 0. */
+struct probed {
+	const struct flow_key *key;
+	__u16 eth_protocol;
+	__u16 tcp_flags;
+	bool is_drawn; /* a hook has seen the packet and let it win the draw */
+};
+
+/* Adds the flow if rules want it and, unless that is done, it wins their draw. */
+static __always_inline struct flow_metrics *add_wanted_flow(const struct probed *probed)
+{
+	struct filter_verdict verdict = filter(probed->key, probed->tcp_flags, false, false, false);
+	struct flow_metrics *flow;
+
+	if (!verdict.accepted || (!probed->is_drawn && loses_draw(rate_of(&verdict))))
+		return NULL;
+	flow = add_blank_flow(probed->key, probed->eth_protocol, rate_of(&verdict));
+	if (flow && config.filter_at && !verdict.only_if_dropped)
+		note_wanted(flow);
+	return flow;
+}
+
+/* For what a flow is, and not how often: one that is there was wanted for its packets. */
+static __always_inline struct flow_metrics *find_wanted_flow(const struct probed *probed)
+{
+	struct flow_metrics *flow = find_flow(probed->key);
+
+	return flow ? flow : add_wanted_flow(probed);
+}
+
+/* For what is counted: NULL, too, where the draw is lost, by the rate of the flow if it is there. */
+static __always_inline struct flow_metrics *find_drawn_flow(const struct probed *probed)
+{
+	struct flow_metrics *flow = find_flow(probed->key);
+
+	if (!flow)
+		return add_wanted_flow(probed);
+	return probed->is_drawn || !loses_draw(flow->sampling) ? flow : NULL;
 }

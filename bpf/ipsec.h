@@ -12,6 +12,7 @@
  */
 
 #include "kernel.h"
+#include "filter.h"
 #include "kernel-structs.h"
 #include "maps.h"
 #include "registers.h"
@@ -19,7 +20,9 @@
 
 struct ipsec_packet {
 	struct flow_key key;
-	__u64 eth_protocol;
+	__u16 eth_protocol;
+	__u16 tcp_flags;
+	__u32 is_drawn; /* as in struct probed */
 };
 
 /*
@@ -54,6 +57,8 @@ static __always_inline int ipsec_begin(const struct sk_buff *skb)
 		return 0;
 	begun.key = packet.key;
 	begun.eth_protocol = packet.eth_protocol;
+	begun.tcp_flags = packet.tcp_flags;
+	begun.is_drawn = skb_seen(skb);
 	if (bpf_map_update_elem(&ipsec_packets, &address, &begun, BPF_ANY))
 		count(STAT_FEATURE_LOST, 1, 0);
 	return 0;
@@ -66,11 +71,13 @@ static __always_inline int ipsec_end(const struct sk_buff *skb, int result)
 	struct ipsec_packet *begun = bpf_map_lookup_elem(&ipsec_packets, &address);
 	struct ipsec_metrics *metrics;
 	struct flow_metrics *flow;
+	struct probed probed;
 
 	if (!begun)
 		return 0;
-	flow = config.filter_rules ? find_flow(&begun->key) :
-				     find_or_add_flow(&begun->key, begun->eth_protocol);
+	probed = (struct probed){ &begun->key, begun->eth_protocol, begun->tcp_flags,
+				  begun->is_drawn };
+	flow = find_wanted_flow(&probed);
 	if (flow) {
 		metrics = extension(flow, config.ipsec_at);
 		if (result < 0)

@@ -84,6 +84,11 @@ struct tcp_skb_cb {
 	__u16 tcp_gso_segs;
 };
 
+/* What tells whether the tracepoint of the name has a third argument. */
+struct trace_event_raw_tcp_retransmit_skb {
+	int err; /* Linux 6.17 */
+};
+
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
 	__u32 srtt_us;

@@ -146,12 +146,13 @@ static __always_inline bool is_to_itself(const struct flow_key *key)
 }
 
 /*
- * For probes that have something to tell of a flow that no hook has seen yet, or will: the flow,
- * added with no packets if need be. The hook that sees its first packet completes it. Probes hear
- * of loopback, too, which is seldom watched: there, only flows that a hook has seen are told of.
+ * For probes that have something to tell of a flow that no hook has seen yet, or will: adds it with
+ * no packets. The hook that sees its first packet completes it. Probes hear of loopback, too, which
+ * is seldom watched: there, only flows that a hook has seen are told of. `sampling`: one in this
+ * many of what is counted of the flow. NULL: there is no such flow, or no room for it.
  */
-static __always_inline struct flow_metrics *find_or_add_flow(const struct flow_key *key,
-							     __u16 eth_protocol)
+static __always_inline struct flow_metrics *add_blank_flow(const struct flow_key *key,
+							   __u16 eth_protocol, __u32 sampling)
 {
 	void *flows = current_flows();
 	struct flow_metrics *flow;
@@ -159,13 +160,8 @@ static __always_inline struct flow_metrics *find_or_add_flow(const struct flow_k
 	__u32 zero = 0;
 	long error;
 
-	if (!flows)
-		return NULL;
-	flow = bpf_map_lookup_elem(flows, key);
-	if (flow || is_to_itself(key))
-		return flow;
 	zeros = bpf_map_lookup_elem(&blank, &zero);
-	if (!zeros)
+	if (!flows || !zeros || is_to_itself(key))
 		return NULL;
 	error = bpf_map_update_elem(flows, key, zeros, BPF_NOEXIST);
 	flow = bpf_map_lookup_elem(flows, key);
@@ -180,7 +176,7 @@ static __always_inline struct flow_metrics *find_or_add_flow(const struct flow_k
 		 */
 		flow->start_ns = flow->end_ns = bpf_ktime_get_ns();
 		flow->eth_protocol = eth_protocol;
-		flow->sampling = config.sampling;
+		flow->sampling = sampling;
 		wake_when_filled();
 	}
 	return flow;

@@ -214,14 +214,15 @@ static noinline int look_up_connection(struct __sk_buff *skb, struct nat_work *w
 /*
  * Packets on their way out carry their connection, whatever its protocol and zone; those on their
  * way in do not yet, so the table is asked for packets like these and for their answers, which it
- * can be for TCP and UDP alone.
+ * can be for TCP and UDP alone. What a tunnel's packet carries is the connection of its outer flow.
  */
-static __always_inline int find_connection(struct __sk_buff *skb, struct nat_work *work)
+static __always_inline int find_connection(struct __sk_buff *skb, const struct packet *packet,
+					   struct nat_work *work)
 {
 	unsigned long own = 0;
 	int state;
 
-	if (config.has_netns_cookie) {
+	if (config.has_netns_cookie && !packet->tunnel_type) {
 		struct sk_buff___nfct *kernel_skb = bpf_cast_to_kern_ctx(skb);
 
 		own = kernel_skb->_nfct & NFCT_POINTER;
@@ -293,7 +294,7 @@ static noinline int find_translation(struct __sk_buff *skb, const struct packet 
 	if (nat->state == NAT_TRANSLATED) {
 		__builtin_memcpy(&work->there, nat, NAT_ENDS_BYTES);
 	} else {
-		state = find_connection(skb, work);
+		state = find_connection(skb, packet, work);
 		if (state == NAT_TRANSLATED)
 			state = match_sides(work);
 		if (state == NAT_NONE) {

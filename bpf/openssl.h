@@ -13,6 +13,7 @@
  */
 
 #include "kernel.h"
+#include "filter.h"
 #include "kernel-structs.h"
 #include "keys.h"
 #include "maps.h"
@@ -126,10 +127,12 @@ static __always_inline __u64 ssl_length(const struct ssl_call *call, int result)
 
 static __always_inline struct flow_metrics *ssl_flow(const struct flow_key *key)
 {
+	struct probed probed = { .key = key, .eth_protocol = eth_protocol_of(key) };
+
 	/* With these, a flow that no hook has recorded is one that was not wanted. */
-	if (config.sampling > 1 || config.filter_rules)
+	if (config.sampling > 1 || config.filter_samples)
 		return find_flow(key);
-	return find_or_add_flow(key, eth_protocol_of(key));
+	return find_wanted_flow(&probed);
 }
 
 SEC("uretprobe")

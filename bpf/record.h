@@ -7,6 +7,7 @@
 #include "types.h"
 #include "maps.h"
 #include "features.h"
+#include "filter.h"
 #include "netns.h"
 #include "parse.h"
 #include "stats.h"
@@ -48,18 +49,6 @@ static __always_inline void note_interface(struct flow_metrics *flow, __u64 want
 		}
 	}
 	count(STAT_INTERFACES_MISSED, wire.packets, wire.bytes);
-}
-
-/* Tells user space to keep the flow even if it has no drops. */
-static __always_inline void note_wanted(struct flow_metrics *flow, const struct packet *packet)
-{
-	struct filter_metrics *filter;
-
-	if (!config.filter_at || packet->only_if_dropped)
-		return;
-	filter = extension(flow, config.filter_at);
-	if (!filter->wanted)
-		filter->wanted = 1;
 }
 
 /* Where a hook is, in one argument. */
@@ -117,7 +106,8 @@ static __always_inline void add_packet(struct flow_metrics *flow, struct __sk_bu
 	note_interface(flow, interface_slot(skb, hook & HOOK_EGRESS), wire);
 	if (!has_extensions())
 		return;
-	note_wanted(flow, packet);
+	if (config.filter_at && !packet->only_if_dropped)
+		note_wanted(flow);
 	inspect(skb, packet, flow, wire, now);
 }
 

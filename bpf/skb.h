@@ -70,6 +70,12 @@ static __always_inline bool skb_sampled_out(const struct sk_buff *skb)
 	return BPF_CORE_READ(skb, tc_index) >> TAG_SHIFT == TAG_SAMPLED_OUT;
 }
 
+/* As was_seen(). */
+static __always_inline bool skb_seen(const struct sk_buff *skb)
+{
+	return BPF_CORE_READ(skb, tc_index) >> TAG_SHIFT != TAG_NONE;
+}
+
 static __always_inline bool skb_read(const struct skb_view *view, __u32 at, void *into, __u32 size)
 {
 	if (at + size > view->tail)

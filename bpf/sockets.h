@@ -5,6 +5,7 @@
 
 #include "kernel.h"
 #include "kernel-structs.h"
+#include "filter.h"
 #include "types.h"
 #include "maps.h"
 #include "parse.h"
@@ -51,31 +52,15 @@ static __always_inline bool socket_flow(const struct sock *sk, __u8 protocol, bo
 	return common_flow(&sk->__sk_common, protocol, received, key);
 }
 
-static __always_inline bool is_ipv4_mapped(const __u8 ip[16])
-{
-	const __u32 *words = (const __u32 *)ip;
-
-	return !words[0] && !words[1] && words[2] == bpf_htonl(0xffff);
-}
-
 static __always_inline __u16 eth_protocol_of(const struct flow_key *key)
 {
-	return is_ipv4_mapped(key->src_ip) ? ETH_P_IP : ETH_P_IPV6;
+	return is_ipv4(key) ? ETH_P_IP : ETH_P_IPV6;
 }
 
 /* The hook that sampled the packet out, or in, has decided for all that comes after it. */
 static __always_inline bool was_sampled_out(const struct sk_buff *skb)
 {
 	return skb->tc_index >> TAG_SHIFT == TAG_SAMPLED_OUT;
-}
-
-/*
- * For what a probe knows as a packet that no hook has seen. The die is cast for it, too, so that
- * what is counted of a flow is one in `sampling`, wherever it is counted.
- */
-static __always_inline bool is_unseen_sampled_out(void)
-{
-	return config.sampling > 1 && bpf_get_prandom_u32() % config.sampling != 0;
 }
 
 static __always_inline bool was_seen(const struct sk_buff *skb)

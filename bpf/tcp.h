@@ -37,11 +37,26 @@ static __always_inline void note_trouble(struct flow_metrics *flow, const struct
 		__sync_fetch_and_add(&tcp->zero_windows, 1);
 }
 
-static __always_inline struct tcp_metrics *tcp_of(const struct flow_key *key)
+/* Of a flow by its socket; what is sent is a clone of what TCP has, and has its own mark. */
+static __always_inline struct probed probed_socket(const struct flow_key *key)
 {
-	struct flow_metrics *flow = find_wanted_flow(key, eth_protocol_of(key));
+	return (struct probed){ .key = key, .eth_protocol = eth_protocol_of(key) };
+}
+
+/* For one more of what is counted; NULL: the flow is not wanted, or the draw is lost. */
+static __always_inline struct tcp_metrics *drawn_tcp(const struct flow_key *key)
+{
+	struct probed probed = probed_socket(key);
+	struct flow_metrics *flow = find_drawn_flow(&probed);
 
 	return flow ? extension(flow, config.tcp_at) : NULL;
+}
+
+/* Since Linux 6.17 attempts that fail are traced, too, with their error as a third argument. */
+static __always_inline bool has_failed(const unsigned long long *arguments)
+{
+	return bpf_core_field_exists(struct trace_event_raw_tcp_retransmit_skb, err) &&
+	       (int)arguments[2];
 }
 
 SEC("tp_btf/tcp_retransmit_skb")
@@ -52,10 +67,9 @@ int BPF_PROG(tcp_sent_again, const struct sock *sk, const struct sk_buff *skb)
 	struct tcp_metrics *tcp;
 	__u16 count = 0;
 
-	/* What is sent is a clone of this, and has its own mark. */
-	if (is_unseen_sampled_out() || !socket_flow(sk, IPPROTO_TCP, false, &key))
+	if (has_failed(ctx) || !socket_flow(sk, IPPROTO_TCP, false, &key))
 		return 0;
-	tcp = tcp_of(&key);
+	tcp = drawn_tcp(&key);
 	if (!tcp)
 		return 0;
 	bpf_core_read(&count, sizeof(count), &segments->tcp_gso_segs);
@@ -70,10 +84,9 @@ int BPF_PROG(tcp_accepted_again, const struct sock *sk, const struct request_soc
 	struct flow_key key = {};
 	struct tcp_metrics *tcp;
 
-	if (is_unseen_sampled_out() ||
-	    !common_flow(&request->__req_common, IPPROTO_TCP, false, &key))
+	if (!common_flow(&request->__req_common, IPPROTO_TCP, false, &key))
 		return 0;
-	tcp = tcp_of(&key);
+	tcp = drawn_tcp(&key);
 	if (tcp)
 		__sync_fetch_and_add(&tcp->retransmissions, 1);
 	return 0;
@@ -90,11 +103,31 @@ static __always_inline bool connecting_flow(struct sock *sk, struct flow_key *ke
 	return true;
 }
 
+static __always_inline void note_failed_connect(const struct flow_key *key)
+{
+	struct tcp_metrics *tcp = drawn_tcp(key);
+
+	if (tcp)
+		__sync_fetch_and_add(&tcp->failed_connects, 1);
+}
+
+static __always_inline void note_handshake(const struct flow_key *key, __u64 duration_ns)
+{
+	struct probed probed = probed_socket(key);
+	struct flow_metrics *flow = find_wanted_flow(&probed);
+	struct tcp_metrics *tcp;
+
+	if (!flow)
+		return;
+	tcp = extension(flow, config.tcp_at);
+	if (duration_ns > tcp->handshake_ns)
+		tcp->handshake_ns = duration_ns;
+}
+
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(tcp_connected, struct sock *sk, int before, int after)
 {
 	struct flow_key key = {};
-	struct tcp_metrics *tcp;
 	__u64 now = bpf_ktime_get_ns();
 	__u64 *since;
 
@@ -108,18 +141,14 @@ int BPF_PROG(tcp_connected, struct sock *sk, int before, int after)
 		return 0;
 	if (!connecting_flow(sk, &key))
 		return 0;
-	tcp = tcp_of(&key);
-	if (!tcp)
-		return 0;
 	if (after == TCP_CLOSE) {
-		__sync_fetch_and_add(&tcp->failed_connects, 1);
+		note_failed_connect(&key);
 		return 0;
 	}
 	since = bpf_sk_storage_get(&connecting, sk, NULL, 0);
 	if (!since)
 		return 0;
-	if (now - *since > tcp->handshake_ns)
-		tcp->handshake_ns = now - *since;
+	note_handshake(&key, now - *since);
 	bpf_sk_storage_delete(&connecting, sk);
 	return 0;
 }

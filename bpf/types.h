@@ -211,7 +211,7 @@ enum event_fate {
 	EVENT_OTHER_GROUP,
 	EVENT_NO_COOKIE, /* or one that is not as long as OVN's */
 	EVENT_UNREADABLE, /* the packet is not IP, or its headers are out of reach */
-	EVENT_NO_FLOW, /* no room for one, or it is not wanted */
+	EVENT_NO_FLOW, /* no room for one, or it is not wanted, or not drawn */
 	EVENT_OVERFLOW, /* the flow has NETWORK_EVENTS_MAX other ones */
 	EVENT_FATES,
 };
@@ -273,7 +273,7 @@ struct filter_rule {
 
 /* What filter rules leave to be decided when the flow is complete. */
 struct filter_metrics {
-	__u8 wanted; /* some packet was accepted unconditionally */
+	__u8 wanted; /* accepted unconditionally, for a packet or by a probe */
 	__u8 pad[7];
 };
 

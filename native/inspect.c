@@ -90,11 +90,14 @@ napi_value list_tcx(napi_env env, napi_callback_info info)
 	    napi_create_array(env, &result) != napi_ok)
 		return NULL;
 	attr.attach_type = is_egress ? TCX_EGRESS : TCX_INGRESS;
-	/* Not of our interest who: nothing is attached there, which some kernels call an error. */
-	if (syscall(SYS_bpf, BPF_PROG_QUERY, &attr, sizeof(attr)) && errno != ENOENT) {
-		fail(&failure, errno, "bpf(BPF_PROG_QUERY)");
-		throw_failure(env, &failure);
-		return NULL;
+	if (syscall(SYS_bpf, BPF_PROG_QUERY, &attr, sizeof(attr))) {
+		if (errno != ENOENT) {
+			fail(&failure, errno, "bpf(BPF_PROG_QUERY)");
+			throw_failure(env, &failure);
+			return NULL;
+		}
+		/* Nothing is attached there, which some kernels call an error: they leave the count. */
+		attr.count = 0;
 	}
 	for (uint32_t i = 0; i < attr.count && i < PROGRAMS_MAX; i++) {
 		napi_value program = ids[i] ? describe_program(env, ids[i]) : NULL;

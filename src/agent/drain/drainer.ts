@@ -137,7 +137,7 @@ export class Drainer {
       const length = await native.drain(object, map, this.#buffer.keys, this.#buffer.values);
       if (length === 0) break;
       flows += length;
-      this.#decode(length, facts);
+      this.#decode(this.#select(length), facts);
     }
     for (const tracker of trackers) {
       for (;;) {
@@ -162,8 +162,7 @@ export class Drainer {
     return { reason, names, agentIp, nowMs, bootOffsetMs: nowMs - kernelMonotonicMs() };
   }
 
-  #decode(drained: number, facts: DrainFacts): void {
-    const length = this.#select(drained);
+  #decode(length: number, facts: DrainFacts): void {
     if (length === 0) return;
     const batch = this.#deps.take();
     decodeFlows(this.#buffer, length, batch, facts);

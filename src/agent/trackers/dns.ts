@@ -3,6 +3,7 @@ import { formatAddress } from '../../base/ip.ts';
 import { DnsMessage } from '../../codec/dns/message.ts';
 import { dnsTypeName } from '../../codec/dns/types.ts';
 import type { FlowBatch } from '../../flow/batch.ts';
+import type { AgentConfig } from '../config.ts';
 import { AgingMap } from '../drain/aging-map.ts';
 import type { DrainBuffer, DrainFacts } from '../drain/buffer.ts';
 import { dnsMetrics, flowKey, config as layout, messageKind } from '../drain/layout.gen.ts';
@@ -108,10 +109,8 @@ class DnsTracker implements Tracker {
     const nowMs = kernelMonotonicMs();
     if (nowMs - this.#purgedMs < PURGE_PERIOD_MIN_MS) return;
     this.#purgedMs = nowMs;
-    // Of a query whose answer may have gone by unseen nobody can say that it was lost.
-    const seesAll = config.sampling <= 1 && config.direction === 'both';
     try {
-      await this.#lost.purge(nowMs - config.staleEntriesEvictTimeoutMs, seesAll);
+      await this.#lost.purge(nowMs - config.staleEntriesEvictTimeoutMs, seesAllAnswers(config));
       this.#failing = false;
     } catch (error) {
       metrics.error('dns', 'CannotPurgeQueries', 'medium');
@@ -139,4 +138,12 @@ class DnsTracker implements Tracker {
     const answer = { name, queryType: queryType === 0 ? '' : dnsTypeName(queryType), answers };
     if (!this.#answers.put(words, key, answer)) metrics.lost('dns', 'answers_full');
   }
+}
+
+/**
+ * Of a query whose answer may have gone by unseen nobody can say that it was lost. Filter rules,
+ * which may have rates of their own, look at a query and at its answer separately.
+ */
+function seesAllAnswers({ sampling, direction, flowFilterRules = [] }: AgentConfig): boolean {
+  return sampling <= 1 && direction === 'both' && flowFilterRules.length === 0;
 }

@@ -137,7 +137,7 @@ describe.skipIf(requireRoot())('captured packets', () => {
     expect(take()).toHaveLength(1);
   });
 
-  test('the reader is woken once when the ring fills to its share', () => {
+  test('the reader is woken when the ring fills to its share, once until it has heard', () => {
     load(CAPTURE_BYTES_MAX, RING_BYTES, 'port=53', 20_000);
     const woken = (): number => {
       const buffer = Buffer.alloc(4096);
@@ -148,7 +148,9 @@ describe.skipIf(requireRoot())('captured packets', () => {
     expect(woken()).toBe(0);
     for (let i = 0; i < 40; i++) pass(frameOf(1000));
     expect(woken()).toBe(1);
-    expect(take()).toHaveLength(58);
+    pass(frameOf(1000));
+    expect(woken()).toBe(1);
+    expect(take()).toHaveLength(59);
     for (let i = 0; i < 20; i++) pass(frameOf(1000));
     expect(woken()).toBe(1);
   });

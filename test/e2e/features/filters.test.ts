@@ -126,6 +126,31 @@ describe.skipIf(requireRoot())('filter rules', () => {
     expect(filteredBytes).toBeGreaterThan(sent.bytes - before.bytes);
   });
 
+  test('a flow that only a probe knows of is kept by a rule that wants it without drops', async () => {
+    const port = 5003;
+    const env = { INTERFACES: 'lo', ENABLE_PKT_DROPS: 'true', ENABLE_TCP_HEALTH: 'true' };
+    await start(`drops=true; port=${port}`, env);
+    await lab.tcp(client, server, { address: wire.v4[1], port, sendBytes: 1, replyBytes: 1 });
+    await host!.agent.drainNow();
+
+    const flow = host!.flows.find(({ DstPort }) => DstPort === port);
+    expect(flow).toMatchObject({ Packets: 0, TcpHandshakeNs: expect.any(Number) });
+  });
+
+  test('what only probes see is drawn, and stored, at the rate of its rule', async () => {
+    const env = { INTERFACES: 'lo', ENABLE_PKT_DROPS: 'true', ENABLE_TCP_HEALTH: 'true' };
+    await start(`port=${CLOSED_PORT} sample=10; port=5003 sample=1000000000`, env);
+    await lab.cast(client, { ...traffic(CLOSED_PORT), count: 2000 });
+    await lab.tryTcp(client, wire.v4[1], 5003);
+    await host!.agent.drainNow();
+
+    const drops = host!.flows.filter((flow) => flow.DstPort === CLOSED_PORT);
+    expect(drops).toMatchObject([{ Packets: 0, Sampling: 10 }]);
+    // 200 of 2000, give or take six standard deviations.
+    expect(Math.abs(Number(drops[0]?.PktDropPackets) - 200)).toBeLessThan(81);
+    expect(host!.flows.filter((flow) => flow.DstPort === 5003)).toEqual([]);
+  });
+
   test('rates of rules and the global one, all accounted for', async () => {
     await start(`port=${OPEN_PORT} sample=2; port=${CLOSED_PORT} sample=1`, { SAMPLING: '1000' });
     const before = wire.counted();

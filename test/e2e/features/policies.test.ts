@@ -18,6 +18,8 @@ import {
   config as layout,
 } from '../../../src/agent/drain/layout.gen.ts';
 import { MessageReader } from '../../../src/agent/drain/messages.ts';
+import { configureFilter, filterSections } from '../../../src/agent/filters/compile.ts';
+import { parseFilterRules } from '../../../src/agent/filters/parse.ts';
 import { InterfaceNames } from '../../../src/agent/interfaces/names.ts';
 import type { BpfObject } from '../../../src/agent/loader/native.ts';
 import { declareMetrics } from '../../../src/agent/metrics.ts';
@@ -54,13 +56,16 @@ const EVENTS_AT = flowMetrics.sizeBytes;
 const IPSEC_AT = EVENTS_AT + eventMetrics.sizeBytes;
 const VALUE_BYTES = IPSEC_AT + ipsecMetrics.sizeBytes;
 
-function load(): BpfObject {
+function load(filterRules = ''): BpfObject {
   const config = Buffer.alloc(layout.sizeBytes);
   config.writeUInt16LE(EVENTS_AT, layout.eventsAt);
   config.writeUInt16LE(IPSEC_AT, layout.ipsecAt);
+  const { rules } = parseFilterRules(filterRules);
+  configureFilter(new DataView(config.buffer, config.byteOffset, config.length), rules);
   const programs = ['test_sampled', 'test_ipsec'];
   const object = native.load(readFileSync(join(ROOT, 'build/bpf/probes_test.bpf.o')), {
     config,
+    data: filterSections(rules),
     maxEntries: { flows_a: FLOWS_MAX, flows_b: FLOWS_MAX, ipsec_packets: 64 },
     valueBytes: { flows_a: VALUE_BYTES, flows_b: VALUE_BYTES, current: VALUE_BYTES },
     programs,
@@ -216,6 +221,16 @@ describe.skipIf(requireRoot() || requireProgram('/usr/sbin/nft'))('policies and 
 
     expect(flows[MIXED_PORT]).toMatchObject({ IPSecStatus: 'error', IPSecRetCode: -1 });
     expect(flows[PLAIN_PORT]).toMatchObject({ IPSecStatus: 'success', IPSecRetCode: 0 });
+  });
+
+  test('with filter rules, flows that no hook sees are those that rules want', async () => {
+    native.close(object);
+    object = load(`port=${MIXED_PORT}`);
+    const tracker = ipsec.tracker!(depsOf(), IPSEC_AT);
+    const flows = flowsOf(await entries(), (...all) => tracker.decode(...all));
+
+    expect(Object.keys(flows)).toEqual([String(MIXED_PORT)]);
+    expect(flows[MIXED_PORT]).toMatchObject({ IPSecStatus: 'error', Packets: 0 });
   });
 });
 

@@ -125,6 +125,20 @@ describe.skipIf(requireRoot())('TCP health', () => {
     expect(answers.every((flow) => flow.TcpHandshakeNs === undefined)).toBe(true);
   });
 
+  test('what still waits to be sent is not sent again', async () => {
+    // 60 datagrams of 1042 bytes are in front of the SYN: 1.7 s, and it is tried again after one.
+    const tbf = ['tbf', 'rate', '300kbit', 'burst', '2000', 'limit', '100000'];
+    lab.inside(client, 'tc', 'qdisc', 'add', 'dev', near, 'root', ...tbf);
+    await lab.cast(client, { address: SERVER, port: 9, count: 60, sizeBytes: 1000 });
+
+    await lab.tcp(client, server, { ...exchange, sendBytes: 1, replyBytes: 1 });
+
+    const { requests } = await flows();
+    expect(lab.snmp(client, 'TcpExt', 'TCPSpuriousRtxHostQueues')).toBeGreaterThan(0);
+    expect(lab.snmp(client, 'Tcp', 'RetransSegs')).toBe(0);
+    expect(sum(requests, 'TcpRetransmissions')).toBe(0);
+  });
+
   test('a receiver that does not read', async () => {
     // ACK, no SYN, FIN or RST, and a window of 0.
     const filter = `src port ${PORT} and tcp[13] & 7 = 0 and tcp[14:2] = 0`;

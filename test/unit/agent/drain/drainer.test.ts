@@ -291,6 +291,22 @@ test('books: what filter rules leave out, in the kernel and at the drain', async
   expect(await text()).toContain('reason="FilterNoMatch"} 12');
 });
 
+test('flows that a tracker makes up are no matter of rules', async () => {
+  let toMake = 1;
+  trackers.push({
+    select: () => 0,
+    decode: () => undefined,
+    makeFlows({ keys, values, valueBytes }) {
+      if (toMake === 0) return 0;
+      writeFlow(flow('10.0.0.7'), 0, keys, values, valueBytes);
+      return toMake--;
+    },
+  });
+  kernel.record(flow('10.0.0.1'));
+  await drainer.drain('asked');
+  expect(emitted).toEqual(['10.0.0.7']);
+});
+
 test('a CPU may have taken back more than it counted', () => {
   ledger = new Ledger(kernel, OBJECT, metrics, { rules: parseFilterRules('port=80').rules });
   kernel.perCpu = [

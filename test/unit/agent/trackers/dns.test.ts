@@ -53,6 +53,8 @@ test.each([
   ['all packets', {}, [1]],
   ['a sample of them', { SAMPLING: '2' }, []],
   ['one direction', { DIRECTION: 'ingress' }, []],
+  ['what a rule is about', { FLOW_FILTER_RULES: 'destination_port=53' }, []],
+  ['a sample by a rule', { FLOW_FILTER_RULES: 'port=53 sample=10' }, []],
 ])('with %s seen, queries without an answer are lost or not', async (_why, env, lost) => {
   const bed = new TrackerBed(dns, { STALE_ENTRIES_EVICT_TIMEOUT: '3s', ...env });
   const { nowMs } = bed;
