@@ -57,7 +57,7 @@ export async function createAgentHost(
   const health = new Health();
   const native = loadNative(env);
   const telemetry = [
-    ...metricsServer(config, { log, metrics, health }),
+    ...(await metricsServer(config, { log, metrics, health })),
     ...(await profileServer(config, deps)),
   ];
   const joined = config.enablePca

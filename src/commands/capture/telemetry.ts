@@ -2,14 +2,15 @@ import type { AgentConfig } from '../../agent/config.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Component } from '../../base/component.ts';
 import type { Log } from '../../telemetry/log.ts';
-import { createTelemetryServer, type TelemetryServerDeps } from '../../telemetry/server.ts';
+import type { TelemetryServerDeps } from '../../telemetry/server.ts';
 
-/** The server of METRICS_ENABLE; none when it is off. */
-export function metricsServer(
+/** The server of METRICS_ENABLE; none, and nothing of it loaded, when it is off. */
+export async function metricsServer(
   config: AgentConfig,
   deps: TelemetryServerDeps,
-): readonly Component[] {
+): Promise<readonly Component[]> {
   if (!config.metricsEnable) return [];
+  const { createTelemetryServer } = await import('../../telemetry/server.ts');
   const { metricsTlsCertPath: certPath, metricsTlsKeyPath: keyPath } = config;
   const server = createTelemetryServer(
     {
@@ -22,7 +23,7 @@ export function metricsServer(
   return [server];
 }
 
-/** The server of PPROF_ADDR; none, and nothing of it loaded, when it is not set. */
+/** The server of PPROF_ADDR, likewise. */
 export async function profileServer(
   { pprofAddr }: AgentConfig,
   deps: { readonly log: Log; readonly clock: Clock },

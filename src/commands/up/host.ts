@@ -104,7 +104,7 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
   const giving = givePrivilegesUp({ native, agent, log, dataDir: deps.dataDir });
   // The agent's own server; the console serves the same metrics to who may use it.
   const telemetry = [
-    ...metricsServer(config, { log, metrics: ours, health }),
+    ...(await metricsServer(config, { log, metrics: ours, health })),
     ...(await profileServer(config, deps)),
   ];
   return {
