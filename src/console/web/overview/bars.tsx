@@ -33,7 +33,9 @@ export function Bars(props: BarsProps): ReactNode {
         const name = groupLabel(bar.group, grouping, config, t('group.none'));
         const value = props.format(bar.value);
         const terms = groupTerms(bar.group, grouping, config);
-        const share = total === undefined || total === 0 ? undefined : (bar.value / total) * 100;
+        // The total may be a moment older than the bars.
+        const share =
+          total === undefined || total === 0 ? undefined : Math.min(1, bar.value / total) * 100;
         return (
           <li key={bar.group.join()}>
             <button
