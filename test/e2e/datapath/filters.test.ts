@@ -93,14 +93,17 @@ describe.skipIf(requireRoot())('filter rules at hooks', () => {
   test.each([
     ['port=53', 'unmatched'],
     ['action=Reject port=80; port=53', 'rejected'],
-  ])('a packet that turns into a flow that is wanted counts for that, too: %s', async (rules, reason) => {
-    load(rules);
-    pass(on(53), pass(on(80)), EGRESS);
-    const one = { packets: 1, bytes: on(80).length };
-    expect(await takeFlows(datapath)).toMatchObject([one]);
-    const nothing = { rejected: NOTHING, unmatched: NOTHING };
-    expect(filtered(readStats(datapath))).toEqual({ ...nothing, [reason]: one });
-  });
+  ])(
+    'a packet that turns into a flow that is wanted counts for that, too: %s',
+    async (rules, reason) => {
+      load(rules);
+      pass(on(53), pass(on(80)), EGRESS);
+      const one = { packets: 1, bytes: on(80).length };
+      expect(await takeFlows(datapath)).toMatchObject([one]);
+      const nothing = { rejected: NOTHING, unmatched: NOTHING };
+      expect(filtered(readStats(datapath))).toEqual({ ...nothing, [reason]: one });
+    },
+  );
 
   test('what is no flow is no matter of rules', () => {
     load('port=53');
