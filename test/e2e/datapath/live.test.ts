@@ -376,21 +376,6 @@ describe.skipIf(requireRoot())('live traffic', () => {
     expect(qdiscsOf(client)).not.toContain('clsact');
   });
 
-  test.each([
-    ['filters', ['filter', 'del'], ['ingress', 'egress']],
-    ['qdisc', ['qdisc', 'del'], ['clsact']],
-  ])(
-    'tc: nothing of ours stays when somebody else has removed our %s',
-    async (_what, command, targets) => {
-      const ids = await hook(client, { mode: 'tc' });
-      for (const target of targets) {
-        lab.inside(client.namespace, 'tc', ...command, 'dev', client.device, target);
-      }
-      for (const id of ids) await native.detach(datapath, id);
-      expect(qdiscsOf(client)).not.toContain('clsact');
-    },
-  );
-
   test('tc: our own qdisc stays while others have filters on it', async () => {
     const ids = await hook(client, { mode: 'tc' });
     const match = ['u32', 'match', 'u32', '0', '0', 'classid', '1:1'];
