@@ -23,8 +23,8 @@ struct {
 } captured SEC(".maps");
 
 /*
- * The reader is woken when the ring is filled up to a share; below, it comes by itself. It takes the
- * word out at once and then reads, so one at a time is enough.
+ * The reader is woken when the ring is filled up to a share; below, it comes by itself. It takes
+ * the word out at once and then reads, so one at a time is enough.
  */
 static __always_inline void wake_reader(void)
 {

@@ -51,7 +51,7 @@ static __always_inline void drop(struct sk_buff *skb, __u64 location, __u32 reas
 	if (!skb_parse(&view, &packet)) {
 		/* Headers are broken, or in pages that cannot be read from here. */
 		if (skb->protocol == bpf_htons(ETH_P_IP) || skb->protocol == bpf_htons(ETH_P_IPV6))
-			count(STAT_PROBE_LOST, 1, skb->len);
+			count_in_probe(STAT_PROBE_LOST, 1, skb->len);
 		return;
 	}
 	verdict = filter(&packet.key, packet.tcp_flags, false, false, true);

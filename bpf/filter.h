@@ -379,7 +379,7 @@ static __always_inline struct flow_metrics *find_wanted_flow(const struct probed
 	return flow ? flow : add_wanted_flow(probed);
 }
 
-/* For what is counted: NULL, too, where the draw is lost, by the rate of the flow if it is there. */
+/* For what is counted: NULL, too, where the draw is lost, by the flow's rate if it is there. */
 static __always_inline struct flow_metrics *find_drawn_flow(const struct probed *probed)
 {
 	struct flow_metrics *flow = find_flow(probed->key);

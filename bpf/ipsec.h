@@ -60,7 +60,7 @@ static __always_inline int ipsec_begin(const struct sk_buff *skb)
 	begun.tcp_flags = packet.tcp_flags;
 	begun.is_drawn = skb_seen(skb);
 	if (bpf_map_update_elem(&ipsec_packets, &address, &begun, BPF_ANY))
-		count(STAT_FEATURE_LOST, 1, 0);
+		count_in_probe(STAT_FEATURE_LOST, 1, 0);
 	return 0;
 }
 
@@ -144,7 +144,7 @@ int ipsec_output_kprobe(struct pt_regs *registers)
 	__u64 address = argument(registers, 1);
 
 	if (bpf_map_update_elem(&ipsec_threads, &thread, &address, BPF_ANY))
-		count(STAT_FEATURE_LOST, 1, 0);
+		count_in_probe(STAT_FEATURE_LOST, 1, 0);
 	return ipsec_begin((void *)address);
 }
 

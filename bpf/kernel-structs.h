@@ -31,7 +31,6 @@ struct sk_buff {
 	__u32 vlan_all; /* Linux 6.1 */
 	__be16 protocol;
 	__u16 tc_index;
-	__u16 transport_header;
 	__u16 network_header;
 	__u16 mac_header;
 	__u32 tail;

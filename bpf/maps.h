@@ -166,7 +166,7 @@ static __always_inline struct flow_metrics *add_blank_flow(const struct flow_key
 	error = bpf_map_update_elem(flows, key, zeros, BPF_NOEXIST);
 	flow = bpf_map_lookup_elem(flows, key);
 	if (!flow) {
-		count(STAT_PROBE_LOST, 1, 0);
+		count_in_probe(STAT_PROBE_LOST, 1, 0);
 		return NULL;
 	}
 	if (!error) {

@@ -83,7 +83,7 @@ static __always_inline int ssl_begin(const void *registers, __u8 direction, bool
 		call.length_at = argument(registers, 3);
 	/* A call from within a call: the inner one counts, and the outer one finds it gone. */
 	if (bpf_map_update_elem(&ssl_calls, &thread, &call, BPF_ANY))
-		count(STAT_FEATURE_LOST, 1, 0);
+		count_in_probe(STAT_FEATURE_LOST, 1, 0);
 	return 0;
 }
 

@@ -25,3 +25,15 @@ static noinline void count(enum stat which, __u64 packets, __u64 bytes)
 	value->packets += packets;
 	value->bytes += bytes;
 }
+
+/* For probes, which a hook may interrupt on the same CPU. */
+static noinline void count_in_probe(enum stat which, __u64 packets, __u64 bytes)
+{
+	__u32 index = which;
+	struct stat_value *value = bpf_map_lookup_elem(&stats, &index);
+
+	if (!value)
+		return;
+	__sync_fetch_and_add(&value->packets, packets);
+	__sync_fetch_and_add(&value->bytes, bytes);
+}

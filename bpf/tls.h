@@ -3,8 +3,9 @@
 
 /*
  * TLS (RFC 5246, 8446): which records a flow has, and its hellos. Segments are not put together, so
- * a record shows where a segment begins with it or with records that end before it. A flow in which
- * data were seen is known; of all others a few segments are looked at.
+ * a record shows where a segment begins with it or with records that end before it. An entry in
+ * whose segments data were seen is known; of all others a few segments are looked at. So after each
+ * drain a flow is looked at again.
  */
 
 #include "kernel.h"

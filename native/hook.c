@@ -204,10 +204,13 @@ static bool detach_tc(struct object *object, struct attachment *attachment, stru
 	if (!enter_netns(attachment->netns, &visit, failure))
 		return false;
 	error = bpf_tc_detach(&hook, &options);
-	if (error && !is_gone(-error))
+	if (error && !is_gone(-error)) {
 		detached = fail(failure, error, "remove TC filter");
-	else if (!error && attachment->owns_qdisc)
-		detached = drop_qdisc(object, attachment, failure) || is_gone(failure->code);
+	} else if (attachment->owns_qdisc && !drop_qdisc(object, attachment, failure)) {
+		detached = is_gone(failure->code);
+		if (detached)
+			failure->code = 0;
+	}
 	leave_netns(&visit);
 	return detached;
 }

@@ -254,7 +254,7 @@ function isPermission(error: unknown): boolean {
 function refusal(cause: unknown): NetobservError {
   const advice = isPermission(cause)
     ? 'it needs the capabilities BPF, PERFMON and NET_ADMIN: run as root'
-    : 'it needs Linux 5.10 or later with BTF (CONFIG_DEBUG_INFO_BTF)';
+    : 'it needs Linux 5.12 or later, on arm64 5.18, with BTF (CONFIG_DEBUG_INFO_BTF)';
   return new NetobservError(
     AGENT_ERRORS.load,
     `the kernel refused the datapath (${explain(cause)}): ${advice}`,

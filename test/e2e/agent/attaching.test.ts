@@ -77,6 +77,22 @@ describe.skipIf(requireRoot())('attaching', () => {
     expect(filters()).toBe(theirs);
   });
 
+  test.each([
+    ['filters', ['filter', 'del'], ['ingress', 'egress']],
+    ['qdisc', ['qdisc', 'del'], ['clsact']],
+  ])(
+    'leaves nothing behind where somebody else removes our %s',
+    async (_what, command, targets) => {
+      await using lab = new Lab();
+      const inside = lab.namespace('inside');
+      const [a] = lab.pair({ namespace: inside }, { namespace: inside });
+      await using host = await startAgent({ INTERFACES: a, TC_ATTACH_MODE: 'tc' });
+      for (const target of targets) lab.inside(inside, 'tc', ...command, 'dev', a, target);
+      await host[Symbol.asyncDispose]();
+      expect(lab.inside(inside, 'tc', 'qdisc', 'show', 'dev', a)).not.toContain('clsact');
+    },
+  );
+
   test('shows in the gauges, by how it was done', async () => {
     await using lab = new Lab();
     const inside = lab.namespace('inside');
