@@ -37,6 +37,8 @@ struct tcx_link_attr {
  * at a time, so a filter that has this handle already is what a killed process has left behind.
  */
 #define TC_HANDLE 0x6e6f62
+/* "noc": of a hook that only shows whether there can be one, beside a capture that runs. */
+#define TC_TRIAL_HANDLE 0x6e6f63
 
 static bool attach_tcx(const struct request *request, struct attachment *into,
 		       struct failure *failure)
@@ -85,10 +87,11 @@ static int add_filter(const struct request *request, struct attachment *into)
 	static const int priorities[] = { TC_USUAL_PRIORITY, TC_FIRST_PRIORITY, TC_LAST_PRIORITY };
 	struct bpf_tc_hook hook = hook_of(into);
 	int step = request->anchor == ANCHOR_TAIL ? -1 : 1;
+	uint32_t handle = request->is_trial ? TC_TRIAL_HANDLE : TC_HANDLE;
 	int error = -EINVAL;
 
 	for (int i = 0; i < TC_TRIES_MAX && error == -EINVAL; i++) {
-		LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = request->program, .handle = TC_HANDLE,
+		LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = request->program, .handle = handle,
 			    .priority = priorities[request->anchor] + i * step);
 
 		error = bpf_tc_attach(&hook, &options);

@@ -184,6 +184,7 @@ struct request {
 	uint32_t ifindex;
 	bool egress;
 	bool tcx;
+	bool is_trial;
 	enum anchor anchor;
 };
 

@@ -87,6 +87,7 @@ async function examineHooks(
           direction: direction === 'egress' ? 'egress' : 'ingress',
           mode,
           anchor: 'none',
+          isTrial: 1,
         });
         await native.detach(object, id);
         return { mode, why: undefined };

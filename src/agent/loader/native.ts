@@ -33,6 +33,8 @@ export interface AttachOptions {
    */
   readonly mode: 'tcx' | 'tc';
   readonly anchor: 'none' | 'head' | 'tail';
+  /** It only shows whether there can be one: beside, not in place of, that of a capture by `tc`. */
+  readonly isTrial?: 0 | 1;
   /** File descriptor of the network namespace that holds the interface; absent: the process's. */
   readonly netns?: number;
 }

@@ -23,7 +23,7 @@ export const drops: FeatureSpec = {
   isOn: (config) => config.enablePktDrops,
   fields: 'pktDrop',
   without: 'flows have no PktDrop fields',
-  enabledBy: 'tracepoint skb:kfree_skb (Linux 5.10 or later with BTF)',
+  enabledBy: 'tracepoint skb:kfree_skb, and BTF',
   // The kernel's functions by name. Their addresses are asked for while this is held.
   capabilities: { start: ['CAP_SYSLOG'] },
   extension: { at: 'dropsAt', sizeBytes: dropMetrics.sizeBytes },

@@ -79,7 +79,7 @@ function baseLines({ base, missing, bpfBytes }: DoctorReport, layout: Layout): r
 function adviceOf(missing: readonly Capability[]): string {
   return missing.length > 0
     ? 'run as root, or grant just these; then every feature below is tried, too'
-    : 'Linux 5.10 or later with BTF and CONFIG_BPF_SYSCALL is needed';
+    : 'Linux 5.12 (on arm64 5.18) or later with BTF and CONFIG_BPF_SYSCALL is needed';
 }
 
 function featureLines(feature: FeatureReport, layout: Layout): readonly string[] {

@@ -1,4 +1,5 @@
 /** `netobserv doctor` on this host; what it says is compared with what then works. */
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -91,6 +92,23 @@ describe.skipIf(requireRoot())('doctor', () => {
     await examineDatapath(watched, object, agentConfig({ TC_ATTACH_MODE: mode }));
     expect(attached).toHaveLength(before.length + 1);
     expect(hooks()).toEqual(before);
+  });
+
+  test('a capture by TC that runs meanwhile keeps its hooks', async () => {
+    const env = { INTERFACES: 'lo', EXCLUDE_INTERFACES: 'none', TC_ATTACH_MODE: 'tc' };
+    await using _host = await startAgent(env);
+    const filters = (): string =>
+      ['ingress', 'egress']
+        .map((side) => execFileSync('tc', ['filter', 'show', 'dev', 'lo', side]).toString())
+        .join('');
+    const before = filters();
+    expect(before).toContain('flow_ingress_l2');
+    expect(before).toContain('flow_egress_l2');
+
+    const { report: found } = await report(['--tc-attach-mode', 'tc']);
+
+    expect(found.base.mode).toBe('tc');
+    expect(filters()).toBe(before);
   });
 
   test('with three capabilities it is as for root; without any it says what root adds', async () => {
