@@ -171,10 +171,10 @@ describe.skipIf(requireRoot() || requireProgram('/usr/sbin/nft'))('policies and 
     const bridge = local.set('Bridge', { name: 'br-int' });
     await north.start();
     await local.start();
-    const found = await entries();
     const metrics = createMetrics('');
     const sockets = { north: north.path, local: local.path };
     const tracker = new EventTracker(depsOf(metrics), EVENTS_AT, sockets);
+    const found = await entries();
     const flows = (): Record<number, FlowView> =>
       flowsOf(found, (buffer, length, batch) => tracker.decode(buffer, length, batch));
     const named = {
