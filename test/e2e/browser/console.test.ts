@@ -1,8 +1,9 @@
 import { AxeBuilder } from '@axe-core/playwright';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { requireBrowser, requireRoot } from '../../support/require.ts';
 import { CHROMIUM, CHROMIUM_ARGS } from './chromium.ts';
+import { NARROW, openPage, overflowOf, seriousViolations, WIDE } from './page.ts';
 import {
   CLIENT,
   SERVER,
@@ -12,9 +13,6 @@ import {
   TCP_PORT,
   UDP_PORT,
 } from './start-console.ts';
-
-const WIDE = { width: 1440, height: 900 } as const;
-const NARROW = { width: 390, height: 844 } as const;
 
 /** Compressed, all files of the first view together. */
 const FIRST_LOAD_MAX_BYTES = 300_000;
@@ -37,19 +35,8 @@ describe.skipIf(requireRoot() || requireBrowser(CHROMIUM))('console in a browser
     await started?.[Symbol.asyncDispose]();
   }, START_TIMEOUT_MS);
 
-  /** Opens a page; `problems` gathers what a developer would see in red. */
-  async function open(path: string, options: Parameters<Browser['newContext']>[0] = {}) {
-    const context: BrowserContext = await browser.newContext({ viewport: WIDE, ...options });
-    const page = await context.newPage();
-    page.setDefaultTimeout(WAIT_MAX_MS);
-    const problems: string[] = [];
-    page.on('console', (message) => {
-      if (message.type() === 'error' || message.type() === 'warning') problems.push(message.text());
-    });
-    page.on('pageerror', (error) => problems.push(error.message));
-    await page.goto(started.url + path);
-    return { page, problems, [Symbol.asyncDispose]: () => context.close() };
-  }
+  const open = (path: string, options: BrowserContextOptions = {}) =>
+    openPage(browser, started.url + path, WAIT_MAX_MS, options);
 
   const rows = (page: Page) => page.locator('.flow-table tbody tr[data-index]');
   const filterInput = (page: Page) => page.getByRole('combobox', { name: 'Add filter' });
@@ -262,14 +249,8 @@ describe.skipIf(requireRoot() || requireBrowser(CHROMIUM))('console in a browser
       await using opened = await open(path, { viewport, colorScheme });
       const { page, problems } = opened;
       await page.locator('.bar, .flow-table tbody tr[data-index]').first().waitFor();
-      const { violations } = await new AxeBuilder({ page }).analyze();
-      const serious = violations.filter(
-        ({ impact }) => impact === 'serious' || impact === 'critical',
-      );
-      expect(serious.map(({ id, nodes }) => [id, nodes.map((node) => node.html)])).toEqual([]);
-      expect(
-        await page.evaluate('document.documentElement.scrollWidth - window.innerWidth'),
-      ).toBeLessThanOrEqual(0);
+      expect(await seriousViolations(page)).toEqual([]);
+      expect(await overflowOf(page)).toBeLessThanOrEqual(0);
       expect(problems).toEqual([]);
     },
     TEST_TIMEOUT_MS,

@@ -1,6 +1,5 @@
 import { join } from 'node:path';
-import { AxeBuilder } from '@axe-core/playwright';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ROOT } from '../../../scripts/steps.ts';
 import { LabPair, ONLY_TESTS } from '../../support/lab-pair.ts';
@@ -8,9 +7,8 @@ import { Lab } from '../../support/netns.ts';
 import { requireBrowser, requireRoot } from '../../support/require.ts';
 import { startUp, type UpHost } from '../../support/up-host.ts';
 import { CHROMIUM, CHROMIUM_ARGS } from './chromium.ts';
+import { NARROW, openPage, overflowOf, seriousViolations, WIDE } from './page.ts';
 
-const WIDE = { width: 1440, height: 900 } as const;
-const NARROW = { width: 390, height: 844 } as const;
 const START_TIMEOUT_MS = 60_000;
 const TEST_TIMEOUT_MS = 60_000;
 /** For one thing to appear on the page. */
@@ -51,19 +49,8 @@ describe.skipIf(requireRoot() || requireBrowser(CHROMIUM))('features in a browse
     await lab?.[Symbol.asyncDispose]();
   }, START_TIMEOUT_MS);
 
-  /** Opens a page; `problems` gathers what a developer would see in red. */
-  async function open(path: string, options: Parameters<Browser['newContext']>[0] = {}) {
-    const context = await browser.newContext({ viewport: WIDE, ...options });
-    const page = await context.newPage();
-    page.setDefaultTimeout(WAIT_MAX_MS);
-    const problems: string[] = [];
-    page.on('console', (message) => {
-      if (message.type() === 'error' || message.type() === 'warning') problems.push(message.text());
-    });
-    page.on('pageerror', (error) => problems.push(error.message));
-    await page.goto(up.url + path);
-    return { page, problems, [Symbol.asyncDispose]: () => context.close() };
-  }
+  const open = (path: string, options: BrowserContextOptions = {}) =>
+    openPage(browser, up.url + path, WAIT_MAX_MS, options);
 
   const panel = (page: Page, name: string) => page.getByRole('region', { name, exact: true });
 
@@ -92,12 +79,8 @@ describe.skipIf(requireRoot() || requireBrowser(CHROMIUM))('features in a browse
       await panel(page, 'Top names in DNS').locator('.bar', { hasText: 'slow.example' }).waitFor();
       await panel(page, 'Longest round trips, on average').locator('.bar').first().waitFor();
 
-      const { violations } = await new AxeBuilder({ page }).analyze();
-      const serious = violations.filter(({ impact }) => /serious|critical/.test(impact ?? ''));
-      expect(serious.map(({ id, nodes }) => [id, nodes.map((node) => node.html)])).toEqual([]);
-      expect(
-        await page.evaluate('document.documentElement.scrollWidth - window.innerWidth'),
-      ).toBeLessThanOrEqual(0);
+      expect(await seriousViolations(page)).toEqual([]);
+      expect(await overflowOf(page)).toBeLessThanOrEqual(0);
       expect(problems).toEqual([]);
     },
     TEST_TIMEOUT_MS,
