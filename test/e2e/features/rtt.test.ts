@@ -1,6 +1,7 @@
 /** Round-trip times of real connections, compared with what the kernel tells of its sockets. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type AgentHost, type FlowView, startAgent } from '../../support/agent-host.ts';
+import { echoClient, echoServer } from '../../support/echo.ts';
 import { Lab } from '../../support/netns.ts';
 import { requireRoot } from '../../support/require.ts';
 
@@ -8,25 +9,6 @@ const CLIENT = '10.9.0.1';
 const SERVER = '10.9.0.2';
 const PORT = 5001;
 const CONNECTIONS = 4;
-
-const ECHO = `
-const server = require('node:net').createServer((socket) => socket.pipe(socket));
-server.listen(${PORT}, () => console.log('ready'));
-`;
-
-/** Sends every line by each of its connections; says so when all have come back. */
-const TALK = `
-const { connect } = require('node:net');
-const sockets = Array.from({ length: ${CONNECTIONS} }, () => connect(${PORT}, '${SERVER}'));
-const opened = sockets.map((socket) => new Promise((done) => socket.once('connect', done)));
-Promise.all(opened).then(() => console.log('ready'));
-const back = (socket) => new Promise((done) => socket.once('data', done));
-process.stdin.on('data', (line) => {
-  if (line.toString() === '\\n') return;
-  Promise.all(sockets.map(back)).then(() => console.log('back'));
-  for (const socket of sockets) socket.write(line);
-});
-`;
 
 describe.skipIf(requireRoot())('round-trip times', () => {
   let lab: Lab;
@@ -76,8 +58,8 @@ describe.skipIf(requireRoot())('round-trip times', () => {
   });
 
   test('of several connections, each has what the kernel tells of its socket', async () => {
-    await lab.script(server, ECHO);
-    const talk = await lab.script(client, TALK);
+    await lab.script(server, echoServer(PORT));
+    const talk = await lab.script(client, echoClient(SERVER, PORT, CONNECTIONS));
     await talk.ask('hello');
     const before = socketsOf(client);
     // The kernel tells of a segment before it learns from it: what `ss` has seen is told now.

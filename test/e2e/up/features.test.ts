@@ -10,6 +10,7 @@ import { ROOT } from '../../../scripts/steps.ts';
 import type { FrontendConfig, MetricsResponse } from '../../../src/console/api.ts';
 import { selfSigned } from '../../support/certificate.ts';
 import { SLOW_MS } from '../../support/dns-server.ts';
+import { echoClient, echoServer } from '../../support/echo.ts';
 import { LabPair, ONLY_TESTS } from '../../support/lab-pair.ts';
 import { ip, Lab } from '../../support/netns.ts';
 import { requireProgram, requireRoot } from '../../support/require.ts';
@@ -59,25 +60,6 @@ const SHOWN: Readonly<Record<string, readonly string[]>> = {
   ipsec: ['IPSecStatus'],
   networkEvents: ['NetworkEvents'],
 };
-
-const ECHO = `
-const server = require('node:net').createServer((socket) => socket.pipe(socket));
-server.listen(${ECHO_PORT}, () => console.log('ready'));
-`;
-
-/** Sends every line by each of its connections; says so when all have come back. */
-const talk = (address: string) => `
-const { connect } = require('node:net');
-const sockets = Array.from({ length: ${CONNECTIONS} }, () => connect(${ECHO_PORT}, '${address}'));
-const opened = sockets.map((socket) => new Promise((done) => socket.once('connect', done)));
-Promise.all(opened).then(() => console.log('ready'));
-const back = (socket) => new Promise((done) => socket.once('data', done));
-process.stdin.on('data', (line) => {
-  if (line.toString() === '\\n') return;
-  Promise.all(sockets.map(back)).then(() => console.log('back'));
-  for (const socket of sockets) socket.write(line);
-});
-`;
 
 /** A TLS server of Node's own OpenSSL, which is no library that the agent watches. */
 const TLS_SERVER = `
@@ -217,8 +199,8 @@ describe.skipIf(requireRoot() || requireProgram(OPENSSL) || requireProgram(NFT))
 
   test('round-trip times are those that the kernel keeps of its sockets', async () => {
     const [, address] = pair.v4;
-    await lab.script(right, ECHO);
-    const { ask } = await lab.script(left, talk(address));
+    await lab.script(right, echoServer(ECHO_PORT));
+    const { ask } = await lab.script(left, echoClient(address, ECHO_PORT, CONNECTIONS));
     await ask('hello');
     // Once this is in a flow, so is all that came before it.
     await lab.cast(left, { address, port: MARK_PORT, count: 1, sizeBytes: 64 });

@@ -1,0 +1,21 @@
+/** Scripts for `node -e`: TCP connections that stay open, and what they are asked comes back. */
+
+/** Says back what it hears; says `ready` when it listens. */
+export const echoServer = (port: number): string => `
+const server = require('node:net').createServer((socket) => socket.pipe(socket));
+server.listen(${port}, () => console.log('ready'));
+`;
+
+/** Sends every line by each of its connections; says `back` when all have come back. */
+export const echoClient = (address: string, port: number, connections: number): string => `
+const { connect } = require('node:net');
+const sockets = Array.from({ length: ${connections} }, () => connect(${port}, '${address}'));
+const opened = sockets.map((socket) => new Promise((done) => socket.once('connect', done)));
+Promise.all(opened).then(() => console.log('ready'));
+const back = (socket) => new Promise((done) => socket.once('data', done));
+process.stdin.on('data', (line) => {
+  if (line.toString() === '\\n') return;
+  Promise.all(sockets.map(back)).then(() => console.log('back'));
+  for (const socket of sockets) socket.write(line);
+});
+`;
