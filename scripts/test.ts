@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { fetchServers } from './servers.ts';
 import { ROOT, run, seconds } from './steps.ts';
 
@@ -20,6 +20,8 @@ interface Tally {
   passed: number;
   failed: number;
   skipped: number;
+  /** What failed and why, said again above the last line. */
+  readonly failures: string[];
 }
 
 /** The part of vitest's JSON report that is read. */
@@ -28,8 +30,19 @@ interface Report {
   readonly numFailedTests: number;
   readonly numPendingTests: number;
   readonly numTodoTests: number;
-  readonly numFailedTestSuites: number;
+  readonly testResults: readonly {
+    readonly name: string;
+    readonly message: string;
+    readonly assertionResults: readonly {
+      readonly status: string;
+      readonly fullName: string;
+      readonly failureMessages: readonly string[] | null;
+    }[];
+  }[];
 }
+
+/** Lines of a failure's message that are said again. */
+const FAILURE_LINES = 12;
 
 function runSuite(suite: string, filters: readonly string[], tally: Tally): void {
   const startMs = performance.now();
@@ -54,7 +67,7 @@ function runSuite(suite: string, filters: readonly string[], tally: Tally): void
 
 function count(suite: string, file: string, status: number | null, tally: Tally): void {
   if (!existsSync(file)) {
-    console.log(`${suite}: vitest ended with ${status} and wrote no report`);
+    tally.failures.push(`${suite}: vitest ended with ${status} and wrote no report`);
     tally.failed += 1;
     return;
   }
@@ -63,6 +76,24 @@ function count(suite: string, file: string, status: number | null, tally: Tally)
   tally.skipped += report.numPendingTests + report.numTodoTests;
   // A file that cannot be loaded, or an error outside of any test, fails without a failed test.
   tally.failed += status === 0 ? 0 : Math.max(1, report.numFailedTests);
+  tally.failures.push(...failuresOf(suite, report));
+}
+
+function failuresOf(suite: string, report: Report): string[] {
+  return report.testResults.flatMap(({ name, message, assertionResults }) => {
+    const file = `${suite}: ${relative(ROOT, name)}`;
+    const failed = assertionResults
+      .filter(({ status }) => status === 'failed')
+      .map((test) => `${file}: ${test.fullName}\n${firstLines(test.failureMessages ?? [])}`);
+    return failed.length === 0 && message !== '' ? [`${file}\n${firstLines([message])}`] : failed;
+  });
+}
+
+function firstLines(messages: readonly string[]): string {
+  return messages
+    .flatMap((message) => message.split('\n').slice(0, FAILURE_LINES))
+    .map((line) => `  ${line}`)
+    .join('\n');
 }
 
 const [given, filters] = split(process.argv.slice(2));
@@ -70,7 +101,7 @@ run('node', ['scripts/build.ts']);
 if (PACKED.some((suite) => given.includes(suite))) run('node', ['scripts/pack.ts']);
 if (given.includes('services')) fetchServers();
 
-const tally: Tally = { passed: 0, failed: 0, skipped: 0 };
+const tally: Tally = { passed: 0, failed: 0, skipped: 0, failures: [] };
 for (const suite of given) runSuite(suite, filters, tally);
 
 const strict = process.env.CI === 'true';
@@ -79,6 +110,7 @@ if (strict && tally.skipped > 0) {
   tally.failed += tally.skipped;
   tally.skipped = 0;
 }
+for (const failure of tally.failures) console.log(failure);
 console.log(`${tally.passed} passed, ${tally.failed} failed, ${tally.skipped} skipped`);
 process.exitCode = tally.failed > 0 || tally.passed === 0 ? 1 : 0;
 

@@ -48,6 +48,13 @@ async function startChurn(lab: Lab, mode: string) {
   const watched = (): number => hookedInterfaces(host).length;
   expect(watched()).toBe(2);
   const before = openDescriptors();
+  const count = async (type: string): Promise<number> => {
+    const events = await metric(host, 'interface_events_total');
+    return Number(new RegExp(`type="${type}".* (\\d+)$`, 'm').exec(events)?.[1] ?? 0);
+  };
+  /** Hooks that are attached. */
+  const standing = async (): Promise<number> =>
+    (await count(`attach_${mode}`)) - (await count(`detach_${mode}`));
   return {
     host,
     watched,
@@ -63,12 +70,10 @@ async function startChurn(lab: Lab, mode: string) {
     async attachedInAll(): Promise<number> {
       await expect.poll(watched, LONG).toBe(2);
       await expect.poll(openDescriptors, LONG).toEqual(before);
+      // An interface is no longer listed before its hooks are done with.
+      await expect.poll(standing, LONG).toBe(4);
       expect(await metric(host, 'errors_total')).not.toContain('InterfaceEvents');
-      const events = await metric(host, 'interface_events_total');
-      expect(events).not.toContain('attach_fail');
-      const count = (type: string): number =>
-        Number(new RegExp(`type="${type}".* (\\d+)$`, 'm').exec(events)?.[1] ?? 0);
-      expect(count(`attach_${mode}`) - count(`detach_${mode}`)).toBe(4);
+      expect(await metric(host, 'interface_events_total')).not.toContain('attach_fail');
 
       // What was there all the time is seen as before.
       await lab.sweep(kept, a, { flows: 10, perSecond: 1000 });
