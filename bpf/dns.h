@@ -8,6 +8,7 @@
 
 #include "kernel.h"
 #include "types.h"
+#include "keys.h"
 #include "maps.h"
 #include "messages.h"
 #include "parse.h"
@@ -95,14 +96,6 @@ static __always_inline void note_latency(const struct flow_key *key, struct dns_
 	bpf_map_delete_elem(&dns_queries, key);
 }
 
-static __always_inline void reverse(struct flow_key *into, const struct flow_key *key)
-{
-	__builtin_memcpy(into->src_ip, key->dst_ip, sizeof(into->src_ip));
-	__builtin_memcpy(into->dst_ip, key->src_ip, sizeof(into->dst_ip));
-	into->src_port = key->dst_port;
-	into->dst_port = key->src_port;
-}
-
 /*
  * On TCP anything may be in front: the middle of a long message begins like a header once in some
  * hundred thousand times.
@@ -161,7 +154,7 @@ static noinline void inspect_dns(struct __sk_buff *skb, const struct packet *pac
 		note_query(&key, dns);
 		return;
 	}
-	reverse(&key, &packet->key);
+	turn_round(&key, &packet->key);
 	note_latency(&key, dns);
 	dns->id = id;
 	dns->flags |= flags;

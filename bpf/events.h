@@ -8,9 +8,9 @@
  */
 
 #include "kernel.h"
-#include "filter.h"
 #include "kernel-structs.h"
 #include "maps.h"
+#include "probed.h"
 #include "registers.h"
 #include "skb.h"
 

@@ -45,10 +45,11 @@ enum filter_context {
  * A packet on its way to the rules, and what has been found so far. It is in a map, and a function
  * tries a few rules, since the verifier then looks at that once for all packets and all rules:
  * following every way through dozens of rules, it gives up. (Such functions take pointers as
- * arguments only since Linux 5.12.) As with fresh flows, hooks and probes have one each.
+ * arguments only since Linux 5.12.)
  */
 struct filter_subject {
 	struct flow_key key;
+	__u32 taken;
 	__u32 tcp_flags;
 	__u32 context; /* enum filter_context */
 	/* Of the first rules that accept flows with drops, by their network: source, destination. */
@@ -57,22 +58,37 @@ struct filter_subject {
 	__u64 to_found; /* of the first rule that has the destination in its network */
 };
 
-struct filter_subject_map {
+/*
+ * Per CPU: one for hooks, which nothing of theirs interrupts, and some for probes, which any other
+ * probe may interrupt, or run in a process that takes the CPU.
+ */
+#define HOOK_SUBJECT 0
+#define SUBJECTS 5
+
+struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, SUBJECTS);
 	__type(key, __u32);
 	__type(value, struct filter_subject);
-};
+} subjects SEC(".maps");
 
-struct filter_subject_map hook_subject SEC(".maps");
-struct filter_subject_map probe_subject SEC(".maps");
-
-static __always_inline struct filter_subject *subject_of(bool probe)
+static __always_inline struct filter_subject *subject_of(__u32 slot)
 {
-	__u32 zero = 0;
+	return bpf_map_lookup_elem(&subjects, &slot);
+}
 
-	return probe ? bpf_map_lookup_elem(&probe_subject, &zero) :
-		       bpf_map_lookup_elem(&hook_subject, &zero);
+/* For a probe; SUBJECTS, which is nobody's: all are taken. */
+static __always_inline __u32 take_subject(void)
+{
+	struct filter_subject *subject;
+	__u32 slot;
+
+	for (slot = HOOK_SUBJECT + 1; slot < SUBJECTS; slot++) {
+		subject = subject_of(slot);
+		if (subject && !__sync_val_compare_and_swap(&subject->taken, 0, 1))
+			break;
+	}
+	return slot;
 }
 
 /* A combination stands for its parts: `SYN` means the first segment, not its answer. */
@@ -263,9 +279,9 @@ static __always_inline __u64 try_unrolled(__u32 first, struct filter_subject *su
 	return 0;
 }
 
-noinline __u64 try_group(__u32 first, __u32 probe)
+noinline __u64 try_group(__u32 first, __u32 slot)
 {
-	struct filter_subject *subject = subject_of(probe);
+	struct filter_subject *subject = subject_of(slot);
 
 	return subject ? try_unrolled(first, subject) : DECISION_ACCEPTED;
 }
@@ -275,9 +291,9 @@ noinline __u64 try_group(__u32 first, __u32 probe)
  * conditions hold; without any, the first of those that fit the other way round. Both are looked
  * for in one go. Rules on drops cannot decide before there is one; those that accept are noted.
  */
-noinline __u64 try_rules(__u32 probe)
+noinline __u64 try_rules(__u32 slot)
 {
-	struct filter_subject *subject = subject_of(probe);
+	struct filter_subject *subject = subject_of(slot);
 	__u64 found;
 
 	if (!subject)
@@ -288,7 +304,7 @@ noinline __u64 try_rules(__u32 probe)
 		return found;
 	for (__u32 i = FILTER_GROUP; i < FILTER_RULES_MAX && i < config.filter_rules;
 	     i += FILTER_GROUP) {
-		found = try_group(i, probe);
+		found = try_group(i, slot);
 		if (found)
 			return found;
 	}
@@ -301,7 +317,7 @@ noinline __u64 try_rules(__u32 probe)
 /*
  * For hooks and for probes that learn of a packet otherwise. `tcp_flags` are as in struct packet;
  * `egress` means something where `egress_known` is set, and only hooks know it. Without rules
- * everything is accepted.
+ * everything is accepted, and so it is where too many probes are under way at once.
  */
 static __always_inline struct filter_verdict filter(const struct flow_key *key, __u16 tcp_flags,
 						    bool egress_known, bool egress, bool is_drop)
@@ -309,6 +325,7 @@ static __always_inline struct filter_verdict filter(const struct flow_key *key, 
 	struct filter_verdict verdict = { .accepted = true };
 	__u32 context = is_drop ? FILTER_OF_DROP : 0;
 	struct filter_subject *subject;
+	__u32 slot = HOOK_SUBJECT;
 	__u64 found;
 
 	if (!config.filter_rules)
@@ -318,14 +335,18 @@ static __always_inline struct filter_verdict filter(const struct flow_key *key, 
 	/* Most often the first rule decides, and nothing else has to be fetched for that. */
 	found = egress_known ? try_first(key, tcp_flags, context) : 0;
 	if (!found) {
-		subject = subject_of(!egress_known);
+		if (!egress_known)
+			slot = take_subject();
+		subject = subject_of(slot);
 		if (!subject)
 			return verdict;
 		subject->key = *key;
 		subject->tcp_flags = tcp_flags;
 		subject->context = context;
 		subject->from_maybe = subject->to_maybe = subject->to_found = 0;
-		found = try_rules(!egress_known);
+		found = try_rules(slot);
+		if (!egress_known)
+			*(volatile __u32 *)&subject->taken = 0;
 	}
 	verdict.accepted = found & DECISION_ACCEPTED;
 	verdict.matched = found & DECISION_MATCHED;
@@ -347,44 +368,4 @@ static __always_inline void note_wanted(struct flow_metrics *flow)
 static __always_inline __u32 rate_of(const struct filter_verdict *verdict)
 {
 	return verdict->sample ? verdict->sample : config.sampling;
-}
-
-/* What a probe knows of a packet, or of a flow without one: then `tcp_flags` is 0. */
-struct probed {
-	const struct flow_key *key;
-	__u16 eth_protocol;
-	__u16 tcp_flags;
-	bool is_drawn; /* a hook has seen the packet and let it win the draw */
-};
-
-/* Adds the flow if rules want it and, unless that is done, it wins their draw. */
-static __always_inline struct flow_metrics *add_wanted_flow(const struct probed *probed)
-{
-	struct filter_verdict verdict = filter(probed->key, probed->tcp_flags, false, false, false);
-	struct flow_metrics *flow;
-
-	if (!verdict.accepted || (!probed->is_drawn && loses_draw(rate_of(&verdict))))
-		return NULL;
-	flow = add_blank_flow(probed->key, probed->eth_protocol, rate_of(&verdict));
-	if (flow && config.filter_at && !verdict.only_if_dropped)
-		note_wanted(flow);
-	return flow;
-}
-
-/* For what a flow is, and not how often: one that is there was wanted for its packets. */
-static __always_inline struct flow_metrics *find_wanted_flow(const struct probed *probed)
-{
-	struct flow_metrics *flow = find_flow(probed->key);
-
-	return flow ? flow : add_wanted_flow(probed);
-}
-
-/* For what is counted: NULL, too, where the draw is lost, by the flow's rate if it is there. */
-static __always_inline struct flow_metrics *find_drawn_flow(const struct probed *probed)
-{
-	struct flow_metrics *flow = find_flow(probed->key);
-
-	if (!flow)
-		return add_wanted_flow(probed);
-	return probed->is_drawn || !loses_draw(flow->sampling) ? flow : NULL;
 }

@@ -12,9 +12,9 @@
  */
 
 #include "kernel.h"
-#include "filter.h"
 #include "kernel-structs.h"
 #include "maps.h"
+#include "probed.h"
 #include "registers.h"
 #include "skb.h"
 
@@ -43,6 +43,16 @@ struct {
 	__type(key, __u64);
 	__type(value, __u64);
 } ipsec_threads SEC(".maps");
+
+#define IDLE_THREAD (1ULL << 63)
+
+static __always_inline __u64 running_thread(void)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+
+	/* The idle threads of all CPUs have one id. */
+	return thread ? thread : IDLE_THREAD | bpf_get_smp_processor_id();
+}
 
 static __always_inline int ipsec_begin(const struct sk_buff *skb)
 {
@@ -140,7 +150,7 @@ int ipsec_input6_end_kprobe(struct pt_regs *registers)
 SEC("kprobe/xfrm_output")
 int ipsec_output_kprobe(struct pt_regs *registers)
 {
-	__u64 thread = bpf_get_current_pid_tgid();
+	__u64 thread = running_thread();
 	__u64 address = argument(registers, 1);
 
 	if (bpf_map_update_elem(&ipsec_threads, &thread, &address, BPF_ANY))
@@ -151,7 +161,7 @@ int ipsec_output_kprobe(struct pt_regs *registers)
 SEC("kretprobe/xfrm_output")
 int ipsec_output_end_kprobe(struct pt_regs *registers)
 {
-	__u64 thread = bpf_get_current_pid_tgid();
+	__u64 thread = running_thread();
 	const __u64 *address = bpf_map_lookup_elem(&ipsec_threads, &thread);
 
 	if (!address)

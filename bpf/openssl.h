@@ -13,10 +13,10 @@
  */
 
 #include "kernel.h"
-#include "filter.h"
 #include "kernel-structs.h"
 #include "keys.h"
 #include "maps.h"
+#include "probed.h"
 #include "registers.h"
 #include "sockets.h"
 

@@ -69,6 +69,34 @@ static __always_inline void ask_socket(struct bpf_sock *sk, const struct packet 
 	}
 }
 
+/*
+ * Sockets without an address of their own are found for any address, also for those of packets that
+ * are only passing through. Where forwarding is off, none are.
+ */
+static noinline bool is_delivered_here(struct __sk_buff *skb, const struct packet *packet)
+{
+	const struct flow_key *key = &packet->key;
+	struct bpf_fib_lookup route = { .ifindex = skb->ifindex };
+	long fate;
+
+	if (packet->eth_protocol == ETH_P_IP) {
+		route.family = AF_INET;
+		__builtin_memcpy(&route.ipv4_src, key->src_ip + 12, sizeof(route.ipv4_src));
+		__builtin_memcpy(&route.ipv4_dst, key->dst_ip + 12, sizeof(route.ipv4_dst));
+	} else {
+		route.family = AF_INET6;
+		__builtin_memcpy(route.ipv6_src, key->src_ip, sizeof(route.ipv6_src));
+		__builtin_memcpy(route.ipv6_dst, key->dst_ip, sizeof(route.ipv6_dst));
+	}
+	fate = bpf_fib_lookup(skb, &route, sizeof(route), 0);
+	return fate == BPF_FIB_LKUP_RET_NOT_FWDED || fate == BPF_FIB_LKUP_RET_FWD_DISABLED;
+}
+
+static __always_inline bool has_no_address(const struct bpf_sock *sk)
+{
+	return !(sk->src_ip4 | sk->src_ip6[0] | sk->src_ip6[1] | sk->src_ip6[2] | sk->src_ip6[3]);
+}
+
 /* The socket that a datagram is for, which may never send one and be known by that. */
 static noinline void ask_receiver(struct __sk_buff *skb, const struct packet *packet,
 				  struct flow_metrics *flow)
@@ -93,7 +121,8 @@ static noinline void ask_receiver(struct __sk_buff *skb, const struct packet *pa
 	sk = bpf_sk_lookup_udp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
 	if (!sk)
 		return;
-	ask_socket(sk, packet, flow);
+	if (!has_no_address(sk) || is_delivered_here(skb, packet))
+		ask_socket(sk, packet, flow);
 	bpf_sk_release(sk);
 }
 

@@ -7,10 +7,10 @@
  */
 
 #include "kernel.h"
-#include "filter.h"
 #include "kernel-structs.h"
 #include "maps.h"
 #include "parse.h"
+#include "probed.h"
 #include "sockets.h"
 
 /* Of the kernel's include/net/tcp_states.h. */

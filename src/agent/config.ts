@@ -105,10 +105,13 @@ const pprofAddr: Option<ListenAddress | ''> = {
 };
 
 const cache = {
-  cacheMaxFlows: integer('CACHE_MAX_FLOWS', 5000, 'flows that the kernel holds between drains', {
-    min: 16,
-    max: 2 ** 24,
-  }),
+  cacheMaxFlows: integer(
+    'CACHE_MAX_FLOWS',
+    5000,
+    'flows that the kernel holds between drains; below 10000, it has room for ten times as many, ' +
+      'up to 10000, lest it fills while it is emptied',
+    { min: 16, max: 2 ** 24 },
+  ),
   cacheActiveTimeoutMs: duration('CACHE_ACTIVE_TIMEOUT', '5s', 'period of the drains'),
   cacheIdleTimeoutMs: duration(
     'CACHE_IDLE_TIMEOUT',

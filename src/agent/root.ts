@@ -217,8 +217,9 @@ class HostAgent implements Agent {
     const messages = new MessageReader(native, object, metrics);
     const preferences = macPreferences(this.#config.preferredInterfaceForMacPrefix);
     const names = new InterfaceNames({ exact: knowsNamespaces, preferences });
+    const { maxEntries } = native.describeMap(object, FLOW_MAPS[0]);
     const connections = new Connections({
-      flowsMax: this.#config.cacheMaxFlows,
+      flowsMax: maxEntries,
       idleMs: this.#config.cacheIdleTimeoutMs,
       metrics,
     });
@@ -236,7 +237,6 @@ class HostAgent implements Agent {
     const probes = new Set(
       attached.features.flatMap((feature) => feature.probes.map(({ program }) => program)),
     );
-    const { maxEntries } = native.describeMap(object, FLOW_MAPS[0]);
     const vitals = new VitalSigns({ ...shared, probes: [...probes] }, maxEntries);
     const drainer = new Drainer({
       ...shared,

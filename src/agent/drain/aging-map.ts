@@ -8,6 +8,8 @@ export class AgingMap<Value> {
   #young: Generation<Value>;
   #old: Generation<Value>;
   readonly #key: Uint32Array;
+  /** Uses that could not prolong a life: there was no room. */
+  #refused = 0;
 
   /** `width`: 32-bit words of a key; `capacity`: entries of each of the two generations. */
   constructor(width: number, capacity: number) {
@@ -42,8 +44,15 @@ export class AgingMap<Value> {
     const old = this.#old.index.find(words, at);
     if (old < 0) return undefined;
     const value = this.#old.values[old]!;
-    this.put(words, at, value);
+    if (!this.put(words, at, value)) this.#refused++;
     return value;
+  }
+
+  /** How often, since it was asked last, something used could not be kept longer. */
+  takeRefused(): number {
+    const refused = this.#refused;
+    this.#refused = 0;
+    return refused;
   }
 
   /** Returns how many are forgotten. */

@@ -27,6 +27,18 @@ const CAPTURE_RING_BYTES = 16 * 1024 * 1024;
 const CAPTURE_WAKE_SHARE = 0.25;
 
 /**
+ * New flows keep coming while a map that fills is swapped, which takes some 10 ms. A map of so few
+ * entries that it would fill meanwhile is larger, up to what takes 100,000 new flows a second.
+ */
+const ROOM_FACTOR = 10;
+const ROOM_ENTRIES = 10_000;
+
+/** Entries of a flow map where `CACHE_MAX_FLOWS` are wanted. */
+export function flowMapEntries(flows: number): number {
+  return Math.max(flows, Math.min(flows * ROOM_FACTOR, ROOM_ENTRIES));
+}
+
+/**
  * Share of a flow map at which user space is woken. At 100,000 new flows a second into 10,000
  * entries this leaves 65 ms to notice and swap; a smaller share swaps, and waits, more often.
  */
@@ -186,7 +198,7 @@ export function loadPlan(native: Native, object: Uint8Array, plan: Plan): Loaded
 }
 
 function mapSizes(config: AgentConfig): Readonly<Record<string, number>> {
-  const flows = config.enablePca ? 1 : config.cacheMaxFlows;
+  const flows = config.enablePca ? 1 : flowMapEntries(config.cacheMaxFlows);
   const sizes = Object.fromEntries(FLOW_MAPS.map((map) => [map, flows]));
   return config.enablePca ? { ...sizes, [CAPTURE_MAP]: CAPTURE_RING_BYTES } : sizes;
 }
@@ -210,7 +222,7 @@ function configBytes(
   view.setUint32(layout.sampling, config.sampling, true);
   view.setUint32(
     layout.wakeEntries,
-    Math.max(1, Math.floor(config.cacheMaxFlows * WAKE_SHARE)),
+    Math.max(1, Math.floor(flowMapEntries(config.cacheMaxFlows) * WAKE_SHARE)),
     true,
   );
   view.setUint16(layout.valueBytes, valueBytes, true);

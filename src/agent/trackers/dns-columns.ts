@@ -4,6 +4,7 @@ import { DNS_RESPONSE_CODES } from '../../flow/enums.ts';
 import type { AgingMap } from '../drain/aging-map.ts';
 import type { DrainBuffer } from '../drain/buffer.ts';
 import { dnsMetrics, dnsSeen, flowKey } from '../drain/layout.gen.ts';
+import { fillWords } from './columns.ts';
 
 /** What the last response of a flow said. */
 export interface DnsAnswer {
@@ -28,28 +29,14 @@ const PROTOCOL_WORD = flowKey.protocol >> 2;
 
 /** Counts of queries; 0 is not told. `at`: offset of the DNS structure in an entry, bytes. */
 export function decodeCounts(
-  { values32, valueBytes }: DrainBuffer,
+  buffer: DrainBuffer,
   length: number,
   batch: FlowBatch,
   at: number,
 ): void {
-  const counts = [
-    ['DnsQueries', dnsMetrics.queries],
-    ['DnsRepeatedQueries', dnsMetrics.repeated],
-    ['DnsLostQueries', dnsMetrics.lost],
-  ] as const;
-  for (const [name, offset] of counts) {
-    if (!batch.has(name)) continue;
-    const into = batch.f64(name);
-    const present = batch.present(name);
-    const stride = valueBytes >> 2;
-    for (let row = 0, from = (at + offset) >> 2; row < length; row++, from += stride) {
-      const count = values32[from]!;
-      if (count === 0) continue;
-      into[row] = count;
-      setBit(present, row);
-    }
-  }
+  fillWords(buffer, length, batch, 'DnsQueries', at + dnsMetrics.queries);
+  fillWords(buffer, length, batch, 'DnsRepeatedQueries', at + dnsMetrics.repeated);
+  fillWords(buffer, length, batch, 'DnsLostQueries', at + dnsMetrics.lost);
 }
 
 /** What headers say, in rows with responses; the error also where there is nothing else. */

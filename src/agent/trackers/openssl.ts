@@ -1,7 +1,6 @@
-import { setBit } from '../../flow/bits.ts';
-import type { DrainBuffer } from '../drain/buffer.ts';
 import { opensslMetrics, opensslTotals } from '../drain/layout.gen.ts';
 import type { ProbeOptions } from '../loader/native.ts';
+import { fillDoubles } from './columns.ts';
 import { findOpenssl, type OpensslFunction } from './openssl-library.ts';
 import type { FeatureSpec, TrackerDeps } from './tracker.ts';
 
@@ -68,9 +67,7 @@ export const openssl: FeatureSpec = {
     const totals = new Totals(deps);
     return {
       decode(buffer, length, batch) {
-        if (!batch.has('OpenSslBytes')) return;
-        const present = batch.present('OpenSslBytes');
-        plainBytes(buffer, length, at, batch.f64('OpenSslBytes'), present);
+        fillDoubles(buffer, length, batch, 'OpenSslBytes', at + opensslMetrics.bytes);
       },
       finish: () => totals.count(),
     };
@@ -119,21 +116,4 @@ class Totals {
 /** Exact to 2^53. */
 function u64(view: DataView, at: number): number {
   return view.getUint32(at, true) + view.getUint32(at + 4, true) * WORD;
-}
-
-function plainBytes(
-  { values32, valueBytes }: DrainBuffer,
-  length: number,
-  extension: number,
-  into: Float64Array,
-  present: Uint32Array,
-): void {
-  const stride = valueBytes >> 2;
-  let at = (extension + opensslMetrics.bytes) >> 2;
-  for (let row = 0; row < length; row++, at += stride) {
-    const bytes = values32[at]! + values32[at + 1]! * WORD;
-    if (bytes === 0) continue;
-    into[row] = bytes;
-    setBit(present, row);
-  }
 }

@@ -14,8 +14,8 @@ import { flowKey, messageKind, tlsMetrics } from '../drain/layout.gen.ts';
 import { type Message, messagesMap } from '../drain/messages.ts';
 import { type FeatureSpec, HOOKS_ALONE, type Tracker, type TrackerDeps } from './tracker.ts';
 
-/** Hellos of flows that are kept, in each of two generations. */
-const HELLOS_MAX = 16_384;
+/** Hellos that are kept, in each of two generations: at least these, or one a flow. */
+const HELLOS_MIN = 16_384;
 /** Shortest life of a generation; at least it lasts from one drain to the next. */
 const GENERATION_MS = 5000;
 
@@ -54,7 +54,7 @@ interface Hello {
 class TlsTracker implements Tracker {
   readonly #deps: TrackerDeps;
   readonly #at: number;
-  readonly #hellos = new AgingMap<Hello>(KEY_WORDS, HELLOS_MAX);
+  readonly #hellos: AgingMap<Hello>;
   readonly #hello = new TlsHello();
   readonly #reversed = new Uint32Array(KEY_WORDS);
   #nowMs = 0;
@@ -63,6 +63,8 @@ class TlsTracker implements Tracker {
   constructor(deps: TrackerDeps, at: number) {
     this.#deps = deps;
     this.#at = at;
+    const capacity = Math.max(HELLOS_MIN, deps.config.cacheMaxFlows);
+    this.#hellos = new AgingMap(KEY_WORDS, capacity);
     deps.messages.on(messageKind.tls, (message) => this.#take(message));
   }
 
@@ -88,6 +90,8 @@ class TlsTracker implements Tracker {
   }
 
   finish(): void {
+    const refused = this.#hellos.takeRefused();
+    if (refused > 0) this.#deps.metrics.lost('tls', 'hellos_full', refused);
     // The absolute difference, lest a clock that is set back keeps everything.
     if (Math.abs(this.#nowMs - this.#turnedMs) < GENERATION_MS) return;
     this.#turnedMs = this.#nowMs;

@@ -110,6 +110,12 @@ describe.skipIf(requireRoot())('processes', () => {
     return { folder, path: folder.slice(root.length) };
   }
 
+  /** A datagram from a packet socket, which is nobody's as far as the Internet is concerned. */
+  function frameTo(target: readonly number[]): Uint8Array {
+    const ip = ipv4(Proto.udp, udp(0, 40000, PORT), { source: [10, 9, 0, 77], target });
+    return addressed(ethernet(EtherType.ipv4, ip), lab.macOf(server, interfaces[1]!));
+  }
+
   async function flows(): Promise<{ there: FlowView[]; back: FlowView[] }> {
     await host!.agent.drainNow();
     return {
@@ -174,15 +180,7 @@ describe.skipIf(requireRoot())('processes', () => {
     await start(interfaces.slice(1));
     const receiver = run(server, RECEIVE);
     await once(receiver.stdout!, 'data');
-    const target = [10, 9, 0, 2];
-    const frame = addressed(
-      ethernet(
-        EtherType.ipv4,
-        ipv4(Proto.udp, udp(0, 40000, PORT), { source: [10, 9, 0, 77], target }),
-      ),
-      lab.macOf(server, interfaces[1]!),
-    );
-    // From a packet socket, which is nobody's as far as the Internet is concerned.
+    const frame = frameTo([10, 9, 0, 2]);
     const received = once(receiver.stdout!, 'data');
     await lab.frames(client, interfaces[0]!, [frame]);
     await received;
@@ -191,5 +189,21 @@ describe.skipIf(requireRoot())('processes', () => {
     expect(there).toMatchObject([
       { SrcAddr: '10.9.0.77', ProcessId: receiver.pid, ProcessName: 'receiver' },
     ]);
+  });
+
+  test('what a host only forwards is not for its sockets, though they listen to any address', async () => {
+    lab.inside(server, 'sysctl', '-qw', 'net.ipv4.ip_forward=1');
+    lab.inside(server, 'ip', 'route', 'add', '10.77.0.0/24', 'via', CLIENT);
+    await start(interfaces.slice(1));
+    const receiver = run(server, RECEIVE);
+    await once(receiver.stdout!, 'data');
+    const received = once(receiver.stdout!, 'data');
+    await lab.frames(client, interfaces[0]!, [frameTo([10, 9, 0, 2])]);
+    await received;
+    await lab.frames(client, interfaces[0]!, [frameTo([10, 77, 0, 1])]);
+
+    const { there } = await flows();
+    const processes = Object.fromEntries(there.map((flow) => [flow.DstAddr, flow.ProcessId]));
+    expect(processes).toEqual({ [SERVER]: receiver.pid, '10.77.0.1': undefined });
   });
 });

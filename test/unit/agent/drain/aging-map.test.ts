@@ -46,3 +46,12 @@ test('a full generation takes nothing new until it turns', () => {
   expect(map.put(at(3), 0, '3')).toBe(true);
   expect([1, 2, 3].map((key) => map.find(at(key), 0))).toEqual(['1', '2', '3']);
 });
+
+test('what is used and cannot be kept is told of, once', () => {
+  map.put(at(1), 0, 'one');
+  map.turn();
+  for (const key of [2, 3]) map.put(at(key), 0, `${key}`);
+  expect(map.use(at(1), 0)).toBe('one');
+  expect(map.use(at(2), 0)).toBe('2');
+  expect([map.takeRefused(), map.takeRefused()]).toEqual([1, 0]);
+});

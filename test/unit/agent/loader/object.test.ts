@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { config as layout } from '../../../../src/agent/drain/layout.gen.ts';
-import { loadDatapath } from '../../../../src/agent/loader/object.ts';
+import { flowMapEntries, loadDatapath } from '../../../../src/agent/loader/object.ts';
 import { agentConfig } from '../../../support/agent-host.ts';
 import { FakeKernel } from '../../../support/fake-kernel.ts';
 
@@ -14,15 +14,21 @@ function knob(bytes: Uint8Array, offset: number): number {
 
 test('sizes and knobs follow the configuration', () => {
   const kernel = new FakeKernel();
-  load(kernel, { CACHE_MAX_FLOWS: '1000', SAMPLING: '50', DIRECTION: 'egress' });
+  load(kernel, { CACHE_MAX_FLOWS: '20000', SAMPLING: '50', DIRECTION: 'egress' });
   const [options] = kernel.loads;
-  expect(options?.maxEntries).toEqual({ flows_a: 1000, flows_b: 1000 });
+  expect(options?.maxEntries).toEqual({ flows_a: 20_000, flows_b: 20_000 });
   expect(options?.programs).toEqual(['flow_egress_l2', 'flow_egress_l3']);
   expect(knob(options!.config, layout.sampling)).toBe(50);
   const wakeEntries = knob(options!.config, layout.wakeEntries);
   expect(wakeEntries).toBeGreaterThan(0);
-  expect(wakeEntries).toBeLessThan(1000);
+  expect(wakeEntries).toBeLessThan(20_000);
   expect(options?.config[layout.hasNetnsCookie]).toBe(1);
+});
+
+test('small maps have room for what comes while they are emptied', () => {
+  expect([16, 64, 1000, 5000, 10_000, 10_001].map(flowMapEntries)).toEqual([
+    ...[160, 640, 10_000, 10_000, 10_000, 10_001],
+  ]);
 });
 
 test('a kernel that does not tell namespaces gets programs that do not ask', () => {

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+/* Flows that probes have something to tell of, as far as they are wanted. */
+
+#include "kernel.h"
+#include "types.h"
+#include "filter.h"
+#include "maps.h"
+
+/* What a probe knows of a packet, or of a flow without one: then `tcp_flags` is 0. */
+struct probed {
+	const struct flow_key *key;
+	__u16 eth_protocol;
+	__u16 tcp_flags;
+	bool is_drawn; /* a hook has seen the packet and let it win the draw */
+};
+
+/* Adds the flow if rules want it and, unless that is done, it wins their draw. */
+static __always_inline struct flow_metrics *add_wanted_flow(const struct probed *probed)
+{
+	struct filter_verdict verdict = filter(probed->key, probed->tcp_flags, false, false, false);
+	struct flow_metrics *flow;
+
+	if (!verdict.accepted || (!probed->is_drawn && loses_draw(rate_of(&verdict))))
+		return NULL;
+	flow = add_blank_flow(probed->key, probed->eth_protocol, rate_of(&verdict));
+	if (flow && config.filter_at && !verdict.only_if_dropped)
+		note_wanted(flow);
+	return flow;
+}
+
+/* For what a flow is, and not how often: one that is there was wanted for its packets. */
+static __always_inline struct flow_metrics *find_wanted_flow(const struct probed *probed)
+{
+	struct flow_metrics *flow = find_flow(probed->key);
+
+	return flow ? flow : add_wanted_flow(probed);
+}
+
+/* For what is counted: NULL, too, where the draw is lost, by the flow's rate if it is there. */
+static __always_inline struct flow_metrics *find_drawn_flow(const struct probed *probed)
+{
+	struct flow_metrics *flow = find_flow(probed->key);
+
+	if (!flow)
+		return add_wanted_flow(probed);
+	return probed->is_drawn || !loses_draw(flow->sampling) ? flow : NULL;
+}
