@@ -45,32 +45,40 @@ static __always_inline void fragment_key_of(struct fragment_key *into, const str
 	into->protocol = flow->protocol;
 }
 
-/* A refusal costs later fragments their ports, nothing else: they are recorded all the same. */
-static noinline void remember_fragment(const struct flow_key *flow, __u32 id)
+/*
+ * Both are global functions, which the verifier looks at once rather than wherever they are called.
+ * A refusal costs later fragments their ports, nothing else: they are recorded all the same.
+ */
+noinline __u32 remember_fragment(const struct flow_key *flow, __u32 id)
 {
+	struct fragment_ports ports = {};
 	struct fragment_key key;
-	struct fragment_ports ports = {
-		.src_port = flow->src_port,
-		.dst_port = flow->dst_port,
-		.icmp_type = flow->icmp_type,
-		.icmp_code = flow->icmp_code,
-	};
 
+	if (!flow)
+		return 0;
+	ports.src_port = flow->src_port;
+	ports.dst_port = flow->dst_port;
+	ports.icmp_type = flow->icmp_type;
+	ports.icmp_code = flow->icmp_code;
 	fragment_key_of(&key, flow, id);
 	bpf_map_update_elem(&fragments, &key, &ports, BPF_ANY);
+	return 0;
 }
 
-static noinline void recall_fragment(struct flow_key *flow, __u32 id)
+noinline __u32 recall_fragment(struct flow_key *flow, __u32 id)
 {
-	struct fragment_key key;
 	const struct fragment_ports *ports;
+	struct fragment_key key;
 
+	if (!flow)
+		return 0;
 	fragment_key_of(&key, flow, id);
 	ports = bpf_map_lookup_elem(&fragments, &key);
 	if (!ports)
-		return;
+		return 0;
 	flow->src_port = ports->src_port;
 	flow->dst_port = ports->dst_port;
 	flow->icmp_type = ports->icmp_type;
 	flow->icmp_code = ports->icmp_code;
+	return 0;
 }

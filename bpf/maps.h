@@ -26,8 +26,8 @@ struct flow_map flows_a SEC(".maps");
 struct flow_map flows_b SEC(".maps");
 
 /*
- * The map that hooks write to. User space puts the other one here to drain this one: the kernel
- * returns from an update of a map of maps when every program that may have seen the old choice has
+ * The map that hooks write to, which whoever loads them puts here before they are attached. User
+ * space puts the other one here to drain this one: the kernel returns from an update of a map of maps when every program that may have seen the old choice has
  * ended, so that nobody holds a pointer into a map that is being drained.
  */
 struct {
@@ -35,9 +35,7 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__array(values, struct flow_map);
-} current SEC(".maps") = {
-	.values = { [0] = &flows_a },
-};
+} current SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -75,7 +73,7 @@ static __always_inline void *current_flows(void)
 {
 	__u32 zero = 0;
 
-	/* Never NULL: the element is set at load and only ever replaced. The verifier must be told. */
+	/* Never NULL: the element is set after the load and only ever replaced. */
 	return bpf_map_lookup_elem(&current, &zero);
 }
 

@@ -317,36 +317,51 @@ static __always_inline enum verdict parse_ipv6(struct __sk_buff *skb, struct pac
 	return parse_l4(skb, packet);
 }
 
-/*
- * Finds the network header of a frame that begins at `base`. The outermost VLAN id wins, and the
- * kernel may have taken it out.
- */
-static __always_inline __u16 parse_ethernet(struct __sk_buff *skb, struct packet *packet,
-					    __u32 base)
+static __always_inline bool is_tag(__u16 protocol)
 {
-	struct vlan_header copy;
-	const struct vlan_header *tag;
-	__be16 protocol_copy;
-	const __be16 *at =
-		peek(skb, base + 2 * ETH_ALEN, &protocol_copy, sizeof(protocol_copy));
-	__be16 protocol;
+	return protocol == ETH_P_8021Q || protocol == ETH_P_8021AD;
+}
 
-	if (!at)
+/*
+ * Walks from tag to tag, of which the first has been found to be one, and returns the protocol
+ * behind them; the outermost id wins. A global function as parse_ipv6_extensions() is.
+ */
+noinline __u32 parse_vlan_tags(struct __sk_buff *skb, struct packet *packet)
+{
+	const struct vlan_header *tag;
+	struct vlan_header copy;
+	__u16 protocol = ETH_P_8021Q;
+
+	if (!packet)
 		return 0;
-	protocol = *at;
-	packet->l3 = base + ETH_HLEN;
-	for (int i = 0; i < VLAN_TAGS_MAX; i++) {
-		if (protocol != bpf_htons(ETH_P_8021Q) && protocol != bpf_htons(ETH_P_8021AD))
-			break;
+	for (int i = 0; i < VLAN_TAGS_MAX && is_tag(protocol); i++) {
 		tag = peek(skb, packet->l3, &copy, sizeof(copy));
 		if (!tag)
 			return 0;
 		if (!packet->vlan_id)
 			packet->vlan_id = bpf_ntohs(tag->tci) & VLAN_VID_MASK;
-		protocol = tag->protocol;
+		protocol = bpf_ntohs(tag->protocol);
 		packet->l3 += sizeof(*tag);
 	}
-	return bpf_ntohs(protocol);
+	return protocol;
+}
+
+/*
+ * Finds the network header of a frame that begins at `base`. A tag that the kernel has taken out is
+ * the outermost.
+ */
+static __always_inline __u16 parse_ethernet(struct __sk_buff *skb, struct packet *packet,
+					    __u32 base)
+{
+	__be16 copy;
+	const __be16 *at = peek(skb, base + 2 * ETH_ALEN, &copy, sizeof(copy));
+	__u16 protocol;
+
+	if (!at)
+		return 0;
+	protocol = bpf_ntohs(*at);
+	packet->l3 = base + ETH_HLEN;
+	return unlikely(is_tag(protocol)) ? parse_vlan_tags(skb, packet) : protocol;
 }
 
 static __always_inline enum verdict parse_l3(struct __sk_buff *skb, struct packet *packet,

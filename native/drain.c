@@ -7,12 +7,12 @@
 
 /* --- swap ----------------------------------------------------------------------------------- */
 
-static const char *const flow_maps[FLOW_MAPS] = { "flows_a", "flows_b" };
+static const char *const flow_maps[FLOW_MAPS] = { FIRST_MAP, "flows_b" };
 
 static void run_swap(struct job *job)
 {
 	struct object *object = job->object;
-	struct bpf_map *current = bpf_object__find_map_by_name(object->bpf, "current");
+	struct bpf_map *current = bpf_object__find_map_by_name(object->bpf, CURRENT_MAP);
 	struct bpf_map *inserted = bpf_object__find_map_by_name(object->bpf, "inserted");
 	struct bpf_map *flows[FLOW_MAPS];
 	uint32_t zero = 0;

@@ -40,6 +40,10 @@ static const struct {
 
 NAPI_MODULE_INIT()
 {
+	if (watch_programs() < 0) {
+		napi_throw_error(env, NULL, "cannot watch programs being loaded");
+		return NULL;
+	}
 	for (size_t i = 0; i < sizeof(exports_table) / sizeof(exports_table[0]); i++) {
 		napi_value function;
 

@@ -117,6 +117,15 @@ struct object {
 /* Of maps that somebody else has made, until the first swap. */
 #define ACTIVE_UNKNOWN (-1)
 
+/* The map of maps that says which flow map hooks write to, and the one that they begin with. */
+#define CURRENT_MAP "current"
+#define FIRST_MAP "flows_a"
+
+/* Once, before any object is opened; a negative errno. */
+int watch_programs(void);
+/* Loads the object, and has hooks begin with FIRST_MAP; a negative errno. */
+int load_and_choose(struct bpf_object *bpf);
+
 /* While no object is being loaded, libbpf prints nothing. */
 void silence_libbpf(void);
 /* Takes the libbpf object over. */

@@ -282,7 +282,7 @@ static int load_undisturbed(struct bpf_object *bpf)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &before);
-	error = bpf_object__load(bpf);
+	error = load_and_choose(bpf);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return error;
 }

@@ -47,7 +47,6 @@ export class VitalSigns {
   constructor(deps: VitalsDeps, mapEntries: number) {
     this.#deps = deps;
     this.#mapEntries = mapEntries;
-    this.#read();
   }
 
   drained(map: string, flows: number, durationMs: number): void {
@@ -59,7 +58,7 @@ export class VitalSigns {
     metrics.mapFill.set({ map }, this.#mapFill);
     metrics.mapFillMax.set({ map }, this.#fills.get(map)!);
     metrics.drainSeconds.observe(durationMs / 1000);
-    if (clock.monotonicMs() - this.#readMs >= READ_PERIOD_MS) this.#read();
+    if (clock.monotonicMs() - this.#readMs >= READ_PERIOD_MS) this.read();
   }
 
   view(): Vitals {
@@ -74,7 +73,8 @@ export class VitalSigns {
     };
   }
 
-  #read(): void {
+  /** Reads what changes slowly, which takes some milliseconds: hooks come before it. */
+  read(): void {
     const { native, object, clock, metrics, probes, mapBytes = mapBytesOf } = this.#deps;
     this.#readMs = clock.monotonicMs();
     this.#bpfBytes = 0;
