@@ -26,6 +26,9 @@ const CONNECTIONS_MIN = 1 << 12;
 /** At 68 bytes each. */
 const CONNECTIONS_MAX = 1 << 18;
 
+/** Flows whose slots, of 64 bytes and as many tags, are in the first cache at a time. */
+const SEEK_ROWS = 512;
+
 /** ICMP messages that ask, and those that answer; others are of no conversation. */
 const ASKING_V4 = maskOf([8, 13]);
 const ANSWERING_V4 = maskOf([0, 14]);
@@ -112,15 +115,15 @@ function observe(
 ): void {
   const { words, doubles } = table;
   tagConversations(length, keys, keys32, table, tags);
-  table.touch(tags, length);
   for (let row = 0; row < length; row++) {
+    if (row % SEEK_ROWS === 0) table.seek(tags, row, Math.min(SEEK_ROWS, length - row), places);
     const tag = tags[row]!;
     if (tag === 0) {
       places[row] = NO_PLACE;
       continue;
     }
     const protocol = keys[row * flowKey.sizeBytes + flowKey.protocol]!;
-    const place = table.placeOf(keys32, row * KEY_WORDS, tag);
+    const place = table.placeOf(keys32, row * KEY_WORDS, tag, places[row]!);
     places[row] = place;
     const slot = (place >> 1) * SLOT_WORDS;
     const base = row * valueBytes;

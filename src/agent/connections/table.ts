@@ -1,4 +1,4 @@
-import { finish32, mix32 } from '../../base/hash.ts';
+import { finish32 } from '../../base/hash.ts';
 import { flowKey } from '../drain/layout.gen.ts';
 
 const KEY_WORDS = flowKey.sizeBytes >> 2;
@@ -38,11 +38,10 @@ export class ConnectionTable {
   readonly words: Uint32Array;
   /** The same as `words`, in doubles. */
   readonly doubles: Float64Array;
-  /** Sum of what `touch` has read: one that nobody could see might not be made. */
-  touched = 0;
+  /** Sum of what `seek` has read: one that nobody could see might not be made. */
+  read = 0;
   readonly #tags: Uint32Array;
   readonly #sets: number;
-  readonly #scratch = new Uint32Array(KEY_WORDS);
   #forgotten = 0;
 
   /** `capacity`: a power of two, at least 8. */
@@ -61,85 +60,72 @@ export class ConnectionTable {
 
   /** Which tag the conversation of the flow at `keys[at]` has; never 0, that of a free slot. */
   tagOf(keys: Uint32Array, at: number): number {
-    this.#load(keys, at);
-    const key = this.#scratch;
-    let hash = 0;
-    for (let word = 0; word < KEY_WORDS; word++) hash = mix32(hash, key[word]!);
-    return finish32(hash) || 1;
+    const ports = keys[at + PORTS]!;
+    // The same whichever end comes first.
+    const ends =
+      hashEnd(keys, at, ports & LOW_HALF) + hashEnd(keys, at + ADDRESS_WORDS, ports >>> HALF);
+    return finish32(ends + keys[at + PROTOCOL]!) || 1;
   }
 
   /**
-   * Reads what `placeOf` will, for `count` tags; 0: none. A large table is not in the cache, and
-   * these reads wait for memory together, where those of one look-up after the other wait in turn.
+   * Finds the slots with the tags of `count` flows from `first` on; -1: there is none. A large table
+   * is not in the cache, and these reads wait for memory together, where those of one `placeOf`
+   * after the other would wait in turn: it is for as many flows as the cache has room for.
    */
-  touch(wanted: Uint32Array, count: number): void {
+  seek(wanted: Uint32Array, first: number, count: number, slots: Int32Array): void {
     const { words } = this;
     const tags = this.#tags;
     const last = this.#sets - 1;
+    const end = first + count;
     let sum = 0;
-    for (let i = 0; i < count; i++) sum += tags[(wanted[i]! & last) * WAYS]!;
-    for (let i = 0; i < count; i++) {
+    for (let i = first; i < end; i++) sum += tags[(wanted[i]! & last) * WAYS]!;
+    for (let i = first; i < end; i++) {
       const tag = wanted[i]!;
-      const first = (tag & last) * WAYS;
-      for (let slot = first; slot < first + WAYS; slot++) {
-        if (tags[slot] === tag) sum += words[slot * SLOT_WORDS]!;
+      const set = (tag & last) * WAYS;
+      let found = -1;
+      for (let slot = set; slot < set + WAYS; slot++) {
+        if (tags[slot] !== tag) continue;
+        found = slot;
+        sum += words[slot * SLOT_WORDS]!;
+        break;
       }
+      slots[i] = found;
     }
-    this.touched = sum;
+    this.read = sum;
   }
 
-  /** Place of the flow of that key and tag; its conversation is added if need be. */
-  placeOf(keys: Uint32Array, at: number, tag: number): number {
-    const upper = this.#load(keys, at);
+  /**
+   * Place of the flow of that key and tag; its conversation is added if need be. `slot`: where to
+   * look first, or -1.
+   */
+  placeOf(keys: Uint32Array, at: number, tag: number, slot = -1): number {
+    const upper = isSourceUpper(keys, at) ? 1 : 0;
+    if (slot >= 0 && isAt(this.words, slot * SLOT_WORDS, keys, at, upper)) return slot * 2 + upper;
+    return this.#slotOf(keys, at, tag, upper) * 2 + upper;
+  }
+
+  #slotOf(keys: Uint32Array, at: number, tag: number, upper: number): number {
     const first = (tag & (this.#sets - 1)) * WAYS;
     const tags = this.#tags;
     for (let slot = first; slot < first + WAYS; slot++) {
-      if (tags[slot] === tag && this.#isAt(slot)) return slot * 2 + upper;
+      if (tags[slot] === tag && isAt(this.words, slot * SLOT_WORDS, keys, at, upper)) return slot;
     }
-    return this.#claim(first, tag) * 2 + upper;
-  }
-
-  /** Puts the lower end first. Returns 1 when that turned the key round. */
-  #load(keys: Uint32Array, at: number): 0 | 1 {
-    const key = this.#scratch;
-    const ports = keys[at + PORTS]!;
-    const upper = isSourceUpper(keys, at, ports) ? 1 : 0;
-    const source = at + upper * ADDRESS_WORDS;
-    const target = at + (1 - upper) * ADDRESS_WORDS;
-    for (let word = 0; word < ADDRESS_WORDS; word++) {
-      key[word] = keys[source + word]!;
-      key[ADDRESS_WORDS + word] = keys[target + word]!;
-    }
-    key[PORTS] = upper === 1 ? (ports << HALF) | (ports >>> HALF) : ports;
-    key[PROTOCOL] = keys[at + PROTOCOL]!;
-    return upper;
-  }
-
-  #isAt(slot: number): boolean {
-    const key = this.#scratch;
-    const words = this.words;
-    const base = slot * SLOT_WORDS;
-    for (let word = 0; word < KEY_WORDS; word++) {
-      if (words[base + word] !== key[word]) return false;
-    }
-    return true;
+    const slot = this.#claim(first);
+    tags[slot] = tag;
+    store(this.words, slot * SLOT_WORDS, keys, at, upper);
+    this.clear(slot);
+    return slot;
   }
 
   /** A free slot of the set, or the one that was unused for longest. */
-  #claim(first: number, tag: number): number {
+  #claim(first: number): number {
     const tags = this.#tags;
     let slot = first;
     for (let other = first; other < first + WAYS; other++) {
-      if (tags[other] === 0) {
-        slot = other;
-        break;
-      }
+      if (tags[other] === 0) return other;
       if (this.#lastDrainOf(other) < this.#lastDrainOf(slot)) slot = other;
     }
-    if (tags[slot] !== 0) this.#forgotten++;
-    tags[slot] = tag;
-    this.words.set(this.#scratch, slot * SLOT_WORDS);
-    this.clear(slot);
+    this.#forgotten++;
     return slot;
   }
 
@@ -153,11 +139,66 @@ export class ConnectionTable {
   }
 }
 
-function isSourceUpper(keys: Uint32Array, at: number, ports: number): boolean {
+/** Multiplied each by itself, so that the words do not wait for one another. */
+function hashEnd(keys: Uint32Array, at: number, port: number): number {
+  return finish32(
+    Math.imul(keys[at]!, 0x9e3779b1) +
+      Math.imul(keys[at + 1]!, 0x85ebca77) +
+      Math.imul(keys[at + 2]!, 0xc2b2ae3d) +
+      Math.imul(keys[at + 3]!, 0x27d4eb2f) +
+      Math.imul(port, 0x165667b1),
+  );
+}
+
+function isSourceUpper(keys: Uint32Array, at: number): boolean {
   for (let word = at; word < at + ADDRESS_WORDS; word++) {
     const source = keys[word]!;
     const target = keys[word + ADDRESS_WORDS]!;
     if (source !== target) return source > target;
   }
+  const ports = keys[at + PORTS]!;
   return (ports & LOW_HALF) > ports >>> HALF;
+}
+
+/** Ports with the lower end's in the low half. */
+function portsOf(keys: Uint32Array, at: number, upper: number): number {
+  const ports = keys[at + PORTS]!;
+  return upper === 1 ? ((ports << HALF) | (ports >>> HALF)) >>> 0 : ports;
+}
+
+/** Whether the slot at `words[base]` is the flow's. */
+function isAt(
+  words: Uint32Array,
+  base: number,
+  keys: Uint32Array,
+  at: number,
+  upper: number,
+): boolean {
+  const lower = at + upper * ADDRESS_WORDS;
+  const higher = at + (1 - upper) * ADDRESS_WORDS;
+  let differences = words[base + PORTS]! ^ portsOf(keys, at, upper);
+  differences |= words[base + PROTOCOL]! ^ keys[at + PROTOCOL]!;
+  for (let word = 0; word < ADDRESS_WORDS; word++) {
+    differences |= words[base + word]! ^ keys[lower + word]!;
+    differences |= words[base + ADDRESS_WORDS + word]! ^ keys[higher + word]!;
+  }
+  return differences === 0;
+}
+
+/** Writes the flow's key, the lower end first. */
+function store(
+  words: Uint32Array,
+  base: number,
+  keys: Uint32Array,
+  at: number,
+  upper: number,
+): void {
+  const lower = at + upper * ADDRESS_WORDS;
+  const higher = at + (1 - upper) * ADDRESS_WORDS;
+  for (let word = 0; word < ADDRESS_WORDS; word++) {
+    words[base + word] = keys[lower + word]!;
+    words[base + ADDRESS_WORDS + word] = keys[higher + word]!;
+  }
+  words[base + PORTS] = portsOf(keys, at, upper);
+  words[base + PROTOCOL] = keys[at + PROTOCOL]!;
 }
