@@ -5,7 +5,7 @@ import { Lab } from '../../support/netns.ts';
 import { PbRecord } from '../../support/pbflow-schema.ts';
 import { freePort, type Program } from '../../support/program.ts';
 import { requireRoot } from '../../support/require.ts';
-import { Nfcapd } from '../ipfix/collectors.ts';
+import { type Collector, Nfacctd, Nfcapd } from '../ipfix/collectors.ts';
 import { tap } from '../ipfix/tap.ts';
 import { Broker, consumeAll, countRecords, createTopic } from '../kafka/broker.ts';
 
@@ -77,32 +77,40 @@ describe.skipIf(requireRoot())('netobserv agent', () => {
     expect(packets + lost + unrecorded).toBe(counted);
   });
 
-  test('nfcapd, by UDP: all that was sent while it lived; what was sent to nobody is known to the wire', async () => {
-    const port = await freePort();
-    const first = await Nfcapd.start(port);
-    const wire = await tap(port);
-    let second: Nfcapd | undefined;
-    let boundMs = 0;
-    const env = { EXPORT: 'ipfix+udp', TARGET_HOST: '127.0.0.1', TARGET_PORT: `${port}` };
-    const { counted, unrecorded, lost, sent } = await observe(env, 24_000, async ({ total }) => {
-      await expect.poll(() => total('exporter_sent_packets_total'), SOON).toBeGreaterThan(3000);
-      await first.kill();
-      await expect.poll(() => total('errors_total'), SOON).toBeGreaterThan(0);
-      second = await Nfcapd.start(port);
-      boundMs = Date.now();
-    });
-    const datagrams = await wire();
-    const packets = datagrams.flatMap(({ flows }) => flows).reduce((sum, flow) => sum + flow[1], 0);
-    // Nobody answers a datagram, so what has left is all that can be counted as sent.
-    expect(packets).toBe(sent);
-    expect(packets + lost + unrecorded).toBe(counted);
+  test.each([
+    ['nfcapd', Nfcapd],
+    ['nfacctd', Nfacctd],
+  ])(
+    '%s, by UDP: all that was sent while it lived; what was sent to nobody is known to the wire',
+    async (_name, { start }) => {
+      const port = await freePort();
+      const first = await start(port);
+      const wire = await tap(port);
+      let second: Collector | undefined;
+      let boundMs = 0;
+      const env = { EXPORT: 'ipfix+udp', TARGET_HOST: '127.0.0.1', TARGET_PORT: `${port}` };
+      const { counted, unrecorded, lost, sent } = await observe(env, 24_000, async ({ total }) => {
+        await expect.poll(() => total('exporter_sent_packets_total'), SOON).toBeGreaterThan(3000);
+        await first.kill();
+        await expect.poll(() => total('errors_total'), SOON).toBeGreaterThan(0);
+        second = await start(port);
+        boundMs = Date.now();
+      });
+      const datagrams = await wire();
+      const packets = datagrams
+        .flatMap(({ flows }) => flows)
+        .reduce((sum, flow) => sum + flow[1], 0);
+      // Nobody answers a datagram, so what has left is all that can be counted as sent.
+      expect(packets).toBe(sent);
+      expect(packets + lost + unrecorded).toBe(counted);
 
-    const { flows } = await second!.stop();
-    const stored = new Set(flows.map(({ sourcePort }) => sourcePort));
-    const isStored = ([source]: readonly [number, number]): boolean => stored.has(source);
-    const from = datagrams.findIndex((datagram) => datagram.flows.some(isStored));
-    const read = datagrams.slice(from);
-    expect(read[0]!.timeMs).toBeLessThan(boundMs + TEMPLATES_MS);
-    expect(stored).toEqual(new Set(read.flatMap((datagram) => datagram.flows.map(([at]) => at))));
-  });
+      const flows = await second!.storedUpTo(datagrams.at(-1)!.flows.at(-1)![0]);
+      const stored = new Set(flows.map(({ sourcePort }) => sourcePort));
+      const isStored = ([source]: readonly [number, number]): boolean => stored.has(source);
+      const from = datagrams.findIndex((datagram) => datagram.flows.some(isStored));
+      const read = datagrams.slice(from);
+      expect(read[0]!.timeMs).toBeLessThan(boundMs + TEMPLATES_MS);
+      expect(stored).toEqual(new Set(read.flatMap((datagram) => datagram.flows.map(([at]) => at))));
+    },
+  );
 });

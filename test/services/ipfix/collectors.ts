@@ -24,8 +24,16 @@ function queued(port: number): number | undefined {
   return undefined;
 }
 
+/** A program of somebody else's that stores flows. */
+export interface Collector {
+  /** Ends it in the middle of whatever it does. */
+  kill(): Promise<void>;
+  /** What it has stored when it has read the flow with this source port, the last that was sent. */
+  storedUpTo(sourcePort: number): Promise<readonly Seen[]>;
+}
+
 /** What nfcapd of the nfdump package stores. */
-export class Nfcapd {
+export class Nfcapd implements Collector {
   readonly #folder = mkdtempSync(join(tmpdir(), 'netobserv-nfcapd-'));
   readonly #port: number;
   readonly #program: Program;
@@ -58,9 +66,12 @@ export class Nfcapd {
     return { flows, sequenceErrors: errors.reduce((sum, [, count]) => sum + Number(count), 0) };
   }
 
-  /** Ends it in the middle of whatever it does. */
   async kill(): Promise<void> {
     await this.#program.stop('SIGKILL');
+  }
+
+  async storedUpTo(): Promise<readonly Seen[]> {
+    return (await this.stop()).flows;
   }
 
   async #remove(): Promise<void> {
@@ -104,7 +115,7 @@ function storedOf(cells: readonly string[]): Stored {
 }
 
 /** What nfacctd of the pmacct package counts, by addresses, ports and protocol. */
-export class Nfacctd implements AsyncDisposable {
+export class Nfacctd implements Collector {
   readonly #folder = mkdtempSync(join(tmpdir(), 'netobserv-nfacctd-'));
   readonly #program: Program;
 
@@ -130,6 +141,7 @@ print_history[p]: 1m
 
   static async start(port: number): Promise<Nfacctd> {
     const collector = new Nfacctd(port);
+    onTestFinished(() => collector.#remove());
     // What arrives before its plugin, a process of its own, is there gets lost.
     await collector.#program.waitFor(/p\/print \): JSON: setting object handlers/);
     await untilBound(port);
@@ -149,9 +161,19 @@ print_history[p]: 1m
       .map((line) => seenBy(JSON.parse(line) as Record<string, string | number>));
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    // It may not listen to anything else.
+  /** It may not listen to anything else. */
+  async kill(): Promise<void> {
     await this.#program.stop('SIGKILL');
+  }
+
+  async storedUpTo(sourcePort: number): Promise<readonly Seen[]> {
+    const hasRead = () => this.flows().some((flow) => flow.sourcePort === sourcePort);
+    await expect.poll(hasRead, { timeout: 20_000 }).toBe(true);
+    return this.flows();
+  }
+
+  async #remove(): Promise<void> {
+    await this.kill();
     rmSync(this.#folder, { recursive: true });
   }
 }

@@ -41,7 +41,7 @@ test.each([
 
 test('nfacctd counts the packets and bytes of every flow', async () => {
   const port = await freePort();
-  await using collector = await Nfacctd.start(port);
+  const collector = await Nfacctd.start(port);
   const { exporter, emit } = await startSender('udp', port);
   expect(emit(0, BATCH)).toBe(true);
   await exporter.stop();
