@@ -14,7 +14,7 @@ import { ROOT, run, seconds } from './steps.ts';
 const DEFAULT_SUITES: readonly string[] = ['unit', 'integration', 'e2e', 'packed'];
 const SUITES: readonly string[] = [...DEFAULT_SUITES, 'services'];
 /** Those in which the packed executable is started. */
-const PACKED: readonly string[] = ['e2e', 'packed'];
+const PACKED: readonly string[] = ['e2e', 'packed', 'services'];
 
 interface Tally {
   passed: number;

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { LabPair } from '../../support/lab-pair.ts';
 import { Lab } from '../../support/netns.ts';
 import { PbRecord } from '../../support/pbflow-schema.ts';
-import { freePort, type Program, startProgram } from '../../support/program.ts';
+import { type Flavour, freePort, type Program, startProgram } from '../../support/program.ts';
 import { requireRoot } from '../../support/require.ts';
 import { Nfcapd } from '../ipfix/collectors.ts';
 import { Broker, consumeAll } from '../kafka/broker.ts';
@@ -29,11 +29,15 @@ describe.skipIf(requireRoot())('netobserv agent', () => {
   });
 
   /** Sends one packet per flow past an agent, ends it, and returns what the interface counted. */
-  async function observe(env: Readonly<Record<string, string>>): Promise<Sums> {
+  async function observe(
+    env: Readonly<Record<string, string>>,
+    flavour: Flavour = 'source',
+  ): Promise<Sums> {
     await using lab = new Lab();
     const [left, right] = [lab.namespace('left'), lab.namespace('right')];
     const pair = new LabPair(lab, left, right);
     const program = startProgram(['agent'], {
+      flavour,
       env: {
         PATH: process.env.PATH,
         AGENT_IP: '192.0.2.9',
@@ -52,14 +56,23 @@ describe.skipIf(requireRoot())('netobserv agent', () => {
     return { packets: after.packets - before.packets, bytes: after.bytes - before.bytes };
   }
 
-  test('a Kafka topic has every packet', async () => {
-    const counted = await observe({
+  // The executable has the libraries of all compressions in it.
+  test.each<[Flavour, string]>([
+    ['source', 'zstd'],
+    ['packed', 'zstd'],
+    ['packed', 'lz4'],
+    ['packed', 'snappy'],
+    ['packed', 'gzip'],
+  ])('a Kafka topic has every packet: %s, %s', async (flavour, compression) => {
+    const topic = `agent-${flavour}-${compression}`;
+    const env = {
       EXPORT: 'kafka',
       KAFKA_BROKERS: broker.plain,
-      KAFKA_TOPIC: 'agent',
-      KAFKA_COMPRESSION: 'zstd',
-    });
-    const records = (await consumeAll(broker, 'agent')).map(
+      KAFKA_TOPIC: topic,
+      KAFKA_COMPRESSION: compression,
+    };
+    const counted = await observe(env, flavour);
+    const records = (await consumeAll(broker, topic)).map(
       ({ value }) => PbRecord.decode(value) as unknown as Record<'packets' | 'bytes', number>,
     );
     const sum = (name: 'packets' | 'bytes'): number =>
