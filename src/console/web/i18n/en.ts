@@ -123,6 +123,7 @@ export const en = {
     maximum: 'Max',
     summary: '{{title}}: {{count}} series from {{from}} to {{to}}; the table below has the values.',
     legend: '{{title}}, values by series',
+    ends: 'Charts end at {{time}}; what is younger comes with the next step.',
     filter: 'Show only {{name}}',
   },
   rate: {

@@ -10,7 +10,7 @@ import { useView } from '../state/view.ts';
 import type { FeatureMetric } from '../state/view-state.ts';
 import { chartColors } from './palette.ts';
 import { Panel, PanelBody } from './panel.tsx';
-import { SeriesChart, type SeriesRow } from './series-chart.tsx';
+import { NoSeries, SeriesChart, type SeriesRow } from './series-chart.tsx';
 
 type LatencyType = Extract<FeatureMetric, 'DnsLatencyMs' | 'TimeFlowRttNs'>;
 
@@ -66,7 +66,7 @@ function LatencyChart(props: {
     );
   }, [type, answer, dark, t]);
   const isEmpty = answer.responses.every(({ result }) => result.length === 0);
-  if (isEmpty) return <p className="panel-empty">{t(`empty.${type}`)}</p>;
+  if (isEmpty) return <NoSeries text={t(`empty.${type}`)} times={answer.times} />;
   return (
     <SeriesChart
       title={t(`latency.${type}`)}

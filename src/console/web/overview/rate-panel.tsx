@@ -13,7 +13,7 @@ import type { FeatureMetric, Grouping, Metric } from '../state/view-state.ts';
 import { groupingName, groupLabel, groupTerms } from './group-names.ts';
 import { chartColors } from './palette.ts';
 import { Panel, PanelBody } from './panel.tsx';
-import { SeriesChart, type SeriesRow } from './series-chart.tsx';
+import { NoSeries, SeriesChart, type SeriesRow } from './series-chart.tsx';
 
 type RateType = Exclude<Metric, 'Flows'> | Extract<FeatureMetric, 'PktDropPackets' | 'DnsFlows'>;
 
@@ -71,7 +71,7 @@ function RateChart(props: RateChartProps): ReactNode {
   const { rateUnit } = usePreferences();
   const { type } = props;
   const { times, layers, total } = useRows(props);
-  if (times.length === 0) return <p className="panel-empty">{t(`empty.${type}`)}</p>;
+  if (times.length === 0) return <NoSeries text={t(`empty.${type}`)} times={props.answer.times} />;
   const formats: Readonly<Record<RateType, (value: number) => string>> = {
     Bytes: (value) => formatByteRate(value, rateUnit),
     Packets: formatPacketRate,

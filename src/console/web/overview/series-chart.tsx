@@ -55,6 +55,26 @@ export function SeriesChart(props: SeriesChartProps): ReactNode {
   );
 }
 
+/**
+ * In the place of a chart without series. One that goes up to now ends where its last whole step
+ * does, so flows of the last seconds are in the totals before they are in here.
+ */
+export function NoSeries(props: {
+  readonly text: string;
+  readonly times: readonly number[];
+}): ReactNode {
+  const { t } = useTranslation();
+  const [{ range }] = useView();
+  const { text, times } = props;
+  const [first = 0, second = first] = times;
+  const endS = (times.at(-1) ?? 0) + second - first;
+  return (
+    <p className="panel-empty">
+      {text} {range.kind === 'last' && t('chart.ends', { time: formatClock(endS * 1000) })}
+    </p>
+  );
+}
+
 function Legend({ title, rows, total, figures, format }: SeriesChartProps): ReactNode {
   const { t } = useTranslation();
   return (
