@@ -346,10 +346,7 @@ noinline __u32 parse_vlan_tags(struct __sk_buff *skb, struct packet *packet)
 	return protocol;
 }
 
-/*
- * Finds the network header of a frame that begins at `base`. A tag that the kernel has taken out is
- * the outermost.
- */
+/* Finds the network header of a frame that begins at `base`. */
 static __always_inline __u16 parse_ethernet(struct __sk_buff *skb, struct packet *packet,
 					    __u32 base)
 {
@@ -394,6 +391,7 @@ static __always_inline enum verdict parse(struct __sk_buff *skb, struct packet *
 {
 	__u16 protocol;
 
+	/* A tag that the kernel has taken out is the outermost. */
 	if (unlikely(skb->vlan_present))
 		packet->vlan_id = skb->vlan_tci & VLAN_VID_MASK;
 	protocol = has_l2 ? parse_ethernet(skb, packet, 0) : parse_version(skb);
