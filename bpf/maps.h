@@ -26,10 +26,10 @@ struct flow_map flows_a SEC(".maps");
 struct flow_map flows_b SEC(".maps");
 
 /*
- * The map that hooks write to, put here by whoever loads them, before they are attached. User space
- * puts the other one here to drain this one: the kernel returns from an update of a map of maps when
- * every program that may have seen the old choice has ended, so that nobody holds a pointer into a
- * map that is being drained.
+ * The map that hooks write to, put here by whoever loads them, before they are attached. User
+ * space puts the other one here to drain this one: the kernel returns from an update of a map of
+ * maps when every program that may have seen the old choice has ended, so that nobody holds a
+ * pointer into a map that is being drained.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);

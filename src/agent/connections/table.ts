@@ -70,7 +70,7 @@ export class ConnectionTable {
   /**
    * Finds the slots with the tags of `count` flows from `first` on; -1: there is none. A large
    * table is not in the cache, and these reads wait for memory together, where those of one
-   * `placeOf` after the other would wait in turn: it is for as many flows as the cache has room for.
+   * `placeOf` after the other would wait in turn. For as many flows as the cache has room for.
    */
   seek(wanted: Uint32Array, first: number, count: number, slots: Int32Array): void {
     const { words } = this;
