@@ -42,11 +42,22 @@ static int before_program(struct bpf_program *program, struct bpf_prog_load_opts
 	return 0;
 }
 
-int watch_programs(void)
+static int watched;
+
+static void watch_all(void)
 {
 	LIBBPF_OPTS(libbpf_prog_handler_opts, options, .prog_prepare_load_fn = before_program);
 
-	return libbpf_register_prog_handler("tc", BPF_PROG_TYPE_SCHED_CLS, 0, &options);
+	watched = libbpf_register_prog_handler("tc", BPF_PROG_TYPE_SCHED_CLS, 0, &options);
+}
+
+int watch_programs(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	/* libbpf has one list for all threads that Node may load the addon in. */
+	pthread_once(&once, watch_all);
+	return watched;
 }
 
 int load_and_choose(struct bpf_object *bpf)

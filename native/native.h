@@ -121,7 +121,7 @@ struct object {
 #define CURRENT_MAP "current"
 #define FIRST_MAP "flows_a"
 
-/* Once, before any object is opened; a negative errno. */
+/* Before any object is opened; a negative errno. */
 int watch_programs(void);
 /* Loads the object, and has hooks begin with FIRST_MAP; a negative errno. */
 int load_and_choose(struct bpf_object *bpf);
