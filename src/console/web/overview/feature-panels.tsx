@@ -1,14 +1,11 @@
 import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { FrontendConfig } from '../../api.ts';
-import { rangeSeconds, useMetrics } from '../data/queries.ts';
 import { formatCount } from '../format/numbers.ts';
 import { formatDuration } from '../format/time.ts';
-import { useView } from '../state/view.ts';
 import type { FeatureMetric, Grouping } from '../state/view-state.ts';
-import { Bars } from './bars.tsx';
+import { BarsPanel } from './bars-panel.tsx';
 import { LatencyPanel } from './latency-panel.tsx';
-import { Panel, PanelBody } from './panel.tsx';
 import { RatePanel } from './rate-panel.tsx';
 
 interface FeaturePanelsProps {
@@ -80,24 +77,14 @@ interface RankPanelProps extends FeaturePanelsProps {
 
 function RankPanel({ config, type, grouping }: RankPanelProps): ReactNode {
   const { t } = useTranslation();
-  const [view] = useView();
-  const { fn, format } = RANKINGS[type];
-  const stepS = rangeSeconds(view.range);
-  const query = useMetrics(view, { type, fn, grouping, limit: view.top, stepS }, config);
   return (
-    <Panel title={t(`rank.${type}`)}>
-      <PanelBody query={query} height="11rem">
-        {(data) => (
-          <Bars
-            config={config}
-            grouping={grouping}
-            data={data}
-            total={undefined}
-            format={format}
-            empty={t(`empty.${type}`)}
-          />
-        )}
-      </PanelBody>
-    </Panel>
+    <BarsPanel
+      config={config}
+      title={t(`rank.${type}`)}
+      type={type}
+      grouping={grouping}
+      empty={t(`empty.${type}`)}
+      {...RANKINGS[type]}
+    />
   );
 }
