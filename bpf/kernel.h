@@ -17,6 +17,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#define ENOENT 2
 #define E2BIG 7
 #define EFAULT 14
 #define EEXIST 17

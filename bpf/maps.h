@@ -26,10 +26,10 @@ struct flow_map flows_a SEC(".maps");
 struct flow_map flows_b SEC(".maps");
 
 /*
- * The map that hooks write to, put here by whoever loads them, before they are attached. User
- * space puts the other one here to drain this one: the kernel returns from an update of a map of
- * maps when every program that may have seen the old choice has ended, so that nobody holds a
- * pointer into a map that is being drained.
+ * The map that hooks write to, put here by user space when they are loaded: a value here would have
+ * libbpf wait for that. To drain it, the other one is put in its place: the kernel returns from an
+ * update of a map of maps when every program that may have seen the old choice has ended, so that
+ * nobody holds a pointer into a map that is being drained.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
@@ -74,7 +74,7 @@ static __always_inline void *current_flows(void)
 {
 	__u32 zero = 0;
 
-	/* Never NULL: the element is set after the load and only ever replaced. */
+	/* NULL only where somebody else has loaded this, and no agent has filled it in yet. */
 	return bpf_map_lookup_elem(&current, &zero);
 }
 

@@ -116,11 +116,11 @@ static noinline void *add_flow(struct __sk_buff *skb, const struct packet *packe
 {
 	void *flows = current_flows();
 	struct flow_metrics *flow = fresh_flow();
+	long error = -ENOENT;
 	struct wire wire;
-	long error;
 
 	if (!flow || !flows)
-		return NULL;
+		goto unrecorded;
 	add_packet(flow, skb, packet, hook);
 	/* Exactly: the coarse clock would not tell which end of a conversation spoke first. */
 	flow->start_ns = flow->end_ns = bpf_ktime_get_ns();
@@ -137,6 +137,7 @@ static noinline void *add_flow(struct __sk_buff *skb, const struct packet *packe
 			return flows;
 		}
 	}
+unrecorded:
 	wire = wire_of(skb, packet->headers);
 	count(error == -E2BIG ? STAT_MAP_FULL : STAT_MAP_ERROR, wire.packets, wire.bytes);
 	return NULL;

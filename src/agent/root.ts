@@ -131,6 +131,8 @@ class HostAgent implements Agent {
     // Before the first hook: what it sees is drained even if the others take their time.
     running.drainer.start(this.#config.cacheActiveTimeoutMs);
     await running.tracker.start(signal);
+    // Others' hooks are there already, and may have been given no map to write to.
+    if (this.#config.ebpfProgramManagerMode) await running.drainer.drain('asked');
     running.vitals.read();
     if (signal.aborted) return;
     log.info({ interfaces: running.tracker.rows().length, agent: agent.address }, 'agent started');

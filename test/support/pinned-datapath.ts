@@ -2,8 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { expect } from 'vitest';
 import type { BpfObject } from '../../src/agent/loader/native.ts';
-import { loadDatapath } from '../../src/agent/loader/object.ts';
+import { CURRENT_MAP, loadDatapath } from '../../src/agent/loader/object.ts';
 import { agentConfig, loadNative } from './agent-host.ts';
 import { buildTool } from './netns.ts';
 import { ROOT } from './source-tree.ts';
@@ -13,6 +14,8 @@ export interface PinnedDatapath extends Disposable {
   readonly folder: string;
   /** Hooks on an interface of a named namespace, both ways. */
   attach(namespace: string, ifindex: number): Promise<void>;
+  /** As after a loader that does not say which map hooks write to. */
+  emptyCurrent(): Promise<void>;
 }
 
 /** `but`: maps that are left out; the constants of the programs are pinned as `config`. */
@@ -37,6 +40,9 @@ export function pinDatapath(
         await native.attach(object, { program, ...how });
       }
       native.closeFd(fd);
+    },
+    async emptyCurrent() {
+      expect(await native.removeEntries(object, CURRENT_MAP, new Uint8Array(4))).toBe(1);
     },
     [Symbol.dispose]() {
       execFileSync('umount', [folder]);

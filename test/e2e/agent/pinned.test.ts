@@ -98,6 +98,20 @@ describe.skipIf(requireRoot())('maps of a program manager', () => {
     await expectExact(second);
   });
 
+  test('a loader that does not say which map is written to: the agent does, before it is up', async () => {
+    using pinned = pinDatapath({});
+    await pinned.emptyCurrent();
+    await attach(pinned);
+    await using host = await start(pinned, { CACHE_ACTIVE_TIMEOUT: '1h' });
+    const unrecorded = () => host.accounting().unrecorded.map_error?.packets;
+    const before = unrecorded();
+    await exchange();
+    await host.agent.drainNow();
+    expect(unrecorded()).toBe(before);
+    expect(host.flows.some((flow) => flow.DstPort === PORT)).toBe(true);
+    await expectExact(host);
+  });
+
   test('a feature that the programs were loaded without is said to be missing', async () => {
     using pinned = pinDatapath({});
     await attach(pinned);
