@@ -11,14 +11,20 @@ struct {
 	__type(value, struct stat_value);
 } stats SEC(".maps");
 
+static __always_inline struct stat_value *stat_of(enum stat which)
+{
+	__u32 index = which;
+
+	return bpf_map_lookup_elem(&stats, &index);
+}
+
 /*
  * A TC program runs with soft interrupts off, so nobody else is on this CPU's slot meanwhile.
  * A function of its own, off the hot path, and thereby the enum is in the object's BTF.
  */
 static noinline void count(enum stat which, __u64 packets, __u64 bytes)
 {
-	__u32 index = which;
-	struct stat_value *value = bpf_map_lookup_elem(&stats, &index);
+	struct stat_value *value = stat_of(which);
 
 	if (!value)
 		return;
@@ -29,8 +35,7 @@ static noinline void count(enum stat which, __u64 packets, __u64 bytes)
 /* For probes, which a hook may interrupt on the same CPU. */
 static noinline void count_in_probe(enum stat which, __u64 packets, __u64 bytes)
 {
-	__u32 index = which;
-	struct stat_value *value = bpf_map_lookup_elem(&stats, &index);
+	struct stat_value *value = stat_of(which);
 
 	if (!value)
 		return;
