@@ -5,7 +5,8 @@ import type { FlowBatch } from '../flow/batch.ts';
 import type { HealthState } from '../telemetry/health.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import { findAgentAddress, type HostAddresses, systemAddresses } from './address.ts';
+import { type HostAddresses, systemAddresses } from './address.ts';
+import { AddressWatch } from './address-watch.ts';
 import { checkAgentConfig, checkFlowsConfig } from './check.ts';
 import type { AgentConfig } from './config.ts';
 import { Connections } from './connections/connections.ts';
@@ -103,6 +104,7 @@ class HostAgent implements Agent {
   readonly #deps: AgentDeps;
   readonly #metrics: AgentMetrics;
   #running: Running | undefined;
+  #address: AddressWatch | undefined;
   #accounting: Books | undefined;
 
   constructor(config: AgentConfig, deps: AgentDeps) {
@@ -115,8 +117,12 @@ class HostAgent implements Agent {
     const { log, native } = this.#deps;
     checkFlowsConfig(this.#config);
     for (const warning of checkAgentConfig(this.#config)) log.warn(warning);
-    const agent = await findAgentAddress(this.#config, this.#deps.addresses ?? systemAddresses);
-    if (agent.warning !== undefined) log.warn({ address: agent.address }, agent.warning);
+    const address = new AddressWatch(this.#config, {
+      ...this.#deps,
+      host: this.#deps.addresses ?? systemAddresses,
+    });
+    await address.start();
+    this.#address = address;
     signal.throwIfAborted();
 
     const open = this.#config.ebpfProgramManagerMode ? openPinned : loadDatapath;
@@ -124,7 +130,7 @@ class HostAgent implements Agent {
     if (!loaded.knowsNamespaces) {
       log.info('the kernel does not tell hooks their network namespace: names go by index and MAC');
     }
-    const running = await this.#open(loaded, agent.address);
+    const running = await this.#open(loaded, address);
     this.#running = running;
     this.#metrics.samplingRate.set(this.#config.sampling);
     running.hub.addRing(running.object, WAKE_MAP, () => running.drainer.wake());
@@ -135,10 +141,14 @@ class HostAgent implements Agent {
     if (this.#config.ebpfProgramManagerMode) await running.drainer.drain('asked');
     running.vitals.read();
     if (signal.aborted) return;
-    log.info({ interfaces: running.tracker.rows().length, agent: agent.address }, 'agent started');
+    log.info(
+      { interfaces: running.tracker.rows().length, agent: address.current() },
+      'agent started',
+    );
   }
 
   async stop(): Promise<void> {
+    this.#address?.stop();
     const running = this.#running;
     if (running === undefined) return;
     this.#running = undefined;
@@ -201,17 +211,17 @@ class HostAgent implements Agent {
   }
 
   /** What was loaded is let go when the rest cannot be made. */
-  async #open(loaded: LoadedObject, agentIp: string): Promise<Running> {
+  async #open(loaded: LoadedObject, address: AddressWatch): Promise<Running> {
     try {
       const attached = await attachFeatures(loaded, { ...this.#deps, metrics: this.#metrics });
-      return this.#compose(loaded, attached, agentIp);
+      return this.#compose(loaded, attached, address);
     } catch (error) {
       this.#deps.native.close(loaded.object);
       throw error;
     }
   }
 
-  #compose(loaded: LoadedObject, attached: AttachedFeatures, agentIp: string): Running {
+  #compose(loaded: LoadedObject, attached: AttachedFeatures, address: AddressWatch): Running {
     const { native, clock, log, take, emit } = this.#deps;
     const { object, knowsNamespaces, valueBytes } = loaded;
     const metrics = this.#metrics;
@@ -249,7 +259,7 @@ class HostAgent implements Agent {
       names,
       take,
       emit,
-      agentIp,
+      agentIp: () => address.current(),
       valueBytes,
       trackers,
     });

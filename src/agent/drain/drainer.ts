@@ -29,7 +29,8 @@ export interface DrainerDeps {
   /** An empty batch, of the columns that are wanted. */
   readonly take: () => FlowBatch;
   readonly emit: (batch: FlowBatch) => boolean;
-  readonly agentIp: string;
+  /** As it is now. */
+  readonly agentIp: () => string;
   /** Bytes of an entry's value. */
   readonly valueBytes: number;
   readonly trackers: readonly Tracker[];
@@ -159,7 +160,7 @@ export class Drainer {
   #facts(reason: DrainReason): DrainFacts {
     const { clock, names, agentIp, kernelMonotonicMs } = this.#deps;
     const nowMs = clock.nowMs();
-    return { reason, names, agentIp, nowMs, bootOffsetMs: nowMs - kernelMonotonicMs() };
+    return { reason, names, agentIp: agentIp(), nowMs, bootOffsetMs: nowMs - kernelMonotonicMs() };
   }
 
   #decode(length: number, facts: DrainFacts): void {

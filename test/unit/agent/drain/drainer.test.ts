@@ -65,7 +65,7 @@ function drainerWith(deps: Partial<DrainerDeps>): Drainer {
       emitted.push(...viewFlows(batch).map((flow) => flow.SrcAddr));
       return takes;
     },
-    agentIp: '192.0.2.1',
+    agentIp: () => '192.0.2.1',
     valueBytes: flowMetrics.sizeBytes,
     trackers,
     ...deps,
