@@ -1,4 +1,5 @@
 import { exportOptionWarnings } from '../../agent/check.ts';
+import type { Native } from '../../agent/loader/native.ts';
 import { type Agent, createAgent } from '../../agent/root.ts';
 import { fieldsOf, fieldsOfNamed } from '../../agent/trackers/table.ts';
 import type { Clock } from '../../base/clock.ts';
@@ -19,10 +20,15 @@ import type { FlowStore } from '../../store/store.ts';
 import { Health } from '../../telemetry/health.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
-import { declareProcessMetrics } from '../../telemetry/process-metrics.ts';
-import { bpfObject, loadNative, webRoot } from '../assets.ts';
+import {
+  declareOutputMetrics,
+  declareProcessMetrics,
+  type LossCount,
+} from '../../telemetry/process-metrics.ts';
+import { bpfObject, keepUnpacked, webRoot } from '../assets.ts';
 import { buildFacts } from '../build-facts.ts';
 import { readHostFile } from '../capabilities.ts';
+import { droppedRows } from '../capture/ends.ts';
 import { exclusiveCapture } from '../capture/exclusive.ts';
 import { watchHealth } from '../capture/health.ts';
 import { exposeCollection, keepMemorySmall } from '../capture/memory.ts';
@@ -39,6 +45,8 @@ export interface HostDeps {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Undefined keeps flows in memory. */
   readonly dataDir: string | undefined;
+  readonly stderr: LossCount;
+  readonly native: Native;
 }
 
 /** The parts of one host, joined but not started; `components` are in the order of starting. */
@@ -47,6 +55,8 @@ export interface Host {
   readonly agent: Agent;
   readonly console: Console;
   readonly subscribe: SubscribeRows;
+  /** Rows that were not kept, so far. */
+  lostFlows(): number;
 }
 
 /** Prefix of metrics that are made from flows, as the original's operator configures it. */
@@ -60,10 +70,12 @@ const PIPELINE_FEATURES: readonly Feature[] = ['subnetLabels'];
  * store without being encoded in between.
  */
 export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host> {
-  const { log, clock } = deps;
+  const { log, clock, native } = deps;
   for (const warning of exportOptionWarnings(config)) log.warn(warning);
   const ours = createMetrics(FLOW_METRICS_PREFIX);
-  declareProcessMetrics(createMetrics('', ours.registry));
+  const ofProcess = createMetrics('', ours.registry);
+  declareProcessMetrics(ofProcess);
+  declareOutputMetrics(ofProcess, deps.stderr);
   const tables = new TableSpace();
   const shared = { log, clock, tables, metrics: ours };
 
@@ -73,7 +85,6 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
     defaultPipeline({ store: STORE, prefix: FLOW_METRICS_PREFIX, features }),
     { ...shared, source: agentColumns(features), stores: { [STORE]: store } },
   );
-  const native = loadNative(deps.env);
   const agent = createAgent(config, {
     ...shared,
     metrics: createMetrics(config.metricsPrefix, ours.registry),
@@ -96,7 +107,7 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
   const trimming = keepMemorySmall({
     native,
     log,
-    clock: deps.clock,
+    clock,
     collect: exposeCollection(),
     read: readHostFile,
   });
@@ -118,10 +129,12 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
       console,
       giving,
       trimming,
+      keepUnpacked(deps.env, clock),
     ],
     agent,
     console,
     subscribe,
+    lostFlows: () => droppedRows(pipeline),
   };
 }
 
