@@ -168,14 +168,47 @@ function compressAll(): Record<string, string> {
   return packed;
 }
 
-/** Node without its symbol table, which is a seventh of it and only serves native debuggers. */
-function strippedNode(): string {
-  const path = join(WORK, `node-${process.version}-${process.arch}`);
+/**
+ * Variables that Node minds before any code of ours runs: it refuses to start, makes folders, writes
+ * profiles, loads engines. The others are taken away by src/commands/environment.ts.
+ */
+const MINDED_EARLY = [
+  'NODE_COMPILE_CACHE',
+  'NODE_REPL_EXTERNAL_MODULE',
+  'NODE_V8_COVERAGE',
+  'OPENSSL_CONF',
+];
+
+/**
+ * Node without its symbol table, which is a seventh of it and only serves native debuggers, and
+ * without the names of some variables.
+ */
+function leanNode(): string {
+  const path = join(WORK, `node-${process.version}-${process.arch}-lean`);
   if (existsSync(path)) return path;
   copyFileSync(process.execPath, `${path}.new`);
   run('strip', [`${path}.new`]);
+  const bytes = readFileSync(`${path}.new`);
+  for (const name of MINDED_EARLY) blankName(bytes, name);
+  writeFileSync(`${path}.new`, bytes);
   renameSync(`${path}.new`, path);
   return path;
+}
+
+/**
+ * Makes a C string the empty name, which no variable has. It stands right behind another one; the
+ * same text in V8's snapshot stands behind its length, of four bytes.
+ */
+function blankName(bytes: Buffer, name: string): void {
+  const text = `\0${name}\0`;
+  const places: number[] = [];
+  for (let at = bytes.indexOf(text); at >= 0; at = bytes.indexOf(text, at + 1)) {
+    if (bytes[at - 1] !== 0) places.push(at + 1);
+  }
+  if (places.length !== 1) {
+    throw new Error(`${name} is ${places.length} times among the strings of ${process.version}`);
+  }
+  bytes[places[0]!] = 0;
 }
 
 function fingerprint(files: readonly string[]): string {
@@ -214,7 +247,7 @@ async function pack(): Promise<void> {
   };
   pkgOptions.default.set({});
   await pkgSea.default(main, {
-    nodePath: strippedNode(),
+    nodePath: leanNode(),
     targets: [
       {
         platform: 'linux',
