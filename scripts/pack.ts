@@ -8,7 +8,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { constants, zstdCompressSync } from 'node:zlib';
 import pkgOptions from '@yao-pkg/pkg/lib-es5/options.js';
 import pkgSea from '@yao-pkg/pkg/lib-es5/sea.js';
@@ -26,6 +26,7 @@ import { filesBelow, output, ROOT, run, seconds } from './steps.ts';
 
 const WORK = join(ROOT, 'build', 'pack');
 const TARGET = join(ROOT, 'dist', 'netobserv');
+const CONSOLE_THREAD = join(WORK, 'console-thread.cjs');
 const PLATFORM = `linux-${process.arch}`;
 const DUCKDB = join('node_modules', '@duckdb', `node-bindings-${PLATFORM}`);
 
@@ -39,6 +40,7 @@ function assetFiles(): Record<string, string> {
     'native/netobserv.node': 'build/native/netobserv.node',
     'duckdb/duckdb.node': join(DUCKDB, 'duckdb.node'),
     'duckdb/libduckdb.so': join(DUCKDB, 'libduckdb.so'),
+    'threads/console.cjs': relative(ROOT, CONSOLE_THREAD),
   };
   for (const path of filesBelow('build/web')) assets[path.slice('build/'.length)] = path;
   return assets;
@@ -117,10 +119,10 @@ function asciiOnly(file: string): void {
   writeFileSync(file, source.replace(/[\u0080-\uffff]/g, escaped));
 }
 
-async function bundle(outfile: string): Promise<void> {
+async function bundle(entry: string, outfile: string): Promise<void> {
   await build({
     absWorkingDir: ROOT,
-    entryPoints: ['src/main.ts'],
+    entryPoints: [entry],
     outfile,
     bundle: true,
     platform: 'node',
@@ -222,8 +224,10 @@ async function pack(): Promise<void> {
   mkdirSync(WORK, { recursive: true });
   const startMs = performance.now();
   const main = join(WORK, 'netobserv.cjs');
-  await bundle(main);
+  await bundle('src/main.ts', main);
+  await bundle('src/commands/up/console/worker.ts', CONSOLE_THREAD);
   asciiOnly(main);
+  asciiOnly(CONSOLE_THREAD);
   const assets = compressAll();
 
   const stamp = join(WORK, 'stamp');

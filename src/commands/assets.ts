@@ -11,6 +11,7 @@ import { hasCode, NetobservError } from '../base/errors.ts';
 import { CommandError } from './errors.ts';
 import { markUsed, type UnpackDeps, unpackedFiles, writeBuild } from './unpack.ts';
 import type { PackedManifest } from './unpacked.ts';
+import type { ThreadCode } from './up/console/thread.ts';
 
 /**
  * Where the program's own files are: below `build/` when it runs from source, inside the
@@ -29,6 +30,12 @@ export function loadNative(env: Environment): Native {
   const module = { exports: {} };
   process.dlopen(module, assetPath(['native/netobserv.node'], env));
   return module.exports as Native;
+}
+
+/** Code of the console's thread. */
+export function consoleCode(): ThreadCode {
+  if (!isSea()) return { code: new URL('./up/console/worker.ts', import.meta.url), isText: false };
+  return { code: Buffer.from(packedBytes('threads/console.cjs')).toString('latin1'), isText: true };
 }
 
 /** Folder of the built web front end. */

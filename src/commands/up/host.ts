@@ -8,24 +8,25 @@ import type { Configured } from '../../config/options.ts';
 import type { StatusResponse } from '../../console/api.ts';
 import { DEFAULT_LIMITS, loadToken } from '../../console/server/config.ts';
 import type { SubscribeRows } from '../../console/server/live.ts';
-import { type Console, createConsole } from '../../console/server/root.ts';
+import type { Console } from '../../console/server/root.ts';
 import { agentColumns } from '../../flow/agent-columns.ts';
 import type { Feature } from '../../flow/field.ts';
 import { TableSpace } from '../../flow/intern.ts';
 import { defaultPipeline } from '../../pipeline/defaults.ts';
 import { compilePipeline, type Pipeline } from '../../pipeline/pipeline.ts';
+import type { MetricQuery, RecordQuery, ValuesQuery } from '../../query/ast.ts';
 import { DUCKDB_DEFAULTS } from '../../store/duckdb/config.ts';
 import { createDuckdbStore } from '../../store/duckdb/root.ts';
 import type { FlowStore } from '../../store/store.ts';
 import { Health } from '../../telemetry/health.ts';
-import type { Log } from '../../telemetry/log.ts';
+import type { Log, LogLevel } from '../../telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
 import {
   declareOutputMetrics,
   declareProcessMetrics,
   type LossCount,
 } from '../../telemetry/process-metrics.ts';
-import { bpfObject, keepUnpacked, webRoot } from '../assets.ts';
+import { bpfObject, consoleCode, keepUnpacked, webRoot } from '../assets.ts';
 import { buildFacts } from '../build-facts.ts';
 import { readHostFile } from '../capabilities.ts';
 import { droppedRows } from '../capture/ends.ts';
@@ -34,6 +35,7 @@ import { watchHealth } from '../capture/health.ts';
 import { exposeCollection, keepMemorySmall } from '../capture/memory.ts';
 import { givePrivilegesUp } from '../capture/privileges.ts';
 import { metricsServer, profileServer } from '../capture/telemetry.ts';
+import { type ConsoleThread, consoleInThread } from './console/thread.ts';
 import { withLiveFeed } from './live.ts';
 import type { upOptions } from './options.ts';
 
@@ -45,7 +47,7 @@ export interface HostDeps {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Undefined keeps flows in memory. */
   readonly dataDir: string | undefined;
-  readonly stderr: LossCount;
+  readonly stderr: LossCount & Pick<NodeJS.WritableStream, 'write'>;
   readonly native: Native;
 }
 
@@ -104,6 +106,7 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
     pipeline,
     subscribe,
   });
+  health.addReady('console', () => console.readiness());
   const trimming = keepMemorySmall({
     native,
     log,
@@ -167,33 +170,49 @@ interface ConsoleParts {
 
 async function createHostConsole(
   config: UpConfig,
-  { log, clock, env }: HostDeps,
-  { agent, pipeline, ...parts }: ConsoleParts,
-): Promise<Console> {
+  { log, clock, env, stderr }: HostDeps,
+  { agent, pipeline, store, health, metrics, subscribe }: ConsoleParts,
+): Promise<ConsoleThread> {
   const { version, date } = buildFacts();
   const token = config.tokenFile === '' ? undefined : await loadToken(config.tokenFile);
-  return createConsole(
+  return consoleInThread(
     {
-      listen: config.listen,
-      ...(token === undefined ? {} : { token }),
-      webRoot: webRoot(env),
-      allowedHosts: config.allowedHosts,
-      frontend: {
-        recordTypes: ['flowLog'],
-        sampling: config.sampling,
-        portNaming: { enable: true, portNames: {} },
-        quickFilters: [],
+      config: {
+        listen: config.listen,
+        ...(token === undefined ? {} : { token }),
+        webRoot: webRoot(env),
+        allowedHosts: config.allowedHosts,
+        frontend: {
+          recordTypes: ['flowLog'],
+          sampling: config.sampling,
+          portNaming: { enable: true, portNames: {} },
+          quickFilters: [],
+        },
+        limits: DEFAULT_LIMITS,
       },
-      limits: DEFAULT_LIMITS,
+      version: { version, buildDate: date },
+      logLevel: log.level as LogLevel,
+      metricsPrefix: FLOW_METRICS_PREFIX,
     },
     {
-      ...parts,
       log,
       clock,
-      version: { version, buildDate: date },
-      features: () => openGates(agent),
-      agentStatus: () => agentStatus(agent),
-      branches: () => pipeline.branches(),
+      metrics,
+      subscribe,
+      stderr,
+      code: consoleCode(),
+      answers: {
+        records: (query: RecordQuery, signal) => store.records(query, signal),
+        metrics: (query: MetricQuery, signal) => store.metrics(query, signal),
+        values: (query: ValuesQuery, signal) => store.values(query, signal),
+        storeStatus: () => store.status(),
+        features: () => openGates(agent),
+        live: () => health.live(),
+        ready: () => health.ready(),
+        agentStatus: () => agentStatus(agent),
+        branches: () => pipeline.branches(),
+        exposition: () => metrics.registry.metrics(),
+      },
     },
   );
 }
