@@ -11,7 +11,7 @@ import type { Metrics } from '../../../telemetry/metrics.ts';
 import { type Answers, answerCalls, revived } from './calls.ts';
 import type { ConsoleStart, FromConsole, ToConsole } from './messages.ts';
 
-/** What the console's own objects may take of V8's heap; with more its thread ends and comes anew. */
+/** What the console may take of V8’s heap: with more its thread ends, and another takes its place. */
 const HEAP_MIB_MAX = 192;
 /** A thread that has ended by itself is started again after this. */
 const RESTART_MS = 1000;
@@ -116,7 +116,7 @@ class Threaded implements ConsoleThread {
       name: 'console',
       eval: code.isText,
       workerData: { ...this.#start, config: { ...config, listen } } satisfies ConsoleStart,
-      // Nothing of the environment concerns it; options of the executable are for the whole process.
+      // Nothing of the environment concerns it.
       env: {},
       resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB_MAX },
     });
