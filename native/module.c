@@ -36,6 +36,7 @@ static const struct {
 	{ "trimHeap", trim_heap },
 	{ "watch", watch },
 	{ "dropCapabilities", drop_capabilities },
+	{ "endProcess", end_process },
 };
 
 NAPI_MODULE_INIT()

@@ -273,6 +273,10 @@ napi_value close_fd(napi_env env, napi_callback_info info);
 napi_value release_pages(napi_env env, napi_callback_info info);
 napi_value trim_heap(napi_env env, napi_callback_info info);
 
+/* --- end.c ----------------------------------------------------------------------------------- */
+
+napi_value end_process(napi_env env, napi_callback_info info);
+
 /* --- watch.c -------------------------------------------------------------------------------- */
 
 napi_value watch(napi_env env, napi_callback_info info);

@@ -5,7 +5,7 @@ import { createPromMetrics } from '../src/pipeline/encode/prom/metrics.ts';
 import { createPipelineMetrics } from '../src/pipeline/metrics.ts';
 import { createStoreMetrics } from '../src/store/duckdb/metrics.ts';
 import { createMetrics, type Metrics } from '../src/telemetry/metrics.ts';
-import { declareProcessMetrics } from '../src/telemetry/process-metrics.ts';
+import { declareOutputMetrics, declareProcessMetrics } from '../src/telemetry/process-metrics.ts';
 import type { GeneratedFile } from './gen.ts';
 import { code, table } from './markdown.ts';
 
@@ -64,7 +64,7 @@ const SECTIONS: readonly (readonly [title: string, declare: readonly Declare[]])
   ['Pipeline', [createPipelineMetrics, (metrics) => createPromMetrics(metrics, '')]],
   ['Store', [createStoreMetrics]],
   ['Console', [declareConsoleMetrics]],
-  ['Process', [declareProcessMetrics]],
+  ['Process', [declareProcessMetrics, (metrics) => declareOutputMetrics(metrics, {})]],
 ];
 
 /** deploy/reference/metrics.gen.md: every metric of the program itself. */

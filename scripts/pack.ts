@@ -8,14 +8,14 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { constants, zstdCompressSync } from 'node:zlib';
 import pkgOptions from '@yao-pkg/pkg/lib-es5/options.js';
 import pkgSea from '@yao-pkg/pkg/lib-es5/sea.js';
 import { build, type OnResolveArgs, type Plugin } from 'esbuild';
 import manifest from '../package.json' with { type: 'json' };
 import type { BuildFacts } from '../src/commands/build-facts.ts';
-import type { PackedManifest } from '../src/commands/unpack.ts';
+import { buildId, type PackedManifest } from '../src/commands/unpacked.ts';
 import { buildAll } from './build.ts';
 import { filesBelow, output, ROOT, run, seconds } from './steps.ts';
 
@@ -26,6 +26,7 @@ import { filesBelow, output, ROOT, run, seconds } from './steps.ts';
 
 const WORK = join(ROOT, 'build', 'pack');
 const TARGET = join(ROOT, 'dist', 'netobserv');
+const CONSOLE_THREAD = join(WORK, 'console-thread.cjs');
 const PLATFORM = `linux-${process.arch}`;
 const DUCKDB = join('node_modules', '@duckdb', `node-bindings-${PLATFORM}`);
 
@@ -39,6 +40,7 @@ function assetFiles(): Record<string, string> {
     'native/netobserv.node': 'build/native/netobserv.node',
     'duckdb/duckdb.node': join(DUCKDB, 'duckdb.node'),
     'duckdb/libduckdb.so': join(DUCKDB, 'libduckdb.so'),
+    'threads/console.cjs': relative(ROOT, CONSOLE_THREAD),
   };
   for (const path of filesBelow('build/web')) assets[path.slice('build/'.length)] = path;
   return assets;
@@ -117,10 +119,10 @@ function asciiOnly(file: string): void {
   writeFileSync(file, source.replace(/[\u0080-\uffff]/g, escaped));
 }
 
-async function bundle(outfile: string): Promise<void> {
+async function bundle(entry: string, outfile: string): Promise<void> {
   await build({
     absWorkingDir: ROOT,
-    entryPoints: ['src/main.ts'],
+    entryPoints: [entry],
     outfile,
     bundle: true,
     platform: 'node',
@@ -162,21 +164,53 @@ function compressAll(): Record<string, string> {
     files.push({ path, sha256 });
     packed[path] = compress(bytes, sha256);
   }
-  const id = hash('sha256', JSON.stringify(files)).slice(0, 32);
-  const contents: PackedManifest = { id, files };
+  const contents: PackedManifest = { id: buildId(files), files };
   packed['manifest.json'] = join(WORK, 'manifest.json');
   writeFileSync(packed['manifest.json'], JSON.stringify(contents));
   return packed;
 }
 
-/** Node without its symbol table, which is a seventh of it and only serves native debuggers. */
-function strippedNode(): string {
-  const path = join(WORK, `node-${process.version}-${process.arch}`);
+/**
+ * Variables that Node minds before any code of ours runs: it refuses to start, makes folders, writes
+ * profiles, loads engines. The others are taken away by src/commands/environment.ts.
+ */
+const MINDED_EARLY = [
+  'NODE_COMPILE_CACHE',
+  'NODE_REPL_EXTERNAL_MODULE',
+  'NODE_V8_COVERAGE',
+  'OPENSSL_CONF',
+];
+
+/**
+ * Node without its symbol table, which is a seventh of it and only serves native debuggers, and
+ * without the names of some variables.
+ */
+function leanNode(): string {
+  const path = join(WORK, `node-${process.version}-${process.arch}-lean`);
   if (existsSync(path)) return path;
   copyFileSync(process.execPath, `${path}.new`);
   run('strip', [`${path}.new`]);
+  const bytes = readFileSync(`${path}.new`);
+  for (const name of MINDED_EARLY) blankName(bytes, name);
+  writeFileSync(`${path}.new`, bytes);
   renameSync(`${path}.new`, path);
   return path;
+}
+
+/**
+ * Makes a C string the empty name, which no variable has. It stands right behind another one; the
+ * same text in V8's snapshot stands behind its length, of four bytes.
+ */
+function blankName(bytes: Buffer, name: string): void {
+  const text = `\0${name}\0`;
+  const places: number[] = [];
+  for (let at = bytes.indexOf(text); at >= 0; at = bytes.indexOf(text, at + 1)) {
+    if (bytes[at - 1] !== 0) places.push(at + 1);
+  }
+  if (places.length !== 1) {
+    throw new Error(`${name} is ${places.length} times among the strings of ${process.version}`);
+  }
+  bytes[places[0]!] = 0;
 }
 
 function fingerprint(files: readonly string[]): string {
@@ -190,8 +224,10 @@ async function pack(): Promise<void> {
   mkdirSync(WORK, { recursive: true });
   const startMs = performance.now();
   const main = join(WORK, 'netobserv.cjs');
-  await bundle(main);
+  await bundle('src/main.ts', main);
+  await bundle('src/commands/up/console/worker.ts', CONSOLE_THREAD);
   asciiOnly(main);
+  asciiOnly(CONSOLE_THREAD);
   const assets = compressAll();
 
   const stamp = join(WORK, 'stamp');
@@ -207,14 +243,15 @@ async function pack(): Promise<void> {
     // The hot path makes next to no garbage, so a nursery of V8's own size would only be memory
     // that is touched: these take 30 MB less at 10k flows/s, at the same throughput. Options that
     // change how code is compiled, such as --optimize-for-size, would make the code cache useless.
-    execArgv: ['--max-semi-space-size=1', '--single-threaded-gc'],
-    // NODE_OPTIONS of the environment are meant for somebody else.
+    // No signal opens a debugger: whoever reaches its port would be this process, usually root.
+    execArgv: ['--max-semi-space-size=1', '--single-threaded-gc', '--disable-sigusr1'],
+    // NODE_OPTIONS of the environment are meant for somebody else; see src/commands/environment.ts.
     execArgvExtension: 'none',
     assets,
   };
   pkgOptions.default.set({});
   await pkgSea.default(main, {
-    nodePath: strippedNode(),
+    nodePath: leanNode(),
     targets: [
       {
         platform: 'linux',

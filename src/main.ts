@@ -1,22 +1,29 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --disable-sigusr1
 import { systemClock } from './base/clock.ts';
+import { startWithoutNodes } from './commands/environment.ts';
 import { runCommandLine } from './commands/frame.ts';
 import { COMMANDS } from './commands/registry.ts';
+import { reportError } from './commands/report-error.ts';
+import { standardStreams } from './commands/streams.ts';
+import { isRefusal } from './telemetry/file-output.ts';
 
-// `netobserv … | head` closes the pipe early; that is no failure. A command that has something to
-// undo listens, too, and ends by itself.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  if (process.stdout.listenerCount('error') === 1) process.exit(0);
+startWithoutNodes(process);
+// Node's own meaning of the signal is a debugger; without that, and unheard, it would be the end.
+process.on('SIGUSR1', () => undefined);
+
+const { stdout, stderr } = standardStreams(process);
+const context = { env: process.env, stdout, stderr, clock: systemClock, helpAll: false };
+
+let refusal: unknown;
+stdout.on('error', (error: Error) => {
+  if (isRefusal(error)) refusal ??= error;
+  // `netobserv … | head` closes the pipe early; that is no failure. A command that has something to
+  // undo listens, too, and ends by itself.
+  else if (stdout.listenerCount('error') === 1) process.exit(0);
 });
 
-const code = runCommandLine(process.argv.slice(2), COMMANDS, {
-  env: process.env,
-  stdout: process.stdout,
-  stderr: process.stderr,
-  clock: systemClock,
-  helpAll: false,
-});
+const code = runCommandLine(process.argv.slice(2), COMMANDS, context);
 void code.then((value) => {
-  process.exitCode = value;
+  // What was asked for did not get out, so it is not done.
+  process.exitCode = value === 0 && refusal !== undefined ? reportError(refusal, context) : value;
 });

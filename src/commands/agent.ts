@@ -2,9 +2,10 @@ import { agentDeprecations, agentOptions } from '../agent/config.ts';
 import { withFeatures } from '../agent/trackers/choose.ts';
 import { aborted } from '../base/aborted.ts';
 import { createLog } from '../telemetry/log.ts';
+import { loadNative } from './assets.ts';
 import { assertCanCapture, readHostFile } from './capabilities.ts';
+import { growthAfter, runToEnd } from './capture/ends.ts';
 import { runComponents } from './capture/lifecycle.ts';
-import { stopSignal } from './capture/signals.ts';
 import type { Command } from './command.ts';
 import { featureOptions } from './features.ts';
 import { addOptions, readConfig } from './options.ts';
@@ -40,18 +41,19 @@ export const agent: Command = {
     const { warnings } = loaded;
     const config = withFeatures(loaded.config, loaded.config.features);
     assertCanCapture(readHostFile, process.execPath, config.ebpfProgramManagerMode);
-    const log = createLog(config.logLevel);
+    const { clock, env, stdout, stderr } = context;
+    const log = createLog(config.logLevel, stderr);
     for (const warning of warnings) log.warn(warning);
-
-    const { clock, env, stdout } = context;
-    const { createAgentHost } = await import('./agent/host.ts');
-    const host = await createAgentHost(config, { log, clock, env, stdout });
-    using stop = stopSignal(clock, stdout);
-    await runComponents(host.components, stop.signal, log, async () => {
-      log.info({ export: config.export }, 'agent is up');
-      await aborted(stop.signal);
+    const native = loadNative(env);
+    return runToEnd(context, native, async (stop) => {
+      const { createAgentHost } = await import('./agent/host.ts');
+      const host = await createAgentHost(config, { log, clock, env, stdout, stderr, native });
+      const lost = growthAfter(stop.signal, () => host.lostFlows());
+      await runComponents(host.components, stop.signal, log, async () => {
+        log.info({ export: config.export }, 'agent is up');
+        await aborted(stop.signal);
+      });
+      return lost();
     });
-    // What nobody reads has been counted as lost, and is no reason to stay.
-    if (stdout.writableLength > 0) process.exit(0);
   },
 };

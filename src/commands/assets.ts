@@ -5,10 +5,13 @@ import { join } from 'node:path';
 import { getRawAsset, isSea } from 'node:sea';
 import { zstdDecompressSync } from 'node:zlib';
 import type { Native } from '../agent/loader/native.ts';
-import { systemClock } from '../base/clock.ts';
+import { type Clock, systemClock } from '../base/clock.ts';
+import type { Component } from '../base/component.ts';
 import { hasCode, NetobservError } from '../base/errors.ts';
 import { CommandError } from './errors.ts';
-import { type PackedManifest, type UnpackDeps, unpackedFiles, writeBuild } from './unpack.ts';
+import { markUsed, type UnpackDeps, unpackedFiles, writeBuild } from './unpack.ts';
+import type { PackedManifest } from './unpacked.ts';
+import type { ThreadCode } from './up/console/thread.ts';
 
 /**
  * Where the program's own files are: below `build/` when it runs from source, inside the
@@ -27,6 +30,12 @@ export function loadNative(env: Environment): Native {
   const module = { exports: {} };
   process.dlopen(module, assetPath(['native/netobserv.node'], env));
   return module.exports as Native;
+}
+
+/** Code of the console's thread. */
+export function consoleCode(): ThreadCode {
+  if (!isSea()) return { code: new URL('./up/console/worker.ts', import.meta.url), isText: false };
+  return { code: Buffer.from(packedBytes('threads/console.cjs')).toString('latin1'), isText: true };
 }
 
 /** Folder of the built web front end. */
@@ -62,6 +71,27 @@ export function unpackAll(env: Environment): string {
   const paths = manifest.files.map(({ path }) => path);
   const first = unpackedFiles(paths, unpackDeps(env, write));
   return first.slice(0, -paths[0]!.length - 1);
+}
+
+/** How often a process that runs says that it needs the files that it was unpacked into. */
+const IN_USE_PERIOD_MS = 3_600_000;
+
+/** Keeps other builds from removing the files of this one, however long it runs. */
+export function keepUnpacked(env: Environment, clock: Clock): Component {
+  let marking: Disposable | undefined;
+  return {
+    async start() {
+      if (!isSea()) return;
+      const { id } = packedManifest();
+      const builds = cacheFolders(env).map((folder) => join(folder, id));
+      marking = clock.every(IN_USE_PERIOD_MS, () => {
+        for (const build of builds) markUsed(build, clock.nowMs());
+      });
+    },
+    async stop() {
+      marking?.[Symbol.dispose]();
+    },
+  };
 }
 
 function unpackDeps(env: Environment, write: UnpackDeps['write']): UnpackDeps {

@@ -6,8 +6,13 @@ import type { Clock } from '../base/clock.ts';
 export interface CommandContext {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The command's result. Everything else, progress and logs included, goes to `stderr`. */
-  readonly stdout: Writable & { readonly isTTY?: boolean; readonly columns?: number };
-  readonly stderr: Writable & { readonly isTTY?: boolean; readonly columns?: number };
+  readonly stdout: Writable & { readonly isTTY?: boolean; readonly columns?: number | undefined };
+  readonly stderr: Writable & {
+    readonly isTTY?: boolean;
+    readonly columns?: number | undefined;
+    /** Writes that it did not take. */
+    readonly lost?: number;
+  };
   readonly clock: Clock;
   /** `--help-all` was given: describe every option, not just the common ones. */
   readonly helpAll: boolean;

@@ -10,6 +10,8 @@ export const CommandError = {
   captureRunning: 'ERR_CAPTURE_RUNNING',
   /** A file that belongs to the program is missing or not what was built. */
   asset: 'ERR_ASSET',
+  /** One thread asks another for more at a time than it answers. */
+  busy: 'ERR_THREAD_BUSY',
   /** No folder in which the packed executable may unpack its libraries. */
   cache: 'ERR_ASSET_CACHE',
 } as const;

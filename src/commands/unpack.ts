@@ -4,27 +4,25 @@ import {
   closeSync,
   constants,
   lstatSync,
+  mkdtempSync,
   openSync,
-  readdirSync,
   readSync,
   renameSync,
-  rmSync,
-  statSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
-import { explain, NetobservError } from '../base/errors.ts';
+import { explain, hasCode, NetobservError } from '../base/errors.ts';
 import { makeFolder } from '../config/folders.ts';
 import { CommandError } from './errors.ts';
-
-/** What the executable carries. */
-export interface PackedManifest {
-  /** Hash of all that follows: equal builds share a folder. */
-  readonly id: string;
-  readonly files: readonly { readonly path: string; readonly sha256: string }[];
-}
+import {
+  DRAFT_INFIX,
+  MANIFEST_FILE,
+  type PackedManifest,
+  removeUnpacked,
+  removeUnused,
+} from './unpacked.ts';
 
 export interface UnpackDeps {
   readonly manifest: PackedManifest;
@@ -36,30 +34,31 @@ export interface UnpackDeps {
   readonly clock: Pick<Clock, 'nowMs'>;
 }
 
-/** Builds that nobody started for this long are removed when another one is unpacked. */
-const UNUSED_BUILD_MS = 7 * 24 * 3_600_000;
-
 /**
  * Makes the given files of the executable real, and returns the path of the first.
  *
- * They are loaded into a process that is usually root's, so the folder must belong to this user
- * and be writable by nobody else, and the files' hashes are compared before every use. A folder
- * appears complete or not at all (rename), so two processes may start at once.
+ * They are loaded into a process that is usually root's, so the folder must belong to this user (or
+ * to root) and be writable by nobody else, and the files' hashes are compared before every use. A
+ * folder appears complete or not at all (rename), so any number of processes may start at once.
  */
 export function unpackedFiles(paths: readonly string[], deps: UnpackDeps): string {
   const refusals: string[] = [];
   for (const folder of deps.folders) {
     try {
-      prepare(folder, deps.uid);
+      const owner = prepare(folder);
       const build = join(folder, deps.manifest.id);
-      if (!intact(build, paths, deps.manifest)) {
-        removeUnused(folder, build, deps);
+      // Before the look: what is marked is not removed under it.
+      markUsed(build, deps.clock.nowMs());
+      const isThere = intact(build, paths, deps.manifest);
+      // Root may have filled it beforehand, for other users.
+      const isTrusted = owner === deps.uid || (owner === 0 && isThere);
+      if (!isTrusted) throw new Error(`belongs to user ${owner}`);
+      if (!isThere) {
+        removeUnused(folder, deps.manifest.id, deps.clock.nowMs());
         deps.write(folder);
       }
       // A file system that is mounted noexec refuses here, also for root.
       accessSync(join(build, paths[0]!), constants.X_OK);
-      const now = deps.clock.nowMs() / 1000;
-      utimesSync(build, now, now);
       return join(build, paths[0]!);
     } catch (error) {
       refusals.push(`${folder} (${explain(error)})`);
@@ -72,12 +71,22 @@ export function unpackedFiles(paths: readonly string[], deps: UnpackDeps): strin
   );
 }
 
-function prepare(folder: string, uid: number): void {
+/** Says that a build is in use. */
+export function markUsed(build: string, nowMs: number): void {
+  try {
+    utimesSync(build, nowMs / 1000, nowMs / 1000);
+  } catch {
+    // Not there yet, or read-only, where nobody removes builds either.
+  }
+}
+
+/** Makes the folder, unless it is there; returns its owner. */
+function prepare(folder: string): number {
   makeFolder(folder, 0o700);
   const { mode, uid: owner } = lstatSync(folder);
   if ((mode & constants.S_IFMT) !== constants.S_IFDIR) throw new Error('not a folder');
-  if (owner !== uid) throw new Error(`belongs to user ${owner}`);
   if ((mode & 0o022) !== 0) throw new Error('others may write to it');
+  return owner;
 }
 
 function intact(build: string, paths: readonly string[], manifest: PackedManifest): boolean {
@@ -116,8 +125,11 @@ export function writeBuild(
   read: (path: string) => Uint8Array,
 ): void {
   const build = join(folder, manifest.id);
-  const draft = `${build}.${process.pid}`;
+  // A name of its own: processes of several containers, which share a folder, share their numbers.
+  const draft = mkdtempSync(`${build}${DRAFT_INFIX}`);
   try {
+    // First: without it, nobody would know whose the rest is.
+    writeFileSync(join(draft, MANIFEST_FILE), JSON.stringify(manifest), { mode: 0o600 });
     for (const { path, sha256 } of manifest.files) {
       const bytes = read(path);
       if (hash('sha256', bytes) !== sha256) {
@@ -127,19 +139,38 @@ export function writeBuild(
       makeFolder(dirname(target), 0o700);
       writeFileSync(target, bytes, { mode: 0o700, flush: true });
     }
-    // Whatever is there failed the check, unless another process was faster with the same bytes.
-    rmSync(build, { recursive: true, force: true });
-    renameSync(draft, build);
+    putInPlace(draft, build, manifest);
   } finally {
-    rmSync(draft, { recursive: true, force: true });
+    removeUnpacked(draft);
   }
 }
 
-function removeUnused(folder: string, build: string, deps: UnpackDeps): void {
-  for (const name of readdirSync(folder)) {
-    const path = join(folder, name);
-    const unusedMs = deps.clock.nowMs() - statSync(path).mtimeMs;
-    if (path !== build && unusedMs > UNUSED_BUILD_MS)
-      rmSync(path, { recursive: true, force: true });
+/** Others that start at the same time may put theirs in place between any two steps here. */
+const PLACE_ATTEMPTS_MAX = 16;
+
+function putInPlace(draft: string, build: string, manifest: PackedManifest): void {
+  const paths = manifest.files.map(({ path }) => path);
+  for (let attempt = 0; attempt < PLACE_ATTEMPTS_MAX; attempt++) {
+    try {
+      renameSync(draft, build);
+      return;
+    } catch (error) {
+      if (!hasCode(error, 'ENOTEMPTY') && !hasCode(error, 'EEXIST')) throw error;
+    }
+    // Another process was faster, with the same bytes.
+    if (intact(build, paths, manifest)) return;
+    setAside(build);
   }
+  throw new Error(`${build} keeps being damaged`);
+}
+
+/** What is there failed the check. Of what is in it, only what we have put there is removed. */
+function setAside(build: string): void {
+  const aside = mkdtempSync(`${build}${DRAFT_INFIX}`);
+  try {
+    renameSync(build, aside);
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT')) throw error;
+  }
+  removeUnpacked(aside);
 }

@@ -1,11 +1,11 @@
 import { agentDeprecations } from '../agent/config.ts';
 import { withFeatures } from '../agent/trackers/choose.ts';
 import { aborted } from '../base/aborted.ts';
-import { systemClock } from '../base/clock.ts';
 import { createLog } from '../telemetry/log.ts';
+import { loadNative } from './assets.ts';
 import { assertCanCapture, readHostFile } from './capabilities.ts';
+import { growthAfter, runToEnd } from './capture/ends.ts';
 import { runComponents } from './capture/lifecycle.ts';
-import { stopSignal } from './capture/signals.ts';
 import type { Command, CommandContext } from './command.ts';
 import { addOptions, readConfig } from './options.ts';
 import type { Host, UpConfig } from './up/host.ts';
@@ -29,22 +29,37 @@ export const up: Command = {
     assertCanCapture(readHostFile, process.execPath, config.ebpfProgramManagerMode);
     // On a terminal the live line says that all is well; the log only what is not.
     const quiet = context.stderr.isTTY === true && !given.has('logLevel');
-    const log = createLog(quiet ? 'warn' : config.logLevel);
+    const log = createLog(quiet ? 'warn' : config.logLevel, context.stderr);
     for (const warning of warnings) log.warn(warning);
 
     const dataDir = dataDirOf(config, context);
-    // Not before it is needed: `up --help` loads neither the database nor the console.
-    const { createHost } = await import('./up/host.ts');
-    const host = await createHost(config, { log, clock: systemClock, env: context.env, dataDir });
-    using stop = stopSignal(systemClock, context.stdout);
-    await runComponents(host.components, stop.signal, log, async () => {
-      context.stdout.write(`netobserv is up: ${host.console.address().url}\n`);
-      context.stderr.write(`${whereFlowsGo(config, dataDir)} · Ctrl-C to stop\n`);
-      using _line = showHostStatus(host, context);
-      await aborted(stop.signal);
+    const { clock, env, stderr } = context;
+    const native = loadNative(env);
+    return runToEnd(context, native, async (stop) => {
+      // Not before it is needed: `up --help` loads neither the database nor the console.
+      const { createHost } = await import('./up/host.ts');
+      const host = await createHost(config, { log, clock, env, dataDir, stderr, native });
+      const lost = growthAfter(stop.signal, () => host.lostFlows());
+      await runComponents(host.components, stop.signal, log, async () => {
+        sayWhereItIs(host, config, dataDir, context);
+        using _line = showHostStatus(host, context);
+        await aborted(stop.signal);
+      });
+      return lost();
     });
   },
 };
+
+function sayWhereItIs(
+  host: Host,
+  config: UpConfig,
+  dataDir: string | undefined,
+  { stdout, stderr }: CommandContext,
+): void {
+  // No failure where nobody can read it: the console is there all the same.
+  stdout.write(`netobserv is up: ${host.console.address().url}\n`, () => undefined);
+  stderr.write(`${whereFlowsGo(config, dataDir)} · Ctrl-C to stop\n`);
+}
 
 function dataDirOf(config: UpConfig, context: CommandContext): string | undefined {
   if (config.data === IN_MEMORY) return undefined;
@@ -58,9 +73,9 @@ function whereFlowsGo(config: UpConfig, dataDir: string | undefined): string {
     : `flows are kept in ${dataDir} for ${hours} h`;
 }
 
-function showHostStatus({ agent, subscribe }: Host, { stderr }: CommandContext): Disposable {
+function showHostStatus({ agent, subscribe }: Host, { clock, stderr }: CommandContext): Disposable {
   return showStatus({
-    clock: systemClock,
+    clock,
     stderr,
     subscribe,
     interfaces: () => agent.status().interfaces.length,

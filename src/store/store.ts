@@ -28,10 +28,14 @@ export interface StoreStatus {
  * the database and reject with the signal's reason; a query that the store cannot answer rejects
  * with a coded error that says why.
  */
-export interface FlowStore extends Component {
+export interface FlowStore extends Component, FlowReader {
   append(batch: FlowBatch): Promise<void>;
   /** Rows appended so far survive a crash once this resolves. */
   flush(): Promise<void>;
+}
+
+/** What is asked of a store. */
+export interface FlowReader {
   records(query: RecordQuery, signal: AbortSignal): Promise<RecordResult>;
   metrics(query: MetricQuery, signal: AbortSignal): Promise<MetricResult>;
   values(query: ValuesQuery, signal: AbortSignal): Promise<readonly string[]>;

@@ -1,3 +1,4 @@
+import type { Writable } from 'node:stream';
 import { type Logger, pino } from 'pino';
 
 /**
@@ -20,7 +21,6 @@ export type LogLevel =
 const SYNONYMS: Readonly<Partial<Record<LogLevel, LogLevel>>> = { warning: 'warn', panic: 'fatal' };
 
 /** JSON lines on standard error: standard output belongs to the command's own result. */
-export function createLog(level: LogLevel): Log {
-  const options = { level: SYNONYMS[level] ?? level, base: null };
-  return pino(options, pino.destination({ dest: 2, sync: true }));
+export function createLog(level: LogLevel, stderr: Pick<Writable, 'write'> = process.stderr): Log {
+  return pino({ level: SYNONYMS[level] ?? level, base: null }, stderr);
 }

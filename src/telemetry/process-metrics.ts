@@ -39,6 +39,26 @@ export function declareProcessMetrics(metrics: Metrics): void {
   );
 }
 
+/** What counts the writes that did not arrive: standard error. */
+export interface LossCount {
+  readonly lost?: number;
+}
+
+/** Names have no prefix here, either. */
+export function declareOutputMetrics(metrics: Metrics, stderr: LossCount): void {
+  let counted = 0;
+  const lost = metrics.counter(
+    'stderr_lost_writes_total',
+    'Log lines, and other writes to standard error, that it did not take',
+    [],
+    () => {
+      const now = stderr.lost ?? 0;
+      lost.inc(now - counted);
+      counted = now;
+    },
+  );
+}
+
 function virtualBytes(): number {
   const status = readFileSync('/proc/self/status', 'utf8');
   return Number(/^VmSize:\s*(\d+) kB$/m.exec(status)?.[1] ?? Number.NaN) * KIB;

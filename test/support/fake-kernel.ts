@@ -307,6 +307,10 @@ export class FakeKernel implements Native {
     this.calls.push('release');
   }
 
+  endProcess(code: number): never {
+    throw new Error(`ended with ${code}`);
+  }
+
   trimHeap(): void {
     this.calls.push('trim');
   }

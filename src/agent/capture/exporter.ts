@@ -12,6 +12,8 @@ export interface PacketExporter extends Component {
   emit(batch: PacketBatch): boolean;
   /** Whether what it takes gets away. */
   readiness(): HealthState;
+  /** Packets that it took and could not deliver since the signal to end. */
+  lostAtEnd(): number;
   /** No packet comes after this; so many were lost on the way here. */
   end(lostPackets: number): void;
 }

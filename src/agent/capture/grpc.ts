@@ -32,9 +32,9 @@ export function createPacketGrpcExporter(
     metrics: declareExportMetrics(metrics, 'grpc'),
   });
   return {
-    async start() {
+    async start(signal) {
       await collector.open();
-      await delivery.start();
+      await delivery.start(signal);
     },
     async stop() {
       await delivery.stop();
@@ -45,6 +45,7 @@ export function createPacketGrpcExporter(
       return delivery.offer(messagesOf(batch, config.pcaMessageMaxPackets));
     },
     readiness: () => delivery.readiness(),
+    lostAtEnd: () => delivery.lostAtEnd,
     end() {
       // The format has no place for what was lost.
     },

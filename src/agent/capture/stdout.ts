@@ -23,10 +23,10 @@ export function createPcapngExporter(
     return taken;
   };
   return {
-    async start() {
+    async start(signal) {
       writer.writeHeader(APPLICATION);
       offer(NOTHING);
-      await delivery.start();
+      await delivery.start(signal);
     },
     stop: () => delivery.stop(),
     emit(batch) {
@@ -35,6 +35,7 @@ export function createPcapngExporter(
       return offer(packetAmount(batch, 0, batch.count));
     },
     readiness: () => delivery.readiness(),
+    lostAtEnd: () => delivery.lostAtEnd,
     end(lostPackets) {
       writer.writeStatistics(clock.nowMs(), { packets: lostPackets });
       offer(NOTHING);

@@ -64,6 +64,8 @@ export class Delivery<Message extends SpoolMessage = SpoolMessage> implements Co
   #inFlight = 0;
   #isRunning = false;
   #onIdle: (() => void) | undefined;
+  #ending: AbortSignal | undefined;
+  #lostAtEnd = 0;
   /** Of lanes whose messages cannot be delivered: why, and the flows that were lost so far. */
   readonly #failing = new Map<number, { readonly why: string; lost: number }>();
 
@@ -105,8 +107,14 @@ export class Delivery<Message extends SpoolMessage = SpoolMessage> implements Co
     return this.#spool.backlog();
   }
 
-  /** The signal is not minded: what waits is sent until `stop`, which bounds it. */
-  async start(): Promise<void> {
+  /** Flows that were lost since the signal to end. */
+  get lostAtEnd(): number {
+    return this.#lostAtEnd;
+  }
+
+  /** The signal ends nothing here: what waits is sent until `stop`, which bounds it. */
+  async start(signal?: AbortSignal): Promise<void> {
+    this.#ending = signal;
     this.#isRunning = true;
     this.#pump();
   }
@@ -231,6 +239,7 @@ export class Delivery<Message extends SpoolMessage = SpoolMessage> implements Co
 
   #countLost(message: Message, reason: LossReason): void {
     this.#deps.metrics.lost(message.amount, reason);
+    if (this.#ending?.aborted === true) this.#lostAtEnd += message.amount.flows;
     const failing = this.#failing.get(laneOf(message));
     if (failing !== undefined) failing.lost += message.amount.flows;
   }

@@ -21,6 +21,8 @@ export class EncodingExporter<Message extends SpoolMessage> implements Exporter 
   readonly #delivery: Delivery<Message>;
   readonly #tables: TableSpace;
   readonly #batch: FlowBatch;
+  #ending: AbortSignal | undefined;
+  #refusedAtEnd = 0;
 
   constructor(
     encoding: Encoding<Message>,
@@ -34,9 +36,10 @@ export class EncodingExporter<Message extends SpoolMessage> implements Exporter 
     this.#batch = new FlowBatch(new BatchLayout(columns), tables.current);
   }
 
-  async start(): Promise<void> {
+  async start(signal: AbortSignal): Promise<void> {
+    this.#ending = signal;
     await this.#encoding.open();
-    await this.#delivery.start();
+    await this.#delivery.start(signal);
   }
 
   async stop(): Promise<void> {
@@ -51,8 +54,9 @@ export class EncodingExporter<Message extends SpoolMessage> implements Exporter 
   }
 
   emit(batch: FlowBatch): boolean {
-    if (this.#delivery.isFull()) return false;
-    return this.#delivery.offer(this.#encoding.encode(batch));
+    const isTaken = !this.#delivery.isFull() && this.#delivery.offer(this.#encoding.encode(batch));
+    if (!isTaken && this.#ending?.aborted === true) this.#refusedAtEnd += batch.selected;
+    return isTaken;
   }
 
   readiness(): HealthState {
@@ -61,5 +65,9 @@ export class EncodingExporter<Message extends SpoolMessage> implements Exporter 
 
   backlog(): FlowAmount {
     return this.#delivery.backlog();
+  }
+
+  lostAtEnd(): number {
+    return this.#delivery.lostAtEnd + this.#refusedAtEnd;
   }
 }

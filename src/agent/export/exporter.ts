@@ -24,6 +24,8 @@ export interface Exporter extends Component {
   emit(batch: FlowBatch): boolean;
   /** Whether what it takes gets away. */
   readiness(): HealthState;
+  /** Flows that it was given and could not deliver since the signal to end. */
+  lostAtEnd(): number;
   /** What waits to be sent. */
   backlog(): FlowAmount;
 }

@@ -7,6 +7,9 @@ import type { ExporterDeps } from './exporters.ts';
 import { declareExportMetrics } from './metrics.ts';
 import { batchesOf, SPOOL_BYTES_MAX } from './spool.ts';
 
+/** A disk has room again at any time, and to try costs nothing. */
+const BACKOFF = { firstMs: 250, maxMs: 1000 };
+
 /** What was given to the stream cannot be taken back: its reader has all the time it wants. */
 const ATTEMPT_TIMEOUT_MS = 2 ** 31 - 1;
 
@@ -21,6 +24,7 @@ export function stdoutDelivery(config: AgentConfig, deps: StdoutDeps): Delivery 
   return new Delivery(
     {
       ...DELIVERY_DEFAULTS,
+      backoff: BACKOFF,
       ...deps.delivery,
       attemptTimeoutMs: ATTEMPT_TIMEOUT_MS,
       batchesMax: batchesOf(config),
@@ -36,14 +40,15 @@ export function stdoutDelivery(config: AgentConfig, deps: StdoutDeps): Delivery 
   );
 }
 
-/** Resolves when the stream has taken the bytes. */
+/** Resolves when the stream has taken the bytes; a file that takes none now may take them later. */
 export function write(stdout: Writable, bytes: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     stdout.write(bytes, (cause) => {
       if (cause === null || cause === undefined) resolve();
       else {
         const message = `cannot write to standard output: ${explain(cause)}`;
-        reject(new NetobservError(AGENT_ERRORS.output, message, { cause }));
+        const retryable = cause instanceof NetobservError && cause.retryable;
+        reject(new NetobservError(AGENT_ERRORS.output, message, { cause, retryable }));
       }
     });
   });

@@ -198,6 +198,8 @@ export interface Native {
    * ambient and, given CAP_SETPCAP, bounding set, and gets no_new_privs.
    */
   dropCapabilities(keep: readonly number[]): void;
+  /** Ends the process at once, without waiting for the threads of those who ask for names. */
+  endProcess(code: number): never;
 }
 
 export interface Watcher {

@@ -1,7 +1,6 @@
 import { createPacketExporter, type PacketExporter } from '../../agent/capture/exporter.ts';
 import { createPacketAgent } from '../../agent/capture/root.ts';
 import type { AgentConfig } from '../../agent/config.ts';
-import type { Native } from '../../agent/loader/native.ts';
 import type { Agent } from '../../agent/root.ts';
 import { systemRandom } from '../../base/clock.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
@@ -11,8 +10,8 @@ import type { AgentHostDeps } from './host.ts';
 /** Joins an agent that captures packets with the exporter that EXPORT asks for. */
 export async function createCapture(
   config: AgentConfig,
-  { log, clock, stdout }: AgentHostDeps,
-  { metrics, native }: { readonly metrics: Metrics; readonly native: Native },
+  { log, clock, stdout, native }: AgentHostDeps,
+  metrics: Metrics,
 ): Promise<{ readonly exporter: PacketExporter; readonly agent: Agent }> {
   const shared = { log, clock, metrics };
   const exporter = await createPacketExporter(config, { ...shared, stdout, random: systemRandom });

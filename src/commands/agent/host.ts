@@ -12,9 +12,14 @@ import { TableSpace } from '../../flow/intern.ts';
 import { Health, type HealthState } from '../../telemetry/health.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
-import { declareProcessMetrics } from '../../telemetry/process-metrics.ts';
-import { bpfObject, loadNative } from '../assets.ts';
+import {
+  declareOutputMetrics,
+  declareProcessMetrics,
+  type LossCount,
+} from '../../telemetry/process-metrics.ts';
+import { bpfObject, keepUnpacked } from '../assets.ts';
 import { readHostFile } from '../capabilities.ts';
+import { droppedRows } from '../capture/ends.ts';
 import { exclusiveCapture } from '../capture/exclusive.ts';
 import { watchHealth } from '../capture/health.ts';
 import { sourceFirst } from '../capture/lifecycle.ts';
@@ -30,6 +35,8 @@ export interface AgentHostDeps {
   readonly clock: Clock;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly stdout: Writable;
+  readonly stderr: LossCount;
+  readonly native: Native;
 }
 
 /** An agent and where it sends its flows, or its packets, joined but not started. */
@@ -37,6 +44,8 @@ export interface AgentHost {
   /** In the order of starting. */
   readonly components: readonly Component[];
   readonly agent: Pick<Agent, 'capabilities'> & Component;
+  /** Flows, or packets, that were counted and not handed on, so far. */
+  lostFlows(): number;
 }
 
 interface Joined {
@@ -44,6 +53,7 @@ interface Joined {
   readonly agent: Agent;
   /** Undefined where a pipeline takes its place. */
   readonly exporter: { readiness(): HealthState } | undefined;
+  readonly lostFlows: () => number;
 }
 
 /** Joins an agent with the exporter, or the pipeline, that EXPORT asks for. */
@@ -51,42 +61,46 @@ export async function createAgentHost(
   config: AgentConfig,
   deps: AgentHostDeps,
 ): Promise<AgentHost> {
-  const { log, env } = deps;
+  const { log, env, clock, native } = deps;
   const metrics = createMetrics(config.metricsPrefix);
   declareProcessMetrics(createMetrics('', metrics.registry));
   const health = new Health();
-  const native = loadNative(env);
+  declareOutputMetrics(createMetrics('', metrics.registry), deps.stderr);
   const telemetry = [
     ...(await metricsServer(config, { log, metrics, health })),
     ...(await profileServer(config, deps)),
   ];
   const joined = config.enablePca
-    ? await joinCapture(config, deps, metrics, native)
-    : await joinFlows(config, deps, metrics, health, native);
-  const { agent, exporter } = joined;
+    ? await joinCapture(config, deps, metrics)
+    : await joinFlows(config, deps, metrics, health);
+  const { agent, exporter, lostFlows } = joined;
   watchHealth(health, agent, exporter);
   const trimming = keepMemorySmall({
     native,
     log,
-    clock: deps.clock,
+    clock,
     collect: exposeCollection(),
     read: readHostFile,
   });
   // Last: what is started has opened, loaded and bound what takes more rights than going on does.
   const giving = givePrivilegesUp({ native, agent, log, dataDir: undefined });
   const capturing = sourceFirst(agent, [...telemetry, ...joined.components]);
-  return { components: [exclusiveCapture(), capturing, giving, trimming], agent };
+  const keeping = keepUnpacked(env, clock);
+  return {
+    components: [exclusiveCapture(), capturing, giving, trimming, keeping],
+    agent,
+    lostFlows,
+  };
 }
 
 async function joinCapture(
   config: AgentConfig,
   deps: AgentHostDeps,
   metrics: Metrics,
-  native: Native,
 ): Promise<Joined> {
   const { createCapture } = await import('./capture.ts');
-  const { exporter, agent } = await createCapture(config, deps, { metrics, native });
-  return { components: [exporter], agent, exporter };
+  const { exporter, agent } = await createCapture(config, deps, metrics);
+  return { components: [exporter], agent, exporter, lostFlows: () => exporter.lostAtEnd() };
 }
 
 async function joinFlows(
@@ -94,19 +108,26 @@ async function joinFlows(
   deps: AgentHostDeps,
   metrics: Metrics,
   health: Health,
-  native: Native,
 ): Promise<Joined> {
-  const { log, clock } = deps;
-  const { components, exporter, ...sink } = await createSink(config, deps, metrics, health);
+  const { log, clock, native } = deps;
+  const { components, exporter, lostFlows, ...sink } = await createSink(
+    config,
+    deps,
+    metrics,
+    health,
+  );
   const object = bpfObject();
   return {
     components,
     agent: createAgent(config, { log, clock, metrics, native, object, ...sink }),
     exporter,
+    lostFlows,
   };
 }
 
-interface Sink extends Pick<AgentDeps, 'take' | 'emit'>, Pick<Joined, 'components' | 'exporter'> {}
+interface Sink
+  extends Pick<AgentDeps, 'take' | 'emit'>,
+    Pick<Joined, 'components' | 'exporter' | 'lostFlows'> {}
 
 async function createSink(
   config: AgentConfig,
@@ -128,6 +149,7 @@ async function createSink(
     return {
       components,
       exporter: undefined,
+      lostFlows: () => droppedRows(pipeline),
       take: () => pipeline.take(),
       emit: (batch) => pipeline.emit(batch),
     };
@@ -138,6 +160,7 @@ async function createSink(
   return {
     components: [exporter],
     exporter,
+    lostFlows: () => exporter.lostAtEnd(),
     take: () => exporter.take(),
     emit: (batch) => exporter.emit(batch),
   };

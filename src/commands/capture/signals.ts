@@ -1,8 +1,9 @@
 import type { Writable } from 'node:stream';
 import type { Clock } from '../../base/clock.ts';
+import { isRefusal } from '../../telemetry/file-output.ts';
 
-/** Signals that end the program. */
-const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+/** Signals that end the program: of a person, of a supervisor, of a terminal that goes away. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
  * Time within which more signals are the same request: a terminal signals a whole process group,
@@ -10,36 +11,76 @@ const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
  */
 const SAME_REQUEST_MS = 1000;
 
-const EXIT_UNFINISHED = 130;
+/** Below the 30 s that Kubernetes and others give before they kill. */
+const STOP_TIMEOUT_MS = 25_000;
+
+export const EXIT_UNFINISHED = 130;
+
+export interface StopDeps {
+  readonly clock: Clock;
+  readonly stdout: Writable;
+  /** Ends the process, whatever is still being done. */
+  readonly exit: (code: number) => void;
+}
 
 export interface StopSignal extends Disposable {
   readonly signal: AbortSignal;
+  /** Nobody reads what the program was started for any more: what is left is lost to nobody. */
+  readonly isReaderGone: boolean;
+  /** What nobody caught: a bug, which ends the program in order all the same. */
+  readonly failure: unknown;
 }
 
 /**
- * Aborts at the first request to stop; a later one does not wait for what is still being done. So
- * does the end of whoever reads standard output.
+ * Aborts at the first request to stop; a later one does not wait for what is still being done, nor
+ * does the time's end. The end of the reader of standard output is a request, and so is an error
+ * that nobody caught: hooks and filters are to go all the same.
  */
-export function stopSignal(clock: Clock, stdout: Writable): StopSignal {
+export function stopSignal({ clock, stdout, exit }: StopDeps): StopSignal {
   const controller = new AbortController();
+  const over = new AbortController();
   let firstMs = 0;
+  let isReaderGone = false;
+  let failure: unknown;
   const request = (reason: unknown): void => {
     if (controller.signal.aborted) return;
     firstMs = clock.monotonicMs();
     controller.abort(reason);
+    clock.sleep(STOP_TIMEOUT_MS, over.signal).then(
+      () => exit(EXIT_UNFINISHED),
+      () => undefined,
+    );
   };
   const onSignal = (name: string): void => {
     const isLater = controller.signal.aborted && clock.monotonicMs() - firstMs > SAME_REQUEST_MS;
-    if (isLater) process.exit(EXIT_UNFINISHED);
+    if (isLater) exit(EXIT_UNFINISHED);
     request(name);
   };
+  const onOutputError = (error: Error): void => {
+    if (isRefusal(error)) return;
+    isReaderGone = true;
+    request(error);
+  };
+  const onUncaught = (error: unknown): void => {
+    failure ??= error;
+    request(error);
+  };
   for (const name of SIGNALS) process.on(name, onSignal);
-  stdout.on('error', request);
+  stdout.on('error', onOutputError);
+  process.on('uncaughtException', onUncaught);
   return {
     signal: controller.signal,
+    get isReaderGone() {
+      return isReaderGone;
+    },
+    get failure() {
+      return failure;
+    },
     [Symbol.dispose]() {
+      over.abort();
       for (const name of SIGNALS) process.off(name, onSignal);
-      stdout.off('error', request);
+      stdout.off('error', onOutputError);
+      process.off('uncaughtException', onUncaught);
     },
   };
 }

@@ -1,4 +1,5 @@
 import { exportOptionWarnings } from '../../agent/check.ts';
+import type { Native } from '../../agent/loader/native.ts';
 import { type Agent, createAgent } from '../../agent/root.ts';
 import { fieldsOf, fieldsOfNamed } from '../../agent/trackers/table.ts';
 import type { Clock } from '../../base/clock.ts';
@@ -7,27 +8,34 @@ import type { Configured } from '../../config/options.ts';
 import type { StatusResponse } from '../../console/api.ts';
 import { DEFAULT_LIMITS, loadToken } from '../../console/server/config.ts';
 import type { SubscribeRows } from '../../console/server/live.ts';
-import { type Console, createConsole } from '../../console/server/root.ts';
+import type { Console } from '../../console/server/root.ts';
 import { agentColumns } from '../../flow/agent-columns.ts';
 import type { Feature } from '../../flow/field.ts';
 import { TableSpace } from '../../flow/intern.ts';
 import { defaultPipeline } from '../../pipeline/defaults.ts';
 import { compilePipeline, type Pipeline } from '../../pipeline/pipeline.ts';
+import type { MetricQuery, RecordQuery, ValuesQuery } from '../../query/ast.ts';
 import { DUCKDB_DEFAULTS } from '../../store/duckdb/config.ts';
 import { createDuckdbStore } from '../../store/duckdb/root.ts';
 import type { FlowStore } from '../../store/store.ts';
 import { Health } from '../../telemetry/health.ts';
-import type { Log } from '../../telemetry/log.ts';
+import type { Log, LogLevel } from '../../telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
-import { declareProcessMetrics } from '../../telemetry/process-metrics.ts';
-import { bpfObject, loadNative, webRoot } from '../assets.ts';
+import {
+  declareOutputMetrics,
+  declareProcessMetrics,
+  type LossCount,
+} from '../../telemetry/process-metrics.ts';
+import { bpfObject, consoleCode, keepUnpacked, webRoot } from '../assets.ts';
 import { buildFacts } from '../build-facts.ts';
 import { readHostFile } from '../capabilities.ts';
+import { droppedRows } from '../capture/ends.ts';
 import { exclusiveCapture } from '../capture/exclusive.ts';
 import { watchHealth } from '../capture/health.ts';
 import { exposeCollection, keepMemorySmall } from '../capture/memory.ts';
 import { givePrivilegesUp } from '../capture/privileges.ts';
 import { metricsServer, profileServer } from '../capture/telemetry.ts';
+import { type ConsoleThread, consoleInThread } from './console/thread.ts';
 import { withLiveFeed } from './live.ts';
 import type { upOptions } from './options.ts';
 
@@ -39,6 +47,8 @@ export interface HostDeps {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Undefined keeps flows in memory. */
   readonly dataDir: string | undefined;
+  readonly stderr: LossCount & Pick<NodeJS.WritableStream, 'write'>;
+  readonly native: Native;
 }
 
 /** The parts of one host, joined but not started; `components` are in the order of starting. */
@@ -47,6 +57,8 @@ export interface Host {
   readonly agent: Agent;
   readonly console: Console;
   readonly subscribe: SubscribeRows;
+  /** Rows that were not kept, so far. */
+  lostFlows(): number;
 }
 
 /** Prefix of metrics that are made from flows, as the original's operator configures it. */
@@ -60,10 +72,12 @@ const PIPELINE_FEATURES: readonly Feature[] = ['subnetLabels'];
  * store without being encoded in between.
  */
 export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host> {
-  const { log, clock } = deps;
+  const { log, clock, native } = deps;
   for (const warning of exportOptionWarnings(config)) log.warn(warning);
   const ours = createMetrics(FLOW_METRICS_PREFIX);
-  declareProcessMetrics(createMetrics('', ours.registry));
+  const ofProcess = createMetrics('', ours.registry);
+  declareProcessMetrics(ofProcess);
+  declareOutputMetrics(ofProcess, deps.stderr);
   const tables = new TableSpace();
   const shared = { log, clock, tables, metrics: ours };
 
@@ -73,7 +87,6 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
     defaultPipeline({ store: STORE, prefix: FLOW_METRICS_PREFIX, features }),
     { ...shared, source: agentColumns(features), stores: { [STORE]: store } },
   );
-  const native = loadNative(deps.env);
   const agent = createAgent(config, {
     ...shared,
     metrics: createMetrics(config.metricsPrefix, ours.registry),
@@ -93,10 +106,11 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
     pipeline,
     subscribe,
   });
+  health.addReady('console', () => console.readiness());
   const trimming = keepMemorySmall({
     native,
     log,
-    clock: deps.clock,
+    clock,
     collect: exposeCollection(),
     read: readHostFile,
   });
@@ -118,10 +132,12 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
       console,
       giving,
       trimming,
+      keepUnpacked(deps.env, clock),
     ],
     agent,
     console,
     subscribe,
+    lostFlows: () => droppedRows(pipeline),
   };
 }
 
@@ -154,33 +170,49 @@ interface ConsoleParts {
 
 async function createHostConsole(
   config: UpConfig,
-  { log, clock, env }: HostDeps,
-  { agent, pipeline, ...parts }: ConsoleParts,
-): Promise<Console> {
+  { log, clock, env, stderr }: HostDeps,
+  { agent, pipeline, store, health, metrics, subscribe }: ConsoleParts,
+): Promise<ConsoleThread> {
   const { version, date } = buildFacts();
   const token = config.tokenFile === '' ? undefined : await loadToken(config.tokenFile);
-  return createConsole(
+  return consoleInThread(
     {
-      listen: config.listen,
-      ...(token === undefined ? {} : { token }),
-      webRoot: webRoot(env),
-      allowedHosts: config.allowedHosts,
-      frontend: {
-        recordTypes: ['flowLog'],
-        sampling: config.sampling,
-        portNaming: { enable: true, portNames: {} },
-        quickFilters: [],
+      config: {
+        listen: config.listen,
+        ...(token === undefined ? {} : { token }),
+        webRoot: webRoot(env),
+        allowedHosts: config.allowedHosts,
+        frontend: {
+          recordTypes: ['flowLog'],
+          sampling: config.sampling,
+          portNaming: { enable: true, portNames: {} },
+          quickFilters: [],
+        },
+        limits: DEFAULT_LIMITS,
       },
-      limits: DEFAULT_LIMITS,
+      version: { version, buildDate: date },
+      logLevel: log.level as LogLevel,
+      metricsPrefix: FLOW_METRICS_PREFIX,
     },
     {
-      ...parts,
       log,
       clock,
-      version: { version, buildDate: date },
-      features: () => openGates(agent),
-      agentStatus: () => agentStatus(agent),
-      branches: () => pipeline.branches(),
+      metrics,
+      subscribe,
+      stderr,
+      code: consoleCode(),
+      answers: {
+        records: (query: RecordQuery, signal) => store.records(query, signal),
+        metrics: (query: MetricQuery, signal) => store.metrics(query, signal),
+        values: (query: ValuesQuery, signal) => store.values(query, signal),
+        storeStatus: () => store.status(),
+        features: () => openGates(agent),
+        live: () => health.live(),
+        ready: () => health.ready(),
+        agentStatus: () => agentStatus(agent),
+        branches: () => pipeline.branches(),
+        exposition: () => metrics.registry.metrics(),
+      },
     },
   );
 }

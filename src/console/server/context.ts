@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
-import type { FlowStore } from '../../store/store.ts';
-import type { Health } from '../../telemetry/health.ts';
+import type { FlowReader } from '../../store/store.ts';
+import type { HealthReport } from '../../telemetry/health.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import type { StatusResponse } from '../api.ts';
@@ -8,20 +8,27 @@ import type { LiveHub, SubscribeRows } from './live.ts';
 import type { ConsoleMetrics } from './metrics.ts';
 import type { QueryGate } from './query-gate.ts';
 
-/** What the console gets from the process that it is part of. */
+type Awaitable<T> = T | Promise<T>;
+
+/** What the console gets from the process that it is part of, maybe from another thread of it. */
 export interface ConsoleDeps {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly clock: Clock;
-  readonly store: FlowStore;
+  readonly store: FlowReader;
   readonly version: { readonly version: string; readonly buildDate: string };
   /** Names of the features whose fields are filled, as they stand when the front end asks. */
-  readonly features: () => readonly string[];
+  readonly features: () => Awaitable<readonly string[]>;
   /** Behind `/livez` and `/readyz`; without it they are not served. */
-  readonly health?: Health;
+  readonly health?: {
+    live(): Awaitable<HealthReport>;
+    ready(): Awaitable<HealthReport>;
+  };
+  /** Behind `/metrics`: those of the whole process. Without it, those in `metrics`. */
+  readonly exposition?: () => Promise<string>;
   /** Absent where no agent runs in this process. */
-  readonly agentStatus?: () => Omit<StatusResponse['agent'], 'isEnabled'>;
-  readonly branches?: () => StatusResponse['branches'];
+  readonly agentStatus?: () => Awaitable<Omit<StatusResponse['agent'], 'isEnabled'>>;
+  readonly branches?: () => Awaitable<StatusResponse['branches']>;
   /** Calls its listener after rows became visible in the store; without it live ticks only beat. */
   readonly subscribe?: SubscribeRows;
 }

@@ -17,9 +17,10 @@ import type { ConsoleDeps } from './context.ts';
 /** What the front end works by: the field table, as people see it, and what is on. */
 export function frontendConfig(
   facts: FrontendFacts,
-  { version, features }: Pick<ConsoleDeps, 'version' | 'features'>,
+  version: ConsoleDeps['version'],
+  features: readonly string[],
 ): FrontendConfig {
-  const on: ReadonlySet<string> = new Set(features());
+  const on: ReadonlySet<string> = new Set(features);
   const isOn = (feature: Feature | undefined): boolean => feature === undefined || on.has(feature);
   return {
     buildVersion: version.version,

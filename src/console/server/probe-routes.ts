@@ -8,14 +8,15 @@ export function probeRoutes(
   guard: onRequestAsyncHookHandler | undefined,
 ): FastifyPluginAsync {
   const { metrics, health } = context.deps;
+  const exposition = context.deps.exposition ?? (() => metrics.registry.metrics());
   return async (app) => {
     app.get('/metrics', guard === undefined ? {} : { onRequest: guard }, async (_, reply) =>
-      reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
+      reply.type(metrics.registry.contentType).send(await exposition()),
     );
     if (health === undefined) return;
     // Open to all: a kubelet has no token, and they tell nothing but yes or no.
-    app.get('/livez', async (_, reply) => sendReport(reply, health.live()));
-    app.get('/readyz', async (_, reply) => sendReport(reply, health.ready()));
+    app.get('/livez', async (_, reply) => sendReport(reply, await health.live()));
+    app.get('/readyz', async (_, reply) => sendReport(reply, await health.ready()));
   };
 }
 

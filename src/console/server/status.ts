@@ -12,7 +12,7 @@ const NOT_CONFIGURED: SourceStatus = {
 
 /** State of everything that the console shows data of; never fails, that is what it is for. */
 export async function readStatus(deps: ConsoleDeps): Promise<StatusResponse> {
-  const agent = deps.agentStatus?.();
+  const agent = await deps.agentStatus?.();
   return {
     loki: NOT_CONFIGURED,
     prometheus: NOT_CONFIGURED,
@@ -24,7 +24,7 @@ export async function readStatus(deps: ConsoleDeps): Promise<StatusResponse> {
       accounting: agent?.accounting ?? null,
       vitals: agent?.vitals ?? null,
     },
-    branches: deps.branches?.() ?? [],
+    branches: (await deps.branches?.()) ?? [],
   };
 }
 

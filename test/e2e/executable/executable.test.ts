@@ -47,11 +47,22 @@ test.each([
   expect(code).toBe(2);
 });
 
-test('options of Node are not options of ours', async () => {
-  const env = { NODE_OPTIONS: '--require=/nowhere.js' };
+test.each([
+  ['NODE_OPTIONS', '--require=/nowhere.js'],
+  ['NODE_V8_COVERAGE', join(folder, 'made-by-node')],
+  ['NODE_COMPILE_CACHE', join(folder, 'made-by-node')],
+  ['NODE_REDIRECT_WARNINGS', join(folder, 'made-by-node')],
+  ['NODE_REPL_EXTERNAL_MODULE', '/nowhere.js'],
+  ['NODE_EXTRA_CA_CERTS', '/nowhere.pem'],
+  ['NODE_DEBUG', 'module,net,http'],
+  ['NODE_PENDING_DEPRECATION', '1'],
+  ['NODE_TLS_REJECT_UNAUTHORIZED', '0'],
+])('what %s asks of Node is not asked of this program', async (name, value) => {
+  const env = { [name]: value };
   const { code, stderr } = await runProgram(['version'], { ...alone, env });
   expect(stderr).toBe('');
   expect(code).toBe(0);
+  expect(readdirSync(folder)).toEqual([]);
 });
 
 test('it is linked with nothing but the C and C++ run-time libraries', () => {

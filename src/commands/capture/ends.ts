@@ -1,0 +1,70 @@
+import type { Writable } from 'node:stream';
+import type { Native } from '../../agent/loader/native.ts';
+import type { Pipeline } from '../../pipeline/pipeline.ts';
+import type { CommandContext } from '../command.ts';
+import { reportError } from '../report-error.ts';
+import { type StopSignal, stopSignal } from './signals.ts';
+
+/** The program ended in order, but could not hand on all that it had counted. */
+export const EXIT_LOST = 3;
+
+/** For what still waits to be read from standard output and error. */
+const FLUSH_TIMEOUT_MS = 500;
+
+/**
+ * Runs a capture until it is told to stop, tells what went wrong, and ends the process, which by
+ * itself would wait for readers that stopped reading and resolvers that do not answer. `run`
+ * resolves to the flows that were lost at the end.
+ */
+export async function runToEnd(
+  context: CommandContext,
+  native: Pick<Native, 'endProcess'>,
+  run: (stop: StopSignal) => Promise<number>,
+): Promise<number> {
+  const { clock, stdout, stderr } = context;
+  const exit = (code: number): void => native.endProcess(code);
+  using stop = stopSignal({ clock, stdout, exit });
+  let code: number;
+  try {
+    const lost = await run(stop);
+    if (stop.failure !== undefined) throw stop.failure;
+    code = lost > 0 && !stop.isReaderGone ? EXIT_LOST : 0;
+  } catch (error) {
+    code = reportError(error, context);
+  }
+  const over = new AbortController();
+  await Promise.race([
+    Promise.all([flushed(stdout), flushed(stderr)]),
+    clock.sleep(FLUSH_TIMEOUT_MS, over.signal),
+  ]);
+  over.abort();
+  exit(code);
+  return code;
+}
+
+/** What grows after the signal to end, of a number that only grows. */
+export function growthAfter(signal: AbortSignal, total: () => number): () => number {
+  let before = 0;
+  signal.addEventListener(
+    'abort',
+    () => {
+      before = total();
+    },
+    { once: true },
+  );
+  return () => total() - before;
+}
+
+/** Rows that branches of a pipeline could not write. */
+export function droppedRows(pipeline: Pick<Pipeline, 'branches'>): number {
+  const counts = pipeline.branches().flatMap(({ dropped }) => Object.values(dropped));
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+/** Resolves when all that was written is gone, or will never be. */
+function flushed(stream: Writable): Promise<void> {
+  return new Promise((resolve) => {
+    if (stream.destroyed) resolve();
+    else stream.write('', () => resolve());
+  });
+}

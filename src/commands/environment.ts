@@ -1,0 +1,54 @@
+import { isSea } from 'node:sea';
+
+/**
+ * Variables that change what Node itself does: it would load modules, write files, trust
+ * certificates or skip checking them. They are meant for programs that people run with Node;
+ * this one has options. NODE_OPTIONS is without effect in the packed executable anyway.
+ */
+const OF_NODE: ReadonlySet<string> = new Set([
+  'NODE_CHANNEL_FD',
+  'NODE_COMPILE_CACHE',
+  'NODE_COMPILE_CACHE_PORTABLE',
+  'NODE_DEBUG',
+  'NODE_DEBUG_NATIVE',
+  'NODE_EXTRA_CA_CERTS',
+  'NODE_ICU_DATA',
+  'NODE_NO_WARNINGS',
+  'NODE_OPTIONS',
+  'NODE_PATH',
+  'NODE_PENDING_DEPRECATION',
+  'NODE_PRESERVE_SYMLINKS',
+  'NODE_PRESERVE_SYMLINKS_MAIN',
+  'NODE_REDIRECT_WARNINGS',
+  'NODE_REPL_EXTERNAL_MODULE',
+  'NODE_TEST_CONTEXT',
+  'NODE_TLS_REJECT_UNAUTHORIZED',
+  'NODE_UNIQUE_ID',
+  'NODE_USE_ENV_PROXY',
+  'NODE_USE_SYSTEM_CA',
+  'NODE_V8_COVERAGE',
+  'OPENSSL_CONF',
+  'OPENSSL_ENGINES',
+  'OPENSSL_MODULES',
+  'SSL_CERT_DIR',
+  'SSL_CERT_FILE',
+  'UV_THREADPOOL_SIZE',
+  'UV_USE_IO_URING',
+  'WATCH_REPORT_DEPENDENCIES',
+]);
+
+/** The environment without what is Node's; undefined when there is nothing of it. */
+export function withoutNodes(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv | undefined {
+  const kept = Object.entries(env).filter(([name]) => !OF_NODE.has(name));
+  return kept.length === Object.keys(env).length ? undefined : Object.fromEntries(kept);
+}
+
+/**
+ * Starts the packed executable over without Node's variables, in the same process. Most have been
+ * minded before any code of ours runs, so that to unset them would be too late.
+ */
+export function startWithoutNodes(process: NodeJS.Process): void {
+  const kept = isSea() ? withoutNodes(process.env) : undefined;
+  if (kept === undefined) return;
+  process.execve?.(process.execPath, [process.argv[0]!, ...process.argv.slice(2)], kept);
+}

@@ -1,0 +1,27 @@
+import type { ConsoleConfig } from '../../../console/server/config.ts';
+import type { ConsoleDeps } from '../../../console/server/context.ts';
+import type { WrittenRows } from '../../../console/server/live.ts';
+import type { ConsoleAddress } from '../../../console/server/root.ts';
+import type { LogLevel } from '../../../telemetry/log.ts';
+import type { PlainError } from './calls.ts';
+
+/** What the console's thread is started with. */
+export interface ConsoleStart {
+  readonly config: ConsoleConfig;
+  readonly version: ConsoleDeps['version'];
+  readonly logLevel: LogLevel;
+  readonly metricsPrefix: string;
+}
+
+/** From the main thread, besides answers to calls. */
+export type ToConsole =
+  | { readonly kind: 'written'; readonly rows: WrittenRows }
+  | { readonly kind: 'stop' };
+
+/** From the console's thread, besides calls. */
+export type FromConsole =
+  | { readonly kind: 'up'; readonly address: ConsoleAddress; readonly families: readonly string[] }
+  | { readonly kind: 'failed'; readonly error: PlainError }
+  | { readonly kind: 'log'; readonly line: string }
+  /** Metrics of the console itself, as text. */
+  | { readonly kind: 'metrics'; readonly text: string };
