@@ -1,6 +1,7 @@
 #!/bin/sh
-# Makes a fresh clone ready for a goal: start, build, check, test or services (the servers that
-# `npm run test:services` talks to). Silent when it is ready.
+# Makes a fresh clone ready for a goal: start, build, check, test, services (the servers that
+# `npm run test:services` talks to) or kernels (the machines of `npm run test:kernels`). Silent when
+# it is ready.
 #
 # Debian packages first (as root; otherwise the list of them is printed), then the npm packages,
 # one of which is the Node that everything else runs on: npm puts node_modules/.bin first in PATH,
@@ -10,9 +11,9 @@ cd "$(dirname "$0")/.."
 
 goal=${1:-start}
 case $goal in
-start | build | check | test | services) ;;
+start | build | check | test | services | kernels) ;;
 *)
-  echo "usage: bootstrap.sh start|build|check|test|services" >&2
+  echo "usage: bootstrap.sh start|build|check|test|services|kernels" >&2
   exit 2
   ;;
 esac
@@ -42,13 +43,21 @@ default-jre-headless services java
 maven                services mvn
 nfdump               services nfcapd
 pmacct               services nfacctd
+busybox-static       kernels  busybox
+cpio                 kernels  cpio
+kmod                 kernels  depmod
+mmdebstrap           kernels  mmdebstrap
+qemu-system-x86      kernels  qemu-system-x86_64
+xz-utils             kernels  xz
+zstd                 kernels  zstd
 TABLE
 }
 
 is_needed() {
   case $goal in
-  services) true ;;
-  test) [ "$1" != services ] ;;
+  services) [ "$1" != kernels ] ;;
+  kernels) [ "$1" = build ] || [ "$1" = kernels ] ;;
+  test) [ "$1" != services ] && [ "$1" != kernels ] ;;
   check) [ "$1" = build ] || [ "$1" = check ] ;;
   *) [ "$1" = build ] ;;
   esac

@@ -33,7 +33,7 @@ export async function runStep(step: Step): Promise<void> {
 }
 
 /** Content hash of files and folders; what does not exist counts as empty. */
-function fingerprint(inputs: readonly string[]): string {
+export function fingerprint(inputs: readonly string[]): string {
   const hash = createHash('sha256');
   for (const path of inputs.flatMap((input) => filesBelow(input))) {
     hash

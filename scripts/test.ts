@@ -1,20 +1,23 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { fetchKernels, isLoadProven, KERNEL_ENDS, proveLoad } from './kernels.ts';
 import { fetchServers } from './servers.ts';
 import { ROOT, run, seconds } from './steps.ts';
 
 /**
  * `npm test [-- SUITE…]`: builds and packs what is stale, runs the suites one after the other and
- * ends with the line `N passed, N failed, N skipped`. The suite `services`, which takes Java and
- * servers, runs only when it is named: `npm run test:services`.
+ * ends with the line `N passed, N failed, N skipped`. Suites that take more than this host run
+ * only when they are named: `services` with Java and servers (`npm run test:services`), `kernels`
+ * with machines (`npm run test:kernels`), and `kernels-load`, a part of it that is left out when the
+ * same datapath has passed it before.
  *
  * A suite that cannot run here says why and counts as skipped; with CI=true a skip is a failure.
  */
 const DEFAULT_SUITES: readonly string[] = ['unit', 'integration', 'e2e', 'packed'];
-const SUITES: readonly string[] = [...DEFAULT_SUITES, 'services'];
+const SUITES: readonly string[] = [...DEFAULT_SUITES, 'services', 'kernels', 'kernels-load'];
 /** Those in which the packed executable is started. */
-const PACKED: readonly string[] = ['e2e', 'packed', 'services'];
+const PACKED: readonly string[] = ['e2e', 'packed', 'services', 'kernels', 'kernels-load'];
 
 interface Tally {
   passed: number;
@@ -96,13 +99,20 @@ function firstLines(messages: readonly string[]): string {
     .join('\n');
 }
 
-const [given, filters] = split(process.argv.slice(2));
+const [named, filters] = split(process.argv.slice(2));
+const given = named.filter((suite) => suite !== 'kernels-load' || !isLoadProven());
 run('node', ['scripts/build.ts']);
 if (PACKED.some((suite) => given.includes(suite))) run('node', ['scripts/pack.ts']);
 if (given.includes('services')) fetchServers();
+if (given.includes('kernels')) fetchKernels();
+else if (given.includes('kernels-load')) fetchKernels(KERNEL_ENDS);
 
 const tally: Tally = { passed: 0, failed: 0, skipped: 0, failures: [] };
-for (const suite of given) runSuite(suite, filters, tally);
+for (const suite of given) {
+  const failedBefore = tally.failed;
+  runSuite(suite, filters, tally);
+  if (suite === 'kernels-load' && tally.failed === failedBefore) proveLoad();
+}
 
 const strict = process.env.CI === 'true';
 if (strict && tally.skipped > 0) {
@@ -116,7 +126,7 @@ process.exitCode = tally.failed > 0 || tally.passed === 0 ? 1 : 0;
 
 /** `npm test -- e2e datapath` runs the end-to-end tests whose path has `datapath` in it. */
 function split(args: readonly string[]): [readonly string[], readonly string[]] {
-  const named = args.filter((arg) => SUITES.includes(arg));
+  const suites = args.filter((arg) => SUITES.includes(arg));
   const rest = args.filter((arg) => !SUITES.includes(arg));
-  return [named.length === 0 ? DEFAULT_SUITES : named, rest];
+  return [suites.length === 0 ? DEFAULT_SUITES : suites, rest];
 }

@@ -42,10 +42,10 @@ export const doctor: Command = {
     const native = loadNative(context.env);
     const missing = missingCapabilities(readHostFile);
     const found = await examine(native, config, missing.length > 0);
-    const { why, mode, knowsNamespaces } = found;
+    const { why, verifier = [], mode, knowsNamespaces } = found;
     const report: DoctorReport = {
       version: buildFacts().version,
-      base: { runs: found.why === undefined, why, mode, knowsNamespaces },
+      base: { runs: found.why === undefined, why, verifier, mode, knowsNamespaces },
       missing,
       features: found.features.map(({ spec, state, ways }) => ({
         ...featureFacts(spec),

@@ -6,11 +6,14 @@ import { type FeatureSpec, waysOf } from '../trackers/tracker.ts';
 import type { AttachMode } from './hooks.ts';
 import type { BpfObject, Native } from './native.ts';
 import { type LoadedObject, loadDatapath, loadPlan } from './object.ts';
+import { verifierWords } from './verifier.ts';
 
 /** One way of a feature, tried: `why` says why not. */
 export interface WayExamination {
   readonly programs: readonly string[];
   readonly why: string | undefined;
+  /** The verifier's reason, if it is the one that refuses. */
+  readonly verifier?: readonly string[];
 }
 
 export interface FeatureExamination {
@@ -23,6 +26,7 @@ export interface FeatureExamination {
 export interface Examination {
   /** Undefined when the datapath runs here. */
   readonly why: string | undefined;
+  readonly verifier?: readonly string[];
   /** Whether hooks know their network namespace. */
   readonly knowsNamespaces: boolean;
   /** How hooks can be attached. */
@@ -54,7 +58,7 @@ export async function examineDatapath(
     knowsNamespaces = loaded.knowsNamespaces;
   } catch (error) {
     const nothing = { mode: undefined, features: untried, bpfBytes: undefined };
-    return { why: explain(error), knowsNamespaces, ...nothing };
+    return { ...refusalOf(error), knowsNamespaces, ...nothing };
   }
   const load: Load = (features, extra) =>
     loadPlan(native, object, { config, knowsNamespaces, features, extra });
@@ -109,7 +113,7 @@ async function examineFeature(
 ): Promise<FeatureExamination> {
   const ways: WayExamination[] = [];
   for (const [way, programs] of programsOf(spec, config).entries()) {
-    ways.push({ programs, why: await tryWay(native, load, spec, way) });
+    ways.push({ programs, ...(await tryWay(native, load, spec, way)) });
   }
   const works = ways.some(({ why }) => why === undefined);
   return { spec, state: works ? 'available' : 'unavailable', ways };
@@ -128,13 +132,13 @@ function programsOf(spec: FeatureSpec, config: AgentConfig): readonly (readonly 
   }
 }
 
-/** Undefined when it works. */
+/** `why` is undefined when it works. */
 async function tryWay(
   native: Native,
   load: Load,
   spec: FeatureSpec,
   way: number,
-): Promise<string | undefined> {
+): Promise<Omit<WayExamination, 'programs'>> {
   let object: BpfObject | undefined;
   try {
     const loaded = load([{ spec, way }], []);
@@ -142,12 +146,17 @@ async function tryWay(
     for (const probe of loaded.features.flatMap(({ probes }) => probes)) {
       await native.detach(object, native.attachProbe(object, probe));
     }
-    return undefined;
+    return { why: undefined };
   } catch (error) {
-    return explain(error);
+    return refusalOf(error);
   } finally {
     if (object !== undefined) native.close(object);
   }
+}
+
+function refusalOf(error: unknown): Omit<WayExamination, 'programs'> {
+  const verifier = verifierWords(error);
+  return { why: explain(error), ...(verifier.length === 0 ? {} : { verifier }) };
 }
 
 /** What the features that are on, and possible, take. */

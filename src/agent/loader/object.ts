@@ -8,6 +8,7 @@ import { FEATURES } from '../trackers/table.ts';
 import { type FeatureSpec, waysOf } from '../trackers/tracker.ts';
 import type { Direction } from './hooks.ts';
 import type { BpfObject, Native, ProbeOptions } from './native.ts';
+import { verifierWords } from './verifier.ts';
 
 /** By the index that `swap` returns. */
 export const FLOW_MAPS = ['flows_a', 'flows_b'] as const;
@@ -270,6 +271,6 @@ function refusal(cause: unknown): NetobservError {
   return new NetobservError(
     AGENT_ERRORS.load,
     `the kernel refused the datapath (${explain(cause)}): ${advice}`,
-    { cause },
+    { cause, details: { verifier: verifierWords(cause) } },
   );
 }

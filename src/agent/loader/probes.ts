@@ -5,6 +5,7 @@ import type { AgentMetrics } from '../metrics.ts';
 import type { FeatureSpec } from '../trackers/tracker.ts';
 import type { Native } from './native.ts';
 import type { LoadedFeature, LoadedObject } from './object.ts';
+import { verifierWords } from './verifier.ts';
 
 /** What became of a feature that was asked for. */
 export interface FeatureStatus {
@@ -38,8 +39,9 @@ export async function attachFeatures(
     const why = explain(cause);
     statuses.push({ name: spec.name, state: 'unavailable', why });
     metrics.error('feature', `${spec.name}:unavailable`, 'medium');
+    const verifier = verifierWords(cause);
     log.warn(
-      { feature: spec.name, why },
+      { feature: spec.name, why, ...(verifier.length === 0 ? {} : { verifier }) },
       `${spec.variable} is not possible here: ${spec.without}; see netobserv doctor`,
     );
   };

@@ -20,6 +20,7 @@ export interface DoctorReport {
   readonly version: string;
   readonly base: Pick<Examination, 'why' | 'mode' | 'knowsNamespaces'> & {
     readonly runs: boolean;
+    readonly verifier: readonly string[];
   };
   readonly missing: readonly Capability[];
   readonly features: readonly FeatureReport[];
@@ -64,7 +65,8 @@ export function reportText(report: DoctorReport, layout: Layout): string {
 function baseLines({ base, missing, bpfBytes }: DoctorReport, layout: Layout): readonly string[] {
   if (base.why !== undefined) {
     const why = missing.length > 0 ? `not tried: it takes ${missing.join(', ')}` : base.why;
-    return [line('no', 'capture', why, layout), more(adviceOf(missing), layout)];
+    const verifier = base.verifier.map((words) => more(`verifier: ${words}`, layout));
+    return [line('no', 'capture', why, layout), ...verifier, more(adviceOf(missing), layout)];
   }
   const names = base.knowsNamespaces ? 'exact in every namespace' : 'by index alone';
   const mode = base.mode === 'tcx' ? 'TCX' : 'TC (Linux 6.6 has TCX)';
@@ -95,9 +97,10 @@ function featureLines(feature: FeatureReport, layout: Layout): readonly string[]
     if (missing.length === 0) return [line('ok', name, text, layout)];
     return [line('warn', name, text, layout), more(`it also takes ${missing.join(', ')}`, layout)];
   }
-  const why = ways.map((way) => way.why).find((text) => text !== undefined);
+  const refused = ways.find(({ why }) => why !== undefined);
   return [
-    line('no', name, `${which}${why ?? ''}`, layout),
+    line('no', name, `${which}${refused?.why ?? ''}`, layout),
+    ...(refused?.verifier ?? []).map((words) => more(`verifier: ${words}`, layout)),
     more(`needs ${[enabledBy, ...missing].join(', ')}`, layout),
   ];
 }

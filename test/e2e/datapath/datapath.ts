@@ -76,11 +76,28 @@ export interface DatapathOptions {
 export const FLOWS_MAX = 4096;
 const FLOW_MAPS = ['flows_a', 'flows_b', 'current'];
 
+let isTold: boolean | undefined;
+
+/** Whether the kernel tells hooks their namespace, Linux 6.2 and later: found out by loading one. */
+export function knowsNamespaces(): boolean {
+  if (isTold !== undefined) return isTold;
+  const config = Buffer.alloc(configLayout.sizeBytes);
+  config[configLayout.hasNetnsCookie] = 1;
+  try {
+    const file = readFileSync(join(ROOT, 'build/bpf/flows.bpf.o'));
+    native.close(native.load(file, { config, programs: ['flow_ingress_l2'], maxEntries: {} }));
+    isTold = true;
+  } catch {
+    isTold = false;
+  }
+  return isTold;
+}
+
 export function loadDatapath(options: DatapathOptions = {}): BpfObject {
   const config = Buffer.alloc(configLayout.sizeBytes);
   config.writeUInt32LE(options.sampling ?? 0, configLayout.sampling);
   config.writeUInt32LE(options.wakeEntries ?? 0, configLayout.wakeEntries);
-  config[configLayout.hasNetnsCookie] = 1;
+  config[configLayout.hasNetnsCookie] = knowsNamespaces() ? 1 : 0;
   let valueBytes: number = flowMetrics.sizeBytes;
   for (const { at, sizeBytes } of options.extensions ?? []) {
     config.writeUInt16LE(valueBytes, configLayout[at]);

@@ -152,6 +152,17 @@ test('the goal of real servers needs all that others do, and Java and collectors
   expect(tests).not.toMatch(/\bmaven\b/);
 });
 
+test('the goal of other kernels needs what builds and what boots, and no servers', () => {
+  fake('id', 'echo 1000');
+  rmSync(join(bin, 'clang'));
+  const { status, stderr } = bootstrap('kernels');
+  expect(status).toBe(1);
+  for (const wanted of ['clang', 'qemu-system-x86', 'busybox-static']) {
+    expect(stderr).toMatch(new RegExp(`\\b${wanted}\\b`));
+  }
+  expect(stderr).not.toMatch(/\b(maven|chromium)\b/);
+});
+
 test('an unknown goal is refused', () => {
   expect(bootstrap('everything')).toMatchObject({ status: 2 });
 });

@@ -24,7 +24,7 @@ const RTT: FeatureReport = {
 
 const WELL: DoctorReport = {
   version: '0.1.0',
-  base: { runs: true, why: undefined, mode: 'tcx', knowsNamespaces: true },
+  base: { runs: true, why: undefined, verifier: [], mode: 'tcx', knowsNamespaces: true },
   missing: [],
   features: [RTT],
   bpfBytes: 3 * 2 ** 20,
@@ -53,6 +53,14 @@ test.each<[string, Partial<FeatureReport>, RegExp[]]>([
     'no way works: the reason, and what it takes',
     { state: 'unavailable', ways: [{ programs: ['p'], why: 'load: EINVAL' }] },
     [/✗ rtt +ENABLE_RTT \(on\) +load: EINVAL/, /^ +needs a tracepoint$/m],
+  ],
+  [
+    'the verifier refuses: its words',
+    {
+      state: 'unavailable',
+      ways: [{ programs: ['p'], why: 'load: EACCES', verifier: ['R2 invalid zero-sized read'] }],
+    },
+    [/✗ rtt .*load: EACCES/, /^ +verifier: R2 invalid zero-sized read$/m],
   ],
   [
     'a capability is missing besides',

@@ -1,0 +1,35 @@
+/** Lines of a refusal that are shown: the last instructions and, behind them, the reason. */
+const WORDS_MAX = 4;
+/** libbpf puts these around the verifier's log. */
+const BEGIN = '-- BEGIN PROG LOAD LOG --';
+const END = '-- END PROG LOAD LOG --';
+/** Statistics that the verifier prints behind its reason. */
+const STATISTICS = /^(processed \d+ insns|verification time|stack depth)/;
+
+/**
+ * The verifier's last lines in a failure to load, or in what caused it: its reason is among them.
+ * Empty when the verifier had no say.
+ */
+export function verifierWords(error: unknown): readonly string[] {
+  let current = error;
+  // A chain longer than this is a loop.
+  for (let depth = 0; depth < 8 && current instanceof Error; depth++) {
+    const log = 'verifierLog' in current ? current.verifierLog : undefined;
+    if (typeof log === 'string') return lastWords(log);
+    current = current.cause;
+  }
+  return [];
+}
+
+/** Of a long log only the end is kept, so that its beginning may be missing. */
+function lastWords(log: string): readonly string[] {
+  const end = log.lastIndexOf(END);
+  const whole = end < 0 ? log : log.slice(0, end);
+  const begin = whole.lastIndexOf(BEGIN);
+  return whole
+    .slice(begin < 0 ? 0 : begin + BEGIN.length)
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !STATISTICS.test(line) && !line.startsWith('libbpf: '))
+    .slice(-WORDS_MAX);
+}

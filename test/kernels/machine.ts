@@ -1,0 +1,83 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Kernel, kernelFolder, userlandFolder } from '../../scripts/kernels.ts';
+import { ROOT } from '../support/source-tree.ts';
+
+const MEMORY = '3G';
+
+/** What commands begin with: this checkout, and the Node that it brings. */
+export const IN_CHECKOUT = 'cd /share && export CI=true PATH=$PWD/node_modules/.bin:$PATH';
+
+/** Without hardware support code is emulated, 10 to 25 times slower. */
+function accelerator(): readonly string[] {
+  const real = ['kvm_intel', 'kvm_amd'].some((one) => existsSync(`/sys/module/${one}`));
+  return real && existsSync('/dev/kvm')
+    ? ['-accel', 'kvm', '-cpu', 'host']
+    : ['-accel', 'tcg,tb-size=512', '-cpu', 'max,la57=off'];
+}
+
+function folder(tag: string, path: string, access: 'ro' | 'rw'): readonly string[] {
+  const readonly = access === 'ro' ? ',readonly=on' : '';
+  const options = `local,id=${tag},path=${path},security_model=none,multidevs=remap${readonly}`;
+  return ['-fsdev', options, '-device', `virtio-9p-pci,fsdev=${tag},mount_tag=${tag}`];
+}
+
+export interface MachineRun {
+  /** Exit status of the command; undefined when the machine did not get to its end. */
+  readonly status: number | undefined;
+  readonly output: string;
+  /** Of the serial console, when the machine did not come up. */
+  readonly console: string;
+  /** A file that the command has left in /out. */
+  file(name: string): string;
+}
+
+/**
+ * Boots a kernel with this checkout as /share and runs a line of shell in it as root, without any
+ * network device. Ends the machine when it takes longer than `limitMs`.
+ */
+export async function runInMachine(
+  kernel: Kernel,
+  command: string,
+  limitMs: number,
+): Promise<MachineRun & AsyncDisposable> {
+  const out = mkdtempSync(join(tmpdir(), 'netobserv-machine-'));
+  writeFileSync(join(out, 'command'), `${command}\n`);
+  const files = kernelFolder(kernel);
+  const append = 'console=ttyS0 quiet mitigations=off panic=-1';
+  const child = spawn(
+    'qemu-system-x86_64',
+    [
+      ...['-nodefaults', '-no-reboot', '-display', 'none', '-smp', '1', '-m', MEMORY],
+      ...accelerator(),
+      ...['-kernel', join(files, 'vmlinuz'), '-initrd', join(files, 'initramfs')],
+      ...['-append', append, '-serial', `file:${join(out, 'console')}`],
+      ...folder('root', userlandFolder, 'ro'),
+      ...folder('modules', join(files, 'tree/usr/lib/modules'), 'ro'),
+      ...folder('share', ROOT, 'ro'),
+      ...folder('out', out, 'rw'),
+    ],
+    { stdio: ['ignore', 'ignore', 'inherit'], timeout: limitMs, killSignal: 'SIGKILL' },
+  );
+  await once(child, 'close');
+  const read = (name: string): string =>
+    existsSync(join(out, name)) ? readFileSync(join(out, name), 'utf8') : '';
+  const status = read('status').trim();
+  return {
+    status: status === '' ? undefined : Number(status),
+    output: read('output'),
+    console: read('console'),
+    file: read,
+    async [Symbol.asyncDispose]() {
+      rmSync(out, { recursive: true });
+    },
+  };
+}
+
+/** For the message of a test whose command should have ended well. */
+export function whyNot(run: MachineRun): string {
+  return run.status === undefined ? `the machine did not end:\n${run.console}` : run.output;
+}
