@@ -1,7 +1,6 @@
 import type { AgentConfig } from '../../agent/config.ts';
-import type { Clock } from '../../base/clock.ts';
 import type { Component } from '../../base/component.ts';
-import type { Log } from '../../telemetry/log.ts';
+import type { PprofServerDeps } from '../../telemetry/pprof-server.ts';
 import type { TelemetryServerDeps } from '../../telemetry/server.ts';
 
 /** The server of METRICS_ENABLE; none, and nothing of it loaded, when it is off. */
@@ -18,7 +17,7 @@ export async function metricsServer(
       port: config.metricsServerPort,
       ...(certPath === '' ? {} : { tls: { certPath, keyPath } }),
     },
-    deps,
+    { ...deps, counts: deps.metrics },
   );
   return [server];
 }
@@ -26,7 +25,7 @@ export async function metricsServer(
 /** The server of PPROF_ADDR, likewise. */
 export async function profileServer(
   { pprofAddr }: AgentConfig,
-  deps: { readonly log: Log; readonly clock: Clock },
+  deps: PprofServerDeps,
 ): Promise<readonly Component[]> {
   if (pprofAddr === '') return [];
   const { createPprofServer } = await import('../../telemetry/pprof-server.ts');

@@ -6,7 +6,8 @@ import type { Clock } from '../../base/clock.ts';
 import type { Component } from '../../base/component.ts';
 import type { Configured } from '../../config/options.ts';
 import type { StatusResponse } from '../../console/api.ts';
-import { DEFAULT_LIMITS, loadToken } from '../../console/server/config.ts';
+import { TokenAuth } from '../../console/server/auth.ts';
+import { DEFAULT_LIMITS } from '../../console/server/config.ts';
 import type { SubscribeRows } from '../../console/server/live.ts';
 import { type Console, createConsole } from '../../console/server/root.ts';
 import { agentColumns } from '../../flow/agent-columns.ts';
@@ -18,6 +19,7 @@ import { DUCKDB_DEFAULTS } from '../../store/duckdb/config.ts';
 import { createDuckdbStore } from '../../store/duckdb/root.ts';
 import type { FlowStore } from '../../store/store.ts';
 import { Health } from '../../telemetry/health.ts';
+import type { HttpServerDeps } from '../../telemetry/http.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
 import {
@@ -36,6 +38,7 @@ import { givePrivilegesUp } from '../capture/privileges.ts';
 import { metricsServer, profileServer } from '../capture/telemetry.ts';
 import { withLiveFeed } from './live.ts';
 import type { upOptions } from './options.ts';
+import { type Protection, protectionOf } from './protection.ts';
 
 export type UpConfig = Configured<typeof upOptions>;
 
@@ -45,6 +48,8 @@ export interface HostDeps {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Undefined keeps flows in memory. */
   readonly dataDir: string | undefined;
+  /** Of the file with the console's token; undefined: everybody may use it who reaches it. */
+  readonly tokenPath: string | undefined;
   readonly stderr: LossCount;
   readonly native: Native;
 }
@@ -96,7 +101,9 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
   });
   const health = new Health();
   watchHealth(health, agent);
-  const console = await createHostConsole(config, deps, {
+  const protection = protectionOf(config, deps.tokenPath, { log, counts: ours, health });
+  const console = createHostConsole(config, deps, {
+    protection,
     metrics: ours,
     store,
     health,
@@ -114,9 +121,10 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
   // Last: what is started has opened, loaded and bound what takes more rights than going on does.
   const giving = givePrivilegesUp({ native, agent, log, dataDir: deps.dataDir });
   // The agent's own server; the console serves the same metrics to who may use it.
+  const guarded = { log, counts: ours, ...guardOf(protection, clock) };
   const telemetry = [
-    ...(await metricsServer(config, { log, metrics: ours, health })),
-    ...(await profileServer(config, deps)),
+    ...(await metricsServer(config, { ...guarded, metrics: ours, health })),
+    ...(await profileServer(config, { ...guarded, clock })),
   ];
   return {
     components: [
@@ -157,6 +165,7 @@ function createStore(
 }
 
 interface ConsoleParts {
+  readonly protection: Protection;
   readonly metrics: Metrics;
   readonly store: FlowStore;
   readonly health: Health;
@@ -165,17 +174,32 @@ interface ConsoleParts {
   readonly subscribe: SubscribeRows;
 }
 
-async function createHostConsole(
+/** What is served beside the console, such as profiles, is no more open than the console is. */
+function guardOf({ token }: Protection, clock: Clock): Pick<HttpServerDeps, 'allows'> {
+  if (token === undefined) return {};
+  const auth = new TokenAuth(token, clock, DEFAULT_LIMITS);
+  return {
+    allows({ headers, socket }) {
+      try {
+        auth.check(headers, socket.remoteAddress ?? '');
+        return true;
+      } catch {
+        return false;
+      }
+    },
+  };
+}
+
+function createHostConsole(
   config: UpConfig,
   { log, clock, env }: HostDeps,
-  { agent, pipeline, ...parts }: ConsoleParts,
-): Promise<Console> {
+  { agent, pipeline, protection, ...parts }: ConsoleParts,
+): Console {
   const { version, date } = buildFacts();
-  const token = config.tokenFile === '' ? undefined : await loadToken(config.tokenFile);
   return createConsole(
     {
       listen: config.listen,
-      ...(token === undefined ? {} : { token }),
+      ...protection,
       webRoot: webRoot(env),
       allowedHosts: config.allowedHosts,
       frontend: {
