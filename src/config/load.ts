@@ -1,4 +1,5 @@
 import { NetobservError } from '../base/errors.ts';
+import { shown } from '../base/shown.ts';
 import { closest } from '../base/suggest.ts';
 import { ConfigError } from './errors.ts';
 import { readConfigFile } from './file.ts';
@@ -168,10 +169,6 @@ function readFlags(
   return layer;
 }
 
-/** Characters of a wrong value that a message repeats; the rest is noise. */
-const QUOTED_CHARS_MAX = 80;
-
 function quote(text: string): string {
-  const short = text.length > QUOTED_CHARS_MAX ? `${text.slice(0, QUOTED_CHARS_MAX)}…` : text;
-  return JSON.stringify(short);
+  return JSON.stringify(shown(text));
 }

@@ -2,6 +2,7 @@ import type { Server as HttpsServer } from 'node:https';
 import compress from '@fastify/compress';
 import helmet from '@fastify/helmet';
 import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
+import { shown } from '../../base/shown.ts';
 import { limitConnections } from '../../telemetry/connections.ts';
 import { apiRoutes, LIVE_PATH } from './api-routes.ts';
 import { answerNotFound, serveAssets } from './assets.ts';
@@ -35,7 +36,7 @@ export async function buildApp(
     context.metrics.reject('host');
     throw new AnswerError(
       'ERR_CONSOLE_HOST',
-      `Host is ${request.headers.host?.slice(0, 100) ?? 'missing'}, a name that this console does ` +
+      `Host is ${shown(request.headers.host ?? 'missing')}, a name that this console does ` +
         'not answer to: --allowed-hosts takes the names by which browsers may reach it',
     );
   });

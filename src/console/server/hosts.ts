@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { parseAddress } from '../../base/ip.ts';
+import { shown } from '../../base/shown.ts';
 
 /**
  * Which `Host` headers are answered.
@@ -79,11 +80,4 @@ export function crossSiteReason(
     `Origin is ${shown(headers.origin)}, Host is ${shown(headers.host ?? '')}: open the console ` +
     'itself; behind a proxy, let it pass Host, and name the host in --allowed-hosts'
   );
-}
-
-/** Characters of a header that an answer repeats. */
-const SHOWN_CHARS_MAX = 100;
-
-function shown(header: string): string {
-  return header.length > SHOWN_CHARS_MAX ? `${header.slice(0, SHOWN_CHARS_MAX)}…` : header;
 }
