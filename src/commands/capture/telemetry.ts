@@ -1,4 +1,5 @@
 import type { AgentConfig } from '../../agent/config.ts';
+import { refuse } from '../../agent/export/check.ts';
 import type { Component } from '../../base/component.ts';
 import type { PprofServerDeps } from '../../telemetry/pprof-server.ts';
 import type { TelemetryServerDeps } from '../../telemetry/server.ts';
@@ -9,6 +10,7 @@ export async function metricsServer(
   deps: TelemetryServerDeps,
 ): Promise<readonly Component[]> {
   if (!config.metricsEnable) return [];
+  checkTlsPair(config);
   const { createTelemetryServer } = await import('../../telemetry/server.ts');
   const { metricsTlsCertPath: certPath, metricsTlsKeyPath: keyPath } = config;
   const server = createTelemetryServer(
@@ -20,6 +22,13 @@ export async function metricsServer(
     { ...deps, counts: deps.metrics },
   );
   return [server];
+}
+
+/** One without the other would mean plain text, which nobody asked for. */
+function checkTlsPair({ metricsTlsCertPath, metricsTlsKeyPath }: AgentConfig): void {
+  if ((metricsTlsCertPath === '') === (metricsTlsKeyPath === '')) return;
+  const missing = metricsTlsCertPath === '' ? 'metricsTlsCertPath' : 'metricsTlsKeyPath';
+  throw refuse(missing, 'not set: a certificate and its key go together');
 }
 
 /** The server of PPROF_ADDR, likewise. */

@@ -1,3 +1,4 @@
+import { constants, statSync } from 'node:fs';
 import { NetobservError } from '../../base/errors.ts';
 import { ConfigError } from '../../config/errors.ts';
 import { type ConsoleConfig, watchToken } from '../../console/server/config.ts';
@@ -20,6 +21,9 @@ export function protectionOf(
         : ['--tls-key-file', '--tls-cert-file'];
     throw new NetobservError(ConfigError.invalid, `${given} needs ${missing}: they go together`);
   }
+  if (tokenPath !== undefined && isReadableByAll(tokenPath)) {
+    deps.log.warn({ path: tokenPath }, 'every account of this host may read the token file');
+  }
   const files = { certPath: tlsCertFile, keyPath: tlsKeyFile };
   return {
     ...(tokenPath === undefined
@@ -29,4 +33,9 @@ export function protectionOf(
       ? {}
       : { tls: new RenewedCertificate(files, renewalReport('console_tls', deps)) }),
   };
+}
+
+function isReadableByAll(path: string): boolean {
+  const mode = statSync(path, { throwIfNoEntry: false })?.mode ?? 0;
+  return (mode & constants.S_IROTH) !== 0;
 }
