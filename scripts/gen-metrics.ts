@@ -4,8 +4,10 @@ import { declareMetrics as declareConsoleMetrics } from '../src/console/server/m
 import { createPromMetrics } from '../src/pipeline/encode/prom/metrics.ts';
 import { createPipelineMetrics } from '../src/pipeline/metrics.ts';
 import { createStoreMetrics } from '../src/store/duckdb/metrics.ts';
+import { declareConnectionLimit } from '../src/telemetry/connections.ts';
 import { createMetrics, type Metrics } from '../src/telemetry/metrics.ts';
 import { declareOutputMetrics, declareProcessMetrics } from '../src/telemetry/process-metrics.ts';
+import { declareRenewals } from '../src/telemetry/renewals.ts';
 import type { GeneratedFile } from './gen.ts';
 import { code, table } from './markdown.ts';
 
@@ -65,6 +67,7 @@ const SECTIONS: readonly (readonly [title: string, declare: readonly Declare[]])
   ['Store', [createStoreMetrics]],
   ['Console', [declareConsoleMetrics]],
   ['Process', [declareProcessMetrics, (metrics) => declareOutputMetrics(metrics, {})]],
+  ['Servers', [declareConnectionLimit, declareRenewals]],
 ];
 
 /** deploy/reference/metrics.gen.md: every metric of the program itself. */

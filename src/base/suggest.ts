@@ -1,19 +1,24 @@
 /** Words that differ in more edits than this share of their length are not meant. */
 const MAX_EDITS_SHARE = 0.4;
 
+/** Nobody mistypes a longer word for one that we know: it is not compared with any. */
+const WORD_CHARS_MAX = 64;
+
 /** The known word that was probably meant, for `did you mean …?`; undefined when none is close. */
 export function closest(word: string, known: Iterable<string>): string | undefined {
+  if (word.length > WORD_CHARS_MAX) return undefined;
   const wanted = normal(word);
   let best: string | undefined;
-  let bestEdits = Number.POSITIVE_INFINITY;
+  // Most edits with which a candidate is better than the best one so far.
+  let editsMax = Math.max(1, Math.floor(wanted.length * MAX_EDITS_SHARE));
   for (const candidate of known) {
-    const edits = editDistance(wanted, normal(candidate));
-    if (edits < bestEdits) {
-      best = candidate;
-      bestEdits = edits;
-    }
+    const edits = editDistance(wanted, normal(candidate), editsMax);
+    if (edits > editsMax) continue;
+    best = candidate;
+    editsMax = edits - 1;
+    if (edits === 0) break;
   }
-  return bestEdits <= Math.max(1, wanted.length * MAX_EDITS_SHARE) ? best : undefined;
+  return best;
 }
 
 // Makes CACHE_MAX_FLOWS, cacheMaxFlows and cache-max-flows the same word.
@@ -21,15 +26,30 @@ function normal(word: string): string {
   return word.replaceAll(/[-_]/g, '').toLowerCase();
 }
 
-/** Insertions, deletions and replacements that turn one word into the other (Levenshtein). */
-export function editDistance(from: string, to: string): number {
-  let previous = Array.from({ length: to.length + 1 }, (_, column) => column);
+/**
+ * Insertions, deletions and replacements that turn one word into the other (Levenshtein); more
+ * than `max` are not told apart. Only the diagonal band is computed that so many edits may leave.
+ */
+export function editDistance(
+  from: string,
+  to: string,
+  max = Math.max(from.length, to.length),
+): number {
+  const beyond = max + 1;
+  if (Math.abs(from.length - to.length) > max) return beyond;
+  let previous = Array.from({ length: to.length + 1 }, (_, column) => Math.min(column, beyond));
   for (let row = 1; row <= from.length; row++) {
-    const current = [row];
-    for (let column = 1; column <= to.length; column++) {
+    const current = new Array<number>(to.length + 1).fill(beyond);
+    if (row <= max) current[0] = row;
+    const last = Math.min(to.length, row + max);
+    let least = current[0]!;
+    for (let column = Math.max(1, row - max); column <= last; column++) {
       const replaced = previous[column - 1]! + (from[row - 1] === to[column - 1] ? 0 : 1);
-      current.push(Math.min(replaced, previous[column]! + 1, current[column - 1]! + 1));
+      const edits = Math.min(replaced, previous[column]! + 1, current[column - 1]! + 1, beyond);
+      current[column] = edits;
+      if (edits < least) least = edits;
     }
+    if (least > max) return beyond;
     previous = current;
   }
   return previous[to.length]!;

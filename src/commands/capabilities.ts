@@ -52,11 +52,14 @@ export function assertCanCapture(read: ReadHostFile, executable: string, isManag
   assertKernel(read);
 }
 
+// Not setcap(8): whoever may run the file then has these rights, and can make it do what they like.
 function howToGrant(short: readonly string[], executable: string): string {
-  const names = short.map((name) => `cap_${name.toLowerCase()}`).join(',');
+  const names = short.map((name) => `+${name.toLowerCase()}`).join(',');
+  const user = '--reuid=$(id -u) --regid=$(id -g) --init-groups';
   return [
-    'Run it as root (sudo), or grant just these:',
-    `  sudo setcap ${names}+ep ${executable}`,
+    'Run it as root (sudo), or grant just these, to one process:',
+    `  sudo setpriv ${user} --inh-caps=${names} --ambient-caps=${names} ${executable} …`,
+    `  systemd: AmbientCapabilities=${short.map((name) => `CAP_${name}`).join(' ')}`,
     `  Kubernetes: securityContext: { capabilities: { add: [${short.join(', ')}] } }`,
     `  Docker: ${short.map((name) => `--cap-add ${name}`).join(' ')}`,
   ].join('\n');

@@ -8,9 +8,10 @@ import { growthAfter, runToEnd } from './capture/ends.ts';
 import { runComponents } from './capture/lifecycle.ts';
 import type { Command, CommandContext } from './command.ts';
 import { addOptions, readConfig } from './options.ts';
-import type { Host, UpConfig } from './up/host.ts';
+import type { Host, HostDeps, UpConfig } from './up/host.ts';
 import { defaultDataDir, UP_COMMON, upOptions } from './up/options.ts';
 import { showStatus } from './up/status-line.ts';
+import { tokenPathOf } from './up/token-file.ts';
 
 const IN_MEMORY = 'memory';
 
@@ -34,14 +35,16 @@ export const up: Command = {
 
     const dataDir = dataDirOf(config, context);
     const { clock, env, stderr } = context;
+    const tokenPath = tokenPathOf(config.tokenFile, dataDir ?? defaultDataDir(env));
     const native = loadNative(env);
     return runToEnd(context, native, async (stop) => {
       // Not before it is needed: `up --help` loads neither the database nor the console.
       const { createHost } = await import('./up/host.ts');
-      const host = await createHost(config, { log, clock, env, dataDir, stderr, native });
+      const shared = { log, clock, env, dataDir, tokenPath, stderr, native };
+      const host = await createHost(config, shared);
       const lost = growthAfter(stop.signal, () => host.lostFlows());
       await runComponents(host.components, stop.signal, log, async () => {
-        sayWhereItIs(host, config, dataDir, context);
+        sayWhereItIs(host, config, { dataDir, tokenPath }, context);
         using _line = showHostStatus(host, context);
         await aborted(stop.signal);
       });
@@ -53,11 +56,14 @@ export const up: Command = {
 function sayWhereItIs(
   host: Host,
   config: UpConfig,
-  dataDir: string | undefined,
+  { dataDir, tokenPath }: Pick<HostDeps, 'dataDir' | 'tokenPath'>,
   { stdout, stderr }: CommandContext,
 ): void {
   // No failure where nobody can read it: the console is there all the same.
   stdout.write(`netobserv is up: ${host.console.address().url}\n`, () => undefined);
+  if (tokenPath === undefined) {
+    stderr.write('every account of this host may use it; --token-file auto asks for a token\n');
+  } else stderr.write(`it asks for the token in ${tokenPath}\n`);
   stderr.write(`${whereFlowsGo(config, dataDir)} · Ctrl-C to stop\n`);
 }
 

@@ -1,4 +1,5 @@
 import { NetobservError } from '../base/errors.ts';
+import { shown } from '../base/shown.ts';
 import { closest } from '../base/suggest.ts';
 import { ConfigError } from './errors.ts';
 import { readConfigFile } from './file.ts';
@@ -64,6 +65,9 @@ export function loadConfig<Table extends OptionTable>(
     // Every layer is parsed, so that a wrong value is reported even where a later layer wins.
     for (const layer of layers) {
       const value = layer.get(option.env);
+      if (value?.text === '' && option.isNeverEmpty === true) {
+        issues.push(`${value.origin}: given, but empty: leave it out, or give ${option.wanted}`);
+      }
       if (value === undefined || value.text === '') continue;
       const parsed = option.parse(value.text);
       if (parsed === undefined) {
@@ -129,9 +133,9 @@ function readEnvironment(
     layer.set(replacement, { text, origin: `environment variable ${old}` });
     warnings.push(`environment variable ${old} is deprecated: use ${replacement}`);
   }
-  for (const { env: name, parse, wanted, otherwise } of Object.values(table)) {
+  for (const { env: name, parse, wanted, otherwise, isNeverEmpty } of Object.values(table)) {
     const text = env[name];
-    if (text === undefined || text === '') continue;
+    if (text === undefined || (text === '' && isNeverEmpty !== true)) continue;
     const origin = `environment variable ${name}`;
     if (otherwise !== undefined && parse(text) === undefined) {
       warnings.push(`${origin}: ${quote(text)} is not ${wanted}: taken as ${otherwise}`);
@@ -165,10 +169,6 @@ function readFlags(
   return layer;
 }
 
-/** Characters of a wrong value that a message repeats; the rest is noise. */
-const QUOTED_CHARS_MAX = 80;
-
 function quote(text: string): string {
-  const short = text.length > QUOTED_CHARS_MAX ? `${text.slice(0, QUOTED_CHARS_MAX)}…` : text;
-  return JSON.stringify(short);
+  return JSON.stringify(shown(text));
 }

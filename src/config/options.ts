@@ -27,6 +27,8 @@ export interface Option<T> {
   readonly parse: (text: string) => T | undefined;
   /** What would be right, for the error message: `a duration such as 5s`. */
   readonly wanted: string;
+  /** The empty text, if given, is a mistake: the default would leave something unprotected. */
+  readonly isNeverEmpty?: boolean;
   /** For values with parts: what is wrong with a text that cannot be parsed, a line each. */
   readonly problems?: (text: string) => readonly string[];
 }
@@ -40,6 +42,11 @@ export type Configured<Table extends OptionTable> = {
 
 export function text(env: string, fallback: string, describe: string): Option<string> {
   return { env, type: 'string', describe, fallback, parse: (value) => value, wanted: 'a text' };
+}
+
+/** Of a file. An empty value (`--token-file "$UNSET"`) is refused. */
+export function path(env: string, describe: string): Option<string> {
+  return { ...text(env, '', describe), wanted: 'the path of a file', isNeverEmpty: true };
 }
 
 export function flag(env: string, fallback: boolean, describe: string): Option<boolean> {

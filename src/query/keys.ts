@@ -1,3 +1,4 @@
+import { shown } from '../base/shown.ts';
 import { closest } from '../base/suggest.ts';
 import type { FieldKind, FieldSpec } from '../flow/field.ts';
 import { FIELDS, fieldByName } from '../flow/fields.ts';
@@ -35,8 +36,8 @@ function unknownKey(key: string, position: number | undefined) {
   const meant = closest(key, knownKeys());
   const where = position === undefined ? '' : ` at position ${position + 1}`;
   const hint = meant === undefined ? 'see the flow format reference' : `did you mean ${meant}?`;
-  return queryError(QUERY_ERRORS.fieldUnknown, `there is no field ${key}${where}; ${hint}`, {
-    key,
+  return queryError(QUERY_ERRORS.fieldUnknown, `there is no field ${shown(key)}${where}; ${hint}`, {
+    key: shown(key),
     ...(position === undefined ? {} : { position }),
     ...(meant === undefined ? {} : { suggestion: meant }),
   });

@@ -1,27 +1,36 @@
-import { readFileSync } from 'node:fs';
 import {
   createServer as createHttpServer,
   type IncomingMessage,
   type Server,
+  type ServerOptions,
   type ServerResponse,
 } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import { assert } from '../base/assert.ts';
 import type { Component } from '../base/component.ts';
 import { explain, NetobservError } from '../base/errors.ts';
+import { declareConnectionLimit, limitConnections } from './connections.ts';
 import { TELEMETRY_ERRORS } from './errors.ts';
-import type { Log } from './log.ts';
+import { type RenewalDeps, renewalReport } from './renewals.ts';
+import { RenewedCertificate, type TlsFilePaths } from './server-tls.ts';
 
 const REQUEST_TIMEOUT_MS = 10_000;
 /** Scrapers and probes are few; more connections than this are somebody's mistake. */
-const CONNECTIONS_MAX = 64;
+const CONNECTION_LIMITS = { connectionsMax: 64, connectionsPerAddressMax: 48 };
+/** Then a client connects anew. */
+const REQUESTS_PER_CONNECTION_MAX = 10_000;
 
 export interface HttpServerConfig {
   /** Empty: all addresses. */
   readonly address: string;
   /** 0: any free port, see `port()`. */
   readonly port: number;
-  readonly tls?: { readonly certPath: string; readonly keyPath: string };
+  readonly tls?: TlsFilePaths;
+}
+
+export interface HttpServerDeps extends RenewalDeps {
+  /** Whether who asks may see what only some may; default: everybody may. */
+  readonly allows?: (request: IncomingMessage) => boolean;
 }
 
 export interface HttpServer extends Component {
@@ -38,13 +47,14 @@ type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 export function serveHttp(
   what: string,
   config: HttpServerConfig,
-  log: Log,
+  deps: HttpServerDeps,
   answer: Answer,
 ): HttpServer {
+  const { log } = deps;
   let server: Server | undefined;
   return {
     async start() {
-      server = build(config, (request, response) => {
+      server = build(what, config, deps, (request, response) => {
         answerRequest(request, response, answer).catch((error: unknown) => {
           log.error({ component: 'telemetry', error: explain(error) }, 'request failed');
           if (response.headersSent) response.destroy();
@@ -83,6 +93,15 @@ export function send(
   response.end(response.req.method === 'HEAD' ? undefined : bytes);
 }
 
+/** True when the answer has been given: who asks may not see what only some may. */
+export function isRefused(response: ServerResponse, { allows }: HttpServerDeps): boolean {
+  if (allows === undefined || allows(response.req)) return false;
+  response.setHeader('WWW-Authenticate', 'Bearer realm="netobserv"');
+  const text = 'this needs the token of --token-file: "Authorization: Bearer <token>"\n';
+  send(response, 401, 'text/plain', text);
+  return true;
+}
+
 async function answerRequest(
   request: IncomingMessage,
   response: ServerResponse,
@@ -98,26 +117,36 @@ async function answerRequest(
   else await answer(url, response);
 }
 
-function build(config: HttpServerConfig, handler: Handler): Server {
-  const limits = { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS };
+function build(
+  what: string,
+  config: HttpServerConfig,
+  deps: RenewalDeps,
+  handler: Handler,
+): Server {
+  const limits = {
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    headersTimeout: REQUEST_TIMEOUT_MS,
+    // How often Node looks for requests that are past their time.
+    connectionsCheckingInterval: REQUEST_TIMEOUT_MS / 4,
+  };
   const server =
     config.tls === undefined
       ? createHttpServer(limits, handler)
-      : createHttpsServer({ ...limits, ...readTls(config.tls), minVersion: 'TLSv1.2' }, handler);
-  server.maxConnections = CONNECTIONS_MAX;
+      : createTlsServer(
+          limits,
+          new RenewedCertificate(config.tls, renewalReport(what, deps)),
+          handler,
+        );
+  server.maxRequestsPerSocket = REQUESTS_PER_CONNECTION_MAX;
+  const limited = deps.counts && declareConnectionLimit(deps.counts);
+  limitConnections(server, CONNECTION_LIMITS, (outcome) => limited?.inc({ server: what, outcome }));
   return server;
 }
 
-function readTls(tls: { readonly certPath: string; readonly keyPath: string }) {
-  try {
-    return { cert: readFileSync(tls.certPath), key: readFileSync(tls.keyPath) };
-  } catch (cause) {
-    throw new NetobservError(
-      TELEMETRY_ERRORS.tls,
-      `cannot read the TLS files ${tls.certPath} and ${tls.keyPath}`,
-      { cause },
-    );
-  }
+function createTlsServer(limits: ServerOptions, certificate: RenewedCertificate, handler: Handler) {
+  const server = createHttpsServer({ ...limits, ...certificate.current() }, handler);
+  certificate.renew(server);
+  return server;
 }
 
 function listen(what: string, server: Server, config: HttpServerConfig): Promise<void> {

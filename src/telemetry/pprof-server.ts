@@ -1,8 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Clock } from '../base/clock.ts';
 import type { ListenAddress } from '../base/listen.ts';
-import { type HttpServer, send, serveHttp } from './http.ts';
-import type { Log } from './log.ts';
+import { type HttpServer, type HttpServerDeps, isRefused, send, serveHttp } from './http.ts';
 import { encodePprof } from './pprof.ts';
 import { type SampledProfile, V8Profiler } from './profiler.ts';
 
@@ -18,22 +17,24 @@ heap                what the main thread has allocated since the start and still
 Both are for go tool pprof.
 `;
 
-export interface PprofServerDeps {
-  readonly log: Log;
+export interface PprofServerDeps extends HttpServerDeps {
   readonly clock: Clock;
 }
 
 /** Serves profiles of this program by the paths of Go's net/http/pprof. */
 export function createPprofServer(address: ListenAddress, deps: PprofServerDeps): HttpServer {
-  const { log, clock } = deps;
+  const { clock } = deps;
   const profiler = new V8Profiler(clock);
   const closing = new AbortController();
-  const answer = answerer(profiler, clock, closing.signal);
+  const profiles = answerer(profiler, clock, closing.signal);
+  const answer = async (url: URL, response: ServerResponse): Promise<void> => {
+    if (!isRefused(response, deps)) await profiles(url, response);
+  };
   const server = serveHttp(
     'profiles',
     // All addresses of both families, where there are two.
     { address: address.host === '::' ? '' : address.host, port: address.port },
-    log,
+    deps,
     answer,
   );
   return {

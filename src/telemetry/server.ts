@@ -1,11 +1,17 @@
 import type { ServerResponse } from 'node:http';
 import type { Health, HealthReport } from './health.ts';
-import { type HttpServer, type HttpServerConfig, send, serveHttp } from './http.ts';
-import type { Log } from './log.ts';
+import {
+  type HttpServer,
+  type HttpServerConfig,
+  type HttpServerDeps,
+  isRefused,
+  send,
+  serveHttp,
+} from './http.ts';
 import type { Metrics } from './metrics.ts';
 
-export interface TelemetryServerDeps {
-  readonly log: Log;
+export interface TelemetryServerDeps extends HttpServerDeps {
+  /** What is served. */
   readonly metrics: Metrics;
   readonly health: Health;
 }
@@ -15,7 +21,7 @@ export function createTelemetryServer(
   config: HttpServerConfig,
   deps: TelemetryServerDeps,
 ): HttpServer {
-  return serveHttp('metrics', config, deps.log, (url, response) => answer(url, response, deps));
+  return serveHttp('metrics', config, deps, (url, response) => answer(url, response, deps));
 }
 
 async function answer(
@@ -26,6 +32,7 @@ async function answer(
   const full = url.searchParams.get('full') === '1';
   switch (url.pathname) {
     case '/metrics': {
+      if (isRefused(response, deps)) return;
       const { registry } = deps.metrics;
       send(response, 200, registry.contentType, await registry.metrics());
       return;

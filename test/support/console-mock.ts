@@ -50,7 +50,7 @@ export async function startMockConsole(options: MockOptions): Promise<MockConsol
       listen: { host: '127.0.0.1', port: options.port ?? 0 },
       webRoot: options.webRoot,
       allowedHosts: [],
-      ...(token === undefined ? {} : { token }),
+      ...(token === undefined ? {} : { token: () => token }),
       frontend: {
         recordTypes: ['flowLog'],
         sampling: 1,

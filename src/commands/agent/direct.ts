@@ -54,7 +54,15 @@ export function directPipeline(config: AgentConfig, deps: DirectDeps): Direct {
     config.metricsServerAddress === address;
   if (disableGlobalServer || isServed) return { pipeline, components: [pipeline] };
   const files = tls === undefined || tls.certPath === '' ? {} : { tls };
-  const server = createTelemetryServer({ address, port, ...files }, { log, metrics, health });
+  const server = createTelemetryServer(
+    { address, port, ...files },
+    {
+      log,
+      metrics,
+      health,
+      counts: deps.metrics,
+    },
+  );
   return { pipeline, components: [server, pipeline] };
 }
 

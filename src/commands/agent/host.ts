@@ -68,7 +68,7 @@ export async function createAgentHost(
   declareOutputMetrics(createMetrics('', metrics.registry), deps.stderr);
   const telemetry = [
     ...(await metricsServer(config, { log, metrics, health })),
-    ...(await profileServer(config, deps)),
+    ...(await profileServer(config, { log, clock, counts: metrics })),
   ];
   const joined = config.enablePca
     ? await joinCapture(config, deps, metrics)

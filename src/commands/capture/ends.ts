@@ -22,7 +22,11 @@ export async function runToEnd(
   run: (stop: StopSignal) => Promise<number>,
 ): Promise<number> {
   const { clock, stdout, stderr } = context;
-  const exit = (code: number): void => native.endProcess(code);
+  const exit = (code: number): void => {
+    // After whatever else listens; Node itself would wait for its helper threads then.
+    process.once('exit', () => native.endProcess(code));
+    process.exit(code);
+  };
   using stop = stopSignal({ clock, stdout, exit });
   let code: number;
   try {

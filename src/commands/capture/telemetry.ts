@@ -1,7 +1,7 @@
 import type { AgentConfig } from '../../agent/config.ts';
-import type { Clock } from '../../base/clock.ts';
+import { refuse } from '../../agent/export/check.ts';
 import type { Component } from '../../base/component.ts';
-import type { Log } from '../../telemetry/log.ts';
+import type { PprofServerDeps } from '../../telemetry/pprof-server.ts';
 import type { TelemetryServerDeps } from '../../telemetry/server.ts';
 
 /** The server of METRICS_ENABLE; none, and nothing of it loaded, when it is off. */
@@ -10,6 +10,7 @@ export async function metricsServer(
   deps: TelemetryServerDeps,
 ): Promise<readonly Component[]> {
   if (!config.metricsEnable) return [];
+  checkTlsPair(config);
   const { createTelemetryServer } = await import('../../telemetry/server.ts');
   const { metricsTlsCertPath: certPath, metricsTlsKeyPath: keyPath } = config;
   const server = createTelemetryServer(
@@ -18,15 +19,22 @@ export async function metricsServer(
       port: config.metricsServerPort,
       ...(certPath === '' ? {} : { tls: { certPath, keyPath } }),
     },
-    deps,
+    { ...deps, counts: deps.metrics },
   );
   return [server];
+}
+
+/** One without the other would mean plain text, which nobody asked for. */
+function checkTlsPair({ metricsTlsCertPath, metricsTlsKeyPath }: AgentConfig): void {
+  if ((metricsTlsCertPath === '') === (metricsTlsKeyPath === '')) return;
+  const missing = metricsTlsCertPath === '' ? 'metricsTlsCertPath' : 'metricsTlsKeyPath';
+  throw refuse(missing, 'not set: a certificate and its key go together');
 }
 
 /** The server of PPROF_ADDR, likewise. */
 export async function profileServer(
   { pprofAddr }: AgentConfig,
-  deps: { readonly log: Log; readonly clock: Clock },
+  deps: PprofServerDeps,
 ): Promise<readonly Component[]> {
   if (pprofAddr === '') return [];
   const { createPprofServer } = await import('../../telemetry/pprof-server.ts');

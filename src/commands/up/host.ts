@@ -6,7 +6,8 @@ import type { Clock } from '../../base/clock.ts';
 import type { Component } from '../../base/component.ts';
 import type { Configured } from '../../config/options.ts';
 import type { StatusResponse } from '../../console/api.ts';
-import { DEFAULT_LIMITS, loadToken } from '../../console/server/config.ts';
+import { TokenAuth } from '../../console/server/auth.ts';
+import { DEFAULT_LIMITS } from '../../console/server/config.ts';
 import type { SubscribeRows } from '../../console/server/live.ts';
 import type { Console } from '../../console/server/root.ts';
 import { agentColumns } from '../../flow/agent-columns.ts';
@@ -19,6 +20,7 @@ import { DUCKDB_DEFAULTS } from '../../store/duckdb/config.ts';
 import { createDuckdbStore } from '../../store/duckdb/root.ts';
 import type { FlowStore } from '../../store/store.ts';
 import { Health } from '../../telemetry/health.ts';
+import type { HttpServerDeps } from '../../telemetry/http.ts';
 import type { Log, LogLevel } from '../../telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
 import {
@@ -38,6 +40,13 @@ import { metricsServer, profileServer } from '../capture/telemetry.ts';
 import { type ConsoleThread, consoleInThread } from './console/thread.ts';
 import { withLiveFeed } from './live.ts';
 import type { upOptions } from './options.ts';
+import {
+  consoleRenewals,
+  type Protection,
+  protectionOf,
+  UNREPORTED,
+  warnOfReaders,
+} from './protection.ts';
 
 export type UpConfig = Configured<typeof upOptions>;
 
@@ -47,6 +56,8 @@ export interface HostDeps {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Undefined keeps flows in memory. */
   readonly dataDir: string | undefined;
+  /** Of the file with the console's token; undefined: everybody may use it who reaches it. */
+  readonly tokenPath: string | undefined;
   readonly stderr: LossCount & Pick<NodeJS.WritableStream, 'write'>;
   readonly native: Native;
 }
@@ -98,7 +109,10 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
   });
   const health = new Health();
   watchHealth(health, agent);
-  const console = await createHostConsole(config, deps, {
+  // Here for what is served beside the console, and so that what is wrong is told before a hook is.
+  const protection = protectionOf({ ...config, tokenPath: deps.tokenPath }, () => UNREPORTED);
+  warnOfReaders(deps.tokenPath, log);
+  const console = createHostConsole(config, deps, {
     metrics: ours,
     store,
     health,
@@ -117,9 +131,10 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
   // Last: what is started has opened, loaded and bound what takes more rights than going on does.
   const giving = givePrivilegesUp({ native, agent, log, dataDir: deps.dataDir });
   // The agent's own server; the console serves the same metrics to who may use it.
+  const guarded = { log, counts: ours, ...guardOf(protection, clock) };
   const telemetry = [
-    ...(await metricsServer(config, { log, metrics: ours, health })),
-    ...(await profileServer(config, deps)),
+    ...(await metricsServer(config, { ...guarded, metrics: ours, health })),
+    ...(await profileServer(config, { ...guarded, clock })),
   ];
   return {
     components: [
@@ -168,28 +183,44 @@ interface ConsoleParts {
   readonly subscribe: SubscribeRows;
 }
 
-async function createHostConsole(
+/** What is served beside the console, such as profiles, is no more open than the console is. */
+function guardOf({ token }: Protection, clock: Clock): Pick<HttpServerDeps, 'allows'> {
+  if (token === undefined) return {};
+  const auth = new TokenAuth(token, clock, DEFAULT_LIMITS);
+  return {
+    allows({ headers, socket }) {
+      try {
+        auth.check(headers, socket.remoteAddress ?? '');
+        return true;
+      } catch {
+        return false;
+      }
+    },
+  };
+}
+
+function createHostConsole(
   config: UpConfig,
-  { log, clock, env, stderr }: HostDeps,
+  { log, clock, env, stderr, tokenPath }: HostDeps,
   { agent, pipeline, store, health, metrics, subscribe }: ConsoleParts,
-): Promise<ConsoleThread> {
+): ConsoleThread {
   const { version, date } = buildFacts();
-  const token = config.tokenFile === '' ? undefined : await loadToken(config.tokenFile);
+  const { listen, allowedHosts, sampling, tlsCertFile, tlsKeyFile } = config;
   return consoleInThread(
     {
       config: {
-        listen: config.listen,
-        ...(token === undefined ? {} : { token }),
+        listen,
         webRoot: webRoot(env),
-        allowedHosts: config.allowedHosts,
+        allowedHosts,
         frontend: {
           recordTypes: ['flowLog'],
-          sampling: config.sampling,
+          sampling,
           portNaming: { enable: true, portNames: {} },
           quickFilters: [],
         },
         limits: DEFAULT_LIMITS,
       },
+      files: { tokenPath, tlsCertFile, tlsKeyFile },
       version: { version, buildDate: date },
       logLevel: log.level as LogLevel,
       metricsPrefix: FLOW_METRICS_PREFIX,
@@ -200,6 +231,7 @@ async function createHostConsole(
       metrics,
       subscribe,
       stderr,
+      renewals: consoleRenewals({ log, counts: metrics, health }),
       code: consoleCode(),
       answers: {
         records: (query: RecordQuery, signal) => store.records(query, signal),

@@ -25,6 +25,9 @@ import { encodeStreams } from './streams.ts';
 
 const JSON_TYPE = 'application/json; charset=utf-8';
 
+/** Its answer lasts as long as the browser is open. */
+export const LIVE_PATH = '/api/live';
+
 /** `/api/…` but for logging in and out. */
 export function apiRoutes(config: ConsoleConfig, context: ConsoleContext): FastifyPluginAsync {
   return async (app) => {
@@ -51,7 +54,7 @@ export function apiRoutes(config: ConsoleConfig, context: ConsoleContext): Fasti
     app.get('/api/frontend-config', { schema: { querystring: noParameters } }, async () =>
       frontendConfig(config.frontend, context.deps.version, await context.deps.features()),
     );
-    app.get('/api/live', { schema: { querystring: noParameters } }, async (_request, reply) =>
+    app.get(LIVE_PATH, { schema: { querystring: noParameters } }, async (_request, reply) =>
       // Proxies that buffer would turn news into history.
       reply
         .type('text/event-stream; charset=utf-8')

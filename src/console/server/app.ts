@@ -1,7 +1,10 @@
+import type { Server as HttpsServer } from 'node:https';
 import compress from '@fastify/compress';
 import helmet from '@fastify/helmet';
 import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
-import { apiRoutes } from './api-routes.ts';
+import { shown } from '../../base/shown.ts';
+import { limitConnections } from '../../telemetry/connections.ts';
+import { apiRoutes, LIVE_PATH } from './api-routes.ts';
 import { answerNotFound, serveAssets } from './assets.ts';
 import type { TokenAuth } from './auth.ts';
 import { authRoutes, requireToken } from './auth-routes.ts';
@@ -9,7 +12,7 @@ import { refuseBrokenRequest } from './broken-requests.ts';
 import type { ConsoleConfig } from './config.ts';
 import type { ConsoleContext } from './context.ts';
 import { AnswerError } from './errors.ts';
-import { HostCheck, isCrossSite } from './hosts.ts';
+import { crossSiteReason, HostCheck } from './hosts.ts';
 import { explainInvalid, parseQueryString } from './parameters.ts';
 import { probeRoutes } from './probe-routes.ts';
 import { asAnswer, replyError } from './reply-error.ts';
@@ -33,15 +36,15 @@ export async function buildApp(
     context.metrics.reject('host');
     throw new AnswerError(
       'ERR_CONSOLE_HOST',
-      'this console does not answer to that host name; --allowed-hosts takes the names ' +
-        'by which browsers may reach it',
+      `Host is ${shown(request.headers.host ?? 'missing')}, a name that this console does ` +
+        'not answer to: --allowed-hosts takes the names by which browsers may reach it',
     );
   });
   await app.register(compress, { encodings: ['zstd', 'br', 'gzip'] });
 
   // Hooks inside of a plugin run by the route that matched, however its path was spelled.
   await app.register(async (api) => {
-    api.addHook('onRequest', refuseCrossSite(context));
+    api.addHook('onRequest', refuseCrossSite(context, config.allowedHosts));
     measureCalls(api, context);
     if (auth !== undefined) {
       await api.register(authRoutes(auth, context));
@@ -62,7 +65,13 @@ export async function buildApp(
 }
 
 function newServer(config: ConsoleConfig, context: ConsoleContext): FastifyInstance {
-  const { limits } = config;
+  const { limits, tls } = config;
+  const http = {
+    maxHeaderSize: limits.headersMaxBytes,
+    headersTimeout: limits.requestTimeoutMs,
+    // How often Node looks for requests that are past their time.
+    connectionsCheckingInterval: Math.max(100, Math.floor(limits.requestTimeoutMs / 4)),
+  };
   const app = fastify({
     logger: false,
     bodyLimit: limits.bodyMaxBytes,
@@ -70,12 +79,8 @@ function newServer(config: ConsoleConfig, context: ConsoleContext): FastifyInsta
     connectionTimeout: limits.idleTimeoutMs,
     keepAliveTimeout: limits.idleTimeoutMs,
     exposeHeadRoutes: false,
-    http: {
-      maxHeaderSize: limits.headersMaxBytes,
-      headersTimeout: limits.requestTimeoutMs,
-      // How often Node looks for requests that are past their time.
-      connectionsCheckingInterval: Math.max(100, Math.floor(limits.requestTimeoutMs / 4)),
-    },
+    maxRequestsPerSocket: limits.requestsPerConnectionMax,
+    ...(tls === undefined ? { http } : { https: { ...http, ...tls.current() } }),
     routerOptions: { querystringParser: parseQueryString },
     ajv: {
       // A parameter that is not in the schema is an error, not something to leave out quietly.
@@ -86,7 +91,8 @@ function newServer(config: ConsoleConfig, context: ConsoleContext): FastifyInsta
     },
     clientErrorHandler: (error, socket) => refuseBrokenRequest(error, socket, context.metrics),
   });
-  app.server.maxConnections = limits.connectionsMax;
+  if (tls !== undefined) tls.renew(app.server as unknown as HttpsServer);
+  limitConnections(app.server, limits, context.metrics.limitConnection);
   // The API takes JSON; a plain-text body is what a cross-site form could send.
   app.removeContentTypeParser('text/plain');
   return app;
@@ -126,14 +132,12 @@ function collectApiMethods(app: FastifyInstance): ReadonlyMap<string, readonly s
   return methods;
 }
 
-function refuseCrossSite(context: ConsoleContext) {
+function refuseCrossSite(context: ConsoleContext, allowedHosts: readonly string[]) {
   return async (request: FastifyRequest): Promise<void> => {
-    if (!isCrossSite(request.headers)) return;
+    const reason = crossSiteReason(request.headers, allowedHosts);
+    if (reason === undefined) return;
     context.metrics.reject('origin');
-    throw new AnswerError(
-      'ERR_CONSOLE_ORIGIN',
-      'pages of other sites may not call this API: open the console itself',
-    );
+    throw new AnswerError('ERR_CONSOLE_ORIGIN', reason);
   };
 }
 
@@ -141,7 +145,7 @@ function refuseCrossSite(context: ConsoleContext) {
 function measureCalls(api: FastifyInstance, context: ConsoleContext): void {
   api.addHook('onResponse', async (request, reply) => {
     const handler = request.routeOptions.url ?? 'none';
-    if (handler === '/api/live') return;
+    if (handler === LIVE_PATH) return;
     context.metrics.calls.observe(
       { handler, code: String(reply.statusCode) },
       reply.elapsedTime / 1000,

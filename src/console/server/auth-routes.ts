@@ -1,5 +1,6 @@
-import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import type { LoginRequest } from '../api.ts';
+import { LIVE_PATH } from './api-routes.ts';
 import type { TokenAuth } from './auth.ts';
 import type { ConsoleContext } from './context.ts';
 import { AnswerError } from './errors.ts';
@@ -22,25 +23,37 @@ export function authRoutes(auth: TokenAuth, context: ConsoleContext): FastifyPlu
         return reply.code(204).header('cache-control', 'no-store').send();
       },
     );
-    app.post('/api/logout', { schema: { querystring: noParameters } }, async (_request, reply) =>
+    app.post('/api/logout', { schema: { querystring: noParameters } }, async (request, reply) =>
       reply
         .code(204)
-        .header('set-cookie', auth.logout())
+        .header('set-cookie', auth.logout(request.headers))
         .header('cache-control', 'no-store')
         .send(),
     );
   };
 }
 
-/** A hook that lets only those pass who know the token. */
+/** How soon a stream ends after the session that it was opened in. */
+const STREAM_CHECK_PERIOD_MS = 5000;
+
+/** A hook that lets only those pass who know the token, and answers them no longer than that. */
 export function requireToken(auth: TokenAuth, context: ConsoleContext) {
-  return async (request: FastifyRequest): Promise<void> => {
+  return async ({ headers, ip, routeOptions }: FastifyRequest, reply: FastifyReply) => {
     try {
-      auth.check(request.headers, request.ip);
+      auth.check(headers, ip);
     } catch (error) {
       countRefusal(error, context);
       throw error;
     }
+    if (routeOptions.url !== LIVE_PATH) return;
+    const checking = context.deps.clock.every(STREAM_CHECK_PERIOD_MS, () => {
+      try {
+        auth.check(headers, ip);
+      } catch {
+        reply.raw.destroy();
+      }
+    });
+    reply.raw.once('close', () => checking[Symbol.dispose]());
   };
 }
 

@@ -1,4 +1,4 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../../base/clock.ts';
 import { AnswerError } from './errors.ts';
 
@@ -7,7 +7,9 @@ export const SESSION_COOKIE = 'netobserv_session';
 /** Addresses whose failures are remembered; the one that failed longest ago is forgotten first. */
 const FAILING_ADDRESSES_MAX = 1024;
 
-export interface AuthLimits {
+export interface AuthOptions {
+  /** Browsers send the cookie over TLS only. */
+  readonly isTls?: boolean;
   readonly loginFailuresMax: number;
   readonly loginWindowMs: number;
   readonly sessionMs: number;
@@ -19,24 +21,31 @@ export interface Credentials {
   readonly cookie?: string | undefined;
 }
 
+/** Logged-out sessions that are remembered; the one that would end first is forgotten first. */
+const ENDED_SESSIONS_MAX = 4096;
+
 /**
  * Checks the one token that a console may have.
  *
- * A session is the time when it ends, signed with a key made from the token: nothing is kept for
- * it, it survives a restart, and changing the token ends every session.
+ * A session is the time when it ends and a random part, signed with a key made from the token:
+ * it survives a restart, and another token ends every session. Only those that were logged out
+ * are remembered, until they would have ended anyway; a restart forgets them.
  */
 export class TokenAuth {
-  readonly #tokenDigest: Buffer;
-  readonly #sessionKey: Buffer;
+  readonly #token: () => string;
   readonly #clock: Clock;
-  readonly #limits: AuthLimits;
+  readonly #options: AuthOptions;
   readonly #failures = new Map<string, { count: number; untilMs: number }>();
+  /** When they would have ended, by the session. */
+  readonly #ended = new Map<string, number>();
+  #keys: TokenKeys;
 
-  constructor(token: string, clock: Clock, limits: AuthLimits) {
-    this.#tokenDigest = sha256(token);
-    this.#sessionKey = createHmac('sha256', token).update('netobserv console session').digest();
+  /** The token is asked for at each check: it may be changed at any time. */
+  constructor(token: () => string, clock: Clock, options: AuthOptions) {
+    this.#token = token;
+    this.#keys = keysOf(token());
     this.#clock = clock;
-    this.#limits = limits;
+    this.#options = options;
   }
 
   /** Throws unless the request proves that it knows the token. */
@@ -59,33 +68,56 @@ export class TokenAuth {
   /** `Set-Cookie` of a new session for someone who knows the token; throws for anyone else. */
   login(token: string, remoteAddress: string): string {
     this.#checkToken(token, remoteAddress);
-    const expires = String(Math.floor((this.#clock.nowMs() + this.#limits.sessionMs) / 1000));
-    const maxAgeS = Math.floor(this.#limits.sessionMs / 1000);
-    return setCookie(`${expires}.${this.#sign(expires)}`, maxAgeS);
+    const expires = String(Math.floor((this.#clock.nowMs() + this.#options.sessionMs) / 1000));
+    const maxAgeS = Math.floor(this.#options.sessionMs / 1000);
+    const nonce = randomBytes(SESSION_NONCE_BYTES).toString('base64url');
+    return this.#setCookie(`${expires}.${nonce}${this.#sign(expires, nonce)}`, maxAgeS);
   }
 
-  /** `Set-Cookie` that makes the browser forget its session. */
-  logout(): string {
-    return setCookie('', 0);
+  /** Ends the session of the request, if it has one; `Set-Cookie` makes the browser forget it. */
+  logout(credentials: Credentials): string {
+    const session = cookieValue(credentials.cookie, SESSION_COOKIE);
+    if (session !== undefined && this.#isSession(session)) this.#end(session);
+    return this.#setCookie('', 0);
   }
 
+  #end(session: string): void {
+    const nowMs = this.#clock.nowMs();
+    for (const [other, untilMs] of this.#ended) if (untilMs <= nowMs) this.#ended.delete(other);
+    this.#ended.set(session, endOf(session));
+    if (this.#ended.size <= ENDED_SESSIONS_MAX) return;
+    const [first] = [...this.#ended].sort(([, a], [, b]) => a - b);
+    this.#ended.delete(first![0]);
+  }
+
+  /**
+   * Only wrong tokens are limited: behind a proxy everybody has its address, and must not be locked
+   * out by somebody's guesses. The right token cannot be guessed, at whatever rate.
+   */
   #checkToken(token: string, remoteAddress: string): void {
+    // Digests have one length whatever was sent, so that the comparison's time tells nothing.
+    if (timingSafeEqual(sha256(token), this.#currentKeys().tokenDigest)) return;
     const nowMs = this.#clock.nowMs();
     const failing = this.#failures.get(remoteAddress);
     const count = failing === undefined || failing.untilMs <= nowMs ? 0 : failing.count;
-    if (failing !== undefined && count >= this.#limits.loginFailuresMax) {
+    if (failing !== undefined && count >= this.#options.loginFailuresMax) {
       throw new AnswerError('ERR_CONSOLE_LOGIN_RATE', 'too many wrong tokens from this address', {
         retryAfterS: Math.max(1, Math.ceil((failing.untilMs - nowMs) / 1000)),
       });
     }
-    // Digests have one length whatever was sent, so that the comparison's time tells nothing.
-    if (timingSafeEqual(sha256(token), this.#tokenDigest)) {
-      this.#failures.delete(remoteAddress);
-      return;
-    }
-    const untilMs = count === 0 ? nowMs + this.#limits.loginWindowMs : (failing?.untilMs ?? nowMs);
+    const untilMs = count === 0 ? nowMs + this.#options.loginWindowMs : (failing?.untilMs ?? nowMs);
     this.#remember(remoteAddress, count + 1, untilMs);
     throw new AnswerError('ERR_CONSOLE_UNAUTHENTICATED', 'this is not the console’s token');
+  }
+
+  #currentKeys(): TokenKeys {
+    const token = this.#token();
+    if (token !== this.#keys.token) {
+      this.#keys = keysOf(token);
+      // None of them is a session any more.
+      this.#ended.clear();
+    }
+    return this.#keys;
   }
 
   #remember(address: string, count: number, untilMs: number): void {
@@ -99,24 +131,50 @@ export class TokenAuth {
   }
 
   #isSession(session: string): boolean {
-    const [expires = '', signature = ''] = session.split('.', 2);
-    if (!/^\d{1,12}$/.test(expires)) return false;
-    if (!timingSafeEqual(sha256(signature), sha256(this.#sign(expires)))) return false;
-    return Number(expires) * 1000 > this.#clock.nowMs();
+    const [expires = '', rest = ''] = session.split('.', 2);
+    if (session.length > SESSION_CHARS_MAX || !/^\d{1,12}$/.test(expires)) return false;
+    const nonce = rest.slice(0, SESSION_NONCE_CHARS);
+    const signature = rest.slice(SESSION_NONCE_CHARS);
+    if (!timingSafeEqual(sha256(signature), sha256(this.#sign(expires, nonce)))) return false;
+    return endOf(session) > this.#clock.nowMs() && !this.#ended.has(session);
   }
 
-  #sign(expires: string): string {
-    return createHmac('sha256', this.#sessionKey).update(expires).digest('base64url');
+  #setCookie(value: string, maxAgeS: number): string {
+    // Over plain HTTP, a browser would not send it back with Secure.
+    const secure = this.#options.isTls === true ? '; Secure' : '';
+    const attributes = `Path=/; HttpOnly; SameSite=Strict; Max-Age=${maxAgeS}${secure}`;
+    return `${SESSION_COOKIE}=${value}; ${attributes}`;
   }
+
+  #sign(expires: string, nonce: string): string {
+    const { sessionKey } = this.#currentKeys();
+    return createHmac('sha256', sessionKey).update(`${expires}.${nonce}`).digest('base64url');
+  }
+}
+
+interface TokenKeys {
+  readonly token: string;
+  readonly tokenDigest: Buffer;
+  readonly sessionKey: Buffer;
+}
+
+const SESSION_NONCE_BYTES = 12;
+/** In base64url, which makes four characters of three bytes. */
+const SESSION_NONCE_CHARS = (SESSION_NONCE_BYTES / 3) * 4;
+const SESSION_CHARS_MAX = 128;
+
+function keysOf(token: string): TokenKeys {
+  const sessionKey = createHmac('sha256', token).update('netobserv console session').digest();
+  return { token, tokenDigest: sha256(token), sessionKey };
+}
+
+/** Of a session, epoch milliseconds. */
+function endOf(session: string): number {
+  return Number(session.split('.', 1)[0]) * 1000;
 }
 
 function sha256(text: string): Buffer {
   return createHash('sha256').update(text).digest();
-}
-
-function setCookie(value: string, maxAgeS: number): string {
-  // No Secure: the console itself speaks plain HTTP, and a browser would not send the cookie back.
-  return `${SESSION_COOKIE}=${value}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${maxAgeS}`;
 }
 
 function cookieValue(header: string | undefined, name: string): string | undefined {

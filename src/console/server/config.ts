@@ -1,6 +1,12 @@
-import { readFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { hasCode, NetobservError } from '../../base/errors.ts';
 import { type ListenAddress, parseListen } from '../../base/listen.ts';
-import { list, type Option, text } from '../../config/options.ts';
+import { makeFolder } from '../../config/folders.ts';
+import { list, type Option, path } from '../../config/options.ts';
+import { type RenewalReport, RenewedFiles } from '../../config/renewed-files.ts';
+import type { RenewedCertificate } from '../../telemetry/server-tls.ts';
 import type { FrontendConfig, QuickFilter } from '../api.ts';
 import { startError } from './errors.ts';
 
@@ -12,6 +18,9 @@ export type FrontendFacts = Pick<FrontendConfig, 'recordTypes' | 'sampling' | 'p
 /** Every bound of the server, so that a test can make one small. */
 export interface ConsoleLimits {
   readonly connectionsMax: number;
+  readonly connectionsPerAddressMax: number;
+  /** Then a client connects anew. */
+  readonly requestsPerConnectionMax: number;
   readonly headersMaxBytes: number;
   readonly bodyMaxBytes: number;
   /** From the first byte of a request to its last. */
@@ -39,6 +48,9 @@ export interface ConsoleLimits {
 
 export const DEFAULT_LIMITS: ConsoleLimits = {
   connectionsMax: 256,
+  // A proxy has one address, and two connections for each of the 64 browsers that follow live.
+  connectionsPerAddressMax: 192,
+  requestsPerConnectionMax: 10_000,
   headersMaxBytes: 64 * 1024,
   bodyMaxBytes: 8 * 1024,
   requestTimeoutMs: 10_000,
@@ -60,8 +72,10 @@ export const DEFAULT_LIMITS: ConsoleLimits = {
 
 export interface ConsoleConfig {
   readonly listen: ListenAddress;
-  /** Contents of the token file: required for any address but loopback. */
-  readonly token?: string;
+  /** The token as it is now: required for any address but loopback. */
+  readonly token?: () => string;
+  /** Without it the console speaks plain HTTP. */
+  readonly tls?: RenewedCertificate;
   /** Folder of the built front end; without it only the API is served. */
   readonly webRoot?: string;
   /** Names besides the bound one under which browsers may reach the console. */
@@ -83,11 +97,12 @@ const listen: Option<ListenAddress> = {
 
 export const consoleOptions = {
   listen,
-  tokenFile: text(
+  tokenFile: path(
     'NETOBSERV_TOKEN_FILE',
-    '',
-    'file with the token that people need to use the console',
+    'file with the token that people need to use the console; "auto" makes one',
   ),
+  tlsCertFile: path('NETOBSERV_TLS_CERT_FILE', 'certificate of the console, in PEM'),
+  tlsKeyFile: path('NETOBSERV_TLS_KEY_FILE', 'key of that certificate, in PEM'),
   allowedHosts: list(
     'NETOBSERV_ALLOWED_HOSTS',
     '',
@@ -99,18 +114,25 @@ export const consoleOptions = {
 const TOKEN_MIN_CHARS = 16;
 const TOKEN_MAX_CHARS = 1024;
 
-/** The token that a file holds: its only line, which may end in a newline. */
-export async function loadToken(path: string): Promise<string> {
-  let content: string;
+/**
+ * The token that a file holds, its only line, which may end in a newline. The file is looked at
+ * whenever a token is compared; new contents that are no token leave the old one in place.
+ */
+export function watchToken(path: string, report: RenewalReport): () => string {
   try {
-    content = await readFile(path, 'utf8');
+    const file = new RenewedFiles([path], ([content = '']) => tokenIn(content, path), report);
+    return () => file.current();
   } catch (cause) {
+    if (cause instanceof NetobservError) throw cause;
     throw startError(
       'ERR_CONSOLE_TOKEN_FILE',
       `cannot read the token file ${path}; --token-file takes a readable file with one line`,
       cause,
     );
   }
+}
+
+function tokenIn(content: string, path: string): string {
   const token = content.replace(/\r?\n$/, '');
   if (
     token.length < TOKEN_MIN_CHARS ||
@@ -124,4 +146,20 @@ export async function loadToken(path: string): Promise<string> {
     );
   }
   return token;
+}
+
+const TOKEN_BYTES = 32;
+
+/** Makes a token file, unless it is there; nobody else may read it. */
+export function makeTokenFile(path: string): void {
+  makeFolder(dirname(path), 0o700);
+  try {
+    writeFileSync(path, `${randomBytes(TOKEN_BYTES).toString('hex')}\n`, {
+      flag: 'wx',
+      mode: 0o600,
+    });
+  } catch (cause) {
+    if (hasCode(cause, 'EEXIST')) return;
+    throw startError('ERR_CONSOLE_TOKEN_FILE', `cannot make the token file ${path}`, cause);
+  }
 }

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { parseAddress } from '../../base/ip.ts';
+import { shown } from '../../base/shown.ts';
 
 /**
  * Which `Host` headers are answered.
@@ -52,17 +53,31 @@ export function isLoopback(host: string): boolean {
 }
 
 /**
- * True when a page of another site makes the request. Browsers say so in `Sec-Fetch-Site`, and in
- * `Origin` for anything that changes state; a client that sends neither is no browser.
+ * Why a request counts as one that a page of another site makes; undefined when it does not.
+ *
+ * Browsers say so in `Sec-Fetch-Site`, and in `Origin` for anything that changes state; a client
+ * that sends neither is no browser. A proxy may pass another Host than the browser asked for: an
+ * origin whose name is among the allowed hosts is the console's own all the same.
  */
-export function isCrossSite(headers: {
-  readonly host?: string | undefined;
-  readonly origin?: string | undefined;
-  readonly 'sec-fetch-site'?: string | string[] | undefined;
-}): boolean {
-  if (headers['sec-fetch-site'] === 'cross-site') return true;
-  if (headers.origin === undefined) return false;
+export function crossSiteReason(
+  headers: {
+    readonly host?: string | undefined;
+    readonly origin?: string | undefined;
+    readonly 'sec-fetch-site'?: string | string[] | undefined;
+  },
+  allowedHosts: readonly string[],
+): string | undefined {
+  if (headers['sec-fetch-site'] === 'cross-site') {
+    return 'pages of other sites may not call this API: open the console itself';
+  }
+  if (headers.origin === undefined) return undefined;
   // A sandboxed page has the origin "null", which is no URL.
   const origin = URL.canParse(headers.origin) ? new URL(headers.origin) : undefined;
-  return origin?.host !== headers.host?.toLowerCase();
+  if (origin !== undefined && origin.host === headers.host?.toLowerCase()) return undefined;
+  const name = origin && fold(origin.hostname.replace(/^\[|\]$/g, ''));
+  if (allowedHosts.some((allowed) => fold(allowed) === name)) return undefined;
+  return (
+    `Origin is ${shown(headers.origin)}, Host is ${shown(headers.host ?? '')}: open the console ` +
+    'itself; behind a proxy, let it pass Host, and name the host in --allowed-hosts'
+  );
 }

@@ -1,3 +1,4 @@
+import { declareConnectionLimit } from '../../telemetry/connections.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 
 /** Why a request was turned away before it did any work. */
@@ -21,7 +22,9 @@ export function declareMetrics(metrics: Metrics) {
     'Requests that the console turned away, by reason',
     ['reason'],
   );
+  const limited = declareConnectionLimit(metrics);
   return {
+    limitConnection: (outcome: string): void => limited.inc({ server: 'console', outcome }),
     reject: (reason: RejectReason): void => rejected.inc({ reason }),
     calls: metrics.histogram(
       'http_api_calls_duration',

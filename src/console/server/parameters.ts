@@ -1,5 +1,6 @@
 import type { FastifySchemaValidationError } from 'fastify';
 import { type Static, Type } from 'typebox';
+import { shown } from '../../base/shown.ts';
 import { closest } from '../../base/suggest.ts';
 import { FILTERS_MAX_CHARS } from '../../query/filters.ts';
 import { AnswerError } from './errors.ts';
@@ -143,8 +144,9 @@ export function explainInvalid(
   const { keyword, params, instancePath } = failure;
   const known = Object.keys(properties);
   if (keyword === 'additionalProperties') {
-    const name = String(params.additionalProperty);
-    const meant = closest(name, known);
+    const sent = String(params.additionalProperty);
+    const name = shown(sent);
+    const meant = closest(sent, known);
     const help =
       meant !== undefined
         ? `did you mean ${meant}?`

@@ -1,4 +1,5 @@
 import { NetobservError } from '../../base/errors.ts';
+import { shown } from '../../base/shown.ts';
 import { closest } from '../../base/suggest.ts';
 import { parseDurationMs } from '../../base/units.ts';
 import { FIELDS, fieldByName } from '../../flow/fields.ts';
@@ -272,7 +273,7 @@ function unknown(
   const meant = closest(text, known);
   return invalid(
     parameter,
-    `${parameter}: there is no ${what} ${JSON.stringify(text)}` +
+    `${parameter}: there is no ${what} ${JSON.stringify(shown(text))}` +
       (meant === undefined ? '' : `, did you mean ${meant}?`),
   );
 }

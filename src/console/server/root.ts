@@ -41,10 +41,11 @@ export function createConsole(config: ConsoleConfig, deps: ConsoleDeps): Console
   return {
     async start(signal) {
       requireProtection(config);
-      const { token, limits } = config;
-      const auth = token === undefined ? undefined : new TokenAuth(token, deps.clock, limits);
+      const { token, limits, tls } = config;
+      const options = { ...limits, isTls: tls !== undefined };
+      const auth = token === undefined ? undefined : new TokenAuth(token, deps.clock, options);
       app = await buildApp(config, context, auth);
-      bound = await bind(app, config.listen);
+      bound = await bind(app, config.listen, tls === undefined ? 'http' : 'https');
       live.start();
       // Streams never end by themselves: they go first, what was asked may still be answered.
       signal.addEventListener('abort', () => live.stop(), { once: true });
@@ -74,7 +75,11 @@ function requireProtection(config: ConsoleConfig): void {
   );
 }
 
-async function bind(app: FastifyInstance, listen: ListenAddress): Promise<ConsoleAddress> {
+async function bind(
+  app: FastifyInstance,
+  listen: ListenAddress,
+  scheme: 'http' | 'https',
+): Promise<ConsoleAddress> {
   try {
     await app.listen({ host: listen.host, port: listen.port });
   } catch (cause) {
@@ -84,7 +89,7 @@ async function bind(app: FastifyInstance, listen: ListenAddress): Promise<Consol
   const { port } = app.server.address() as AddressInfo;
   const { host } = listen;
   const shown = isWildcard(host) ? 'localhost' : host;
-  return { host, port, url: `http://${format({ host: shown, port })}` };
+  return { host, port, url: `${scheme}://${format({ host: shown, port })}` };
 }
 
 function listenError(cause: unknown, listen: ListenAddress): unknown {

@@ -200,7 +200,7 @@ class DuckdbStore implements FlowStore {
     let database: Database | undefined;
     try {
       if (this.#config.dataDir !== undefined) {
-        makeFolder(this.#config.dataDir, 0o750);
+        makeFolder(this.#config.dataDir, 0o700);
       }
       database = await Database.open({ ...this.#config, file: this.#file });
       const session = await database.connect();

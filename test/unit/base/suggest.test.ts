@@ -22,3 +22,21 @@ test('the distance is a metric', () => {
     }),
   );
 });
+
+test('with a bound it is the same up to there, and one more beyond', () => {
+  const word = fc.string({ maxLength: 12 });
+  fc.assert(
+    fc.property(word, word, fc.nat(12), (a, b, max) => {
+      expect(editDistance(a, b, max)).toBe(Math.min(editDistance(a, b), max + 1));
+    }),
+  );
+});
+
+test('words of any length take little time', () => {
+  // A request may name as much, and one thread serves all.
+  const known = Array.from({ length: 500 }, (_, i) => `SrcK8S_OwnerType${i}`);
+  const words = ['k'.repeat(8000), 'SrcK8S_OwnerType'.repeat(4), 'S'.repeat(64)];
+  const startMs = performance.now();
+  for (let round = 0; round < 10; round++) for (const word of words) closest(word, known);
+  expect(performance.now() - startMs).toBeLessThan(1000);
+});

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { NetobservError } from '../../../src/base/errors.ts';
 import {
   assertCanCapture,
   effectiveCapabilities,
@@ -39,16 +40,27 @@ test('effective, not permitted, capabilities count', () => {
   expect(effectiveCapabilities(() => undefined).size).toBe(0);
 });
 
-test('the refusal names what is missing and three ways to grant it', () => {
+test('the refusal names what is missing and ways to grant it to one process', () => {
   expect(() => assertCanCapture(host(NONE), '/opt/netobserv')).toThrow(
     expect.objectContaining({
       code: CommandError.capabilities,
       message: 'cannot capture packets without CAP_NET_ADMIN, CAP_BPF, CAP_PERFMON',
       details: expect.objectContaining({
-        next: expect.stringContaining('setcap cap_net_admin,cap_bpf,cap_perfmon+ep /opt/netobserv'),
+        next: expect.stringContaining('--ambient-caps=+net_admin,+bpf,+perfmon /opt/netobserv'),
       }),
     }),
   );
+});
+
+test('no way is named by which everybody would get these rights', () => {
+  let next: unknown;
+  try {
+    assertCanCapture(host(NONE), '/opt/netobserv');
+  } catch (error) {
+    next = (error as NetobservError).details.next;
+  }
+  expect(next).toContain('sudo setpriv');
+  expect(next).not.toContain('setcap');
 });
 
 test.each([

@@ -1,10 +1,15 @@
+import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
 import { afterEach, expect, test } from 'vitest';
 import { Health, type HealthState } from '../../../src/telemetry/health.ts';
-import type { HttpServerConfig } from '../../../src/telemetry/http.ts';
+import type { HttpServerConfig, HttpServerDeps } from '../../../src/telemetry/http.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { createTelemetryServer } from '../../../src/telemetry/server.ts';
@@ -18,12 +23,14 @@ afterEach(async () => {
 
 const LOOPBACK = { address: '127.0.0.1', port: 0 };
 
-async function start(config: HttpServerConfig = LOOPBACK) {
-  const deps = { log: createLog('silent'), metrics: createMetrics('t_'), health: new Health() };
+async function start(config: HttpServerConfig = LOOPBACK, more: Partial<HttpServerDeps> = {}) {
+  const metrics = createMetrics('t_');
+  const own = { log: createLog('silent'), metrics, counts: metrics, health: new Health() };
+  const deps = { ...own, ...more };
   const server = createTelemetryServer(config, deps);
   cleanups.push(() => server.stop());
   await server.start(new AbortController().signal);
-  return { ...deps, server, base: `http://127.0.0.1:${server.port()}` };
+  return { ...own, server, base: `http://127.0.0.1:${server.port()}` };
 }
 
 test('serves metrics of both kinds in the text format', async () => {
@@ -94,6 +101,79 @@ test('serves over TLS, and says which files it cannot read', async () => {
       .end();
   });
   expect(status).toBe(200);
+});
+
+/** The certificate that the server shows now, as hex of its whole. */
+function shownBy(port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false }, () => {
+      resolve(socket.getPeerCertificate().raw.toString('hex'));
+      socket.destroy();
+    });
+    socket.on('error', reject);
+  });
+}
+
+const certificateIn = (pem: string): string => new X509Certificate(pem).raw.toString('hex');
+
+test('renewed certificates are shown by the next handshake, useless ones leave the old', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'telemetry-'));
+  cleanups.push(() => rmSync(folder, { recursive: true }));
+  const tls = { certPath: join(folder, 'cert.pem'), keyPath: join(folder, 'key.pem') };
+  const write = ({ cert, key }: ReturnType<typeof selfSigned>): void => {
+    writeFileSync(tls.certPath, cert);
+    writeFileSync(tls.keyPath, key);
+  };
+  const [first, second] = [selfSigned(), selfSigned()];
+  write(first);
+  const { server, health, metrics } = await start({ ...LOOPBACK, tls });
+  expect(await shownBy(server.port())).toBe(certificateIn(first.cert));
+  write(second);
+  expect(await shownBy(server.port())).toBe(certificateIn(second.cert));
+
+  // Half of a renewal, then no certificate at all, then nothing.
+  writeFileSync(tls.certPath, first.cert);
+  expect(await shownBy(server.port())).toBe(certificateIn(second.cert));
+  writeFileSync(tls.certPath, 'nonsense');
+  expect(await shownBy(server.port())).toBe(certificateIn(second.cert));
+  rmSync(tls.keyPath);
+  expect(await shownBy(server.port())).toBe(certificateIn(second.cert));
+  expect(health.ready()).toMatchObject({
+    ok: true,
+    checks: { metrics: { ok: true, note: expect.stringContaining('the old ones stay') } },
+  });
+  const text = await metrics.registry.metrics();
+  expect(text).toContain('t_renewed_files_total{what="metrics",outcome="refused"} 3');
+
+  write(first);
+  expect(await shownBy(server.port())).toBe(certificateIn(first.cert));
+  expect(health.ready().checks.metrics).toEqual({ ok: true });
+});
+
+test('a probe is answered however many connections of others wait', async () => {
+  const { base, server, metrics } = await start();
+  const silent = Array.from({ length: 200 }, () => connect(server.port(), '127.0.0.1'));
+  for (const socket of silent) socket.on('error', () => undefined);
+  cleanups.push(() => {
+    for (const socket of silent) socket.destroy();
+  });
+  await once(silent.at(-1)!, 'connect');
+  for (let i = 0; i < 3; i++) expect((await fetch(`${base}/livez`)).status).toBe(200);
+  const text = await metrics.registry.metrics();
+  expect(text).toMatch(/limited_connections_total\{server="metrics",outcome="closed"\} \d+/);
+});
+
+test('what only some may see needs what they know; probes do not', async () => {
+  const allows = ({ headers }: IncomingMessage): boolean => headers.authorization === 'Bearer x';
+  const { base } = await start(LOOPBACK, { allows });
+  const refused = await fetch(`${base}/metrics`);
+  expect([refused.status, refused.headers.get('www-authenticate')]).toEqual([
+    401,
+    'Bearer realm="netobserv"',
+  ]);
+  const headers = { authorization: 'Bearer x' };
+  expect((await fetch(`${base}/metrics`, { headers })).status).toBe(200);
+  expect((await fetch(`${base}/livez`)).status).toBe(200);
 });
 
 test('a family that is declared twice is one; another of its name is refused', () => {

@@ -3,11 +3,13 @@ import type { ConsoleDeps } from '../../../console/server/context.ts';
 import type { WrittenRows } from '../../../console/server/live.ts';
 import type { ConsoleAddress } from '../../../console/server/root.ts';
 import type { LogLevel } from '../../../telemetry/log.ts';
+import type { ConsoleRenewal, ProtectionFiles } from '../protection.ts';
 import type { PlainError } from './calls.ts';
 
 /** What the console's thread is started with. */
 export interface ConsoleStart {
-  readonly config: ConsoleConfig;
+  readonly config: Omit<ConsoleConfig, 'token' | 'tls'>;
+  readonly files: ProtectionFiles;
   readonly version: ConsoleDeps['version'];
   readonly logLevel: LogLevel;
   readonly metricsPrefix: string;
@@ -23,5 +25,7 @@ export type FromConsole =
   | { readonly kind: 'up'; readonly address: ConsoleAddress; readonly families: readonly string[] }
   | { readonly kind: 'failed'; readonly error: PlainError }
   | { readonly kind: 'log'; readonly line: string }
+  /** Files were read anew: `error` says why they are of no use. */
+  | { readonly kind: 'renewal'; readonly what: ConsoleRenewal; readonly error?: PlainError }
   /** Metrics of the console itself, as text. */
   | { readonly kind: 'metrics'; readonly text: string };

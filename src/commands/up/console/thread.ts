@@ -3,11 +3,13 @@ import { aborted } from '../../../base/aborted.ts';
 import { assertExists } from '../../../base/assert.ts';
 import type { Clock } from '../../../base/clock.ts';
 import { explain } from '../../../base/errors.ts';
+import type { RenewalReport } from '../../../config/renewed-files.ts';
 import type { SubscribeRows } from '../../../console/server/live.ts';
 import type { Console, ConsoleAddress } from '../../../console/server/root.ts';
 import type { HealthState } from '../../../telemetry/health.ts';
 import type { Log } from '../../../telemetry/log.ts';
 import type { Metrics } from '../../../telemetry/metrics.ts';
+import type { ConsoleRenewal } from '../protection.ts';
 import { type Answers, answerCalls, revived } from './calls.ts';
 import type { ConsoleStart, FromConsole, ToConsole } from './messages.ts';
 
@@ -34,6 +36,7 @@ export interface ConsoleThreadDeps {
   /** What the console may ask of this thread. */
   readonly answers: Answers;
   readonly subscribe: SubscribeRows;
+  readonly renewals: Readonly<Record<ConsoleRenewal, RenewalReport>>;
   /** Where lines of the console's log go. */
   readonly stderr: { write(text: string): unknown };
 }
@@ -131,6 +134,8 @@ class Threaded implements ConsoleThread {
           reject(revived(message.error));
         } else if (message.kind === 'log') {
           this.#deps.stderr.write(message.line);
+        } else if (message.kind === 'renewal') {
+          this.#renewed(message);
         } else if (message.kind === 'metrics') {
           this.#text = message.text;
         }
@@ -154,6 +159,12 @@ class Threaded implements ConsoleThread {
     this.#isUp = true;
     this.#exposed?.[Symbol.dispose]();
     this.#exposed = this.#deps.metrics.expose({ names: families, text: () => this.#text });
+  }
+
+  #renewed({ what, error }: FromConsole & { kind: 'renewal' }): void {
+    const report = this.#deps.renewals[what];
+    if (error === undefined) report.renewed();
+    else report.refused(revived(error));
   }
 
   #wentDown(reason: unknown): void {

@@ -13,6 +13,7 @@ import type { WrittenRows } from '../../../console/server/live.ts';
 import { createConsole } from '../../../console/server/root.ts';
 import { createLog } from '../../../telemetry/log.ts';
 import { createMetrics } from '../../../telemetry/metrics.ts';
+import { protectionOf } from '../protection.ts';
 import { Calls, plain } from './calls.ts';
 import type { ConsoleStart, FromConsole, ToConsole } from './messages.ts';
 
@@ -21,7 +22,7 @@ const NICENESS = 5;
 const METRICS_PERIOD_MS = 1000;
 
 const port = assertExists(parentPort, 'the thread that started this one');
-const { config, version, logLevel, metricsPrefix } = workerData as ConsoleStart;
+const { config, files, version, logLevel, metricsPrefix } = workerData as ConsoleStart;
 
 function send(message: FromConsole): void {
   port.postMessage(message);
@@ -70,7 +71,11 @@ async function run(): Promise<void> {
   const listeners = new Set<(rows: WrittenRows) => void>();
   const deps = depsOf(new Calls(port), listeners);
   const ending = new AbortController();
-  const console = createConsole(config, deps);
+  const protection = protectionOf(files, (what) => ({
+    renewed: () => send({ kind: 'renewal', what }),
+    refused: (error) => send({ kind: 'renewal', what, error: plain(error) }),
+  }));
+  const console = createConsole({ ...config, ...protection }, deps);
   const stopped = new Promise<void>((resolve) => {
     port.on('message', (message: ToConsole) => {
       if (message.kind === 'stop') resolve();

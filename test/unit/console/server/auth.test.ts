@@ -7,7 +7,7 @@ const LIMITS = { loginFailuresMax: 3, loginWindowMs: 60_000, sessionMs: 3_600_00
 
 function setUp() {
   const clock = new ManualClock();
-  return { clock, auth: new TokenAuth(TOKEN, clock, LIMITS) };
+  return { clock, auth: new TokenAuth(() => TOKEN, clock, LIMITS) };
 }
 
 const refusal = (code: string) => expect.objectContaining({ code });
@@ -30,14 +30,14 @@ test('a session lasts as long as it should, also for another process with the sa
   );
   const session = { cookie: `theme=dark; ${cookie.split(';')[0]}` };
   clock.jump(LIMITS.sessionMs - 1000);
-  new TokenAuth(TOKEN, clock, LIMITS).check(session, '::1');
+  new TokenAuth(() => TOKEN, clock, LIMITS).check(session, '::1');
   clock.jump(1000);
   expect(() => auth.check(session, '::1')).toThrow(refusal('ERR_CONSOLE_UNAUTHENTICATED'));
 });
 
 test('a session of another token, or with another end, is none', () => {
   const { auth, clock } = setUp();
-  const other = new TokenAuth('another-token-altogether', clock, LIMITS);
+  const other = new TokenAuth(() => 'another-token-altogether', clock, LIMITS);
   const [pair = ''] = other.login('another-token-altogether', '::1').split(';');
   expect(() => auth.check({ cookie: pair }, '::1')).toThrow(refusal('ERR_CONSOLE_UNAUTHENTICATED'));
   const [own = ''] = auth.login(TOKEN, '::1').split(';');
@@ -56,16 +56,18 @@ test('wrong tokens of one address are limited, by login and by header together',
   );
   expect(wrong).toThrow(refusal('ERR_CONSOLE_UNAUTHENTICATED'));
   clock.jump(15_000);
-  // Even the right one, or guessing would go on unhindered.
-  expect(() => auth.login(TOKEN, '10.0.0.9')).toThrow(
+  expect(wrong).toThrow(
     expect.objectContaining({
       code: 'ERR_CONSOLE_LOGIN_RATE',
       context: expect.objectContaining({ retryAfterS: 45 }),
     }),
   );
-  expect(auth.login(TOKEN, '10.0.0.8')).toContain('netobserv_session=');
-  clock.jump(45_000);
+  // Behind a proxy everybody has this address: the right one is never refused.
   expect(auth.login(TOKEN, '10.0.0.9')).toContain('netobserv_session=');
+  expect(() => auth.check({ authorization: `Bearer ${TOKEN}` }, '10.0.0.9')).not.toThrow();
+  expect(wrong).toThrow(refusal('ERR_CONSOLE_LOGIN_RATE'));
+  clock.jump(45_000);
+  expect(wrong).toThrow(refusal('ERR_CONSOLE_UNAUTHENTICATED'));
 });
 
 test('the memory of failing addresses is bounded', () => {
@@ -76,5 +78,31 @@ test('the memory of failing addresses is bounded', () => {
   for (let i = 0; i < 3; i++) fail('first');
   for (let i = 0; i < 1024; i++) fail(`address ${i}`);
   // Forgotten, so it may try again.
-  expect(auth.login(TOKEN, 'first')).toContain('netobserv_session=');
+  expect(() => auth.login('wrong', 'first')).toThrow(refusal('ERR_CONSOLE_UNAUTHENTICATED'));
+});
+
+const sessionOf = (cookie: string) => ({ cookie: cookie.split(';', 1)[0]! });
+
+test('a session that was logged out is none any more, others are', () => {
+  const { auth } = setUp();
+  const [mine, other] = [auth.login(TOKEN, '::1'), auth.login(TOKEN, '::1')].map(sessionOf);
+  expect(auth.logout(mine!)).toMatch(/netobserv_session=;.*Max-Age=0/);
+  expect(() => auth.check(mine!, '::1')).toThrow(refusal('ERR_CONSOLE_UNAUTHENTICATED'));
+  expect(() => auth.check(other!, '::1')).not.toThrow();
+});
+
+test('another token ends all sessions, and is the one that opens', () => {
+  const clock = new ManualClock();
+  let token = TOKEN;
+  const auth = new TokenAuth(() => token, clock, LIMITS);
+  const session = sessionOf(auth.login(TOKEN, '::1'));
+  token = 'a-new-token-of-today';
+  expect(() => auth.check(session, '::1')).toThrow(refusal('ERR_CONSOLE_UNAUTHENTICATED'));
+  expect(() => auth.login(TOKEN, '::1')).toThrow(refusal('ERR_CONSOLE_UNAUTHENTICATED'));
+  expect(auth.login(token, '::1')).toContain('netobserv_session=');
+});
+
+test('over TLS, browsers are told to send the cookie over TLS only', () => {
+  const auth = new TokenAuth(() => TOKEN, new ManualClock(), { ...LIMITS, isTls: true });
+  expect(auth.login(TOKEN, '::1')).toMatch(/; Secure$/);
 });

@@ -59,12 +59,15 @@ export interface Running extends AsyncDisposable {
   readonly metrics: Metrics;
 }
 
-export type ConfigOverrides = Omit<Partial<ConsoleConfig>, 'limits'> & {
+export type ConfigOverrides = Omit<Partial<ConsoleConfig>, 'limits' | 'token'> & {
   readonly limits?: Partial<ConsoleLimits>;
+  /** A function where it changes. */
+  readonly token?: string | (() => string);
 };
 
-export function configOf(overrides: ConfigOverrides = {}): ConsoleConfig {
+export function configOf({ token, ...overrides }: ConfigOverrides = {}): ConsoleConfig {
   return {
+    ...(token === undefined ? {} : { token: typeof token === 'string' ? () => token : token }),
     listen: { host: '127.0.0.1', port: 0 },
     allowedHosts: [],
     frontend: {

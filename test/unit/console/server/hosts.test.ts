@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import {
+  crossSiteReason,
   HostCheck,
-  isCrossSite,
   isLoopback,
   isWildcard,
 } from '../../../../src/console/server/hosts.ts';
@@ -63,7 +63,25 @@ test.each([
   ['other name', { origin: 'http://evil.example' }, true],
   ['sandboxed page', { origin: 'null' }, true],
   ['link from elsewhere', { 'sec-fetch-site': 'cross-site' }, true],
+  ['behind a proxy that passes its own Host', { origin: 'https://Flows.example.org' }, false],
+  [
+    'the same from elsewhere',
+    { origin: 'https://flows.example.org', 'sec-fetch-site': 'cross-site' },
+    true,
+  ],
+  ['a longer name', { origin: 'https://flows.example.org.evil.example' }, true],
   ['own page', { 'sec-fetch-site': 'same-origin' }, false],
 ])('%s: cross-site is %s', (_who, headers, crossSite) => {
-  expect(isCrossSite({ host: 'localhost:9001', ...headers })).toBe(crossSite);
+  const reason = crossSiteReason({ host: 'localhost:9001', ...headers }, ['flows.example.org']);
+  expect(reason !== undefined).toBe(crossSite);
+});
+
+test('a refusal says both values, and what to do', () => {
+  const headers = { host: '127.0.0.1:9001', origin: 'https://flows.example.org' };
+  const reason = crossSiteReason(headers, []);
+  expect(reason).toContain('Origin is https://flows.example.org, Host is 127.0.0.1:9001');
+  expect(reason).toContain('let it pass Host');
+  expect(reason).toContain('--allowed-hosts');
+  const long = crossSiteReason({ ...headers, origin: `https://${'x'.repeat(50_000)}` }, []);
+  expect(long!.length).toBeLessThan(500);
 });

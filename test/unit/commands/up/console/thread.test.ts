@@ -1,6 +1,7 @@
 /** The thread that has the console, with real threads whose code the test decides. */
 import { afterEach, expect, test } from 'vitest';
 import { systemClock } from '../../../../../src/base/clock.ts';
+import { explain } from '../../../../../src/base/errors.ts';
 import type { ConsoleStart } from '../../../../../src/commands/up/console/messages.ts';
 import {
   type ConsoleThread,
@@ -14,6 +15,7 @@ import { configOf } from '../../../console/server/harness.ts';
 
 const START: ConsoleStart = {
   config: configOf(),
+  files: { tokenPath: undefined, tlsCertFile: '', tlsKeyFile: '' },
   version: { version: '1', buildDate: '' },
   logLevel: 'info',
   metricsPrefix: 'netobserv_',
@@ -48,12 +50,17 @@ function bedOf(code: string): Bed {
   const metrics = createMetrics('netobserv_');
   const lines: string[] = [];
   const listeners = new Set<(rows: WrittenRows) => void>();
+  const renewalOf = (what: string) => ({
+    renewed: () => void lines.push(`${what} renewed`),
+    refused: (error: unknown) => void lines.push(`${what} refused: ${explain(error)}`),
+  });
   const thread = consoleInThread(START, {
     log: createLog('silent'),
     clock: systemClock,
     metrics,
     code: { code, isText: true },
     answers: {},
+    renewals: { console_token: renewalOf('token'), console_tls: renewalOf('tls') },
     stderr: { write: (line) => lines.push(line) },
     subscribe(listener) {
       listeners.add(listener);
@@ -89,6 +96,17 @@ test('rows that are written in a moment are one piece of news', async () => {
   await start(bed);
   for (let i = 0; i < 3; i++) bed.written({ flows: 1, bytes: 10, packets: 2 });
   await expect.poll(() => bed.lines).toEqual(['{"flows":3,"bytes":30,"packets":6}']);
+});
+
+test('what becomes of renewed files is told here', async () => {
+  const error = { message: 'no key', retryable: false, details: {} };
+  const told = [
+    { kind: 'renewal', what: 'console_token' },
+    { kind: 'renewal', what: 'console_tls', error },
+  ];
+  const bed = bedOf(`${WELL} for (const each of ${JSON.stringify(told)}) port.postMessage(each);`);
+  await start(bed);
+  await expect.poll(() => bed.lines).toEqual(['token renewed', 'tls refused: no key']);
 });
 
 test('why it does not start is told by the start', async () => {

@@ -1,0 +1,62 @@
+import { constants, statSync } from 'node:fs';
+import { NetobservError } from '../../base/errors.ts';
+import { ConfigError } from '../../config/errors.ts';
+import type { RenewalReport } from '../../config/renewed-files.ts';
+import { type ConsoleConfig, watchToken } from '../../console/server/config.ts';
+import type { Log } from '../../telemetry/log.ts';
+import { type RenewalDeps, renewalReport } from '../../telemetry/renewals.ts';
+import { RenewedCertificate } from '../../telemetry/server-tls.ts';
+
+/** What keeps strangers out of the console. Files are read anew when they change. */
+export type Protection = Pick<ConsoleConfig, 'token' | 'tls'>;
+
+/** Where it is: undefined and empty paths mean that there is none. */
+export interface ProtectionFiles {
+  readonly tokenPath: string | undefined;
+  readonly tlsCertFile: string;
+  readonly tlsKeyFile: string;
+}
+
+/** What is renewed, by the names that log, metrics and `/readyz` have for it. */
+export const CONSOLE_RENEWALS = ['console_token', 'console_tls'] as const;
+export type ConsoleRenewal = (typeof CONSOLE_RENEWALS)[number];
+
+/** Of whose files somebody else tells. */
+export const UNREPORTED: RenewalReport = { renewed: () => undefined, refused: () => undefined };
+
+export function consoleRenewals(
+  deps: RenewalDeps,
+): Readonly<Record<ConsoleRenewal, RenewalReport>> {
+  return {
+    console_token: renewalReport('console_token', deps),
+    console_tls: renewalReport('console_tls', deps),
+  };
+}
+
+export function protectionOf(
+  { tokenPath, tlsCertFile, tlsKeyFile }: ProtectionFiles,
+  reportOf: (what: ConsoleRenewal) => RenewalReport,
+): Protection {
+  if ((tlsCertFile === '') !== (tlsKeyFile === '')) {
+    const [given, missing] =
+      tlsKeyFile === ''
+        ? ['--tls-cert-file', '--tls-key-file']
+        : ['--tls-key-file', '--tls-cert-file'];
+    throw new NetobservError(ConfigError.invalid, `${given} needs ${missing}: they go together`);
+  }
+  const files = { certPath: tlsCertFile, keyPath: tlsKeyFile };
+  return {
+    ...(tokenPath === undefined ? {} : { token: watchToken(tokenPath, reportOf('console_token')) }),
+    ...(tlsCertFile === '' ? {} : { tls: new RenewedCertificate(files, reportOf('console_tls')) }),
+  };
+}
+
+export function warnOfReaders(tokenPath: string | undefined, log: Log): void {
+  if (tokenPath === undefined || !isReadableByAll(tokenPath)) return;
+  log.warn({ path: tokenPath }, 'every account of this host may read the token file');
+}
+
+function isReadableByAll(path: string): boolean {
+  const mode = statSync(path, { throwIfNoEntry: false })?.mode ?? 0;
+  return (mode & constants.S_IROTH) !== 0;
+}

@@ -1,0 +1,105 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Metrics } from './metrics.ts';
+
+export interface ConnectionLimits {
+  readonly connectionsMax: number;
+  /** Of one address. Less than all, so that nobody takes them all. */
+  readonly connectionsPerAddressMax: number;
+}
+
+interface Connection {
+  readonly socket: Socket;
+  readonly address: string;
+  /** Requests that are being answered. */
+  answering: number;
+}
+
+/**
+ * Keeps a server open for others when somebody takes up connections.
+ *
+ * When there are too many, one that waits goes for the newcomer: it has not sent a whole request,
+ * or has had its answer, or does not read it. Of several, one of the address that has most of them,
+ * the one that was opened first. Only where all are at work is a newcomer turned away.
+ */
+export function limitConnections(
+  server: Server,
+  { connectionsMax, connectionsPerAddressMax }: ConnectionLimits,
+  onLimit: (what: 'closed' | 'refused') => void,
+): void {
+  // In the order in which they were opened.
+  const connections = new Map<string, Connection>();
+  const countOf = (address: string): number => {
+    let count = 0;
+    for (const other of connections.values()) if (other.address === address) count++;
+    return count;
+  };
+
+  /** False: the newcomer is to go. */
+  const makeRoom = (among: (connection: Connection) => boolean): boolean => {
+    for (const connection of connections.values()) {
+      if (!among(connection) || !isWaiting(connection)) continue;
+      connections.delete(keyOf(connection.socket));
+      connection.socket.destroy();
+      onLimit('closed');
+      return true;
+    }
+    return false;
+  };
+
+  server.on('connection', (socket: Socket) => {
+    const { remoteAddress: address = '' } = socket;
+    const isOfSame = (other: Connection): boolean => other.address === address;
+    const hasRoom =
+      countOf(address) >= connectionsPerAddressMax
+        ? makeRoom(isOfSame)
+        : connections.size < connectionsMax ||
+          makeRoom(ofGreediest(connections)) ||
+          makeRoom(() => true);
+    if (!hasRoom) {
+      onLimit('refused');
+      socket.destroy();
+      return;
+    }
+    const key = keyOf(socket);
+    connections.set(key, { socket, address, answering: 0 });
+    socket.once('close', () => {
+      if (connections.get(key)?.socket === socket) connections.delete(key);
+    });
+  });
+  server.on('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
+    const connection = connections.get(keyOf(socket));
+    if (connection === undefined) return;
+    connection.answering++;
+    response.once('close', () => connection.answering--);
+  });
+}
+
+/** TLS wraps sockets, so the object is not the same; its two ends are. */
+function keyOf({ remoteAddress, remotePort, localAddress }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress}`;
+}
+
+function isWaiting({ socket, answering }: Connection): boolean {
+  return answering === 0 || socket.writableLength > 0;
+}
+
+function ofGreediest(connections: ReadonlyMap<string, Connection>) {
+  const waiting = [...connections.values()].filter(isWaiting);
+  const counts = new Map<string, number>();
+  for (const { address } of waiting) counts.set(address, (counts.get(address) ?? 0) + 1);
+  let greediest = '';
+  let most = 0;
+  for (const [address, count] of counts) {
+    if (count > most) [greediest, most] = [address, count];
+  }
+  return ({ address }: Connection): boolean => address === greediest;
+}
+
+export function declareConnectionLimit(metrics: Metrics) {
+  return metrics.counter<'server' | 'outcome'>(
+    'http_limited_connections_total',
+    'Connections closed while they waited, to make room for others, or refused as all were busy',
+    ['server', 'outcome'],
+  );
+}

@@ -1,0 +1,44 @@
+import { explain } from '../base/errors.ts';
+import type { RenewalReport } from '../config/renewed-files.ts';
+import type { Health } from './health.ts';
+import type { Log } from './log.ts';
+import type { Metrics } from './metrics.ts';
+
+export interface RenewalDeps {
+  readonly log: Log;
+  /** Where it is counted. */
+  readonly counts?: Metrics;
+  readonly health?: Health;
+}
+
+/** Tells of renewed files in the log, in a metric, and in `/readyz?full=1`. */
+export function renewalReport(what: string, deps: RenewalDeps): RenewalReport {
+  const renewals = deps.counts && declareRenewals(deps.counts);
+  let problem: string | undefined;
+  deps.health?.addReady(what, () =>
+    problem === undefined ? { ok: true } : { ok: true, note: problem },
+  );
+  return {
+    renewed() {
+      problem = undefined;
+      renewals?.inc({ what, outcome: 'used' });
+      deps.log.info({ component: what }, 'renewed files are in use');
+    },
+    refused(error) {
+      problem = `the old ones stay in use, as the renewed files are of no use: ${explain(error)}`;
+      renewals?.inc({ what, outcome: 'refused' });
+      deps.log.error(
+        { component: what, error: explain(error) },
+        'renewed files are of no use: the old ones stay',
+      );
+    },
+  };
+}
+
+export function declareRenewals(metrics: Metrics) {
+  return metrics.counter<'what' | 'outcome'>(
+    'renewed_files_total',
+    'Times that certificates or a token were found renewed, and used or refused',
+    ['what', 'outcome'],
+  );
+}
