@@ -14,7 +14,7 @@ import { TableSpace } from '../../flow/intern.ts';
 import { defaultPipeline } from '../../pipeline/defaults.ts';
 import { compilePipeline, type Pipeline } from '../../pipeline/pipeline.ts';
 import { DUCKDB_DEFAULTS } from '../../store/duckdb/config.ts';
-import { createDuckdbStore } from '../../store/duckdb/root.ts';
+import { createDuckdbStore, type DuckdbStore } from '../../store/duckdb/root.ts';
 import type { FlowStore } from '../../store/store.ts';
 import { Health } from '../../telemetry/health.ts';
 import type { Log } from '../../telemetry/log.ts';
@@ -67,7 +67,8 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
   const tables = new TableSpace();
   const shared = { log, clock, tables, metrics: ours };
 
-  const { store, subscribe } = withLiveFeed(createStore(config, deps, ours, tables));
+  const flows = createStore(config, deps, ours, tables);
+  const { store, subscribe } = withLiveFeed(flows);
   const features = new Set([...PIPELINE_FEATURES, ...fieldsOf(config)]);
   const pipeline = compilePipeline(
     defaultPipeline({ store: STORE, prefix: FLOW_METRICS_PREFIX, features }),
@@ -85,6 +86,7 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
   });
   const health = new Health();
   watchHealth(health, agent);
+  health.addReady('store', () => flows.readiness());
   const console = await createHostConsole(config, deps, {
     metrics: ours,
     store,
@@ -130,7 +132,7 @@ function createStore(
   { log, clock, dataDir }: HostDeps,
   metrics: Metrics,
   tables: TableSpace,
-): FlowStore {
+): DuckdbStore {
   return createDuckdbStore(
     {
       ...DUCKDB_DEFAULTS,
