@@ -26,6 +26,9 @@ const SPILL_FILE = /^duckdb_temp_(storage|block).*\.(tmp|block)$/;
 /** Names that damaged files get: `flows.duckdb.damaged-20260131T120000Z`. */
 const DAMAGED = '.damaged-';
 
+/** A log is folded into the file at a few MiB; one that could not be grows. */
+const WAL_BYTES_MAX = 512 * 1024 ** 2;
+
 /** The files of one database. All calls are synchronous: they are few, and before it is opened. */
 export class StoreFiles {
   readonly database: string;
@@ -84,8 +87,10 @@ export class StoreFiles {
     return bytes;
   }
 
+  /** The log's bytes, unless it is so long that it cannot be held. */
   readWal(): Buffer | undefined {
-    return bytesOf(this.wal) === 0 ? undefined : readFileSync(this.wal);
+    const bytes = bytesOf(this.wal);
+    return bytes === 0 || bytes > WAL_BYTES_MAX ? undefined : readFileSync(this.wal);
   }
 
   /** Copies the log, whole and damaged parts alike; returns the name of the copy. */
