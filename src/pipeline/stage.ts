@@ -58,6 +58,12 @@ export interface Sink extends StageBase {
   write(batch: FlowBatch): Promise<void> | void;
   /** Makes everything that was written durable; called between batches and before `stop`. */
   flush?(): Promise<void>;
+  /**
+   * What became of the rows of all writes so far, for a sink that writes behind: the graph counts
+   * rows by this and not by whether `write` resolved. Both sums only grow. The sink is the only one
+   * to write to what it counts.
+   */
+  outcome?(): { readonly durable: number; readonly lost: number };
   stop?(): Promise<void>;
 }
 

@@ -114,21 +114,62 @@ function printMergeable(
   };
 }
 
+/**
+ * Bounds of two neighbouring buckets of a histogram have this ratio, and a bucket stands for the
+ * mean of what is in it: a quantile is wrong by less than 1 %, and right where a bucket has one
+ * value. Unlike sketches and lists of values, counts of buckets can be merged, and the database
+ * accounts for their memory.
+ */
+const BUCKET_RATIO = 1.01;
+
+/** Buckets of numbers from 5e-324 to 1.8e308 are from -74,820 to 71,334; these are beyond. */
+const ZERO_BUCKET = -500_000;
+const NEGATIVE_BUCKETS = -1_000_000;
+
+function printBucket(value: string): string {
+  const bucket = (of: string): string => `floor(ln(${of}) / ${Math.log(BUCKET_RATIO)})`;
+  return (
+    `TRY_CAST(CASE WHEN ${value} > 0 THEN ${bucket(value)} WHEN ${value} = 0 THEN ${ZERO_BUCKET} ` +
+    `ELSE ${NEGATIVE_BUCKETS} - ${bucket(`-${value}`)} END AS INTEGER)`
+  );
+}
+
 function printHolistic(
   context: SqlContext,
   query: MetricQuery,
   steps: Steps,
   groups: readonly FieldSpec[],
 ): Grouped {
-  const quantile = `quantile_cont(x, ${query.fn === 'p90' ? '0.9' : '0.99'})`;
-  const rows = printRows(context, query, steps, groups);
-  const named = printNames(context, groups, ['b', 'x'], '', rows, false);
+  const quantile = query.fn === 'p90' ? 0.9 : 0.99;
+  const ids = groups.map((_, index) => `g${index}`);
   const keys = groups.map((_, index) => `k${index}`);
-  const sets = [['b', ...keys], keys].map((set) => `(${set.join(', ')})`).join(', ');
-  const select = ['b', ...keys].join(', ');
+  const rows = printRows(context, query, steps, groups);
+  const bucketed = `SELECT ${['b', ...ids].join(', ')}, ${printBucket('x')} AS h, x FROM (${rows}) AS r`;
+  const counted =
+    `SELECT ${['b', 'h', ...ids].join(', ')}, count(*)::DOUBLE AS n, sum(x) AS a ` +
+    `FROM (${bucketed}) AS r GROUP BY ALL`;
+  const named = printNames(context, groups, ['b', 'h'], 'sum(n) AS n, sum(a) AS a', counted, true);
+  const set = ['b', ...keys].join(', ');
+  const sets = [
+    ['b', 'h', ...keys],
+    ['h', ...keys],
+  ]
+    .map((of) => `(${of.join(', ')})`)
+    .join(', ');
+  const merged =
+    `SELECT ${set}, h, sum(n) AS n, sum(a) AS a FROM (${named}) AS named ` +
+    `GROUP BY GROUPING SETS (${sets})`;
+  const ranked =
+    `SELECT ${set}, n, a / n AS mean, sum(n) OVER (PARTITION BY ${set} ORDER BY h) AS upto, ` +
+    `(sum(n) OVER (PARTITION BY ${set}) - 1) * ${quantile} AS nth FROM (${merged}) AS merged`;
+  // Between the two values that the quantile falls between, as if all were sorted in a list.
+  const value =
+    'sum(mean * (CASE WHEN floor(nth) >= upto - n AND floor(nth) < upto ' +
+    'THEN 1 - (nth - floor(nth)) ELSE 0 END + ' +
+    'CASE WHEN ceil(nth) >= upto - n AND ceil(nth) < upto THEN nth - floor(nth) ELSE 0 END))';
   return {
     // Quantiles cannot be merged, so the totals are a second grouping: their rows have no step.
-    series: `SELECT ${select}, ${quantile} AS v FROM (${named}) AS named GROUP BY GROUPING SETS (${sets})`,
+    series: `SELECT ${set}, ${value} AS v FROM (${ranked}) AS ranked GROUP BY ${set}`,
     totals: (key, by) => `SELECT ${key}max(v) FILTER (WHERE b IS NULL) AS total FROM s${by}`,
   };
 }

@@ -172,21 +172,35 @@ function printIdTests(
   tests: readonly Test[],
 ): readonly string[] {
   const column = context.column(field);
+  const entries = context.tables.dictionary(dictionary);
+  const empty = tests.filter((test) => test.kind === 'empty');
+  const absent = empty.length > 0 ? [`${column} = 0`] : [];
   const isList = field.kind === 'list<u32>' || field.kind === 'list<str>';
-  const absent = tests.some((test) => test.kind === 'empty') ? [`${column} = 0`] : [];
-  const conditions = tests.map((test) =>
-    isList ? printMemberTest(context, test) : printValueTest(context, 'value', test),
-  );
-  const ids = `SELECT id FROM ${context.tables.dictionary(dictionary)} WHERE `;
-  return [...absent, `${column} IN (${ids}${conditions.join(' OR ')})`];
+  if (!isList) return [...absent, printIds(context, column, entries, tests)];
+  const members = tests.filter((test) => test.kind !== 'empty');
+  return [
+    ...absent,
+    ...(empty.length > 0 ? [printIds(context, column, entries, empty)] : []),
+    ...(members.length > 0
+      ? [printIds(context, column, membersOf(context, entries), members)]
+      : []),
+  ];
 }
 
-function printMemberTest(context: SqlContext, test: Test): string {
-  if (test.kind === 'empty') return "value = ''";
+function printIds(
+  context: SqlContext,
+  column: string,
+  entries: string,
+  tests: readonly Test[],
+): string {
+  const conditions = tests.map((test) => printValueTest(context, 'value', test));
+  return `${column} IN (SELECT id FROM ${entries} AS d WHERE ${conditions.join(' OR ')})`;
+}
+
+/** The members of lists as values of their own. */
+function membersOf(context: SqlContext, entries: string): string {
   const members = `string_split(value, ${context.value(LIST_SEPARATOR)}::VARCHAR)`;
-  if (test.kind === 'text')
-    return `list_contains(${members}, ${context.value(test.text)}::VARCHAR)`;
-  return `len(list_filter(${members}, lambda m: ${printValueTest(context, 'm', test)})) > 0`;
+  return `(SELECT id, unnest(${members}) AS value FROM ${entries} AS l)`;
 }
 
 function printValueTest(context: SqlContext, value: string, test: Test): string {
@@ -196,7 +210,7 @@ function printValueTest(context: SqlContext, value: string, test: Test): string 
     case 'text':
       return `${value} = ${context.value(test.text)}::VARCHAR`;
     case 'glob':
-      return `${value} ILIKE ${context.value(likePattern(test.text))}::VARCHAR ESCAPE '\\'`;
+      return printGlob(context, value, test.text);
     case 'contains':
       return `contains(lower(${value}), lower(${context.value(test.text)}::VARCHAR))`;
     case 'between': {
@@ -209,6 +223,37 @@ function printValueTest(context: SqlContext, value: string, test: Test): string 
   }
 }
 
-function likePattern(glob: string): string {
-  return glob.replace(/[\\%_]/g, '\\$&').replaceAll('*', '%');
+/**
+ * A glob as searches for the texts between its wildcards, each behind the one before. Time grows
+ * with the lengths of text and glob: LIKE tries ever more places with every wildcard instead, and
+ * a statement cannot be interrupted in the middle of a value.
+ */
+function printGlob(context: SqlContext, value: string, glob: string): string {
+  const pieces = glob.split('*');
+  const first = pieces[0] ?? '';
+  const last = pieces.at(-1) ?? '';
+  const middle = pieces.slice(1, -1).filter((piece) => piece !== '');
+  const text = `lower(${value})`;
+  const lowered = (piece: string): string => `lower(${context.value(piece)}::VARCHAR)`;
+  if (pieces.length === 1) return `${text} = ${lowered(glob)}`;
+  const conditions: string[] = [];
+  if (first !== '') conditions.push(`starts_with(${text}, ${lowered(first)})`);
+  if (last !== '') conditions.push(`ends_with(${text}, ${lowered(last)})`);
+  if (conditions.length === 2 || middle.length > 1) {
+    // Beginning and end do not overlap; a text that is too short is not searched.
+    conditions.unshift(`length(${text}) >= length(${lowered(pieces.join(''))})`);
+  }
+  const inner = (): string =>
+    conditions.length === 0
+      ? text
+      : `${text}[length(${lowered(first)}) + 1 : length(${text}) - length(${lowered(last)})]`;
+  if (middle.length === 1) conditions.push(`contains(${inner()}, ${lowered(middle[0]!)})`);
+  if (middle.length > 1) {
+    const list = `string_split(${lowered(middle.join('*'))}, '*')`;
+    const step =
+      'lambda rest, piece: CASE WHEN contains(rest, piece) ' +
+      'THEN substr(rest, instr(rest, piece) + length(piece)) END';
+    conditions.push(`list_reduce(${list}, ${step}, ${inner()}) IS NOT NULL`);
+  }
+  return conditions.length === 0 ? `${value} IS NOT NULL` : `(${conditions.join(' AND ')})`;
 }

@@ -7,6 +7,8 @@ export const STORE_ERRORS = {
   diskFull: 'ERR_STORE_DISK_FULL',
   /** The data folder cannot be created, read or written. */
   access: 'ERR_STORE_ACCESS',
+  /** Somebody removed or replaced the database while it was open. */
+  removed: 'ERR_STORE_REMOVED',
   /** Written by a newer, or an unknown, version. */
   version: 'ERR_STORE_VERSION',
   corrupt: 'ERR_STORE_CORRUPT',

@@ -1,35 +1,28 @@
 import { exportOptionWarnings } from '../../agent/check.ts';
 import type { Native } from '../../agent/loader/native.ts';
 import { type Agent, createAgent } from '../../agent/root.ts';
-import { fieldsOf, fieldsOfNamed } from '../../agent/trackers/table.ts';
+import { fieldsOf } from '../../agent/trackers/table.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Component } from '../../base/component.ts';
 import type { Configured } from '../../config/options.ts';
-import type { StatusResponse } from '../../console/api.ts';
-import { TokenAuth } from '../../console/server/auth.ts';
-import { DEFAULT_LIMITS } from '../../console/server/config.ts';
 import type { SubscribeRows } from '../../console/server/live.ts';
 import type { Console } from '../../console/server/root.ts';
 import { agentColumns } from '../../flow/agent-columns.ts';
 import type { Feature } from '../../flow/field.ts';
 import { TableSpace } from '../../flow/intern.ts';
 import { defaultPipeline } from '../../pipeline/defaults.ts';
-import { compilePipeline, type Pipeline } from '../../pipeline/pipeline.ts';
-import type { MetricQuery, RecordQuery, ValuesQuery } from '../../query/ast.ts';
+import { compilePipeline } from '../../pipeline/pipeline.ts';
 import { DUCKDB_DEFAULTS } from '../../store/duckdb/config.ts';
-import { createDuckdbStore } from '../../store/duckdb/root.ts';
-import type { FlowStore } from '../../store/store.ts';
+import { createDuckdbStore, type DuckdbStore } from '../../store/duckdb/root.ts';
 import { Health } from '../../telemetry/health.ts';
-import type { HttpServerDeps } from '../../telemetry/http.ts';
-import type { Log, LogLevel } from '../../telemetry/log.ts';
+import type { Log } from '../../telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
 import {
   declareOutputMetrics,
   declareProcessMetrics,
   type LossCount,
 } from '../../telemetry/process-metrics.ts';
-import { bpfObject, consoleCode, keepUnpacked, webRoot } from '../assets.ts';
-import { buildFacts } from '../build-facts.ts';
+import { bpfObject, keepUnpacked } from '../assets.ts';
 import { readHostFile } from '../capabilities.ts';
 import { droppedRows } from '../capture/ends.ts';
 import { exclusiveCapture } from '../capture/exclusive.ts';
@@ -37,16 +30,10 @@ import { watchHealth } from '../capture/health.ts';
 import { exposeCollection, keepMemorySmall } from '../capture/memory.ts';
 import { givePrivilegesUp } from '../capture/privileges.ts';
 import { metricsServer, profileServer } from '../capture/telemetry.ts';
-import { type ConsoleThread, consoleInThread } from './console/thread.ts';
+import { createHostConsole } from './console/host-console.ts';
 import { withLiveFeed } from './live.ts';
 import type { upOptions } from './options.ts';
-import {
-  consoleRenewals,
-  type Protection,
-  protectionOf,
-  UNREPORTED,
-  warnOfReaders,
-} from './protection.ts';
+import { guardOf, protectionOf, UNREPORTED, warnOfReaders } from './protection.ts';
 
 export type UpConfig = Configured<typeof upOptions>;
 
@@ -92,7 +79,8 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
   const tables = new TableSpace();
   const shared = { log, clock, tables, metrics: ours };
 
-  const { store, subscribe } = withLiveFeed(createStore(config, deps, ours, tables));
+  const flows = createStore(config, deps, ours, tables);
+  const { store, subscribe } = withLiveFeed(flows);
   const features = new Set([...PIPELINE_FEATURES, ...fieldsOf(config)]);
   const pipeline = compilePipeline(
     defaultPipeline({ store: STORE, prefix: FLOW_METRICS_PREFIX, features }),
@@ -109,17 +97,12 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
   });
   const health = new Health();
   watchHealth(health, agent);
+  health.addReady('store', () => flows.readiness());
   // Here for what is served beside the console, and so that what is wrong is told before a hook is.
   const protection = protectionOf({ ...config, tokenPath: deps.tokenPath }, () => UNREPORTED);
   warnOfReaders(deps.tokenPath, log);
-  const console = createHostConsole(config, deps, {
-    metrics: ours,
-    store,
-    health,
-    agent,
-    pipeline,
-    subscribe,
-  });
+  const parts = { metrics: ours, store, health, agent, pipeline, subscribe };
+  const console = createHostConsole(config, deps, { ...parts, gates: PIPELINE_FEATURES });
   health.addReady('console', () => console.readiness());
   const trimming = keepMemorySmall({
     native,
@@ -161,7 +144,7 @@ function createStore(
   { log, clock, dataDir }: HostDeps,
   metrics: Metrics,
   tables: TableSpace,
-): FlowStore {
+): DuckdbStore {
   return createDuckdbStore(
     {
       ...DUCKDB_DEFAULTS,
@@ -172,90 +155,4 @@ function createStore(
     },
     { log, clock, metrics, tables },
   );
-}
-
-interface ConsoleParts {
-  readonly metrics: Metrics;
-  readonly store: FlowStore;
-  readonly health: Health;
-  readonly agent: Agent;
-  readonly pipeline: Pipeline;
-  readonly subscribe: SubscribeRows;
-}
-
-/** What is served beside the console, such as profiles, is no more open than the console is. */
-function guardOf({ token }: Protection, clock: Clock): Pick<HttpServerDeps, 'allows'> {
-  if (token === undefined) return {};
-  const auth = new TokenAuth(token, clock, DEFAULT_LIMITS);
-  return {
-    allows({ headers, socket }) {
-      try {
-        auth.check(headers, socket.remoteAddress ?? '');
-        return true;
-      } catch {
-        return false;
-      }
-    },
-  };
-}
-
-function createHostConsole(
-  config: UpConfig,
-  { log, clock, env, stderr, tokenPath }: HostDeps,
-  { agent, pipeline, store, health, metrics, subscribe }: ConsoleParts,
-): ConsoleThread {
-  const { version, date } = buildFacts();
-  const { listen, allowedHosts, sampling, tlsCertFile, tlsKeyFile } = config;
-  return consoleInThread(
-    {
-      config: {
-        listen,
-        webRoot: webRoot(env),
-        allowedHosts,
-        frontend: {
-          recordTypes: ['flowLog'],
-          sampling,
-          portNaming: { enable: true, portNames: {} },
-          quickFilters: [],
-        },
-        limits: DEFAULT_LIMITS,
-      },
-      files: { tokenPath, tlsCertFile, tlsKeyFile },
-      version: { version, buildDate: date },
-      logLevel: log.level as LogLevel,
-      metricsPrefix: FLOW_METRICS_PREFIX,
-    },
-    {
-      log,
-      clock,
-      metrics,
-      subscribe,
-      stderr,
-      renewals: consoleRenewals({ log, counts: metrics, health }),
-      code: consoleCode(),
-      answers: {
-        records: (query: RecordQuery, signal) => store.records(query, signal),
-        metrics: (query: MetricQuery, signal) => store.metrics(query, signal),
-        values: (query: ValuesQuery, signal) => store.values(query, signal),
-        storeStatus: () => store.status(),
-        features: () => openGates(agent),
-        live: () => health.live(),
-        ready: () => health.ready(),
-        agentStatus: () => agentStatus(agent),
-        branches: () => pipeline.branches(),
-        exposition: () => metrics.registry.metrics(),
-      },
-    },
-  );
-}
-
-/** Gates of the fields that are filled: of the features that the kernel allowed. */
-function openGates(agent: Agent): readonly Feature[] {
-  const on = agent.status().features.filter(({ state }) => state === 'on');
-  return [...PIPELINE_FEATURES, ...fieldsOfNamed(on.map(({ name }) => name))];
-}
-
-function agentStatus(agent: Agent): Omit<StatusResponse['agent'], 'isEnabled'> {
-  const { interfaces, features, accounting, vitals } = agent.status();
-  return { interfaces, features, accounting: accounting ?? null, vitals: vitals ?? null };
 }

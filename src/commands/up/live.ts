@@ -1,13 +1,14 @@
 import type { SubscribeRows, WrittenRows } from '../../console/server/live.ts';
 import type { FlowBatch } from '../../flow/batch.ts';
 import { hasBit } from '../../flow/bits.ts';
+import type { DuckdbStore } from '../../store/duckdb/root.ts';
 import type { FlowStore } from '../../store/store.ts';
 
 /**
  * The store, telling of every append. It is wrapped rather than asked, so that an idle host wakes
  * nobody up and a viewer sees rows the moment a query would.
  */
-export function withLiveFeed(store: FlowStore): {
+export function withLiveFeed(store: DuckdbStore): {
   readonly store: FlowStore;
   readonly subscribe: SubscribeRows;
 } {
@@ -31,6 +32,7 @@ export function withLiveFeed(store: FlowStore): {
       records: (query, signal) => store.records(query, signal),
       metrics: (query, signal) => store.metrics(query, signal),
       values: (query, signal) => store.values(query, signal),
+      outcome: () => store.outcome(),
       status: () => store.status(),
     },
     subscribe(listener) {

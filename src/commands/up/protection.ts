@@ -1,8 +1,11 @@
 import { constants, statSync } from 'node:fs';
+import type { Clock } from '../../base/clock.ts';
 import { NetobservError } from '../../base/errors.ts';
 import { ConfigError } from '../../config/errors.ts';
 import type { RenewalReport } from '../../config/renewed-files.ts';
-import { type ConsoleConfig, watchToken } from '../../console/server/config.ts';
+import { TokenAuth } from '../../console/server/auth.ts';
+import { type ConsoleConfig, DEFAULT_LIMITS, watchToken } from '../../console/server/config.ts';
+import type { HttpServerDeps } from '../../telemetry/http.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { type RenewalDeps, renewalReport } from '../../telemetry/renewals.ts';
 import { RenewedCertificate } from '../../telemetry/server-tls.ts';
@@ -59,4 +62,20 @@ export function warnOfReaders(tokenPath: string | undefined, log: Log): void {
 function isReadableByAll(path: string): boolean {
   const mode = statSync(path, { throwIfNoEntry: false })?.mode ?? 0;
   return (mode & constants.S_IROTH) !== 0;
+}
+
+/** What is served beside the console, such as profiles, is no more open than the console is. */
+export function guardOf({ token }: Protection, clock: Clock): Pick<HttpServerDeps, 'allows'> {
+  if (token === undefined) return {};
+  const auth = new TokenAuth(token, clock, DEFAULT_LIMITS);
+  return {
+    allows({ headers, socket }) {
+      try {
+        auth.check(headers, socket.remoteAddress ?? '');
+        return true;
+      } catch {
+        return false;
+      }
+    },
+  };
 }

@@ -61,8 +61,11 @@ export class Branch {
   #in = 0;
   #written = 0;
   #filtered = 0;
-  /** Rows of the batch that the sink has right now. */
+  /** Rows that the sink has and that are not known to be written or lost. */
   #writing = 0;
+  /** What was counted of a sink's own account of its rows. */
+  #durable: number;
+  #lost: number;
   #pump: Promise<void> | undefined;
   #closed = false;
   #dirty = false;
@@ -77,9 +80,14 @@ export class Branch {
     this.options = options;
     this.#deps = deps;
     this.#ring = new BatchRing({ rows: options.queueRows, bytes: options.queueBytes });
+    // A sink may have had rows before this branch.
+    const outcome = sink.outcome?.();
+    this.#durable = outcome?.durable ?? 0;
+    this.#lost = outcome?.lost ?? 0;
   }
 
   status(): BranchStatus {
+    this.#settleBooks();
     return {
       name: this.name,
       in: this.#in,
@@ -147,8 +155,9 @@ export class Branch {
 
   /** Counts what the deadline left behind; returns its rows. Nothing is taken from now on. */
   close(): number {
-    this.#closed = true;
     this.#timer?.[Symbol.dispose]();
+    this.#settleBooks();
+    this.#closed = true;
     let left = this.#writing;
     this.#writing = 0;
     for (let item = this.#ring.shift(); item !== undefined; item = this.#ring.shift()) {
@@ -178,6 +187,7 @@ export class Branch {
 
   #writeNow(batch: FlowBatch, rows: number, lease: Lease): void {
     let written: Promise<void> | void;
+    this.#writing += rows;
     try {
       written = this.sink.write(batch);
     } catch (error) {
@@ -188,7 +198,6 @@ export class Branch {
       this.#succeeded(rows);
       return;
     }
-    this.#writing = rows;
     lease.hold();
     this.#pump = this.#work({ written, rows, lease });
   }
@@ -203,7 +212,7 @@ export class Branch {
       if (this.#flushDue) await this.#flush();
       const item = this.#ring.shift();
       if (item === undefined) break;
-      this.#writing = item.rows;
+      this.#writing += item.rows;
       this.#deps.metrics.queued(this.name, this.#ring.rows);
       this.#room?.resolve();
       this.#room = undefined;
@@ -222,19 +231,40 @@ export class Branch {
     }
     // After `close` the rows are counted already, whatever becomes of them.
     if (this.#closed) return;
-    this.#writing = 0;
     if (failure === undefined) this.#succeeded(rows);
     else this.#failed(failure.error, rows);
   }
 
   #succeeded(rows: number): void {
-    this.#written += rows;
     this.#dirty = true;
-    this.#deps.metrics.written(this.name, rows);
+    if (this.sink.outcome === undefined) this.#book(rows, 0);
+    else this.#settleBooks();
+  }
+
+  /** Takes over what the sink says of its rows; none of them is counted before that. */
+  #settleBooks(): void {
+    const outcome = this.sink.outcome?.();
+    // After `close` the rows are counted already.
+    if (outcome === undefined || this.#closed) return;
+    const durable = outcome.durable - this.#durable;
+    const lost = outcome.lost - this.#lost;
+    this.#durable = outcome.durable;
+    this.#lost = outcome.lost;
+    this.#book(durable, lost);
+  }
+
+  #book(written: number, lost: number): void {
+    this.#writing -= written + lost;
+    if (written > 0) {
+      this.#written += written;
+      this.#deps.metrics.written(this.name, written);
+    }
+    if (lost > 0) this.#drop('write_failed', lost);
   }
 
   #failed(error: unknown, rows: number): void {
-    this.#drop('write_failed', rows);
+    if (this.sink.outcome === undefined) this.#book(0, rows);
+    else this.#settleBooks();
     const nowMs = this.#deps.clock.monotonicMs();
     if (nowMs - this.#loggedMs < FAILURE_LOG_INTERVAL_MS) return;
     this.#loggedMs = nowMs;
@@ -263,7 +293,9 @@ export class Branch {
     this.#dirty = false;
     try {
       await this.sink.flush();
+      this.#settleBooks();
     } catch (error) {
+      this.#settleBooks();
       this.#deps.log.error(
         { component: 'pipeline', branch: this.name, error: explain(error) },
         'sink could not flush',

@@ -24,6 +24,7 @@ export const storeWrite: StageType = stageType({
       reads: 'all',
       write: (batch) => store.append(batch),
       flush: () => store.flush(),
+      ...(store.outcome === undefined ? {} : { outcome: () => store.outcome!() }),
     };
   },
 });

@@ -1,3 +1,4 @@
+import { explain } from '../../base/errors.ts';
 import type { ColumnSpec } from '../../flow/batch.ts';
 import type { FieldKind } from '../../flow/field.ts';
 import { FIELDS, fieldByName } from '../../flow/fields.ts';
@@ -11,6 +12,7 @@ import {
 } from '../../query/sql.ts';
 import { STORE_ERRORS, storeError } from '../errors.ts';
 import type { Session } from './database.ts';
+import { damagedBlock, isCorrupt } from './failures.ts';
 
 /** Layout of the tables; a store of a higher number is left alone. */
 const SCHEMA_VERSION = 1;
@@ -39,6 +41,8 @@ export interface Partition {
   /** Of the flows' end times; infinite while there are none. */
   oldestMs: number;
   newestMs: number;
+  /** Why it cannot be read, for a person. It is neither asked nor written to until it is dropped. */
+  damage: string | undefined;
 }
 
 /** The partitions of a database, oldest first, and the views that put them together. */
@@ -47,7 +51,13 @@ export class Catalog {
   /** Highest id given out by each dictionary. */
   readonly lastIds: Record<DictionaryName, number> = { strings: 0, addresses: 0, macs: 0 };
 
+  /** Those that are whole. */
   get partitions(): readonly Partition[] {
+    return this.#partitions.filter(({ damage }) => damage === undefined);
+  }
+
+  /** With those that are damaged. */
+  get all(): readonly Partition[] {
     return this.#partitions;
   }
 
@@ -76,7 +86,7 @@ export class Catalog {
       'SELECT number, started_ms, sealed_ms FROM partitions ORDER BY number',
     );
     for (const [number, startedMs, sealedMs] of rows) {
-      const partition = await this.#read(session, Number(number), Number(startedMs));
+      const partition = await this.#readWhole(session, Number(number), Number(startedMs));
       partition.sealedMs = sealedMs === undefined ? undefined : Number(sealedMs);
       this.#partitions.push(partition);
     }
@@ -98,6 +108,7 @@ export class Catalog {
       rows: 0,
       oldestMs: Number.POSITIVE_INFINITY,
       newestMs: Number.NEGATIVE_INFINITY,
+      damage: undefined,
     };
     const facts = columns.map(({ name, kind }) => `${quoted(name)} ${sqlType(kind)}`).join(', ');
     const seal =
@@ -109,7 +120,7 @@ export class Catalog {
       `CREATE TABLE facts_${number} (${facts})`,
       ...DICTIONARIES.map((name) => `CREATE TABLE ${name}_${number} (${DICTIONARY_COLUMNS[name]})`),
       `INSERT INTO partitions VALUES (${number}, ${nowMs}, NULL)`,
-      ...viewsOf([...this.#partitions, partition]),
+      ...viewsOf([...this.partitions, partition]),
     ]);
     if (previous !== undefined) previous.sealedMs ??= nowMs;
     this.#partitions.push(partition);
@@ -117,14 +128,58 @@ export class Catalog {
   }
 
   async drop(session: Session, partition: Partition): Promise<void> {
-    const rest = this.#partitions.filter((other) => other !== partition);
-    await inTransaction(session, [
-      ...viewsOf(rest),
-      `DROP TABLE facts_${partition.number}`,
-      ...DICTIONARIES.map((name) => `DROP TABLE ${name}_${partition.number}`),
-      `DELETE FROM partitions WHERE number = ${partition.number}`,
-    ]);
+    const views = viewsOf(this.partitions.filter((other) => other !== partition));
+    const forget = `DELETE FROM partitions WHERE number = ${partition.number}`;
+    const tables = ['facts', ...DICTIONARIES].map((name) => `${name}_${partition.number}`);
+    try {
+      await inTransaction(session, [
+        ...views,
+        ...tables.map((table) => `DROP TABLE ${table}`),
+        forget,
+      ]);
+    } catch (error) {
+      // Its space is lost, but what comes after it must go in its time.
+      if (!isCorrupt(error)) throw error;
+      await inTransaction(session, [...views, forget]);
+    }
     this.#partitions.splice(this.#partitions.indexOf(partition), 1);
+  }
+
+  /**
+   * Leaves out the partition that has the damaged block, and says which it is. None: the damage is
+   * somewhere else.
+   */
+  async leaveOut(session: Session, error: unknown): Promise<Partition | undefined> {
+    const block = damagedBlock(error);
+    if (block === undefined) return undefined;
+    for (const partition of this.partitions) {
+      const tables = ['facts', ...DICTIONARIES].map((name) => `${name}_${partition.number}`);
+      for (const table of tables) {
+        if (!(await hasBlock(session, table, block))) continue;
+        partition.damage = explain(error);
+        return partition;
+      }
+    }
+    return undefined;
+  }
+
+  /** A partition that cannot be read takes its place all the same, so that it is dropped in time. */
+  async #readWhole(session: Session, number: number, startedMs: number): Promise<Partition> {
+    try {
+      return await this.#read(session, number, startedMs);
+    } catch (error) {
+      if (!isCorrupt(error)) throw error;
+      return {
+        number,
+        startedMs,
+        sealedMs: undefined,
+        columns: new Map(),
+        rows: 0,
+        oldestMs: Number.POSITIVE_INFINITY,
+        newestMs: Number.NEGATIVE_INFINITY,
+        damage: explain(error),
+      };
+    }
   }
 
   async #read(session: Session, number: number, startedMs: number): Promise<Partition> {
@@ -154,7 +209,23 @@ export class Catalog {
       rows: Number(rows),
       oldestMs: Number(oldest ?? Number.POSITIVE_INFINITY),
       newestMs: Number(newest ?? Number.NEGATIVE_INFINITY),
+      damage: undefined,
     };
+  }
+}
+
+/** True also when what the table says of its blocks lies in the damaged one. */
+async function hasBlock(session: Session, table: string, block: number): Promise<boolean> {
+  try {
+    const found = await session.run(
+      `SELECT 1 FROM pragma_storage_info('${table}') WHERE block_id = $1::BIGINT ` +
+        'OR list_contains(additional_block_ids, $1::BIGINT) LIMIT 1',
+      [block],
+    );
+    return found.length > 0;
+  } catch (error) {
+    if (isCorrupt(error)) return damagedBlock(error) === block;
+    throw error;
   }
 }
 

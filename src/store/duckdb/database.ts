@@ -1,6 +1,7 @@
 import { DuckDBConnection, DuckDBMaterializedResult } from '@duckdb/node-api';
 import duckdb from '@duckdb/node-bindings';
 import type { Statement } from '../../query/sql.ts';
+import { StoreFiles } from './files.ts';
 
 /** A value as a result column gives it; statistics and counters are cast to DOUBLE in the SQL. */
 export type Cell = string | number | undefined;
@@ -39,7 +40,7 @@ export class Database {
       ...(options.file === undefined
         ? { temp_directory: '' }
         : {
-            temp_directory: `${options.file}.tmp`,
+            temp_directory: new StoreFiles(options.file).spill,
             max_temp_directory_size: `${TEMPORARY_LIMIT_BYTES / 1024}KiB`,
           }),
     };

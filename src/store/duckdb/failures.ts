@@ -35,14 +35,14 @@ export function storeFailure(error: unknown, place: string): NetobservError {
   if (/version number|Serialization Error|storage version/i.test(text)) {
     return storeError(
       STORE_ERRORS.version,
-      `${place} was written by another version of the database; use that version, or remove it`,
+      `${place} was written by another version of the database; use that version, or choose another folder with --data`,
       { cause: error, details },
     );
   }
-  if (/not a valid DuckDB|Corrupt|checksum|WAL file/i.test(text)) {
+  if (isCorrupt(error)) {
     return storeError(
       STORE_ERRORS.corrupt,
-      `${place} is damaged; move it away, so that a new one is made`,
+      `a part of ${place} is damaged; flows outside of it are served, a restart sets aside what cannot be read`,
       { cause: error, details },
     );
   }
@@ -58,6 +58,48 @@ export function storeFailure(error: unknown, place: string): NetobservError {
     details,
   });
 }
+
+/** The file is open, but nobody will find it again. */
+export function fileRemoved(place: string): NetobservError {
+  return storeError(
+    STORE_ERRORS.removed,
+    `the database in ${place} was removed or replaced while it was open; flows go to a new one`,
+    { retryable: true, details: { path: place } },
+  );
+}
+
+/** What of a database cannot be read when it is opened. */
+export type Damage =
+  /** Entries of the log from an offset on. */
+  { readonly part: 'log'; readonly wholeBytes: number } | { readonly part: 'file' };
+
+export function damageOf(error: unknown): Damage | undefined {
+  if (!(error instanceof Error) || !isCorrupt(error)) return undefined;
+  if (!/replaying WAL/i.test(error.message)) return { part: 'file' };
+  const position = /entry at byte position (\d+)/.exec(error.message)?.[1];
+  return { part: 'log', wholeBytes: Number(position ?? 0) };
+}
+
+/** True when bytes on the disk are not those that were written. */
+export function isCorrupt(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    /not a valid DuckDB|Corrupt|checksum|replaying WAL|Could not read enough bytes/i.test(
+      error.message,
+    )
+  );
+}
+
+/** Number of the block whose contents are not those that were written. */
+export function damagedBlock(error: unknown): number | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const offset = /in block at location (\d+)/.exec(error.message)?.[1];
+  return offset === undefined ? undefined : (Number(offset) - HEADERS_BYTES) / BLOCK_BYTES;
+}
+
+/** Of a database file: three headers, then blocks of the default size. */
+const HEADERS_BYTES = 3 * 4096;
+const BLOCK_BYTES = 262_144;
 
 /** True when the database refuses to go on until it is opened again. */
 export function isFatal(error: unknown): boolean {

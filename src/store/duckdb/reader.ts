@@ -25,6 +25,9 @@ const WAITING_MAX = 64;
 /** An interrupt that meets a query before it has begun is lost, so it is repeated. */
 const INTERRUPT_EVERY_MS = 25;
 
+/** How long the end of a query is waited for when the store is closed. */
+const DRAIN_MAX_MS = 3000;
+
 /** Runs queries on connections of their own, a few at a time. */
 export class Reader {
   readonly #database: Database;
@@ -60,19 +63,25 @@ export class Reader {
     }
   }
 
-  /** Ends the queries that run or wait, and resolves when none is left. */
-  async drain(): Promise<void> {
+  /** Ends the queries that run or wait; false when one has not ended within `DRAIN_MAX_MS`. */
+  async drain(): Promise<boolean> {
     this.#closed = true;
-    if (this.#running === 0) return;
-    const idle = new Promise<void>((resolve) => {
-      this.#onIdle = resolve;
+    if (this.#running === 0) return true;
+    return new Promise((resolve) => {
+      let waitedMs = 0;
+      const interrupt = (): void => {
+        for (const session of this.#sessions) session.interrupt();
+        waitedMs += INTERRUPT_EVERY_MS;
+        if (waitedMs > DRAIN_MAX_MS) end(false);
+      };
+      const repeat = this.#clock.every(INTERRUPT_EVERY_MS, interrupt);
+      const end = (isIdle: boolean): void => {
+        repeat[Symbol.dispose]();
+        resolve(isIdle);
+      };
+      this.#onIdle = () => end(true);
+      interrupt();
     });
-    const interrupt = (): void => {
-      for (const session of this.#sessions) session.interrupt();
-    };
-    interrupt();
-    using _repeat = this.#clock.every(INTERRUPT_EVERY_MS, interrupt);
-    await idle;
   }
 
   async #interruptible<T>(

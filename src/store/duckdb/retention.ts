@@ -2,6 +2,7 @@ import type { PartitionAges } from './ages.ts';
 import type { Catalog, Partition } from './catalog.ts';
 import { type DuckdbConfig, PARTITIONS_PER_SIZE, partitionSpanMs } from './config.ts';
 import type { Session } from './database.ts';
+import type { StoreFiles } from './files.ts';
 import type { Writer, WriterDeps } from './writer.ts';
 
 export interface RetentionParts {
@@ -9,9 +10,23 @@ export interface RetentionParts {
   readonly catalog: Catalog;
   readonly ages: PartitionAges;
   readonly writer: Writer;
+  /** None: in memory. */
+  readonly files: Pick<StoreFiles, 'disk' | 'sizeBytes'> | undefined;
 }
 
-/** Drops the oldest partitions when they are too old, or when all of them take too much space. */
+/**
+ * Disk space that is left to others, and to the log and what queries spill: old flows go before it
+ * is used up. Of a small disk it is a share.
+ */
+const DISK_RESERVE_BYTES = 512 * 1024 ** 2;
+const DISK_RESERVE_SHARE = 0.05;
+
+type DropReason = 'age' | 'size' | 'disk';
+
+/**
+ * Drops the oldest partitions when they are too old, when all of them take more space than they
+ * may, or when the disk has not as much.
+ */
 export class Retention {
   readonly #config: DuckdbConfig;
   readonly #parts: RetentionParts;
@@ -32,7 +47,7 @@ export class Retention {
     // A partition's last row may have come a full span after its first.
     const ageMaxMs = this.#config.retentionMs + partitionSpanMs(this.#config);
     let dropped = 0;
-    for (const partition of [...this.#parts.catalog.partitions]) {
+    for (const partition of [...this.#parts.catalog.all]) {
       if (this.#parts.ages.of(partition) < ageMaxMs) break;
       if (partition === this.#parts.writer.partition && this.#parts.writer.staged > 0) break;
       await this.#drop(partition, 'age');
@@ -52,24 +67,41 @@ export class Retention {
       this.#basePartition = writer.partition;
       this.#baseBytes = used;
     }
-    const large = used - this.#baseBytes > this.#config.sizeLimitBytes / PARTITIONS_PER_SIZE;
+    const large = used - this.#baseBytes > this.#limit().bytes / PARTITIONS_PER_SIZE;
     if (large || writer.isDue()) await writer.seal();
   }
 
   async #enforceSize(): Promise<number> {
-    let dropped = 0;
     const { catalog, session, writer } = this.#parts;
-    while ((await this.#usedBytes()) > this.#config.sizeLimitBytes) {
-      const [oldest] = catalog.partitions;
-      if (oldest === undefined || oldest === writer.partition) break;
-      await this.#drop(oldest, 'size');
+    let beforeBytes = Number.POSITIVE_INFINITY;
+    for (let dropped = 0; ; ) {
+      const { bytes, reason } = this.#limit();
+      const usedBytes = await this.#usedBytes();
+      // A query that still reads what was dropped holds its space: no reason to drop the next.
+      if (usedBytes <= bytes || usedBytes >= beforeBytes) return dropped;
+      beforeBytes = usedBytes;
+      const [oldest] = catalog.all;
+      if (oldest === undefined || oldest === writer.partition) return dropped;
+      await this.#drop(oldest, reason);
       await session.execute('CHECKPOINT');
       dropped++;
     }
-    return dropped;
   }
 
-  async #drop(partition: Partition, reason: 'age' | 'size'): Promise<void> {
+  /** What flows may take: free blocks of the file are theirs, whatever else has filled the disk. */
+  #limit(): { readonly bytes: number; readonly reason: DropReason } {
+    const { sizeLimitBytes } = this.#config;
+    const { files } = this.#parts;
+    if (files === undefined) return { bytes: sizeLimitBytes, reason: 'size' };
+    const { totalBytes, availableBytes } = files.disk();
+    const reserveBytes = Math.min(DISK_RESERVE_BYTES, totalBytes * DISK_RESERVE_SHARE);
+    const bytes = Math.max(0, files.sizeBytes() + availableBytes - reserveBytes);
+    return bytes < sizeLimitBytes
+      ? { bytes, reason: 'disk' }
+      : { bytes: sizeLimitBytes, reason: 'size' };
+  }
+
+  async #drop(partition: Partition, reason: DropReason): Promise<void> {
     const { catalog, session, writer } = this.#parts;
     writer.leave(partition);
     await catalog.drop(session, partition);

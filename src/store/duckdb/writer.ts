@@ -11,7 +11,7 @@ import { PartitionAppenders } from './appenders.ts';
 import type { Catalog, Partition } from './catalog.ts';
 import { CHUNK_ROWS, Translation } from './chunk.ts';
 import type { Session } from './database.ts';
-import { storeFailure } from './failures.ts';
+import { fileRemoved, storeFailure } from './failures.ts';
 import type { StoreMetrics } from './metrics.ts';
 
 /**
@@ -25,6 +25,17 @@ export interface WriterDeps {
   readonly log: Log;
   readonly metrics: StoreMetrics;
   readonly clock: Clock;
+  readonly books: Books;
+  /** False once the file that rows are written to is not the one of that name any more. */
+  isInPlace(): boolean;
+}
+
+/** Rows by what became of them, over the life of a store: what is in neither is staged. */
+export interface Books {
+  /** Committed: a crash does not lose them. */
+  durable: number;
+  /** Given up; whoever appended them counts them as dropped. */
+  lost: number;
 }
 
 /**
@@ -45,6 +56,8 @@ export class Writer {
   readonly #bounds = new Float64Array(2);
   #staged = 0;
   #stagedSinceMs = 0;
+  /** Rows of the batch that is being appended which have not been staged yet. */
+  #unstaged = 0;
   #sealNext = false;
 
   constructor(
@@ -72,9 +85,22 @@ export class Writer {
     return this.#staged;
   }
 
+  /** Stages rows. When it fails, those of the batch that were not staged yet are lost as well. */
   async append(batch: FlowBatch): Promise<void> {
     const total = batch.selected;
     if (total === 0) return;
+    this.#deps.metrics.appended.inc(total);
+    this.#unstaged = total;
+    try {
+      await this.#stage(batch, total);
+    } catch (error) {
+      this.#lose(this.#unstaged);
+      await this.abandon();
+      throw error;
+    }
+  }
+
+  async #stage(batch: FlowBatch, total: number): Promise<void> {
     await this.#enterPartition(batch);
     this.#translation.enter(batch.tables);
     for (let from = 0; from < total; ) {
@@ -83,6 +109,7 @@ export class Writer {
       const appenders = assertExists(this.#appenders, 'open partition');
       appenders.append(batch, from, count, this.#translation);
       this.#staged += count;
+      this.#unstaged -= count;
       from += count;
       if (this.#room() === 0) {
         this.#note(batch, from);
@@ -91,7 +118,6 @@ export class Writer {
       }
     }
     if (this.#staged > 0) this.#note(batch, total);
-    this.#deps.metrics.appended.inc(total);
   }
 
   /** Makes the staged rows visible and durable, or gives them up and says why. */
@@ -105,13 +131,14 @@ export class Writer {
       await this.#session.execute('BEGIN');
       assertExists(this.#appenders, 'open partition').flush(this.#translation);
       await this.#session.execute('COMMIT');
+      if (!this.#deps.isInPlace()) throw fileRemoved(this.#place);
     } catch (error) {
       metrics.commits.inc({ result: 'failed' });
-      metrics.lost.inc(rows);
       await this.abandon();
       throw storeFailure(error, this.#place);
     }
     this.#staged = 0;
+    this.#deps.books.durable += rows;
     partition.rows += rows;
     metrics.commits.inc({ result: 'done' });
     metrics.commitSeconds.observe((clock.monotonicMs() - startedMs) / 1000);
@@ -144,6 +171,7 @@ export class Writer {
 
   /** Gives up what is staged, and begins afresh with the next batch. */
   async abandon(): Promise<void> {
+    this.#lose(this.#staged);
     this.#staged = 0;
     this.#appenders?.discard();
     this.#appenders = undefined;
@@ -153,8 +181,15 @@ export class Writer {
     await this.#session.execute('ROLLBACK').catch(() => undefined);
   }
 
+  #lose(rows: number): void {
+    if (rows === 0) return;
+    this.#deps.books.lost += rows;
+    this.#deps.metrics.lost.inc(rows);
+  }
+
   async #enterPartition(batch: FlowBatch): Promise<void> {
-    const fits = this.#appenders !== undefined && this.#layout === batch.layout;
+    const isWhole = this.#partition?.damage === undefined;
+    const fits = isWhole && this.#appenders !== undefined && this.#layout === batch.layout;
     if (fits && !this.#sealNext && !this.isDue()) return;
     await this.#openPartition(batch.layout);
   }
@@ -166,6 +201,7 @@ export class Writer {
     const current = this.#partition;
     const reusable =
       current !== undefined &&
+      current.damage === undefined &&
       !this.#sealNext &&
       !this.isDue() &&
       columns.every(({ name, kind }) => current.columns.get(name) === kind);

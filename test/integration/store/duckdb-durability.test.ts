@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { openSync, writeFileSync, writeSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { DuckDBInstance } from '@duckdb/node-api';
@@ -132,24 +132,6 @@ test('other tools read flows with names from the file', async () => {
   ]);
   connection.closeSync();
   instance.closeSync();
-});
-
-test('a file that is no database is refused', async () => {
-  using folder = temporaryFolder();
-  writeFileSync(join(folder.path, 'flows.duckdb'), 'this is not a database'.repeat(1000));
-  await expect(openStore({ dataDir: folder.path })).rejects.toMatchObject({
-    code: 'ERR_STORE_CORRUPT',
-  });
-});
-
-test('a damaged header is refused', async () => {
-  using folder = temporaryFolder();
-  await (await openStore({ dataDir: folder.path })).store.stop();
-  const file = openSync(join(folder.path, 'flows.duckdb'), 'r+');
-  for (const at of [4096, 8192]) writeSync(file, Buffer.alloc(4096, 0xa5), 0, 4096, at);
-  await expect(openStore({ dataDir: folder.path })).rejects.toMatchObject({
-    code: expect.stringMatching(/^ERR_STORE_(CORRUPT|VERSION)$/),
-  });
 });
 
 test('a store of a newer version is left alone', async () => {

@@ -173,6 +173,12 @@ test('records come newest first, and say when some were left out', async () => {
   expect(result.limitReached).toBe(true);
 });
 
+/** Quantiles are told to within 1 %, everything else is exact. */
+function expectNear(fn: MetricFunction, value = Number.NaN, wanted = Number.NaN): void {
+  const tolerance = fn === 'p90' || fn === 'p99' ? 0.01 * Math.abs(wanted) : 0;
+  expect(Math.abs(value - wanted)).toBeLessThanOrEqual(tolerance + 5e-5);
+}
+
 test('series are those of an obvious evaluator', async () => {
   await fc.assert(
     fc.asyncProperty(metric, async (query) => {
@@ -188,16 +194,45 @@ test('series are those of an obvious evaluator', async () => {
         const twin = model.find(
           ({ labels }) => JSON.stringify(labels) === JSON.stringify(series.labels),
         );
-        expect(twin?.total).toBeCloseTo(order[index]?.total ?? Number.NaN, 6);
+        expectNear(query.fn, twin?.total, order[index]?.total);
         expect(series.points.map(([time]) => time)).toEqual(twin?.points.map(([time]) => time));
         for (const [at, [, value]] of series.points.entries()) {
-          expect(value).toBeCloseTo(twin?.points[at]?.[1] ?? Number.NaN, 4);
+          expectNear(query.fn, value, twin?.points[at]?.[1]);
         }
       }
     }),
     { numRuns: 100 },
   );
 }, 60_000);
+
+test.each([
+  ['one value', [42], 42],
+  ['zeros', [0, 0, 0], 0],
+  ['negative numbers, zero and fractions', [-1000, -3, -0.25, 0, 0.001, 7], 7 - 0.05 * (7 - 0.001)],
+  ['huge numbers', [1e300, 1e300], 1e300],
+  ['two that are far apart', [1, 1e9], 1 + 0.99 * (1e9 - 1)],
+  ['ten thousand', Array.from({ length: 10_000 }, (_, index) => index), 9899.01],
+])('p99 of %s is right to within 1 %%', async (_what, values, wanted) => {
+  await using own = await openStore();
+  for (let from = 0; from < values.length; from += 4096) {
+    await own.append(
+      values.slice(from, from + 4096).map((value) => ({ TimeFlowEndMs: START_MS, Bytes: value })),
+    );
+  }
+  const query: MetricQuery = {
+    range: RANGE,
+    filter: ANY,
+    packetLoss: 'all',
+    type: 'Bytes',
+    fn: 'p99',
+    groupBy: [],
+    limit: 1,
+    stepMs: 100_000,
+    rateIntervalMs: 100_000,
+  };
+  const { series } = await own.store.metrics(query, signal);
+  expectNear('p99', series[0]?.points[0]?.[1], wanted);
+});
 
 test.each([
   ['SrcK8S_Namespace', 'DEF', ['default', 'Default']],

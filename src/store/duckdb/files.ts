@@ -1,0 +1,168 @@
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  copyFileSync,
+  fsyncSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  truncateSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { makeFolder } from '../../config/folders.ts';
+
+/** Files and folders of flows are for their owner only, whatever the umask. */
+const FOLDER_MODE = 0o700;
+const FILE_MODE = 0o600;
+
+/** Names of spilled data as DuckDB chooses them; nothing else in the folder is ours to remove. */
+const SPILL_FILE = /^duckdb_temp_(storage|block).*\.(tmp|block)$/;
+
+/** Names that damaged files get: `flows.duckdb.damaged-20260131T120000Z`. */
+const DAMAGED = '.damaged-';
+
+/** A log is folded into the file at a few MiB; one that could not be grows. */
+const WAL_BYTES_MAX = 512 * 1024 ** 2;
+
+/** The files of one database. All calls are synchronous: they are few, and before it is opened. */
+export class StoreFiles {
+  readonly database: string;
+  readonly wal: string;
+  readonly spill: string;
+
+  constructor(database: string) {
+    this.database = database;
+    this.wal = `${database}.wal`;
+    this.spill = `${database}.tmp`;
+  }
+
+  /**
+   * Makes the folders, for the owner only. One that is there and holds something else than flows
+   * keeps its mode: it may be shared.
+   */
+  prepare(): void {
+    const folder = dirname(this.database);
+    makeFolder(folder, FOLDER_MODE);
+    const own = basename(this.database);
+    const isOurs = readdirSync(folder).every((name) => name.startsWith(own));
+    if (isOurs && (statSync(folder).mode & 0o077) !== 0) chmodSync(folder, FOLDER_MODE);
+    makeFolder(this.spill, FOLDER_MODE);
+    this.protect();
+  }
+
+  /** Takes rights of others from files that are there; a new file has them from the umask. */
+  protect(): void {
+    for (const path of [this.database, this.wal]) {
+      const mode = statSync(path, { throwIfNoEntry: false })?.mode;
+      if (mode !== undefined && (mode & 0o177) !== 0) chmodSync(path, FILE_MODE);
+    }
+    const spill = statSync(this.spill, { throwIfNoEntry: false });
+    if (spill !== undefined && (spill.mode & 0o077) !== 0) chmodSync(this.spill, FOLDER_MODE);
+  }
+
+  /** Removes what a process that was killed had spilled. Only once the database is locked. */
+  removeSpilled(): number {
+    let removed = 0;
+    for (const name of names(this.spill)) {
+      if (!SPILL_FILE.test(name)) continue;
+      rmSync(join(this.spill, name), { force: true });
+      removed++;
+    }
+    return removed;
+  }
+
+  /** Number of the file's node: another one, or none, when somebody removed or replaced it. */
+  identity(): number | undefined {
+    return statSync(this.database, { throwIfNoEntry: false })?.ino;
+  }
+
+  sizeBytes(): number {
+    let bytes = 0;
+    for (const path of [this.database, this.wal]) bytes += bytesOf(path);
+    return bytes;
+  }
+
+  /** The log's bytes, unless it is so long that it cannot be held. */
+  readWal(): Buffer | undefined {
+    const bytes = bytesOf(this.wal);
+    return bytes === 0 || bytes > WAL_BYTES_MAX ? undefined : readFileSync(this.wal);
+  }
+
+  /** Copies the log, whole and damaged parts alike; returns the name of the copy. */
+  keepWal(nowMs: number): string {
+    const kept = freeName(`${this.wal}${DAMAGED}${stamp(nowMs)}`);
+    copyFileSync(this.wal, kept, constants.COPYFILE_EXCL);
+    chmodSync(kept, FILE_MODE);
+    sync(kept);
+    sync(dirname(kept));
+    return kept;
+  }
+
+  /** Leaves the first `wholeBytes` of the log. */
+  cutWal(wholeBytes: number): void {
+    truncateSync(this.wal, wholeBytes);
+    sync(this.wal);
+  }
+
+  /** Gives the database another name, and its log the one that goes with it. */
+  setAside(nowMs: number): string {
+    const kept = freeName(`${this.database}${DAMAGED}${stamp(nowMs)}`);
+    if (bytesOf(this.wal) > 0) renameSync(this.wal, `${kept}.wal`);
+    renameSync(this.database, kept);
+    sync(dirname(this.database));
+    return kept;
+  }
+
+  /** Damaged files that were kept, by this or an earlier start; oldest first. */
+  damaged(): readonly string[] {
+    const begin = basename(this.database);
+    const folder = dirname(this.database);
+    return names(folder)
+      .filter((name) => name.startsWith(begin) && name.includes(DAMAGED))
+      .sort()
+      .map((name) => join(folder, name));
+  }
+
+  /** Of the disk that the folder is on, for this process. */
+  disk(): { readonly totalBytes: number; readonly availableBytes: number } {
+    const { bsize, blocks, bavail } = statfsSync(dirname(this.database));
+    return { totalBytes: bsize * blocks, availableBytes: bsize * bavail };
+  }
+}
+
+function bytesOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+function names(folder: string): readonly string[] {
+  return statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true
+    ? readdirSync(folder)
+    : [];
+}
+
+/** `20260131T120000Z`: sorts by time, and needs no quoting in a shell. */
+function stamp(nowMs: number): string {
+  return new Date(nowMs).toISOString().replace(/[-:]|\.\d+/g, '');
+}
+
+function freeName(wanted: string): string {
+  for (let n = 1; ; n++) {
+    const name = n === 1 ? wanted : `${wanted}-${n}`;
+    if (statSync(name, { throwIfNoEntry: false }) === undefined) return name;
+  }
+}
+
+/** A file, or the names in a folder, on the disk. */
+function sync(path: string): void {
+  const fd = openSync(path, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,123 @@
+import { explain } from '../../base/errors.ts';
+import type { Log } from '../../telemetry/log.ts';
+import { Catalog } from './catalog.ts';
+import { Database, type DatabaseOptions, type Session } from './database.ts';
+import { type Damage, damageOf } from './failures.ts';
+import type { StoreFiles } from './files.ts';
+import { surveyWal } from './wal.ts';
+
+export interface OpenedDatabase {
+  readonly database: Database;
+  readonly session: Session;
+  readonly catalog: Catalog;
+}
+
+export interface OpeningDeps {
+  readonly log: Log;
+  nowMs(): number;
+}
+
+/** Each failed attempt sets something aside, so a few are enough. */
+const ATTEMPTS_MAX = 8;
+
+/**
+ * Opens a database, and keeps what is whole of one that is damaged: of the log the entries before
+ * the damage, of the file everything unless the database cannot read it at all. What is damaged is
+ * kept beside it under another name, and never removed.
+ */
+export async function openDatabase(
+  options: DatabaseOptions,
+  files: StoreFiles | undefined,
+  place: string,
+  deps: OpeningDeps,
+): Promise<OpenedDatabase> {
+  if (files === undefined) return load(await Database.open(options), place, deps);
+  files.prepare();
+  let walKept = mendWal(files, deps);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await openFile(options, files, place, deps);
+    } catch (error) {
+      const damage = damageOf(error);
+      if (damage === undefined || attempt === ATTEMPTS_MAX) throw error;
+      walKept = setAside(files, damage, error, { ...deps, walKept });
+    }
+  }
+}
+
+async function openFile(
+  options: DatabaseOptions,
+  files: StoreFiles,
+  place: string,
+  deps: OpeningDeps,
+): Promise<OpenedDatabase> {
+  const database = await Database.open(options);
+  // It is locked now, so whoever spilled these files is gone.
+  const removed = files.removeSpilled();
+  if (removed > 0) {
+    deps.log.info(
+      { component: 'store', files: removed },
+      'removed what a dead process had spilled',
+    );
+  }
+  files.protect();
+  return load(database, place, deps);
+}
+
+async function load(
+  database: Database,
+  place: string,
+  { log }: OpeningDeps,
+): Promise<OpenedDatabase> {
+  try {
+    const session = await database.connect();
+    const catalog = new Catalog();
+    await catalog.load(session, place);
+    for (const { number, damage } of catalog.all) {
+      if (damage === undefined) continue;
+      const fields = { component: 'store', partition: number, error: damage };
+      log.error(fields, 'a partition is damaged and left out, the others are served');
+    }
+    return { database, session, catalog };
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/** Cuts off damage that the database would not notice, and write over; the name of the copy. */
+function mendWal(files: StoreFiles, { log, nowMs }: OpeningDeps): string | undefined {
+  const bytes = files.readWal();
+  if (bytes === undefined) return undefined;
+  const { wholeBytes, isDamaged } = surveyWal(bytes);
+  if (!isDamaged) return undefined;
+  const kept = files.keepWal(nowMs());
+  files.cutWal(wholeBytes);
+  const fields = { component: 'store', kept, wholeBytes, damagedBytes: bytes.length - wholeBytes };
+  log.error(fields, 'the write-ahead log is damaged: it is kept, what is whole of it is used');
+  return kept;
+}
+
+/** `walKept`: where the log is since it was first cut; returned when that is still so. */
+function setAside(
+  files: StoreFiles,
+  damage: Damage,
+  error: unknown,
+  deps: OpeningDeps & { readonly walKept: string | undefined },
+): string | undefined {
+  const { log, nowMs } = deps;
+  if (damage.part === 'log') {
+    const { wholeBytes } = damage;
+    const kept = deps.walKept ?? files.keepWal(nowMs());
+    files.cutWal(wholeBytes);
+    const fields = { component: 'store', kept, wholeBytes, error: explain(error) };
+    log.error(fields, 'the write-ahead log is damaged: it is kept, what is whole of it is used');
+    return kept;
+  }
+  const kept = files.setAside(nowMs());
+  log.error(
+    { component: 'store', kept, error: explain(error) },
+    'the database cannot be read: it is kept under another name, flows go to a new one',
+  );
+  return undefined;
+}

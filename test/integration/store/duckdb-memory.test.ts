@@ -1,0 +1,27 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+import { DUCKDB_DEFAULTS } from '../../../src/store/duckdb/config.ts';
+import { temporaryFolder } from '../../support/duckdb-store.ts';
+
+const MIB = 1024 ** 2;
+
+/** What a child that is measured by itself prints, as JSON. */
+async function measured(child: string, folder: string): Promise<Record<string, number>> {
+  const script = join(import.meta.dirname, '../../support', child);
+  const { stdout } = await promisify(execFile)(process.execPath, [script, folder]);
+  return JSON.parse(stdout);
+}
+
+test('quantiles by conversation keep to the budget, and cancelled ones give it back', async () => {
+  using folder = temporaryFolder();
+  const found = await measured('store-query-child.ts', folder.path);
+  expect(found.series).toBe(100);
+  // The database's limit, and what its libraries and answers take besides.
+  const limitBytes = DUCKDB_DEFAULTS.memoryLimitBytes + 160 * MIB;
+  expect(found.peak! - found.filled!).toBeLessThan(limitBytes);
+  expect(found.after! - found.filled!).toBeLessThan(limitBytes);
+  expect(found.spilled).toBeLessThanOrEqual(1024 * MIB);
+  expect(found.slowestCancelMs).toBeLessThan(1000);
+}, 180_000);
