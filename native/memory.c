@@ -16,14 +16,16 @@
  */
 #define MAPPED_BYTES_MIN (128 * 1024)
 
-static bool get_address(napi_env env, napi_value value, uintptr_t *into)
-{
-	int64_t number;
+/* Beyond, a number of JavaScript is no longer exact. */
+#define ADDRESS_MAX (1ULL << 53)
 
-	if (napi_get_value_int64(env, value, &number) != napi_ok || number < 0) {
-		throw_type(env, "from and to must be addresses");
-		return false;
-	}
+static bool get_address(napi_env env, napi_value value, const char *name, uintptr_t *into)
+{
+	double number;
+
+	if (napi_get_value_double(env, value, &number) != napi_ok || !(number >= 0) ||
+	    number > ADDRESS_MAX || number != (double)(uintptr_t)number)
+		return reject(env, name, "an address");
 	*into = (uintptr_t)number;
 	return true;
 }
@@ -34,8 +36,9 @@ napi_value release_pages(napi_env env, napi_callback_info info)
 	napi_value arguments[2];
 	uintptr_t from, to;
 
-	if (!get_arguments(env, info, 2, arguments) || !get_address(env, arguments[0], &from) ||
-	    !get_address(env, arguments[1], &to))
+	if (!get_arguments(env, info, 2, arguments) ||
+	    !get_address(env, arguments[0], "from", &from) ||
+	    !get_address(env, arguments[1], "to", &to))
 		return NULL;
 	/* Out of the page cache, too, or its neighbours come back with each page that is touched. */
 	if (to >= from)

@@ -3,6 +3,7 @@
 #include "native.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,12 +66,21 @@ void throw_failure(napi_env env, struct failure *failure)
 		napi_throw(env, error);
 }
 
+/* A TypeError with the code that a system call has for an invalid argument. */
 void throw_type(napi_env env, const char *message)
 {
-	napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", message);
+	napi_value text, code, error;
+
+	if (napi_create_string_utf8(env, message, NAPI_AUTO_LENGTH, &text) != napi_ok ||
+	    napi_create_string_utf8(env, "EINVAL", NAPI_AUTO_LENGTH, &code) != napi_ok ||
+	    napi_create_type_error(env, code, text, &error) != napi_ok)
+		return;
+	set_number(env, error, "errno", EINVAL);
+	set_string(env, error, "syscall", "arguments");
+	napi_throw(env, error);
 }
 
-static bool reject(napi_env env, const char *name, const char *wanted)
+bool reject(napi_env env, const char *name, const char *wanted)
 {
 	char message[128];
 
@@ -125,6 +135,18 @@ bool get_u32(napi_env env, napi_value value, const char *name, uint32_t *into)
 	return true;
 }
 
+bool get_fd(napi_env env, napi_value value, const char *name, int *into)
+{
+	uint32_t number;
+
+	if (!get_u32(env, value, name, &number))
+		return false;
+	if (number > INT_MAX)
+		return reject(env, name, "a descriptor, below 2^31");
+	*into = (int)number;
+	return true;
+}
+
 bool get_optional_u32(napi_env env, napi_value object, const char *name, uint32_t *into)
 {
 	napi_value value;
@@ -141,19 +163,28 @@ bool get_string(napi_env env, napi_value value, const char *name, char *into, si
 	/* One byte of slack tells a string that fits from one that was cut. */
 	if (napi_get_value_string_utf8(env, value, NULL, 0, &length) != napi_ok || length >= size)
 		return reject(env, name, "a string that is not too long");
-	return napi_get_value_string_utf8(env, value, into, size, &length) == napi_ok;
+	if (napi_get_value_string_utf8(env, value, into, size, &length) != napi_ok ||
+	    strlen(into) != length)
+		return reject(env, name, "a string without zeros");
+	return true;
 }
 
 bool get_bytes(napi_env env, napi_value value, const char *name, uint8_t **data, size_t *size)
 {
-	bool is_typed_array = false;
+	bool is_typed_array = false, is_plain = false, is_detached = true;
 	napi_typedarray_type type;
+	napi_value memory;
 	void *start;
 
 	if (napi_is_typedarray(env, value, &is_typed_array) != napi_ok || !is_typed_array ||
-	    napi_get_typedarray_info(env, value, &type, size, &start, NULL, NULL) != napi_ok ||
+	    napi_get_typedarray_info(env, value, &type, size, &start, &memory, NULL) != napi_ok ||
 	    type != napi_uint8_array)
 		return reject(env, name, "a Uint8Array");
+	/* Another thread may write to shared memory while it is read here. */
+	if (napi_is_arraybuffer(env, memory, &is_plain) != napi_ok || !is_plain)
+		return reject(env, name, "a Uint8Array of memory that is not shared");
+	if (napi_is_detached_arraybuffer(env, memory, &is_detached) != napi_ok || is_detached)
+		return reject(env, name, "a Uint8Array that still has its memory");
 	*data = start;
 	return true;
 }
