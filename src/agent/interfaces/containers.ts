@@ -8,8 +8,10 @@ import { chooseResidents, type Residents } from './residents.ts';
 
 /** Processes looked at before others get their turn: about a millisecond. */
 const PROCESSES_PER_TURN = 128;
-/** A look takes no more than this share of the time, however many processes there are. */
+/** A look takes no more than this share of the time, however many processes there are … */
 const LOOKING_SHARE_MAX = 1 / 50;
+/** … but for this: whoever fills the machine with processes must not hide a new container long. */
+const PAUSE_MAX_MS = 15_000;
 /** Of looks that are asked for by what others do: so that nobody makes them all there is. */
 const ASKED_SHARE_MAX = 1 / 10;
 /** What is asked for waits at most this long, unless looks take longer than that share allows. */
@@ -64,8 +66,12 @@ export class ContainerWatch {
   /** Of each chosen namespace: to be told when its oldest process ends. */
   readonly #ends = new Map<number, { readonly pid: number; readonly watch: Disposable }>();
   #residents: Residents = new Map();
+  /** Of the last look, without what others did in between. */
   #tookMs = 0;
   #lookedAtMs = Number.NEGATIVE_INFINITY;
+  /** Of the look under way: when its turn began, and the length of those before it. */
+  #turnMs = 0;
+  #workMs = 0;
   #told = false;
   #asked = false;
 
@@ -111,7 +117,8 @@ export class ContainerWatch {
   async #repeat(): Promise<void> {
     const { clock, periodMs, onError } = this.#deps;
     while (!this.#abort.signal.aborted) {
-      const pauseMs = Math.max(periodMs, this.#tookMs / LOOKING_SHARE_MAX);
+      const share = Math.min(this.#tookMs / LOOKING_SHARE_MAX, PAUSE_MAX_MS);
+      const pauseMs = Math.max(periodMs, share);
       await clock.sleep(pauseMs, this.#abort.signal).catch(() => undefined);
       if (!this.#abort.signal.aborted) await this.look().catch(onError);
     }
@@ -119,7 +126,8 @@ export class ContainerWatch {
 
   async #lookOnce(): Promise<void> {
     const { clock, onLook } = this.#deps;
-    const beganMs = clock.monotonicMs();
+    this.#turnMs = clock.monotonicMs();
+    this.#workMs = 0;
     const found = await this.#scan();
     // A process may have begun another one and ended while the list was read: what is missing has
     // to be missing twice.
@@ -128,7 +136,7 @@ export class ContainerWatch {
     }
     await this.#learnOwners(found);
     this.#lookedAtMs = clock.monotonicMs();
-    this.#tookMs = this.#lookedAtMs - beganMs;
+    this.#tookMs = this.#workMs + this.#lookedAtMs - this.#turnMs;
     if (this.#abort.signal.aborted) return;
     this.#residents = found;
     const owners = this.#owners;
@@ -140,17 +148,14 @@ export class ContainerWatch {
 
   /** A namespace is the same user's for as long as it is there. */
   async #learnOwners(found: Residents): Promise<void> {
-    const { clock, ownerOf } = this.#deps;
+    const { ownerOf } = this.#deps;
     for (const inode of this.#owners.keys()) {
       if (!found.has(inode)) this.#owners.delete(inode);
     }
     let asked = 0;
     for (const [inode, pid] of found) {
       if (this.#owners.has(inode)) continue;
-      if (++asked % PROCESSES_PER_TURN === 0) {
-        await clock.sleep(0, this.#abort.signal).catch(() => undefined);
-        if (this.#abort.signal.aborted) return;
-      }
+      if (++asked % PROCESSES_PER_TURN === 0 && (await this.#isStoppedMeanwhile())) return;
       try {
         this.#owners.set(inode, ownerOf(pid));
       } catch {
@@ -178,16 +183,24 @@ export class ContainerWatch {
     }
   }
 
+  /** Lets others have their turn. */
+  async #isStoppedMeanwhile(): Promise<boolean> {
+    const { clock } = this.#deps;
+    this.#workMs += clock.monotonicMs() - this.#turnMs;
+    await clock.sleep(0, this.#abort.signal).catch(() => undefined);
+    this.#turnMs = clock.monotonicMs();
+    return this.#abort.signal.aborted;
+  }
+
   async #scan(): Promise<Map<number, number>> {
-    const { clock, processDirectory, onDenied } = this.#deps;
+    const { processDirectory, onDenied } = this.#deps;
     const found = new Map<number, number>();
     const pids = (await readdir(processDirectory)).map(Number).filter(Number.isInteger);
     pids.sort((a, b) => a - b);
     let denied = 0;
     for (const [at, pid] of pids.entries()) {
-      if (at % PROCESSES_PER_TURN === PROCESSES_PER_TURN - 1) {
-        await clock.sleep(0, this.#abort.signal).catch(() => undefined);
-        if (this.#abort.signal.aborted) break;
+      if (at % PROCESSES_PER_TURN === PROCESSES_PER_TURN - 1 && (await this.#isStoppedMeanwhile())) {
+        break;
       }
       const inode = inodeOf(join(processDirectory, String(pid), 'ns/net'));
       if (inode === 'denied') denied++;
