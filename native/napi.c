@@ -40,14 +40,19 @@ static bool set_string(napi_env env, napi_value object, const char *name, const 
 napi_value error_value(napi_env env, struct failure *failure)
 {
 	const char *code = strerrorname_np(failure->code);
-	char message[256];
+	char message[256], reason[128];
 	napi_value text, error = NULL;
 
-	snprintf(message, sizeof(message), "%s: %s: %s", failure->call,
-		 code ? code : "unknown error", strerror(failure->code));
+	/* Knows its own numbers, which begin where the kernel's end, and those. */
+	libbpf_strerror(failure->code, reason, sizeof(reason));
+	if (!code) {
+		code = "EINVAL";
+		failure->code = EINVAL;
+	}
+	snprintf(message, sizeof(message), "%s: %s: %s", failure->call, code, reason);
 	if (napi_create_string_utf8(env, message, NAPI_AUTO_LENGTH, &text) == napi_ok &&
 	    napi_create_error(env, NULL, text, &error) == napi_ok) {
-		set_string(env, error, "code", code ? code : "UNKNOWN");
+		set_string(env, error, "code", code);
 		set_number(env, error, "errno", failure->code);
 		set_string(env, error, "syscall", failure->call);
 		if (failure->log)
@@ -100,7 +105,7 @@ bool get_arguments(napi_env env, napi_callback_info info, size_t count, napi_val
 	return true;
 }
 
-static bool is_type(napi_env env, napi_value value, napi_valuetype wanted)
+bool is_type(napi_env env, napi_value value, napi_valuetype wanted)
 {
 	napi_valuetype type;
 
@@ -120,7 +125,8 @@ bool has_property(napi_env env, napi_value object, const char *name)
 {
 	napi_value value;
 
-	return napi_get_named_property(env, object, name, &value) == napi_ok &&
+	return is_type(env, object, napi_object) &&
+	       napi_get_named_property(env, object, name, &value) == napi_ok &&
 	       !is_type(env, value, napi_undefined);
 }
 

@@ -37,6 +37,8 @@ bool fail(struct failure *failure, int code, const char *call);
 
 void throw_failure(napi_env env, struct failure *failure);
 void throw_type(napi_env env, const char *message);
+/* Before anything that would make an object of the value, and throw an error of its own. */
+bool is_type(napi_env env, napi_value value, napi_valuetype wanted);
 /* Throws that `name` must be what is wanted; returns false. */
 bool reject(napi_env env, const char *name, const char *wanted);
 napi_value error_value(napi_env env, struct failure *failure);

@@ -106,7 +106,8 @@ bool get_object(napi_env env, napi_value value, struct object **into)
 	bool is_ours = false;
 	void *data;
 
-	if (napi_check_object_type_tag(env, value, &object_tag, &is_ours) != napi_ok || !is_ours ||
+	if (!is_type(env, value, napi_external) ||
+	    napi_check_object_type_tag(env, value, &object_tag, &is_ours) != napi_ok || !is_ours ||
 	    napi_get_value_external(env, value, &data) != napi_ok) {
 		throw_type(env, "object must come from load()");
 		return false;
@@ -192,7 +193,8 @@ static bool size_maps(napi_env env, struct bpf_object *bpf, napi_value sizes,
 	napi_value names;
 	uint32_t count = 0;
 
-	if (napi_get_property_names(env, sizes, &names) != napi_ok ||
+	if (!is_type(env, sizes, napi_object) ||
+	    napi_get_property_names(env, sizes, &names) != napi_ok ||
 	    napi_get_array_length(env, names, &count) != napi_ok) {
 		throw_type(env, "maxEntries and valueBytes must be objects");
 		return false;
@@ -247,7 +249,8 @@ static bool set_sections(napi_env env, struct bpf_object *bpf, napi_value sectio
 	napi_value names;
 	uint32_t count = 0;
 
-	if (napi_get_property_names(env, sections, &names) != napi_ok ||
+	if (!is_type(env, sections, napi_object) ||
+	    napi_get_property_names(env, sections, &names) != napi_ok ||
 	    napi_get_array_length(env, names, &count) != napi_ok) {
 		throw_type(env, "data must be an object");
 		return false;

@@ -211,7 +211,7 @@ static bool get_watcher(napi_env env, napi_callback_info info, size_t count, nap
 	void *data;
 
 	if (napi_get_cb_info(env, info, &given, arguments, &self, NULL) != napi_ok ||
-	    given < count ||
+	    given < count || !is_type(env, self, napi_object) ||
 	    napi_check_object_type_tag(env, self, &watcher_tag, &is_ours) != napi_ok || !is_ours) {
 		throw_type(env, "not called on a watcher, or too few arguments");
 		return false;

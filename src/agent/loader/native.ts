@@ -192,7 +192,7 @@ export interface Native {
   closeFd(fd: number): void;
   /**
    * Takes the pages of a range of addresses out of this process; those of a file are read again
-   * when they are touched. Anything else in the range is lost.
+   * when they are touched. `EINVAL` unless they are of one mapping of a file that is only read.
    */
   releasePages(from: number, to: number): void;
   /** Gives memory that the C library holds in reserve back to the kernel. */
