@@ -110,7 +110,7 @@ static bool get_request(napi_env env, struct object *object, napi_value options,
 	static const char *const directions[] = { "ingress", "egress" };
 	static const char *const modes[] = { "tc", "tcx" };
 	static const char *const anchors[] = { "none", "head", "tail" };
-	uint32_t direction, mode, anchor, is_trial = 0, netns = UINT32_MAX;
+	uint32_t direction, mode, anchor, is_trial = 0;
 	char program[NAME_BYTES];
 	napi_value value;
 
@@ -122,13 +122,14 @@ static bool get_request(napi_env env, struct object *object, napi_value options,
 	    !get_choice(env, options, "mode", modes, 2, &mode) ||
 	    !get_choice(env, options, "anchor", anchors, 3, &anchor) ||
 	    !get_optional_u32(env, options, "isTrial", &is_trial) ||
-	    !get_optional_u32(env, options, "netns", &netns))
+	    (has_property(env, options, "netns") &&
+	     (!get_property(env, options, "netns", &value) ||
+	      !get_fd(env, value, "netns", &request->netns))))
 		return false;
 	request->is_trial = is_trial;
 	request->egress = direction;
 	request->tcx = mode;
 	request->anchor = anchor;
-	request->netns = (int)netns;
 	request->program = program_fd(env, object, program);
 	return request->program >= 0;
 }
@@ -166,7 +167,7 @@ static struct job *new_job_with(napi_env env, struct object *object, void (*run)
 
 napi_value attach(napi_env env, napi_callback_info info)
 {
-	struct request request = {};
+	struct request request = { .netns = -1 };
 	struct failure failure = {};
 	napi_value arguments[2];
 	struct object *object;

@@ -135,38 +135,41 @@ static struct cursor *find_cursor(struct object *object, int map, struct failure
 	return cursor;
 }
 
+/* Memory of the cursor's own for as many entries as the job asks for. */
+static bool make_room(struct job *job, struct failure *failure)
+{
+	size_t keys = job->capacity * job->key_size;
+	size_t wanted = keys + job->capacity * job->value_size;
+	struct cursor *cursor = job->cursor;
+
+	if (cursor->memory_bytes < wanted) {
+		uint8_t *memory = realloc(cursor->memory, wanted);
+
+		if (!memory)
+			return fail(failure, ENOMEM, "drain");
+		cursor->memory = memory;
+		cursor->memory_bytes = wanted;
+	}
+	job->keys = cursor->memory;
+	job->values = cursor->memory + keys;
+	return true;
+}
+
 static bool get_drain(napi_env env, napi_value *arguments, struct job *job)
 {
 	struct failure failure = {};
-	char name[NAME_BYTES];
-	struct bpf_map *map;
-	size_t keys, values;
 
-	if (!get_string(env, arguments[1], "map", name, sizeof(name)) ||
-	    !get_bytes(env, arguments[2], "keys", &job->keys, &keys) ||
-	    !get_bytes(env, arguments[3], "values", &job->values, &values))
+	if (!get_capacity(env, arguments, job))
 		return false;
-	job->map = map_fd(env, job->object, name);
-	if (job->map < 0)
-		return false;
-	map = bpf_object__find_map_by_name(job->object->bpf, name);
-	job->capacity = keys / bpf_map__key_size(map);
-	if (values / bpf_map__value_size(map) < job->capacity || job->capacity == 0) {
-		fail(&failure, EINVAL, "drain: buffers do not hold equally many entries");
-		throw_failure(env, &failure);
-		return false;
-	}
 	job->cursor = find_cursor(job->object, job->map, &failure);
-	if (!job->cursor) {
-		throw_failure(env, &failure);
-		return false;
-	}
-	return true;
+	if (job->cursor && make_room(job, &failure))
+		return true;
+	throw_failure(env, &failure);
+	return false;
 }
 
 napi_value drain(napi_env env, napi_callback_info info)
 {
-	struct failure failure = { .code = ENOMEM, .call = "drain" };
 	napi_value arguments[4];
 	struct object *object;
 	struct job *job;
@@ -176,16 +179,9 @@ napi_value drain(napi_env env, napi_callback_info info)
 	job = new_job(env, object, run_drain);
 	if (!job)
 		return NULL;
-	if (!get_drain(env, arguments, job)) {
+	if (!get_drain(env, arguments, job) || !set_buffers(env, job, arguments + 2)) {
 		free_job(env, job);
 		return NULL;
-	}
-	for (int i = 0; i < 2; i++) {
-		if (napi_create_reference(env, arguments[2 + i], 1, &job->buffers[i]) != napi_ok) {
-			free_job(env, job);
-			throw_failure(env, &failure);
-			return NULL;
-		}
 	}
 	job->cursor->busy = true;
 	job->done = end_drain;

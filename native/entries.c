@@ -2,6 +2,8 @@
 #include "native.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 /* Entries of hash maps that stay in use: read where they are, and removed by key. */
 
@@ -47,67 +49,107 @@ static void run_remove(struct job *job)
 	job->result = removed;
 }
 
-/* The map, keys and, where they are wanted, values, of which there must be as many. */
-static bool get_entries(napi_env env, napi_value *arguments, bool has_values, struct job *job)
+bool get_capacity(napi_env env, napi_value *arguments, struct job *job)
 {
-	struct failure failure = {};
-	char name[NAME_BYTES];
+	struct failure failure = { .code = EINVAL };
+	size_t keys_bytes, values_bytes, count;
+	uint8_t *keys, *values;
 	struct bpf_map *map;
-	size_t keys, values = 0;
 
-	if (!get_string(env, arguments[1], "map", name, sizeof(name)) ||
-	    !get_bytes(env, arguments[2], "keys", &job->keys, &keys) ||
-	    (has_values && !get_bytes(env, arguments[3], "values", &job->values, &values)))
+	if (!get_hash_map(env, arguments[1], job->object, &map) ||
+	    !get_bytes(env, arguments[2], "keys", &keys, &keys_bytes) ||
+	    !get_bytes(env, arguments[3], "values", &values, &values_bytes))
 		return false;
-	job->map = map_fd(env, job->object, name);
-	if (job->map < 0)
-		return false;
-	map = bpf_object__find_map_by_name(job->object->bpf, name);
+	job->map = bpf_map__fd(map);
 	job->key_size = bpf_map__key_size(map);
-	job->value_size = bpf_map__value_size(map);
-	job->capacity = keys / job->key_size;
-	if (has_values && values / job->value_size < job->capacity) {
-		fail(&failure, EINVAL, "entries: buffers do not hold equally many");
+	job->value_size = element_bytes(map);
+	count = keys_bytes / job->key_size;
+	if (count == 0)
+		failure.call = "keys do not hold one entry";
+	else if (count > UINT32_MAX)
+		failure.call = "keys hold too many entries";
+	else if (values_bytes / job->value_size < count)
+		failure.call = "values do not hold as many entries as keys";
+	job->capacity = (uint32_t)count;
+	if (failure.call)
+		throw_failure(env, &failure);
+	return !failure.call;
+}
+
+/* The job's own memory for as many entries as it asks for. */
+static bool make_room(napi_env env, struct job *job)
+{
+	struct failure failure = { .code = ENOMEM, .call = "entries" };
+	size_t keys = job->capacity * job->key_size;
+
+	job->data = malloc(keys + job->capacity * job->value_size);
+	if (!job->data) {
 		throw_failure(env, &failure);
 		return false;
 	}
+	job->keys = job->data;
+	job->values = job->keys + keys;
 	return true;
-}
-
-static napi_value start_entries(napi_env env, napi_callback_info info, bool has_values)
-{
-	struct failure failure = { .code = ENOMEM, .call = "entries" };
-	size_t count = has_values ? 4 : 3;
-	napi_value arguments[4];
-	struct object *object;
-	struct job *job;
-
-	if (!get_arguments(env, info, count, arguments) ||
-	    !get_object(env, arguments[0], &object))
-		return NULL;
-	job = new_job(env, object, has_values ? run_read : run_remove);
-	if (!job)
-		return NULL;
-	if (!get_entries(env, arguments, has_values, job)) {
-		free_job(env, job);
-		return NULL;
-	}
-	for (size_t i = 0; i < count - 2; i++) {
-		if (napi_create_reference(env, arguments[2 + i], 1, &job->buffers[i]) != napi_ok) {
-			free_job(env, job);
-			throw_failure(env, &failure);
-			return NULL;
-		}
-	}
-	return start_job(env, job);
 }
 
 napi_value read_entries(napi_env env, napi_callback_info info)
 {
-	return start_entries(env, info, true);
+	napi_value arguments[4];
+	struct object *object;
+	struct job *job;
+
+	if (!get_arguments(env, info, 4, arguments) || !get_object(env, arguments[0], &object))
+		return NULL;
+	job = new_job(env, object, run_read);
+	if (!job)
+		return NULL;
+	if (!get_capacity(env, arguments, job) || !make_room(env, job) ||
+	    !set_buffers(env, job, arguments + 2)) {
+		free_job(env, job);
+		return NULL;
+	}
+	return start_job(env, job);
+}
+
+/* A copy of the keys, which the caller may change as soon as this returns. */
+static bool get_removals(napi_env env, napi_value *arguments, struct job *job)
+{
+	struct failure failure = { .code = EINVAL, .call = "keys are not whole" };
+	struct bpf_map *map;
+	uint8_t *keys;
+	size_t size;
+
+	if (!get_keyed_map(env, arguments[1], job->object, &map) ||
+	    !get_bytes(env, arguments[2], "keys", &keys, &size))
+		return false;
+	job->map = bpf_map__fd(map);
+	job->key_size = bpf_map__key_size(map);
+	job->capacity = (uint32_t)(size / job->key_size);
+	if (size != job->capacity * job->key_size) {
+		throw_failure(env, &failure);
+		return false;
+	}
+	if (!make_room(env, job))
+		return false;
+	if (size)
+		memcpy(job->keys, keys, size);
+	return true;
 }
 
 napi_value remove_entries(napi_env env, napi_callback_info info)
 {
-	return start_entries(env, info, false);
+	napi_value arguments[3];
+	struct object *object;
+	struct job *job;
+
+	if (!get_arguments(env, info, 3, arguments) || !get_object(env, arguments[0], &object))
+		return NULL;
+	job = new_job(env, object, run_remove);
+	if (!job)
+		return NULL;
+	if (!get_removals(env, arguments, job)) {
+		free_job(env, job);
+		return NULL;
+	}
+	return start_job(env, job);
 }

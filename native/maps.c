@@ -5,6 +5,65 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The kernel pads each CPU's value to this. */
+#define VALUE_ALIGN 8
+
+static bool is_per_cpu(const struct bpf_map *map)
+{
+	switch (bpf_map__type(map)) {
+	case BPF_MAP_TYPE_PERCPU_ARRAY:
+	case BPF_MAP_TYPE_PERCPU_HASH:
+	case BPF_MAP_TYPE_LRU_PERCPU_HASH:
+	case BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+size_t element_bytes(const struct bpf_map *map)
+{
+	size_t each = bpf_map__value_size(map);
+
+	if (!is_per_cpu(map))
+		return each;
+	each = (each + VALUE_ALIGN - 1) & ~(size_t)(VALUE_ALIGN - 1);
+	return each * libbpf_num_possible_cpus();
+}
+
+bool get_keyed_map(napi_env env, napi_value name, struct object *object, struct bpf_map **into)
+{
+	struct failure failure = { .code = EINVAL, .call = "use of a map without keys" };
+	char text[NAME_BYTES];
+
+	if (!get_string(env, name, "map", text, sizeof(text)) || map_fd(env, object, text) < 0)
+		return false;
+	*into = bpf_object__find_map_by_name(object->bpf, text);
+	if (bpf_map__key_size(*into) > 0)
+		return true;
+	throw_failure(env, &failure);
+	return false;
+}
+
+bool get_hash_map(napi_env env, napi_value name, struct object *object, struct bpf_map **into)
+{
+	/* Of other maps the kernel goes on by a key, for which a cursor has no room. */
+	struct failure failure = { .code = EINVAL, .call = "read of a map that is no hash map" };
+
+	if (!get_keyed_map(env, name, object, into))
+		return false;
+	switch (bpf_map__type(*into)) {
+	case BPF_MAP_TYPE_HASH:
+	case BPF_MAP_TYPE_LRU_HASH:
+	case BPF_MAP_TYPE_PERCPU_HASH:
+	case BPF_MAP_TYPE_LRU_PERCPU_HASH:
+		return true;
+	default:
+		throw_failure(env, &failure);
+		return false;
+	}
+}
+
 napi_value update_map(napi_env env, napi_callback_info info)
 {
 	struct failure failure = {};
@@ -13,21 +72,17 @@ napi_value update_map(napi_env env, napi_callback_info info)
 	size_t key_size, value_size;
 	struct object *object;
 	struct bpf_map *map;
-	char name[NAME_BYTES];
-	int fd;
 
 	if (!get_arguments(env, info, 4, arguments) || !get_object(env, arguments[0], &object) ||
-	    !get_string(env, arguments[1], "map", name, sizeof(name)) ||
+	    !get_keyed_map(env, arguments[1], object, &map) ||
 	    !get_bytes(env, arguments[2], "key", &key, &key_size) ||
 	    !get_bytes(env, arguments[3], "value", &value, &value_size))
 		return NULL;
-	fd = map_fd(env, object, name);
-	if (fd < 0)
-		return NULL;
-	map = bpf_object__find_map_by_name(object->bpf, name);
-	if (bpf_map__key_size(map) != key_size || bpf_map__value_size(map) != value_size)
-		fail(&failure, EINVAL, "update map: sizes of key and value");
-	else if (bpf_map_update_elem(fd, key, value, BPF_ANY))
+	if (bpf_map__key_size(map) != key_size)
+		fail(&failure, EINVAL, "update map: size of key");
+	else if (element_bytes(map) != value_size)
+		fail(&failure, EINVAL, "update map: size of value");
+	else if (bpf_map_update_elem(bpf_map__fd(map), key, value, BPF_ANY))
 		fail(&failure, errno, "bpf(BPF_MAP_UPDATE_ELEM)");
 	if (failure.code)
 		throw_failure(env, &failure);
@@ -59,7 +114,7 @@ static int copy_record(void *context, void *data, size_t size)
 	return ring->size - ring->used < RECORD_ALIGN + padded(ring->reserve) ? -ENOSPC : 0;
 }
 
-static struct ring *find_ring(struct object *object, int map, struct failure *failure)
+static struct ring *find_ring(struct object *object, int map)
 {
 	struct ring *ring;
 
@@ -67,21 +122,49 @@ static struct ring *find_ring(struct object *object, int map, struct failure *fa
 		if (ring->map == map)
 			return ring;
 	}
-	ring = calloc(1, sizeof(*ring));
+	return NULL;
+}
+
+static struct ring *add_ring(struct object *object, int map, struct failure *failure)
+{
+	struct ring *ring = calloc(1, sizeof(*ring));
+
 	if (!ring) {
 		fail(failure, ENOMEM, "map ring buffer");
-		return NULL;
-	}
-	ring->buffer = ring_buffer__new(map, copy_record, ring, NULL);
-	if (!ring->buffer) {
-		fail(failure, errno, "map ring buffer");
-		free(ring);
 		return NULL;
 	}
 	ring->map = map;
 	ring->next = object->rings;
 	object->rings = ring;
 	return ring;
+}
+
+bool claim_ring(struct object *object, int map, struct failure *failure)
+{
+	if (find_ring(object, map))
+		return fail(failure, EBUSY, "watch: the ring buffer has a reader");
+	return add_ring(object, map, failure);
+}
+
+static struct ring *open_ring(struct object *object, int map, struct failure *failure)
+{
+	struct ring *ring = find_ring(object, map);
+
+	if (!ring)
+		ring = add_ring(object, map, failure);
+	else if (!ring->buffer) {
+		fail(failure, EBUSY, "read ring buffer: it is watched");
+		return NULL;
+	}
+	if (!ring || ring->buffer)
+		return ring;
+	ring->buffer = ring_buffer__new(map, copy_record, ring, NULL);
+	if (ring->buffer)
+		return ring;
+	fail(failure, errno, "map ring buffer");
+	object->rings = ring->next;
+	free(ring);
+	return NULL;
 }
 
 void free_rings(struct object *object)
@@ -112,7 +195,7 @@ napi_value read_ring(napi_env env, napi_callback_info info)
 	map = map_fd(env, object, name);
 	if (map < 0)
 		return NULL;
-	ring = find_ring(object, map, &failure);
+	ring = open_ring(object, map, &failure);
 	if (!ring) {
 		throw_failure(env, &failure);
 		return NULL;

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
 #include "native.h"
 
 #include <errno.h>
 #include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 
 /* Linux 5.4; the headers that we build on may be older. */
@@ -16,16 +19,45 @@
  */
 #define MAPPED_BYTES_MIN (128 * 1024)
 
-static bool get_address(napi_env env, napi_value value, uintptr_t *into)
-{
-	int64_t number;
+/* Beyond, a number of JavaScript is no longer exact. */
+#define ADDRESS_MAX (1ULL << 53)
 
-	if (napi_get_value_int64(env, value, &number) != napi_ok || number < 0) {
-		throw_type(env, "from and to must be addresses");
-		return false;
-	}
+static bool get_address(napi_env env, napi_value value, const char *name, uintptr_t *into)
+{
+	double number;
+
+	if (napi_get_value_double(env, value, &number) != napi_ok || !(number >= 0) ||
+	    number > ADDRESS_MAX || number != (double)(uintptr_t)number)
+		return reject(env, name, "an address");
 	*into = (uintptr_t)number;
 	return true;
+}
+
+/*
+ * Whether a range lies in one mapping of a file that cannot be written to, so that nothing is lost.
+ * A range that is not mapped throughout is let go of as far as it is: the process would end.
+ */
+static bool is_read_only_file(uintptr_t from, uintptr_t to)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	bool found = false;
+	char *line = NULL;
+	size_t room = 0;
+
+	while (maps && !found && getline(&line, &room, maps) > 0) {
+		unsigned long start, end, inode;
+		char rights[5];
+
+		if (sscanf(line, "%lx-%lx %4s %*s %*s %lu", &start, &end, rights, &inode) != 4)
+			continue;
+		if (start > from)
+			break;
+		found = end > from && end >= to && rights[1] != 'w' && inode != 0;
+	}
+	free(line);
+	if (maps)
+		fclose(maps);
+	return found;
 }
 
 napi_value release_pages(napi_env env, napi_callback_info info)
@@ -34,14 +66,18 @@ napi_value release_pages(napi_env env, napi_callback_info info)
 	napi_value arguments[2];
 	uintptr_t from, to;
 
-	if (!get_arguments(env, info, 2, arguments) || !get_address(env, arguments[0], &from) ||
-	    !get_address(env, arguments[1], &to))
+	if (!get_arguments(env, info, 2, arguments) ||
+	    !get_address(env, arguments[0], "from", &from) ||
+	    !get_address(env, arguments[1], "to", &to))
 		return NULL;
+	if (to < from || !is_read_only_file(from, to)) {
+		reject(env, "from and to", "within one mapping of a file that is only read");
+		return NULL;
+	}
 	/* Out of the page cache, too, or its neighbours come back with each page that is touched. */
-	if (to >= from)
-		madvise((void *)from, to - from, MADV_PAGEOUT);
-	if (to < from || madvise((void *)from, to - from, MADV_DONTNEED)) {
-		fail(&failure, to < from ? EINVAL : errno, "madvise(MADV_DONTNEED)");
+	madvise((void *)from, to - from, MADV_PAGEOUT);
+	if (madvise((void *)from, to - from, MADV_DONTNEED)) {
+		fail(&failure, errno, "madvise(MADV_DONTNEED)");
 		throw_failure(env, &failure);
 	}
 	return NULL;

@@ -29,6 +29,8 @@ static const struct {
 	{ "testRun", test_run },
 	{ "programStats", program_stats },
 	{ "openNamespace", open_namespace },
+	{ "namespaceOwner", namespace_owner },
+	{ "openProcess", open_process },
 	{ "openNetlink", open_netlink },
 	{ "send", send_message },
 	{ "closeFd", close_fd },

@@ -3,6 +3,7 @@
 #include "native.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,14 +40,19 @@ static bool set_string(napi_env env, napi_value object, const char *name, const 
 napi_value error_value(napi_env env, struct failure *failure)
 {
 	const char *code = strerrorname_np(failure->code);
-	char message[256];
+	char message[256], reason[128];
 	napi_value text, error = NULL;
 
-	snprintf(message, sizeof(message), "%s: %s: %s", failure->call,
-		 code ? code : "unknown error", strerror(failure->code));
+	/* Knows its own numbers, which begin where the kernel's end, and those. */
+	libbpf_strerror(failure->code, reason, sizeof(reason));
+	if (!code) {
+		code = "EINVAL";
+		failure->code = EINVAL;
+	}
+	snprintf(message, sizeof(message), "%s: %s: %s", failure->call, code, reason);
 	if (napi_create_string_utf8(env, message, NAPI_AUTO_LENGTH, &text) == napi_ok &&
 	    napi_create_error(env, NULL, text, &error) == napi_ok) {
-		set_string(env, error, "code", code ? code : "UNKNOWN");
+		set_string(env, error, "code", code);
 		set_number(env, error, "errno", failure->code);
 		set_string(env, error, "syscall", failure->call);
 		if (failure->log)
@@ -65,12 +71,21 @@ void throw_failure(napi_env env, struct failure *failure)
 		napi_throw(env, error);
 }
 
+/* A TypeError with the code that a system call has for an invalid argument. */
 void throw_type(napi_env env, const char *message)
 {
-	napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", message);
+	napi_value text, code, error;
+
+	if (napi_create_string_utf8(env, message, NAPI_AUTO_LENGTH, &text) != napi_ok ||
+	    napi_create_string_utf8(env, "EINVAL", NAPI_AUTO_LENGTH, &code) != napi_ok ||
+	    napi_create_type_error(env, code, text, &error) != napi_ok)
+		return;
+	set_number(env, error, "errno", EINVAL);
+	set_string(env, error, "syscall", "arguments");
+	napi_throw(env, error);
 }
 
-static bool reject(napi_env env, const char *name, const char *wanted)
+bool reject(napi_env env, const char *name, const char *wanted)
 {
 	char message[128];
 
@@ -90,7 +105,7 @@ bool get_arguments(napi_env env, napi_callback_info info, size_t count, napi_val
 	return true;
 }
 
-static bool is_type(napi_env env, napi_value value, napi_valuetype wanted)
+bool is_type(napi_env env, napi_value value, napi_valuetype wanted)
 {
 	napi_valuetype type;
 
@@ -110,7 +125,8 @@ bool has_property(napi_env env, napi_value object, const char *name)
 {
 	napi_value value;
 
-	return napi_get_named_property(env, object, name, &value) == napi_ok &&
+	return is_type(env, object, napi_object) &&
+	       napi_get_named_property(env, object, name, &value) == napi_ok &&
 	       !is_type(env, value, napi_undefined);
 }
 
@@ -122,6 +138,18 @@ bool get_u32(napi_env env, napi_value value, const char *name, uint32_t *into)
 	    number > UINT32_MAX || number != (double)(uint32_t)number)
 		return reject(env, name, "a whole number below 2^32");
 	*into = (uint32_t)number;
+	return true;
+}
+
+bool get_fd(napi_env env, napi_value value, const char *name, int *into)
+{
+	uint32_t number;
+
+	if (!get_u32(env, value, name, &number))
+		return false;
+	if (number > INT_MAX)
+		return reject(env, name, "a descriptor, below 2^31");
+	*into = (int)number;
 	return true;
 }
 
@@ -141,19 +169,28 @@ bool get_string(napi_env env, napi_value value, const char *name, char *into, si
 	/* One byte of slack tells a string that fits from one that was cut. */
 	if (napi_get_value_string_utf8(env, value, NULL, 0, &length) != napi_ok || length >= size)
 		return reject(env, name, "a string that is not too long");
-	return napi_get_value_string_utf8(env, value, into, size, &length) == napi_ok;
+	if (napi_get_value_string_utf8(env, value, into, size, &length) != napi_ok ||
+	    strlen(into) != length)
+		return reject(env, name, "a string without zeros");
+	return true;
 }
 
 bool get_bytes(napi_env env, napi_value value, const char *name, uint8_t **data, size_t *size)
 {
-	bool is_typed_array = false;
+	bool is_typed_array = false, is_plain = false, is_detached = true;
 	napi_typedarray_type type;
+	napi_value memory;
 	void *start;
 
 	if (napi_is_typedarray(env, value, &is_typed_array) != napi_ok || !is_typed_array ||
-	    napi_get_typedarray_info(env, value, &type, size, &start, NULL, NULL) != napi_ok ||
+	    napi_get_typedarray_info(env, value, &type, size, &start, &memory, NULL) != napi_ok ||
 	    type != napi_uint8_array)
 		return reject(env, name, "a Uint8Array");
+	/* Another thread may write to shared memory while it is read here. */
+	if (napi_is_arraybuffer(env, memory, &is_plain) != napi_ok || !is_plain)
+		return reject(env, name, "a Uint8Array of memory that is not shared");
+	if (napi_is_detached_arraybuffer(env, memory, &is_detached) != napi_ok || is_detached)
+		return reject(env, name, "a Uint8Array that still has its memory");
 	*data = start;
 	return true;
 }

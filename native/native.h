@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* The kernel's names are at most 15 characters, ours are shorter than this. */
 #define NAME_BYTES 64
@@ -36,6 +37,10 @@ bool fail(struct failure *failure, int code, const char *call);
 
 void throw_failure(napi_env env, struct failure *failure);
 void throw_type(napi_env env, const char *message);
+/* Before anything that would make an object of the value, and throw an error of its own. */
+bool is_type(napi_env env, napi_value value, napi_valuetype wanted);
+/* Throws that `name` must be what is wanted; returns false. */
+bool reject(napi_env env, const char *name, const char *wanted);
 napi_value error_value(napi_env env, struct failure *failure);
 
 /* Each throws and returns false when the argument is not what it should be. */
@@ -44,6 +49,11 @@ bool get_property(napi_env env, napi_value object, const char *name, napi_value 
 bool has_property(napi_env env, napi_value object, const char *name);
 bool get_u32(napi_env env, napi_value value, const char *name, uint32_t *into);
 bool get_string(napi_env env, napi_value value, const char *name, char *into, size_t size);
+bool get_fd(napi_env env, napi_value value, const char *name, int *into);
+/*
+ * Valid until JavaScript runs again, getters of options included: whoever holds the array may give
+ * its memory away.
+ */
 bool get_bytes(napi_env env, napi_value value, const char *name, uint8_t **data, size_t *size);
 /* Missing or undefined leaves `into` as it is. */
 bool get_optional_u32(napi_env env, napi_value object, const char *name, uint32_t *into);
@@ -79,13 +89,16 @@ struct cursor {
 	bool busy;
 	bool started;
 	uint32_t token;
+	/* What the kernel writes to, kept from batch to batch: keys, and behind them values. */
+	uint8_t *memory;
+	size_t memory_bytes;
 };
 
-/* A ring buffer that is read on request rather than watched. */
+/* A ring buffer, which has one reader for good: who asks for records, or who watches it. */
 struct ring {
 	struct ring *next;
 	int map;
-	struct ring_buffer *buffer;
+	struct ring_buffer *buffer; /* NULL when it is watched */
 	/* Of the read under way. */
 	uint8_t *into;
 	size_t size;
@@ -154,7 +167,7 @@ napi_value program_stats(napi_env env, napi_callback_info info);
 struct job {
 	napi_async_work work;
 	napi_deferred deferred;
-	/* The caller's buffers, kept from the garbage collector; NULL where there are none. */
+	/* The caller's buffers, which get what the work has read; NULL where there are none. */
 	napi_ref buffers[2];
 	struct object *object;
 	void (*run)(struct job *job);
@@ -164,14 +177,15 @@ struct job {
 
 	void *data; /* owned: what else the work needs */
 
-	/* Of drains and of entries; only drains have a cursor. */
+	/*
+	 * Of drains and of entries; only drains have a cursor. Keys and values are in memory of our
+	 * own, since JavaScript can free the caller's under the hands of the kernel (transfer()).
+	 */
 	int map;
 	struct cursor *cursor;
 	uint8_t *keys;
 	uint8_t *values;
 	uint32_t capacity;
-
-	/* Of reading and removing entries. */
 	size_t key_size;
 	size_t value_size;
 };
@@ -181,6 +195,8 @@ struct job *new_job(napi_env env, struct object *object, void (*run)(struct job 
 void free_job(napi_env env, struct job *job);
 /* Returns the promise; on failure frees the job and throws. */
 napi_value start_job(napi_env env, struct job *job);
+/* Where what the job reads is to be copied to when it is done: keys, values. */
+bool set_buffers(napi_env env, struct job *job, const napi_value *buffers);
 
 /* --- hook.c: what comes and goes in the kernel ----------------------------------------------- */
 
@@ -236,6 +252,14 @@ napi_value attach_probe(napi_env env, napi_callback_info info);
 
 /* --- maps.c --------------------------------------------------------------------------------- */
 
+/* Of an element as the kernel copies it: of a per-CPU map, those of all possible CPUs. */
+size_t element_bytes(const struct bpf_map *map);
+/* The map of that name with its descriptor; throws when there is none, or it has no keys. */
+bool get_keyed_map(napi_env env, napi_value name, struct object *object, struct bpf_map **into);
+/* The same, of which whole batches of entries can be read: a hash map. */
+bool get_hash_map(napi_env env, napi_value name, struct object *object, struct bpf_map **into);
+/* False where the ring has a reader already. */
+bool claim_ring(struct object *object, int map, struct failure *failure);
 void free_rings(struct object *object);
 napi_value update_map(napi_env env, napi_callback_info info);
 napi_value read_ring(napi_env env, napi_callback_info info);
@@ -247,6 +271,8 @@ napi_value drain(napi_env env, napi_callback_info info);
 
 /* --- entries.c ------------------------------------------------------------------------------ */
 
+/* Map, keys and values of a job that reads entries: how many there is room for, at least one. */
+bool get_capacity(napi_env env, napi_value *arguments, struct job *job);
 napi_value read_entries(napi_env env, napi_callback_info info);
 napi_value remove_entries(napi_env env, napi_callback_info info);
 
@@ -263,9 +289,34 @@ bool has_tc_filters(int ifindex, bool *result, struct failure *failure);
 /* Whether the qdisc at an interface's ingress is clsact, which has an egress side as well. */
 bool is_clsact(int ifindex, bool *result, struct failure *failure);
 
-napi_value open_namespace(napi_env env, napi_callback_info info);
+/* A routing socket of the namespace that this thread is in; -1 and errno. */
+int netlink_socket(void);
+/*
+ * The kernel's next message on a routing socket, or -1 and errno: EAGAIN as recv() has it, or when
+ * others have sent so much that somebody else should get a turn; ENOBUFS when messages were lost,
+ * be it for want of room or because one did not fit. `refused` counts those of others.
+ */
+ssize_t receive_from_kernel(int fd, void *buffer, size_t size, int flags, uint32_t *refused);
+
 napi_value open_netlink(napi_env env, napi_callback_info info);
 napi_value send_message(napi_env env, napi_callback_info info);
+
+/* --- namespace.c ----------------------------------------------------------------------------- */
+
+napi_value open_namespace(napi_env env, napi_callback_info info);
+napi_value namespace_owner(napi_env env, napi_callback_info info);
+napi_value open_process(napi_env env, napi_callback_info info);
+
+/* --- descriptors.c --------------------------------------------------------------------------- */
+
+/* What JavaScript holds by number. Any other number is somebody else's, Node's for one. */
+enum descriptor { DESCRIPTOR_NONE, DESCRIPTOR_NAMESPACE, DESCRIPTOR_NETLINK, DESCRIPTOR_PROCESS };
+
+/* Hands it to JavaScript as a number; closes it and throws when that fails. */
+napi_value give_descriptor(napi_env env, int fd, enum descriptor kind);
+/* Throws unless it is one of this kind. */
+bool get_descriptor(napi_env env, napi_value value, const char *name, enum descriptor kind,
+		    int *into);
 napi_value close_fd(napi_env env, napi_callback_info info);
 
 /* --- memory.c -------------------------------------------------------------------------------- */

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <linux/netlink.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
@@ -13,16 +12,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
-
-#ifndef SO_NETNS_COOKIE /* Linux 5.14 */
-#define SO_NETNS_COOKIE 71
-#endif
 
 /* Bursts of link changes wait here until the watching thread reads them. */
 #define NETLINK_BUFFER_BYTES (4 * 1024 * 1024)
 #define DUMP_BYTES (32 * 1024)
+/* Of a list that changes while it is read. */
+#define DUMPS_MAX 8
+/* The kernel answers questions before send() returns; this is for one that does not. */
+#define ANSWER_TIMEOUT_S 5
+/* Messages of others than the kernel that are read in a row, before it is somebody else's turn. */
+#define REFUSALS_MAX 64
 
 bool enter_netns(int netns, struct visit *visit, struct failure *failure)
 {
@@ -54,65 +55,160 @@ void leave_netns(struct visit *visit)
 	close(visit->home);
 }
 
-static int netlink_socket(void)
+int netlink_socket(void)
 {
 	return socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 }
 
-/* Reads a dump to its end; whether it had any entry. */
-static bool read_dump(int fd, bool *any, struct failure *failure)
+/*
+ * A connected socket takes messages to itself alone from its peer only (netlink_getsockbyportid()),
+ * so that nobody else fills its buffer. Whoever has CAP_NET_ADMIN over the namespace can still send
+ * to a whole group.
+ */
+static bool connect_to_kernel(int fd)
 {
-	char buffer[DUMP_BYTES] __attribute__((aligned(NLMSG_ALIGNTO)));
+	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
 
-	for (;;) {
-		ssize_t length = recv(fd, buffer, sizeof(buffer), 0);
-
-		if (length < 0)
-			return fail(failure, errno, "recv");
-		for (struct nlmsghdr *message = (void *)buffer; NLMSG_OK(message, length);
-		     message = NLMSG_NEXT(message, length)) {
-			if (message->nlmsg_type == NLMSG_DONE)
-				return true;
-			if (message->nlmsg_type == NLMSG_ERROR) {
-				struct nlmsgerr *error = NLMSG_DATA(message);
-
-				return fail(failure, error->error, "list TC filters");
-			}
-			*any = true;
-		}
-	}
+	return connect(fd, (struct sockaddr *)&kernel, sizeof(kernel)) == 0;
 }
 
-static bool dump_filters(int fd, int ifindex, uint32_t parent, bool *any, struct failure *failure)
+ssize_t receive_from_kernel(int fd, void *buffer, size_t size, int flags, uint32_t *refused)
 {
+	for (int tries = 0; tries < REFUSALS_MAX; tries++) {
+		struct sockaddr_nl sender = {};
+		struct iovec part = { .iov_base = buffer, .iov_len = size };
+		struct msghdr message = {
+			.msg_name = &sender,
+			.msg_namelen = sizeof(sender),
+			.msg_iov = &part,
+			.msg_iovlen = 1,
+		};
+		ssize_t length = recvmsg(fd, &message, flags);
+
+		if (length < 0)
+			return -1;
+		if (message.msg_namelen < sizeof(sender) || sender.nl_family != AF_NETLINK ||
+		    sender.nl_pid != 0) {
+			(*refused)++;
+			continue;
+		}
+		if (!(message.msg_flags & MSG_TRUNC))
+			return length;
+		errno = ENOBUFS;
+		return -1;
+	}
+	errno = EAGAIN;
+	return -1;
+}
+
+/* --- Questions that are answered at once ----------------------------------------------------- */
+
+static int question_socket(struct failure *failure)
+{
+	struct timeval patience = { .tv_sec = ANSWER_TIMEOUT_S };
+	int fd = netlink_socket();
+
+	if (fd < 0 || !connect_to_kernel(fd) ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)))
+		fail(failure, errno, "socket(AF_NETLINK)");
+	else
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+struct dump {
+	int fd;
+	uint32_t sequence;
+	bool any; /* it had an entry */
+	bool interrupted; /* what was listed changed meanwhile */
+	bool done;
+};
+
+/* One datagram of a dump. */
+static bool read_part(struct dump *dump, char *buffer, ssize_t length, struct failure *failure)
+{
+	for (struct nlmsghdr *message = (void *)buffer; NLMSG_OK(message, length);
+	     message = NLMSG_NEXT(message, length)) {
+		/* The end of one that was given up. */
+		if (message->nlmsg_seq != dump->sequence)
+			continue;
+		if (message->nlmsg_flags & NLM_F_DUMP_INTR)
+			dump->interrupted = true;
+		if (message->nlmsg_type == NLMSG_ERROR) {
+			struct nlmsgerr *error = NLMSG_DATA(message);
+
+			if (message->nlmsg_len < NLMSG_LENGTH(sizeof(*error)))
+				return fail(failure, EPROTO, "list TC filters");
+			return fail(failure, error->error ? error->error : EPROTO,
+				    "list TC filters");
+		}
+		if (message->nlmsg_type == NLMSG_DONE)
+			dump->done = true;
+		else if (message->nlmsg_type == RTM_NEWTFILTER)
+			dump->any = true;
+	}
+	return true;
+}
+
+static bool dump_filters(struct dump *dump, int ifindex, uint32_t parent, struct failure *failure)
+{
+	char buffer[DUMP_BYTES] __attribute__((aligned(NLMSG_ALIGNTO)));
 	struct {
 		struct nlmsghdr header;
 		struct tcmsg tc;
 	} request = {
 		.header = { .nlmsg_len = sizeof(request),
 			    .nlmsg_type = RTM_GETTFILTER,
-			    .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
+			    .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
+			    .nlmsg_seq = ++dump->sequence },
 		.tc = { .tcm_family = AF_UNSPEC, .tcm_ifindex = ifindex, .tcm_parent = parent },
 	};
+	uint32_t refused = 0;
 
-	if (send(fd, &request, sizeof(request), 0) < 0)
+	dump->done = false;
+	dump->interrupted = false;
+	if (send(dump->fd, &request, sizeof(request), 0) < 0)
 		return fail(failure, errno, "send");
-	return read_dump(fd, any, failure);
+	while (!dump->done) {
+		ssize_t length =
+			receive_from_kernel(dump->fd, buffer, sizeof(buffer), 0, &refused);
+
+		if (length < 0)
+			return fail(failure, errno, "list TC filters");
+		if (!read_part(dump, buffer, length, failure))
+			return false;
+	}
+	return true;
+}
+
+/* Again and again, until nothing has changed meanwhile. */
+static bool list_filters(struct dump *dump, int ifindex, uint32_t parent, struct failure *failure)
+{
+	for (int tries = 0; tries < DUMPS_MAX; tries++) {
+		if (!dump_filters(dump, ifindex, parent, failure))
+			return false;
+		if (dump->any || !dump->interrupted)
+			return true;
+	}
+	return fail(failure, EAGAIN, "list TC filters");
 }
 
 bool has_tc_filters(int ifindex, bool *result, struct failure *failure)
 {
-	int fd = netlink_socket();
-	bool listed;
+	static const uint32_t sides[] = {
+		TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS),
+		TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS),
+	};
+	struct dump dump = { .fd = question_socket(failure) };
+	bool listed = dump.fd >= 0;
 
-	*result = false;
-	if (fd < 0)
-		return fail(failure, errno, "socket(AF_NETLINK)");
-	listed = dump_filters(fd, ifindex, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS), result,
-			      failure) &&
-		 dump_filters(fd, ifindex, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS), result,
-			      failure);
-	close(fd);
+	for (size_t i = 0; listed && i < sizeof(sides) / sizeof(sides[0]); i++)
+		listed = list_filters(&dump, ifindex, sides[i], failure);
+	if (dump.fd >= 0)
+		close(dump.fd);
+	*result = dump.any;
 	return listed;
 }
 
@@ -142,27 +238,30 @@ bool is_clsact(int ifindex, bool *result, struct failure *failure)
 		/* Echo: kernels before 6.0 answer to the whole group otherwise. */
 		.header = { .nlmsg_len = sizeof(request),
 			    .nlmsg_type = RTM_GETQDISC,
-			    .nlmsg_flags = NLM_F_REQUEST | NLM_F_ECHO },
+			    .nlmsg_flags = NLM_F_REQUEST | NLM_F_ECHO,
+			    .nlmsg_seq = 1 },
 		.tc = { .tcm_family = AF_UNSPEC, .tcm_ifindex = ifindex,
 			.tcm_parent = TC_H_INGRESS },
 	};
 	char buffer[DUMP_BYTES] __attribute__((aligned(NLMSG_ALIGNTO)));
 	struct nlmsghdr *answer = (void *)buffer;
-	int fd = netlink_socket();
+	int fd = question_socket(failure);
+	uint32_t refused = 0;
 	ssize_t length = -1;
 	const char *kind;
 
 	*result = false;
 	if (fd < 0)
-		return fail(failure, errno, "socket(AF_NETLINK)");
+		return false;
 	if (send(fd, &request, sizeof(request), 0) >= 0)
-		length = recv(fd, buffer, sizeof(buffer), 0);
+		length = receive_from_kernel(fd, buffer, sizeof(buffer), 0, &refused);
 	if (length < 0)
 		fail(failure, errno, "ask for qdisc");
 	close(fd);
 	if (length < 0)
 		return false;
-	if (!NLMSG_OK(answer, length))
+	if (!NLMSG_OK(answer, length) || answer->nlmsg_seq != request.header.nlmsg_seq ||
+	    answer->nlmsg_len < NLMSG_LENGTH(sizeof(struct nlmsgerr)))
 		return fail(failure, EPROTO, "ask for qdisc");
 	if (answer->nlmsg_type == NLMSG_ERROR)
 		return fail(failure, ((struct nlmsgerr *)NLMSG_DATA(answer))->error,
@@ -170,70 +269,6 @@ bool is_clsact(int ifindex, bool *result, struct failure *failure)
 	kind = kind_of(answer);
 	*result = kind && strcmp(kind, "clsact") == 0;
 	return true;
-}
-
-static bool cookie_of(int netns, const struct stat *status, uint64_t *cookie,
-		      struct failure *failure)
-{
-	socklen_t size = sizeof(*cookie);
-	struct visit visit;
-	struct stat own;
-	int fd, error = 0;
-
-	/* Entering takes CAP_SYS_ADMIN, even if one is there already. */
-	if (stat("/proc/thread-self/ns/net", &own))
-		return fail(failure, errno, "stat own network namespace");
-	if (own.st_dev == status->st_dev && own.st_ino == status->st_ino)
-		netns = -1;
-	if (!enter_netns(netns, &visit, failure))
-		return false;
-	fd = netlink_socket();
-	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, cookie, &size))
-		error = errno;
-	/* An older kernel: there is no cookie, neither here nor at the hooks. */
-	if (fd >= 0 && error == ENOPROTOOPT)
-		error = 0;
-	if (fd >= 0)
-		close(fd);
-	leave_netns(&visit);
-	return error ? fail(failure, error, "getsockopt(SO_NETNS_COOKIE)") : true;
-}
-
-napi_value open_namespace(napi_env env, napi_callback_info info)
-{
-	struct failure failure = {};
-	napi_value arguments[1], result, text;
-	char path[4096], digits[24];
-	uint64_t cookie = 0;
-	struct stat status;
-	int fd;
-
-	if (!get_arguments(env, info, 1, arguments) ||
-	    !get_string(env, arguments[0], "path", path, sizeof(path)))
-		return NULL;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		fail(&failure, errno, "open network namespace");
-	else if (fstat(fd, &status))
-		fail(&failure, errno, "fstat");
-	else
-		cookie_of(fd, &status, &cookie, &failure);
-	if (failure.code) {
-		if (fd >= 0)
-			close(fd);
-		throw_failure(env, &failure);
-		return NULL;
-	}
-	snprintf(digits, sizeof(digits), "%" PRIu64, cookie);
-	if (napi_create_object(env, &result) != napi_ok ||
-	    napi_create_string_utf8(env, digits, NAPI_AUTO_LENGTH, &text) != napi_ok ||
-	    !set_number(env, result, "fd", fd) ||
-	    !set_number(env, result, "inode", status.st_ino) ||
-	    !set_value(env, result, "cookie", text)) {
-		close(fd);
-		return NULL;
-	}
-	return result;
 }
 
 static bool bind_netlink(int fd, uint32_t groups, struct failure *failure)
@@ -247,24 +282,26 @@ static bool bind_netlink(int fd, uint32_t groups, struct failure *failure)
 		return fail(failure, errno, "setsockopt(SO_RCVBUF)");
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)))
 		return fail(failure, errno, "bind(AF_NETLINK)");
-	return true;
+	return connect_to_kernel(fd) || fail(failure, errno, "connect(AF_NETLINK)");
 }
 
 napi_value open_netlink(napi_env env, napi_callback_info info)
 {
 	struct failure failure = {};
-	napi_value arguments[2], result;
+	napi_value arguments[2];
 	napi_valuetype type;
 	struct visit visit;
-	uint32_t netns = UINT32_MAX, groups;
+	uint32_t groups;
+	int netns = -1;
 	int fd;
 
 	if (!get_arguments(env, info, 2, arguments) ||
 	    napi_typeof(env, arguments[0], &type) != napi_ok ||
-	    (type != napi_undefined && !get_u32(env, arguments[0], "netns", &netns)) ||
+	    (type != napi_undefined &&
+	     !get_descriptor(env, arguments[0], "netns", DESCRIPTOR_NAMESPACE, &netns)) ||
 	    !get_u32(env, arguments[1], "groups", &groups))
 		return NULL;
-	if (!enter_netns((int)netns, &visit, &failure)) {
+	if (!enter_netns(netns, &visit, &failure)) {
 		throw_failure(env, &failure);
 		return NULL;
 	}
@@ -273,7 +310,7 @@ napi_value open_netlink(napi_env env, napi_callback_info info)
 		fail(&failure, errno, "socket(AF_NETLINK)");
 	leave_netns(&visit);
 	if (fd >= 0 && bind_netlink(fd, groups, &failure))
-		return napi_create_int32(env, fd, &result) == napi_ok ? result : NULL;
+		return give_descriptor(env, fd, DESCRIPTOR_NETLINK);
 	if (fd >= 0)
 		close(fd);
 	throw_failure(env, &failure);
@@ -286,29 +323,15 @@ napi_value send_message(napi_env env, napi_callback_info info)
 	napi_value arguments[2];
 	uint8_t *message;
 	size_t size;
-	uint32_t fd;
+	int fd;
 
-	if (!get_arguments(env, info, 2, arguments) || !get_u32(env, arguments[0], "fd", &fd) ||
+	if (!get_arguments(env, info, 2, arguments) ||
+	    !get_descriptor(env, arguments[0], "fd", DESCRIPTOR_NETLINK, &fd) ||
 	    !get_bytes(env, arguments[1], "message", &message, &size))
 		return NULL;
 	/* A datagram goes as a whole or not at all. */
-	if (send((int)fd, message, size, MSG_NOSIGNAL) < 0) {
+	if (send(fd, message, size, MSG_NOSIGNAL) < 0) {
 		fail(&failure, errno, "send");
-		throw_failure(env, &failure);
-	}
-	return NULL;
-}
-
-napi_value close_fd(napi_env env, napi_callback_info info)
-{
-	struct failure failure = {};
-	napi_value arguments[1];
-	uint32_t fd;
-
-	if (!get_arguments(env, info, 1, arguments) || !get_u32(env, arguments[0], "fd", &fd))
-		return NULL;
-	if (close((int)fd)) {
-		fail(&failure, errno, "close");
 		throw_failure(env, &failure);
 	}
 	return NULL;

@@ -68,6 +68,7 @@ static void free_object(struct object *object)
 		struct cursor *cursor = object->cursors;
 
 		object->cursors = cursor->next;
+		free(cursor->memory);
 		free(cursor);
 	}
 	close_bpf(object);
@@ -90,32 +91,43 @@ static void finalize_object(napi_env env, void *data, void *hint)
 	release_object(data);
 }
 
+/* A getter of options that are being read may have closed it. */
+static bool is_open(napi_env env, const struct object *object)
+{
+	struct failure failure = { .code = EBADF, .call = "use of a closed object" };
+
+	if (object->closed)
+		throw_failure(env, &failure);
+	return !object->closed;
+}
+
 bool get_object(napi_env env, napi_value value, struct object **into)
 {
 	bool is_ours = false;
 	void *data;
 
-	if (napi_check_object_type_tag(env, value, &object_tag, &is_ours) != napi_ok || !is_ours ||
+	if (!is_type(env, value, napi_external) ||
+	    napi_check_object_type_tag(env, value, &object_tag, &is_ours) != napi_ok || !is_ours ||
 	    napi_get_value_external(env, value, &data) != napi_ok) {
 		throw_type(env, "object must come from load()");
 		return false;
 	}
 	*into = data;
-	if ((*into)->closed) {
-		struct failure failure = { .code = EBADF, .call = "use of a closed object" };
-
-		throw_failure(env, &failure);
-		return false;
-	}
-	return true;
+	return is_open(env, *into);
 }
 
 int map_fd(napi_env env, struct object *object, const char *name)
 {
-	struct bpf_map *map = bpf_object__find_map_by_name(object->bpf, name);
-	struct failure failure = { .code = ENOENT, .call = map ? "map is not pinned" : "find map" };
-	int fd = map ? bpf_map__fd(map) : -1;
+	struct failure failure = { .code = ENOENT, .call = "find map" };
+	struct bpf_map *map;
+	int fd;
 
+	if (!is_open(env, object))
+		return -1;
+	map = bpf_object__find_map_by_name(object->bpf, name);
+	fd = map ? bpf_map__fd(map) : -1;
+	if (map)
+		failure.call = "map is not pinned";
 	if (fd < 0)
 		throw_failure(env, &failure);
 	return fd;
@@ -123,7 +135,8 @@ int map_fd(napi_env env, struct object *object, const char *name)
 
 int program_fd(napi_env env, struct object *object, const char *name)
 {
-	struct bpf_program *program = bpf_object__find_program_by_name(object->bpf, name);
+	struct bpf_program *program =
+		is_open(env, object) ? bpf_object__find_program_by_name(object->bpf, name) : NULL;
 	int fd = program ? bpf_program__fd(program) : -1;
 	struct failure failure = { .code = ENOENT, .call = "find loaded program" };
 
@@ -180,7 +193,8 @@ static bool size_maps(napi_env env, struct bpf_object *bpf, napi_value sizes,
 	napi_value names;
 	uint32_t count = 0;
 
-	if (napi_get_property_names(env, sizes, &names) != napi_ok ||
+	if (!is_type(env, sizes, napi_object) ||
+	    napi_get_property_names(env, sizes, &names) != napi_ok ||
 	    napi_get_array_length(env, names, &count) != napi_ok) {
 		throw_type(env, "maxEntries and valueBytes must be objects");
 		return false;
@@ -235,7 +249,8 @@ static bool set_sections(napi_env env, struct bpf_object *bpf, napi_value sectio
 	napi_value names;
 	uint32_t count = 0;
 
-	if (napi_get_property_names(env, sections, &names) != napi_ok ||
+	if (!is_type(env, sections, napi_object) ||
+	    napi_get_property_names(env, sections, &names) != napi_ok ||
 	    napi_get_array_length(env, names, &count) != napi_ok) {
 		throw_type(env, "data must be an object");
 		return false;
@@ -340,6 +355,7 @@ napi_value load(napi_env env, napi_callback_info info)
 	struct bpf_object *bpf = NULL;
 	napi_value arguments[2];
 	bool loaded, pending;
+	char *outer_log;
 	uint8_t *data;
 	size_t size;
 
@@ -347,13 +363,15 @@ napi_value load(napi_env env, napi_callback_info info)
 	    !get_bytes(env, arguments[0], "object", &data, &size))
 		return NULL;
 	silence_libbpf();
+	/* A getter of the options may load another one. */
+	outer_log = log_buffer;
 	log_buffer = calloc(1, LOG_BYTES);
 	loaded = open_and_load(env, data, size, arguments[1], &bpf, &failure);
 	if (!loaded && log_buffer && log_buffer[0])
 		failure.log = log_buffer;
 	else
 		free(log_buffer);
-	log_buffer = NULL;
+	log_buffer = outer_log;
 	if (loaded)
 		return wrap_object(env, bpf, 0);
 	if (napi_is_exception_pending(env, &pending) == napi_ok && !pending)
@@ -379,13 +397,10 @@ napi_value close_object(napi_env env, napi_callback_info info)
 static bool read_element(struct bpf_map *map, uint32_t index, uint8_t *into, size_t size,
 			 size_t *copied, struct failure *failure)
 {
-	size_t each = bpf_map__value_size(map);
 	enum bpf_map_type type = bpf_map__type(map);
 
-	*copied = each;
-	if (type == BPF_MAP_TYPE_PERCPU_ARRAY)
-		*copied = ((each + 7) & ~(size_t)7) * libbpf_num_possible_cpus();
-	else if (type != BPF_MAP_TYPE_ARRAY)
+	*copied = element_bytes(map);
+	if (type != BPF_MAP_TYPE_PERCPU_ARRAY && type != BPF_MAP_TYPE_ARRAY)
 		return fail(failure, EINVAL, "read map: not an array");
 	if (size < *copied)
 		return fail(failure, ENOSPC, "read map: buffer");

@@ -59,6 +59,9 @@ napi_value adopt_pinned(napi_env env, napi_callback_info info)
 	map = bpf_object__find_map_by_name(object->bpf, name);
 	if (!map)
 		fail(&failure, ENOENT, "find map");
+	/* What reads the map goes by its descriptor, which would be another one. */
+	else if (bpf_map__fd(map) >= 0)
+		fail(&failure, EEXIST, "take over a map that is there already");
 	else
 		adopt(map, path, &failure);
 	if (failure.code)

@@ -29,6 +29,8 @@
 /* A thread that was interrupted late may have made another one in the meantime. */
 #define ROUNDS_MAX 16
 #define THREADS_MAX 4096
+/* As many as a mask has bits. */
+#define CAPABILITIES 64
 
 /* As the kernel has it, on every architecture that knows a restorer; only ever copied. */
 struct raw_action {
@@ -47,7 +49,7 @@ static struct {
 static int drop_bounding(uint64_t keep)
 {
 	/* Beyond the last capability that the kernel knows this is an invalid argument. */
-	for (unsigned long cap = 0; cap < 64; cap++) {
+	for (unsigned long cap = 0; cap < CAPABILITIES; cap++) {
 		if (keep >> cap & 1)
 			continue;
 		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0))
@@ -205,20 +207,31 @@ static bool get_mask(napi_env env, napi_value list, uint64_t *mask)
 		if (napi_get_element(env, list, i, &value) != napi_ok ||
 		    !get_u32(env, value, "keep", &cap))
 			return false;
-		*mask |= cap < 64 ? 1ULL << cap : 0;
+		if (cap >= CAPABILITIES)
+			return reject(env, "keep", "numbers of capabilities, below 64");
+		*mask |= 1ULL << cap;
 	}
 	return true;
 }
 
 napi_value drop_capabilities(napi_env env, napi_callback_info info)
 {
+	/* One order at a time: another thread's Node may have one of its own. */
+	static pthread_mutex_t ordering = PTHREAD_MUTEX_INITIALIZER;
 	struct failure failure = {};
 	struct raw_action before;
 	napi_value arguments[1];
+	uint64_t keep;
 	int error;
 
-	if (!get_arguments(env, info, 1, arguments) || !get_mask(env, arguments[0], &order.keep))
+	if (!get_arguments(env, info, 1, arguments) || !get_mask(env, arguments[0], &keep))
 		return NULL;
+	if (pthread_mutex_trylock(&ordering)) {
+		fail(&failure, EBUSY, "drop capabilities: another thread does");
+		throw_failure(env, &failure);
+		return NULL;
+	}
+	order.keep = keep;
 	order.error = 0;
 	sem_init(&order.answered, 0, 0);
 	if (install(&before, &failure)) {
@@ -230,6 +243,7 @@ napi_value drop_capabilities(napi_env env, napi_callback_info info)
 	}
 	/* This thread last: it makes none while it is here. */
 	error = drop_here(order.keep);
+	pthread_mutex_unlock(&ordering);
 	if (error && !failure.code)
 		fail(&failure, error, "capset");
 	if (failure.code)

@@ -55,44 +55,62 @@ static bool get_text(napi_env env, napi_value options, const char *name, char *i
 	       get_string(env, value, name, into, size);
 }
 
-/* False when an argument is wrong, which has been thrown; a failure to attach is told by `link`. */
-static bool attach_by(napi_env env, napi_value options, struct bpf_program *program,
-		      struct bpf_link **link, struct failure *failure)
-{
-	char path[PATH_MAX], symbol[NAME_BYTES];
-	uint32_t is_return = 0;
+enum place { PLACE_KERNEL, PLACE_CGROUP, PLACE_FILE };
 
+struct place_options {
+	enum place place;
+	char program[NAME_BYTES];
+	char path[PATH_MAX];
+	char symbol[NAME_BYTES];
+	uint32_t is_return;
+};
+
+static bool get_place(napi_env env, napi_value options, struct place_options *into)
+{
+	if (!get_text(env, options, "program", into->program, sizeof(into->program)))
+		return false;
 	if (has_property(env, options, "cgroup")) {
-		if (!get_text(env, options, "cgroup", path, sizeof(path)))
-			return false;
-		*link = attach_cgroup(program, path, failure);
-	} else if (has_property(env, options, "file")) {
-		if (!get_text(env, options, "file", path, sizeof(path)) ||
-		    !get_text(env, options, "symbol", symbol, sizeof(symbol)) ||
-		    !get_optional_u32(env, options, "isReturn", &is_return))
-			return false;
-		*link = attach_code(program, path, symbol, is_return, failure);
-	} else {
-		*link = attach_place(program, failure);
+		into->place = PLACE_CGROUP;
+		return get_text(env, options, "cgroup", into->path, sizeof(into->path));
 	}
-	return true;
+	if (!has_property(env, options, "file"))
+		return true;
+	into->place = PLACE_FILE;
+	return get_text(env, options, "file", into->path, sizeof(into->path)) &&
+	       get_text(env, options, "symbol", into->symbol, sizeof(into->symbol)) &&
+	       get_optional_u32(env, options, "isReturn", &into->is_return);
+}
+
+static struct bpf_link *attach_by(const struct place_options *options, struct bpf_program *program,
+				  struct failure *failure)
+{
+	switch (options->place) {
+	case PLACE_CGROUP:
+		return attach_cgroup(program, options->path, failure);
+	case PLACE_FILE:
+		return attach_code(program, options->path, options->symbol, options->is_return,
+				   failure);
+	default:
+		return attach_place(program, failure);
+	}
 }
 
 napi_value attach_probe(napi_env env, napi_callback_info info)
 {
+	struct place_options options = {};
 	struct attachment *attachment;
 	struct failure failure = {};
-	struct bpf_link *link = NULL;
+	struct bpf_link *link;
 	napi_value arguments[2];
 	struct object *object;
-	char name[NAME_BYTES];
 
+	/* Whether there is such a program is asked once no getter of the options can run any more. */
 	if (!get_arguments(env, info, 2, arguments) || !get_object(env, arguments[0], &object) ||
-	    !get_text(env, arguments[1], "program", name, sizeof(name)) ||
-	    program_fd(env, object, name) < 0 ||
-	    !attach_by(env, arguments[1], bpf_object__find_program_by_name(object->bpf, name),
-		       &link, &failure))
+	    !get_place(env, arguments[1], &options) ||
+	    program_fd(env, object, options.program) < 0)
 		return NULL;
+	link = attach_by(&options, bpf_object__find_program_by_name(object->bpf, options.program),
+			 &failure);
 	attachment = link ? calloc(1, sizeof(*attachment)) : NULL;
 	if (!attachment) {
 		if (link) {

@@ -7,6 +7,8 @@
 
 /* More than any frame that the kernel accepts for a test run. */
 #define TEST_FRAME_BYTES (128 * 1024)
+/* Runs of some hundred nanoseconds, during which the thread does nothing else. */
+#define REPEAT_MAX 100000000
 
 static bool read_context(napi_env env, napi_value options, struct __sk_buff *context,
 			 uint32_t *repeat)
@@ -57,10 +59,14 @@ napi_value test_run(napi_env env, napi_callback_info info)
 	if (!get_arguments(env, info, 2, arguments) || !get_object(env, arguments[0], &object) ||
 	    !get_property(env, arguments[1], "program", &value) ||
 	    !get_string(env, value, "program", name, sizeof(name)) ||
+	    !read_context(env, arguments[1], &context, &repeat) ||
 	    !get_property(env, arguments[1], "frame", &value) ||
-	    !get_bytes(env, value, "frame", &frame, &size) ||
-	    !read_context(env, arguments[1], &context, &repeat))
+	    !get_bytes(env, value, "frame", &frame, &size))
 		return NULL;
+	if (repeat > REPEAT_MAX || size > TEST_FRAME_BYTES) {
+		reject(env, repeat > REPEAT_MAX ? "repeat" : "frame", "smaller");
+		return NULL;
+	}
 	fd = program_fd(env, object, name);
 	if (fd < 0)
 		return NULL;

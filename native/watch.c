@@ -26,17 +26,21 @@
 /* In place of a source's id: ends the thread. */
 #define STOP_ID 0
 
+enum source_kind { SOURCE_SOCKET, SOURCE_RING, SOURCE_PROCESS };
+
 struct source {
 	struct source *next;
 	uint64_t id;
-	int fd; /* the caller's socket, or the ring's own epoll descriptor */
+	enum source_kind kind;
+	int fd; /* the caller's socket or process, or the ring's own epoll descriptor */
 	struct ring_buffer *ring;
 };
 
 struct event {
 	uint64_t source;
 	int fd;
-	bool is_ring;
+	bool has_bytes;
+	uint32_t refused; /* messages of others than the kernel, which were dropped */
 	size_t size;
 	uint8_t bytes[];
 };
@@ -77,31 +81,33 @@ static int ignore_record(void *context, void *data, size_t size)
 	return 0;
 }
 
+/* Into `event`, but for the bytes; false when there is nothing to tell after all. */
+static bool read_socket(struct watcher *watcher, int fd, struct event *event)
+{
+	ssize_t length = receive_from_kernel(fd, watcher->buffer, sizeof(watcher->buffer),
+					     MSG_DONTWAIT, &event->refused);
+
+	/* Told as an empty message: the caller has to look at everything again. */
+	event->has_bytes = length >= 0 || errno == ENOBUFS;
+	event->size = length < 0 ? 0 : length;
+	return event->has_bytes || event->refused > 0;
+}
+
 /* NULL when there is nothing to read after all. */
 static struct event *read_source(struct watcher *watcher, struct source *source)
 {
+	struct event head = { .source = source->id, .fd = source->fd };
 	struct event *event;
-	ssize_t length = 0;
 
-	if (source->ring) {
-		if (ring_buffer__consume(source->ring) <= 0)
-			return NULL;
-	} else {
-		length = recv(source->fd, watcher->buffer, sizeof(watcher->buffer), MSG_DONTWAIT);
-		/* Told as an empty message: the caller has to look at everything again. */
-		if (length < 0 && errno == ENOBUFS)
-			length = 0;
-		if (length < 0)
-			return NULL;
-	}
-	event = malloc(sizeof(*event) + length);
+	if (source->kind == SOURCE_RING && ring_buffer__consume(source->ring) <= 0)
+		return NULL;
+	if (source->kind == SOURCE_SOCKET && !read_socket(watcher, source->fd, &head))
+		return NULL;
+	event = malloc(sizeof(*event) + head.size);
 	if (!event)
 		return NULL;
-	event->source = source->id;
-	event->fd = source->fd;
-	event->is_ring = source->ring;
-	event->size = length;
-	memcpy(event->bytes, watcher->buffer, length);
+	*event = head;
+	memcpy(event->bytes, watcher->buffer, head.size);
 	return event;
 }
 
@@ -165,7 +171,7 @@ static napi_value bytes_of(napi_env env, const struct event *event)
 	napi_value buffer, value;
 	void *copy;
 
-	if (event->is_ring) {
+	if (!event->has_bytes) {
 		napi_get_undefined(env, &value);
 		return value;
 	}
@@ -181,15 +187,16 @@ static void call_listener(napi_env env, napi_value listener, void *context, void
 {
 	struct watcher *watcher = context;
 	struct event *event = data;
-	napi_value arguments[2], receiver;
+	napi_value arguments[3], receiver;
 
 	/* What was in the queue when its source was removed is not told any more. */
 	if (env && !watcher->closed && find_source(watcher, event->source) &&
 	    napi_create_int32(env, event->fd, &arguments[0]) == napi_ok &&
+	    napi_create_uint32(env, event->refused, &arguments[2]) == napi_ok &&
 	    napi_get_undefined(env, &receiver) == napi_ok) {
 		arguments[1] = bytes_of(env, event);
 		if (arguments[1])
-			napi_call_function(env, receiver, listener, 2, arguments, NULL);
+			napi_call_function(env, receiver, listener, 3, arguments, NULL);
 	}
 	free(event);
 }
@@ -204,7 +211,7 @@ static bool get_watcher(napi_env env, napi_callback_info info, size_t count, nap
 	void *data;
 
 	if (napi_get_cb_info(env, info, &given, arguments, &self, NULL) != napi_ok ||
-	    given < count ||
+	    given < count || !is_type(env, self, napi_object) ||
 	    napi_check_object_type_tag(env, self, &watcher_tag, &is_ours) != napi_ok || !is_ours) {
 		throw_type(env, "not called on a watcher, or too few arguments");
 		return false;
@@ -217,21 +224,23 @@ static bool get_watcher(napi_env env, napi_callback_info info, size_t count, nap
 	return true;
 }
 
-static bool add_source(struct watcher *watcher, int fd, struct ring_buffer *ring,
+static bool add_source(struct watcher *watcher, const struct source *wanted,
 		       struct failure *failure)
 {
 	struct source *source = calloc(1, sizeof(*source));
-	struct epoll_event event = { .events = EPOLLIN };
+	/* A process ends once, and stays readable from then on. */
+	struct epoll_event event = {
+		.events = wanted->kind == SOURCE_PROCESS ? EPOLLIN | EPOLLONESHOT : EPOLLIN,
+	};
 	bool added;
 
 	if (!source)
 		return fail(failure, ENOMEM, "watch");
+	*source = *wanted;
 	pthread_mutex_lock(&watcher->lock);
 	source->id = watcher->next_id++;
-	source->fd = fd;
-	source->ring = ring;
 	event.data.u64 = source->id;
-	added = epoll_ctl(watcher->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
+	added = epoll_ctl(watcher->epoll, EPOLL_CTL_ADD, source->fd, &event) == 0;
 	if (added) {
 		source->next = watcher->sources;
 		watcher->sources = source;
@@ -243,26 +252,37 @@ static bool add_source(struct watcher *watcher, int fd, struct ring_buffer *ring
 	return added;
 }
 
-static napi_value add_socket(napi_env env, napi_callback_info info)
+static napi_value add_descriptor(napi_env env, napi_callback_info info, enum source_kind kind,
+				 enum descriptor descriptor)
 {
+	struct source source = { .kind = kind };
 	struct failure failure = {};
 	struct watcher *watcher;
 	napi_value arguments[1];
-	uint32_t fd;
 
 	if (!get_watcher(env, info, 1, arguments, &watcher) ||
-	    !get_u32(env, arguments[0], "fd", &fd))
+	    !get_descriptor(env, arguments[0], "fd", descriptor, &source.fd))
 		return NULL;
-	if (!add_source(watcher, (int)fd, NULL, &failure))
+	if (!add_source(watcher, &source, &failure))
 		throw_failure(env, &failure);
 	return NULL;
 }
 
+static napi_value add_socket(napi_env env, napi_callback_info info)
+{
+	return add_descriptor(env, info, SOURCE_SOCKET, DESCRIPTOR_NETLINK);
+}
+
+static napi_value add_process(napi_env env, napi_callback_info info)
+{
+	return add_descriptor(env, info, SOURCE_PROCESS, DESCRIPTOR_PROCESS);
+}
+
 static napi_value add_ring(napi_env env, napi_callback_info info)
 {
+	struct source source = { .kind = SOURCE_RING };
 	struct failure failure = {};
 	struct watcher *watcher;
-	struct ring_buffer *ring;
 	napi_value arguments[2], result;
 	struct object *object;
 	char name[NAME_BYTES];
@@ -276,19 +296,19 @@ static napi_value add_ring(napi_env env, napi_callback_info info)
 	if (map < 0)
 		return NULL;
 	/* The ring maps the kernel's pages and so outlives the object. */
-	ring = ring_buffer__new(map, ignore_record, NULL, NULL);
-	if (!ring) {
+	source.ring = ring_buffer__new(map, ignore_record, NULL, NULL);
+	if (!source.ring) {
 		fail(&failure, errno, "map ring buffer");
 		throw_failure(env, &failure);
 		return NULL;
 	}
-	if (!add_source(watcher, ring_buffer__epoll_fd(ring), ring, &failure)) {
-		ring_buffer__free(ring);
+	source.fd = ring_buffer__epoll_fd(source.ring);
+	if (!claim_ring(object, map, &failure) || !add_source(watcher, &source, &failure)) {
+		ring_buffer__free(source.ring);
 		throw_failure(env, &failure);
 		return NULL;
 	}
-	return napi_create_int32(env, ring_buffer__epoll_fd(ring), &result) == napi_ok ? result :
-											 NULL;
+	return napi_create_int32(env, source.fd, &result) == napi_ok ? result : NULL;
 }
 
 static void free_source(struct watcher *watcher, struct source *source)
@@ -305,14 +325,14 @@ static napi_value remove_source(napi_env env, napi_callback_info info)
 	struct source **place, *found;
 	struct watcher *watcher;
 	napi_value arguments[1];
-	uint32_t fd;
+	int fd;
 
 	if (!get_watcher(env, info, 1, arguments, &watcher) ||
-	    !get_u32(env, arguments[0], "fd", &fd))
+	    !get_fd(env, arguments[0], "fd", &fd))
 		return NULL;
 	pthread_mutex_lock(&watcher->lock);
 	for (place = &watcher->sources; *place; place = &(*place)->next) {
-		if ((*place)->fd == (int)fd)
+		if ((*place)->fd == fd)
 			break;
 	}
 	found = *place;
@@ -395,6 +415,7 @@ static napi_value methods_of(napi_env env, struct watcher *watcher)
 	static const napi_property_descriptor methods[] = {
 		{ .utf8name = "addSocket", .method = add_socket },
 		{ .utf8name = "addRing", .method = add_ring },
+		{ .utf8name = "addProcess", .method = add_process },
 		{ .utf8name = "remove", .method = remove_source },
 		{ .utf8name = "close", .method = close_watcher },
 	};

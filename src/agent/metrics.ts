@@ -199,6 +199,18 @@ function interfaceMetrics(metrics: Metrics, level: MetricsLevel, clock: Clock) {
       'Times that interface messages were lost and everything was read again',
       ['reason'],
     ),
+    netlinkRefused: metrics.counter(
+      'netlink_refused_messages_total',
+      'Messages on interface sockets that the kernel did not send; they were not read',
+    ),
+    namespacesLeftOut: metrics.gauge(
+      'namespaces_left_out',
+      'Network namespaces without a name that are not watched: their user has too many',
+    ),
+    interfacesLeftOut: metrics.gauge(
+      'interfaces_left_out',
+      'Interfaces without hooks: the user of their network namespace has too many',
+    ),
     interfaceEvent(type: string, target: HookTarget, retries: number): void {
       const labels = {
         type,

@@ -30,10 +30,26 @@ export const NOT_RUNNING: AgentReadiness = {
   drain: { ok: false, reason: 'the agent does not run' },
 };
 
-/** Interfaces that may come are no reason to wait: hooks follow them. */
-export function hooksReadiness(wanted: number, hooked: number): HealthState {
-  if (wanted === 0 || hooked > 0) return FINE;
-  return { ok: false, reason: `none of ${wanted} interfaces has a hook` };
+export interface HookProgress {
+  readonly wanted: number;
+  readonly hooked: number;
+  /** Interfaces and namespaces of users who have too many. */
+  readonly leftOut: number;
+  readonly namespacesLeftOut: number;
+}
+
+/**
+ * Interfaces that may come are no reason to wait: hooks follow them. Nor is what is left out: any
+ * user could stop the agent by it.
+ */
+export function hooksReadiness(progress: HookProgress): HealthState {
+  const { wanted, hooked, leftOut, namespacesLeftOut } = progress;
+  if (wanted > 0 && hooked === 0) {
+    return { ok: false, reason: `none of ${wanted} interfaces has a hook` };
+  }
+  if (leftOut + namespacesLeftOut === 0) return FINE;
+  const note = `${namespacesLeftOut} network namespaces and ${leftOut} interfaces are left out`;
+  return { ok: true, note: `${note}: their users have too many` };
 }
 
 export function drainReadiness({

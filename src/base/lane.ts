@@ -1,15 +1,24 @@
+export interface LaneTurn {
+  /** Aborted: the task is not wanted any more, and leaves the lane at once. */
+  readonly signal?: AbortSignal;
+  /** Who asks. Those who ask take turns, however much each of them asks for. */
+  readonly of?: unknown;
+}
+
+type Waiting = Set<() => void>;
+
 /**
- * Runs tasks one at a time, in the order in which they came. Its length is that of whatever asks:
- * callers say by `signal` when theirs is not wanted any more, and it leaves at once.
+ * Runs tasks one at a time: those of one asker in the order in which they came, and one of each
+ * asker before the second of any. Its length is that of whatever asks.
  */
 export class Lane {
   // Insertion order is the order of turns; leaving costs the same from any place.
-  readonly #waiting = new Set<() => void>();
+  readonly #waiting = new Map<unknown, Waiting>();
   #busy = false;
 
   /** Undefined without having run when `signal` is aborted before the task's turn. */
-  async run<T>(task: () => Promise<T>, signal?: AbortSignal): Promise<T | undefined> {
-    if (!(await this.#turn(signal))) return undefined;
+  async run<T>(task: () => Promise<T>, turn: LaneTurn = {}): Promise<T | undefined> {
+    if (!(await this.#turn(turn))) return undefined;
     try {
       return await task();
     } finally {
@@ -17,7 +26,7 @@ export class Lane {
     }
   }
 
-  async #turn(signal: AbortSignal | undefined): Promise<boolean> {
+  async #turn({ signal, of }: LaneTurn): Promise<boolean> {
     if (signal?.aborted === true) return false;
     if (!this.#busy) {
       this.#busy = true;
@@ -25,14 +34,17 @@ export class Lane {
     }
     return new Promise((resolve) => {
       const leave = (): void => {
-        this.#waiting.delete(enter);
+        const queue = this.#waiting.get(of);
+        queue?.delete(enter);
+        if (queue?.size === 0) this.#waiting.delete(of);
         resolve(false);
       };
       const enter = (): void => {
         signal?.removeEventListener('abort', leave);
         resolve(true);
       };
-      this.#waiting.add(enter);
+      const queue = this.#waiting.get(of) ?? new Set();
+      this.#waiting.set(of, queue.add(enter));
       signal?.addEventListener('abort', leave, { once: true });
     });
   }
@@ -43,7 +55,13 @@ export class Lane {
       this.#busy = false;
       return;
     }
-    this.#waiting.delete(first);
-    first();
+    const [of, queue] = first;
+    const [enter] = queue;
+    // The others come first before it is this one's turn again.
+    this.#waiting.delete(of);
+    if (enter === undefined) return;
+    queue.delete(enter);
+    if (queue.size > 0) this.#waiting.set(of, queue);
+    enter();
   }
 }

@@ -1,7 +1,7 @@
-/** What one check says: fine, or why not, for a person. */
+/** What one check says: fine, maybe with something to know, or why not; for a person. */
 export type HealthState =
-  /** A note is about what does not keep the work from being done. */
-  { readonly ok: true; readonly note?: string } | { readonly ok: false; readonly reason: string };
+  | { readonly ok: true; readonly note?: string }
+  | { readonly ok: false; readonly reason: string };
 
 export interface HealthReport {
   readonly ok: boolean;

@@ -57,7 +57,7 @@ export interface FakeError {
   readonly verifierLog?: string;
 }
 
-type OnEvent = (fd: number, bytes: Uint8Array | undefined) => void;
+type OnEvent = Parameters<Native['watch']>[0];
 
 /**
  * The kernel's side of the addon's contract, in memory: two flow maps that are swapped and drained,
@@ -103,12 +103,12 @@ export class FakeKernel implements Native {
 
   /** The map fills up. */
   wakeUp(): void {
-    if (this.#ring !== undefined) this.#onEvent?.(this.#ring, undefined);
+    if (this.#ring !== undefined) this.#onEvent?.(this.#ring, undefined, 0);
   }
 
   /** Sends a netlink datagram to all listening sockets. */
   notify(bytes: Uint8Array): void {
-    for (const fd of this.#sockets) this.#onEvent?.(fd, bytes);
+    for (const fd of this.#sockets) this.#onEvent?.(fd, bytes, 0);
   }
 
   setLink(link: FakeLink): void {
@@ -282,6 +282,16 @@ export class FakeKernel implements Native {
     return { fd, inode: 4026531840, cookie: '4294967303' };
   }
 
+  namespaceOwner(): number {
+    return 0;
+  }
+
+  openProcess(): number {
+    const fd = this.#nextFd++;
+    this.openFds.add(fd);
+    return fd;
+  }
+
   openNetlink(): number {
     const fd = this.#nextFd++;
     this.openFds.add(fd);
@@ -293,9 +303,9 @@ export class FakeKernel implements Native {
     const links = [...this.links.values()];
     queueMicrotask(() => {
       for (const link of links) {
-        this.#onEvent?.(fd, linkMessage({ type: 1, up: true, ...link, sequence }));
+        this.#onEvent?.(fd, linkMessage({ type: 1, up: true, ...link, sequence }), 0);
       }
-      this.#onEvent?.(fd, doneMessage(sequence));
+      this.#onEvent?.(fd, doneMessage(sequence), 0);
     });
   }
 
@@ -321,6 +331,7 @@ export class FakeKernel implements Native {
       addSocket: (fd) => {
         this.#sockets.add(fd);
       },
+      addProcess: () => undefined,
       addRing: () => {
         this.#ring = this.#nextFd++;
         return this.#ring;

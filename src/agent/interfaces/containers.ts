@@ -2,29 +2,49 @@ import { readlinkSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
+import { hasCode } from '../../base/errors.ts';
 import { Level } from '../../base/level.ts';
+import { chooseResidents, type Residents } from './residents.ts';
 
 /** Processes looked at before others get their turn: about a millisecond. */
 const PROCESSES_PER_TURN = 128;
-/** A look takes no more than this share of the time, however many processes there are. */
+/** A look takes no more than this share of the time, however many processes there are … */
 const LOOKING_SHARE_MAX = 1 / 50;
-/** Looks that interfaces ask for are at least this far apart. */
+/** … but for this: whoever fills the machine with processes must not hide a new container long. */
+const PAUSE_MAX_MS = 15_000;
+/** Of looks that are asked for by what others do: so that nobody makes them all there is. */
+const ASKED_SHARE_MAX = 1 / 10;
+/** What is asked for waits at most this long, unless looks take longer than that share allows. */
 const ASKED_PAUSE_MS = 250;
+/** Several processes end at a time, and several interfaces come. */
+const SETTLE_MS = 20;
 /** Bit of linux/capability.h. */
 const CAP_SYS_PTRACE = 19n;
 /** A container's id as its run time shortens it. */
 const SHORT_ID_DIGITS = 12;
 
-/** Network namespaces in which processes run, by inode, each with its oldest process. */
-export type Residents = ReadonlyMap<number, number>;
+/** What a look has found. */
+export interface Look {
+  readonly residents: Residents;
+  /** Users by the inode of their namespace. */
+  readonly owners: ReadonlyMap<number, number>;
+  /** How many namespaces of a user there was no room for. */
+  readonly leftOut: ReadonlyMap<number, number>;
+}
 
 export interface ContainerWatchDeps {
   readonly clock: Clock;
   /** Where the kernel shows processes: /proc. */
   readonly processDirectory: string;
   readonly periodMs: number;
+  /** The user whose the namespace of a process is; throws when the kernel does not tell. */
+  readonly ownerOf: (pid: number) => number;
+  /** Namespaces that are watched for their names. */
+  readonly named: () => ReadonlySet<number>;
+  /** Tells of the end of a process; throws when it is not there any more. */
+  readonly watchProcess: (pid: number, onEnd: () => void) => Disposable;
   /** Gets everything that is there, after each look. Never called twice at a time. */
-  readonly onLook: (residents: Residents) => Promise<void>;
+  readonly onLook: (look: Look) => Promise<void>;
   /** So many processes do not show their namespace; told once. */
   readonly onDenied: (processes: number, hasCapability: boolean) => void;
   readonly onError: (error: unknown) => void;
@@ -32,8 +52,9 @@ export interface ContainerWatchDeps {
 
 /**
  * Finds the network namespaces of running containers, which need not have a name: those in which
- * any process is. The kernel tells nobody that a process has begun or ended one, so this looks from
- * time to time, and when the host's side of a pair of interfaces came or went.
+ * any process is. The kernel tells nobody that a process has begun one, so this looks from time to
+ * time, when the host's side of a pair of interfaces came or went, and when the oldest process of a
+ * namespace has ended: it may have been the last one, and nobody else may keep the namespace alive.
  *
  * Threads that are in another namespace than their process are not looked at.
  */
@@ -41,8 +62,16 @@ export class ContainerWatch {
   readonly #deps: ContainerWatchDeps;
   readonly #abort = new AbortController();
   readonly #look = new Level(() => this.#lookOnce());
+  readonly #owners = new Map<number, number>();
+  /** Of each chosen namespace: to be told when its oldest process ends. */
+  readonly #ends = new Map<number, { readonly pid: number; readonly watch: Disposable }>();
   #residents: Residents = new Map();
+  /** Of the last look, without what others did in between. */
   #tookMs = 0;
+  #lookedAtMs = Number.NEGATIVE_INFINITY;
+  /** Of the look under way: when its turn began, and the length of those before it. */
+  #turnMs = 0;
+  #workMs = 0;
   #told = false;
   #asked = false;
 
@@ -66,8 +95,10 @@ export class ContainerWatch {
     if (this.#asked) return;
     this.#asked = true;
     const { clock, onError } = this.#deps;
+    const pauseMs = Math.max(ASKED_PAUSE_MS, this.#tookMs / ASKED_SHARE_MAX);
+    const waitMs = Math.max(SETTLE_MS, this.#lookedAtMs + pauseMs - clock.monotonicMs());
     const soon = async (): Promise<void> => {
-      await clock.sleep(ASKED_PAUSE_MS, this.#abort.signal);
+      await clock.sleep(waitMs, this.#abort.signal);
       this.#asked = false;
       await this.look();
     };
@@ -79,12 +110,15 @@ export class ContainerWatch {
   async stop(): Promise<void> {
     this.#abort.abort();
     await this.#look.idle();
+    for (const { watch } of this.#ends.values()) watch[Symbol.dispose]();
+    this.#ends.clear();
   }
 
   async #repeat(): Promise<void> {
     const { clock, periodMs, onError } = this.#deps;
     while (!this.#abort.signal.aborted) {
-      const pauseMs = Math.max(periodMs, this.#tookMs / LOOKING_SHARE_MAX);
+      const share = Math.min(this.#tookMs / LOOKING_SHARE_MAX, PAUSE_MAX_MS);
+      const pauseMs = Math.max(periodMs, share);
       await clock.sleep(pauseMs, this.#abort.signal).catch(() => undefined);
       if (!this.#abort.signal.aborted) await this.look().catch(onError);
     }
@@ -92,29 +126,81 @@ export class ContainerWatch {
 
   async #lookOnce(): Promise<void> {
     const { clock, onLook } = this.#deps;
-    const beganMs = clock.monotonicMs();
+    this.#turnMs = clock.monotonicMs();
+    this.#workMs = 0;
     const found = await this.#scan();
     // A process may have begun another one and ended while the list was read: what is missing has
     // to be missing twice.
     if ([...this.#residents.keys()].some((inode) => !found.has(inode))) {
       for (const [inode, pid] of await this.#scan()) found.set(inode, found.get(inode) ?? pid);
     }
-    this.#tookMs = clock.monotonicMs() - beganMs;
+    await this.#learnOwners(found);
+    this.#lookedAtMs = clock.monotonicMs();
+    this.#tookMs = this.#workMs + this.#lookedAtMs - this.#turnMs;
     if (this.#abort.signal.aborted) return;
     this.#residents = found;
-    await onLook(found);
+    const owners = this.#owners;
+    const named = this.#deps.named();
+    const { residents, leftOut } = chooseResidents({ residents: found, owners, named });
+    this.#followEnds(residents);
+    await onLook({ residents, owners, leftOut });
+  }
+
+  /** A namespace is the same user's for as long as it is there. */
+  async #learnOwners(found: Residents): Promise<void> {
+    const { ownerOf } = this.#deps;
+    for (const inode of this.#owners.keys()) {
+      if (!found.has(inode)) this.#owners.delete(inode);
+    }
+    let asked = 0;
+    for (const [inode, pid] of found) {
+      if (this.#owners.has(inode)) continue;
+      if (++asked % PROCESSES_PER_TURN === 0 && (await this.#isStoppedMeanwhile())) return;
+      try {
+        this.#owners.set(inode, ownerOf(pid));
+      } catch {
+        // The process has ended, or the kernel does not tell us: it is asked about the next one.
+      }
+    }
+  }
+
+  #followEnds(residents: Residents): void {
+    for (const [inode, { pid, watch }] of this.#ends) {
+      if (residents.get(inode) === pid) continue;
+      watch[Symbol.dispose]();
+      this.#ends.delete(inode);
+    }
+    for (const [inode, pid] of residents) {
+      if (this.#ends.has(inode)) continue;
+      try {
+        const watch = this.#deps.watchProcess(pid, () => this.ask());
+        this.#ends.set(inode, { pid, watch });
+      } catch (error) {
+        // It has ended since, or the kernel has no such descriptors (before Linux 5.3), and the
+        // next look that comes anyway notices.
+        if (hasCode(error, 'ESRCH')) this.ask();
+      }
+    }
+  }
+
+  /** Lets others have their turn. */
+  async #isStoppedMeanwhile(): Promise<boolean> {
+    const { clock } = this.#deps;
+    this.#workMs += clock.monotonicMs() - this.#turnMs;
+    await clock.sleep(0, this.#abort.signal).catch(() => undefined);
+    this.#turnMs = clock.monotonicMs();
+    return this.#abort.signal.aborted;
   }
 
   async #scan(): Promise<Map<number, number>> {
-    const { clock, processDirectory, onDenied } = this.#deps;
+    const { processDirectory, onDenied } = this.#deps;
     const found = new Map<number, number>();
     const pids = (await readdir(processDirectory)).map(Number).filter(Number.isInteger);
     pids.sort((a, b) => a - b);
     let denied = 0;
     for (const [at, pid] of pids.entries()) {
-      if (at % PROCESSES_PER_TURN === PROCESSES_PER_TURN - 1) {
-        await clock.sleep(0, this.#abort.signal).catch(() => undefined);
-        if (this.#abort.signal.aborted) break;
+      if (at % PROCESSES_PER_TURN === PROCESSES_PER_TURN - 1 && (await this.#isStoppedMeanwhile())) {
+        break;
       }
       const inode = inodeOf(join(processDirectory, String(pid), 'ns/net'));
       if (inode === 'denied') denied++;

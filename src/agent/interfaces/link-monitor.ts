@@ -32,6 +32,8 @@ export interface LinkMonitorDeps {
   readonly onChange: (index: number) => void;
   /** An end of a pair whose other end is in another namespace came, went or changed. */
   readonly onPeer: () => void;
+  /** Messages came to the socket that the kernel has not sent; they were not read. */
+  readonly onRefused: (messages: number) => void;
   /** Messages were lost or could not be read; a new dump is on its way. */
   readonly onLoss: (why: 'overrun' | 'malformed') => void;
 }
@@ -77,7 +79,10 @@ export class LinkMonitor {
     const { native, hub, netns, watch, addresses } = this.#deps;
     const groups = watch ? GROUP_LINK | (addresses ? GROUP_ADDRESSES : 0) : 0;
     this.#fd = native.openNetlink(netns, groups);
-    hub.add(this.#fd, (bytes) => this.#receive(bytes));
+    hub.add(this.#fd, {
+      receive: (bytes) => this.#receive(bytes),
+      refused: (messages) => this.#deps.onRefused(messages),
+    });
     this.refresh();
     await this.#ready.promise;
   }

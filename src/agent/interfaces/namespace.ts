@@ -6,6 +6,7 @@ import type { AgentMetrics } from '../metrics.ts';
 import { framingOf, type Link } from './link.ts';
 import { LinkMonitor } from './link-monitor.ts';
 import type { InterfaceNames } from './names.ts';
+import type { InterfaceRoom } from './residents.ts';
 import type { InterfaceRules } from './rules.ts';
 import type { SocketHub } from './socket-hub.ts';
 import type { InterfaceRow } from './tracker.ts';
@@ -28,6 +29,8 @@ export interface TrackedNamespaceDeps {
   readonly fd: number;
   /** What tells the namespace apart in `names`. */
   readonly space: number;
+  /** For the interfaces that get hooks here. */
+  readonly room: InterfaceRoom;
   readonly onChange: () => void;
   /** The end of a pair of interfaces whose other end is in another namespace came or went. */
   readonly onPeer: () => void;
@@ -48,6 +51,8 @@ export interface HookTally {
   /** Interfaces that hooks are on, or on their way to. */
   wanted: number;
   links: number;
+  /** Wanted ones that there is no room for. */
+  leftOut: number;
   hooked: number;
   qdiscs: number;
   ingressTcx: number;
@@ -61,8 +66,12 @@ export class TrackedNamespace {
   readonly #hooked = new Map<number, Hooked>();
   /** Hooks on their way out, by interface: new ones wait for them. */
   readonly #leaving = new Map<number, Promise<void>>();
+  /** Interfaces that there is no room for; they get hooks when others go. */
+  readonly #leftOut = new Set<number>();
+  #isClosing = false;
   #name: string;
   #hasName: boolean;
+  #hasRefused = false;
 
   constructor(deps: TrackedNamespaceDeps) {
     this.#deps = deps;
@@ -76,6 +85,7 @@ export class TrackedNamespace {
       addresses: deps.rules.needsAddresses,
       onChange: (index) => this.#reconcile(index),
       onPeer: deps.onPeer,
+      onRefused: (messages) => this.#refused(messages),
       onLoss: (reason) => {
         deps.metrics.netlinkLosses.inc({ reason });
         deps.log.warn(
@@ -129,11 +139,14 @@ export class TrackedNamespace {
   }
 
   async close(): Promise<void> {
+    this.#isClosing = true;
     await runAll([
       () => this.#monitor.close(),
       ...[...this.#hooked.keys()].map((index) => () => this.#unhook(index)),
-      () => this.settled(),
+      // Hooks take their time to go, and need no descriptor of ours: what was moved into the
+      // namespace comes back as soon as nobody holds it.
       () => this.#deps.native.closeFd(this.#deps.fd),
+      () => this.settled(),
     ]);
     this.#deps.metrics.interfaceEvent('reg_unsubscribed', this.#label(), 0);
   }
@@ -157,6 +170,7 @@ export class TrackedNamespace {
   tally(into: HookTally): void {
     into.links += this.#monitor.links.size;
     into.wanted += this.#hooked.size;
+    into.leftOut += this.#leftOut.size;
     for (const { hooks } of this.#hooked.values()) {
       if (hooks.length === 0) continue;
       into.hooked++;
@@ -188,12 +202,17 @@ export class TrackedNamespace {
       }
       this.#unhook(index);
     }
+    this.#leftOut.delete(index);
     if (link?.up !== true || target === undefined || !rules.wants(link)) return;
     this.#hook(target);
   }
 
   #hook(target: HookTarget): void {
     const { index, name, mac } = target;
+    if (!this.#deps.room.take()) {
+      this.#leaveOut(index);
+      return;
+    }
     this.#deps.names.set(this.#deps.space, index, name, mac);
     const hooked: Hooked = {
       target,
@@ -229,6 +248,7 @@ export class TrackedNamespace {
     const hooked = this.#hooked.get(index);
     if (hooked === undefined) return;
     this.#hooked.delete(index);
+    this.#deps.room.give();
     hooked.abort.abort();
     const detach = async (): Promise<void> => {
       // An attempt under way ends soon, with or without a hook.
@@ -241,6 +261,17 @@ export class TrackedNamespace {
     this.#leaving.set(index, left);
     this.#deps.names.retire(this.#deps.space, index);
     this.#deps.onChange();
+    const [next] = this.#leftOut;
+    if (next !== undefined && !this.#isClosing) this.#reconcile(next);
+  }
+
+  #leaveOut(index: number): void {
+    const { log, onChange } = this.#deps;
+    if (this.#leftOut.size === 0) {
+      log.warn({ namespace: this.name }, 'too many interfaces of one user: some are left out');
+    }
+    this.#leftOut.add(index);
+    onChange();
   }
 
   #targetOf(link: Link): HookTarget | undefined {
@@ -254,6 +285,15 @@ export class TrackedNamespace {
       mac: link.mac,
       framing,
     };
+  }
+
+  /** Somebody with CAP_NET_ADMIN over the namespace pretends to be the kernel. */
+  #refused(messages: number): void {
+    const { metrics, log } = this.#deps;
+    metrics.netlinkRefused.inc(messages);
+    if (this.#hasRefused) return;
+    this.#hasRefused = true;
+    log.warn({ namespace: this.name }, 'interface messages that the kernel did not send: ignored');
   }
 
   get #netns(): number | undefined {

@@ -1,18 +1,33 @@
 import type { BpfObject, Native, Watcher } from '../loader/native.ts';
 
+export interface SocketReceiver {
+  /** A message of the kernel's; empty bytes tell of lost messages. */
+  receive(bytes: Uint8Array): void;
+  /** So many messages came that the kernel has not sent, and were dropped. */
+  refused(messages: number): void;
+}
+
 /** Distributes the events of the one native watcher to those who own the descriptors. */
 export class SocketHub {
   readonly #native: Native;
   readonly #watcher: Watcher;
-  readonly #receivers = new Map<number, (bytes: Uint8Array) => void>();
+  readonly #sockets = new Map<number, SocketReceiver>();
+  readonly #processes = new Map<number, () => void>();
   #onRing: (() => void) | undefined;
   #sequence = 0;
 
   constructor(native: Native) {
     this.#native = native;
-    this.#watcher = native.watch((fd, bytes) => {
-      if (bytes === undefined) this.#onRing?.();
-      else this.#receivers.get(fd)?.(bytes);
+    this.#watcher = native.watch((fd, bytes, refused) => {
+      const socket = this.#sockets.get(fd);
+      if (socket !== undefined) {
+        if (refused > 0) socket.refused(refused);
+        if (bytes !== undefined) socket.receive(bytes);
+        return;
+      }
+      const onEnd = this.#processes.get(fd);
+      if (onEnd !== undefined) onEnd();
+      else this.#onRing?.();
     });
   }
 
@@ -23,17 +38,31 @@ export class SocketHub {
     return this.#sequence;
   }
 
-  /** Takes over the descriptor of a netlink socket; empty bytes tell of lost messages. */
-  add(fd: number, receive: (bytes: Uint8Array) => void): void {
-    this.#receivers.set(fd, receive);
+  /** Takes over the descriptor of a netlink socket. */
+  add(fd: number, receiver: SocketReceiver): void {
+    this.#sockets.set(fd, receiver);
     this.#watcher.addSocket(fd);
   }
 
   /** Ends watching and closes the descriptor. */
   remove(fd: number): void {
-    this.#receivers.delete(fd);
+    this.#sockets.delete(fd);
+    this.#processes.delete(fd);
     this.#watcher.remove(fd);
     this.#native.closeFd(fd);
+  }
+
+  /** Tells, once, of the end of a process that is there; throws when it is not any more. */
+  addProcess(pid: number, onEnd: () => void): Disposable {
+    const fd = this.#native.openProcess(pid);
+    this.#processes.set(fd, onEnd);
+    this.#watcher.addProcess(fd);
+    return {
+      [Symbol.dispose]: () => {
+        // The number may be another one's when everything was closed before.
+        if (this.#processes.get(fd) === onEnd) this.remove(fd);
+      },
+    };
   }
 
   addRing(object: BpfObject, map: string, wake: () => void): void {
@@ -42,7 +71,7 @@ export class SocketHub {
   }
 
   close(): void {
-    for (const fd of [...this.#receivers.keys()]) this.remove(fd);
+    for (const fd of [...this.#sockets.keys(), ...this.#processes.keys()]) this.remove(fd);
     this.#onRing = undefined;
     this.#watcher.close();
   }

@@ -12,16 +12,15 @@ import type { Direction, HookMode, Hooks } from '../loader/hooks.ts';
 import type { Native } from '../loader/native.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import { hooksReadiness } from '../readiness.ts';
-import { ContainerWatch, nameOfResident, type Residents } from './containers.ts';
+import { ContainerWatch, type Look, nameOfResident } from './containers.ts';
 import type { InterfaceNames } from './names.ts';
 import { type HookTally, TrackedNamespace } from './namespace.ts';
 import { type NamedNamespaces, NamespaceWatch } from './namespaces.ts';
+import { InterfaceRooms, NOBODY_KNOWS, type Residents, ROOT } from './residents.ts';
 import { compileRules, type InterfaceRules } from './rules.ts';
 import type { SocketHub } from './socket-hub.ts';
 
 const OWN_NAMESPACE = '/proc/self/ns/net';
-/** Namespaces without a name that are watched: each costs two descriptors. */
-const RESIDENTS_MAX = 1024;
 
 /** What opening the namespace of a process, or of a name, says when that is no more. */
 const GONE = ['ENOENT', 'ESRCH', 'EINVAL'];
@@ -31,6 +30,9 @@ const NO_PTRACE =
 
 const NO_ADMIN =
   'other network namespaces than the own one cannot be watched without the capability SYS_ADMIN';
+
+/** One namespace by its inode, a permission that lacks, or a user whose namespaces are too many. */
+type Told = number | 'permission' | `room of ${number}`;
 
 /** One watched interface. */
 export interface InterfaceRow {
@@ -91,9 +93,12 @@ export class InterfaceTracker {
   readonly #closing = new Map<number, Promise<void>>();
   readonly #level = new Level(() => this.#reconcile());
   /** Failures that last are told once: of one namespace by its inode. */
-  readonly #told = new Set<number | 'permission' | 'room'>();
+  readonly #told = new Set<Told>();
   #named: NamedNamespaces = new Map();
+  readonly #rooms = new InterfaceRooms();
   #residents: Residents = new Map();
+  #owners: ReadonlyMap<number, number> = new Map();
+  #leftOut = 0;
   #watch: NamespaceWatch | undefined;
   #containers: ContainerWatch | undefined;
   #polling: Disposable | undefined;
@@ -137,8 +142,7 @@ export class InterfaceTracker {
   }
 
   readiness(): HealthState {
-    const { wanted, hooked } = this.#tally();
-    return hooksReadiness(wanted, hooked);
+    return hooksReadiness({ ...this.#tally(), namespacesLeftOut: this.#leftOut });
   }
 
   async #watchNames(follow: boolean): Promise<void> {
@@ -160,17 +164,17 @@ export class InterfaceTracker {
   }
 
   async #watchContainers(): Promise<void> {
-    const { clock, processDirectory, log } = this.#deps;
+    const { clock, processDirectory, log, native, hub } = this.#deps;
     const { listenContainersPeriodMs: periodMs } = this.#config;
     if (periodMs === 0) return;
     this.#containers = new ContainerWatch({
       clock,
       processDirectory,
       periodMs,
-      onLook: (residents) => {
-        this.#residents = residents;
-        return this.#level.request();
-      },
+      ownerOf: (pid) => native.namespaceOwner(this.#pathOf(pid)),
+      named: () => new Set([...this.#named.values()].map(({ inode }) => inode)),
+      watchProcess: (pid, onEnd) => hub.addProcess(pid, onEnd),
+      onLook: (look) => this.#onLook(look),
       onDenied: (processes, hasCapability) => {
         if (hasCapability) log.debug({ processes }, 'some processes hide their network namespace');
         else log.warn({ processes }, NO_PTRACE);
@@ -178,6 +182,20 @@ export class InterfaceTracker {
       onError: (error) => this.#failed('containers could not be looked for', error),
     });
     await this.#containers.start();
+  }
+
+  #onLook({ residents, owners, leftOut }: Look): Promise<void> {
+    this.#residents = residents;
+    this.#owners = owners;
+    this.#leftOut = [...leftOut.values()].reduce((sum, count) => sum + count, 0);
+    this.#deps.metrics.namespacesLeftOut.set(this.#leftOut);
+    for (const [user, count] of leftOut) {
+      this.#tellOnce(`room of ${user}`, `${count} network namespaces of user ${user} are left out`);
+    }
+    if (leftOut.size === 0) {
+      for (const what of this.#told) if (isAboutRoom(what)) this.#told.delete(what);
+    }
+    return this.#level.request();
   }
 
   #poll(): void {
@@ -208,17 +226,14 @@ export class InterfaceTracker {
       const names = [...(wanted.get(inode)?.names ?? []), name];
       wanted.set(inode, { path, names, pid: this.#residents.get(inode) });
     }
-    let room = RESIDENTS_MAX;
     for (const [inode, pid] of this.#residents) {
-      if (wanted.has(inode)) continue;
-      if (room-- <= 0) {
-        this.#tellOnce('room', `more than ${RESIDENTS_MAX} network namespaces without a name`);
-        break;
-      }
-      const path = join(this.#deps.processDirectory, String(pid), 'ns/net');
-      wanted.set(inode, { path, names: [], pid });
+      if (!wanted.has(inode)) wanted.set(inode, { path: this.#pathOf(pid), names: [], pid });
     }
     return wanted;
+  }
+
+  #pathOf(pid: number): string {
+    return join(this.#deps.processDirectory, String(pid), 'ns/net');
   }
 
   async #tryAdd(inode: number, { path, names, pid }: Wanted): Promise<void> {
@@ -268,6 +283,7 @@ export class InterfaceTracker {
       follow: this.#config.listenInterfaces === 'watch',
       name,
       hasName: meant?.hasName ?? false,
+      room: this.#rooms.of(this.#ownerOf(meant)),
       fd: opened.fd,
       space: names.exact ? lowHalf(opened.cookie) : opened.inode,
       onChange: () => this.#reportSoon(),
@@ -280,6 +296,12 @@ export class InterfaceTracker {
       this.#drop(opened.inode);
       throw error;
     }
+  }
+
+  /** Only root gives names, and starts this process. */
+  #ownerOf(meant: { readonly inode: number; readonly hasName: boolean } | undefined): number {
+    if (meant === undefined || meant.hasName) return ROOT;
+    return this.#owners.get(meant.inode) ?? NOBODY_KNOWS;
   }
 
   #drop(inode: number): void {
@@ -321,23 +343,24 @@ export class InterfaceTracker {
   }
 
   #report(): void {
-    const { interfaceBufferSize } = this.#deps.metrics;
+    const { interfaceBufferSize, interfacesLeftOut } = this.#deps.metrics;
     const tally = this.#tally();
     interfaceBufferSize.set({ name: 'watcher' }, tally.links);
     interfaceBufferSize.set({ name: 'registerer' }, tally.hooked);
     interfaceBufferSize.set({ name: 'qdiscs' }, tally.qdiscs);
     interfaceBufferSize.set({ name: 'ingress-tcx-links' }, tally.ingressTcx);
     interfaceBufferSize.set({ name: 'egress-tcx-links' }, tally.egressTcx);
+    interfacesLeftOut.set(tally.leftOut);
   }
 
   #tally(): HookTally {
     const hooks = { qdiscs: 0, ingressTcx: 0, egressTcx: 0 };
-    const tally: HookTally = { links: 0, wanted: 0, hooked: 0, ...hooks };
+    const tally: HookTally = { links: 0, wanted: 0, hooked: 0, leftOut: 0, ...hooks };
     for (const namespace of this.#namespaces.values()) namespace.tally(tally);
     return tally;
   }
 
-  #tellOnce(what: number | 'permission' | 'room', message: string, error?: unknown): void {
+  #tellOnce(what: Told, message: string, error?: unknown): void {
     if (this.#told.has(what)) return;
     this.#told.add(what);
     this.#deps.metrics.error('InterfaceEvents', 'Attach:CantSetNetNS-A', 'high');
@@ -347,6 +370,10 @@ export class InterfaceTracker {
   #failed(message: string, error: unknown): void {
     this.#deps.log.warn(error === undefined ? {} : { error: explain(error) }, message);
   }
+}
+
+function isAboutRoom(what: Told): boolean {
+  return typeof what === 'string' && what.startsWith('room');
 }
 
 function lowHalf(cookie: string): number {

@@ -87,7 +87,7 @@ export class Hooks {
   async detach(target: HookTarget, hook: Hook): Promise<void> {
     const { native, object, metrics, log } = this.#deps;
     try {
-      await this.#going.run(() => native.detach(object, hook.id));
+      await this.#going.run(() => native.detach(object, hook.id), { of: target.netns });
       metrics.interfaceEvent(`detach_${hook.mode}`, target, 0);
     } catch (error) {
       metrics.attachError('Detach', hook.direction, hook.mode === 'tc' ? 'tc' : 'tcx');
@@ -104,7 +104,10 @@ export class Hooks {
     const attempts = this.#config.tcAttachMode === 'any' ? 1 : this.#config.tcAttachRetries;
     for (let attempt = 1; ; attempt++) {
       try {
-        const hook = await this.#coming.run(() => this.#try(target, direction), signal);
+        const hook = await this.#coming.run(() => this.#try(target, direction, signal), {
+          signal,
+          of: target.netns,
+        });
         if (hook === undefined) return undefined;
         metrics.interfaceEvent(`attach_${hook.mode}`, target, attempt - 1);
         return hook;
@@ -124,7 +127,7 @@ export class Hooks {
   }
 
   /** One attempt, in the modes that the policy allows. */
-  async #try(target: HookTarget, direction: Direction): Promise<Hook> {
+  async #try(target: HookTarget, direction: Direction, signal: AbortSignal): Promise<Hook> {
     const { tcAttachMode } = this.#config;
     if (tcAttachMode === 'tc' || this.#tcx === 'unknown-to-kernel') {
       return this.#tryMode(target, direction, 'tc');
@@ -134,7 +137,8 @@ export class Hooks {
       this.#tcx = 'works';
       return hook;
     } catch (error) {
-      if (!this.#fallsBack(error)) throw error;
+      // The namespace's descriptor may be another one's by now.
+      if (signal.aborted || !this.#fallsBack(error)) throw error;
       return this.#tryMode(target, direction, 'tc');
     }
   }

@@ -1,7 +1,9 @@
 /**
  * The addon's contract (native/). It moves bytes and file descriptors: no policy, no parsing. Every
  * function throws an `Error` with `code` = the errno name (`EPERM`, `ENOENT` …), `errno`, `syscall`
- * (what was tried) and, where the verifier spoke, `verifierLog`.
+ * (what was tried) and, where the verifier spoke, `verifierLog`. An argument of the wrong kind is a
+ * `TypeError` with the code `EINVAL` that names it: numbers are whole and in range, texts have no
+ * zeros, bytes are `Uint8Array`s of memory that is there and not shared.
  */
 
 declare const kind: unique symbol;
@@ -104,9 +106,10 @@ export interface Native {
   swap(object: BpfObject): Promise<0 | 1>;
   /**
    * Moves up to `keys.length / keySize` entries out of a map, off the main thread, by batch calls.
-   * Returns how many; 0 when the map is empty. The buffers must not be touched until it resolves,
-   * and should hold some hundred entries: `ENOSPC` when they cannot hold one bucket of the map.
-   * A map is drained by one caller at a time, else `EBUSY`.
+   * Returns how many; 0 when the map is empty. The buffers are filled when it resolves: `EINVAL`
+   * when their memory was given away meanwhile, and the entries are lost. They should hold some
+   * hundred entries: `ENOSPC` when they cannot hold one bucket of the map. A map is drained by one
+   * caller at a time, else `EBUSY`. Of a per-CPU map a value is that of all possible CPUs.
    */
   drain(object: BpfObject, map: string, keys: Uint8Array, values: Uint8Array): Promise<number>;
   /**
@@ -123,12 +126,13 @@ export interface Native {
   removeEntries(object: BpfObject, map: string, keys: Uint8Array): Promise<number>;
   /** Copies one array entry; of a per-CPU map all possible CPUs' values, each padded to 8 bytes. */
   readMap(object: BpfObject, map: string, index: number, into: Uint8Array): number;
-  /** Sets one entry. `EINVAL` when the sizes are not the map's. */
+  /** Sets one entry; of a per-CPU map for all possible CPUs. `EINVAL`: sizes are not the map's. */
   updateMap(object: BpfObject, map: string, key: Uint8Array, value: Uint8Array): void;
   /**
    * Moves records out of a ring buffer that nobody watches, as many as fit, and returns the bytes
    * used: of each record its length as 64 bits, then its bytes, padded to 8. None of the records
-   * may be longer than `recordBytesMax`; `into` must hold one of those.
+   * may be longer than `recordBytesMax`; `into` must hold one of those. `EBUSY` for a ring that is,
+   * or was, watched: it has one reader for good.
    */
   readRing(object: BpfObject, map: string, into: Uint8Array, recordBytesMax: number): number;
   /** Sizes for layout checks and buffers. */
@@ -174,23 +178,35 @@ export interface Native {
     readonly inode: number;
     readonly cookie: string;
   };
+  /**
+   * The user who made the outermost user namespace, below this process's own, that the network
+   * namespace of this file belongs to; 0 where there is none: it is the host's.
+   */
+  namespaceOwner(path: string): number;
+  /** A descriptor of the process, to be told of its end. */
+  openProcess(pid: number): number;
   /** A bound NETLINK_ROUTE socket with the given RTMGRP_* bits, made inside the namespace. */
   openNetlink(netns: number | undefined, groups: number): number;
   send(fd: number, message: Uint8Array): void;
+  /** Of what was opened here; `EBADF` for any other number. */
   closeFd(fd: number): void;
   /**
    * Takes the pages of a range of addresses out of this process; those of a file are read again
-   * when they are touched. Anything else in the range is lost.
+   * when they are touched. `EINVAL` unless they are of one mapping of a file that is only read.
    */
   releasePages(from: number, to: number): void;
   /** Gives memory that the C library holds in reserve back to the kernel. */
   trimHeap(): void;
   /**
-   * Watches descriptors from one background thread. For a netlink socket `onEvent(fd, bytes)` gets
-   * each datagram; for the ring buffer of `ringMap` it is called with undefined bytes after records
-   * came, which are consumed. ENOBUFS (lost messages) is reported as an empty `bytes`.
+   * Watches descriptors from one background thread. For a netlink socket `onEvent(fd, bytes,
+   * refused)` gets each of the kernel's datagrams, empty `bytes` when some were lost (ENOBUFS), and
+   * how many messages of others came before it, with undefined bytes when only such came. For the
+   * ring buffer of `ringMap` it is called with undefined bytes after records came, which are
+   * consumed; for a process, once, when it has ended.
    */
-  watch(onEvent: (fd: number, bytes: Uint8Array | undefined) => void): Watcher;
+  watch(
+    onEvent: (fd: number, bytes: Uint8Array | undefined, refused: number) => void,
+  ): Watcher;
 
   /**
    * Gives up all capabilities but those of `keep` (numbers of linux/capability.h) for good: every
@@ -205,6 +221,7 @@ export interface Native {
 export interface Watcher {
   addSocket(fd: number): void;
   addRing(object: BpfObject, ringMap: string): number;
+  addProcess(fd: number): void;
   remove(fd: number): void;
   /** Ends the thread; no event comes after it returns. */
   close(): void;

@@ -1,5 +1,7 @@
 /** The addon itself: errors, lifetimes, and watching descriptors. */
-import { readFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { ROOT } from '../../../scripts/steps.ts';
@@ -184,4 +186,177 @@ describe.skipIf(requireRoot())('addon', () => {
       errno: 2,
     });
   });
+
+  test.each([
+    ['drain of a map without keys', 'drain', ['wake', 64, 64]],
+    ['drain of an array', 'drain', ['inserted', 64, 64]],
+    ['drain into no room', 'drain', ['flows_a', 39, 4096]],
+    ['drain of more keys than values', 'drain', ['flows_a', 400, 200]],
+    ['entries of a map without keys', 'readEntries', ['messages', 64, 64]],
+    ['entries of a per-CPU array', 'readEntries', ['stats', 64, 4096]],
+    ['entries of a map of maps', 'readEntries', ['current', 4, 4]],
+    ['removal from a map without keys', 'removeEntries', ['wake', 64]],
+    ['removal of half a key', 'removeEntries', ['flows_a', 50]],
+    ['update of a map without keys', 'updateMap', ['wake', 0, 0]],
+    ['update of a per-CPU map with one value', 'updateMap', ['stats', 4, statValue.sizeBytes]],
+    ['update with a key that is too long', 'updateMap', ['inserted', 8, 4]],
+    ['records of a hash map', 'readRing', ['flows_a', 4096]],
+  ] as const)('%s is refused', async (_why, name, [map, ...sizes]) => {
+    const datapath = loadDatapath();
+    const call = native[name] as unknown as (...values: unknown[]) => unknown;
+    const bytes = sizes.map((size) => new Uint8Array(size));
+    const given = name === 'readRing' ? [...bytes, 8] : bytes;
+    expect(errorOf(() => call(datapath, map, ...given))).toMatchObject({ code: 'EINVAL' });
+    native.close(datapath);
+  });
+
+  test('a per-CPU map is read and written as a whole, and nothing behind it', () => {
+    const datapath = loadDatapath();
+    const bytes = statValue.sizeBytes * native.possibleCpus();
+    const given = new Uint8Array(bytes).map((_, at) => at + 1);
+    native.updateMap(datapath, 'stats', new Uint8Array(4), given);
+    const memory = new Uint8Array(bytes + 256).fill(0xee);
+    expect(native.readMap(datapath, 'stats', 0, memory)).toBe(bytes);
+    expect(memory.subarray(0, bytes)).toEqual(given);
+    expect(memory.subarray(bytes).every((byte) => byte === 0xee)).toBe(true);
+    native.close(datapath);
+  });
+
+  test.each([
+    ['detached', () => transferred(new Uint8Array(4))],
+    ['shared', () => new Uint8Array(new SharedArrayBuffer(4))],
+    ['of 16 bits', () => new Uint16Array(2)],
+    ['a view', () => new DataView(new ArrayBuffer(4))],
+  ])('bytes that are %s are refused by name', (_why, make) => {
+    const datapath = loadDatapath();
+    const call = native.updateMap as unknown as (...values: unknown[]) => unknown;
+    const error = errorOf(() => call(datapath, 'inserted', make(), new Uint8Array(4)));
+    expect(error).toBeInstanceOf(TypeError);
+    expect(error).toMatchObject({ code: 'EINVAL', message: expect.stringMatching(/^key must be/) });
+    native.close(datapath);
+  });
+
+  test.each([Number.NaN, -1, 0.5, 2 ** 31, 2 ** 32, 1e300, '3', 3n, {}, null])(
+    'a descriptor cannot be %s',
+    (fd) => {
+      const call = native.closeFd as unknown as (fd: unknown) => void;
+      expect(errorOf(() => call(fd))).toMatchObject({
+        code: 'EINVAL',
+        message: expect.stringMatching(/^fd must be/),
+      });
+    },
+  );
+
+  test('descriptors of others are left alone, and ours are closed once', () => {
+    const { fd } = native.openNamespace('/proc/self/ns/net');
+    const pid = native.openProcess(process.pid);
+    const before = openDescriptors();
+    for (const foreign of [0, 1, 2]) {
+      expect(errorOf(() => native.closeFd(foreign))).toMatchObject({ code: 'EBADF' });
+    }
+    expect(openDescriptors()).toEqual(before);
+    expect(errorOf(() => native.send(fd, new Uint8Array(16)))).toMatchObject({ code: 'EBADF' });
+    expect(errorOf(() => native.openNetlink(pid, 0))).toMatchObject({ code: 'EBADF' });
+    native.closeFd(fd);
+    native.closeFd(pid);
+    expect(errorOf(() => native.closeFd(fd))).toMatchObject({ code: 'EBADF' });
+  });
+
+  test('memory that is given away under a drain is not written to', async () => {
+    const datapath = loadDatapath({ object: 'flows_test', programs: TEST_HOOKS });
+    const keys = new Uint8Array(64 * flowKey.sizeBytes);
+    const values = new Uint8Array(64 * flowMetrics.sizeBytes);
+    const drained = native.drain(datapath, 'flows_a', keys, values);
+    values.buffer.transfer(8);
+    await expect(drained).rejects.toMatchObject({ code: 'EINVAL' });
+    native.close(datapath);
+  });
+
+  test('an object that a getter closes is not used any more', () => {
+    const datapath = loadDatapath({ object: 'flows_test', programs: TEST_HOOKS });
+    const options = {
+      program: 'test_ingress_l2',
+      frame: new Uint8Array(64),
+      get repeat() {
+        native.close(datapath);
+        return 1;
+      },
+    };
+    expect(errorOf(() => native.testRun(datapath, options))).toMatchObject({ code: 'EBADF' });
+  });
+
+  test('a ring buffer has one reader', () => {
+    const datapath = loadDatapath();
+    const watcher = native.watch(() => undefined);
+    watcher.addRing(datapath, 'wake');
+    const busy = { code: 'EBUSY' };
+    expect(errorOf(() => native.readRing(datapath, 'wake', new Uint8Array(64), 8))).toMatchObject(
+      busy,
+    );
+    native.readRing(datapath, 'messages', new Uint8Array(64), 8);
+    expect(errorOf(() => watcher.addRing(datapath, 'messages'))).toMatchObject(busy);
+    watcher.close();
+    native.close(datapath);
+  });
+
+  test('pages are released only where nothing is lost', () => {
+    const maps = readFileSync('/proc/self/maps', 'utf8');
+    const heap = /^([0-9a-f]+)-([0-9a-f]+) rw-p .*\[heap\]$/m.exec(maps)!;
+    const [from, to] = heap.slice(1).map((text) => Number.parseInt(text, 16));
+    for (const range of [[from, to], [0, 2 ** 47], [Number.NaN, 0], [4096, 0]] as const) {
+      const error = errorOf(() => native.releasePages(range[0]!, range[1]!));
+      expect(error).toMatchObject({ code: 'EINVAL' });
+    }
+  });
+
+  test('a pipe is no namespace, and is not waited for', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'netobserv-namespace-'));
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    for (const path of [pipe, '/dev/null', '/proc/self/ns/user']) {
+      expect(errorOf(() => native.openNamespace(path))).toMatchObject({ code: 'EINVAL' });
+    }
+    rmSync(folder, { recursive: true });
+  });
+
+  test('the end of a process is told, once', async () => {
+    const child = spawn('sleep', ['1000']);
+    const fd = native.openProcess(child.pid!);
+    const ended = Promise.withResolvers<number>();
+    let told = 0;
+    const watcher = native.watch((which, bytes) => {
+      told++;
+      expect(bytes).toBeUndefined();
+      ended.resolve(which);
+    });
+    watcher.addProcess(fd);
+    child.kill('SIGKILL');
+    expect(await ended.promise).toBe(fd);
+    await new Promise(setImmediate);
+    expect(told).toBe(1);
+    watcher.close();
+    native.closeFd(fd);
+    expect(errorOf(() => native.openProcess(2 ** 22 + 1))).toMatchObject({ code: 'ESRCH' });
+  });
+
+  test('the owner of a namespace is who made the outermost user namespace it is in', () => {
+    expect(native.namespaceOwner('/proc/self/ns/net')).toBe(0);
+    const nested = ['unshare', '-Ur', 'unshare', '-Urn', '--kill-child', 'sleep', '1000'];
+    const child = spawn('setpriv', ['--reuid=65534', '--clear-groups', ...nested]);
+    return expect
+      .poll(() => native.namespaceOwner(`/proc/${lastChild(child.pid!)}/ns/net`))
+      .toBe(65534)
+      .finally(() => child.kill('SIGKILL'));
+  });
 });
+
+function transferred(bytes: Uint8Array<ArrayBuffer>): Uint8Array {
+  bytes.buffer.transfer();
+  return bytes;
+}
+
+/** The innermost of the processes that a process has begun; itself without any. */
+function lastChild(pid: number): number {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+  return children === '' ? pid : lastChild(Number(children.split(' ')[0]));
+}

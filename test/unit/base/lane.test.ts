@@ -32,13 +32,29 @@ test('whoever gives up leaves the queue at once, and the others move on', async 
   let ran = 0;
   const count = async (): Promise<number> => ++ran;
   const first = lane.run(() => gate.promise);
-  const second = lane.run(count, abort.signal);
+  const second = lane.run(count, { signal: abort.signal });
   const third = lane.run(count);
   abort.abort();
   expect(await second).toBeUndefined();
   gate.resolve();
   await first;
   expect(await third).toBe(1);
-  expect(await lane.run(count, abort.signal)).toBeUndefined();
+  expect(await lane.run(count, { signal: abort.signal })).toBeUndefined();
   expect(await lane.run(count)).toBe(2);
+});
+
+test('one who asks for much does not keep the others waiting', async () => {
+  const lane = new Lane();
+  const log: string[] = [];
+  const gate = Promise.withResolvers<void>();
+  const first = lane.run(() => gate.promise);
+  const ask = (of: string, count: number): Promise<unknown>[] =>
+    Array.from({ length: count }, (_, at) =>
+      lane.run(async () => log.push(`${of}${at}`), { of }),
+    );
+  const ends = [...ask('many', 1000), ...ask('few', 2), ...ask('one', 1)];
+  gate.resolve();
+  await Promise.all([first, ...ends]);
+  expect(log.slice(0, 6)).toEqual(['many0', 'few0', 'one0', 'many1', 'few1', 'many2']);
+  expect(log).toHaveLength(1003);
 });

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ContainerWatch, nameOfResident } from '../../../../src/agent/interfaces/containers.ts';
+import { ROOT, USER_RESIDENTS_MAX } from '../../../../src/agent/interfaces/residents.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
 
 const PERIOD_MS = 1000;
@@ -12,19 +13,32 @@ let clock: ManualClock;
 let watch: ContainerWatch;
 let looks: (readonly (readonly [inode: number, pid: number])[])[];
 let heard: PromiseWithResolvers<void>;
+/** Users by their process, and what to call when a process ends. */
+let owners: Map<number, number>;
+let followed: Map<number, () => void>;
+let leftOut: ReadonlyMap<number, number>;
 
 beforeEach(() => {
   proc = mkdtempSync(join(tmpdir(), 'netobserv-proc-'));
   mkdirSync(join(proc, 'sys'));
   clock = new ManualClock();
   looks = [];
+  owners = new Map();
+  followed = new Map();
   heard = Promise.withResolvers();
   watch = new ContainerWatch({
     clock,
     processDirectory: proc,
     periodMs: PERIOD_MS,
-    onLook: async (residents) => {
-      looks.push([...residents]);
+    ownerOf: (pid) => owners.get(pid) ?? ROOT,
+    named: () => new Set(),
+    watchProcess: (pid, onEnd) => {
+      followed.set(pid, onEnd);
+      return { [Symbol.dispose]: () => followed.delete(pid) };
+    },
+    onLook: async (look) => {
+      looks.push([...look.residents]);
+      leftOut = look.leftOut;
       heard.resolve();
     },
     onDenied: () => undefined,
@@ -109,6 +123,51 @@ test('whoever asks gets a look soon, however often', async () => {
     [22, 2],
   ]);
   expect(looks).toHaveLength(2);
+});
+
+test('the end of the oldest process of a namespace is looked at at once', async () => {
+  run(1, 11);
+  run(7, 33);
+  run(8, 33);
+  await watch.start();
+  expect([...followed.keys()]).toEqual([1, 7]);
+  await clock.advance(PERIOD_MS / 2);
+  end(7);
+  followed.get(7)?.();
+  expect(await nextLook(20)).toEqual([
+    [11, 1],
+    [33, 8],
+  ]);
+  expect([...followed.keys()]).toEqual([1, 8]);
+  end(8);
+  followed.get(8)?.();
+  expect(await nextLook(250)).toEqual([[11, 1]]);
+  await watch.stop();
+  expect(followed.size).toBe(0);
+});
+
+test('what others do does not make it look all the time', async () => {
+  run(1, 11);
+  await watch.start();
+  const period = clock.monotonicMs() + PERIOD_MS;
+  for (; clock.monotonicMs() < period - 10; await clock.advance(10)) watch.ask();
+  expect(looks.length).toBeLessThanOrEqual(2 + PERIOD_MS / 250);
+});
+
+test('the namespaces of one user leave room for others', async () => {
+  const user = 1000;
+  const count = USER_RESIDENTS_MAX + 7;
+  run(1, 11);
+  for (let pid = 100; pid < 100 + count; pid++) {
+    run(pid, pid);
+    owners.set(pid, user);
+  }
+  run(90_000, 22);
+  await watch.start();
+  const found = new Map(looks.at(-1));
+  expect(found.size).toBe(USER_RESIDENTS_MAX + 2);
+  expect([found.get(11), found.get(22), found.get(100)]).toEqual([1, 90_000, 100]);
+  expect(leftOut).toEqual(new Map([[user, 7]]));
 });
 
 test('nothing waits once it is stopped', async () => {

@@ -39,6 +39,7 @@ function setup(addresses = false) {
     onChange: () => undefined,
     onPeer: () => peers.push(monitor.links.size),
     onLoss: (why) => losses.push(why),
+    onRefused: () => undefined,
   });
   const names = (): string[] => [...monitor.links.values()].map((link) => link.name);
   const tell = (index: number, name: string, sequence?: number): void => {

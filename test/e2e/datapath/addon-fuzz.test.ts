@@ -1,0 +1,44 @@
+/** The addon, built with sanitizers, under random arguments: it answers or refuses, and that is all. */
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { buildBpf } from '../../../scripts/build-bpf.ts';
+import { buildNative, findSanitizer } from '../../../scripts/build-native.ts';
+import { requireProgram, requireRoot } from '../../support/require.ts';
+
+const LENGTH_MS = 6000;
+/** Of a loaded machine, the sanitizers' start included. */
+const TIMEOUT_MS = 100_000;
+const FUZZ = join(import.meta.dirname, '../../support/addon-fuzz.ts');
+
+const sanitizer = findSanitizer() ?? 'libasan.so';
+
+describe.skipIf(requireRoot() || requireProgram(sanitizer))('the addon under sanitizers', () => {
+  test.each([1, 2])('answers or refuses whatever it is given (seed %i)', (seed) => {
+    buildBpf();
+    const addon = buildNative('sanitized');
+    const { stdout, stderr, status, signal } = spawnSync(
+      process.execPath,
+      [FUZZ, addon, String(seed), String(LENGTH_MS)],
+      {
+        encoding: 'utf8',
+        timeout: TIMEOUT_MS,
+        env: {
+          ...process.env,
+          LD_PRELOAD: sanitizer,
+          // Node itself keeps what it has until the end.
+          ASAN_OPTIONS: 'detect_leaks=0:allocator_may_return_null=1',
+          UBSAN_OPTIONS: 'print_stacktrace=1:halt_on_error=1',
+        },
+      },
+    );
+    expect(stderr).not.toMatch(/AddressSanitizer|runtime error:/);
+    expect({ status, signal, stderr }).toEqual({ status: 0, signal: null, stderr: '' });
+    const tally = JSON.parse(stdout) as Readonly<Record<string, Readonly<Record<string, number>>>>;
+    // It went beyond checks of arguments, and was refused, too.
+    for (const name of ['drain', 'readEntries', 'updateMap', 'readMap', 'testRun', 'openNetlink']) {
+      expect(tally[name]?.ok, name).toBeGreaterThan(0);
+      expect(tally[name]?.EINVAL, name).toBeGreaterThan(0);
+    }
+  });
+});
