@@ -31,6 +31,7 @@ struct sk_buff {
 	__u32 vlan_all; /* Linux 6.1 */
 	__be16 protocol;
 	__u16 tc_index;
+	__u16 inner_transport_header;
 	__u16 network_header;
 	__u16 mac_header;
 	__u32 tail;
@@ -42,6 +43,7 @@ struct sk_buff {
 struct skb_shared_info {
 	__u16 gso_size;
 	__u16 gso_segs;
+	unsigned int gso_type;
 };
 
 struct sock_common {

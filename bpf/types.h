@@ -17,7 +17,8 @@ struct flow_key {
 	__u8 protocol;
 	__u8 icmp_type;
 	__u8 icmp_code;
-	__u8 pad;
+	/* 1: of IPv6 packets, though addresses look like that: apart from the flow of IPv4. */
+	__u8 mapped;
 };
 
 /* Interfaces on which packets of one flow are remembered; more are counted in a statistic. */
@@ -251,6 +252,7 @@ enum filter_condition {
 	FILTER_ICMP_TYPE = 1024,
 	FILTER_ICMP_CODE = 2048,
 	FILTER_DROPS = 4096,
+	FILTER_NOT_IPV6 = 8192, /* packets of IPv6 can have the addresses that stand for IPv4 */
 };
 
 /* Networks are as addresses in keys are, masked; all zeros: any address. */
@@ -342,6 +344,7 @@ enum stat {
 	/* A probe had something to tell of a flow that it could not make out, or that had no room. */
 	STAT_PROBE_LOST,
 	STAT_CAPTURE_FULL, /* wanted, but the ring buffer had no room for the packet */
+	STAT_NOT_LOOKED_INTO, /* may have IP in it, in something that is not looked into */
 	STAT_COUNT,
 };
 

@@ -10,6 +10,7 @@ export const flowKey = {
   protocol: 36, // 1 B
   icmpType: 37, // 1 B
   icmpCode: 38, // 1 B
+  mapped: 39, // 1 B
 } as const;
 
 /** Byte offsets in `struct flow_metrics`. */
@@ -284,7 +285,8 @@ export const stat = {
   featureLost: 9,
   probeLost: 10,
   captureFull: 11,
-  count: 12,
+  notLookedInto: 12,
+  count: 13,
 } as const;
 
 /** `enum ifindex_seen`. */
@@ -362,4 +364,5 @@ export const filterCondition = {
   icmpType: 1024,
   icmpCode: 2048,
   drops: 4096,
+  notIpv6: 8192,
 } as const;
