@@ -20,15 +20,15 @@ const TAGS: readonly number[] = [0x8100, 0x88a8, 0x9100, 0x9200, 0x9300, 0x9400]
 const OPAQUE: readonly number[] = [0x88e5, 0x22f3, 0x4305];
 
 /** Headers whose last two bytes are the next type, by their lengths. */
-const PLAIN: Readonly<Record<number, number>> = {
-  [EtherType.bridged]: ETHERNET_BYTES,
-  [EtherType.fabricPath]: 2 + ETHERNET_BYTES,
-  [EtherType.providerBackbone]: 4 + ETHERNET_BYTES,
-  [EtherType.hsr]: 6,
-  0x8926: 6,
-  0xf1c1: 6,
-  [EtherType.eTag]: 8,
-};
+const PLAIN: ReadonlyMap<number, number> = new Map([
+  [EtherType.bridged, ETHERNET_BYTES],
+  [EtherType.fabricPath, 2 + ETHERNET_BYTES],
+  [EtherType.providerBackbone, 4 + ETHERNET_BYTES],
+  [EtherType.hsr, 6],
+  [0x8926, 6],
+  [0xf1c1, 6],
+  [EtherType.eTag, 8],
+]);
 
 /** Bytes that are not there read as nothing, and nothing is no protocol. */
 const half = (rest: Buffer, at: number): number =>
@@ -51,13 +51,19 @@ function mpls(rest: Buffer, type: number): Step {
   return isBottom ? versioned(rest, 4) : { type, bytes: 4 };
 }
 
+const PPP: ReadonlyMap<number, number> = new Map([
+  [0x21, EtherType.ipv4],
+  [0x57, EtherType.ipv6],
+  [0x281, EtherType.mpls],
+]);
+
 function pppoe(rest: Buffer): Step {
   if (half(rest, 0) !== 0x1100) return 'not-ip';
   const long = half(rest, 6);
   const isShort = ((long >> 8) & 1) === 1;
   const protocol = isShort ? long >> 8 : long;
   const bytes = isShort ? 7 : 8;
-  const type = { 0x21: EtherType.ipv4, 0x57: EtherType.ipv6, 0x281: EtherType.mpls }[protocol];
+  const type = PPP.get(protocol);
   if (type !== undefined) return { type, bytes };
   return protocol === 0 || protocol >= 0x8000 ? 'not-ip' : 'not-looked-into';
 }
@@ -78,7 +84,7 @@ function llc(rest: Buffer): Step {
 function step(type: number, rest: Buffer): Step {
   if (OPAQUE.includes(type)) return 'not-looked-into';
   if (TAGS.includes(type)) return plain(rest, 4);
-  const length = PLAIN[type];
+  const length = PLAIN.get(type);
   if (length !== undefined) return plain(rest, length);
   if (type < 0x600) return llc(rest);
   if (type === EtherType.mpls || type === 0x8848) return mpls(rest, type);

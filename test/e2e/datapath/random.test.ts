@@ -3,15 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { requireRoot } from '../../support/require.ts';
 import { loadDatapath, native, readStats, TEST_HOOKS, takeFlows } from './datapath.ts';
-import {
-  authentication,
-  EtherType,
-  extension,
-  ipv4,
-  ipv6,
-  ipv6Fragment,
-  Proto,
-} from './frames.ts';
+import { authentication, EtherType, extension, ipv4, ipv6, ipv6Fragment, Proto } from './frames.ts';
 import {
   bridged,
   eTag,
@@ -112,7 +104,10 @@ const frames = fc
     ),
     layers: fc.oneof(
       fc.constant<((inner: Layer) => Layer)[]>([]),
-      fc.array(fc.nat(4095).map((id) => tag(id)), { maxLength: 9 }),
+      fc.array(
+        fc.nat(4095).map((id) => tag(id)),
+        { maxLength: 9 },
+      ),
       fc.array(fc.constantFrom(...LAYERS), { maxLength: 5 }),
     ),
     padding: fc.nat(20),
