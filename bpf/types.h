@@ -31,6 +31,12 @@ enum ifindex_seen {
 	SEEN_EGRESS = 0x80000000,
 };
 
+/* An interface that has hooks: a key of the map `watched`. */
+struct watched_place {
+	__u32 netns; /* as in observed_interface */
+	__u32 ifindex; /* 0: some interface of the namespace */
+};
+
 /*
  * Where packets of the flow were seen, in order of appearance; the first empty slot ends the list.
  * ifindex alone says little: every network namespace numbers its interfaces from 1. Directions sit
@@ -344,6 +350,10 @@ enum stat {
 	/* A probe had something to tell of a flow that it could not make out, or that had no room. */
 	STAT_PROBE_LOST,
 	STAT_CAPTURE_FULL, /* wanted, but the ring buffer had no room for the packet */
+	/* Of probes: what happened where no hook is, in flows that no hook has seen. */
+	STAT_NOT_WATCHED,
+	STAT_OTHER_HOST, /* dropped, and was never meant for this host */
+	STAT_UNEXPLAINED, /* freed as dropped, without a reason */
 	STAT_NOT_LOOKED_INTO, /* may have IP in it, in something that is not looked into */
 	STAT_COUNT,
 };
@@ -386,5 +396,7 @@ struct config {
 	__u16 filter_conditions; /* enum filter_condition of all rules, ORed */
 	__u32 capture_bytes; /* of a packet that are kept */
 	__u32 capture_wake_bytes; /* records in the ring buffer that wake user space */
-	__u8 pad[4];
+	__u8 watched_only; /* probes keep to the map `watched` */
+	__u8 drops_of_others; /* frames for other hosts that are thrown away are drops, too */
+	__u8 pad[2];
 };

@@ -80,6 +80,8 @@ export const config = {
   filterConditions: 60, // 2 B
   captureBytes: 64, // 4 B
   captureWakeBytes: 68, // 4 B
+  watchedOnly: 72, // 1 B
+  dropsOfOthers: 73, // 1 B
 } as const;
 
 /** Byte offsets in `struct message`. */
@@ -271,6 +273,13 @@ export const dnsQuery = {
   timeNs: 0, // 8 B
 } as const;
 
+/** Byte offsets in `struct watched_place`. */
+export const watchedPlace = {
+  sizeBytes: 8,
+  netns: 0, // 4 B
+  ifindex: 4, // 4 B
+} as const;
+
 /** `enum stat`. */
 export const stat = {
   sampledOut: 0,
@@ -285,8 +294,11 @@ export const stat = {
   featureLost: 9,
   probeLost: 10,
   captureFull: 11,
-  notLookedInto: 12,
-  count: 13,
+  notWatched: 12,
+  otherHost: 13,
+  unexplained: 14,
+  notLookedInto: 15,
+  count: 16,
 } as const;
 
 /** `enum ifindex_seen`. */

@@ -2,6 +2,7 @@ import { runAll } from '../../base/run-all.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { Hook, Hooks, HookTarget } from '../loader/hooks.ts';
 import type { Native } from '../loader/native.ts';
+import type { Watched } from '../loader/watched.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import { framingOf, type Link } from './link.ts';
 import { LinkMonitor } from './link-monitor.ts';
@@ -28,6 +29,7 @@ export interface TrackedNamespaceDeps {
   readonly fd: number;
   /** What tells the namespace apart in `names`. */
   readonly space: number;
+  readonly watched: Watched;
   readonly onChange: () => void;
   /** The end of a pair of interfaces whose other end is in another namespace came or went. */
   readonly onPeer: () => void;
@@ -195,6 +197,7 @@ export class TrackedNamespace {
   #hook(target: HookTarget): void {
     const { index, name, mac } = target;
     this.#deps.names.set(this.#deps.space, index, name, mac);
+    this.#deps.watched.add(this.#deps.space, index);
     const hooked: Hooked = {
       target,
       hooks: [],
@@ -235,6 +238,8 @@ export class TrackedNamespace {
       await hooked.attaching;
       const { hooks: attacher } = this.#deps;
       await Promise.all(hooked.hooks.map((hook) => attacher.detach(hooked.target, hook)));
+      // Unless it has come back meanwhile.
+      if (!this.#hooked.has(index)) await this.#deps.watched.remove(this.#deps.space, index);
       if (this.#leaving.get(index) === left) this.#leaving.delete(index);
     };
     const left = detach();
