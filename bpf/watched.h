@@ -70,9 +70,8 @@ static __always_inline bool is_watched_skb(const struct sk_buff *skb, const stru
 		return true;
 	if (route && is_watched_device(BPF_CORE_READ(route, dev)))
 		return true;
-	if (!sk)
-		return false;
 	/* Without any of them the packet has not got to an interface. */
-	return is_watched_place(BPF_CORE_READ(sk, __sk_common.skc_net.net),
-				route || device ? came_in : 0);
+	if (!sk || (!came_in && (route || device)))
+		return false;
+	return is_watched_place(BPF_CORE_READ(sk, __sk_common.skc_net.net), came_in);
 }
