@@ -90,7 +90,7 @@ static __always_inline int capture(struct __sk_buff *skb, bool egress, bool has_
 	/* What is to be captured has to be said. */
 	if (!config.filter_rules || choose(skb, &packet, egress, has_l2) != PACKET_WANTED)
 		return HOOK_NEXT;
-	wire = wire_of(skb, packet.headers);
+	wire = wire_of(skb, &packet);
 	head.time_ns = bpf_ktime_get_ns();
 	head.length = skb->len < snap ? skb->len : snap;
 	head.original = skb->len;

@@ -10,6 +10,7 @@
 #include "types.h"
 #include "tag.h"
 #include "filter.h"
+#include "offload.h"
 #include "parse.h"
 #include "stats.h"
 #include "tunnel.h"
@@ -24,7 +25,7 @@ enum choice {
 static __always_inline enum choice leave_out(struct __sk_buff *skb, const struct packet *packet,
 					     enum stat which, __u32 tag)
 {
-	struct wire wire = wire_of(skb, packet->headers);
+	struct wire wire = wire_of(skb, packet);
 
 	count(which, wire.packets, wire.bytes);
 	set_tag(skb, tag);
@@ -63,7 +64,7 @@ static __always_inline enum choice judge(struct __sk_buff *skb, struct packet *p
 					 leave_out(skb, packet, STAT_UNMATCHED, TAG_UNMATCHED);
 	}
 	if (unlikely(is_taken_back(tag))) {
-		wire = wire_of(skb, packet->headers);
+		wire = wire_of(skb, packet);
 		count(tag == TAG_REJECTED ? STAT_REJECTED : STAT_UNMATCHED, -wire.packets,
 		      -wire.bytes);
 	}
@@ -79,6 +80,22 @@ static __always_inline enum choice judge(struct __sk_buff *skb, struct packet *p
 	return PACKET_WANTED;
 }
 
+/*
+ * Of multicast and broadcast that listeners on this host want, too, the kernel hands the device a
+ * copy, without its link layer (dev_loopback_xmit()). It was never on the wire.
+ */
+static __always_inline bool is_own_copy(const struct __sk_buff *skb, bool egress)
+{
+	return !egress && skb->pkt_type == PACKET_LOOPBACK;
+}
+
+static __always_inline enum stat not_flow(enum verdict verdict)
+{
+	if (verdict == PARSE_NOT_IP)
+		return STAT_NOT_IP;
+	return verdict == PARSE_MALFORMED ? STAT_MALFORMED : STAT_NOT_LOOKED_INTO;
+}
+
 /* `packet` must be zero; it is filled in where the packet is not unwanted. */
 static __always_inline enum choice choose(struct __sk_buff *skb, struct packet *packet, bool egress,
 					  bool has_l2)
@@ -87,7 +104,7 @@ static __always_inline enum choice choose(struct __sk_buff *skb, struct packet *
 	enum verdict verdict;
 	bool is_left_out;
 
-	if (unlikely(tag == TAG_SAMPLED_OUT))
+	if (unlikely(tag == TAG_SAMPLED_OUT || is_own_copy(skb, egress)))
 		return PACKET_UNWANTED;
 	/* Rules with rates of their own come first. */
 	is_left_out = !config.filter_samples && tag == TAG_NONE && loses_draw(config.sampling);
@@ -98,14 +115,14 @@ static __always_inline enum choice choose(struct __sk_buff *skb, struct packet *
 	verdict = parse(skb, packet, has_l2);
 	if (config.tunnel_at && verdict == PARSE_FLOW && packet->key.protocol == IPPROTO_UDP)
 		look_into_tunnel(skb, packet);
+	if (unlikely(skb->gso_size && verdict == PARSE_FLOW && may_be_tunnel(packet)))
+		note_inner_headers(skb, packet);
 	if (unlikely(is_left_out))
 		return leave_out(skb, packet, STAT_SAMPLED_OUT, TAG_SAMPLED_OUT);
 	if (unlikely(verdict != PARSE_FLOW)) {
 		if (tag != TAG_NONE)
 			return PACKET_UNWANTED;
-		return leave_out(skb, packet,
-				 verdict == PARSE_NOT_IP ? STAT_NOT_IP : STAT_MALFORMED,
-				 TAG_NOT_FLOW);
+		return leave_out(skb, packet, not_flow(verdict), TAG_NOT_FLOW);
 	}
 	if (tag == flow_tag(&packet->key))
 		return PACKET_SEEN;

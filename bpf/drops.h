@@ -13,6 +13,7 @@
 #include "maps.h"
 #include "skb.h"
 #include "sockets.h"
+#include "watched.h"
 
 /* In every network namespace. */
 #define LOOPBACK_IFINDEX 1
@@ -29,6 +30,23 @@ static __always_inline void note_drop(struct flow_metrics *flow, const struct pa
 	drop->tcp_flags = packet->tcp_flags;
 	if (state)
 		drop->tcp_state = state;
+}
+
+static __always_inline bool is_ip_packet(const struct sk_buff *skb)
+{
+	return skb->protocol == bpf_htons(ETH_P_IP) || skb->protocol == bpf_htons(ETH_P_IPV6);
+}
+
+/* For a drop where no hook is, or before one; NULL: it is nobody's who watches. */
+static __always_inline struct flow_metrics *add_dropped_flow(const struct sk_buff *skb,
+							     const struct sock *sk,
+							     const struct packet *packet,
+							     __u32 rate)
+{
+	if (is_watched_skb(skb, sk))
+		return add_blank_flow(&packet->key, packet->eth_protocol, rate);
+	count_in_probe(STAT_NOT_WATCHED, 1, skb->len);
+	return NULL;
 }
 
 /* `receiver`: the socket for which the packet was meant, where the kernel tells. */
@@ -50,7 +68,7 @@ static __always_inline void drop(struct sk_buff *skb, __u64 location, __u32 reas
 	view = skb_view_typed(skb);
 	if (!skb_parse(&view, &packet)) {
 		/* Headers are broken, or in pages that cannot be read from here. */
-		if (skb->protocol == bpf_htons(ETH_P_IP) || skb->protocol == bpf_htons(ETH_P_IPV6))
+		if (is_ip_packet(skb))
 			count_in_probe(STAT_PROBE_LOST, 1, skb->len);
 		return;
 	}
@@ -60,31 +78,48 @@ static __always_inline void drop(struct sk_buff *skb, __u64 location, __u32 reas
 	if (config.filter_samples && !was_seen(skb) && loses_draw(rate_of(&verdict)))
 		return;
 	flow = find_flow(&packet.key);
+	if (!sk)
+		sk = skb->sk;
 	/* What stays within the host is nobody's traffic, unless its interface is watched. */
 	if (!flow && skb->skb_iif != LOOPBACK_IFINDEX)
-		flow = add_blank_flow(&packet.key, packet.eth_protocol, rate_of(&verdict));
+		flow = add_dropped_flow(skb, sk, &packet, rate_of(&verdict));
 	if (!flow)
 		return;
-	if (packet.key.protocol == IPPROTO_TCP) {
-		if (!sk)
-			sk = skb->sk;
-		if (sk)
-			state = sk->__sk_common.skc_state;
-	}
+	if (sk && packet.key.protocol == IPPROTO_TCP)
+		state = sk->__sk_common.skc_state;
 	note_drop(flow, &packet, skb_wire(&view, &packet), location, reason, state);
 }
 
-/* Values up to this one, on any kernel, tell that nothing was dropped or not why. */
-static __always_inline bool is_reason(__u32 reason)
+/* An interface that hears all that is on the wire hands up frames for others, too. */
+static __always_inline bool is_of_others(__u32 reason)
 {
-	return reason > bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_NOT_SPECIFIED);
+	return !config.drops_of_others &&
+	       bpf_core_enum_value_exists(enum skb_drop_reason, SKB_DROP_REASON_OTHERHOST) &&
+	       reason == bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_OTHERHOST);
+}
+
+/* Whether it is a drop with a reason; what else the kernel has thrown away is counted. */
+static __always_inline bool is_drop(const struct sk_buff *skb, __u32 reason)
+{
+	__u32 unspecified =
+		bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_NOT_SPECIFIED);
+
+	/* Values below tell that nothing was dropped. */
+	if (reason < unspecified)
+		return false;
+	if (reason != unspecified && !is_of_others(reason))
+		return true;
+	if (is_ip_packet(skb))
+		count_in_probe(reason == unspecified ? STAT_UNEXPLAINED : STAT_OTHER_HOST, 1,
+			       skb->len);
+	return false;
 }
 
 SEC("tp_btf/kfree_skb")
 int BPF_PROG(drops_kfree_skb, struct sk_buff *skb, void *location, __u32 reason,
 	     struct sock *receiver)
 {
-	if (is_reason(reason))
+	if (is_drop(skb, reason))
 		drop(skb, (__u64)location, reason, receiver);
 	return 0;
 }
@@ -93,7 +128,7 @@ int BPF_PROG(drops_kfree_skb, struct sk_buff *skb, void *location, __u32 reason,
 SEC("tp_btf/kfree_skb")
 int BPF_PROG(drops_kfree_skb_reason, struct sk_buff *skb, void *location, __u32 reason)
 {
-	if (is_reason(reason))
+	if (is_drop(skb, reason))
 		drop(skb, (__u64)location, reason, NULL);
 	return 0;
 }

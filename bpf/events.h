@@ -74,7 +74,7 @@ static __always_inline enum event_fate sampled(const struct sk_buff *skb, __u64 
 	if (!skb_parse(&view, &packet))
 		return EVENT_UNREADABLE;
 	probed = (struct probed){ &packet.key, packet.eth_protocol, packet.tcp_flags,
-				  skb_seen(skb) };
+				  skb_seen(skb), is_watched_skb(skb, BPF_CORE_READ(skb, sk)) };
 	flow = find_drawn_flow(&probed);
 	if (!flow)
 		return EVENT_NO_FLOW;

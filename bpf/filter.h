@@ -168,7 +168,7 @@ static __always_inline bool is_ipv4(const struct flow_key *key)
 {
 	const __u32 *words = (const __u32 *)key->src_ip;
 
-	return !(words[0] | words[1] | (words[2] ^ bpf_htonl(0xffff)));
+	return !key->mapped && !(words[0] | words[1] | (words[2] ^ bpf_htonl(0xffff)));
 }
 
 static __always_inline bool is_icmp(const struct flow_key *key)
@@ -184,6 +184,8 @@ static __always_inline bool conditions_match(const struct filter_rule *rule,
 	const struct flow_key *key = &subject->key;
 
 	if (has(conditions, FILTER_NOT_IPV4) && is_ipv4(key))
+		return false;
+	if (has(conditions, FILTER_NOT_IPV6) && key->mapped)
 		return false;
 	if (has(conditions, FILTER_INGRESS | FILTER_EGRESS) &&
 	    !direction_matches(conditions, subject->context))

@@ -22,7 +22,8 @@ struct ipsec_packet {
 	struct flow_key key;
 	__u16 eth_protocol;
 	__u16 tcp_flags;
-	__u32 is_drawn; /* as in struct probed */
+	__u16 is_drawn; /* as in struct probed */
+	__u16 is_watched;
 };
 
 /*
@@ -69,6 +70,7 @@ static __always_inline int ipsec_begin(const struct sk_buff *skb)
 	begun.eth_protocol = packet.eth_protocol;
 	begun.tcp_flags = packet.tcp_flags;
 	begun.is_drawn = skb_seen(skb);
+	begun.is_watched = is_watched_skb(skb, BPF_CORE_READ(skb, sk));
 	if (bpf_map_update_elem(&ipsec_packets, &address, &begun, BPF_ANY))
 		count_in_probe(STAT_FEATURE_LOST, 1, 0);
 	return 0;
@@ -86,7 +88,7 @@ static __always_inline int ipsec_end(const struct sk_buff *skb, int result)
 	if (!begun)
 		return 0;
 	probed = (struct probed){ &begun->key, begun->eth_protocol, begun->tcp_flags,
-				  begun->is_drawn };
+				  begun->is_drawn, begun->is_watched };
 	flow = find_wanted_flow(&probed);
 	if (flow) {
 		metrics = extension(flow, config.ipsec_at);

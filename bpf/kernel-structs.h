@@ -20,17 +20,24 @@ typedef struct {
 
 struct net_device {
 	possible_net_t nd_net;
+	int ifindex;
+};
+
+struct dst_entry {
+	struct net_device *dev;
 };
 
 struct sk_buff {
 	struct net_device *dev;
 	struct sock *sk;
 	__u8 cb[48];
+	unsigned long _skb_refdst;
 	__u32 len;
 	int skb_iif;
 	__u32 vlan_all; /* Linux 6.1 */
 	__be16 protocol;
 	__u16 tc_index;
+	__u16 inner_transport_header;
 	__u16 network_header;
 	__u16 mac_header;
 	__u32 tail;
@@ -42,6 +49,7 @@ struct sk_buff {
 struct skb_shared_info {
 	__u16 gso_size;
 	__u16 gso_segs;
+	unsigned int gso_type;
 };
 
 struct sock_common {
@@ -51,12 +59,14 @@ struct sock_common {
 	__u16 skc_num;
 	__u16 skc_family;
 	__u8 skc_state;
+	possible_net_t skc_net;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
 };
 
 struct sock {
 	struct sock_common __sk_common;
+	struct dst_entry *sk_dst_cache;
 };
 
 struct minmax_sample {
@@ -102,6 +112,7 @@ struct task_struct {
 /* Only names matter; the running kernel's values are asked for. */
 enum skb_drop_reason {
 	SKB_DROP_REASON_NOT_SPECIFIED = 2,
+	SKB_DROP_REASON_OTHERHOST = 6, /* Linux 5.18 */
 };
 
 #pragma clang attribute pop

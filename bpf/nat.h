@@ -93,7 +93,8 @@ extern void bpf_ct_release(struct nf_conn *connection) __ksym __weak;
 
 static __always_inline bool nat_has_ports(__u8 protocol)
 {
-	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP;
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP ||
+	       protocol == IPPROTO_UDPLITE || protocol == IPPROTO_DCCP;
 }
 
 /* Addresses and ports, which stand first in keys as in nat_metrics. */

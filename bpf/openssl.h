@@ -52,11 +52,16 @@ struct ssl_object {
 	__u32 direction; /* the flow is another one each way */
 };
 
+struct ssl_flow {
+	struct flow_key key;
+	__u64 is_watched; /* as in struct probed */
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1);
 	__type(key, struct ssl_object);
-	__type(value, struct flow_key);
+	__type(value, struct ssl_flow);
 } ssl_flows SEC(".maps");
 
 /* What went through, by enum ssl_direction. */
@@ -125,9 +130,12 @@ static __always_inline __u64 ssl_length(const struct ssl_call *call, int result)
 	return length;
 }
 
-static __always_inline struct flow_metrics *ssl_flow(const struct flow_key *key)
+static __always_inline struct flow_metrics *ssl_flow(const struct ssl_flow *known)
 {
-	struct probed probed = { .key = key, .eth_protocol = eth_protocol_of(key) };
+	const struct flow_key *key = &known->key;
+	struct probed probed = { .key = key,
+				 .eth_protocol = eth_protocol_of(key),
+				 .is_watched = known->is_watched };
 
 	/* With these, a flow that no hook has recorded is one that was not wanted. */
 	if (config.sampling > 1 || config.filter_samples)
@@ -144,7 +152,7 @@ int openssl_return(struct pt_regs *registers)
 	struct openssl_totals *totals;
 	struct flow_metrics *flow;
 	struct ssl_object object;
-	struct flow_key *key;
+	struct ssl_flow *known;
 	struct ssl_call call;
 	__u32 direction;
 	__u64 length;
@@ -162,8 +170,8 @@ int openssl_return(struct pt_regs *registers)
 	__sync_fetch_and_add(&totals->bytes, length);
 
 	object = ssl_object_of(call.ssl, thread, direction);
-	key = bpf_map_lookup_elem(&ssl_flows, &object);
-	flow = key ? ssl_flow(key) : NULL;
+	known = bpf_map_lookup_elem(&ssl_flows, &object);
+	flow = known ? ssl_flow(known) : NULL;
 	if (!flow) {
 		__sync_fetch_and_add(&totals->unlinked_bytes, length);
 		return 0;
@@ -191,7 +199,7 @@ static __always_inline int ssl_socket(struct sock *sk)
 {
 	__u64 thread = bpf_get_current_pid_tgid();
 	struct ssl_call *call = bpf_map_lookup_elem(&ssl_calls, &thread);
-	struct flow_key key = {}, *known;
+	struct ssl_flow flow = {}, *known;
 	struct ssl_object object;
 	__u8 protocol;
 
@@ -200,13 +208,14 @@ static __always_inline int ssl_socket(struct sock *sk)
 	protocol = ((struct sock___openssl *)sk)->sk_protocol;
 	if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP)
 		return 0;
-	if (!socket_flow(sk, protocol, call->direction == SSL_READ, &key))
+	if (!socket_flow(sk, protocol, call->direction == SSL_READ, &flow.key))
 		return 0;
 	object = ssl_object_of(call->ssl, thread, call->direction);
 	known = bpf_map_lookup_elem(&ssl_flows, &object);
-	if (known && same_key(known, &key))
+	if (known && same_key(&known->key, &flow.key))
 		return 0;
-	bpf_map_update_elem(&ssl_flows, &object, &key, BPF_ANY);
+	flow.is_watched = is_watched_socket(sk);
+	bpf_map_update_elem(&ssl_flows, &object, &flow, BPF_ANY);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include "types.h"
 #include "filter.h"
 #include "maps.h"
+#include "watched.h"
 
 /* What a probe knows of a packet, or of a flow without one: then `tcp_flags` is 0. */
 struct probed {
@@ -14,14 +15,20 @@ struct probed {
 	__u16 eth_protocol;
 	__u16 tcp_flags;
 	bool is_drawn; /* a hook has seen the packet and let it win the draw */
+	bool is_watched; /* it is of an interface with hooks, see watched.h */
 };
 
 /* Adds the flow if rules want it and, unless that is done, it wins their draw. */
 static __always_inline struct flow_metrics *add_wanted_flow(const struct probed *probed)
 {
-	struct filter_verdict verdict = filter(probed->key, probed->tcp_flags, false, false, false);
+	struct filter_verdict verdict;
 	struct flow_metrics *flow;
 
+	if (!probed->is_watched) {
+		count_in_probe(STAT_NOT_WATCHED, 1, 0);
+		return NULL;
+	}
+	verdict = filter(probed->key, probed->tcp_flags, false, false, false);
 	if (!verdict.accepted || (!probed->is_drawn && loses_draw(rate_of(&verdict))))
 		return NULL;
 	flow = add_blank_flow(probed->key, probed->eth_protocol, rate_of(&verdict));

@@ -90,7 +90,7 @@ static noinline void describe(struct flow_metrics *flow, struct __sk_buff *skb,
 static __always_inline void add_packet(struct flow_metrics *flow, struct __sk_buff *skb,
 				       const struct packet *packet, __u32 hook)
 {
-	struct wire wire = wire_of(skb, packet->headers);
+	struct wire wire = wire_of(skb, packet);
 	__u64 now = bpf_ktime_get_coarse_ns();
 
 	/* It is new, or a probe came first and has added a flow without packets. */
@@ -138,7 +138,7 @@ static noinline void *add_flow(struct __sk_buff *skb, const struct packet *packe
 		}
 	}
 unrecorded:
-	wire = wire_of(skb, packet->headers);
+	wire = wire_of(skb, packet);
 	count(error == -E2BIG ? STAT_MAP_FULL : STAT_MAP_ERROR, wire.packets, wire.bytes);
 	return NULL;
 }
@@ -169,7 +169,7 @@ static __always_inline void sight(struct __sk_buff *skb, const struct packet *pa
 
 	if (!flow)
 		return;
-	note_interface(flow, interface_slot(skb, egress), wire_of(skb, packet->headers));
+	note_interface(flow, interface_slot(skb, egress), wire_of(skb, packet));
 	/* It may have been counted before it was wrapped. */
 	if (config.tunnel_at)
 		note_tunnel(skb, packet, flow);

@@ -18,10 +18,9 @@
 #define NO_HEADER 0xffff
 /* Longer than any link layer's header with its VLAN tags: what lies before is of another layer. */
 #define LINK_HEADER_MAX 64
-#define VLAN_TAG_BYTES 4
 
 /* Extension headers are rare and each costs a read: fewer are followed than at hooks. */
-#define SKB_IPV6_EXTENSIONS_MAX 4
+#define SKB_EXTENSIONS_MAX 4
 
 /* A packet buffer's place in memory; offsets are from its head. */
 struct skb_view {
@@ -92,7 +91,7 @@ static __always_inline bool skb_read_l4(const struct skb_view *view, struct pack
 
 	packet->headers = packet->l4;
 	if (packet->is_later_fragment) {
-		recall_fragment(key, packet->fragment_id);
+		recall_fragment(packet);
 		return true;
 	}
 	if (!minimum)
@@ -118,48 +117,19 @@ static __always_inline bool skb_read_l4(const struct skb_view *view, struct pack
 	return true;
 }
 
-static __always_inline bool skb_read_ipv4(const struct skb_view *view, struct packet *packet)
-{
-	struct iphdr ip;
-	__u32 fragment;
-
-	if (!skb_read(view, packet->l3, &ip, sizeof(ip)) || ip.version != 4 || ip.ihl < 5)
-		return false;
-	packet->eth_protocol = ETH_P_IP;
-	packet->l4 = packet->l3 + ip.ihl * 4;
-	map_ipv4(packet->key.src_ip, ip.saddr);
-	map_ipv4(packet->key.dst_ip, ip.daddr);
-	packet->key.protocol = ip.protocol;
-	fragment = bpf_ntohs(ip.frag_off);
-	packet->is_later_fragment = fragment & IP_FRAGMENT_OFFSET;
-	packet->fragment_id = ip.id;
-	return true;
-}
-
-static __always_inline bool skb_read_ipv6(const struct skb_view *view, struct packet *packet)
+/* As parse_extensions(). */
+static __always_inline bool skb_read_extensions(const struct skb_view *view, struct packet *packet)
 {
 	struct ipv6_extension extension;
-	struct ipv6hdr ip;
-	__u8 next;
+	__u8 next = packet->key.protocol;
 
-	if (!skb_read(view, packet->l3, &ip, sizeof(ip)) || ip.version != 6)
-		return false;
-	packet->eth_protocol = ETH_P_IPV6;
-	packet->l4 = packet->l3 + sizeof(ip);
-	__builtin_memcpy(packet->key.src_ip, &ip.saddr, sizeof(packet->key.src_ip));
-	__builtin_memcpy(packet->key.dst_ip, &ip.daddr, sizeof(packet->key.dst_ip));
-	next = ip.nexthdr;
-	for (int i = 0; i < SKB_IPV6_EXTENSIONS_MAX; i++) {
-		if (next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING && next != IPPROTO_DSTOPTS &&
-		    next != IPPROTO_FRAGMENT && next != IPPROTO_AH)
-			break;
+	for (int i = 0; i < SKB_EXTENSIONS_MAX && is_extension(packet, next); i++) {
 		if (!skb_read(view, packet->l4, &extension, sizeof(extension)))
 			return false;
 		if (next == IPPROTO_FRAGMENT) {
+			if (!note_fragment(packet, &extension))
+				return false;
 			packet->l4 += sizeof(extension);
-			packet->is_later_fragment =
-				bpf_ntohs(extension.fragment_offset) & IPV6_FRAGMENT_OFFSET;
-			packet->fragment_id = extension.fragment_id;
 		} else if (next == IPPROTO_AH) {
 			packet->l4 += (extension.length + 2) * 4;
 		} else {
@@ -173,14 +143,55 @@ static __always_inline bool skb_read_ipv6(const struct skb_view *view, struct pa
 	return true;
 }
 
+static __always_inline bool skb_read_ipv4(const struct skb_view *view, struct packet *packet)
+{
+	struct iphdr ip;
+	__u32 fragment;
+
+	if (!skb_read(view, packet->l3, &ip, sizeof(ip)) || ip.version != 4 || ip.ihl < 5)
+		return false;
+	packet->eth_protocol = ETH_P_IP;
+	packet->l4 = packet->l3 + ip.ihl * 4;
+	map_ipv4(packet->key.src_ip, ip.saddr);
+	map_ipv4(packet->key.dst_ip, ip.daddr);
+	packet->key.protocol = packet->ip_protocol = ip.protocol;
+	fragment = bpf_ntohs(ip.frag_off);
+	packet->is_fragment = fragment & (IP_MORE_FRAGMENTS | IP_FRAGMENT_OFFSET);
+	packet->is_later_fragment = fragment & IP_FRAGMENT_OFFSET;
+	packet->fragment_id = ip.id;
+	return true;
+}
+
+static __always_inline bool skb_read_ipv6(const struct skb_view *view, struct packet *packet)
+{
+	struct ipv6hdr ip;
+
+	if (!skb_read(view, packet->l3, &ip, sizeof(ip)) || ip.version != 6)
+		return false;
+	packet->eth_protocol = ETH_P_IPV6;
+	packet->l4 = packet->l3 + sizeof(ip);
+	__builtin_memcpy(packet->key.src_ip, &ip.saddr, sizeof(packet->key.src_ip));
+	__builtin_memcpy(packet->key.dst_ip, &ip.daddr, sizeof(packet->key.dst_ip));
+	packet->key.mapped = has_mapped(&packet->key);
+	packet->key.protocol = packet->ip_protocol = ip.nexthdr;
+	if (!ip.payload_len && ip.nexthdr == IPPROTO_HOPOPTS)
+		packet->jumbo = JUMBO_BYTES;
+	return true;
+}
+
+struct vlan_header {
+	__be16 tci;
+	__be16 protocol;
+};
+
 /* What follows the VLAN tags that are still in the buffer; `at` is moved behind them. */
 static __always_inline __be16 skb_skip_tags(const struct skb_view *view, __be16 protocol,
 					    __u32 *at)
 {
 	struct vlan_header tag;
 
-	for (int i = 0; i < VLAN_TAGS_MAX; i++) {
-		if (protocol != bpf_htons(ETH_P_8021Q) && protocol != bpf_htons(ETH_P_8021AD))
+	for (int i = 0; i < LINK_HEADERS_MAX; i++) {
+		if (!is_tag(bpf_ntohs(protocol)))
 			break;
 		if (!skb_read(view, *at, &tag, sizeof(tag)))
 			return 0;
@@ -193,11 +204,15 @@ static __always_inline __be16 skb_skip_tags(const struct skb_view *view, __be16 
 static __always_inline bool skb_read_l3(const struct skb_view *view, struct packet *packet,
 					__be16 protocol)
 {
+	bool is_read = false;
+
 	if (protocol == bpf_htons(ETH_P_IP))
-		return skb_read_ipv4(view, packet);
-	if (protocol == bpf_htons(ETH_P_IPV6))
-		return skb_read_ipv6(view, packet);
-	return false;
+		is_read = skb_read_ipv4(view, packet);
+	else if (protocol == bpf_htons(ETH_P_IPV6))
+		is_read = skb_read_ipv6(view, packet);
+	if (!is_read || packet->is_later_fragment)
+		return is_read;
+	return skb_read_extensions(view, packet);
 }
 
 /*
@@ -246,5 +261,6 @@ static __always_inline struct wire skb_wire(const struct skb_view *view,
 	if (!wire.packets)
 		wire.packets = 1;
 	wire.bytes += (wire.packets - 1) * headers;
+	wire.bytes -= wire.packets * packet->jumbo;
 	return wire;
 }

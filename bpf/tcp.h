@@ -38,15 +38,17 @@ static __always_inline void note_trouble(struct flow_metrics *flow, const struct
 }
 
 /* Of a flow by its socket; what is sent is a clone of what TCP has, and has its own mark. */
-static __always_inline struct probed probed_socket(const struct flow_key *key)
+static __always_inline struct probed probed_socket(const struct flow_key *key, bool is_watched)
 {
-	return (struct probed){ .key = key, .eth_protocol = eth_protocol_of(key) };
+	return (struct probed){ .key = key,
+				.eth_protocol = eth_protocol_of(key),
+				.is_watched = is_watched };
 }
 
 /* For one more of what is counted; NULL: the flow is not wanted, or the draw is lost. */
-static __always_inline struct tcp_metrics *drawn_tcp(const struct flow_key *key)
+static __always_inline struct tcp_metrics *drawn_tcp(const struct flow_key *key, bool is_watched)
 {
-	struct probed probed = probed_socket(key);
+	struct probed probed = probed_socket(key, is_watched);
 	struct flow_metrics *flow = find_drawn_flow(&probed);
 
 	return flow ? extension(flow, config.tcp_at) : NULL;
@@ -69,7 +71,7 @@ int BPF_PROG(tcp_sent_again, const struct sock *sk, const struct sk_buff *skb)
 
 	if (has_failed(ctx) || !socket_flow(sk, IPPROTO_TCP, false, &key))
 		return 0;
-	tcp = drawn_tcp(&key);
+	tcp = drawn_tcp(&key, is_watched_socket(sk));
 	if (!tcp)
 		return 0;
 	bpf_core_read(&count, sizeof(count), &segments->tcp_gso_segs);
@@ -86,7 +88,7 @@ int BPF_PROG(tcp_accepted_again, const struct sock *sk, const struct request_soc
 
 	if (!common_flow(&request->__req_common, IPPROTO_TCP, false, &key))
 		return 0;
-	tcp = drawn_tcp(&key);
+	tcp = drawn_tcp(&key, is_watched_common(&request->__req_common, NULL));
 	if (tcp)
 		__sync_fetch_and_add(&tcp->retransmissions, 1);
 	return 0;
@@ -103,17 +105,18 @@ static __always_inline bool connecting_flow(struct sock *sk, struct flow_key *ke
 	return true;
 }
 
-static __always_inline void note_failed_connect(const struct flow_key *key)
+static __always_inline void note_failed_connect(const struct sock *sk, const struct flow_key *key)
 {
-	struct tcp_metrics *tcp = drawn_tcp(key);
+	struct tcp_metrics *tcp = drawn_tcp(key, is_watched_socket(sk));
 
 	if (tcp)
 		__sync_fetch_and_add(&tcp->failed_connects, 1);
 }
 
-static __always_inline void note_handshake(const struct flow_key *key, __u64 duration_ns)
+static __always_inline void note_handshake(const struct sock *sk, const struct flow_key *key,
+					   __u64 duration_ns)
 {
-	struct probed probed = probed_socket(key);
+	struct probed probed = probed_socket(key, is_watched_socket(sk));
 	struct flow_metrics *flow = find_wanted_flow(&probed);
 	struct tcp_metrics *tcp;
 
@@ -142,13 +145,13 @@ int BPF_PROG(tcp_connected, struct sock *sk, int before, int after)
 	if (!connecting_flow(sk, &key))
 		return 0;
 	if (after == TCP_CLOSE) {
-		note_failed_connect(&key);
+		note_failed_connect(sk, &key);
 		return 0;
 	}
 	since = bpf_sk_storage_get(&connecting, sk, NULL, 0);
 	if (!since)
 		return 0;
-	note_handshake(&key, now - *since);
+	note_handshake(sk, &key, now - *since);
 	bpf_sk_storage_delete(&connecting, sk);
 	return 0;
 }

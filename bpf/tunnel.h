@@ -11,10 +11,6 @@
 #include "maps.h"
 #include "parse.h"
 
-#ifndef ETH_P_TEB
-#define ETH_P_TEB 0x6558 /* Ethernet inside */
-#endif
-
 #define VXLAN_HAS_ID 0x08 /* of the first byte */
 #define GENEVE_VERSION 0xc0
 #define GENEVE_OPTION_WORDS 0x3f
@@ -41,38 +37,48 @@ static __always_inline __u8 tunnel_type_of(__u16 port)
 	return type;
 }
 
+/*
+ * Where the packet inside of a datagram to a tunnel's port begins, `at` being the tunnel's header:
+ * `inner` is told, and its protocol returned. 0: there is none.
+ */
+static __always_inline __u32 enter_udp_tunnel(struct __sk_buff *skb, __u32 at, __u8 type,
+					      struct packet *inner)
+{
+	struct tunnel_header copy;
+	const struct tunnel_header *header = peek(skb, at, &copy, sizeof(copy));
+
+	if (!header)
+		return 0;
+	inner->l3 = at + sizeof(*header);
+	if (type == TUNNEL_GENEVE) {
+		if (header->flags & GENEVE_VERSION)
+			return 0;
+		inner->l3 += (header->flags & GENEVE_OPTION_WORDS) * 4;
+		return bpf_ntohs(header->protocol);
+	}
+	return header->flags & VXLAN_HAS_ID ? ETH_P_TEB : 0;
+}
+
 /* Puts the inner packet in the place of the outer one, if there is one. */
 static noinline void look_into_tunnel(struct __sk_buff *skb, struct packet *packet)
 {
 	struct packet inner = {};
-	struct tunnel_header copy;
-	const struct tunnel_header *header;
 	__u32 at = packet->l4 + sizeof(struct udphdr);
-	__u32 start = at + sizeof(*header);
-	__u16 protocol = ETH_P_TEB;
+	__u32 protocol;
 
 	inner.tunnel_type = tunnel_type_of(packet->key.dst_port);
 	if (!inner.tunnel_type || packet->is_fragment)
 		return;
-	header = peek(skb, at, &copy, sizeof(copy));
-	if (!header)
+	protocol = enter_udp_tunnel(skb, at, inner.tunnel_type, &inner);
+	if (!protocol)
 		return;
-	if (inner.tunnel_type == TUNNEL_GENEVE) {
-		if (header->flags & GENEVE_VERSION)
-			return;
-		start += (header->flags & GENEVE_OPTION_WORDS) * 4;
-		protocol = bpf_ntohs(header->protocol);
-	} else if (!(header->flags & VXLAN_HAS_ID)) {
-		return;
-	}
 	inner.outer_l3 = packet->l3;
 	inner.tunnel_header = at;
-	inner.l3 = start;
-	if (protocol == ETH_P_TEB) {
-		inner.inner_l2 = start;
-		protocol = parse_ethernet(skb, &inner, start);
-	}
-	if (parse_l3(skb, &inner, protocol) == PARSE_FLOW)
+	/* The tag around it is the outermost. */
+	inner.vlan_id = packet->vlan_id;
+	if (protocol == ETH_P_TEB)
+		inner.inner_l2 = inner.l3;
+	if (parse_inner(skb, &inner, protocol) == PARSE_FLOW)
 		*packet = inner;
 }
 

@@ -17,7 +17,8 @@ struct flow_key {
 	__u8 protocol;
 	__u8 icmp_type;
 	__u8 icmp_code;
-	__u8 pad;
+	/* 1: of IPv6 packets, though addresses look like that: apart from the flow of IPv4. */
+	__u8 mapped;
 };
 
 /* Interfaces on which packets of one flow are remembered; more are counted in a statistic. */
@@ -28,6 +29,12 @@ enum ifindex_seen {
 	IFINDEX_MASK = 0x3fffffff,
 	SEEN_INGRESS = 0x40000000,
 	SEEN_EGRESS = 0x80000000,
+};
+
+/* An interface that has hooks: a key of the map `watched`. */
+struct watched_place {
+	__u32 netns; /* as in observed_interface */
+	__u32 ifindex; /* 0: some interface of the namespace */
 };
 
 /*
@@ -251,6 +258,7 @@ enum filter_condition {
 	FILTER_ICMP_TYPE = 1024,
 	FILTER_ICMP_CODE = 2048,
 	FILTER_DROPS = 4096,
+	FILTER_NOT_IPV6 = 8192, /* packets of IPv6 can have the addresses that stand for IPv4 */
 };
 
 /* Networks are as addresses in keys are, masked; all zeros: any address. */
@@ -342,6 +350,11 @@ enum stat {
 	/* A probe had something to tell of a flow that it could not make out, or that had no room. */
 	STAT_PROBE_LOST,
 	STAT_CAPTURE_FULL, /* wanted, but the ring buffer had no room for the packet */
+	/* Of probes: what happened where no hook is, in flows that no hook has seen. */
+	STAT_NOT_WATCHED,
+	STAT_OTHER_HOST, /* dropped, and was never meant for this host */
+	STAT_UNEXPLAINED, /* freed as dropped, without a reason */
+	STAT_NOT_LOOKED_INTO, /* may have IP in it, in something that is not looked into */
 	STAT_COUNT,
 };
 
@@ -383,5 +396,7 @@ struct config {
 	__u16 filter_conditions; /* enum filter_condition of all rules, ORed */
 	__u32 capture_bytes; /* of a packet that are kept */
 	__u32 capture_wake_bytes; /* records in the ring buffer that wake user space */
-	__u8 pad[4];
+	__u8 watched_only; /* probes keep to the map `watched` */
+	__u8 drops_of_others; /* frames for other hosts that are thrown away are drops, too */
+	__u8 pad[2];
 };

@@ -2,6 +2,9 @@
 #pragma once
 
 #include "kernel.h"
+#include "packet.h"
+
+#define VLAN_TAG_BYTES 4
 
 /* What a packet is on the wire, where offloads have yet to cut it up or have joined it already. */
 struct wire {
@@ -9,27 +12,31 @@ struct wire {
 	__u64 bytes;
 };
 
-/* `headers`: what every segment repeats; only looked at for packets of several segments. */
-static __always_inline struct wire wire_of(struct __sk_buff *skb, __u32 headers)
+/* `packet`: as parsed, or zero, which leaves the headers of more segments than one to the kernel. */
+static __always_inline struct wire wire_of(struct __sk_buff *skb, const struct packet *packet)
 {
 	struct wire wire = { .packets = 1, .bytes = skb->len };
-	__u32 size = skb->gso_size;
+	__u32 size = skb->gso_size, headers;
 
 	/* A tag that the device adds or has removed is not in the buffer, but on the wire. */
-	if (unlikely(skb->vlan_present)) {
-		wire.bytes += 4;
-		headers += 4;
-	}
+	if (unlikely(skb->vlan_present))
+		wire.bytes += VLAN_TAG_BYTES;
 	if (!size)
 		return wire;
+	headers = packet->headers + packet->inner_headers + (wire.bytes - skb->len);
 	wire.packets = skb->gso_segs;
 	/* Senders that are not trusted to count (guests, tun) leave it to the receiver. */
 	if (!wire.packets)
 		wire.packets = skb->len > headers ? (skb->len - headers + size - 1) / size : 1;
 	wire.bytes += (wire.packets - 1) * headers;
+	/* The kernel's own sum has this header in every segment. */
+	if (unlikely(packet->jumbo)) {
+		wire.bytes -= wire.packets * packet->jumbo;
+		return wire;
+	}
 	/*
-	 * On its way out the kernel has worked out the same sum, with all headers of a tunnel, of
-	 * which the flow's are only the outer ones. On its way in the field is the buffer's length.
+	 * On its way out the kernel has worked out the same sum, for what has no headers here, too.
+	 * On its way in the field is the buffer's length.
 	 */
 	if (skb->wire_len > wire.bytes)
 		wire.bytes = skb->wire_len;

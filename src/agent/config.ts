@@ -229,6 +229,11 @@ const kafka = {
 const features = {
   enableRtt: flag('ENABLE_RTT', false, 'TCP round-trip times'),
   enablePktDrops: flag('ENABLE_PKT_DROPS', false, 'packets dropped by the kernel, and why'),
+  pktDropsOfOthers: flag(
+    'PKT_DROPS_OF_OTHERS',
+    false,
+    'frames for other hosts that the kernel throws away are drops, too',
+  ),
   enableTcpHealth: flag(
     'ENABLE_TCP_HEALTH',
     false,

@@ -110,6 +110,11 @@ function accountingMetrics(metrics: Metrics) {
       'Packets recorded, of which something that a feature is for was lost',
       ['reason'],
     ),
+    probeSkips: metrics.counter<'reason'>(
+      'probe_skips_total',
+      'Events of the kernel that make no flow: where no hook is, of other hosts, or unexplained',
+      ['reason'],
+    ),
     interfacesMissed: metrics.counter(
       'observed_interfaces_missed_total',
       'Packets on an interface for which their flow had no slot left; they are recorded',

@@ -25,6 +25,7 @@ import type { BpfObject, Native } from './loader/native.ts';
 import { FLOW_MAPS, type LoadedObject, loadDatapath, WAKE_MAP } from './loader/object.ts';
 import { openPinned } from './loader/pinned.ts';
 import { type AttachedFeatures, attachFeatures, type FeatureStatus } from './loader/probes.ts';
+import { UNWATCHED, WatchedPlaces } from './loader/watched.ts';
 import { type AgentMetrics, declareMetrics } from './metrics.ts';
 import { type Capability, NEEDED_TO_RUN } from './privileges.ts';
 import {
@@ -263,12 +264,12 @@ class HostAgent implements Agent {
       valueBytes,
       trackers,
     });
+    const isManaged = this.#config.ebpfProgramManagerMode;
     const tracker = new InterfaceTracker(this.#config, {
       ...shared,
       hub,
-      hooks: this.#config.ebpfProgramManagerMode
-        ? new ManagedHooks(this.#config)
-        : new Hooks(this.#config, shared),
+      hooks: isManaged ? new ManagedHooks(this.#config) : new Hooks(this.#config, shared),
+      watched: isManaged || !knowsNamespaces ? UNWATCHED : new WatchedPlaces(shared),
       names,
       namespaceDirectory: this.#deps.namespaceDirectory ?? '/var/run/netns',
       processDirectory: this.#deps.processDirectory ?? '/proc',

@@ -84,7 +84,13 @@ function longestZeroRun(groups: readonly number[]): readonly [start: number, len
   return best;
 }
 
-/** A prefix over 16-byte addresses: IPv4 lengths are counted from bit 96. */
+/** Bits before those of an IPv4 address. */
+export const V4_PREFIX = 96;
+
+/**
+ * A prefix over 16-byte addresses: IPv4 lengths are counted from bit 96. Families are apart: one of
+ * fewer bits is IPv6's, and does not hold the addresses that stand for IPv4, as `::/0` would.
+ */
 export interface Cidr {
   readonly bytes: Uint8Array;
   /** 0–128; an IPv4 prefix of n bits is 96 + n. */
@@ -105,6 +111,7 @@ export function parseCidr(text: string): Cidr | undefined {
 }
 
 export function cidrContains(cidr: Cidr, bytes: Uint8Array): boolean {
+  if (cidr.prefix < V4_PREFIX && isMappedV4(bytes)) return false;
   const whole = cidr.prefix >>> 3;
   for (let i = 0; i < whole; i++) if (cidr.bytes[i] !== bytes[i]) return false;
   const rest = cidr.prefix & 7;

@@ -113,7 +113,7 @@ export interface Accounting {
   /** Not wanted by the filter rules. */
   readonly filteredPackets: number;
   readonly filteredBytes: number;
-  /** By reason, e.g. `map_full`, `not_ip`, `malformed`. */
+  /** By reason, e.g. `map_full`, `not_ip`, `malformed`, `not_looked_into`. */
   readonly unrecorded: Readonly<
     Record<string, { readonly packets: number; readonly bytes: number }>
   >;

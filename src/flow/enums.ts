@@ -36,6 +36,20 @@ export const Protocol = {
   'MPLS-in-IP': 137,
 } as const;
 
+/** Whether packets of the protocol have ports, where UDP has them. */
+export function hasPorts(protocol: number): boolean {
+  switch (protocol) {
+    case Protocol.TCP:
+    case Protocol.UDP:
+    case Protocol.SCTP:
+    case Protocol.UDPLite:
+    case Protocol.DCCP:
+      return true;
+    default:
+      return false;
+  }
+}
+
 const ETHER_TYPES = { IPv4: 0x0800, ARP: 0x0806, IPv6: 0x86dd } as const;
 
 /** `Inner` is of nodes only (both ends are on it), `Both` of interfaces only. */

@@ -1,4 +1,4 @@
-import { type Cidr, parseAddress, parseCidr, parseMac } from '../base/ip.ts';
+import { type Cidr, isMappedV4, parseAddress, parseCidr, parseMac, V4_PREFIX } from '../base/ip.ts';
 import { parseDurationMs, parseSizeBytes } from '../base/units.ts';
 import { type FieldSpec, WHOLE_NUMBER_MAX } from '../flow/field.ts';
 import type { Match, MatchOperator, MatchValue } from './ast.ts';
@@ -53,7 +53,7 @@ export function readMatch(match: Match, position?: number): ReadMatch {
         { key: match.key, ...(position === undefined ? {} : { position }) },
       );
     }
-    const tests = match.values.map((value) => {
+    const tests = match.values.flatMap((value) => {
       const test = readValue(field, match.operator, value);
       if (test !== undefined) return test;
       throw wrongValue(match.key, field, value, position);
@@ -102,7 +102,11 @@ function wantedOf(field: FieldSpec): string {
 
 const MAX_OF: Partial<Record<FieldSpec['kind'], number>> = WHOLE_NUMBER_MAX;
 
-function readValue(field: FieldSpec, operator: MatchOperator, value: MatchValue): Test | undefined {
+function readValue(
+  field: FieldSpec,
+  operator: MatchOperator,
+  value: MatchValue,
+): Test | readonly Test[] | undefined {
   if (value.kind === 'empty') return operator === '>=' ? undefined : { kind: 'empty' };
   switch (classOfKind(field.kind)) {
     case 'number': {
@@ -160,7 +164,7 @@ function readNamed(field: FieldSpec, text: string): number | undefined {
 function readAddresses(
   value: Exclude<MatchValue, { kind: 'empty' }>,
   operator: MatchOperator,
-): Test | undefined {
+): Test | readonly Test[] | undefined {
   const { text } = value;
   if (text.includes('*')) return { kind: 'glob', text };
   const dash = text.indexOf('-');
@@ -168,11 +172,13 @@ function readAddresses(
     const low = parseAddress(text.slice(0, dash));
     const high = parseAddress(text.slice(dash + 1));
     if (low === undefined || high === undefined) return undefined;
+    // From one family to the other there is no way.
+    if (isMappedV4(low) !== isMappedV4(high)) return undefined;
     const range = { low: addressNumber(low), high: addressNumber(high) };
-    return range.low <= range.high ? { kind: 'between', ...range } : undefined;
+    return range.low <= range.high ? ofOneFamily(range) : undefined;
   }
   const cidr = parseCidr(text);
-  if (cidr !== undefined) return { kind: 'between', ...boundsOf(cidr) };
+  if (cidr !== undefined) return ofOneFamily(boundsOf(cidr));
   const partial = value.kind === 'pattern' && (operator === '~' || operator === '!~');
   return partial && /^[0-9a-fA-F.:]+$/.test(text) ? { kind: 'contains', text } : undefined;
 }
@@ -195,7 +201,23 @@ export function addressNumber(bytes: Uint8Array): bigint {
   return number;
 }
 
-function boundsOf(cidr: Cidr): { readonly low: bigint; readonly high: bigint } {
+interface Bounds {
+  readonly low: bigint;
+  readonly high: bigint;
+}
+
+/** The addresses that stand for IPv4, ::ffff:0:0/96: families are apart, see Cidr. */
+const V4_SPACE: Bounds = boundsOf({ bytes: parseCidr('0.0.0.0/0')!.bytes, prefix: V4_PREFIX });
+
+/** IPv6 on both sides of the addresses of IPv4 is what is below and what is above them. */
+function ofOneFamily({ low, high }: Bounds): readonly Test[] {
+  if (low >= V4_SPACE.low || high < V4_SPACE.low) return [{ kind: 'between', low, high }];
+  const below: Test = { kind: 'between', low, high: V4_SPACE.low - 1n };
+  if (high <= V4_SPACE.high) return [below];
+  return [below, { kind: 'between', low: V4_SPACE.high + 1n, high }];
+}
+
+function boundsOf(cidr: Cidr): Bounds {
   const low = addressNumber(cidr.bytes);
   return { low, high: low | ((1n << BigInt(128 - cidr.prefix)) - 1n) };
 }

@@ -1,4 +1,4 @@
-import { parseAddress, parseCidr } from '../../src/base/ip.ts';
+import { isMappedV4, parseAddress, parseCidr } from '../../src/base/ip.ts';
 import { kindOf } from '../../src/flow/fields.ts';
 import type { Filter, Match, MatchValue, MetricQuery, PacketLoss } from '../../src/query/ast.ts';
 import type { Row } from './interpreter/rows.ts';
@@ -48,6 +48,9 @@ function inside(wanted: string, address: string): boolean {
     return [...(bytes ?? [])].map((byte) => byte.toString(2).padStart(8, '0')).join('');
   };
   const at = bits(address);
+  const isV4 = (text: string): boolean => isMappedV4(parseAddress(text.split('/')[0]!)!);
+  const isV4Wanted = isV4(wanted.split('-')[0]!) && (parseCidr(wanted)?.prefix ?? 128) >= 96;
+  if (isV4Wanted !== isV4(address)) return false;
   const [low, high] = wanted.split('-');
   if (low !== undefined && high !== undefined) return bits(low) <= at && at <= bits(high);
   const prefix = parseCidr(wanted)?.prefix ?? 128;

@@ -12,6 +12,7 @@ import { InterfaceTracker } from '../interfaces/tracker.ts';
 import { Hooks } from '../loader/hooks.ts';
 import type { BpfObject } from '../loader/native.ts';
 import { type LoadedObject, loadDatapath, WAKE_MAP } from '../loader/object.ts';
+import { UNWATCHED } from '../loader/watched.ts';
 import { type AgentMetrics, declareMetrics } from '../metrics.ts';
 import { type Capability, NEEDED_TO_RUN } from '../privileges.ts';
 import { type AgentReadiness, acceptance, FINE, NOT_RUNNING } from '../readiness.ts';
@@ -190,6 +191,7 @@ class PacketAgent implements Agent {
       ...shared,
       hub,
       hooks: new Hooks(this.#config, shared),
+      watched: UNWATCHED,
       namespaceDirectory: this.#deps.namespaceDirectory ?? '/var/run/netns',
       processDirectory: this.#deps.processDirectory ?? '/proc',
       isInteractive: this.#deps.isInteractive ?? false,

@@ -1,13 +1,13 @@
 import { BATCH_CAPACITY_ROWS, type FlowBatch } from '../../flow/batch.ts';
 import { setBit } from '../../flow/bits.ts';
-import { FlowEnd, Initiator, Protocol, TcpFlag } from '../../flow/enums.ts';
+import { FlowEnd, hasPorts, Initiator, Protocol, TcpFlag } from '../../flow/enums.ts';
 import type { DrainBuffer, DrainFacts, DrainReason } from '../drain/buffer.ts';
 import { flowKey, flowMetrics } from '../drain/layout.gen.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { Tracker } from '../trackers/tracker.ts';
 import { ConnectionTable, FIRST_START, LAST_DRAIN, Seen, SLOT_WORDS, STATE } from './table.ts';
 
-const { TCP, UDP, SCTP, ICMP, 'IPv6-ICMP': ICMPV6 } = Protocol;
+const { TCP, ICMP, 'IPv6-ICMP': ICMPV6 } = Protocol;
 const { FIN, SYN, RST, SYN_ACK } = TcpFlag;
 const { source: SOURCE, destination: DESTINATION } = Initiator;
 
@@ -17,7 +17,7 @@ const KEY_WORDS = flowKey.sizeBytes >> 2;
 const BOTH_FIN = Seen.fin | (Seen.fin << 1);
 const BOTH_OPENED = Seen.opened | (Seen.opened << 1);
 const BOTH_SPOKE = Seen.spoke | (Seen.spoke << 1);
-/** The place of a flow that is of no conversation: nothing but TCP, UDP and SCTP has ports. */
+/** The place of a flow that is of no conversation: what has no ports. */
 export const NO_PLACE = -1;
 
 /** Conversations remembered for each flow that the kernel holds; two flows make one. */
@@ -157,8 +157,7 @@ function tagConversations(
 ): void {
   for (let row = 0; row < length; row++) {
     const protocol = keys[row * flowKey.sizeBytes + flowKey.protocol]!;
-    const hasPorts = protocol === TCP || protocol === UDP || protocol === SCTP;
-    tags[row] = hasPorts ? table.tagOf(keys32, row * KEY_WORDS) : 0;
+    tags[row] = hasPorts(protocol) ? table.tagOf(keys32, row * KEY_WORDS) : 0;
   }
 }
 

@@ -30,6 +30,7 @@ type Reasons = readonly (readonly [reason: string, index: number])[];
 const BEFORE_RULES: Reasons = [
   ['not_ip', stat.notIp],
   ['malformed', stat.malformed],
+  ['not_looked_into', stat.notLookedInto],
 ];
 
 /** Of packets that rules have let pass, and that are in no flow. */

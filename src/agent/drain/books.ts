@@ -18,11 +18,19 @@ const INCOMPLETE = [
   ['flow_lost', stat.probeLost],
 ] as const;
 
+/** Kernel statistics of what probes have heard of, and have no flow for. */
+const SKIPS = [
+  ['not_watched', stat.notWatched],
+  ['other_host', stat.otherHost],
+  ['unexplained', stat.unexplained],
+] as const;
+
 /** Says of the ledger what its parts alone do not: what was seen at all, and what is incomplete. */
 export class Bookkeeper {
   readonly #ledger: Ledger;
   readonly #metrics: AgentMetrics;
   readonly #incomplete = new Map<string, number>();
+  readonly #skips = new Map<string, number>();
   #seen: Amount = { packets: 0, bytes: 0 };
 
   constructor(ledger: Ledger, metrics: AgentMetrics) {
@@ -32,13 +40,10 @@ export class Bookkeeper {
 
   /** Reads what the kernel counted. */
   refresh(): void {
-    const { seenPackets, seenBytes, incompletePackets } = this.#metrics;
+    const { seenPackets, seenBytes, incompletePackets, probeSkips } = this.#metrics;
     this.#ledger.refresh();
-    for (const [reason, index] of INCOMPLETE) {
-      const { packets } = this.#ledger.statistic(index);
-      incompletePackets.inc({ reason }, packets - (this.#incomplete.get(reason) ?? 0));
-      this.#incomplete.set(reason, packets);
-    }
+    this.#publish(INCOMPLETE, this.#incomplete, incompletePackets);
+    this.#publish(SKIPS, this.#skips, probeSkips);
     // Counters never go back: what one hook takes back of another's count is waited for.
     const { packets, bytes } = seenIn(this.#ledger.view());
     const before = this.#seen;
@@ -48,6 +53,18 @@ export class Bookkeeper {
     };
     seenPackets.inc(this.#seen.packets - before.packets);
     seenBytes.inc(this.#seen.bytes - before.bytes);
+  }
+
+  #publish(
+    statistics: typeof INCOMPLETE | typeof SKIPS,
+    published: Map<string, number>,
+    counter: AgentMetrics['probeSkips'],
+  ): void {
+    for (const [reason, index] of statistics) {
+      const { packets } = this.#ledger.statistic(index);
+      counter.inc({ reason }, packets - (published.get(reason) ?? 0));
+      published.set(reason, packets);
+    }
   }
 
   view(): Books {

@@ -1,7 +1,7 @@
 import { assert } from '../../base/assert.ts';
 import { type FlowBatch, type ListColumn, pushList } from '../../flow/batch.ts';
 import { setBit } from '../../flow/bits.ts';
-import { Direction, Protocol } from '../../flow/enums.ts';
+import { Direction, hasPorts, Protocol } from '../../flow/enums.ts';
 import { type AddressTable, MISSING } from '../../flow/intern.ts';
 import type { InterfaceNames } from '../interfaces/names.ts';
 import type { DrainBuffer, DrainFacts } from './buffer.ts';
@@ -9,7 +9,7 @@ import { flowKey, flowMetrics, ifindexSeen } from './layout.gen.ts';
 import { OBSERVED_AT, OBSERVED_END, OBSERVED_WORDS, observedName, SEEN_AT } from './observed.ts';
 
 // Taken out of their tables once: the loops below compare numbers.
-const { ICMP, TCP, UDP, SCTP, 'IPv6-ICMP': ICMPV6 } = Protocol;
+const { ICMP, TCP, 'IPv6-ICMP': ICMPV6 } = Protocol;
 const { Ingress: INGRESS, Egress: EGRESS, Both: BOTH } = Direction;
 
 const WORD = 2 ** 32;
@@ -248,10 +248,7 @@ function internMacs(
 
 function markPorts(length: number, keys: Uint8Array, present: Uint32Array): void {
   for (let row = 0, at: number = flowKey.protocol; row < length; row++, at += flowKey.sizeBytes) {
-    const protocol = keys[at]!;
-    if (protocol === TCP || protocol === UDP || protocol === SCTP) {
-      setBit(present, row);
-    }
+    if (hasPorts(keys[at]!)) setBit(present, row);
   }
 }
 

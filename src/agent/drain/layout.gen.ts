@@ -10,6 +10,7 @@ export const flowKey = {
   protocol: 36, // 1 B
   icmpType: 37, // 1 B
   icmpCode: 38, // 1 B
+  mapped: 39, // 1 B
 } as const;
 
 /** Byte offsets in `struct flow_metrics`. */
@@ -79,6 +80,8 @@ export const config = {
   filterConditions: 60, // 2 B
   captureBytes: 64, // 4 B
   captureWakeBytes: 68, // 4 B
+  watchedOnly: 72, // 1 B
+  dropsOfOthers: 73, // 1 B
 } as const;
 
 /** Byte offsets in `struct message`. */
@@ -270,6 +273,13 @@ export const dnsQuery = {
   timeNs: 0, // 8 B
 } as const;
 
+/** Byte offsets in `struct watched_place`. */
+export const watchedPlace = {
+  sizeBytes: 8,
+  netns: 0, // 4 B
+  ifindex: 4, // 4 B
+} as const;
+
 /** `enum stat`. */
 export const stat = {
   sampledOut: 0,
@@ -284,7 +294,11 @@ export const stat = {
   featureLost: 9,
   probeLost: 10,
   captureFull: 11,
-  count: 12,
+  notWatched: 12,
+  otherHost: 13,
+  unexplained: 14,
+  notLookedInto: 15,
+  count: 16,
 } as const;
 
 /** `enum ifindex_seen`. */
@@ -362,4 +376,5 @@ export const filterCondition = {
   icmpType: 1024,
   icmpCode: 2048,
   drops: 4096,
+  notIpv6: 8192,
 } as const;

@@ -82,10 +82,12 @@ function writePorts({ ports }: FilterRule, view: DataView): void {
 
 function conditionsOf(rule: FilterRule): number {
   const network = rule.cidr ?? rule.peer;
+  const family = network === undefined ? undefined : familyOf(network);
   const conditions: readonly (readonly [boolean, number])[] = [
     [rule.action === 'Accept', filterCondition.accept],
     [rule.peer !== undefined, filterCondition.peer],
-    [network !== undefined && familyOf(network) === 6, filterCondition.notIpv4],
+    [family === 6, filterCondition.notIpv4],
+    [family === 4, filterCondition.notIpv6],
     [rule.direction === 'Ingress', filterCondition.ingress],
     [rule.direction === 'Egress', filterCondition.egress],
     [rule.protocol !== undefined, filterCondition.protocol],

@@ -1,6 +1,6 @@
 import type { Cidr } from '../../base/ip.ts';
 import { closest } from '../../base/suggest.ts';
-import { Protocol } from '../../flow/enums.ts';
+import { hasPorts, Protocol } from '../../flow/enums.ts';
 import {
   FILTER_RANGES_MAX,
   FILTER_RULES_MAX,
@@ -238,7 +238,7 @@ function readKey(word: string, value: unknown, draft: Draft): string | undefined
   return known.read(value, draft);
 }
 
-const { TCP, UDP, SCTP, ICMP, 'IPv6-ICMP': ICMPV6 } = Protocol;
+const { TCP, ICMP, 'IPv6-ICMP': ICMPV6 } = Protocol;
 
 /** Why no packet can match, or the kernel cannot hold it; each begins with the key. */
 function contradictions(draft: Draft): readonly string[] {
@@ -261,7 +261,9 @@ function contradictions(draft: Draft): readonly string[] {
     say('protocol', `does not go with the address family of "${given.get(part)}"`);
   }
   for (const side of sides) {
-    if (!isOf(TCP, UDP, SCTP)) say(portsOf(side), 'only TCP, UDP and SCTP have ports');
+    if (protocol !== undefined && !hasPorts(protocol)) {
+      say(portsOf(side), 'only TCP, UDP and SCTP have ports');
+    }
   }
   if (tcpFlags !== 0 && !isOf(TCP)) say('TCP flags', 'only TCP has them');
   for (const one of icmp) {

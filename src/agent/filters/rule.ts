@@ -1,4 +1,4 @@
-import { type Cidr, isMappedV4 } from '../../base/ip.ts';
+import { type Cidr, isMappedV4, V4_PREFIX } from '../../base/ip.ts';
 
 /** As in the datapath. */
 export const FILTER_RULES_MAX = 64;
@@ -36,17 +36,14 @@ export interface FilterRule {
   readonly sample: number;
 }
 
-/** The first bit of an IPv4 address among the 128 of all addresses. */
-const IPV4_BITS_AT = 96;
-
 export function familyOf({ bytes, prefix }: Cidr): 4 | 6 {
-  return isMappedV4(bytes) && prefix >= IPV4_BITS_AT ? 4 : 6;
+  return isMappedV4(bytes) && prefix >= V4_PREFIX ? 4 : 6;
 }
 
 /** As it is written: 8 of `10.0.0.0/8`. */
 export function prefixLength(cidr: Cidr | undefined): number {
   if (cidr === undefined) return 0;
-  return familyOf(cidr) === 4 ? cidr.prefix - IPV4_BITS_AT : cidr.prefix;
+  return familyOf(cidr) === 4 ? cidr.prefix - V4_PREFIX : cidr.prefix;
 }
 
 /** Packets that no rule matches are wanted: the rules only say what is not. */

@@ -2,6 +2,7 @@ import { runAll } from '../../base/run-all.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { Hook, Hooks, HookTarget } from '../loader/hooks.ts';
 import type { Native } from '../loader/native.ts';
+import type { Watched } from '../loader/watched.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import { framingOf, type Link } from './link.ts';
 import { LinkMonitor } from './link-monitor.ts';
@@ -31,6 +32,7 @@ export interface TrackedNamespaceDeps {
   readonly space: number;
   /** For the interfaces that get hooks here. */
   readonly room: InterfaceRoom;
+  readonly watched: Watched;
   readonly onChange: () => void;
   /** The end of a pair of interfaces whose other end is in another namespace came or went. */
   readonly onPeer: () => void;
@@ -214,6 +216,7 @@ export class TrackedNamespace {
       return;
     }
     this.#deps.names.set(this.#deps.space, index, name, mac);
+    this.#deps.watched.add(this.#deps.space, index);
     const hooked: Hooked = {
       target,
       hooks: [],
@@ -255,6 +258,8 @@ export class TrackedNamespace {
       await hooked.attaching;
       const { hooks: attacher } = this.#deps;
       await Promise.all(hooked.hooks.map((hook) => attacher.detach(hooked.target, hook)));
+      // Unless it has come back meanwhile.
+      if (!this.#hooked.has(index)) await this.#deps.watched.remove(this.#deps.space, index);
       if (this.#leaving.get(index) === left) this.#leaving.delete(index);
     };
     const left = detach();

@@ -10,6 +10,7 @@ import type { AgentConfig } from '../config.ts';
 import { AGENT_ERRORS } from '../errors.ts';
 import type { Direction, HookMode, Hooks } from '../loader/hooks.ts';
 import type { Native } from '../loader/native.ts';
+import type { Watched } from '../loader/watched.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import { hooksReadiness } from '../readiness.ts';
 import { ContainerWatch, type Look, nameOfResident } from './containers.ts';
@@ -62,6 +63,7 @@ export interface TrackerDeps {
   readonly hub: SocketHub;
   readonly hooks: Pick<Hooks, 'attach' | 'detach'>;
   readonly names: InterfaceNames;
+  readonly watched: Watched;
   readonly namespaceDirectory: string;
   readonly processDirectory: string;
   /** INTERFACES of which none is there are refused. */

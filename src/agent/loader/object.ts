@@ -19,6 +19,9 @@ export const INSERTED_MAP = 'inserted';
 export const CONFIG_MAP = '.rodata.config';
 export const STATS_MAP = 'stats';
 export const WAKE_MAP = 'wake';
+/** Where probes may add flows. */
+export const WATCHED_MAP = 'watched';
+const FRAGMENTS_MAP = 'fragments';
 /** Ring buffer of captured packets. */
 export const CAPTURE_MAP = 'captured';
 /** As in the datapath: more of a packet is not captured. */
@@ -26,6 +29,10 @@ export const CAPTURE_BYTES_MAX = 65_664;
 /** At 100,000 packets of 1500 bytes a second this holds 100 ms. A power of two. */
 const CAPTURE_RING_BYTES = 16 * 1024 * 1024;
 const CAPTURE_WAKE_SHARE = 0.25;
+
+/** Datagrams in pieces that are under way, and more for what each CPU keeps free for itself. */
+const FRAGMENTS_MAX = 4096;
+const FRAGMENTS_PER_CPU = 256;
 
 /**
  * New flows keep coming while a map that fills is swapped, which takes some 10 ms. A map of so few
@@ -190,6 +197,7 @@ export function loadPlan(native: Native, object: Uint8Array, plan: Plan): Loaded
     data: filterSections(config.flowFilterRules ?? []),
     maxEntries: {
       ...mapSizes(config),
+      [FRAGMENTS_MAP]: FRAGMENTS_MAX + FRAGMENTS_PER_CPU * native.possibleCpus(),
       ...Object.assign({}, ...features.map(({ spec }) => spec.maxEntries?.(config))),
     },
     valueBytes: Object.fromEntries(maps.map((map) => [map, valueBytes])),
@@ -228,6 +236,7 @@ function configBytes(
   );
   view.setUint16(layout.valueBytes, valueBytes, true);
   view.setUint8(layout.hasNetnsCookie, knowsNamespaces ? 1 : 0);
+  view.setUint8(layout.watchedOnly, knowsNamespaces ? 1 : 0);
   const { pcaSnapLength } = config;
   view.setUint32(
     layout.captureBytes,

@@ -130,5 +130,6 @@ export function decodeAnswers(
 /** As set_id() of bpf/dns.h: the id's high byte behind the protocol, then the low one. */
 function queryKey(keys: Uint32Array, at: number, id: number, into: Uint32Array): void {
   for (let i = 0; i < PROTOCOL_WORD; i++) into[i] = keys[at + i]!;
-  into[PROTOCOL_WORD] = (keys[at + PROTOCOL_WORD]! & 0xff) | (id & 0xff00) | ((id & 0xff) << 16);
+  into[PROTOCOL_WORD] =
+    (keys[at + PROTOCOL_WORD]! & 0xff0000ff) | (id & 0xff00) | ((id & 0xff) << 16);
 }

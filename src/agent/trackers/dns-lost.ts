@@ -12,8 +12,8 @@ export const queriesMap: Readonly<Record<string, number>> = { [QUERIES_MAP]: QUE
 
 const KEY_WORDS = flowKey.sizeBytes >> 2;
 const PROTOCOL_WORD = flowKey.protocol >> 2;
-/** Behind the protocol comes what tells the queries of a flow apart. */
-const PROTOCOL_MASK = 0xff;
+/** Between the protocol and the last byte is what tells the queries of a flow apart. */
+const PROTOCOL_MASK = 0xff0000ff;
 const QUERY_WORDS = dnsQuery.sizeBytes >> 2;
 
 const WORD = 2 ** 32;
@@ -131,6 +131,10 @@ export class LostQueries {
 }
 
 function etherType(keys: Uint32Array, at: number): number {
-  const isV4 = keys[at] === 0 && keys[at + 1] === 0 && keys[at + 2] === MAPPED_WORD;
+  const isV4 =
+    keys[at + PROTOCOL_WORD]! >>> 24 === 0 &&
+    keys[at] === 0 &&
+    keys[at + 1] === 0 &&
+    keys[at + 2] === MAPPED_WORD;
   return isV4 ? IPV4 : IPV6;
 }

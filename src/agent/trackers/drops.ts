@@ -5,7 +5,7 @@ import { TCP_STATES } from '../../flow/enums.ts';
 import { MISSING } from '../../flow/intern.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { DrainBuffer } from '../drain/buffer.ts';
-import { dropMetrics } from '../drain/layout.gen.ts';
+import { dropMetrics, config as layout } from '../drain/layout.gen.ts';
 import { DropReasons } from '../kernel/drop-reasons.ts';
 import { codeAddress, KernelSymbols } from '../kernel/symbols.ts';
 import { fillDoubles } from './columns.ts';
@@ -27,6 +27,9 @@ export const drops: FeatureSpec = {
   // The kernel's functions by name. Their addresses are asked for while this is held.
   capabilities: { start: ['CAP_SYSLOG'] },
   extension: { at: 'dropsAt', sizeBytes: dropMetrics.sizeBytes },
+  configure(view, { pktDropsOfOthers }) {
+    view.setUint8(layout.dropsOfOthers, pktDropsOfOthers ? 1 : 0);
+  },
   ways: [
     [{ program: 'drops_kfree_skb' }],
     [{ program: 'drops_kfree_skb_reason' }],

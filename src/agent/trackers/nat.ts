@@ -1,11 +1,9 @@
 import { setBit } from '../../flow/bits.ts';
-import { Protocol } from '../../flow/enums.ts';
+import { hasPorts } from '../../flow/enums.ts';
 import type { AddressTable } from '../../flow/intern.ts';
 import type { DrainBuffer } from '../drain/buffer.ts';
 import { flowKey, natMetrics, natState } from '../drain/layout.gen.ts';
 import type { FeatureSpec } from './tracker.ts';
-
-const { TCP, UDP, SCTP } = Protocol;
 
 /** What flows are on the other side of address translation, by bpf/nat.h. */
 export const nat: FeatureSpec = {
@@ -97,6 +95,6 @@ function markPorts(
     const protocol = keys[key]!;
     key += flowKey.sizeBytes;
     if (values[at] !== natState.translated) continue;
-    if (protocol === TCP || protocol === UDP || protocol === SCTP) setBit(present, row);
+    if (hasPorts(protocol)) setBit(present, row);
   }
 }

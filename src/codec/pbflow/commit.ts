@@ -1,11 +1,11 @@
 import { type Column, type FlowBatch, type ListColumn, pushList } from '../../flow/batch.ts';
 import { setBit } from '../../flow/bits.ts';
-import { DNS_RESPONSE_CODES, Protocol } from '../../flow/enums.ts';
+import { DNS_RESPONSE_CODES, hasPorts, Protocol } from '../../flow/enums.ts';
 import { MISSING } from '../../flow/intern.ts';
 import { TLS_MISMATCH, TLS_TYPES } from '../../flow/names/tls.ts';
 import type { Target, Targets } from './targets.ts';
 
-const { ICMP, TCP, UDP, SCTP, 'IPv6-ICMP': ICMPV6 } = Protocol;
+const { ICMP, TCP, 'IPv6-ICMP': ICMPV6 } = Protocol;
 const IPV4 = 0x0800;
 const IPV6 = 0x86dd;
 
@@ -96,10 +96,8 @@ function isPresent(open: OpenRow, { presence, path }: Target, value: number): bo
       return isIp(values[context.etherType]!);
     case 'tcp':
       return isIp(values[context.etherType]!) && protocol === TCP;
-    case 'ports': {
-      const hasPorts = protocol === TCP || protocol === UDP || protocol === SCTP;
-      return isIp(values[context.etherType]!) && hasPorts;
-    }
+    case 'ports':
+      return isIp(values[context.etherType]!) && hasPorts(protocol);
     case 'icmp':
       return isIp(values[context.etherType]!) && (protocol === ICMP || protocol === ICMPV6);
     case 'dns':

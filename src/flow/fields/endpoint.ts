@@ -93,7 +93,7 @@ function port({ prefix, word, group, otel, ...side }: Side): FieldSpec {
   return {
     name: `${prefix}Port`,
     kind: 'u16',
-    meaning: `Port of the ${word}, for TCP, UDP and SCTP.`,
+    meaning: `Port of the ${word}, for TCP, UDP, UDP-Lite, SCTP and DCCP.`,
     producer: 'agent',
     proto: { path: `transport.${side.filter}_port`, numbers: [7, isSource ? 1 : 2] },
     ipfix: { name: `${word}TransportPort`, id: isSource ? 7 : 11 },

@@ -141,6 +141,7 @@ function decodeKey(key: Buffer): string {
     key[flowKey.protocol],
     key[flowKey.icmpType],
     key[flowKey.icmpCode],
+    ...(key[flowKey.mapped] === 0 ? [] : ['mapped']),
   ].join();
 }
 

@@ -5,6 +5,7 @@ export const Proto = {
   icmp: 1,
   tcp: 6,
   udp: 17,
+  dccp: 33,
   routing: 43,
   fragment: 44,
   esp: 50,
@@ -13,9 +14,27 @@ export const Proto = {
   none: 59,
   destination: 60,
   sctp: 132,
+  udpLite: 136,
 } as const;
 
-export const EtherType = { ipv4: 0x0800, arp: 0x0806, vlan: 0x8100, ipv6: 0x86dd, qinq: 0x88a8 };
+export const EtherType = {
+  ipv4: 0x0800,
+  arp: 0x0806,
+  bridged: 0x6558,
+  vlan: 0x8100,
+  ipv6: 0x86dd,
+  mpls: 0x8847,
+  pppoe: 0x8864,
+  qinq: 0x88a8,
+  providerBackbone: 0x88e7,
+  macsec: 0x88e5,
+  fabricPath: 0x8903,
+  metadata: 0x8909,
+  hsr: 0x892f,
+  eTag: 0x893f,
+  serviceHeader: 0x894f,
+  oldQinq: 0x9100,
+};
 
 export const SOURCE_MAC = '02:00:00:00:00:01';
 export const TARGET_MAC = '02:00:00:00:00:02';

@@ -3,6 +3,7 @@
  * not from the C code. Property tests compare the two.
  */
 import { EtherType, Proto } from './frames.ts';
+import { type Found, findNetwork } from './model-link.ts';
 
 export interface Parsed {
   readonly key: string;
@@ -12,17 +13,20 @@ export interface Parsed {
   readonly ethProtocol: number;
 }
 
-export type Outcome = Parsed | 'not-ip' | 'malformed';
+export type Outcome = Parsed | 'not-ip' | 'malformed' | 'not-looked-into';
 
+/** What the first fragment of a datagram lends the others. */
 interface Ports {
+  readonly protocol: number;
   readonly source: number;
   readonly target: number;
   readonly icmpType: number;
   readonly icmpCode: number;
 }
 
-const NO_PORTS: Ports = { source: 0, target: 0, icmpType: 0, icmpCode: 0 };
-const VLAN_TAGS_MAX = 3;
+const portless = (protocol: number): Ports => {
+  return { protocol, source: 0, target: 0, icmpType: 0, icmpCode: 0 };
+};
 const EXTENSIONS_MAX = 8;
 
 interface Network {
@@ -33,7 +37,8 @@ interface Network {
   readonly ethProtocol: number;
   /** What the network header says it carries. */
   readonly payload: Buffer;
-  readonly fragment: { readonly id: number; readonly offset: number } | undefined;
+  /** What pieces of one datagram have in common, and where in it this one is. */
+  readonly fragment: { readonly id: string; readonly offset: number } | undefined;
 }
 
 const mapped = (address: Buffer): string => `00000000000000000000ffff${address.toString('hex')}`;
@@ -46,14 +51,20 @@ function parseIpv4(packet: Buffer): Network | undefined {
   const flags = packet.readUInt16BE(6);
   const offset = flags & 0x1fff;
   const isFragment = offset > 0 || (flags & 0x2000) !== 0;
+  const isAuthenticated = packet[9] === Proto.ah && offset === 0;
+  const inside = isAuthenticated
+    ? behindExtensions(packet, header, total, [Proto.ah])
+    : { protocol: packet[9]!, payload: packet.subarray(header, total) };
+  if (inside === undefined) return undefined;
+  const id = `4,${packet.readUInt16BE(4)},${packet[9]},${packet.toString('hex', 12, 20)}`;
   return {
     source: mapped(packet.subarray(12, 16)),
     target: mapped(packet.subarray(16, 20)),
-    protocol: packet[9]!,
+    protocol: inside.protocol,
     dscp: packet[1]! >> 2,
     ethProtocol: EtherType.ipv4,
-    payload: packet.subarray(header, total),
-    fragment: isFragment ? { id: packet.readUInt16BE(4), offset } : undefined,
+    payload: inside.payload,
+    fragment: isFragment ? { id, offset } : undefined,
   };
 }
 
@@ -71,16 +82,23 @@ const EXTENSIONS: readonly number[] = [
   Proto.ah,
 ];
 
-function parseIpv6(packet: Buffer): Network | undefined {
-  if (packet.length < 40 || packet[0]! >> 4 !== 6) return undefined;
-  const said = packet.readUInt16BE(4);
-  const isJumbo = said === 0 && packet[6] === Proto.hopByHop;
-  const total = isJumbo ? packet.length : 40 + said;
-  if (total > packet.length) return undefined;
-  let payload = packet.subarray(40, total);
-  let protocol = packet[6]!;
-  let fragment: Network['fragment'];
-  for (let seen = 0; EXTENSIONS.includes(protocol); seen++) {
+interface Inside {
+  readonly protocol: number;
+  readonly payload: Buffer;
+  readonly fragment?: { readonly id: number; readonly offset: number };
+}
+
+/** What follows the header of `start` bytes, of a packet that ends at `end`. */
+function behindExtensions(
+  packet: Buffer,
+  start: number,
+  end: number,
+  kinds: readonly number[],
+): Inside | undefined {
+  let payload = packet.subarray(start, end);
+  let protocol = packet[0]! >> 4 === 6 ? packet[6]! : packet[9]!;
+  let fragment: Inside['fragment'];
+  for (let seen = 0; kinds.includes(protocol); seen++) {
     if (fragment !== undefined && fragment.offset > 0) break;
     // Eight bytes are read at once; the frame may go on where the IP packet has ended.
     const rest = packet.subarray(payload.byteOffset - packet.byteOffset);
@@ -88,28 +106,42 @@ function parseIpv6(packet: Buffer): Network | undefined {
     const length = extensionBytes(protocol, rest);
     if (length > payload.length) return undefined;
     if (protocol === Proto.fragment) {
+      if (fragment !== undefined) return undefined;
       const word = payload.readUInt16BE(2);
       const isFragment = (word & 0xfff9) !== 0;
-      fragment = isFragment ? { id: payload.readUInt32BE(4), offset: word >> 3 } : undefined;
+      if (isFragment) fragment = { id: payload.readUInt32BE(4), offset: word >> 3 };
     }
     protocol = payload[0]!;
     payload = payload.subarray(length);
   }
+  return { protocol, payload, ...(fragment === undefined ? {} : { fragment }) };
+}
+
+function parseIpv6(packet: Buffer): Network | undefined {
+  if (packet.length < 40 || packet[0]! >> 4 !== 6) return undefined;
+  const said = packet.readUInt16BE(4);
+  const isJumbo = said === 0 && packet[6] === Proto.hopByHop;
+  const total = isJumbo ? packet.length : 40 + said;
+  if (total > packet.length) return undefined;
+  const inside = behindExtensions(packet, 40, total, EXTENSIONS);
+  if (inside === undefined) return undefined;
+  const { fragment } = inside;
+  const id = `6,${fragment?.id},${packet.toString('hex', 8, 40)}`;
   return {
     source: packet.toString('hex', 8, 24),
     target: packet.toString('hex', 24, 40),
-    protocol,
+    protocol: inside.protocol,
     dscp: (packet.readUInt16BE(0) >> 6) & 63,
     ethProtocol: EtherType.ipv6,
-    payload,
-    fragment,
+    payload: inside.payload,
+    fragment: fragment === undefined ? undefined : { id, offset: fragment.offset },
   };
 }
 
 function headerBytes(protocol: number): number {
   if (protocol === Proto.tcp) return 20;
-  if (protocol === Proto.sctp) return 12;
-  const short: readonly number[] = [Proto.udp, Proto.icmp, Proto.icmpv6];
+  if (protocol === Proto.sctp || protocol === Proto.dccp) return 12;
+  const short: readonly number[] = [Proto.udp, Proto.udpLite, Proto.icmp, Proto.icmpv6];
   return short.includes(protocol) ? 8 : 0;
 }
 
@@ -126,8 +158,9 @@ function flagsOf(bits: number): number {
 
 function readPorts(protocol: number, payload: Buffer): Ports {
   const isIcmp = protocol === Proto.icmp || protocol === Proto.icmpv6;
-  if (isIcmp) return { ...NO_PORTS, icmpType: payload[0]!, icmpCode: payload[1]! };
-  return { ...NO_PORTS, source: payload.readUInt16BE(0), target: payload.readUInt16BE(2) };
+  const none = portless(protocol);
+  if (isIcmp) return { ...none, icmpType: payload[0]!, icmpCode: payload[1]! };
+  return { ...none, source: payload.readUInt16BE(0), target: payload.readUInt16BE(2) };
 }
 
 /** TCP's flags, 0 where a first fragment ends before them; undefined: an impossible header. */
@@ -142,23 +175,9 @@ export class Model {
   readonly #fragments = new Map<string, Ports>();
 
   parse(frame: Buffer, hasL2: boolean): Outcome {
-    let type = 0;
-    let vlanId = 0;
-    let packet = frame;
-    if (hasL2) {
-      type = frame.readUInt16BE(12);
-      packet = frame.subarray(14);
-      for (let tags = 0; tags < VLAN_TAGS_MAX; tags++) {
-        if (type !== EtherType.vlan && type !== EtherType.qinq) break;
-        if (packet.length < 4) return 'not-ip';
-        vlanId ||= packet.readUInt16BE(0) & 0xfff;
-        type = packet.readUInt16BE(2);
-        packet = packet.subarray(4);
-      }
-    } else {
-      type = { 4: EtherType.ipv4, 6: EtherType.ipv6 }[frame[0]! >> 4] ?? 0;
-    }
-    if (type !== EtherType.ipv4 && type !== EtherType.ipv6) return 'not-ip';
+    const found = hasL2 ? findNetwork(frame) : findByVersion(frame);
+    if (typeof found === 'string') return found;
+    const { type, packet, vlanId } = found;
     const network = type === EtherType.ipv4 ? parseIpv4(packet) : parseIpv6(packet);
     return network === undefined ? 'malformed' : this.#transport(network, vlanId);
   }
@@ -166,21 +185,34 @@ export class Model {
   #transport(network: Network, vlanId: number): Outcome {
     const { protocol, payload, fragment } = network;
     const needed = headerBytes(protocol);
-    let ports = NO_PORTS;
+    let ports = portless(protocol);
     let tcpFlags: number | undefined = 0;
-    const id = [network.source, network.target, fragment?.id, protocol].join();
     if (fragment !== undefined && fragment.offset > 0) {
-      ports = this.#fragments.get(id) ?? NO_PORTS;
-    } else if (needed > 0) {
-      if (payload.length < (fragment === undefined ? needed : 4)) return 'malformed';
-      ports = readPorts(protocol, payload);
-      if (fragment !== undefined) this.#fragments.set(id, ports);
+      ports = this.#fragments.get(fragment.id) ?? ports;
+    } else {
+      if (needed > 0) {
+        if (payload.length < (fragment === undefined ? needed : 4)) return 'malformed';
+        ports = readPorts(protocol, payload);
+      }
+      if (fragment !== undefined) this.#fragments.set(fragment.id, ports);
       if (protocol === Proto.tcp) tcpFlags = readFlags(payload, fragment !== undefined);
       if (tcpFlags === undefined) return 'malformed';
     }
-    const { source, target, icmpType, icmpCode } = ports;
-    const { dscp, ethProtocol } = network;
-    const key = [network.source, network.target, source, target, protocol, icmpType, icmpCode];
-    return { key: key.join(), tcpFlags, vlanId, dscp, ethProtocol };
+    return { key: keyOf(network, ports), tcpFlags, vlanId, ...shared(network) };
   }
+}
+
+const shared = ({ dscp, ethProtocol }: Network) => ({ dscp, ethProtocol });
+
+function keyOf({ source, target, ethProtocol }: Network, ports: Ports): string {
+  const key = [source, target, ports.source, ports.target, ports.protocol];
+  const icmp = [ports.icmpType, ports.icmpCode];
+  const isIpv4 = [source, target].some((address) => address.startsWith(mapped(Buffer.alloc(0))));
+  const apart = isIpv4 && ethProtocol === EtherType.ipv6 ? ['mapped'] : [];
+  return [...key, ...icmp, ...apart].join();
+}
+
+function findByVersion(frame: Buffer): Found {
+  const type = { 4: EtherType.ipv4, 6: EtherType.ipv6 }[frame[0]! >> 4];
+  return type === undefined ? 'not-ip' : { type, packet: frame, vlanId: 0 };
 }

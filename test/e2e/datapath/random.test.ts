@@ -3,17 +3,22 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { requireRoot } from '../../support/require.ts';
 import { loadDatapath, native, readStats, TEST_HOOKS, takeFlows } from './datapath.ts';
+import { authentication, EtherType, extension, ipv4, ipv6, ipv6Fragment, Proto } from './frames.ts';
 import {
-  authentication,
-  EtherType,
-  ethernet,
-  extension,
-  ipv4,
-  ipv6,
-  ipv6Fragment,
-  Proto,
-  vlanTag,
-} from './frames.ts';
+  bridged,
+  eTag,
+  fabricPath,
+  frameOf,
+  hsr,
+  type Layer,
+  metadata,
+  mpls,
+  pppoe,
+  providerBackbone,
+  serviceHeader,
+  snap,
+  tag,
+} from './link-frames.ts';
 import { Model, type Parsed } from './model.ts';
 
 const RUNS = 60;
@@ -24,6 +29,7 @@ const bytes = (minLength: number, maxLength: number): fc.Arbitrary<Buffer> =>
 
 const protocols = fc.constantFrom(
   ...[Proto.tcp, Proto.udp, Proto.sctp, Proto.icmp, Proto.icmpv6, Proto.none, Proto.esp, 47],
+  ...[Proto.ah, Proto.udpLite, Proto.dccp],
 );
 
 const fragmentation = fc.record({
@@ -52,6 +58,11 @@ const ipv4Packets = fc
     }),
   );
 
+const MAPPED = {
+  source: Buffer.from('00000000000000000000ffff0a000001', 'hex'),
+  target: Buffer.from('00000000000000000000ffff0a000002', 'hex'),
+};
+
 /** Wraps a payload in extension headers, the innermost first. */
 const ipv6Packets = fc
   .record({
@@ -62,8 +73,10 @@ const ipv6Packets = fc
       fc.tuple(fc.constantFrom('options', 'routing', 'ah', 'fragment'), fragmentation),
       { maxLength: 9 },
     ),
+    // Those of IPv4 packets, now and then.
+    isMapped: fc.constantFrom(false, false, true),
   })
-  .map(({ protocol, payload, trafficClass, extensions }) => {
+  .map(({ protocol, payload, trafficClass, extensions, isMapped }) => {
     let next: number = protocol;
     let inner: Buffer = payload;
     for (const [kind, fragment] of extensions) {
@@ -72,8 +85,14 @@ const ipv6Packets = fc
       else inner = extension(next, inner, fragment.offset);
       next = { options: 60, routing: 43, ah: 51, fragment: 44 }[kind]!;
     }
-    return ipv6(next, inner, { trafficClass });
+    return ipv6(next, inner, { trafficClass, ...(isMapped ? MAPPED : {}) });
   });
+
+const LAYERS: readonly ((inner: Layer) => Layer)[] = [
+  ...[tag(7), tag(0), tag(8, EtherType.qinq), tag(9, EtherType.oldQinq), mpls(16), mpls(16, 17)],
+  ...[pppoe(), pppoe('21'), pppoe('003d'), snap, metadata(), metadata(2), serviceHeader],
+  ...[bridged, fabricPath, providerBackbone, hsr, eTag],
+];
 
 const frames = fc
   .record({
@@ -83,17 +102,19 @@ const frames = fc
       fc.tuple(fc.nat(0xffff), bytes(0, 80)),
       fc.tuple(fc.constantFrom(EtherType.ipv4, EtherType.ipv6), bytes(0, 80)),
     ),
-    tags: fc.array(fc.nat(4095), { maxLength: 4 }),
+    layers: fc.oneof(
+      fc.constant<((inner: Layer) => Layer)[]>([]),
+      fc.array(
+        fc.nat(4095).map((id) => tag(id)),
+        { maxLength: 9 },
+      ),
+      fc.array(fc.constantFrom(...LAYERS), { maxLength: 5 }),
+    ),
     padding: fc.nat(20),
   })
-  .map(({ network: [type, packet], tags, padding }) => {
-    let outer = type;
-    let inner: Buffer = Buffer.concat([packet, Buffer.alloc(padding, 0xaa)]);
-    for (const tag of tags) {
-      inner = vlanTag(tag, outer, inner);
-      outer = EtherType.vlan;
-    }
-    return ethernet(outer, inner);
+  .map(({ network: [type, packet], layers, padding }) => {
+    const payload = Buffer.concat([packet, Buffer.alloc(padding, 0xaa)]);
+    return frameOf(layers.reduce<Layer>((inner, layer) => layer(inner), { type, payload }));
   });
 
 /** Cuts a frame short or turns some of its bits. */
@@ -147,7 +168,7 @@ describe.skipIf(requireRoot()).each([
     // Both remember fragments from one run to the next.
     const datapath = loadDatapath({ object, programs: TEST_HOOKS });
     const model = new Model();
-    const counted = { 'not-ip': 0, malformed: 0 };
+    const counted = { 'not-ip': 0, malformed: 0, 'not-looked-into': 0 };
 
     const sample = fc.asyncProperty(batches, async (batch) => {
       const flows = new Map<string, Expected>();
@@ -163,8 +184,12 @@ describe.skipIf(requireRoot()).each([
       }
 
       const recorded = await takeFlows(datapath);
-      const { notIp, malformed } = readStats(datapath);
-      expect([notIp.packets, malformed.packets]).toEqual([counted['not-ip'], counted.malformed]);
+      const { notIp, malformed, notLookedInto } = readStats(datapath);
+      expect({
+        'not-ip': notIp.packets,
+        malformed: malformed.packets,
+        'not-looked-into': notLookedInto.packets,
+      }).toEqual(counted);
       expect(recorded).toHaveLength(flows.size);
       for (const flow of recorded) {
         const { last, ...sums } = flows.get(flow.key)!;

@@ -14,6 +14,8 @@ const PORT = 5001;
 /** Ethernet, IPv4 and UDP headers. */
 const UDP_OVERHEAD_BYTES = 42;
 const COUNT = 50;
+/** An interface that is watched as soon as it is there. */
+const TUN = 'nbt-tun';
 const SIZE_BYTES = 100;
 
 /** In the header of UDP. */
@@ -40,7 +42,7 @@ describe.skipIf(requireRoot())('drops', () => {
     // Addresses are resolved before anything is dropped.
     await lab.udp(client, server, { ...TO_SERVER, count: 1 });
     ip('-n', client, 'neigh', 'add', 'fd00::2', 'lladdr', lab.macOf(server, far), 'dev', near);
-    host = await startAgent({ INTERFACES: `${near},${far}`, ENABLE_PKT_DROPS: 'true' });
+    host = await startAgent({ INTERFACES: `${near},${far},${TUN}`, ENABLE_PKT_DROPS: 'true' });
   });
   afterEach(async () => {
     await host[Symbol.asyncDispose]();
@@ -347,17 +349,17 @@ describe.skipIf(requireRoot())('drops', () => {
   });
 
   test('a device without a link layer', async () => {
-    const tun = 'nbt-tun';
-    ip('-n', client, 'tuntap', 'add', 'dev', tun, 'mode', 'tun');
-    ip('-n', client, 'addr', 'add', '10.7.0.1/24', 'dev', tun);
-    ip('-n', client, 'link', 'set', tun, 'up');
-    const before = lab.counters(client, tun);
+    ip('-n', client, 'tuntap', 'add', 'dev', TUN, 'mode', 'tun');
+    ip('-n', client, 'addr', 'add', '10.7.0.1/24', 'dev', TUN);
+    ip('-n', client, 'link', 'set', TUN, 'up');
+    await expect.poll(() => host.agent.status().interfaces.map(({ name }) => name)).toContain(TUN);
+    const before = lab.counters(client, TUN);
 
     // Nobody has the device open: it drops what it is given.
     await lab.cast(client, { ...TO_SERVER, address: '10.7.0.2' });
 
     const [flow] = await dropped();
-    expect(lab.counters(client, tun).txPackets).toBe(before.txPackets);
+    expect(lab.counters(client, TUN).txPackets).toBe(before.txPackets);
     expect(flow).toMatchObject({
       DstAddr: '10.7.0.2',
       PktDropPackets: COUNT,

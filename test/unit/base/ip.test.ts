@@ -131,6 +131,23 @@ describe('networks', () => {
     );
   });
 
+  // Text of a network, an address, and whether it is in there.
+  test.each([
+    ['::/0', '10.0.0.1', false],
+    ['::/80', '10.0.0.1', false],
+    ['::fffe:0:0/95', '10.0.0.1', false],
+    ['::/0', 'fd00::1', true],
+    ['::/0', '::1', true],
+    ['::/80', '::fffe:0:1', true],
+    ['::ffff:0:0/96', '10.0.0.1', true],
+    ['::ffff:10.0.0.0/104', '10.0.0.1', true],
+    ['0.0.0.0/0', '10.0.0.1', true],
+    ['0.0.0.0/0', 'fd00::1', false],
+    ['0.0.0.0/0', '::', false],
+  ])('families are apart: %s, %s: %s', (network, address, isIn) => {
+    expect(cidrContains(parseCidr(network)!, parseAddress(address)!)).toBe(isIn);
+  });
+
   test('host bits are cleared and a bare address is a network of one', () => {
     expect(formatAddress(parseCidr('10.1.2.3/8')!.bytes)).toBe('10.0.0.0');
     expect(parseCidr('10.1.2.3')).toEqual({ bytes: parseAddress('10.1.2.3'), prefix: 128 });

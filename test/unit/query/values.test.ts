@@ -31,7 +31,6 @@ test.each([
     '10.1.2.3/8',
     { kind: 'between', low: V4 + 0x0a000000n, high: V4 + 0x0affffffn },
   ],
-  ['SrcAddr', '=', '::/0', { kind: 'between', low: 0n, high: (1n << 128n) - 1n }],
   [
     'SrcAddr',
     '=',
@@ -47,6 +46,29 @@ test.each([
   ['Interfaces', '~', 'eth', { kind: 'contains', text: 'eth' }],
 ] as const)('%s %s %s', (key, operator, text, expected) => {
   expect(read(key, operator, text).fields.map(({ tests }) => tests)).toEqual([[expected]]);
+});
+
+const V6_END = (1n << 128n) - 1n;
+const V4_END = V4 + 0xffff_ffffn;
+
+// IPv6 on both sides of the addresses that stand for IPv4.
+test.each([
+  ['::/0', [0n, V4 - 1n], [V4_END + 1n, V6_END]],
+  ['::/80', [0n, V4 - 1n]],
+  ['::/64', [0n, V4 - 1n], [V4_END + 1n, (1n << 64n) - 1n]],
+  ['::-ffff::', [0n, V4 - 1n], [V4_END + 1n, 0xffffn << 112n]],
+  ['0.0.0.0/0', [V4, V4_END]],
+  ['::ffff:0:0/96', [V4, V4_END]],
+  ['fd00::/8', [0xfdn << 120n, (0xfen << 120n) - 1n]],
+])('families are apart: SrcAddr=%s', (text, ...bounds) => {
+  const tests = bounds.map(([low, high]) => ({ kind: 'between', low, high }));
+
+  expect(read('SrcAddr', '=', text).fields[0]!.tests).toEqual(tests);
+  expect(read('SrcAddr', '!=', text)).toMatchObject({ negative: true, fields: [{ tests }] });
+});
+
+test.each(['10.0.0.1-fd00::1', '::-10.0.0.1'])('%s is no range: the families differ', (text) => {
+  expect(() => read('SrcAddr', '=', text)).toThrow(/"[^"]+" is no value of SrcAddr/);
 });
 
 test.each([

@@ -33,6 +33,7 @@ export const en = {
       filtered: 'Filtered out',
       not_ip: 'Not IP',
       malformed: 'Broken headers',
+      not_looked_into: 'Encapsulated, not looked into',
       map_full: 'Lost: map full',
       map_error: 'Lost: map refused',
       pipeline_full: 'Lost: pipeline full',

@@ -1,5 +1,6 @@
-import type { Cidr } from '../../../base/ip.ts';
+import { type Cidr, isMappedV4, V4_PREFIX } from '../../../base/ip.ts';
 
+const ADDRESS_BYTES = 16;
 const ADDRESS_BITS = 128;
 const NONE = 0;
 
@@ -36,12 +37,14 @@ export class SubnetTrie {
   /** Value of the longest prefix of the address at `bytes[at .. at + 16]`, 0 when there is none. */
   longest(bytes: Uint8Array, at: number): number {
     let node = 1;
-    let best = this.#values[1]!;
+    // Shorter prefixes are of the other family, see Cidr.
+    const shortest = isMappedV4(bytes.subarray(at, at + ADDRESS_BYTES)) ? V4_PREFIX : 0;
+    let best = shortest === 0 ? this.#values[1]! : NONE;
     for (let bit = 0; bit < ADDRESS_BITS; bit++) {
       node = this.#children[node * 2 + bitAt(bytes, at, bit)]!;
       if (node === 0) return best;
       const value = this.#values[node]!;
-      if (value !== NONE) best = value;
+      if (value !== NONE && bit + 1 >= shortest) best = value;
     }
     return best;
   }

@@ -209,6 +209,7 @@ test('books: recorded, dropped by the pipeline, and the kernel’s own counts ov
     unrecorded: {
       not_ip: { packets: 3, bytes: 180 },
       malformed: { packets: 0, bytes: 0 },
+      not_looked_into: { packets: 0, bytes: 0 },
       map_full: { packets: 5, bytes: 2 ** 40 + 1 },
       map_error: { packets: 0, bytes: 0 },
       pipeline_full: { packets: 4, bytes: 200 },

@@ -32,6 +32,7 @@ test.each([
   ['no address', { ips: ['10.0.0.0/8'] }, 'eth0', [], false],
   ['IPv6', { ips: ['fd00::/8'] }, 'eth0', ['fd12::1'], true],
   ['families are not mixed up', { ips: ['0.0.0.0/0'] }, 'eth0', ['fd12::1'], false],
+  ['nor the other way round', { ips: ['::/0'] }, 'eth0', ['10.1.2.3'], false],
   ['excluded by name', { ips: ['127.0.0.0/8'], exclude: ['lo'] }, 'lo', ['127.0.0.1'], false],
 ])('%s', (_why, config, name, addresses, wanted) => {
   expect(wants(config, name, addresses)).toBe(wanted);

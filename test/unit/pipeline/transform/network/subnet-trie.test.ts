@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { cidrContains, formatAddress, isMappedV4, parseCidr } from '../../../../../src/base/ip.ts';
+import {
+  cidrContains,
+  formatAddress,
+  isMappedV4,
+  parseAddress,
+  parseCidr,
+} from '../../../../../src/base/ip.ts';
 import { SubnetTrie } from '../../../../../src/pipeline/transform/network/subnet-trie.ts';
 
 // Few distinct bits, so that prefixes nest and addresses hit them.
@@ -17,6 +23,14 @@ const address = fc
 const cidr = fc.tuple(address, fc.integer({ min: 0, max: 128 })).map(([bytes, length]) => {
   const width = isMappedV4(bytes) ? 32 : 128;
   return parseCidr(`${formatAddress(bytes)}/${length % (width + 1)}`)!;
+});
+
+test('an IPv4 address is in no network of IPv6', () => {
+  const trie = new SubnetTrie();
+  trie.insert(parseCidr('::/0')!, 1);
+
+  expect(trie.longest(parseAddress('10.0.0.1')!, 0)).toBe(0);
+  expect(trie.longest(parseAddress('fd00::1')!, 0)).toBe(1);
 });
 
 test('finds the longest prefix that holds an address, the first of equal ones', () => {

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+/*
+ * What lies between the start of a frame and its IP header: tags, labels, sessions.
+ * deploy/reference/limits.md lists what is looked through and what is not.
+ */
+
+#include "kernel.h"
+#include "packet.h"
+
+/* Tags, labels and other headers before IP, with the tag that the kernel has taken out. */
+#define LINK_HEADERS_MAX 8
+
+/* Not in the kernel's headers, or not in all that we are built with. */
+#define ETH_P_QINQ4 0x9400
+#define ETH_P_FABRICPATH 0x8903
+#define ETH_P_PBB 0x88e7
+#define ETH_P_CMD 0x8909 /* Cisco MetaData: security group tags */
+#define ETH_P_VNTAG 0x8926
+#define ETH_P_ETAG 0x893f /* IEEE 802.1BR */
+#define ETH_P_RTAG 0xf1c1 /* IEEE 802.1CB */
+#define ETH_P_TRILL 0x22f3
+/* Values below are lengths: an LLC header follows (IEEE 802.3). */
+#define ETHERTYPE_MIN 0x0600
+
+#define LINK_NOT_IP 0
+/* Above all EtherTypes: there may be IP inside, and nobody looks. */
+#define LINK_NOT_LOOKED_INTO 0x10000
+
+#define MPLS_BOTTOM 0x100 /* of the label's word */
+
+#define PPP_IPV4 0x0021
+#define PPP_IPV6 0x0057
+#define PPP_MPLS 0x0281
+#define PPP_COMPRESSED 1 /* one byte instead of two: the last bit of a protocol is set */
+#define PPP_CONTROL 0x8000
+
+static __always_inline bool is_ip(__u32 protocol)
+{
+	return protocol == ETH_P_IP || protocol == ETH_P_IPV6;
+}
+
+/* 802.1Q, 802.1ad, and what switches put on outer tags before that. */
+static __always_inline bool is_tag(__u32 protocol)
+{
+	return protocol == ETH_P_8021Q || protocol == ETH_P_8021AD || protocol == ETH_P_QINQ1 ||
+	       protocol == ETH_P_QINQ2 || protocol == ETH_P_QINQ3 || protocol == ETH_P_QINQ4;
+}
+
+/* The 16 bits `offset` bytes into the header; where the frame ends before them, what is not IP. */
+static __always_inline __u32 link_half(struct __sk_buff *skb, const struct packet *packet,
+				       __u32 offset)
+{
+	__be16 copy;
+	const __be16 *at = peek(skb, packet->l3 + offset, &copy, sizeof(copy));
+
+	return at ? bpf_ntohs(*at) : LINK_NOT_IP;
+}
+
+static __always_inline __u32 link_word(struct __sk_buff *skb, const struct packet *packet,
+				       __u32 offset)
+{
+	return link_half(skb, packet, offset) << 16 | link_half(skb, packet, offset + 2);
+}
+
+/* Leaves a header of `size` bytes behind, of which the last two say what follows. */
+static __always_inline __u32 leave_header(struct __sk_buff *skb, struct packet *packet, __u32 size)
+{
+	__u32 protocol = link_half(skb, packet, size - 2);
+
+	packet->l3 += size;
+	return protocol;
+}
+
+/* What carries IP without saying so: the first four bits are the version (RFC 4928). */
+static __always_inline __u32 ip_by_version(struct __sk_buff *skb, const struct packet *packet)
+{
+	__u8 copy = 0;
+	const __u8 *first = peek(skb, packet->l3, &copy, sizeof(copy));
+
+	if (first && *first >> 4 == 4)
+		return ETH_P_IP;
+	if (first && *first >> 4 == 6)
+		return ETH_P_IPV6;
+	return LINK_NOT_LOOKED_INTO;
+}
+
+static __always_inline __u32 leave_tag(struct __sk_buff *skb, struct packet *packet)
+{
+	/* The outermost id is the frame's; id 0 is a priority alone. */
+	if (!packet->vlan_id)
+		packet->vlan_id = link_half(skb, packet, 0) & VLAN_VID_MASK;
+	return leave_header(skb, packet, 4);
+}
+
+/* RFC 3032. */
+static __always_inline __u32 leave_label(struct __sk_buff *skb, struct packet *packet,
+					 __u32 protocol)
+{
+	__u32 label = link_word(skb, packet, 0);
+
+	packet->l3 += 4;
+	return label & MPLS_BOTTOM ? ip_by_version(skb, packet) : protocol;
+}
+
+/* RFC 2516: six bytes, then PPP's protocol. Code 0 is data. */
+static __always_inline __u32 leave_session(struct __sk_buff *skb, struct packet *packet)
+{
+	__u32 ppp = link_half(skb, packet, 6);
+
+	if (link_half(skb, packet, 0) != 0x1100)
+		return LINK_NOT_IP;
+	packet->l3 += 8;
+	if (ppp >> 8 & PPP_COMPRESSED) {
+		ppp >>= 8;
+		packet->l3 -= 1;
+	}
+	if (ppp == PPP_IPV4)
+		return ETH_P_IP;
+	if (ppp == PPP_IPV6)
+		return ETH_P_IPV6;
+	if (ppp == PPP_MPLS)
+		return ETH_P_MPLS_UC;
+	return !ppp || ppp >= PPP_CONTROL ? LINK_NOT_IP : LINK_NOT_LOOKED_INTO;
+}
+
+/* One byte of version, one that counts the options of four bytes; a type follows them. */
+static __always_inline __u32 leave_metadata(struct __sk_buff *skb, struct packet *packet)
+{
+	return leave_header(skb, packet, 4 + (link_half(skb, packet, 0) & 0xff) * 4);
+}
+
+/* RFC 8300: six bits of the first half count words; the fourth byte tells what follows. */
+static __always_inline __u32 leave_service_header(struct __sk_buff *skb, struct packet *packet)
+{
+	__u32 next = link_half(skb, packet, 2) & 0xff;
+
+	packet->l3 += (link_half(skb, packet, 0) & 0x3f) * 4;
+	switch (next) {
+	case 1:
+		return ETH_P_IP;
+	case 2:
+		return ETH_P_IPV6;
+	case 3:
+		return ETH_P_TEB;
+	case 5:
+		return ETH_P_MPLS_UC;
+	default:
+		return LINK_NOT_LOOKED_INTO;
+	}
+}
+
+/* LLC with the SNAP extension (RFC 1042), whose last half is an EtherType; other LLC has no IP. */
+static __always_inline __u32 leave_llc(struct __sk_buff *skb, struct packet *packet)
+{
+	if (link_half(skb, packet, 0) != 0xaaaa || link_word(skb, packet, 2) != 0x03000000)
+		return LINK_NOT_IP;
+	if (link_half(skb, packet, 6) < ETHERTYPE_MIN)
+		return LINK_NOT_IP;
+	return leave_header(skb, packet, 8);
+}
+
+/* Leaves one header behind and returns the protocol of the next. */
+static __always_inline __u32 leave_link_header(struct __sk_buff *skb, struct packet *packet,
+					       __u32 protocol)
+{
+	if (is_tag(protocol))
+		return leave_tag(skb, packet);
+	if (protocol < ETHERTYPE_MIN)
+		return leave_llc(skb, packet);
+	switch (protocol) {
+	case ETH_P_MPLS_UC:
+	case ETH_P_MPLS_MC:
+		return leave_label(skb, packet, protocol);
+	case ETH_P_PPP_SES:
+		return leave_session(skb, packet);
+	case ETH_P_CMD:
+		return leave_metadata(skb, packet);
+	case ETH_P_NSH:
+		return leave_service_header(skb, packet);
+	case ETH_P_TEB:
+		return leave_header(skb, packet, ETH_HLEN);
+	case ETH_P_FABRICPATH:
+		return leave_header(skb, packet, 2 + ETH_HLEN);
+	case ETH_P_PBB:
+		return leave_header(skb, packet, 4 + ETH_HLEN);
+	case ETH_P_HSR:
+	case ETH_P_VNTAG:
+	case ETH_P_RTAG:
+		return leave_header(skb, packet, 6);
+	case ETH_P_ETAG:
+		return leave_header(skb, packet, 8);
+	default:
+		return LINK_NOT_IP;
+	}
+}
+
+/* What is known to carry other frames or packets, and is not looked into. */
+static __always_inline bool is_opaque(__u32 protocol)
+{
+	return protocol == ETH_P_MACSEC || protocol == ETH_P_TRILL ||
+	       protocol == ETH_P_BATMAN || protocol == LINK_NOT_LOOKED_INTO;
+}
+
+/*
+ * Walks from header to header until IP, from a protocol that is not, and returns what it has come
+ * to. A global function, so that the verifier goes its many ways once rather than with each caller's.
+ */
+noinline __u32 parse_link(struct __sk_buff *skb, struct packet *packet, __u32 protocol)
+{
+	__u32 headers = LINK_HEADERS_MAX;
+
+	if (!packet)
+		return LINK_NOT_IP;
+	/* So that a frame is the same to the hook before a device takes its tag out. */
+	if (skb->vlan_present)
+		headers--;
+	for (__u32 i = 0; i < LINK_HEADERS_MAX; i++) {
+		if (is_opaque(protocol))
+			return LINK_NOT_LOOKED_INTO;
+		if (i >= headers)
+			break;
+		protocol = leave_link_header(skb, packet, protocol);
+		if (is_ip(protocol) || protocol == LINK_NOT_IP)
+			return protocol;
+		if (packet->l3 > HEADERS_MAX)
+			break;
+	}
+	return LINK_NOT_LOOKED_INTO;
+}
+
+/* Finds the network header of a frame that begins at `base`. */
+static __always_inline __u32 parse_ethernet(struct __sk_buff *skb, struct packet *packet,
+					    __u32 base)
+{
+	__be16 copy;
+	const __be16 *at = peek(skb, base + 2 * ETH_ALEN, &copy, sizeof(copy));
+	__u32 protocol;
+
+	if (!at)
+		return LINK_NOT_IP;
+	protocol = bpf_ntohs(*at);
+	packet->l3 = base + ETH_HLEN;
+	return unlikely(!is_ip(protocol)) ? parse_link(skb, packet, protocol) : protocol;
+}
+
+/* Devices without a link layer hand over bare IP. */
+static __always_inline __u32 parse_version(struct __sk_buff *skb, const struct packet *packet)
+{
+	__u32 protocol = ip_by_version(skb, packet);
+
+	return is_ip(protocol) ? protocol : LINK_NOT_IP;
+}

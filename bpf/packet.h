@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+/* A packet as hooks and probes see it, and how its bytes are read. */
+
+#include "kernel.h"
+#include "types.h"
+
+/*
+ * Tells the verifier that an offset is small. Headers that reach further than HEADERS_MAX are
+ * counted as malformed, so that the ones behind them still end before the mask.
+ */
+#define OFFSET_MASK 0x7fff
+#define HEADERS_MAX 0x7c00
+
+enum verdict {
+	PARSE_FLOW,
+	PARSE_NOT_IP,
+	PARSE_MALFORMED,
+	PARSE_NOT_LOOKED_INTO, /* there may be IP inside of what it is */
+};
+
+struct packet {
+	struct flow_key key;
+	__u32 l3; /* offsets from the start of the frame */
+	__u32 l4;
+	__u32 end; /* where the IP packet ends, as its header says */
+	__u32 headers; /* where the transport's payload begins; each segment repeats what is before */
+	__u16 inner_headers; /* more that each segment repeats: of the packet in an offloaded tunnel */
+	__u16 eth_protocol;
+	__u16 tcp_flags;
+	__u16 vlan_id;
+	__u8 dscp;
+	__u8 jumbo; /* bytes of `headers` that segments do not have */
+	__u8 ip_protocol; /* as the IP header has it; the key has what is behind extensions */
+	bool is_fragment;
+	bool is_later_fragment;
+	bool tcp_trouble; /* a reset, or no room for more; only looked for when somebody counts it */
+	bool only_if_dropped; /* wanted, provided that its flow has drops */
+	/* Where a tunnel's inner packet is the flow's; offsets of what is around it, 0: nothing. */
+	__u8 tunnel_type;
+	__u16 outer_l3;
+	__u16 tunnel_header;
+	__u16 inner_l2;
+	__u32 fragment_id;
+	__u32 sampling; /* one in this many, by the rule that wants it; 0: as `config` says */
+};
+
+/* Tests clear it to send every access the rarer way, by a copy. */
+#ifndef READ_IN_PLACE
+#define READ_IN_PLACE 1
+#endif
+
+/* `size` bytes at `offset`: in place when linear, else copied into `copy`; NULL: not that many. */
+static __always_inline const void *peek(struct __sk_buff *skb, __u32 offset, void *copy, __u32 size)
+{
+	const void *at;
+
+	offset &= OFFSET_MASK;
+	at = (const void *)(long)skb->data + offset;
+	if (unlikely(!READ_IN_PLACE || at + size > (const void *)(long)skb->data_end))
+		return bpf_skb_load_bytes(skb, offset, copy, size) ? NULL : copy;
+	return at;
+}

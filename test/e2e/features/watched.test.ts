@@ -1,0 +1,155 @@
+/** Probes hear of all interfaces: what happens where no hook is makes no flow, and is counted. */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type AgentHost, type FlowView, startAgent } from '../../support/agent-host.ts';
+import { ip, Lab } from '../../support/netns.ts';
+import { requireRoot } from '../../support/require.ts';
+import { addressed, EtherType, ethernet, ipv4, Proto, udp } from '../datapath/frames.ts';
+
+const CLIENT = '10.9.0.1';
+const SERVER = '10.9.0.2';
+const ASIDE = '10.9.1.1';
+const ELSEWHERE = '10.9.1.2';
+const PORT = 5001;
+const COUNT = 20;
+
+describe.skipIf(requireRoot())('probes', () => {
+  let lab: Lab;
+  let host: AgentHost;
+  let client: string;
+  let server: string;
+  let near: string;
+  let far: string;
+  let aside: string;
+  let other: string;
+
+  beforeEach(() => {
+    lab = new Lab();
+    client = lab.namespace('client');
+    server = lab.namespace('server');
+    [near, far] = lab.pair(
+      { namespace: client, addresses: [`${CLIENT}/24`] },
+      { namespace: server, addresses: [`${SERVER}/24`] },
+    );
+    [aside, other] = lab.pair(
+      { namespace: client, addresses: [`${ASIDE}/24`] },
+      { namespace: server, addresses: [`${ELSEWHERE}/24`] },
+    );
+  });
+  afterEach(async () => {
+    await host[Symbol.asyncDispose]();
+    await lab[Symbol.asyncDispose]();
+  });
+
+  async function flowsTo(address: string): Promise<FlowView[]> {
+    await host.agent.drainNow();
+    return host.flows.filter((flow) => flow.DstAddr === address && flow.DstPort === PORT);
+  }
+
+  async function skips(reason: string): Promise<number> {
+    const text = await host.metrics.registry.getSingleMetricAsString('probe_skips_total');
+    return Number(new RegExp(`reason="${reason}"} (\\d+)`).exec(text)?.[1] ?? 0);
+  }
+
+  const toNobody = (address: string) => ({ address, port: PORT, count: COUNT, sizeBytes: 64 });
+
+  const dropUdp = (namespace: string, hook: string): void => {
+    for (const rule of [
+      'add table inet t',
+      `add chain inet t c { type filter hook ${hook} priority 0; }`,
+      `add rule inet t c udp dport ${PORT} drop`,
+    ]) {
+      lab.inside(namespace, 'nft', rule);
+    }
+  };
+
+  test.each([
+    ['INTERFACES', () => ({ INTERFACES: `${near},${far}` })],
+    ['EXCLUDE_INTERFACES', () => ({ EXCLUDE_INTERFACES: `lo,${aside},${other}` })],
+    ['INTERFACE_IPS', () => ({ INTERFACE_IPS: '10.9.0.0/24' })],
+  ])('%s: drops of other interfaces are none of ours', async (_why, env) => {
+    host = await startAgent({ ...env(), ENABLE_PKT_DROPS: 'true' });
+
+    await lab.cast(client, toNobody(ELSEWHERE));
+    await lab.cast(client, toNobody(SERVER));
+
+    expect(await flowsTo(ELSEWHERE)).toEqual([]);
+    expect(await flowsTo(SERVER)).toMatchObject([{ Packets: COUNT, PktDropPackets: COUNT }]);
+    expect(await skips('not_watched')).toBeGreaterThanOrEqual(COUNT);
+  });
+
+  test('what is dropped before any interface is of the one that it was on its way to', async () => {
+    host = await startAgent({ INTERFACES: near, ENABLE_PKT_DROPS: 'true' });
+    dropUdp(client, 'output');
+
+    await lab.cast(client, toNobody(ELSEWHERE));
+    await lab.cast(client, toNobody(SERVER));
+
+    expect(await flowsTo(ELSEWHERE)).toEqual([]);
+    expect(await flowsTo(SERVER)).toMatchObject([{ Packets: 0, PktDropPackets: COUNT }]);
+  });
+
+  test('an interface that comes later is watched from then on, and no longer than it is', async () => {
+    host = await startAgent({ INTERFACES: '/^late/', ENABLE_PKT_DROPS: 'true' });
+    dropUdp(client, 'output');
+    await lab.cast(client, toNobody(SERVER));
+    expect(await flowsTo(SERVER)).toEqual([]);
+
+    ip('-n', client, 'link', 'set', near, 'down');
+    ip('-n', client, 'link', 'set', near, 'name', 'late0');
+    ip('-n', client, 'link', 'set', 'late0', 'up');
+    await expect.poll(() => host.agent.status().interfaces.length).toBe(1);
+    await lab.cast(client, toNobody(SERVER));
+    const [flow] = await flowsTo(SERVER);
+    expect(flow).toMatchObject({ PktDropPackets: COUNT });
+
+    ip('-n', client, 'link', 'set', 'late0', 'down');
+    ip('-n', client, 'link', 'set', 'late0', 'name', near);
+    ip('-n', client, 'link', 'set', near, 'up');
+    await expect.poll(() => host.agent.status().interfaces.length).toBe(0);
+    await lab.cast(client, toNobody(SERVER));
+    expect(await flowsTo(SERVER)).toEqual([flow]);
+  });
+
+  test('connections by other interfaces have no TCP health', async () => {
+    host = await startAgent({ INTERFACES: `${near},${far}`, ENABLE_TCP_HEALTH: 'true' });
+
+    const exchange = { port: PORT, sendBytes: 1000, replyBytes: 1000 };
+    await lab.tcp(client, server, { ...exchange, address: ELSEWHERE });
+    await lab.tryTcp(client, ELSEWHERE, PORT + 1);
+    await lab.tcp(client, server, { ...exchange, address: SERVER });
+    await lab.tryTcp(client, SERVER, PORT + 1);
+
+    expect(await flowsTo(ELSEWHERE)).toEqual([]);
+    const [flow] = await flowsTo(SERVER);
+    expect(flow!.TcpHandshakeNs).toBeGreaterThan(0);
+    const refused = host.flows.filter((each) => each.DstPort === PORT + 1);
+    expect(refused).toMatchObject([{ DstAddr: SERVER, TcpFailedConnects: 1 }]);
+    expect(await skips('not_watched')).toBeGreaterThanOrEqual(2);
+  });
+
+  /** To a MAC that nobody has: the receiver hears it all the same, being promiscuous. */
+  const toOthers = (): Buffer[] => {
+    const source = CLIENT.split('.').map(Number);
+    const packet = ipv4(Proto.udp, udp(20, 40_000, PORT), {
+      source,
+      target: SERVER.split('.').map(Number),
+    });
+    const frame = addressed(ethernet(EtherType.ipv4, packet), '02:00:00:00:00:99');
+    return Array.from({ length: COUNT }, () => frame);
+  };
+
+  test.each([
+    ['are no drops', {}, undefined, COUNT],
+    ['are drops where that is asked for', { PKT_DROPS_OF_OTHERS: 'true' }, COUNT, 0],
+  ])('frames for other hosts %s', async (_why, env, drops, skipped) => {
+    host = await startAgent({ INTERFACES: far, ENABLE_PKT_DROPS: 'true', ...env });
+    ip('-n', server, 'link', 'set', far, 'promisc', 'on');
+
+    await lab.frames(client, near, toOthers());
+
+    const [flow] = await flowsTo(SERVER);
+    expect(flow).toMatchObject({ Packets: COUNT });
+    expect(flow!.PktDropPackets).toBe(drops);
+    expect(await skips('other_host')).toBeGreaterThanOrEqual(skipped);
+  });
+});
