@@ -25,15 +25,29 @@ struct {
 	__uint(max_entries, 4096);
 } messages_wake SEC(".maps");
 
+/* How far the ring had been read when that was asked for. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} messages_asked SEC(".maps");
+
+/* Asks once: as long as nothing has been read, user space is on its way. */
 static __always_inline void wake_when_half_full(void)
 {
-	__u64 used = bpf_ringbuf_query(&messages, BPF_RB_AVAIL_DATA);
+	__u64 used = bpf_ringbuf_query(&messages, BPF_RB_AVAIL_DATA), *asked, read;
 	__u32 zero = 0;
 
-	/* User space takes the word out at once and then reads: one at a time is enough. */
-	if (used > bpf_ringbuf_query(&messages, BPF_RB_RING_SIZE) / 2 &&
-	    !bpf_ringbuf_query(&messages_wake, BPF_RB_AVAIL_DATA))
-		bpf_ringbuf_output(&messages_wake, &zero, sizeof(zero), 0);
+	if (used <= bpf_ringbuf_query(&messages, BPF_RB_RING_SIZE) / 2)
+		return;
+	/* Beginning with 0 means that it was not asked for. */
+	read = bpf_ringbuf_query(&messages, BPF_RB_CONS_POS) + 1;
+	asked = bpf_map_lookup_elem(&messages_asked, &zero);
+	if (!asked || *asked == read)
+		return;
+	*asked = read;
+	bpf_ringbuf_output(&messages_wake, &zero, sizeof(zero), 0);
 }
 
 /*

@@ -83,6 +83,8 @@ struct tls_found {
 	__u8 pad[3];
 };
 
+#define TLS_SEEN_AFTER_HELLO (TLS_SEEN_CHANGE_CIPHER | TLS_SEEN_ALERT | TLS_SEEN_APP_DATA)
+
 static __always_inline bool has_payload(const struct packet *packet)
 {
 	return packet->end > packet->headers;
@@ -96,8 +98,13 @@ static __always_inline void find_handshake(struct __sk_buff *skb, __u32 at, __u3
 	struct tls_handshake handshake;
 	bool is_version;
 
+	/* So little in one record is a short message, or the beginning of one in many records. */
 	if (body + sizeof(handshake) > found->next) {
-		found->type = TLS_SEEN_OTHER_HANDSHAKE;
+		if (bpf_skb_load_bytes(skb, body, &handshake.type, sizeof(handshake.type)) ||
+		    handshake.type == TLS_CLIENT_HELLO || handshake.type == TLS_SERVER_HELLO)
+			found->hello = MESSAGE_ROOM_LARGE;
+		else
+			found->type = TLS_SEEN_OTHER_HANDSHAKE;
 		return;
 	}
 	if (body + sizeof(handshake) > end ||
@@ -233,6 +240,12 @@ static noinline void inspect_tls(struct __sk_buff *skb, const struct packet *pac
 	struct tls_found found = {};
 	__u8 types = 0;
 
+	/* It may not be known how much is wanted; what cannot be part of a hello ends it. */
+	if (tls->wanted) {
+		find_tls(skb, at, end, &found);
+		if (found.type & TLS_SEEN_AFTER_HELLO)
+			tls->wanted = 0;
+	}
 	if (tls->wanted) {
 		bytes = tls->wanted;
 		send_hello(skb, packet, MESSAGE_TLS_MORE, at, bytes, tls);

@@ -5,13 +5,13 @@ export class SocketHub {
   readonly #native: Native;
   readonly #watcher: Watcher;
   readonly #receivers = new Map<number, (bytes: Uint8Array) => void>();
-  #onRing: (() => void) | undefined;
+  readonly #rings = new Map<number, () => void>();
   #sequence = 0;
 
   constructor(native: Native) {
     this.#native = native;
     this.#watcher = native.watch((fd, bytes) => {
-      if (bytes === undefined) this.#onRing?.();
+      if (bytes === undefined) this.#rings.get(fd)?.();
       else this.#receivers.get(fd)?.(bytes);
     });
   }
@@ -36,14 +36,14 @@ export class SocketHub {
     this.#native.closeFd(fd);
   }
 
+  /** Calls back when a program has put something into the ring, which is empty again by then. */
   addRing(object: BpfObject, map: string, wake: () => void): void {
-    this.#onRing = wake;
-    this.#watcher.addRing(object, map);
+    this.#rings.set(this.#watcher.addRing(object, map), wake);
   }
 
   close(): void {
     for (const fd of [...this.#receivers.keys()]) this.remove(fd);
-    this.#onRing = undefined;
+    this.#rings.clear();
     this.#watcher.close();
   }
 }

@@ -9,7 +9,7 @@ import {
   tlsMetrics,
 } from '../../../src/agent/drain/layout.gen.ts';
 import type { BpfObject } from '../../../src/agent/loader/native.ts';
-import { message, name, Type } from '../../support/dns-message.ts';
+import { message, name, onStream, Type } from '../../support/dns-message.ts';
 import { requireRoot } from '../../support/require.ts';
 import { clientHello, record, serverHello } from '../../support/tls-hello.ts';
 import { loadDatapath, native, readStats, TEST_HOOKS, takeFlows } from '../datapath/datapath.ts';
@@ -53,12 +53,6 @@ function segment(payload: Buffer, port = 443, optionWords = 0): Buffer {
   packet.writeUInt16BE(port, 2);
   return ethernet(EtherType.ipv4, ipv4(Proto.tcp, packet));
 }
-
-const onStream = (content: Buffer): Buffer => {
-  const length = Buffer.alloc(2);
-  length.writeUInt16BE(content.length);
-  return Buffer.concat([length, content]);
-};
 
 interface Seen {
   readonly latencyNs: bigint;
