@@ -270,6 +270,9 @@ static noinline void inspect_tls(struct __sk_buff *skb, const struct packet *pac
 			hello = at;
 			bytes = found.hello;
 		}
+		/* What the next records hold is the rest of it. */
+		if (at + found.hello > found.next)
+			break;
 		at = found.next;
 	}
 	if (types & ~tls->types)
