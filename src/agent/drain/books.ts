@@ -16,6 +16,7 @@ const INCOMPLETE = [
   ['message_lost', stat.messagesLost],
   ['table_full', stat.featureLost],
   ['flow_lost', stat.probeLost],
+  ['dns_unfollowed', stat.dnsUnfollowed],
 ] as const;
 
 /** Says of the ledger what its parts alone do not: what was seen at all, and what is incomplete. */
