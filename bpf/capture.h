@@ -9,6 +9,7 @@
 #include "kernel.h"
 #include "types.h"
 #include "choose.h"
+#include "copy.h"
 #include "maps.h"
 #include "netns.h"
 #include "stats.h"
@@ -43,14 +44,11 @@ static __always_inline bool copy_into(struct __sk_buff *skb, const struct captur
 				      const __u32 room)
 {
 	struct captured_packet *record = bpf_ringbuf_reserve(&captured, sizeof(*head) + room, 0);
-	__u32 length = head->length;
 
 	if (!record)
 		return false;
 	*record = *head;
-	/* Known already, but not to the verifier. */
-	asm volatile("" : "+r"(length));
-	if (!length || length > room || bpf_skb_load_bytes(skb, 0, record + 1, length)) {
+	if (copy_bytes(skb, 0, record + 1, head->length, room)) {
 		bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);
 		return false;
 	}

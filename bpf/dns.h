@@ -2,12 +2,13 @@
 #pragma once
 
 /*
- * DNS (RFC 1035): how long answers take, and which queries get none. Of a TCP segment the first
- * message is looked at, where one begins there.
+ * DNS (RFC 1035): how long answers take, and which queries get none. Queries go to a DNS port and
+ * answers come from one. Over TCP, dns-stream.h tells where messages begin.
  */
 
 #include "kernel.h"
 #include "types.h"
+#include "copy.h"
 #include "keys.h"
 #include "maps.h"
 #include "messages.h"
@@ -18,8 +19,8 @@
 #define DNS_RESPONSE 0x8000
 #define DNS_OPCODE_SHIFT 11
 #define DNS_OPCODE_MASK 0xf
-/* RFC 8490: the highest one assigned. */
-#define DNS_OPCODE_MAX 6
+/* Numbers, not flags: operation and response code. */
+#define DNS_CODES 0x780f
 
 struct dns_header {
 	__be16 id;
@@ -30,10 +31,12 @@ struct dns_header {
 	__be16 additionals;
 };
 
-/* Before each message on TCP. */
-struct dns_prefix {
-	__be16 length;
+/* A message, or the part of one that a packet holds; offsets into the packet. */
+struct dns_place {
 	struct dns_header header;
+	__u32 at; /* where the header begins; 0: in an earlier segment */
+	__u32 body; /* behind the header */
+	__u32 end;
 };
 
 /*
@@ -48,14 +51,30 @@ struct {
 	__type(value, struct dns_query);
 } dns_queries SEC(".maps");
 
+/* Of one packet at a time: longer than what is left of the stack. */
+struct dns_question {
+	__u8 bytes[DNS_QUESTION_BYTES_MAX];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct dns_question);
+} dns_answered SEC(".maps");
+
+static __always_inline bool is_dns_port(__u16 port)
+{
+	return port == DNS_PORT || port == config.dns_port;
+}
+
 static __always_inline bool has_dns_port(const struct packet *packet)
 {
 	const struct flow_key *key = &packet->key;
 
 	if (key->protocol != IPPROTO_UDP && key->protocol != IPPROTO_TCP)
 		return false;
-	return key->dst_port == DNS_PORT || key->src_port == DNS_PORT ||
-	       key->dst_port == config.dns_port || key->src_port == config.dns_port;
+	return is_dns_port(key->dst_port) || is_dns_port(key->src_port);
 }
 
 /* Turns a flow's key into a query's: the id is where ICMP has its type and code. */
@@ -65,16 +84,49 @@ static __always_inline void set_id(struct flow_key *key, __u16 id)
 	key->icmp_code = id & 0xff;
 }
 
-static __always_inline void note_query(const struct flow_key *key, struct dns_metrics *dns)
+/* The key of the query that has this id, or is answered under it in a packet of `key`'s flow. */
+static __always_inline void query_key(struct flow_key *into, const struct flow_key *key, __u16 id,
+				      bool is_response)
 {
-	struct dns_query query = {};
+	copy_key(into, key);
+	if (is_response)
+		turn_round(into, key);
+	set_id(into, id);
+}
+
+/* Adds a query that did not wait yet; the map's values are too long for the stack. */
+static __always_inline long add_query(struct __sk_buff *skb, const struct flow_key *key,
+				      const struct dns_place *place)
+{
+	__u32 zero = 0, length = place->end - place->body;
+	struct dns_query *query;
+	const void *zeros = bpf_map_lookup_elem(&blank, &zero);
+	long error;
+
+	if (!zeros)
+		return -ENOENT;
+	error = bpf_map_update_elem(&dns_queries, key, zeros, BPF_NOEXIST);
+	if (error)
+		return error;
+	query = bpf_map_lookup_elem(&dns_queries, key);
+	if (!query)
+		return -ENOENT;
+	if (length > DNS_QUESTION_BYTES_MAX)
+		length = DNS_QUESTION_BYTES_MAX;
+	if (!copy_bytes(skb, place->body, query->question, length, DNS_QUESTION_BYTES_MAX))
+		query->length = length;
+	query->time_ns = bpf_ktime_get_ns();
+	return 0;
+}
+
+static __always_inline void note_query(struct __sk_buff *skb, const struct flow_key *key,
+				       struct dns_metrics *dns, const struct dns_place *place)
+{
 	long error = -EEXIST;
 
 	/* Asked again, it still waits since the first time. Looking costs less than a vain insert. */
-	if (!bpf_map_lookup_elem(&dns_queries, key)) {
-		query.time_ns = bpf_ktime_get_ns();
-		error = bpf_map_update_elem(&dns_queries, key, &query, BPF_NOEXIST);
-	}
+	if (!bpf_map_lookup_elem(&dns_queries, key))
+		error = add_query(skb, key, place);
 	__sync_fetch_and_add(&dns->queries, 1);
 	if (error == -EEXIST)
 		__sync_fetch_and_add(&dns->repeated, 1);
@@ -82,28 +134,45 @@ static __always_inline void note_query(const struct flow_key *key, struct dns_me
 		count(STAT_FEATURE_LOST, 1, 0);
 }
 
-/* `key`: of the query. */
-static __always_inline void note_latency(const struct flow_key *key, struct dns_metrics *dns)
+/*
+ * How many bytes at `at` are as those behind the query's header, but for the case of letters. A
+ * global function: the loop has many ends, of which the caller needs none.
+ */
+noinline __u32 same_question(struct __sk_buff *skb, const struct dns_query *query, __u32 at,
+			     __u32 length)
+{
+	__u32 zero = 0, i;
+	struct dns_question *answered = bpf_map_lookup_elem(&dns_answered, &zero);
+
+	if (!query || !answered)
+		return 0;
+	if (length > query->length)
+		length = query->length;
+	if (copy_bytes(skb, at, answered->bytes, length, DNS_QUESTION_BYTES_MAX))
+		return 0;
+	for (i = 0; i < DNS_QUESTION_BYTES_MAX; i++) {
+		if (i >= length || (answered->bytes[i] ^ query->question[i]) & ~0x20)
+			break;
+	}
+	return i;
+}
+
+/* `key`: of the query. Returns how much of its question the answer repeats; 0: nobody asked. */
+static __always_inline __u32 note_latency(struct __sk_buff *skb, const struct flow_key *key,
+					  struct dns_metrics *dns, const struct dns_place *place)
 {
 	struct dns_query *query = bpf_map_lookup_elem(&dns_queries, key);
+	__u32 asked;
 	__u64 latency;
 
-	if (!query)
-		return;
+	if (!query || !query->time_ns)
+		return 0;
 	latency = bpf_ktime_get_ns() - query->time_ns;
 	if (latency > dns->latency_ns)
 		dns->latency_ns = latency;
+	asked = same_question(skb, query, place->body, place->end - place->body);
 	bpf_map_delete_elem(&dns_queries, key);
-}
-
-/*
- * On TCP anything may be in front: the middle of a long message begins like a header once in some
- * hundred thousand times.
- */
-static __always_inline bool is_dns_header(const struct dns_header *header)
-{
-	return header->questions == bpf_htons(1) &&
-	       ((bpf_ntohs(header->flags) >> DNS_OPCODE_SHIFT) & DNS_OPCODE_MASK) <= DNS_OPCODE_MAX;
+	return asked;
 }
 
 static __always_inline void note_unreadable(struct dns_metrics *dns, __u16 error)
@@ -112,54 +181,57 @@ static __always_inline void note_unreadable(struct dns_metrics *dns, __u16 error
 	dns->seen |= DNS_SEEN_UNREADABLE;
 }
 
+/*
+ * Counts the message and sends what it answers. A global function: where messages come in a row,
+ * the verifier would look at it for each.
+ */
+noinline __u32 inspect_dns_message(struct __sk_buff *skb, const struct packet *packet,
+				   struct dns_metrics *dns, const struct dns_place *place)
+{
+	struct message message = { .kind = MESSAGE_DNS };
+	__u16 id, flags;
+
+	if (!packet || !dns || !place)
+		return 0;
+	id = bpf_ntohs(place->header.id);
+	flags = bpf_ntohs(place->header.flags);
+	if (!is_dns_port(flags & DNS_RESPONSE ? packet->key.src_port : packet->key.dst_port))
+		return 0;
+	dns->error = 0;
+	query_key(&message.key, &packet->key, id, flags & DNS_RESPONSE);
+	if (!(flags & DNS_RESPONSE)) {
+		note_query(skb, &message.key, dns, place);
+		return 0;
+	}
+	message.asked = note_latency(skb, &message.key, dns, place);
+	dns->id = id;
+	dns->flags = (dns->flags & ~DNS_CODES) | flags;
+	dns->seen |= DNS_SEEN_RESPONSE;
+	/* The rest of a header means nothing. */
+	if (!place->at)
+		return 0;
+	query_key(&message.key, &packet->key, id, false);
+	return send_message(skb, &message, place->at, place->end - place->at);
+}
+
 static noinline void inspect_dns(struct __sk_buff *skb, const struct packet *packet,
 				 struct dns_metrics *dns)
 {
-	__u32 at = packet->headers, length = packet->end - packet->headers, whole;
-	struct dns_prefix prefix;
-	/* One for all purposes: the stack is short. */
-	struct flow_key key;
-	__u16 id, flags;
+	struct dns_place place;
 
-	/* The rest of a datagram in fragments, and segments that only acknowledge. */
+	/* The rest of a datagram in fragments. */
 	if (packet->is_later_fragment || packet->end < packet->headers)
 		return;
-	if (packet->key.protocol == IPPROTO_TCP) {
-		if (length < sizeof(prefix) ||
-		    bpf_skb_load_bytes(skb, at, &prefix, sizeof(prefix)) ||
-		    !is_dns_header(&prefix.header))
-			return;
-		at += sizeof(prefix.length);
-		length -= sizeof(prefix.length);
-		whole = bpf_ntohs(prefix.length);
-		/* More messages may follow. */
-		if (length > whole)
-			length = whole;
-	} else {
-		if (length < sizeof(prefix.header)) {
-			note_unreadable(dns, EINVAL);
-			return;
-		}
-		if (bpf_skb_load_bytes(skb, at, &prefix.header, sizeof(prefix.header))) {
-			note_unreadable(dns, EFAULT);
-			return;
-		}
-	}
-	dns->error = 0;
-	id = bpf_ntohs(prefix.header.id);
-	flags = bpf_ntohs(prefix.header.flags);
-	key = packet->key;
-	set_id(&key, id);
-	if (!(flags & DNS_RESPONSE)) {
-		note_query(&key, dns);
+	if (packet->end - packet->headers < sizeof(place.header)) {
+		note_unreadable(dns, EINVAL);
 		return;
 	}
-	turn_round(&key, &packet->key);
-	note_latency(&key, dns);
-	dns->id = id;
-	dns->flags |= flags;
-	dns->seen |= DNS_SEEN_RESPONSE;
-	key = packet->key;
-	set_id(&key, id);
-	send_message(skb, &key, MESSAGE_DNS, at, length);
+	if (bpf_skb_load_bytes(skb, packet->headers, &place.header, sizeof(place.header))) {
+		note_unreadable(dns, EFAULT);
+		return;
+	}
+	place.at = packet->headers;
+	place.body = place.at + sizeof(place.header);
+	place.end = packet->end;
+	inspect_dns_message(skb, packet, dns, &place);
 }

@@ -10,6 +10,7 @@
 #include "types.h"
 #include "maps.h"
 #include "dns.h"
+#include "dns-stream.h"
 #include "nat.h"
 #include "parse.h"
 #include "processes.h"
@@ -63,7 +64,9 @@ static __always_inline void inspect_once(struct __sk_buff *skb, const struct pac
 	}
 	if (config.dns_at && has_dns_port(packet)) {
 		flow = counted(packet, flows, flow);
-		if (flow)
+		if (flow && packet->key.protocol == IPPROTO_TCP)
+			inspect_dns_stream(skb, packet, extension(flow, config.dns_at));
+		else if (flow)
 			inspect_dns(skb, packet, extension(flow, config.dns_at));
 	}
 	if (config.tls_at && packet->key.protocol == IPPROTO_TCP && has_payload(packet)) {

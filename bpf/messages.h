@@ -4,12 +4,14 @@
 /*
  * What has no fixed size goes to user space as it is on the wire, by a ring buffer that is read
  * when a map is drained: a message is complete before the program that counted its packet ends, so
- * that a drained flow's messages are all there.
+ * that a drained flow's messages are all there. In between it is read when it fills up, flows left
+ * alone: a message says of which one it is.
  */
 
 #include "kernel.h"
 #include "types.h"
-#include "maps.h"
+#include "copy.h"
+#include "keys.h"
 #include "stats.h"
 
 struct {
@@ -17,59 +19,85 @@ struct {
 	__uint(max_entries, 4096); /* Replaced at load when a feature sends messages. */
 } messages SEC(".maps");
 
-/* The ring is drained with the maps, so that it may ask for that before the period is over, too. */
+/* A word in it asks user space to read the ring. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} messages_wake SEC(".maps");
+
+/* How far the ring had been read when that was asked for. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} messages_asked SEC(".maps");
+
+/* Asks once: as long as nothing has been read, user space is on its way. */
 static __always_inline void wake_when_half_full(void)
 {
-	__u64 used = bpf_ringbuf_query(&messages, BPF_RB_AVAIL_DATA);
+	__u64 used = bpf_ringbuf_query(&messages, BPF_RB_AVAIL_DATA), *asked, read;
 	__u32 zero = 0;
 
-	/* User space takes the word out at once and then drains: one at a time is enough. */
-	if (used > bpf_ringbuf_query(&messages, BPF_RB_RING_SIZE) / 2 &&
-	    !bpf_ringbuf_query(&wake, BPF_RB_AVAIL_DATA))
-		bpf_ringbuf_output(&wake, &zero, sizeof(zero), 0);
+	if (used <= bpf_ringbuf_query(&messages, BPF_RB_RING_SIZE) / 2)
+		return;
+	/* Beginning with 0 means that it was not asked for. */
+	read = bpf_ringbuf_query(&messages, BPF_RB_CONS_POS) + 1;
+	asked = bpf_map_lookup_elem(&messages_asked, &zero);
+	if (!asked || *asked == read)
+		return;
+	*asked = read;
+	bpf_ringbuf_output(&messages_wake, &zero, sizeof(zero), 0);
 }
 
 /*
  * The kernel wants sizes that it knows beforehand: `room` must be constant. What is longer is cut.
  * False: the ring is full.
  */
-static __always_inline bool send_sized(struct __sk_buff *skb, const struct flow_key *key,
-				       enum message_kind kind, __u32 offset, __u32 length,
-				       const __u32 room)
+static __always_inline bool send_sized(struct __sk_buff *skb, const struct message *head,
+				       __u32 offset, __u32 length, const __u32 room)
 {
 	struct message *message = bpf_ringbuf_reserve(&messages, sizeof(*message) + room, 0);
 
 	if (!message)
 		return false;
-	message->key = *key;
+	copy_key(&message->key, &head->key);
 	message->time_ns = bpf_ktime_get_coarse_ns();
-	message->kind = kind;
 	message->missing = length > room ? length - room : 0;
 	if (length > room)
 		length = room;
 	message->length = length;
-	/* What the compiler knows is checked again for the verifier, which has lost sight of it. */
-	asm volatile("" : "+r"(length));
-	if (!length || length > room || bpf_skb_load_bytes(skb, offset, message + 1, length))
+	message->sequence = head->sequence;
+	message->asked = head->asked;
+	message->kind = head->kind;
+	message->pad = 0;
+	if (copy_bytes(skb, offset, message + 1, length, room))
 		bpf_ringbuf_discard(message, BPF_RB_NO_WAKEUP);
 	else
 		bpf_ringbuf_submit(message, BPF_RB_NO_WAKEUP);
 	return true;
 }
 
-/* Sends `length` bytes of the packet from `offset` on, or as many of them as a message holds. */
-static noinline void send_message(struct __sk_buff *skb, const struct flow_key *key,
-				  enum message_kind kind, __u32 offset, __u32 length)
+/*
+ * Sends `length` bytes of the packet from `offset` on, or as many of them as a message holds, behind
+ * a head in which key, kind and what is of the kind are filled in. A global function, so that the
+ * verifier looks at it once. Returns how many bytes were sent, or lost and counted.
+ */
+noinline __u32 send_message(struct __sk_buff *skb, const struct message *head, __u32 offset,
+			    __u32 length)
 {
 	bool sent;
 
+	if (!head)
+		return 0;
 	if (length <= MESSAGE_ROOM_SMALL)
-		sent = send_sized(skb, key, kind, offset, length, MESSAGE_ROOM_SMALL);
+		sent = send_sized(skb, head, offset, length, MESSAGE_ROOM_SMALL);
 	else if (length <= MESSAGE_ROOM_MEDIUM)
-		sent = send_sized(skb, key, kind, offset, length, MESSAGE_ROOM_MEDIUM);
+		sent = send_sized(skb, head, offset, length, MESSAGE_ROOM_MEDIUM);
 	else
-		sent = send_sized(skb, key, kind, offset, length, MESSAGE_ROOM_LARGE);
+		sent = send_sized(skb, head, offset, length, MESSAGE_ROOM_LARGE);
 	if (!sent)
 		count(STAT_MESSAGES_LOST, 1, length);
 	wake_when_half_full();
+	return length > MESSAGE_ROOM_LARGE ? MESSAGE_ROOM_LARGE : length;
 }

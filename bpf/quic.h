@@ -2,12 +2,15 @@
 #pragma once
 
 /*
- * QUIC, by what holds for all of its versions (RFC 8999). A short header has next to nothing to
- * tell it by, so it counts only in a flow that is QUIC anyway: by its port, or by a long header.
+ * QUIC, by what holds for all of its versions (RFC 8999). Much looks like it: a datagram counts only
+ * with a long header of a version that is in use, or in a connection that had one. So connections
+ * are remembered beyond the entries of their flows.
  */
 
 #include "kernel.h"
 #include "types.h"
+#include "dns.h"
+#include "keys.h"
 #include "maps.h"
 #include "parse.h"
 
@@ -15,12 +18,34 @@
 #define QUIC_MODE_PORT 1
 
 #define QUIC_LONG_HEADER 0x80
-/* Of versions 1 and 2 (RFC 9000 §17); packets of version negotiation need not have it. */
+/* Of versions 1 and 2 (RFC 9000 §17), unless both ends agree to send what they like (RFC 9287). */
 #define QUIC_FIXED_BIT 0x40
 /* Versions 1 and 2 allow no longer connection ids. */
 #define QUIC_ID_BYTES_MAX 20
 /* Shorter ones could not be protected: one byte, four of packet number, sixteen to sample. */
 #define QUIC_PACKET_BYTES_MIN 21
+/* RFC 9000 §14.1: so long is what a client begins with. */
+#define QUIC_FIRST_BYTES_MIN 1200
+/* Packets of an entry that are looked at before it is given up. */
+#define QUIC_MISSES_MAX 8
+
+#define QUIC_V1 1
+#define QUIC_V2 0x6b3343cf /* RFC 9369 */
+#define QUIC_V2_DRAFT 0x709a50c4
+#define QUIC_DRAFTS 0xff000000 /* and the draft's number */
+#define QUIC_DRAFT_MAX 34
+/* Up to here, the lengths of both ids are in one byte. */
+#define QUIC_DRAFT_NIBBLES_MAX 21
+#define QUIC_GOOGLE_Q046 0x51303436
+#define QUIC_GOOGLE_Q050 0x51303530
+#define QUIC_GOOGLE_T050 0x54303530
+#define QUIC_GOOGLE_T051 0x54303531
+#define QUIC_MVFST 0xfaceb000 /* and a number up to 15, of Facebook */
+#define QUIC_MSQUIC 0xabcd0000 /* as well, of Microsoft */
+#define QUIC_PICOQUIC 0x50435130 /* as well */
+/* RFC 9000 §15: versions that ask a server to name those that it has. */
+#define QUIC_GREASE_MASK 0x0f0f0f0f
+#define QUIC_GREASE 0x0a0a0a0a
 
 struct quic_long_header {
 	__u8 first;
@@ -28,51 +53,159 @@ struct quic_long_header {
 	__u8 id_length;
 };
 
+/* Flows in which a long header was seen. A flood pushes out those that are not used. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1); /* Replaced at load. */
+	__type(key, struct flow_key);
+	__type(value, __u8);
+} quic_flows SEC(".maps");
+
 static __always_inline bool has_quic_port(const struct packet *packet)
 {
 	return packet->key.src_port == QUIC_PORT || packet->key.dst_port == QUIC_PORT;
 }
 
-static __always_inline void note_long_header(struct __sk_buff *skb, const struct packet *packet,
+static __always_inline bool is_quic_version(__u32 version)
+{
+	if (version - QUIC_DRAFTS - 1 < QUIC_DRAFT_MAX)
+		return true;
+	switch (version & ~0xf) {
+	case QUIC_MVFST:
+	case QUIC_MSQUIC:
+	case QUIC_PICOQUIC:
+		return true;
+	}
+	switch (version) {
+	case QUIC_V1:
+	case QUIC_V2:
+	case QUIC_V2_DRAFT:
+	case QUIC_GOOGLE_Q046:
+	case QUIC_GOOGLE_Q050:
+	case QUIC_GOOGLE_T050:
+	case QUIC_GOOGLE_T051:
+		return true;
+	}
+	return false;
+}
+
+static __always_inline bool is_greased(__u32 version)
+{
+	return (version & QUIC_GREASE_MASK) == QUIC_GREASE;
+}
+
+static __always_inline bool has_nibbles(__u32 version)
+{
+	return version == QUIC_GOOGLE_Q046 ||
+	       version - QUIC_DRAFTS - 1 < QUIC_DRAFT_NIBBLES_MAX;
+}
+
+static __always_inline __u32 id_bytes(__u8 nibble)
+{
+	return nibble ? nibble + 3 : 0;
+}
+
+/* Where what is behind both ids begins, if that is in the packet; 0: these are no ids. */
+static __always_inline __u32 behind_ids(struct __sk_buff *skb, const struct packet *packet,
+					__u32 version, __u8 length)
+{
+	__u32 at = packet->headers + sizeof(struct quic_long_header);
+	__u8 second;
+
+	if (has_nibbles(version)) {
+		at += id_bytes(length >> 4) + id_bytes(length & 0xf);
+		return at < packet->end ? at : 0;
+	}
+	if (length > QUIC_ID_BYTES_MAX)
+		return 0;
+	at += length;
+	if (at >= packet->end || bpf_skb_load_bytes(skb, at, &second, sizeof(second)) ||
+	    second > QUIC_ID_BYTES_MAX)
+		return 0;
+	at += sizeof(second) + second;
+	return at <= packet->end ? at : 0;
+}
+
+/* RFC 9000 §17.2.1: a list of versions, and nothing else. */
+static __always_inline bool is_negotiation(struct __sk_buff *skb, const struct packet *packet,
+					   __u32 at)
+{
+	__u32 length = packet->end - at, version;
+
+	if (length < sizeof(version) || length % sizeof(version) ||
+	    bpf_skb_load_bytes(skb, at, &version, sizeof(version)))
+		return false;
+	version = bpf_ntohl(version);
+	return is_quic_version(version) || is_greased(version);
+}
+
+/* Whether there is a long header of QUIC. */
+static __always_inline bool note_long_header(struct __sk_buff *skb, const struct packet *packet,
 					     struct quic_metrics *quic)
 {
 	struct quic_long_header header;
 	__u32 version, at;
-	__u8 id_length;
 
-	if (bpf_skb_load_bytes(skb, packet->headers, &header, sizeof(header)) ||
-	    header.id_length > QUIC_ID_BYTES_MAX)
-		return;
-	at = packet->headers + sizeof(header) + header.id_length;
-	if (at >= packet->end || bpf_skb_load_bytes(skb, at, &id_length, sizeof(id_length)) ||
-	    id_length > QUIC_ID_BYTES_MAX || at + sizeof(id_length) + id_length > packet->end)
-		return;
+	if (bpf_skb_load_bytes(skb, packet->headers, &header, sizeof(header)))
+		return false;
 	version = header.version[0] << 24 | header.version[1] << 16 | header.version[2] << 8 |
 		  header.version[3];
-	if (version && !(header.first & QUIC_FIXED_BIT))
-		return;
-	if (version && quic->version != version)
+	at = behind_ids(skb, packet, version, header.id_length);
+	if (!at)
+		return false;
+	if (!version)
+		return is_negotiation(skb, packet, at);
+	if (!(header.first & QUIC_FIXED_BIT) && !quic->is_known)
+		return false;
+	if (is_greased(version))
+		return packet->end - packet->headers >= QUIC_FIRST_BYTES_MIN;
+	if (!is_quic_version(version))
+		return false;
+	if (quic->version != version)
 		quic->version = version;
-	if (!quic->seen_long_header)
-		quic->seen_long_header = 1;
+	return true;
+}
+
+/* Whether the connection has shown itself, in this direction or in the other. */
+static __always_inline bool is_quic_connection(const struct packet *packet)
+{
+	struct flow_key key;
+
+	if (bpf_map_lookup_elem(&quic_flows, &packet->key))
+		return true;
+	copy_key(&key, &packet->key);
+	turn_round(&key, &packet->key);
+	return bpf_map_lookup_elem(&quic_flows, &key);
 }
 
 static noinline void inspect_quic(struct __sk_buff *skb, const struct packet *packet,
 				  struct quic_metrics *quic)
 {
-	__u8 first;
+	__u8 first, one = 1;
 
-	if (packet->is_later_fragment || packet->end < packet->headers + QUIC_PACKET_BYTES_MIN ||
-	    bpf_skb_load_bytes(skb, packet->headers, &first, sizeof(first)))
+	if (packet->is_later_fragment)
 		return;
-	if (first & QUIC_LONG_HEADER)
-		note_long_header(skb, packet, quic);
-	else if (first & QUIC_FIXED_BIT && (has_quic_port(packet) || quic->seen_long_header) &&
-		 !quic->seen_short_header)
+	/* Asked for as long as it may become known: long headers of the other side come first. */
+	if (!quic->is_known)
+		quic->is_known = is_quic_connection(packet);
+	if (packet->end < packet->headers + QUIC_PACKET_BYTES_MIN ||
+	    bpf_skb_load_bytes(skb, packet->headers, &first, sizeof(first))) {
+		quic->misses++;
+		return;
+	}
+	if (first & QUIC_LONG_HEADER && note_long_header(skb, packet, quic)) {
+		if (!quic->seen_long_header) {
+			bpf_map_update_elem(&quic_flows, &packet->key, &one, BPF_ANY);
+			quic->seen_long_header = quic->is_known = 1;
+		}
+	} else if (!(first & QUIC_LONG_HEADER) && quic->is_known) {
 		quic->seen_short_header = 1;
+	} else {
+		quic->misses++;
+	}
 }
 
-/* With both seen there is nothing more to learn. */
+/* With both seen there is nothing more to learn, and with enough else there is nothing at all. */
 static __always_inline bool may_be_quic(const struct packet *packet,
 					const struct quic_metrics *quic)
 {
@@ -80,5 +213,8 @@ static __always_inline bool may_be_quic(const struct packet *packet,
 		return false;
 	if (config.quic_mode == QUIC_MODE_PORT && !has_quic_port(packet))
 		return false;
-	return !quic->seen_long_header || !quic->seen_short_header;
+	if (is_dns_port(packet->key.src_port) || is_dns_port(packet->key.dst_port))
+		return false;
+	return quic->misses < QUIC_MISSES_MAX &&
+	       (!quic->seen_long_header || !quic->seen_short_header);
 }

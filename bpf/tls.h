@@ -2,16 +2,18 @@
 #pragma once
 
 /*
- * TLS (RFC 5246, 8446): which records a flow has, and its hellos. Segments are not put together, so
- * a record shows where a segment begins with it or with records that end before it. An entry in
- * whose segments data were seen is known; of all others a few segments are looked at. So after each
- * drain a flow is looked at again.
+ * TLS (RFC 5246, 8446): which records a flow has, and its hellos. Segments are not put together
+ * here, so a record shows where a segment begins with it, with records that end before it, or with
+ * the header of a proxy in front. A hello that a segment does not hold all of is sent in parts, which
+ * user space joins. An entry in whose segments data were seen is known; of all others a few segments
+ * are looked at. So after each drain a flow is looked at again.
  */
 
 #include "kernel.h"
 #include "types.h"
 #include "messages.h"
 #include "parse.h"
+#include "proxy.h"
 
 #define TLS_CHANGE_CIPHER_SPEC 20
 #define TLS_ALERT 21
@@ -23,6 +25,8 @@
 
 #define TLS_MAJOR 3
 #define TLS_MINOR_MAX 4
+/* Servers spoke drafts of TLS 1.3 as 0x7f and the draft's number. */
+#define TLS_DRAFT_MAJOR 0x7f
 /* RFC 5246 §6.2.3: what encryption may add. */
 #define TLS_RECORD_BYTES_MAX (16384 + 2048)
 
@@ -32,6 +36,10 @@
 #define TLS_HELLOS_MAX 4
 /* SMTP, for one, exchanges a few lines before it goes over to TLS. */
 #define TLS_MISSES_MAX 16
+/* Bytes of one hello that are sent; those with keys of every kind are half as long. */
+#define TLS_HELLO_BYTES_MAX 8192
+/* Heads of the records that a hello may be spread over, but for the first. */
+#define TLS_MORE_HEADS_BYTES (8 * sizeof(struct tls_record))
 
 struct tls_record {
 	__u8 type;
@@ -48,93 +56,233 @@ struct tls_handshake {
 	__u8 minor;
 };
 
+/* Up to the version. */
+#define TLS_MESSAGE_HEAD_BYTES 4
+
+/* RFC 5246 appendix E.2: how clients begin that also know SSL 2. */
+struct ssl2_hello {
+	__u8 length[2];
+	__u8 type;
+	__u8 major;
+	__u8 minor;
+	__be16 ciphers_bytes;
+	__be16 session_bytes;
+	__be16 challenge_bytes;
+} __attribute__((packed));
+
+#define SSL2_LENGTH_FLAG 0x80
+#define SSL2_CIPHER_BYTES 3
+#define SSL2_CHALLENGE_BYTES_MIN 16
+#define SSL2_CHALLENGE_BYTES_MAX 32
+
+/* What begins somewhere in a segment. */
+struct tls_found {
+	__u32 next; /* behind it; 0: there is nothing */
+	__u32 hello; /* bytes of a hello, or of what may be one */
+	__u8 type; /* enum tls_seen; 0: too little of it to say */
+	__u8 pad[3];
+};
+
+#define TLS_SEEN_AFTER_HELLO (TLS_SEEN_CHANGE_CIPHER | TLS_SEEN_ALERT | TLS_SEEN_APP_DATA)
+
 static __always_inline bool has_payload(const struct packet *packet)
 {
 	return packet->end > packet->headers;
 }
 
-/* The kind of a handshake message, at the place behind its record's head. */
-static __always_inline __u8 handshake_type(struct __sk_buff *skb, __u32 at, __u32 end)
+/* The record at `at`, of which `found->next` is filled in, holds a handshake message. */
+static __always_inline void find_handshake(struct __sk_buff *skb, __u32 at, __u32 end,
+					   struct tls_found *found)
 {
+	__u32 body = at + sizeof(struct tls_record), record = found->next - at, bytes;
 	struct tls_handshake handshake;
+	bool is_version;
 
-	if (at + sizeof(handshake) > end ||
-	    bpf_skb_load_bytes(skb, at, &handshake, sizeof(handshake)) || handshake.length[0] ||
-	    handshake.major != TLS_MAJOR || handshake.minor > TLS_MINOR_MAX)
-		return TLS_SEEN_OTHER_HANDSHAKE;
+	/* So little in one record is a short message, or the beginning of one in many records. */
+	if (body + sizeof(handshake) > found->next) {
+		if (bpf_skb_load_bytes(skb, body, &handshake.type, sizeof(handshake.type)) ||
+		    handshake.type == TLS_CLIENT_HELLO || handshake.type == TLS_SERVER_HELLO)
+			found->hello = MESSAGE_ROOM_LARGE;
+		else
+			found->type = TLS_SEEN_OTHER_HANDSHAKE;
+		return;
+	}
+	if (body + sizeof(handshake) > end ||
+	    bpf_skb_load_bytes(skb, body, &handshake, sizeof(handshake))) {
+		found->hello = record;
+		return;
+	}
+	is_version = handshake.major == TLS_MAJOR && handshake.minor <= TLS_MINOR_MAX;
+	if (handshake.type == TLS_SERVER_HELLO && handshake.major == TLS_DRAFT_MAJOR)
+		is_version = true;
+	found->type = TLS_SEEN_OTHER_HANDSHAKE;
+	if (!is_version || handshake.length[0])
+		return;
 	if (handshake.type == TLS_CLIENT_HELLO)
-		return TLS_SEEN_CLIENT_HELLO;
-	if (handshake.type == TLS_SERVER_HELLO)
-		return TLS_SEEN_SERVER_HELLO;
-	return TLS_SEEN_OTHER_HANDSHAKE;
+		found->type = TLS_SEEN_CLIENT_HELLO;
+	else if (handshake.type == TLS_SERVER_HELLO)
+		found->type = TLS_SEEN_SERVER_HELLO;
+	else
+		return;
+	bytes = sizeof(struct tls_record) + TLS_MESSAGE_HEAD_BYTES +
+		(handshake.length[1] << 8 | handshake.length[2]);
+	found->hello = bytes > record ? bytes + TLS_MORE_HEADS_BYTES : bytes;
 }
 
-/* A record's size, head included, and its kind. */
-#define TLS_SIZE_SHIFT 8
-
 /*
- * What begins at `at`: 0 when it is no record. Not static: the verifier looks at such a function
- * once and by itself, instead of at every way in which a loop can call it.
+ * What begins at `at`. Not static: the verifier looks at such a function once and by itself, instead
+ * of at every way in which a loop can call it.
  */
-noinline __u32 tls_record_at(struct __sk_buff *skb, __u32 at, __u32 end)
+noinline __u32 find_tls(struct __sk_buff *skb, __u32 at, __u32 end, struct tls_found *found)
 {
-	struct tls_record record;
-	__u32 length, type;
+	struct tls_record record = {};
+	__u32 length, have = end - at;
 
-	if (at + sizeof(record) > end || bpf_skb_load_bytes(skb, at, &record, sizeof(record)))
+	if (!found)
 		return 0;
+	found->next = found->hello = found->type = 0;
+	if (at >= end)
+		return 0;
+	if (have > sizeof(record))
+		have = sizeof(record);
+	if (copy_bytes(skb, at, &record, have, sizeof(record)))
+		return 0;
+	/* The first bytes of a head: of a hello, it may turn out. */
+	if (have < sizeof(record)) {
+		if (record.type == TLS_HANDSHAKE && (have < 2 || record.major == TLS_MAJOR) &&
+		    record.minor <= TLS_MINOR_MAX) {
+			found->next = end;
+			found->hello = MESSAGE_ROOM_LARGE;
+		}
+		return 0;
+	}
 	length = record.length[0] << 8 | record.length[1];
 	if (record.major != TLS_MAJOR || record.minor > TLS_MINOR_MAX || !length ||
 	    length > TLS_RECORD_BYTES_MAX)
 		return 0;
+	found->next = at + sizeof(record) + length;
 	switch (record.type) {
 	case TLS_CHANGE_CIPHER_SPEC:
-		type = TLS_SEEN_CHANGE_CIPHER;
+		found->type = TLS_SEEN_CHANGE_CIPHER;
 		break;
 	case TLS_ALERT:
-		type = TLS_SEEN_ALERT;
+		found->type = TLS_SEEN_ALERT;
 		break;
 	case TLS_APPLICATION_DATA:
-		type = TLS_SEEN_APP_DATA;
+		found->type = TLS_SEEN_APP_DATA;
 		break;
 	case TLS_HANDSHAKE:
-		type = handshake_type(skb, at + sizeof(record), end);
+		find_handshake(skb, at, end, found);
 		break;
 	default:
-		return 0;
+		found->next = 0;
 	}
-	return (sizeof(record) + length) << TLS_SIZE_SHIFT | type;
+	return 0;
+}
+
+/* Lengths that add up tell it from anything else that begins with the same bytes. */
+static __always_inline void find_ssl2_hello(struct __sk_buff *skb, __u32 at, __u32 end,
+					    struct tls_found *found)
+{
+	struct ssl2_hello hello;
+	__u32 bytes, ciphers, session, challenge;
+
+	if (at + sizeof(hello) > end || bpf_skb_load_bytes(skb, at, &hello, sizeof(hello)))
+		return;
+	bytes = (hello.length[0] & ~SSL2_LENGTH_FLAG) << 8 | hello.length[1];
+	ciphers = bpf_ntohs(hello.ciphers_bytes);
+	session = bpf_ntohs(hello.session_bytes);
+	challenge = bpf_ntohs(hello.challenge_bytes);
+	if (!(hello.length[0] & SSL2_LENGTH_FLAG) || hello.type != TLS_CLIENT_HELLO ||
+	    hello.major != TLS_MAJOR || hello.minor > TLS_MINOR_MAX || !ciphers ||
+	    ciphers % SSL2_CIPHER_BYTES || challenge < SSL2_CHALLENGE_BYTES_MIN ||
+	    challenge > SSL2_CHALLENGE_BYTES_MAX ||
+	    sizeof(hello) - sizeof(hello.length) + ciphers + session + challenge != bytes)
+		return;
+	found->type = TLS_SEEN_CLIENT_HELLO;
+	found->hello = sizeof(hello.length) + bytes;
+	found->next = at + found->hello;
+}
+
+/* Returns where, behind what there is of it in this segment, the next record may begin. */
+static __always_inline void send_hello(struct __sk_buff *skb, const struct packet *packet,
+				       __u8 kind, __u32 at, __u32 bytes, struct tls_metrics *tls)
+{
+	struct message message = { .kind = kind };
+	__u32 have = packet->end - at, sequence;
+
+	if (bytes > TLS_HELLO_BYTES_MAX)
+		bytes = TLS_HELLO_BYTES_MAX;
+	if (have > bytes)
+		have = bytes;
+	tls->wanted = bytes - have;
+	if (bpf_skb_load_bytes(skb, packet->l4 + __builtin_offsetof(struct tcphdr, seq), &sequence,
+			       sizeof(sequence)))
+		return;
+	copy_key(&message.key, &packet->key);
+	message.sequence = bpf_ntohl(sequence) + at - packet->headers;
+	/* Several parts for what is longer than a message; offloads put segments together. */
+	for (int i = 0; i < TLS_HELLO_BYTES_MAX / MESSAGE_ROOM_LARGE && have; i++) {
+		bytes = send_message(skb, &message, at, have);
+		if (bytes > have)
+			break;
+		message.kind = MESSAGE_TLS_MORE;
+		message.sequence += bytes;
+		at += bytes;
+		have -= bytes;
+	}
 }
 
 static noinline void inspect_tls(struct __sk_buff *skb, const struct packet *packet,
 				 struct tls_metrics *tls)
 {
-	__u32 at = packet->headers, end = packet->end, hello = 0, hello_end = 0, record, next;
+	__u32 at = packet->headers, end = packet->end, hello = 0, bytes = 0;
+	struct tls_found found = {};
 	__u8 types = 0;
 
+	/* It may not be known how much is wanted; what cannot be part of a hello ends it. */
+	if (tls->wanted) {
+		find_tls(skb, at, end, &found);
+		if (found.type & TLS_SEEN_AFTER_HELLO)
+			tls->wanted = 0;
+	}
+	if (tls->wanted) {
+		bytes = tls->wanted;
+		send_hello(skb, packet, MESSAGE_TLS_MORE, at, bytes, tls);
+		at += bytes;
+		if (at >= end)
+			return;
+		bytes = 0;
+	}
 	for (int i = 0; i < TLS_RECORDS_MAX && at < end; i++) {
-		record = tls_record_at(skb, at, end);
-		if (!record)
-			break;
-		types |= record & 0xff;
-		next = at + (record >> TLS_SIZE_SHIFT);
-		if (record & (TLS_SEEN_CLIENT_HELLO | TLS_SEEN_SERVER_HELLO)) {
-			hello = at;
-			hello_end = next;
+		find_tls(skb, at, end, &found);
+		if (!found.next && !i) {
+			find_ssl2_hello(skb, at, end, &found);
+			if (!found.next) {
+				at = skip_proxy_header(skb, at, end);
+				find_tls(skb, at, end, &found);
+			}
 		}
-		at = next;
+		if (!found.next)
+			break;
+		types |= found.type;
+		if (found.hello) {
+			hello = at;
+			bytes = found.hello;
+		}
+		/* What the next records hold is the rest of it. */
+		if (at + found.hello > found.next)
+			break;
+		at = found.next;
 	}
 	if (types & ~tls->types)
 		tls->types |= types;
-	if (!types)
+	if (!types && !bytes)
 		tls->misses++;
 	if (tls->types & TLS_SEEN_APP_DATA || tls->misses >= TLS_MISSES_MAX)
 		tls->known = 1;
-	if (!hello || tls->hellos >= TLS_HELLOS_MAX)
+	if (!bytes || tls->hellos >= TLS_HELLOS_MAX)
 		return;
 	tls->hellos++;
-	/* What the record lacks to be whole shows by its own length. */
-	if (hello_end > end)
-		hello_end = end;
-	send_message(skb, &packet->key, MESSAGE_TLS, hello, hello_end - hello);
+	send_hello(skb, packet, MESSAGE_TLS, hello, bytes, tls);
 }

@@ -108,7 +108,7 @@ struct dns_metrics {
 	__u32 repeated; /* queries that had been asked before and not answered */
 	__u32 lost; /* queries that nobody answered in time; user space counts them */
 	__u16 id; /* of the last response */
-	__u16 flags; /* of all responses, ORed; host order */
+	__u16 flags; /* host order: bits of all responses, ORed; codes of the last one */
 	__u16 error; /* errno: why the last message could not be read */
 	__u8 seen; /* enum dns_seen */
 	__u8 pad[5];
@@ -125,7 +125,8 @@ struct tls_metrics {
 	__u8 known; /* 1: there is nothing more to look for */
 	__u8 hellos; /* that were sent as messages */
 	__u8 misses; /* segments with payload that do not begin with a record */
-	__u8 pad[4];
+	__u16 wanted; /* bytes of the last hello that have not come yet */
+	__u8 pad[2];
 };
 
 /* Kinds of records; user space has the same bits. */
@@ -140,10 +141,11 @@ enum tls_seen {
 
 /* Of QUIC packets, by what RFC 8999 says of all versions. */
 struct quic_metrics {
-	__u32 version; /* of the last long header; 0: none seen but of version negotiation */
+	__u32 version; /* of the last long header; 0: none that means anything was seen */
 	__u8 seen_long_header;
 	__u8 seen_short_header;
-	__u8 pad[2];
+	__u8 is_known; /* long headers of the connection were seen, perhaps before this entry */
+	__u8 misses; /* packets that show nothing of QUIC */
 };
 
 enum nat_state {
@@ -292,6 +294,7 @@ struct filter_metrics {
 enum message_kind {
 	MESSAGE_DNS = 1,
 	MESSAGE_TLS = 2,
+	MESSAGE_TLS_MORE = 3, /* the stream's next bytes, of a hello that was cut */
 };
 
 /* The head of a record in the ring buffer `messages`; the packet's payload follows. */
@@ -300,8 +303,10 @@ struct message {
 	__u64 time_ns; /* as in flow_metrics */
 	__u32 length; /* bytes of payload that follow */
 	__u32 missing; /* bytes of payload that the packet has and that do not follow */
+	__u32 sequence; /* of TCP, of the first byte that follows */
+	__u16 asked; /* of DNS: bytes of the question that are as in the query that waited; 0: none */
 	__u8 kind;
-	__u8 pad[7];
+	__u8 pad;
 };
 
 /* Payload bytes for which there is room in a message: one of these, the least that suffices. */
@@ -311,9 +316,15 @@ enum message_room {
 	MESSAGE_ROOM_LARGE = 2048, /* a hello with a post-quantum key share */
 };
 
+/* RFC 1035: the longest name, and the type and class behind it. */
+#define DNS_QUESTION_BYTES_MAX 259
+
 /* A query that has not been answered, in the map `dns_queries`. */
 struct dns_query {
-	__u64 time_ns; /* CLOCK_MONOTONIC, precise */
+	__u64 time_ns; /* CLOCK_MONOTONIC, precise; 0: the query is being noted */
+	__u16 length;
+	__u8 question[DNS_QUESTION_BYTES_MAX]; /* what follows the header, `length` bytes of it */
+	__u8 pad[3];
 };
 
 /* A packet is captured up to here: the largest one that offloads make, and its link layer. */
@@ -355,6 +366,8 @@ enum stat {
 	STAT_OTHER_HOST, /* dropped, and was never meant for this host */
 	STAT_UNEXPLAINED, /* freed as dropped, without a reason */
 	STAT_NOT_LOOKED_INTO, /* may have IP in it, in something that is not looked into */
+	/* Recorded, but where in a TCP segment DNS messages begin is not known. */
+	STAT_DNS_UNFOLLOWED,
 	STAT_COUNT,
 };
 

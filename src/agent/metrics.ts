@@ -134,7 +134,7 @@ function featureMetrics(metrics: Metrics) {
   );
   const losses = metrics.counter<'feature' | 'reason'>(
     'feature_losses_total',
-    'What features had to leave out or to forget for want of room; packets are recorded',
+    'What features had to leave out or to forget, for want of room or of a flow to tell it on; packets are recorded',
     ['feature', 'reason'],
   );
   return {

@@ -48,6 +48,11 @@ export interface AgentDeps {
   readonly take: () => FlowBatch;
   /** Takes the batch back, filled; false: it was dropped. */
   readonly emit: (batch: FlowBatch) => boolean;
+  /**
+   * Flows may have no packets, but only what a feature has to tell. Collectors of others would count
+   * and list them as flows. Default false: what has no flow to be told on is counted.
+   */
+  readonly takesEmptyFlows?: boolean;
   /** Folder of named network namespaces; default /var/run/netns. */
   readonly namespaceDirectory?: string;
   /** Where the kernel shows processes; default /proc. */
@@ -95,6 +100,7 @@ interface Running {
   readonly books: Bookkeeper;
   readonly vitals: VitalSigns;
   readonly drainer: Drainer;
+  readonly messages: MessageReader;
   readonly tracker: InterfaceTracker;
   readonly attached: AttachedFeatures;
   readonly trackers: readonly Tracker[];
@@ -135,6 +141,7 @@ class HostAgent implements Agent {
     this.#running = running;
     this.#metrics.samplingRate.set(this.#config.sampling);
     running.hub.addRing(running.object, WAKE_MAP, () => running.drainer.wake());
+    running.messages.watch(running.hub);
     // Before the first hook: what it sees is drained even if the others take their time.
     running.drainer.start(this.#config.cacheActiveTimeoutMs);
     await running.tracker.start(signal);
@@ -239,7 +246,10 @@ class HostAgent implements Agent {
     });
     const offsetOf = (key: ExtensionKey): number =>
       attached.features.find(({ spec }) => spec.extension?.at === key)?.at ?? 0;
-    const trackerDeps = { ...shared, config: this.#config, connections, messages, offsetOf };
+    const trackerDeps = {
+      ...{ ...shared, config: this.#config, connections, messages, offsetOf },
+      takesEmptyFlows: this.#deps.takesEmptyFlows ?? false,
+    };
     const features = attached.features
       .map(({ spec, at }) => spec.tracker?.(trackerDeps, at))
       .filter((tracker) => tracker !== undefined);
@@ -275,6 +285,6 @@ class HostAgent implements Agent {
       processDirectory: this.#deps.processDirectory ?? '/proc',
       isInteractive: this.#deps.isInteractive ?? false,
     });
-    return { object, hub, books, vitals, drainer, tracker, attached, trackers };
+    return { object, hub, books, vitals, drainer, messages, tracker, attached, trackers };
   }
 }

@@ -156,7 +156,10 @@ export const NAMES: Readonly<Record<NameTable, Names>> = {
 
 export const ICMPV6_TYPES: Names = namesOf(ICMP_TYPES_V6);
 
-/** Values of `DnsFlagsResponseCode` by the low four bits of the DNS flags. */
+/**
+ * Values of `DnsFlagsResponseCode`: IANA's names of DNS response codes. Those above 15 have their
+ * upper bits in the record of EDNS (RFC 6891 §6.1.3).
+ */
 export const DNS_RESPONSE_CODES: Names = namesOf({
   NoError: 0,
   FormErr: 1,
@@ -169,6 +172,15 @@ export const DNS_RESPONSE_CODES: Names = namesOf({
   NXRRSet: 8,
   NotAuth: 9,
   NotZone: 10,
+  DSOTYPENI: 11,
+  BADVERS: 16,
+  BADKEY: 17,
+  BADTIME: 18,
+  BADMODE: 19,
+  BADNAME: 20,
+  BADALG: 21,
+  BADTRUNC: 22,
+  BADCOOKIE: 23,
 });
 
 /** Values of `PktDropLatestState`: the kernel's include/net/tcp_states.h. */

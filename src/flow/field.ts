@@ -167,6 +167,8 @@ export interface FieldSpec {
   readonly names?: NameTable;
   /** JSON output leaves the key out when the value is zero, as the original's maps do. */
   readonly omitZero?: boolean;
+  /** JSON output has whole numbers of it, the rest cut off, as the original's maps have. */
+  readonly wholeInJson?: boolean;
   /**
    * Path in `pbflow.Record` and its field numbers from the record inwards. Numbers from 100 on are
    * not in the original's schema, and its readers skip them.

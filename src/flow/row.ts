@@ -17,6 +17,8 @@ export type CoercionFailures = Map<string, number>;
 export interface RowOptions {
   /** Fields whose bitmask is shown as a list of names; see `FieldSpec.names`. */
   readonly names?: ReadonlySet<string>;
+  /** Numbers are as their columns have them, also where JSON has whole ones. */
+  readonly exact?: boolean;
 }
 
 /** One flow; absent values have no key, and neither have zeros of fields that omit them. */
@@ -44,6 +46,7 @@ function external(field: FieldSpec | undefined, value: unknown, options: RowOpti
   if (typeof value !== 'number') return value;
   if (field?.unit === 'boolean') return value !== 0;
   const asNames = field?.names === 'tcpFlags' && options.names?.has(field.name) === true;
+  if (field?.wholeInJson === true && options.exact !== true) return Math.trunc(value);
   return asNames ? tcpFlagNames(value) : value;
 }
 

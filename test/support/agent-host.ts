@@ -120,6 +120,7 @@ export async function startAgent(
     log: createLog('silent'),
     metrics,
     clock: systemClock,
+    takesEmptyFlows: true,
     native: loadNative(),
     object: readFileSync(join(import.meta.dirname, '../../build/bpf/flows.bpf.o')),
     take: () => takeBatch(tables),

@@ -21,9 +21,10 @@ const text = fc.oneof(
   fc.constantFrom('', '"', '\\', '\n', '\u0000', '\u2028', 'é', '😀', 'x'.repeat(100)),
 );
 
-function valueFor({ kind, unit, omitZero }: FieldSpec): fc.Arbitrary<unknown> {
+function valueFor({ kind, unit, omitZero, wholeInJson }: FieldSpec): fc.Arbitrary<unknown> {
   if (unit === 'boolean') return omitZero === true ? fc.constant(true) : fc.boolean();
   const min = omitZero === true ? 1 : 0;
+  if (wholeInJson === true) return fc.maxSafeNat();
   switch (kind) {
     case 'u8':
       return fc.integer({ min, max: 0xff });

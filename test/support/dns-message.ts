@@ -1,6 +1,6 @@
 /** Makes DNS messages, byte by byte as RFC 1035 has them. */
 
-export const Type = { A: 1, CNAME: 5, TXT: 16, AAAA: 28 } as const;
+export const Type = { A: 1, CNAME: 5, TXT: 16, AAAA: 28, OPT: 41 } as const;
 
 /** Flags of the header. */
 export const Flag = { response: 0x8000, truncated: 0x0200, recursion: 0x0180 } as const;
@@ -45,21 +45,33 @@ export function message(
   flags: number,
   questions: readonly Question[],
   answers: readonly Answer[] = [],
+  additionals: readonly Answer[] = [],
 ): Buffer {
   const header = Buffer.alloc(12);
   header.writeUInt16BE(id, 0);
   header.writeUInt16BE(flags, 2);
   header.writeUInt16BE(questions.length, 4);
   header.writeUInt16BE(answers.length, 6);
+  header.writeUInt16BE(additionals.length, 10);
   return Buffer.concat([
     header,
     ...questions.flatMap((question) => [question.name, u16(question.type, 1)]),
-    ...answers.flatMap(({ name: of, type, ttlS = 300, data }) => {
+    ...[...answers, ...additionals].flatMap(({ name: of, type, ttlS = 300, data }) => {
       const ttl = Buffer.alloc(4);
       ttl.writeUInt32BE(ttlS);
       return [of, u16(type, 1), ttl, u16(data.length), data];
     }),
   ]);
+}
+
+/** What EDNS adds (RFC 6891 §6.1.3), with the upper bits of a response code. */
+export function edns(code: number): Answer {
+  return { name: labels(), type: Type.OPT, ttlS: (code >>> 4) * 2 ** 24, data: Buffer.alloc(0) };
+}
+
+/** What is sent over TCP (RFC 7766 §8). */
+export function onStream(content: Buffer): Buffer {
+  return Buffer.concat([u16(content.length), content]);
 }
 
 function u16(...values: readonly number[]): Buffer {

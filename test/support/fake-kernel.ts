@@ -333,8 +333,10 @@ export class FakeKernel implements Native {
       },
       addProcess: () => undefined,
       addRing: () => {
-        this.#ring = this.#nextFd++;
-        return this.#ring;
+        const fd = this.#nextFd++;
+        // Flows come first; what else wakes the agent is not played here.
+        this.#ring ??= fd;
+        return fd;
       },
       remove: (fd) => {
         this.#sockets.delete(fd);

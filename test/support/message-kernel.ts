@@ -1,4 +1,4 @@
-import { flowKey, message as layout } from '../../src/agent/drain/layout.gen.ts';
+import { dnsQuery, flowKey, message as layout } from '../../src/agent/drain/layout.gen.ts';
 import type { BpfObject } from '../../src/agent/loader/native.ts';
 import { parseAddress } from '../../src/base/ip.ts';
 import { FakeKernel } from './fake-kernel.ts';
@@ -9,6 +9,8 @@ export interface Query {
   readonly port: number;
   readonly id: number;
   readonly askedMs: number;
+  /** What followed the header. */
+  readonly question?: Uint8Array;
 }
 
 /** A kernel that has sent messages, and in which queries wait. */
@@ -43,7 +45,11 @@ export class MessageKernel extends FakeKernel {
     for (const [index, query] of this.queries.entries()) {
       keys.set(queryKey(query, query.id), index * flowKey.sizeBytes);
       const view = new DataView(values.buffer, values.byteOffset);
-      view.setBigUint64(index * 8, BigInt(query.askedMs) * 1_000_000n, true);
+      const at = index * dnsQuery.sizeBytes;
+      const { askedMs, question = new Uint8Array(0) } = query;
+      view.setBigUint64(at + dnsQuery.timeNs, BigInt(askedMs) * 1_000_000n, true);
+      view.setUint16(at + dnsQuery.length, question.length, true);
+      values.set(question, at + dnsQuery.question);
     }
     return this.queries.length;
   }
@@ -74,16 +80,27 @@ export function queryKey({ source, port }: Pick<Query, 'source' | 'port'>, id: n
   return key;
 }
 
+export interface MessageOptions {
+  /** The length that its head claims. */
+  readonly claimed?: number;
+  /** Of TCP. */
+  readonly sequence?: number;
+  /** Bytes of the question that the query had. */
+  readonly asked?: number;
+}
+
 /** A message as readRing() leaves it, in a room that is larger than its payload. */
 export function messageRecord(
   kind: number,
   key: Uint8Array,
   payload: Uint8Array,
-  claimed = payload.length,
+  { claimed = payload.length, sequence = 0, asked = 0 }: MessageOptions = {},
 ): Buffer {
   const body = Buffer.alloc(layout.sizeBytes + payload.length + 5);
   body.set(key, layout.key);
   body.writeUInt32LE(claimed, layout.length);
+  body.writeUInt32LE(sequence, layout.sequence);
+  body.writeUInt16LE(asked, layout.asked);
   body[layout.kind] = kind;
   body.set(payload, layout.sizeBytes);
   const length = Buffer.alloc(8);

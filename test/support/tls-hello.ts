@@ -15,6 +15,8 @@ export interface ClientOptions {
 export interface ServerOptions {
   readonly legacyVersion?: number;
   readonly version?: number;
+  /** Number of a draft of TLS 1.3 up to 21, whose ServerHello was shorter. */
+  readonly draft?: number;
   readonly cipherSuite: number;
   readonly group?: number;
   /** Bytes of the key; a HelloRetryRequest has none. */
@@ -47,7 +49,7 @@ export function clientHello(options: ClientOptions = {}): Buffer {
 }
 
 export function serverHello(options: ServerOptions): Buffer {
-  const { version, group, keyBytes = 32 } = options;
+  const { version, draft, group, keyBytes = 32 } = options;
   const all: Buffer[] = [];
   if (version !== undefined) all.push(extension(EXTENSION.versions, u16(version)));
   if (group !== undefined) {
@@ -55,14 +57,22 @@ export function serverHello(options: ServerOptions): Buffer {
     all.push(extension(EXTENSION.keyShare, Buffer.concat([u16(group), key])));
   }
   const body = [
-    u16(options.legacyVersion ?? 0x0303),
+    u16(draft === undefined ? (options.legacyVersion ?? 0x0303) : 0x7f00 + draft),
     Buffer.alloc(32, 0xdd),
-    sized(1, Buffer.alloc(0)),
+    ...(draft === undefined ? [sized(1, Buffer.alloc(0))] : []),
     u16(options.cipherSuite),
-    Buffer.of(0),
+    ...(draft === undefined ? [Buffer.of(0)] : []),
     ...(all.length > 0 ? [sized(2, Buffer.concat(all))] : []),
   ];
   return hello(2, Buffer.concat(body));
+}
+
+/** How clients began that also knew SSL 2 (RFC 5246 appendix E.2). */
+export function ssl2Hello(version: number): Buffer {
+  const [ciphers, challenge] = [Buffer.from('010080000035', 'hex'), Buffer.alloc(16, 0xee)];
+  const lengths = [ciphers.length, 0, challenge.length].map(u16);
+  const body = Buffer.concat([Buffer.of(1), u16(version), ...lengths, ciphers, challenge]);
+  return Buffer.concat([u16(0x8000 | body.length), body]);
 }
 
 export function extension(type: number, data: Buffer): Buffer {

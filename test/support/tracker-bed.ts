@@ -31,7 +31,11 @@ export class TrackerBed {
   /** Of both clocks. */
   nowMs = 1_000_000;
 
-  constructor(spec: FeatureSpec, env: Readonly<Record<string, string>> = {}) {
+  constructor(
+    spec: FeatureSpec,
+    env: Readonly<Record<string, string>> = {},
+    takesEmptyFlows = true,
+  ) {
     const metrics = declareMetrics(this.metrics, 'info');
     const object = {} as BpfObject;
     this.#buffer = new DrainBuffer(16, flowMetrics.sizeBytes + spec.extension!.sizeBytes);
@@ -40,10 +44,11 @@ export class TrackerBed {
         config: agentConfig(env),
         native: this.kernel,
         object,
-        clock: new ManualClock(),
+        clock: Object.assign(new ManualClock(), { nowMs: () => this.nowMs }),
         kernelMonotonicMs: () => this.nowMs,
         log: createLog('silent'),
         metrics,
+        takesEmptyFlows,
         messages: new MessageReader(this.kernel, object, metrics),
         connections: new Connections({ flowsMax: 16, idleMs: 0, metrics }),
         offsetOf: () => 0,

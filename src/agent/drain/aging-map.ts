@@ -30,11 +30,20 @@ export class AgingMap<Value> {
     return true;
   }
 
-  find(words: Uint32Array, at: number): Value | undefined {
+  /** In the generation that began last. */
+  findYoung(words: Uint32Array, at: number): Value | undefined {
     const young = this.#young.index.find(words, at);
-    if (young >= 0) return this.#young.values[young];
+    return young >= 0 ? this.#young.values[young] : undefined;
+  }
+
+  /** In the one before. */
+  findOld(words: Uint32Array, at: number): Value | undefined {
     const old = this.#old.index.find(words, at);
     return old >= 0 ? this.#old.values[old] : undefined;
+  }
+
+  find(words: Uint32Array, at: number): Value | undefined {
+    return this.findYoung(words, at) ?? this.findOld(words, at);
   }
 
   /** As `find`; what is found lives as long as what was just put, if there is room. */

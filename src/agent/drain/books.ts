@@ -16,6 +16,7 @@ const INCOMPLETE = [
   ['message_lost', stat.messagesLost],
   ['table_full', stat.featureLost],
   ['flow_lost', stat.probeLost],
+  ['dns_unfollowed', stat.dnsUnfollowed],
 ] as const;
 
 /** Kernel statistics of what probes have heard of, and have no flow for. */

@@ -91,7 +91,9 @@ export const message = {
   timeNs: 40, // 8 B
   length: 48, // 4 B
   missing: 52, // 4 B
-  kind: 56, // 1 B
+  sequence: 56, // 4 B
+  asked: 60, // 2 B
+  kind: 62, // 1 B
 } as const;
 
 /** Byte offsets in `struct rtt_metrics`. */
@@ -132,6 +134,7 @@ export const tlsMetrics = {
   known: 1, // 1 B
   hellos: 2, // 1 B
   misses: 3, // 1 B
+  wanted: 4, // 2 B
 } as const;
 
 /** Byte offsets in `struct quic_metrics`. */
@@ -140,6 +143,8 @@ export const quicMetrics = {
   version: 0, // 4 B
   seenLongHeader: 4, // 1 B
   seenShortHeader: 5, // 1 B
+  isKnown: 6, // 1 B
+  misses: 7, // 1 B
 } as const;
 
 /** Byte offsets in `struct nat_metrics`. */
@@ -269,8 +274,10 @@ export const capturedPacket = {
 
 /** Byte offsets in `struct dns_query`. */
 export const dnsQuery = {
-  sizeBytes: 8,
+  sizeBytes: 272,
   timeNs: 0, // 8 B
+  length: 8, // 2 B
+  question: 10, // 259 B
 } as const;
 
 /** Byte offsets in `struct watched_place`. */
@@ -298,7 +305,8 @@ export const stat = {
   otherHost: 13,
   unexplained: 14,
   notLookedInto: 15,
-  count: 16,
+  dnsUnfollowed: 16,
+  count: 17,
 } as const;
 
 /** `enum ifindex_seen`. */
@@ -312,6 +320,7 @@ export const ifindexSeen = {
 export const messageKind = {
   dns: 1,
   tls: 2,
+  tlsMore: 3,
 } as const;
 
 /** `enum message_room`. */

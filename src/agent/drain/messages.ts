@@ -4,8 +4,12 @@ import type { AgentMetrics } from '../metrics.ts';
 import { message as messageLayout, messageRoom } from './layout.gen.ts';
 
 const MESSAGES_MAP = 'messages';
+const MESSAGES_WAKE_MAP = 'messages_wake';
 
-/** Bytes of the ring: 16,000 DNS answers between two drains, or 1,900 of the longest hellos. */
+/** Maps that a feature with messages reads; see `FeatureSpec.maps`. */
+export const MESSAGE_MAPS: readonly string[] = [MESSAGES_MAP, MESSAGES_WAKE_MAP];
+
+/** Bytes of the ring, read when half of it is full: 8,000 DNS answers or 950 of the longest hellos. */
 const RING_BYTES = 4 * 1024 * 1024;
 
 const RECORD_BYTES_MAX = messageLayout.sizeBytes + messageRoom.large;
@@ -28,6 +32,15 @@ export interface Message {
   /** Its payload is `bytes[from .. to]`. */
   readonly from: number;
   readonly to: number;
+  /** Of TCP, the sequence number of the payload. */
+  readonly sequence: number;
+  /** Of DNS, bytes of the question that are as in the query that waited for it. */
+  readonly asked: number;
+}
+
+/** Calls back when a program has put a word into a ring. */
+export interface RingWatcher {
+  addRing(object: BpfObject, map: string, wake: () => void): void;
 }
 
 export type OnMessage = (message: Message) => void;
@@ -46,6 +59,8 @@ export class MessageReader {
     key: 0,
     from: 0,
     to: 0,
+    sequence: 0,
+    asked: 0,
   };
 
   constructor(native: Native, object: BpfObject, metrics: AgentMetrics) {
@@ -60,6 +75,15 @@ export class MessageReader {
     this.#handlers.set(kind, handler);
   }
 
+  /**
+   * Reads the ring also when it fills up between two drains. Flows are left where they are: what was
+   * read waits for theirs, with those who have handlers here.
+   */
+  watch(watcher: RingWatcher): void {
+    if (this.#handlers.size === 0) return;
+    watcher.addRing(this.#object, MESSAGES_WAKE_MAP, () => this.read());
+  }
+
   /** Reads what is there; whoever asks first reads for all. */
   read(): void {
     for (let reads = 0; reads < READS_MAX; reads++) {
@@ -70,7 +94,7 @@ export class MessageReader {
   }
 
   #dispatch(used: number): void {
-    const { sizeBytes, key, kind, length } = messageLayout;
+    const { sizeBytes, key, kind, length, sequence, asked } = messageLayout;
     const message = this.#message;
     for (let at = 0; at < used; ) {
       const recordBytes = this.#view.getUint32(at, true);
@@ -79,6 +103,8 @@ export class MessageReader {
       message.key = (record + key) >> 2;
       message.from = record + sizeBytes;
       message.to = message.from + this.#view.getUint32(record + length, true);
+      message.sequence = this.#view.getUint32(record + sequence, true);
+      message.asked = this.#view.getUint16(record + asked, true);
       const handler = this.#handlers.get(this.#bytes[record + kind]!);
       const isRight = recordBytes <= RECORD_BYTES_MAX && message.to <= record + recordBytes;
       if (handler !== undefined && isRight) handler(message);

@@ -13,21 +13,19 @@ export class SocketHub {
   readonly #watcher: Watcher;
   readonly #sockets = new Map<number, SocketReceiver>();
   readonly #processes = new Map<number, () => void>();
-  #onRing: (() => void) | undefined;
+  readonly #rings = new Map<number, () => void>();
   #sequence = 0;
 
   constructor(native: Native) {
     this.#native = native;
     this.#watcher = native.watch((fd, bytes, refused) => {
       const socket = this.#sockets.get(fd);
-      if (socket !== undefined) {
-        if (refused > 0) socket.refused(refused);
-        if (bytes !== undefined) socket.receive(bytes);
+      if (socket === undefined) {
+        (this.#processes.get(fd) ?? this.#rings.get(fd))?.();
         return;
       }
-      const onEnd = this.#processes.get(fd);
-      if (onEnd !== undefined) onEnd();
-      else this.#onRing?.();
+      if (refused > 0) socket.refused(refused);
+      if (bytes !== undefined) socket.receive(bytes);
     });
   }
 
@@ -65,14 +63,14 @@ export class SocketHub {
     };
   }
 
+  /** Calls back when a program has put something into the ring, which is empty again by then. */
   addRing(object: BpfObject, map: string, wake: () => void): void {
-    this.#onRing = wake;
-    this.#watcher.addRing(object, map);
+    this.#rings.set(this.#watcher.addRing(object, map), wake);
   }
 
   close(): void {
     for (const fd of [...this.#sockets.keys(), ...this.#processes.keys()]) this.remove(fd);
-    this.#onRing = undefined;
+    this.#rings.clear();
     this.#watcher.close();
   }
 }

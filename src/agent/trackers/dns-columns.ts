@@ -1,18 +1,11 @@
-import { type FlowBatch, pushList } from '../../flow/batch.ts';
+import { CODE_UNKNOWN } from '../../codec/dns/message.ts';
+import { type FlowBatch, type ListColumn, pushList } from '../../flow/batch.ts';
 import { setBit } from '../../flow/bits.ts';
 import { DNS_RESPONSE_CODES } from '../../flow/enums.ts';
-import type { AgingMap } from '../drain/aging-map.ts';
 import type { DrainBuffer } from '../drain/buffer.ts';
 import { dnsMetrics, dnsSeen, flowKey } from '../drain/layout.gen.ts';
 import { fillWords } from './columns.ts';
-
-/** What the last response of a flow said. */
-export interface DnsAnswer {
-  readonly name: string;
-  /** Empty when the message ended before it. */
-  readonly queryType: string;
-  readonly answers: readonly string[];
-}
+import type { DnsAnswer, DnsAnswers } from './dns-answers.ts';
 
 const { response: RESPONSE } = dnsSeen;
 
@@ -20,12 +13,13 @@ const WORD = 2 ** 32;
 const NS_PER_US = 1000;
 const US_PER_MS = 1000;
 
+/** Of the flags' word: operation and response code, which are numbers. */
+const CODES_MASK = 0x780f;
 const RESPONSE_CODE_MASK = 0xf;
 /** The original's name of codes that it has no name for. */
 const UNNAMED_CODE = 'UnDefined';
 
 const KEY_WORDS = flowKey.sizeBytes >> 2;
-const PROTOCOL_WORD = flowKey.protocol >> 2;
 
 /** Counts of queries; 0 is not told. `at`: offset of the DNS structure in an entry, bytes. */
 export function decodeCounts(
@@ -39,46 +33,105 @@ export function decodeCounts(
   fillWords(buffer, length, batch, 'DnsLostQueries', at + dnsMetrics.lost);
 }
 
-/** What headers say, in rows with responses; the error also where there is nothing else. */
-export function decodeHeaders(
+/**
+ * What the last response of each row says. All of it is of one and the same message, where that has
+ * come; of the header at least the lower bits of the code are known without. The error is told also
+ * where there is nothing else.
+ */
+export function decodeResponses(
   buffer: DrainBuffer,
   length: number,
   batch: FlowBatch,
   at: number,
+  known: DnsAnswers,
 ): void {
-  const { values, values16, valueBytes } = buffer;
-  const present = (name: string) => (batch.has(name) ? batch.present(name) : undefined);
-  const ids = present('DnsId');
-  const flags = present('DnsFlags');
-  const errors = present('DnsErrno');
-  const codes = batch.has('DnsFlagsResponseCode') ? batch.ids('DnsFlagsResponseCode') : undefined;
+  const { keys32, values, values16, valueBytes } = buffer;
+  const columns = columnsOf(batch);
+  let end = 0;
   for (let row = 0, base = at; row < length; row++, base += valueBytes) {
     const seen = values[base + dnsMetrics.seen]!;
-    if (seen === 0) continue;
-    if (errors !== undefined) {
+    if (seen !== 0 && columns.errors !== undefined) {
       batch.u32('DnsErrno')[row] = values16[(base + dnsMetrics.error) >> 1]!;
-      setBit(errors, row);
+      setBit(columns.errors, row);
     }
-    if ((seen & RESPONSE) === 0) continue;
-    const word = values16[(base + dnsMetrics.flags) >> 1]!;
-    if (ids !== undefined) {
-      batch.u16('DnsId')[row] = values16[(base + dnsMetrics.id) >> 1]!;
-      setBit(ids, row);
+    if ((seen & RESPONSE) !== 0) {
+      const id = values16[(base + dnsMetrics.id) >> 1]!;
+      const flags = values16[(base + dnsMetrics.flags) >> 1]!;
+      const answer = known.find(keys32, row * KEY_WORDS, id);
+      fillHeader(batch, row, columns, id, flags, answer);
+      if (answer !== undefined) end = fillAnswer(batch, row, columns, answer, end);
     }
-    if (flags !== undefined) {
-      batch.u16('DnsFlags')[row] = word;
-      setBit(flags, row);
-    }
-    if (codes !== undefined) {
-      const name = DNS_RESPONSE_CODES.nameOf(word & RESPONSE_CODE_MASK) ?? UNNAMED_CODE;
-      codes[row] = batch.tables.strings.intern(name);
-    }
+    if (columns.lists !== undefined) columns.lists.offsets[row + 1] = end;
   }
-  if (batch.has('DnsLatencyMs')) decodeLatency(buffer, length, batch, at);
+}
+
+interface Columns {
+  readonly ids: Uint32Array | undefined;
+  readonly flags: Uint32Array | undefined;
+  readonly errors: Uint32Array | undefined;
+  readonly codes: Uint32Array | undefined;
+  readonly names: Uint32Array | undefined;
+  readonly types: Uint32Array | undefined;
+  readonly lists: ListColumn | undefined;
+}
+
+function columnsOf(batch: FlowBatch): Columns {
+  const present = (name: string) => (batch.has(name) ? batch.present(name) : undefined);
+  const ids = (name: string) => (batch.has(name) ? batch.ids(name) : undefined);
+  return {
+    ids: present('DnsId'),
+    flags: present('DnsFlags'),
+    errors: present('DnsErrno'),
+    codes: ids('DnsFlagsResponseCode'),
+    names: ids('DnsName'),
+    types: ids('DnsQueryType'),
+    lists: batch.has('DnsAnswers') ? batch.list('DnsAnswers') : undefined,
+  };
+}
+
+function fillHeader(
+  batch: FlowBatch,
+  row: number,
+  columns: Columns,
+  id: number,
+  flags: number,
+  answer: DnsAnswer | undefined,
+): void {
+  const word =
+    answer === undefined ? flags : (flags & ~CODES_MASK) | (answer.flags & CODES_MASK);
+  const code = answer?.code ?? flags & RESPONSE_CODE_MASK;
+  if (columns.ids !== undefined) {
+    batch.u16('DnsId')[row] = id;
+    setBit(columns.ids, row);
+  }
+  if (columns.flags !== undefined) {
+    batch.u16('DnsFlags')[row] = word;
+    setBit(columns.flags, row);
+  }
+  if (columns.codes !== undefined && code !== CODE_UNKNOWN) {
+    const name = DNS_RESPONSE_CODES.nameOf(code) ?? UNNAMED_CODE;
+    columns.codes[row] = batch.tables.strings.intern(name);
+  }
+}
+
+function fillAnswer(
+  { tables: { strings } }: FlowBatch,
+  row: number,
+  { names, types, lists }: Columns,
+  { name, queryType, answers }: DnsAnswer,
+  begin: number,
+): number {
+  let end = begin;
+  if (names !== undefined && name !== '') names[row] = strings.intern(name);
+  if (types !== undefined && queryType !== '') types[row] = strings.intern(queryType);
+  if (lists !== undefined) {
+    for (const text of answers) end = pushList(lists, end, strings.intern(text));
+  }
+  return end;
 }
 
 /** To the microsecond; 0 is what flows have of which no query was known. */
-function decodeLatency(
+export function decodeLatency(
   { values32, valueBytes }: DrainBuffer,
   length: number,
   batch: FlowBatch,
@@ -93,43 +146,4 @@ function decodeLatency(
     into[row] = Math.round(ns / NS_PER_US) / US_PER_MS;
     setBit(present, row);
   }
-}
-
-/** What messages say, where the one of the row's last response has come. */
-export function decodeAnswers(
-  { keys32, values, values16, valueBytes }: DrainBuffer,
-  length: number,
-  batch: FlowBatch,
-  at: number,
-  known: AgingMap<DnsAnswer>,
-): void {
-  const { strings } = batch.tables;
-  const names = batch.has('DnsName') ? batch.ids('DnsName') : undefined;
-  const types = batch.has('DnsQueryType') ? batch.ids('DnsQueryType') : undefined;
-  const lists = batch.has('DnsAnswers') ? batch.list('DnsAnswers') : undefined;
-  const key = new Uint32Array(KEY_WORDS);
-  let end = 0;
-  for (let row = 0, base = at; row < length; row++, base += valueBytes) {
-    if ((values[base + dnsMetrics.seen]! & RESPONSE) !== 0) {
-      queryKey(keys32, row * KEY_WORDS, values16[(base + dnsMetrics.id) >> 1]!, key);
-      const answer = known.find(key, 0);
-      if (answer !== undefined) {
-        if (names !== undefined) names[row] = strings.intern(answer.name);
-        if (types !== undefined && answer.queryType !== '') {
-          types[row] = strings.intern(answer.queryType);
-        }
-        if (lists !== undefined) {
-          for (const text of answer.answers) end = pushList(lists, end, strings.intern(text));
-        }
-      }
-    }
-    if (lists !== undefined) lists.offsets[row + 1] = end;
-  }
-}
-
-/** As set_id() of bpf/dns.h: the id's high byte behind the protocol, then the low one. */
-function queryKey(keys: Uint32Array, at: number, id: number, into: Uint32Array): void {
-  for (let i = 0; i < PROTOCOL_WORD; i++) into[i] = keys[at + i]!;
-  into[PROTOCOL_WORD] =
-    (keys[at + PROTOCOL_WORD]! & 0xff0000ff) | (id & 0xff00) | ((id & 0xff) << 16);
 }

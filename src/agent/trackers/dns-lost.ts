@@ -1,11 +1,15 @@
+import { DnsMessage } from '../../codec/dns/message.ts';
+import { dnsTypeName } from '../../codec/dns/types.ts';
+import type { FlowBatch } from '../../flow/batch.ts';
+import { MISSING } from '../../flow/intern.ts';
 import type { DrainBuffer } from '../drain/buffer.ts';
 import { KeyIndex } from '../drain/key-index.ts';
 import { dnsMetrics, dnsQuery, flowKey, flowMetrics } from '../drain/layout.gen.ts';
 import type { BpfObject, Native } from '../loader/native.ts';
 
 const QUERIES_MAP = 'dns_queries';
-/** Queries that may wait for their answers at a time; 96 bytes of the kernel's memory each. */
-const QUERIES_MAX = 32_768;
+/** Queries that may wait for their answers at a time; 370 bytes of the kernel's memory each. */
+const QUERIES_MAX = 16_384;
 
 /** Size of the map, for the feature; see `FeatureSpec.maxEntries`. */
 export const queriesMap: Readonly<Record<string, number>> = { [QUERIES_MAP]: QUERIES_MAX };
@@ -15,6 +19,8 @@ const PROTOCOL_WORD = flowKey.protocol >> 2;
 /** Between the protocol and the last byte is what tells the queries of a flow apart. */
 const PROTOCOL_MASK = 0xff0000ff;
 const QUERY_WORDS = dnsQuery.sizeBytes >> 2;
+/** The lower half of its word. */
+const LENGTH_MASK = 0xffff;
 
 const WORD = 2 ** 32;
 const NS_PER_MS = 1e6;
@@ -24,14 +30,22 @@ const MAPPED_WORD = 0xffff0000;
 const IPV4 = 0x0800;
 const IPV6 = 0x86dd;
 
+/** What a query asked for. */
+interface Question {
+  readonly name: string;
+  readonly queryType: number;
+}
+
 /**
  * Queries that nobody answered, by flow. Once per drain those that have waited too long are taken
- * out of the kernel's map; each is then counted on its flow, if that is among those drained, or
- * else on one that is made up for it, without packets.
+ * out of the kernel's map; each is then counted on its flow, if that is among those drained, which
+ * also bears the name that was asked for last. For the others a flow is made up, without packets, if
+ * whoever reads flows can tell it from those that have some; else they are counted as left over.
  */
 export class LostQueries {
   readonly #native: Native;
   readonly #object: BpfObject;
+  readonly #message = new DnsMessage();
   readonly #keys = new Uint8Array(QUERIES_MAX * flowKey.sizeBytes);
   readonly #keys32 = new Uint32Array(this.#keys.buffer);
   readonly #values = new Uint8Array(QUERIES_MAX * dnsQuery.sizeBytes);
@@ -40,6 +54,9 @@ export class LostQueries {
   // By the flow's number: how many were lost, and when the first of them was asked.
   readonly #counts = new Uint32Array(QUERIES_MAX);
   readonly #times32 = new Uint32Array(QUERIES_MAX * 2);
+  readonly #questions: Question[] = [];
+  /** Of the rows of the buffer at hand that have lost queries. */
+  readonly #named = new Map<number, Question>();
   /** Flows that have not been accounted for, and where to go on looking for them. */
   #left = 0;
   #next = 0;
@@ -60,11 +77,11 @@ export class LostQueries {
     for (let i = 0; i < found; i++) {
       const low = this.#values32[i * QUERY_WORDS]!;
       const high = this.#values32[i * QUERY_WORDS + 1]!;
-      if ((low + high * WORD) / NS_PER_MS >= deadlineMs) continue;
+      // Without a time, a hook is about to note it.
+      if ((low === 0 && high === 0) || (low + high * WORD) / NS_PER_MS >= deadlineMs) continue;
       // To the front, where nothing is that is still needed.
       this.#keys32.copyWithin(stale * KEY_WORDS, i * KEY_WORDS, (i + 1) * KEY_WORDS);
-      this.#values32[stale * QUERY_WORDS] = low;
-      this.#values32[stale * QUERY_WORDS + 1] = high;
+      this.#values32.copyWithin(stale * QUERY_WORDS, i * QUERY_WORDS, (i + 1) * QUERY_WORDS);
       stale++;
     }
     if (stale === 0) return;
@@ -75,21 +92,47 @@ export class LostQueries {
 
   /** Adds what was lost to the flows that are among these entries. */
   addTo({ keys32, values32, valueBytes }: DrainBuffer, length: number, dnsAt: number): void {
+    this.#named.clear();
     if (this.#left === 0) return;
     const stride = valueBytes >> 2;
     for (let row = 0, at = (dnsAt + dnsMetrics.lost) >> 2; row < length; row++, at += stride) {
       const flow = this.#flows.find(keys32, row * KEY_WORDS);
       if (flow < 0 || this.#counts[flow] === 0) continue;
       values32[at]! += this.#counts[flow]!;
-      this.#counts[flow] = 0;
-      this.#left--;
+      this.#settle(flow, row);
     }
+  }
+
+  /** Names what the rows at hand have lost; a name that was answered stays. */
+  nameTo(batch: FlowBatch): void {
+    const { strings } = batch.tables;
+    const names = batch.has('DnsName') ? batch.ids('DnsName') : undefined;
+    const types = batch.has('DnsQueryType') ? batch.ids('DnsQueryType') : undefined;
+    for (const [row, { name, queryType }] of this.#named) {
+      if (names === undefined || names[row] !== MISSING) continue;
+      names[row] = strings.intern(name);
+      if (types !== undefined && queryType !== 0) {
+        types[row] = strings.intern(dnsTypeName(queryType));
+      }
+    }
+  }
+
+  /** How many queries are on no flow; they are forgotten. */
+  takeLeft(): number {
+    let queries = 0;
+    for (let flow = 0; this.#left > 0; flow++) {
+      if (this.#counts[flow] === 0) continue;
+      queries += this.#counts[flow]!;
+      this.#settle(flow);
+    }
+    return queries;
   }
 
   /** Fills the buffer with flows made up for the rest, and returns how many; 0: that was all. */
   makeFlows({ capacity, keys32, values32, valueBytes }: DrainBuffer, dnsAt: number): number {
     let length = 0;
     const stride = valueBytes >> 2;
+    this.#named.clear();
     for (; this.#left > 0 && length < capacity; this.#next++) {
       const flow = this.#next;
       if (this.#counts[flow] === 0) continue;
@@ -104,15 +147,23 @@ export class LostQueries {
       // In the upper half of its word, whose lower half holds nothing of such a flow.
       values32[value + (flowMetrics.ethProtocol >> 2)] = etherType(keys32, key) << 16;
       values32[value + ((dnsAt + dnsMetrics.lost) >> 2)] = this.#counts[flow]!;
-      this.#counts[flow] = 0;
-      this.#left--;
+      this.#settle(flow, length);
       length++;
     }
     return length;
   }
 
+  /** The flow has its queries, in this row. */
+  #settle(flow: number, row?: number): void {
+    const question = this.#questions[flow]!;
+    if (row !== undefined && question.name !== '') this.#named.set(row, question);
+    this.#counts[flow] = 0;
+    this.#left--;
+  }
+
   #count(queries: number): void {
     this.#flows.clear();
+    this.#questions.length = 0;
     this.#next = 0;
     for (let i = 0; i < queries; i++) {
       const at = i * KEY_WORDS;
@@ -125,8 +176,19 @@ export class LostQueries {
         this.#times32[flow * 2 + 1] = this.#values32[i * QUERY_WORDS + 1]!;
       }
       this.#counts[flow]!++;
+      this.#questions[flow] = this.#questionOf(i);
     }
     this.#left = this.#flows.size;
+  }
+
+  #questionOf(query: number): Question {
+    const message = this.#message;
+    const at = query * dnsQuery.sizeBytes;
+    const length = this.#values32[(at + dnsQuery.length) >> 2]! & LENGTH_MASK;
+    const from = at + dnsQuery.question;
+    const to = Math.min(from + length, at + dnsQuery.sizeBytes);
+    message.readQuestion(this.#values, from, to);
+    return { name: message.name, queryType: message.queryType };
   }
 }
 

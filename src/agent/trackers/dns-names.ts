@@ -54,11 +54,11 @@ export class DnsNames {
     this.#forgetIds();
   }
 
-  /** The address at `words[at .. at + 4]` is `name`. */
-  learn(words: Uint32Array, at: number, name: string, ttlS: number): void {
+  /** The address at `words[at .. at + 4]` is `name`; answers are read between drains, too. */
+  learn(words: Uint32Array, at: number, name: string, ttlS: number, nowMs: number): void {
     if (isNobody(words, at)) return;
     const keepMs = Math.min(Math.max(ttlS * MS_PER_S, NAME_MIN_MS), NAME_MAX_MS);
-    const named = { name, keepMs, expiresMs: this.#nowMs + keepMs };
+    const named = { name, keepMs, expiresMs: nowMs + keepMs };
     if (this.#byAddress.put(words, at, named)) return;
     this.#turn();
     this.#byAddress.put(words, at, named);

@@ -4,25 +4,25 @@ import { DnsMessage } from '../../codec/dns/message.ts';
 import { dnsTypeName } from '../../codec/dns/types.ts';
 import type { FlowBatch } from '../../flow/batch.ts';
 import type { AgentConfig } from '../config.ts';
-import { AgingMap } from '../drain/aging-map.ts';
 import type { DrainBuffer, DrainFacts } from '../drain/buffer.ts';
 import { dnsMetrics, flowKey, config as layout, messageKind } from '../drain/layout.gen.ts';
-import { type Message, messagesMap } from '../drain/messages.ts';
-import { type DnsAnswer, decodeAnswers, decodeCounts, decodeHeaders } from './dns-columns.ts';
+import { MESSAGE_MAPS, type Message, messagesMap } from '../drain/messages.ts';
+import { DnsAnswers } from './dns-answers.ts';
+import { decodeCounts, decodeLatency, decodeResponses } from './dns-columns.ts';
 import { LostQueries, queriesMap } from './dns-lost.ts';
 import { DnsNames } from './dns-names.ts';
 import { type FeatureSpec, HOOKS_ALONE, type Tracker, type TrackerDeps } from './tracker.ts';
 
-/** Answers that are kept for their flows, in each of two generations; one lasts one drain. */
-const ANSWERS_MAX = 32_768;
-
 /** Early drains do not look for lost queries more often. */
 const PURGE_PERIOD_MIN_MS = 1000;
+
+/** Directions of TCP that are followed at a time, of DNS; 130 bytes of the kernel's memory each. */
+const STREAMS_MAX = 8192;
+const STREAMS_MAP = 'dns_streams';
 
 const KEY_WORDS = flowKey.sizeBytes >> 2;
 const ADDRESS_BYTES = 16;
 const NO_ERROR = 0;
-const RESPONSE_CODE_MASK = 0xf;
 
 /** Names, answers and latencies of DNS, by bpf/dns.h. */
 export const dns: FeatureSpec = {
@@ -34,7 +34,8 @@ export const dns: FeatureSpec = {
   enabledBy: HOOKS_ALONE,
   extension: { at: 'dnsAt', sizeBytes: dnsMetrics.sizeBytes },
   configure: (view, config) => view.setUint16(layout.dnsPort, config.dnsTrackingPort, true),
-  maxEntries: () => ({ ...messagesMap, ...queriesMap }),
+  maxEntries: () => ({ ...messagesMap, ...queriesMap, [STREAMS_MAP]: STREAMS_MAX }),
+  maps: [...MESSAGE_MAPS, ...Object.keys(queriesMap)],
   tracker: (deps, at) => new DnsTracker(deps, at),
 };
 
@@ -43,12 +44,13 @@ class DnsTracker implements Tracker {
   readonly #at: number;
   readonly #lost: LostQueries;
   readonly #names: DnsNames;
-  // By the flow and the id: a flow that is drained shows its last message, and more may have come.
-  readonly #answers = new AgingMap<DnsAnswer>(KEY_WORDS, ANSWERS_MAX);
+  readonly #answers = new DnsAnswers();
   readonly #message = new DnsMessage();
   readonly #addresses32 = new Uint32Array(this.#message.addresses.buffer);
   #purgedMs = Number.NEGATIVE_INFINITY;
   #failing = false;
+  /** The buffer's flows are made up, lost queries and all. */
+  #isMadeUp = false;
 
   constructor(deps: TrackerDeps, at: number) {
     this.#deps = deps;
@@ -65,18 +67,24 @@ class DnsTracker implements Tracker {
   }
 
   decode(buffer: DrainBuffer, length: number, batch: FlowBatch): void {
-    this.#lost.addTo(buffer, length, this.#at);
+    if (!this.#isMadeUp) this.#lost.addTo(buffer, length, this.#at);
     decodeCounts(buffer, length, batch, this.#at);
-    decodeHeaders(buffer, length, batch, this.#at);
-    decodeAnswers(buffer, length, batch, this.#at, this.#answers);
+    if (batch.has('DnsLatencyMs')) decodeLatency(buffer, length, batch, this.#at);
+    decodeResponses(buffer, length, batch, this.#at, this.#answers);
+    this.#lost.nameTo(batch);
     this.#nameAddresses(buffer, length, batch);
   }
 
   makeFlows(buffer: DrainBuffer): number {
-    return this.#lost.makeFlows(buffer, this.#at);
+    this.#isMadeUp = this.#deps.takesEmptyFlows;
+    if (this.#isMadeUp) return this.#lost.makeFlows(buffer, this.#at);
+    const left = this.#lost.takeLeft();
+    if (left > 0) this.#deps.metrics.lost('dns', 'lost_without_flow', left);
+    return 0;
   }
 
   finish(): void {
+    this.#isMadeUp = false;
     this.#answers.turn();
   }
 
@@ -119,25 +127,33 @@ class DnsTracker implements Tracker {
     }
   }
 
-  #take({ bytes, words, key, from, to }: Message): void {
+  #take({ bytes, words, key, from, to, asked }: Message): void {
     const message = this.#message;
     const { metrics } = this.#deps;
     metrics.message('dns', message.read(bytes, from, to));
-    const { name, queryType, addressCount, addresses } = message;
-    if (name === '') return;
+    const { id, flags, code, name, queryType, addressCount, addresses } = message;
     const answers: string[] = [];
     for (let i = 0; i < addressCount; i++) {
       const at = i * ADDRESS_BYTES;
       answers.push(formatAddress(addresses.subarray(at, at + ADDRESS_BYTES)));
     }
-    if ((message.flags & RESPONSE_CODE_MASK) === NO_ERROR) {
-      for (let i = 0; i < addressCount; i++) {
-        this.#names.learn(this.#addresses32, i * (ADDRESS_BYTES >> 2), name, message.ttlS);
-      }
-    }
-    const answer = { name, queryType: queryType === 0 ? '' : dnsTypeName(queryType), answers };
+    if (code === NO_ERROR && isAsked(message, asked)) this.#learn(message);
+    const type = queryType === 0 ? '' : dnsTypeName(queryType);
+    const answer = { id, flags, code, name, queryType: type, answers };
     if (!this.#answers.put(words, key, answer)) metrics.lost('dns', 'answers_full');
   }
+
+  #learn({ name, addressCount, ttlS }: DnsMessage): void {
+    const nowMs = this.#deps.clock.nowMs();
+    for (let i = 0; i < addressCount; i++) {
+      this.#names.learn(this.#addresses32, i * (ADDRESS_BYTES >> 2), name, ttlS, nowMs);
+    }
+  }
+}
+
+/** An answer that nobody asked for, or to another question, names nothing: anybody can send it. */
+function isAsked({ questionBytes }: DnsMessage, askedBytes: number): boolean {
+  return questionBytes > 0 && askedBytes >= questionBytes;
 }
 
 /**

@@ -1,4 +1,6 @@
-import { CLIENT_HELLO, TlsHello } from '../../codec/tls/hello.ts';
+import { CLIENT_HELLO, SERVER_HELLO, TlsHello } from '../../codec/tls/hello.ts';
+import { HelloParts } from '../../codec/tls/hello-parts.ts';
+import type { Outcome } from '../../codec/outcome.ts';
 import { type FlowBatch, pushList } from '../../flow/batch.ts';
 import type { InternTables } from '../../flow/intern.ts';
 import {
@@ -10,14 +12,17 @@ import {
 } from '../../flow/names/tls.ts';
 import { AgingMap } from '../drain/aging-map.ts';
 import type { DrainBuffer, DrainFacts } from '../drain/buffer.ts';
-import { flowKey, messageKind, tlsMetrics } from '../drain/layout.gen.ts';
-import { type Message, messagesMap } from '../drain/messages.ts';
+import { flowKey, messageKind, tlsMetrics, tlsSeen } from '../drain/layout.gen.ts';
+import { MESSAGE_MAPS, type Message, messagesMap } from '../drain/messages.ts';
 import { type FeatureSpec, HOOKS_ALONE, type Tracker, type TrackerDeps } from './tracker.ts';
 
 /** Hellos that are kept, in each of two generations: at least these, or one a flow. */
 const HELLOS_MIN = 16_384;
 /** Shortest life of a generation; at least it lasts from one drain to the next. */
 const GENERATION_MS = 5000;
+
+/** Hellos in several segments that are put together, in each of two generations; HELLO_BYTES_MAX each. */
+const PARTS_MAX = 512;
 
 const KEY_WORDS = flowKey.sizeBytes >> 2;
 const ADDRESS_WORDS = 4;
@@ -34,6 +39,7 @@ export const tls: FeatureSpec = {
   enabledBy: HOOKS_ALONE,
   extension: { at: 'tlsAt', sizeBytes: tlsMetrics.sizeBytes },
   maxEntries: () => messagesMap,
+  maps: MESSAGE_MAPS,
   tracker: (deps, at) => new TlsTracker(deps, at),
 };
 
@@ -45,6 +51,8 @@ interface Hello {
   readonly group: number;
   readonly serverName: string;
   readonly alpn: readonly string[];
+  /** Its kind, of TLS_TYPES, when segments had to be put together to see it; told once. */
+  unseen: number;
 }
 
 /**
@@ -55,6 +63,7 @@ class TlsTracker implements Tracker {
   readonly #deps: TrackerDeps;
   readonly #at: number;
   readonly #hellos: AgingMap<Hello>;
+  readonly #parts = new AgingMap<HelloParts>(KEY_WORDS, PARTS_MAX);
   readonly #hello = new TlsHello();
   readonly #reversed = new Uint32Array(KEY_WORDS);
   #nowMs = 0;
@@ -66,6 +75,7 @@ class TlsTracker implements Tracker {
     const capacity = Math.max(HELLOS_MIN, deps.config.cacheMaxFlows);
     this.#hellos = new AgingMap(KEY_WORDS, capacity);
     deps.messages.on(messageKind.tls, (message) => this.#take(message));
+    deps.messages.on(messageKind.tlsMore, (message) => this.#takeMore(message));
   }
 
   prepare({ nowMs }: DrainFacts): void {
@@ -74,7 +84,7 @@ class TlsTracker implements Tracker {
   }
 
   decode(buffer: DrainBuffer, length: number, batch: FlowBatch): void {
-    if (batch.has('TLSTypes')) listTypes(buffer, length, batch, this.#at);
+    if (batch.has('TLSTypes')) this.#listTypes(buffer, length, batch);
     const columns = columnsOf(batch);
     let end = 0;
     for (let row = 0, base = this.#at; row < length; row++, base += buffer.valueBytes) {
@@ -96,11 +106,13 @@ class TlsTracker implements Tracker {
     if (Math.abs(this.#nowMs - this.#turnedMs) < GENERATION_MS) return;
     this.#turnedMs = this.#nowMs;
     this.#hellos.turn();
+    this.#parts.turn();
   }
 
   /** Data in the middle of a record look like nothing, so that any payload will do. */
   #isTls({ values }: DrainBuffer, base: number): boolean {
-    const looked = values[base + tlsMetrics.types]! | values[base + tlsMetrics.misses]!;
+    const { types, misses, hellos } = tlsMetrics;
+    const looked = values[base + types]! | values[base + misses]! | values[base + hellos]!;
     return looked !== 0 && !this.#hellos.isEmpty;
   }
 
@@ -128,18 +140,70 @@ class TlsTracker implements Tracker {
     return client.alpn;
   }
 
-  #take(message: Message): void {
+  #take({ words, key, bytes, from, to, sequence }: Message): void {
+    const outcome = this.#read(words, key, bytes, from, to);
+    this.#deps.metrics.message('tls', outcome);
+    if (outcome !== 'cut' || to === from) return;
+    const parts = new HelloParts(bytes, from, to, sequence);
+    if (!this.#parts.put(words, key, parts)) this.#deps.metrics.lost('tls', 'parts_full');
+  }
+
+  /** More of a hello: what it said so far is said anew. */
+  #takeMore({ words, key, bytes, from, to, sequence }: Message): void {
+    const parts = this.#parts.use(words, key);
+    if (parts === undefined) return;
+    if (!parts.add(bytes, from, to, sequence)) return;
+    const outcome = this.#read(words, key, parts.bytes, 0, parts.length, true);
+    if (outcome !== 'cut') this.#deps.metrics.message('tls', outcome);
+  }
+
+  #read(
+    words: Uint32Array,
+    key: number,
+    bytes: Uint8Array,
+    from: number,
+    to: number,
+    isJoined = false,
+  ): Outcome {
     const hello = this.#hello;
-    const { metrics } = this.#deps;
-    const outcome = hello.read(message.bytes, message.from, message.to);
-    metrics.message('tls', outcome);
-    if (hello.version === 0) return;
-    const { version, cipherSuite, group, serverName, alpn } = hello;
-    const isClient = hello.kind === CLIENT_HELLO;
-    const said: Hello = { isClient, version, cipherSuite, group, serverName, alpn };
-    if (!this.#hellos.put(message.words, message.key, said)) metrics.lost('tls', 'hellos_full');
+    const outcome = hello.read(bytes, from, to);
+    const { kind, version, cipherSuite, group, serverName, alpn } = hello;
+    if (version === 0) return outcome;
+    const isClient = kind === CLIENT_HELLO;
+    const unseen = isJoined ? (TYPE_OF_KIND.get(kind) ?? 0) : 0;
+    const said = { isClient, version, cipherSuite, group, serverName, alpn, unseen };
+    if (!this.#hellos.put(words, key, said)) this.#deps.metrics.lost('tls', 'hellos_full');
+    return outcome;
+  }
+
+  #listTypes({ keys32, values, valueBytes }: DrainBuffer, length: number, batch: FlowBatch): void {
+    const column = batch.list('TLSTypes');
+    const { strings } = batch.tables;
+    let end = 0;
+    for (let row = 0, base = this.#at; row < length; row++, base += valueBytes) {
+      let types = values[base + tlsMetrics.types]!;
+      if (values[base + tlsMetrics.hellos] !== 0) types |= this.#takeUnseen(keys32, row);
+      for (let i = 0; types !== 0 && i < TLS_TYPES.length; i++) {
+        const [name, bit] = TLS_TYPES[i]!;
+        if ((types & bit) !== 0) end = pushList(column, end, strings.intern(name));
+      }
+      column.offsets[row + 1] = end;
+    }
+  }
+
+  #takeUnseen(keys32: Uint32Array, row: number): number {
+    const hello = this.#hellos.use(keys32, row * KEY_WORDS);
+    if (hello === undefined) return 0;
+    const { unseen } = hello;
+    hello.unseen = 0;
+    return unseen;
   }
 }
+
+const TYPE_OF_KIND: ReadonlyMap<number, number> = new Map([
+  [CLIENT_HELLO, tlsSeen.clientHello],
+  [SERVER_HELLO, tlsSeen.serverHello],
+]);
 
 const NO_NAMES: readonly string[] = [];
 
@@ -189,23 +253,4 @@ function reverse(keys: Uint32Array, at: number, into: Uint32Array): void {
   const ports = keys[at + PORTS_WORD]!;
   into[PORTS_WORD] = (ports << 16) | (ports >>> 16);
   into[PROTOCOL_WORD] = keys[at + PROTOCOL_WORD]!;
-}
-
-function listTypes(
-  { values, valueBytes }: DrainBuffer,
-  length: number,
-  batch: FlowBatch,
-  at: number,
-): void {
-  const column = batch.list('TLSTypes');
-  const { strings } = batch.tables;
-  let end = 0;
-  for (let row = 0, base = at; row < length; row++, base += valueBytes) {
-    const types = values[base + tlsMetrics.types]!;
-    for (let i = 0; types !== 0 && i < TLS_TYPES.length; i++) {
-      const [name, bit] = TLS_TYPES[i]!;
-      if ((types & bit) !== 0) end = pushList(column, end, strings.intern(name));
-    }
-    column.offsets[row + 1] = end;
-  }
 }

@@ -25,6 +25,8 @@ export interface TrackerDeps {
   readonly metrics: AgentMetrics;
   /** What programs say besides what is in entries. */
   readonly messages: MessageReader;
+  /** Whoever reads flows can tell those that have no packets from those that have. */
+  readonly takesEmptyFlows: boolean;
   /** Has decoded a batch before the features do. */
   readonly connections: Connections;
   /** Where another feature's structure is in an entry, bytes; 0: that feature is off. */

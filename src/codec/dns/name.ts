@@ -67,3 +67,18 @@ export function readName(
   }
   return CUT;
 }
+
+/** Offset of the label at `at`, all of it in the message, or why there is none. */
+export function labelAt(bytes: Uint8Array, start: number, end: number, at: number): number {
+  let next = at;
+  // Back, as in readName(), and once: no server has pointers lead to pointers.
+  if (next < end && bytes[next]! >= POINTER) {
+    if (next + 2 > end) return CUT;
+    next = start + (((bytes[next]! & ~POINTER) << 8) | bytes[next + 1]!);
+    if (next >= at) return MALFORMED;
+  }
+  if (next >= end) return CUT;
+  const length = bytes[next]!;
+  if (length > LABEL_BYTES_MAX) return MALFORMED;
+  return next + 1 + length > end ? CUT : next;
+}

@@ -1,6 +1,7 @@
 import type { BatchLayout, Column, FlowBatch, ListColumn } from '../../flow/batch.ts';
 import { hasBit } from '../../flow/bits.ts';
 import { tcpFlagNames } from '../../flow/enums.ts';
+import type { FieldSpec } from '../../flow/field.ts';
 import { fieldByName } from '../../flow/fields.ts';
 import { type InternTables, MISSING } from '../../flow/intern.ts';
 import { FragmentCache } from '../fragments.ts';
@@ -41,7 +42,7 @@ interface Plan {
   /** `,"Name":`; the comma of the first one becomes the brace. */
   readonly key: Uint8Array;
   readonly omitZero: boolean;
-  readonly form: 'plain' | 'flags' | 'boolean';
+  readonly form: 'plain' | 'whole' | 'flags' | 'boolean';
 }
 
 const OPEN = 0x7b;
@@ -157,10 +158,10 @@ class Writer implements JsonWriter {
     const buffer = this.#buffer;
     if (value === 0 && plan.omitZero) return;
     if (!Number.isFinite(value)) return;
-    if (plan.form === 'plain') {
+    if (plan.form === 'plain' || plan.form === 'whole') {
       buffer.reserve(plan.key.length + NUMBER_BYTES);
       buffer.copy(plan.key, 0, plan.key.length);
-      writeNumber(buffer, value);
+      writeNumber(buffer, plan.form === 'whole' ? Math.trunc(value) : value);
     } else if (plan.form === 'flags') writeFragment(buffer, plan.key, this.#flags, value);
     else {
       const word = value === 0 ? FALSE : TRUE;
@@ -203,15 +204,15 @@ function planOf(layout: BatchLayout, options: JsonWriterOptions): readonly Plan[
         name,
         key: encoder.encode(`,${JSON.stringify(name)}:`),
         omitZero: field?.omitZero === true,
-        form: !isNumber
-          ? 'plain'
-          : isFlags
-            ? 'flags'
-            : field?.unit === 'boolean'
-              ? 'boolean'
-              : 'plain',
+        form: isNumber ? formOf(field, isFlags) : 'plain',
       };
     });
+}
+
+function formOf(field: FieldSpec | undefined, isFlags: boolean): Plan['form'] {
+  if (isFlags) return 'flags';
+  if (field?.wholeInJson === true) return 'whole';
+  return field?.unit === 'boolean' ? 'boolean' : 'plain';
 }
 
 function writeText(buffer: ByteBuffer, key: Uint8Array, cache: FragmentCache, id: number): void {

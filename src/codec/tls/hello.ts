@@ -1,5 +1,7 @@
+import { isTlsDraft } from '../../flow/names/tls.ts';
 import type { Outcome } from '../outcome.ts';
 import { NameWriter } from '../printable.ts';
+import { joinRecords } from './records.ts';
 
 /** `HandshakeType` of the messages that are read here. */
 export const CLIENT_HELLO = 1;
@@ -14,7 +16,16 @@ const RECORD_HEAD_BYTES = 5;
 const HANDSHAKE_HEAD_BYTES = 4;
 const HANDSHAKE = 22;
 const RANDOM_BYTES = 32;
+const SSL_3 = 0x0300;
 const TLS_1_3 = 0x0304;
+/** Of drafts of TLS 1.3: this and the draft's number. */
+const DRAFTS = 0x7f00;
+/** Up to here, a ServerHello had neither a session nor a compression method. */
+const DRAFT_SHORT_MAX = DRAFTS + 21;
+
+/** SSL 2: its length's flag, and what comes before the ciphers (RFC 5246 appendix E.2). */
+const SSL2_LENGTH_FLAG = 0x80;
+const SSL2_HEAD_BYTES = 11;
 
 const EXTENSION_SERVER_NAME = 0;
 const EXTENSION_ALPN = 16;
@@ -27,7 +38,8 @@ const NOTHING_SPECIAL = -1;
 
 /**
  * A ClientHello or ServerHello (RFC 5246 §7.4.1, RFC 8446 §4.1), as far as flows tell of it; a
- * HelloRetryRequest is a ServerHello. Reading one overwrites the one before.
+ * HelloRetryRequest is a ServerHello. What is reserved (RFC 8701) or no version of TLS is not told.
+ * Reading one overwrites the one before.
  */
 export class TlsHello {
   /** `CLIENT_HELLO` or `SERVER_HELLO`; 0 when it is neither. */
@@ -42,10 +54,12 @@ export class TlsHello {
   serverName = '';
   /** What the client wants to speak, in its order. */
   alpn: readonly string[] = [];
+  // Of a hello in several records.
+  #joined = new Uint8Array(0);
   readonly #hostName = new NameWriter(NAME_BYTES_MAX, 'lower');
   readonly #protocol = new NameWriter(NAME_BYTES_MAX, 'kept');
 
-  /** Reads the record in `bytes[at .. end]`; what else the record holds is left alone. */
+  /** Reads the records that begin at `bytes[at]`, up to the end of the hello. */
   read(bytes: Uint8Array, at: number, end: number): Outcome {
     this.kind = 0;
     this.version = 0;
@@ -53,30 +67,57 @@ export class TlsHello {
     this.group = 0;
     this.serverName = '';
     this.alpn = [];
+    if (at < end && (bytes[at]! & SSL2_LENGTH_FLAG) !== 0) return this.#readSsl2(bytes, at, end);
     const head = at + RECORD_HEAD_BYTES;
+    const body = head + HANDSHAKE_HEAD_BYTES;
+    if (body > end) return at < end && bytes[at] !== HANDSHAKE ? 'malformed' : 'cut';
+    if (bytes[at] !== HANDSHAKE) return 'malformed';
+    const recordEnd = head + u16(bytes, at + 3);
+    const length = HANDSHAKE_HEAD_BYTES + (bytes[head + 1]! << 16) + u16(bytes, head + 2);
+    if ((body <= recordEnd && head + length <= recordEnd) || recordEnd >= end) {
+      return this.#readMessage(bytes, head, Math.min(end, recordEnd));
+    }
+    if (this.#joined.length < end - at) this.#joined = new Uint8Array(end - at);
+    return this.#readMessage(this.#joined, 0, joinRecords(bytes, at, end, this.#joined));
+  }
+
+  #readMessage(bytes: Uint8Array, head: number, end: number): Outcome {
     const body = head + HANDSHAKE_HEAD_BYTES;
     if (body > end) return 'cut';
     const type = bytes[head]!;
-    if (bytes[at] !== HANDSHAKE || (type !== CLIENT_HELLO && type !== SERVER_HELLO)) {
-      return 'malformed';
-    }
-    const length = (bytes[head + 1]! << 16) | u16(bytes, head + 2);
+    if (type !== CLIENT_HELLO && type !== SERVER_HELLO) return 'malformed';
     this.kind = type;
-    // A hello in several records goes on behind the head of the next: what is here is read.
-    const recordEnd = Math.min(end, head + u16(bytes, at + 3));
-    const bodyEnd = body + length;
-    const limit = Math.min(recordEnd, bodyEnd);
+    const bodyEnd = body + (bytes[head + 1]! << 16) + u16(bytes, head + 2);
+    const limit = Math.min(end, bodyEnd);
     const isAll = limit === bodyEnd;
     const outcome = this.#readBody(bytes, body, limit);
+    if (!isKnownVersion(this.version)) this.version = 0;
     if (outcome === 'whole') return isAll ? 'whole' : 'cut';
     // What ends too early is cut only if the rest of the message was not there.
     return outcome === 'cut' && isAll ? 'malformed' : outcome;
+  }
+
+  /** A client that also knows SSL 2 says no more than its version. */
+  #readSsl2(bytes: Uint8Array, at: number, end: number): Outcome {
+    if (at + SSL2_HEAD_BYTES > end) return 'cut';
+    if (bytes[at + 2] !== CLIENT_HELLO || !isKnownVersion(u16(bytes, at + 3))) return 'malformed';
+    this.kind = CLIENT_HELLO;
+    this.version = u16(bytes, at + 3);
+    const bodyEnd = at + 2 + (u16(bytes, at) & ~(SSL2_LENGTH_FLAG << 8));
+    return bodyEnd > end ? 'cut' : 'whole';
   }
 
   #readBody(bytes: Uint8Array, body: number, end: number): Outcome {
     let at = body + 2 + RANDOM_BYTES;
     if (at >= end) return 'cut';
     this.version = u16(bytes, body);
+    const isShort = this.version > DRAFTS && this.version <= DRAFT_SHORT_MAX;
+    if (this.kind === SERVER_HELLO && isShort) {
+      at = body + 2 + RANDOM_BYTES;
+      if (at + 2 > end) return 'cut';
+      this.cipherSuite = known(u16(bytes, at));
+      return this.#readAllExtensions(bytes, at + 2, end);
+    }
     at += 1 + bytes[at]!;
     if (this.kind === CLIENT_HELLO) {
       if (at + 2 > end) return 'cut';
@@ -85,9 +126,13 @@ export class TlsHello {
       at += 1 + bytes[at]!;
     } else {
       if (at + 3 > end) return 'cut';
-      this.cipherSuite = u16(bytes, at);
+      this.cipherSuite = known(u16(bytes, at));
       at += 3;
     }
+    return this.#readAllExtensions(bytes, at, end);
+  }
+
+  #readAllExtensions(bytes: Uint8Array, at: number, end: number): Outcome {
     // Extensions may be missing altogether.
     if (at === end) return 'whole';
     if (at + 2 > end) return 'cut';
@@ -167,17 +212,27 @@ function readServerExtension(
   if (at + 2 > end) return;
   if (type === EXTENSION_VERSIONS) hello.version = u16(bytes, at);
   // The group comes first, in a HelloRetryRequest it is all there is.
-  else if (type === EXTENSION_KEY_SHARE) hello.group = u16(bytes, at);
+  else if (type === EXTENSION_KEY_SHARE) hello.group = known(u16(bytes, at));
 }
 
-/** The highest that is a version of TLS; 0 when none is. */
+/** The highest that is a version of TLS; 0 when none is. Drafts are below what became of them. */
 function highestVersion(bytes: Uint8Array, from: number, end: number): number {
   let highest = 0;
   for (let at = from; at + 2 <= end; at += 2) {
     const version = u16(bytes, at);
-    if (version <= TLS_1_3 && version > highest) highest = version;
+    if (!isKnownVersion(version) || highest === TLS_1_3) continue;
+    if (version > highest || version === TLS_1_3) highest = version;
   }
   return highest;
+}
+
+function isKnownVersion(version: number): boolean {
+  return (version >= SSL_3 && version <= TLS_1_3) || isTlsDraft(version);
+}
+
+/** 0 instead of what no server may choose. */
+function known(value: number): number {
+  return isGreaseValue(value) ? 0 : value;
 }
 
 /** RFC 8701: reserved values that clients sprinkle in. */

@@ -117,9 +117,11 @@ async function joinFlows(
     health,
   );
   const object = bpfObject();
+  // Whoever reads our own output finds the field that tells what such a flow is.
+  const takesEmptyFlows = config.export === 'stdout';
   return {
     components,
-    agent: createAgent(config, { log, clock, metrics, native, object, ...sink }),
+    agent: createAgent(config, { log, clock, metrics, native, object, takesEmptyFlows, ...sink }),
     exporter,
     lostFlows,
   };

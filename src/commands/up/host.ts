@@ -92,6 +92,7 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
     native,
     object: bpfObject(),
     isInteractive: true,
+    takesEmptyFlows: true,
     take: () => pipeline.take(),
     emit: (batch) => pipeline.emit(batch),
   });

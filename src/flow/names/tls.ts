@@ -1,5 +1,13 @@
 import { type Codes, codesOf, hexadecimal } from './codes.ts';
 
+/** Drafts of TLS 1.3 that were spoken, and how their versions are written. */
+const DRAFTS = { first: 0x7f0e, last: 0x7f1c } as const;
+
+/** Whether a version is that of a draft of TLS 1.3. */
+export function isTlsDraft(version: number): boolean {
+  return version >= DRAFTS.first && version <= DRAFTS.last;
+}
+
 /** Values of `TLSVersion`, spelled as Go does, since that is what the original shows. */
 export const TLS_VERSIONS: Codes = codesOf(
   { SSLv3: 0x0300, 'TLS 1.0': 0x0301, 'TLS 1.1': 0x0302, 'TLS 1.2': 0x0303, 'TLS 1.3': 0x0304 },

@@ -142,6 +142,7 @@ describe.skipIf(requireRoot() || requireProgram('/usr/sbin/nft'))('policies and 
       kernelMonotonicMs,
       messages: new MessageReader(native, object, declared),
       offsetOf: () => 0,
+      takesEmptyFlows: false,
       connections: new Connections({ flowsMax: FLOWS_MAX, idleMs: 0, metrics: declared }),
     };
   }

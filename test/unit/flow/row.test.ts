@@ -71,7 +71,7 @@ describe('coercion', () => {
     ['capitals of a MAC', 'SrcMac', 'AA:00:00:00:00:01', 'aa:00:00:00:00:01'],
     ['long IPv6', 'SrcAddr', '2001:db8:0:0:0:0:0:1', '2001:db8::1'],
     ['a negative number', 'IPSecRetCode', -22, -22],
-    ['a fraction', 'DnsLatencyMs', '1.5', 1.5],
+    ['a fraction', 'TimeFlowStartMs', '1.5', 1.5],
     ['empty text', 'DnsName', '', ''],
     ['a nested value', 'NetworkEvents', [{ Name: 'x' }], [{ Name: 'x' }]],
   ])('%s', (_what, field, given, wanted) => {

@@ -219,7 +219,7 @@ test('books: recorded, dropped by the pipeline, and the kernel’s own counts ov
     ...ledger.view(),
     seenPackets: 2 + 7 + 3 + 5 + 4,
     seenBytes: 100 + 700 + 180 + 2 ** 40 + 1 + 200,
-    incomplete: { message_lost: 2, table_full: 0, flow_lost: 0 },
+    incomplete: { message_lost: 2, table_full: 0, flow_lost: 0, dns_unfollowed: 0 },
   });
   const seen = await registry.registry.getSingleMetricAsString('seen_packets_total');
   expect(seen).toContain('seen_packets_total 21');

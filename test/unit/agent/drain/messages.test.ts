@@ -20,7 +20,7 @@ beforeEach(() => {
 function record(kind: number, port: number, payload: string, claimed?: number): Buffer {
   const key = Buffer.alloc(flowKey.sizeBytes);
   key.writeUInt16LE(port, flowKey.srcPort);
-  return messageRecord(kind, key, Buffer.from(payload, 'latin1'), claimed);
+  return messageRecord(kind, key, Buffer.from(payload, 'latin1'), claimed === undefined ? {} : { claimed });
 }
 
 test('each kind goes to its reader, with its key and payload', () => {
@@ -68,4 +68,27 @@ test('a ring that never empties does not hold up the drain', () => {
 test('a kind has one reader', () => {
   reader.on(messageKind.dns, () => undefined);
   expect(() => reader.on(messageKind.dns, () => undefined)).toThrow(/one reader/);
+});
+
+test('what a head says besides is told, and the ring is read when it asks for that', () => {
+  const got: number[][] = [];
+  const watched: string[] = [];
+  let wake = (): void => undefined;
+  const watcher = {
+    addRing(_object: BpfObject, map: string, onWake: () => void): void {
+      watched.push(map);
+      wake = onWake;
+    },
+  };
+  // Nobody reads messages, so there are none.
+  reader.watch(watcher);
+  expect(watched).toEqual([]);
+  reader.on(messageKind.tls, ({ sequence, asked }) => got.push([sequence, asked]));
+  reader.watch(watcher);
+  expect(watched).toEqual(['messages_wake']);
+  const key = Buffer.alloc(flowKey.sizeBytes);
+  const options = { sequence: 0xffff_fff0, asked: 259 };
+  kernel.leave(messageRecord(messageKind.tls, key, Buffer.from('x'), options));
+  wake();
+  expect(got).toEqual([[0xffff_fff0, 259]]);
 });

@@ -69,11 +69,27 @@ test('those that have waited too long are removed, and counted on their flows', 
 });
 
 test('more flows than a buffer holds, of both families', async () => {
-  kernel.queries = Array.from({ length: 9 }, (_, index) => query(index, 7, index, '2001:db8::1'));
+  kernel.queries = Array.from({ length: 9 }, (_, index) => query(index, 7, index + 1, '2001:db8::1'));
   await lost.purge(100, true);
   expect(made()).toEqual(
-    Array.from({ length: 9 }, (_, index) => [index, 0, index, index, 0, '86dd', 1].join()),
+    Array.from({ length: 9 }, (_, index) =>
+      [index, 0, index + 1, index + 1, 0, '86dd', 1].join(),
+    ),
   );
+});
+
+test('a query that is just being noted has no time yet, and waits', async () => {
+  kernel.queries = [query(1, 1, 0)];
+  await lost.purge(200, true);
+  expect(kernel.queries).toHaveLength(1);
+});
+
+test('what is on no flow is told once', async () => {
+  kernel.queries = [query(1, 1, 100), query(1, 2, 100), query(2, 1, 100)];
+  await lost.purge(200, true);
+  expect(added(2)).toEqual([1]);
+  expect([lost.takeLeft(), lost.takeLeft()]).toEqual([2, 0]);
+  expect(made()).toEqual([]);
 });
 
 test('where not every packet is seen, they are removed and count for nothing', async () => {

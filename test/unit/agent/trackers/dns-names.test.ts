@@ -10,20 +10,26 @@ const MINUTE_MS = 60_000;
 let metrics: ReturnType<typeof createMetrics>;
 let names: DnsNames;
 let space: TableSpace;
+let nowMs: number;
 
 beforeEach(() => {
   metrics = createMetrics('');
   names = new DnsNames(declareMetrics(metrics, 'info'));
   space = new TableSpace();
-  names.begin(0);
+  begin(0);
 });
+
+function begin(ms: number): void {
+  nowMs = ms;
+  names.begin(ms);
+}
 
 function wordsOf(address: string): Uint32Array {
   return new Uint32Array(parseAddress(address)!.slice().buffer);
 }
 
 function learn(address: string, name: string, ttlS = 300): void {
-  names.learn(wordsOf(address), 0, name, ttlS);
+  names.learn(wordsOf(address), 0, name, ttlS, nowMs);
 }
 
 /** What flows to these addresses would show. */
@@ -47,7 +53,7 @@ test('the last answer holds', () => {
   learn('192.0.2.1', 'old.example');
   expect(namesOf('192.0.2.1')).toEqual(['old.example']);
   learn('192.0.2.1', 'new.example');
-  names.begin(1);
+  begin(1);
   expect(namesOf('192.0.2.1')).toEqual(['new.example']);
 });
 
@@ -69,7 +75,7 @@ describe('time to live', () => {
     ['but not longer', 2 ** 31 - 1, 24 * 60 * MINUTE_MS + 1, ''],
   ])('%s', (_why, ttlS, afterMs, name) => {
     learn('192.0.2.1', 'one.example', ttlS);
-    names.begin(afterMs);
+    begin(afterMs);
     expect(namesOf('192.0.2.1')).toEqual([name]);
   });
 
@@ -77,7 +83,7 @@ describe('time to live', () => {
     learn('192.0.2.1', 'one.example', 1);
     learn('192.0.2.2', 'two.example', 1);
     for (let nowMs = 0; nowMs <= 10 * MINUTE_MS; nowMs += MINUTE_MS) {
-      names.begin(nowMs);
+      begin(nowMs);
       expect(namesOf('192.0.2.1')).toEqual(['one.example']);
     }
     expect(namesOf('192.0.2.2')).toEqual(['']);
@@ -105,11 +111,11 @@ test('of more addresses than there is room for, those in use stay, and the other
   for (let index = 0; index < 100_000; index++) {
     learn(address(index), 'flood.example');
     if (index % 10_000 === 0) {
-      names.begin(1);
+      begin(1);
       expect(namesOf('192.0.2.1')).toEqual(['kept.example']);
     }
   }
-  names.begin(2);
+  begin(2);
   expect(namesOf(address(0), address(99_999))).toEqual(['', 'flood.example']);
   const text = await metrics.registry.metrics();
   const lost = Number(/feature="dns",reason="names_full"} (\d+)/.exec(text)?.[1]);

@@ -4,7 +4,7 @@ import { tls } from '../../../../src/agent/trackers/tls.ts';
 import { TLS_TYPES } from '../../../../src/flow/names/tls.ts';
 import type { FlowView } from '../../../support/agent-host.ts';
 import { messageRecord } from '../../../support/message-kernel.ts';
-import { clientHello, serverHello } from '../../../support/tls-hello.ts';
+import { clientHello, record, serverHello } from '../../../support/tls-hello.ts';
 import { type BedFlow, TrackerBed, tcpKey } from '../../../support/tracker-bed.ts';
 
 const THERE = tcpKey(40_000, 443);
@@ -103,6 +103,49 @@ test('what cannot be read is counted and tells nothing', async () => {
   for (const outcome of ['whole', 'cut', 'malformed']) {
     expect(text).toContain(`messages_total{kind="tls",outcome="${outcome}"} 1`);
   }
+});
+
+const WHOLE = clientHello({ versions: [0x0304], serverName: 'cut.example', alpn: ['h2'] });
+const SEQUENCE = 0xffff_ff00;
+
+/** The part `from .. to` of a hello, in a segment of its own. */
+function part(from: number, to: number, bytes = WHOLE): Buffer {
+  const kind = from === 0 ? messageKind.tls : messageKind.tlsMore;
+  const options = { sequence: (SEQUENCE + from) >>> 0 };
+  return messageRecord(kind, THERE, bytes.subarray(from, to), options);
+}
+
+test('a hello is put together wherever segments end, sequence numbers begin anew or not', async () => {
+  for (let cut = 1; cut < WHOLE.length; cut++) {
+    bed = new TrackerBed(tls);
+    bed.kernel.leave(part(0, cut), part(cut, WHOLE.length));
+    const counted = flow(THERE, 0);
+    counted.extension[tlsMetrics.hellos] = 1;
+    expect((await bed.drain(counted))[0], `cut at ${cut}`).toMatchObject({
+      TLSServerName: 'cut.example',
+      TLSAlpn: ['h2'],
+      TLSVersion: 'TLS 1.3',
+      TLSTypes: ['ClientHello'],
+    });
+    // It is told once.
+    expect((await bed.drain(counted))[0]).toMatchObject({ TLSTypes: [] });
+  }
+});
+
+test('parts that come twice are taken once, and what is missing ends a hello', async () => {
+  bed.kernel.leave(part(0, 20), part(10, 30), part(15, 25), part(30, WHOLE.length));
+  expect((await bed.drain(flow(THERE, 1)))[0]).toMatchObject({ TLSServerName: 'cut.example' });
+  bed = new TrackerBed(tls);
+  bed.kernel.leave(part(0, 80), part(81, WHOLE.length));
+  expect((await bed.drain(flow(THERE, 1)))[0]).toMatchObject({ TLSServerName: '' });
+});
+
+test('a hello in several records', async () => {
+  const body = WHOLE.subarray(5);
+  const records = [body.subarray(0, 4), body.subarray(4, 90), body.subarray(90)];
+  const bytes = Buffer.concat(records.map((content) => record(22, content)));
+  bed.kernel.leave(part(0, 60, bytes), part(60, bytes.length, bytes));
+  expect((await bed.drain(flow(THERE, 1)))[0]).toMatchObject({ TLSServerName: 'cut.example' });
 });
 
 test('more hellos than there is room for are counted', async () => {

@@ -38,23 +38,23 @@ test('lines are those of JSON.stringify, byte for byte, in batch after batch', (
 
 test('whole numbers of every length', () => {
   const writer = createJsonWriter();
-  const layout = layoutFor(['DnsLatencyMs']);
+  const layout = layoutFor(['TimeFlowStartMs']);
   const { current } = new TableSpace();
   const edges = Array.from({ length: 16 }, (_, digits) => 10 ** digits);
   const values = edges.flatMap((edge) => [edge - 1, edge, edge + 1, edge * 7]);
   for (const value of [...values, 2 ** 31, 2 ** 32 - 1, 2 ** 32, Number.MAX_SAFE_INTEGER]) {
-    const batch = batchOf(layout, current, [{ DnsLatencyMs: value }]);
-    expect(written(writer, batch)).toBe(`{"DnsLatencyMs":${value}}\n`);
+    const batch = batchOf(layout, current, [{ TimeFlowStartMs: value }]);
+    expect(written(writer, batch)).toBe(`{"TimeFlowStartMs":${value}}\n`);
   }
 });
 
 test.each([0.5, -1, -0.001, 1e21, 1e-9, -Number.MIN_VALUE, -Math.PI * 1e-300, 2 ** 53 + 2])(
   'the number %d',
   (value) => {
-    const batch = batchOf(layoutFor(['DnsLatencyMs']), new TableSpace().current, [
-      { DnsLatencyMs: value },
+    const batch = batchOf(layoutFor(['TimeFlowStartMs']), new TableSpace().current, [
+      { TimeFlowStartMs: value },
     ]);
-    expect(written(createJsonWriter(), batch)).toBe(lines({ DnsLatencyMs: value }));
+    expect(written(createJsonWriter(), batch)).toBe(lines({ TimeFlowStartMs: value }));
   },
 );
 

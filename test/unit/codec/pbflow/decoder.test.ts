@@ -20,7 +20,7 @@ const NOW_MS = 1_800_000_000_999;
 function decode(bytes: Uint8Array, layout = LAYOUT): readonly Row[] {
   const batch = new FlowBatch(layout, new TableSpace().current, 16);
   new RecordDecoder(layout).decode(Uint8Array.from(bytes), batch, NOW_MS);
-  return rowsOf(batch);
+  return rowsOf(batch, { exact: true });
 }
 
 function encode(rows: readonly Row[]): Uint8Array<ArrayBuffer> {
@@ -40,7 +40,7 @@ function decodeAll(message: Uint8Array<ArrayBuffer>, capacity: number): readonly
   for (let more = true; more; ) {
     batch.reset(batch.tables);
     more = decoder.next(batch, NOW_MS);
-    rows.push(...rowsOf(batch));
+    rows.push(...rowsOf(batch, { exact: true }));
   }
   return rows;
 }

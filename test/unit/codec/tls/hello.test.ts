@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ALPN_MAX, CLIENT_HELLO, SERVER_HELLO, TlsHello } from '../../../../src/codec/tls/hello.ts';
-import { clientHello, extension, record, serverHello } from '../../../support/tls-hello.ts';
+import { clientHello, extension, record, serverHello, ssl2Hello } from '../../../support/tls-hello.ts';
 
 function read(bytes: Uint8Array): { outcome: string; hello: TlsHello } {
   const hello = new TlsHello();
@@ -32,10 +32,41 @@ describe('of a client', () => {
   test.each([
     ['no extensions at all', clientHello({ legacyVersion: 0x0301 }), 0x0301],
     ['no list of versions', clientHello({ serverName: 'a' }), 0x0303],
-    ['no version that is known', clientHello({ versions: [0x0a0a, 0x7f17] }), 0x0303],
+    ['no version that is known', clientHello({ versions: [0x0a0a, 0x1304] }), 0x0303],
   ])('%s: its version is that of old', (_why, bytes, version) => {
     const { outcome, hello } = read(bytes);
     expect([outcome, hello.version]).toEqual(['whole', version]);
+  });
+
+  test.each([
+    ['drafts', [0x0303, 0x7f17, 0x7f1a, 0x7a7a], 0x7f1a],
+    ['drafts and what became of them', [0x7f1c, 0x0304, 0x7f17], 0x0304],
+  ])('of %s, the best is told', (_why, versions, version) => {
+    expect(read(clientHello({ versions })).hello.version).toBe(version);
+  });
+
+  test('a version of old that is none is not told', () => {
+    expect(read(clientHello({ legacyVersion: 0x0a0a })).hello.version).toBe(0);
+  });
+
+  test('one that also knows SSL 2 says its version', () => {
+    for (const version of [0x0300, 0x0301, 0x0303]) {
+      const bytes = ssl2Hello(version);
+      const { outcome, hello } = read(bytes);
+      expect([outcome, hello.kind, hello.version]).toEqual(['whole', CLIENT_HELLO, version]);
+      expect(read(bytes.subarray(0, 20)).outcome).toBe('cut');
+    }
+    expect(read(ssl2Hello(0x0002)).outcome).toBe('malformed');
+  });
+
+  test('in several records, wherever it is cut', () => {
+    const whole = clientHello({ serverName: 'www.example.com', versions: [0x0304] });
+    const body = whole.subarray(5);
+    for (let cut = 1; cut < body.length; cut++) {
+      const bytes = Buffer.concat([record(22, body.subarray(0, cut)), record(22, body.subarray(cut))]);
+      const { outcome, hello } = read(bytes);
+      expect([cut, outcome, hello.serverName]).toEqual([cut, 'whole', 'www.example.com']);
+    }
   });
 
   test('names and protocols of odd bytes can be shown', () => {
@@ -73,6 +104,21 @@ describe('of a server', () => {
       { version: 0x0304, cipherSuite: 0x1302, group: 4588 },
     ],
     ['TLS 1.2', { cipherSuite: 0xc02b }, { version: 0x0303, cipherSuite: 0xc02b, group: 0 }],
+    [
+      'a draft',
+      { version: 0x7f1c, cipherSuite: 0x1301, group: 29 },
+      { version: 0x7f1c, cipherSuite: 0x1301, group: 29 },
+    ],
+    [
+      'an early draft, without session and compression',
+      { draft: 18, cipherSuite: 0x1301, group: 29 },
+      { version: 0x7f12, cipherSuite: 0x1301, group: 29 },
+    ],
+    [
+      'values that nobody may choose',
+      { version: 0x3a3a, cipherSuite: 0x0a0a, group: 0xfafa },
+      { version: 0, cipherSuite: 0, group: 0 },
+    ],
   ])('%s', (_why, options, wanted) => {
     const { outcome, hello } = read(serverHello(options));
     expect(outcome).toBe('whole');
