@@ -101,7 +101,9 @@ export function exportOptionWarnings(config: AgentConfig): readonly string[] {
 /** Of flows and of packets. */
 function checkWatching(config: AgentConfig): void {
   checkInterfaces(config);
-  atLeast(config, 'listenPollPeriodMs', POLL_PERIOD_MIN_MS);
+  if (config.listenInterfaces === 'poll') {
+    atLeast(config, 'listenPollPeriodMs', POLL_PERIOD_MIN_MS);
+  }
   if (config.listenContainersPeriodMs !== 0) {
     atLeast(config, 'listenContainersPeriodMs', CONTAINERS_PERIOD_MIN_MS);
   }
