@@ -28,6 +28,8 @@ const EXPORT_ONLY: readonly Key[] = [
   'grpcReconnectTimerMs',
   'grpcReconnectTimerRandomizationMs',
   'ipfixEnterpriseNumber',
+  'ipfixShortTcpFlags',
+  'ipfixOptions',
   'flpConfig',
   'buffersLength',
   'exporterBufferLength',

@@ -191,6 +191,16 @@ const exporting = {
     'private enterprise number under which IPFIX sends what IANA has no element for; 0: not sent',
     { min: 0, max: 2 ** 32 - 1 },
   ),
+  ipfixShortTcpFlags: flag(
+    'IPFIX_SHORT_TCP_FLAGS',
+    false,
+    'TCP flags in one octet: nfacctd reads no other; readers built on go-ipfix fail on it',
+  ),
+  ipfixOptions: flag(
+    'IPFIX_OPTIONS',
+    true,
+    'tell the rate of SAMPLING in options records, too; readers built on go-ipfix stop at them',
+  ),
   flpConfig: text('FLP_CONFIG', '', 'pipeline of EXPORT=direct-flp, YAML or JSON'),
 };
 
