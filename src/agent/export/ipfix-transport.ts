@@ -20,7 +20,10 @@ export const TEMPLATE_REFRESH_MESSAGES = 64;
  */
 const FIRST_TEMPLATES_PAUSE_MS = 100;
 
-/** Between bursts of datagrams, and behind templates that are sent again, so that a collector may be away for some 20 ms. */
+/**
+ * Between bursts of datagrams, and behind templates that are sent again, so that a collector may be
+ * away for some 20 ms.
+ */
 const BURST_PAUSE_MS = 4;
 
 /** Names are resolved again, and a new session begun, after this long. */

@@ -78,9 +78,9 @@ const ORIGINAL_ORDER: readonly (readonly [column: string, extra?: IpfixElement])
 const PROTOCOL: IpfixElement = { name: 'protocolIdentifier', id: 4 };
 
 /**
- * What is told once more, in elements by which collectors know it: of the rate, nfacctd and akvorado
- * read only this one in a record; of the code point all of them the octet; of ICMP, nfdump both
- * numbers in one.
+ * What is told once more, in elements by which collectors know it: of the rate, nfacctd and
+ * akvorado read only this one in a record; of the code point all of them the octet; of ICMP, nfdump
+ * both numbers in one.
  */
 const TOLD_AGAIN: readonly (readonly [
   column: string,
