@@ -214,7 +214,7 @@ function epochMs(
 ): void {
   for (let row = 0, at = offset; row < length; row++, at += stride) {
     const ns = values[at]! + values[at + 1]! * WORD;
-    into[row] = Math.floor(ns / NS_PER_MS + bootOffsetMs);
+    into[row] = Math.round(ns / NS_PER_MS + bootOffsetMs);
   }
 }
 
