@@ -2,6 +2,7 @@ import { agentDeprecations, agentOptions } from '../agent/config.ts';
 import { withFeatures } from '../agent/trackers/choose.ts';
 import { aborted } from '../base/aborted.ts';
 import { createLog } from '../telemetry/log.ts';
+import { logNodeWarnings } from '../telemetry/warnings.ts';
 import { assertCanCapture, readHostFile } from './capabilities.ts';
 import { runComponents } from './capture/lifecycle.ts';
 import { stopSignal } from './capture/signals.ts';
@@ -41,6 +42,7 @@ export const agent: Command = {
     const config = withFeatures(loaded.config, loaded.config.features);
     assertCanCapture(readHostFile, process.execPath, config.ebpfProgramManagerMode);
     const log = createLog(config.logLevel);
+    logNodeWarnings(log, process);
     for (const warning of warnings) log.warn(warning);
 
     const { clock, env, stdout } = context;

@@ -3,6 +3,7 @@ import { withFeatures } from '../agent/trackers/choose.ts';
 import { aborted } from '../base/aborted.ts';
 import { systemClock } from '../base/clock.ts';
 import { createLog } from '../telemetry/log.ts';
+import { logNodeWarnings } from '../telemetry/warnings.ts';
 import { assertCanCapture, readHostFile } from './capabilities.ts';
 import { runComponents } from './capture/lifecycle.ts';
 import { stopSignal } from './capture/signals.ts';
@@ -30,6 +31,7 @@ export const up: Command = {
     // On a terminal the live line says that all is well; the log only what is not.
     const quiet = context.stderr.isTTY === true && !given.has('logLevel');
     const log = createLog(quiet ? 'warn' : config.logLevel);
+    logNodeWarnings(log, process);
     for (const warning of warnings) log.warn(warning);
 
     const dataDir = dataDirOf(config, context);
