@@ -28,6 +28,8 @@ const EXPORT_ONLY: readonly Key[] = [
   'grpcReconnectTimerMs',
   'grpcReconnectTimerRandomizationMs',
   'ipfixEnterpriseNumber',
+  'ipfixShortTcpFlags',
+  'ipfixOptions',
   'flpConfig',
   'buffersLength',
   'exporterBufferLength',
@@ -101,7 +103,9 @@ export function exportOptionWarnings(config: AgentConfig): readonly string[] {
 /** Of flows and of packets. */
 function checkWatching(config: AgentConfig): void {
   checkInterfaces(config);
-  atLeast(config, 'listenPollPeriodMs', POLL_PERIOD_MIN_MS);
+  if (config.listenInterfaces === 'poll') {
+    atLeast(config, 'listenPollPeriodMs', POLL_PERIOD_MIN_MS);
+  }
   if (config.listenContainersPeriodMs !== 0) {
     atLeast(config, 'listenContainersPeriodMs', CONTAINERS_PERIOD_MIN_MS);
   }

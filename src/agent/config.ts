@@ -12,9 +12,10 @@ import {
 } from '../config/options.ts';
 import { parseFilterRules } from './filters/parse.ts';
 
-const COUNT = { min: 1, max: 2 ** 31 - 1 };
+/** Where 0 has no meaning of its own it is the default, as with the original and its libraries. */
+const COUNT = { min: 1, max: 2 ** 31 - 1, zeroIsDefault: true };
 const COUNT_OR_OFF = { min: 0, max: 2 ** 31 - 1 };
-const PORT = { min: 1, max: 65_535 };
+const PORT = { min: 1, max: 65_535, zeroIsDefault: true };
 const PORT_OR_NONE = { min: 0, max: 65_535 };
 
 const identity = {
@@ -49,6 +50,7 @@ const interfaces = {
     ['watch', 'poll'],
     'watch',
     'how changes of interfaces are noticed',
+    { otherwise: 'watch' },
   ),
   listenPollPeriodMs: duration('LISTEN_POLL_PERIOD', '10s', 'period of LISTEN_INTERFACES=poll'),
   listenContainersPeriodMs: duration(
@@ -74,19 +76,21 @@ const interfaces = {
     'TC_ATTACH_RETRIES',
     4,
     'attempts to attach to an interface; not used by TC_ATTACH_MODE=any',
-    { min: 1, max: 100 },
+    { min: 1, max: 100, zeroIsDefault: true },
   ),
   tcxAttachAnchorIngress: choice(
     'TCX_ATTACH_ANCHOR_INGRESS',
     ['none', 'head', 'tail'],
     'none',
     'place among other TCX programs, ingress',
+    { otherwise: 'none' },
   ),
   tcxAttachAnchorEgress: choice(
     'TCX_ATTACH_ANCHOR_EGRESS',
     ['none', 'head', 'tail'],
     'none',
     'place among other TCX programs, egress',
+    { otherwise: 'none' },
   ),
   preferredInterfaceForMacPrefix: list(
     'PREFERRED_INTERFACE_FOR_MAC_PREFIX',
@@ -110,7 +114,7 @@ const cache = {
     5000,
     'flows that the kernel holds between drains; below 10000, it has room for ten times as many, ' +
       'up to 10000, lest it fills while it is emptied',
-    { min: 16, max: 2 ** 24 },
+    { min: 1, max: 2 ** 24, zeroIsDefault: true },
   ),
   cacheActiveTimeoutMs: duration('CACHE_ACTIVE_TIMEOUT', '5s', 'period of the drains'),
   cacheIdleTimeoutMs: duration(
@@ -149,6 +153,7 @@ const cache = {
     ['trace', 'debug', 'info', 'warn', 'warning', 'error', 'fatal', 'panic'],
     'info',
     'how much is logged',
+    { otherwise: 'info' },
   ),
   flowFilterRules: structured(
     'FLOW_FILTER_RULES',
@@ -186,11 +191,25 @@ const exporting = {
     'private enterprise number under which IPFIX sends what IANA has no element for; 0: not sent',
     { min: 0, max: 2 ** 32 - 1 },
   ),
+  ipfixShortTcpFlags: flag(
+    'IPFIX_SHORT_TCP_FLAGS',
+    false,
+    'TCP flags in one octet: nfacctd reads no other; readers built on go-ipfix fail on it',
+  ),
+  ipfixOptions: flag(
+    'IPFIX_OPTIONS',
+    true,
+    'tell the rate of SAMPLING in options records, too; readers built on go-ipfix stop at them',
+  ),
   flpConfig: text('FLP_CONFIG', '', 'pipeline of EXPORT=direct-flp, YAML or JSON'),
 };
 
 const kafka = {
-  kafkaBrokers: list('KAFKA_BROKERS', '', 'brokers, host:port'),
+  kafkaBrokers: list(
+    'KAFKA_BROKERS',
+    '',
+    'brokers, HOST:PORT or HOST; the port is 9092 unless given',
+  ),
   kafkaTopic: text('KAFKA_TOPIC', 'network-flows', 'topic'),
   kafkaBatchMessages: integer('KAFKA_BATCH_MESSAGES', 1000, 'messages in one request', COUNT),
   kafkaBatchSizeBytes: integer('KAFKA_BATCH_SIZE', 1_048_576, 'bytes in one request', COUNT),
@@ -255,7 +274,7 @@ const features = {
     'PCA_MESSAGE_MAX_PACKETS',
     1,
     'packets in one message to the collector; the original’s collectors expect one',
-    { min: 1, max: 4096 },
+    { min: 1, max: 4096, zeroIsDefault: true },
   ),
   enableNetworkEventsMonitoring: flag(
     'ENABLE_NETWORK_EVENTS_MONITORING',

@@ -2,6 +2,7 @@ import { type Clock, systemClock } from '../base/clock.ts';
 import type { Outcome } from '../codec/outcome.ts';
 import { ExpiringSeries } from '../telemetry/expiring-series.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { attachErrorLabels, type Severity, startAtZero } from './first-series.ts';
 import type { AttachMode, Direction, HookTarget } from './loader/hooks.ts';
 
 /** Original buckets. */
@@ -44,7 +45,7 @@ export function sharedMetrics(metrics: Metrics) {
 /** Names, labels and values are the original's where it has them. */
 export function declareMetrics(metrics: Metrics, level: MetricsLevel, clock: Clock = systemClock) {
   const { errors, ...shared } = sharedMetrics(metrics);
-  return {
+  const families = {
     ...shared,
     ...drainMetrics(metrics),
     ...accountingMetrics(metrics),
@@ -52,16 +53,18 @@ export function declareMetrics(metrics: Metrics, level: MetricsLevel, clock: Clo
     ...interfaceMetrics(metrics, level, clock),
     ...featureMetrics(metrics),
     ...probeMetrics(metrics),
+  };
+  startAtZero({ ...families, errors });
+  return {
+    ...families,
     bufferSize: metrics.gauge<'name'>('buffer_size', 'Entries in buffers', ['name']),
     samplingRate: metrics.gauge('sampling_rate', 'One packet in this many is looked at; 0: all'),
 
-    error(component: string, error: string, severity: 'low' | 'medium' | 'high'): void {
-      errors.inc({ component, error, severity });
+    error(component: string, error: string, severity: Severity, count = 1): void {
+      errors.inc({ component, error, severity }, count);
     },
     attachError(what: 'Attach' | 'Detach', direction: Direction, mode: AttachMode): void {
-      const side = direction === 'ingress' ? 'Ingress' : 'Egress';
-      const error = `${what}${side}:Cant${what}${mode.toUpperCase()}`;
-      errors.inc({ component: 'InterfaceEvents', error, severity: 'high' });
+      errors.inc(attachErrorLabels(what, direction, mode));
     },
   } as const;
 }
@@ -138,6 +141,8 @@ function featureMetrics(metrics: Metrics) {
     ['feature', 'reason'],
   );
   return {
+    messages,
+    losses,
     message(kind: 'dns' | 'tls' | 'unknown', outcome: Outcome): void {
       messages.inc({ kind, outcome });
     },

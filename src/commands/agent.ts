@@ -2,6 +2,7 @@ import { agentDeprecations, agentOptions } from '../agent/config.ts';
 import { withFeatures } from '../agent/trackers/choose.ts';
 import { aborted } from '../base/aborted.ts';
 import { createLog } from '../telemetry/log.ts';
+import { logNodeWarnings } from '../telemetry/warnings.ts';
 import { loadNative } from './assets.ts';
 import { assertCanCapture, readHostFile } from './capabilities.ts';
 import { growthAfter, runToEnd } from './capture/ends.ts';
@@ -43,6 +44,7 @@ export const agent: Command = {
     assertCanCapture(readHostFile, process.execPath, config.ebpfProgramManagerMode);
     const { clock, env, stdout, stderr } = context;
     const log = createLog(config.logLevel, stderr);
+    logNodeWarnings(log, process);
     for (const warning of warnings) log.warn(warning);
     const native = loadNative(env);
     return runToEnd(context, native, async (stop) => {

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { hash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,8 +8,9 @@ import { zstdDecompressSync } from 'node:zlib';
 import type { Native } from '../agent/loader/native.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import type { Component } from '../base/component.ts';
-import { hasCode, NetobservError } from '../base/errors.ts';
+import { explain, hasCode, NetobservError } from '../base/errors.ts';
 import { CommandError } from './errors.ts';
+import { withNamelessFile } from './nameless.ts';
 import { markUsed, type UnpackDeps, unpackedFiles, writeBuild } from './unpack.ts';
 import type { PackedManifest } from './unpacked.ts';
 import type { ThreadCode } from './up/console/thread.ts';
@@ -25,11 +27,43 @@ export function bpfObject(): Uint8Array {
   return isSea() ? packedBytes('bpf/flows.bpf.o') : readBuilt('bpf/flows.bpf.o');
 }
 
-/** The N-API addon, loaded. */
+const ADDON = 'native/netobserv.node';
+
+/**
+ * The N-API addon, loaded: all that an agent needs, so that one with a read-only root starts
+ * without a folder to unpack into.
+ */
 export function loadNative(env: Environment): Native {
   const module = { exports: {} };
-  process.dlopen(module, assetPath(['native/netobserv.node'], env));
+  const load = (path: string): void => process.dlopen(module, path);
+  const path = addonPath(env);
+  if (typeof path === 'string') load(path);
+  else loadFromMemory(path, load);
   return module.exports as Native;
+}
+
+/** Or why there is none. */
+function addonPath(env: Environment): string | NetobservError {
+  try {
+    return assetPath([ADDON], env);
+  } catch (error) {
+    if (error instanceof NetobservError && error.code === CommandError.cache) return error;
+    throw error;
+  }
+}
+
+function loadFromMemory(refusal: NetobservError, load: (path: string) => void): void {
+  const { sha256 } = packedManifest().files.find(({ path }) => path === ADDON)!;
+  const bytes = packedBytes(ADDON);
+  if (hash('sha256', bytes) !== sha256) {
+    throw new NetobservError(CommandError.asset, `${ADDON} in the executable is damaged`);
+  }
+  try {
+    withNamelessFile(bytes, load);
+  } catch (error) {
+    const message = `${refusal.message}; ${explain(error)}`;
+    throw new NetobservError(refusal.code, message, { details: refusal.details, cause: error });
+  }
 }
 
 /** Code of the console's thread. */

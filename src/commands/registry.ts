@@ -28,7 +28,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./completion.ts')).completion,
   },
   {
-    usage: 'unpack',
+    usage: 'unpack [folder]',
     describe: 'Unpack the native libraries beforehand, as the first start would',
     load: async () => (await import('./unpack-command.ts')).unpack,
   },

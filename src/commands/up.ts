@@ -2,6 +2,7 @@ import { agentDeprecations } from '../agent/config.ts';
 import { withFeatures } from '../agent/trackers/choose.ts';
 import { aborted } from '../base/aborted.ts';
 import { createLog } from '../telemetry/log.ts';
+import { logNodeWarnings } from '../telemetry/warnings.ts';
 import { loadNative } from './assets.ts';
 import { assertCanCapture, readHostFile } from './capabilities.ts';
 import { growthAfter, runToEnd } from './capture/ends.ts';
@@ -31,6 +32,7 @@ export const up: Command = {
     // On a terminal the live line says that all is well; the log only what is not.
     const quiet = context.stderr.isTTY === true && !given.has('logLevel');
     const log = createLog(quiet ? 'warn' : config.logLevel, context.stderr);
+    logNodeWarnings(log, process);
     for (const warning of warnings) log.warn(warning);
 
     const dataDir = dataDirOf(config, context);

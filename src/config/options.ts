@@ -74,19 +74,26 @@ export function integer(
   env: string,
   fallback: number,
   describe: string,
-  range: { readonly min: number; readonly max: number },
+  range: {
+    readonly min: number;
+    readonly max: number;
+    /** As a Go program takes a field that nobody has set: 0 is as good as nothing. */
+    readonly zeroIsDefault?: boolean;
+  },
 ): Option<number> {
+  const { min, max, zeroIsDefault = false } = range;
   return {
     env,
     type: 'integer',
     describe,
     fallback: String(fallback),
     parse(value) {
-      if (!/^-?\d+$/.test(value)) return undefined;
+      if (!/^[-+]?\d+$/.test(value)) return undefined;
       const number = Number(value);
-      return number >= range.min && number <= range.max ? number : undefined;
+      if (number === 0 && zeroIsDefault) return fallback;
+      return number >= min && number <= max ? number : undefined;
     },
-    wanted: `a whole number from ${range.min} to ${range.max}`,
+    wanted: `a whole number from ${min} to ${max}${zeroIsDefault ? ', or 0 for the default' : ''}`,
   };
 }
 
@@ -166,7 +173,10 @@ export function choice<const Word extends string>(
     fallback,
     choices,
     ...(otherwise === undefined ? {} : { otherwise }),
-    parse: (value) => choices.find((word) => word === value),
+    parse(value) {
+      const wanted = value.toLowerCase();
+      return choices.find((word) => word.toLowerCase() === wanted);
+    },
     wanted: `one of ${choices.join(', ')}`,
   };
 }

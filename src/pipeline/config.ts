@@ -1,4 +1,5 @@
 import { type Static, type TSchema, Type } from 'typebox';
+import { NetobservError } from '../base/errors.ts';
 import { configError, PIPELINE_ERRORS } from './errors.ts';
 import { parseValue } from './parse.ts';
 import type { Section, StageType } from './stage.ts';
@@ -73,19 +74,23 @@ const SECTIONS: readonly Section[] = ['ingest', 'transform', 'extract', 'encode'
 
 /** The schema of the whole configuration, derived from the table of stage types. */
 export function configSchema(types: readonly StageType[]): TSchema {
+  return Type.Object(
+    {
+      pipeline: Type.Array(Edge, { minItems: 1 }),
+      parameters: Type.Array(stageSchema(types)),
+      metricsSettings: Type.Optional(MetricsSettings),
+    },
+    strict,
+  );
+}
+
+function stageSchema(types: readonly StageType[]): TSchema {
   const sections: Record<string, TSchema> = {};
   for (const section of SECTIONS) {
     const known = types.filter((type) => type.section === section);
     if (known.length > 0) sections[section] = Type.Optional(Type.Union(known.map(variant)));
   }
-  return Type.Object(
-    {
-      pipeline: Type.Array(Edge, { minItems: 1 }),
-      parameters: Type.Array(Type.Object({ name: Name, ...sections }, strict)),
-      metricsSettings: Type.Optional(MetricsSettings),
-    },
-    strict,
-  );
+  return Type.Object({ name: Name, ...sections }, strict);
 }
 
 function variant({ type, schema }: StageType): TSchema {
@@ -100,8 +105,16 @@ function variant({ type, schema }: StageType): TSchema {
   );
 }
 
-/** Checks everything that can be said of the configuration without making a stage. */
+/**
+ * Checks everything that can be said of the configuration without making a stage. What is wrong
+ * with several stages is told at once, one problem of each.
+ */
 export function checkConfig(config: unknown, types: readonly StageType[]): CheckedConfig {
+  const problems = stageProblems(config, types);
+  if (problems.length > 1) {
+    const lines = problems.map(({ message }) => `\n  ${message}`).join('');
+    throw configError(PIPELINE_ERRORS.option, '', `wrong pipeline:${lines}`);
+  }
   const parsed = parseValue(configSchema(types), config, '') as {
     readonly pipeline: readonly PipelineEdge[];
     readonly parameters: readonly Readonly<Record<string, unknown>>[];
@@ -121,6 +134,21 @@ export function checkConfig(config: unknown, types: readonly StageType[]): Check
     stages,
     metricsSettings: parsed.metricsSettings ?? parseValue(MetricsSettings, {}, 'metricsSettings'),
   };
+}
+
+function stageProblems(config: unknown, types: readonly StageType[]): readonly NetobservError[] {
+  const { parameters } = (config ?? {}) as { readonly parameters?: unknown };
+  if (!Array.isArray(parameters)) return [];
+  const schema = stageSchema(types);
+  return parameters.flatMap((entry: unknown, index) => {
+    try {
+      parseValue(schema, entry, `parameters[${index}]`);
+      return [];
+    } catch (error) {
+      if (error instanceof NetobservError) return [error];
+      throw error;
+    }
+  });
 }
 
 function stageEntry(

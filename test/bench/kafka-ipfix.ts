@@ -29,7 +29,10 @@ export async function benchKafkaIpfix(): Promise<readonly Figure[]> {
 }
 
 function encoding(layout: BatchLayout, batches: readonly FlowBatch[]): readonly Figure[] {
-  const options = { domain: 1, messageMaxBytes: 1232, enterprise: 0, agentIsV6: false };
+  const options = {
+    ...{ domain: 1, messageMaxBytes: 1024, enterprise: 0, agentIsV6: false },
+    ...{ shortFlags: false, samplingOption: 0 },
+  };
   const writer = new IpfixWriter(layout, options);
   const encoder = new RecordEncoder('bare');
   const limits = { messagesMax: 1000, bytesMax: 2 ** 20 };

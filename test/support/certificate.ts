@@ -7,14 +7,17 @@ const BIT_STRING = 0x03;
 const OID = 0x06;
 const UTF8_STRING = 0x0c;
 const UTC_TIME = 0x17;
+const OCTET_STRING = 0x04;
 const VERSION_TAG = 0xa0;
+const EXTENSIONS_TAG = 0xa3;
+const ADDRESS_TAG = 0x87;
 
 /** 1.2.840.10045.4.3.2, ecdsa-with-SHA256. */
 const ECDSA_SHA256 = [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
 /** 2.5.4.3, commonName. */
 const COMMON_NAME = [0x55, 0x04, 0x03];
 
-/** A self-signed certificate for `localhost` and its key, as PEM; made anew for each call. */
+/** A self-signed certificate for `localhost` and 127.0.0.1, and its key, as PEM; new for each call. */
 export function selfSigned(): { readonly cert: string; readonly key: string } {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const algorithm = der(SEQUENCE, der(OID, ECDSA_SHA256));
@@ -24,7 +27,10 @@ export function selfSigned(): { readonly cert: string; readonly key: string } {
   const spki = publicKey.export({ type: 'spki', format: 'der' });
   const version = der(VERSION_TAG, der(INTEGER, [2]));
   const serial = der(INTEGER, [1]);
-  const body = der(SEQUENCE, version, serial, algorithm, name, validity, name, spki);
+  const address = der(OCTET_STRING, der(SEQUENCE, der(ADDRESS_TAG, [127, 0, 0, 1])));
+  const extension = der(SEQUENCE, der(OID, ALTERNATIVE_NAME), address);
+  const extensions = der(EXTENSIONS_TAG, der(SEQUENCE, extension));
+  const body = der(SEQUENCE, version, serial, algorithm, name, validity, name, spki, extensions);
   const signature = der(BIT_STRING, [0], sign('sha256', body, privateKey));
   const certificate = der(SEQUENCE, body, algorithm, signature).toString('base64');
   return {
@@ -32,6 +38,9 @@ export function selfSigned(): { readonly cert: string; readonly key: string } {
     key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
   };
 }
+
+/** 2.5.29.17, subjectAltName. */
+const ALTERNATIVE_NAME = [0x55, 0x1d, 0x11];
 
 /** One element of the distinguished encoding: tag, length, content. */
 function der(tag: number, ...parts: readonly (Uint8Array | readonly number[] | string)[]): Buffer {

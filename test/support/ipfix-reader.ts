@@ -45,6 +45,7 @@ export class IpfixReader {
       if (end > length || end < at + 4) throw new Error(`set ${id} ends at ${end} of ${length}`);
       sets.push(id);
       if (id === 2) this.#readTemplates(view, at + 4, end);
+      else if (id === 3) this.#readOptionsTemplate(view, at + 4);
       else this.#readRecords(view, id, at + 4, end, records);
       at = end;
     }
@@ -73,6 +74,16 @@ export class IpfixReader {
       }
       this.templates.set(id, elements);
     }
+  }
+
+  /** RFC 7011, section 3.4.2.2; scope fields are read as the others are. */
+  #readOptionsTemplate(view: DataView, at: number): void {
+    const elements = Array.from({ length: view.getUint16(at + 2) }, (_, index) => ({
+      enterprise: 0,
+      id: view.getUint16(at + 6 + index * 4),
+      length: view.getUint16(at + 8 + index * 4),
+    }));
+    this.templates.set(view.getUint16(at), elements);
   }
 
   #readRecords(

@@ -76,6 +76,8 @@ export interface Sender {
   readonly exporter: Exporter;
   /** Hands over flows `[from, to)` as one batch. */
   emit(from: number, to: number): boolean;
+  /** Hands over these as one batch. */
+  emitRows(rows: readonly Row[]): boolean;
   /** Sums a metric. */
   value(name: string): Promise<number>;
 }
@@ -98,13 +100,15 @@ export async function startSender(
     stdout: process.stdout,
   });
   await exporter.start(new AbortController().signal);
+  const emitRows = (rows: readonly Row[]): boolean => {
+    const batch = exporter.take();
+    for (const row of rows) appendRow(batch, row, new Map());
+    return exporter.emit(batch);
+  };
   return {
     exporter,
-    emit(from, to) {
-      const batch = exporter.take();
-      for (let index = from; index < to; index++) appendRow(batch, flow(index), new Map());
-      return exporter.emit(batch);
-    },
+    emit: (from, to) => emitRows(Array.from({ length: to - from }, (_, i) => flow(from + i))),
+    emitRows,
     async value(name) {
       const metric = await metrics.registry.getSingleMetric(`t_${name}`)!.get();
       return metric.values.reduce((sum, entry) => sum + entry.value, 0);

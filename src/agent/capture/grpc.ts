@@ -9,8 +9,8 @@ import type { SpoolMessage } from '../export/spool.ts';
 import { type PacketExporter, type PacketExporterDeps, packetAmount } from './exporter.ts';
 
 const METHOD = '/pbpacket.Collector/Send';
-/** Calls at a time. Packets may so arrive in another order, which their times tell. */
-const IN_FLIGHT_MAX = 8;
+/** Calls at a time: a server that has two may take the later one first. */
+const IN_FLIGHT_MAX = 1;
 
 /** Sends packets to a collector, as pcap records in `Packet` messages of pbpacket. */
 export function createPacketGrpcExporter(

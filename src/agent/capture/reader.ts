@@ -10,7 +10,7 @@ import { capturedPacket } from '../drain/layout.gen.ts';
 import { type InterfaceNames, UNKNOWN_INTERFACE } from '../interfaces/names.ts';
 import type { BpfObject, Native } from '../loader/native.ts';
 import { CAPTURE_BYTES_MAX, CAPTURE_MAP } from '../loader/object.ts';
-import { WallClock } from './wall-clock.ts';
+import { WallClock } from '../wall-clock.ts';
 
 /** Packets in one batch. A record is never shorter than its head and the least room. */
 const BATCH_PACKETS_MAX = 4096;

@@ -97,6 +97,9 @@ export class Ledger {
     this.#values = new Uint8Array(native.possibleCpus() * statValue.sizeBytes);
     for (let index = 0; index < stat.count; index++) this.#before.set(index, this.#read(index));
     for (const [reason] of this.#reasons()) this.#unrecorded.set(reason, NOTHING);
+    for (const reason of [...this.#unrecorded.keys(), 'sampled_out', 'filtered', 'pipeline_full']) {
+      this.#count(reason, NOTHING, NOTHING);
+    }
   }
 
   /** Flows that the pipeline took. */
@@ -137,7 +140,9 @@ export class Ledger {
     this.#sampledOut = sampledOut;
     if (this.#rules.length > 0) this.#refreshFiltered();
     const missed = this.statistic(stat.interfacesMissed);
-    interfacesMissed.inc(missed.packets - this.#missed.packets);
+    const missing = missed.packets - this.#missed.packets;
+    interfacesMissed.inc(missing);
+    this.#metrics.error('flow-fetcher', 'MaxObservedInterfacesReached', 'low', missing);
     this.#missed = missed;
   }
 

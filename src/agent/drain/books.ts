@@ -37,6 +37,7 @@ export class Bookkeeper {
   constructor(ledger: Ledger, metrics: AgentMetrics) {
     this.#ledger = ledger;
     this.#metrics = metrics;
+    for (const [reason] of INCOMPLETE) metrics.incompletePackets.inc({ reason }, 0);
   }
 
   /** Reads what the kernel counted. */

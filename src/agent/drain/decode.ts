@@ -130,6 +130,8 @@ function decodeInterfaces(batch: FlowBatch, buffer: DrainBuffer, facts: DrainFac
   if (batch.has('IfDirections')) {
     interfaceDirections(length, buffer, batch.list('IfDirections'));
   }
+  if (batch.has('InIf')) firstInterface(length, buffer, ifindexSeen.seenIngress, batch, 'InIf');
+  if (batch.has('OutIf')) firstInterface(length, buffer, ifindexSeen.seenEgress, batch, 'OutIf');
   if (batch.has('FlowDirection')) {
     const into = batch.u8('FlowDirection');
     bytes(length, buffer.values, buffer.valueBytes, flowMetrics.firstDirection, into);
@@ -212,7 +214,7 @@ function epochMs(
 ): void {
   for (let row = 0, at = offset; row < length; row++, at += stride) {
     const ns = values[at]! + values[at + 1]! * WORD;
-    into[row] = Math.floor(ns / NS_PER_MS + bootOffsetMs);
+    into[row] = Math.round(ns / NS_PER_MS + bootOffsetMs);
   }
 }
 
@@ -303,6 +305,29 @@ function interfaceDirections(
       end = pushList(column, end, directionOf(seen));
     }
     column.offsets[row + 1] = end;
+  }
+}
+
+/** Number of the first interface that saw the flow in a direction; there may be none. */
+function firstInterface(
+  length: number,
+  { values32: values, valueBytes }: DrainBuffer,
+  direction: number,
+  batch: FlowBatch,
+  name: 'InIf' | 'OutIf',
+): void {
+  const stride = valueBytes >> 2;
+  const into = batch.u32(name);
+  const present = batch.present(name);
+  for (let row = 0, base = 0; row < length; row++, base += stride) {
+    for (let at = base + OBSERVED_AT; at < base + OBSERVED_END; at += OBSERVED_WORDS) {
+      const seen = values[at + SEEN_AT]!;
+      if (seen === 0) break;
+      if ((seen & direction) === 0) continue;
+      into[row] = seen & ifindexSeen.ifindexMask;
+      setBit(present, row);
+      break;
+    }
   }
 }
 

@@ -9,6 +9,7 @@ import { FLOW_MAPS } from '../loader/object.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { DrainProgress } from '../readiness.ts';
 import type { Tracker } from '../trackers/tracker.ts';
+import { WallClock } from '../wall-clock.ts';
 import type { Ledger } from './accounting.ts';
 import type { Bookkeeper } from './books.ts';
 import { DrainBuffer, type DrainFacts, type DrainReason } from './buffer.ts';
@@ -40,6 +41,8 @@ export interface DrainerDeps {
 export class Drainer {
   readonly #deps: DrainerDeps;
   readonly #buffer: DrainBuffer;
+  // Made for the first drain: until hooks are attached, every millisecond counts.
+  #wall: WallClock | undefined;
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;
   #periodic: Disposable | undefined;
@@ -159,8 +162,10 @@ export class Drainer {
   /** One for the whole drain, so that equal times stay equal. */
   #facts(reason: DrainReason): DrainFacts {
     const { clock, names, agentIp, kernelMonotonicMs } = this.#deps;
+    this.#wall ??= new WallClock(clock, kernelMonotonicMs);
+    this.#wall.adjust();
     const nowMs = clock.nowMs();
-    return { reason, names, agentIp: agentIp(), nowMs, bootOffsetMs: nowMs - kernelMonotonicMs() };
+    return { reason, names, agentIp: agentIp(), nowMs, bootOffsetMs: this.#wall.offsetMs };
   }
 
   #decode(length: number, facts: DrainFacts): void {

@@ -7,6 +7,14 @@ import { DELIVERY_DEFAULTS, type DeliveryLimits } from './delivery.ts';
 import type { ExporterDeps } from './exporters.ts';
 import { batchesOf, SPOOL_BYTES_MAX } from './spool.ts';
 
+/**
+ * A collector may take its time: it is frozen for a while, or lets its senders wait when it has
+ * enough. Whether it is there at all, the connection tells. These only bound what waits for one
+ * that is there and never answers, and the age of what is kept for one that is not.
+ */
+const ANSWER_TIMEOUT_MS = 600_000;
+const DEADLINE_MS = 900_000;
+
 /** The server is told a later deadline than ours, so that the books know why a call ended. */
 const DEADLINE_MARGIN_MS = 1000;
 
@@ -37,6 +45,8 @@ export function collectorOf(
   const log = deps.log.child({ component: 'grpc' });
   const limits = {
     ...DELIVERY_DEFAULTS,
+    attemptTimeoutMs: ANSWER_TIMEOUT_MS,
+    deadlineMs: DEADLINE_MS,
     ...deps.delivery,
     batchesMax: batchesOf(config),
     bytesMax: SPOOL_BYTES_MAX,

@@ -29,7 +29,7 @@ export interface DeliveryLimits extends SpoolLimits {
   readonly attemptTimeoutMs: number;
   /** Time from a message's first attempt to the last. */
   readonly deadlineMs: number;
-  /** Time at `stop` for all that waits. */
+  /** Time at `stop` for all that waits; less where nobody is there to take it. */
   readonly drainTimeoutMs: number;
   readonly backoff: BackoffLimits;
 }
@@ -40,6 +40,9 @@ export const DELIVERY_DEFAULTS = {
   drainTimeoutMs: 10_000,
   backoff: { firstMs: 250, maxMs: 10_000 },
 } as const;
+
+/** Time at `stop` for a collector that could not be reached: it may be back in a moment. */
+const LAST_CHANCE_MS = 1000;
 
 export interface DeliveryDeps<Message extends SpoolMessage> {
   readonly transport: Transport<Message>;
@@ -66,6 +69,9 @@ export class Delivery<Message extends SpoolMessage = SpoolMessage> implements Co
   #onIdle: (() => void) | undefined;
   #ending: AbortSignal | undefined;
   #lostAtEnd = 0;
+  #onFailure: (() => void) | undefined;
+  /** Aborted: what waits for its next attempt makes it now. */
+  #hurrying = new AbortController();
   /** Of lanes whose messages cannot be delivered: why, and the flows that were lost so far. */
   readonly #failing = new Map<number, { readonly why: string; lost: number }>();
 
@@ -121,18 +127,11 @@ export class Delivery<Message extends SpoolMessage = SpoolMessage> implements Co
 
   /** Sends what waits for at most `drainTimeoutMs`; the rest is lost, and counted. */
   async stop(): Promise<void> {
-    const { clock, log } = this.#deps;
-    if (this.#isRunning && this.#spool.messages > 0) {
-      const drained = new AbortController();
-      const idle = new Promise<void>((resolve) => {
-        this.#onIdle = resolve;
-      });
-      const late = clock.sleep(this.#limits.drainTimeoutMs, drained.signal).catch(() => undefined);
-      await Promise.race([idle, late]);
-      drained.abort();
-    }
+    const { log } = this.#deps;
+    if (this.#isRunning && this.#spool.messages > 0) await this.#drain();
     this.#isRunning = false;
     this.#closing.abort(new Error('the exporter is closing'));
+    this.#hurrying.abort();
     const { flows } = this.#spool.backlog();
     for (let message = this.#spool.take(); message !== undefined; message = this.#spool.take()) {
       this.#lose(message, 'closing');
@@ -144,6 +143,35 @@ export class Delivery<Message extends SpoolMessage = SpoolMessage> implements Co
       });
     }
     if (flows > 0) log.warn({ flows }, 'flows could not be delivered before the end');
+  }
+
+  /** Until all is sent, its time is over, or nobody is there to take it. */
+  async #drain(): Promise<void> {
+    const { clock } = this.#deps;
+    const { drainTimeoutMs } = this.#limits;
+    const over = new AbortController();
+    const wait = (ms: number): Promise<void> => clock.sleep(ms, over.signal).catch(() => undefined);
+    const idle = new Promise<true>((resolve) => {
+      this.#onIdle = () => resolve(true);
+    });
+    const chanceMs = Math.min(LAST_CHANCE_MS, drainTimeoutMs);
+    this.#hurrying.abort();
+    this.#hurrying = new AbortController();
+    const isIdle = await Promise.race([idle, wait(chanceMs).then(() => false)]);
+    if (!isIdle && !this.#isHopeless()) {
+      const hopeless = new Promise<void>((resolve) => {
+        this.#onFailure = () => {
+          if (this.#isHopeless()) resolve();
+        };
+      });
+      await Promise.race([idle, hopeless, wait(drainTimeoutMs - chanceMs)]);
+    }
+    over.abort();
+  }
+
+  /** Nothing that waits could be delivered when that was last tried. */
+  #isHopeless(): boolean {
+    return this.#spool.lanes().every((lane) => this.#failing.has(lane));
   }
 
   #pump(): void {
@@ -181,7 +209,7 @@ export class Delivery<Message extends SpoolMessage = SpoolMessage> implements Co
         return;
       }
       metrics.retry();
-      await clock.sleep(waitMs, this.#closing.signal).catch(() => undefined);
+      await clock.sleep(waitMs, this.#hurrying.signal).catch(() => undefined);
     }
   }
 
@@ -248,10 +276,12 @@ export class Delivery<Message extends SpoolMessage = SpoolMessage> implements Co
   #tellFailure(message: Message, { kind, error }: Failure): void {
     const { log, metrics } = this.#deps;
     metrics.error(kind === 'timeout' ? 'Timeout' : 'CannotWriteMessage', 'high');
-    if (this.#failing.has(laneOf(message))) return;
-    const why = explain(error);
-    log.warn({ error: why, ...laneField(message) }, 'flows cannot be delivered');
-    this.#failing.set(laneOf(message), { why, lost: 0 });
+    if (!this.#failing.has(laneOf(message))) {
+      const why = explain(error);
+      log.warn({ error: why, ...laneField(message) }, 'flows cannot be delivered');
+      this.#failing.set(laneOf(message), { why, lost: 0 });
+    }
+    this.#onFailure?.();
   }
 
   #showSpool(): void {

@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
 import { stampMessage } from '../../codec/netflow/ipfix-message.ts';
-import type { IpfixMessage } from '../../codec/netflow/ipfix-writer.ts';
+import type { IpfixMessage, IpfixPreamble } from '../../codec/netflow/ipfix-writer.ts';
 import { TcpConnection } from '../../net/tcp/connection.ts';
 import { UdpSender } from '../../net/udp/sender.ts';
 import type { Transport } from './delivery.ts';
@@ -14,7 +14,16 @@ export const TEMPLATE_REFRESH_MS = 1000;
 /** … or this many messages. */
 export const TEMPLATE_REFRESH_MESSAGES = 64;
 
-/** Between bursts of datagrams, so that a collector may be away for some 20 ms. */
+/**
+ * Between the first templates of a session and its first flows: a collector that decodes datagrams
+ * in parallel would have flows before it knows what is in them.
+ */
+const FIRST_TEMPLATES_PAUSE_MS = 100;
+
+/**
+ * Between bursts of datagrams, and behind templates that are sent again, so that a collector may be
+ * away for some 20 ms.
+ */
 const BURST_PAUSE_MS = 4;
 
 /** Names are resolved again, and a new session begun, after this long. */
@@ -23,8 +32,8 @@ const UDP_SESSION_MAX_MS = 600_000;
 export interface IpfixTarget {
   readonly host: string;
   readonly port: number;
-  /** A message with the templates; asked for when there is something to send. */
-  readonly templates: () => Uint8Array;
+  /** Messages with the templates; asked for when there is something to send. */
+  readonly preamble: () => readonly IpfixPreamble[];
   readonly clock: Clock;
 }
 
@@ -107,12 +116,16 @@ export class IpfixUdp implements Transport<IpfixBurst> {
   }
 
   async #refresh(session: UdpSession): Promise<void> {
-    const { clock, templates } = this.#target;
+    const { clock, preamble } = this.#target;
     const ageMs = clock.monotonicMs() - session.templatesMs;
     if (ageMs < TEMPLATE_REFRESH_MS && session.messages < TEMPLATE_REFRESH_MESSAGES) return;
-    const message = templates();
-    session.sequence.stamp(message, clock.nowMs());
-    await session.sender.send(message);
+    for (const { bytes, records } of preamble()) {
+      session.sequence.stamp(bytes, clock.nowMs());
+      await session.sender.send(bytes);
+      session.sequence.count(records);
+    }
+    const isFirst = session.templatesMs === Number.NEGATIVE_INFINITY;
+    await clock.sleep(isFirst ? FIRST_TEMPLATES_PAUSE_MS : BURST_PAUSE_MS);
     session.templatesMs = clock.monotonicMs();
     session.messages = 0;
   }
@@ -161,12 +174,14 @@ export class IpfixTcp implements Transport<IpfixBurst> {
     if (this.#session?.connection.isOpen === true) return this.#session;
     this.#session?.connection.destroy();
     this.#session = undefined;
-    const { host, port, clock, templates } = this.#target;
+    const { host, port, clock, preamble } = this.#target;
     const connection = await TcpConnection.open(host, port, signal);
     const session = { connection, sequence: new Sequence() };
-    const message = templates();
-    session.sequence.stamp(message, clock.nowMs());
-    await connection.write(message, signal);
+    for (const { bytes, records } of preamble()) {
+      session.sequence.stamp(bytes, clock.nowMs());
+      await connection.write(bytes, signal);
+      session.sequence.count(records);
+    }
     this.#session = session;
     return session;
   }

@@ -15,8 +15,11 @@ import { batchesOf, SPOOL_BYTES_MAX } from './spool.ts';
 /** The original's. */
 const OBSERVATION_DOMAIN = 1;
 
-/** Fits the smallest MTU of IPv6, 1280, with its header and that of UDP: never fragmented. */
-const UDP_MESSAGE_MAX_BYTES = 1232;
+/**
+ * What readers built on VMware's go-ipfix have room for, as the example of the NetObserv eBPF agent
+ * does. Fits the smallest MTU of IPv6, 1280, too: never fragmented.
+ */
+const UDP_MESSAGE_MAX_BYTES = 1024;
 /** Of at most 65,535; few enough for a collector that is slow to be noticed early. */
 const TCP_MESSAGE_MAX_BYTES = 32 * 1024;
 
@@ -28,6 +31,12 @@ const UDP_BURST_MESSAGES = 16;
 
 /** Read besides the columns that are sent themselves. */
 const HELPERS = new Set(['SrcAddr', 'TunnelType', 'FlowDirection', 'Bytes', 'Packets']);
+
+/** Fields of routers that the agent fills for collectors of routers' flows. */
+const INTERFACE_NUMBERS: readonly ColumnSpec[] = [
+  { name: 'InIf', kind: 'u32' },
+  { name: 'OutIf', kind: 'u32' },
+];
 
 /** Sends flows to an IPFIX collector (RFC 7011), as EXPORT and its options have it. */
 export function createIpfixExporter(config: AgentConfig, deps: ExporterDeps): Exporter {
@@ -43,11 +52,13 @@ export function createIpfixExporter(config: AgentConfig, deps: ExporterDeps): Ex
       messageMaxBytes: isUdp ? UDP_MESSAGE_MAX_BYTES : TCP_MESSAGE_MAX_BYTES,
       enterprise,
       agentIsV6: isAgentV6(batch),
+      shortFlags: config.ipfixShortTcpFlags,
+      samplingOption: config.ipfixOptions ? samplingRate(config) : 0,
     });
     return writer;
   };
   // Nothing is sent before the first batch.
-  const target = { host, port, clock, templates: () => writer!.templates() };
+  const target = { host, port, clock, preamble: () => writer!.preamble() };
   const transport = isUdp ? new IpfixUdp(target) : new IpfixTcp(target);
   const delivery = new Delivery<IpfixBurst>(
     {
@@ -70,8 +81,16 @@ export function createIpfixExporter(config: AgentConfig, deps: ExporterDeps): Ex
     open: async () => undefined,
     close: () => transport.close(),
   };
-  const columns = deps.columns.filter((column) => isSent(column, enterprise));
+  const columns = [
+    ...deps.columns.filter((column) => isSent(column, enterprise)),
+    ...INTERFACE_NUMBERS,
+  ];
   return new EncodingExporter(encoding, delivery, tables, columns);
+}
+
+/** 0: every packet is looked at. Rules may have rates of their own, which only records tell. */
+function samplingRate({ sampling }: AgentConfig): number {
+  return sampling > 1 ? sampling : 0;
 }
 
 function isSent({ name }: ColumnSpec, enterprise: number): boolean {

@@ -1,4 +1,7 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { isIPv6 } from 'node:net';
+import { resolve } from 'node:path';
 import type {
   Acks,
   KafkaCredentials,
@@ -21,18 +24,33 @@ export function kafkaOptionsOf(config: AgentConfig): KafkaOptions {
   if (config.kafkaBrokers.length === 0) {
     throw refuse('kafkaBrokers', 'not set: host:port of a broker, or of several with commas');
   }
-  for (const broker of config.kafkaBrokers) {
-    if (!/^.+:\d{1,5}$/.test(broker)) throw refuse('kafkaBrokers', `"${broker}" has no port`);
-  }
+  const brokers = config.kafkaBrokers.map(brokerOf);
   checkPairs(config);
   return {
     clientId: CLIENT_ID,
-    brokers: config.kafkaBrokers,
+    brokers,
     topic: config.kafkaTopic,
     acks: ACKS[config.kafkaAcks],
     compression: config.kafkaCompression,
     credentials: () => credentialsOf(config),
   };
+}
+
+/** Of Kafka, as in the client of the NetObserv eBPF agent. */
+const DEFAULT_PORT = 9092;
+const PORT_MAX = 65_535;
+
+/** `HOST:PORT` of a broker that may be given without its port. */
+function brokerOf(text: string): string {
+  if (isIPv6(text)) return `[${text}]:${DEFAULT_PORT}`;
+  const [, host, digits] = /^(\[[^[\]]+\]|[^:[\]\s]+)(?::(\d*))?$/.exec(text) ?? [];
+  const isHost = host !== undefined && (host[0] !== '[' || isIPv6(host.slice(1, -1)));
+  if (!isHost) {
+    throw refuse('kafkaBrokers', `"${text}" is no broker, such as kafka or kafka:${DEFAULT_PORT}`);
+  }
+  const port = digits === undefined || digits === '' ? DEFAULT_PORT : Number(digits);
+  if (port >= 1 && port <= PORT_MAX) return `${host}:${port}`;
+  throw refuse('kafkaBrokers', `"${text}" has a port that is not from 1 to ${PORT_MAX}`);
 }
 
 /** What is of no use without its other half. */
@@ -74,11 +92,19 @@ async function tlsOf(config: AgentConfig): Promise<KafkaTls> {
 }
 
 async function pem(path: string): Promise<string | undefined> {
-  return path === '' ? undefined : await readFile(path, 'utf8');
+  return path === '' ? undefined : await contents(path);
+}
+
+/**
+ * The operator of the original mounts secrets at `/` and names them without it, since its agent's
+ * image starts there. Other images start elsewhere.
+ */
+async function contents(path: string): Promise<string> {
+  return readFile(existsSync(path) ? path : resolve('/', path), 'utf8');
 }
 
 async function saslOf(config: AgentConfig): Promise<KafkaSasl> {
-  const username = (await readFile(config.kafkaSaslClientIdPath, 'utf8')).trim();
-  const password = (await readFile(config.kafkaSaslClientSecretPath, 'utf8')).trim();
+  const username = (await contents(config.kafkaSaslClientIdPath)).trim();
+  const password = (await contents(config.kafkaSaslClientSecretPath)).trim();
   return { mechanism: MECHANISMS[config.kafkaSaslType], username, password };
 }

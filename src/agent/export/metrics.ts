@@ -3,19 +3,22 @@ import { sharedMetrics } from '../metrics.ts';
 import type { FlowAmount } from './exporter.ts';
 
 /** Why flows that an exporter took did not arrive; a label of metrics. */
-export type LossReason =
+const LOSS_REASONS = [
   /** The collector refused the message, and would again. */
-  | 'refused'
+  'refused',
   /** No attempt succeeded within the message's deadline. */
-  | 'expired'
+  'expired',
   /** An attempt had no answer in time. The message may have arrived, so it is not sent again. */
-  | 'timeout'
+  'timeout',
   /** The connection broke, or said nothing, when the message had left: it may have arrived. */
-  | 'unanswered'
+  'unanswered',
   /** Its part of the spool was full, while another part was not. */
-  | 'full'
+  'full',
   /** The program ended first. */
-  | 'closing';
+  'closing',
+] as const;
+
+export type LossReason = (typeof LOSS_REASONS)[number];
 
 export type ExportMetrics = ReturnType<typeof declareExportMetrics>;
 
@@ -41,6 +44,24 @@ export function declareExportMetrics(metrics: Metrics, exporter: string) {
     'Encoded bytes that wait to be delivered',
     ['exporter'],
   );
+  // From the start, or the first loss would be none to `rate()`.
+  for (const reason of LOSS_REASONS) {
+    droppedFlows.inc({ source: exporter, reason }, 0);
+    amounts.lostFlows.inc({ exporter, reason }, 0);
+    amounts.lostPackets.inc({ exporter, reason }, 0);
+    amounts.lostBytes.inc({ exporter, reason }, 0);
+  }
+  for (const error of ['CannotWriteMessage', 'Timeout']) {
+    errors.inc({ component: exporter, error, severity: 'high' }, 0);
+  }
+  for (const family of [
+    batches,
+    retries,
+    amounts.sentFlows,
+    amounts.sentPackets,
+    amounts.sentBytes,
+  ])
+    family.inc({ exporter }, 0);
   return {
     spool(messages: number, bytes: number): void {
       spoolMessages.set({ exporter }, messages);

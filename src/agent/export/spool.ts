@@ -71,6 +71,11 @@ export class Spool<Message extends SpoolMessage = SpoolMessage> {
     return this.#bytes;
   }
 
+  /** Numbers of the lanes that have messages, waiting or being sent. */
+  lanes(): readonly number[] {
+    return [...this.#lanes].filter(([, { batches }]) => batches > 0).map(([number]) => number);
+  }
+
   /** No batch finds room, however small. */
   get isFull(): boolean {
     const lanes = [...this.#lanes.values()];

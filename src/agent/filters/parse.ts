@@ -10,6 +10,7 @@ import {
   familyOf,
   type PortRange,
   type PortSide,
+  prefixLength,
 } from './rule.ts';
 import {
   quote,
@@ -30,9 +31,10 @@ export interface ParsedRules {
   readonly problems: readonly string[];
 }
 
-/** A rule being read: a value for each part, and the key that gave it. */
+/** A rule being read: a value for each part, the key that gave it, and what cannot be read. */
 interface Draft {
   readonly given: Map<string, string>;
+  readonly problems: string[];
   action: FilterAction;
   cidr: Cidr | undefined;
   peer: Cidr | undefined;
@@ -49,6 +51,8 @@ interface Draft {
 interface Key {
   /** What the rule is told by it; two keys may tell the same. */
   readonly part: string;
+  /** A number in the original. */
+  readonly isNumber: boolean;
   /** Puts a value in its place, or says what is wrong with it. */
   readonly read: (value: unknown, draft: Draft) => string | undefined;
 }
@@ -57,9 +61,11 @@ function key<T>(
   part: string,
   read: (value: unknown) => Read<T>,
   put: (draft: Draft, value: T) => void,
+  isNumber = false,
 ): Key {
   return {
     part,
+    isNumber,
     read(value, draft) {
       const result = read(value);
       if ('problem' in result) return result.problem;
@@ -73,15 +79,22 @@ function portsOf(side: PortSide): string {
   return side === 'either' ? 'ports' : `${side} ports`;
 }
 
-function ports(side: PortSide): Key {
-  return key(portsOf(side), readPorts, (draft, value) => {
+function ports(side: PortSide, isNumber = false): Key {
+  const put = (draft: Draft, value: readonly PortRange[]): void => {
     draft.ports[side] = value;
-  });
+  };
+  return key(portsOf(side), readPorts, put, isNumber);
+}
+
+function number(part: 'icmpType' | 'icmpCode' | 'sample', name: string, max: number): Key {
+  const put = (draft: Draft, value: number): void => {
+    draft[part] = value;
+  };
+  return key(name, (value) => readInteger(value, max), put, true);
 }
 
 const BYTE_MAX = 255;
 const SAMPLE_MAX = 2 ** 32 - 1;
-const byte = (value: unknown): Read<number> => readInteger(value, BYTE_MAX);
 
 /** The original's keys. Any that takes a port takes lists and ranges of ports, too. */
 const KEYS: Readonly<Record<string, Key>> = {
@@ -111,34 +124,24 @@ const KEYS: Readonly<Record<string, Key>> = {
   protocol: key('protocol', readProtocol, (draft, value) => {
     draft.protocol = value;
   }),
-  source_port: ports('source'),
+  source_port: ports('source', true),
   source_ports: ports('source'),
   source_port_range: ports('source'),
-  destination_port: ports('destination'),
+  destination_port: ports('destination', true),
   destination_ports: ports('destination'),
   destination_port_range: ports('destination'),
-  port: ports('either'),
+  port: ports('either', true),
   ports: ports('either'),
   port_range: ports('either'),
   tcp_flags: key('TCP flags', readTcpFlags, (draft, value) => {
     draft.tcpFlags = value;
   }),
-  icmp_type: key('ICMP type', byte, (draft, value) => {
-    draft.icmpType = value;
-  }),
-  icmp_code: key('ICMP code', byte, (draft, value) => {
-    draft.icmpCode = value;
-  }),
+  icmp_type: number('icmpType', 'ICMP type', BYTE_MAX),
+  icmp_code: number('icmpCode', 'ICMP code', BYTE_MAX),
   drops: key('drops', readFlag, (draft, value) => {
     draft.drops = value;
   }),
-  sample: key(
-    'rate',
-    (value) => readInteger(value, SAMPLE_MAX),
-    (draft, value) => {
-      draft.sample = value;
-    },
-  ),
+  sample: number('sample', 'rate', SAMPLE_MAX),
 };
 
 /**
@@ -152,8 +155,30 @@ export function parseFilterRules(text: string): ParsedRules {
   if (list.length > FILTER_RULES_MAX) {
     return { rules: [], problems: [`${list.length} rules; ${FILTER_RULES_MAX} are the most`] };
   }
-  const rules = list.map((pairs, index) => readRule(pairs, `rule ${index + 1}`, problems));
-  return { rules, problems };
+  const drafts = list.map(readRule);
+  if (!drafts.some(({ cidr, peer }) => isWhole(6, cidr) || isWhole(6, peer))) {
+    for (const draft of drafts) takeBothFamilies(draft);
+  }
+  for (const [index, draft] of drafts.entries()) {
+    // A value that could not be read would only lead to more of the same.
+    const wrong = draft.problems.length > 0 ? draft.problems : contradictions(draft);
+    problems.push(...wrong.map((problem) => `rule ${index + 1}, ${problem}`));
+  }
+  return { rules: drafts.map(({ given: _, problems: __, ...rule }) => rule), problems };
+}
+
+/** Every address of a family. */
+function isWhole(family: 4 | 6, cidr: Cidr | undefined): boolean {
+  return cidr !== undefined && familyOf(cidr) === family && prefixLength(cidr) === 0;
+}
+
+/**
+ * Rules of the original's command line all have 0.0.0.0/0, which is anywhere there, by either
+ * family. Only who writes ::/0 as well tells the families apart.
+ */
+function takeBothFamilies(draft: Draft): void {
+  if (isWhole(4, draft.cidr)) draft.cidr = undefined;
+  if (isWhole(4, draft.peer)) draft.peer = undefined;
 }
 
 type Pairs = readonly (readonly [key: string, value: unknown])[];
@@ -194,9 +219,10 @@ function readWords(text: string, problems: string[]): readonly Pairs[] {
   );
 }
 
-function readRule(pairs: Pairs, name: string, problems: string[]): FilterRule {
+function readRule(pairs: Pairs): Draft {
   const draft: Draft = {
     given: new Map(),
+    problems: [],
     action: 'Accept',
     cidr: undefined,
     peer: undefined,
@@ -209,17 +235,11 @@ function readRule(pairs: Pairs, name: string, problems: string[]): FilterRule {
     drops: false,
     sample: 0,
   };
-  const before = problems.length;
   for (const [word, value] of pairs) {
     const problem = readKey(word, value, draft);
-    if (problem !== undefined) problems.push(`${name}, "${word}": ${problem}`);
+    if (problem !== undefined) draft.problems.push(`"${word}": ${problem}`);
   }
-  // A value that could not be read would only lead to more of the same.
-  if (problems.length === before) {
-    for (const problem of contradictions(draft)) problems.push(`${name}, ${problem}`);
-  }
-  const { given: _, ...rule } = draft;
-  return rule;
+  return draft;
 }
 
 function readKey(word: string, value: unknown, draft: Draft): string | undefined {
@@ -229,8 +249,9 @@ function readKey(word: string, value: unknown, draft: Draft): string | undefined
     if (meant !== undefined) return `there is no such key, did you mean "${meant}"?`;
     return `there is no such key; there are ${Object.keys(KEYS).join(', ')}`;
   }
-  // As everywhere, what is empty is not given; the original writes such keys.
-  if (value === null || value === '') return undefined;
+  // As everywhere, what is empty is not given. The original writes every key with the zero of Go,
+  // so that the text "0" is needed to ask for a type or a code of ICMP that is 0.
+  if (value === null || value === '' || (value === 0 && known.isNumber)) return undefined;
   const other = draft.given.get(known.part);
   if (other === word) return 'given twice';
   if (other !== undefined) return `"${other}" tells the ${known.part} already: give one of them`;

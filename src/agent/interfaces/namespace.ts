@@ -66,6 +66,8 @@ export class TrackedNamespace {
   readonly #deps: TrackedNamespaceDeps;
   readonly #monitor: LinkMonitor;
   readonly #hooked = new Map<number, Hooked>();
+  /** Interfaces that are there, whether they are watched or not, as they were last seen. */
+  readonly #subscribed = new Map<number, HookTarget>();
   /** Hooks on their way out, by interface: new ones wait for them. */
   readonly #leaving = new Map<number, Promise<void>>();
   /** Interfaces that there is no room for; they get hooks when others go. */
@@ -85,7 +87,10 @@ export class TrackedNamespace {
       netns: this.#netns,
       watch: deps.follow,
       addresses: deps.rules.needsAddresses,
-      onChange: (index) => this.#reconcile(index),
+      onChange: (index) => {
+        this.#subscribe(index);
+        this.#reconcile(index);
+      },
       onPeer: deps.onPeer,
       onRefused: (messages) => this.#refused(messages),
       onLoss: (reason) => {
@@ -127,7 +132,6 @@ export class TrackedNamespace {
   /** Resolves when the interfaces that are there are known; their hooks are on the way. */
   async open(): Promise<void> {
     await this.#monitor.open();
-    this.#deps.metrics.interfaceEvent('reg_subscribed', this.#label(), 0);
   }
 
   /** Resolves when the interfaces known now have their hooks, or have failed to get them. */
@@ -150,7 +154,7 @@ export class TrackedNamespace {
       () => this.#deps.native.closeFd(this.#deps.fd),
       () => this.settled(),
     ]);
-    this.#deps.metrics.interfaceEvent('reg_unsubscribed', this.#label(), 0);
+    for (const index of [...this.#subscribed.keys()]) this.#unsubscribe(index);
   }
 
   rows(): readonly InterfaceRow[] {
@@ -184,6 +188,30 @@ export class TrackedNamespace {
       }
       if (hasQdisc) into.qdiscs++;
     }
+  }
+
+  /** Counted as the original does: each interface that comes and goes, by whatever rules. */
+  #subscribe(index: number): void {
+    const link = this.#monitor.links.get(index);
+    if (link === undefined) {
+      this.#unsubscribe(index);
+      return;
+    }
+    const isNew = !this.#subscribed.has(index);
+    const { name, mac } = link;
+    const { name: namespace } = this;
+    const target: HookTarget = {
+      ...{ netns: undefined, namespace, index, name, mac, framing: framingOf(link.type) ?? 'l2' },
+    };
+    this.#subscribed.set(index, target);
+    if (isNew) this.#deps.metrics.interfaceEvent('reg_subscribed', target, 0);
+  }
+
+  #unsubscribe(index: number): void {
+    const target = this.#subscribed.get(index);
+    if (target === undefined) return;
+    this.#subscribed.delete(index);
+    this.#deps.metrics.interfaceEvent('reg_unsubscribed', target, 0);
   }
 
   /** Makes what is attached agree with what the interface now is. */
@@ -304,17 +332,4 @@ export class TrackedNamespace {
   get #netns(): number | undefined {
     return this.isOwn ? undefined : this.#deps.fd;
   }
-
-  #label(): HookTarget {
-    return { ...NO_INTERFACE, namespace: this.name };
-  }
 }
-
-const NO_INTERFACE: HookTarget = {
-  netns: undefined,
-  namespace: '',
-  index: 0,
-  name: '',
-  mac: '',
-  framing: 'l2',
-};

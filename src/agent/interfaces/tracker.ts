@@ -365,7 +365,7 @@ export class InterfaceTracker {
   #tellOnce(what: Told, message: string, error?: unknown): void {
     if (this.#told.has(what)) return;
     this.#told.add(what);
-    this.#deps.metrics.error('InterfaceEvents', 'Attach:CantSetNetNS-A', 'high');
+    this.#deps.metrics.error('InterfaceEvents', 'Attach:CantSetNetNS-A', 'low');
     this.#failed(message, error);
   }
 

@@ -40,10 +40,13 @@ const FRAGMENTS_PER_CPU = 256;
  */
 const ROOM_FACTOR = 10;
 const ROOM_ENTRIES = 10_000;
+/** Fewer are taken for this many: every one would wake the agent. */
+const FLOWS_MIN = 16;
 
 /** Entries of a flow map where `CACHE_MAX_FLOWS` are wanted. */
 export function flowMapEntries(flows: number): number {
-  return Math.max(flows, Math.min(flows * ROOM_FACTOR, ROOM_ENTRIES));
+  const wanted = Math.max(flows, FLOWS_MIN);
+  return Math.max(wanted, Math.min(wanted * ROOM_FACTOR, ROOM_ENTRIES));
 }
 
 /**

@@ -23,6 +23,12 @@ const REASONS: readonly (readonly [number, string])[] = [
   [eventFate.overflow, 'NetworkEventsErrorsOverflow'],
 ];
 
+/** What the original counts among errors. */
+const ERRORS: ReadonlyMap<number, string> = new Map([
+  [eventFate.noCookie, 'CookieTooBig'],
+  [eventFate.overflow, 'EventsOverflow'],
+]);
+
 /** What network policies of OVN did to flows, by bpf/events.h. */
 export const events: FeatureSpec = {
   name: 'network-events',
@@ -81,7 +87,10 @@ export class EventTracker implements Tracker {
     const { metrics } = this.#deps;
     for (const [index, [fate, reason]] of REASONS.entries()) {
       const count = this.#read(fate);
-      metrics.networkEvents.inc({ source: 'network-events', reason }, count - this.#before[index]!);
+      const more = count - this.#before[index]!;
+      metrics.networkEvents.inc({ source: 'network-events', reason }, more);
+      const error = ERRORS.get(fate);
+      if (error !== undefined) metrics.error('network-events', error, 'medium', more);
       this.#before[index] = count;
     }
   }

@@ -1,6 +1,6 @@
+import type { Outcome } from '../../codec/outcome.ts';
 import { CLIENT_HELLO, SERVER_HELLO, TlsHello } from '../../codec/tls/hello.ts';
 import { HelloParts } from '../../codec/tls/hello-parts.ts';
-import type { Outcome } from '../../codec/outcome.ts';
 import { type FlowBatch, pushList } from '../../flow/batch.ts';
 import type { InternTables } from '../../flow/intern.ts';
 import {

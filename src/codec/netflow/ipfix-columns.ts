@@ -80,16 +80,17 @@ export function writeSeconds(
 /** Flags of which a bit of our own stands for two of the header, in one packet. */
 export function writeHeaderFlags(
   { bytes, cursors, rows, from, to }: Records,
+  width: number,
   values: Uint16Array,
   present: Uint32Array,
 ): void {
   for (let i = from; i < to; i++) {
     const row = rows[i]!;
     const at = cursors[i]!;
-    cursors[i] = at + 2;
+    cursors[i] = at + width;
     const value = (present[row >>> 5]! >>> (row & 31)) & 1 ? values[row]! : 0;
     bytes[at] = 0;
-    bytes[at + 1] = headerFlags(value);
+    bytes[at + width - 1] = headerFlags(value);
   }
 }
 
@@ -115,6 +116,52 @@ export function writeProbability(
     cursors[i] = at + 8;
     const oneIn = (present[row >>> 5]! >>> (row & 31)) & 1 ? values[row]! : 0;
     view.setFloat64(at, oneIn > 1 ? 1 / oneIn : 1);
+  }
+}
+
+/** One packet in this many was looked at; all are 1 in 1. */
+export function writeInterval(
+  { bytes, cursors, rows, from, to }: Records,
+  values: Uint32Array,
+  present: Uint32Array,
+): void {
+  for (let i = from; i < to; i++) {
+    const row = rows[i]!;
+    const at = cursors[i]!;
+    cursors[i] = at + 4;
+    const oneIn = (present[row >>> 5]! >>> (row & 31)) & 1 ? values[row]! : 1;
+    putWord(bytes, at, oneIn === 0 ? 1 : oneIn);
+  }
+}
+
+const CODE_POINT_SHIFT = 2;
+
+export function writeClassOfService(
+  { bytes, cursors, rows, from, to }: Records,
+  values: Uint8Array,
+  present: Uint32Array,
+): void {
+  for (let i = from; i < to; i++) {
+    const row = rows[i]!;
+    const value = (present[row >>> 5]! >>> (row & 31)) & 1 ? values[row]! : 0;
+    bytes[cursors[i]!++] = value << CODE_POINT_SHIFT;
+  }
+}
+
+/** The type in the high octet, the code in the low one. */
+export function writeIcmp(
+  { bytes, cursors, rows, from, to }: Records,
+  types: Uint8Array,
+  codes: Uint8Array | undefined,
+  present: Uint32Array,
+): void {
+  for (let i = from; i < to; i++) {
+    const row = rows[i]!;
+    const at = cursors[i]!;
+    cursors[i] = at + 2;
+    const isIcmp = (present[row >>> 5]! >>> (row & 31)) & 1;
+    bytes[at] = isIcmp ? types[row]! : 0;
+    bytes[at + 1] = isIcmp && codes !== undefined ? codes[row]! : 0;
   }
 }
 

@@ -29,18 +29,24 @@ export const TYPE_BYTES: Readonly<Record<IpfixType, number>> = {
   string: VARIABLE_LENGTH,
 };
 
-/** Types of the IANA elements that the field table gives to what agents fill. */
+/** Types of the IANA elements that are sent. */
 export const IANA_TYPES: ReadonlyMap<number, IpfixType> = new Map<number, IpfixType>([
   [1, 'unsigned64'], // octetDeltaCount
   [2, 'unsigned64'], // packetDeltaCount
   [4, 'unsigned8'], // protocolIdentifier
+  [5, 'unsigned8'], // ipClassOfService
   [6, 'unsigned16'], // tcpControlBits
   [7, 'unsigned16'], // sourceTransportPort
   [8, 'ipv4Address'], // sourceIPv4Address
+  [10, 'unsigned32'], // ingressInterface
   [11, 'unsigned16'], // destinationTransportPort
   [12, 'ipv4Address'], // destinationIPv4Address
+  [14, 'unsigned32'], // egressInterface
   [27, 'ipv6Address'], // sourceIPv6Address
   [28, 'ipv6Address'], // destinationIPv6Address
+  [32, 'unsigned16'], // icmpTypeCodeIPv4
+  [34, 'unsigned32'], // samplingInterval
+  [35, 'unsigned8'], // samplingAlgorithm
   [56, 'macAddress'], // sourceMacAddress
   [61, 'unsigned8'], // flowDirection
   [80, 'macAddress'], // destinationMacAddress
@@ -50,6 +56,8 @@ export const IANA_TYPES: ReadonlyMap<number, IpfixType> = new Map<number, IpfixT
   [132, 'unsigned64'], // droppedOctetDeltaCount
   [133, 'unsigned64'], // droppedPacketDeltaCount
   [136, 'unsigned8'], // flowEndReason
+  [139, 'unsigned16'], // icmpTypeCodeIPv6
+  [149, 'unsigned32'], // observationDomainId
   [150, 'dateTimeSeconds'], // flowStartSeconds
   [151, 'dateTimeSeconds'], // flowEndSeconds
   [152, 'dateTimeMilliseconds'], // flowStartMilliseconds

@@ -13,6 +13,12 @@ export type IpfixForm =
   | 'seconds'
   /** 1 in N as 1/N. */
   | 'probability'
+  /** 1 in N as N, and all as 1. */
+  | 'interval'
+  /** The code point as the whole octet of the header, whose two low bits are not known. */
+  | 'class-of-service'
+  /** Type and code of ICMP in one number. */
+  | 'icmp'
   /** The network's identifier, with the kind of tunnel in the most significant byte. */
   | 'segment'
   /** The direction at the first interface; where that is both, the flow's. */
@@ -25,6 +31,7 @@ export interface TemplateField {
   /** 0: an element of IANA's. */
   readonly enterprise: number;
   readonly type: IpfixType;
+  readonly bytes: number;
   readonly column: string;
   readonly form: IpfixForm;
 }
@@ -70,6 +77,25 @@ const ORIGINAL_ORDER: readonly (readonly [column: string, extra?: IpfixElement])
  */
 const PROTOCOL: IpfixElement = { name: 'protocolIdentifier', id: 4 };
 
+/**
+ * What is told once more, in elements by which collectors know it: of the rate, nfacctd and
+ * akvorado read only this one in a record; of the code point all of them the octet; of ICMP, nfdump
+ * both numbers in one.
+ */
+const TOLD_AGAIN: readonly (readonly [
+  column: string,
+  form: IpfixForm,
+  element: IpfixElement & { readonly v6?: IpfixElement },
+])[] = [
+  ['Sampling', 'interval', { name: 'samplingInterval', id: 34 }],
+  ['Dscp', 'class-of-service', { name: 'ipClassOfService', id: 5 }],
+  [
+    'IcmpType',
+    'icmp',
+    { name: 'icmpTypeCodeIPv4', id: 32, v6: { name: 'icmpTypeCodeIPv6', id: 139 } },
+  ],
+];
+
 const FORMS: Readonly<Record<string, IpfixForm>> = {
   Flags: 'header-flags',
   Sampling: 'probability',
@@ -94,6 +120,11 @@ export interface TemplateOptions {
   readonly enterprise: number;
   /** Whether the agent's own address is one of IPv6: it is the same for all of its flows. */
   readonly agentIsV6: boolean;
+  /**
+   * TCP flags in one octet (RFC 7011, section 6.2), the only one that nfacctd reads. Readers built
+   * on VMware's go-ipfix take two, whatever the template says, and fail.
+   */
+  readonly shortFlags: boolean;
 }
 
 /** The templates of IPv4 and IPv6 flows for the columns of a layout. */
@@ -118,6 +149,7 @@ function template(
     if (!layout.has(name)) continue;
     const spec = assertExists(fieldByName(name), `field ${name}`);
     fields.push(extra === undefined ? ianaField(spec, isV6) : secondsField(spec, extra));
+    if (name === 'Flags' && options.shortFlags) fields.push({ ...fields.pop()!, bytes: 1 });
   }
   const done = new Set(ORIGINAL_ORDER.map(([name]) => name));
   for (const spec of FIELDS) {
@@ -130,6 +162,11 @@ function template(
       fields.push(enterpriseField(spec, spec.ipfixEnterprise, options.enterprise));
     }
   }
+  for (const [name, form, element] of TOLD_AGAIN) {
+    const spec = layout.has(name) ? fieldByName(name) : undefined;
+    if (spec === undefined) continue;
+    fields.push({ ...plainField(spec, isV6 ? (element.v6 ?? element) : element), form });
+  }
   return { id, fields, fixedBytes: fixedBytes(fields) };
 }
 
@@ -140,22 +177,24 @@ function ianaField(spec: FieldSpec, isV6: boolean): TemplateField {
 
 function plainField(spec: FieldSpec, { id, name }: IpfixElement): TemplateField {
   const type = assertExists(IANA_TYPES.get(id), `type of the IPFIX element ${name}`);
-  return { id, enterprise: 0, type, column: spec.name, form: FORMS[spec.name] ?? 'value' };
+  const form = FORMS[spec.name] ?? 'value';
+  return { id, enterprise: 0, type, bytes: TYPE_BYTES[type], column: spec.name, form };
 }
 
 function secondsField(spec: FieldSpec, { id }: IpfixElement): TemplateField {
-  return { id, enterprise: 0, type: 'dateTimeSeconds', column: spec.name, form: 'seconds' };
+  const type = 'dateTimeSeconds';
+  return { id, enterprise: 0, type, bytes: TYPE_BYTES[type], column: spec.name, form: 'seconds' };
 }
 
 function enterpriseField(spec: FieldSpec, { id }: IpfixElement, enterprise: number): TemplateField {
   const type = assertExists(ENTERPRISE_TYPES[spec.kind], `enterprise element of ${spec.kind}`);
   const isList = spec.kind === 'list<u32>' || spec.kind === 'list<str>';
-  return { id, enterprise, type, column: spec.name, form: isList ? 'comma-list' : 'value' };
+  const form = isList ? 'comma-list' : 'value';
+  return { id, enterprise, type, bytes: TYPE_BYTES[type], column: spec.name, form };
 }
 
 function fixedBytes(fields: readonly TemplateField[]): number {
-  const lengths = fields.map(({ type }) => TYPE_BYTES[type]);
-  return lengths.reduce((sum, bytes) => sum + (bytes === VARIABLE_LENGTH ? 0 : bytes), 0);
+  return fields.reduce((sum, { bytes }) => sum + (bytes === VARIABLE_LENGTH ? 0 : bytes), 0);
 }
 
 const SET_HEADER_BYTES = 4;
@@ -163,28 +202,23 @@ const TEMPLATE_SET_ID = 2;
 /** The bit of an element's id that says that an enterprise number follows. */
 const ENTERPRISE_BIT = 0x8000;
 
-/** A template set (RFC 7011, section 3.4.1). */
-export function templateSet(templates: readonly IpfixTemplate[]): Uint8Array {
-  const lengths = templates.map(
-    ({ fields }) => 4 + fields.reduce((sum, field) => sum + (field.enterprise === 0 ? 4 : 8), 0),
-  );
-  const bytes = new Uint8Array(SET_HEADER_BYTES + lengths.reduce((sum, length) => sum + length, 0));
+/** A template set (RFC 7011, section 3.4.1), of one template: some readers look no further. */
+export function templateSet({ id, fields }: IpfixTemplate): Uint8Array {
+  const length = fields.reduce((sum, field) => sum + (field.enterprise === 0 ? 4 : 8), 4);
+  const bytes = new Uint8Array(SET_HEADER_BYTES + length);
   const view = new DataView(bytes.buffer);
   view.setUint16(0, TEMPLATE_SET_ID);
   view.setUint16(2, bytes.length);
-  let at = SET_HEADER_BYTES;
-  for (const { id, fields } of templates) {
-    view.setUint16(at, id);
-    view.setUint16(at + 2, fields.length);
+  view.setUint16(4, id);
+  view.setUint16(6, fields.length);
+  let at = 8;
+  for (const field of fields) {
+    view.setUint16(at, field.enterprise === 0 ? field.id : field.id | ENTERPRISE_BIT);
+    view.setUint16(at + 2, field.bytes);
     at += 4;
-    for (const field of fields) {
-      view.setUint16(at, field.enterprise === 0 ? field.id : field.id | ENTERPRISE_BIT);
-      view.setUint16(at + 2, TYPE_BYTES[field.type]);
-      at += 4;
-      if (field.enterprise === 0) continue;
-      view.setUint32(at, field.enterprise);
-      at += 4;
-    }
+    if (field.enterprise === 0) continue;
+    view.setUint32(at, field.enterprise);
+    at += 4;
   }
   return bytes;
 }

@@ -5,8 +5,11 @@ import { MISSING } from '../../flow/intern.ts';
 import type { FragmentCache } from '../fragments.ts';
 import {
   type Records,
+  writeClassOfService,
   writeDirection,
   writeHeaderFlags,
+  writeIcmp,
+  writeInterval,
   writeLarge,
   writeMac,
   writeProbability,
@@ -16,8 +19,8 @@ import {
   writeV4,
   writeV6,
 } from './ipfix-columns.ts';
-import { TYPE_BYTES } from './ipfix-elements.ts';
 import { MESSAGE_HEADER_BYTES, writeHeader } from './ipfix-message.ts';
+import { type OptionsSet, samplingOption } from './ipfix-options.ts';
 import {
   type IpfixTemplate,
   type TemplateField,
@@ -37,6 +40,8 @@ export interface IpfixOptions extends TemplateOptions {
   readonly domain: number;
   /** At most 65,535. A message is larger only if a single record is. */
   readonly messageMaxBytes: number;
+  /** One packet in this many is looked at, told in an options record; 0: it is not told. */
+  readonly samplingOption: number;
 }
 
 /** A message whose header has no time and sequence number yet. */
@@ -47,17 +52,26 @@ export interface IpfixMessage {
   readonly octets: number;
 }
 
+/** What a collector has to know before it can read records, and options records among it. */
+export interface IpfixPreamble {
+  readonly bytes: Uint8Array;
+  /** Options records count, as all data records do. */
+  readonly records: number;
+}
+
 /**
  * IPFIX (RFC 7011) of batches: two templates, many records per message, one pass over each column.
  *
- * Flows of IPv4 come first, so that a message rarely needs more than one set; the order of flows in
- * a batch means nothing.
+ * A message has one set, and a template set one template: readers that look no further exist. So
+ * flows of IPv4 come first; the order of flows in a batch means nothing. A record without packets
+ * (of a query that nobody answered, for one) says nothing that IPFIX has an element for: it is left
+ * out.
  */
 export class IpfixWriter {
   readonly #layout: BatchLayout;
   readonly #options: IpfixOptions;
   readonly #templates: readonly [v4: IpfixTemplate, v6: IpfixTemplate];
-  readonly #templateSet: Uint8Array;
+  readonly #preamble: readonly OptionsSet[];
   #tables: InternTables | undefined;
   #texts: FragmentCache | undefined;
   #sizes = new Uint32Array(0);
@@ -68,25 +82,27 @@ export class IpfixWriter {
     this.#layout = layout;
     this.#options = options;
     this.#templates = templatesFor(layout, options);
-    this.#templateSet = templateSet(this.#templates);
+    const sets = this.#templates.map((template) => ({ bytes: templateSet(template), records: 0 }));
+    this.#preamble = [...sets, ...samplingOption(options.domain, options.samplingOption)];
   }
 
-  /** A message with the templates and no record. */
-  templates(): Uint8Array {
-    const bytes = new Uint8Array(MESSAGE_HEADER_BYTES + this.#templateSet.length);
-    writeHeader(bytes, 0, bytes.length, this.#options.domain);
-    bytes.set(this.#templateSet, MESSAGE_HEADER_BYTES);
-    return bytes;
+  /** Messages with the templates, and with what is told besides flows. */
+  preamble(): readonly IpfixPreamble[] {
+    return this.#preamble.map(({ bytes: set, records }) => {
+      const bytes = new Uint8Array(MESSAGE_HEADER_BYTES + set.length);
+      writeHeader(bytes, 0, bytes.length, this.#options.domain);
+      bytes.set(set, MESSAGE_HEADER_BYTES);
+      return { bytes, records };
+    });
   }
 
   /** The selected flows, in buffers of their own. */
   encode(batch: FlowBatch): readonly IpfixMessage[] {
     assert(batch.layout === this.#layout, 'a batch has the layout that its writer was made for');
-    const count = batch.selected;
-    this.#reserve(count);
-    const v4Count = this.#order(batch);
+    this.#reserve(batch.selected);
+    const [v4Count, count] = this.#order(batch);
     const texts = this.#textsOf(batch.tables);
-    this.#measure(batch, texts, v4Count);
+    this.#measure(batch, texts, v4Count, count);
     const frames = this.#frame(v4Count, count);
     for (const [index, template] of this.#templates.entries()) {
       const [from, to] = index === 0 ? [0, v4Count] : [v4Count, count];
@@ -111,26 +127,29 @@ export class IpfixWriter {
     return this.#texts;
   }
 
-  /** Puts the rows of IPv4 first; their number. */
-  #order(batch: FlowBatch): number {
+  /** Puts the rows of IPv4 first; their number, and that of all that have packets. */
+  #order(batch: FlowBatch): readonly [v4Count: number, count: number] {
     const sources = batch.ids('SrcAddr');
+    const packets = batch.has('Packets') ? batch.f64('Packets') : undefined;
+    const counted = packets === undefined ? NO_WORDS : batch.present('Packets');
     const { addresses } = batch.tables;
     const rows = this.#rows;
-    const { selection } = batch;
-    const count = batch.selected;
+    const { selection, selected } = batch;
     let front = 0;
-    let back = count;
-    for (let index = 0; index < count; index++) {
+    let back = selected;
+    for (let index = 0; index < selected; index++) {
       const row = selection === undefined ? index : selection[index]!;
+      const isCounted = packets !== undefined && (counted[row >>> 5]! >>> (row & 31)) & 1;
+      if (isCounted && packets[row] === 0) continue;
       const id = sources[row]!;
       if (id === MISSING || addresses.isV4(id)) rows[front++] = row;
       else rows[--back] = row;
     }
-    return front;
+    rows.copyWithin(front, back, selected);
+    return [front, front + selected - back];
   }
 
-  #measure(batch: FlowBatch, texts: FragmentCache, v4Count: number): void {
-    const count = batch.selected;
+  #measure(batch: FlowBatch, texts: FragmentCache, v4Count: number, count: number): void {
     const sizes = this.#sizes;
     const [v4, v6] = this.#templates;
     sizes.fill(v4.fixedBytes, 0, v4Count);
@@ -152,7 +171,7 @@ export class IpfixWriter {
     }
   }
 
-  /** Gives each record its place, and writes the headers of messages and sets around them. */
+  /** Gives each record its place, and writes the headers of a message and its set around them. */
   #frame(v4Count: number, count: number): Frames {
     const { messageMaxBytes, domain } = this.#options;
     const sizes = this.#sizes;
@@ -167,34 +186,26 @@ export class IpfixWriter {
     const firsts: number[] = [];
     let at = 0;
     let message = 0;
-    let set = 0;
     let family = -1;
-    const closeSet = (): void => view.setUint16(set + 2, at - set);
+    const close = (): void => {
+      view.setUint16(message + MESSAGE_HEADER_BYTES + 2, at - message - MESSAGE_HEADER_BYTES);
+      writeHeader(bytes, message, at - message, domain);
+    };
     for (let i = 0; i < count; i++) {
       const own = i < v4Count ? 0 : 1;
-      const header = own === family ? 0 : SET_HEADER_BYTES;
-      const isFull = family >= 0 && at - message + header + sizes[i]! > messageMaxBytes;
-      if (family >= 0 && (isFull || header > 0)) closeSet();
-      if (family < 0 || isFull) {
-        if (family >= 0) writeHeader(bytes, message, at - message, domain);
+      if (own !== family || at - message + sizes[i]! > messageMaxBytes) {
+        if (family >= 0) close();
+        family = own;
         message = at;
         starts.push(at);
         firsts.push(i);
-        at += MESSAGE_HEADER_BYTES;
-      }
-      if (isFull || header > 0) {
-        set = at;
-        view.setUint16(at, this.#templates[own]!.id);
-        at += SET_HEADER_BYTES;
-        family = own;
+        view.setUint16(at + MESSAGE_HEADER_BYTES, this.#templates[own]!.id);
+        at += MESSAGE_HEADER_BYTES + SET_HEADER_BYTES;
       }
       cursors[i] = at;
       at += sizes[i]!;
     }
-    if (count > 0) {
-      closeSet();
-      writeHeader(bytes, message, at - message, domain);
-    }
+    if (count > 0) close();
     starts.push(at);
     firsts.push(count);
     return { bytes, starts, firsts };
@@ -218,6 +229,7 @@ export class IpfixWriter {
 }
 
 const NO_BYTES = new Uint8Array(0);
+const NO_WORDS = new Uint32Array(0);
 
 interface Frames {
   readonly bytes: Uint8Array;
@@ -290,8 +302,19 @@ function writeNumbers(
       writeSeconds(records, batch.f64(field.column), present);
       return;
     case 'header-flags':
-      writeHeaderFlags(records, batch.u16(field.column), present);
+      writeHeaderFlags(records, field.bytes, batch.u16(field.column), present);
       return;
+    case 'interval':
+      writeInterval(records, batch.u32(field.column), present);
+      return;
+    case 'class-of-service':
+      writeClassOfService(records, batch.u8(field.column), present);
+      return;
+    case 'icmp': {
+      const codes = batch.has('IcmpCode') ? batch.u8('IcmpCode') : undefined;
+      writeIcmp(records, batch.u8(field.column), codes, present);
+      return;
+    }
     case 'probability':
       writeProbability(records, batch.u32(field.column), present);
       return;
@@ -302,9 +325,8 @@ function writeNumbers(
       return;
     }
     default: {
-      const width = TYPE_BYTES[field.type];
-      if (width === 8) writeLarge(records, values, present);
-      else writeSmall(records, width, values, present);
+      if (field.bytes === 8) writeLarge(records, values, present);
+      else writeSmall(records, field.bytes, values, present);
     }
   }
 }

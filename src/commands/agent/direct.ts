@@ -19,7 +19,14 @@ const OF_THE_PROGRAM: ReadonlySet<string> = new Set([
   'pprofAddr',
   'k8scache',
   'perfSettings',
+  'dynamicParameters',
 ]);
+
+/**
+ * What the agent knows of a flow and does not tell a pipeline, as the original: of several
+ * interfaces each has a direction, and the flow's own is what `reinterpret_direction` finds out.
+ */
+const NOT_TOLD: ReadonlySet<string> = new Set(['FlowDirection']);
 
 export interface DirectDeps extends Omit<TelemetryServerDeps, 'metrics'> {
   readonly pipeline: Pick<PipelineDeps, 'log' | 'clock' | 'tables' | 'output'>;
@@ -44,7 +51,8 @@ export function directPipeline(config: AgentConfig, deps: DirectDeps): Direct {
   const flp = Object.fromEntries(own) as unknown as PipelineConfig;
   const prefix: unknown = flp.metricsSettings?.prefix;
   const metrics = createMetrics(typeof prefix === 'string' ? prefix : '', deps.metrics.registry);
-  const source = agentColumns(new Set(fieldsOf(config)));
+  const columns = agentColumns(new Set(fieldsOf(config)));
+  const source = columns.filter(({ name }) => !NOT_TOLD.has(name));
   const pipeline = compilePipeline(flp, { ...deps.pipeline, metrics, source });
   const { disableGlobalServer, address, port, tls } = pipeline.metricsSettings;
   // With the same address, the agent's own server has the pipeline's metrics as well.

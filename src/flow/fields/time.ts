@@ -6,7 +6,7 @@ export const timeFields: readonly FieldSpec[] = [
     name: 'TimeFlowStartMs',
     kind: 'f64',
     unit: 'epoch-milliseconds',
-    meaning: 'Time of the first packet of the flow.',
+    meaning: 'Time of the first packet of the flow, rounded to the nearest millisecond.',
     producer: 'agent',
     proto: { path: 'time_flow_start', numbers: [3] },
     ipfix: { name: 'flowStartMilliseconds', id: 152 },
@@ -24,7 +24,10 @@ export const timeFields: readonly FieldSpec[] = [
     name: 'TimeFlowEndMs',
     kind: 'f64',
     unit: 'epoch-milliseconds',
-    meaning: 'Time of the last packet of the flow; time ranges of queries are matched with it.',
+    meaning:
+      'Time of the last packet of the flow; time ranges of queries are matched with it. For later ' +
+      'packets than the first the kernel’s coarse clock is read: early by up to one tick, 1 to 10 ' +
+      'ms (4 with CONFIG_HZ=250).',
     producer: 'agent',
     proto: { path: 'time_flow_end', numbers: [4] },
     ipfix: { name: 'flowEndMilliseconds', id: 153 },

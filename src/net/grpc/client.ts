@@ -32,11 +32,12 @@ export interface GrpcClientDeps {
 /** Time that a new connection gets before the old one is kept after all. */
 const CONNECT_TIMEOUT_MS = 20_000;
 /**
- * A peer that vanished is noticed while a call waits for it, later than the call's own deadline in
- * the exporters: a call that is only slow must not end as a broken connection.
+ * A peer that vanished is noticed after one to two minutes. One that only stands still for less
+ * than that keeps its connection: whether it has what was sent to it could not be known otherwise.
+ * Servers, Go's among them, hang up on whoever asks more often.
  */
-const KEEPALIVE_MS = 20_000;
-const KEEPALIVE_TIMEOUT_MS = 10_000;
+const KEEPALIVE_MS = 60_000;
+const KEEPALIVE_TIMEOUT_MS = 60_000;
 const BACKOFF_FIRST_MS = 250;
 const BACKOFF_MAX_MS = 5000;
 /** Failures in a row after which the name is resolved, and certificates are read, anew. */
@@ -154,7 +155,7 @@ export class GrpcClient {
       'grpc.max_receive_message_length': ANSWER_BYTES_MAX,
       ...nameOverride(this.#config),
     };
-    const credentials = credentialsOf(this.#config.tls);
+    const credentials = credentialsOf(this.#config.tls, this.#config.host);
     return { client: new Client(this.#target, credentials, options), calls: 0, isRetired: false };
   }
 

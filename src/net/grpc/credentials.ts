@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import { ChannelCredentials } from '@grpc/grpc-js';
 import { NetobservError } from '../../base/errors.ts';
@@ -14,7 +15,7 @@ export interface TlsFiles {
 }
 
 /** Without files, the connection is in plain text. Files are read anew for each connection. */
-export function credentialsOf(files: TlsFiles | undefined): ChannelCredentials {
+export function credentialsOf(files: TlsFiles | undefined, host: string): ChannelCredentials {
   if (files === undefined) return ChannelCredentials.createInsecure();
   const ca = read(files.caPath);
   // OpenSSL takes a file without any for one that trusts nobody.
@@ -27,7 +28,8 @@ export function credentialsOf(files: TlsFiles | undefined): ChannelCredentials {
   const key = files.keyPath === undefined ? {} : { key: read(files.keyPath) };
   try {
     const context = createSecureContext({ ca, ...cert, ...key, minVersion: 'TLSv1.3' });
-    return ChannelCredentials.createFromSecureContext(context);
+    const credentials = ChannelCredentials.createFromSecureContext(context);
+    return isIP(host) === 0 ? credentials : withoutServerName(credentials);
   } catch (cause) {
     const paths = Object.values(files).join(', ');
     throw new NetobservError(GRPC_ERRORS.tls, `no usable certificates and keys in ${paths}`, {
@@ -35,6 +37,27 @@ export function credentialsOf(files: TlsFiles | undefined): ChannelCredentials {
       details: { ...files },
     });
   }
+}
+
+interface Connecting {
+  _createSecureConnector(...args: readonly unknown[]): {
+    readonly connectionOptions: { servername?: string };
+  };
+}
+
+/**
+ * Addresses must not be told as the server's name (RFC 6066, section 3), which grpc-js does, and
+ * Node warns of. The certificate is checked for the address all the same.
+ */
+function withoutServerName(credentials: ChannelCredentials): ChannelCredentials {
+  const inner = credentials as unknown as Connecting;
+  const create = inner._createSecureConnector.bind(credentials);
+  inner._createSecureConnector = (...args) => {
+    const connector = create(...args);
+    delete connector.connectionOptions.servername;
+    return connector;
+  };
+  return credentials;
 }
 
 function read(path: string): Buffer {

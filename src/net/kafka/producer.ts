@@ -6,7 +6,7 @@ import { addCodecs, COMPRESSION_TYPES, type Compression } from './compression.ts
 import { failureOf, kafkaError } from './failure.ts';
 import { partialMetadata } from './partial-metadata.ts';
 import { quietRequestQueue } from './quiet-queue.ts';
-import { Sockets } from './sockets.ts';
+import { Sockets, seedName } from './sockets.ts';
 
 /** -1: all replicas that are in sync, 1: the leader, 0: nobody answers. */
 export type Acks = -1 | 0 | 1;
@@ -32,7 +32,7 @@ export interface KafkaCredentials {
 
 export interface KafkaOptions {
   readonly clientId: string;
-  /** `host:port`. */
+  /** `HOST:PORT`, addresses of IPv6 in brackets. */
   readonly brokers: readonly string[];
   readonly topic: string;
   readonly acks: Acks;
@@ -258,7 +258,7 @@ export class KafkaProducer {
     };
     const kafka = new kafkajs.Kafka({
       clientId,
-      brokers: [...brokers],
+      brokers: brokers.map(seedName),
       connectionTimeout: CONNECT_TIMEOUT_MS,
       authenticationTimeout: AUTHENTICATE_TIMEOUT_MS,
       requestTimeout: REQUEST_TIMEOUT_MS,

@@ -13,7 +13,7 @@ export class Sockets {
   #isClosed = false;
 
   readonly open: kafkajs.ISocketFactory = ({ host, port, ssl, onConnect }) => {
-    const socket = connectTo(host, port, ssl, onConnect);
+    const socket = connectTo(decodeURIComponent(host), port, ssl, onConnect);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
     this.#open.add(socket);
     socket.once('close', () => this.#open.delete(socket));
@@ -34,6 +34,12 @@ export class Sockets {
   }
 }
 
+/** What kafkajs is told of a broker: it takes all up to the first colon for the host. */
+export function seedName(broker: string): string {
+  const [, address, port] = /^\[(.+)\]:(\d+)$/.exec(broker) ?? [];
+  return address === undefined ? broker : `${encodeURIComponent(address)}:${port}`;
+}
+
 function connectTo(
   host: string,
   port: number,
@@ -41,7 +47,7 @@ function connectTo(
   onConnect: () => void,
 ): Socket {
   if (!ssl) return connect({ host, port }, onConnect);
-  // Names are sent along, addresses must not be.
-  const servername = isIP(host) === 0 ? { servername: host } : {};
+  // Names are sent along, without the dot that ends a whole one; addresses must not be.
+  const servername = isIP(host) === 0 ? { servername: host.replace(/\.$/, '') } : {};
   return connectTls({ host, port, ...servername, ...ssl }, onConnect);
 }

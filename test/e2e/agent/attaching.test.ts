@@ -111,7 +111,9 @@ describe.skipIf(requireRoot())('attaching', () => {
       const events = await metric(host, 'interface_events_total');
       expect(events).toMatch(/type="attach_tcx".* 2$/m);
       expect(events).toMatch(/type="detach_tcx".* 2$/m);
-      expect(events).toMatch(/type="reg_subscribed"/);
+      // Interfaces, watched or not.
+      expect(events).toMatch(/type="reg_subscribed".* ([4-9]|\d\d+)$/m);
+      expect(events).toMatch(/type="reg_unsubscribed".* [12]$/m);
     }
     const [c, d] = lab.pair({ namespace: inside }, { namespace: inside });
     await using host = await startAgent({ INTERFACES: `${c},${d}`, TC_ATTACH_MODE: 'tc' });

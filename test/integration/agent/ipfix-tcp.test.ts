@@ -67,7 +67,7 @@ const upTo = (count: number): readonly number[] => Array.from({ length: count },
 
 /** Templates first and only once, then records whose sequence numbers have no gaps. */
 function expectSession({ messages }: Session): void {
-  expect(messages.map(({ sets }) => sets.includes(2))).toEqual(messages.map((_, i) => i === 0));
+  expect(messages.map(({ sets }) => sets.includes(2))).toEqual(messages.map((_, i) => i < 2));
   let records = 0;
   for (const message of messages) {
     expect(message).toMatchObject({ sequence: records, domain: 1 });

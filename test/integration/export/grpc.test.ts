@@ -156,6 +156,18 @@ test.each<Security>(['plain text', 'TLS', 'mTLS'])(
   },
 );
 
+test('by TLS to an address, which is not told as a name: Node has nothing to warn of', async () => {
+  const warnings: string[] = [];
+  const onWarning = ({ message }: Error): void => void warnings.push(message);
+  process.on('warning', onWarning);
+  onTestFinished(() => void process.off('warning', onWarning));
+  const { made, env } = await collectorBy('TLS');
+  const { send } = await sender(made.port, { ...env, TARGET_HOST: '127.0.0.1' });
+  expect(send(flows(1, 10))).toBe(true);
+  await expect.poll(() => made.flows.length, SOON).toBe(10);
+  expect(warnings).toEqual([]);
+});
+
 test.each([
   // why, the server's certificate, whose signature the client trusts, the client's own
   ['a server that nobody trusts', undefined, 'stranger', undefined],

@@ -70,6 +70,14 @@ export class Nfcapd implements Collector {
     await this.#program.stop('SIGKILL');
   }
 
+  /** Everything that nfdump knows of the flows, by its names. */
+  async details(): Promise<readonly Readonly<Record<string, unknown>>[]> {
+    await this.stop();
+    const args = ['-R', this.#folder, '-o', 'json'];
+    const text = execFileSync('nfdump', args, { env: ENV, encoding: 'utf8' });
+    return JSON.parse(text) as readonly Readonly<Record<string, unknown>>[];
+  }
+
   async storedUpTo(): Promise<readonly Seen[]> {
     return (await this.stop()).flows;
   }
@@ -127,8 +135,9 @@ export class Nfacctd implements Collector {
 nfacctd_ip: 127.0.0.1
 nfacctd_port: ${port}
 nfacctd_time_new: true
+nfacctd_renormalize: true
 plugins: print[p]
-aggregate[p]: src_host, dst_host, src_port, dst_port, proto
+aggregate[p]: src_host, dst_host, src_port, dst_port, proto, tos, tcpflags, in_iface, out_iface
 print_output[p]: json
 print_output_file[p]: ${this.#output}
 print_output_file_append[p]: true
@@ -152,13 +161,17 @@ print_history[p]: 1m
     return join(this.#folder, 'flows.json');
   }
 
-  /** What it has written up to now, at most a second ago. */
-  flows(): readonly Seen[] {
+  /** What it has written up to now, at most a second ago, by its names. */
+  details(): readonly Readonly<Record<string, string | number>>[] {
     if (!existsSync(this.#output)) return [];
     return readFileSync(this.#output, 'utf8')
       .split('\n')
       .filter((line) => line.endsWith('}'))
-      .map((line) => seenBy(JSON.parse(line) as Record<string, string | number>));
+      .map((line) => JSON.parse(line) as Record<string, string | number>);
+  }
+
+  flows(): readonly Seen[] {
+    return this.details().map(seenBy);
   }
 
   /** It may not listen to anything else. */

@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest';
+import { TcpFlag } from '../../../src/flow/enums.ts';
+import type { Row } from '../../../src/flow/row.ts';
 import { type Seen, START_MS, sorted, startSender, wanted } from '../../support/ipfix-sender.ts';
 import { freePort } from '../../support/program.ts';
 import { Nfacctd, Nfcapd, type Stored } from './collectors.ts';
@@ -47,6 +49,46 @@ test('nfacctd counts the packets and bytes of every flow', async () => {
   await exporter.stop();
   await expect.poll(() => collector.flows().length, { timeout: 30_000 }).toBe(BATCH);
   expect(sorted(collector.flows())).toEqual(wanted(0, BATCH));
+});
+
+/** One packet in ten of a TCP flow that came in, and of a ping that went out. */
+const SAMPLED: readonly Row[] = [
+  {
+    ...{ SrcAddr: '10.0.0.1', DstAddr: '10.1.0.1', SrcPort: 40_000, DstPort: 443, Proto: 6 },
+    ...{ Flags: TcpFlag.SYN_ACK | TcpFlag.PSH, Bytes: 5000, Packets: 10, Sampling: 10 },
+    ...{ TimeFlowStartMs: START_MS, TimeFlowEndMs: START_MS, Dscp: 46, Etype: 0x0800, InIf: 7 },
+  },
+  {
+    ...{ SrcAddr: '10.0.0.2', DstAddr: '10.1.0.2', IcmpType: 3, IcmpCode: 13, Proto: 1 },
+    ...{ Bytes: 600, Packets: 6, Sampling: 10, Dscp: 0, Etype: 0x0800, OutIf: 9 },
+    ...{ TimeFlowStartMs: START_MS, TimeFlowEndMs: START_MS },
+  },
+];
+
+test('nfcapd knows interfaces, the octet of the code point, and ICMP', async () => {
+  const port = await freePort();
+  const collector = await Nfcapd.start(port);
+  const { exporter, emitRows } = await startSender('udp', port, { SAMPLING: '10' });
+  expect(emitRows(SAMPLED)).toBe(true);
+  await exporter.stop();
+  expect(await collector.details()).toMatchObject([
+    { proto: 6, dst_port: 443, tcp_flags: '...AP.S.', src_tos: 184, input_snmp: 7, output_snmp: 0 },
+    { proto: 1, icmp_type: 3, icmp_code: 13, src_tos: 0, input_snmp: 0, output_snmp: 9 },
+  ]);
+});
+
+test('nfacctd scales up what was sampled, and reads short flags', async () => {
+  const port = await freePort();
+  const collector = await Nfacctd.start(port);
+  const env = { SAMPLING: '10', IPFIX_SHORT_TCP_FLAGS: 'true' };
+  const { exporter, emitRows } = await startSender('udp', port, env);
+  expect(emitRows(SAMPLED)).toBe(true);
+  await exporter.stop();
+  await expect.poll(() => collector.details().length, { timeout: 30_000 }).toBe(2);
+  const [tcp, icmp] = collector.details().toSorted((a, b) => Number(b.packets) - Number(a.packets));
+  expect(tcp).toMatchObject({ packets: 100, bytes: 50_000, tos: 184, iface_in: 7, iface_out: 0 });
+  expect(tcp!.tcp_flags).toBe(String(TcpFlag.SYN | TcpFlag.ACK | TcpFlag.PSH));
+  expect(icmp).toMatchObject({ packets: 60, bytes: 6000, tos: 0, iface_in: 0, iface_out: 9 });
 });
 
 test('a collector that comes back reads what is sent from then on', async () => {

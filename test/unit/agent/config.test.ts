@@ -77,7 +77,11 @@ test.each([
   ['ERR_AGENT_OPTION', { AGENT_IP: '10.0.0' }, 'AGENT_IP'],
   ['ERR_AGENT_OPTION', { AGENT_IP_IFACE: 'eth0' }, 'AGENT_IP_IFACE'],
   ['ERR_AGENT_OPTION', { CACHE_ACTIVE_TIMEOUT: '1ms' }, 'CACHE_ACTIVE_TIMEOUT'],
-  ['ERR_AGENT_OPTION', { LISTEN_POLL_PERIOD: '0' }, 'LISTEN_POLL_PERIOD'],
+  [
+    'ERR_AGENT_OPTION',
+    { LISTEN_INTERFACES: 'poll', LISTEN_POLL_PERIOD: '0' },
+    'LISTEN_POLL_PERIOD',
+  ],
   ['ERR_AGENT_OPTION', { FLOW_FILTER_RULES: 'drops=true' }, 'FLOW_FILTER_RULES'],
   ['ERR_AGENT_OPTION', { LISTEN_CONTAINERS_PERIOD: '50ms' }, 'LISTEN_CONTAINERS_PERIOD'],
   ['ERR_AGENT_OPTION', { TUNNEL_VXLAN_PORTS: '4789,0' }, 'TUNNEL_VXLAN_PORTS'],
@@ -193,9 +197,44 @@ test('an agent that keeps flows captures no packets', () => {
 });
 
 test('words that the original takes for something start the agent, too', () => {
-  expect(agentConfig({ DIRECTION: 'inbound', TC_ATTACH_MODE: 'auto' })).toMatchObject({
+  const env = {
+    ...{ DIRECTION: 'inbound', TC_ATTACH_MODE: 'auto', LISTEN_INTERFACES: 'sometimes' },
+    ...{ TCX_ATTACH_ANCHOR_INGRESS: 'first', TCX_ATTACH_ANCHOR_EGRESS: 'last', LOG_LEVEL: 'loud' },
+  };
+  expect(agentConfig(env)).toMatchObject({
     direction: 'both',
     tcAttachMode: 'any',
+    listenInterfaces: 'watch',
+    tcxAttachAnchorIngress: 'none',
+    tcxAttachAnchorEgress: 'none',
+    logLevel: 'info',
   });
-  expect(() => agentConfig({ LISTEN_INTERFACES: 'sometimes' })).toThrow('LISTEN_INTERFACES');
+  expect(() => agentConfig({ EXPORT: 'carrier-pigeon' })).toThrow('EXPORT');
+});
+
+test('words may be written in any case', () => {
+  expect(agentConfig({ LOG_LEVEL: 'Debug', KAFKA_SASL_TYPE: 'SCRAMSHA512' })).toMatchObject({
+    logLevel: 'debug',
+    kafkaSaslType: 'scramSHA512',
+  });
+});
+
+test('0 where a number has to be there is the default', () => {
+  const numbers = Object.values(agentOptions).filter(({ type }) => type === 'integer');
+  const env = Object.fromEntries(numbers.map((option) => [option.env, '0']));
+  const config = agentConfig(env);
+  checkAgentConfig(config);
+  expect(config).toMatchObject({
+    kafkaBatchSizeBytes: 1_048_576,
+    kafkaBatchMessages: 1000,
+    grpcMessageMaxFlows: 10_000,
+    buffersLength: 50,
+    cacheMaxFlows: 5000,
+    tcAttachRetries: 4,
+    dnsTrackingPort: 53,
+    metricsServerPort: 9090,
+    pcaMessageMaxPackets: 1,
+    // Where 0 means something.
+    ...{ sampling: 0, networkEventsMonitoringGroupId: 0, targetPort: 0, quicTrackingMode: 0 },
+  });
 });

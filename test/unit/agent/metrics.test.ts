@@ -131,3 +131,45 @@ test('drains are timed by the buckets of the original', async () => {
   const bounds = [...text.matchAll(/le="([^"]+)"/g)].map(([, bound]) => bound);
   expect(bounds).toEqual([...['0.001', '0.01', '0.1', '1', '10', '100', '1000', '10000', '+Inf']]);
 });
+
+/** Series that the original has from its start, all 0. */
+const FROM_THE_START = [
+  ...['CannotCreateFlowsHashMap', 'CannotUpdateFlowsHashMap', 'CannotUpdateDNSHashMap'].map(
+    (reason) => `dropped_flows_total{source="flow-fetcher",reason="${reason}"}`,
+  ),
+  ...['FilterReject', 'FilterAccept', 'FilterNoMatch'].map(
+    (reason) => `filtered_flows_total{source="flow-filtering",reason="${reason}"}`,
+  ),
+  ...['Errors', 'ErrorsGroupIDMismatch', 'ErrorsFlowMapUpdate', 'GoodEvent'].map(
+    (reason) => `network_events_total{source="network-events",reason="NetworkEvents${reason}"}`,
+  ),
+  'errors_total{component="flow-fetcher",error="MaxObservedInterfacesReached",severity="low"}',
+  'errors_total{component="network-events",error="EventsOverflow",severity="medium"}',
+  'errors_total{component="network-events",error="CookieTooBig",severity="medium"}',
+];
+
+/** Of ours; alerts are about the same. */
+const OURS_FROM_THE_START = [
+  'dropped_flows_total{source="limiter",reason="full"}',
+  'errors_total{component="InterfaceEvents",error="AttachIngress:CantAttachTCX",severity="low"}',
+  ...['refused', 'expired', 'timeout', 'unanswered', 'full', 'closing'].flatMap((reason) => [
+    `dropped_flows_total{source="grpc",reason="${reason}"}`,
+    `exporter_lost_flows_total{exporter="grpc",reason="${reason}"}`,
+  ]),
+  ...['not_ip', 'malformed', 'sampled_out', 'filtered', 'pipeline_full'].map(
+    (reason) => `unrecorded_packets_total{reason="${reason}"}`,
+  ),
+  ...['message_lost', 'table_full', 'flow_lost'].map(
+    (reason) => `incomplete_packets_total{reason="${reason}"}`,
+  ),
+];
+
+test.each([
+  ['flows', {}],
+  ['packets', { ENABLE_PCA: 'true', FLOW_FILTER_RULES: 'port=80' }],
+])('an agent of %s has the series of all known labels from its start', async (_, env) => {
+  const { registry } = await running(env);
+  const lines = new Set((await registry.metrics()).split('\n'));
+  const wanted = [...FROM_THE_START, ...OURS_FROM_THE_START];
+  expect(wanted.filter((series) => !lines.has(`ebpf_agent_${series} 0`))).toEqual([]);
+});

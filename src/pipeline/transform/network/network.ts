@@ -11,6 +11,7 @@ import { decodeTcpFlags } from './tcp-flags.ts';
 
 const strict = { additionalProperties: false } as const;
 const Field = Type.String({ minLength: 1 });
+const MaybeField = Type.String({ default: '' });
 const InOut = Type.Object({ input: Field, output: Field }, strict);
 
 const Rule = Type.Union([
@@ -45,14 +46,27 @@ const NetworkOptions = Type.Object(
       Type.Object({ name: Type.String(), cidrs: Type.Array(Type.String()) }, strict),
       { default: [] },
     ),
+    // Writers in Go leave it empty where no rule needs it.
     directionInfo: Type.Optional(
       Type.Object(
         {
-          reporterIPField: Field,
-          srcHostField: Field,
-          dstHostField: Field,
-          flowDirectionField: Field,
-          ifDirectionField: Type.Optional(Field),
+          reporterIPField: MaybeField,
+          srcHostField: MaybeField,
+          dstHostField: MaybeField,
+          flowDirectionField: MaybeField,
+          ifDirectionField: MaybeField,
+        },
+        strict,
+      ),
+    ),
+    // The same; no rule that is here asks a cluster.
+    kubeConfig: Type.Optional(
+      Type.Object(
+        {
+          configPath: Type.String({ default: '' }),
+          secondaryNetworks: Type.Array(Type.Unknown(), { default: [] }),
+          managedCNI: Type.Array(Type.String(), { default: [] }),
+          trackedKinds: Type.Array(Type.String(), { default: [] }),
         },
         strict,
       ),
@@ -99,13 +113,26 @@ function makeRule(rule: Rule, context: StageContext, shared: Shared): Transform 
       return decodeTcpFlags(rule.decode_tcp_flags, context);
     case 'add_subnet':
       return addSubnet(rule.add_subnet, context);
-    case 'reinterpret_direction': {
-      const { directionInfo } = shared.options;
-      if (directionInfo !== undefined) return reinterpretDirection(directionInfo, context);
-      const problem = 'reinterpret_direction needs directionInfo beside rules';
-      throw configError(PIPELINE_ERRORS.option, context.path, problem);
-    }
+    case 'reinterpret_direction':
+      return reinterpretDirection(directionFields(shared.options, context), context);
   }
+}
+
+const MANDATORY = [
+  'reporterIPField',
+  'srcHostField',
+  'dstHostField',
+  'flowDirectionField',
+] as const;
+
+function directionFields({ directionInfo }: NetworkOptions, context: StageContext) {
+  const missing = MANDATORY.filter((key) => (directionInfo?.[key] ?? '') === '');
+  if (directionInfo === undefined || missing.length > 0) {
+    const problem = `reinterpret_direction needs directionInfo beside rules, with ${missing.join(', ')}`;
+    throw configError(PIPELINE_ERRORS.option, context.path, problem);
+  }
+  const { ifDirectionField, ...fields } = directionInfo;
+  return ifDirectionField === '' ? fields : { ...fields, ifDirectionField };
 }
 
 function readServiceNames(options: NetworkOptions, context: StageContext): ServiceNames {

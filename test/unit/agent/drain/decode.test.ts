@@ -62,7 +62,7 @@ describe('decodeFlows', () => {
   test('all fields of a TCP flow', () => {
     expect(viewFlows(decode([TCP], PLAIN_LAYOUT))).toEqual([
       {
-        TimeFlowStartMs: 1_700_000_000_001,
+        TimeFlowStartMs: 1_700_000_000_002,
         TimeFlowEndMs: 1_700_000_090_000,
         TimeReceived: 1_700_000_100,
         AgentIP: '192.0.2.1',

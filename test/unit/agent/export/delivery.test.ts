@@ -276,3 +276,44 @@ test('handed = sent + lost + backlog, whatever the collector does and whenever o
     { numRuns: 60 },
   );
 });
+
+describe('at the end', () => {
+  test('nobody waits longer for a collector that is not there than it takes to be back', async () => {
+    const { delivery, value, clock } = setUp(['retry']);
+    await delivery.start();
+    delivery.offer([message(3)]);
+    await clock.advance(2000);
+    const stopped = delivery.stop();
+    await clock.advance(1000);
+    await stopped;
+    expect(await value('exporter_lost_flows_total', { reason: 'closing' })).toBe(3);
+    expect(delivery.backlog().flows).toBe(0);
+  });
+
+  test('one that turns out not to be there then ends the waiting, too', async () => {
+    const { delivery, value, clock } = setUp(['never', 'retry'], { attemptTimeoutMs: 2000 });
+    await delivery.start();
+    delivery.offer([message(1)]);
+    delivery.offer([message(2)]);
+    await clock.advance(0);
+    const stopped = delivery.stop();
+    await clock.advance(2100);
+    await stopped;
+    expect(await value('exporter_lost_flows_total', { reason: 'timeout' })).toBe(1);
+    expect(await value('exporter_lost_flows_total', { reason: 'closing' })).toBe(2);
+  });
+
+  test('what waits for its next attempt makes it at once, and arrives if it can', async () => {
+    const { delivery, received, clock } = setUp(['retry', 'retry', 'retry', 'ok'], {
+      backoff: { firstMs: 100, maxMs: 60_000 },
+    });
+    await delivery.start();
+    delivery.offer([message()]);
+    await clock.advance(200);
+    expect(received).toHaveLength(0);
+    const stopped = delivery.stop();
+    await clock.advance(1000);
+    await stopped;
+    expect(received).toHaveLength(1);
+  });
+});

@@ -26,6 +26,30 @@ test('the options become the client’s', () => {
   });
 });
 
+test.each([
+  ['kafka-cluster-kafka-bootstrap.netobserv', 'kafka-cluster-kafka-bootstrap.netobserv:9092'],
+  ['kafka:', 'kafka:9092'],
+  ['kafka.example.org.:9094', 'kafka.example.org.:9094'],
+  ['10.0.0.1', '10.0.0.1:9092'],
+  ['fd00::1', '[fd00::1]:9092'],
+  ['[fd00::1]', '[fd00::1]:9092'],
+  ['[fd00::1]:9094', '[fd00::1]:9094'],
+])('broker %s is at %s', (text, wanted) => {
+  expect(kafkaOptionsOf(agentConfig({ KAFKA_BROKERS: text })).brokers).toEqual([wanted]);
+});
+
+test('a secret that is named without the root is found in it', async () => {
+  const client = kafkaOptionsOf(
+    agentConfig({
+      ...BROKERS,
+      KAFKA_ENABLE_SASL: 'true',
+      KAFKA_SASL_CLIENT_ID_PATH: file('id', 'alice').slice(1),
+      KAFKA_SASL_CLIENT_SECRET_PATH: file('key', 'secret').slice(1),
+    }),
+  );
+  expect(await client.credentials()).toMatchObject({ sasl: { username: 'alice' } });
+});
+
 test('files are read for each connection, and names and passwords are trimmed', async () => {
   const client = kafkaOptionsOf(
     agentConfig({
@@ -48,7 +72,11 @@ test('files are read for each connection, and names and passwords are trimmed', 
 
 test.each<readonly [string, Readonly<Record<string, string>>, string]>([
   ['no broker', {}, 'KAFKA_BROKERS'],
-  ['no port', { KAFKA_BROKERS: 'one' }, 'KAFKA_BROKERS'],
+  ['a port that is none', { KAFKA_BROKERS: 'one:0' }, 'KAFKA_BROKERS'],
+  ['a port that is too large', { KAFKA_BROKERS: 'one:65536' }, 'KAFKA_BROKERS'],
+  ['a port with a name', { KAFKA_BROKERS: 'one:kafka' }, 'KAFKA_BROKERS'],
+  ['an address that is none', { KAFKA_BROKERS: '[fd00]:9092' }, 'KAFKA_BROKERS'],
+  ['a URL', { KAFKA_BROKERS: 'kafka://one:9092' }, 'KAFKA_BROKERS'],
   ['half a certificate', { ...BROKERS, KAFKA_TLS_USER_CERT_PATH: '/x' }, 'KAFKA_TLS_USER_KEY_PATH'],
   ['half a key', { ...BROKERS, KAFKA_TLS_USER_KEY_PATH: '/x' }, 'KAFKA_TLS_USER_CERT_PATH'],
   ['no name', { ...BROKERS, KAFKA_ENABLE_SASL: 'true' }, 'KAFKA_SASL_CLIENT_ID_PATH'],

@@ -76,10 +76,56 @@ test.each([
   expect(only({ tcp_flags: text }).tcpFlags).toBe(wanted);
 });
 
-test('0 is a type and a code of ICMP', () => {
-  expect(only({ icmp_type: 0, icmp_code: 0 })).toMatchObject({ icmpType: 0, icmpCode: 0 });
+test('as text, 0 is a type and a code of ICMP', () => {
+  expect(only({ icmp_type: '0', icmp_code: '0' })).toMatchObject({ icmpType: 0, icmpCode: 0 });
   expect(only({ icmp_type: '0' })).toMatchObject({ icmpType: 0, icmpCode: undefined });
+  expect(parseFilterRules('icmp_type=0').rules).toMatchObject([{ icmpType: 0 }]);
 });
+
+const EVERYTHING = only({});
+
+/** As the original's command line writes a rule: every key, with the zero of its Go type. */
+const ZEROS = {
+  ...{ direction: '', ip_cidr: '0.0.0.0/0', protocol: '', action: 'Accept', tcp_flags: '' },
+  ...{ source_port: 0, destination_port: 0, port: 0, source_port_range: '', source_ports: '' },
+  ...{ destination_port_range: '', destination_ports: '', port_range: '', ports: '' },
+  ...{ icmp_type: 0, icmp_code: 0, peer_ip: '', peer_cidr: '', drops: false, sample: 0 },
+};
+
+test.each([
+  ['nothing', {}, {}],
+  ['a port', { port: 80 }, { ports: { either: [{ first: 80, last: 80 }] } }],
+  ['ports of TCP', { protocol: 'TCP', ports: '80,443' }, { protocol: 6 }],
+  ['a range of UDP', { protocol: 'UDP', source_port_range: '80-90' }, { protocol: 17 }],
+  ['SYN', { protocol: 'TCP', tcp_flags: 'SYN' }, { tcpFlags: 2 }],
+  ['a type of ICMP', { protocol: 'ICMP', icmp_type: 8 }, { icmpType: 8, icmpCode: undefined }],
+  ['ICMPv6', { protocol: 'ICMPv6' }, { protocol: 58, icmpType: undefined }],
+  ['a direction', { direction: 'Egress' }, { direction: 'Egress' }],
+  ['a peer', { peer_ip: 'fd00::1' }, { peer: { prefix: 128 }, cidr: undefined }],
+  ['a network', { ip_cidr: '10.0.0.0/8', action: 'Reject' }, { cidr: { prefix: 104 } }],
+])('a rule in which the zeros of Go are not given: %s', (_what, given, wanted) => {
+  expect(only({ ...ZEROS, ...given })).toMatchObject(wanted);
+  const { ip_cidr: network, ...rest } = { ip_cidr: undefined, ...given };
+  const bare = only(network === undefined ? rest : given);
+  expect(only({ ...ZEROS, ...given })).toEqual(bare);
+});
+
+test('0.0.0.0/0 is anywhere, by either family, where nobody writes ::/0', () => {
+  expect(only({ ip_cidr: '0.0.0.0/0' })).toEqual(EVERYTHING);
+  expect(only({ peer_cidr: '0.0.0.0/0' })).toEqual(EVERYTHING);
+  const { rules } = json({ ip_cidr: '0.0.0.0/0' }, { ip_cidr: '2001:db8::/32' });
+  expect(rules[0]).toEqual(EVERYTHING);
+});
+
+test.each([[{ ip_cidr: '::/0' }], [{ peer_cidr: '::/0', action: 'Reject' }]])(
+  '0.0.0.0/0 is IPv4 beside %j',
+  (other) => {
+    const { rules, problems } = json({ ip_cidr: '0.0.0.0/0' }, { peer_cidr: '0.0.0.0/0' }, other);
+    expect(problems).toEqual([]);
+    expect(rules[0]?.cidr?.prefix).toBe(96);
+    expect(rules[1]?.peer?.prefix).toBe(96);
+  },
+);
 
 test('what is empty is not given', () => {
   expect(only({ direction: '', peer_ip: null, ports: '', port: 80 }).ports.either).toEqual(PORT_80);
@@ -114,7 +160,8 @@ describe('what is refused, and what is said', () => {
     [{ port: 65_536 }, /65536 is no port/],
     [{ port: 1.5 }, /no port/],
     [{ port: -1 }, /no port/],
-    [{ port: 0 }, /no packet has port 0/],
+    [{ port: '0' }, /no packet has port 0/],
+    [{ ports: [0, 80] }, /no packet has port 0/],
     [{ port: [] }, /an empty list/],
     [{ port: {} }, /no port/],
     [{ ports: '80,,443' }, /no port/],
@@ -126,12 +173,12 @@ describe('what is refused, and what is said', () => {
     [{ port: 80, ports: '1,2' }, /"port" tells the ports already: give one of them/],
     [{ peer_ip: '10.0.0.1', peer_cidr: '10.0.0.0/8' }, /"peer_ip" tells the peer already/],
     [{ ip_cidr: '10.0.0.0/8', peer_cidr: 'fd00::/8' }, /"peer_cidr": is of another address fam/],
-    [{ ip_cidr: '0.0.0.0/0', protocol: 'ICMPv6' }, /"protocol": does not go with the address/],
+    [{ ip_cidr: '10.0.0.0/8', protocol: 'ICMPv6' }, /"protocol": does not go with the address/],
     [{ peer_ip: 'fd00::1', protocol: 'ICMP' }, /address family of "peer_ip"/],
     [{ protocol: 'ICMP', port: 80 }, /"port": only TCP, UDP and SCTP have ports/],
     [{ protocol: 'UDP', tcp_flags: 'SYN' }, /"tcp_flags": only TCP has them/],
     [{ protocol: 'TCP', icmp_type: 8 }, /"icmp_type": only ICMP and ICMPv6 have one/],
-    [{ icmp_code: 0, port: 80 }, /"icmp_code": goes with neither ports nor TCP flags/],
+    [{ icmp_code: '0', port: 80 }, /"icmp_code": goes with neither ports nor TCP flags/],
     [
       { source_ports: '1,2,3,4,5,6,7,8,9', destination_ports: '1,2,3,4,5,6,7,8' },
       /"source_ports": 17 ports and ranges; 16 are the most in one rule/,

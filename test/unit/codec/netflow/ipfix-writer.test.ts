@@ -11,6 +11,7 @@ import { TableSpace } from '../../../../src/flow/intern.ts';
 import { batchOf, type Row } from '../../../../src/flow/row.ts';
 import { layoutFor } from '../../../../src/flow/schema.ts';
 import { anyRow } from '../../../support/any-row.ts';
+import { OneSetReader } from '../../../support/ipfix-one-set.ts';
 import { IpfixReader, type ReadRecord } from '../../../support/ipfix-reader.ts';
 
 const OPTIONS: IpfixOptions = {
@@ -18,6 +19,8 @@ const OPTIONS: IpfixOptions = {
   messageMaxBytes: 1232,
   enterprise: 0,
   agentIsV6: false,
+  shortFlags: false,
+  samplingOption: 0,
 };
 const ENTERPRISE = 32_473;
 
@@ -30,12 +33,18 @@ function roundTrip(
   layout = EVERYTHING,
 ): readonly ReadRecord[] {
   const writer = new IpfixWriter(layout, { ...OPTIONS, ...options });
-  const reader = new IpfixReader();
-  reader.read(writer.templates());
+  const reader = readerOf(writer);
   const batch = batchOf(layout, new TableSpace().current, rows);
   const records = writer.encode(batch).flatMap(({ bytes }) => reader.read(bytes).records);
   const isV6 = (record: ReadRecord): boolean => record.has('27');
   return [...records.filter((record) => !isV6(record)), ...records.filter(isV6).reverse()];
+}
+
+/** That has read what comes before records. */
+function readerOf(writer: IpfixWriter): IpfixReader {
+  const reader = new IpfixReader();
+  for (const { bytes } of writer.preamble()) reader.read(bytes);
+  return reader;
 }
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
@@ -45,21 +54,43 @@ describe('golden bytes', () => {
   const layout = layoutFor(['SrcAddr', 'DstAddr', 'Bytes', 'TimeFlowEndMs', 'Interfaces']);
 
   test('templates', () => {
-    const message = new IpfixWriter(layout, OPTIONS).templates();
-    stampMessage(message, 0x01020304, 0xfffffffe);
-    expect(hex(message)).toBe(
+    const messages = new IpfixWriter(layout, OPTIONS).preamble();
+    const { bytes } = messages[0]!;
+    stampMessage(bytes, 0x01020304, 0xfffffffe);
+    expect(messages.map((message) => hex(message.bytes))).toEqual([
       joined(
-        '000a 004c 01020304 fffffffe 00000001', // version, length, time, sequence, domain
-        '0002 003c', // template set
+        '000a 0030 01020304 fffffffe 00000001', // version, length, time, sequence, domain
+        '0002 0020', // template set
         '0100 0006', // template 256: 6 fields
         '0008 0004  000c 0004  0001 0008  0097 0004  0099 0008  0052 ffff',
+      ),
+      joined(
+        '000a 0030 00000000 00000000 00000001',
+        '0002 0020',
         '0101 0006', // template 257
         '001b 0010  001c 0010  0001 0008  0097 0004  0099 0008  0052 ffff',
       ),
-    );
+    ]);
   });
 
-  test('a flow of each family in one message', () => {
+  test('the rate of sampling, as options data', () => {
+    const options = { ...OPTIONS, samplingOption: 50 };
+    const [, , template, record] = new IpfixWriter(layout, options).preamble();
+    expect(hex(template!.bytes)).toBe(
+      joined(
+        '000a 0026 00000000 00000000 00000001',
+        '0003 0016', // options template set
+        '0102 0003 0001', // template 258: 3 fields, of which 1 is the scope
+        '0095 0004  0022 0004  0023 0001',
+      ),
+    );
+    expect(hex(record!.bytes)).toBe(
+      joined('000a 001d 00000000 00000000 00000001', '0102 000d', '00000001 00000032 02'),
+    );
+    expect([template!.records, record!.records]).toEqual([0, 1]);
+  });
+
+  test('a flow of each family in a message of its own', () => {
     const rows: readonly Row[] = [
       {
         SrcAddr: '2001:db8::1',
@@ -71,26 +102,30 @@ describe('golden bytes', () => {
       { SrcAddr: '192.0.2.1', DstAddr: '192.0.2.2', Bytes: 7, TimeFlowEndMs: 999 },
     ];
     const batch = batchOf(layout, new TableSpace().current, rows);
-    const [message, ...more] = new IpfixWriter(layout, OPTIONS).encode(batch);
-    expect(more).toEqual([]);
-    expect(hex(message!.bytes)).toBe(
+    const messages = new IpfixWriter(layout, OPTIONS).encode(batch);
+    expect(messages.map(({ bytes }) => hex(bytes))).toEqual([
       joined(
-        '000a 006c 00000000 00000000 00000001',
+        '000a 0031 00000000 00000000 00000001',
         '0100 0021', // set of template 256
         'c0000201 c0000202 0000000000000007 00000000 00000000000003e7 00',
+      ),
+      joined(
+        '000a 004b 00000000 00000000 00000001',
         '0101 003b', // set of template 257
         '20010db8000000000000000000000001 20010db8000000000000000000000002',
         '0000000100000002 6553f100 0000018bcfe5687b 02 6c6f',
       ),
-    );
-    expect(message).toMatchObject({ records: 2, octets: 0x1_0000_0009, packets: 0 });
+    ]);
+    expect(messages).toMatchObject([
+      { records: 1, octets: 7, packets: 0 },
+      { records: 1, octets: 0x1_0000_0002, packets: 0 },
+    ]);
   });
 });
 
 test('the elements of the original come first, in its order', () => {
   const writer = new IpfixWriter(EVERYTHING, OPTIONS);
-  const reader = new IpfixReader();
-  reader.read(writer.templates());
+  const reader = readerOf(writer);
   const ids = (template: number): readonly number[] =>
     reader.templates.get(template)!.map(({ id }) => id);
   const shared = [1, 6, 150, 152, 151, 153, 2, 82];
@@ -101,8 +136,7 @@ test('the elements of the original come first, in its order', () => {
 });
 
 test('every element of an agent’s field has a type, and is in the templates', () => {
-  const reader = new IpfixReader();
-  reader.read(new IpfixWriter(EVERYTHING, { ...OPTIONS, agentIsV6: true }).templates());
+  const reader = readerOf(new IpfixWriter(EVERYTHING, { ...OPTIONS, agentIsV6: true }));
   const sent = [...reader.templates.values()].flat().map(({ id }) => id);
   const v4 = reader.templates.get(256)!.map(({ id }) => id);
   for (const { name, producer, ipfix } of FIELDS) {
@@ -161,12 +195,64 @@ test.each<readonly [string, Row, string, string | number]>([
   ['both ways, first out', { IfDirections: [3], FlowDirection: 1 }, '61', 1],
   ['all packets', { Sampling: 0 }, '311', 1],
   ['one packet in 50', { Sampling: 50 }, '311', 0.02],
+  ['one packet in 50, as an interval', { Sampling: 50 }, '34', 50],
+  ['all packets, as an interval', { Sampling: 0 }, '34', 1],
+  ['the octet of the code point', { Dscp: 46 }, '5', 184],
+  ['ICMP in one number', { Proto: 1, IcmpType: 3, IcmpCode: 13 }, '32', 0x030d],
+  ['no ICMP', { Proto: 6 }, '32', 0],
   ['VXLAN', { TunnelType: 'vxlan', TunnelId: 42 }, '351', 2 ** 56 + 42],
   ['Geneve, which has no number', { TunnelType: 'geneve', TunnelId: 42 }, '351', 42],
   ['an interface with a long name', { Interfaces: ['é'.repeat(200)] }, '82', 'é'.repeat(127)],
   ['an address of the other family', { XlatSrcAddr: '2001:db8::1' }, '225', '0.0.0.0'],
 ])('%s', (_why, row, element, wanted) => {
   expect(roundTrip([{ SrcAddr: '10.0.0.1', ...row }])[0]!.get(element)).toBe(wanted);
+});
+
+test('ICMPv6 in one number', () => {
+  const row = { SrcAddr: 'fd00::1', Proto: 58, IcmpType: 128, IcmpCode: 0 };
+  expect(roundTrip([row])[0]!.get('139')).toBe(0x8000);
+});
+
+test('interfaces by their numbers', () => {
+  const layout = layoutFor(['SrcAddr', 'InIf', 'OutIf']);
+  const [record] = roundTrip([{ SrcAddr: '10.0.0.1', InIf: 70_000 }], {}, layout);
+  expect([record!.get('10'), record!.get('14')]).toEqual([70_000, 0]);
+});
+
+test('short TCP flags take an octet', () => {
+  const rows = [{ SrcAddr: '10.0.0.1', Flags: TcpFlag.SYN_ACK, Bytes: 7 }];
+  const [record] = roundTrip(rows, { shortFlags: true });
+  expect([record!.get('6'), record!.get('1')]).toEqual([0x12, 7]);
+});
+
+test('a flow without packets says nothing here: it is left out', () => {
+  const rows = [
+    { SrcAddr: '10.0.0.1', Packets: 0, Bytes: 0 },
+    { SrcAddr: 'fd00::1', Packets: 0, Bytes: 0 },
+    { SrcAddr: '10.0.0.2', Packets: 1, Bytes: 60 },
+    { SrcAddr: 'fd00::2', Packets: 2, Bytes: 120 },
+  ];
+  const records = roundTrip(rows);
+  expect(records.map((record) => record.get('1'))).toEqual([60, 120]);
+  const batch = batchOf(EVERYTHING, new TableSpace().current, rows.slice(0, 2));
+  expect(new IpfixWriter(EVERYTHING, OPTIONS).encode(batch)).toEqual([]);
+});
+
+test('readers of one set and one template at a time read every flow', () => {
+  const rows = Array.from({ length: 200 }, (_, index) => ({
+    SrcAddr: index % 3 === 0 ? `2001:db8::${index}` : `10.0.0.${index}`,
+    Interfaces: [`veth${index}`],
+    Flags: TcpFlag.ACK,
+    Bytes: 1000 + index,
+    Packets: 1,
+  }));
+  const writer = new IpfixWriter(EVERYTHING, { ...OPTIONS, messageMaxBytes: 1024 });
+  const reader = new OneSetReader();
+  for (const { bytes } of writer.preamble()) expect(reader.read(bytes)).toEqual([]);
+  const batch = batchOf(EVERYTHING, new TableSpace().current, rows);
+  const records = writer.encode(batch).flatMap(({ bytes }) => reader.read(bytes));
+  const sizes = records.map((record) => Number(record.get('1')));
+  expect(sizes.toSorted((a, b) => a - b)).toEqual(rows.map(({ Bytes }) => Bytes));
 });
 
 test('a message is full when the next record would not fit', () => {
@@ -215,10 +301,11 @@ test('any flows: each element is what its field says', () => {
       (rows, messageMaxBytes, agentIsV6) => {
         const options = { messageMaxBytes, agentIsV6, enterprise: ENTERPRISE };
         const isV6 = ({ SrcAddr }: Row): boolean => String(SrcAddr ?? '').includes(':');
-        const inOrder = [...rows.filter((values) => !isV6(values)), ...rows.filter(isV6)];
+        const sent = rows.filter(({ Packets }) => Packets !== 0);
+        const inOrder = [...sent.filter((values) => !isV6(values)), ...sent.filter(isV6)];
         const wanted = inOrder.map((values) => expected(values, isV6(values), agentIsV6));
         const records = roundTrip(rows, options);
-        expect(records).toHaveLength(rows.length);
+        expect(records).toHaveLength(sent.length);
         expect(records.map((record) => Object.fromEntries(record))).toMatchObject(wanted);
       },
     ),

@@ -63,6 +63,67 @@ test('what only a program by itself makes use of is said to have no effect', () 
   expect(direct(YAML).lines.join()).toContain('FLP_CONFIG: log-level has no effect');
 });
 
+test('what writers in Go leave empty is as good as nothing', () => {
+  const text = JSON.stringify({
+    'log-level': 'error',
+    dynamicParameters: {},
+    pipeline: [
+      { name: 'enrich', follows: 'preset-ingester' },
+      { name: 'out', follows: 'enrich' },
+    ],
+    parameters: [
+      {
+        name: 'enrich',
+        transform: { type: 'network', network: { rules: [], kubeConfig: {}, directionInfo: {} } },
+      },
+      { name: 'out', write: { type: 'none' } },
+    ],
+    metricsSettings: { disableGlobalServer: true },
+  });
+  expect(direct(text).lines.join()).toContain('FLP_CONFIG: dynamicParameters has no effect');
+});
+
+test('a flow has a direction of its own only once reinterpret_direction has found it out', () => {
+  const { pipeline } = direct(JSON_TEXT);
+  const batch = pipeline.take();
+  expect(batch.has('IfDirections')).toBe(true);
+  expect(batch.has('FlowDirection')).toBe(false);
+});
+
+test('what is wrong with several stages is told at once', () => {
+  const text = JSON.stringify({
+    pipeline: [{ name: 'out', follows: 'preset-ingester' }],
+    parameters: [
+      { name: 'a', transform: { type: 'netwrk' } },
+      { name: 'out', write: { type: 'stdout', stdout: { form: 'json' } } },
+    ],
+  });
+  expect(() => direct(text)).toThrow(/parameters\[0\].*did you mean.*\n.*parameters\[1\].*"form"/s);
+});
+
+test('reinterpret_direction says which fields it misses', () => {
+  const text = JSON.stringify({
+    pipeline: [
+      { name: 'enrich', follows: 'preset-ingester' },
+      { name: 'out', follows: 'enrich' },
+    ],
+    parameters: [
+      { name: 'out', write: { type: 'none' } },
+      {
+        name: 'enrich',
+        transform: {
+          type: 'network',
+          network: {
+            rules: [{ type: 'reinterpret_direction' }],
+            directionInfo: { reporterIPField: 'AgentIP' },
+          },
+        },
+      },
+    ],
+  });
+  expect(() => direct(text)).toThrow('with srcHostField, dstHostField, flowDirectionField');
+});
+
 test.each([
   // why, environment, what is started besides the pipeline
   ['its own metrics server', YAML, {}, 1],
