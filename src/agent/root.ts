@@ -1,4 +1,4 @@
-import { type Clock, kernelMonotonicMs } from '../base/clock.ts';
+import { type Clock, kernelMonotonicMs, systemSecret } from '../base/clock.ts';
 import type { Component } from '../base/component.ts';
 import { runAll } from '../base/run-all.ts';
 import type { FlowBatch } from '../flow/batch.ts';
@@ -24,6 +24,7 @@ import type { BpfObject, Native } from './loader/native.ts';
 import { FLOW_MAPS, type LoadedObject, loadDatapath, WAKE_MAP } from './loader/object.ts';
 import { openPinned } from './loader/pinned.ts';
 import { type AttachedFeatures, attachFeatures, type FeatureStatus } from './loader/probes.ts';
+import { TAG_SECRET_BYTES } from './loader/tags.ts';
 import { type AgentMetrics, declareMetrics } from './metrics.ts';
 import { type Capability, NEEDED_TO_RUN } from './privileges.ts';
 import {
@@ -52,6 +53,8 @@ export interface AgentDeps {
   readonly processDirectory?: string;
   /** Default: the machine's. */
   readonly addresses?: HostAddresses;
+  /** That many bytes that nobody can guess; default: the machine's. */
+  readonly secret?: (bytes: number) => Uint8Array;
   /** CLOCK_MONOTONIC, milliseconds. */
   readonly kernelMonotonicMs?: () => number;
   /**
@@ -119,8 +122,10 @@ class HostAgent implements Agent {
     if (agent.warning !== undefined) log.warn({ address: agent.address }, agent.warning);
     signal.throwIfAborted();
 
-    const open = this.#config.ebpfProgramManagerMode ? openPinned : loadDatapath;
-    const loaded = open(native, this.#deps.object, this.#config);
+    const secret = (this.#deps.secret ?? systemSecret)(TAG_SECRET_BYTES);
+    const loaded = this.#config.ebpfProgramManagerMode
+      ? openPinned(native, this.#deps.object, this.#config)
+      : loadDatapath(native, this.#deps.object, this.#config, { secret });
     if (!loaded.knowsNamespaces) {
       log.info('the kernel does not tell hooks their network namespace: names go by index and MAC');
     }

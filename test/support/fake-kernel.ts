@@ -370,15 +370,15 @@ export function writeFlow(
   view.setUint16(flowMetrics.ethProtocol, flow.src.includes(':') ? 0x86dd : 0x0800, true);
   view.setUint32(flowMetrics.sampling, flow.sampling ?? 0, true);
   value[flowMetrics.dscp] = flow.dscp ?? 0;
-  value[flowMetrics.firstDirection] = flow.egressFirst === true ? 1 : 0;
   value.set((parseMac(flow.srcMac ?? '') ?? new Uint8Array(6)).subarray(0, 6), flowMetrics.srcMac);
   value.set((parseMac(flow.dstMac ?? '') ?? new Uint8Array(6)).subarray(0, 6), flowMetrics.dstMac);
   for (const [slot, seen] of (flow.observed ?? []).entries()) {
     const at = flowMetrics.observed + slot * 8;
     const ingress = seen.ingress === true ? ifindexSeen.seenIngress : 0;
     const egress = seen.egress === true ? ifindexSeen.seenEgress : 0;
+    const first = slot === 0 && flow.egressFirst === true ? ifindexSeen.firstEgress : 0;
     view.setUint32(at, seen.netns, true);
-    view.setUint32(at + 4, (seen.index | ingress | egress) >>> 0, true);
+    view.setUint32(at + 4, (seen.index | first | ingress | egress) >>> 0, true);
   }
 }
 

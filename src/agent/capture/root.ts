@@ -1,4 +1,4 @@
-import { kernelMonotonicMs } from '../../base/clock.ts';
+import { kernelMonotonicMs, systemSecret } from '../../base/clock.ts';
 import { runAll } from '../../base/run-all.ts';
 import type { HealthState } from '../../telemetry/health.ts';
 import { checkCaptureConfig } from '../check.ts';
@@ -12,6 +12,7 @@ import { InterfaceTracker } from '../interfaces/tracker.ts';
 import { Hooks } from '../loader/hooks.ts';
 import type { BpfObject } from '../loader/native.ts';
 import { type LoadedObject, loadDatapath, WAKE_MAP } from '../loader/object.ts';
+import { TAG_SECRET_BYTES } from '../loader/tags.ts';
 import { type AgentMetrics, declareMetrics } from '../metrics.ts';
 import { type Capability, NEEDED_TO_RUN } from '../privileges.ts';
 import { type AgentReadiness, acceptance, FINE, NOT_RUNNING } from '../readiness.ts';
@@ -62,7 +63,8 @@ class PacketAgent implements Agent {
     const { log, native, clock } = this.#deps;
     for (const warning of checkCaptureConfig(this.#config)) log.warn(warning);
     signal.throwIfAborted();
-    const loaded = loadDatapath(native, this.#deps.object, this.#config);
+    const secret = (this.#deps.secret ?? systemSecret)(TAG_SECRET_BYTES);
+    const loaded = loadDatapath(native, this.#deps.object, this.#config, { secret });
     const running = this.#open(loaded);
     this.#running = running;
     this.#metrics.samplingRate.set(this.#config.sampling);

@@ -132,7 +132,7 @@ function decodeInterfaces(batch: FlowBatch, buffer: DrainBuffer, facts: DrainFac
   }
   if (batch.has('FlowDirection')) {
     const into = batch.u8('FlowDirection');
-    bytes(length, buffer.values, buffer.valueBytes, flowMetrics.firstDirection, into);
+    firstDirections(length, buffer, into);
     batch.markPresent('FlowDirection');
   }
 }
@@ -306,6 +306,18 @@ function interfaceDirections(
       end = pushList(column, end, directionOf(seen));
     }
     column.offsets[row + 1] = end;
+  }
+}
+
+/** Of the place where a flow was seen first; of flows that no hook has seen 0, ingress. */
+function firstDirections(
+  length: number,
+  { values32: values, valueBytes }: DrainBuffer,
+  into: Uint8Array,
+): void {
+  const stride = valueBytes >> 2;
+  for (let row = 0, at = OBSERVED_AT + SEEN_AT; row < length; row++, at += stride) {
+    into[row] = (values[at]! & ifindexSeen.firstEgress) === 0 ? INGRESS : EGRESS;
   }
 }
 

@@ -23,8 +23,9 @@ export const flowMetrics = {
   vlanId: 26, // 2 B
   tcpFlagsWord: 24, // 4 B
   dscp: 28, // 1 B
-  firstDirection: 29, // 1 B
+  state: 29, // 1 B
   ethProtocol: 30, // 2 B
+  stateWord: 28, // 4 B
   observed: 32, // 48 B, 6 elements
   startNs: 80, // 8 B
   sampling: 88, // 4 B
@@ -48,9 +49,10 @@ export const statValue = {
 
 /** Byte offsets in `struct config`. */
 export const config = {
-  sizeBytes: 76,
+  sizeBytes: 136,
   vxlanPortsMax: 4,
   genevePortsMax: 4,
+  tagKeysMax: 5,
   sampling: 0, // 4 B
   wakeEntries: 4, // 4 B
   rttAt: 8, // 2 B
@@ -79,6 +81,13 @@ export const config = {
   filterConditions: 60, // 2 B
   captureBytes: 64, // 4 B
   captureWakeBytes: 68, // 4 B
+  tagFirst: 72, // 2 B
+  tagNotFlow: 74, // 2 B
+  tagUnmatched: 76, // 2 B
+  tagRejected: 78, // 2 B
+  tagKeys: 80, // 40 B, 5 elements
+  tagFinish: 120, // 8 B
+  tagSampledOut: 128, // 2 B
 } as const;
 
 /** Byte offsets in `struct message`. */
@@ -289,7 +298,10 @@ export const stat = {
 
 /** `enum ifindex_seen`. */
 export const ifindexSeen = {
-  ifindexMask: 1073741823,
+  ifindexMask: 134217727,
+  firstEgress: 134217728,
+  bornIngress: 268435456,
+  bornEgress: 536870912,
   seenIngress: 1073741824,
   seenEgress: 2147483648,
 } as const;
@@ -362,4 +374,11 @@ export const filterCondition = {
   icmpType: 1024,
   icmpCode: 2048,
   drops: 4096,
+} as const;
+
+/** `enum hook_fact`. */
+export const hookFact = {
+  ingress: 1,
+  bornIngress: 268435456,
+  bornEgress: 536870912,
 } as const;

@@ -49,7 +49,7 @@ export async function examineDatapath(
   const untried = FEATURES.map((spec) => ({ spec, state: 'untried', ways: [] }) as const);
   let knowsNamespaces = false;
   try {
-    const loaded = loadDatapath(native, object, config, []);
+    const loaded = loadDatapath(native, object, config, { wanted: [] });
     native.close(loaded.object);
     knowsNamespaces = loaded.knowsNamespaces;
   } catch (error) {
