@@ -64,19 +64,23 @@ static __always_inline void take_back(struct __sk_buff *skb, const struct packet
 }
 
 /*
- * The same without marks, for a packet that counts here and not where it was born: what the hook
- * there has left it out as is what rules say of the other direction.
+ * Without marks: what the hook where the packet was born has left it out as, which is what rules
+ * say of the other direction, is taken back by the hook where it counts after all.
  */
-static noinline void take_back_unmarked(struct __sk_buff *skb, const struct packet *packet,
-					__u32 egress)
+static __always_inline void note_left_out(struct packet *packet, bool egress)
 {
-	struct filter_verdict verdict;
+	struct filter_verdict other =
+		filter(&packet->key, packet->tcp_flags, true, !egress, false);
 
-	if (!was_met_unmarked(skb, egress, packet->tunnel_type))
-		return;
-	verdict = filter(&packet->key, packet->tcp_flags, true, !egress, false);
-	if (!verdict.accepted)
-		take_back(skb, packet, verdict.matched ? STAT_REJECTED : STAT_UNMATCHED);
+	packet->is_left_out = !other.accepted;
+	packet->is_rejected = other.matched;
+}
+
+static __always_inline void take_back_unmarked(struct __sk_buff *skb, const struct packet *packet,
+					       bool egress)
+{
+	if (packet->is_left_out && was_met_unmarked(skb, egress, packet->tunnel_type))
+		take_back(skb, packet, packet->is_rejected ? STAT_REJECTED : STAT_UNMATCHED);
 }
 
 /*
@@ -100,6 +104,8 @@ static __always_inline enum choice judge(struct __sk_buff *skb, struct packet *p
 	if (unlikely(is_taken_back(met.tag)))
 		take_back(skb, packet,
 			  met.tag == config.tag_rejected ? STAT_REJECTED : STAT_UNMATCHED);
+	if (has_rules_of_direction() && !marks_on)
+		note_left_out(packet, met.egress);
 	packet->only_if_dropped = verdict.only_if_dropped;
 	if (config.filter_samples) {
 		if (verdict.sample)
