@@ -121,9 +121,12 @@ static bool get_request(napi_env env, struct object *object, napi_value options,
 	    !get_choice(env, options, "direction", directions, 2, &direction) ||
 	    !get_choice(env, options, "mode", modes, 2, &mode) ||
 	    !get_choice(env, options, "anchor", anchors, 3, &anchor) ||
-	    !get_property(env, options, "owner", &value) ||
-	    !get_string(env, value, "owner", request->owner, sizeof(request->owner)) ||
 	    !get_optional_u32(env, options, "netns", &netns))
+		return false;
+	strcpy(request->owner, "netobserv");
+	if (has_property(env, options, "owner") &&
+	    (!get_property(env, options, "owner", &value) ||
+	     !get_string(env, value, "owner", request->owner, sizeof(request->owner))))
 		return false;
 	request->egress = direction;
 	request->tcx = mode;

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -68,13 +69,17 @@ static struct bpf_tc_hook hook_of(const struct attachment *attachment)
 }
 
 /* Beside the filters of other captures, and of a former one of ours that did not end well. */
-static int add_beside(const struct request *request, struct filter_place *place)
+static int add_beside(const struct request *request, bool owns_qdisc, struct filter_place *place)
 {
+	char owner[OWNER_BYTES + 2];
 	int error = -EEXIST;
+
+	/* So that whoever finds the filter left behind knows whose the qdisc was. */
+	snprintf(owner, sizeof(owner), "%s%s", request->owner, owns_qdisc ? ":q" : "");
 
 	for (uint32_t i = 0; i < TC_HANDLES && error == -EEXIST; i++) {
 		place->handle = TC_HANDLE + i;
-		error = add_filter_at(place, request->program, request->owner);
+		error = add_filter_at(place, request->program, owner);
 	}
 	return error;
 }
@@ -89,7 +94,7 @@ static int add_filter(const struct request *request, struct attachment *into)
 	/* A priority that filters of another kind have is refused as invalid. */
 	for (int i = 0; i < TC_TRIES_MAX && error == -EINVAL; i++) {
 		place.priority = priorities[request->anchor] + i * step;
-		error = add_beside(request, &place);
+		error = add_beside(request, into->owns_qdisc, &place);
 	}
 	into->handle = place.handle;
 	into->priority = place.priority;

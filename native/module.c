@@ -27,6 +27,7 @@ static const struct {
 	{ "hasTc", has_tc },
 	{ "readTcx", read_tcx },
 	{ "programId", program_id },
+	{ "programName", program_name },
 	{ "namespaceId", namespace_id },
 	{ "removeFilter", remove_filter },
 	{ "possibleCpus", possible_cpus },

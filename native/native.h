@@ -184,8 +184,8 @@ napi_value start_job(napi_env env, struct job *job);
 
 /* --- hook.c: what comes and goes in the kernel ----------------------------------------------- */
 
-/* CLS_BPF_NAME_LEN of the kernel. */
-#define OWNER_BYTES 256
+/* Less than CLS_BPF_NAME_LEN of the kernel, 256, with what is added. */
+#define OWNER_BYTES 250
 
 enum anchor { ANCHOR_NONE, ANCHOR_HEAD, ANCHOR_TAIL };
 
@@ -225,6 +225,7 @@ napi_value remove_filter(napi_env env, napi_callback_info info);
 
 napi_value read_tcx(napi_env env, napi_callback_info info);
 napi_value program_id(napi_env env, napi_callback_info info);
+napi_value program_name(napi_env env, napi_callback_info info);
 napi_value namespace_id(napi_env env, napi_callback_info info);
 
 /* --- attach.c ------------------------------------------------------------------------------- */

@@ -79,14 +79,14 @@ const interfaces = {
   tcxAttachAnchorIngress: choice(
     'TCX_ATTACH_ANCHOR_INGRESS',
     ['none', 'head', 'tail'],
-    'none',
-    'place among other TCX programs, ingress',
+    'head',
+    'place among other TCX programs, ingress; behind one that decides about packets, they are not seen',
   ),
   tcxAttachAnchorEgress: choice(
     'TCX_ATTACH_ANCHOR_EGRESS',
     ['none', 'head', 'tail'],
-    'none',
-    'place among other TCX programs, egress',
+    'head',
+    'place among other TCX programs, egress; behind one that decides about packets, they are not seen',
   ),
   preferredInterfaceForMacPrefix: list(
     'PREFERRED_INTERFACE_FOR_MAC_PREFIX',

@@ -30,9 +30,21 @@ export const NOT_RUNNING: AgentReadiness = {
   drain: { ok: false, reason: 'the agent does not run' },
 };
 
+export interface HookCounts {
+  readonly wanted: number;
+  readonly hooked: number;
+  /** Interfaces of which somebody has removed a hook that is not back. */
+  readonly lost: number;
+  /** Who else is at the hooks, and what follows; undefined: nobody. */
+  readonly note: string | undefined;
+}
+
 /** Interfaces that may come are no reason to wait: hooks follow them. */
-export function hooksReadiness(wanted: number, hooked: number): HealthState {
-  if (wanted === 0 || hooked > 0) return FINE;
+export function hooksReadiness({ wanted, hooked, lost, note }: HookCounts): HealthState {
+  if (lost > 0) {
+    return { ok: false, reason: `hooks of ${lost} interfaces were removed and are not back` };
+  }
+  if (wanted === 0 || hooked > 0) return note === undefined ? FINE : { ok: true, note };
   return { ok: false, reason: `none of ${wanted} interfaces has a hook` };
 }
 

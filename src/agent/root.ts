@@ -14,6 +14,7 @@ import { Bookkeeper, type Books } from './drain/books.ts';
 import { Drainer } from './drain/drainer.ts';
 import { MessageReader } from './drain/messages.ts';
 import { VitalSigns, type Vitals } from './drain/vitals.ts';
+import { createGuard } from './interfaces/guard.ts';
 import { macPreferences } from './interfaces/mac-preference.ts';
 import { InterfaceNames } from './interfaces/names.ts';
 import { SocketHub } from './interfaces/socket-hub.ts';
@@ -258,12 +259,15 @@ class HostAgent implements Agent {
       valueBytes,
       trackers,
     });
+    const { facts, guard, owner } = createGuard(this.#config, { ...shared, knowsNamespaces });
     const tracker = new InterfaceTracker(this.#config, {
       ...shared,
       hub,
+      facts,
+      guard,
       hooks: this.#config.ebpfProgramManagerMode
         ? new ManagedHooks(this.#config)
-        : new Hooks(this.#config, shared),
+        : new Hooks(this.#config, { ...shared, owner }),
       names,
       namespaceDirectory: this.#deps.namespaceDirectory ?? '/var/run/netns',
       processDirectory: this.#deps.processDirectory ?? '/proc',

@@ -1,5 +1,7 @@
-/** What one check says: fine, or why not, for a person. */
-export type HealthState = { readonly ok: true } | { readonly ok: false; readonly reason: string };
+/** What one check says, for a person: fine, perhaps with something worth knowing; or why not. */
+export type HealthState =
+  | { readonly ok: true; readonly note?: string }
+  | { readonly ok: false; readonly reason: string };
 
 export interface HealthReport {
   readonly ok: boolean;

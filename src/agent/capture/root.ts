@@ -5,6 +5,7 @@ import { checkCaptureConfig } from '../check.ts';
 import type { AgentConfig } from '../config.ts';
 import { Ledger } from '../drain/accounting.ts';
 import { Bookkeeper, type Books } from '../drain/books.ts';
+import { createGuard } from '../interfaces/guard.ts';
 import { macPreferences } from '../interfaces/mac-preference.ts';
 import { InterfaceNames } from '../interfaces/names.ts';
 import { SocketHub } from '../interfaces/socket-hub.ts';
@@ -188,10 +189,13 @@ class PacketAgent implements Agent {
     const names = new InterfaceNames({ exact: knowsNamespaces, preferences });
     const shared = { native, object, clock, log, metrics, names, kernelMonotonicMs: monotonicMs };
     const hub = new SocketHub(native);
+    const { facts, guard, owner } = createGuard(this.#config, { ...shared, knowsNamespaces });
     const tracker = new InterfaceTracker(this.#config, {
       ...shared,
       hub,
-      hooks: new Hooks(this.#config, shared),
+      facts,
+      guard,
+      hooks: new Hooks(this.#config, { ...shared, owner }),
       namespaceDirectory: this.#deps.namespaceDirectory ?? '/var/run/netns',
       processDirectory: this.#deps.processDirectory ?? '/proc',
       isInteractive: this.#deps.isInteractive ?? false,

@@ -1,8 +1,13 @@
+import type { Clock } from '../../base/clock.ts';
 import { runAll } from '../../base/run-all.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { Hook, Hooks, HookTarget } from '../loader/hooks.ts';
 import type { Native } from '../loader/native.ts';
 import type { AgentMetrics } from '../metrics.ts';
+import type { Hooked as HookedDirections } from './births.ts';
+import type { FactsSpace, HookFacts } from './hook-facts.ts';
+import { HookWatch, type HookWatchDeps, type Trouble } from './hook-watch.ts';
+import { type Hooked, newHooked } from './hooked.ts';
 import { framingOf, type Link } from './link.ts';
 import { LinkMonitor } from './link-monitor.ts';
 import type { InterfaceNames } from './names.ts';
@@ -10,12 +15,21 @@ import type { InterfaceRules } from './rules.ts';
 import type { SocketHub } from './socket-hub.ts';
 import type { InterfaceRow } from './tracker.ts';
 
+/** Who puts hooks on, and where. */
+export type HookKeeper = Pick<Hooks, 'attach' | 'detach' | 'directions' | 'isManaged'>;
+
+/** What hooks are known by among others'. */
+export type HookGuard = Pick<HookWatchDeps, 'ours' | 'processes' | 'company' | 'wantsHead'>;
+
 export interface TrackedNamespaceDeps {
   readonly native: Native;
   readonly hub: SocketHub;
-  readonly hooks: Pick<Hooks, 'attach' | 'detach'>;
+  readonly hooks: HookKeeper;
   readonly names: InterfaceNames;
   readonly rules: InterfaceRules;
+  readonly facts: HookFacts;
+  readonly guard: HookGuard;
+  readonly clock: Clock;
   readonly log: Log;
   readonly metrics: AgentMetrics;
   readonly follow: boolean;
@@ -33,16 +47,6 @@ export interface TrackedNamespaceDeps {
   readonly onPeer: () => void;
 }
 
-/** An interface that has hooks, or is getting them. */
-interface Hooked {
-  target: HookTarget;
-  readonly hooks: Hook[];
-  readonly abort: AbortController;
-  attaching: Promise<void>;
-  /** All attempts are over, and not every hook is there. */
-  hasFailed: boolean;
-}
-
 /** What is counted over all namespaces. */
 export interface HookTally {
   /** Interfaces that hooks are on, or on their way to. */
@@ -52,12 +56,16 @@ export interface HookTally {
   qdiscs: number;
   ingressTcx: number;
   egressTcx: number;
+  /** Interfaces of which somebody has removed a hook that is not back. */
+  lost: number;
 }
 
 /** One network namespace: its interfaces and the hooks on them. */
 export class TrackedNamespace {
   readonly #deps: TrackedNamespaceDeps;
   readonly #monitor: LinkMonitor;
+  readonly #watch: HookWatch;
+  readonly #facts: FactsSpace;
   readonly #hooked = new Map<number, Hooked>();
   /** Hooks on their way out, by interface: new ones wait for them. */
   readonly #leaving = new Map<number, Promise<void>>();
@@ -84,6 +92,23 @@ export class TrackedNamespace {
         );
       },
     });
+    this.#watch = new HookWatch({
+      ...deps,
+      ...deps.guard,
+      netns: this.#netns,
+      space: this,
+      watched: () => this.#hooked.keys(),
+      nameOf: (index) => this.#monitor.links.get(index)?.name ?? `#${index}`,
+      hooksOf: (index) => this.#hooked.get(index)?.hooks ?? [],
+      onTrouble: (index, hook, trouble) => this.#repair(index, hook, trouble),
+    });
+    this.#facts = {
+      netns: this.#netns,
+      fd: deps.fd,
+      space: deps.space,
+      links: this.#monitor.links,
+      hooksOf: (index) => this.#directionsAt(index),
+    };
   }
 
   get isOwn(): boolean {
@@ -114,6 +139,8 @@ export class TrackedNamespace {
 
   /** Resolves when the interfaces that are there are known; their hooks are on the way. */
   async open(): Promise<void> {
+    this.#deps.facts.add(this.#facts);
+    if (!this.#deps.hooks.isManaged) this.#watch.open();
     await this.#monitor.open();
     this.#deps.metrics.interfaceEvent('reg_subscribed', this.#label(), 0);
   }
@@ -128,11 +155,23 @@ export class TrackedNamespace {
     this.#monitor.refresh();
   }
 
+  /** Looks whether hooks are still there, and tries those again that are not. */
+  async look(): Promise<void> {
+    if (this.#deps.hooks.isManaged) return;
+    await this.#watch.look();
+    const now = this.#deps.clock.monotonicMs();
+    for (const hooked of this.#hooked.values()) {
+      if (hooked.hasFailed && hooked.repairs.take(now)) this.#attach(hooked);
+    }
+  }
+
   async close(): Promise<void> {
     await runAll([
       () => this.#monitor.close(),
+      () => this.#watch.close(),
       ...[...this.#hooked.keys()].map((index) => () => this.#unhook(index)),
       () => this.settled(),
+      () => this.#deps.facts.remove(this.#facts),
       () => this.#deps.native.closeFd(this.#deps.fd),
     ]);
     this.#deps.metrics.interfaceEvent('reg_unsubscribed', this.#label(), 0);
@@ -157,7 +196,8 @@ export class TrackedNamespace {
   tally(into: HookTally): void {
     into.links += this.#monitor.links.size;
     into.wanted += this.#hooked.size;
-    for (const { hooks } of this.#hooked.values()) {
+    for (const { hooks, isLost } of this.#hooked.values()) {
+      if (isLost) into.lost++;
       if (hooks.length === 0) continue;
       into.hooked++;
       let hasQdisc = false;
@@ -175,6 +215,7 @@ export class TrackedNamespace {
     const { rules, names, space } = this.#deps;
     const link = this.#monitor.links.get(index);
     const hooked = this.#hooked.get(index);
+    void this.#deps.facts.changed();
     const target = link === undefined ? undefined : this.#targetOf(link);
 
     if (hooked !== undefined) {
@@ -195,25 +236,25 @@ export class TrackedNamespace {
   #hook(target: HookTarget): void {
     const { index, name, mac } = target;
     this.#deps.names.set(this.#deps.space, index, name, mac);
-    const hooked: Hooked = {
-      target,
-      hooks: [],
-      abort: new AbortController(),
-      attaching: Promise.resolve(),
-      hasFailed: false,
-    };
+    const hooked = newHooked(target);
     this.#hooked.set(index, hooked);
     this.#attach(hooked);
   }
 
   /** Puts those hooks on that are missing. */
   #attach(hooked: Hooked): void {
-    const { hooks: attacher, onChange, log } = this.#deps;
+    const { hooks: attacher, onChange, log, facts } = this.#deps;
     const { target, hooks } = hooked;
     const { signal } = hooked.abort;
     const attach = async (): Promise<void> => {
       await this.#leaving.get(target.index);
+      // Where packets are born, and who else is there, has to be known before the first packet.
+      await Promise.all([facts.changed(), attacher.isManaged || this.#watch.look(target.index)]);
       hooked.hasFailed = !(await attacher.attach(target, signal, hooks));
+      hooked.isAttaching = false;
+      if (!hooked.hasFailed) hooked.isLost = false;
+      // One that could not be attached hands nothing on to others.
+      if (hooked.hasFailed) void facts.changed();
       if (signal.aborted) return;
       const { name, namespace } = target;
       if (hooks.length > 0) {
@@ -222,7 +263,43 @@ export class TrackedNamespace {
       onChange();
     };
     hooked.hasFailed = false;
+    hooked.isAttaching = true;
     hooked.attaching = attach();
+  }
+
+  /** A hook is not where it was put: it is put there again, now or when it is its turn. */
+  #repair(index: number, hook: Hook, trouble: Trouble): void {
+    const { hooks: attacher, clock, log, metrics } = this.#deps;
+    const hooked = this.#hooked.get(index);
+    if (hooked === undefined || hooked.isAttaching) return;
+    const isTurn = hooked.repairs.take(clock.monotonicMs());
+    // Behind another it still sees what that one lets through to it.
+    if (trouble === 'behind' && !isTurn) return;
+    const { name, namespace } = hooked.target;
+    metrics.hookTroubles.inc({ reason: trouble });
+    log.warn(
+      { interface: name, namespace, direction: hook.direction, mode: hook.mode },
+      trouble === 'gone'
+        ? 'somebody has removed a hook: it is put on again'
+        : 'another program has come before a hook: it is put first again',
+    );
+    hooked.hooks.splice(hooked.hooks.indexOf(hook), 1);
+    hooked.isLost = true;
+    hooked.attaching = attacher.detach(hooked.target, hook).then(() => undefined);
+    hooked.hasFailed = true;
+    if (isTurn) this.#attach(hooked);
+    this.#deps.onChange();
+  }
+
+  /** In which directions the interface has hooks, or is about to. */
+  #directionsAt(index: number): HookedDirections | undefined {
+    const hooked = this.#hooked.get(index);
+    if (hooked === undefined) return undefined;
+    const { hooks: attacher } = this.#deps;
+    const there = hooked.hasFailed
+      ? hooked.hooks.map(({ direction }) => direction)
+      : attacher.directions;
+    return { ingress: there.includes('ingress'), egress: there.includes('egress') };
   }
 
   #unhook(index: number): void {
@@ -236,10 +313,12 @@ export class TrackedNamespace {
       const { hooks: attacher } = this.#deps;
       await Promise.all(hooked.hooks.map((hook) => attacher.detach(hooked.target, hook)));
       if (this.#leaving.get(index) === left) this.#leaving.delete(index);
+      void this.#deps.facts.changed();
     };
     const left = detach();
     this.#leaving.set(index, left);
     this.#deps.names.retire(this.#deps.space, index);
+    this.#deps.guard.company.forget(this, index);
     this.#deps.onChange();
   }
 

@@ -8,18 +8,21 @@ import type { HealthState } from '../../telemetry/health.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { AgentConfig } from '../config.ts';
 import { AGENT_ERRORS } from '../errors.ts';
-import type { Direction, HookMode, Hooks } from '../loader/hooks.ts';
+import type { Direction, HookMode } from '../loader/hooks.ts';
 import type { Native } from '../loader/native.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import { hooksReadiness } from '../readiness.ts';
 import { ContainerWatch, nameOfResident, type Residents } from './containers.ts';
+import type { HookFacts } from './hook-facts.ts';
 import type { InterfaceNames } from './names.ts';
-import { type HookTally, TrackedNamespace } from './namespace.ts';
+import { type HookGuard, type HookKeeper, type HookTally, TrackedNamespace } from './namespace.ts';
 import { type NamedNamespaces, NamespaceWatch } from './namespaces.ts';
 import { compileRules, type InterfaceRules } from './rules.ts';
 import type { SocketHub } from './socket-hub.ts';
 
 const OWN_NAMESPACE = '/proc/self/ns/net';
+/** How often it is looked whether hooks are still there, and who else is. */
+const LOOK_PERIOD_MS = 10_000;
 /** Namespaces without a name that are watched: each costs two descriptors. */
 const RESIDENTS_MAX = 1024;
 
@@ -58,7 +61,9 @@ export type TrackerConfig = Pick<
 export interface TrackerDeps {
   readonly native: Native;
   readonly hub: SocketHub;
-  readonly hooks: Pick<Hooks, 'attach' | 'detach'>;
+  readonly hooks: HookKeeper;
+  readonly facts: HookFacts;
+  readonly guard: HookGuard;
   readonly names: InterfaceNames;
   readonly namespaceDirectory: string;
   readonly processDirectory: string;
@@ -97,6 +102,8 @@ export class InterfaceTracker {
   #watch: NamespaceWatch | undefined;
   #containers: ContainerWatch | undefined;
   #polling: Disposable | undefined;
+  #looking: Disposable | undefined;
+  readonly #look = new Level(() => this.#lookAtHooks());
   #reporting = false;
 
   constructor(config: TrackerConfig, deps: TrackerDeps) {
@@ -116,6 +123,7 @@ export class InterfaceTracker {
     if (!follow) {
       this.#polling = clock.every(this.#config.listenPollPeriodMs, () => this.#poll());
     }
+    this.#looking = clock.every(LOOK_PERIOD_MS, () => void this.#look.request());
     this.#checkNames();
     const settled = [...this.#namespaces.values()].map((namespace) => namespace.settled());
     await Promise.race([Promise.all(settled), aborted(signal)]);
@@ -124,6 +132,8 @@ export class InterfaceTracker {
   /** Takes all hooks off and closes what was opened. */
   async stop(): Promise<void> {
     this.#polling?.[Symbol.dispose]();
+    this.#looking?.[Symbol.dispose]();
+    await this.#look.idle();
     await this.#containers?.stop();
     await this.#watch?.stop();
     await this.#level.idle();
@@ -137,8 +147,8 @@ export class InterfaceTracker {
   }
 
   readiness(): HealthState {
-    const { wanted, hooked } = this.#tally();
-    return hooksReadiness(wanted, hooked);
+    const { wanted, hooked, lost } = this.#tally();
+    return hooksReadiness({ wanted, hooked, lost, note: this.#deps.guard.company.describe() });
   }
 
   async #watchNames(follow: boolean): Promise<void> {
@@ -183,6 +193,11 @@ export class InterfaceTracker {
   #poll(): void {
     for (const namespace of this.#namespaces.values()) namespace.refresh();
     void this.#watch?.scan();
+  }
+
+  /** One namespace after the other: nothing waits for it. */
+  async #lookAtHooks(): Promise<void> {
+    for (const namespace of [...this.#namespaces.values()]) await namespace.look();
   }
 
   /** Makes what is watched agree with the names and processes that there are. */
@@ -332,7 +347,7 @@ export class InterfaceTracker {
 
   #tally(): HookTally {
     const hooks = { qdiscs: 0, ingressTcx: 0, egressTcx: 0 };
-    const tally: HookTally = { links: 0, wanted: 0, hooked: 0, ...hooks };
+    const tally: HookTally = { links: 0, wanted: 0, hooked: 0, lost: 0, ...hooks };
     for (const namespace of this.#namespaces.values()) namespace.tally(tally);
     return tally;
   }

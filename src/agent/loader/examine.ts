@@ -87,7 +87,7 @@ async function examineHooks(
           direction: direction === 'egress' ? 'egress' : 'ingress',
           mode,
           anchor: 'none',
-          isTrial: 1,
+          owner: CHECK_PROGRAM,
         });
         await native.detach(object, id);
         return { mode, why: undefined };

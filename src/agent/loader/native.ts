@@ -33,8 +33,8 @@ export interface AttachOptions {
    */
   readonly mode: 'tcx' | 'tc';
   readonly anchor: 'none' | 'head' | 'tail';
-  /** Name of the filter that `tc` makes; at most 255 bytes. */
-  readonly owner: string;
+  /** Name of the filter that `tc` makes, and `:q` if it makes the qdisc; at most 249 bytes. */
+  readonly owner?: string;
   /** File descriptor of the network namespace that holds the interface; absent: the process's. */
   readonly netns?: number;
 }
@@ -171,6 +171,8 @@ export interface Native {
   readTcx(netns: number | undefined, ifindexes: Uint8Array, into: Uint8Array): number;
   /** Id of a loaded program, by which the kernel tells it from all others. */
   programId(object: BpfObject, program: string): number;
+  /** Of anybody's program; empty when it is gone, or without CAP_SYS_ADMIN. */
+  programName(id: number): string;
   /**
    * The number by which the namespace `netns` knows the one behind the descriptor `other`, which
    * may differ in every namespace; -1: it has none for it.

@@ -208,7 +208,7 @@ export function loadPlan(native: Native, object: Uint8Array, plan: Plan): Loaded
       ...Object.assign({}, ...features.map(({ spec }) => spec.maxEntries?.(config))),
     },
     valueBytes: Object.fromEntries(maps.map((map) => [map, valueBytes])),
-    programs: [...programsFor(config), ...probes, ...(plan.extra ?? [])],
+    programs: [...hookPrograms(config), ...probes, ...(plan.extra ?? [])],
   });
   return { object: loaded, knowsNamespaces, valueBytes, features, refused: [] };
 }
@@ -224,7 +224,8 @@ function mapSizes(config: AgentConfig): Readonly<Record<string, number>> {
   };
 }
 
-function programsFor(config: AgentConfig): string[] {
+/** What hangs at interfaces. */
+export function hookPrograms(config: AgentConfig): string[] {
   const { direction } = config;
   const directions: readonly Direction[] =
     direction === 'both' ? ['ingress', 'egress'] : [direction];

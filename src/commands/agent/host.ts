@@ -15,7 +15,6 @@ import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
 import { declareProcessMetrics } from '../../telemetry/process-metrics.ts';
 import { bpfObject, loadNative } from '../assets.ts';
 import { readHostFile } from '../capabilities.ts';
-import { exclusiveCapture } from '../capture/exclusive.ts';
 import { watchHealth } from '../capture/health.ts';
 import { sourceFirst } from '../capture/lifecycle.ts';
 import { exposeCollection, keepMemorySmall } from '../capture/memory.ts';
@@ -75,7 +74,7 @@ export async function createAgentHost(
   // Last: what is started has opened, loaded and bound what takes more rights than going on does.
   const giving = givePrivilegesUp({ native, agent, log, dataDir: undefined });
   const capturing = sourceFirst(agent, [...telemetry, ...joined.components]);
-  return { components: [exclusiveCapture(), capturing, giving, trimming], agent };
+  return { components: [capturing, giving, trimming], agent };
 }
 
 async function joinCapture(

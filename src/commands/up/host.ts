@@ -23,7 +23,6 @@ import { declareProcessMetrics } from '../../telemetry/process-metrics.ts';
 import { bpfObject, loadNative, webRoot } from '../assets.ts';
 import { buildFacts } from '../build-facts.ts';
 import { readHostFile } from '../capabilities.ts';
-import { exclusiveCapture } from '../capture/exclusive.ts';
 import { watchHealth } from '../capture/health.ts';
 import { exposeCollection, keepMemorySmall } from '../capture/memory.ts';
 import { givePrivilegesUp } from '../capture/privileges.ts';
@@ -109,7 +108,6 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
   ];
   return {
     components: [
-      exclusiveCapture(),
       store,
       pipeline,
       ...telemetry,

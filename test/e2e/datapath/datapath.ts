@@ -130,7 +130,7 @@ export function setFacts(
   key.writeUInt32LE(Number(BigInt(own.cookie) & 0xffffffffn), observedInterface.netns);
   key.writeUInt32LE(ifindex, observedInterface.ifindexSeen);
   const value = Buffer.alloc(4);
-  value.writeUInt32LE(bits.reduce((all, bit) => all | bit, 0));
+  value.writeUInt32LE(bits.reduce<number>((all, bit) => all | bit, 0));
   native.updateMap(object, HOOK_FACTS_MAP, key, value);
 }
 
