@@ -63,9 +63,7 @@ static __always_inline bool captures_at(struct __sk_buff *skb, const struct pack
 	__u64 place = place_of(skb);
 	__u64 slot = place | (egress ? (__u64)FIRST_EGRESS << 32 : 0);
 	__u64 now = bpf_ktime_get_coarse_ns();
-	bool is_inner = config.tunnel_at && packet->tunnel_type;
-	bool is_born = (__u64)facts_of(place) << 32 & born_in(egress) &&
-		       !(egress && (skb->ingress_ifindex || is_inner));
+	bool is_born = is_born_at((__u64)facts_of(place) << 32, skb, packet, egress);
 
 	if (!flow && unlikely(!marks_on) && is_sampling() &&
 	    was_met_unmarked(skb, egress, packet->tunnel_type))
@@ -150,7 +148,7 @@ static __always_inline int capture(struct __sk_buff *skb, bool egress, bool has_
 	if (!config.filter_rules)
 		return HOOK_NEXT;
 	choice = choose(skb, &packet, egress, has_l2);
-	if (choice == PACKET_SEEN && !egress && unlikely(is_born_at_ingress(skb)))
+	if (choice == PACKET_SEEN)
 		choice = choose_untagged(skb, &packet, egress);
 	if (choice != PACKET_WANTED || !captures_at(skb, &packet, egress))
 		return HOOK_NEXT;

@@ -131,6 +131,7 @@ static __always_inline enum choice choose_untagged(struct __sk_buff *skb, struct
 {
 	struct meeting met = { .tag = TAG_NONE, .egress = egress };
 
+	packet->is_tagged = true;
 	return config.filter_rules ? judge(skb, packet, met) : PACKET_WANTED;
 }
 

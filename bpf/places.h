@@ -97,21 +97,26 @@ static __always_inline __u64 note_place(struct flow_metrics *flow, struct __sk_b
 	return add_place(flow, skb, egress, headers);
 }
 
+static __always_inline bool is_born_at(__u64 place, struct __sk_buff *skb,
+				       const struct packet *packet, bool egress)
+{
+	/* What has come in by another interface, or may have been counted before it was wrapped. */
+	bool is_older = egress && (skb->ingress_ifindex ||
+				   (config.tunnel_at && packet->tunnel_type));
+
+	return place & born_in(egress) && !is_older;
+}
+
 /*
  * Whether the packet counts here: where it is born. Of a flow that has packets which are born
  * somewhere, the others were counted there, too. Of one that has none, since it is another one
- * translated, or came out of a tunnel, packets count where the first one was seen.
+ * translated, or came out of a tunnel, packets count where the first one was seen. What a tag says
+ * of a flow that is known adds nothing to that.
  */
-static __always_inline bool counts_at(__u64 place, struct flow_metrics *flow,
+static __always_inline bool counts_at(__u64 place, const struct flow_metrics *flow,
 				      struct __sk_buff *skb, const struct packet *packet,
 				      bool egress)
 {
-	bool is_inner = config.tunnel_at && packet->tunnel_type;
-
-	if (place & born_in(egress) && !(egress && (skb->ingress_ifindex || is_inner))) {
-		if (unlikely(!(flow->state & FLOW_HAS_BIRTHS)))
-			__sync_fetch_and_or(&flow->state_word, FLOW_HAS_BIRTHS << STATE_SHIFT);
-		return true;
-	}
-	return !(flow->state & FLOW_HAS_BIRTHS) && place & PLACE_IS_FIRST;
+	return is_born_at(place, skb, packet, egress) ||
+	       (!(flow->state & FLOW_HAS_BIRTHS) && place & PLACE_IS_FIRST);
 }

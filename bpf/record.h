@@ -92,6 +92,9 @@ static __always_inline bool add_or_sight(struct flow_metrics *flow, struct __sk_
 		sight(skb, packet, flow);
 		return false;
 	}
+	if (unlikely(!(flow->state & FLOW_HAS_BIRTHS)) &&
+	    is_born_at(place, skb, packet, hook & HOOK_EGRESS))
+		__sync_fetch_and_or(&flow->state_word, FLOW_HAS_BIRTHS << STATE_SHIFT);
 	if (has_rules_of_direction() && unlikely(!marks_on) && place & PLACE_IS_FIRST)
 		take_back_unmarked(skb, packet, hook & HOOK_EGRESS);
 	add_packet(flow, skb, packet, hook);
@@ -130,7 +133,9 @@ static noinline void *add_flow(struct __sk_buff *skb, const struct packet *packe
 			return add_or_sight(flow, skb, packet, hook) ? flows : NULL;
 	}
 unrecorded:
-	if (unlikely(!marks_on) && was_met_unmarked(skb, egress, packet->tunnel_type))
+	/* Of a packet with the tag of its flow it was most likely so at an earlier hook, too. */
+	if (was_met(skb, packet->is_tagged ? flow_tag(&packet->key) : TAG_NONE, egress,
+		    packet->tunnel_type))
 		return NULL;
 	wire = wire_of(skb, packet->headers);
 	count(error == -E2BIG ? STAT_MAP_FULL : STAT_MAP_ERROR, wire.packets, wire.bytes);
@@ -155,9 +160,16 @@ static __always_inline void record(struct __sk_buff *skb, const struct packet *p
 		inspect_once(skb, packet, flows, flow);
 }
 
+/* Whether the flow is in the map that was written to before the last swap, to be drained. */
+static noinline bool was_just_recorded(const struct flow_key *key)
+{
+	return bpf_map_lookup_elem(&flows_a, key) || bpf_map_lookup_elem(&flows_b, key);
+}
+
 /*
- * A packet with the tag of its flow; false: nobody of ours can have left it, and it counts as one
- * without. A flow whose entry has been drained in between gets none for a mere sighting.
+ * A packet with the tag of its flow; false: it counts as one without. The tag may be somebody
+ * else's, or that of another flow which the packet was before, by chance the same. So it tells
+ * nothing but that a flow which is not there any more was counted, if it has been there.
  */
 static __always_inline bool revisit(struct __sk_buff *skb, const struct packet *packet, bool egress)
 {
@@ -165,9 +177,9 @@ static __always_inline bool revisit(struct __sk_buff *skb, const struct packet *
 	__u64 place;
 
 	if (unlikely(!flow || !flow->packets))
-		return egress || !is_born_at_ingress(skb);
+		return was_just_recorded(&packet->key) && (egress || !is_born_at_ingress(skb));
 	place = note_place(flow, skb, egress, packet->headers);
-	if (unlikely(!egress && place & born_in(false)))
+	if (unlikely(counts_at(place, flow, skb, packet, egress)))
 		return false;
 	sight(skb, packet, flow);
 	return true;

@@ -15,7 +15,7 @@
  *
  * | tag           | set by the hook that                | at later hooks                          |
  * |---------------|-------------------------------------|-----------------------------------------|
- * | of a flow     | counted or sighted it for that flow | of the same flow: a sighting, not more  |
+ * | of a flow     | counted or sighted it for that flow | drained meanwhile: not a new flow       |
  * | not_flow      | counted it as not IP or malformed   | not counted as that again               |
  * | unmatched,    | counted it as not wanted by rules   | not counted as that again; taken back   |
  * | rejected      |                                     | where a rule about the direction is met |
@@ -77,8 +77,8 @@ static __always_inline __u32 probed_tag(__u16 tc_index)
 }
 
 /*
- * A packet that becomes another flow under way (address translation, a tunnel) has a chance of one
- * in 2043 per pair of flows to be taken for the same one.
+ * A packet that becomes another flow under way (address translation, a tunnel) may by chance, one
+ * of 2043, have the tag of that one already.
  */
 static __always_inline __u32 flow_tag(const struct flow_key *key)
 {

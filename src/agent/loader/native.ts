@@ -80,6 +80,8 @@ export interface TestRunOptions {
   readonly frame: Uint8Array;
   readonly repeat?: number;
   readonly ifindex?: number;
+  /** Where the packet has come in; 0, the default: nowhere. */
+  readonly ingressIfindex?: number;
   readonly tcIndex?: number;
   readonly gsoSegs?: number;
   readonly gsoSize?: number;
