@@ -55,7 +55,7 @@ static noinline bool captures_new(const struct flow_key *key, __u64 slot, __u32 
 	return true;
 }
 
-/* The rule by which flows count (counts_at()), for packets that are copied. */
+/* The rule by which flows count (add_or_sight()), for packets that are copied. */
 static __always_inline bool captures_at(struct __sk_buff *skb, const struct packet *packet,
 					bool egress)
 {

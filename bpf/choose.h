@@ -155,6 +155,7 @@ static __always_inline enum choice choose(struct __sk_buff *skb, struct packet *
 	struct meeting met = { .tag = believed_tag(skb, egress), .egress = egress };
 	enum verdict verdict;
 	bool is_left_out;
+	__u32 own;
 
 	if (unlikely(is_sampled_out_tag(met.tag)))
 		return PACKET_UNWANTED;
@@ -173,10 +174,11 @@ static __always_inline enum choice choose(struct __sk_buff *skb, struct packet *
 		return leave_out(skb, packet, met,
 				 verdict == PARSE_NOT_IP ? STAT_NOT_IP : STAT_MALFORMED,
 				 config.tag_not_flow);
-	if (met.tag == flow_tag(&packet->key))
+	own = flow_tag(&packet->key);
+	if (met.tag == own)
 		return PACKET_SEEN;
 	if (config.filter_rules && judge(skb, packet, met) != PACKET_WANTED)
 		return PACKET_UNWANTED;
-	set_tag(skb, flow_tag(&packet->key));
+	set_tag(skb, own);
 	return PACKET_WANTED;
 }

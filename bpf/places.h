@@ -43,58 +43,53 @@ static __always_inline void refresh_facts(__u64 *slots)
 	}
 }
 
-/* Slots fill up in order and are never emptied, so CPUs race for them one atomic at a time. */
-static noinline __u64 add_place(struct flow_metrics *flow, struct __sk_buff *skb, __u32 egress,
-				__u32 headers)
+/*
+ * Beyond the first slot. Slots fill up in order and are never emptied, so CPUs race for them one
+ * atomic at a time.
+ */
+static noinline __u64 note_further_place(struct flow_metrics *flow, struct __sk_buff *skb,
+					 __u32 egress, __u32 headers)
 {
 	__u64 *slots = (__u64 *)flow->observed;
 	__u64 place = place_of(skb);
-	__u64 wanted = place | seen_in(egress) |
-		       ((__u64)facts_of(place) << 32 & SLOT_FACTS);
+	__u64 wanted = 0;
 	struct wire wire;
 
 	for (int i = 0; i < MAX_OBSERVED_INTERFACES; i++) {
 		__u64 slot = slots[i];
 
 		if (!slot) {
-			__u64 first = i == 0 && egress ? (__u64)FIRST_EGRESS << 32 : 0;
-
-			slot = __sync_val_compare_and_swap(&slots[i], 0, wanted | first);
+			wanted = place | seen_in(egress) |
+				 ((__u64)facts_of(place) << 32 & SLOT_FACTS);
+			if (i == 0 && egress)
+				wanted |= (__u64)FIRST_EGRESS << 32;
+			slot = __sync_val_compare_and_swap(&slots[i], 0, wanted);
 			if (!slot) {
 				if (i > 0)
 					refresh_facts(slots);
-				return describe_place(wanted | first, i == 0, egress);
+				return describe_place(wanted, i == 0, egress);
 			}
 		}
 		if (!((slot ^ place) & SLOT_PLACE)) {
-			__sync_fetch_and_or(&slots[i], seen_in(egress));
+			if (!(slot & seen_in(egress)))
+				__sync_fetch_and_or(&slots[i], seen_in(egress));
 			return describe_place(slot, i == 0, egress);
 		}
 	}
 	wire = wire_of(skb, headers);
 	count(STAT_INTERFACES_MISSED, wire.packets, wire.bytes);
-	return wanted & SLOT_FACTS;
+	return (__u64)facts_of(place) << 32 & SLOT_FACTS;
 }
 
 /* Notes that a packet of the flow is here; returns what here is to the flow. */
 static __always_inline __u64 note_place(struct flow_metrics *flow, struct __sk_buff *skb,
 					bool egress, __u32 headers)
 {
-	__u64 *slots = (__u64 *)flow->observed;
-	__u64 place = place_of(skb);
+	__u64 slot = *(__u64 *)flow->observed;
 
-	for (int i = 0; i < MAX_OBSERVED_INTERFACES; i++) {
-		__u64 slot = slots[i];
-
-		if (!((slot ^ place) & SLOT_PLACE)) {
-			if (unlikely(!(slot & seen_in(egress))))
-				__sync_fetch_and_or(&slots[i], seen_in(egress));
-			return describe_place(slot, i == 0, egress);
-		}
-		if (unlikely(!slot))
-			break;
-	}
-	return add_place(flow, skb, egress, headers);
+	if (likely(!((slot ^ place_of(skb)) & SLOT_PLACE) && slot & seen_in(egress)))
+		return describe_place(slot, true, egress);
+	return note_further_place(flow, skb, egress, headers);
 }
 
 static __always_inline bool is_born_at(__u64 place, struct __sk_buff *skb,
@@ -108,15 +103,12 @@ static __always_inline bool is_born_at(__u64 place, struct __sk_buff *skb,
 }
 
 /*
- * Whether the packet counts here: where it is born. Of a flow that has packets which are born
- * somewhere, the others were counted there, too. Of one that has none, since it is another one
+ * Whether a packet counts here that is not born here. Of a flow that has packets which are born
+ * somewhere, this one was counted there, too. Of one that has none, since it is another one
  * translated, or came out of a tunnel, packets count where the first one was seen. What a tag says
  * of a flow that is known adds nothing to that.
  */
-static __always_inline bool counts_at(__u64 place, const struct flow_metrics *flow,
-				      struct __sk_buff *skb, const struct packet *packet,
-				      bool egress)
+static __always_inline bool is_counted_at(__u64 place, bool has_births)
 {
-	return is_born_at(place, skb, packet, egress) ||
-	       (!(flow->state & FLOW_HAS_BIRTHS) && place & PLACE_IS_FIRST);
+	return !has_births && place & PLACE_IS_FIRST;
 }

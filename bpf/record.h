@@ -86,17 +86,19 @@ static __always_inline void sight(struct __sk_buff *skb, const struct packet *pa
 static __always_inline bool add_or_sight(struct flow_metrics *flow, struct __sk_buff *skb,
 					 const struct packet *packet, __u32 hook)
 {
-	__u64 place = note_place(flow, skb, hook & HOOK_EGRESS, packet->headers);
+	bool egress = hook & HOOK_EGRESS;
+	__u64 place = note_place(flow, skb, egress, packet->headers);
+	bool has_births = flow->state & FLOW_HAS_BIRTHS;
 
-	if (!counts_at(place, flow, skb, packet, hook & HOOK_EGRESS)) {
+	if (is_born_at(place, skb, packet, egress)) {
+		if (unlikely(!has_births))
+			__sync_fetch_and_or(&flow->state_word, FLOW_HAS_BIRTHS << STATE_SHIFT);
+	} else if (!is_counted_at(place, has_births)) {
 		sight(skb, packet, flow);
 		return false;
+	} else if (has_rules_of_direction() && !marks_on) {
+		take_back_unmarked(skb, packet, egress);
 	}
-	if (unlikely(!(flow->state & FLOW_HAS_BIRTHS)) &&
-	    is_born_at(place, skb, packet, hook & HOOK_EGRESS))
-		__sync_fetch_and_or(&flow->state_word, FLOW_HAS_BIRTHS << STATE_SHIFT);
-	if (has_rules_of_direction() && unlikely(!marks_on) && place & PLACE_IS_FIRST)
-		take_back_unmarked(skb, packet, hook & HOOK_EGRESS);
 	add_packet(flow, skb, packet, hook);
 	return true;
 }
@@ -179,7 +181,8 @@ static __always_inline bool revisit(struct __sk_buff *skb, const struct packet *
 	if (unlikely(!flow || !flow->packets))
 		return was_just_recorded(&packet->key) && (egress || !is_born_at_ingress(skb));
 	place = note_place(flow, skb, egress, packet->headers);
-	if (unlikely(counts_at(place, flow, skb, packet, egress)))
+	if (unlikely(is_born_at(place, skb, packet, egress) ||
+		     is_counted_at(place, flow->state & FLOW_HAS_BIRTHS)))
 		return false;
 	sight(skb, packet, flow);
 	return true;

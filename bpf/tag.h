@@ -87,12 +87,13 @@ static __always_inline __u32 flow_tag(const struct flow_key *key)
 	__u32 tag;
 
 	/* Multilinear: the products do not wait for one another. */
-	hash = words[0] * config.tag_keys[0] + words[1] * config.tag_keys[1] +
-	       words[2] * config.tag_keys[2] + words[3] * config.tag_keys[3] +
-	       words[4] * config.tag_keys[4];
+	hash = words[0] * 0x9e3779b97f4a7c15 + words[1] * 0xc2b2ae3d27d4eb4f +
+	       words[2] * 0x165667b19e3779f9 + words[3] * 0xd6e8feb86659fd93 +
+	       words[4] * 0xa0761d6478bd642f;
 	/* Up to here two tags differ by what depends on the difference of their keys alone. */
+	hash ^= config.tag_seed;
 	hash ^= hash >> 32;
-	hash *= config.tag_finish;
+	hash *= config.tag_factor;
 	tag = (((hash >> 32) * TAG_FLOWS) >> 32) + config.tag_first;
 	return tag > TAG_MAX ? tag - TAG_MAX : tag;
 }

@@ -380,9 +380,6 @@ struct stat_value {
 	__u64 bytes;
 };
 
-/* Words of a flow's key. */
-#define TAG_KEYS 5
-
 /*
  * Set once before loading: the verifier knows the values and prunes what is off. Offsets are those
  * of features in a flow's entry, 0 where the feature is off.
@@ -416,13 +413,13 @@ struct config {
 	__u16 filter_conditions; /* enum filter_condition of all rules, ORed */
 	__u32 capture_bytes; /* of a packet that are kept */
 	__u32 capture_wake_bytes; /* records in the ring buffer that wake user space */
-	/* How marks are made, random for each load: see tag.h. Keys are odd. */
+	/* How marks are made, random for each load: see tag.h. */
 	__u16 tag_first; /* of those of flows: TAG_FLOWS from here on, TAG_MAX is followed by 1 */
 	__u16 tag_not_flow;
 	__u16 tag_unmatched;
 	__u16 tag_rejected;
-	__u64 tag_keys[TAG_KEYS];
-	__u64 tag_finish;
+	__u64 tag_seed;
+	__u64 tag_factor; /* odd */
 	__u16 tag_sampled_out;
 	__u8 pad[6];
 };

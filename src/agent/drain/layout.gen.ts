@@ -49,10 +49,9 @@ export const statValue = {
 
 /** Byte offsets in `struct config`. */
 export const config = {
-  sizeBytes: 136,
+  sizeBytes: 104,
   vxlanPortsMax: 4,
   genevePortsMax: 4,
-  tagKeysMax: 5,
   sampling: 0, // 4 B
   wakeEntries: 4, // 4 B
   rttAt: 8, // 2 B
@@ -85,9 +84,9 @@ export const config = {
   tagNotFlow: 74, // 2 B
   tagUnmatched: 76, // 2 B
   tagRejected: 78, // 2 B
-  tagKeys: 80, // 40 B, 5 elements
-  tagFinish: 120, // 8 B
-  tagSampledOut: 128, // 2 B
+  tagSeed: 80, // 8 B
+  tagFactor: 88, // 8 B
+  tagSampledOut: 96, // 2 B
 } as const;
 
 /** Byte offsets in `struct message`. */

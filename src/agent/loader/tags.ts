@@ -7,12 +7,11 @@ const MARKS_MAP = '.data.marks';
 /** As in bpf/tag.h: a tag is one of 1..TAG_MAX, and four are not of flows. */
 const TAG_MAX = 0x7ff;
 
-const KEY_BYTES = 8;
-/** Random bytes that the marks of one load are made of. */
-export const TAG_SECRET_BYTES = 2 + (layout.tagKeysMax + 1) * KEY_BYTES;
+/** Random bytes that the marks of one load are made of: a place, a seed, a factor. */
+export const TAG_SECRET_BYTES = 2 + 8 + 8;
 
 /**
- * How the marks of one load are made. With random keys nobody who knows the program knows which
+ * How the marks of one load are made. With a secret nobody who knows the program knows which
  * mark a packet has, and which flows share theirs is another matter with each start.
  */
 export function configureTags(view: DataView, secret: Uint8Array): void {
@@ -29,12 +28,9 @@ export function configureTags(view: DataView, secret: Uint8Array): void {
   for (const [at, offset] of others.entries()) {
     view.setUint16(offset, ((first + TAG_MAX - 2 - at) % TAG_MAX) + 1, true);
   }
-  for (let key = 0; key <= layout.tagKeysMax; key++) {
-    const offset =
-      key < layout.tagKeysMax ? layout.tagKeys + key * KEY_BYTES : layout.tagFinish;
-    // An even one would lose bits of what it multiplies.
-    view.setBigUint64(offset, random.getBigUint64(2 + key * KEY_BYTES, true) | 1n, true);
-  }
+  view.setBigUint64(layout.tagSeed, random.getBigUint64(2, true), true);
+  // An even one would lose bits of what it multiplies.
+  view.setBigUint64(layout.tagFactor, random.getBigUint64(10, true) | 1n, true);
 }
 
 /** Whether hooks leave marks on packets, and believe them. */

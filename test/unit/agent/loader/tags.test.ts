@@ -9,7 +9,7 @@ const TAG_FLOWS = TAG_MAX - 4;
 
 const secrets = fc.uint8Array({ minLength: TAG_SECRET_BYTES, maxLength: TAG_SECRET_BYTES });
 
-test('whatever the secret: keys are odd, and every tag means one thing', () => {
+test('whatever the secret: the factor is odd, and every tag means one thing', () => {
   fc.assert(
     fc.property(secrets, (secret) => {
       const view = new DataView(new ArrayBuffer(layout.sizeBytes));
@@ -26,10 +26,7 @@ test('whatever the secret: keys are odd, and every tag means one thing', () => {
       expect(all.size).toBe(TAG_MAX);
       expect(Math.min(...all)).toBe(1);
       expect(Math.max(...all)).toBe(TAG_MAX);
-      for (let key = 0; key < layout.tagKeysMax; key++) {
-        expect(view.getBigUint64(layout.tagKeys + 8 * key, true) & 1n).toBe(1n);
-      }
-      expect(view.getBigUint64(layout.tagFinish, true) & 1n).toBe(1n);
+      expect(view.getBigUint64(layout.tagFactor, true) & 1n).toBe(1n);
     }),
   );
 });
