@@ -8,10 +8,12 @@
 
 #include "kernel.h"
 #include "types.h"
+#include "births.h"
 #include "choose.h"
 #include "copy.h"
 #include "maps.h"
 #include "netns.h"
+#include "places.h"
 #include "stats.h"
 #include "wire.h"
 
@@ -22,6 +24,60 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, CAPTURE_RING_BYTES);
 } captured SEC(".maps");
+
+/* Replaced at load, too; the flows heard of least recently make room. */
+#define CAPTURED_FLOWS_MAX 64
+/* A place where no packet of the flow has been for so long is not the one any more, as at drains. */
+#define CAPTURED_PLACE_NS 5000000000ULL
+
+/* Where packets of a flow are captured, while there are no entries of flows that would tell. */
+struct captured_flow {
+	__u64 slot; /* of the first place, as observed[0] */
+	__u64 last_ns; /* CLOCK_MONOTONIC, coarse: when a packet was captured */
+	__u32 state; /* enum flow_state */
+	__u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, CAPTURED_FLOWS_MAX);
+	__type(key, struct flow_key);
+	__type(value, struct captured_flow);
+} captured_flows SEC(".maps");
+
+static noinline bool captures_new(const struct flow_key *key, __u64 slot, __u32 state)
+{
+	struct captured_flow flow = {
+		.slot = slot, .last_ns = bpf_ktime_get_coarse_ns(), .state = state
+	};
+
+	/* Without room the next packet is a first one, too: nothing is missed. */
+	bpf_map_update_elem(&captured_flows, key, &flow, BPF_ANY);
+	return true;
+}
+
+/* The rule by which flows count (add_or_sight()), for packets that are copied. */
+static __always_inline bool captures_at(struct __sk_buff *skb, const struct packet *packet,
+					bool egress)
+{
+	struct captured_flow *flow = bpf_map_lookup_elem(&captured_flows, &packet->key);
+	__u64 place = place_of(skb);
+	__u64 slot = place | (egress ? (__u64)FIRST_EGRESS << 32 : 0);
+	__u64 now = bpf_ktime_get_coarse_ns();
+	bool is_born = is_born_at((__u64)facts_of(place) << 32, skb, packet, egress);
+
+	if (!flow && unlikely(!marks_on) && is_sampling() &&
+	    was_met_unmarked(skb, egress, packet->tunnel_type))
+		return false;
+	if (!flow || now > flow->last_ns + CAPTURED_PLACE_NS)
+		return captures_new(&packet->key, slot, is_born ? FLOW_HAS_BIRTHS : 0);
+	if (is_born)
+		flow->state |= FLOW_HAS_BIRTHS;
+	else if (flow->state & FLOW_HAS_BIRTHS || flow->slot != slot)
+		return false;
+	flow->last_ns = now;
+	return true;
+}
 
 /*
  * The reader is woken when the ring is filled up to a share; below, it comes by itself. It takes
@@ -84,9 +140,15 @@ static __always_inline int capture(struct __sk_buff *skb, bool egress, bool has_
 	struct packet packet = {};
 	struct wire wire;
 	__u32 snap = config.capture_bytes;
+	enum choice choice;
 
 	/* What is to be captured has to be said. */
-	if (!config.filter_rules || choose(skb, &packet, egress, has_l2) != PACKET_WANTED)
+	if (!config.filter_rules)
+		return HOOK_NEXT;
+	choice = choose(skb, &packet, egress, has_l2);
+	if (choice == PACKET_SEEN)
+		choice = choose_untagged(skb, &packet, egress);
+	if (choice != PACKET_WANTED || !captures_at(skb, &packet, egress))
 		return HOOK_NEXT;
 	wire = wire_of(skb, &packet);
 	head.time_ns = bpf_ktime_get_ns();

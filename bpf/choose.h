@@ -8,7 +8,7 @@
 
 #include "kernel.h"
 #include "types.h"
-#include "tag.h"
+#include "births.h"
 #include "filter.h"
 #include "offload.h"
 #include "parse.h"
@@ -18,18 +18,33 @@
 
 enum choice {
 	PACKET_WANTED,
-	PACKET_SEEN, /* wanted, and dealt with at an earlier hook */
+	PACKET_SEEN, /* by its tag: wanted, and dealt with at an earlier hook */
 	PACKET_UNWANTED,
 };
 
-static __always_inline enum choice leave_out(struct __sk_buff *skb, const struct packet *packet,
-					     enum stat which, __u32 tag)
-{
-	struct wire wire = wire_of(skb, packet);
+/* Where hooks meet a packet, and what they know of its past. */
+struct meeting {
+	__u32 tag; /* TAG_NONE, too, where no earlier hook can have left one */
+	bool egress;
+};
 
+/* Counts the packet as left out, unless an earlier hook has. */
+static __always_inline enum choice leave_out(struct __sk_buff *skb, const struct packet *packet,
+					     struct meeting met, enum stat which, __u32 tag)
+{
+	struct wire wire;
+
+	if (was_met(skb, met.tag, met.egress, packet->tunnel_type))
+		return PACKET_UNWANTED;
+	wire = wire_of(skb, packet);
 	count(which, wire.packets, wire.bytes);
 	set_tag(skb, tag);
 	return PACKET_UNWANTED;
+}
+
+static __always_inline bool has_rules_of_direction(void)
+{
+	return config.filter_conditions & (FILTER_INGRESS | FILTER_EGRESS);
 }
 
 /*
@@ -38,8 +53,35 @@ static __always_inline enum choice leave_out(struct __sk_buff *skb, const struct
  */
 static __always_inline bool is_taken_back(__u32 tag)
 {
-	return config.filter_conditions & (FILTER_INGRESS | FILTER_EGRESS) &&
-	       is_filtered_tag(tag);
+	return has_rules_of_direction() && is_filtered_tag(tag);
+}
+
+static __always_inline void take_back(struct __sk_buff *skb, const struct packet *packet,
+				      enum stat which)
+{
+	struct wire wire = wire_of(skb, packet);
+
+	count(which, -wire.packets, -wire.bytes);
+}
+
+/*
+ * Without marks: what the hook where the packet was born has left it out as, which is what rules
+ * say of the other direction, is taken back by the hook where it counts after all.
+ */
+static __always_inline void note_left_out(struct packet *packet, bool egress)
+{
+	struct filter_verdict other =
+		filter(&packet->key, packet->tcp_flags, true, !egress, false);
+
+	packet->is_left_out = !other.accepted;
+	packet->is_rejected = other.matched;
+}
+
+static __always_inline void take_back_unmarked(struct __sk_buff *skb, const struct packet *packet,
+					       bool egress)
+{
+	if (packet->is_left_out && was_met_unmarked(skb, egress, packet->tunnel_type))
+		take_back(skb, packet, packet->is_rejected ? STAT_REJECTED : STAT_UNMATCHED);
 }
 
 /*
@@ -50,32 +92,33 @@ static __always_inline bool is_taken_back(__u32 tag)
  * about the direction the two cannot be told apart, and of a packet that a bridge copies, each copy
  * that is wanted is taken back: there, what is left out is counted too low.
  */
-static __always_inline enum choice judge(struct __sk_buff *skb, struct packet *packet, __u32 tag,
-					 bool egress)
+static __always_inline enum choice judge(struct __sk_buff *skb, struct packet *packet,
+					 struct meeting met)
 {
 	struct filter_verdict verdict =
-		filter(&packet->key, packet->tcp_flags, true, egress, false);
-	struct wire wire;
+		filter(&packet->key, packet->tcp_flags, true, met.egress, false);
 
-	if (!verdict.accepted) {
-		if (tag != TAG_NONE)
-			return PACKET_UNWANTED;
-		return verdict.matched ? leave_out(skb, packet, STAT_REJECTED, TAG_REJECTED) :
-					 leave_out(skb, packet, STAT_UNMATCHED, TAG_UNMATCHED);
-	}
-	if (unlikely(is_taken_back(tag))) {
-		wire = wire_of(skb, packet);
-		count(tag == TAG_REJECTED ? STAT_REJECTED : STAT_UNMATCHED, -wire.packets,
-		      -wire.bytes);
-	}
+	if (!verdict.accepted)
+		return verdict.matched ?
+			leave_out(skb, packet, met, STAT_REJECTED, config.tag_rejected) :
+			leave_out(skb, packet, met, STAT_UNMATCHED, config.tag_unmatched);
+	if (unlikely(is_taken_back(met.tag)))
+		take_back(skb, packet,
+			  met.tag == config.tag_rejected ? STAT_REJECTED : STAT_UNMATCHED);
+	if (has_rules_of_direction() && !marks_on)
+		note_left_out(packet, met.egress);
 	packet->only_if_dropped = verdict.only_if_dropped;
 	if (config.filter_samples) {
 		if (verdict.sample)
 			packet->sampling = verdict.sample;
 		/* A packet of another flow has won its draw as that. */
-		if ((tag == TAG_NONE || tag > TAG_FLOWS) &&
-		    loses_draw(packet->sampling ? packet->sampling : config.sampling))
-			return leave_out(skb, packet, STAT_SAMPLED_OUT, TAG_SAMPLED_OUT);
+		if (!is_flow_tag(met.tag) &&
+		    loses_draw(packet->sampling ? packet->sampling : config.sampling)) {
+			/* What the tag was for has been taken back. */
+			met.tag = TAG_NONE;
+			return leave_out(skb, packet, met, STAT_SAMPLED_OUT,
+					 config.tag_sampled_out);
+		}
 	}
 	return PACKET_WANTED;
 }
@@ -96,21 +139,48 @@ static __always_inline enum stat not_flow(enum verdict verdict)
 	return verdict == PARSE_MALFORMED ? STAT_MALFORMED : STAT_NOT_LOOKED_INTO;
 }
 
+/*
+ * For a packet that carries the tag of its flow where an earlier hook cannot have left it: it goes
+ * on as one without.
+ */
+static __always_inline enum choice choose_untagged(struct __sk_buff *skb, struct packet *packet,
+						   bool egress)
+{
+	struct meeting met = { .tag = TAG_NONE, .egress = egress };
+
+	packet->is_tagged = true;
+	return config.filter_rules ? judge(skb, packet, met) : PACKET_WANTED;
+}
+
+/*
+ * The tag as far as it can be ours. That of a flow is looked at without a question: whoever meets
+ * the flow knows what can be left there. Where packets are left out, none is believed blindly.
+ */
+static __always_inline __u32 believed_tag(struct __sk_buff *skb, bool egress)
+{
+	__u32 tag = marks_on ? get_tag(skb) : TAG_NONE;
+
+	if (likely(tag == TAG_NONE || (is_flow_tag(tag) && !is_sampling())))
+		return tag;
+	return !egress && is_born_at_ingress(skb) ? TAG_NONE : tag;
+}
+
 /* `packet` must be zero; it is filled in where the packet is not unwanted. */
 static __always_inline enum choice choose(struct __sk_buff *skb, struct packet *packet, bool egress,
 					  bool has_l2)
 {
-	__u32 tag = get_tag(skb);
+	struct meeting met = { .tag = believed_tag(skb, egress), .egress = egress };
 	enum verdict verdict;
 	bool is_left_out;
+	__u32 own;
 
-	if (unlikely(tag == TAG_SAMPLED_OUT || is_own_copy(skb, egress)))
+	if (unlikely(is_sampled_out_tag(met.tag) || is_own_copy(skb, egress)))
 		return PACKET_UNWANTED;
 	/* Rules with rates of their own come first. */
-	is_left_out = !config.filter_samples && tag == TAG_NONE && loses_draw(config.sampling);
+	is_left_out = !config.filter_samples && met.tag == TAG_NONE && loses_draw(config.sampling);
 	/* Only the wire size of several segments takes parsing. */
 	if (unlikely(is_left_out && !skb->gso_size))
-		return leave_out(skb, packet, STAT_SAMPLED_OUT, TAG_SAMPLED_OUT);
+		return leave_out(skb, packet, met, STAT_SAMPLED_OUT, config.tag_sampled_out);
 
 	verdict = parse(skb, packet, has_l2);
 	if (config.tunnel_at && verdict == PARSE_FLOW && packet->key.protocol == IPPROTO_UDP)
@@ -118,16 +188,14 @@ static __always_inline enum choice choose(struct __sk_buff *skb, struct packet *
 	if (unlikely(skb->gso_size && verdict == PARSE_FLOW && may_be_tunnel(packet)))
 		note_inner_headers(skb, packet);
 	if (unlikely(is_left_out))
-		return leave_out(skb, packet, STAT_SAMPLED_OUT, TAG_SAMPLED_OUT);
-	if (unlikely(verdict != PARSE_FLOW)) {
-		if (tag != TAG_NONE)
-			return PACKET_UNWANTED;
-		return leave_out(skb, packet, not_flow(verdict), TAG_NOT_FLOW);
-	}
-	if (tag == flow_tag(&packet->key))
+		return leave_out(skb, packet, met, STAT_SAMPLED_OUT, config.tag_sampled_out);
+	if (unlikely(verdict != PARSE_FLOW))
+		return leave_out(skb, packet, met, not_flow(verdict), config.tag_not_flow);
+	own = flow_tag(&packet->key);
+	if (met.tag == own)
 		return PACKET_SEEN;
-	if (config.filter_rules && judge(skb, packet, tag, egress) != PACKET_WANTED)
+	if (config.filter_rules && judge(skb, packet, met) != PACKET_WANTED)
 		return PACKET_UNWANTED;
-	set_tag(skb, flow_tag(&packet->key));
+	set_tag(skb, own);
 	return PACKET_WANTED;
 }

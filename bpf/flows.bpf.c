@@ -18,17 +18,13 @@
 static __always_inline int flow(struct __sk_buff *skb, bool egress, bool has_l2)
 {
 	struct packet packet = {};
+	enum choice choice;
 
-	switch (choose(skb, &packet, egress, has_l2)) {
-	case PACKET_WANTED:
+	choice = choose(skb, &packet, egress, has_l2);
+	if (choice == PACKET_SEEN && unlikely(!revisit(skb, &packet, egress)))
+		choice = choose_untagged(skb, &packet, egress);
+	if (choice == PACKET_WANTED)
 		record(skb, &packet, egress, has_l2);
-		break;
-	case PACKET_SEEN:
-		sight(skb, &packet, egress);
-		break;
-	case PACKET_UNWANTED:
-		break;
-	}
 	return HOOK_NEXT;
 }
 

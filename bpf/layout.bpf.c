@@ -32,6 +32,7 @@ struct {
 	struct port_range port_range;
 	struct message message;
 	struct captured_packet captured_packet;
+	enum hook_fact hook_fact;
 	enum stat stat;
 	struct dns_query dns_query;
 	enum message_kind message_kind;

@@ -5,51 +5,14 @@
 
 #include "kernel.h"
 #include "types.h"
-#include "maps.h"
+#include "choose.h"
 #include "features.h"
 #include "filter.h"
-#include "netns.h"
+#include "maps.h"
 #include "parse.h"
+#include "places.h"
 #include "stats.h"
 #include "wire.h"
-
-/* This interface and direction as a slot, comparable in one go. */
-static __always_inline __u64 interface_slot(struct __sk_buff *skb, bool egress)
-{
-	__u32 netns = 0;
-	__u32 seen = (skb->ifindex & IFINDEX_MASK) | (egress ? SEEN_EGRESS : SEEN_INGRESS);
-
-	if (config.has_netns_cookie)
-		netns = device_netns(skb);
-	return (__u64)seen << 32 | netns;
-}
-
-#define SLOT_DIRECTIONS ((__u64)(SEEN_INGRESS | SEEN_EGRESS) << 32)
-
-/* Slots fill up in order and are never emptied, so CPUs race for them one atomic at a time. */
-static __always_inline void note_interface(struct flow_metrics *flow, __u64 wanted,
-					   struct wire wire)
-{
-	__u64 *slots = (__u64 *)flow->observed;
-	__u64 slot;
-
-	for (int i = 0; i < MAX_OBSERVED_INTERFACES; i++) {
-		slot = slots[i];
-		if (slot == wanted)
-			return;
-		if (!slot) {
-			slot = __sync_val_compare_and_swap(&slots[i], 0, wanted);
-			if (!slot || slot == wanted)
-				return;
-		}
-		if (!((slot ^ wanted) & ~SLOT_DIRECTIONS)) {
-			if (wanted & ~slot)
-				__sync_fetch_and_or(&slots[i], wanted);
-			return;
-		}
-	}
-	count(STAT_INTERFACES_MISSED, wire.packets, wire.bytes);
-}
 
 /* Where a hook is, in one argument. */
 enum hook {
@@ -68,9 +31,7 @@ static noinline void describe(struct flow_metrics *flow, struct __sk_buff *skb,
 
 	flow->start_ns = bpf_ktime_get_coarse_ns();
 	flow->vlan_id = packet->vlan_id;
-	flow->first_direction = hook & HOOK_EGRESS ? 1 : 0;
 	flow->eth_protocol = packet->eth_protocol;
-	*(__u64 *)&flow->observed[0] = interface_slot(skb, hook & HOOK_EGRESS);
 	flow->sampling = packet->sampling ? packet->sampling : config.sampling;
 	if (hook & HOOK_L2 || link) {
 		__u8 copy[2 * ETH_ALEN];
@@ -103,7 +64,6 @@ static __always_inline void add_packet(struct flow_metrics *flow, struct __sk_bu
 		__sync_fetch_and_or(&flow->tcp_flags_word, packet->tcp_flags);
 	if (flow->dscp != packet->dscp)
 		flow->dscp = packet->dscp;
-	note_interface(flow, interface_slot(skb, hook & HOOK_EGRESS), wire);
 	if (!has_extensions())
 		return;
 	if (config.filter_at && !packet->only_if_dropped)
@@ -111,17 +71,56 @@ static __always_inline void add_packet(struct flow_metrics *flow, struct __sk_bu
 	inspect(skb, packet, flow, wire, now);
 }
 
-/* Returns the map that has the flow now; NULL: none has. */
+/* The packet is counted elsewhere, or was: its flow learns that it is here, too. */
+static __always_inline void sight(struct __sk_buff *skb, const struct packet *packet,
+				  struct flow_metrics *flow)
+{
+	/* It may have been counted before it was wrapped. */
+	if (config.tunnel_at)
+		note_tunnel(skb, packet, flow);
+	if (config.filter_at && !packet->only_if_dropped)
+		note_wanted(flow);
+}
+
+/* Adds the packet to a flow that is in the map, or about to be put there; false: a sighting. */
+static __always_inline bool add_or_sight(struct flow_metrics *flow, struct __sk_buff *skb,
+					 const struct packet *packet, __u32 hook)
+{
+	bool egress = hook & HOOK_EGRESS;
+	__u64 place = note_place(flow, skb, egress, packet);
+	bool has_births = flow->state & FLOW_HAS_BIRTHS;
+
+	if (is_born_at(place, skb, packet, egress)) {
+		if (unlikely(!has_births))
+			__sync_fetch_and_or(&flow->state_word, FLOW_HAS_BIRTHS << STATE_SHIFT);
+	} else if (!is_counted_at(place, has_births)) {
+		sight(skb, packet, flow);
+		return false;
+	} else if (has_rules_of_direction() && !marks_on) {
+		take_back_unmarked(skb, packet, egress);
+	}
+	add_packet(flow, skb, packet, hook);
+	return true;
+}
+
+/*
+ * Returns the map that has the flow now; NULL: none has, or the packet was a mere sighting. Without
+ * marks each hook casts a die of its own, of which the one where the packet is born has the say.
+ */
 static noinline void *add_flow(struct __sk_buff *skb, const struct packet *packet, __u32 hook)
 {
 	void *flows = current_flows();
 	struct flow_metrics *flow = fresh_flow();
+	bool egress = hook & HOOK_EGRESS;
 	long error = -ENOENT;
 	struct wire wire;
 
+	if (unlikely(!marks_on) && is_sampling() &&
+	    was_met_unmarked(skb, egress, packet->tunnel_type))
+		return NULL;
 	if (!flow || !flows)
 		goto unrecorded;
-	add_packet(flow, skb, packet, hook);
+	add_or_sight(flow, skb, packet, hook);
 	/* Exactly: the coarse clock would not tell which end of a conversation spoke first. */
 	flow->start_ns = flow->end_ns = bpf_ktime_get_ns();
 	error = bpf_map_update_elem(flows, &packet->key, flow, BPF_NOEXIST);
@@ -132,12 +131,14 @@ static noinline void *add_flow(struct __sk_buff *skb, const struct packet *packe
 	if (error == -EEXIST) {
 		/* Another CPU came first; nothing removes entries from the current map. */
 		flow = bpf_map_lookup_elem(flows, &packet->key);
-		if (flow) {
-			add_packet(flow, skb, packet, hook);
-			return flows;
-		}
+		if (flow)
+			return add_or_sight(flow, skb, packet, hook) ? flows : NULL;
 	}
 unrecorded:
+	/* Of a packet with the tag of its flow it was most likely so at an earlier hook, too. */
+	if (was_met(skb, packet->is_tagged ? flow_tag(&packet->key) : TAG_NONE, egress,
+		    packet->tunnel_type))
+		return NULL;
 	wire = wire_of(skb, packet);
 	count(error == -E2BIG ? STAT_MAP_FULL : STAT_MAP_ERROR, wire.packets, wire.bytes);
 	return NULL;
@@ -151,26 +152,38 @@ static __always_inline void record(struct __sk_buff *skb, const struct packet *p
 	struct flow_metrics *flow = find_flow(&packet->key);
 	void *flows = NULL;
 
-	if (likely(flow))
-		add_packet(flow, skb, packet, hook);
-	else
+	if (likely(flow)) {
+		if (!add_or_sight(flow, skb, packet, hook))
+			return;
+	} else {
 		flows = add_flow(skb, packet, hook);
+	}
 	if (has_extensions())
 		inspect_once(skb, packet, flows, flow);
 }
 
+/* Whether the flow is in the map that was written to before the last swap, to be drained. */
+static noinline bool was_just_recorded(const struct flow_key *key)
+{
+	return bpf_map_lookup_elem(&flows_a, key) || bpf_map_lookup_elem(&flows_b, key);
+}
+
 /*
- * A packet counted at an earlier hook: its flow learns of one more interface. A flow whose entry
- * has been drained in between gets none for a mere sighting.
+ * A packet with the tag of its flow; false: it counts as one without. The tag may be somebody
+ * else's, or that of another flow which the packet was before, by chance the same. So it tells
+ * nothing but that a flow which is not there any more was counted, if it has been there.
  */
-static __always_inline void sight(struct __sk_buff *skb, const struct packet *packet, bool egress)
+static __always_inline bool revisit(struct __sk_buff *skb, const struct packet *packet, bool egress)
 {
 	struct flow_metrics *flow = find_flow(&packet->key);
+	__u64 place;
 
-	if (!flow)
-		return;
-	note_interface(flow, interface_slot(skb, egress), wire_of(skb, packet));
-	/* It may have been counted before it was wrapped. */
-	if (config.tunnel_at)
-		note_tunnel(skb, packet, flow);
+	if (unlikely(!flow || !flow->packets))
+		return was_just_recorded(&packet->key) && (egress || !is_born_at_ingress(skb));
+	place = note_place(flow, skb, egress, packet);
+	if (unlikely(is_born_at(place, skb, packet, egress) ||
+		     is_counted_at(place, flow->state & FLOW_HAS_BIRTHS)))
+		return false;
+	sight(skb, packet, flow);
+	return true;
 }

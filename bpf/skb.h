@@ -66,13 +66,13 @@ static __always_inline struct skb_view skb_view_typed(const struct sk_buff *skb)
 /* As was_sampled_out(), for buffers by address. */
 static __always_inline bool skb_sampled_out(const struct sk_buff *skb)
 {
-	return BPF_CORE_READ(skb, tc_index) >> TAG_SHIFT == TAG_SAMPLED_OUT;
+	return is_sampled_out_tag(probed_tag(BPF_CORE_READ(skb, tc_index)));
 }
 
 /* As was_seen(). */
 static __always_inline bool skb_seen(const struct sk_buff *skb)
 {
-	return BPF_CORE_READ(skb, tc_index) >> TAG_SHIFT != TAG_NONE;
+	return probed_tag(BPF_CORE_READ(skb, tc_index)) != TAG_NONE;
 }
 
 static __always_inline bool skb_read(const struct skb_view *view, __u32 at, void *into, __u32 size)

@@ -60,10 +60,10 @@ static __always_inline __u16 eth_protocol_of(const struct flow_key *key)
 /* The hook that sampled the packet out, or in, has decided for all that comes after it. */
 static __always_inline bool was_sampled_out(const struct sk_buff *skb)
 {
-	return skb->tc_index >> TAG_SHIFT == TAG_SAMPLED_OUT;
+	return is_sampled_out_tag(probed_tag(skb->tc_index));
 }
 
 static __always_inline bool was_seen(const struct sk_buff *skb)
 {
-	return skb->tc_index >> TAG_SHIFT != TAG_NONE;
+	return probed_tag(skb->tc_index) != TAG_NONE;
 }

@@ -6,26 +6,36 @@
  *
  * It lives in skb->tc_index, which TC programs may write and which the kernel copies with clones
  * and segments and keeps across bridges, veth pairs and namespaces (skb_scrub_packet() leaves it
- * alone). The five low bits stay as they are: sch_gred reads four of them, Cilium has flags in
- * five. What else touches the field: when somebody else's program or filter ends the chain with
- * TCX_PASS or TC_ACT_OK, the kernel stores that verdict's class id in it. The tag is then lost and
- * the packet counts again at its next hook. Ours never do that.
+ * alone). The five low bits stay as they are: sch_gred reads four of them, Cilium has flags there.
+ *
+ * Anybody may write to the field, so that a tag is an aid and never proof (see births.h): it is
+ * believed only where an earlier hook of ours can have left it, and its values are random for each
+ * load. While somebody else's program or filter is beside ours, it is neither written nor read:
+ * others may look at more bits of it, and a verdict of theirs overwrites it.
+ *
+ * | tag           | set by the hook that                | at later hooks                          |
+ * |---------------|-------------------------------------|-----------------------------------------|
+ * | of a flow     | counted or sighted it for that flow | drained meanwhile: not a new flow       |
+ * | not_flow      | counted it as not IP or malformed   | not counted as that again               |
+ * | unmatched,    | counted it as not wanted by rules   | not counted as that again; taken back   |
+ * | rejected      |                                     | where a rule about the direction is met |
+ * | sampled_out   | cast the die                        | left alone, whatever it turns into      |
  */
 
 #include "kernel.h"
 #include "types.h"
+#include "maps.h"
 
 #define TAG_SHIFT 5
 #define TAG_OTHERS ((1 << TAG_SHIFT) - 1)
 
 #define TAG_NONE 0 /* no hook has seen it */
-/* Counted as not wanted, by STAT_UNMATCHED or STAT_REJECTED: for another hook it may be. */
-#define TAG_UNMATCHED 0x7fc
-#define TAG_REJECTED 0x7fd
-#define TAG_NOT_FLOW 0x7fe /* counted as not IP or malformed; once encapsulated it may be a flow */
-#define TAG_SAMPLED_OUT 0x7ff /* the die has been cast, whatever the packet turns into */
-/* Everything else: the hash of the flow for which the packet is accounted for. */
-#define TAG_FLOWS 0x7fb
+#define TAG_MAX 0x7ff
+/* How many there are of flows; the other four are `config`'s. */
+#define TAG_FLOWS (TAG_MAX - 4)
+
+/* User space sets it while every program and filter at the watched hooks is ours. */
+volatile __u32 marks_on SEC(".data.marks") = 0;
 
 static __always_inline __u32 get_tag(const struct __sk_buff *skb)
 {
@@ -34,26 +44,56 @@ static __always_inline __u32 get_tag(const struct __sk_buff *skb)
 
 static __always_inline void set_tag(struct __sk_buff *skb, __u32 tag)
 {
-	skb->tc_index = (skb->tc_index & TAG_OTHERS) | tag << TAG_SHIFT;
+	if (likely(marks_on))
+		skb->tc_index = (skb->tc_index & TAG_OTHERS) | tag << TAG_SHIFT;
+}
+
+static __always_inline bool is_sampling(void)
+{
+	return config.sampling > 1 || config.filter_samples;
 }
 
 static __always_inline bool is_filtered_tag(__u32 tag)
 {
-	return tag == TAG_UNMATCHED || tag == TAG_REJECTED;
+	return config.filter_rules && tag != TAG_NONE &&
+	       (tag == config.tag_unmatched || tag == config.tag_rejected);
+}
+
+static __always_inline bool is_sampled_out_tag(__u32 tag)
+{
+	return is_sampling() && tag != TAG_NONE && tag == config.tag_sampled_out;
+}
+
+static __always_inline bool is_flow_tag(__u32 tag)
+{
+	return tag != TAG_NONE && tag != config.tag_not_flow && tag != config.tag_unmatched &&
+	       tag != config.tag_rejected && tag != config.tag_sampled_out;
+}
+
+/* For probes, which know of no hook: what the field of a packet's buffer says, if it is ours. */
+static __always_inline __u32 probed_tag(__u16 tc_index)
+{
+	return marks_on ? tc_index >> TAG_SHIFT : TAG_NONE;
 }
 
 /*
- * 1..TAG_FLOWS. A packet that becomes another flow under way (address translation, a tunnel) has
- * a chance of one in 2043 per pair of flows to be taken for the same one.
+ * A packet that becomes another flow under way (address translation, a tunnel) may by chance, one
+ * of 2043, have the tag of that one already.
  */
 static __always_inline __u32 flow_tag(const struct flow_key *key)
 {
 	const __u64 *words = (const __u64 *)key;
 	__u64 hash;
+	__u32 tag;
 
-	/* Multilinear: the products do not wait for one another, and the high half is well mixed. */
+	/* Multilinear: the products do not wait for one another. */
 	hash = words[0] * 0x9e3779b97f4a7c15 + words[1] * 0xc2b2ae3d27d4eb4f +
 	       words[2] * 0x165667b19e3779f9 + words[3] * 0xd6e8feb86659fd93 +
 	       words[4] * 0xa0761d6478bd642f;
-	return (__u32)(((hash >> 32) * TAG_FLOWS) >> 32) + 1;
+	/* Up to here two tags differ by what depends on the difference of their keys alone. */
+	hash ^= config.tag_seed;
+	hash ^= hash >> 32;
+	hash *= config.tag_factor;
+	tag = (((hash >> 32) * TAG_FLOWS) >> 32) + config.tag_first;
+	return tag > TAG_MAX ? tag - TAG_MAX : tag;
 }

@@ -24,9 +24,15 @@ struct flow_key {
 /* Interfaces on which packets of one flow are remembered; more are counted in a statistic. */
 #define MAX_OBSERVED_INTERFACES 6
 
-/* The parts of ifindex_seen: the number and, on top, the directions in which the flow was seen. */
+/*
+ * The parts of ifindex_seen: the number and, on top, what is known of the hooks there, and the
+ * directions in which the flow was seen.
+ */
 enum ifindex_seen {
-	IFINDEX_MASK = 0x3fffffff,
+	IFINDEX_MASK = 0x07ffffff,
+	FIRST_EGRESS = 0x08000000, /* of the first slot: its first packet left there, else came in */
+	BORN_INGRESS = 0x10000000, /* enum hook_fact, as it was when the slot was filled */
+	BORN_EGRESS = 0x20000000,
 	SEEN_INGRESS = 0x40000000,
 	SEEN_EGRESS = 0x80000000,
 };
@@ -37,15 +43,34 @@ struct watched_place {
 	__u32 ifindex; /* 0: some interface of the namespace */
 };
 
+/* What user space knows of an interface's hooks, in the map `hook_facts`. */
+enum hook_fact {
+	HOOK_INGRESS = 1, /* there is one at its ingress */
+	/* The same bits as in slots. What comes in here has passed no hook before. */
+	HOOK_BORN_INGRESS = 0x10000000,
+	/* Nor has what this host sends here, unless it has come in by another interface. */
+	HOOK_BORN_EGRESS = 0x20000000,
+};
+
+/* Interfaces of which facts are kept; packets are born at no other. */
+#define HOOK_FACTS_MAX 65536
+
 /*
  * Where packets of the flow were seen, in order of appearance; the first empty slot ends the list.
- * ifindex alone says little: every network namespace numbers its interfaces from 1. Directions sit
+ * ifindex alone says little: every network namespace numbers its interfaces from 1. The rest sits
  * in the same word, so that a slot is claimed, compared and extended by one atomic instruction.
  */
 struct observed_interface {
 	__u32 netns; /* low half of the namespace's cookie; 0 when the kernel does not tell */
 	enum ifindex_seen ifindex_seen; /* 0: slot is empty */
 };
+
+/* Bits of flow_metrics.state. */
+enum flow_state {
+	FLOW_HAS_BIRTHS = 1, /* packets were counted where they are born */
+};
+/* The same in state_word. */
+#define STATE_SHIFT 8
 
 /*
  * 104 bytes: with the kernel's 48-byte element header and the key, an entry of a preallocated hash
@@ -63,9 +88,14 @@ struct flow_metrics {
 		};
 		__u32 tcp_flags_word; /* BPF has no 16-bit atomics: flags are ORed through this */
 	};
-	__u8 dscp;
-	__u8 first_direction; /* 0 ingress, 1 egress: of the hook that counted the first packet */
-	__u16 eth_protocol;
+	union {
+		struct {
+			__u8 dscp;
+			__u8 state; /* enum flow_state; only ever added to, through the word */
+			__u16 eth_protocol;
+		};
+		__u32 state_word;
+	};
 	struct observed_interface observed[MAX_OBSERVED_INTERFACES];
 	__u64 start_ns;
 	__u32 sampling; /* 1 packet in this many was looked at; 0 and 1: all */
@@ -409,7 +439,15 @@ struct config {
 	__u16 filter_conditions; /* enum filter_condition of all rules, ORed */
 	__u32 capture_bytes; /* of a packet that are kept */
 	__u32 capture_wake_bytes; /* records in the ring buffer that wake user space */
+	/* How marks are made, random for each load: see tag.h. */
+	__u16 tag_first; /* of those of flows: TAG_FLOWS from here on, TAG_MAX is followed by 1 */
+	__u16 tag_not_flow;
+	__u16 tag_unmatched;
+	__u16 tag_rejected;
+	__u64 tag_seed;
+	__u64 tag_factor; /* odd */
+	__u16 tag_sampled_out;
 	__u8 watched_only; /* probes keep to the map `watched` */
 	__u8 drops_of_others; /* frames for other hosts that are thrown away are drops, too */
-	__u8 pad[2];
+	__u8 pad[4];
 };

@@ -110,7 +110,7 @@ static bool get_request(napi_env env, struct object *object, napi_value options,
 	static const char *const directions[] = { "ingress", "egress" };
 	static const char *const modes[] = { "tc", "tcx" };
 	static const char *const anchors[] = { "none", "head", "tail" };
-	uint32_t direction, mode, anchor, is_trial = 0;
+	uint32_t direction, mode, anchor;
 	char program[NAME_BYTES];
 	napi_value value;
 
@@ -121,12 +121,15 @@ static bool get_request(napi_env env, struct object *object, napi_value options,
 	    !get_choice(env, options, "direction", directions, 2, &direction) ||
 	    !get_choice(env, options, "mode", modes, 2, &mode) ||
 	    !get_choice(env, options, "anchor", anchors, 3, &anchor) ||
-	    !get_optional_u32(env, options, "isTrial", &is_trial) ||
 	    (has_property(env, options, "netns") &&
 	     (!get_property(env, options, "netns", &value) ||
 	      !get_fd(env, value, "netns", &request->netns))))
 		return false;
-	request->is_trial = is_trial;
+	strcpy(request->owner, "netobserv");
+	if (has_property(env, options, "owner") &&
+	    (!get_property(env, options, "owner", &value) ||
+	     !get_string(env, value, "owner", request->owner, sizeof(request->owner))))
+		return false;
 	request->egress = direction;
 	request->tcx = mode;
 	request->anchor = anchor;

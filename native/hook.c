@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -33,12 +34,11 @@ struct tcx_link_attr {
 /* Next to those that are taken by another kind of filter. */
 #define TC_TRIES_MAX 16
 /*
- * "nob": within a priority, so that nobody's `replace handle 1` hits our filter. One capture runs
- * at a time, so a filter that has this handle already is what a killed process has left behind.
+ * "nob": within a priority, so that nobody's `replace handle 1` hits our filter. Other captures
+ * have the same; each takes the next that is free.
  */
 #define TC_HANDLE 0x6e6f62
-/* "noc": of a hook that only shows whether there can be one, beside a capture that runs. */
-#define TC_TRIAL_HANDLE 0x6e6f63
+#define TC_HANDLES 16
 
 static bool attach_tcx(const struct request *request, struct attachment *into,
 		       struct failure *failure)
@@ -68,40 +68,36 @@ static struct bpf_tc_hook hook_of(const struct attachment *attachment)
 	};
 }
 
-static bool remove_qdisc(int ifindex, struct failure *failure)
+/* Beside the filters of other captures, and of a former one of ours that did not end well. */
+static int add_beside(const struct request *request, bool owns_qdisc, struct filter_place *place)
 {
-	/* Both directions at once means the qdisc itself. */
-	struct bpf_tc_hook hook = {
-		.sz = sizeof(hook),
-		.ifindex = ifindex,
-		.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS,
-	};
-	int error = bpf_tc_hook_destroy(&hook);
+	char owner[OWNER_BYTES + 2];
+	int error = -EEXIST;
 
-	return error ? fail(failure, error, "remove clsact qdisc") : true;
+	/* So that whoever finds the filter left behind knows whose the qdisc was. */
+	snprintf(owner, sizeof(owner), "%s%s", request->owner, owns_qdisc ? ":q" : "");
+
+	for (uint32_t i = 0; i < TC_HANDLES && error == -EEXIST; i++) {
+		place->handle = TC_HANDLE + i;
+		error = add_filter_at(place, request->program, owner);
+	}
+	return error;
 }
 
-/* Adds; replaces nothing but a left-over of our own, whose marks would hide packets from us. */
 static int add_filter(const struct request *request, struct attachment *into)
 {
 	static const int priorities[] = { TC_USUAL_PRIORITY, TC_FIRST_PRIORITY, TC_LAST_PRIORITY };
-	struct bpf_tc_hook hook = hook_of(into);
+	struct filter_place place = { .ifindex = into->ifindex, .egress = request->egress };
 	int step = request->anchor == ANCHOR_TAIL ? -1 : 1;
-	uint32_t handle = request->is_trial ? TC_TRIAL_HANDLE : TC_HANDLE;
 	int error = -EINVAL;
 
+	/* A priority that filters of another kind have is refused as invalid. */
 	for (int i = 0; i < TC_TRIES_MAX && error == -EINVAL; i++) {
-		LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = request->program, .handle = handle,
-			    .priority = priorities[request->anchor] + i * step);
-
-		error = bpf_tc_attach(&hook, &options);
-		if (error == -EEXIST) {
-			options.flags = BPF_TC_F_REPLACE;
-			error = bpf_tc_attach(&hook, &options);
-		}
-		into->handle = options.handle;
-		into->priority = options.priority;
+		place.priority = priorities[request->anchor] + i * step;
+		error = add_beside(request, into->owns_qdisc, &place);
 	}
+	into->handle = place.handle;
+	into->priority = place.priority;
 	return error;
 }
 

@@ -200,6 +200,9 @@ bool set_buffers(napi_env env, struct job *job, const napi_value *buffers);
 
 /* --- hook.c: what comes and goes in the kernel ----------------------------------------------- */
 
+/* Less than CLS_BPF_NAME_LEN of the kernel, 256, with what is added. */
+#define OWNER_BYTES 250
+
 enum anchor { ANCHOR_NONE, ANCHOR_HEAD, ANCHOR_TAIL };
 
 /* What to attach, and where. */
@@ -209,8 +212,8 @@ struct request {
 	uint32_t ifindex;
 	bool egress;
 	bool tcx;
-	bool is_trial;
 	enum anchor anchor;
+	char owner[OWNER_BYTES]; /* TC: the filter's name, by which whoever made it is known */
 };
 
 /* `into` is zeroed by the caller, who closes its `netns` after a failure. */
@@ -218,6 +221,28 @@ bool begin_attachment(const struct request *request, struct attachment *into,
 		      struct failure *failure);
 /* Removes what was attached there, and nothing else; the memory stays the caller's. */
 bool end_attachment(struct object *object, struct attachment *attachment, struct failure *failure);
+
+/* --- filter.c ------------------------------------------------------------------------------- */
+
+/* A filter's place on an interface of this thread's namespace. */
+struct filter_place {
+	int ifindex;
+	bool egress;
+	uint32_t priority;
+	uint32_t handle;
+};
+/* 0 or a negative errno; nothing is replaced. */
+int add_filter_at(const struct filter_place *place, int program, const char *owner);
+/* Removes the clsact qdisc, whatever hangs on it. */
+bool remove_qdisc(int ifindex, struct failure *failure);
+napi_value remove_filter(napi_env env, napi_callback_info info);
+
+/* --- chains.c ------------------------------------------------------------------------------- */
+
+napi_value read_tcx(napi_env env, napi_callback_info info);
+napi_value program_id(napi_env env, napi_callback_info info);
+napi_value program_name(napi_env env, napi_callback_info info);
+napi_value namespace_id(napi_env env, napi_callback_info info);
 
 /* --- attach.c ------------------------------------------------------------------------------- */
 

@@ -19,6 +19,7 @@ static bool read_context(napi_env env, napi_value options, struct __sk_buff *con
 	 */
 	return get_optional_u32(env, options, "repeat", repeat) &&
 	       get_optional_u32(env, options, "ifindex", &context->ifindex) &&
+	       get_optional_u32(env, options, "ingressIfindex", &context->ingress_ifindex) &&
 	       get_optional_u32(env, options, "tcIndex", &context->cb[0]) &&
 	       get_optional_u32(env, options, "gsoSegs", &context->gso_segs) &&
 	       get_optional_u32(env, options, "gsoSize", &context->gso_size);

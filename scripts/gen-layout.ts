@@ -14,7 +14,7 @@ const STRUCTS = [
 ];
 const ENUMS = [
   ...['stat', 'ifindex_seen', 'message_kind', 'message_room', 'dns_seen', 'tls_seen'],
-  ...['tunnel_type', 'nat_state', 'event_fate', 'filter_condition'],
+  ...['tunnel_type', 'nat_state', 'event_fate', 'filter_condition', 'hook_fact'],
 ];
 
 function camel(name: string): string {
@@ -43,7 +43,7 @@ function structText(btf: Btf, name: string): string {
 }
 
 function enumText(btf: Btf, name: string): string {
-  const prefix = `${name.replace(/_(kind|type|state|fate|condition)$/, '').toUpperCase()}_`;
+  const prefix = `${name.replace(/_(kind|type|state|fate|condition|fact)$/, '').toUpperCase()}_`;
   const lines = btf
     .enumOf(name)
     .map((each) => `  ${camel(each.name.replace(prefix, ''))}: ${each.value},`);

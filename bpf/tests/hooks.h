@@ -49,6 +49,17 @@ int test_capture_l2(struct __sk_buff *skb)
 	return verdict;
 }
 
+SEC("tc")
+int test_capture_egress_l2(struct __sk_buff *skb)
+{
+	int verdict;
+
+	skb->tc_index = skb->cb[0];
+	verdict = capture(skb, true, true);
+	skb->cb[0] = skb->tc_index;
+	return verdict;
+}
+
 /*
  * What the filter rules say: the verdict as bits, and in cb[0] the rate. Going in, cb[0] says
  * where: 0 at an ingress, 1 at an egress, 2 nowhere in particular, 3 a drop there.

@@ -4,6 +4,7 @@
 #include "kernel.h"
 
 #define TCX_PASS 0
+#define TCX_DROP 2
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -21,6 +22,13 @@ int last_word(struct __sk_buff *skb)
 	if (count)
 		__sync_fetch_and_add(count, 1);
 	return TCX_PASS;
+}
+
+/* And one that decides by what it finds in the field that marks are in. */
+SEC("tc")
+int reader(struct __sk_buff *skb)
+{
+	return skb->tc_index ? TCX_DROP : HOOK_NEXT;
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

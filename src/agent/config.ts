@@ -81,16 +81,16 @@ const interfaces = {
   tcxAttachAnchorIngress: choice(
     'TCX_ATTACH_ANCHOR_INGRESS',
     ['none', 'head', 'tail'],
-    'none',
-    'place among other TCX programs, ingress',
-    { otherwise: 'none' },
+    'head',
+    'place among other TCX programs, ingress; behind one that decides about packets, they are not seen',
+    { otherwise: 'head' },
   ),
   tcxAttachAnchorEgress: choice(
     'TCX_ATTACH_ANCHOR_EGRESS',
     ['none', 'head', 'tail'],
-    'none',
-    'place among other TCX programs, egress',
-    { otherwise: 'none' },
+    'head',
+    'place among other TCX programs, egress; behind one that decides about packets, they are not seen',
+    { otherwise: 'head' },
   ),
   preferredInterfaceForMacPrefix: list(
     'PREFERRED_INTERFACE_FOR_MAC_PREFIX',

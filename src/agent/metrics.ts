@@ -204,6 +204,19 @@ function interfaceMetrics(metrics: Metrics, level: MetricsLevel, clock: Clock) {
     interfaceBufferSize: metrics.gauge<'name'>('iface_buffer_size', 'Interfaces in buffers', [
       'name',
     ]),
+    hookTroubles: metrics.counter<'reason'>(
+      'hook_troubles_total',
+      'Hooks found gone, or behind another program although they should be first: put on again',
+      ['reason'],
+    ),
+    strangers: metrics.gauge(
+      'foreign_programs',
+      'Programs and filters of others at the hooks: while there are any, packets are not marked',
+    ),
+    marks: metrics.gauge(
+      'packet_marks',
+      '1: packets are marked, and known again by that; 0: others are at the hooks',
+    ),
     netlinkLosses: metrics.counter<'reason'>(
       'netlink_losses_total',
       'Times that interface messages were lost and everything was read again',

@@ -33,9 +33,13 @@ export const NOT_RUNNING: AgentReadiness = {
 export interface HookProgress {
   readonly wanted: number;
   readonly hooked: number;
+  /** Interfaces of which somebody has removed a hook that is not back. */
+  readonly lost: number;
   /** Interfaces and namespaces of users who have too many. */
   readonly leftOut: number;
   readonly namespacesLeftOut: number;
+  /** Who else is at the hooks, and what follows; undefined: nobody. */
+  readonly company: string | undefined;
 }
 
 /**
@@ -43,13 +47,19 @@ export interface HookProgress {
  * user could stop the agent by it.
  */
 export function hooksReadiness(progress: HookProgress): HealthState {
-  const { wanted, hooked, leftOut, namespacesLeftOut } = progress;
+  const { wanted, hooked, lost, leftOut, namespacesLeftOut, company } = progress;
+  if (lost > 0) {
+    return { ok: false, reason: `hooks of ${lost} interfaces were removed and are not back` };
+  }
   if (wanted > 0 && hooked === 0) {
     return { ok: false, reason: `none of ${wanted} interfaces has a hook` };
   }
-  if (leftOut + namespacesLeftOut === 0) return FINE;
-  const note = `${namespacesLeftOut} network namespaces and ${leftOut} interfaces are left out`;
-  return { ok: true, note: `${note}: their users have too many` };
+  const left = `${namespacesLeftOut} network namespaces and ${leftOut} interfaces are left out`;
+  const notes = [
+    ...(leftOut + namespacesLeftOut === 0 ? [] : [`${left}: their users have too many`]),
+    ...(company === undefined ? [] : [company]),
+  ];
+  return notes.length === 0 ? FINE : { ok: true, note: notes.join('; ') };
 }
 
 export function drainReadiness({

@@ -1,4 +1,4 @@
-import { type Clock, kernelMonotonicMs } from '../base/clock.ts';
+import { type Clock, kernelMonotonicMs, systemSecret } from '../base/clock.ts';
 import type { Component } from '../base/component.ts';
 import { runAll } from '../base/run-all.ts';
 import type { FlowBatch } from '../flow/batch.ts';
@@ -15,6 +15,7 @@ import { Bookkeeper, type Books } from './drain/books.ts';
 import { Drainer } from './drain/drainer.ts';
 import { MessageReader } from './drain/messages.ts';
 import { VitalSigns, type Vitals } from './drain/vitals.ts';
+import { createGuard } from './interfaces/guard.ts';
 import { macPreferences } from './interfaces/mac-preference.ts';
 import { InterfaceNames } from './interfaces/names.ts';
 import { SocketHub } from './interfaces/socket-hub.ts';
@@ -26,6 +27,7 @@ import { FLOW_MAPS, type LoadedObject, loadDatapath, WAKE_MAP } from './loader/o
 import { openPinned } from './loader/pinned.ts';
 import { type AttachedFeatures, attachFeatures, type FeatureStatus } from './loader/probes.ts';
 import { UNWATCHED, WatchedPlaces } from './loader/watched.ts';
+import { TAG_SECRET_BYTES } from './loader/tags.ts';
 import { type AgentMetrics, declareMetrics } from './metrics.ts';
 import { type Capability, NEEDED_TO_RUN } from './privileges.ts';
 import {
@@ -59,6 +61,8 @@ export interface AgentDeps {
   readonly processDirectory?: string;
   /** Default: the machine's. */
   readonly addresses?: HostAddresses;
+  /** That many bytes that nobody can guess; default: the machine's. */
+  readonly secret?: (bytes: number) => Uint8Array;
   /** CLOCK_MONOTONIC, milliseconds. */
   readonly kernelMonotonicMs?: () => number;
   /**
@@ -132,8 +136,10 @@ class HostAgent implements Agent {
     this.#address = address;
     signal.throwIfAborted();
 
-    const open = this.#config.ebpfProgramManagerMode ? openPinned : loadDatapath;
-    const loaded = open(native, this.#deps.object, this.#config);
+    const secret = (this.#deps.secret ?? systemSecret)(TAG_SECRET_BYTES);
+    const loaded = this.#config.ebpfProgramManagerMode
+      ? openPinned(native, this.#deps.object, this.#config)
+      : loadDatapath(native, this.#deps.object, this.#config, { secret });
     if (!loaded.knowsNamespaces) {
       log.info('the kernel does not tell hooks their network namespace: names go by index and MAC');
     }
@@ -275,10 +281,15 @@ class HostAgent implements Agent {
       trackers,
     });
     const isManaged = this.#config.ebpfProgramManagerMode;
+    const { facts, guard, owner } = createGuard(this.#config, { ...shared, knowsNamespaces });
     const tracker = new InterfaceTracker(this.#config, {
       ...shared,
       hub,
-      hooks: isManaged ? new ManagedHooks(this.#config) : new Hooks(this.#config, shared),
+      facts,
+      guard,
+      hooks: isManaged
+        ? new ManagedHooks(this.#config)
+        : new Hooks(this.#config, { ...shared, owner }),
       watched: isManaged || !knowsNamespaces ? UNWATCHED : new WatchedPlaces(shared),
       names,
       namespaceDirectory: this.#deps.namespaceDirectory ?? '/var/run/netns',

@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto';
+
 /** The only door to time: components take a `Clock`, tests drive theirs by hand. */
 export interface Clock {
   /** Wall clock, epoch milliseconds. */
@@ -40,6 +42,9 @@ export const systemClock: Clock = {
 
 /** The only door to chance: components take `random`, from 0 to 1, and tests give theirs. */
 export const systemRandom: () => number = Math.random;
+
+/** The same for what nobody may guess: that many bytes. */
+export const systemSecret: (bytes: number) => Uint8Array = randomBytes;
 
 /**
  * CLOCK_MONOTONIC in milliseconds: the clock of the kernel's own time stamps, which count from boot

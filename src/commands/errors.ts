@@ -6,8 +6,6 @@ export const CommandError = {
   capabilities: 'ERR_CAPABILITIES',
   /** The kernel lacks what the datapath needs. */
   kernel: 'ERR_KERNEL_UNSUPPORTED',
-  /** Another process captures on this host. */
-  captureRunning: 'ERR_CAPTURE_RUNNING',
   /** A file that belongs to the program is missing or not what was built. */
   asset: 'ERR_ASSET',
   /** One thread asks another for more at a time than it answers. */

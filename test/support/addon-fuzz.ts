@@ -138,6 +138,14 @@ function watcher(): Watcher {
   return dice.pick(watchers);
 }
 
+const filterPlace = () => ({
+  ifindex: dice.chance(2) ? 1 : number(),
+  isEgress: dice.below(2),
+  priority: dice.below(2 ** 16),
+  handle: number(),
+  withQdisc: dice.below(2),
+});
+
 /** Of each function: random arguments for it. */
 const ARGUMENTS: Readonly<Record<Exclude<keyof Native, 'watch' | 'endProcess'>, () => unknown[]>> =
   {
@@ -159,6 +167,11 @@ const ARGUMENTS: Readonly<Record<Exclude<keyof Native, 'watch' | 'endProcess'>, 
     listMaps: () => [object()],
     listTcx: () => [number(), number()],
     hasTc: () => [number()],
+    readTcx: () => [dice.chance(2) ? undefined : number(), values(), lent(values())],
+    programId: () => [object(), text()],
+    programName: () => [number()],
+    namespaceId: () => [dice.chance(2) ? undefined : number(), number()],
+    removeFilter: () => [spoiled(stock, filterPlace())],
     possibleCpus: () => [],
     testRun: () => [object(), spoiled(stock, runOptions())],
     programStats: () => [object(), text()],

@@ -15,7 +15,7 @@ import type {
   Watcher,
 } from '../../src/agent/loader/native.ts';
 import { parseAddress, parseMac } from '../../src/base/ip.ts';
-import { doneMessage, linkMessage } from './netlink-messages.ts';
+import { doneMessage, filterMessage, linkMessage, qdiscMessage } from './netlink-messages.ts';
 
 /** A flow as the datapath would have written it. */
 export interface FakeFlow {
@@ -56,6 +56,13 @@ export interface FakeError {
   readonly code: string;
   readonly verifierLog?: string;
 }
+
+const RTM_GETQDISC = 38;
+const RTM_GETTFILTER = 46;
+/** Ids are places in here, from 1. */
+const PROGRAMS = ['flow', 'capture'].flatMap((kind) =>
+  ['ingress_l2', 'egress_l2', 'ingress_l3', 'egress_l3'].map((hook) => `${kind}_${hook}`),
+);
 
 type OnEvent = Parameters<Native['watch']>[0];
 
@@ -162,6 +169,36 @@ export class FakeKernel implements Native {
 
   hasTc(): boolean {
     return false;
+  }
+
+  programId(_object: BpfObject, program: string): number {
+    return PROGRAMS.indexOf(program) + 1;
+  }
+
+  programName(): string {
+    return '';
+  }
+
+  namespaceId(): number {
+    return -1;
+  }
+
+  readTcx(_netns: number | undefined, ifindexes: Uint8Array, into: Uint8Array): number {
+    const words = new Uint32Array(into.buffer, into.byteOffset);
+    const indexes = new Uint32Array(ifindexes.buffer, ifindexes.byteOffset);
+    let at = 0;
+    for (const index of indexes) {
+      for (const direction of ['ingress', 'egress'] as const) {
+        const ids = this.#programsAt(index, direction, 'tcx');
+        words.set([ids.length, ...ids], at);
+        at += 1 + ids.length;
+      }
+    }
+    return at;
+  }
+
+  removeFilter(): void {
+    this.calls.push('remove filter');
   }
 
   dropCapabilities(keep: readonly number[]): void {
@@ -299,7 +336,17 @@ export class FakeKernel implements Native {
   }
 
   send(fd: number, message: Uint8Array): void {
-    const sequence = new DataView(message.buffer, message.byteOffset).getUint32(8, true);
+    const view = new DataView(message.buffer, message.byteOffset);
+    const sequence = view.getUint32(8, true);
+    const type = view.getUint16(4, true);
+    if (type === RTM_GETQDISC || type === RTM_GETTFILTER) {
+      const answers = this.#trafficControl(type, message, sequence);
+      queueMicrotask(() => {
+        for (const answer of answers) this.#onEvent?.(fd, answer, 0);
+        this.#onEvent?.(fd, doneMessage(sequence), 0);
+      });
+      return;
+    }
     const links = [...this.links.values()];
     queueMicrotask(() => {
       for (const link of links) {
@@ -347,6 +394,33 @@ export class FakeKernel implements Native {
     };
   }
 
+  #programsAt(index: number, direction: string, mode: string): number[] {
+    return [...this.attached.values()]
+      .filter((one) => one.ifindex === index && one.direction === direction && one.mode === mode)
+      .map((one) => PROGRAMS.indexOf(one.program) + 1);
+  }
+
+  /** What hangs on the qdiscs, as far as it was attached by TC. */
+  #trafficControl(type: number, message: Uint8Array, sequence: number): Uint8Array[] {
+    const byTc = [...this.attached.values()].filter(({ mode }) => mode === 'tc');
+    if (type === RTM_GETQDISC) {
+      const indexes = new Set(byTc.map(({ ifindex }) => ifindex));
+      return [...indexes].map((ifindex) => qdiscMessage(ifindex, 'clsact', sequence));
+    }
+    const view = new DataView(message.buffer, message.byteOffset);
+    const ifindex = view.getInt32(20, true);
+    const direction = view.getUint32(28, true) === 0xfffffff2 ? 'ingress' : 'egress';
+    return byTc
+      .filter((one) => one.ifindex === ifindex && one.direction === direction)
+      .map(({ owner, program }) =>
+        filterMessage({
+          ...{ ifindex, sequence, parent: view.getUint32(28, true) },
+          name: owner ?? '',
+          program: PROGRAMS.indexOf(program) + 1,
+        }),
+      );
+  }
+
   #check(error: FakeError | undefined): void {
     if (error !== undefined) throw this.#error(error);
   }
@@ -387,15 +461,15 @@ export function writeFlow(
   view.setUint16(flowMetrics.ethProtocol, flow.src.includes(':') ? 0x86dd : 0x0800, true);
   view.setUint32(flowMetrics.sampling, flow.sampling ?? 0, true);
   value[flowMetrics.dscp] = flow.dscp ?? 0;
-  value[flowMetrics.firstDirection] = flow.egressFirst === true ? 1 : 0;
   value.set((parseMac(flow.srcMac ?? '') ?? new Uint8Array(6)).subarray(0, 6), flowMetrics.srcMac);
   value.set((parseMac(flow.dstMac ?? '') ?? new Uint8Array(6)).subarray(0, 6), flowMetrics.dstMac);
   for (const [slot, seen] of (flow.observed ?? []).entries()) {
     const at = flowMetrics.observed + slot * 8;
     const ingress = seen.ingress === true ? ifindexSeen.seenIngress : 0;
     const egress = seen.egress === true ? ifindexSeen.seenEgress : 0;
+    const first = slot === 0 && flow.egressFirst === true ? ifindexSeen.firstEgress : 0;
     view.setUint32(at, seen.netns, true);
-    view.setUint32(at + 4, (seen.index | ingress | egress) >>> 0, true);
+    view.setUint32(at + 4, (seen.index | first | ingress | egress) >>> 0, true);
   }
 }
 

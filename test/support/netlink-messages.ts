@@ -8,6 +8,10 @@ export interface LinkFields {
   readonly mac?: readonly number[];
   /** IFLA_LINK_NETNSID. */
   readonly peer?: number;
+  /** IFLA_LINKINFO, its kind. */
+  readonly driver?: string;
+  readonly link?: number;
+  readonly master?: number;
   readonly gone?: boolean;
   readonly family?: number;
   readonly sequence?: number;
@@ -24,6 +28,11 @@ export function linkMessage(link: LinkFields): Uint8Array {
   const attributes = [attribute(3, Buffer.from(`${link.name}\0`))];
   if (link.mac !== undefined) attributes.push(attribute(1, Uint8Array.from(link.mac)));
   if (link.peer !== undefined) attributes.push(attribute(37, int32(link.peer)));
+  if (link.link !== undefined) attributes.push(attribute(5, int32(link.link)));
+  if (link.master !== undefined) attributes.push(attribute(10, int32(link.master)));
+  if (link.driver !== undefined) {
+    attributes.push(attribute(18, attribute(1, Buffer.from(`${link.driver}\0`))));
+  }
   const flags = dumpFlags(link);
   const type = link.gone === true ? 17 : 16;
   return message(type, flags, link.sequence ?? 0, [body, ...attributes]);
@@ -87,6 +96,38 @@ export function message(
   view.setUint32(8, sequence, true);
   bytes.set(body, 16);
   return bytes;
+}
+
+export function qdiscMessage(ifindex: number, kind: string, sequence: number): Uint8Array {
+  const head = tcHead(ifindex, 0xffff0000, 0xfffffff1, 0);
+  return message(36, 0x2, sequence, [head, attribute(1, Buffer.from(`${kind}\0`))]);
+}
+
+/** A filter of kind bpf, priority 1. */
+export function filterMessage(filter: {
+  readonly ifindex: number;
+  readonly parent: number;
+  readonly name: string;
+  readonly program: number;
+  readonly sequence: number;
+}): Uint8Array {
+  const options = Buffer.concat([
+    attribute(7, Buffer.from(`${filter.name}\0`)),
+    attribute(11, int32(filter.program)),
+  ]);
+  const head = tcHead(filter.ifindex, 0x6e6f62, filter.parent, 1 << 16);
+  const attributes = [attribute(1, Buffer.from('bpf\0')), attribute(2, options)];
+  return message(44, 0x2, filter.sequence, [head, ...attributes]);
+}
+
+function tcHead(ifindex: number, handle: number, parent: number, info: number): Uint8Array {
+  const head = new Uint8Array(20);
+  const view = new DataView(head.buffer);
+  view.setInt32(4, ifindex, true);
+  view.setUint32(8, handle, true);
+  view.setUint32(12, parent, true);
+  view.setUint32(16, info, true);
+  return head;
 }
 
 export function attribute(type: number, value: Uint8Array): Uint8Array {

@@ -1,10 +1,11 @@
-import { kernelMonotonicMs } from '../../base/clock.ts';
+import { kernelMonotonicMs, systemSecret } from '../../base/clock.ts';
 import { runAll } from '../../base/run-all.ts';
 import type { HealthState } from '../../telemetry/health.ts';
 import { checkCaptureConfig } from '../check.ts';
 import type { AgentConfig } from '../config.ts';
 import { Ledger } from '../drain/accounting.ts';
 import { Bookkeeper, type Books } from '../drain/books.ts';
+import { createGuard } from '../interfaces/guard.ts';
 import { macPreferences } from '../interfaces/mac-preference.ts';
 import { InterfaceNames } from '../interfaces/names.ts';
 import { SocketHub } from '../interfaces/socket-hub.ts';
@@ -13,6 +14,7 @@ import { Hooks } from '../loader/hooks.ts';
 import type { BpfObject } from '../loader/native.ts';
 import { type LoadedObject, loadDatapath, WAKE_MAP } from '../loader/object.ts';
 import { UNWATCHED } from '../loader/watched.ts';
+import { TAG_SECRET_BYTES } from '../loader/tags.ts';
 import { type AgentMetrics, declareMetrics } from '../metrics.ts';
 import { type Capability, NEEDED_TO_RUN } from '../privileges.ts';
 import { type AgentReadiness, acceptance, FINE, NOT_RUNNING } from '../readiness.ts';
@@ -63,7 +65,8 @@ class PacketAgent implements Agent {
     const { log, native, clock } = this.#deps;
     for (const warning of checkCaptureConfig(this.#config)) log.warn(warning);
     signal.throwIfAborted();
-    const loaded = loadDatapath(native, this.#deps.object, this.#config);
+    const secret = (this.#deps.secret ?? systemSecret)(TAG_SECRET_BYTES);
+    const loaded = loadDatapath(native, this.#deps.object, this.#config, { secret });
     const running = this.#open(loaded);
     this.#running = running;
     this.#metrics.samplingRate.set(this.#config.sampling);
@@ -187,11 +190,14 @@ class PacketAgent implements Agent {
     const names = new InterfaceNames({ exact: knowsNamespaces, preferences });
     const shared = { native, object, clock, log, metrics, names, kernelMonotonicMs: monotonicMs };
     const hub = new SocketHub(native);
+    const { facts, guard, owner } = createGuard(this.#config, { ...shared, knowsNamespaces });
     const tracker = new InterfaceTracker(this.#config, {
       ...shared,
       hub,
-      hooks: new Hooks(this.#config, shared),
       watched: UNWATCHED,
+      facts,
+      guard,
+      hooks: new Hooks(this.#config, { ...shared, owner }),
       namespaceDirectory: this.#deps.namespaceDirectory ?? '/var/run/netns',
       processDirectory: this.#deps.processDirectory ?? '/proc',
       isInteractive: this.#deps.isInteractive ?? false,

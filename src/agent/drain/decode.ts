@@ -134,7 +134,7 @@ function decodeInterfaces(batch: FlowBatch, buffer: DrainBuffer, facts: DrainFac
   if (batch.has('OutIf')) firstInterface(length, buffer, ifindexSeen.seenEgress, batch, 'OutIf');
   if (batch.has('FlowDirection')) {
     const into = batch.u8('FlowDirection');
-    bytes(length, buffer.values, buffer.valueBytes, flowMetrics.firstDirection, into);
+    firstDirections(length, buffer, into);
     batch.markPresent('FlowDirection');
   }
 }
@@ -328,6 +328,18 @@ function firstInterface(
       setBit(present, row);
       break;
     }
+  }
+}
+
+/** Of the place where a flow was seen first; of flows that no hook has seen 0, ingress. */
+function firstDirections(
+  length: number,
+  { values32: values, valueBytes }: DrainBuffer,
+  into: Uint8Array,
+): void {
+  const stride = valueBytes >> 2;
+  for (let row = 0, at = OBSERVED_AT + SEEN_AT; row < length; row++, at += stride) {
+    into[row] = (values[at]! & ifindexSeen.firstEgress) === 0 ? INGRESS : EGRESS;
   }
 }
 

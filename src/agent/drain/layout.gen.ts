@@ -24,8 +24,9 @@ export const flowMetrics = {
   vlanId: 26, // 2 B
   tcpFlagsWord: 24, // 4 B
   dscp: 28, // 1 B
-  firstDirection: 29, // 1 B
+  state: 29, // 1 B
   ethProtocol: 30, // 2 B
+  stateWord: 28, // 4 B
   observed: 32, // 48 B, 6 elements
   startNs: 80, // 8 B
   sampling: 88, // 4 B
@@ -49,7 +50,7 @@ export const statValue = {
 
 /** Byte offsets in `struct config`. */
 export const config = {
-  sizeBytes: 76,
+  sizeBytes: 104,
   vxlanPortsMax: 4,
   genevePortsMax: 4,
   sampling: 0, // 4 B
@@ -80,8 +81,15 @@ export const config = {
   filterConditions: 60, // 2 B
   captureBytes: 64, // 4 B
   captureWakeBytes: 68, // 4 B
-  watchedOnly: 72, // 1 B
-  dropsOfOthers: 73, // 1 B
+  tagFirst: 72, // 2 B
+  tagNotFlow: 74, // 2 B
+  tagUnmatched: 76, // 2 B
+  tagRejected: 78, // 2 B
+  tagSeed: 80, // 8 B
+  tagFactor: 88, // 8 B
+  tagSampledOut: 96, // 2 B
+  watchedOnly: 98, // 1 B
+  dropsOfOthers: 99, // 1 B
 } as const;
 
 /** Byte offsets in `struct message`. */
@@ -311,7 +319,10 @@ export const stat = {
 
 /** `enum ifindex_seen`. */
 export const ifindexSeen = {
-  ifindexMask: 1073741823,
+  ifindexMask: 134217727,
+  firstEgress: 134217728,
+  bornIngress: 268435456,
+  bornEgress: 536870912,
   seenIngress: 1073741824,
   seenEgress: 2147483648,
 } as const;
@@ -386,4 +397,11 @@ export const filterCondition = {
   icmpCode: 2048,
   drops: 4096,
   notIpv6: 8192,
+} as const;
+
+/** `enum hook_fact`. */
+export const hookFact = {
+  ingress: 1,
+  bornIngress: 268435456,
+  bornEgress: 536870912,
 } as const;

@@ -21,7 +21,7 @@ const DST_MAC_AT = flowMetrics.dstMac >> 1;
  * it came in.
  */
 export function observedName(
-  { values, values16, values32, valueBytes }: DrainBuffer,
+  { values16, values32, valueBytes }: DrainBuffer,
   row: number,
   at: number,
   names: InterfaceNames,
@@ -32,7 +32,8 @@ export function observedName(
   if (names.exact) return names.idOf(values32[at + NETNS_AT]!, index, tables);
   const left = (seen & ifindexSeen.seenEgress) !== 0;
   const entered = (seen & ifindexSeen.seenIngress) !== 0;
-  const leftFirst = values[row * valueBytes + flowMetrics.firstDirection] !== 0;
+  const first = values32[row * (valueBytes >> 2) + OBSERVED_AT + SEEN_AT]!;
+  const leftFirst = (first & ifindexSeen.firstEgress) !== 0;
   const isSource = left && entered ? leftFirst : left;
   const mac = row * (valueBytes >> 1) + (isSource ? SRC_MAC_AT : DST_MAC_AT);
   const low = (values16[mac]! | (values16[mac + 1]! << 16)) >>> 0;

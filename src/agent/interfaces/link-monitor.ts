@@ -44,6 +44,9 @@ interface MutableLink extends Link {
   up: boolean;
   mac: string;
   peer: number;
+  driver: string;
+  link: number;
+  master: number;
   addresses: Uint8Array[];
 }
 
@@ -173,11 +176,10 @@ export class LinkMonitor {
     const { index } = event;
     const known = this.#links.get(index);
     if (event.kind === 'link') {
-      const { name, type, up, mac, peer } = event;
-      if ((known?.peer ?? NO_PEER) !== peer) this.#deps.onPeer();
-      if (known === undefined)
-        this.#links.set(index, { index, name, type, up, mac, peer, addresses: [] });
-      else Object.assign(known, { name, type, up, mac, peer });
+      const { kind: _, ...facts } = event;
+      if ((known?.peer ?? NO_PEER) !== facts.peer) this.#deps.onPeer();
+      if (known === undefined) this.#links.set(index, { ...facts, addresses: [] });
+      else Object.assign(known, facts);
     } else if (event.kind === 'link-gone') {
       if (!this.#links.delete(index)) return;
       if (known !== undefined && known.peer !== NO_PEER) this.#deps.onPeer();

@@ -8,6 +8,12 @@ export interface Link {
   readonly up: boolean;
   /** Link-layer address as text, empty without one. */
   readonly mac: string;
+  /** Namespace of what it is linked to, as its own numbers it; -1: its own, or nothing. */
+  readonly peer: number;
+  /** What made it, see `NetlinkEvent`. */
+  readonly driver: string;
+  readonly link: number;
+  readonly master: number;
   /** 16 bytes each; filled only where rules ask for addresses. */
   readonly addresses: readonly Uint8Array[];
 }

@@ -1,9 +1,14 @@
+import type { Clock } from '../../base/clock.ts';
 import { runAll } from '../../base/run-all.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { Hook, Hooks, HookTarget } from '../loader/hooks.ts';
 import type { Native } from '../loader/native.ts';
 import type { Watched } from '../loader/watched.ts';
 import type { AgentMetrics } from '../metrics.ts';
+import type { Hooked as HookedDirections } from './births.ts';
+import type { FactsSpace, HookFacts } from './hook-facts.ts';
+import { HookWatch, type HookWatchDeps, type Trouble } from './hook-watch.ts';
+import { type Hooked, newHooked } from './hooked.ts';
 import { framingOf, type Link } from './link.ts';
 import { LinkMonitor } from './link-monitor.ts';
 import type { InterfaceNames } from './names.ts';
@@ -12,12 +17,21 @@ import type { InterfaceRules } from './rules.ts';
 import type { SocketHub } from './socket-hub.ts';
 import type { InterfaceRow } from './tracker.ts';
 
+/** Who puts hooks on, and where. */
+export type HookKeeper = Pick<Hooks, 'attach' | 'detach' | 'directions' | 'isManaged'>;
+
+/** What hooks are known by among others'. */
+export type HookGuard = Pick<HookWatchDeps, 'ours' | 'processes' | 'company' | 'wantsHead'>;
+
 export interface TrackedNamespaceDeps {
   readonly native: Native;
   readonly hub: SocketHub;
-  readonly hooks: Pick<Hooks, 'attach' | 'detach'>;
+  readonly hooks: HookKeeper;
   readonly names: InterfaceNames;
   readonly rules: InterfaceRules;
+  readonly facts: HookFacts;
+  readonly guard: HookGuard;
+  readonly clock: Clock;
   readonly log: Log;
   readonly metrics: AgentMetrics;
   readonly follow: boolean;
@@ -25,8 +39,10 @@ export interface TrackedNamespaceDeps {
   readonly name: string | undefined;
   /** False: `name` was made up from the processes in it. */
   readonly hasName: boolean;
-  /** Descriptor of the namespace, owned from here on. It keeps the namespace alive: no longer than
-   * its name or its processes are there. */
+  /**
+   * Descriptor of the namespace, owned from here on. It keeps the namespace alive: no longer than
+   * its name or its processes are there.
+   */
   readonly fd: number;
   /** What tells the namespace apart in `names`. */
   readonly space: number;
@@ -36,16 +52,6 @@ export interface TrackedNamespaceDeps {
   readonly onChange: () => void;
   /** The end of a pair of interfaces whose other end is in another namespace came or went. */
   readonly onPeer: () => void;
-}
-
-/** An interface that has hooks, or is getting them. */
-interface Hooked {
-  target: HookTarget;
-  readonly hooks: Hook[];
-  readonly abort: AbortController;
-  attaching: Promise<void>;
-  /** All attempts are over, and not every hook is there. */
-  hasFailed: boolean;
 }
 
 /** What is counted over all namespaces. */
@@ -59,12 +65,16 @@ export interface HookTally {
   qdiscs: number;
   ingressTcx: number;
   egressTcx: number;
+  /** Interfaces of which somebody has removed a hook that is not back. */
+  lost: number;
 }
 
 /** One network namespace: its interfaces and the hooks on them. */
 export class TrackedNamespace {
   readonly #deps: TrackedNamespaceDeps;
   readonly #monitor: LinkMonitor;
+  readonly #watch: HookWatch;
+  readonly #facts: FactsSpace;
   readonly #hooked = new Map<number, Hooked>();
   /** Interfaces that are there, whether they are watched or not, as they were last seen. */
   readonly #subscribed = new Map<number, HookTarget>();
@@ -101,6 +111,24 @@ export class TrackedNamespace {
         );
       },
     });
+    this.#watch = new HookWatch({
+      ...deps,
+      ...deps.guard,
+      netns: this.#netns,
+      onRefused: (messages) => this.#refused(messages),
+      space: this,
+      watched: () => this.#hooked.keys(),
+      nameOf: (index) => this.#monitor.links.get(index)?.name ?? `#${index}`,
+      hooksOf: (index) => this.#hooked.get(index)?.hooks ?? [],
+      onTrouble: (index, hook, trouble) => this.#repair(index, hook, trouble),
+    });
+    this.#facts = {
+      netns: this.#netns,
+      fd: deps.fd,
+      space: deps.space,
+      links: this.#monitor.links,
+      hooksOf: (index) => this.#directionsAt(index),
+    };
   }
 
   get isOwn(): boolean {
@@ -131,6 +159,8 @@ export class TrackedNamespace {
 
   /** Resolves when the interfaces that are there are known; their hooks are on the way. */
   async open(): Promise<void> {
+    this.#deps.facts.add(this.#facts);
+    if (!this.#deps.hooks.isManaged) this.#watch.open();
     await this.#monitor.open();
   }
 
@@ -144,13 +174,25 @@ export class TrackedNamespace {
     this.#monitor.refresh();
   }
 
+  /** Looks whether hooks are still there, and tries those again that are not. */
+  async look(): Promise<void> {
+    if (this.#deps.hooks.isManaged) return;
+    await this.#watch.look();
+    const now = this.#deps.clock.monotonicMs();
+    for (const hooked of this.#hooked.values()) {
+      if (hooked.hasFailed && hooked.repairs.take(now)) this.#attach(hooked);
+    }
+  }
+
   async close(): Promise<void> {
     this.#isClosing = true;
     await runAll([
       () => this.#monitor.close(),
+      () => this.#watch.close(),
       ...[...this.#hooked.keys()].map((index) => () => this.#unhook(index)),
       // Hooks take their time to go, and need no descriptor of ours: what was moved into the
       // namespace comes back as soon as nobody holds it.
+      () => this.#deps.facts.remove(this.#facts),
       () => this.#deps.native.closeFd(this.#deps.fd),
       () => this.settled(),
     ]);
@@ -177,7 +219,8 @@ export class TrackedNamespace {
     into.links += this.#monitor.links.size;
     into.wanted += this.#hooked.size;
     into.leftOut += this.#leftOut.size;
-    for (const { hooks } of this.#hooked.values()) {
+    for (const { hooks, isLost } of this.#hooked.values()) {
+      if (isLost) into.lost++;
       if (hooks.length === 0) continue;
       into.hooked++;
       let hasQdisc = false;
@@ -219,6 +262,7 @@ export class TrackedNamespace {
     const { rules, names, space } = this.#deps;
     const link = this.#monitor.links.get(index);
     const hooked = this.#hooked.get(index);
+    void this.#deps.facts.changed();
     const target = link === undefined ? undefined : this.#targetOf(link);
 
     if (hooked !== undefined) {
@@ -245,25 +289,25 @@ export class TrackedNamespace {
     }
     this.#deps.names.set(this.#deps.space, index, name, mac);
     this.#deps.watched.add(this.#deps.space, index);
-    const hooked: Hooked = {
-      target,
-      hooks: [],
-      abort: new AbortController(),
-      attaching: Promise.resolve(),
-      hasFailed: false,
-    };
+    const hooked = newHooked(target);
     this.#hooked.set(index, hooked);
     this.#attach(hooked);
   }
 
   /** Puts those hooks on that are missing. */
   #attach(hooked: Hooked): void {
-    const { hooks: attacher, onChange, log } = this.#deps;
+    const { hooks: attacher, onChange, log, facts } = this.#deps;
     const { target, hooks } = hooked;
     const { signal } = hooked.abort;
     const attach = async (): Promise<void> => {
       await this.#leaving.get(target.index);
+      // Where packets are born, and who else is there, has to be known before the first packet.
+      await Promise.all([facts.changed(), attacher.isManaged || this.#watch.look(target.index)]);
       hooked.hasFailed = !(await attacher.attach(target, signal, hooks));
+      hooked.isAttaching = false;
+      if (!hooked.hasFailed) hooked.isLost = false;
+      // One that could not be attached hands nothing on to others.
+      if (hooked.hasFailed) void facts.changed();
       if (signal.aborted) return;
       const { name, namespace } = target;
       if (hooks.length > 0) {
@@ -272,7 +316,43 @@ export class TrackedNamespace {
       onChange();
     };
     hooked.hasFailed = false;
+    hooked.isAttaching = true;
     hooked.attaching = attach();
+  }
+
+  /** A hook is not where it was put: it is put there again, now or when it is its turn. */
+  #repair(index: number, hook: Hook, trouble: Trouble): void {
+    const { hooks: attacher, clock, log, metrics } = this.#deps;
+    const hooked = this.#hooked.get(index);
+    if (hooked === undefined || hooked.isAttaching) return;
+    const isTurn = hooked.repairs.take(clock.monotonicMs());
+    // Behind another it still sees what that one lets through to it.
+    if (trouble === 'behind' && !isTurn) return;
+    const { name, namespace } = hooked.target;
+    metrics.hookTroubles.inc({ reason: trouble });
+    log.warn(
+      { interface: name, namespace, direction: hook.direction, mode: hook.mode },
+      trouble === 'gone'
+        ? 'somebody has removed a hook: it is put on again'
+        : 'another program has come before a hook: it is put first again',
+    );
+    hooked.hooks.splice(hooked.hooks.indexOf(hook), 1);
+    hooked.isLost = true;
+    hooked.attaching = attacher.detach(hooked.target, hook).then(() => undefined);
+    hooked.hasFailed = true;
+    if (isTurn) this.#attach(hooked);
+    this.#deps.onChange();
+  }
+
+  /** In which directions the interface has hooks, or is about to. */
+  #directionsAt(index: number): HookedDirections | undefined {
+    const hooked = this.#hooked.get(index);
+    if (hooked === undefined) return undefined;
+    const { hooks: attacher } = this.#deps;
+    const there = hooked.hasFailed
+      ? hooked.hooks.map(({ direction }) => direction)
+      : attacher.directions;
+    return { ingress: there.includes('ingress'), egress: there.includes('egress') };
   }
 
   #unhook(index: number): void {
@@ -289,10 +369,12 @@ export class TrackedNamespace {
       // Unless it has come back meanwhile.
       if (!this.#hooked.has(index)) await this.#deps.watched.remove(this.#deps.space, index);
       if (this.#leaving.get(index) === left) this.#leaving.delete(index);
+      void this.#deps.facts.changed();
     };
     const left = detach();
     this.#leaving.set(index, left);
     this.#deps.names.retire(this.#deps.space, index);
+    this.#deps.guard.company.forget(this, index);
     this.#deps.onChange();
     const [next] = this.#leftOut;
     if (next !== undefined && !this.#isClosing) this.#reconcile(next);

@@ -28,7 +28,11 @@ const NLM_F_DUMP = 0x300;
 
 const IFLA_ADDRESS = 1;
 const IFLA_IFNAME = 3;
+const IFLA_LINK = 5;
+const IFLA_MASTER = 10;
+const IFLA_LINKINFO = 18;
 const IFLA_LINK_NETNSID = 37;
+const IFLA_INFO_KIND = 1;
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
 // Two high bits of the type are flags (nested, byte order).
@@ -51,6 +55,12 @@ export type NetlinkEvent =
       readonly mac: string;
       /** Namespace of what it is linked to, as this one numbers it; -1: this one, or nothing. */
       readonly peer: number;
+      /** What made it: `veth`, `vlan`, `bridge` …; empty: a driver of hardware, or the kernel. */
+      readonly driver: string;
+      /** Number of the interface that it is linked to, its other end or what it is on top of; 0. */
+      readonly link: number;
+      /** Number of the bridge, bond … that it is a port of; 0: none. */
+      readonly master: number;
     }
   | { readonly kind: 'link-gone'; readonly index: number }
   | {
@@ -160,18 +170,36 @@ function decodeLink(
   let name = '';
   let mac = '';
   let peer = -1;
+  let driver = '';
+  let link = 0;
+  let master = 0;
   for (const attribute of attributes(view, body + LINK_BYTES, end)) {
     const value = bytes.subarray(attribute.start, attribute.end);
     if (attribute.type === IFLA_IFNAME) name = cString(value);
     else if (attribute.type === IFLA_ADDRESS) mac = hexColons(value);
     else if (attribute.type === IFLA_LINK_NETNSID && value.length === 4) {
       peer = view.getInt32(attribute.start, true);
+    } else if (attribute.type === IFLA_LINK && value.length === 4) {
+      link = view.getInt32(attribute.start, true);
+    } else if (attribute.type === IFLA_MASTER && value.length === 4) {
+      master = view.getInt32(attribute.start, true);
+    } else if (attribute.type === IFLA_LINKINFO) {
+      driver = kindOf(bytes, view, attribute);
     }
   }
   // Wireless events come as RTM_NEWLINK without a name: nothing that matters here has changed.
   if (name === '') return undefined;
   const up = (view.getUint32(body + 8, true) & IFF_UP) !== 0;
-  return { kind: 'link', index, name, type: view.getUint16(body + 2, true), up, mac, peer };
+  const type = view.getUint16(body + 2, true);
+  return { kind: 'link', index, name, type, up, mac, peer, driver, link, master };
+}
+
+/** Of the attributes that IFLA_LINKINFO holds. */
+function kindOf(bytes: Uint8Array, view: DataView, info: Attribute): string {
+  for (const { type, start, end } of attributes(view, info.start, info.end)) {
+    if (type === IFLA_INFO_KIND) return cString(bytes.subarray(start, end));
+  }
+  return '';
 }
 
 function decodeAddress(
@@ -192,14 +220,14 @@ function decodeAddress(
   return { kind, index: view.getUint32(range.body + 4, true), bytes: own };
 }
 
-interface Attribute {
+export interface Attribute {
   readonly type: number;
   readonly start: number;
   readonly end: number;
 }
 
 /** Stops at the first attribute that does not fit: what came before is still good. */
-function* attributes(view: DataView, start: number, end: number): Generator<Attribute> {
+export function* attributes(view: DataView, start: number, end: number): Generator<Attribute> {
   let at = start;
   while (at + ATTRIBUTE_BYTES <= end) {
     const length = view.getUint16(at, true);
@@ -220,7 +248,7 @@ function mapped(value: Uint8Array): Uint8Array | undefined {
   return bytes;
 }
 
-function cString(value: Uint8Array): string {
+export function cString(value: Uint8Array): string {
   const zero = value.indexOf(0);
   return Buffer.from(zero < 0 ? value : value.subarray(0, zero)).toString('utf8');
 }
@@ -229,6 +257,6 @@ function hexColons(value: Uint8Array): string {
   return Array.from(value, (byte) => byte.toString(16).padStart(2, '0')).join(':');
 }
 
-function align4(length: number): number {
+export function align4(length: number): number {
   return (length + 3) & ~3;
 }

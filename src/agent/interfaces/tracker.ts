@@ -8,20 +8,23 @@ import type { HealthState } from '../../telemetry/health.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { AgentConfig } from '../config.ts';
 import { AGENT_ERRORS } from '../errors.ts';
-import type { Direction, HookMode, Hooks } from '../loader/hooks.ts';
+import type { Direction, HookMode } from '../loader/hooks.ts';
 import type { Native } from '../loader/native.ts';
 import type { Watched } from '../loader/watched.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import { hooksReadiness } from '../readiness.ts';
 import { ContainerWatch, type Look, nameOfResident } from './containers.ts';
+import type { HookFacts } from './hook-facts.ts';
 import type { InterfaceNames } from './names.ts';
-import { type HookTally, TrackedNamespace } from './namespace.ts';
+import { type HookGuard, type HookKeeper, type HookTally, TrackedNamespace } from './namespace.ts';
 import { type NamedNamespaces, NamespaceWatch } from './namespaces.ts';
 import { InterfaceRooms, NOBODY_KNOWS, type Residents, ROOT } from './residents.ts';
 import { compileRules, type InterfaceRules } from './rules.ts';
 import type { SocketHub } from './socket-hub.ts';
 
 const OWN_NAMESPACE = '/proc/self/ns/net';
+/** How often it is looked whether hooks are still there, and who else is. */
+const LOOK_PERIOD_MS = 10_000;
 
 /** What opening the namespace of a process, or of a name, says when that is no more. */
 const GONE = ['ENOENT', 'ESRCH', 'EINVAL'];
@@ -61,7 +64,9 @@ export type TrackerConfig = Pick<
 export interface TrackerDeps {
   readonly native: Native;
   readonly hub: SocketHub;
-  readonly hooks: Pick<Hooks, 'attach' | 'detach'>;
+  readonly hooks: HookKeeper;
+  readonly facts: HookFacts;
+  readonly guard: HookGuard;
   readonly names: InterfaceNames;
   readonly watched: Watched;
   readonly namespaceDirectory: string;
@@ -104,6 +109,8 @@ export class InterfaceTracker {
   #watch: NamespaceWatch | undefined;
   #containers: ContainerWatch | undefined;
   #polling: Disposable | undefined;
+  #looking: Disposable | undefined;
+  readonly #look = new Level(() => this.#lookAtHooks());
   #reporting = false;
 
   constructor(config: TrackerConfig, deps: TrackerDeps) {
@@ -123,6 +130,7 @@ export class InterfaceTracker {
     if (!follow) {
       this.#polling = clock.every(this.#config.listenPollPeriodMs, () => this.#poll());
     }
+    this.#looking = clock.every(LOOK_PERIOD_MS, () => void this.#look.request());
     this.#checkNames();
     const settled = [...this.#namespaces.values()].map((namespace) => namespace.settled());
     await Promise.race([Promise.all(settled), aborted(signal)]);
@@ -131,6 +139,8 @@ export class InterfaceTracker {
   /** Takes all hooks off and closes what was opened. */
   async stop(): Promise<void> {
     this.#polling?.[Symbol.dispose]();
+    this.#looking?.[Symbol.dispose]();
+    await this.#look.idle();
     await this.#containers?.stop();
     await this.#watch?.stop();
     await this.#level.idle();
@@ -144,7 +154,8 @@ export class InterfaceTracker {
   }
 
   readiness(): HealthState {
-    return hooksReadiness({ ...this.#tally(), namespacesLeftOut: this.#leftOut });
+    const note = this.#deps.guard.company.describe();
+    return hooksReadiness({ ...this.#tally(), namespacesLeftOut: this.#leftOut, company: note });
   }
 
   async #watchNames(follow: boolean): Promise<void> {
@@ -203,6 +214,11 @@ export class InterfaceTracker {
   #poll(): void {
     for (const namespace of this.#namespaces.values()) namespace.refresh();
     void this.#watch?.scan();
+  }
+
+  /** One namespace after the other: nothing waits for it. */
+  async #lookAtHooks(): Promise<void> {
+    for (const namespace of [...this.#namespaces.values()]) await namespace.look();
   }
 
   /** Makes what is watched agree with the names and processes that there are. */
@@ -357,7 +373,7 @@ export class InterfaceTracker {
 
   #tally(): HookTally {
     const hooks = { qdiscs: 0, ingressTcx: 0, egressTcx: 0 };
-    const tally: HookTally = { links: 0, wanted: 0, hooked: 0, leftOut: 0, ...hooks };
+    const tally: HookTally = { links: 0, wanted: 0, hooked: 0, lost: 0, leftOut: 0, ...hooks };
     for (const namespace of this.#namespaces.values()) namespace.tally(tally);
     return tally;
   }

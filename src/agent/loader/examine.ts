@@ -53,7 +53,7 @@ export async function examineDatapath(
   const untried = FEATURES.map((spec) => ({ spec, state: 'untried', ways: [] }) as const);
   let knowsNamespaces = false;
   try {
-    const loaded = loadDatapath(native, object, config, []);
+    const loaded = loadDatapath(native, object, config, { wanted: [] });
     native.close(loaded.object);
     knowsNamespaces = loaded.knowsNamespaces;
   } catch (error) {
@@ -91,7 +91,7 @@ async function examineHooks(
           direction: direction === 'egress' ? 'egress' : 'ingress',
           mode,
           anchor: 'none',
-          isTrial: 1,
+          owner: CHECK_PROGRAM,
         });
         await native.detach(object, id);
         return { mode, why: undefined };

@@ -49,6 +49,8 @@ export interface HooksDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: AgentMetrics;
+  /** Name of TC filters, see owner.ts. */
+  readonly owner: string;
 }
 
 /** Attaches and detaches by the policy of TC_ATTACH_MODE. */
@@ -67,13 +69,23 @@ export class Hooks {
     this.#deps = deps;
   }
 
+  /** Of the hooks that an interface gets. */
+  get directions(): readonly Direction[] {
+    return directionsOf(this.#config);
+  }
+
+  /** Somebody else puts hooks on. */
+  get isManaged(): boolean {
+    return false;
+  }
+
   /**
    * Adds to `hooks` one for each wanted direction that has none there. Failures are counted and
    * logged here: other interfaces go on. Hooks are added one by one, so that none is lost when
    * `signal` ends the attempts. True: none is missing.
    */
   async attach(target: HookTarget, signal: AbortSignal, hooks: Hook[]): Promise<boolean> {
-    const wanted = directionsOf(this.#config);
+    const wanted = this.directions;
     const missing = wanted.filter((one) => !hooks.some(({ direction }) => direction === one));
     const attaching = missing.map(async (one) => {
       const hook = await this.#attachOne(target, one, signal);
@@ -160,6 +172,7 @@ export class Hooks {
         ifindex: target.index,
         direction,
         mode,
+        owner: this.#deps.owner,
         anchor: direction === 'ingress' ? tcxAttachAnchorIngress : tcxAttachAnchorEgress,
         ...(target.netns === undefined ? {} : { netns: target.netns }),
       });

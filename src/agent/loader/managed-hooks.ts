@@ -6,14 +6,15 @@ import { type Direction, directionsOf, type Hook, type HookTarget } from './hook
  * want is taken to be watched, so that its name is known.
  */
 export class ManagedHooks {
-  readonly #directions: readonly Direction[];
+  readonly directions: readonly Direction[];
+  readonly isManaged = true;
 
   constructor(config: Pick<AgentConfig, 'direction'>) {
-    this.#directions = directionsOf(config);
+    this.directions = directionsOf(config);
   }
 
   async attach(_target: HookTarget, _signal: AbortSignal, hooks: Hook[]): Promise<boolean> {
-    for (const direction of this.#directions) hooks.push({ id: 0, direction, mode: 'managed' });
+    for (const direction of this.directions) hooks.push({ id: 0, direction, mode: 'managed' });
     return true;
   }
 

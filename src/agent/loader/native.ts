@@ -35,8 +35,8 @@ export interface AttachOptions {
    */
   readonly mode: 'tcx' | 'tc';
   readonly anchor: 'none' | 'head' | 'tail';
-  /** It only shows whether there can be one: beside, not in place of, that of a capture by `tc`. */
-  readonly isTrial?: 0 | 1;
+  /** Name of the filter that `tc` makes, and `:q` if it makes the qdisc; at most 249 bytes. */
+  readonly owner?: string;
   /** File descriptor of the network namespace that holds the interface; absent: the process's. */
   readonly netns?: number;
 }
@@ -50,6 +50,18 @@ export interface ProbeOptions {
   readonly file?: string;
   readonly symbol?: string;
   readonly isReturn?: 0 | 1;
+}
+
+/** A TC filter of kind bpf on the clsact qdisc of an interface. */
+export interface FilterPlace {
+  /** As for `attach`. */
+  readonly netns?: number;
+  readonly ifindex: number;
+  readonly isEgress: 0 | 1;
+  readonly priority: number;
+  readonly handle: number;
+  /** The qdisc goes, too, unless another filter is on it. */
+  readonly withQdisc?: 0 | 1;
 }
 
 export interface TestRunResult {
@@ -70,6 +82,8 @@ export interface TestRunOptions {
   readonly frame: Uint8Array;
   readonly repeat?: number;
   readonly ifindex?: number;
+  /** Where the packet has come in; 0, the default: nowhere. */
+  readonly ingressIfindex?: number;
   readonly tcIndex?: number;
   readonly gsoSegs?: number;
   readonly gsoSize?: number;
@@ -155,6 +169,23 @@ export interface Native {
     ifindex: number,
     isEgress: 0 | 1,
   ): readonly { readonly id: number; readonly name: string }[];
+  /**
+   * Ids of the programs by TCX on each of these interfaces (32 bits each): into 32-bit words, first
+   * for its ingress, then for its egress, their number and the ids in their order. Returns the words
+   * used; `into` must have room for 130 for each interface. Without TCX, before Linux 6.6, `EINVAL`.
+   */
+  readTcx(netns: number | undefined, ifindexes: Uint8Array, into: Uint8Array): number;
+  /** Id of a loaded program, by which the kernel tells it from all others. */
+  programId(object: BpfObject, program: string): number;
+  /** Of anybody's program; empty when it is gone, or without CAP_SYS_ADMIN. */
+  programName(id: number): string;
+  /**
+   * The number by which the namespace `netns` knows the one behind the descriptor `other`, which
+   * may differ in every namespace; -1: it has none for it.
+   */
+  namespaceId(netns: number | undefined, other: number): number;
+  /** Takes a filter off that this process has not attached. */
+  removeFilter(place: FilterPlace): void;
   /** Whether any TC filter, anybody's, hangs on the interface's clsact qdisc. */
   hasTc(ifindex: number): boolean;
   possibleCpus(): number;

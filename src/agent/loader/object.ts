@@ -8,6 +8,7 @@ import { FEATURES } from '../trackers/table.ts';
 import { type FeatureSpec, waysOf } from '../trackers/tracker.ts';
 import type { Direction } from './hooks.ts';
 import type { BpfObject, Native, ProbeOptions } from './native.ts';
+import { configureTags } from './tags.ts';
 import { verifierWords } from './verifier.ts';
 
 /** By the index that `swap` returns. */
@@ -22,13 +23,18 @@ export const WAKE_MAP = 'wake';
 /** Where probes may add flows. */
 export const WATCHED_MAP = 'watched';
 const FRAGMENTS_MAP = 'fragments';
+/** Which packets have passed no hook before, by interface: enum hook_fact. */
+export const HOOK_FACTS_MAP = 'hook_facts';
 /** Ring buffer of captured packets. */
 export const CAPTURE_MAP = 'captured';
+const CAPTURED_FLOWS_MAP = 'captured_flows';
 /** As in the datapath: more of a packet is not captured. */
 export const CAPTURE_BYTES_MAX = 65_664;
 /** At 100,000 packets of 1500 bytes a second this holds 100 ms. A power of two. */
 const CAPTURE_RING_BYTES = 16 * 1024 * 1024;
 const CAPTURE_WAKE_SHARE = 0.25;
+/** Flows of which a capture knows where their packets are to be copied: some 2 MiB. */
+const CAPTURED_FLOWS_MAX = 16_384;
 
 /** Datagrams in pieces that are under way, and more for what each CPU keeps free for itself. */
 const FRAGMENTS_MAX = 4096;
@@ -97,6 +103,14 @@ export interface Plan {
   readonly features: readonly { readonly spec: FeatureSpec; readonly way: number }[];
   /** Programs that nobody but this load asks for. */
   readonly extra?: readonly string[];
+  /** What marks are made of; without, there are none (`setMarks`). */
+  readonly secret?: Uint8Array;
+}
+
+export interface LoadWishes {
+  /** Default: the features that the configuration asks for. */
+  readonly wanted?: readonly FeatureSpec[];
+  readonly secret?: Uint8Array;
 }
 
 /**
@@ -107,9 +121,9 @@ export function loadDatapath(
   native: Native,
   object: Uint8Array,
   config: AgentConfig,
-  wanted: readonly FeatureSpec[] = FEATURES.filter((one) => !config.enablePca && one.isOn(config)),
+  wishes: LoadWishes = {},
 ): LoadedObject {
-  const loaded = loadWanted(native, object, config, wanted);
+  const loaded = loadWanted(native, object, config, wishes);
   try {
     checkLayout(native, loaded);
     return loaded;
@@ -123,10 +137,12 @@ function loadWanted(
   native: Native,
   object: Uint8Array,
   config: AgentConfig,
-  wanted: readonly FeatureSpec[],
+  { wanted, secret }: LoadWishes,
 ): LoadedObject {
-  const all = wanted.map((spec) => ({ spec, way: 0 }));
-  const attempt: Attempt = (plan) => loadPlan(native, object, plan);
+  const asked = wanted ?? FEATURES.filter((one) => !config.enablePca && one.isOn(config));
+  const all = asked.map((spec) => ({ spec, way: 0 }));
+  const attempt: Attempt = (plan) =>
+    loadPlan(native, object, { ...plan, ...(secret === undefined ? {} : { secret }) });
   try {
     return attempt({ config, knowsNamespaces: true, features: all });
   } catch (first) {
@@ -196,7 +212,7 @@ export function loadPlan(native: Native, object: Uint8Array, plan: Plan): Loaded
   const probes = features.flatMap((feature) => feature.probes.map(({ program }) => program));
   const maps = [...FLOW_MAPS, CURRENT_MAP];
   const loaded = native.load(object, {
-    config: configBytes(config, knowsNamespaces, features, valueBytes),
+    config: configBytes(plan, features, valueBytes),
     data: filterSections(config.flowFilterRules ?? []),
     maxEntries: {
       ...mapSizes(config),
@@ -204,7 +220,7 @@ export function loadPlan(native: Native, object: Uint8Array, plan: Plan): Loaded
       ...Object.assign({}, ...features.map(({ spec }) => spec.maxEntries?.(config))),
     },
     valueBytes: Object.fromEntries(maps.map((map) => [map, valueBytes])),
-    programs: [...programsFor(config), ...probes, ...(plan.extra ?? [])],
+    programs: [...hookPrograms(config), ...probes, ...(plan.extra ?? [])],
   });
   return { object: loaded, knowsNamespaces, valueBytes, features, refused: [] };
 }
@@ -212,10 +228,16 @@ export function loadPlan(native: Native, object: Uint8Array, plan: Plan): Loaded
 function mapSizes(config: AgentConfig): Readonly<Record<string, number>> {
   const flows = config.enablePca ? 1 : flowMapEntries(config.cacheMaxFlows);
   const sizes = Object.fromEntries(FLOW_MAPS.map((map) => [map, flows]));
-  return config.enablePca ? { ...sizes, [CAPTURE_MAP]: CAPTURE_RING_BYTES } : sizes;
+  if (!config.enablePca) return sizes;
+  return {
+    ...sizes,
+    [CAPTURE_MAP]: CAPTURE_RING_BYTES,
+    [CAPTURED_FLOWS_MAP]: CAPTURED_FLOWS_MAX,
+  };
 }
 
-function programsFor(config: AgentConfig): string[] {
+/** What hangs at interfaces. */
+export function hookPrograms(config: AgentConfig): string[] {
   const { direction } = config;
   const directions: readonly Direction[] =
     direction === 'both' ? ['ingress', 'egress'] : [direction];
@@ -224,8 +246,7 @@ function programsFor(config: AgentConfig): string[] {
 }
 
 function configBytes(
-  config: AgentConfig,
-  knowsNamespaces: boolean,
+  { config, knowsNamespaces, secret }: Plan,
   features: readonly LoadedFeature[],
   valueBytes: number,
 ): Uint8Array {
@@ -248,6 +269,7 @@ function configBytes(
   );
   view.setUint32(layout.captureWakeBytes, CAPTURE_RING_BYTES * CAPTURE_WAKE_SHARE, true);
   configureFilter(view, config.flowFilterRules ?? []);
+  if (secret !== undefined) configureTags(view, secret);
   for (const { spec, at } of features) {
     if (spec.extension !== undefined) view.setUint16(layout[spec.extension.at], at, true);
     spec.configure?.(view, config);

@@ -20,7 +20,6 @@ import {
 import { bpfObject, keepUnpacked } from '../assets.ts';
 import { readHostFile } from '../capabilities.ts';
 import { droppedRows } from '../capture/ends.ts';
-import { exclusiveCapture } from '../capture/exclusive.ts';
 import { watchHealth } from '../capture/health.ts';
 import { sourceFirst } from '../capture/lifecycle.ts';
 import { exposeCollection, keepMemorySmall } from '../capture/memory.ts';
@@ -86,11 +85,7 @@ export async function createAgentHost(
   const giving = givePrivilegesUp({ native, agent, log, dataDir: undefined });
   const capturing = sourceFirst(agent, [...telemetry, ...joined.components]);
   const keeping = keepUnpacked(env, clock);
-  return {
-    components: [exclusiveCapture(), capturing, giving, trimming, keeping],
-    agent,
-    lostFlows,
-  };
+  return { components: [capturing, giving, trimming, keeping], agent, lostFlows };
 }
 
 async function joinCapture(

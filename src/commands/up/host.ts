@@ -25,7 +25,6 @@ import {
 import { bpfObject, keepUnpacked } from '../assets.ts';
 import { readHostFile } from '../capabilities.ts';
 import { droppedRows } from '../capture/ends.ts';
-import { exclusiveCapture } from '../capture/exclusive.ts';
 import { watchHealth } from '../capture/health.ts';
 import { exposeCollection, keepMemorySmall } from '../capture/memory.ts';
 import { givePrivilegesUp } from '../capture/privileges.ts';
@@ -122,7 +121,6 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
   ];
   return {
     components: [
-      exclusiveCapture(),
       store,
       pipeline,
       ...telemetry,

@@ -72,7 +72,7 @@ describe.skipIf(requireRoot())('attaching', () => {
     const theirs = filters();
     await using host = await startAgent({ INTERFACES: a, TC_ATTACH_MODE: 'tc' });
     expect(directions(host)).toEqual(['tc ingress,egress']);
-    expect(filters().match(/pref 6 bpf .*handle 0x6e6f62 flow_/g)).toHaveLength(2);
+    expect(filters().match(/pref 6 bpf .*handle 0x6e6f62 netobserv:/g)).toHaveLength(2);
     await host[Symbol.asyncDispose]();
     expect(filters()).toBe(theirs);
   });

@@ -8,6 +8,7 @@ import { loadDatapath, native, readStats } from './datapath.ts';
 import { EtherType, ethernet, Flag, ipv4, Proto, tcp, udp } from './frames.ts';
 
 const PROGRAM = 'test_capture_l2';
+const EGRESS = 'test_capture_egress_l2';
 const RING_BYTES = 1 << 20;
 const RECORD_BYTES_MAX = capturedPacket.sizeBytes + CAPTURE_BYTES_MAX;
 /** Ethernet, IPv4 and UDP. */
@@ -35,11 +36,11 @@ describe.skipIf(requireRoot())('captured packets', () => {
 
   function load(bytes = CAPTURE_BYTES_MAX, ring = RING_BYTES, rules = 'port=53', wake = 2 ** 31) {
     const capture = { bytes, ring, wake };
-    datapath = loadDatapath({ object: 'flows_test', programs: [PROGRAM], rules, capture });
+    datapath = loadDatapath({ object: 'flows_test', programs: [PROGRAM, EGRESS], rules, capture });
   }
 
-  function pass(frame: Buffer, tcIndex = 0, context = {}): number {
-    const run = native.testRun(datapath, { program: PROGRAM, frame, tcIndex, ...context });
+  function pass(frame: Buffer, tcIndex = 0, context = {}, program = PROGRAM): number {
+    const run = native.testRun(datapath, { program, frame, tcIndex, ...context });
     expect(run.retval).toBe(-1);
     expect(Buffer.from(run.data).equals(frame)).toBe(true);
     return run.tcIndex;
@@ -92,9 +93,9 @@ describe.skipIf(requireRoot())('captured packets', () => {
 
   test('a packet is copied at its first hook, and what is not wanted at none', () => {
     load();
-    pass(frameOf(100), pass(frameOf(100)));
+    pass(frameOf(100), pass(frameOf(100)), {}, EGRESS);
     const other = ethernet(EtherType.ipv4, ipv4(Proto.udp, udp(20, 40000, 80)));
-    pass(other, pass(other));
+    pass(other, pass(other), {}, EGRESS);
     expect(take()).toHaveLength(1);
     expect(readStats(datapath).unmatched.packets).toBe(1);
   });

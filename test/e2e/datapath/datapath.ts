@@ -9,6 +9,8 @@ import {
   config as configLayout,
   flowKey,
   flowMetrics,
+  hookFact,
+  ifindexSeen,
   observedInterface,
   stat,
   statValue,
@@ -16,6 +18,8 @@ import {
 import { configureFilter, filterSections } from '../../../src/agent/filters/compile.ts';
 import { parseFilterRules } from '../../../src/agent/filters/parse.ts';
 import type { BpfObject, Native } from '../../../src/agent/loader/native.ts';
+import { HOOK_FACTS_MAP } from '../../../src/agent/loader/object.ts';
+import { configureTags, setMarks, TAG_SECRET_BYTES } from '../../../src/agent/loader/tags.ts';
 import type { FeatureSpec } from '../../../src/agent/trackers/tracker.ts';
 
 buildBpf();
@@ -62,6 +66,8 @@ export interface DatapathOptions {
   readonly wakeEntries?: number;
   /** Of features that are on, in the order in which they stand in an entry. */
   readonly extensions?: readonly NonNullable<FeatureSpec['extension']>[];
+  /** Hooks leave marks and believe those that are possible; default true. */
+  readonly marks?: boolean;
   /** Sets further knobs. */
   readonly configure?: (view: DataView) => void;
   /** Entries of features' maps. */
@@ -71,6 +77,9 @@ export interface DatapathOptions {
   /** Bytes of a packet that are captured, of the ring that they go to, and of it to wake by. */
   readonly capture?: { readonly bytes: number; readonly ring: number; readonly wake?: number };
 }
+
+/** As random ones, and the same in every run. */
+const TAG_SECRETS = Buffer.from(Array.from({ length: TAG_SECRET_BYTES }, (_, at) => at * 37 + 11));
 
 /** What one batch call may bring. */
 export const FLOWS_MAX = 4096;
@@ -111,23 +120,52 @@ export function loadDatapath(options: DatapathOptions = {}): BpfObject {
   config.writeUInt32LE(options.capture?.bytes ?? 0, configLayout.captureBytes);
   config.writeUInt32LE(options.capture?.wake ?? 2 ** 31, configLayout.captureWakeBytes);
   const captured = options.capture === undefined ? {} : { captured: options.capture.ring };
+  configureTags(view, TAG_SECRETS);
   options.configure?.(view);
   const entries = options.entries ?? 1024;
-  return native.load(readFileSync(join(ROOT, `build/bpf/${options.object ?? 'flows'}.bpf.o`)), {
+  const object = native.load(readFileSync(join(ROOT, `build/bpf/${options.object ?? 'flows'}.bpf.o`)), {
     config,
     data: filterSections(rules),
     maxEntries: { flows_a: entries, flows_b: entries, ...captured, ...options.maxEntries },
     valueBytes: Object.fromEntries(FLOW_MAPS.map((map) => [map, valueBytes])),
     programs: options.programs ?? HOOKS,
   });
+  setMarks(native, object, options.marks ?? true);
+  return object;
 }
+
+/** Facts of an interface's hooks, in the namespace that the test is in. */
+export function setFacts(
+  object: BpfObject,
+  facts: Partial<Record<keyof typeof hookFact, boolean>>,
+  ifindex = 1,
+): void {
+  const own = native.openNamespace('/proc/self/ns/net');
+  native.closeFd(own.fd);
+  const bits = Object.entries(hookFact).map(([name, bit]) => (name in facts ? bit : 0));
+  const key = Buffer.alloc(8);
+  key.writeUInt32LE(Number(BigInt(own.cookie) & 0xffffffffn), observedInterface.netns);
+  key.writeUInt32LE(ifindex, observedInterface.ifindexSeen);
+  const value = Buffer.alloc(4);
+  value.writeUInt32LE(bits.reduce<number>((all, bit) => all | bit, 0));
+  native.updateMap(object, HOOK_FACTS_MAP, key, value);
+}
+
+const FIRST_SEEN_AT = flowMetrics.observed + observedInterface.ifindexSeen;
+
+/** 1: the first packet left where it was seen; 0: it came in. */
+function firstDirectionOf(value: Buffer): number {
+  return (value.readUInt32LE(FIRST_SEEN_AT) & ifindexSeen.firstEgress) === 0 ? 0 : 1;
+}
+
+const NOT_PLACE = ifindexSeen.firstEgress | ifindexSeen.bornIngress | ifindexSeen.bornEgress;
 
 function decodeObserved(value: Buffer): Flow['observed'] {
   return Array.from({ length: flowMetrics.observedMax }, (_, slot) => {
     const at = flowMetrics.observed + slot * observedInterface.sizeBytes;
     return {
       netns: value.readUInt32LE(at + observedInterface.netns),
-      ifindexSeen: value.readUInt32LE(at + observedInterface.ifindexSeen),
+      ifindexSeen: (value.readUInt32LE(at + observedInterface.ifindexSeen) & ~NOT_PLACE) >>> 0,
     };
   }).filter((each) => each.ifindexSeen !== 0);
 }
@@ -154,7 +192,7 @@ function decode(key: Buffer, value: Buffer): Flow {
     vlanId: value.readUInt16LE(flowMetrics.vlanId),
     dscp: value[flowMetrics.dscp]!,
     ethProtocol: value.readUInt16LE(flowMetrics.ethProtocol),
-    firstDirection: value[flowMetrics.firstDirection]!,
+    firstDirection: firstDirectionOf(value),
     startNs: value.readBigUInt64LE(flowMetrics.startNs),
     endNs: value.readBigUInt64LE(flowMetrics.endNs),
     sampling: value.readUInt32LE(flowMetrics.sampling),

@@ -42,7 +42,6 @@ describe.skipIf(requireRoot())('hooks', () => {
     load();
     const carried = pass(frame());
     pass(frame(), carried, 'test_egress_l2');
-    pass(frame(), carried, 'test_ingress_l2');
 
     const [flow] = await takeFlows(datapath);
     expect(flow).toMatchObject({ packets: 1, bytes: frame().length, firstDirection: 0 });
@@ -82,7 +81,8 @@ describe.skipIf(requireRoot())('hooks', () => {
   test('a sighting alone makes no flow', async () => {
     load();
     const carried = pass(frame());
-    await takeFlows(datapath);
+    // The packet is under way while maps are swapped.
+    await native.swap(datapath);
     pass(frame(), carried, 'test_egress_l2');
 
     expect(await takeFlows(datapath)).toEqual([]);

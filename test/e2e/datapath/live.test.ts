@@ -346,7 +346,7 @@ describe.skipIf(requireRoot())('live traffic', () => {
     tc('filter', 'add', 'dev', client.device, 'egress', 'prio', '7', ...match);
     const theirs = filtersOf(client, 'egress');
     const ids = await hook(client, { mode: 'tc' });
-    expect(filtersOf(client, 'egress')).toContain('flow_egress_l2');
+    expect(filtersOf(client, 'egress')).toContain('netobserv');
 
     await sendUdp(10);
     for (const id of ids) await native.detach(datapath, id);
@@ -356,16 +356,18 @@ describe.skipIf(requireRoot())('live traffic', () => {
     expect(qdiscsOf(client)).toContain('clsact');
   });
 
-  test('tc: what a killed process of ours has left is replaced', async () => {
-    await hook(client, { mode: 'tc' }, load());
-    const ids = await hook(client, { mode: 'tc' });
-    expect(filtersOf(client, 'egress').match(/handle 0x6e6f62/g)).toHaveLength(1);
+  test('tc: several captures have filters beside each other, and each removes its own', async () => {
+    const former = await hook(client, { mode: 'tc', owner: 'former' }, load());
+    const ids = await hook(client, { mode: 'tc', owner: 'ours' });
+    expect(filtersOf(client, 'egress').match(/ handle 0x6e6f6[23] /g)).toHaveLength(2);
 
     await sendUdp(10);
     for (const id of ids) await native.detach(datapath, id);
 
     expect(toServer(await takeFlows(datapath))).toMatchObject([{ packets: 10 }]);
-    expect(filtersOf(client, 'egress')).not.toContain('flow_egress_l2');
+    expect(filtersOf(client, 'egress')).toContain(' former ');
+    expect(filtersOf(client, 'egress')).not.toContain(' ours ');
+    expect(former).toHaveLength(2);
   });
 
   test('tc: our own qdisc goes with our last filter', async () => {

@@ -124,8 +124,7 @@ test('a folder in use is told without a stack', async () => {
   const first = startProgram(args, { flavour: 'packed' });
   try {
     await consoleAddress(first);
-    // In a network of its own, as two captures in the same one are refused before.
-    const second = startProgram([EXECUTABLE, ...args], { command: ['unshare', '--net'] });
+    const second = startProgram(args, { flavour: 'packed' });
     expect(await second.end()).toBe(1);
     expect(second.output()).toMatch(/error: .*\[ERR_/);
     expect(second.output()).toContain(data);

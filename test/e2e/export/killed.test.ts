@@ -33,7 +33,7 @@ describe.skipIf(requireRoot())('netobserv agent', () => {
     const filters = (): string =>
       sides.map((side) => tc('filter', 'show', 'dev', pair.a, side)).join('');
     const before = filters();
-    const ours = (): number => filters().match(/handle 0x6e6f62 flow_/g)?.length ?? 0;
+    const ours = (): number => filters().match(/handle 0x6e6f62 netobserv:/g)?.length ?? 0;
     const collector = new GrpcCollector();
     await collector.start();
     onTestFinished(() => collector.kill());

@@ -20,7 +20,15 @@ describe('decodeNetlink', () => {
         sequence: 0,
         dumped: false,
         interrupted: false,
-        event: { kind: 'link', ...ETH0, mac: '02:00:00:00:00:ff', peer: -1 },
+        event: {
+          kind: 'link',
+          ...ETH0,
+          mac: '02:00:00:00:00:ff',
+          peer: -1,
+          driver: '',
+          link: 0,
+          master: 0,
+        },
       },
     ]);
   });
@@ -85,6 +93,9 @@ describe('decodeNetlink', () => {
       type: fc.integer({ min: 0, max: 0xffff }),
       up: fc.boolean(),
       peer: fc.integer({ min: 0, max: 2 ** 31 - 1 }),
+      driver: fc.string({ unit: 'grapheme-ascii', minLength: 1, maxLength: 15 }),
+      link: fc.integer({ min: 0, max: 2 ** 30 }),
+      master: fc.integer({ min: 0, max: 2 ** 30 }),
       sequence: fc.integer({ min: 1, max: 2 ** 32 - 1 }),
     });
     fc.assert(

@@ -14,7 +14,8 @@ function wants(
     interfaceIps: config.ips ?? [],
   });
   const bytes = addresses.map((text) => parseAddress(text)!);
-  return rules.wants({ index: 1, name, type: 1, up: true, mac: '', addresses: bytes });
+  const link = { index: 1, name, type: 1, up: true, mac: '', addresses: bytes };
+  return rules.wants({ ...link, peer: -1, driver: '', link: 0, master: 0 });
 }
 
 test.each([

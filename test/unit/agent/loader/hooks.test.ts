@@ -36,6 +36,7 @@ function hooksOf(env: Readonly<Record<string, string>>): Hooks {
     clock,
     log: createLog('silent'),
     metrics: declareMetrics(metrics, 'debug'),
+    owner: 'netobserv:test',
   });
 }
 
@@ -65,9 +66,9 @@ describe('attach', () => {
   });
 
   test.each([
-    ['one direction', { DIRECTION: 'egress' }, {}, ['flow_egress_l2 tcx none']],
-    ['bare IP', { DIRECTION: 'ingress' }, { framing: 'l3' }, ['flow_ingress_l3 tcx none']],
-    ['TC', { DIRECTION: 'ingress', TC_ATTACH_MODE: 'tc' }, {}, ['flow_ingress_l2 tc none']],
+    ['one direction', { DIRECTION: 'egress' }, {}, ['flow_egress_l2 tcx head']],
+    ['bare IP', { DIRECTION: 'ingress' }, { framing: 'l3' }, ['flow_ingress_l3 tcx head']],
+    ['TC', { DIRECTION: 'ingress', TC_ATTACH_MODE: 'tc' }, {}, ['flow_ingress_l2 tc head']],
   ] as const)('%s', async (_why, env, target, wanted) => {
     await attach(env, target);
     expect(attached()).toEqual(wanted);

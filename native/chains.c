@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE
+#include "native.h"
+
+#include <errno.h>
+#include <linux/net_namespace.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Whose programs hang where, and where the other ends of interfaces are: to be looked at often. */
+
+/* As in inspect.c: what BPF_PROG_QUERY reads for TCX. */
+struct tcx_query {
+	uint32_t target_ifindex;
+	uint32_t attach_type;
+	uint32_t query_flags;
+	uint32_t attach_flags;
+	uint64_t prog_ids;
+	uint32_t count;
+	uint32_t pad;
+	uint64_t more[4];
+};
+
+/* The kernel allows no more at one place (BPF_MPROG_MAX). */
+#define PROGRAMS_MAX 64
+/* Words that one interface may take: for each side the number of programs, and their ids. */
+#define INTERFACE_WORDS (2 * (1 + PROGRAMS_MAX))
+
+/* The words written, or -1. An interface that is gone has no programs. */
+static int read_side(uint32_t ifindex, uint32_t type, uint32_t *into, struct failure *failure)
+{
+	struct tcx_query query = { .target_ifindex = ifindex, .attach_type = type,
+				   .prog_ids = (uintptr_t)(into + 1), .count = PROGRAMS_MAX };
+
+	memset(into, 0, (1 + PROGRAMS_MAX) * sizeof(*into));
+	if (syscall(SYS_bpf, BPF_PROG_QUERY, &query, sizeof(query))) {
+		if (errno != ENOENT && errno != ENODEV) {
+			fail(failure, errno, "bpf(BPF_PROG_QUERY)");
+			return -1;
+		}
+		query.count = 0;
+	}
+	into[0] = query.count < PROGRAMS_MAX ? query.count : PROGRAMS_MAX;
+	return 1 + (int)into[0];
+}
+
+static size_t read_all(const uint32_t *ifindexes, size_t count, uint32_t *into,
+		       struct failure *failure)
+{
+	static const uint32_t sides[] = { TCX_INGRESS, TCX_EGRESS };
+	size_t used = 0;
+
+	for (size_t i = 0; i < 2 * count; i++) {
+		int words = read_side(ifindexes[i / 2], sides[i % 2], into + used, failure);
+
+		if (words < 0)
+			return 0;
+		used += (size_t)words;
+	}
+	return used;
+}
+
+napi_value read_tcx(napi_env env, napi_callback_info info)
+{
+	struct failure failure = {};
+	uint8_t *ifindexes, *into;
+	size_t size, room, count, used = 0;
+	napi_value arguments[3], result;
+	uint32_t netns = UINT32_MAX;
+	napi_valuetype type;
+	struct visit visit;
+
+	if (!get_arguments(env, info, 3, arguments) ||
+	    napi_typeof(env, arguments[0], &type) != napi_ok ||
+	    (type != napi_undefined && !get_u32(env, arguments[0], "netns", &netns)) ||
+	    !get_bytes(env, arguments[1], "ifindexes", &ifindexes, &size) ||
+	    !get_bytes(env, arguments[2], "into", &into, &room))
+		return NULL;
+	count = size / sizeof(uint32_t);
+	if ((uintptr_t)ifindexes % sizeof(uint32_t) || (uintptr_t)into % sizeof(uint32_t) ||
+	    room / sizeof(uint32_t) / INTERFACE_WORDS < count)
+		fail(&failure, EINVAL, "read TCX: alignment or size of the buffers");
+	else if (enter_netns((int)netns, &visit, &failure)) {
+		used = read_all((const void *)ifindexes, count, (void *)into, &failure);
+		leave_netns(&visit);
+	}
+	if (failure.code) {
+		throw_failure(env, &failure);
+		return NULL;
+	}
+	return napi_create_uint32(env, (uint32_t)used, &result) == napi_ok ? result : NULL;
+}
+
+napi_value program_id(napi_env env, napi_callback_info info)
+{
+	struct bpf_prog_info program = {};
+	uint32_t size = sizeof(program);
+	struct failure failure = {};
+	napi_value arguments[2], result;
+	struct object *object;
+	char name[NAME_BYTES];
+	int fd;
+
+	if (!get_arguments(env, info, 2, arguments) || !get_object(env, arguments[0], &object) ||
+	    !get_string(env, arguments[1], "program", name, sizeof(name)))
+		return NULL;
+	fd = program_fd(env, object, name);
+	if (fd < 0)
+		return NULL;
+	if (bpf_obj_get_info_by_fd(fd, &program, &size)) {
+		fail(&failure, errno, "bpf(BPF_OBJ_GET_INFO_BY_FD)");
+		throw_failure(env, &failure);
+		return NULL;
+	}
+	return napi_create_uint32(env, program.id, &result) == napi_ok ? result : NULL;
+}
+
+napi_value program_name(napi_env env, napi_callback_info info)
+{
+	struct bpf_prog_info program = {};
+	uint32_t size = sizeof(program), id;
+	napi_value arguments[1], result;
+	int fd;
+
+	if (!get_arguments(env, info, 1, arguments) || !get_u32(env, arguments[0], "id", &id))
+		return NULL;
+	fd = bpf_prog_get_fd_by_id(id);
+	if (fd >= 0) {
+		if (bpf_obj_get_info_by_fd(fd, &program, &size))
+			program.name[0] = '\0';
+		close(fd);
+	}
+	return napi_create_string_utf8(env, program.name, NAPI_AUTO_LENGTH, &result) == napi_ok ?
+		       result :
+		       NULL;
+}
+
+/* --- Namespaces as others number them -------------------------------------------------------- */
+
+#define ANSWER_BYTES 1024
+
+/* The number in the answer; -1: there is none, or this is no answer. */
+static int32_t id_in(const struct nlmsghdr *answer, int length)
+{
+	const struct rtgenmsg *head = NLMSG_DATA(answer);
+	const struct rtattr *attribute = (const void *)((const uint8_t *)head +
+							NLMSG_ALIGN(sizeof(*head)));
+	int left;
+
+	if (!NLMSG_OK(answer, (uint32_t)length) || answer->nlmsg_type != RTM_NEWNSID)
+		return -1;
+	left = (int)answer->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*head));
+	for (; RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left)) {
+		if (attribute->rta_type == NETNSA_NSID)
+			return *(const int32_t *)RTA_DATA(attribute);
+	}
+	return -1;
+}
+
+/* In this thread's namespace. */
+static bool ask_namespace_id(int other, int32_t *id, struct failure *failure)
+{
+	struct {
+		struct nlmsghdr header;
+		struct rtgenmsg head;
+		uint8_t pad[3];
+		struct rtattr attribute;
+		uint32_t fd;
+	} request = {
+		.header = { .nlmsg_len = sizeof(request), .nlmsg_type = RTM_GETNSID,
+			    .nlmsg_flags = NLM_F_REQUEST },
+		.attribute = { .rta_type = NETNSA_FD, .rta_len = RTA_LENGTH(sizeof(uint32_t)) },
+		.fd = (uint32_t)other,
+	};
+	uint8_t buffer[ANSWER_BYTES] __attribute__((aligned(NLMSG_ALIGNTO)));
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	struct sockaddr_nl from = {};
+	socklen_t size;
+	ssize_t length = -1;
+
+	if (fd < 0)
+		return fail(failure, errno, "socket(AF_NETLINK)");
+	if (send(fd, &request, sizeof(request), 0) >= 0) {
+		do {
+			size = sizeof(from);
+			length = recvfrom(fd, buffer, sizeof(buffer), 0, (void *)&from, &size);
+		} while (length >= 0 && from.nl_pid != 0);
+	}
+	if (length < 0)
+		fail(failure, errno, "ask for the number of a namespace");
+	close(fd);
+	if (length < 0)
+		return false;
+	*id = id_in((const void *)buffer, (int)length);
+	return true;
+}
+
+napi_value namespace_id(napi_env env, napi_callback_info info)
+{
+	struct failure failure = {};
+	napi_value arguments[2], result;
+	uint32_t netns = UINT32_MAX, other;
+	napi_valuetype type;
+	struct visit visit;
+	int32_t id = -1;
+
+	if (!get_arguments(env, info, 2, arguments) ||
+	    napi_typeof(env, arguments[0], &type) != napi_ok ||
+	    (type != napi_undefined && !get_u32(env, arguments[0], "netns", &netns)) ||
+	    !get_u32(env, arguments[1], "other", &other))
+		return NULL;
+	if (enter_netns((int)netns, &visit, &failure)) {
+		ask_namespace_id((int)other, &id, &failure);
+		leave_netns(&visit);
+	}
+	if (failure.code) {
+		throw_failure(env, &failure);
+		return NULL;
+	}
+	return napi_create_int32(env, id, &result) == napi_ok ? result : NULL;
+}

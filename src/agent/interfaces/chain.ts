@@ -1,0 +1,76 @@
+import type { Direction, Hook } from '../loader/hooks.ts';
+import { hasMadeQdisc, isNamed, isProvablyGone, type Owner, parseOwner } from '../loader/owner.ts';
+import type { ProcessView } from '../loader/owner.ts';
+import type { Chain } from './chain-reader.ts';
+import { CLSACT_EGRESS, CLSACT_INGRESS, type Filter } from './traffic-control.ts';
+
+/** What tells our hooks from others'. */
+export interface Ours {
+  /** Ids of our programs. */
+  readonly programs: ReadonlySet<number>;
+  /** Name of our TC filters. */
+  readonly owner: string;
+}
+
+/** A program of TCX before ours, which may decide about packets without us. */
+export interface Ahead {
+  readonly direction: Direction;
+  readonly program: number;
+}
+
+export interface Findings {
+  /** Others' programs and filters, in words. */
+  readonly strangers: readonly string[];
+  /** Our hooks that are there. */
+  readonly present: readonly Pick<Hook, 'direction' | 'mode'>[];
+  readonly ahead: readonly Ahead[];
+  /** Filters of captures that have ended without taking them off. */
+  readonly leftOvers: readonly Filter[];
+}
+
+const DIRECTIONS = ['ingress', 'egress'] as const;
+const PARENTS = { ingress: CLSACT_INGRESS, egress: CLSACT_EGRESS } as const;
+/** Reads all of what others leave with a packet where our marks are (sch_dsmark, before 6.3). */
+const READS_MARKS = 'dsmark';
+
+/** What a chain means for hooks of ours. Pure but for the look at processes. */
+export function judgeChain(chain: Chain, ours: Ours, processes: ProcessView): Findings {
+  const strangers: string[] = [];
+  const present: Pick<Hook, 'direction' | 'mode'>[] = [];
+  const ahead: Ahead[] = [];
+  const leftOvers: Filter[] = [];
+  for (const direction of DIRECTIONS) {
+    const programs = chain.tcx[direction];
+    const own = programs.findIndex((id) => ours.programs.has(id));
+    if (own >= 0) present.push({ direction, mode: 'tcx' });
+    const others = programs.filter((id) => !ours.programs.has(id));
+    strangers.push(...others.map((id) => `TCX program #${id} at ${direction}`));
+    if (own > 0) ahead.push({ direction, program: programs[own - 1]! });
+  }
+  for (const filter of chain.filters) {
+    const direction = DIRECTIONS.find((one) => PARENTS[one] === filter.parent);
+    if (direction !== undefined && isOurs(filter, ours)) present.push({ direction, mode: 'tc' });
+    else if (direction !== undefined && isLeftOver(filter, processes)) leftOvers.push(filter);
+    else strangers.push(`TC filter ${filter.name || filter.kind} at ${direction ?? 'a qdisc'}`);
+  }
+  for (const { kind } of chain.qdiscs) {
+    if (kind === READS_MARKS) strangers.push(`qdisc ${kind}`);
+  }
+  return { strangers, present, ahead, leftOvers };
+}
+
+function isOurs({ name, program }: Filter, ours: Ours): boolean {
+  return isNamed(name, ours.owner) && ours.programs.has(program);
+}
+
+function isLeftOver({ kind, name }: Filter, processes: ProcessView): boolean {
+  const owner: Owner | undefined = kind === 'bpf' ? parseOwner(name) : undefined;
+  return owner !== undefined && isProvablyGone(owner, processes);
+}
+
+/** Those that go last, with which the qdisc goes that their maker has made. */
+export function inOrderOfRemoval(leftOvers: readonly Filter[]): readonly Filter[] {
+  return [...leftOvers].sort(
+    (a, b) => Number(hasMadeQdisc(a.name)) - Number(hasMadeQdisc(b.name)),
+  );
+}

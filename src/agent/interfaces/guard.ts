@@ -1,0 +1,63 @@
+import { readFileSync, readlinkSync } from 'node:fs';
+import type { Log } from '../../telemetry/log.ts';
+import type { AgentConfig } from '../config.ts';
+import type { BpfObject, Native } from '../loader/native.ts';
+import { hookPrograms } from '../loader/object.ts';
+import { ownerName, type ProcessView } from '../loader/owner.ts';
+import type { AgentMetrics } from '../metrics.ts';
+import { Company } from './company.ts';
+import { HookFacts } from './hook-facts.ts';
+import type { HookGuard } from './namespace.ts';
+
+export interface GuardDeps {
+  readonly native: Native;
+  readonly object: BpfObject;
+  readonly knowsNamespaces: boolean;
+  readonly log: Log;
+  readonly metrics: AgentMetrics;
+}
+
+/** What keeps hooks apart from those of others, and tells them about each other. */
+export interface Guarding {
+  readonly facts: HookFacts;
+  readonly guard: HookGuard;
+  /** Name of TC filters. */
+  readonly owner: string;
+}
+
+export function createGuard(config: AgentConfig, deps: GuardDeps): Guarding {
+  const { native, object, knowsNamespaces } = deps;
+  // Programs that another loader has loaded are not known by their number, nor looked after.
+  const names = config.ebpfProgramManagerMode ? [] : hookPrograms(config);
+  const programs = new Set(names.map((name) => native.programId(object, name)));
+  const processes = hostProcesses();
+  const owner = ownerName(processes, Math.min(...programs, Number.MAX_SAFE_INTEGER));
+  const { tcxAttachAnchorIngress, tcxAttachAnchorEgress } = config;
+  return {
+    owner,
+    facts: new HookFacts({ ...deps, exact: knowsNamespaces }),
+    guard: {
+      ours: { programs, owner },
+      processes,
+      company: new Company(deps),
+      wantsHead: (direction) =>
+        (direction === 'ingress' ? tcxAttachAnchorIngress : tcxAttachAnchorEgress) === 'head',
+    },
+  };
+}
+
+function hostProcesses(): ProcessView {
+  return {
+    directory: '/proc',
+    read: (path) => tryTo(() => readFileSync(path, 'latin1')),
+    link: (path) => tryTo(() => readlinkSync(path)),
+  };
+}
+
+function tryTo(read: () => string): string | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}

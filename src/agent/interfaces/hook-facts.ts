@@ -1,0 +1,173 @@
+import { explain, hasCode } from '../../base/errors.ts';
+import type { Log } from '../../telemetry/log.ts';
+import { observedInterface } from '../drain/layout.gen.ts';
+import type { BpfObject, Native } from '../loader/native.ts';
+import { HOOK_FACTS_MAP } from '../loader/object.ts';
+import type { AgentMetrics } from '../metrics.ts';
+import { type BirthSpace, findBirths, type Hooked } from './births.ts';
+import type { Link } from './link.ts';
+
+const KEY_BYTES = observedInterface.sizeBytes;
+const VALUE_BYTES = 4;
+
+/** A watched namespace, for the facts of its hooks. */
+export interface FactsSpace {
+  /** Its descriptor; undefined: the process's own. */
+  readonly netns: number | undefined;
+  /** Its descriptor, the process's own, too. */
+  readonly fd: number;
+  /** By what hooks tell it from others: the low half of its cookie. */
+  readonly space: number;
+  readonly links: ReadonlyMap<number, Link>;
+  readonly hooksOf: (index: number) => Hooked | undefined;
+}
+
+export interface HookFactsDeps {
+  readonly native: Pick<Native, 'updateMap' | 'removeEntries' | 'namespaceId'>;
+  readonly object: BpfObject;
+  /** Hooks know their namespace; else interfaces of one number share their facts. */
+  readonly exact: boolean;
+  readonly log: Log;
+  readonly metrics: AgentMetrics;
+}
+
+/**
+ * Tells hooks where packets are born (bpf/births.h). Everything is worked out anew after a change:
+ * one interface's hooks matter for those of its other end, its ports and what is on top of it.
+ */
+export class HookFacts {
+  readonly #deps: HookFactsDeps;
+  readonly #spaces = new Map<FactsSpace, KnownSpace>();
+  /** What is in the map, by place. */
+  #written = new Map<string, number>();
+  #writing: Promise<void> | undefined;
+  #hasFailed = false;
+
+  constructor(deps: HookFactsDeps) {
+    this.#deps = deps;
+  }
+
+  add(space: FactsSpace): void {
+    this.#spaces.set(space, new KnownSpace(space, this.#deps.native));
+  }
+
+  remove(space: FactsSpace): void {
+    this.#spaces.delete(space);
+    void this.changed();
+  }
+
+  /** An interface or a hook came, went or changed, or is about to. Resolves when hooks know. */
+  changed(): Promise<void> {
+    // What changes together is worked out once.
+    this.#writing ??= Promise.resolve().then(() => {
+      this.#writing = undefined;
+      this.#write();
+    });
+    return this.#writing;
+  }
+
+  #write(): void {
+    const { exact } = this.#deps;
+    const found = new Map<string, number>();
+    findBirths([...this.#spaces.values()], ({ space }, index, facts) => {
+      const key = `${exact ? space : 0}/${index}`;
+      const others = found.get(key);
+      // Of several that hooks cannot tell apart, what holds for all.
+      found.set(key, others === undefined ? facts : others & facts);
+    });
+    for (const [key, facts] of found) {
+      if (this.#written.get(key) !== facts) this.#set(key, facts);
+    }
+    const gone = [...this.#written.keys()].filter((key) => !found.has(key));
+    this.#written = found;
+    if (gone.length > 0) this.#forget(gone);
+  }
+
+  #set(key: string, facts: number): void {
+    const { native, object } = this.#deps;
+    const value = new Uint8Array(VALUE_BYTES);
+    new DataView(value.buffer).setUint32(0, facts, true);
+    try {
+      native.updateMap(object, HOOK_FACTS_MAP, keyBytes([key]), value);
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  #forget(gone: readonly string[]): void {
+    const { native, object } = this.#deps;
+    native
+      .removeEntries(object, HOOK_FACTS_MAP, keyBytes(gone))
+      .then(
+        () => {
+          // One that came back meanwhile was removed with its past.
+          for (const key of gone) {
+            const facts = this.#written.get(key);
+            if (facts !== undefined) this.#set(key, facts);
+          }
+        },
+        (error: unknown) => this.#failed(error),
+      );
+  }
+
+  #failed(error: unknown): void {
+    const { log, metrics } = this.#deps;
+    // The end of the agent, or maps of another loader that has not pinned this one.
+    if (hasCode(error, 'EBADF') || hasCode(error, 'ENOENT')) return;
+    metrics.error('InterfaceEvents', 'HookFacts:CantWrite', 'medium');
+    if (this.#hasFailed) return;
+    this.#hasFailed = true;
+    log.warn(
+      { error: explain(error) },
+      'hooks cannot be told where packets are born: flows count where they are seen first',
+    );
+  }
+}
+
+/** A namespace, and how others number it. */
+class KnownSpace implements BirthSpace {
+  readonly links: ReadonlyMap<number, Link>;
+  readonly hooksOf: (index: number) => Hooked | undefined;
+  readonly space: number;
+  readonly #own: FactsSpace;
+  readonly #native: Pick<Native, 'namespaceId'>;
+  /** A namespace keeps the number that it has given to another for as long as both are there. */
+  readonly #ids = new WeakMap<KnownSpace, number>();
+
+  constructor(own: FactsSpace, native: Pick<Native, 'namespaceId'>) {
+    this.#own = own;
+    this.#native = native;
+    this.links = own.links;
+    this.hooksOf = own.hooksOf;
+    this.space = own.space;
+  }
+
+  isKnownAs(id: number, from: KnownSpace): boolean {
+    let known = this.#ids.get(from);
+    if (known === undefined) {
+      known = this.#ask(from);
+      if (known >= 0) this.#ids.set(from, known);
+    }
+    return known === id;
+  }
+
+  #ask(from: KnownSpace): number {
+    try {
+      return this.#native.namespaceId(from.#own.netns, this.#own.fd);
+    } catch {
+      // Gone, or not to be entered: then it is none that is known.
+      return -1;
+    }
+  }
+}
+
+function keyBytes(keys: readonly string[]): Uint8Array {
+  const bytes = new Uint8Array(keys.length * KEY_BYTES);
+  const view = new DataView(bytes.buffer);
+  for (const [at, key] of keys.entries()) {
+    const [space, index] = key.split('/');
+    view.setUint32(at * KEY_BYTES + observedInterface.netns, Number(space), true);
+    view.setUint32(at * KEY_BYTES + observedInterface.ifindexSeen, Number(index), true);
+  }
+  return bytes;
+}

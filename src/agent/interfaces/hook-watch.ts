@@ -1,0 +1,175 @@
+import { explain, hasCode } from '../../base/errors.ts';
+import { Level } from '../../base/level.ts';
+import type { Log } from '../../telemetry/log.ts';
+import type { Direction, Hook } from '../loader/hooks.ts';
+import type { Native } from '../loader/native.ts';
+import { hasMadeQdisc, type ProcessView } from '../loader/owner.ts';
+import { type Findings, inOrderOfRemoval, judgeChain, type Ours } from './chain.ts';
+import { ChainReader, type ChainReaderDeps } from './chain-reader.ts';
+import type { Company } from './company.ts';
+import {
+  CLSACT_EGRESS,
+  type Filter,
+  GROUP_TRAFFIC_CONTROL,
+  interfacesIn,
+} from './traffic-control.ts';
+
+/** After news of a filter: more of them come with it. */
+const SETTLE_MS = 100;
+
+/** Ours by name, where the kernel tells it: they let every packet go on, so that being behind one
+ * is as good as being first. The kernel cuts names to 15 characters. */
+const HARMLESS = /^(?:flow|capture)_(?:in|e)gress/;
+
+/** What is wrong with a hook. */
+export type Trouble = 'gone' | 'behind';
+
+export interface HookWatchDeps extends ChainReaderDeps {
+  readonly native: ChainReaderDeps['native'] &
+    Pick<Native, 'removeFilter' | 'programName'>;
+  /** Whether to be told of filters that come and go, or only to look when asked to. */
+  readonly follow: boolean;
+  readonly ours: Ours;
+  readonly processes: ProcessView;
+  readonly company: Company;
+  /** The namespace, as `company` knows it. */
+  readonly space: object;
+  readonly log: Log;
+  /** Interfaces that are watched, by number. */
+  readonly watched: () => Iterable<number>;
+  readonly nameOf: (index: number) => string;
+  readonly hooksOf: (index: number) => readonly Hook[];
+  /** Whether ours should be before all others in this direction. */
+  readonly wantsHead: (direction: Direction) => boolean;
+  readonly onTrouble: (index: number, hook: Hook, trouble: Trouble) => void;
+}
+
+/**
+ * Looks at what hangs at the hooks of one namespace: whether ours are still there, and who else is.
+ * The kernel tells of TC filters that come and go, but not of TCX, hence also from time to time.
+ */
+export class HookWatch {
+  readonly #deps: HookWatchDeps;
+  readonly #reader: ChainReader;
+  readonly #level = new Level(() => this.#look());
+  #asked: Set<number> | 'all' = new Set();
+  #socket = -1;
+  #settling = false;
+  #isClosed = false;
+  #hasFailed = false;
+
+  constructor(deps: HookWatchDeps) {
+    this.#deps = deps;
+    this.#reader = new ChainReader(deps);
+  }
+
+  open(): void {
+    const { native, hub, netns, follow } = this.#deps;
+    if (!follow) return;
+    this.#socket = native.openNetlink(netns, GROUP_TRAFFIC_CONTROL);
+    const { onRefused: refused } = this.#deps;
+    hub.add(this.#socket, { receive: (bytes) => this.#hear(bytes), refused });
+  }
+
+  /** Resolves when the interface, or all that are watched, have been looked at. */
+  async look(index?: number): Promise<void> {
+    if (this.#isClosed) return;
+    this.#ask(index);
+    await this.#level.request();
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    if (this.#socket >= 0) this.#deps.hub.remove(this.#socket);
+    this.#socket = -1;
+    await this.#level.idle();
+    this.#deps.company.forget(this.#deps.space);
+  }
+
+  #ask(index: number | undefined): void {
+    if (index === undefined) this.#asked = 'all';
+    else if (this.#asked !== 'all') this.#asked.add(index);
+  }
+
+  /** Filters or qdiscs came or went; no bytes: so many that the news of some are lost. */
+  #hear(bytes: Uint8Array): void {
+    const watched = new Set(this.#deps.watched());
+    const touched = interfacesIn(bytes).filter((index) => watched.has(index));
+    if (bytes.length > 0 && touched.length === 0) return;
+    if (bytes.length === 0) this.#ask(undefined);
+    for (const index of touched) this.#ask(index);
+    if (this.#settling) return;
+    this.#settling = true;
+    void this.#deps.clock.sleep(SETTLE_MS).then(() => {
+      this.#settling = false;
+      if (!this.#isClosed) void this.#level.request();
+    });
+  }
+
+  async #look(): Promise<void> {
+    const asked = this.#asked;
+    this.#asked = new Set();
+    if (this.#isClosed) return;
+    const indexes = asked === 'all' ? [...this.#deps.watched()] : [...asked];
+    const before = new Map(indexes.map((index) => [index, [...this.#deps.hooksOf(index)]]));
+    try {
+      const chains = await this.#reader.read(indexes);
+      if (this.#isClosed) return;
+      for (const [index, chain] of chains) {
+        const { ours, processes } = this.#deps;
+        this.#act(index, before.get(index) ?? [], judgeChain(chain, ours, processes));
+      }
+      this.#hasFailed = false;
+    } catch (error) {
+      // The namespace went away, or its hooks are not to be looked at: said once.
+      if (!this.#hasFailed && !this.#isClosed) {
+        this.#deps.log.warn({ error: explain(error) }, 'hooks could not be looked at');
+      }
+      this.#hasFailed = true;
+    }
+  }
+
+  #act(index: number, before: readonly Hook[], findings: Findings): void {
+    const { company, space, nameOf } = this.#deps;
+    company.found(space, index, nameOf(index), findings.strangers);
+    this.#removeLeftOvers(index, findings.leftOvers);
+    // A hook that has come since the look began may not be in what was seen.
+    const now = this.#deps.hooksOf(index);
+    for (const hook of before.filter((one) => now.includes(one))) {
+      const trouble = this.#troubleOf(hook, findings);
+      if (trouble !== undefined) this.#deps.onTrouble(index, hook, trouble);
+    }
+  }
+
+  #troubleOf({ direction, mode }: Hook, { present, ahead }: Findings): Trouble | undefined {
+    if (mode === 'managed') return undefined;
+    const isThere = present.some((one) => one.direction === direction && one.mode === mode);
+    if (!isThere) return 'gone';
+    const other = ahead.find((one) => one.direction === direction);
+    if (mode === 'tc' || other === undefined || !this.#deps.wantsHead(direction)) return undefined;
+    return HARMLESS.test(this.#deps.native.programName(other.program)) ? undefined : 'behind';
+  }
+
+  #removeLeftOvers(index: number, leftOvers: readonly Filter[]): void {
+    for (const filter of inOrderOfRemoval(leftOvers)) {
+      const { native, netns, log, nameOf } = this.#deps;
+      const fields = { interface: nameOf(index), filter: filter.name };
+      const isEgress = filter.parent === CLSACT_EGRESS ? 1 : 0;
+      const { priority, handle } = filter;
+      try {
+        native.removeFilter({
+          ifindex: index,
+          isEgress,
+          priority,
+          handle,
+          withQdisc: hasMadeQdisc(filter.name) ? 1 : 0,
+          ...(netns === undefined ? {} : { netns }),
+        });
+        log.info(fields, 'filter of a capture that was killed is removed');
+      } catch (error) {
+        if (hasCode(error, 'ENOENT') || hasCode(error, 'EINVAL')) continue;
+        log.warn({ ...fields, error: explain(error) }, 'filter left behind cannot be removed');
+      }
+    }
+  }
+}

@@ -1,0 +1,49 @@
+import type { Hook, HookTarget } from '../loader/hooks.ts';
+
+/** Hooks that were removed, or could not be put on, are tried again: at once, then after this. */
+const REPAIR_FIRST_MS = 1000;
+const REPAIR_MAX_MS = 5 * 60_000;
+
+/** An interface that has hooks, or is getting them. */
+export interface Hooked {
+  target: HookTarget;
+  readonly hooks: Hook[];
+  readonly abort: AbortController;
+  attaching: Promise<void>;
+  /** An attempt to attach is under way. */
+  isAttaching: boolean;
+  /** All attempts are over, and not every hook is there. */
+  hasFailed: boolean;
+  /** Somebody has removed a hook, and it is not back. */
+  isLost: boolean;
+  readonly repairs: Repairs;
+}
+
+export function newHooked(target: HookTarget): Hooked {
+  return {
+    target,
+    hooks: [],
+    abort: new AbortController(),
+    attaching: Promise.resolve(),
+    isAttaching: false,
+    hasFailed: false,
+    isLost: false,
+    repairs: new Repairs(),
+  };
+}
+
+/** How often hooks of one interface are put on again: ever less, where somebody works against it. */
+export class Repairs {
+  #notBeforeMs = 0;
+  #waitMs = REPAIR_FIRST_MS;
+
+  /** Whether it may be done now, which then counts as done. */
+  take(nowMs: number): boolean {
+    if (nowMs < this.#notBeforeMs) return false;
+    // Long quiet since the last one: what was in the way then is another matter.
+    const isFirst = nowMs > this.#notBeforeMs + REPAIR_MAX_MS;
+    this.#waitMs = isFirst ? REPAIR_FIRST_MS : Math.min(REPAIR_MAX_MS, this.#waitMs * 2);
+    this.#notBeforeMs = nowMs + this.#waitMs;
+    return true;
+  }
+}

@@ -1,0 +1,70 @@
+import { join } from 'node:path';
+
+/**
+ * TC filters stay when the process that made them is killed, unlike TCX links. Their name says
+ * whose they are, so that a later start can tell what nobody needs any more.
+ */
+
+const PREFIX = 'netobserv';
+/** Of a filter whose maker made the qdisc, too. */
+const WITH_QDISC = ':q';
+
+export interface ProcessView {
+  readonly read: (path: string) => string | undefined;
+  readonly link: (path: string) => string | undefined;
+  /** Where the kernel shows processes. */
+  readonly directory: string;
+}
+
+export interface Owner {
+  readonly pid: number;
+  /** Ticks after boot: a later process with the same number has another. */
+  readonly started: string;
+  /** Inode of the namespace that the number belongs to. */
+  readonly pidNamespace: string;
+}
+
+/** Name of the filters of the process that this is; the end tells several agents in it apart. */
+export function ownerName(view: ProcessView, agent: number): string {
+  const pid = Number(view.link(join(view.directory, 'self')) ?? 0);
+  const started = startOf(view, pid) ?? '0';
+  return [PREFIX, pid, started, pidNamespaceOf(view), agent].join(':');
+}
+
+/** Undefined for a filter that no netobserv has made. */
+export function parseOwner(name: string): Owner | undefined {
+  const [prefix, pid, started, pidNamespace, agent] = name.split(':');
+  const isWhole = agent !== undefined && /^\d+$/.test(pid ?? '') && /^\d+$/.test(started ?? '');
+  if (prefix !== PREFIX || !isWhole) return undefined;
+  return { pid: Number(pid), started: started!, pidNamespace: pidNamespace! };
+}
+
+export function isNamed(name: string, owner: string): boolean {
+  return name === owner || name === owner + WITH_QDISC;
+}
+
+export function hasMadeQdisc(name: string): boolean {
+  return name.endsWith(WITH_QDISC);
+}
+
+/**
+ * Whether the maker is gone for certain: a process of the same PID namespace that is not there.
+ * Of others nothing can be told.
+ */
+export function isProvablyGone(owner: Owner, view: ProcessView): boolean {
+  if (owner.pid === 0 || owner.pidNamespace === '' || owner.pidNamespace !== pidNamespaceOf(view)) {
+    return false;
+  }
+  return startOf(view, owner.pid) !== owner.started;
+}
+
+function pidNamespaceOf(view: ProcessView): string {
+  return /\[(\d+)\]/.exec(view.link(join(view.directory, 'self/ns/pid')) ?? '')?.[1] ?? '';
+}
+
+/** Field 22 of /proc/PID/stat (proc(5)); the name before it may have anything in it. */
+function startOf(view: ProcessView, pid: number): string | undefined {
+  const stat = view.read(join(view.directory, String(pid), 'stat'));
+  if (stat === undefined) return undefined;
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+}

@@ -1,0 +1,271 @@
+/** Others at the hooks, before and after ours: every packet counts once, and none is influenced. */
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type { BpfObject, Native } from '../../../src/agent/loader/native.ts';
+import { type AgentHost, loadNative, startAgent } from '../../support/agent-host.ts';
+import { LabPair, ONLY_TESTS } from '../../support/lab-pair.ts';
+import { buildTool, ip, Lab } from '../../support/netns.ts';
+import { requireRoot } from '../../support/require.ts';
+import { ROOT } from '../../support/source-tree.ts';
+
+const SENT = 100;
+const SOON = { timeout: 15_000, interval: 50 } as const;
+const SIDES = ['ingress', 'egress'] as const;
+/** An interface's number that nobody has by chance. */
+const UNUSUAL_INDEX = 48_127;
+
+/** Two containers on a bridge of a host, each with its end of a pair: four hooks in each way. */
+interface Path {
+  readonly host: string;
+  readonly from: string;
+  readonly to: string;
+  /** In order of passing: namespace, name. */
+  readonly hooks: readonly (readonly [string, string])[];
+}
+
+function bridged(lab: Lab): Path {
+  const [host, from, to] = [lab.namespace('host'), lab.namespace('from'), lab.namespace('to')];
+  const [inner, outer] = lab.pair({ namespace: from }, { namespace: host });
+  const [far, last] = lab.pair({ namespace: host }, { namespace: to });
+  const bridge = lab.linkName();
+  ip('-n', host, 'link', 'add', bridge, 'type', 'bridge');
+  for (const port of [outer, far]) ip('-n', host, 'link', 'set', port, 'master', bridge);
+  ip('-n', host, 'link', 'set', bridge, 'up');
+  lab.address(from, inner, '10.97.0.1/24');
+  lab.address(to, last, '10.97.0.2/24');
+  const hooks = [
+    [from, inner],
+    [host, outer],
+    [host, far],
+    [to, last],
+  ] as const;
+  return { host, from, to, hooks };
+}
+
+async function send(lab: Lab, { from, to }: Path, port: number, count = SENT): Promise<void> {
+  await lab.udp(from, to, { address: '10.97.0.2', port, count, sizeBytes: 100 });
+}
+
+async function packetsTo(host: AgentHost, port: number): Promise<number> {
+  await host.agent.drainNow();
+  const flows = host.flows.filter((flow) => flow.DstPort === port);
+  return flows.reduce((sum, flow) => sum + flow.Packets, 0);
+}
+
+/** A filter that lets everything pass, and so ends the chain, with a class id of its own. */
+function letPass(lab: Lab, [namespace, name]: readonly [string, string], classid: string): void {
+  try {
+    lab.inside(namespace, 'tc', 'qdisc', 'add', 'dev', name, 'clsact');
+  } catch {
+    // It is there.
+  }
+  for (const side of SIDES) {
+    const all = ['protocol', 'all', 'u32', 'match', 'u32', '0', '0', 'flowid', classid];
+    lab.inside(namespace, 'tc', 'filter', 'add', 'dev', name, side, 'prio', '10', ...all);
+  }
+}
+
+async function marks(host: AgentHost): Promise<string> {
+  const text = await host.metrics.registry.getSingleMetricAsString('packet_marks');
+  return text.trim().split(' ').at(-1) ?? '';
+}
+
+describe.skipIf(requireRoot())('others at the hooks', () => {
+  test.each(['tcx', 'tc'])(
+    'filters that end the chain, before and after they are noticed; ours by %s',
+    async (mode) => {
+      await using lab = new Lab();
+      const path = bridged(lab);
+      await using host = await startAgent({ INTERFACES: ONLY_TESTS, TC_ATTACH_MODE: mode });
+      await send(lab, path, 7000);
+      expect(await packetsTo(host, 7000)).toBe(SENT);
+      expect(await marks(host)).toBe('1');
+      // What looks like a mark, and what does not.
+      for (const [at, hook] of path.hooks.entries()) {
+        letPass(lab, hook, ['1:1', '1:ffe0', '1:8000', '1:7ff'][at]!);
+      }
+      await send(lab, path, 7001);
+      expect(await packetsTo(host, 7001)).toBe(SENT);
+      await expect.poll(() => marks(host), SOON).toBe('0');
+      await send(lab, path, 7002);
+      expect(await packetsTo(host, 7002)).toBe(SENT);
+      expect(host.agent.readiness().hooks).toMatchObject({
+        ok: true,
+        note: expect.stringContaining('not marked'),
+      });
+      for (const [namespace, name] of path.hooks) {
+        for (const side of SIDES) {
+          lab.inside(namespace, 'tc', 'filter', 'del', 'dev', name, side, 'prio', '10');
+        }
+      }
+      await expect.poll(() => marks(host), SOON).toBe('1');
+      await send(lab, path, 7003);
+      expect(await packetsTo(host, 7003)).toBe(SENT);
+    },
+  );
+
+  test('whoever reads the field finds nothing of ours in it', async () => {
+    await using lab = new Lab();
+    const path = bridged(lab);
+    const native = loadNative();
+    const other = loadOther(native);
+    try {
+      await attachOther(native, other, 'reader', path.hooks, 'tail');
+      await using host = await startAgent({ INTERFACES: ONLY_TESTS });
+      expect(await marks(host)).toBe('0');
+      await send(lab, path, 7000);
+      expect(await packetsTo(host, 7000)).toBe(SENT);
+      const [last] = path.hooks.slice(-1);
+      expect(lab.counters(...last!).rxPackets).toBeGreaterThanOrEqual(SENT);
+    } finally {
+      native.close(other);
+    }
+  });
+
+  test('several captures, in whatever order they come and go', async () => {
+    await using lab = new Lab();
+    const path = bridged(lab);
+    await using first = await startAgent({ INTERFACES: ONLY_TESTS });
+    {
+      await using second = await startAgent({ INTERFACES: ONLY_TESTS });
+      await using byTc = await startAgent({ INTERFACES: ONLY_TESTS, TC_ATTACH_MODE: 'tc' });
+      await send(lab, path, 7000);
+      for (const one of [first, second, byTc]) expect(await packetsTo(one, 7000)).toBe(SENT);
+    }
+    await send(lab, path, 7001);
+    expect(await packetsTo(first, 7001)).toBe(SENT);
+  });
+
+  test('two that watch one end of a pair each', async () => {
+    await using lab = new Lab();
+    const [left, right] = [lab.namespace('left'), lab.namespace('right')];
+    const pair = new LabPair(lab, left, right);
+    pair.giveAddresses('10.96.0');
+    await using one = await startAgent({ INTERFACES: pair.a });
+    await using other = await startAgent({ INTERFACES: pair.b });
+    const traffic = { port: 7000, count: 5, sizeBytes: 100 };
+    await lab.udp(left, right, { ...traffic, address: pair.v4[1] });
+    await lab.udp(right, left, { ...traffic, address: pair.v4[0] });
+    for (const host of [one, other]) {
+      await host.agent.drainNow();
+      const ways = host.flows.map((flow) => `${flow.SrcAddr} ${flow.Packets}`);
+      expect(ways.sort()).toEqual(pair.v4.map((address) => `${address} 5`));
+    }
+  });
+
+  test('sampling: what is recorded and what is left out is what was sent', async () => {
+    await using lab = new Lab();
+    const path = bridged(lab);
+    for (const hook of path.hooks) letPass(lab, hook, '1:1');
+    await using host = await startAgent({ INTERFACES: ONLY_TESTS, SAMPLING: '4' });
+    const before = host.accounting();
+    const sent = 4000;
+    await send(lab, path, 7000, sent);
+    const recorded = await packetsTo(host, 7000);
+    const after = host.accounting();
+    const leftOut = after.sampledOutPackets - before.sampledOutPackets;
+    // ARP, too, is sampled.
+    expect(recorded + leftOut).toBeGreaterThanOrEqual(sent);
+    expect(recorded + leftOut).toBeLessThan(sent + 20);
+    expect(Math.abs(recorded - sent / 4)).toBeLessThan(6 * Math.sqrt((sent * 3) / 16));
+  });
+});
+
+describe.skipIf(requireRoot())('programs of TCX that decide', () => {
+  test.each(['before', 'after'])('that come %s ours', async (when) => {
+    await using lab = new Lab();
+    const path = bridged(lab);
+    const native = loadNative();
+    const other = loadOther(native);
+    const attach = (): Promise<void> =>
+      attachOther(native, other, 'last_word', path.hooks, 'tail');
+    try {
+      if (when === 'before') await attach();
+      await using host = await startAgent({ INTERFACES: ONLY_TESTS });
+      if (when === 'after') await attach();
+      await send(lab, path, 7000);
+      expect(await packetsTo(host, 7000)).toBe(SENT);
+    } finally {
+      native.close(other);
+    }
+  });
+
+  test('that push themselves to the head are followed by ours', async () => {
+    await using lab = new Lab();
+    const inside = lab.namespace('inside');
+    const [a] = lab.pair({ namespace: inside }, { namespace: inside });
+    const native = loadNative();
+    const other = loadOther(native);
+    try {
+      await using host = await startAgent({ INTERFACES: a, DIRECTION: 'egress' });
+      await attachOther(native, other, 'last_word', [[inside, a]], 'head');
+      const troubles = (): Promise<string> =>
+        host.metrics.registry.getSingleMetricAsString('hook_troubles_total');
+      await expect.poll(troubles, SOON).toMatch(/reason="behind"\} 1$/m);
+      await expect.poll(() => host.agent.readiness().hooks.ok, SOON).toBe(true);
+      await lab.sweep(inside, a, { flows: SENT, perSecond: 50_000 });
+      expect((await host.seen()).packets).toBe(SENT);
+    } finally {
+      native.close(other);
+    }
+  });
+});
+
+describe.skipIf(requireRoot())('hooks that somebody takes off', () => {
+  test.each(['tc', 'tcx'])('come back, by %s, and are missed until then', async (mode) => {
+    await using lab = new Lab();
+    const inside = lab.namespace('inside');
+    const [a, b] = [lab.linkName(), lab.linkName()];
+    const place = ['index', `${UNUSUAL_INDEX}`, 'netns', inside];
+    ip('link', 'add', a, ...place, 'type', 'veth', 'peer', 'name', b, 'netns', inside);
+    for (const name of [a, b]) ip('-n', inside, 'link', 'set', name, 'up');
+    await using host = await startAgent({
+      INTERFACES: a,
+      DIRECTION: 'egress',
+      TC_ATTACH_MODE: mode,
+    });
+    if (mode === 'tc') lab.inside(inside, 'tc', 'qdisc', 'del', 'dev', a, 'clsact');
+    else expect(execFileSync(buildTool('unlink'), [`${UNUSUAL_INDEX}`]).toString()).toBe('1\n');
+    const troubles = (): Promise<string> =>
+      host.metrics.registry.getSingleMetricAsString('hook_troubles_total');
+    await expect.poll(troubles, SOON).toMatch(/reason="gone"\} 1$/m);
+    await expect.poll(() => host.agent.readiness().hooks.ok, SOON).toBe(true);
+    await lab.sweep(inside, a, { flows: SENT, perSecond: 50_000 });
+    expect((await host.seen()).packets).toBe(SENT);
+    await host[Symbol.asyncDispose]();
+    expect(lab.inside(inside, 'tc', 'qdisc', 'show', 'dev', a)).not.toContain('clsact');
+  });
+});
+
+function loadOther(native: Native): BpfObject {
+  return native.load(readFileSync(join(ROOT, 'build/bpf/last_word.bpf.o')), {
+    config: new Uint8Array(0),
+    maxEntries: {},
+    programs: ['last_word', 'reader'],
+  });
+}
+
+/** On both sides of each of these interfaces. */
+async function attachOther(
+  native: Native,
+  other: BpfObject,
+  program: 'last_word' | 'reader',
+  hooks: Path['hooks'],
+  anchor: 'head' | 'tail',
+): Promise<void> {
+  for (const [namespace, name] of hooks) {
+    const { fd } = native.openNamespace(`/var/run/netns/${namespace}`);
+    const where = { ifindex: indexOf(namespace, name), netns: fd, anchor } as const;
+    for (const direction of SIDES) {
+      await native.attach(other, { ...where, direction, program, mode: 'tcx' });
+    }
+    native.closeFd(fd);
+  }
+}
+
+function indexOf(namespace: string, name: string): number {
+  const text = ip('-n', namespace, '-j', 'link', 'show', 'dev', name);
+  return (JSON.parse(text) as [{ ifindex: number }])[0].ifindex;
+}

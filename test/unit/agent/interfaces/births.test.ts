@@ -1,0 +1,185 @@
+import { describe, expect, test } from 'vitest';
+import { hookFact } from '../../../../src/agent/drain/layout.gen.ts';
+import { type BirthSpace, findBirths } from '../../../../src/agent/interfaces/births.ts';
+import type { Link } from '../../../../src/agent/interfaces/link.ts';
+
+type Fields = Partial<Link> & Pick<Link, 'index'>;
+
+/** A namespace; `numbers` says by which number it knows others. */
+class Space implements BirthSpace {
+  readonly links: ReadonlyMap<number, Link>;
+  readonly numbers = new Map<Space, number>();
+  readonly #hooked: ReadonlySet<number>;
+  readonly #direction: 'ingress' | 'egress' | 'both';
+
+  constructor(links: readonly Fields[], hooked?: readonly number[], direction = 'both' as const) {
+    const rest = { name: '', type: 1, up: true, mac: '', addresses: [] };
+    const none = { peer: -1, driver: '', link: 0, master: 0 };
+    this.links = new Map(links.map((link) => [link.index, { ...rest, ...none, ...link }]));
+    this.#hooked = new Set(hooked ?? links.map(({ index }) => index));
+    this.#direction = direction;
+  }
+
+  hooksOf = (index: number): { ingress: boolean; egress: boolean } | undefined => {
+    if (!this.#hooked.has(index)) return undefined;
+    return { ingress: this.#direction !== 'egress', egress: this.#direction !== 'ingress' };
+  };
+
+  isKnownAs(id: number, from: Space): boolean {
+    return from.numbers.get(this) === id;
+  }
+}
+
+/** Of each interface: `i` where packets are born that come in, `e` those that go out. */
+function births(...spaces: Space[]): string[][] {
+  const found = spaces.map((): string[] => []);
+  findBirths(spaces, (space, index, facts) => {
+    const ingress = (facts & hookFact.bornIngress) !== 0 ? 'i' : '';
+    const egress = (facts & hookFact.bornEgress) !== 0 ? 'e' : '';
+    found[spaces.indexOf(space)]!.push(`${index}${ingress}${egress}`);
+  });
+  return found;
+}
+
+const LOOPBACK = { index: 1, type: 772 };
+
+describe('where packets are born', () => {
+  test.each<[string, Fields[], number[] | undefined, string[]]>([
+    ['hardware', [{ index: 2 }], undefined, ['2ie']],
+    ['loopback: what comes in has gone out there', [LOOPBACK], undefined, ['1e']],
+    ['a process’s end', [{ index: 2, driver: 'tun' }], undefined, ['2ie']],
+    ['a tunnel: inner packets may be this host’s', [{ index: 2, driver: 'vxlan' }], undefined, ['2e']],
+    ['a driver that nobody knows', [{ index: 2, driver: 'odd0' }], undefined, ['2e']],
+    [
+      'a pair in one namespace',
+      [
+        { index: 2, driver: 'veth', link: 3 },
+        { index: 3, driver: 'veth', link: 2 },
+      ],
+      undefined,
+      ['2e', '3e'],
+    ],
+    [
+      'a pair whose other end has no hook',
+      [
+        { index: 2, driver: 'veth', link: 3 },
+        { index: 3, driver: 'veth', link: 2 },
+      ],
+      [2],
+      ['2ie'],
+    ],
+    [
+      'a bridge and its port',
+      [
+        { index: 2, driver: 'bridge' },
+        { index: 3, master: 2 },
+      ],
+      undefined,
+      ['2e', '3i'],
+    ],
+    [
+      'a bridge without hooks on its ports',
+      [
+        { index: 2, driver: 'bridge' },
+        { index: 3, master: 2 },
+      ],
+      [2],
+      ['2ie'],
+    ],
+    [
+      'a port of a bridge without hooks',
+      [
+        { index: 2, driver: 'bridge' },
+        { index: 3, master: 2 },
+      ],
+      [3],
+      ['3ie'],
+    ],
+    [
+      'a port of a switch that nobody knows',
+      [
+        { index: 2, driver: 'openvswitch' },
+        { index: 3, master: 2 },
+      ],
+      undefined,
+      ['2e', '3i'],
+    ],
+    [
+      'bonds and their ports',
+      [
+        { index: 2, driver: 'bond' },
+        { index: 3, master: 2 },
+        { index: 4, master: 2 },
+      ],
+      undefined,
+      ['2e', '3i', '4i'],
+    ],
+    [
+      'VLANs on hardware',
+      [{ index: 2 }, { index: 3, driver: 'vlan', link: 2 }],
+      undefined,
+      ['2i', '3e'],
+    ],
+    [
+      'a VLAN alone',
+      [{ index: 2 }, { index: 3, driver: 'vlan', link: 2 }],
+      [3],
+      ['3ie'],
+    ],
+    [
+      'the lower interface of a VLAN alone',
+      [{ index: 2 }, { index: 3, driver: 'vlan', link: 2 }],
+      [2],
+      ['2ie'],
+    ],
+    [
+      'siblings hand packets to each other',
+      [
+        { index: 2 },
+        { index: 3, driver: 'macvlan', link: 2 },
+        { index: 4, driver: 'macvlan', link: 2 },
+      ],
+      [3, 4],
+      ['3e', '4e'],
+    ],
+  ])('%s', (_why, links, hooked, wanted) => {
+    expect(births(new Space(links, hooked))).toEqual([wanted]);
+  });
+
+  /** A host, and two containers whose interfaces have the same numbers. */
+  function containers(watched: boolean): Space[] {
+    const host = new Space([
+      { index: 2 },
+      { index: 7, driver: 'veth', link: 2, peer: 0 },
+      { index: 8, driver: 'veth', link: 2, peer: 1 },
+    ]);
+    const insides = [7, 8].map(
+      (link) => new Space([{ index: 2, driver: 'veth', link, peer: 5 }], watched ? [2] : []),
+    );
+    for (const [at, inside] of insides.entries()) {
+      host.numbers.set(inside, at);
+      inside.numbers.set(host, 5);
+    }
+    return [host, ...insides];
+  }
+
+  test('the other end of a pair is found in its namespace, by that namespace’s number', () => {
+    expect(births(...containers(true))).toEqual([['2ie', '7e', '8e'], ['2e'], ['2e']]);
+    expect(births(...containers(false))).toEqual([['2ie', '7ie', '8ie'], [], []]);
+  });
+
+  test('numbers alone are no proof', () => {
+    const [host, first, second] = containers(true) as [Space, Space, Space];
+    host.numbers.set(first, 9);
+    expect(births(host, first, second)[0]).toEqual(['2ie', '7ie', '8e']);
+  });
+
+  test('what is on top of an interface may be in another namespace', () => {
+    const host = new Space([{ index: 2 }]);
+    const inside = new Space([{ index: 2, driver: 'ipvlan', link: 2, peer: 3 }]);
+    inside.numbers.set(host, 3);
+    expect(births(host, inside)).toEqual([['2i'], ['2e']]);
+    expect(births(host)).toEqual([['2ie']]);
+    expect(births(inside)).toEqual([['2ie']]);
+  });
+});
