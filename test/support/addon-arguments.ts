@@ -34,7 +34,16 @@ const NUMBERS = [
 const SIZES = [0, 1, 3, 4, 8, 16, 40, 64, 100, 256, 1000, 4096, 65_536];
 
 const TEXTS = [
-  ...['', 'x'.repeat(63), 'x'.repeat(64), 'flows_a\0', '\ud800', '%s%n', '.rodata', '.rodata.config'],
+  ...[
+    '',
+    'x'.repeat(63),
+    'x'.repeat(64),
+    'flows_a\0',
+    '\ud800',
+    '%s%n',
+    '.rodata',
+    '.rodata.config',
+  ],
   ...['/proc/self/ns/net', '/proc/self/ns/user', '/dev/null', '/nowhere', '/proc/self/exe', '/'],
   ...['ingress', 'egress', 'tcx', 'tc', 'none', 'head', 'tail'],
 ];

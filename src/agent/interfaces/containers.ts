@@ -199,7 +199,10 @@ export class ContainerWatch {
     pids.sort((a, b) => a - b);
     let denied = 0;
     for (const [at, pid] of pids.entries()) {
-      if (at % PROCESSES_PER_TURN === PROCESSES_PER_TURN - 1 && (await this.#isStoppedMeanwhile())) {
+      if (
+        at % PROCESSES_PER_TURN === PROCESSES_PER_TURN - 1 &&
+        (await this.#isStoppedMeanwhile())
+      ) {
         break;
       }
       const inode = inodeOf(join(processDirectory, String(pid), 'ns/net'));

@@ -204,9 +204,7 @@ export interface Native {
    * ring buffer of `ringMap` it is called with undefined bytes after records came, which are
    * consumed; for a process, once, when it has ended.
    */
-  watch(
-    onEvent: (fd: number, bytes: Uint8Array | undefined, refused: number) => void,
-  ): Watcher;
+  watch(onEvent: (fd: number, bytes: Uint8Array | undefined, refused: number) => void): Watcher;
 
   /**
    * Gives up all capabilities but those of `keep` (numbers of linux/capability.h) for good: every

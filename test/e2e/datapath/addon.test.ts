@@ -303,7 +303,12 @@ describe.skipIf(requireRoot())('addon', () => {
     const maps = readFileSync('/proc/self/maps', 'utf8');
     const heap = /^([0-9a-f]+)-([0-9a-f]+) rw-p .*\[heap\]$/m.exec(maps)!;
     const [from, to] = heap.slice(1).map((text) => Number.parseInt(text, 16));
-    for (const range of [[from, to], [0, 2 ** 47], [Number.NaN, 0], [4096, 0]] as const) {
+    for (const range of [
+      [from, to],
+      [0, 2 ** 47],
+      [Number.NaN, 0],
+      [4096, 0],
+    ] as const) {
       const error = errorOf(() => native.releasePages(range[0]!, range[1]!));
       expect(error).toMatchObject({ code: 'EINVAL' });
     }

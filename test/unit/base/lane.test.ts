@@ -49,9 +49,7 @@ test('one who asks for much does not keep the others waiting', async () => {
   const gate = Promise.withResolvers<void>();
   const first = lane.run(() => gate.promise);
   const ask = (of: string, count: number): Promise<unknown>[] =>
-    Array.from({ length: count }, (_, at) =>
-      lane.run(async () => log.push(`${of}${at}`), { of }),
-    );
+    Array.from({ length: count }, (_, at) => lane.run(async () => log.push(`${of}${at}`), { of }));
   const ends = [...ask('many', 1000), ...ask('few', 2), ...ask('one', 1)];
   gate.resolve();
   await Promise.all([first, ...ends]);

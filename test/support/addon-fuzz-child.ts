@@ -31,7 +31,16 @@ const PROGRAMS = ['test_ingress_l2', 'test_egress_l2'];
 const KEYS = [4, 8, flowKey.sizeBytes, ENTRIES * flowKey.sizeBytes, ENTRIES * 8];
 const VALUES = [4, 8, 16, 16, 16, FLOW_BYTES, ENTRIES * FLOW_BYTES, 16 * native.possibleCpus()];
 /** Of every kind that there is. */
-const MAPS = ['flows_a', 'flows_b', 'current', 'inserted', 'stats', 'wake', 'messages', 'fragments'];
+const MAPS = [
+  'flows_a',
+  'flows_b',
+  'current',
+  'inserted',
+  'stats',
+  'wake',
+  'messages',
+  'fragments',
+];
 /** Promises under way, objects and descriptors at a time. */
 const PENDING_MAX = 64;
 const OBJECTS_MAX = 6;
@@ -92,7 +101,8 @@ const values = (): unknown => someBytes(stock, VALUES);
 
 /** Its memory is given away, sometimes, while the work is under way. */
 function lent(bytes: unknown): unknown {
-  if (bytes instanceof Uint8Array && bytes.buffer instanceof ArrayBuffer) buffers.push(bytes.buffer);
+  const buffer = bytes instanceof Uint8Array ? bytes.buffer : undefined;
+  if (buffer instanceof ArrayBuffer) buffers.push(buffer);
   if (buffers.length > PENDING_MAX) buffers.shift();
   return bytes;
 }
@@ -267,6 +277,5 @@ for (let calls = 0; performance.now() < until; calls++) {
 await Promise.all(pending);
 for (const one of watchers) one.close();
 for (const one of objects) attempt('close', () => native.close(one));
-console.log(
-  JSON.stringify(Object.fromEntries([...tally].map(([name, by]) => [name, Object.fromEntries(by)]))),
-);
+const outcomes = [...tally].map(([name, by]) => [name, Object.fromEntries(by)] as const);
+console.log(JSON.stringify(Object.fromEntries(outcomes)));
