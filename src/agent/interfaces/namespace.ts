@@ -1,3 +1,4 @@
+import type { Clock } from '../../base/clock.ts';
 import { runAll } from '../../base/run-all.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { Hook, Hooks, HookTarget } from '../loader/hooks.ts';
@@ -13,6 +14,7 @@ import type { InterfaceRow } from './tracker.ts';
 
 export interface TrackedNamespaceDeps {
   readonly native: Native;
+  readonly clock: Clock;
   readonly hub: SocketHub;
   readonly hooks: Pick<Hooks, 'attach' | 'detach'>;
   readonly names: InterfaceNames;
@@ -79,6 +81,7 @@ export class TrackedNamespace {
     this.#hasName = deps.hasName;
     this.#monitor = new LinkMonitor({
       native: deps.native,
+      clock: deps.clock,
       hub: deps.hub,
       netns: this.#netns,
       watch: deps.follow,
