@@ -22,7 +22,7 @@ const INTERRUPTED_DUMPS_MAX = 8;
  * News of one namespace that are read in a second; beyond, nothing is, and at its end everything is
  * read again. Any user may change interfaces of his own as fast as he can.
  */
-const NEWS_PER_SECOND_MAX = 2000;
+const NEWS_PER_SECOND_MAX = 5000;
 const SECOND_MS = 1000;
 /** What lost messages count as, since everything is read again. */
 const NEWS_OF_A_LOSS = NEWS_PER_SECOND_MAX / 4;
