@@ -25,6 +25,7 @@ export type HookGuard = Pick<HookWatchDeps, 'ours' | 'processes' | 'company' | '
 
 export interface TrackedNamespaceDeps {
   readonly native: Native;
+  readonly clock: Clock;
   readonly hub: SocketHub;
   readonly hooks: HookKeeper;
   readonly names: InterfaceNames;
@@ -93,6 +94,7 @@ export class TrackedNamespace {
     this.#hasName = deps.hasName;
     this.#monitor = new LinkMonitor({
       native: deps.native,
+      clock: deps.clock,
       hub: deps.hub,
       netns: this.#netns,
       watch: deps.follow,
