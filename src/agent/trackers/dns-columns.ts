@@ -97,8 +97,7 @@ function fillHeader(
   flags: number,
   answer: DnsAnswer | undefined,
 ): void {
-  const word =
-    answer === undefined ? flags : (flags & ~CODES_MASK) | (answer.flags & CODES_MASK);
+  const word = answer === undefined ? flags : (flags & ~CODES_MASK) | (answer.flags & CODES_MASK);
   const code = answer?.code ?? flags & RESPONSE_CODE_MASK;
   if (columns.ids !== undefined) {
     batch.u16('DnsId')[row] = id;

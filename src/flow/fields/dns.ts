@@ -37,7 +37,8 @@ export const dnsFields: readonly FieldSpec[] = [
     ...shared,
     name: 'DnsName',
     kind: 'str',
-    meaning: 'Name that was asked for: of the last answer or, without one, of a query that was lost.',
+    meaning:
+      'Name that was asked for: of the last answer or, without one, of a query that was lost.',
     proto: { path: 'dns_name', numbers: [32] },
     cardinality: 'careful',
     otel: 'dns.name',

@@ -1,6 +1,10 @@
 /** DNS messages and hellos that do not keep to segments' borders. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { messageKind, message as messageLayout, tlsSeen } from '../../../src/agent/drain/layout.gen.ts';
+import {
+  messageKind,
+  message as messageLayout,
+  tlsSeen,
+} from '../../../src/agent/drain/layout.gen.ts';
 import {
   type Answer,
   FIRST_NAME,
@@ -86,24 +90,28 @@ describe.skipIf(requireRoot())('DNS over TCP', () => {
   test.each([
     ['with its beginning seen', true],
     ['without', false],
-  ])('wherever a query and its answer are cut, %s', async (_why, isSeen) => {
-    const [asked, answered] = [onStream(query(7)), onStream(answer(7))];
-    for (let cut = 1; cut < answered.length; cut++) {
-      bed[Symbol.dispose]();
-      bed = new PayloadBed();
-      [client, server] = [new Side(false, 0xffff_fff0), new Side(true, 5)];
-      if (isSeen) for (const side of [client, server]) side.begin();
-      const here = Math.min(cut, asked.length - 1);
-      client.send(asked.subarray(0, here), asked.subarray(here));
-      server.send(answered.subarray(0, cut), answered.subarray(cut));
-      const { queries, responses } = await seen();
-      const waiting = await bed.queriesWaiting();
-      // In the middle of a query nobody can tell that it is one, if what came before is unknown.
-      if (isSeen || here < 14) expect([cut, queries, waiting]).toEqual([cut, 1, 0]);
-      else expect([queries, responses.length]).toEqual([0, responses.length]);
-      if (isSeen) expect(responses, `${cut}`).toEqual([expect.objectContaining({ id: 7 })]);
-    }
-  }, 60_000);
+  ])(
+    'wherever a query and its answer are cut, %s',
+    async (_why, isSeen) => {
+      const [asked, answered] = [onStream(query(7)), onStream(answer(7))];
+      for (let cut = 1; cut < answered.length; cut++) {
+        bed[Symbol.dispose]();
+        bed = new PayloadBed();
+        [client, server] = [new Side(false, 0xffff_fff0), new Side(true, 5)];
+        if (isSeen) for (const side of [client, server]) side.begin();
+        const here = Math.min(cut, asked.length - 1);
+        client.send(asked.subarray(0, here), asked.subarray(here));
+        server.send(answered.subarray(0, cut), answered.subarray(cut));
+        const { queries, responses } = await seen();
+        const waiting = await bed.queriesWaiting();
+        // In the middle of a query nobody can tell that it is one, if what came before is unknown.
+        if (isSeen || here < 14) expect([cut, queries, waiting]).toEqual([cut, 1, 0]);
+        else expect([queries, responses.length]).toEqual([0, responses.length]);
+        if (isSeen) expect(responses, `${cut}`).toEqual([expect.objectContaining({ id: 7 })]);
+      }
+    },
+    60_000,
+  );
 
   test('all messages of a segment count and are sent, up to a limit', async () => {
     const ids = Array.from({ length: 20 }, (_, id) => id);
@@ -158,8 +166,7 @@ describe.skipIf(requireRoot())('answers', () => {
   });
   afterEach(() => bed[Symbol.dispose]());
 
-  const asked = (): number[] =>
-    bed.records().map((body) => body.readUInt16LE(messageLayout.asked));
+  const asked = (): number[] => bed.records().map((body) => body.readUInt16LE(messageLayout.asked));
 
   test('tell how much of the question was asked', () => {
     bed.run(datagram(answer(7), true));

@@ -77,7 +77,9 @@ describe.skipIf(requireRoot())('payloads', () => {
     const frame = datagram(message(7, 0x0100, QUESTION), false);
     const { tcIndex } = native.testRun(bed.object, { program: 'test_egress_l2', frame });
     native.testRun(bed.object, { program: 'test_ingress_l2', frame, tcIndex });
-    expect(await bed.dns()).toEqual([expect.objectContaining({ queries: 1, repeated: 0, error: 0 })]);
+    expect(await bed.dns()).toEqual([
+      expect.objectContaining({ queries: 1, repeated: 0, error: 0 }),
+    ]);
   });
 
   test('a query that waits is asked again; another id is another query', async () => {

@@ -20,7 +20,12 @@ beforeEach(() => {
 function record(kind: number, port: number, payload: string, claimed?: number): Buffer {
   const key = Buffer.alloc(flowKey.sizeBytes);
   key.writeUInt16LE(port, flowKey.srcPort);
-  return messageRecord(kind, key, Buffer.from(payload, 'latin1'), claimed === undefined ? {} : { claimed });
+  return messageRecord(
+    kind,
+    key,
+    Buffer.from(payload, 'latin1'),
+    claimed === undefined ? {} : { claimed },
+  );
 }
 
 test('each kind goes to its reader, with its key and payload', () => {

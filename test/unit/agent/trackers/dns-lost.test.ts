@@ -69,12 +69,12 @@ test('those that have waited too long are removed, and counted on their flows', 
 });
 
 test('more flows than a buffer holds, of both families', async () => {
-  kernel.queries = Array.from({ length: 9 }, (_, index) => query(index, 7, index + 1, '2001:db8::1'));
+  kernel.queries = Array.from({ length: 9 }, (_, index) =>
+    query(index, 7, index + 1, '2001:db8::1'),
+  );
   await lost.purge(100, true);
   expect(made()).toEqual(
-    Array.from({ length: 9 }, (_, index) =>
-      [index, 0, index + 1, index + 1, 0, '86dd', 1].join(),
-    ),
+    Array.from({ length: 9 }, (_, index) => [index, 0, index + 1, index + 1, 0, '86dd', 1].join()),
   );
 });
 

@@ -78,7 +78,9 @@ test.each([
   ['without a name', 0x818c, 0x818c, 12, 'UnDefined', 0x818c],
 ])('codes: %s', async (_why, entry, flags, code, text, shown) => {
   const bed = new TrackerBed(dns);
-  bed.kernel.leave(answer(1, 'a.example', undefined, code === undefined ? { flags } : { flags, code }));
+  bed.kernel.leave(
+    answer(1, 'a.example', undefined, code === undefined ? { flags } : { flags, code }),
+  );
   const [flow] = await bed.drain(response(1, entry));
   expect(flow).toMatchObject({ DnsFlagsResponseCode: text, DnsFlags: shown, DnsName: 'a.example' });
 });

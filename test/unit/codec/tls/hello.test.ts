@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ALPN_MAX, CLIENT_HELLO, SERVER_HELLO, TlsHello } from '../../../../src/codec/tls/hello.ts';
-import { clientHello, extension, record, serverHello, ssl2Hello } from '../../../support/tls-hello.ts';
+import {
+  clientHello,
+  extension,
+  record,
+  serverHello,
+  ssl2Hello,
+} from '../../../support/tls-hello.ts';
 
 function read(bytes: Uint8Array): { outcome: string; hello: TlsHello } {
   const hello = new TlsHello();
@@ -63,7 +69,10 @@ describe('of a client', () => {
     const whole = clientHello({ serverName: 'www.example.com', versions: [0x0304] });
     const body = whole.subarray(5);
     for (let cut = 1; cut < body.length; cut++) {
-      const bytes = Buffer.concat([record(22, body.subarray(0, cut)), record(22, body.subarray(cut))]);
+      const bytes = Buffer.concat([
+        record(22, body.subarray(0, cut)),
+        record(22, body.subarray(cut)),
+      ]);
       const { outcome, hello } = read(bytes);
       expect([cut, outcome, hello.serverName]).toEqual([cut, 'whole', 'www.example.com']);
     }
