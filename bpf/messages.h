@@ -52,8 +52,8 @@ static __always_inline void wake_when_half_full(void)
 }
 
 /*
- * The head of the message that is being made up: what is called on the way shares 512 bytes of stack
- * with a hook's own. For hooks only, as hook_fresh is.
+ * The head of the message that is being made up: what is called on the way shares 512 bytes of
+ * stack with a hook's own. For hooks only, as hook_fresh is.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -37,7 +37,7 @@ static __always_inline bool begins_with(const __u8 *bytes, const char *text, __u
 	return true;
 }
 
-/* Where what is behind the header at `at` begins; `at` itself where there is none, or no end of it. */
+/* Where what is behind the header at `at` begins; `at` itself where there is no whole one. */
 noinline __u32 skip_proxy_header(struct __sk_buff *skb, __u32 at, __u32 end)
 {
 	__u32 zero = 0, length = end - at, bytes;
