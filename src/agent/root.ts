@@ -51,8 +51,8 @@ export interface AgentDeps {
   /** Takes the batch back, filled; false: it was dropped. */
   readonly emit: (batch: FlowBatch) => boolean;
   /**
-   * Flows may have no packets, but only what a feature has to tell. Collectors of others would count
-   * and list them as flows. Default false: what has no flow to be told on is counted.
+   * Flows may have no packets, but only what a feature has to tell. Collectors of others would
+   * count and list them as flows. Default false: what has no flow to be told on is counted.
    */
   readonly takesEmptyFlows?: boolean;
   /** Folder of named network namespaces; default /var/run/netns. */
