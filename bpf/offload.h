@@ -118,7 +118,7 @@ static __always_inline __u32 enter_tunnel(struct __sk_buff *skb, const struct pa
 /* A packet of several segments: finds what each repeats besides the headers of its flow. */
 static noinline void note_inner_headers(struct __sk_buff *skb, struct packet *packet)
 {
-	struct packet inner = {};
+	struct packet *inner;
 	__u32 known = 0, type = 0, protocol;
 
 	if (config.has_netns_cookie) {
@@ -128,10 +128,13 @@ static noinline void note_inner_headers(struct __sk_buff *skb, struct packet *pa
 			return;
 	}
 	if (!known) {
-		protocol = enter_tunnel(skb, packet, &inner);
-		if (!protocol || parse_inner(skb, &inner, protocol) != PARSE_FLOW)
+		inner = fresh_inner();
+		if (!inner)
 			return;
-		known = inner.headers;
+		protocol = enter_tunnel(skb, packet, inner);
+		if (!protocol || parse_inner(skb, inner, protocol) != PARSE_FLOW)
+			return;
+		known = inner->headers;
 	}
 	if (known > packet->headers && known <= HEADERS_MAX)
 		packet->inner_headers = known - packet->headers;

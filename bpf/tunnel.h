@@ -59,27 +59,49 @@ static __always_inline __u32 enter_udp_tunnel(struct __sk_buff *skb, __u32 at, _
 	return header->flags & VXLAN_HAS_ID ? ETH_P_TEB : 0;
 }
 
+/* For the packet inside, of hooks, which nothing of theirs interrupts: too long for the stack. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct packet);
+} inner_packets SEC(".maps");
+
+static __always_inline struct packet *fresh_inner(void)
+{
+	__u32 zero = 0;
+	struct packet *inner = bpf_map_lookup_elem(&inner_packets, &zero);
+
+	if (inner)
+		__builtin_memset(inner, 0, sizeof(*inner));
+	return inner;
+}
+
 /* Puts the inner packet in the place of the outer one, if there is one. */
 static noinline void look_into_tunnel(struct __sk_buff *skb, struct packet *packet)
 {
-	struct packet inner = {};
+	__u8 type = tunnel_type_of(packet->key.dst_port);
 	__u32 at = packet->l4 + sizeof(struct udphdr);
+	struct packet *inner;
 	__u32 protocol;
 
-	inner.tunnel_type = tunnel_type_of(packet->key.dst_port);
-	if (!inner.tunnel_type || packet->is_fragment)
+	if (!type || packet->is_fragment)
 		return;
-	protocol = enter_udp_tunnel(skb, at, inner.tunnel_type, &inner);
+	inner = fresh_inner();
+	if (!inner)
+		return;
+	protocol = enter_udp_tunnel(skb, at, type, inner);
 	if (!protocol)
 		return;
-	inner.outer_l3 = packet->l3;
-	inner.tunnel_header = at;
+	inner->tunnel_type = type;
+	inner->outer_l3 = packet->l3;
+	inner->tunnel_header = at;
 	/* The tag around it is the outermost. */
-	inner.vlan_id = packet->vlan_id;
+	inner->vlan_id = packet->vlan_id;
 	if (protocol == ETH_P_TEB)
-		inner.inner_l2 = inner.l3;
-	if (parse_inner(skb, &inner, protocol) == PARSE_FLOW)
-		*packet = inner;
+		inner->inner_l2 = inner->l3;
+	if (parse_inner(skb, inner, protocol) == PARSE_FLOW)
+		*packet = *inner;
 }
 
 /* Once for each flow: all packets of it are taken to be in the same tunnel. */

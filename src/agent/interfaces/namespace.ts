@@ -32,7 +32,6 @@ export interface TrackedNamespaceDeps {
   readonly rules: InterfaceRules;
   readonly facts: HookFacts;
   readonly guard: HookGuard;
-  readonly clock: Clock;
   readonly log: Log;
   readonly metrics: AgentMetrics;
   readonly follow: boolean;
