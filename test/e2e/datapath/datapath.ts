@@ -117,13 +117,14 @@ export function loadDatapath(options: DatapathOptions = {}): BpfObject {
   return object;
 }
 
-/** Facts of an interface's hooks, in the namespace that the test is in. */
+/** Facts of an interface's hooks; the namespace is by default the one that the test is in. */
 export function setFacts(
   object: BpfObject,
   facts: Partial<Record<keyof typeof hookFact, boolean>>,
   ifindex = 1,
+  namespace = '/proc/self/ns/net',
 ): void {
-  const own = native.openNamespace('/proc/self/ns/net');
+  const own = native.openNamespace(namespace);
   native.closeFd(own.fd);
   const bits = Object.entries(hookFact).map(([name, bit]) => (name in facts ? bit : 0));
   const key = Buffer.alloc(8);

@@ -10,6 +10,7 @@ import {
   loadDatapath,
   native,
   readStats,
+  setFacts,
   takeFlows,
   totalOf,
 } from './datapath.ts';
@@ -276,7 +277,11 @@ describe.skipIf(requireRoot())('live traffic', () => {
       const subnet = `10.9.${pair}`;
       devices.push(join(client.namespace, server.namespace, `${subnet}.1/24`, `${subnet}.2/24`)[0]);
     }
-    for (const at of devices) await hook(at);
+    for (const at of devices) {
+      // As user space says of interfaces that are not on top of each other.
+      setFacts(datapath, { bornEgress: true }, ifindexOf(at), `/var/run/netns/${at.namespace}`);
+      await hook(at);
+    }
 
     // The same frames leave by each of the eight.
     for (const at of devices) {
@@ -365,8 +370,8 @@ describe.skipIf(requireRoot())('live traffic', () => {
     for (const id of ids) await native.detach(datapath, id);
 
     expect(toServer(await takeFlows(datapath))).toMatchObject([{ packets: 10 }]);
-    expect(filtersOf(client, 'egress')).toContain(' former ');
-    expect(filtersOf(client, 'egress')).not.toContain(' ours ');
+    expect(filtersOf(client, 'egress')).toMatch(/ former(:q)? /);
+    expect(filtersOf(client, 'egress')).not.toContain(' ours');
     expect(former).toHaveLength(2);
   });
 
