@@ -64,8 +64,8 @@ static __always_inline void take_back(struct __sk_buff *skb, const struct packet
 }
 
 /*
- * Without marks: what the hook where the packet was born has left it out as, which is what rules
- * say of the other direction, is taken back by the hook where it counts after all.
+ * Without marks: what the hook where the packet was born has made of it, which is what rules say of
+ * the other direction. The hook where it counts after all takes that back.
  */
 static __always_inline void note_left_out(struct packet *packet, bool egress)
 {
@@ -131,6 +131,7 @@ static __always_inline enum choice choose_untagged(struct __sk_buff *skb, struct
 {
 	struct meeting met = { .tag = TAG_NONE, .egress = egress };
 
+	/* With the tag of its flow, that is, which told nothing. */
 	packet->is_tagged = true;
 	return config.filter_rules ? judge(skb, packet, met) : PACKET_WANTED;
 }

@@ -56,10 +56,7 @@ struct packet {
 	__u8 tunnel_type;
 	__u32 sampling; /* one in this many, by the rule that wants it; 0: as `config` says */
 	bool only_if_dropped; /* wanted, provided that its flow has drops */
-	bool is_tagged; /* with the tag of its flow, which told nothing */
-	/* Not wanted in the other direction, there being no marks; and by a rule. */
-	bool is_left_out;
-	bool is_rejected;
+	bool is_tagged, is_left_out, is_rejected; /* see choose.h */
 };
 
 struct vlan_header {

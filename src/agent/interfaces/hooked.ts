@@ -32,7 +32,7 @@ export function newHooked(target: HookTarget): Hooked {
   };
 }
 
-/** How often hooks of one interface are put on again: ever less, where somebody works against it. */
+/** How often hooks of one interface are put on again: ever less where somebody is against it. */
 export class Repairs {
   #notBeforeMs = 0;
   #waitMs = REPAIR_FIRST_MS;

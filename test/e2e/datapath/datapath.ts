@@ -106,13 +106,16 @@ export function loadDatapath(options: DatapathOptions = {}): BpfObject {
   configureTags(view, TAG_SECRETS);
   options.configure?.(view);
   const entries = options.entries ?? 1024;
-  const object = native.load(readFileSync(join(ROOT, `build/bpf/${options.object ?? 'flows'}.bpf.o`)), {
-    config,
-    data: filterSections(rules),
-    maxEntries: { flows_a: entries, flows_b: entries, ...captured, ...options.maxEntries },
-    valueBytes: Object.fromEntries(FLOW_MAPS.map((map) => [map, valueBytes])),
-    programs: options.programs ?? HOOKS,
-  });
+  const object = native.load(
+    readFileSync(join(ROOT, `build/bpf/${options.object ?? 'flows'}.bpf.o`)),
+    {
+      config,
+      data: filterSections(rules),
+      maxEntries: { flows_a: entries, flows_b: entries, ...captured, ...options.maxEntries },
+      valueBytes: Object.fromEntries(FLOW_MAPS.map((map) => [map, valueBytes])),
+      programs: options.programs ?? HOOKS,
+    },
+  );
   setMarks(native, object, options.marks ?? true);
   return object;
 }
