@@ -12,11 +12,7 @@ import { TableSpace } from '../../flow/intern.ts';
 import { Health, type HealthState } from '../../telemetry/health.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
-import {
-  declareOutputMetrics,
-  declareProcessMetrics,
-  type LossCount,
-} from '../../telemetry/process-metrics.ts';
+import { declareProcessMetrics, type LossCount } from '../../telemetry/process-metrics.ts';
 import { bpfObject, keepUnpacked } from '../assets.ts';
 import { readHostFile } from '../capabilities.ts';
 import { droppedRows } from '../capture/ends.ts';
@@ -63,9 +59,8 @@ export async function createAgentHost(
 ): Promise<AgentHost> {
   const { log, env, clock, native } = deps;
   const metrics = createMetrics(config.metricsPrefix);
-  declareProcessMetrics(createMetrics('', metrics.registry));
+  declareProcessMetrics(createMetrics('', metrics.registry), deps.stderr);
   const health = new Health();
-  declareOutputMetrics(createMetrics('', metrics.registry), deps.stderr);
   const telemetry = [
     ...(await metricsServer(config, { log, metrics, health })),
     ...(await profileServer(config, { log, clock, counts: metrics })),
