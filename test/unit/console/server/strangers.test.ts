@@ -29,18 +29,26 @@ test('a stream ends with its session', async () => {
 
 test('one address cannot keep others out: what waits goes for the newcomer', async () => {
   const limits = { connectionsMax: 8, connectionsPerAddressMax: 6 };
-  await using console = await running({ limits });
+  await using console = await running({ limits, token: TOKEN });
   const silent = Array.from({ length: 20 }, () => connect(console.port, '127.0.0.1'));
   for (const socket of silent) socket.on('error', () => undefined);
   const half = connect({ port: console.port, host: '127.0.0.1', localAddress: '127.0.0.2' });
   half.write('GET /api/status HTTP/1.1\r\nHost: localhost\r\nX-Slow: ');
   await once(half, 'connect');
+  const unsent = Array.from({ length: 8 }, () => connect(console.port, '127.0.0.1'));
+  for (const socket of unsent) {
+    socket.on('error', () => undefined);
+    socket.write(
+      'POST /api/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n' +
+        'Content-Length: 99\r\n\r\n',
+    );
+  }
   for (let i = 0; i < 10; i++) {
-    expect((await raw(console.port, '/api/status')).status).toBe(200);
+    expect((await raw(console.port, '/api/status')).status).toBe(401);
   }
   const line = 'netobserv_http_limited_connections_total{server="console",outcome="closed"}';
   expect(await metricValue(console.metrics, line)).toBeGreaterThanOrEqual(14);
-  for (const socket of [...silent, half]) socket.destroy();
+  for (const socket of [...silent, ...unsent, half]) socket.destroy();
 });
 
 test('what is being answered is not closed for a newcomer', async () => {
