@@ -171,8 +171,8 @@ function compressAll(): Record<string, string> {
 }
 
 /**
- * Variables that Node minds before any code of ours runs: it refuses to start, makes folders, writes
- * profiles, loads engines. The others are taken away by src/commands/environment.ts.
+ * Variables that Node minds before any code of ours runs: it refuses to start, makes folders,
+ * writes profiles, loads engines. The others are taken away by src/commands/environment.ts.
  */
 const MINDED_EARLY = [
   'NODE_COMPILE_CACHE',

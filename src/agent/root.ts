@@ -26,8 +26,8 @@ import type { BpfObject, Native } from './loader/native.ts';
 import { FLOW_MAPS, type LoadedObject, loadDatapath, WAKE_MAP } from './loader/object.ts';
 import { openPinned } from './loader/pinned.ts';
 import { type AttachedFeatures, attachFeatures, type FeatureStatus } from './loader/probes.ts';
-import { UNWATCHED, WatchedPlaces } from './loader/watched.ts';
 import { TAG_SECRET_BYTES } from './loader/tags.ts';
+import { UNWATCHED, WatchedPlaces } from './loader/watched.ts';
 import { type AgentMetrics, declareMetrics } from './metrics.ts';
 import { type Capability, NEEDED_TO_RUN } from './privileges.ts';
 import {

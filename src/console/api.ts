@@ -285,7 +285,8 @@ export interface ApiError {
 /**
  * `POST /api/login` (JSON) trades the token for a session cookie: 204. Any call of `/api` without a
  * session is answered 401 `ERR_CONSOLE_UNAUTHENTICATED`; a console without a token has no login
- * (404). `POST /api/logout` ends the browser's session: 204.
+ * (404). `POST /api/logout` ends that session, in the browser and on the server: 204; streams that
+ * were opened in it end within seconds.
  */
 export interface LoginRequest {
   readonly token: string;

@@ -156,7 +156,11 @@ export class InterfaceTracker {
 
   readiness(): HealthState {
     const note = this.#deps.guard.company.describe();
-    return hooksReadiness({ ...this.#tally(), namespacesLeftOut: this.#namespacesLeftOut, company: note });
+    return hooksReadiness({
+      ...this.#tally(),
+      namespacesLeftOut: this.#namespacesLeftOut,
+      company: note,
+    });
   }
 
   async #watchNames(follow: boolean): Promise<void> {

@@ -5,7 +5,7 @@ import { hasCode, NetobservError } from '../../base/errors.ts';
 import { type ListenAddress, parseListen } from '../../base/listen.ts';
 import { makeFolder } from '../../config/folders.ts';
 import { list, type Option, path } from '../../config/options.ts';
-import { type RenewalReport, RenewedFiles } from '../../config/renewed-files.ts';
+import { type RenewalReport, RenewedFiles } from '../../telemetry/renewed-files.ts';
 import type { RenewedCertificate } from '../../telemetry/server-tls.ts';
 import type { FrontendConfig, QuickFilter } from '../api.ts';
 import { startError } from './errors.ts';
