@@ -5,6 +5,7 @@ import { DEFAULT_LIMITS } from '../../src/console/server/config.ts';
 import type { WrittenRows } from '../../src/console/server/live.ts';
 import { createConsole } from '../../src/console/server/root.ts';
 import type { Filter, FlowRow, MetricQuery, Series } from '../../src/query/ast.ts';
+import type { Comparison } from '../../src/query/numbers.ts';
 import { addressNumber, type ReadMatch, readMatch, type Test } from '../../src/query/values.ts';
 import type { FlowStore } from '../../src/store/store.ts';
 import { createLog } from '../../src/telemetry/log.ts';
@@ -303,8 +304,10 @@ function passes(test: Test, value: unknown): boolean {
       return false;
     case 'equals':
       return value === test.value;
-    case 'atLeast':
-      return Number(value) >= test.value;
+    case 'compare':
+      return compares(Number(value), test.comparison, test.value);
+    case 'within':
+      return Number(value) >= test.low && Number(value) <= test.high;
     case 'bits':
       return (Number(value) & test.value) === test.value;
     case 'between': {
@@ -318,6 +321,19 @@ function passes(test: Test, value: unknown): boolean {
       return globToRegExp(test.text).test(text);
     case 'contains':
       return text.includes(test.text.toLowerCase());
+  }
+}
+
+function compares(value: number, comparison: Comparison, bound: number): boolean {
+  switch (comparison) {
+    case '>=':
+      return value >= bound;
+    case '>':
+      return value > bound;
+    case '<=':
+      return value <= bound;
+    case '<':
+      return value < bound;
   }
 }
 

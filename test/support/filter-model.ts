@@ -16,30 +16,49 @@ export function holds(filter: Filter, row: Row): boolean {
 }
 
 function matches(match: Match, row: Row): boolean {
-  const negative = match.operator === '!=' || match.operator === '!~';
+  const negative = match.operator.startsWith('!');
+  const compare = match.operator.replace('!', '');
   const fields =
     kindOf(match.key) === undefined ? [`Src${match.key}`, `Dst${match.key}`] : [match.key];
   const any = fields.some((field) =>
-    match.values.some((value) => passes(field, match.operator === '>=', value, row[field])),
+    match.values.some((value) => passes(field, compare, value, row[field])),
   );
   return any !== negative;
 }
 
-function passes(field: string, atLeast: boolean, value: MatchValue, cell: unknown): boolean {
-  if (Array.isArray(cell)) return cell.some((item) => passes(field, atLeast, value, String(item)));
+function passes(field: string, compare: string, value: MatchValue, cell: unknown): boolean {
+  if (Array.isArray(cell)) {
+    const isNumber = kindOf(field) === 'list<u32>';
+    return cell.some((item) => passes(field, compare, value, isNumber ? item : String(item)));
+  }
   if (value.kind === 'empty') return cell === undefined || cell === '';
   if (cell === undefined) return false;
-  if (typeof cell === 'number')
-    return atLeast ? cell >= Number(value.text) : cell === Number(value.text);
+  if (typeof cell === 'number') return numberPasses(field, compare, value.text, cell);
   if (kindOf(field) === 'addr' && !value.text.includes('*'))
     return inside(value.text, String(cell));
-  if (kindOf(field) === 'list<u32>') return value.text === cell;
   if (value.kind === 'exact' && kindOf(field) !== 'mac') return value.text === cell;
   const text = String(cell).toLowerCase();
   const wanted = value.text.toLowerCase();
   if (!wanted.includes('*')) return text.includes(wanted);
   const parts = wanted.split('*').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
   return new RegExp(`^${parts.join('.*')}$`, 's').test(text);
+}
+
+function numberPasses(field: string, compare: string, text: string, cell: number): boolean {
+  const [low = 0, high = low] = text.split('-').map(Number);
+  switch (compare) {
+    case '>=':
+      return cell >= low;
+    case '>':
+      return cell > low;
+    case '<=':
+    case '<':
+      // What was not measured is below nothing.
+      if (/LatencyMs$|RttNs$/.test(field) && cell === 0) return false;
+      return compare === '<' ? cell < low : cell <= low;
+    default:
+      return low <= cell && cell <= high;
+  }
 }
 
 function inside(wanted: string, address: string): boolean {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import {
   ANY,
   type Filter,
+  type MatchOperator,
   type MetricFunction,
   type MetricQuery,
   type PacketLoss,
@@ -55,8 +56,13 @@ const empty = fc.constant({ kind: 'empty' as const });
 const match = fc.oneof(
   terms(
     ['SrcPort', 'Port', 'Proto', 'Bytes', 'DnsId', 'Sampling'],
-    ['=', '!=', '>='],
-    pattern(['0', '6', '53', '80']),
+    ['=', '!='],
+    pattern(['0', '6', '53', '80', '54-200', '1-6', '0-0']),
+  ),
+  terms(
+    ['SrcPort', 'Port', 'Proto', 'Bytes', 'DnsId', 'Sampling', 'TimeFlowRttNs', 'IfDirections'],
+    ['>=', '>', '<=', '<', '!>=', '!>', '!<=', '!<'],
+    pattern(['0', '1', '6', '53', '80', '250']),
   ),
   terms(['SrcPort', 'Port', 'Bytes'], ['=', '!='], empty),
   terms(
@@ -82,12 +88,12 @@ const match = fc.oneof(
     ['=', '!=', '~'],
     fc.oneof(exact(['eth0', 'veth@9']), pattern(['eth', '*th1'])),
   ),
-  terms(['IfDirections'], ['=', '!='], pattern(['0', '1'])),
+  terms(['IfDirections'], ['=', '!='], pattern(['0', '1', '1-10'])),
 );
 
 function terms(
   keys: readonly string[],
-  operators: readonly ('=' | '!=' | '>=' | '~' | '!~')[],
+  operators: readonly MatchOperator[],
   values: fc.Arbitrary<{ kind: 'exact' | 'pattern'; text: string } | { kind: 'empty' }>,
 ): fc.Arbitrary<Filter> {
   return fc.record({

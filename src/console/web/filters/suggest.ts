@@ -1,4 +1,5 @@
 import type { MatchOperator } from '../../../query/ast.ts';
+import { comparisonOf } from '../../../query/numbers.ts';
 import type { FilterConfig, FrontendConfig } from '../../api.ts';
 import { portName, protocolName } from '../format/names.ts';
 import {
@@ -6,6 +7,7 @@ import {
   type FilterFacts,
   fieldsOf,
   filterLabel,
+  isNumeric,
   matchFilters,
   operatorsOf,
   parseDraft,
@@ -135,6 +137,15 @@ function valueDetail(key: string, value: string, config: FrontendConfig): string
   if (key.endsWith('Port')) return portName(number, config.portNaming.portNames) ?? '';
   if (key === 'Proto') return protocolName(number);
   return '';
+}
+
+/** Whether ranges of numbers can be typed at this place. */
+export function takesRanges(stage: Stage, facts: FilterFacts): boolean {
+  return (
+    stage.kind === 'value' &&
+    comparisonOf(stage.operator) === undefined &&
+    isNumeric(stage.filter, facts)
+  );
 }
 
 /** The field that a filter's suggestions are taken from: of a pair, the source's. */

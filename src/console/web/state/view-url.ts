@@ -1,4 +1,4 @@
-import type { MatchOperator } from '../../../query/ast.ts';
+import { MATCH_OPERATORS } from '../../../query/ast.ts';
 import {
   DEFAULT_VIEW,
   type FilterTerm,
@@ -73,14 +73,14 @@ export function encodeTerms(terms: readonly FilterTerm[]): string {
     .join(';');
 }
 
-const OPERATORS: readonly MatchOperator[] = ['!=', '!~', '>=', '=', '~'];
+const TERM = new RegExp(`^(-?)([a-zA-Z0-9_]+)(${MATCH_OPERATORS.join('|')})(.*)$`, 's');
 
 export function decodeTerms(text: string): readonly FilterTerm[] {
   const terms: FilterTerm[] = [];
   for (const part of text.split(';')) {
-    const match = /^(-?)([a-zA-Z0-9_]+)(!=|!~|>=|=|~)(.*)$/s.exec(part);
+    const match = TERM.exec(part);
     if (match === null) continue;
-    const operator = pick(OPERATORS, match[3]);
+    const operator = pick(MATCH_OPERATORS, match[3]);
     if (operator === undefined) continue;
     const values = match[4]!.split(',').map(unescapeValue);
     terms.push({ id: match[2]!, operator, values, disabled: match[1] === '-' });

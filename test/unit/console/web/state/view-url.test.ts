@@ -17,6 +17,7 @@ import {
   encodeTerms,
   encodeView,
 } from '../../../../../src/console/web/state/view-url.ts';
+import { MATCH_OPERATORS } from '../../../../../src/query/ast.ts';
 
 const word = fc.stringMatching(/^[A-Za-z]\w{0,12}$/);
 const words = (max: number) => fc.uniqueArray(word, { minLength: 1, maxLength: max });
@@ -24,7 +25,7 @@ const seconds = fc.integer({ min: 1, max: 2_000_000_000 });
 
 const term: fc.Arbitrary<FilterTerm> = fc.record({
   id: fc.stringMatching(/^[a-z][a-z0-9_]{0,12}$/),
-  operator: fc.constantFrom('=', '!=', '>=', '~', '!~'),
+  operator: fc.constantFrom(...MATCH_OPERATORS),
   values: fc.array(fc.string({ unit: 'grapheme', maxLength: 12 }), { minLength: 1, maxLength: 4 }),
   disabled: fc.boolean(),
 });
