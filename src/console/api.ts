@@ -255,7 +255,8 @@ export interface QuickFilter {
 
 /**
  * `GET /api/live` (text/event-stream): one `tick` event after rows became visible in the store, at
- * most one a second, and one every 15 s without news so that proxies keep the connection.
+ * most one a second, and one every 15 s without news so that proxies keep the connection. The
+ * server ends a stream after ten minutes; who still wants it comes back.
  */
 export interface LiveTick {
   readonly nowMs: number;

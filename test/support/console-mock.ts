@@ -25,6 +25,8 @@ export interface MockOptions {
 
 export interface MockConsole {
   readonly url: string;
+  /** Browsers that have the stream of events open. */
+  liveClients(): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -46,6 +48,7 @@ export async function startMockConsole(options: MockOptions): Promise<MockConsol
     if (flowsPerSecond > 0) add(Date.now(), Math.ceil(flowsPerSecond * random()));
   }, 1000);
 
+  const metrics = createMetrics('');
   const server = createConsole(
     {
       listen: { host: '127.0.0.1', port: options.port ?? 0 },
@@ -62,7 +65,7 @@ export async function startMockConsole(options: MockOptions): Promise<MockConsol
     },
     {
       log: createLog('error'),
-      metrics: createMetrics('netobserv_'),
+      metrics,
       clock: systemClock,
       store: memoryStore(rows, options.delayMs ?? 0),
       version: { version: '0.1.0', buildDate: 'mock' },
@@ -78,6 +81,11 @@ export async function startMockConsole(options: MockOptions): Promise<MockConsol
   await server.start(abort.signal);
   return {
     url: server.address().url,
+    async liveClients() {
+      return Number(
+        /^console_live_clients (\d+)$/m.exec(await metrics.registry.metrics())?.[1] ?? 0,
+      );
+    },
     async stop() {
       clearInterval(timer);
       abort.abort();

@@ -6,6 +6,7 @@ import { createRoot } from 'react-dom/client';
 import { I18nextProvider } from 'react-i18next';
 import { App } from './app.tsx';
 import { createI18n } from './i18n/init.ts';
+import { whenVisible } from './parts/use-visible.ts';
 import { createPreferenceStore, PreferenceContext } from './state/preferences.ts';
 import { createViewStore, ViewContext } from './state/view.ts';
 
@@ -21,6 +22,9 @@ const queries = new QueryClient({
     },
   },
 });
+
+// A tab that was opened in the background has asked for nothing when it is closed unseen.
+await whenVisible();
 
 createRoot(document.getElementById('root')!).render(
   <StrictMode>
