@@ -33,7 +33,10 @@ export interface MetricsQuery extends FlowQuery {
    */
   readonly type?: string;
   readonly function?: 'count' | 'sum' | 'avg' | 'min' | 'max' | 'p90' | 'p99' | 'rate';
-  /** A scope id, `app` (everything together), or a field; several fields comma-separated. */
+  /**
+   * A scope id, `app` (everything together), a field, or `ServicePort` (the port of the end that
+   * serves); several fields comma-separated. Each member of a list is a series of its own.
+   */
   readonly aggregateBy: string;
   readonly groups?: string;
   /** Durations such as `1m`, or bare seconds. */

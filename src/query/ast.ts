@@ -85,7 +85,10 @@ export interface MetricQuery {
   /** `Bytes`, `Packets`, `Flows`, … or any numeric field. */
   readonly type: string;
   readonly fn: MetricFunction;
-  /** Fields that name a series; empty: one series for all flows (`app`). */
+  /**
+   * Fields, or `ServicePort`, that name a series; empty: one series for all flows (`app`). Of a
+   * list each member names one.
+   */
   readonly groupBy: readonly string[];
   /** Number of series kept, largest first (smallest for `min`). */
   readonly limit: number;
@@ -112,7 +115,7 @@ export interface RecordResult {
 }
 
 export interface Series {
-  /** Value of each group-by field; empty text where the flows had none. */
+  /** Value of each group-by field, one member of a list; empty text where the flows had none. */
   readonly labels: Readonly<Record<string, string>>;
   /**
    * Pairs of epoch seconds and value, ascending. A step without flows is 0 for sums and rates,

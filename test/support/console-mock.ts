@@ -10,6 +10,7 @@ import { addressNumber, type ReadMatch, readMatch, type Test } from '../../src/q
 import type { FlowStore } from '../../src/store/store.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { labelsOf } from './filter-model.ts';
 
 export interface MockOptions {
   readonly webRoot: string;
@@ -260,15 +261,18 @@ function toSeries(rows: readonly FlowRow[], query: MetricQuery) {
     { labels: Record<string, string>; sums: number[]; total: number }
   >();
   for (const row of rows) {
-    const labels = Object.fromEntries(
-      query.groupBy.map((field) => [field, [row[field] ?? ''].flat().join(',')]),
-    );
-    const key = JSON.stringify(labels);
-    const group = groups.get(key) ?? { labels, sums: new Array<number>(steps).fill(0), total: 0 };
-    groups.set(key, group);
     const value = query.type === 'Flows' ? 1 : Number(row[query.type] ?? 0);
-    group.sums[Math.floor((Number(row.TimeFlowEndMs) - startMs) / query.stepMs)]! += value;
-    group.total += value;
+    const step = Math.floor((Number(row.TimeFlowEndMs) - startMs) / query.stepMs);
+    for (const key of labelsOf(query.groupBy, row)) {
+      const group = groups.get(key) ?? {
+        labels: JSON.parse(key) as Record<string, string>,
+        sums: new Array<number>(steps).fill(0),
+        total: 0,
+      };
+      groups.set(key, group);
+      group.sums[step]! += value;
+      group.total += value;
+    }
   }
   const ranked = [...groups.values()].sort((a, b) => b.total - a.total);
   const scale = query.fn === 'rate' ? 1000 / query.stepMs : 1;

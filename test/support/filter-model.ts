@@ -1,5 +1,6 @@
 import { parseAddress, parseCidr } from '../../src/base/ip.ts';
 import { kindOf } from '../../src/flow/fields.ts';
+import { serviceOfPort } from '../../src/flow/ports.ts';
 import type { Filter, Match, MatchValue, MetricQuery, PacketLoss } from '../../src/query/ast.ts';
 import type { Row } from './interpreter/rows.ts';
 
@@ -104,9 +105,9 @@ export function seriesModel(query: MetricQuery, rows: readonly Row[]): readonly 
   );
   const { startMs, endMs } = query.range;
   const inRange = wanted.filter((row) => within(row, startMs, endMs));
-  const keys = new Set(inRange.map((row) => JSON.stringify(labelsOf(query, row))));
+  const keys = new Set(inRange.flatMap((row) => labelsOf(query.groupBy, row)));
   return [...keys].map((key) => {
-    const own = wanted.filter((row) => JSON.stringify(labelsOf(query, row)) === key);
+    const own = wanted.filter((row) => labelsOf(query.groupBy, row).includes(key));
     const points: (readonly [number, number])[] = [];
     for (let from = startMs; from < endMs; from += query.stepMs) {
       const to = Math.min(from + query.stepMs, endMs);
@@ -139,13 +140,52 @@ function metricOf(query: MetricQuery, row: Row): number | undefined {
   return typeof value !== 'number' || (isDuration && value === 0) ? undefined : value;
 }
 
-function labelsOf(query: MetricQuery, row: Row): Readonly<Record<string, string>> {
-  return Object.fromEntries(
-    query.groupBy.map((field) => {
-      const cell = row[field];
-      return [field, cell === undefined ? '' : Array.isArray(cell) ? cell.join(',') : String(cell)];
-    }),
+/** The series that a row belongs to, each as the JSON of its labels. */
+export function labelsOf(groupBy: readonly string[], row: Row): readonly string[] {
+  let all: readonly Readonly<Record<string, string>>[] = [{}];
+  const together = groupBy.filter((field) => PARALLEL.includes(field) && isListOf(row, field));
+  for (const field of groupBy) {
+    const cell = field === 'ServicePort' ? servicePortOf(row) : row[field];
+    if (together.includes(field)) continue;
+    const members = Array.isArray(cell) && cell.length > 0 ? cell : [cell];
+    all = all.flatMap((labels) =>
+      members.map((member) => ({ ...labels, [field]: textOf(member) })),
+    );
+  }
+  const places = Math.max(1, ...together.map((field) => (row[field] as unknown[]).length));
+  all = all.flatMap((labels) =>
+    Array.from({ length: places }, (_, at) => ({
+      ...labels,
+      ...Object.fromEntries(
+        together.map((field) => [field, textOf((row[field] as unknown[])[at])] as const),
+      ),
+    })),
   );
+  const ordered = all.map((labels) => groupBy.map((field) => [field, labels[field] ?? '']));
+  return [...new Set(ordered.map((entries) => JSON.stringify(Object.fromEntries(entries))))];
+}
+
+/** Lists whose members at one place belong together. */
+const PARALLEL = ['Interfaces', 'IfDirections', 'Udns'];
+
+function isListOf(row: Row, field: string): boolean {
+  const cell = row[field];
+  return Array.isArray(cell) && cell.length > 0;
+}
+
+function textOf(member: unknown): string {
+  return member === undefined ? '' : String(member);
+}
+
+function servicePortOf(row: Row): unknown {
+  const [source, destination] = [row.SrcPort, row.DstPort];
+  if (row.Initiator === 1) return destination;
+  if (row.Initiator === 2) return source;
+  if (!source) return destination ?? source;
+  if (!destination) return source;
+  const known = (port: unknown) => serviceOfPort(Number(port)) !== undefined;
+  if (known(source) !== known(destination)) return known(source) ? source : destination;
+  return Math.min(Number(source), Number(destination));
 }
 
 function aggregateOf(

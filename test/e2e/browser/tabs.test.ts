@@ -74,12 +74,10 @@ describe.skipIf(requireBrowser(CHROMIUM))('many tabs of one browser', () => {
 
   /** What hiding a tab does, which a headless browser never does by itself. */
   async function setHidden(page: Page, hidden: boolean): Promise<void> {
+    const state = hidden ? 'hidden' : 'visible';
     await page.evaluate(
-      (state) => {
-        Object.defineProperty(document, 'visibilityState', { configurable: true, value: state });
-        document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
-      },
-      hidden ? 'hidden' : 'visible',
+      `Object.defineProperty(document, 'visibilityState', { configurable: true, value: '${state}' });` +
+        `document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));`,
     );
   }
 

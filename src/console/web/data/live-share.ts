@@ -14,8 +14,15 @@ type Message =
   /** The leader goes. */
   | { readonly kind: 'gone'; readonly from: string };
 
+/** What is used of a `BroadcastChannel`. */
+export interface LiveChannel {
+  addEventListener(type: 'message', listener: (event: { readonly data: unknown }) => void): void;
+  postMessage(message: unknown): void;
+  close(): void;
+}
+
 export interface LiveShareDeps {
-  readonly openChannel: () => BroadcastChannel;
+  readonly openChannel: () => LiveChannel;
   /** Opens a stream of events that lasts until it is disposed of. */
   readonly openStream: (onState: (state: LiveState) => void) => Disposable;
   readonly random: () => number;
@@ -47,7 +54,7 @@ class LiveFollower implements Disposable {
   readonly #id: string;
   readonly #deps: LiveShareDeps;
   readonly #onState: (state: LiveState) => void;
-  readonly #channel: BroadcastChannel;
+  readonly #channel: LiveChannel;
   #state: LiveState = { status: 'connecting', tick: undefined };
   /** Only while this tab leads. */
   #stream: Disposable | undefined;
@@ -58,7 +65,7 @@ class LiveFollower implements Disposable {
     this.#onState = onState;
     this.#id = deps.random().toString(36).slice(2);
     this.#channel = deps.openChannel();
-    this.#channel.onmessage = ({ data }: MessageEvent<unknown>) => this.#hear(data as Message);
+    this.#channel.addEventListener('message', ({ data }) => this.#hear(data as Message));
     this.#join();
   }
 

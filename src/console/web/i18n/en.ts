@@ -173,7 +173,7 @@ export const en = {
     SrcAddr: 'sources',
     DstAddr: 'destinations',
     'SrcAddr,DstAddr': 'conversations',
-    'Proto,DstPort': 'services',
+    'Proto,ServicePort': 'services',
     Interfaces: 'interfaces',
     Proto: 'protocols',
     PktDropLatestDropCause: 'cause',

@@ -10,7 +10,7 @@ import { usePreferences } from '../state/preferences.ts';
 import { useDark } from '../state/theme.ts';
 import { useView } from '../state/view.ts';
 import type { FeatureMetric, Grouping, Metric } from '../state/view-state.ts';
-import { groupingName, groupLabel, groupTerms } from './group-names.ts';
+import { groupingName, groupLabel, groupTerms, isOverlapping } from './group-names.ts';
 import { chartColors } from './palette.ts';
 import { Panel, PanelBody } from './panel.tsx';
 import { NoSeries, SeriesChart, type SeriesRow } from './series-chart.tsx';
@@ -26,7 +26,7 @@ interface RatePanelProps {
 /** Flows are reported once per active timeout: over less than this their rate would be jagged. */
 const RATE_WINDOW_MIN_S = 10;
 
-/** A rate over time: the largest groups stacked, and the rest up to the total. */
+/** A rate over time: the largest groups stacked, and the rest up to the total, if they add up. */
 export function RatePanel({ config, type, grouping }: RatePanelProps): ReactNode {
   const { t } = useTranslation();
   const [view] = useView();
@@ -81,7 +81,7 @@ function RateChart(props: RateChartProps): ReactNode {
   return (
     <SeriesChart
       title={t(`rate.${type}`)}
-      look="stacked"
+      look={isOverlapping(props.grouping, props.config) ? 'lines' : 'stacked'}
       times={times}
       rows={layers}
       total={total}
@@ -119,7 +119,7 @@ function useRows({ config, grouping, answer }: RateChartProps) {
     );
     const sums = whole.series[0]?.values ?? [];
     const rest = othersOf(sums, groups);
-    if (isVisible(rest, sums)) {
+    if (!isOverlapping(grouping, config) && isVisible(rest, sums)) {
       layers.push({ name: t('chart.others'), color: colors.rest, values: rest, terms: [] });
     }
     const total: SeriesRow = { name: t('chart.total'), color: '', values: sums, terms: [] };

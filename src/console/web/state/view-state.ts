@@ -81,7 +81,7 @@ export const DEFAULT_VIEW: ViewState = {
     ['SrcAddr'],
     ['DstAddr'],
     ['SrcAddr', 'DstAddr'],
-    ['Proto', 'DstPort'],
+    ['Proto', 'ServicePort'],
     ['Interfaces'],
     ['Proto'],
   ],

@@ -6,6 +6,7 @@ import {
   JITTER_MS,
   JOIN_MS,
   LEASE_MS,
+  type LiveChannel,
   type LiveState,
 } from '../../../../../src/console/web/data/live-share.ts';
 
@@ -18,14 +19,15 @@ class Tab implements Disposable {
   state: LiveState | undefined;
   /** Tells the tab's stream, while it has one. */
   emit: ((state: LiveState) => void) | undefined;
-  channel!: BroadcastChannel;
+  channel!: LiveChannel;
   readonly #follower: Disposable;
 
   constructor(browser: string, random: number) {
     this.#follower = followLive(
       {
         openChannel: () => {
-          this.channel = new BroadcastChannel(browser);
+          // Node's types know no message events.
+          this.channel = new BroadcastChannel(browser) as unknown as LiveChannel;
           return this.channel;
         },
         openStream: (onState) => {
