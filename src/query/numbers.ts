@@ -17,7 +17,7 @@ export type NumberTest =
 
 const COMPARISONS: readonly Comparison[] = ['>=', '>', '<=', '<'];
 
-/** What an operator compares, whichever way it is meant; undefined where values are equal or not. */
+/** What an operator compares, whichever way it is meant; undefined where it is about equality. */
 export function comparisonOf(operator: MatchOperator): Comparison | undefined {
   return COMPARISONS.find((comparison) => operator === comparison || operator === `!${comparison}`);
 }

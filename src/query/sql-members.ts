@@ -52,7 +52,7 @@ function printSet(context: SqlContext, set: readonly ListGroup[], from: string):
 /** Between members that stand at the same place of several lists; no name has it. */
 const PLACE_SEPARATOR = '\u001e';
 
-/** One list of the members at each place, as texts: structures would be taken apart by unnesting. */
+/** One list of the members at each place, as texts: unnesting takes structures apart. */
 function printJoined(lists: readonly string[]): string {
   const [only] = lists;
   if (lists.length === 1 && only !== undefined) return only;

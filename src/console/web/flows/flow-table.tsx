@@ -6,7 +6,7 @@ import {
   useTable,
 } from '@tanstack/react-table';
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { type KeyboardEvent, type ReactNode, useMemo, useRef, useState } from 'react';
+import { type KeyboardEvent, type ReactNode, useCallback, useMemo, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { ColumnConfig, FrontendConfig } from '../../api.ts';
 import type { RecordRow } from '../data/rows.ts';
@@ -26,6 +26,8 @@ interface FlowTableProps {
   readonly sort: Sort;
   readonly density: Preferences['density'];
   readonly selected: string | undefined;
+  /** Is given the element that scrolls. */
+  readonly scrollRef: (element: HTMLElement | null) => void;
   readonly nowMs: number;
   readonly onSort: (sort: Sort) => void;
   readonly onOpen: (record: RecordRow) => void;
@@ -45,7 +47,15 @@ const features = tableFeatures({ rowSortingFeature, sortedRowModel: createSorted
 /** Thousands of flows, of which only those in sight are on the page. */
 export function FlowTable(props: FlowTableProps): ReactNode {
   const { t } = useTranslation();
-  const scroll = useRef<HTMLDivElement>(null);
+  const scroll = useRef<HTMLElement>(null);
+  const { scrollRef } = props;
+  const ref = useCallback(
+    (element: HTMLElement | null) => {
+      scroll.current = element;
+      scrollRef(element);
+    },
+    [scrollRef],
+  );
   const [focused, setFocused] = useState(0);
   const read = useMemo(() => createColumnReader(props.config.columns), [props.config]);
   const definitions = useColumnDefs(props.columns, read);
@@ -108,7 +118,7 @@ export function FlowTable(props: FlowTableProps): ReactNode {
 
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard.
-    <section ref={scroll} className="flow-scroll" aria-label={t('flows.label')} tabIndex={0}>
+    <section ref={ref} className="flow-scroll" aria-label={t('flows.label')} tabIndex={0}>
       <table
         className={`flow-table flow-${props.density}`}
         style={{ inlineSize: `max(100%, ${width}px)` }}

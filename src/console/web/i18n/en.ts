@@ -155,6 +155,7 @@ export const en = {
     DnsLatencyMs: 'No DNS answer in this time.',
     TimeFlowRttNs: 'No round trip was measured in this time.',
   },
+  panel: { held: 'Paused while you point at it' },
   top: {
     title: 'Top',
     metric: 'Measured in',
@@ -199,6 +200,9 @@ export const en = {
     sort: 'Sort by {{name}}',
     filter: 'Show only {{name}} {{value}}; with Alt: exclude',
     sum: '{{bytes}} · {{packets}} packets',
+    pending_one: '{{count}} new flow',
+    pending_other: '{{count}} new flows',
+    pendingHint: 'The table stands still while you read it. Click to show what is new.',
   },
   columns: {
     title: 'Columns',

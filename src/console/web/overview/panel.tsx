@@ -26,7 +26,7 @@ export function Panel({ title, actions, className, children }: PanelProps): Reac
   );
 }
 
-interface Loadable<Data> {
+export interface Loadable<Data> {
   readonly data: Data | undefined;
   readonly error: Error | null;
   readonly isFetching: boolean;

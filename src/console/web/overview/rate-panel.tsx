@@ -11,8 +11,9 @@ import { useDark } from '../state/theme.ts';
 import { useView } from '../state/view.ts';
 import type { FeatureMetric, Grouping, Metric } from '../state/view-state.ts';
 import { groupingName, groupLabel, groupTerms, isOverlapping } from './group-names.ts';
+import { HeldBody } from './held-body.tsx';
 import { chartColors } from './palette.ts';
-import { Panel, PanelBody } from './panel.tsx';
+import { Panel } from './panel.tsx';
 import { NoSeries, SeriesChart, type SeriesRow } from './series-chart.tsx';
 
 type RateType = Exclude<Metric, 'Flows'> | Extract<FeatureMetric, 'PktDropPackets' | 'DnsFlows'>;
@@ -31,8 +32,8 @@ export function RatePanel({ config, type, grouping }: RatePanelProps): ReactNode
   const { t } = useTranslation();
   const [view] = useView();
   const [box, width] = useWidth<HTMLDivElement>();
-  const stepS = stepFor(rangeSeconds(view.range), width === 0 ? 600 : width);
-  const rate = { fn: 'rate', rateIntervalS: Math.max(stepS, RATE_WINDOW_MIN_S) } as const;
+  const stepS = width === 0 ? undefined : stepFor(rangeSeconds(view.range), width);
+  const rate = { fn: 'rate', rateIntervalS: Math.max(stepS ?? 0, RATE_WINDOW_MIN_S) } as const;
   const asks = [
     { ...rate, grouping: [] },
     { ...rate, grouping, limit: view.top },
@@ -52,11 +53,11 @@ export function RatePanel({ config, type, grouping }: RatePanelProps): ReactNode
       actions={<span className="panel-hint">{t('chart.zoomHint')}</span>}
     >
       <div ref={box}>
-        <PanelBody query={query} height="20rem">
+        <HeldBody query={query} height="20rem">
           {(answer) => (
             <RateChart config={config} type={type} grouping={grouping} answer={answer} />
           )}
-        </PanelBody>
+        </HeldBody>
       </div>
     </Panel>
   );
