@@ -180,6 +180,10 @@ export interface StatusResponse {
 export interface FrontendConfig {
   readonly buildVersion: string;
   readonly buildDate: string;
+  /** People log in here, and can log out. */
+  readonly login: boolean;
+  /** IANA name of the server's time zone. */
+  readonly timeZone: string;
   readonly recordTypes: readonly string[];
   readonly features: readonly string[];
   readonly portNaming: {

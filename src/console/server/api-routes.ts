@@ -49,7 +49,7 @@ export function apiRoutes(config: ConsoleConfig, context: ConsoleContext): Fasti
       readStatus(context.deps),
     );
     app.get('/api/frontend-config', { schema: { querystring: noParameters } }, async () =>
-      frontendConfig(config.frontend, context.deps),
+      frontendConfig(config.frontend, context.deps, config.token !== undefined),
     );
     app.get('/api/live', { schema: { querystring: noParameters } }, async (_request, reply) =>
       // Proxies that buffer would turn news into history.

@@ -18,12 +18,15 @@ import type { ConsoleDeps } from './context.ts';
 export function frontendConfig(
   facts: FrontendFacts,
   { version, features }: Pick<ConsoleDeps, 'version' | 'features'>,
+  login: boolean,
 ): FrontendConfig {
   const on: ReadonlySet<string> = new Set(features());
   const isOn = (feature: Feature | undefined): boolean => feature === undefined || on.has(feature);
   return {
     buildVersion: version.version,
     buildDate: version.buildDate,
+    login,
+    timeZone: new Intl.DateTimeFormat().resolvedOptions().timeZone,
     ...facts,
     features: [...on],
     columns: COLUMNS.map((column) => columnOf(column, isOn)),

@@ -2,6 +2,7 @@ import type { MatchOperator } from '../../../query/ast.ts';
 import { comparisonOf } from '../../../query/numbers.ts';
 import type { FilterConfig, FrontendConfig } from '../../api.ts';
 import { portName, protocolName } from '../format/names.ts';
+import { visible } from '../format/visible.ts';
 import {
   exactValue,
   type FilterFacts,
@@ -119,7 +120,7 @@ export function valueSuggestions(
     .filter((value) => !settled.includes(value))
     .map((value) => ({
       key: value,
-      label: value,
+      label: visible(value),
       detail: valueDetail(filter.key, value, config),
       text: `${filter.id}${operator}${before}${quoteIfNeeded(value, filter, config)}`,
       completes: true,

@@ -149,10 +149,15 @@ export function toQueryText(
   return text.includes('%') ? encodeURIComponent(text) : text;
 }
 
-/** The query text has no escapes: what isn't plain must be quoted, and holds no quote then. */
+/**
+ * The query text has no escapes: what isn't plain must be quoted. What cannot be, as it holds a
+ * quote or a control character, becomes a pattern that leaves those open.
+ */
 function printValue(value: string): string {
-  if (/^[\w\-.*:/@+]+$/.test(value) || /^"[^"]*"$/.test(value)) return value;
-  return `"${value.replaceAll('"', '')}"`;
+  if (/^[\w\-.*:/@+]+$/.test(value)) return value;
+  const inner = /^"(.*)"$/s.exec(value)?.[1] ?? value;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they cannot be quoted.
+  return /["\u0000-\u001f]/.test(inner) ? inner.replace(/[^\w\-.:/@+]+/g, '*') : `"${inner}"`;
 }
 
 /** Which chips stand together. */

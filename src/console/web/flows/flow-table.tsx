@@ -11,6 +11,7 @@ import { useTranslation } from 'react-i18next';
 import type { ColumnConfig, FrontendConfig } from '../../api.ts';
 import type { RecordRow } from '../data/rows.ts';
 import type { Preferences } from '../state/preferences.ts';
+import { useTimes } from '../state/times.ts';
 import type { Sort } from '../state/view-state.ts';
 import { type ColumnReader, createColumnReader } from './column-value.ts';
 import { compareValues, isAbsent } from './compare.ts';
@@ -81,7 +82,9 @@ export function FlowTable(props: FlowTableProps): ReactNode {
   const items = virtualizer.getVirtualItems();
   const before = items[0]?.start ?? 0;
   const after = virtualizer.getTotalSize() - (items.at(-1)?.end ?? 0);
-  const width = props.columns.reduce((sum, column) => sum + widthPx(column), 0);
+  const hasOffsets = useOffsets(props.rows);
+  const widthOf = (column: ColumnConfig): number => widthPx(column, hasOffsets);
+  const width = props.columns.reduce((sum, column) => sum + widthOf(column), 0);
 
   function focusRow(index: number): void {
     const next = Math.max(0, Math.min(sorted.length - 1, index));
@@ -124,7 +127,7 @@ export function FlowTable(props: FlowTableProps): ReactNode {
         style={{ inlineSize: `max(100%, ${width}px)` }}
         aria-rowcount={sorted.length + 1}
       >
-        <TableHead {...props} />
+        <TableHead {...props} widthOf={widthOf} />
         <tbody>
           <Spacer height={before} />
           {items.map((item) => {
@@ -182,6 +185,17 @@ function useColumnDefs(columns: readonly ColumnConfig[], read: ColumnReader) {
     [columns, read],
   );
 }
+
+/** Whether clocks were changed about the time of these flows, which are the newest first. */
+function useOffsets(rows: readonly RecordRow[]): boolean {
+  const times = useTimes();
+  const timeOf = (record: RecordRow | undefined): number => Number(record?.row.TimeFlowEndMs ?? 0);
+  const before = timeOf(rows.at(-1)) - CHANGE_MS;
+  return times.offset(before) !== times.offset(timeOf(rows[0]) + CHANGE_MS);
+}
+
+/** Longer than any hour that comes twice, and than a flow. */
+const CHANGE_MS = 3 * 3_600_000;
 
 function Spacer({ height }: { readonly height: number }): ReactNode {
   // biome-ignore lint/a11y/noAriaHiddenOnFocusable: an empty row takes no focus.

@@ -3,6 +3,7 @@ import type { FrontendConfig } from '../../api.ts';
 import { exactValue, filterForField } from '../filters/terms.ts';
 import { formatCell } from '../flows/format-value.ts';
 import { portName } from '../format/names.ts';
+import { visible } from '../format/visible.ts';
 import type { FilterTerm, Grouping } from '../state/view-state.ts';
 
 /** Groupings that have a name of their own, in the order of the menu. */
@@ -78,7 +79,7 @@ export function valueLabel(
   if (value === '') return none;
   const column = config.columns.find((candidate) => candidate.field === field);
   const type = config.fields.find((candidate) => candidate.name === field)?.type;
-  if (column === undefined) return value;
+  if (column === undefined) return visible(value);
   const isNumber = type?.startsWith('number') === true && /^-?\d+(\.\d+)?$/.test(value);
   return formatCell(isNumber ? Number(value) : value, column, { config, row: {} });
 }

@@ -11,6 +11,7 @@ import {
   TABS,
   TOPS,
   type ViewState,
+  ZONES,
 } from './view-state.ts';
 
 /**
@@ -31,6 +32,7 @@ export function encodeView(view: ViewState): string {
     put('timeRange', String(view.range.seconds), encodeRangeDefault());
   }
   put('refresh', String(view.refresh), String(base.refresh));
+  put('zone', view.zone ?? '', '');
   put('filters', encodeTerms(view.filters), '');
   put('match', view.match, base.match);
   put('columns', view.columns === undefined ? '' : encodeList(view.columns), '');
@@ -51,6 +53,7 @@ export function decodeView(search: string): ViewState {
     tab: pick(TABS, query.get('tab')) ?? base.tab,
     range: decodeRange(query),
     refresh: decodeRefresh(query.get('refresh')) ?? base.refresh,
+    zone: pick(ZONES, query.get('zone')),
     filters: decodeTerms(query.get('filters') ?? ''),
     match: pick(['all', 'any'] as const, query.get('match')) ?? base.match,
     columns: columns.length > 0 ? columns : undefined,

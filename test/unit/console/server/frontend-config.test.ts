@@ -7,12 +7,12 @@ const VERSION = { version: '1.2.3', buildDate: '2026-01-01' };
 const { frontend } = configOf();
 
 function withFeatures(...features: readonly string[]) {
-  return frontendConfig(frontend, { version: VERSION, features: () => features });
+  return frontendConfig(frontend, { version: VERSION, features: () => features }, false);
 }
 
 test('version and facts are passed on', () => {
   const facts = { ...frontend, sampling: 50 };
-  expect(frontendConfig(facts, { version: VERSION, features: () => [] })).toMatchObject({
+  expect(frontendConfig(facts, { version: VERSION, features: () => [] }, true)).toMatchObject({
     buildVersion: '1.2.3',
     buildDate: '2026-01-01',
     recordTypes: ['flowLog'],

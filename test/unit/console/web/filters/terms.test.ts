@@ -155,3 +155,14 @@ test('chips stand with those of the same end', () => {
     { category: 'common', indices: [0] },
   ]);
 });
+
+test.each([
+  ['"plain words"', 'Interfaces="plain words"'],
+  ['"with "quotes" inside"', 'Interfaces=with*quotes*inside'],
+  ['"two\nlines"', 'Interfaces=two*lines'],
+  ['""', 'Interfaces=""'],
+])('%j reaches the server as %s', (value, text) => {
+  const filters = [termOf('interfaces', [value])];
+  expect(toQueryText({ filters, match: 'all' }, config.filters)).toBe(text);
+  expect(() => parseFilters(text)).not.toThrow();
+});

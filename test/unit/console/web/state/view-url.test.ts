@@ -10,6 +10,7 @@ import {
   TABS,
   TOPS,
   type ViewState,
+  ZONES,
 } from '../../../../../src/console/web/state/view-state.ts';
 import {
   decodeTerms,
@@ -46,6 +47,7 @@ const view: fc.Arbitrary<ViewState> = fc.record({
   tab: fc.constantFrom(...TABS),
   range,
   refresh,
+  zone: fc.constantFrom(undefined, ...ZONES),
   filters: fc.array(term, { maxLength: 5 }),
   match: fc.constantFrom('all', 'any'),
   columns: fc.option(words(8), { nil: undefined }),
