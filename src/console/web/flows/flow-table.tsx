@@ -133,38 +133,62 @@ export function FlowTable(props: FlowTableProps): ReactNode {
           {items.map((item) => {
             const row = sorted[item.index];
             if (row === undefined) return undefined;
-            const record = row.original;
             return (
-              <tr
+              <FlowRow
                 key={row.id}
-                data-index={item.index}
-                aria-rowindex={item.index + 2}
-                aria-selected={record.key === props.selected}
-                className={props.fresh.has(record.key) ? 'fresh' : ''}
-                style={{ blockSize: `${rowHeight}px` }}
-                tabIndex={item.index === focused ? 0 : -1}
+                table={props}
+                record={row.original}
+                index={item.index}
+                heightPx={rowHeight}
+                isTabStop={item.index === focused}
+                read={read}
                 onFocus={() => setFocused(item.index)}
                 onKeyDown={(event) => onKeyDown(event, item.index)}
-                onClick={() => props.onOpen(record)}
-              >
-                {props.columns.map((column) => (
-                  <FlowCell
-                    key={column.id}
-                    config={props.config}
-                    column={column}
-                    row={record.row}
-                    value={read(column, record.row)}
-                    nowMs={props.nowMs}
-                    onFilter={props.onFilter}
-                  />
-                ))}
-              </tr>
+              />
             );
           })}
           <Spacer height={after} />
         </tbody>
       </table>
     </section>
+  );
+}
+
+function FlowRow(props: {
+  readonly table: FlowTableProps;
+  readonly record: RecordRow;
+  readonly index: number;
+  readonly heightPx: number;
+  readonly isTabStop: boolean;
+  readonly read: ColumnReader;
+  readonly onFocus: () => void;
+  readonly onKeyDown: (event: KeyboardEvent) => void;
+}): ReactNode {
+  const { table, record, index, read } = props;
+  return (
+    <tr
+      data-index={index}
+      aria-rowindex={index + 2}
+      aria-selected={record.key === table.selected}
+      className={table.fresh.has(record.key) ? 'fresh' : ''}
+      style={{ blockSize: `${props.heightPx}px` }}
+      tabIndex={props.isTabStop ? 0 : -1}
+      onFocus={props.onFocus}
+      onKeyDown={props.onKeyDown}
+      onClick={() => table.onOpen(record)}
+    >
+      {table.columns.map((column) => (
+        <FlowCell
+          key={column.id}
+          config={table.config}
+          column={column}
+          row={record.row}
+          value={read(column, record.row)}
+          nowMs={table.nowMs}
+          onFilter={table.onFilter}
+        />
+      ))}
+    </tr>
   );
 }
 
