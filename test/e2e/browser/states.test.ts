@@ -196,6 +196,7 @@ describe.skipIf(requireBrowser(CHROMIUM))('states of the console', () => {
       await check();
       await page.close();
     },
-    TIMEOUT_MS,
+    // Four pages are looked at.
+    4 * TIMEOUT_MS,
   );
 });
