@@ -103,6 +103,25 @@ describe.skipIf(requireBrowser(CHROMIUM))('many tabs of one browser', () => {
     TIMEOUT_MS,
   );
 
+  test(
+    'a tab that is opened in the background asks for nothing before it is seen',
+    async () => {
+      const page = await context.newPage();
+      await page.addInitScript(
+        `Object.defineProperty(document, 'visibilityState', { configurable: true, value: 'hidden' })`,
+      );
+      const asked: string[] = [];
+      page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+      await page.goto(mock.url, { waitUntil: 'networkidle' });
+      expect(asked.some((path) => path.endsWith('.js'))).toBe(true);
+      expect(asked.filter((path) => path.startsWith('/api/'))).toEqual([]);
+      await setHidden(page, false);
+      await page.locator('.bar').first().waitFor();
+      await streams().toBe(1);
+    },
+    TIMEOUT_MS,
+  );
+
   test.each(['/?refresh=off', '/?refresh=30', '/?startTime=1&endTime=2'])(
     'a page that is not live has no stream: %s',
     async (path) => {

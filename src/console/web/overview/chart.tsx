@@ -128,6 +128,8 @@ const FONT = '12px "Red Hat Text", sans-serif';
 /** Room that a time of the axis needs, so that neighbours stay apart: with seconds, or without. */
 const LABEL_PX = 72;
 const SHORT_LABEL_PX = 44;
+const DAY_LABEL_PX = 88;
+const OFFSET_PX = 44;
 const NARROW_PX = 400;
 
 function plotOptions(settings: PlotSettings): uPlot.Options {
@@ -154,7 +156,7 @@ function plotOptions(settings: PlotSettings): uPlot.Options {
         ...common,
         grid: { show: false },
         size: 28,
-        space: labelSpace,
+        space: (_plot, _axis, min, max, width) => labelSpace(min, max, width, clock),
         incrs: INCREMENTS_S,
         splits: (_plot, _axis, min, max, increment) => clock.ticks(min, max, increment),
         values: (plot, values) => timeLabels(plot, values, clock),
@@ -228,14 +230,11 @@ const INCREMENTS_S = [
   ...[1, 2, 5, 10, 30, 90, 365, 3650].map((days) => days * DAY_S),
 ];
 
-function labelSpace(
-  _plot: uPlot,
-  _axis: number,
-  _min: number,
-  _max: number,
-  width: number,
-): number {
-  return width < NARROW_PX ? SHORT_LABEL_PX : LABEL_PX;
+/** Times with a day, or with an offset as clocks were changed, are longer. */
+function labelSpace(minS: number, maxS: number, widthPx: number, clock: Times): number {
+  const short = widthPx < NARROW_PX ? SHORT_LABEL_PX : LABEL_PX;
+  const day = maxS - minS > DAY_S ? DAY_LABEL_PX : short;
+  return clock.offset(minS * 1000) === clock.offset(maxS * 1000) ? day : day + OFFSET_PX;
 }
 
 function timeLabels(plot: uPlot, values: readonly number[], clock: Times): string[] {
