@@ -25,19 +25,21 @@ const queries = new QueryClient({
   },
 });
 
-// A tab that was opened in the background has asked for nothing when it is closed unseen.
-await whenVisible();
+function render(): void {
+  createRoot(document.getElementById('root')!).render(
+    <StrictMode>
+      <I18nextProvider i18n={createI18n()}>
+        <PreferenceContext value={createPreferenceStore()}>
+          <ViewContext value={createViewStore(window)}>
+            <QueryClientProvider client={queries}>
+              <App />
+            </QueryClientProvider>
+          </ViewContext>
+        </PreferenceContext>
+      </I18nextProvider>
+    </StrictMode>,
+  );
+}
 
-createRoot(document.getElementById('root')!).render(
-  <StrictMode>
-    <I18nextProvider i18n={createI18n()}>
-      <PreferenceContext value={createPreferenceStore()}>
-        <ViewContext value={createViewStore(window)}>
-          <QueryClientProvider client={queries}>
-            <App />
-          </QueryClientProvider>
-        </ViewContext>
-      </PreferenceContext>
-    </I18nextProvider>
-  </StrictMode>,
-);
+// A tab that was opened in the background has asked for nothing when it is closed unseen.
+void whenVisible().then(render);
