@@ -4,6 +4,7 @@ import { fieldByName } from '../../flow/fields.ts';
 import { KafkaProducer, SEND_MAX_MS } from '../../net/kafka/producer.ts';
 import { renewalReport } from '../../telemetry/renewals.ts';
 import type { AgentConfig } from '../config.ts';
+import { leaveBlankOut } from './blank-flows.ts';
 import { DELIVERY_DEFAULTS, Delivery, type Transport } from './delivery.ts';
 import { EncodingExporter } from './encoding-exporter.ts';
 import type { Exporter } from './exporter.ts';
@@ -49,6 +50,7 @@ export function createKafkaExporter(config: AgentConfig, deps: ExporterDeps): Ex
   const encoder = new RecordEncoder('bare');
   const encoding = {
     encode: (batch: FlowBatch) => {
+      if (!config.exportBlankFlows) leaveBlankOut(batch);
       encoder.encode(batch);
       return requestsOf(batch, encoder, producer.partitions, limits);
     },
