@@ -228,7 +228,7 @@ static __always_inline bool is_opaque(__u32 protocol)
 
 /*
  * Walks from header to header until IP, from a protocol that is not, and returns what it has come
- * to. A global function, so that the verifier goes its many ways once rather than with each caller's.
+ * to. A global function, so that the verifier goes its many ways once, not with each caller's.
  */
 noinline __u32 parse_link(struct __sk_buff *skb, struct packet *packet, __u32 protocol)
 {
