@@ -177,7 +177,7 @@ static __always_inline enum choice choose(struct __sk_buff *skb, struct packet *
 {
 	struct meeting met = { .tag = believed_tag(skb, egress), .egress = egress };
 	enum verdict verdict;
-	bool is_left_out;
+	bool is_left_out, is_inner = false;
 	__u32 own;
 
 	if (unlikely(is_sampled_out_tag(met.tag) || is_own_copy(skb, egress)))
@@ -190,8 +190,8 @@ static __always_inline enum choice choose(struct __sk_buff *skb, struct packet *
 
 	verdict = parse(skb, packet, has_l2);
 	if (config.tunnel_at && verdict == PARSE_FLOW && packet->key.protocol == IPPROTO_UDP)
-		look_into_tunnel(skb, packet);
-	if (unlikely(skb->gso_size && verdict == PARSE_FLOW && may_be_tunnel(packet)))
+		is_inner = look_into_tunnel(skb, packet);
+	if (unlikely(skb->gso_size && verdict == PARSE_FLOW && !is_inner && may_be_tunnel(packet)))
 		note_inner_headers(skb, packet);
 	if (unlikely(is_left_out))
 		return leave_out(skb, packet, met, STAT_SAMPLED_OUT, config.tag_sampled_out);

@@ -17,8 +17,7 @@ struct flow_key {
 	__u8 protocol;
 	__u8 icmp_type;
 	__u8 icmp_code;
-	/* 1: of IPv6 packets, though addresses look like that: apart from the flow of IPv4. */
-	__u8 mapped;
+	__u8 mapped; /* 1: of IPv6, though addresses look like that; apart from IPv4's flow */
 };
 
 /* Interfaces on which packets of one flow are remembered; more are counted in a statistic. */
@@ -360,8 +359,7 @@ enum stat {
 	/* A probe had something to tell of a flow that it could not make out, or that had no room. */
 	STAT_PROBE_LOST,
 	STAT_CAPTURE_FULL, /* wanted, but the ring buffer had no room for the packet */
-	/* Of probes: what happened where no hook is, in flows that no hook has seen. */
-	STAT_NOT_WATCHED,
+	STAT_NOT_WATCHED, /* of a probe: where no hook is, in a flow that no hook has seen */
 	STAT_OTHER_HOST, /* dropped, and was never meant for this host */
 	STAT_UNEXPLAINED, /* freed as dropped, without a reason */
 	STAT_NOT_LOOKED_INTO, /* may have IP in it, in something that is not looked into */
