@@ -61,9 +61,8 @@ static __always_inline __u32 enter_udp_tunnel(struct __sk_buff *skb, __u32 *at, 
 /* Puts the inner packet in the place of the outer one. False: there is none. */
 static noinline bool look_into_tunnel(struct __sk_buff *skb, struct packet *packet)
 {
-	__u8 type = tunnel_type_of(packet->key.dst_port);
+	struct packet inner = {};
 	__u32 at = packet->l4 + sizeof(struct udphdr);
-	struct packet *inner;
 	__u32 protocol;
 
 	inner.tunnel_type = tunnel_type_of(packet->key.dst_port);
