@@ -32,6 +32,8 @@ export const up: Command = {
     const log = createLog(quiet ? 'warn' : config.logLevel);
     for (const warning of warnings) log.warn(warning);
 
+    // What is written here is for nobody else to read, from its first byte on.
+    process.umask(0o077);
     const dataDir = dataDirOf(config, context);
     // Not before it is needed: `up --help` loads neither the database nor the console.
     const { createHost } = await import('./up/host.ts');

@@ -254,7 +254,11 @@ class OneFileStore implements DuckdbStore {
         const { durable } = this.#books;
         await task(await this.#openedAgain());
         // That nothing had to be written says nothing about whether it could be.
-        if (this.#books.durable > durable) this.#failure = undefined;
+        if (this.#books.durable > durable) {
+          this.#failure = undefined;
+          // The log is a new file after each checkpoint.
+          this.#files?.protect();
+        }
       } catch (error) {
         const failure = storeFailure(error, this.#place);
         this.#failure = failure;

@@ -73,6 +73,8 @@ export class Writer {
     this.#place = options.place;
     this.#deps = deps;
     this.#translation = new Translation(catalog.lastIds);
+    // Rows of today do not belong with those that may turn out to be days old.
+    this.#sealNext = ages.isDoubtful;
   }
 
   /** Milliseconds that the oldest staged row has been waiting. */

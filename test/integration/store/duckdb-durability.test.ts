@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +8,6 @@ import { expect, test } from 'vitest';
 import { ANY, type MetricQuery } from '../../../src/query/ast.ts';
 import type { FlowStore } from '../../../src/store/store.ts';
 import { openStore, temporaryFolder } from '../../support/duckdb-store.ts';
-import { requireRoot } from '../../support/require.ts';
 
 const { signal } = new AbortController();
 const START_MS = 1_795_000_000_000;
@@ -153,37 +152,4 @@ test('a data folder that is a file is refused', async () => {
   const path = join(folder.path, 'file');
   writeFileSync(path, '');
   await expect(openStore({ dataDir: path })).rejects.toMatchObject({ code: 'ERR_STORE_ACCESS' });
-});
-
-test.skipIf(requireRoot())('a full disk loses what does not fit, and is survived', async () => {
-  using folder = temporaryFolder();
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', folder.path]);
-  try {
-    await using opened = await openStore({ dataDir: folder.path });
-    await opened.append([{ TimeFlowEndMs: START_MS, Bytes: 1 }]);
-    await opened.store.flush();
-    const filler = join(folder.path, 'filler');
-    expect(() => writeFileSync(filler, Buffer.alloc(64 * 2 ** 20))).toThrow();
-    const rows = Array.from({ length: 4000 }, (_, index) => ({
-      TimeFlowEndMs: START_MS + index,
-      SrcK8S_Namespace: `a name that takes some space ${index}`.repeat(20),
-    }));
-    await opened.append(rows);
-    await expect(opened.store.flush()).rejects.toMatchObject({
-      code: 'ERR_STORE_DISK_FULL',
-      retryable: true,
-    });
-    expect(await opened.store.status()).toMatchObject({ ready: false });
-    writeFileSync(filler, '');
-    await opened.append([{ TimeFlowEndMs: START_MS + 1, Bytes: 1 }]);
-    expect(await countFlows(opened.store)).toBe(2);
-    expect(await opened.store.status()).toMatchObject({ ready: true, rows: 2 });
-    const lost = await opened.metrics.registry
-      .getSingleMetric('test_store_lost_flows_total')
-      ?.get();
-    expect(lost?.values[0]?.value).toBe(4000);
-    await opened.store.stop();
-  } finally {
-    execFileSync('umount', ['-l', folder.path]);
-  }
 });
