@@ -15,11 +15,18 @@ export interface RetentionParts {
 }
 
 /**
- * Disk space that is left to others, and to the log and what queries spill: old flows go before it
- * is used up. Of a small disk it is a share.
+ * Disk space that is left to others, to the log, to what queries spill, and to blocks that become
+ * free two checkpoints after their flows were dropped: old flows go before it is used up. It is a
+ * share of the disk within bounds, and half of a tiny one.
  */
-const DISK_RESERVE_BYTES = 512 * 1024 ** 2;
-const DISK_RESERVE_SHARE = 0.05;
+const DISK_RESERVE_SHARE = 0.1;
+const DISK_RESERVE_LEAST_BYTES = 32 * 1024 ** 2;
+const DISK_RESERVE_MOST_BYTES = 512 * 1024 ** 2;
+
+function reserveBytes(diskBytes: number): number {
+  const least = Math.min(DISK_RESERVE_LEAST_BYTES, diskBytes / 2);
+  return Math.min(DISK_RESERVE_MOST_BYTES, Math.max(least, diskBytes * DISK_RESERVE_SHARE));
+}
 
 type DropReason = 'age' | 'size' | 'disk';
 
@@ -94,8 +101,8 @@ export class Retention {
     const { files } = this.#parts;
     if (files === undefined) return { bytes: sizeLimitBytes, reason: 'size' };
     const { totalBytes, availableBytes } = files.disk();
-    const reserveBytes = Math.min(DISK_RESERVE_BYTES, totalBytes * DISK_RESERVE_SHARE);
-    const bytes = Math.max(0, files.sizeBytes() + availableBytes - reserveBytes);
+    const reserved = reserveBytes(totalBytes);
+    const bytes = Math.max(0, files.sizeBytes() + availableBytes - reserved);
     return bytes < sizeLimitBytes
       ? { bytes, reason: 'disk' }
       : { bytes: sizeLimitBytes, reason: 'size' };

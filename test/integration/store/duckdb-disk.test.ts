@@ -101,21 +101,21 @@ test.skipIf(requireRoot())(
 
 test.skipIf(requireRoot())('old flows make room before the disk is full', async () => {
   using folder = temporaryFolder();
-  using _disk = smallDisk(folder.path, 24);
+  using _disk = smallDisk(folder.path, 64);
   const clock = handClock(START_MS);
   await using opened = await openStore({ dataDir: folder.path }, clock);
-  for (let turn = 0; turn < 120; turn++) {
+  for (let turn = 0; turn < 200; turn++) {
     await opened.append(bulky(4000, turn));
     await opened.store.flush();
     await tick(clock, opened, 60_000);
   }
-  expectBooks(opened, 120 * 4000);
+  expectBooks(opened, 200 * 4000);
   const { ready, rows, newestMs, oldestMs } = await opened.store.status();
   expect(ready).toBe(true);
   expect(opened.store.outcome?.().lost).toBe(0);
   expect(rows).toBeGreaterThan(4000);
-  expect(rows).toBeLessThan(120 * 4000);
-  expect(newestMs).toBe(START_MS + 119);
+  expect(rows).toBeLessThan(200 * 4000);
+  expect(newestMs).toBe(START_MS + 199);
   expect(oldestMs).toBeGreaterThan(START_MS);
 });
 
