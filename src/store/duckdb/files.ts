@@ -49,20 +49,16 @@ export class StoreFiles {
     const folder = dirname(this.database);
     makeFolder(folder, FOLDER_MODE);
     const own = basename(this.database);
-    const isOurs = readdirSync(folder).every((name) => name.startsWith(own));
-    if (isOurs && (statSync(folder).mode & 0o077) !== 0) chmodSync(folder, FOLDER_MODE);
+    if (readdirSync(folder).every((name) => name.startsWith(own))) restrict(folder, FOLDER_MODE);
     makeFolder(this.spill, FOLDER_MODE);
     this.protect();
   }
 
   /** Takes rights of others from files that are there; a new file has them from the umask. */
   protect(): void {
-    for (const path of [this.database, this.wal]) {
-      const mode = statSync(path, { throwIfNoEntry: false })?.mode;
-      if (mode !== undefined && (mode & 0o177) !== 0) chmodSync(path, FILE_MODE);
-    }
-    const spill = statSync(this.spill, { throwIfNoEntry: false });
-    if (spill !== undefined && (spill.mode & 0o077) !== 0) chmodSync(this.spill, FOLDER_MODE);
+    restrict(this.database, FILE_MODE);
+    restrict(this.wal, FILE_MODE);
+    restrict(this.spill, FOLDER_MODE);
   }
 
   /** Removes what a process that was killed had spilled. Only once the database is locked. */
@@ -133,6 +129,13 @@ export class StoreFiles {
     const { bsize, blocks, bavail } = statfsSync(dirname(this.database));
     return { totalBytes: bsize * blocks, availableBytes: bsize * bavail };
   }
+}
+
+/** What belongs to somebody else is theirs to share. */
+function restrict(path: string, mode: number): void {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined || (found.mode & 0o777 & ~mode) === 0) return;
+  if (found.uid === process.geteuid?.()) chmodSync(path, mode);
 }
 
 function bytesOf(path: string): number {

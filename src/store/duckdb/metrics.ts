@@ -12,6 +12,7 @@ export interface StoreMetrics {
   readonly rows: Gauge;
   readonly sizeBytes: Gauge;
   readonly partitions: Gauge;
+  readonly damaged: Gauge;
 }
 
 const SECONDS = [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10] as const;
@@ -41,11 +42,15 @@ export function createStoreMetrics(metrics: Metrics): StoreMetrics {
     ),
     dropped: metrics.counter(
       'store_dropped_partitions_total',
-      'Partitions dropped because of their age or of the size limit.',
+      'Partitions dropped because of their age, the size limit or a disk that fills up.',
       ['reason'],
     ),
     rows: metrics.gauge('store_flows', 'Flows in the store.'),
     sizeBytes: metrics.gauge('store_size_bytes', 'Disk space of the store.'),
     partitions: metrics.gauge('store_partitions', 'Partitions in the store.'),
+    damaged: metrics.gauge(
+      'store_damaged_parts',
+      'Partitions that are left out and files that were set aside because they are damaged.',
+    ),
   };
 }

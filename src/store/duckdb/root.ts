@@ -186,6 +186,8 @@ class OneFileStore implements DuckdbStore {
     const rows = partitions.reduce((sum, partition) => sum + partition.rows, 0);
     const health = this.readiness();
     const sizeBytes = this.#files?.sizeBytes() ?? 0;
+    const warnings = this.#warnings();
+    this.#metrics.damaged.set(warnings.length);
     this.#metrics.rows.set(rows);
     this.#metrics.sizeBytes.set(sizeBytes);
     this.#metrics.partitions.set(opened?.catalog.partitions.length ?? 0);
@@ -193,7 +195,7 @@ class OneFileStore implements DuckdbStore {
       kind: 'duckdb',
       ready: health.ok,
       ...(health.ok ? {} : { error: health.reason }),
-      warnings: this.#warnings(),
+      warnings,
       rows: rows + (opened?.writer.staged ?? 0),
       sizeBytes,
       ...(partitions.length === 0
