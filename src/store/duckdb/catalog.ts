@@ -49,7 +49,7 @@ export interface Partition {
 export class Catalog {
   readonly #partitions: Partition[] = [];
   /** Highest id given out by each dictionary. */
-  readonly lastIds: Record<DictionaryName, number> = { strings: 0, addresses: 0, macs: 0 };
+  lastIds: Record<DictionaryName, number> = { strings: 0, addresses: 0, macs: 0 };
 
   /** Those that are whole. */
   get partitions(): readonly Partition[] {

@@ -17,6 +17,20 @@ export interface OpeningDeps {
   nowMs(): number;
 }
 
+/** The same database, closed before and known to be whole, with what was known of it. */
+export async function openAgain(
+  options: DatabaseOptions,
+  catalog: Catalog,
+): Promise<OpenedDatabase> {
+  const database = await Database.open(options);
+  try {
+    return { database, session: await database.connect(), catalog };
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
 /** Each failed attempt sets something aside, so a few are enough. */
 const ATTEMPTS_MAX = 8;
 

@@ -14,6 +14,12 @@ export interface RetentionParts {
   readonly files: Pick<StoreFiles, 'disk' | 'sizeBytes'> | undefined;
 }
 
+/** Space in use when the partition that takes rows was first seen. */
+export interface PartitionBase {
+  readonly partition: Partition | undefined;
+  readonly bytes: number;
+}
+
 /**
  * Disk space that is left to others, to the log, to what queries spill, and to blocks that become
  * free two checkpoints after their flows were dropped: old flows go before it is used up. It is a
@@ -38,11 +44,16 @@ export class Retention {
   readonly #config: DuckdbConfig;
   readonly #parts: RetentionParts;
   readonly #deps: WriterDeps;
-  /** Space in use when the partition that takes rows was first seen. */
-  #baseBytes = 0;
-  #basePartition: Partition | undefined;
+  /** What the one after this is to begin with, when only the database was opened anew. */
+  base: PartitionBase;
 
-  constructor(config: DuckdbConfig, parts: RetentionParts, deps: WriterDeps) {
+  constructor(
+    config: DuckdbConfig,
+    parts: RetentionParts,
+    deps: WriterDeps,
+    base: PartitionBase = { partition: undefined, bytes: 0 },
+  ) {
+    this.base = base;
     this.#config = config;
     this.#parts = parts;
     this.#deps = deps;
@@ -70,11 +81,10 @@ export class Retention {
     const { writer } = this.#parts;
     if (writer.partition === undefined) return;
     const used = await this.#usedBytes();
-    if (writer.partition !== this.#basePartition) {
-      this.#basePartition = writer.partition;
-      this.#baseBytes = used;
+    if (writer.partition !== this.base.partition) {
+      this.base = { partition: writer.partition, bytes: used };
     }
-    const large = used - this.#baseBytes > this.#limit().bytes / PARTITIONS_PER_SIZE;
+    const large = used - this.base.bytes > this.#limit().bytes / PARTITIONS_PER_SIZE;
     if (large || writer.isDue()) await writer.seal();
   }
 

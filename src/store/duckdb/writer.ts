@@ -82,6 +82,12 @@ export class Writer {
     return this.#staged === 0 ? 0 : this.#deps.clock.monotonicMs() - this.#stagedSinceMs;
   }
 
+  /** Highest ids given out: a writer after this one goes on behind them. */
+  get lastIds(): Catalog['lastIds'] {
+    const { strings, addresses, macs } = this.#translation;
+    return { strings: strings.last, addresses: addresses.last, macs: macs.last };
+  }
+
   /** Rows that a crash would lose. */
   get staged(): number {
     return this.#staged;

@@ -8,6 +8,7 @@ import { expect, test } from 'vitest';
 import { ANY, type MetricQuery } from '../../../src/query/ast.ts';
 import type { FlowStore } from '../../../src/store/store.ts';
 import { openStore, temporaryFolder } from '../../support/duckdb-store.ts';
+import { handClock } from '../../support/hand-clock.ts';
 
 const { signal } = new AbortController();
 const START_MS = 1_795_000_000_000;
@@ -104,6 +105,40 @@ test('rows and ids go on after a restart', async () => {
   ]);
   const status = await opened.store.status();
   expect(status).toMatchObject({ rows: 3, oldestMs: START_MS + 1, newestMs: START_MS + 3 });
+});
+
+test('a file that is opened anew to save memory goes on as it was', async () => {
+  using folder = temporaryFolder();
+  const clock = handClock(START_MS);
+  await using opened = await openStore({ dataDir: folder.path, renewRows: 500 }, clock);
+  const { store } = opened;
+  const running: Promise<number>[] = [];
+  for (let turn = 0; turn < 12; turn++) {
+    const rows = Array.from({ length: 300 }, (_, index) => ({
+      TimeFlowEndMs: START_MS + turn,
+      SrcAddr: `10.0.${turn}.${index % 256}`,
+      SrcK8S_Namespace: `n${turn}`,
+    }));
+    await opened.append(rows);
+    clock.now += 60_000;
+    clock.tick();
+    // One that comes while the file is closed waits for it.
+    running.push(countFlows(store));
+    await store.flush();
+    if (turn % 3 === 0) await Promise.all(running);
+  }
+  for (const [turn, count] of (await Promise.all(running)).entries()) {
+    expect(count).toBeGreaterThanOrEqual(300 * (turn + 1));
+  }
+  const byName = { ...TOTAL, groupBy: ['SrcK8S_Namespace'], limit: 100 };
+  const { series } = await store.metrics(byName, signal);
+  expect(series.map(({ labels }) => labels.SrcK8S_Namespace).sort()).toEqual(
+    Array.from({ length: 12 }, (_, turn) => `n${turn}`).sort(),
+  );
+  expect(series.every(({ points }) => points[0]?.[1] === 300)).toBe(true);
+  expect(store.outcome?.()).toEqual({ durable: 3600, lost: 0 });
+  const renewals = opened.metrics.registry.getSingleMetric('test_store_renewals_total');
+  expect((await renewals?.get())?.values[0]?.value).toBeGreaterThan(2);
 });
 
 test('other tools read flows with names from the file', async () => {
