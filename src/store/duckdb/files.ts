@@ -29,6 +29,8 @@ const DAMAGED = '.damaged-';
 /** A log is folded into the file at a few MiB; one that could not be grows. */
 const WAL_BYTES_MAX = 512 * 1024 ** 2;
 
+const SPILL_BYTES_MAX = 1024 ** 3;
+
 /** The files of one database. All calls are synchronous: they are few, and before it is opened. */
 export class StoreFiles {
   readonly database: string;
@@ -122,6 +124,11 @@ export class StoreFiles {
       .filter((name) => name.startsWith(begin) && name.includes(DAMAGED))
       .sort()
       .map((name) => join(folder, name));
+  }
+
+  /** What queries may spill: of what is free half at most, so that flows can go on being written. */
+  spillLimitBytes(): number {
+    return Math.min(SPILL_BYTES_MAX, this.disk().availableBytes / 2);
   }
 
   /** Of the disk that the folder is on, for this process. */

@@ -1,7 +1,8 @@
+import { explain } from '../../base/errors.ts';
 import type { PartitionAges } from './ages.ts';
 import type { Catalog, Partition } from './catalog.ts';
 import { type DuckdbConfig, PARTITIONS_PER_SIZE, partitionSpanMs } from './config.ts';
-import type { Session } from './database.ts';
+import { kibibytes, type Session } from './database.ts';
 import type { StoreFiles } from './files.ts';
 import type { Writer, WriterDeps } from './writer.ts';
 
@@ -11,7 +12,7 @@ export interface RetentionParts {
   readonly ages: PartitionAges;
   readonly writer: Writer;
   /** None: in memory. */
-  readonly files: Pick<StoreFiles, 'disk' | 'sizeBytes'> | undefined;
+  readonly files: Pick<StoreFiles, 'disk' | 'sizeBytes' | 'spillLimitBytes'> | undefined;
 }
 
 /** Space in use when the partition that takes rows was first seen. */
@@ -61,6 +62,7 @@ export class Retention {
 
   /** To be called between appends. */
   async enforce(): Promise<void> {
+    await this.#limitSpill();
     await this.#sealIfDue();
     // A partition's last row may have come a full span after its first.
     const ageMaxMs = this.#config.retentionMs + partitionSpanMs(this.#config);
@@ -75,6 +77,19 @@ export class Retention {
     // Blocks of dropped tables become free with a checkpoint, and those at the end of the file
     // are given back to the disk.
     if (dropped > 0) await this.#parts.session.execute('CHECKPOINT');
+  }
+
+  /** Other files than ours may have come or gone. */
+  async #limitSpill(): Promise<void> {
+    const { files, session } = this.#parts;
+    if (files === undefined) return;
+    const limit = kibibytes(files.spillLimitBytes());
+    try {
+      await session.execute(`SET GLOBAL max_temp_directory_size = '${limit}'`);
+    } catch (error) {
+      // Refused while queries have spilled more than that: the next time will do.
+      this.#deps.log.debug({ component: 'store', error: explain(error) }, 'spill limit stays');
+    }
   }
 
   async #sealIfDue(): Promise<void> {

@@ -299,7 +299,7 @@ class OneFileStore implements DuckdbStore {
       await opened.session.execute('CHECKPOINT');
       this.#opened = undefined;
       close(opened);
-      const again = await openAgain(this.#options(), catalog);
+      const again = await openAgain(this.#options(), this.#files, catalog);
       this.#opened = this.#join(again, ages, opened.retention.base);
       this.#metrics.renewals.inc();
     } catch (error) {
