@@ -126,7 +126,7 @@ export class StoreFiles {
       .map((name) => join(folder, name));
   }
 
-  /** What queries may spill: of what is free half at most, so that flows can go on being written. */
+  /** What queries may spill: of what is free half at most, so that flows can still be written. */
   spillLimitBytes(): number {
     return Math.min(SPILL_BYTES_MAX, this.disk().availableBytes / 2);
   }
