@@ -1,6 +1,7 @@
 import { DuckDBConnection, DuckDBMaterializedResult } from '@duckdb/node-api';
 import duckdb from '@duckdb/node-bindings';
 import type { Statement } from '../../query/sql.ts';
+import { isCheckpointBusy } from './failures.ts';
 import { StoreFiles } from './files.ts';
 
 /** A value as a result column gives it; statistics and counters are cast to DOUBLE in the SQL. */
@@ -76,6 +77,17 @@ export class Session {
   /** Several statements without an answer. */
   async execute(sql: string): Promise<void> {
     new DuckDBMaterializedResult(await duckdb.query(this.raw, sql));
+  }
+
+  /** Folds the log into the file; false when queries that still read keep it from that. */
+  async checkpoint(): Promise<boolean> {
+    try {
+      await this.execute('CHECKPOINT');
+      return true;
+    } catch (error) {
+      if (isCheckpointBusy(error)) return false;
+      throw error;
+    }
   }
 
   /** Ends the statement that is running, which then rejects. */

@@ -76,7 +76,7 @@ export class Retention {
     dropped += await this.#enforceSize();
     // Blocks of dropped tables become free with a checkpoint, and those at the end of the file
     // are given back to the disk.
-    if (dropped > 0) await this.#parts.session.execute('CHECKPOINT');
+    if (dropped > 0) await this.#parts.session.checkpoint();
   }
 
   /** Other files than ours may have come or gone. */
@@ -115,7 +115,7 @@ export class Retention {
       const [oldest] = catalog.all;
       if (oldest === undefined || oldest === writer.partition) return dropped;
       await this.#drop(oldest, reason);
-      await session.execute('CHECKPOINT');
+      await session.checkpoint();
       dropped++;
     }
   }

@@ -131,7 +131,7 @@ class OneFileStore implements DuckdbStore {
         await opened.writer.commit();
         await opened.writer.abandon();
         // The log is folded into the file, so that the next start is quick.
-        if (this.#files !== undefined && isIdle) await opened.session.execute('CHECKPOINT');
+        if (this.#files !== undefined && isIdle) await opened.session.checkpoint();
       } catch (error) {
         throw storeFailure(error, this.#place);
       } finally {
@@ -296,7 +296,7 @@ class OneFileStore implements DuckdbStore {
     try {
       await writer.abandon();
       catalog.lastIds = writer.lastIds;
-      await opened.session.execute('CHECKPOINT');
+      await opened.session.checkpoint();
       this.#opened = undefined;
       close(opened);
       const again = await openAgain(this.#options(), this.#files, catalog);

@@ -185,6 +185,19 @@ test('the size limit drops the oldest rows, and the file stops growing', async (
   expect(Math.max(...sizes)).toBeLessThan(sizeLimitBytes * 2.5);
 });
 
+test('a query that runs while its flows are dropped ends well, and nothing fails', async () => {
+  using folder = temporaryFolder();
+  const clock = handClock(START_MS);
+  const config = { dataDir: folder.path, retentionMs: 24 * HOUR_MS };
+  await using opened = await openStore(config, clock);
+  await live(opened, clock, 0, 24);
+  const asked = Array.from({ length: 6 }, () => names(opened.store));
+  await live(opened, clock, 24, 40);
+  for (const found of await Promise.all(asked)) expect(found.length).toBeGreaterThan(0);
+  expect(await opened.store.status()).toMatchObject({ ready: true });
+  expect((await names(opened.store)).toSorted()).toEqual(hours(15, 40).toSorted());
+});
+
 test('layouts with other columns share the store', async () => {
   await using opened = await openStore();
   const wide = new BatchLayout([
