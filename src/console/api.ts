@@ -157,6 +157,8 @@ export interface StatusResponse {
     readonly sizeBytes: number;
     readonly oldestMs: number | null;
     readonly newestMs: number | null;
+    /** Damage that was found and is worked around; absent when there is none. */
+    readonly warnings?: readonly string[];
   };
   readonly agent: {
     readonly isEnabled: boolean;
