@@ -141,15 +141,12 @@ static __always_inline int capture(struct __sk_buff *skb, bool egress, bool has_
 	struct packet packet = {};
 	struct wire wire;
 	__u32 snap = config.capture_bytes;
-	enum choice choice;
 
 	/* What is to be captured has to be said. */
 	if (!config.filter_rules)
 		return HOOK_NEXT;
-	choice = choose(skb, &packet, egress, has_l2);
-	if (choice == PACKET_SEEN)
-		choice = choose_untagged(skb, &packet, egress);
-	if (choice != PACKET_WANTED || !captures_at(skb, &packet, egress))
+	if (choose(skb, &packet, egress, has_l2, false) != PACKET_WANTED ||
+	    !captures_at(skb, &packet, egress))
 		return HOOK_NEXT;
 	wire = wire_of(skb, &packet);
 	head.time_ns = bpf_ktime_get_ns();

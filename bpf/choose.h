@@ -12,14 +12,14 @@
 #include "filter.h"
 #include "offload.h"
 #include "parse.h"
+#include "sightings.h"
 #include "stats.h"
 #include "tunnel.h"
 #include "wire.h"
 
 enum choice {
 	PACKET_WANTED,
-	PACKET_SEEN, /* by its tag: wanted, and dealt with at an earlier hook */
-	PACKET_UNWANTED,
+	PACKET_UNWANTED, /* or dealt with */
 };
 
 /* Where hooks meet a packet, and what they know of its past. */
@@ -147,18 +147,6 @@ static __always_inline enum stat not_flow(enum verdict verdict)
 }
 
 /*
- * For a packet that carries the tag of its flow where an earlier hook cannot have left it: it goes
- * on as one without.
- */
-static __always_inline enum choice choose_untagged(struct __sk_buff *skb, struct packet *packet,
-						   bool egress)
-{
-	/* With the tag of its flow, that is, which told nothing. */
-	packet->is_tagged = true;
-	return config.filter_rules ? judge(skb, packet, TAG_NONE, egress) : PACKET_WANTED;
-}
-
-/*
  * The tag as far as it can be ours. That of a flow is looked at without a question: whoever meets
  * the flow knows what can be left there. Where packets are left out, none is believed blindly.
  */
@@ -171,9 +159,12 @@ static __always_inline __u32 believed_tag(struct __sk_buff *skb, bool egress)
 	return !egress && is_born_at_ingress(skb) ? TAG_NONE : tag;
 }
 
-/* `packet` must be zero; it is filled in where the packet is not unwanted. */
+/*
+ * `packet` must be zero; it is filled in where the packet is not unwanted. `has_flows`: tags are
+ * compared with what is in the map of flows.
+ */
 static __always_inline enum choice choose(struct __sk_buff *skb, struct packet *packet, bool egress,
-					  bool has_l2)
+					  bool has_l2, bool has_flows)
 {
 	struct meeting met = { .tag = believed_tag(skb, egress), .egress = egress };
 	enum verdict verdict;
@@ -198,8 +189,13 @@ static __always_inline enum choice choose(struct __sk_buff *skb, struct packet *
 	if (unlikely(verdict != PARSE_FLOW))
 		return leave_out(skb, packet, met, not_flow(verdict), config.tag_not_flow);
 	own = flow_tag(&packet->key);
-	if (met.tag == own)
-		return PACKET_SEEN;
+	if (met.tag == own) {
+		if (has_flows && likely(revisit(skb, packet, egress)))
+			return PACKET_UNWANTED;
+		/* It tells nothing: the packet goes on as one without. */
+		packet->is_tagged = true;
+		met.tag = TAG_NONE;
+	}
 	if (config.filter_rules && judge(skb, packet, met.tag, egress) != PACKET_WANTED)
 		return PACKET_UNWANTED;
 	set_tag(skb, own);

@@ -18,12 +18,8 @@
 static __always_inline int flow(struct __sk_buff *skb, bool egress, bool has_l2)
 {
 	struct packet packet = {};
-	enum choice choice;
 
-	choice = choose(skb, &packet, egress, has_l2);
-	if (choice == PACKET_SEEN && unlikely(!revisit(skb, &packet, egress)))
-		choice = choose_untagged(skb, &packet, egress);
-	if (choice == PACKET_WANTED)
+	if (choose(skb, &packet, egress, has_l2, true) == PACKET_WANTED)
 		record(skb, &packet, egress, has_l2);
 	return HOOK_NEXT;
 }

@@ -13,4 +13,4 @@ enum hook_fact {
 };
 
 /* Interfaces of which facts are kept; packets are born at no other. */
-#define HOOK_FACTS_MAX 65536
+#define HOOK_FACTS_MAX 16384

@@ -10,7 +10,7 @@
 #include "filter.h"
 #include "maps.h"
 #include "parse.h"
-#include "places.h"
+#include "sightings.h"
 #include "stats.h"
 #include "wire.h"
 
@@ -69,17 +69,6 @@ static __always_inline void add_packet(struct flow_metrics *flow, struct __sk_bu
 	if (config.filter_at && !packet->only_if_dropped)
 		note_wanted(flow);
 	inspect(skb, packet, flow, wire, now);
-}
-
-/* The packet is counted elsewhere, or was: its flow learns that it is here, too. */
-static __always_inline void sight(struct __sk_buff *skb, const struct packet *packet,
-				  struct flow_metrics *flow)
-{
-	/* It may have been counted before it was wrapped. */
-	if (config.tunnel_at)
-		note_tunnel(skb, packet, flow);
-	if (config.filter_at && !packet->only_if_dropped)
-		note_wanted(flow);
 }
 
 /* Adds the packet to a flow that is in the map, or about to be put there; false: a sighting. */
@@ -160,30 +149,4 @@ static __always_inline void record(struct __sk_buff *skb, const struct packet *p
 	}
 	if (has_extensions())
 		inspect_once(skb, packet, flows, flow);
-}
-
-/* Whether the flow is in the map that was written to before the last swap, to be drained. */
-static noinline bool was_just_recorded(const struct flow_key *key)
-{
-	return bpf_map_lookup_elem(&flows_a, key) || bpf_map_lookup_elem(&flows_b, key);
-}
-
-/*
- * A packet with the tag of its flow; false: it counts as one without. The tag may be somebody
- * else's, or that of another flow which the packet was before, by chance the same. So it tells
- * nothing but that a flow which is not there any more was counted, if it has been there.
- */
-static __always_inline bool revisit(struct __sk_buff *skb, const struct packet *packet, bool egress)
-{
-	struct flow_metrics *flow = find_flow(&packet->key);
-	__u64 place;
-
-	if (unlikely(!flow || !flow->packets))
-		return was_just_recorded(&packet->key) && (egress || !is_born_at_ingress(skb));
-	place = note_place(flow, skb, egress, packet);
-	if (unlikely(is_born_at(place, skb, packet, egress) ||
-		     is_counted_at(place, flow->state & FLOW_HAS_BIRTHS)))
-		return false;
-	sight(skb, packet, flow);
-	return true;
 }

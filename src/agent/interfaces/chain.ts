@@ -12,10 +12,13 @@ export interface Ours {
   readonly owner: string;
 }
 
-/** A program of TCX before ours, which may decide about packets without us. */
+/** What is called before ours, or will be where ours is not there yet: it may decide without us. */
 export interface Ahead {
   readonly direction: Direction;
+  readonly by: 'tcx' | 'tc';
+  /** Id of its program; 0: it has none. */
   readonly program: number;
+  readonly what: string;
 }
 
 export interface Findings {
@@ -44,19 +47,45 @@ export function judgeChain(chain: Chain, ours: Ours, processes: ProcessView): Fi
     const own = programs.findIndex((id) => ours.programs.has(id));
     if (own >= 0) present.push({ direction, mode: 'tcx' });
     const others = programs.filter((id) => !ours.programs.has(id));
-    strangers.push(...others.map((id) => `TCX program #${id} at ${direction}`));
-    if (own > 0) ahead.push({ direction, program: programs[own - 1]! });
+    strangers.push(...others.map((id) => nameOf(id, direction)));
+    const before = own < 0 ? programs.at(-1) : programs[own - 1];
+    if (before !== undefined) {
+      ahead.push({ direction, by: 'tcx', program: before, what: nameOf(before, direction) });
+    }
   }
   for (const filter of chain.filters) {
     const direction = DIRECTIONS.find((one) => PARENTS[one] === filter.parent);
+    const what = `TC filter ${filter.name || filter.kind} at ${direction ?? 'a qdisc'}`;
     if (direction !== undefined && isOurs(filter, ours)) present.push({ direction, mode: 'tc' });
     else if (direction !== undefined && isLeftOver(filter, processes)) leftOvers.push(filter);
-    else strangers.push(`TC filter ${filter.name || filter.kind} at ${direction ?? 'a qdisc'}`);
+    else strangers.push(what);
   }
+  ahead.push(...filtersAhead(chain.filters, ours, processes));
   for (const { kind } of chain.qdiscs) {
     if (kind === READS_MARKS) strangers.push(`qdisc ${kind}`);
   }
   return { strangers, present, ahead, leftOvers };
+}
+
+function nameOf(program: number, direction: Direction): string {
+  return `TCX program #${program} at ${direction}`;
+}
+
+/** The kernel lists filters in the order in which they are asked. */
+function filtersAhead(
+  filters: readonly Filter[],
+  ours: Ours,
+  processes: ProcessView,
+): readonly Ahead[] {
+  return DIRECTIONS.flatMap((direction): readonly Ahead[] => {
+    const here = filters.filter(({ parent }) => parent === PARENTS[direction]);
+    const others = here.filter((one) => !isLeftOver(one, processes));
+    const own = others.findIndex((one) => isOurs(one, ours));
+    const before = others[own - 1];
+    if (before === undefined) return [];
+    const what = `TC filter ${before.name || before.kind} at ${direction}`;
+    return [{ direction, by: 'tc', program: before.program, what }];
+  });
 }
 
 function isOurs({ name, program }: Filter, ours: Ours): boolean {

@@ -32,7 +32,7 @@ export function createGuard(config: AgentConfig, deps: GuardDeps): Guarding {
   const programs = new Set(names.map((name) => native.programId(object, name)));
   const processes = hostProcesses();
   const owner = ownerName(processes, Math.min(...programs, Number.MAX_SAFE_INTEGER));
-  const { tcxAttachAnchorIngress, tcxAttachAnchorEgress } = config;
+  const { tcAttachMode, tcxAttachAnchorIngress, tcxAttachAnchorEgress } = config;
   return {
     owner,
     facts: new HookFacts({ ...deps, exact: knowsNamespaces }),
@@ -40,7 +40,9 @@ export function createGuard(config: AgentConfig, deps: GuardDeps): Guarding {
       ours: { programs, owner },
       processes,
       company: new Company(deps),
+      // Filters come behind every program of TCX.
       wantsHead: (direction) =>
+        tcAttachMode !== 'tc' &&
         (direction === 'ingress' ? tcxAttachAnchorIngress : tcxAttachAnchorEgress) === 'head',
     },
   };

@@ -4,7 +4,7 @@ import type { Log } from '../../telemetry/log.ts';
 import type { Direction, Hook } from '../loader/hooks.ts';
 import type { Native } from '../loader/native.ts';
 import { hasMadeQdisc, type ProcessView } from '../loader/owner.ts';
-import { type Findings, inOrderOfRemoval, judgeChain, type Ours } from './chain.ts';
+import { type Ahead, type Findings, inOrderOfRemoval, judgeChain, type Ours } from './chain.ts';
 import { ChainReader, type ChainReaderDeps } from './chain-reader.ts';
 import type { Company } from './company.ts';
 import {
@@ -56,6 +56,7 @@ export class HookWatch {
   #settling = false;
   #isClosed = false;
   #hasFailed = false;
+  readonly #told = new Set<string>();
 
   constructor(deps: HookWatchDeps) {
     this.#deps = deps;
@@ -75,6 +76,14 @@ export class HookWatch {
     if (this.#isClosed) return;
     this.#ask(index);
     await this.#level.request();
+  }
+
+  /** The interface is not watched any more. */
+  forget(index: number): void {
+    this.#deps.company.forget(this.#deps.space, index);
+    for (const key of this.#told) {
+      if (key.startsWith(`${index}/`)) this.#told.delete(key);
+    }
   }
 
   async close(): Promise<void> {
@@ -132,6 +141,7 @@ export class HookWatch {
     const { company, space, nameOf } = this.#deps;
     company.found(space, index, nameOf(index), findings.strangers);
     this.#removeLeftOvers(index, findings.leftOvers);
+    this.#warnOf(index, findings.ahead);
     // A hook that has come since the look began may not be in what was seen.
     const now = this.#deps.hooksOf(index);
     for (const hook of before.filter((one) => now.includes(one))) {
@@ -144,9 +154,28 @@ export class HookWatch {
     if (mode === 'managed') return undefined;
     const isThere = present.some((one) => one.direction === direction && one.mode === mode);
     if (!isThere) return 'gone';
-    const other = ahead.find((one) => one.direction === direction);
-    if (mode === 'tc' || other === undefined || !this.#deps.wantsHead(direction)) return undefined;
-    return HARMLESS.test(this.#deps.native.programName(other.program)) ? undefined : 'behind';
+    if (mode === 'tc' || !this.#deps.wantsHead(direction)) return undefined;
+    const isBehind = ahead.some((one) => one.direction === direction && this.#decides(one, 'tcx'));
+    return isBehind ? 'behind' : undefined;
+  }
+
+  #decides({ by, program }: Ahead, where: Ahead['by']): boolean {
+    return by === where && !HARMLESS.test(this.#deps.native.programName(program));
+  }
+
+  /** Said once: behind those that may end the chain, by configuration or for want of a place. */
+  #warnOf(index: number, ahead: readonly Ahead[]): void {
+    const { wantsHead, nameOf, log } = this.#deps;
+    for (const one of ahead) {
+      const key = `${index}/${one.direction}/${one.by}`;
+      const isMended = one.by === 'tcx' && wantsHead(one.direction);
+      if (isMended || this.#told.has(key) || !this.#decides(one, one.by)) continue;
+      this.#told.add(key);
+      log.warn(
+        { interface: nameOf(index), before: one.what },
+        'a hook is behind others: packets that they decide about are not seen; see TCX_ATTACH_ANCHOR_INGRESS',
+      );
+    }
   }
 
   #removeLeftOvers(index: number, leftOvers: readonly Filter[]): void {

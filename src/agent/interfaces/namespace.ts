@@ -375,7 +375,7 @@ export class TrackedNamespace {
     const left = detach();
     this.#leaving.set(index, left);
     this.#deps.names.retire(this.#deps.space, index);
-    this.#deps.guard.company.forget(this, index);
+    this.#watch.forget(index);
     this.#deps.onChange();
     const [next] = this.#leftOut;
     if (next !== undefined && !this.#isClosing) this.#reconcile(next);

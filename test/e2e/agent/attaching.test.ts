@@ -9,6 +9,8 @@ import { requireRoot } from '../../support/require.ts';
 
 /** The wait before the second attempt. */
 const RETRY_STEP_MS = 300;
+/** Hooks are looked at every ten seconds. */
+const LATER = { timeout: 25_000, interval: 100 } as const;
 const SOON = { timeout: 10_000, interval: 20 } as const;
 
 async function metric(host: AgentHost, name: string): Promise<string> {
@@ -68,6 +70,24 @@ describe.skipIf(requireRoot())('attaching', () => {
     await host[Symbol.asyncDispose]();
     expect(lab.inside(inside, 'tc', 'qdisc', 'show', 'dev', a)).toContain('ingress');
     expect(lab.inside(inside, 'tc', 'filter', 'show', 'dev', a, 'ingress')).toBe('');
+  });
+
+  test('is tried again later, too', async () => {
+    await using lab = new Lab();
+    const inside = lab.namespace('inside');
+    const [a] = lab.pair({ namespace: inside }, { namespace: inside });
+    lab.inside(inside, 'tc', 'qdisc', 'add', 'dev', a, 'ingress');
+    await using host = await startAgent({
+      INTERFACES: a,
+      DIRECTION: 'egress',
+      TC_ATTACH_MODE: 'tc',
+      TC_ATTACH_RETRIES: '1',
+    });
+    expect(directions(host)).toEqual([]);
+    expect(host.agent.readiness().hooks.ok).toBe(false);
+    lab.inside(inside, 'tc', 'qdisc', 'del', 'dev', a, 'ingress');
+    await expect.poll(() => directions(host), LATER).toEqual(['tc egress']);
+    expect(host.agent.readiness().hooks.ok).toBe(true);
   });
 
   test('by TC next to a filter of another kind that has our place', async () => {

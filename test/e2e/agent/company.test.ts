@@ -155,6 +155,62 @@ describe.skipIf(requireRoot())('others at the hooks', () => {
     }
   });
 
+  test('a container that marks its packets hides none of them', async () => {
+    await using lab = new Lab();
+    const path = bridged(lab);
+    const [inner, outer] = path.hooks as [readonly [string, string], readonly [string, string]];
+    // The container itself is not watched, as on a node where its namespace cannot be entered.
+    await using host = await startAgent({ INTERFACES: outer[1] });
+    expect(await marks(host)).toBe('1');
+    for (const [at, classid] of ['1:ffe0', '1:ffc0', '1:20', '1:8000'].entries()) {
+      letPass(lab, inner, classid);
+      await send(lab, path, 7000 + at);
+      expect(await packetsTo(host, 7000 + at)).toBe(SENT);
+      lab.inside(inner[0], 'tc', 'qdisc', 'del', 'dev', inner[1], 'clsact');
+    }
+  });
+
+  test.each([false, true])(
+    'a translated flow is whole on both sides; others: %s',
+    async (others) => {
+      await using lab = new Lab();
+      const [client, router, server] = ['client', 'router', 'server'].map((one) =>
+        lab.namespace(one),
+      ) as [string, string, string];
+      const near = lab.pair(
+        { namespace: client, addresses: ['10.95.1.2/24'] },
+        { namespace: router, addresses: ['10.95.1.1/24'] },
+      );
+      const far = lab.pair(
+        { namespace: router, addresses: ['10.95.2.1/24'] },
+        { namespace: server, addresses: ['10.95.2.2/24'] },
+      );
+      lab.inside(router, 'sysctl', '-qw', 'net.ipv4.ip_forward=1');
+      lab.inside(server, 'ip', 'route', 'add', 'default', 'via', '10.95.2.1');
+      const nft = (text: string): string => lab.inside(router, 'nft', text);
+      nft('add table ip t');
+      nft('add chain ip t p { type nat hook prerouting priority -100; }');
+      nft('add rule ip t p udp dport 80 dnat to 10.95.2.2:8259');
+      if (others) {
+        for (const hook of [
+          [client, near[0]],
+          [router, near[1]],
+          [router, far[0]],
+          [server, far[1]],
+        ] as const) {
+          letPass(lab, hook, '1:1');
+        }
+      }
+      await using host = await startAgent({ INTERFACES: ONLY_TESTS });
+      for (let round = 0; round < SENT; round++) {
+        // Each is a flow of its own, of one packet.
+        await lab.cast(client, { address: '10.95.1.1', port: 80, count: 1, sizeBytes: 100 });
+      }
+      expect(await packetsTo(host, 80)).toBe(SENT);
+      expect(await packetsTo(host, 8259)).toBe(SENT);
+    },
+  );
+
   test('sampling: what is recorded and what is left out is what was sent', async () => {
     await using lab = new Lab();
     const path = bridged(lab);

@@ -26,6 +26,9 @@ async function report(
   return { code, report: JSON.parse(stdout) as DoctorReport };
 }
 
+/** Of some ten interfaces. */
+const NOTES_BYTES_MAX = 2048;
+
 describe.skipIf(requireRoot())('doctor', () => {
   let lab: Lab;
   beforeEach(() => {
@@ -54,8 +57,10 @@ describe.skipIf(requireRoot())('doctor', () => {
       .filter(({ isOn }) => isOn)
       .map(({ name, state }) => [name, state === 'available']);
     expect(states).toEqual(Object.fromEntries(said));
-    // As much memory as the agent then takes.
-    expect(host.agent.status().vitals?.bpfBytes).toBe(found.bpfBytes);
+    // As much memory as the agent then takes, but for what it notes of each interface.
+    const notes = host.agent.status().vitals!.bpfBytes - found.bpfBytes!;
+    expect(notes).toBeGreaterThanOrEqual(0);
+    expect(notes).toBeLessThan(NOTES_BYTES_MAX);
   });
 
   test('every feature is told of: why it is not possible, and what it would take', async () => {

@@ -95,10 +95,41 @@ describe('a chain', () => {
     expect(strangers(chain)).toEqual(wanted);
   });
 
-  test('who is before us', () => {
-    const tcx = { ingress: [12, 13, 10], egress: [11, 14] };
-    const { ahead } = judgeChain({ ...NOTHING, tcx }, OURS, HERE);
-    expect(ahead).toEqual([{ direction: 'ingress', program: 13 }]);
+  test.each<[string, Partial<Chain>, readonly string[]]>([
+    [
+      'programs before ours',
+      { tcx: { ingress: [12, 13, 10], egress: [11, 14] } },
+      ['TCX program #13 at ingress'],
+    ],
+    [
+      'programs where ours is yet to come',
+      { tcx: { ingress: [12], egress: [] } },
+      ['TCX program #12 at ingress'],
+    ],
+    [
+      'a filter before ours, and one behind',
+      {
+        filters: [
+          filter({ kind: 'u32', parent: CLSACT_EGRESS }),
+          filter({ name: OURS.owner, program: 11, parent: CLSACT_EGRESS }),
+          filter({ kind: 'flower', parent: CLSACT_EGRESS }),
+        ],
+      },
+      ['TC filter u32 at egress'],
+    ],
+    [
+      'what was left behind is no hindrance',
+      {
+        filters: [
+          filter({ name: 'netobserv:300:1:42:9' }),
+          filter({ name: OURS.owner, program: 10 }),
+        ],
+      },
+      [],
+    ],
+  ])('who is before us: %s', (_why, chain, wanted) => {
+    const { ahead } = judgeChain({ ...NOTHING, ...chain }, OURS, HERE);
+    expect(ahead.map(({ what }) => what)).toEqual(wanted);
   });
 
   test('left behind: the process is gone, or its number is another’s by now', () => {
