@@ -6,6 +6,7 @@
 
 #include "kernel.h"
 #include "types.h"
+#include "config.h"
 #include "captured-packet.h"
 #include "hook-facts.h"
 

@@ -5,6 +5,7 @@
 
 #include "kernel.h"
 #include "types.h"
+#include "config.h"
 #include "stats.h"
 
 /* Replaced at load. */

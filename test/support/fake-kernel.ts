@@ -17,6 +17,7 @@ import type {
 import { parseAddress, parseMac } from '../../src/base/ip.ts';
 import { FakeHooks } from './fake-hooks.ts';
 import { doneMessage, linkMessage } from './netlink-messages.ts';
+import { writeU64 } from './words.ts';
 
 /** A flow as the datapath would have written it. */
 export interface FakeFlow {
@@ -396,9 +397,4 @@ export function writeFlow(
     view.setUint32(at, seen.netns, true);
     view.setUint32(at + 4, (seen.index | first | ingress | egress) >>> 0, true);
   }
-}
-
-/** Modulo 2^64. */
-function writeU64(view: DataView, at: number, value: number): void {
-  view.setBigUint64(at, BigInt.asUintN(64, BigInt(value)), true);
 }

@@ -7,7 +7,10 @@ import { ownerName, type ProcessView } from '../loader/owner.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import { Company } from './company.ts';
 import { HookFacts } from './hook-facts.ts';
-import type { HookGuard } from './namespace.ts';
+import type { HookWatchDeps } from './hook-watch.ts';
+
+/** What hooks are known by among others'. */
+export type HookGuard = Pick<HookWatchDeps, 'ours' | 'processes' | 'company' | 'wantsHead'>;
 
 export interface GuardDeps {
   readonly native: Native;

@@ -6,8 +6,11 @@ import type { Native } from '../loader/native.ts';
 import type { Watched } from '../loader/watched.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { Hooked as HookedDirections } from './births.ts';
+import type { HookGuard } from './guard.ts';
 import type { FactsSpace, HookFacts } from './hook-facts.ts';
-import { HookWatch, type HookWatchDeps, type Trouble } from './hook-watch.ts';
+import type { HookTally } from './hook-tally.ts';
+import { HookWatch, type Trouble } from './hook-watch.ts';
+
 import { type Hooked, newHooked } from './hooked.ts';
 import { framingOf, type Link } from './link.ts';
 import { LinkMonitor } from './link-monitor.ts';
@@ -19,9 +22,6 @@ import type { InterfaceRow } from './tracker.ts';
 
 /** Who puts hooks on, and where. */
 export type HookKeeper = Pick<Hooks, 'attach' | 'detach' | 'directions' | 'isManaged'>;
-
-/** What hooks are known by among others'. */
-export type HookGuard = Pick<HookWatchDeps, 'ours' | 'processes' | 'company' | 'wantsHead'>;
 
 export interface TrackedNamespaceDeps {
   readonly native: Native;
@@ -52,21 +52,6 @@ export interface TrackedNamespaceDeps {
   readonly onChange: () => void;
   /** The end of a pair of interfaces whose other end is in another namespace came or went. */
   readonly onPeer: () => void;
-}
-
-/** What is counted over all namespaces. */
-export interface HookTally {
-  /** Interfaces that hooks are on, or on their way to. */
-  wanted: number;
-  links: number;
-  /** Wanted ones that there is no room for. */
-  leftOut: number;
-  hooked: number;
-  qdiscs: number;
-  ingressTcx: number;
-  egressTcx: number;
-  /** Interfaces of which somebody has removed a hook that is not back. */
-  lost: number;
 }
 
 /** One network namespace: its interfaces and the hooks on them. */
@@ -393,14 +378,8 @@ export class TrackedNamespace {
   #targetOf(link: Link): HookTarget | undefined {
     const framing = framingOf(link.type);
     if (framing === undefined) return undefined;
-    return {
-      netns: this.#netns,
-      namespace: this.name,
-      index: link.index,
-      name: link.name,
-      mac: link.mac,
-      framing,
-    };
+    const { index, name, mac } = link;
+    return { netns: this.#netns, namespace: this.name, index, name, mac, framing };
   }
 
   /** Somebody with CAP_NET_ADMIN over the namespace pretends to be the kernel. */

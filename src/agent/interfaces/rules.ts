@@ -1,4 +1,6 @@
+import { NetobservError } from '../../base/errors.ts';
 import { type Cidr, cidrContains, parseCidr } from '../../base/ip.ts';
+import { AGENT_ERRORS } from '../errors.ts';
 import type { Link } from './link.ts';
 
 /** Decides by name alone; a text says what is wrong with the rule. */
@@ -49,4 +51,21 @@ export function compileRules(config: RulesConfig): InterfaceRules {
       return include.length === 0 || include.some((rule) => rule(link.name));
     },
   };
+}
+
+/** Names among INTERFACES that are not known. With `refuses`, that they all are is an error. */
+export function missingNames(
+  interfaces: readonly string[],
+  known: ReadonlySet<string>,
+  refuses: boolean,
+): readonly string[] {
+  const names = interfaces.filter((text) => !/^\/.*\/$/s.test(text));
+  const missing = names.filter((name) => !known.has(name));
+  if (!refuses || missing.length === 0 || missing.length < interfaces.length) return missing;
+  const there = [...known].sort().join(', ');
+  throw new NetobservError(
+    AGENT_ERRORS.option,
+    `INTERFACES: there is no interface ${missing.join(', ')}; there are ${there}`,
+    { details: { variable: 'INTERFACES', missing } },
+  );
 }

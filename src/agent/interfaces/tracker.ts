@@ -14,12 +14,14 @@ import type { Watched } from '../loader/watched.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import { hooksReadiness } from '../readiness.ts';
 import { ContainerWatch, type Look, nameOfResident } from './containers.ts';
+import type { HookGuard } from './guard.ts';
 import type { HookFacts } from './hook-facts.ts';
+import { type HookTally, newTally } from './hook-tally.ts';
 import type { InterfaceNames } from './names.ts';
-import { type HookGuard, type HookKeeper, type HookTally, TrackedNamespace } from './namespace.ts';
+import { type HookKeeper, TrackedNamespace } from './namespace.ts';
 import { type NamedNamespaces, NamespaceWatch } from './namespaces.ts';
 import { InterfaceRooms, NOBODY_KNOWS, type Residents, ROOT } from './residents.ts';
-import { compileRules, type InterfaceRules } from './rules.ts';
+import { compileRules, type InterfaceRules, missingNames } from './rules.ts';
 import type { SocketHub } from './socket-hub.ts';
 
 const OWN_NAMESPACE = '/proc/self/ns/net';
@@ -308,7 +310,7 @@ export class InterfaceTracker {
       hasName: meant?.hasName ?? false,
       room: this.#rooms.of(this.#ownerOf(meant)),
       fd: opened.fd,
-      space: names.exact ? lowHalf(opened.cookie) : opened.inode,
+      space: names.exact ? Number(BigInt.asUintN(32, BigInt(opened.cookie))) : opened.inode,
       onChange: () => this.#reportSoon(),
       onPeer: () => this.#containers?.ask(),
     });
@@ -337,18 +339,11 @@ export class InterfaceTracker {
 
   /** Names that were asked for and are nowhere are mistakes, or those of interfaces to come. */
   #checkNames(): void {
-    const wanted = this.#config.interfaces.filter((text) => !/^\/.*\/$/s.test(text));
-    const known = new Set([...this.#namespaces.values()].flatMap((one) => one.linkNames()));
-    const missing = wanted.filter((name) => !known.has(name));
-    if (missing.length === 0) return;
-    if (this.#deps.isInteractive && missing.length === this.#config.interfaces.length) {
-      throw new NetobservError(
-        AGENT_ERRORS.option,
-        `INTERFACES: there is no interface ${missing.join(', ')}; there are ${[...known].sort().join(', ')}`,
-        { details: { variable: 'INTERFACES', missing } },
-      );
-    }
-    this.#deps.log.warn({ interfaces: missing }, 'interfaces asked for do not exist yet');
+    const known = [...this.#namespaces.values()].flatMap((one) => one.linkNames());
+    const { isInteractive, log } = this.#deps;
+    const missing = missingNames(this.#config.interfaces, new Set(known), isInteractive);
+    if (missing.length > 0)
+      log.warn({ interfaces: missing }, 'interfaces asked for do not exist yet');
   }
 
   #nameOf(pid: number | undefined): Promise<string> {
@@ -382,8 +377,7 @@ export class InterfaceTracker {
   }
 
   #tally(): HookTally {
-    const hooks = { qdiscs: 0, ingressTcx: 0, egressTcx: 0 };
-    const tally: HookTally = { links: 0, wanted: 0, hooked: 0, lost: 0, leftOut: 0, ...hooks };
+    const tally = newTally();
     for (const namespace of this.#namespaces.values()) namespace.tally(tally);
     return tally;
   }
@@ -402,8 +396,4 @@ export class InterfaceTracker {
 
 function isAboutRoom(what: Told): boolean {
   return typeof what === 'string' && what.startsWith('room');
-}
-
-function lowHalf(cookie: string): number {
-  return Number(BigInt.asUintN(32, BigInt(cookie)));
 }

@@ -87,7 +87,7 @@ const FLOW_MAPS = ['flows_a', 'flows_b', 'current'];
 
 let isTold: boolean | undefined;
 
-/** Whether the kernel tells hooks their namespace, Linux 6.2 and later: found out by loading one. */
+/** Whether the kernel tells hooks their namespace (Linux 6.2): found out by loading one. */
 export function knowsNamespaces(): boolean {
   if (isTold !== undefined) return isTold;
   const config = Buffer.alloc(configLayout.sizeBytes);

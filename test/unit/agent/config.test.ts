@@ -208,8 +208,8 @@ test('words that the original takes for something start the agent, too', () => {
     direction: 'both',
     tcAttachMode: 'any',
     listenInterfaces: 'watch',
-    tcxAttachAnchorIngress: 'none',
-    tcxAttachAnchorEgress: 'none',
+    tcxAttachAnchorIngress: 'head',
+    tcxAttachAnchorEgress: 'head',
     logLevel: 'info',
   });
   expect(() => agentConfig({ EXPORT: 'carrier-pigeon' })).toThrow('EXPORT');

@@ -13,7 +13,7 @@ import type { ConsoleRenewal } from '../protection.ts';
 import { type Answers, answerCalls, revived } from './calls.ts';
 import type { ConsoleStart, FromConsole, ToConsole } from './messages.ts';
 
-/** What the console may take of V8’s heap: with more its thread ends, and another takes its place. */
+/** What the console may take of V8’s heap. With more its thread ends, and comes anew. */
 const HEAP_MIB_MAX = 192;
 /** A thread that has ended by itself is started again after this. */
 const RESTART_MS = 1000;

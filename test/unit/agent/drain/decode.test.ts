@@ -56,7 +56,7 @@ const TCP: FakeFlow = {
   observed: [
     { netns: 1, index: 2, egress: true },
     { netns: 7, index: 2, ingress: true },
-    { netns: 1, index: 2 ** 29, ingress: true, egress: true },
+    { netns: 1, index: 2 ** 26, ingress: true, egress: true },
   ],
 };
 
@@ -161,7 +161,7 @@ describe('decodeFlows', () => {
     expect(rowsOf(batch)).toEqual([{ InIf: 2, OutIf: 2 }, { InIf: 5 }, {}]);
     const bothWays = [{ netns: 1, index: 2 ** 29, ingress: true, egress: true }];
     expect(rowsOf(decode([{ ...TCP, observed: bothWays }], layout))).toEqual([
-      { InIf: 2 ** 29, OutIf: 2 ** 29 },
+      { InIf: 2 ** 26, OutIf: 2 ** 26 },
     ]);
   });
 

@@ -101,7 +101,7 @@ test('a flow with very many answers leaves room for others', async () => {
   expect(await bed.drain(response(39_999))).toEqual([
     expect.objectContaining({ DnsName: 'flood.example' }),
   ]);
-  expect(await bed.metrics.registry.metrics()).not.toContain('answers_full');
+  expect(await bed.metrics.registry.metrics()).not.toMatch(/answers_full.* [1-9]/);
 });
 
 test('lost queries bear their name, where nothing was answered', async () => {

@@ -120,7 +120,9 @@ test('why it does not start is told by the start', async () => {
 test('a thread that throws, or ends for want of memory, is replaced, on the same port', async () => {
   const bed = bedOf(`${WELL}
     // The first one has no port of its own yet.
-    if (wanted === 0) setTimeout(() => { const held = []; for (;;) held.push(new Array(1e6).fill(1)); }, 50);
+    const held = [];
+    const fill = () => { for (;;) held.push(new Array(1e6).fill(1)); };
+    if (wanted === 0) setTimeout(fill, 50);
   `);
   await start(bed);
   await expect

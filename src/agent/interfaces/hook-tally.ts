@@ -1,0 +1,19 @@
+/** What is counted over all namespaces. */
+export interface HookTally {
+  /** Interfaces that hooks are on, or on their way to. */
+  wanted: number;
+  links: number;
+  /** Wanted ones that there is no room for. */
+  leftOut: number;
+  hooked: number;
+  qdiscs: number;
+  ingressTcx: number;
+  egressTcx: number;
+  /** Interfaces of which somebody has removed a hook that is not back. */
+  lost: number;
+}
+
+export function newTally(): HookTally {
+  const hooks = { hooked: 0, qdiscs: 0, ingressTcx: 0, egressTcx: 0, lost: 0 };
+  return { wanted: 0, links: 0, leftOut: 0, ...hooks };
+}
