@@ -147,8 +147,8 @@ static __always_inline enum stat not_flow(enum verdict verdict)
 }
 
 /*
- * The tag as far as it can be ours. That of a flow is looked at without a question: whoever meets
- * the flow knows what can be left there. Where packets are left out, none is believed blindly.
+ * The tag as far as it can be ours. That of a flow is looked at without a question: the flow's
+ * slots tell what can be left there. Where packets are left out, none is believed blindly.
  */
 static __always_inline __u32 believed_tag(struct __sk_buff *skb, bool egress)
 {

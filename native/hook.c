@@ -74,7 +74,7 @@ static int add_beside(const struct request *request, bool owns_qdisc, struct fil
 	char owner[OWNER_BYTES + 2];
 	int error = -EEXIST;
 
-	/* So that whoever finds the filter left behind knows whose the qdisc was. */
+	/* A later start that finds the filter left behind then knows whose the qdisc was. */
 	snprintf(owner, sizeof(owner), "%s%s", request->owner, owns_qdisc ? ":q" : "");
 
 	for (uint32_t i = 0; i < TC_HANDLES && error == -EEXIST; i++) {

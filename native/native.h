@@ -213,7 +213,7 @@ struct request {
 	bool egress;
 	bool tcx;
 	enum anchor anchor;
-	char owner[OWNER_BYTES]; /* TC: the filter's name, by which whoever made it is known */
+	char owner[OWNER_BYTES]; /* TC: the filter's name: it tells who made it */
 };
 
 /* `into` is zeroed by the caller, who closes its `netns` after a failure. */

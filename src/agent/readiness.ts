@@ -33,7 +33,7 @@ export const NOT_RUNNING: AgentReadiness = {
 export interface HookProgress {
   readonly wanted: number;
   readonly hooked: number;
-  /** Interfaces of which somebody has removed a hook that is not back. */
+  /** Interfaces with a hook that somebody removed and that is not back. */
   readonly lost: number;
   /** Interfaces and namespaces of users who have too many. */
   readonly leftOut: number;

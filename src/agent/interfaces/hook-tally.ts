@@ -9,7 +9,7 @@ export interface HookTally {
   qdiscs: number;
   ingressTcx: number;
   egressTcx: number;
-  /** Interfaces of which somebody has removed a hook that is not back. */
+  /** Interfaces with a hook that somebody removed and that is not back. */
   lost: number;
 }
 

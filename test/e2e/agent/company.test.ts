@@ -106,7 +106,7 @@ describe.skipIf(requireRoot())('others at the hooks', () => {
     },
   );
 
-  test('whoever reads the field finds nothing of ours in it', async () => {
+  test('readers of the field find nothing of ours in it', async () => {
     await using lab = new Lab();
     const path = bridged(lab);
     const native = loadNative();
