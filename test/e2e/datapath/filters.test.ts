@@ -50,12 +50,13 @@ describe.skipIf(requireRoot())('filter rules at hooks', () => {
   });
 
   test.each([
-    ['0.0.0.0/0', false],
-    ['10.0.0.0/8', false],
-    ['::ffff:0:0/96', false],
-    ['::/0', true],
-  ])('IPv6 with the addresses of IPv4 is not in %s: %s', async (network, isIn) => {
-    load(`ip_cidr=${network}`);
+    // Anywhere, by either family, unless a rule about ::/0 stands beside it.
+    ['ip_cidr=0.0.0.0/0', true],
+    ['ip_cidr=0.0.0.0/0; ip_cidr=::/0 action=Reject', false],
+    ['ip_cidr=10.0.0.0/8', false],
+    ['ip_cidr=::/0', true],
+  ])('IPv6 with the addresses of IPv4 passes %s: %s', async (rules, isIn) => {
+    load(rules);
     const source = Buffer.from('00000000000000000000ffff0a000001', 'hex');
     const target = Buffer.from('00000000000000000000ffff0a000002', 'hex');
     pass(ethernet(EtherType.ipv6, ipv6(Proto.udp, udp(20), { source, target })));

@@ -72,15 +72,16 @@ describe.skipIf(requireRoot()).each(['flows_test', 'flows_copy_test'] as const)(
     ['a service header', [serviceHeader], 0],
   ])('IP behind %s', async (_why, layers, vlanId) => {
     const frames = [wrap(INSIDE, ...layers), wrap(INSIDE6, ...layers)];
-    for (const frame of frames)
-      for (const hook of ['ingress', 'egress']) run(frame, `test_${hook}_l2`);
+    const [size4, size6] = frames.map((frame) => frame.length);
+    for (const hook of ['ingress', 'egress']) {
+      for (const frame of frames) run(frame, `test_${hook}_l2`);
 
-    const flows = await takeFlows(datapath);
-    const sizes = frames.map((frame) => 2 * frame.length);
-    expect(flows.toSorted((one, other) => (one.key < other.key ? -1 : 1))).toMatchObject([
-      { key: V4, packets: 2, bytes: sizes[0], vlanId, ethProtocol: EtherType.ipv4 },
-      { key: V6, packets: 2, bytes: sizes[1], vlanId, ethProtocol: EtherType.ipv6 },
-    ]);
+      const flows = await takeFlows(datapath);
+      expect(flows.toSorted((one, other) => (one.key < other.key ? -1 : 1))).toMatchObject([
+        { key: V4, packets: 1, bytes: size4, vlanId, ethProtocol: EtherType.ipv4 },
+        { key: V6, packets: 1, bytes: size6, vlanId, ethProtocol: EtherType.ipv6 },
+      ]);
+    }
     expect(totalOf(Object.values(readStats(datapath))).packets).toBe(0);
   });
 
