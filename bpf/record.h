@@ -84,6 +84,9 @@ static __always_inline bool add_or_sight(struct flow_metrics *flow, struct __sk_
 			__sync_fetch_and_or(&flow->state_word, FLOW_HAS_BIRTHS << STATE_SHIFT);
 	} else if (!is_counted_at(place, has_births)) {
 		sight(skb, packet, flow);
+		/* Rules have been asked about it here; of one with its flow's tag, they have not. */
+		if (config.filter_at && !packet->only_if_dropped)
+			note_wanted(flow);
 		return false;
 	} else if (has_rules_of_direction() && !marks_on) {
 		take_back_unmarked(skb, packet, egress);

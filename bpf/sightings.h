@@ -18,8 +18,6 @@ static __always_inline void sight(struct __sk_buff *skb, const struct packet *pa
 	/* It may have been counted before it was wrapped. */
 	if (config.tunnel_at)
 		note_tunnel(skb, packet, flow);
-	if (config.filter_at && !packet->only_if_dropped)
-		note_wanted(flow);
 }
 
 /* Whether the flow is in the map that was written to before the last swap, to be drained. */

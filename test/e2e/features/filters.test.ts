@@ -128,7 +128,9 @@ describe.skipIf(requireRoot())('filter rules', () => {
 
   test('a flow that only a probe knows of is kept by a rule that wants it without drops', async () => {
     const port = 5003;
-    const env = { INTERFACES: 'lo', ENABLE_PKT_DROPS: 'true', ENABLE_TCP_HEALTH: 'true' };
+    // The client's interface is watched, but not on the way out.
+    const hooks = { INTERFACES: wire.a, DIRECTION: 'ingress' };
+    const env = { ...hooks, ENABLE_PKT_DROPS: 'true', ENABLE_TCP_HEALTH: 'true' };
     await start(`drops=true; port=${port}`, env);
     await lab.tcp(client, server, { address: wire.v4[1], port, sendBytes: 1, replyBytes: 1 });
     await host!.agent.drainNow();
@@ -138,7 +140,9 @@ describe.skipIf(requireRoot())('filter rules', () => {
   });
 
   test('what only probes see is drawn, and stored, at the rate of its rule', async () => {
-    const env = { INTERFACES: 'lo', ENABLE_PKT_DROPS: 'true', ENABLE_TCP_HEALTH: 'true' };
+    // The server's interface is watched, but not on the way in.
+    const hooks = { INTERFACES: wire.b, DIRECTION: 'egress' };
+    const env = { ...hooks, ENABLE_PKT_DROPS: 'true', ENABLE_TCP_HEALTH: 'true' };
     await start(`port=${CLOSED_PORT} sample=10; port=5003 sample=1000000000`, env);
     await lab.cast(client, { ...traffic(CLOSED_PORT), count: 2000 });
     await lab.tryTcp(client, wire.v4[1], 5003);

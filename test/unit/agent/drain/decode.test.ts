@@ -159,7 +159,7 @@ describe('decodeFlows', () => {
     const layout = layoutFor(['InIf', 'OutIf']);
     const batch = decode([TCP, { ...TCP, observed: onlyIn }, { ...TCP, observed: [] }], layout);
     expect(rowsOf(batch)).toEqual([{ InIf: 2, OutIf: 2 }, { InIf: 5 }, {}]);
-    const bothWays = [{ netns: 1, index: 2 ** 29, ingress: true, egress: true }];
+    const bothWays = [{ netns: 1, index: 2 ** 26, ingress: true, egress: true }];
     expect(rowsOf(decode([{ ...TCP, observed: bothWays }], layout))).toEqual([
       { InIf: 2 ** 26, OutIf: 2 ** 26 },
     ]);
