@@ -8,6 +8,8 @@ export interface TextSource {
   readonly names: readonly string[];
   /** Complete families (`# HELP`, `# TYPE`, samples), each line ended by a newline. */
   text(): string;
+  /** Families may be the registry's, too, with other labels: of another thread of this process. */
+  readonly joins?: boolean;
 }
 
 /**
@@ -50,7 +52,7 @@ export class ExposedRegistry extends Registry {
   addSource(source: TextSource): Disposable {
     for (const name of source.names) {
       const taken =
-        this.getSingleMetric(name) !== undefined ||
+        (this.getSingleMetric(name) !== undefined && source.joins !== true) ||
         [...this.#sources].some((other) => other.names.includes(name));
       if (taken) {
         throw new NetobservError(
@@ -65,10 +67,26 @@ export class ExposedRegistry extends Registry {
   }
 
   override async metrics(): Promise<string> {
-    const parts = [await super.metrics()];
-    for (const source of this.#sources) parts.push(source.text());
-    return parts.join('');
+    let own = await super.metrics();
+    const parts: string[] = [];
+    for (const source of this.#sources) {
+      if (source.joins === true) own = joinFamilies(own, source.text());
+      else parts.push(source.text());
+    }
+    return [own, ...parts].join('');
   }
+}
+
+/** Both texts as one, in which all samples of a family stand together, as the format wants it. */
+function joinFamilies(text: string, more: string): string {
+  const families = new Map<string, string>();
+  for (const family of [text, more].flatMap((one) => one.split(/^(?=# HELP )/m))) {
+    const name = /^# HELP (\S+)/.exec(family)?.[1] ?? '';
+    const known = families.get(name);
+    const samples = family.replaceAll(/^#.*\n/gm, '');
+    families.set(name, known === undefined ? family : `${known.trimEnd()}\n${samples}`);
+  }
+  return [...families.values()].join('');
 }
 
 const nothing = (): void => undefined;

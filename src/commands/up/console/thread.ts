@@ -158,7 +158,11 @@ class Threaded implements ConsoleThread {
     this.#address = address;
     this.#isUp = true;
     this.#exposed?.[Symbol.dispose]();
-    this.#exposed = this.#deps.metrics.expose({ names: families, text: () => this.#text });
+    this.#exposed = this.#deps.metrics.expose({
+      names: families,
+      text: () => this.#text,
+      joins: true,
+    });
   }
 
   #renewed({ what, error }: FromConsole & { kind: 'renewal' }): void {
