@@ -1,7 +1,14 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { fetchKernels, isLoadProven, KERNEL_ENDS, proveLoad } from './kernels.ts';
+import {
+  FOREIGN_KERNELS,
+  fetchKernels,
+  isLoadProven,
+  KERNEL_ENDS,
+  KERNELS,
+  proveLoad,
+} from './kernels.ts';
 import { fetchServers } from './servers.ts';
 import { ROOT, run, seconds } from './steps.ts';
 
