@@ -10,6 +10,7 @@
 
 #include "kernel.h"
 #include "types.h"
+#include "hook-facts.h"
 #include "maps.h"
 #include "netns.h"
 #include "tag.h"

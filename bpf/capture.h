@@ -9,6 +9,7 @@
 #include "kernel.h"
 #include "types.h"
 #include "births.h"
+#include "captured-packet.h"
 #include "choose.h"
 #include "copy.h"
 #include "maps.h"
@@ -27,7 +28,7 @@ struct {
 
 /* Replaced at load, too; the flows heard of least recently make room. */
 #define CAPTURED_FLOWS_MAX 64
-/* A place where no packet of the flow has been for so long is not the one any more, as at drains. */
+/* A place where no packet of the flow has been for so long is forgotten, as by a drain. */
 #define CAPTURED_PLACE_NS 5000000000ULL
 
 /* Where packets of a flow are captured, while there are no entries of flows that would tell. */

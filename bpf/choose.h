@@ -28,18 +28,24 @@ struct meeting {
 	bool egress;
 };
 
-/* Counts the packet as left out, unless an earlier hook has. */
-static __always_inline enum choice leave_out(struct __sk_buff *skb, const struct packet *packet,
-					     struct meeting met, enum stat which, __u32 tag)
+/* Counts the packet as left out. By itself, as are others here: what is inlined takes stack. */
+static noinline enum choice count_out(struct __sk_buff *skb, const struct packet *packet,
+				      enum stat which, __u32 tag)
 {
-	struct wire wire;
+	struct wire wire = wire_of(skb, packet);
 
-	if (was_met(skb, met.tag, met.egress, packet->tunnel_type))
-		return PACKET_UNWANTED;
-	wire = wire_of(skb, packet);
 	count(which, wire.packets, wire.bytes);
 	set_tag(skb, tag);
 	return PACKET_UNWANTED;
+}
+
+/* The same, unless an earlier hook has. */
+static __always_inline enum choice leave_out(struct __sk_buff *skb, const struct packet *packet,
+					     struct meeting met, enum stat which, __u32 tag)
+{
+	if (was_met(skb, met.tag, met.egress, packet->tunnel_type))
+		return PACKET_UNWANTED;
+	return count_out(skb, packet, which, tag);
 }
 
 static __always_inline bool has_rules_of_direction(void)
@@ -65,8 +71,8 @@ static __always_inline void take_back(struct __sk_buff *skb, const struct packet
 }
 
 /*
- * Without marks: what the hook where the packet was born has left it out as, which is what rules
- * say of the other direction, is taken back by the hook where it counts after all.
+ * Without marks: what the hook where the packet was born has made of it, which is what rules say of
+ * the other direction. The hook where it counts after all takes that back.
  */
 static __always_inline void note_left_out(struct packet *packet, bool egress)
 {
@@ -92,9 +98,10 @@ static __always_inline void take_back_unmarked(struct __sk_buff *skb, const stru
  * about the direction the two cannot be told apart, and of a packet that a bridge copies, each copy
  * that is wanted is taken back: there, what is left out is counted too low.
  */
-static __always_inline enum choice judge(struct __sk_buff *skb, struct packet *packet,
-					 struct meeting met)
+static noinline enum choice judge(struct __sk_buff *skb, struct packet *packet, __u32 tag,
+				  __u32 egress)
 {
+	struct meeting met = { .tag = tag, .egress = egress };
 	struct filter_verdict verdict =
 		filter(&packet->key, packet->tcp_flags, true, met.egress, false);
 
@@ -146,10 +153,9 @@ static __always_inline enum stat not_flow(enum verdict verdict)
 static __always_inline enum choice choose_untagged(struct __sk_buff *skb, struct packet *packet,
 						   bool egress)
 {
-	struct meeting met = { .tag = TAG_NONE, .egress = egress };
-
+	/* With the tag of its flow, that is, which told nothing. */
 	packet->is_tagged = true;
-	return config.filter_rules ? judge(skb, packet, met) : PACKET_WANTED;
+	return config.filter_rules ? judge(skb, packet, TAG_NONE, egress) : PACKET_WANTED;
 }
 
 /*
@@ -171,7 +177,7 @@ static __always_inline enum choice choose(struct __sk_buff *skb, struct packet *
 {
 	struct meeting met = { .tag = believed_tag(skb, egress), .egress = egress };
 	enum verdict verdict;
-	bool is_left_out;
+	bool is_left_out, is_inner = false;
 	__u32 own;
 
 	if (unlikely(is_sampled_out_tag(met.tag) || is_own_copy(skb, egress)))
@@ -184,8 +190,8 @@ static __always_inline enum choice choose(struct __sk_buff *skb, struct packet *
 
 	verdict = parse(skb, packet, has_l2);
 	if (config.tunnel_at && verdict == PARSE_FLOW && packet->key.protocol == IPPROTO_UDP)
-		look_into_tunnel(skb, packet);
-	if (unlikely(skb->gso_size && verdict == PARSE_FLOW && may_be_tunnel(packet)))
+		is_inner = look_into_tunnel(skb, packet);
+	if (unlikely(skb->gso_size && verdict == PARSE_FLOW && !is_inner && may_be_tunnel(packet)))
 		note_inner_headers(skb, packet);
 	if (unlikely(is_left_out))
 		return leave_out(skb, packet, met, STAT_SAMPLED_OUT, config.tag_sampled_out);
@@ -194,7 +200,7 @@ static __always_inline enum choice choose(struct __sk_buff *skb, struct packet *
 	own = flow_tag(&packet->key);
 	if (met.tag == own)
 		return PACKET_SEEN;
-	if (config.filter_rules && judge(skb, packet, met) != PACKET_WANTED)
+	if (config.filter_rules && judge(skb, packet, met.tag, egress) != PACKET_WANTED)
 		return PACKET_UNWANTED;
 	set_tag(skb, own);
 	return PACKET_WANTED;

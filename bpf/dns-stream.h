@@ -52,11 +52,11 @@ static __always_inline bool is_dns_header(const struct dns_header *header)
  * another one follows it, or its query is known. `rest`: bytes of it and of what follows.
  */
 static __always_inline bool is_message(struct __sk_buff *skb, const struct packet *packet,
-				       const struct dns_place *place, __u32 bytes, __u32 rest)
+				       struct dns_scratch *scratch, __u32 bytes, __u32 rest)
 {
+	const struct dns_place *place = &scratch->place;
 	__u16 flags = bpf_ntohs(place->header.flags);
 	struct dns_prefix following;
-	struct flow_key key;
 
 	if (!is_dns_header(&place->header))
 		return false;
@@ -69,8 +69,8 @@ static __always_inline bool is_message(struct __sk_buff *skb, const struct packe
 		       is_dns_header(&following.header);
 	if (!(flags & DNS_RESPONSE))
 		return false;
-	query_key(&key, &packet->key, bpf_ntohs(place->header.id), true);
-	return bpf_map_lookup_elem(&dns_queries, &key);
+	query_key(&scratch->key, &packet->key, bpf_ntohs(place->header.id), true);
+	return bpf_map_lookup_elem(&dns_queries, &scratch->key);
 }
 
 /* Nothing more is known; the next segment may begin with a message. */
@@ -92,10 +92,15 @@ noinline __u32 follow_dns(struct __sk_buff *skb, const struct packet *packet,
 	const __u32 whole = sizeof(struct dns_prefix);
 	const struct dns_prefix *prefix;
 	__u32 have, take, bytes, rest;
-	struct dns_place place;
+	struct dns_scratch *scratch;
+	struct dns_place *place;
 
-	if (!packet || !dns || !stream || at >= packet->end)
+	if (!config.dns_at || !packet || !dns || !stream || at >= packet->end)
 		return 0;
+	scratch = dns_scratch();
+	if (!scratch)
+		return 0;
+	place = &scratch->place;
 	have = stream->have;
 	if (have >= whole)
 		return 0;
@@ -113,21 +118,21 @@ noinline __u32 follow_dns(struct __sk_buff *skb, const struct packet *packet,
 	prefix = (const struct dns_prefix *)stream->prefix;
 	bytes = bpf_ntohs(prefix->length);
 	rest = packet->end - at;
-	__builtin_memcpy(&place.header, &prefix->header, sizeof(place.header));
-	place.at = take >= sizeof(place.header) ? at - sizeof(place.header) : 0;
-	place.body = at;
-	if (bytes < sizeof(place.header) ||
+	__builtin_memcpy(&place->header, &prefix->header, sizeof(place->header));
+	place->at = take >= sizeof(place->header) ? at - sizeof(place->header) : 0;
+	place->body = at;
+	if (bytes < sizeof(place->header) ||
 	    (!stream->is_sure &&
-	     !is_message(skb, packet, &place, bytes - sizeof(place.header), rest))) {
+	     !is_message(skb, packet, scratch, bytes - sizeof(place->header), rest))) {
 		lose_stream(stream, stream->next + rest);
 		return 0;
 	}
-	bytes -= sizeof(place.header);
+	bytes -= sizeof(place->header);
 	stream->is_sure = 1;
 	stream->next += bytes;
-	place.end = at + (bytes < rest ? bytes : rest);
-	inspect_dns_message(skb, packet, dns, &place);
-	return bytes < rest ? place.end : 0;
+	place->end = at + (bytes < rest ? bytes : rest);
+	inspect_dns_message(skb, packet, dns, place);
+	return bytes < rest ? place->end : 0;
 }
 
 static __always_inline struct dns_stream *stream_of(const struct packet *packet, __u32 next,

@@ -51,17 +51,27 @@ struct {
 	__type(value, struct dns_query);
 } dns_queries SEC(".maps");
 
-/* Of one packet at a time: longer than what is left of the stack. */
-struct dns_question {
-	__u8 bytes[DNS_QUESTION_BYTES_MAX];
+/* What is of one message at a time, and longer than what is left of the stack. */
+struct dns_scratch {
+	struct dns_place place;
+	struct flow_key key;
+	__u8 question[DNS_QUESTION_BYTES_MAX];
+	__u8 pad[5];
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct dns_question);
-} dns_answered SEC(".maps");
+	__type(value, struct dns_scratch);
+} dns_scratches SEC(".maps");
+
+static __always_inline struct dns_scratch *dns_scratch(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&dns_scratches, &zero);
+}
 
 static __always_inline bool is_dns_port(__u16 port)
 {
@@ -141,17 +151,17 @@ static __always_inline void note_query(struct __sk_buff *skb, const struct flow_
 noinline __u32 same_question(struct __sk_buff *skb, const struct dns_query *query, __u32 at,
 			     __u32 length)
 {
-	__u32 zero = 0, i;
-	struct dns_question *answered = bpf_map_lookup_elem(&dns_answered, &zero);
+	struct dns_scratch *scratch = dns_scratch();
+	__u32 i;
 
-	if (!query || !answered)
+	if (!config.dns_at || !query || !scratch)
 		return 0;
 	if (length > query->length)
 		length = query->length;
-	if (copy_bytes(skb, at, answered->bytes, length, DNS_QUESTION_BYTES_MAX))
+	if (copy_bytes(skb, at, scratch->question, length, DNS_QUESTION_BYTES_MAX))
 		return 0;
 	for (i = 0; i < DNS_QUESTION_BYTES_MAX; i++) {
-		if (i >= length || (answered->bytes[i] ^ query->question[i]) & ~0x20)
+		if (i >= length || (scratch->question[i] ^ query->question[i]) & ~0x20)
 			break;
 	}
 	return i;
@@ -188,50 +198,55 @@ static __always_inline void note_unreadable(struct dns_metrics *dns, __u16 error
 noinline __u32 inspect_dns_message(struct __sk_buff *skb, const struct packet *packet,
 				   struct dns_metrics *dns, const struct dns_place *place)
 {
-	struct message message = { .kind = MESSAGE_DNS };
+	struct message *message;
 	__u16 id, flags;
 
-	if (!packet || !dns || !place)
+	if (!config.dns_at || !packet || !dns || !place)
+		return 0;
+	message = fresh_head(MESSAGE_DNS);
+	if (!message)
 		return 0;
 	id = bpf_ntohs(place->header.id);
 	flags = bpf_ntohs(place->header.flags);
 	if (!is_dns_port(flags & DNS_RESPONSE ? packet->key.src_port : packet->key.dst_port))
 		return 0;
 	dns->error = 0;
-	query_key(&message.key, &packet->key, id, flags & DNS_RESPONSE);
+	query_key(&message->key, &packet->key, id, flags & DNS_RESPONSE);
 	if (!(flags & DNS_RESPONSE)) {
-		note_query(skb, &message.key, dns, place);
+		note_query(skb, &message->key, dns, place);
 		return 0;
 	}
-	message.asked = note_latency(skb, &message.key, dns, place);
+	message->asked = note_latency(skb, &message->key, dns, place);
 	dns->id = id;
 	dns->flags = (dns->flags & ~DNS_CODES) | flags;
 	dns->seen |= DNS_SEEN_RESPONSE;
 	/* The rest of a header means nothing. */
 	if (!place->at)
 		return 0;
-	query_key(&message.key, &packet->key, id, false);
-	return send_message(skb, &message, place->at, place->end - place->at);
+	query_key(&message->key, &packet->key, id, false);
+	return send_message(skb, message, place->at, place->end - place->at);
 }
 
 static noinline void inspect_dns(struct __sk_buff *skb, const struct packet *packet,
 				 struct dns_metrics *dns)
 {
-	struct dns_place place;
+	struct dns_scratch *scratch = dns_scratch();
+	struct dns_place *place;
 
 	/* The rest of a datagram in fragments. */
-	if (packet->is_later_fragment || packet->end < packet->headers)
+	if (packet->is_later_fragment || packet->end < packet->headers || !scratch)
 		return;
-	if (packet->end - packet->headers < sizeof(place.header)) {
+	place = &scratch->place;
+	if (packet->end - packet->headers < sizeof(place->header)) {
 		note_unreadable(dns, EINVAL);
 		return;
 	}
-	if (bpf_skb_load_bytes(skb, packet->headers, &place.header, sizeof(place.header))) {
+	if (bpf_skb_load_bytes(skb, packet->headers, &place->header, sizeof(place->header))) {
 		note_unreadable(dns, EFAULT);
 		return;
 	}
-	place.at = packet->headers;
-	place.body = place.at + sizeof(place.header);
-	place.end = packet->end;
-	inspect_dns_message(skb, packet, dns, &place);
+	place->at = packet->headers;
+	place->body = place->at + sizeof(place->header);
+	place->end = packet->end;
+	inspect_dns_message(skb, packet, dns, place);
 }

@@ -8,6 +8,7 @@
 
 #include "kernel.h"
 #include "types.h"
+#include "keys.h"
 #include "maps.h"
 #include "parse.h"
 
@@ -255,11 +256,15 @@ static __always_inline __u64 try_rule(__u32 index, struct filter_subject *subjec
 	return 0;
 }
 
-/* What the first rule by itself decides, or 0 if all are to be tried. */
-static __always_inline __u64 try_first(const struct flow_key *key, __u16 tcp_flags, __u32 context)
+/*
+ * What the first rule by itself decides, or 0 if all are to be tried. By itself, as decide() is:
+ * what is inlined takes stack wherever it is.
+ */
+static noinline __u64 try_first(const struct flow_key *key, __u32 tcp_flags, __u32 context)
 {
-	struct filter_subject subject = { .key = *key };
+	struct filter_subject subject = {};
 
+	copy_key(&subject.key, key);
 	subject.tcp_flags = tcp_flags;
 	subject.context = context;
 	return try_rule(0, &subject);
@@ -316,6 +321,26 @@ noinline __u64 try_rules(__u32 slot)
 	return settle(found, subject->from_maybe);
 }
 
+/* What all rules decide. */
+static noinline __u64 decide(const struct flow_key *key, __u32 tcp_flags, __u32 context)
+{
+	bool is_hook = context & (FILTER_OF_INGRESS | FILTER_OF_EGRESS);
+	__u32 slot = is_hook ? HOOK_SUBJECT : take_subject();
+	struct filter_subject *subject = subject_of(slot);
+	__u64 found;
+
+	if (!subject)
+		return DECISION_ACCEPTED;
+	copy_key(&subject->key, key);
+	subject->tcp_flags = tcp_flags;
+	subject->context = context;
+	subject->from_maybe = subject->to_maybe = subject->to_found = 0;
+	found = try_rules(slot);
+	if (!is_hook)
+		*(volatile __u32 *)&subject->taken = 0;
+	return found;
+}
+
 /*
  * For hooks and for probes that learn of a packet otherwise. `tcp_flags` are as in struct packet;
  * `egress` means something where `egress_known` is set, and only hooks know it. Without rules
@@ -326,8 +351,6 @@ static __always_inline struct filter_verdict filter(const struct flow_key *key, 
 {
 	struct filter_verdict verdict = { .accepted = true };
 	__u32 context = is_drop ? FILTER_OF_DROP : 0;
-	struct filter_subject *subject;
-	__u32 slot = HOOK_SUBJECT;
 	__u64 found;
 
 	if (!config.filter_rules)
@@ -336,20 +359,8 @@ static __always_inline struct filter_verdict filter(const struct flow_key *key, 
 		context |= egress ? FILTER_OF_EGRESS : FILTER_OF_INGRESS;
 	/* Most often the first rule decides, and nothing else has to be fetched for that. */
 	found = egress_known ? try_first(key, tcp_flags, context) : 0;
-	if (!found) {
-		if (!egress_known)
-			slot = take_subject();
-		subject = subject_of(slot);
-		if (!subject)
-			return verdict;
-		subject->key = *key;
-		subject->tcp_flags = tcp_flags;
-		subject->context = context;
-		subject->from_maybe = subject->to_maybe = subject->to_found = 0;
-		found = try_rules(slot);
-		if (!egress_known)
-			*(volatile __u32 *)&subject->taken = 0;
-	}
+	if (!found)
+		found = decide(key, tcp_flags, context);
 	verdict.accepted = found & DECISION_ACCEPTED;
 	verdict.matched = found & DECISION_MATCHED;
 	verdict.only_if_dropped = found & DECISION_ONLY_IF_DROPPED;

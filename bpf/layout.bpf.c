@@ -6,6 +6,8 @@
 
 #include "kernel.h"
 #include "types.h"
+#include "captured-packet.h"
+#include "hook-facts.h"
 
 struct {
 	struct flow_key flow_key;

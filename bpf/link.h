@@ -28,7 +28,12 @@
 /* Above all EtherTypes: there may be IP inside, and nobody looks. */
 #define LINK_NOT_LOOKED_INTO 0x10000
 
-#define MPLS_BOTTOM 0x100 /* of the label's word */
+#define MPLS_BOTTOM 0x100 /* of the label's second half */
+
+#define LLC_SNAP 0xaaaa
+#define LLC_UNNUMBERED 0x0300 /* and the first byte of three zeros: types are EtherTypes */
+
+#define PPPOE_DATA 0x1100 /* version, type and code */
 
 #define PPP_IPV4 0x0021
 #define PPP_IPV6 0x0057
@@ -48,68 +53,77 @@ static __always_inline bool is_tag(__u32 protocol)
 	       protocol == ETH_P_QINQ2 || protocol == ETH_P_QINQ3 || protocol == ETH_P_QINQ4;
 }
 
-/* The 16 bits `offset` bytes into the header; where the frame ends before them, what is not IP. */
-static __always_inline __u32 link_half(struct __sk_buff *skb, const struct packet *packet,
-				       __u32 offset)
-{
-	__be16 copy;
-	const __be16 *at = peek(skb, packet->l3 + offset, &copy, sizeof(copy));
+/* The longest header before IP whose length is fixed: a service instance tag, and a frame's. */
+#define LINK_HEADER_BYTES 18
 
-	return at ? bpf_ntohs(*at) : LINK_NOT_IP;
-}
+/* The header at hand, in network order; zeros where the frame ends within it, and no protocol. */
+struct link_header {
+	__be16 half[LINK_HEADER_BYTES / 2];
+};
 
-static __always_inline __u32 link_word(struct __sk_buff *skb, const struct packet *packet,
-				       __u32 offset)
+/* By a copy even where it could be read in place: rarer, and half the ways to verify. */
+static __always_inline bool read_link_header(struct __sk_buff *skb, const struct packet *packet,
+					     struct link_header *into)
 {
-	return link_half(skb, packet, offset) << 16 | link_half(skb, packet, offset + 2);
+	__u32 bytes = skb->len - packet->l3;
+
+	__builtin_memset(into, 0, sizeof(*into));
+	if (packet->l3 + sizeof(into->half[0]) > skb->len)
+		return false;
+	if (bytes > sizeof(*into))
+		bytes = sizeof(*into);
+	/* Known already, but not to the verifier. */
+	asm volatile("" : "+r"(bytes));
+	bytes &= 0x1e;
+	if (!bytes || bytes > sizeof(*into))
+		return false;
+	return !bpf_skb_load_bytes(skb, packet->l3, into, bytes);
 }
 
 /* Leaves a header of `size` bytes behind, of which the last two say what follows. */
-static __always_inline __u32 leave_header(struct __sk_buff *skb, struct packet *packet, __u32 size)
+static __always_inline __u32 leave_header(struct packet *packet, const struct link_header *header,
+					  const __u32 size)
 {
-	__u32 protocol = link_half(skb, packet, size - 2);
-
 	packet->l3 += size;
-	return protocol;
+	return bpf_ntohs(header->half[size / 2 - 1]);
 }
 
 /* What carries IP without saying so: the first four bits are the version (RFC 4928). */
 static __always_inline __u32 ip_by_version(struct __sk_buff *skb, const struct packet *packet)
 {
-	__u8 copy = 0;
-	const __u8 *first = peek(skb, packet->l3, &copy, sizeof(copy));
+	__u8 first;
 
-	if (first && *first >> 4 == 4)
+	if (bpf_skb_load_bytes(skb, packet->l3, &first, sizeof(first)))
+		return LINK_NOT_LOOKED_INTO;
+	if (first >> 4 == 4)
 		return ETH_P_IP;
-	if (first && *first >> 4 == 6)
-		return ETH_P_IPV6;
-	return LINK_NOT_LOOKED_INTO;
+	return first >> 4 == 6 ? ETH_P_IPV6 : LINK_NOT_LOOKED_INTO;
 }
 
-static __always_inline __u32 leave_tag(struct __sk_buff *skb, struct packet *packet)
+static __always_inline __u32 leave_tag(struct packet *packet, const struct link_header *header)
 {
 	/* The outermost id is the frame's; id 0 is a priority alone. */
 	if (!packet->vlan_id)
-		packet->vlan_id = link_half(skb, packet, 0) & VLAN_VID_MASK;
-	return leave_header(skb, packet, 4);
+		packet->vlan_id = bpf_ntohs(header->half[0]) & VLAN_VID_MASK;
+	return leave_header(packet, header, 4);
 }
 
 /* RFC 3032. */
 static __always_inline __u32 leave_label(struct __sk_buff *skb, struct packet *packet,
-					 __u32 protocol)
+					 const struct link_header *header, __u32 protocol)
 {
-	__u32 label = link_word(skb, packet, 0);
-
 	packet->l3 += 4;
-	return label & MPLS_BOTTOM ? ip_by_version(skb, packet) : protocol;
+	if (bpf_ntohs(header->half[1]) & MPLS_BOTTOM)
+		return ip_by_version(skb, packet);
+	return protocol;
 }
 
 /* RFC 2516: six bytes, then PPP's protocol. Code 0 is data. */
-static __always_inline __u32 leave_session(struct __sk_buff *skb, struct packet *packet)
+static __always_inline __u32 leave_session(struct packet *packet, const struct link_header *header)
 {
-	__u32 ppp = link_half(skb, packet, 6);
+	__u32 ppp = bpf_ntohs(header->half[3]);
 
-	if (link_half(skb, packet, 0) != 0x1100)
+	if (header->half[0] != bpf_htons(PPPOE_DATA))
 		return LINK_NOT_IP;
 	packet->l3 += 8;
 	if (ppp >> 8 & PPP_COMPRESSED) {
@@ -126,18 +140,24 @@ static __always_inline __u32 leave_session(struct __sk_buff *skb, struct packet 
 }
 
 /* One byte of version, one that counts the options of four bytes; a type follows them. */
-static __always_inline __u32 leave_metadata(struct __sk_buff *skb, struct packet *packet)
+static __always_inline __u32 leave_metadata(struct __sk_buff *skb, struct packet *packet,
+					    const struct link_header *header)
 {
-	return leave_header(skb, packet, 4 + (link_half(skb, packet, 0) & 0xff) * 4);
+	__be16 protocol;
+
+	packet->l3 += 2 + (bpf_ntohs(header->half[0]) & 0xff) * 4;
+	if (bpf_skb_load_bytes(skb, packet->l3, &protocol, sizeof(protocol)))
+		return LINK_NOT_IP;
+	packet->l3 += sizeof(protocol);
+	return bpf_ntohs(protocol);
 }
 
 /* RFC 8300: six bits of the first half count words; the fourth byte tells what follows. */
-static __always_inline __u32 leave_service_header(struct __sk_buff *skb, struct packet *packet)
+static __always_inline __u32 leave_service_header(struct packet *packet,
+						  const struct link_header *header)
 {
-	__u32 next = link_half(skb, packet, 2) & 0xff;
-
-	packet->l3 += (link_half(skb, packet, 0) & 0x3f) * 4;
-	switch (next) {
+	packet->l3 += (bpf_ntohs(header->half[0]) & 0x3f) * 4;
+	switch (bpf_ntohs(header->half[1]) & 0xff) {
 	case 1:
 		return ETH_P_IP;
 	case 2:
@@ -152,45 +172,48 @@ static __always_inline __u32 leave_service_header(struct __sk_buff *skb, struct 
 }
 
 /* LLC with the SNAP extension (RFC 1042), whose last half is an EtherType; other LLC has no IP. */
-static __always_inline __u32 leave_llc(struct __sk_buff *skb, struct packet *packet)
+static __always_inline __u32 leave_llc(struct packet *packet, const struct link_header *header)
 {
-	if (link_half(skb, packet, 0) != 0xaaaa || link_word(skb, packet, 2) != 0x03000000)
+	if (header->half[0] != bpf_htons(LLC_SNAP) || header->half[1] != bpf_htons(LLC_UNNUMBERED) ||
+	    header->half[2] || bpf_ntohs(header->half[3]) < ETHERTYPE_MIN)
 		return LINK_NOT_IP;
-	if (link_half(skb, packet, 6) < ETHERTYPE_MIN)
-		return LINK_NOT_IP;
-	return leave_header(skb, packet, 8);
+	return leave_header(packet, header, 8);
 }
 
 /* Leaves one header behind and returns the protocol of the next. */
 static __always_inline __u32 leave_link_header(struct __sk_buff *skb, struct packet *packet,
 					       __u32 protocol)
 {
+	struct link_header header;
+
+	if (!read_link_header(skb, packet, &header))
+		return LINK_NOT_IP;
 	if (is_tag(protocol))
-		return leave_tag(skb, packet);
+		return leave_tag(packet, &header);
 	if (protocol < ETHERTYPE_MIN)
-		return leave_llc(skb, packet);
+		return leave_llc(packet, &header);
 	switch (protocol) {
 	case ETH_P_MPLS_UC:
 	case ETH_P_MPLS_MC:
-		return leave_label(skb, packet, protocol);
+		return leave_label(skb, packet, &header, protocol);
 	case ETH_P_PPP_SES:
-		return leave_session(skb, packet);
+		return leave_session(packet, &header);
 	case ETH_P_CMD:
-		return leave_metadata(skb, packet);
+		return leave_metadata(skb, packet, &header);
 	case ETH_P_NSH:
-		return leave_service_header(skb, packet);
+		return leave_service_header(packet, &header);
 	case ETH_P_TEB:
-		return leave_header(skb, packet, ETH_HLEN);
+		return leave_header(packet, &header, ETH_HLEN);
 	case ETH_P_FABRICPATH:
-		return leave_header(skb, packet, 2 + ETH_HLEN);
+		return leave_header(packet, &header, 2 + ETH_HLEN);
 	case ETH_P_PBB:
-		return leave_header(skb, packet, 4 + ETH_HLEN);
+		return leave_header(packet, &header, 4 + ETH_HLEN);
 	case ETH_P_HSR:
 	case ETH_P_VNTAG:
 	case ETH_P_RTAG:
-		return leave_header(skb, packet, 6);
+		return leave_header(packet, &header, 6);
 	case ETH_P_ETAG:
-		return leave_header(skb, packet, 8);
+		return leave_header(packet, &header, 8);
 	default:
 		return LINK_NOT_IP;
 	}
@@ -205,21 +228,17 @@ static __always_inline bool is_opaque(__u32 protocol)
 
 /*
  * Walks from header to header until IP, from a protocol that is not, and returns what it has come
- * to. A global function, so that the verifier goes its many ways once rather than with each caller's.
+ * to. A global function, so that the verifier goes its many ways once, not with each caller's.
  */
 noinline __u32 parse_link(struct __sk_buff *skb, struct packet *packet, __u32 protocol)
 {
-	__u32 headers = LINK_HEADERS_MAX;
-
 	if (!packet)
 		return LINK_NOT_IP;
-	/* So that a frame is the same to the hook before a device takes its tag out. */
-	if (skb->vlan_present)
-		headers--;
 	for (__u32 i = 0; i < LINK_HEADERS_MAX; i++) {
 		if (is_opaque(protocol))
 			return LINK_NOT_LOOKED_INTO;
-		if (i >= headers)
+		/* So that a frame is the same to the hook before a device takes its tag out. */
+		if (i == LINK_HEADERS_MAX - 1 && skb->vlan_present)
 			break;
 		protocol = leave_link_header(skb, packet, protocol);
 		if (is_ip(protocol) || protocol == LINK_NOT_IP)

@@ -64,25 +64,24 @@ static __always_inline __u32 inner_payload_known(struct __sk_buff *skb, __u32 *g
 }
 
 /* As enter_udp_tunnel(), for GRE (RFC 2784, RFC 2890). */
-static __always_inline __u32 enter_gre(struct __sk_buff *skb, __u32 at, struct packet *inner)
+static __always_inline __u32 enter_gre(struct __sk_buff *skb, __u32 *at)
 {
-	struct l4_head copy;
-	const struct l4_head *header = peek(skb, at, &copy, sizeof(copy));
+	struct l4_head header;
 	__u32 flags;
 
-	if (!header)
+	if (bpf_skb_load_bytes(skb, *at, &header, sizeof(header)))
 		return 0;
-	flags = bpf_ntohs(header->first);
+	flags = bpf_ntohs(header.first);
 	if (flags & GRE_VERSION)
 		return 0;
-	inner->l3 = at + sizeof(*header);
+	*at += sizeof(header);
 	if (flags & GRE_CHECKSUM)
-		inner->l3 += 4;
+		*at += 4;
 	if (flags & GRE_KEY)
-		inner->l3 += 4;
+		*at += 4;
 	if (flags & GRE_SEQUENCE)
-		inner->l3 += 4;
-	return bpf_ntohs(header->second);
+		*at += 4;
+	return bpf_ntohs(header.second);
 }
 
 static __always_inline __u8 usual_tunnel_type(__u16 port)
@@ -95,44 +94,90 @@ static __always_inline __u8 usual_tunnel_type(__u16 port)
 }
 
 static __always_inline __u32 enter_tunnel(struct __sk_buff *skb, const struct packet *packet,
-					  struct packet *inner)
+					  __u32 *at)
 {
 	__u8 type;
 
-	inner->l3 = packet->l4;
 	switch (packet->key.protocol) {
 	case IPPROTO_IN_IPV4:
 		return ETH_P_IP;
 	case IPPROTO_IPV6:
 		return ETH_P_IPV6;
 	case IPPROTO_GRE:
-		return enter_gre(skb, packet->l4, inner);
+		return enter_gre(skb, at);
 	default:
 		type = usual_tunnel_type(packet->key.dst_port);
-		if (!type)
-			return 0;
-		return enter_udp_tunnel(skb, packet->l4 + sizeof(struct udphdr), type, inner);
+		*at += sizeof(struct udphdr);
+		return type ? enter_udp_tunnel(skb, at, type) : 0;
 	}
 }
 
-/* A packet of several segments: finds what each repeats besides the headers of its flow. */
-static noinline void note_inner_headers(struct __sk_buff *skb, struct packet *packet)
+/* A frame inside, which may have a tag of its own. */
+static __always_inline __u32 enter_frame(struct __sk_buff *skb, __u32 *at)
 {
-	struct packet inner = {};
-	__u32 known = 0, type = 0, protocol;
+	struct l4_head tag;
+	__be16 protocol;
 
-	if (config.has_netns_cookie) {
-		known = inner_payload_known(skb, &type);
-		/* Datagrams of a sender that has them cut up are no tunnel, whatever their port. */
-		if (!known && type)
-			return;
+	*at += ETH_HLEN;
+	if (bpf_skb_load_bytes(skb, *at - sizeof(protocol), &protocol, sizeof(protocol)))
+		return 0;
+	if (!is_tag(bpf_ntohs(protocol)))
+		return bpf_ntohs(protocol);
+	if (bpf_skb_load_bytes(skb, *at, &tag, sizeof(tag)))
+		return 0;
+	*at += sizeof(tag);
+	return bpf_ntohs(tag.second);
+}
+
+/* Where the payload of the packet at `at` begins, from the start of the frame; 0: unknown. */
+static __always_inline __u32 inner_payload(struct __sk_buff *skb, __u32 at, __u32 protocol)
+{
+	struct iphdr v4;
+	struct ipv6hdr v6;
+	__u8 next, length;
+
+	if (protocol == ETH_P_TEB)
+		protocol = enter_frame(skb, &at);
+	if (protocol == ETH_P_IP) {
+		if (bpf_skb_load_bytes(skb, at, &v4, sizeof(v4)))
+			return 0;
+		next = v4.protocol;
+		at += v4.ihl * 4;
+	} else if (protocol == ETH_P_IPV6) {
+		if (bpf_skb_load_bytes(skb, at, &v6, sizeof(v6)))
+			return 0;
+		next = v6.nexthdr;
+		at += sizeof(v6);
+	} else {
+		return 0;
 	}
-	if (!known) {
-		protocol = enter_tunnel(skb, packet, &inner);
-		if (!protocol || parse_inner(skb, &inner, protocol) != PARSE_FLOW)
-			return;
-		known = inner.headers;
+	if (next == IPPROTO_UDP)
+		return at + sizeof(struct udphdr);
+	if (next != IPPROTO_TCP || bpf_skb_load_bytes(skb, at + 12, &length, sizeof(length)))
+		return 0;
+	return at + (length >> 4) * 4;
+}
+
+/*
+ * A packet of several segments: finds what each repeats besides the headers of its flow. A global
+ * function, see parse_link(); the result means nothing.
+ */
+noinline __u32 note_inner_headers(struct __sk_buff *skb, struct packet *packet)
+{
+	__u32 payload = 0, type = 0, at, protocol;
+
+	if (!packet)
+		return 0;
+	if (config.has_netns_cookie)
+		payload = inner_payload_known(skb, &type);
+	/* Datagrams of a sender that has them cut up are no tunnel, whatever their port. */
+	if (!payload && !type) {
+		at = packet->l4;
+		protocol = enter_tunnel(skb, packet, &at);
+		if (protocol)
+			payload = inner_payload(skb, at, protocol);
 	}
-	if (known > packet->headers && known <= HEADERS_MAX)
-		packet->inner_headers = known - packet->headers;
+	if (payload > packet->headers && payload <= HEADERS_MAX)
+		packet->inner_headers = payload - packet->headers;
+	return 0;
 }

@@ -37,10 +37,7 @@ struct packet {
 	bool is_later_fragment;
 	bool tcp_trouble; /* a reset, or no room for more; only looked for when somebody counts it */
 	bool only_if_dropped; /* wanted, provided that its flow has drops */
-	bool is_tagged; /* with the tag of its flow, which told nothing */
-	/* Not wanted in the other direction, there being no marks; and by a rule. */
-	bool is_left_out;
-	bool is_rejected;
+	bool is_tagged, is_left_out, is_rejected; /* see choose.h */
 	/* Where a tunnel's inner packet is the flow's; offsets of what is around it, 0: nothing. */
 	__u8 tunnel_type;
 	__u16 outer_l3;

@@ -329,18 +329,3 @@ static __always_inline enum verdict parse(struct __sk_buff *skb, struct packet *
 	protocol = has_l2 ? parse_ethernet(skb, packet, 0) : parse_version(skb, packet);
 	return parse_l3(skb, packet, protocol);
 }
-
-/*
- * The packet inside of another one, from `inner->l3` on: `protocol` is IP's, or that of a frame. A
- * global function, see parse_extensions(); the rest of `inner` is as parse() wants it.
- */
-noinline __u32 parse_inner(struct __sk_buff *skb, struct packet *inner, __u32 protocol)
-{
-	if (!inner)
-		return PARSE_MALFORMED;
-	if (inner->l3 > HEADERS_MAX)
-		return PARSE_NOT_LOOKED_INTO;
-	if (protocol == ETH_P_TEB)
-		protocol = parse_ethernet(skb, inner, inner->l3);
-	return parse_l3(skb, inner, protocol);
-}

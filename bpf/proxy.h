@@ -2,12 +2,13 @@
 #pragma once
 
 /*
- * The PROXY protocol of HAProxy, versions 1 (a line of text) and 2: what load balancers put in front
- * of a connection's first bytes.
+ * The PROXY protocol of HAProxy, versions 1 (a line of text) and 2: what load balancers put in
+ * front of a connection's first bytes.
  */
 
 #include "kernel.h"
 #include "copy.h"
+#include "maps.h"
 
 /* Longest line of version 1, its end included; version 2 takes 16 bytes to know its length. */
 #define PROXY_LINE_BYTES_MAX 107
@@ -36,13 +37,13 @@ static __always_inline bool begins_with(const __u8 *bytes, const char *text, __u
 	return true;
 }
 
-/* Where what is behind the header at `at` begins: `at` itself where there is none, or not all of it. */
+/* Where what is behind the header at `at` begins; `at` itself where there is no whole one. */
 noinline __u32 skip_proxy_header(struct __sk_buff *skb, __u32 at, __u32 end)
 {
 	__u32 zero = 0, length = end - at, bytes;
 	struct proxy_line *line = bpf_map_lookup_elem(&proxy_lines, &zero);
 
-	if (!line || at >= end || length < PROXY_HEAD_BYTES)
+	if (!config.tls_at || !line || at >= end || length < PROXY_HEAD_BYTES)
 		return at;
 	if (length > PROXY_LINE_BYTES_MAX)
 		length = PROXY_LINE_BYTES_MAX;

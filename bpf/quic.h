@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * QUIC, by what holds for all of its versions (RFC 8999). Much looks like it: a datagram counts only
- * with a long header of a version that is in use, or in a connection that had one. So connections
- * are remembered beyond the entries of their flows.
+ * QUIC, by what holds for all of its versions (RFC 8999). Much looks like it: a datagram counts
+ * only with a long header of a version that is in use, or in a connection that had one. So
+ * connections are remembered beyond the entries of their flows.
  */
 
 #include "kernel.h"

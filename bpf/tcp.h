@@ -88,7 +88,8 @@ int BPF_PROG(tcp_accepted_again, const struct sock *sk, const struct request_soc
 
 	if (!common_flow(&request->__req_common, IPPROTO_TCP, false, &key))
 		return 0;
-	tcp = drawn_tcp(&key, is_watched_common(&request->__req_common, NULL));
+	/* It does not tell its interface, but has been sent by now: a hook there has seen it. */
+	tcp = drawn_tcp(&key, !config.watched_only);
 	if (tcp)
 		__sync_fetch_and_add(&tcp->retransmissions, 1);
 	return 0;

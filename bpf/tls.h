@@ -4,9 +4,9 @@
 /*
  * TLS (RFC 5246, 8446): which records a flow has, and its hellos. Segments are not put together
  * here, so a record shows where a segment begins with it, with records that end before it, or with
- * the header of a proxy in front. A hello that a segment does not hold all of is sent in parts, which
- * user space joins. An entry in whose segments data were seen is known; of all others a few segments
- * are looked at. So after each drain a flow is looked at again.
+ * the header of a proxy in front. A hello that is longer than its segment is sent in parts, which
+ * user space joins. An entry in whose segments data were seen is known; of all others a few
+ * segments are looked at. So after each drain a flow is looked at again.
  */
 
 #include "kernel.h"
@@ -130,15 +130,15 @@ static __always_inline void find_handshake(struct __sk_buff *skb, __u32 at, __u3
 }
 
 /*
- * What begins at `at`. Not static: the verifier looks at such a function once and by itself, instead
- * of at every way in which a loop can call it.
+ * What begins at `at`. Not static: the verifier looks at such a function once and by itself,
+ * instead of at every way in which a loop can call it.
  */
 noinline __u32 find_tls(struct __sk_buff *skb, __u32 at, __u32 end, struct tls_found *found)
 {
 	struct tls_record record = {};
 	__u32 length, have = end - at;
 
-	if (!found)
+	if (!config.tls_at || !found)
 		return 0;
 	found->next = found->hello = found->type = 0;
 	if (at >= end)
@@ -208,9 +208,11 @@ static __always_inline void find_ssl2_hello(struct __sk_buff *skb, __u32 at, __u
 static __always_inline void send_hello(struct __sk_buff *skb, const struct packet *packet,
 				       __u8 kind, __u32 at, __u32 bytes, struct tls_metrics *tls)
 {
-	struct message message = { .kind = kind };
+	struct message *head = fresh_head(kind);
 	__u32 have = packet->end - at, sequence;
 
+	if (!head)
+		return;
 	if (bytes > TLS_HELLO_BYTES_MAX)
 		bytes = TLS_HELLO_BYTES_MAX;
 	if (have > bytes)
@@ -219,15 +221,15 @@ static __always_inline void send_hello(struct __sk_buff *skb, const struct packe
 	if (bpf_skb_load_bytes(skb, packet->l4 + __builtin_offsetof(struct tcphdr, seq), &sequence,
 			       sizeof(sequence)))
 		return;
-	copy_key(&message.key, &packet->key);
-	message.sequence = bpf_ntohl(sequence) + at - packet->headers;
+	copy_key(&head->key, &packet->key);
+	head->sequence = bpf_ntohl(sequence) + at - packet->headers;
 	/* Several parts for what is longer than a message; offloads put segments together. */
 	for (int i = 0; i < TLS_HELLO_BYTES_MAX / MESSAGE_ROOM_LARGE && have; i++) {
-		bytes = send_message(skb, &message, at, have);
+		bytes = send_message(skb, head, at, have);
 		if (bytes > have)
 			break;
-		message.kind = MESSAGE_TLS_MORE;
-		message.sequence += bytes;
+		head->kind = MESSAGE_TLS_MORE;
+		head->sequence += bytes;
 		at += bytes;
 		have -= bytes;
 	}

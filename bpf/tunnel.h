@@ -38,29 +38,28 @@ static __always_inline __u8 tunnel_type_of(__u16 port)
 }
 
 /*
- * Where the packet inside of a datagram to a tunnel's port begins, `at` being the tunnel's header:
- * `inner` is told, and its protocol returned. 0: there is none.
+ * Moves `at` from the header of a tunnel over UDP to the packet inside, whose protocol it returns.
+ * 0: there is none.
  */
-static __always_inline __u32 enter_udp_tunnel(struct __sk_buff *skb, __u32 at, __u8 type,
-					      struct packet *inner)
+static __always_inline __u32 enter_udp_tunnel(struct __sk_buff *skb, __u32 *at, __u8 type)
 {
 	struct tunnel_header copy;
-	const struct tunnel_header *header = peek(skb, at, &copy, sizeof(copy));
+	const struct tunnel_header *header = peek(skb, *at, &copy, sizeof(copy));
 
 	if (!header)
 		return 0;
-	inner->l3 = at + sizeof(*header);
+	*at += sizeof(*header);
 	if (type == TUNNEL_GENEVE) {
 		if (header->flags & GENEVE_VERSION)
 			return 0;
-		inner->l3 += (header->flags & GENEVE_OPTION_WORDS) * 4;
+		*at += (header->flags & GENEVE_OPTION_WORDS) * 4;
 		return bpf_ntohs(header->protocol);
 	}
 	return header->flags & VXLAN_HAS_ID ? ETH_P_TEB : 0;
 }
 
-/* Puts the inner packet in the place of the outer one, if there is one. */
-static noinline void look_into_tunnel(struct __sk_buff *skb, struct packet *packet)
+/* Puts the inner packet in the place of the outer one. False: there is none. */
+static noinline bool look_into_tunnel(struct __sk_buff *skb, struct packet *packet)
 {
 	struct packet inner = {};
 	__u32 at = packet->l4 + sizeof(struct udphdr);
@@ -68,18 +67,23 @@ static noinline void look_into_tunnel(struct __sk_buff *skb, struct packet *pack
 
 	inner.tunnel_type = tunnel_type_of(packet->key.dst_port);
 	if (!inner.tunnel_type || packet->is_fragment)
-		return;
-	protocol = enter_udp_tunnel(skb, at, inner.tunnel_type, &inner);
-	if (!protocol)
-		return;
+		return false;
 	inner.outer_l3 = packet->l3;
 	inner.tunnel_header = at;
+	protocol = enter_udp_tunnel(skb, &at, inner.tunnel_type);
+	if (!protocol || at > HEADERS_MAX)
+		return false;
+	inner.l3 = at;
 	/* The tag around it is the outermost. */
 	inner.vlan_id = packet->vlan_id;
-	if (protocol == ETH_P_TEB)
-		inner.inner_l2 = inner.l3;
-	if (parse_inner(skb, &inner, protocol) == PARSE_FLOW)
-		*packet = inner;
+	if (protocol == ETH_P_TEB) {
+		inner.inner_l2 = at;
+		protocol = parse_ethernet(skb, &inner, at);
+	}
+	if (parse_l3(skb, &inner, protocol) != PARSE_FLOW)
+		return false;
+	*packet = inner;
+	return true;
 }
 
 /* Once for each flow: all packets of it are taken to be in the same tunnel. */

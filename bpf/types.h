@@ -17,8 +17,7 @@ struct flow_key {
 	__u8 protocol;
 	__u8 icmp_type;
 	__u8 icmp_code;
-	/* 1: of IPv6 packets, though addresses look like that: apart from the flow of IPv4. */
-	__u8 mapped;
+	__u8 mapped; /* 1: of IPv6, though addresses look like that; apart from IPv4's flow */
 };
 
 /* Interfaces on which packets of one flow are remembered; more are counted in a statistic. */
@@ -42,18 +41,6 @@ struct watched_place {
 	__u32 netns; /* as in observed_interface */
 	__u32 ifindex; /* 0: some interface of the namespace */
 };
-
-/* What user space knows of an interface's hooks, in the map `hook_facts`. */
-enum hook_fact {
-	HOOK_INGRESS = 1, /* there is one at its ingress */
-	/* The same bits as in slots. What comes in here has passed no hook before. */
-	HOOK_BORN_INGRESS = 0x10000000,
-	/* Nor has what this host sends here, unless it has come in by another interface. */
-	HOOK_BORN_EGRESS = 0x20000000,
-};
-
-/* Interfaces of which facts are kept; packets are born at no other. */
-#define HOOK_FACTS_MAX 65536
 
 /*
  * Where packets of the flow were seen, in order of appearance; the first empty slot ends the list.
@@ -357,25 +344,6 @@ struct dns_query {
 	__u8 pad[3];
 };
 
-/* A packet is captured up to here: the largest one that offloads make, and its link layer. */
-#define CAPTURE_BYTES_MAX 65664
-
-/* The head of a record in the ring buffer `captured`; the packet and some room follow. */
-struct captured_packet {
-	__u64 time_ns; /* CLOCK_MONOTONIC */
-	__u32 length; /* bytes that follow */
-	__u32 original; /* bytes of the packet, a VLAN tag that the device keeps apart not counted */
-	__u32 wire_packets; /* what it is on the wire, as in flow_metrics */
-	__u32 wire_bytes;
-	__u32 ifindex;
-	__u32 netns; /* as in observed_interface */
-	__u16 vlan_tci; /* the tag that the device keeps apart */
-	__u16 vlan_protocol; /* its EtherType; 0: none */
-	__u8 egress;
-	__u8 has_l2; /* it begins with an Ethernet header */
-	__u8 pad[2];
-};
-
 /* One per-CPU counter pair for each way a packet can go unrecorded (and some facts besides). */
 enum stat {
 	STAT_SAMPLED_OUT,
@@ -391,8 +359,7 @@ enum stat {
 	/* A probe had something to tell of a flow that it could not make out, or that had no room. */
 	STAT_PROBE_LOST,
 	STAT_CAPTURE_FULL, /* wanted, but the ring buffer had no room for the packet */
-	/* Of probes: what happened where no hook is, in flows that no hook has seen. */
-	STAT_NOT_WATCHED,
+	STAT_NOT_WATCHED, /* of a probe: where no hook is, in a flow that no hook has seen */
 	STAT_OTHER_HOST, /* dropped, and was never meant for this host */
 	STAT_UNEXPLAINED, /* freed as dropped, without a reason */
 	STAT_NOT_LOOKED_INTO, /* may have IP in it, in something that is not looked into */

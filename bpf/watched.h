@@ -44,19 +44,16 @@ static __always_inline bool is_watched_device(const struct net_device *device)
 }
 
 /* The interface that the socket sends by, if it has settled on one. */
-static __always_inline bool is_watched_common(const struct sock_common *common,
-					      const struct dst_entry *route)
-{
-	if (!config.watched_only)
-		return true;
-	if (route)
-		return is_watched_device(BPF_CORE_READ(route, dev));
-	return is_watched_place(BPF_CORE_READ(common, skc_net.net), 0);
-}
-
 static __always_inline bool is_watched_socket(const struct sock *sk)
 {
-	return is_watched_common(&sk->__sk_common, BPF_CORE_READ(sk, sk_dst_cache));
+	const struct dst_entry *route;
+
+	if (!config.watched_only)
+		return true;
+	route = BPF_CORE_READ(sk, sk_dst_cache);
+	if (route)
+		return is_watched_device(BPF_CORE_READ(route, dev));
+	return is_watched_place(BPF_CORE_READ(sk, __sk_common.skc_net.net), 0);
 }
 
 /* Of packets that come in the interface is known, of others their route is, or their socket. */

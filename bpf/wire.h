@@ -12,7 +12,7 @@ struct wire {
 	__u64 bytes;
 };
 
-/* `packet`: as parsed, or zero, which leaves the headers of more segments than one to the kernel. */
+/* `packet`: as parsed, or zero, which leaves the headers of several segments to the kernel. */
 static __always_inline struct wire wire_of(struct __sk_buff *skb, const struct packet *packet)
 {
 	struct wire wire = { .packets = 1, .bytes = skb->len };

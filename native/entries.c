@@ -51,7 +51,6 @@ static void run_remove(struct job *job)
 
 bool get_capacity(napi_env env, napi_value *arguments, struct job *job)
 {
-	struct failure failure = { .code = EINVAL };
 	size_t keys_bytes, values_bytes, count;
 	uint8_t *keys, *values;
 	struct bpf_map *map;
@@ -64,16 +63,12 @@ bool get_capacity(napi_env env, napi_value *arguments, struct job *job)
 	job->key_size = bpf_map__key_size(map);
 	job->value_size = element_bytes(map);
 	count = keys_bytes / job->key_size;
-	if (count == 0)
-		failure.call = "keys do not hold one entry";
-	else if (count > UINT32_MAX)
-		failure.call = "keys hold too many entries";
-	else if (values_bytes / job->value_size < count)
-		failure.call = "values do not hold as many entries as keys";
+	if (count == 0 || count > UINT32_MAX)
+		return reject(env, "keys", "room for one entry at least, and for less than 2^32");
+	if (values_bytes / job->value_size < count)
+		return reject(env, "values", "room for as many entries as keys");
 	job->capacity = (uint32_t)count;
-	if (failure.call)
-		throw_failure(env, &failure);
-	return !failure.call;
+	return true;
 }
 
 /* The job's own memory for as many entries as it asks for. */
@@ -114,7 +109,6 @@ napi_value read_entries(napi_env env, napi_callback_info info)
 /* A copy of the keys, which the caller may change as soon as this returns. */
 static bool get_removals(napi_env env, napi_value *arguments, struct job *job)
 {
-	struct failure failure = { .code = EINVAL, .call = "keys are not whole" };
 	struct bpf_map *map;
 	uint8_t *keys;
 	size_t size;
@@ -125,10 +119,8 @@ static bool get_removals(napi_env env, napi_value *arguments, struct job *job)
 	job->map = bpf_map__fd(map);
 	job->key_size = bpf_map__key_size(map);
 	job->capacity = (uint32_t)(size / job->key_size);
-	if (size != job->capacity * job->key_size) {
-		throw_failure(env, &failure);
-		return false;
-	}
+	if (size != job->capacity * job->key_size)
+		return reject(env, "keys", "whole keys");
 	if (!make_room(env, job))
 		return false;
 	if (size)

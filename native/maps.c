@@ -33,25 +33,19 @@ size_t element_bytes(const struct bpf_map *map)
 
 bool get_keyed_map(napi_env env, napi_value name, struct object *object, struct bpf_map **into)
 {
-	struct failure failure = { .code = EINVAL, .call = "use of a map without keys" };
 	char text[NAME_BYTES];
 
 	if (!get_string(env, name, "map", text, sizeof(text)) || map_fd(env, object, text) < 0)
 		return false;
 	*into = bpf_object__find_map_by_name(object->bpf, text);
-	if (bpf_map__key_size(*into) > 0)
-		return true;
-	throw_failure(env, &failure);
-	return false;
+	return bpf_map__key_size(*into) > 0 || reject(env, "map", "a map with keys");
 }
 
 bool get_hash_map(napi_env env, napi_value name, struct object *object, struct bpf_map **into)
 {
-	/* Of other maps the kernel goes on by a key, for which a cursor has no room. */
-	struct failure failure = { .code = EINVAL, .call = "read of a map that is no hash map" };
-
 	if (!get_keyed_map(env, name, object, into))
 		return false;
+	/* Of other maps the kernel goes on by a key, for which a cursor has no room. */
 	switch (bpf_map__type(*into)) {
 	case BPF_MAP_TYPE_HASH:
 	case BPF_MAP_TYPE_LRU_HASH:
@@ -59,8 +53,7 @@ bool get_hash_map(napi_env env, napi_value name, struct object *object, struct b
 	case BPF_MAP_TYPE_LRU_PERCPU_HASH:
 		return true;
 	default:
-		throw_failure(env, &failure);
-		return false;
+		return reject(env, "map", "a hash map");
 	}
 }
 
@@ -79,9 +72,9 @@ napi_value update_map(napi_env env, napi_callback_info info)
 	    !get_bytes(env, arguments[3], "value", &value, &value_size))
 		return NULL;
 	if (bpf_map__key_size(map) != key_size)
-		fail(&failure, EINVAL, "update map: size of key");
+		reject(env, "key", "as long as the map's");
 	else if (element_bytes(map) != value_size)
-		fail(&failure, EINVAL, "update map: size of value");
+		reject(env, "value", "as long as the map's, for all possible CPUs of a per-CPU map");
 	else if (bpf_map_update_elem(bpf_map__fd(map), key, value, BPF_ANY))
 		fail(&failure, errno, "bpf(BPF_MAP_UPDATE_ELEM)");
 	if (failure.code)

@@ -13,7 +13,8 @@ const INTRODUCTION = `
 
 Every option is a flag, an environment variable and a key of the file given with \`--config\`
 (YAML or JSON, keys as the flags without \`--\`). A flag wins over the environment, which wins over
-the file. An empty value means the default.`.trimStart();
+the file. An empty value means the default; for \`--token-file\`, \`--tls-cert-file\` and
+\`--tls-key-file\` it is an error.`.trimStart();
 
 /** Tables by heading, in the order of the page. */
 const TABLES: readonly (readonly [title: string, table: OptionTable])[] = [

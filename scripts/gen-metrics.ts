@@ -6,7 +6,7 @@ import { createPipelineMetrics } from '../src/pipeline/metrics.ts';
 import { createStoreMetrics } from '../src/store/duckdb/metrics.ts';
 import { declareConnectionLimit } from '../src/telemetry/connections.ts';
 import { createMetrics, type Metrics } from '../src/telemetry/metrics.ts';
-import { declareOutputMetrics, declareProcessMetrics } from '../src/telemetry/process-metrics.ts';
+import { declareProcessMetrics } from '../src/telemetry/process-metrics.ts';
 import { declareRenewals } from '../src/telemetry/renewals.ts';
 import type { GeneratedFile } from './gen.ts';
 import { code, table } from './markdown.ts';
@@ -66,7 +66,7 @@ const SECTIONS: readonly (readonly [title: string, declare: readonly Declare[]])
   ['Pipeline', [createPipelineMetrics, (metrics) => createPromMetrics(metrics, '')]],
   ['Store', [createStoreMetrics]],
   ['Console', [declareConsoleMetrics]],
-  ['Process', [declareProcessMetrics, (metrics) => declareOutputMetrics(metrics, {})]],
+  ['Process', [(metrics) => declareProcessMetrics(metrics)]],
   ['Servers', [declareConnectionLimit, declareRenewals]],
 ];
 

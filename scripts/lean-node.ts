@@ -5,8 +5,8 @@ import { npmPackage } from './npm-packages.ts';
 import { run } from './steps.ts';
 
 /**
- * Variables that Node minds before any code of ours runs: it refuses to start, makes folders, writes
- * profiles, loads engines. The others are taken away by src/commands/environment.ts.
+ * Variables that Node minds before any code of ours runs: it refuses to start, makes folders,
+ * writes profiles, loads engines. The others are taken away by src/commands/environment.ts.
  */
 const MINDED_EARLY = [
   'NODE_COMPILE_CACHE',

@@ -5,25 +5,17 @@ import { runCommandLine } from './commands/frame.ts';
 import { COMMANDS } from './commands/registry.ts';
 import { reportError } from './commands/report-error.ts';
 import { standardStreams } from './commands/streams.ts';
-import { isRefusal } from './telemetry/file-output.ts';
 
 startWithoutNodes(process);
 // Node's own meaning of the signal is a debugger; without that, and unheard, it would be the end.
 process.on('SIGUSR1', () => undefined);
 
-const { stdout, stderr } = standardStreams(process);
+const { stdout, stderr, refusal } = standardStreams(process);
 const context = { env: process.env, stdout, stderr, clock: systemClock, helpAll: false };
-
-let refusal: unknown;
-stdout.on('error', (error: Error) => {
-  if (isRefusal(error)) refusal ??= error;
-  // `netobserv … | head` closes the pipe early; that is no failure. A command that has something to
-  // undo listens, too, and ends by itself.
-  else if (stdout.listenerCount('error') === 1) process.exit(0);
-});
 
 const code = runCommandLine(process.argv.slice(2), COMMANDS, context);
 void code.then((value) => {
+  const error = refusal();
   // What was asked for did not get out, so it is not done.
-  process.exitCode = value === 0 && refusal !== undefined ? reportError(refusal, context) : value;
+  process.exitCode = value === 0 && error !== undefined ? reportError(error, context) : value;
 });

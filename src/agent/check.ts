@@ -19,6 +19,7 @@ const IGNORED: readonly (readonly [Key, string])[] = [
 /** What only an agent on its own, which sends its flows away, makes use of. */
 const EXPORT_ONLY: readonly Key[] = [
   'export',
+  'exportBlankFlows',
   'targetHost',
   'targetPort',
   'targetTlsCaCertPath',

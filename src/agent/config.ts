@@ -173,6 +173,12 @@ const exporting = {
     'grpc',
     'where an agent on its own sends flows; `up` keeps them in its process',
   ),
+  exportBlankFlows: flag(
+    'EXPORT_BLANK_FLOWS',
+    false,
+    'gRPC and Kafka: send flows without packets, too, of which only fields of ours tell anything, ' +
+      'such as queries that nobody answered',
+  ),
   targetHost: text('TARGET_HOST', '', 'host of the collector'),
   targetPort: integer('TARGET_PORT', 0, 'port of the collector', PORT_OR_NONE),
   targetTlsCaCertPath: text('TARGET_TLS_CA_CERT_PATH', '', 'CA certificate of the collector'),

@@ -228,7 +228,7 @@ function interfaceMetrics(metrics: Metrics, level: MetricsLevel, clock: Clock) {
     ),
     namespacesLeftOut: metrics.gauge(
       'namespaces_left_out',
-      'Network namespaces without a name that are not watched: their user has too many',
+      'Network namespaces that are not watched: their user has too many, or they have too many names',
     ),
     interfacesLeftOut: metrics.gauge(
       'interfaces_left_out',

@@ -26,8 +26,8 @@ import type { BpfObject, Native } from './loader/native.ts';
 import { FLOW_MAPS, type LoadedObject, loadDatapath, WAKE_MAP } from './loader/object.ts';
 import { openPinned } from './loader/pinned.ts';
 import { type AttachedFeatures, attachFeatures, type FeatureStatus } from './loader/probes.ts';
-import { UNWATCHED, WatchedPlaces } from './loader/watched.ts';
 import { TAG_SECRET_BYTES } from './loader/tags.ts';
+import { UNWATCHED, WatchedPlaces } from './loader/watched.ts';
 import { type AgentMetrics, declareMetrics } from './metrics.ts';
 import { type Capability, NEEDED_TO_RUN } from './privileges.ts';
 import {
@@ -51,8 +51,8 @@ export interface AgentDeps {
   /** Takes the batch back, filled; false: it was dropped. */
   readonly emit: (batch: FlowBatch) => boolean;
   /**
-   * Flows may have no packets, but only what a feature has to tell. Collectors of others would count
-   * and list them as flows. Default false: what has no flow to be told on is counted.
+   * Flows may have no packets, but only what a feature has to tell. Collectors of others would
+   * count and list them as flows. Default false: what has no flow to be told on is counted.
    */
   readonly takesEmptyFlows?: boolean;
   /** Folder of named network namespaces; default /var/run/netns. */

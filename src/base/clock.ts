@@ -1,5 +1,3 @@
-import { randomBytes } from 'node:crypto';
-
 /** The only door to time: components take a `Clock`, tests drive theirs by hand. */
 export interface Clock {
   /** Wall clock, epoch milliseconds. */
@@ -44,7 +42,8 @@ export const systemClock: Clock = {
 export const systemRandom: () => number = Math.random;
 
 /** The same for what nobody may guess: that many bytes. */
-export const systemSecret: (bytes: number) => Uint8Array = randomBytes;
+export const systemSecret = (bytes: number): Uint8Array =>
+  crypto.getRandomValues(new Uint8Array(bytes));
 
 /**
  * CLOCK_MONOTONIC in milliseconds: the clock of the kernel's own time stamps, which count from boot

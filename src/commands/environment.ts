@@ -48,7 +48,7 @@ export function withoutNodes(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv | undefi
  * minded before any code of ours runs, so that to unset them would be too late.
  */
 export function startWithoutNodes(process: NodeJS.Process): void {
-  const kept = isSea() ? withoutNodes(process.env) : undefined;
-  if (kept === undefined) return;
-  process.execve?.(process.execPath, [process.argv[0]!, ...process.argv.slice(2)], kept);
+  const { env, execPath, argv } = process;
+  const kept = isSea() ? withoutNodes(env) : undefined;
+  if (kept !== undefined) process.execve?.(execPath, [argv[0]!, ...argv.slice(2)], kept);
 }

@@ -58,7 +58,10 @@ function createParser(
     .alias('help', 'h')
     .example('sudo netobserv up', 'capture this host; the console is on http://127.0.0.1:9001')
     .example('netobserv up --help', 'options of a command')
-    .epilogue('Exit codes: 0 done, 1 failed, 2 wrong command line or configuration.')
+    .epilogue(
+      'Exit codes: 0 done, 1 failed, 2 wrong command line or configuration, 3 flows were lost at ' +
+        'the end, 130 ended at once by a second signal.',
+    )
     .exitProcess(false)
     .strict()
     .demandCommand(1, 1, 'no command given')

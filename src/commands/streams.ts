@@ -1,24 +1,31 @@
 import { fstatSync } from 'node:fs';
 import { isatty } from 'node:tty';
-import { FileOutput } from '../telemetry/file-output.ts';
+import { FileOutput, isRefusal } from '../telemetry/file-output.ts';
 import { LossyOutput, type Terminal } from '../telemetry/lossy-output.ts';
 
 const STDOUT_FD = 1;
 const STDERR_FD = 2;
 
-type NodeProcess = Pick<NodeJS.Process, 'stdout' | 'stderr'>;
-
 /**
  * Standard output and error, to which writing neither blocks nor throws. A terminal, a pipe or a
  * socket that takes nothing makes what is written wait in memory; a file answers each write.
  */
-export function standardStreams(process: NodeProcess): {
+export function standardStreams(process: NodeJS.Process): {
   readonly stdout: Terminal;
   readonly stderr: LossyOutput;
+  /** Why standard output is not complete; undefined as long as it is. */
+  readonly refusal: () => unknown;
 } {
   const stdout = isFile(STDOUT_FD) ? new FileOutput(STDOUT_FD) : neverBlocking(process.stdout);
   const stderr = isFile(STDERR_FD) ? new FileOutput(STDERR_FD) : neverBlocking(process.stderr);
-  return { stdout, stderr: new LossyOutput(stderr) };
+  let refusal: unknown;
+  stdout.on('error', (error: Error) => {
+    if (isRefusal(error)) refusal ??= error;
+    // `netobserv … | head` closes the pipe early; that is no failure. A command that has something
+    // to undo listens, too, and ends by itself.
+    else if (stdout.listenerCount('error') === 1) process.exit(0);
+  });
+  return { stdout, stderr: new LossyOutput(stderr), refusal: () => refusal };
 }
 
 function isFile(fd: number): boolean {

@@ -25,7 +25,7 @@ export interface PackedFile {
 
 /** The manifest's copy in each folder of a build. */
 export const MANIFEST_FILE = 'manifest.json';
-/** Between a build's id and a random end: the name of what is not complete, or was found damaged. */
+/** Between a build's id and a random end: in the name of what is incomplete, or damaged. */
 export const DRAFT_INFIX = '.draft-';
 /** A manifest has some 100 files; a larger one is somebody else's. */
 const MANIFEST_MAX_BYTES = 1 << 20;

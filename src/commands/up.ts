@@ -35,6 +35,8 @@ export const up: Command = {
     logNodeWarnings(log, process);
     for (const warning of warnings) log.warn(warning);
 
+    // What is written here is for nobody else to read, from its first byte on.
+    process.umask(0o077);
     const dataDir = dataDirOf(config, context);
     const { clock, env, stderr } = context;
     const tokenPath = tokenPathOf(config.tokenFile, dataDir ?? defaultDataDir(env));

@@ -33,7 +33,10 @@ export interface MetricsQuery extends FlowQuery {
    */
   readonly type?: string;
   readonly function?: 'count' | 'sum' | 'avg' | 'min' | 'max' | 'p90' | 'p99' | 'rate';
-  /** A scope id, `app` (everything together), or a field; several fields comma-separated. */
+  /**
+   * A scope id, `app` (everything together), a field, or `ServicePort` (the port of the end that
+   * serves); several fields comma-separated. Each member of a list is a series of its own.
+   */
   readonly aggregateBy: string;
   readonly groups?: string;
   /** Durations such as `1m`, or bare seconds. */
@@ -154,6 +157,8 @@ export interface StatusResponse {
     readonly sizeBytes: number;
     readonly oldestMs: number | null;
     readonly newestMs: number | null;
+    /** Damage that was found and is worked around; absent when there is none. */
+    readonly warnings?: readonly string[];
   };
   readonly agent: {
     readonly isEnabled: boolean;
@@ -177,6 +182,10 @@ export interface StatusResponse {
 export interface FrontendConfig {
   readonly buildVersion: string;
   readonly buildDate: string;
+  /** People log in here, and can log out. */
+  readonly login: boolean;
+  /** IANA name of the server's time zone. */
+  readonly timeZone: string;
   readonly recordTypes: readonly string[];
   readonly features: readonly string[];
   readonly portNaming: {
@@ -255,7 +264,8 @@ export interface QuickFilter {
 
 /**
  * `GET /api/live` (text/event-stream): one `tick` event after rows became visible in the store, at
- * most one a second, and one every 15 s without news so that proxies keep the connection.
+ * most one a second, and one every 15 s without news so that proxies keep the connection. The
+ * server ends a stream after ten minutes; who still wants it comes back.
  */
 export interface LiveTick {
   readonly nowMs: number;
@@ -285,7 +295,8 @@ export interface ApiError {
 /**
  * `POST /api/login` (JSON) trades the token for a session cookie: 204. Any call of `/api` without a
  * session is answered 401 `ERR_CONSOLE_UNAUTHENTICATED`; a console without a token has no login
- * (404). `POST /api/logout` ends the browser's session: 204.
+ * (404). `POST /api/logout` ends that session, in the browser and on the server: 204; streams that
+ * were opened in it end within seconds.
  */
 export interface LoginRequest {
   readonly token: string;

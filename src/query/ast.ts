@@ -3,7 +3,27 @@
  * PromQL; the console's `filters` parameter and the CLI's expressions are parsed into it.
  */
 
-export type MatchOperator = '=' | '!=' | '>=' | '~' | '!~';
+/**
+ * Longest first, so that a reader does not take `>=` for `>`. One that starts with `!` is the
+ * opposite of the rest: flows without the field fulfil it, so `Bytes!>=10` finds them and
+ * `Bytes<10` does not.
+ */
+export const MATCH_OPERATORS = [
+  '!>=',
+  '!<=',
+  '!=',
+  '!~',
+  '!>',
+  '!<',
+  '>=',
+  '<=',
+  '=',
+  '~',
+  '>',
+  '<',
+] as const;
+
+export type MatchOperator = (typeof MATCH_OPERATORS)[number];
 
 /**
  * One value of a comma list. `exact` values were quoted; `pattern` values hold `*` wildcards or are
@@ -14,7 +34,7 @@ export type MatchValue =
   | { readonly kind: 'pattern'; readonly text: string }
   | { readonly kind: 'empty' };
 
-/** A field compared with values of which one must hold (for `!=` and `!~`: none may hold). */
+/** A field compared with values of which one must hold; with `!` none may hold. */
 export interface Match {
   readonly kind: 'match';
   /** A field name, or the common suffix of a pair: `Port` hits SrcPort and DstPort. */
@@ -65,7 +85,10 @@ export interface MetricQuery {
   /** `Bytes`, `Packets`, `Flows`, … or any numeric field. */
   readonly type: string;
   readonly fn: MetricFunction;
-  /** Fields that name a series; empty: one series for all flows (`app`). */
+  /**
+   * Fields, or `ServicePort`, that name a series; empty: one series for all flows (`app`). Of a
+   * list each member names one.
+   */
   readonly groupBy: readonly string[];
   /** Number of series kept, largest first (smallest for `min`). */
   readonly limit: number;
@@ -92,7 +115,7 @@ export interface RecordResult {
 }
 
 export interface Series {
-  /** Value of each group-by field; empty text where the flows had none. */
+  /** Value of each group-by field, one member of a list; empty text where the flows had none. */
   readonly labels: Readonly<Record<string, string>>;
   /**
    * Pairs of epoch seconds and value, ascending. A step without flows is 0 for sums and rates,

@@ -1,4 +1,11 @@
-import { ANY, type Filter, type Match, type MatchOperator, type MatchValue } from './ast.ts';
+import {
+  ANY,
+  type Filter,
+  MATCH_OPERATORS,
+  type Match,
+  type MatchOperator,
+  type MatchValue,
+} from './ast.ts';
 import { QUERY_ERRORS, queryError } from './errors.ts';
 import { requireFields } from './keys.ts';
 import { readMatch } from './values.ts';
@@ -7,8 +14,9 @@ import { readMatch } from './values.ts';
  * The `filters` text: groups separated by `|` of which one must hold, terms separated by `&` that
  * must all hold, and a term is a key, an operator and a comma list of values of which one must
  * hold. A quoted value is exact; a bare one matches anywhere in a text, or all of it when it has
- * `*` wildcards; `""` is an absent or empty field. There is no escape character: a quoted value
- * holds anything but a quote.
+ * `*` wildcards; `""` is an absent or empty field. Numbers and addresses may be ranges that hold
+ * both ends (`8000-8080`, `10ms-2s`). There is no escape character: a quoted value holds anything
+ * but a quote.
  */
 
 /** Longest filter text, in characters: that of a request line, far more than a person writes. */
@@ -20,8 +28,8 @@ export const FILTER_TERMS_MAX = 64;
 /** Values of one comma list. */
 export const FILTER_VALUES_MAX = 256;
 
-// Longest first, so that `!=` is not read as `!`.
-const OPERATORS: readonly MatchOperator[] = ['!=', '!~', '>=', '=', '~'];
+/** All that may have been meant for an operator, such as `==` and `=>`. */
+const OPERATOR = /[!<>=~]+/y;
 const KEY = /[A-Za-z_][A-Za-z0-9_.]*/y;
 const BARE = /[\w\-.*:/@+]+/y;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused.
@@ -84,10 +92,8 @@ class Parser {
     const key = this.#match(KEY)?.[0];
     if (key === undefined) throw this.#unexpected('expected a field name');
     requireFields(key, position);
-    const operator = OPERATORS.find((candidate) => this.#take(candidate));
-    if (operator === undefined) {
-      throw this.#unexpected(`expected one of ${OPERATORS.join(' ')} after ${key}`);
-    }
+    const operator = this.#operator(key);
+    const places = [this.#at];
     const values = [this.#value(key)];
     while (this.#take(',')) {
       if (values.length === FILTER_VALUES_MAX) {
@@ -96,11 +102,21 @@ class Parser {
           `${key} has more than ${FILTER_VALUES_MAX} values; use wildcards or a range`,
         );
       }
+      places.push(this.#at);
       values.push(this.#value(key));
     }
     const match: Match = { kind: 'match', key, operator, values };
-    readMatch(match, position);
+    readMatch(match, { key: position, values: places });
     return match;
+  }
+
+  #operator(key: string): MatchOperator {
+    const start = this.#at;
+    const written = this.#match(OPERATOR)?.[0];
+    const operator = MATCH_OPERATORS.find((candidate) => candidate === written);
+    if (operator !== undefined) return operator;
+    this.#at = start;
+    throw this.#unexpected(`expected one of ${MATCH_OPERATORS.join(' ')} after ${key}`, written);
   }
 
   #value(key: string): MatchValue {
@@ -129,9 +145,8 @@ class Parser {
     return found;
   }
 
-  #unexpected(wanted: string) {
-    const character = this.#text[this.#at];
-    const found = character === undefined ? 'the end' : `"${character}"`;
+  #unexpected(wanted: string, written = this.#text[this.#at]) {
+    const found = written === undefined ? 'the end' : `"${written}"`;
     return queryError(
       QUERY_ERRORS.syntax,
       `the filter cannot be read at position ${this.#at + 1}, at ${found}: ${wanted}`,

@@ -4,6 +4,7 @@ import { fieldByName } from '../flow/fields.ts';
 import type { MetricQuery } from './ast.ts';
 import { QUERY_ERRORS, queryError } from './errors.ts';
 import { classOfKind, requireField } from './keys.ts';
+import { SERVICE_PORT } from './service.ts';
 
 /** Points of one series: more than a wide screen has columns. */
 export const STEPS_MAX = 11_000;
@@ -79,5 +80,7 @@ export function groupsOf(query: MetricQuery): readonly FieldSpec[] {
   if (!(query.limit >= 1 && query.limit <= SERIES_MAX)) {
     throw queryError(QUERY_ERRORS.limit, `the limit must be from 1 to ${SERIES_MAX} series`);
   }
-  return query.groupBy.map(requireField);
+  return query.groupBy.map((name) =>
+    name === SERVICE_PORT.name ? SERVICE_PORT : requireField(name),
+  );
 }

@@ -1,9 +1,9 @@
 import type { FieldSpec } from '../flow/field.ts';
 import type { MetricFunction, MetricQuery } from './ast.ts';
 import { groupsOf, type Measure, measureOf, type Steps, stepsOf } from './metrics.ts';
+import { printServicePort, SERVICE_PORT } from './service.ts';
 import {
   dictionaryOf,
-  LIST_SEPARATOR,
   printWhere,
   quoted,
   SqlContext,
@@ -11,12 +11,15 @@ import {
   type Statement,
   TIME_FIELD,
 } from './sql.ts';
+import { isList, printMembers } from './sql-members.ts';
 import { printNumberText } from './sql-records.ts';
 
 /**
  * Time series as one statement: flows are grouped by step and by ids, the groups are named, and
  * those of the same name are merged, because a name may have several ids. The largest series are
  * picked over the whole range, and only their steps are returned.
+ *
+ * A flow belongs to a series for each member of the lists that name it.
  *
  * Columns of the answer: `rank` from 1, the names `k0 …`, the step `b`, the value `v`. One series
  * more than the limit, to show that some were left out.
@@ -186,11 +189,15 @@ function printRows(
   const range = { startMs: startMs - lookBackMs, endMs };
   const where = printWhere(context, range, query.filter, query.packetLoss);
   const value = printMeasure(context, measureOf(query.type));
-  const keys = groups.map((field, index) => `, ${context.column(field)} AS g${index}`).join('');
+  const keys = groups.map((field, index) => `, ${printKey(context, field)} AS g${index}`).join('');
   return (
     `SELECT ${printStep(context, query, steps)} AS b, ${value.sql} AS x${keys} ` +
     `FROM ${context.facts()} AS f WHERE ${where}${value.where}`
   );
+}
+
+function printKey(context: SqlContext, field: FieldSpec): string {
+  return field === SERVICE_PORT ? printServicePort(context) : context.column(field);
 }
 
 /** The step of a flow, counted from the first that a rate looks back to. */
@@ -240,10 +247,15 @@ function printNames(
   from: string,
   group: boolean,
 ): string {
+  const members = printMembers(context, groups, from);
   const names: string[] = [];
   const joins: string[] = [];
   for (const [index, field] of groups.entries()) {
     const dictionary = dictionaryOf(field.kind);
+    if (isList(field)) {
+      names.push(`u${index} AS k${index}`);
+      continue;
+    }
     if (dictionary === undefined) {
       names.push(`coalesce(${printNumberText(`g${index}`)}, '') AS k${index}`);
       continue;
@@ -251,15 +263,9 @@ function printNames(
     joins.push(
       ` LEFT JOIN ${context.tables.dictionary(dictionary)} AS d${index} ON d${index}.id = g${index}`,
     );
-    names.push(`${printNameText(context, field, `d${index}.value`)} AS k${index}`);
+    names.push(`coalesce(d${index}.value, '') AS k${index}`);
   }
   const select = [...kept, ...names, ...(merged === '' ? [] : [merged])].join(', ');
   const by = group ? ' GROUP BY ALL' : '';
-  return `SELECT ${select} FROM (${from}) AS c${joins.join('')}${by}`;
-}
-
-function printNameText(context: SqlContext, field: FieldSpec, value: string): string {
-  const isList = field.kind === 'list<u32>' || field.kind === 'list<str>';
-  if (!isList) return `coalesce(${value}, '')`;
-  return `coalesce(replace(${value}, ${context.value(LIST_SEPARATOR)}::VARCHAR, ','), '')`;
+  return `SELECT ${select} FROM (${members}) AS c${joins.join('')}${by}`;
 }

@@ -1,6 +1,7 @@
 import type { FieldKind, FieldSpec } from '../flow/field.ts';
 import type { Filter, Match, PacketLoss, TimeRange } from './ast.ts';
 import { requireField } from './keys.ts';
+import { isDuration, type NumberTest } from './numbers.ts';
 import { readMatch, type Test } from './values.ts';
 
 /**
@@ -148,19 +149,43 @@ function printMatch(context: SqlContext, match: Match): string {
 
 function printNumberTest(context: SqlContext, field: FieldSpec, test: Test): string {
   const column = context.column(field);
+  if (test.kind === 'empty') return `${column} IS NULL`;
+  if (!isNumberTest(test)) {
+    throw new Error(`assertion failed: test ${test.kind} on the number ${field.name}`);
+  }
+  const passes = printComparison(context, column, sqlType(field.kind), test);
+  const bounded = test.kind === 'compare' && test.comparison.startsWith('<');
+  // A duration of 0 was not measured, so that it is below nothing.
+  return bounded && isDuration(field) ? `(${passes} AND ${column} <> 0)` : passes;
+}
+
+function isNumberTest(test: Test): test is NumberTest {
+  return (
+    test.kind === 'equals' ||
+    test.kind === 'compare' ||
+    test.kind === 'within' ||
+    test.kind === 'bits'
+  );
+}
+
+function printComparison(
+  context: SqlContext,
+  number: string,
+  type: string,
+  test: NumberTest,
+): string {
+  const value = (of: number): string => `${context.value(of)}::${type}`;
   switch (test.kind) {
-    case 'empty':
-      return `${column} IS NULL`;
     case 'equals':
-      return `${column} = ${context.value(test.value)}::${sqlType(field.kind)}`;
-    case 'atLeast':
-      return `${column} >= ${context.value(test.value)}::${sqlType(field.kind)}`;
+      return `${number} = ${value(test.value)}`;
+    case 'compare':
+      return `${number} ${test.comparison} ${value(test.value)}`;
+    case 'within':
+      return `${number} BETWEEN ${value(test.low)} AND ${value(test.high)}`;
     case 'bits': {
-      const bits = context.value(test.value);
-      return `(${column} & ${bits}::${sqlType(field.kind)}) = ${bits}::${sqlType(field.kind)}`;
+      const bits = value(test.value);
+      return `(${number} & ${bits}) = ${bits}`;
     }
-    default:
-      throw new Error(`assertion failed: test ${test.kind} on the number ${field.name}`);
   }
 }
 
@@ -193,7 +218,12 @@ function printIds(
   entries: string,
   tests: readonly Test[],
 ): string {
-  const conditions = tests.map((test) => printValueTest(context, 'value', test));
+  const conditions = tests.map((test) =>
+    // Members of lists of numbers are kept as text.
+    isNumberTest(test)
+      ? printComparison(context, 'try_cast(value AS UINTEGER)', 'UINTEGER', test)
+      : printValueTest(context, 'value', test),
+  );
   return `${column} IN (SELECT id FROM ${entries} AS d WHERE ${conditions.join(' OR ')})`;
 }
 

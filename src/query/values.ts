@@ -1,18 +1,15 @@
 import { type Cidr, isMappedV4, parseAddress, parseCidr, parseMac, V4_PREFIX } from '../base/ip.ts';
-import { parseDurationMs, parseSizeBytes } from '../base/units.ts';
-import { type FieldSpec, WHOLE_NUMBER_MAX } from '../flow/field.ts';
+import type { FieldSpec } from '../flow/field.ts';
 import type { Match, MatchOperator, MatchValue } from './ast.ts';
 import { QUERY_ERRORS, queryError } from './errors.ts';
 import { classOfKind, type FieldClass, requireFields } from './keys.ts';
-import { flagOfName, numberOfName } from './names.ts';
+import { numberOfName } from './names.ts';
+import { comparisonOf, type NumberTest, readNumberTest, wantedNumber } from './numbers.ts';
 
 /** One value of a filter, read for the kind of the field that it is compared with. */
 export type Test =
   | { readonly kind: 'empty' }
-  | { readonly kind: 'equals'; readonly value: number }
-  | { readonly kind: 'atLeast'; readonly value: number }
-  /** All these bits are set. */
-  | { readonly kind: 'bits'; readonly value: number }
+  | NumberTest
   /** Addresses as unsigned 128-bit numbers, both ends included. */
   | { readonly kind: 'between'; readonly low: bigint; readonly high: bigint }
   /** The whole text, as it is written. */
@@ -29,23 +26,39 @@ export interface FieldTests {
 }
 
 export interface ReadMatch {
-  /** True for `!=` and `!~`: no test may hold for any of the fields. */
+  /** True for operators with `!`: no test may hold for any of the fields. */
   readonly negative: boolean;
   readonly fields: readonly FieldTests[];
 }
 
+const OF_NUMBERS = ['=', '!=', '>=', '>', '<=', '<', '!>=', '!>', '!<=', '!<'] as const;
+
 const OPERATORS_OF: Readonly<Record<FieldClass, readonly MatchOperator[]>> = {
-  number: ['=', '!=', '>='],
+  number: OF_NUMBERS,
   text: ['=', '!=', '~', '!~'],
   address: ['=', '!=', '~', '!~'],
   mac: ['=', '!=', '~', '!~'],
   list: ['=', '!=', '~', '!~'],
 };
 
+function operatorsOf(field: FieldSpec): readonly MatchOperator[] {
+  // Members of a list can be numbers, too.
+  return field.kind === 'list<u32>'
+    ? [...OF_NUMBERS, '~', '!~']
+    : OPERATORS_OF[classOfKind(field.kind)];
+}
+
+/** Where the parts of a match stand in its text, in characters from 0. */
+export interface MatchPlace {
+  readonly key: number;
+  readonly values: readonly number[];
+}
+
 /** Reads a match against the field table; throws a coded error for a wrong operator or value. */
-export function readMatch(match: Match, position?: number): ReadMatch {
+export function readMatch(match: Match, place?: MatchPlace): ReadMatch {
+  const position = place?.key;
   const fields = requireFields(match.key, position).map((field) => {
-    const allowed = OPERATORS_OF[classOfKind(field.kind)];
+    const allowed = operatorsOf(field);
     if (!allowed.includes(match.operator)) {
       throw queryError(
         QUERY_ERRORS.operator,
@@ -53,10 +66,10 @@ export function readMatch(match: Match, position?: number): ReadMatch {
         { key: match.key, ...(position === undefined ? {} : { position }) },
       );
     }
-    const tests = match.values.flatMap((value) => {
+    const tests = match.values.flatMap((value, index) => {
       const test = readValue(field, match.operator, value);
       if (test !== undefined) return test;
-      throw wrongValue(match.key, field, value, position);
+      throw wrongValue(match, field, value, place?.values[index]);
     });
     return { field, tests };
   });
@@ -64,7 +77,7 @@ export function readMatch(match: Match, position?: number): ReadMatch {
 }
 
 function wrongValue(
-  key: string,
+  { key, operator }: Match,
   field: FieldSpec,
   value: MatchValue,
   position: number | undefined,
@@ -73,49 +86,46 @@ function wrongValue(
   const where = position === undefined ? '' : ` at position ${position + 1}`;
   return queryError(
     QUERY_ERRORS.value,
-    `"${text}" is no value of ${key}${where}; give ${wantedOf(field)}`,
+    `"${text}" is no value of ${key}${where}; ${cureOf(field, operator, text)}`,
     { key, value: text, ...(position === undefined ? {} : { position }) },
   );
 }
 
-function wantedOf(field: FieldSpec): string {
+function cureOf(field: FieldSpec, operator: MatchOperator, text: string): string {
+  const dash = text.indexOf('-', 1);
+  const turned = `${text.slice(dash + 1)}-${text.slice(0, dash)}`;
+  const isTurned =
+    dash > 0 && readValue(field, operator, { kind: 'exact', text: turned }) !== undefined;
+  return isTurned
+    ? `the smaller end of a range comes first: ${turned}`
+    : `give ${wantedOf(field, operator)}`;
+}
+
+function wantedOf(field: FieldSpec, operator: MatchOperator): string {
+  if (field.kind === 'list<u32>') return wantedNumber(field, operator);
   switch (classOfKind(field.kind)) {
     case 'address':
       return 'an address, a prefix such as 10.0.0.0/8 or a range such as 10.0.0.1-10.0.0.9';
     case 'mac':
       return 'a MAC address such as 02:00:5e:10:00:01, whole or with *';
     case 'number':
-      break;
+      return wantedNumber(field, operator);
     default:
       return 'a text';
   }
-  if (field.unit === 'nanoseconds' || field.unit === 'milliseconds') {
-    return `a number of ${field.unit} or a duration such as 10ms`;
-  }
-  if (field.unit === 'bytes') return 'a number of bytes or a size such as 10k';
-  if (field.name.endsWith('Port')) return 'a port from 0 to 65535 or a service such as https';
-  if (field.unit === 'bitmask') return 'a number or the name of a flag such as SYN';
-  if (field.name === 'Proto') return 'a protocol from 0 to 255 or a name such as tcp';
-  const max = MAX_OF[field.kind];
-  return max === undefined ? 'a number' : `a whole number from 0 to ${max}`;
 }
-
-const MAX_OF: Partial<Record<FieldSpec['kind'], number>> = WHOLE_NUMBER_MAX;
 
 function readValue(
   field: FieldSpec,
   operator: MatchOperator,
   value: MatchValue,
 ): Test | readonly Test[] | undefined {
-  if (value.kind === 'empty') return operator === '>=' ? undefined : { kind: 'empty' };
+  if (value.kind === 'empty') {
+    return comparisonOf(operator) === undefined ? { kind: 'empty' } : undefined;
+  }
   switch (classOfKind(field.kind)) {
-    case 'number': {
-      const bits = flagOfName(field, value.text);
-      if (bits !== undefined) return operator === '>=' ? undefined : { kind: 'bits', value: bits };
-      const number = readNumber(field, value.text);
-      if (number === undefined) return undefined;
-      return { kind: operator === '>=' ? 'atLeast' : 'equals', value: number };
-    }
+    case 'number':
+      return readNumberTest(field, operator, value.text);
     case 'address':
       return readAddresses(value, operator);
     case 'mac':
@@ -123,42 +133,26 @@ function readValue(
     case 'text':
       return readText(value);
     case 'list':
-      return field.kind === 'list<u32>' ? readMember(field, value.text) : readText(value);
+      return field.kind === 'list<u32>' ? readMember(field, operator, value.text) : readText(value);
   }
 }
 
-/** A member of a list of numbers is compared as decimal text, which is how lists are kept. */
-function readMember(field: FieldSpec, text: string): Test | undefined {
-  const number = /^\d+$/.test(text) ? Number(text) : numberOfName(field, text);
-  return number === undefined ? undefined : { kind: 'text', text: String(number) };
+/**
+ * A member of a list of numbers is compared as decimal text, which is how lists are kept, unless
+ * it takes arithmetic.
+ */
+function readMember(field: FieldSpec, operator: MatchOperator, text: string): Test | undefined {
+  const number = numberOfName(field, text);
+  if (number !== undefined && comparisonOf(operator) === undefined) {
+    return { kind: 'text', text: String(number) };
+  }
+  const test = readNumberTest(field, operator, text);
+  return test?.kind === 'equals' ? { kind: 'text', text: String(test.value) } : test;
 }
 
 function readText(value: Exclude<MatchValue, { kind: 'empty' }>): Test {
   if (value.kind === 'exact') return { kind: 'text', text: value.text };
   return { kind: value.text.includes('*') ? 'glob' : 'contains', text: value.text };
-}
-
-function readNumber(field: FieldSpec, text: string): number | undefined {
-  const number = /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : readNamed(field, text);
-  if (number === undefined) return undefined;
-  const max = MAX_OF[field.kind];
-  if (max === undefined) return number;
-  return Number.isInteger(number) && number >= 0 && number <= max ? number : undefined;
-}
-
-function readNamed(field: FieldSpec, text: string): number | undefined {
-  switch (field.unit) {
-    case 'nanoseconds': {
-      const ms = parseDurationMs(text);
-      return ms === undefined ? undefined : Math.round(ms * 1e6);
-    }
-    case 'milliseconds':
-      return parseDurationMs(text);
-    case 'bytes':
-      return parseSizeBytes(text);
-    default:
-      return numberOfName(field, text);
-  }
 }
 
 function readAddresses(

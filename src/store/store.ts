@@ -33,9 +33,9 @@ export interface StoreOutcome {
  * Where flows are kept and asked for. DuckDB is one; Loki, Prometheus and ClickHouse will follow.
  *
  * `append` resolves when a query would see the rows; `outcome` tells which of them a crash would
- * not lose any more, and which could not be written after all. Queries are cancelled by their signal down to
- * the database and reject with the signal's reason; a query that the store cannot answer rejects
- * with a coded error that says why.
+ * not lose any more, and which could not be written after all. Queries are cancelled by their
+ * signal down to the database and reject with the signal's reason; a query that the store cannot
+ * answer rejects with a coded error that says why.
  */
 export interface FlowStore extends Component, FlowReader {
   append(batch: FlowBatch): Promise<void>;

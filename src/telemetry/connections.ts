@@ -13,6 +13,8 @@ interface Connection {
   readonly address: string;
   /** Requests that are being answered. */
   answering: number;
+  /** The last of them. */
+  request: IncomingMessage | undefined;
 }
 
 /**
@@ -62,14 +64,15 @@ export function limitConnections(
       return;
     }
     const key = keyOf(socket);
-    connections.set(key, { socket, address, answering: 0 });
+    connections.set(key, { socket, address, answering: 0, request: undefined });
     socket.once('close', () => {
       if (connections.get(key)?.socket === socket) connections.delete(key);
     });
   });
-  server.on('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
-    const connection = connections.get(keyOf(socket));
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    const connection = connections.get(keyOf(request.socket));
     if (connection === undefined) return;
+    connection.request = request;
     connection.answering++;
     response.once('close', () => connection.answering--);
   });
@@ -80,8 +83,9 @@ function keyOf({ remoteAddress, remotePort, localAddress }: Socket): string {
   return `${remoteAddress} ${remotePort} ${localAddress}`;
 }
 
-function isWaiting({ socket, answering }: Connection): boolean {
-  return answering === 0 || socket.writableLength > 0;
+function isWaiting({ socket, answering, request }: Connection): boolean {
+  // A body that does not come, and an answer that is not read, are no work of ours.
+  return answering === 0 || request?.complete === false || socket.writableLength > 0;
 }
 
 function ofGreediest(connections: ReadonlyMap<string, Connection>) {

@@ -50,7 +50,8 @@ export class FileOutput extends Writable {
       this.#begun = undefined;
       return undefined;
     } catch (cause) {
-      this.#begun = rest.length < whole.length ? { whole, rest } : undefined;
+      // A copy, since the writer's buffer may have other contents by then.
+      this.#begun = rest.length < whole.length ? { whole, rest: Buffer.from(rest) } : undefined;
       const name = this.#fd === 1 ? 'standard output' : 'standard error';
       return new NetobservError(TELEMETRY_ERRORS.output, `${name} takes nothing`, {
         cause,

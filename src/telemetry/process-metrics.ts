@@ -8,7 +8,8 @@ const KIB = 1024;
  * What Prometheus' clients say of their process, and Node's of its heap. Names have no prefix, so
  * `metrics` must have none. Nothing is read before somebody asks for metrics.
  */
-export function declareProcessMetrics(metrics: Metrics): void {
+export function declareProcessMetrics(metrics: Metrics, stderr: LossCount = {}): void {
+  countLostWrites(metrics, stderr);
   let cpuSeconds = 0;
   const cpu = metrics.counter('process_cpu_seconds_total', 'CPU time of the process', [], () => {
     const { user, system } = process.cpuUsage();
@@ -44,8 +45,7 @@ export interface LossCount {
   readonly lost?: number;
 }
 
-/** Names have no prefix here, either. */
-export function declareOutputMetrics(metrics: Metrics, stderr: LossCount): void {
+function countLostWrites(metrics: Metrics, stderr: LossCount): void {
   let counted = 0;
   const lost = metrics.counter(
     'stderr_lost_writes_total',

@@ -1,8 +1,8 @@
 import { explain } from '../base/errors.ts';
-import type { RenewalReport } from '../config/renewed-files.ts';
 import type { Health } from './health.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
+import type { RenewalReport } from './renewed-files.ts';
 
 export interface RenewalDeps {
   readonly log: Log;

@@ -1,8 +1,8 @@
 import type { Server } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import { NetobservError } from '../base/errors.ts';
-import { type RenewalReport, RenewedFiles } from '../config/renewed-files.ts';
 import { TELEMETRY_ERRORS } from './errors.ts';
+import { type RenewalReport, RenewedFiles } from './renewed-files.ts';
 
 /** Paths of PEM files. */
 export interface TlsFilePaths {

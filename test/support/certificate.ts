@@ -17,7 +17,7 @@ const ECDSA_SHA256 = [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
 /** 2.5.4.3, commonName. */
 const COMMON_NAME = [0x55, 0x04, 0x03];
 
-/** A self-signed certificate for `localhost` and 127.0.0.1, and its key, as PEM; new for each call. */
+/** A self-signed certificate for `localhost` and 127.0.0.1, and its key, as PEM; always new. */
 export function selfSigned(): { readonly cert: string; readonly key: string } {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const algorithm = der(SEQUENCE, der(OID, ECDSA_SHA256));

@@ -5,10 +5,12 @@ import { DEFAULT_LIMITS } from '../../src/console/server/config.ts';
 import type { WrittenRows } from '../../src/console/server/live.ts';
 import { createConsole } from '../../src/console/server/root.ts';
 import type { Filter, FlowRow, MetricQuery, Series } from '../../src/query/ast.ts';
+import type { Comparison } from '../../src/query/numbers.ts';
 import { addressNumber, type ReadMatch, readMatch, type Test } from '../../src/query/values.ts';
 import type { FlowStore } from '../../src/store/store.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { labelsOf } from './filter-model.ts';
 
 export interface MockOptions {
   readonly webRoot: string;
@@ -24,6 +26,8 @@ export interface MockOptions {
 
 export interface MockConsole {
   readonly url: string;
+  /** Browsers that have the stream of events open. */
+  liveClients(): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -45,6 +49,7 @@ export async function startMockConsole(options: MockOptions): Promise<MockConsol
     if (flowsPerSecond > 0) add(Date.now(), Math.ceil(flowsPerSecond * random()));
   }, 1000);
 
+  const metrics = createMetrics('');
   const server = createConsole(
     {
       listen: { host: '127.0.0.1', port: options.port ?? 0 },
@@ -61,7 +66,7 @@ export async function startMockConsole(options: MockOptions): Promise<MockConsol
     },
     {
       log: createLog('error'),
-      metrics: createMetrics('netobserv_'),
+      metrics,
       clock: systemClock,
       store: memoryStore(rows, options.delayMs ?? 0),
       version: { version: '0.1.0', buildDate: 'mock' },
@@ -77,6 +82,11 @@ export async function startMockConsole(options: MockOptions): Promise<MockConsol
   await server.start(abort.signal);
   return {
     url: server.address().url,
+    async liveClients() {
+      return Number(
+        /^console_live_clients (\d+)$/m.exec(await metrics.registry.metrics())?.[1] ?? 0,
+      );
+    },
     async stop() {
       clearInterval(timer);
       abort.abort();
@@ -251,15 +261,18 @@ function toSeries(rows: readonly FlowRow[], query: MetricQuery) {
     { labels: Record<string, string>; sums: number[]; total: number }
   >();
   for (const row of rows) {
-    const labels = Object.fromEntries(
-      query.groupBy.map((field) => [field, [row[field] ?? ''].flat().join(',')]),
-    );
-    const key = JSON.stringify(labels);
-    const group = groups.get(key) ?? { labels, sums: new Array<number>(steps).fill(0), total: 0 };
-    groups.set(key, group);
     const value = query.type === 'Flows' ? 1 : Number(row[query.type] ?? 0);
-    group.sums[Math.floor((Number(row.TimeFlowEndMs) - startMs) / query.stepMs)]! += value;
-    group.total += value;
+    const step = Math.floor((Number(row.TimeFlowEndMs) - startMs) / query.stepMs);
+    for (const key of labelsOf(query.groupBy, row)) {
+      const group = groups.get(key) ?? {
+        labels: JSON.parse(key) as Record<string, string>,
+        sums: new Array<number>(steps).fill(0),
+        total: 0,
+      };
+      groups.set(key, group);
+      group.sums[step]! += value;
+      group.total += value;
+    }
   }
   const ranked = [...groups.values()].sort((a, b) => b.total - a.total);
   const scale = query.fn === 'rate' ? 1000 / query.stepMs : 1;
@@ -303,8 +316,10 @@ function passes(test: Test, value: unknown): boolean {
       return false;
     case 'equals':
       return value === test.value;
-    case 'atLeast':
-      return Number(value) >= test.value;
+    case 'compare':
+      return compares(Number(value), test.comparison, test.value);
+    case 'within':
+      return Number(value) >= test.low && Number(value) <= test.high;
     case 'bits':
       return (Number(value) & test.value) === test.value;
     case 'between': {
@@ -318,6 +333,19 @@ function passes(test: Test, value: unknown): boolean {
       return globToRegExp(test.text).test(text);
     case 'contains':
       return text.includes(test.text.toLowerCase());
+  }
+}
+
+function compares(value: number, comparison: Comparison, bound: number): boolean {
+  switch (comparison) {
+    case '>=':
+      return value >= bound;
+    case '>':
+      return value > bound;
+    case '<=':
+      return value <= bound;
+    case '<':
+      return value < bound;
   }
 }
 

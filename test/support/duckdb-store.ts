@@ -18,6 +18,7 @@ export const STORE_LAYOUT = new BatchLayout([
   { name: 'SrcAddr', kind: 'addr' },
   { name: 'DstAddr', kind: 'addr' },
   { name: 'SrcPort', kind: 'u16' },
+  { name: 'Initiator', kind: 'u8' },
   { name: 'DstPort', kind: 'u16' },
   { name: 'Proto', kind: 'u8' },
   { name: 'SrcMac', kind: 'mac' },

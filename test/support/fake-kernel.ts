@@ -15,7 +15,8 @@ import type {
   Watcher,
 } from '../../src/agent/loader/native.ts';
 import { parseAddress, parseMac } from '../../src/base/ip.ts';
-import { doneMessage, filterMessage, linkMessage, qdiscMessage } from './netlink-messages.ts';
+import { FakeHooks } from './fake-hooks.ts';
+import { doneMessage, linkMessage } from './netlink-messages.ts';
 
 /** A flow as the datapath would have written it. */
 export interface FakeFlow {
@@ -57,23 +58,15 @@ export interface FakeError {
   readonly verifierLog?: string;
 }
 
-const RTM_GETQDISC = 38;
-const RTM_GETTFILTER = 46;
-/** Ids are places in here, from 1. */
-const PROGRAMS = ['flow', 'capture'].flatMap((kind) =>
-  ['ingress_l2', 'egress_l2', 'ingress_l3', 'egress_l3'].map((hook) => `${kind}_${hook}`),
-);
-
 type OnEvent = Parameters<Native['watch']>[0];
 
 /**
  * The kernel's side of the addon's contract, in memory: two flow maps that are swapped and drained,
  * statistics, interfaces of one namespace told by real netlink messages, attachments by id.
  */
-export class FakeKernel implements Native {
+export class FakeKernel extends FakeHooks implements Native {
   readonly calls: string[] = [];
   readonly loads: LoadOptions[] = [];
-  readonly attached = new Map<number, AttachOptions>();
   readonly links = new Map<number, FakeLink>();
   readonly openFds = new Set<number>();
   readonly stats = new Map<number, { packets: number; bytes: number }>();
@@ -161,44 +154,6 @@ export class FakeKernel implements Native {
 
   listMaps() {
     return ['flows_a', 'flows_b', 'stats'].map((name, at) => ({ name, fd: 3 + at }));
-  }
-
-  listTcx() {
-    return [];
-  }
-
-  hasTc(): boolean {
-    return false;
-  }
-
-  programId(_object: BpfObject, program: string): number {
-    return PROGRAMS.indexOf(program) + 1;
-  }
-
-  programName(): string {
-    return '';
-  }
-
-  namespaceId(): number {
-    return -1;
-  }
-
-  readTcx(_netns: number | undefined, ifindexes: Uint8Array, into: Uint8Array): number {
-    const words = new Uint32Array(into.buffer, into.byteOffset);
-    const indexes = new Uint32Array(ifindexes.buffer, ifindexes.byteOffset);
-    let at = 0;
-    for (const index of indexes) {
-      for (const direction of ['ingress', 'egress'] as const) {
-        const ids = this.#programsAt(index, direction, 'tcx');
-        words.set([ids.length, ...ids], at);
-        at += 1 + ids.length;
-      }
-    }
-    return at;
-  }
-
-  removeFilter(): void {
-    this.calls.push('remove filter');
   }
 
   dropCapabilities(keep: readonly number[]): void {
@@ -336,14 +291,11 @@ export class FakeKernel implements Native {
   }
 
   send(fd: number, message: Uint8Array): void {
-    const view = new DataView(message.buffer, message.byteOffset);
-    const sequence = view.getUint32(8, true);
-    const type = view.getUint16(4, true);
-    if (type === RTM_GETQDISC || type === RTM_GETTFILTER) {
-      const answers = this.#trafficControl(type, message, sequence);
+    const sequence = new DataView(message.buffer, message.byteOffset).getUint32(8, true);
+    const answers = this.answer(message, sequence);
+    if (answers !== undefined) {
       queueMicrotask(() => {
-        for (const answer of answers) this.#onEvent?.(fd, answer, 0);
-        this.#onEvent?.(fd, doneMessage(sequence), 0);
+        for (const answer of [...answers, doneMessage(sequence)]) this.#onEvent?.(fd, answer, 0);
       });
       return;
     }
@@ -392,33 +344,6 @@ export class FakeKernel implements Native {
         this.#onEvent = undefined;
       },
     };
-  }
-
-  #programsAt(index: number, direction: string, mode: string): number[] {
-    return [...this.attached.values()]
-      .filter((one) => one.ifindex === index && one.direction === direction && one.mode === mode)
-      .map((one) => PROGRAMS.indexOf(one.program) + 1);
-  }
-
-  /** What hangs on the qdiscs, as far as it was attached by TC. */
-  #trafficControl(type: number, message: Uint8Array, sequence: number): Uint8Array[] {
-    const byTc = [...this.attached.values()].filter(({ mode }) => mode === 'tc');
-    if (type === RTM_GETQDISC) {
-      const indexes = new Set(byTc.map(({ ifindex }) => ifindex));
-      return [...indexes].map((ifindex) => qdiscMessage(ifindex, 'clsact', sequence));
-    }
-    const view = new DataView(message.buffer, message.byteOffset);
-    const ifindex = view.getInt32(20, true);
-    const direction = view.getUint32(28, true) === 0xfffffff2 ? 'ingress' : 'egress';
-    return byTc
-      .filter((one) => one.ifindex === ifindex && one.direction === direction)
-      .map(({ owner, program }) =>
-        filterMessage({
-          ...{ ifindex, sequence, parent: view.getUint32(28, true) },
-          name: owner ?? '',
-          program: PROGRAMS.indexOf(program) + 1,
-        }),
-      );
   }
 
   #check(error: FakeError | undefined): void {

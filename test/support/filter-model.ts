@@ -1,5 +1,6 @@
 import { isMappedV4, parseAddress, parseCidr } from '../../src/base/ip.ts';
 import { kindOf } from '../../src/flow/fields.ts';
+import { serviceOfPort } from '../../src/flow/ports.ts';
 import type { Filter, Match, MatchValue, MetricQuery, PacketLoss } from '../../src/query/ast.ts';
 import type { Row } from './interpreter/rows.ts';
 
@@ -16,30 +17,49 @@ export function holds(filter: Filter, row: Row): boolean {
 }
 
 function matches(match: Match, row: Row): boolean {
-  const negative = match.operator === '!=' || match.operator === '!~';
+  const negative = match.operator.startsWith('!');
+  const compare = match.operator.replace('!', '');
   const fields =
     kindOf(match.key) === undefined ? [`Src${match.key}`, `Dst${match.key}`] : [match.key];
   const any = fields.some((field) =>
-    match.values.some((value) => passes(field, match.operator === '>=', value, row[field])),
+    match.values.some((value) => passes(field, compare, value, row[field])),
   );
   return any !== negative;
 }
 
-function passes(field: string, atLeast: boolean, value: MatchValue, cell: unknown): boolean {
-  if (Array.isArray(cell)) return cell.some((item) => passes(field, atLeast, value, String(item)));
+function passes(field: string, compare: string, value: MatchValue, cell: unknown): boolean {
+  if (Array.isArray(cell)) {
+    const isNumber = kindOf(field) === 'list<u32>';
+    return cell.some((item) => passes(field, compare, value, isNumber ? item : String(item)));
+  }
   if (value.kind === 'empty') return cell === undefined || cell === '';
   if (cell === undefined) return false;
-  if (typeof cell === 'number')
-    return atLeast ? cell >= Number(value.text) : cell === Number(value.text);
+  if (typeof cell === 'number') return numberPasses(field, compare, value.text, cell);
   if (kindOf(field) === 'addr' && !value.text.includes('*'))
     return inside(value.text, String(cell));
-  if (kindOf(field) === 'list<u32>') return value.text === cell;
   if (value.kind === 'exact' && kindOf(field) !== 'mac') return value.text === cell;
   const text = String(cell).toLowerCase();
   const wanted = value.text.toLowerCase();
   if (!wanted.includes('*')) return text.includes(wanted);
   const parts = wanted.split('*').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
   return new RegExp(`^${parts.join('.*')}$`, 's').test(text);
+}
+
+function numberPasses(field: string, compare: string, text: string, cell: number): boolean {
+  const [low = 0, high = low] = text.split('-').map(Number);
+  switch (compare) {
+    case '>=':
+      return cell >= low;
+    case '>':
+      return cell > low;
+    case '<=':
+    case '<':
+      // What was not measured is below nothing.
+      if (/LatencyMs$|RttNs$/.test(field) && cell === 0) return false;
+      return compare === '<' ? cell < low : cell <= low;
+    default:
+      return low <= cell && cell <= high;
+  }
 }
 
 function inside(wanted: string, address: string): boolean {
@@ -88,9 +108,9 @@ export function seriesModel(query: MetricQuery, rows: readonly Row[]): readonly 
   );
   const { startMs, endMs } = query.range;
   const inRange = wanted.filter((row) => within(row, startMs, endMs));
-  const keys = new Set(inRange.map((row) => JSON.stringify(labelsOf(query, row))));
+  const keys = new Set(inRange.flatMap((row) => labelsOf(query.groupBy, row)));
   return [...keys].map((key) => {
-    const own = wanted.filter((row) => JSON.stringify(labelsOf(query, row)) === key);
+    const own = wanted.filter((row) => labelsOf(query.groupBy, row).includes(key));
     const points: (readonly [number, number])[] = [];
     for (let from = startMs; from < endMs; from += query.stepMs) {
       const to = Math.min(from + query.stepMs, endMs);
@@ -123,13 +143,52 @@ function metricOf(query: MetricQuery, row: Row): number | undefined {
   return typeof value !== 'number' || (isDuration && value === 0) ? undefined : value;
 }
 
-function labelsOf(query: MetricQuery, row: Row): Readonly<Record<string, string>> {
-  return Object.fromEntries(
-    query.groupBy.map((field) => {
-      const cell = row[field];
-      return [field, cell === undefined ? '' : Array.isArray(cell) ? cell.join(',') : String(cell)];
-    }),
+/** The series that a row belongs to, each as the JSON of its labels. */
+export function labelsOf(groupBy: readonly string[], row: Row): readonly string[] {
+  let all: readonly Readonly<Record<string, string>>[] = [{}];
+  const together = groupBy.filter((field) => PARALLEL.includes(field) && isListOf(row, field));
+  for (const field of groupBy) {
+    const cell = field === 'ServicePort' ? servicePortOf(row) : row[field];
+    if (together.includes(field)) continue;
+    const members = Array.isArray(cell) && cell.length > 0 ? cell : [cell];
+    all = all.flatMap((labels) =>
+      members.map((member) => ({ ...labels, [field]: textOf(member) })),
+    );
+  }
+  const places = Math.max(1, ...together.map((field) => (row[field] as unknown[]).length));
+  all = all.flatMap((labels) =>
+    Array.from({ length: places }, (_, at) => ({
+      ...labels,
+      ...Object.fromEntries(
+        together.map((field) => [field, textOf((row[field] as unknown[])[at])] as const),
+      ),
+    })),
   );
+  const ordered = all.map((labels) => groupBy.map((field) => [field, labels[field] ?? '']));
+  return [...new Set(ordered.map((entries) => JSON.stringify(Object.fromEntries(entries))))];
+}
+
+/** Lists whose members at one place belong together. */
+const PARALLEL = ['Interfaces', 'IfDirections', 'Udns'];
+
+function isListOf(row: Row, field: string): boolean {
+  const cell = row[field];
+  return Array.isArray(cell) && cell.length > 0;
+}
+
+function textOf(member: unknown): string {
+  return member === undefined ? '' : String(member);
+}
+
+function servicePortOf(row: Row): unknown {
+  const [source, destination] = [row.SrcPort, row.DstPort];
+  if (row.Initiator === 1) return destination;
+  if (row.Initiator === 2) return source;
+  if (!source) return destination ?? source;
+  if (!destination) return source;
+  const known = (port: unknown) => serviceOfPort(Number(port)) !== undefined;
+  if (known(source) !== known(destination)) return known(source) ? source : destination;
+  return Math.min(Number(source), Number(destination));
 }
 
 function aggregateOf(

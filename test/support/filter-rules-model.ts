@@ -14,8 +14,9 @@ export interface WrittenRule {
   readonly destination_ports?: string;
   readonly ports?: string;
   readonly tcp_flags?: string;
-  readonly icmp_type?: number;
-  readonly icmp_code?: number;
+  /** The number 0 is as good as no key, the text "0" is 0. */
+  readonly icmp_type?: number | '0';
+  readonly icmp_code?: number | '0';
   readonly drops?: boolean;
   readonly sample?: number;
 }
@@ -54,9 +55,14 @@ export function bitsOf(address: string): string {
   return groups.join('');
 }
 
-function isIn(cidr: string, packet: ModelPacket, address: string): boolean {
+function isWhole(family: 4 | 6, cidr: string | undefined): boolean {
+  return cidr?.endsWith('/0') === true && cidr.includes(':') === (family === 6);
+}
+
+function isIn(cidr: string, packet: ModelPacket, address: string, apart: boolean): boolean {
   const [network, length] = cidr.split('/');
   const isV6 = network!.includes(':');
+  if (!apart && isWhole(4, cidr)) return true;
   if (isV6 !== (packet.family === 6)) return false;
   return address.startsWith(bitsOf(network!).slice(0, Number(length)));
 }
@@ -104,8 +110,9 @@ function hasConditions(rule: WrittenRule, packet: ModelPacket, place: Place): bo
     const names = packet.protocol === PROTOCOLS.TCP ? flagNames(packet.flags) : [];
     if (!rule.tcp_flags.split(',').some((name) => names.includes(name))) return false;
   }
-  if (rule.icmp_type !== undefined && !(isIcmp && rule.icmp_type === packet.icmpType)) return false;
-  return rule.icmp_code === undefined || (isIcmp && rule.icmp_code === packet.icmpCode);
+  const isNumber = (wanted: number | '0' | undefined, number: number): boolean =>
+    wanted === undefined || wanted === 0 || (isIcmp && Number(wanted) === number);
+  return isNumber(rule.icmp_type, packet.icmpType) && isNumber(rule.icmp_code, packet.icmpCode);
 }
 
 export function judge(
@@ -115,6 +122,7 @@ export function judge(
 ): ModelVerdict {
   const lengthOf = (rule: WrittenRule): number => Number(rule.ip_cidr?.split('/')[1] ?? 0);
   const ordered = [...rules].sort((one, other) => lengthOf(other) - lengthOf(one));
+  const apart = rules.some((rule) => isWhole(6, rule.ip_cidr) || isWhole(6, rule.peer_cidr));
   const { source, target } = packet;
   let tentative: WrittenRule | undefined;
   // By the sender's address first, then by the receiver's.
@@ -123,8 +131,8 @@ export function judge(
     [target, source],
   ] as const) {
     for (const rule of ordered) {
-      if (rule.ip_cidr !== undefined && !isIn(rule.ip_cidr, packet, near)) continue;
-      if (rule.peer_cidr !== undefined && !isIn(rule.peer_cidr, packet, far)) continue;
+      if (rule.ip_cidr !== undefined && !isIn(rule.ip_cidr, packet, near, apart)) continue;
+      if (rule.peer_cidr !== undefined && !isIn(rule.peer_cidr, packet, far, apart)) continue;
       if (!hasConditions(rule, packet, place)) continue;
       if (rule.drops === true && place !== 'drop') {
         if (rule.action !== 'Reject') tentative ??= rule;

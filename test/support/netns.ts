@@ -295,6 +295,11 @@ export class Lab implements AsyncDisposable {
     return this.#run(from, 'sweep', [name, `${flows}`, `${perSecond}`, `${rounds}`]);
   }
 
+  /** Sends a routing message as if it were the kernel's; returns how many were taken. */
+  async forge(namespace: string, message: Uint8Array, count: number): Promise<number> {
+    return this.#run(namespace, 'forge', [`${count}`], message);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const child of this.#children) {
       const ended = once(child, 'exit');

@@ -14,6 +14,8 @@ message CollectorReply {}
 /** What the original's collector writes before the first packet: Ethernet, no snap length. */
 const FILE_HEADER = Buffer.from('d4c3b2a1020004000000000000000000' + '0000000001000000', 'hex');
 
+const SLOW_MS = 5;
+
 const PbPacket = protobuf.parse(PBPACKET, { keepCase: true }).root.lookupType('pbpacket.Packet');
 
 export function decodePacket(message: Uint8Array): { typeUrl: string; value: Buffer } {
@@ -30,16 +32,27 @@ export class PacketCollector {
   /** Values of the messages. */
   readonly values: Buffer[] = [];
   readonly typeUrls = new Set<string>();
+  readonly #isSlow: boolean;
+  #calls = 0;
+
+  /** `isSlow`: every other call takes its time, as threads of others do that run at once. */
+  constructor(isSlow = false) {
+    this.#isSlow = isSlow;
+  }
 
   async start(): Promise<void> {
     const handler = (
       call: { request: Buffer },
       callback: (error: null, answer: Buffer) => void,
     ): void => {
-      const { typeUrl, value } = decodePacket(call.request);
-      this.values.push(value);
-      this.typeUrls.add(typeUrl);
-      callback(null, Buffer.alloc(0));
+      const take = (): void => {
+        const { typeUrl, value } = decodePacket(call.request);
+        this.values.push(value);
+        this.typeUrls.add(typeUrl);
+        callback(null, Buffer.alloc(0));
+      };
+      if (this.#isSlow && this.#calls++ % 2 === 0) setTimeout(take, SLOW_MS);
+      else take();
     };
     const bytes = (value: Buffer): Buffer => value;
     this.#server.addService(

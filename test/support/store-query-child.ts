@@ -16,6 +16,7 @@ import { createMetrics } from '../../src/telemetry/metrics.ts';
  * bytes, times in milliseconds.
  */
 const FLOWS = 1_000_000;
+const MEMORY_LIMIT_BYTES = 96 * 1024 ** 2;
 const CANCELLED = 12;
 const START_MS = 1_795_000_000_000;
 const RANGE_MS = 3_600_000;
@@ -23,7 +24,7 @@ const RANGE_MS = 3_600_000;
 const folder = process.argv[2]!;
 const tables = new TableSpace();
 const store = createDuckdbStore(
-  { ...DUCKDB_DEFAULTS, dataDir: folder },
+  { ...DUCKDB_DEFAULTS, dataDir: folder, memoryLimitBytes: MEMORY_LIMIT_BYTES },
   { log: createLog('silent'), metrics: createMetrics('child_'), clock: systemClock, tables },
 );
 await store.start(new AbortController().signal);

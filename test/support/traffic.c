@@ -13,12 +13,17 @@
  *   traffic cast ADDRESS PORT COUNT BYTES  UDP, whether or not anybody takes it
  *   traffic frames INTERFACE             frames from standard input, each after its u16 length
  *   traffic sweep INTERFACE FLOWS RATE [ROUNDS]  UDP frames, each of a flow of its own
+ *   traffic forge COUNT                  a routing message from standard input, as if it were the
+ *                                        kernel's: to every socket of the namespace, and to all
+ *                                        that listen to changes of interfaces
  *
  * What was sent is printed as one number.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netdb.h>
 #include <netpacket/packet.h>
@@ -258,6 +263,43 @@ static long sweep(const char *interface, long flows, long rate, long rounds)
 	return sent;
 }
 
+/* How many went off; a connected socket refuses those that are to it alone. */
+static long forge_once(int fd, const void *message, size_t length)
+{
+	struct sockaddr_nl to = { .nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK };
+	FILE *sockets = fopen("/proc/net/netlink", "r");
+	unsigned long port;
+	int protocol;
+	long sent = sendto(fd, message, length, 0, (void *)&to, sizeof(to)) > 0;
+
+	if (!sockets)
+		die("/proc/net/netlink");
+	to.nl_groups = 0;
+	while (fgets(chunk, sizeof(chunk), sockets)) {
+		if (sscanf(chunk, "%*s %d %lu", &protocol, &port) != 2 ||
+		    protocol != NETLINK_ROUTE || port == 0)
+			continue;
+		to.nl_pid = port;
+		sent += sendto(fd, message, length, MSG_DONTWAIT, (void *)&to, sizeof(to)) > 0;
+	}
+	fclose(sockets);
+	return sent;
+}
+
+static long forge(long count)
+{
+	int fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+	char message[4096];
+	ssize_t length = read(0, message, sizeof(message));
+	long sent = 0;
+
+	if (fd < 0 || length <= 0)
+		die("forge");
+	while (count-- > 0)
+		sent += forge_once(fd, message, (size_t)length);
+	return sent;
+}
+
 int main(int count, char **arguments)
 {
 	const char *command = count > 1 ? arguments[1] : "";
@@ -297,6 +339,8 @@ int main(int count, char **arguments)
 		done = frames(rest[0]);
 	} else if (!strcmp(command, "sweep") && count >= 3) {
 		done = sweep(rest[0], number(rest[1]), number(rest[2]), count > 3 ? number(rest[3]) : 1);
+	} else if (!strcmp(command, "forge") && count == 1) {
+		done = forge(number(rest[0]));
 	} else {
 		fputs("usage: see the top of traffic.c\n", stderr);
 		return 2;

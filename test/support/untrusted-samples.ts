@@ -12,6 +12,7 @@ import { DnsMessage } from '../../src/codec/dns/message.ts';
 import { readJsonLine } from '../../src/codec/json/reader.ts';
 import { RecordDecoder } from '../../src/codec/pbflow/record-decoder.ts';
 import { TlsHello } from '../../src/codec/tls/hello.ts';
+import { HelloParts } from '../../src/codec/tls/hello-parts.ts';
 import { agentColumns } from '../../src/flow/agent-columns.ts';
 import { BatchLayout, FlowBatch } from '../../src/flow/batch.ts';
 import { TableSpace } from '../../src/flow/intern.ts';
@@ -19,12 +20,12 @@ import { JsonStream } from '../../src/net/ovsdb/json-stream.ts';
 import { mapOf, numberOf, referencesOf, textOf } from '../../src/net/ovsdb/values.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { buildBtf } from './btf-builder.ts';
-import { FIRST_NAME, labels, message, name, pointer, Type } from './dns-message.ts';
+import { edns, FIRST_NAME, labels, message, name, pointer, Type } from './dns-message.ts';
 import { buildElf } from './elf-builder.ts';
 import { MessageKernel, messageRecord } from './message-kernel.ts';
 import { addressMessage, linkMessage } from './netlink-messages.ts';
 import { goodMessages } from './pbflow-fuzz.ts';
-import { clientHello, serverHello } from './tls-hello.ts';
+import { clientHello, record, serverHello, ssl2Hello } from './tls-hello.ts';
 
 /** Readers of bytes from outside: what mutations are made of, and what was read as text. */
 
@@ -56,23 +57,45 @@ const DNS_SAMPLES: readonly Uint8Array[] = [
       { name: name('a.b'), type: Type.AAAA, data: Buffer.alloc(16, 7) },
     ],
   ),
+  message(5, 0x8187, [question], [], [edns(23)]),
+  message(
+    6,
+    0x8180,
+    [question],
+    [
+      { name: pointer(FIRST_NAME), type: Type.CNAME, data: name('alias.example') },
+      { name: name('ALIAS.example'), type: Type.A, data: Buffer.of(192, 0, 2, 2) },
+    ],
+  ),
   message(4, 0x8180, [{ name: Buffer.concat([labels('a').subarray(0, 2), pointer(0)]), type: 1 }]),
 ];
+
+const QUESTION_SAMPLES = DNS_SAMPLES.map((bytes) => bytes.subarray(FIRST_NAME));
 
 const HELLO_SAMPLES: readonly Uint8Array[] = [
   clientHello({ serverName: 'www.example.com', alpn: ['h2', 'http/1.1'], versions: [0x0304] }),
   clientHello({ legacyVersion: 0x0301 }),
   serverHello({ version: 0x0304, cipherSuite: 0x1301, group: 29 }),
   serverHello({ cipherSuite: 0xc02b }),
+  serverHello({ draft: 18, cipherSuite: 0x1301, group: 29 }),
+  ssl2Hello(0x0301),
+  inRecords(clientHello({ serverName: 'www.example.com', alpn: ['h2'] }).subarray(5)),
 ];
+
+/** A message in records of 20 bytes. */
+function inRecords(body: Buffer): Buffer {
+  const count = Math.ceil(body.length / 20);
+  const parts = Array.from({ length: count }, (_, i) => body.subarray(i * 20, (i + 1) * 20));
+  return Buffer.concat(parts.map((part) => record(22, part)));
+}
 
 function dnsReader(): Read {
   const read = new DnsMessage();
   return (bytes, from, to) => {
     const outcome = read.read(bytes, from, to);
-    const { id, flags, name, queryType, addressCount, addresses, ttlS } = read;
+    const { id, flags, code, name, queryType, addressCount, addresses, ttlS } = read;
     const last = addressCount === 0 ? '' : addresses[addressCount * 16 - 1];
-    return `${outcome} ${id} ${flags} ${name} ${queryType} ${addressCount} ${last} ${ttlS}`;
+    return `${outcome} ${id} ${flags} ${code} ${name} ${queryType} ${addressCount} ${last} ${ttlS}`;
   };
 }
 
@@ -85,11 +108,39 @@ function helloReader(): Read {
   };
 }
 
+/** A question as the kernel keeps it, with nothing around it. */
+function questionReader(): Read {
+  const read = new DnsMessage();
+  return (bytes, from, to) => {
+    read.readQuestion(bytes, from, to);
+    return `${read.name} ${read.queryType} ${read.questionBytes}`;
+  };
+}
+
+/** A hello in segments of whatever lengths and sequence numbers its own bytes say. */
+function partsReader(): Read {
+  const read = helloReader();
+  return (bytes, from, to) => {
+    const first = Math.min(to, from + 9);
+    const parts = new HelloParts(bytes, from, first, 0xffff_fff8);
+    for (let at = first; at < to; ) {
+      const next = Math.min(to, at + 1 + (bytes[at]! & 63));
+      const skew = (bytes[at]! & 0xc0) === 0xc0 ? bytes[at]! - 224 : 0;
+      parts.add(bytes, at, next, (0xffff_fff8 + at - from + skew) >>> 0);
+      at = next;
+    }
+    if (parts.length > to - from) throw new Error(`${parts.length} bytes of ${to - from}`);
+    return read(parts.bytes, 0, parts.length);
+  };
+}
+
 /** All that the process reads from others than itself; `folder` is for files that are read. */
 export function untrustedReaders(folder: string): readonly UntrustedReader[] {
   return [
     { name: 'DNS', samples: DNS_SAMPLES, read: dnsReader() },
+    { name: 'DNS questions', samples: QUESTION_SAMPLES, read: questionReader() },
     { name: 'TLS', samples: HELLO_SAMPLES, read: helloReader() },
+    { name: 'TLS in segments', samples: HELLO_SAMPLES, read: partsReader() },
     { name: 'messages of the ring', samples: RING_SAMPLES, read: ringReader() },
     { name: 'pbflow', samples: goodMessages(1), read: coded(pbflowReader()) },
     { name: 'flows as JSON', samples: JSON_SAMPLES, read: coded(jsonReader()) },

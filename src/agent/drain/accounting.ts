@@ -26,7 +26,7 @@ export interface Accounting {
 /** Kernel statistics of packets that went nowhere, by the name of their reason. */
 type Reasons = readonly (readonly [reason: string, index: number])[];
 
-/** Of packets that are no matter of filter rules. */
+/** Of packets that are no matter of filter rules. `not_looked_into`: there may be IP inside. */
 const BEFORE_RULES: Reasons = [
   ['not_ip', stat.notIp],
   ['malformed', stat.malformed],

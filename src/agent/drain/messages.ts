@@ -9,7 +9,7 @@ const MESSAGES_WAKE_MAP = 'messages_wake';
 /** Maps that a feature with messages reads; see `FeatureSpec.maps`. */
 export const MESSAGE_MAPS: readonly string[] = [MESSAGES_MAP, MESSAGES_WAKE_MAP];
 
-/** Bytes of the ring, read when half of it is full: 8,000 DNS answers or 950 of the longest hellos. */
+/** Bytes of the ring, read when half full: 8,000 DNS answers or 950 of the longest hellos. */
 const RING_BYTES = 4 * 1024 * 1024;
 
 const RECORD_BYTES_MAX = messageLayout.sizeBytes + messageRoom.large;
@@ -76,8 +76,8 @@ export class MessageReader {
   }
 
   /**
-   * Reads the ring also when it fills up between two drains. Flows are left where they are: what was
-   * read waits for theirs, with those who have handlers here.
+   * Reads the ring also when it fills up between two drains. Flows are left where they are: what
+   * was read waits for theirs, with those who have handlers here.
    */
   watch(watcher: RingWatcher): void {
     if (this.#handlers.size === 0) return;

@@ -1,6 +1,7 @@
 import { RecordEncoder } from '../../codec/pbflow/encoder.ts';
 import { fieldByName } from '../../flow/fields.ts';
 import type { AgentConfig } from '../config.ts';
+import { leaveBlankOut } from './blank-flows.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { collectorOf, MESSAGE_BYTES_MAX } from './collector.ts';
 import { Delivery } from './delivery.ts';
@@ -40,6 +41,7 @@ export function createGrpcExporter(config: AgentConfig, deps: ExporterDeps): Exp
   const encoder = new RecordEncoder('entries');
   const encoding = {
     encode: (batch) => {
+      if (!config.exportBlankFlows) leaveBlankOut(batch);
       const count = encoder.encode(batch);
       const { bytes, offsets } = encoder;
       const runs = runsOf(offsets, count, config.grpcMessageMaxFlows, MESSAGE_BYTES_MAX);

@@ -23,6 +23,9 @@ const UDP_MESSAGE_MAX_BYTES = 1024;
 /** Of at most 65,535; few enough for a collector that is slow to be noticed early. */
 const TCP_MESSAGE_MAX_BYTES = 32 * 1024;
 
+/** A collector that stands still for a while reads on; one that is gone for good is waited for. */
+const TCP_ATTEMPT_TIMEOUT_MS = 60_000;
+
 /**
  * Datagrams sent without a pause, and booked together. The usual receive buffer (208 KiB, of which
  * a datagram of ours takes up some 2.3) holds six times as many.
@@ -63,6 +66,7 @@ export function createIpfixExporter(config: AgentConfig, deps: ExporterDeps): Ex
   const delivery = new Delivery<IpfixBurst>(
     {
       ...DELIVERY_DEFAULTS,
+      ...(isUdp ? {} : { attemptTimeoutMs: TCP_ATTEMPT_TIMEOUT_MS }),
       ...deps.delivery,
       batchesMax: batchesOf(config),
       bytesMax: SPOOL_BYTES_MAX,

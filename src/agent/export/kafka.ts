@@ -2,13 +2,16 @@ import { RecordEncoder } from '../../codec/pbflow/encoder.ts';
 import type { FlowBatch } from '../../flow/batch.ts';
 import { fieldByName } from '../../flow/fields.ts';
 import { KafkaProducer, SEND_MAX_MS } from '../../net/kafka/producer.ts';
+import { renewalReport } from '../../telemetry/renewals.ts';
 import type { AgentConfig } from '../config.ts';
+import { leaveBlankOut } from './blank-flows.ts';
 import { DELIVERY_DEFAULTS, Delivery, type Transport } from './delivery.ts';
 import { EncodingExporter } from './encoding-exporter.ts';
 import type { Exporter } from './exporter.ts';
 import type { ExporterDeps } from './exporters.ts';
 import { kafkaOptionsOf } from './kafka-config.ts';
 import { divide, type KafkaMessage, type RequestLimits, requestsOf } from './kafka-records.ts';
+import { keptCredentials } from './kept-credentials.ts';
 import { declareExportMetrics } from './metrics.ts';
 import { batchesOf, SPOOL_BYTES_MAX } from './spool.ts';
 
@@ -22,7 +25,11 @@ const CLOSE_TIMEOUT_MS = 2000;
 /** Sends flows to a Kafka topic, one `pbflow.Record` per message. */
 export function createKafkaExporter(config: AgentConfig, deps: ExporterDeps): Exporter {
   const { clock, random, tables } = deps;
-  const producer = new KafkaProducer(kafkaOptionsOf(config));
+  const log = deps.log.child({ component: 'kafka' });
+  const options = kafkaOptionsOf(config);
+  const report = renewalReport('kafka', { log, counts: deps.metrics });
+  const credentials = keptCredentials(options.credentials, report);
+  const producer = new KafkaProducer({ ...options, credentials });
   const limits = { messagesMax: config.kafkaBatchMessages, bytesMax: config.kafkaBatchSizeBytes };
   const delivery = new Delivery<KafkaMessage>(
     {
@@ -36,13 +43,14 @@ export function createKafkaExporter(config: AgentConfig, deps: ExporterDeps): Ex
       transport: transportOf(producer, limits, config.kafkaAsync),
       clock,
       random,
-      log: deps.log.child({ component: 'kafka' }),
+      log,
       metrics: declareExportMetrics(deps.metrics, 'kafka'),
     },
   );
   const encoder = new RecordEncoder('bare');
   const encoding = {
     encode: (batch: FlowBatch) => {
+      if (!config.exportBlankFlows) leaveBlankOut(batch);
       encoder.encode(batch);
       return requestsOf(batch, encoder, producer.partitions, limits);
     },

@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream';
+import type { Clock } from '../../base/clock.ts';
 import { explain, NetobservError } from '../../base/errors.ts';
 import type { AgentConfig } from '../config.ts';
 import { AGENT_ERRORS } from '../errors.ts';
@@ -41,7 +42,7 @@ export function stdoutDelivery(config: AgentConfig, deps: StdoutDeps): Delivery 
 }
 
 /** Resolves when the stream has taken the bytes; a file that takes none now may take them later. */
-export function write(stdout: Writable, bytes: Uint8Array): Promise<void> {
+function write(stdout: Writable, bytes: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     stdout.write(bytes, (cause) => {
       if (cause === null || cause === undefined) resolve();
@@ -52,4 +53,26 @@ export function write(stdout: Writable, bytes: Uint8Array): Promise<void> {
       }
     });
   });
+}
+
+/**
+ * The same, for a writer that can wait: what a file does not take now is tried again for as long as
+ * a message of an exporter is.
+ */
+export async function writePatiently(
+  stdout: Writable,
+  bytes: Uint8Array,
+  clock: Pick<Clock, 'monotonicMs' | 'sleep'>,
+): Promise<void> {
+  const untilMs = clock.monotonicMs() + DELIVERY_DEFAULTS.deadlineMs;
+  for (;;) {
+    try {
+      await write(stdout, bytes);
+      return;
+    } catch (error) {
+      const isLasting = !(error instanceof NetobservError && error.retryable);
+      if (isLasting || clock.monotonicMs() + BACKOFF.maxMs > untilMs) throw error;
+    }
+    await clock.sleep(BACKOFF.maxMs);
+  }
 }

@@ -1,6 +1,6 @@
 import type { Direction, Hook } from '../loader/hooks.ts';
-import { hasMadeQdisc, isNamed, isProvablyGone, type Owner, parseOwner } from '../loader/owner.ts';
 import type { ProcessView } from '../loader/owner.ts';
+import { hasMadeQdisc, isNamed, isProvablyGone, type Owner, parseOwner } from '../loader/owner.ts';
 import type { Chain } from './chain-reader.ts';
 import { CLSACT_EGRESS, CLSACT_INGRESS, type Filter } from './traffic-control.ts';
 
@@ -70,7 +70,5 @@ function isLeftOver({ kind, name }: Filter, processes: ProcessView): boolean {
 
 /** Those that go last, with which the qdisc goes that their maker has made. */
 export function inOrderOfRemoval(leftOvers: readonly Filter[]): readonly Filter[] {
-  return [...leftOvers].sort(
-    (a, b) => Number(hasMadeQdisc(a.name)) - Number(hasMadeQdisc(b.name)),
-  );
+  return [...leftOvers].sort((a, b) => Number(hasMadeQdisc(a.name)) - Number(hasMadeQdisc(b.name)));
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
 import { hasCode } from '../../base/errors.ts';
 import { Level } from '../../base/level.ts';
+import { printable } from '../../base/printable.ts';
 import { chooseResidents, type Residents } from './residents.ts';
 
 /** Processes looked at before others get their turn: about a millisecond. */
@@ -245,6 +246,7 @@ export async function nameOfResident(processDirectory: string, pid: number): Pro
   // A container inside another one has the inner id last.
   const id = (await read('cgroup')).match(/[0-9a-f]{64}/g)?.at(-1);
   if (id !== undefined) return id.slice(0, SHORT_ID_DIGITS);
-  const command = (await read('comm')).trim();
+  // A process calls itself whatever it likes, new lines included.
+  const command = printable((await read('comm')).replace(/\n$/, ''));
   return `${command === '' ? 'process' : command}[${pid}]`;
 }

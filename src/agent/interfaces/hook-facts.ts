@@ -96,18 +96,16 @@ export class HookFacts {
 
   #forget(gone: readonly string[]): void {
     const { native, object } = this.#deps;
-    native
-      .removeEntries(object, HOOK_FACTS_MAP, keyBytes(gone))
-      .then(
-        () => {
-          // One that came back meanwhile was removed with its past.
-          for (const key of gone) {
-            const facts = this.#written.get(key);
-            if (facts !== undefined) this.#set(key, facts);
-          }
-        },
-        (error: unknown) => this.#failed(error),
-      );
+    native.removeEntries(object, HOOK_FACTS_MAP, keyBytes(gone)).then(
+      () => {
+        // One that came back meanwhile was removed with its past.
+        for (const key of gone) {
+          const facts = this.#written.get(key);
+          if (facts !== undefined) this.#set(key, facts);
+        }
+      },
+      (error: unknown) => this.#failed(error),
+    );
   }
 
   #failed(error: unknown): void {

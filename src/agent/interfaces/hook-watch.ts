@@ -25,8 +25,7 @@ const HARMLESS = /^(?:flow|capture)_(?:in|e)gress/;
 export type Trouble = 'gone' | 'behind';
 
 export interface HookWatchDeps extends ChainReaderDeps {
-  readonly native: ChainReaderDeps['native'] &
-    Pick<Native, 'removeFilter' | 'programName'>;
+  readonly native: ChainReaderDeps['native'] & Pick<Native, 'removeFilter' | 'programName'>;
   /** Whether to be told of filters that come and go, or only to look when asked to. */
   readonly follow: boolean;
   readonly ours: Ours;

@@ -32,9 +32,9 @@ export function newHooked(target: HookTarget): Hooked {
   };
 }
 
-/** How often hooks of one interface are put on again: ever less, where somebody works against it. */
+/** How often hooks of one interface are put on again: ever less where somebody is against it. */
 export class Repairs {
-  #notBeforeMs = 0;
+  #notBeforeMs = Number.NEGATIVE_INFINITY;
   #waitMs = REPAIR_FIRST_MS;
 
   /** Whether it may be done now, which then counts as done. */

@@ -1,3 +1,4 @@
+import type { Clock } from '../../base/clock.ts';
 import { NetobservError } from '../../base/errors.ts';
 import { AGENT_ERRORS } from '../errors.ts';
 import type { Native } from '../loader/native.ts';
@@ -7,6 +8,7 @@ import {
   encodeDump,
   GROUP_ADDRESSES,
   GROUP_LINK,
+  isAnswer,
   type NetlinkEvent,
   type NetlinkMessage,
 } from './netlink.ts';
@@ -16,12 +18,24 @@ import type { SocketHub } from './socket-hub.ts';
  * have told of everything that changed meanwhile. */
 const INTERRUPTED_DUMPS_MAX = 8;
 
+/**
+ * News of one namespace that are read in a second; beyond, nothing is, and at its end everything is
+ * read again. Any user may change interfaces of his own as fast as he can.
+ */
+const NEWS_PER_SECOND_MAX = 5000;
+const SECOND_MS = 1000;
+/** What lost messages count as, since everything is read again. */
+const NEWS_OF_A_LOSS = NEWS_PER_SECOND_MAX / 4;
+
 const NO_PEER = -1;
 /** errno: another dump is still under way. */
 const EBUSY = 16;
 
+export type LinkLoss = 'overrun' | 'malformed' | 'flood';
+
 export interface LinkMonitorDeps {
   readonly native: Native;
+  readonly clock: Clock;
   readonly hub: SocketHub;
   /** File descriptor of the namespace to look at; undefined: the process's own. */
   readonly netns: number | undefined;
@@ -35,7 +49,7 @@ export interface LinkMonitorDeps {
   /** Messages came to the socket that the kernel has not sent; they were not read. */
   readonly onRefused: (messages: number) => void;
   /** Messages were lost or could not be read; a new dump is on its way. */
-  readonly onLoss: (why: 'overrun' | 'malformed') => void;
+  readonly onLoss: (why: LinkLoss) => void;
 }
 
 interface MutableLink extends Link {
@@ -66,6 +80,10 @@ export class LinkMonitor {
   #interruptedInRow = 0;
   /** Another dump is to follow the one that is under way, be it ours or given up. */
   #again = false;
+  readonly #abort = new AbortController();
+  #news = 0;
+  #secondEndsMs = Number.NEGATIVE_INFINITY;
+  #isFlooded = false;
 
   constructor(deps: LinkMonitorDeps) {
     this.#deps = deps;
@@ -98,6 +116,7 @@ export class LinkMonitor {
   }
 
   close(): void {
+    this.#abort.abort();
     if (this.#fd < 0) return;
     this.#deps.hub.remove(this.#fd);
     this.#fd = -1;
@@ -123,7 +142,7 @@ export class LinkMonitor {
   }
 
   #receive(bytes: Uint8Array): void {
-    if (this.#fd < 0) return;
+    if (this.#fd < 0 || this.#isTooMuch(bytes)) return;
     if (bytes.length === 0) {
       this.#restart('overrun');
       return;
@@ -136,6 +155,32 @@ export class LinkMonitor {
       return;
     }
     for (const message of messages) this.#apply(message);
+  }
+
+  /** True: it is left out, and everything will be read again. */
+  #isTooMuch(bytes: Uint8Array): boolean {
+    if (isAnswer(bytes)) return false;
+    const { clock, onLoss } = this.#deps;
+    const nowMs = clock.monotonicMs();
+    if (nowMs >= this.#secondEndsMs) {
+      this.#secondEndsMs = nowMs + SECOND_MS;
+      this.#news = 0;
+    }
+    this.#news += bytes.length === 0 ? NEWS_OF_A_LOSS : 1;
+    if (this.#news <= NEWS_PER_SECOND_MAX) return false;
+    if (!this.#isFlooded) {
+      this.#isFlooded = true;
+      onLoss('flood');
+      void this.#catchUp(this.#secondEndsMs - nowMs);
+    }
+    return true;
+  }
+
+  async #catchUp(waitMs: number): Promise<void> {
+    await this.#deps.clock.sleep(waitMs, this.#abort.signal).catch(() => undefined);
+    this.#isFlooded = false;
+    // Also where a dump is under way: what it has passed may have changed since.
+    if (this.#fd >= 0) this.#begin();
   }
 
   #restart(why: 'overrun' | 'malformed'): void {

@@ -25,13 +25,13 @@ export type HookGuard = Pick<HookWatchDeps, 'ours' | 'processes' | 'company' | '
 
 export interface TrackedNamespaceDeps {
   readonly native: Native;
+  readonly clock: Clock;
   readonly hub: SocketHub;
   readonly hooks: HookKeeper;
   readonly names: InterfaceNames;
   readonly rules: InterfaceRules;
   readonly facts: HookFacts;
   readonly guard: HookGuard;
-  readonly clock: Clock;
   readonly log: Log;
   readonly metrics: AgentMetrics;
   readonly follow: boolean;
@@ -93,6 +93,7 @@ export class TrackedNamespace {
     this.#hasName = deps.hasName;
     this.#monitor = new LinkMonitor({
       native: deps.native,
+      clock: deps.clock,
       hub: deps.hub,
       netns: this.#netns,
       watch: deps.follow,

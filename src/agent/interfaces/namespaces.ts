@@ -21,7 +21,7 @@ export interface NamespaceWatchDeps {
   /** Device number that tells namespace files from ordinary ones: that of /proc/self/ns/net. */
   readonly namespaceDevice: number;
   /** Gets everything that is there, after each change. Never called twice at a time. */
-  readonly onChange: (names: NamedNamespaces) => Promise<void>;
+  readonly onChange: (names: NamedNamespaces, leftOut: number) => Promise<void>;
   readonly onError: (error: unknown) => void;
 }
 
@@ -68,10 +68,10 @@ export class NamespaceWatch {
     while (this.#again && !this.#abort.signal.aborted) {
       this.#again = false;
       await this.#followDirectory();
-      const { names, unsettled } = await this.#look();
+      const { names, unsettled, leftOut } = await this.#look();
       if (this.#abort.signal.aborted) return;
       try {
-        await this.#deps.onChange(names);
+        await this.#deps.onChange(names, leftOut);
       } catch (error) {
         this.#deps.onError(error);
       }
@@ -80,7 +80,7 @@ export class NamespaceWatch {
     }
   }
 
-  async #look(): Promise<{ names: NamedNamespaces; unsettled: boolean }> {
+  async #look(): Promise<{ names: NamedNamespaces; unsettled: boolean; leftOut: number }> {
     const { directory, namespaceDevice } = this.#deps;
     const names = new Map<string, { path: string; inode: number }>();
     let unsettled = false;
@@ -92,7 +92,7 @@ export class NamespaceWatch {
       if (found.dev === namespaceDevice) names.set(name, { path, inode: found.ino });
       else unsettled = true;
     }
-    return { names, unsettled };
+    return { names, unsettled, leftOut: Math.max(entries.length - NAMES_MAX, 0) };
   }
 
   #lookLater(): void {

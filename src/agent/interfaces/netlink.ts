@@ -1,4 +1,5 @@
 import { NetobservError } from '../../base/errors.ts';
+import { printable } from '../../base/printable.ts';
 import { AGENT_ERRORS } from '../errors.ts';
 
 /**
@@ -7,6 +8,9 @@ import { AGENT_ERRORS } from '../errors.ts';
  */
 
 const HEADER_BYTES = 16;
+/** In a header: low bytes of its type and its flags. */
+const TYPE_AT = 4;
+const FLAGS_AT = 6;
 const LINK_BYTES = 16;
 const ADDRESS_BYTES = 8;
 const ATTRIBUTE_BYTES = 4;
@@ -82,6 +86,12 @@ export interface NetlinkMessage {
   /** What is being dumped changed meanwhile, so the dump has to be repeated. */
   readonly interrupted: boolean;
   readonly event: NetlinkEvent;
+}
+
+/** Whether a datagram answers a request, by its first message: part of a dump, or an error. */
+export function isAnswer(bytes: Uint8Array): boolean {
+  if (bytes.length < HEADER_BYTES) return false;
+  return (bytes[FLAGS_AT]! & NLM_F_MULTI) !== 0 || bytes[TYPE_AT] === NLMSG_ERROR;
 }
 
 /** A request for all interfaces or all addresses of the socket's namespace. */
@@ -250,7 +260,8 @@ function mapped(value: Uint8Array): Uint8Array | undefined {
 
 export function cString(value: Uint8Array): string {
   const zero = value.indexOf(0);
-  return Buffer.from(zero < 0 ? value : value.subarray(0, zero)).toString('utf8');
+  // The kernel allows all but blanks, slashes and colons in a name.
+  return printable(Buffer.from(zero < 0 ? value : value.subarray(0, zero)).toString('utf8'));
 }
 
 function hexColons(value: Uint8Array): string {

@@ -49,32 +49,28 @@ export function chooseResidents({ residents, owners, named }: ResidentsQuestion)
     waiting.set(owner, queue);
     queue.push(inode);
   }
+  for (const inode of inTurns(waiting)) chosen.set(inode, residents.get(inode)!);
   const leftOut = new Map<number, number>();
-  for (const [owner, admitted] of admit(waiting)) {
-    const queue = waiting.get(owner) ?? [];
-    for (const inode of queue.slice(0, admitted)) chosen.set(inode, residents.get(inode)!);
-    if (admitted < queue.length) leftOut.set(owner, queue.length - admitted);
+  for (const [owner, queue] of waiting) {
+    const count = queue.filter((inode) => !chosen.has(inode)).length;
+    if (count > 0) leftOut.set(owner, count);
   }
   return { residents: chosen, leftOut };
 }
 
-/** How many of each user's there is room for. */
-function admit(waiting: ReadonlyMap<number, readonly number[]>): ReadonlyMap<number, number> {
-  const admitted = new Map([...waiting.keys()].map((owner) => [owner, 0]));
+/** Those that there is room for: one of each user before the second of any. */
+function* inTurns(waiting: ReadonlyMap<number, readonly number[]>): Generator<number> {
   let room = RESIDENTS_MAX;
-  // Ends at the latest when there is no room, as every round but the last gives some away.
-  for (let given = -1; given !== 0; ) {
-    given = 0;
+  for (let round = 0; ; round++) {
+    const before = room;
     for (const [owner, queue] of waiting) {
-      const count = admitted.get(owner) ?? 0;
-      const most = owner === ROOT ? RESIDENTS_MAX : USER_RESIDENTS_MAX;
-      if (room === 0 || count === Math.min(queue.length, most)) continue;
-      admitted.set(owner, count + 1);
-      room--;
-      given++;
+      const inode = queue[round];
+      if (inode === undefined || (owner !== ROOT && round >= USER_RESIDENTS_MAX)) continue;
+      if (room-- === 0) return;
+      yield inode;
     }
+    if (room === before) return;
   }
-  return admitted;
 }
 
 /** Room for the hooked interfaces of one user. */

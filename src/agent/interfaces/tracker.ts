@@ -105,7 +105,8 @@ export class InterfaceTracker {
   readonly #rooms = new InterfaceRooms();
   #residents: Residents = new Map();
   #owners: ReadonlyMap<number, number> = new Map();
-  #leftOut = 0;
+  #residentsLeftOut = 0;
+  #namesLeftOut = 0;
   #watch: NamespaceWatch | undefined;
   #containers: ContainerWatch | undefined;
   #polling: Disposable | undefined;
@@ -155,7 +156,11 @@ export class InterfaceTracker {
 
   readiness(): HealthState {
     const note = this.#deps.guard.company.describe();
-    return hooksReadiness({ ...this.#tally(), namespacesLeftOut: this.#leftOut, company: note });
+    return hooksReadiness({
+      ...this.#tally(),
+      namespacesLeftOut: this.#namespacesLeftOut,
+      company: note,
+    });
   }
 
   async #watchNames(follow: boolean): Promise<void> {
@@ -165,7 +170,8 @@ export class InterfaceTracker {
       clock,
       directory,
       namespaceDevice: own.dev,
-      onChange: (names) => {
+      onChange: (names, leftOut) => {
+        this.#namesLeftOut = leftOut;
         // The namespace may live on without the name, or not.
         if ([...this.#named.keys()].some((name) => !names.has(name))) this.#containers?.ask();
         this.#named = names;
@@ -200,8 +206,7 @@ export class InterfaceTracker {
   #onLook({ residents, owners, leftOut }: Look): Promise<void> {
     this.#residents = residents;
     this.#owners = owners;
-    this.#leftOut = [...leftOut.values()].reduce((sum, count) => sum + count, 0);
-    this.#deps.metrics.namespacesLeftOut.set(this.#leftOut);
+    this.#residentsLeftOut = [...leftOut.values()].reduce((sum, count) => sum + count, 0);
     for (const [user, count] of leftOut) {
       this.#tellOnce(`room of ${user}`, `${count} network namespaces of user ${user} are left out`);
     }
@@ -360,8 +365,12 @@ export class InterfaceTracker {
     });
   }
 
+  get #namespacesLeftOut(): number {
+    return this.#residentsLeftOut + this.#namesLeftOut;
+  }
+
   #report(): void {
-    const { interfaceBufferSize, interfacesLeftOut } = this.#deps.metrics;
+    const { interfaceBufferSize, interfacesLeftOut, namespacesLeftOut } = this.#deps.metrics;
     const tally = this.#tally();
     interfaceBufferSize.set({ name: 'watcher' }, tally.links);
     interfaceBufferSize.set({ name: 'registerer' }, tally.hooked);
@@ -369,6 +378,7 @@ export class InterfaceTracker {
     interfaceBufferSize.set({ name: 'ingress-tcx-links' }, tally.ingressTcx);
     interfaceBufferSize.set({ name: 'egress-tcx-links' }, tally.egressTcx);
     interfacesLeftOut.set(tally.leftOut);
+    namespacesLeftOut.set(this.#namespacesLeftOut);
   }
 
   #tally(): HookTally {

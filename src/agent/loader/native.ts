@@ -171,8 +171,8 @@ export interface Native {
   ): readonly { readonly id: number; readonly name: string }[];
   /**
    * Ids of the programs by TCX on each of these interfaces (32 bits each): into 32-bit words, first
-   * for its ingress, then for its egress, their number and the ids in their order. Returns the words
-   * used; `into` must have room for 130 for each interface. Without TCX, before Linux 6.6, `EINVAL`.
+   * for its ingress, then for its egress, their number and the ids in their order. Returns the
+   * words used; `into` must have room for 130 for each interface. `EINVAL` before Linux 6.6.
    */
   readTcx(netns: number | undefined, ifindexes: Uint8Array, into: Uint8Array): number;
   /** Id of a loaded program, by which the kernel tells it from all others. */

@@ -34,10 +34,6 @@ export function configureTags(view: DataView, secret: Uint8Array): void {
 }
 
 /** Whether hooks leave marks on packets, and believe them. */
-export function setMarks(
-  native: Pick<Native, 'updateMap'>,
-  object: BpfObject,
-  on: boolean,
-): void {
+export function setMarks(native: Pick<Native, 'updateMap'>, object: BpfObject, on: boolean): void {
   native.updateMap(object, MARKS_MAP, new Uint8Array(4), Uint8Array.of(on ? 1 : 0, 0, 0, 0));
 }

@@ -39,8 +39,8 @@ interface Question {
 /**
  * Queries that nobody answered, by flow. Once per drain those that have waited too long are taken
  * out of the kernel's map; each is then counted on its flow, if that is among those drained, which
- * also bears the name that was asked for last. For the others a flow is made up, without packets, if
- * whoever reads flows can tell it from those that have some; else they are counted as left over.
+ * also bears the name that was asked for last. For the others a flow is made up, without packets,
+ * if whoever reads flows can tell it from those that have some; else they are counted as left over.
  */
 export class LostQueries {
   readonly #native: Native;

@@ -21,7 +21,7 @@ const HELLOS_MIN = 16_384;
 /** Shortest life of a generation; at least it lasts from one drain to the next. */
 const GENERATION_MS = 5000;
 
-/** Hellos in several segments that are put together, in each of two generations; HELLO_BYTES_MAX each. */
+/** Hellos in several segments, in each of two generations; HELLO_BYTES_MAX each. */
 const PARTS_MAX = 512;
 
 const KEY_WORDS = flowKey.sizeBytes >> 2;

@@ -87,13 +87,13 @@ export class DnsMessage {
     return 'whole';
   }
 
-  /** Reads a question that stands alone, without the header before it. */
+  /** Reads a question that stands alone: there is nothing before it that a pointer could mean. */
   readQuestion(bytes: Uint8Array, at: number, end: number): void {
     this.name = '';
     this.queryType = 0;
     this.questionBytes = 0;
-    this.#chain.begin(bytes, at - HEADER_BYTES, end);
-    this.#readQuestion(bytes, at - HEADER_BYTES, at, end);
+    this.#chain.begin(bytes, at, end);
+    this.#readQuestion(bytes, at, at, end);
   }
 
   #readQuestions(bytes: Uint8Array, start: number, end: number): number {

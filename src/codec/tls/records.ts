@@ -4,8 +4,8 @@ const MAJOR = 3;
 
 /**
  * Takes the heads of records out of `bytes[from .. end]`, so that a message which is spread over
- * several lies in one piece (RFC 8446 §5.1). Returns the length of what is in `into`, which has room
- * for all.
+ * several lies in one piece (RFC 8446 §5.1). Returns the length of what is in `into`, which has
+ * room for all.
  */
 export function joinRecords(
   bytes: Uint8Array,

@@ -1,7 +1,7 @@
 import type { Writable } from 'node:stream';
 import type { AgentConfig } from '../../agent/config.ts';
 import { createExporter } from '../../agent/export/exporters.ts';
-import { write } from '../../agent/export/stdout-delivery.ts';
+import { writePatiently } from '../../agent/export/stdout-delivery.ts';
 import type { Native } from '../../agent/loader/native.ts';
 import { type Agent, type AgentDeps, createAgent } from '../../agent/root.ts';
 import { fieldsOf } from '../../agent/trackers/table.ts';
@@ -12,11 +12,7 @@ import { TableSpace } from '../../flow/intern.ts';
 import { Health, type HealthState } from '../../telemetry/health.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
-import {
-  declareOutputMetrics,
-  declareProcessMetrics,
-  type LossCount,
-} from '../../telemetry/process-metrics.ts';
+import { declareProcessMetrics, type LossCount } from '../../telemetry/process-metrics.ts';
 import { bpfObject, keepUnpacked } from '../assets.ts';
 import { readHostFile } from '../capabilities.ts';
 import { droppedRows } from '../capture/ends.ts';
@@ -62,9 +58,8 @@ export async function createAgentHost(
 ): Promise<AgentHost> {
   const { log, env, clock, native } = deps;
   const metrics = createMetrics(config.metricsPrefix);
-  declareProcessMetrics(createMetrics('', metrics.registry));
+  declareProcessMetrics(createMetrics('', metrics.registry), deps.stderr);
   const health = new Health();
-  declareOutputMetrics(createMetrics('', metrics.registry), deps.stderr);
   const telemetry = [
     ...(await metricsServer(config, { log, metrics, health })),
     ...(await profileServer(config, { log, clock, counts: metrics })),
@@ -136,7 +131,7 @@ async function createSink(
   if (config.export === 'direct-flp') {
     // Not before it is asked for: an agent that only sends flows has no pipeline in its memory.
     const { directPipeline } = await import('./direct.ts');
-    const output = (bytes: Uint8Array): Promise<void> => write(stdout, bytes);
+    const output = (bytes: Uint8Array): Promise<void> => writePatiently(stdout, bytes, clock);
     const { pipeline, components } = directPipeline(config, {
       pipeline: { log, clock, tables, output },
       log,

@@ -12,7 +12,7 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const SAME_REQUEST_MS = 1000;
 
 /** Below the 30 s that Kubernetes and others give before they kill. */
-const STOP_TIMEOUT_MS = 25_000;
+const STOP_TIMEOUT_MS = 28_000;
 
 export const EXIT_UNFINISHED = 130;
 

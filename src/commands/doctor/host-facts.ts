@@ -169,10 +169,16 @@ function addressesText({ read }: HostView): string {
   return `${level}, perf_event_paranoid ${paranoid}: kernel addresses take CAP_SYSLOG, ${held}`;
 }
 
+const BESIDE_OTHERS =
+  'hooks come first (TCX_ATTACH_ANCHOR_*=head), do not mark packets, and count them where they are born';
+
 /** Programs that are named; the others are counted. */
 const PROGRAMS_SHOWN = 4;
 
-/** Hooks live beside them: worth knowing when packets go missing or are counted twice. */
+/** Of a capture that runs: it lets packets go on, and marks none beside another. */
+const OWN_PROGRAMS = /^(?:flow|capture)_(?:in|e)gress/;
+
+/** Hooks live beside them, but by the slower way: without marks. */
 function othersPrograms({ list, read, native }: HostView): HostFact {
   const found: string[] = [];
   for (const name of list('/sys/class/net')) {
@@ -180,13 +186,20 @@ function othersPrograms({ list, read, native }: HostView): HostFact {
     if (!(index > 0)) continue;
     try {
       const tcx = [...native.listTcx(index, 0), ...native.listTcx(index, 1)];
-      found.push(...tcx.map((program) => `${name} ${program.name || `#${program.id}`}`));
+      found.push(...tcx.map((program) => `${name} ${ofProgram(program)}`));
       if (native.hasTc(index)) found.push(`${name} TC filters`);
     } catch {
       // An interface that went away, or a kernel without TCX: then there is nothing to tell.
     }
   }
   const more = found.length > PROGRAMS_SHOWN ? ` and ${found.length - PROGRAMS_SHOWN} more` : '';
-  const text = found.slice(0, PROGRAMS_SHOWN).join(', ') + more;
-  return { name: 'other programs', state: 'info', text: text || 'none on any interface here' };
+  if (found.length === 0) {
+    return { name: 'other programs', state: 'ok', text: 'none on any interface here' };
+  }
+  const text = `${found.slice(0, PROGRAMS_SHOWN).join(', ')}${more}: ${BESIDE_OTHERS}`;
+  return { name: 'other programs', state: 'info', text };
+}
+
+function ofProgram({ id, name }: { readonly id: number; readonly name: string }): string {
+  return OWN_PROGRAMS.test(name) ? `${name} (a capture)` : name || `#${id}`;
 }

@@ -17,11 +17,7 @@ import { createDuckdbStore, type DuckdbStore } from '../../store/duckdb/root.ts'
 import { Health } from '../../telemetry/health.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
-import {
-  declareOutputMetrics,
-  declareProcessMetrics,
-  type LossCount,
-} from '../../telemetry/process-metrics.ts';
+import { declareProcessMetrics, type LossCount } from '../../telemetry/process-metrics.ts';
 import { bpfObject, keepUnpacked } from '../assets.ts';
 import { readHostFile } from '../capabilities.ts';
 import { droppedRows } from '../capture/ends.ts';
@@ -72,9 +68,7 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
   const { log, clock, native } = deps;
   for (const warning of exportOptionWarnings(config)) log.warn(warning);
   const ours = createMetrics(FLOW_METRICS_PREFIX);
-  const ofProcess = createMetrics('', ours.registry);
-  declareProcessMetrics(ofProcess);
-  declareOutputMetrics(ofProcess, deps.stderr);
+  declareProcessMetrics(createMetrics('', ours.registry), deps.stderr);
   const tables = new TableSpace();
   const shared = { log, clock, tables, metrics: ours };
 

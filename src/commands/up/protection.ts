@@ -2,12 +2,12 @@ import { constants, statSync } from 'node:fs';
 import type { Clock } from '../../base/clock.ts';
 import { NetobservError } from '../../base/errors.ts';
 import { ConfigError } from '../../config/errors.ts';
-import type { RenewalReport } from '../../config/renewed-files.ts';
 import { TokenAuth } from '../../console/server/auth.ts';
 import { type ConsoleConfig, DEFAULT_LIMITS, watchToken } from '../../console/server/config.ts';
 import type { HttpServerDeps } from '../../telemetry/http.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { type RenewalDeps, renewalReport } from '../../telemetry/renewals.ts';
+import type { RenewalReport } from '../../telemetry/renewed-files.ts';
 import { RenewedCertificate } from '../../telemetry/server-tls.ts';
 
 /** What keeps strangers out of the console. Files are read anew when they change. */

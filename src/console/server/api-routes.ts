@@ -52,7 +52,11 @@ export function apiRoutes(config: ConsoleConfig, context: ConsoleContext): Fasti
       readStatus(context.deps),
     );
     app.get('/api/frontend-config', { schema: { querystring: noParameters } }, async () =>
-      frontendConfig(config.frontend, context.deps.version, await context.deps.features()),
+      frontendConfig(config.frontend, {
+        version: context.deps.version,
+        features: await context.deps.features(),
+        login: config.token !== undefined,
+      }),
     );
     app.get(LIVE_PATH, { schema: { querystring: noParameters } }, async (_request, reply) =>
       // Proxies that buffer would turn news into history.

@@ -118,7 +118,7 @@ const SECURITY_HEADERS = {
   },
   frameguard: { action: 'deny' },
   referrerPolicy: { policy: 'no-referrer' },
-  // The console speaks plain HTTP: whoever puts TLS in front decides about this header.
+  // It would bind all of the host name's ports to TLS: for whoever owns the name to decide.
   hsts: false,
 } as const;
 

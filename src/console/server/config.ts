@@ -5,7 +5,7 @@ import { hasCode, NetobservError } from '../../base/errors.ts';
 import { type ListenAddress, parseListen } from '../../base/listen.ts';
 import { makeFolder } from '../../config/folders.ts';
 import { list, type Option, path } from '../../config/options.ts';
-import { type RenewalReport, RenewedFiles } from '../../config/renewed-files.ts';
+import { type RenewalReport, RenewedFiles } from '../../telemetry/renewed-files.ts';
 import type { RenewedCertificate } from '../../telemetry/server-tls.ts';
 import type { FrontendConfig, QuickFilter } from '../api.ts';
 import { startError } from './errors.ts';
@@ -37,6 +37,8 @@ export interface ConsoleLimits {
   readonly liveClientsMax: number;
   readonly liveTickMs: number;
   readonly liveHeartbeatMs: number;
+  /** A live stream ends after this long; a browser that still wants it comes back. */
+  readonly liveStreamMaxMs: number;
   /** Unsent bytes at which a live client misses ticks. */
   readonly liveBufferBytes: number;
   /** Ticks missed in a row after which a live client is disconnected. */
@@ -63,6 +65,7 @@ export const DEFAULT_LIMITS: ConsoleLimits = {
   liveClientsMax: 64,
   liveTickMs: 1000,
   liveHeartbeatMs: 15_000,
+  liveStreamMaxMs: 600_000,
   liveBufferBytes: 16 * 1024,
   liveMissedTicksMax: 30,
   loginFailuresMax: 10,

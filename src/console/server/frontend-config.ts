@@ -14,17 +14,26 @@ import type {
 import type { FrontendFacts } from './config.ts';
 import type { ConsoleDeps } from './context.ts';
 
+/** What is so as the front end asks. */
+export interface FrontendState {
+  readonly version: ConsoleDeps['version'];
+  readonly features: readonly string[];
+  /** Whether there is somebody to log out. */
+  readonly login: boolean;
+}
+
 /** What the front end works by: the field table, as people see it, and what is on. */
 export function frontendConfig(
   facts: FrontendFacts,
-  version: ConsoleDeps['version'],
-  features: readonly string[],
+  { version, features, login }: FrontendState,
 ): FrontendConfig {
   const on: ReadonlySet<string> = new Set(features);
   const isOn = (feature: Feature | undefined): boolean => feature === undefined || on.has(feature);
   return {
     buildVersion: version.version,
     buildDate: version.buildDate,
+    login,
+    timeZone: new Intl.DateTimeFormat().resolvedOptions().timeZone,
     ...facts,
     features: [...on],
     columns: COLUMNS.map((column) => columnOf(column, isOn)),

@@ -77,7 +77,7 @@ export function crossSiteReason(
   const name = origin && fold(origin.hostname.replace(/^\[|\]$/g, ''));
   if (allowedHosts.some((allowed) => fold(allowed) === name)) return undefined;
   return (
-    `Origin is ${shown(headers.origin)}, Host is ${shown(headers.host ?? '')}: open the console ` +
-    'itself; behind a proxy, let it pass Host, and name the host in --allowed-hosts'
+    `Origin is ${shown(headers.origin)}, Host is ${shown(headers.host ?? '')}: let the proxy pass ` +
+    'Host, and name the host in --allowed-hosts; without a proxy, open the console itself'
   );
 }

@@ -17,6 +17,7 @@ export interface LiveLimits {
   readonly liveClientsMax: number;
   readonly liveTickMs: number;
   readonly liveHeartbeatMs: number;
+  readonly liveStreamMaxMs: number;
   readonly liveBufferBytes: number;
   readonly liveMissedTicksMax: number;
 }
@@ -89,7 +90,8 @@ export class LiveHub {
         { retryAfterS: FULL_RETRY_AFTER_S },
       );
     }
-    const client = new LiveClient(this.#limits.liveBufferBytes);
+    const endsAtMs = this.#deps.clock.monotonicMs() + this.#limits.liveStreamMaxMs;
+    const client = new LiveClient(this.#limits.liveBufferBytes, endsAtMs);
     this.#clients.add(client);
     metrics.liveClients.set(this.#clients.size);
     client.once('close', () => {
@@ -102,6 +104,7 @@ export class LiveHub {
 
   async #tick(): Promise<void> {
     const nowMs = this.#deps.clock.monotonicMs();
+    this.#endOld(nowMs);
     if (this.#clients.size === 0) {
       // Nobody is told what happened before they came.
       this.#forget(nowMs);
@@ -119,6 +122,15 @@ export class LiveHub {
       this.#ticking = false;
     }
     this.#send();
+  }
+
+  /** So that a stream that nobody reads any more, or that a session began which has ended, goes. */
+  #endOld(nowMs: number): void {
+    for (const client of this.#clients) {
+      if (nowMs < client.endsAtMs) continue;
+      this.#clients.delete(client);
+      client.push(null);
+    }
   }
 
   #send(): void {
@@ -155,8 +167,11 @@ class LiveClient extends Readable {
   missed = 0;
   #full = false;
 
-  constructor(bufferBytes: number) {
+  readonly endsAtMs: number;
+
+  constructor(bufferBytes: number, endsAtMs: number) {
     super({ highWaterMark: bufferBytes, encoding: 'utf8' });
+    this.endsAtMs = endsAtMs;
   }
 
   /** False when the client still has too much to read. */

@@ -16,6 +16,7 @@ import {
 } from '../../query/ast.ts';
 import { decodeFilters, parseFilters } from '../../query/filters.ts';
 import { GROUP_FIELDS_MAX, measureOf, STEPS_MAX } from '../../query/metrics.ts';
+import { SERVICE_PORT } from '../../query/service.ts';
 import type { FlowQuery } from '../api.ts';
 import type { FrontendFacts } from './config.ts';
 import { AnswerError } from './errors.ts';
@@ -228,9 +229,7 @@ function groupFields(aggregateBy: string, groups: string | undefined): readonly 
   const parts = aggregateBy.split(',').map((part) => part.trim());
   if (aggregateBy !== 'app') {
     for (const part of parts) {
-      const scope = SCOPE_FIELDS.get(part) ?? [
-        fieldOf('aggregateBy', part, ['app', ...SCOPE_FIELDS.keys()]),
-      ];
+      const scope = SCOPE_FIELDS.get(part) ?? [groupFieldOf(part)];
       for (const field of scope) fields.add(field);
     }
   }
@@ -243,6 +242,11 @@ function groupFields(aggregateBy: string, groups: string | undefined): readonly 
     `aggregateBy and groups name ${fields.size} fields together, ` +
       `the most is ${GROUP_FIELDS_MAX}`,
   );
+}
+
+function groupFieldOf(name: string): string {
+  if (name === SERVICE_PORT.name) return name;
+  return fieldOf('aggregateBy', name, ['app', SERVICE_PORT.name, ...SCOPE_FIELDS.keys()]);
 }
 
 /** Groups are named by the plural of a scope: `namespaces`. */

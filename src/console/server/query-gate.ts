@@ -36,14 +36,16 @@ export class QueryGate {
     const deadline = new AbortController();
     const settled = new AbortController();
     const { queryTimeoutMs } = this.#limits;
+    let isRunning = false;
     this.#clock.sleep(queryTimeoutMs, settled.signal).then(
-      () => deadline.abort(timedOut(queryTimeoutMs)),
+      () => deadline.abort(isRunning ? timedOut(queryTimeoutMs) : this.#waitedOut()),
       // Aborted because the query has settled.
       () => undefined,
     );
     try {
       const signal = AbortSignal.any([client, deadline.signal, this.#stopping.signal]);
       await this.#enter(signal);
+      isRunning = true;
       const work = start(query, signal);
       work.then(this.#leave, this.#leave);
       return await Promise.race([work, aborted(signal, settled.signal)]);
@@ -74,6 +76,16 @@ export class QueryGate {
       );
     }
     await this.#wait(signal);
+  }
+
+  /** The query itself may be quick: others kept it from running. */
+  #waitedOut(): AnswerError {
+    this.#metrics.reject('queries_busy');
+    return new AnswerError(
+      'ERR_CONSOLE_BUSY',
+      `the query waited ${this.#limits.queryTimeoutMs / 1000} s for others to end: try again shortly`,
+      { retryAfterS: BUSY_RETRY_AFTER_S },
+    );
   }
 
   /** Waits to be handed the slot of a query that ends; `#running` then stays as it is. */

@@ -30,7 +30,8 @@ export async function readStatus(deps: ConsoleDeps): Promise<StatusResponse> {
 
 async function storeStatus(deps: ConsoleDeps): Promise<StatusResponse['store']> {
   try {
-    const { kind, ready, error, rows, sizeBytes, oldestMs, newestMs } = await deps.store.status();
+    const status = await deps.store.status();
+    const { kind, ready, error, rows, sizeBytes, oldestMs, newestMs, warnings = [] } = status;
     return {
       kind,
       isReady: ready,
@@ -39,6 +40,7 @@ async function storeStatus(deps: ConsoleDeps): Promise<StatusResponse['store']> 
       sizeBytes,
       oldestMs: oldestMs ?? null,
       newestMs: newestMs ?? null,
+      ...(warnings.length === 0 ? {} : { warnings }),
     };
   } catch (error) {
     return {

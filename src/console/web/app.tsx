@@ -17,6 +17,7 @@ import { ErrorBoundary } from './shell/error-boundary.tsx';
 import { Masthead } from './shell/masthead.tsx';
 import { Notices } from './shell/notices.tsx';
 import { useThemeClass } from './state/theme.ts';
+import { TimesContext, useChosenTimes } from './state/times.ts';
 import { useView } from './state/view.ts';
 import { effectiveRefresh } from './state/view-state.ts';
 
@@ -33,6 +34,7 @@ export function App(): ReactNode {
   const status = useStatus();
   const locked = [config.error, status.error].some((error) => error instanceof UnauthorizedError);
   const live = useLiveSource(effectiveRefresh(view), locked);
+  const times = useChosenTimes(config.data);
 
   if (locked) {
     return (
@@ -43,18 +45,20 @@ export function App(): ReactNode {
   }
   return (
     <LiveContext value={live}>
-      <ErrorBoundary fallback={(error) => <Broken error={error} />}>
-        <a className="skip-link" href="#main">
-          <SkipText />
-        </a>
-        <Masthead />
-        <Notices />
-        {config.data === undefined ? (
-          <Starting error={config.error} retry={() => void config.refetch()} />
-        ) : (
-          <Content config={config.data} />
-        )}
-      </ErrorBoundary>
+      <TimesContext value={times}>
+        <ErrorBoundary fallback={(error) => <Broken error={error} />}>
+          <a className="skip-link" href="#main">
+            <SkipText />
+          </a>
+          <Masthead />
+          <Notices />
+          {config.data === undefined ? (
+            <Starting error={config.error} retry={() => void config.refetch()} />
+          ) : (
+            <Content config={config.data} />
+          )}
+        </ErrorBoundary>
+      </TimesContext>
     </LiveContext>
   );
 }

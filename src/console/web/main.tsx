@@ -5,15 +5,18 @@ import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { I18nextProvider } from 'react-i18next';
 import { App } from './app.tsx';
+import { isWorthRetrying, retryDelayMs } from './data/retry.ts';
 import { createI18n } from './i18n/init.ts';
+import { whenVisible } from './parts/use-visible.ts';
 import { createPreferenceStore, PreferenceContext } from './state/preferences.ts';
 import { createViewStore, ViewContext } from './state/view.ts';
 
 const queries = new QueryClient({
   defaultOptions: {
     queries: {
-      // The heartbeat notices when the server is back, and then everything is asked again.
-      retry: false,
+      // When the server is gone, the heartbeat notices that it is back: then all is asked again.
+      retry: isWorthRetrying,
+      retryDelay: (failures, error) => retryDelayMs(failures, error, Math.random),
       // Loopback works without a network.
       networkMode: 'always',
       refetchOnWindowFocus: false,
@@ -22,16 +25,21 @@ const queries = new QueryClient({
   },
 });
 
-createRoot(document.getElementById('root')!).render(
-  <StrictMode>
-    <I18nextProvider i18n={createI18n()}>
-      <PreferenceContext value={createPreferenceStore()}>
-        <ViewContext value={createViewStore(window)}>
-          <QueryClientProvider client={queries}>
-            <App />
-          </QueryClientProvider>
-        </ViewContext>
-      </PreferenceContext>
-    </I18nextProvider>
-  </StrictMode>,
-);
+function render(): void {
+  createRoot(document.getElementById('root')!).render(
+    <StrictMode>
+      <I18nextProvider i18n={createI18n()}>
+        <PreferenceContext value={createPreferenceStore()}>
+          <ViewContext value={createViewStore(window)}>
+            <QueryClientProvider client={queries}>
+              <App />
+            </QueryClientProvider>
+          </ViewContext>
+        </PreferenceContext>
+      </I18nextProvider>
+    </StrictMode>,
+  );
+}
+
+// A tab that was opened in the background has asked for nothing when it is closed unseen.
+void whenVisible().then(render);

@@ -36,6 +36,11 @@ export class PartitionAges {
     this.#beginFound(isDoubtful ? lastMs : nowMs);
   }
 
+  /** True while the clock's word on the time since the last row is not taken. */
+  get isDoubtful(): boolean {
+    return this.#doubtEndsMs !== undefined;
+  }
+
   /** To be called as soon as a partition is made. */
   add(partition: Partition): void {
     this.#begin(partition, 0);
@@ -67,7 +72,8 @@ interface AgeLimits {
   readonly spanMs: number;
 }
 
-/** When a partition took its last row. Flows may say that they are of the future: that is not. */
+/** When a partition took its last row, at the latest: flows may say that they are of the future. */
 function lastRowMs({ startedMs, sealedMs, newestMs }: Partition, spanMs: number): number {
-  return Math.max(startedMs, sealedMs ?? 0, Math.min(newestMs, startedMs + spanMs));
+  const lastMs = Math.max(sealedMs ?? 0, newestMs);
+  return Math.max(startedMs, Math.min(lastMs, startedMs + spanMs));
 }

@@ -41,7 +41,7 @@ export interface Partition {
   /** Of the flows' end times; infinite while there are none. */
   oldestMs: number;
   newestMs: number;
-  /** Why it cannot be read, for a person. It is neither asked nor written to until it is dropped. */
+  /** Why it cannot be read, for a person; it is neither asked nor written to from then on. */
   damage: string | undefined;
 }
 
@@ -49,7 +49,7 @@ export interface Partition {
 export class Catalog {
   readonly #partitions: Partition[] = [];
   /** Highest id given out by each dictionary. */
-  readonly lastIds: Record<DictionaryName, number> = { strings: 0, addresses: 0, macs: 0 };
+  lastIds: Record<DictionaryName, number> = { strings: 0, addresses: 0, macs: 0 };
 
   /** Those that are whole. */
   get partitions(): readonly Partition[] {
@@ -163,7 +163,7 @@ export class Catalog {
     return undefined;
   }
 
-  /** A partition that cannot be read takes its place all the same, so that it is dropped in time. */
+  /** A partition that cannot be read takes its place all the same, and is dropped in its time. */
   async #readWhole(session: Session, number: number, startedMs: number): Promise<Partition> {
     try {
       return await this.#read(session, number, startedMs);

@@ -14,6 +14,12 @@ export interface DuckdbConfig {
   readonly threads: number;
   /** Rows are durable after this time at the latest. */
   readonly flushIntervalMs: number;
+  /**
+   * Rows after which the file is closed and opened again, as soon as no query runs. What the
+   * database remembers of where rows are is outside of its limit, some 1.5 MB per million rows, and
+   * it lets go of that in no other way.
+   */
+  readonly renewRows: number;
 }
 
 export const DUCKDB_DEFAULTS: DuckdbConfig = {
@@ -23,6 +29,7 @@ export const DUCKDB_DEFAULTS: DuckdbConfig = {
   memoryLimitBytes: 256 * 1024 ** 2,
   threads: 2,
   flushIntervalMs: 1000,
+  renewRows: 8_000_000,
 };
 
 /** File in the data folder. */

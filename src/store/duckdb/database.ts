@@ -1,6 +1,7 @@
 import { DuckDBConnection, DuckDBMaterializedResult } from '@duckdb/node-api';
 import duckdb from '@duckdb/node-bindings';
 import type { Statement } from '../../query/sql.ts';
+import { isCheckpointBusy } from './failures.ts';
 import { StoreFiles } from './files.ts';
 
 /** A value as a result column gives it; statistics and counters are cast to DOUBLE in the SQL. */
@@ -11,10 +12,9 @@ export interface DatabaseOptions {
   readonly file: string | undefined;
   readonly memoryLimitBytes: number;
   readonly threads: number;
+  /** Room for what does not fit in memory while queries run; default: nothing is spilled. */
+  readonly spillLimitBytes?: number;
 }
-
-/** Room for what does not fit in memory while a query runs. */
-const TEMPORARY_LIMIT_BYTES = 1024 ** 3;
 
 /** One open database file. Closing it is synchronous and also ends its connections. */
 export class Database {
@@ -28,7 +28,7 @@ export class Database {
     const config = duckdb.create_config();
     const settings: Readonly<Record<string, string>> = {
       threads: String(options.threads),
-      memory_limit: `${Math.ceil(options.memoryLimitBytes / 1024)}KiB`,
+      memory_limit: kibibytes(options.memoryLimitBytes),
       // Nothing is loaded from outside, and no statement reads or writes other files.
       autoinstall_known_extensions: 'false',
       autoload_known_extensions: 'false',
@@ -41,7 +41,7 @@ export class Database {
         ? { temp_directory: '' }
         : {
             temp_directory: new StoreFiles(options.file).spill,
-            max_temp_directory_size: `${TEMPORARY_LIMIT_BYTES / 1024}KiB`,
+            max_temp_directory_size: kibibytes(options.spillLimitBytes ?? 0),
           }),
     };
     for (const [name, value] of Object.entries(settings)) duckdb.set_config(config, name, value);
@@ -79,6 +79,17 @@ export class Session {
     new DuckDBMaterializedResult(await duckdb.query(this.raw, sql));
   }
 
+  /** Folds the log into the file; false when queries that still read keep it from that. */
+  async checkpoint(): Promise<boolean> {
+    try {
+      await this.execute('CHECKPOINT');
+      return true;
+    } catch (error) {
+      if (isCheckpointBusy(error)) return false;
+      throw error;
+    }
+  }
+
   /** Ends the statement that is running, which then rejects. */
   interrupt(): void {
     this.#connection.interrupt();
@@ -87,6 +98,11 @@ export class Session {
   close(): void {
     this.#connection.disconnectSync();
   }
+}
+
+/** A size as a setting of the database takes it. */
+export function kibibytes(bytes: number): string {
+  return `${Math.ceil(bytes / 1024)}KiB`;
 }
 
 function cellOf(value: unknown): Cell {

@@ -19,6 +19,10 @@ export class Dictionary {
     this.#last = lastId;
   }
 
+  get last(): number {
+    return this.#last;
+  }
+
   add(text: string): number {
     if (this.#last === ID_MAX) {
       throw storeError(

@@ -106,6 +106,11 @@ export function isFatal(error: unknown): boolean {
   return error instanceof Error && /FATAL|has been invalidated/i.test(error.message);
 }
 
+/** True when a query still reads what was dropped, which is no failure. */
+export function isCheckpointBusy(error: unknown): boolean {
+  return error instanceof Error && /Cannot CHECKPOINT/i.test(error.message);
+}
+
 /** True when a statement named a table that has been dropped. */
 export function isMissingTable(error: unknown): boolean {
   return error instanceof Error && /Catalog Error.*does not exist/is.test(error.message);

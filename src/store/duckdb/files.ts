@@ -29,6 +29,8 @@ const DAMAGED = '.damaged-';
 /** A log is folded into the file at a few MiB; one that could not be grows. */
 const WAL_BYTES_MAX = 512 * 1024 ** 2;
 
+const SPILL_BYTES_MAX = 1024 ** 3;
+
 /** The files of one database. All calls are synchronous: they are few, and before it is opened. */
 export class StoreFiles {
   readonly database: string;
@@ -49,20 +51,16 @@ export class StoreFiles {
     const folder = dirname(this.database);
     makeFolder(folder, FOLDER_MODE);
     const own = basename(this.database);
-    const isOurs = readdirSync(folder).every((name) => name.startsWith(own));
-    if (isOurs && (statSync(folder).mode & 0o077) !== 0) chmodSync(folder, FOLDER_MODE);
+    if (readdirSync(folder).every((name) => name.startsWith(own))) restrict(folder, FOLDER_MODE);
     makeFolder(this.spill, FOLDER_MODE);
     this.protect();
   }
 
   /** Takes rights of others from files that are there; a new file has them from the umask. */
   protect(): void {
-    for (const path of [this.database, this.wal]) {
-      const mode = statSync(path, { throwIfNoEntry: false })?.mode;
-      if (mode !== undefined && (mode & 0o177) !== 0) chmodSync(path, FILE_MODE);
-    }
-    const spill = statSync(this.spill, { throwIfNoEntry: false });
-    if (spill !== undefined && (spill.mode & 0o077) !== 0) chmodSync(this.spill, FOLDER_MODE);
+    restrict(this.database, FILE_MODE);
+    restrict(this.wal, FILE_MODE);
+    restrict(this.spill, FOLDER_MODE);
   }
 
   /** Removes what a process that was killed had spilled. Only once the database is locked. */
@@ -128,11 +126,23 @@ export class StoreFiles {
       .map((name) => join(folder, name));
   }
 
+  /** What queries may spill: of what is free half at most, so that flows can still be written. */
+  spillLimitBytes(): number {
+    return Math.min(SPILL_BYTES_MAX, this.disk().availableBytes / 2);
+  }
+
   /** Of the disk that the folder is on, for this process. */
   disk(): { readonly totalBytes: number; readonly availableBytes: number } {
     const { bsize, blocks, bavail } = statfsSync(dirname(this.database));
     return { totalBytes: bsize * blocks, availableBytes: bsize * bavail };
   }
+}
+
+/** What belongs to somebody else is theirs to share. */
+function restrict(path: string, mode: number): void {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined || (found.mode & 0o777 & ~mode) === 0) return;
+  if (found.uid === process.geteuid?.()) chmodSync(path, mode);
 }
 
 function bytesOf(path: string): number {

@@ -12,6 +12,8 @@ export interface StoreMetrics {
   readonly rows: Gauge;
   readonly sizeBytes: Gauge;
   readonly partitions: Gauge;
+  readonly damaged: Gauge;
+  readonly renewals: Counter;
 }
 
 const SECONDS = [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10] as const;
@@ -41,11 +43,19 @@ export function createStoreMetrics(metrics: Metrics): StoreMetrics {
     ),
     dropped: metrics.counter(
       'store_dropped_partitions_total',
-      'Partitions dropped because of their age or of the size limit.',
+      'Partitions dropped because of their age, the size limit or a disk that fills up.',
       ['reason'],
     ),
     rows: metrics.gauge('store_flows', 'Flows in the store.'),
     sizeBytes: metrics.gauge('store_size_bytes', 'Disk space of the store.'),
     partitions: metrics.gauge('store_partitions', 'Partitions in the store.'),
+    renewals: metrics.counter(
+      'store_renewals_total',
+      'Times that the file was closed and opened again to give memory back.',
+    ),
+    damaged: metrics.gauge(
+      'store_damaged_parts',
+      'Partitions that are left out and files that were set aside because they are damaged.',
+    ),
   };
 }

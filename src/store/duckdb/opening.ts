@@ -17,6 +17,21 @@ export interface OpeningDeps {
   nowMs(): number;
 }
 
+/** The same database, closed before and known to be whole, with what was known of it. */
+export async function openAgain(
+  options: DatabaseOptions,
+  files: StoreFiles,
+  catalog: Catalog,
+): Promise<OpenedDatabase> {
+  const database = await Database.open({ ...options, spillLimitBytes: files.spillLimitBytes() });
+  try {
+    return { database, session: await database.connect(), catalog };
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
 /** Each failed attempt sets something aside, so a few are enough. */
 const ATTEMPTS_MAX = 8;
 
@@ -51,7 +66,7 @@ async function openFile(
   place: string,
   deps: OpeningDeps,
 ): Promise<OpenedDatabase> {
-  const database = await Database.open(options);
+  const database = await Database.open({ ...options, spillLimitBytes: files.spillLimitBytes() });
   // It is locked now, so whoever spilled these files is gone.
   const removed = files.removeSpilled();
   if (removed > 0) {

@@ -24,8 +24,8 @@ export interface QuestionsDeps {
   readonly clock: Clock;
   readonly metrics: StoreMetrics;
   readonly place: string;
-  /** What is open right now; throws a coded error when nothing is. */
-  opened(): { readonly reader: Reader; readonly catalog: Catalog };
+  /** What is open; rejects with a coded error when nothing is. */
+  opened(): Promise<{ readonly reader: Reader; readonly catalog: Catalog }>;
   /** Makes rows that were appended visible. */
   showStaged(): Promise<void>;
   /** True when what is damaged has been left out, so that it pays to ask again. */
@@ -120,7 +120,7 @@ export class Questions {
   }
 
   async #attempt<T>(range: TimeRange, signal: AbortSignal, task: Task<T>): Promise<T> {
-    const { reader, catalog } = this.#deps.opened();
+    const { reader, catalog } = await this.#deps.opened();
     return reader.query(signal, async (session) => {
       // In a transaction all statements see the same flows, and a partition that is dropped
       // meanwhile stays readable.

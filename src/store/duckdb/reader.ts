@@ -63,6 +63,12 @@ export class Reader {
     }
   }
 
+  /** Takes no more queries, if none is running; true when that is so. */
+  closeIfIdle(): boolean {
+    if (this.#running === 0) this.#closed = true;
+    return this.#closed;
+  }
+
   /** Ends the queries that run or wait; false when one has not ended within `DRAIN_MAX_MS`. */
   async drain(): Promise<boolean> {
     this.#closed = true;

@@ -1,7 +1,8 @@
+import { explain } from '../../base/errors.ts';
 import type { PartitionAges } from './ages.ts';
 import type { Catalog, Partition } from './catalog.ts';
 import { type DuckdbConfig, PARTITIONS_PER_SIZE, partitionSpanMs } from './config.ts';
-import type { Session } from './database.ts';
+import { kibibytes, type Session } from './database.ts';
 import type { StoreFiles } from './files.ts';
 import type { Writer, WriterDeps } from './writer.ts';
 
@@ -11,15 +12,28 @@ export interface RetentionParts {
   readonly ages: PartitionAges;
   readonly writer: Writer;
   /** None: in memory. */
-  readonly files: Pick<StoreFiles, 'disk' | 'sizeBytes'> | undefined;
+  readonly files: Pick<StoreFiles, 'disk' | 'sizeBytes' | 'spillLimitBytes'> | undefined;
+}
+
+/** Space in use when the partition that takes rows was first seen. */
+export interface PartitionBase {
+  readonly partition: Partition | undefined;
+  readonly bytes: number;
 }
 
 /**
- * Disk space that is left to others, and to the log and what queries spill: old flows go before it
- * is used up. Of a small disk it is a share.
+ * Disk space that is left to others, to the log, to what queries spill, and to blocks that become
+ * free two checkpoints after their flows were dropped: old flows go before it is used up. It is a
+ * share of the disk within bounds, and half of a tiny one.
  */
-const DISK_RESERVE_BYTES = 512 * 1024 ** 2;
-const DISK_RESERVE_SHARE = 0.05;
+const DISK_RESERVE_SHARE = 0.1;
+const DISK_RESERVE_LEAST_BYTES = 32 * 1024 ** 2;
+const DISK_RESERVE_MOST_BYTES = 512 * 1024 ** 2;
+
+function reserveBytes(diskBytes: number): number {
+  const least = Math.min(DISK_RESERVE_LEAST_BYTES, diskBytes / 2);
+  return Math.min(DISK_RESERVE_MOST_BYTES, Math.max(least, diskBytes * DISK_RESERVE_SHARE));
+}
 
 type DropReason = 'age' | 'size' | 'disk';
 
@@ -31,11 +45,16 @@ export class Retention {
   readonly #config: DuckdbConfig;
   readonly #parts: RetentionParts;
   readonly #deps: WriterDeps;
-  /** Space in use when the partition that takes rows was first seen. */
-  #baseBytes = 0;
-  #basePartition: Partition | undefined;
+  /** What the one after this is to begin with, when only the database was opened anew. */
+  base: PartitionBase;
 
-  constructor(config: DuckdbConfig, parts: RetentionParts, deps: WriterDeps) {
+  constructor(
+    config: DuckdbConfig,
+    parts: RetentionParts,
+    deps: WriterDeps,
+    base: PartitionBase = { partition: undefined, bytes: 0 },
+  ) {
+    this.base = base;
     this.#config = config;
     this.#parts = parts;
     this.#deps = deps;
@@ -43,6 +62,7 @@ export class Retention {
 
   /** To be called between appends. */
   async enforce(): Promise<void> {
+    await this.#limitSpill();
     await this.#sealIfDue();
     // A partition's last row may have come a full span after its first.
     const ageMaxMs = this.#config.retentionMs + partitionSpanMs(this.#config);
@@ -56,18 +76,30 @@ export class Retention {
     dropped += await this.#enforceSize();
     // Blocks of dropped tables become free with a checkpoint, and those at the end of the file
     // are given back to the disk.
-    if (dropped > 0) await this.#parts.session.execute('CHECKPOINT');
+    if (dropped > 0) await this.#parts.session.checkpoint();
+  }
+
+  /** Other files than ours may have come or gone. */
+  async #limitSpill(): Promise<void> {
+    const { files, session } = this.#parts;
+    if (files === undefined) return;
+    const limit = kibibytes(files.spillLimitBytes());
+    try {
+      await session.execute(`SET GLOBAL max_temp_directory_size = '${limit}'`);
+    } catch (error) {
+      // Refused while queries have spilled more than that: the next time will do.
+      this.#deps.log.debug({ component: 'store', error: explain(error) }, 'spill limit stays');
+    }
   }
 
   async #sealIfDue(): Promise<void> {
     const { writer } = this.#parts;
     if (writer.partition === undefined) return;
     const used = await this.#usedBytes();
-    if (writer.partition !== this.#basePartition) {
-      this.#basePartition = writer.partition;
-      this.#baseBytes = used;
+    if (writer.partition !== this.base.partition) {
+      this.base = { partition: writer.partition, bytes: used };
     }
-    const large = used - this.#baseBytes > this.#limit().bytes / PARTITIONS_PER_SIZE;
+    const large = used - this.base.bytes > this.#limit().bytes / PARTITIONS_PER_SIZE;
     if (large || writer.isDue()) await writer.seal();
   }
 
@@ -83,7 +115,7 @@ export class Retention {
       const [oldest] = catalog.all;
       if (oldest === undefined || oldest === writer.partition) return dropped;
       await this.#drop(oldest, reason);
-      await session.execute('CHECKPOINT');
+      await session.checkpoint();
       dropped++;
     }
   }
@@ -94,8 +126,8 @@ export class Retention {
     const { files } = this.#parts;
     if (files === undefined) return { bytes: sizeLimitBytes, reason: 'size' };
     const { totalBytes, availableBytes } = files.disk();
-    const reserveBytes = Math.min(DISK_RESERVE_BYTES, totalBytes * DISK_RESERVE_SHARE);
-    const bytes = Math.max(0, files.sizeBytes() + availableBytes - reserveBytes);
+    const reserved = reserveBytes(totalBytes);
+    const bytes = Math.max(0, files.sizeBytes() + availableBytes - reserved);
     return bytes < sizeLimitBytes
       ? { bytes, reason: 'disk' }
       : { bytes: sizeLimitBytes, reason: 'size' };

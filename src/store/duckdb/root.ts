@@ -17,14 +17,16 @@ import { STORE_ERRORS, storeError } from '../errors.ts';
 import type { FlowStore, StoreOutcome, StoreStatus } from '../store.ts';
 import { PartitionAges } from './ages.ts';
 import { DATABASE_FILE, type DuckdbConfig, partitionSpanMs } from './config.ts';
+import type { DatabaseOptions } from './database.ts';
 import { fileRemoved, isCorrupt, isFatal, storeFailure } from './failures.ts';
 import { StoreFiles } from './files.ts';
 import { createStoreMetrics, type StoreMetrics } from './metrics.ts';
 import { Mutex } from './mutex.ts';
-import { type OpenedDatabase, openDatabase } from './opening.ts';
+import { type OpenedDatabase, openAgain, openDatabase } from './opening.ts';
 import { Questions } from './questions.ts';
 import { Reader } from './reader.ts';
-import { Retention } from './retention.ts';
+import { type PartitionBase, Retention } from './retention.ts';
+import { statusOf } from './status.ts';
 import { type Books, Writer } from './writer.ts';
 
 export interface DuckdbDeps {
@@ -59,6 +61,7 @@ export interface DuckdbStore extends FlowStore {
 
 /** What exists while the store is open. */
 interface Opened extends OpenedDatabase {
+  readonly ages: PartitionAges;
   readonly writer: Writer;
   readonly reader: Reader;
   readonly retention: Retention;
@@ -79,6 +82,10 @@ class OneFileStore implements DuckdbStore {
   /** Of the file that is open. */
   #identity: number | undefined;
   #openFailedMs = Number.NEGATIVE_INFINITY;
+  /** Set while the file is closed only to be opened again. */
+  #renewing: Promise<void> | undefined;
+  /** Durable rows when the file was opened. */
+  #renewedRows = 0;
   /** Why rows could not be written lately; none since a commit of rows has succeeded. */
   #failure: unknown;
 
@@ -93,7 +100,10 @@ class OneFileStore implements DuckdbStore {
       clock: deps.clock,
       metrics: this.#metrics,
       place: this.#place,
-      opened: () => this.#require(),
+      opened: async () => {
+        await this.#renewing;
+        return this.#require();
+      },
       showStaged: () => this.#showStaged(),
       leaveOutDamaged: (error) => this.#leaveOutDamaged(error),
     });
@@ -121,7 +131,7 @@ class OneFileStore implements DuckdbStore {
         await opened.writer.commit();
         await opened.writer.abandon();
         // The log is folded into the file, so that the next start is quick.
-        if (this.#files !== undefined && isIdle) await opened.session.execute('CHECKPOINT');
+        if (this.#files !== undefined && isIdle) await opened.session.checkpoint();
       } catch (error) {
         throw storeFailure(error, this.#place);
       } finally {
@@ -179,72 +189,50 @@ class OneFileStore implements DuckdbStore {
   }
 
   async status(): Promise<StoreStatus> {
-    const opened = this.#opened;
-    const partitions = (opened?.catalog.partitions ?? []).filter(
-      ({ newestMs }) => newestMs !== Number.NEGATIVE_INFINITY,
-    );
-    const rows = partitions.reduce((sum, partition) => sum + partition.rows, 0);
-    const health = this.readiness();
-    const sizeBytes = this.#files?.sizeBytes() ?? 0;
-    this.#metrics.rows.set(rows);
-    this.#metrics.sizeBytes.set(sizeBytes);
-    this.#metrics.partitions.set(opened?.catalog.partitions.length ?? 0);
-    return {
-      kind: 'duckdb',
-      ready: health.ok,
-      ...(health.ok ? {} : { error: health.reason }),
-      warnings: this.#warnings(),
-      rows: rows + (opened?.writer.staged ?? 0),
-      sizeBytes,
-      ...(partitions.length === 0
-        ? {}
-        : {
-            oldestMs: Math.min(...partitions.map(({ oldestMs }) => oldestMs)),
-            newestMs: Math.max(...partitions.map(({ newestMs }) => newestMs)),
-          }),
-    };
+    const staged = this.#opened?.writer.staged ?? 0;
+    const catalog = this.#opened?.catalog;
+    return statusOf(this.#files, catalog, staged, this.readiness(), this.#metrics);
   }
 
-  #warnings(): readonly string[] {
-    const kept = (this.#files?.damaged() ?? []).map(
-      (path) => `damaged flows were set aside: ${path} holds what could not be read`,
-    );
-    const leftOut = (this.#opened?.catalog.all ?? []).flatMap(({ damage, startedMs }) =>
-      damage === undefined
-        ? []
-        : [`flows from ${new Date(startedMs).toISOString()} on are left out: ${damage}`],
-    );
-    return [...kept, ...leftOut];
+  #options(): DatabaseOptions {
+    return { ...this.#config, file: this.#files?.database };
   }
 
   async #open(): Promise<Opened> {
     const { log, clock } = this.#deps;
-    const options = { ...this.#config, file: this.#files?.database };
-    const spanMs = partitionSpanMs(this.#config);
     try {
-      const found = await openDatabase(options, this.#files, this.#place, {
+      const found = await openDatabase(this.#options(), this.#files, this.#place, {
         log,
         nowMs: () => clock.nowMs(),
       });
-      const { database, session, catalog } = found;
-      this.#identity = this.#files?.identity();
-      const deps = {
-        log,
-        clock,
-        metrics: this.#metrics,
-        books: this.#books,
-        isInPlace: () => this.#files?.identity() === this.#identity,
+      const limits = {
+        retentionMs: this.#config.retentionMs,
+        spanMs: partitionSpanMs(this.#config),
       };
-      const limits = { retentionMs: this.#config.retentionMs, spanMs };
-      const ages = new PartitionAges(clock, catalog.all, limits);
-      const place = this.#place;
-      const writer = new Writer(session, { catalog, ages }, { spanMs, place }, deps);
-      const reader = new Reader(database, clock);
-      const parts = { session, catalog, ages, writer, files: this.#files };
-      return { ...found, writer, reader, retention: new Retention(this.#config, parts, deps) };
+      return this.#join(found, new PartitionAges(clock, found.catalog.all, limits));
     } catch (error) {
       throw storeFailure(error, this.#place);
     }
+  }
+
+  #join(found: OpenedDatabase, ages: PartitionAges, base?: PartitionBase): Opened {
+    const { log, clock } = this.#deps;
+    const { database, session, catalog } = found;
+    this.#identity = this.#files?.identity();
+    this.#renewedRows = this.#books.durable;
+    const deps = {
+      log,
+      clock,
+      metrics: this.#metrics,
+      books: this.#books,
+      isInPlace: () => this.#files?.identity() === this.#identity,
+    };
+    const place = { spanMs: partitionSpanMs(this.#config), place: this.#place };
+    const writer = new Writer(session, { catalog, ages }, place, deps);
+    const reader = new Reader(database, clock);
+    const parts = { session, catalog, ages, writer, files: this.#files };
+    const retention = new Retention(this.#config, parts, deps, base);
+    return { ...found, ages, writer, reader, retention };
   }
 
   /** One writer at a time; after a failure that the database does not survive it is reopened. */
@@ -254,7 +242,11 @@ class OneFileStore implements DuckdbStore {
         const { durable } = this.#books;
         await task(await this.#openedAgain());
         // That nothing had to be written says nothing about whether it could be.
-        if (this.#books.durable > durable) this.#failure = undefined;
+        if (this.#books.durable > durable) {
+          this.#failure = undefined;
+          // The log is a new file after each checkpoint.
+          this.#files?.protect();
+        }
       } catch (error) {
         const failure = storeFailure(error, this.#place);
         this.#failure = failure;
@@ -283,10 +275,41 @@ class OneFileStore implements DuckdbStore {
     if (broken !== undefined) {
       await broken.writer.abandon();
       // Queries hold on to the file, whose log would then be taken for that of the new one.
-      await broken.reader.drain();
+      // Two databases on one file would spoil it.
+      while (!(await broken.reader.drain())) {
+        this.#deps.log.warn({ component: 'store' }, 'a query does not end');
+      }
       close(broken);
     }
     await this.#tryOpen();
+  }
+
+  /** Lets go of memory; nothing else changes. Not while a query runs: the next time will do. */
+  async #renew(opened: Opened): Promise<void> {
+    const rows = this.#books.durable - this.#renewedRows;
+    if (this.#files === undefined || rows < this.#config.renewRows) return;
+    await opened.writer.commit();
+    if (!opened.reader.closeIfIdle()) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#renewing = promise;
+    const { catalog, ages, writer } = opened;
+    try {
+      await writer.abandon();
+      catalog.lastIds = writer.lastIds;
+      await opened.session.checkpoint();
+      this.#opened = undefined;
+      close(opened);
+      const again = await openAgain(this.#options(), this.#files, catalog);
+      this.#opened = this.#join(again, ages, opened.retention.base);
+      this.#metrics.renewals.inc();
+    } catch (error) {
+      if (this.#opened === undefined) await this.#tryOpen();
+      else await this.#reopen();
+      throw error;
+    } finally {
+      this.#renewing = undefined;
+      resolve();
+    }
   }
 
   async #tryOpen(): Promise<void> {
@@ -326,10 +349,15 @@ class OneFileStore implements DuckdbStore {
     if (opened === undefined && waitedMs < REOPEN_EVERY_MS) return;
     void this.#write((current) => {
       if (isLost && current === opened) throw fileRemoved(this.#place);
-      return work === 'flush' ? current.writer.commit() : current.retention.enforce();
+      return work === 'flush' ? current.writer.commit() : this.#tidy(current);
     }).catch((error: unknown) => {
       this.#deps.log.error({ component: 'store', work, error: explain(error) }, 'store failed');
     });
+  }
+
+  async #tidy(opened: Opened): Promise<void> {
+    await opened.retention.enforce();
+    await this.#renew(opened);
   }
 
   /** Staged rows become visible; if they are lost, the query answers without them. */
@@ -343,17 +371,13 @@ class OneFileStore implements DuckdbStore {
   }
 
   async #leaveOutDamaged(error: unknown): Promise<boolean> {
-    const opened = this.#require();
-    const session = await opened.database.connect();
-    try {
-      const partition = await opened.catalog.leaveOut(session, error);
-      if (partition === undefined) return false;
-      const fields = { component: 'store', partition: partition.number, error: explain(error) };
-      this.#deps.log.error(fields, 'a partition is damaged and left out, the others are served');
-      return true;
-    } finally {
-      session.close();
-    }
+    const { reader, catalog } = this.#require();
+    const { signal } = new AbortController();
+    const partition = await reader.query(signal, (session) => catalog.leaveOut(session, error));
+    if (partition === undefined) return false;
+    const fields = { component: 'store', partition: partition.number, error: explain(error) };
+    this.#deps.log.error(fields, 'a partition is damaged and left out, the others are served');
+    return true;
   }
 }
 

@@ -73,11 +73,19 @@ export class Writer {
     this.#place = options.place;
     this.#deps = deps;
     this.#translation = new Translation(catalog.lastIds);
+    // Rows of today do not belong with those that may turn out to be days old.
+    this.#sealNext = ages.isDoubtful;
   }
 
   /** Milliseconds that the oldest staged row has been waiting. */
   get stagedMs(): number {
     return this.#staged === 0 ? 0 : this.#deps.clock.monotonicMs() - this.#stagedSinceMs;
+  }
+
+  /** Highest ids given out: a writer after this one goes on behind them. */
+  get lastIds(): Catalog['lastIds'] {
+    const { strings, addresses, macs } = this.#translation;
+    return { strings: strings.last, addresses: addresses.last, macs: macs.last };
   }
 
   /** Rows that a crash would lose. */

@@ -1,11 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { config as layout } from '../../../src/agent/drain/layout.gen.ts';
 import type { Native } from '../../../src/agent/loader/native.ts';
+import { type Clock, systemClock } from '../../../src/base/clock.ts';
 import { type AgentHost, loadNative, startAgent } from '../../support/agent-host.ts';
 import { ONLY_TESTS } from '../../support/lab-pair.ts';
 import { ip, Lab } from '../../support/netns.ts';
 import { requireRoot } from '../../support/require.ts';
 
+/** The wait before the second attempt. */
+const RETRY_STEP_MS = 300;
 const SOON = { timeout: 10_000, interval: 20 } as const;
 
 async function metric(host: AgentHost, name: string): Promise<string> {
@@ -24,7 +27,17 @@ describe.skipIf(requireRoot())('attaching', () => {
     const tc = (...args: string[]): string => lab.inside(inside, 'tc', ...args);
     // It has the place of clsact, which alone has an egress side.
     tc('qdisc', 'add', 'dev', a, 'ingress');
-    const starting = startAgent({ INTERFACES: a, TC_ATTACH_MODE: 'tc', METRICS_LEVEL: 'debug' });
+    const tried = Promise.withResolvers<void>();
+    const clock: Clock = {
+      ...systemClock,
+      sleep(ms, signal) {
+        if (ms === RETRY_STEP_MS) tried.resolve();
+        return systemClock.sleep(ms, signal);
+      },
+    };
+    const options = { INTERFACES: a, TC_ATTACH_MODE: 'tc', METRICS_LEVEL: 'debug' };
+    const starting = startAgent(options, { clock });
+    await tried.promise;
     const showsOurs = (): boolean => tc('filter', 'show', 'dev', a, 'ingress').includes('0x6e6f62');
     await expect.poll(showsOurs, SOON).toBe(true);
     tc('qdisc', 'del', 'dev', a, 'ingress');
@@ -65,14 +78,14 @@ describe.skipIf(requireRoot())('attaching', () => {
     tc('qdisc', 'add', 'dev', a, 'clsact');
     const match = ['protocol', 'all', 'u32', 'match', 'u32', '0', '0', 'classid', '1:1'];
     for (const side of ['ingress', 'egress']) {
-      tc('filter', 'add', 'dev', a, side, 'prio', '5', ...match);
+      tc('filter', 'add', 'dev', a, side, 'prio', '1', ...match);
     }
     const filters = (): string =>
       tc('filter', 'show', 'dev', a, 'ingress') + tc('filter', 'show', 'dev', a, 'egress');
     const theirs = filters();
     await using host = await startAgent({ INTERFACES: a, TC_ATTACH_MODE: 'tc' });
     expect(directions(host)).toEqual(['tc ingress,egress']);
-    expect(filters().match(/pref 6 bpf .*handle 0x6e6f62 netobserv:/g)).toHaveLength(2);
+    expect(filters().match(/pref 2 bpf .*handle 0x6e6f62 netobserv:/g)).toHaveLength(2);
     await host[Symbol.asyncDispose]();
     expect(filters()).toBe(theirs);
   });
@@ -108,9 +121,10 @@ describe.skipIf(requireRoot())('attaching', () => {
       expect((await sizes(host)).watcher).toBeGreaterThan(3);
       ip('-n', inside, 'link', 'del', a);
       await expect.poll(() => sizes(host), SOON).toMatchObject({ 'ingress-tcx-links': 0 });
-      const events = await metric(host, 'interface_events_total');
+      const seen = (): Promise<string> => metric(host, 'interface_events_total');
+      await expect.poll(seen, SOON).toMatch(/type="detach_tcx".* 2$/m);
+      const events = await seen();
       expect(events).toMatch(/type="attach_tcx".* 2$/m);
-      expect(events).toMatch(/type="detach_tcx".* 2$/m);
       // Interfaces, watched or not.
       expect(events).toMatch(/type="reg_subscribed".* ([4-9]|\d\d+)$/m);
       expect(events).toMatch(/type="reg_unsubscribed".* [12]$/m);

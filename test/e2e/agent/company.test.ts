@@ -179,8 +179,7 @@ describe.skipIf(requireRoot())('programs of TCX that decide', () => {
     const path = bridged(lab);
     const native = loadNative();
     const other = loadOther(native);
-    const attach = (): Promise<void> =>
-      attachOther(native, other, 'last_word', path.hooks, 'tail');
+    const attach = (): Promise<void> => attachOther(native, other, 'last_word', path.hooks, 'tail');
     try {
       if (when === 'before') await attach();
       await using host = await startAgent({ INTERFACES: ONLY_TESTS });

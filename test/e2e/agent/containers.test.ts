@@ -97,6 +97,24 @@ describe.skipIf(requireRoot())('containers whose network namespace has no name',
     await expect.poll(() => hookedInterfaces(host), SOON).toEqual([]);
   });
 
+  test.each(['tcx', 'tc'])('are let go of as soon as they end (%s)', async (mode) => {
+    await using lab = new Lab();
+    const near = lab.namespace('near');
+    const pid = await lab.container();
+    const [a, b] = wire(lab, near, pid);
+    await using host = await startAgent({
+      INTERFACES: ONLY_TESTS,
+      TC_ATTACH_MODE: mode,
+      // So that nothing but the end of the process makes it look.
+      LISTEN_CONTAINERS_PERIOD: '1h',
+    });
+    expect(hookedInterfaces(host)).toEqual([`${near}/${a}`, `traffic[${pid}]/${b}`]);
+    await lab.end(pid);
+    // The kernel takes the pair away when nobody holds the namespace any more.
+    await expect.poll(() => ip('-n', near, '-br', 'link').includes(a), SOON).toBe(false);
+    await expect.poll(() => hookedInterfaces(host), SOON).toEqual([]);
+  });
+
   test('are left alone when not asked for', async () => {
     await using lab = new Lab();
     const near = lab.namespace('near');

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { hookedInterfaces, startAgent } from '../../support/agent-host.ts';
 import { openDescriptors } from '../../support/descriptors.ts';
 import { ONLY_TESTS } from '../../support/lab-pair.ts';
+import { linkMessage } from '../../support/netlink-messages.ts';
 import { ip, Lab } from '../../support/netns.ts';
 import { requireRoot } from '../../support/require.ts';
 
@@ -46,6 +47,30 @@ describe.skipIf(requireRoot())('interfaces that come, change and go', () => {
     await expect.poll(() => hookedInterfaces(host)).toEqual([`${inside}/${peer}`]);
     ip('-n', inside, 'link', 'del', 'other0');
     await expect.poll(() => hookedInterfaces(host)).toEqual([]);
+  });
+
+  test('are what the kernel says, whatever others in the namespace say', async () => {
+    await using lab = new Lab();
+    const inside = lab.namespace('inside');
+    const [a, b] = lab.pair({ namespace: inside }, { namespace: inside });
+    await using host = await startAgent({ INTERFACES: `/^${a}$/,/^forged$/` });
+    expect(hookedInterfaces(host)).toEqual([`${inside}/${a}`]);
+    const index = Number(lab.inside(inside, 'cat', `/sys/class/net/${a}/ifindex`));
+    const link = { index, name: 'forged', type: 1, up: true };
+
+    await lab.forge(inside, linkMessage(link), 2);
+    await lab.forge(inside, linkMessage({ ...link, gone: true }), 3);
+
+    // Those to the socket alone did not get there; those to all that listen were dropped.
+    const refused = async (): Promise<string> =>
+      host.metrics.registry.getSingleMetricAsString('netlink_refused_messages_total');
+    await expect.poll(refused, SOON).toMatch(/_total 5$/m);
+    // The kernel is still heard: what it says comes behind what was forged.
+    const renamed = lab.linkName();
+    ip('-n', inside, 'link', 'set', b, 'name', renamed);
+    expect(hookedInterfaces(host)).toEqual([`${inside}/${a}`]);
+    ip('-n', inside, 'link', 'del', a);
+    await expect.poll(() => hookedInterfaces(host), SOON).toEqual([]);
   });
 
   test('in namespaces that come and go, of which one has two names', async () => {

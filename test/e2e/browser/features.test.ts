@@ -54,6 +54,9 @@ describe.skipIf(requireRoot() || requireBrowser(CHROMIUM))('features in a browse
 
   const panel = (page: Page, name: string) => page.getByRole('region', { name, exact: true });
 
+  /** Below the window, where panels ask for nothing before they are in sight. */
+  const RANKINGS = ['Top causes of drops', 'Top names in DNS', 'Longest round trips, on average'];
+
   test.each([
     ['wide', WIDE, 'light'],
     ['narrow', NARROW, 'dark'],
@@ -69,15 +72,19 @@ describe.skipIf(requireRoot() || requireBrowser(CHROMIUM))('features in a browse
         ['DNS flows by response code', 'NXDomain'],
         ['TCP round-trip time', 'Minimum'],
       ] as const) {
+        await panel(page, name).scrollIntoViewIfNeeded();
         await panel(page, name).locator('.legend th', { hasText: row }).waitFor();
         expect(await panel(page, name).locator('.u-over').count(), name).toBe(1);
       }
+      for (const name of RANKINGS) {
+        await panel(page, name).scrollIntoViewIfNeeded();
+        await panel(page, name).locator('.bar').first().waitFor();
+      }
       const causes = panel(page, 'Top causes of drops').locator('.bar');
-      const [cause, packets] = (await causes.first().innerText()).split('\n');
-      expect(cause).toBe('NO_SOCKET');
+      // The kernel drops packets for other reasons elsewhere on this host.
+      const [, packets] = (await causes.filter({ hasText: 'NO_SOCKET' }).innerText()).split('\n');
       expect(Number(packets)).toBeGreaterThanOrEqual(DROPPED);
       await panel(page, 'Top names in DNS').locator('.bar', { hasText: 'slow.example' }).waitFor();
-      await panel(page, 'Longest round trips, on average').locator('.bar').first().waitFor();
 
       expect(await seriousViolations(page)).toEqual([]);
       expect(await overflowOf(page)).toBeLessThanOrEqual(0);
@@ -91,8 +98,10 @@ describe.skipIf(requireRoot() || requireBrowser(CHROMIUM))('features in a browse
     async () => {
       await using opened = await open('/');
       const { page, problems } = opened;
-      await panel(page, 'Top causes of drops').locator('.bar').first().click();
+      await panel(page, 'Top causes of drops').scrollIntoViewIfNeeded();
+      await panel(page, 'Top causes of drops').locator('.bar', { hasText: 'NO_SOCKET' }).click();
       await page.getByRole('button', { name: /^Edit filter .*NO_SOCKET/ }).waitFor();
+      await panel(page, 'DNS latency').scrollIntoViewIfNeeded();
       await panel(page, 'DNS latency').getByText('No DNS answer in this time.').waitFor();
       await page.locator('.bar', { hasText: `UDP ${CLOSED_PORT}` }).waitFor();
       expect(problems).toEqual([]);

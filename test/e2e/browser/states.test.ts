@@ -61,6 +61,86 @@ describe.skipIf(requireBrowser(CHROMIUM))('states of the console', () => {
   );
 
   test(
+    'signing out asks for the token again, in all tabs',
+    async () => {
+      const page = await open((await start({ token: TOKEN })).url);
+      await page.getByLabel('Token').fill(TOKEN);
+      await page.getByRole('button', { name: 'Sign in' }).click();
+      await page.locator('.bar').first().waitFor();
+      const other = await page.context().newPage();
+      await other.goto(page.url());
+      await other.locator('.bar').first().waitFor();
+      await page.bringToFront();
+      await page.getByRole('button', { name: 'Display settings' }).click();
+      await page.getByRole('option', { name: 'Sign out' }).click();
+      await page.getByLabel('Token').waitFor();
+      await other.getByLabel('Token').waitFor();
+      expect(await page.context().cookies()).toEqual([]);
+      await page.context().close();
+    },
+    TIMEOUT_MS,
+  );
+
+  const answer = (page: Page, status: number, body: unknown, headers = {}) =>
+    page.route('**/api/flow/records?*', (route) =>
+      typeof body === 'string'
+        ? route.fulfill({ status, body, headers })
+        : route.fulfill({ status, json: body, headers }),
+    );
+
+  test.each([
+    [
+      'a question that is too large is no server that is gone',
+      504,
+      { code: 'ERR_CONSOLE_QUERY_TIMEOUT', message: 'ask for a shorter time range' },
+      'ask for a shorter time range',
+    ],
+    [
+      'a refusal is told in the words of the server',
+      403,
+      { code: 'ERR_CONSOLE_HOST', message: 'let the proxy pass Host' },
+      'let the proxy pass Host',
+    ],
+    [
+      'the page of a proxy is told to be one',
+      403,
+      '<html>blocked</html>',
+      'Something in front of the console, such as a proxy, answers “403 Forbidden”.',
+    ],
+  ])('%s', { timeout: TIMEOUT_MS }, async (_what, status, body, message) => {
+    const page = await open((await start()).url);
+    await page.locator('.bar').first().waitFor();
+    await answer(page, status, body);
+    await page.getByRole('link', { name: 'Traffic flows' }).click();
+    await page.locator('.panel-error', { hasText: message }).waitFor();
+    expect(await page.getByText('server does not answer').count()).toBe(0);
+    await page.close();
+  });
+
+  test(
+    'a busy server is asked again as it wants, and then said to be busy',
+    async () => {
+      const page = await open((await start()).url);
+      await page.locator('.bar').first().waitFor();
+      let asked = 0;
+      page.on('request', (request) => {
+        if (request.url().includes('/api/flow/records')) asked++;
+      });
+      const busy = { code: 'ERR_CONSOLE_BUSY', message: '4 queries are running' };
+      await answer(page, 503, busy, { 'retry-after': '0' });
+      await page.goto(`${page.url()}?tab=flows&refresh=off`);
+      const error = page.locator('.panel-error', { hasText: '4 queries are running' });
+      await error.getByText('The server is busy').waitFor();
+      expect(asked).toBeGreaterThanOrEqual(4);
+      await page.unroute('**/api/flow/records?*');
+      await error.getByRole('button', { name: 'Try now' }).click();
+      await page.locator('tr[data-index]').first().waitFor();
+      await page.close();
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
     'while the server is gone the page keeps what it has, and recovers by itself',
     async () => {
       const page = await open((await start()).url);
@@ -116,6 +196,7 @@ describe.skipIf(requireBrowser(CHROMIUM))('states of the console', () => {
       await check();
       await page.close();
     },
-    TIMEOUT_MS,
+    // Four pages are looked at.
+    4 * TIMEOUT_MS,
   );
 });

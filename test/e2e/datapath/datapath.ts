@@ -123,24 +123,28 @@ export function loadDatapath(options: DatapathOptions = {}): BpfObject {
   configureTags(view, TAG_SECRETS);
   options.configure?.(view);
   const entries = options.entries ?? 1024;
-  const object = native.load(readFileSync(join(ROOT, `build/bpf/${options.object ?? 'flows'}.bpf.o`)), {
-    config,
-    data: filterSections(rules),
-    maxEntries: { flows_a: entries, flows_b: entries, ...captured, ...options.maxEntries },
-    valueBytes: Object.fromEntries(FLOW_MAPS.map((map) => [map, valueBytes])),
-    programs: options.programs ?? HOOKS,
-  });
+  const object = native.load(
+    readFileSync(join(ROOT, `build/bpf/${options.object ?? 'flows'}.bpf.o`)),
+    {
+      config,
+      data: filterSections(rules),
+      maxEntries: { flows_a: entries, flows_b: entries, ...captured, ...options.maxEntries },
+      valueBytes: Object.fromEntries(FLOW_MAPS.map((map) => [map, valueBytes])),
+      programs: options.programs ?? HOOKS,
+    },
+  );
   setMarks(native, object, options.marks ?? true);
   return object;
 }
 
-/** Facts of an interface's hooks, in the namespace that the test is in. */
+/** Facts of an interface's hooks; the namespace is by default the one that the test is in. */
 export function setFacts(
   object: BpfObject,
   facts: Partial<Record<keyof typeof hookFact, boolean>>,
   ifindex = 1,
+  namespace = '/proc/self/ns/net',
 ): void {
-  const own = native.openNamespace('/proc/self/ns/net');
+  const own = native.openNamespace(namespace);
   native.closeFd(own.fd);
   const bits = Object.entries(hookFact).map(([name, bit]) => (name in facts ? bit : 0));
   const key = Buffer.alloc(8);

@@ -70,8 +70,8 @@ const transport = fc.oneof(
   {
     weight: 2,
     arbitrary: fc.record({
-      icmp_type: maybe(fc.constantFrom(0, 3, 8, 128)),
-      icmp_code: maybe(fc.constantFrom(0, 1), 1),
+      icmp_type: maybe(fc.constantFrom('0' as const, 0, 3, 8, 128)),
+      icmp_code: maybe(fc.constantFrom('0' as const, 0, 1), 1),
     }),
   },
 );

@@ -11,7 +11,7 @@ import {
   TEST_HOOKS,
   takeFlows,
 } from './datapath.ts';
-import { EtherType, ethernet, Flag, ipv4, Proto, tcp, udp } from './frames.ts';
+import { EtherType, ethernet, Flag, ipv4, ipv6, Proto, tcp, udp } from './frames.ts';
 
 const on = (port: number): Buffer =>
   ethernet(EtherType.ipv4, ipv4(Proto.udp, udp(20, 40000, port)));
@@ -47,6 +47,20 @@ describe.skipIf(requireRoot())('filter rules at hooks', () => {
     const one = { packets: 1, bytes: on(22).length };
     expect(flows).toMatchObject([one]);
     expect(filtered(readStats(datapath))).toEqual({ rejected: one, unmatched: one });
+  });
+
+  test.each([
+    ['0.0.0.0/0', false],
+    ['10.0.0.0/8', false],
+    ['::ffff:0:0/96', false],
+    ['::/0', true],
+  ])('IPv6 with the addresses of IPv4 is not in %s: %s', async (network, isIn) => {
+    load(`ip_cidr=${network}`);
+    const source = Buffer.from('00000000000000000000ffff0a000001', 'hex');
+    const target = Buffer.from('00000000000000000000ffff0a000002', 'hex');
+    pass(ethernet(EtherType.ipv6, ipv6(Proto.udp, udp(20), { source, target })));
+
+    expect(await takeFlows(datapath)).toHaveLength(isIn ? 1 : 0);
   });
 
   test('only rules that reject: all the rest is recorded', async () => {

@@ -1,4 +1,4 @@
-/** Headers between a frame's addresses and IP; each takes what it carries, and gives its own type. */
+/** Headers between a frame's addresses and IP; each takes what it carries. */
 import { EtherType, ethernet, vlanTag } from './frames.ts';
 
 export interface Layer {

@@ -83,6 +83,7 @@ function llc(rest: Buffer): Step {
 
 function step(type: number, rest: Buffer): Step {
   if (OPAQUE.includes(type)) return 'not-looked-into';
+  if (rest.length < 2) return 'not-ip';
   if (TAGS.includes(type)) return plain(rest, 4);
   const length = PLAIN.get(type);
   if (length !== undefined) return plain(rest, length);

@@ -24,6 +24,11 @@ import {
 const V4 = '00000000000000000000ffff0a000001,00000000000000000000ffff0a000002';
 const V6 = '20010db8000000000000000000000001,20010db8000000000000000000000002';
 
+const [MAPPED, MAPPED_TOO] = V4.split(',').map((hex) => Buffer.from(hex, 'hex')) as [
+  Buffer,
+  Buffer,
+];
+
 const on4 = (protocol: number, payload: Buffer, options: Ipv4Options = {}): Buffer =>
   ethernet(EtherType.ipv4, ipv4(protocol, payload, options));
 const on6 = (next: number, payload: Buffer): Buffer =>
@@ -69,6 +74,27 @@ describe.skipIf(requireRoot()).each(['flows_test', 'flows_copy_test'] as const)(
       { bytes: 60 },
     ],
     ['IPv6 TCP', on6(Proto.tcp, tcp(Flag.ack)), `${V6},40000,443,6,0,0`, { tcpFlags: 16 }],
+    ['IPv4 UDP-Lite', on4(Proto.udpLite, udp(4)), `${V4},40000,53,136,0,0`, {}],
+    ['IPv4 DCCP', on4(Proto.dccp, udp(4)), `${V4},40000,53,33,0,0`, {}],
+    [
+      'IPv4 UDP behind AH',
+      on4(Proto.ah, authentication(Proto.udp, udp(4))),
+      `${V4},40000,53,17,0,0`,
+      {},
+    ],
+    ['IPv4 AH around IP', on4(Proto.ah, authentication(4, udp(4))), `${V4},0,0,4,0,0`, {}],
+    [
+      'IPv6 with addresses of IPv4',
+      ethernet(EtherType.ipv6, ipv6(Proto.udp, udp(4), { source: MAPPED, target: MAPPED_TOO })),
+      `${V4},40000,53,17,0,0,mapped`,
+      { ethProtocol: 0x86dd },
+    ],
+    [
+      'IPv6 to an address of IPv4',
+      ethernet(EtherType.ipv6, ipv6(Proto.udp, udp(4), { target: MAPPED_TOO })),
+      `${V6.split(',')[0]},${V4.split(',')[1]},40000,53,17,0,0,mapped`,
+      { ethProtocol: 0x86dd },
+    ],
     ['IPv6 UDP', on6(Proto.udp, udp(4)), `${V6},40000,53,17,0,0`, { ethProtocol: 0x86dd }],
     ['IPv6 ICMP', on6(Proto.icmpv6, icmp(128, 0)), `${V6},0,0,58,128,0`, {}],
     ['IPv6 no next header', on6(Proto.none, Buffer.alloc(0)), `${V6},0,0,59,0,0`, {}],
@@ -129,22 +155,6 @@ describe.skipIf(requireRoot()).each(['flows_test', 'flows_copy_test'] as const)(
     ['802.3 length field', ethernet(0x26, Buffer.alloc(40)), 'notIp'],
     ['bare Ethernet header', ethernet(EtherType.arp, Buffer.alloc(0)), 'notIp'],
     ['tag without anything', ethernet(EtherType.vlan, Buffer.alloc(2)), 'notIp'],
-    [
-      'four tags',
-      ethernet(
-        EtherType.qinq,
-        vlanTag(
-          1,
-          EtherType.vlan,
-          vlanTag(
-            2,
-            EtherType.vlan,
-            vlanTag(3, EtherType.vlan, vlanTag(4, EtherType.ipv4, udp(0))),
-          ),
-        ),
-      ),
-      'notIp',
-    ],
     // Behind a tag, since the kernel refuses to run a test on an untagged frame like this.
     [
       'IPv4 cut short',
@@ -158,6 +168,8 @@ describe.skipIf(requireRoot()).each(['flows_test', 'flows_copy_test'] as const)(
     ['TCP header cut short', on4(Proto.tcp, tcp(Flag.syn).subarray(0, 19)), 'malformed'],
     ['UDP header cut short', on4(Proto.udp, udp(0).subarray(0, 7)), 'malformed'],
     ['ICMP header cut short', on4(Proto.icmp, icmp(8, 0).subarray(0, 7)), 'malformed'],
+    ['DCCP header cut short', on4(Proto.dccp, udp(0)), 'malformed'],
+    ['AH beyond the end', on4(Proto.ah, Buffer.from([17, 200, 0, 0, 0, 0, 0, 0])), 'malformed'],
     ['SCTP header cut short', on4(Proto.sctp, sctp().subarray(0, 11)), 'malformed'],
     [
       'IPv6 cut short',
@@ -187,6 +199,18 @@ describe.skipIf(requireRoot()).each(['flows_test', 'flows_copy_test'] as const)(
     const stats = readStats(datapath);
     expect(stats[reason]).toEqual({ packets: 1, bytes: frame.length });
     expect(totalOf(Object.values(stats)).packets).toBe(1);
+  });
+
+  test('IPv4 and IPv6 with the same addresses are two flows', async () => {
+    run(on4(Proto.udp, udp(4)));
+    const addresses = { source: MAPPED, target: MAPPED_TOO };
+    run(ethernet(EtherType.ipv6, ipv6(Proto.udp, udp(4), addresses)));
+
+    const flows = await takeFlows(datapath);
+    expect(flows.map(({ packets, ethProtocol }) => [packets, ethProtocol]).sort()).toEqual([
+      [1, EtherType.ipv4],
+      [1, EtherType.ipv6],
+    ]);
   });
 
   test('TCP flags of every packet add up', async () => {

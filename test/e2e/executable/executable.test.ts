@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -63,6 +63,30 @@ test.each([
   expect(stderr).toBe('');
   expect(code).toBe(0);
   expect(readdirSync(folder)).toEqual([]);
+});
+
+test.each([['version'], ['--help'], ['completion', 'bash']])(
+  '%s whose output finds no room is not done',
+  (...args) => {
+    const out = openSync('/dev/full', 'w');
+    const { status, stderr } = spawnSync(EXECUTABLE, args, {
+      ...{ cwd: folder, env: {}, encoding: 'utf8' },
+      stdio: ['ignore', out, 'pipe'],
+    });
+    closeSync(out);
+    expect(stderr).toMatch(/^error: standard output takes nothing: ENOSPC.* \[ERR_OUTPUT\]\n$/);
+    expect(status).toBe(1);
+  },
+);
+
+test('errors that nobody can read do no more harm than that', () => {
+  const full = openSync('/dev/full', 'w');
+  const { status } = spawnSync(EXECUTABLE, ['upp'], {
+    ...{ cwd: folder, env: {} },
+    stdio: ['ignore', full, full],
+  });
+  closeSync(full);
+  expect(status).toBe(2);
 });
 
 test('it is linked with nothing but the C and C++ run-time libraries', () => {

@@ -1,6 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,6 +21,9 @@ const HEADER_BYTES = 14 + 20 + 8;
 const ofLoopback = ['--interfaces', 'lo', '--exclude-interfaces', 'none'];
 const onLoopback = ['--listen', '127.0.0.1:0', ...ofLoopback];
 const quick = ['--cache-active-timeout', '200ms'];
+
+/** Of a line of /proc/PID/net/tcp: state 0A. */
+const isListening = (line: string): boolean => / 0A /.test(line);
 
 /** Sends datagrams through the loopback interface; resolves to the port that they went to. */
 async function sendDatagrams(): Promise<number> {
@@ -92,6 +95,21 @@ test('SIGTERM in the middle loses nothing: the next start still has the rows', a
   } finally {
     await second.stop();
   }
+});
+
+test('SIGUSR1 opens no debugger, SIGHUP ends in order', async () => {
+  const args = ['up', '--data', 'memory', ...onLoopback];
+  const program = startProgram(args, { flavour: 'packed' });
+  const address = await consoleAddress(program);
+  const listening = (): string => readFileSync(`/proc/${program.child.pid}/net/tcp`, 'latin1');
+  const before = listening().split('\n').filter(isListening).length;
+  program.child.kill('SIGUSR1');
+  // It has been handled once the same thread has answered.
+  for (let i = 0; i < 3; i++) expect((await fetch(`${address}/livez`)).status).toBe(200);
+  expect(listening().split('\n').filter(isListening).length).toBe(before);
+  expect(program.output()).not.toContain('Debugger');
+  program.child.kill('SIGHUP');
+  expect(await program.end(), program.output()).toBe(0);
 });
 
 test('a user without capabilities is told which are missing', async () => {

@@ -20,6 +20,7 @@ describe.skipIf(requireRoot())('DNS', () => {
   let client: string;
   let server: string;
   let near: string;
+  let far: string;
 
   /** Hooks at both ends of the wire, both directions: each packet passes two of them. */
   async function start(
@@ -47,7 +48,7 @@ describe.skipIf(requireRoot())('DNS', () => {
       { namespace: client, addresses: [`${CLIENT}/24`, '198.51.100.200/24'] },
       { namespace: server, addresses: [`${SERVER}/24`, '198.51.100.1/24'] },
     );
-    [near] = interfaces as [string, string];
+    [near, far] = interfaces as [string, string];
   });
   afterEach(async () => {
     await host[Symbol.asyncDispose]();
@@ -260,6 +261,40 @@ describe.skipIf(requireRoot())('DNS', () => {
     const { queries, responses } = await flows();
     expect(queries).toEqual([expect.objectContaining({ DstPort: 5353, DnsQueries: 1 })]);
     expect(responses).toEqual([expect.objectContaining({ SrcPort: 5353, DnsName: 'www.example' })]);
+  });
+
+  test('a flood of answers is read as it comes, and drains no flows', async () => {
+    await start();
+    const question = { name: name('flood.example'), type: Type.A };
+    const payload = message(7, 0x8180, [question]);
+    const datagram = udp(payload.length, 53, 40_000);
+    payload.copy(datagram, 8);
+    const ends = { source: [10, 9, 0, 2], target: [10, 9, 0, 1] };
+    const frame = ethernet(EtherType.ipv4, ipv4(Proto.udp, datagram, ends));
+    // More than the ring holds, half of which would have had the maps drained.
+    const [batches, batch] = [10, 2000];
+    for (let i = 0; i < batches; i++) await lab.frames(server, far, Array(batch).fill(frame));
+    expect(host.flows).toEqual([]);
+    await host.agent.drainNow();
+    expect(host.flows.filter((flow) => flow.SrcPort === 53)).toEqual([
+      expect.objectContaining({ Packets: batches * batch, DnsName: 'flood.example' }),
+    ]);
+    expect(host.agent.status().accounting?.incomplete).toMatchObject({ message_lost: 0 });
+  });
+
+  test('an answer that nobody asked for names nothing', async () => {
+    await start();
+    const question = { name: name('spoofed.example'), type: Type.A };
+    const data = Buffer.of(10, 9, 0, 2);
+    const payload = message(7, 0x8180, [question], [{ name: question.name, type: Type.A, data }]);
+    const datagram = udp(payload.length, 53, 40_000);
+    payload.copy(datagram, 8);
+    const ends = { source: [10, 9, 0, 2], target: [10, 9, 0, 1] };
+    await lab.frames(server, far, [ethernet(EtherType.ipv4, ipv4(Proto.udp, datagram, ends))]);
+    await host.agent.drainNow();
+    const [flow] = host.flows.filter(({ SrcPort }) => SrcPort === 53);
+    expect(flow).toMatchObject({ DnsName: 'spoofed.example', DnsAnswers: [SERVER] });
+    expect(flow).toMatchObject({ SrcDnsName: '', DstDnsName: '' });
   });
 
   test('datagrams too short for a header are told by an error', async () => {

@@ -107,6 +107,15 @@ describe.skipIf(requireRoot()).each(['flows_test', 'flows_copy_test'] as const)(
     expect(flow).toMatchObject({ vlanId: 7, tcpFlags: Flag.syn, macs: '020000000001020000000002' });
   });
 
+  test('the tag around the tunnel is the outermost', async () => {
+    const outside = ipv4(Proto.udp, datagram(VXLAN, vxlan(1, tagged)));
+    const frame = ethernet(EtherType.vlan, vlanTag(5, EtherType.ipv4, outside));
+    native.testRun(datapath, { program: 'test_ingress_l2', frame });
+    expect(await takeFlows(datapath)).toMatchObject([
+      { key: `${INNER4},40000,443,6,0,0`, vlanId: 5 },
+    ]);
+  });
+
   test('without a link layer outside', async () => {
     const frame = ipv4(Proto.udp, datagram(VXLAN, vxlan(1, frame4)));
     native.testRun(datapath, { program: 'test_ingress_l3', frame });

@@ -206,6 +206,28 @@ test('certificates that cannot be read are told at the start', async () => {
   }
 });
 
+/** Flows that had no packets since the last drain, and what there is to say of them. */
+const WITHOUT_PACKETS: readonly Row[] = [
+  { DnsLostQueries: 1, DnsErrno: 0 },
+  { PktDropPackets: 3, PktDropBytes: 200 },
+  { TimeFlowRttNs: 5_000_000 },
+].map((facts, index) => ({ ...flows(100 + index, 1)[0], Packets: 0, ...facts }));
+
+test.each([
+  ['false', [1, 101, 102]],
+  ['true', [1, 100, 101, 102]],
+])(
+  'EXPORT_BLANK_FLOWS=%s: flows of which the original’s collectors see nothing',
+  async (blank, wanted) => {
+    const made = await collector();
+    const { send, value, exporter } = await sender(made.port, { EXPORT_BLANK_FLOWS: blank });
+    expect(send([...WITHOUT_PACKETS, ...flows(1, 1)])).toBe(true);
+    await expect.poll(() => exporter.backlog().flows, SOON).toBe(0);
+    expect([...idsOf(made)].sort((a, b) => a - b)).toEqual(wanted);
+    expect(await value('exporter_sent_flows_total')).toBe(wanted.length);
+  },
+);
+
 test('no message has more flows than GRPC_MESSAGE_MAX_FLOWS', async () => {
   const made = await collector();
   const { send } = await sender(made.port, { GRPC_MESSAGE_MAX_FLOWS: '1000' });

@@ -87,6 +87,28 @@ test('draining ends the queries that run and those that wait', async () => {
   database.close();
 });
 
+test('a checkpoint that a reader keeps from its work is told, not failed', async () => {
+  using folder = temporaryFolder();
+  const database = await Database.open({
+    file: `${folder.path}/flows.duckdb`,
+    memoryLimitBytes: 64 * 2 ** 20,
+    threads: 2,
+  });
+  const writer = await database.connect();
+  const reader = await database.connect();
+  await writer.execute('CREATE TABLE a AS SELECT range AS x FROM range(1000)');
+  expect(await writer.checkpoint()).toBe(true);
+  await reader.execute('BEGIN');
+  expect(await reader.run('SELECT max(x)::DOUBLE FROM a')).toEqual([[999]]);
+  await writer.execute('DROP TABLE a');
+  expect(await writer.checkpoint()).toBe(false);
+  await reader.execute('ROLLBACK');
+  expect(await writer.checkpoint()).toBe(true);
+  reader.close();
+  writer.close();
+  database.close();
+});
+
 test('a signal that has fired already keeps the query from running', async () => {
   await using opened = await openStore();
   const reason = new Error('too late');

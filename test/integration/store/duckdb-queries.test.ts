@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import {
   ANY,
   type Filter,
+  type MatchOperator,
   type MetricFunction,
   type MetricQuery,
   type PacketLoss,
@@ -27,7 +28,8 @@ const flowRow: fc.Arbitrary<Row> = fc
     SrcAddr: maybe(fc.constantFrom(...ADDRESSES)),
     DstAddr: maybe(fc.constantFrom(...ADDRESSES)),
     SrcPort: maybe(fc.constantFrom(0, 53, 80, 443, 65_535)),
-    DstPort: maybe(fc.constantFrom(0, 53, 80, 443, 65_535)),
+    DstPort: maybe(fc.constantFrom(0, 53, 8443, 40_000, 51_820)),
+    Initiator: maybe(fc.constantFrom(1, 2)),
     Proto: maybe(fc.constantFrom(1, 6, 17)),
     SrcMac: maybe(fc.constantFrom('02:00:00:00:00:01', 'aa:bb:cc:dd:ee:ff')),
     Bytes: maybe(fc.integer({ min: 0, max: 1e6 })),
@@ -55,8 +57,13 @@ const empty = fc.constant({ kind: 'empty' as const });
 const match = fc.oneof(
   terms(
     ['SrcPort', 'Port', 'Proto', 'Bytes', 'DnsId', 'Sampling'],
-    ['=', '!=', '>='],
-    pattern(['0', '6', '53', '80']),
+    ['=', '!='],
+    pattern(['0', '6', '53', '80', '54-200', '1-6', '0-0']),
+  ),
+  terms(
+    ['SrcPort', 'Port', 'Proto', 'Bytes', 'DnsId', 'Sampling', 'TimeFlowRttNs', 'IfDirections'],
+    ['>=', '>', '<=', '<', '!>=', '!>', '!<=', '!<'],
+    pattern(['0', '1', '6', '53', '80', '250']),
   ),
   terms(['SrcPort', 'Port', 'Bytes'], ['=', '!='], empty),
   terms(
@@ -82,12 +89,12 @@ const match = fc.oneof(
     ['=', '!=', '~'],
     fc.oneof(exact(['eth0', 'veth@9']), pattern(['eth', '*th1'])),
   ),
-  terms(['IfDirections'], ['=', '!='], pattern(['0', '1'])),
+  terms(['IfDirections'], ['=', '!='], pattern(['0', '1', '1-10'])),
 );
 
 function terms(
   keys: readonly string[],
-  operators: readonly ('=' | '!=' | '>=' | '~' | '!~')[],
+  operators: readonly MatchOperator[],
   values: fc.Arbitrary<{ kind: 'exact' | 'pattern'; text: string } | { kind: 'empty' }>,
 ): fc.Arbitrary<Filter> {
   return fc.record({
@@ -121,6 +128,9 @@ const metric: fc.Arbitrary<MetricQuery> = fc.record({
     ['SrcK8S_Namespace', 'Proto'],
     ['Interfaces'],
     ['SrcPort', 'SrcMac'],
+    ['Proto', 'ServicePort'],
+    ['IfDirections', 'Proto'],
+    ['Interfaces', 'IfDirections'],
   ),
   limit: fc.constantFrom(3, 1000),
   stepMs: fc.constantFrom(7_000, 30_000, 100_000),

@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest';
-import type { Clock } from '../../../src/base/clock.ts';
 import { BatchLayout } from '../../../src/flow/batch.ts';
 import { ANY } from '../../../src/query/ast.ts';
 import type { FlowStore } from '../../../src/store/store.ts';
@@ -9,40 +8,13 @@ import {
   type TestStore,
   temporaryFolder,
 } from '../../support/duckdb-store.ts';
+import { type HandClock, handClock } from '../../support/hand-clock.ts';
 
 const { signal } = new AbortController();
 const HOUR_MS = 3_600_000;
 const YEAR_MS = 365 * 24 * HOUR_MS;
 const START_MS = 1_795_000_000_000;
 const EVERYTHING = { startMs: 0, endMs: START_MS * 2 };
-
-interface HandClock extends Clock {
-  /** Both clocks, so long as nobody sets the one on the wall. */
-  now: number;
-  /** What the wall clock has been set forward by. */
-  setByMs: number;
-  tick(): void;
-}
-
-/** A clock that stands still until a test moves it; ticks happen when the test says so. */
-function handClock(): HandClock {
-  const ticks = new Set<() => void>();
-  const clock = {
-    now: START_MS,
-    setByMs: 0,
-    nowMs: () => clock.now + clock.setByMs,
-    monotonicMs: () => clock.now,
-    sleep: () => Promise.reject(new Error('the store does not sleep')),
-    every(_ms: number, tick: () => void): Disposable {
-      ticks.add(tick);
-      return { [Symbol.dispose]: () => ticks.delete(tick) };
-    },
-    tick: () => {
-      for (const tick of ticks) tick();
-    },
-  };
-  return clock;
-}
 
 async function names(store: FlowStore): Promise<unknown[]> {
   const query = { range: EVERYTHING, filter: ANY, packetLoss: 'all' as const, limit: 1000 };
@@ -52,7 +24,7 @@ async function names(store: FlowStore): Promise<unknown[]> {
 
 test('rows past their age go, by whole partitions', async () => {
   using folder = temporaryFolder();
-  const clock = handClock();
+  const clock = handClock(START_MS);
   await using opened = await openStore({ dataDir: folder.path, retentionMs: 24 * HOUR_MS }, clock);
   await live(opened, clock, 0, 30);
   const kept = await names(opened.store);
@@ -85,7 +57,7 @@ test.each([
   ['back', -YEAR_MS],
 ])('a clock set %s by a year drops nothing, and rows go on to age', async (_way, setByMs) => {
   using folder = temporaryFolder();
-  const clock = handClock();
+  const clock = handClock(START_MS);
   await using opened = await openStore({ dataDir: folder.path, retentionMs: 24 * HOUR_MS }, clock);
   await live(opened, clock, 0, 12);
   clock.setByMs = setByMs;
@@ -99,7 +71,7 @@ test.each([
 
 test('what was kept ages while the store is closed', async () => {
   using folder = temporaryFolder();
-  const clock = handClock();
+  const clock = handClock(START_MS);
   const config = { dataDir: folder.path, retentionMs: 24 * HOUR_MS };
   {
     await using opened = await openStore(config, clock);
@@ -113,7 +85,7 @@ test('what was kept ages while the store is closed', async () => {
 
 test('rows of a clock that was ahead before the start go in the end', async () => {
   using folder = temporaryFolder();
-  const clock = handClock();
+  const clock = handClock(START_MS);
   const config = { dataDir: folder.path, retentionMs: 24 * HOUR_MS };
   clock.setByMs = YEAR_MS;
   {
@@ -128,8 +100,51 @@ test('rows of a clock that was ahead before the start go in the end', async () =
   expect((await names(opened.store)).toSorted()).toEqual(hours(15, 40).toSorted());
 });
 
+test.each([
+  ['two days ahead', 48 * HOUR_MS],
+  ['a year ahead', YEAR_MS],
+])('a start with a clock %s that is set right later drops nothing', async (_how, setByMs) => {
+  using folder = temporaryFolder();
+  const clock = handClock(START_MS);
+  const config = { dataDir: folder.path, retentionMs: 24 * HOUR_MS };
+  {
+    await using opened = await openStore(config, clock);
+    await live(opened, clock, 0, 12);
+  }
+  clock.now = START_MS + 12 * HOUR_MS;
+  clock.setByMs = setByMs;
+  await using opened = await openStore(config, clock);
+  // Two flows of the future, at once and half an hour later.
+  await live(opened, clock, 12, 13);
+  clock.now += HOUR_MS / 2;
+  clock.tick();
+  await opened.store.flush();
+  clock.setByMs = 0;
+  expect((await names(opened.store)).length).toBe(13);
+  await live(opened, clock, 13, 24);
+  expect((await names(opened.store)).toSorted()).toEqual(hours(0, 24).toSorted());
+  await live(opened, clock, 24, 30);
+  expect((await names(opened.store)).toSorted()).toEqual(hours(5, 30).toSorted());
+});
+
+test('after days without it, the store drops what is old once the clock is beyond doubt', async () => {
+  using folder = temporaryFolder();
+  const clock = handClock(START_MS);
+  const config = { dataDir: folder.path, retentionMs: 24 * HOUR_MS };
+  {
+    await using opened = await openStore(config, clock);
+    await live(opened, clock, 0, 12);
+  }
+  clock.now = START_MS + 100 * HOUR_MS;
+  await using opened = await openStore(config, clock);
+  await live(opened, clock, 100, 101);
+  expect((await names(opened.store)).length).toBe(13);
+  await live(opened, clock, 101, 103);
+  expect((await names(opened.store)).toSorted()).toEqual(hours(100, 103).toSorted());
+});
+
 test('everything goes when nothing new comes, and new rows find a store that works', async () => {
-  const clock = handClock();
+  const clock = handClock(START_MS);
   await using opened = await openStore({ retentionMs: HOUR_MS }, clock);
   await opened.append([{ TimeFlowEndMs: clock.now, SrcK8S_Namespace: 'old' }]);
   await opened.store.flush();
@@ -144,7 +159,7 @@ test('everything goes when nothing new comes, and new rows find a store that wor
 
 test('the size limit drops the oldest rows, and the file stops growing', async () => {
   using folder = temporaryFolder();
-  const clock = handClock();
+  const clock = handClock(START_MS);
   const sizeLimitBytes = 16 * 2 ** 20;
   await using opened = await openStore({ dataDir: folder.path, sizeLimitBytes }, clock);
   const sizes: number[] = [];
@@ -168,6 +183,19 @@ test('the size limit drops the oldest rows, and the file stops growing', async (
   expect(oldestMs).toBeGreaterThan(START_MS);
   // The log, and one partition's worth of blocks, may come on top.
   expect(Math.max(...sizes)).toBeLessThan(sizeLimitBytes * 2.5);
+});
+
+test('a query that runs while its flows are dropped ends well, and nothing fails', async () => {
+  using folder = temporaryFolder();
+  const clock = handClock(START_MS);
+  const config = { dataDir: folder.path, retentionMs: 24 * HOUR_MS };
+  await using opened = await openStore(config, clock);
+  await live(opened, clock, 0, 24);
+  const asked = Array.from({ length: 6 }, () => names(opened.store));
+  await live(opened, clock, 24, 40);
+  for (const found of await Promise.all(asked)) expect(found.length).toBeGreaterThan(0);
+  expect(await opened.store.status()).toMatchObject({ ready: true });
+  expect((await names(opened.store)).toSorted()).toEqual(hours(15, 40).toSorted());
 });
 
 test('layouts with other columns share the store', async () => {

@@ -244,7 +244,8 @@ test('of many that unpack at the same time, each finds everything in its place',
     const read = (path) => Buffer.from(path.repeat(2_000));
     const write = (into) => writeBuild(into, { id, files }, read);
     const clock = { nowMs: () => Date.now() };
-    const deps = { manifest: { id, files }, write, folders: [folder], uid: process.getuid(), clock };
+    const uid = process.getuid();
+    const deps = { manifest: { id, files }, write, folders: [folder], uid, clock };
     unpackedFiles(files.map(({ path }) => path), deps);`;
   // Enough to be written for a while, so that the starts overlap.
   const files = Array.from({ length: 60 }, (_, i) => {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { NetobservError } from '../../../src/base/errors.ts';
 import { ConfigError } from '../../../src/config/errors.ts';
 import { type ConfigSources, loadConfig } from '../../../src/config/load.ts';
-import { choice, duration, flag, integer, list, text } from '../../../src/config/options.ts';
+import { choice, duration, flag, integer, list, path, text } from '../../../src/config/options.ts';
 
 const TABLE = {
   sampling: integer('SAMPLING', 0, 'One packet in so many', { min: 0, max: 1000 }),
@@ -155,4 +155,22 @@ test('where any other word has a meaning, the environment is only warned of it',
   expect(issuesOf({ flags: { mode: 'tcxx' } })).toEqual([
     '--mode: "tcxx" is not one of tcx, tc, any',
   ]);
+});
+
+test.each([
+  ['a flag', { flags: { 'token-file': '' } }, '--token-file'],
+  [
+    'a variable',
+    { env: { NETOBSERV_TOKEN_FILE: '' } },
+    'environment variable NETOBSERV_TOKEN_FILE',
+  ],
+  ['a file', { file: file('token-file: ""') }, 'n.yaml:1:1 token-file'],
+])('a path that is given by %s, but empty, is a mistake', (_by, sources, where) => {
+  const table = { tokenFile: path('NETOBSERV_TOKEN_FILE', 'With the token') };
+  const load = () => loadConfig(table, { env: {}, flags: {}, ...sources });
+  expect(load).toThrow(
+    expect.objectContaining({ code: ConfigError.invalid, message: expect.stringContaining(where) }),
+  );
+  expect(load).toThrow('leave it out, or give the path of a file');
+  expect(loadConfig(table, { env: {}, flags: {} }).config.tokenFile).toBe('');
 });

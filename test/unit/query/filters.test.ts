@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { ANY, type Filter, type Match } from '../../../src/query/ast.ts';
+import { ANY, type Filter, MATCH_OPERATORS, type Match } from '../../../src/query/ast.ts';
 import { decodeFilters, formatFilters, parseFilters } from '../../../src/query/filters.ts';
 
 const match = (key: string, operator: Match['operator'], ...values: Match['values']): Match => ({
@@ -22,6 +22,17 @@ test.each<[string, Filter]>([
   ['SrcK8S_Name~web*', match('SrcK8S_Name', '~', pattern('web*'))],
   ['SrcK8S_Name!~"",web', match('SrcK8S_Name', '!~', empty, pattern('web'))],
   ['DnsLatencyMs>=10ms', match('DnsLatencyMs', '>=', pattern('10ms'))],
+  [
+    'DstPort=80,8000-8080,https',
+    match('DstPort', '=', ...['80', '8000-8080', 'https'].map(pattern)),
+  ],
+  ['DstPort!=80,8000-8080', match('DstPort', '!=', pattern('80'), pattern('8000-8080'))],
+  ...MATCH_OPERATORS.filter((operator) => !operator.includes('~')).map(
+    (operator): [string, Filter] => [
+      `Bytes${operator}10k`,
+      match('Bytes', operator, pattern('10k')),
+    ],
+  ),
   ['Addr=10.0.0.0/8', match('Addr', '=', pattern('10.0.0.0/8'))],
   ['SrcAddr=fd00::1-fd00::9', match('SrcAddr', '=', pattern('fd00::1-fd00::9'))],
   [
@@ -54,10 +65,27 @@ test.each([
   ['SrcK8S_Name="web', 'ERR_QUERY_SYNTAX', 'quote is not closed'],
   ['SrcPort=65536', 'ERR_QUERY_VALUE', 'a port from 0 to 65535'],
   ['SrcPort~80', 'ERR_QUERY_OPERATOR', 'use one of = != >='],
+  ['SrcPort~80', 'ERR_QUERY_OPERATOR', '>= > <= <'],
   ['SrcK8S_Name>=3', 'ERR_QUERY_OPERATOR', 'use one of = != ~ !~'],
+  ['SrcAddr<10.0.0.1', 'ERR_QUERY_OPERATOR', 'use one of = != ~ !~'],
+  ['SrcPort==80', 'ERR_QUERY_SYNTAX', 'position 8, at "=="'],
+  ['SrcPort=>80', 'ERR_QUERY_SYNTAX', 'at "=>"'],
+  ['SrcPort<>80', 'ERR_QUERY_SYNTAX', 'expected one of'],
+  ['SrcPort=80-', 'ERR_QUERY_VALUE', 'a range such as 8000-8080'],
+  ['SrcPort=-80', 'ERR_QUERY_VALUE', 'a range such as 8000-8080'],
+  ['SrcPort=80-65536', 'ERR_QUERY_VALUE', 'a port from 0 to 65535'],
+  [
+    'SrcPort=80,443,90-81',
+    'ERR_QUERY_VALUE',
+    'at position 16; the smaller end of a range comes first: 81-90',
+  ],
+  ['Bytes<1-9', 'ERR_QUERY_VALUE', 'a size such as 10k'],
+  ['Flags=SYN-RST', 'ERR_QUERY_VALUE', 'the name of a flag'],
+  ['Flags>SYN', 'ERR_QUERY_VALUE', 'Flags'],
+  ['TimeFlowRttNs=2s-10ms', 'ERR_QUERY_VALUE', 'comes first: 10ms-2s'],
   ['SrcAddr=10.0.0', 'ERR_QUERY_VALUE', 'a prefix such as 10.0.0.0/8'],
   ['SrcAddr=10.0.0.0/33', 'ERR_QUERY_VALUE', '10.0.0.0/33'],
-  ['SrcAddr=10.0.0.9-10.0.0.1', 'ERR_QUERY_VALUE', 'a range'],
+  ['SrcAddr=10.0.0.9-10.0.0.1', 'ERR_QUERY_VALUE', 'comes first: 10.0.0.1-10.0.0.9'],
   ['SrcMac=02:00', 'ERR_QUERY_VALUE', 'MAC'],
   ['DnsLatencyMs>=10x', 'ERR_QUERY_VALUE', 'a duration such as 10ms'],
   ['Proto=300', 'ERR_QUERY_VALUE', 'a protocol'],
@@ -86,9 +114,28 @@ const group = fc.oneof(
   term,
   fc.record({ kind: fc.constant('and' as const), terms: fc.array(term, terms) }),
 );
+const numberTerm = fc.record({
+  kind: fc.constant('match' as const),
+  key: fc.constantFrom('SrcPort', 'Port', 'Bytes', 'TimeFlowRttNs'),
+  operator: fc.constantFrom(...MATCH_OPERATORS.filter((operator) => !operator.includes('~'))),
+  values: fc.array(fc.nat(65_535).map(String).map(pattern), { minLength: 1, maxLength: 3 }),
+});
+const rangeTerm = fc.record({
+  kind: fc.constant('match' as const),
+  key: fc.constantFrom('DstPort', 'Port', 'Bytes', 'TimeFlowRttNs', 'IfDirections'),
+  operator: fc.constantFrom('=' as const, '!=' as const),
+  values: fc.array(
+    fc
+      .tuple(fc.nat(30_000), fc.nat(30_000))
+      .map(([low, length]) => pattern(`${low}-${low + length}`)),
+    { minLength: 1, maxLength: 3 },
+  ),
+});
 const filter = fc.oneof(
   fc.constant(ANY),
   group,
+  numberTerm,
+  rangeTerm,
   fc.record({ kind: fc.constant('or' as const), terms: fc.array(group, terms) }),
 );
 
@@ -101,7 +148,21 @@ test('a printed filter reads back as it was', () => {
 });
 
 test('any text is a filter or a coded error', () => {
-  const pieces = fc.constantFrom('Proto', 'SrcPort', '=', '!', '~', '>=', '"', ',', '|', '&', '8');
+  const pieces = fc.constantFrom(
+    'Proto',
+    'SrcPort',
+    '=',
+    '!',
+    '~',
+    '>',
+    '<',
+    '-',
+    '"',
+    ',',
+    '|',
+    '&',
+    '8',
+  );
   const text = fc.oneof(
     fc.string(),
     fc.array(pieces).map((parts) => parts.join('')),

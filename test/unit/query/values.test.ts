@@ -1,11 +1,15 @@
 import { expect, test } from 'vitest';
 import type { Match } from '../../../src/query/ast.ts';
+import type { Comparison } from '../../../src/query/numbers.ts';
 import { readMatch } from '../../../src/query/values.ts';
 
 const V4 = 0xffff_0000_0000n;
 
 const read = (key: string, operator: Match['operator'], text: string) =>
   readMatch({ kind: 'match', key, operator, values: [{ kind: 'pattern', text }] });
+
+const compared = (comparison: Comparison, value: number) =>
+  ({ kind: 'compare', comparison, value }) as const;
 
 test.each([
   ['SrcPort', '=', 'https', { kind: 'equals', value: 443 }],
@@ -18,10 +22,17 @@ test.each([
   ['Dscp', '=', 'ef', { kind: 'equals', value: 46 }],
   ['Flags', '=', 'syn-ack', { kind: 'bits', value: 256 }],
   ['FlowDirection', '=', 'inner', { kind: 'equals', value: 2 }],
-  ['TimeFlowRttNs', '>=', '10ms', { kind: 'atLeast', value: 1e7 }],
-  ['TimeFlowRttNs', '>=', '1500', { kind: 'atLeast', value: 1500 }],
-  ['DnsLatencyMs', '>=', '1.5s', { kind: 'atLeast', value: 1500 }],
-  ['Bytes', '>=', '2k', { kind: 'atLeast', value: 2000 }],
+  ['TimeFlowRttNs', '>=', '10ms', compared('>=', 1e7)],
+  ['TimeFlowRttNs', '<', '1500', compared('<', 1500)],
+  ['DnsLatencyMs', '!>', '1.5s', compared('>', 1500)],
+  ['Bytes', '<=', '2k', compared('<=', 2000)],
+  ['IfDirections', '>', '0', compared('>', 0)],
+  ['DstPort', '=', '8000-8080', { kind: 'within', low: 8000, high: 8080 }],
+  ['DstPort', '!=', '0-0', { kind: 'within', low: 0, high: 0 }],
+  ['DstPort', '=', 'http-alt', { kind: 'equals', value: 8080 }],
+  ['TimeFlowRttNs', '=', '1.5ms-2s', { kind: 'within', low: 1.5e6, high: 2e9 }],
+  ['Bytes', '=', '1k-2Mi', { kind: 'within', low: 1000, high: 2 ** 21 }],
+  ['IfDirections', '=', '0-1', { kind: 'within', low: 0, high: 1 }],
   ['Flags', '=', 'SYN', { kind: 'bits', value: 2 }],
   ['Flags', '=', '18', { kind: 'equals', value: 18 }],
   ['SrcAddr', '=', '10.0.0.1', { kind: 'between', low: V4 + 0x0a000001n, high: V4 + 0x0a000001n }],

@@ -16,12 +16,15 @@ export class RefusedError extends Error {
   readonly status: number;
   readonly code: string;
   readonly parameter: string | undefined;
+  /** The same question may be answered after this long. */
+  readonly retryAfterS: number | undefined;
 
-  constructor(status: number, error: ApiError) {
+  constructor(status: number, error: ApiError, retryAfterS?: number) {
     super(error.message);
     this.status = status;
     this.code = error.code;
     this.parameter = error.parameter;
+    this.retryAfterS = retryAfterS;
   }
 }
 
@@ -50,6 +53,11 @@ export async function login(token: string): Promise<void> {
   });
 }
 
+/** Ends the session of this browser. */
+export async function logout(): Promise<void> {
+  await send('api/logout', { method: 'POST' });
+}
+
 async function send(path: string, init: RequestInit): Promise<Response> {
   let response: Response;
   try {
@@ -61,12 +69,24 @@ async function send(path: string, init: RequestInit): Promise<Response> {
   if (response.ok) return response;
   const error = await readError(response);
   if (response.status === 401) throw new UnauthorizedError(error.message);
-  // Gateways answer these for a server that is restarting.
-  if (response.status === 502 || response.status === 504) {
+  // Gateways answer these for a server that is restarting; what the server says itself has a code.
+  if (isGateway(response.status) && error.code === FOREIGN_CODE) {
     throw new ServerGoneError(error.message);
   }
-  throw new RefusedError(response.status, error);
+  const retryAfterS = Number.parseInt(response.headers.get('retry-after') ?? '', 10);
+  throw new RefusedError(
+    response.status,
+    error,
+    Number.isNaN(retryAfterS) ? undefined : retryAfterS,
+  );
 }
+
+function isGateway(status: number): boolean {
+  return status >= 502 && status <= 504;
+}
+
+/** Of answers that the console did not give. */
+const FOREIGN_CODE = 'FOREIGN';
 
 async function readError(response: Response): Promise<ApiError> {
   const text = await response.text();
@@ -74,11 +94,12 @@ async function readError(response: Response): Promise<ApiError> {
     const body: unknown = JSON.parse(text);
     if (isApiError(body)) return body;
   } catch {
-    // Not ours: a proxy's page, say. The status has to do.
+    // A proxy's page, say. The status has to do.
   }
+  const status = `${response.status} ${response.statusText}`.trim();
   return {
-    code: `HTTP_${response.status}`,
-    message: response.statusText || `HTTP ${response.status}`,
+    code: FOREIGN_CODE,
+    message: `Something in front of the console, such as a proxy, answers “${status}”.`,
   };
 }
 

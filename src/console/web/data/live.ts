@@ -1,14 +1,11 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { createContext, use, useEffect, useState } from 'react';
-import type { LiveTick } from '../../api.ts';
+import { useVisible } from '../parts/use-visible.ts';
 import type { Refresh } from '../state/view-state.ts';
 import { RefusedError } from './client.ts';
+import { followLive, type LiveState } from './live-share.ts';
+import { openLiveStream } from './live-stream.ts';
 import { FLOWS_KEY } from './queries.ts';
-
-export interface LiveState {
-  readonly status: 'connecting' | 'open' | 'lost';
-  readonly tick: LiveTick | undefined;
-}
 
 /** Queries are asked again at most this often, however fast the ticks come. */
 const LIVE_PERIOD_MS = 2000;
@@ -21,45 +18,60 @@ export function useLive(): LiveState {
   return use(LiveContext);
 }
 
-/** Follows `/api/live` and, when the view asks for it, refreshes the flow queries. */
+/**
+ * Keeps what the page shows up to date, as the view asks for it. A page that nobody sees asks
+ * nothing, and catches up when it is seen again.
+ */
 export function useLiveSource(refresh: Refresh, paused: boolean): LiveState {
   const [state, setState] = useState<LiveState>(IDLE);
+  const visible = useVisible();
+  const follows = refresh === 'live' && visible && !paused;
   useEffect(() => {
-    if (paused) return;
-    const source = new EventSource('api/live');
-    source.addEventListener('open', () => setState((old) => ({ ...old, status: 'open' })));
-    source.addEventListener('error', () => setState((old) => ({ ...old, status: 'lost' })));
-    source.addEventListener('tick', (event: MessageEvent<string>) => {
-      setState({ status: 'open', tick: JSON.parse(event.data) as LiveTick });
-    });
-    return () => source.close();
-  }, [paused]);
-  useRefresh(refresh, state);
+    if (!follows) return;
+    const follower = followLive(
+      {
+        openChannel: () => new BroadcastChannel(`netobserv ${LIVE_URL}`),
+        openStream: (onState) => openLiveStream(LIVE_URL, onState),
+        random: Math.random,
+      },
+      setState,
+    );
+    // A page that is closed cleans up nothing, and the others would wait for the lease to end.
+    const leave = (): void => follower[Symbol.dispose]();
+    addEventListener('pagehide', leave);
+    return () => {
+      removeEventListener('pagehide', leave);
+      leave();
+      setState((old) => ({ ...old, status: 'connecting' }));
+    };
+  }, [follows]);
+  useRefresh(refresh, state, visible && !paused);
   return state;
 }
 
-function useRefresh(refresh: Refresh, state: LiveState): void {
+/** Whole, as consoles may live under several prefixes of one reverse proxy. */
+const LIVE_URL = new URL('api/live', document.baseURI).href;
+
+function useRefresh(refresh: Refresh, state: LiveState, active: boolean): void {
   const client = useQueryClient();
   const newest = state.tick?.nowMs;
   const flows = state.tick?.flows ?? 0;
-
-  useEffect(() => {
-    if (typeof refresh !== 'number') return;
-    const timer = setInterval(() => refetchFlows(client), refresh * 1000);
-    return () => clearInterval(timer);
-  }, [client, refresh]);
-
-  useEffect(() => {
-    if (refresh !== 'live' || newest === undefined || flows === 0) return;
-    refetchFlows(client, LIVE_PERIOD_MS);
-  }, [client, refresh, newest, flows]);
-
   // Even without new flows a relative range moves on, so that old ones leave the page.
+  const periodMs =
+    typeof refresh === 'number' ? refresh * 1000 : refresh === 'live' ? LIVE_IDLE_PERIOD_MS : 0;
+
   useEffect(() => {
-    if (refresh !== 'live') return;
-    const timer = setInterval(() => refetchFlows(client), LIVE_IDLE_PERIOD_MS);
+    if (!active || periodMs === 0) return;
+    // What is younger than the period stays, as when the page has just been opened.
+    refetchFlows(client, periodMs);
+    const timer = setInterval(() => refetchFlows(client), periodMs);
     return () => clearInterval(timer);
-  }, [client, refresh]);
+  }, [client, active, periodMs]);
+
+  useEffect(() => {
+    if (!active || refresh !== 'live' || newest === undefined || flows === 0) return;
+    refetchFlows(client, LIVE_PERIOD_MS);
+  }, [client, active, refresh, newest, flows]);
 }
 
 const LIVE_IDLE_PERIOD_MS = 15_000;

@@ -7,6 +7,7 @@ import type {
   ValuesResponse,
 } from '../../api.ts';
 import { toQueryText } from '../filters/terms.ts';
+import { useInSight } from '../parts/sight.tsx';
 import type { FeatureMetric, Grouping, Metric, Range, ViewState } from '../state/view-state.ts';
 import { getJson, type QueryParameters } from './client.ts';
 import { alignedRange, stepTimes } from './series.ts';
@@ -90,6 +91,7 @@ export function useMetrics(scope: FlowScope, request: MetricRequest, config: Fro
   return useQuery({
     queryKey: [FLOWS_KEY, 'metrics', parameters],
     queryFn: ({ signal }) => getJson<MetricsResponse>('api/flow/metrics', parameters, signal),
+    enabled: useInSight(),
     placeholderData: keepPreviousData,
   });
 }
@@ -105,7 +107,8 @@ export interface SeriesAsk {
 
 export interface SeriesRequest {
   readonly type: Metric | FeatureMetric;
-  readonly stepS: number;
+  /** Undefined as long as the width of the chart, which it depends on, is not known. */
+  readonly stepS: number | undefined;
   readonly asks: readonly SeriesAsk[];
 }
 
@@ -119,7 +122,7 @@ export interface SeriesAnswer {
 /** What a chart shows over time: one query, so that all of it is of the same steps. */
 export function useSeries(scope: FlowScope, request: SeriesRequest, config: FrontendConfig) {
   const filters = toQueryText(scope, config.filters);
-  const { type, stepS } = request;
+  const { type, stepS = 1 } = request;
   return useQuery({
     queryKey: [FLOWS_KEY, 'series', filters, scope.range, request],
     async queryFn({ signal }): Promise<SeriesAnswer> {
@@ -144,6 +147,7 @@ export function useSeries(scope: FlowScope, request: SeriesRequest, config: Fron
       const differs = Math.abs(serverNowS - nowS) > stepS && scope.range.kind === 'last';
       return differs ? askAt(serverNowS) : answer;
     },
+    enabled: useInSight() && request.stepS !== undefined,
     placeholderData: keepPreviousData,
   });
 }

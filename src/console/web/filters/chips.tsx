@@ -5,6 +5,7 @@ import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { FrontendConfig } from '../../api.ts';
 import { formatCell } from '../flows/format-value.ts';
+import { visible } from '../format/visible.ts';
 import { Choice } from '../parts/choice.tsx';
 import { IconButton } from '../parts/icon-button.tsx';
 import { useView } from '../state/view.ts';
@@ -81,7 +82,7 @@ function Chip({ config, term, onEdit, onChange, onRemove }: ChipProps): ReactNod
       <button
         type="button"
         className="chip-text"
-        title={`${term.id}${term.operator}${term.values.join(',')}`}
+        title={visible(`${term.id}${term.operator}${term.values.join(',')}`)}
         aria-label={t('filters.edit', { text })}
         onClick={onEdit}
       >
@@ -109,5 +110,5 @@ function shownValue(value: string, key: string | undefined, config: FrontendConf
     key === undefined ? undefined : config.columns.find((candidate) => candidate.field === key);
   return column !== undefined && /^\d+$/.test(value)
     ? formatCell(Number(value), column, { config, row: {} })
-    : value;
+    : visible(value);
 }

@@ -21,6 +21,7 @@ import {
   type Suggestion,
   stageOf,
   suggestionField,
+  takesRanges,
   valueSuggestions,
 } from './suggest.ts';
 import { parseDraft, splitValues } from './terms.ts';
@@ -124,6 +125,7 @@ export function FilterInput(props: FilterInputProps): ReactNode {
         stage={stage}
         suggestions={suggestions}
         active={active}
+        isRange={takesRanges(stage, config)}
         onPick={pick}
       />
     </div>
@@ -156,6 +158,8 @@ function SuggestionList(props: {
   readonly stage: Stage;
   readonly suggestions: readonly Suggestion[];
   readonly active: number;
+  /** Lists and ranges of numbers are possible. */
+  readonly isRange: boolean;
   readonly onPick: (suggestion: Suggestion) => void;
 }): ReactNode {
   const { t } = useTranslation();
@@ -169,6 +173,7 @@ function SuggestionList(props: {
       <p className="suggestions-title" aria-live="polite">
         {suggestionTitle(stage, suggestions.length, t)}
       </p>
+      {props.isRange ? <p className="suggestions-title">{t('filters.numbers')}</p> : undefined}
       <div
         id={id}
         role="listbox"

@@ -1,11 +1,14 @@
 import type { MatchOperator } from '../../../query/ast.ts';
+import { comparisonOf } from '../../../query/numbers.ts';
 import type { FilterConfig, FrontendConfig } from '../../api.ts';
 import { portName, protocolName } from '../format/names.ts';
+import { visible } from '../format/visible.ts';
 import {
   exactValue,
   type FilterFacts,
   fieldsOf,
   filterLabel,
+  isNumeric,
   matchFilters,
   operatorsOf,
   parseDraft,
@@ -117,7 +120,7 @@ export function valueSuggestions(
     .filter((value) => !settled.includes(value))
     .map((value) => ({
       key: value,
-      label: value,
+      label: visible(value),
       detail: valueDetail(filter.key, value, config),
       text: `${filter.id}${operator}${before}${quoteIfNeeded(value, filter, config)}`,
       completes: true,
@@ -135,6 +138,15 @@ function valueDetail(key: string, value: string, config: FrontendConfig): string
   if (key.endsWith('Port')) return portName(number, config.portNaming.portNames) ?? '';
   if (key === 'Proto') return protocolName(number);
   return '';
+}
+
+/** Whether ranges of numbers can be typed at this place. */
+export function takesRanges(stage: Stage, facts: FilterFacts): boolean {
+  return (
+    stage.kind === 'value' &&
+    comparisonOf(stage.operator) === undefined &&
+    isNumeric(stage.filter, facts)
+  );
 }
 
 /** The field that a filter's suggestions are taken from: of a pair, the source's. */

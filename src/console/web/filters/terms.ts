@@ -1,4 +1,5 @@
-import type { MatchOperator } from '../../../query/ast.ts';
+import { MATCH_OPERATORS, type MatchOperator } from '../../../query/ast.ts';
+import { comparisonOf } from '../../../query/numbers.ts';
 import type { FieldConfig, FilterConfig, FrontendConfig } from '../../api.ts';
 import type { FilterTerm, ViewState } from '../state/view-state.ts';
 
@@ -13,8 +14,15 @@ export function fieldsOf(filter: FilterConfig, facts: FilterFacts): readonly Fie
 
 /** Operators that the filter's field can be compared with; the first one is the usual one. */
 export function operatorsOf(filter: FilterConfig, facts: FilterFacts): readonly MatchOperator[] {
-  const numeric = fieldsOf(filter, facts).some((field) => field.type === 'number');
-  return numeric ? ['=', '!=', '>='] : ['=', '!=', '~', '!~'];
+  return isNumeric(filter, facts) ? OF_NUMBERS : OF_TEXTS;
+}
+
+/** The opposites of comparisons (`!>=`) are for those who type them. */
+const OF_NUMBERS: readonly MatchOperator[] = ['=', '!=', '>=', '>', '<=', '<'];
+const OF_TEXTS: readonly MatchOperator[] = ['=', '!=', '~', '!~'];
+
+export function isNumeric(filter: FilterConfig, facts: FilterFacts): boolean {
+  return fieldsOf(filter, facts).some(({ type }) => type === 'number' || type === 'number[]');
 }
 
 /**
@@ -27,8 +35,10 @@ export interface Draft {
   readonly rest: string;
 }
 
+const DRAFT = new RegExp(`^\\s*([\\w .&/-]+?)\\s*(${MATCH_OPERATORS.join('|')})\\s*(.*)$`, 's');
+
 export function parseDraft(text: string, filters: readonly FilterConfig[]): Draft | undefined {
-  const match = /^\s*([\w .&/-]+?)\s*(!=|!~|>=|=|~)\s*(.*)$/s.exec(text);
+  const match = DRAFT.exec(text);
   if (match === null) return undefined;
   const filter = findFilter(match[1]!, filters);
   const operator = match[2] as MatchOperator;
@@ -110,10 +120,12 @@ export function addTerm(terms: readonly FilterTerm[], added: FilterTerm): readon
     (term) => term.id === added.id && term.operator === added.operator && !term.disabled,
   );
   const present = terms[index];
-  // `>=` has one bound; a second one replaces it.
   if (present === undefined) return [...terms, added];
+  // Of two bounds of a kind the lower or the higher one would mean nothing: the second replaces it.
   const values =
-    added.operator === '>=' ? added.values : [...new Set([...present.values, ...added.values])];
+    comparisonOf(added.operator) === undefined
+      ? [...new Set([...present.values, ...added.values])]
+      : added.values;
   return terms.with(index, { ...present, values });
 }
 
@@ -137,10 +149,15 @@ export function toQueryText(
   return text.includes('%') ? encodeURIComponent(text) : text;
 }
 
-/** The query text has no escapes: what isn't plain must be quoted, and holds no quote then. */
+/**
+ * The query text has no escapes: what isn't plain must be quoted. What cannot be, as it holds a
+ * quote or a control character, becomes a pattern that leaves those open.
+ */
 function printValue(value: string): string {
-  if (/^[\w\-.*:/@+]+$/.test(value) || /^"[^"]*"$/.test(value)) return value;
-  return `"${value.replaceAll('"', '')}"`;
+  if (/^[\w\-.*:/@+]+$/.test(value)) return value;
+  const inner = /^"(.*)"$/s.exec(value)?.[1] ?? value;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they cannot be quoted.
+  return /["\u0000-\u001f]/.test(inner) ? inner.replace(/[^\w\-.:/@+]+/g, '*') : `"${inner}"`;
 }
 
 /** Which chips stand together. */

@@ -3,9 +3,10 @@ import { useTranslation } from 'react-i18next';
 import type { ColumnConfig, FlowRow, FrontendConfig } from '../../api.ts';
 import { formatExact } from '../format/numbers.ts';
 import { formatUtc } from '../format/time.ts';
+import { useTimes } from '../state/times.ts';
 import { columnTitle } from './columns.ts';
 import { isAbsent } from './compare.ts';
-import { formatCell, isQuantity } from './format-value.ts';
+import { formatCell, isQuantity, toEpochMs } from './format-value.ts';
 
 /** Adds a condition on a value: that it is it, or that it isn't. */
 export type CellFilter = (column: ColumnConfig, value: unknown, exclude: boolean) => void;
@@ -23,7 +24,8 @@ export function FlowCell(props: FlowCellProps): ReactNode {
   const { t } = useTranslation();
   const { config, column, row, value, nowMs, onFilter } = props;
   const absent = isAbsent(value);
-  const text = formatCell(value, column, { config, row, nowMs });
+  const times = useTimes();
+  const text = formatCell(value, column, { config, row, nowMs, times });
   const classes = [
     isQuantity(column.renderer) ? 'number' : '',
     absent ? 'absent' : '',
@@ -62,6 +64,6 @@ export function FlowCell(props: FlowCellProps): ReactNode {
 /** What the cell rounds or localises, in full. */
 function exactText(value: unknown, column: ColumnConfig): string | undefined {
   if (typeof value !== 'number') return undefined;
-  if (column.renderer === 'datetime') return formatUtc(value);
+  if (column.renderer === 'datetime') return formatUtc(toEpochMs(value));
   return isQuantity(column.renderer) ? formatExact(value) : undefined;
 }

@@ -10,17 +10,19 @@ import { isQuantity } from './format-value.ts';
 interface TableHeadProps {
   readonly config: FrontendConfig;
   readonly columns: readonly ColumnConfig[];
+  /** Width of a column in CSS pixels. */
+  readonly widthOf: (column: ColumnConfig) => number;
   readonly sort: Sort;
   readonly onSort: (sort: Sort) => void;
 }
 
 /** Widths and headings of the columns. */
-export function TableHead({ config, columns, sort, onSort }: TableHeadProps): ReactNode {
+export function TableHead({ config, columns, widthOf, sort, onSort }: TableHeadProps): ReactNode {
   return (
     <>
       <colgroup>
         {columns.map((column) => (
-          <col key={column.id} style={{ inlineSize: `${widthPx(column)}px` }} />
+          <col key={column.id} style={{ inlineSize: `${widthOf(column)}px` }} />
         ))}
       </colgroup>
       <thead>
@@ -119,7 +121,12 @@ const WIDTH_UNIT_PX = 11;
 const HEADING_CHAR_PX = 7.5;
 const HEADING_ROOM_PX = 36;
 
-export function widthPx(column: ColumnConfig): number {
+/** A day, and an offset to UTC. */
+const LONG_TIME_PX = 188;
+
+/** `hasOffsets`: times bear their offset to UTC, as clocks were changed. */
+export function widthPx(column: ColumnConfig, hasOffsets: boolean): number {
+  if (hasOffsets && column.renderer === 'datetime') return LONG_TIME_PX;
   const heading = column.name.length * HEADING_CHAR_PX + HEADING_ROOM_PX;
   return Math.round(Math.max(heading, WIDTHS_PX[column.renderer] ?? column.width * WIDTH_UNIT_PX));
 }

@@ -6,11 +6,12 @@ import {
   useTable,
 } from '@tanstack/react-table';
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { type KeyboardEvent, type ReactNode, useMemo, useRef, useState } from 'react';
+import { type KeyboardEvent, type ReactNode, useCallback, useMemo, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { ColumnConfig, FrontendConfig } from '../../api.ts';
 import type { RecordRow } from '../data/rows.ts';
 import type { Preferences } from '../state/preferences.ts';
+import { useTimes } from '../state/times.ts';
 import type { Sort } from '../state/view-state.ts';
 import { type ColumnReader, createColumnReader } from './column-value.ts';
 import { compareValues, isAbsent } from './compare.ts';
@@ -26,6 +27,8 @@ interface FlowTableProps {
   readonly sort: Sort;
   readonly density: Preferences['density'];
   readonly selected: string | undefined;
+  /** Is given the element that scrolls. */
+  readonly scrollRef: (element: HTMLElement | null) => void;
   readonly nowMs: number;
   readonly onSort: (sort: Sort) => void;
   readonly onOpen: (record: RecordRow) => void;
@@ -45,7 +48,15 @@ const features = tableFeatures({ rowSortingFeature, sortedRowModel: createSorted
 /** Thousands of flows, of which only those in sight are on the page. */
 export function FlowTable(props: FlowTableProps): ReactNode {
   const { t } = useTranslation();
-  const scroll = useRef<HTMLDivElement>(null);
+  const scroll = useRef<HTMLElement>(null);
+  const { scrollRef } = props;
+  const ref = useCallback(
+    (element: HTMLElement | null) => {
+      scroll.current = element;
+      scrollRef(element);
+    },
+    [scrollRef],
+  );
   const [focused, setFocused] = useState(0);
   const read = useMemo(() => createColumnReader(props.config.columns), [props.config]);
   const definitions = useColumnDefs(props.columns, read);
@@ -71,7 +82,9 @@ export function FlowTable(props: FlowTableProps): ReactNode {
   const items = virtualizer.getVirtualItems();
   const before = items[0]?.start ?? 0;
   const after = virtualizer.getTotalSize() - (items.at(-1)?.end ?? 0);
-  const width = props.columns.reduce((sum, column) => sum + widthPx(column), 0);
+  const hasOffsets = useOffsets(props.rows);
+  const widthOf = (column: ColumnConfig): number => widthPx(column, hasOffsets);
+  const width = props.columns.reduce((sum, column) => sum + widthOf(column), 0);
 
   function focusRow(index: number): void {
     const next = Math.max(0, Math.min(sorted.length - 1, index));
@@ -108,50 +121,74 @@ export function FlowTable(props: FlowTableProps): ReactNode {
 
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard.
-    <section ref={scroll} className="flow-scroll" aria-label={t('flows.label')} tabIndex={0}>
+    <section ref={ref} className="flow-scroll" aria-label={t('flows.label')} tabIndex={0}>
       <table
         className={`flow-table flow-${props.density}`}
         style={{ inlineSize: `max(100%, ${width}px)` }}
         aria-rowcount={sorted.length + 1}
       >
-        <TableHead {...props} />
+        <TableHead {...props} widthOf={widthOf} />
         <tbody>
           <Spacer height={before} />
           {items.map((item) => {
             const row = sorted[item.index];
             if (row === undefined) return undefined;
-            const record = row.original;
             return (
-              <tr
+              <FlowRow
                 key={row.id}
-                data-index={item.index}
-                aria-rowindex={item.index + 2}
-                aria-selected={record.key === props.selected}
-                className={props.fresh.has(record.key) ? 'fresh' : ''}
-                style={{ blockSize: `${rowHeight}px` }}
-                tabIndex={item.index === focused ? 0 : -1}
+                table={props}
+                record={row.original}
+                index={item.index}
+                heightPx={rowHeight}
+                isTabStop={item.index === focused}
+                read={read}
                 onFocus={() => setFocused(item.index)}
                 onKeyDown={(event) => onKeyDown(event, item.index)}
-                onClick={() => props.onOpen(record)}
-              >
-                {props.columns.map((column) => (
-                  <FlowCell
-                    key={column.id}
-                    config={props.config}
-                    column={column}
-                    row={record.row}
-                    value={read(column, record.row)}
-                    nowMs={props.nowMs}
-                    onFilter={props.onFilter}
-                  />
-                ))}
-              </tr>
+              />
             );
           })}
           <Spacer height={after} />
         </tbody>
       </table>
     </section>
+  );
+}
+
+function FlowRow(props: {
+  readonly table: FlowTableProps;
+  readonly record: RecordRow;
+  readonly index: number;
+  readonly heightPx: number;
+  readonly isTabStop: boolean;
+  readonly read: ColumnReader;
+  readonly onFocus: () => void;
+  readonly onKeyDown: (event: KeyboardEvent) => void;
+}): ReactNode {
+  const { table, record, index, read } = props;
+  return (
+    <tr
+      data-index={index}
+      aria-rowindex={index + 2}
+      aria-selected={record.key === table.selected}
+      className={table.fresh.has(record.key) ? 'fresh' : ''}
+      style={{ blockSize: `${props.heightPx}px` }}
+      tabIndex={props.isTabStop ? 0 : -1}
+      onFocus={props.onFocus}
+      onKeyDown={props.onKeyDown}
+      onClick={() => table.onOpen(record)}
+    >
+      {table.columns.map((column) => (
+        <FlowCell
+          key={column.id}
+          config={table.config}
+          column={column}
+          row={record.row}
+          value={read(column, record.row)}
+          nowMs={table.nowMs}
+          onFilter={table.onFilter}
+        />
+      ))}
+    </tr>
   );
 }
 
@@ -172,6 +209,17 @@ function useColumnDefs(columns: readonly ColumnConfig[], read: ColumnReader) {
     [columns, read],
   );
 }
+
+/** Whether clocks were changed about the time of these flows, which are the newest first. */
+function useOffsets(rows: readonly RecordRow[]): boolean {
+  const times = useTimes();
+  const timeOf = (record: RecordRow | undefined): number => Number(record?.row.TimeFlowEndMs ?? 0);
+  const before = timeOf(rows.at(-1)) - CHANGE_MS;
+  return times.offset(before) !== times.offset(timeOf(rows[0]) + CHANGE_MS);
+}
+
+/** Longer than any hour that comes twice, and than a flow. */
+const CHANGE_MS = 3 * 3_600_000;
 
 function Spacer({ height }: { readonly height: number }): ReactNode {
   // biome-ignore lint/a11y/noAriaHiddenOnFocusable: an empty row takes no focus.

@@ -1,21 +1,23 @@
 import { Skeleton } from '@patternfly/react-core/dist/dynamic/components/Skeleton';
 import ColumnsIcon from '@patternfly/react-icons/dist/esm/icons/columns-icon';
-import { lazy, type ReactNode, Suspense, useMemo, useState } from 'react';
+import { lazy, type ReactNode, Suspense, useCallback, useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import type { ColumnConfig, FrontendConfig } from '../../api.ts';
+import type { ColumnConfig, FrontendConfig, RecordsResponse } from '../../api.ts';
+import { useHeld } from '../data/held.ts';
 import { useRecords } from '../data/queries.ts';
 import { type RecordRow, rowsOf } from '../data/rows.ts';
 import { addTerm, exactValue } from '../filters/terms.ts';
 import { formatBytes, formatCount, formatExact } from '../format/numbers.ts';
 import { PanelBody } from '../overview/panel.tsx';
 import { Choice } from '../parts/choice.tsx';
+import { useReading } from '../parts/use-reading.ts';
 import { EmptyTraffic } from '../shell/empty-traffic.tsx';
 import { usePreferenceStore, usePreferences } from '../state/preferences.ts';
 import { useView } from '../state/view.ts';
 import { LIMITS } from '../state/view-state.ts';
 import { availableColumns, shownColumns } from './columns.ts';
 import { FlowTable } from './flow-table.tsx';
-import { useFresh } from './use-fresh.ts';
+import { newKeys, useFresh } from './use-fresh.ts';
 
 const ColumnsModal = lazy(() => import('./columns-modal.tsx'));
 const RecordDrawer = lazy(() => import('./record-drawer.tsx'));
@@ -28,10 +30,19 @@ export default function FlowsPage({ config }: { readonly config: FrontendConfig 
   const [choosing, setChoosing] = useState(false);
   const [opened, setOpened] = useState<RecordRow>();
   const query = useRecords(view, view.limit, config);
-  const rows = useMemo(
-    () => (query.data === undefined ? [] : rowsOf(query.data, config.fields)),
-    [query.data, config.fields],
+  const [table, setTable] = useState<HTMLElement | null>(null);
+  const [readingRef, isReading] = useReading();
+  const scrollRef = useCallback(
+    (element: HTMLElement | null) => {
+      setTable(element);
+      readingRef(element);
+    },
+    [readingRef],
   );
+  const held = useHeld(query, isReading || opened !== undefined);
+  const rows = useRows(held.data, config);
+  const pending = usePending(held.isOld ? query.data : undefined, rows, config);
+  const { error, isFetching } = query;
   const columns = useMemo(() => shownColumns(view.columns, config), [view.columns, config]);
   const fresh = useFresh(rows, query.isPlaceholderData);
 
@@ -52,10 +63,18 @@ export default function FlowsPage({ config }: { readonly config: FrontendConfig 
     <div className={`flows ${opened === undefined ? '' : 'flows-with-drawer'}`}>
       <FlowsOptions
         rows={rows}
-        limited={query.data?.stats.limitReached === true}
+        limited={held.data?.stats.limitReached === true}
+        pending={pending}
+        onPending={() => {
+          held.release();
+          table?.scrollTo({ top: 0 });
+        }}
         onColumns={() => setChoosing(true)}
       />
-      <PanelBody query={query} height="24rem">
+      <PanelBody
+        query={{ data: held.data, error, isFetching, refetch: () => query.refetch() }}
+        height="24rem"
+      >
         {(data) => (
           <div className="flows-body">
             <FlowTable
@@ -66,6 +85,7 @@ export default function FlowsPage({ config }: { readonly config: FrontendConfig 
               sort={view.sort}
               density={density}
               selected={opened?.key}
+              scrollRef={scrollRef}
               nowMs={data.unixTimestamp * 1000}
               onSort={(sort) => setView({ sort })}
               onOpen={setOpened}
@@ -101,9 +121,30 @@ export default function FlowsPage({ config }: { readonly config: FrontendConfig 
   );
 }
 
+function useRows(data: RecordsResponse | undefined, config: FrontendConfig): readonly RecordRow[] {
+  const { fields } = config;
+  return useMemo(() => (data === undefined ? [] : rowsOf(data, fields)), [data, fields]);
+}
+
+/** Flows of the newest answer that the table does not show yet. */
+function usePending(
+  newest: RecordsResponse | undefined,
+  shown: readonly RecordRow[],
+  config: FrontendConfig,
+): number {
+  const rows = useRows(newest, config);
+  return useMemo(
+    () => newKeys(rows, new Set(shown.map((record) => record.key))).size,
+    [rows, shown],
+  );
+}
+
 function FlowsOptions(props: {
   readonly rows: readonly RecordRow[];
   readonly limited: boolean;
+  /** Flows that wait until the reader wants them. */
+  readonly pending: number;
+  readonly onPending: () => void;
   readonly onColumns: () => void;
 }): ReactNode {
   const { t } = useTranslation();
@@ -123,6 +164,14 @@ function FlowsOptions(props: {
           {props.limited ? ` · ${t('flows.more')}` : ''}
         </span>
       </p>
+      <button
+        type="button"
+        className={`tool-button pending ${props.pending === 0 ? 'pending-none' : ''}`}
+        title={t('flows.pendingHint')}
+        onClick={props.onPending}
+      >
+        {t('flows.pending', { count: props.pending })}
+      </button>
       <Choice
         label={t('flows.limit')}
         value={view.limit}

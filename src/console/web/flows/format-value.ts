@@ -12,7 +12,9 @@ import {
   tcpFlagNames,
 } from '../format/names.ts';
 import { formatBytes, formatExact } from '../format/numbers.ts';
-import { formatDuration, formatTime } from '../format/time.ts';
+import { formatDuration, formatUtc } from '../format/time.ts';
+import type { Times } from '../format/times.ts';
+import { visible } from '../format/visible.ts';
 import { isAbsent } from './compare.ts';
 
 export interface ValueContext {
@@ -20,6 +22,8 @@ export interface ValueContext {
   readonly row: FlowRow;
   /** Times of the same day are shown without it. */
   readonly nowMs?: number;
+  /** Without them times are UTC. */
+  readonly times?: Times;
 }
 
 const ABSENT = '–';
@@ -60,9 +64,9 @@ export function formatText(
       .map((one: unknown) => formatText(one, elementRenderer(renderer), context))
       .join(separator);
   }
-  if (typeof value === 'object') return JSON.stringify(value);
+  if (typeof value === 'object') return visible(JSON.stringify(value));
   if (typeof value === 'number') return formatNumber(value, renderer, context);
-  return renderer === 'cause' ? dropCauseName(String(value)) : String(value);
+  return visible(renderer === 'cause' ? dropCauseName(String(value)) : String(value));
 }
 
 function elementRenderer(renderer: ColumnConfig['renderer']): ColumnConfig['renderer'] {
@@ -81,7 +85,9 @@ function formatNumber(
     case 'packets':
       return formatExact(value);
     case 'datetime':
-      return formatTime(toEpochMs(value), context.nowMs ?? 0);
+      return (
+        context.times?.time(toEpochMs(value), context.nowMs ?? 0) ?? formatUtc(toEpochMs(value))
+      );
     case 'duration':
       return formatDuration(value);
     case 'port':

@@ -8,7 +8,9 @@ import type { ColumnConfig, FrontendConfig } from '../../api.ts';
 import type { RecordRow } from '../data/rows.ts';
 import { formatExact } from '../format/numbers.ts';
 import { formatUtc } from '../format/time.ts';
+import { visible, visibleJson } from '../format/visible.ts';
 import { IconButton } from '../parts/icon-button.tsx';
+import { useTimes } from '../state/times.ts';
 import { columnTitle } from './columns.ts';
 import type { CellFilter } from './flow-cell.tsx';
 import { formatCell, formatText, isQuantity, toEpochMs } from './format-value.ts';
@@ -27,7 +29,7 @@ export default function RecordDrawer(props: RecordDrawerProps): ReactNode {
   const { config, record, onClose } = props;
   const [tab, setTab] = useState<'fields' | 'raw'>('fields');
   const closeRef = useRef<HTMLDivElement>(null);
-  const json = JSON.stringify(record.row, undefined, 2);
+  const json = visibleJson(JSON.stringify(record.row, undefined, 2));
 
   // Each flow that is opened takes the focus.
   useEffect(() => closeRef.current?.focus(), [record.key]);
@@ -103,16 +105,16 @@ function RecordField(props: RecordDrawerProps & { readonly entry: RecordEntry })
   const { entry, config, record } = props;
   const { column, value } = entry;
   const renderer = column?.renderer ?? RENDERERS[entry.key] ?? 'text';
-  const context = { config, row: record.row };
+  const context = { config, row: record.row, times: useTimes() };
   const text =
     column === undefined
       ? formatText(value, renderer, context)
       : formatCell(value, column, context);
-  const name = column === undefined ? entry.key : columnTitle(column, config.columns);
+  const name = column === undefined ? visible(entry.key) : columnTitle(column, config.columns);
   const filter = column?.filter === undefined ? undefined : column;
   return (
     <div className="record-field">
-      <dt className="record-name">{column?.name ?? entry.key}</dt>
+      <dt className="record-name">{column?.name ?? visible(entry.key)}</dt>
       <dd className="record-main">
         <span className="record-value" title={exact(value, renderer)}>
           {text}

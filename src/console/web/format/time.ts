@@ -1,52 +1,8 @@
-/** Times are local in the page and UTC in tooltips. */
-
-const pad = (value: number, width = 2): string => String(value).padStart(width, '0');
-
-/** `14:03:09.250`, with the day in front when it isn't today's: `11-20 14:03:09.250`. */
-export function formatTime(epochMs: number, nowMs: number): string {
-  const date = new Date(epochMs);
-  const clock = `${formatClock(epochMs)}.${pad(date.getMilliseconds(), 3)}`;
-  return sameDay(date, new Date(nowMs)) ? clock : `${formatDay(date)} ${clock}`;
-}
-
-/** `14:03:09`. */
-export function formatClock(epochMs: number): string {
-  const date = new Date(epochMs);
-  return `${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}`;
-}
-
-/** `2026-11-20 14:03`, the form that the range picker shows. */
-export function formatMinute(epochMs: number): string {
-  const date = new Date(epochMs);
-  return `${date.getFullYear()}-${formatDay(date)} ${pad(date.getHours())}:${pad(date.getMinutes())}`;
-}
-
 /** `2026-11-20T14:03:09.250Z`. */
 export function formatUtc(epochMs: number): string {
   return Number.isFinite(epochMs) && Math.abs(epochMs) <= 8.64e15
     ? new Date(epochMs).toISOString()
     : String(epochMs);
-}
-
-/** The value of a `datetime-local` input with seconds. */
-export function toInputValue(epochMs: number): string {
-  const date = new Date(epochMs);
-  return `${date.getFullYear()}-${formatDay(date)}T${formatClock(epochMs)}`;
-}
-
-/** Epoch milliseconds of a `datetime-local` value; undefined while it is incomplete. */
-export function fromInputValue(text: string): number | undefined {
-  if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?$/.test(text)) return undefined;
-  const ms = new Date(text).getTime();
-  return Number.isNaN(ms) ? undefined : ms;
-}
-
-function formatDay(date: Date): string {
-  return `${pad(date.getMonth() + 1)}-${pad(date.getDate())}`;
-}
-
-function sameDay(a: Date, b: Date): boolean {
-  return a.toDateString() === b.toDateString();
 }
 
 const DURATION_STEPS: readonly (readonly [unit: string, ms: number])[] = [

@@ -1,10 +1,11 @@
-import type { ReactNode } from 'react';
+import { type ReactNode, useMemo } from 'react';
 import type { FrontendConfig } from '../../api.ts';
 import { rangeSeconds, useMetrics } from '../data/queries.ts';
 import { useView } from '../state/view.ts';
 import type { FeatureMetric, Grouping, Metric } from '../state/view-state.ts';
 import { Bars } from './bars.tsx';
-import { Panel, PanelBody } from './panel.tsx';
+import { HeldBody } from './held-body.tsx';
+import { Panel } from './panel.tsx';
 
 interface BarsPanelProps {
   readonly config: FrontendConfig;
@@ -26,20 +27,29 @@ export function BarsPanel(props: BarsPanelProps): ReactNode {
   const { config, title, type, fn, grouping, total, format, empty } = props;
   const stepS = rangeSeconds(view.range);
   const query = useMetrics(view, { type, fn, grouping, limit: view.top, stepS }, config);
+  const { error, isFetching, isPlaceholderData } = query;
+  // Kept together, as shares of a later total would be wrong.
+  const data = useMemo(
+    () => (query.data === undefined ? undefined : { answer: query.data, total }),
+    [query.data, total],
+  );
   return (
     <Panel title={title}>
-      <PanelBody query={query} height="11rem">
-        {(data) => (
+      <HeldBody
+        query={{ data, error, isFetching, isPlaceholderData, refetch: () => query.refetch() }}
+        height="11rem"
+      >
+        {(shown) => (
           <Bars
             config={config}
             grouping={grouping}
-            data={data}
-            total={total}
+            data={shown.answer}
+            total={shown.total}
             format={format}
             empty={empty}
           />
         )}
-      </PanelBody>
+      </HeldBody>
     </Panel>
   );
 }

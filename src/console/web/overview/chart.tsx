@@ -2,9 +2,10 @@ import 'uplot/dist/uPlot.min.css';
 import { type ReactNode, useEffect, useMemo, useRef } from 'react';
 import uPlot from 'uplot';
 import { stack } from '../data/series.ts';
-import { formatClock, formatMinute } from '../format/time.ts';
+import type { Times } from '../format/times.ts';
 import { useWidth } from '../parts/use-width.ts';
 import { useDark } from '../state/theme.ts';
+import { useTimes } from '../state/times.ts';
 import { chartColors } from './palette.ts';
 
 export interface ChartLayer {
@@ -47,9 +48,10 @@ export function Chart({
   const tooltip = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | undefined>(undefined);
   const dark = useDark();
+  const clock = useTimes();
   // uPlot keeps the functions that it was made with; they read what is current through this.
-  const latest = useRef({ times, layers, format, scale, onZoom });
-  latest.current = { times, layers, format, scale, onZoom };
+  const latest = useRef({ times, layers, format, scale, onZoom, clock });
+  latest.current = { times, layers, format, scale, onZoom, clock };
 
   const shape = layers.map((layer) => layer.color).join();
   const data = useMemo(() => toPlotData(look, times, layers, scale), [look, times, layers, scale]);
@@ -64,6 +66,7 @@ export function Chart({
         width,
         dark,
         look,
+        clock,
         colors: shape === '' ? [] : shape.split(','),
         formatAxis: (value) => axisText(latest.current.format(value / latest.current.scale)),
         onZoom: (startS, endS) => latest.current.onZoom(startS, endS),
@@ -77,7 +80,7 @@ export function Chart({
       plot.current = undefined;
       made.destroy();
     };
-  }, [hasWidth, dark, look, shape]);
+  }, [hasWidth, dark, look, shape, clock]);
 
   useEffect(() => plot.current?.setData(data), [data]);
   useEffect(() => {
@@ -112,6 +115,7 @@ interface PlotSettings {
   readonly width: number;
   readonly dark: boolean;
   readonly look: ChartLook;
+  readonly clock: Times;
   /** Of the layers from the bottom up. */
   readonly colors: readonly string[];
   readonly formatAxis: (value: number) => string;
@@ -124,10 +128,13 @@ const FONT = '12px "Red Hat Text", sans-serif';
 /** Room that a time of the axis needs, so that neighbours stay apart: with seconds, or without. */
 const LABEL_PX = 72;
 const SHORT_LABEL_PX = 44;
+const DAY_LABEL_PX = 88;
+const OFFSET_PX = 44;
 const NARROW_PX = 400;
 
 function plotOptions(settings: PlotSettings): uPlot.Options {
   const { axis, grid } = chartColors(settings.dark);
+  const { clock } = settings;
   const common = { stroke: axis, font: FONT, ticks: { show: false } };
   return {
     width: settings.width,
@@ -145,7 +152,15 @@ function plotOptions(settings: PlotSettings): uPlot.Options {
       y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.05 : 1] },
     },
     axes: [
-      { ...common, grid: { show: false }, size: 28, space: labelSpace, values: timeLabels },
+      {
+        ...common,
+        grid: { show: false },
+        size: 28,
+        space: (_plot, _axis, min, max, width) => labelSpace(min, max, width, clock),
+        incrs: INCREMENTS_S,
+        splits: (_plot, _axis, min, max, increment) => clock.ticks(min, max, increment),
+        values: (plot, values) => timeLabels(plot, values, clock),
+      },
       {
         ...common,
         grid: { stroke: grid, width: 1 },
@@ -207,25 +222,39 @@ function axisText(text: string): string {
 
 const DAY_S = 86_400;
 
-function labelSpace(
-  _plot: uPlot,
-  _axis: number,
-  _min: number,
-  _max: number,
-  width: number,
-): number {
-  return width < NARROW_PX ? SHORT_LABEL_PX : LABEL_PX;
+/** Distances between times of the axis, all of which divide the next unit. */
+const INCREMENTS_S = [
+  ...[1, 2, 5, 10, 15, 30],
+  ...[1, 2, 5, 10, 15, 30].map((minutes) => minutes * 60),
+  ...[1, 2, 3, 6, 12].map((hours) => hours * 3600),
+  ...[1, 2, 5, 10, 30, 90, 365, 3650].map((days) => days * DAY_S),
+];
+
+/** Times with a day, or with an offset as clocks were changed, are longer. */
+function labelSpace(minS: number, maxS: number, widthPx: number, clock: Times): number {
+  const short = widthPx < NARROW_PX ? SHORT_LABEL_PX : LABEL_PX;
+  const day = maxS - minS > DAY_S ? DAY_LABEL_PX : short;
+  return clock.offset(minS * 1000) === clock.offset(maxS * 1000) ? day : day + OFFSET_PX;
 }
 
-function timeLabels(plot: uPlot, values: readonly number[]): string[] {
+function timeLabels(plot: uPlot, values: readonly number[], clock: Times): string[] {
   const { min = 0, max = 0 } = plot.scales.x ?? {};
   const span = (max ?? 0) - (min ?? 0);
   const wholeMinutes = values.every((value) => value % 60 === 0);
   return values.map((value) => {
-    if (span > DAY_S) return formatMinute(value * 1000).slice(5);
-    const clock = formatClock(value * 1000);
-    return wholeMinutes ? clock.slice(0, 5) : clock;
+    if (span > DAY_S) return clock.minute(value * 1000).slice(5);
+    const text = clock.clock(value * 1000);
+    return wholeMinutes ? text.replace(/:00(?= |$)/, '') : text;
   });
+}
+
+/** With the day where the chart spans several. */
+function tooltipTime(
+  epochMs: number,
+  { times, clock }: { readonly times: readonly number[]; readonly clock: Times },
+): string {
+  const span = (times.at(-1) ?? 0) - (times[0] ?? 0);
+  return span > DAY_S ? clock.minute(epochMs) : clock.clock(epochMs);
 }
 
 const TOOLTIP_OFFSET_PX = 14;
@@ -233,7 +262,7 @@ const TOOLTIP_OFFSET_PX = 14;
 function showTooltip(
   plot: uPlot,
   element: HTMLElement | null,
-  content: Pick<ChartProps, 'times' | 'layers' | 'format'>,
+  content: Pick<ChartProps, 'times' | 'layers' | 'format'> & { readonly clock: Times },
 ): void {
   if (element === null) return;
   const { idx, left = -1 } = plot.cursor;
@@ -244,7 +273,7 @@ function showTooltip(
   }
   const title = document.createElement('p');
   title.className = 'chart-tooltip-time';
-  title.textContent = formatClock(time * 1000);
+  title.textContent = tooltipTime(time * 1000, content);
   const rows = content.layers.toReversed().map((layer) => {
     const row = document.createElement('p');
     row.className = 'chart-tooltip-row';

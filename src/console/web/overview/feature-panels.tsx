@@ -3,6 +3,7 @@ import { useTranslation } from 'react-i18next';
 import type { FrontendConfig } from '../../api.ts';
 import { formatCount } from '../format/numbers.ts';
 import { formatDuration } from '../format/time.ts';
+import { Sight } from '../parts/sight.tsx';
 import type { FeatureMetric, Grouping } from '../state/view-state.ts';
 import { BarsPanel } from './bars-panel.tsx';
 import { LatencyPanel } from './latency-panel.tsx';
@@ -35,9 +36,15 @@ export function FeaturePanels({ config }: FeaturePanelsProps): ReactNode {
 function DropPanels({ config }: FeaturePanelsProps): ReactNode {
   return (
     <>
-      <RatePanel config={config} type="PktDropPackets" grouping={['PktDropLatestDropCause']} />
-      <RatePanel config={config} type="PktDropPackets" grouping={['PktDropLatestState']} />
-      <RankPanel config={config} type="PktDropPackets" grouping={['PktDropLatestDropCause']} />
+      <Sight>
+        <RatePanel config={config} type="PktDropPackets" grouping={['PktDropLatestDropCause']} />
+      </Sight>
+      <Sight>
+        <RatePanel config={config} type="PktDropPackets" grouping={['PktDropLatestState']} />
+      </Sight>
+      <Sight>
+        <RankPanel config={config} type="PktDropPackets" grouping={['PktDropLatestDropCause']} />
+      </Sight>
     </>
   );
 }
@@ -45,9 +52,15 @@ function DropPanels({ config }: FeaturePanelsProps): ReactNode {
 function DnsPanels({ config }: FeaturePanelsProps): ReactNode {
   return (
     <>
-      <LatencyPanel config={config} type="DnsLatencyMs" />
-      <RatePanel config={config} type="DnsFlows" grouping={['DnsFlagsResponseCode']} />
-      <RankPanel config={config} type="DnsFlows" grouping={['DnsName']} />
+      <Sight>
+        <LatencyPanel config={config} type="DnsLatencyMs" />
+      </Sight>
+      <Sight>
+        <RatePanel config={config} type="DnsFlows" grouping={['DnsFlagsResponseCode']} />
+      </Sight>
+      <Sight>
+        <RankPanel config={config} type="DnsFlows" grouping={['DnsName']} />
+      </Sight>
     </>
   );
 }
@@ -55,8 +68,12 @@ function DnsPanels({ config }: FeaturePanelsProps): ReactNode {
 function RttPanels({ config }: FeaturePanelsProps): ReactNode {
   return (
     <>
-      <LatencyPanel config={config} type="TimeFlowRttNs" />
-      <RankPanel config={config} type="TimeFlowRttNs" grouping={['SrcAddr', 'DstAddr']} />
+      <Sight>
+        <LatencyPanel config={config} type="TimeFlowRttNs" />
+      </Sight>
+      <Sight>
+        <RankPanel config={config} type="TimeFlowRttNs" grouping={['SrcAddr', 'DstAddr']} />
+      </Sight>
     </>
   );
 }

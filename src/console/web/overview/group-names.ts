@@ -3,6 +3,7 @@ import type { FrontendConfig } from '../../api.ts';
 import { exactValue, filterForField } from '../filters/terms.ts';
 import { formatCell } from '../flows/format-value.ts';
 import { portName } from '../format/names.ts';
+import { visible } from '../format/visible.ts';
 import type { FilterTerm, Grouping } from '../state/view-state.ts';
 
 /** Groupings that have a name of their own, in the order of the menu. */
@@ -10,7 +11,7 @@ export const COMMON_GROUPINGS: readonly Grouping[] = [
   ['SrcAddr'],
   ['DstAddr'],
   ['SrcAddr', 'DstAddr'],
-  ['Proto', 'DstPort'],
+  ['Proto', 'ServicePort'],
   ['Interfaces'],
   ['Proto'],
   ['SrcPort'],
@@ -18,6 +19,16 @@ export const COMMON_GROUPINGS: readonly Grouping[] = [
   ['FlowDirection'],
   ['Dscp'],
 ];
+
+/** A group of the API that is no field: the port of the end that serves. */
+const SERVICE_PORT = 'ServicePort';
+
+/** Whether flows may be in several groups, whose amounts then add up to more than the total. */
+export function isOverlapping(grouping: Grouping, config: FrontendConfig): boolean {
+  return grouping.some((field) =>
+    config.fields.some(({ name, type }) => name === field && type.endsWith('[]')),
+  );
+}
 
 /** `sources`, `conversations`, or the columns' names. */
 export function groupingName(grouping: Grouping, config: FrontendConfig, t: TFunction): string {
@@ -28,6 +39,7 @@ export function groupingName(grouping: Grouping, config: FrontendConfig, t: TFun
 
 /** `Source Port`: a column's name together with its group's, which alone say too little. */
 export function fieldLabel(field: string, config: FrontendConfig): string {
+  if (field === SERVICE_PORT) return 'Service Port';
   const column = config.columns.find((candidate) => candidate.field === field);
   if (column === undefined) return field;
   const group = column.group ?? '';
@@ -43,7 +55,7 @@ export function groupLabel(
 ): string {
   const names = grouping.map((field, index) => valueLabel(group[index] ?? '', field, config, none));
   const key = grouping.join(',');
-  if (key === 'Proto,DstPort') return serviceLabel(group, names, config);
+  if (key === 'Proto,ServicePort') return serviceLabel(group, names, config);
   return names.join(' → ');
 }
 
@@ -67,8 +79,8 @@ export function valueLabel(
   if (value === '') return none;
   const column = config.columns.find((candidate) => candidate.field === field);
   const type = config.fields.find((candidate) => candidate.name === field)?.type;
-  if (column === undefined) return value;
-  const isNumber = type === 'number' && /^-?\d+(\.\d+)?$/.test(value);
+  if (column === undefined) return visible(value);
+  const isNumber = type?.startsWith('number') === true && /^-?\d+(\.\d+)?$/.test(value);
   return formatCell(isNumber ? Number(value) : value, column, { config, row: {} });
 }
 
@@ -79,7 +91,8 @@ export function groupTerms(
   config: FrontendConfig,
 ): readonly FilterTerm[] {
   return grouping.flatMap((field, index) => {
-    const filter = filterForField(field, config.filters);
+    // Either end may be the one that serves.
+    const filter = filterForField(field === SERVICE_PORT ? 'Port' : field, config.filters);
     if (filter === undefined) return [];
     const value = exactValue(group[index] ?? '', filter, config);
     return [{ id: filter.id, operator: '=', values: [value], disabled: false }];

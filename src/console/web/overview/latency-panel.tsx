@@ -8,8 +8,9 @@ import { useWidth } from '../parts/use-width.ts';
 import { useDark } from '../state/theme.ts';
 import { useView } from '../state/view.ts';
 import type { FeatureMetric } from '../state/view-state.ts';
+import { HeldBody } from './held-body.tsx';
 import { chartColors } from './palette.ts';
-import { Panel, PanelBody } from './panel.tsx';
+import { Panel } from './panel.tsx';
 import { NoSeries, SeriesChart, type SeriesRow } from './series-chart.tsx';
 
 type LatencyType = Extract<FeatureMetric, 'DnsLatencyMs' | 'TimeFlowRttNs'>;
@@ -30,7 +31,7 @@ export function LatencyPanel({ config, type }: LatencyPanelProps): ReactNode {
   const { t } = useTranslation();
   const [view] = useView();
   const [box, width] = useWidth<HTMLDivElement>();
-  const stepS = stepFor(rangeSeconds(view.range), width === 0 ? 600 : width);
+  const stepS = width === 0 ? undefined : stepFor(rangeSeconds(view.range), width);
   const asks = LINES[type].map((fn) => ({ fn, grouping: [] }));
   const query = useSeries(view, { type, stepS, asks }, config);
   return (
@@ -39,9 +40,9 @@ export function LatencyPanel({ config, type }: LatencyPanelProps): ReactNode {
       actions={<span className="panel-hint">{t('chart.zoomHint')}</span>}
     >
       <div ref={box}>
-        <PanelBody query={query} height="20rem">
+        <HeldBody query={query} height="20rem">
           {(answer) => <LatencyChart type={type} answer={answer} />}
-        </PanelBody>
+        </HeldBody>
       </div>
     </Panel>
   );

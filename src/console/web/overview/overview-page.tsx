@@ -2,6 +2,7 @@ import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { FrontendConfig } from '../../api.ts';
 import { Choice } from '../parts/choice.tsx';
+import { Sight } from '../parts/sight.tsx';
 import { EmptyTraffic } from '../shell/empty-traffic.tsx';
 import { useView } from '../state/view.ts';
 import { METRICS, TOPS } from '../state/view-state.ts';
@@ -21,19 +22,23 @@ export function OverviewPage({ config }: { readonly config: FrontendConfig }): R
       <TotalsStrip config={config} totals={totals} />
       <OverviewOptions config={config} />
       <div className="rates">
-        <RatePanel config={config} type="Bytes" grouping={view.groupBy} />
-        <RatePanel config={config} type="Packets" grouping={view.groupBy} />
+        {(['Bytes', 'Packets'] as const).map((type) => (
+          <Sight key={type}>
+            <RatePanel config={config} type={type} grouping={view.groupBy} />
+          </Sight>
+        ))}
       </div>
       <div className="tops">
         {view.panels.map((grouping, index) => (
-          <TopPanel
-            // Panels have places, and may repeat.
-            key={index}
-            config={config}
-            grouping={grouping}
-            total={totals[view.metric]}
-            onGrouping={(changed) => setView({ panels: view.panels.with(index, changed) })}
-          />
+          // Panels have places, and may repeat.
+          <Sight key={index}>
+            <TopPanel
+              config={config}
+              grouping={grouping}
+              total={totals[view.metric]}
+              onGrouping={(changed) => setView({ panels: view.panels.with(index, changed) })}
+            />
+          </Sight>
         ))}
       </div>
       <FeaturePanels config={config} />

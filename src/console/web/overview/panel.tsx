@@ -26,11 +26,15 @@ export function Panel({ title, actions, className, children }: PanelProps): Reac
   );
 }
 
-interface Loadable<Data> {
+export interface Loadable<Data> {
   readonly data: Data | undefined;
   readonly error: Error | null;
   readonly isFetching: boolean;
   readonly refetch: () => unknown;
+}
+
+function isBusy(error: Error): boolean {
+  return error instanceof RefusedError && error.retryAfterS !== undefined;
 }
 
 /** What stands in a panel while it has nothing to show; one that fails leaves the others alone. */
@@ -52,7 +56,9 @@ export function PanelBody<Data>(props: {
       <div className="panel-error" role="alert">
         <ErrorIcon aria-hidden="true" />
         <div>
-          <p className="panel-error-title">{t('errors.panel')}</p>
+          <p className="panel-error-title">
+            {isBusy(query.error) ? t('errors.busy') : t('errors.panel')}
+          </p>
           <p>{query.error.message}</p>
           <button type="button" className="link-button" onClick={() => query.refetch()}>
             {t('errors.retry')}

@@ -10,9 +10,10 @@ import { usePreferences } from '../state/preferences.ts';
 import { useDark } from '../state/theme.ts';
 import { useView } from '../state/view.ts';
 import type { FeatureMetric, Grouping, Metric } from '../state/view-state.ts';
-import { groupingName, groupLabel, groupTerms } from './group-names.ts';
+import { groupingName, groupLabel, groupTerms, isOverlapping } from './group-names.ts';
+import { HeldBody } from './held-body.tsx';
 import { chartColors } from './palette.ts';
-import { Panel, PanelBody } from './panel.tsx';
+import { Panel } from './panel.tsx';
 import { NoSeries, SeriesChart, type SeriesRow } from './series-chart.tsx';
 
 type RateType = Exclude<Metric, 'Flows'> | Extract<FeatureMetric, 'PktDropPackets' | 'DnsFlows'>;
@@ -26,13 +27,13 @@ interface RatePanelProps {
 /** Flows are reported once per active timeout: over less than this their rate would be jagged. */
 const RATE_WINDOW_MIN_S = 10;
 
-/** A rate over time: the largest groups stacked, and the rest up to the total. */
+/** A rate over time: the largest groups stacked, and the rest up to the total, if they add up. */
 export function RatePanel({ config, type, grouping }: RatePanelProps): ReactNode {
   const { t } = useTranslation();
   const [view] = useView();
   const [box, width] = useWidth<HTMLDivElement>();
-  const stepS = stepFor(rangeSeconds(view.range), width === 0 ? 600 : width);
-  const rate = { fn: 'rate', rateIntervalS: Math.max(stepS, RATE_WINDOW_MIN_S) } as const;
+  const stepS = width === 0 ? undefined : stepFor(rangeSeconds(view.range), width);
+  const rate = { fn: 'rate', rateIntervalS: Math.max(stepS ?? 0, RATE_WINDOW_MIN_S) } as const;
   const asks = [
     { ...rate, grouping: [] },
     { ...rate, grouping, limit: view.top },
@@ -52,11 +53,11 @@ export function RatePanel({ config, type, grouping }: RatePanelProps): ReactNode
       actions={<span className="panel-hint">{t('chart.zoomHint')}</span>}
     >
       <div ref={box}>
-        <PanelBody query={query} height="20rem">
+        <HeldBody query={query} height="20rem">
           {(answer) => (
             <RateChart config={config} type={type} grouping={grouping} answer={answer} />
           )}
-        </PanelBody>
+        </HeldBody>
       </div>
     </Panel>
   );
@@ -81,7 +82,7 @@ function RateChart(props: RateChartProps): ReactNode {
   return (
     <SeriesChart
       title={t(`rate.${type}`)}
-      look="stacked"
+      look={isOverlapping(props.grouping, props.config) ? 'lines' : 'stacked'}
       times={times}
       rows={layers}
       total={total}
@@ -119,7 +120,7 @@ function useRows({ config, grouping, answer }: RateChartProps) {
     );
     const sums = whole.series[0]?.values ?? [];
     const rest = othersOf(sums, groups);
-    if (isVisible(rest, sums)) {
+    if (!isOverlapping(grouping, config) && isVisible(rest, sums)) {
       layers.push({ name: t('chart.others'), color: colors.rest, values: rest, terms: [] });
     }
     const total: SeriesRow = { name: t('chart.total'), color: '', values: sums, terms: [] };

@@ -2,7 +2,7 @@ import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import { type SeriesSummary, summarize } from '../data/series.ts';
 import { addTerm } from '../filters/terms.ts';
-import { formatClock } from '../format/time.ts';
+import { useTimes } from '../state/times.ts';
 import { useView } from '../state/view.ts';
 import type { FilterTerm } from '../state/view-state.ts';
 import { Chart, type ChartLayer, type ChartLook } from './chart.tsx';
@@ -30,12 +30,13 @@ interface SeriesChartProps {
 export function SeriesChart(props: SeriesChartProps): ReactNode {
   const { t } = useTranslation();
   const [, setView] = useView();
+  const clock = useTimes();
   const { title, times, rows } = props;
   const description = t('chart.summary', {
     title,
     count: rows.length,
-    from: formatClock((times[0] ?? 0) * 1000),
-    to: formatClock((times.at(-1) ?? 0) * 1000),
+    from: clock.clock((times[0] ?? 0) * 1000),
+    to: clock.clock((times.at(-1) ?? 0) * 1000),
   });
   return (
     <>
@@ -65,12 +66,13 @@ export function NoSeries(props: {
 }): ReactNode {
   const { t } = useTranslation();
   const [{ range }] = useView();
+  const clock = useTimes();
   const { text, times } = props;
   const [first = 0, second = first] = times;
   const endS = (times.at(-1) ?? 0) + second - first;
   return (
     <p className="panel-empty">
-      {text} {range.kind === 'last' && t('chart.ends', { time: formatClock(endS * 1000) })}
+      {text} {range.kind === 'last' && t('chart.ends', { time: clock.clock(endS * 1000) })}
     </p>
   );
 }

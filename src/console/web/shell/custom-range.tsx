@@ -7,9 +7,10 @@ import {
 } from '@patternfly/react-core/dist/dynamic/components/Modal';
 import { type FormEvent, type ReactNode, useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { fromInputValue, toInputValue } from '../format/time.ts';
+import { useTimes } from '../state/times.ts';
 import type { Range } from '../state/view-state.ts';
 import { checkRange } from './check-range.ts';
+import { instantOf, isSkipped, TimeInput, typedOf } from './time-input.tsx';
 
 interface CustomRangeProps {
   readonly range: Range;
@@ -19,11 +20,15 @@ interface CustomRangeProps {
 
 export default function CustomRange({ range, onApply, onClose }: CustomRangeProps): ReactNode {
   const { t } = useTranslation();
+  const times = useTimes();
   const [initial] = useState(() => bounds(range, Date.now()));
-  const [from, setFrom] = useState(toInputValue(initial.startMs));
-  const [to, setTo] = useState(toInputValue(initial.endMs));
+  const [from, setFrom] = useState(() => typedOf(initial.startMs, times));
+  const [to, setTo] = useState(() => typedOf(initial.endMs, times));
   const [tried, setTried] = useState(false);
-  const checked = checkRange(fromInputValue(from), fromInputValue(to), Date.now());
+  const isGap = isSkipped(from, times) || isSkipped(to, times);
+  const checked = isGap
+    ? 'skipped'
+    : checkRange(instantOf(from, times), instantOf(to, times), Date.now());
 
   function submit(event: FormEvent): void {
     event.preventDefault();
@@ -36,8 +41,9 @@ export default function CustomRange({ range, onApply, onClose }: CustomRangeProp
       <ModalHeader title={t('range.title')} labelId="range-title" />
       <ModalBody>
         <form id="range-form" className="range-form" onSubmit={submit} noValidate>
-          <TimeInput label={t('range.from')} value={from} onChange={setFrom} />
-          <TimeInput label={t('range.to')} value={to} onChange={setTo} />
+          <TimeInput label={t('range.from')} value={from} times={times} onChange={setFrom} />
+          <TimeInput label={t('range.to')} value={to} times={times} onChange={setTo} />
+          <p className="range-zone">{t('range.zone', { zone: times.zone })}</p>
           <p className="field-error" role="alert">
             {tried && typeof checked === 'string' ? t(`range.${checked}`) : ''}
           </p>
@@ -52,25 +58,6 @@ export default function CustomRange({ range, onApply, onClose }: CustomRangeProp
         </Button>
       </ModalFooter>
     </Modal>
-  );
-}
-
-function TimeInput(props: {
-  readonly label: string;
-  readonly value: string;
-  readonly onChange: (value: string) => void;
-}): ReactNode {
-  return (
-    <label className="labelled">
-      <span>{props.label}</span>
-      <input
-        className="text-input"
-        type="datetime-local"
-        step={1}
-        value={props.value}
-        onChange={(event) => props.onChange(event.target.value)}
-      />
-    </label>
   );
 }
 

@@ -12,7 +12,9 @@ import { useTranslation } from 'react-i18next';
 import type { StatusResponse } from '../../api.ts';
 import { rangeSeconds, useStatus } from '../data/queries.ts';
 import { formatCount } from '../format/numbers.ts';
-import { formatMinute, formatSpan } from '../format/time.ts';
+import { formatSpan } from '../format/time.ts';
+import { visible } from '../format/visible.ts';
+import { useTimes } from '../state/times.ts';
 import { useView } from '../state/view.ts';
 import { LAST_SECONDS, type Range } from '../state/view-state.ts';
 
@@ -27,6 +29,7 @@ export function EmptyTraffic(): ReactNode {
 function NothingFound({ status }: { readonly status: StatusResponse | undefined }): ReactNode {
   const { t } = useTranslation();
   const [view, setView] = useView();
+  const times = useTimes();
   const filtered = view.filters.some((term) => !term.disabled);
   const seconds = rangeSeconds(view.range);
   const longer = LAST_SECONDS.find((span) => span > seconds);
@@ -40,7 +43,7 @@ function NothingFound({ status }: { readonly status: StatusResponse | undefined 
       <EmptyStateBody>
         {filtered ? <p>{t('states.noMatchHint')}</p> : undefined}
         {newest === undefined ? undefined : (
-          <p>{t('states.newest', { time: formatMinute(newest) })}</p>
+          <p>{t('states.newest', { time: times.minute(newest) })}</p>
         )}
       </EmptyStateBody>
       <EmptyStateFooter>
@@ -109,7 +112,7 @@ function NothingYet({ agent }: { readonly agent: StatusResponse['agent'] }): Rea
         <ul className="interface-list" aria-label={t('states.interfaces')}>
           {names.map((name) => (
             <li key={name} className="interface-name">
-              {name}
+              {visible(name)}
             </li>
           ))}
         </ul>

@@ -1,6 +1,8 @@
 import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
+import { ServerGoneError } from '../data/client.ts';
 import { useLive } from '../data/live.ts';
+import { useStatus } from '../data/queries.ts';
 import { formatCount } from '../format/numbers.ts';
 import { formatSpan } from '../format/time.ts';
 import type { Refresh } from '../state/view-state.ts';
@@ -9,19 +11,23 @@ import type { Refresh } from '../state/view-state.ts';
 export function LiveIndicator({ refresh }: { readonly refresh: Refresh }): ReactNode {
   const { t } = useTranslation();
   const { status, tick } = useLive();
-  const lost = status === 'lost';
-  const mode = lost ? 'lost' : refresh === 'off' ? 'paused' : status;
+  const gone = useStatus().error instanceof ServerGoneError;
+  // Only a live page follows the server's events.
+  const mode = gone ? 'lost' : refresh === 'off' ? 'paused' : refresh === 'live' ? status : 'open';
   const text =
     mode === 'open' && typeof refresh === 'number'
       ? t('live.every', { period: formatSpan(refresh) })
       : t(`live.${mode}`);
+  const follows = refresh === 'live' && mode === 'open';
   const rate =
-    tick === undefined || tick.elapsedMs <= 0 ? undefined : (tick.flows / tick.elapsedMs) * 1000;
+    !follows || tick === undefined || tick.elapsedMs <= 0
+      ? undefined
+      : (tick.flows / tick.elapsedMs) * 1000;
   return (
     <span className={`live live-${mode}`} title={t('live.title', { status: text })}>
       <span className="live-dot" aria-hidden="true" />
       <span className="live-text">{text}</span>
-      {rate === undefined || lost ? undefined : (
+      {rate === undefined ? undefined : (
         <span className="live-rate">
           {t('live.rate', { flows: formatCount(Math.round(rate)) })}
         </span>

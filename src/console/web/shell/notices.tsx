@@ -5,6 +5,7 @@ import { type ReactNode, useEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { ServerGoneError } from '../data/client.ts';
 import { FLOWS_KEY, useStatus } from '../data/queries.ts';
+import { useLogoutProblem } from '../data/session.ts';
 
 /** Lines above the page that say what is going on with the server. */
 export function Notices(): ReactNode {
@@ -12,7 +13,19 @@ export function Notices(): ReactNode {
     <div className="notices" aria-live="polite">
       <ServerGone />
       <SlowQuery />
+      <StillSignedIn />
     </div>
+  );
+}
+
+function StillSignedIn(): ReactNode {
+  const { t } = useTranslation();
+  const problem = useLogoutProblem();
+  if (problem === undefined) return undefined;
+  return (
+    <Alert isInline variant="danger" title={t('errors.logout')}>
+      {problem.message}
+    </Alert>
   );
 }
 

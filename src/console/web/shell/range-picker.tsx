@@ -1,10 +1,12 @@
 import CalendarIcon from '@patternfly/react-icons/dist/esm/icons/outlined-clock-icon';
 import { lazy, type ReactNode, Suspense, useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { formatMinute, formatSpan } from '../format/time.ts';
+import { formatSpan } from '../format/time.ts';
+import type { Times } from '../format/times.ts';
 import { Choice } from '../parts/choice.tsx';
+import { useTimes, useZone } from '../state/times.ts';
 import { useView } from '../state/view.ts';
-import { LAST_SECONDS, type Range } from '../state/view-state.ts';
+import { LAST_SECONDS, type Range, type Zone } from '../state/view-state.ts';
 
 const CustomRange = lazy(() => import('./custom-range.tsx'));
 
@@ -15,6 +17,8 @@ export function RangePicker(): ReactNode {
   const [view, setView] = useView();
   const [asking, setAsking] = useState(false);
   const { range } = view;
+  const times = useTimes();
+  const zone = useZone();
   const seconds = range.kind === 'last' ? range.seconds : undefined;
   // A link may hold a length that the list doesn't.
   const spans =
@@ -35,7 +39,7 @@ export function RangePicker(): ReactNode {
         label={t('range.label')}
         icon={<CalendarIcon />}
         value={seconds === undefined ? '' : String(seconds)}
-        text={seconds === undefined ? describe(range) : undefined}
+        text={seconds === undefined ? describe(range, times, zone) : undefined}
         options={options}
         alignEnd
         onChange={(value) => {
@@ -59,10 +63,12 @@ export function RangePicker(): ReactNode {
   );
 }
 
-function describe(range: Range): string {
+function describe(range: Range, times: Times, zone: Zone): string {
   if (range.kind === 'last') return formatSpan(range.seconds);
-  const from = formatMinute(range.startS * 1000);
-  const to = formatMinute(range.endS * 1000);
+  const from = times.minute(range.startS * 1000);
+  const to = times.minute(range.endS * 1000);
   const sameDay = from.slice(0, 10) === to.slice(0, 10);
-  return `${from} – ${sameDay ? to.slice(11) : to}`;
+  const text = `${from} – ${sameDay ? to.slice(11) : to}`;
+  // Local is what people take a time for that says nothing.
+  return zone === 'local' ? text : `${text} ${times.zone}`;
 }

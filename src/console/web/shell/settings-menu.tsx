@@ -10,19 +10,29 @@ import {
   SelectOption,
 } from '@patternfly/react-core/dist/dynamic/components/Select';
 import AdjustIcon from '@patternfly/react-icons/dist/esm/icons/adjust-icon';
-import { type ReactNode, type Ref, useState } from 'react';
+import { Fragment, type ReactNode, type Ref, useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { type Preferences, usePreferenceStore, usePreferences } from '../state/preferences.ts';
+import { useFrontendConfig } from '../data/queries.ts';
+import { useLogout } from '../data/session.ts';
+import { usePreferenceStore, usePreferences } from '../state/preferences.ts';
+import { useZone, zoneName } from '../state/times.ts';
+import { useView } from '../state/view.ts';
+import { ZONES } from '../state/view-state.ts';
 
 const THEMES = ['system', 'light', 'dark'] as const;
 const UNITS = ['bits', 'bytes'] as const;
 
-/** Preferences of the person: they stay in this browser and out of the link. */
+interface Setting {
+  readonly label: string;
+  readonly isChosen: boolean;
+  readonly choose: () => void;
+}
+
+/** Preferences of the person, which stay in this browser; the zone of times is in the link, too. */
 export function SettingsMenu(): ReactNode {
   const { t } = useTranslation();
   const [open, setOpen] = useState(false);
-  const store = usePreferenceStore();
-  const chosen = usePreferences();
+  const groups = useSettings();
   const toggle = (ref: Ref<MenuToggleElement>): ReactNode => (
     <MenuToggle
       ref={ref}
@@ -35,21 +45,6 @@ export function SettingsMenu(): ReactNode {
       icon={<AdjustIcon />}
     />
   );
-  const options: readonly { readonly change: Partial<Preferences>; readonly label: string }[] = [
-    ...THEMES.map((theme) => ({ change: { theme }, label: t(`theme.${theme}`) })),
-    ...UNITS.map((rateUnit) => ({ change: { rateUnit }, label: t(`units.${rateUnit}`) })),
-  ];
-  const render = (option: (typeof options)[number], index: number): ReactNode => (
-    <SelectOption
-      key={option.label}
-      value={index}
-      isSelected={
-        option.change.theme === chosen.theme || option.change.rateUnit === chosen.rateUnit
-      }
-    >
-      {option.label}
-    </SelectOption>
-  );
   return (
     <Select
       isOpen={open}
@@ -59,22 +54,78 @@ export function SettingsMenu(): ReactNode {
       popperProps={{ position: 'end' }}
       onOpenChange={setOpen}
       onSelect={(_event, value) => {
-        const option = options[Number(value)];
-        if (option !== undefined) store.set(option.change);
+        groups
+          .flatMap(({ settings }) => settings)
+          .find(({ label }) => label === value)
+          ?.choose();
         setOpen(false);
       }}
     >
-      <SelectGroup label={t('theme.label')}>
-        <SelectList aria-label={t('theme.label')}>
-          {options.slice(0, THEMES.length).map(render)}
-        </SelectList>
-      </SelectGroup>
-      <Divider />
-      <SelectGroup label={t('units.label')}>
-        <SelectList aria-label={t('units.label')}>
-          {options.slice(THEMES.length).map((option, i) => render(option, i + THEMES.length))}
-        </SelectList>
-      </SelectGroup>
+      {groups.map(({ label, settings }, index) => (
+        <Fragment key={label}>
+          {index === 0 ? undefined : <Divider />}
+          <SelectGroup label={label}>
+            <SelectList aria-label={label}>
+              {settings.map((setting) => (
+                <SelectOption
+                  key={setting.label}
+                  value={setting.label}
+                  isSelected={setting.isChosen}
+                >
+                  {setting.label}
+                </SelectOption>
+              ))}
+            </SelectList>
+          </SelectGroup>
+        </Fragment>
+      ))}
     </Select>
   );
+}
+
+function useSettings(): readonly {
+  readonly label: string;
+  readonly settings: readonly Setting[];
+}[] {
+  const { t } = useTranslation();
+  const [, setView] = useView();
+  const store = usePreferenceStore();
+  const chosen = usePreferences();
+  const zone = useZone();
+  const config = useFrontendConfig().data;
+  const logout = useLogout();
+  const session = {
+    label: t('session.label'),
+    settings: [{ label: t('session.end'), isChosen: false, choose: logout }],
+  };
+  return [
+    {
+      label: t('theme.label'),
+      settings: THEMES.map((theme) => ({
+        label: t(`theme.${theme}`),
+        isChosen: theme === chosen.theme,
+        choose: () => store.set({ theme }),
+      })),
+    },
+    {
+      label: t('zone.label'),
+      settings: ZONES.map((each) => ({
+        label: t(`zone.${each}`, { name: zoneName(each, config?.timeZone) }),
+        isChosen: each === zone,
+        choose: () => {
+          store.set({ zone: each });
+          setView({ zone: each });
+        },
+      })),
+    },
+    {
+      label: t('units.label'),
+      settings: UNITS.map((rateUnit) => ({
+        label: t(`units.${rateUnit}`),
+        isChosen: rateUnit === chosen.rateUnit,
+        choose: () => store.set({ rateUnit }),
+      })),
+    },
+    ...(config?.login === true ? [session] : []),
+  ];
 }

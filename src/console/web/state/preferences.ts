@@ -1,14 +1,21 @@
 import { createContext, use, useSyncExternalStore } from 'react';
 import type { RateUnit } from '../format/numbers.ts';
+import { ZONES, type Zone } from './view-state.ts';
 
 /** What belongs to the person and not to the link. */
 export interface Preferences {
   readonly theme: 'system' | 'light' | 'dark';
   readonly density: 'compact' | 'normal' | 'large';
   readonly rateUnit: RateUnit;
+  readonly zone: Zone;
 }
 
-const DEFAULTS: Preferences = { theme: 'system', density: 'compact', rateUnit: 'bits' };
+const DEFAULTS: Preferences = {
+  theme: 'system',
+  density: 'compact',
+  rateUnit: 'bits',
+  zone: 'local',
+};
 
 /** `theme.js` reads the same key before the first paint. */
 const STORAGE_KEY = 'netobserv';
@@ -57,6 +64,7 @@ function read(): Preferences {
       theme: word(known, 'theme', ['system', 'light', 'dark']) ?? DEFAULTS.theme,
       density: word(known, 'density', ['compact', 'normal', 'large']) ?? DEFAULTS.density,
       rateUnit: word(known, 'rateUnit', ['bits', 'bytes']) ?? DEFAULTS.rateUnit,
+      zone: word(known, 'zone', ZONES) ?? DEFAULTS.zone,
     };
   } catch {
     return DEFAULTS;

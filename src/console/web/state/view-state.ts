@@ -8,6 +8,8 @@ export interface ViewState {
   readonly tab: Tab;
   readonly range: Range;
   readonly refresh: Refresh;
+  /** Undefined: as the reader prefers. */
+  readonly zone: Zone | undefined;
   readonly filters: readonly FilterTerm[];
   readonly match: 'all' | 'any';
   /** Column ids of the flow table in their order; undefined: the configuration's default ones. */
@@ -41,6 +43,10 @@ export type Range =
   | { readonly kind: 'last'; readonly seconds: number }
   | { readonly kind: 'between'; readonly startS: number; readonly endS: number };
 
+/** The browser's time, UTC, or that of the server's clock. */
+export const ZONES = ['local', 'utc', 'server'] as const;
+export type Zone = (typeof ZONES)[number];
+
 /** `live` follows the server's events; a number is a period in seconds. */
 export type Refresh = 'live' | 'off' | number;
 
@@ -71,6 +77,7 @@ export const DEFAULT_VIEW: ViewState = {
   tab: 'overview',
   range: { kind: 'last', seconds: 300 },
   refresh: 'live',
+  zone: undefined,
   filters: [],
   match: 'all',
   columns: undefined,
@@ -81,7 +88,7 @@ export const DEFAULT_VIEW: ViewState = {
     ['SrcAddr'],
     ['DstAddr'],
     ['SrcAddr', 'DstAddr'],
-    ['Proto', 'DstPort'],
+    ['Proto', 'ServicePort'],
     ['Interfaces'],
     ['Proto'],
   ],

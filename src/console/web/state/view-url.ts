@@ -1,4 +1,4 @@
-import type { MatchOperator } from '../../../query/ast.ts';
+import { MATCH_OPERATORS } from '../../../query/ast.ts';
 import {
   DEFAULT_VIEW,
   type FilterTerm,
@@ -11,6 +11,7 @@ import {
   TABS,
   TOPS,
   type ViewState,
+  ZONES,
 } from './view-state.ts';
 
 /**
@@ -31,6 +32,7 @@ export function encodeView(view: ViewState): string {
     put('timeRange', String(view.range.seconds), encodeRangeDefault());
   }
   put('refresh', String(view.refresh), String(base.refresh));
+  put('zone', view.zone ?? '', '');
   put('filters', encodeTerms(view.filters), '');
   put('match', view.match, base.match);
   put('columns', view.columns === undefined ? '' : encodeList(view.columns), '');
@@ -51,6 +53,7 @@ export function decodeView(search: string): ViewState {
     tab: pick(TABS, query.get('tab')) ?? base.tab,
     range: decodeRange(query),
     refresh: decodeRefresh(query.get('refresh')) ?? base.refresh,
+    zone: pick(ZONES, query.get('zone')),
     filters: decodeTerms(query.get('filters') ?? ''),
     match: pick(['all', 'any'] as const, query.get('match')) ?? base.match,
     columns: columns.length > 0 ? columns : undefined,
@@ -73,14 +76,14 @@ export function encodeTerms(terms: readonly FilterTerm[]): string {
     .join(';');
 }
 
-const OPERATORS: readonly MatchOperator[] = ['!=', '!~', '>=', '=', '~'];
+const TERM = new RegExp(`^(-?)([a-zA-Z0-9_]+)(${MATCH_OPERATORS.join('|')})(.*)$`, 's');
 
 export function decodeTerms(text: string): readonly FilterTerm[] {
   const terms: FilterTerm[] = [];
   for (const part of text.split(';')) {
-    const match = /^(-?)([a-zA-Z0-9_]+)(!=|!~|>=|=|~)(.*)$/s.exec(part);
+    const match = TERM.exec(part);
     if (match === null) continue;
-    const operator = pick(OPERATORS, match[3]);
+    const operator = pick(MATCH_OPERATORS, match[3]);
     if (operator === undefined) continue;
     const values = match[4]!.split(',').map(unescapeValue);
     terms.push({ id: match[2]!, operator, values, disabled: match[1] === '-' });

@@ -6,6 +6,8 @@ import { InterfaceNames } from '../../../../src/agent/interfaces/names.ts';
 import { agentColumns } from '../../../../src/flow/agent-columns.ts';
 import { BatchLayout, FlowBatch } from '../../../../src/flow/batch.ts';
 import { TableSpace } from '../../../../src/flow/intern.ts';
+import { rowsOf } from '../../../../src/flow/row.ts';
+import { layoutFor } from '../../../../src/flow/schema.ts';
 import { AGENT_LAYOUT, viewFlows } from '../../../support/agent-host.ts';
 import { type FakeFlow, writeFlow } from '../../../support/fake-kernel.ts';
 
@@ -150,6 +152,17 @@ describe('decodeFlows', () => {
         );
       }),
     );
+  });
+
+  test('routers’ fields: the first interface that saw the flow in, and the first out', () => {
+    const onlyIn = [{ netns: 1, index: 5, ingress: true }];
+    const layout = layoutFor(['InIf', 'OutIf']);
+    const batch = decode([TCP, { ...TCP, observed: onlyIn }, { ...TCP, observed: [] }], layout);
+    expect(rowsOf(batch)).toEqual([{ InIf: 2, OutIf: 2 }, { InIf: 5 }, {}]);
+    const bothWays = [{ netns: 1, index: 2 ** 29, ingress: true, egress: true }];
+    expect(rowsOf(decode([{ ...TCP, observed: bothWays }], layout))).toEqual([
+      { InIf: 2 ** 29, OutIf: 2 ** 29 },
+    ]);
   });
 
   test('sums are exact', () => {

@@ -48,7 +48,12 @@ describe('where packets are born', () => {
     ['hardware', [{ index: 2 }], undefined, ['2ie']],
     ['loopback: what comes in has gone out there', [LOOPBACK], undefined, ['1e']],
     ['a process’s end', [{ index: 2, driver: 'tun' }], undefined, ['2ie']],
-    ['a tunnel: inner packets may be this host’s', [{ index: 2, driver: 'vxlan' }], undefined, ['2e']],
+    [
+      'a tunnel: inner packets may be this host’s',
+      [{ index: 2, driver: 'vxlan' }],
+      undefined,
+      ['2e'],
+    ],
     ['a driver that nobody knows', [{ index: 2, driver: 'odd0' }], undefined, ['2e']],
     [
       'a pair in one namespace',
@@ -120,12 +125,7 @@ describe('where packets are born', () => {
       undefined,
       ['2i', '3e'],
     ],
-    [
-      'a VLAN alone',
-      [{ index: 2 }, { index: 3, driver: 'vlan', link: 2 }],
-      [3],
-      ['3ie'],
-    ],
+    ['a VLAN alone', [{ index: 2 }, { index: 3, driver: 'vlan', link: 2 }], [3], ['3ie']],
     [
       'the lower interface of a VLAN alone',
       [{ index: 2 }, { index: 3, driver: 'vlan', link: 2 }],

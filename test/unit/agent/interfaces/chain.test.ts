@@ -54,11 +54,7 @@ describe('a chain', () => {
   });
 
   test.each<[string, Partial<Chain>, readonly string[]]>([
-    [
-      'another program',
-      { tcx: { ingress: [10, 12], egress: [] } },
-      ['TCX program #12 at ingress'],
-    ],
+    ['another program', { tcx: { ingress: [10, 12], egress: [] } }, ['TCX program #12 at ingress']],
     ['a filter', { filters: [filter({ kind: 'u32' })] }, ['TC filter u32 at ingress']],
     [
       'a reader of the field, on a queue',

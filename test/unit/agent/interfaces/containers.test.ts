@@ -187,6 +187,7 @@ test.each([
   ['in another container', { cgroup: `0::/${'a'.repeat(64)}/${ID}\n` }, '4f4f4f4f4f4f'],
   ['no container', { cgroup: '0::/user.slice\n', comm: 'nginx\n' }, 'nginx[42]'],
   ['no files', {}, 'process[42]'],
+  ['new lines and escapes', { comm: 'a\nb\u001b[2J\n' }, 'a\ufffdb\ufffd[2J[42]'],
 ])('the name of a namespace: %s', async (_why, files, wanted) => {
   run(42, 99, files as Readonly<Record<string, string>>);
   expect(await nameOfResident(proc, 42)).toBe(wanted);

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { LinkMonitor } from '../../../../src/agent/interfaces/link-monitor.ts';
 import { SocketHub } from '../../../../src/agent/interfaces/socket-hub.ts';
 import { FakeKernel } from '../../../support/fake-kernel.ts';
+import { ManualClock } from '../../../support/manual-clock.ts';
 import {
   addressMessage,
   doneMessage,
@@ -28,10 +29,12 @@ class SilentKernel extends FakeKernel {
 
 function setup(addresses = false) {
   const kernel = new SilentKernel();
+  const clock = new ManualClock();
   const losses: string[] = [];
   const peers: number[] = [];
   const monitor: LinkMonitor = new LinkMonitor({
     native: kernel,
+    clock,
     hub: new SocketHub(kernel),
     netns: undefined,
     watch: true,
@@ -47,7 +50,7 @@ function setup(addresses = false) {
       linkMessage({ index, name, type: 1, up: true, ...(sequence ? { sequence } : {}) }),
     );
   };
-  return { kernel, monitor, losses, peers, names, tell };
+  return { kernel, clock, monitor, losses, peers, names, tell };
 }
 
 test('is ready when the dump has ended, with notifications in between applied', async () => {
@@ -214,4 +217,38 @@ test('closing ends the wait for the first dump and closes the socket', async () 
   await expect(opened).rejects.toMatchObject({ code: 'ERR_AGENT_NAMESPACE' });
   expect(kernel.openFds.size).toBe(0);
   monitor.close();
+});
+
+test('news that come in floods are not read one by one, and nothing is missed', async () => {
+  const { kernel, clock, monitor, losses, names, tell } = setup();
+  const opened = monitor.open();
+  kernel.notify(doneMessage(kernel.sequence));
+  await opened;
+  for (let count = 0; count < 8000; count++) tell(1, `name${count}`);
+  expect(names()).toEqual(['name4999']);
+  expect([losses, kernel.requests.length]).toEqual([['flood'], 1]);
+  // Lost messages are no reason to read everything again before that, either.
+  for (let count = 0; count < 100; count++) kernel.notify(new Uint8Array(0));
+  expect([losses, kernel.requests.length]).toEqual([['flood'], 1]);
+
+  await clock.advance(1000);
+  expect(kernel.requests).toHaveLength(2);
+  tell(1, 'present', kernel.sequence);
+  kernel.notify(doneMessage(kernel.sequence));
+  expect(names()).toEqual(['present']);
+  tell(1, 'next');
+  expect(names()).toEqual(['next']);
+});
+
+test('everything is not read all the time because messages are lost all the time', async () => {
+  const { kernel, clock, monitor } = setup();
+  void monitor.open();
+  for (let ms = 0; ms < 10_000; ms += 10) {
+    kernel.notify(doneMessage(kernel.sequence));
+    kernel.notify(new Uint8Array(0));
+    await clock.advance(10);
+  }
+  expect(kernel.requests.length).toBeLessThan(60);
+  monitor.close();
+  expect(clock.waiting).toBe(0);
 });

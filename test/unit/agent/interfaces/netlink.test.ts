@@ -119,3 +119,9 @@ test('a dump is requested in the kernel’s layout', () => {
   ]);
   expect(encodeDump('addresses', 1)[4]).toBe(22);
 });
+
+test('a name has nothing in it that a terminal acts on', () => {
+  const name = 'e\u001b[2J\u202e';
+  const [message] = decodeNetlink(linkMessage({ index: 1, name, type: 1, up: true }));
+  expect(message?.event).toMatchObject({ name: 'e\ufffd[2J\ufffd' });
+});

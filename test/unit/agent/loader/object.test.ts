@@ -16,13 +16,16 @@ test('sizes and knobs follow the configuration', () => {
   const kernel = new FakeKernel();
   load(kernel, { CACHE_MAX_FLOWS: '20000', SAMPLING: '50', DIRECTION: 'egress' });
   const [options] = kernel.loads;
-  expect(options?.maxEntries).toEqual({ flows_a: 20_000, flows_b: 20_000 });
+  // Each CPU keeps up to 128 free entries of such a map to itself.
+  const fragments = 4096 + 256 * kernel.possibleCpus();
+  expect(options?.maxEntries).toEqual({ flows_a: 20_000, flows_b: 20_000, fragments });
   expect(options?.programs).toEqual(['flow_egress_l2', 'flow_egress_l3']);
   expect(knob(options!.config, layout.sampling)).toBe(50);
   const wakeEntries = knob(options!.config, layout.wakeEntries);
   expect(wakeEntries).toBeGreaterThan(0);
   expect(wakeEntries).toBeLessThan(20_000);
   expect(options?.config[layout.hasNetnsCookie]).toBe(1);
+  expect(options?.config[layout.watchedOnly]).toBe(1);
 });
 
 test('small maps have room for what comes while they are emptied', () => {

@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { DNS_ANSWERS_MAX, DnsMessage } from '../../../../src/codec/dns/message.ts';
+import { CODE_UNKNOWN, DNS_ANSWERS_MAX, DnsMessage } from '../../../../src/codec/dns/message.ts';
 import { dnsTypeName } from '../../../../src/codec/dns/types.ts';
 import {
   type Answer,
+  edns,
   FIRST_NAME,
   labels,
   message,
@@ -80,6 +81,37 @@ describe('names', () => {
   }
 });
 
+describe('response codes', () => {
+  test.each([
+    ['of the header', 0x8183, [], 3],
+    ['extended', 0x8187, [edns(23)], 23],
+    ['extended, none in the header', 0x8180, [edns(16)], 16],
+    ['the largest', 0x818f, [edns(4095)], 4095],
+    ['of the header, with EDNS', 0x8183, [edns(0)], 3],
+  ])('%s', (_why, flags, additionals, code) => {
+    const { outcome, message: got } = read(message(1, flags, [WWW], [], additionals));
+    expect([outcome, got.code]).toEqual(['whole', code]);
+  });
+
+  test('what is cut before EDNS has none, unless it has answers', () => {
+    const v4 = { name: pointer(FIRST_NAME), type: Type.A, data: Buffer.of(192, 0, 2, 1) };
+    const refusal = message(1, 0x8187, [WWW], [], [edns(23)]);
+    const success = message(1, 0x8180, [WWW], [v4], [edns(0)]);
+    const cut = (bytes: Buffer): Buffer => bytes.subarray(0, bytes.length - 1);
+    expect(read(cut(refusal))).toMatchObject({ outcome: 'cut', message: { code: CODE_UNKNOWN } });
+    expect(read(cut(success))).toMatchObject({ outcome: 'cut', message: { code: 0 } });
+  });
+
+  test('a question that stands alone is read, and one that is cut is not', () => {
+    const got = new DnsMessage();
+    const question = Buffer.concat([WWW.name, Buffer.of(0, 28, 0, 1)]);
+    got.readQuestion(question, 0, question.length);
+    expect([got.name, got.queryType]).toEqual(['www.example.com', 28]);
+    got.readQuestion(question, 0, 5);
+    expect([got.name, got.queryType, got.questionBytes]).toEqual(['', 0, 0]);
+  });
+});
+
 describe('answers', () => {
   const address = (type: number, data: Buffer, ttlS = 60): Answer => ({
     name: pointer(FIRST_NAME),
@@ -117,6 +149,65 @@ describe('answers', () => {
   ])('a record %s is no address', (_why, answer) => {
     const { outcome, message: got } = read(message(1, 0x8180, [WWW], [answer]));
     expect([outcome, got.addressCount]).toEqual(['whole', 0]);
+  });
+
+  const named = (owner: Buffer, type: number, data: Buffer): Answer => ({
+    name: owner,
+    type,
+    data,
+  });
+  const other = (last: number): Buffer => Buffer.of(192, 0, 2, last);
+  const lasts = (got: DnsMessage): number[] =>
+    Array.from({ length: got.addressCount }, (_, index) => got.addresses[index * 16 + 15]!);
+
+  test.each([
+    ['of another name', [named(name('evil.example'), Type.A, other(9)), address(Type.A, v4)], [1]],
+    [
+      'of an alias, wherever it stands',
+      [
+        named(name('b.example'), Type.A, other(3)),
+        named(name('A.example'), Type.CNAME, name('b.EXAMPLE')),
+        named(name('WWW.example.com'), Type.CNAME, name('a.example')),
+        named(name('c.example'), Type.CNAME, name('d.example')),
+        named(name('d.example'), Type.A, other(4)),
+      ],
+      [3],
+    ],
+    [
+      'of aliases in a circle',
+      [
+        address(Type.CNAME, name('a.example')),
+        named(name('a.example'), Type.CNAME, pointer(FIRST_NAME)),
+        named(name('a.example'), Type.A, other(5)),
+      ],
+      [5],
+    ],
+    ['of a name that ends too early', [named(name('www.example'), Type.A, other(6))], []],
+    ['of another class of names', [named(labels('www.example.com'), Type.A, other(7))], []],
+  ])('addresses %s', (_why, answers, wanted) => {
+    const { outcome, message: got } = read(message(1, 0x8180, [WWW], answers));
+    expect([outcome, lasts(got)]).toEqual(['whole', wanted]);
+  });
+
+  test('without a question, addresses belong to nothing', () => {
+    const answers = [named(name('a.example'), Type.A, v4)];
+    expect(read(message(1, 0x8180, [], answers)).message.addressCount).toBe(0);
+  });
+
+  test('comparing names takes a bounded time, whatever they are', () => {
+    // Names of 250 letters that differ in their last label, for each alias and each address.
+    const long = (last: string): Buffer => labels(...Array(3).fill('x'.repeat(63)), last);
+    const question = { name: long('end'), type: Type.A };
+    const aliases = Array.from({ length: 16 }, (_, i) =>
+      named(pointer(FIRST_NAME), Type.CNAME, long(`a${i}`)),
+    );
+    const addresses = Array.from({ length: 64 }, (_, i) => named(long(`b${i}`), Type.A, other(i)));
+    const bytes = message(1, 0x8180, [question], [...aliases, ...addresses]);
+    const got = new DnsMessage();
+    const begin = performance.now();
+    for (let i = 0; i < 100; i++) got.read(bytes, 0, bytes.length);
+    expect(got.addressCount).toBe(0);
+    expect(performance.now() - begin).toBeLessThan(2000);
   });
 
   test('a time to live beyond 31 bits is none', () => {

@@ -7,12 +7,12 @@ const VERSION = { version: '1.2.3', buildDate: '2026-01-01' };
 const { frontend } = configOf();
 
 function withFeatures(...features: readonly string[]) {
-  return frontendConfig(frontend, VERSION, features);
+  return frontendConfig(frontend, { version: VERSION, features, login: false });
 }
 
 test('version and facts are passed on', () => {
   const facts = { ...frontend, sampling: 50 };
-  expect(frontendConfig(facts, VERSION, [])).toMatchObject({
+  expect(frontendConfig(facts, { version: VERSION, features: [], login: true })).toMatchObject({
     buildVersion: '1.2.3',
     buildDate: '2026-01-01',
     recordTypes: ['flowLog'],

@@ -80,7 +80,7 @@ test('a refusal says both values, and what to do', () => {
   const headers = { host: '127.0.0.1:9001', origin: 'https://flows.example.org' };
   const reason = crossSiteReason(headers, []);
   expect(reason).toContain('Origin is https://flows.example.org, Host is 127.0.0.1:9001');
-  expect(reason).toContain('let it pass Host');
+  expect(reason).toContain('let the proxy pass Host');
   expect(reason).toContain('--allowed-hosts');
   const long = crossSiteReason({ ...headers, origin: `https://${'x'.repeat(50_000)}` }, []);
   expect(long!.length).toBeLessThan(500);

@@ -234,3 +234,20 @@ test('over HTTP: the end of the server ends the streams', async () => {
   await console.server.stop();
   await ended;
 });
+
+test('a stream ends in time, so that none outlives who opened it for long', async () => {
+  const { clock, hub, metrics } = setUp({ liveStreamMaxMs: 60_000 });
+  const old = hub.connect();
+  const ended = once(old, 'end');
+  const closed = once(old, 'close');
+  old.resume();
+  clock.jump(59_000);
+  const young = hub.connect();
+  await settled();
+  expect(old.readableEnded).toBe(false);
+  clock.jump(1000);
+  await ended;
+  await closed;
+  expect(young.readableEnded).toBe(false);
+  expect(await metricValue(metrics, 'console_live_clients')).toBe(1);
+});

@@ -218,3 +218,11 @@ test('values', () => {
     expect.objectContaining({ context: expect.objectContaining({ parameter: 'field' }) }),
   );
 });
+
+test('series can be named by the port that serves, which is no field', () => {
+  const planned = planMetrics({ aggregateBy: 'Proto,ServicePort' }, NOW_MS, frontend);
+  expect(planned.groupBy).toEqual(['Proto', 'ServicePort']);
+  expect(() => planMetrics({ aggregateBy: 'ServicePrt' }, NOW_MS, frontend)).toThrow(
+    'did you mean ServicePort?',
+  );
+});

@@ -54,6 +54,21 @@ test('more than may wait are refused, and may come again', async () => {
   expect(await queries.run(never, async () => 'again')).toBe('again');
 });
 
+test('a query that waits until its deadline is told that others were in its way', async () => {
+  const { queries, clock } = setUp({ concurrent: 1, queued: 1 });
+  const stuck = gate();
+  const running = queries.run(never, () => stuck.promise).catch(() => 'ended');
+  const waiting = queries.run(never, async () => 'never');
+  clock.jump(1000);
+  await expect(waiting).rejects.toMatchObject({
+    code: 'ERR_CONSOLE_BUSY',
+    status: 503,
+    context: { retryAfterS: 1 },
+  });
+  stuck.resolve();
+  await running;
+});
+
 test('the deadline answers for a store that does not obey, whose slot stays taken', async () => {
   const { queries, clock, metrics } = setUp({ concurrent: 1, queued: 1 });
   const stuck = gate();

@@ -8,6 +8,8 @@ import { classOfKind } from '../../../../src/query/keys.ts';
 export function frontendConfigOf(): FrontendConfig {
   return {
     buildVersion: '0.0.0',
+    timeZone: 'UTC',
+    login: false,
     buildDate: '',
     recordTypes: ['flowLog'],
     features: [],

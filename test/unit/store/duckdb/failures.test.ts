@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { storeFailure } from '../../../../src/store/duckdb/failures.ts';
+import { damageOf, storeFailure } from '../../../../src/store/duckdb/failures.ts';
 
 test.each([
   [
@@ -32,6 +32,35 @@ test.each([
     message: expect.stringContaining(message),
     cause,
   });
+});
+
+test.each([
+  'IO Error: The file "f" exists, but it is not a valid DuckDB database file!',
+  'IO Error: Corrupt database file: computed checksum 1 does not match stored checksum 2',
+  'IO Error: Failure while replaying WAL file "f.wal": Corrupt WAL file: entry at byte position 8',
+  'IO Error: Trying to read a database file with version number 99',
+  'Serialization Error: Failed to deserialize',
+])('nobody is told to give up what may be whole: %s', (text) => {
+  expect(storeFailure(new Error(text), '/data').message).not.toMatch(/move it|remove|delete/);
+});
+
+test.each([
+  [
+    'IO Error: Failure while replaying WAL file "f.wal": Corrupt WAL file: entry at byte position 41043 computed checksum 1',
+    { part: 'log', wholeBytes: 41_043 },
+  ],
+  [
+    'IO Error: Failure while replaying WAL file "f.wal": Corrupt WAL file',
+    { part: 'log', wholeBytes: 0 },
+  ],
+  ['IO Error: Corrupt database file: computed checksum 1', { part: 'file' }],
+  ['IO Error: Could not read enough bytes from file "f"', { part: 'file' }],
+  ['IO Error: Could not set lock on file "f"', undefined],
+  ['IO Error: Could not write file "f": No space left on device', undefined],
+  ['IO Error: Could not read from file "f": Input/output error', undefined],
+  ['IO Error: Trying to read a database file with version number 99', undefined],
+])('damage in "%s"', (text, damage) => {
+  expect(damageOf(new Error(text))).toEqual(damage);
 });
 
 test('a coded error is passed on as it is', () => {

@@ -1,11 +1,16 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { FilterConfig } from '../../../../../src/console/api.ts';
-import { stageOf, valueSuggestions } from '../../../../../src/console/web/filters/suggest.ts';
+import {
+  stageOf,
+  takesRanges,
+  valueSuggestions,
+} from '../../../../../src/console/web/filters/suggest.ts';
 import {
   addTerm,
   exactValue,
   groupTerms,
+  isNumeric,
   matchFilters,
   operatorsOf,
   parseDraft,
@@ -16,6 +21,7 @@ import type { FilterTerm } from '../../../../../src/console/web/state/view-state
 import { FIELDS } from '../../../../../src/flow/fields.ts';
 import { FILTERS } from '../../../../../src/flow/filters.ts';
 import { formatFilters, parseFilters } from '../../../../../src/query/filters.ts';
+import { comparisonOf } from '../../../../../src/query/numbers.ts';
 import { frontendConfigOf } from '../frontend-config.ts';
 
 const config = frontendConfigOf();
@@ -55,8 +61,8 @@ test('every filter of the field table has operators that the query accepts', () 
     const field = FIELDS.find((one) => one.name === filter.key);
     if (field === undefined) continue;
     for (const operator of operatorsOf(filter, config)) {
-      if (operator === '>=') continue;
-      const filters = [termOf(filter.id, ['""'], { operator })];
+      const value = comparisonOf(operator) === undefined ? '""' : '1';
+      const filters = [termOf(filter.id, [value], { operator })];
       const text = toQueryText({ filters, match: 'all' }, config.filters);
       expect(() => parseFilters(text), text).not.toThrow();
     }
@@ -66,6 +72,10 @@ test('every filter of the field table has operators that the query accepts', () 
 
 test.each([
   ['src_port>=1024', 'src_port', '>=', '1024'],
+  ['src_port!>=1024', 'src_port', '!>=', '1024'],
+  ['src_port<1024', 'src_port', '<', '1024'],
+  ['Source Port <= 1024', 'src_port', '<=', '1024'],
+  ['dst_port=80,8000-8080', 'dst_port', '=', '80,8000-8080'],
   ['SrcPort = 443', 'src_port', '=', '443'],
   ['Source Port=443,80', 'src_port', '=', '443,80'],
   ['port!=22', 'port', '!=', '22'],
@@ -100,6 +110,19 @@ test('the filter that is named comes before those that only mention it', () => {
   expect(matchFilters('no such thing', config.filters)).toEqual([]);
 });
 
+test('ranges and bounds are offered for every number, and reach the server as they were typed', () => {
+  for (const filter of config.filters) {
+    if (filter.component !== 'number' || !isNumeric(filter, config)) continue;
+    expect(operatorsOf(filter, config)).toEqual(['=', '!=', '>=', '>', '<=', '<']);
+    const filters = [termOf(filter.id, ['1-9', '11'])];
+    const text = toQueryText({ filters, match: 'all' }, config.filters);
+    expect(text).toBe(`${filter.key}=1-9,11`);
+    expect(() => parseFilters(text), text).not.toThrow();
+    expect(takesRanges(stageOf(`${filter.id}=`, config.filters), config)).toBe(true);
+    expect(takesRanges(stageOf(`${filter.id}>`, config.filters), config)).toBe(false);
+  }
+});
+
 test('clicked values are exact, and quoted only where a bare one would match more', () => {
   expect(exactValue(443, filterOf('src_port'), config)).toBe('443');
   expect(exactValue('fd00::1', filterOf('src_address'), config)).toBe('fd00::1');
@@ -131,4 +154,15 @@ test('chips stand with those of the same end', () => {
     { category: 'destination', indices: [1] },
     { category: 'common', indices: [0] },
   ]);
+});
+
+test.each([
+  ['"plain words"', 'Interfaces="plain words"'],
+  ['"with "quotes" inside"', 'Interfaces=with*quotes*inside'],
+  ['"two\nlines"', 'Interfaces=two*lines'],
+  ['""', 'Interfaces=""'],
+])('%j reaches the server as %s', (value, text) => {
+  const filters = [termOf('interfaces', [value])];
+  expect(toQueryText({ filters, match: 'all' }, config.filters)).toBe(text);
+  expect(() => parseFilters(text)).not.toThrow();
 });

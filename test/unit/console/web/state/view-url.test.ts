@@ -10,6 +10,7 @@ import {
   TABS,
   TOPS,
   type ViewState,
+  ZONES,
 } from '../../../../../src/console/web/state/view-state.ts';
 import {
   decodeTerms,
@@ -17,6 +18,7 @@ import {
   encodeTerms,
   encodeView,
 } from '../../../../../src/console/web/state/view-url.ts';
+import { MATCH_OPERATORS } from '../../../../../src/query/ast.ts';
 
 const word = fc.stringMatching(/^[A-Za-z]\w{0,12}$/);
 const words = (max: number) => fc.uniqueArray(word, { minLength: 1, maxLength: max });
@@ -24,7 +26,7 @@ const seconds = fc.integer({ min: 1, max: 2_000_000_000 });
 
 const term: fc.Arbitrary<FilterTerm> = fc.record({
   id: fc.stringMatching(/^[a-z][a-z0-9_]{0,12}$/),
-  operator: fc.constantFrom('=', '!=', '>=', '~', '!~'),
+  operator: fc.constantFrom(...MATCH_OPERATORS),
   values: fc.array(fc.string({ unit: 'grapheme', maxLength: 12 }), { minLength: 1, maxLength: 4 }),
   disabled: fc.boolean(),
 });
@@ -45,6 +47,7 @@ const view: fc.Arbitrary<ViewState> = fc.record({
   tab: fc.constantFrom(...TABS),
   range,
   refresh,
+  zone: fc.constantFrom(undefined, ...ZONES),
   filters: fc.array(term, { maxLength: 5 }),
   match: fc.constantFrom('all', 'any'),
   columns: fc.option(words(8), { nil: undefined }),

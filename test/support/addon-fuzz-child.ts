@@ -101,8 +101,8 @@ const values = (): unknown => someBytes(stock, VALUES);
 
 /** Its memory is given away, sometimes, while the work is under way. */
 function lent(bytes: unknown): unknown {
-  if (bytes instanceof Uint8Array && bytes.buffer instanceof ArrayBuffer)
-    buffers.push(bytes.buffer);
+  const buffer = bytes instanceof Uint8Array ? bytes.buffer : undefined;
+  if (buffer instanceof ArrayBuffer) buffers.push(buffer);
   if (buffers.length > PENDING_MAX) buffers.shift();
   return bytes;
 }
@@ -293,8 +293,5 @@ for (let calls = 0; performance.now() < until; calls++) {
 await Promise.all(pending);
 for (const one of watchers) one.close();
 for (const one of objects) attempt('close', () => native.close(one));
-console.log(
-  JSON.stringify(
-    Object.fromEntries([...tally].map(([name, by]) => [name, Object.fromEntries(by)])),
-  ),
-);
+const outcomes = [...tally].map(([name, by]) => [name, Object.fromEntries(by)] as const);
+console.log(JSON.stringify(Object.fromEntries(outcomes)));

@@ -20,7 +20,7 @@ export class RenewedFiles<T> {
   #stamp: string;
   #value: T;
 
-  /** Throws what reading, or `make`, throws: without any contents there is nothing to fall back to. */
+  /** Throws what reading, or `make`, throws: there is nothing to fall back to yet. */
   constructor(
     paths: readonly string[],
     make: (contents: readonly string[]) => T,

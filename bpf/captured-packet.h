@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+/* What a capture shares with user space, as types.h. */
+
+#include "kernel.h"
+
+/* A packet is captured up to here: the largest one that offloads make, and its link layer. */
+#define CAPTURE_BYTES_MAX 65664
+
+/* The head of a record in the ring buffer `captured`; the packet and some room follow. */
+struct captured_packet {
+	__u64 time_ns; /* CLOCK_MONOTONIC */
+	__u32 length; /* bytes that follow */
+	__u32 original; /* bytes of the packet, a VLAN tag that the device keeps apart not counted */
+	__u32 wire_packets; /* what it is on the wire, as in flow_metrics */
+	__u32 wire_bytes;
+	__u32 ifindex;
+	__u32 netns; /* as in observed_interface */
+	__u16 vlan_tci; /* the tag that the device keeps apart */
+	__u16 vlan_protocol; /* its EtherType; 0: none */
+	__u8 egress;
+	__u8 has_l2; /* it begins with an Ethernet header */
+	__u8 pad[2];
+};

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+/* What user space tells hooks about each other; shared with it, as types.h. */
+
+/* What user space knows of an interface's hooks, in the map `hook_facts`. */
+enum hook_fact {
+	HOOK_INGRESS = 1, /* there is one at its ingress */
+	/* The same bits as in slots. What comes in here has passed no hook before. */
+	HOOK_BORN_INGRESS = 0x10000000,
+	/* Nor has what this host sends here, unless it has come in by another interface. */
+	HOOK_BORN_EGRESS = 0x20000000,
+};
+
+/* Interfaces of which facts are kept; packets are born at no other. */
+#define HOOK_FACTS_MAX 65536

@@ -1,0 +1,26 @@
+import { useMutation, useMutationState, useQueryClient } from '@tanstack/react-query';
+import { logout } from './client.ts';
+
+const LOGOUT_KEY = ['logout'];
+
+/** Ends the session here and on the server; the page then asks for the token again. */
+export function useLogout(): () => void {
+  const client = useQueryClient();
+  const { mutate } = useMutation({
+    mutationKey: LOGOUT_KEY,
+    mutationFn: logout,
+    networkMode: 'always',
+    // Nothing of what was seen stays behind in the page.
+    onSuccess: () => client.resetQueries(),
+  });
+  return () => mutate();
+}
+
+/** Why the last attempt to log out came to nothing. */
+export function useLogoutProblem(): Error | undefined {
+  const errors = useMutationState({
+    filters: { mutationKey: LOGOUT_KEY },
+    select: (mutation) => mutation.state.error,
+  });
+  return errors.at(-1) ?? undefined;
+}

@@ -1,0 +1,36 @@
+import type { FieldSpec } from '../flow/field.ts';
+import { WELL_KNOWN_PORTS } from '../flow/ports.ts';
+import { requireField } from './keys.ts';
+import type { SqlContext } from './sql.ts';
+
+/**
+ * The port of the end that serves: what flows of either direction of a conversation have in
+ * common. It is no field of a flow, as it follows from others; only groups can be named by it.
+ */
+export const SERVICE_PORT: FieldSpec = {
+  name: 'ServicePort',
+  kind: 'u16',
+  meaning: 'Port of the end that serves.',
+  producer: 'pipeline',
+  cardinality: 'careful',
+};
+
+/**
+ * The end that did not open the conversation serves. Where nobody saw who did, it is the end whose
+ * port has a name that people know, and otherwise the one with the lower port: systems hand out
+ * ports to clients from the upper half of the range.
+ */
+export function printServicePort(context: SqlContext): string {
+  const [initiator, source, destination] = ['Initiator', 'SrcPort', 'DstPort'].map((name) =>
+    context.column(requireField(name)),
+  );
+  const known = [...new Set(WELL_KNOWN_PORTS.map(({ port }) => port))].join(', ');
+  return (
+    `CASE WHEN ${initiator} = 1 THEN ${destination} WHEN ${initiator} = 2 THEN ${source} ` +
+    `WHEN ${source} = 0 THEN coalesce(${destination}, 0) ` +
+    `WHEN ${destination} = 0 THEN coalesce(${source}, 0) ` +
+    `WHEN ${source} IN (${known}) AND ${destination} NOT IN (${known}) THEN ${source} ` +
+    `WHEN ${destination} IN (${known}) AND ${source} NOT IN (${known}) THEN ${destination} ` +
+    `ELSE least(${source}, ${destination}) END`
+  );
+}

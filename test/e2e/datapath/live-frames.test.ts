@@ -1,0 +1,144 @@
+/** Frames that real devices take and give, compared with what their interfaces have counted. */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type AgentHost, startAgent } from '../../support/agent-host.ts';
+import { ip, Lab } from '../../support/netns.ts';
+import { requireRoot } from '../../support/require.ts';
+import { EtherType, ipv4, Proto, udp } from './frames.ts';
+import { frameOf, type Layer, mpls, pppoe, snap, tag } from './link-frames.ts';
+
+const CLIENT = '10.9.0.1';
+const SERVER = '10.9.0.2';
+const PORT = 5001;
+const COUNT = 50;
+const VXLAN_PORT = 4789;
+
+describe.skipIf(requireRoot())('frames between two interfaces', () => {
+  let lab: Lab;
+  let host: AgentHost;
+  let client: string;
+  let server: string;
+  let near: string;
+  let far: string;
+
+  beforeEach(() => {
+    lab = new Lab();
+    client = lab.namespace('client');
+    server = lab.namespace('server');
+    [near, far] = lab.pair(
+      { namespace: client, addresses: [`${CLIENT}/24`] },
+      { namespace: server, addresses: [`${SERVER}/24`] },
+    );
+    // Neighbour discovery would add packets at moments of its own choosing.
+    lab.inside(client, 'sysctl', '-qw', `net.ipv6.conf.${near}.disable_ipv6=1`);
+    lab.inside(server, 'sysctl', '-qw', `net.ipv6.conf.${far}.disable_ipv6=1`);
+  });
+  afterEach(async () => {
+    await host[Symbol.asyncDispose]();
+    await lab[Symbol.asyncDispose]();
+  });
+
+  const inside: Layer = { type: EtherType.ipv4, payload: ipv4(Proto.udp, udp(60, 40_000, PORT)) };
+  const tags = (count: number): Layer =>
+    Array.from({ length: count }).reduce<Layer>((inner) => tag(7)(inner), inside);
+
+  // The kernel takes the first tag out of what comes in, and leaves it in what goes out.
+  test.each([
+    ['one tag', tags(1)],
+    ['four tags', tags(4)],
+    ['eight tags', tags(8)],
+    ['an old outer tag', tag(7, EtherType.oldQinq)(tags(1))],
+    ['labels', mpls(16, 17)(inside)],
+    ['a session', pppoe()(inside)],
+    ['LLC/SNAP', snap(inside)],
+  ])('%s: once, at either end and at both', async (_why, layer) => {
+    host = await startAgent({ INTERFACES: `${near},${far}` });
+    const frame = frameOf(layer);
+
+    await lab.frames(
+      client,
+      near,
+      Array.from({ length: COUNT }, () => frame),
+    );
+
+    const seen = await host.seen();
+    expect(seen).toEqual({ packets: COUNT, bytes: COUNT * frame.length });
+    expect(host.flows).toMatchObject([
+      { DstPort: PORT, Packets: COUNT, Bytes: COUNT * frame.length, Interfaces: [near, far] },
+    ]);
+  });
+
+  test('nine tags are more than are looked through, at either end', async () => {
+    host = await startAgent({ INTERFACES: `${near},${far}` });
+
+    await lab.frames(client, near, [frameOf(tags(9))]);
+
+    expect(await host.seen()).toEqual({ packets: 1, bytes: frameOf(tags(9)).length });
+    expect(host.accounting().unrecorded.not_looked_into!.packets).toBe(1);
+  });
+
+  test('what a sender of multicast and broadcast hears of itself is no packet', async () => {
+    host = await startAgent({ INTERFACES: near });
+    ip('-n', client, 'route', 'add', '224.0.0.0/4', 'dev', near);
+    const before = lab.counters(client, near);
+    const sender = await lab.script(
+      client,
+      `const socket = require('node:dgram').createSocket({ type: 'udp4', reuseAddr: true });
+       socket.bind(${PORT}, () => {
+         socket.addMembership('224.0.0.251', '${CLIENT}');
+         socket.setMulticastInterface('${CLIENT}');
+         socket.setBroadcast(true);
+         let heard = 0;
+         socket.on('message', () => { if (++heard === 4) console.log('heard'); });
+         process.stdin.on('data', (line) => {
+           if (!String(line).includes('go')) return console.log('ready');
+           for (const to of ['224.0.0.251', '10.9.0.255'])
+             for (let i = 0; i < 2; i++) socket.send('hello', ${PORT}, to);
+         });
+       });`,
+    );
+    expect(await sender.ask('go')).toBe('heard');
+
+    const after = lab.counters(client, near);
+    const { packets } = await host.seen();
+    expect(packets).toBe(after.txPackets - before.txPackets + after.rxPackets - before.rxPackets);
+    const sent = host.flows.filter((flow) => flow.DstPort === PORT);
+    expect(sent).toMatchObject([{ Packets: 2 }, { Packets: 2 }]);
+  });
+
+  test.each([VXLAN_PORT, 14_789])(
+    'bytes of a tunnel on port %i agree at both ends',
+    async (port) => {
+      for (const [namespace, device, other, address] of [
+        [client, near, SERVER, '10.8.0.1/24'],
+        [server, far, CLIENT, '10.8.0.2/24'],
+      ] as const) {
+        const tunnel = ['vxlan', 'id', '7', 'remote', other, 'dstport', `${port}`, 'dev', device];
+        ip('-n', namespace, 'link', 'add', 'tunnel', 'type', ...tunnel);
+        lab.inside(namespace, 'sysctl', '-qw', 'net.ipv6.conf.tunnel.disable_ipv6=1');
+        ip('-n', namespace, 'addr', 'add', address, 'dev', 'tunnel');
+        ip('-n', namespace, 'link', 'set', 'tunnel', 'up');
+      }
+      const exchange = { address: '10.8.0.2', port: PORT, replyBytes: 1 };
+      const totals: { packets: number; bytes: number }[] = [];
+      for (const watched of [near, far]) {
+        host = await startAgent({ INTERFACES: watched });
+        await lab.tcp(client, server, { ...exchange, sendBytes: 5_000_000 });
+        await host.agent.drainNow();
+        const rows = host.flows.filter((flow) => flow.DstPort === port && flow.SrcAddr === CLIENT);
+        totals.push({
+          packets: rows.reduce((sum, row) => sum + row.Packets, 0),
+          bytes: rows.reduce((sum, row) => sum + row.Bytes, 0),
+        });
+        await host[Symbol.asyncDispose]();
+      }
+
+      // Of two connections, which may differ by how the first and last bytes are cut up.
+      const [sent, received] = totals.map(({ packets, bytes }) => bytes / packets) as [
+        number,
+        number,
+      ];
+      expect(Math.abs(sent / received - 1)).toBeLessThan(0.005);
+      expect(received).toBeGreaterThan(1450);
+    },
+  );
+});

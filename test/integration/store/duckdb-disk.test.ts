@@ -1,0 +1,223 @@
+import { execFileSync } from 'node:child_process';
+import {
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { ANY, type MetricQuery } from '../../../src/query/ast.ts';
+import type { FlowStore } from '../../../src/store/store.ts';
+import { openStore, type TestStore, temporaryFolder } from '../../support/duckdb-store.ts';
+import { type HandClock, handClock } from '../../support/hand-clock.ts';
+import { requireRoot } from '../../support/require.ts';
+
+const { signal } = new AbortController();
+const START_MS = 1_795_000_000_000;
+const RANGE = { startMs: START_MS, endMs: START_MS + 1e10 };
+const MIB = 1024 ** 2;
+
+const TOTAL: MetricQuery = {
+  range: RANGE,
+  filter: ANY,
+  packetLoss: 'all',
+  type: 'Flows',
+  fn: 'count',
+  groupBy: [],
+  limit: 1,
+  stepMs: 1e10,
+  rateIntervalMs: 1e10,
+};
+
+async function countFlows(store: FlowStore): Promise<number> {
+  const { series } = await store.metrics(TOTAL, signal);
+  return series[0]?.points[0]?.[1] ?? 0;
+}
+
+/** A file system of its own, which can be filled without harm. */
+function smallDisk(path: string, sizeMib: number): Disposable {
+  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeMib}m`, 'tmpfs', path]);
+  return { [Symbol.dispose]: () => void execFileSync('umount', ['-l', path]) };
+}
+
+/** Rows that are hard to compress, so that few of them fill a disk. */
+const bulky = (count: number, turn: number) =>
+  Array.from({ length: count }, (_, index) => ({
+    TimeFlowEndMs: START_MS + turn,
+    SrcK8S_Namespace: `${turn}-${Math.imul(index + 1, 0x9e3779b1) >>> 0}`.repeat(12),
+  }));
+
+const one = (atMs: number) => [{ TimeFlowEndMs: atMs, Bytes: 1 }];
+
+/** Lets the work of a tick end: it waits for its turn behind it. */
+async function tick(clock: HandClock, { store }: TestStore, ms: number): Promise<void> {
+  clock.now += ms;
+  clock.tick();
+  await store.flush().catch(() => undefined);
+}
+
+function expectBooks({ store }: TestStore, appended: number): void {
+  const { durable, lost } = store.outcome?.() ?? { durable: 0, lost: 0 };
+  expect(durable + lost).toBe(appended);
+}
+
+test.skipIf(requireRoot())(
+  'a full disk loses what does not fit, says so, and is survived',
+  async () => {
+    using folder = temporaryFolder();
+    using _disk = smallDisk(folder.path, 24);
+    await using opened = await openStore({ dataDir: folder.path });
+    const { store } = opened;
+    await opened.append(one(START_MS));
+    await store.flush();
+    const filler = join(folder.path, 'filler');
+    expect(() => writeFileSync(filler, Buffer.alloc(64 * MIB))).toThrow();
+    await opened.append(bulky(4000, 1));
+    expect(store.outcome?.()).toEqual({ durable: 1, lost: 0 });
+    await expect(store.flush()).rejects.toMatchObject({
+      code: 'ERR_STORE_DISK_FULL',
+      retryable: true,
+    });
+    expect(await store.status()).toMatchObject({ ready: false });
+    expect(store.outcome?.()).toEqual({ durable: 1, lost: 4000 });
+    // Nothing to write is no proof that writing works.
+    await store.flush();
+    expect(await store.status()).toMatchObject({ ready: false });
+    truncateSync(filler, 0);
+    await opened.append(one(START_MS + 1));
+    expect(await countFlows(store)).toBe(2);
+    expect(await store.status()).toMatchObject({ ready: true, rows: 2 });
+    expectBooks(opened, 4002);
+    const lost = await opened.metrics.registry
+      .getSingleMetric('test_store_lost_flows_total')
+      ?.get();
+    expect(lost?.values[0]?.value).toBe(4000);
+  },
+);
+
+test.skipIf(requireRoot())('old flows make room before the disk is full', async () => {
+  using folder = temporaryFolder();
+  using _disk = smallDisk(folder.path, 64);
+  const clock = handClock(START_MS);
+  await using opened = await openStore({ dataDir: folder.path }, clock);
+  for (let turn = 0; turn < 200; turn++) {
+    await opened.append(bulky(4000, turn));
+    await opened.store.flush();
+    await tick(clock, opened, 60_000);
+  }
+  expectBooks(opened, 200 * 4000);
+  const { ready, rows, newestMs, oldestMs } = await opened.store.status();
+  expect(ready).toBe(true);
+  expect(opened.store.outcome?.().lost).toBe(0);
+  expect(rows).toBeGreaterThan(4000);
+  expect(rows).toBeLessThan(200 * 4000);
+  expect(newestMs).toBe(START_MS + 199);
+  expect(oldestMs).toBeGreaterThan(START_MS);
+});
+
+test.each<[string, (folder: string) => void]>([
+  ['is removed', (folder) => rmSync(folder, { recursive: true })],
+  ['is moved away', (folder) => renameSync(folder, `${folder}-moved`)],
+  [
+    'is replaced',
+    (folder) => {
+      rmSync(folder, { recursive: true });
+      mkdirSync(folder);
+    },
+  ],
+])('a folder that %s while it is used is made again', async (_what, remove) => {
+  using parent = temporaryFolder();
+  const folder = join(parent.path, 'data');
+  const clock = handClock(START_MS);
+  await using opened = await openStore({ dataDir: folder }, clock);
+  await opened.append(one(START_MS));
+  await opened.store.flush();
+  remove(folder);
+  // These went to a file that nobody will find: they are not called durable.
+  await opened.append(one(START_MS + 1));
+  await expect(opened.store.flush()).rejects.toMatchObject({ code: 'ERR_STORE_REMOVED' });
+  expect(opened.store.outcome?.()).toEqual({ durable: 1, lost: 1 });
+  await opened.append(one(START_MS + 2));
+  await opened.store.flush();
+  expect(await opened.store.status()).toMatchObject({ ready: true, rows: 1 });
+  expectBooks(opened, 3);
+  await opened.store.stop();
+  await using again = await openStore({ dataDir: folder }, clock);
+  expect(await countFlows(again.store)).toBe(1);
+});
+
+test('a folder that goes while nothing is written is made again by itself', async () => {
+  using parent = temporaryFolder();
+  const folder = join(parent.path, 'data');
+  const clock = handClock(START_MS);
+  await using opened = await openStore({ dataDir: folder }, clock);
+  rmSync(folder, { recursive: true });
+  await tick(clock, opened, 1000);
+  expect(statSync(join(folder, 'flows.duckdb')).size).toBeGreaterThan(0);
+  await opened.append(one(START_MS));
+  await opened.store.flush();
+  expect(await opened.store.status()).toMatchObject({ ready: true, rows: 1 });
+});
+
+test.skipIf(requireRoot())('a disk that is read-only for a while is written to again', async () => {
+  using folder = temporaryFolder();
+  const clock = handClock(START_MS);
+  await using opened = await openStore({ dataDir: folder.path }, clock);
+  await opened.append(one(START_MS));
+  await opened.store.flush();
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'ro', 'tmpfs', folder.path]);
+  try {
+    await tick(clock, opened, 1000);
+    await expect(opened.append(one(START_MS + 1))).rejects.toMatchObject({
+      code: 'ERR_STORE_STOPPED',
+    });
+    expect(await opened.store.status()).toMatchObject({ ready: false });
+    expectBooks(opened, 2);
+  } finally {
+    execFileSync('umount', ['-l', folder.path]);
+  }
+  await tick(clock, opened, 6000);
+  await opened.append(one(START_MS + 2));
+  await opened.store.flush();
+  expect(await opened.store.status()).toMatchObject({ ready: true, rows: 2 });
+  expectBooks(opened, 3);
+});
+
+test('files are for their owner only, whatever the umask', async () => {
+  using parent = temporaryFolder();
+  const folder = join(parent.path, 'data');
+  const before = process.umask(0);
+  try {
+    await using opened = await openStore({ dataDir: folder });
+    await opened.append(one(START_MS));
+    await opened.store.flush();
+    await opened.store.stop();
+    await using again = await openStore({ dataDir: folder });
+    await again.append(one(START_MS));
+    await again.store.flush();
+    expect(statSync(folder).mode & 0o777).toBe(0o700);
+    for (const name of readdirSync(folder)) {
+      const { mode } = statSync(join(folder, name));
+      expect([name, mode & 0o077]).toEqual([name, 0]);
+    }
+  } finally {
+    process.umask(before);
+  }
+});
+
+test('what a killed process had spilled is removed, and nothing else', async () => {
+  using folder = temporaryFolder();
+  const spill = join(folder.path, 'flows.duckdb.tmp');
+  mkdirSync(spill);
+  for (const name of ['duckdb_temp_storage_S32K-0.tmp', 'duckdb_temp_block-7.block', 'notes.tmp']) {
+    writeFileSync(join(spill, name), 'x');
+  }
+  writeFileSync(join(folder.path, 'duckdb_temp_block-7.block'), 'x');
+  await using _opened = await openStore({ dataDir: folder.path });
+  expect(readdirSync(spill)).toEqual(['notes.tmp']);
+  expect(readdirSync(folder.path)).toContain('duckdb_temp_block-7.block');
+});

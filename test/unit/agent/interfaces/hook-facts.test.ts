@@ -1,0 +1,109 @@
+import { expect, test } from 'vitest';
+import { hookFact } from '../../../../src/agent/drain/layout.gen.ts';
+import { type FactsSpace, HookFacts } from '../../../../src/agent/interfaces/hook-facts.ts';
+import type { Link } from '../../../../src/agent/interfaces/link.ts';
+import type { BpfObject } from '../../../../src/agent/loader/native.ts';
+import { declareMetrics } from '../../../../src/agent/metrics.ts';
+import { createLog } from '../../../../src/telemetry/log.ts';
+import { createMetrics } from '../../../../src/telemetry/metrics.ts';
+
+const BOTH = hookFact.ingress | hookFact.bornIngress | hookFact.bornEgress;
+const TUNNEL = hookFact.ingress | hookFact.bornEgress;
+
+/** The map, as text: namespace/interface → facts. */
+class FactsMap {
+  readonly entries = new Map<string, number>();
+  refuses = false;
+
+  updateMap = (_object: BpfObject, _map: string, key: Uint8Array, value: Uint8Array): void => {
+    if (this.refuses) throw Object.assign(new Error('E2BIG'), { code: 'E2BIG' });
+    this.entries.set(this.#text(key), new DataView(value.buffer).getUint32(0, true));
+  };
+
+  removeEntries = async (_object: BpfObject, _map: string, keys: Uint8Array): Promise<number> => {
+    for (let at = 0; at < keys.length; at += 8) {
+      this.entries.delete(this.#text(keys.subarray(at, at + 8)));
+    }
+    return keys.length / 8;
+  };
+
+  namespaceId = (): number => -1;
+
+  #text(key: Uint8Array): string {
+    const view = new DataView(key.buffer, key.byteOffset);
+    return `${view.getUint32(0, true)}/${view.getUint32(4, true)}`;
+  }
+}
+
+function space(id: number, links: Record<number, string>): FactsSpace & { hooked: Set<number> } {
+  const rest = {
+    name: '',
+    type: 1,
+    up: true,
+    mac: '',
+    addresses: [],
+    peer: -1,
+    link: 0,
+    master: 0,
+  };
+  const all = Object.entries(links).map(([index, driver]): [number, Link] => [
+    Number(index),
+    { ...rest, index: Number(index), driver },
+  ]);
+  const hooked = new Set(all.map(([index]) => index));
+  return {
+    netns: id,
+    fd: id,
+    space: id,
+    hooked,
+    links: new Map(all),
+    hooksOf: (index) => (hooked.has(index) ? { ingress: true, egress: true } : undefined),
+  };
+}
+
+function factsOf(map: FactsMap, exact: boolean) {
+  const metrics = createMetrics('');
+  const facts = new HookFacts({
+    native: map,
+    object: {} as BpfObject,
+    exact,
+    log: createLog('silent'),
+    metrics: declareMetrics(metrics, 'info'),
+  });
+  return { facts, metrics };
+}
+
+test('what is known is written by namespace and number, and goes with its hook', async () => {
+  const map = new FactsMap();
+  const { facts } = factsOf(map, true);
+  const [one, other] = [space(5, { 2: '', 3: 'vxlan' }), space(6, { 2: 'tun' })];
+  facts.add(one);
+  facts.add(other);
+  await facts.changed();
+  const wanted = { '5/2': BOTH, '5/3': TUNNEL, '6/2': BOTH };
+  expect(Object.fromEntries(map.entries)).toEqual(wanted);
+  one.hooked.delete(3);
+  await facts.changed();
+  facts.remove(other);
+  await facts.changed();
+  expect(Object.fromEntries(map.entries)).toEqual({ '5/2': BOTH });
+});
+
+test('where hooks do not know their namespace, what holds for all of a number is written', async () => {
+  const map = new FactsMap();
+  const { facts } = factsOf(map, false);
+  facts.add(space(5, { 2: '', 3: '' }));
+  facts.add(space(6, { 2: 'vxlan' }));
+  await facts.changed();
+  expect(Object.fromEntries(map.entries)).toEqual({ '0/2': TUNNEL, '0/3': BOTH });
+});
+
+test('a map that takes no more is counted', async () => {
+  const map = new FactsMap();
+  const { facts, metrics } = factsOf(map, true);
+  map.refuses = true;
+  facts.add(space(5, { 2: '' }));
+  await facts.changed();
+  const errors = await metrics.registry.getSingleMetricAsString('errors_total');
+  expect(errors).toMatch(/HookFacts:CantWrite.* 1$/m);
+});
