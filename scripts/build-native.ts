@@ -17,7 +17,7 @@ import {
 } from './architectures.ts';
 import { cached, fetchWhole } from './cache.ts';
 import { Apt, hostRelease } from './debian.ts';
-import { ROOT } from './steps.ts';
+import { output as commandOutput, ROOT } from './steps.ts';
 import { isUpToDate } from './up-to-date.ts';
 
 /** `sanitized`: with reports of GCC's sanitizers; loads only where libasan was loaded before. */
@@ -87,8 +87,13 @@ function foreignLibraries(architecture: Architecture): Libraries {
     apt.unpack(ARCHIVE_PACKAGES, draft);
   });
   const { triple } = architecture;
+  const compiler = `${triple}-gcc`;
+  if (commandOutput(compiler, ['--version']) === undefined) {
+    const packages = `gcc-${triple.replace('_', '-')} and libc6-dev-${architecture.debian}-cross`;
+    throw new Error(`${compiler} is missing: install ${packages}`);
+  }
   return {
-    compiler: `${triple}-gcc`,
+    compiler,
     includes: [`-I${folder}/usr/include`, `-I${folder}/usr/include/${triple}`],
     archives: ARCHIVES.map((name) => join(folder, 'usr/lib', triple, name)),
   };

@@ -17,12 +17,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import {
-  ARCHITECTURES,
-  type Architecture,
-  HOST_ARCHITECTURE,
-  isForeign,
-} from './architectures.ts';
+import { ARCHITECTURES, type Architecture, HOST_ARCHITECTURE, isForeign } from './architectures.ts';
 import { cached, fetchWhole } from './cache.ts';
 import { Apt, mirror, runQuietly } from './debian.ts';
 import { fingerprint, ROOT } from './steps.ts';

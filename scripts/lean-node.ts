@@ -1,4 +1,11 @@
-import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Architecture, isForeign } from './architectures.ts';
 import { npmPackage } from './npm-packages.ts';
@@ -66,4 +73,3 @@ function blankName(bytes: Buffer, name: string): void {
   }
   bytes[places[0]!] = 0;
 }
-

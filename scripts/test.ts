@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { ARCHITECTURES, isForeign } from './architectures.ts';
 import {
   FOREIGN_KERNELS,
   fetchKernels,
@@ -110,8 +111,13 @@ const [named, filters] = split(process.argv.slice(2));
 const given = named.filter((suite) => suite !== 'kernels-load' || !isLoadProven());
 run('node', ['scripts/build.ts']);
 if (PACKED.some((suite) => given.includes(suite))) run('node', ['scripts/pack.ts']);
+if (given.includes('kernels')) {
+  for (const { name } of ARCHITECTURES.filter(isForeign)) {
+    run('node', ['scripts/pack.ts', '--arch', name]);
+  }
+}
 if (given.includes('services')) fetchServers();
-if (given.includes('kernels')) fetchKernels();
+if (given.includes('kernels')) fetchKernels([...KERNELS, ...FOREIGN_KERNELS]);
 else if (given.includes('kernels-load')) fetchKernels(KERNEL_ENDS);
 
 const tally: Tally = { passed: 0, failed: 0, skipped: 0, failures: [] };
