@@ -57,7 +57,9 @@ const USERLAND_PACKAGES = [
   ...['busybox-static', 'openssl'],
 ];
 /** Which another architecture's do not bring along: see `fetchUserland`. */
-const ESSENTIAL_PACKAGES = ['bash', 'coreutils', 'dash', 'hostname', 'mount', 'util-linux'];
+const ESSENTIAL_PACKAGES = [
+  ...['bash', 'coreutils', 'dash', 'grep', 'hostname', 'mount', 'sed', 'util-linux'],
+];
 
 /** What reaches the host's folders; Debian's kernels for clouds have no 9p. */
 const BOOT_MODULES = ['virtio_pci', '9pnet_virtio', '9p', 'overlay'];

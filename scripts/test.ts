@@ -17,8 +17,8 @@ import { ROOT, run, seconds } from './steps.ts';
  * `npm test [-- SUITE…]`: builds and packs what is stale, runs the suites one after the other and
  * ends with the line `N passed, N failed, N skipped`. Suites that take more than this host run
  * only when they are named: `services` with Java and servers (`npm run test:services`), `kernels`
- * with machines (`npm run test:kernels`), and `kernels-load`, a part of it that is left out when the
- * same datapath has passed it before.
+ * with machines (`npm run test:kernels`), and `kernels-load`, a part of it that is left out when
+ * the same datapath has passed it before.
  *
  * A suite that cannot run here says why and counts as skipped; with CI=true a skip is a failure.
  */
