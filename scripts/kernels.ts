@@ -11,6 +11,7 @@ import {
   mkdtempSync,
   readFileSync,
   renameSync,
+  rmdirSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -129,6 +130,10 @@ function fetchUserland(architecture: Architecture, draft: string): void {
     draft,
     `deb ${mirror()} ${USERLAND} main`,
   );
+  if (!foreign) return;
+  // What a script of base-files makes of it.
+  rmdirSync(join(draft, 'var/run'));
+  symlinkSync('/run', join(draft, 'var/run'));
 }
 
 function fetchKernel({ suite, architecture }: Kernel, draft: string): void {
