@@ -62,7 +62,7 @@ function nodeOf(architecture: Architecture): string {
  * on arm64 with more zeros up to a multiple of eight; the same text in V8's snapshot stands behind
  * its length, of four bytes.
  */
-function blankName(bytes: Buffer, name: string): void {
+export function blankName(bytes: Buffer, name: string): void {
   const text = `\0${name}\0`;
   const places: number[] = [];
   for (let at = bytes.indexOf(text); at >= 0; at = bytes.indexOf(text, at + 1)) {
