@@ -9,7 +9,12 @@ near=10.9.0.1 far=10.9.0.2 nobody=10.9.0.3
 near_mac=02:00:00:00:00:01 far_mac=02:00:00:00:00:02
 
 inside() { ip netns exec "$@"; }
-until_true() { until "$@"; do kill -0 "$agent" && sleep 0.5; done; }
+until_true() {
+  until "$@"; do
+    kill -0 "$agent" || exit 1
+    sleep 0.5
+  done
+}
 counters() { ip -n near -j -s link show dev wire0; }
 
 # IPv6 talks unasked, and so does ARP. Offloads would let one packet of a counter be several.
