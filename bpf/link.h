@@ -7,6 +7,7 @@
  */
 
 #include "kernel.h"
+#include "copy.h"
 #include "packet.h"
 
 /* Tags, labels and other headers before IP, with the tag that the kernel has taken out. */
@@ -72,12 +73,7 @@ static __always_inline bool read_link_header(struct __sk_buff *skb, const struct
 		return false;
 	if (bytes > sizeof(*into))
 		bytes = sizeof(*into);
-	/* Known already, but not to the verifier. */
-	asm volatile("" : "+r"(bytes));
-	bytes &= 0x1e;
-	if (!bytes || bytes > sizeof(*into))
-		return false;
-	return !bpf_skb_load_bytes(skb, packet->l3, into, bytes);
+	return !copy_bytes(skb, packet->l3, into, bytes & ~1u, sizeof(*into));
 }
 
 /* Leaves a header of `size` bytes behind, of which the last two say what follows. */

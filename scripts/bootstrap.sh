@@ -18,9 +18,23 @@ start | build | check | test | services | kernels) ;;
   ;;
 esac
 
+# The architecture that this machine is not, in the words of Debian's compilers, GCC and Debian.
+case $(uname -m) in
+aarch64)
+  foreign_gcc=x86-64-linux-gnu
+  foreign_triple=x86_64-linux-gnu
+  foreign=amd64
+  ;;
+*)
+  foreign_gcc=aarch64-linux-gnu
+  foreign_triple=aarch64-linux-gnu
+  foreign=arm64
+  ;;
+esac
+
 # package, the least goal that needs it, and what shows it: a command, a header or a file's path.
 packages() {
-  cat <<'TABLE'
+  cat <<TABLE
 binutils             build    strip
 clang                build    clang
 gcc                  build    gcc
@@ -43,10 +57,12 @@ default-jre-headless services java
 maven                services mvn
 nfdump               services nfcapd
 pmacct               services nfacctd
-busybox-static       kernels  busybox
 cpio                 kernels  cpio
+gcc-$foreign_gcc     kernels  $foreign_triple-gcc
 kmod                 kernels  depmod
+libc6-dev-$foreign-cross kernels /usr/$foreign_triple/include/stdio.h
 mmdebstrap           kernels  mmdebstrap
+qemu-system-arm      kernels  qemu-system-aarch64
 qemu-system-x86      kernels  qemu-system-x86_64
 xz-utils             kernels  xz
 zstd                 kernels  zstd

@@ -1,5 +1,6 @@
 /**
- * Compiles the addon to build/native/netobserv.node. Quick when it is newer than every source.
+ * Compiles the addon to build/native/netobserv.node, or with `--arch arm64` on another machine to
+ * build/native/arm64/netobserv.node. Quick when it is newer than every source.
  *
  * libbpf and what it needs are linked in from Debian's archives, so that the result needs nothing
  * beyond glibc; their symbols stay hidden, since the Node executable brings a zlib of its own.
@@ -8,18 +9,33 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, renameSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { ROOT } from './steps.ts';
+import {
+  type Architecture,
+  HOST_ARCHITECTURE,
+  isForeign,
+  wantedArchitecture,
+} from './architectures.ts';
+import { cached, fetchWhole } from './cache.ts';
+import { Apt, hostRelease } from './debian.ts';
+import { output as commandOutput, ROOT } from './steps.ts';
 import { isUpToDate } from './up-to-date.ts';
 
 /** `sanitized`: with reports of GCC's sanitizers; loads only where libasan was loaded before. */
 export type NativeFlavour = 'release' | 'sanitized';
 
-const OUTPUTS: Readonly<Record<NativeFlavour, string>> = {
-  release: join(ROOT, 'build/native/netobserv.node'),
-  sanitized: join(ROOT, 'build/native/netobserv-sanitized.node'),
+const FILES: Readonly<Record<NativeFlavour, string>> = {
+  release: 'netobserv.node',
+  sanitized: 'netobserv-sanitized.node',
 };
 /** Each before those that it calls: libelf has used zstd since Debian 13. */
 const ARCHIVES = ['libbpf.a', 'libelf.a', 'libz.a', 'libzstd.a'];
+const ARCHIVE_PACKAGES = ['libbpf-dev', 'libelf-dev', 'zlib1g-dev', 'libzstd-dev'];
+
+/** Where the addon of an architecture is, relative to the root. */
+export function nativePath(architecture: Architecture, flavour: NativeFlavour = 'release'): string {
+  const folder = isForeign(architecture) ? `${architecture.name}/` : '';
+  return `build/native/${folder}${FILES[flavour]}`;
+}
 
 const FLAVOUR_FLAGS: Readonly<Record<NativeFlavour, readonly string[]>> = {
   release: ['-O2', '-D_FORTIFY_SOURCE=2', '-fstack-protector-strong'],
@@ -46,17 +62,49 @@ export function findSanitizer(): string | undefined {
   return findLibrary('libasan.so');
 }
 
-function archive(name: string): string {
-  const path = findLibrary(name);
-  if (path === undefined) {
-    throw new Error(`${name} is missing: install libbpf-dev, libelf-dev, zlib1g-dev, libzstd-dev`);
+/** What a compiler is told, beyond its flags, so that it finds the archives and their headers. */
+interface Libraries {
+  readonly compiler: string;
+  readonly includes: readonly string[];
+  readonly archives: readonly string[];
+}
+
+function ownLibraries(): Libraries {
+  const archives = ARCHIVES.map((name) => {
+    const path = findLibrary(name);
+    if (path !== undefined) return path;
+    throw new Error(`${name} is missing: install ${ARCHIVE_PACKAGES.join(', ')}`);
+  });
+  return { compiler: 'cc', includes: [], archives };
+}
+
+/** The same release of Debian as the host's, hence the same glibc; nothing of it is installed. */
+function foreignLibraries(architecture: Architecture): Libraries {
+  const release = hostRelease();
+  const folder = cached('sysroots', `${release}-${architecture.debian}`);
+  fetchWhole(folder, (draft) => {
+    using apt = new Apt(release, architecture);
+    apt.unpack(ARCHIVE_PACKAGES, draft);
+  });
+  const { triple } = architecture;
+  const compiler = `${triple}-gcc`;
+  if (commandOutput(compiler, ['--version']) === undefined) {
+    const packages = `gcc-${triple.replace('_', '-')} and libc6-dev-${architecture.debian}-cross`;
+    throw new Error(`${compiler} is missing: install ${packages}`);
   }
-  return path;
+  return {
+    compiler,
+    includes: [`-I${folder}/usr/include`, `-I${folder}/usr/include/${triple}`],
+    archives: ARCHIVES.map((name) => join(folder, 'usr/lib', triple, name)),
+  };
 }
 
 /** Returns the addon's path. */
-export function buildNative(flavour: NativeFlavour = 'release'): string {
-  const output = OUTPUTS[flavour];
+export function buildNative(
+  flavour: NativeFlavour = 'release',
+  architecture: Architecture = HOST_ARCHITECTURE,
+): string {
+  const output = join(ROOT, nativePath(architecture, flavour));
   const folder = join(ROOT, 'native');
   const files = readdirSync(folder).map((name) => join(folder, name));
   if (isUpToDate(output, [...files, import.meta.filename])) return output;
@@ -65,13 +113,16 @@ export function buildNative(flavour: NativeFlavour = 'release'): string {
   const sources = files.filter((name) => name.endsWith('.c'));
   mkdirSync(dirname(output), { recursive: true });
   const draft = `${output}.${process.pid}`;
-  const flags = [...FLAVOUR_FLAGS[flavour], ...FLAGS, `-I${headers}`];
-  const args = [...flags, ...sources, ...ARCHIVES.map(archive), '-o', draft];
-  execFileSync('cc', args, { stdio: 'inherit' });
+  const foreign = isForeign(architecture);
+  const { compiler, includes, archives } = foreign
+    ? foreignLibraries(architecture)
+    : ownLibraries();
+  const flags = [...FLAVOUR_FLAGS[flavour], ...FLAGS, `-I${headers}`, ...includes];
+  execFileSync(compiler, [...flags, ...sources, ...archives, '-o', draft], { stdio: 'inherit' });
   // The linker lets a shared library lack symbols; loading finds those that Node has not either.
-  if (flavour === 'release') process.dlopen({ exports: {} }, draft);
+  if (flavour === 'release' && !foreign) process.dlopen({ exports: {} }, draft);
   renameSync(draft, output);
   return output;
 }
 
-if (import.meta.main) buildNative();
+if (import.meta.main) buildNative('release', wantedArchitecture());

@@ -9,52 +9,72 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
-  readdirSync,
   readFileSync,
   renameSync,
+  rmdirSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { fingerprint, ROOT, seconds } from './steps.ts';
+import { ARCHITECTURES, type Architecture, HOST_ARCHITECTURE, isForeign } from './architectures.ts';
+import { cached, fetchWhole } from './cache.ts';
+import { Apt, mirror, runQuietly } from './debian.ts';
+import { fingerprint, ROOT } from './steps.ts';
 import { isUpToDate } from './up-to-date.ts';
 
 export interface Kernel {
   /** Debian's release, or its backports. */
   readonly suite: string;
-  readonly image: string;
+  readonly architecture: Architecture;
 }
 
 /** From the oldest on. The ends differ most: without TCX and namespace cookies, and with all. */
-export const KERNELS: readonly Kernel[] = [
-  { suite: 'bookworm', image: 'linux-image-amd64' },
-  { suite: 'bookworm-backports', image: 'linux-image-amd64' },
-  { suite: 'trixie-backports', image: 'linux-image-amd64' },
-];
+const SUITES = ['bookworm', 'bookworm-backports', 'trixie-backports'];
 
-export const KERNEL_ENDS: readonly Kernel[] = [KERNELS.at(0)!, KERNELS.at(-1)!];
+function endsOf(kernels: readonly Kernel[]): readonly Kernel[] {
+  return [kernels.at(0)!, kernels.at(-1)!];
+}
+
+function kernelsOf(architecture: Architecture): readonly Kernel[] {
+  return SUITES.map((suite) => ({ suite, architecture }));
+}
+
+export const KERNELS = kernelsOf(HOST_ARCHITECTURE);
+
+export const KERNEL_ENDS = endsOf(KERNELS);
+
+/** Of machines that this one emulates, instruction by instruction. */
+export const FOREIGN_KERNELS: readonly Kernel[] = ARCHITECTURES.filter(isForeign).flatMap((one) =>
+  endsOf(kernelsOf(one)),
+);
 
 /** Newer than some of the kernels, which is fine: its C library needs Linux 3.2. */
 const USERLAND = 'trixie';
 const USERLAND_PACKAGES = [
   ...['iproute2', 'iputils-ping', 'kmod', 'procps', 'libstdc++6', 'ethtool', 'nftables', 'tcpdump'],
   ...['wireguard-tools', 'openvswitch-switch', 'ovn-host', 'ovn-central', 'bind9-dnsutils'],
+  ...['busybox-static', 'openssl'],
+];
+/** Which another architecture's do not bring along: see `fetchUserland`. */
+const ESSENTIAL_PACKAGES = [
+  ...['bash', 'coreutils', 'dash', 'grep', 'hostname', 'mount', 'sed', 'util-linux'],
 ];
 
 /** What reaches the host's folders; Debian's kernels for clouds have no 9p. */
 const BOOT_MODULES = ['virtio_pci', '9pnet_virtio', '9p', 'overlay'];
 const INIT = join(ROOT, 'test/kernels/init.sh');
-const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
-const CACHE = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'netobserv/kernels');
+const CACHE = cached('kernels');
 
-export const userlandFolder = join(CACHE, `root-${USERLAND}`);
+export function userlandFolder({ debian }: Architecture): string {
+  return join(CACHE, `root-${USERLAND}-${debian}`);
+}
 
 /** Has `vmlinuz`, `initramfs`, `release` and `tree`, the unpacked packages. */
-export function kernelFolder({ suite }: Kernel): string {
-  return join(CACHE, suite);
+export function kernelFolder({ suite, architecture }: Kernel): string {
+  return join(CACHE, `${suite}-${architecture.debian}`);
 }
 
 /** Of one that has been fetched: `6.1.0-50-amd64`. */
@@ -83,102 +103,52 @@ export function proveLoad(): void {
 }
 
 /** Fetches what is not there yet; a folder is there whole or not at all. */
-export function fetchKernels(wanted: readonly Kernel[] = KERNELS): void {
-  whole(userlandFolder, fetchUserland);
+export function fetchKernels(wanted: readonly Kernel[]): void {
   for (const kernel of wanted) {
+    const userland = userlandFolder(kernel.architecture);
+    fetchWhole(userland, (draft) => fetchUserland(kernel.architecture, draft));
     const folder = kernelFolder(kernel);
-    whole(folder, (draft) => fetchKernel(kernel, draft));
+    fetchWhole(folder, (draft) => fetchKernel(kernel, draft));
     if (!isUpToDate(join(folder, 'initramfs'), [INIT, import.meta.filename])) {
-      makeInitramfs(folder);
+      makeInitramfs(folder, join(userland, 'usr/bin/busybox'));
     }
   }
 }
 
-function whole(folder: string, fill: (draft: string) => void): void {
-  if (existsSync(folder)) return;
-  const startMs = performance.now();
-  mkdirSync(CACHE, { recursive: true });
-  const draft = mkdtempSync(`${folder}.`);
-  try {
-    fill(draft);
-    renameSync(draft, folder);
-  } finally {
-    rmSync(draft, { recursive: true, force: true });
-  }
-  console.log(`${basename(folder)}: fetched in ${seconds(performance.now() - startMs)}`);
-}
-
-function run(command: string, ...args: string[]): string {
-  return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
-}
-
-/** The mirror that this host installs from. */
-function mirror(): string {
-  const found = /^URIs: *(\S+)/m.exec(
-    readFileSync('/etc/apt/sources.list.d/debian.sources', 'utf8'),
-  );
-  if (found === null) throw new Error('debian.sources names no mirror');
-  return found[1]!;
-}
-
-function fetchUserland(draft: string): void {
-  const include = `--include=${USERLAND_PACKAGES.join(',')}`;
-  const source = `deb ${mirror()} ${USERLAND} main`;
-  run(
+/** Another architecture's packages are only unpacked: their scripts would not run here. */
+function fetchUserland(architecture: Architecture, draft: string): void {
+  const foreign = isForeign(architecture);
+  const names = foreign ? [...ESSENTIAL_PACKAGES, ...USERLAND_PACKAGES] : USERLAND_PACKAGES;
+  runQuietly(
     'mmdebstrap',
     '--quiet',
-    '--variant=minbase',
+    `--architectures=${architecture.debian}`,
+    `--variant=${foreign ? 'extract' : 'minbase'}`,
     '--mode=root',
-    include,
+    `--include=${names.join(',')}`,
     USERLAND,
     draft,
-    source,
+    `deb ${mirror()} ${USERLAND} main`,
   );
+  if (!foreign) return;
+  // What a script of base-files makes of it.
+  rmdirSync(join(draft, 'var/run'));
+  symlinkSync('/run', join(draft, 'var/run'));
 }
 
-/** apt with state of its own in `folder`, for one suite. */
-function aptOf(folder: string, suite: string): (command: string, ...args: string[]) => string {
-  mkdirSync(join(folder, 'lists/partial'), { recursive: true });
-  mkdirSync(join(folder, 'cache/archives/partial'), { recursive: true });
-  const sources = join(folder, 'sources.list');
-  writeFileSync(sources, `deb [signed-by=${KEYRING}] ${mirror()} ${suite} main\n`);
-  const options = {
-    'APT::Sandbox::User': 'root',
-    'Dir::State::Lists': join(folder, 'lists'),
-    'Dir::Cache': join(folder, 'cache'),
-    'Dir::State::status': '/dev/null',
-    'Dir::Etc::SourceList': sources,
-    'Dir::Etc::SourceParts': '/dev/null',
-  };
-  const given = Object.entries(options).flatMap(([key, value]) => ['-o', `${key}=${value}`]);
-  const apt = (command: string, ...args: string[]): string =>
-    execFileSync(command, ['-qq', ...given, ...args], {
-      cwd: folder,
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-  apt('apt-get', 'update');
-  return apt;
-}
-
-function fetchKernel({ suite, image }: Kernel, draft: string): void {
-  const state = join(draft, 'apt');
-  const apt = aptOf(state, suite);
+function fetchKernel({ suite, architecture }: Kernel, draft: string): void {
+  using apt = new Apt(suite, architecture);
   const depends = (name: string): string[] =>
-    [...apt('apt-cache', 'depends', name).matchAll(/Depends: (linux-\S+)/g)].map(([, one]) => one!);
+    apt.depends(name).filter((one) => one.startsWith('linux-'));
+  const image = `linux-image-${architecture.debian}`;
   const newest = depends(image).find((name) => name.startsWith('linux-image-'))!;
   const release = newest.slice('linux-image-'.length);
   // Newer packages are in parts: linux-binary has the kernel, linux-modules the modules.
   const parts = depends(newest).filter((name) => name.endsWith(`-${release}`));
-  apt('apt-get', 'download', newest, ...parts);
   const tree = join(draft, 'tree');
-  mkdirSync(tree);
-  for (const name of readdirSync(state).filter((one) => one.endsWith('.deb'))) {
-    run('dpkg', '-x', join(state, name), tree);
-  }
-  rmSync(state, { recursive: true });
+  apt.unpack([newest, ...parts], tree);
   mergeLib(tree);
-  run('depmod', '-b', tree, release);
+  runQuietly('depmod', '-b', tree, release);
   const images = [
     join(tree, `boot/vmlinuz-${release}`),
     join(tree, 'lib/modules', release, 'vmlinuz'),
@@ -199,7 +169,7 @@ function mergeLib(tree: string): void {
 }
 
 /** Busybox, the modules that reach the host's folders, and init. */
-function makeInitramfs(folder: string): void {
+function makeInitramfs(folder: string, busybox: string): void {
   const release = readFileSync(join(folder, 'release'), 'utf8');
   const work = mkdtempSync(join(tmpdir(), 'netobserv-initramfs-'));
   try {
@@ -216,11 +186,11 @@ function makeInitramfs(folder: string): void {
     ]) {
       mkdirSync(join(work, name));
     }
-    copyFileSync('/bin/busybox', join(work, 'bin/busybox'));
+    copyFileSync(busybox, join(work, 'bin/busybox'));
     copyFileSync(INIT, join(work, 'init'));
-    run('chmod', '+x', join(work, 'init'));
+    runQuietly('chmod', '+x', join(work, 'init'));
     const tree = join(folder, 'tree');
-    const order = run(
+    const order = runQuietly(
       'modprobe',
       '-d',
       tree,

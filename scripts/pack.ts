@@ -1,14 +1,6 @@
 import { createHash, hash } from 'node:crypto';
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { join, relative } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
 import { constants, zstdCompressSync } from 'node:zlib';
 import pkgOptions from '@yao-pkg/pkg/lib-es5/options.js';
 import pkgSea from '@yao-pkg/pkg/lib-es5/sea.js';
@@ -16,30 +8,38 @@ import { build, type OnResolveArgs, type Plugin } from 'esbuild';
 import manifest from '../package.json' with { type: 'json' };
 import type { BuildFacts } from '../src/commands/build-facts.ts';
 import { buildId, type PackedManifest } from '../src/commands/unpacked.ts';
+import { isForeign, suffixOf, wantedArchitecture } from './architectures.ts';
 import { buildAll } from './build.ts';
-import { filesBelow, output, ROOT, run, seconds } from './steps.ts';
+import { buildNative, nativePath } from './build-native.ts';
+import { leanNode } from './lean-node.ts';
+import { npmPackage } from './npm-packages.ts';
+import { filesBelow, output, ROOT, seconds } from './steps.ts';
 
 /**
- * Writes `dist/netobserv`: Node itself, one bundle of our code, and as assets the datapath, the
- * native libraries and the web front end. `src/commands/assets.ts` finds them there again.
+ * Writes `dist/netobserv`, or with `--arch arm64` on another machine `dist/netobserv-arm64`: Node
+ * itself, one bundle of our code, and as assets the datapath, the native libraries and the web
+ * front end. `src/commands/assets.ts` finds them there again.
  */
 
-const WORK = join(ROOT, 'build', 'pack');
-const TARGET = join(ROOT, 'dist', 'netobserv');
+const ARCHITECTURE = wantedArchitecture();
+const NAME = `dist/netobserv${suffixOf(ARCHITECTURE)}`;
+const TARGET = join(ROOT, NAME);
+const WORK = join(ROOT, 'build', `pack${suffixOf(ARCHITECTURE)}`);
+const COMPRESSED = join(ROOT, 'build', 'pack', 'zstd');
 const CONSOLE_THREAD = join(WORK, 'console-thread.cjs');
-const PLATFORM = `linux-${process.arch}`;
-const DUCKDB = join('node_modules', '@duckdb', `node-bindings-${PLATFORM}`);
+const DUCKDB_PACKAGE = `@duckdb/node-bindings-linux-${ARCHITECTURE.name}`;
 
 // Higher levels save 5 % and take four times as long.
 const ZSTD_LEVEL = 12;
 
 /** Assets by their name inside the executable. */
 function assetFiles(): Record<string, string> {
+  const duckdb = npmPackage(DUCKDB_PACKAGE);
   const assets: Record<string, string> = {
     'bpf/flows.bpf.o': 'build/bpf/flows.bpf.o',
-    'native/netobserv.node': 'build/native/netobserv.node',
-    'duckdb/duckdb.node': join(DUCKDB, 'duckdb.node'),
-    'duckdb/libduckdb.so': join(DUCKDB, 'libduckdb.so'),
+    'native/netobserv.node': nativePath(ARCHITECTURE),
+    'duckdb/duckdb.node': join(duckdb, 'duckdb.node'),
+    'duckdb/libduckdb.so': join(duckdb, 'libduckdb.so'),
     'threads/console.cjs': relative(ROOT, CONSOLE_THREAD),
   };
   for (const path of filesBelow('build/web')) assets[path.slice('build/'.length)] = path;
@@ -70,7 +70,7 @@ const duckdbFromAssets: Plugin = {
     }));
     bundler.onLoad({ filter: /.*/, namespace: 'duckdb' }, ({ path }) => ({
       resolveDir: ROOT,
-      contents: path.includes(`node-bindings-${PLATFORM}/`)
+      contents: path.includes(`${DUCKDB_PACKAGE}/`)
         ? `const { assetPath } = require('./src/commands/assets.ts');
            const files = ['duckdb/duckdb.node', 'duckdb/libduckdb.so'];
            process.dlopen(module, assetPath(files, process.env));`
@@ -146,9 +146,9 @@ async function bundle(entry: string, outfile: string): Promise<void> {
 
 /** Compressed copies are kept by content, as libduckdb.so takes seconds and rarely changes. */
 function compress(bytes: Uint8Array, sha256: string): string {
-  const path = join(WORK, 'zstd', `${sha256}.${ZSTD_LEVEL}`);
+  const path = join(COMPRESSED, `${sha256}.${ZSTD_LEVEL}`);
   if (existsSync(path)) return path;
-  mkdirSync(join(WORK, 'zstd'), { recursive: true });
+  mkdirSync(COMPRESSED, { recursive: true });
   const params = { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL };
   writeFileSync(`${path}.new`, zstdCompressSync(bytes, { params }));
   renameSync(`${path}.new`, path);
@@ -159,7 +159,7 @@ function compressAll(): Record<string, string> {
   const packed: Record<string, string> = {};
   const files: { path: string; sha256: string }[] = [];
   for (const [path, source] of Object.entries(assetFiles())) {
-    const bytes = readFileSync(join(ROOT, source));
+    const bytes = readFileSync(resolve(ROOT, source));
     const sha256 = hash('sha256', bytes);
     files.push({ path, sha256 });
     packed[path] = compress(bytes, sha256);
@@ -170,49 +170,6 @@ function compressAll(): Record<string, string> {
   return packed;
 }
 
-/**
- * Variables that Node minds before any code of ours runs: it refuses to start, makes folders,
- * writes profiles, loads engines. The others are taken away by src/commands/environment.ts.
- */
-const MINDED_EARLY = [
-  'NODE_COMPILE_CACHE',
-  'NODE_REPL_EXTERNAL_MODULE',
-  'NODE_V8_COVERAGE',
-  'OPENSSL_CONF',
-];
-
-/**
- * Node without its symbol table, which is a seventh of it and only serves native debuggers, and
- * without the names of some variables.
- */
-function leanNode(): string {
-  const path = join(WORK, `node-${process.version}-${process.arch}-lean`);
-  if (existsSync(path)) return path;
-  copyFileSync(process.execPath, `${path}.new`);
-  run('strip', [`${path}.new`]);
-  const bytes = readFileSync(`${path}.new`);
-  for (const name of MINDED_EARLY) blankName(bytes, name);
-  writeFileSync(`${path}.new`, bytes);
-  renameSync(`${path}.new`, path);
-  return path;
-}
-
-/**
- * Makes a C string the empty name, which no variable has. It stands right behind another one; the
- * same text in V8's snapshot stands behind its length, of four bytes.
- */
-function blankName(bytes: Buffer, name: string): void {
-  const text = `\0${name}\0`;
-  const places: number[] = [];
-  for (let at = bytes.indexOf(text); at >= 0; at = bytes.indexOf(text, at + 1)) {
-    if (bytes[at - 1] !== 0) places.push(at + 1);
-  }
-  if (places.length !== 1) {
-    throw new Error(`${name} is ${places.length} times among the strings of ${process.version}`);
-  }
-  bytes[places[0]!] = 0;
-}
-
 function fingerprint(files: readonly string[]): string {
   const sum = createHash('sha256').update(process.version);
   for (const file of files) sum.update(readFileSync(file));
@@ -221,6 +178,7 @@ function fingerprint(files: readonly string[]): string {
 
 async function pack(): Promise<void> {
   await buildAll();
+  buildNative('release', ARCHITECTURE);
   mkdirSync(WORK, { recursive: true });
   const startMs = performance.now();
   const main = join(WORK, 'netobserv.cjs');
@@ -239,7 +197,8 @@ async function pack(): Promise<void> {
   const seaConfig = {
     disableExperimentalSEAWarning: true,
     useSnapshot: false,
-    useCodeCache: true,
+    // Compiled code is the machine's that it runs on: of another one, it is compiled there.
+    useCodeCache: !isForeign(ARCHITECTURE),
     // The hot path makes next to no garbage, so a nursery of V8's own size would only be memory
     // that is touched: these take 30 MB less at 10k flows/s, at the same throughput. Options that
     // change how code is compiled, such as --optimize-for-size, would make the code cache useless.
@@ -250,12 +209,14 @@ async function pack(): Promise<void> {
     assets,
   };
   pkgOptions.default.set({});
+  const home = join(WORK, 'home');
+  leanNode(home, ARCHITECTURE);
+  process.env.HOME = home;
   await pkgSea.default(main, {
-    nodePath: leanNode(),
     targets: [
       {
         platform: 'linux',
-        arch: process.arch,
+        arch: ARCHITECTURE.name,
         nodeRange: `node${process.versions.node}`,
         output: `${TARGET}.new`,
       },
@@ -266,7 +227,7 @@ async function pack(): Promise<void> {
   renameSync(`${TARGET}.new`, TARGET);
   writeFileSync(stamp, wanted);
   const megabytes = (statSync(TARGET).size / 1e6).toFixed(0);
-  console.log(`dist/netobserv: ${megabytes} MB, packed in ${seconds(performance.now() - startMs)}`);
+  console.log(`${NAME}: ${megabytes} MB, packed in ${seconds(performance.now() - startMs)}`);
 }
 
 await pack();

@@ -1,14 +1,7 @@
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  renameSync,
-} from 'node:fs';
-import { homedir } from 'node:os';
+import { copyFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { output, ROOT, seconds } from './steps.ts';
+import { cached, fetchWhole } from './cache.ts';
+import { output, ROOT } from './steps.ts';
 
 /**
  * The servers of `npm run test:services` that are in no Debian package: fetched once, into a cache
@@ -42,20 +35,12 @@ export type ServerName = keyof typeof SERVERS;
 
 /** Where a server is, or will be. */
 export function serverFolder(name: ServerName): string {
-  const cache = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
-  return join(cache, 'netobserv', 'servers', `${name}-${SERVERS[name].version}`);
+  return cached('servers', `${name}-${SERVERS[name].version}`);
 }
 
 /** Fetches what is not there yet; a folder is there whole or not at all. */
 export function fetchServers(): void {
   for (const name of Object.keys(SERVERS) as ServerName[]) {
-    const folder = serverFolder(name);
-    if (existsSync(folder)) continue;
-    const startMs = performance.now();
-    mkdirSync(join(folder, '..'), { recursive: true });
-    const partial = mkdtempSync(`${folder}.`);
-    SERVERS[name].fetch(partial);
-    renameSync(partial, folder);
-    console.log(`${name}: fetched in ${seconds(performance.now() - startMs)}`);
+    fetchWhole(serverFolder(name), (draft) => SERVERS[name].fetch(draft));
   }
 }

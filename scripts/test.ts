@@ -1,16 +1,24 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { fetchKernels, isLoadProven, KERNEL_ENDS, proveLoad } from './kernels.ts';
+import { ARCHITECTURES, isForeign } from './architectures.ts';
+import {
+  FOREIGN_KERNELS,
+  fetchKernels,
+  isLoadProven,
+  KERNEL_ENDS,
+  KERNELS,
+  proveLoad,
+} from './kernels.ts';
 import { fetchServers } from './servers.ts';
 import { ROOT, run, seconds } from './steps.ts';
 
 /**
  * `npm test [-- SUITE…]`: builds and packs what is stale, runs the suites one after the other and
- * ends with the line `N passed, N failed, N skipped`. Suites that take more than this host run only
- * when they are named: `services` with Java and servers (`npm run test:services`), `kernels` with
- * machines (`npm run test:kernels`), and `kernels-load`, a part of that which is left out when the
- * same datapath has passed it before.
+ * ends with the line `N passed, N failed, N skipped`. Suites that take more than this host run
+ * only when they are named: `services` with Java and servers (`npm run test:services`), `kernels`
+ * with machines (`npm run test:kernels`), and `kernels-load`, a part of it that is left out when
+ * the same datapath has passed it before.
  *
  * A suite that cannot run here says why and counts as skipped; with CI=true a skip is a failure.
  */
@@ -103,8 +111,13 @@ const [named, filters] = split(process.argv.slice(2));
 const given = named.filter((suite) => suite !== 'kernels-load' || !isLoadProven());
 run('node', ['scripts/build.ts']);
 if (PACKED.some((suite) => given.includes(suite))) run('node', ['scripts/pack.ts']);
+if (given.includes('kernels')) {
+  for (const { name } of ARCHITECTURES.filter(isForeign)) {
+    run('node', ['scripts/pack.ts', '--arch', name]);
+  }
+}
 if (given.includes('services')) fetchServers();
-if (given.includes('kernels')) fetchKernels();
+if (given.includes('kernels')) fetchKernels([...KERNELS, ...FOREIGN_KERNELS]);
 else if (given.includes('kernels-load')) fetchKernels(KERNEL_ENDS);
 
 const tally: Tally = { passed: 0, failed: 0, skipped: 0, failures: [] };

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type Architecture, isForeign } from '../../scripts/architectures.ts';
 import { type Kernel, kernelFolder, userlandFolder } from '../../scripts/kernels.ts';
 import { ROOT } from '../support/source-tree.ts';
 
@@ -11,12 +12,37 @@ const MEMORY = '3G';
 /** What commands begin with: this checkout, and the Node that it brings. */
 export const IN_CHECKOUT = 'cd /share && export CI=true PATH=$PWD/node_modules/.bin:$PATH';
 
+/** QEMU's program for an architecture, what it is to be, and the name of its serial line. */
+interface Board {
+  readonly program: string;
+  readonly options: readonly string[];
+  readonly serial: string;
+  readonly emulatedCpu: string;
+}
+
+const BOARDS: Readonly<Record<Architecture['name'], Board>> = {
+  x64: {
+    program: 'qemu-system-x86_64',
+    options: [],
+    serial: 'ttyS0',
+    emulatedCpu: 'max,la57=off',
+  },
+  arm64: {
+    program: 'qemu-system-aarch64',
+    options: ['-M', 'virt'],
+    serial: 'ttyAMA0',
+    // Keys of pointers in registers cost half of the time where they are worked out as specified.
+    emulatedCpu: 'max,pauth-impdef=on',
+  },
+};
+
 /** Without hardware support code is emulated, 10 to 25 times slower. */
-function accelerator(): readonly string[] {
-  const real = ['kvm_intel', 'kvm_amd'].some((one) => existsSync(`/sys/module/${one}`));
-  return real && existsSync('/dev/kvm')
+function accelerator(architecture: Architecture): readonly string[] {
+  const modules = architecture.name === 'x64' ? ['kvm_intel', 'kvm_amd'] : ['kvm'];
+  const real = modules.some((one) => existsSync(`/sys/module/${one}`));
+  return !isForeign(architecture) && real && existsSync('/dev/kvm')
     ? ['-accel', 'kvm', '-cpu', 'host']
-    : ['-accel', 'tcg,tb-size=512', '-cpu', 'max,la57=off'];
+    : ['-accel', 'tcg,tb-size=512', '-cpu', BOARDS[architecture.name].emulatedCpu];
 }
 
 function folder(tag: string, path: string, access: 'ro' | 'rw'): readonly string[] {
@@ -47,15 +73,17 @@ export async function runInMachine(
   const out = mkdtempSync(join(tmpdir(), 'netobserv-machine-'));
   writeFileSync(join(out, 'command'), `${command}\n`);
   const files = kernelFolder(kernel);
-  const append = 'console=ttyS0 quiet mitigations=off panic=-1';
+  const board = BOARDS[kernel.architecture.name];
+  const append = `console=${board.serial} quiet mitigations=off panic=-1`;
   const child = spawn(
-    'qemu-system-x86_64',
+    board.program,
     [
+      ...board.options,
       ...['-nodefaults', '-no-reboot', '-display', 'none', '-smp', '1', '-m', MEMORY],
-      ...accelerator(),
+      ...accelerator(kernel.architecture),
       ...['-kernel', join(files, 'vmlinuz'), '-initrd', join(files, 'initramfs')],
       ...['-append', append, '-serial', `file:${join(out, 'console')}`],
-      ...folder('root', userlandFolder, 'ro'),
+      ...folder('root', userlandFolder(kernel.architecture), 'ro'),
       ...folder('modules', join(files, 'tree/usr/lib/modules'), 'ro'),
       ...folder('share', ROOT, 'ro'),
       ...folder('out', out, 'rw'),

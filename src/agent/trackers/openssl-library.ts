@@ -14,8 +14,12 @@ export interface OpensslLibrary {
   readonly functions: ReadonlySet<string>;
 }
 
-/** Where the loader looks besides the folders of its configuration. */
-const LIBRARY_FOLDERS = ['/lib64', '/usr/lib64', '/lib', '/usr/lib', '/usr/local/lib'];
+/** Where the loader looks besides the folders of its configuration; Debian's has its machine's. */
+const MACHINE = process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu';
+const LIBRARY_FOLDERS = [
+  ...[`/lib/${MACHINE}`, `/usr/lib/${MACHINE}`],
+  ...['/lib64', '/usr/lib64', '/lib', '/usr/lib', '/usr/local/lib'],
+];
 const LOADER_CONFIGURATION = '/etc/ld.so.conf';
 /** Files that a configuration includes may include others; nobody nests them deeper. */
 const INCLUDE_DEPTH_MAX = 4;
