@@ -8,10 +8,8 @@ const MODULES = 'modprobe -a nf_conntrack psample esp4 esp6';
 
 /** Features that a kernel cannot have: see `enabledBy` of each. */
 const LACKS: Readonly<Record<string, readonly string[]>> = {
-  // psample tells cookies since 6.11.
-  'bookworm amd64': ['network-events'],
   // Without the tracepoints of 6.3 it takes fentry, which arm64 has since 6.4.
-  'bookworm arm64': ['openssl', 'network-events'],
+  'bookworm arm64': ['openssl'],
 };
 
 /** In the order of the features. */
