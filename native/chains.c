@@ -13,39 +13,24 @@
 
 /* Whose programs hang where, and where the other ends of interfaces are: to be looked at often. */
 
-/* As in inspect.c: what BPF_PROG_QUERY reads for TCX. */
-struct tcx_query {
-	uint32_t target_ifindex;
-	uint32_t attach_type;
-	uint32_t query_flags;
-	uint32_t attach_flags;
-	uint64_t prog_ids;
-	uint32_t count;
-	uint32_t pad;
-	uint64_t more[4];
-};
-
-/* The kernel allows no more at one place (BPF_MPROG_MAX). */
-#define PROGRAMS_MAX 64
 /* Words that one interface may take: for each side the number of programs, and their ids. */
-#define INTERFACE_WORDS (2 * (1 + PROGRAMS_MAX))
+#define INTERFACE_WORDS (2 * (1 + TCX_PROGRAMS_MAX))
 
 /* The words written, or -1. An interface that is gone has no programs. */
 static int read_side(uint32_t ifindex, uint32_t type, uint32_t *into, struct failure *failure)
 {
-	struct tcx_query query = { .target_ifindex = ifindex, .attach_type = type,
-				   .prog_ids = (uintptr_t)(into + 1), .count = PROGRAMS_MAX };
+	int count;
 
-	memset(into, 0, (1 + PROGRAMS_MAX) * sizeof(*into));
-	if (syscall(SYS_bpf, BPF_PROG_QUERY, &query, sizeof(query))) {
-		if (errno != ENOENT && errno != ENODEV) {
-			fail(failure, errno, "bpf(BPF_PROG_QUERY)");
-			return -1;
-		}
-		query.count = 0;
+	memset(into, 0, (1 + TCX_PROGRAMS_MAX) * sizeof(*into));
+	count = query_tcx(ifindex, type, into + 1);
+	if (count == -ENODEV)
+		count = 0;
+	if (count < 0) {
+		fail(failure, -count, "bpf(BPF_PROG_QUERY)");
+		return -1;
 	}
-	into[0] = query.count < PROGRAMS_MAX ? query.count : PROGRAMS_MAX;
-	return 1 + (int)into[0];
+	into[0] = (uint32_t)count;
+	return 1 + count;
 }
 
 static size_t read_all(const uint32_t *ifindexes, size_t count, uint32_t *into,
@@ -98,24 +83,10 @@ napi_value read_tcx(napi_env env, napi_callback_info info)
 napi_value program_id(napi_env env, napi_callback_info info)
 {
 	struct bpf_prog_info program = {};
-	uint32_t size = sizeof(program);
-	struct failure failure = {};
-	napi_value arguments[2], result;
-	struct object *object;
-	char name[NAME_BYTES];
-	int fd;
+	napi_value result;
 
-	if (!get_arguments(env, info, 2, arguments) || !get_object(env, arguments[0], &object) ||
-	    !get_string(env, arguments[1], "program", name, sizeof(name)))
+	if (!get_program(env, info, &program))
 		return NULL;
-	fd = program_fd(env, object, name);
-	if (fd < 0)
-		return NULL;
-	if (bpf_obj_get_info_by_fd(fd, &program, &size)) {
-		fail(&failure, errno, "bpf(BPF_OBJ_GET_INFO_BY_FD)");
-		throw_failure(env, &failure);
-		return NULL;
-	}
 	return napi_create_uint32(env, program.id, &result) == napi_ok ? result : NULL;
 }
 

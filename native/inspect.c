@@ -54,8 +54,17 @@ struct tcx_query_attr {
 	uint64_t more[4];
 };
 
-/* The kernel allows no more at one place (BPF_MPROG_MAX). */
-#define PROGRAMS_MAX 64
+int query_tcx(uint32_t ifindex, uint32_t type, uint32_t *ids)
+{
+	struct tcx_query_attr attr = { .target_ifindex = ifindex, .attach_type = type,
+				       .prog_ids = (uintptr_t)ids, .count = TCX_PROGRAMS_MAX };
+
+	if (syscall(SYS_bpf, BPF_PROG_QUERY, &attr, sizeof(attr))) {
+		/* Nothing is attached there, which some kernels call an error: they leave the count. */
+		return errno == ENOENT ? 0 : -errno;
+	}
+	return attr.count < TCX_PROGRAMS_MAX ? (int)attr.count : TCX_PROGRAMS_MAX;
+}
 
 /* Names take a right of their own to read; without it they are empty. */
 static napi_value describe_program(napi_env env, uint32_t id)
@@ -80,31 +89,27 @@ static napi_value describe_program(napi_env env, uint32_t id)
 napi_value list_tcx(napi_env env, napi_callback_info info)
 {
 	struct failure failure = {};
-	uint32_t ids[PROGRAMS_MAX], is_egress;
-	struct tcx_query_attr attr = { .prog_ids = (uintptr_t)ids, .count = PROGRAMS_MAX };
+	uint32_t ids[TCX_PROGRAMS_MAX], ifindex, is_egress;
 	napi_value arguments[2], result;
+	int count;
 
 	if (!get_arguments(env, info, 2, arguments) ||
-	    !get_u32(env, arguments[0], "ifindex", &attr.target_ifindex) ||
+	    !get_u32(env, arguments[0], "ifindex", &ifindex) ||
 	    !get_u32(env, arguments[1], "isEgress", &is_egress) ||
 	    napi_create_array(env, &result) != napi_ok)
 		return NULL;
-	attr.attach_type = is_egress ? TCX_EGRESS : TCX_INGRESS;
-	if (syscall(SYS_bpf, BPF_PROG_QUERY, &attr, sizeof(attr))) {
-		if (errno != ENOENT) {
-			fail(&failure, errno, "bpf(BPF_PROG_QUERY)");
-			throw_failure(env, &failure);
-			return NULL;
-		}
-		/* Nothing is attached there, which some kernels call an error: they leave the count. */
-		attr.count = 0;
+	count = query_tcx(ifindex, is_egress ? TCX_EGRESS : TCX_INGRESS, ids);
+	if (count < 0) {
+		fail(&failure, -count, "bpf(BPF_PROG_QUERY)");
+		throw_failure(env, &failure);
+		return NULL;
 	}
-	for (uint32_t i = 0; i < attr.count && i < PROGRAMS_MAX; i++) {
+	for (int i = 0; i < count; i++) {
 		napi_value program = ids[i] ? describe_program(env, ids[i]) : NULL;
 
 		if (!program)
 			break;
-		if (napi_set_element(env, result, i, program) != napi_ok)
+		if (napi_set_element(env, result, (uint32_t)i, program) != napi_ok)
 			return NULL;
 	}
 	return result;

@@ -149,6 +149,15 @@ void release_object(struct object *object);
 int map_fd(napi_env env, struct object *object, const char *name);
 int program_fd(napi_env env, struct object *object, const char *name);
 
+/* What the kernel knows of the program that two arguments name: object and program. */
+bool get_program(napi_env env, napi_callback_info info, struct bpf_prog_info *program);
+
+/* The kernel allows no more at one place (BPF_MPROG_MAX). */
+#define TCX_PROGRAMS_MAX 64
+
+/* Ids of the programs at one side of an interface of this namespace: how many, or -errno. */
+int query_tcx(uint32_t ifindex, uint32_t type, uint32_t *ids);
+
 napi_value load(napi_env env, napi_callback_info info);
 napi_value close_object(napi_env env, napi_callback_info info);
 napi_value read_map(napi_env env, napi_callback_info info);

@@ -469,27 +469,35 @@ napi_value possible_cpus(napi_env env, napi_callback_info info)
 	return napi_create_double(env, count, &result) == napi_ok ? result : NULL;
 }
 
-napi_value program_stats(napi_env env, napi_callback_info info)
+bool get_program(napi_env env, napi_callback_info info, struct bpf_prog_info *program)
 {
-	struct bpf_prog_info stats = {};
-	uint32_t size = sizeof(stats);
+	uint32_t size = sizeof(*program);
 	struct failure failure = {};
-	napi_value arguments[2], result;
+	napi_value arguments[2];
 	struct object *object;
 	char name[NAME_BYTES];
 	int fd;
 
 	if (!get_arguments(env, info, 2, arguments) || !get_object(env, arguments[0], &object) ||
 	    !get_string(env, arguments[1], "program", name, sizeof(name)))
-		return NULL;
+		return false;
 	fd = program_fd(env, object, name);
 	if (fd < 0)
+		return false;
+	if (!bpf_obj_get_info_by_fd(fd, program, &size))
+		return true;
+	fail(&failure, errno, "bpf(BPF_OBJ_GET_INFO_BY_FD)");
+	throw_failure(env, &failure);
+	return false;
+}
+
+napi_value program_stats(napi_env env, napi_callback_info info)
+{
+	struct bpf_prog_info stats = {};
+	napi_value result;
+
+	if (!get_program(env, info, &stats))
 		return NULL;
-	if (bpf_obj_get_info_by_fd(fd, &stats, &size)) {
-		fail(&failure, errno, "bpf(BPF_OBJ_GET_INFO_BY_FD)");
-		throw_failure(env, &failure);
-		return NULL;
-	}
 	if (napi_create_object(env, &result) != napi_ok)
 		return NULL;
 	set_number(env, result, "runs", stats.run_cnt);
