@@ -17,8 +17,9 @@ test('quantiles by conversation keep to the budget, and cancelled ones give it b
   using folder = temporaryFolder();
   const found = await measured('store-query-child.ts', folder.path);
   expect(found.series).toBe(100);
-  // The limit that the child sets, and what libraries and answers take besides.
-  const limitBytes = 96 * MIB + 96 * MIB;
+  // The limit that the child sets, and what the allocator, libraries and answers take besides: with
+  // all values kept instead of histograms it was a gigabyte.
+  const limitBytes = 96 * MIB + 192 * MIB;
   expect(found.peak! - found.filled!).toBeLessThan(limitBytes);
   expect(found.after! - found.filled!).toBeLessThan(limitBytes);
   expect(found.spilled).toBeLessThanOrEqual(1024 * MIB);
