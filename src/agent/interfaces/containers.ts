@@ -128,6 +128,8 @@ export class ContainerWatch {
   async #lookOnce(): Promise<void> {
     const { clock, onLook } = this.#deps;
     this.#turnMs = clock.monotonicMs();
+    // Who asks while it looks waits as long as who asks afterwards.
+    this.#lookedAtMs = this.#turnMs;
     this.#workMs = 0;
     const found = await this.#scan();
     // A process may have begun another one and ended while the list was read: what is missing has
