@@ -76,11 +76,11 @@ static __always_inline void take_back(struct __sk_buff *skb, const struct packet
  */
 static __always_inline void note_left_out(struct packet *packet, bool egress)
 {
-	struct filter_verdict other =
-		filter(&packet->key, packet->tcp_flags, true, !egress, false);
+	__u64 other = decide(&packet->key, packet->tcp_flags,
+			     egress ? FILTER_OF_INGRESS : FILTER_OF_EGRESS);
 
-	packet->is_left_out = !other.accepted;
-	packet->is_rejected = other.matched;
+	packet->is_left_out = !(other & DECISION_ACCEPTED);
+	packet->is_rejected = other & DECISION_MATCHED;
 }
 
 static __always_inline void take_back_unmarked(struct __sk_buff *skb, const struct packet *packet,

@@ -256,11 +256,8 @@ static __always_inline __u64 try_rule(__u32 index, struct filter_subject *subjec
 	return 0;
 }
 
-/*
- * What the first rule by itself decides, or 0 if all are to be tried. By itself, as decide() is:
- * what is inlined takes stack wherever it is.
- */
-static noinline __u64 try_first(const struct flow_key *key, __u32 tcp_flags, __u32 context)
+/* What the first rule by itself decides, or 0 if all are to be tried. */
+static __always_inline __u64 try_first(const struct flow_key *key, __u32 tcp_flags, __u32 context)
 {
 	struct filter_subject subject = {};
 
