@@ -94,8 +94,9 @@ describe.skipIf(requireRoot())('interfaces that come and go by the hundred', () 
       const beganMs = performance.now();
       for (let wave = 0; wave < WAVES; wave++) {
         await churn.wave(wave, () => expect.poll(churn.watched, LONG).toBe(2 + 2 * PAIRS));
+        // Those of a removed namespace are still listed for a moment: the next wave is not these.
+        await expect.poll(churn.watched, LONG).toBe(2);
       }
-      await expect.poll(churn.watched, LONG).toBe(2);
       expect(performance.now() - beganMs).toBeLessThan(60_000);
       expect(await churn.attachedInAll()).toBe(4 + 2 * 2 * PAIRS * WAVES);
     },
