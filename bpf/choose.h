@@ -70,14 +70,18 @@ static __always_inline void take_back(struct __sk_buff *skb, const struct packet
 	count(which, -wire.packets, -wire.bytes);
 }
 
+static __always_inline __u32 context_of(bool egress)
+{
+	return egress ? FILTER_OF_EGRESS : FILTER_OF_INGRESS;
+}
+
 /*
  * Without marks: what the hook where the packet was born has made of it, which is what rules say of
  * the other direction. The hook where it counts after all takes that back.
  */
 static __always_inline void note_left_out(struct packet *packet, bool egress)
 {
-	__u64 other = decide(&packet->key, packet->tcp_flags,
-			     egress ? FILTER_OF_INGRESS : FILTER_OF_EGRESS);
+	__u64 other = decide(&packet->key, packet->tcp_flags, context_of(!egress));
 
 	packet->is_left_out = !(other & DECISION_ACCEPTED);
 	packet->is_rejected = other & DECISION_MATCHED;
@@ -99,11 +103,12 @@ static __always_inline void take_back_unmarked(struct __sk_buff *skb, const stru
  * that is wanted is taken back: there, what is left out is counted too low.
  */
 static noinline enum choice judge(struct __sk_buff *skb, struct packet *packet, __u32 tag,
-				  __u32 egress)
+				  __u32 egress, __u64 found)
 {
 	struct meeting met = { .tag = tag, .egress = egress };
-	struct filter_verdict verdict =
-		filter(&packet->key, packet->tcp_flags, true, met.egress, false);
+	struct filter_verdict verdict = verdict_of(
+		found ? found :
+			decide(&packet->key, packet->tcp_flags, context_of(egress)));
 
 	if (!verdict.accepted)
 		return verdict.matched ?
@@ -128,6 +133,18 @@ static noinline enum choice judge(struct __sk_buff *skb, struct packet *packet, 
 		}
 	}
 	return PACKET_WANTED;
+}
+
+/* Most often the first rule decides, and nothing else has to be fetched, or called, for that. */
+static __always_inline bool is_unwanted(struct __sk_buff *skb, struct packet *packet, __u32 tag,
+					bool egress)
+{
+	__u64 found = try_first(&packet->key, packet->tcp_flags, context_of(egress));
+
+	if (found == (DECISION_MATCHED | DECISION_ACCEPTED) && tag == TAG_NONE &&
+	    !config.filter_samples && !has_rules_of_direction())
+		return false;
+	return judge(skb, packet, tag, egress, found) != PACKET_WANTED;
 }
 
 /*
@@ -196,7 +213,7 @@ static __always_inline enum choice choose(struct __sk_buff *skb, struct packet *
 		packet->is_tagged = true;
 		met.tag = TAG_NONE;
 	}
-	if (config.filter_rules && judge(skb, packet, met.tag, egress) != PACKET_WANTED)
+	if (config.filter_rules && is_unwanted(skb, packet, met.tag, egress))
 		return PACKET_UNWANTED;
 	set_tag(skb, own);
 	return PACKET_WANTED;

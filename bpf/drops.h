@@ -72,7 +72,7 @@ static __always_inline void drop(struct sk_buff *skb, __u64 location, __u32 reas
 			count_in_probe(STAT_PROBE_LOST, 1, skb->len);
 		return;
 	}
-	verdict = filter(&packet.key, packet.tcp_flags, false, false, true);
+	verdict = filter(&packet.key, packet.tcp_flags, FILTER_OF_DROP);
 	if (!verdict.accepted)
 		return;
 	if (config.filter_samples && !was_seen(skb) && loses_draw(rate_of(&verdict)))

@@ -178,23 +178,20 @@ static __always_inline bool is_icmp(const struct flow_key *key)
 }
 
 /* All conditions but those on addresses and on drops. */
-static __always_inline bool conditions_match(const struct filter_rule *rule,
-					     __u32 conditions,
-					     const struct filter_subject *subject)
+static __always_inline bool conditions_match(const struct filter_rule *rule, __u32 conditions,
+					     const struct flow_key *key, __u32 tcp_flags,
+					     __u32 context)
 {
-	const struct flow_key *key = &subject->key;
-
 	if (has(conditions, FILTER_NOT_IPV4) && is_ipv4(key))
 		return false;
 	if (has(conditions, FILTER_NOT_IPV6) && key->mapped)
 		return false;
 	if (has(conditions, FILTER_INGRESS | FILTER_EGRESS) &&
-	    !direction_matches(conditions, subject->context))
+	    !direction_matches(conditions, context))
 		return false;
 	if (has(conditions, FILTER_PROTOCOL) && key->protocol != rule->protocol)
 		return false;
-	if (has(conditions, FILTER_TCP_FLAGS) &&
-	    !(flag_names(subject->tcp_flags) & rule->tcp_flags))
+	if (has(conditions, FILTER_TCP_FLAGS) && !(flag_names(tcp_flags) & rule->tcp_flags))
 		return false;
 	if (has(conditions, FILTER_ICMP_TYPE | FILTER_ICMP_CODE) && !is_icmp(key))
 		return false;
@@ -213,43 +210,73 @@ static __always_inline __u64 settle(__u64 found, __u64 maybe)
 	return maybe;
 }
 
-/* Tries one rule. What it decides, or 0 if others are to be tried. */
-static __always_inline __u64 try_rule(__u32 index, struct filter_subject *subject)
+/* By which of its ends a packet is in a rule's networks; 0: the rule is not about it. */
+enum fit {
+	FITS_BY_SOURCE = 1,
+	FITS_BY_DESTINATION = 2,
+};
+
+/* Rules do not change while this runs, but are not what the compiler takes them for, either. */
+static __always_inline const struct filter_rule *rule_at(__u32 index)
 {
 	const struct filter_rule *rule =
 		(const struct filter_rule *)&filter_rules[index % FILTER_RULES_MAX];
-	const struct flow_key *key = &subject->key;
-	__u32 conditions;
-	bool from, to;
-	__u64 found;
 
-	/* Rules do not change while this runs, but are not what the compiler takes them for, either. */
 	asm volatile("" : "+r"(rule));
-	conditions = rule->conditions;
-	from = in_network(rule->mask, rule->network, key->src_ip);
-	to = in_network(rule->mask, rule->network, key->dst_ip);
+	return rule;
+}
+
+static __always_inline __u32 fit(const struct filter_rule *rule, const struct flow_key *key,
+				 __u32 tcp_flags, __u32 context)
+{
+	__u32 conditions = rule->conditions;
+	bool from = in_network(rule->mask, rule->network, key->src_ip);
+	bool to = in_network(rule->mask, rule->network, key->dst_ip);
+
 	if (has(conditions, FILTER_PEER)) {
 		from = from && in_network(rule->peer_mask, rule->peer_network, key->dst_ip);
 		to = to && in_network(rule->peer_mask, rule->peer_network, key->src_ip);
 	}
-	if (!(from || to) || !conditions_match(rule, conditions, subject))
+	if (!(from || to) || !conditions_match(rule, conditions, key, tcp_flags, context))
 		return 0;
+	return (from ? FITS_BY_SOURCE : 0) | (to ? FITS_BY_DESTINATION : 0);
+}
 
-	found = DECISION_MATCHED | rule->sample;
-	if (conditions & FILTER_ACCEPT)
-		found |= DECISION_ACCEPTED;
-	if (has(conditions, FILTER_DROPS) && !(subject->context & FILTER_OF_DROP)) {
+/* What a rule makes of packets that it is about. */
+static __always_inline __u64 decision_of(const struct filter_rule *rule)
+{
+	return DECISION_MATCHED | rule->sample |
+	       (rule->conditions & FILTER_ACCEPT ? DECISION_ACCEPTED : 0);
+}
+
+/* Whether a rule is about flows with drops, and the packet is not known to be of one. */
+static __always_inline bool waits_for_drop(const struct filter_rule *rule, __u32 context)
+{
+	return has(rule->conditions, FILTER_DROPS) && !(context & FILTER_OF_DROP);
+}
+
+/* Tries one rule. What it decides, or 0 if others are to be tried. */
+static __always_inline __u64 try_rule(__u32 index, struct filter_subject *subject)
+{
+	const struct filter_rule *rule = rule_at(index);
+	__u32 fits = fit(rule, &subject->key, subject->tcp_flags, subject->context);
+	__u64 found;
+
+	if (!fits)
+		return 0;
+	found = decision_of(rule);
+	if (waits_for_drop(rule, subject->context)) {
 		/* A rule that rejects drops has nothing to say of what was not dropped. */
-		if (!(conditions & FILTER_ACCEPT))
+		if (!(found & DECISION_ACCEPTED))
 			return 0;
 		found |= DECISION_ONLY_IF_DROPPED;
-		if (from && !subject->from_maybe)
+		if (fits & FITS_BY_SOURCE && !subject->from_maybe)
 			subject->from_maybe = found;
-		if (to && !subject->to_maybe && !subject->to_found)
+		if (fits & FITS_BY_DESTINATION && !subject->to_maybe && !subject->to_found)
 			subject->to_maybe = found;
 		return 0;
 	}
-	if (from)
+	if (fits & FITS_BY_SOURCE)
 		return settle(found, subject->from_maybe);
 	if (!subject->to_found)
 		subject->to_found = settle(found, subject->to_maybe);
@@ -259,12 +286,12 @@ static __always_inline __u64 try_rule(__u32 index, struct filter_subject *subjec
 /* What the first rule by itself decides, or 0 if all are to be tried. */
 static __always_inline __u64 try_first(const struct flow_key *key, __u32 tcp_flags, __u32 context)
 {
-	struct filter_subject subject = {};
+	const struct filter_rule *rule = rule_at(0);
 
-	copy_key(&subject.key, key);
-	subject.tcp_flags = tcp_flags;
-	subject.context = context;
-	return try_rule(0, &subject);
+	if (!(fit(rule, key, tcp_flags, context) & FITS_BY_SOURCE) ||
+	    waits_for_drop(rule, context))
+		return 0;
+	return decision_of(rule);
 }
 
 /* Unrolled: to the verifier, a loop is all its turns one after the other, in every combination. */
@@ -338,31 +365,26 @@ static noinline __u64 decide(const struct flow_key *key, __u32 tcp_flags, __u32 
 	return found;
 }
 
+static __always_inline struct filter_verdict verdict_of(__u64 decision)
+{
+	return (struct filter_verdict){
+		.accepted = decision & DECISION_ACCEPTED,
+		.matched = decision & DECISION_MATCHED,
+		.only_if_dropped = decision & DECISION_ONLY_IF_DROPPED,
+		.sample = decision,
+	};
+}
+
 /*
- * For hooks and for probes that learn of a packet otherwise. `tcp_flags` are as in struct packet;
- * `egress` means something where `egress_known` is set, and only hooks know it. Without rules
- * everything is accepted, and so it is where too many probes are under way at once.
+ * For probes, which learn of a packet otherwise than hooks and know of no direction. `tcp_flags`
+ * are as in struct packet; `context`: FILTER_OF_DROP or 0. Without rules everything is accepted,
+ * and so it is where too many probes are under way at once.
  */
 static __always_inline struct filter_verdict filter(const struct flow_key *key, __u16 tcp_flags,
-						    bool egress_known, bool egress, bool is_drop)
+						    __u32 context)
 {
-	struct filter_verdict verdict = { .accepted = true };
-	__u32 context = is_drop ? FILTER_OF_DROP : 0;
-	__u64 found;
-
-	if (!config.filter_rules)
-		return verdict;
-	if (egress_known)
-		context |= egress ? FILTER_OF_EGRESS : FILTER_OF_INGRESS;
-	/* Most often the first rule decides, and nothing else has to be fetched for that. */
-	found = egress_known ? try_first(key, tcp_flags, context) : 0;
-	if (!found)
-		found = decide(key, tcp_flags, context);
-	verdict.accepted = found & DECISION_ACCEPTED;
-	verdict.matched = found & DECISION_MATCHED;
-	verdict.only_if_dropped = found & DECISION_ONLY_IF_DROPPED;
-	verdict.sample = found;
-	return verdict;
+	return verdict_of(config.filter_rules ? decide(key, tcp_flags, context) :
+						DECISION_ACCEPTED);
 }
 
 /* Tells user space to keep the flow even if it has no drops. */

@@ -25,6 +25,14 @@ static __always_inline __u64 describe_place(__u64 slot, bool is_first_slot, bool
 	return facts;
 }
 
+/* A slot of a hook that sees a packet of the flow. */
+static __always_inline __u64 new_slot(__u64 place, bool is_first_slot, bool egress)
+{
+	__u64 slot = place | seen_in(egress) | ((__u64)facts_of(place) << 32 & SLOT_FACTS);
+
+	return is_first_slot && egress ? slot | (__u64)FIRST_EGRESS << 32 : slot;
+}
+
 /*
  * A flow turns up at another place: its other slots may have facts of a time when there was no hook
  * here, and its packets were born elsewhere.
@@ -59,10 +67,7 @@ static noinline __u64 note_further_place(struct flow_metrics *flow, struct __sk_
 		__u64 slot = slots[i];
 
 		if (!slot) {
-			wanted = place | seen_in(egress) |
-				 ((__u64)facts_of(place) << 32 & SLOT_FACTS);
-			if (i == 0 && egress)
-				wanted |= (__u64)FIRST_EGRESS << 32;
+			wanted = new_slot(place, i == 0, egress);
 			slot = __sync_val_compare_and_swap(&slots[i], 0, wanted);
 			if (!slot) {
 				if (i > 0)

@@ -28,7 +28,7 @@ static __always_inline struct flow_metrics *add_wanted_flow(const struct probed 
 		count_in_probe(STAT_NOT_WATCHED, 1, 0);
 		return NULL;
 	}
-	verdict = filter(probed->key, probed->tcp_flags, false, false, false);
+	verdict = filter(probed->key, probed->tcp_flags, 0);
 	if (!verdict.accepted || (!probed->is_drawn && loses_draw(rate_of(&verdict))))
 		return NULL;
 	flow = add_blank_flow(probed->key, probed->eth_protocol, rate_of(&verdict));

@@ -29,7 +29,6 @@ static noinline void describe(struct flow_metrics *flow, struct __sk_buff *skb,
 {
 	__u32 link = config.tunnel_at ? packet->inner_l2 : 0;
 
-	flow->start_ns = bpf_ktime_get_coarse_ns();
 	flow->vlan_id = packet->vlan_id;
 	flow->eth_protocol = packet->eth_protocol;
 	flow->sampling = packet->sampling ? packet->sampling : config.sampling;
@@ -55,8 +54,10 @@ static __always_inline void add_packet(struct flow_metrics *flow, struct __sk_bu
 	__u64 now = bpf_ktime_get_coarse_ns();
 
 	/* It is new, or a probe came first and has added a flow without packets. */
-	if (unlikely(!__sync_fetch_and_add(&flow->packets, wire.packets)))
+	if (unlikely(!__sync_fetch_and_add(&flow->packets, wire.packets))) {
+		flow->start_ns = now;
 		describe(flow, skb, packet, hook);
+	}
 	__sync_fetch_and_add(&flow->bytes, wire.bytes);
 	if (flow->end_ns < now)
 		flow->end_ns = now;
@@ -64,6 +65,37 @@ static __always_inline void add_packet(struct flow_metrics *flow, struct __sk_bu
 		__sync_fetch_and_or(&flow->tcp_flags_word, packet->tcp_flags);
 	if (flow->dscp != packet->dscp)
 		flow->dscp = packet->dscp;
+	if (!has_extensions())
+		return;
+	if (config.filter_at && !packet->only_if_dropped)
+		note_wanted(flow);
+	inspect(skb, packet, flow, wire, now);
+}
+
+/*
+ * The same for the first packet of a flow that nobody else can see yet, and which is zero: nothing
+ * is atomic. It counts here, where its flow is seen first, born or not.
+ */
+static __always_inline void begin_flow(struct flow_metrics *flow, struct __sk_buff *skb,
+				       const struct packet *packet, __u32 hook)
+{
+	bool egress = hook & HOOK_EGRESS;
+	struct wire wire = wire_of(skb, packet);
+	/* Exactly: the coarse clock would not tell which end of a conversation spoke first. */
+	__u64 now = bpf_ktime_get_ns();
+	__u64 slot = new_slot(place_of(skb), true, egress);
+
+	*(__u64 *)flow->observed = slot;
+	if (is_born_at(slot, skb, packet, egress))
+		flow->state = FLOW_HAS_BIRTHS;
+	else if (has_rules_of_direction() && !marks_on)
+		take_back_unmarked(skb, packet, egress);
+	flow->start_ns = flow->end_ns = now;
+	flow->packets = wire.packets;
+	flow->bytes = wire.bytes;
+	flow->tcp_flags = packet->tcp_flags;
+	flow->dscp = packet->dscp;
+	describe(flow, skb, packet, hook);
 	if (!has_extensions())
 		return;
 	if (config.filter_at && !packet->only_if_dropped)
@@ -112,9 +144,7 @@ static noinline void *add_flow(struct __sk_buff *skb, const struct packet *packe
 		return NULL;
 	if (!flow || !flows)
 		goto unrecorded;
-	add_or_sight(flow, skb, packet, hook);
-	/* Exactly: the coarse clock would not tell which end of a conversation spoke first. */
-	flow->start_ns = flow->end_ns = bpf_ktime_get_ns();
+	begin_flow(flow, skb, packet, hook);
 	error = bpf_map_update_elem(flows, &packet->key, flow, BPF_NOEXIST);
 	if (!error) {
 		wake_when_filled();

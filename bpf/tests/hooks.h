@@ -69,11 +69,20 @@ int test_filter(struct __sk_buff *skb)
 {
 	struct packet packet = {};
 	struct filter_verdict verdict;
-	__u32 where = skb->cb[0];
+	__u32 where = skb->cb[0], context;
+	__u64 found;
 
 	if (parse(skb, &packet, true) != PARSE_FLOW)
 		return HOOK_NEXT;
-	verdict = filter(&packet.key, packet.tcp_flags, where < 2, where == 1, where == 3);
+	if (where < 2) {
+		context = context_of(where == 1);
+		found = try_first(&packet.key, packet.tcp_flags, context);
+		verdict = verdict_of(
+			found ? found : decide(&packet.key, packet.tcp_flags, context));
+	} else {
+		context = where == 3 ? FILTER_OF_DROP : 0;
+		verdict = filter(&packet.key, packet.tcp_flags, context);
+	}
 	skb->cb[0] = verdict.sample;
 	return verdict.accepted | verdict.matched << 1 | verdict.only_if_dropped << 2;
 }
