@@ -27,13 +27,14 @@ struct {
 #define SLOT_FACTS ((__u64)(BORN_INGRESS | BORN_EGRESS) << 32)
 #define SLOT_PLACE ((__u64)IFINDEX_MASK << 32 | 0xffffffff)
 
+static __always_inline __u64 place_in(__u32 netns, __u32 ifindex)
+{
+	return (__u64)(ifindex & IFINDEX_MASK) << 32 | netns;
+}
+
 static __always_inline __u64 place_at(struct __sk_buff *skb, __u32 ifindex)
 {
-	__u32 netns = 0;
-
-	if (config.has_netns_cookie)
-		netns = device_netns(skb);
-	return (__u64)(ifindex & IFINDEX_MASK) << 32 | netns;
+	return place_in(config.has_netns_cookie ? device_netns(skb) : 0, ifindex);
 }
 
 /* This interface as a slot without anything else, comparable in one go; never 0. */

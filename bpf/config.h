@@ -46,7 +46,7 @@ struct config {
 	__u64 tag_seed;
 	__u64 tag_factor; /* odd */
 	__u16 tag_sampled_out;
-	__u8 watched_only; /* probes keep to the map `watched` */
+	__u8 watched_only; /* probes keep to the places in `hook_facts` */
 	__u8 drops_of_others; /* frames for other hosts that are thrown away are drops, too */
 	__u8 pad[4];
 };

@@ -3,7 +3,10 @@
 
 /* What user space tells hooks about each other; shared with it, as types.h. */
 
-/* What user space knows of an interface's hooks, in the map `hook_facts`. */
+/*
+ * What user space knows of an interface's hooks, in the map `hook_facts`: interfaces with hooks, or
+ * about to have some, are in it. The number 0, without facts: some interface of the namespace is.
+ */
 enum hook_fact {
 	HOOK_INGRESS = 1, /* there is one at its ingress */
 	/* The same bits as in slots. What comes in here has passed no hook before. */
@@ -12,5 +15,5 @@ enum hook_fact {
 	HOOK_BORN_EGRESS = 0x20000000,
 };
 
-/* Interfaces of which facts are kept; packets are born at no other. */
-#define HOOK_FACTS_MAX 16384
+/* Interfaces of which facts are kept. At others no packet is born, and probes add no flow. */
+#define HOOK_FACTS_MAX 65536

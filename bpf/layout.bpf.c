@@ -14,7 +14,6 @@ struct {
 	struct flow_key flow_key;
 	struct flow_metrics flow_metrics;
 	struct observed_interface observed_interface;
-	struct watched_place watched_place;
 	struct stat_value stat_value;
 	struct config config;
 	struct rtt_metrics rtt_metrics;

@@ -36,12 +36,6 @@ enum ifindex_seen {
 	SEEN_EGRESS = 0x80000000,
 };
 
-/* An interface that has hooks: a key of the map `watched`. */
-struct watched_place {
-	__u32 netns; /* as in observed_interface */
-	__u32 ifindex; /* 0: some interface of the namespace */
-};
-
 /*
  * Where packets of the flow were seen, in order of appearance; the first empty slot ends the list.
  * ifindex alone says little: every network namespace numbers its interfaces from 1. The rest sits

@@ -9,27 +9,15 @@
 
 #include "kernel.h"
 #include "kernel-structs.h"
-#include "maps.h"
-#include "stats.h"
+#include "births.h"
 #include "types.h"
 
-#define WATCHED_MAX 65536
-
-/* User space writes to it before it attaches the first hook of an interface. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, WATCHED_MAX);
-	__type(key, struct watched_place);
-	__type(value, __u32);
-} watched SEC(".maps");
-
+/* `ifindex` 0: some interface of the namespace. */
 static __always_inline bool is_watched_place(const struct net *net, __u32 ifindex)
 {
-	struct watched_place place = { .ifindex = ifindex };
+	__u64 place = place_in(BPF_CORE_READ(net, net_cookie), ifindex);
 
-	place.netns = BPF_CORE_READ(net, net_cookie);
-	return bpf_map_lookup_elem(&watched, &place);
+	return bpf_map_lookup_elem(&hook_facts, &place);
 }
 
 /*

@@ -10,7 +10,7 @@ const STRUCTS = [
   ...['rtt_metrics', 'drop_metrics', 'dns_metrics', 'tls_metrics', 'quic_metrics', 'nat_metrics'],
   ...['tcp_metrics', 'process_metrics', 'tunnel_metrics', 'ipsec_metrics', 'event_metrics'],
   ...['openssl_metrics', 'openssl_totals', 'filter_metrics', 'filter_rule', 'port_range'],
-  ...['captured_packet', 'dns_query', 'watched_place'],
+  ...['captured_packet', 'dns_query'],
 ];
 const ENUMS = [
   ...['stat', 'ifindex_seen', 'message_kind', 'message_room', 'dns_seen', 'tls_seen'],

@@ -27,7 +27,6 @@ import { FLOW_MAPS, type LoadedObject, loadDatapath, WAKE_MAP } from './loader/o
 import { openPinned } from './loader/pinned.ts';
 import { type AttachedFeatures, attachFeatures, type FeatureStatus } from './loader/probes.ts';
 import { TAG_SECRET_BYTES } from './loader/tags.ts';
-import { UNWATCHED, WatchedPlaces } from './loader/watched.ts';
 import { type AgentMetrics, declareMetrics } from './metrics.ts';
 import { type Capability, NEEDED_TO_RUN } from './privileges.ts';
 import {
@@ -290,7 +289,6 @@ class HostAgent implements Agent {
       hooks: isManaged
         ? new ManagedHooks(this.#config)
         : new Hooks(this.#config, { ...shared, owner }),
-      watched: isManaged || !knowsNamespaces ? UNWATCHED : new WatchedPlaces(shared),
       names,
       namespaceDirectory: this.#deps.namespaceDirectory ?? '/var/run/netns',
       processDirectory: this.#deps.processDirectory ?? '/proc',

@@ -14,7 +14,6 @@ import { Hooks } from '../loader/hooks.ts';
 import type { BpfObject } from '../loader/native.ts';
 import { type LoadedObject, loadDatapath, WAKE_MAP } from '../loader/object.ts';
 import { TAG_SECRET_BYTES } from '../loader/tags.ts';
-import { UNWATCHED } from '../loader/watched.ts';
 import { type AgentMetrics, declareMetrics } from '../metrics.ts';
 import { type Capability, NEEDED_TO_RUN } from '../privileges.ts';
 import { type AgentReadiness, acceptance, FINE, NOT_RUNNING } from '../readiness.ts';
@@ -194,7 +193,6 @@ class PacketAgent implements Agent {
     const tracker = new InterfaceTracker(this.#config, {
       ...shared,
       hub,
-      watched: UNWATCHED,
       facts,
       guard,
       hooks: new Hooks(this.#config, { ...shared, owner }),

@@ -288,13 +288,6 @@ export const dnsQuery = {
   question: 10, // 259 B
 } as const;
 
-/** Byte offsets in `struct watched_place`. */
-export const watchedPlace = {
-  sizeBytes: 8,
-  netns: 0, // 4 B
-  ifindex: 4, // 4 B
-} as const;
-
 /** `enum stat`. */
 export const stat = {
   sampledOut: 0,

@@ -31,8 +31,12 @@ export interface HookFactsDeps {
   readonly metrics: AgentMetrics;
 }
 
+/** The number of no interface: some of the namespace have hooks. */
+const ANY = 0;
+
 /**
- * Tells hooks where packets are born (bpf/births.h). Everything is worked out anew after a change:
+ * Tells hooks where packets are born (bpf/births.h), and probes where hooks are (bpf/watched.h).
+ * Everything is worked out anew after a change:
  * one interface's hooks matter for those of its other end, its ports and what is on top of it.
  */
 export class HookFacts {
@@ -70,27 +74,34 @@ export class HookFacts {
     const { exact } = this.#deps;
     const found = new Map<string, number>();
     findBirths([...this.#spaces.values()], ({ space }, index, facts) => {
-      const key = `${exact ? space : 0}/${index}`;
+      const netns = exact ? space : 0;
+      const key = `${netns}/${index}`;
       const others = found.get(key);
+      found.set(`${netns}/${ANY}`, 0);
       // Of several that hooks cannot tell apart, what holds for all.
       found.set(key, others === undefined ? facts : others & facts);
     });
     for (const [key, facts] of found) {
-      if (this.#written.get(key) !== facts) this.#set(key, facts);
+      if (this.#written.get(key) === facts || this.#set(key, facts)) continue;
+      // Tried again at the next change.
+      found.delete(key);
     }
     const gone = [...this.#written.keys()].filter((key) => !found.has(key));
     this.#written = found;
     if (gone.length > 0) this.#forget(gone);
   }
 
-  #set(key: string, facts: number): void {
+  /** False: the map has not taken it. */
+  #set(key: string, facts: number): boolean {
     const { native, object } = this.#deps;
     const value = new Uint8Array(VALUE_BYTES);
     new DataView(value.buffer).setUint32(0, facts, true);
     try {
       native.updateMap(object, HOOK_FACTS_MAP, keyBytes([key]), value);
+      return true;
     } catch (error) {
       this.#failed(error);
+      return false;
     }
   }
 
@@ -117,7 +128,8 @@ export class HookFacts {
     this.#hasFailed = true;
     log.warn(
       { error: explain(error) },
-      'hooks cannot be told where packets are born: flows count where they are seen first',
+      'hooks cannot be told where packets are born: flows count where they are seen first, ' +
+        'and probes add none',
     );
   }
 }

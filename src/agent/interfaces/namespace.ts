@@ -3,7 +3,6 @@ import { runAll } from '../../base/run-all.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { Hook, Hooks, HookTarget } from '../loader/hooks.ts';
 import type { Native } from '../loader/native.ts';
-import type { Watched } from '../loader/watched.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { Hooked as HookedDirections } from './births.ts';
 import type { HookGuard } from './guard.ts';
@@ -48,7 +47,6 @@ export interface TrackedNamespaceDeps {
   readonly space: number;
   /** For the interfaces that get hooks here. */
   readonly room: InterfaceRoom;
-  readonly watched: Watched;
   readonly onChange: () => void;
   /** The end of a pair of interfaces whose other end is in another namespace came or went. */
   readonly onPeer: () => void;
@@ -274,7 +272,6 @@ export class TrackedNamespace {
       return;
     }
     this.#deps.names.set(this.#deps.space, index, name, mac);
-    this.#deps.watched.add(this.#deps.space, index);
     const hooked = newHooked(target);
     this.#hooked.set(index, hooked);
     this.#attach(hooked);
@@ -352,8 +349,6 @@ export class TrackedNamespace {
       await hooked.attaching;
       const { hooks: attacher } = this.#deps;
       await Promise.all(hooked.hooks.map((hook) => attacher.detach(hooked.target, hook)));
-      // Unless it has come back meanwhile.
-      if (!this.#hooked.has(index)) await this.#deps.watched.remove(this.#deps.space, index);
       if (this.#leaving.get(index) === left) this.#leaving.delete(index);
       void this.#deps.facts.changed();
     };

@@ -10,7 +10,6 @@ import type { AgentConfig } from '../config.ts';
 import { AGENT_ERRORS } from '../errors.ts';
 import type { Direction, HookMode } from '../loader/hooks.ts';
 import type { Native } from '../loader/native.ts';
-import type { Watched } from '../loader/watched.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import { hooksReadiness } from '../readiness.ts';
 import { ContainerWatch, type Look, nameOfResident } from './containers.ts';
@@ -70,7 +69,6 @@ export interface TrackerDeps {
   readonly facts: HookFacts;
   readonly guard: HookGuard;
   readonly names: InterfaceNames;
-  readonly watched: Watched;
   readonly namespaceDirectory: string;
   readonly processDirectory: string;
   /** INTERFACES of which none is there are refused. */

@@ -20,10 +20,8 @@ export const INSERTED_MAP = 'inserted';
 export const CONFIG_MAP = '.rodata.config';
 export const STATS_MAP = 'stats';
 export const WAKE_MAP = 'wake';
-/** Where probes may add flows. */
-export const WATCHED_MAP = 'watched';
 const FRAGMENTS_MAP = 'fragments';
-/** Which packets have passed no hook before, by interface: enum hook_fact. */
+/** Which interfaces have hooks, and which packets have passed none before: enum hook_fact. */
 export const HOOK_FACTS_MAP = 'hook_facts';
 /** Ring buffer of captured packets. */
 export const CAPTURE_MAP = 'captured';

@@ -80,13 +80,13 @@ test('what is known is written by namespace and number, and goes with its hook',
   facts.add(one);
   facts.add(other);
   await facts.changed();
-  const wanted = { '5/2': BOTH, '5/3': TUNNEL, '6/2': BOTH };
+  const wanted = { '5/0': 0, '5/2': BOTH, '5/3': TUNNEL, '6/0': 0, '6/2': BOTH };
   expect(Object.fromEntries(map.entries)).toEqual(wanted);
   one.hooked.delete(3);
   await facts.changed();
   facts.remove(other);
   await facts.changed();
-  expect(Object.fromEntries(map.entries)).toEqual({ '5/2': BOTH });
+  expect(Object.fromEntries(map.entries)).toEqual({ '5/0': 0, '5/2': BOTH });
 });
 
 test('where hooks do not know their namespace, what holds for all of a number is written', async () => {
@@ -95,15 +95,18 @@ test('where hooks do not know their namespace, what holds for all of a number is
   facts.add(space(5, { 2: '', 3: '' }));
   facts.add(space(6, { 2: 'vxlan' }));
   await facts.changed();
-  expect(Object.fromEntries(map.entries)).toEqual({ '0/2': TUNNEL, '0/3': BOTH });
+  expect(Object.fromEntries(map.entries)).toEqual({ '0/0': 0, '0/2': TUNNEL, '0/3': BOTH });
 });
 
-test('a map that takes no more is counted', async () => {
+test('a map that takes no more is counted, and gets it when it does', async () => {
   const map = new FactsMap();
   const { facts, metrics } = factsOf(map, true);
   map.refuses = true;
   facts.add(space(5, { 2: '' }));
   await facts.changed();
   const errors = await metrics.registry.getSingleMetricAsString('errors_total');
-  expect(errors).toMatch(/HookFacts:CantWrite.* 1$/m);
+  expect(errors).toMatch(/HookFacts:CantWrite.* 2$/m);
+  map.refuses = false;
+  await facts.changed();
+  expect(Object.fromEntries(map.entries)).toEqual({ '5/0': 0, '5/2': BOTH });
 });
