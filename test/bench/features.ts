@@ -132,7 +132,7 @@ const CASES: readonly Case[] = [
   {
     ...hook(
       'drops, per packet dropped',
-      { ENABLE_PKT_DROPS: 'true' },
+      { ENABLE_PKT_DROPS: 'true', PKT_DROPS_OF_OTHERS: 'true' },
       droppedFrames,
       '',
       0.5 * 560,
