@@ -161,7 +161,7 @@ noinline __u64 try_rules(__u32 slot)
 	}
 	found = subject->to_found;
 	if (!found)
-		found = settle(config.filter_unmatched ? DECISION_ACCEPTED : 0, subject->to_maybe);
+		found = settle(decision_of_unmatched(), subject->to_maybe);
 	return settle(found, subject->from_maybe);
 }
 

@@ -22,6 +22,14 @@ enum filter_context {
 #define DECISION_MATCHED (1ULL << 32)
 #define DECISION_ACCEPTED (1ULL << 33)
 #define DECISION_ONLY_IF_DROPPED (1ULL << 34)
+/* Set where nothing else is: no rule has matched, and that is not wanted. */
+#define DECISION_NONE (1ULL << 35)
+
+/* What becomes of packets that no rule is about. */
+static __always_inline __u64 decision_of_unmatched(void)
+{
+	return config.filter_unmatched ? DECISION_ACCEPTED : DECISION_NONE;
+}
 
 /* A combination stands for its parts: `SYN` means the first segment, not its answer. */
 static __always_inline __u32 flag_names(__u32 flags)
@@ -182,9 +190,11 @@ static __always_inline bool waits_for_drop(const struct filter_rule *rule, __u32
 static __always_inline __u64 try_first(const struct flow_key *key, __u32 tcp_flags, __u32 context)
 {
 	const struct filter_rule *rule = rule_at(0);
+	__u32 fits = fit(rule, key, tcp_flags, context);
 
-	if (!(fit(rule, key, tcp_flags, context) & FITS_BY_SOURCE) ||
-	    waits_for_drop(rule, context))
+	if (!fits && config.filter_rules == 1)
+		return decision_of_unmatched();
+	if (!(fits & FITS_BY_SOURCE) || waits_for_drop(rule, context))
 		return 0;
 	return decision_of(rule);
 }
