@@ -22,30 +22,36 @@ enum choice {
 	PACKET_UNWANTED, /* or dealt with */
 };
 
-/* Where hooks meet a packet, and what they know of its past. */
-struct meeting {
-	__u32 tag; /* TAG_NONE, too, where no earlier hook can have left one */
-	bool egress;
-};
-
-/* Counts the packet as left out. By itself, as are others here: what is inlined takes stack. */
-static noinline enum choice count_out(struct __sk_buff *skb, const struct packet *packet,
-				      enum stat which, __u32 tag)
+static __always_inline __u32 tag_of(enum stat which)
 {
-	struct wire wire = wire_of(skb, packet);
-
-	count(which, wire.packets, wire.bytes);
-	set_tag(skb, tag);
-	return PACKET_UNWANTED;
+	switch (which) {
+	case STAT_SAMPLED_OUT:
+		return config.tag_sampled_out;
+	case STAT_REJECTED:
+		return config.tag_rejected;
+	case STAT_UNMATCHED:
+		return config.tag_unmatched;
+	default:
+		return config.tag_not_flow;
+	}
 }
 
-/* The same, unless an earlier hook has. */
-static __always_inline enum choice leave_out(struct __sk_buff *skb, const struct packet *packet,
-					     struct meeting met, enum stat which, __u32 tag)
+/*
+ * Counts the packet as left out, unless an earlier hook has. `tag`: TAG_NONE, too, where no earlier
+ * hook can have left one. A global function, as are others that are called in several places: the
+ * verifier then looks at them once. The result is always PACKET_UNWANTED.
+ */
+noinline __u32 leave_out(struct __sk_buff *skb, const struct packet *packet, __u32 tag,
+			 __u32 egress, __u32 which)
 {
-	if (was_met(skb, met.tag, met.egress, packet->tunnel_type))
+	struct wire wire;
+
+	if (!packet || was_met(skb, tag, egress, packet->tunnel_type))
 		return PACKET_UNWANTED;
-	return count_out(skb, packet, which, tag);
+	wire = wire_of(skb, packet);
+	count(which, wire.packets, wire.bytes);
+	set_tag(skb, tag_of(which));
+	return PACKET_UNWANTED;
 }
 
 static __always_inline bool has_rules_of_direction(void)
@@ -102,35 +108,33 @@ static __always_inline void take_back_unmarked(struct __sk_buff *skb, const stru
  * about the direction the two cannot be told apart, and of a packet that a bridge copies, each copy
  * that is wanted is taken back: there, what is left out is counted too low.
  */
-static noinline enum choice judge(struct __sk_buff *skb, struct packet *packet, __u32 tag,
-				  __u32 egress, __u64 found)
+noinline __u32 judge(struct __sk_buff *skb, struct packet *packet, __u32 tag, __u32 egress,
+		     __u64 found)
 {
-	struct meeting met = { .tag = tag, .egress = egress };
-	struct filter_verdict verdict = verdict_of(
-		found ? found :
-			decide(&packet->key, packet->tcp_flags, context_of(egress)));
+	struct filter_verdict verdict;
 
+	if (!packet)
+		return PACKET_UNWANTED;
+	if (!found)
+		found = decide(&packet->key, packet->tcp_flags, context_of(egress));
+	verdict = verdict_of(found);
 	if (!verdict.accepted)
-		return verdict.matched ?
-			leave_out(skb, packet, met, STAT_REJECTED, config.tag_rejected) :
-			leave_out(skb, packet, met, STAT_UNMATCHED, config.tag_unmatched);
-	if (unlikely(is_taken_back(met.tag)))
+		return leave_out(skb, packet, tag, egress,
+				 verdict.matched ? STAT_REJECTED : STAT_UNMATCHED);
+	if (unlikely(is_taken_back(tag)))
 		take_back(skb, packet,
-			  met.tag == config.tag_rejected ? STAT_REJECTED : STAT_UNMATCHED);
+			  tag == config.tag_rejected ? STAT_REJECTED : STAT_UNMATCHED);
 	if (has_rules_of_direction() && !marks_on)
-		note_left_out(packet, met.egress);
+		note_left_out(packet, egress);
 	packet->only_if_dropped = verdict.only_if_dropped;
 	if (config.filter_samples) {
 		if (verdict.sample)
 			packet->sampling = verdict.sample;
 		/* A packet of another flow has won its draw as that. */
-		if (!is_flow_tag(met.tag) &&
-		    loses_draw(packet->sampling ? packet->sampling : config.sampling)) {
+		if (!is_flow_tag(tag) &&
+		    loses_draw(packet->sampling ? packet->sampling : config.sampling))
 			/* What the tag was for has been taken back. */
-			met.tag = TAG_NONE;
-			return leave_out(skb, packet, met, STAT_SAMPLED_OUT,
-					 config.tag_sampled_out);
-		}
+			return leave_out(skb, packet, TAG_NONE, egress, STAT_SAMPLED_OUT);
 	}
 	return PACKET_WANTED;
 }
@@ -183,18 +187,17 @@ static __always_inline __u32 believed_tag(struct __sk_buff *skb, bool egress)
 static __always_inline enum choice choose(struct __sk_buff *skb, struct packet *packet, bool egress,
 					  bool has_l2, bool has_flows)
 {
-	struct meeting met = { .tag = believed_tag(skb, egress), .egress = egress };
+	__u32 tag = believed_tag(skb, egress), own;
 	enum verdict verdict;
 	bool is_left_out, is_inner = false;
-	__u32 own;
 
-	if (unlikely(is_sampled_out_tag(met.tag) || is_own_copy(skb, egress)))
+	if (unlikely(is_sampled_out_tag(tag) || is_own_copy(skb, egress)))
 		return PACKET_UNWANTED;
 	/* Rules with rates of their own come first. */
-	is_left_out = !config.filter_samples && met.tag == TAG_NONE && loses_draw(config.sampling);
+	is_left_out = !config.filter_samples && tag == TAG_NONE && loses_draw(config.sampling);
 	/* Only the wire size of several segments takes parsing. */
 	if (unlikely(is_left_out && !skb->gso_size))
-		return leave_out(skb, packet, met, STAT_SAMPLED_OUT, config.tag_sampled_out);
+		return leave_out(skb, packet, tag, egress, STAT_SAMPLED_OUT);
 
 	verdict = parse(skb, packet, has_l2);
 	if (config.tunnel_at && verdict == PARSE_FLOW && packet->key.protocol == IPPROTO_UDP)
@@ -202,18 +205,18 @@ static __always_inline enum choice choose(struct __sk_buff *skb, struct packet *
 	if (unlikely(skb->gso_size && verdict == PARSE_FLOW && !is_inner && may_be_tunnel(packet)))
 		note_inner_headers(skb, packet);
 	if (unlikely(is_left_out))
-		return leave_out(skb, packet, met, STAT_SAMPLED_OUT, config.tag_sampled_out);
+		return leave_out(skb, packet, tag, egress, STAT_SAMPLED_OUT);
 	if (unlikely(verdict != PARSE_FLOW))
-		return leave_out(skb, packet, met, not_flow(verdict), config.tag_not_flow);
+		return leave_out(skb, packet, tag, egress, not_flow(verdict));
 	own = flow_tag(&packet->key);
-	if (met.tag == own) {
+	if (tag == own) {
 		if (has_flows && likely(revisit(skb, packet, egress)))
 			return PACKET_UNWANTED;
 		/* It tells nothing: the packet goes on as one without. */
 		packet->is_tagged = true;
-		met.tag = TAG_NONE;
+		tag = TAG_NONE;
 	}
-	if (config.filter_rules && is_unwanted(skb, packet, met.tag, egress))
+	if (config.filter_rules && is_unwanted(skb, packet, tag, egress))
 		return PACKET_UNWANTED;
 	set_tag(skb, own);
 	return PACKET_WANTED;

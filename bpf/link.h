@@ -176,13 +176,15 @@ static __always_inline __u32 leave_llc(struct packet *packet, const struct link_
 	return leave_header(packet, header, 8);
 }
 
-/* Leaves one header behind and returns the protocol of the next. */
-static __always_inline __u32 leave_link_header(struct __sk_buff *skb, struct packet *packet,
-					       __u32 protocol)
+/*
+ * Leaves one header behind and returns the protocol of the next. A global function, so that the
+ * verifier goes its many ways once, not for each header.
+ */
+noinline __u32 leave_link_header(struct __sk_buff *skb, struct packet *packet, __u32 protocol)
 {
 	struct link_header header;
 
-	if (!read_link_header(skb, packet, &header))
+	if (!packet || !read_link_header(skb, packet, &header))
 		return LINK_NOT_IP;
 	if (is_tag(protocol))
 		return leave_tag(packet, &header);
@@ -224,7 +226,7 @@ static __always_inline bool is_opaque(__u32 protocol)
 
 /*
  * Walks from header to header until IP, from a protocol that is not, and returns what it has come
- * to. A global function, so that the verifier goes its many ways once, not with each caller's.
+ * to. A global function, too.
  */
 noinline __u32 parse_link(struct __sk_buff *skb, struct packet *packet, __u32 protocol)
 {

@@ -179,48 +179,61 @@ static __always_inline bool note_fragment(struct packet *packet,
 	return true;
 }
 
+/* More than any header's number: none follows. */
+#define EXTENSION_MALFORMED 0x100
+
 /*
- * Walks from header to header until one that is not an extension, or is a later fragment's data.
- * A global function, so that the verifier goes its many ways once rather than with each caller's.
+ * Leaves the extension `next` behind and returns the number of what follows. A global function, so
+ * that the verifier goes its many ways once, not for each extension.
  */
-noinline __u32 parse_extensions(struct __sk_buff *skb, struct packet *packet)
+noinline __u32 leave_extension(struct __sk_buff *skb, struct packet *packet, __u32 next)
 {
 	struct ipv6_extension copy;
 	const struct ipv6_extension *extension;
 	__u32 length;
-	__u8 next;
+
+	if (!packet)
+		return EXTENSION_MALFORMED;
+	extension = peek(skb, packet->l4, &copy, sizeof(copy));
+	if (!extension)
+		return EXTENSION_MALFORMED;
+	length = (extension->length + 1) * 8;
+	if (next == IPPROTO_AH)
+		length = (extension->length + 2) * 4;
+	if (next == IPPROTO_FRAGMENT)
+		length = sizeof(*extension);
+	if (packet->l4 + length > packet->end)
+		return EXTENSION_MALFORMED;
+	packet->l4 += length;
+	if (next == IPPROTO_FRAGMENT && !note_fragment(packet, extension))
+		return EXTENSION_MALFORMED;
+	return extension->next;
+}
+
+/*
+ * Walks from header to header until one that is not an extension, or is a later fragment's data. A
+ * global function, too.
+ */
+noinline __u32 parse_extensions(struct __sk_buff *skb, struct packet *packet)
+{
+	__u32 next;
 
 	if (!packet)
 		return PARSE_MALFORMED;
 	next = packet->key.protocol;
-	for (int i = 0; i <= IPV6_EXTENSIONS_MAX; i++) {
-		if (!is_extension(packet, next)) {
-			packet->key.protocol = next;
-			return packet->l4 > HEADERS_MAX ? PARSE_MALFORMED : PARSE_FLOW;
-		}
-		if (i == IPV6_EXTENSIONS_MAX)
-			break;
-		extension = peek(skb, packet->l4, &copy, sizeof(copy));
-		if (!extension)
+	for (int i = 0; i < IPV6_EXTENSIONS_MAX && is_extension(packet, next); i++) {
+		next = leave_extension(skb, packet, next);
+		if (next >= EXTENSION_MALFORMED)
 			return PARSE_MALFORMED;
-		length = (extension->length + 1) * 8;
-		if (next == IPPROTO_AH)
-			length = (extension->length + 2) * 4;
-		if (next == IPPROTO_FRAGMENT)
-			length = sizeof(*extension);
-		if (packet->l4 + length > packet->end)
-			return PARSE_MALFORMED;
-		packet->l4 += length;
-
-		if (next == IPPROTO_FRAGMENT && !note_fragment(packet, extension))
-			return PARSE_MALFORMED;
-		next = extension->next;
 		if (unlikely(packet->is_later_fragment)) {
 			packet->key.protocol = next;
 			return PARSE_FLOW;
 		}
 	}
-	return PARSE_MALFORMED;
+	if (is_extension(packet, next) || packet->l4 > HEADERS_MAX)
+		return PARSE_MALFORMED;
+	packet->key.protocol = next;
+	return PARSE_FLOW;
 }
 
 static __always_inline enum verdict parse_ipv4(struct __sk_buff *skb, struct packet *packet)

@@ -53,16 +53,18 @@ static __always_inline void refresh_facts(__u64 *slots)
 
 /*
  * Beyond the first slot. Slots fill up in order and are never emptied, so CPUs race for them one
- * atomic at a time.
+ * atomic at a time. A global function, so that the verifier goes its many ways once.
  */
-static noinline __u64 note_further_place(struct flow_metrics *flow, struct __sk_buff *skb,
-					 __u32 egress, const struct packet *packet)
+noinline __u64 note_further_place(struct flow_metrics *flow, struct __sk_buff *skb, __u32 egress,
+				  const struct packet *packet)
 {
 	__u64 *slots = (__u64 *)flow->observed;
 	__u64 place = place_of(skb);
 	__u64 wanted = 0;
 	struct wire wire;
 
+	if (!flow || !packet)
+		return 0;
 	for (int i = 0; i < MAX_OBSERVED_INTERFACES; i++) {
 		__u64 slot = slots[i];
 

@@ -75,14 +75,24 @@ static __always_inline bool skb_seen(const struct sk_buff *skb)
 	return probed_tag(BPF_CORE_READ(skb, tc_index)) != TAG_NONE;
 }
 
-static __always_inline bool skb_read(const struct skb_view *view, __u32 at, void *into, __u32 size)
+/*
+ * The linear part of a buffer, by address: what reads headers is in global functions, which the
+ * verifier goes through once, and gets no pointers that it would have to know.
+ */
+struct skb_bytes {
+	__u64 head;
+	__u32 tail;
+};
+
+static __always_inline bool skb_read(const struct skb_bytes *bytes, __u32 at, void *into,
+				     __u32 size)
 {
-	if (at + size > view->tail)
+	if (at + size > bytes->tail)
 		return false;
-	return !bpf_probe_read_kernel(into, size, view->head + at);
+	return !bpf_probe_read_kernel(into, size, (const void *)(bytes->head + at));
 }
 
-static __always_inline bool skb_read_l4(const struct skb_view *view, struct packet *packet)
+static __always_inline bool skb_read_l4(const struct skb_bytes *bytes, struct packet *packet)
 {
 	struct flow_key *key = &packet->key;
 	__u8 head[14];
@@ -97,9 +107,9 @@ static __always_inline bool skb_read_l4(const struct skb_view *view, struct pack
 	if (!minimum)
 		return true;
 	packet->headers += minimum;
-	if (!is_tcp || !skb_read(view, packet->l4, head, sizeof(head))) {
+	if (!is_tcp || !skb_read(bytes, packet->l4, head, sizeof(head))) {
 		/* Of a first fragment of TCP this may be all. */
-		if (!skb_read(view, packet->l4, head, sizeof(struct l4_head)))
+		if (!skb_read(bytes, packet->l4, head, sizeof(struct l4_head)))
 			return false;
 		is_tcp = false;
 	}
@@ -118,13 +128,14 @@ static __always_inline bool skb_read_l4(const struct skb_view *view, struct pack
 }
 
 /* As parse_extensions(). */
-static __always_inline bool skb_read_extensions(const struct skb_view *view, struct packet *packet)
+static __always_inline bool skb_read_extensions(const struct skb_bytes *bytes,
+						struct packet *packet)
 {
 	struct ipv6_extension extension;
 	__u8 next = packet->key.protocol;
 
 	for (int i = 0; i < SKB_EXTENSIONS_MAX && is_extension(packet, next); i++) {
-		if (!skb_read(view, packet->l4, &extension, sizeof(extension)))
+		if (!skb_read(bytes, packet->l4, &extension, sizeof(extension)))
 			return false;
 		if (next == IPPROTO_FRAGMENT) {
 			if (!note_fragment(packet, &extension))
@@ -143,12 +154,12 @@ static __always_inline bool skb_read_extensions(const struct skb_view *view, str
 	return true;
 }
 
-static __always_inline bool skb_read_ipv4(const struct skb_view *view, struct packet *packet)
+static __always_inline bool skb_read_ipv4(const struct skb_bytes *bytes, struct packet *packet)
 {
 	struct iphdr ip;
 	__u32 fragment;
 
-	if (!skb_read(view, packet->l3, &ip, sizeof(ip)) || ip.version != 4 || ip.ihl < 5)
+	if (!skb_read(bytes, packet->l3, &ip, sizeof(ip)) || ip.version != 4 || ip.ihl < 5)
 		return false;
 	packet->eth_protocol = ETH_P_IP;
 	packet->l4 = packet->l3 + ip.ihl * 4;
@@ -162,11 +173,11 @@ static __always_inline bool skb_read_ipv4(const struct skb_view *view, struct pa
 	return true;
 }
 
-static __always_inline bool skb_read_ipv6(const struct skb_view *view, struct packet *packet)
+static __always_inline bool skb_read_ipv6(const struct skb_bytes *bytes, struct packet *packet)
 {
 	struct ipv6hdr ip;
 
-	if (!skb_read(view, packet->l3, &ip, sizeof(ip)) || ip.version != 6)
+	if (!skb_read(bytes, packet->l3, &ip, sizeof(ip)) || ip.version != 6)
 		return false;
 	packet->eth_protocol = ETH_P_IPV6;
 	packet->l4 = packet->l3 + sizeof(ip);
@@ -184,35 +195,53 @@ struct vlan_header {
 	__be16 protocol;
 };
 
-/* What follows the VLAN tags that are still in the buffer; `at` is moved behind them. */
-static __always_inline __be16 skb_skip_tags(const struct skb_view *view, __be16 protocol,
-					    __u32 *at)
+/*
+ * Moves packet->l3 behind the VLAN tags that are still in the buffer and returns what follows, as
+ * EtherType; 0: nothing does.
+ */
+noinline __u32 skb_skip_tags(const struct skb_bytes *bytes, struct packet *packet, __u32 protocol)
 {
 	struct vlan_header tag;
 
+	if (!bytes || !packet)
+		return 0;
 	for (int i = 0; i < LINK_HEADERS_MAX; i++) {
-		if (!is_tag(bpf_ntohs(protocol)))
+		if (!is_tag(protocol))
 			break;
-		if (!skb_read(view, *at, &tag, sizeof(tag)))
+		if (!skb_read(bytes, packet->l3, &tag, sizeof(tag)))
 			return 0;
-		protocol = tag.protocol;
-		*at += sizeof(tag);
+		protocol = bpf_ntohs(tag.protocol);
+		packet->l3 += sizeof(tag);
 	}
 	return protocol;
 }
 
-static __always_inline bool skb_read_l3(const struct skb_view *view, struct packet *packet,
-					__be16 protocol)
+static __always_inline bool skb_read_l3(const struct skb_bytes *bytes, struct packet *packet,
+					__u32 protocol)
 {
 	bool is_read = false;
 
-	if (protocol == bpf_htons(ETH_P_IP))
-		is_read = skb_read_ipv4(view, packet);
-	else if (protocol == bpf_htons(ETH_P_IPV6))
-		is_read = skb_read_ipv6(view, packet);
+	if (protocol == ETH_P_IP)
+		is_read = skb_read_ipv4(bytes, packet);
+	else if (protocol == ETH_P_IPV6)
+		is_read = skb_read_ipv6(bytes, packet);
 	if (!is_read || packet->is_later_fragment)
 		return is_read;
-	return skb_read_extensions(view, packet);
+	return skb_read_extensions(bytes, packet);
+}
+
+enum skb_headers {
+	SKB_NOT_IP,
+	SKB_CUT_SHORT,
+	SKB_READ,
+};
+
+/* Reads what is at packet->l3. */
+noinline __u32 skb_headers(const struct skb_bytes *bytes, struct packet *packet, __u32 protocol)
+{
+	if (!bytes || !packet || !skb_read_l3(bytes, packet, protocol))
+		return SKB_NOT_IP;
+	return skb_read_l4(bytes, packet) ? SKB_READ : SKB_CUT_SHORT;
 }
 
 /*
@@ -221,16 +250,20 @@ static __always_inline bool skb_read_l3(const struct skb_view *view, struct pack
  */
 static __always_inline bool skb_parse(const struct skb_view *view, struct packet *packet)
 {
-	__be16 protocol = SKB_FIELD(view, protocol);
+	struct skb_bytes bytes = { .head = (__u64)view->head, .tail = view->tail };
+	__u32 protocol = bpf_ntohs(SKB_FIELD(view, protocol));
 	__u32 mac = SKB_FIELD(view, mac_header);
+	__u32 found = SKB_NOT_IP;
 
 	packet->l3 = SKB_FIELD(view, network_header);
 	/* 0: received, and no layer has looked at it but the driver. */
-	if (packet->l3 && skb_read_l3(view, packet, protocol))
-		return skb_read_l4(view, packet);
+	if (packet->l3)
+		found = skb_headers(&bytes, packet, protocol);
+	if (found != SKB_NOT_IP)
+		return found == SKB_READ;
 	packet->l3 = mac == NO_HEADER ? view->data : mac + ETH_HLEN;
-	protocol = skb_skip_tags(view, protocol, &packet->l3);
-	return skb_read_l3(view, packet, protocol) && skb_read_l4(view, packet);
+	protocol = skb_skip_tags(&bytes, packet, protocol);
+	return skb_headers(&bytes, packet, protocol) == SKB_READ;
 }
 
 /* As wire_of() for hooks: the link layer's header counts where the packet has one. */
