@@ -228,7 +228,7 @@ export function writeV6(
     const at = cursors[i]!;
     cursors[i] = at + 16;
     const id = ids[rows[i]!]!;
-    if (id === MISSING || table.isV4(id)) bytes.fill(0, at, at + 16);
+    if (id === MISSING) bytes.fill(0, at, at + 16);
     else table.copyTo(id, bytes, at);
   }
 }

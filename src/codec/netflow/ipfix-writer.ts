@@ -1,5 +1,6 @@
 import { assert } from '../../base/assert.ts';
 import type { BatchLayout, FlowBatch } from '../../flow/batch.ts';
+import { EtherType } from '../../flow/enums.ts';
 import type { InternTables } from '../../flow/intern.ts';
 import { MISSING } from '../../flow/intern.ts';
 import type { FragmentCache } from '../fragments.ts';
@@ -127,9 +128,14 @@ export class IpfixWriter {
     return this.#texts;
   }
 
-  /** Puts the rows of IPv4 first; their number, and that of all that have packets. */
+  /**
+   * Puts the rows of IPv4 first; their number, and that of all that have packets. A packet of IPv6
+   * may bear an address that stands for IPv4: what it is, its EtherType tells.
+   */
   #order(batch: FlowBatch): readonly [v4Count: number, count: number] {
     const sources = batch.ids('SrcAddr');
+    const types = batch.has('Etype') ? batch.u16('Etype') : undefined;
+    const typed = types === undefined ? NO_WORDS : batch.present('Etype');
     const packets = batch.has('Packets') ? batch.f64('Packets') : undefined;
     const counted = packets === undefined ? NO_WORDS : batch.present('Packets');
     const { addresses } = batch.tables;
@@ -142,8 +148,10 @@ export class IpfixWriter {
       const isCounted = packets !== undefined && (counted[row >>> 5]! >>> (row & 31)) & 1;
       if (isCounted && packets[row] === 0) continue;
       const id = sources[row]!;
-      if (id === MISSING || addresses.isV4(id)) rows[front++] = row;
-      else rows[--back] = row;
+      const isTypedV6 =
+        types !== undefined && types[row] === IPV6 && (typed[row >>> 5]! >>> (row & 31)) & 1;
+      if (isTypedV6 || (id !== MISSING && !addresses.isV4(id))) rows[--back] = row;
+      else rows[front++] = row;
     }
     rows.copyWithin(front, back, selected);
     return [front, front + selected - back];
@@ -228,6 +236,7 @@ export class IpfixWriter {
   }
 }
 
+const IPV6 = EtherType.IPv6;
 const NO_BYTES = new Uint8Array(0);
 const NO_WORDS = new Uint32Array(0);
 

@@ -1,13 +1,12 @@
 import { type Column, type FlowBatch, type ListColumn, pushList } from '../../flow/batch.ts';
 import { setBit } from '../../flow/bits.ts';
-import { DNS_RESPONSE_CODES, hasPorts, Protocol } from '../../flow/enums.ts';
+import { DNS_RESPONSE_CODES, EtherType, hasPorts, Protocol } from '../../flow/enums.ts';
 import { MISSING } from '../../flow/intern.ts';
 import { TLS_MISMATCH, TLS_TYPES } from '../../flow/names/tls.ts';
 import type { Target, Targets } from './targets.ts';
 
 const { ICMP, TCP, 'IPv6-ICMP': ICMPV6 } = Protocol;
-const IPV4 = 0x0800;
-const IPV6 = 0x86dd;
+const { IPv4: IPV4, IPv6: IPV6 } = EtherType;
 
 /** The list of the row that is being read, at the end of its column. */
 export interface OpenList {

@@ -14,7 +14,13 @@ import type {
 import type { FieldSpec } from '../../flow/field.ts';
 import { fieldByName } from '../../flow/fields.ts';
 import { TLS_MISMATCH, TLS_TYPES } from '../../flow/names/tls.ts';
-import { FragmentPart, type Fragments, gatherIds, gatherMarkedIds } from './fragments.ts';
+import {
+  FragmentPart,
+  type Fragments,
+  gatherAddresses,
+  gatherIds,
+  gatherMarkedIds,
+} from './fragments.ts';
 import { DupListPart, EventsPart, gatherMasks, TextsPart } from './lists.ts';
 import {
   DoublePart,
@@ -193,17 +199,24 @@ function doubleParts(
   return [limited, { number: exact, part: whole }];
 }
 
-function fragmentPart({ name, kind }: FieldSpec, number: number, source: Source): Part {
-  const tag = new Tag(number, kind === 'mac' ? WIRE.varint : WIRE.bytes);
-  const caches = {
-    str: () => source.fragments.strings,
-    addr: () => source.fragments.addresses,
-    mac: () => source.fragments.macs,
-  };
+/** Messages with the addresses of the flow's packets; other addresses go their own ways. */
+const OF_PACKETS = /^(network|xlat)\./;
+
+function fragmentPart(field: FieldSpec, number: number, source: Source): Part {
+  const { name, kind } = field;
   const column = columnOf<IdColumn>(source, name);
-  return new FragmentPart(tag, {
+  if (kind === 'addr') {
+    const isOfPackets = OF_PACKETS.test(field.proto?.path ?? '') && source.layout.has('Etype');
+    const types = isOfPackets ? columnOf<U16Column>(source, 'Etype') : () => undefined;
+    return new FragmentPart(new Tag(number, WIRE.bytes), {
+      gather: (block, into) => gatherAddresses(block, column().values, types(), into),
+      cache: () => source.fragments.addresses,
+    });
+  }
+  const isMac = kind === 'mac';
+  return new FragmentPart(new Tag(number, isMac ? WIRE.varint : WIRE.bytes), {
     gather: (block, into) => gatherIds(block, column().values, into),
-    cache: caches[kind as keyof typeof caches],
+    cache: () => (isMac ? source.fragments.macs : source.fragments.strings),
   });
 }
 
