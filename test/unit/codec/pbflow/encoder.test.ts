@@ -76,7 +76,8 @@ const FULL: Row = {
   DnsId: 65_535,
   DnsName: 'www.exämple.com',
   DnsLatencyMs: 1234.567891,
-  DnsFlags: 0x8180,
+  DnsFlags: 0x8187,
+  DnsFlagsResponseCode: 'BADCOOKIE',
   DnsErrno: 22,
   DnsQueryType: 'AAAA',
   DnsQueries: 7,
@@ -145,7 +146,10 @@ const FULL_MESSAGE = {
   pkt_drop_latest_drop_cause_exact: 'SKB_DROP_REASON_NOT_YET_INVENTED',
   pkt_drop_location: 'tcp_v4_rcv',
   dns_id: 65_535,
-  dns_flags: 0x8180,
+  // The readers' UnDefined: the header's 7 would be YXRRSet.
+  dns_flags: 0x818f,
+  dns_flags_exact: 0x8187,
+  dns_response_code: 'BADCOOKIE',
   dns_latency: { seconds: 1, nanos: 234_567_891 },
   time_flow_rtt: { seconds: 2, nanos: 500 },
   dns_errno: 22,
@@ -205,7 +209,7 @@ const FULL_MESSAGE = {
 
 test('a record with every field is what protobufjs makes of it, byte for byte', () => {
   // The message has a field for each column but those that are derived from others.
-  const derived = ['TimeReceived', 'DnsFlagsResponseCode'];
+  const derived = ['TimeReceived'];
   const columns = LAYOUT.columns.map(({ name }) => name).filter((name) => !derived.includes(name));
   expect(Object.keys(FULL).toSorted()).toEqual(columns.toSorted());
   const wanted = PbRecord.encode(PbRecord.fromObject(FULL_MESSAGE)).finish();
@@ -246,6 +250,21 @@ test.each([
     'of an IPv4 packet',
     { Etype: 0x0800, SrcAddr: '1.2.3.4' },
     { eth_protocol: 0x0800, network: { src_addr: { ipv4: 0x01020304 } } },
+  ],
+  [
+    'a DNS code of four bits',
+    { DnsFlags: 0x8183, DnsFlagsResponseCode: 'NXDomain' },
+    { dns_flags: 0x8183 },
+  ],
+  [
+    'a DNS code without a name',
+    { DnsFlags: 0x8180, DnsFlagsResponseCode: 'UnDefined' },
+    { dns_flags: 0x818f, dns_flags_exact: 0x8180, dns_response_code: 'UnDefined' },
+  ],
+  [
+    'a DNS code that is not known',
+    { DnsFlags: 0x8180 },
+    { dns_flags: 0x818f, dns_flags_exact: 0x8180 },
   ],
   ['the unspecified address', { SrcAddr: '0.0.0.0' }, { network: { src_addr: { ipv4: 0 } } }],
   ['saturates', { PktDropBytes: 65_536 }, { pkt_drop_bytes: 65_535, pkt_drop_bytes_exact: 65_536 }],
