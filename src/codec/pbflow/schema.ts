@@ -97,7 +97,11 @@ export const TIMESTAMP_UNITS = 1e3;
  * name, or that is not known, those bits are sent as 15, which they call UnDefined. The bits of the
  * header then go along in `exact`, and the name in `dns_response_code`.
  */
-export const DNS_FLAGS = { path: 'dns_flags', codePath: 'dns_response_code', codeMask: 0xf } as const;
+export const DNS_FLAGS = {
+  path: 'dns_flags',
+  codePath: 'dns_response_code',
+  codeMask: 0xf,
+} as const;
 
 /** 1 for names of DNS response codes that four bits cannot tell. */
 export const LONG_DNS_CODES: WireCodes = {
