@@ -14,8 +14,6 @@
 #include "parse.h"
 #include "stats.h"
 
-/* RFC 8490: the highest opcode that is assigned. */
-#define DNS_OPCODE_MAX 6
 /* Messages of one segment that are looked at; offloads put many segments together. */
 #define DNS_MESSAGES_MAX 32
 /* A message ends at most so far ahead of a segment, what is sent again included; bytes. */

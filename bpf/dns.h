@@ -19,6 +19,11 @@
 #define DNS_RESPONSE 0x8000
 #define DNS_OPCODE_SHIFT 11
 #define DNS_OPCODE_MASK 0xf
+/* RFC 8490: the highest opcode that is assigned. */
+#define DNS_OPCODE_MAX 6
+/* A name of one byte, type and class; and of a record, time to live and length, too. */
+#define DNS_QUESTION_BYTES_MIN 5
+#define DNS_RECORD_BYTES_MIN 11
 /* Numbers, not flags: operation and response code. */
 #define DNS_CODES 0x780f
 
@@ -227,6 +232,29 @@ noinline __u32 inspect_dns_message(struct __sk_buff *skb, const struct packet *p
 	return send_message(skb, message, place->at, place->end - place->at);
 }
 
+/*
+ * Whether the message has room for what its header counts, which of what is no DNS hardly any has.
+ * A question may be missing: how short a message is, is for its reader to say.
+ */
+static __always_inline bool may_be_dns(const struct packet *packet, const struct dns_place *place)
+{
+	const struct dns_header *header = &place->header;
+	__u32 records = bpf_ntohs(header->answers) + bpf_ntohs(header->authorities) +
+			bpf_ntohs(header->additionals);
+	__u32 questions = bpf_ntohs(header->questions);
+	__u32 opcode = bpf_ntohs(header->flags) >> DNS_OPCODE_SHIFT & DNS_OPCODE_MASK;
+
+	if (opcode > DNS_OPCODE_MAX)
+		return false;
+	/* The rest is in other fragments. */
+	if (packet->is_fragment)
+		return true;
+	if (questions <= 1)
+		questions = 0;
+	return questions * DNS_QUESTION_BYTES_MIN + records * DNS_RECORD_BYTES_MIN <=
+	       place->end - place->body;
+}
+
 static noinline void inspect_dns(struct __sk_buff *skb, const struct packet *packet,
 				 struct dns_metrics *dns)
 {
@@ -248,5 +276,9 @@ static noinline void inspect_dns(struct __sk_buff *skb, const struct packet *pac
 	place->at = packet->headers;
 	place->body = place->at + sizeof(place->header);
 	place->end = packet->end;
+	if (!may_be_dns(packet, place)) {
+		note_unreadable(dns, EINVAL);
+		return;
+	}
 	inspect_dns_message(skb, packet, dns, place);
 }

@@ -195,7 +195,7 @@ int openssl_free(struct pt_regs *registers)
 }
 
 /* Inside of a call, whichever way: a write may have to read first, and the reverse. */
-static __always_inline int ssl_socket(struct sock *sk)
+static __always_inline int ssl_socket(struct sock *sk, enum sock_access access)
 {
 	__u64 thread = bpf_get_current_pid_tgid();
 	struct ssl_call *call = bpf_map_lookup_elem(&ssl_calls, &thread);
@@ -205,10 +205,11 @@ static __always_inline int ssl_socket(struct sock *sk)
 
 	if (!call || !sk)
 		return 0;
-	protocol = ((struct sock___openssl *)sk)->sk_protocol;
+	protocol = SOCK_FIELD((struct sock___openssl *)sk, access, sk_protocol);
 	if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP)
 		return 0;
-	if (!socket_flow(sk, protocol, call->direction == SSL_READ, &flow.key))
+	if (!common_flow(&sk->__sk_common, access, protocol, call->direction == SSL_READ,
+			 &flow.key))
 		return 0;
 	object = ssl_object_of(call->ssl, thread, call->direction);
 	known = bpf_map_lookup_elem(&ssl_flows, &object);
@@ -223,23 +224,36 @@ static __always_inline int ssl_socket(struct sock *sk)
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(openssl_sent, struct sock *sk)
 {
-	return ssl_socket(sk);
+	return ssl_socket(sk, SOCK_TYPED);
 }
 
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(openssl_received, struct sock *sk)
 {
-	return ssl_socket(sk);
+	return ssl_socket(sk, SOCK_TYPED);
 }
 
 SEC("fentry/tcp_sendmsg")
 int BPF_PROG(openssl_tcp_send, struct sock *sk)
 {
-	return ssl_socket(sk);
+	return ssl_socket(sk, SOCK_TYPED);
 }
 
 SEC("fentry/tcp_recvmsg")
 int BPF_PROG(openssl_tcp_receive, struct sock *sk)
 {
-	return ssl_socket(sk);
+	return ssl_socket(sk, SOCK_TYPED);
+}
+
+/* arm64 has fentry since Linux 6.4. Looked at in calls that are under way only, which are few. */
+SEC("kprobe/tcp_sendmsg")
+int openssl_tcp_send_kprobe(struct pt_regs *registers)
+{
+	return ssl_socket((struct sock *)argument(registers, 0), SOCK_BY_ADDRESS);
+}
+
+SEC("kprobe/tcp_recvmsg")
+int openssl_tcp_receive_kprobe(struct pt_regs *registers)
+{
+	return ssl_socket((struct sock *)argument(registers, 0), SOCK_BY_ADDRESS);
 }

@@ -14,22 +14,29 @@
 #define AF_INET 2
 #define AF_INET6 10
 
+/* A kprobe has the socket by its address alone; others know its type, and fields are loads. */
+enum sock_access { SOCK_TYPED, SOCK_BY_ADDRESS };
+
+#define SOCK_FIELD(from, access, field)                                                       \
+	((access) == SOCK_TYPED ? (from)->field : BPF_CORE_READ(from, field))
+
 /* As socket_flow(), of what a socket and a request for one have in common. */
-static __always_inline bool common_flow(const struct sock_common *common, __u8 protocol,
-					bool received, struct flow_key *key)
+static __always_inline bool common_flow(const struct sock_common *common, enum sock_access access,
+					__u8 protocol, bool received, struct flow_key *key)
 {
+	__u16 family = SOCK_FIELD(common, access, skc_family);
 	__u8 *local = received ? key->dst_ip : key->src_ip;
 	__u8 *remote = received ? key->src_ip : key->dst_ip;
-	__u16 local_port = common->skc_num;
-	__u16 remote_port = bpf_ntohs(common->skc_dport);
+	__u16 local_port = SOCK_FIELD(common, access, skc_num);
+	__u16 remote_port = bpf_ntohs(SOCK_FIELD(common, access, skc_dport));
 
-	if (common->skc_family == AF_INET) {
-		map_ipv4(local, common->skc_rcv_saddr);
-		map_ipv4(remote, common->skc_daddr);
-	} else if (common->skc_family == AF_INET6) {
+	if (family == AF_INET) {
+		map_ipv4(local, SOCK_FIELD(common, access, skc_rcv_saddr));
+		map_ipv4(remote, SOCK_FIELD(common, access, skc_daddr));
+	} else if (family == AF_INET6) {
 		/* IPv4 through such a socket has the addresses in the form that keys have. */
-		struct in6_addr near = common->skc_v6_rcv_saddr;
-		struct in6_addr far = common->skc_v6_daddr;
+		struct in6_addr near = SOCK_FIELD(common, access, skc_v6_rcv_saddr);
+		struct in6_addr far = SOCK_FIELD(common, access, skc_v6_daddr);
 
 		__builtin_memcpy(local, &near, sizeof(near));
 		__builtin_memcpy(remote, &far, sizeof(far));
@@ -49,7 +56,7 @@ static __always_inline bool common_flow(const struct sock_common *common, __u8 p
 static __always_inline bool socket_flow(const struct sock *sk, __u8 protocol, bool received,
 					struct flow_key *key)
 {
-	return common_flow(&sk->__sk_common, protocol, received, key);
+	return common_flow(&sk->__sk_common, SOCK_TYPED, protocol, received, key);
 }
 
 static __always_inline __u16 eth_protocol_of(const struct flow_key *key)

@@ -86,7 +86,7 @@ int BPF_PROG(tcp_accepted_again, const struct sock *sk, const struct request_soc
 	struct flow_key key = {};
 	struct tcp_metrics *tcp;
 
-	if (!common_flow(&request->__req_common, IPPROTO_TCP, false, &key))
+	if (!common_flow(&request->__req_common, SOCK_TYPED, IPPROTO_TCP, false, &key))
 		return 0;
 	/* It does not tell its interface, but has been sent by now: a hook there has seen it. */
 	tcp = drawn_tcp(&key, !config.watched_only);

@@ -163,7 +163,11 @@ noinline __u32 find_tls(struct __sk_buff *skb, __u32 at, __u32 end, struct tls_f
 	found->next = at + sizeof(record) + length;
 	switch (record.type) {
 	case TLS_CHANGE_CIPHER_SPEC:
-		found->type = TLS_SEEN_CHANGE_CIPHER;
+		/* RFC 5246 §7.1: a single byte. */
+		if (length != 1)
+			found->next = 0;
+		else
+			found->type = TLS_SEEN_CHANGE_CIPHER;
 		break;
 	case TLS_ALERT:
 		found->type = TLS_SEEN_ALERT;

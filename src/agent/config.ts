@@ -18,6 +18,11 @@ const COUNT_OR_OFF = { min: 0, max: 2 ** 31 - 1 };
 const PORT = { min: 1, max: 65_535, zeroIsDefault: true };
 const PORT_OR_NONE = { min: 0, max: 65_535 };
 
+/** A name or an address; one of IPv6 may be in brackets, as before a port. */
+function host(env: string, describe: string): Option<string> {
+  return { ...text(env, '', describe), parse: (value) => /^\[(.+)\]$/.exec(value)?.[1] ?? value };
+}
+
 const identity = {
   agentIp: text('AGENT_IP', '', 'address to report as the agent’s; empty: found by AGENT_IP_IFACE'),
   agentIpIface: text(
@@ -76,7 +81,7 @@ const interfaces = {
     'TC_ATTACH_RETRIES',
     4,
     'attempts to attach to an interface; not used by TC_ATTACH_MODE=any',
-    { min: 1, max: 100, zeroIsDefault: true },
+    COUNT,
   ),
   tcxAttachAnchorIngress: choice(
     'TCX_ATTACH_ANCHOR_INGRESS',
@@ -179,7 +184,7 @@ const exporting = {
     'gRPC and Kafka: send flows without packets, too, of which only fields of ours tell anything, ' +
       'such as queries that nobody answered',
   ),
-  targetHost: text('TARGET_HOST', '', 'host of the collector'),
+  targetHost: host('TARGET_HOST', 'host of the collector'),
   targetPort: integer('TARGET_PORT', 0, 'port of the collector', PORT_OR_NONE),
   targetTlsCaCertPath: text('TARGET_TLS_CA_CERT_PATH', '', 'CA certificate of the collector'),
   targetTlsUserCertPath: text('TARGET_TLS_USER_CERT_PATH', '', 'client certificate'),
@@ -324,11 +329,7 @@ const telemetry = {
     'info',
     'labels of interface events: info none, debug retries, trace! all',
   ),
-  metricsServerAddress: text(
-    'METRICS_SERVER_ADDRESS',
-    '',
-    'address to serve metrics on; empty: all',
-  ),
+  metricsServerAddress: host('METRICS_SERVER_ADDRESS', 'address to serve metrics on; empty: all'),
   metricsServerPort: integer('METRICS_SERVER_PORT', 9090, 'port to serve metrics on', PORT),
   metricsTlsCertPath: text('METRICS_TLS_CERT_PATH', '', 'certificate of the metrics server'),
   metricsTlsKeyPath: text('METRICS_TLS_KEY_PATH', '', 'key of that certificate'),

@@ -1,22 +1,30 @@
 const DURATION_UNITS_MS: Readonly<Record<string, number>> = {
   ns: 1e-6,
   us: 1e-3,
-  µs: 1e-3,
+  /** Micro sign and Greek mu: both are in use, and Go reads both. */
+  '\u00b5s': 1e-3,
+  '\u03bcs': 1e-3,
   ms: 1,
   s: 1000,
   m: 60_000,
   h: 3_600_000,
 };
 
-/** Milliseconds of a Go-style duration (`1m30s`, `500ms`, `0`); undefined when it is none. */
+const PART = /(\d+\.?\d*|\.\d+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h)/g;
+const DURATION = new RegExp(`^([+-]?)(0|(?:${PART.source})+)$`);
+
+/**
+ * Milliseconds of a duration as Go's ParseDuration reads it (`1m30s`, `.5s`, `+0`); undefined when
+ * it is none, or negative.
+ */
 export function parseDurationMs(text: string): number | undefined {
-  if (text === '0') return 0;
-  if (!/^(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+$/.test(text)) return undefined;
+  const [, sign, parts] = DURATION.exec(text) ?? [];
+  if (parts === undefined) return undefined;
   let total = 0;
-  for (const [, number, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g)) {
+  for (const [, number, unit] of parts.matchAll(PART)) {
     total += Number(number) * DURATION_UNITS_MS[unit!]!;
   }
-  return total;
+  return sign === '-' && total > 0 ? undefined : total;
 }
 
 const SIZE_UNITS_BYTES: Readonly<Record<string, number>> = {

@@ -50,7 +50,7 @@ export function hasPorts(protocol: number): boolean {
   }
 }
 
-const ETHER_TYPES = { IPv4: 0x0800, ARP: 0x0806, IPv6: 0x86dd } as const;
+export const EtherType = { IPv4: 0x0800, ARP: 0x0806, IPv6: 0x86dd } as const;
 
 /** `Inner` is of nodes only (both ends are on it), `Both` of interfaces only. */
 export const Direction = { Ingress: 0, Egress: 1, Inner: 2, Both: 3 } as const;
@@ -144,7 +144,7 @@ export const Initiator = { source: 1, destination: 2 } as const;
 /** Names of each field's numbers by what `FieldSpec.names` says. */
 export const NAMES: Readonly<Record<NameTable, Names>> = {
   protocol: namesOf(Protocol, { ICMPv6: 58, IPIP: 4 }),
-  etherType: namesOf(ETHER_TYPES),
+  etherType: namesOf(EtherType),
   dscp: namesOf(CODE_POINTS),
   direction: namesOf(Direction),
   tcpFlags: namesOf(TcpFlag),

@@ -174,7 +174,8 @@ export interface FieldSpec {
    * not in the original's schema, and its readers skip them.
    *
    * The original's readers narrow some values: what does not fit `limit` is sent as `limit`, and
-   * `exact` is the number of the field that then has all of it.
+   * `exact` is the number of the field that then has all of it. Others they would take for what
+   * they are not (`schema.ts`); those have an `exact`, too.
    */
   readonly proto?: {
     readonly path: string;

@@ -99,7 +99,7 @@ function baseOf(): fc.Arbitrary<Row> {
 }
 
 function dnsOf(): fc.Arbitrary<Row> {
-  const codes = ['NoError', 'FormErr', 'ServFail', 'NXDomain'];
+  const codes = ['NoError', 'FormErr', 'BADVERS', 'NXDomain', 'UnDefined', 'BADCOOKIE', undefined];
   return fc
     .record({
       row: fc.record(
@@ -121,8 +121,8 @@ function dnsOf(): fc.Arbitrary<Row> {
     })
     .map(({ row, high, code }) => ({
       ...row,
-      DnsFlags: (high << 4) | code,
-      DnsFlagsResponseCode: codes[code],
+      DnsFlags: ((high << 4) & 0xffff) | 0x8000 | code,
+      ...(codes[code] === undefined ? {} : { DnsFlagsResponseCode: codes[code] }),
     }));
 }
 

@@ -1,4 +1,5 @@
 import { NetobservError } from '../../base/errors.ts';
+import type { Log } from '../../telemetry/log.ts';
 import { type AgentConfig, agentOptions } from '../config.ts';
 import { AGENT_ERRORS } from '../errors.ts';
 
@@ -26,14 +27,19 @@ export function checkTargetTls(config: AgentConfig): void {
   }
 }
 
-export function checkReconnect(config: AgentConfig): void {
-  const { grpcReconnectTimerMs, grpcReconnectTimerRandomizationMs } = config;
-  if (grpcReconnectTimerMs > 0 && grpcReconnectTimerRandomizationMs >= grpcReconnectTimerMs) {
-    throw refuse(
-      'grpcReconnectTimerRandomizationMs',
-      `must be less than ${agentOptions.grpcReconnectTimerMs.env}`,
-    );
-  }
+/**
+ * By how much the age of a connection varies. As in the NetObserv eBPF agent it does not, if it
+ * would by more than the age: the operator writes its 30 s beside whatever period somebody wants.
+ */
+export function reconnectJitterMs(config: AgentConfig, log: Log): number {
+  const { grpcReconnectTimerMs: periodMs, grpcReconnectTimerRandomizationMs: jitterMs } = config;
+  if (periodMs === 0 || jitterMs < periodMs) return jitterMs;
+  const { grpcReconnectTimerMs: period, grpcReconnectTimerRandomizationMs: jitter } = agentOptions;
+  log.warn(
+    { periodMs, jitterMs },
+    `${jitter.env} has no effect: it is not less than ${period.env}`,
+  );
+  return 0;
 }
 
 export function refuse(key: Key, what: string): NetobservError {

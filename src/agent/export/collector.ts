@@ -2,7 +2,7 @@ import { assert } from '../../base/assert.ts';
 import type { GrpcClient } from '../../net/grpc/client.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { AgentConfig } from '../config.ts';
-import { checkReconnect, checkTarget, checkTargetTls } from './check.ts';
+import { checkTarget, checkTargetTls, reconnectJitterMs } from './check.ts';
 import { DELIVERY_DEFAULTS, type DeliveryLimits } from './delivery.ts';
 import type { ExporterDeps } from './exporters.ts';
 import { batchesOf, SPOOL_BYTES_MAX } from './spool.ts';
@@ -40,7 +40,6 @@ export function collectorOf(
 ): Collector {
   checkTarget(config);
   checkTargetTls(config);
-  checkReconnect(config);
   const { clock, random } = deps;
   const log = deps.log.child({ component: 'grpc' });
   const limits = {
@@ -58,7 +57,7 @@ export function collectorOf(
     ...call,
     callTimeoutMs: limits.attemptTimeoutMs + DEADLINE_MARGIN_MS,
     reconnectMs: config.grpcReconnectTimerMs,
-    reconnectJitterMs: config.grpcReconnectTimerRandomizationMs,
+    reconnectJitterMs: reconnectJitterMs(config, log),
   };
   let client: GrpcClient | undefined;
   return {

@@ -1,4 +1,4 @@
-import type { Cidr } from '../../base/ip.ts';
+import { type Cidr, cidrContains } from '../../base/ip.ts';
 import { closest } from '../../base/suggest.ts';
 import { hasPorts, Protocol } from '../../flow/enums.ts';
 import {
@@ -150,6 +150,8 @@ const KEYS: Readonly<Record<string, Key>> = {
  */
 export function parseFilterRules(text: string): ParsedRules {
   const trimmed = text.trim();
+  // Go's JSON of a list that nobody has made.
+  if (trimmed === 'null') return { rules: [], problems: [] };
   const problems: string[] = [];
   const list = /^[[{]/.test(trimmed) ? readJson(trimmed, problems) : readWords(trimmed, problems);
   if (list.length > FILTER_RULES_MAX) {
@@ -254,9 +256,33 @@ function readKey(word: string, value: unknown, draft: Draft): string | undefined
   if (value === null || value === '' || (value === 0 && known.isNumber)) return undefined;
   const other = draft.given.get(known.part);
   if (other === word) return 'given twice';
-  if (other !== undefined) return `"${other}" tells the ${known.part} already: give one of them`;
+  if (other !== undefined) return readAgain(known, value, draft);
   draft.given.set(known.part, word);
   return known.read(value, draft);
+}
+
+/**
+ * Two keys may tell the same, as those that the original's operator makes of one text of ports,
+ * `80-90,443`, or of its two fields for the peer: of an address in a network, the address holds.
+ */
+function readAgain({ part, read }: Key, value: unknown, draft: Draft): string | undefined {
+  const { peer } = draft;
+  const ports = JSON.stringify(draft.ports);
+  const problem = read(value, draft);
+  if (problem !== undefined) return problem;
+  if (part !== 'peer') {
+    if (JSON.stringify(draft.ports) === ports) return undefined;
+  } else if (peer !== undefined && draft.peer !== undefined) {
+    if (holds(peer, draft.peer)) return undefined;
+    const isWithin = holds(draft.peer, peer);
+    draft.peer = peer;
+    if (isWithin) return undefined;
+  }
+  return `"${draft.given.get(part)}" tells the ${part} already: give one of them`;
+}
+
+function holds(outer: Cidr, inner: Cidr): boolean {
+  return outer.prefix <= inner.prefix && cidrContains(outer, inner.bytes);
 }
 
 const { TCP, ICMP, 'IPv6-ICMP': ICMPV6 } = Protocol;

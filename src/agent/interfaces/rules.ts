@@ -1,4 +1,5 @@
 import { NetobservError } from '../../base/errors.ts';
+import { goRegExp } from '../../base/go-regexp.ts';
 import { type Cidr, cidrContains, parseCidr } from '../../base/ip.ts';
 import { AGENT_ERRORS } from '../errors.ts';
 import type { Link } from './link.ts';
@@ -6,12 +7,12 @@ import type { Link } from './link.ts';
 /** Decides by name alone; a text says what is wrong with the rule. */
 export type NameRule = (name: string) => boolean;
 
-/** An exact name, or `/regex/`. Returns the reason, a sentence, when it is neither. */
+/** An exact name, or `/regex/`, of Go's. Returns the reason, a sentence, when it is neither. */
 export function parseNameRule(text: string): NameRule | string {
   const slashes = /^\/(.*)\/$/s.exec(text);
   if (slashes === null) return (name) => name === text;
   try {
-    const pattern = new RegExp(slashes[1]!);
+    const pattern = goRegExp(slashes[1]!);
     return (name) => pattern.test(name);
   } catch (error) {
     return `"${text}" is no regular expression: ${error instanceof Error ? error.message : ''}`;

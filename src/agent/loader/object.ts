@@ -177,7 +177,10 @@ function findOut(native: Native, attempt: Attempt, config: AgentConfig): boolean
   return false;
 }
 
-/** The first way of the feature that loads by itself, or why none does. */
+/**
+ * The first way of the feature that loads by itself, and can be attached: of a program that hooks
+ * a function by a trampoline, arm64 says only then that it has none. Or why none does.
+ */
 function findWay(
   native: Native,
   attempt: Attempt,
@@ -190,13 +193,21 @@ function findWay(
   for (let way = 0; way < count; way++) {
     try {
       count = Math.max(1, waysOf(spec, plain.config).length);
-      native.close(attempt({ ...plain, features: [{ spec, way }] }).object);
+      tryOut(native, attempt({ ...plain, features: [{ spec, way }] }));
       return way;
     } catch (error) {
       cause ??= error;
     }
   }
   return { cause };
+}
+
+function tryOut(native: Native, { object, features }: LoadedObject): void {
+  try {
+    for (const { probes } of features) for (const one of probes) native.attachProbe(object, one);
+  } finally {
+    native.close(object);
+  }
 }
 
 export function loadPlan(native: Native, object: Uint8Array, plan: Plan): LoadedObject {

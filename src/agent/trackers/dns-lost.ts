@@ -1,6 +1,7 @@
 import { DnsMessage } from '../../codec/dns/message.ts';
 import { dnsTypeName } from '../../codec/dns/types.ts';
 import type { FlowBatch } from '../../flow/batch.ts';
+import { EtherType } from '../../flow/enums.ts';
 import { MISSING } from '../../flow/intern.ts';
 import type { DrainBuffer } from '../drain/buffer.ts';
 import { KeyIndex } from '../drain/key-index.ts';
@@ -27,8 +28,6 @@ const NS_PER_MS = 1e6;
 
 // ::ffff:0:0/96, as little-endian words.
 const MAPPED_WORD = 0xffff0000;
-const IPV4 = 0x0800;
-const IPV6 = 0x86dd;
 
 /** What a query asked for. */
 interface Question {
@@ -198,5 +197,5 @@ function etherType(keys: Uint32Array, at: number): number {
     keys[at] === 0 &&
     keys[at + 1] === 0 &&
     keys[at + 2] === MAPPED_WORD;
-  return isV4 ? IPV4 : IPV6;
+  return isV4 ? EtherType.IPv4 : EtherType.IPv6;
 }

@@ -29,6 +29,7 @@ const ENTRIES: readonly (readonly [OpensslFunction, string])[] = [
 const SOCKETS = [
   ['openssl_sent', 'openssl_received'],
   ['openssl_tcp_send', 'openssl_tcp_receive'],
+  ['openssl_tcp_send_kprobe', 'openssl_tcp_receive_kprobe'],
 ];
 
 /** Plain text that goes through OpenSSL, by bpf/openssl.h. */
@@ -38,7 +39,8 @@ export const openssl: FeatureSpec = {
   isOn: (config) => config.enableOpensslTracking,
   fields: 'openssl',
   without: 'flows have no OpenSslBytes',
-  enabledBy: 'uprobes, and tracepoint sock:sock_send_length (Linux 6.3 or later with BTF)',
+  enabledBy:
+    'uprobes, and tracepoint sock:sock_send_length (Linux 6.3 or later), fentry or kprobes',
   // To put probes into the code of others, CAP_PERFMON is not enough.
   capabilities: { start: ['CAP_SYS_ADMIN'] },
   maps: [TOTALS_MAP],

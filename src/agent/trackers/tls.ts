@@ -2,7 +2,7 @@ import type { Outcome } from '../../codec/outcome.ts';
 import { CLIENT_HELLO, SERVER_HELLO, TlsHello } from '../../codec/tls/hello.ts';
 import { HelloParts } from '../../codec/tls/hello-parts.ts';
 import { type FlowBatch, pushList } from '../../flow/batch.ts';
-import type { InternTables } from '../../flow/intern.ts';
+import { type InternTables, MISSING } from '../../flow/intern.ts';
 import {
   TLS_CIPHER_SUITES,
   TLS_GROUPS,
@@ -168,7 +168,10 @@ class TlsTracker implements Tracker {
     const hello = this.#hello;
     const outcome = hello.read(bytes, from, to);
     const { kind, version, cipherSuite, group, serverName, alpn } = hello;
-    if (version === 0) return outcome;
+    // Of a hello that is cut, its name may be known, and its version not.
+    if (version === 0 && cipherSuite === 0 && serverName === '' && alpn.length === 0) {
+      return outcome;
+    }
     const isClient = kind === CLIENT_HELLO;
     const unseen = isJoined ? (TYPE_OF_KIND.get(kind) ?? 0) : 0;
     const said = { isClient, version, cipherSuite, group, serverName, alpn, unseen };
@@ -227,16 +230,17 @@ function versionId(
   server: Hello | undefined,
   { strings }: InternTables,
 ): number {
-  const said = server ?? client;
-  if (said === undefined) return 0;
-  const name = TLS_VERSIONS.nameOf(said.version);
-  const differ = client !== undefined && client.version !== said.version;
+  const offered = client?.version ?? 0;
+  const said = server?.version || offered;
+  if (said === 0) return MISSING;
+  const name = TLS_VERSIONS.nameOf(said);
+  const differ = offered !== 0 && offered !== said;
   return strings.intern(differ ? TLS_MISMATCH + name : name);
 }
 
 function nameChoices(server: Hello, row: number, columns: Columns, tables: InternTables): void {
   const { strings } = tables;
-  if (columns.cipherSuite !== undefined) {
+  if (columns.cipherSuite !== undefined && server.cipherSuite !== 0) {
     columns.cipherSuite[row] = strings.intern(TLS_CIPHER_SUITES.nameOf(server.cipherSuite));
   }
   if (columns.group !== undefined && server.group !== 0) {

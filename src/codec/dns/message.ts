@@ -15,6 +15,9 @@ const QUESTION_FIXED_BYTES = 4;
 /** Type, class, time to live and length of data. */
 const RECORD_FIXED_BYTES = 10;
 const ADDRESS_BYTES = 16;
+const OPCODE_SHIFT = 11;
+const OPCODE_MASK = 0xf;
+const OPCODE_QUERY = 0;
 const CODE_MASK = 0xf;
 const CODE_BITS = 4;
 
@@ -23,6 +26,8 @@ const TYPE_CNAME = 5;
 const TYPE_AAAA = 28;
 const TYPE_OPT = 41;
 const CLASS_IN = 1;
+/** Whose record that of EDNS is (RFC 6891 §6.1.2). */
+const ROOT = 0;
 /** RFC 2181 §8: a value with the top bit set is to be treated as 0. */
 const TTL_MAX_S = 0x7fffffff;
 
@@ -78,7 +83,8 @@ export class DnsMessage {
     this.#chain.begin(bytes, start, end);
     let at = this.#readQuestions(bytes, start, end);
     for (let i = 0; i < answers && at >= 0; i++) at = this.#readAnswer(bytes, at, end);
-    this.#takeAddresses(bytes);
+    // Those of an update (RFC 2136), for one, answer nothing.
+    if (((this.flags >> OPCODE_SHIFT) & OPCODE_MASK) === OPCODE_QUERY) this.#takeAddresses(bytes);
     const authorities = u16(bytes, start + 8);
     for (let i = 0; i < authorities && at >= 0; i++) at = skipRecord(bytes, at, end);
     for (let i = 0; i < additionals && at >= 0; i++) at = this.#readAdditional(bytes, at, end);
@@ -153,7 +159,7 @@ export class DnsMessage {
     const next = skipRecord(bytes, at, end);
     if (next < 0) return next;
     const fixed = skipName(bytes, at, end);
-    if (u16(bytes, fixed) === TYPE_OPT) {
+    if (u16(bytes, fixed) === TYPE_OPT && bytes[at] === ROOT) {
       this.code = (bytes[fixed + 4]! << CODE_BITS) | (this.flags & CODE_MASK);
     }
     return next;

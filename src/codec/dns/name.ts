@@ -6,6 +6,8 @@ export const NAME_BYTES_MAX = 255;
 /** Longest label; the two bits above say what else a length can be. */
 const LABEL_BYTES_MAX = 63;
 const POINTER = 0xc0;
+/** What pointers cannot lead to: no name is in the header. */
+const HEADER_BYTES = 12;
 const DOT = 0x2e;
 
 /** Instead of an offset. */
@@ -53,7 +55,7 @@ export function readName(
       if (next + 2 > end) return CUT;
       const target = start + (((length & ~POINTER) << 8) | bytes[next + 1]!);
       if (behind < 0) behind = next + 2;
-      if (target >= floor) return MALFORMED;
+      if (target >= floor || target < start + HEADER_BYTES) return MALFORMED;
       next = target;
       floor = target;
       continue;
@@ -75,7 +77,7 @@ export function labelAt(bytes: Uint8Array, start: number, end: number, at: numbe
   if (next < end && bytes[next]! >= POINTER) {
     if (next + 2 > end) return CUT;
     next = start + (((bytes[next]! & ~POINTER) << 8) | bytes[next + 1]!);
-    if (next >= at) return MALFORMED;
+    if (next >= at || next < start + HEADER_BYTES) return MALFORMED;
   }
   if (next >= end) return CUT;
   const length = bytes[next]!;

@@ -1,37 +1,20 @@
 import { assert } from '../../base/assert.ts';
 import type { BatchLayout, FlowBatch } from '../../flow/batch.ts';
+import { EtherType } from '../../flow/enums.ts';
 import type { InternTables } from '../../flow/intern.ts';
 import { MISSING } from '../../flow/intern.ts';
 import type { FragmentCache } from '../fragments.ts';
-import {
-  type Records,
-  writeClassOfService,
-  writeDirection,
-  writeHeaderFlags,
-  writeIcmp,
-  writeInterval,
-  writeLarge,
-  writeMac,
-  writeProbability,
-  writeSeconds,
-  writeSegment,
-  writeSmall,
-  writeV4,
-  writeV6,
-} from './ipfix-columns.ts';
+import { type Records, RUN_RECORDS } from './ipfix-columns.ts';
+import { LIST_MAX_BYTES, type Scratch, writerOf } from './ipfix-fields.ts';
 import { MESSAGE_HEADER_BYTES, writeHeader } from './ipfix-message.ts';
 import { type OptionsSet, samplingOption } from './ipfix-options.ts';
 import {
   type IpfixTemplate,
-  type TemplateField,
   type TemplateOptions,
   templateSet,
   templatesFor,
 } from './ipfix-template.ts';
-import { addListSizes, addTextSizes, textCache, writeLists, writeTexts } from './ipfix-texts.ts';
-
-/** Bytes of a list as one text. */
-const LIST_MAX_BYTES = 1024;
+import { addListSizes, addTextSizes, textCache } from './ipfix-texts.ts';
 
 const SET_HEADER_BYTES = 4;
 
@@ -77,6 +60,10 @@ export class IpfixWriter {
   #sizes = new Uint32Array(0);
   #cursors = new Uint32Array(0);
   #rows = new Uint32Array(0);
+  readonly #scratch: Scratch = {
+    values: new Float64Array(RUN_RECORDS),
+    others: new Float64Array(RUN_RECORDS),
+  };
 
   constructor(layout: BatchLayout, options: IpfixOptions) {
     this.#layout = layout;
@@ -105,9 +92,13 @@ export class IpfixWriter {
     this.#measure(batch, texts, v4Count, count);
     const frames = this.#frame(v4Count, count);
     for (const [index, template] of this.#templates.entries()) {
-      const [from, to] = index === 0 ? [0, v4Count] : [v4Count, count];
-      const records: Records = { ...frames, cursors: this.#cursors, rows: this.#rows, from, to };
-      for (const field of template.fields) writeField(field, batch, records, texts);
+      const [first, last] = index === 0 ? [0, v4Count] : [v4Count, count];
+      const writers = template.fields.map((field) => writerOf(field, batch, texts));
+      for (let from = first; from < last; from += RUN_RECORDS) {
+        const to = Math.min(from + RUN_RECORDS, last);
+        const records: Records = { ...frames, cursors: this.#cursors, rows: this.#rows, from, to };
+        for (const write of writers) write(records, this.#scratch);
+      }
     }
     return this.#split(batch, frames);
   }
@@ -127,9 +118,14 @@ export class IpfixWriter {
     return this.#texts;
   }
 
-  /** Puts the rows of IPv4 first; their number, and that of all that have packets. */
+  /**
+   * Puts the rows of IPv4 first; their number, and that of all that have packets. A packet of IPv6
+   * may bear an address that stands for IPv4: what it is, its EtherType tells.
+   */
   #order(batch: FlowBatch): readonly [v4Count: number, count: number] {
     const sources = batch.ids('SrcAddr');
+    const types = batch.has('Etype') ? batch.u16('Etype') : undefined;
+    const typed = types === undefined ? NO_WORDS : batch.present('Etype');
     const packets = batch.has('Packets') ? batch.f64('Packets') : undefined;
     const counted = packets === undefined ? NO_WORDS : batch.present('Packets');
     const { addresses } = batch.tables;
@@ -142,8 +138,10 @@ export class IpfixWriter {
       const isCounted = packets !== undefined && (counted[row >>> 5]! >>> (row & 31)) & 1;
       if (isCounted && packets[row] === 0) continue;
       const id = sources[row]!;
-      if (id === MISSING || addresses.isV4(id)) rows[front++] = row;
-      else rows[--back] = row;
+      const isTypedV6 =
+        types !== undefined && types[row] === IPV6 && (typed[row >>> 5]! >>> (row & 31)) & 1;
+      if (isTypedV6 || (id !== MISSING && !addresses.isV4(id))) rows[--back] = row;
+      else rows[front++] = row;
     }
     rows.copyWithin(front, back, selected);
     return [front, front + selected - back];
@@ -228,6 +226,7 @@ export class IpfixWriter {
   }
 }
 
+const IPV6 = EtherType.IPv6;
 const NO_BYTES = new Uint8Array(0);
 const NO_WORDS = new Uint32Array(0);
 
@@ -249,84 +248,4 @@ function sum(batch: FlowBatch, name: string, rows: Uint32Array, from: number, to
     if ((present[row >>> 5]! >>> (row & 31)) & 1) total += values[row]!;
   }
   return total;
-}
-
-function writeField(
-  field: TemplateField,
-  batch: FlowBatch,
-  records: Records,
-  texts: FragmentCache,
-): void {
-  const column = batch.column(field.column);
-  switch (column.kind) {
-    case 'addr':
-      if (field.type === 'ipv4Address') writeV4(records, column.values, batch.tables.addresses);
-      else writeV6(records, column.values, batch.tables.addresses);
-      return;
-    case 'mac':
-      writeMac(records, column.values, batch.tables.macs);
-      return;
-    case 'str':
-      writeTexts(records, column.values, texts);
-      return;
-    case 'list<u32>':
-    case 'list<str>':
-      if (field.form === 'direction') writeDirection(records, column, directions(batch));
-      else if (field.form === 'first') writeTexts(records, column, texts);
-      else {
-        const items = column.kind === 'list<str>' ? texts : undefined;
-        writeLists(records, column, items, LIST_MAX_BYTES);
-      }
-      return;
-    case 'any':
-      assert(false, `column ${field.column} has values of any kind`);
-      return;
-    default:
-      writeNumbers(field, batch, records, column.values, column.present);
-  }
-}
-
-function directions(batch: FlowBatch): Uint8Array | undefined {
-  return batch.has('FlowDirection') ? batch.u8('FlowDirection') : undefined;
-}
-
-function writeNumbers(
-  field: TemplateField,
-  batch: FlowBatch,
-  records: Records,
-  values: Uint8Array | Uint16Array | Uint32Array | Float64Array,
-  present: Uint32Array,
-): void {
-  switch (field.form) {
-    case 'seconds':
-      writeSeconds(records, batch.f64(field.column), present);
-      return;
-    case 'header-flags':
-      writeHeaderFlags(records, field.bytes, batch.u16(field.column), present);
-      return;
-    case 'interval':
-      writeInterval(records, batch.u32(field.column), present);
-      return;
-    case 'class-of-service':
-      writeClassOfService(records, batch.u8(field.column), present);
-      return;
-    case 'icmp': {
-      const codes = batch.has('IcmpCode') ? batch.u8('IcmpCode') : undefined;
-      writeIcmp(records, batch.u8(field.column), codes, present);
-      return;
-    }
-    case 'probability':
-      writeProbability(records, batch.u32(field.column), present);
-      return;
-    case 'segment': {
-      const kinds = batch.has('TunnelType') ? batch.ids('TunnelType') : undefined;
-      const vxlan = batch.tables.strings.find('vxlan');
-      writeSegment(records, batch.u32(field.column), present, kinds, vxlan);
-      return;
-    }
-    default: {
-      if (field.bytes === 8) writeLarge(records, values, present);
-      else writeSmall(records, field.bytes, values, present);
-    }
-  }
 }

@@ -1,13 +1,13 @@
 import { type Column, type FlowBatch, type ListColumn, pushList } from '../../flow/batch.ts';
 import { setBit } from '../../flow/bits.ts';
-import { DNS_RESPONSE_CODES, hasPorts, Protocol } from '../../flow/enums.ts';
+import { DNS_RESPONSE_CODES, EtherType, hasPorts, Protocol } from '../../flow/enums.ts';
 import { MISSING } from '../../flow/intern.ts';
 import { TLS_MISMATCH, TLS_TYPES } from '../../flow/names/tls.ts';
+import { DNS_FLAGS } from './schema.ts';
 import type { Target, Targets } from './targets.ts';
 
 const { ICMP, TCP, 'IPv6-ICMP': ICMPV6 } = Protocol;
-const IPV4 = 0x0800;
-const IPV6 = 0x86dd;
+const { IPv4: IPV4, IPv6: IPV6 } = EtherType;
 
 /** The list of the row that is being read, at the end of its column. */
 export interface OpenList {
@@ -154,8 +154,11 @@ function derive({ targets, values, nowMs }: OpenRow, batch: FlowBatch, row: numb
     batch.f64('TimeReceived')[row] = Math.floor(nowMs / 1000);
     setBit(batch.present('TimeReceived'), row);
   }
-  if (batch.has('DnsFlagsResponseCode') && values[targets.context.dnsId] !== 0) {
-    const code = values[targets.context.dnsFlags]! & 0xf;
+  const { dnsId, dnsFlags, dnsFlagsExact, dnsCode } = targets.context;
+  // With the exact flags, the code is sent by name, or not known.
+  const isDerived = values[dnsFlagsExact] === 0 && values[dnsCode] === 0;
+  if (batch.has('DnsFlagsResponseCode') && values[dnsId] !== 0 && isDerived) {
+    const code = values[dnsFlags]! & DNS_FLAGS.codeMask;
     const name = DNS_RESPONSE_CODES.nameOf(code) ?? 'UnDefined';
     batch.ids('DnsFlagsResponseCode')[row] = batch.tables.strings.intern(name);
   }

@@ -1,3 +1,5 @@
+import type { U16Column } from '../../flow/batch.ts';
+import { EtherType } from '../../flow/enums.ts';
 import type { InternTables, MacTable } from '../../flow/intern.ts';
 import { FragmentCache } from '../fragments.ts';
 import { dupFragment } from './lists.ts';
@@ -7,11 +9,13 @@ import { IP, WIRE, type WireCodes } from './schema.ts';
 import { textFragment } from './text.ts';
 import { writeDouble } from './varint.ts';
 
+const IPV6 = EtherType.IPv6;
+
 /** What is made once of each value of one generation of tables. */
 export class Fragments {
   /** Length and UTF-8. */
   readonly strings: FragmentCache;
-  /** Length and `IP` message. */
+  /** Length and `IP` message, by `addressKey`. */
   readonly addresses: FragmentCache;
   /** 48 bits as a varint, the first byte being the highest. */
   readonly macs: FragmentCache;
@@ -23,7 +27,7 @@ export class Fragments {
   constructor(tables: InternTables) {
     this.#tables = tables;
     this.strings = new FragmentCache((id) => textFragment(tables.strings.text(id)));
-    this.addresses = new FragmentCache((id) => addressFragment(tables, id));
+    this.addresses = new FragmentCache((key) => addressFragment(tables, key));
     this.macs = new FragmentCache((id) => macFragment(tables.macs, id));
     this.dupEntries = new FragmentCache((key) => dupFragment((id) => this.text(id), key));
   }
@@ -41,10 +45,20 @@ export class Fragments {
   }
 }
 
-function addressFragment({ addresses }: InternTables, id: number): Uint8Array {
+/**
+ * An address of an IPv6 packet is sent as one of IPv6, even if it is among those that stand for
+ * IPv4 (::ffff:0:0/96). 0: no address.
+ */
+function addressKey(id: number, isOfV6Packet: boolean): number {
+  return id === 0 ? 0 : id * 2 + (isOfV6Packet ? 1 : 0);
+}
+
+function addressFragment({ addresses }: InternTables, key: number): Uint8Array {
+  const id = key >>> 1;
+  const isOfV6Packet = (key & 1) === 1;
   const whole = new Uint8Array(16);
   addresses.copyTo(id, whole, 0);
-  if (addresses.isV4(id)) {
+  if (!isOfV6Packet && addresses.isV4(id)) {
     // The address as a number, and that little-endian.
     const [a, b, c, d] = whole.subarray(12);
     return Uint8Array.of(5, (IP.ipv4 << 3) | WIRE.fixed32, d!, c!, b!, a!);
@@ -101,6 +115,27 @@ export function gatherIds(
     const id = values[index[i]!]!;
     into[i] = id;
     any |= id;
+  }
+  return any !== 0;
+}
+
+/** Keys of addresses; `etherTypes` are those of the packets that have them, if any have. */
+export function gatherAddresses(
+  { count, index }: Block,
+  values: Uint32Array,
+  etherTypes: U16Column | undefined,
+  into: Uint32Array,
+): boolean {
+  let any = 0;
+  for (let i = 0; i < count; i++) {
+    const row = index[i]!;
+    const isOfV6Packet =
+      etherTypes !== undefined &&
+      etherTypes.values[row] === IPV6 &&
+      ((etherTypes.present[row >>> 5]! >>> (row & 31)) & 1) === 1;
+    const key = addressKey(values[row]!, isOfV6Packet);
+    into[i] = key;
+    any |= key;
   }
   return any !== 0;
 }

@@ -14,12 +14,19 @@ import type {
 import type { FieldSpec } from '../../flow/field.ts';
 import { fieldByName } from '../../flow/fields.ts';
 import { TLS_MISMATCH, TLS_TYPES } from '../../flow/names/tls.ts';
-import { FragmentPart, type Fragments, gatherIds, gatherMarkedIds } from './fragments.ts';
+import {
+  FragmentPart,
+  type Fragments,
+  gatherAddresses,
+  gatherIds,
+  gatherMarkedIds,
+} from './fragments.ts';
 import { DupListPart, EventsPart, gatherMasks, TextsPart } from './lists.ts';
 import {
   DoublePart,
   gatherAbove,
   gatherCodes,
+  gatherDnsFlags,
   gatherLimited,
   gatherSigned,
   gatherUints,
@@ -28,8 +35,10 @@ import {
 import { MessagePart, type Part, Tag } from './part.ts';
 import {
   CODES,
+  DNS_FLAGS,
   DURATIONS,
   formOf,
+  LONG_DNS_CODES,
   RECORD,
   TIMESTAMP_UNITS,
   WIRE,
@@ -140,6 +149,8 @@ function fieldParts(field: FieldSpec, number: number, source: Source): readonly 
       const column = columnOf<SmallColumn>(source, name);
       return one(new UintPart(varint, (block, into) => gatherUints(block, column(), into)));
     }
+    case 'dnsFlags':
+      return dnsFlagsParts(proto, number, source);
     case 'double':
       return doubleParts(proto, number, doubles);
     case 'int':
@@ -193,17 +204,53 @@ function doubleParts(
   return [limited, { number: exact, part: whole }];
 }
 
-function fragmentPart({ name, kind }: FieldSpec, number: number, source: Source): Part {
-  const tag = new Tag(number, kind === 'mac' ? WIRE.varint : WIRE.bytes);
-  const caches = {
-    str: () => source.fragments.strings,
-    addr: () => source.fragments.addresses,
-    mac: () => source.fragments.macs,
-  };
+/** Messages with the addresses of the flow's packets; other addresses go their own ways. */
+const OF_PACKETS = /^(network|xlat)\./;
+
+function dnsFlagsParts(
+  { exact }: NonNullable<FieldSpec['proto']>,
+  number: number,
+  source: Source,
+): readonly Numbered[] {
+  const words = columnOf<U16Column>(source, 'DnsFlags');
+  const part = (at: number, isExact: boolean): Numbered => ({
+    number: at,
+    part: new UintPart(new Tag(at, WIRE.varint), (block, into) => {
+      const codes = { ids: names().values, long: source.fragments.codes(LONG_DNS_CODES) };
+      return gatherDnsFlags(block, words(), codes, isExact, into);
+    }),
+  });
+  const names = columnOf<IdColumn>(source, 'DnsFlagsResponseCode');
+  if (source.layout.has('DnsFlagsResponseCode') && exact !== undefined) {
+    return [part(number, false), part(exact, true)];
+  }
+  const tag = new Tag(number, WIRE.varint);
+  return [{ number, part: new UintPart(tag, (block, into) => gatherUints(block, words(), into)) }];
+}
+
+function fragmentPart(field: FieldSpec, number: number, source: Source): Part {
+  const { name, kind } = field;
+  const proto = assertExists(field.proto, `protobuf of ${name}`);
   const column = columnOf<IdColumn>(source, name);
-  return new FragmentPart(tag, {
+  if (kind === 'addr') {
+    const isOfPackets = OF_PACKETS.test(proto.path) && source.layout.has('Etype');
+    const types = isOfPackets ? columnOf<U16Column>(source, 'Etype') : () => undefined;
+    return new FragmentPart(new Tag(number, WIRE.bytes), {
+      gather: (block, into) => gatherAddresses(block, column().values, types(), into),
+      cache: () => source.fragments.addresses,
+    });
+  }
+  if (proto.path === DNS_FLAGS.codePath) {
+    return new FragmentPart(new Tag(number, WIRE.bytes), {
+      gather: (block, into) =>
+        gatherMarkedIds(block, column().values, source.fragments.codes(LONG_DNS_CODES), into),
+      cache: () => source.fragments.strings,
+    });
+  }
+  const isMac = kind === 'mac';
+  return new FragmentPart(new Tag(number, isMac ? WIRE.varint : WIRE.bytes), {
     gather: (block, into) => gatherIds(block, column().values, into),
-    cache: caches[kind as keyof typeof caches],
+    cache: () => (isMac ? source.fragments.macs : source.fragments.strings),
   });
 }
 

@@ -1,5 +1,6 @@
 import type { F64Column, IdColumn, U8Column, U16Column, U32Column } from '../../flow/batch.ts';
 import { BLOCK_ROWS, type Block, type Part, type Tag } from './part.ts';
+import { DNS_FLAGS } from './schema.ts';
 import {
   doubleBytes,
   NEGATIVE_BYTES,
@@ -154,6 +155,35 @@ export function gatherCodes(
     const code = id === 0 ? 0 : codes.load(id);
     into[i] = code;
     any |= code;
+  }
+  return any !== 0;
+}
+
+/**
+ * Words of DNS flags. Of rows whose code needs more than `codeMask`, or has no name, `exact` asks
+ * for the word as it is, and without it the code's bits are all set; of other rows `exact` asks for
+ * nothing. `codes` are names by id, and `long` has 1 for those that need more.
+ */
+export function gatherDnsFlags(
+  block: Block,
+  { values, present }: U16Column,
+  codes: { readonly ids: Uint32Array; readonly long: CodeMemo },
+  exact: boolean,
+  into: Uint32Array,
+): boolean {
+  if (isBlank(block, present)) return false;
+  const { ids, long } = codes;
+  const { count, index } = block;
+  let any = 0;
+  for (let i = 0; i < count; i++) {
+    const row = index[i]!;
+    const isThere = ((present[row >>> 5]! >>> (row & 31)) & 1) === 1;
+    const word = isThere ? values[row]! : 0;
+    const id = ids[row]!;
+    const isLong = word !== 0 && (id === 0 || long.load(id) === 1);
+    const value = exact ? (isLong ? word : 0) : isLong ? word | DNS_FLAGS.codeMask : word;
+    into[i] = value;
+    any |= value;
   }
   return any !== 0;
 }

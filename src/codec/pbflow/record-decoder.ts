@@ -165,6 +165,7 @@ export class RecordDecoder {
     const slot = isExact === true ? target.exactSlot : target.slot;
     switch (isExact === true && target.form === 'code' ? 'fragment' : target.form) {
       case 'uint':
+      case 'dnsFlags':
       case 'mask':
       case 'code':
         reader.varint();
@@ -270,6 +271,7 @@ const MESSAGES = { xlat: 28, quic: 38 } as const;
 function wireOf({ form, kind }: Target, isExact: boolean): number {
   switch (form) {
     case 'uint':
+    case 'dnsFlags':
     case 'double':
     case 'int':
     case 'mask':

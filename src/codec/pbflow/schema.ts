@@ -1,4 +1,4 @@
-import { TCP_STATES } from '../../flow/enums.ts';
+import { DNS_RESPONSE_CODES, TCP_STATES } from '../../flow/enums.ts';
 import type { FieldSpec } from '../../flow/field.ts';
 import { DROP_CAUSES, DROP_STATES } from '../../flow/names/drop.ts';
 import { QUIC_VERSIONS } from '../../flow/names/quic.ts';
@@ -30,7 +30,7 @@ export const SPAN = { seconds: 1, nanos: 2 } as const;
  * How a field is laid out there.
  *
  * `uint` up to 32 bits · `double` whole numbers to 2^53 · `int` 32 bits with a sign ·
- * `timestamp`, `duration` messages of seconds and nanoseconds · `fragment` text, an address or a
+ * `dnsFlags` see `DNS_FLAGS` · `timestamp`, `duration` messages of seconds and nanoseconds · `fragment` text, an address or a
  * MAC · `code` a number that stands for a text · `texts` · `mask` bits that stand for texts ·
  * `dupList` and `events` messages.
  */
@@ -38,6 +38,7 @@ export type Form =
   | 'uint'
   | 'double'
   | 'int'
+  | 'dnsFlags'
   | 'timestamp'
   | 'duration'
   | 'fragment'
@@ -90,7 +91,29 @@ export const CODES: Readonly<Record<string, WireCodes>> = {
 export const DURATIONS: Readonly<Record<string, number>> = { dns_latency: 1e3, time_flow_rtt: 1e9 };
 export const TIMESTAMP_UNITS = 1e3;
 
+/**
+ * Readers make the name of a DNS response code of the lower four bits of `dns_flags`, in which EDNS
+ * has no room for codes above 15: BADCOOKIE (23) would be YXRRSet (7). For a code that they cannot
+ * name, or that is not known, those bits are sent as 15, which they call UnDefined. The bits of the
+ * header then go along in `exact`, and the name in `dns_response_code`.
+ */
+export const DNS_FLAGS = {
+  path: 'dns_flags',
+  codePath: 'dns_response_code',
+  codeMask: 0xf,
+} as const;
+
+/** 1 for names of DNS response codes that four bits cannot tell. */
+export const LONG_DNS_CODES: WireCodes = {
+  codeOf(name) {
+    const code = DNS_RESPONSE_CODES.numberOf(name);
+    return code === undefined || code > DNS_FLAGS.codeMask ? 1 : 0;
+  },
+  nameOf: () => '',
+};
+
 const FORMS: Readonly<Record<string, Form>> = {
+  [DNS_FLAGS.path]: 'dnsFlags',
   'dup_list.interface': 'dupList',
   'dup_list.direction': 'dupList',
   'dup_list.udn': 'dupList',

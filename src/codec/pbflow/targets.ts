@@ -4,6 +4,7 @@ import type { FieldSpec } from '../../flow/field.ts';
 import { FIELDS } from '../../flow/fields.ts';
 import {
   CODES,
+  DNS_FLAGS,
   DURATIONS,
   type Form,
   formOf,
@@ -85,11 +86,12 @@ const PRESENCE: Readonly<Record<string, Presence>> = {
 };
 
 /** Read whether or not there is a column for them. */
-const CONTEXT: Readonly<Record<keyof Context, string>> = {
+const CONTEXT: Readonly<Record<Exclude<keyof Context, 'dnsFlagsExact'>, string>> = {
   etherType: 'eth_protocol',
   protocol: 'transport.protocol',
   dnsId: 'dns_id',
-  dnsFlags: 'dns_flags',
+  dnsFlags: DNS_FLAGS.path,
+  dnsCode: DNS_FLAGS.codePath,
   dropCause: 'pkt_drop_latest_drop_cause',
   ipsecEncrypted: 'ipsec_encrypted',
   ipsecReturned: 'ipsec_encrypted_ret',
@@ -113,6 +115,8 @@ export interface Context {
   readonly protocol: number;
   readonly dnsId: number;
   readonly dnsFlags: number;
+  readonly dnsFlagsExact: number;
+  readonly dnsCode: number;
   readonly dropCause: number;
   readonly ipsecEncrypted: number;
   readonly ipsecReturned: number;
@@ -164,13 +168,16 @@ export function targetsOf(layout: BatchLayout): Targets {
 }
 
 function contextOf(byPath: ReadonlyMap<string, Target>): Context {
-  const slotOf = (path: string): number =>
-    assertExists(byPath.get(path), `field ${path} in the field table`).slot;
+  const targetOf = (path: string): Target =>
+    assertExists(byPath.get(path), `field ${path} in the field table`);
+  const slotOf = (path: string): number => targetOf(path).slot;
   return {
     etherType: slotOf(CONTEXT.etherType),
     protocol: slotOf(CONTEXT.protocol),
     dnsId: slotOf(CONTEXT.dnsId),
     dnsFlags: slotOf(CONTEXT.dnsFlags),
+    dnsFlagsExact: targetOf(CONTEXT.dnsFlags).exactSlot,
+    dnsCode: slotOf(CONTEXT.dnsCode),
     dropCause: slotOf(CONTEXT.dropCause),
     ipsecEncrypted: slotOf(CONTEXT.ipsecEncrypted),
     ipsecReturned: slotOf(CONTEXT.ipsecReturned),

@@ -17,6 +17,7 @@ const HANDSHAKE_HEAD_BYTES = 4;
 const HANDSHAKE = 22;
 const RANDOM_BYTES = 32;
 const SSL_3 = 0x0300;
+const TLS_1_2 = 0x0303;
 const TLS_1_3 = 0x0304;
 /** Of drafts of TLS 1.3: this and the draft's number. */
 const DRAFTS = 0x7f00;
@@ -44,7 +45,10 @@ const NOTHING_SPECIAL = -1;
 export class TlsHello {
   /** `CLIENT_HELLO` or `SERVER_HELLO`; 0 when it is neither. */
   kind = 0;
-  /** What the server chose, or the highest that the client offers. */
+  /**
+   * What the server chose, or the highest that the client offers; 0 when that is not known, as of a
+   * hello which is cut before it says so: it begins with that of TLS 1.2 whatever it is.
+   */
   version = 0;
   /** What the server chose; 0 in a ClientHello. */
   cipherSuite = 0;
@@ -54,6 +58,7 @@ export class TlsHello {
   serverName = '';
   /** What the client wants to speak, in its order. */
   alpn: readonly string[] = [];
+  #saysVersions = false;
   // Of a hello in several records.
   #joined = new Uint8Array(0);
   readonly #hostName = new NameWriter(NAME_BYTES_MAX, 'lower');
@@ -67,6 +72,7 @@ export class TlsHello {
     this.group = 0;
     this.serverName = '';
     this.alpn = [];
+    this.#saysVersions = false;
     if (at < end && (bytes[at]! & SSL2_LENGTH_FLAG) !== 0) return this.#readSsl2(bytes, at, end);
     const head = at + RECORD_HEAD_BYTES;
     const body = head + HANDSHAKE_HEAD_BYTES;
@@ -91,7 +97,10 @@ export class TlsHello {
     const limit = Math.min(end, bodyEnd);
     const isAll = limit === bodyEnd;
     const outcome = this.#readBody(bytes, body, limit);
-    if (!isKnownVersion(this.version)) this.version = 0;
+    const isVersionCut = (outcome !== 'whole' || !isAll) && !this.#saysVersions;
+    if (!isKnownVersion(this.version) || (isVersionCut && this.version === TLS_1_2)) {
+      this.version = 0;
+    }
     if (outcome === 'whole') return isAll ? 'whole' : 'cut';
     // What ends too early is cut only if the rest of the message was not there.
     return outcome === 'cut' && isAll ? 'malformed' : outcome;
@@ -155,6 +164,7 @@ export class TlsHello {
       if (next > end) return 'cut';
       if (this.kind === CLIENT_HELLO) this.#readClientExtension(bytes, type, data, next);
       else readServerExtension(this, bytes, type, data, next);
+      if (type === EXTENSION_VERSIONS) this.#saysVersions = true;
       at = next;
     }
     return 'whole';

@@ -94,7 +94,7 @@ export const dnsFields: readonly FieldSpec[] = [
     unit: 'bitmask',
     meaning:
       'Flags word of the DNS header: bits of all answers, ORed; operation and response code of the last one.',
-    proto: { path: 'dns_flags', numbers: [22] },
+    proto: { path: 'dns_flags', numbers: [22], exact: 135 },
     cardinality: 'fine',
     otel: 'dns.flags',
   },
@@ -104,6 +104,7 @@ export const dnsFields: readonly FieldSpec[] = [
     kind: 'str',
     meaning:
       'Name of the response code of the last answer, the upper bits that EDNS adds included; `DnsFlags` has the lower four.',
+    proto: { path: 'dns_response_code', numbers: [136] },
     cardinality: 'fine',
     otel: 'dns.responsecode',
     column: {

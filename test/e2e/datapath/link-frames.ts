@@ -80,3 +80,10 @@ export const serviceHeader = (inner: Layer): Layer => {
   const header = bytesOf(`0fc601${next}${'00'.repeat(20)}`);
   return { type: EtherType.serviceHeader, payload: Buffer.concat([header, inner.payload]) };
 };
+
+/** Each of them, in its forms. */
+export const LAYERS: readonly ((inner: Layer) => Layer)[] = [
+  ...[tag(7), tag(0), tag(8, EtherType.qinq), tag(9, EtherType.oldQinq), mpls(16), mpls(16, 17)],
+  ...[pppoe(), pppoe('21'), pppoe('003d'), snap, metadata(), metadata(2), serviceHeader],
+  ...[bridged, fabricPath, providerBackbone, hsr, eTag],
+];

@@ -1,40 +1,27 @@
 /** Frames that real devices take and give, compared with what their interfaces have counted. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type AgentHost, startAgent } from '../../support/agent-host.ts';
-import { ip, Lab } from '../../support/netns.ts';
+import { CLIENT, ClientServer, SERVER } from '../../support/client-server.ts';
+import { ip } from '../../support/netns.ts';
 import { requireRoot } from '../../support/require.ts';
 import { EtherType, ipv4, Proto, udp } from './frames.ts';
 import { frameOf, type Layer, mpls, pppoe, snap, tag } from './link-frames.ts';
 
-const CLIENT = '10.9.0.1';
-const SERVER = '10.9.0.2';
 const PORT = 5001;
 const COUNT = 50;
 const VXLAN_PORT = 4789;
 
 describe.skipIf(requireRoot())('frames between two interfaces', () => {
-  let lab: Lab;
+  let bed: ClientServer;
   let host: AgentHost;
-  let client: string;
-  let server: string;
-  let near: string;
-  let far: string;
 
   beforeEach(() => {
-    lab = new Lab();
-    client = lab.namespace('client');
-    server = lab.namespace('server');
-    [near, far] = lab.pair(
-      { namespace: client, addresses: [`${CLIENT}/24`] },
-      { namespace: server, addresses: [`${SERVER}/24`] },
-    );
-    // Neighbour discovery would add packets at moments of its own choosing.
-    lab.inside(client, 'sysctl', '-qw', `net.ipv6.conf.${near}.disable_ipv6=1`);
-    lab.inside(server, 'sysctl', '-qw', `net.ipv6.conf.${far}.disable_ipv6=1`);
+    bed = new ClientServer();
+    bed.disableV6();
   });
   afterEach(async () => {
     await host[Symbol.asyncDispose]();
-    await lab[Symbol.asyncDispose]();
+    await bed[Symbol.asyncDispose]();
   });
 
   const inside: Layer = { type: EtherType.ipv4, payload: ipv4(Proto.udp, udp(60, 40_000, PORT)) };
@@ -51,6 +38,7 @@ describe.skipIf(requireRoot())('frames between two interfaces', () => {
     ['a session', pppoe()(inside)],
     ['LLC/SNAP', snap(inside)],
   ])('%s: once, at either end and at both', async (_why, layer) => {
+    const { lab, client, near, far } = bed;
     host = await startAgent({ INTERFACES: `${near},${far}` });
     const frame = frameOf(layer);
 
@@ -68,6 +56,7 @@ describe.skipIf(requireRoot())('frames between two interfaces', () => {
   });
 
   test('nine tags are more than are looked through, at either end', async () => {
+    const { lab, client, near, far } = bed;
     host = await startAgent({ INTERFACES: `${near},${far}` });
 
     await lab.frames(client, near, [frameOf(tags(9))]);
@@ -77,6 +66,7 @@ describe.skipIf(requireRoot())('frames between two interfaces', () => {
   });
 
   test('what a sender of multicast and broadcast hears of itself is no packet', async () => {
+    const { lab, client, near } = bed;
     host = await startAgent({ INTERFACES: near });
     ip('-n', client, 'route', 'add', '224.0.0.0/4', 'dev', near);
     const before = lab.counters(client, near);
@@ -108,6 +98,7 @@ describe.skipIf(requireRoot())('frames between two interfaces', () => {
   test.each([VXLAN_PORT, 14_789])(
     'bytes of a tunnel on port %i agree at both ends',
     async (port) => {
+      const { lab, client, server, near, far } = bed;
       for (const [namespace, device, other, address] of [
         [client, near, SERVER, '10.8.0.1/24'],
         [server, far, CLIENT, '10.8.0.2/24'],

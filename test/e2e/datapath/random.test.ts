@@ -4,21 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { requireRoot } from '../../support/require.ts';
 import { loadDatapath, native, readStats, TEST_HOOKS, takeFlows } from './datapath.ts';
 import { authentication, EtherType, extension, ipv4, ipv6, ipv6Fragment, Proto } from './frames.ts';
-import {
-  bridged,
-  eTag,
-  fabricPath,
-  frameOf,
-  hsr,
-  type Layer,
-  metadata,
-  mpls,
-  pppoe,
-  providerBackbone,
-  serviceHeader,
-  snap,
-  tag,
-} from './link-frames.ts';
+import { frameOf, LAYERS, type Layer, tag } from './link-frames.ts';
 import { Model, type Parsed } from './model.ts';
 
 const RUNS = 60;
@@ -87,12 +73,6 @@ const ipv6Packets = fc
     }
     return ipv6(next, inner, { trafficClass, ...(isMapped ? MAPPED : {}) });
   });
-
-const LAYERS: readonly ((inner: Layer) => Layer)[] = [
-  ...[tag(7), tag(0), tag(8, EtherType.qinq), tag(9, EtherType.oldQinq), mpls(16), mpls(16, 17)],
-  ...[pppoe(), pppoe('21'), pppoe('003d'), snap, metadata(), metadata(2), serviceHeader],
-  ...[bridged, fabricPath, providerBackbone, hsr, eTag],
-];
 
 const frames = fc
   .record({

@@ -89,6 +89,33 @@ describe.skipIf(requireRoot())('payloads', () => {
     expect(await bed.queriesWaiting()).toBe(2);
   });
 
+  const updates = message(7, 0x2800, [QUESTION[0]!, QUESTION[0]!]);
+
+  test.each([
+    ['a query', message(7, 0x0100, QUESTION), 1, 0],
+    ['many questions', updates, 1, 0],
+    [
+      'a tunnel’s data',
+      Buffer.from('0400000093a1b2c3d4e5f60718293a4b'.repeat(8), 'hex'),
+      0,
+      EINVAL,
+    ],
+    ['text', Buffer.from('GET / HTTP/1.1\r\nHost: www.example\r\n\r\n'), 0, EINVAL],
+    ['an operation that nobody has', message(7, 0x7800, QUESTION), 0, EINVAL],
+    ['more records than there is room for', counting(message(7, 0x0100, QUESTION), 3), 0, EINVAL],
+  ])('in a datagram: %s', async (_why, payload, queries, error) => {
+    load();
+    bed.run(datagram(payload, false));
+    expect(await bed.dns()).toEqual([expect.objectContaining({ queries, error })]);
+    expect(await bed.queriesWaiting()).toBe(queries);
+  });
+
+  /** Says that there are so many records of EDNS and the like, of which there are none. */
+  function counting(bytes: Buffer, records: number): Buffer {
+    bytes.writeUInt16BE(records, 10);
+    return bytes;
+  }
+
   test.each([
     ['no payload', Buffer.alloc(0), 0],
     ['the length alone', Buffer.of(0, 40), 0],
@@ -202,6 +229,8 @@ describe.skipIf(requireRoot())('payloads', () => {
     ['a length beyond the limit', Buffer.from('1703037fff00', 'hex'), 0],
     ['a version that does not exist', Buffer.from('170306001000', 'hex'), 0],
     ['an alert', record(21, Buffer.of(2, 40)), 16],
+    ['a change of ciphers', record(20, Buffer.of(1)), 8],
+    ['one that is too long', record(20, Buffer.alloc(20, 1)), 0],
     ['text', Buffer.from('220 mail.example ESMTP\r\n'), 0],
   ])('%s', async (_why, payload, types) => {
     load();

@@ -1,43 +1,29 @@
 /** Probes hear of all interfaces: what happens where no hook is makes no flow, and is counted. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type AgentHost, type FlowView, startAgent } from '../../support/agent-host.ts';
-import { ip, Lab } from '../../support/netns.ts';
+import { CLIENT, ClientServer, SERVER } from '../../support/client-server.ts';
+import { ip } from '../../support/netns.ts';
 import { requireRoot } from '../../support/require.ts';
 import { addressed, EtherType, ethernet, ipv4, Proto, udp } from '../datapath/frames.ts';
 
-const CLIENT = '10.9.0.1';
-const SERVER = '10.9.0.2';
 const ASIDE = '10.9.1.1';
 const ELSEWHERE = '10.9.1.2';
 const PORT = 5001;
 const COUNT = 20;
 
 describe.skipIf(requireRoot())('probes', () => {
-  let lab: Lab;
+  let bed: ClientServer;
   let host: AgentHost;
-  let client: string;
-  let server: string;
-  let near: string;
-  let far: string;
   let aside: string;
   let other: string;
 
   beforeEach(() => {
-    lab = new Lab();
-    client = lab.namespace('client');
-    server = lab.namespace('server');
-    [near, far] = lab.pair(
-      { namespace: client, addresses: [`${CLIENT}/24`] },
-      { namespace: server, addresses: [`${SERVER}/24`] },
-    );
-    [aside, other] = lab.pair(
-      { namespace: client, addresses: [`${ASIDE}/24`] },
-      { namespace: server, addresses: [`${ELSEWHERE}/24`] },
-    );
+    bed = new ClientServer();
+    [aside, other] = bed.wire(ASIDE, ELSEWHERE);
   });
   afterEach(async () => {
     await host[Symbol.asyncDispose]();
-    await lab[Symbol.asyncDispose]();
+    await bed[Symbol.asyncDispose]();
   });
 
   async function flowsTo(address: string): Promise<FlowView[]> {
@@ -58,15 +44,16 @@ describe.skipIf(requireRoot())('probes', () => {
       `add chain inet t c { type filter hook ${hook} priority 0; }`,
       `add rule inet t c udp dport ${PORT} drop`,
     ]) {
-      lab.inside(namespace, 'nft', rule);
+      bed.lab.inside(namespace, 'nft', rule);
     }
   };
 
   test.each([
-    ['INTERFACES', () => ({ INTERFACES: `${near},${far}` })],
+    ['INTERFACES', () => ({ INTERFACES: `${bed.near},${bed.far}` })],
     ['EXCLUDE_INTERFACES', () => ({ EXCLUDE_INTERFACES: `lo,${aside},${other}` })],
     ['INTERFACE_IPS', () => ({ INTERFACE_IPS: '10.9.0.0/24' })],
   ])('%s: drops of other interfaces are none of ours', async (_why, env) => {
+    const { lab, client } = bed;
     host = await startAgent({ ...env(), ENABLE_PKT_DROPS: 'true' });
 
     await lab.cast(client, toNobody(ELSEWHERE));
@@ -78,6 +65,7 @@ describe.skipIf(requireRoot())('probes', () => {
   });
 
   test('what is dropped before any interface is of the one that it was on its way to', async () => {
+    const { lab, client, near } = bed;
     host = await startAgent({ INTERFACES: near, ENABLE_PKT_DROPS: 'true' });
     dropUdp(client, 'output');
 
@@ -89,6 +77,7 @@ describe.skipIf(requireRoot())('probes', () => {
   });
 
   test('an interface that comes later is watched from then on, and no longer than it is', async () => {
+    const { lab, client, near } = bed;
     host = await startAgent({ INTERFACES: '/^late/', ENABLE_PKT_DROPS: 'true' });
     dropUdp(client, 'output');
     await lab.cast(client, toNobody(SERVER));
@@ -111,6 +100,7 @@ describe.skipIf(requireRoot())('probes', () => {
   });
 
   test('connections by other interfaces have no TCP health', async () => {
+    const { lab, client, server, near, far } = bed;
     host = await startAgent({ INTERFACES: `${near},${far}`, ENABLE_TCP_HEALTH: 'true' });
 
     const exchange = { port: PORT, sendBytes: 1000, replyBytes: 1000 };
@@ -142,6 +132,7 @@ describe.skipIf(requireRoot())('probes', () => {
     ['are no drops', {}, undefined, COUNT],
     ['are drops where that is asked for', { PKT_DROPS_OF_OTHERS: 'true' }, COUNT, 0],
   ])('frames for other hosts %s', async (_why, env, drops, skipped) => {
+    const { lab, client, server, near, far } = bed;
     host = await startAgent({ INTERFACES: far, ENABLE_PKT_DROPS: 'true', ...env });
     ip('-n', server, 'link', 'set', far, 'promisc', 'on');
 

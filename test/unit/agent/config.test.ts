@@ -215,6 +215,16 @@ test('words that the original takes for something start the agent, too', () => {
   expect(() => agentConfig({ EXPORT: 'carrier-pigeon' })).toThrow('EXPORT');
 });
 
+test('an address of IPv6 may be in brackets where a port follows', () => {
+  const env = { TARGET_HOST: '[fd00::7]', METRICS_SERVER_ADDRESS: '[::]' };
+  const wanted = { targetHost: 'fd00::7', metricsServerAddress: '::' };
+  expect(agentConfig(env)).toMatchObject(wanted);
+  expect(agentConfig({ TARGET_HOST: 'fd00::7', METRICS_SERVER_ADDRESS: '::' })).toMatchObject(
+    wanted,
+  );
+  expect(agentConfig({ TARGET_HOST: 'collector.example.' }).targetHost).toBe('collector.example.');
+});
+
 test('words may be written in any case', () => {
   expect(agentConfig({ LOG_LEVEL: 'Debug', KAFKA_SASL_TYPE: 'SCRAMSHA512' })).toMatchObject({
     logLevel: 'debug',

@@ -69,6 +69,25 @@ const OPERATOR_RULES = JSON.stringify([
   { ip_cidr: 'fd00::/8', action: 'Accept', protocol: 'ICMPv6', icmp_type: 128, drops: true },
 ]);
 
+/** The one filter of FlowCollectors without `rules`, whose ports are a text with a range in it. */
+const ONE_FILTER: Environment = {
+  FLOW_FILTER_RULES: JSON.stringify([
+    {
+      ...{ ip_cidr: '0.0.0.0/0', action: 'Accept', protocol: 'TCP', direction: 'Ingress' },
+      ...{ ports: '80-90,443', port_range: '80-90,443', tcp_flags: 'SYN-ACK' },
+      ...{ peer_ip: '10.0.0.1', peer_cidr: '10.0.0.0/8', sample: 2 },
+    },
+  ]),
+};
+
+const GO_DURATIONS: Environment = {
+  CACHE_ACTIVE_TIMEOUT: '1m0s',
+  STALE_ENTRIES_EVICT_TIMEOUT: '1.5s',
+  LISTEN_POLL_PERIOD: '1h0m0s',
+  GRPC_RECONNECT_TIMER: '+5m',
+  GRPC_RECONNECT_TIMER_RANDOMIZATION: '.5m',
+};
+
 /** The command line of the original: its manifests, as they are without any option. */
 const CLI: Environment = {
   CACHE_ACTIVE_TIMEOUT: '1s',
@@ -115,6 +134,18 @@ describe('environments of others start the agent as they are', () => {
     ['the operator, a manager', { ...SAMPLE, ...GRPC, EBPF_PROGRAM_MANAGER_MODE: 'true' }],
     ['the operator, verbose', { ...SAMPLE, ...GRPC, LOG_LEVEL: 'trace' }],
     ['an older operator', { ...SAMPLE, EXPORT: 'grpc', FLOWS_TARGET_HOST: '10.0.0.7' }],
+    ['the operator, durations as Go prints them', { ...SAMPLE, ...GRPC, ...GO_DURATIONS }],
+    ['the operator, another period', { ...SAMPLE, ...GRPC, GRPC_RECONNECT_TIMER: '10s' }],
+    ['the operator, IPv6', { ...SAMPLE, ...GRPC, AGENT_IP: 'fd00::7', TARGET_HOST: 'fd00::7' }],
+    ['the operator, patient', { ...SAMPLE, ...GRPC, TC_ATTACH_RETRIES: '1000' }],
+    ['the operator, one filter', { ...SAMPLE, ...GRPC, ENABLE_FLOW_FILTER: 'true', ...ONE_FILTER }],
+    ['the operator, a library', { ...SAMPLE, ...GRPC, OPENSSL_PATH: '/usr/lib64/libssl.so.3' }],
+    ['somebody who writes Go', { ...SAMPLE, ...GRPC, ENABLE_RTT: 'T', ENABLE_PKT_DROPS: 'TRUE' }],
+    ['somebody who leaves blanks', { ...SAMPLE, ...GRPC, INTERFACES: ' , ', INTERFACE_IPS: ',' }],
+    [
+      'somebody who writes patterns of Go',
+      { ...SAMPLE, ...GRPC, INTERFACES: '/(?i)^ETH[[:digit:]]+$/,/\\Aens\\z/' },
+    ],
     ['the command line', CLI_FLOWS],
     ['the command line, filtered', { ...CLI_FLOWS, FLOW_FILTER_RULES: CLI_RULES }],
     ['the command line, metrics', { ...CLI_FLOWS, CACHE_ACTIVE_TIMEOUT: '5s' }],

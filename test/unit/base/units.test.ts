@@ -11,11 +11,18 @@ test.each([
   ['100us', 0.1],
   ['100µs', 0.1],
   ['2ns', 2e-6],
+  ['100\u03bcs', 0.1],
+  ['.5s', 500],
+  ['1.s', 1000],
+  ['+1m0s', 60_000],
+  ['-0', 0],
+  ['5m0s', 300_000],
+  ['1h0m0.5s', 3_600_500],
 ])('%s is %d ms', (text, wanted) => {
   expect(parseDurationMs(text)).toBeCloseTo(wanted, 9);
 });
 
-test.each(['', '5', '-5s', '5 s', 's', '1m 30s', '1d', '1.s', '.5s', '1e3s'])(
+test.each(['', '5', '-5s', '5 s', 's', '1m 30s', '1d', '.s', '1e3s', '+', '0.5', '--1s'])(
   '%j is no duration',
   (text) => {
     expect(parseDurationMs(text)).toBeUndefined();

@@ -1,3 +1,4 @@
+import { goRegExp } from '../../../base/go-regexp.ts';
 import type { FlowBatch } from '../../../flow/batch.ts';
 import type { FieldKind } from '../../../flow/field.ts';
 import { ColumnTest, tableOf, textOf } from '../../column-test.ts';
@@ -96,9 +97,7 @@ function compilePattern(pattern: string, path: string): RegExp {
     throw configError(PIPELINE_ERRORS.regex, `${path}.value`, problem);
   }
   try {
-    // The one inline flag in common use; JavaScript has it outside of the pattern.
-    const ignoreCase = pattern.startsWith('(?i)');
-    return new RegExp(ignoreCase ? pattern.slice(4) : pattern, ignoreCase ? 'i' : '');
+    return goRegExp(pattern);
   } catch (cause) {
     const problem = `${JSON.stringify(pattern)} is no regular expression`;
     throw configError(PIPELINE_ERRORS.regex, `${path}.value`, problem, cause);

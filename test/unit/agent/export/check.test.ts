@@ -1,5 +1,10 @@
+import { pino } from 'pino';
 import { expect, test } from 'vitest';
-import { checkReconnect, checkTarget, checkTargetTls } from '../../../../src/agent/export/check.ts';
+import {
+  checkTarget,
+  checkTargetTls,
+  reconnectJitterMs,
+} from '../../../../src/agent/export/check.ts';
 import { agentConfig } from '../../../support/agent-host.ts';
 
 const TARGET = { TARGET_HOST: 'collector', TARGET_PORT: '2055' };
@@ -20,10 +25,6 @@ test.each([
   [checkTargetTls, { [CA]: 'ca', [CERT]: 'cert' }, KEY],
   [checkTargetTls, { [CA]: 'ca', [KEY]: 'key' }, CERT],
   [checkTargetTls, { [CERT]: 'cert', [KEY]: 'key' }, CA],
-  [checkReconnect, {}, undefined],
-  [checkReconnect, { [JITTER]: '30s' }, undefined],
-  [checkReconnect, { [PERIOD]: '5m', [JITTER]: '30s' }, undefined],
-  [checkReconnect, { [PERIOD]: '5m', [JITTER]: '5m' }, JITTER],
 ])('%o of %o', (check, env, variable) => {
   const config = agentConfig(env as Readonly<Record<string, string>>);
   if (variable === undefined) {
@@ -33,4 +34,20 @@ test.each([
   const message = expect.stringMatching(new RegExp(`^${variable}: `));
   const wanted = { code: 'ERR_AGENT_OPTION', message, details: { variable } };
   expect(() => check(config)).toThrow(expect.objectContaining(wanted));
+});
+
+test.each([
+  // environment, jitter in milliseconds, whether it is warned of
+  [{}, 0, false],
+  [{ [JITTER]: '30s' }, 30_000, false],
+  [{ [PERIOD]: '5m', [JITTER]: '30s' }, 30_000, false],
+  [{ [PERIOD]: '5m', [JITTER]: '5m' }, 0, true],
+  // One variable of the operator's is changed, the other one stays.
+  [{ [PERIOD]: '10s', [JITTER]: '30s' }, 0, true],
+])('with %o the age of a connection varies by %d ms', (env, wanted, isWarned) => {
+  const lines: string[] = [];
+  const log = pino({ level: 'warn' }, { write: (line: string) => lines.push(line) });
+  const config = agentConfig(env as Readonly<Record<string, string>>);
+  expect(reconnectJitterMs(config, log)).toBe(wanted);
+  expect(lines.some((line) => line.includes(JITTER))).toBe(isWarned);
 });

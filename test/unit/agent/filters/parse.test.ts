@@ -127,6 +127,27 @@ test.each([[{ ip_cidr: '::/0' }], [{ peer_cidr: '::/0', action: 'Reject' }]])(
   },
 );
 
+test.each([
+  ['ports with a range', { port_range: '80-90,443', ports: '80-90,443' }, { ports: '80-90,443' }],
+  [
+    'a peer in its network',
+    { peer_ip: '10.0.0.1', peer_cidr: '10.0.0.0/8' },
+    { peer_ip: '10.0.0.1' },
+  ],
+  [
+    'a network with its peer',
+    { peer_cidr: 'fd00::/8', peer_ip: 'fd00::1' },
+    { peer_ip: 'fd00::1' },
+  ],
+  ['a peer twice', { peer_ip: '10.0.0.1', peer_cidr: '10.0.0.1/32' }, { peer_ip: '10.0.0.1' }],
+])('told by two keys, as operators do: %s', (_what, twice, once) => {
+  expect(only(twice)).toEqual(only(once));
+});
+
+test('a list that nobody has made has no rules', () => {
+  expect(parseFilterRules('null')).toEqual({ rules: [], problems: [] });
+});
+
 test('what is empty is not given', () => {
   expect(only({ direction: '', peer_ip: null, ports: '', port: 80 }).ports.either).toEqual(PORT_80);
 });
@@ -171,7 +192,8 @@ describe('what is refused, and what is said', () => {
     [{ sample: -1 }, /no whole number from 0 to 4294967295/],
     [{ drops: 'maybe' }, /none of true, false/],
     [{ port: 80, ports: '1,2' }, /"port" tells the ports already: give one of them/],
-    [{ peer_ip: '10.0.0.1', peer_cidr: '10.0.0.0/8' }, /"peer_ip" tells the peer already/],
+    [{ peer_ip: '11.0.0.1', peer_cidr: '10.0.0.0/8' }, /"peer_ip" tells the peer already/],
+    [{ ports: '80,443', port_range: '80-443' }, /"ports" tells the ports already/],
     [{ ip_cidr: '10.0.0.0/8', peer_cidr: 'fd00::/8' }, /"peer_cidr": is of another address fam/],
     [{ ip_cidr: '10.0.0.0/8', protocol: 'ICMPv6' }, /"protocol": does not go with the address/],
     [{ peer_ip: 'fd00::1', protocol: 'ICMP' }, /address family of "peer_ip"/],

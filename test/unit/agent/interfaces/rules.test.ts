@@ -25,6 +25,7 @@ test.each([
   ['exact is not a prefix', { include: ['eth0'] }, 'eth01', [], false],
   ['regex', { include: ['/^br-/'] }, 'br-0', [], true],
   ['regex is anchored only where it says so', { include: ['/^br-/'] }, 'abr-3', [], false],
+  ['regex of Go', { include: ['/(?i)^ETH[[:digit:]]$/'] }, 'eth0', [], true],
   ['exclude wins', { include: ['eth0'], exclude: ['/eth/'] }, 'eth0', [], false],
   ['exclude alone', { exclude: ['lo'] }, 'eth0', [], true],
   ['by address', { ips: ['10.0.0.0/8'] }, 'eth0', ['10.1.2.3'], true],

@@ -44,6 +44,20 @@ test('a kernel that does not tell namespaces gets programs that do not ask', () 
   expect(kernel.loads[0]?.config[layout.hasNetnsCookie]).toBe(0);
 });
 
+test('where a way loads and cannot be attached, the next one is taken', () => {
+  const kernel = new FakeKernel();
+  kernel.refuse.load = ({ config }) =>
+    config[layout.hasNetnsCookie] === 1 ? { code: 'EINVAL' } : undefined;
+  kernel.refuse.attachProbe = ({ program }) =>
+    program.endsWith('_kprobe') ? undefined : { code: 'EINVAL' };
+  const { features, refused } = load(kernel, { ENABLE_IPSEC_TRACKING: 'true' });
+  expect(refused).toEqual([]);
+  expect(features).toHaveLength(1);
+  for (const { program } of features[0]!.probes) expect(program).toMatch(/_kprobe$/);
+  const opened = kernel.calls.filter((call) => call === 'load').length;
+  expect(kernel.calls.filter((call) => call === 'close')).toHaveLength(opened - 1);
+});
+
 test.each([
   ['EPERM', /capabilities BPF, PERFMON and NET_ADMIN/],
   ['EINVAL', /BTF/],

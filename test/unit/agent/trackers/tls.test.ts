@@ -50,6 +50,23 @@ test('the client’s word, until the server’s is known', async () => {
   });
 });
 
+test('of a hello that is cut nothing is told but what was there', async () => {
+  const whole = serverHello({ version: 0x0304, cipherSuite: 0x1301, group: 29 });
+  const session = 5 + 4 + 2 + 32;
+  const client = clientHello({ versions: [0x0304], serverName: 'a.example' });
+  bed.kernel.leave(hello(THERE, client), hello(BACK, whole.subarray(0, session + 1)));
+  expect((await bed.drain(flow(THERE, 1)))[0]).toMatchObject({
+    ...{ TLSVersion: 'TLS 1.3', TLSServerName: 'a.example', TLSCipherSuite: '', TLSGroup: '' },
+  });
+
+  const beforeVersion = whole.indexOf(Buffer.of(0, 43, 0, 2));
+  bed.kernel.leave(hello(BACK, whole.subarray(0, beforeVersion)));
+  expect((await bed.drain(flow(THERE, DATA)))[0]).toMatchObject({
+    // The client's word: a mismatch with what was not said would be made up.
+    ...{ TLSVersion: 'TLS 1.3', TLSCipherSuite: 'TLS_AES_128_GCM_SHA256' },
+  });
+});
+
 test('numbers without a name are shown as numbers', async () => {
   bed.kernel.leave(
     hello(BACK, serverHello({ version: 0x7f1c, cipherSuite: 0xabcd, group: 0x6399 })),

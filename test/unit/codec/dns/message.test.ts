@@ -64,6 +64,7 @@ describe('names', () => {
     ['ends with a pointer to itself', pointer(FIRST_NAME), 'malformed'],
     ['points forward', Buffer.concat([pointer(FIRST_NAME + 2), labels('a')]), 'malformed'],
     ['labels that lead back to themselves', loop(), 'malformed'],
+    ['points into the header', pointer(5), 'malformed'],
     ['a label of 64 bytes', Buffer.concat([Buffer.of(64), Buffer.alloc(80)]), 'malformed'],
     ['256 bytes', labels(...Array(3).fill('x'.repeat(63)), 'y'.repeat(62)), 'malformed'],
     ['no end', Buffer.from([1, 97, 1, 98]), 'cut'],
@@ -91,6 +92,11 @@ describe('response codes', () => {
   ])('%s', (_why, flags, additionals, code) => {
     const { outcome, message: got } = read(message(1, flags, [WWW], [], additionals));
     expect([outcome, got.code]).toEqual(['whole', code]);
+  });
+
+  test('what is of somebody else’s name is not EDNS', () => {
+    const odd = { ...edns(23), name: name('a.example') };
+    expect(read(message(1, 0x8187, [WWW], [], [odd])).message.code).toBe(7);
   });
 
   test('what is cut before EDNS has none, unless it has answers', () => {
@@ -187,6 +193,14 @@ describe('answers', () => {
   ])('addresses %s', (_why, answers, wanted) => {
     const { outcome, message: got } = read(message(1, 0x8180, [WWW], answers));
     expect([outcome, lasts(got)]).toEqual(['whole', wanted]);
+  });
+
+  test.each([
+    ['an update', 0xa800],
+    ['a notification', 0xa000],
+  ])('of %s are none', (_what, flags) => {
+    const { outcome, message: got } = read(message(1, flags, [WWW], [address(Type.A, v4)]));
+    expect([outcome, got.name, got.addressCount]).toEqual(['whole', 'www.example.com', 0]);
   });
 
   test('without a question, addresses belong to nothing', () => {

@@ -213,6 +213,27 @@ test('ICMPv6 in one number', () => {
   expect(roundTrip([row])[0]!.get('139')).toBe(0x8000);
 });
 
+test('an IPv6 packet is one of IPv6 whatever its addresses look like', () => {
+  const mapped = {
+    ...{ SrcAddr: '::ffff:192.0.2.1', DstAddr: '::ffff:192.0.2.2', XlatSrcAddr: '192.0.2.3' },
+    Packets: 1,
+  };
+  const layout = layoutFor(['Etype', 'SrcAddr', 'DstAddr', 'XlatSrcAddr', 'Packets']);
+  const writer = new IpfixWriter(layout, OPTIONS);
+  const rows = [
+    { ...mapped, Etype: 0x86dd },
+    { ...mapped, Etype: 0x0800 },
+  ];
+  const messages = writer.encode(batchOf(layout, new TableSpace().current, rows));
+  expect(messages.map(({ bytes }) => hex(bytes.subarray(16)))).toEqual([
+    joined('0100 001a 0800 c0000201 c0000202 0000000000000001 c0000203'),
+    joined(
+      ...['0101 003e 86dd', '00000000000000000000ffffc0000201 00000000000000000000ffffc0000202'],
+      '0000000000000001 00000000000000000000ffffc0000203',
+    ),
+  ]);
+});
+
 test('interfaces by their numbers', () => {
   const layout = layoutFor(['SrcAddr', 'InIf', 'OutIf']);
   const [record] = roundTrip([{ SrcAddr: '10.0.0.1', InIf: 70_000 }], {}, layout);
@@ -300,7 +321,8 @@ test('any flows: each element is what its field says', () => {
       fc.boolean(),
       (rows, messageMaxBytes, agentIsV6) => {
         const options = { messageMaxBytes, agentIsV6, enterprise: ENTERPRISE };
-        const isV6 = ({ SrcAddr }: Row): boolean => String(SrcAddr ?? '').includes(':');
+        const isV6 = ({ SrcAddr, Etype }: Row): boolean =>
+          String(SrcAddr ?? '').includes(':') || Etype === 0x86dd;
         const sent = rows.filter(({ Packets }) => Packets !== 0);
         const inOrder = [...sent.filter((values) => !isV6(values)), ...sent.filter(isV6)];
         const wanted = inOrder.map((values) => expected(values, isV6(values), agentIsV6));
@@ -318,8 +340,8 @@ function expected(row: Row, isV6: boolean, agentIsV6: boolean): Record<string, s
   const number = (name: string): number => Number(row[name] ?? 0);
   const address = (name: string, v6: boolean): string => {
     const text = String(row[name] ?? '');
-    const fits = text !== '' && text.includes(':') === v6;
-    return fits ? text : v6 ? '::' : '0.0.0.0';
+    if (v6) return text === '' ? '::' : text;
+    return text === '' || text.includes(':') ? '0.0.0.0' : text;
   };
   const interfaces = (row.Interfaces ?? []) as readonly string[];
   const [first = ''] = interfaces;

@@ -142,7 +142,28 @@ test('wherever it is cut, it is cut, and what came before holds', () => {
     const hello = new TlsHello();
     expect(hello.read(bytes, 0, end)).toBe('cut');
     expect(hello.serverName).toBe(end >= nameEnd ? 'www.example.com' : '');
+    // The extension that has the version is the last one; what it begins with is that of TLS 1.2.
+    expect(hello.version).toBe(0);
   }
+});
+
+test('a server’s hello that is cut tells its suite, and no version that it may not have', () => {
+  const bytes = serverHello({ version: 0x0304, cipherSuite: 0x1301, group: 29 });
+  const versionEnd = bytes.indexOf(Buffer.of(0, 43, 0, 2, 3, 4)) + 6;
+  for (let end = 0; end < bytes.length; end++) {
+    const hello = new TlsHello();
+    expect(hello.read(bytes, 0, end)).toBe('cut');
+    expect(hello.version).toBe(end >= versionEnd ? 0x0304 : 0);
+    expect([0, 0x1301]).toContain(hello.cipherSuite);
+  }
+});
+
+test('a hello of TLS 1.1 that is cut has its version: of later ones it would be another', () => {
+  const hello = new TlsHello();
+  const bytes = serverHello({ cipherSuite: 0xc013 });
+  bytes.writeUInt16BE(0x0302, 9);
+  hello.read(bytes, 0, bytes.length - 1);
+  expect(hello.version).toBe(0x0302);
 });
 
 test.each([
