@@ -210,29 +210,26 @@ static __always_inline int output_begins(const struct sk_buff *skb)
 		if (!bpf_map_update_elem(&ipsec_packets, &call, &begun, BPF_NOEXIST))
 			return 0;
 	}
+	/* Ends were missed, or the map is full: the last one gives way. */
 	count_in_probe(STAT_FEATURE_LOST, 1, 0);
+	bpf_map_update_elem(&ipsec_packets, &call, &begun, BPF_ANY);
 	return 0;
 }
 
-/* `address`: of the packet's buffer, 0 where it is not known. */
+/* `address`: of the packet's buffer; 0, where it is not known: the call that began last. */
 static __always_inline int output_ends(__u64 address, int result)
 {
 	__u64 thread = running_thread(), call;
 	struct ipsec_packet *begun;
-	bool is_it;
 
 	for (__u32 depth = CALLS_NESTED_MAX; depth-- > 0;) {
 		call = nested_call(thread, depth);
 		begun = bpf_map_lookup_elem(&ipsec_packets, &call);
-		if (!begun)
+		if (!begun || (address && begun->address != address))
 			continue;
-		/* Of a call within this one whose end was missed nothing is known. */
-		is_it = !address || begun->address == address;
-		if (is_it)
-			tell_result(begun, result);
+		tell_result(begun, result);
 		bpf_map_delete_elem(&ipsec_packets, &call);
-		if (is_it)
-			break;
+		break;
 	}
 	return 0;
 }

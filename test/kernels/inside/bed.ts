@@ -65,7 +65,7 @@ export class Bed {
   #make(end: End): void {
     const { namespace, device, wires } = end;
     for (const wire of wires) this.#lab.withoutOffloads(namespace, wire);
-    if (this.kind.wires === undefined) {
+    if (this.kind.wires === undefined && !this.kind.isRouted) {
       this.#lab.address(namespace, wires[0]!, `${end.own}/24`);
       this.#lab.address(namespace, wires[0]!, `${end.own6}/64`);
       for (const other of [end.other, end.other6]) {

@@ -24,10 +24,13 @@ const TCP = 6;
 
 /** What went over a pair of devices, besides the datagrams. */
 interface Exchange {
-  /** Segments of TCP, from the near end and from the far one. */
-  readonly segments: readonly [number, number];
-  readonly onWires: Sum;
+  readonly segments: Segments;
+  /** By its counters before flows were drained, and after: WireGuard speaks by itself. */
+  readonly onWires: readonly Sum[];
 }
+
+/** Of TCP, from the near end and from the far one. */
+type Segments = readonly [number, number];
 
 /** Which interfaces have hooks: of the near end, of the far end. */
 interface Watched {
@@ -95,8 +98,17 @@ describe.skipIf(requireRoot())('devices', () => {
       for (const watched of watches) {
         agents.push({ watched, host: await startAgent(watched.options) });
       }
-      for (const bed of beds) exchanges.push(await exchange(lab, bed));
+      const before = beds.map((bed) => bed.onWires());
+      const segments: Segments[] = [];
+      for (const bed of beds) segments.push(await exchange(lab, bed));
+      const least = beds.map((bed) => bed.onWires());
       for (const { host } of agents) await host.agent.drainNow();
+      for (const [index, bed] of beds.entries()) {
+        exchanges.push({
+          segments: segments[index]!,
+          onWires: [least[index]!, bed.onWires()].map((sum) => difference(sum, before[index]!)),
+        });
+      }
     });
     afterAll(async () => {
       for (const { host } of agents) await host[Symbol.asyncDispose]();
@@ -108,25 +120,26 @@ describe.skipIf(requireRoot())('devices', () => {
       }
     });
 
-    test('what is on the wire of MACsec is counted as not looked into', () => {
+    // Its frames bear the mark of the packets inside, where there are marks: those have counted.
+    test('what is on the wire of MACsec is counted as not looked into, unless marked', () => {
       const opaque = exchanges.filter((_, index) => KINDS[index]!.wraps === 'opaque');
-      const packets = opaque.reduce((sum, { onWires }) => sum + onWires.packets, 0);
+      const packets = opaque.reduce((sum, { onWires }) => sum + onWires[0]!.packets, 0);
       for (const { watched, host } of agents) {
+        const isCounted = watched.wires[0] && watches.length > 1;
         const counted = host.accounting().unrecorded.not_looked_into!.packets;
-        expect(counted).toBe(watched.wires[0] ? packets : 0);
+        expect(counted, watched.what).toBe(isCounted ? packets : 0);
       }
     });
   });
 });
 
 /** Sends datagrams both ways and a stream. */
-async function exchange(lab: Lab, bed: Bed): Promise<Exchange> {
-  const { near, far } = bed;
-  const segments = (): [number, number] => [
+async function exchange(lab: Lab, { near, far }: Bed): Promise<Segments> {
+  const segments = (): Segments => [
     lab.tcpSegments(near.namespace),
     lab.tcpSegments(far.namespace),
   ];
-  const before = { segments: segments(), wires: bed.onWires() };
+  const before = segments();
   for (const [from, to] of [
     [near, far],
     [far, near],
@@ -136,11 +149,8 @@ async function exchange(lab: Lab, bed: Bed): Promise<Exchange> {
   }
   const stream = { port: TCP_PORT, sendBytes: STREAM_BYTES, replyBytes: STREAM_BYTES };
   await lab.tcp(near.namespace, far.namespace, { address: far.address, ...stream });
-  const [fromNear, fromFar] = segments();
-  return {
-    segments: [fromNear - before.segments[0], fromFar - before.segments[1]],
-    onWires: difference(bed.onWires(), before.wires),
-  };
+  const after = segments();
+  return [after[0] - before[0], after[1] - before[1]];
 }
 
 /** What one agent has recorded of one exchange. */
@@ -172,9 +182,15 @@ function expectOnce(
   const wired = recorded(senders, ({ Interfaces }) =>
     Interfaces.some((name) => name.includes('-wire')),
   );
-  expect(wired.packets, why).toBe(onWires.packets);
+  const [least, most] = onWires as readonly [Sum, Sum];
+  expectBetween(wired.packets, least.packets, most.packets, why);
   // Of what is not wrapped, bytes are those where it counts.
-  if (kind.wraps === 'tunnel') expect(wired.bytes, why).toBe(onWires.bytes);
+  if (kind.wraps === 'tunnel') expectBetween(wired.bytes, least.bytes, most.bytes, why);
+}
+
+function expectBetween(value: number, least: number, most: number, why: string): void {
+  expect(value, why).toBeGreaterThanOrEqual(least);
+  expect(value, why).toBeLessThanOrEqual(most);
 }
 
 function sumOf(flows: readonly { Packets: number; Bytes: number }[]): Sum {

@@ -4,7 +4,16 @@
  */
 import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type AgentHost, type FlowView, startAgent } from '../../support/agent-host.ts';
+import type { Native } from '../../../src/agent/loader/native.ts';
+import { ipsec } from '../../../src/agent/trackers/ipsec.ts';
+import { waysOf } from '../../../src/agent/trackers/tracker.ts';
+import {
+  type AgentHost,
+  agentConfig,
+  type FlowView,
+  loadNative,
+  startAgent,
+} from '../../support/agent-host.ts';
 import { Lab } from '../../support/netns.ts';
 import { requireRoot } from '../../support/require.ts';
 import { ENCAPSULATED_PORT, type Fault, type Host, Secured, type Way } from './secured.ts';
@@ -38,14 +47,20 @@ const FAULTS: readonly (readonly [string, Fault])[] = [
 
 const FAULTY: readonly Way[] = WAYS.filter(({ isInUdp }) => !isInUdp);
 
-describe.skipIf(requireRoot())('IPsec', () => {
+/** By which the kernel calls the programs: it has trampolines, and older ones have kprobes alone. */
+const DOORS = [
+  { door: 'trampolines', native: loadNative() },
+  { door: 'kprobes', native: withoutTrampolines(loadNative()) },
+];
+
+describe.skipIf(requireRoot()).each(DOORS)('IPsec by $door', ({ native }) => {
   let lab: Lab;
   let host: AgentHost;
 
   beforeAll(async () => {
     execFileSync('modprobe', ['-a', ...MODULES]);
     lab = new Lab();
-    host = await startAgent({ ENABLE_IPSEC_TRACKING: 'true' });
+    host = await startAgent({ ENABLE_IPSEC_TRACKING: 'true' }, { native });
   });
   afterAll(async () => {
     await host[Symbol.asyncDispose]();
@@ -185,6 +200,19 @@ describe.skipIf(requireRoot())('IPsec', () => {
 });
 
 const EINVAL = -22;
+
+function withoutTrampolines(native: Native): Native {
+  const trampolines = waysOf(ipsec, agentConfig())[0]!.map(({ program }) => program);
+  return {
+    ...native,
+    load(object, options) {
+      if (options.programs.some((program) => trampolines.includes(program))) {
+        throw new Error('this kernel has no trampolines');
+      }
+      return native.load(object, options);
+    },
+  };
+}
 
 function cast(address: string): {
   address: string;

@@ -183,8 +183,12 @@ export const KINDS: readonly Kind[] = [
   tunnel('ipip', BARE_IP, (end) => `ipip ${over4(end)}`),
   tunnel('sit', BARE_IP, (end) => `sit ${over4(end)}`),
   tunnel('ip6tnl', BARE_IP, (end) => `ip6tnl mode any ${over6(end)}`),
-  tunnel('vxlan', ETHERNET, (end) => `vxlan id 5 dstport 4789 ${over4(end)}`),
-  tunnel('vxlan over IPv6', ETHERNET, (end) => `vxlan id 5 dstport 4789 ${over6(end)}`),
+  tunnel('vxlan', ETHERNET, (end) => `vxlan id 5 dstport 4789 ${over4(end)} dev ${end.wires[0]}`),
+  tunnel(
+    'vxlan over IPv6',
+    ETHERNET,
+    (end) => `vxlan id 5 dstport 4789 ${over6(end)} dev ${end.wires[0]}`,
+  ),
   tunnel('geneve', ETHERNET, (end) => `geneve id 6 remote ${end.other}`),
 ];
 

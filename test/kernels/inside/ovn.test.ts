@@ -32,11 +32,11 @@ describe.skipIf(requireRoot())('OVN', () => {
   afterAll(() => lab[Symbol.asyncDispose]());
 
   test.each([
-    ['all interfaces', {}],
-    ['the host’s interfaces alone', { INTERFACES: `/^${HOST_END}/` }],
-    ['where packets leave the switch', { INTERFACES: `${HOST_END}2` }],
-    ['the pods’ interfaces alone', { INTERFACES: 'eth0' }],
-  ])('%s: each packet counts once, and has its policy', async (_what, interfaces) => {
+    ['all interfaces', {}, true],
+    ['the host’s interfaces alone', { INTERFACES: `/^${HOST_END}/` }, true],
+    ['where packets leave the switch', { INTERFACES: `${HOST_END}2` }, false],
+    ['the pods’ interfaces alone', { INTERFACES: 'eth0' }, true],
+  ])('%s: each packet counts once, and has its policy', async (_what, interfaces, seesBefore) => {
     const [from, to] = pods;
     await using host = await startAgent({
       ENABLE_NETWORK_EVENTS_MONITORING: 'true',
@@ -56,7 +56,19 @@ describe.skipIf(requireRoot())('OVN', () => {
       expect.objectContaining({ ...policyNamed('allowed'), Action: 'allow-related' }),
     ]);
     const denied = host.flows.filter(({ DstPort }) => DstPort === DENIED_PORT);
-    expect(denied.map((flow) => [flow.Packets, flow.PktDropPackets, flow.Interfaces])).toEqual([]);
-    expect(await host.metrics.registry.metrics()).toEqual('');
+    expect(denied).toMatchObject([
+      {
+        Packets: seesBefore ? DATAGRAMS : 0,
+        PktDropPackets: DATAGRAMS,
+        PktDropLatestDropCause: 'NetworkEvent_NetworkPolicy',
+      },
+    ]);
+    expect(denied[0]!.NetworkEvents).toEqual([
+      expect.objectContaining({ ...policyNamed('denied'), Action: 'drop' }),
+    ]);
+    const metrics = await host.metrics.registry.metrics();
+    expect(metrics).toContain(
+      `network_events_total{source="network-events",reason="NetworkEventsGoodEvent"} ${2 * DATAGRAMS}`,
+    );
   });
 });

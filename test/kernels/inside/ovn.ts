@@ -72,8 +72,8 @@ function makePod(lab: Lab, number: number): Pod {
 /** Named as OVN-Kubernetes names what it makes of a NetworkPolicy. */
 function policy(name: string): readonly string[] {
   return [
-    'external_ids:"k8s.ovn.org/owner-type"=NetworkPolicy',
-    `external_ids:"k8s.ovn.org/name"=shop\\:${name}`,
+    'external_ids:k8s.ovn.org/owner-type=NetworkPolicy',
+    `external_ids:k8s.ovn.org/name=shop:${name}`,
     'external_ids:direction=Ingress',
   ];
 }
