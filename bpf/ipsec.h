@@ -37,8 +37,8 @@ struct ipsec_packet {
 
 /*
  * Packets that IPsec is at work on: those that come in by the address of their buffer, which is
- * theirs until the end is told; those that go out by the call. Those of which no end is seen are the
- * first to go.
+ * theirs until the end is told; those that go out by the call. Those of which no end is seen are
+ * the first to go.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

@@ -47,7 +47,7 @@ const FAULTS: readonly (readonly [string, Fault])[] = [
 
 const FAULTY: readonly Way[] = WAYS.filter(({ isInUdp }) => !isInUdp);
 
-/** By which the kernel calls the programs: it has trampolines, and older ones have kprobes alone. */
+/** By which the kernel calls the programs: this one has both, and older ones have kprobes alone. */
 const DOORS = [
   { door: 'trampolines', native: loadNative() },
   { door: 'kprobes', native: withoutTrampolines(loadNative()) },
