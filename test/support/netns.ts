@@ -250,9 +250,9 @@ export class Lab implements AsyncDisposable {
     return { ask };
   }
 
-  /** Number of a process that stays in the namespace until the lab ends. */
-  async resident(namespace: string): Promise<number> {
-    const child = await this.#background(namespace, 'sink', ['9']);
+  /** Number of a process that swallows UDP in the namespace until the lab ends. */
+  async resident(namespace: string, port = 9): Promise<number> {
+    const child = await this.#background(namespace, 'sink', [`${port}`]);
     if (child.pid === undefined) throw new Error('the process did not start');
     return child.pid;
   }
