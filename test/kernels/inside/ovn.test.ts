@@ -43,6 +43,7 @@ describe.skipIf(requireRoot())('OVN', () => {
     await using host = await startAgent({
       ENABLE_NETWORK_EVENTS_MONITORING: 'true',
       ENABLE_PKT_DROPS: 'true',
+      CACHE_ACTIVE_TIMEOUT: '60s',
       ...interfaces,
     });
     forgetFlows();
@@ -68,10 +69,9 @@ describe.skipIf(requireRoot())('OVN', () => {
         expect.objectContaining({ ...policyNamed('denied'), Action: 'drop' }),
       ]);
     }
-    const samples = (seesDenied ? 2 : 1) * DATAGRAMS;
+    if (!seesDenied) return;
     const metrics = await host.metrics.registry.metrics();
-    expect(metrics).toContain(
-      `network_events_total{source="network-events",reason="NetworkEventsGoodEvent"} ${samples}`,
-    );
+    const good = 'network_events_total{source="network-events",reason="NetworkEventsGoodEvent"}';
+    expect(metrics).toContain(`${good} ${2 * DATAGRAMS}\n`);
   });
 });
