@@ -175,7 +175,7 @@ function expectOnce(
       bytes: DATAGRAMS * (bytes ?? 0),
     });
     // What answers a connection by a vrf is of that vrf, and leaves by its ports past it.
-    const isPast = kind.isRouted && from === 1 && !watched.wires[from];
+    const isPast = kind.isRouted && from === 1 && !watched.wires.includes(true);
     const seen = bytes === undefined || isPast ? 0 : segments[from];
     expect(recorded(senders, ({ Proto }) => Proto === TCP).packets, why).toBe(seen);
   }
