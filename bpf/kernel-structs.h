@@ -23,8 +23,42 @@ struct net_device {
 	int ifindex;
 };
 
+struct xfrm_state;
+
 struct dst_entry {
 	struct net_device *dev;
+	struct xfrm_state *xfrm;
+};
+
+/* A route by way of IPsec begins as any other does. */
+struct xfrm_dst {
+	struct dst_entry *child;
+};
+
+typedef union {
+	__be32 a4;
+	__be32 a6[4];
+} xfrm_address_t;
+
+struct xfrm_id {
+	xfrm_address_t daddr;
+	__u8 proto;
+};
+
+struct xfrm_encap_tmpl {
+	__u16 encap_type;
+	__be16 encap_sport;
+	__be16 encap_dport;
+};
+
+struct xfrm_state {
+	struct xfrm_id id;
+	struct {
+		__u8 mode;
+		__u16 family;
+		xfrm_address_t saddr;
+	} props;
+	struct xfrm_encap_tmpl *encap;
 };
 
 struct sk_buff {

@@ -10,8 +10,9 @@ const KERNELS = { fileParallelism: false, testTimeout: 1_800_000 } as const;
 /**
  * One project per kind of test. `packed` repeats, with the packed executable, those of `e2e` that
  * start the whole program; `services` has servers that are not ours at the other end; `kernels`
- * boots others than this one, `kernels-load` only asks the two that differ most what they load. The
- * groups keep any two of them from running at the same time.
+ * boots others than this one, `kernels-load` only asks the two that differ most what they load;
+ * `machine` is what `kernels` runs in one that it has booted. The groups keep any two of them from
+ * running at the same time.
  */
 export default defineConfig({
   root: join(import.meta.dirname, '..'),
@@ -72,6 +73,15 @@ export default defineConfig({
           env: { NETOBSERV_KERNELS: 'ends' },
           sequence: { groupOrder: 5 },
           ...KERNELS,
+        },
+      },
+      {
+        test: {
+          name: 'machine',
+          include: ['test/kernels/inside/*.test.ts'],
+          sequence: { groupOrder: 6 },
+          ...KERNELS,
+          hookTimeout: KERNELS.testTimeout,
         },
       },
     ],

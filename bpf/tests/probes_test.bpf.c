@@ -34,7 +34,7 @@ int BPF_PROG(test_ipsec, struct sk_buff *skb, void *location, __u32 reason)
 
 	if (!mark)
 		return 0;
-	ipsec_begin(skb);
+	input_begins(skb);
 	/* Successes but for one. */
-	return ipsec_end(skb, mark == 2 ? -1 : 0);
+	return input_ends(skb, mark == 2 ? -1 : 0);
 }

@@ -117,6 +117,11 @@ export class Lab implements AsyncDisposable {
     return Number(values!.split(' ')[at]);
   }
 
+  /** Segments of TCP that have been sent so far, each time that they were. */
+  tcpSegments(namespace: string): number {
+    return this.snmp(namespace, 'Tcp', 'OutSegs') + this.snmp(namespace, 'Tcp', 'RetransSegs');
+  }
+
   /** A counter of /proc/net/snmp6: `Udp6NoPorts`. */
   snmp6(namespace: string, name: string): number {
     const text = this.inside(namespace, 'cat', '/proc/net/snmp6');
@@ -245,11 +250,16 @@ export class Lab implements AsyncDisposable {
     return { ask };
   }
 
-  /** Number of a process that stays in the namespace until the lab ends. */
-  async resident(namespace: string): Promise<number> {
-    const child = await this.#background(namespace, 'sink', ['9']);
+  /** Number of a process that swallows UDP in the namespace until the lab ends. */
+  async resident(namespace: string, port = 9): Promise<number> {
+    const child = await this.#background(namespace, 'sink', [`${port}`]);
     if (child.pid === undefined) throw new Error('the process did not start');
     return child.pid;
+  }
+
+  /** Hands the datagrams of a port to IPsec until the lab ends: ESP inside of UDP (RFC 3948). */
+  async encapsulated(namespace: string, port: number): Promise<void> {
+    await this.#background(namespace, 'encapsulated', [`${port}`]);
   }
 
   /** A socket for UDP that nobody reads from, with a buffer as small as it can be. */

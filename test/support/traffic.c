@@ -8,6 +8,7 @@
  *   traffic hold PORT REPLY_BYTES        as listen, but reads when standard input ends
  *   traffic try ADDRESS PORT             whether connecting works
  *   traffic sink PORT                    swallows UDP until standard input ends
+ *   traffic encapsulated PORT            hands UDP to IPsec until standard input ends (RFC 3948)
  *   traffic deaf PORT                    takes UDP into a small buffer and never reads it
  *   traffic udp ADDRESS PORT COUNT BYTES [RATE]
  *   traffic cast ADDRESS PORT COUNT BYTES  UDP, whether or not anybody takes it
@@ -24,6 +25,7 @@
 #include <errno.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <linux/udp.h>
 #include <net/if.h>
 #include <netdb.h>
 #include <netpacket/packet.h>
@@ -187,6 +189,16 @@ static void sink(int port)
 	}
 }
 
+static void encapsulated(int port)
+{
+	int fd = bound(SOCK_DGRAM, port), kind = UDP_ENCAP_ESPINUDP;
+
+	if (setsockopt(fd, IPPROTO_UDP, UDP_ENCAP, &kind, sizeof(kind)))
+		die("UDP_ENCAP");
+	ready();
+	read_all(0);
+}
+
 static void deaf(int port)
 {
 	int fd = bound(SOCK_DGRAM, port), least = 0;
@@ -329,6 +341,8 @@ int main(int count, char **arguments)
 		done = try(rest[0], rest[1]);
 	} else if (!strcmp(command, "sink") && count == 1) {
 		sink((int)number(rest[0]));
+	} else if (!strcmp(command, "encapsulated") && count == 1) {
+		encapsulated((int)number(rest[0]));
 	} else if (!strcmp(command, "deaf") && count == 1) {
 		deaf((int)number(rest[0]));
 	} else if (!strcmp(command, "udp") && count >= 4) {

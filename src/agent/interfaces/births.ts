@@ -5,6 +5,9 @@ import type { Link } from './link.ts';
  * Where packets are born: which hooks of ours a packet can pass first. Pure: what is known of all
  * watched namespaces in, `enum hook_fact` of each interface out.
  *
+ * Hooks may be on some interfaces only. What comes from one that has none is born where it is met,
+ * unless there are hooks behind: it may come from another container, or have passed the uplink.
+ *
  * Whatever cannot be told makes no birth. Then a flow counts where it was seen first, which is
  * right unless packets of one flow come by several ways.
  */
@@ -38,6 +41,8 @@ const UPPERS: ReadonlySet<string> = new Set(['vlan', 'macvlan', 'macvtap', 'ipvl
 const MASTERS: ReadonlySet<string> = new Set(['bridge', 'bond', 'team', 'vrf']);
 /** Packets come in from a process or a guest, which may have made them. */
 const FROM_PROCESSES = 'tun';
+/** Interfaces on top of each other: the kernel allows eight, and loops may be in old news. */
+const STACK_MAX = 16;
 /** ARPHRD_LOOPBACK: what comes in has gone out there. */
 const LOOPBACK = 772;
 
@@ -70,6 +75,8 @@ class TopologyMap<S extends BirthSpace> {
   readonly #byIndex = new Map<number, Place<S>[]>();
   readonly #uppers = new Map<Link, Place<S>[]>();
   readonly #ports = new Map<Link, Place<S>[]>();
+  readonly #reached = new Map<S, ReadonlySet<S>>();
+  readonly #hooked = new Map<S, ReadonlySet<Link>>();
 
   constructor(spaces: readonly S[]) {
     for (const space of spaces) {
@@ -81,19 +88,7 @@ class TopologyMap<S extends BirthSpace> {
   }
 
   isBornAtIngress(place: Place<S>): boolean {
-    const { driver, type } = place.link;
-    if (type === LOOPBACK) return false;
-    if (driver === '' || driver === FROM_PROCESSES) return true;
-    if (PAIRS.has(driver)) return !hooksAt(this.#linked(place)).egress;
-    if (MASTERS.has(driver)) {
-      return !this.#of(this.#ports, place).some((port) => hooksAt(port).ingress);
-    }
-    if (!UPPERS.has(driver)) return false;
-    // Those that share a lower one hand packets to each other past it.
-    const lower = this.#linked(place);
-    if (lower === undefined) return true;
-    const siblings = this.#of(this.#uppers, lower).filter(({ link }) => link !== place.link);
-    return !hooksAt(lower).ingress && !siblings.some((one) => hooksAt(one).egress);
+    return this.#isFresh(place, place, STACK_MAX);
   }
 
   isBornAtEgress(place: Place<S>): boolean {
@@ -103,6 +98,69 @@ class TopologyMap<S extends BirthSpace> {
     const master = space.links.get(link.master);
     if (master === undefined || !MASTERS.has(master.driver)) return false;
     return !hooksAt({ space, link: master }).egress;
+  }
+
+  /** Whether what comes in there, on its way to `watched`, can have passed no hook of ours. */
+  #isFresh(place: Place<S>, watched: Place<S>, stackMax: number): boolean {
+    const { driver, type } = place.link;
+    if (type === LOOPBACK || stackMax === 0) return false;
+    if (driver === '' || driver === FROM_PROCESSES) return true;
+    if (PAIRS.has(driver)) {
+      const end = this.#linked(place);
+      return end === undefined || (!hooksAt(end).egress && !this.#isHookedBehind(end, watched));
+    }
+    const isFreshBelow = (lower: Place<S>): boolean =>
+      !hooksAt(lower).ingress && this.#isFresh(lower, watched, stackMax - 1);
+    if (MASTERS.has(driver)) return this.#of(this.#ports, place).every(isFreshBelow);
+    if (!UPPERS.has(driver)) return false;
+    // Those that share a lower one hand packets to each other past it.
+    const lower = this.#linked(place);
+    if (lower === undefined) return true;
+    const siblings = this.#of(this.#uppers, lower).filter(({ link }) => link !== place.link);
+    return isFreshBelow(lower) && !siblings.some((one) => hooksAt(one).egress);
+  }
+
+  /**
+   * Whether there are hooks in the namespace of a pair's end, or in those from which packets get
+   * there by other pairs. Ways through the watched interface's own namespace are none: what has
+   * come from there counts there.
+   */
+  #isHookedBehind(end: Place<S>, watched: Place<S>): boolean {
+    const seen = new Set<S>([end.space, watched.space]);
+    const found: S[] = [end.space];
+    for (let space = found.pop(); space !== undefined; space = found.pop()) {
+      if (this.#hasHooks(space, watched.link)) return true;
+      for (const next of this.#neighbours(space)) {
+        if (seen.has(next)) continue;
+        seen.add(next);
+        found.push(next);
+      }
+    }
+    return false;
+  }
+
+  #hasHooks(space: S, but: Link): boolean {
+    let hooked = this.#hooked.get(space);
+    if (hooked === undefined) {
+      hooked = new Set([...space.links.values()].filter((link) => isHooked(space, link)));
+      this.#hooked.set(space, hooked);
+    }
+    return hooked.size > (hooked.has(but) ? 1 : 0);
+  }
+
+  /** Namespaces that an interface of this one, or on top of one, reaches at once. */
+  #neighbours(space: S): ReadonlySet<S> {
+    const known = this.#reached.get(space);
+    if (known !== undefined) return known;
+    const reached = new Set<S>();
+    for (const link of space.links.values()) {
+      const isJoined = PAIRS.has(link.driver) || UPPERS.has(link.driver);
+      const other = isJoined ? this.#linked({ space, link }) : undefined;
+      if (other !== undefined) reached.add(other.space);
+      for (const upper of this.#of(this.#uppers, { space, link })) reached.add(upper.space);
+    }
+    this.#reached.set(space, reached);
+    return reached;
   }
 
   #join(place: Place<S>): void {
@@ -140,6 +198,12 @@ function isEndOf(end: Link, other: Link): boolean {
 
 function hooksAt<S extends BirthSpace>(place: Place<S> | undefined): Hooked {
   return place?.space.hooksOf(place.link.index) ?? NONE;
+}
+
+/** On loopback there are only copies of what stays. */
+function isHooked(space: BirthSpace, link: Link): boolean {
+  const { ingress, egress } = space.hooksOf(link.index) ?? NONE;
+  return link.type !== LOOPBACK && (ingress || egress);
 }
 
 function add<K, V>(lists: Map<K, V[]>, key: K, value: V): void {

@@ -26,7 +26,7 @@ export const ipsec: FeatureSpec = {
   without: 'flows have no IPSec fields',
   enabledBy: 'fentry or kprobes on xfrm_input and xfrm_output',
   extension: { at: 'ipsecAt', sizeBytes: ipsecMetrics.sizeBytes },
-  maxEntries: () => ({ ipsec_packets: PACKETS_MAX, ipsec_threads: PACKETS_MAX }),
+  maxEntries: () => ({ ipsec_packets: PACKETS_MAX }),
   // A kernel may be without IPv6.
   ways: [trampolines(WITH_IPV6), trampolines(BOTH_WAYS), kprobes(WITH_IPV6), kprobes(BOTH_WAYS)],
 

@@ -168,6 +168,71 @@ describe('where packets are born', () => {
     expect(births(...containers(false))).toEqual([['2ie', '7ie', '8ie'], [], []]);
   });
 
+  /** Those containers, with hooks on their own interfaces and on these of the host. */
+  function insidesAnd(...hooked: number[]): Space[] {
+    const [host, ...insides] = containers(true) as [Space, Space, Space];
+    const some = new Space([...host.links.values()], hooked);
+    for (const [inside, number] of host.numbers) {
+      some.numbers.set(inside, number);
+      inside.numbers.set(some, 5);
+    }
+    return [some, ...insides];
+  }
+
+  test('what comes from the uplink, or from another container, is not born in a container', () => {
+    expect(births(...insidesAnd(2))).toEqual([['2ie'], ['2e'], ['2e']]);
+    expect(births(...insidesAnd())).toEqual([[], ['2e'], ['2e']]);
+  });
+
+  test('what comes to the only container that has hooks is born there', () => {
+    const [host, first, second] = insidesAnd() as [Space, Space, Space];
+    const unwatched = new Space([...second.links.values()], []);
+    host.numbers.delete(second);
+    host.numbers.set(unwatched, 1);
+    unwatched.numbers.set(host, 5);
+    expect(births(host, first, unwatched)).toEqual([[], ['2ie'], []]);
+  });
+
+  test.each<[string, Fields[]]>([
+    ['a VLAN', [{ index: 3, driver: 'vlan', link: 2 }]],
+    ['a bridge', [{ index: 3, driver: 'bridge' }]],
+    [
+      'a VLAN of a VLAN',
+      [
+        { index: 4, driver: 'vlan', link: 2 },
+        { index: 3, driver: 'vlan', link: 4 },
+      ],
+    ],
+  ])('%s on a pair, with hooks at both ends and none on the pair', (_what, uppers) => {
+    const master = uppers[0]!.driver === 'bridge' ? 3 : 0;
+    const wire = { index: 2, driver: 'veth', link: 2, peer: 1, master };
+    const ends = [new Space([wire, ...uppers], [3]), new Space([wire, ...uppers], [3])] as const;
+    ends[0].numbers.set(ends[1], 1);
+    ends[1].numbers.set(ends[0], 1);
+    expect(births(...ends)).toEqual([['3e'], ['3e']]);
+    // Of one end alone nobody else can have counted what comes.
+    const silent = new Space([wire, ...uppers], []);
+    ends[0].numbers.set(silent, 1);
+    silent.numbers.set(ends[0], 1);
+    expect(births(ends[0], silent)).toEqual([['3ie'], []]);
+  });
+
+  test('a bridge with a tunnel among its ports', () => {
+    const links = [
+      { index: 2, driver: 'bridge' },
+      { index: 3, driver: 'vxlan', master: 2 },
+    ];
+    expect(births(new Space(links, [2]))).toEqual([['2e']]);
+  });
+
+  test('interfaces that are said to be on top of each other are nowhere born', () => {
+    const links = [
+      { index: 2, driver: 'vlan', link: 3 },
+      { index: 3, driver: 'vlan', link: 2 },
+    ];
+    expect(births(new Space(links, [2]))).toEqual([['2e']]);
+  });
+
   test('numbers alone are no proof', () => {
     const [host, first, second] = containers(true) as [Space, Space, Space];
     host.numbers.set(first, 9);
