@@ -22,6 +22,8 @@ export class PartitionAges {
   /** By the monotonic clock, milliseconds. */
   readonly #begun = new WeakMap<Partition, number>();
   readonly #found: readonly Partition[];
+  /** When the last row of `found` came, epoch ms. */
+  readonly #lastMs: number;
   /** Monotonic time at which the clock is asked again; none when it is believed. */
   #doubtEndsMs: number | undefined;
 
@@ -31,6 +33,7 @@ export class PartitionAges {
     this.#found = found;
     const nowMs = clock.nowMs();
     const lastMs = Math.max(...found.map((partition) => lastRowMs(partition, spanMs)));
+    this.#lastMs = lastMs;
     const isDoubtful = found.length > 0 && nowMs - lastMs >= retentionMs;
     if (isDoubtful) this.#doubtEndsMs = clock.monotonicMs() + CLOCK_DOUBT_MS;
     this.#beginFound(isDoubtful ? lastMs : nowMs);
@@ -39,6 +42,11 @@ export class PartitionAges {
   /** True while the clock's word on the time since the last row is not taken. */
   get isDoubtful(): boolean {
     return this.#doubtEndsMs !== undefined;
+  }
+
+  /** Told while it lasts: when the last row came, epoch ms. */
+  get doubt(): { readonly lastMs: number } | undefined {
+    return this.isDoubtful ? { lastMs: this.#lastMs } : undefined;
   }
 
   /** To be called as soon as a partition is made. */
