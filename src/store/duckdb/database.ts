@@ -14,6 +14,7 @@ export interface DatabaseOptions {
   readonly threads: number;
   /** Room for what does not fit in memory while queries run; default: nothing is spilled. */
   readonly spillLimitBytes?: number;
+  readonly isReadOnly?: boolean;
 }
 
 /** One open database file. Closing it is synchronous and also ends its connections. */
@@ -37,6 +38,7 @@ export class Database {
       checkpoint_threshold: '4MiB',
       // Memory is given back instead of kept for later, and not by a thread of its own.
       allocator_flush_threshold: '1MiB',
+      ...(options.isReadOnly === true ? { access_mode: 'READ_ONLY' } : {}),
       ...(options.file === undefined
         ? { temp_directory: '' }
         : {

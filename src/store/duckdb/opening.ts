@@ -1,10 +1,9 @@
-import { explain } from '../../base/errors.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { Catalog } from './catalog.ts';
 import { Database, type DatabaseOptions, type Session } from './database.ts';
-import { type Damage, damageOf } from './failures.ts';
+import { damageOf } from './failures.ts';
 import type { StoreFiles } from './files.ts';
-import { surveyWal } from './wal.ts';
+import { mend, setAside } from './mending.ts';
 
 export interface OpenedDatabase {
   readonly database: Database;
@@ -37,8 +36,11 @@ const ATTEMPTS_MAX = 8;
 
 /**
  * Opens a database, and keeps what is whole of one that is damaged: of the log the entries before
- * the damage, of the file everything unless the database cannot read it at all. What is damaged is
- * kept beside it under another name, and never removed.
+ * the damage, of the file everything unless the database cannot read it at all, which is so when
+ * its catalogue is damaged. (The header of the checkpoint before leads to another catalogue. But
+ * its flows are in blocks that may have been written anew since, with checksums that are right, and
+ * DuckDB does not survive to unpack the wrong ones.) What is damaged is kept beside it under another
+ * name, and never removed.
  */
 export async function openDatabase(
   options: DatabaseOptions,
@@ -48,7 +50,7 @@ export async function openDatabase(
 ): Promise<OpenedDatabase> {
   if (files === undefined) return load(await Database.open(options), place, deps);
   files.prepare();
-  let walKept = mendWal(files, deps);
+  let walKept = await mend(options, files, deps);
   for (let attempt = 1; ; attempt++) {
     try {
       return await openFile(options, files, place, deps);
@@ -98,41 +100,4 @@ async function load(
     database.close();
     throw error;
   }
-}
-
-/** Cuts off damage that the database would not notice, and write over; the name of the copy. */
-function mendWal(files: StoreFiles, { log, nowMs }: OpeningDeps): string | undefined {
-  const bytes = files.readWal();
-  if (bytes === undefined) return undefined;
-  const { wholeBytes, isDamaged } = surveyWal(bytes);
-  if (!isDamaged) return undefined;
-  const kept = files.keepWal(nowMs());
-  files.cutWal(wholeBytes);
-  const fields = { component: 'store', kept, wholeBytes, damagedBytes: bytes.length - wholeBytes };
-  log.error(fields, 'the write-ahead log is damaged: it is kept, what is whole of it is used');
-  return kept;
-}
-
-/** `walKept`: where the log is since it was first cut; returned when that is still so. */
-function setAside(
-  files: StoreFiles,
-  damage: Damage,
-  error: unknown,
-  deps: OpeningDeps & { readonly walKept: string | undefined },
-): string | undefined {
-  const { log, nowMs } = deps;
-  if (damage.part === 'log') {
-    const { wholeBytes } = damage;
-    const kept = deps.walKept ?? files.keepWal(nowMs());
-    files.cutWal(wholeBytes);
-    const fields = { component: 'store', kept, wholeBytes, error: explain(error) };
-    log.error(fields, 'the write-ahead log is damaged: it is kept, what is whole of it is used');
-    return kept;
-  }
-  const kept = files.setAside(nowMs());
-  log.error(
-    { component: 'store', kept, error: explain(error) },
-    'the database cannot be read: it is kept under another name, flows go to a new one',
-  );
-  return undefined;
 }

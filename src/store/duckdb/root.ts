@@ -342,7 +342,9 @@ class OneFileStore implements DuckdbStore {
 
   #require(): Opened {
     if (this.#opened !== undefined) return this.#opened;
-    throw storeError(STORE_ERRORS.stopped, 'the store is not open', { cause: this.#health.failure });
+    throw storeError(STORE_ERRORS.stopped, 'the store is not open', {
+      cause: this.#health.failure,
+    });
   }
 
   /** Work of a timer: nobody awaits it, so its failure is logged and shown by `status`. */

@@ -12,7 +12,7 @@ export function damageWarnings(
 ): readonly string[] {
   const kept = (files?.damaged() ?? []).map(
     (path) =>
-      `flows that could not be read were set aside in ${path}; ` +
+      `what could not be read was set aside in ${path}; ` +
       'this is told until the file is moved elsewhere',
   );
   const leftOut = (catalog?.all ?? []).flatMap(({ damage, startedMs }) =>
@@ -49,6 +49,8 @@ export function clockWarnings(
   return warnings;
 }
 
+/** Of other tools' doing, a time may be anything. */
 function iso(epochMs: number): string {
-  return new Date(epochMs).toISOString();
+  const date = new Date(epochMs);
+  return Number.isNaN(date.getTime()) ? String(epochMs) : date.toISOString();
 }

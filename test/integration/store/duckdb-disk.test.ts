@@ -187,6 +187,42 @@ test.skipIf(requireRoot())('a disk that is read-only for a while is written to a
   expectBooks(opened, 3);
 });
 
+test('while the store cannot be opened its reason is told, and then what was lost', async () => {
+  using parent = temporaryFolder();
+  const folder = join(parent.path, 'data');
+  const clock = handClock(START_MS);
+  await using opened = await openStore({ dataDir: folder }, clock);
+  const fail = async (): Promise<void> => {
+    await tick(clock, opened, 1000);
+    await opened.append(one(clock.now)).catch(() => undefined);
+  };
+  await opened.append(one(START_MS));
+  await opened.store.flush();
+  rmSync(folder, { recursive: true });
+  writeFileSync(folder, 'in the way');
+  for (let turn = 0; turn < 20; turn++) await fail();
+  const { ready, error } = await opened.store.status();
+  expect([ready, error]).toEqual([false, expect.stringMatching(/cannot be written.*EEXIST/)]);
+  expect(error).not.toContain('not open');
+  rmSync(folder);
+  for (let turn = 0; turn < 12; turn++) await fail();
+  const { lost } = opened.store.outcome?.() ?? { lost: 0 };
+  expect(lost).toBeGreaterThan(10);
+  const { warnings } = await opened.store.status();
+  expect(warnings?.join()).toMatch(new RegExp(`${lost} flows could not be written .*EEXIST`));
+  expectBooks(opened, 33);
+});
+
+test('a clock that is behind what was kept is told', async () => {
+  using folder = temporaryFolder();
+  const clock = handClock(START_MS);
+  await using opened = await openStore({ dataDir: folder.path }, clock);
+  await opened.append(one(START_MS));
+  expect((await opened.store.status()).warnings).toEqual([]);
+  clock.setByMs = -3_600_000;
+  expect((await opened.store.status()).warnings?.join()).toContain('set the clock');
+});
+
 test('files are for their owner only, whatever the umask', async () => {
   using parent = temporaryFolder();
   const folder = join(parent.path, 'data');
