@@ -3,6 +3,7 @@ import duckdb from '@duckdb/node-bindings';
 import type { Statement } from '../../query/sql.ts';
 import { isCheckpointBusy } from './failures.ts';
 import { StoreFiles } from './files.ts';
+import { withPatientThreads } from './threads.ts';
 
 /** A value as a result column gives it; statistics and counters are cast to DOUBLE in the SQL. */
 export type Cell = string | number | undefined;
@@ -47,7 +48,8 @@ export class Database {
           }),
     };
     for (const [name, value] of Object.entries(settings)) duckdb.set_config(config, name, value);
-    return new Database(await duckdb.open(options.file ?? ':memory:', config));
+    const open = (): Promise<duckdb.Database> => duckdb.open(options.file ?? ':memory:', config);
+    return new Database(await withPatientThreads(open));
   }
 
   async connect(): Promise<Session> {
