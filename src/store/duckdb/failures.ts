@@ -25,7 +25,7 @@ export function storeFailure(error: unknown, place: string): NetobservError {
   }
   if (
     /Permission denied|Read-only file system|Cannot open file/i.test(text) ||
-    /EACCES|EROFS|EEXIST|ENOENT|ENOTDIR|EISDIR|Is a directory/i.test(text)
+    /EACCES|EPERM|EROFS|EEXIST|ENOENT|ENOTDIR|EISDIR|ENAMETOOLONG|Is a directory/i.test(text)
   ) {
     return storeError(
       STORE_ERRORS.access,
@@ -47,10 +47,17 @@ export function storeFailure(error: unknown, place: string): NetobservError {
       { cause: error, details },
     );
   }
-  if (/Out of Memory/i.test(text)) {
+  if (/Failed to append.*could not allocate block/is.test(text)) {
     return storeError(
       STORE_ERRORS.memory,
-      'the query needs more memory than the store may take; shorten its time range, group by fewer fields, or raise the limit',
+      'flows need more memory than the store may take; raise the limit with --store-memory',
+      { cause: error, details },
+    );
+  }
+  if (/Out of Memory|could not allocate block/i.test(text)) {
+    return storeError(
+      STORE_ERRORS.memory,
+      'the query needs more memory than the store may take; shorten its time range, group by fewer fields, or raise the limit with --store-memory',
       { cause: error, details },
     );
   }

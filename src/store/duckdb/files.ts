@@ -5,6 +5,7 @@ import {
   copyFileSync,
   existsSync,
   fsyncSync,
+  lstatSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -19,8 +20,9 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { makeFolder } from '../../config/folders.ts';
+import { STORE_ERRORS, storeError } from '../errors.ts';
 import { HEADERS_BYTES } from './headers.ts';
 
 /** Files and folders of flows are for their owner only, whatever the umask. */
@@ -49,9 +51,10 @@ export class StoreFiles {
   readonly spill: string;
 
   constructor(database: string) {
-    this.database = database;
-    this.wal = `${database}.wal`;
-    this.spill = `${database}.tmp`;
+    // A path such as `md:flows` names a service to the database, unless it begins with a slash.
+    this.database = resolve(database);
+    this.wal = `${this.database}.wal`;
+    this.spill = `${this.database}.tmp`;
   }
 
   /**
@@ -60,7 +63,12 @@ export class StoreFiles {
    */
   prepare(): void {
     const folder = dirname(this.database);
+    // What follows it is taken for the query of a URL: the log would be another file than ours.
+    if (folder.includes('?')) throw unusable(folder, 'the database knows no "?" in paths');
     makeFolder(folder, FOLDER_MODE);
+    const log = lstatSync(this.wal, { throwIfNoEntry: false });
+    // Through a link, a file of somebody's choice would be written over.
+    if (log?.isFile() === false) throw unusable(folder, `${this.wal} is no ordinary file`);
     const own = basename(this.database);
     if (readdirSync(folder).every((name) => name.startsWith(own))) restrict(folder, FOLDER_MODE);
     makeFolder(this.spill, FOLDER_MODE);
@@ -204,11 +212,19 @@ export class StoreFiles {
   }
 }
 
-/** What belongs to somebody else is theirs to share. */
+/** What belongs to somebody else, or is somewhere else, is theirs to share. */
 function restrict(path: string, mode: number): void {
-  const found = statSync(path, { throwIfNoEntry: false });
-  if (found === undefined || (found.mode & 0o777 & ~mode) === 0) return;
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined || found.isSymbolicLink() || (found.mode & 0o777 & ~mode) === 0) return;
   if (found.uid === process.geteuid?.()) chmodSync(path, mode);
+}
+
+function unusable(folder: string, why: string): Error {
+  return storeError(
+    STORE_ERRORS.access,
+    `${folder} cannot keep flows: ${why}; choose another folder with --data`,
+    { details: { path: folder } },
+  );
 }
 
 function bytesOf(path: string): number {

@@ -1,15 +1,19 @@
 import { execFileSync } from 'node:child_process';
 import {
+  chmodSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { expect, test } from 'vitest';
+import { explain } from '../../../src/base/errors.ts';
 import { ANY, type MetricQuery } from '../../../src/query/ast.ts';
 import type { FlowStore } from '../../../src/store/store.ts';
 import { openStore, type TestStore, temporaryFolder } from '../../support/duckdb-store.ts';
@@ -244,6 +248,57 @@ test('files are for their owner only, whatever the umask', async () => {
   } finally {
     process.umask(before);
   }
+});
+
+test('links in the folder lead to nothing that is changed', async () => {
+  using folder = temporaryFolder();
+  using elsewhere = temporaryFolder();
+  chmodSync(elsewhere.path, 0o755);
+  const victim = join(elsewhere.path, 'victim');
+  writeFileSync(victim, 'of somebody else'.repeat(1000), { mode: 0o644 });
+  symlinkSync(elsewhere.path, join(folder.path, 'flows.duckdb.tmp'));
+  {
+    await using opened = await openStore({ dataDir: folder.path });
+    await opened.append(one(START_MS));
+  }
+  expect(statSync(elsewhere.path).mode & 0o777).toBe(0o755);
+  symlinkSync(victim, join(folder.path, 'flows.duckdb.wal'));
+  await expect(openStore({ dataDir: folder.path })).rejects.toMatchObject({
+    code: 'ERR_STORE_ACCESS',
+    message: expect.stringContaining('no ordinary file'),
+  });
+  expect(readFileSync(victim, 'utf8')).toBe('of somebody else'.repeat(1000));
+  expect(statSync(victim).mode & 0o777).toBe(0o644);
+});
+
+test.each([
+  ['with a question mark', 'a?b', '"?"'],
+  ['that is too long', 'x'.repeat(300), 'ENAMETOOLONG'],
+])('a folder %s is refused with the reason', async (_what, name, reason) => {
+  using parent = temporaryFolder();
+  const error: unknown = await openStore({ dataDir: join(parent.path, name) }).catch((e) => e);
+  expect(error).toMatchObject({ code: 'ERR_STORE_ACCESS' });
+  expect(explain(error)).toContain(reason);
+});
+
+test('a name that means a service to the database is that of a folder', async () => {
+  using parent = temporaryFolder();
+  const dataDir = relative(process.cwd(), join(parent.path, 'md:flows \'"%3f;#*[a]'));
+  await using opened = await openStore({ dataDir });
+  await opened.append(one(START_MS));
+  await opened.store.flush();
+  expect(statSync(join(dataDir, 'flows.duckdb')).isFile()).toBe(true);
+});
+
+test('too little memory for any flow is told as such', async () => {
+  using folder = temporaryFolder();
+  await using opened = await openStore({ dataDir: folder.path, memoryLimitBytes: MIB });
+  const failing = opened.append(bulky(4000, 1)).then(() => opened.store.flush());
+  await expect(failing).rejects.toMatchObject({
+    code: 'ERR_STORE_MEMORY',
+    message: expect.stringContaining('--store-memory'),
+  });
+  expectBooks(opened, 4000);
 });
 
 test('what a killed process had spilled is removed, and nothing else', async () => {
