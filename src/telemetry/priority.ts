@@ -1,6 +1,6 @@
 import { constants, getPriority, setPriority } from 'node:os';
 
-/** As with nice(1), and beside what the process was started with: the kernel serves captures first. */
+/** As with nice(1), on top of what the process was started with: captures are served first. */
 const VIEWERS_NICENESS = 5;
 
 /**

@@ -74,7 +74,7 @@ export class Session {
 
   /** The rows of the answer, as arrays in the order of the columns. */
   async run(sql: string, params: Statement['params'] = []): Promise<Cell[][]> {
-    const result = await this.#connection.run(sql, [...params]);
+    const result = await this.#connection.run(sql, params.map(bindable));
     return (await result.getRowsJS()).map((row) => row.map(cellOf));
   }
 
@@ -107,6 +107,14 @@ export class Session {
 /** A size as a setting of the database takes it. */
 export function kibibytes(bytes: number): string {
   return `${Math.ceil(bytes / 1024)}KiB`;
+}
+
+/** The driver refuses whole numbers beyond 64 bits; none that large is in any column. */
+const BINDABLE_MAX = 2 ** 63;
+
+function bindable(value: string | number): string | number {
+  if (typeof value === 'string' || Math.abs(value) < BINDABLE_MAX) return value;
+  return value * Number.POSITIVE_INFINITY;
 }
 
 function cellOf(value: unknown): Cell {

@@ -36,11 +36,8 @@ const ATTEMPTS_MAX = 8;
 
 /**
  * Opens a database, and keeps what is whole of one that is damaged: of the log the entries before
- * the damage, of the file everything unless the database cannot read it at all, which is so when
- * its catalogue is damaged. (The header of the checkpoint before leads to another catalogue. But
- * its flows are in blocks that may have been written anew since, with checksums that are right, and
- * DuckDB does not survive to unpack the wrong ones.) What is damaged is kept beside it under another
- * name, and never removed.
+ * the damage, of the file everything unless the database cannot read it at all. What is damaged is
+ * kept beside it under another name, and never removed.
  */
 export async function openDatabase(
   options: DatabaseOptions,

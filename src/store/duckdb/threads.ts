@@ -4,7 +4,7 @@ import { giveWay } from '../../telemetry/priority.ts';
 
 const TASKS = '/proc/self/task';
 
-/** Threads of Node's that a database is opened on; those that DuckDB starts there inherit the name. */
+/** Of Node's threads, on which a database is opened; those that DuckDB starts inherit the name. */
 const STARTER = 'libuv-worker';
 
 /**

@@ -5,7 +5,7 @@ import type { StoreFiles } from './files.ts';
 /** How far the newest flow may be ahead of the clock before somebody is told. */
 const AHEAD_MS = 60_000;
 
-/** Damage that the store works around: what, where, and what to do, a sentence each for a person. */
+/** Damage that the store works around: what, where, and what to do; a sentence each, for people. */
 export function damageWarnings(
   files: StoreFiles | undefined,
   catalog: Catalog | undefined,

@@ -11,7 +11,7 @@ import { readDismissed, writeDismissed } from '../state/dismissed.ts';
 /** The others are in the health dialog: notices must not push the page away. */
 const SHOWN_MAX = 3;
 
-/** What the store has set aside, could not write, or doubts; and that it keeps nothing right now. */
+/** What the store has set aside, could not write, or doubts; and that it keeps nothing now. */
 export function StoreNotices(): ReactNode {
   const store = useStatus().data?.store;
   if (store === undefined) return undefined;
