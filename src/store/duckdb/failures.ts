@@ -25,7 +25,7 @@ export function storeFailure(error: unknown, place: string): NetobservError {
   }
   if (
     /Permission denied|Read-only file system|Cannot open file/i.test(text) ||
-    /EACCES|EPERM|EROFS|EEXIST|ENOENT|ENOTDIR|EISDIR|ENAMETOOLONG|Is a directory/i.test(text)
+    /EACCES|EPERM|EROFS|EEXIST|ENOENT|ENOTDIR|EISDIR|ENAMETOOLONG|ELOOP|Is a directory/i.test(text)
   ) {
     return storeError(
       STORE_ERRORS.access,

@@ -13,6 +13,7 @@ import {
   realpathSync,
   renameSync,
   rmSync,
+  type Stats,
   statfsSync,
   statSync,
   symlinkSync,
@@ -115,7 +116,7 @@ export class StoreFiles {
 
   /** Number of the file's node: another one, or none, when somebody removed or replaced it. */
   identity(): number | undefined {
-    return statSync(this.database, { throwIfNoEntry: false })?.ino;
+    return seen(this.database)?.ino;
   }
 
   sizeBytes(): number {
@@ -227,14 +228,25 @@ function unusable(folder: string, why: string): Error {
   );
 }
 
+/** None where the way there is closed, too: that it is, opening tells. */
+function seen(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
+}
+
 function bytesOf(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  return seen(path)?.size ?? 0;
 }
 
 function names(folder: string): readonly string[] {
-  return statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true
-    ? readdirSync(folder)
-    : [];
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
 }
 
 /** `20260131T120000Z`: sorts by time, and needs no quoting in a shell. */

@@ -218,6 +218,30 @@ test('while the store cannot be opened its reason is told, and then what was los
   expectBooks(opened, 33);
 });
 
+test('while the way to the folder is closed nothing ends, and then writing goes on', async () => {
+  using parent = temporaryFolder();
+  const folder = join(parent.path, 'data');
+  const clock = handClock(START_MS);
+  await using opened = await openStore({ dataDir: folder }, clock);
+  await opened.append(one(START_MS));
+  await opened.store.flush();
+  renameSync(folder, `${folder}-away`);
+  // Neither there nor missing: as a folder without rights is to who may not override them.
+  symlinkSync(folder, folder);
+  for (let turn = 0; turn < 3; turn++) await tick(clock, opened, 6000);
+  expect(await opened.store.status()).toMatchObject({
+    ready: false,
+    error: expect.stringContaining('ELOOP'),
+  });
+  rmSync(folder);
+  renameSync(`${folder}-away`, folder);
+  await tick(clock, opened, 6000);
+  await opened.append(one(START_MS + 1));
+  await opened.store.flush();
+  expect(await opened.store.status()).toMatchObject({ ready: true, rows: 2 });
+  expectBooks(opened, 2);
+});
+
 test('a clock that is behind what was kept is told', async () => {
   using folder = temporaryFolder();
   const clock = handClock(START_MS);

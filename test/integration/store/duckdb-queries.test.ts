@@ -69,7 +69,7 @@ const match = fc.oneof(
     ['Bytes', 'Packets'],
     ['=', '!=', '>=', '>', '<=', '<', '!>=', '!<'],
     // Beyond what 64 bits, and what a double holds.
-    pattern(['9223372036854775808', '-9223372036854775809', '9'.repeat(30), '9'.repeat(400)]),
+    pattern(['9223372036854775808', '9'.repeat(30), '9'.repeat(400)]),
   ),
   terms(['SrcPort', 'Port', 'Bytes'], ['=', '!='], empty),
   terms(
