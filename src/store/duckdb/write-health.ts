@@ -32,17 +32,20 @@ export class WriteHealth {
 
   succeeded(): void {
     const lost = this.#books.lost - this.#lostBefore;
+    const [from, to] = [this.#failedMs, this.#clock.nowMs()].map(iso);
     if (this.#failure !== undefined && lost > 0) {
-      const [from, to] = [this.#failedMs, this.#clock.nowMs()].map(iso);
       this.#lapse =
         `${lost === 1 ? '1 flow' : `${lost} flows`} could not be written ` +
         `between ${from} and ${to}: ${explain(this.#failure)}`;
+    } else if (hasCode(this.#failure, STORE_ERRORS.removed)) {
+      // Nothing new was lost, but what had been kept.
+      this.#lapse = `at ${from}, ${explain(this.#failure)}`;
     }
     this.#failure = undefined;
     this.#lostBefore = this.#books.lost;
   }
 
-  /** The last time that rows were lost, once it is over: a sentence for a person. */
+  /** The last time that rows were lost, once that is over: a sentence for a person. */
   get lapse(): string | undefined {
     return this.#lapse;
   }
