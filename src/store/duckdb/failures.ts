@@ -2,6 +2,9 @@ import { NetobservError } from '../../base/errors.ts';
 import { STORE_ERRORS, storeError } from '../errors.ts';
 import { HEADERS_BYTES } from './headers.ts';
 
+/** As the budget's end is told, by which part of the database meets it. */
+const NO_MEMORY = /Out of Memory|could not allocate block|failed to pin block/i;
+
 /** A failure of the database in our own words: what is wrong, where, and what to do. */
 export function storeFailure(error: unknown, place: string): NetobservError {
   if (error instanceof NetobservError) return error;
@@ -47,14 +50,14 @@ export function storeFailure(error: unknown, place: string): NetobservError {
       { cause: error, details },
     );
   }
-  if (/Failed to append.*could not allocate block/is.test(text)) {
+  if (NO_MEMORY.test(text) && /Failed to append/i.test(text)) {
     return storeError(
       STORE_ERRORS.memory,
       'flows need more memory than the store may take; raise the limit with --store-memory',
       { cause: error, details },
     );
   }
-  if (/Out of Memory|could not allocate block/i.test(text)) {
+  if (NO_MEMORY.test(text)) {
     return storeError(
       STORE_ERRORS.memory,
       'the query needs more memory than the store may take; shorten its time range, group by fewer fields, or raise the limit with --store-memory',
