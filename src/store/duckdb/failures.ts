@@ -3,7 +3,7 @@ import { STORE_ERRORS, storeError } from '../errors.ts';
 import { HEADERS_BYTES } from './headers.ts';
 
 /** As the budget's end is told, by which part of the database meets it. */
-const NO_MEMORY = /Out of Memory|could not allocate block|failed to pin block/i;
+const NO_MEMORY = /Out of Memory|could not allocate block|failed to (?:pin|allocate)/i;
 
 /** A failure of the database in our own words: what is wrong, where, and what to do. */
 export function storeFailure(error: unknown, place: string): NetobservError {
