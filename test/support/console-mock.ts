@@ -7,7 +7,7 @@ import { createConsole } from '../../src/console/server/root.ts';
 import type { Filter, FlowRow, MetricQuery, Series } from '../../src/query/ast.ts';
 import type { Comparison } from '../../src/query/numbers.ts';
 import { addressNumber, type ReadMatch, readMatch, type Test } from '../../src/query/values.ts';
-import type { FlowStore } from '../../src/store/store.ts';
+import type { FlowStore, StoreStatus } from '../../src/store/store.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { labelsOf } from './filter-model.ts';
@@ -22,6 +22,8 @@ export interface MockOptions {
   readonly historyS?: number;
   /** Milliseconds that every query takes at least. */
   readonly delayMs?: number;
+  /** What the store says of itself, besides what it holds; read each time. */
+  readonly storeSays?: () => Pick<StoreStatus, 'error' | 'warnings'>;
 }
 
 export interface MockConsole {
@@ -68,7 +70,7 @@ export async function startMockConsole(options: MockOptions): Promise<MockConsol
       log: createLog('error'),
       metrics,
       clock: systemClock,
-      store: memoryStore(rows, options.delayMs ?? 0),
+      store: memoryStore(rows, options),
       version: { version: '0.1.0', buildDate: 'mock' },
       features: () => ['pktDrop', 'dnsTracking', 'flowRTT'],
       agentStatus: () => AGENT,
@@ -211,7 +213,10 @@ function createRandom(seed: number): () => number {
   };
 }
 
-function memoryStore(rows: readonly FlowRow[], delayMs: number): FlowStore {
+function memoryStore(
+  rows: readonly FlowRow[],
+  { delayMs = 0, storeSays = () => ({}) }: Pick<MockOptions, 'delayMs' | 'storeSays'>,
+): FlowStore {
   const wait = (signal: AbortSignal): Promise<void> =>
     delayMs === 0 ? Promise.resolve() : systemClock.sleep(delayMs, signal);
   const within = (range: MetricQuery['range'], filter: Filter): readonly FlowRow[] => {
@@ -226,7 +231,11 @@ function memoryStore(rows: readonly FlowRow[], delayMs: number): FlowStore {
     stop: async () => undefined,
     append: async () => undefined,
     flush: async () => undefined,
-    status: async () => ({ kind: 'memory', ready: true, rows: rows.length, sizeBytes: 0 }),
+    async status() {
+      const said = storeSays();
+      const ready = said.error === undefined;
+      return { kind: 'memory', ready, rows: rows.length, sizeBytes: 0, ...said };
+    },
     async records(query, signal) {
       await wait(signal);
       const found = within(query.range, query.filter).toSorted(

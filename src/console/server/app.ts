@@ -5,7 +5,7 @@ import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
 import { shown } from '../../base/shown.ts';
 import { limitConnections } from '../../telemetry/connections.ts';
 import { apiRoutes, LIVE_PATH } from './api-routes.ts';
-import { answerNotFound, serveAssets } from './assets.ts';
+import { answerNotFound, serveAssets, withoutPrefix } from './assets.ts';
 import type { TokenAuth } from './auth.ts';
 import { authRoutes, requireToken } from './auth-routes.ts';
 import { refuseBrokenRequest } from './broken-requests.ts';
@@ -82,6 +82,7 @@ function newServer(config: ConsoleConfig, context: ConsoleContext): FastifyInsta
     maxRequestsPerSocket: limits.requestsPerConnectionMax,
     ...(tls === undefined ? { http } : { https: { ...http, ...tls.current() } }),
     routerOptions: { querystringParser: parseQueryString },
+    rewriteUrl: ({ url = '/' }) => withoutPrefix(url),
     ajv: {
       // A parameter that is not in the schema is an error, not something to leave out quietly.
       customOptions: { coerceTypes: true, removeAdditional: false, useDefaults: false },

@@ -9,6 +9,17 @@ const INDEX = 'index.html';
 /** Where the build puts files whose names change with their contents. */
 const HASHED_PREFIX = '/assets/';
 
+/** What the page asks for, relative to its own address, below the path that a proxy puts it at. */
+const BELOW_A_PATH = /^\/(?!api\/|assets\/)[^?]*?(\/(?:api|assets)\/.*|\/(?:theme\.js|logo\.svg))$/;
+
+/**
+ * The address without the path that a proxy serves the console below, if it leaves that in place:
+ * the page would come, and nothing that it consists of.
+ */
+export function withoutPrefix(url: string): string {
+  return BELOW_A_PATH.exec(url)?.[1] ?? url;
+}
+
 /** The front end's files: hashed ones for ever, its page never without asking. */
 export async function serveAssets(app: FastifyInstance, webRoot: string): Promise<void> {
   const index = join(webRoot, INDEX);

@@ -22,6 +22,9 @@ export class PartitionAges {
   /** By the monotonic clock, milliseconds. */
   readonly #begun = new WeakMap<Partition, number>();
   readonly #found: readonly Partition[];
+  readonly #spanMs: number;
+  /** When the last row of `found` came, epoch ms. */
+  readonly #lastMs: number;
   /** Monotonic time at which the clock is asked again; none when it is believed. */
   #doubtEndsMs: number | undefined;
 
@@ -30,7 +33,9 @@ export class PartitionAges {
     this.#clock = clock;
     this.#found = found;
     const nowMs = clock.nowMs();
-    const lastMs = Math.max(...found.map((partition) => lastRowMs(partition, spanMs)));
+    const lastMs = Math.max(...found.map((partition) => lastRowMs(partition, spanMs, nowMs)));
+    this.#lastMs = lastMs;
+    this.#spanMs = spanMs;
     const isDoubtful = found.length > 0 && nowMs - lastMs >= retentionMs;
     if (isDoubtful) this.#doubtEndsMs = clock.monotonicMs() + CLOCK_DOUBT_MS;
     this.#beginFound(isDoubtful ? lastMs : nowMs);
@@ -39,6 +44,11 @@ export class PartitionAges {
   /** True while the clock's word on the time since the last row is not taken. */
   get isDoubtful(): boolean {
     return this.#doubtEndsMs !== undefined;
+  }
+
+  /** Told while it lasts: when the last row came, epoch ms. */
+  get doubt(): { readonly lastMs: number } | undefined {
+    return this.isDoubtful ? { lastMs: this.#lastMs } : undefined;
   }
 
   /** To be called as soon as a partition is made. */
@@ -58,7 +68,9 @@ export class PartitionAges {
 
   #beginFound(nowMs: number): void {
     for (const partition of this.#found) {
-      this.#begin(partition, Math.max(0, nowMs - partition.startedMs));
+      // The clock may have been behind when it was begun, and set forward before its last row.
+      const last = Math.min(partition.newestMs, nowMs) - this.#spanMs;
+      this.#begin(partition, Math.max(0, nowMs - Math.max(partition.startedMs, last)));
     }
   }
 
@@ -73,7 +85,11 @@ interface AgeLimits {
 }
 
 /** When a partition took its last row, at the latest: flows may say that they are of the future. */
-function lastRowMs({ startedMs, sealedMs, newestMs }: Partition, spanMs: number): number {
-  const lastMs = Math.max(sealedMs ?? 0, newestMs);
-  return Math.max(startedMs, Math.min(lastMs, startedMs + spanMs));
+function lastRowMs(
+  { startedMs, sealedMs, newestMs }: Partition,
+  spanMs: number,
+  nowMs: number,
+): number {
+  const lastMs = Math.min(Math.max(sealedMs ?? 0, newestMs), startedMs + spanMs);
+  return Math.max(startedMs, lastMs, newestMs <= nowMs ? newestMs : 0);
 }

@@ -12,7 +12,7 @@ import {
 } from '../../query/sql.ts';
 import { STORE_ERRORS, storeError } from '../errors.ts';
 import type { Session } from './database.ts';
-import { damagedBlock, isCorrupt } from './failures.ts';
+import { damagedBlock, isCorrupt, isMissing } from './failures.ts';
 
 /** Layout of the tables; a store of a higher number is left alone. */
 const SCHEMA_VERSION = 1;
@@ -48,6 +48,10 @@ export interface Partition {
 /** The partitions of a database, oldest first, and the views that put them together. */
 export class Catalog {
   readonly #partitions: Partition[] = [];
+  /** Of partitions, and of tables that have names like theirs. */
+  #lastNumber = 0;
+  /** False while somebody has a table of the name of a view. */
+  #hasViews = true;
   /** Highest id given out by each dictionary. */
   lastIds: Record<DictionaryName, number> = { strings: 0, addresses: 0, macs: 0 };
 
@@ -83,13 +87,29 @@ export class Catalog {
       );
     }
     const rows = await session.run(
-      'SELECT number, started_ms, sealed_ms FROM partitions ORDER BY number',
+      'SELECT number, min(started_ms), max(sealed_ms) FROM partitions ' +
+        'WHERE number IS NOT NULL AND started_ms IS NOT NULL GROUP BY number ORDER BY number',
     );
     for (const [number, startedMs, sealedMs] of rows) {
       const partition = await this.#readWhole(session, Number(number), Number(startedMs));
       partition.sealedMs = sealedMs === undefined ? undefined : Number(sealedMs);
       this.#partitions.push(partition);
     }
+    await this.#seeTables(session);
+  }
+
+  /** Other tools write to the file as well, and not all that is there need be in `partitions`. */
+  async #seeTables(session: Session): Promise<void> {
+    const tables = await session.run(
+      "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main'",
+    );
+    for (const [table] of tables) {
+      const name = String(table);
+      const number = /^(?:facts|strings|addresses|macs)_(\d{1,9})$/.exec(name)?.[1];
+      this.#lastNumber = Math.max(this.#lastNumber, Number(number ?? 0));
+      if (VIEWS.includes(name)) this.#hasViews = false;
+    }
+    this.#lastNumber = Math.max(this.#lastNumber, this.last?.number ?? 0);
   }
 
   /** Begins a partition with the given columns; the one before takes no more rows. */
@@ -99,7 +119,7 @@ export class Catalog {
     nowMs: number,
   ): Promise<Partition> {
     const previous = this.last;
-    const number = (previous?.number ?? 0) + 1;
+    const number = this.#lastNumber + 1;
     const partition: Partition = {
       number,
       startedMs: nowMs,
@@ -120,21 +140,22 @@ export class Catalog {
       `CREATE TABLE facts_${number} (${facts})`,
       ...DICTIONARIES.map((name) => `CREATE TABLE ${name}_${number} (${DICTIONARY_COLUMNS[name]})`),
       `INSERT INTO partitions VALUES (${number}, ${nowMs}, NULL)`,
-      ...viewsOf([...this.partitions, partition]),
+      ...this.#views([...this.partitions, partition]),
     ]);
+    this.#lastNumber = number;
     if (previous !== undefined) previous.sealedMs ??= nowMs;
     this.#partitions.push(partition);
     return partition;
   }
 
   async drop(session: Session, partition: Partition): Promise<void> {
-    const views = viewsOf(this.partitions.filter((other) => other !== partition));
+    const views = this.#views(this.partitions.filter((other) => other !== partition));
     const forget = `DELETE FROM partitions WHERE number = ${partition.number}`;
     const tables = ['facts', ...DICTIONARIES].map((name) => `${name}_${partition.number}`);
     try {
       await inTransaction(session, [
         ...views,
-        ...tables.map((table) => `DROP TABLE ${table}`),
+        ...tables.map((table) => `DROP TABLE IF EXISTS ${table}`),
         forget,
       ]);
     } catch (error) {
@@ -163,12 +184,16 @@ export class Catalog {
     return undefined;
   }
 
+  #views(partitions: readonly Partition[]): readonly string[] {
+    return this.#hasViews ? viewsOf(partitions) : [];
+  }
+
   /** A partition that cannot be read takes its place all the same, and is dropped in its time. */
   async #readWhole(session: Session, number: number, startedMs: number): Promise<Partition> {
     try {
       return await this.#read(session, number, startedMs);
     } catch (error) {
-      if (!isCorrupt(error)) throw error;
+      if (!isCorrupt(error) && !isMissing(error)) throw error;
       return {
         number,
         startedMs,
@@ -184,7 +209,8 @@ export class Catalog {
 
   async #read(session: Session, number: number, startedMs: number): Promise<Partition> {
     const described = await session.run(
-      'SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = $1 ORDER BY column_index',
+      'SELECT column_name, data_type FROM duckdb_columns() ' +
+        "WHERE table_name = $1 AND schema_name = 'main' ORDER BY column_index",
       [`facts_${number}`],
     );
     const columns = new Map<string, FieldKind>();
@@ -247,9 +273,7 @@ async function inTransaction(session: Session, statements: readonly string[]): P
  */
 function viewsOf(partitions: readonly Partition[]): readonly string[] {
   if (partitions.length === 0) {
-    return ['flows', 'string_dict', 'address_dict', 'mac_dict'].map(
-      (view) => `DROP VIEW IF EXISTS ${view}`,
-    );
+    return VIEWS.map((view) => `DROP VIEW IF EXISTS ${view}`);
   }
   const union = (table: string): string =>
     partitions.map(({ number }) => `SELECT * FROM ${table}_${number}`).join(' UNION ALL BY NAME ');
@@ -269,6 +293,8 @@ const VIEW_NAMES: Readonly<Record<DictionaryName, string>> = {
   addresses: 'address_dict',
   macs: 'mac_dict',
 };
+
+const VIEWS: readonly string[] = ['flows', ...Object.values(VIEW_NAMES)];
 
 function viewColumn(name: string, kind: FieldKind): string {
   const column = `f.${quoted(name)}`;

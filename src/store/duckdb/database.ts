@@ -3,6 +3,7 @@ import duckdb from '@duckdb/node-bindings';
 import type { Statement } from '../../query/sql.ts';
 import { isCheckpointBusy } from './failures.ts';
 import { StoreFiles } from './files.ts';
+import { withPatientThreads } from './threads.ts';
 
 /** A value as a result column gives it; statistics and counters are cast to DOUBLE in the SQL. */
 export type Cell = string | number | undefined;
@@ -14,6 +15,7 @@ export interface DatabaseOptions {
   readonly threads: number;
   /** Room for what does not fit in memory while queries run; default: nothing is spilled. */
   readonly spillLimitBytes?: number;
+  readonly isReadOnly?: boolean;
 }
 
 /** One open database file. Closing it is synchronous and also ends its connections. */
@@ -37,6 +39,7 @@ export class Database {
       checkpoint_threshold: '4MiB',
       // Memory is given back instead of kept for later, and not by a thread of its own.
       allocator_flush_threshold: '1MiB',
+      ...(options.isReadOnly === true ? { access_mode: 'READ_ONLY' } : {}),
       ...(options.file === undefined
         ? { temp_directory: '' }
         : {
@@ -45,7 +48,8 @@ export class Database {
           }),
     };
     for (const [name, value] of Object.entries(settings)) duckdb.set_config(config, name, value);
-    return new Database(await duckdb.open(options.file ?? ':memory:', config));
+    const open = (): Promise<duckdb.Database> => duckdb.open(options.file ?? ':memory:', config);
+    return new Database(await withPatientThreads(open));
   }
 
   async connect(): Promise<Session> {
@@ -70,7 +74,7 @@ export class Session {
 
   /** The rows of the answer, as arrays in the order of the columns. */
   async run(sql: string, params: Statement['params'] = []): Promise<Cell[][]> {
-    const result = await this.#connection.run(sql, [...params]);
+    const result = await this.#connection.run(sql, params.map(bindable));
     return (await result.getRowsJS()).map((row) => row.map(cellOf));
   }
 
@@ -103,6 +107,14 @@ export class Session {
 /** A size as a setting of the database takes it. */
 export function kibibytes(bytes: number): string {
   return `${Math.ceil(bytes / 1024)}KiB`;
+}
+
+/** The driver refuses whole numbers beyond 64 bits; none that large is in any column. */
+const BINDABLE_MAX = 2 ** 63;
+
+function bindable(value: string | number): string | number {
+  if (typeof value === 'string' || Math.abs(value) < BINDABLE_MAX) return value;
+  return value * Number.POSITIVE_INFINITY;
 }
 
 function cellOf(value: unknown): Cell {

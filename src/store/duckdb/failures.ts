@@ -1,12 +1,16 @@
 import { NetobservError } from '../../base/errors.ts';
 import { STORE_ERRORS, storeError } from '../errors.ts';
+import { HEADERS_BYTES } from './headers.ts';
+
+/** As the budget's end is told, by which part of the database meets it. */
+const NO_MEMORY = /Out of Memory|could not allocate block|failed to (?:pin|allocate)/i;
 
 /** A failure of the database in our own words: what is wrong, where, and what to do. */
 export function storeFailure(error: unknown, place: string): NetobservError {
   if (error instanceof NetobservError) return error;
   const text = error instanceof Error ? error.message : String(error);
   const details = { path: place };
-  if (/Could not set lock on file/i.test(text)) {
+  if (isLocked(error)) {
     const pid = /PID (\d+)/.exec(text)?.[1];
     const who = pid === undefined ? 'another process' : `the process ${pid}`;
     return storeError(
@@ -24,7 +28,7 @@ export function storeFailure(error: unknown, place: string): NetobservError {
   }
   if (
     /Permission denied|Read-only file system|Cannot open file/i.test(text) ||
-    /EACCES|EROFS|EEXIST|ENOENT|ENOTDIR/i.test(text)
+    /EACCES|EPERM|EROFS|EEXIST|ENOENT|ENOTDIR|EISDIR|ENAMETOOLONG|ELOOP|Is a directory/i.test(text)
   ) {
     return storeError(
       STORE_ERRORS.access,
@@ -46,10 +50,17 @@ export function storeFailure(error: unknown, place: string): NetobservError {
       { cause: error, details },
     );
   }
-  if (/Out of Memory/i.test(text)) {
+  if (NO_MEMORY.test(text) && /Failed to append/i.test(text)) {
     return storeError(
       STORE_ERRORS.memory,
-      'the query needs more memory than the store may take; shorten its time range, group by fewer fields, or raise the limit',
+      'flows need more memory than the store may take; raise the limit with --store-memory',
+      { cause: error, details },
+    );
+  }
+  if (NO_MEMORY.test(text)) {
+    return storeError(
+      STORE_ERRORS.memory,
+      'the query needs more memory than the store may take; shorten its time range, group by fewer fields, or raise the limit with --store-memory',
       { cause: error, details },
     );
   }
@@ -57,6 +68,11 @@ export function storeFailure(error: unknown, place: string): NetobservError {
     cause: error,
     details,
   });
+}
+
+/** True when another process has the database open. */
+export function isLocked(error: unknown): boolean {
+  return error instanceof Error && /Could not set lock on file/i.test(error.message);
 }
 
 /** The file is open, but nobody will find it again. */
@@ -97,8 +113,7 @@ export function damagedBlock(error: unknown): number | undefined {
   return offset === undefined ? undefined : (Number(offset) - HEADERS_BYTES) / BLOCK_BYTES;
 }
 
-/** Of a database file: three headers, then blocks of the default size. */
-const HEADERS_BYTES = 3 * 4096;
+/** Behind the headers of a database file are blocks of the default size. */
 const BLOCK_BYTES = 262_144;
 
 /** True when the database refuses to go on until it is opened again. */
@@ -109,6 +124,12 @@ export function isFatal(error: unknown): boolean {
 /** True when a query still reads what was dropped, which is no failure. */
 export function isCheckpointBusy(error: unknown): boolean {
   return error instanceof Error && /Cannot CHECKPOINT/i.test(error.message);
+}
+
+/** True when a statement named a table or a column that is not there. */
+export function isMissing(error: unknown): boolean {
+  const isColumn = error instanceof Error && /Binder Error.*not found/is.test(error.message);
+  return isColumn || isMissingTable(error);
 }
 
 /** True when a statement named a table that has been dropped. */

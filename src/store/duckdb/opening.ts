@@ -1,10 +1,9 @@
-import { explain } from '../../base/errors.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { Catalog } from './catalog.ts';
 import { Database, type DatabaseOptions, type Session } from './database.ts';
-import { type Damage, damageOf } from './failures.ts';
+import { damageOf } from './failures.ts';
 import type { StoreFiles } from './files.ts';
-import { surveyWal } from './wal.ts';
+import { mend, setAside } from './mending.ts';
 
 export interface OpenedDatabase {
   readonly database: Database;
@@ -48,7 +47,7 @@ export async function openDatabase(
 ): Promise<OpenedDatabase> {
   if (files === undefined) return load(await Database.open(options), place, deps);
   files.prepare();
-  let walKept = mendWal(files, deps);
+  let walKept = await mend(options, files, deps);
   for (let attempt = 1; ; attempt++) {
     try {
       return await openFile(options, files, place, deps);
@@ -98,41 +97,4 @@ async function load(
     database.close();
     throw error;
   }
-}
-
-/** Cuts off damage that the database would not notice, and write over; the name of the copy. */
-function mendWal(files: StoreFiles, { log, nowMs }: OpeningDeps): string | undefined {
-  const bytes = files.readWal();
-  if (bytes === undefined) return undefined;
-  const { wholeBytes, isDamaged } = surveyWal(bytes);
-  if (!isDamaged) return undefined;
-  const kept = files.keepWal(nowMs());
-  files.cutWal(wholeBytes);
-  const fields = { component: 'store', kept, wholeBytes, damagedBytes: bytes.length - wholeBytes };
-  log.error(fields, 'the write-ahead log is damaged: it is kept, what is whole of it is used');
-  return kept;
-}
-
-/** `walKept`: where the log is since it was first cut; returned when that is still so. */
-function setAside(
-  files: StoreFiles,
-  damage: Damage,
-  error: unknown,
-  deps: OpeningDeps & { readonly walKept: string | undefined },
-): string | undefined {
-  const { log, nowMs } = deps;
-  if (damage.part === 'log') {
-    const { wholeBytes } = damage;
-    const kept = deps.walKept ?? files.keepWal(nowMs());
-    files.cutWal(wholeBytes);
-    const fields = { component: 'store', kept, wholeBytes, error: explain(error) };
-    log.error(fields, 'the write-ahead log is damaged: it is kept, what is whole of it is used');
-    return kept;
-  }
-  const kept = files.setAside(nowMs());
-  log.error(
-    { component: 'store', kept, error: explain(error) },
-    'the database cannot be read: it is kept under another name, flows go to a new one',
-  );
-  return undefined;
 }

@@ -27,6 +27,7 @@ import { Questions } from './questions.ts';
 import { Reader } from './reader.ts';
 import { type PartitionBase, Retention } from './retention.ts';
 import { statusOf } from './status.ts';
+import { WriteHealth } from './write-health.ts';
 import { type Books, Writer } from './writer.ts';
 
 export interface DuckdbDeps {
@@ -75,6 +76,7 @@ class OneFileStore implements DuckdbStore {
   readonly #place: string;
   readonly #questions: Questions;
   readonly #books: Books = { durable: 0, lost: 0 };
+  readonly #health: WriteHealth;
   readonly #writing = new Mutex();
   readonly #timers: Disposable[] = [];
   #opened: Opened | undefined;
@@ -86,8 +88,6 @@ class OneFileStore implements DuckdbStore {
   #renewing: Promise<void> | undefined;
   /** Durable rows when the file was opened. */
   #renewedRows = 0;
-  /** Why rows could not be written lately; none since a commit of rows has succeeded. */
-  #failure: unknown;
 
   constructor(config: DuckdbConfig, deps: DuckdbDeps) {
     const { dataDir } = config;
@@ -96,6 +96,7 @@ class OneFileStore implements DuckdbStore {
     this.#metrics = createStoreMetrics(deps.metrics);
     this.#files = dataDir === undefined ? undefined : new StoreFiles(join(dataDir, DATABASE_FILE));
     this.#place = dataDir ?? 'memory';
+    this.#health = new WriteHealth(deps.clock, this.#books);
     this.#questions = new Questions({
       clock: deps.clock,
       metrics: this.#metrics,
@@ -149,7 +150,7 @@ class OneFileStore implements DuckdbStore {
         isTaken = true;
         await writer.append(batch);
         // While writing fails, each caller is told what became of its own rows.
-        if (this.#failure !== undefined) await writer.commit();
+        if (this.#health.failure !== undefined) await writer.commit();
       });
     } catch (error) {
       // The writer counts what it was given.
@@ -182,16 +183,22 @@ class OneFileStore implements DuckdbStore {
   }
 
   readiness(): HealthState {
-    if (this.#failure !== undefined) return { ok: false, reason: explain(this.#failure) };
+    const { failure } = this.#health;
+    if (failure !== undefined) return { ok: false, reason: explain(failure) };
     return this.#opened === undefined
       ? { ok: false, reason: 'the store is not open' }
       : { ok: true };
   }
 
   async status(): Promise<StoreStatus> {
-    const staged = this.#opened?.writer.staged ?? 0;
-    const catalog = this.#opened?.catalog;
-    return statusOf(this.#files, catalog, staged, this.readiness(), this.#metrics);
+    const parts = {
+      files: this.#files,
+      opened: this.#opened,
+      health: this.readiness(),
+      lapse: this.#health.lapse,
+      nowMs: this.#deps.clock.nowMs(),
+    };
+    return statusOf(parts, this.#metrics);
   }
 
   #options(): DatabaseOptions {
@@ -243,13 +250,13 @@ class OneFileStore implements DuckdbStore {
         await task(await this.#openedAgain());
         // That nothing had to be written says nothing about whether it could be.
         if (this.#books.durable > durable) {
-          this.#failure = undefined;
+          this.#health.succeeded();
           // The log is a new file after each checkpoint.
           this.#files?.protect();
         }
       } catch (error) {
         const failure = storeFailure(error, this.#place);
-        this.#failure = failure;
+        this.#health.failed(failure);
         await this.#recover(error, failure);
         throw failure;
       }
@@ -319,7 +326,7 @@ class OneFileStore implements DuckdbStore {
       log.warn({ component: 'store' }, 'the database was opened again');
     } catch (error) {
       this.#openFailedMs = clock.monotonicMs();
-      this.#failure = error;
+      this.#health.failed(error);
       log.error({ component: 'store', error: explain(error) }, 'store stays closed');
     }
   }
@@ -335,7 +342,9 @@ class OneFileStore implements DuckdbStore {
 
   #require(): Opened {
     if (this.#opened !== undefined) return this.#opened;
-    throw storeError(STORE_ERRORS.stopped, 'the store is not open', { cause: this.#failure });
+    throw storeError(STORE_ERRORS.stopped, 'the store is not open', {
+      cause: this.#health.failure,
+    });
   }
 
   /** Work of a timer: nobody awaits it, so its failure is logged and shown by `status`. */

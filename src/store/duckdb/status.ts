@@ -1,54 +1,53 @@
 import type { HealthState } from '../../telemetry/health.ts';
 import type { StoreStatus } from '../store.ts';
+import type { PartitionAges } from './ages.ts';
 import type { Catalog } from './catalog.ts';
 import type { StoreFiles } from './files.ts';
 import type { StoreMetrics } from './metrics.ts';
+import { clockWarnings, damageWarnings } from './warnings.ts';
+
+export interface StatusParts {
+  readonly files: StoreFiles | undefined;
+  /** What is open, if anything. */
+  readonly opened:
+    | {
+        readonly catalog: Catalog;
+        readonly ages: PartitionAges;
+        readonly writer: { readonly staged: number };
+      }
+    | undefined;
+  readonly health: HealthState;
+  readonly lapse: string | undefined;
+  readonly nowMs: number;
+}
 
 /** What a store says of itself; its gauges are set by the way. */
-export function statusOf(
-  files: StoreFiles | undefined,
-  catalog: Catalog | undefined,
-  staged: number,
-  health: HealthState,
-  metrics: StoreMetrics,
-): StoreStatus {
-  const whole = catalog?.partitions ?? [];
+export function statusOf(parts: StatusParts, metrics: StoreMetrics): StoreStatus {
+  const { files, opened, health, lapse, nowMs } = parts;
+  const whole = opened?.catalog.partitions ?? [];
   const filled = whole.filter(({ newestMs }) => newestMs !== Number.NEGATIVE_INFINITY);
   const rows = filled.reduce((sum, partition) => sum + partition.rows, 0);
+  const newestMs =
+    filled.length === 0 ? undefined : Math.max(...filled.map((partition) => partition.newestMs));
   const sizeBytes = files?.sizeBytes() ?? 0;
-  const warnings = warningsOf(files, catalog);
+  const damage = damageWarnings(files, opened?.catalog);
   metrics.rows.set(rows);
   metrics.sizeBytes.set(sizeBytes);
   metrics.partitions.set(whole.length);
-  metrics.damaged.set(warnings.length);
+  metrics.damaged.set(damage.length);
   return {
     kind: 'duckdb',
     ready: health.ok,
     ...(health.ok ? {} : { error: health.reason }),
-    warnings,
-    rows: rows + staged,
+    warnings: [
+      ...damage,
+      ...(lapse === undefined ? [] : [lapse]),
+      ...clockWarnings(opened?.ages, newestMs, nowMs),
+    ],
+    rows: rows + (opened?.writer.staged ?? 0),
     sizeBytes,
-    ...(filled.length === 0
+    ...(newestMs === undefined
       ? {}
-      : {
-          oldestMs: Math.min(...filled.map(({ oldestMs }) => oldestMs)),
-          newestMs: Math.max(...filled.map(({ newestMs }) => newestMs)),
-        }),
+      : { oldestMs: Math.min(...filled.map(({ oldestMs }) => oldestMs)), newestMs }),
   };
-}
-
-/** Damage that the store works around, a sentence each for a person. */
-function warningsOf(
-  files: StoreFiles | undefined,
-  catalog: Catalog | undefined,
-): readonly string[] {
-  const kept = (files?.damaged() ?? []).map(
-    (path) => `damaged flows were set aside: ${path} holds what could not be read`,
-  );
-  const leftOut = (catalog?.all ?? []).flatMap(({ damage, startedMs }) =>
-    damage === undefined
-      ? []
-      : [`flows from ${new Date(startedMs).toISOString()} on are left out: ${damage}`],
-  );
-  return [...kept, ...leftOut];
 }

@@ -1,3 +1,6 @@
+import { readdirSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { getPriority } from 'node:os';
 import { expect, test } from 'vitest';
 import { systemClock } from '../../../src/base/clock.ts';
 import { BatchLayout } from '../../../src/flow/batch.ts';
@@ -6,6 +9,7 @@ import { ANY, type MetricQuery } from '../../../src/query/ast.ts';
 import { Database } from '../../../src/store/duckdb/database.ts';
 import { Reader } from '../../../src/store/duckdb/reader.ts';
 import { batchOf, openStore, temporaryFolder } from '../../support/duckdb-store.ts';
+import { handClock } from '../../support/hand-clock.ts';
 
 const START_MS = 1_795_000_000_000;
 const RANGE = { startMs: START_MS, endMs: START_MS + 1e9 };
@@ -174,4 +178,31 @@ test('what arrives after stop is refused', async () => {
     code: 'ERR_STORE_STOPPED',
   });
   expect(await opened.store.status()).toMatchObject({ ready: false });
+});
+
+/** Of each thread of this process, by its number. */
+function niceness(): ReadonlyMap<string, number> {
+  const tasks = readdirSync('/proc/self/task');
+  return new Map(tasks.map((task) => [task, getPriority(Number(task))]));
+}
+
+test('the threads of the database give way to ours, also when it is opened anew', async () => {
+  using folder = temporaryFolder();
+  await stat(folder.path);
+  const before = niceness();
+  const clock = handClock(START_MS);
+  await using opened = await openStore({ dataDir: folder.path, renewRows: 1, threads: 3 }, clock);
+  for (const _turn of [1, 2]) {
+    const after = [...niceness()];
+    const news = after.filter(([task]) => !before.has(task)).map(([, nice]) => nice);
+    expect(news).toEqual([5, 5].map((nice) => Math.min(19, getPriority(process.pid) + nice)));
+    expect(new Map(after.filter(([task]) => before.has(task)))).toEqual(before);
+    await opened.append([{ TimeFlowEndMs: START_MS, Bytes: 1 }]);
+    await opened.store.flush();
+    clock.now += 60_000;
+    clock.tick();
+    await opened.store.flush();
+  }
+  const renewals = opened.metrics.registry.getSingleMetric('test_store_renewals_total');
+  expect((await renewals?.get())?.values[0]?.value).toBeGreaterThan(0);
 });

@@ -5,6 +5,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   truncateSync,
   writeFileSync,
@@ -150,6 +151,8 @@ test.each<[string, (file: string) => void]>([
   ['is no database', (file) => writeFileSync(file, 'this is not a database'.repeat(1000))],
   ['is empty', (file) => writeFileSync(file, '')],
   ['has damaged headers', (file) => at(file, 4096, Buffer.alloc(8192, 0xa5))],
+  ['has no first header', (file) => at(file, 4096, Buffer.alloc(4096))],
+  ['has no second header', (file) => at(file, 8192, Buffer.alloc(4096, 1))],
   ['was cut', (file) => truncateSync(file, 20_000)],
 ])('a file that %s is set aside, and flows are kept again', async (_what, damage) => {
   using folder = temporaryFolder();
@@ -164,6 +167,70 @@ test.each<[string, (file: string) => void]>([
   expect(readFileSync(join(folder.path, kept!)).equals(damaged)).toBe(true);
   expect(readFileSync(join(folder.path, `${kept}.wal`)).equals(log)).toBe(true);
   expect((await opened.store.status()).warnings?.join()).toContain(kept);
+});
+
+test.each([
+  ['the main header', 0, 0],
+  ['a part of the main header', 100, 200],
+  ['a part of the first database header', 4096 + 1001, 61],
+  ['a part of the second database header', 8192 + 1001, 61],
+])('%s is made up for, and every flow is there', async (_what, offset, size) => {
+  using folder = temporaryFolder();
+  const written = await killedStore(folder.path);
+  const file = join(folder.path, 'flows.duckdb');
+  at(file, offset, Buffer.alloc(size || 4096, 0x5a));
+  const damaged = readFileSync(file).subarray(0, 3 * 4096);
+  await using opened = await openStore({ dataDir: folder.path });
+  const found = await countFlows(opened.store);
+  expect(found).toBeGreaterThanOrEqual(written);
+  const { ready, warnings } = await opened.store.status();
+  const [kept] = readdirSync(folder.path).filter((name) => name.includes('.headers.damaged-'));
+  expect(readFileSync(join(folder.path, kept!)).equals(damaged)).toBe(true);
+  expect([ready, warnings?.join()]).toEqual([true, expect.stringContaining(kept!)]);
+  await opened.append(rowsOf(5, START_MS));
+  expect(await countFlows(opened.store)).toBe(found + 5);
+});
+
+test('a log without its database is kept', async () => {
+  using folder = temporaryFolder();
+  await killedStore(folder.path);
+  const log = readFileSync(join(folder.path, 'flows.duckdb.wal'));
+  rmSync(join(folder.path, 'flows.duckdb'));
+  await using opened = await openStore({ dataDir: folder.path });
+  const [kept] = readdirSync(folder.path).filter((name) => name.includes('.damaged-'));
+  expect(readFileSync(join(folder.path, kept!)).equals(log)).toBe(true);
+  expect((await opened.store.status()).warnings?.join()).toContain(kept);
+});
+
+test.each<[string, (folder: string) => void]>([
+  ['log', (folder) => truncateSync(join(folder, 'flows.duckdb.wal'), 20_000)],
+  ['header', (folder) => at(join(folder, 'flows.duckdb'), 9000, Buffer.alloc(9, 1))],
+])('a %s that looks damaged is left to the process that has it open', async (_what, change) => {
+  using folder = temporaryFolder();
+  await killedStore(folder.path);
+  const script = join(import.meta.dirname, '../../support/store-child.ts');
+  const child = spawn(process.execPath, [script, folder.path], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  try {
+    await once(child.stdout, 'data');
+    child.kill('SIGSTOP');
+    change(folder.path);
+    at(join(folder.path, 'flows.duckdb.wal'), 0, Buffer.alloc(8));
+    const [before, log] = ['', '.wal'].map((end) =>
+      readFileSync(`${folder.path}/flows.duckdb${end}`),
+    );
+    await expect(openStore({ dataDir: folder.path })).rejects.toMatchObject({
+      code: 'ERR_STORE_LOCKED',
+    });
+    expect(readFileSync(join(folder.path, 'flows.duckdb')).equals(before!)).toBe(true);
+    expect(readFileSync(join(folder.path, 'flows.duckdb.wal')).equals(log!)).toBe(true);
+    expect(readdirSync(folder.path).filter((name) => name.includes('damaged'))).toEqual([]);
+  } finally {
+    const gone = once(child, 'exit');
+    child.kill('SIGKILL');
+    await gone;
+  }
 });
 
 /** Rows that fill several blocks. */

@@ -1,15 +1,19 @@
 import { execFileSync } from 'node:child_process';
 import {
+  chmodSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { expect, test } from 'vitest';
+import { explain } from '../../../src/base/errors.ts';
 import { ANY, type MetricQuery } from '../../../src/query/ast.ts';
 import type { FlowStore } from '../../../src/store/store.ts';
 import { openStore, type TestStore, temporaryFolder } from '../../support/duckdb-store.ts';
@@ -160,7 +164,8 @@ test('a folder that goes while nothing is written is made again by itself', asyn
   expect(statSync(join(folder, 'flows.duckdb')).size).toBeGreaterThan(0);
   await opened.append(one(START_MS));
   await opened.store.flush();
-  expect(await opened.store.status()).toMatchObject({ ready: true, rows: 1 });
+  const { ready, rows, warnings } = await opened.store.status();
+  expect([ready, rows, warnings?.join()]).toEqual([true, 1, expect.stringContaining('removed')]);
 });
 
 test.skipIf(requireRoot())('a disk that is read-only for a while is written to again', async () => {
@@ -187,6 +192,67 @@ test.skipIf(requireRoot())('a disk that is read-only for a while is written to a
   expectBooks(opened, 3);
 });
 
+test('while the store cannot be opened its reason is told, and then what was lost', async () => {
+  using parent = temporaryFolder();
+  const folder = join(parent.path, 'data');
+  const clock = handClock(START_MS);
+  await using opened = await openStore({ dataDir: folder }, clock);
+  const fail = async (): Promise<void> => {
+    await tick(clock, opened, 1000);
+    await opened.append(one(clock.now)).catch(() => undefined);
+  };
+  await opened.append(one(START_MS));
+  await opened.store.flush();
+  rmSync(folder, { recursive: true });
+  writeFileSync(folder, 'in the way');
+  for (let turn = 0; turn < 20; turn++) await fail();
+  const { ready, error } = await opened.store.status();
+  expect([ready, error]).toEqual([false, expect.stringMatching(/cannot be written.*EEXIST/)]);
+  expect(error).not.toContain('not open');
+  rmSync(folder);
+  for (let turn = 0; turn < 12; turn++) await fail();
+  const { lost } = opened.store.outcome?.() ?? { lost: 0 };
+  expect(lost).toBeGreaterThan(10);
+  const { warnings } = await opened.store.status();
+  expect(warnings?.join()).toMatch(new RegExp(`${lost} flows could not be written .*EEXIST`));
+  await opened.store.flush();
+  expectBooks(opened, 33);
+});
+
+test('while the way to the folder is closed nothing ends, and then writing goes on', async () => {
+  using parent = temporaryFolder();
+  const folder = join(parent.path, 'data');
+  const clock = handClock(START_MS);
+  await using opened = await openStore({ dataDir: folder }, clock);
+  await opened.append(one(START_MS));
+  await opened.store.flush();
+  renameSync(folder, `${folder}-away`);
+  // Neither there nor missing: as a folder without rights is to who may not override them.
+  symlinkSync(folder, folder);
+  for (let turn = 0; turn < 3; turn++) await tick(clock, opened, 6000);
+  expect(await opened.store.status()).toMatchObject({
+    ready: false,
+    error: expect.stringContaining('ELOOP'),
+  });
+  rmSync(folder);
+  renameSync(`${folder}-away`, folder);
+  await tick(clock, opened, 6000);
+  await opened.append(one(START_MS + 1));
+  await opened.store.flush();
+  expect(await opened.store.status()).toMatchObject({ ready: true, rows: 2 });
+  expectBooks(opened, 2);
+});
+
+test('a clock that is behind what was kept is told', async () => {
+  using folder = temporaryFolder();
+  const clock = handClock(START_MS);
+  await using opened = await openStore({ dataDir: folder.path }, clock);
+  await opened.append(one(START_MS));
+  expect((await opened.store.status()).warnings).toEqual([]);
+  clock.setByMs = -3_600_000;
+  expect((await opened.store.status()).warnings?.join()).toContain('set the clock');
+});
+
 test('files are for their owner only, whatever the umask', async () => {
   using parent = temporaryFolder();
   const folder = join(parent.path, 'data');
@@ -207,6 +273,57 @@ test('files are for their owner only, whatever the umask', async () => {
   } finally {
     process.umask(before);
   }
+});
+
+test('links in the folder lead to nothing that is changed', async () => {
+  using folder = temporaryFolder();
+  using elsewhere = temporaryFolder();
+  chmodSync(elsewhere.path, 0o755);
+  const victim = join(elsewhere.path, 'victim');
+  writeFileSync(victim, 'of somebody else'.repeat(1000), { mode: 0o644 });
+  symlinkSync(elsewhere.path, join(folder.path, 'flows.duckdb.tmp'));
+  {
+    await using opened = await openStore({ dataDir: folder.path });
+    await opened.append(one(START_MS));
+  }
+  expect(statSync(elsewhere.path).mode & 0o777).toBe(0o755);
+  symlinkSync(victim, join(folder.path, 'flows.duckdb.wal'));
+  await expect(openStore({ dataDir: folder.path })).rejects.toMatchObject({
+    code: 'ERR_STORE_ACCESS',
+    message: expect.stringContaining('no ordinary file'),
+  });
+  expect(readFileSync(victim, 'utf8')).toBe('of somebody else'.repeat(1000));
+  expect(statSync(victim).mode & 0o777).toBe(0o644);
+});
+
+test.each([
+  ['with a question mark', 'a?b', '"?"'],
+  ['that is too long', 'x'.repeat(300), 'ENAMETOOLONG'],
+])('a folder %s is refused with the reason', async (_what, name, reason) => {
+  using parent = temporaryFolder();
+  const error: unknown = await openStore({ dataDir: join(parent.path, name) }).catch((e) => e);
+  expect(error).toMatchObject({ code: 'ERR_STORE_ACCESS' });
+  expect(explain(error)).toContain(reason);
+});
+
+test('a name that means a service to the database is that of a folder', async () => {
+  using parent = temporaryFolder();
+  const dataDir = relative(process.cwd(), join(parent.path, 'md:flows \'"%3f;#*[a]'));
+  await using opened = await openStore({ dataDir });
+  await opened.append(one(START_MS));
+  await opened.store.flush();
+  expect(statSync(join(dataDir, 'flows.duckdb')).isFile()).toBe(true);
+});
+
+test('too little memory for any flow is told as such', async () => {
+  using folder = temporaryFolder();
+  await using opened = await openStore({ dataDir: folder.path, memoryLimitBytes: MIB });
+  const failing = opened.append(bulky(4000, 1)).then(() => opened.store.flush());
+  await expect(failing).rejects.toMatchObject({
+    code: 'ERR_STORE_MEMORY',
+    message: expect.stringContaining('--store-memory'),
+  });
+  expectBooks(opened, 4000);
 });
 
 test('what a killed process had spilled is removed, and nothing else', async () => {

@@ -7,7 +7,7 @@ import { temporaryFolder } from '../../support/duckdb-store.ts';
 const MIB = 1024 ** 2;
 
 /** What a child that is measured by itself prints, as JSON. */
-async function measured(child: string, folder: string): Promise<Record<string, number>> {
+async function measured<T>(child: string, folder: string): Promise<T> {
   const script = join(import.meta.dirname, '../../support', child);
   const { stdout } = await promisify(execFile)(process.execPath, [script, folder]);
   return JSON.parse(stdout);
@@ -15,7 +15,7 @@ async function measured(child: string, folder: string): Promise<Record<string, n
 
 test('quantiles by conversation keep to the budget, and cancelled ones give it back', async () => {
   using folder = temporaryFolder();
-  const found = await measured('store-query-child.ts', folder.path);
+  const found = await measured<Record<string, number>>('store-query-child.ts', folder.path);
   expect(found.series).toBe(100);
   // The limit that the child sets, and what the allocator, libraries and answers take besides: with
   // all values kept instead of histograms it was a gigabyte.
@@ -25,3 +25,16 @@ test('quantiles by conversation keep to the budget, and cancelled ones give it b
   expect(found.spilled).toBeLessThanOrEqual(1024 * MIB);
   expect(found.slowestCancelMs).toBeLessThan(1000);
 }, 180_000);
+
+test('memory does not grow with what is kept', async () => {
+  using folder = temporaryFolder();
+  const { residentBytes, durable } = await measured<{
+    readonly residentBytes: readonly number[];
+    readonly durable: number;
+  }>('store-fill-child.ts', folder.path);
+  expect(durable).toBeGreaterThanOrEqual(6_000_000);
+  // The file is opened anew at every other million: lows are compared with lows.
+  const [first, , last] = [0, 2, 4].map((at) => Math.min(...residentBytes.slice(at, at + 2)));
+  const millions = residentBytes.length - 2;
+  expect((last! - first!) / millions).toBeLessThan(4 * MIB);
+}, 120_000);

@@ -65,6 +65,12 @@ const match = fc.oneof(
     ['>=', '>', '<=', '<', '!>=', '!>', '!<=', '!<'],
     pattern(['0', '1', '6', '53', '80', '250']),
   ),
+  terms(
+    ['Bytes', 'Packets'],
+    ['=', '!=', '>=', '>', '<=', '<', '!>=', '!<'],
+    // Beyond what 64 bits, and what a double holds.
+    pattern(['9223372036854775808', '9'.repeat(30), '9'.repeat(400)]),
+  ),
   terms(['SrcPort', 'Port', 'Bytes'], ['=', '!='], empty),
   terms(
     ['SrcAddr', 'Addr'],

@@ -100,6 +100,24 @@ test('rows of a clock that was ahead before the start go in the end', async () =
   expect((await names(opened.store)).toSorted()).toEqual(hours(15, 40).toSorted());
 });
 
+test('rows of a clock that was behind when it started are as old as they are', async () => {
+  using folder = temporaryFolder();
+  const clock = handClock(START_MS);
+  const config = { dataDir: folder.path, retentionMs: 24 * HOUR_MS };
+  clock.setByMs = -72 * HOUR_MS;
+  {
+    await using opened = await openStore(config, clock);
+    await opened.append([{ TimeFlowEndMs: clock.nowMs(), SrcK8S_Namespace: 'before' }]);
+    clock.setByMs = 0;
+    await live(opened, clock, 0, 3);
+  }
+  await using opened = await openStore(config, clock);
+  await live(opened, clock, 3, 20);
+  expect((await names(opened.store)).toSorted()).toEqual(['before', ...hours(0, 20)].toSorted());
+  await live(opened, clock, 20, 40);
+  expect((await names(opened.store)).toSorted()).toEqual(hours(15, 40).toSorted());
+});
+
 test.each([
   ['two days ahead', 48 * HOUR_MS],
   ['a year ahead', YEAR_MS],

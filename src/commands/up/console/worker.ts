@@ -4,7 +4,6 @@
  * keep that one from draining, writing or ending.
  */
 import { readlinkSync } from 'node:fs';
-import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { assertExists } from '../../../base/assert.ts';
 import { systemClock } from '../../../base/clock.ts';
@@ -13,12 +12,11 @@ import type { WrittenRows } from '../../../console/server/live.ts';
 import { createConsole } from '../../../console/server/root.ts';
 import { createLog } from '../../../telemetry/log.ts';
 import { createMetrics } from '../../../telemetry/metrics.ts';
+import { giveWay } from '../../../telemetry/priority.ts';
 import { protectionOf } from '../protection.ts';
 import { Calls, plain } from './calls.ts';
 import type { ConsoleStart, FromConsole, ToConsole } from './messages.ts';
 
-/** As with nice(1): the kernel serves captures first. */
-const NICENESS = 5;
 const METRICS_PERIOD_MS = 1000;
 
 const port = assertExists(parentPort, 'the thread that started this one');
@@ -26,15 +24,6 @@ const { config, files, version, logLevel, metricsPrefix } = workerData as Consol
 
 function send(message: FromConsole): void {
   port.postMessage(message);
-}
-
-/** Of this thread alone: `PRIO_PROCESS` means a thread on Linux, see setpriority(2). */
-function stepBack(): void {
-  try {
-    setPriority(Number(readlinkSync('/proc/thread-self').split('/').at(-1)), NICENESS);
-  } catch {
-    // Without it the console is as quick as the rest.
-  }
 }
 
 function depsOf(calls: Calls, listeners: Set<(rows: WrittenRows) => void>): ConsoleDeps {
@@ -67,7 +56,7 @@ function depsOf(calls: Calls, listeners: Set<(rows: WrittenRows) => void>): Cons
 }
 
 async function run(): Promise<void> {
-  stepBack();
+  giveWay(Number(readlinkSync('/proc/thread-self').split('/').at(-1)));
   const listeners = new Set<(rows: WrittenRows) => void>();
   const deps = depsOf(new Calls(port), listeners);
   const ending = new AbortController();

@@ -49,6 +49,18 @@ export const en = {
     drain: 'Last drain',
     memory: 'Memory of maps',
     misses: 'Programs left out',
+    store: 'Kept flows',
+    kept: 'Flows',
+    size: 'Disk space',
+    oldest: 'Oldest',
+    newest: 'Newest',
+  },
+  store: {
+    down: 'Flows are not being kept right now',
+    warnings_one: 'About the flows that are kept',
+    warnings_other: 'About the flows that are kept: {{count}} things',
+    dismiss: 'Hide until something else is to be told; “Health” keeps it',
+    more: 'and {{count}} more, see “Health”',
   },
   range: {
     label: 'Time range',

@@ -7,15 +7,18 @@ import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Accounting, AgentVitals, FeatureStatus, StatusResponse } from '../../api.ts';
 import { formatBytes, formatExact } from '../format/numbers.ts';
+import { visible } from '../format/visible.ts';
+import { useTimes } from '../state/times.ts';
 import { fatesOf, incompleteOf } from './health-facts.ts';
 
 interface HealthDialogProps {
-  readonly agent: StatusResponse['agent'];
+  readonly status: Pick<StatusResponse, 'agent' | 'store'>;
   readonly onClose: () => void;
 }
 
-export default function HealthDialog({ agent, onClose }: HealthDialogProps): ReactNode {
+export default function HealthDialog({ status, onClose }: HealthDialogProps): ReactNode {
   const { t } = useTranslation();
+  const { agent, store } = status;
   const { accounting, features, vitals } = agent;
   return (
     <Modal isOpen variant="small" aria-labelledby="health-title" onClose={onClose}>
@@ -28,6 +31,7 @@ export default function HealthDialog({ agent, onClose }: HealthDialogProps): Rea
         {accounting === null ? undefined : <Books accounting={accounting} />}
         {features.length === 0 ? undefined : <Features features={features} />}
         {vitals === null ? undefined : <Vitals vitals={vitals} />}
+        <Store store={store} />
       </ModalBody>
     </Modal>
   );
@@ -91,6 +95,41 @@ function Features({ features }: { readonly features: readonly FeatureStatus[] })
         ))}
       </tbody>
     </table>
+  );
+}
+
+function Store({ store }: { readonly store: StatusResponse['store'] }): ReactNode {
+  const { t } = useTranslation();
+  const times = useTimes();
+  const { error, isReady, newestMs, oldestMs, rows, sizeBytes, warnings = [] } = store;
+  const facts: readonly (readonly [string, string])[] = [
+    [t('health.kept'), formatExact(rows)],
+    [t('health.size'), formatBytes(sizeBytes)],
+    ...(oldestMs === null ? [] : [[t('health.oldest'), times.minute(oldestMs)] as const]),
+    ...(newestMs === null ? [] : [[t('health.newest'), times.minute(newestMs)] as const]),
+  ];
+  const told = [...(isReady ? [] : [`${t('store.down')}: ${error}`]), ...warnings];
+  return (
+    <div>
+      <table className="health-table">
+        <caption>{t('health.store')}</caption>
+        <tbody>
+          {facts.map(([name, value]) => (
+            <tr key={name}>
+              <th scope="row">{name}</th>
+              <td>{value}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {told.length === 0 ? undefined : (
+        <ul className="health-told health-loss">
+          {told.map((text) => (
+            <li key={text}>{visible(text)}</li>
+          ))}
+        </ul>
+      )}
+    </div>
   );
 }
 

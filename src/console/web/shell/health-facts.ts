@@ -40,8 +40,12 @@ export function incompleteOf({ incomplete }: Accounting): number {
   return Object.values(incomplete).reduce((sum, packets) => sum + packets, 0);
 }
 
-/** How many things a person should look at: kinds of losses, and features that are missing. */
-export function countConcerns({ accounting, features, vitals }: AgentHealth): number {
+/** How many things a person should look at: kinds of losses, missing features, the store's. */
+export function countConcerns({ agent, store }: Pick<StatusResponse, 'agent' | 'store'>): number {
+  return agentConcerns(agent) + (store.warnings?.length ?? 0) + (store.isReady ? 0 : 1);
+}
+
+function agentConcerns({ accounting, features, vitals }: AgentHealth): number {
   const lost = accounting === null ? 0 : fatesOf(accounting).filter(({ isLoss }) => isLoss).length;
   const missing = features.filter(({ state }) => state === 'unavailable').length;
   const incomplete = accounting !== null && incompleteOf(accounting) > 0 ? 1 : 0;

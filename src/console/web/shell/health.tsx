@@ -7,13 +7,13 @@ import { countConcerns } from './health-facts.ts';
 
 const HealthDialog = lazy(() => import('./health-dialog.tsx'));
 
-/** Whether the agent of this process does all that it was asked to; a click tells the details. */
+/** Whether agent and store do all that they were asked to; a click tells the details. */
 export function Health(): ReactNode {
   const { t } = useTranslation();
   const [open, setOpen] = useState(false);
-  const agent = useStatus().data?.agent;
-  if (agent?.isEnabled !== true) return undefined;
-  const concerns = countConcerns(agent);
+  const status = useStatus().data;
+  if (status?.agent.isEnabled !== true) return undefined;
+  const concerns = countConcerns(status);
   return (
     <>
       <IconButton
@@ -26,7 +26,7 @@ export function Health(): ReactNode {
       </IconButton>
       {open ? (
         <Suspense>
-          <HealthDialog agent={agent} onClose={() => setOpen(false)} />
+          <HealthDialog status={status} onClose={() => setOpen(false)} />
         </Suspense>
       ) : undefined}
     </>

@@ -6,12 +6,14 @@ import { useTranslation } from 'react-i18next';
 import { ServerGoneError } from '../data/client.ts';
 import { FLOWS_KEY, useStatus } from '../data/queries.ts';
 import { useLogoutProblem } from '../data/session.ts';
+import { StoreNotices } from './store-notices.tsx';
 
 /** Lines above the page that say what is going on with the server. */
 export function Notices(): ReactNode {
   return (
     <div className="notices" aria-live="polite">
       <ServerGone />
+      <StoreNotices />
       <SlowQuery />
       <StillSignedIn />
     </div>

@@ -282,6 +282,23 @@ test('the front end: its page for every address of its own, its files as they ar
     expect((await raw(console.port, '/overview', { method: 'HEAD' })).status).toBe(200);
   }));
 
+test('below a path that a proxy leaves in place, the page has its parts', () =>
+  withFrontEnd(async (webRoot) => {
+    await writeFile(join(webRoot, 'theme.js'), 'let theme;');
+    await using console = await running({ webRoot });
+    const get = (path: string) => raw(console.port, path);
+    expect((await get('/tools/flows/')).body).toContain('<title>page</title>');
+    expect((await get('/tools/flows/theme.js')).body).toBe('let theme;');
+    expect((await get('/tools/flows/assets/app-1a2b.js')).body).toBe('let original;');
+    expect(JSON.parse((await get('/tools/flows/api/status')).body)).toHaveProperty('store');
+    expect((await get('/tools/flows/api/flow/records?limit=5')).status).toBe(200);
+    // A filter may hold what looks like one.
+    expect((await get('/overview?filters=x/api/status')).body).toContain('<title>page</title>');
+    expect((await get('/tools/api/gone')).status).toBe(404);
+    const outside = await get('/tools/assets/../../../secret.txt');
+    expect(outside.body).not.toContain('not for browsers');
+  }));
+
 test('nothing outside of the folder is served', () =>
   withFrontEnd(async (webRoot) => {
     await using console = await running({ webRoot });

@@ -33,6 +33,11 @@ test('fates add up to what was seen; those that nothing met are left out', () =>
   expect(fates.filter(({ isLoss }) => isLoss).map(({ name }) => name)).toEqual(['map_full']);
 });
 
+const STORE: StatusResponse['store'] = {
+  ...{ kind: 'duckdb', isReady: true, error: '', rows: 1, sizeBytes: 1 },
+  ...{ oldestMs: null, newestMs: null },
+};
+
 test.each<[string, Partial<StatusResponse['agent']>, number]>([
   ['what is no IP is no concern', {}, 0],
   ['before the start there is nothing to say', { accounting: null, features: [] }, 0],
@@ -40,5 +45,11 @@ test.each<[string, Partial<StatusResponse['agent']>, number]>([
   ['a feature that is missing', { features: [{ name: 'x', state: 'unavailable' }] }, 1],
   ['messages lost', { accounting: { ...WELL.accounting!, incomplete: { message_lost: 3 } } }, 1],
 ])('%s', (_why, changed, wanted) => {
-  expect(countConcerns({ ...WELL, ...changed })).toBe(wanted);
+  expect(countConcerns({ agent: { ...WELL, ...changed }, store: STORE })).toBe(wanted);
+});
+
+test('each warning of the store is a concern, and so is that it keeps nothing', () => {
+  const store = { ...STORE, warnings: ['one', 'two'] };
+  expect(countConcerns({ agent: WELL, store })).toBe(2);
+  expect(countConcerns({ agent: WELL, store: { ...store, isReady: false } })).toBe(3);
 });

@@ -1,0 +1,56 @@
+import type { PartitionAges } from './ages.ts';
+import type { Catalog } from './catalog.ts';
+import type { StoreFiles } from './files.ts';
+
+/** How far the newest flow may be ahead of the clock before somebody is told. */
+const AHEAD_MS = 60_000;
+
+/** Damage that the store works around: what, where, and what to do; a sentence each, for people. */
+export function damageWarnings(
+  files: StoreFiles | undefined,
+  catalog: Catalog | undefined,
+): readonly string[] {
+  const kept = (files?.damaged() ?? []).map(
+    (path) =>
+      `what could not be read was set aside in ${path}; ` +
+      'this is told until the file is moved elsewhere',
+  );
+  const leftOut = (catalog?.all ?? []).flatMap(({ damage, startedMs }) =>
+    damage === undefined
+      ? []
+      : [
+          `flows from ${iso(startedMs)} on are left out, since a part of them is damaged, ` +
+            `and go when they are old; check the disk: ${damage}`,
+        ],
+  );
+  return [...kept, ...leftOut];
+}
+
+/** What flows and the clock say of each other that cannot be true of both. */
+export function clockWarnings(
+  ages: PartitionAges | undefined,
+  newestMs: number | undefined,
+  nowMs: number,
+): readonly string[] {
+  const doubt = ages?.doubt;
+  const warnings: string[] = [];
+  if (doubt !== undefined) {
+    warnings.push(
+      `by the clock no flow came for longer than flows are kept, since ${iso(doubt.lastMs)}; ` +
+        `nothing is dropped for its age within an hour of the start: set the clock if it is wrong`,
+    );
+  }
+  if (newestMs !== undefined && newestMs > nowMs + AHEAD_MS) {
+    warnings.push(
+      `the newest flow is of ${iso(newestMs)}, which the clock has not reached: set the clock ` +
+        'if it is wrong; ranges that end now leave flows of the future out',
+    );
+  }
+  return warnings;
+}
+
+/** Of other tools' doing, a time may be anything. */
+function iso(epochMs: number): string {
+  const date = new Date(epochMs);
+  return Number.isNaN(date.getTime()) ? String(epochMs) : date.toISOString();
+}

@@ -1,0 +1,56 @@
+import type { Clock } from '../../base/clock.ts';
+import { explain, hasCode } from '../../base/errors.ts';
+import { STORE_ERRORS } from '../errors.ts';
+import type { Books } from './writer.ts';
+
+/** Whether rows can be written, and what a person should know of the last time they could not. */
+export class WriteHealth {
+  readonly #clock: Clock;
+  readonly #books: Readonly<Books>;
+  #failure: unknown;
+  #failedMs = 0;
+  /** Rows that were lost before the failure. */
+  #lostBefore = 0;
+  #lapse: string | undefined;
+
+  constructor(clock: Clock, books: Readonly<Books>) {
+    this.#clock = clock;
+    this.#books = books;
+  }
+
+  /** Why rows could not be written lately; none since a commit of rows has succeeded. */
+  get failure(): unknown {
+    return this.#failure;
+  }
+
+  failed(error: unknown): void {
+    // That the store is closed is no reason, but follows from the one that closed it.
+    if (this.#failure !== undefined && hasCode(error, STORE_ERRORS.stopped)) return;
+    if (this.#failure === undefined) this.#failedMs = this.#clock.nowMs();
+    this.#failure = error;
+  }
+
+  succeeded(): void {
+    const lost = this.#books.lost - this.#lostBefore;
+    const [from, to] = [this.#failedMs, this.#clock.nowMs()].map(iso);
+    if (this.#failure !== undefined && lost > 0) {
+      this.#lapse =
+        `${lost === 1 ? '1 flow' : `${lost} flows`} could not be written ` +
+        `between ${from} and ${to}: ${explain(this.#failure)}`;
+    } else if (hasCode(this.#failure, STORE_ERRORS.removed)) {
+      // Nothing new was lost, but what had been kept.
+      this.#lapse = `at ${from}, ${explain(this.#failure)}`;
+    }
+    this.#failure = undefined;
+    this.#lostBefore = this.#books.lost;
+  }
+
+  /** The last time that rows were lost, once that is over: a sentence for a person. */
+  get lapse(): string | undefined {
+    return this.#lapse;
+  }
+}
+
+function iso(epochMs: number): string {
+  return new Date(epochMs).toISOString();
+}
