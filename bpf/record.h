@@ -10,6 +10,7 @@
 #include "filter.h"
 #include "maps.h"
 #include "parse.h"
+#include "room.h"
 #include "sightings.h"
 #include "stats.h"
 #include "wire.h"
@@ -112,6 +113,10 @@ static noinline void *add_flow(struct __sk_buff *skb, const struct packet *packe
 		return NULL;
 	if (!flow || !flows)
 		goto unrecorded;
+	if (unlikely(!has_room(skb, packet, egress))) {
+		error = -E2BIG;
+		goto unrecorded;
+	}
 	add_or_sight(flow, skb, packet, hook);
 	/* Exactly: the coarse clock would not tell which end of a conversation spoke first. */
 	flow->start_ns = flow->end_ns = bpf_ktime_get_ns();
@@ -127,9 +132,8 @@ static noinline void *add_flow(struct __sk_buff *skb, const struct packet *packe
 			return add_or_sight(flow, skb, packet, hook) ? flows : NULL;
 	}
 unrecorded:
-	/* Of a packet with the tag of its flow it was most likely so at an earlier hook, too. */
-	if (was_met(skb, packet->is_tagged ? flow_tag(&packet->key) : TAG_NONE, egress,
-		    packet->tunnel_type))
+	/* Most likely it was so at an earlier hook, too. */
+	if (was_met_as_such(skb, packet, egress))
 		return NULL;
 	wire = wire_of(skb, packet);
 	count(error == -E2BIG ? STAT_MAP_FULL : STAT_MAP_ERROR, wire.packets, wire.bytes);

@@ -90,6 +90,7 @@ export const config = {
   tagSampledOut: 96, // 2 B
   watchedOnly: 98, // 1 B
   dropsOfOthers: 99, // 1 B
+  flowEntries: 100, // 4 B
 } as const;
 
 /** Byte offsets in `struct message`. */

@@ -253,11 +253,9 @@ function configBytes(
   const bytes = new Uint8Array(layout.sizeBytes);
   const view = new DataView(bytes.buffer);
   view.setUint32(layout.sampling, config.sampling, true);
-  view.setUint32(
-    layout.wakeEntries,
-    Math.max(1, Math.floor(flowMapEntries(config.cacheMaxFlows) * WAKE_SHARE)),
-    true,
-  );
+  const entries = flowMapEntries(config.cacheMaxFlows);
+  view.setUint32(layout.flowEntries, entries, true);
+  view.setUint32(layout.wakeEntries, Math.max(1, Math.floor(entries * WAKE_SHARE)), true);
   view.setUint16(layout.valueBytes, valueBytes, true);
   view.setUint8(layout.hasNetnsCookie, knowsNamespaces ? 1 : 0);
   view.setUint8(layout.watchedOnly, knowsNamespaces ? 1 : 0);
