@@ -43,7 +43,7 @@ static noinline enum choice count_out(struct __sk_buff *skb, const struct packet
 static __always_inline enum choice leave_out(struct __sk_buff *skb, const struct packet *packet,
 					     struct meeting met, enum stat which, __u32 tag)
 {
-	if (was_met(skb, met.tag, met.egress, packet->tunnel_type))
+	if (was_met(skb, packet, met.tag, met.egress))
 		return PACKET_UNWANTED;
 	return count_out(skb, packet, which, tag);
 }
@@ -86,7 +86,7 @@ static __always_inline void note_left_out(struct packet *packet, bool egress)
 static __always_inline void take_back_unmarked(struct __sk_buff *skb, const struct packet *packet,
 					       bool egress)
 {
-	if (packet->is_left_out && was_met_unmarked(skb, egress, packet->tunnel_type))
+	if (packet->is_left_out && was_met_unmarked(skb, packet, egress))
 		take_back(skb, packet, packet->is_rejected ? STAT_REJECTED : STAT_UNMATCHED);
 }
 

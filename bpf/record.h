@@ -108,8 +108,7 @@ static noinline void *add_flow(struct __sk_buff *skb, const struct packet *packe
 	long error = -ENOENT;
 	struct wire wire;
 
-	if (unlikely(!marks_on) && is_sampling() &&
-	    was_met_unmarked(skb, egress, packet->tunnel_type))
+	if (unlikely(!marks_on) && is_sampling() && was_met_unmarked(skb, packet, egress))
 		return NULL;
 	if (!flow || !flows)
 		goto unrecorded;

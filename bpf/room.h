@@ -59,8 +59,7 @@ static __always_inline bool take_share(__u64 whose, __u32 most)
 static __always_inline bool was_met_as_such(struct __sk_buff *skb, const struct packet *packet,
 					    bool egress)
 {
-	return was_met(skb, packet->is_tagged ? flow_tag(&packet->key) : TAG_NONE, egress,
-		       packet->tunnel_type);
+	return was_met(skb, packet, packet->is_tagged ? flow_tag(&packet->key) : TAG_NONE, egress);
 }
 
 /* Whether the map has room for one more flow, which turns up here. */
