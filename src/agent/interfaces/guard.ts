@@ -38,7 +38,11 @@ export function createGuard(config: AgentConfig, deps: GuardDeps): Guarding {
   const { tcAttachMode, tcxAttachAnchorIngress, tcxAttachAnchorEgress } = config;
   return {
     owner,
-    facts: new HookFacts({ ...deps, exact: knowsNamespaces }),
+    facts: new HookFacts({
+      ...deps,
+      exact: knowsNamespaces,
+      readsTunnels: config.tunnelInnerFlows,
+    }),
     guard: {
       ours: { programs, owner },
       processes,

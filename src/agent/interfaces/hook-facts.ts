@@ -27,6 +27,8 @@ export interface HookFactsDeps {
   readonly object: BpfObject;
   /** Hooks know their namespace; else interfaces of one number share their facts. */
   readonly exact: boolean;
+  /** Hooks look into tunnels: TUNNEL_INNER_FLOWS. */
+  readonly readsTunnels: boolean;
   readonly log: Log;
   readonly metrics: AgentMetrics;
 }
@@ -69,12 +71,13 @@ export class HookFacts {
   #write(): void {
     const { exact } = this.#deps;
     const found = new Map<string, number>();
-    findBirths([...this.#spaces.values()], ({ space }, index, facts) => {
+    const tell = ({ space }: KnownSpace, index: number, facts: number): void => {
       const key = `${exact ? space : 0}/${index}`;
       const others = found.get(key);
       // Of several that hooks cannot tell apart, what holds for all.
       found.set(key, others === undefined ? facts : others & facts);
-    });
+    };
+    findBirths([...this.#spaces.values()], tell, this.#deps);
     for (const [key, facts] of found) {
       if (this.#written.get(key) !== facts) this.#set(key, facts);
     }

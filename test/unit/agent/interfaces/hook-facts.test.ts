@@ -67,6 +67,7 @@ function factsOf(map: FactsMap, exact: boolean) {
     native: map,
     object: {} as BpfObject,
     exact,
+    readsTunnels: true,
     log: createLog('silent'),
     metrics: declareMetrics(metrics, 'info'),
   });
