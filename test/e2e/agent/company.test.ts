@@ -124,6 +124,23 @@ describe.skipIf(requireRoot())('others at the hooks', () => {
     }
   });
 
+  test('filters of a block that interfaces share, before and after they are noticed', async () => {
+    await using lab = new Lab();
+    const path = bridged(lab);
+    const [, outer] = path.hooks;
+    const tc = (...args: string[]): string => lab.inside(outer[0], 'tc', ...args);
+    tc('qdisc', 'add', 'dev', outer[1], 'ingress_block', '5', 'egress_block', '6', 'clsact');
+    await using host = await startAgent({ INTERFACES: ONLY_TESTS });
+    expect(await marks(host)).toBe('1');
+    const all = ['protocol', 'all', 'u32', 'match', 'u32', '0', '0', 'flowid', '1:8000'];
+    for (const block of ['5', '6']) tc('filter', 'add', 'block', block, 'prio', '10', ...all);
+    await send(lab, path, 7000);
+    expect(await packetsTo(host, 7000)).toBe(SENT);
+    await expect.poll(() => marks(host), { ...SOON, timeout: 5_000 }).toBe('0');
+    await send(lab, path, 7001);
+    expect(await packetsTo(host, 7001)).toBe(SENT);
+  });
+
   test('several captures, in whatever order they come and go', async () => {
     await using lab = new Lab();
     const path = bridged(lab);
