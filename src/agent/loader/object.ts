@@ -259,6 +259,8 @@ function configBytes(
   view.setUint16(layout.valueBytes, valueBytes, true);
   view.setUint8(layout.hasNetnsCookie, knowsNamespaces ? 1 : 0);
   view.setUint8(layout.watchedOnly, knowsNamespaces ? 1 : 0);
+  view.setUint8(layout.watchesIngress, config.direction === 'egress' ? 0 : 1);
+  view.setUint8(layout.watchesEgress, config.direction === 'ingress' ? 0 : 1);
   const { pcaSnapLength } = config;
   view.setUint32(
     layout.captureBytes,

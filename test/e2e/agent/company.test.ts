@@ -127,7 +127,7 @@ describe.skipIf(requireRoot())('others at the hooks', () => {
   test('filters of a block that interfaces share, before and after they are noticed', async () => {
     await using lab = new Lab();
     const path = bridged(lab);
-    const [, outer] = path.hooks;
+    const outer = path.hooks[1]!;
     const tc = (...args: string[]): string => lab.inside(outer[0], 'tc', ...args);
     tc('qdisc', 'add', 'dev', outer[1], 'ingress_block', '5', 'egress_block', '6', 'clsact');
     await using host = await startAgent({ INTERFACES: ONLY_TESTS });
