@@ -2,7 +2,7 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import type { Log } from '../../telemetry/log.ts';
 import type { AgentConfig } from '../config.ts';
 import type { BpfObject, Native } from '../loader/native.ts';
-import { hookPrograms } from '../loader/object.ts';
+import { hookPrograms, WITNESS_PROGRAM } from '../loader/object.ts';
 import { ownerName, type ProcessView } from '../loader/owner.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import { Company } from './company.ts';
@@ -33,8 +33,14 @@ export function createGuard(config: AgentConfig, deps: GuardDeps): Guarding {
   // Programs that another loader has loaded are not known by their number, nor looked after.
   const names = config.ebpfProgramManagerMode ? [] : hookPrograms(config);
   const programs = new Set(names.map((name) => native.programId(object, name)));
-  const processes = hostProcesses();
-  const owner = ownerName(processes, Math.min(...programs, Number.MAX_SAFE_INTEGER));
+  const witness = config.ebpfProgramManagerMode ? 0 : native.programId(object, WITNESS_PROGRAM);
+  const isWitness = (id: number): boolean => native.programName(id) === WITNESS_PROGRAM;
+  const processes: ProcessView = {
+    ...hostProcesses(),
+    // Without the capability SYS_ADMIN not even one's own is shown.
+    hasWitness: (id) => (isWitness(witness) ? isWitness(id) : undefined),
+  };
+  const owner = ownerName(processes, Math.min(...programs, Number.MAX_SAFE_INTEGER), witness);
   const { tcAttachMode, tcxAttachAnchorIngress, tcxAttachAnchorEgress } = config;
   return {
     owner,
@@ -55,7 +61,7 @@ export function createGuard(config: AgentConfig, deps: GuardDeps): Guarding {
   };
 }
 
-function hostProcesses(): ProcessView {
+function hostProcesses(): Omit<ProcessView, 'hasWitness'> {
   return {
     directory: '/proc',
     read: (path) => tryTo(() => readFileSync(path, 'latin1')),

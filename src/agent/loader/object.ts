@@ -20,6 +20,8 @@ export const INSERTED_MAP = 'inserted';
 export const CONFIG_MAP = '.rodata.config';
 export const STATS_MAP = 'stats';
 export const WAKE_MAP = 'wake';
+/** Does nothing and hangs nowhere: it is there for as long as the process that has loaded it. */
+export const WITNESS_PROGRAM = 'hook_check';
 /** Where probes may add flows. */
 export const WATCHED_MAP = 'watched';
 const FRAGMENTS_MAP = 'fragments';
@@ -220,7 +222,9 @@ export function loadPlan(native: Native, object: Uint8Array, plan: Plan): Loaded
       ...Object.assign({}, ...features.map(({ spec }) => spec.maxEntries?.(config))),
     },
     valueBytes: Object.fromEntries(maps.map((map) => [map, valueBytes])),
-    programs: [...hookPrograms(config), ...probes, ...(plan.extra ?? [])],
+    programs: [
+      ...new Set([...hookPrograms(config), WITNESS_PROGRAM, ...probes, ...(plan.extra ?? [])]),
+    ],
   });
   return { object: loaded, knowsNamespaces, valueBytes, features, refused: [] };
 }
