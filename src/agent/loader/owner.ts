@@ -24,7 +24,7 @@ export interface Owner {
   readonly started: string;
   /** Inode of the namespace that the number belongs to. */
   readonly pidNamespace: string;
-  /** Number of a program that nothing but the process holds, the same in all namespaces; 0: none. */
+  /** Number of a program that only the process holds, the same everywhere; 0: none. */
   readonly witness: number;
 }
 
@@ -54,8 +54,8 @@ export function hasMadeQdisc(name: string): boolean {
 }
 
 /**
- * Whether the maker is gone for certain: its witness is, as also those in other containers have one.
- * Where the kernel does not show it: a process of the same PID namespace that is not there.
+ * Whether the maker is gone for certain: its witness is, which those in other containers have, too.
+ * Where the kernel does not show that: a process of the same PID namespace that is not there.
  */
 export function isProvablyGone(owner: Owner, view: ProcessView): boolean {
   const hasWitness = owner.witness === 0 ? undefined : view.hasWitness(owner.witness);
