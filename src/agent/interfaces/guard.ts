@@ -6,7 +6,7 @@ import { hookPrograms, WITNESS_PROGRAM } from '../loader/object.ts';
 import { ownerName, type ProcessView } from '../loader/owner.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import { Company } from './company.ts';
-import { HookFacts } from './hook-facts.ts';
+import { HookFacts, type HookFactsDeps } from './hook-facts.ts';
 import type { HookWatchDeps } from './hook-watch.ts';
 
 /** What hooks are known by among others'. */
@@ -16,6 +16,7 @@ export interface GuardDeps {
   readonly native: Native;
   readonly object: BpfObject;
   readonly knowsNamespaces: boolean;
+  readonly clock: HookFactsDeps['clock'];
   readonly log: Log;
   readonly metrics: AgentMetrics;
 }
