@@ -15,10 +15,10 @@
 #include "maps.h"
 #include "packet.h"
 
-/* Entries, for each that is free: alone, an interface gets at the map up to 87 % of it. */
-#define SHARE_OF_INTERFACE 4
-/* One namespace with many interfaces, up to 93 %. */
-#define SHARE_OF_NAMESPACE 8
+/* Entries, for each that is free: one interface alone fills 96 % of the map. */
+#define SHARE_OF_INTERFACE 16
+/* One namespace with many interfaces, 98 %. */
+#define SHARE_OF_NAMESPACE 32
 
 /* Interfaces and namespaces that have new flows while a map fills. */
 #define SHARES_MAX 1024
