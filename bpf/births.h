@@ -13,6 +13,7 @@
 #include "hook-facts.h"
 #include "maps.h"
 #include "netns.h"
+#include "packet.h"
 #include "tag.h"
 
 struct {
@@ -66,8 +67,52 @@ static __always_inline bool is_born_at_ingress(struct __sk_buff *skb)
 	return facts_of(place_of(skb)) & HOOK_BORN_INGRESS;
 }
 
+/* What this host sent last on this CPU, where it was met first on its way out. */
+struct departure {
+	__u64 buffer; /* its address in memory, which clones share */
+	__u64 flow; /* by flow_hash() */
+	__u64 place;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct departure);
+} departures SEC(".maps");
+
+static __always_inline __u64 buffer_of(struct __sk_buff *skb)
+{
+	if (config.has_netns_cookie)
+		return (__u64)kernel_skb(skb)->head;
+	return (__u64)skb;
+}
+
+/*
+ * Without marks: whether a program or filter of others has sent the packet, or a copy, on to this
+ * egress from another. That happens before the CPU turns to the next packet, and to a packet
+ * that is the same in memory. Asked again at one place, the answer is the same.
+ */
+static noinline bool has_just_left(struct __sk_buff *skb, const struct packet *packet)
+{
+	__u32 zero = 0;
+	struct departure *last = bpf_map_lookup_elem(&departures, &zero);
+	__u64 buffer = buffer_of(skb), flow = flow_hash(&packet->key), place = place_of(skb);
+
+	/* Lost its draw before it was looked at. */
+	if (!last || !packet->eth_protocol)
+		return false;
+	if (last->buffer == buffer && last->flow == flow)
+		return last->place != place;
+	last->buffer = buffer;
+	last->flow = flow;
+	last->place = place;
+	return false;
+}
+
 /* Out of the way: what is left out, or finds no room, while there are no marks. */
-static noinline bool was_met_unmarked(struct __sk_buff *skb, __u32 egress, __u32 is_inner)
+static noinline bool was_met_unmarked(struct __sk_buff *skb, const struct packet *packet,
+				      __u32 egress)
 {
 	__u64 place = place_of(skb);
 	const __u32 *facts = bpf_map_lookup_elem(&hook_facts, &place);
@@ -77,19 +122,19 @@ static noinline bool was_met_unmarked(struct __sk_buff *skb, __u32 egress, __u32
 		return false;
 	if (!egress)
 		return !(*facts & HOOK_BORN_INGRESS);
-	if (!(*facts & HOOK_BORN_EGRESS) || is_inner)
+	/* What is in a tunnel may have been counted before it was wrapped. */
+	if (!(*facts & HOOK_BORN_EGRESS) || packet->tunnel_type)
 		return true;
-	return skb->ingress_ifindex &&
-	       facts_of(place_at(skb, skb->ingress_ifindex)) & HOOK_INGRESS;
+	if (!skb->ingress_ifindex)
+		return has_just_left(skb, packet);
+	return facts_of(place_at(skb, skb->ingress_ifindex)) & HOOK_INGRESS;
 }
 
-/*
- * Whether an earlier hook has had the packet, whatever it was then. `is_inner`: it may have been
- * counted before it was wrapped.
- */
-static __always_inline bool was_met(struct __sk_buff *skb, __u32 tag, bool egress, bool is_inner)
+/* Whether an earlier hook has had the packet, whatever it was then. */
+static __always_inline bool was_met(struct __sk_buff *skb, const struct packet *packet, __u32 tag,
+				    bool egress)
 {
 	if (unlikely(!marks_on))
-		return was_met_unmarked(skb, egress, is_inner);
+		return was_met_unmarked(skb, packet, egress);
 	return tag != TAG_NONE && (egress || !is_born_at_ingress(skb));
 }

@@ -67,11 +67,13 @@ static __always_inline bool captures_at(struct __sk_buff *skb, const struct pack
 	__u64 now = bpf_ktime_get_coarse_ns();
 	bool is_born = is_born_at((__u64)facts_of(place) << 32, skb, packet, egress);
 
-	if (!flow && unlikely(!marks_on) && is_sampling() &&
-	    was_met_unmarked(skb, egress, packet->tunnel_type))
+	if (!flow && unlikely(!marks_on) && is_sampling() && was_met_unmarked(skb, packet, egress))
 		return false;
 	if (!flow || now > flow->last_ns + CAPTURED_PLACE_NS)
 		return captures_new(&packet->key, slot, is_born ? FLOW_HAS_BIRTHS : 0);
+	/* Sent on from another egress, see revisit(). */
+	if (is_born && egress && packet->is_tagged && flow->slot != slot)
+		return false;
 	if (is_born)
 		flow->state |= FLOW_HAS_BIRTHS;
 	else if (flow->state & FLOW_HAS_BIRTHS || flow->slot != slot)

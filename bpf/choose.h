@@ -46,7 +46,7 @@ noinline __u32 leave_out(struct __sk_buff *skb, const struct packet *packet, __u
 {
 	struct wire wire;
 
-	if (!packet || was_met(skb, tag, egress, packet->tunnel_type))
+	if (!packet || was_met(skb, packet, tag, egress))
 		return PACKET_UNWANTED;
 	wire = wire_of(skb, packet);
 	count(which, wire.packets, wire.bytes);
@@ -96,7 +96,7 @@ static __always_inline void note_left_out(struct packet *packet, bool egress)
 static __always_inline void take_back_unmarked(struct __sk_buff *skb, const struct packet *packet,
 					       bool egress)
 {
-	if (packet->is_left_out && was_met_unmarked(skb, egress, packet->tunnel_type))
+	if (packet->is_left_out && was_met_unmarked(skb, packet, egress))
 		take_back(skb, packet, packet->is_rejected ? STAT_REJECTED : STAT_UNMATCHED);
 }
 

@@ -48,5 +48,9 @@ struct config {
 	__u16 tag_sampled_out;
 	__u8 watched_only; /* probes keep to the places in `hook_facts` */
 	__u8 drops_of_others; /* frames for other hosts that are thrown away are drops, too */
-	__u8 pad[4];
+	__u32 flow_entries; /* of a map */
+	/* In which directions there are hooks: DIRECTION. */
+	__u8 watches_ingress;
+	__u8 watches_egress;
+	__u8 pad[6];
 };

@@ -72,7 +72,10 @@ int capture_egress_l3(struct __sk_buff *skb)
 	return capture(skb, true, false);
 }
 
-/* Does nothing: shows whether a hook can be attached, without touching a packet. */
+/*
+ * Does nothing: shows whether a hook can be attached, without touching a packet; and, hanging
+ * nowhere, whether the process is still there that has loaded it.
+ */
 SEC("tc")
 int hook_check(struct __sk_buff *skb)
 {

@@ -54,6 +54,31 @@ struct {
 
 const volatile struct config config SEC(".rodata.config");
 
+/* Of maps that filled up to where user space is woken: tells one from the next. */
+__u32 rushes;
+
+static __always_inline __u32 flows_inserted(void)
+{
+	__u32 zero = 0;
+	const __u32 *slot = bpf_map_lookup_elem(&inserted, &zero);
+
+	return slot ? *slot : 0;
+}
+
+/* User space has been woken, and has not swapped yet. */
+static __always_inline bool is_rush(__u32 entries)
+{
+	return config.wake_entries && entries >= config.wake_entries;
+}
+
+/* For probes, which do not know whose room they take: all of them together get half of it. */
+static __always_inline bool leaves_room(void)
+{
+	__u32 used = flows_inserted();
+
+	return !is_rush(used) || used < (config.wake_entries + config.flow_entries) / 2;
+}
+
 static __always_inline void wake_when_filled(void)
 {
 	__u32 zero = 0, entries;
@@ -66,8 +91,10 @@ static __always_inline void wake_when_filled(void)
 		return;
 	entries = __sync_fetch_and_add(slot, 1) + 1;
 	/* The counter passes the limit once per swap. A full ring: user space is awake already. */
-	if (entries == config.wake_entries)
+	if (entries == config.wake_entries) {
+		rushes++;
 		bpf_ringbuf_output(&wake, &entries, sizeof(entries), 0);
+	}
 }
 
 /* The map that is written to at the moment. */
@@ -163,7 +190,7 @@ static __always_inline struct flow_metrics *add_blank_flow(const struct flow_key
 	zeros = bpf_map_lookup_elem(&blank, &zero);
 	if (!flows || !zeros || is_to_itself(key))
 		return NULL;
-	error = bpf_map_update_elem(flows, key, zeros, BPF_NOEXIST);
+	error = leaves_room() ? bpf_map_update_elem(flows, key, zeros, BPF_NOEXIST) : -E2BIG;
 	flow = bpf_map_lookup_elem(flows, key);
 	if (!flow) {
 		count_in_probe(STAT_PROBE_LOST, 1, 0);

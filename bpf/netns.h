@@ -15,14 +15,16 @@
 extern void *bpf_cast_to_kern_ctx(void *context) __ksym __weak;
 extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
 
-static __always_inline __u32 device_netns(struct __sk_buff *skb)
+static __always_inline struct sk_buff *kernel_skb(struct __sk_buff *skb)
 {
 	/*
 	 * The kernel trusts the first cast's result, and to find out what of it to trust on the way
 	 * the verifier searches all of its type names, four times a load. Of the second it does not.
 	 */
-	struct sk_buff *kernel_skb = bpf_rdonly_cast(bpf_cast_to_kern_ctx(skb),
-						     bpf_core_type_id_kernel(struct sk_buff));
+	return bpf_rdonly_cast(bpf_cast_to_kern_ctx(skb), bpf_core_type_id_kernel(struct sk_buff));
+}
 
-	return kernel_skb->dev->nd_net.net->net_cookie;
+static __always_inline __u32 device_netns(struct __sk_buff *skb)
+{
+	return kernel_skb(skb)->dev->nd_net.net->net_cookie;
 }

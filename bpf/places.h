@@ -106,7 +106,24 @@ static __always_inline bool is_born_at(__u64 place, struct __sk_buff *skb,
 	bool is_older = egress && (skb->ingress_ifindex ||
 				   (config.tunnel_at && packet->tunnel_type));
 
-	return place & born_in(egress) && !is_older;
+	if (!(place & born_in(egress)) || is_older)
+		return false;
+	return likely(marks_on) || !egress || !has_just_left(skb, packet);
+}
+
+/* Whether packets of the flow are born at another egress of the same namespace. */
+static noinline bool leaves_elsewhere(const struct flow_metrics *flow, struct __sk_buff *skb)
+{
+	const __u64 *slots = (const __u64 *)flow->observed;
+	__u64 place = place_of(skb), left = seen_in(true) | born_in(true);
+
+	for (int i = 0; i < MAX_OBSERVED_INTERFACES; i++) {
+		__u64 slot = slots[i], other = (slot ^ place) & SLOT_PLACE;
+
+		if ((slot & left) == left && other && !(__u32)other)
+			return true;
+	}
+	return false;
 }
 
 /*

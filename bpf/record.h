@@ -10,6 +10,7 @@
 #include "filter.h"
 #include "maps.h"
 #include "parse.h"
+#include "room.h"
 #include "sightings.h"
 #include "stats.h"
 #include "wire.h"
@@ -103,7 +104,7 @@ static __always_inline void begin_flow(struct flow_metrics *flow, struct __sk_bu
 	inspect(skb, packet, flow, wire, now);
 }
 
-/* Adds the packet to a flow that is in the map, or about to be put there; false: a sighting. */
+/* Adds the packet to a flow that is in the map; false: a sighting. */
 static __always_inline bool add_or_sight(struct flow_metrics *flow, struct __sk_buff *skb,
 					 const struct packet *packet, __u32 hook)
 {
@@ -127,43 +128,47 @@ static __always_inline bool add_or_sight(struct flow_metrics *flow, struct __sk_
 	return true;
 }
 
+enum addition {
+	FLOW_IS_NEW,
+	FLOW_WAS_THERE, /* another CPU came first */
+	FLOW_IS_LEFT_OUT, /* counted, if it was not before */
+};
+
 /*
- * Returns the map that has the flow now; NULL: none has, or the packet was a mere sighting. Without
- * marks each hook casts a die of its own, of which the one where the packet is born has the say.
+ * Adds a flow with its first packet to `flows`. Without marks each hook casts a die of its own, of
+ * which the one where the packet is born has the say.
  */
-static noinline void *add_flow(struct __sk_buff *skb, const struct packet *packet, __u32 hook)
+static noinline enum addition add_flow(struct __sk_buff *skb, const struct packet *packet,
+				       __u32 hook, void *flows)
 {
-	void *flows = current_flows();
 	struct flow_metrics *flow = fresh_flow();
 	bool egress = hook & HOOK_EGRESS;
 	long error = -ENOENT;
 	struct wire wire;
 
-	if (unlikely(!marks_on) && is_sampling() &&
-	    was_met_unmarked(skb, egress, packet->tunnel_type))
-		return NULL;
+	if (unlikely(!marks_on) && is_sampling() && was_met_unmarked(skb, packet, egress))
+		return FLOW_IS_LEFT_OUT;
 	if (!flow || !flows)
 		goto unrecorded;
+	if (unlikely(!has_room(skb, packet, egress))) {
+		error = -E2BIG;
+		goto unrecorded;
+	}
 	begin_flow(flow, skb, packet, hook);
 	error = bpf_map_update_elem(flows, &packet->key, flow, BPF_NOEXIST);
 	if (!error) {
 		wake_when_filled();
-		return flows;
+		return FLOW_IS_NEW;
 	}
-	if (error == -EEXIST) {
-		/* Another CPU came first; nothing removes entries from the current map. */
-		flow = bpf_map_lookup_elem(flows, &packet->key);
-		if (flow)
-			return add_or_sight(flow, skb, packet, hook) ? flows : NULL;
-	}
+	if (error == -EEXIST)
+		return FLOW_WAS_THERE;
 unrecorded:
-	/* Of a packet with the tag of its flow it was most likely so at an earlier hook, too. */
-	if (was_met(skb, packet->is_tagged ? flow_tag(&packet->key) : TAG_NONE, egress,
-		    packet->tunnel_type))
-		return NULL;
+	/* Most likely it was so at an earlier hook, too. */
+	if (was_met_as_such(skb, packet, egress))
+		return FLOW_IS_LEFT_OUT;
 	wire = wire_of(skb, packet);
 	count(error == -E2BIG ? STAT_MAP_FULL : STAT_MAP_ERROR, wire.packets, wire.bytes);
-	return NULL;
+	return FLOW_IS_LEFT_OUT;
 }
 
 /* Counts a packet into its flow, or, when that cannot be, into a statistic. */
@@ -171,15 +176,20 @@ static __always_inline void record(struct __sk_buff *skb, const struct packet *p
 				   bool has_l2)
 {
 	__u32 hook = (egress ? HOOK_EGRESS : 0) | (has_l2 ? HOOK_L2 : 0);
-	struct flow_metrics *flow = find_flow(&packet->key);
-	void *flows = NULL;
+	void *flows = current_flows();
+	struct flow_metrics *flow = flows ? bpf_map_lookup_elem(flows, &packet->key) : NULL;
 
-	if (likely(flow)) {
-		if (!add_or_sight(flow, skb, packet, hook))
+	if (unlikely(!flow)) {
+		enum addition addition = add_flow(skb, packet, hook, flows);
+
+		if (addition == FLOW_IS_LEFT_OUT)
 			return;
-	} else {
-		flows = add_flow(skb, packet, hook);
+		/* Nothing removes entries from the current map. */
+		if (addition == FLOW_WAS_THERE && flows)
+			flow = bpf_map_lookup_elem(flows, &packet->key);
 	}
+	if (flow && !add_or_sight(flow, skb, packet, hook))
+		return;
 	if (has_extensions())
 		inspect_once(skb, packet, flows, flow);
 }

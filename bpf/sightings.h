@@ -39,9 +39,13 @@ static __always_inline bool revisit(struct __sk_buff *skb, const struct packet *
 	if (unlikely(!flow || !flow->packets))
 		return was_just_recorded(&packet->key) && (egress || !is_born_at_ingress(skb));
 	place = note_place(flow, skb, egress, packet);
-	if (unlikely(is_born_at(place, skb, packet, egress) ||
-		     is_counted_at(place, flow->state & FLOW_HAS_BIRTHS)))
+	if (unlikely(is_born_at(place, skb, packet, egress))) {
+		/* Others have sent it on from one egress to another, where it would be born. */
+		if (!egress || !leaves_elsewhere(flow, skb))
+			return false;
+	} else if (unlikely(is_counted_at(place, flow->state & FLOW_HAS_BIRTHS))) {
 		return false;
+	}
 	sight(skb, packet, flow);
 	return true;
 }

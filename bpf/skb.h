@@ -19,9 +19,6 @@
 /* Longer than any link layer's header with its VLAN tags: what lies before is of another layer. */
 #define LINK_HEADER_MAX 64
 
-/* Extension headers are rare and each costs a read: fewer are followed than at hooks. */
-#define SKB_EXTENSIONS_MAX 4
-
 /* A packet buffer's place in memory; offsets are from its head. */
 struct skb_view {
 	const struct sk_buff *skb;
@@ -127,14 +124,14 @@ static __always_inline bool skb_read_l4(const struct skb_bytes *bytes, struct pa
 	return true;
 }
 
-/* As parse_extensions(). */
+/* As parse_extensions(): false, too, for more of them than hooks follow. */
 static __always_inline bool skb_read_extensions(const struct skb_bytes *bytes,
 						struct packet *packet)
 {
 	struct ipv6_extension extension;
 	__u8 next = packet->key.protocol;
 
-	for (int i = 0; i < SKB_EXTENSIONS_MAX && is_extension(packet, next); i++) {
+	for (int i = 0; i < IPV6_EXTENSIONS_MAX && is_extension(packet, next); i++) {
 		if (!skb_read(bytes, packet->l4, &extension, sizeof(extension)))
 			return false;
 		if (next == IPPROTO_FRAGMENT) {
@@ -151,7 +148,7 @@ static __always_inline bool skb_read_extensions(const struct skb_bytes *bytes,
 			break;
 	}
 	packet->key.protocol = next;
-	return true;
+	return packet->is_later_fragment || !is_extension(packet, next);
 }
 
 static __always_inline bool skb_read_ipv4(const struct skb_bytes *bytes, struct packet *packet)

@@ -76,20 +76,25 @@ static __always_inline __u32 probed_tag(__u16 tc_index)
 	return marks_on ? tc_index >> TAG_SHIFT : TAG_NONE;
 }
 
+/* Multilinear: the products do not wait for one another. */
+static __always_inline __u64 flow_hash(const struct flow_key *key)
+{
+	const __u64 *words = (const __u64 *)key;
+
+	return words[0] * 0x9e3779b97f4a7c15 + words[1] * 0xc2b2ae3d27d4eb4f +
+	       words[2] * 0x165667b19e3779f9 + words[3] * 0xd6e8feb86659fd93 +
+	       words[4] * 0xa0761d6478bd642f;
+}
+
 /*
  * A packet that becomes another flow under way (address translation, a tunnel) may by chance, one
  * of 2043, have the tag of that one already.
  */
 static __always_inline __u32 flow_tag(const struct flow_key *key)
 {
-	const __u64 *words = (const __u64 *)key;
-	__u64 hash;
+	__u64 hash = flow_hash(key);
 	__u32 tag;
 
-	/* Multilinear: the products do not wait for one another. */
-	hash = words[0] * 0x9e3779b97f4a7c15 + words[1] * 0xc2b2ae3d27d4eb4f +
-	       words[2] * 0x165667b19e3779f9 + words[3] * 0xd6e8feb86659fd93 +
-	       words[4] * 0xa0761d6478bd642f;
 	/* Up to here two tags differ by what depends on the difference of their keys alone. */
 	hash ^= config.tag_seed;
 	hash ^= hash >> 32;

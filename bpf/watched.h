@@ -44,14 +44,22 @@ static __always_inline bool is_watched_socket(const struct sock *sk)
 	return is_watched_place(BPF_CORE_READ(sk, __sk_common.skc_net.net), 0);
 }
 
-/* Of packets that come in the interface is known, of others their route is, or their socket. */
+/*
+ * Of packets that come in the interface is known, of others their route is, or their socket. Where
+ * hooks are in one direction, so is what is watched: what this host sends goes out, and what comes
+ * in goes out only by a route to another interface.
+ */
 static __always_inline bool is_watched_skb(const struct sk_buff *skb, const struct sock *sk)
 {
 	const struct net_device *device = BPF_CORE_READ(skb, dev);
 	const struct dst_entry *route = (const void *)(BPF_CORE_READ(skb, _skb_refdst) & ~1UL);
 	__u32 came_in = BPF_CORE_READ(skb, skb_iif);
 
-	if (!config.watched_only || is_watched_device(device))
+	if (!config.watched_only)
+		return true;
+	if (came_in ? !config.watches_ingress : !config.watches_egress)
+		return came_in && route && is_watched_device(BPF_CORE_READ(route, dev));
+	if (is_watched_device(device))
 		return true;
 	if (route && is_watched_device(BPF_CORE_READ(route, dev)))
 		return true;

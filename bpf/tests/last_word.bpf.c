@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Someone else's TCX program: it lets packets pass and asks no program after it. */
+/* Someone else's TCX programs. This one lets packets pass and asks no program after it. */
 
 #include "kernel.h"
 
@@ -29,6 +29,40 @@ SEC("tc")
 int reader(struct __sk_buff *skb)
 {
 	return skb->tc_index ? TCX_DROP : HOOK_NEXT;
+}
+
+/* The interface that the next two send IPv4 to. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} target SEC(".maps");
+
+static __always_inline __u32 target_of(const struct __sk_buff *skb)
+{
+	__u32 zero = 0;
+	const __u32 *ifindex = bpf_map_lookup_elem(&target, &zero);
+
+	return ifindex && skb->protocol == bpf_htons(ETH_P_IP) ? *ifindex : 0;
+}
+
+SEC("tc")
+int sender_on(struct __sk_buff *skb)
+{
+	__u32 ifindex = target_of(skb);
+
+	return ifindex ? bpf_redirect(ifindex, 0) : HOOK_NEXT;
+}
+
+SEC("tc")
+int copier(struct __sk_buff *skb)
+{
+	__u32 ifindex = target_of(skb);
+
+	if (ifindex)
+		bpf_clone_redirect(skb, ifindex, 0);
+	return HOOK_NEXT;
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

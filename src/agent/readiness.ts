@@ -35,6 +35,8 @@ export interface HookProgress {
   readonly hooked: number;
   /** Interfaces with a hook that somebody removed and that is not back. */
   readonly lost: number;
+  /** Interfaces with a hook that could not be put on, and is tried again. */
+  readonly failed: number;
   /** Interfaces and namespaces of users who have too many. */
   readonly leftOut: number;
   readonly namespacesLeftOut: number;
@@ -47,7 +49,7 @@ export interface HookProgress {
  * user could stop the agent by it.
  */
 export function hooksReadiness(progress: HookProgress): HealthState {
-  const { wanted, hooked, lost, leftOut, namespacesLeftOut, company } = progress;
+  const { wanted, hooked, lost, failed, leftOut, namespacesLeftOut, company } = progress;
   if (lost > 0) {
     return { ok: false, reason: `hooks of ${lost} interfaces were removed and are not back` };
   }
@@ -56,6 +58,7 @@ export function hooksReadiness(progress: HookProgress): HealthState {
   }
   const left = `${namespacesLeftOut} network namespaces and ${leftOut} interfaces are left out`;
   const notes = [
+    ...(failed === 0 ? [] : [`hooks of ${failed} interfaces could not be put on: tried again`]),
     ...(leftOut + namespacesLeftOut === 0 ? [] : [`${left}: their users have too many`]),
     ...(company === undefined ? [] : [company]),
   ];

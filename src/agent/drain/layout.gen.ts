@@ -50,7 +50,7 @@ export const statValue = {
 
 /** Byte offsets in `struct config`. */
 export const config = {
-  sizeBytes: 104,
+  sizeBytes: 112,
   vxlanPortsMax: 4,
   genevePortsMax: 4,
   sampling: 0, // 4 B
@@ -90,6 +90,9 @@ export const config = {
   tagSampledOut: 96, // 2 B
   watchedOnly: 98, // 1 B
   dropsOfOthers: 99, // 1 B
+  flowEntries: 100, // 4 B
+  watchesIngress: 104, // 1 B
+  watchesEgress: 105, // 1 B
 } as const;
 
 /** Byte offsets in `struct message`. */

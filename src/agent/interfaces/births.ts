@@ -39,6 +39,11 @@ const PAIRS: ReadonlySet<string> = new Set(['veth', 'netkit']);
 const UPPERS: ReadonlySet<string> = new Set(['vlan', 'macvlan', 'macvtap', 'ipvlan', 'ipvtap']);
 /** Their packets come and go by their ports. */
 const MASTERS: ReadonlySet<string> = new Set(['bridge', 'bond', 'team', 'vrf']);
+/** What comes in was wrapped at the other end: here, or on another machine. */
+const TUNNELS: ReadonlySet<string> = new Set([
+  ...['vxlan', 'geneve', 'bareudp', 'gtp', 'amt', 'wireguard', 'xfrm', 'vti', 'vti6'],
+  ...['gre', 'gretap', 'erspan', 'ip6gre', 'ip6gretap', 'ip6erspan', 'ipip', 'sit', 'ip6tnl'],
+]);
 /** Packets come in from a process or a guest, which may have made them. */
 const FROM_PROCESSES = 'tun';
 /** Interfaces on top of each other: the kernel allows eight, and loops may be in old news. */
@@ -48,12 +53,16 @@ const LOOPBACK = 772;
 
 const NONE: Hooked = { ingress: false, egress: false };
 
-/** Calls `tell` for each interface that has hooks. */
+/**
+ * Calls `tell` for each interface that has hooks. `readsTunnels`: hooks look into tunnels, and have
+ * counted the packets inside before those come out.
+ */
 export function findBirths<S extends BirthSpace>(
   spaces: readonly S[],
   tell: (space: S, index: number, facts: number) => void,
+  { readsTunnels }: { readonly readsTunnels: boolean },
 ): void {
-  const map = new TopologyMap(spaces);
+  const map = new TopologyMap(spaces, readsTunnels);
   for (const space of spaces) {
     for (const link of space.links.values()) {
       const hooks = space.hooksOf(link.index);
@@ -77,8 +86,12 @@ class TopologyMap<S extends BirthSpace> {
   readonly #ports = new Map<Link, Place<S>[]>();
   readonly #reached = new Map<S, ReadonlySet<S>>();
   readonly #hooked = new Map<S, ReadonlySet<Link>>();
+  /** Of each kind of tunnel: how many ends there are. */
+  readonly #ends = new Map<string, number>();
+  readonly #readsTunnels: boolean;
 
-  constructor(spaces: readonly S[]) {
+  constructor(spaces: readonly S[], readsTunnels: boolean) {
+    this.#readsTunnels = readsTunnels;
     for (const space of spaces) {
       for (const link of space.links.values()) add(this.#byIndex, link.index, { space, link });
     }
@@ -105,6 +118,8 @@ class TopologyMap<S extends BirthSpace> {
     const { driver, type } = place.link;
     if (type === LOOPBACK || stackMax === 0) return false;
     if (driver === '' || driver === FROM_PROCESSES) return true;
+    // The only end here: the other one is elsewhere.
+    if (TUNNELS.has(driver)) return !this.#readsTunnels && this.#ends.get(driver) === 1;
     if (PAIRS.has(driver)) {
       const end = this.#linked(place);
       return end === undefined || (!hooksAt(end).egress && !this.#isHookedBehind(end, watched));
@@ -165,6 +180,10 @@ class TopologyMap<S extends BirthSpace> {
 
   #join(place: Place<S>): void {
     const { space, link } = place;
+    // Those that the kernel makes for each namespace are down.
+    if (TUNNELS.has(link.driver) && link.up) {
+      this.#ends.set(link.driver, (this.#ends.get(link.driver) ?? 0) + 1);
+    }
     const lower = UPPERS.has(link.driver) ? this.#linked(place) : undefined;
     if (lower !== undefined) add(this.#uppers, lower.link, place);
     const master = link.master === 0 ? undefined : space.links.get(link.master);

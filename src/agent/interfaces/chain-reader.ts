@@ -117,7 +117,10 @@ export class ChainReader {
       const filters: Filter[] = [];
       for (const { ifindex, parent } of watched.flatMap(parentsOf)) {
         const found = await dump((sequence) => encodeFilterDump(sequence, ifindex, parent));
-        const own = found.flatMap((one) => (one.kind === 'filter' ? [one.filter] : []));
+        // Those of a block that interfaces share (tc(8)) name the block instead.
+        const own = found.flatMap((one) =>
+          one.kind === 'filter' ? [{ ...one.filter, ifindex, parent }] : [],
+        );
         filters.push(...own.filter(isItself).slice(0, FILTERS_MAX));
       }
       return { qdiscs: watched, filters };

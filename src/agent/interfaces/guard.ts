@@ -2,11 +2,11 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import type { Log } from '../../telemetry/log.ts';
 import type { AgentConfig } from '../config.ts';
 import type { BpfObject, Native } from '../loader/native.ts';
-import { hookPrograms } from '../loader/object.ts';
+import { hookPrograms, WITNESS_PROGRAM } from '../loader/object.ts';
 import { ownerName, type ProcessView } from '../loader/owner.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import { Company } from './company.ts';
-import { HookFacts } from './hook-facts.ts';
+import { HookFacts, type HookFactsDeps } from './hook-facts.ts';
 import type { HookWatchDeps } from './hook-watch.ts';
 
 /** What hooks are known by among others'. */
@@ -16,6 +16,7 @@ export interface GuardDeps {
   readonly native: Native;
   readonly object: BpfObject;
   readonly knowsNamespaces: boolean;
+  readonly clock: HookFactsDeps['clock'];
   readonly log: Log;
   readonly metrics: AgentMetrics;
 }
@@ -33,12 +34,22 @@ export function createGuard(config: AgentConfig, deps: GuardDeps): Guarding {
   // Programs that another loader has loaded are not known by their number, nor looked after.
   const names = config.ebpfProgramManagerMode ? [] : hookPrograms(config);
   const programs = new Set(names.map((name) => native.programId(object, name)));
-  const processes = hostProcesses();
-  const owner = ownerName(processes, Math.min(...programs, Number.MAX_SAFE_INTEGER));
+  const witness = config.ebpfProgramManagerMode ? 0 : native.programId(object, WITNESS_PROGRAM);
+  const isWitness = (id: number): boolean => native.programName(id) === WITNESS_PROGRAM;
+  const processes: ProcessView = {
+    ...hostProcesses(),
+    // Without the capability SYS_ADMIN not even one's own is shown.
+    hasWitness: (id) => (isWitness(witness) ? isWitness(id) : undefined),
+  };
+  const owner = ownerName(processes, Math.min(...programs, Number.MAX_SAFE_INTEGER), witness);
   const { tcAttachMode, tcxAttachAnchorIngress, tcxAttachAnchorEgress } = config;
   return {
     owner,
-    facts: new HookFacts({ ...deps, exact: knowsNamespaces }),
+    facts: new HookFacts({
+      ...deps,
+      exact: knowsNamespaces,
+      readsTunnels: config.tunnelInnerFlows,
+    }),
     guard: {
       ours: { programs, owner },
       processes,
@@ -51,7 +62,7 @@ export function createGuard(config: AgentConfig, deps: GuardDeps): Guarding {
   };
 }
 
-function hostProcesses(): ProcessView {
+function hostProcesses(): Omit<ProcessView, 'hasWitness'> {
   return {
     directory: '/proc',
     read: (path) => tryTo(() => readFileSync(path, 'latin1')),

@@ -1,3 +1,4 @@
+import type { Clock } from '../../base/clock.ts';
 import { explain, hasCode } from '../../base/errors.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { observedInterface } from '../drain/layout.gen.ts';
@@ -6,6 +7,14 @@ import { HOOK_FACTS_MAP } from '../loader/object.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import { type BirthSpace, findBirths, type Hooked } from './births.ts';
 import type { Link } from './link.ts';
+
+/**
+ * Everything is worked out anew for a change of anybody's, and any user may change interfaces of
+ * his own as fast as he can: so it takes no more than this share of the time …
+ */
+const SHARE_MAX = 1 / 10;
+/** … and no change waits longer. */
+const PAUSE_MAX_MS = 100;
 
 const KEY_BYTES = observedInterface.sizeBytes;
 const VALUE_BYTES = 4;
@@ -25,8 +34,11 @@ export interface FactsSpace {
 export interface HookFactsDeps {
   readonly native: Pick<Native, 'updateMap' | 'removeEntries' | 'namespaceId'>;
   readonly object: BpfObject;
+  readonly clock: Pick<Clock, 'monotonicMs' | 'sleep'>;
   /** Hooks know their namespace; else interfaces of one number share their facts. */
   readonly exact: boolean;
+  /** Hooks look into tunnels: TUNNEL_INNER_FLOWS. */
+  readonly readsTunnels: boolean;
   readonly log: Log;
   readonly metrics: AgentMetrics;
 }
@@ -45,6 +57,7 @@ export class HookFacts {
   /** What is in the map, by place. */
   #written = new Map<string, number>();
   #writing: Promise<void> | undefined;
+  #notBeforeMs = Number.NEGATIVE_INFINITY;
   #hasFailed = false;
 
   constructor(deps: HookFactsDeps) {
@@ -63,24 +76,36 @@ export class HookFacts {
   /** An interface or a hook came, went or changed, or is about to. Resolves when hooks know. */
   changed(): Promise<void> {
     // What changes together is worked out once.
-    this.#writing ??= Promise.resolve().then(() => {
+    this.#writing ??= this.#turn().then(() => {
       this.#writing = undefined;
+      const { clock } = this.#deps;
+      const beganMs = clock.monotonicMs();
       this.#write();
+      const endedMs = clock.monotonicMs();
+      const pauseMs = (endedMs - beganMs) * (1 / SHARE_MAX - 1);
+      this.#notBeforeMs = endedMs + Math.min(pauseMs, PAUSE_MAX_MS);
     });
     return this.#writing;
+  }
+
+  async #turn(): Promise<void> {
+    const { clock } = this.#deps;
+    const waitMs = this.#notBeforeMs - clock.monotonicMs();
+    if (waitMs > 0) await clock.sleep(waitMs);
   }
 
   #write(): void {
     const { exact } = this.#deps;
     const found = new Map<string, number>();
-    findBirths([...this.#spaces.values()], ({ space }, index, facts) => {
+    const tell = ({ space }: KnownSpace, index: number, facts: number): void => {
       const netns = exact ? space : 0;
       const key = `${netns}/${index}`;
       const others = found.get(key);
       found.set(`${netns}/${ANY}`, 0);
       // Of several that hooks cannot tell apart, what holds for all.
       found.set(key, others === undefined ? facts : others & facts);
-    });
+    };
+    findBirths([...this.#spaces.values()], tell, this.#deps);
     for (const [key, facts] of found) {
       if (this.#written.get(key) === facts || this.#set(key, facts)) continue;
       // Tried again at the next change.

@@ -11,9 +11,11 @@ export interface HookTally {
   egressTcx: number;
   /** Interfaces with a hook that somebody removed and that is not back. */
   lost: number;
+  /** Interfaces with a hook that could not be put on, and is tried again. */
+  failed: number;
 }
 
 export function newTally(): HookTally {
-  const hooks = { hooked: 0, qdiscs: 0, ingressTcx: 0, egressTcx: 0, lost: 0 };
+  const hooks = { hooked: 0, qdiscs: 0, ingressTcx: 0, egressTcx: 0, lost: 0, failed: 0 };
   return { wanted: 0, links: 0, leftOut: 0, ...hooks };
 }

@@ -12,6 +12,7 @@ import {
   type Filter,
   GROUP_TRAFFIC_CONTROL,
   interfacesIn,
+  SHARED_BLOCK,
 } from './traffic-control.ts';
 
 /** After news of a filter: more of them come with it. */
@@ -102,9 +103,12 @@ export class HookWatch {
   /** Filters or qdiscs came or went; no bytes: so many that the news of some are lost. */
   #hear(bytes: Uint8Array): void {
     const watched = new Set(this.#deps.watched());
-    const touched = interfacesIn(bytes).filter((index) => watched.has(index));
-    if (bytes.length > 0 && touched.length === 0) return;
-    if (bytes.length === 0) this.#ask(undefined);
+    const told = interfacesIn(bytes);
+    const touched = told.filter((index) => watched.has(index));
+    // Nothing tells whose block it is.
+    const mayBeAny = bytes.length === 0 || told.includes(SHARED_BLOCK);
+    if (!mayBeAny && touched.length === 0) return;
+    if (mayBeAny) this.#ask(undefined);
     for (const index of touched) this.#ask(index);
     if (this.#settling) return;
     this.#settling = true;

@@ -203,8 +203,9 @@ export class TrackedNamespace {
     into.links += this.#monitor.links.size;
     into.wanted += this.#hooked.size;
     into.leftOut += this.#leftOut.size;
-    for (const { hooks, isLost } of this.#hooked.values()) {
+    for (const { hooks, isLost, hasFailed } of this.#hooked.values()) {
       if (isLost) into.lost++;
+      else if (hasFailed) into.failed++;
       if (hooks.length === 0) continue;
       into.hooked++;
       let hasQdisc = false;

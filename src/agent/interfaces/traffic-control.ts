@@ -30,6 +30,9 @@ export const CLSACT_HANDLE = 0xffff0000;
 export const CLSACT_INGRESS = 0xfffffff2;
 export const CLSACT_EGRESS = 0xfffffff3;
 
+/** TCM_IFINDEX_MAGIC_BLOCK, in place of an interface: a block of filters that several may share. */
+export const SHARED_BLOCK = -1;
+
 export interface Qdisc {
   readonly ifindex: number;
   readonly handle: number;
@@ -89,7 +92,7 @@ export function decodeTrafficControl(bytes: Uint8Array): readonly TcMessage[] {
   return messages;
 }
 
-/** The interfaces that a datagram of GROUP_TRAFFIC_CONTROL tells of. */
+/** The interfaces that a datagram of GROUP_TRAFFIC_CONTROL tells of, or SHARED_BLOCK. */
 export function interfacesIn(bytes: Uint8Array): readonly number[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const found = new Set<number>();

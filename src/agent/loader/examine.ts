@@ -5,7 +5,7 @@ import { FEATURES } from '../trackers/table.ts';
 import { type FeatureSpec, waysOf } from '../trackers/tracker.ts';
 import type { AttachMode } from './hooks.ts';
 import type { BpfObject, Native } from './native.ts';
-import { type LoadedObject, loadDatapath, loadPlan } from './object.ts';
+import { type LoadedObject, loadDatapath, loadPlan, WITNESS_PROGRAM } from './object.ts';
 import { verifierWords } from './verifier.ts';
 
 /** One way of a feature, tried: `why` says why not. */
@@ -36,8 +36,6 @@ export interface Examination {
   readonly bpfBytes: number | undefined;
 }
 
-/** Does nothing with packets, so that a capture that runs is not disturbed. */
-const CHECK_PROGRAM = 'hook_check';
 /** The loopback interface has this number in every network namespace. */
 const LOOPBACK = 1;
 
@@ -80,18 +78,18 @@ async function examineHooks(
   { tcAttachMode, direction }: AgentConfig,
 ): Promise<Pick<Examination, 'mode' | 'why'>> {
   const modes: readonly AttachMode[] = tcAttachMode === 'tc' ? ['tc'] : ['tcx', 'tc'];
-  const { object } = load([], [CHECK_PROGRAM]);
+  const { object } = load([], [WITNESS_PROGRAM]);
   let why: string | undefined;
   try {
     for (const mode of modes) {
       try {
         const id = await native.attach(object, {
-          program: CHECK_PROGRAM,
+          program: WITNESS_PROGRAM,
           ifindex: LOOPBACK,
           direction: direction === 'egress' ? 'egress' : 'ingress',
           mode,
           anchor: 'none',
-          owner: CHECK_PROGRAM,
+          owner: WITNESS_PROGRAM,
         });
         await native.detach(object, id);
         return { mode, why: undefined };

@@ -20,6 +20,8 @@ export const INSERTED_MAP = 'inserted';
 export const CONFIG_MAP = '.rodata.config';
 export const STATS_MAP = 'stats';
 export const WAKE_MAP = 'wake';
+/** Does nothing and hangs nowhere: it is there for as long as the process that has loaded it. */
+export const WITNESS_PROGRAM = 'hook_check';
 const FRAGMENTS_MAP = 'fragments';
 /** Which interfaces have hooks, and which packets have passed none before: enum hook_fact. */
 export const HOOK_FACTS_MAP = 'hook_facts';
@@ -229,7 +231,9 @@ export function loadPlan(native: Native, object: Uint8Array, plan: Plan): Loaded
       ...Object.assign({}, ...features.map(({ spec }) => spec.maxEntries?.(config))),
     },
     valueBytes: Object.fromEntries(maps.map((map) => [map, valueBytes])),
-    programs: [...hookPrograms(config), ...probes, ...(plan.extra ?? [])],
+    programs: [
+      ...new Set([...hookPrograms(config), WITNESS_PROGRAM, ...probes, ...(plan.extra ?? [])]),
+    ],
   });
   return { object: loaded, knowsNamespaces, valueBytes, features, refused: [] };
 }
@@ -262,14 +266,14 @@ function configBytes(
   const bytes = new Uint8Array(layout.sizeBytes);
   const view = new DataView(bytes.buffer);
   view.setUint32(layout.sampling, config.sampling, true);
-  view.setUint32(
-    layout.wakeEntries,
-    Math.max(1, Math.floor(flowMapEntries(config.cacheMaxFlows) * WAKE_SHARE)),
-    true,
-  );
+  const entries = flowMapEntries(config.cacheMaxFlows);
+  view.setUint32(layout.flowEntries, entries, true);
+  view.setUint32(layout.wakeEntries, Math.max(1, Math.floor(entries * WAKE_SHARE)), true);
   view.setUint16(layout.valueBytes, valueBytes, true);
   view.setUint8(layout.hasNetnsCookie, knowsNamespaces ? 1 : 0);
   view.setUint8(layout.watchedOnly, knowsNamespaces ? 1 : 0);
+  view.setUint8(layout.watchesIngress, config.direction === 'egress' ? 0 : 1);
+  view.setUint8(layout.watchesEgress, config.direction === 'ingress' ? 0 : 1);
   const { pcaSnapLength } = config;
   view.setUint32(
     layout.captureBytes,

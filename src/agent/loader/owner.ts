@@ -14,6 +14,8 @@ export interface ProcessView {
   readonly link: (path: string) => string | undefined;
   /** Where the kernel shows processes. */
   readonly directory: string;
+  /** Whether the witness of this number is there; undefined: it is not for us to see. */
+  readonly hasWitness: (id: number) => boolean | undefined;
 }
 
 export interface Owner {
@@ -22,21 +24,25 @@ export interface Owner {
   readonly started: string;
   /** Inode of the namespace that the number belongs to. */
   readonly pidNamespace: string;
+  /** Number of a program that only the process holds, the same everywhere; 0: none. */
+  readonly witness: number;
 }
 
-/** Name of the filters of the process that this is; the end tells several agents in it apart. */
-export function ownerName(view: ProcessView, agent: number): string {
+/** Name of the filters of the process that this is; `agent` tells several agents in it apart. */
+export function ownerName(view: ProcessView, agent: number, witness: number): string {
   const pid = Number(view.link(join(view.directory, 'self')) ?? 0);
   const started = startOf(view, pid) ?? '0';
-  return [PREFIX, pid, started, pidNamespaceOf(view), agent].join(':');
+  return [PREFIX, pid, started, pidNamespaceOf(view), agent, witness].join(':');
 }
 
 /** Undefined for a filter that no netobserv has made. */
 export function parseOwner(name: string): Owner | undefined {
-  const [prefix, pid, started, pidNamespace, agent] = name.split(':');
+  const [prefix, pid, started, pidNamespace, agent, witness] = name.split(':');
   const isWhole = agent !== undefined && /^\d+$/.test(pid ?? '') && /^\d+$/.test(started ?? '');
   if (prefix !== PREFIX || !isWhole) return undefined;
-  return { pid: Number(pid), started: started!, pidNamespace: pidNamespace! };
+  // Earlier releases had none.
+  const witnessed = /^\d+$/.test(witness ?? '') ? Number(witness) : 0;
+  return { pid: Number(pid), started: started!, pidNamespace: pidNamespace!, witness: witnessed };
 }
 
 export function isNamed(name: string, owner: string): boolean {
@@ -48,10 +54,12 @@ export function hasMadeQdisc(name: string): boolean {
 }
 
 /**
- * Whether the maker is gone for certain: a process of the same PID namespace that is not there.
- * Of others nothing can be told.
+ * Whether the maker is gone for certain: its witness is, which those in other containers have, too.
+ * Where the kernel does not show that: a process of the same PID namespace that is not there.
  */
 export function isProvablyGone(owner: Owner, view: ProcessView): boolean {
+  const hasWitness = owner.witness === 0 ? undefined : view.hasWitness(owner.witness);
+  if (hasWitness !== undefined) return !hasWitness;
   if (owner.pid === 0 || owner.pidNamespace === '' || owner.pidNamespace !== pidNamespaceOf(view)) {
     return false;
   }

@@ -124,6 +124,23 @@ describe.skipIf(requireRoot())('others at the hooks', () => {
     }
   });
 
+  test('filters of a block that interfaces share, before and after they are noticed', async () => {
+    await using lab = new Lab();
+    const path = bridged(lab);
+    const outer = path.hooks[1]!;
+    const tc = (...args: string[]): string => lab.inside(outer[0], 'tc', ...args);
+    tc('qdisc', 'add', 'dev', outer[1], 'ingress_block', '5', 'egress_block', '6', 'clsact');
+    await using host = await startAgent({ INTERFACES: ONLY_TESTS });
+    expect(await marks(host)).toBe('1');
+    const all = ['protocol', 'all', 'u32', 'match', 'u32', '0', '0', 'flowid', '1:8000'];
+    for (const block of ['5', '6']) tc('filter', 'add', 'block', block, 'prio', '10', ...all);
+    await send(lab, path, 7000);
+    expect(await packetsTo(host, 7000)).toBe(SENT);
+    await expect.poll(() => marks(host), { ...SOON, timeout: 5_000 }).toBe('0');
+    await send(lab, path, 7001);
+    expect(await packetsTo(host, 7001)).toBe(SENT);
+  });
+
   test('several captures, in whatever order they come and go', async () => {
     await using lab = new Lab();
     const path = bridged(lab);
@@ -247,6 +264,36 @@ describe.skipIf(requireRoot())('programs of TCX that decide', () => {
     }
   });
 
+  test.each([
+    ['sender_on', 'before'],
+    ['sender_on', 'after'],
+    ['copier', 'before'],
+    ['copier', 'after'],
+  ] as const)('from one egress to another: %s, there %s ours', async (program, when) => {
+    await using lab = new Lab();
+    const [host, far] = [lab.namespace('host'), lab.namespace('far')];
+    const first = new LabPair(lab, host, far);
+    const second = new LabPair(lab, host, far);
+    first.giveAddresses('10.94.0');
+    const native = loadNative();
+    const other = loadOther(native);
+    const attach = (): Promise<void> =>
+      attachOther(native, other, program, [[host, first.a]], 'tail', ['egress']);
+    try {
+      const target = Uint32Array.of(indexOf(host, second.a));
+      native.updateMap(other, 'target', new Uint8Array(4), new Uint8Array(target.buffer));
+      if (when === 'before') await attach();
+      await using agent = await startAgent({ INTERFACES: `${first.a},${second.a}` });
+      if (when === 'after') await attach();
+      const traffic = { address: first.v4[1], port: 7000, count: SENT, sizeBytes: 100 };
+      await lab.cast(host, traffic);
+      expect(lab.counters(host, second.a).txPackets).toBeGreaterThanOrEqual(SENT);
+      expect(await packetsTo(agent, 7000)).toBe(SENT);
+    } finally {
+      native.close(other);
+    }
+  });
+
   test('that push themselves to the head are followed by ours', async () => {
     await using lab = new Lab();
     const inside = lab.namespace('inside');
@@ -298,7 +345,7 @@ function loadOther(native: Native): BpfObject {
   return native.load(readFileSync(join(ROOT, 'build/bpf/last_word.bpf.o')), {
     config: new Uint8Array(0),
     maxEntries: {},
-    programs: ['last_word', 'reader'],
+    programs: ['last_word', 'reader', 'sender_on', 'copier'],
   });
 }
 
@@ -306,14 +353,15 @@ function loadOther(native: Native): BpfObject {
 async function attachOther(
   native: Native,
   other: BpfObject,
-  program: 'last_word' | 'reader',
+  program: 'last_word' | 'reader' | 'sender_on' | 'copier',
   hooks: Path['hooks'],
   anchor: 'head' | 'tail',
+  sides: readonly ('ingress' | 'egress')[] = SIDES,
 ): Promise<void> {
   for (const [namespace, name] of hooks) {
     const { fd } = native.openNamespace(`/var/run/netns/${namespace}`);
     const where = { ifindex: indexOf(namespace, name), netns: fd, anchor } as const;
-    for (const direction of SIDES) {
+    for (const direction of sides) {
       await native.attach(other, { ...where, direction, program, mode: 'tcx' });
     }
     native.closeFd(fd);

@@ -37,8 +37,9 @@ describe.skipIf(requireRoot())('nothing is lost without being counted', () => {
     expect(after.bytes - before.bytes).toBe(moved.txBytes - link.txBytes);
     const { unrecorded, seenPackets, seenBytes } = host.accounting();
     expect({ packets: seenPackets, bytes: seenBytes }).toEqual(after);
-    // A map that packets found full was drained full.
-    expect(host.agent.status().vitals).toMatchObject({ mapEntries: 640, mapFillMax: 1 });
+    // Of the map, one interface alone leaves some room to others.
+    expect(host.agent.status().vitals).toMatchObject({ mapEntries: 640 });
+    expect(host.agent.status().vitals!.mapFillMax).toBeCloseTo(0.96, 1);
     expect(host.agent.status().vitals!.bpfBytes).toBeGreaterThan(640 * 2 * 144);
     expect(unrecorded.map_full?.packets).toBeGreaterThan(0);
     expect(unrecorded.map_full?.bytes).toBe(unrecorded.map_full!.packets * FRAME_BYTES);

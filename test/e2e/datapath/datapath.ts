@@ -123,6 +123,7 @@ export function loadDatapath(options: DatapathOptions = {}): BpfObject {
   configureTags(view, TAG_SECRETS);
   options.configure?.(view);
   const entries = options.entries ?? 1024;
+  config.writeUInt32LE(entries, configLayout.flowEntries);
   const object = native.load(
     readFileSync(join(ROOT, `build/bpf/${options.object ?? 'flows'}.bpf.o`)),
     {

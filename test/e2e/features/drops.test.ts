@@ -6,7 +6,16 @@ import { type AgentHost, type FlowView, loadNative, startAgent } from '../../sup
 import { ip, Lab } from '../../support/netns.ts';
 import { requireRoot } from '../../support/require.ts';
 import { ROOT } from '../../support/source-tree.ts';
-import { addressed, EtherType, ethernet, ipv4, Proto, udp } from '../datapath/frames.ts';
+import {
+  addressed,
+  EtherType,
+  ethernet,
+  extension,
+  ipv4,
+  ipv6,
+  Proto,
+  udp,
+} from '../datapath/frames.ts';
 
 const CLIENT = '10.9.0.1';
 const SERVER = '10.9.0.2';
@@ -256,6 +265,24 @@ describe.skipIf(requireRoot())('drops', () => {
       PktDropPackets: COUNT,
       PktDropLatestDropCause: 'SKB_DROP_REASON_UDP_CSUM',
     });
+  });
+
+  test.each([1, 4, 5, 8])('behind %i extension headers', async (count) => {
+    const ends = [1, 2].map((end) => Buffer.from(`fd00${'0'.repeat(27)}${end}`, 'hex'));
+    let packet = udp(20, 40_000, PORT);
+    let next: number = Proto.udp;
+    for (let at = 0; at < count; at++) {
+      packet = extension(next, packet);
+      next = Proto.destination;
+    }
+    const whole = ethernet(
+      EtherType.ipv6,
+      ipv6(next, packet, { source: ends[0]!, target: ends[1]! }),
+    );
+    Buffer.from(lab.macOf(server, far).replaceAll(':', ''), 'hex').copy(whole, 0);
+    await lab.frames(client, near, [whole]);
+
+    expect(await dropped()).toMatchObject([{ Proto: Proto.udp, Packets: 1, PktDropPackets: 1 }]);
   });
 
   test('a policy of IPsec that lets nothing in', async () => {

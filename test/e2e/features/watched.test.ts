@@ -64,6 +64,36 @@ describe.skipIf(requireRoot())('probes', () => {
     expect(await skips('not_watched')).toBeGreaterThanOrEqual(COUNT);
   });
 
+  test('DIRECTION: drops of what goes the other way are none of ours', async () => {
+    const { lab, client, near, far } = bed;
+    host = await startAgent({ INTERFACES: far, DIRECTION: 'egress', ENABLE_PKT_DROPS: 'true' });
+    await lab.cast(client, toNobody(SERVER));
+    expect(await flowsTo(SERVER)).toEqual([]);
+    expect(await skips('not_watched')).toBeGreaterThanOrEqual(COUNT);
+    await host[Symbol.asyncDispose]();
+
+    host = await startAgent({ INTERFACES: near, DIRECTION: 'ingress', ENABLE_PKT_DROPS: 'true' });
+    dropUdp(client, 'output');
+    await lab.cast(client, toNobody(SERVER));
+    expect(await flowsTo(SERVER)).toEqual([]);
+    expect(await skips('not_watched')).toBeGreaterThanOrEqual(COUNT);
+  });
+
+  test('DIRECTION: what is dropped on its way through would have gone out', async () => {
+    const { lab, client, server } = bed;
+    const last = lab.namespace('last');
+    const [out] = lab.pair(
+      { namespace: server, addresses: ['10.9.2.1/24'] },
+      { namespace: last, addresses: ['10.9.2.2/24'] },
+    );
+    ip('-n', client, 'route', 'add', '10.9.2.0/24', 'via', SERVER);
+    lab.inside(server, 'sysctl', '-qw', 'net.ipv4.ip_forward=1');
+    dropUdp(server, 'forward');
+    host = await startAgent({ INTERFACES: out, DIRECTION: 'egress', ENABLE_PKT_DROPS: 'true' });
+    await lab.cast(client, toNobody('10.9.2.2'));
+    expect(await flowsTo('10.9.2.2')).toMatchObject([{ Packets: 0, PktDropPackets: COUNT }]);
+  });
+
   test('what is dropped before any interface is of the one that it was on its way to', async () => {
     const { lab, client, near } = bed;
     host = await startAgent({ INTERFACES: near, ENABLE_PKT_DROPS: 'true' });

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { hooksReadiness } from '../../../src/agent/readiness.ts';
 
-const NOBODY = { lost: 0, leftOut: 0, namespacesLeftOut: 0, company: undefined };
+const NOBODY = { lost: 0, failed: 0, leftOut: 0, namespacesLeftOut: 0, company: undefined };
 const ALL_FINE = { wanted: 4, hooked: 4, ...NOBODY };
 
 test('an agent that waits for interfaces is ready; one that gets no hook on them is not', () => {
@@ -20,6 +20,11 @@ test('what is left out is told, and no reason to end the agent', () => {
 
 test('a hook that somebody has removed is missed until it is back', () => {
   expect(hooksReadiness({ ...ALL_FINE, lost: 1 })).toMatchObject({ ok: false });
+});
+
+test('a hook that could not be put on is told', () => {
+  const state = hooksReadiness({ ...ALL_FINE, hooked: 3, failed: 1 });
+  expect(state).toEqual({ ok: true, note: expect.stringContaining('hooks of 1 interfaces') });
 });
 
 test('others at the hooks are told beside what is left out', () => {

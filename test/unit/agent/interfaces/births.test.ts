@@ -32,12 +32,17 @@ class Space implements BirthSpace {
 
 /** Of each interface: `i` where packets are born that come in, `e` those that go out. */
 function births(...spaces: Space[]): string[][] {
+  return birthsWhere(false, spaces);
+}
+
+function birthsWhere(readsTunnels: boolean, spaces: readonly Space[]): string[][] {
   const found = spaces.map((): string[] => []);
-  findBirths(spaces, (space, index, facts) => {
+  const tell = (space: Space, index: number, facts: number): void => {
     const ingress = (facts & hookFact.bornIngress) !== 0 ? 'i' : '';
     const egress = (facts & hookFact.bornEgress) !== 0 ? 'e' : '';
     found[spaces.indexOf(space)]!.push(`${index}${ingress}${egress}`);
-  });
+  };
+  findBirths(spaces, tell, { readsTunnels });
   return found;
 }
 
@@ -49,10 +54,13 @@ describe('where packets are born', () => {
     ['loopback: what comes in has gone out there', [LOOPBACK], undefined, ['1e']],
     ['a process’s end', [{ index: 2, driver: 'tun' }], undefined, ['2ie']],
     [
-      'a tunnel: inner packets may be this host’s',
-      [{ index: 2, driver: 'vxlan' }],
-      undefined,
-      ['2e'],
+      'a tunnel whose other end is elsewhere, beside one that the kernel has made',
+      [
+        { index: 2, driver: 'ipip' },
+        { index: 3, driver: 'ipip', up: false },
+      ],
+      [2],
+      ['2ie'],
     ],
     ['a driver that nobody knows', [{ index: 2, driver: 'odd0' }], undefined, ['2e']],
     [
@@ -222,7 +230,10 @@ describe('where packets are born', () => {
       { index: 2, driver: 'bridge' },
       { index: 3, driver: 'vxlan', master: 2 },
     ];
-    expect(births(new Space(links, [2]))).toEqual([['2e']]);
+    // The tunnel's other end is elsewhere, or may be here, too.
+    expect(births(new Space(links, [2]))).toEqual([['2ie']]);
+    const other = new Space([{ index: 2, driver: 'vxlan' }], []);
+    expect(births(new Space(links, [2]), other)).toEqual([['2e'], []]);
   });
 
   test('interfaces that are said to be on top of each other are nowhere born', () => {
@@ -231,6 +242,16 @@ describe('where packets are born', () => {
       { index: 3, driver: 'vlan', link: 2 },
     ];
     expect(births(new Space(links, [2]))).toEqual([['2e']]);
+  });
+
+  test('a tunnel: inner packets may be this host’s where there are two ends', () => {
+    const ends = [1, 2].map(() => new Space([{ index: 2, driver: 'vxlan' }]));
+    expect(births(...ends)).toEqual([['2e'], ['2e']]);
+    expect(births(...ends, new Space([{ index: 2, driver: 'geneve' }]))[2]).toEqual(['2ie']);
+  });
+
+  test('a tunnel: hooks that look into it have counted what comes out', () => {
+    expect(birthsWhere(true, [new Space([{ index: 2, driver: 'vxlan' }])])).toEqual([['2e']]);
   });
 
   test('numbers alone are no proof', () => {

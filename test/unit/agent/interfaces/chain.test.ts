@@ -13,6 +13,7 @@ import { ownerName, type ProcessView } from '../../../../src/agent/loader/owner.
 function processes(started: Readonly<Record<number, string>>, pidNamespace = '42'): ProcessView {
   return {
     directory: '/proc',
+    hasWitness: () => undefined,
     link: (path) => (path === '/proc/self' ? '100' : `pid:[${pidNamespace}]`),
     read: (path) => {
       const start = started[Number(path.split('/')[2])];
@@ -24,7 +25,7 @@ function processes(started: Readonly<Record<number, string>>, pidNamespace = '42
 }
 
 const HERE = processes({ 100: '555', 200: '777' });
-const OURS = { programs: new Set([10, 11]), owner: ownerName(HERE, 10) };
+const OURS = { programs: new Set([10, 11]), owner: ownerName(HERE, 10, 0) };
 const NOTHING: Chain = { tcx: { ingress: [], egress: [] }, filters: [], qdiscs: [] };
 
 function filter(fields: Partial<Filter>): Filter {

@@ -1,13 +1,20 @@
 import { expect, test } from 'vitest';
 import { hookFact } from '../../../../src/agent/drain/layout.gen.ts';
-import { type FactsSpace, HookFacts } from '../../../../src/agent/interfaces/hook-facts.ts';
+import {
+  type FactsSpace,
+  HookFacts,
+  type HookFactsDeps,
+} from '../../../../src/agent/interfaces/hook-facts.ts';
 import type { Link } from '../../../../src/agent/interfaces/link.ts';
 import type { BpfObject } from '../../../../src/agent/loader/native.ts';
 import { declareMetrics } from '../../../../src/agent/metrics.ts';
 import { createLog } from '../../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
+import { ManualClock } from '../../../support/manual-clock.ts';
 
 const BOTH = hookFact.ingress | hookFact.bornIngress | hookFact.bornEgress;
+/** Of one look at all interfaces. */
+const WORK_MS = 5;
 const TUNNEL = hookFact.ingress | hookFact.bornEgress;
 
 /** The map, as text: namespace/interface → facts. */
@@ -61,12 +68,14 @@ function space(id: number, links: Record<number, string>): FactsSpace & { hooked
   };
 }
 
-function factsOf(map: FactsMap, exact: boolean) {
+function factsOf(map: FactsMap, exact: boolean, clock: HookFactsDeps['clock'] = new ManualClock()) {
   const metrics = createMetrics('');
   const facts = new HookFacts({
     native: map,
     object: {} as BpfObject,
+    clock,
     exact,
+    readsTunnels: true,
     log: createLog('silent'),
     metrics: declareMetrics(metrics, 'info'),
   });
@@ -109,4 +118,26 @@ test('a map that takes no more is counted, and gets it when it does', async () =
   map.refuses = false;
   await facts.changed();
   expect(Object.fromEntries(map.entries)).toEqual({ '5/0': 0, '5/2': BOTH });
+});
+
+test('working it out takes no more than a tenth of the time, however often things change', async () => {
+  const clock = new ManualClock();
+  let worked = 0;
+  const busy = space(5, { 2: '' });
+  const { facts } = factsOf(new FactsMap(), true, clock);
+  facts.add({
+    ...busy,
+    hooksOf(index) {
+      worked++;
+      clock.jump(WORK_MS);
+      return busy.hooksOf(index);
+    },
+  });
+  for (let at = 0; at < 1000; at++) {
+    void facts.changed();
+    await clock.advance(1);
+  }
+  expect(worked).toBeGreaterThan(10);
+  // The first one waits for nothing.
+  expect(clock.monotonicMs() / (worked - 1)).toBeGreaterThanOrEqual(10 * WORK_MS);
 });

@@ -19,7 +19,7 @@ test('sizes and knobs follow the configuration', () => {
   // Each CPU keeps up to 128 free entries of such a map to itself.
   const fragments = 4096 + 256 * kernel.possibleCpus();
   expect(options?.maxEntries).toEqual({ flows_a: 20_000, flows_b: 20_000, fragments });
-  expect(options?.programs).toEqual(['flow_egress_l2', 'flow_egress_l3']);
+  expect(options?.programs).toEqual(['flow_egress_l2', 'flow_egress_l3', 'hook_check']);
   expect(knob(options!.config, layout.sampling)).toBe(50);
   const wakeEntries = knob(options!.config, layout.wakeEntries);
   expect(wakeEntries).toBeGreaterThan(0);

@@ -9,9 +9,14 @@ import {
 
 const STAT = 'S 1 1 1 0 -1 4194560 1 0 0 0 1 1 0 0 20 0 1 0';
 
-function view(processes: Readonly<Record<number, string>>, pidNamespace = '42'): ProcessView {
+function view(
+  processes: Readonly<Record<number, string>>,
+  pidNamespace = '42',
+  witnesses?: readonly number[],
+): ProcessView {
   return {
     directory: '/proc',
+    hasWitness: (id) => witnesses?.includes(id),
     link: (path) => ({ '/proc/self': '100', '/proc/self/ns/pid': `pid:[${pidNamespace}]` })[path],
     read(path) {
       const started = processes[Number(path.split('/')[2])];
@@ -22,9 +27,10 @@ function view(processes: Readonly<Record<number, string>>, pidNamespace = '42'):
 }
 
 test('the name tells the process, its start, and the namespace of its number', () => {
-  const name = ownerName(view({ 100: '555' }), 7);
-  expect(name).toBe('netobserv:100:555:42:7');
-  expect(parseOwner(name)).toEqual({ pid: 100, started: '555', pidNamespace: '42' });
+  const name = ownerName(view({ 100: '555' }), 7, 9);
+  expect(name).toBe('netobserv:100:555:42:7:9');
+  const owner = { pid: 100, started: '555', pidNamespace: '42' };
+  expect(parseOwner(name)).toEqual({ ...owner, witness: 9 });
   expect(parseOwner(`${name}:q`)).toEqual(parseOwner(name));
   expect([name, `${name}:q`, `${name}1`].map((one) => isNamed(one, name))).toEqual([
     true,
@@ -46,6 +52,16 @@ test.each([
   ['it did not know its number', 'netobserv:0:0:42:7', {}, false],
 ])('%s', (_why, name, processes, gone) => {
   expect(isProvablyGone(parseOwner(name)!, view(processes))).toBe(gone);
+});
+
+test.each([
+  ['is there, in another container', 'netobserv:200:777:43:7:9', [9], false],
+  ['is gone, in another container', 'netobserv:200:777:43:7:9', [], true],
+  ['is gone, by an earlier name of the filter', 'netobserv:200:777:43:7:q', [], false],
+  ['is not shown, in another container', 'netobserv:200:777:43:7:9', undefined, false],
+  ['is not shown, nor the process there', 'netobserv:200:777:42:7:9', undefined, true],
+])('what only the process holds %s', (_why, name, witnesses, gone) => {
+  expect(isProvablyGone(parseOwner(name)!, view({}, '42', witnesses))).toBe(gone);
 });
 
 test('where the own namespace is not known, nobody is gone', () => {
