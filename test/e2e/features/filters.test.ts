@@ -140,8 +140,15 @@ describe.skipIf(requireRoot())('filter rules', () => {
   });
 
   test('what only probes see is drawn, and stored, at the rate of its rule', async () => {
-    // The server's interface is watched, but not on the way in.
-    const hooks = { INTERFACES: wire.b, DIRECTION: 'egress' };
+    // Dropped before it gets to the interface.
+    for (const rule of [
+      'add table inet t',
+      'add chain inet t c { type filter hook output priority 0; }',
+      `add rule inet t c udp dport ${CLOSED_PORT} drop`,
+    ]) {
+      lab.inside(client, 'nft', rule);
+    }
+    const hooks = { INTERFACES: wire.a, DIRECTION: 'egress' };
     const env = { ...hooks, ENABLE_PKT_DROPS: 'true', ENABLE_TCP_HEALTH: 'true' };
     await start(`port=${CLOSED_PORT} sample=10; port=5003 sample=1000000000`, env);
     await lab.cast(client, { ...traffic(CLOSED_PORT), count: 2000 });
