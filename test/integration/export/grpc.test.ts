@@ -139,7 +139,7 @@ test.each<Security>(['plain text', 'TLS', 'mTLS'])(
     expect(made.flows[4]!.record).toEqual({
       eth_protocol: 0x86dd,
       network: {
-        src_addr: { ipv4: 0xc0000201 },
+        src_addr: { ipv6: 'AAAAAAAAAAAAAP//wAACAQ==' },
         dst_addr: {
           ipv6: Buffer.from('20010db8000000000000000000000001', 'hex').toString('base64'),
         },
