@@ -15,7 +15,7 @@ const newest = KERNELS.at(-1)!;
 describe(`${newest.suite}`, () => {
   // There is no compiler in a machine.
   beforeAll(() => {
-    buildTool('traffic');
+    for (const name of ['traffic', 'team']) buildTool(name);
   });
 
   test.each([['devices']])(`%s on ${releaseOf(newest)}`, { timeout: LIMIT_MS }, async (name) => {

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ip } from '../../support/netns.ts';
+import { buildTool, ip } from '../../support/netns.ts';
 
 /**
  * Kinds of interfaces that other interfaces carry. Each is made at both ends of a wire, a veth pair
@@ -18,6 +18,8 @@ export interface End {
   readonly device: string;
   /** Of siblings: what they are on top of, in its namespace. */
   readonly parent?: { readonly namespace: string; readonly name: string };
+  readonly otherNamespace: string;
+  readonly otherDevice: string;
   /** Of the device. */
   readonly address: string;
   /** Addresses of the wire’s ends, IPv4 and IPv6. */
@@ -32,13 +34,16 @@ export interface Kind {
   readonly name: string;
   /** Ethernet, or bare IP: what the device's packets begin with, bytes. */
   readonly linkBytes: 0 | 14;
-  /** How many wires it has as its ports; without, one that has addresses of its own. */
+  /**
+   * How many wires it has as its ports; none: packets go from device to device by themselves;
+   * without, one that has addresses of its own.
+   */
   readonly wires?: number | undefined;
   /** What packets have on the wire besides, bytes. */
   readonly tagBytes?: number;
   /** On the wire there are other flows; opaque: there is nothing that is looked into. */
   readonly wraps?: 'tunnel' | 'opaque';
-  /** Both are on top of one interface of a third namespace, and there is no wire between them. */
+  /** Both are on top of one interface of a third namespace. */
   readonly areSiblings?: boolean;
   /** Addresses are the wire's, and packets find their way by a table of its own. */
   readonly isRouted?: boolean;
@@ -83,6 +88,21 @@ function siblings(name: string, type: string): Kind {
   };
 }
 
+/** Two ends of one pair. */
+function netkit(mode: 'l2' | 'l3'): Kind {
+  return {
+    name: `netkit, ${mode.toUpperCase()}`,
+    linkBytes: ETHERNET,
+    wires: 0,
+    make(end) {
+      // The near end is the pair's primary one, and brings the other along.
+      if (end.side === 'f') return;
+      const peer = `peer name ${end.otherDevice} netns ${end.otherNamespace}`;
+      run(end, `link add ${end.device} type netkit mode ${mode} ${peer}`);
+    },
+  };
+}
+
 function tunnel(name: string, linkBytes: 0 | 14, type: (end: End) => string): Kind {
   return {
     name,
@@ -96,14 +116,15 @@ function tunnel(name: string, linkBytes: 0 | 14, type: (end: End) => string): Ki
 const over4 = ({ own, other }: End): string => `local ${own} remote ${other}`;
 const over6 = ({ own6, other6 }: End): string => `local ${own6} remote ${other6}`;
 
-/** With the wires as its ports. */
-function master(name: string, type: string, wires = 1): Kind {
+/** With the wires as its ports; `prepare` comes before there are any. */
+function master(name: string, type: string, wires = 1, prepare?: (end: End) => void): Kind {
   return {
     name,
     linkBytes: ETHERNET,
     wires,
     make(end) {
       run(end, `link add ${end.device} type ${type}`);
+      prepare?.(end);
       for (const wire of end.wires) {
         run(end, `link set ${wire} down`);
         run(end, `link set ${wire} master ${end.device}`);
@@ -111,6 +132,11 @@ function master(name: string, type: string, wires = 1): Kind {
       }
     },
   };
+}
+
+/** A team without a mode sends nothing, and `ip` cannot set it. */
+function setTeamMode({ namespace, device }: End): void {
+  ip('netns', 'exec', namespace, buildTool('team'), device, 'roundrobin');
 }
 
 const qinq: Kind = {
@@ -171,10 +197,13 @@ export const KINDS: readonly Kind[] = [
   siblings('ipvlan siblings, L2', 'ipvlan mode l2'),
   siblings('ipvlan siblings, L3', 'ipvlan mode l3'),
   siblings('ipvlan siblings, L3S', 'ipvlan mode l3s'),
+  netkit('l2'),
+  netkit('l3'),
   { ...master('vrf', 'vrf table 10'), wires: undefined, isRouted: true },
   master('bridge', 'bridge'),
   master('bond, active-backup', 'bond mode active-backup miimon 100', 2),
   master('bond, round robin', 'bond mode balance-rr miimon 100', 2),
+  master('team, round robin', 'team', 2, setTeamMode),
   macsec,
   wireguard,
   tunnel('gre', BARE_IP, (end) => `gre ${over4(end)}`),
