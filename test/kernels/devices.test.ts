@@ -15,7 +15,7 @@ const newest = KERNELS.at(-1)!;
 describe(`${newest.suite}`, () => {
   // There is no compiler in a machine.
   beforeAll(() => {
-    for (const name of ['traffic', 'team']) buildTool(name);
+    buildTool('traffic');
   });
 
   test.each([['devices']])(`%s on ${releaseOf(newest)}`, { timeout: LIMIT_MS }, async (name) => {

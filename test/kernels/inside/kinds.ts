@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { buildTool, ip } from '../../support/netns.ts';
+import { ip } from '../../support/netns.ts';
 
 /**
  * Kinds of interfaces that other interfaces carry. Each is made at both ends of a wire, a veth pair
@@ -116,15 +116,14 @@ function tunnel(name: string, linkBytes: 0 | 14, type: (end: End) => string): Ki
 const over4 = ({ own, other }: End): string => `local ${own} remote ${other}`;
 const over6 = ({ own6, other6 }: End): string => `local ${own6} remote ${other6}`;
 
-/** With the wires as its ports; `prepare` comes before there are any. */
-function master(name: string, type: string, wires = 1, prepare?: (end: End) => void): Kind {
+/** With the wires as its ports. */
+function master(name: string, type: string, wires = 1): Kind {
   return {
     name,
     linkBytes: ETHERNET,
     wires,
     make(end) {
       run(end, `link add ${end.device} type ${type}`);
-      prepare?.(end);
       for (const wire of end.wires) {
         run(end, `link set ${wire} down`);
         run(end, `link set ${wire} master ${end.device}`);
@@ -132,11 +131,6 @@ function master(name: string, type: string, wires = 1, prepare?: (end: End) => v
       }
     },
   };
-}
-
-/** A team without a mode sends nothing, and `ip` cannot set it. */
-function setTeamMode({ namespace, device }: End): void {
-  ip('netns', 'exec', namespace, buildTool('team'), device, 'roundrobin');
 }
 
 const qinq: Kind = {
@@ -203,7 +197,6 @@ export const KINDS: readonly Kind[] = [
   master('bridge', 'bridge'),
   master('bond, active-backup', 'bond mode active-backup miimon 100', 2),
   master('bond, round robin', 'bond mode balance-rr miimon 100', 2),
-  master('team, round robin', 'team', 2, setTeamMode),
   macsec,
   wireguard,
   tunnel('gre', BARE_IP, (end) => `gre ${over4(end)}`),
