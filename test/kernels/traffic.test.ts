@@ -6,7 +6,7 @@ import { IN_CHECKOUT, runInMachine, whyNot } from './machine.ts';
 
 const LIMIT_MS = 1_800_000;
 const VITEST = 'vitest run --config=test/vitest.config.ts --project=e2e';
-const DATAPATH = ['vectors', 'filters', 'capture'];
+const DATAPATH = ['vectors', 'filters', 'capture', 'births'];
 const FILES = [
   ...DATAPATH.map((name) => `test/e2e/datapath/${name}.test.ts`),
   'test/e2e/agent/xdp.test.ts',
