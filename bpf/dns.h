@@ -116,7 +116,7 @@ static __always_inline long add_query(struct __sk_buff *skb, const struct flow_k
 	__u32 zero = 0, length = place->end - place->body;
 	struct dns_query *query;
 	const void *zeros = bpf_map_lookup_elem(&blank, &zero);
-	long error;
+	int error;
 
 	if (!zeros)
 		return -ENOENT;
@@ -137,7 +137,7 @@ static __always_inline long add_query(struct __sk_buff *skb, const struct flow_k
 static __always_inline void note_query(struct __sk_buff *skb, const struct flow_key *key,
 				       struct dns_metrics *dns, const struct dns_place *place)
 {
-	long error = -EEXIST;
+	int error = -EEXIST;
 
 	/* Asked again, it still waits since the first time. Looking costs less than a vain insert. */
 	if (!bpf_map_lookup_elem(&dns_queries, key))

@@ -185,7 +185,7 @@ static __always_inline struct flow_metrics *add_blank_flow(const struct flow_key
 	struct flow_metrics *flow;
 	const void *zeros;
 	__u32 zero = 0;
-	long error;
+	int error;
 
 	zeros = bpf_map_lookup_elem(&blank, &zero);
 	if (!flows || !zeros || is_to_itself(key))

@@ -52,14 +52,20 @@ struct packet {
 #define READ_IN_PLACE 1
 #endif
 
-/* `size` bytes at `offset`: in place when linear, else copied into `copy`; NULL: not that many. */
+/*
+ * `size` bytes at `offset`: in place when linear, else copied into `copy`; NULL: not that many.
+ * The compiler would let callers test what the helper has returned a second time, instead of the
+ * pointer; before Linux 6.8 the verifier does not remember that it was not 0.
+ */
 static __always_inline const void *peek(struct __sk_buff *skb, __u32 offset, void *copy, __u32 size)
 {
 	const void *at;
 
 	offset &= OFFSET_MASK;
 	at = (const void *)(long)skb->data + offset;
-	if (unlikely(!READ_IN_PLACE || at + size > (const void *)(long)skb->data_end))
-		return bpf_skb_load_bytes(skb, offset, copy, size) ? NULL : copy;
+	if (unlikely(!READ_IN_PLACE || at + size > (const void *)(long)skb->data_end)) {
+		at = bpf_skb_load_bytes(skb, offset, copy, size) ? NULL : copy;
+		asm volatile("" : "+r"(at));
+	}
 	return at;
 }

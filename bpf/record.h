@@ -143,7 +143,8 @@ static noinline enum addition add_flow(struct __sk_buff *skb, const struct packe
 {
 	struct flow_metrics *flow = fresh_flow();
 	bool egress = hook & HOOK_EGRESS;
-	long error = -ENOENT;
+	/* Before Linux 6.4 the upper half of what an update returns is not the sign. */
+	int error = -ENOENT;
 	struct wire wire;
 
 	if (unlikely(!marks_on) && is_sampling() && was_met_unmarked(skb, packet, egress))

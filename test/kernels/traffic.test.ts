@@ -1,13 +1,23 @@
 /** Packets on other kernels: the tests of the datapath run in a machine of each. */
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { KERNELS, type Kernel, releaseOf } from '../../scripts/kernels.ts';
+import { buildTool } from '../support/netns.ts';
 import { IN_CHECKOUT, runInMachine, whyNot } from './machine.ts';
 
 const LIMIT_MS = 1_800_000;
 const VITEST = 'vitest run --config=test/vitest.config.ts --project=e2e';
-const FILES = ['vectors', 'filters', 'capture'].map((name) => `test/e2e/datapath/${name}.test.ts`);
+const DATAPATH = ['vectors', 'filters', 'capture', 'births'];
+const FILES = [
+  ...DATAPATH.map((name) => `test/e2e/datapath/${name}.test.ts`),
+  'test/e2e/agent/xdp.test.ts',
+];
 
 describe.each(KERNELS)('$suite', (kernel: Kernel) => {
+  // There is no compiler in a machine.
+  beforeAll(() => {
+    buildTool('traffic');
+  });
+
   test(`packets become the same flows on ${releaseOf(kernel)}`, { timeout: LIMIT_MS }, async () => {
     const command = `${IN_CHECKOUT}; ${VITEST} ${FILES.join(' ')}`;
     await using run = await runInMachine(kernel, command, LIMIT_MS);

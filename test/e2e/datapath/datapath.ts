@@ -147,9 +147,10 @@ export function setFacts(
 ): void {
   const own = native.openNamespace(namespace);
   native.closeFd(own.fd);
+  const told = knowsNamespaces() ? BigInt(own.cookie) : 0n;
   const bits = Object.entries(hookFact).map(([name, bit]) => (name in facts ? bit : 0));
   const key = Buffer.alloc(8);
-  key.writeUInt32LE(Number(BigInt(own.cookie) & 0xffffffffn), observedInterface.netns);
+  key.writeUInt32LE(Number(told & 0xffffffffn), observedInterface.netns);
   key.writeUInt32LE(ifindex, observedInterface.ifindexSeen);
   const value = Buffer.alloc(4);
   value.writeUInt32LE(bits.reduce<number>((all, bit) => all | bit, 0));

@@ -3,6 +3,7 @@ import { ip, type Lab } from '../../support/netns.ts';
 import { type End, type Kind, run } from './kinds.ts';
 
 const REACH_TRIES_MAX = 10;
+const DEVICES = ['n-device', 'f-device'] as const;
 
 /** Packets and bytes, sent and received. */
 export interface Sum {
@@ -31,7 +32,9 @@ export class Bed {
       namespace: at === 0 ? near : far,
       side: at === 0 ? 'n' : 'f',
       wires: wires.map((pair) => pair[at]),
-      device: at === 0 ? 'n-device' : 'f-device',
+      device: DEVICES[at],
+      otherNamespace: at === 0 ? far : near,
+      otherDevice: DEVICES[1 - at]!,
       address: `10.2.${index}.${1 + at}`,
       own: `10.1.${index}.${1 + at}`,
       other: `10.1.${index}.${2 - at}`,

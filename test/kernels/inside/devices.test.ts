@@ -74,7 +74,7 @@ function datagramBytes(kind: Kind, sender: 0 | 1, { devices, wires }: Watched): 
   const bytes = kind.linkBytes + HEADER_BYTES + DATAGRAM_BYTES;
   if (devices[sender]) return bytes;
   if (kind.wraps !== undefined) return devices[1 - sender] ? bytes : undefined;
-  if (kind.areSiblings) return devices[1 - sender] ? bytes : undefined;
+  if (kind.wires === 0) return devices[1 - sender] ? bytes : undefined;
   return wires[0] || wires[1] ? bytes + (kind.tagBytes ?? 0) : undefined;
 }
 

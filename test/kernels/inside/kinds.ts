@@ -18,6 +18,8 @@ export interface End {
   readonly device: string;
   /** Of siblings: what they are on top of, in its namespace. */
   readonly parent?: { readonly namespace: string; readonly name: string };
+  readonly otherNamespace: string;
+  readonly otherDevice: string;
   /** Of the device. */
   readonly address: string;
   /** Addresses of the wire’s ends, IPv4 and IPv6. */
@@ -32,13 +34,16 @@ export interface Kind {
   readonly name: string;
   /** Ethernet, or bare IP: what the device's packets begin with, bytes. */
   readonly linkBytes: 0 | 14;
-  /** How many wires it has as its ports; without, one that has addresses of its own. */
+  /**
+   * How many wires it has as its ports; none: packets go from device to device by themselves;
+   * without, one that has addresses of its own.
+   */
   readonly wires?: number | undefined;
   /** What packets have on the wire besides, bytes. */
   readonly tagBytes?: number;
   /** On the wire there are other flows; opaque: there is nothing that is looked into. */
   readonly wraps?: 'tunnel' | 'opaque';
-  /** Both are on top of one interface of a third namespace, and there is no wire between them. */
+  /** Both are on top of one interface of a third namespace. */
   readonly areSiblings?: boolean;
   /** Addresses are the wire's, and packets find their way by a table of its own. */
   readonly isRouted?: boolean;
@@ -79,6 +84,21 @@ function siblings(name: string, type: string): Kind {
         { namespace: home },
         `link add link ${lower} name ${device} netns ${namespace} type ${type}`,
       );
+    },
+  };
+}
+
+/** Two ends of one pair. */
+function netkit(mode: 'l2' | 'l3'): Kind {
+  return {
+    name: `netkit, ${mode.toUpperCase()}`,
+    linkBytes: ETHERNET,
+    wires: 0,
+    make(end) {
+      // The near end is the pair's primary one, and brings the other along.
+      if (end.side === 'f') return;
+      const peer = `peer name ${end.otherDevice} netns ${end.otherNamespace}`;
+      run(end, `link add ${end.device} type netkit mode ${mode} ${peer}`);
     },
   };
 }
@@ -171,6 +191,8 @@ export const KINDS: readonly Kind[] = [
   siblings('ipvlan siblings, L2', 'ipvlan mode l2'),
   siblings('ipvlan siblings, L3', 'ipvlan mode l3'),
   siblings('ipvlan siblings, L3S', 'ipvlan mode l3s'),
+  netkit('l2'),
+  netkit('l3'),
   { ...master('vrf', 'vrf table 10'), wires: undefined, isRouted: true },
   master('bridge', 'bridge'),
   master('bond, active-backup', 'bond mode active-backup miimon 100', 2),

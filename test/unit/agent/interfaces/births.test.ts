@@ -73,6 +73,15 @@ describe('where packets are born', () => {
       ['2e', '3e'],
     ],
     [
+      'a pair of netkit, of which one end has hooks',
+      [
+        { index: 2, driver: 'netkit', link: 3 },
+        { index: 3, driver: 'netkit', link: 2 },
+      ],
+      [3],
+      ['3ie'],
+    ],
+    [
       'a pair whose other end has no hook',
       [
         { index: 2, driver: 'veth', link: 3 },
