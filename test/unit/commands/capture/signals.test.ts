@@ -21,6 +21,19 @@ test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('%s is a request to end', (n
   expect(exits).toEqual([]);
 });
 
+test('a hangup that is to be survived is no request, other signals are', () => {
+  using stop = stopSignal({
+    clock: new ManualClock(),
+    stdout: new PassThrough(),
+    exit: () => undefined,
+    hangupIsIgnored: true,
+  });
+  process.emit('SIGHUP');
+  expect(stop.signal.aborted).toBe(false);
+  process.emit('SIGTERM');
+  expect(stop.signal.aborted).toBe(true);
+});
+
 test('a second signal ends at once; the same one, passed on, does not', async () => {
   const { stop, exits, clock } = setUp();
   using _stop = stop;
