@@ -8,8 +8,9 @@ import { reportError } from './commands/report-error.ts';
 import { standardStreams } from './commands/streams.ts';
 
 startWithoutNodes(process);
-// Node's own meaning of the signal is a debugger; without that, and unheard, it would be the end.
-process.on('SIGUSR1', () => undefined);
+// Node's own meaning of the first is a debugger; without that, and unheard, each would be the end,
+// though it asks other programs for something harmless, such as a new log file.
+for (const name of ['SIGUSR1', 'SIGUSR2'] as const) process.on(name, () => undefined);
 // At once: a shell that starts the program and ends may send it in the next moment.
 const hangupIsIgnored = isHangupIgnored(originOf(process));
 if (hangupIsIgnored) process.on('SIGHUP', () => undefined);

@@ -2,8 +2,15 @@ import type { Writable } from 'node:stream';
 import type { Clock } from '../../base/clock.ts';
 import { isRefusal } from '../../telemetry/file-output.ts';
 
-/** Signals that end the program: of a person, of a supervisor, of a terminal that goes away. */
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+/**
+ * Signals that end the program: of a person, of a supervisor, of a terminal that goes away, of a
+ * limit on CPU time, of a power supply and of a timer that fail. Unheard, each would be the end at
+ * once, and TC filters would stay.
+ */
+const SIGNALS = [
+  ...(['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const),
+  ...(['SIGXCPU', 'SIGPWR', 'SIGALRM'] as const),
+];
 
 /**
  * Time within which more signals are the same request: a terminal signals a whole process group,

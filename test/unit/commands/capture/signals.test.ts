@@ -13,7 +13,10 @@ function setUp() {
   return { clock, stdout, exits, stop };
 }
 
-test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('%s is a request to end', (name) => {
+test.each([
+  ...(['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const),
+  ...(['SIGXCPU', 'SIGPWR', 'SIGALRM'] as const),
+])('%s is a request to end', (name) => {
   const { stop, exits } = setUp();
   using _stop = stop;
   process.emit(name);
