@@ -14,6 +14,8 @@ export interface CommandContext {
     readonly lost?: number;
   };
   readonly clock: Clock;
+  /** The end of the terminal is to be survived: see `hangup.ts`. */
+  readonly hangupIsIgnored?: boolean;
   /** `--help-all` was given: describe every option, not just the common ones. */
   readonly helpAll: boolean;
 }

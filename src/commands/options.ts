@@ -1,7 +1,8 @@
-import { readFile } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
 import type { Argv } from 'yargs';
 import { NetobservError } from '../base/errors.ts';
 import { ConfigError } from '../config/errors.ts';
+import { CONFIG_FILE_MAX_BYTES } from '../config/file.ts';
 import { type Deprecations, flagName, type LoadedConfig, loadConfig } from '../config/load.ts';
 import type { Option, OptionTable } from '../config/options.ts';
 import type { CommandContext, Flags } from './command.ts';
@@ -103,9 +104,18 @@ async function putFile(
 }
 
 async function readText(path: string, origin = '--config'): Promise<string> {
+  const pieces: Buffer[] = [];
   try {
-    return await readFile(path, 'utf8');
+    // One more than there may be: a device would never end.
+    const stream = createReadStream(path, { end: CONFIG_FILE_MAX_BYTES });
+    for await (const piece of stream) pieces.push(piece as Buffer);
   } catch (cause) {
     throw new NetobservError(ConfigError.file, `cannot read ${origin} ${path}`, { cause });
   }
+  const bytes = Buffer.concat(pieces);
+  if (bytes.length <= CONFIG_FILE_MAX_BYTES) return bytes.toString('utf8');
+  throw new NetobservError(
+    ConfigError.file,
+    `${origin} ${path} is larger than ${CONFIG_FILE_MAX_BYTES} bytes: is it the right file?`,
+  );
 }

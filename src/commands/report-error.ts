@@ -3,8 +3,10 @@ import { AGENT_ERRORS } from '../agent/errors.ts';
 import { explain, NetobservError } from '../base/errors.ts';
 import { ConfigError } from '../config/errors.ts';
 import { PIPELINE_ERRORS } from '../pipeline/errors.ts';
+import { readHostFile } from './capabilities.ts';
 import type { CommandContext } from './command.ts';
 import { CommandError } from './errors.ts';
+import { openFilesAdvice } from './open-files.ts';
 
 /** Mistakes of whoever typed the command, as opposed to failures of the system. */
 const USAGE_CODES: ReadonlySet<string> = new Set([
@@ -30,6 +32,8 @@ export function reportError(error: unknown, context: CommandContext): number {
 
   const next = error instanceof NetobservError ? error.details.next : undefined;
   if (typeof next === 'string') stderr.write(`${next}\n`);
+  const advice = openFilesAdvice(error, readHostFile);
+  if (advice !== undefined) stderr.write(`${advice}\n`);
 
   const verbose = env.LOG_LEVEL === 'debug' || env.LOG_LEVEL === 'trace';
   if ((verbose || code === undefined) && error instanceof Error) stderr.write(`${error.stack}\n`);

@@ -5,4 +5,6 @@ export const TELEMETRY_ERRORS = {
   tls: 'ERR_TELEMETRY_TLS',
   /** A file that standard output or error goes to cannot be written now. */
   output: 'ERR_OUTPUT',
+  /** A file that is read whole is too large, or a pipe without contents. */
+  file: 'ERR_FILE',
 } as const;

@@ -1,4 +1,5 @@
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
+import { readSmallFile } from './small-file.ts';
 
 /** Who is told what became of new contents. */
 export interface RenewalReport {
@@ -40,7 +41,8 @@ export class RenewedFiles<T> {
     // Before the reading: what changes meanwhile is another change.
     this.#stamp = stamp;
     try {
-      this.#value = this.#read();
+      // Flows go on meanwhile: no pipe is waited for.
+      this.#value = this.#read(0);
       this.#report.renewed();
     } catch (error) {
       this.#report.refused(error);
@@ -52,8 +54,8 @@ export class RenewedFiles<T> {
     return this.#paths.map(stampOf).join(' ');
   }
 
-  #read(): T {
-    return this.#make(this.#paths.map((path) => readFileSync(path, 'utf8')));
+  #read(waitMs?: number): T {
+    return this.#make(this.#paths.map((path) => readSmallFile(path, waitMs).toString('utf8')));
   }
 }
 

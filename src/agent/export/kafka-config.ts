@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { isIPv6 } from 'node:net';
 import { resolve } from 'node:path';
 import type {
@@ -9,6 +8,7 @@ import type {
   KafkaSasl,
   KafkaTls,
 } from '../../net/kafka/producer.ts';
+import { readSmallFile } from '../../telemetry/small-file.ts';
 import type { AgentConfig } from '../config.ts';
 import { refuse } from './check.ts';
 
@@ -100,7 +100,7 @@ async function pem(path: string): Promise<string | undefined> {
  * image starts there. Other images start elsewhere.
  */
 async function contents(path: string): Promise<string> {
-  return readFile(existsSync(path) ? path : resolve('/', path), 'utf8');
+  return readSmallFile(existsSync(path) ? path : resolve('/', path)).toString('utf8');
 }
 
 async function saslOf(config: AgentConfig): Promise<KafkaSasl> {

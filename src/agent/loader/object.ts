@@ -311,10 +311,19 @@ function isPermission(error: unknown): boolean {
   return hasCode(error, 'EPERM');
 }
 
+/** What a refusal means, by its code. */
+const ADVICE: Readonly<Record<string, string>> = {
+  EPERM: 'it needs the capabilities BPF, PERFMON and NET_ADMIN: run as root',
+  EMFILE: 'the limit of open files of this process (ulimit -n) is too low',
+  ENFILE: 'the limit of open files of this machine (fs.file-max) is too low',
+  ENOMEM: 'there is too little memory, of the machine or of the control group, for its maps',
+};
+
+const ANY_ADVICE = 'it needs Linux 5.12 or later, on arm64 5.18, with BTF (CONFIG_DEBUG_INFO_BTF)';
+
 function refusal(cause: unknown): NetobservError {
-  const advice = isPermission(cause)
-    ? 'it needs the capabilities BPF, PERFMON and NET_ADMIN: run as root'
-    : 'it needs Linux 5.12 or later, on arm64 5.18, with BTF (CONFIG_DEBUG_INFO_BTF)';
+  const code = Object.keys(ADVICE).find((one) => hasCode(cause, one));
+  const advice = code === undefined ? ANY_ADVICE : ADVICE[code];
   return new NetobservError(
     AGENT_ERRORS.load,
     `the kernel refused the datapath (${explain(cause)}): ${advice}`,

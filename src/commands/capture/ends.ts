@@ -21,13 +21,13 @@ export async function runToEnd(
   native: Pick<Native, 'endProcess'>,
   run: (stop: StopSignal) => Promise<number>,
 ): Promise<number> {
-  const { clock, stdout, stderr } = context;
+  const { clock, stdout, stderr, hangupIsIgnored = false } = context;
   const exit = (code: number): void => {
     // After whatever else listens; Node itself would wait for its helper threads then.
     process.once('exit', () => native.endProcess(code));
     process.exit(code);
   };
-  using stop = stopSignal({ clock, stdout, exit });
+  using stop = stopSignal({ clock, stdout, exit, hangupIsIgnored });
   let code: number;
   try {
     const lost = await run(stop);

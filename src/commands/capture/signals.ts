@@ -2,8 +2,15 @@ import type { Writable } from 'node:stream';
 import type { Clock } from '../../base/clock.ts';
 import { isRefusal } from '../../telemetry/file-output.ts';
 
-/** Signals that end the program: of a person, of a supervisor, of a terminal that goes away. */
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+/**
+ * Signals that end the program: of a person, of a supervisor, of a terminal that goes away, of a
+ * limit on CPU time, of a power supply and of a timer that fail. Unheard, each would be the end at
+ * once, and TC filters would stay.
+ */
+const SIGNALS = [
+  ...(['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const),
+  ...(['SIGXCPU', 'SIGPWR', 'SIGALRM'] as const),
+];
 
 /**
  * Time within which more signals are the same request: a terminal signals a whole process group,
@@ -19,6 +26,8 @@ export const EXIT_UNFINISHED = 130;
 export interface StopDeps {
   readonly clock: Clock;
   readonly stdout: Writable;
+  /** SIGHUP is no request to end, as under nohup(1). */
+  readonly hangupIsIgnored?: boolean;
   /** Ends the process, whatever is still being done. */
   readonly exit: (code: number) => void;
 }
@@ -36,7 +45,8 @@ export interface StopSignal extends Disposable {
  * does the time's end. The end of the reader of standard output is a request, and so is an error
  * that nobody caught: hooks and filters are to go all the same.
  */
-export function stopSignal({ clock, stdout, exit }: StopDeps): StopSignal {
+export function stopSignal({ clock, stdout, exit, ...deps }: StopDeps): StopSignal {
+  const signals = SIGNALS.filter((name) => name !== 'SIGHUP' || deps.hangupIsIgnored !== true);
   const controller = new AbortController();
   const over = new AbortController();
   let firstMs = 0;
@@ -65,7 +75,7 @@ export function stopSignal({ clock, stdout, exit }: StopDeps): StopSignal {
     failure ??= error;
     request(error);
   };
-  for (const name of SIGNALS) process.on(name, onSignal);
+  for (const name of signals) process.on(name, onSignal);
   stdout.on('error', onOutputError);
   process.on('uncaughtException', onUncaught);
   return {
@@ -78,7 +88,7 @@ export function stopSignal({ clock, stdout, exit }: StopDeps): StopSignal {
     },
     [Symbol.dispose]() {
       over.abort();
-      for (const name of SIGNALS) process.off(name, onSignal);
+      for (const name of signals) process.off(name, onSignal);
       stdout.off('error', onOutputError);
       process.off('uncaughtException', onUncaught);
     },

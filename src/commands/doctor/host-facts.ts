@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Native } from '../../agent/loader/native.ts';
 import { type Capability, NEEDED_TO_START } from '../../agent/privileges.ts';
 import { effectiveCapabilities, missingCapabilities, type ReadHostFile } from '../capabilities.ts';
+import { OPEN_FILES_WANTED, openFilesLimit } from '../open-files.ts';
 
 /** What was found out about the host: fine, worth a look, or just so. */
 export interface HostFact {
@@ -55,6 +56,7 @@ export function hostFacts(view: HostView): readonly HostFact[] {
     namespaces(view),
     processes(view),
     memlock(view),
+    openFiles(view),
     kallsyms(view),
     othersPrograms(view),
   ];
@@ -147,6 +149,23 @@ function memlock({ read }: HostView): HostFact {
   const text =
     limit === 'unlimited' ? limit : `${limit ?? 'not told'} bytes; Linux before 5.11 needs more`;
   return { name: 'memlock', state: 'info', text };
+}
+
+function openFiles({ read }: HostView): HostFact {
+  const limit = openFilesLimit(read);
+  if (limit === undefined) return { name: 'open files', state: 'info', text: 'not told' };
+  const [state, cure] =
+    limit < OPEN_FILES_WANTED
+      ? ([
+          'warn',
+          `; ${OPEN_FILES_WANTED} or more by ulimit -n, or LimitNOFILE= of systemd`,
+        ] as const)
+      : (['ok', ''] as const);
+  return {
+    name: 'open files',
+    state,
+    text: `${Number.isFinite(limit) ? `up to ${limit}` : 'any number'}${cure}`,
+  };
 }
 
 /** With more than this, perf's own need is no reason for the kernel to show addresses. */

@@ -66,7 +66,11 @@ function baseLines({ base, missing, bpfBytes }: DoctorReport, layout: Layout): r
   if (base.why !== undefined) {
     const why = missing.length > 0 ? `not tried: it takes ${missing.join(', ')}` : base.why;
     const verifier = base.verifier.map((words) => more(`verifier: ${words}`, layout));
-    return [line('no', 'capture', why, layout), ...verifier, more(adviceOf(missing), layout)];
+    return [
+      line('no', 'capture', why, layout),
+      ...verifier,
+      more(adviceOf(missing, base.why), layout),
+    ];
   }
   const names = base.knowsNamespaces ? 'exact in every namespace' : 'by index alone';
   const mode = base.mode === 'tcx' ? 'TCX' : 'TC (Linux 6.6 has TCX)';
@@ -78,9 +82,12 @@ function baseLines({ base, missing, bpfBytes }: DoctorReport, layout: Layout): r
   ];
 }
 
-function adviceOf(missing: readonly Capability[]): string {
-  return missing.length > 0
-    ? 'run as root, or grant just these; then every feature below is tried, too'
+function adviceOf(missing: readonly Capability[], why: string): string {
+  if (missing.length > 0) {
+    return 'run as root, or grant just these; then every feature below is tried, too';
+  }
+  return /\bE[MN]FILE\b/.test(why)
+    ? 'see "open files" below: nothing is known of the kernel until there may be more of them'
     : 'Linux 5.12 (on arm64 5.18) or later with BTF and CONFIG_BPF_SYSCALL is needed';
 }
 

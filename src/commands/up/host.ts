@@ -108,7 +108,7 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
   // Last: what is started has opened, loaded and bound what takes more rights than going on does.
   const giving = givePrivilegesUp({ native, agent, log, dataDir: deps.dataDir });
   // The agent's own server; the console serves the same metrics to who may use it.
-  const guarded = { log, counts: ours, ...guardOf(protection, clock) };
+  const guarded = { log, counts: ours, ...guardOf(protection, config.listen, clock) };
   const telemetry = [
     ...(await metricsServer(config, { ...guarded, metrics: ours, health })),
     ...(await profileServer(config, { ...guarded, clock })),

@@ -1,6 +1,7 @@
 import { constants, statSync } from 'node:fs';
 import type { Clock } from '../../base/clock.ts';
 import { NetobservError } from '../../base/errors.ts';
+import type { ListenAddress } from '../../base/listen.ts';
 import { ConfigError } from '../../config/errors.ts';
 import { TokenAuth } from '../../console/server/auth.ts';
 import { type ConsoleConfig, DEFAULT_LIMITS, watchToken } from '../../console/server/config.ts';
@@ -65,9 +66,13 @@ function isReadableByAll(path: string): boolean {
 }
 
 /** What is served beside the console, such as profiles, is no more open than the console is. */
-export function guardOf({ token }: Protection, clock: Clock): Pick<HttpServerDeps, 'allows'> {
+export function guardOf(
+  { token }: Protection,
+  { port }: ListenAddress,
+  clock: Clock,
+): Pick<HttpServerDeps, 'allows'> {
   if (token === undefined) return {};
-  const auth = new TokenAuth(token, clock, DEFAULT_LIMITS);
+  const auth = new TokenAuth(token, clock, { ...DEFAULT_LIMITS, port });
   return {
     allows({ headers, socket }) {
       try {

@@ -2,12 +2,15 @@ import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypt
 import type { Clock } from '../../base/clock.ts';
 import { AnswerError } from './errors.ts';
 
-export const SESSION_COOKIE = 'netobserv_session';
+/** Before the port and a hash: see `TokenAuth`. */
+const COOKIE_PREFIX = 'netobserv_session';
 
 /** Addresses whose failures are remembered; the one that failed longest ago is forgotten first. */
 const FAILING_ADDRESSES_MAX = 1024;
 
 export interface AuthOptions {
+  /** Of the console, as configured. */
+  readonly port: number;
   /** Browsers send the cookie over TLS only. */
   readonly isTls?: boolean;
   readonly loginFailuresMax: number;
@@ -30,6 +33,10 @@ const ENDED_SESSIONS_MAX = 4096;
  * A session is the time when it ends and a random part, signed with a key made from the token:
  * it survives a restart, and another token ends every session. Only those that were logged out
  * are remembered, until they would have ended anyway; a restart forgets them.
+ *
+ * Browsers send a cookie to every port and, through a proxy, every path of its host name. So that
+ * several consoles there keep a session each, its name tells them apart: by port on one machine,
+ * by token behind a proxy. Those that share both share their sessions, as replicas should.
  */
 export class TokenAuth {
   readonly #token: () => string;
@@ -55,7 +62,7 @@ export class TokenAuth {
       this.#checkToken(bearer, remoteAddress);
       return;
     }
-    const session = cookieValue(credentials.cookie, SESSION_COOKIE);
+    const session = cookieValue(credentials.cookie, this.#cookieName());
     if (session !== undefined && this.#isSession(session)) return;
     throw new AnswerError(
       'ERR_CONSOLE_UNAUTHENTICATED',
@@ -76,7 +83,7 @@ export class TokenAuth {
 
   /** Ends the session of the request, if it has one; `Set-Cookie` makes the browser forget it. */
   logout(credentials: Credentials): string {
-    const session = cookieValue(credentials.cookie, SESSION_COOKIE);
+    const session = cookieValue(credentials.cookie, this.#cookieName());
     if (session !== undefined && this.#isSession(session)) this.#end(session);
     return this.#setCookie('', 0);
   }
@@ -143,7 +150,11 @@ export class TokenAuth {
     // Over plain HTTP, a browser would not send it back with Secure.
     const secure = this.#options.isTls === true ? '; Secure' : '';
     const attributes = `Path=/; HttpOnly; SameSite=Strict; Max-Age=${maxAgeS}${secure}`;
-    return `${SESSION_COOKIE}=${value}; ${attributes}`;
+    return `${this.#cookieName()}=${value}; ${attributes}`;
+  }
+
+  #cookieName(): string {
+    return `${COOKIE_PREFIX}_${this.#options.port}_${this.#currentKeys().cookieMark}`;
   }
 
   #sign(expires: string, nonce: string): string {
@@ -156,16 +167,26 @@ interface TokenKeys {
   readonly token: string;
   readonly tokenDigest: Buffer;
   readonly sessionKey: Buffer;
+  /** Tells nothing that a session's signature does not. */
+  readonly cookieMark: string;
 }
 
 const SESSION_NONCE_BYTES = 12;
 /** In base64url, which makes four characters of three bytes. */
 const SESSION_NONCE_CHARS = (SESSION_NONCE_BYTES / 3) * 4;
 const SESSION_CHARS_MAX = 128;
+/** In hexadecimal. */
+const COOKIE_MARK_CHARS = 8;
 
 function keysOf(token: string): TokenKeys {
   const sessionKey = createHmac('sha256', token).update('netobserv console session').digest();
-  return { token, tokenDigest: sha256(token), sessionKey };
+  const cookieMark = createHmac('sha256', token).update('netobserv console cookie').digest('hex');
+  return {
+    token,
+    tokenDigest: sha256(token),
+    sessionKey,
+    cookieMark: cookieMark.slice(0, COOKIE_MARK_CHARS),
+  };
 }
 
 /** Of a session, epoch milliseconds. */

@@ -42,7 +42,7 @@ export function createConsole(config: ConsoleConfig, deps: ConsoleDeps): Console
     async start(signal) {
       requireProtection(config);
       const { token, limits, tls } = config;
-      const options = { ...limits, isTls: tls !== undefined };
+      const options = { ...limits, port: config.listen.port, isTls: tls !== undefined };
       const auth = token === undefined ? undefined : new TokenAuth(token, deps.clock, options);
       app = await buildApp(config, context, auth);
       bound = await bind(app, config.listen, tls === undefined ? 'http' : 'https');

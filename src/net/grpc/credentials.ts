@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import { ChannelCredentials } from '@grpc/grpc-js';
 import { NetobservError } from '../../base/errors.ts';
+import { readSmallFile } from '../../telemetry/small-file.ts';
 import { GRPC_ERRORS } from './errors.ts';
 
 /** Paths of PEM files. */
@@ -62,7 +62,7 @@ function withoutServerName(credentials: ChannelCredentials): ChannelCredentials 
 
 function read(path: string): Buffer {
   try {
-    return readFileSync(path);
+    return readSmallFile(path);
   } catch (cause) {
     throw new NetobservError(GRPC_ERRORS.tls, `cannot read ${path}`, { cause, details: { path } });
   }

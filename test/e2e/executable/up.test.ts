@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -110,6 +111,41 @@ test('SIGUSR1 opens no debugger, SIGHUP ends in order', async () => {
   expect(program.output()).not.toContain('Debugger');
   program.child.kill('SIGHUP');
   expect(await program.end(), program.output()).toBe(0);
+});
+
+test.each([
+  ['nohup', ['env', '_=/usr/bin/nohup', 'nohup', EXECUTABLE]],
+  ['a script that ignores it', ['sh', '-c', `trap "" HUP; '${EXECUTABLE}' "$@"; exit $?`, 'sh']],
+])('started by %s, it survives the end of its terminal', async (_, command) => {
+  const args = ['up', '--data', 'memory', ...onLoopback];
+  const program = startProgram(args, { command, cwd: folder });
+  const address = await consoleAddress(program);
+  // The script has a process of its own for the program.
+  const own = program.child.pid!;
+  const children = readFileSync(`/proc/${own}/task/${own}/children`, 'utf8').trim();
+  const pid = children === '' ? own : Number(children);
+  process.kill(pid, 'SIGHUP');
+  for (let i = 0; i < 3; i++) expect((await fetch(`${address}/livez`)).status).toBe(200);
+  process.kill(pid, 'SIGTERM');
+  expect(await program.end(), program.output()).toBe(0);
+});
+
+test('too few open files are told, with what would be right', async () => {
+  const program = startProgram([EXECUTABLE, 'agent', '--export', 'stdout'], {
+    command: ['prlimit', '--nofile=40'],
+  });
+  expect(await program.end()).toBe(1);
+  expect(program.output()).toContain('This process may have 40 files open');
+  expect(program.output()).not.toContain('Linux 5.12');
+});
+
+test('a token file that nobody writes to is told, and keeps nobody waiting', async () => {
+  const fifo = join(folder, 'fifo');
+  execFileSync('mkfifo', [fifo]);
+  const args = ['up', '--data', 'memory', ...onLoopback, '--token-file', fifo];
+  const program = startProgram(args, { flavour: 'packed' });
+  expect(await program.end()).toBe(1);
+  expect(program.output()).toContain('the token in ');
 });
 
 test('a user without capabilities is told which are missing', async () => {

@@ -51,3 +51,21 @@ test.each([
     }),
   ).toBe(1);
 });
+
+test.each([
+  ['EMFILE', /This process may have \d+ files open: allow it 1024 or more, by "ulimit -n 1024"/],
+  ['ENFILE', /This machine has as many files open as it may: .*fs\.file-max/],
+])('%s, wherever it was met, is told with what would be right', (code, advice) => {
+  const cause = Object.assign(new Error(`open namespace: ${code}`), { code });
+  const stderr = new PassThrough();
+  const context = {
+    env: {},
+    stdout: new PassThrough(),
+    stderr,
+    clock: systemClock,
+    helpAll: false,
+  };
+  const error = new NetobservError(AGENT_ERRORS.namespace, 'cannot open it', { cause });
+  expect(reportError(error, context)).toBe(1);
+  expect(String(stderr.read())).toMatch(advice);
+});

@@ -61,6 +61,9 @@ test('where a way loads and cannot be attached, the next one is taken', () => {
 test.each([
   ['EPERM', /capabilities BPF, PERFMON and NET_ADMIN/],
   ['EINVAL', /BTF/],
+  ['EMFILE', /ulimit -n\) is too low$/],
+  ['ENFILE', /fs\.file-max\) is too low$/],
+  ['ENOMEM', /too little memory/],
 ])('a refusal with %s says what to do', (code, message) => {
   const kernel = new FakeKernel();
   kernel.refuse.load = () => ({ code });

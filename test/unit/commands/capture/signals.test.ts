@@ -13,12 +13,28 @@ function setUp() {
   return { clock, stdout, exits, stop };
 }
 
-test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('%s is a request to end', (name) => {
+test.each([
+  ...(['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const),
+  ...(['SIGXCPU', 'SIGPWR', 'SIGALRM'] as const),
+])('%s is a request to end', (name) => {
   const { stop, exits } = setUp();
   using _stop = stop;
   process.emit(name);
   expect(stop.signal.aborted).toBe(true);
   expect(exits).toEqual([]);
+});
+
+test('a hangup that is to be survived is no request, other signals are', () => {
+  using stop = stopSignal({
+    clock: new ManualClock(),
+    stdout: new PassThrough(),
+    exit: () => undefined,
+    hangupIsIgnored: true,
+  });
+  process.emit('SIGHUP');
+  expect(stop.signal.aborted).toBe(false);
+  process.emit('SIGTERM');
+  expect(stop.signal.aborted).toBe(true);
 });
 
 test('a second signal ends at once; the same one, passed on, does not', async () => {

@@ -25,11 +25,18 @@ function facts({ files = {}, folders = {}, links = {}, native }: Given): Map<str
   return new Map(hostFacts(view).map((fact) => [fact.name, fact]));
 }
 
+const limits = (soft: string) => ({
+  '/proc/self/limits': `Max open files            ${soft.padEnd(20)} 524288               files\n`,
+});
 const status = (mask: string) => ({ '/proc/self/status': `CapEff:\t${mask}\n` });
 
 test.each<[string, string, Given, HostFact['state'], RegExp]>([
   ['BTF', 'there', { folders: { '/sys/kernel/btf': ['vmlinux'] } }, 'ok', /vmlinux/],
   ['BTF', 'not there', {}, 'warn', /CONFIG_DEBUG_INFO_BTF/],
+  ['open files', 'few', { files: limits('40') }, 'warn', /^up to 40; 1024 or more by ulimit -n/],
+  ['open files', 'as usual', { files: limits('524288') }, 'ok', /^up to 524288$/],
+  ['open files', 'any number', { files: limits('unlimited') }, 'ok', /^any number$/],
+  ['open files', 'nobody tells', {}, 'info', /not told/],
   [
     'BPF compiler',
     'off',

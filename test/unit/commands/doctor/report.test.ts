@@ -81,6 +81,14 @@ test('without the rights it says which, and that nothing was tried', () => {
   expect(text).toMatch(/run as root/);
 });
 
+test('too few open files are no reason to change the kernel', () => {
+  const why = 'load BPF object: EMFILE: Too many open files';
+  const text = reportText({ ...WELL, base: { ...WELL.base, runs: false, why } }, PLAIN);
+  expect(text).toMatch(/✗ capture +load BPF object: EMFILE/);
+  expect(text).toContain('see "open files" below');
+  expect(text).not.toContain('Linux 5.12');
+});
+
 test('colour takes no room, and no line is longer than the terminal', () => {
   const why = 'a reason that goes on\nand on '.repeat(20);
   const broken = { ...RTT, state: 'unavailable', ways: [{ programs: ['p'], why }] } as const;

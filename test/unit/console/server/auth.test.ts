@@ -3,7 +3,7 @@ import { TokenAuth } from '../../../../src/console/server/auth.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
 
 const TOKEN = 'correct-horse-battery';
-const LIMITS = { loginFailuresMax: 3, loginWindowMs: 60_000, sessionMs: 3_600_000 };
+const LIMITS = { port: 9001, loginFailuresMax: 3, loginWindowMs: 60_000, sessionMs: 3_600_000 };
 
 function setUp() {
   const clock = new ManualClock();
@@ -26,7 +26,7 @@ test('a session lasts as long as it should, also for another process with the sa
   const { auth, clock } = setUp();
   const cookie = auth.login(TOKEN, '::1');
   expect(cookie).toMatch(
-    /^netobserv_session=\d+\.[\w-]+; Path=\/; HttpOnly; SameSite=Strict; Max-Age=3600$/,
+    /^netobserv_session_9001_[\da-f]{8}=[\w.-]+; Path=\/; HttpOnly; SameSite=Strict; Max-Age=3600$/,
   );
   const session = { cookie: `theme=dark; ${cookie.split(';')[0]}` };
   clock.jump(LIMITS.sessionMs - 1000);
@@ -63,7 +63,7 @@ test('wrong tokens of one address are limited, by login and by header together',
     }),
   );
   // Behind a proxy everybody has this address: the right one is never refused.
-  expect(auth.login(TOKEN, '10.0.0.9')).toContain('netobserv_session=');
+  expect(auth.login(TOKEN, '10.0.0.9')).toContain('netobserv_session_9001_');
   expect(() => auth.check({ authorization: `Bearer ${TOKEN}` }, '10.0.0.9')).not.toThrow();
   expect(wrong).toThrow(refusal('ERR_CONSOLE_LOGIN_RATE'));
   clock.jump(45_000);
@@ -86,7 +86,7 @@ const sessionOf = (cookie: string) => ({ cookie: cookie.split(';', 1)[0]! });
 test('a session that was logged out is none any more, others are', () => {
   const { auth } = setUp();
   const [mine, other] = [auth.login(TOKEN, '::1'), auth.login(TOKEN, '::1')].map(sessionOf);
-  expect(auth.logout(mine!)).toMatch(/netobserv_session=;.*Max-Age=0/);
+  expect(auth.logout(mine!)).toMatch(/netobserv_session_9001_\w+=;.*Max-Age=0/);
   expect(() => auth.check(mine!, '::1')).toThrow(refusal('ERR_CONSOLE_UNAUTHENTICATED'));
   expect(() => auth.check(other!, '::1')).not.toThrow();
 });
@@ -99,10 +99,32 @@ test('another token ends all sessions, and is the one that opens', () => {
   token = 'a-new-token-of-today';
   expect(() => auth.check(session, '::1')).toThrow(refusal('ERR_CONSOLE_UNAUTHENTICATED'));
   expect(() => auth.login(TOKEN, '::1')).toThrow(refusal('ERR_CONSOLE_UNAUTHENTICATED'));
-  expect(auth.login(token, '::1')).toContain('netobserv_session=');
+  expect(auth.login(token, '::1')).toContain('netobserv_session_9001_');
 });
 
 test('over TLS, browsers are told to send the cookie over TLS only', () => {
   const auth = new TokenAuth(() => TOKEN, new ManualClock(), { ...LIMITS, isTls: true });
   expect(auth.login(TOKEN, '::1')).toMatch(/; Secure$/);
+});
+
+test.each([
+  ['another port', { port: 9002, token: TOKEN }],
+  ['another token', { port: 9001, token: 'another-token-altogether' }],
+])('a browser is logged in to two consoles of one host name: %s', (_, { port, token }) => {
+  const { auth, clock } = setUp();
+  const other = new TokenAuth(() => token, clock, { ...LIMITS, port });
+  // As a browser does, which sends all cookies of the name to both.
+  const jar = new Map<string, string>();
+  const keep = (cookie: string) => {
+    const [name = '', value = ''] = cookie.split(';', 1)[0]!.split('=');
+    jar.set(name, value);
+  };
+  const sent = () => ({ cookie: [...jar].map((pair) => pair.join('=')).join('; ') });
+  keep(auth.login(TOKEN, '::1'));
+  keep(other.login(token, '::1'));
+  expect(() => auth.check(sent(), '::1')).not.toThrow();
+  expect(() => other.check(sent(), '::1')).not.toThrow();
+  keep(other.logout(sent()));
+  expect(() => auth.check(sent(), '::1')).not.toThrow();
+  expect(() => other.check(sent(), '::1')).toThrow(refusal('ERR_CONSOLE_UNAUTHENTICATED'));
 });
