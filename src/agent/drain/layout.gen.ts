@@ -146,6 +146,7 @@ export const tlsMetrics = {
   hellos: 2, // 1 B
   misses: 3, // 1 B
   wanted: 4, // 2 B
+  until: 6, // 2 B
 } as const;
 
 /** Byte offsets in `struct quic_metrics`. */
