@@ -49,7 +49,7 @@ struct dns_place {
 /*
  * Queries that wait for their answer, each by its flow and id. An answer removes its query, user
  * space those that have waited too long. In between, a flood pushes out the oldest: their answers
- * have no latency.
+ * have no latency, and are counted.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -232,11 +232,15 @@ static __always_inline __u32 note_latency(struct __sk_buff *skb, const struct fl
 	__u64 latency;
 	__u32 same;
 
-	if (!query || !query->time_ns)
+	if (!query || !query->time_ns) {
+		count(STAT_DNS_UNASKED, 1, 0);
 		return 0;
+	}
 	same = same_question(skb, query, place->body, place->end - place->body);
-	if (differs(query, place, same))
+	if (differs(query, place, same)) {
+		count(STAT_DNS_UNASKED, 1, 0);
 		return same;
+	}
 	latency = bpf_ktime_get_ns() - query->time_ns;
 	if (latency > dns->latency_ns)
 		dns->latency_ns = latency;

@@ -359,6 +359,8 @@ enum stat {
 	STAT_NOT_LOOKED_INTO, /* may have IP in it, in something that is not looked into */
 	/* Recorded, but where in a TCP segment DNS messages begin is not known. */
 	STAT_DNS_UNFOLLOWED,
+	/* Recorded, but of a DNS answer no query was known, so that it has no latency. */
+	STAT_DNS_UNASKED,
 	STAT_COUNT,
 };
 

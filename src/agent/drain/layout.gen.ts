@@ -311,7 +311,8 @@ export const stat = {
   unexplained: 14,
   notLookedInto: 15,
   dnsUnfollowed: 16,
-  count: 17,
+  dnsUnasked: 17,
+  count: 18,
 } as const;
 
 /** `enum ifindex_seen`. */

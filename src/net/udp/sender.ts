@@ -24,11 +24,7 @@ export class UdpSender implements Disposable {
   }
 
   /** The signal ends waiting. */
-  static async open(
-    addresses: PeerAddress,
-    port: number,
-    signal: AbortSignal,
-  ): Promise<UdpSender> {
+  static async open(addresses: PeerAddress, port: number, signal: AbortSignal): Promise<UdpSender> {
     const peer = `${addresses.host}:${port}`;
     let socket: Socket | undefined;
     try {

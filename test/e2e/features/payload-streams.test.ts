@@ -188,10 +188,21 @@ describe.skipIf(requireRoot())('answers', () => {
     expect(await bed.queriesWaiting()).toBe(1);
     const early = await bed.dns();
     expect(early.filter(({ seen }) => seen !== 0)).toMatchObject([{ latencyNs: 0n }]);
+    expect(readStats(bed.object).dnsUnasked.packets).toBe(3);
     bed.run(datagram(answer(9), true));
     expect(await bed.queriesWaiting()).toBe(0);
     const [last] = await bed.dns();
     expect(last!.latencyNs).toBeGreaterThan(0n);
+    expect(readStats(bed.object).dnsUnasked.packets).toBe(3);
+  });
+
+  test('whose query a flood has pushed out are counted', async () => {
+    const ids = Array.from({ length: 1000 }, (_, id) => id);
+    for (const id of ids) bed.run(datagram(query(id), false));
+    const waiting = await bed.queriesWaiting();
+    expect(waiting).toBeLessThan(ids.length);
+    for (const id of ids) bed.run(datagram(answer(id), true));
+    expect(readStats(bed.object).dnsUnasked.packets).toBe(ids.length - waiting);
   });
 
   test.each([

@@ -116,10 +116,12 @@ test('a collector whose name leads elsewhere gets templates and flows there', as
   // Sent where it was, while the name is looked up.
   await send();
   await send();
-  await expect.poll(() => sequences(after)).toEqual([
-    [2, 0],
-    [256, 0],
-  ]);
+  await expect
+    .poll(() => sequences(after))
+    .toEqual([
+      [2, 0],
+      [256, 0],
+    ]);
   const flows = sequences(before).filter(([set]) => set === 256);
   expect(flows).toEqual([
     [256, 0],
