@@ -23,6 +23,8 @@
 #define DNS_OPCODE_MAX 6
 /* A name of one byte, type and class; and of a record, time to live and length, too. */
 #define DNS_QUESTION_BYTES_MIN 5
+/* RFC 1035: a name has 255 bytes, a label two or more; the last one is empty. */
+#define DNS_LABELS_MAX 128
 #define DNS_RECORD_BYTES_MIN 11
 /* Numbers, not flags: operation and response code. */
 #define DNS_CODES 0x780f
@@ -47,7 +49,7 @@ struct dns_place {
 /*
  * Queries that wait for their answer, each by its flow and id. An answer removes its query, user
  * space those that have waited too long. In between, a flood pushes out the oldest: their answers
- * have no latency.
+ * have no latency, and are counted.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -134,21 +136,6 @@ static __always_inline long add_query(struct __sk_buff *skb, const struct flow_k
 	return 0;
 }
 
-static __always_inline void note_query(struct __sk_buff *skb, const struct flow_key *key,
-				       struct dns_metrics *dns, const struct dns_place *place)
-{
-	int error = -EEXIST;
-
-	/* Asked again, it still waits since the first time. Looking costs less than a vain insert. */
-	if (!bpf_map_lookup_elem(&dns_queries, key))
-		error = add_query(skb, key, place);
-	__sync_fetch_and_add(&dns->queries, 1);
-	if (error == -EEXIST)
-		__sync_fetch_and_add(&dns->repeated, 1);
-	else if (error)
-		count(STAT_FEATURE_LOST, 1, 0);
-}
-
 /*
  * How many bytes at `at` are as those behind the query's header, but for the case of letters. A
  * global function: the loop has many ends, of which the caller needs none.
@@ -172,22 +159,93 @@ noinline __u32 same_question(struct __sk_buff *skb, const struct dns_query *quer
 	return i;
 }
 
-/* `key`: of the query. Returns how much of its question the answer repeats; 0: nobody asked. */
+/*
+ * Whether the first `bytes` of the question that same_question() has copied are all of it. A global
+ * function, too.
+ */
+noinline __u32 is_whole_question(__u32 bytes)
+{
+	struct dns_scratch *scratch = dns_scratch();
+	__u32 at = 0;
+
+	if (!config.dns_at || !scratch)
+		return 0;
+	for (__u32 i = 0; i < DNS_LABELS_MAX; i++) {
+		if (at >= DNS_QUESTION_BYTES_MAX || at + DNS_QUESTION_BYTES_MIN > bytes)
+			return 0;
+		if (!scratch->question[at])
+			return 1;
+		at += scratch->question[at] + 1;
+	}
+	return 0;
+}
+
+/* Whether the message asks for something else than the query; `same`: bytes that do not differ. */
+static __always_inline bool differs(const struct dns_query *query, const struct dns_place *place,
+				    __u32 same)
+{
+	__u32 length = place->end - place->body;
+
+	if (!place->header.questions)
+		return false;
+	/* Of what is cut, nothing else is known. */
+	if (length > query->length)
+		length = query->length;
+	return same < length && !is_whole_question(same);
+}
+
+static __always_inline void note_query(struct __sk_buff *skb, const struct flow_key *key,
+				       struct dns_metrics *dns, const struct dns_place *place)
+{
+	/* Looking costs less than a vain insert. */
+	struct dns_query *query = bpf_map_lookup_elem(&dns_queries, key);
+	__u32 same;
+	int error;
+
+	__sync_fetch_and_add(&dns->queries, 1);
+	if (query) {
+		same = same_question(skb, query, place->body, place->end - place->body);
+		/* Asked again, it still waits since the first time. */
+		if (!differs(query, place, same)) {
+			__sync_fetch_and_add(&dns->repeated, 1);
+			return;
+		}
+		/* The id is in use for another question now: what becomes of this one is unknown. */
+		bpf_map_delete_elem(&dns_queries, key);
+		count(STAT_FEATURE_LOST, 1, 0);
+	}
+	error = add_query(skb, key, place);
+	if (error == -EEXIST)
+		__sync_fetch_and_add(&dns->repeated, 1);
+	else if (error)
+		count(STAT_FEATURE_LOST, 1, 0);
+}
+
+/*
+ * `key`: of the query. Returns how much of its question the answer repeats; 0: nobody asked. An
+ * answer to another question is none: the one that was asked for may still come.
+ */
 static __always_inline __u32 note_latency(struct __sk_buff *skb, const struct flow_key *key,
 					  struct dns_metrics *dns, const struct dns_place *place)
 {
 	struct dns_query *query = bpf_map_lookup_elem(&dns_queries, key);
-	__u32 asked;
 	__u64 latency;
+	__u32 same;
 
-	if (!query || !query->time_ns)
+	if (!query || !query->time_ns) {
+		count(STAT_DNS_UNASKED, 1, 0);
 		return 0;
+	}
+	same = same_question(skb, query, place->body, place->end - place->body);
+	if (differs(query, place, same)) {
+		count(STAT_DNS_UNASKED, 1, 0);
+		return same;
+	}
 	latency = bpf_ktime_get_ns() - query->time_ns;
 	if (latency > dns->latency_ns)
 		dns->latency_ns = latency;
-	asked = same_question(skb, query, place->body, place->end - place->body);
 	bpf_map_delete_elem(&dns_queries, key);
-	return asked;
+	return same;
 }
 
 static __always_inline void note_unreadable(struct dns_metrics *dns, __u16 error)

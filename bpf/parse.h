@@ -86,9 +86,14 @@ static __always_inline enum verdict parse_tcp(struct __sk_buff *skb, struct pack
 	const __u8 *head;
 	__u32 length;
 
-	/* A first fragment may hold as little as eight bytes of the header; padding may follow. */
-	if (unlikely(room < sizeof(copy)))
+	/*
+	 * A first fragment may hold as little as eight bytes of the header; padding may follow.
+	 * Nothing in it is payload.
+	 */
+	if (unlikely(room < sizeof(copy))) {
+		packet->headers = packet->end;
 		return PARSE_FLOW;
+	}
 	head = peek(skb, packet->l4, copy, sizeof(copy));
 	if (unlikely(!head))
 		return PARSE_MALFORMED;

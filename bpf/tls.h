@@ -38,6 +38,8 @@
 #define TLS_MISSES_MAX 16
 /* Bytes of one hello that are sent; those with keys of every kind are half as long. */
 #define TLS_HELLO_BYTES_MAX 8192
+/* And of its parts, with some to spare for those that are sent again. */
+#define TLS_PARTS_BYTES_MAX (2 * TLS_HELLO_BYTES_MAX)
 /* Heads of the records that a hello may be spread over, but for the first. */
 #define TLS_MORE_HEADS_BYTES (8 * sizeof(struct tls_record))
 
@@ -85,9 +87,10 @@ struct tls_found {
 
 #define TLS_SEEN_AFTER_HELLO (TLS_SEEN_CHANGE_CIPHER | TLS_SEEN_ALERT | TLS_SEEN_APP_DATA)
 
+/* A later fragment has some, too, but no header that would say which part of a stream it is. */
 static __always_inline bool has_payload(const struct packet *packet)
 {
-	return packet->end > packet->headers;
+	return packet->end > packet->headers && !packet->is_later_fragment;
 }
 
 /* The record at `at`, of which `found->next` is filled in, holds a handshake message. */
@@ -208,12 +211,22 @@ static __always_inline void find_ssl2_hello(struct __sk_buff *skb, __u32 at, __u
 	found->next = at + found->hello;
 }
 
-/* Returns where, behind what there is of it in this segment, the next record may begin. */
+/* TCP's number of the segment's first byte. */
+static __always_inline __u32 sequence_of(struct __sk_buff *skb, const struct packet *packet)
+{
+	__be32 sequence = 0;
+
+	bpf_skb_load_bytes(skb, packet->l4 + __builtin_offsetof(struct tcphdr, seq), &sequence,
+			   sizeof(sequence));
+	return bpf_ntohl(sequence);
+}
+
+/* Sends what the segment has of the `bytes` from `at` on. */
 static __always_inline void send_hello(struct __sk_buff *skb, const struct packet *packet,
 				       __u8 kind, __u32 at, __u32 bytes, struct tls_metrics *tls)
 {
 	struct message *head = fresh_head(kind);
-	__u32 have = packet->end - at, sequence;
+	__u32 have = packet->end - at;
 
 	if (!head)
 		return;
@@ -221,12 +234,14 @@ static __always_inline void send_hello(struct __sk_buff *skb, const struct packe
 		bytes = TLS_HELLO_BYTES_MAX;
 	if (have > bytes)
 		have = bytes;
-	tls->wanted = bytes - have;
-	if (bpf_skb_load_bytes(skb, packet->l4 + __builtin_offsetof(struct tcphdr, seq), &sequence,
-			       sizeof(sequence)))
-		return;
 	copy_key(&head->key, &packet->key);
-	head->sequence = bpf_ntohl(sequence) + at - packet->headers;
+	head->sequence = sequence_of(skb, packet) + at - packet->headers;
+	if (kind == MESSAGE_TLS_MORE) {
+		tls->wanted -= have < tls->wanted ? have : tls->wanted;
+	} else {
+		tls->wanted = bytes > have ? TLS_PARTS_BYTES_MAX : 0;
+		tls->until = head->sequence + bytes;
+	}
 	/* Several parts for what is longer than a message; offloads put segments together. */
 	for (int i = 0; i < TLS_HELLO_BYTES_MAX / MESSAGE_ROOM_LARGE && have; i++) {
 		bytes = send_message(skb, head, at, have);
@@ -239,6 +254,18 @@ static __always_inline void send_hello(struct __sk_buff *skb, const struct packe
 	}
 }
 
+/*
+ * How much of what begins with the segment may be of the last hello: segments come in any order,
+ * and again. Halves of sequence numbers do, since no hello is as long as they go.
+ */
+static __always_inline __u32 bytes_of_last_hello(struct __sk_buff *skb, const struct packet *packet,
+						 const struct tls_metrics *tls)
+{
+	__u16 bytes = tls->until - sequence_of(skb, packet);
+
+	return bytes <= TLS_HELLO_BYTES_MAX ? bytes : 0;
+}
+
 static noinline void inspect_tls(struct __sk_buff *skb, const struct packet *packet,
 				 struct tls_metrics *tls)
 {
@@ -248,12 +275,12 @@ static noinline void inspect_tls(struct __sk_buff *skb, const struct packet *pac
 
 	/* It may not be known how much is wanted; what cannot be part of a hello ends it. */
 	if (tls->wanted) {
+		bytes = bytes_of_last_hello(skb, packet, tls);
 		find_tls(skb, at, end, &found);
-		if (found.type & TLS_SEEN_AFTER_HELLO)
-			tls->wanted = 0;
+		if (bytes && found.type & TLS_SEEN_AFTER_HELLO)
+			bytes = tls->wanted = 0;
 	}
-	if (tls->wanted) {
-		bytes = tls->wanted;
+	if (bytes) {
 		send_hello(skb, packet, MESSAGE_TLS_MORE, at, bytes, tls);
 		at += bytes;
 		if (at >= end)

@@ -136,8 +136,8 @@ struct tls_metrics {
 	__u8 known; /* 1: there is nothing more to look for */
 	__u8 hellos; /* that were sent as messages */
 	__u8 misses; /* segments with payload that do not begin with a record */
-	__u16 wanted; /* bytes of the last hello that have not come yet */
-	__u8 pad[2];
+	__u16 wanted; /* bytes that may still be sent as parts of the last hello */
+	__u16 until; /* where that ends: sequence number, the lower half */
 };
 
 /* Kinds of records; user space has the same bits. */
@@ -359,6 +359,8 @@ enum stat {
 	STAT_NOT_LOOKED_INTO, /* may have IP in it, in something that is not looked into */
 	/* Recorded, but where in a TCP segment DNS messages begin is not known. */
 	STAT_DNS_UNFOLLOWED,
+	/* Recorded, but of a DNS answer no query was known, so that it has no latency. */
+	STAT_DNS_UNASKED,
 	STAT_COUNT,
 };
 

@@ -43,6 +43,7 @@ const NETWORK_EVENTS = [
 ];
 
 const LOSSES: readonly (readonly [feature: string, reason: string])[] = [
+  ['dns', 'query_unknown'],
   ['dns', 'answers_full'],
   ['dns', 'names_full'],
   ['tls', 'hellos_full'],

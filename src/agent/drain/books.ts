@@ -19,6 +19,9 @@ const INCOMPLETE = [
   ['dns_unfollowed', stat.dnsUnfollowed],
 ] as const;
 
+/** Kernel statistics of what a feature has no more to tell of, which peers can bring about. */
+const LOSSES = [['dns', 'query_unknown', stat.dnsUnasked]] as const;
+
 /** Kernel statistics of what probes have heard of, and have no flow for. */
 const SKIPS = [
   ['not_watched', stat.notWatched],
@@ -32,6 +35,7 @@ export class Bookkeeper {
   readonly #metrics: AgentMetrics;
   readonly #incomplete = new Map<string, number>();
   readonly #skips = new Map<string, number>();
+  readonly #losses = new Map<string, number>();
   #seen: Amount = { packets: 0, bytes: 0 };
 
   constructor(ledger: Ledger, metrics: AgentMetrics) {
@@ -46,6 +50,7 @@ export class Bookkeeper {
     this.#ledger.refresh();
     this.#publish(INCOMPLETE, this.#incomplete, incompletePackets);
     this.#publish(SKIPS, this.#skips, probeSkips);
+    this.#publishLosses();
     // Counters never go back: what one hook takes back of another's count is waited for.
     const { packets, bytes } = seenIn(this.#ledger.view());
     const before = this.#seen;
@@ -66,6 +71,14 @@ export class Bookkeeper {
       const { packets } = this.#ledger.statistic(index);
       counter.inc({ reason }, packets - (published.get(reason) ?? 0));
       published.set(reason, packets);
+    }
+  }
+
+  #publishLosses(): void {
+    for (const [feature, reason, index] of LOSSES) {
+      const { packets } = this.#ledger.statistic(index);
+      this.#metrics.lost(feature, reason, packets - (this.#losses.get(reason) ?? 0));
+      this.#losses.set(reason, packets);
     }
   }
 

@@ -146,6 +146,7 @@ export const tlsMetrics = {
   hellos: 2, // 1 B
   misses: 3, // 1 B
   wanted: 4, // 2 B
+  until: 6, // 2 B
 } as const;
 
 /** Byte offsets in `struct quic_metrics`. */
@@ -310,7 +311,8 @@ export const stat = {
   unexplained: 14,
   notLookedInto: 15,
   dnsUnfollowed: 16,
-  count: 17,
+  dnsUnasked: 17,
+  count: 18,
 } as const;
 
 /** `enum ifindex_seen`. */

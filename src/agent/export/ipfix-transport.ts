@@ -2,7 +2,9 @@ import type { Clock } from '../../base/clock.ts';
 import { stampMessage } from '../../codec/netflow/ipfix-message.ts';
 import type { IpfixMessage, IpfixPreamble } from '../../codec/netflow/ipfix-writer.ts';
 import { TcpConnection } from '../../net/tcp/connection.ts';
+import { type LookUp, lookUpHost, PeerAddress } from '../../net/udp/peer-address.ts';
 import { UdpSender } from '../../net/udp/sender.ts';
+import type { Log } from '../../telemetry/log.ts';
 import type { Transport } from './delivery.ts';
 import type { SpoolMessage } from './spool.ts';
 
@@ -26,15 +28,15 @@ const FIRST_TEMPLATES_PAUSE_MS = 100;
  */
 const BURST_PAUSE_MS = 4;
 
-/** Names are resolved again, and a new session begun, after this long. */
-const UDP_SESSION_MAX_MS = 600_000;
-
 export interface IpfixTarget {
   readonly host: string;
   readonly port: number;
   /** Messages with the templates; asked for when there is something to send. */
   readonly preamble: () => readonly IpfixPreamble[];
   readonly clock: Clock;
+  readonly log: Log;
+  /** Default: as the host has it. */
+  readonly lookUp?: LookUp;
 }
 
 /** Messages that are sent without a pause, and booked together. */
@@ -61,7 +63,6 @@ class Sequence {
 interface UdpSession {
   readonly sender: UdpSender;
   readonly sequence: Sequence;
-  readonly openedMs: number;
   templatesMs: number;
   messages: number;
 }
@@ -70,10 +71,13 @@ interface UdpSession {
 export class IpfixUdp implements Transport<IpfixBurst> {
   readonly inFlightMax = 1;
   readonly #target: IpfixTarget;
+  readonly #addresses: PeerAddress;
   #session: UdpSession | undefined;
 
   constructor(target: IpfixTarget) {
+    const { host, clock, lookUp = lookUpHost } = target;
     this.#target = target;
+    this.#addresses = new PeerAddress(host, { clock, lookUp });
   }
 
   async send(burst: IpfixBurst, signal: AbortSignal): Promise<void> {
@@ -102,16 +106,17 @@ export class IpfixUdp implements Transport<IpfixBurst> {
   }
 
   async #open(signal: AbortSignal): Promise<UdpSession> {
-    const { host, port, clock } = this.#target;
-    const nowMs = clock.monotonicMs();
+    const { host, port, log } = this.#target;
     if (this.#session !== undefined) {
-      if (nowMs - this.#session.openedMs < UDP_SESSION_MAX_MS) return this.#session;
+      const { address } = this.#session.sender;
+      if (!this.#addresses.hasLeft(address)) return this.#session;
+      log.info({ host, address }, 'the collector is at another address now');
       this.#drop();
     }
-    const sender = await UdpSender.open(host, port, signal);
+    const sender = await UdpSender.open(this.#addresses, port, signal);
     const sequence = new Sequence();
     const never = Number.NEGATIVE_INFINITY;
-    this.#session = { sender, sequence, openedMs: nowMs, templatesMs: never, messages: 0 };
+    this.#session = { sender, sequence, templatesMs: never, messages: 0 };
     return this.#session;
   }
 

@@ -61,7 +61,8 @@ export function createIpfixExporter(config: AgentConfig, deps: ExporterDeps): Ex
     return writer;
   };
   // Nothing is sent before the first batch.
-  const target = { host, port, clock, preamble: () => writer!.preamble() };
+  const log = deps.log.child({ component: 'ipfix' });
+  const target = { host, port, clock, log, preamble: () => writer!.preamble() };
   const transport = isUdp ? new IpfixUdp(target) : new IpfixTcp(target);
   const delivery = new Delivery<IpfixBurst>(
     {
@@ -75,7 +76,7 @@ export function createIpfixExporter(config: AgentConfig, deps: ExporterDeps): Ex
       transport,
       clock,
       random,
-      log: deps.log.child({ component: 'ipfix' }),
+      log,
       metrics: declareExportMetrics(deps.metrics, 'ipfix'),
     },
   );

@@ -2,6 +2,7 @@ import { opensslMetrics, opensslTotals } from '../drain/layout.gen.ts';
 import type { ProbeOptions } from '../loader/native.ts';
 import { fillDoubles } from './columns.ts';
 import { findOpenssl, type OpensslFunction } from './openssl-library.ts';
+import { LibraryWatch } from './openssl-watch.ts';
 import type { FeatureSpec, TrackerDeps } from './tracker.ts';
 
 const WORD = 2 ** 32;
@@ -67,14 +68,27 @@ export const openssl: FeatureSpec = {
 
   tracker: (deps, at) => {
     const totals = new Totals(deps);
+    const library = watchOf(deps);
     return {
       decode(buffer, length, batch) {
         fillDoubles(buffer, length, batch, 'OpenSslBytes', at + opensslMetrics.bytes);
       },
-      finish: () => totals.count(),
+      finish() {
+        totals.count();
+        library?.look();
+      },
     };
   },
 };
+
+/** Where somebody else has put the probes, the library may be out of sight. */
+function watchOf(deps: TrackerDeps): LibraryWatch | undefined {
+  try {
+    return new LibraryWatch(findOpenssl(deps.config.opensslPath).path, deps);
+  } catch {
+    return undefined;
+  }
+}
 
 interface Total {
   readonly calls: number;

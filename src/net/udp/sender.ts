@@ -1,17 +1,20 @@
 import { createSocket, type Socket } from 'node:dgram';
-import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
+import { isIPv6 } from 'node:net';
 import { NetobservError } from '../../base/errors.ts';
 import { NET_ERRORS } from '../errors.ts';
+import type { PeerAddress } from './peer-address.ts';
 
 /** Datagrams to one peer, from one port. After a failure it is of no use any more. */
 export class UdpSender implements Disposable {
   readonly #socket: Socket;
+  readonly address: string;
   readonly #peer: string;
   #failure: Error | undefined;
 
-  private constructor(socket: Socket, peer: string) {
+  private constructor(socket: Socket, address: string, peer: string) {
     this.#socket = socket;
+    this.address = address;
     this.#peer = peer;
     // Connected sockets are told when the peer's host has nobody at that port.
     socket.on('error', (error) => {
@@ -20,17 +23,17 @@ export class UdpSender implements Disposable {
     socket.unref();
   }
 
-  /** Resolves names; the signal ends waiting. */
-  static async open(host: string, port: number, signal: AbortSignal): Promise<UdpSender> {
-    const peer = `${host}:${port}`;
+  /** The signal ends waiting. */
+  static async open(addresses: PeerAddress, port: number, signal: AbortSignal): Promise<UdpSender> {
+    const peer = `${addresses.host}:${port}`;
     let socket: Socket | undefined;
     try {
-      const { address, family } = await lookup(host);
+      const address = await addresses.resolve();
       signal.throwIfAborted();
-      socket = createSocket(family === 6 ? 'udp6' : 'udp4');
+      socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4');
       socket.connect(port, address);
       await once(socket, 'connect', { signal });
-      return new UdpSender(socket, peer);
+      return new UdpSender(socket, address, peer);
     } catch (cause) {
       socket?.close();
       throw new NetobservError(NET_ERRORS.connect, `${peer}: no UDP socket`, {

@@ -22,6 +22,7 @@ import { type DnsSeen, datagram, PayloadBed, segment } from '../datapath/payload
 
 const RESPONSE = 0x8180;
 const QUESTION = [{ name: name('www.example'), type: Type.A }];
+const UPPER_QUESTION = [{ name: name('WWW.EXAMPLE'), type: Type.A }];
 const QUESTION_BYTES = QUESTION[0]!.name.length + 4;
 const ADDRESS: Answer = { name: pointer(FIRST_NAME), type: Type.A, data: Buffer.of(192, 0, 2, 1) };
 const query = (id: number): Buffer => message(id, 0x0100, QUESTION);
@@ -178,6 +179,53 @@ describe.skipIf(requireRoot())('answers', () => {
     expect(asked()).toEqual([0, QUESTION_BYTES, 0, QUESTION_BYTES, 3]);
   });
 
+  test('to another question, as anybody may send, leave the query waiting', async () => {
+    const other = message(9, RESPONSE, [{ name: name('wwx.example'), type: Type.A }], [ADDRESS]);
+    const longer = message(9, RESPONSE, [{ name: name('www.example.net'), type: Type.A }]);
+    const type = message(9, RESPONSE, [{ name: name('www.example'), type: Type.AAAA }], [ADDRESS]);
+    bed.run(datagram(query(9), false));
+    bed.run(...[other, longer, type].map((payload) => datagram(payload, true)));
+    expect(await bed.queriesWaiting()).toBe(1);
+    const early = await bed.dns();
+    expect(early.filter(({ seen }) => seen !== 0)).toMatchObject([{ latencyNs: 0n }]);
+    expect(readStats(bed.object).dnsUnasked.packets).toBe(3);
+    bed.run(datagram(answer(9), true));
+    expect(await bed.queriesWaiting()).toBe(0);
+    const [last] = await bed.dns();
+    expect(last!.latencyNs).toBeGreaterThan(0n);
+    expect(readStats(bed.object).dnsUnasked.packets).toBe(3);
+  });
+
+  test('whose query a flood has pushed out are counted', async () => {
+    const ids = Array.from({ length: 1000 }, (_, id) => id);
+    for (const id of ids) bed.run(datagram(query(id), false));
+    const waiting = await bed.queriesWaiting();
+    expect(waiting).toBeLessThan(ids.length);
+    for (const id of ids) bed.run(datagram(answer(id), true));
+    expect(readStats(bed.object).dnsUnasked.packets).toBe(ids.length - waiting);
+  });
+
+  test.each([
+    ['nothing but a header', message(9, 0x8181, [])],
+    ['records, and no question', message(9, RESPONSE, [], [ADDRESS])],
+    ['the letters of the question in another case', message(9, RESPONSE, UPPER_QUESTION)],
+  ])('of %s are to the query of their id', async (_why, payload) => {
+    bed.run(datagram(query(9), false), datagram(payload, true));
+    expect(await bed.queriesWaiting()).toBe(0);
+  });
+
+  test('are to the last question for which an id was used', async () => {
+    const first = message(9, 0x0100, [{ name: name('slow.example'), type: Type.A }]);
+    bed.run(datagram(first, false), datagram(first, false), datagram(query(9), false));
+    expect(await bed.queriesWaiting()).toBe(1);
+    expect(readStats(bed.object).featureLost.packets).toBe(1);
+    bed.run(datagram(answer(9), true));
+    expect(asked()).toEqual([QUESTION_BYTES]);
+    const flows = await bed.dns();
+    expect(flows.find(({ queries }) => queries > 0)).toMatchObject({ queries: 3, repeated: 1 });
+    expect(await bed.queriesWaiting()).toBe(0);
+  });
+
   test('the longest question is kept', () => {
     const longest = [...Array(3).fill('x'.repeat(63)), 'y'.repeat(61)].join('.');
     const question = [{ name: name(longest), type: Type.A }];
@@ -237,6 +285,39 @@ describe.skipIf(requireRoot())('hellos', () => {
     send(bytes.subarray(0, 40), bytes.subarray(40), record(23, Buffer.alloc(40)));
     expect(joined()).toEqual(bytes);
     expect((await bed.tls())[0]).toBe(tlsSeen.appData);
+  });
+
+  test.each([
+    ['in order', [0, 1, 2]],
+    ['the last before the middle', [0, 2, 1]],
+    ['the first sent again', [0, 0, 1, 2]],
+    ['each sent again', [0, 1, 0, 1, 2, 1, 2]],
+    ['the last before the middle, and the first again', [0, 2, 0, 1]],
+  ])('in three segments, %s, are sent whole', async (_why, order) => {
+    const cuts = [0, 60, hello.length - 9, hello.length];
+    for (const part of order) {
+      const sequence = (0xffff_ffc0 + cuts[part]!) >>> 0;
+      bed.run(segment(hello.subarray(cuts[part], cuts[part + 1]), { sequence }));
+    }
+    const end = (0xffff_ffc0 + hello.length) >>> 0;
+    bed.run(segment(record(23, Buffer.alloc(9)), { sequence: end }));
+    const parts = bed.records().map((body) => ({
+      at: (body.readUInt32LE(messageLayout.sequence) - 0xffff_ffc0) >>> 0,
+      length: body.readUInt32LE(messageLayout.length),
+    }));
+    expect(parts).toEqual(
+      order.map((part) => ({ at: cuts[part], length: cuts[part + 1]! - cuts[part]! })),
+    );
+    const [types, , hellos] = await bed.tls();
+    expect([types, hellos]).toEqual([tlsSeen.clientHello | tlsSeen.appData, 1]);
+  });
+
+  test('segments that are sent again and again are sent up to a limit', () => {
+    const head = hello.subarray(0, 60);
+    for (let i = 0; i < 1000; i++) bed.run(segment(head, { sequence: 1 }));
+    const bytes = joined().length;
+    expect(bytes).toBeGreaterThan(hello.length);
+    expect(bytes).toBeLessThan(4 * (8192 + 16_384));
   });
 
   test('longer than a message, in one segment', () => {

@@ -1,6 +1,10 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
+import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
+import { type IpfixBurst, IpfixUdp } from '../../../src/agent/export/ipfix-transport.ts';
+import { systemClock } from '../../../src/base/clock.ts';
+import { LOOK_UP_PERIOD_MS } from '../../../src/net/udp/peer-address.ts';
 import { OneSetReader } from '../../support/ipfix-one-set.ts';
 import { IpfixReader, type ReadMessage } from '../../support/ipfix-reader.ts';
 import { startSender } from '../../support/ipfix-sender.ts';
@@ -13,12 +17,15 @@ interface Arrival {
 }
 
 /** What arrives, when; nobody of it is read before the end. */
-async function receive(): Promise<{ readonly port: number; readonly arrivals: Arrival[] }> {
+async function receive(
+  address = '127.0.0.1',
+  atPort = 0,
+): Promise<{ readonly port: number; readonly arrivals: Arrival[] }> {
   const socket: Socket = createSocket('udp4');
   onTestFinished(() => void socket.close());
   const arrivals: Arrival[] = [];
   socket.on('message', (bytes) => arrivals.push({ timeMs: performance.now(), bytes }));
-  socket.bind(0, '127.0.0.1');
+  socket.bind(atPort, address);
   await once(socket, 'listening');
   return { port: socket.address().port, arrivals };
 }
@@ -72,4 +79,53 @@ test('sequence numbers count all data records, those of options included', async
 test('the rate is told without options, too, and can be kept out of them', async () => {
   const messages = readAll(await sendAll({ SAMPLING: '10', IPFIX_OPTIONS: 'false' }));
   expect(messages.flatMap(({ sets }) => sets)).not.toContain(3);
+});
+
+test('a collector whose name leads elsewhere gets templates and flows there', async () => {
+  const { port, arrivals: before } = await receive();
+  const { arrivals: after } = await receive('127.0.0.2', port);
+  let address = '127.0.0.1';
+  let passedMs = 0;
+  const message = (set: number) => {
+    const bytes = new Uint8Array(20);
+    new DataView(bytes.buffer).setUint16(16, set);
+    return { bytes, records: set === 2 ? 0 : 1, packets: 1, octets: 1 };
+  };
+  const transport = new IpfixUdp({
+    ...{ host: 'collector.example', port, log: pino({ level: 'silent' }) },
+    preamble: () => [message(2)],
+    clock: { ...systemClock, monotonicMs: () => performance.now() + passedMs },
+    lookUp: async () => [address],
+  });
+  onTestFinished(() => transport.close());
+  const send = () => {
+    const amount = { flows: 1, packets: 1, bytes: 1 };
+    const burst = { messages: [message(256)], sent: 0, amount, bytes: new Uint8Array(0) };
+    return transport.send(burst satisfies IpfixBurst, new AbortController().signal);
+  };
+  const sequences = (arrivals: readonly Arrival[]) =>
+    arrivals.map(({ bytes }) => {
+      const view = new DataView(bytes.buffer, bytes.byteOffset);
+      return [view.getUint16(16), view.getUint32(8)];
+    });
+
+  await send();
+  address = '127.0.0.2';
+  await send();
+  passedMs = LOOK_UP_PERIOD_MS;
+  // Sent where it was, while the name is looked up.
+  await send();
+  await send();
+  await expect
+    .poll(() => sequences(after))
+    .toEqual([
+      [2, 0],
+      [256, 0],
+    ]);
+  const flows = sequences(before).filter(([set]) => set === 256);
+  expect(flows).toEqual([
+    [256, 0],
+    [256, 1],
+    [256, 2],
+  ]);
 });

@@ -198,6 +198,7 @@ test('books: recorded, dropped by the pipeline, and the kernel’s own counts ov
   kernel.stats.set(stat.mapFull, { packets: 5, bytes: 2 ** 40 + 1 });
   kernel.stats.set(stat.sampledOut, { packets: 7, bytes: 700 });
   kernel.stats.set(stat.messagesLost, { packets: 2, bytes: 0 });
+  kernel.stats.set(stat.dnsUnasked, { packets: 3, bytes: 0 });
   await drainer.drain('asked');
   expect(ledger.view()).toEqual({
     recordedPackets: 2,
@@ -226,6 +227,8 @@ test('books: recorded, dropped by the pipeline, and the kernel’s own counts ov
   const dropped = await registry.registry.getSingleMetricAsString('dropped_flows_total');
   expect(dropped).toContain('source="limiter",reason="full"} 2');
   expect(dropped).toContain('source="flow-fetcher",reason="CannotCreateFlowsHashMap"} 5');
+  const losses = await registry.registry.getSingleMetricAsString('feature_losses_total');
+  expect(losses).toContain('feature="dns",reason="query_unknown"} 3');
   const packets = await registry.registry.getSingleMetricAsString('unrecorded_packets_total');
   expect(packets).toContain('reason="not_ip"} 3');
   // Counters follow the kernel's totals, they do not add them again.
