@@ -58,12 +58,12 @@ export function apiRoutes(config: ConsoleConfig, context: ConsoleContext): Fasti
         login: config.token !== undefined,
       }),
     );
-    app.get(LIVE_PATH, { schema: { querystring: noParameters } }, async (_request, reply) =>
+    app.get(LIVE_PATH, { schema: { querystring: noParameters } }, async ({ socket }, reply) =>
       // Proxies that buffer would turn news into history.
       reply
         .type('text/event-stream; charset=utf-8')
         .header('x-accel-buffering', 'no')
-        .send(context.live.connect()),
+        .send(context.live.connect(socket.remoteAddress)),
     );
   };
 }

@@ -78,10 +78,11 @@ export class LiveHub {
     this.#clients.clear();
   }
 
-  /** The text/event-stream of one more client. */
-  connect(): Readable {
+  /** The text/event-stream of one more client, at this address. */
+  connect(address = ''): Readable {
     const { metrics } = this.#deps;
-    if (this.#clients.size >= this.#limits.liveClientsMax) {
+    const { liveClientsMax } = this.#limits;
+    if (this.#clients.size >= liveClientsMax && !this.#makeRoomFor(address)) {
       metrics.reject('live_full');
       throw new AnswerError(
         'ERR_CONSOLE_BUSY',
@@ -91,7 +92,7 @@ export class LiveHub {
       );
     }
     const endsAtMs = this.#deps.clock.monotonicMs() + this.#limits.liveStreamMaxMs;
-    const client = new LiveClient(this.#limits.liveBufferBytes, endsAtMs);
+    const client = new LiveClient(address, this.#limits.liveBufferBytes, endsAtMs);
     this.#clients.add(client);
     metrics.liveClients.set(this.#clients.size);
     client.once('close', () => {
@@ -100,6 +101,26 @@ export class LiveHub {
     });
     client.push(`retry: ${RECONNECT_MS}\n\n`);
     return client;
+  }
+
+  /**
+   * Ends the oldest stream of the address that has most, if the newcomer's then still has no more
+   * than that. False: it has its share.
+   */
+  #makeRoomFor(address: string): boolean {
+    const counts = new Map<string, number>();
+    for (const { address: one } of this.#clients) counts.set(one, (counts.get(one) ?? 0) + 1);
+    const [greediest = '', most = 0] = [...counts].sort((a, b) => b[1] - a[1])[0] ?? [];
+    if (most < (counts.get(address) ?? 0) + 2) return false;
+    // In the order in which they came.
+    for (const client of this.#clients) {
+      if (client.address !== greediest) continue;
+      this.#deps.metrics.liveClientsDropped.inc();
+      this.#clients.delete(client);
+      client.push(null);
+      return true;
+    }
+    return false;
   }
 
   async #tick(): Promise<void> {
@@ -167,10 +188,12 @@ class LiveClient extends Readable {
   missed = 0;
   #full = false;
 
+  readonly address: string;
   readonly endsAtMs: number;
 
-  constructor(bufferBytes: number, endsAtMs: number) {
+  constructor(address: string, bufferBytes: number, endsAtMs: number) {
     super({ highWaterMark: bufferBytes, encoding: 'utf8' });
+    this.address = address;
     this.endsAtMs = endsAtMs;
   }
 

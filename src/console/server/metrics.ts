@@ -39,7 +39,7 @@ export function declareMetrics(metrics: Metrics) {
     ),
     liveClientsDropped: metrics.counter(
       'console_live_clients_dropped_total',
-      'Live clients disconnected because they stopped reading',
+      'Live clients disconnected because they stopped reading, or to make room for others',
     ),
     queriesRunning: metrics.gauge('console_queries_running', 'Queries running in the store'),
     queriesWaiting: metrics.gauge('console_queries_waiting', 'Queries waiting for a slot'),

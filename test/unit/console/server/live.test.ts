@@ -164,6 +164,28 @@ test('a tick that waits for the store while the server stops is dropped', async 
   expect(client.errored).toBeNull();
 });
 
+test('who has most streams gives way to others, and is refused more', async () => {
+  const { hub, clock, wrote } = setUp({ liveClientsMax: 4 });
+  const [first, ...others] = Array.from({ length: 4 }, () => hub.connect('10.0.0.1'));
+  const ended = once(first!.resume(), 'end');
+  const newcomer = hub.connect('10.0.0.2');
+  await ended;
+  // Three and one: one more of the second's is fair, and of the first's is not.
+  expect(() => hub.connect('10.0.0.1')).toThrow(
+    expect.objectContaining({ code: 'ERR_CONSOLE_BUSY' }),
+  );
+  hub.connect('10.0.0.2');
+  expect(() => hub.connect('10.0.0.2')).toThrow(
+    expect.objectContaining({ code: 'ERR_CONSOLE_BUSY' }),
+  );
+  wrote(ONE);
+  clock.jump(1000);
+  await settled();
+  for (const client of [others[1]!, others[2]!, newcomer]) {
+    expect(ticksIn(client.read())).toHaveLength(1);
+  }
+});
+
 test('one more than the most is refused', async () => {
   const { hub } = setUp({ liveClientsMax: 1 });
   const first = hub.connect();
