@@ -99,8 +99,8 @@ static noinline bool has_just_left(struct __sk_buff *skb, const struct packet *p
 	struct departure *last = bpf_map_lookup_elem(&departures, &zero);
 	__u64 buffer = buffer_of(skb), flow = flow_hash(&packet->key), place = place_of(skb);
 
-	/* Lost its draw before it was looked at. */
-	if (!last || !packet->eth_protocol)
+	/* Lost its draw before it was looked at; or the next one may be in the same memory. */
+	if (!last || !packet->eth_protocol || facts_of(place) & HOOK_SHARES_FLOWS)
 		return false;
 	if (last->buffer == buffer && last->flow == flow)
 		return last->place != place;

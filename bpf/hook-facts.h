@@ -9,6 +9,7 @@
  */
 enum hook_fact {
 	HOOK_INGRESS = 1, /* there is one at its ingress */
+	HOOK_SHARES_FLOWS = 2, /* packets of one flow leave by it and by others, as by a bond's ports */
 	/* The same bits as in slots. What comes in here has passed no hook before. */
 	HOOK_BORN_INGRESS = 0x10000000,
 	/* Nor has what this host sends here, unless it has come in by another interface. */

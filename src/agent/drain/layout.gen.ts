@@ -400,6 +400,7 @@ export const filterCondition = {
 /** `enum hook_fact`. */
 export const hookFact = {
   ingress: 1,
+  sharesFlows: 2,
   bornIngress: 268435456,
   bornEgress: 536870912,
 } as const;

@@ -31,7 +31,8 @@ interface Place<S> {
   readonly link: Link;
 }
 
-const { ingress: HAS_INGRESS, bornIngress: BORN_INGRESS, bornEgress: BORN_EGRESS } = hookFact;
+const { ingress: HAS_INGRESS, sharesFlows: SHARES_FLOWS } = hookFact;
+const { bornIngress: BORN_INGRESS, bornEgress: BORN_EGRESS } = hookFact;
 
 /** What enters at one end left at the other. */
 const PAIRS: ReadonlySet<string> = new Set(['veth', 'netkit']);
@@ -39,6 +40,8 @@ const PAIRS: ReadonlySet<string> = new Set(['veth', 'netkit']);
 const UPPERS: ReadonlySet<string> = new Set(['vlan', 'macvlan', 'macvtap', 'ipvlan', 'ipvtap']);
 /** Their packets come and go by their ports. */
 const MASTERS: ReadonlySet<string> = new Set(['bridge', 'bond', 'team', 'vrf']);
+/** Masters that may send packets of one flow by any of their ports. */
+const SPREADERS: ReadonlySet<string> = new Set(['bond', 'team']);
 /** What comes in was wrapped at the other end: here, or on another machine. */
 const TUNNELS: ReadonlySet<string> = new Set([
   ...['vxlan', 'geneve', 'bareudp', 'gtp', 'amt', 'wireguard', 'xfrm', 'vti', 'vti6'],
@@ -72,6 +75,7 @@ export function findBirths<S extends BirthSpace>(
         space,
         link.index,
         (hooks.ingress ? HAS_INGRESS : 0) |
+          (map.sharesFlows(place) ? SHARES_FLOWS : 0) |
           (map.isBornAtIngress(place) ? BORN_INGRESS : 0) |
           (map.isBornAtEgress(place) ? BORN_EGRESS : 0),
       );
@@ -111,6 +115,11 @@ class TopologyMap<S extends BirthSpace> {
     const master = space.links.get(link.master);
     if (master === undefined || !MASTERS.has(master.driver)) return false;
     return !hooksAt({ space, link: master }).egress;
+  }
+
+  /** Whether its master sends the packets of one flow by several ports. */
+  sharesFlows({ space, link }: Place<S>): boolean {
+    return SPREADERS.has(space.links.get(link.master)?.driver ?? '');
   }
 
   /** Whether what comes in there, on its way to `watched`, can have passed no hook of ours. */

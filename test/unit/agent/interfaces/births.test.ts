@@ -263,6 +263,21 @@ describe('where packets are born', () => {
     expect(birthsWhere(true, [new Space([{ index: 2, driver: 'vxlan' }])])).toEqual([['2e']]);
   });
 
+  test('a bond sends the packets of one flow by several ports, a bridge does not', () => {
+    const shared: number[] = [];
+    const space = new Space([
+      { index: 2, driver: 'bond' },
+      { index: 3, driver: 'veth', master: 2 },
+      { index: 4, driver: 'bridge' },
+      { index: 5, driver: 'veth', master: 4 },
+    ]);
+    const tell = (_space: Space, index: number, facts: number): void => {
+      if ((facts & hookFact.sharesFlows) !== 0) shared.push(index);
+    };
+    findBirths([space], tell, { readsTunnels: false });
+    expect(shared).toEqual([3]);
+  });
+
   test('numbers alone are no proof', () => {
     const [host, first, second] = containers(true) as [Space, Space, Space];
     host.numbers.set(first, 9);
