@@ -111,17 +111,7 @@ function Store({ store }: { readonly store: StatusResponse['store'] }): ReactNod
   const told = [...(isReady ? [] : [`${t('store.down')}: ${error}`]), ...warnings];
   return (
     <div>
-      <table className="health-table">
-        <caption>{t('health.store')}</caption>
-        <tbody>
-          {facts.map(([name, value]) => (
-            <tr key={name}>
-              <th scope="row">{name}</th>
-              <td>{value}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+      <FactsTable caption={t('health.store')} facts={facts} />
       {told.length === 0 ? undefined : (
         <ul className="health-told health-loss">
           {told.map((text) => (
@@ -130,6 +120,28 @@ function Store({ store }: { readonly store: StatusResponse['store'] }): ReactNod
         </ul>
       )}
     </div>
+  );
+}
+
+function FactsTable({
+  caption,
+  facts,
+}: {
+  readonly caption: string;
+  readonly facts: readonly (readonly [name: string, value: string])[];
+}): ReactNode {
+  return (
+    <table className="health-table">
+      <caption>{caption}</caption>
+      <tbody>
+        {facts.map(([name, value]) => (
+          <tr key={name}>
+            <th scope="row">{name}</th>
+            <td>{value}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
   );
 }
 
@@ -152,17 +164,5 @@ function Vitals({ vitals }: { readonly vitals: AgentVitals }): ReactNode {
     [t('health.memory'), formatBytes(vitals.bpfBytes)],
     [t('health.misses'), formatExact(vitals.probeMisses)],
   ];
-  return (
-    <table className="health-table">
-      <caption>{t('health.kernel')}</caption>
-      <tbody>
-        {rows.map(([name, value]) => (
-          <tr key={name}>
-            <th scope="row">{name}</th>
-            <td>{value}</td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
-  );
+  return <FactsTable caption={t('health.kernel')} facts={rows} />;
 }
