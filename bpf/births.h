@@ -70,7 +70,7 @@ static __always_inline bool is_born_at_ingress(struct __sk_buff *skb)
 /* What this host sent last on this CPU, where it was met first on its way out. */
 struct departure {
 	__u64 buffer; /* its address in memory, which clones share */
-	__u64 flow; /* by flow_hash() */
+	__u64 packet; /* by packet_hash() */
 	__u64 place;
 };
 
@@ -89,6 +89,23 @@ static __always_inline __u64 buffer_of(struct __sk_buff *skb)
 }
 
 /*
+ * What tells a packet from the next one of its flow: the identification of IPv4, TCP's sequence
+ * and acknowledgement numbers, length and checksum of UDP, type, identifier and sequence number of
+ * ICMP.
+ */
+static __always_inline __u64 packet_hash(struct __sk_buff *skb, const struct packet *packet)
+{
+	__u32 numbers = packet->l4 + (packet->key.protocol == IPPROTO_TCP ? 4 : 0);
+	__u64 hash = flow_hash(&packet->key) + skb->len, copy;
+	const void *at = peek(skb, numbers, &copy, sizeof(copy));
+
+	if (at)
+		hash = hash * 0x9e3779b97f4a7c15 + *(const __u64 *)at;
+	at = packet->eth_protocol == ETH_P_IP ? peek(skb, packet->l3 + 4, &copy, 2) : NULL;
+	return at ? hash * 0xc2b2ae3d27d4eb4f + *(const __u16 *)at : hash;
+}
+
+/*
  * Without marks: whether a program or filter of others has sent the packet, or a copy, on to this
  * egress from another. That happens before the CPU turns to the next packet, and to a packet
  * that is the same in memory. Asked again at one place, the answer is the same.
@@ -97,15 +114,15 @@ static noinline bool has_just_left(struct __sk_buff *skb, const struct packet *p
 {
 	__u32 zero = 0;
 	struct departure *last = bpf_map_lookup_elem(&departures, &zero);
-	__u64 buffer = buffer_of(skb), flow = flow_hash(&packet->key), place = place_of(skb);
+	__u64 buffer = buffer_of(skb), hash = packet_hash(skb, packet), place = place_of(skb);
 
-	/* Lost its draw before it was looked at; or the next one may be in the same memory. */
+	/* Lost its draw before it was looked at; or the next one may be the same, and there, too. */
 	if (!last || !packet->eth_protocol || facts_of(place) & HOOK_SHARES_FLOWS)
 		return false;
-	if (last->buffer == buffer && last->flow == flow)
+	if (last->buffer == buffer && last->packet == hash)
 		return last->place != place;
 	last->buffer = buffer;
-	last->flow = flow;
+	last->packet = hash;
 	last->place = place;
 	return false;
 }

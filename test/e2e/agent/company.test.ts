@@ -294,6 +294,37 @@ describe.skipIf(requireRoot())('programs of TCX that decide', () => {
     }
   });
 
+  test('packets of one flow by two ways in turn', async () => {
+    await using lab = new Lab();
+    const [host, far] = [lab.namespace('host'), lab.namespace('far')];
+    const ways = [new LabPair(lab, host, far), new LabPair(lab, host, far)] as const;
+    ways.forEach((way, at) => {
+      way.giveAddresses(`10.94.${at}`);
+      const table = ['table', `${at + 1}`];
+      const via = ['via', way.v4[1], 'dev', way.a];
+      ip('-n', host, 'route', 'add', '10.95.0.1', ...via, ...table);
+      ip('-n', host, 'rule', 'add', 'fwmark', `${at + 1}`, ...table);
+    });
+    ip('-n', host, 'route', 'add', '10.95.0.1', 'via', ways[0].v4[1]);
+    lab.address(far, ways[0].b, '10.95.0.1/32');
+    const nft = (text: string): string => lab.inside(host, 'nft', text);
+    nft('add table ip t');
+    nft('add chain ip t o { type route hook output priority 0; }');
+    nft('add rule ip t o meta mark set numgen inc mod 2 map { 0: 1, 1: 2 }');
+    const hooks = ways.map((way) => [host, way.a] as const);
+    const native = loadNative();
+    const other = loadOther(native);
+    try {
+      await attachOther(native, other, 'last_word', hooks, 'tail');
+      await using agent = await startAgent({ INTERFACES: ways.map(({ a }) => a).join() });
+      await lab.cast(host, { address: '10.95.0.1', port: 7000, count: SENT, sizeBytes: 100 });
+      for (const { a } of ways) expect(lab.counters(host, a).txPackets).toBe(SENT / 2);
+      expect(await packetsTo(agent, 7000)).toBe(SENT);
+    } finally {
+      native.close(other);
+    }
+  });
+
   test('that push themselves to the head are followed by ours', async () => {
     await using lab = new Lab();
     const inside = lab.namespace('inside');
