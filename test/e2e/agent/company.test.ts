@@ -1,71 +1,25 @@
 /** Others at the hooks, before and after ours: every packet counts once, and none is influenced. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { BpfObject, Native } from '../../../src/agent/loader/native.ts';
 import { type AgentHost, loadNative, startAgent } from '../../support/agent-host.ts';
 import { LabPair, ONLY_TESTS } from '../../support/lab-pair.ts';
 import { buildTool, ip, Lab } from '../../support/netns.ts';
 import { requireRoot } from '../../support/require.ts';
-import { ROOT } from '../../support/source-tree.ts';
 
-const SENT = 100;
+import {
+  attachOther,
+  bridged,
+  letPass,
+  loadOther,
+  packetsTo,
+  SENT,
+  SIDES,
+  send,
+} from '../../support/strangers.ts';
+
 const SOON = { timeout: 15_000, interval: 50 } as const;
-const SIDES = ['ingress', 'egress'] as const;
 /** An interface's number that nobody has by chance. */
 const UNUSUAL_INDEX = 48_127;
-
-/** Two containers on a bridge of a host, each with its end of a pair: four hooks in each way. */
-interface Path {
-  readonly host: string;
-  readonly from: string;
-  readonly to: string;
-  /** In order of passing: namespace, name. */
-  readonly hooks: readonly (readonly [string, string])[];
-}
-
-function bridged(lab: Lab): Path {
-  const [host, from, to] = [lab.namespace('host'), lab.namespace('from'), lab.namespace('to')];
-  const [inner, outer] = lab.pair({ namespace: from }, { namespace: host });
-  const [far, last] = lab.pair({ namespace: host }, { namespace: to });
-  const bridge = lab.linkName();
-  ip('-n', host, 'link', 'add', bridge, 'type', 'bridge');
-  for (const port of [outer, far]) ip('-n', host, 'link', 'set', port, 'master', bridge);
-  ip('-n', host, 'link', 'set', bridge, 'up');
-  lab.address(from, inner, '10.97.0.1/24');
-  lab.address(to, last, '10.97.0.2/24');
-  const hooks = [
-    [from, inner],
-    [host, outer],
-    [host, far],
-    [to, last],
-  ] as const;
-  return { host, from, to, hooks };
-}
-
-async function send(lab: Lab, { from, to }: Path, port: number, count = SENT): Promise<void> {
-  await lab.udp(from, to, { address: '10.97.0.2', port, count, sizeBytes: 100 });
-}
-
-async function packetsTo(host: AgentHost, port: number): Promise<number> {
-  await host.agent.drainNow();
-  const flows = host.flows.filter((flow) => flow.DstPort === port);
-  return flows.reduce((sum, flow) => sum + flow.Packets, 0);
-}
-
-/** A filter that lets everything pass, and so ends the chain, with a class id of its own. */
-function letPass(lab: Lab, [namespace, name]: readonly [string, string], classid: string): void {
-  try {
-    lab.inside(namespace, 'tc', 'qdisc', 'add', 'dev', name, 'clsact');
-  } catch {
-    // It is there.
-  }
-  for (const side of SIDES) {
-    const all = ['protocol', 'all', 'u32', 'match', 'u32', '0', '0', 'flowid', classid];
-    lab.inside(namespace, 'tc', 'filter', 'add', 'dev', name, side, 'prio', '10', ...all);
-  }
-}
 
 async function marks(host: AgentHost): Promise<string> {
   const text = await host.metrics.registry.getSingleMetricAsString('packet_marks');
@@ -246,106 +200,6 @@ describe.skipIf(requireRoot())('others at the hooks', () => {
   });
 });
 
-describe.skipIf(requireRoot())('programs of TCX that decide', () => {
-  test.each(['before', 'after'])('that come %s ours', async (when) => {
-    await using lab = new Lab();
-    const path = bridged(lab);
-    const native = loadNative();
-    const other = loadOther(native);
-    const attach = (): Promise<void> => attachOther(native, other, 'last_word', path.hooks, 'tail');
-    try {
-      if (when === 'before') await attach();
-      await using host = await startAgent({ INTERFACES: ONLY_TESTS });
-      if (when === 'after') await attach();
-      await send(lab, path, 7000);
-      expect(await packetsTo(host, 7000)).toBe(SENT);
-    } finally {
-      native.close(other);
-    }
-  });
-
-  test.each([
-    ['sender_on', 'before'],
-    ['sender_on', 'after'],
-    ['copier', 'before'],
-    ['copier', 'after'],
-  ] as const)('from one egress to another: %s, there %s ours', async (program, when) => {
-    await using lab = new Lab();
-    const [host, far] = [lab.namespace('host'), lab.namespace('far')];
-    const first = new LabPair(lab, host, far);
-    const second = new LabPair(lab, host, far);
-    first.giveAddresses('10.94.0');
-    const native = loadNative();
-    const other = loadOther(native);
-    const attach = (): Promise<void> =>
-      attachOther(native, other, program, [[host, first.a]], 'tail', ['egress']);
-    try {
-      const target = Uint32Array.of(indexOf(host, second.a));
-      native.updateMap(other, 'target', new Uint8Array(4), new Uint8Array(target.buffer));
-      if (when === 'before') await attach();
-      await using agent = await startAgent({ INTERFACES: `${first.a},${second.a}` });
-      if (when === 'after') await attach();
-      const traffic = { address: first.v4[1], port: 7000, count: SENT, sizeBytes: 100 };
-      await lab.cast(host, traffic);
-      expect(lab.counters(host, second.a).txPackets).toBeGreaterThanOrEqual(SENT);
-      expect(await packetsTo(agent, 7000)).toBe(SENT);
-    } finally {
-      native.close(other);
-    }
-  });
-
-  test('packets of one flow by two ways in turn', async () => {
-    await using lab = new Lab();
-    const [host, far] = [lab.namespace('host'), lab.namespace('far')];
-    const ways = [new LabPair(lab, host, far), new LabPair(lab, host, far)] as const;
-    ways.forEach((way, at) => {
-      way.giveAddresses(`10.94.${at}`);
-      const table = ['table', `${at + 1}`];
-      const via = ['via', way.v4[1], 'dev', way.a];
-      ip('-n', host, 'route', 'add', '10.95.0.1', ...via, ...table);
-      ip('-n', host, 'rule', 'add', 'fwmark', `${at + 1}`, ...table);
-    });
-    ip('-n', host, 'route', 'add', '10.95.0.1', 'via', ways[0].v4[1]);
-    lab.address(far, ways[0].b, '10.95.0.1/32');
-    const nft = (text: string): string => lab.inside(host, 'nft', text);
-    nft('add table ip t');
-    nft('add chain ip t o { type route hook output priority 0; }');
-    nft('add rule ip t o meta mark set numgen inc mod 2 map { 0: 1, 1: 2 }');
-    const hooks = ways.map((way) => [host, way.a] as const);
-    const native = loadNative();
-    const other = loadOther(native);
-    try {
-      await attachOther(native, other, 'last_word', hooks, 'tail');
-      await using agent = await startAgent({ INTERFACES: ways.map(({ a }) => a).join() });
-      await lab.cast(host, { address: '10.95.0.1', port: 7000, count: SENT, sizeBytes: 100 });
-      for (const { a } of ways) expect(lab.counters(host, a).txPackets).toBe(SENT / 2);
-      expect(await packetsTo(agent, 7000)).toBe(SENT);
-    } finally {
-      native.close(other);
-    }
-  });
-
-  test('that push themselves to the head are followed by ours', async () => {
-    await using lab = new Lab();
-    const inside = lab.namespace('inside');
-    const [a] = lab.pair({ namespace: inside }, { namespace: inside });
-    const native = loadNative();
-    const other = loadOther(native);
-    try {
-      await using host = await startAgent({ INTERFACES: a, DIRECTION: 'egress' });
-      await attachOther(native, other, 'last_word', [[inside, a]], 'head');
-      const troubles = (): Promise<string> =>
-        host.metrics.registry.getSingleMetricAsString('hook_troubles_total');
-      await expect.poll(troubles, SOON).toMatch(/reason="behind"\} 1$/m);
-      await expect.poll(() => host.agent.readiness().hooks.ok, SOON).toBe(true);
-      await lab.sweep(inside, a, { flows: SENT, perSecond: 50_000 });
-      expect((await host.seen()).packets).toBe(SENT);
-    } finally {
-      native.close(other);
-    }
-  });
-});
-
 describe.skipIf(requireRoot())('hooks that somebody takes off', () => {
   test.each(['tc', 'tcx'])('come back, by %s, and are missed until then', async (mode) => {
     await using lab = new Lab();
@@ -371,35 +225,3 @@ describe.skipIf(requireRoot())('hooks that somebody takes off', () => {
     expect(lab.inside(inside, 'tc', 'qdisc', 'show', 'dev', a)).not.toContain('clsact');
   });
 });
-
-function loadOther(native: Native): BpfObject {
-  return native.load(readFileSync(join(ROOT, 'build/bpf/last_word.bpf.o')), {
-    config: new Uint8Array(0),
-    maxEntries: {},
-    programs: ['last_word', 'reader', 'sender_on', 'copier'],
-  });
-}
-
-/** On both sides of each of these interfaces. */
-async function attachOther(
-  native: Native,
-  other: BpfObject,
-  program: 'last_word' | 'reader' | 'sender_on' | 'copier',
-  hooks: Path['hooks'],
-  anchor: 'head' | 'tail',
-  sides: readonly ('ingress' | 'egress')[] = SIDES,
-): Promise<void> {
-  for (const [namespace, name] of hooks) {
-    const { fd } = native.openNamespace(`/var/run/netns/${namespace}`);
-    const where = { ifindex: indexOf(namespace, name), netns: fd, anchor } as const;
-    for (const direction of sides) {
-      await native.attach(other, { ...where, direction, program, mode: 'tcx' });
-    }
-    native.closeFd(fd);
-  }
-}
-
-function indexOf(namespace: string, name: string): number {
-  const text = ip('-n', namespace, '-j', 'link', 'show', 'dev', name);
-  return (JSON.parse(text) as [{ ifindex: number }])[0].ifindex;
-}
