@@ -5,7 +5,6 @@ import { type AgentHost, loadNative, startAgent } from '../../support/agent-host
 import { LabPair, ONLY_TESTS } from '../../support/lab-pair.ts';
 import { buildTool, ip, Lab } from '../../support/netns.ts';
 import { requireRoot } from '../../support/require.ts';
-
 import {
   attachOther,
   bridged,

@@ -1,9 +1,9 @@
+/** Programs of others that decide where packets go: every packet counts once all the same. */
 import { describe, expect, test } from 'vitest';
 import { loadNative, startAgent } from '../../support/agent-host.ts';
 import { LabPair, ONLY_TESTS } from '../../support/lab-pair.ts';
 import { ip, Lab } from '../../support/netns.ts';
 import { requireRoot } from '../../support/require.ts';
-
 import {
   attachOther,
   bridged,
