@@ -113,7 +113,7 @@ export class HookFacts {
     }
     const gone = [...this.#written.keys()].filter((key) => !found.has(key));
     this.#written = found;
-    if (gone.length > 0) this.#forget(gone);
+    if (gone.length > 0) void this.#forget(gone);
   }
 
   /** False: the map has not taken it. */
@@ -130,18 +130,18 @@ export class HookFacts {
     }
   }
 
-  #forget(gone: readonly string[]): void {
+  async #forget(gone: readonly string[]): Promise<void> {
     const { native, object } = this.#deps;
-    native.removeEntries(object, HOOK_FACTS_MAP, keyBytes(gone)).then(
-      () => {
-        // One that came back meanwhile was removed with its past.
-        for (const key of gone) {
-          const facts = this.#written.get(key);
-          if (facts !== undefined) this.#set(key, facts);
-        }
-      },
-      (error: unknown) => this.#failed(error),
-    );
+    try {
+      await native.removeEntries(object, HOOK_FACTS_MAP, keyBytes(gone));
+      // One that came back meanwhile was removed with its past.
+      for (const key of gone) {
+        const facts = this.#written.get(key);
+        if (facts !== undefined) this.#set(key, facts);
+      }
+    } catch (error) {
+      this.#failed(error);
+    }
   }
 
   #failed(error: unknown): void {

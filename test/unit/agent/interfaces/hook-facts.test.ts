@@ -120,6 +120,24 @@ test('a map that takes no more is counted, and gets it when it does', async () =
   expect(Object.fromEntries(map.entries)).toEqual({ '5/0': 0, '5/2': BOTH });
 });
 
+test('a change that comes after the end is no error', async () => {
+  const map = new FactsMap();
+  const { facts, metrics } = factsOf(map, true);
+  const one = space(5, { 2: '', 3: '' });
+  facts.add(one);
+  await facts.changed();
+  // As the addon refuses an object that is closed: at once, not by a promise.
+  map.updateMap = map.removeEntries = (): never => {
+    throw Object.assign(new Error('use of a closed object'), { code: 'EBADF' });
+  };
+  one.hooked.delete(3);
+  await facts.changed();
+  facts.remove(one);
+  await facts.changed();
+  const errors = await metrics.registry.getSingleMetricAsString('errors_total');
+  expect(errors).not.toContain('HookFacts');
+});
+
 test('working it out takes no more than a tenth of the time, however often things change', async () => {
   const clock = new ManualClock();
   let worked = 0;
