@@ -2,6 +2,8 @@
  * What this host's kernel may lack, in machines of one that has it: the tests of `inside` need
  * modules for all kinds of interfaces, IPsec, Open vSwitch with samples, and hooks of functions.
  */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { KERNELS, releaseOf } from '../../scripts/kernels.ts';
 import { buildTool } from '../support/netns.ts';
@@ -9,6 +11,9 @@ import { IN_CHECKOUT, runInMachine, whyNot } from './machine.ts';
 
 const LIMIT_MS = 1_800_000;
 const VITEST = 'vitest run --config=test/vitest.config.ts --project=machine';
+const FILES = readdirSync(join(import.meta.dirname, 'inside')).filter((name) =>
+  name.endsWith('.test.ts'),
+);
 
 const newest = KERNELS.at(-1)!;
 
@@ -18,8 +23,8 @@ describe(`${newest.suite}`, () => {
     buildTool('traffic');
   });
 
-  test.each([['devices']])(`%s on ${releaseOf(newest)}`, { timeout: LIMIT_MS }, async (name) => {
-    const command = `${IN_CHECKOUT}; ${VITEST} test/kernels/inside/${name}.test.ts`;
+  test.each(FILES)(`%s on ${releaseOf(newest)}`, { timeout: LIMIT_MS }, async (file) => {
+    const command = `${IN_CHECKOUT}; ${VITEST} test/kernels/inside/${file}`;
     await using run = await runInMachine(newest, command, LIMIT_MS);
 
     expect(run.status, whyNot(run)).toBe(0);
