@@ -1,6 +1,5 @@
-import { createSocket } from 'node:dgram';
+import { createSocket, type SocketOptions } from 'node:dgram';
 import { once } from 'node:events';
-import { isIPv6 } from 'node:net';
 import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
 import { NetobservError } from '../base/errors.ts';
 import { formatAddress, parseAddress } from '../base/ip.ts';
@@ -27,7 +26,9 @@ export const systemAddresses: HostAddresses = {
 
   // Connecting a datagram socket makes the kernel choose route and source, and sends nothing.
   async towardsOutside(family) {
-    const socket = createSocket(family === 'ipv4' ? 'udp4' : 'udp6');
+    // A name would be looked up; that an address is none takes Node milliseconds to find out.
+    const lookup: SocketOptions['lookup'] = (address, _options, found) => found(null, address, 0);
+    const socket = createSocket({ type: family === 'ipv4' ? 'udp4' : 'udp6', lookup });
     try {
       socket.connect(80, OUTSIDE[family]);
       await once(socket, 'connect');
@@ -86,6 +87,10 @@ export async function findAgentAddress(
   return { address: local ?? '', warning };
 }
 
+const LINK_LOCAL = /^(fe[89ab]|169\.254\.)/i;
+
+const familyOf = (address: string): Family => (address.includes(':') ? 'ipv6' : 'ipv4');
+
 /** The first address of the first family that has one, but for those of a link only. */
 function pick(
   infos: readonly NetworkInterfaceInfo[],
@@ -93,8 +98,7 @@ function pick(
 ): string | undefined {
   for (const family of families) {
     const found = infos.find(
-      ({ address }) =>
-        (isIPv6(address) ? 'ipv6' : 'ipv4') === family && !/^(fe[89ab]|169\.254\.)/i.test(address),
+      ({ address }) => familyOf(address) === family && !LINK_LOCAL.test(address),
     );
     if (found !== undefined) return canonical(found.address);
   }

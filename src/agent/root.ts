@@ -1,4 +1,5 @@
-import { type Clock, kernelMonotonicMs, systemSecret } from '../base/clock.ts';
+import { randomBytes } from 'node:crypto';
+import { type Clock, kernelMonotonicMs } from '../base/clock.ts';
 import type { Component } from '../base/component.ts';
 import { runAll } from '../base/run-all.ts';
 import type { FlowBatch } from '../flow/batch.ts';
@@ -135,7 +136,7 @@ class HostAgent implements Agent {
     this.#address = address;
     signal.throwIfAborted();
 
-    const secret = (this.#deps.secret ?? systemSecret)(TAG_SECRET_BYTES);
+    const secret = (this.#deps.secret ?? randomBytes)(TAG_SECRET_BYTES);
     const loaded = this.#config.ebpfProgramManagerMode
       ? openPinned(native, this.#deps.object, this.#config)
       : loadDatapath(native, this.#deps.object, this.#config, { secret });

@@ -41,10 +41,6 @@ export const systemClock: Clock = {
 /** The only door to chance: components take `random`, from 0 to 1, and tests give theirs. */
 export const systemRandom: () => number = Math.random;
 
-/** The same for what nobody may guess: that many bytes. */
-export const systemSecret = (bytes: number): Uint8Array =>
-  crypto.getRandomValues(new Uint8Array(bytes));
-
 /**
  * CLOCK_MONOTONIC in milliseconds: the clock of the kernel's own time stamps, which count from boot
  * (suspended time excepted).

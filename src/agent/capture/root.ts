@@ -1,4 +1,5 @@
-import { kernelMonotonicMs, systemSecret } from '../../base/clock.ts';
+import { randomBytes } from 'node:crypto';
+import { kernelMonotonicMs } from '../../base/clock.ts';
 import { runAll } from '../../base/run-all.ts';
 import type { HealthState } from '../../telemetry/health.ts';
 import { checkCaptureConfig } from '../check.ts';
@@ -64,7 +65,7 @@ class PacketAgent implements Agent {
     const { log, native, clock } = this.#deps;
     for (const warning of checkCaptureConfig(this.#config)) log.warn(warning);
     signal.throwIfAborted();
-    const secret = (this.#deps.secret ?? systemSecret)(TAG_SECRET_BYTES);
+    const secret = (this.#deps.secret ?? randomBytes)(TAG_SECRET_BYTES);
     const loaded = loadDatapath(native, this.#deps.object, this.#config, { secret });
     const running = this.#open(loaded);
     this.#running = running;

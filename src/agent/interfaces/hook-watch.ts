@@ -79,6 +79,11 @@ export class HookWatch {
     await this.#level.request();
   }
 
+  /** Resolves when everything that was asked for so far has been looked at. */
+  async idle(): Promise<void> {
+    await this.#level.idle();
+  }
+
   /** The interface is not watched any more. */
   forget(index: number): void {
     this.#deps.company.forget(this.#deps.space, index);

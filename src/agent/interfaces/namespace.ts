@@ -148,6 +148,11 @@ export class TrackedNamespace {
     await this.#monitor.open();
   }
 
+  /** Resolves when all is known that hooks wait for: they are being put on. */
+  async looked(): Promise<void> {
+    await this.#watch.idle();
+  }
+
   /** Resolves when the interfaces known now have their hooks, or have failed to get them. */
   async settled(): Promise<void> {
     const attaching = [...this.#hooked.values()].map((hooked) => hooked.attaching);

@@ -126,6 +126,7 @@ export class InterfaceTracker {
     const follow = this.#config.listenInterfaces === 'watch';
     // Its hooks are on their way before anything else is looked for.
     await this.#add(OWN_NAMESPACE);
+    for (const own of this.#namespaces.values()) await own.looked();
     await this.#watchNames(follow);
     await this.#watchContainers();
     if (!follow) {

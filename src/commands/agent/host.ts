@@ -73,7 +73,7 @@ export async function createAgentHost(
     native,
     log,
     clock,
-    collect: exposeCollection(),
+    exposeCollection,
     read: readHostFile,
   });
   // Last: what is started has opened, loaded and bound what takes more rights than going on does.

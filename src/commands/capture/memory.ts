@@ -15,7 +15,7 @@ type Collect = (options: { readonly type: 'minor' | 'major' }) => void;
 
 export interface MemoryDeps {
   readonly clock: Clock;
-  readonly collect: Collect;
+  readonly exposeCollection: () => Collect;
   readonly native: Pick<Native, 'releasePages' | 'trimHeap'>;
   readonly log: Log;
   readonly read: ReadHostFile;
@@ -44,10 +44,12 @@ export interface CleanMapping {
  * From then on, buffers that have been sent are collected soon. V8 by itself would look for them
  * when enough objects have been made, and the way of a flow makes none.
  */
-export function keepMemorySmall({ clock, collect, native, log, read }: MemoryDeps): Component {
+export function keepMemorySmall(deps: MemoryDeps): Component {
+  const { clock, native, log, read } = deps;
   let collecting: Disposable | undefined;
   return {
     async start() {
+      const collect = deps.exposeCollection();
       collect({ type: 'major' });
       collecting = clock.every(COLLECT_PERIOD_MS, () => {
         collect({ type: 'minor' });

@@ -102,7 +102,7 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
     native,
     log,
     clock,
-    collect: exposeCollection(),
+    exposeCollection,
     read: readHostFile,
   });
   // Last: what is started has opened, loaded and bound what takes more rights than going on does.

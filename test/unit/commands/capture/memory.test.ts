@@ -35,7 +35,11 @@ test('what is used up is collected all along, until the end', async () => {
   const done: string[] = [];
   const memory = keepMemorySmall({
     clock,
-    collect: ({ type }) => done.push(type),
+    exposeCollection:
+      () =>
+      ({ type }) => {
+        done.push(type);
+      },
     native: {
       releasePages: (from, to) => done.push(`${from.toString(16)}-${to.toString(16)}`),
       trimHeap: () => done.push('trim'),
