@@ -2,8 +2,14 @@ import { createReadStream } from 'node:fs';
 import type { Argv } from 'yargs';
 import { NetobservError } from '../base/errors.ts';
 import { ConfigError } from '../config/errors.ts';
-import { CONFIG_FILE_MAX_BYTES } from '../config/file.ts';
-import { type Deprecations, flagName, type LoadedConfig, loadConfig } from '../config/load.ts';
+import {
+  CONFIG_FILE_MAX_BYTES,
+  type Deprecations,
+  type FileEntry,
+  flagName,
+  type LoadedConfig,
+  loadConfig,
+} from '../config/load.ts';
 import type { Option, OptionTable } from '../config/options.ts';
 import type { CommandContext, Flags } from './command.ts';
 
@@ -81,8 +87,7 @@ export async function readConfig<Table extends OptionTable>(
   context: CommandContext,
   deprecations: Deprecations = {},
 ): Promise<LoadedConfig<Table>> {
-  const path = flags.config;
-  const file = typeof path === 'string' ? { path, text: await readText(path) } : undefined;
+  const file = typeof flags.config === 'string' ? await readEntries(flags.config) : [];
   const env = { ...context.env };
   const given = { ...flags };
   for (const option of Object.values(table).filter(({ type }) => type === 'json')) {
@@ -90,6 +95,13 @@ export async function readConfig<Table extends OptionTable>(
     await putFile(given, flagName(option), `--${flagName(option)}`);
   }
   return loadConfig(table, { file, env, flags: given }, deprecations);
+}
+
+/** Loads what reads YAML only for those who have a file. */
+async function readEntries(path: string): Promise<readonly FileEntry[]> {
+  const text = await readText(path);
+  const { readConfigFile } = await import('../config/file.ts');
+  return readConfigFile(path, text);
 }
 
 /** Values with parts may be in a file, `@PATH`. */

@@ -1,19 +1,7 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseAllDocuments } from 'yaml';
 import { NetobservError } from '../base/errors.ts';
 import { ConfigError } from './errors.ts';
-
-/** A configuration file is small; anything larger is a mistake such as a wrong path. */
-export const CONFIG_FILE_MAX_BYTES = 1 << 20;
-
-/** One key of a configuration file, its value as it would be written in the environment. */
-export interface FileEntry {
-  readonly key: string;
-  /** Undefined when the value has a shape that no option takes; `problem` says which. */
-  readonly text: string | undefined;
-  readonly problem: string | undefined;
-  /** `netobserv.yaml:12:9`, for messages. */
-  readonly where: string;
-}
+import { CONFIG_FILE_MAX_BYTES, type FileEntry } from './load.ts';
 
 /**
  * Reads the keys of a YAML (or JSON, its subset) mapping with their positions.

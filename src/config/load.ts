@@ -2,12 +2,24 @@ import { NetobservError } from '../base/errors.ts';
 import { shown } from '../base/shown.ts';
 import { closest } from '../base/suggest.ts';
 import { ConfigError } from './errors.ts';
-import { readConfigFile } from './file.ts';
 import type { Configured, Option, OptionTable } from './options.ts';
+
+/** A configuration file is small; anything larger is a mistake such as a wrong path. */
+export const CONFIG_FILE_MAX_BYTES = 1 << 20;
+
+/** One key of a configuration file, its value as it would be written in the environment. */
+export interface FileEntry {
+  readonly key: string;
+  /** Undefined when the value has a shape that no option takes; `problem` says which. */
+  readonly text: string | undefined;
+  readonly problem: string | undefined;
+  /** `netobserv.yaml:12:9`, for messages. */
+  readonly where: string;
+}
 
 /** Where values come from; a later one wins over those before it: file, environment, flags. */
 export interface ConfigSources {
-  readonly file?: { readonly path: string; readonly text: string } | undefined;
+  readonly file?: readonly FileEntry[];
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Parsed flags by name (`cache-max-flows`), as yargs gives them; other keys are ignored. */
   readonly flags: Readonly<Record<string, unknown>>;
@@ -53,7 +65,7 @@ export function loadConfig<Table extends OptionTable>(
   const issues: string[] = [];
   const warnings: string[] = [];
   const layers = [
-    readFile(table, sources.file, issues),
+    takeEntries(table, sources.file ?? [], issues),
     readEnvironment(table, sources.env, deprecations, warnings),
     readFlags(table, sources.flags, issues),
   ];
@@ -96,15 +108,14 @@ function valueOfDefault(option: Option<unknown>): unknown {
   return option.type === 'list' ? [] : option.type === 'string' ? '' : undefined;
 }
 
-function readFile(
+function takeEntries(
   table: OptionTable,
-  file: ConfigSources['file'],
+  entries: readonly FileEntry[],
   issues: string[],
 ): Map<string, Given> {
   const layer = new Map<string, Given>();
-  if (file === undefined) return layer;
   const byFlag = new Map(Object.values(table).map((option) => [flagName(option), option]));
-  for (const entry of readConfigFile(file.path, file.text)) {
+  for (const entry of entries) {
     const option = byFlag.get(entry.key);
     if (option === undefined) {
       const meant = closest(entry.key, byFlag.keys());

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { NetobservError } from '../../../src/base/errors.ts';
 import { ConfigError } from '../../../src/config/errors.ts';
+import { readConfigFile } from '../../../src/config/file.ts';
 import { type ConfigSources, loadConfig } from '../../../src/config/load.ts';
 import { choice, duration, flag, integer, list, path, text } from '../../../src/config/options.ts';
 
@@ -31,7 +32,7 @@ function issuesOf(sources: Partial<ConfigSources>): unknown {
   return undefined;
 }
 
-const file = (source: string) => ({ path: 'n.yaml', text: source });
+const file = (source: string) => readConfigFile('n.yaml', source);
 
 test('without sources every option has its default', () => {
   const { config, given, warnings } = load({});
