@@ -108,17 +108,19 @@ static __always_inline __u64 packet_hash(struct __sk_buff *skb, const struct pac
 /*
  * Without marks: whether a program or filter of others has sent the packet, or a copy, on to this
  * egress from another. That happens before the CPU turns to the next packet, and to a packet
- * that is the same in memory. Asked again at one place, the answer is the same.
+ * that is the same in memory. Asked again at one place, the answer is the same. A global function,
+ * so that the verifier goes its ways once.
  */
-static noinline bool has_just_left(struct __sk_buff *skb, const struct packet *packet)
+noinline __u32 has_just_left(struct __sk_buff *skb, const struct packet *packet)
 {
 	__u32 zero = 0;
 	struct departure *last = bpf_map_lookup_elem(&departures, &zero);
-	__u64 buffer = buffer_of(skb), hash = packet_hash(skb, packet), place = place_of(skb);
+	__u64 buffer = buffer_of(skb), place = place_of(skb), hash;
 
 	/* Lost its draw before it was looked at; or the next one may be the same, and there, too. */
-	if (!last || !packet->eth_protocol || facts_of(place) & HOOK_SHARES_FLOWS)
+	if (!last || !packet || !packet->eth_protocol || facts_of(place) & HOOK_SHARES_FLOWS)
 		return false;
+	hash = packet_hash(skb, packet);
 	if (last->buffer == buffer && last->packet == hash)
 		return last->place != place;
 	last->buffer = buffer;
@@ -128,14 +130,13 @@ static noinline bool has_just_left(struct __sk_buff *skb, const struct packet *p
 }
 
 /* Out of the way: what is left out, or finds no room, while there are no marks. */
-static noinline bool was_met_unmarked(struct __sk_buff *skb, const struct packet *packet,
-				      __u32 egress)
+noinline __u32 was_met_unmarked(struct __sk_buff *skb, const struct packet *packet, __u32 egress)
 {
 	__u64 place = place_of(skb);
 	const __u32 *facts = bpf_map_lookup_elem(&hook_facts, &place);
 
 	/* Nobody knows: better twice than never. */
-	if (!facts)
+	if (!facts || !packet)
 		return false;
 	if (!egress)
 		return !(*facts & HOOK_BORN_INGRESS);
@@ -144,7 +145,7 @@ static noinline bool was_met_unmarked(struct __sk_buff *skb, const struct packet
 		return true;
 	if (!skb->ingress_ifindex)
 		return has_just_left(skb, packet);
-	return facts_of(place_at(skb, skb->ingress_ifindex)) & HOOK_INGRESS;
+	return !!(facts_of(place_at(skb, skb->ingress_ifindex)) & HOOK_INGRESS);
 }
 
 /* Whether an earlier hook has had the packet, whatever it was then. */
