@@ -1,4 +1,4 @@
-/** Packets of several segments from a sender of guests' packets, against the interface's counters. */
+/** Packets of several segments, as guests send them, against the interface's counters. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type AgentHost, startAgent } from '../../support/agent-host.ts';
 import { ClientServer } from '../../support/client-server.ts';
@@ -24,7 +24,7 @@ header = struct.pack('=BBHHHH', 1, 3, start + 8, ${SIZE}, start, 6)  # VIRTIO_NE
 guest.send(header + frame)
 `;
 
-describe.skipIf(requireRoot() || requireProgram(PYTHON))('datagrams that leave in fragments', () => {
+describe.skipIf(requireRoot() || requireProgram(PYTHON))('datagrams cut into fragments', () => {
   let bed: ClientServer;
   let host: AgentHost | undefined;
 
