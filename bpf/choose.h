@@ -54,11 +54,6 @@ noinline __u32 leave_out(struct __sk_buff *skb, const struct packet *packet, __u
 	return PACKET_UNWANTED;
 }
 
-static __always_inline bool has_rules_of_direction(void)
-{
-	return config.filter_conditions & (FILTER_INGRESS | FILTER_EGRESS);
-}
-
 /*
  * Of one packet, hooks find different things only where rules are about their direction. Without
  * such rules, what is wanted after it was not has turned into a packet of another flow.

@@ -37,16 +37,43 @@ static __always_inline bool is_ip_packet(const struct sk_buff *skb)
 	return skb->protocol == bpf_htons(ETH_P_IP) || skb->protocol == bpf_htons(ETH_P_IPV6);
 }
 
-/* For a drop where no hook is, or before one; NULL: it is nobody's who watches. */
-static __always_inline struct flow_metrics *add_dropped_flow(const struct sk_buff *skb,
-							     const struct sock *sk,
-							     const struct packet *packet,
-							     __u32 rate)
+/*
+ * The interface by which the packet has come in, or 0. The kernel notes it when it takes a packet
+ * out of the CPU's queue.
+ */
+static __always_inline __u32 came_in_by(const struct sk_buff *skb, __u32 reason)
 {
-	if (is_watched_skb(skb, sk))
-		return add_blank_flow(&packet->key, packet->eth_protocol, rate);
-	count_in_probe(STAT_NOT_WATCHED, 1, skb->len);
-	return NULL;
+	if (!skb->skb_iif &&
+	    bpf_core_enum_value_exists(enum skb_drop_reason, SKB_DROP_REASON_CPU_BACKLOG) &&
+	    reason == bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_CPU_BACKLOG))
+		return BPF_CORE_READ(skb, dev, ifindex);
+	return skb->skb_iif;
+}
+
+/*
+ * In which directions a drop is anybody's. A flow that is there was recorded by hooks of either,
+ * here or at the wire's other end. One that is not is made where hooks are, or would have come;
+ * what stays within the host is nobody's traffic, unless its interface is watched.
+ */
+static __always_inline __u32 drop_directions(const struct sk_buff *skb, const struct sock *sk,
+					     const struct flow_metrics *flow, __u32 came_in)
+{
+	__u32 directions;
+
+	if (flow)
+		return FILTER_OF_BOTH;
+	if (came_in == LOOPBACK_IFINDEX)
+		return 0;
+	directions = skb_directions(skb, sk, came_in);
+	if (!directions)
+		count_in_probe(STAT_NOT_WATCHED, 1, skb->len);
+	return directions;
+}
+
+/* What was on its way through was lost as it came in, where anybody watches that. */
+static __always_inline __u32 drop_direction(__u32 came_in, __u32 directions)
+{
+	return came_in && directions & FILTER_OF_INGRESS ? FILTER_OF_INGRESS : FILTER_OF_EGRESS;
 }
 
 /* `receiver`: the socket for which the packet was meant, where the kernel tells. */
@@ -57,7 +84,8 @@ static __always_inline void drop(struct sk_buff *skb, __u64 location, __u32 reas
 	struct skb_view view;
 	struct packet packet = {};
 	struct flow_metrics *flow;
-	struct sock *sk = receiver;
+	struct sock *sk = receiver ? receiver : skb->sk;
+	__u32 came_in = came_in_by(skb, reason), directions;
 	__u8 state = 0;
 
 	if (was_sampled_out(skb))
@@ -72,17 +100,18 @@ static __always_inline void drop(struct sk_buff *skb, __u64 location, __u32 reas
 			count_in_probe(STAT_PROBE_LOST, 1, skb->len);
 		return;
 	}
-	verdict = filter(&packet.key, packet.tcp_flags, FILTER_OF_DROP);
+	flow = find_flow(&packet.key);
+	directions = drop_directions(skb, sk, flow, came_in);
+	if (!directions)
+		return;
+	verdict = filter_drop(&packet.key, packet.tcp_flags, drop_direction(came_in, directions),
+			      directions);
 	if (!verdict.accepted)
 		return;
 	if (config.filter_samples && !was_seen(skb) && loses_draw(rate_of(&verdict)))
 		return;
-	flow = find_flow(&packet.key);
-	if (!sk)
-		sk = skb->sk;
-	/* What stays within the host is nobody's traffic, unless its interface is watched. */
-	if (!flow && skb->skb_iif != LOOPBACK_IFINDEX)
-		flow = add_dropped_flow(skb, sk, &packet, rate_of(&verdict));
+	if (!flow)
+		flow = add_blank_flow(&packet.key, packet.eth_protocol, rate_of(&verdict));
 	if (!flow)
 		return;
 	if (sk && packet.key.protocol == IPPROTO_TCP)

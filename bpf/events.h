@@ -67,6 +67,8 @@ static __always_inline enum event_fate note_event(struct event_metrics *events, 
 static __always_inline enum event_fate sampled(const struct sk_buff *skb, __u64 cookie)
 {
 	struct skb_view view = skb_view_of(skb);
+	const struct sock *sk = BPF_CORE_READ(skb, sk);
+	__u32 came_in = BPF_CORE_READ(skb, skb_iif);
 	struct packet packet = {};
 	struct probed probed;
 	struct flow_metrics *flow;
@@ -74,7 +76,7 @@ static __always_inline enum event_fate sampled(const struct sk_buff *skb, __u64 
 	if (!skb_parse(&view, &packet))
 		return EVENT_UNREADABLE;
 	probed = (struct probed){ &packet.key, packet.eth_protocol, packet.tcp_flags,
-				  skb_seen(skb), is_watched_skb(skb, BPF_CORE_READ(skb, sk)) };
+				  skb_seen(skb), skb_directions(skb, sk, came_in) };
 	flow = find_drawn_flow(&probed);
 	if (!flow)
 		return EVENT_NO_FLOW;

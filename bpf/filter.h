@@ -168,7 +168,7 @@ noinline __u64 try_rules(__u32 slot)
 /* What all rules decide. */
 static noinline __u64 decide(const struct flow_key *key, __u32 tcp_flags, __u32 context)
 {
-	bool is_hook = context & (FILTER_OF_INGRESS | FILTER_OF_EGRESS);
+	bool is_hook = !(context & FILTER_OF_PROBE);
 	__u32 slot = is_hook ? HOOK_SUBJECT : take_subject();
 	struct filter_subject *subject = subject_of(slot);
 	__u64 found;
@@ -196,15 +196,43 @@ static __always_inline struct filter_verdict verdict_of(__u64 decision)
 }
 
 /*
- * For probes, which learn of a packet otherwise than hooks and know of no direction. `tcp_flags`
- * are as in struct packet; `context`: FILTER_OF_DROP or 0. Without rules everything is accepted,
- * and so it is where too many probes are under way at once.
+ * For probes, which learn of a packet otherwise than hooks. `tcp_flags` are as in struct packet;
+ * `directions` those of hooks that it passes, of which one that accepts is enough, as it is with
+ * hooks. Without rules everything is accepted, and so it is where too many probes are under way at
+ * once.
  */
 static __always_inline struct filter_verdict filter(const struct flow_key *key, __u16 tcp_flags,
-						    __u32 context)
+						    __u32 directions)
 {
-	return verdict_of(config.filter_rules ? decide(key, tcp_flags, context) :
-						DECISION_ACCEPTED);
+	__u32 first = directions & FILTER_OF_INGRESS ? FILTER_OF_INGRESS : FILTER_OF_EGRESS;
+	__u64 found;
+
+	if (!config.filter_rules)
+		return verdict_of(DECISION_ACCEPTED);
+	found = decide(key, tcp_flags, FILTER_OF_PROBE | first);
+	if (!(found & DECISION_ACCEPTED) && directions == FILTER_OF_BOTH &&
+	    has_rules_of_direction())
+		found = decide(key, tcp_flags, FILTER_OF_PROBE | FILTER_OF_EGRESS);
+	return verdict_of(found);
+}
+
+/*
+ * The same for a drop. It belongs to one of its directions, `own`, and what a rule on drops says of
+ * that is the last word. By another one the packet may be wanted, and then its end is, too.
+ */
+static __always_inline struct filter_verdict filter_drop(const struct flow_key *key,
+							 __u16 tcp_flags, __u32 own,
+							 __u32 directions)
+{
+	__u32 other = directions & ~own;
+	__u64 found;
+
+	if (!config.filter_rules)
+		return verdict_of(DECISION_ACCEPTED);
+	found = decide(key, tcp_flags, FILTER_OF_PROBE | FILTER_OF_DROP | own);
+	if (!(found & (DECISION_ACCEPTED | DECISION_ON_DROPS)) && other && has_rules_of_direction())
+		found = decide(key, tcp_flags, FILTER_OF_PROBE | other);
+	return verdict_of(found);
 }
 
 /* Tells user space to keep the flow even if it has no drops. */

@@ -30,7 +30,7 @@ struct ipsec_packet {
 	__u16 eth_protocol;
 	__u16 tcp_flags;
 	__u8 is_drawn; /* as in struct probed */
-	__u8 is_watched;
+	__u8 directions;
 	__u8 is_told; /* something is to be told of it */
 	__u8 pad;
 };
@@ -81,7 +81,8 @@ static __always_inline void describe_ipsec(const struct sk_buff *skb, struct ips
 	begun->eth_protocol = packet.eth_protocol;
 	begun->tcp_flags = packet.tcp_flags;
 	begun->is_drawn = skb_seen(skb);
-	begun->is_watched = is_watched_skb(skb, BPF_CORE_READ(skb, sk));
+	begun->directions =
+		skb_directions(skb, BPF_CORE_READ(skb, sk), BPF_CORE_READ(skb, skb_iif));
 	begun->is_told = true;
 }
 
@@ -159,7 +160,7 @@ static __always_inline void note_result(struct flow_metrics *flow, int result)
 static __always_inline void tell_result(const struct ipsec_packet *begun, int result)
 {
 	struct probed probed = { &begun->key, begun->eth_protocol, begun->tcp_flags,
-				 begun->is_drawn, begun->is_watched };
+				 begun->is_drawn, begun->directions };
 	struct flow_metrics *flow;
 
 	if (!begun->is_told)

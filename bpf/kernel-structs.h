@@ -30,6 +30,18 @@ struct dst_entry {
 	struct xfrm_state *xfrm;
 };
 
+/* The same of RTCF_LOCAL and RTF_LOCAL. */
+#define ROUTE_LOCAL 0x80000000
+
+/* Both begin with a struct dst_entry. */
+struct rtable {
+	unsigned int rt_flags;
+};
+
+struct rt6_info {
+	__u32 rt6i_flags;
+};
+
 /* A route by way of IPsec begins as any other does. */
 struct xfrm_dst {
 	struct dst_entry *child;
@@ -147,6 +159,7 @@ struct task_struct {
 enum skb_drop_reason {
 	SKB_DROP_REASON_NOT_SPECIFIED = 2,
 	SKB_DROP_REASON_OTHERHOST = 6, /* Linux 5.18 */
+	SKB_DROP_REASON_CPU_BACKLOG = 47, /* Linux 5.18 */
 };
 
 #pragma clang attribute pop

@@ -13,6 +13,7 @@
 #include "netns.h"
 #include "parse.h"
 #include "tunnel.h"
+#include "wire.h"
 
 /* skb_shared_info.gso_type: these numbers have been the same since Linux 4.9. */
 #define GSO_TCP (1 << 0 | 1 << 4)
@@ -177,6 +178,7 @@ noinline __u32 note_inner_headers(struct __sk_buff *skb, struct packet *packet)
 		if (protocol)
 			payload = inner_payload(skb, at, protocol);
 	}
+	packet->leaves_in_fragments = type & GSO_UDP_FRAGMENTS;
 	if (payload > packet->headers && payload <= HEADERS_MAX)
 		packet->inner_headers = payload - packet->headers;
 	return 0;

@@ -54,7 +54,7 @@ struct ssl_object {
 
 struct ssl_flow {
 	struct flow_key key;
-	__u64 is_watched; /* as in struct probed */
+	__u64 directions; /* as in struct probed */
 };
 
 struct {
@@ -135,7 +135,7 @@ static __always_inline struct flow_metrics *ssl_flow(const struct ssl_flow *know
 	const struct flow_key *key = &known->key;
 	struct probed probed = { .key = key,
 				 .eth_protocol = eth_protocol_of(key),
-				 .is_watched = known->is_watched };
+				 .directions = known->directions };
 
 	/* With these, a flow that no hook has recorded is one that was not wanted. */
 	if (config.sampling > 1 || config.filter_samples)
@@ -215,7 +215,7 @@ static __always_inline int ssl_socket(struct sock *sk, enum sock_access access)
 	known = bpf_map_lookup_elem(&ssl_flows, &object);
 	if (known && same_key(&known->key, &flow.key))
 		return 0;
-	flow.is_watched = is_watched_socket(sk);
+	flow.directions = socket_direction(sk, call->direction == SSL_READ);
 	bpf_map_update_elem(&ssl_flows, &object, &flow, BPF_ANY);
 	return 0;
 }

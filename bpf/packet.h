@@ -38,6 +38,7 @@ struct packet {
 	bool tcp_trouble; /* a reset, or no room for more; only looked for when somebody counts it */
 	bool only_if_dropped; /* wanted, provided that its flow has drops */
 	bool is_tagged, is_left_out, is_rejected; /* see choose.h */
+	bool leaves_in_fragments; /* see fragments_on_wire() */
 	/* Where a tunnel's inner packet is the flow's; offsets of what is around it, 0: nothing. */
 	__u8 tunnel_type;
 	__u16 outer_l3;

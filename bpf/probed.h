@@ -15,7 +15,7 @@ struct probed {
 	__u16 eth_protocol;
 	__u16 tcp_flags;
 	bool is_drawn; /* a hook has seen the packet and let it win the draw */
-	bool is_watched; /* it is of an interface with hooks, see watched.h */
+	__u32 directions; /* in which it is watched, see watched.h; 0: in none */
 };
 
 /* Adds the flow if rules want it and, unless that is done, it wins their draw. */
@@ -24,11 +24,11 @@ static __always_inline struct flow_metrics *add_wanted_flow(const struct probed 
 	struct filter_verdict verdict;
 	struct flow_metrics *flow;
 
-	if (!probed->is_watched) {
+	if (!probed->directions) {
 		count_in_probe(STAT_NOT_WATCHED, 1, 0);
 		return NULL;
 	}
-	verdict = filter(probed->key, probed->tcp_flags, 0);
+	verdict = filter(probed->key, probed->tcp_flags, probed->directions);
 	if (!verdict.accepted || (!probed->is_drawn && loses_draw(rate_of(&verdict))))
 		return NULL;
 	flow = add_blank_flow(probed->key, probed->eth_protocol, rate_of(&verdict));

@@ -14,9 +14,12 @@ const volatile struct filter_rule filter_rules[FILTER_RULES_MAX] SEC(".rodata.fi
 /* What is known of a packet besides its key. */
 enum filter_context {
 	FILTER_OF_INGRESS = 1,
-	FILTER_OF_EGRESS = 2, /* neither: the direction is not known */
+	FILTER_OF_EGRESS = 2,
 	FILTER_OF_DROP = 4,
+	FILTER_OF_PROBE = 8, /* not a hook's */
 };
+
+#define FILTER_OF_BOTH (FILTER_OF_INGRESS | FILTER_OF_EGRESS)
 
 /* A decision as one number: the rate in the low half, and these. */
 #define DECISION_MATCHED (1ULL << 32)
@@ -24,6 +27,13 @@ enum filter_context {
 #define DECISION_ONLY_IF_DROPPED (1ULL << 34)
 /* Set where nothing else is: no rule has matched, and that is not wanted. */
 #define DECISION_NONE (1ULL << 35)
+/* By a rule that is about drops alone. */
+#define DECISION_ON_DROPS (1ULL << 36)
+
+static __always_inline bool has_rules_of_direction(void)
+{
+	return config.filter_conditions & (FILTER_INGRESS | FILTER_EGRESS);
+}
 
 /* What becomes of packets that no rule is about. */
 static __always_inline __u64 decision_of_unmatched(void)
@@ -92,14 +102,8 @@ static __always_inline bool ports_match(const struct filter_rule *rule, __u32 co
 	       in_ranges(rule, destination_end, either_end, key->dst_port);
 }
 
-/*
- * A direction that is not known fits rules that accept and no rule that rejects: better a flow too
- * many than one too few.
- */
 static __always_inline bool direction_matches(__u32 conditions, __u32 context)
 {
-	if (!(context & (FILTER_OF_INGRESS | FILTER_OF_EGRESS)))
-		return conditions & FILTER_ACCEPT;
 	return conditions & FILTER_INGRESS ? context & FILTER_OF_INGRESS :
 					     context & FILTER_OF_EGRESS;
 }
@@ -177,7 +181,8 @@ static __always_inline __u32 fit(const struct filter_rule *rule, const struct fl
 static __always_inline __u64 decision_of(const struct filter_rule *rule)
 {
 	return DECISION_MATCHED | rule->sample |
-	       (rule->conditions & FILTER_ACCEPT ? DECISION_ACCEPTED : 0);
+	       (rule->conditions & FILTER_ACCEPT ? DECISION_ACCEPTED : 0) |
+	       (has(rule->conditions, FILTER_DROPS) ? DECISION_ON_DROPS : 0);
 }
 
 /* Whether a rule is about flows with drops, and the packet is not known to be of one. */

@@ -273,6 +273,7 @@ static __always_inline struct wire skb_wire(const struct skb_view *view,
 	__u32 headers = packet->headers - packet->l3;
 	const struct skb_shared_info *shared = (const void *)(view->head + SKB_FIELD(view, end));
 	__u16 gso_size = 0, gso_segs = 0;
+	__u32 gso_type = 0;
 	struct wire wire = { .packets = 1 };
 
 	if (mac != NO_HEADER && packet->l3 > mac && packet->l3 - mac <= LINK_HEADER_MAX)
@@ -285,6 +286,10 @@ static __always_inline struct wire skb_wire(const struct skb_view *view,
 	bpf_core_read(&gso_size, sizeof(gso_size), &shared->gso_size);
 	if (!gso_size)
 		return wire;
+	bpf_core_read(&gso_type, sizeof(gso_type), &shared->gso_type);
+	if (gso_type & GSO_UDP_FRAGMENTS)
+		return fragments_on_wire(wire.bytes, packet->l4 - packet->l3 + link, gso_size,
+					 packet->eth_protocol);
 	bpf_core_read(&gso_segs, sizeof(gso_segs), &shared->gso_segs);
 	payload = wire.bytes > headers ? wire.bytes - headers : 0;
 	wire.packets = gso_segs ? gso_segs : (payload + gso_size - 1) / gso_size;

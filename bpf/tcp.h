@@ -38,17 +38,17 @@ static __always_inline void note_trouble(struct flow_metrics *flow, const struct
 }
 
 /* Of a flow by its socket; what is sent is a clone of what TCP has, and has its own mark. */
-static __always_inline struct probed probed_socket(const struct flow_key *key, bool is_watched)
+static __always_inline struct probed probed_socket(const struct flow_key *key, __u32 directions)
 {
 	return (struct probed){ .key = key,
 				.eth_protocol = eth_protocol_of(key),
-				.is_watched = is_watched };
+				.directions = directions };
 }
 
 /* For one more of what is counted; NULL: the flow is not wanted, or the draw is lost. */
-static __always_inline struct tcp_metrics *drawn_tcp(const struct flow_key *key, bool is_watched)
+static __always_inline struct tcp_metrics *drawn_tcp(const struct flow_key *key, __u32 directions)
 {
-	struct probed probed = probed_socket(key, is_watched);
+	struct probed probed = probed_socket(key, directions);
 	struct flow_metrics *flow = find_drawn_flow(&probed);
 
 	return flow ? extension(flow, config.tcp_at) : NULL;
@@ -71,7 +71,7 @@ int BPF_PROG(tcp_sent_again, const struct sock *sk, const struct sk_buff *skb)
 
 	if (has_failed(ctx) || !socket_flow(sk, IPPROTO_TCP, false, &key))
 		return 0;
-	tcp = drawn_tcp(&key, is_watched_socket(sk));
+	tcp = drawn_tcp(&key, socket_direction(sk, false));
 	if (!tcp)
 		return 0;
 	bpf_core_read(&count, sizeof(count), &segments->tcp_gso_segs);
@@ -85,11 +85,13 @@ int BPF_PROG(tcp_accepted_again, const struct sock *sk, const struct request_soc
 {
 	struct flow_key key = {};
 	struct tcp_metrics *tcp;
+	__u32 directions;
 
 	if (!common_flow(&request->__req_common, SOCK_TYPED, IPPROTO_TCP, false, &key))
 		return 0;
 	/* It does not tell its interface, but has been sent by now: a hook there has seen it. */
-	tcp = drawn_tcp(&key, !config.watched_only);
+	directions = config.watched_only ? 0 : hook_directions() & FILTER_OF_EGRESS;
+	tcp = drawn_tcp(&key, directions);
 	if (tcp)
 		__sync_fetch_and_add(&tcp->retransmissions, 1);
 	return 0;
@@ -108,7 +110,7 @@ static __always_inline bool connecting_flow(struct sock *sk, struct flow_key *ke
 
 static __always_inline void note_failed_connect(const struct sock *sk, const struct flow_key *key)
 {
-	struct tcp_metrics *tcp = drawn_tcp(key, is_watched_socket(sk));
+	struct tcp_metrics *tcp = drawn_tcp(key, socket_direction(sk, false));
 
 	if (tcp)
 		__sync_fetch_and_add(&tcp->failed_connects, 1);
@@ -117,7 +119,7 @@ static __always_inline void note_failed_connect(const struct sock *sk, const str
 static __always_inline void note_handshake(const struct sock *sk, const struct flow_key *key,
 					   __u64 duration_ns)
 {
-	struct probed probed = probed_socket(key, is_watched_socket(sk));
+	struct probed probed = probed_socket(key, socket_direction(sk, false));
 	struct flow_metrics *flow = find_wanted_flow(&probed);
 	struct tcp_metrics *tcp;
 

@@ -4,12 +4,13 @@
 /*
  * Probes hear of the whole machine, users ask for some of its interfaces. A probe that knows of a
  * flow that no hook has seen adds it only where there are hooks: at a watched interface, or, while
- * none is settled, in a namespace with one.
+ * none is settled, in a namespace with one; and only for packets that go the way of the hooks.
  */
 
 #include "kernel.h"
 #include "kernel-structs.h"
 #include "births.h"
+#include "rules.h"
 #include "types.h"
 
 /* `ifindex` 0: some interface of the namespace. */
@@ -31,6 +32,15 @@ static __always_inline bool is_watched_device(const struct net_device *device)
 	return is_watched_place(BPF_CORE_READ(device, nd_net.net), BPF_CORE_READ(device, ifindex));
 }
 
+/* Hooks are in both directions, unless DIRECTION says otherwise, or nobody has said anything. */
+static __always_inline __u32 hook_directions(void)
+{
+	__u32 directions = (config.watches_ingress ? FILTER_OF_INGRESS : 0) |
+			   (config.watches_egress ? FILTER_OF_EGRESS : 0);
+
+	return directions ? directions : FILTER_OF_BOTH;
+}
+
 /* The interface that the socket sends by, if it has settled on one. */
 static __always_inline bool is_watched_socket(const struct sock *sk)
 {
@@ -45,26 +55,83 @@ static __always_inline bool is_watched_socket(const struct sock *sk)
 }
 
 /*
- * Of packets that come in the interface is known, of others their route is, or their socket. Where
- * hooks are in one direction, so is what is watched: what this host sends goes out, and what comes
- * in goes out only by a route to another interface.
+ * The direction of what a socket sends, or, `received`, gets; 0 where nobody watches that. A flow
+ * of the other direction is told of if a hook has recorded it, at the wire's other end.
  */
-static __always_inline bool is_watched_skb(const struct sk_buff *skb, const struct sock *sk)
+static __always_inline __u32 socket_direction(const struct sock *sk, bool received)
+{
+	__u32 direction = received ? FILTER_OF_INGRESS : FILTER_OF_EGRESS;
+
+	if (!(hook_directions() & direction) || !is_watched_socket(sk))
+		return 0;
+	return direction;
+}
+
+static __always_inline const struct dst_entry *route_of(const struct sk_buff *skb)
+{
+	return (const void *)(BPF_CORE_READ(skb, _skb_refdst) & ~1UL);
+}
+
+/* Routes of packets that have arrived have a device, too: loopback's, or the address's. */
+static __always_inline bool ends_here(const struct sk_buff *skb, const struct dst_entry *route)
+{
+	const struct rt6_info *route6 = (const void *)route;
+
+	if (BPF_CORE_READ(skb, protocol) == bpf_htons(ETH_P_IP))
+		return BPF_CORE_READ((const struct rtable *)route, rt_flags) & ROUTE_LOCAL;
+	return bpf_core_field_exists(route6->rt6i_flags) &&
+	       BPF_CORE_READ(route6, rt6i_flags) & ROUTE_LOCAL;
+}
+
+/* What this host sends: by its device or its route, and by its socket if it has neither yet. */
+static __always_inline bool is_watched_sent(const struct sk_buff *skb, const struct sock *sk)
 {
 	const struct net_device *device = BPF_CORE_READ(skb, dev);
-	const struct dst_entry *route = (const void *)(BPF_CORE_READ(skb, _skb_refdst) & ~1UL);
-	__u32 came_in = BPF_CORE_READ(skb, skb_iif);
+	const struct dst_entry *route = route_of(skb);
 
-	if (!config.watched_only)
-		return true;
-	if (came_in ? !config.watches_ingress : !config.watches_egress)
-		return came_in && route && is_watched_device(BPF_CORE_READ(route, dev));
 	if (is_watched_device(device))
 		return true;
 	if (route && is_watched_device(BPF_CORE_READ(route, dev)))
 		return true;
-	/* Without any of them the packet has not got to an interface. */
-	if (!sk || (!came_in && (route || device)))
+	return sk && !route && !device &&
+	       is_watched_place(BPF_CORE_READ(sk, __sk_common.skc_net.net), 0);
+}
+
+/* Where a socket has the packet, what was its device is something else. */
+static __always_inline bool is_watched_arrival(const struct sk_buff *skb, const struct sock *sk,
+					       __u32 came_in)
+{
+	if (is_watched_device(BPF_CORE_READ(skb, dev)))
+		return true;
+	return sk && is_watched_place(BPF_CORE_READ(sk, __sk_common.skc_net.net), came_in);
+}
+
+static __always_inline bool is_watched_departure(const struct sk_buff *skb)
+{
+	const struct dst_entry *route = route_of(skb);
+
+	if (!route || ends_here(skb, route))
 		return false;
-	return is_watched_place(BPF_CORE_READ(sk, __sk_common.skc_net.net), came_in);
+	return !config.watched_only || is_watched_device(BPF_CORE_READ(route, dev));
+}
+
+/*
+ * The directions in which a packet is watched: what this host sends goes out, and what comes in, by
+ * the interface `came_in`, goes out, too, once it is on its way to another one.
+ */
+static __always_inline __u32 skb_directions(const struct sk_buff *skb, const struct sock *sk,
+					    __u32 came_in)
+{
+	__u32 watched = hook_directions(), found = 0;
+
+	if (!came_in) {
+		if (!config.watched_only || is_watched_sent(skb, sk))
+			found = FILTER_OF_EGRESS;
+		return found & watched;
+	}
+	if (!config.watched_only || is_watched_arrival(skb, sk, came_in))
+		found = FILTER_OF_INGRESS;
+	if (watched & FILTER_OF_EGRESS && is_watched_departure(skb))
+		found |= FILTER_OF_EGRESS;
+	return found & watched;
 }

@@ -12,6 +12,28 @@ struct wire {
 	__u64 bytes;
 };
 
+/* skb_shared_info.gso_type, of the same number since Linux 4.14. */
+#define GSO_UDP_FRAGMENTS (1 << 16)
+#define IPV6_FRAGMENT_HEADER_BYTES 8
+
+/*
+ * A datagram of a guest, or a tun device, that the kernel cuts into fragments of IP: the header of
+ * UDP is in the first alone, and with IPv6 each has a header that is not there yet. `bytes` are
+ * those of the whole; `headers` all before UDP, which every fragment has.
+ */
+static __always_inline struct wire fragments_on_wire(__u64 bytes, __u32 headers, __u32 size,
+						     __u16 eth_protocol)
+{
+	struct wire wire = { .packets = 1, .bytes = bytes };
+
+	if (bytes > headers)
+		wire.packets = (bytes - headers + size - 1) / size;
+	wire.bytes += (wire.packets - 1) * headers;
+	if (eth_protocol == ETH_P_IPV6)
+		wire.bytes += wire.packets * IPV6_FRAGMENT_HEADER_BYTES;
+	return wire;
+}
+
 /* `packet`: as parsed, or zero, which leaves the headers of several segments to the kernel. */
 static __always_inline struct wire wire_of(struct __sk_buff *skb, const struct packet *packet)
 {
@@ -23,6 +45,9 @@ static __always_inline struct wire wire_of(struct __sk_buff *skb, const struct p
 		wire.bytes += VLAN_TAG_BYTES;
 	if (!size)
 		return wire;
+	if (unlikely(packet->leaves_in_fragments))
+		return fragments_on_wire(wire.bytes, packet->l4 + (wire.bytes - skb->len), size,
+					 packet->eth_protocol);
 	headers = packet->headers + packet->inner_headers + (wire.bytes - skb->len);
 	wire.packets = skb->gso_segs;
 	/* Senders that are not trusted to count (guests, tun) leave it to the receiver. */

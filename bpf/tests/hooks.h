@@ -62,8 +62,27 @@ int test_capture_egress_l2(struct __sk_buff *skb)
 
 /*
  * What the filter rules say: the verdict as bits, and in cb[0] the rate. Going in, cb[0] says
- * where: 0 at an ingress, 1 at an egress, 2 nowhere in particular, 3 a drop there.
+ * where, by enum test_place.
  */
+enum test_place {
+	TEST_INGRESS,
+	TEST_EGRESS,
+	TEST_THROUGH, /* by a probe, both ways */
+	TEST_INGRESS_DROP,
+	TEST_EGRESS_DROP,
+	TEST_RECORDED_DROP, /* of what came in, in a flow that is there */
+};
+
+static __always_inline struct filter_verdict test_probe(const struct packet *packet, __u32 where)
+{
+	__u32 own = where == TEST_EGRESS_DROP ? FILTER_OF_EGRESS : FILTER_OF_INGRESS;
+
+	if (where == TEST_THROUGH)
+		return filter(&packet->key, packet->tcp_flags, FILTER_OF_BOTH);
+	return filter_drop(&packet->key, packet->tcp_flags, own,
+			   where == TEST_RECORDED_DROP ? FILTER_OF_BOTH : own);
+}
+
 SEC("tc")
 int test_filter(struct __sk_buff *skb)
 {
@@ -74,14 +93,13 @@ int test_filter(struct __sk_buff *skb)
 
 	if (parse(skb, &packet, true) != PARSE_FLOW)
 		return HOOK_NEXT;
-	if (where < 2) {
-		context = context_of(where == 1);
+	if (where <= TEST_EGRESS) {
+		context = context_of(where == TEST_EGRESS);
 		found = try_first(&packet.key, packet.tcp_flags, context);
 		verdict = verdict_of(
 			found ? found : decide(&packet.key, packet.tcp_flags, context));
 	} else {
-		context = where == 3 ? FILTER_OF_DROP : 0;
-		verdict = filter(&packet.key, packet.tcp_flags, context);
+		verdict = test_probe(&packet, where);
 	}
 	skb->cb[0] = verdict.sample;
 	return verdict.accepted | verdict.matched << 1 | verdict.only_if_dropped << 2;

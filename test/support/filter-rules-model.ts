@@ -35,8 +35,14 @@ export interface ModelPacket {
   readonly icmpCode: number;
 }
 
-/** Where a packet is looked at; `drop`: the kernel tells that it dropped it, and not where. */
-export type Place = 'ingress' | 'egress' | 'unknown' | 'drop';
+type Direction = 'ingress' | 'egress';
+
+/**
+ * Where a packet is looked at: at a hook, or by a probe on its way through, which would have passed
+ * both. Or as a drop, of one that came in or was to go out; `recorded`: one that came in, of a flow
+ * that some hook has recorded.
+ */
+export type Place = Direction | 'through' | 'ingress drop' | 'egress drop' | 'recorded drop';
 
 export interface ModelVerdict {
   readonly accepted: boolean;
@@ -90,14 +96,10 @@ function flagNames(flags: number): readonly string[] {
   return names;
 }
 
-function hasConditions(rule: WrittenRule, packet: ModelPacket, place: Place): boolean {
+function hasConditions(rule: WrittenRule, packet: ModelPacket, direction: Direction): boolean {
   const { sourcePort, targetPort } = packet;
   const isIcmp = packet.protocol === 1 || packet.protocol === 58;
-  if (rule.direction !== undefined) {
-    const isUnknown = place === 'unknown' || place === 'drop';
-    if (isUnknown && rule.action === 'Reject') return false;
-    if (!isUnknown && rule.direction.toLowerCase() !== place) return false;
-  }
+  if (rule.direction !== undefined && rule.direction.toLowerCase() !== direction) return false;
   if (rule.protocol !== undefined && PROTOCOLS[rule.protocol] !== packet.protocol) return false;
   if (rule.source_ports !== undefined && !isListed(rule.source_ports, sourcePort)) return false;
   if (rule.destination_ports !== undefined && !isListed(rule.destination_ports, targetPort)) {
@@ -120,6 +122,21 @@ export function judge(
   packet: ModelPacket,
   place: Place,
 ): ModelVerdict {
+  const isDrop = place.endsWith('drop');
+  const own = place.startsWith('egress') ? 'egress' : 'ingress';
+  const { rule, ...verdict } = judgeOnce(rules, packet, own, isDrop);
+  const isDecided = verdict.accepted || (isDrop && rule?.drops === true);
+  if (isDecided || (place !== 'through' && place !== 'recorded drop')) return verdict;
+  const { rule: _other, ...second } = judgeOnce(rules, packet, 'egress', false);
+  return second;
+}
+
+function judgeOnce(
+  rules: readonly WrittenRule[],
+  packet: ModelPacket,
+  direction: Direction,
+  isDrop: boolean,
+): ModelVerdict & { readonly rule?: WrittenRule } {
   const lengthOf = (rule: WrittenRule): number => Number(rule.ip_cidr?.split('/')[1] ?? 0);
   const ordered = [...rules].sort((one, other) => lengthOf(other) - lengthOf(one));
   const apart = rules.some((rule) => isWhole(6, rule.ip_cidr) || isWhole(6, rule.peer_cidr));
@@ -133,14 +150,14 @@ export function judge(
     for (const rule of ordered) {
       if (rule.ip_cidr !== undefined && !isIn(rule.ip_cidr, packet, near, apart)) continue;
       if (rule.peer_cidr !== undefined && !isIn(rule.peer_cidr, packet, far, apart)) continue;
-      if (!hasConditions(rule, packet, place)) continue;
-      if (rule.drops === true && place !== 'drop') {
+      if (!hasConditions(rule, packet, direction)) continue;
+      if (rule.drops === true && !isDrop) {
         if (rule.action !== 'Reject') tentative ??= rule;
         continue;
       }
       if (rule.action === 'Reject' && tentative !== undefined) return ifDropped(tentative);
       const accepted = rule.action !== 'Reject';
-      return { accepted, matched: true, onlyIfDropped: false, sample: rule.sample ?? 0 };
+      return { accepted, matched: true, onlyIfDropped: false, sample: rule.sample ?? 0, rule };
     }
   }
   const accepted = rules.every((rule) => rule.action === 'Reject');

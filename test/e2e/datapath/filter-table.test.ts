@@ -145,14 +145,21 @@ function frameOf(packet: ModelPacket): Buffer {
   return ethernet(EtherType.ipv6, ipv6(protocol, payload, ends));
 }
 
-const PLACES: readonly Place[] = ['ingress', 'egress', 'unknown', 'drop'];
+const PLACES: readonly Place[] = [
+  'ingress',
+  'egress',
+  'through',
+  'ingress drop',
+  'egress drop',
+  'recorded drop',
+];
 
 const sets = fc.tuple(
   fc.oneof(
     { weight: 9, arbitrary: fc.array(rules, { minLength: 1, maxLength: 6 }) },
     { weight: 1, arbitrary: fc.array(rules, { minLength: 64, maxLength: 64 }) },
   ),
-  fc.array(fc.tuple(packets, fc.nat(3)), {
+  fc.array(fc.tuple(packets, fc.nat(PLACES.length - 1)), {
     minLength: PACKETS_PER_SET,
     maxLength: PACKETS_PER_SET,
   }),

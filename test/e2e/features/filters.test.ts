@@ -128,15 +128,34 @@ describe.skipIf(requireRoot())('filter rules', () => {
 
   test('a flow that only a probe knows of is kept by a rule that wants it without drops', async () => {
     const port = 5003;
-    // The client's interface is watched, but not on the way out.
-    const hooks = { INTERFACES: wire.a, DIRECTION: 'ingress' };
-    const env = { ...hooks, ENABLE_PKT_DROPS: 'true', ENABLE_TCP_HEALTH: 'true' };
+    const env = { ENABLE_PKT_DROPS: 'true', ENABLE_TCP_HEALTH: 'true' };
     await start(`drops=true; port=${port}`, env);
-    await lab.tcp(client, server, { address: wire.v4[1], port, sendBytes: 1, replyBytes: 1 });
+    for (const rule of [
+      'add table inet t',
+      'add chain inet t c { type filter hook input priority 0; }',
+      `add rule inet t c tcp dport ${port} drop`,
+    ]) {
+      lab.inside(server, 'nft', rule);
+    }
+    lab.inside(client, 'sysctl', '-qw', 'net.ipv4.tcp_syn_retries=1');
+    let isTrying = true;
+    const trial = lab.tryTcp(client, wire.v4[1], port).finally(() => {
+      isTrying = false;
+    });
+    // The last SYN is drained long before TCP gives up.
+    const drained = async (): Promise<boolean> => {
+      await host!.agent.drainNow();
+      return isTrying;
+    };
+    await expect.poll(drained, { timeout: 10_000 }).toBe(false);
+    expect(await trial).toBe(false);
     await host!.agent.drainNow();
 
-    const flow = host!.flows.find(({ DstPort }) => DstPort === port);
-    expect(flow).toMatchObject({ Packets: 0, TcpHandshakeNs: expect.any(Number) });
+    const [flow] = host!.flows.filter(({ DstPort, TcpFailedConnects }) => {
+      return DstPort === port && TcpFailedConnects === 1;
+    });
+    const last = { Packets: 0, TcpFailedConnects: 1, PktDropPackets: undefined };
+    expect(flow).toMatchObject(last);
   });
 
   test('what only probes see is drawn, and stored, at the rate of its rule', async () => {

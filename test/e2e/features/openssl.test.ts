@@ -163,6 +163,28 @@ describe.skipIf(requireRoot() || requireProgram(OPENSSL))('OpenSSL', () => {
     for (const line of await metric('openssl_unlinked_bytes_total')) expect(line).toMatch(/ 0$/);
   });
 
+  test.each([
+    ['egress', 'DstPort', REQUEST_BYTES, 'SrcPort', REPLY_BYTES, 'read'],
+    ['ingress', 'SrcPort', REPLY_BYTES, 'DstPort', REQUEST_BYTES, 'write'],
+  ] as const)('DIRECTION=%s: text of the other one is in no flow', async (...row) => {
+    const [direction, wanted, wantedBytes, other, otherBytes, unlinked] = row;
+    const agent = await watch({ INTERFACES: links[0], DIRECTION: direction });
+    const peer = start(server, process.execPath, '-e', NODE_SERVER, ...certificate());
+    await says(peer, 'ready');
+
+    const address = `${SERVER}:${PORT}`;
+    const program = start(client, OPENSSL, 's_client', '-quiet', '-connect', address);
+    const output = outputOf(program);
+    program.stdin!.write(Buffer.alloc(REQUEST_BYTES, 'a'));
+    expect((await output).length).toBe(REPLY_BYTES);
+
+    await agent.agent.drainNow();
+    expect(plainBytes(agent.flows, wanted)).toBe(wantedBytes);
+    expect(agent.flows.filter((flow) => flow[other] === PORT)).toEqual([]);
+    const lines = await metric('openssl_unlinked_bytes_total');
+    expect(lines.find((line) => line.includes(unlinked))).toMatch(new RegExp(` ${otherBytes}$`));
+  });
+
   test('a program that handles its sockets itself is counted, in no flow', async () => {
     const agent = await watch({ OPENSSL_PATH: process.execPath });
     const peer = start(server, process.execPath, '-e', NODE_SERVER, ...certificate());
