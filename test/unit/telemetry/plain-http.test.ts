@@ -47,7 +47,7 @@ async function startMetrics(): Promise<TlsServer> {
 }
 
 async function startConsole(): Promise<TlsServer> {
-  const report = () => undefined;
+  const report = { renewed: () => undefined, refused: () => undefined };
   const console = await running({ tls: new RenewedCertificate(certificateFiles(), report) });
   cleanups.push(() => console[Symbol.asyncDispose]());
   return console;
@@ -99,13 +99,13 @@ describe.each([
     expect(await statusOverTls(port, path)).toBe(200);
   });
 
-  test.each([
-    ['SSH-2.0-OpenSSH_9.2\r\n'],
-    [Uint8Array.of(0x16, 3, 1, 0, 5, 1, 0, 0, 1, 0)],
-  ])('closes on what is neither without a word', async (bytes) => {
-    const { port, metrics } = await start();
-    expect(await answerTo(port, bytes)).not.toContain('HTTP');
-    expect((await metricValue(metrics, line)) ?? 0).toBe(0);
-    expect(await statusOverTls(port, path)).toBe(200);
-  });
+  test.each([['SSH-2.0-OpenSSH_9.2\r\n'], [Uint8Array.of(0x16, 3, 1, 0, 5, 1, 0, 0, 1, 0)]])(
+    'closes on what is neither without a word',
+    async (bytes) => {
+      const { port, metrics } = await start();
+      expect(await answerTo(port, bytes)).not.toContain('HTTP');
+      expect((await metricValue(metrics, line)) ?? 0).toBe(0);
+      expect(await statusOverTls(port, path)).toBe(200);
+    },
+  );
 });
