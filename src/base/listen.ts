@@ -8,6 +8,11 @@ export interface ListenAddress {
   readonly port: number;
 }
 
+/** As in an address of the Web. */
+export function formatListen({ host, port }: ListenAddress): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
 /** `host:port`, `[v6]:port`, or `:port` for all addresses; undefined when it is none. */
 export function parseListen(value: string): ListenAddress | undefined {
   const match = /^(?:\[(?<v6>[0-9a-fA-F:.]+)\]|(?<name>[A-Za-z0-9._-]*)):(?<port>\d{1,5})$/.exec(

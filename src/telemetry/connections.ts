@@ -17,6 +17,11 @@ interface Connection {
   request: IncomingMessage | undefined;
 }
 
+export interface OpenConnections {
+  /** The socket of TCP that TLS has wrapped; undefined when it is gone. */
+  below(wrapped: Socket): Socket | undefined;
+}
+
 /**
  * Keeps a server open for others when somebody takes up connections.
  *
@@ -28,7 +33,7 @@ export function limitConnections(
   server: Server,
   { connectionsMax, connectionsPerAddressMax }: ConnectionLimits,
   onLimit: (what: 'closed' | 'refused') => void,
-): void {
+): OpenConnections {
   // In the order in which they were opened.
   const connections = new Map<string, Connection>();
   const countOf = (address: string): number => {
@@ -76,6 +81,7 @@ export function limitConnections(
     connection.answering++;
     response.once('close', () => connection.answering--);
   });
+  return { below: (wrapped) => connections.get(keyOf(wrapped))?.socket };
 }
 
 /** TLS wraps sockets, so the object is not the same; its two ends are. */

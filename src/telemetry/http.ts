@@ -11,6 +11,7 @@ import type { Component } from '../base/component.ts';
 import { explain, NetobservError } from '../base/errors.ts';
 import { declareConnectionLimit, limitConnections } from './connections.ts';
 import { TELEMETRY_ERRORS } from './errors.ts';
+import { answerPlainHttp, declarePlainRequests } from './plain-http.ts';
 import { type RenewalDeps, renewalReport } from './renewals.ts';
 import { RenewedCertificate, type TlsFilePaths } from './server-tls.ts';
 
@@ -139,7 +140,11 @@ function build(
         );
   server.maxRequestsPerSocket = REQUESTS_PER_CONNECTION_MAX;
   const limited = deps.counts && declareConnectionLimit(deps.counts);
-  limitConnections(server, CONNECTION_LIMITS, (outcome) => limited?.inc({ server: what, outcome }));
+  const connections = limitConnections(server, CONNECTION_LIMITS, (outcome) =>
+    limited?.inc({ server: what, outcome }),
+  );
+  const plain = deps.counts && declarePlainRequests(deps.counts);
+  answerPlainHttp(server, connections, () => plain?.inc({ server: what }));
   return server;
 }
 

@@ -234,7 +234,10 @@ function memoryStore(
     async status() {
       const said = storeSays();
       const ready = said.error === undefined;
-      return { kind: 'memory', ready, rows: rows.length, sizeBytes: 0, ...said };
+      const endMs = (row: FlowRow | undefined): number => Number(row?.TimeFlowEndMs);
+      const ends = { oldestMs: endMs(rows[0]), newestMs: endMs(rows.at(-1)) };
+      const kept = rows.length === 0 ? {} : ends;
+      return { kind: 'memory', ready, rows: rows.length, sizeBytes: 0, ...kept, ...said };
     },
     async records(query, signal) {
       await wait(signal);

@@ -4,6 +4,7 @@ import helmet from '@fastify/helmet';
 import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
 import { shown } from '../../base/shown.ts';
 import { limitConnections } from '../../telemetry/connections.ts';
+import { answerPlainHttp } from '../../telemetry/plain-http.ts';
 import { apiRoutes, LIVE_PATH } from './api-routes.ts';
 import { answerNotFound, serveAssets, withoutPrefix } from './assets.ts';
 import type { TokenAuth } from './auth.ts';
@@ -93,7 +94,8 @@ function newServer(config: ConsoleConfig, context: ConsoleContext): FastifyInsta
     clientErrorHandler: (error, socket) => refuseBrokenRequest(error, socket, context.metrics),
   });
   if (tls !== undefined) tls.renew(app.server as unknown as HttpsServer);
-  limitConnections(app.server, limits, context.metrics.limitConnection);
+  const connections = limitConnections(app.server, limits, context.metrics.limitConnection);
+  answerPlainHttp(app.server, connections, context.metrics.plainRequest);
   // The API takes JSON; a plain-text body is what a cross-site form could send.
   app.removeContentTypeParser('text/plain');
   return app;

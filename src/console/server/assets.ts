@@ -45,6 +45,16 @@ export async function serveAssets(app: FastifyInstance, webRoot: string): Promis
 }
 
 /**
+ * The page asks for its files relative to its own address: without the slash at its end, a proxy
+ * would look for them next to the path that it serves the console below. Relative, since only the
+ * browser knows the whole address; the dot keeps a colon in it from being a scheme's.
+ */
+function asFolder(url: string): string {
+  const [path = '', query] = url.split(/\?(.*)/s, 2);
+  return `./${path.slice(path.lastIndexOf('/') + 1)}/${query === undefined ? '' : `?${query}`}`;
+}
+
+/**
  * Anything that is no route: an unknown call of the API, a missing file, or a page that the front
  * end's own router knows.
  */
@@ -65,7 +75,7 @@ export function answerNotFound(
   }
   const isPage = hasFrontEnd && !/^\/api(\/|$)/.test(path) && !/\.[A-Za-z0-9]+$/.test(path);
   if (isPage && (request.method === 'GET' || request.method === 'HEAD')) {
-    return reply.sendFile(INDEX);
+    return path.endsWith('/') ? reply.sendFile(INDEX) : reply.redirect(asFolder(request.url));
   }
   const help = hasFrontEnd ? '' : '; this console was started without its front end';
   return replyError(reply, new AnswerError('ERR_CONSOLE_NOT_FOUND', `nothing at ${path}${help}`));

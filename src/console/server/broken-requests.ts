@@ -7,7 +7,8 @@ import type { ConsoleMetrics } from './metrics.ts';
 const REASONS: Readonly<Record<string, readonly [AnswerCode, string]>> = {
   HPE_HEADER_OVERFLOW: [
     'ERR_CONSOLE_HEADERS_TOO_LARGE',
-    'the address and headers of this request are too long: use fewer filters',
+    'the address and headers of this request are too long: use fewer filters, or delete the ' +
+      'cookies of this host',
   ],
   ERR_HTTP_REQUEST_TIMEOUT: [
     'ERR_CONSOLE_REQUEST_TIMEOUT',

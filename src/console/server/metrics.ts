@@ -1,5 +1,6 @@
 import { declareConnectionLimit } from '../../telemetry/connections.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
+import { declarePlainRequests } from '../../telemetry/plain-http.ts';
 
 /** Why a request was turned away before it did any work. */
 type RejectReason =
@@ -23,8 +24,10 @@ export function declareMetrics(metrics: Metrics) {
     ['reason'],
   );
   const limited = declareConnectionLimit(metrics);
+  const plain = declarePlainRequests(metrics);
   return {
     limitConnection: (outcome: string): void => limited.inc({ server: 'console', outcome }),
+    plainRequest: (): void => plain.inc({ server: 'console' }),
     reject: (reason: RejectReason): void => rejected.inc({ reason }),
     calls: metrics.histogram(
       'http_api_calls_duration',

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { assertExists } from '../../base/assert.ts';
 import type { Component } from '../../base/component.ts';
 import { NetobservError } from '../../base/errors.ts';
-import type { ListenAddress } from '../../base/listen.ts';
+import { formatListen, type ListenAddress } from '../../base/listen.ts';
 import { buildApp } from './app.ts';
 import { TokenAuth } from './auth.ts';
 import type { ConsoleConfig } from './config.ts';
@@ -69,7 +69,7 @@ function requireProtection(config: ConsoleConfig): void {
   if (config.token !== undefined || isLoopback(host)) return;
   throw startError(
     'ERR_CONSOLE_TOKEN_REQUIRED',
-    `others can reach ${format(config.listen)}, so the console listens there only with ` +
+    `others can reach ${formatListen(config.listen)}, so the console listens there only with ` +
       '--token-file FILE; or keep it to this machine with --listen 127.0.0.1:' +
       `${config.listen.port}`,
   );
@@ -89,11 +89,11 @@ async function bind(
   const { port } = app.server.address() as AddressInfo;
   const { host } = listen;
   const shown = isWildcard(host) ? 'localhost' : host;
-  return { host, port, url: `${scheme}://${format({ host: shown, port })}` };
+  return { host, port, url: `${scheme}://${formatListen({ host: shown, port })}` };
 }
 
 function listenError(cause: unknown, listen: ListenAddress): unknown {
-  const place = format(listen);
+  const place = formatListen(listen);
   switch (cause instanceof Error && 'code' in cause ? cause.code : undefined) {
     case 'EADDRINUSE':
       return startError(
@@ -121,10 +121,6 @@ function listenError(cause: unknown, listen: ListenAddress): unknown {
       if (cause instanceof NetobservError) return cause;
       return startError('ERR_CONSOLE_LISTEN', `cannot listen on ${place}`, cause);
   }
-}
-
-function format({ host, port }: ListenAddress): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 /** Lets answers on their way get out, but not for ever: a client may have stopped reading. */

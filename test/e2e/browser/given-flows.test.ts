@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildWeb } from '../../../scripts/build-web.ts';
@@ -6,8 +5,8 @@ import { type MockConsole, startMockConsole } from '../../support/console-mock.t
 import { requireBrowser } from '../../support/require.ts';
 import { CHROMIUM, CHROMIUM_ARGS } from './chromium.ts';
 import { NARROW, openPage, overflowOf, seriousViolations } from './page.ts';
+import { WEB_ROOT } from './web-root.ts';
 
-const WEB_ROOT = join(import.meta.dirname, '../../../build/web');
 const TIMEOUT_MS = 120_000;
 const WAIT_MAX_MS = 30_000;
 

@@ -7,10 +7,10 @@ import { buildWeb } from '../../../scripts/build-web.ts';
 import { type MockConsole, startMockConsole } from '../../support/console-mock.ts';
 import { requireBrowser } from '../../support/require.ts';
 import { CHROMIUM, CHROMIUM_ARGS } from './chromium.ts';
+import { WEB_ROOT } from './web-root.ts';
 
 /** What is hard to bring about with a real kernel: locked, slow and vanishing servers. */
 
-const WEB_ROOT = join(import.meta.dirname, '../../../build/web');
 const TOKEN = 'a-token-of-a-test-1234';
 const TIMEOUT_MS = 60_000;
 

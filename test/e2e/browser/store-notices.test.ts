@@ -7,8 +7,8 @@ import { type MockConsole, startMockConsole } from '../../support/console-mock.t
 import { requireBrowser } from '../../support/require.ts';
 import { CHROMIUM, CHROMIUM_ARGS } from './chromium.ts';
 import { NARROW, openPage, overflowOf, seriousViolations, WIDE } from './page.ts';
+import { WEB_ROOT } from './web-root.ts';
 
-const WEB_ROOT = join(import.meta.dirname, '../../../build/web');
 const TIMEOUT_MS = 120_000;
 const WAIT_MAX_MS = 30_000;
 

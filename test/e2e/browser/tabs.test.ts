@@ -1,12 +1,11 @@
-import { join } from 'node:path';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { buildWeb } from '../../../scripts/build-web.ts';
 import { type MockConsole, startMockConsole } from '../../support/console-mock.ts';
 import { requireBrowser } from '../../support/require.ts';
 import { CHROMIUM, CHROMIUM_ARGS } from './chromium.ts';
+import { WEB_ROOT } from './web-root.ts';
 
-const WEB_ROOT = join(import.meta.dirname, '../../../build/web');
 /** A browser has six connections to one host over HTTP/1.1. */
 const TABS = 10;
 const TIMEOUT_MS = 180_000;

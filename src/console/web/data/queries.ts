@@ -54,7 +54,12 @@ function rangeParameters(range: Range): QueryParameters {
   // Relative ranges are left to the server's clock, which stamped the flows.
   return range.kind === 'last'
     ? { timeRange: range.seconds }
-    : { startTime: range.startS, endTime: range.endS };
+    : { startTime: range.startS, endTime: lastSecondOf(range.endS) };
+}
+
+/** The API's end is the last second that counts; a view's is the first that no longer does. */
+function lastSecondOf(endS: number): number {
+  return endS - 1;
 }
 
 export function rangeSeconds(range: Range): number {
@@ -167,7 +172,10 @@ function aggregateBy(grouping: Grouping): string {
 
 const PREVIOUS_STALE_MS = 60_000;
 
-/** The same measure over the range just before; asked for rarely, as it hardly changes. */
+/**
+ * The same measure over the range just before; asked for rarely, as it hardly changes, and not at
+ * all where it reaches back to before the oldest flow: less was kept then, not less sent.
+ */
 export function usePreviousTotal(
   scope: FlowScope,
   type: Metric,
@@ -176,10 +184,11 @@ export function usePreviousTotal(
 ) {
   const seconds = rangeSeconds(scope.range);
   const endS = scope.range.kind === 'last' ? nowS - seconds : scope.range.startS;
+  const oldestMs = useStatus().data?.store.oldestMs ?? Number.POSITIVE_INFINITY;
   const parameters = {
     filters: toQueryText(scope, config.filters),
     startTime: endS - seconds,
-    endTime: endS,
+    endTime: lastSecondOf(endS),
     type,
     function: 'sum',
     aggregateBy: 'app',
@@ -189,6 +198,7 @@ export function usePreviousTotal(
     // Without the times: they move with every second, the answer doesn't.
     queryKey: ['previous', type, parameters.filters, scope.range],
     queryFn: ({ signal }) => getJson<MetricsResponse>('api/flow/metrics', parameters, signal),
+    enabled: oldestMs <= (endS - seconds) * 1000,
     staleTime: PREVIOUS_STALE_MS,
     refetchInterval: PREVIOUS_STALE_MS,
   });

@@ -118,7 +118,8 @@ export function alignedRange(
   // The API's end is the last second that counts.
   if (range.kind === 'between') return { startTime: range.startS, endTime: range.endS - 1 };
   const endS = Math.floor((nowS - SETTLE_S) / stepS) * stepS;
-  const startTime = endS - Math.ceil(range.seconds / stepS) * stepS;
+  // A hundred years ago there were no epoch seconds.
+  const startTime = Math.max(0, endS - Math.ceil(range.seconds / stepS) * stepS);
   return { startTime, endTime: endS - 1 };
 }
 
@@ -143,8 +144,11 @@ const STEPS_S: readonly number[] = [
 /** Points are this many CSS pixels apart at least: more could not be told apart. */
 const POINT_PX = 5;
 
+const DAY_S = 86_400;
+
 /** Step of a chart: as fine as its width can show, and never finer than the agent reports. */
 export function stepFor(rangeS: number, widthPx: number): number {
   const pointsMax = Math.max(20, Math.floor(widthPx / POINT_PX));
-  return STEPS_S.find((step) => rangeS / step <= pointsMax) ?? STEPS_S.at(-1)!;
+  const step = STEPS_S.find((each) => rangeS / each <= pointsMax);
+  return step ?? Math.ceil(rangeS / pointsMax / DAY_S) * DAY_S;
 }

@@ -130,8 +130,9 @@ export function addTerm(terms: readonly FilterTerm[], added: FilterTerm): readon
 }
 
 /**
- * The `filters` parameter of the API: `SrcPort=443,80&Proto!=17`. Disabled terms and those whose
- * filter the configuration doesn't know are left out.
+ * The `filters` parameter of the API: `SrcPort=443,80&Proto!=17`, without the terms that are
+ * disabled. One that the configuration doesn't know, as of a feature that is off here, is passed
+ * on: the server says so, while flows without it are not those that the page says they are.
  */
 export function toQueryText(
   view: Pick<ViewState, 'filters' | 'match'>,
@@ -140,9 +141,10 @@ export function toQueryText(
   const byId = new Map(configs.map((config) => [config.id, config]));
   const parts: string[] = [];
   for (const term of view.filters) {
-    const config = byId.get(term.id);
-    if (term.disabled || config === undefined) continue;
-    parts.push(`${config.key}${term.operator}${term.values.map(printValue).join(',')}`);
+    if (term.disabled) continue;
+    parts.push(
+      `${byId.get(term.id)?.key ?? term.id}${term.operator}${term.values.map(printValue).join(',')}`,
+    );
   }
   const text = parts.join(view.match === 'all' ? '&' : '|');
   // The server undoes one encoding when it sees a percent sign.

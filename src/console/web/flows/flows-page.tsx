@@ -8,7 +8,7 @@ import { useRecords } from '../data/queries.ts';
 import { type RecordRow, rowsOf } from '../data/rows.ts';
 import { addTerm, exactValue } from '../filters/terms.ts';
 import { formatBytes, formatCount, formatExact } from '../format/numbers.ts';
-import { PanelBody } from '../overview/panel.tsx';
+import { isShown, PanelBody } from '../overview/panel.tsx';
 import { Choice } from '../parts/choice.tsx';
 import { useReading } from '../parts/use-reading.ts';
 import { EmptyTraffic } from '../shell/empty-traffic.tsx';
@@ -62,7 +62,7 @@ export default function FlowsPage({ config }: { readonly config: FrontendConfig 
   return (
     <div className={`flows ${opened === undefined ? '' : 'flows-with-drawer'}`}>
       <FlowsOptions
-        rows={rows}
+        rows={isShown({ data: held.data, error, isFetching }) ? rows : undefined}
         limited={held.data?.stats.limitReached === true}
         pending={pending}
         onPending={() => {
@@ -140,7 +140,8 @@ function usePending(
 }
 
 function FlowsOptions(props: {
-  readonly rows: readonly RecordRow[];
+  /** Undefined where none are shown. */
+  readonly rows: readonly RecordRow[] | undefined;
   readonly limited: boolean;
   /** Flows that wait until the reader wants them. */
   readonly pending: number;
@@ -151,18 +152,10 @@ function FlowsOptions(props: {
   const [view, setView] = useView();
   const { density } = usePreferences();
   const store = usePreferenceStore();
-  const shown = formatExact(props.rows.length);
-  const { bytes, packets } = useMemo(() => sums(props.rows), [props.rows]);
   return (
     <div className="options">
       <p className="flows-count" aria-live="polite">
-        <strong>
-          {props.limited ? t('flows.limited', { shown }) : t('flows.shown', { shown })}
-        </strong>{' '}
-        <span className="panel-subtitle">
-          {t('flows.sum', { bytes: formatBytes(bytes), packets: formatCount(packets) })}
-          {props.limited ? ` · ${t('flows.more')}` : ''}
-        </span>
+        {props.rows === undefined ? undefined : <Sums rows={props.rows} limited={props.limited} />}
       </p>
       <button
         type="button"
@@ -191,6 +184,25 @@ function FlowsOptions(props: {
         <ColumnsIcon aria-hidden="true" /> {t('flows.columns')}
       </button>
     </div>
+  );
+}
+
+function Sums(props: {
+  readonly rows: readonly RecordRow[];
+  readonly limited: boolean;
+}): ReactNode {
+  const { t } = useTranslation();
+  const { rows, limited } = props;
+  const shown = formatExact(rows.length);
+  const { bytes, packets } = useMemo(() => sums(rows), [rows]);
+  return (
+    <>
+      <strong>{limited ? t('flows.limited', { shown }) : t('flows.shown', { shown })}</strong>{' '}
+      <span className="panel-subtitle">
+        {t('flows.sum', { bytes: formatBytes(bytes), packets: formatCount(packets) })}
+        {limited ? ` · ${t('flows.more')}` : ''}
+      </span>
+    </>
   );
 }
 

@@ -9,6 +9,7 @@ import type { RecordRow } from '../data/rows.ts';
 import { formatExact } from '../format/numbers.ts';
 import { formatUtc } from '../format/time.ts';
 import { visible, visibleJson } from '../format/visible.ts';
+import { copyText } from '../parts/copy-text.ts';
 import { IconButton } from '../parts/icon-button.tsx';
 import { useTimes } from '../state/times.ts';
 import { columnTitle } from './columns.ts';
@@ -85,17 +86,18 @@ export default function RecordDrawer(props: RecordDrawerProps): ReactNode {
 
 function RawRecord({ json }: { readonly json: string }): ReactNode {
   const { t } = useTranslation();
-  const [copied, setCopied] = useState(false);
+  const [outcome, setOutcome] = useState<'copy' | 'copied' | 'copyFailed'>('copy');
+  const textRef = useRef<HTMLPreElement>(null);
+  const copy = async (): Promise<void> => {
+    const done = await copyText(json, textRef.current);
+    setOutcome(done ? 'copied' : 'copyFailed');
+  };
   return (
     <div className="raw">
-      <button
-        type="button"
-        className="tool-button"
-        onClick={() => void navigator.clipboard?.writeText(json).then(() => setCopied(true))}
-      >
-        <CopyIcon aria-hidden="true" /> {copied ? t('record.copied') : t('record.copy')}
+      <button type="button" className="tool-button" onClick={() => void copy()}>
+        <CopyIcon aria-hidden="true" /> <span aria-live="polite">{t(`record.${outcome}`)}</span>
       </button>
-      <pre>{json}</pre>
+      <pre ref={textRef}>{json}</pre>
     </div>
   );
 }

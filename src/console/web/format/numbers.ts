@@ -3,8 +3,10 @@ const SI_PREFIXES = ['', 'k', 'M', 'G', 'T', 'P', 'E'] as const;
 
 export type RateUnit = 'bits' | 'bytes';
 
-/** Less than this would be shown as 0.00. */
-const CRUMB = 0.005;
+/** Less than this would be shown as 0.00, which it is not: one packet in five minutes, say. */
+const SHOWN_MIN = 0.005;
+/** What is left of sums and differences of fractions is no quantity. */
+const CRUMB = 1e-6;
 
 interface Scaled {
   readonly number: string;
@@ -12,8 +14,8 @@ interface Scaled {
 }
 
 function scale(value: number): Scaled {
-  // What is left of sums and differences of fractions is no quantity.
-  let rest = Math.abs(value) < CRUMB ? 0 : Math.abs(value);
+  if (value >= CRUMB && value < SHOWN_MIN) return { number: '<0.01', prefix: '' };
+  let rest = Math.abs(value) < SHOWN_MIN ? 0 : Math.abs(value);
   let step = 0;
   // 999.5 would be printed as 1000 of the smaller unit.
   while (rest >= 999.5 && step < SI_PREFIXES.length - 1) {

@@ -37,6 +37,23 @@ function isBusy(error: Error): boolean {
   return error instanceof RefusedError && error.retryAfterS !== undefined;
 }
 
+/** Why nothing is shown; undefined while there is something, or it may still come. */
+function problemOf({ data, error, isFetching }: Omit<Loadable<unknown>, 'refetch'>) {
+  if (error === null || isFilterRefusal(error)) return error ?? undefined;
+  // A line above the page says that the server is gone; what was last received stays.
+  const isOld = error instanceof ServerGoneError && data !== undefined;
+  return isFetching || isOld ? undefined : error;
+}
+
+/** True where `PanelBody` shows the data of this query. */
+export function isShown(query: Omit<Loadable<unknown>, 'refetch'>): boolean {
+  return query.data !== undefined && problemOf(query) === undefined;
+}
+
+function isFilterRefusal(error: Error): boolean {
+  return error instanceof RefusedError && error.parameter === 'filters';
+}
+
 /** What stands in a panel while it has nothing to show; one that fails leaves the others alone. */
 export function PanelBody<Data>(props: {
   readonly query: Loadable<Data>;
@@ -45,21 +62,20 @@ export function PanelBody<Data>(props: {
 }): ReactNode {
   const { t } = useTranslation();
   const { query } = props;
+  const problem = problemOf(query);
   // The filter bar explains it once; every panel saying the same would only be noise.
-  if (query.error instanceof RefusedError && query.error.parameter === 'filters') {
+  if (problem !== undefined && isFilterRefusal(problem)) {
     return <p className="panel-empty">{t('errors.filters')}</p>;
   }
-  // A line above the page says that the server is gone; what was last received stays.
-  const isOld = query.error instanceof ServerGoneError && query.data !== undefined;
-  if (query.error !== null && !query.isFetching && !isOld) {
+  if (problem !== undefined) {
     return (
       <div className="panel-error" role="alert">
         <ErrorIcon aria-hidden="true" />
         <div>
           <p className="panel-error-title">
-            {isBusy(query.error) ? t('errors.busy') : t('errors.panel')}
+            {isBusy(problem) ? t('errors.busy') : t('errors.panel')}
           </p>
-          <p>{query.error.message}</p>
+          <p>{problem.message}</p>
           <button type="button" className="link-button" onClick={() => query.refetch()}>
             {t('errors.retry')}
           </button>

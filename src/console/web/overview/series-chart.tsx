@@ -58,7 +58,8 @@ export function SeriesChart(props: SeriesChartProps): ReactNode {
 
 /**
  * In the place of a chart without series. One that goes up to now ends where its last whole step
- * does, so flows of the last seconds are in the totals before they are in here.
+ * does, so flows of the last seconds are in the totals before they are in here, and `text`, which
+ * speaks of the whole range, would contradict them.
  */
 export function NoSeries(props: {
   readonly text: string;
@@ -69,12 +70,10 @@ export function NoSeries(props: {
   const clock = useTimes();
   const { text, times } = props;
   const [first = 0, second = first] = times;
-  const endS = (times.at(-1) ?? 0) + second - first;
-  return (
-    <p className="panel-empty">
-      {text} {range.kind === 'last' && t('chart.ends', { time: clock.clock(endS * 1000) })}
-    </p>
-  );
+  const stepS = second - first;
+  const endMs = ((times.at(-1) ?? 0) + stepS) * 1000;
+  const time = stepS < 60 ? clock.clock(endMs) : clock.minute(endMs);
+  return <p className="panel-empty">{range.kind === 'last' ? t('chart.ends', { time }) : text}</p>;
 }
 
 function Legend({ title, rows, total, figures, format }: SeriesChartProps): ReactNode {

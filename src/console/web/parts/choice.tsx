@@ -43,6 +43,8 @@ export function Choice<Value extends string | number>(props: ChoiceProps<Value>)
   const wanted = search.trim().toLowerCase();
   const shown = props.options.filter((option) => option.label.toLowerCase().includes(wanted));
   const text = props.text ?? chosen?.label ?? String(props.value);
+  // What is seen is what is heard, also where it is none of the options.
+  const heard = typeof text === 'string' ? text : (chosen?.label ?? props.value);
 
   const toggle = (ref: Ref<MenuToggleElement>): ReactNode => (
     <MenuToggle
@@ -52,7 +54,7 @@ export function Choice<Value extends string | number>(props: ChoiceProps<Value>)
       isExpanded={open}
       isDisabled={props.isDisabled ?? false}
       icon={props.icon}
-      aria-label={`${props.label}: ${chosen?.label ?? props.value}`}
+      aria-label={`${props.label}: ${heard}`}
       onClick={() => setOpen(!open)}
     >
       {text}

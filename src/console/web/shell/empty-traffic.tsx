@@ -32,8 +32,10 @@ function NothingFound({ status }: { readonly status: StatusResponse | undefined 
   const times = useTimes();
   const filtered = view.filters.some((term) => !term.disabled);
   const seconds = rangeSeconds(view.range);
-  const longer = LAST_SECONDS.find((span) => span > seconds);
   const newest = status?.store.newestMs ?? undefined;
+  // Up to where something is, as far as that is known.
+  const reachS = newest === undefined || filtered ? 0 : (Date.now() - newest) / 1000;
+  const longer = LAST_SECONDS.find((span) => span > seconds && span > reachS);
   return (
     <EmptyState
       headingLevel="h2"
@@ -84,6 +86,9 @@ function StoreDown({ error }: { readonly error: string }): ReactNode {
   );
 }
 
+/** More would push away what there is to do. */
+const NAMES_MAX = 24;
+
 function NothingYet({ agent }: { readonly agent: StatusResponse['agent'] }): ReactNode {
   const { t } = useTranslation();
   if (!agent.isEnabled) {
@@ -93,6 +98,7 @@ function NothingYet({ agent }: { readonly agent: StatusResponse['agent'] }): Rea
       </EmptyState>
     );
   }
+  // Those of containers tend to have one name.
   const names = [...new Set(agent.interfaces.map((one) => one.name))];
   if (names.length === 0) {
     return (
@@ -108,13 +114,16 @@ function NothingYet({ agent }: { readonly agent: StatusResponse['agent'] }): Rea
   return (
     <EmptyState headingLevel="h2" icon={NetworkIcon} titleText={t('states.waiting')}>
       <EmptyStateBody>
-        <p>{t('states.waitingHint', { count: names.length })}</p>
+        <p>{t('states.waitingHint', { count: agent.interfaces.length })}</p>
         <ul className="interface-list" aria-label={t('states.interfaces')}>
-          {names.map((name) => (
+          {names.slice(0, NAMES_MAX).map((name) => (
             <li key={name} className="interface-name">
               {visible(name)}
             </li>
           ))}
+          {names.length <= NAMES_MAX ? undefined : (
+            <li>{t('states.moreInterfaces', { count: names.length - NAMES_MAX })}</li>
+          )}
         </ul>
         <p>{t('states.waitingDo')}</p>
         {unrecorded === 0 ? undefined : (

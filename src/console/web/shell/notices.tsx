@@ -4,7 +4,7 @@ import { useIsFetching, useQueryClient } from '@tanstack/react-query';
 import { type ReactNode, useEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { ServerGoneError } from '../data/client.ts';
-import { FLOWS_KEY, useStatus } from '../data/queries.ts';
+import { FLOWS_KEY, useFrontendConfig, useStatus } from '../data/queries.ts';
 import { useLogoutProblem } from '../data/session.ts';
 import { StoreNotices } from './store-notices.tsx';
 
@@ -36,6 +36,7 @@ function ServerGone(): ReactNode {
   const client = useQueryClient();
   const status = useStatus();
   const gone = status.error instanceof ServerGoneError;
+  const hasShown = useFrontendConfig().data !== undefined;
   const wasGone = useRef(false);
 
   // What failed meanwhile is asked again as soon as the server is back.
@@ -56,6 +57,7 @@ function ServerGone(): ReactNode {
         </Button>
       }
     >
+      {hasShown ? `${t('errors.goneShown')} ` : ''}
       {t('errors.goneRetry')}
     </Alert>
   );

@@ -116,12 +116,19 @@ function encodeRangeDefault(): string {
 function decodeRange(query: URLSearchParams): Range {
   const startS = decodeInteger(query.get('startTime'));
   const endS = decodeInteger(query.get('endTime'));
-  if (startS !== undefined && endS !== undefined && startS < endS) {
+  if (startS !== undefined && endS !== undefined && startS < endS && endS <= LAST_INSTANT_S) {
     return { kind: 'between', startS, endS };
   }
   const seconds = decodeInteger(query.get('timeRange'));
-  return seconds === undefined || seconds === 0 ? DEFAULT_VIEW.range : { kind: 'last', seconds };
+  return seconds === undefined || seconds === 0 || seconds > RANGE_MAX_S
+    ? DEFAULT_VIEW.range
+    : { kind: 'last', seconds };
 }
+
+/** The server's: a hundred years. */
+const RANGE_MAX_S = 100 * 365 * 86_400;
+/** The last of those whose year has four digits, which is how people write times. */
+const LAST_INSTANT_S = Date.UTC(9999, 11, 31) / 1000;
 
 function decodeRefresh(text: string | null): Refresh | undefined {
   if (text === 'live' || text === 'off') return text;

@@ -259,7 +259,7 @@ async function withFrontEnd(use: (webRoot: string) => Promise<void>): Promise<vo
 test('the front end: its page for every address of its own, its files as they are', () =>
   withFrontEnd(async (webRoot) => {
     await using console = await running({ webRoot });
-    for (const path of ['/', '/index.html', '/overview', '/flows/deep?limit=5']) {
+    for (const path of ['/', '/index.html', '/overview/', '/flows/deep/?limit=5']) {
       const page = await raw(console.port, path);
       expect([path, page.status]).toEqual([path, 200]);
       expect(page.body).toContain('<title>page</title>');
@@ -279,8 +279,23 @@ test('the front end: its page for every address of its own, its files as they ar
       expect([path, (await raw(console.port, path)).status]).toEqual([path, 404]);
     }
     expect((await raw(console.port, '/overview', { method: 'POST' })).status).toBe(404);
-    expect((await raw(console.port, '/overview', { method: 'HEAD' })).status).toBe(200);
+    expect((await raw(console.port, '/overview/', { method: 'HEAD' })).status).toBe(200);
   }));
+
+test.each([
+  ['/flows', './flows/'],
+  ['/tools/flows?tab=flows&filters=a?b/c', './flows/?tab=flows&filters=a?b/c'],
+  ['/javascript:alert(1)', './javascript:alert(1)/'],
+  ['/flows?', './flows/?'],
+])('the page finds its parts only below a slash: %s leads to %s', (path, location) =>
+  withFrontEnd(async (webRoot) => {
+    await using console = await running({ webRoot });
+    for (const method of ['GET', 'HEAD']) {
+      const { status, headers } = await raw(console.port, path, { method });
+      expect([status, headers.location]).toEqual([302, location]);
+    }
+  }),
+);
 
 test('below a path that a proxy leaves in place, the page has its parts', () =>
   withFrontEnd(async (webRoot) => {
@@ -293,7 +308,7 @@ test('below a path that a proxy leaves in place, the page has its parts', () =>
     expect(JSON.parse((await get('/tools/flows/api/status')).body)).toHaveProperty('store');
     expect((await get('/tools/flows/api/flow/records?limit=5')).status).toBe(200);
     // A filter may hold what looks like one.
-    expect((await get('/overview?filters=x/api/status')).body).toContain('<title>page</title>');
+    expect((await get('/overview/?filters=x/api/status')).body).toContain('<title>page</title>');
     expect((await get('/tools/api/gone')).status).toBe(404);
     const outside = await get('/tools/assets/../../../secret.txt');
     expect(outside.body).not.toContain('not for browsers');

@@ -36,11 +36,16 @@ test('terms become the query text of the API', () => {
     termOf('src_port', ['443', '80']),
     termOf('protocol', ['17'], { operator: '!=' }),
     termOf('dst_port', ['22'], { disabled: true }),
-    termOf('of_another_version', ['1']),
   ];
   expect(toQueryText({ filters, match: 'all' }, config.filters)).toBe('SrcPort=443,80&Proto!=17');
   expect(toQueryText({ filters, match: 'any' }, config.filters)).toBe('SrcPort=443,80|Proto!=17');
   expect(toQueryText({ filters: [], match: 'all' }, config.filters)).toBe('');
+});
+
+test('a term that only another configuration knows is left to the server to refuse', () => {
+  const filters = [termOf('src_port', ['443']), termOf('of_another_version', ['1'])];
+  const text = toQueryText({ filters, match: 'all' }, config.filters);
+  expect(() => parseFilters(text)).toThrow('there is no field of_another_version');
 });
 
 test('whatever is typed as the value of a text, the server can read it', () => {

@@ -33,6 +33,8 @@ test.each([
   [999_500, '1.00 MB'],
   [1.5e18, '1.50 EB'],
   [0.25, '0.25 B'],
+  [0.0033, '<0.01 B'],
+  [1e-9, '0 B'],
 ])('%d bytes', (bytes, text) => expect(formatBytes(bytes)).toBe(text));
 
 test('rates in bits and in bytes', () => {

@@ -97,6 +97,8 @@ test.each([
   ['an end before its start', 'startTime=200&endTime=100', 'range'],
   ['no number', 'timeRange=soon', 'range'],
   ['nothing at all', 'timeRange=0', 'range'],
+  ['more than a hundred years', 'timeRange=3153600001', 'range'],
+  ['a year of five digits', 'startTime=100&endTime=253402300800', 'range'],
   ['a flood of requests', 'refresh=1', 'refresh'],
   ['an unknown tab', 'tab=topology', 'tab'],
   ['a limit that is not offered', 'limit=123456', 'limit'],

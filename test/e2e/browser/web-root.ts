@@ -1,0 +1,4 @@
+import { join } from 'node:path';
+
+/** Where `buildWeb` puts the front end. */
+export const WEB_ROOT = join(import.meta.dirname, '../../../build/web');
