@@ -13,6 +13,7 @@
 #include "copy.h"
 #include "keys.h"
 #include "maps.h"
+#include "side-tables.h"
 #include "stats.h"
 
 struct {
@@ -34,6 +35,27 @@ struct {
 	__type(value, __u64);
 } messages_asked SEC(".maps");
 
+/* How much of the ring has been read; beginning with 0, where nothing was asked for. */
+static __always_inline __u64 messages_read(void)
+{
+	return bpf_ringbuf_query(&messages, BPF_RB_CONS_POS) + 1;
+}
+
+/*
+ * Whether there is room for `bytes` of who is here: once the ring is half full, as much as is left
+ * for each interface, until it is read, and a multiple for each namespace (side-tables.h).
+ */
+static __always_inline bool has_message_room(struct __sk_buff *skb, __u32 bytes)
+{
+	__u64 used = bpf_ringbuf_query(&messages, BPF_RB_AVAIL_DATA);
+	__u64 size = bpf_ringbuf_query(&messages, BPF_RB_RING_SIZE);
+
+	if (likely(used <= size / 2))
+		return true;
+	return used < size && take_side_shares(skb, SIDE_MESSAGES, messages_read(), bytes,
+					       size - used);
+}
+
 /* Asks once: as long as nothing has been read, user space is on its way. */
 static __always_inline void wake_when_half_full(void)
 {
@@ -42,8 +64,7 @@ static __always_inline void wake_when_half_full(void)
 
 	if (used <= bpf_ringbuf_query(&messages, BPF_RB_RING_SIZE) / 2)
 		return;
-	/* Beginning with 0 means that it was not asked for. */
-	read = bpf_ringbuf_query(&messages, BPF_RB_CONS_POS) + 1;
+	read = messages_read();
 	asked = bpf_map_lookup_elem(&messages_asked, &zero);
 	if (!asked || *asked == read)
 		return;
@@ -115,7 +136,9 @@ noinline __u32 send_message(struct __sk_buff *skb, const struct message *head, _
 
 	if ((!config.dns_at && !config.tls_at) || !head)
 		return 0;
-	if (length <= MESSAGE_ROOM_SMALL)
+	if (!has_message_room(skb, sizeof(*head) + length))
+		sent = false;
+	else if (length <= MESSAGE_ROOM_SMALL)
 		sent = send_sized(skb, head, offset, length, MESSAGE_ROOM_SMALL);
 	else if (length <= MESSAGE_ROOM_MEDIUM)
 		sent = send_sized(skb, head, offset, length, MESSAGE_ROOM_MEDIUM);

@@ -312,7 +312,8 @@ export const stat = {
   notLookedInto: 15,
   dnsUnfollowed: 16,
   dnsUnasked: 17,
-  count: 18,
+  sideBusy: 18,
+  count: 19,
 } as const;
 
 /** `enum ifindex_seen`. */
@@ -403,4 +404,14 @@ export const hookFact = {
   sharesFlows: 2,
   bornIngress: 268435456,
   bornEgress: 536870912,
+} as const;
+
+/** `enum side_entries`. */
+export const sideEntries = {
+  fragments: 4096,
+  dnsQueries: 8192,
+  dnsStreams: 4096,
+  quicFlows: 8192,
+  capturedFlows: 8192,
+  shares: 2048,
 } as const;
