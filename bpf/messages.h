@@ -41,19 +41,31 @@ static __always_inline __u64 messages_read(void)
 	return bpf_ringbuf_query(&messages, BPF_RB_CONS_POS) + 1;
 }
 
+/* Bytes of the ring that a message with so much payload takes. */
+static __always_inline __u32 message_bytes(__u32 length)
+{
+	__u32 room = MESSAGE_ROOM_LARGE;
+
+	if (length <= MESSAGE_ROOM_SMALL)
+		room = MESSAGE_ROOM_SMALL;
+	else if (length <= MESSAGE_ROOM_MEDIUM)
+		room = MESSAGE_ROOM_MEDIUM;
+	return sizeof(struct message) + room + BPF_RINGBUF_HDR_SZ;
+}
+
 /*
- * Whether there is room for `bytes` of who is here: once the ring is half full, as much as is left
- * for each interface, until it is read, and a multiple for each namespace (side-tables.h).
+ * Whether there is room for a message of who is here: once the ring is half full, as much as is
+ * left for each interface, until it is read, and a multiple for each namespace (side-tables.h).
  */
-static __always_inline bool has_message_room(struct __sk_buff *skb, __u32 bytes)
+static __always_inline bool has_message_room(struct __sk_buff *skb, __u32 length)
 {
 	__u64 used = bpf_ringbuf_query(&messages, BPF_RB_AVAIL_DATA);
 	__u64 size = bpf_ringbuf_query(&messages, BPF_RB_RING_SIZE);
 
 	if (likely(used <= size / 2))
 		return true;
-	return used < size && take_side_shares(skb, SIDE_MESSAGES, messages_read(), bytes,
-					       size - used);
+	return used < size && take_side_shares(skb, SIDE_MESSAGES, messages_read(),
+					       message_bytes(length), size - used);
 }
 
 /* Asks once: as long as nothing has been read, user space is on its way. */
@@ -136,7 +148,7 @@ noinline __u32 send_message(struct __sk_buff *skb, const struct message *head, _
 
 	if ((!config.dns_at && !config.tls_at) || !head)
 		return 0;
-	if (!has_message_room(skb, sizeof(*head) + length))
+	if (!has_message_room(skb, length))
 		sent = false;
 	else if (length <= MESSAGE_ROOM_SMALL)
 		sent = send_sized(skb, head, offset, length, MESSAGE_ROOM_SMALL);
