@@ -284,7 +284,7 @@ noinline __u32 inspect_dns_message(struct __sk_buff *skb, const struct packet *p
 
 	if (!config.dns_at || !packet || !dns || !place)
 		return 0;
-	message = fresh_head(MESSAGE_DNS);
+	message = fresh_head(skb, MESSAGE_DNS);
 	if (!message)
 		return 0;
 	id = bpf_ntohs(place->header.id);

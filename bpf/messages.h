@@ -95,7 +95,8 @@ struct {
 	__type(value, struct message);
 } message_heads SEC(".maps");
 
-static __always_inline struct message *fresh_head(enum message_kind kind)
+static __always_inline struct message *fresh_head(struct __sk_buff *skb,
+						  enum message_kind kind)
 {
 	__u32 zero = 0;
 	struct message *head = bpf_map_lookup_elem(&message_heads, &zero);
@@ -104,6 +105,7 @@ static __always_inline struct message *fresh_head(enum message_kind kind)
 		return NULL;
 	__builtin_memset(head, 0, sizeof(*head));
 	head->kind = kind;
+	*(__u64 *)&head->place = place_of(skb);
 	return head;
 }
 
@@ -127,6 +129,7 @@ static __always_inline bool send_sized(struct __sk_buff *skb, const struct messa
 	message->sequence = head->sequence;
 	message->asked = head->asked;
 	message->kind = head->kind;
+	*(__u64 *)&message->place = *(const __u64 *)&head->place;
 	message->pad = 0;
 	if (copy_bytes(skb, offset, message + 1, length, room))
 		bpf_ringbuf_discard(message, BPF_RB_NO_WAKEUP);

@@ -318,6 +318,7 @@ struct message {
 	__u16 asked; /* of DNS: bytes of the question that are as in the query that waited; 0: none */
 	__u8 kind;
 	__u8 pad;
+	struct observed_interface place; /* where it was seen; the bits of ifindex_seen are 0 */
 };
 
 /* Payload bytes for which there is room in a message: one of these, the least that suffices. */

@@ -97,7 +97,7 @@ export const config = {
 
 /** Byte offsets in `struct message`. */
 export const message = {
-  sizeBytes: 64,
+  sizeBytes: 72,
   key: 0, // 40 B
   timeNs: 40, // 8 B
   length: 48, // 4 B
@@ -105,6 +105,7 @@ export const message = {
   sequence: 56, // 4 B
   asked: 60, // 2 B
   kind: 62, // 1 B
+  place: 64, // 8 B
 } as const;
 
 /** Byte offsets in `struct rtt_metrics`. */

@@ -125,7 +125,7 @@ class DnsTracker implements Tracker {
     }
   }
 
-  #take({ bytes, words, key, from, to, asked }: Message): void {
+  #take({ bytes, words, key, from, to, asked, owner }: Message): void {
     const message = this.#message;
     const { metrics } = this.#deps;
     metrics.message('dns', message.read(bytes, from, to));
@@ -138,7 +138,7 @@ class DnsTracker implements Tracker {
     if (code === NO_ERROR && isAsked(message, asked)) this.#learn(message);
     const type = queryType === 0 ? '' : dnsTypeName(queryType);
     const answer = { id, flags, code, name, queryType: type, answers };
-    if (!this.#answers.put(words, key, answer)) metrics.lost('dns', 'answers_full');
+    if (!this.#answers.put(words, key, answer, owner)) metrics.lost('dns', 'answers_full');
   }
 
   #learn({ name, addressCount, ttlS }: DnsMessage): void {
