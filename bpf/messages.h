@@ -53,9 +53,12 @@ static __always_inline __u32 message_bytes(__u32 length)
 	return sizeof(struct message) + room + BPF_RINGBUF_HDR_SZ;
 }
 
+/* Of what is left of the ring, as of flows: there is no second one for the busy. */
+#define MESSAGE_SHARE 16
+
 /*
- * Whether there is room for a message of who is here: once the ring is half full, as much as is
- * left for each interface, until it is read, and a multiple for each namespace (side-tables.h).
+ * Whether there is room for a message of who is here: once the ring is half full, a multiple of
+ * what is left for each interface, until it is read, and more for each namespace (side-tables.h).
  */
 static __always_inline bool has_message_room(struct __sk_buff *skb, __u32 length)
 {
@@ -65,7 +68,7 @@ static __always_inline bool has_message_room(struct __sk_buff *skb, __u32 length
 	if (likely(used <= size / 2))
 		return true;
 	return used < size && take_side_shares(skb, SIDE_MESSAGES, messages_read(),
-					       message_bytes(length), size - used);
+					       message_bytes(length), (size - used) * MESSAGE_SHARE);
 }
 
 /* Asks once: as long as nothing has been read, user space is on its way. */

@@ -196,7 +196,7 @@ describe.skipIf(requireRoot())('tables beside flows', () => {
   });
 
   test('messages find room in the ring while a container floods with answers', async () => {
-    const loaded = await beginDns(1 << 16);
+    const loaded = await beginDns(1 << 18);
     const say = (source: Address, id: number): Buffer => {
       const payload = datagram(40_000, message(id, RESPONSE, QUESTION), 53);
       return packet(Proto.udp, payload, source, PEER);
@@ -212,7 +212,7 @@ describe.skipIf(requireRoot())('tables beside flows', () => {
       range(few, (id) => say(QUIET, id)),
     );
 
-    const buffer = Buffer.alloc(1 << 17);
+    const buffer = Buffer.alloc(1 << 19);
     const used = native.readRing(loaded, 'messages', buffer, 4096);
     let [of, all] = [0, 0];
     for (let at = 0; at < used; all++) {
