@@ -13,13 +13,7 @@ import { message, name, onStream, Type } from '../../support/dns-message.ts';
 import { Lab } from '../../support/netns.ts';
 import { requireRoot } from '../../support/require.ts';
 import { type Container, makeContainer } from './containers.ts';
-import {
-  type DatapathOptions,
-  loadDatapath,
-  native,
-  readStats,
-  takeFlows,
-} from './datapath.ts';
+import { type DatapathOptions, loadDatapath, native, readStats, takeFlows } from './datapath.ts';
 import { datagram, EtherType, ethernet, Flag, ipv4, Proto, tcp, udp } from './frames.ts';
 
 type Address = readonly number[];
@@ -140,7 +134,10 @@ describe.skipIf(requireRoot())('tables beside flows', () => {
     };
     await send(quiet, range(COUNT, ask));
     await lab.sweep(bad.namespace, bad.inner, { flows: FLOOD, perSecond: 200_000 });
-    await send(quiet, range(COUNT, (at) => ask(COUNT + at)));
+    await send(
+      quiet,
+      range(COUNT, (at) => ask(COUNT + at)),
+    );
     await answer(range(2 * COUNT, reply));
 
     const { dnsUnasked, sideBusy } = readStats(loaded);
