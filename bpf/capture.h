@@ -15,6 +15,7 @@
 #include "maps.h"
 #include "netns.h"
 #include "places.h"
+#include "side-tables.h"
 #include "stats.h"
 #include "wire.h"
 
@@ -26,8 +27,6 @@ struct {
 	__uint(max_entries, CAPTURE_RING_BYTES);
 } captured SEC(".maps");
 
-/* Replaced at load, too; the flows heard of least recently make room. */
-#define CAPTURED_FLOWS_MAX 64
 /* A place where no packet of the flow has been for so long is forgotten, as by a drain. */
 #define CAPTURED_PLACE_NS 5000000000ULL
 
@@ -39,21 +38,39 @@ struct captured_flow {
 	__u32 pad;
 };
 
-struct {
+struct captured_flow_map {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, CAPTURED_FLOWS_MAX);
+	__uint(max_entries, 64); /* Replaced at load, too. */
 	__type(key, struct flow_key);
 	__type(value, struct captured_flow);
-} captured_flows SEC(".maps");
+};
 
-static noinline bool captures_new(const struct flow_key *key, __u64 slot, __u32 state)
+struct captured_flow_map captured_flows SEC(".maps");
+struct captured_flow_map busy_captured_flows SEC(".maps");
+
+static __always_inline struct captured_flow *find_captured(const struct flow_key *key)
+{
+	struct captured_flow *flow = bpf_map_lookup_elem(&captured_flows, key);
+
+	return flow ? flow : bpf_map_lookup_elem(&busy_captured_flows, key);
+}
+
+/* `known`: what there is of the flow, of an earlier time. */
+static noinline bool captures_new(struct __sk_buff *skb, const struct flow_key *key,
+				  struct captured_flow *known, __u64 slot, __u32 state)
 {
 	struct captured_flow flow = {
 		.slot = slot, .last_ns = bpf_ktime_get_coarse_ns(), .state = state
 	};
+	void *flows;
 
+	if (known) {
+		*known = flow;
+		return true;
+	}
 	/* Without room the next packet is a first one, too: nothing is missed. */
-	bpf_map_update_elem(&captured_flows, key, &flow, BPF_ANY);
+	flows = is_busy(skb, SIDE_CAPTURED_FLOWS) ? &busy_captured_flows : &captured_flows;
+	bpf_map_update_elem(flows, key, &flow, BPF_ANY);
 	return true;
 }
 
@@ -61,7 +78,7 @@ static noinline bool captures_new(const struct flow_key *key, __u64 slot, __u32 
 static __always_inline bool captures_at(struct __sk_buff *skb, const struct packet *packet,
 					bool egress)
 {
-	struct captured_flow *flow = bpf_map_lookup_elem(&captured_flows, &packet->key);
+	struct captured_flow *flow = find_captured(&packet->key);
 	__u64 place = place_of(skb);
 	__u64 slot = place | (egress ? (__u64)FIRST_EGRESS << 32 : 0);
 	__u64 now = bpf_ktime_get_coarse_ns();
@@ -70,7 +87,7 @@ static __always_inline bool captures_at(struct __sk_buff *skb, const struct pack
 	if (!flow && unlikely(!marks_on) && is_sampling() && was_met_unmarked(skb, packet, egress))
 		return false;
 	if (!flow || now > flow->last_ns + CAPTURED_PLACE_NS)
-		return captures_new(&packet->key, slot, is_born ? FLOW_HAS_BIRTHS : 0);
+		return captures_new(skb, &packet->key, flow, slot, is_born ? FLOW_HAS_BIRTHS : 0);
 	/* Sent on from another egress, see revisit(). */
 	if (is_born && egress && packet->is_tagged && flow->slot != slot)
 		return false;

@@ -10,6 +10,7 @@
 #include "types.h"
 #include "births.h"
 #include "filter.h"
+#include "fragments.h"
 #include "offload.h"
 #include "parse.h"
 #include "sightings.h"
@@ -199,6 +200,8 @@ static __always_inline enum choice choose(struct __sk_buff *skb, struct packet *
 		is_inner = look_into_tunnel(skb, packet);
 	if (unlikely(skb->gso_size && verdict == PARSE_FLOW && !is_inner && may_be_tunnel(packet)))
 		note_inner_headers(skb, packet);
+	if (unlikely(packet->is_fragment && verdict == PARSE_FLOW && !packet->is_later_fragment))
+		note_first_fragment(skb, packet);
 	if (unlikely(is_left_out))
 		return leave_out(skb, packet, tag, egress, STAT_SAMPLED_OUT);
 	if (unlikely(verdict != PARSE_FLOW))

@@ -12,6 +12,7 @@
 #include "copy.h"
 #include "dns.h"
 #include "parse.h"
+#include "side-tables.h"
 #include "stats.h"
 
 /* Messages of one segment that are looked at; offloads put many segments together. */
@@ -32,12 +33,15 @@ struct dns_stream {
 	__u8 pad[2];
 };
 
-struct {
+struct dns_stream_map {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1); /* Replaced at load. */
 	__type(key, struct flow_key);
 	__type(value, struct dns_stream);
-} dns_streams SEC(".maps");
+};
+
+struct dns_stream_map dns_streams SEC(".maps");
+struct dns_stream_map busy_dns_streams SEC(".maps");
 
 static __always_inline bool is_dns_header(const struct dns_header *header)
 {
@@ -68,7 +72,7 @@ static __always_inline bool is_message(struct __sk_buff *skb, const struct packe
 	if (!(flags & DNS_RESPONSE))
 		return false;
 	query_key(&scratch->key, &packet->key, bpf_ntohs(place->header.id), true);
-	return bpf_map_lookup_elem(&dns_queries, &scratch->key);
+	return find_query(&scratch->key);
 }
 
 /* Nothing more is known; the next segment may begin with a message. */
@@ -133,16 +137,24 @@ noinline __u32 follow_dns(struct __sk_buff *skb, const struct packet *packet,
 	return bytes < rest ? place->end : 0;
 }
 
-static __always_inline struct dns_stream *stream_of(const struct packet *packet, __u32 next,
+static __always_inline struct dns_stream *stream_of(struct __sk_buff *skb,
+						    const struct packet *packet, __u32 next,
 						    bool is_sure)
 {
 	struct dns_stream *stream = bpf_map_lookup_elem(&dns_streams, &packet->key);
 	struct dns_stream fresh = { .next = next, .is_sure = is_sure };
+	void *streams;
 
-	if (stream && !is_sure)
+	if (!stream)
+		stream = bpf_map_lookup_elem(&busy_dns_streams, &packet->key);
+	if (stream) {
+		if (is_sure)
+			*stream = fresh;
 		return stream;
-	bpf_map_update_elem(&dns_streams, &packet->key, &fresh, BPF_ANY);
-	return bpf_map_lookup_elem(&dns_streams, &packet->key);
+	}
+	streams = is_busy(skb, SIDE_DNS_STREAMS) ? &busy_dns_streams : &dns_streams;
+	bpf_map_update_elem(streams, &packet->key, &fresh, BPF_ANY);
+	return bpf_map_lookup_elem(streams, &packet->key);
 }
 
 static noinline void inspect_dns_stream(struct __sk_buff *skb, const struct packet *packet,
@@ -157,12 +169,12 @@ static noinline void inspect_dns_stream(struct __sk_buff *skb, const struct pack
 		return;
 	sequence = bpf_ntohl(sequence);
 	if (packet->tcp_flags & TCP_SYN) {
-		stream_of(packet, sequence + 1, true);
+		stream_of(skb, packet, sequence + 1, true);
 		return;
 	}
 	if (packet->end == packet->headers)
 		return;
-	stream = stream_of(packet, sequence, false);
+	stream = stream_of(skb, packet, sequence, false);
 	if (!stream) {
 		count(STAT_FEATURE_LOST, 1, 0);
 		return;

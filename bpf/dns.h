@@ -13,6 +13,7 @@
 #include "maps.h"
 #include "messages.h"
 #include "parse.h"
+#include "side-tables.h"
 #include "stats.h"
 
 #define DNS_PORT 53
@@ -48,15 +49,31 @@ struct dns_place {
 
 /*
  * Queries that wait for their answer, each by its flow and id. An answer removes its query, user
- * space those that have waited too long. In between, a flood pushes out the oldest: their answers
- * have no latency, and are counted.
+ * space those that have waited too long. In between, a flood pushes out the oldest of those that
+ * are busy (side-tables.h): their answers have no latency, and are counted.
  */
-struct {
+struct dns_query_map {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1); /* Replaced at load. */
 	__type(key, struct flow_key);
 	__type(value, struct dns_query);
-} dns_queries SEC(".maps");
+};
+
+struct dns_query_map dns_queries SEC(".maps");
+struct dns_query_map busy_dns_queries SEC(".maps");
+
+static __always_inline struct dns_query *find_query(const struct flow_key *key)
+{
+	struct dns_query *query = bpf_map_lookup_elem(&dns_queries, key);
+
+	return query ? query : bpf_map_lookup_elem(&busy_dns_queries, key);
+}
+
+static __always_inline void forget_query(const struct flow_key *key)
+{
+	if (bpf_map_delete_elem(&dns_queries, key))
+		bpf_map_delete_elem(&busy_dns_queries, key);
+}
 
 /* What is of one message at a time, and longer than what is left of the stack. */
 struct dns_scratch {
@@ -118,14 +135,15 @@ static __always_inline long add_query(struct __sk_buff *skb, const struct flow_k
 	__u32 zero = 0, length = place->end - place->body;
 	struct dns_query *query;
 	const void *zeros = bpf_map_lookup_elem(&blank, &zero);
+	void *queries = is_busy(skb, SIDE_DNS_QUERIES) ? &busy_dns_queries : &dns_queries;
 	int error;
 
 	if (!zeros)
 		return -ENOENT;
-	error = bpf_map_update_elem(&dns_queries, key, zeros, BPF_NOEXIST);
+	error = bpf_map_update_elem(queries, key, zeros, BPF_NOEXIST);
 	if (error)
 		return error;
-	query = bpf_map_lookup_elem(&dns_queries, key);
+	query = bpf_map_lookup_elem(queries, key);
 	if (!query)
 		return -ENOENT;
 	if (length > DNS_QUESTION_BYTES_MAX)
@@ -198,7 +216,7 @@ static __always_inline void note_query(struct __sk_buff *skb, const struct flow_
 				       struct dns_metrics *dns, const struct dns_place *place)
 {
 	/* Looking costs less than a vain insert. */
-	struct dns_query *query = bpf_map_lookup_elem(&dns_queries, key);
+	struct dns_query *query = find_query(key);
 	__u32 same;
 	int error;
 
@@ -211,7 +229,7 @@ static __always_inline void note_query(struct __sk_buff *skb, const struct flow_
 			return;
 		}
 		/* The id is in use for another question now: what becomes of this one is unknown. */
-		bpf_map_delete_elem(&dns_queries, key);
+		forget_query(key);
 		count(STAT_FEATURE_LOST, 1, 0);
 	}
 	error = add_query(skb, key, place);
@@ -228,7 +246,7 @@ static __always_inline void note_query(struct __sk_buff *skb, const struct flow_
 static __always_inline __u32 note_latency(struct __sk_buff *skb, const struct flow_key *key,
 					  struct dns_metrics *dns, const struct dns_place *place)
 {
-	struct dns_query *query = bpf_map_lookup_elem(&dns_queries, key);
+	struct dns_query *query = find_query(key);
 	__u64 latency;
 	__u32 same;
 
@@ -244,7 +262,7 @@ static __always_inline __u32 note_latency(struct __sk_buff *skb, const struct fl
 	latency = bpf_ktime_get_ns() - query->time_ns;
 	if (latency > dns->latency_ns)
 		dns->latency_ns = latency;
-	bpf_map_delete_elem(&dns_queries, key);
+	forget_query(key);
 	return same;
 }
 
@@ -266,7 +284,7 @@ noinline __u32 inspect_dns_message(struct __sk_buff *skb, const struct packet *p
 
 	if (!config.dns_at || !packet || !dns || !place)
 		return 0;
-	message = fresh_head(MESSAGE_DNS);
+	message = fresh_head(skb, MESSAGE_DNS);
 	if (!message)
 		return 0;
 	id = bpf_ntohs(place->header.id);

@@ -4,20 +4,21 @@
 /*
  * Only the first fragment of a datagram says what it carries; the others borrow that here. Pieces
  * of one datagram have its addresses and identification in common, in IPv4 the protocol, too
- * (RFC 791, RFC 8200 section 4.5). A fragment that overtakes the first one is recorded with ports 0
- * and with the protocol that it names, which in IPv6 may be that of an extension header.
+ * (RFC 791, RFC 8200 section 4.5), and the namespace: others may have the same addresses. At the
+ * first hook of each namespace that a datagram passes, its first fragment is remembered anew. A
+ * fragment that overtakes the first one is recorded with ports 0 and with the protocol that it
+ * names, which in IPv6 may be that of an extension header.
  *
  * Entries are never deleted, since the datagram may pass more hooks: the next datagram with the
- * same identification overwrites them, and the least recently used ones make room. One that is
- * older than datagrams get to be put together is of another datagram, and lends nothing.
+ * same identification overwrites them, and those that were not used lately make room, as
+ * side-tables.h says. One that is older than datagrams get to be put together is of another
+ * datagram, and lends nothing.
  */
 
 #include "kernel.h"
 #include "types.h"
 #include "packet.h"
-
-/* User space makes it more where there are many CPUs, each of which keeps some to itself. */
-#define FRAGMENTS_MAX 4096
+#include "side-tables.h"
 
 /* What Linux gives a datagram by default, net.ipv4.ipfrag_time. */
 #define FRAGMENT_LIFE_NS (30 * 1000000000ULL)
@@ -26,6 +27,7 @@ struct fragment_key {
 	__u8 src_ip[16];
 	__u8 dst_ip[16];
 	__u32 id;
+	__u32 netns; /* as in observed_interface */
 	__u16 eth_protocol;
 	__u8 protocol; /* of the IP header; IPv6: 0 */
 	__u8 pad;
@@ -41,14 +43,18 @@ struct fragment_payload {
 	__u8 pad;
 };
 
-struct {
+struct fragment_map {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, FRAGMENTS_MAX);
+	__uint(max_entries, SIDE_ENTRIES_FRAGMENTS);
 	__type(key, struct fragment_key);
 	__type(value, struct fragment_payload);
-} fragments SEC(".maps");
+};
 
-static __always_inline void fragment_key_of(struct fragment_key *into, const struct packet *packet)
+struct fragment_map fragments SEC(".maps");
+struct fragment_map busy_fragments SEC(".maps");
+
+static __always_inline void fragment_key_of(struct fragment_key *into, const struct packet *packet,
+					    __u32 netns)
 {
 	const struct flow_key *flow = &packet->key;
 
@@ -56,18 +62,33 @@ static __always_inline void fragment_key_of(struct fragment_key *into, const str
 	__builtin_memcpy(into->src_ip, flow->src_ip, sizeof(into->src_ip));
 	__builtin_memcpy(into->dst_ip, flow->dst_ip, sizeof(into->dst_ip));
 	into->id = packet->fragment_id;
+	into->netns = netns;
 	into->eth_protocol = packet->eth_protocol;
 	if (packet->eth_protocol == ETH_P_IP)
 		into->protocol = packet->ip_protocol;
 }
 
+static __always_inline struct fragment_payload *find_fragment(const struct fragment_key *key)
+{
+	struct fragment_payload *payload = bpf_map_lookup_elem(&fragments, key);
+
+	return payload ? payload : bpf_map_lookup_elem(&busy_fragments, key);
+}
+
+enum remembering {
+	FRAGMENT_IF_KNOWN, /* only if its datagram is, or one before with its identification */
+	FRAGMENT_NEW,
+	FRAGMENT_BUSY,
+};
+
 /*
  * Both are global functions, which the verifier looks at once rather than wherever they are called.
  * A refusal costs later fragments their ports, nothing else: they are recorded all the same.
+ * Returns 0 if the datagram is not known.
  */
-noinline __u32 remember_fragment(const struct packet *packet)
+noinline __u32 remember_fragment(const struct packet *packet, __u32 netns, __u32 how)
 {
-	struct fragment_payload payload = {};
+	struct fragment_payload payload = {}, *known;
 	struct fragment_key key;
 
 	if (!packet)
@@ -78,20 +99,26 @@ noinline __u32 remember_fragment(const struct packet *packet)
 	payload.protocol = packet->key.protocol;
 	payload.icmp_type = packet->key.icmp_type;
 	payload.icmp_code = packet->key.icmp_code;
-	fragment_key_of(&key, packet);
-	bpf_map_update_elem(&fragments, &key, &payload, BPF_ANY);
-	return 0;
+	fragment_key_of(&key, packet, netns);
+	if (how == FRAGMENT_NEW)
+		return !bpf_map_update_elem(&fragments, &key, &payload, BPF_ANY);
+	if (how == FRAGMENT_BUSY)
+		return !bpf_map_update_elem(&busy_fragments, &key, &payload, BPF_ANY);
+	known = find_fragment(&key);
+	if (known)
+		*known = payload;
+	return !!known;
 }
 
-noinline __u32 recall_fragment(struct packet *packet)
+noinline __u32 recall_fragment(struct packet *packet, __u32 netns)
 {
 	const struct fragment_payload *payload;
 	struct fragment_key key;
 
 	if (!packet)
 		return 0;
-	fragment_key_of(&key, packet);
-	payload = bpf_map_lookup_elem(&fragments, &key);
+	fragment_key_of(&key, packet, netns);
+	payload = find_fragment(&key);
 	if (!payload || bpf_ktime_get_ns() - payload->time_ns > FRAGMENT_LIFE_NS)
 		return 0;
 	packet->key.src_port = payload->src_port;
@@ -100,4 +127,14 @@ noinline __u32 recall_fragment(struct packet *packet)
 	packet->key.icmp_type = payload->icmp_type;
 	packet->key.icmp_code = payload->icmp_code;
 	return 0;
+}
+
+/* Notes what the first fragment of a datagram says; one call after the other, for their stack. */
+static __always_inline void note_first_fragment(struct __sk_buff *skb, const struct packet *packet)
+{
+	__u32 netns = place_of(skb);
+
+	if (!remember_fragment(packet, netns, FRAGMENT_IF_KNOWN))
+		remember_fragment(packet, netns,
+				  is_busy(skb, SIDE_FRAGMENTS) ? FRAGMENT_BUSY : FRAGMENT_NEW);
 }

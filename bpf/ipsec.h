@@ -19,7 +19,6 @@
 #include "registers.h"
 #include "skb.h"
 
-#define AF_INET 2
 #define XFRM_MODE_TRANSPORT 0
 #define XFRM_MAX_DEPTH 6
 

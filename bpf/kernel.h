@@ -18,6 +18,9 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#define AF_INET 2
+#define AF_INET6 10
+
 #define ENOENT 2
 #define E2BIG 7
 #define EFAULT 14

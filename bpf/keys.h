@@ -30,6 +30,21 @@ static __always_inline void turn_round(struct flow_key *into, const struct flow_
 	into->dst_port = port;
 }
 
+/* One key for both directions of a connection: that of the one whose source is the lesser end. */
+static __always_inline void ordered_key(struct flow_key *into, const struct flow_key *from)
+{
+	const __u64 *src = (const __u64 *)from->src_ip, *dst = (const __u64 *)from->dst_ip;
+	bool is_greater = from->src_port > from->dst_port;
+
+	if (src[1] != dst[1])
+		is_greater = src[1] > dst[1];
+	if (src[0] != dst[0])
+		is_greater = src[0] > dst[0];
+	copy_key(into, from);
+	if (is_greater)
+		turn_round(into, from);
+}
+
 static __always_inline bool same_key(const struct flow_key *a, const struct flow_key *b)
 {
 	const __u64 *left = (const __u64 *)a, *right = (const __u64 *)b;

@@ -36,6 +36,7 @@ struct {
 	struct captured_packet captured_packet;
 	enum hook_fact hook_fact;
 	enum stat stat;
+	enum side_entries side_entries;
 	struct dns_query dns_query;
 	enum message_kind message_kind;
 	enum message_room message_room;

@@ -13,6 +13,7 @@
 #include "copy.h"
 #include "keys.h"
 #include "maps.h"
+#include "side-tables.h"
 #include "stats.h"
 
 struct {
@@ -34,6 +35,42 @@ struct {
 	__type(value, __u64);
 } messages_asked SEC(".maps");
 
+/* How much of the ring has been read; beginning with 0, where nothing was asked for. */
+static __always_inline __u64 messages_read(void)
+{
+	return bpf_ringbuf_query(&messages, BPF_RB_CONS_POS) + 1;
+}
+
+/* Bytes of the ring that a message with so much payload takes. */
+static __always_inline __u32 message_bytes(__u32 length)
+{
+	__u32 room = MESSAGE_ROOM_LARGE;
+
+	if (length <= MESSAGE_ROOM_SMALL)
+		room = MESSAGE_ROOM_SMALL;
+	else if (length <= MESSAGE_ROOM_MEDIUM)
+		room = MESSAGE_ROOM_MEDIUM;
+	return sizeof(struct message) + room + BPF_RINGBUF_HDR_SZ;
+}
+
+/* Of what is left of the ring, as of flows: there is no second one for the busy. */
+#define MESSAGE_SHARE 16
+
+/*
+ * Whether there is room for a message of who is here: once the ring is half full, a multiple of
+ * what is left for each interface, until it is read, and more for each namespace (side-tables.h).
+ */
+static __always_inline bool has_message_room(struct __sk_buff *skb, __u32 length)
+{
+	__u64 used = bpf_ringbuf_query(&messages, BPF_RB_AVAIL_DATA);
+	__u64 size = bpf_ringbuf_query(&messages, BPF_RB_RING_SIZE);
+
+	if (likely(used <= size / 2))
+		return true;
+	return used < size && take_side_shares(skb, SIDE_MESSAGES, messages_read(),
+					       message_bytes(length), (size - used) * MESSAGE_SHARE);
+}
+
 /* Asks once: as long as nothing has been read, user space is on its way. */
 static __always_inline void wake_when_half_full(void)
 {
@@ -42,8 +79,7 @@ static __always_inline void wake_when_half_full(void)
 
 	if (used <= bpf_ringbuf_query(&messages, BPF_RB_RING_SIZE) / 2)
 		return;
-	/* Beginning with 0 means that it was not asked for. */
-	read = bpf_ringbuf_query(&messages, BPF_RB_CONS_POS) + 1;
+	read = messages_read();
 	asked = bpf_map_lookup_elem(&messages_asked, &zero);
 	if (!asked || *asked == read)
 		return;
@@ -62,7 +98,8 @@ struct {
 	__type(value, struct message);
 } message_heads SEC(".maps");
 
-static __always_inline struct message *fresh_head(enum message_kind kind)
+static __always_inline struct message *fresh_head(struct __sk_buff *skb,
+						  enum message_kind kind)
 {
 	__u32 zero = 0;
 	struct message *head = bpf_map_lookup_elem(&message_heads, &zero);
@@ -71,6 +108,7 @@ static __always_inline struct message *fresh_head(enum message_kind kind)
 		return NULL;
 	__builtin_memset(head, 0, sizeof(*head));
 	head->kind = kind;
+	*(__u64 *)&head->place = place_of(skb);
 	return head;
 }
 
@@ -94,6 +132,7 @@ static __always_inline bool send_sized(struct __sk_buff *skb, const struct messa
 	message->sequence = head->sequence;
 	message->asked = head->asked;
 	message->kind = head->kind;
+	*(__u64 *)&message->place = *(const __u64 *)&head->place;
 	message->pad = 0;
 	if (copy_bytes(skb, offset, message + 1, length, room))
 		bpf_ringbuf_discard(message, BPF_RB_NO_WAKEUP);
@@ -115,7 +154,9 @@ noinline __u32 send_message(struct __sk_buff *skb, const struct message *head, _
 
 	if ((!config.dns_at && !config.tls_at) || !head)
 		return 0;
-	if (length <= MESSAGE_ROOM_SMALL)
+	if (!has_message_room(skb, length))
+		sent = false;
+	else if (length <= MESSAGE_ROOM_SMALL)
 		sent = send_sized(skb, head, offset, length, MESSAGE_ROOM_SMALL);
 	else if (length <= MESSAGE_ROOM_MEDIUM)
 		sent = send_sized(skb, head, offset, length, MESSAGE_ROOM_MEDIUM);

@@ -119,14 +119,11 @@ static __always_inline enum verdict parse_l4(struct __sk_buff *skb, struct packe
 
 	packet->headers = packet->l4;
 	if (unlikely(packet->is_later_fragment)) {
-		recall_fragment(packet);
+		recall_fragment(packet, place_of(skb));
 		return PARSE_FLOW;
 	}
-	if (!minimum) {
-		if (unlikely(packet->is_fragment))
-			remember_fragment(packet);
+	if (!minimum)
 		return PARSE_FLOW;
-	}
 	if (unlikely(room < (packet->is_fragment ? sizeof(*head) : minimum)))
 		return PARSE_MALFORMED;
 	head = peek(skb, packet->l4, &copy, sizeof(copy));
@@ -140,9 +137,6 @@ static __always_inline enum verdict parse_l4(struct __sk_buff *skb, struct packe
 		key->src_port = bpf_ntohs(head->first);
 		key->dst_port = bpf_ntohs(head->second);
 	}
-	if (unlikely(packet->is_fragment))
-		remember_fragment(packet);
-
 	if (key->protocol == IPPROTO_TCP)
 		return parse_tcp(skb, packet, room);
 	packet->headers += minimum;

@@ -13,6 +13,7 @@
 #include "keys.h"
 #include "maps.h"
 #include "parse.h"
+#include "side-tables.h"
 
 #define QUIC_PORT 443
 #define QUIC_MODE_PORT 1
@@ -53,13 +54,19 @@ struct quic_long_header {
 	__u8 id_length;
 };
 
-/* Flows in which a long header was seen. A flood pushes out those that are not used. */
-struct {
+/*
+ * Connections in which a long header was seen, by the flow of one direction: ordered_key(). A flood
+ * pushes out those of the busy that are not used (side-tables.h).
+ */
+struct quic_flow_map {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1); /* Replaced at load. */
 	__type(key, struct flow_key);
 	__type(value, __u8);
-} quic_flows SEC(".maps");
+};
+
+struct quic_flow_map quic_flows SEC(".maps");
+struct quic_flow_map busy_quic_flows SEC(".maps");
 
 static __always_inline bool has_quic_port(const struct packet *packet)
 {
@@ -171,17 +178,25 @@ static __always_inline bool is_quic_connection(const struct packet *packet)
 {
 	struct flow_key key;
 
-	if (bpf_map_lookup_elem(&quic_flows, &packet->key))
-		return true;
-	copy_key(&key, &packet->key);
-	turn_round(&key, &packet->key);
-	return bpf_map_lookup_elem(&quic_flows, &key);
+	ordered_key(&key, &packet->key);
+	return bpf_map_lookup_elem(&quic_flows, &key) ||
+	       bpf_map_lookup_elem(&busy_quic_flows, &key);
+}
+
+static __always_inline void note_quic_connection(struct __sk_buff *skb, const struct packet *packet)
+{
+	void *flows = is_busy(skb, SIDE_QUIC_FLOWS) ? &busy_quic_flows : &quic_flows;
+	struct flow_key key;
+	__u8 one = 1;
+
+	ordered_key(&key, &packet->key);
+	bpf_map_update_elem(flows, &key, &one, BPF_ANY);
 }
 
 static noinline void inspect_quic(struct __sk_buff *skb, const struct packet *packet,
 				  struct quic_metrics *quic)
 {
-	__u8 first, one = 1;
+	__u8 first;
 
 	if (packet->is_later_fragment)
 		return;
@@ -194,10 +209,10 @@ static noinline void inspect_quic(struct __sk_buff *skb, const struct packet *pa
 		return;
 	}
 	if (first & QUIC_LONG_HEADER && note_long_header(skb, packet, quic)) {
-		if (!quic->seen_long_header) {
-			bpf_map_update_elem(&quic_flows, &packet->key, &one, BPF_ANY);
+		if (!quic->is_known)
+			note_quic_connection(skb, packet);
+		if (!quic->seen_long_header)
 			quic->seen_long_header = quic->is_known = 1;
-		}
 	} else if (!(first & QUIC_LONG_HEADER) && quic->is_known) {
 		quic->seen_short_header = 1;
 	} else {

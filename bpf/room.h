@@ -20,9 +20,6 @@
 /* One namespace with many interfaces, 98 %. */
 #define SHARE_OF_NAMESPACE 32
 
-/* Interfaces and namespaces that have new flows while a map fills. */
-#define SHARES_MAX 1024
-
 /* Flows that were added since user space was woken. */
 struct share {
 	__u32 rush;
@@ -32,7 +29,7 @@ struct share {
 /* By place; a namespace has the interface 0. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, SHARES_MAX);
+	__uint(max_entries, SIDE_ENTRIES_SHARES);
 	__type(key, __u64);
 	__type(value, struct share);
 } shares SEC(".maps");

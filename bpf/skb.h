@@ -78,8 +78,25 @@ static __always_inline bool skb_seen(const struct sk_buff *skb)
  */
 struct skb_bytes {
 	__u64 head;
+	__u64 skb; /* its own address */
 	__u32 tail;
 };
+
+/*
+ * The namespace that the packet is in, as in observed_interface. In queues, the place of the device
+ * is for other things, but there is a route. Addresses of the kernel are negative as numbers.
+ */
+static __always_inline __u32 skb_netns(const struct sk_buff *skb)
+{
+	const struct dst_entry *route = (const void *)(BPF_CORE_READ(skb, _skb_refdst) & ~1UL);
+	const struct net_device *device = route ? BPF_CORE_READ(route, dev) : NULL;
+
+	if (!config.has_netns_cookie)
+		return 0;
+	if (!device)
+		device = BPF_CORE_READ(skb, dev);
+	return (long)device < 0 ? BPF_CORE_READ(device, nd_net.net, net_cookie) : 0;
+}
 
 static __always_inline bool skb_read(const struct skb_bytes *bytes, __u32 at, void *into,
 				     __u32 size)
@@ -98,7 +115,7 @@ static __always_inline bool skb_read_l4(const struct skb_bytes *bytes, struct pa
 
 	packet->headers = packet->l4;
 	if (packet->is_later_fragment) {
-		recall_fragment(packet);
+		recall_fragment(packet, skb_netns((const struct sk_buff *)bytes->skb));
 		return true;
 	}
 	if (!minimum)
@@ -247,7 +264,9 @@ noinline __u32 skb_headers(const struct skb_bytes *bytes, struct packet *packet,
  */
 static __always_inline bool skb_parse(const struct skb_view *view, struct packet *packet)
 {
-	struct skb_bytes bytes = { .head = (__u64)view->head, .tail = view->tail };
+	struct skb_bytes bytes = {
+		.head = (__u64)view->head, .skb = (__u64)view->skb, .tail = view->tail
+	};
 	__u32 protocol = bpf_ntohs(SKB_FIELD(view, protocol));
 	__u32 mac = SKB_FIELD(view, mac_header);
 	__u32 found = SKB_NOT_IP;

@@ -11,9 +11,6 @@
 #include "parse.h"
 #include "tag.h"
 
-#define AF_INET 2
-#define AF_INET6 10
-
 /* A kprobe has the socket by its address alone; others know its type, and fields are loads. */
 enum sock_access { SOCK_TYPED, SOCK_BY_ADDRESS };
 

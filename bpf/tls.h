@@ -225,7 +225,7 @@ static __always_inline __u32 sequence_of(struct __sk_buff *skb, const struct pac
 static __always_inline void send_hello(struct __sk_buff *skb, const struct packet *packet,
 				       __u8 kind, __u32 at, __u32 bytes, struct tls_metrics *tls)
 {
-	struct message *head = fresh_head(kind);
+	struct message *head = fresh_head(skb, kind);
 	__u32 have = packet->end - at;
 
 	if (!head)

@@ -318,6 +318,7 @@ struct message {
 	__u16 asked; /* of DNS: bytes of the question that are as in the query that waited; 0: none */
 	__u8 kind;
 	__u8 pad;
+	struct observed_interface place; /* where it was seen; the bits of ifindex_seen are 0 */
 };
 
 /* Payload bytes for which there is room in a message: one of these, the least that suffices. */
@@ -336,6 +337,19 @@ struct dns_query {
 	__u16 length;
 	__u8 question[DNS_QUESTION_BYTES_MAX]; /* what follows the header, `length` bytes of it */
 	__u8 pad[3];
+};
+
+/*
+ * Entries of each of a pair of tables, see side-tables.h. User space adds to them what each CPU
+ * keeps free for itself.
+ */
+enum side_entries {
+	SIDE_ENTRIES_FRAGMENTS = 4096, /* datagrams in pieces */
+	SIDE_ENTRIES_DNS_QUERIES = 8192, /* that wait for their answers */
+	SIDE_ENTRIES_DNS_STREAMS = 4096, /* directions of TCP, of DNS, that are followed */
+	SIDE_ENTRIES_QUIC_FLOWS = 8192, /* connections */
+	SIDE_ENTRIES_CAPTURED_FLOWS = 8192, /* whose place is known while packets are captured */
+	SIDE_ENTRIES_SHARES = 2048, /* interfaces and namespaces that take a share of something */
 };
 
 /* One per-CPU counter pair for each way a packet can go unrecorded (and some facts besides). */
@@ -361,6 +375,8 @@ enum stat {
 	STAT_DNS_UNFOLLOWED,
 	/* Recorded, but of a DNS answer no query was known, so that it has no latency. */
 	STAT_DNS_UNASKED,
+	/* Recorded, but what is to be remembered of them is more than its sender's share. */
+	STAT_SIDE_BUSY,
 	STAT_COUNT,
 };
 

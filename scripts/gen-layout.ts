@@ -15,6 +15,7 @@ const STRUCTS = [
 const ENUMS = [
   ...['stat', 'ifindex_seen', 'message_kind', 'message_room', 'dns_seen', 'tls_seen'],
   ...['tunnel_type', 'nat_state', 'event_fate', 'filter_condition', 'hook_fact'],
+  'side_entries',
 ];
 
 function camel(name: string): string {

@@ -118,6 +118,10 @@ function accountingMetrics(metrics: Metrics) {
       'Events of the kernel that make no flow: where no hook is, of other hosts, or unexplained',
       ['reason'],
     ),
+    busyEntries: metrics.counter(
+      'busy_entries_total',
+      'What is remembered of packets beyond the share of their interface, where it may be pushed out',
+    ),
     interfacesMissed: metrics.counter(
       'observed_interfaces_missed_total',
       'Packets on an interface for which their flow had no slot left; they are recorded',

@@ -9,6 +9,8 @@ export interface Query {
   readonly port: number;
   readonly id: number;
   readonly askedMs: number;
+  /** Beyond the share of who asked. */
+  readonly isBusy?: boolean;
   /** What followed the header. */
   readonly question?: Uint8Array;
 }
@@ -37,12 +39,13 @@ export class MessageKernel extends FakeKernel {
 
   override async readEntries(
     _object: BpfObject,
-    _map: string,
+    map: string,
     keys: Uint8Array,
     values: Uint8Array,
   ): Promise<number> {
     if (this.broken !== undefined) throw this.broken;
-    for (const [index, query] of this.queries.entries()) {
+    const queries = this.queries.filter(({ isBusy = false }) => map.startsWith('busy_') === isBusy);
+    for (const [index, query] of queries.entries()) {
       keys.set(queryKey(query, query.id), index * flowKey.sizeBytes);
       const view = new DataView(values.buffer, values.byteOffset);
       const at = index * dnsQuery.sizeBytes;
@@ -51,7 +54,7 @@ export class MessageKernel extends FakeKernel {
       view.setUint16(at + dnsQuery.length, question.length, true);
       values.set(question, at + dnsQuery.question);
     }
-    return this.queries.length;
+    return queries.length;
   }
 
   override async removeEntries(

@@ -1,13 +1,25 @@
 import { KeyIndex } from './key-index.ts';
 
+/** Owners are interfaces by numbers: that of the interface times this, plus its namespace's. */
+export const NAMESPACES = 2 ** 26;
+const NOBODY = 0;
+
+/** Entries of one interface, and of one namespace, for each that is free; see bpf/room.h. */
+const SHARE_OF_INTERFACE = 16;
+const SHARE_OF_NAMESPACE = 32;
+
 /**
  * What is known by a key, in two generations: `turn` begins a new one and forgets the one before
- * the last, but for what was put again. Bounded, cheap to empty, and without a list to keep.
+ * the last, but for what was put again. Bounded, cheap to empty, and without a list to keep. An
+ * owner that fills it leaves something for others.
  */
 export class AgingMap<Value> {
   #young: Generation<Value>;
   #old: Generation<Value>;
   readonly #key: Uint32Array;
+  readonly #capacity: number;
+  /** Entries of the young generation, by owner; those of namespaces have no interface. */
+  readonly #owned = new Map<number, number>();
   /** Uses that could not prolong a life: there was no room. */
   #refused = 0;
 
@@ -16,17 +28,34 @@ export class AgingMap<Value> {
     this.#young = { index: new KeyIndex(width, capacity), values: [] };
     this.#old = { index: new KeyIndex(width, capacity), values: [] };
     this.#key = new Uint32Array(width);
+    this.#capacity = capacity;
   }
 
   get isEmpty(): boolean {
     return this.#young.index.size === 0 && this.#old.index.size === 0;
   }
 
-  /** False: the generation is full, and nothing has changed. */
-  put(words: Uint32Array, at: number, value: Value): boolean {
+  /** False: the generation is full, or the owner's share of it, and nothing has changed. */
+  put(words: Uint32Array, at: number, value: Value, owner = NOBODY): boolean {
+    if (owner !== NOBODY && this.#young.index.find(words, at) < 0 && !this.#takeShare(owner)) {
+      return false;
+    }
     const number = this.#young.index.put(words, at);
     if (number < 0) return false;
     this.#young.values[number] = value;
+    return true;
+  }
+
+  #takeShare(owner: number): boolean {
+    const free = this.#capacity - this.#young.index.size;
+    const namespace = owner % NAMESPACES;
+    const ofInterface = this.#owned.get(owner) ?? 0;
+    const ofNamespace = namespace === NOBODY ? 0 : (this.#owned.get(namespace) ?? 0);
+    if (ofInterface >= free * SHARE_OF_INTERFACE || ofNamespace >= free * SHARE_OF_NAMESPACE) {
+      return false;
+    }
+    this.#owned.set(owner, ofInterface + 1);
+    if (namespace !== NOBODY) this.#owned.set(namespace, ofNamespace + 1);
     return true;
   }
 
@@ -74,6 +103,7 @@ export class AgingMap<Value> {
     }
     gone.index.clear();
     gone.values.length = 0;
+    this.#owned.clear();
     this.#old = this.#young;
     this.#young = gone;
     return forgotten;

@@ -36,6 +36,7 @@ export class Bookkeeper {
   readonly #incomplete = new Map<string, number>();
   readonly #skips = new Map<string, number>();
   readonly #losses = new Map<string, number>();
+  #busyEntries = 0;
   #seen: Amount = { packets: 0, bytes: 0 };
 
   constructor(ledger: Ledger, metrics: AgentMetrics) {
@@ -51,6 +52,7 @@ export class Bookkeeper {
     this.#publish(INCOMPLETE, this.#incomplete, incompletePackets);
     this.#publish(SKIPS, this.#skips, probeSkips);
     this.#publishLosses();
+    this.#publishBusy();
     // Counters never go back: what one hook takes back of another's count is waited for.
     const { packets, bytes } = seenIn(this.#ledger.view());
     const before = this.#seen;
@@ -80,6 +82,13 @@ export class Bookkeeper {
       this.#metrics.lost(feature, reason, packets - (this.#losses.get(reason) ?? 0));
       this.#losses.set(reason, packets);
     }
+  }
+
+  /** Of tables beside flows, see bpf/side-tables.h. */
+  #publishBusy(): void {
+    const { packets } = this.#ledger.statistic(stat.sideBusy);
+    this.#metrics.busyEntries.inc(packets - this.#busyEntries);
+    this.#busyEntries = packets;
   }
 
   view(): Books {

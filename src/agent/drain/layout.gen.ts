@@ -97,7 +97,7 @@ export const config = {
 
 /** Byte offsets in `struct message`. */
 export const message = {
-  sizeBytes: 64,
+  sizeBytes: 72,
   key: 0, // 40 B
   timeNs: 40, // 8 B
   length: 48, // 4 B
@@ -105,6 +105,7 @@ export const message = {
   sequence: 56, // 4 B
   asked: 60, // 2 B
   kind: 62, // 1 B
+  place: 64, // 8 B
 } as const;
 
 /** Byte offsets in `struct rtt_metrics`. */
@@ -312,7 +313,8 @@ export const stat = {
   notLookedInto: 15,
   dnsUnfollowed: 16,
   dnsUnasked: 17,
-  count: 18,
+  sideBusy: 18,
+  count: 19,
 } as const;
 
 /** `enum ifindex_seen`. */
@@ -403,4 +405,14 @@ export const hookFact = {
   sharesFlows: 2,
   bornIngress: 268435456,
   bornEgress: 536870912,
+} as const;
+
+/** `enum side_entries`. */
+export const sideEntries = {
+  fragments: 4096,
+  dnsQueries: 8192,
+  dnsStreams: 4096,
+  quicFlows: 8192,
+  capturedFlows: 8192,
+  shares: 2048,
 } as const;

@@ -1,7 +1,8 @@
 import { assert } from '../../base/assert.ts';
 import type { BpfObject, Native } from '../loader/native.ts';
 import type { AgentMetrics } from '../metrics.ts';
-import { message as messageLayout, messageRoom } from './layout.gen.ts';
+import { NAMESPACES } from './aging-map.ts';
+import { message as messageLayout, messageRoom, observedInterface } from './layout.gen.ts';
 
 const MESSAGES_MAP = 'messages';
 const MESSAGES_WAKE_MAP = 'messages_wake';
@@ -36,6 +37,8 @@ export interface Message {
   readonly sequence: number;
   /** Of DNS, bytes of the question that are as in the query that waited for it. */
   readonly asked: number;
+  /** The interface where it was seen; the same in `% NAMESPACES` have one namespace, 0 unknown. */
+  readonly owner: number;
 }
 
 /** Calls back when a program has put a word into a ring. */
@@ -61,6 +64,7 @@ export class MessageReader {
     to: 0,
     sequence: 0,
     asked: 0,
+    owner: 0,
   };
 
   constructor(native: Native, object: BpfObject, metrics: AgentMetrics) {
@@ -93,8 +97,14 @@ export class MessageReader {
     }
   }
 
+  #ownerAt(at: number): number {
+    const netns = this.#view.getUint32(at + observedInterface.netns, true);
+    const ifindex = this.#view.getUint32(at + observedInterface.ifindexSeen, true);
+    return ifindex * NAMESPACES + (netns % NAMESPACES);
+  }
+
   #dispatch(used: number): void {
-    const { sizeBytes, key, kind, length, sequence, asked } = messageLayout;
+    const { sizeBytes, key, kind, length, sequence, asked, place } = messageLayout;
     const message = this.#message;
     for (let at = 0; at < used; ) {
       const recordBytes = this.#view.getUint32(at, true);
@@ -105,6 +115,7 @@ export class MessageReader {
       message.to = message.from + this.#view.getUint32(record + length, true);
       message.sequence = this.#view.getUint32(record + sequence, true);
       message.asked = this.#view.getUint16(record + asked, true);
+      message.owner = this.#ownerAt(record + place);
       const handler = this.#handlers.get(this.#bytes[record + kind]!);
       const isRight = recordBytes <= RECORD_BYTES_MAX && message.to <= record + recordBytes;
       if (handler !== undefined && isRight) handler(message);

@@ -8,6 +8,7 @@ import { FEATURES } from '../trackers/table.ts';
 import { type FeatureSpec, waysOf } from '../trackers/tracker.ts';
 import type { Direction } from './hooks.ts';
 import type { BpfObject, Native, ProbeOptions } from './native.ts';
+import { type SideTable, sideMapSizes } from './side-tables.ts';
 import { configureTags } from './tags.ts';
 import { verifierWords } from './verifier.ts';
 
@@ -22,23 +23,15 @@ export const STATS_MAP = 'stats';
 export const WAKE_MAP = 'wake';
 /** Does nothing and hangs nowhere: it is there for as long as the process that has loaded it. */
 export const WITNESS_PROGRAM = 'hook_check';
-const FRAGMENTS_MAP = 'fragments';
 /** Which interfaces have hooks, and which packets have passed none before: enum hook_fact. */
 export const HOOK_FACTS_MAP = 'hook_facts';
 /** Ring buffer of captured packets. */
 export const CAPTURE_MAP = 'captured';
-const CAPTURED_FLOWS_MAP = 'captured_flows';
 /** As in the datapath: more of a packet is not captured. */
 export const CAPTURE_BYTES_MAX = 65_664;
 /** At 100,000 packets of 1500 bytes a second this holds 100 ms. A power of two. */
 const CAPTURE_RING_BYTES = 16 * 1024 * 1024;
 const CAPTURE_WAKE_SHARE = 0.25;
-/** Flows of which a capture knows where their packets are to be copied: some 2 MiB. */
-const CAPTURED_FLOWS_MAX = 16_384;
-
-/** Datagrams in pieces that are under way, and more for what each CPU keeps free for itself. */
-const FRAGMENTS_MAX = 4096;
-const FRAGMENTS_PER_CPU = 256;
 
 /**
  * New flows keep coming while a map that fills is swapped, which takes some 10 ms. A map of so few
@@ -227,7 +220,10 @@ export function loadPlan(native: Native, object: Uint8Array, plan: Plan): Loaded
     data: filterSections(config.flowFilterRules ?? []),
     maxEntries: {
       ...mapSizes(config),
-      [FRAGMENTS_MAP]: FRAGMENTS_MAX + FRAGMENTS_PER_CPU * native.possibleCpus(),
+      ...sideMapSizes(
+        [...hookTables(config), ...features.flatMap(({ spec }) => spec.sideTables ?? [])],
+        native.possibleCpus(),
+      ),
       ...Object.assign({}, ...features.map(({ spec }) => spec.maxEntries?.(config))),
     },
     valueBytes: Object.fromEntries(maps.map((map) => [map, valueBytes])),
@@ -242,11 +238,12 @@ function mapSizes(config: AgentConfig): Readonly<Record<string, number>> {
   const flows = config.enablePca ? 1 : flowMapEntries(config.cacheMaxFlows);
   const sizes = Object.fromEntries(FLOW_MAPS.map((map) => [map, flows]));
   if (!config.enablePca) return sizes;
-  return {
-    ...sizes,
-    [CAPTURE_MAP]: CAPTURE_RING_BYTES,
-    [CAPTURED_FLOWS_MAP]: CAPTURED_FLOWS_MAX,
-  };
+  return { ...sizes, [CAPTURE_MAP]: CAPTURE_RING_BYTES };
+}
+
+/** What hooks remember whichever features are on. */
+function hookTables({ enablePca }: AgentConfig): readonly SideTable[] {
+  return enablePca ? ['fragments', 'captured_flows'] : ['fragments'];
 }
 
 /** What hangs at interfaces. */

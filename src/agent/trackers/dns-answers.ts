@@ -33,10 +33,10 @@ export class DnsAnswers {
   readonly #key = new Uint32Array(KEY_WORDS);
 
   /** `words[at ..]`: the flow's key, whatever the id in it. False: there is no room. */
-  put(words: Uint32Array, at: number, answer: DnsAnswer): boolean {
+  put(words: Uint32Array, at: number, answer: DnsAnswer, owner?: number): boolean {
     const key = this.#keyOf(words, at);
     const known = this.#flows.findYoung(key, 0);
-    if (known === undefined) return this.#flows.put(key, 0, [answer]);
+    if (known === undefined) return this.#flows.put(key, 0, [answer], owner);
     if (known.length === ANSWERS_PER_FLOW_MAX) known.shift();
     known.push(answer);
     return true;

@@ -5,15 +5,13 @@ import { EtherType } from '../../flow/enums.ts';
 import { MISSING } from '../../flow/intern.ts';
 import type { DrainBuffer } from '../drain/buffer.ts';
 import { KeyIndex } from '../drain/key-index.ts';
-import { dnsMetrics, dnsQuery, flowKey, flowMetrics } from '../drain/layout.gen.ts';
+import { dnsMetrics, dnsQuery, flowKey, flowMetrics, sideEntries } from '../drain/layout.gen.ts';
 import type { BpfObject, Native } from '../loader/native.ts';
+import { mapsOf } from '../loader/side-tables.ts';
 
-const QUERIES_MAP = 'dns_queries';
-/** Queries that may wait for their answers at a time; 370 bytes of the kernel's memory each. */
-const QUERIES_MAX = 16_384;
-
-/** Size of the map, for the feature; see `FeatureSpec.maxEntries`. */
-export const queriesMap: Readonly<Record<string, number>> = { [QUERIES_MAP]: QUERIES_MAX };
+const QUERIES_MAPS = mapsOf('dns_queries');
+/** Queries that are looked at in a drain, of both maps; 370 bytes of the kernel's memory each. */
+const QUERIES_MAX = QUERIES_MAPS.length * sideEntries.dnsQueries;
 
 const KEY_WORDS = flowKey.sizeBytes >> 2;
 const PROTOCOL_WORD = flowKey.protocol >> 2;
@@ -70,10 +68,20 @@ export class LostQueries {
    * is the caller's to say: with some of the packets unseen, its answer may be among them.
    */
   async purge(deadlineMs: number, counts: boolean): Promise<void> {
-    const native = this.#native;
-    const found = await native.readEntries(this.#object, QUERIES_MAP, this.#keys, this.#values);
     let stale = 0;
-    for (let i = 0; i < found; i++) {
+    for (const map of QUERIES_MAPS) stale = await this.#takeStale(map, deadlineMs, stale);
+    if (counts && stale > 0) this.#count(stale);
+  }
+
+  /** Behind the first `from` queries; returns how many there are with them. */
+  async #takeStale(map: string, deadlineMs: number, from: number): Promise<number> {
+    // The rest of them waits for the next drain.
+    if (from === QUERIES_MAX) return from;
+    const keys = this.#keys.subarray(from * flowKey.sizeBytes);
+    const values = this.#values.subarray(from * dnsQuery.sizeBytes);
+    const found = from + (await this.#native.readEntries(this.#object, map, keys, values));
+    let stale = from;
+    for (let i = from; i < found; i++) {
       const low = this.#values32[i * QUERY_WORDS]!;
       const high = this.#values32[i * QUERY_WORDS + 1]!;
       // Without a time, a hook is about to note it.
@@ -83,10 +91,10 @@ export class LostQueries {
       this.#values32.copyWithin(stale * QUERY_WORDS, i * QUERY_WORDS, (i + 1) * QUERY_WORDS);
       stale++;
     }
-    if (stale === 0) return;
-    const keys = this.#keys.subarray(0, stale * flowKey.sizeBytes);
-    await native.removeEntries(this.#object, QUERIES_MAP, keys);
-    if (counts) this.#count(stale);
+    if (stale === from) return stale;
+    const gone = this.#keys.subarray(from * flowKey.sizeBytes, stale * flowKey.sizeBytes);
+    await this.#native.removeEntries(this.#object, map, gone);
+    return stale;
   }
 
   /** Adds what was lost to the flows that are among these entries. */

@@ -7,18 +7,15 @@ import type { AgentConfig } from '../config.ts';
 import type { DrainBuffer, DrainFacts } from '../drain/buffer.ts';
 import { dnsMetrics, flowKey, config as layout, messageKind } from '../drain/layout.gen.ts';
 import { MESSAGE_MAPS, type Message, messagesMap } from '../drain/messages.ts';
+import { mapsOf } from '../loader/side-tables.ts';
 import { DnsAnswers } from './dns-answers.ts';
 import { decodeCounts, decodeLatency, decodeResponses } from './dns-columns.ts';
-import { LostQueries, queriesMap } from './dns-lost.ts';
+import { LostQueries } from './dns-lost.ts';
 import { DnsNames } from './dns-names.ts';
 import { type FeatureSpec, HOOKS_ALONE, type Tracker, type TrackerDeps } from './tracker.ts';
 
 /** Early drains do not look for lost queries more often. */
 const PURGE_PERIOD_MIN_MS = 1000;
-
-/** Directions of TCP that are followed at a time, of DNS; 130 bytes of the kernel's memory each. */
-const STREAMS_MAX = 8192;
-const STREAMS_MAP = 'dns_streams';
 
 const KEY_WORDS = flowKey.sizeBytes >> 2;
 const ADDRESS_BYTES = 16;
@@ -34,8 +31,9 @@ export const dns: FeatureSpec = {
   enabledBy: HOOKS_ALONE,
   extension: { at: 'dnsAt', sizeBytes: dnsMetrics.sizeBytes },
   configure: (view, config) => view.setUint16(layout.dnsPort, config.dnsTrackingPort, true),
-  maxEntries: () => ({ ...messagesMap, ...queriesMap, [STREAMS_MAP]: STREAMS_MAX }),
-  maps: [...MESSAGE_MAPS, ...Object.keys(queriesMap)],
+  maxEntries: () => messagesMap,
+  sideTables: ['dns_queries', 'dns_streams'],
+  maps: [...MESSAGE_MAPS, ...mapsOf('dns_queries')],
   tracker: (deps, at) => new DnsTracker(deps, at),
 };
 
@@ -127,7 +125,7 @@ class DnsTracker implements Tracker {
     }
   }
 
-  #take({ bytes, words, key, from, to, asked }: Message): void {
+  #take({ bytes, words, key, from, to, asked, owner }: Message): void {
     const message = this.#message;
     const { metrics } = this.#deps;
     metrics.message('dns', message.read(bytes, from, to));
@@ -140,7 +138,7 @@ class DnsTracker implements Tracker {
     if (code === NO_ERROR && isAsked(message, asked)) this.#learn(message);
     const type = queryType === 0 ? '' : dnsTypeName(queryType);
     const answer = { id, flags, code, name, queryType: type, answers };
-    if (!this.#answers.put(words, key, answer)) metrics.lost('dns', 'answers_full');
+    if (!this.#answers.put(words, key, answer, owner)) metrics.lost('dns', 'answers_full');
   }
 
   #learn({ name, addressCount, ttlS }: DnsMessage): void {

@@ -3,9 +3,6 @@ import { QUIC_VERSIONS } from '../../flow/names/quic.ts';
 import { config as layout, quicMetrics } from '../drain/layout.gen.ts';
 import { type FeatureSpec, HOOKS_ALONE } from './tracker.ts';
 
-/** Flows that are remembered to be QUIC; 100 bytes of the kernel's memory each. */
-const FLOWS_MAX = 16_384;
-
 /** QUIC's versions and headers, by bpf/quic.h. */
 export const quic: FeatureSpec = {
   name: 'quic',
@@ -16,7 +13,7 @@ export const quic: FeatureSpec = {
   enabledBy: HOOKS_ALONE,
   extension: { at: 'quicAt', sizeBytes: quicMetrics.sizeBytes },
   configure: (view, config) => view.setUint8(layout.quicMode, config.quicTrackingMode),
-  maxEntries: () => ({ quic_flows: FLOWS_MAX }),
+  sideTables: ['quic_flows'],
   tracker: (_deps, at) => ({
     decode({ values, values32, valueBytes }, length, batch) {
       const { strings } = batch.tables;

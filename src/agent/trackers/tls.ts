@@ -140,26 +140,27 @@ class TlsTracker implements Tracker {
     return client.alpn;
   }
 
-  #take({ words, key, bytes, from, to, sequence }: Message): void {
-    const outcome = this.#read(words, key, bytes, from, to);
+  #take(message: Message): void {
+    const { words, key, bytes, from, to, sequence, owner } = message;
+    const outcome = this.#read(message, bytes, from, to);
     this.#deps.metrics.message('tls', outcome);
     if (outcome !== 'cut' || to === from) return;
     const parts = new HelloParts(bytes, from, to, sequence);
-    if (!this.#parts.put(words, key, parts)) this.#deps.metrics.lost('tls', 'parts_full');
+    if (!this.#parts.put(words, key, parts, owner)) this.#deps.metrics.lost('tls', 'parts_full');
   }
 
   /** More of a hello: what it said so far is said anew. */
-  #takeMore({ words, key, bytes, from, to, sequence }: Message): void {
+  #takeMore(message: Message): void {
+    const { words, key, bytes, from, to, sequence } = message;
     const parts = this.#parts.use(words, key);
     if (parts === undefined) return;
     if (!parts.add(bytes, from, to, sequence)) return;
-    const outcome = this.#read(words, key, parts.bytes, 0, parts.length, true);
+    const outcome = this.#read(message, parts.bytes, 0, parts.length, true);
     if (outcome !== 'cut') this.#deps.metrics.message('tls', outcome);
   }
 
   #read(
-    words: Uint32Array,
-    key: number,
+    { words, key, owner }: Message,
     bytes: Uint8Array,
     from: number,
     to: number,
@@ -175,7 +176,7 @@ class TlsTracker implements Tracker {
     const isClient = kind === CLIENT_HELLO;
     const unseen = isJoined ? (TYPE_OF_KIND.get(kind) ?? 0) : 0;
     const said = { isClient, version, cipherSuite, group, serverName, alpn, unseen };
-    if (!this.#hellos.put(words, key, said)) this.#deps.metrics.lost('tls', 'hellos_full');
+    if (!this.#hellos.put(words, key, said, owner)) this.#deps.metrics.lost('tls', 'hellos_full');
     return outcome;
   }
 

@@ -8,6 +8,7 @@ import type { DrainBuffer, DrainFacts } from '../drain/buffer.ts';
 import type { config as layout } from '../drain/layout.gen.ts';
 import type { MessageReader } from '../drain/messages.ts';
 import type { BpfObject, Native, ProbeOptions } from '../loader/native.ts';
+import type { SideTable } from '../loader/side-tables.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { Capability } from '../privileges.ts';
 
@@ -92,6 +93,8 @@ export interface FeatureSpec {
   configure?(view: DataView, config: AgentConfig): void;
   /** Sizes of its maps, which have one entry while it is off. */
   maxEntries?(config: AgentConfig): Readonly<Record<string, number>>;
+  /** Its tables that are shared out among senders, which have one entry while it is off, too. */
+  readonly sideTables?: readonly SideTable[];
   /** Maps that its tracker reads; where another program loads ours, they must be pinned. */
   readonly maps?: readonly string[];
   /**

@@ -1,9 +1,10 @@
 /** Whoever fills the map faster than it is drained takes no more than a share of what is left. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { BpfObject } from '../../../src/agent/loader/native.ts';
-import { ip, Lab } from '../../support/netns.ts';
+import { Lab } from '../../support/netns.ts';
 import { requireRoot } from '../../support/require.ts';
-import { loadDatapath, native, readStats, setFacts, takeFlows } from './datapath.ts';
+import { type Container, hookInterface, makeContainer } from './containers.ts';
+import { loadDatapath, native, readStats, takeFlows } from './datapath.ts';
 import { EtherType, ethernet, ipv4, Proto, udp } from './frames.ts';
 
 const ENTRIES = 1000;
@@ -26,29 +27,11 @@ describe.skipIf(requireRoot())('room for new flows', () => {
     await lab[Symbol.asyncDispose]();
   });
 
-  async function hook(namespace: string, name: string): Promise<void> {
-    const [{ ifindex }] = JSON.parse(ip('-n', namespace, '-j', 'link', 'show', 'dev', name)) as [
-      { ifindex: number },
-    ];
-    const path = `/var/run/netns/${namespace}`;
-    setFacts(datapath, { ingress: true, bornEgress: true }, ifindex, path);
-    const { fd } = native.openNamespace(path);
-    for (const direction of ['ingress', 'egress'] as const) {
-      const program = `flow_${direction}_l2`;
-      const where = { ifindex, netns: fd, direction, mode: 'tcx', anchor: 'none' } as const;
-      await native.attach(datapath, { ...where, program });
-    }
-    native.closeFd(fd);
-  }
+  const hook = (namespace: string, name: string): Promise<void> =>
+    hookInterface(datapath, namespace, name);
 
-  /** A container with its end of a wire hooked, and the host's end, too. */
-  async function container(name: string, host: string): Promise<readonly [string, string]> {
-    const namespace = lab.namespace(name);
-    const [inner, outer] = lab.pair({ namespace }, { namespace: host });
-    await hook(namespace, inner);
-    await hook(host, outer);
-    return [namespace, inner];
-  }
+  const container = (name: string, host: string): Promise<Container> =>
+    makeContainer(lab, datapath, name, host);
 
   const othersFrames = Array.from({ length: OTHERS }, (_, port) => {
     const addresses = { source: [198, 51, 100, 1], target: OTHERS_TARGET };
@@ -65,8 +48,8 @@ describe.skipIf(requireRoot())('room for new flows', () => {
 
   test('one container floods: the others’ flows are all there, and every packet counts', async () => {
     const host = lab.namespace('host');
-    const [bad, flooding] = await container('bad', host);
-    const [good, quiet] = await container('good', host);
+    const { namespace: bad, inner: flooding } = await container('bad', host);
+    const { namespace: good, inner: quiet } = await container('good', host);
 
     await lab.sweep(bad, flooding, { flows: FLOOD, perSecond: 200_000 });
     await lab.frames(good, quiet, othersFrames);
@@ -82,7 +65,7 @@ describe.skipIf(requireRoot())('room for new flows', () => {
   test('a namespace that floods by many interfaces takes its share as one', async () => {
     const host = lab.namespace('host');
     const bad = lab.namespace('bad');
-    const [good, quiet] = await container('good', host);
+    const { namespace: good, inner: quiet } = await container('good', host);
     for (let at = 0; at < 6; at++) {
       const [inner] = lab.pair({ namespace: bad }, { namespace: host });
       await hook(bad, inner);
@@ -100,7 +83,7 @@ describe.skipIf(requireRoot())('room for new flows', () => {
   });
 
   test('the share is of one map: after a swap there is room again', async () => {
-    const [bad, flooding] = await container('bad', lab.namespace('host'));
+    const { namespace: bad, inner: flooding } = await container('bad', lab.namespace('host'));
     await lab.sweep(bad, flooding, { flows: FLOOD, perSecond: 200_000 });
     const { flood: first } = await flowsBySender();
     await lab.sweep(bad, flooding, { flows: FLOOD, perSecond: 200_000 });

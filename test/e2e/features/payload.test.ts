@@ -165,7 +165,7 @@ describe.skipIf(requireRoot())('payloads', () => {
   test('a ring that fills up asks to be read; what finds no room is counted', async () => {
     load(4096);
     const answer = message(7, RESPONSE, QUESTION);
-    // With its head and the record's, each takes 264 of 4096 bytes.
+    // With its head and the record's, each takes 272 of 4096 bytes.
     for (let i = 1; i <= 20; i++) {
       bed.run(datagram(answer, true));
       expect(bed.messages('messages_wake').length, `after ${i}`).toBe(i === 8 ? 1 : 0);

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from 'vitest';
-import { AgingMap } from '../../../../src/agent/drain/aging-map.ts';
+import { AgingMap, NAMESPACES } from '../../../../src/agent/drain/aging-map.ts';
 
 let map: AgingMap<string>;
 const at = (value: number): Uint32Array => Uint32Array.of(value);
@@ -54,4 +54,23 @@ test('what is used and cannot be kept is told of, once', () => {
   expect(map.use(at(1), 0)).toBe('one');
   expect(map.use(at(2), 0)).toBe('2');
   expect([map.takeRefused(), map.takeRefused()]).toEqual([1, 0]);
+});
+
+test('who fills it leaves something for others, until it turns', () => {
+  map = new AgingMap(1, 170);
+  const fill = (from: number, owner: number): number => {
+    let taken = 0;
+    for (let i = 0; i < 200; i++) if (map.put(at(from + i), 0, 'x', owner)) taken++;
+    return taken;
+  };
+  // Two interfaces of namespace 5, one of namespace 6, and one of which nothing is known.
+  const [first, second, other] = [NAMESPACES + 5, 2 * NAMESPACES + 5, NAMESPACES + 6];
+  expect(fill(0, first)).toBe(160);
+  expect(map.put(at(0), 0, 'again', first)).toBe(true);
+  expect(fill(1000, second)).toBe(5);
+  expect(fill(2000, other)).toBe(5);
+  expect(map.put(at(3000), 0, 'x', 3 * NAMESPACES)).toBe(false);
+  map.turn();
+  expect(fill(4000, other)).toBe(160);
+  expect(map.put(at(3000), 0, 'x', 3 * NAMESPACES)).toBe(true);
 });

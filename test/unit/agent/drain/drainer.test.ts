@@ -199,6 +199,7 @@ test('books: recorded, dropped by the pipeline, and the kernel’s own counts ov
   kernel.stats.set(stat.sampledOut, { packets: 7, bytes: 700 });
   kernel.stats.set(stat.messagesLost, { packets: 2, bytes: 0 });
   kernel.stats.set(stat.dnsUnasked, { packets: 3, bytes: 0 });
+  kernel.stats.set(stat.sideBusy, { packets: 6, bytes: 0 });
   await drainer.drain('asked');
   expect(ledger.view()).toEqual({
     recordedPackets: 2,
@@ -229,6 +230,8 @@ test('books: recorded, dropped by the pipeline, and the kernel’s own counts ov
   expect(dropped).toContain('source="flow-fetcher",reason="CannotCreateFlowsHashMap"} 5');
   const losses = await registry.registry.getSingleMetricAsString('feature_losses_total');
   expect(losses).toContain('feature="dns",reason="query_unknown"} 3');
+  const busy = await registry.registry.getSingleMetricAsString('busy_entries_total');
+  expect(busy).toContain('busy_entries_total 6');
   const packets = await registry.registry.getSingleMetricAsString('unrecorded_packets_total');
   expect(packets).toContain('reason="not_ip"} 3');
   // Counters follow the kernel's totals, they do not add them again.

@@ -17,8 +17,13 @@ test('sizes and knobs follow the configuration', () => {
   load(kernel, { CACHE_MAX_FLOWS: '20000', SAMPLING: '50', DIRECTION: 'egress' });
   const [options] = kernel.loads;
   // Each CPU keeps up to 128 free entries of such a map to itself.
-  const fragments = 4096 + 256 * kernel.possibleCpus();
-  expect(options?.maxEntries).toEqual({ flows_a: 20_000, flows_b: 20_000, fragments });
+  const room = 256 * kernel.possibleCpus();
+  const [fragments, shares] = [4096 + room, 2048 + room];
+  expect(options?.maxEntries).toEqual({
+    ...{ flows_a: 20_000, flows_b: 20_000 },
+    ...{ fragments, busy_fragments: fragments },
+    ...{ shares, side_shares: shares },
+  });
   expect(options?.programs).toEqual(['flow_egress_l2', 'flow_egress_l3', 'hook_check']);
   expect(knob(options!.config, layout.sampling)).toBe(50);
   const wakeEntries = knob(options!.config, layout.wakeEntries);

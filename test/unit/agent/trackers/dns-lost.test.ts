@@ -68,6 +68,15 @@ test('those that have waited too long are removed, and counted on their flows', 
   expect(made()).toEqual([]);
 });
 
+test('queries of the busy are lost as all others are', async () => {
+  const busy = { ...query(1, 3, 120), isBusy: true };
+  const young = { ...query(3, 4, 300), isBusy: true };
+  kernel.queries = [query(1, 1, 100), busy, query(2, 2, 200), young];
+  await lost.purge(200, true);
+  expect(kernel.queries).toEqual([query(2, 2, 200), young]);
+  expect(added(2, 1)).toEqual([0, 2]);
+});
+
 test('more flows than a buffer holds, of both families', async () => {
   kernel.queries = Array.from({ length: 9 }, (_, index) =>
     query(index, 7, index + 1, '2001:db8::1'),

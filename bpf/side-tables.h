@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#pragma once
+
+/*
+ * Tables that are kept beside flows, shared out among those whose packets fill them. They forget
+ * what was not used for the longest time, so that whoever adds most would push out what others
+ * have. Therefore each is a pair. In a period, an interface adds to the table itself as much as is
+ * left of it and no more, a namespace a multiple, so that some is left for everybody (see room.h)
+ * and nothing in it goes before it has been there for a period. What is beyond is busy: it goes to
+ * the second table, `busy_…`, where those who add much push out each other. Nothing is refused, and
+ * who is alone has the room of both.
+ *
+ * A look-up asks both. What is there already costs nobody a share.
+ */
+
+#include "kernel.h"
+#include "types.h"
+#include "births.h"
+#include "stats.h"
+
+/* Of what is free, which is the most for an interface. A path through one has several hooks. */
+#define SIDE_SHARE_OF_NAMESPACE 8
+
+/* Also that of messages, see messages.h. */
+enum side_table {
+	SIDE_FRAGMENTS,
+	SIDE_DNS_QUERIES,
+	SIDE_DNS_STREAMS,
+	SIDE_QUIC_FLOWS,
+	SIDE_CAPTURED_FLOWS,
+	SIDE_TABLES,
+	SIDE_MESSAGES = SIDE_TABLES,
+};
+
+struct side_owner {
+	__u64 place; /* a namespace has the interface 0 */
+	__u32 table; /* enum side_table */
+	__u32 pad;
+};
+
+/* What was added in a period and in the one before. */
+struct side_share {
+	__u32 period;
+	__u32 now;
+	__u32 before;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, SIDE_ENTRIES_SHARES);
+	__type(key, struct side_owner);
+	__type(value, struct side_share);
+} side_shares SEC(".maps");
+
+/* Of all owners together, by table. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SIDE_TABLES);
+	__type(key, __u32);
+	__type(value, struct side_share);
+} side_totals SEC(".maps");
+
+/* Not on the stack, which all that a hook is in the middle of shares; for hooks only. */
+struct side_work {
+	struct side_owner owner;
+	struct side_share first;
+	__u32 free; /* what an interface gets */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct side_work);
+} side_works SEC(".maps");
+
+/* Of a table itself; those of the busy have as many. */
+static __always_inline __u32 side_entries(__u32 table)
+{
+	switch (table) {
+	case SIDE_FRAGMENTS:
+		return SIDE_ENTRIES_FRAGMENTS;
+	case SIDE_DNS_QUERIES:
+		return SIDE_ENTRIES_DNS_QUERIES;
+	case SIDE_DNS_STREAMS:
+		return SIDE_ENTRIES_DNS_STREAMS;
+	case SIDE_QUIC_FLOWS:
+		return SIDE_ENTRIES_QUIC_FLOWS;
+	default:
+		return SIDE_ENTRIES_CAPTURED_FLOWS;
+	}
+}
+
+/*
+ * Periods are powers of two, 2^33 ns (9 s) or 2^35 ns (34 s): longer than entries are of use, or
+ * for connections, than they are silent.
+ */
+static __always_inline __u32 side_period(__u32 table)
+{
+	bool is_short = table == SIDE_DNS_QUERIES || table == SIDE_CAPTURED_FLOWS;
+
+	return bpf_ktime_get_coarse_ns() >> (is_short ? 33 : 35);
+}
+
+/* CPUs that begin a period at a time may lose each other's first few. */
+static __always_inline __u32 added_lately(struct side_share *share, __u32 period)
+{
+	if (share->period != period) {
+		share->before = share->period + 1 == period ? share->now : 0;
+		share->now = 0;
+		share->period = period;
+	}
+	return share->now + share->before;
+}
+
+/* Whether the owner has added less than `most`; then it adds `first.now`. */
+static __always_inline bool take_side_share(struct side_work *work, __u64 most)
+{
+	struct side_share *share = bpf_map_lookup_elem(&side_shares, &work->owner);
+
+	if (!share)
+		return most && !bpf_map_update_elem(&side_shares, &work->owner, &work->first,
+						    BPF_ANY);
+	if (added_lately(share, work->first.period) >= most)
+		return false;
+	__sync_fetch_and_add(&share->now, work->first.now);
+	return true;
+}
+
+/*
+ * Both shares of who is here: the namespace's, where that is known, and the interface's. Not 0: it
+ * has `amount` of what is free. A global function, so that the verifier looks at it once.
+ */
+noinline __u32 take_side_shares(struct __sk_buff *skb, __u32 table, __u32 period, __u32 amount,
+				__u32 free)
+{
+	__u32 zero = 0;
+	struct side_work *work = bpf_map_lookup_elem(&side_works, &zero);
+
+	if (!work)
+		return 0;
+	work->owner.table = table;
+	work->first.period = period;
+	work->first.now = amount;
+	work->free = free;
+	if (config.has_netns_cookie) {
+		work->owner.place = place_of(skb) & 0xffffffff;
+		if (!take_side_share(work, (__u64)work->free * SIDE_SHARE_OF_NAMESPACE))
+			return 0;
+	}
+	work->owner.place = place_of(skb);
+	return take_side_share(work, work->free);
+}
+
+/*
+ * Which of a pair something new goes to; not 0: to that of the busy. A global function, too.
+ */
+noinline __u32 is_busy(struct __sk_buff *skb, __u32 table)
+{
+	struct side_share *total = bpf_map_lookup_elem(&side_totals, &table);
+	__u32 period = side_period(table), most = side_entries(table), used;
+
+	if (!total)
+		return 1;
+	used = added_lately(total, period);
+	if (used >= most || !take_side_shares(skb, table, period, 1, most - used)) {
+		count(STAT_SIDE_BUSY, 1, 0);
+		return 1;
+	}
+	__sync_fetch_and_add(&total->now, 1);
+	return 0;
+}
