@@ -109,6 +109,18 @@ describe.skipIf(requireRoot() || requireProgram(OPENSSL))('OpenSSL', () => {
     return host;
   }
 
+  /** A client of OpenSSL's asks, and the server answers. */
+  async function exchange(): Promise<void> {
+    const peer = start(server, process.execPath, '-e', NODE_SERVER, ...certificate());
+    await says(peer, 'ready');
+
+    const address = `${SERVER}:${PORT}`;
+    const program = start(client, OPENSSL, 's_client', '-quiet', '-connect', address);
+    const output = outputOf(program);
+    program.stdin!.write(Buffer.alloc(REQUEST_BYTES, 'a'));
+    expect((await output).length).toBe(REPLY_BYTES);
+  }
+
   function plainBytes(flows: readonly FlowView[], port: 'SrcPort' | 'DstPort'): number {
     return flows
       .filter((flow) => flow[port] === PORT)
@@ -122,15 +134,7 @@ describe.skipIf(requireRoot() || requireProgram(OPENSSL))('OpenSSL', () => {
 
   test('what a client writes and reads is in the flows of its connection', async () => {
     const agent = await watch();
-    const peer = start(server, process.execPath, '-e', NODE_SERVER, ...certificate());
-    await says(peer, 'ready');
-
-    const address = `${SERVER}:${PORT}`;
-    const program = start(client, OPENSSL, 's_client', '-quiet', '-connect', address);
-    const output = outputOf(program);
-    program.stdin!.write(Buffer.alloc(REQUEST_BYTES, 'a'));
-    expect((await output).length).toBe(REPLY_BYTES);
-
+    await exchange();
     await agent.agent.drainNow();
     expect(agent.agent.status().features).toEqual([{ name: 'openssl', state: 'on' }]);
     expect(plainBytes(agent.flows, 'DstPort')).toBe(REQUEST_BYTES);
@@ -169,15 +173,7 @@ describe.skipIf(requireRoot() || requireProgram(OPENSSL))('OpenSSL', () => {
   ] as const)('DIRECTION=%s: text of the other one is in no flow', async (...row) => {
     const [direction, wanted, wantedBytes, other, otherBytes, unlinked] = row;
     const agent = await watch({ INTERFACES: links[0], DIRECTION: direction });
-    const peer = start(server, process.execPath, '-e', NODE_SERVER, ...certificate());
-    await says(peer, 'ready');
-
-    const address = `${SERVER}:${PORT}`;
-    const program = start(client, OPENSSL, 's_client', '-quiet', '-connect', address);
-    const output = outputOf(program);
-    program.stdin!.write(Buffer.alloc(REQUEST_BYTES, 'a'));
-    expect((await output).length).toBe(REPLY_BYTES);
-
+    await exchange();
     await agent.agent.drainNow();
     expect(plainBytes(agent.flows, wanted)).toBe(wantedBytes);
     expect(agent.flows.filter((flow) => flow[other] === PORT)).toEqual([]);

@@ -10,7 +10,7 @@ import { toQueryText } from '../filters/terms.ts';
 import { useInSight } from '../parts/sight.tsx';
 import type { FeatureMetric, Grouping, Metric, Range, ViewState } from '../state/view-state.ts';
 import { getJson, type QueryParameters } from './client.ts';
-import { alignedRange, stepTimes } from './series.ts';
+import { alignedRange, lastSecondOf, stepTimes } from './series.ts';
 
 /** Queries under this key are asked again at each refresh. */
 export const FLOWS_KEY = 'flows';
@@ -55,11 +55,6 @@ function rangeParameters(range: Range): QueryParameters {
   return range.kind === 'last'
     ? { timeRange: range.seconds }
     : { startTime: range.startS, endTime: lastSecondOf(range.endS) };
-}
-
-/** The API's end is the last second that counts; a view's is the first that no longer does. */
-function lastSecondOf(endS: number): number {
-  return endS - 1;
 }
 
 export function rangeSeconds(range: Range): number {

@@ -115,12 +115,13 @@ export function alignedRange(
   stepS: number,
   nowS: number,
 ): { readonly startTime: number; readonly endTime: number } {
-  // The API's end is the last second that counts.
-  if (range.kind === 'between') return { startTime: range.startS, endTime: range.endS - 1 };
+  if (range.kind === 'between') {
+    return { startTime: range.startS, endTime: lastSecondOf(range.endS) };
+  }
   const endS = Math.floor((nowS - SETTLE_S) / stepS) * stepS;
   // A hundred years ago there were no epoch seconds.
   const startTime = Math.max(0, endS - Math.ceil(range.seconds / stepS) * stepS);
-  return { startTime, endTime: endS - 1 };
+  return { startTime, endTime: lastSecondOf(endS) };
 }
 
 /** When the steps of an aligned range start. */
@@ -134,6 +135,11 @@ export function stepTimes(
     { length: Math.ceil((endTime + 1 - firstS) / stepS) },
     (_, index) => firstS + index * stepS,
   );
+}
+
+/** The API's end is the last second that counts; a view's is the first that no longer does. */
+export function lastSecondOf(endS: number): number {
+  return endS - 1;
 }
 
 /** Steps that people read easily, in seconds. */
