@@ -133,6 +133,16 @@ function master(name: string, type: string, wires = 1): Kind {
   };
 }
 
+const bond = master('bond, active-backup', 'bond mode active-backup miimon 100', 2);
+/** Both ends prefer the same wire: a backup drops what arrives, so ends that differ never meet. */
+const activeBackup: Kind = {
+  ...bond,
+  make(end) {
+    bond.make(end);
+    run(end, `link set ${end.device} type bond primary ${end.wires[0]}`);
+  },
+};
+
 const qinq: Kind = {
   name: 'qinq',
   linkBytes: ETHERNET,
@@ -195,7 +205,7 @@ export const KINDS: readonly Kind[] = [
   netkit('l3'),
   { ...master('vrf', 'vrf table 10'), wires: undefined, isRouted: true },
   master('bridge', 'bridge'),
-  master('bond, active-backup', 'bond mode active-backup miimon 100', 2),
+  activeBackup,
   master('bond, round robin', 'bond mode balance-rr miimon 100', 2),
   macsec,
   wireguard,
