@@ -4,8 +4,8 @@ import { collectorOf } from '../../../../src/agent/export/collector.ts';
 import { Delivery } from '../../../../src/agent/export/delivery.ts';
 import { declareExportMetrics } from '../../../../src/agent/export/metrics.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
-import { agentConfig } from '../../../support/agent-host.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
+import { agentConfig } from '../../../support/processes/agent-host.ts';
 
 const MESSAGE = { bytes: new Uint8Array(10), amount: { flows: 5, packets: 7, bytes: 9 } };
 
