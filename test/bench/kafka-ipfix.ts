@@ -11,7 +11,7 @@ import { BatchLayout, type FlowBatch } from '../../src/flow/batch.ts';
 import type { Feature } from '../../src/flow/field.ts';
 import { TableSpace } from '../../src/flow/intern.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
-import { agentConfig } from '../support/agent-host.ts';
+import { agentConfig } from '../support/processes/agent-host.ts';
 import type { Figure } from './figure.ts';
 import { copyBatch, pinnedBatches } from './flows.ts';
 

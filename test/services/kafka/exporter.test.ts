@@ -11,8 +11,8 @@ import { agentColumns } from '../../../src/flow/agent-columns.ts';
 import { TableSpace } from '../../../src/flow/intern.ts';
 import { appendRow, type CoercionFailures, type Row } from '../../../src/flow/row.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
-import { agentConfig } from '../../support/agent-host.ts';
-import { PbRecord } from '../../support/pbflow-schema.ts';
+import { PbRecord } from '../../support/codec/pbflow-schema.ts';
+import { agentConfig } from '../../support/processes/agent-host.ts';
 import {
   Broker,
   type Consumed,

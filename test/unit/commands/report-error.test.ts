@@ -8,7 +8,7 @@ import { systemClock } from '../../../src/base/clock.ts';
 import { NetobservError } from '../../../src/base/errors.ts';
 import { reportError } from '../../../src/commands/report-error.ts';
 import { configError, PIPELINE_ERRORS } from '../../../src/pipeline/errors.ts';
-import { agentConfig } from '../../support/agent-host.ts';
+import { agentConfig } from '../../support/processes/agent-host.ts';
 
 function exitCodeOf(fails: () => unknown): number {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()];

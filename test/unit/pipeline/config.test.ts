@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { PipelineConfig } from '../../../src/pipeline/config.ts';
-import { testPipeline } from '../../support/interpreter/setup.ts';
+import { testPipeline } from '../../support/models/interpreter/setup.ts';
 
 const FOLLOWS = 'preset-ingester';
 

@@ -2,10 +2,14 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { TableSpace } from '../../../src/flow/intern.ts';
 import type { PipelineConfig, StageParameters } from '../../../src/pipeline/config.ts';
-import { interpret } from '../../support/interpreter/interpret.ts';
-import { parseSamples } from '../../support/interpreter/prom.ts';
-import { appendRows, type Row } from '../../support/interpreter/rows.ts';
-import { PROTOCOLS_FILE, SERVICES_FILE, testPipeline } from '../../support/interpreter/setup.ts';
+import { interpret } from '../../support/models/interpreter/interpret.ts';
+import { parseSamples } from '../../support/models/interpreter/prom.ts';
+import { appendRows, type Row } from '../../support/models/interpreter/rows.ts';
+import {
+  PROTOCOLS_FILE,
+  SERVICES_FILE,
+  testPipeline,
+} from '../../support/models/interpreter/setup.ts';
 
 const FILES = { services: SERVICES_FILE, protocols: PROTOCOLS_FILE };
 

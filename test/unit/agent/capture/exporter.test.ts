@@ -5,9 +5,9 @@ import type { DeliveryParts } from '../../../../src/agent/export/outlet.ts';
 import type { PacketBatch } from '../../../../src/codec/pcap/packets.ts';
 import { createLog } from '../../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
-import { agentConfig } from '../../../support/agent-host.ts';
+import { packetBatch } from '../../../support/codec/packet-batch.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
-import { packetBatch } from '../../../support/packet-batch.ts';
+import { agentConfig } from '../../../support/processes/agent-host.ts';
 
 const PACKETS = packetBatch([{ frame: new Uint8Array(60) }]);
 

@@ -6,8 +6,8 @@ import { agentColumns } from '../../../../src/flow/agent-columns.ts';
 import { TableSpace } from '../../../../src/flow/intern.ts';
 import { appendRow, type Row } from '../../../../src/flow/row.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
-import { agentConfig } from '../../../support/agent-host.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
+import { agentConfig } from '../../../support/processes/agent-host.ts';
 
 /** Standard output whose reader takes a piece when told to. */
 class Reader extends Writable {

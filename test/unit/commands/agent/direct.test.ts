@@ -6,8 +6,8 @@ import { TableSpace } from '../../../../src/flow/intern.ts';
 import { rowsOf } from '../../../../src/flow/row.ts';
 import { Health } from '../../../../src/telemetry/health.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
-import { agentConfig } from '../../../support/agent-host.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
+import { agentConfig } from '../../../support/processes/agent-host.ts';
 
 function direct(flpConfig: string, env: Readonly<Record<string, string>> = {}) {
   const lines: string[] = [];

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { keptCredentials } from '../../../../src/deliver/targets/kafka-credentials.ts';
 import type { KafkaCredentials } from '../../../../src/net/kafka/producer.ts';
-import { selfSigned } from '../../../support/certificate.ts';
+import { selfSigned } from '../../../support/net/certificate.ts';
 
 function setUp(first: KafkaCredentials | Error) {
   let next = first;

@@ -4,9 +4,9 @@ import { BATCH_CAPACITY_ROWS } from '../../../../src/flow/batch.ts';
 import type { PipelineConfig } from '../../../../src/pipeline/config.ts';
 import { SINK_FLUSH_INTERVAL_MS } from '../../../../src/pipeline/graph/batch-queue.ts';
 import { DRAIN_DEADLINE_MS, type Pipeline } from '../../../../src/pipeline/pipeline.ts';
-import { parseSamples } from '../../../support/interpreter/prom.ts';
-import { appendRows } from '../../../support/interpreter/rows.ts';
-import { testPipeline } from '../../../support/interpreter/setup.ts';
+import { parseSamples } from '../../../support/models/interpreter/prom.ts';
+import { appendRows } from '../../../support/models/interpreter/rows.ts';
+import { testPipeline } from '../../../support/models/interpreter/setup.ts';
 
 /** Flows with Proto 6 and 17 by turns; the branch of `a` leaves UDP out. */
 function fork(whenFull?: 'block'): PipelineConfig {

@@ -4,8 +4,8 @@ import { BATCH_CAPACITY_ROWS, BatchLayout, FlowBatch } from '../../../../src/flo
 import { TableSpace } from '../../../../src/flow/intern.ts';
 import type { PipelineConfig } from '../../../../src/pipeline/config.ts';
 import { defaultPipeline } from '../../../../src/pipeline/defaults.ts';
-import { appendRows } from '../../../support/interpreter/rows.ts';
-import { testPipeline } from '../../../support/interpreter/setup.ts';
+import { appendRows } from '../../../support/models/interpreter/rows.ts';
+import { testPipeline } from '../../../support/models/interpreter/setup.ts';
 
 const label = (side: string) => ({
   type: 'add_subnet_label',

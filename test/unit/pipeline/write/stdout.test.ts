@@ -2,8 +2,8 @@ import { Writable } from 'node:stream';
 import { expect, test } from 'vitest';
 import { NetobservError } from '../../../../src/base/errors.ts';
 import { agentColumns } from '../../../../src/flow/agent-columns.ts';
-import { appendRows } from '../../../support/interpreter/rows.ts';
-import { testPipeline } from '../../../support/interpreter/setup.ts';
+import { appendRows } from '../../../support/models/interpreter/rows.ts';
+import { testPipeline } from '../../../support/models/interpreter/setup.ts';
 
 const FIELDS = ['SrcAddr', 'Proto', 'Flags', 'Interfaces', 'Bytes'];
 const ROWS = [
