@@ -225,7 +225,7 @@ export class Delivery<M extends Message = Message> implements Component {
         this.#spool.divide(message, outcome.parts);
         return;
       }
-      const waitMs = backoffMs(retry, backoff, random);
+      const waitMs = Math.max(backoffMs(retry, backoff, random), askedWaitMs(outcome.error));
       const loss = this.#lossOf(outcome, clock.monotonicMs() + waitMs > untilMs);
       if (loss !== 'closing') this.#reportFailure(message, outcome);
       if (loss !== undefined) {
@@ -338,6 +338,12 @@ const NO_ANSWER = new Error('the receiver did not answer in time');
 
 const isUnanswered = (error: unknown): boolean =>
   error instanceof NetobservError && error.code === NET_ERRORS.unanswered;
+
+/** A busy receiver says when to come again. */
+function askedWaitMs(error: unknown): number {
+  const waitMs = error instanceof NetobservError ? error.details.retryAfterMs : undefined;
+  return typeof waitMs === 'number' ? waitMs : 0;
+}
 
 const laneOf = ({ lane }: Message): number => lane ?? 0;
 

@@ -6,11 +6,13 @@ import { type Row, rowsOf } from './rows.ts';
 export class MemoryStore implements FlowStore {
   readonly rows: Row[] = [];
   flushes = 0;
+  appends = 0;
   /** Set: `append` waits for it before it keeps the rows. */
   gate: Promise<void> | undefined;
   failure: Error | undefined;
 
   async append(batch: FlowBatch): Promise<void> {
+    this.appends++;
     await this.gate;
     if (this.failure !== undefined) throw this.failure;
     // Read only now: the batch has to be left alone while the store has it.

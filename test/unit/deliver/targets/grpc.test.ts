@@ -5,7 +5,6 @@ import { Delivery } from '../../../../src/deliver/delivery.ts';
 import { GRPC_LIMITS } from '../../../../src/deliver/targets/grpc.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
-import { agentConfig } from '../../../support/processes/agent-host.ts';
 
 const MESSAGE = { bytes: new Uint8Array(10), amount: { flows: 5, packets: 7, bytes: 9 } };
 

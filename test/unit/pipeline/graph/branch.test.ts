@@ -179,3 +179,55 @@ test('sinks flush now and then, and only after they wrote', async () => {
   expect(stores.a.flushes).toBe(2);
   expect(stores.a.rows).toHaveLength(2);
 });
+
+test('small batches wait together: the queue counts rows, not capacity', async () => {
+  const { pipeline, stores } = testPipeline(fork());
+  const slow = Promise.withResolvers<void>();
+  stores.b.gate = slow.promise;
+  await started(pipeline);
+  const outcomes: unknown[] = [];
+  for (let batch = 0; batch < 1000; batch++) {
+    const small = pipeline.take();
+    appendRows(small, [
+      { Proto: 17, Bytes: 2 * batch },
+      { Proto: 17, Bytes: 2 * batch + 1 },
+    ]);
+    pipeline.emit(small, (outcome) => outcomes.push(outcome));
+  }
+  expect(pipeline.branches()[1]).toMatchObject({ inFlight: 2000, dropped: {} });
+  expect(outcomes).toEqual([]);
+  slow.resolve();
+  await settle();
+  // The first one alone, the others in one batch.
+  expect(stores.b.appends).toBe(2);
+  expect(outcomes).toEqual(Array.from({ length: 1000 }, () => ({ lost: 0 })));
+  await pipeline.stop();
+  expect(stores.b.rows.map((row) => row.Bytes)).toEqual(
+    Array.from({ length: 2000 }, (_, index) => index),
+  );
+});
+
+test('a source hears of a batch once, when every branch has settled its rows', async () => {
+  const { pipeline, stores } = testPipeline(fork());
+  const slow = Promise.withResolvers<void>();
+  stores.a.gate = slow.promise;
+  stores.b.failure = new NetobservError('ERR_TEST', 'disk full');
+  await started(pipeline);
+  const outcomes: unknown[] = [];
+  const batch = pipeline.take();
+  appendRows(batch, [{ Proto: 6 }, { Proto: 17 }, { Proto: 6 }]);
+  pipeline.emit(batch, (outcome) => outcomes.push(outcome));
+  await settle();
+  expect(outcomes).toEqual([]);
+  slow.resolve();
+  await settle();
+  expect(outcomes).toEqual([{ lost: 3 }]);
+  await pipeline.stop();
+  expect(outcomes).toHaveLength(1);
+
+  const late = pipeline.take();
+  appendRows(late, [{ Proto: 6 }]);
+  pipeline.emit(late, (outcome) => outcomes.push(outcome));
+  // Both branches have ended.
+  expect(outcomes[1]).toEqual({ lost: 2 });
+});
