@@ -13,9 +13,13 @@ export function canAppend(into: FlowBatch, from: FlowBatch): boolean {
 export function appendSelected(into: FlowBatch, from: FlowBatch): void {
   const count = from.selected;
   for (const { name } of into.layout.columns) {
-    const column = into.column(name);
-    if (from.has(name)) appendColumn(column, into.length, from.column(name), from.selection, count);
-    else if ('offsets' in column) extendOffsets(column, into.length, count);
+    const source = from.filled(name);
+    if (source !== undefined) {
+      appendColumn(into.column(name), into.length, source, from.selection, count);
+      continue;
+    }
+    const column = into.filled(name);
+    if (column !== undefined && 'offsets' in column) extendOffsets(column, into.length, count);
   }
   if (into.length === 0 || from.receivedMs < into.receivedMs) into.receivedMs = from.receivedMs;
   into.length += count;

@@ -8,6 +8,7 @@ import type { TableSpace } from '../flow/intern.ts';
 import type { FlowStore } from '../store/store.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { Inlet } from './graph/inlet.ts';
 import type { QueueLimits } from './graph/ring.ts';
 
 /**
@@ -78,6 +79,40 @@ export interface Sink extends StageBase {
   stop?(): Promise<void>;
 }
 
+/**
+ * Fills batches and hands them to its inlet. One that can wait asks `inlet.whenReady()` before it
+ * reads on, and acknowledges what it read when `emit` reports the batch settled.
+ */
+export interface Source {
+  readonly kind: 'source';
+  readonly name: string;
+  /** Columns that it can fill; it fills those in `inlet.decoded`. */
+  readonly columns: readonly ColumnSpec[];
+  start(inlet: Inlet, signal: AbortSignal): Promise<void>;
+  /** Resolves when everything that was read has been emitted; nothing is emitted afterwards. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Takes flows and makes others of them: it keeps state, and emits batches of its own columns, now
+ * or later. Rows that it was given are settled by that.
+ */
+export interface Extractor extends StageBase {
+  readonly kind: 'extractor';
+  /** Columns of the flows that it emits. */
+  readonly columns: readonly ColumnSpec[];
+  /** Takes the selected rows; it keeps nothing of the batch. Never throws per flow. */
+  push(batch: FlowBatch, inlet: Inlet): void;
+  /** Time between calls of `tick`, milliseconds. */
+  readonly tickMs?: number;
+  tick?(inlet: Inlet): void;
+  /** Emits what is left, at the end. */
+  flush?(inlet: Inlet): void;
+}
+
+/** What a stage type makes. `ingest: preset` makes nothing: its batches come by `Pipeline.emit`. */
+export type Made = readonly Transform[] | Source | Extractor | Sink;
+
 /** What stages get from outside. */
 export interface StageDeps {
   readonly log: Log;
@@ -118,7 +153,7 @@ export interface StageType {
   readonly type: string;
   /** Options object, found under the key that is the type's name. */
   readonly schema: TSchema;
-  create(options: unknown, context: StageContext): readonly Transform[] | Sink;
+  create(options: unknown, context: StageContext): Made;
 }
 
 /** Ties the type of the options to their schema. */
@@ -126,7 +161,7 @@ export function stageType<Schema extends TSchema>(spec: {
   readonly section: Section;
   readonly type: string;
   readonly schema: Schema;
-  create(options: Static<Schema>, context: StageContext): readonly Transform[] | Sink;
+  create(options: Static<Schema>, context: StageContext): Made;
 }): StageType {
   // The graph parses options by `schema` before it calls `create`.
   return { ...spec, create: (options, context) => spec.create(options as Static<Schema>, context) };

@@ -15,7 +15,11 @@ interface Section {
   readonly [type: string]: unknown;
 }
 
-/** Runs rows through a configuration by the meaning of its stages, one row at a time. */
+/**
+ * Runs rows through a configuration by the meaning of its stages, one row at a time. `rows` come
+ * from the in-process source; sources among the stages have their own. An extractor's rows go on
+ * when all of its input has arrived.
+ */
 export function interpret(
   config: PipelineConfig,
   rows: readonly Row[],
@@ -35,6 +39,7 @@ export function interpret(
       return;
     }
     arrived.get(name)!.push(row);
+    if (parameters.extract !== undefined) return;
     const encode = parameters.encode as Section | undefined;
     const prom = encode?.prom as { prefix?: string; metrics: readonly Metric[] } | undefined;
     for (const metric of prom?.metrics ?? []) observe(samples, prom?.prefix ?? '', metric, row);
@@ -42,9 +47,25 @@ export function interpret(
   const forward = (name: string, row: Row): void => {
     for (const edge of config.pipeline) if (edge.follows === name) walk(edge.name, row);
   };
-  for (const { name, transform } of config.parameters) {
-    if (transform === undefined) arrived.set(name, []);
+  for (const { name, transform, ingest } of config.parameters) {
+    if (transform === undefined && ingest === undefined) arrived.set(name, []);
+  }
+  for (const { name, ingest } of config.parameters) {
+    const batches = (ingest as Section | undefined)?.rows as { batches: Row[][] } | undefined;
+    for (const row of batches?.batches.flat() ?? []) forward(name, row);
   }
   for (const row of rows) forward('preset-ingester', row);
+  for (const { name, extract } of config.parameters) {
+    if (extract !== undefined) for (const row of sums(arrived.get(name)!)) forward(name, row);
+  }
   return { rows: arrived, samples };
+}
+
+/** The extractor of the tests: sums of `Bytes` by protocol. */
+function sums(rows: readonly Row[]): readonly Row[] {
+  const protocols = new Set(rows.flatMap(({ Proto }) => (Proto === undefined ? [] : [Proto])));
+  return [...protocols].map((Proto) => {
+    const own = rows.filter((row) => row.Proto === Proto);
+    return { Proto, Bytes: own.reduce((sum, { Bytes = 0 }) => sum + Number(Bytes), 0) };
+  });
 }
