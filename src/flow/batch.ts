@@ -9,6 +9,12 @@ import type { InternTables } from './intern.ts';
  */
 export const BATCH_CAPACITY_ROWS = 4096;
 
+/**
+ * Name of the `any` column for keys that only the data know: an object of them in each row that has
+ * some. Text sinks write its entries beside the other fields.
+ */
+export const EXTRAS = '*';
+
 /** A column to allocate: the field's external name and how its values are held. */
 export interface ColumnSpec {
   readonly name: string;

@@ -1,4 +1,11 @@
-import { type BatchLayout, type Column, FlowBatch, type ListColumn, pushList } from './batch.ts';
+import {
+  type BatchLayout,
+  type Column,
+  EXTRAS,
+  FlowBatch,
+  type ListColumn,
+  pushList,
+} from './batch.ts';
 import { hasBit, setBit } from './bits.ts';
 import { NAMES, tcpFlagNames } from './enums.ts';
 import { type FieldSpec, WHOLE_NUMBER_MAX } from './field.ts';
@@ -28,6 +35,10 @@ export function rowOf(batch: FlowBatch, row: number, options: RowOptions = {}): 
     const column = batch.filled(name);
     const value = column === undefined ? undefined : readValue(column, row, batch.tables);
     if (value === undefined) continue;
+    if (name === EXTRAS) {
+      Object.assign(result, value);
+      continue;
+    }
     const field = fieldByName(name);
     if (field?.omitZero === true && value === 0) continue;
     result[name] = external(field, value, options);
@@ -104,7 +115,9 @@ export function batchOf(
 export function appendRow(batch: FlowBatch, row: Row, failures: CoercionFailures): boolean {
   if (batch.length === batch.capacity) return false;
   const at = batch.length++;
+  if (batch.has(EXTRAS)) batch.any(EXTRAS)[at] = extrasOf(row, batch.layout);
   for (const { name } of batch.layout.columns) {
+    if (name === EXTRAS) continue;
     const column = batch.column(name);
     const value = Object.hasOwn(row, name) ? (row[name] ?? undefined) : undefined;
     const fits = value === undefined || store(column, at, value, name, batch.tables);
@@ -112,6 +125,18 @@ export function appendRow(batch: FlowBatch, row: Row, failures: CoercionFailures
     if (!fits) failures.set(name, (failures.get(name) ?? 0) + 1);
   }
   return true;
+}
+
+/** Keys without a column; undefined when there are none. */
+function extrasOf(row: Row, layout: BatchLayout): Row | undefined {
+  const extras: Record<string, unknown> = {};
+  let count = 0;
+  for (const key of Object.keys(row)) {
+    if (layout.has(key) || key === EXTRAS || row[key] === null || row[key] === undefined) continue;
+    extras[key] = row[key];
+    count++;
+  }
+  return count === 0 ? undefined : extras;
 }
 
 /** A list column needs an end in every row, also where there is nothing. */

@@ -88,6 +88,11 @@ export interface Source {
   readonly name: string;
   /** Columns that it can fill; it fills those in `inlet.decoded`. */
   readonly columns: readonly ColumnSpec[];
+  /**
+   * Its flows may have any other key, too. A key that a stage names becomes a column of the kind
+   * `any`; the others go to the column `EXTRAS` where somebody reads everything.
+   */
+  readonly isOpen?: boolean;
   start(inlet: Inlet, signal: AbortSignal): Promise<void>;
   /** Resolves when everything that was read has been emitted; nothing is emitted afterwards. */
   stop(): Promise<void>;

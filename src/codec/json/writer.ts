@@ -1,4 +1,10 @@
-import type { BatchLayout, Column, FlowBatch, ListColumn } from '../../flow/batch.ts';
+import {
+  type BatchLayout,
+  type Column,
+  EXTRAS,
+  type FlowBatch,
+  type ListColumn,
+} from '../../flow/batch.ts';
 import { hasBit } from '../../flow/bits.ts';
 import { tcpFlagNames } from '../../flow/enums.ts';
 import type { FieldSpec } from '../../flow/field.ts';
@@ -147,7 +153,8 @@ class Writer implements JsonWriter {
           writeTexts(buffer, plan.key, caches.strings, column, row);
           break;
         case 'any':
-          writeAny(buffer, plan.key, column.values[row]);
+          if (plan.name === EXTRAS) writeExtras(buffer, column.values[row]);
+          else writeAny(buffer, plan.key, column.values[row]);
           break;
         default:
           if (hasBit(column.present, row)) this.#number(plan, column.values[row]!);
@@ -271,6 +278,14 @@ function writeTexts(
     buffer.copy(cache.bytes, from, to);
   }
   buffer.bytes[buffer.length++] = CLOSE_LIST;
+}
+
+/** Keys that only the data know. */
+function writeExtras(buffer: ByteBuffer, extras: unknown): void {
+  if (typeof extras !== 'object' || extras === null) return;
+  for (const [key, value] of Object.entries(extras)) {
+    writeAny(buffer, encoder.encode(`,${JSON.stringify(key)}:`), value);
+  }
 }
 
 /** Rare: values whose kind no table knows. */

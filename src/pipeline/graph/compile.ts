@@ -1,6 +1,7 @@
 import { BatchLayout, type ColumnSpec } from '../../flow/batch.ts';
 import type { FieldKind } from '../../flow/field.ts';
 import type { CheckedConfig } from '../config.ts';
+import { configError, PIPELINE_ERRORS } from '../errors.ts';
 import type { Extractor, Sink, Source, StageDeps, Transform } from '../stage.ts';
 import { Scope } from './scope.ts';
 import { connect, type GraphNode, isTerminal } from './topology.ts';
@@ -48,7 +49,7 @@ interface MadeNode {
   readonly sink: Sink | undefined;
   readonly source: Source | undefined;
   readonly extractor: Extractor | undefined;
-  readonly before: readonly ReadonlySet<string>[];
+  readonly before: readonly Scope[];
   /** What its children find. */
   readonly after: Scope;
 }
@@ -65,8 +66,7 @@ export interface FieldFacts {
  */
 export function compile(config: CheckedConfig, facts: FieldFacts, deps: StageDeps): Plan {
   const order = connect(config);
-  const made = new Map<GraphNode, MadeNode>();
-  for (const node of order) made.set(node, make(node, made, facts, deps));
+  const made = makeAll(order, facts, deps);
   const names = new Set(facts.kinds.keys());
   for (const { after } of made.values()) for (const name of after.kinds.keys()) names.add(name);
   const planned = new Map<GraphNode, Planned>();
@@ -78,8 +78,9 @@ export function compile(config: CheckedConfig, facts: FieldFacts, deps: StageDep
     const { plan, live, outlet } = planned.get(node)!;
     const { columns } = extractor ?? source ?? { columns: facts.source };
     const fillable = new Set(columns.map(({ name }) => name));
+    const isOpen = source?.isOpen === true;
     const wanted = outlet?.live ?? live;
-    const decoded = [...names].filter((name) => wanted.has(name) && fillable.has(name));
+    const decoded = inOrder(wanted, names).filter((name) => isOpen || fillable.has(name));
     return [{ node: outlet?.plan ?? plan, decoded, from: extractor ?? source }];
   });
   const sinks = config.stages.flatMap((entry) => {
@@ -87,6 +88,36 @@ export function compile(config: CheckedConfig, facts: FieldFacts, deps: StageDep
     return isTerminal(node) ? [planned.get(node)!.plan] : [];
   });
   return { entries, sinks };
+}
+
+function makeAll(
+  order: readonly GraphNode[],
+  facts: FieldFacts,
+  deps: StageDeps,
+): ReadonlyMap<GraphNode, MadeNode> {
+  const made = new Map<GraphNode, MadeNode>();
+  for (const node of order) made.set(node, make(node, made, facts, deps));
+  const isOpen = [...made.values()].some(({ source }) => source?.isOpen === true);
+  const kinds = isOpen ? withWritten(facts.kinds, made.values()) : facts.kinds;
+  if (kinds.size === facts.kinds.size) return made;
+  // Once more, now that it is known which kinds stages give to keys of the data.
+  for (const node of order) made.set(node, make(node, made, { ...facts, kinds }, deps));
+  return made;
+}
+
+/** Kinds of names that stages write, as far as they agree. */
+function withWritten(
+  known: ReadonlyMap<string, FieldKind>,
+  made: Iterable<MadeNode>,
+): ReadonlyMap<string, FieldKind> {
+  const written = [...made].flatMap(({ transforms }) => transforms.flatMap(({ writes }) => writes));
+  const kinds = Map.groupBy(written, ({ name }) => name);
+  const agreed = [...kinds].flatMap(([name, columns]): [string, FieldKind][] => {
+    const [first, ...others] = columns;
+    const isAgreed = others.every(({ kind }) => kind === first!.kind);
+    return isAgreed && !known.has(name) ? [[name, first!.kind]] : [];
+  });
+  return new Map([...known, ...agreed]);
 }
 
 function make(
@@ -108,17 +139,20 @@ function make(
   const nothing = { sink: undefined, source: undefined, extractor: undefined };
   const none = { node, transforms: [], before: [], after: scope, ...nothing };
   if (!('kind' in created)) {
-    const before: ReadonlySet<string>[] = [];
+    const before: Scope[] = [];
     for (const transform of created) {
-      before.push(new Set(scope.names));
+      before.push(scope.copy());
       scope.apply(transform, entry.path);
     }
     return { ...none, transforms: created, before };
   }
   if (created.kind === 'sink') return { ...none, sink: created };
+  if (created.kind === 'source') {
+    const after = Scope.of(facts.kinds, created.columns, entry.path, created.isOpen);
+    return { ...none, source: created, after };
+  }
   const after = Scope.of(facts.kinds, created.columns, entry.path);
-  if (created.kind === 'source') return { ...none, source: created, after };
-  return { ...none, extractor: created, before: [scope.names], after };
+  return { ...none, extractor: created, before: [scope], after };
 }
 
 function scopeBefore(
@@ -175,8 +209,8 @@ function planStage(
   const children = made.node.children.map((child) => planned.get(child)!);
   const live = new Set<string>();
   // Where ways meet, a child may read a column that exists on another way only.
-  for (const child of children) addReads(live, [...child.live], made.after.names);
-  if (made.sink !== undefined) addReads(live, made.sink.reads, made.after.names);
+  for (const child of children) addReads(live, [...child.live], made.after);
+  if (made.sink !== undefined) addReads(live, made.sink.reads, made.after);
   const only = children.length === 1 ? children[0]! : undefined;
   const needed = new Map(only?.needed);
   const written = new Set(only?.plan.written);
@@ -188,6 +222,7 @@ function planStage(
       continue;
     }
     kept.unshift(transform);
+    const before = made.before[index]!;
     for (const { name, kind, form } of transform.writes) {
       if (form !== undefined) continue;
       live.delete(name);
@@ -198,12 +233,14 @@ function planStage(
       live.delete(name);
       written.add(name);
     }
-    addReads(live, transform.reads, made.before[index]!);
+    // A key of the data that a stage replaces must not be among the others: it has a column.
+    if (before.isOpen) addReads(live, [...written], before);
+    addReads(live, transform.reads, before);
   }
   for (const name of live) {
-    if (!needed.has(name)) needed.set(name, made.after.declaredKind(name)!);
+    if (!needed.has(name)) needed.set(name, kindFor(name, made, children));
   }
-  const columns = [...names].filter((name) => needed.has(name));
+  const columns = inOrder(new Set(needed.keys()), names);
   const plan: PlanNode = {
     name: entry.name,
     type: `${entry.type.section} ${entry.type.type}`,
@@ -220,17 +257,30 @@ function planStage(
   return { plan, live, needed };
 }
 
+/** Known names in their order, then those that only stages name. */
+function inOrder(wanted: ReadonlySet<string>, known: ReadonlySet<string>): readonly string[] {
+  const others = [...wanted].filter((name) => !known.has(name));
+  return [...[...known].filter((name) => wanted.has(name)), ...others];
+}
+
+/** A key that only the data know has the kind that the stages below give it. */
+function kindFor(name: string, { after, node }: MadeNode, children: readonly Planned[]): FieldKind {
+  const known = after.kinds.get(name);
+  if (known !== undefined) return known;
+  const kinds = new Set(children.flatMap((child) => child.needed.get(name) ?? []));
+  const [kind = 'any', other] = kinds;
+  if (other === undefined) return kind;
+  const problem = `field ${name} is ${kind} in one branch and ${other} in another: rename one`;
+  throw configError(PIPELINE_ERRORS.fieldKind, node.entry.path, problem);
+}
+
 function isLive(transform: Transform, live: ReadonlySet<string>): boolean {
   if (transform.filters === true || (transform.removes?.length ?? 0) > 0) return true;
   return transform.writes.some(({ name }) => live.has(name));
 }
 
 /** Only what exists: a name that nobody fills is absent in every row, and needs no column. */
-function addReads(
-  live: Set<string>,
-  reads: readonly string[] | 'all',
-  existing: ReadonlySet<string>,
-): void {
-  if (reads === 'all') for (const name of existing) live.add(name);
-  else for (const name of reads) if (existing.has(name)) live.add(name);
+function addReads(live: Set<string>, reads: readonly string[] | 'all', existing: Scope): void {
+  const names = reads === 'all' ? existing.all : reads;
+  for (const name of names) if (existing.has(name)) live.add(name);
 }

@@ -1,4 +1,4 @@
-import type { ColumnSpec } from '../../flow/batch.ts';
+import { type ColumnSpec, EXTRAS } from '../../flow/batch.ts';
 import type { FieldKind } from '../../flow/field.ts';
 import { configError, PIPELINE_ERRORS } from '../errors.ts';
 import type { Transform } from '../stage.ts';
@@ -8,12 +8,18 @@ export class Scope {
   readonly #kinds: Map<string, FieldKind>;
   readonly #names: Set<string>;
   readonly #named: Set<string>;
+  /** Removed on the way. */
+  readonly #gone = new Set<string>();
+  /** Flows may have keys that only the data know. */
+  readonly isOpen: boolean;
 
   private constructor(
     kinds: Map<string, FieldKind>,
     names: Iterable<string>,
     named: Iterable<string>,
+    isOpen: boolean,
   ) {
+    this.isOpen = isOpen;
     this.#kinds = kinds;
     this.#names = new Set(names);
     this.#named = new Set(named);
@@ -24,8 +30,9 @@ export class Scope {
     known: ReadonlyMap<string, FieldKind>,
     columns: readonly ColumnSpec[],
     path: string,
+    isOpen = false,
   ): Scope {
-    const scope = new Scope(new Map(known), [], []);
+    const scope = new Scope(new Map(known), [], [], isOpen);
     for (const column of columns) scope.#add(column, path, 'this stage');
     return scope;
   }
@@ -33,13 +40,14 @@ export class Scope {
   /** Where ways meet: what exists on any of them. */
   static join(scopes: readonly Scope[], path: string): Scope {
     const [first, ...others] = scopes as readonly [Scope, ...Scope[]];
-    const joined = new Scope(new Map(first.#kinds), first.#names, first.#named);
+    const isOpen = scopes.some((scope) => scope.isOpen);
+    const joined = new Scope(new Map(first.#kinds), first.#names, first.#named, isOpen);
     for (const other of others) {
       for (const [name, kind] of other.#kinds) joined.#add({ name, kind }, path, 'another input');
       for (const name of other.#named) joined.#named.add(name);
     }
     const names = new Set(scopes.flatMap((scope) => [...scope.#names]));
-    return new Scope(joined.#kinds, names, joined.#named);
+    return new Scope(joined.#kinds, names, joined.#named, isOpen);
   }
 
   /** Fields whose numbers text sinks write by name. */
@@ -56,12 +64,28 @@ export class Scope {
   }
 
   kindOf(name: string): FieldKind | undefined {
-    return this.#names.has(name) ? this.#kinds.get(name) : undefined;
+    return this.has(name) ? (this.#kinds.get(name) ?? 'any') : undefined;
   }
 
   /** The kind that a column of this name would have to have, whether it exists here or not. */
   declaredKind(name: string): FieldKind | undefined {
     return this.#kinds.get(name);
+  }
+
+  /** Whether flows may have the field here. */
+  has(name: string): boolean {
+    return this.#names.has(name) || (this.isOpen && !this.#gone.has(name));
+  }
+
+  /** Names for a stage that reads everything. */
+  get all(): readonly string[] {
+    return this.isOpen ? [...this.#names, EXTRAS] : [...this.#names];
+  }
+
+  copy(): Scope {
+    const copied = new Scope(new Map(this.#kinds), this.#names, this.#named, this.isOpen);
+    for (const name of this.#gone) copied.#gone.add(name);
+    return copied;
   }
 
   /** Takes over what a transform does to the set of columns. */
@@ -74,6 +98,7 @@ export class Scope {
     for (const name of transform.removes ?? []) {
       this.#names.delete(name);
       this.#named.delete(name);
+      this.#gone.add(name);
     }
   }
 
@@ -86,5 +111,6 @@ export class Scope {
     }
     this.#kinds.set(name, kind);
     this.#names.add(name);
+    this.#gone.delete(name);
   }
 }

@@ -256,7 +256,9 @@ function storeName(parameters: StageParameters): string | undefined {
   return (parameters.write as { store?: { name: string } } | undefined)?.store?.name;
 }
 
-test('the compiled pipeline does what the interpreter does, across table rotations', async () => {
+test('the compiled pipeline does what the interpreter does, across table rotations', {
+  timeout: 120_000,
+}, async () => {
   await fc.assert(
     fc.asyncProperty(
       tree,

@@ -9,6 +9,9 @@ export function appendRows(batch: FlowBatch, rows: readonly Row[]): void {
   for (const row of rows) {
     const at = batch.length++;
     for (const { name } of batch.layout.columns) setCell(batch, name, at, row[name]);
+    if (!batch.has('*')) continue;
+    const extras = Object.entries(row).filter(([key]) => !batch.layout.has(key));
+    batch.any('*')[at] = extras.length === 0 ? undefined : Object.fromEntries(extras);
   }
 }
 
@@ -50,7 +53,9 @@ export function rowsOf(batch: FlowBatch): Row[] {
   const selection = batch.selection ?? Array.from({ length: batch.length }, (_, row) => row);
   return [...selection].map((row) => {
     const cells = batch.layout.columns.map(({ name }) => [name, cell(batch, name, row)] as const);
-    return Object.fromEntries(cells.filter(([, value]) => value !== undefined));
+    const found = Object.fromEntries(cells.filter(([, value]) => value !== undefined));
+    const { '*': extras, ...known } = found;
+    return { ...known, ...(extras as object | undefined) };
   });
 }
 

@@ -18,6 +18,7 @@ const rowsIngest = stageType({
     kind: 'source',
     name,
     columns: FIELDS.map(({ name: field, kind }) => ({ name: field, kind })),
+    isOpen: true,
     async start(inlet) {
       for (const rows of batches as Row[][]) {
         const batch = inlet.take();

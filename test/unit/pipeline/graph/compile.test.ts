@@ -281,3 +281,41 @@ test('several sources and extractors each have an entry in the plan', async () =
   ]);
   expect(stores.b.rows).toEqual([{ Proto: 6, Bytes: 5 }]);
 });
+
+test('keys that only the data know reach text sinks, stages that name them, and nobody else', async () => {
+  const rows = [
+    { Proto: 6, app: 'shop', tags: { a: [1] }, secret: 'x' },
+    { Proto: 17, app: 3 },
+    { Proto: 1 },
+  ];
+  const { pipeline, stores, output, metrics } = testPipeline(
+    {
+      pipeline: [
+        { name: 'clean', follows: 'rows' },
+        { name: 'a', follows: 'clean' },
+        { name: 'out', follows: 'clean' },
+        { name: 'p', follows: 'rows' },
+      ],
+      parameters: [
+        { name: 'rows', ingest: { type: 'rows', rows: { batches: [rows] } } },
+        filter('clean', [
+          { type: 'remove_field', removeField: { input: 'secret' } },
+          { type: 'remove_entry_if_equal', removeEntry: { input: 'app', value: 3 } },
+        ]),
+        store('a'),
+        { name: 'out', write: { type: 'stdout', stdout: { format: 'json' } } },
+        prom('p', ['app']),
+      ],
+    },
+    { types: WITH_TEST_STAGES },
+  );
+  await pipeline.start(new AbortController().signal);
+  const text = await metrics.registry.metrics();
+  await pipeline.stop();
+  const wanted = [{ Proto: 6, app: 'shop', tags: { a: [1] } }, { Proto: 1 }];
+  expect(stores.a.rows).toEqual(wanted);
+  const lines = Buffer.concat(output).toString().trimEnd().split('\n');
+  expect(lines.map((line) => JSON.parse(line))).toEqual(wanted);
+  expect(text).toContain('app="shop"');
+  expect(text).toContain('app="3"');
+});
