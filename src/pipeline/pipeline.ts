@@ -7,13 +7,14 @@ import type { BatchLayout, ColumnSpec, FlowBatch } from '../flow/batch.ts';
 import { FIELDS } from '../flow/fields.ts';
 import { checkConfig, type MetricsSettings, type PipelineConfig } from './config.ts';
 import { Branch, type BranchStatus } from './graph/branch.ts';
+import { CoalescingInlet } from './graph/coalesce.ts';
 import { compile, type FieldFacts, type Plan, type PlanNode } from './graph/compile.ts';
 import { Graph } from './graph/graph.ts';
 import type { Inlet } from './graph/inlet.ts';
 import { planText } from './graph/plan-text.ts';
 import type { BatchOutcome } from './graph/pool.ts';
 import { createPipelineMetrics } from './metrics.ts';
-import type { Extractor, StageDeps, StageType } from './stage.ts';
+import type { Extractor, Source, StageDeps, StageType } from './stage.ts';
 import { STAGE_TYPES } from './stages.ts';
 
 /** How long `stop` lets sinks work off what is queued. */
@@ -67,6 +68,7 @@ class CompiledPipeline implements Pipeline {
   /** Of `emit`; a pipeline whose sources are all stages has none. */
   readonly #inlet: Inlet | undefined;
   #timers: readonly Disposable[] = [];
+  readonly #coalescing: CoalescingInlet[] = [];
 
   constructor(plan: Plan, metricsSettings: MetricsSettings, deps: PipelineDeps) {
     this.metricsSettings = metricsSettings;
@@ -102,7 +104,7 @@ class CompiledPipeline implements Pipeline {
       return [this.#deps.clock.every(tickMs, () => tick.call(extractor, inlet))];
     });
     for (const { from } of this.#plan.entries) {
-      if (from?.kind === 'source') await from.start(this.#graph.inletOf(from)!, signal);
+      if (from?.kind === 'source') await from.start(this.#inletFor(from), signal);
     }
   }
 
@@ -112,6 +114,10 @@ class CompiledPipeline implements Pipeline {
 
   emit(batch: FlowBatch, onSettled?: (outcome: BatchOutcome) => void): boolean {
     return this.#own.emit(batch, onSettled);
+  }
+
+  recycle(batch: FlowBatch): void {
+    this.#own.recycle(batch);
   }
 
   whenReady(): Promise<void> | undefined {
@@ -157,8 +163,17 @@ class CompiledPipeline implements Pipeline {
         }),
       ),
     );
+    for (const inlet of this.#coalescing) inlet.flush();
     for (const { extractor, inlet } of this.#extractors()) extractor.flush?.(inlet);
     await Promise.all([...this.#branchOf.values()].map((branch) => branch.drain()));
+  }
+
+  #inletFor(source: Source): Inlet {
+    const inlet = this.#graph.inletOf(source)!;
+    if (source.coalesceMs === undefined) return inlet;
+    const coalescing = new CoalescingInlet(inlet, source.coalesceMs, this.#deps.clock);
+    this.#coalescing.push(coalescing);
+    return coalescing;
   }
 
   #extractors(): readonly { readonly extractor: Extractor; readonly inlet: Inlet }[] {

@@ -93,6 +93,8 @@ export interface Source {
    * `any`; the others go to the column `EXTRAS` where somebody reads everything.
    */
   readonly isOpen?: boolean;
+  /** Its messages may be small: they wait this long for others, milliseconds. */
+  readonly coalesceMs?: number;
   start(inlet: Inlet, signal: AbortSignal): Promise<void>;
   /** Resolves when everything that was read has been emitted; nothing is emitted afterwards. */
   stop(): Promise<void>;

@@ -137,6 +137,10 @@ class GraphInlet implements Inlet {
     return isTaken;
   }
 
+  recycle(batch: FlowBatch): void {
+    this.#pool.give(batch);
+  }
+
   whenReady(): Promise<void> | undefined {
     const waits = this.#graph
       .branchesBelow(this.node)

@@ -15,6 +15,8 @@ export interface Inlet {
    * is called once, when each branch has written or lost its rows.
    */
   emit(batch: FlowBatch, onSettled?: (outcome: BatchOutcome) => void): boolean;
+  /** Takes back a batch that was not emitted. */
+  recycle(batch: FlowBatch): void;
   /** For sources that can wait: resolves when no blocking branch is full. Undefined: go on. */
   whenReady(): Promise<void> | undefined;
 }

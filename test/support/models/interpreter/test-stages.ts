@@ -13,12 +13,16 @@ const strict = { additionalProperties: false } as const;
 const rowsIngest = stageType({
   section: 'ingest',
   type: 'rows',
-  schema: Type.Object({ batches: Type.Array(Type.Array(Type.Any())) }, strict),
-  create: ({ batches }, { name }) => ({
+  schema: Type.Object(
+    { batches: Type.Array(Type.Array(Type.Any())), coalesceMs: Type.Optional(Type.Number()) },
+    strict,
+  ),
+  create: ({ batches, coalesceMs }, { name }) => ({
     kind: 'source',
     name,
     columns: FIELDS.map(({ name: field, kind }) => ({ name: field, kind })),
     isOpen: true,
+    ...(coalesceMs === undefined ? {} : { coalesceMs }),
     async start(inlet) {
       for (const rows of batches as Row[][]) {
         const batch = inlet.take();
