@@ -9,12 +9,13 @@ import {
   type FlowBatch,
 } from '../flow/batch.ts';
 import { FIELDS } from '../flow/fields.ts';
-import { checkConfig, type MetricsSettings, type PipelineConfig } from './config.ts';
+import { checkConfig } from './config.ts';
 import { Branch, type BranchStatus, SINK_QUEUE_BYTES, SINK_QUEUE_ROWS } from './graph/branch.ts';
 import { compile, type FieldFacts, type Plan, type PlanNode } from './graph/compile.ts';
 import { planText } from './graph/plan-text.ts';
 import { BatchPool, Lease } from './graph/pool.ts';
 import { createPipelineMetrics, type PipelineMetrics } from './metrics.ts';
+import type { MetricsSettings, PipelineConfig } from './options/graph.ts';
 import type { StageDeps } from './stage.ts';
 import { STAGE_TYPES } from './stages.ts';
 

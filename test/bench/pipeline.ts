@@ -1,7 +1,7 @@
 import { systemClock } from '../../src/base/clock.ts';
 import { TableSpace } from '../../src/flow/intern.ts';
-import type { PipelineConfig, StageParameters } from '../../src/pipeline/config.ts';
 import { defaultPipeline } from '../../src/pipeline/defaults.ts';
+import type { PipelineConfig, StageParameters } from '../../src/pipeline/options/graph.ts';
 import { compilePipeline } from '../../src/pipeline/pipeline.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';

@@ -1,6 +1,8 @@
-import type { CheckedConfig, PipelineEdge, StageEntry } from '../config.ts';
-import { configError, PIPELINE_ERRORS, suggestion } from '../errors.ts';
+import { suggestion } from '../../base/suggest.ts';
+import type { CheckedConfig, StageEntry } from '../config.ts';
+import { configError, PIPELINE_ERRORS } from '../errors.ts';
 import { PRESET_INGESTER, presetIngest } from '../ingest/preset.ts';
+import type { PipelineEdge } from '../options/graph.ts';
 
 /** A stage and its place in the graph. */
 export interface GraphNode {

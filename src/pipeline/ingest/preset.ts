@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import { PresetOptions } from '../options/ingest/preset.ts';
 import { type StageType, stageType } from '../stage.ts';
 
 /** Reserved name of the in-process source: who embeds the pipeline hands it batches by `emit`. */
@@ -8,6 +8,6 @@ export const PRESET_INGESTER = 'preset-ingester';
 export const presetIngest: StageType = stageType({
   section: 'ingest',
   type: 'preset',
-  schema: Type.Object({}, { additionalProperties: false }),
+  schema: PresetOptions,
   create: () => [],
 });

@@ -1,17 +1,8 @@
-import { type Static, Type } from 'typebox';
 import { createJsonWriter } from '../../codec/json/writer.ts';
 import type { FlowBatch } from '../../flow/batch.ts';
 import { type Row, type RowOptions, rowsOf } from '../../flow/row.ts';
+import { StdoutOptions } from '../options/write/stdout.ts';
 import { type StageContext, type StageType, stageType } from '../stage.ts';
-
-const StdoutOptions = Type.Object(
-  {
-    format: Type.Union([Type.Literal('printf'), Type.Literal('json'), Type.Literal('fields')], {
-      default: 'printf',
-    }),
-  },
-  { additionalProperties: false },
-);
 
 /** Flows on standard output, or wherever `deps.output` leads: JSON lines, or text for a person. */
 export const stdoutWrite: StageType = stageType({
@@ -33,7 +24,7 @@ export const stdoutWrite: StageType = stageType({
 type Encode = (batch: FlowBatch) => Uint8Array;
 
 /** The bytes are the encoder's until its next call; a sink writes one batch at a time. */
-function encoder(format: Static<typeof StdoutOptions>['format'], context: StageContext): Encode {
+function encoder(format: StdoutOptions['format'], context: StageContext): Encode {
   const options: RowOptions = { names: context.named };
   const { clock } = context.deps;
   switch (format) {

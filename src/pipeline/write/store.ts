@@ -1,15 +1,13 @@
-import { Type } from 'typebox';
-import { configError, PIPELINE_ERRORS, suggestion } from '../errors.ts';
+import { suggestion } from '../../base/suggest.ts';
+import { configError, PIPELINE_ERRORS } from '../errors.ts';
+import { StoreOptions } from '../options/write/store.ts';
 import { type StageType, stageType } from '../stage.ts';
 
 /** Appends to a store that whoever embeds the pipeline owns: it is started and stopped there. */
 export const storeWrite: StageType = stageType({
   section: 'write',
   type: 'store',
-  schema: Type.Object(
-    { name: Type.String({ minLength: 1, default: 'default' }) },
-    { additionalProperties: false },
-  ),
+  schema: StoreOptions,
   create(options, context) {
     const stores = context.deps.stores ?? {};
     const store = Object.hasOwn(stores, options.name) ? stores[options.name] : undefined;

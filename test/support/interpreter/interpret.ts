@@ -1,4 +1,4 @@
-import type { PipelineConfig } from '../../../src/pipeline/config.ts';
+import type { PipelineConfig } from '../../../src/pipeline/options/graph.ts';
 import { type Metric, observe, type Samples } from './prom.ts';
 import type { Row } from './rows.ts';
 import { filterStage, networkStage } from './stages.ts';

@@ -1,5 +1,5 @@
 import { TableSpace } from '../../../src/flow/intern.ts';
-import type { PipelineConfig } from '../../../src/pipeline/config.ts';
+import type { PipelineConfig } from '../../../src/pipeline/options/graph.ts';
 import {
   compilePipeline,
   type Pipeline,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { PipelineConfig } from '../../../src/pipeline/config.ts';
+import type { PipelineConfig } from '../../../src/pipeline/options/graph.ts';
 import { testPipeline } from '../../support/interpreter/setup.ts';
 
 const FOLLOWS = 'preset-ingester';

@@ -148,7 +148,7 @@ test.each([
   expect(() => direct(text)).toThrow(
     expect.objectContaining({
       code: 'ERR_AGENT_OPTION',
-      message: expect.stringMatching(new RegExp(`^FLP_CONFIG: .*${message}`)),
+      message: expect.stringMatching(new RegExp(`^FLP_CONFIG(:\\d+:\\d+)?: .*${message}`)),
     }),
   );
 });

@@ -2,8 +2,8 @@ import { expect, test } from 'vitest';
 import { agentColumns } from '../../../../src/flow/agent-columns.ts';
 import { BATCH_CAPACITY_ROWS, BatchLayout, FlowBatch } from '../../../../src/flow/batch.ts';
 import { TableSpace } from '../../../../src/flow/intern.ts';
-import type { PipelineConfig } from '../../../../src/pipeline/config.ts';
 import { defaultPipeline } from '../../../../src/pipeline/defaults.ts';
+import type { PipelineConfig } from '../../../../src/pipeline/options/graph.ts';
 import { appendRows } from '../../../support/interpreter/rows.ts';
 import { testPipeline } from '../../../support/interpreter/setup.ts';
 
