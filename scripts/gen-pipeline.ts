@@ -20,8 +20,8 @@ const INTRODUCTION = `
 
 A pipeline is a graph of stages in the format of flowlogs-pipeline, in YAML or JSON.
 \`EXPORT=direct-flp\` runs the one in \`FLP_CONFIG\`. \`pipeline\` lists the edges of the graph, and
-\`parameters\` the stages. A stage has a name and one section (${SECTIONS.map(code).join(', ')}), which
-has a \`type\` and, under the name of the type, the options:
+\`parameters\` the stages. A stage has a name and one section (${SECTIONS.map(code).join(', ')}),
+which has a \`type\` and, under the name of the type, the options:
 
 \`\`\`yaml
 pipeline:
@@ -41,8 +41,9 @@ parameters:
       stdout: { format: json }
 \`\`\`
 
-Keys keep their case, and an unknown key is an error. All mistakes are reported at once, each with
-its line and column. A duration has a unit: \`500ms\`, \`30s\`, \`1m30s\`. A file may be 1 MiB large and
+Keys keep their case, and an unknown key is an error. Unknown keys and wrong values are reported all
+at once, each with its line and column; mistakes that only show when stages are made and connected
+(such as the type of a field), one at a time. A duration has a unit: \`500ms\`, \`30s\`, \`1m30s\`. A file may be 1 MiB large and
 64 levels deep. \`pipeline.schema.gen.json\` is the JSON Schema for editors.`.trimStart();
 
 const PROGRAM = `## Keys of the program
@@ -55,10 +56,10 @@ export function generatePipelineReference(): GeneratedFile {
   const program = strictObject(programKeys, { description: '' });
   const text = [
     INTRODUCTION,
-    `## The graph\n\n${keys(describeSchema(configSchema([]))[0]!.rows)}`,
+    `## The graph\n\n${keys(describeSchema(configSchema([])).rows)}`,
     `${PROGRAM}\n\n${table(
       ['Key', 'Description'],
-      describeSchema(program)[0]!.rows.map(({ key, description }) => [code(key), description]),
+      describeSchema(program).rows.map(({ key, description }) => [code(key), description]),
     )}`,
     ...SECTIONS.flatMap((section) => sectionText(section)),
   ].join('\n\n');
@@ -78,20 +79,25 @@ function sectionText(section: string): readonly string[] {
 }
 
 function stageText({ section, type, schema }: StageType): string {
-  const [whole, ...alternatives] = describeSchema(schema);
+  const { description, rows, alternatives } = describeSchema(schema);
   const { examples = [] } = schema as Shape;
   return [
     `### ${section}: ${type}`,
-    whole!.description,
-    keys(whole!.rows),
+    description,
+    keys(rows),
     ...alternatives.map(alternativeText),
     ...examples.map((options) => yaml({ name: type, [section]: { type, [type]: options } })),
   ].join('\n\n');
 }
 
-function alternativeText({ path, type, description, rows }: KeyTable): string {
-  const heading = `#### ${code(path)} of type ${code(type)}`;
-  return `${heading}\n\n${description}${rows.length === 0 ? '' : `\n\n${keys(rows)}`}`;
+function alternativeText({ path, types, rows }: KeyTable): string {
+  const heading = `#### ${code(path)} of type ${types.map(([word]) => code(word)).join(', ')}`;
+  const [first] = types;
+  const text =
+    types.length === 1
+      ? first![1]
+      : types.map(([word, description]) => `- ${code(word)}: ${description}`).join('\n');
+  return [heading, text, ...(rows.length === 0 ? [] : [keys(rows)])].join('\n\n');
 }
 
 function keys(rows: readonly KeyRow[]): string {

@@ -15,22 +15,28 @@ export interface KeyRow {
   readonly description: string;
 }
 
-/** The keys of one object, those of nested objects included. */
+/** The keys of an alternative of a union; alternatives with the same keys share a table. */
 export interface KeyTable {
-  /** Where the object stands: empty for the whole, `rules[]` for an alternative of a union. */
+  /** Where the object stands: `rules[]`. */
   readonly path: string;
-  /** Its `type`, for an alternative. */
-  readonly type: string | undefined;
-  readonly description: string;
+  /** The words of `type`, each with the description of its alternative. */
+  readonly types: readonly (readonly [word: string, description: string])[];
   readonly rows: readonly KeyRow[];
 }
 
-/** The tables of a schema: one of the whole object, and one for each alternative of its unions. */
-export function describeSchema(schema: TSchema): readonly KeyTable[] {
+/** The keys of an object, those of nested objects included. */
+export interface Description {
+  readonly description: string;
+  readonly rows: readonly KeyRow[];
+  readonly alternatives: readonly KeyTable[];
+}
+
+/** Describes the schema of an object. */
+export function describeSchema(schema: TSchema): Description {
   const shape = schema as Shape;
-  const others: KeyTable[] = [];
-  const rows = rowsOf(shape, '', '', others);
-  return [{ path: '', type: undefined, description: shape.description ?? '', rows }, ...others];
+  const alternatives: KeyTable[] = [];
+  const rows = rowsOf(shape, '', '', alternatives);
+  return { description: shape.description ?? '', rows, alternatives };
 }
 
 /** Rows of an object's keys. Alternatives of unions go to `tables`. */
@@ -52,18 +58,27 @@ function rowsOf(
     };
     const inner = shape.items ?? shape;
     const path = shape.items === undefined ? key : `${key}[]`;
-    const words = typeWords(inner.anyOf ?? []) ?? [];
-    for (const [index, type] of words.entries()) {
-      const { properties = {}, ...rest } = inner.anyOf![index]!;
-      // The type is in the heading.
-      const { type: _, ...others } = properties;
-      const where = `${base}${path}`;
-      const own: KeyTable[] = [];
-      const rows = rowsOf({ ...rest, properties: others }, '', `${where}.`, own);
-      tables.push({ path: where, type, description: rest.description ?? '', rows }, ...own);
+    const { anyOf } = inner;
+    if (anyOf !== undefined && typeWords(anyOf) !== undefined) {
+      addTables(anyOf, base + path, tables);
     }
     return [row, ...rowsOf(inner, `${path}.`, base, tables)];
   });
+}
+
+function addTables(alternatives: readonly Shape[], path: string, tables: KeyTable[]): void {
+  for (const alternative of alternatives) {
+    const { type, ...properties } = alternative.properties ?? {};
+    const own: KeyTable[] = [];
+    const rows = rowsOf({ ...alternative, properties }, '', `${path}.`, own);
+    const types = [[String(type?.const), alternative.description ?? '']] as const;
+    const last = tables.at(-1);
+    if (last?.path === path && JSON.stringify(last.rows) === JSON.stringify(rows)) {
+      tables[tables.length - 1] = { ...last, types: [...last.types, ...types] };
+    } else {
+      tables.push({ path, types, rows }, ...own);
+    }
+  }
 }
 
 const TYPES: Readonly<Record<string, string>> = {
