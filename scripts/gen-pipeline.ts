@@ -13,6 +13,8 @@ import { STAGE_TYPES } from '../src/pipeline/stages.ts';
 import type { GeneratedFile } from './gen.ts';
 import { code, table } from './markdown.ts';
 
+const SECTION_WORDS = SECTIONS.map(code).join(', ');
+
 const INTRODUCTION = `
 <!-- Generated from the schemas of src/pipeline/options by scripts/gen-pipeline.ts; do not edit. -->
 
@@ -20,8 +22,7 @@ const INTRODUCTION = `
 
 A pipeline is a graph of stages in the format of flowlogs-pipeline, in YAML or JSON.
 \`EXPORT=direct-flp\` runs the one in \`FLP_CONFIG\`. \`pipeline\` lists the edges of the graph, and
-\`parameters\` the stages. A stage has a name and one section (${SECTIONS.map(code).join(', ')}),
-which has a \`type\` and, under the name of the type, the options:
+\`parameters\` the stages. A stage has a name and one section (${SECTION_WORDS}), which has a \`type\` and, under the name of the type, the options:
 
 \`\`\`yaml
 pipeline:

@@ -226,9 +226,8 @@ test('a mistake that only the compiler finds has its place, too', () => {
     '      type: network',
     '      network: {rules: [], subnetLabels: [{name: a, cidrs: [10.0.0.0/8, 10.0.0.0/33]}]}',
   ];
-  expect(messageOf(text.join('\n'))).toMatch(
-    /^FLP_CONFIG:7:73 parameters\[1\]\.transform\.network\.subnetLabels\[0\]\.cidrs\[1\]: "10\.0\.0\.0\/33"/,
-  );
+  const place = 'FLP_CONFIG:7:73 parameters[1].transform.network.subnetLabels[0].cidrs[1]: ';
+  expect(messageOf(text.join('\n'))).toContain(`${place}"10.0.0.0/33"`);
   expect(
     messageOf('pipeline:\n  - {name: a, follows: b}\nparameters: [{name: a, write: {type: none}}]'),
   ).toMatch(/^FLP_CONFIG:2:24 pipeline\[0\]\.follows: no stage "b"/);
