@@ -44,8 +44,8 @@ parameters:
 
 Keys keep their case, and an unknown key is an error. Unknown keys and wrong values are reported all
 at once, each with its line and column; mistakes that only show when stages are made and connected
-(such as the type of a field), one at a time. A duration has a unit: \`500ms\`, \`30s\`, \`1m30s\`. A file may be 1 MiB large and
-64 levels deep. \`pipeline.schema.gen.json\` is the JSON Schema for editors.`.trimStart();
+(such as the type of a field), one at a time. A duration has a unit: \`500ms\`, \`30s\`, \`1m30s\`.
+A file may be 1 MiB large and 64 levels deep. \`pipeline.schema.gen.json\` is the JSON Schema for editors.`.trimStart();
 
 const PROGRAM = `## Keys of the program
 
