@@ -24,6 +24,6 @@ export const consoleOptions = {
   allowedHosts: list(
     'NETOBSERV_ALLOWED_HOSTS',
     '',
-    'more host names by which browsers reach the console',
+    'further host names by which browsers reach the console',
   ),
 } as const;

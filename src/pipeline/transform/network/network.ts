@@ -9,7 +9,7 @@ import { addSubnet } from './subnet.ts';
 import { addSubnetLabel, SubnetLabels } from './subnet-label.ts';
 import { decodeTcpFlags } from './tcp-flags.ts';
 
-/** Adds what is known of addresses, ports and directions; rules run in order. */
+/** Adds facts about addresses, ports, flags and directions; rules run in order. */
 export const networkTransform: StageType = stageType({
   section: 'transform',
   type: 'network',
