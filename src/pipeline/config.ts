@@ -144,6 +144,10 @@ function entriesOf(config: unknown): readonly (readonly [index: number, entry: E
   );
 }
 
+function isSection(key: string): boolean {
+  return (SECTIONS as readonly string[]).includes(key);
+}
+
 function sectionsOf(entry: Entry): readonly Section[] {
   return SECTIONS.filter((section) => (entry[section] ?? undefined) !== undefined);
 }
@@ -152,8 +156,7 @@ function sectionProblems(config: unknown): readonly Problem[] {
   return entriesOf(config).flatMap(([index, entry]) => {
     const given = sectionsOf(entry);
     // A misspelt section is a problem of its own.
-    const isMisspelt =
-      Object.keys(entry).length > given.length + (Object.hasOwn(entry, 'name') ? 1 : 0);
+    const isMisspelt = Object.keys(entry).some((key) => key !== 'name' && !isSection(key));
     if (given.length === 1 || (given.length === 0 && isMisspelt)) return [];
     const found = given.length === 0 ? 'has none' : `has ${given.join(' and ')}`;
     const text = `a stage has exactly one of ${SECTIONS.join(', ')}, but this one ${found}`;
