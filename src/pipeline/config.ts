@@ -1,8 +1,9 @@
 import { type TSchema, Type } from 'typebox';
 import { NetobservError } from '../base/errors.ts';
+import { shown } from '../base/shown.ts';
 import type { ConfigDocument } from '../config/document.ts';
 import { isRequired, type Shape, strictObject } from '../config/schema.ts';
-import { type Problem, problemLines, validate } from '../config/validate.ts';
+import { PROBLEMS_MAX, type Problem, problemLines, validate } from '../config/validate.ts';
 import { PIPELINE_ERRORS } from './errors.ts';
 import {
   Edge,
@@ -103,7 +104,8 @@ export function checkConfig(config: unknown, types: readonly StageType[]): Check
 export function checkFile(document: ConfigDocument, types: readonly StageType[]): PipelineFile {
   validated(fileSchema(types), document.value, document);
   const entries = Object.entries(document.value as Record<string, unknown>);
-  const isOfProgram = ([key]: readonly [string, unknown]): boolean => key in programKeys;
+  const isOfProgram = ([key]: readonly [string, unknown]): boolean =>
+    Object.hasOwn(programKeys, key);
   return {
     // As written: `compilePipeline` fills in defaults.
     config: Object.fromEntries(
@@ -127,7 +129,7 @@ function validated(schema: TSchema, config: unknown, document?: ConfigDocument):
   const all = [...problems, ...sectionProblems(config), ...duplicates];
   const [first] = all;
   if (first === undefined) return value;
-  const lines = problemLines(all, document);
+  const lines = problemLines(all.slice(0, PROBLEMS_MAX), document);
   const message = lines.length === 1 ? lines[0]! : `wrong pipeline:\n  ${lines.join('\n  ')}`;
   const code = CODES[duplicates.includes(first) ? 'name' : first.kind];
   throw new NetobservError(code, message, { details: { path: first.path, issues: lines } });
@@ -171,7 +173,7 @@ function duplicateNames(config: unknown): readonly Problem[] {
       seen.add(name);
       return [];
     }
-    const text = `there is another stage "${name}": names must be unique`;
+    const text = `there is another stage "${shown(name)}": names must be unique`;
     return [{ path: `parameters[${index}].name`, kind: 'value' as const, text }];
   });
 }
