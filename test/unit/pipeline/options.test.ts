@@ -74,6 +74,12 @@ describe.each(STAGE_TYPES.map((type) => [`${type.section} ${type.type}`, type] a
       }
     });
 
+    test('has its schema where the operator and the command line may import it', async () => {
+      const path = join(ROOT, `src/pipeline/options/${type.section}/${type.type}.ts`);
+      const exported = Object.values((await import(path)) as Record<string, unknown>);
+      expect(exported).toContain(type.schema);
+    });
+
     test('editors accept the example, and no other key', () => {
       for (const options of examples) {
         expect(Check(editor, around(type, options))).toBe(true);
