@@ -145,15 +145,15 @@ test.each([
 ])('hostile, and refused soon: %s', (_why, source) => {
   const startMs = performance.now();
   expect(refusalOf(source).length).toBeLessThan(300);
-  // Unbounded, most of these take from ten seconds to forever.
-  expect(performance.now() - startMs).toBeLessThan(5000);
+  // Far more than a second is only needed where many other programs run.
+  expect(performance.now() - startMs).toBeLessThan(10_000);
 });
 
 test('keys that differ are many, and read soon', () => {
   const startMs = performance.now();
   const { value } = parse(rows(12_000, (index) => `key${index}: ${index}`));
   expect(Object.keys(value as object)).toHaveLength(12_000);
-  expect(performance.now() - startMs).toBeLessThan(5000);
+  expect(performance.now() - startMs).toBeLessThan(10_000);
 });
 
 test('the bounds are far from what people write', () => {
