@@ -2,7 +2,7 @@ import { agentDeprecations, agentOptions } from '../src/agent/config.ts';
 import { upOptions } from '../src/commands/up/options.ts';
 import { flagName } from '../src/config/load.ts';
 import type { Option, OptionTable } from '../src/config/options.ts';
-import { consoleOptions } from '../src/console/server/config.ts';
+import { consoleOptions } from '../src/console/options.ts';
 import type { GeneratedFile } from './gen.ts';
 import { code, table } from './markdown.ts';
 

@@ -5,6 +5,7 @@ import { generateConfigurationReference } from './gen-configuration.ts';
 import { generateFlowsReference } from './gen-flows.ts';
 import { generateLayout } from './gen-layout.ts';
 import { generateMetricsReference } from './gen-metrics.ts';
+import { generatePipelineReference, generatePipelineSchema } from './gen-pipeline.ts';
 import { ROOT } from './steps.ts';
 
 /** A file as it should be; the path is absolute or relative to the root. */
@@ -17,6 +18,8 @@ const GENERATORS: readonly (() => GeneratedFile | Promise<GeneratedFile>)[] = [
   generateFlowsReference,
   generateConfigurationReference,
   generateMetricsReference,
+  generatePipelineReference,
+  generatePipelineSchema,
   generateLayout,
 ];
 

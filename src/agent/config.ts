@@ -12,23 +12,27 @@ import {
 } from '../config/options.ts';
 import { parseFilterRules } from './filters/parse.ts';
 
-/** Where 0 has no meaning of its own it is the default, as with the original and its libraries. */
+/** 0 means the default where it has no other meaning, as in netobserv-ebpf-agent. */
 const COUNT = { min: 1, max: 2 ** 31 - 1, zeroIsDefault: true };
 const COUNT_OR_OFF = { min: 0, max: 2 ** 31 - 1 };
 const PORT = { min: 1, max: 65_535, zeroIsDefault: true };
 const PORT_OR_NONE = { min: 0, max: 65_535 };
 
-/** A name or an address; one of IPv6 may be in brackets, as before a port. */
+/** A name or an address. An IPv6 address may be in brackets, as before a port. */
 function host(env: string, describe: string): Option<string> {
   return { ...text(env, '', describe), parse: (value) => /^\[(.+)\]$/.exec(value)?.[1] ?? value };
 }
 
 const identity = {
-  agentIp: text('AGENT_IP', '', 'address to report as the agent’s; empty: found by AGENT_IP_IFACE'),
+  agentIp: text(
+    'AGENT_IP',
+    '',
+    'address to report as the agent’s; empty: taken from AGENT_IP_IFACE',
+  ),
   agentIpIface: text(
     'AGENT_IP_IFACE',
     'external',
-    'where the agent’s address is taken from: external, local or name:INTERFACE',
+    'source of the agent’s address: external, local or name:INTERFACE',
   ),
   agentIpType: choice(
     'AGENT_IP_TYPE',
@@ -48,26 +52,26 @@ const interfaces = {
   interfaceIps: list(
     'INTERFACE_IPS',
     '',
-    'watch interfaces with an address in these CIDRs; not together with INTERFACES',
+    'watch interfaces with an address in these CIDRs; excludes INTERFACES',
   ),
   listenInterfaces: choice(
     'LISTEN_INTERFACES',
     ['watch', 'poll'],
     'watch',
-    'how changes of interfaces are noticed',
+    'method of noticing changes of interfaces',
     { otherwise: 'watch' },
   ),
   listenPollPeriodMs: duration('LISTEN_POLL_PERIOD', '10s', 'period of LISTEN_INTERFACES=poll'),
   listenContainersPeriodMs: duration(
     'LISTEN_CONTAINERS_PERIOD',
     '5s',
-    'period of looking for containers whose network namespace has no name; 0: never',
+    'period of the search for containers whose network namespace has no name; 0: never',
   ),
   direction: choice(
     'DIRECTION',
     ['both', 'ingress', 'egress'],
     'both',
-    'direction of the traffic to look at',
+    'direction of the traffic to watch',
     { otherwise: 'both' },
   ),
   tcAttachMode: choice(
@@ -87,27 +91,28 @@ const interfaces = {
     'TCX_ATTACH_ANCHOR_INGRESS',
     ['none', 'head', 'tail'],
     'head',
-    'place among other TCX programs, ingress; behind one that decides about packets, they are not seen',
+    'position among other TCX programs, ingress; programs before this one may hide packets from it',
     { otherwise: 'head' },
   ),
   tcxAttachAnchorEgress: choice(
     'TCX_ATTACH_ANCHOR_EGRESS',
     ['none', 'head', 'tail'],
     'head',
-    'place among other TCX programs, egress; behind one that decides about packets, they are not seen',
+    'position among other TCX programs, egress; programs before this one may hide packets from it',
     { otherwise: 'head' },
   ),
   preferredInterfaceForMacPrefix: list(
     'PREFERRED_INTERFACE_FOR_MAC_PREFIX',
     '',
-    'MAC-PREFIX=INTERFACE, …: which interface it is when several have one number and the kernel (before 6.2) does not tell their namespaces',
+    'MAC-PREFIX=INTERFACE, …: name of the interface if several have the same number and the kernel (before 6.2) does not report their namespaces',
   ),
 };
 
 const pprofAddr: Option<ListenAddress | ''> = {
   env: 'PPROF_ADDR',
   type: 'string',
-  describe: 'serve profiles of the program on HOST:PORT, or :PORT for all addresses; empty: do not',
+  describe:
+    'serve profiles of the program on HOST:PORT, or :PORT for all addresses; empty: no server',
   fallback: '',
   parse: parseListen,
   wanted: 'HOST:PORT, such as localhost:6060, or :6060',
@@ -117,15 +122,15 @@ const cache = {
   cacheMaxFlows: integer(
     'CACHE_MAX_FLOWS',
     5000,
-    'flows that the kernel holds between drains; below 10000, it has room for ten times as many, ' +
-      'up to 10000, lest it fills while it is emptied',
+    'flows that the kernel keeps between drains; values below 10000 are raised (at most tenfold), ' +
+      'so that the map does not overflow while it is drained',
     { min: 1, max: 2 ** 24, zeroIsDefault: true },
   ),
   cacheActiveTimeoutMs: duration('CACHE_ACTIVE_TIMEOUT', '5s', 'period of the drains'),
   cacheIdleTimeoutMs: duration(
     'CACHE_IDLE_TIMEOUT',
     '2s',
-    'a flow without packets for so long when it is drained is reported as idle; 0: none is',
+    'flows without packets for this time are reported as idle when drained; 0: never',
   ),
   staleEntriesEvictTimeoutMs: duration(
     'STALE_ENTRIES_EVICT_TIMEOUT',
@@ -142,14 +147,14 @@ const cache = {
   forceGarbageCollection: flag(
     'FORCE_GARBAGE_COLLECTION',
     true,
-    'not needed: buffers are reused between drains',
+    'has no effect: buffers are reused between drains',
   ),
   enableFlowsRingbufFallback: flag(
     'ENABLE_FLOWS_RINGBUF_FALLBACK',
     false,
-    'not needed: a map that fills is drained early, and what is lost is counted',
+    'has no effect: a map that fills is drained early, and losses are counted',
   ),
-  sampling: integer('SAMPLING', 0, 'look at 1 packet in this many; 0 or 1: all', {
+  sampling: integer('SAMPLING', 0, 'watch 1 packet in this many; 0 or 1: all', {
     min: 0,
     max: 2 ** 32 - 1,
   }),
@@ -157,12 +162,12 @@ const cache = {
     'LOG_LEVEL',
     ['trace', 'debug', 'info', 'warn', 'warning', 'error', 'fatal', 'panic'],
     'info',
-    'how much is logged',
+    'least level of messages that are logged',
     { otherwise: 'info' },
   ),
   flowFilterRules: structured(
     'FLOW_FILTER_RULES',
-    'which packets are looked at: JSON, "action=Reject port=22; port=80", or @FILE; see filters.md',
+    'rules that select packets: JSON, "action=Reject port=22; port=80", or @FILE; see filters.md',
     (rules) => {
       const { problems, ...parsed } = parseFilterRules(rules);
       return problems.length > 0 ? { problems } : { value: parsed.rules };
@@ -176,13 +181,13 @@ const exporting = {
     'EXPORT',
     ['grpc', 'kafka', 'ipfix+udp', 'ipfix+tcp', 'direct-flp', 'stdout'],
     'grpc',
-    'where an agent on its own sends flows; `up` keeps them in its process',
+    'destination of the flows of `agent`; `up` keeps them in its process',
   ),
   exportBlankFlows: flag(
     'EXPORT_BLANK_FLOWS',
     false,
-    'gRPC and Kafka: send flows without packets, too, of which only fields of ours tell anything, ' +
-      'such as queries that nobody answered',
+    'gRPC and Kafka: also send flows without packets, such as unanswered DNS queries; only fields ' +
+      'that netobserv-ebpf-agent lacks describe them',
   ),
   targetHost: host('TARGET_HOST', 'host of the collector'),
   targetPort: integer('TARGET_PORT', 0, 'port of the collector', PORT_OR_NONE),
@@ -199,18 +204,18 @@ const exporting = {
   ipfixEnterpriseNumber: integer(
     'IPFIX_ENTERPRISE_NUMBER',
     0,
-    'private enterprise number under which IPFIX sends what IANA has no element for; 0: not sent',
+    'private enterprise number of the IPFIX elements that IANA lacks; 0: they are not sent',
     { min: 0, max: 2 ** 32 - 1 },
   ),
   ipfixShortTcpFlags: flag(
     'IPFIX_SHORT_TCP_FLAGS',
     false,
-    'TCP flags in one octet: nfacctd reads no other; readers built on go-ipfix fail on it',
+    'send TCP flags in one octet: nfacctd requires it; readers built on go-ipfix fail on it',
   ),
   ipfixOptions: flag(
     'IPFIX_OPTIONS',
     true,
-    'tell the rate of SAMPLING in options records, too; readers built on go-ipfix stop at them',
+    'also send the rate of SAMPLING in options records; readers built on go-ipfix stop at them',
   ),
   flpConfig: text('FLP_CONFIG', '', 'pipeline of EXPORT=direct-flp, YAML or JSON'),
 };
@@ -227,13 +232,13 @@ const kafka = {
   kafkaAsync: flag(
     'KAFKA_ASYNC',
     true,
-    'do not wait for a request before the next; with KAFKA_ACKS=all they follow each other',
+    'send a request before the last one is answered; has no effect with KAFKA_ACKS=all',
   ),
   kafkaAcks: choice(
     'KAFKA_ACKS',
     ['all', 'leader', 'none'],
     'all',
-    'whose acknowledgement is awaited; with all, what is sent again is stored once',
+    'brokers that acknowledge a request; with all, repeated messages are stored once',
   ),
   kafkaCompression: choice(
     'KAFKA_COMPRESSION',
@@ -258,11 +263,11 @@ const kafka = {
 
 const features = {
   enableRtt: flag('ENABLE_RTT', false, 'TCP round-trip times'),
-  enablePktDrops: flag('ENABLE_PKT_DROPS', false, 'packets dropped by the kernel, and why'),
+  enablePktDrops: flag('ENABLE_PKT_DROPS', false, 'packets dropped by the kernel, with the reason'),
   pktDropsOfOthers: flag(
     'PKT_DROPS_OF_OTHERS',
     false,
-    'frames for other hosts that the kernel throws away are drops, too',
+    'also count frames for other hosts, which the kernel discards, as drops',
   ),
   enableTcpHealth: flag(
     'ENABLE_TCP_HEALTH',
@@ -278,13 +283,13 @@ const features = {
   pcaSnapLength: integer(
     'PCA_SNAP_LENGTH',
     0,
-    'bytes of a captured packet that are kept; 0: all, up to 64 KiB',
+    'bytes kept of a captured packet; 0: all, up to 64 KiB',
     { min: 0, max: 65_664 },
   ),
   pcaMessageMaxPackets: integer(
     'PCA_MESSAGE_MAX_PACKETS',
     1,
-    'packets in one message to the collector; the original’s collectors expect one',
+    'packets in one message to the collector; NetObserv’s collectors expect one',
     { min: 1, max: 4096, zeroIsDefault: true },
   ),
   enableNetworkEventsMonitoring: flag(
@@ -298,7 +303,7 @@ const features = {
   enableOpensslTracking: flag(
     'ENABLE_OPENSSL_TRACKING',
     false,
-    'bytes of plain text that OpenSSL sends and receives; only lengths are read',
+    'bytes of plain text that OpenSSL sends and receives; contents are not read',
   ),
   enableTlsTracking: flag('ENABLE_TLS_TRACKING', false, 'TLS versions, ciphers and groups'),
   dnsTrackingPort: integer('DNS_TRACKING_PORT', 53, 'another port that carries DNS', PORT),
@@ -336,7 +341,10 @@ const telemetry = {
   metricsPrefix: text('METRICS_PREFIX', 'ebpf_agent_', 'prefix of the metrics’ names'),
 };
 
-/** Every environment variable of the agent; defaults are those of the original. */
+/**
+ * Every environment variable of the agent. Names and defaults are those of netobserv-ebpf-agent. A
+ * contract: it imports nothing of the agent but the format of filter rules.
+ */
 export const agentOptions = {
   ...identity,
   ...interfaces,
@@ -349,7 +357,7 @@ export const agentOptions = {
 
 export type AgentConfig = Configured<typeof agentOptions>;
 
-/** Old names, which the configuration loader forwards with a warning. */
+/** Deprecated names. The configuration loader accepts them with a warning. */
 export const agentDeprecations = {
   FLOWS_TARGET_HOST: 'TARGET_HOST',
   FLOWS_TARGET_PORT: 'TARGET_PORT',

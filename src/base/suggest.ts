@@ -21,6 +21,13 @@ export function closest(word: string, known: Iterable<string>): string | undefin
   return best;
 }
 
+/** ` (did you mean "x"?)` when a known word is close, else the list of the known words. */
+export function suggestion(word: string, known: readonly string[]): string {
+  const meant = closest(word, known);
+  if (meant !== undefined) return ` (did you mean "${meant}"?)`;
+  return known.length === 0 ? '' : ` (known: ${known.join(', ')})`;
+}
+
 // Makes CACHE_MAX_FLOWS, cacheMaxFlows and cache-max-flows the same word.
 function normal(word: string): string {
   return word.replaceAll(/[-_]/g, '').toLowerCase();

@@ -11,7 +11,9 @@ const DURATION_UNITS_MS: Readonly<Record<string, number>> = {
 };
 
 const PART = /(\d+\.?\d*|\.\d+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h)/g;
-const DURATION = new RegExp(`^([+-]?)(0|(?:${PART.source})+)$`);
+/** A regular expression of durations, for schemas; `parseDurationMs` also refuses negative ones. */
+export const DURATION_PATTERN = `^([+-]?)(0|(?:${PART.source})+)$`;
+const DURATION = new RegExp(DURATION_PATTERN);
 
 /**
  * Milliseconds of a duration as Go's ParseDuration reads it (`1m30s`, `.5s`, `+0`); undefined when

@@ -1,7 +1,7 @@
 /** Codes of configuration errors. */
 export const ConfigError = {
-  /** Values or keys that are wrong; `details.issues` has one entry for each. */
+  /** Wrong keys or values; `details.issues` has one entry for each. */
   invalid: 'ERR_CONFIG_INVALID',
-  /** The configuration file cannot be read or is no YAML. */
+  /** A configuration file cannot be read, or a text is not one document of YAML or JSON. */
   file: 'ERR_CONFIG_FILE',
 } as const;

@@ -1,67 +1,45 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseAllDocuments } from 'yaml';
 import { NetobservError } from '../base/errors.ts';
+import { type ConfigDocument, parseDocument } from './document.ts';
 import { ConfigError } from './errors.ts';
-import { CONFIG_FILE_MAX_BYTES, type FileEntry } from './load.ts';
+import type { FileEntry } from './load.ts';
 
 /**
- * Reads the keys of a YAML (or JSON, its subset) mapping with their positions.
+ * Reads the keys of a YAML (or JSON) mapping for an option table. Throws `ConfigError.file`.
  *
- * Scalars keep the text of the file, so that `0755` or `1e3` mean what they mean in the
- * environment. A sequence is the same as the comma-separated list; a nested mapping is JSON.
+ * Options have one parser each, which takes a text, so that a value means the same in a file, in
+ * the environment and on the command line. Hence scalars keep the text of the file (`0755`,
+ * `1e3`), a list is the comma-separated one, and a mapping, which few options take, is JSON.
  */
 export function readConfigFile(path: string, source: string): readonly FileEntry[] {
-  if (source.length > CONFIG_FILE_MAX_BYTES) {
-    throw new NetobservError(
-      ConfigError.file,
-      `${path} is larger than ${CONFIG_FILE_MAX_BYTES} bytes: is it a configuration file?`,
-    );
-  }
-  const lines = new LineCounter();
-  const documents = parseAllDocuments(source, { lineCounter: lines, prettyErrors: false });
-  const place = (offset: number): string => {
-    const { line, col } = lines.linePos(offset);
-    return `${path}:${line}:${col}`;
-  };
-  const [document, second] = documents;
-  if (document === undefined) return [];
-  const error = document.errors[0];
-  if (error !== undefined) {
-    throw new NetobservError(ConfigError.file, `${place(error.pos[0])}: ${error.message}`);
-  }
-  if (second !== undefined) {
-    const where = place(second.range[0]);
-    throw new NetobservError(ConfigError.file, `${where}: a second document; one is allowed`);
-  }
-  const root = document.contents;
-  if (root === null || (isScalar(root) && root.value === null)) return [];
-  if (!isMap(root)) {
-    const where = place(root.range[0]);
+  const document = parseDocument(path, source);
+  const { value } = document;
+  if (value === undefined) return [];
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    const where = document.place('').text;
     throw new NetobservError(ConfigError.file, `${where}: expected lines such as "sampling: 50"`);
   }
-  return root.items.map((pair) => {
-    const key = isScalar(pair.key) ? String(pair.key.value) : String(pair.key);
-    const where = place(pair.key.range[0]);
-    const value = isAlias(pair.value) ? pair.value.resolve(document) : pair.value;
-    return { key, where, ...textOf(value) };
-  });
+  return Object.entries(value).map(([key, item]) => ({
+    key,
+    where: document.place(key).text,
+    ...textOf(item, key, document),
+  }));
 }
 
-function textOf(node: unknown): Pick<FileEntry, 'text' | 'problem'> {
-  if (node === null || node === undefined) return { text: '', problem: undefined };
-  if (isScalar(node)) {
-    if (node.value === null) return { text: '', problem: undefined };
-    const plain = node.type === 'PLAIN' ? node.source : undefined;
-    return { text: plain ?? String(node.value), problem: undefined };
+function textOf(
+  value: unknown,
+  key: string,
+  document: ConfigDocument,
+): Pick<FileEntry, 'text' | 'problem'> {
+  if (value === null) return { text: '', problem: undefined };
+  if (typeof value !== 'object') {
+    return { text: document.written(key) ?? String(value), problem: undefined };
   }
-  if (isSeq(node) && node.items.every((item) => isScalar(item))) {
-    const items = node.items.map((item) => (isScalar(item) ? String(item.value) : ''));
-    if (items.some((item) => item.includes(','))) {
-      return { text: undefined, problem: 'an item of a list must not contain a comma' };
-    }
-    return { text: items.join(','), problem: undefined };
+  if (!Array.isArray(value) || value.some((item) => typeof item === 'object' && item !== null)) {
+    return { text: JSON.stringify(value), problem: undefined };
   }
-  if (isSeq(node) || isMap(node)) {
-    return { text: JSON.stringify(node.toJSON()), problem: undefined };
+  const items = value.map((item) => String(item ?? ''));
+  if (items.some((item) => item.includes(','))) {
+    return { text: undefined, problem: 'an item of a list must not contain a comma' };
   }
-  return { text: undefined, problem: 'expected a text, a number, a list or a mapping' };
+  return { text: items.join(','), problem: undefined };
 }

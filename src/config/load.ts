@@ -7,17 +7,17 @@ import type { Configured, Option, OptionTable } from './options.ts';
 /** A configuration file is small; anything larger is a mistake such as a wrong path. */
 export const CONFIG_FILE_MAX_BYTES = 1 << 20;
 
-/** One key of a configuration file, its value as it would be written in the environment. */
+/** A key of a configuration file, with its value as it would be written in the environment. */
 export interface FileEntry {
   readonly key: string;
-  /** Undefined when the value has a shape that no option takes; `problem` says which. */
+  /** Undefined if no option takes a value of this shape; `problem` describes it. */
   readonly text: string | undefined;
   readonly problem: string | undefined;
   /** `netobserv.yaml:12:9`, for messages. */
   readonly where: string;
 }
 
-/** Where values come from; a later one wins over those before it: file, environment, flags. */
+/** The sources of values. Flags win over the environment, which wins over the file. */
 export interface ConfigSources {
   readonly file?: readonly FileEntry[];
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -25,7 +25,7 @@ export interface ConfigSources {
   readonly flags: Readonly<Record<string, unknown>>;
 }
 
-/** Old environment variables by name, with the one that took their place. */
+/** Deprecated environment variables, each with its replacement. */
 export type Deprecations = Readonly<Record<string, string>>;
 
 export interface LoadedConfig<Table extends OptionTable> {
@@ -36,15 +36,15 @@ export interface LoadedConfig<Table extends OptionTable> {
   readonly given: ReadonlySet<keyof Table>;
 }
 
-/** A text and where it comes from, for messages: `--sampling`, `file.yaml:3:1 sampling`. */
+/** A text and its origin, for messages: `--sampling`, `file.yaml:3:1 sampling`. */
 interface Given {
   readonly text: string;
   readonly origin: string;
 }
 
 /**
- * The flag of an environment variable, which is also the option's key in a file. Options that the
- * original does not have carry our prefix in the environment only: `NETOBSERV_DATA` is `--data`.
+ * The flag of an environment variable, which is also the option's key in a file. Options that
+ * netobserv-ebpf-agent lacks have a prefix in the environment only: `NETOBSERV_DATA` is `--data`.
  */
 export function flagName(option: Pick<Option<unknown>, 'env'>): string {
   return option.env
@@ -54,8 +54,8 @@ export function flagName(option: Pick<Option<unknown>, 'env'>): string {
 }
 
 /**
- * Merges defaults, file, environment and flags. All that is wrong is reported in one error, each
- * line with the place, the value and what would be right. The empty text means the default.
+ * Merges defaults, file, environment and flags. Throws `ConfigError.invalid` with a line for each
+ * problem: the place, the value and the expected form. The empty text means the default.
  */
 export function loadConfig<Table extends OptionTable>(
   table: Table,
@@ -102,7 +102,7 @@ export function loadConfig<Table extends OptionTable>(
   return { config: config as Configured<Table>, warnings, given };
 }
 
-// The empty text is not shown to the parser: only lists and texts have a default that is empty.
+// Parsers never get the empty text: only lists and texts have an empty default.
 function valueOfDefault(option: Option<unknown>): unknown {
   if (option.fallback !== '') return option.parse(option.fallback);
   return option.type === 'list' ? [] : option.type === 'string' ? '' : undefined;

@@ -21,15 +21,15 @@ export interface Option<T> {
   /** As it would be written in the environment. The empty text means the default. */
   readonly fallback: string;
   readonly choices?: readonly string[];
-  /** What any other text means in the environment, where it is only warned of. */
+  /** Replaces any other text in the environment, with a warning. */
   readonly otherwise?: string;
   /** Parses a non-empty text; undefined when it is not of this type. */
   readonly parse: (text: string) => T | undefined;
-  /** What would be right, for the error message: `a duration such as 5s`. */
+  /** The expected form, for the error message: `a duration such as 5s`. */
   readonly wanted: string;
-  /** The empty text, if given, is a mistake: the default would leave something unprotected. */
+  /** An empty text is an error: the default would leave something unprotected. */
   readonly isNeverEmpty?: boolean;
-  /** For values with parts: what is wrong with a text that cannot be parsed, a line each. */
+  /** For structured values: the problems of a text that cannot be parsed, a line each. */
   readonly problems?: (text: string) => readonly string[];
 }
 
@@ -44,7 +44,7 @@ export function text(env: string, fallback: string, describe: string): Option<st
   return { env, type: 'string', describe, fallback, parse: (value) => value, wanted: 'a text' };
 }
 
-/** Of a file. An empty value (`--token-file "$UNSET"`) is refused. */
+/** The path of a file. An empty value (`--token-file "$UNSET"`) is an error. */
 export function path(env: string, describe: string): Option<string> {
   return { ...text(env, '', describe), wanted: 'the path of a file', isNeverEmpty: true };
 }
@@ -77,7 +77,7 @@ export function integer(
   range: {
     readonly min: number;
     readonly max: number;
-    /** As a Go program takes a field that nobody has set: 0 is as good as nothing. */
+    /** 0 means the default, as in Go programs, where an unset field is 0. */
     readonly zeroIsDefault?: boolean;
   },
 ): Option<number> {
@@ -136,7 +136,7 @@ export function list(env: string, fallback: string, describe: string): Option<re
   };
 }
 
-/** A value with parts. Command lines and the environment may name a file that holds it, `@PATH`. */
+/** A structured value. Flags and the environment may name a file that contains it, `@PATH`. */
 export function structured<T>(
   env: string,
   describe: string,

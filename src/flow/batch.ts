@@ -24,8 +24,8 @@ export interface ColumnSpec {
 }
 
 /**
- * The columns that a batch has, in a fixed order. Made once, when the graph is compiled; fields that
- * no stage reads are left out and never decoded.
+ * Columns that a batch has, in a fixed order. Made once, when the graph is compiled; fields that no
+ * stage reads are left out and never decoded.
  */
 export class BatchLayout {
   readonly columns: readonly ColumnSpec[];

@@ -1,60 +1,19 @@
-import { type Static, type TSchema, Type } from 'typebox';
+import { type TSchema, Type } from 'typebox';
 import { NetobservError } from '../base/errors.ts';
-import { configError, PIPELINE_ERRORS } from './errors.ts';
-import { parseValue } from './parse.ts';
+import { shown } from '../base/shown.ts';
+import type { ConfigDocument } from '../config/document.ts';
+import { isRequired, type Shape, strictObject } from '../config/schema.ts';
+import { PROBLEMS_MAX, type Problem, problemLines, validate } from '../config/validate.ts';
+import { PIPELINE_ERRORS } from './errors.ts';
+import {
+  Edge,
+  MetricsSettings,
+  type PipelineConfig,
+  type PipelineEdge,
+  StageName,
+} from './options/graph.ts';
+import { programKeys } from './options/program.ts';
 import type { Section, StageType } from './stage.ts';
-
-const strict = { additionalProperties: false } as const;
-const Name = Type.String({ minLength: 1 });
-
-/** An edge of the graph; a stage that follows several stands here once for each of them. */
-const Edge = Type.Object(
-  {
-    name: Name,
-    follows: Type.Optional(Name),
-    /** What a sink does when its queue is full: lose flows, or make the source wait. */
-    whenFull: Type.Optional(Type.Union([Type.Literal('drop'), Type.Literal('block')])),
-  },
-  strict,
-);
-
-const Tls = Type.Object(
-  { certPath: Type.String({ default: '' }), keyPath: Type.String({ default: '' }) },
-  strict,
-);
-
-const MetricsSettings = Type.Object(
-  {
-    address: Type.String({ default: '' }),
-    port: Type.Integer({ minimum: 0, maximum: 65_535, default: 9090 }),
-    tls: Type.Optional(Tls),
-    prefix: Type.String({ default: '' }),
-    noPanic: Type.Boolean({ default: false }),
-    suppressDefaultMetrics: Type.Boolean({ default: false }),
-    disableGlobalServer: Type.Boolean({ default: false }),
-  },
-  strict,
-);
-
-export type PipelineEdge = Static<typeof Edge>;
-export type MetricsSettings = Static<typeof MetricsSettings>;
-
-/** A stage's options as written: one section, with a type and options under the type's name. */
-export interface StageParameters {
-  readonly name: string;
-  readonly ingest?: unknown;
-  readonly transform?: unknown;
-  readonly extract?: unknown;
-  readonly encode?: unknown;
-  readonly write?: unknown;
-}
-
-/** The configuration as a person or a program writes it; `compilePipeline` checks it. */
-export interface PipelineConfig {
-  readonly pipeline: readonly PipelineEdge[];
-  readonly parameters: readonly StageParameters[];
-  readonly metricsSettings?: Partial<MetricsSettings>;
-}
 
 /** A checked stage: which type it is, its options, and where they stand. */
 export interface StageEntry {
@@ -70,102 +29,159 @@ export interface CheckedConfig {
   readonly metricsSettings: MetricsSettings;
 }
 
-const SECTIONS: readonly Section[] = ['ingest', 'transform', 'extract', 'encode', 'write'];
+/** A configuration file: the pipeline's part of it, and the keys that belong to a program. */
+export interface PipelineFile {
+  readonly config: PipelineConfig;
+  readonly programKeys: readonly string[];
+}
+
+export const SECTIONS: readonly Section[] = ['ingest', 'transform', 'extract', 'encode', 'write'];
 
 /** The schema of the whole configuration, derived from the table of stage types. */
 export function configSchema(types: readonly StageType[]): TSchema {
-  return Type.Object(
-    {
-      pipeline: Type.Array(Edge, { minItems: 1 }),
-      parameters: Type.Array(stageSchema(types)),
-      metricsSettings: Type.Optional(MetricsSettings),
-    },
-    strict,
+  return strictObject(pipelineKeys(types), {
+    description: 'A pipeline: its stages, and how flows get from one to the next.',
+  });
+}
+
+/** The schema of flowlogs-pipeline's file as an agent takes it. */
+export function fileSchema(types: readonly StageType[]): TSchema {
+  return strictObject(
+    { ...pipelineKeys(types), ...programKeys },
+    { description: 'Configuration of a pipeline in the format of flowlogs-pipeline.' },
   );
+}
+
+function pipelineKeys(types: readonly StageType[]) {
+  return {
+    pipeline: Type.Array(Edge, { minItems: 1, description: 'The edges of the graph of stages.' }),
+    parameters: Type.Array(stageSchema(types), {
+      description: 'The stages. Each has a name and exactly one section.',
+    }),
+    metricsSettings: MetricsSettings,
+  };
 }
 
 function stageSchema(types: readonly StageType[]): TSchema {
   const sections: Record<string, TSchema> = {};
   for (const section of SECTIONS) {
     const known = types.filter((type) => type.section === section);
-    if (known.length > 0) sections[section] = Type.Optional(Type.Union(known.map(variant)));
+    if (known.length === 0) continue;
+    const description = `A stage of the section ${section}.`;
+    sections[section] = Type.Optional(Type.Union(known.map(variant), { description }));
   }
-  return Type.Object({ name: Name, ...sections }, strict);
+  return strictObject({ name: StageName, ...sections }, { description: 'A stage.' });
 }
 
 function variant({ type, schema }: StageType): TSchema {
-  const required: unknown = (schema as { required?: unknown }).required;
-  const properties = (schema as { properties?: Record<string, { default?: unknown }> }).properties;
-  // Options may be left out altogether when none of them has to be given.
-  const needed =
-    Array.isArray(required) && required.some((key) => properties?.[key]?.default === undefined);
-  return Type.Object(
-    { type: Type.Literal(type), [type]: needed ? schema : { ...schema, default: {} } },
-    strict,
-  );
+  const shape = schema as Shape;
+  // The options may be left out altogether if none of them is required.
+  const needed = Object.keys(shape.properties ?? {}).some((key) => isRequired(shape, key));
+  const { description = '' } = shape;
+  const word = Type.Literal(type, { description: `Selects ${type}.` });
+  const options = needed ? schema : { ...schema, default: {} };
+  return strictObject({ type: word, [type]: options }, { description });
 }
 
 /**
- * Checks everything that can be said of the configuration without making a stage. What is wrong
- * with several stages is told at once, one problem of each.
+ * Checks everything that can be said of the configuration without making a stage. Throws one error
+ * with all problems; its code is that of the first.
  */
 export function checkConfig(config: unknown, types: readonly StageType[]): CheckedConfig {
-  const problems = stageProblems(config, types);
-  if (problems.length > 1) {
-    const lines = problems.map(({ message }) => `\n  ${message}`).join('');
-    throw configError(PIPELINE_ERRORS.option, '', `wrong pipeline:${lines}`);
-  }
-  const parsed = parseValue(configSchema(types), config, '') as {
+  const parsed = validated(configSchema(types), config) as {
     readonly pipeline: readonly PipelineEdge[];
     readonly parameters: readonly Readonly<Record<string, unknown>>[];
-    readonly metricsSettings?: MetricsSettings;
+    readonly metricsSettings: MetricsSettings;
   };
-  const stages = parsed.parameters.map((entry, index) => stageEntry(entry, index, types));
-  const seen = new Set<string>();
-  for (const [index, { name }] of stages.entries()) {
-    if (seen.has(name)) {
-      const problem = `there is another stage "${name}": names must be unique`;
-      throw configError(PIPELINE_ERRORS.stageDuplicate, `parameters[${index}].name`, problem);
-    }
-    seen.add(name);
-  }
   return {
     edges: parsed.pipeline,
-    stages,
-    metricsSettings: parsed.metricsSettings ?? parseValue(MetricsSettings, {}, 'metricsSettings'),
+    stages: parsed.parameters.map((entry, index) => stageEntry(entry, index, types)),
+    metricsSettings: parsed.metricsSettings,
   };
 }
 
-function stageProblems(config: unknown, types: readonly StageType[]): readonly NetobservError[] {
-  const { parameters } = (config ?? {}) as { readonly parameters?: unknown };
+/** Does the same for a file; the error names the place of each problem. */
+export function checkFile(document: ConfigDocument, types: readonly StageType[]): PipelineFile {
+  validated(fileSchema(types), document.value, document);
+  const entries = Object.entries(document.value as Record<string, unknown>);
+  const isOfProgram = ([key]: readonly [string, unknown]): boolean =>
+    Object.hasOwn(programKeys, key);
+  return {
+    // As written: `compilePipeline` fills in defaults.
+    config: Object.fromEntries(
+      entries.filter((entry) => !isOfProgram(entry)),
+    ) as unknown as PipelineConfig,
+    programKeys: entries.filter(isOfProgram).map(([key]) => key),
+  };
+}
+
+const CODES = {
+  key: PIPELINE_ERRORS.keyUnknown,
+  type: PIPELINE_ERRORS.typeUnknown,
+  duration: PIPELINE_ERRORS.duration,
+  value: PIPELINE_ERRORS.option,
+  name: PIPELINE_ERRORS.stageDuplicate,
+} as const;
+
+function validated(schema: TSchema, config: unknown, document?: ConfigDocument): unknown {
+  const { value, problems } = validate(schema, config);
+  const duplicates = duplicateNames(config);
+  const all = [...problems, ...sectionProblems(config), ...duplicates];
+  const [first] = all;
+  if (first === undefined) return value;
+  const lines = problemLines(all.slice(0, PROBLEMS_MAX), document);
+  const message = lines.length === 1 ? lines[0]! : `wrong pipeline:\n  ${lines.join('\n  ')}`;
+  const code = CODES[duplicates.includes(first) ? 'name' : first.kind];
+  throw new NetobservError(code, message, { details: { path: first.path, issues: lines } });
+}
+
+type Entry = Readonly<Record<string, unknown>>;
+
+/** The entries of `parameters` that are objects, whatever else is wrong. */
+function entriesOf(config: unknown): readonly (readonly [index: number, entry: Entry])[] {
+  const parameters = (config as { readonly parameters?: unknown } | null | undefined)?.parameters;
   if (!Array.isArray(parameters)) return [];
-  const schema = stageSchema(types);
-  return parameters.flatMap((entry: unknown, index) => {
-    try {
-      parseValue(schema, entry, `parameters[${index}]`);
-      return [];
-    } catch (error) {
-      if (error instanceof NetobservError) return [error];
-      throw error;
-    }
+  return [...parameters.entries()].filter(
+    ([, entry]) => typeof entry === 'object' && entry !== null && !Array.isArray(entry),
+  );
+}
+
+function isSection(key: string): boolean {
+  return (SECTIONS as readonly string[]).includes(key);
+}
+
+function sectionsOf(entry: Entry): readonly Section[] {
+  return SECTIONS.filter((section) => (entry[section] ?? undefined) !== undefined);
+}
+
+function sectionProblems(config: unknown): readonly Problem[] {
+  return entriesOf(config).flatMap(([index, entry]) => {
+    const given = sectionsOf(entry);
+    // A misspelt section is a problem of its own.
+    const isMisspelt = Object.keys(entry).some((key) => key !== 'name' && !isSection(key));
+    if (given.length === 1 || (given.length === 0 && isMisspelt)) return [];
+    const found = given.length === 0 ? 'has none' : `has ${given.join(' and ')}`;
+    const text = `a stage has exactly one of ${SECTIONS.join(', ')}, but this one ${found}`;
+    return [{ path: `parameters[${index}]`, kind: 'value' as const, text }];
   });
 }
 
-function stageEntry(
-  entry: Readonly<Record<string, unknown>>,
-  index: number,
-  types: readonly StageType[],
-): StageEntry {
-  const path = `parameters[${index}]`;
-  const given = SECTIONS.filter((section) => entry[section] !== undefined);
-  const section = given[0];
-  if (section === undefined || given.length > 1) {
-    const found = given.length === 0 ? 'has none' : `has ${given.join(' and ')}`;
-    const problem = `a stage has exactly one of ${SECTIONS.join(', ')}, but this one ${found}`;
-    throw configError(PIPELINE_ERRORS.option, path, problem);
-  }
-  const body = entry[section] as { readonly type: string } & Readonly<Record<string, unknown>>;
+function duplicateNames(config: unknown): readonly Problem[] {
+  const seen = new Set<unknown>();
+  return entriesOf(config).flatMap(([index, { name }]) => {
+    if (typeof name !== 'string' || !seen.has(name)) {
+      seen.add(name);
+      return [];
+    }
+    const text = `there is another stage "${shown(name)}": names must be unique`;
+    return [{ path: `parameters[${index}].name`, kind: 'value' as const, text }];
+  });
+}
+
+function stageEntry(entry: Entry, index: number, types: readonly StageType[]): StageEntry {
+  const [section] = sectionsOf(entry);
+  const body = entry[section!] as { readonly type: string } & Entry;
   const type = types.find((one) => one.section === section && one.type === body.type)!;
-  const name = String(entry.name);
-  return { name, type, options: body[type.type], path: `${path}.${section}.${type.type}` };
+  const path = `parameters[${index}].${section}.${type.type}`;
+  return { name: String(entry.name), type, options: body[type.type], path };
 }

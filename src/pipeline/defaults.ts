@@ -1,7 +1,7 @@
 import { Direction } from '../flow/enums.ts';
 import type { Feature } from '../flow/field.ts';
-import type { PipelineConfig, StageParameters } from './config.ts';
-import { PRESET_INGESTER } from './ingest/preset.ts';
+import type { PipelineConfig, StageParameters } from './options/graph.ts';
+import { PRESET_INGESTER } from './options/ingest/preset.ts';
 import type { SubnetLabel } from './transform/network/subnet-label.ts';
 
 export interface DefaultPipelineOptions {

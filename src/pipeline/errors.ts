@@ -1,5 +1,4 @@
 import { NetobservError } from '../base/errors.ts';
-import { closest } from '../base/suggest.ts';
 
 /** Codes of this folder. */
 export const PIPELINE_ERRORS = {
@@ -31,11 +30,4 @@ export function configError(
 ): NetobservError {
   const message = path === '' ? problem : `${path}: ${problem}`;
   return new NetobservError(code, message, { cause, details: { path } });
-}
-
-/** ` (did you mean "x"?)` when a known word is close, else the list of what is known. */
-export function suggestion(word: string, known: readonly string[]): string {
-  const meant = closest(word, known);
-  if (meant !== undefined) return ` (did you mean "${meant}"?)`;
-  return known.length === 0 ? '' : ` (known: ${known.join(', ')})`;
 }

@@ -5,7 +5,7 @@ import { explain, hasCode } from '../base/errors.ts';
 import { agentColumns } from '../flow/agent-columns.ts';
 import type { BatchLayout, ColumnSpec, FlowBatch } from '../flow/batch.ts';
 import { FIELDS } from '../flow/fields.ts';
-import { checkConfig, type MetricsSettings, type PipelineConfig } from './config.ts';
+import { checkConfig } from './config.ts';
 import { Branch, type BranchStatus } from './graph/branch.ts';
 import { CoalescingInlet } from './graph/coalesce.ts';
 import { compile, type FieldFacts, type Plan, type PlanNode } from './graph/compile.ts';
@@ -14,6 +14,7 @@ import type { Inlet } from './graph/inlet.ts';
 import { planText } from './graph/plan-text.ts';
 import type { BatchOutcome } from './graph/pool.ts';
 import { createPipelineMetrics } from './metrics.ts';
+import type { MetricsSettings, PipelineConfig } from './options/graph.ts';
 import type { Extractor, Source, StageDeps, StageType } from './stage.ts';
 import { STAGE_TYPES } from './stages.ts';
 

@@ -1,8 +1,8 @@
 import { Writable } from 'node:stream';
 import { systemClock } from '../../src/base/clock.ts';
 import { TableSpace } from '../../src/flow/intern.ts';
-import type { PipelineConfig, StageParameters } from '../../src/pipeline/config.ts';
 import { defaultPipeline } from '../../src/pipeline/defaults.ts';
+import type { PipelineConfig, StageParameters } from '../../src/pipeline/options/graph.ts';
 import { compilePipeline } from '../../src/pipeline/pipeline.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';

@@ -1,32 +1,22 @@
-import { parse } from 'yaml';
 import type { AgentConfig } from '../../agent/config.ts';
+import { AGENT_ERRORS } from '../../agent/errors.ts';
 import { refuse } from '../../agent/export/check.ts';
 import { fieldsOf } from '../../agent/trackers/table.ts';
 import type { Component } from '../../base/component.ts';
-import { explain } from '../../base/errors.ts';
+import { explain, NetobservError } from '../../base/errors.ts';
+import { type ConfigDocument, parseDocument, withPlaces } from '../../config/document.ts';
 import { agentColumns } from '../../flow/agent-columns.ts';
-import type { PipelineConfig } from '../../pipeline/config.ts';
+import { checkFile } from '../../pipeline/config.ts';
 import { compilePipeline, type Pipeline, type PipelineDeps } from '../../pipeline/pipeline.ts';
+import { STAGE_TYPES } from '../../pipeline/stages.ts';
 import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
 import { createTelemetryServer, type TelemetryServerDeps } from '../../telemetry/server.ts';
 
-/** What a flowlogs-pipeline by itself makes use of, and a pipeline in the agent has from there. */
-const OF_THE_PROGRAM: ReadonlySet<string> = new Set([
-  'log-level',
-  'health',
-  'healthAddr',
-  'profile',
-  'pprofAddr',
-  'k8scache',
-  'perfSettings',
-  'dynamicParameters',
-]);
-
 /**
- * What the agent knows of a flow and does not tell a pipeline, as the original: of several
- * interfaces each has a direction, and the flow's own is what `reinterpret_direction` finds out.
+ * The pipeline does not get this field from the agent, as in flowlogs-pipeline: each of a flow's
+ * interfaces has a direction, and `reinterpret_direction` derives the flow's own from them.
  */
-const NOT_TOLD: ReadonlySet<string> = new Set(['FlowDirection']);
+const DERIVED: ReadonlySet<string> = new Set(['FlowDirection']);
 
 export interface DirectDeps extends Omit<TelemetryServerDeps, 'metrics'> {
   readonly pipeline: Pick<PipelineDeps, 'log' | 'clock' | 'tables' | 'stdout'>;
@@ -43,17 +33,15 @@ export interface Direct {
 /** EXPORT=direct-flp: the pipeline of FLP_CONFIG in the agent's process. */
 export function directPipeline(config: AgentConfig, deps: DirectDeps): Direct {
   const { log, health } = deps;
-  const written = parseFlpConfig(config.flpConfig);
-  for (const key of Object.keys(written)) {
-    if (OF_THE_PROGRAM.has(key)) log.warn(`FLP_CONFIG: ${key} has no effect in an agent`);
-  }
-  const own = Object.entries(written).filter(([key]) => !OF_THE_PROGRAM.has(key));
-  const flp = Object.fromEntries(own) as unknown as PipelineConfig;
-  const prefix: unknown = flp.metricsSettings?.prefix;
-  const metrics = createMetrics(typeof prefix === 'string' ? prefix : '', deps.metrics.registry);
+  const document = parseFlpConfig(config.flpConfig);
+  const { config: flp, programKeys } = checkFile(document, STAGE_TYPES);
+  for (const key of programKeys) log.warn(`FLP_CONFIG: ${key} has no effect in an agent`);
+  const metrics = createMetrics(flp.metricsSettings?.prefix ?? '', deps.metrics.registry);
   const columns = agentColumns(new Set(fieldsOf(config)));
-  const source = columns.filter(({ name }) => !NOT_TOLD.has(name));
-  const pipeline = compilePipeline(flp, { ...deps.pipeline, metrics, source });
+  const source = columns.filter(({ name }) => !DERIVED.has(name));
+  const pipeline = withPlaces(document, () =>
+    compilePipeline(flp, { ...deps.pipeline, metrics, source }),
+  );
   const { disableGlobalServer, address, port, tls } = pipeline.metricsSettings;
   // With the same address, the agent's own server has the pipeline's metrics as well.
   const isServed =
@@ -74,8 +62,7 @@ export function directPipeline(config: AgentConfig, deps: DirectDeps): Direct {
   return { pipeline, components: [server, pipeline] };
 }
 
-/** JSON is YAML. */
-function parseFlpConfig(text: string): Readonly<Record<string, unknown>> {
+function parseFlpConfig(text: string): ConfigDocument {
   if (text === '') {
     throw refuse(
       'flpConfig',
@@ -83,14 +70,18 @@ function parseFlpConfig(text: string): Readonly<Record<string, unknown>> {
         '"parameters"',
     );
   }
-  let parsed: unknown;
+  let document: ConfigDocument;
   try {
-    parsed = parse(text);
+    document = parseDocument('FLP_CONFIG', text);
   } catch (error) {
-    throw refuse('flpConfig', `neither YAML nor JSON: ${explain(error)}`);
+    // The message begins with the place in the variable.
+    throw new NetobservError(AGENT_ERRORS.option, explain(error), {
+      details: { variable: 'FLP_CONFIG' },
+    });
   }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
+  const { value } = document;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw refuse('flpConfig', 'must have the keys "pipeline" and "parameters"');
   }
-  return parsed as Readonly<Record<string, unknown>>;
+  return document;
 }

@@ -2,7 +2,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { agentOptions } from '../../agent/config.ts';
 import { duration, size, text } from '../../config/options.ts';
-import { consoleOptions } from '../../console/server/config.ts';
+import { consoleOptions } from '../../console/options.ts';
 import { featureOptions } from '../features.ts';
 
 const storeOptions = {

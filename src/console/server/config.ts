@@ -2,9 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { hasCode, NetobservError } from '../../base/errors.ts';
-import { type ListenAddress, parseListen } from '../../base/listen.ts';
+import type { ListenAddress } from '../../base/listen.ts';
 import { makeFolder } from '../../config/folders.ts';
-import { list, type Option, path } from '../../config/options.ts';
 import { type RenewalReport, RenewedFiles } from '../../telemetry/renewed-files.ts';
 import type { RenewedCertificate } from '../../telemetry/server-tls.ts';
 import type { FrontendConfig, QuickFilter } from '../api.ts';
@@ -86,32 +85,6 @@ export interface ConsoleConfig {
   readonly frontend: FrontendFacts;
   readonly limits: ConsoleLimits;
 }
-
-export const DEFAULT_LISTEN: ListenAddress = { host: '127.0.0.1', port: 9001 };
-
-const listen: Option<ListenAddress> = {
-  env: 'NETOBSERV_LISTEN',
-  type: 'string',
-  describe: 'host and port of the console; any but a loopback address needs --token-file',
-  fallback: `${DEFAULT_LISTEN.host}:${DEFAULT_LISTEN.port}`,
-  parse: parseListen,
-  wanted: 'HOST:PORT, such as 127.0.0.1:9001, [::1]:9001 or 0.0.0.0:9001',
-};
-
-export const consoleOptions = {
-  listen,
-  tokenFile: path(
-    'NETOBSERV_TOKEN_FILE',
-    'file with the token that people need to use the console; "auto" makes one',
-  ),
-  tlsCertFile: path('NETOBSERV_TLS_CERT_FILE', 'certificate of the console, in PEM'),
-  tlsKeyFile: path('NETOBSERV_TLS_KEY_FILE', 'key of that certificate, in PEM'),
-  allowedHosts: list(
-    'NETOBSERV_ALLOWED_HOSTS',
-    '',
-    'more host names by which browsers reach the console',
-  ),
-} as const;
 
 /** Below this a token could be guessed in spite of the rate limit. */
 const TOKEN_MIN_CHARS = 16;

@@ -1,11 +1,11 @@
-import { Type } from 'typebox';
+import { NoneOptions } from '../options/write/none.ts';
 import { type StageType, stageType } from '../stage.ts';
 
 /** Counts and forgets: for measuring what comes before it. */
 export const noneWrite: StageType = stageType({
   section: 'write',
   type: 'none',
-  schema: Type.Object({}, { additionalProperties: false }),
+  schema: NoneOptions,
   create: (_options, context) => ({
     kind: 'sink',
     name: context.name,

@@ -1,4 +1,3 @@
-import { type Static, Type } from 'typebox';
 import { jsonLinesEncoder } from '../../deliver/encoders/json-lines.ts';
 import type { Encoder } from '../../deliver/outlet.ts';
 import { amountOf } from '../../deliver/runs.ts';
@@ -6,16 +5,8 @@ import { STREAM_LIMITS, StreamTarget } from '../../deliver/targets/stream.ts';
 import type { FlowBatch } from '../../flow/batch.ts';
 import { type Row, type RowOptions, rowsOf } from '../../flow/row.ts';
 import { OutletSink } from '../graph/outlet-sink.ts';
+import { StdoutOptions } from '../options/write/stdout.ts';
 import { type StageContext, type StageType, stageType } from '../stage.ts';
-
-const StdoutOptions = Type.Object(
-  {
-    format: Type.Union([Type.Literal('printf'), Type.Literal('json'), Type.Literal('fields')], {
-      default: 'printf',
-    }),
-  },
-  { additionalProperties: false },
-);
 
 /** Flows on standard output: lines of JSON, or text for a person. */
 export const stdoutWrite: StageType = stageType({
@@ -33,10 +24,7 @@ export const stdoutWrite: StageType = stageType({
   },
 });
 
-function encoderOf(
-  format: Static<typeof StdoutOptions>['format'],
-  context: StageContext,
-): Encoder<FlowBatch> {
+function encoderOf(format: StdoutOptions['format'], context: StageContext): Encoder<FlowBatch> {
   const options: RowOptions = { names: context.named };
   if (format === 'json') return jsonLinesEncoder(options);
   const { clock } = context.deps;

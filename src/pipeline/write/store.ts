@@ -1,17 +1,15 @@
-import { Type } from 'typebox';
+import { suggestion } from '../../base/suggest.ts';
 import type { FlowBatch } from '../../flow/batch.ts';
-import { configError, PIPELINE_ERRORS, suggestion } from '../errors.ts';
+import { configError, PIPELINE_ERRORS } from '../errors.ts';
 import { BatchQueue } from '../graph/batch-queue.ts';
+import { StoreOptions } from '../options/write/store.ts';
 import { type StageType, stageType } from '../stage.ts';
 
 /** Appends to a store that belongs to the owner of the pipeline, who starts and stops it. */
 export const storeWrite: StageType = stageType({
   section: 'write',
   type: 'store',
-  schema: Type.Object(
-    { name: Type.String({ minLength: 1, default: 'default' }) },
-    { additionalProperties: false },
-  ),
+  schema: StoreOptions,
   create(options, context) {
     const stores = context.deps.stores ?? {};
     const store = Object.hasOwn(stores, options.name) ? stores[options.name] : undefined;

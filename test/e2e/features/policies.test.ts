@@ -18,9 +18,9 @@ import {
   config as layout,
 } from '../../../src/agent/drain/layout.gen.ts';
 import { MessageReader } from '../../../src/agent/drain/messages.ts';
-import { configureFilter, filterSections } from '../../../src/agent/filters/compile.ts';
 import { parseFilterRules } from '../../../src/agent/filters/parse.ts';
 import { InterfaceNames } from '../../../src/agent/interfaces/names.ts';
+import { configureFilter, filterSections } from '../../../src/agent/loader/filter-rules.ts';
 import type { BpfObject } from '../../../src/agent/loader/native.ts';
 import { declareMetrics } from '../../../src/agent/metrics.ts';
 import { EventTracker } from '../../../src/agent/trackers/events.ts';

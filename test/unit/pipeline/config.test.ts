@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { PipelineConfig } from '../../../src/pipeline/config.ts';
+import type { PipelineConfig } from '../../../src/pipeline/options/graph.ts';
 import { testPipeline } from '../../support/models/interpreter/setup.ts';
 
 const FOLLOWS = 'preset-ingester';
@@ -60,6 +60,12 @@ test.each<readonly [string, unknown, string, string]>([
     },
     'ERR_PIPELINE_OPTION',
     'parameters[0]: a stage has exactly one of',
+  ],
+  [
+    'a section that is empty',
+    { pipeline: [{ name: 'a' }], parameters: [{ name: 'a', write: null }] },
+    'ERR_PIPELINE_OPTION',
+    'parameters[0]: a stage has exactly one of ingest, transform, extract, encode, write, but this one has none',
   ],
   [
     'unknown type',

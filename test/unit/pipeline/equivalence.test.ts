@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { TableSpace } from '../../../src/flow/intern.ts';
-import type { PipelineConfig, StageParameters } from '../../../src/pipeline/config.ts';
+import type { PipelineConfig, StageParameters } from '../../../src/pipeline/options/graph.ts';
 import { interpret } from '../../support/models/interpreter/interpret.ts';
 import { parseSamples } from '../../support/models/interpreter/prom.ts';
 import { appendRows, type Row } from '../../support/models/interpreter/rows.ts';

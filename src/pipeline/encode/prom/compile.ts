@@ -1,5 +1,6 @@
 import type { FieldKind } from '../../../flow/field.ts';
 import { configError, PIPELINE_ERRORS } from '../../errors.ts';
+import type { MetricOptions } from '../../options/encode/prom.ts';
 import type { StageContext } from '../../stage.ts';
 import {
   type Accumulator,
@@ -7,7 +8,6 @@ import {
   GaugeAccumulator,
   HistogramAccumulator,
 } from './accumulator.ts';
-import type { MetricOptions } from './config.ts';
 import { type KeyFilter, keyFilters, type RowFilter } from './filters.ts';
 import { type FlatKey, Flattener } from './flatten.ts';
 import type { Label, LabelGroup } from './group.ts';

@@ -3,8 +3,8 @@ import type { FlowBatch } from '../../../flow/batch.ts';
 import type { FieldKind } from '../../../flow/field.ts';
 import { ColumnTest, tableOf, textOf } from '../../column-test.ts';
 import { configError, PIPELINE_ERRORS } from '../../errors.ts';
+import type { MetricFilter } from '../../options/encode/prom.ts';
 import { canonical } from '../../transform/filter/remove-entry.ts';
-import type { MetricFilter } from './config.ts';
 
 /** Longer patterns are mistakes or attacks; they are run once per distinct value, but still. */
 const PATTERN_MAX_CHARS = 1000;

@@ -3,6 +3,7 @@ import type { FlowBatch } from '../../../flow/batch.ts';
 import { Health } from '../../../telemetry/health.ts';
 import { createMetrics, type TextSource } from '../../../telemetry/metrics.ts';
 import { createTelemetryServer } from '../../../telemetry/server.ts';
+import { PromOptions } from '../../options/encode/prom.ts';
 import {
   type Lease,
   type Sink,
@@ -13,7 +14,6 @@ import {
 } from '../../stage.ts';
 import { SeriesBudget } from './budget.ts';
 import { compileMetric } from './compile.ts';
-import { PromOptions } from './config.ts';
 import { LabelGroup } from './group.ts';
 import { LabelValues } from './label-values.ts';
 import type { FlowMetric, Scratch } from './metric.ts';

@@ -1,4 +1,4 @@
-import type { PipelineConfig } from '../../../../src/pipeline/config.ts';
+import type { PipelineConfig } from '../../../../src/pipeline/options/graph.ts';
 import { type Metric, observe, type Samples } from './prom.ts';
 import type { Row } from './rows.ts';
 import { filterStage, networkStage } from './stages.ts';
@@ -13,6 +13,12 @@ export interface Outcome {
 interface Section {
   readonly type: string;
   readonly [type: string]: unknown;
+}
+
+/** Options of the source of the tests. */
+interface RowsOptions {
+  readonly batches: readonly (readonly Row[])[];
+  readonly coalesceMs?: number;
 }
 
 /**
@@ -50,11 +56,17 @@ export function interpret(
   for (const { name, transform, ingest } of config.parameters) {
     if (transform === undefined && ingest === undefined) arrived.set(name, []);
   }
-  for (const { name, ingest } of config.parameters) {
-    const batches = (ingest as Section | undefined)?.rows as { batches: Row[][] } | undefined;
-    for (const row of batches?.batches.flat() ?? []) forward(name, row);
-  }
+  const emit = (isLate: boolean): void => {
+    for (const { name, ingest } of config.parameters) {
+      const source = (ingest as Section | undefined)?.rows as RowsOptions | undefined;
+      if (source === undefined || (source.coalesceMs !== undefined) !== isLate) continue;
+      for (const row of source.batches.flat()) forward(name, row);
+    }
+  };
+  emit(false);
   for (const row of rows) forward('preset-ingester', row);
+  // Rows that wait for others come last.
+  emit(true);
   for (const { name, extract } of config.parameters) {
     if (extract !== undefined) for (const row of sums(arrived.get(name)!)) forward(name, row);
   }

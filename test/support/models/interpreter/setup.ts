@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream';
 import { TableSpace } from '../../../../src/flow/intern.ts';
-import type { PipelineConfig } from '../../../../src/pipeline/config.ts';
+import type { PipelineConfig } from '../../../../src/pipeline/options/graph.ts';
 import {
   compilePipeline,
   type Pipeline,

@@ -152,7 +152,7 @@ test.each([
   expect(() => direct(text)).toThrow(
     expect.objectContaining({
       code: 'ERR_AGENT_OPTION',
-      message: expect.stringMatching(new RegExp(`^FLP_CONFIG: .*${message}`)),
+      message: expect.stringMatching(new RegExp(`^FLP_CONFIG(:\\d+:\\d+)?: .*${message}`)),
     }),
   );
 });
@@ -161,4 +161,78 @@ test('a mistake within is told with its place', () => {
   const text =
     'pipeline: [{name: a, follows: preset-ingester}]\nparameters: [{name: a, write: {type: x}}]';
   expect(() => direct(text)).toThrow('parameters[0].write');
+});
+
+/** Ten lines with a mistake each, none of them of the same kind. */
+const TEN_MISTAKES = `
+log-levl: debug
+metricsSettings:
+  port: 99999
+  prefix: 7
+pipeline:
+  - {name: enrich, follow: preset-ingester}
+  - {name: out, follows: enrich, whenFull: wait}
+parameters:
+  - name: enrich
+    transform:
+      type: network
+      network:
+        rules:
+          - type: add_servise
+          - {type: add_subnet, add_subnet: {input: SrcAddr}}
+  - name: count
+    encode:
+      type: prom
+      prom:
+        expiryTime: 120
+        metrics: []
+  - {name: out, write: {type: none}}
+  - {name: out, write: {type: none}}
+  - {name: both, write: {type: none}, encode: {type: prom, prom: {metrics: []}}}
+`;
+
+test('ten mistakes are ten lines, each at its place', () => {
+  const message = messageOf(TEN_MISTAKES);
+  expect(message.split('\n  ')).toEqual([
+    'wrong pipeline:',
+    'FLP_CONFIG:2:1 log-levl: unknown key "log-levl" (did you mean "log-level"?)',
+    'FLP_CONFIG:4:9 metricsSettings.port: must be a whole number from 0 up to 65535, not 99999',
+    'FLP_CONFIG:5:11 metricsSettings.prefix: must be a text, not 7: write it in quotes, "7"',
+    'FLP_CONFIG:7:20 pipeline[0].follow: unknown key "follow" (did you mean "follows"?)',
+    'FLP_CONFIG:8:44 pipeline[1].whenFull: "wait" is not allowed here (known: drop, block)',
+    'FLP_CONFIG:15:19 parameters[0].transform.network.rules[0].type: ' +
+      'unknown type "add_servise" (did you mean "add_service"?)',
+    'FLP_CONFIG:16:44 parameters[0].transform.network.rules[1].add_subnet.output: is required',
+    'FLP_CONFIG:21:21 parameters[1].encode.prom.expiryTime: 120 is no duration such as 500ms, ' +
+      '30s or 2m: write the unit, "120s" for seconds',
+    'FLP_CONFIG:24:12 parameters[3].name: there is another stage "out": names must be unique',
+    'FLP_CONFIG:25:5 parameters[4]: a stage has exactly one of ingest, transform, extract, ' +
+      'encode, write, but this one has encode and write',
+  ]);
+});
+
+function messageOf(text: string): string {
+  try {
+    direct(text);
+  } catch (error) {
+    return (error as Error).message;
+  }
+  throw new Error('was not refused');
+}
+
+test('a mistake that only the compiler finds has its place, too', () => {
+  const text = [
+    'pipeline: [{name: n, follows: preset-ingester}, {name: out, follows: n}]',
+    'parameters:',
+    '  - {name: out, write: {type: none}}',
+    '  - name: n',
+    '    transform:',
+    '      type: network',
+    '      network: {rules: [], subnetLabels: [{name: a, cidrs: [10.0.0.0/8, 10.0.0.0/33]}]}',
+  ];
+  const place = 'FLP_CONFIG:7:73 parameters[1].transform.network.subnetLabels[0].cidrs[1]: ';
+  expect(messageOf(text.join('\n'))).toContain(`${place}"10.0.0.0/33"`);
+  expect(
+    messageOf('pipeline:\n  - {name: a, follows: b}\nparameters: [{name: a, write: {type: none}}]'),
+  ).toMatch(/^FLP_CONFIG:2:24 pipeline\[0\]\.follows: no stage "b"/);
 });

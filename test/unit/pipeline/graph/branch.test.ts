@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { NetobservError } from '../../../../src/base/errors.ts';
 import { BATCH_CAPACITY_ROWS } from '../../../../src/flow/batch.ts';
-import type { PipelineConfig } from '../../../../src/pipeline/config.ts';
 import { SINK_FLUSH_INTERVAL_MS } from '../../../../src/pipeline/graph/batch-queue.ts';
+import type { PipelineConfig } from '../../../../src/pipeline/options/graph.ts';
 import { DRAIN_DEADLINE_MS, type Pipeline } from '../../../../src/pipeline/pipeline.ts';
 import { parseSamples } from '../../../support/models/interpreter/prom.ts';
 import { appendRows } from '../../../support/models/interpreter/rows.ts';

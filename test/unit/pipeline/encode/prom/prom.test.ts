@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
 import { TableSpace } from '../../../../../src/flow/intern.ts';
-import type { PipelineConfig } from '../../../../../src/pipeline/config.ts';
+import type { PipelineConfig } from '../../../../../src/pipeline/options/graph.ts';
 import type { Pipeline } from '../../../../../src/pipeline/pipeline.ts';
 import { parseSamples } from '../../../../support/models/interpreter/prom.ts';
 import { appendRows, type Row } from '../../../../support/models/interpreter/rows.ts';

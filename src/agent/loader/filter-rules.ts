@@ -9,7 +9,7 @@ import {
   keepsUnmatched,
   type PortSide,
   prefixLength,
-} from './rule.ts';
+} from '../filters/rule.ts';
 
 const RULES_SECTION = '.rodata.filters';
 

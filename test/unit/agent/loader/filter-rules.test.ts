@@ -1,8 +1,12 @@
 import { expect, test } from 'vitest';
 import { filterRule, config as layout } from '../../../../src/agent/drain/layout.gen.ts';
-import { configureFilter, filterSections, inOrder } from '../../../../src/agent/filters/compile.ts';
 import { parseFilterRules } from '../../../../src/agent/filters/parse.ts';
 import { FILTER_RANGES_MAX, FILTER_RULES_MAX } from '../../../../src/agent/filters/rule.ts';
+import {
+  configureFilter,
+  filterSections,
+  inOrder,
+} from '../../../../src/agent/loader/filter-rules.ts';
 
 const rulesOf = (text: string) => parseFilterRules(text).rules;
 

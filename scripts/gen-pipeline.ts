@@ -1,0 +1,120 @@
+import { stringify } from 'yaml';
+import {
+  describeSchema,
+  editorSchema,
+  type KeyRow,
+  type KeyTable,
+} from '../src/config/describe.ts';
+import { type Shape, strictObject } from '../src/config/schema.ts';
+import { configSchema, fileSchema, SECTIONS } from '../src/pipeline/config.ts';
+import { programKeys } from '../src/pipeline/options/program.ts';
+import type { StageType } from '../src/pipeline/stage.ts';
+import { STAGE_TYPES } from '../src/pipeline/stages.ts';
+import type { GeneratedFile } from './gen.ts';
+import { code, table } from './markdown.ts';
+
+const SECTION_WORDS = SECTIONS.map(code).join(', ');
+
+const INTRODUCTION = `
+<!-- Generated from the schemas of src/pipeline/options by scripts/gen-pipeline.ts; do not edit. -->
+
+# Pipelines
+
+A pipeline is a graph of stages in the format of flowlogs-pipeline, in YAML or JSON.
+\`EXPORT=direct-flp\` runs the one in \`FLP_CONFIG\`. \`pipeline\` lists the edges of the graph, and
+\`parameters\` the stages. A stage has a name and one section (${SECTION_WORDS}), which has a \`type\` and, under the name of the type, the options:
+
+\`\`\`yaml
+pipeline:
+  - { name: enrich, follows: preset-ingester }
+  - { name: print, follows: enrich }
+parameters:
+  - name: enrich
+    transform:
+      type: network
+      network:
+        rules:
+          - type: add_subnet
+            add_subnet: { input: SrcAddr, output: SrcSubnet }
+  - name: print
+    write:
+      type: stdout
+      stdout: { format: json }
+\`\`\`
+
+Keys keep their case, and an unknown key is an error. Unknown keys and wrong values are reported all
+at once, each with its line and column; mistakes that only show when stages are made and connected
+(such as the type of a field), one at a time. A duration has a unit: \`500ms\`, \`30s\`, \`1m30s\`.
+A file may be 1 MiB large and 64 levels deep. \`pipeline.schema.gen.json\` is the JSON Schema for editors.`.trimStart();
+
+const PROGRAM = `## Keys of the program
+
+flowlogs-pipeline's file has further keys, which configure the program around the pipeline. An agent
+accepts them, with a warning, and does not read their values.`;
+
+/** deploy/reference/pipeline.gen.md: every key of a pipeline's configuration. */
+export function generatePipelineReference(): GeneratedFile {
+  const program = strictObject(programKeys, { description: '' });
+  const text = [
+    INTRODUCTION,
+    `## The graph\n\n${keys(describeSchema(configSchema([])).rows)}`,
+    `${PROGRAM}\n\n${table(
+      ['Key', 'Description'],
+      describeSchema(program).rows.map(({ key, description }) => [code(key), description]),
+    )}`,
+    ...SECTIONS.flatMap((section) => sectionText(section)),
+  ].join('\n\n');
+  return { path: 'deploy/reference/pipeline.gen.md', text: `${text}\n` };
+}
+
+/** deploy/reference/pipeline.schema.gen.json: the same for editors. */
+export function generatePipelineSchema(): GeneratedFile {
+  const schema = editorSchema(fileSchema(STAGE_TYPES), 'Pipeline of netobserv');
+  const text = `${JSON.stringify(schema, null, 2)}\n`;
+  return { path: 'deploy/reference/pipeline.schema.gen.json', text };
+}
+
+function sectionText(section: string): readonly string[] {
+  const types = STAGE_TYPES.filter((type) => type.section === section);
+  return types.length === 0 ? [] : [`## ${section}`, ...types.map(stageText)];
+}
+
+function stageText({ section, type, schema }: StageType): string {
+  const { description, rows, alternatives } = describeSchema(schema);
+  const { examples = [] } = schema as Shape;
+  return [
+    `### ${section}: ${type}`,
+    description,
+    keys(rows),
+    ...alternatives.map(alternativeText),
+    ...examples.map((options) => yaml({ name: type, [section]: { type, [type]: options } })),
+  ].join('\n\n');
+}
+
+function alternativeText({ path, types, rows }: KeyTable): string {
+  const heading = `#### ${code(path)} of type ${types.map(([word]) => code(word)).join(', ')}`;
+  const [first] = types;
+  const text =
+    types.length === 1
+      ? first![1]
+      : types.map(([word, description]) => `- ${code(word)}: ${description}`).join('\n');
+  return [heading, text, ...(rows.length === 0 ? [] : [keys(rows)])].join('\n\n');
+}
+
+function keys(rows: readonly KeyRow[]): string {
+  if (rows.length === 0) return 'No options.';
+  return table(
+    ['Key', 'Type', 'Default', 'Bounds', 'Description'],
+    rows.map(({ key, type, isRequired, fallback, bounds, description }) => [
+      code(key),
+      type,
+      isRequired ? 'required' : code(fallback),
+      bounds,
+      description,
+    ]),
+  );
+}
+
+function yaml(stage: unknown): string {
+  return `\`\`\`yaml\n${stringify({ parameters: [stage] }).trimEnd()}\n\`\`\``;
+}

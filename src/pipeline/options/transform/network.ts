@@ -1,0 +1,136 @@
+import { type Static, Type } from 'typebox';
+import { strictObject, typed } from '../../../config/schema.ts';
+import { fieldName, optionalText } from '../field.ts';
+
+const SubnetLabelRule = strictObject(
+  {
+    input: fieldName('Field with an address.'),
+    output: fieldName('Field that gets the label.'),
+  },
+  { description: 'Fields of the rule.' },
+);
+
+const ServiceRule = strictObject(
+  {
+    input: fieldName('Field with a port.'),
+    output: fieldName('Field that gets the name of the service.'),
+    protocol: fieldName('Field with the number of the IP protocol.'),
+  },
+  { description: 'Fields of the rule.' },
+);
+
+const TcpFlagsRule = strictObject(
+  {
+    input: fieldName('Field with TCP flags as a number.'),
+    output: fieldName('Field that gets the names. It may be the same field.'),
+  },
+  { description: 'Fields of the rule.' },
+);
+
+const SubnetRule = strictObject(
+  {
+    input: fieldName('Field with an address.'),
+    output: fieldName('Field that gets the network, such as 10.1.2.0/24.'),
+    subnet_mask: optionalText('Length of the prefix, such as /24.', '/24'),
+  },
+  { description: 'Fields of the rule.' },
+);
+
+const Rule = Type.Union([
+  typed(
+    'add_subnet_label',
+    { add_subnet_label: SubnetLabelRule },
+    'Labels an address by subnetLabels. The longest prefix wins.',
+  ),
+  typed('add_service', { add_service: ServiceRule }, 'Names the service of a port.'),
+  typed(
+    'reinterpret_direction',
+    {},
+    'Restates the direction from the point of view of the node. Needs directionInfo.',
+  ),
+  typed('decode_tcp_flags', { decode_tcp_flags: TcpFlagsRule }, 'Names the TCP flags.'),
+  typed('add_subnet', { add_subnet: SubnetRule }, 'Adds the network of an address.'),
+]);
+
+const SubnetLabel = strictObject(
+  {
+    name: Type.String({ description: 'The label. An empty label excludes its networks.' }),
+    cidrs: Type.Array(Type.String(), {
+      description: 'Networks that get the label, such as 10.0.0.0/8 or fd00::/8.',
+    }),
+  },
+  { description: 'A label and its networks.' },
+);
+
+// Writers in Go emit the object, with empty fields, where no rule needs it.
+const DirectionInfo = strictObject(
+  {
+    reporterIPField: optionalText('Field with the address of the node that reports the flow.'),
+    srcHostField: optionalText('Field with the address of the node of the source.'),
+    dstHostField: optionalText('Field with the address of the node of the destination.'),
+    flowDirectionField: optionalText('Field that gets the direction.'),
+    ifDirectionField: optionalText('Field that keeps the direction at the interface.'),
+  },
+  { description: 'Fields of reinterpret_direction. All but ifDirectionField are required.' },
+);
+
+// The same; no rule of this version asks a cluster.
+const KubeConfig = strictObject(
+  {
+    configPath: optionalText('Path of a kubeconfig file.'),
+    secondaryNetworks: Type.Array(Type.Unknown(), {
+      default: [],
+      description: 'Secondary networks of pods.',
+    }),
+    managedCNI: Type.Array(Type.String(), { default: [], description: 'Network plug-ins.' }),
+    trackedKinds: Type.Array(Type.String(), { default: [], description: 'Kinds of owners.' }),
+  },
+  { description: 'Accepted for configurations of flowlogs-pipeline. Has no effect.' },
+);
+
+export const NetworkOptions = strictObject(
+  {
+    rules: Type.Array(Rule, { description: 'The rules, in the order in which they run.' }),
+    servicesFile: optionalText('File with names of services.', '/etc/services'),
+    protocolsFile: optionalText('File with names of IP protocols.', '/etc/protocols'),
+    subnetLabels: Type.Array(SubnetLabel, {
+      default: [],
+      description: 'Labels of networks, for add_subnet_label.',
+    }),
+    directionInfo: Type.Optional(DirectionInfo),
+    kubeConfig: Type.Optional(KubeConfig),
+  },
+  {
+    description: 'Adds facts about addresses, ports, flags and directions.',
+    examples: [
+      {
+        rules: [
+          {
+            type: 'add_subnet_label',
+            add_subnet_label: { input: 'DstAddr', output: 'DstSubnetLabel' },
+          },
+          {
+            type: 'add_service',
+            add_service: { input: 'DstPort', output: 'DstService', protocol: 'Proto' },
+          },
+          { type: 'reinterpret_direction' },
+          { type: 'decode_tcp_flags', decode_tcp_flags: { input: 'Flags', output: 'Flags' } },
+          {
+            type: 'add_subnet',
+            add_subnet: { input: 'SrcAddr', output: 'SrcSubnet', subnet_mask: '/16' },
+          },
+        ],
+        subnetLabels: [{ name: 'office', cidrs: ['10.1.0.0/16', 'fd00:1::/32'] }],
+        directionInfo: {
+          reporterIPField: 'AgentIP',
+          srcHostField: 'SrcAddr',
+          dstHostField: 'DstAddr',
+          flowDirectionField: 'FlowDirection',
+        },
+      },
+    ],
+  },
+);
+
+export type NetworkOptions = Static<typeof NetworkOptions>;
+export type NetworkRule = Static<typeof Rule>;
