@@ -2,23 +2,38 @@ import type { FieldKind } from '../../flow/field.ts';
 import type { StageContext, Transform } from '../stage.ts';
 
 /**
+ * The rules of a stage by their type. A rule is one alternative of the stage's schema, one row
+ * here, and one file. `Facts` are what the rules of one stage share.
+ */
+export type RuleTable<Rule extends { readonly type: string }, Facts> = {
+  readonly [Type in Rule['type']]: (
+    rule: Extract<Rule, { readonly type: Type }>,
+    context: StageContext,
+    facts: Facts,
+  ) => Transform;
+};
+
+/**
  * Makes the transforms of a stage that is a list of rules. Each rule sees the columns that the
  * rules before it made, and its errors name its own place in the list.
  */
-export function makeRules<Rule>(
+export function makeRules<Rule extends { readonly type: string }, Facts>(
+  table: RuleTable<Rule, Facts>,
   rules: readonly Rule[],
   context: StageContext,
-  make: (rule: Rule, context: StageContext) => Transform,
+  facts: Facts,
 ): readonly Transform[] {
   const made = new Map<string, FieldKind>();
   const removed = new Set<string>();
   return rules.map((rule, index) => {
-    const transform = make(rule, {
+    const at: StageContext = {
       ...context,
       path: `${context.path}.rules[${index}]`,
       kindOf: (name) => (removed.has(name) ? undefined : (made.get(name) ?? context.kindOf(name))),
       declaredKind: (name) => made.get(name) ?? context.declaredKind(name),
-    });
+    };
+    const make = table[rule.type as Rule['type']] as RuleTable<Rule, Facts>[Rule['type']];
+    const transform = make(rule as Extract<Rule, { readonly type: Rule['type'] }>, at, facts);
     for (const { name, kind } of transform.writes) {
       made.set(name, kind);
       removed.delete(name);

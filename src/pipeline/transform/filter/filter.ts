@@ -1,24 +1,22 @@
 import { FilterOptions, type FilterRule } from '../../options/transform/filter.ts';
-import { type StageContext, type StageType, stageType, type Transform } from '../../stage.ts';
-import { makeRules } from '../rules.ts';
+import { type StageType, stageType } from '../../stage.ts';
+import { makeRules, type RuleTable } from '../rules.ts';
 import { addField, removeField } from './fields.ts';
 import { removeEntry } from './remove-entry.ts';
 
-/** Drops flows and fields, adds constant ones; rules run in order. */
+const RULES: RuleTable<FilterRule, undefined> = {
+  remove_field: (rule) => removeField(rule.removeField.input),
+  add_field: (rule, context) => addField(rule.addField, context),
+  remove_entry_if_exists: (rule, at) => removeEntry(rule.type, rule.removeEntry, at),
+  remove_entry_if_doesnt_exist: (rule, at) => removeEntry(rule.type, rule.removeEntry, at),
+  remove_entry_if_equal: (rule, at) => removeEntry(rule.type, rule.removeEntry, at),
+  remove_entry_if_not_equal: (rule, at) => removeEntry(rule.type, rule.removeEntry, at),
+};
+
+/** Drops flows and fields, adds constant fields; rules run in order. */
 export const filterTransform: StageType = stageType({
   section: 'transform',
   type: 'filter',
   schema: FilterOptions,
-  create: (options, context) => makeRules(options.rules, context, makeRule),
+  create: (options, context) => makeRules(RULES, options.rules, context, undefined),
 });
-
-function makeRule(rule: FilterRule, context: StageContext): Transform {
-  switch (rule.type) {
-    case 'remove_field':
-      return removeField(rule.removeField.input);
-    case 'add_field':
-      return addField(rule.addField, context);
-    default:
-      return removeEntry(rule.type, rule.removeEntry, context);
-  }
-}

@@ -1,13 +1,29 @@
 import { configError, PIPELINE_ERRORS } from '../../errors.ts';
 import { NetworkOptions, type NetworkRule } from '../../options/transform/network.ts';
-import { type StageContext, type StageType, stageType, type Transform } from '../../stage.ts';
-import { makeRules } from '../rules.ts';
+import { type StageContext, type StageType, stageType } from '../../stage.ts';
+import { makeRules, type RuleTable } from '../rules.ts';
 import { reinterpretDirection } from './direction.ts';
 import { addService } from './service.ts';
 import { parseServiceNames, type ServiceNames } from './services-file.ts';
 import { addSubnet } from './subnet.ts';
 import { addSubnetLabel, SubnetLabels } from './subnet-label.ts';
 import { decodeTcpFlags } from './tcp-flags.ts';
+
+/** What the rules of one stage share. */
+interface NetworkFacts {
+  readonly options: NetworkOptions;
+  readonly labels: SubnetLabels;
+  readonly serviceNames: () => ServiceNames;
+}
+
+const RULES: RuleTable<NetworkRule, NetworkFacts> = {
+  add_subnet_label: (rule, at, { labels }) => addSubnetLabel(labels, rule.add_subnet_label, at),
+  add_service: (rule, at, { serviceNames }) => addService(serviceNames(), rule.add_service, at),
+  decode_tcp_flags: (rule, at) => decodeTcpFlags(rule.decode_tcp_flags, at),
+  add_subnet: (rule, at) => addSubnet(rule.add_subnet, at),
+  reinterpret_direction: (_rule, at, { options }) =>
+    reinterpretDirection(directionFields(options, at), at),
+};
 
 /** Adds facts about addresses, ports, flags and directions; rules run in order. */
 export const networkTransform: StageType = stageType({
@@ -22,32 +38,9 @@ export const networkTransform: StageType = stageType({
       names ??= readServiceNames(options, context);
       return names;
     };
-    return makeRules(options.rules, context, (rule, at) =>
-      makeRule(rule, at, { options, labels, serviceNames }),
-    );
+    return makeRules(RULES, options.rules, context, { options, labels, serviceNames });
   },
 });
-
-interface Shared {
-  readonly options: NetworkOptions;
-  readonly labels: SubnetLabels;
-  readonly serviceNames: () => ServiceNames;
-}
-
-function makeRule(rule: NetworkRule, context: StageContext, shared: Shared): Transform {
-  switch (rule.type) {
-    case 'add_subnet_label':
-      return addSubnetLabel(shared.labels, rule.add_subnet_label, context);
-    case 'add_service':
-      return addService(shared.serviceNames(), rule.add_service, context);
-    case 'decode_tcp_flags':
-      return decodeTcpFlags(rule.decode_tcp_flags, context);
-    case 'add_subnet':
-      return addSubnet(rule.add_subnet, context);
-    case 'reinterpret_direction':
-      return reinterpretDirection(directionFields(shared.options, context), context);
-  }
-}
 
 const MANDATORY = [
   'reporterIPField',
