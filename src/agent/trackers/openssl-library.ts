@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { explain, NetobservError } from '../../base/errors.ts';
 import { AGENT_ERRORS } from '../errors.ts';
-import { readElf } from '../loader/elf.ts';
+import { readElf } from '../kernel/elf.ts';
 
 /** The functions that are watched; those with `_ex` came with OpenSSL 1.1.1. */
 const FUNCTIONS = ['SSL_read', 'SSL_write', 'SSL_read_ex', 'SSL_write_ex', 'SSL_free'] as const;

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { readElf } from '../../../../src/agent/loader/elf.ts';
+import { readElf } from '../../../../src/agent/kernel/elf.ts';
 import { buildElf } from '../../../support/kernel/elf-builder.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'netobserv-elf-'));
