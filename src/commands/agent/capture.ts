@@ -1,7 +1,7 @@
+import type { Agent } from '../../agent/agent.ts';
 import { createPacketExporter, type PacketExporter } from '../../agent/capture/exporter.ts';
 import { createPacketAgent } from '../../agent/capture/root.ts';
 import type { AgentConfig } from '../../agent/config.ts';
-import type { Agent } from '../../agent/root.ts';
 import { systemRandom } from '../../base/clock.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import { bpfObject } from '../assets.ts';

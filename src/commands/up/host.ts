@@ -1,6 +1,7 @@
+import type { Agent } from '../../agent/agent.ts';
 import { exportOptionWarnings } from '../../agent/check.ts';
 import type { Native } from '../../agent/loader/native.ts';
-import { type Agent, createAgent } from '../../agent/root.ts';
+import { createAgent } from '../../agent/root.ts';
 import { fieldsOf } from '../../agent/trackers/table.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Component } from '../../base/component.ts';

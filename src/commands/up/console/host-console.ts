@@ -1,4 +1,4 @@
-import type { Agent } from '../../../agent/root.ts';
+import type { Agent } from '../../../agent/agent.ts';
 import { fieldsOfNamed } from '../../../agent/trackers/table.ts';
 import type { StatusResponse } from '../../../console/api.ts';
 import { DEFAULT_LIMITS } from '../../../console/server/config.ts';
