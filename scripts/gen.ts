@@ -5,13 +5,8 @@ import { generateConfigurationReference } from './gen-configuration.ts';
 import { generateFlowsReference } from './gen-flows.ts';
 import { generateLayout } from './gen-layout.ts';
 import { generateMetricsReference } from './gen-metrics.ts';
+import type { GeneratedFile } from './generated.ts';
 import { ROOT } from './steps.ts';
-
-/** A file as it should be; the path is absolute or relative to the root. */
-export interface GeneratedFile {
-  readonly path: string;
-  readonly text: string;
-}
 
 const GENERATORS: readonly (() => GeneratedFile | Promise<GeneratedFile>)[] = [
   generateFlowsReference,

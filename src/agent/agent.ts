@@ -5,7 +5,7 @@ import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Books } from './drain/books.ts';
 import type { Vitals } from './drain/vitals.ts';
-import type { InterfaceRow } from './interfaces/tracker.ts';
+import type { InterfaceRow } from './interfaces/row.ts';
 import type { Native } from './loader/native.ts';
 import type { FeatureStatus } from './loader/probes.ts';
 import type { Capability } from './privileges.ts';

@@ -22,7 +22,8 @@ import {
   FINE,
   NOT_RUNNING,
 } from './readiness.ts';
-import type { ExtensionKey, Tracker } from './trackers/tracker.ts';
+import type { ExtensionKey } from './trackers/feature.ts';
+import type { Tracker } from './trackers/tracker.ts';
 import { closingSteps, createWatch, openWatch, statusOf, type Watch } from './watch.ts';
 
 export interface AgentDeps extends HostDeps {

@@ -1,8 +1,6 @@
 import type { Component } from '../../base/component.ts';
 import type { PacketBatch } from '../../codec/pcap/packets.ts';
 import type { HealthState } from '../../telemetry/health.ts';
-import type { AgentConfig } from '../config.ts';
-import { refuse } from '../export/check.ts';
 import type { FlowAmount } from '../export/exporter.ts';
 import type { ExporterDeps } from '../export/exporters.ts';
 
@@ -19,21 +17,6 @@ export interface PacketExporter extends Component {
 }
 
 export type PacketExporterDeps = Omit<ExporterDeps, 'tables' | 'columns'>;
-
-/** The exporter that EXPORT asks for; throws when what it needs is not configured. */
-export async function createPacketExporter(
-  config: AgentConfig,
-  deps: PacketExporterDeps,
-): Promise<PacketExporter> {
-  switch (config.export) {
-    case 'grpc':
-      return (await import('./grpc.ts')).createPacketGrpcExporter(config, deps);
-    case 'stdout':
-      return (await import('./stdout.ts')).createPcapngExporter(config, deps);
-    default:
-      throw refuse('export', 'packets go to grpc or, as pcapng, to stdout');
-  }
-}
 
 /** What is in the rows from `from` to `to`; a packet counts as it was captured, and as one. */
 export function packetAmount({ originals }: PacketBatch, from: number, to: number): FlowAmount {

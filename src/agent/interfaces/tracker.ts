@@ -8,7 +8,6 @@ import type { HealthState } from '../../telemetry/health.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { AgentConfig } from '../config.ts';
 import { AGENT_ERRORS } from '../errors.ts';
-import type { Direction, HookMode } from '../loader/hooks.ts';
 import type { Native } from '../loader/native.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import { hooksReadiness } from '../readiness.ts';
@@ -20,6 +19,7 @@ import type { InterfaceNames } from './names.ts';
 import { type HookKeeper, TrackedNamespace } from './namespace.ts';
 import { type NamedNamespaces, NamespaceWatch } from './namespaces.ts';
 import { InterfaceRooms, NOBODY_KNOWS, type Residents, ROOT } from './residents.ts';
+import type { InterfaceRow } from './row.ts';
 import { compileRules, type InterfaceRules, missingNames } from './rules.ts';
 import type { SocketHub } from './socket-hub.ts';
 
@@ -38,19 +38,6 @@ const NO_ADMIN =
 
 /** One namespace by its inode, a permission that lacks, or a user whose namespaces are too many. */
 type Told = number | 'permission' | `room of ${number}`;
-
-/** One watched interface. */
-export interface InterfaceRow {
-  readonly name: string;
-  readonly index: number;
-  /**
-   * Name of the network namespace, empty for the host's. Of one without a name the container's id,
-   * or its oldest process: `nginx[1234]`.
-   */
-  readonly namespace: string;
-  readonly mode: HookMode;
-  readonly directions: readonly Direction[];
-}
 
 export type TrackerConfig = Pick<
   AgentConfig,

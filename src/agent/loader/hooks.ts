@@ -4,34 +4,12 @@ import { Lane } from '../../base/lane.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { AgentConfig } from '../config.ts';
 import { AGENT_ERRORS } from '../errors.ts';
-import type { Framing } from '../interfaces/link.ts';
 import type { AgentMetrics } from '../metrics.ts';
+import type { AttachMode, Direction, Hook, HookTarget } from './hook.ts';
 import type { BpfObject, Native } from './native.ts';
 import { hookKind, programOf } from './object.ts';
 
 const RETRY_STEP_MS = 300;
-
-export type Direction = 'ingress' | 'egress';
-export type AttachMode = 'tcx' | 'tc';
-/** `managed`: by another program, EBPF_PROGRAM_MANAGER_MODE. */
-export type HookMode = AttachMode | 'managed';
-
-/** An interface that hooks are to be put on. */
-export interface HookTarget {
-  readonly netns: number | undefined;
-  /** Name of the namespace, empty for the host's. */
-  readonly namespace: string;
-  readonly index: number;
-  readonly name: string;
-  readonly mac: string;
-  readonly framing: Framing;
-}
-
-export interface Hook {
-  readonly id: number;
-  readonly direction: Direction;
-  readonly mode: HookMode;
-}
 
 export type HooksConfig = Pick<
   AgentConfig,

@@ -4,9 +4,9 @@ import { flowKey, flowMetrics, config as layout, statValue } from '../drain/layo
 import { AGENT_ERRORS } from '../errors.ts';
 import { configureFilter, filterSections } from '../filters/compile.ts';
 import type { Framing } from '../interfaces/link.ts';
+import { type FeatureSpec, waysOf } from '../trackers/feature.ts';
 import { FEATURES } from '../trackers/table.ts';
-import { type FeatureSpec, waysOf } from '../trackers/tracker.ts';
-import type { Direction } from './hooks.ts';
+import type { Direction } from './hook.ts';
 import type { BpfObject, Native, ProbeOptions } from './native.ts';
 import { type SideTable, sideMapSizes } from './side-tables.ts';
 import { configureTags } from './tags.ts';

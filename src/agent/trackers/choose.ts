@@ -2,8 +2,8 @@ import { NetobservError } from '../../base/errors.ts';
 import { closest } from '../../base/suggest.ts';
 import { type AgentConfig, agentOptions } from '../config.ts';
 import { AGENT_ERRORS } from '../errors.ts';
+import type { FeatureSpec } from './feature.ts';
 import { FEATURES } from './table.ts';
-import type { FeatureSpec } from './tracker.ts';
 
 const ALL = 'all';
 

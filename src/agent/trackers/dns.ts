@@ -12,7 +12,8 @@ import { DnsAnswers } from './dns-answers.ts';
 import { decodeCounts, decodeLatency, decodeResponses } from './dns-columns.ts';
 import { LostQueries } from './dns-lost.ts';
 import { DnsNames } from './dns-names.ts';
-import { type FeatureSpec, HOOKS_ALONE, type Tracker, type TrackerDeps } from './tracker.ts';
+import { type FeatureSpec, HOOKS_ALONE, type TrackerDeps } from './feature.ts';
+import type { Tracker } from './tracker.ts';
 
 /** Early drains do not look for lost queries more often. */
 const PURGE_PERIOD_MIN_MS = 1000;

@@ -3,7 +3,7 @@ import type { DrainBuffer } from '../drain/buffer.ts';
 import { dropMetrics, filterMetrics, flowKey } from '../drain/layout.gen.ts';
 import { AGENT_ERRORS } from '../errors.ts';
 import { dependsOnDrops } from '../filters/rule.ts';
-import type { FeatureSpec } from './tracker.ts';
+import type { FeatureSpec } from './feature.ts';
 
 /**
  * Filter rules that accept flows with drops. Hooks cannot know of them beforehand: they record what

@@ -9,8 +9,9 @@ import { dropMetrics, config as layout } from '../drain/layout.gen.ts';
 import { DropReasons } from '../kernel/drop-reasons.ts';
 import { codeAddress, KernelSymbols } from '../kernel/symbols.ts';
 import { fillDoubles } from './columns.ts';
+import type { FeatureSpec } from './feature.ts';
 import { TextIds } from './text-ids.ts';
-import type { FeatureSpec, Tracker } from './tracker.ts';
+import type { Tracker } from './tracker.ts';
 
 /** Of kernels that give no reasons. Collectors take a drop without a cause for none at all. */
 const UNSPECIFIED = 'SKB_DROP_REASON_NOT_SPECIFIED';

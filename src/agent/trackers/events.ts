@@ -4,7 +4,8 @@ import type { DrainBuffer } from '../drain/buffer.ts';
 import { eventFate, eventMetrics, config as layout } from '../drain/layout.gen.ts';
 import type { NetworkEvent } from '../ovn/network-event.ts';
 import { OVN_SOCKETS, OvnSampling, type OvnSockets } from '../ovn/sampling.ts';
-import type { FeatureSpec, Tracker, TrackerDeps } from './tracker.ts';
+import type { FeatureSpec, TrackerDeps } from './feature.ts';
+import type { Tracker } from './tracker.ts';
 
 const WORD = 2 ** 32;
 const COOKIE_BYTES = 8;

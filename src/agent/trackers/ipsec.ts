@@ -2,7 +2,7 @@ import type { FlowBatch } from '../../flow/batch.ts';
 import { setBit } from '../../flow/bits.ts';
 import type { DrainBuffer } from '../drain/buffer.ts';
 import { ipsecMetrics } from '../drain/layout.gen.ts';
-import type { FeatureSpec } from './tracker.ts';
+import type { FeatureSpec } from './feature.ts';
 
 /**
  * Packets that IPsec may be at work on at the same time, several times over: each CPU keeps some

@@ -3,7 +3,7 @@ import { hasPorts } from '../../flow/enums.ts';
 import type { AddressTable } from '../../flow/intern.ts';
 import type { DrainBuffer } from '../drain/buffer.ts';
 import { flowKey, natMetrics, natState } from '../drain/layout.gen.ts';
-import type { FeatureSpec } from './tracker.ts';
+import type { FeatureSpec } from './feature.ts';
 
 /** What flows are on the other side of address translation, by bpf/nat.h. */
 export const nat: FeatureSpec = {

@@ -1,9 +1,9 @@
 import { opensslMetrics, opensslTotals } from '../drain/layout.gen.ts';
 import type { ProbeOptions } from '../loader/native.ts';
 import { fillDoubles } from './columns.ts';
+import type { FeatureSpec, TrackerDeps } from './feature.ts';
 import { findOpenssl, type OpensslFunction } from './openssl-library.ts';
 import { LibraryWatch } from './openssl-watch.ts';
-import type { FeatureSpec, TrackerDeps } from './tracker.ts';
 
 const WORD = 2 ** 32;
 /**

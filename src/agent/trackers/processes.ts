@@ -6,7 +6,8 @@ import { OWNERS, SLOT_WORDS } from '../connections/table.ts';
 import type { DrainBuffer } from '../drain/buffer.ts';
 import { processMetrics } from '../drain/layout.gen.ts';
 import { ControlGroups, containerOf } from '../kernel/cgroups.ts';
-import type { FeatureSpec, Tracker } from './tracker.ts';
+import type { FeatureSpec } from './feature.ts';
+import type { Tracker } from './tracker.ts';
 
 const WORD = 2 ** 32;
 const NAME_BYTES = 16;

@@ -1,7 +1,7 @@
 import { setBit } from '../../flow/bits.ts';
 import { QUIC_VERSIONS } from '../../flow/names/quic.ts';
 import { config as layout, quicMetrics } from '../drain/layout.gen.ts';
-import { type FeatureSpec, HOOKS_ALONE } from './tracker.ts';
+import { type FeatureSpec, HOOKS_ALONE } from './feature.ts';
 
 /** QUIC's versions and headers, by bpf/quic.h. */
 export const quic: FeatureSpec = {

@@ -1,6 +1,6 @@
 import { rttMetrics } from '../drain/layout.gen.ts';
 import { fillWords } from './columns.ts';
-import type { FeatureSpec } from './tracker.ts';
+import type { FeatureSpec } from './feature.ts';
 
 const NS_PER_US = 1000;
 

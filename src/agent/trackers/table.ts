@@ -4,6 +4,7 @@ import { dns } from './dns.ts';
 import { dropRules } from './drop-rules.ts';
 import { drops } from './drops.ts';
 import { events } from './events.ts';
+import type { FeatureSpec } from './feature.ts';
 import { ipsec } from './ipsec.ts';
 import { nat } from './nat.ts';
 import { openssl } from './openssl.ts';
@@ -12,7 +13,6 @@ import { quic } from './quic.ts';
 import { rtt } from './rtt.ts';
 import { tcpHealth } from './tcp-health.ts';
 import { tls } from './tls.ts';
-import type { FeatureSpec } from './tracker.ts';
 import { tunnels } from './tunnels.ts';
 import { udn } from './udn.ts';
 

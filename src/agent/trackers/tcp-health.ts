@@ -1,6 +1,6 @@
 import { tcpMetrics } from '../drain/layout.gen.ts';
 import { fillDoubles, fillWords } from './columns.ts';
-import type { FeatureSpec } from './tracker.ts';
+import type { FeatureSpec } from './feature.ts';
 
 const COUNTERS = [
   ['TcpRetransmissions', tcpMetrics.retransmissions],

@@ -14,7 +14,8 @@ import { AgingMap } from '../drain/aging-map.ts';
 import type { DrainBuffer, DrainFacts } from '../drain/buffer.ts';
 import { flowKey, messageKind, tlsMetrics, tlsSeen } from '../drain/layout.gen.ts';
 import { MESSAGE_MAPS, type Message, messagesMap } from '../drain/messages.ts';
-import { type FeatureSpec, HOOKS_ALONE, type Tracker, type TrackerDeps } from './tracker.ts';
+import { type FeatureSpec, HOOKS_ALONE, type TrackerDeps } from './feature.ts';
+import type { Tracker } from './tracker.ts';
 
 /** Hellos that are kept, in each of two generations: at least these, or one a flow. */
 const HELLOS_MIN = 16_384;

@@ -2,7 +2,7 @@ import type { FlowBatch } from '../../flow/batch.ts';
 import { setBit } from '../../flow/bits.ts';
 import type { DrainBuffer } from '../drain/buffer.ts';
 import { config as layout, tunnelMetrics, tunnelType } from '../drain/layout.gen.ts';
-import { type FeatureSpec, HOOKS_ALONE } from './tracker.ts';
+import { type FeatureSpec, HOOKS_ALONE } from './feature.ts';
 
 const TYPE_NAMES: Readonly<Record<number, string>> = {
   [tunnelType.vxlan]: 'vxlan',

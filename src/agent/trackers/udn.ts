@@ -11,7 +11,8 @@ import {
 } from '../drain/observed.ts';
 import { OVN_SOCKETS } from '../ovn/sampling.ts';
 import { INTERFACE_TABLES, InterfaceNetworks } from '../ovn/switch.ts';
-import type { FeatureSpec, Tracker, TrackerDeps } from './tracker.ts';
+import type { FeatureSpec, TrackerDeps } from './feature.ts';
+import type { Tracker } from './tracker.ts';
 
 /**
  * User-defined networks of OVN by interface. What networks there are is in OVN's database, but

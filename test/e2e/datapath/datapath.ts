@@ -20,7 +20,7 @@ import { parseFilterRules } from '../../../src/agent/filters/parse.ts';
 import type { BpfObject, Native } from '../../../src/agent/loader/native.ts';
 import { HOOK_FACTS_MAP } from '../../../src/agent/loader/object.ts';
 import { configureTags, setMarks, TAG_SECRET_BYTES } from '../../../src/agent/loader/tags.ts';
-import type { FeatureSpec } from '../../../src/agent/trackers/tracker.ts';
+import type { FeatureSpec } from '../../../src/agent/trackers/feature.ts';
 
 buildBpf();
 buildNative();

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import type { Agent } from '../../../src/agent/agent.ts';
-import { createPacketExporter } from '../../../src/agent/capture/exporter.ts';
+import { createPacketExporter } from '../../../src/agent/capture/exporters.ts';
 import { createPacketAgent } from '../../../src/agent/capture/root.ts';
 import type { Native } from '../../../src/agent/loader/native.ts';
 import { systemClock, systemRandom } from '../../../src/base/clock.ts';

@@ -1,9 +1,7 @@
 import { Writable } from 'node:stream';
 import { expect, test } from 'vitest';
-import {
-  createPacketExporter,
-  type PacketExporterDeps,
-} from '../../../../src/agent/capture/exporter.ts';
+import type { PacketExporterDeps } from '../../../../src/agent/capture/exporter.ts';
+import { createPacketExporter } from '../../../../src/agent/capture/exporters.ts';
 import type { PacketBatch } from '../../../../src/codec/pcap/packets.ts';
 import { createLog } from '../../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';

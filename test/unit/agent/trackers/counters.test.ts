@@ -6,9 +6,10 @@ import {
   tunnelMetrics,
   tunnelType,
 } from '../../../../src/agent/drain/layout.gen.ts';
+import type { FeatureSpec, TrackerDeps } from '../../../../src/agent/trackers/feature.ts';
 import { rtt } from '../../../../src/agent/trackers/rtt.ts';
 import { tcpHealth } from '../../../../src/agent/trackers/tcp-health.ts';
-import type { FeatureSpec, Tracker, TrackerDeps } from '../../../../src/agent/trackers/tracker.ts';
+import type { Tracker } from '../../../../src/agent/trackers/tracker.ts';
 import { tunnels } from '../../../../src/agent/trackers/tunnels.ts';
 import { parseAddress } from '../../../../src/base/ip.ts';
 import { track } from '../../../support/kernel/entries.ts';

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { DrainBuffer } from '../../../../src/agent/drain/buffer.ts';
 import { dropMetrics, filterMetrics, flowMetrics } from '../../../../src/agent/drain/layout.gen.ts';
 import { dropRules } from '../../../../src/agent/trackers/drop-rules.ts';
-import type { TrackerDeps } from '../../../../src/agent/trackers/tracker.ts';
+import type { TrackerDeps } from '../../../../src/agent/trackers/feature.ts';
 import { writeFlow } from '../../../support/kernel/fake-kernel.ts';
 import { agentConfig } from '../../../support/processes/agent-host.ts';
 

@@ -1,0 +1,18 @@
+import type { AgentConfig } from '../config.ts';
+import { refuse } from '../export/check.ts';
+import type { PacketExporter, PacketExporterDeps } from './exporter.ts';
+
+/** The exporter that EXPORT asks for; throws when what it needs is not configured. */
+export async function createPacketExporter(
+  config: AgentConfig,
+  deps: PacketExporterDeps,
+): Promise<PacketExporter> {
+  switch (config.export) {
+    case 'grpc':
+      return (await import('./grpc.ts')).createPacketGrpcExporter(config, deps);
+    case 'stdout':
+      return (await import('./stdout.ts')).createPcapngExporter(config, deps);
+    default:
+      throw refuse('export', 'packets go to grpc or, as pcapng, to stdout');
+  }
+}
