@@ -18,8 +18,6 @@ export const AGENT_ERRORS = {
   namespace: 'ERR_AGENT_NAMESPACE',
   /** No address of this host fits AGENT_IP_IFACE and AGENT_IP_TYPE. */
   address: 'ERR_AGENT_ADDRESS',
-  /** Nobody reads what is written to standard output, or it cannot be written. */
-  output: 'ERR_AGENT_OUTPUT',
   /** A file that should be an executable or a library is neither. */
   elf: 'ERR_AGENT_ELF',
   /** Neither OPENSSL_PATH nor the libraries that it needs have OpenSSL in them. */

@@ -2,18 +2,13 @@ import { readFileSync } from 'node:fs';
 import type { Component } from '../base/component.ts';
 import { hasCode } from '../base/errors.ts';
 import { agentColumns } from '../flow/agent-columns.ts';
-import {
-  BATCH_CAPACITY_ROWS,
-  type BatchLayout,
-  type ColumnSpec,
-  type FlowBatch,
-} from '../flow/batch.ts';
+import type { BatchLayout, ColumnSpec, FlowBatch } from '../flow/batch.ts';
 import { FIELDS } from '../flow/fields.ts';
 import { checkConfig, type MetricsSettings, type PipelineConfig } from './config.ts';
-import { Branch, type BranchStatus, SINK_QUEUE_BYTES, SINK_QUEUE_ROWS } from './graph/branch.ts';
+import { Branch, type BranchStatus } from './graph/branch.ts';
 import { compile, type FieldFacts, type Plan, type PlanNode } from './graph/compile.ts';
 import { planText } from './graph/plan-text.ts';
-import { BatchPool, Lease } from './graph/pool.ts';
+import { BatchLease, type BatchOutcome, BatchPool } from './graph/pool.ts';
 import { createPipelineMetrics, type PipelineMetrics } from './metrics.ts';
 import type { StageDeps } from './stage.ts';
 import { STAGE_TYPES } from './stages.ts';
@@ -25,8 +20,6 @@ export interface PipelineDeps extends StageDeps {
   /** What the in-process source can fill; default: all that an agent can. See `agentColumns`. */
   readonly source?: readonly ColumnSpec[];
   readonly drainDeadlineMs?: number;
-  readonly queueRows?: number;
-  readonly queueBytes?: number;
 }
 
 export interface Pipeline extends Component {
@@ -40,8 +33,9 @@ export interface Pipeline extends Component {
   /**
    * Runs the batch through the graph; it belongs to the pipeline from now on, and may be handed
    * out by `take` again. False: every branch dropped it, which is counted by branch and reason.
+   * `onSettled` is called once, when each branch has written or lost its rows.
    */
-  emit(batch: FlowBatch): boolean;
+  emit(batch: FlowBatch, onSettled?: (outcome: BatchOutcome) => void): boolean;
   /** For sources that can wait: resolves when no blocking branch is full. Undefined: go on. */
   whenReady(): Promise<void> | undefined;
   plan(): string;
@@ -89,17 +83,12 @@ class CompiledPipeline implements Pipeline {
     this.#deps = deps;
     this.#metrics = createPipelineMetrics(deps.metrics);
     this.#pool = new BatchPool(this.layout);
-    const { clock, log } = deps;
-    const branchDeps = { clock, log, metrics: this.#metrics };
+    const branchDeps = { log: deps.log, metrics: this.#metrics };
     this.#branchOf = new Map(
-      plan.sinks.map((node) => {
-        const options = {
-          whenFull: node.whenFull,
-          queueRows: deps.queueRows ?? SINK_QUEUE_ROWS,
-          queueBytes: deps.queueBytes ?? SINK_QUEUE_BYTES,
-        };
-        return [node, new Branch(node.name, node.sink!, options, branchDeps)];
-      }),
+      plan.sinks.map((node) => [
+        node,
+        new Branch(node.name, node.sink!, { whenFull: node.whenFull }, branchDeps),
+      ]),
     );
     this.#branches = [...this.#branchOf.values()];
   }
@@ -114,20 +103,20 @@ class CompiledPipeline implements Pipeline {
     return this.#pool.take(tables.current);
   }
 
-  emit(batch: FlowBatch): boolean {
+  emit(batch: FlowBatch, onSettled?: (outcome: BatchOutcome) => void): boolean {
     this.#countRebuilds();
     // A batch that was not taken from the pool may lack columns that stages make.
     const known = batch.layout === this.layout;
     const own = known ? batch : batch.fork(this.layout, this.#plan.source.written);
-    const lease = new Lease(batch, this.#pool);
+    const lease = new BatchLease(batch, this.#pool, onSettled);
     const taken = this.#run(this.#plan.source, own, batch.length, lease);
-    lease.release();
+    lease.offered();
     return taken;
   }
 
   whenReady(): Promise<void> | undefined {
     const waits = this.#branches
-      .map((branch) => branch.whenRoom(BATCH_CAPACITY_ROWS))
+      .map((branch) => branch.whenRoom())
       .filter((wait) => wait !== undefined);
     return waits.length === 0 ? undefined : Promise.all(waits).then(() => undefined);
   }
@@ -149,18 +138,17 @@ class CompiledPipeline implements Pipeline {
     await Promise.race([drained, late]);
     deadline.abort();
     for (const branch of this.#branches) {
-      const rows = branch.close();
+      const rows = await branch.stop();
       if (rows === 0) continue;
       this.#deps.log.error(
         { component: 'pipeline', branch: branch.name, rows },
         'flows were not written before the deadline',
       );
     }
-    for (const branch of this.#branches) await branch.stop();
   }
 
   /** True when a branch below took it, or filtered all of it out. */
-  #run(node: PlanNode, batch: FlowBatch, arrived: number, lease: Lease): boolean {
+  #run(node: PlanNode, batch: FlowBatch, arrived: number, lease: BatchLease): boolean {
     const branch = this.#branchOf.get(node);
     if (branch !== undefined) return branch.accept(batch, arrived, lease);
     if (node.transforms.length > 0) this.#transform(node, batch);

@@ -1,11 +1,12 @@
 import type { AgentConfig } from '../config.ts';
 import { refuse } from '../export/check.ts';
-import type { PacketExporter, PacketExporterDeps } from './exporter.ts';
+import type { DeliveryParts } from '../export/outlet.ts';
+import type { PacketExporter } from './exporter.ts';
 
-/** The exporter that EXPORT asks for; throws when what it needs is not configured. */
+/** The exporter that EXPORT asks for; throws when an option that it needs is missing. */
 export async function createPacketExporter(
   config: AgentConfig,
-  deps: PacketExporterDeps,
+  deps: DeliveryParts,
 ): Promise<PacketExporter> {
   switch (config.export) {
     case 'grpc':

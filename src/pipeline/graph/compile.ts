@@ -96,7 +96,7 @@ function make(
     declaredKind: (name) => scope.declaredKind(name),
     named: scope.named,
   });
-  if ('write' in created) {
+  if ('offer' in created) {
     return {
       node,
       transforms: [],

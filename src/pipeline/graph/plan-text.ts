@@ -45,10 +45,9 @@ function cloneText(node: PlanNode, parent: PlanNode | undefined): string {
 }
 
 function queueText(node: PlanNode, branch: Branch): string {
-  const { queueRows, queueBytes, whenFull } = branch.options;
   const reads = node.sink?.reads === 'all' ? 'all columns' : (node.sink?.reads.join(', ') ?? '');
-  const megabytes = Math.round(queueBytes / 2 ** 20);
-  const full = whenFull === 'drop' ? 'drops and counts' : 'makes the source wait';
-  const bounds = `queue ${queueRows} rows / ${megabytes} MiB, when full ${full}`;
-  return `${bounds}; reads ${reads || 'nothing'}`;
+  const full = branch.options.whenFull === 'drop' ? 'drops and counts' : 'makes the source wait';
+  const bounds =
+    branch.sink.bounds === undefined ? '' : `${branch.sink.bounds}, when full ${full}; `;
+  return `${bounds}reads ${reads || 'nothing'}`;
 }

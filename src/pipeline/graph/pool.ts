@@ -38,15 +38,30 @@ export class BatchPool {
   }
 }
 
-/** Counts who still reads a batch (or a fork that shares its columns); the last one returns it. */
-export class Lease {
+/** How a batch ended: rows that were lost, summed over all branches. */
+export interface BatchOutcome {
+  readonly lost: number;
+}
+
+/**
+ * One batch on its way through the graph. Counts who still reads its columns (or those of a fork
+ * that shares them): the last one returns it to the pool. Counts the rows that branches have taken
+ * and not settled: with the last one the source hears of the outcome.
+ */
+export class BatchLease {
   readonly #batch: FlowBatch;
   readonly #pool: BatchPool;
+  readonly #onSettled: ((outcome: BatchOutcome) => void) | undefined;
+  // The graph itself, until all branches have the batch.
   #holders = 1;
+  #unsettled = 0;
+  #lost = 0;
+  #isOffered = false;
 
-  constructor(batch: FlowBatch, pool: BatchPool) {
+  constructor(batch: FlowBatch, pool: BatchPool, onSettled?: (outcome: BatchOutcome) => void) {
     this.#batch = batch;
     this.#pool = pool;
+    this.#onSettled = onSettled;
   }
 
   hold(): void {
@@ -55,6 +70,34 @@ export class Lease {
 
   release(): void {
     if (--this.#holders === 0) this.#pool.give(this.#batch);
+  }
+
+  /** A branch takes this many rows. */
+  expect(rows: number): void {
+    this.#unsettled += rows;
+  }
+
+  /** Rows that a branch lost at its entrance. */
+  refused(rows: number): void {
+    this.#lost += rows;
+  }
+
+  /** Rows of a branch are settled; so many of them are lost. */
+  settle(rows: number, lost: number): void {
+    this.#unsettled -= rows;
+    this.#lost += lost;
+    this.#notify();
+  }
+
+  /** All branches have been offered the batch. */
+  offered(): void {
+    this.#isOffered = true;
+    this.release();
+    this.#notify();
+  }
+
+  #notify(): void {
+    if (this.#isOffered && this.#unsettled === 0) this.#onSettled?.({ lost: this.#lost });
   }
 }
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Exporter } from '../../../src/agent/export/exporter.ts';
-import { createKafkaExporter } from '../../../src/agent/export/kafka.ts';
+import { createExporter } from '../../../src/agent/export/exporters.ts';
 import { assert } from '../../../src/base/assert.ts';
 import { systemClock, systemRandom } from '../../../src/base/clock.ts';
 import { parseAddress } from '../../../src/base/ip.ts';
@@ -43,8 +43,8 @@ interface Sender {
 
 async function sender(env: Readonly<Record<string, string>>): Promise<Sender> {
   const metrics = createMetrics('t_');
-  const config = agentConfig({ KAFKA_BROKERS: broker.plain, ...env });
-  const exporter = createKafkaExporter(config, {
+  const config = agentConfig({ EXPORT: 'kafka', KAFKA_BROKERS: broker.plain, ...env });
+  const exporter = await createExporter(config, {
     log: pino({ level: 'silent' }),
     metrics,
     clock: systemClock,

@@ -1,6 +1,6 @@
 import { pino } from 'pino';
 import type { Exporter } from '../../../src/agent/export/exporter.ts';
-import { createIpfixExporter } from '../../../src/agent/export/ipfix.ts';
+import { createExporter } from '../../../src/agent/export/exporters.ts';
 import { systemClock, systemRandom } from '../../../src/base/clock.ts';
 import { agentColumns } from '../../../src/flow/agent-columns.ts';
 import { TcpFlag } from '../../../src/flow/enums.ts';
@@ -90,7 +90,7 @@ export async function startSender(
   const metrics = createMetrics('t_');
   const target = { TARGET_HOST: '127.0.0.1', TARGET_PORT: String(port) };
   const config = agentConfig({ EXPORT: `ipfix+${protocol}`, ...target, ...env });
-  const exporter = createIpfixExporter(config, {
+  const exporter = await createExporter(config, {
     log: pino({ level: 'silent' }),
     metrics,
     clock: systemClock,

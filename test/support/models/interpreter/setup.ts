@@ -1,3 +1,4 @@
+import { Writable } from 'node:stream';
 import { TableSpace } from '../../../../src/flow/intern.ts';
 import type { PipelineConfig } from '../../../../src/pipeline/config.ts';
 import {
@@ -54,10 +55,13 @@ export function testPipeline(
     tables: new TableSpace(),
     stores,
     readText: (path) => files[path],
-    output: (bytes) => {
-      output.push(bytes);
-      return Promise.resolve();
-    },
+    stdout: new Writable({
+      write(bytes: Uint8Array, _encoding, done) {
+        output.push(bytes);
+        done();
+      },
+    }),
+    random: () => 0.5,
     ...overrides,
   });
   return { pipeline, clock, metrics, stores, output };

@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream';
 import { expect, test } from 'vitest';
-import type { PacketExporterDeps } from '../../../../src/agent/capture/exporter.ts';
 import { createPacketExporter } from '../../../../src/agent/capture/exporters.ts';
+import type { DeliveryParts } from '../../../../src/agent/export/outlet.ts';
 import type { PacketBatch } from '../../../../src/codec/pcap/packets.ts';
 import { createLog } from '../../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
@@ -19,7 +19,7 @@ const UNREADABLE: PacketBatch = {
   },
 };
 
-const DEPS: PacketExporterDeps = {
+const DEPS: DeliveryParts = {
   log: createLog('silent'),
   metrics: createMetrics(''),
   clock: new ManualClock(),

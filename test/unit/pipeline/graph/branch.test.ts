@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { NetobservError } from '../../../../src/base/errors.ts';
 import { BATCH_CAPACITY_ROWS } from '../../../../src/flow/batch.ts';
 import type { PipelineConfig } from '../../../../src/pipeline/config.ts';
-import { SINK_FLUSH_INTERVAL_MS } from '../../../../src/pipeline/graph/branch.ts';
+import { SINK_FLUSH_INTERVAL_MS } from '../../../../src/pipeline/graph/batch-queue.ts';
 import { DRAIN_DEADLINE_MS, type Pipeline } from '../../../../src/pipeline/pipeline.ts';
 import { parseSamples } from '../../../support/models/interpreter/prom.ts';
 import { appendRows } from '../../../support/models/interpreter/rows.ts';
@@ -62,7 +62,7 @@ async function settle(): Promise<void> {
 const started = (pipeline: Pipeline) => pipeline.start(new AbortController().signal);
 
 test('a hanging sink loses its own flows, counted, and nobody else’s', async () => {
-  const { pipeline, stores, metrics } = testPipeline(fork(), { queueRows: 100 });
+  const { pipeline, stores, metrics } = testPipeline(fork(), { queue: { rows: 100 } });
   const hung = Promise.withResolvers<void>();
   stores.a.gate = hung.promise;
   await started(pipeline);
@@ -132,7 +132,9 @@ test('the deadline of a stop counts what a hanging sink still has', async () => 
 });
 
 test('a blocking branch makes a patient source wait and loses nothing', async () => {
-  const { pipeline, stores } = testPipeline(fork('block'), { queueRows: BATCH_CAPACITY_ROWS });
+  const { pipeline, stores } = testPipeline(fork('block'), {
+    queue: { rows: BATCH_CAPACITY_ROWS },
+  });
   const slow = Promise.withResolvers<void>();
   stores.a.gate = slow.promise;
   await started(pipeline);
@@ -150,7 +152,7 @@ test('a blocking branch makes a patient source wait and loses nothing', async ()
 });
 
 test('a queue is bounded by bytes as well', async () => {
-  const { pipeline, stores } = testPipeline(fork(), { queueBytes: 1 });
+  const { pipeline, stores } = testPipeline(fork(), { queue: { bytes: 1 } });
   const slow = Promise.withResolvers<void>();
   stores.a.gate = slow.promise;
   await started(pipeline);

@@ -63,7 +63,7 @@ test('only what somebody reads is decoded, and rules for nobody are left out', (
       '    · add_subnet_label DstAddr: left out, nobody reads its result',
       '    · decode_tcp_flags Flags: left out, nobody reads its result',
       '    p (encode prom)',
-      '      queue 524288 rows / 96 MiB, when full drops and counts; reads SrcSubnetLabel, Proto, NoSuchField',
+      '      reads SrcSubnetLabel, Proto, NoSuchField',
       '',
     ].join('\n'),
   );

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { RecordEncoder } from '../../../../src/codec/pbflow/encoder.ts';
 import {
   divide,
   type KafkaMessage,
   type RequestLimits,
   requestsOf,
-} from '../../../../src/agent/export/kafka-records.ts';
-import { RecordEncoder } from '../../../../src/codec/pbflow/encoder.ts';
+} from '../../../../src/deliver/encoders/kafka.ts';
 import type { FlowBatch } from '../../../../src/flow/batch.ts';
 import { TableSpace } from '../../../../src/flow/intern.ts';
 import { batchOf, type Row } from '../../../../src/flow/row.ts';

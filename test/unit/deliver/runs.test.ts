@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { amountOf, runsOf } from '../../../../src/agent/export/messages.ts';
-import { TableSpace } from '../../../../src/flow/intern.ts';
-import { batchOf } from '../../../../src/flow/row.ts';
-import { layoutFor } from '../../../../src/flow/schema.ts';
+import { amountOf, runsOf } from '../../../src/deliver/runs.ts';
+import { TableSpace } from '../../../src/flow/intern.ts';
+import { batchOf } from '../../../src/flow/row.ts';
+import { layoutFor } from '../../../src/flow/schema.ts';
 
 function offsetsOf(sizes: readonly number[]): Uint32Array {
   const offsets = new Uint32Array(sizes.length + 1);

@@ -1,35 +1,39 @@
-import { type BackoffLimits, backoffMs } from '../../base/backoff.ts';
-import type { Clock } from '../../base/clock.ts';
-import type { Component } from '../../base/component.ts';
-import { explain, NetobservError } from '../../base/errors.ts';
-import { NET_ERRORS } from '../../net/errors.ts';
-import type { HealthState } from '../../telemetry/health.ts';
-import type { Log } from '../../telemetry/log.ts';
-import type { FlowAmount } from './exporter.ts';
-import type { ExportMetrics, LossReason } from './metrics.ts';
-import { Spool, type SpoolLimits, type SpoolMessage } from './spool.ts';
+import { type BackoffLimits, backoffMs } from '../base/backoff.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Component } from '../base/component.ts';
+import { explain, NetobservError } from '../base/errors.ts';
+import { NET_ERRORS } from '../net/errors.ts';
+import type { HealthState } from '../telemetry/health.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { FlowAmount, LossReason, Message, Settlement } from './message.ts';
+import type { DeliveryMetrics } from './metrics.ts';
+import { Spool, type SpoolLimits } from './spool.ts';
 
-/** Brings messages to a collector. */
-export interface Transport<Message extends SpoolMessage = SpoolMessage> {
-  /** Calls of `send` at a time, for each lane; with 1, messages are sent in their order. */
+/** Brings messages to their receiver. */
+export interface Target<M extends Message = Message> {
+  /** Calls of `send` at the same time, for each lane. With 1, messages are sent in order. */
   readonly inFlightMax: number;
+  /** Called once, before the first message. It reads files; it does not wait for the receiver. */
+  open?(): Promise<void>;
   /**
-   * Resolves when the collector has the message, or with the parts that it is to be sent in, of
-   * which it has none. Rejects with a `NetobservError`: a retryable one when sending the same again
-   * may help and does not make the collector count it twice; of those that are not, `unanswered`
-   * means that the collector may have it. Once the signal is aborted nobody waits for the outcome,
-   * and what it holds is to be let go.
+   * Resolves when the receiver has the message, or with the parts in which it has to be sent; the
+   * receiver has none of them then. Rejects with a `NetobservError`: with a retryable one when
+   * sending the same message again may help and cannot be counted twice by the receiver. Of the
+   * others, `ERR_NET_UNANSWERED` means that the receiver may have the message. After the signal
+   * nobody waits for the outcome, and the target lets go of what it holds for the call.
    */
-  // biome-ignore lint/suspicious/noConfusingVoidType: most transports have nothing to return.
-  send(message: Message, signal: AbortSignal): Promise<readonly Message[] | void>;
+  // biome-ignore lint/suspicious/noConfusingVoidType: most targets have nothing to return.
+  send(message: M, signal: AbortSignal): Promise<readonly M[] | void>;
+  /** Called once, after the last message. */
+  close?(): Promise<void>;
 }
 
 export interface DeliveryLimits extends SpoolLimits {
-  /** Longest wait for an answer. Without one, the message counts as lost. */
+  /** Longest wait for an answer. A message without an answer counts as lost. */
   readonly attemptTimeoutMs: number;
-  /** Time from a message's first attempt to the last. */
+  /** Time from a message's first attempt to its last. */
   readonly deadlineMs: number;
-  /** Time at `stop` for all that waits; less where nobody is there to take it. */
+  /** Time at the end for everything that waits. It is cut short when the receiver is away. */
   readonly drainTimeoutMs: number;
   readonly backoff: BackoffLimits;
 }
@@ -41,66 +45,75 @@ export const DELIVERY_DEFAULTS = {
   backoff: { firstMs: 250, maxMs: 10_000 },
 } as const;
 
-/** Time at `stop` for a collector that could not be reached: it may be back in a moment. */
+/** Time at the end for a receiver that could not be reached: it may be back in a moment. */
 const LAST_CHANCE_MS = 1000;
 
-export interface DeliveryDeps<Message extends SpoolMessage> {
-  readonly transport: Transport<Message>;
+export interface DeliveryDeps<M extends Message> {
+  readonly target: Target<M>;
   readonly clock: Clock;
   readonly log: Log;
-  readonly metrics: ExportMetrics;
-  /** From 0 to 1. */
+  readonly metrics: DeliveryMetrics;
+  /** A number from 0 to 1. */
   readonly random: () => number;
 }
 
 /**
- * Sends what waits in a spool, and sends it again while there is hope.
+ * Sends the messages of a spool, and sends them again while there is hope.
  *
- * `offer` never waits, so that whoever fills the spool does not either. Of all that was offered and
- * taken, `handed = sent + lost + backlog` holds at any time.
+ * `offer` never waits. At any time, `handed = arrived + lost + backlog` holds for everything that
+ * was offered and taken.
  */
-export class Delivery<Message extends SpoolMessage = SpoolMessage> implements Component {
+export class Delivery<M extends Message = Message> implements Component {
   readonly #limits: DeliveryLimits;
-  readonly #deps: DeliveryDeps<Message>;
-  readonly #spool: Spool<Message>;
+  readonly #deps: DeliveryDeps<M>;
+  readonly #spool: Spool<M>;
   readonly #closing = new AbortController();
   #inFlight = 0;
   #isRunning = false;
   #onIdle: (() => void) | undefined;
+  #onRoom: PromiseWithResolvers<void> | undefined;
   #ending: AbortSignal | undefined;
   #lostAtEnd = 0;
+  #draining: Promise<void> | undefined;
   #onFailure: (() => void) | undefined;
-  /** Aborted: what waits for its next attempt makes it now. */
+  /** Aborted to make the next attempts at once. */
   #hurrying = new AbortController();
-  /** Of lanes whose messages cannot be delivered: why, and the flows that were lost so far. */
+  /** Lanes whose messages cannot be delivered: the reason, and the flows lost so far. */
   readonly #failing = new Map<number, { readonly why: string; lost: number }>();
 
-  constructor(limits: DeliveryLimits, deps: DeliveryDeps<Message>) {
+  constructor(limits: DeliveryLimits, deps: DeliveryDeps<M>) {
     this.#limits = limits;
     this.#deps = deps;
     this.#spool = new Spool(limits);
   }
 
   /**
-   * The messages of one batch; false: there is no room, and none was taken. If there is room in
-   * some lanes only, what is for others is lost.
+   * Takes the messages of one batch. False: there is no room, and none was taken. When some lanes
+   * have room and others have not, the messages for the others are lost.
    */
-  offer(messages: readonly Message[]): boolean {
+  offer(messages: readonly M[], settlement?: Settlement): boolean {
     if (this.#closing.signal.aborted) return false;
-    const refused = this.#spool.offer(messages);
+    const refused = this.#spool.offer(messages, settlement);
     if (refused.length > 0 && refused.length === messages.length) return false;
-    for (const message of refused) this.#countLost(message, 'full');
+    for (const message of refused) this.#countLost(message, 'full', settlement);
     this.#showSpool();
     this.#pump();
     return true;
   }
 
-  /** `offer` would refuse any batch: there is no use in encoding one. */
+  /** True when `offer` would refuse any batch, so that encoding one is of no use. */
   isFull(): boolean {
     return this.#spool.isFull;
   }
 
-  /** Whether what is offered is taken, and gets away. */
+  /** Resolves when `isFull` is over. Undefined: there is room now. */
+  whenRoom(): Promise<void> | undefined {
+    if (this.#closing.signal.aborted || !this.isFull()) return undefined;
+    this.#onRoom ??= Promise.withResolvers();
+    return this.#onRoom.promise;
+  }
+
+  /** Ready while messages are taken and get away. */
   readiness(): HealthState {
     if (this.isFull()) return { ok: false, reason: 'as much waits to be sent as may' };
     const [failing] = this.#failing.values();
@@ -108,29 +121,30 @@ export class Delivery<Message extends SpoolMessage = SpoolMessage> implements Co
     return { ok: false, reason: `cannot deliver: ${failing.why}` };
   }
 
-  /** What was taken and is neither sent nor lost. */
+  /** Everything that was taken and has neither arrived nor been lost. */
   backlog(): FlowAmount {
     return this.#spool.backlog();
   }
 
-  /** Flows that were lost since the signal to end. */
+  /** Flows that were lost since the signal of `start`. */
   get lostAtEnd(): number {
     return this.#lostAtEnd;
   }
 
-  /** The signal ends nothing here: what waits is sent until `stop`, which bounds it. */
+  /** The signal ends nothing here: messages are sent until `stop`, which has its own deadline. */
   async start(signal?: AbortSignal): Promise<void> {
     this.#ending = signal;
+    await this.#deps.target.open?.();
     this.#isRunning = true;
     this.#pump();
   }
 
   /** Sends what waits for at most `drainTimeoutMs`; the rest is lost, and counted. */
   async stop(): Promise<void> {
-    const { log } = this.#deps;
-    if (this.#isRunning && this.#spool.messages > 0) await this.#drain();
+    const { log, target } = this.#deps;
+    await this.drain();
     this.#isRunning = false;
-    this.#closing.abort(new Error('the exporter is closing'));
+    this.#closing.abort(new Error('the delivery is closing'));
     this.#hurrying.abort();
     const { flows } = this.#spool.backlog();
     for (let message = this.#spool.take(); message !== undefined; message = this.#spool.take()) {
@@ -142,11 +156,21 @@ export class Delivery<Message extends SpoolMessage = SpoolMessage> implements Co
         this.#onIdle = resolve;
       });
     }
+    this.#onRoom?.resolve();
     if (flows > 0) log.warn({ flows }, 'flows could not be delivered before the end');
+    await target.close?.();
   }
 
-  /** Until all is sent, its time is over, or nobody is there to take it. */
+  /** Resolves when all is sent, `drainTimeoutMs` is over, or the receiver is away for good. */
+  drain(): Promise<void> {
+    this.#draining ??= this.#drain().finally(() => {
+      this.#draining = undefined;
+    });
+    return this.#draining;
+  }
+
   async #drain(): Promise<void> {
+    if (!this.#isRunning || this.#spool.messages === 0) return;
     const { clock } = this.#deps;
     const { drainTimeoutMs } = this.#limits;
     const over = new AbortController();
@@ -169,14 +193,14 @@ export class Delivery<Message extends SpoolMessage = SpoolMessage> implements Co
     over.abort();
   }
 
-  /** Nothing that waits could be delivered when that was last tried. */
+  /** The last attempt failed in every lane that has messages. */
   #isHopeless(): boolean {
     return this.#spool.lanes().every((lane) => this.#failing.has(lane));
   }
 
   #pump(): void {
     while (this.#isRunning) {
-      const message = this.#spool.take(this.#deps.transport.inFlightMax);
+      const message = this.#spool.take(this.#deps.target.inFlightMax);
       if (message === undefined) break;
       this.#inFlight++;
       void this.#deliver(message).finally(() => {
@@ -187,7 +211,7 @@ export class Delivery<Message extends SpoolMessage = SpoolMessage> implements Co
     }
   }
 
-  async #deliver(message: Message): Promise<void> {
+  async #deliver(message: M): Promise<void> {
     const { clock, metrics, random } = this.#deps;
     const { deadlineMs, backoff } = this.#limits;
     const untilMs = clock.monotonicMs() + deadlineMs;
@@ -203,7 +227,7 @@ export class Delivery<Message extends SpoolMessage = SpoolMessage> implements Co
       }
       const waitMs = backoffMs(retry, backoff, random);
       const loss = this.#lossOf(outcome, clock.monotonicMs() + waitMs > untilMs);
-      if (loss !== 'closing') this.#tellFailure(message, outcome);
+      if (loss !== 'closing') this.#reportFailure(message, outcome);
       if (loss !== undefined) {
         this.#lose(message, loss);
         return;
@@ -220,9 +244,9 @@ export class Delivery<Message extends SpoolMessage = SpoolMessage> implements Co
     return isLast ? 'expired' : undefined;
   }
 
-  /** Ends within the attempt's time, even if the transport does not. */
-  async #attempt(message: Message): Promise<Outcome<Message>> {
-    const { clock, transport } = this.#deps;
+  /** Ends within the attempt's time, even if the target does not. */
+  async #attempt(message: M): Promise<Outcome<M>> {
+    const { clock, target } = this.#deps;
     const closing = this.#closing.signal;
     const over = new AbortController();
     const timer = new AbortController();
@@ -233,8 +257,8 @@ export class Delivery<Message extends SpoolMessage = SpoolMessage> implements Co
       (): Failure => ({ kind: 'timeout', retryable: false, error: NO_ANSWER }),
       (error: unknown): Failure => ({ kind: 'error', retryable: false, error }),
     );
-    const sent = transport.send(message, over.signal).then(
-      (parts): Outcome<Message> => (parts ? { kind: 'divided', parts } : { kind: 'sent' }),
+    const sent = target.send(message, over.signal).then(
+      (parts): Outcome<M> => (parts ? { kind: 'divided', parts } : { kind: 'sent' }),
       (error: unknown): Failure => ({
         kind: 'error',
         retryable: error instanceof NetobservError && error.retryable,
@@ -248,34 +272,44 @@ export class Delivery<Message extends SpoolMessage = SpoolMessage> implements Co
     return outcome;
   }
 
-  #settleSent(message: Message): void {
+  #settleSent(message: M): void {
     const { log, metrics } = this.#deps;
-    this.#spool.settle(message);
-    this.#showSpool();
+    const settlement = this.#settle(message);
     metrics.sent(message.amount);
+    settlement?.arrived(message.amount.flows);
     const failing = this.#failing.get(laneOf(message));
     if (failing === undefined) return;
     this.#failing.delete(laneOf(message));
     log.info({ lost: failing.lost, ...laneField(message) }, 'flows are delivered again');
   }
 
-  #lose(message: Message, reason: LossReason): void {
-    this.#spool.settle(message);
+  #lose(message: M, reason: LossReason): void {
+    this.#countLost(message, reason, this.#settle(message));
+  }
+
+  #settle(message: M): Settlement | undefined {
+    const settlement = this.#spool.settle(message);
     this.#showSpool();
-    this.#countLost(message, reason);
+    if (this.#onRoom !== undefined && !this.isFull()) {
+      this.#onRoom.resolve();
+      this.#onRoom = undefined;
+    }
+    return settlement;
   }
 
-  #countLost(message: Message, reason: LossReason): void {
+  #countLost(message: M, reason: LossReason, settlement: Settlement | undefined): void {
+    const { flows } = message.amount;
     this.#deps.metrics.lost(message.amount, reason);
-    if (this.#ending?.aborted === true) this.#lostAtEnd += message.amount.flows;
+    settlement?.lost(flows, reason);
+    if (this.#ending?.aborted === true) this.#lostAtEnd += flows;
     const failing = this.#failing.get(laneOf(message));
-    if (failing !== undefined) failing.lost += message.amount.flows;
+    if (failing !== undefined) failing.lost += flows;
   }
 
-  /** Counted each time, said once until a message of the lane is delivered. */
-  #tellFailure(message: Message, { kind, error }: Failure): void {
+  /** Counts each failure, and logs the first one until a message of the lane is delivered. */
+  #reportFailure(message: M, { kind, error }: Failure): void {
     const { log, metrics } = this.#deps;
-    metrics.error(kind === 'timeout' ? 'Timeout' : 'CannotWriteMessage', 'high');
+    metrics.error(kind === 'timeout' ? 'Timeout' : 'CannotWriteMessage');
     if (!this.#failing.has(laneOf(message))) {
       const why = explain(error);
       log.warn({ error: why, ...laneField(message) }, 'flows cannot be delivered');
@@ -295,17 +329,17 @@ interface Failure {
   readonly error: unknown;
 }
 
-type Outcome<Message> =
+type Outcome<M> =
   | { readonly kind: 'sent' }
-  | { readonly kind: 'divided'; readonly parts: readonly Message[] }
+  | { readonly kind: 'divided'; readonly parts: readonly M[] }
   | Failure;
 
-const NO_ANSWER = new Error('the collector did not answer in time');
+const NO_ANSWER = new Error('the receiver did not answer in time');
 
 const isUnanswered = (error: unknown): boolean =>
   error instanceof NetobservError && error.code === NET_ERRORS.unanswered;
 
-const laneOf = ({ lane }: SpoolMessage): number => lane ?? 0;
+const laneOf = ({ lane }: Message): number => lane ?? 0;
 
 /** For the log, where there are lanes. */
-const laneField = ({ lane }: SpoolMessage) => (lane === undefined ? {} : { lane });
+const laneField = ({ lane }: Message) => (lane === undefined ? {} : { lane });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { keptCredentials } from '../../../../src/agent/export/kept-credentials.ts';
+import { keptCredentials } from '../../../../src/deliver/targets/kafka-credentials.ts';
 import type { KafkaCredentials } from '../../../../src/net/kafka/producer.ts';
 import { selfSigned } from '../../../support/net/certificate.ts';
 

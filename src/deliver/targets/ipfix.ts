@@ -1,12 +1,29 @@
 import type { Clock } from '../../base/clock.ts';
 import { stampMessage } from '../../codec/netflow/ipfix-message.ts';
-import type { IpfixMessage, IpfixPreamble } from '../../codec/netflow/ipfix-writer.ts';
+import type { IpfixPreamble } from '../../codec/netflow/ipfix-writer.ts';
 import { TcpConnection } from '../../net/tcp/connection.ts';
 import { type LookUp, lookUpHost, PeerAddress } from '../../net/udp/peer-address.ts';
 import { UdpSender } from '../../net/udp/sender.ts';
 import type { Log } from '../../telemetry/log.ts';
-import type { Transport } from './delivery.ts';
-import type { SpoolMessage } from './spool.ts';
+import { DELIVERY_DEFAULTS, type Target } from '../delivery.ts';
+import type { IpfixBurst } from '../encoders/ipfix.ts';
+
+/** A collector that stands still for a while reads on; the wait for one that is gone must end. */
+export const IPFIX_TCP_LIMITS = { ...DELIVERY_DEFAULTS, attemptTimeoutMs: 60_000 } as const;
+
+/**
+ * Readers built on VMware's go-ipfix have room for this many bytes, as netobserv-ebpf-agent's
+ * example does. It fits the smallest MTU of IPv6, 1280, so datagrams are never fragmented.
+ */
+export const IPFIX_UDP_MESSAGE_MAX_BYTES = 1024;
+/** At most 65,535; small enough to notice a slow collector early. */
+export const IPFIX_TCP_MESSAGE_MAX_BYTES = 32 * 1024;
+
+/**
+ * Datagrams sent without a pause. The usual receive buffer (208 KiB, of which a datagram of ours
+ * takes up about 2.3) holds six times as many.
+ */
+export const IPFIX_UDP_BURST_MESSAGES = 16;
 
 /**
  * Templates are sent again on UDP, where they may be lost and collectors restart unnoticed (RFC
@@ -31,19 +48,12 @@ const BURST_PAUSE_MS = 4;
 export interface IpfixTarget {
   readonly host: string;
   readonly port: number;
-  /** Messages with the templates; asked for when there is something to send. */
+  /** Messages with the templates; called when there is something to send. */
   readonly preamble: () => readonly IpfixPreamble[];
   readonly clock: Clock;
   readonly log: Log;
-  /** Default: as the host has it. */
+  /** Default: the host's resolver. */
   readonly lookUp?: LookUp;
-}
-
-/** Messages that are sent without a pause, and booked together. */
-export interface IpfixBurst extends SpoolMessage {
-  readonly messages: readonly IpfixMessage[];
-  /** How many of them have been sent: an attempt after a failure goes on from there. */
-  sent: number;
 }
 
 /** Data records sent in a session, modulo 2^32. */
@@ -67,8 +77,8 @@ interface UdpSession {
   messages: number;
 }
 
-/** RFC 7011, section 10.3. What has left counts as delivered: nobody says whether it arrived. */
-export class IpfixUdp implements Transport<IpfixBurst> {
+/** RFC 7011, section 10.3. A datagram counts as delivered once it has left: UDP has no answers. */
+export class IpfixUdp implements Target<IpfixBurst> {
   readonly inFlightMax = 1;
   readonly #target: IpfixTarget;
   readonly #addresses: PeerAddress;
@@ -147,10 +157,11 @@ interface TcpSession {
 }
 
 /**
- * RFC 7011, section 10.4: templates once per connection. What the kernel has taken counts as
- * delivered; what it still held when a connection broke is lost unseen, since IPFIX has no answers.
+ * RFC 7011, section 10.4: templates once per connection. Bytes that the kernel has taken count as
+ * delivered; those that it still held when a connection broke are lost unseen, since IPFIX has no
+ * answers.
  */
-export class IpfixTcp implements Transport<IpfixBurst> {
+export class IpfixTcp implements Target<IpfixBurst> {
   readonly inFlightMax = 1;
   readonly #target: IpfixTarget;
   #session: TcpSession | undefined;

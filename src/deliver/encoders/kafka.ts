@@ -1,50 +1,69 @@
 import type { FlowBatch } from '../../flow/batch.ts';
-import type { AddressTable } from '../../flow/intern.ts';
-import { MISSING } from '../../flow/intern.ts';
+import { hasBit } from '../../flow/bits.ts';
+import { type AddressTable, MISSING } from '../../flow/intern.ts';
 import { fnv1a32, partitionOf } from '../../net/kafka/partition.ts';
 import { type KafkaRecords, KEY_BYTES } from '../../net/kafka/producer.ts';
-import type { SpoolMessage } from './spool.ts';
+import type { Message } from '../message.ts';
+import type { Encoder } from '../outlet.ts';
 
-/** Flows as they are sent, with what is needed to divide them. */
+/** Encoded flows, and the facts that dividing them among partitions takes. */
 interface KeyedFlows extends Omit<KafkaRecords, 'partition'> {
   /** FNV-1a of each key. */
   readonly hashes: Uint32Array;
   readonly packets: Float64Array;
-  /** Of the packets. */
+  /** Bytes of the packets. */
   readonly octets: Float64Array;
 }
 
-/** Flows that are sent in one request; a lane is a partition. */
-export interface KafkaMessage extends SpoolMessage {
+/** Flows of one request. Its lane is the partition. */
+export interface KafkaMessage extends Message {
   readonly flows: KeyedFlows;
-  /** Undefined: the number of partitions was not known, and the message has to be divided. */
+  /** Undefined when the number of partitions was not known: the message has to be divided. */
   readonly records: KafkaRecords | undefined;
 }
 
 export interface RequestLimits {
   readonly messagesMax: number;
-  /** Keys, values and what the protocol adds to them. */
+  /** Keys, values and the protocol's overhead. */
   readonly bytesMax: number;
 }
 
-/** The encoded records of a batch, as an encoder holds them. */
-export interface EncodedRecords {
+/** Encodes the selected rows of a batch, one record each. */
+export interface RecordSource {
+  encode(batch: FlowBatch): number;
   readonly bytes: Uint8Array;
   /** Record `r` is `bytes[offsets[r] .. offsets[r + 1]]`. */
   readonly offsets: Uint32Array;
 }
 
-/** At most, of lengths, time stamp and offset around a record. */
+/** Most bytes of lengths, time stamp and offset around a record. */
 const RECORD_OVERHEAD_BYTES = 24;
 /** The header of a record batch. */
 const BATCH_OVERHEAD_BYTES = 61;
 
 const ADDRESS_BYTES = KEY_BYTES / 2;
 
-/** The requests that a batch is sent in, by partition. */
+/**
+ * Batches → requests of one partition each. A record's key is the two addresses of its flow, the
+ * lesser first, so that both directions of a conversation go to the same partition.
+ */
+export function kafkaEncoder(
+  records: RecordSource,
+  partitions: () => number | undefined,
+  limits: RequestLimits,
+): Encoder<FlowBatch, KafkaMessage> {
+  return {
+    encode(batch) {
+      records.encode(batch);
+      return requestsOf(batch, records, partitions(), limits);
+    },
+  };
+}
+
+/** The requests of a batch, by partition. */
 export function requestsOf(
   batch: FlowBatch,
-  encoded: EncodedRecords,
+  encoded: Pick<RecordSource, 'bytes' | 'offsets'>,
   partitions: number | undefined,
   limits: RequestLimits,
 ): readonly KafkaMessage[] {
@@ -59,7 +78,7 @@ export function requestsOf(
   return byPartition({ keys, hashes, values, offsets, packets, octets }, partitions, limits);
 }
 
-/** The requests for a message that was made before the number of partitions was known. */
+/** Divides a message that was made before the number of partitions was known. */
 export function divide(
   { flows }: KafkaMessage,
   partitions: number,
@@ -86,7 +105,7 @@ function byPartition(
   return messages;
 }
 
-/** A number of each selected flow; what is missing is 0. */
+/** A number of each selected flow; 0 where it is absent. */
 function column(batch: FlowBatch, name: string): Float64Array {
   const values = batch.f64(name);
   const present = batch.present(name);
@@ -94,7 +113,7 @@ function column(batch: FlowBatch, name: string): Float64Array {
   const numbers = new Float64Array(batch.selected);
   for (let r = 0; r < numbers.length; r++) {
     const row = selection === undefined ? r : selection[r]!;
-    if ((present[row >>> 5]! >>> (row & 31)) & 1) numbers[r] = values[row]!;
+    if (hasBit(present, row)) numbers[r] = values[row]!;
   }
   return numbers;
 }
@@ -136,7 +155,7 @@ function swap(keys: Uint8Array, at: number): void {
   }
 }
 
-/** Records by partition, those of one in their order (a counting sort). */
+/** Records by partition, in their order within a partition (a counting sort). */
 function orderByPartition(hashes: Uint32Array, partitions: number): Uint32Array {
   const ends = new Uint32Array(partitions + 1);
   for (const hash of hashes) ends[partitionOf(hash, partitions) + 1]!++;
@@ -146,7 +165,7 @@ function orderByPartition(hashes: Uint32Array, partitions: number): Uint32Array 
   return order;
 }
 
-/** Where the request ends that begins with `order[from]`: it has one record at least. */
+/** End of the request that begins with `order[from]`; a request has at least one record. */
 function endOfRequest(
   order: Uint32Array,
   hashes: Uint32Array,
@@ -166,7 +185,7 @@ function endOfRequest(
   return order.length;
 }
 
-/** Copies what the request needs, so that it does not hold all of them. */
+/** Copies the request's own records, so that it does not keep all others alive. */
 function request(
   all: KeyedFlows,
   order: Uint32Array,
@@ -196,7 +215,7 @@ function request(
   };
 }
 
-/** To the end of what is there, which are `i` flows. */
+/** Appends record `r` as flow `i`. */
 function copyFlow(all: KeyedFlows, r: number, flows: KeyedFlows, i: number): void {
   const start = all.offsets[r]!;
   const stop = all.offsets[r + 1]!;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { BufferPool } from '../../../../src/agent/export/buffer-pool.ts';
+import { BufferPool } from '../../../src/deliver/buffer-pool.ts';
 
 const GRAIN = 64 * 1024;
 

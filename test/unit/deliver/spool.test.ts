@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
-import { Spool, type SpoolMessage } from '../../../../src/agent/export/spool.ts';
+import type { Message } from '../../../src/deliver/message.ts';
+import { Spool } from '../../../src/deliver/spool.ts';
 
-function message(bytes: number, flows = 1, lane?: number): SpoolMessage {
+function message(bytes: number, flows = 1, lane?: number): Message {
   const amount = { flows, packets: flows * 2, bytes: flows * 9 };
   return { bytes: new Uint8Array(bytes), amount, ...(lane === undefined ? {} : { lane }) };
 }

@@ -1,7 +1,8 @@
-import type { FlowBatch } from '../../flow/batch.ts';
-import type { FlowAmount } from './exporter.ts';
+import type { FlowBatch } from '../flow/batch.ts';
+import { hasBit } from '../flow/bits.ts';
+import type { FlowAmount } from './message.ts';
 
-/** Rows of a batch, by their place among those selected. */
+/** Selected rows of a batch, by their position among the selected ones. */
 export interface Run {
   readonly from: number;
   readonly to: number;
@@ -9,7 +10,7 @@ export interface Run {
 
 /**
  * Cuts `count` records into runs of at most `flowsMax` records and `bytesMax` bytes; record `r` has
- * the bytes from `offsets[r]` to `offsets[r + 1]`. A record that is larger is a run of its own.
+ * the bytes from `offsets[r]` to `offsets[r + 1]`. A larger record is a run of its own.
  */
 export function runsOf(
   offsets: Uint32Array,
@@ -28,7 +29,7 @@ export function runsOf(
   return runs;
 }
 
-/** What is in the flows of a run. */
+/** Sums over the flows of a run. */
 export function amountOf(batch: FlowBatch, { from, to }: Run): FlowAmount {
   const sum = (name: string): number =>
     batch.has(name) ? sumRows(batch.f64(name), batch.present(name), batch.selection, from, to) : 0;
@@ -45,7 +46,7 @@ function sumRows(
   let sum = 0;
   for (let i = from; i < to; i++) {
     const row = selection === undefined ? i : selection[i]!;
-    if (((present[row >>> 5]! >>> (row & 31)) & 1) === 1) sum += values[row]!;
+    if (hasBit(present, row)) sum += values[row]!;
   }
   return sum;
 }

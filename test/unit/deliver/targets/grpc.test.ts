@@ -1,11 +1,10 @@
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
-import { collectorOf } from '../../../../src/agent/export/collector.ts';
-import { Delivery } from '../../../../src/agent/export/delivery.ts';
-import { declareExportMetrics } from '../../../../src/agent/export/metrics.ts';
+import { createExportMetrics } from '../../../../src/agent/export/metrics.ts';
+import { Delivery } from '../../../../src/deliver/delivery.ts';
+import { GRPC_LIMITS } from '../../../../src/deliver/targets/grpc.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
-import { agentConfig } from '../../../support/processes/agent-host.ts';
 
 const MESSAGE = { bytes: new Uint8Array(10), amount: { flows: 5, packets: 7, bytes: 9 } };
 
@@ -15,14 +14,14 @@ test.each([
 ])('a collector that %s loses nothing', async (_what, answerMs) => {
   const clock = new ManualClock();
   const log = pino({ level: 'silent' });
-  const config = agentConfig({ TARGET_HOST: 'localhost', TARGET_PORT: '1' });
-  const call = { method: '/pbflow.Collector/Send', messageBytesMax: 1000 };
-  const { limits } = collectorOf(config, { clock, log, random: () => 0.5 }, call);
   const registry = createMetrics('');
-  const delivery = new Delivery(limits, {
-    transport: { inFlightMax: 4, send: () => clock.sleep(answerMs) },
-    ...{ clock, log, random: () => 0.5, metrics: declareExportMetrics(registry, 'grpc') },
-  });
+  const delivery = new Delivery(
+    { ...GRPC_LIMITS, batchesMax: 50, bytesMax: 2 ** 20 },
+    {
+      target: { inFlightMax: 4, send: () => clock.sleep(answerMs) },
+      ...{ clock, log, random: () => 0.5, metrics: createExportMetrics(registry, 'grpc') },
+    },
+  );
   await delivery.start();
   for (let i = 0; i < 10; i++) expect(delivery.offer([{ ...MESSAGE }])).toBe(true);
   for (let i = 0; i < 3; i++) await clock.advance(answerMs);

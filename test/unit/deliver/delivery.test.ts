@@ -1,17 +1,13 @@
 import fc from 'fast-check';
 import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
-import {
-  Delivery,
-  type DeliveryLimits,
-  type Transport,
-} from '../../../../src/agent/export/delivery.ts';
-import { declareExportMetrics } from '../../../../src/agent/export/metrics.ts';
-import type { SpoolMessage } from '../../../../src/agent/export/spool.ts';
-import { NetobservError } from '../../../../src/base/errors.ts';
-import { NET_ERRORS } from '../../../../src/net/errors.ts';
-import { createMetrics } from '../../../../src/telemetry/metrics.ts';
-import { ManualClock } from '../../../support/manual-clock.ts';
+import { createExportMetrics } from '../../../src/agent/export/metrics.ts';
+import { NetobservError } from '../../../src/base/errors.ts';
+import { Delivery, type DeliveryLimits, type Target } from '../../../src/deliver/delivery.ts';
+import type { Message } from '../../../src/deliver/message.ts';
+import { NET_ERRORS } from '../../../src/net/errors.ts';
+import { createMetrics } from '../../../src/telemetry/metrics.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
 
 const LIMITS: DeliveryLimits = {
   batchesMax: 4,
@@ -32,18 +28,18 @@ const CODES: Readonly<Record<Answer, string>> = {
   never: '',
 };
 
-function message(flows = 1): SpoolMessage {
+function message(flows = 1): Message {
   return { bytes: new Uint8Array(100), amount: { flows, packets: flows * 2, bytes: flows * 50 } };
 }
 
 /** A collector that answers as told; the last answer is repeated. */
 function setUp(answers: readonly Answer[], limits: Partial<DeliveryLimits> = {}, inFlightMax = 1) {
   const clock = new ManualClock();
-  const received: SpoolMessage[] = [];
+  const received: Message[] = [];
   let calls = 0;
   let running = 0;
   let runningMax = 0;
-  const transport: Transport = {
+  const target: Target = {
     inFlightMax,
     async send(sent, signal) {
       const answer = answers[Math.min(calls++, answers.length - 1)]!;
@@ -60,10 +56,10 @@ function setUp(answers: readonly Answer[], limits: Partial<DeliveryLimits> = {},
     },
   };
   const registry = createMetrics('t_');
-  const metrics = declareExportMetrics(registry, 'grpc');
+  const metrics = createExportMetrics(registry, 'grpc');
   const delivery = new Delivery(
     { ...LIMITS, ...limits },
-    { transport, clock, log: pino({ level: 'silent' }), metrics, random: () => 0.5 },
+    { target, clock, log: pino({ level: 'silent' }), metrics, random: () => 0.5 },
   );
   const value = async (name: string, labels: Record<string, string> = {}): Promise<number> => {
     const metric = await registry.registry.getSingleMetric(`t_${name}`)!.get();
@@ -168,8 +164,8 @@ describe('lanes', () => {
   /** A collector that never answers for lane 0, and takes the rest; what has no lane, in parts. */
   function laneBed() {
     const bed = setUp(['ok']);
-    const received: SpoolMessage[] = [];
-    const transport: Transport = {
+    const received: Message[] = [];
+    const target: Target = {
       inFlightMax: 1,
       async send(sent) {
         if (sent.lane === undefined) return [0, 1, 2].map((lane) => ({ ...message(5), lane }));
@@ -177,11 +173,11 @@ describe('lanes', () => {
         received.push(sent);
       },
     };
-    const deps = { transport, clock: bed.clock, random: () => 0.5, metrics: bed.metrics };
+    const deps = { target, clock: bed.clock, random: () => 0.5, metrics: bed.metrics };
     const delivery = new Delivery(LIMITS, { ...deps, log: pino({ level: 'silent' }) });
     return { ...bed, delivery, received };
   }
-  const inLane = (lane: number): SpoolMessage => ({ ...message(), lane });
+  const inLane = (lane: number): Message => ({ ...message(), lane });
 
   test('one that is stuck fills up and loses its own; the others go on', async () => {
     const { delivery, received, value, clock } = laneBed();
