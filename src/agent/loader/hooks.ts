@@ -11,6 +11,10 @@ import { hookKind, programOf } from './object.ts';
 
 const RETRY_STEP_MS = 300;
 
+/** More hooks than a host has: the limits of interfaces and namespaces take effect earlier. */
+const HOOKS_WAITING_MAX = 2 ** 20;
+const ONE_AT_A_TIME = { runningMax: 1, waitingMax: HOOKS_WAITING_MAX };
+
 export type HooksConfig = Pick<
   AgentConfig,
   | 'enablePca'
@@ -37,8 +41,8 @@ export class Hooks {
   readonly #deps: HooksDeps;
   // The kernel lets one hook come or go at a time, so that more at once would only hold threads
   // that drains need. Those that go do not wait behind all that come.
-  readonly #coming = new Lane();
-  readonly #going = new Lane();
+  readonly #coming = new Lane(ONE_AT_A_TIME);
+  readonly #going = new Lane(ONE_AT_A_TIME);
   // Until the kernel has said that it knows no TCX, or has shown that it does.
   #tcx: 'untried' | 'works' | 'unknown-to-kernel' = 'untried';
 
