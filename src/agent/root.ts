@@ -11,6 +11,8 @@ import type { Books } from './drain/books.ts';
 import { Drainer } from './drain/drainer.ts';
 import { MessageReader } from './drain/messages.ts';
 import { VitalSigns } from './drain/vitals.ts';
+import type { ExtensionKey } from './features/feature.ts';
+import type { FeatureReader } from './features/reader.ts';
 import { FLOW_MAPS, type LoadedObject, WAKE_MAP } from './loader/object.ts';
 import { type AttachedFeatures, attachFeatures } from './loader/probes.ts';
 import { type AgentMetrics, declareMetrics } from './metrics.ts';
@@ -22,8 +24,6 @@ import {
   FINE,
   NOT_RUNNING,
 } from './readiness.ts';
-import type { ExtensionKey } from './trackers/feature.ts';
-import type { Tracker } from './trackers/tracker.ts';
 import { closingSteps, createWatch, openWatch, statusOf, type Watch } from './watch.ts';
 
 export interface AgentDeps extends HostDeps {
@@ -50,7 +50,7 @@ interface Running extends Watch {
   readonly drainer: Drainer;
   readonly messages: MessageReader;
   readonly attached: AttachedFeatures;
-  readonly trackers: readonly Tracker[];
+  readonly readers: readonly FeatureReader[];
 }
 
 const NAMESPACES_UNKNOWN =
@@ -109,7 +109,7 @@ class HostAgent implements Agent {
     const running = this.#running;
     if (running === undefined) return;
     this.#running = undefined;
-    const { drainer, tracker, attached, trackers } = running;
+    const { drainer, tracker, attached, readers } = running;
     await runAll([
       // Hooks go slowly, and whoever asked for the end may not wait for all of them: what is there
       // is handed on first, and what still comes is drained as before. Flows of a drain that fails
@@ -119,7 +119,7 @@ class HostAgent implements Agent {
       () => attached.detach(),
       // No hook is left by now, so nothing can be counted after this.
       () => drainer.stop(),
-      ...trackers.map((one) => () => one.stop?.()),
+      ...readers.map((one) => () => one.stop?.()),
       ...closingSteps(running, (books) => {
         this.#accounting = books;
       }),
@@ -172,14 +172,14 @@ class HostAgent implements Agent {
     });
     const offsetOf = (key: ExtensionKey): number =>
       attached.features.find(({ spec }) => spec.extension?.at === key)?.at ?? 0;
-    const trackerDeps = {
+    const readerDeps = {
       ...{ ...shared, config: this.#config, connections, messages, offsetOf },
       takesEmptyFlows: this.#deps.takesEmptyFlows ?? false,
     };
     const features = attached.features
-      .map(({ spec, at }) => spec.tracker?.(trackerDeps, at))
-      .filter((tracker) => tracker !== undefined);
-    const trackers = [connections, ...features];
+      .map(({ spec, at }) => spec.reader?.(readerDeps, at))
+      .filter((reader) => reader !== undefined);
+    const readers = [connections, ...features];
     // Each program once: it may be attached to several functions.
     const probes = new Set(
       attached.features.flatMap((feature) => feature.probes.map(({ program }) => program)),
@@ -187,9 +187,9 @@ class HostAgent implements Agent {
     const vitals = new VitalSigns({ ...shared, probes: [...probes] }, maxEntries);
     const { ledger, books } = watch;
     const drainer = new Drainer({
-      ...{ ...shared, ledger, books, vitals, take, emit, valueBytes, trackers },
+      ...{ ...shared, ledger, books, vitals, take, emit, valueBytes, readers },
       agentIp: () => address.current(),
     });
-    return { ...watch, vitals, drainer, messages, attached, trackers };
+    return { ...watch, vitals, drainer, messages, attached, readers };
   }
 }

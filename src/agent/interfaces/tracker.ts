@@ -39,7 +39,7 @@ const NO_ADMIN =
 /** One namespace by its inode, a permission that lacks, or a user whose namespaces are too many. */
 type Told = number | 'permission' | `room of ${number}`;
 
-export type TrackerConfig = Pick<
+export type InterfaceTrackerConfig = Pick<
   AgentConfig,
   | 'interfaces'
   | 'excludeInterfaces'
@@ -49,7 +49,7 @@ export type TrackerConfig = Pick<
   | 'listenContainersPeriodMs'
 >;
 
-export interface TrackerDeps {
+export interface InterfaceTrackerDeps {
   readonly native: Native;
   readonly hub: SocketHub;
   readonly hooks: HookKeeper;
@@ -78,8 +78,8 @@ interface Wanted {
  * that have a name and in those of running processes.
  */
 export class InterfaceTracker {
-  readonly #config: TrackerConfig;
-  readonly #deps: TrackerDeps;
+  readonly #config: InterfaceTrackerConfig;
+  readonly #deps: InterfaceTrackerDeps;
   readonly #rules: InterfaceRules;
   /** By inode, which tells namespaces apart for as long as they are held open. */
   readonly #namespaces = new Map<number, TrackedNamespace>();
@@ -101,7 +101,7 @@ export class InterfaceTracker {
   readonly #look = new Level(() => this.#lookAtHooks());
   #reporting = false;
 
-  constructor(config: TrackerConfig, deps: TrackerDeps) {
+  constructor(config: InterfaceTrackerConfig, deps: InterfaceTrackerDeps) {
     this.#config = config;
     this.#deps = deps;
     this.#rules = compileRules(config);

@@ -1,8 +1,8 @@
 import { explain } from '../../base/errors.ts';
 import type { AgentConfig } from '../config.ts';
 import { mapBytesOf } from '../drain/vitals.ts';
-import { type FeatureSpec, waysOf } from '../trackers/feature.ts';
-import { FEATURES } from '../trackers/table.ts';
+import { type FeatureSpec, waysOf } from '../features/feature.ts';
+import { FEATURES } from '../features/table.ts';
 import type { AttachMode } from './hook.ts';
 import type { BpfObject, Native } from './native.ts';
 import { type LoadedObject, loadDatapath, loadPlan, WITNESS_PROGRAM } from './object.ts';

@@ -1,7 +1,7 @@
 import { parse } from 'yaml';
 import type { AgentConfig } from '../../agent/config.ts';
 import { refuse } from '../../agent/export/check.ts';
-import { fieldsOf } from '../../agent/trackers/table.ts';
+import { fieldsOf } from '../../agent/features/table.ts';
 import type { Component } from '../../base/component.ts';
 import { explain } from '../../base/errors.ts';
 import { agentColumns } from '../../flow/agent-columns.ts';

@@ -1,8 +1,8 @@
 import type { Agent } from '../../agent/agent.ts';
 import { exportOptionWarnings } from '../../agent/check.ts';
+import { fieldsOf } from '../../agent/features/table.ts';
 import type { Native } from '../../agent/loader/native.ts';
 import { createAgent } from '../../agent/root.ts';
-import { fieldsOf } from '../../agent/trackers/table.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Component } from '../../base/component.ts';
 import type { SubscribeRows } from '../../console/server/live.ts';

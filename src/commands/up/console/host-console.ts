@@ -1,5 +1,5 @@
 import type { Agent } from '../../../agent/agent.ts';
-import { fieldsOfNamed } from '../../../agent/trackers/table.ts';
+import { fieldsOfNamed } from '../../../agent/features/table.ts';
 import type { StatusResponse } from '../../../console/api.ts';
 import { DEFAULT_LIMITS } from '../../../console/server/config.ts';
 import type { SubscribeRows } from '../../../console/server/live.ts';

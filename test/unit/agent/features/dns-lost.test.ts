@@ -1,8 +1,8 @@
 import { beforeEach, expect, test } from 'vitest';
 import { DrainBuffer } from '../../../../src/agent/drain/buffer.ts';
 import { dnsMetrics, flowKey, flowMetrics } from '../../../../src/agent/drain/layout.gen.ts';
+import { LostQueries } from '../../../../src/agent/features/dns-lost.ts';
 import type { BpfObject } from '../../../../src/agent/loader/native.ts';
-import { LostQueries } from '../../../../src/agent/trackers/dns-lost.ts';
 import { MessageKernel, type Query, queryKey } from '../../../support/kernel/message-kernel.ts';
 
 const AT = flowMetrics.sizeBytes;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { dnsMetrics, messageKind } from '../../../../src/agent/drain/layout.gen.ts';
-import { dns } from '../../../../src/agent/trackers/dns.ts';
+import { dns } from '../../../../src/agent/features/dns.ts';
 import {
   edns,
   FIRST_NAME,
@@ -9,8 +9,8 @@ import {
   pointer,
   Type,
 } from '../../../support/codec/dns-message.ts';
+import { type BedFlow, FeatureBed } from '../../../support/kernel/feature-bed.ts';
 import { messageRecord, queryKey } from '../../../support/kernel/message-kernel.ts';
-import { type BedFlow, TrackerBed } from '../../../support/kernel/tracker-bed.ts';
 
 const SOURCE = { source: '10.0.0.1', port: 53 };
 
@@ -43,7 +43,7 @@ function answer(id: number, asked: string, address?: number, said: Said = {}): B
 }
 
 test('a flow shows what belongs to its last response, in whichever drain that is', async () => {
-  const bed = new TrackerBed(dns);
+  const bed = new FeatureBed(dns);
   // The third came after the maps had been swapped: it is of the next drain.
   bed.kernel.leave(answer(1, 'one.example'), answer(2, 'two.example'), answer(3, 'three.example'));
   const [first] = await bed.drain(response(2));
@@ -55,7 +55,7 @@ test('a flow shows what belongs to its last response, in whichever drain that is
 });
 
 test('addresses are named by answers, not by refusals', async () => {
-  const bed = new TrackerBed(dns);
+  const bed = new FeatureBed(dns);
   const names = async (): Promise<unknown> => (await bed.drain(response(9)))[0]?.SrcDnsName;
   bed.kernel.leave(answer(1, 'refused.example', 1, { flags: 0x8185 }));
   expect(await names()).toBe('');
@@ -69,7 +69,7 @@ test.each([
   ['nobody asked', 0],
   ['a shorter name was asked for', name('one.example').length],
 ])('an answer names nothing when %s', async (_why, asked) => {
-  const bed = new TrackerBed(dns);
+  const bed = new FeatureBed(dns);
   bed.kernel.leave(answer(1, 'one.example', 1, { asked }));
   const [flow] = await bed.drain(response(1));
   expect(flow).toMatchObject({ SrcDnsName: '', DnsName: 'one.example', DnsAnswers: ['10.0.0.1'] });
@@ -84,7 +84,7 @@ test.each([
   ['extended, with nothing in the header', 0x8180, 0x8180, 16, 'BADVERS', 0x8180],
   ['without a name', 0x818c, 0x818c, 12, 'UnDefined', 0x818c],
 ])('codes: %s', async (_why, entry, flags, code, text, shown) => {
-  const bed = new TrackerBed(dns);
+  const bed = new FeatureBed(dns);
   bed.kernel.leave(
     answer(1, 'a.example', undefined, code === undefined ? { flags } : { flags, code }),
   );
@@ -93,12 +93,12 @@ test.each([
 });
 
 test('without its message, a response shows the code of its header', async () => {
-  const [flow] = await new TrackerBed(dns).drain(response(1, 0x8183));
+  const [flow] = await new FeatureBed(dns).drain(response(1, 0x8183));
   expect(flow).toMatchObject({ DnsFlagsResponseCode: 'NXDomain', DnsFlags: 0x8183, DnsName: '' });
 });
 
 test('a flow with very many answers leaves room for others', async () => {
-  const bed = new TrackerBed(dns);
+  const bed = new FeatureBed(dns);
   const flood = Array.from({ length: 40_000 }, (_, id) => answer(id, 'flood.example'));
   bed.kernel.pieces = [];
   for (let i = 0; i < flood.length; i += 1250) {
@@ -112,7 +112,7 @@ test('a flow with very many answers leaves room for others', async () => {
 });
 
 test('lost queries bear their name, where nothing was answered', async () => {
-  const bed = new TrackerBed(dns);
+  const bed = new FeatureBed(dns);
   const question = Buffer.concat([name('Lost.example'), Buffer.of(0, 28, 0, 1)]);
   bed.kernel.queries = [{ ...SOURCE, id: 1, askedMs: 1, question }];
   expect(await bed.drain()).toEqual([
@@ -128,7 +128,7 @@ test('lost queries bear their name, where nothing was answered', async () => {
 });
 
 test('whoever takes no flows without packets gets none, and what they were for is counted', async () => {
-  const bed = new TrackerBed(dns, {}, false);
+  const bed = new FeatureBed(dns, {}, false);
   const flow = { key: queryKey(SOURCE, 0), extension: Buffer.alloc(dnsMetrics.sizeBytes) };
   bed.kernel.queries = [1, 2, 3].map((id) => ({ ...SOURCE, port: 50 + id, id, askedMs: 1 }));
   const flows = await bed.drain(flow);
@@ -145,7 +145,7 @@ test.each([
   ['what a rule is about', { FLOW_FILTER_RULES: 'destination_port=53' }, []],
   ['a sample by a rule', { FLOW_FILTER_RULES: 'port=53 sample=10' }, []],
 ])('with %s seen, queries without an answer are lost or not', async (_why, env, lost) => {
-  const bed = new TrackerBed(dns, { STALE_ENTRIES_EVICT_TIMEOUT: '3s', ...env });
+  const bed = new FeatureBed(dns, { STALE_ENTRIES_EVICT_TIMEOUT: '3s', ...env });
   const { nowMs } = bed;
   const query = (id: number, agoMs: number) => ({ ...SOURCE, id, askedMs: nowMs - agoMs });
   bed.kernel.queries = [query(1, 3001), query(2, 3000)];
@@ -160,7 +160,7 @@ test.each([
 });
 
 test('queries that cannot be read hold up nothing', async () => {
-  const bed = new TrackerBed(dns);
+  const bed = new FeatureBed(dns);
   bed.kernel.broken = new Error('EPERM');
   expect(await bed.drain(response(1))).toHaveLength(1);
   expect(await bed.metrics.registry.metrics()).toContain('error="CannotPurgeQueries"');

@@ -15,7 +15,7 @@ export const nat: FeatureSpec = {
   enabledBy: 'kernel function bpf_skb_ct_lookup (Linux 5.19 or later with NF_CONNTRACK and BTF)',
   extension: { at: 'natAt', sizeBytes: natMetrics.sizeBytes },
 
-  tracker: (_deps, at) => ({
+  reader: (_deps, at) => ({
     decode(buffer, length, batch) {
       const { addresses } = batch.tables;
       for (const [name, offset] of ADDRESSES) {

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { DrainBuffer } from '../../../../src/agent/drain/buffer.ts';
 import { dropMetrics, filterMetrics, flowMetrics } from '../../../../src/agent/drain/layout.gen.ts';
-import { dropRules } from '../../../../src/agent/trackers/drop-rules.ts';
-import type { TrackerDeps } from '../../../../src/agent/trackers/feature.ts';
+import { dropRules } from '../../../../src/agent/features/drop-rules.ts';
+import type { FeatureReaderDeps } from '../../../../src/agent/features/feature.ts';
 import { writeFlow } from '../../../support/kernel/fake-kernel.ts';
 import { agentConfig } from '../../../support/processes/agent-host.ts';
 
@@ -11,8 +11,8 @@ const DROPS_AT = FILTER_AT + filterMetrics.sizeBytes;
 const VALUE_BYTES = DROPS_AT + dropMetrics.sizeBytes;
 
 function trackerWith(dropsAt: number) {
-  const deps = { offsetOf: () => dropsAt } as unknown as TrackerDeps;
-  return dropRules.tracker!(deps, FILTER_AT);
+  const deps = { offsetOf: () => dropsAt } as unknown as FeatureReaderDeps;
+  return dropRules.reader!(deps, FILTER_AT);
 }
 
 test.each([

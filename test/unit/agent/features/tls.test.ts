@@ -1,20 +1,20 @@
 import { beforeEach, expect, test } from 'vitest';
 import { messageKind, tlsMetrics, tlsSeen } from '../../../../src/agent/drain/layout.gen.ts';
-import { tls } from '../../../../src/agent/trackers/tls.ts';
+import { tls } from '../../../../src/agent/features/tls.ts';
 import { TLS_TYPES } from '../../../../src/flow/names/tls.ts';
 import { clientHello, record, serverHello } from '../../../support/codec/tls-hello.ts';
+import { type BedFlow, FeatureBed, tcpKey } from '../../../support/kernel/feature-bed.ts';
 import { messageRecord } from '../../../support/kernel/message-kernel.ts';
-import { type BedFlow, TrackerBed, tcpKey } from '../../../support/kernel/tracker-bed.ts';
 import type { FlowView } from '../../../support/processes/agent-host.ts';
 
 const THERE = tcpKey(40_000, 443);
 const BACK = tcpKey(443, 40_000);
 const DATA = tlsSeen.appData;
 
-let bed: TrackerBed;
+let bed: FeatureBed;
 
 beforeEach(() => {
-  bed = new TrackerBed(tls);
+  bed = new FeatureBed(tls);
 });
 
 /** A flow with these kinds of records, or with segments that begin with none. */
@@ -134,7 +134,7 @@ function part(from: number, to: number, bytes = WHOLE): Buffer {
 
 test('a hello is put together wherever segments end, sequence numbers begin anew or not', async () => {
   for (let cut = 1; cut < WHOLE.length; cut++) {
-    bed = new TrackerBed(tls);
+    bed = new FeatureBed(tls);
     bed.kernel.leave(part(0, cut), part(cut, WHOLE.length));
     const counted = flow(THERE, 0);
     counted.extension[tlsMetrics.hellos] = 1;
@@ -152,7 +152,7 @@ test('a hello is put together wherever segments end, sequence numbers begin anew
 test('parts that come twice are taken once, and what is missing ends a hello', async () => {
   bed.kernel.leave(part(0, 20), part(10, 30), part(15, 25), part(30, WHOLE.length));
   expect((await bed.drain(flow(THERE, 1)))[0]).toMatchObject({ TLSServerName: 'cut.example' });
-  bed = new TrackerBed(tls);
+  bed = new FeatureBed(tls);
   bed.kernel.leave(part(0, 80), part(81, WHOLE.length));
   expect((await bed.drain(flow(THERE, 1)))[0]).toMatchObject({ TLSServerName: '' });
 });

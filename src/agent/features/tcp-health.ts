@@ -26,7 +26,7 @@ export const tcpHealth: FeatureSpec = {
     ],
   ],
 
-  tracker: (_deps, at) => ({
+  reader: (_deps, at) => ({
     decode(buffer, length, batch) {
       for (const [name, offset] of COUNTERS) fillWords(buffer, length, batch, name, at + offset);
       fillDoubles(buffer, length, batch, 'TcpHandshakeNs', at + tcpMetrics.handshakeNs);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { fieldsOfNamed } from '../../../../src/agent/trackers/table.ts';
+import { fieldsOfNamed } from '../../../../src/agent/features/table.ts';
 
 test.each([
   ['none', [], []],

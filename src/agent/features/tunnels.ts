@@ -27,7 +27,7 @@ export const tunnels: FeatureSpec = {
         view.setUint16(at + index * 2, Number(port), true);
     }
   },
-  tracker: (_deps, at) => ({
+  reader: (_deps, at) => ({
     decode: (buffer, length, batch) => decodeTunnels(buffer, length, batch, at),
   }),
 };

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Connections } from '../../../../src/agent/connections/connections.ts';
 import { flowMetrics, processMetrics } from '../../../../src/agent/drain/layout.gen.ts';
+import { ProcessReader } from '../../../../src/agent/features/processes.ts';
+import type { FeatureReader } from '../../../../src/agent/features/reader.ts';
 import { ControlGroups } from '../../../../src/agent/kernel/cgroups.ts';
 import { declareMetrics } from '../../../../src/agent/metrics.ts';
-import { ProcessTracker } from '../../../../src/agent/trackers/processes.ts';
-import type { Tracker } from '../../../../src/agent/trackers/tracker.ts';
 import { TableSpace } from '../../../../src/flow/intern.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
 import { type FakeEntry, FLOW, track } from '../../../support/kernel/entries.ts';
@@ -23,7 +23,7 @@ const BACK = {
 
 let folder: string;
 let cgroup: number;
-let trackers: readonly Tracker[];
+let readers: readonly FeatureReader[];
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'nbt-processes-'));
@@ -36,7 +36,7 @@ beforeEach(() => {
   const metrics = declareMetrics(createMetrics(''), 'info');
   const connections = new Connections({ flowsMax: 16, idleMs: 0, metrics });
   const groups = new ControlGroups({ mounts: join(folder, 'mounts'), processes: folder });
-  trackers = [connections, new ProcessTracker(connections, flowMetrics.sizeBytes, groups)];
+  readers = [connections, new ProcessReader(connections, flowMetrics.sizeBytes, groups)];
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
@@ -54,7 +54,7 @@ function of(pid: number, name: string, group = 0): NonNullable<FakeEntry['write'
 let tables: TableSpace;
 
 const drain = (entries: readonly FakeEntry[]) =>
-  track(trackers, processMetrics.sizeBytes, entries, tables);
+  track(readers, processMetrics.sizeBytes, entries, tables);
 
 test('the process, its control group and its container', () => {
   expect(drain([{ write: of(4_000_000_000, 'sixteen-letters!', cgroup) }])).toMatchObject([

@@ -9,12 +9,12 @@ import type { BpfObject, Native, ProbeOptions } from '../loader/native.ts';
 import type { SideTable } from '../loader/side-tables.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { Capability } from '../privileges.ts';
-import type { Tracker } from './tracker.ts';
+import type { FeatureReader } from './reader.ts';
 
 /** Place in `struct config` of the offset at which a feature's structure is in an entry. */
 export type ExtensionKey = Extract<keyof typeof layout, `${string}At`>;
 
-export interface TrackerDeps {
+export interface FeatureReaderDeps {
   readonly config: AgentConfig;
   readonly native: Native;
   readonly object: BpfObject;
@@ -72,7 +72,7 @@ export interface FeatureSpec {
   maxEntries?(config: AgentConfig): Readonly<Record<string, number>>;
   /** Its tables that are shared out among senders, which have one entry while it is off, too. */
   readonly sideTables?: readonly SideTable[];
-  /** Maps that its tracker reads; where another program loads ours, they must be pinned. */
+  /** Maps that its reader reads; where another program loads ours, they must be pinned. */
   readonly maps?: readonly string[];
   /**
    * Programs besides the hooks, attached together. Several ways, the best first: the first that the
@@ -80,5 +80,5 @@ export interface FeatureSpec {
    */
   readonly ways?: Ways | ((config: AgentConfig) => Ways);
   /** `at`: offset of the extension in an entry, bytes; 0 without one. */
-  tracker?(deps: TrackerDeps, at: number): Tracker;
+  reader?(deps: FeatureReaderDeps, at: number): FeatureReader;
 }

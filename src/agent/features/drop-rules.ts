@@ -17,7 +17,7 @@ export const dropRules: FeatureSpec = {
   enabledBy: 'what ENABLE_PKT_DROPS takes',
   extension: { at: 'filterAt', sizeBytes: filterMetrics.sizeBytes },
 
-  tracker({ offsetOf }, at) {
+  reader({ offsetOf }, at) {
     const dropsAt = offsetOf('dropsAt');
     if (dropsAt === 0) {
       throw new NetobservError(

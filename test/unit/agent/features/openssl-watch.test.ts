@@ -2,7 +2,7 @@ import { mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { LIBRARY_PERIOD_MS, LibraryWatch } from '../../../../src/agent/trackers/openssl-watch.ts';
+import { LIBRARY_PERIOD_MS, LibraryWatch } from '../../../../src/agent/features/openssl-watch.ts';
 
 let folder: string;
 let nowMs: number;

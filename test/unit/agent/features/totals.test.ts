@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
+import { EventReader } from '../../../../src/agent/features/events.ts';
+import type { FeatureReaderDeps } from '../../../../src/agent/features/feature.ts';
+import { openssl } from '../../../../src/agent/features/openssl.ts';
 import type { BpfObject } from '../../../../src/agent/loader/native.ts';
 import { declareMetrics } from '../../../../src/agent/metrics.ts';
-import { EventTracker } from '../../../../src/agent/trackers/events.ts';
-import type { TrackerDeps } from '../../../../src/agent/trackers/feature.ts';
-import { openssl } from '../../../../src/agent/trackers/openssl.ts';
 import { createLog } from '../../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
 import { FakeKernel } from '../../../support/kernel/fake-kernel.ts';
@@ -37,7 +37,7 @@ function setUp() {
 
 test('what went through OpenSSL before the start is not counted', async () => {
   const { kernel, deps, text } = setUp();
-  const tracker = openssl.tracker!(deps as unknown as TrackerDeps, 0);
+  const tracker = openssl.reader!(deps as unknown as FeatureReaderDeps, 0);
   kernel.total += 3;
   tracker.finish!();
   expect(await text()).toContain('openssl_data_events_total{openssl_type="read"} 3\n');
@@ -50,7 +50,7 @@ test('what went through OpenSSL before the start is not counted', async () => {
 test('samples of policies from before the start are not counted', async () => {
   const { kernel, deps, text } = setUp();
   const nowhere = { north: '/nonexistent/north', local: '/nonexistent/local' };
-  const tracker = new EventTracker(deps, 0, nowhere);
+  const tracker = new EventReader(deps, 0, nowhere);
   kernel.total += 3;
   tracker.finish();
   const labels = 'source="network-events",reason="NetworkEventsGoodEvent"';

@@ -14,8 +14,8 @@ import { AgingMap } from '../drain/aging-map.ts';
 import type { DrainBuffer, DrainFacts } from '../drain/buffer.ts';
 import { flowKey, messageKind, tlsMetrics, tlsSeen } from '../drain/layout.gen.ts';
 import { MESSAGE_MAPS, type Message, messagesMap } from '../drain/messages.ts';
-import { type FeatureSpec, HOOKS_ALONE, type TrackerDeps } from './feature.ts';
-import type { Tracker } from './tracker.ts';
+import { type FeatureReaderDeps, type FeatureSpec, HOOKS_ALONE } from './feature.ts';
+import type { FeatureReader } from './reader.ts';
 
 /** Hellos that are kept, in each of two generations: at least these, or one a flow. */
 const HELLOS_MIN = 16_384;
@@ -41,7 +41,7 @@ export const tls: FeatureSpec = {
   extension: { at: 'tlsAt', sizeBytes: tlsMetrics.sizeBytes },
   maxEntries: () => messagesMap,
   maps: MESSAGE_MAPS,
-  tracker: (deps, at) => new TlsTracker(deps, at),
+  reader: (deps, at) => new TlsReader(deps, at),
 };
 
 /** What a hello said. */
@@ -60,8 +60,8 @@ interface Hello {
  * Both directions of a connection tell of its handshake, whoever said what. What was said is known
  * as long as either of them goes on, pauses of a generation apart.
  */
-class TlsTracker implements Tracker {
-  readonly #deps: TrackerDeps;
+class TlsReader implements FeatureReader {
+  readonly #deps: FeatureReaderDeps;
   readonly #at: number;
   readonly #hellos: AgingMap<Hello>;
   readonly #parts = new AgingMap<HelloParts>(KEY_WORDS, PARTS_MAX);
@@ -70,7 +70,7 @@ class TlsTracker implements Tracker {
   #nowMs = 0;
   #turnedMs = 0;
 
-  constructor(deps: TrackerDeps, at: number) {
+  constructor(deps: FeatureReaderDeps, at: number) {
     this.#deps = deps;
     this.#at = at;
     const capacity = Math.max(HELLOS_MIN, deps.config.cacheMaxFlows);

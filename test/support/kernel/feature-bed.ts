@@ -3,11 +3,11 @@ import { DrainBuffer, type DrainFacts } from '../../../src/agent/drain/buffer.ts
 import { decodeFlows } from '../../../src/agent/drain/decode.ts';
 import { flowKey, flowMetrics } from '../../../src/agent/drain/layout.gen.ts';
 import { MessageReader } from '../../../src/agent/drain/messages.ts';
+import type { FeatureSpec } from '../../../src/agent/features/feature.ts';
+import type { FeatureReader } from '../../../src/agent/features/reader.ts';
 import { InterfaceNames } from '../../../src/agent/interfaces/names.ts';
 import type { BpfObject } from '../../../src/agent/loader/native.ts';
 import { declareMetrics } from '../../../src/agent/metrics.ts';
-import type { FeatureSpec } from '../../../src/agent/trackers/feature.ts';
-import type { Tracker } from '../../../src/agent/trackers/tracker.ts';
 import { parseAddress } from '../../../src/base/ip.ts';
 import { TableSpace } from '../../../src/flow/intern.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
@@ -22,11 +22,11 @@ export interface BedFlow {
   readonly extension: Uint8Array;
 }
 
-/** One feature's tracker on a kernel of memory; a drain is what the drainer would do with it. */
-export class TrackerBed {
+/** One feature's reader on a kernel of memory; a drain is what the drainer would do with it. */
+export class FeatureBed {
   readonly kernel = new MessageKernel();
   readonly metrics: Metrics = createMetrics('');
-  readonly tracker: Tracker;
+  readonly reader: FeatureReader;
   readonly #buffer: DrainBuffer;
   readonly #tables = new TableSpace();
   /** Of both clocks. */
@@ -40,7 +40,7 @@ export class TrackerBed {
     const metrics = declareMetrics(this.metrics, 'info');
     const object = {} as BpfObject;
     this.#buffer = new DrainBuffer(16, flowMetrics.sizeBytes + spec.extension!.sizeBytes);
-    this.tracker = spec.tracker!(
+    this.reader = spec.reader!(
       {
         config: agentConfig(env),
         native: this.kernel,
@@ -67,7 +67,7 @@ export class TrackerBed {
       bootOffsetMs: 0,
       nowMs: this.nowMs,
     };
-    await this.tracker.prepare?.(facts);
+    await this.reader.prepare?.(facts);
     buffer.values.fill(0);
     for (const [row, { key, extension }] of flows.entries()) {
       buffer.keys.set(key, row * flowKey.sizeBytes);
@@ -77,16 +77,16 @@ export class TrackerBed {
     const decode = (length: number): void => {
       const batch = takeBatch(this.#tables);
       decodeFlows(buffer, length, batch, facts);
-      this.tracker.decode(buffer, length, batch, facts);
+      this.reader.decode(buffer, length, batch, facts);
       views.push(...viewFlows(batch));
     };
     decode(flows.length);
     for (;;) {
-      const length = this.tracker.makeFlows?.(buffer) ?? 0;
+      const length = this.reader.makeFlows?.(buffer) ?? 0;
       if (length === 0) break;
       decode(length);
     }
-    this.tracker.finish?.();
+    this.reader.finish?.();
     return views;
   }
 }

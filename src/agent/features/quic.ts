@@ -14,7 +14,7 @@ export const quic: FeatureSpec = {
   extension: { at: 'quicAt', sizeBytes: quicMetrics.sizeBytes },
   configure: (view, config) => view.setUint8(layout.quicMode, config.quicTrackingMode),
   sideTables: ['quic_flows'],
-  tracker: (_deps, at) => ({
+  reader: (_deps, at) => ({
     decode({ values, values32, valueBytes }, length, batch) {
       const { strings } = batch.tables;
       const versions = batch.has('QuicVersion') ? batch.ids('QuicVersion') : undefined;

@@ -6,17 +6,17 @@ import {
   tunnelMetrics,
   tunnelType,
 } from '../../../../src/agent/drain/layout.gen.ts';
-import type { FeatureSpec, TrackerDeps } from '../../../../src/agent/trackers/feature.ts';
-import { rtt } from '../../../../src/agent/trackers/rtt.ts';
-import { tcpHealth } from '../../../../src/agent/trackers/tcp-health.ts';
-import type { Tracker } from '../../../../src/agent/trackers/tracker.ts';
-import { tunnels } from '../../../../src/agent/trackers/tunnels.ts';
+import type { FeatureReaderDeps, FeatureSpec } from '../../../../src/agent/features/feature.ts';
+import type { FeatureReader } from '../../../../src/agent/features/reader.ts';
+import { rtt } from '../../../../src/agent/features/rtt.ts';
+import { tcpHealth } from '../../../../src/agent/features/tcp-health.ts';
+import { tunnels } from '../../../../src/agent/features/tunnels.ts';
 import { parseAddress } from '../../../../src/base/ip.ts';
 import { track } from '../../../support/kernel/entries.ts';
 
 /** None of these asks for anything. */
-function trackerOf(spec: FeatureSpec): readonly Tracker[] {
-  return [spec.tracker!({} as TrackerDeps, flowMetrics.sizeBytes)];
+function trackerOf(spec: FeatureSpec): readonly FeatureReader[] {
+  return [spec.reader!({} as FeatureReaderDeps, flowMetrics.sizeBytes)];
 }
 
 test('TCP health: what was not counted has no value', () => {

@@ -10,8 +10,8 @@ import { DropReasons } from '../kernel/drop-reasons.ts';
 import { codeAddress, KernelSymbols } from '../kernel/symbols.ts';
 import { fillDoubles } from './columns.ts';
 import type { FeatureSpec } from './feature.ts';
+import type { FeatureReader } from './reader.ts';
 import { TextIds } from './text-ids.ts';
-import type { Tracker } from './tracker.ts';
 
 /** Of kernels that give no reasons. Collectors take a drop without a cause for none at all. */
 const UNSPECIFIED = 'SKB_DROP_REASON_NOT_SPECIFIED';
@@ -36,7 +36,7 @@ export const drops: FeatureSpec = {
     [{ program: 'drops_kfree_skb_reason' }],
     [{ program: 'drops_kfree_skb_location' }],
   ],
-  tracker: ({ log }, at) => new DropTracker(log, at),
+  reader: ({ log }, at) => new DropReader(log, at),
 };
 
 /** Where the kernel's knowledge of itself is, other than for tests. */
@@ -45,7 +45,7 @@ export interface DropSources {
   readonly symbols?: KernelSymbols;
 }
 
-export class DropTracker implements Tracker {
+export class DropReader implements FeatureReader {
   readonly #log: Log;
   readonly #at: number;
   readonly #symbols: KernelSymbols | undefined;

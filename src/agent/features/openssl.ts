@@ -1,7 +1,7 @@
 import { opensslMetrics, opensslTotals } from '../drain/layout.gen.ts';
 import type { ProbeOptions } from '../loader/native.ts';
 import { fillDoubles } from './columns.ts';
-import type { FeatureSpec, TrackerDeps } from './feature.ts';
+import type { FeatureReaderDeps, FeatureSpec } from './feature.ts';
 import { findOpenssl, type OpensslFunction } from './openssl-library.ts';
 import { LibraryWatch } from './openssl-watch.ts';
 
@@ -66,7 +66,7 @@ export const openssl: FeatureSpec = {
     ]);
   },
 
-  tracker: (deps, at) => {
+  reader: (deps, at) => {
     const totals = new Totals(deps);
     const library = watchOf(deps);
     return {
@@ -82,7 +82,7 @@ export const openssl: FeatureSpec = {
 };
 
 /** Where somebody else has put the probes, the library may be out of sight. */
-function watchOf(deps: TrackerDeps): LibraryWatch | undefined {
+function watchOf(deps: FeatureReaderDeps): LibraryWatch | undefined {
   try {
     return new LibraryWatch(findOpenssl(deps.config.opensslPath).path, deps);
   } catch {
@@ -97,12 +97,12 @@ interface Total {
 
 /** What went through OpenSSL, whether or not its flow is known, as metrics. */
 class Totals {
-  readonly #deps: TrackerDeps;
+  readonly #deps: FeatureReaderDeps;
   readonly #bytes = new Uint8Array(opensslTotals.sizeBytes);
   /** By direction; at the start what others counted, who loaded the programs. */
   readonly #before: Total[];
 
-  constructor(deps: TrackerDeps) {
+  constructor(deps: FeatureReaderDeps) {
     this.#deps = deps;
     this.#before = DIRECTIONS.map((_, direction) => this.#read(direction));
   }

@@ -11,8 +11,8 @@ import {
 } from '../drain/observed.ts';
 import { OVN_SOCKETS } from '../ovn/sampling.ts';
 import { INTERFACE_TABLES, InterfaceNetworks } from '../ovn/switch.ts';
-import type { FeatureSpec, TrackerDeps } from './feature.ts';
-import type { Tracker } from './tracker.ts';
+import type { FeatureReaderDeps, FeatureSpec } from './feature.ts';
+import type { FeatureReader } from './reader.ts';
 
 /**
  * User-defined networks of OVN by interface. What networks there are is in OVN's database, but
@@ -27,17 +27,20 @@ export const udn: FeatureSpec = {
   enabledBy: `Open vSwitch at ${OVN_SOCKETS.local}`,
   // Its socket belongs to a user of its own.
   capabilities: { run: ['CAP_DAC_OVERRIDE'] },
-  tracker: (deps) => new UdnTracker(deps),
+  reader: (deps) => new UdnReader(deps),
 };
 
-export class UdnTracker implements Tracker {
+export class UdnReader implements FeatureReader {
   readonly #networks = new InterfaceNetworks();
   readonly #client: OvsdbClient;
   /** Id of a label by that of the interface's name. */
   readonly #labels = new Map<number, number>();
   #generation = 0;
 
-  constructor({ clock, log }: Pick<TrackerDeps, 'clock' | 'log'>, socket = OVN_SOCKETS.local) {
+  constructor(
+    { clock, log }: Pick<FeatureReaderDeps, 'clock' | 'log'>,
+    socket = OVN_SOCKETS.local,
+  ) {
     const networks = this.#networks;
     this.#client = new OvsdbClient(
       { socket, database: 'Open_vSwitch', tables: INTERFACE_TABLES },

@@ -4,8 +4,8 @@ import type { DrainBuffer } from '../drain/buffer.ts';
 import { eventFate, eventMetrics, config as layout } from '../drain/layout.gen.ts';
 import type { NetworkEvent } from '../ovn/network-event.ts';
 import { OVN_SOCKETS, OvnSampling, type OvnSockets } from '../ovn/sampling.ts';
-import type { FeatureSpec, TrackerDeps } from './feature.ts';
-import type { Tracker } from './tracker.ts';
+import type { FeatureReaderDeps, FeatureSpec } from './feature.ts';
+import type { FeatureReader } from './reader.ts';
 
 const WORD = 2 ** 32;
 const COOKIE_BYTES = 8;
@@ -47,16 +47,16 @@ export const events: FeatureSpec = {
     view.setUint8(layout.eventGroup, config.networkEventsMonitoringGroupId);
   },
   ways: [[{ program: 'events_psample' }], [{ program: 'events_psample_kprobe' }]],
-  tracker: (deps, at) => new EventTracker(deps, at),
+  reader: (deps, at) => new EventReader(deps, at),
 };
 
-/** What the tracker needs of the agent. */
+/** Dependencies of the reader. */
 export type EventDeps = Pick<
-  TrackerDeps,
+  FeatureReaderDeps,
   'clock' | 'log' | 'metrics' | 'native' | 'object' | 'config'
 >;
 
-export class EventTracker implements Tracker {
+export class EventReader implements FeatureReader {
   readonly #deps: EventDeps;
   readonly #at: number;
   readonly #sampling: OvnSampling;

@@ -2,7 +2,7 @@ import type { FlowBatch } from '../../flow/batch.ts';
 import type { DrainBuffer, DrainFacts } from '../drain/buffer.ts';
 
 /** A feature at work in user space: turns what its programs left in entries into columns. */
-export interface Tracker {
+export interface FeatureReader {
   /** Once per drain, after the swap and before the first entries: reads rings, resolves names. */
   prepare?(facts: DrainFacts): Promise<void> | void;
   /**

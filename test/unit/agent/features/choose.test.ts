@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { featureNames, withFeatures } from '../../../../src/agent/trackers/choose.ts';
-import { FEATURES } from '../../../../src/agent/trackers/table.ts';
+import { featureNames, withFeatures } from '../../../../src/agent/features/choose.ts';
+import { FEATURES } from '../../../../src/agent/features/table.ts';
 import { agentConfig } from '../../../support/processes/agent-host.ts';
 
 test('a named feature is switched on, all others stay as they were', () => {

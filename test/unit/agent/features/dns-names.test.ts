@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import { DnsNames } from '../../../../src/agent/features/dns-names.ts';
 import { declareMetrics } from '../../../../src/agent/metrics.ts';
-import { DnsNames } from '../../../../src/agent/trackers/dns-names.ts';
 import { parseAddress } from '../../../../src/base/ip.ts';
 import { TableSpace } from '../../../../src/flow/intern.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';

@@ -30,7 +30,7 @@ export const ipsec: FeatureSpec = {
   // A kernel may be without IPv6.
   ways: [trampolines(WITH_IPV6), trampolines(BOTH_WAYS), kprobes(WITH_IPV6), kprobes(BOTH_WAYS)],
 
-  tracker: (_deps, at) => ({
+  reader: (_deps, at) => ({
     decode(buffer, length, batch) {
       if (batch.has('IPSecRetCode')) {
         const present = batch.present('IPSecRetCode');

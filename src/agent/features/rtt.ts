@@ -15,7 +15,7 @@ export const rtt: FeatureSpec = {
   extension: { at: 'rttAt', sizeBytes: rttMetrics.sizeBytes },
   ways: [[{ program: 'rtt_tcp_probe' }]],
 
-  tracker: (_deps, at) => ({
+  reader: (_deps, at) => ({
     decode(buffer, length, batch) {
       const { smoothedUs, minUs } = rttMetrics;
       fillWords(buffer, length, batch, 'TimeFlowRttNs', at + smoothedUs, NS_PER_US);

@@ -7,7 +7,7 @@ import type { DrainBuffer } from '../drain/buffer.ts';
 import { processMetrics } from '../drain/layout.gen.ts';
 import { ControlGroups, containerOf } from '../kernel/cgroups.ts';
 import type { FeatureSpec } from './feature.ts';
-import type { Tracker } from './tracker.ts';
+import type { FeatureReader } from './reader.ts';
 
 const WORD = 2 ** 32;
 const NAME_BYTES = 16;
@@ -29,7 +29,7 @@ export const processes: FeatureSpec = {
     // Before Linux 6.3: who connects and who listens.
     [{ program: 'process_called' }],
   ],
-  tracker: ({ connections }, at) => new ProcessTracker(connections, at),
+  reader: ({ connections }, at) => new ProcessReader(connections, at),
 };
 
 /** A process as it was when its socket was last used. */
@@ -45,7 +45,7 @@ interface Process {
   containerId: number;
 }
 
-export class ProcessTracker implements Tracker {
+export class ProcessReader implements FeatureReader {
   readonly #connections: Connections;
   readonly #at: number;
   readonly #groups: ControlGroups;

@@ -12,8 +12,8 @@ import { DnsAnswers } from './dns-answers.ts';
 import { decodeCounts, decodeLatency, decodeResponses } from './dns-columns.ts';
 import { LostQueries } from './dns-lost.ts';
 import { DnsNames } from './dns-names.ts';
-import { type FeatureSpec, HOOKS_ALONE, type TrackerDeps } from './feature.ts';
-import type { Tracker } from './tracker.ts';
+import { type FeatureReaderDeps, type FeatureSpec, HOOKS_ALONE } from './feature.ts';
+import type { FeatureReader } from './reader.ts';
 
 /** Early drains do not look for lost queries more often. */
 const PURGE_PERIOD_MIN_MS = 1000;
@@ -35,11 +35,11 @@ export const dns: FeatureSpec = {
   maxEntries: () => messagesMap,
   sideTables: ['dns_queries', 'dns_streams'],
   maps: [...MESSAGE_MAPS, ...mapsOf('dns_queries')],
-  tracker: (deps, at) => new DnsTracker(deps, at),
+  reader: (deps, at) => new DnsReader(deps, at),
 };
 
-class DnsTracker implements Tracker {
-  readonly #deps: TrackerDeps;
+class DnsReader implements FeatureReader {
+  readonly #deps: FeatureReaderDeps;
   readonly #at: number;
   readonly #lost: LostQueries;
   readonly #names: DnsNames;
@@ -51,7 +51,7 @@ class DnsTracker implements Tracker {
   /** The buffer's flows are made up, lost queries and all. */
   #isMadeUp = false;
 
-  constructor(deps: TrackerDeps, at: number) {
+  constructor(deps: FeatureReaderDeps, at: number) {
     this.#deps = deps;
     this.#at = at;
     this.#lost = new LostQueries(deps.native, deps.object);

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { dropMetrics, flowMetrics } from '../../../../src/agent/drain/layout.gen.ts';
+import { DropReader } from '../../../../src/agent/features/drops.ts';
 import { DropReasons } from '../../../../src/agent/kernel/drop-reasons.ts';
 import { KernelSymbols } from '../../../../src/agent/kernel/symbols.ts';
-import { DropTracker } from '../../../../src/agent/trackers/drops.ts';
 import { DROP_CAUSES } from '../../../../src/flow/names/drop.ts';
 import { createLog } from '../../../../src/telemetry/log.ts';
 import { buildBtf } from '../../../support/kernel/btf-builder.ts';
@@ -20,9 +20,9 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-async function trackerWith(kallsyms: string): Promise<DropTracker> {
+async function trackerWith(kallsyms: string): Promise<DropReader> {
   writeFileSync(join(folder, 'kallsyms'), kallsyms);
-  const tracker = new DropTracker(createLog('silent'), flowMetrics.sizeBytes, {
+  const tracker = new DropReader(createLog('silent'), flowMetrics.sizeBytes, {
     reasons: new DropReasons(folder),
     symbols: new KernelSymbols(join(folder, 'kallsyms')),
   });
