@@ -10,7 +10,7 @@ import { Connections } from './connections/connections.ts';
 import type { Books } from './drain/books.ts';
 import { Drainer } from './drain/drainer.ts';
 import { MessageReader } from './drain/messages.ts';
-import { VitalSigns } from './drain/vitals.ts';
+import { VitalsReader } from './drain/vitals.ts';
 import type { ExtensionKey } from './features/feature.ts';
 import type { FeatureReader } from './features/reader.ts';
 import { FLOW_MAPS, type LoadedObject, WAKE_MAP } from './loader/object.ts';
@@ -46,7 +46,7 @@ export function createAgent(config: AgentConfig, deps: AgentDeps): Agent {
 }
 
 interface Running extends Watch {
-  readonly vitals: VitalSigns;
+  readonly vitals: VitalsReader;
   readonly drainer: Drainer;
   readonly messages: MessageReader;
   readonly attached: AttachedFeatures;
@@ -184,7 +184,7 @@ class HostAgent implements Agent {
     const probes = new Set(
       attached.features.flatMap((feature) => feature.probes.map(({ program }) => program)),
     );
-    const vitals = new VitalSigns({ ...shared, probes: [...probes] }, maxEntries);
+    const vitals = new VitalsReader({ ...shared, probes: [...probes] }, maxEntries);
     const { ledger, books } = watch;
     const drainer = new Drainer({
       ...{ ...shared, ledger, books, vitals, take, emit, valueBytes, readers },

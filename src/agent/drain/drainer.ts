@@ -14,7 +14,7 @@ import type { Ledger } from './accounting.ts';
 import type { Bookkeeper } from './books.ts';
 import { DrainBuffer, type DrainFacts, type DrainReason } from './buffer.ts';
 import { decodeFlows, sumFlows } from './decode.ts';
-import type { VitalSigns } from './vitals.ts';
+import type { VitalsReader } from './vitals.ts';
 
 export interface DrainerDeps {
   readonly native: Native;
@@ -25,7 +25,7 @@ export interface DrainerDeps {
   readonly metrics: AgentMetrics;
   readonly ledger: Ledger;
   readonly books: Bookkeeper;
-  readonly vitals: VitalSigns;
+  readonly vitals: VitalsReader;
   readonly names: InterfaceNames;
   /** An empty batch, of the columns that are wanted. */
   readonly take: () => FlowBatch;

@@ -3,7 +3,7 @@ import { Ledger } from '../../../../src/agent/drain/accounting.ts';
 import { Bookkeeper } from '../../../../src/agent/drain/books.ts';
 import { Drainer, type DrainerDeps } from '../../../../src/agent/drain/drainer.ts';
 import { flowMetrics, stat } from '../../../../src/agent/drain/layout.gen.ts';
-import { VitalSigns } from '../../../../src/agent/drain/vitals.ts';
+import { VitalsReader } from '../../../../src/agent/drain/vitals.ts';
 import type { FeatureReader } from '../../../../src/agent/features/reader.ts';
 import { parseFilterRules } from '../../../../src/agent/filters/parse.ts';
 import { InterfaceNames } from '../../../../src/agent/interfaces/names.ts';
@@ -24,7 +24,7 @@ let registry: Metrics;
 let metrics: AgentMetrics;
 let ledger: Ledger;
 let books: Bookkeeper;
-let vitals: VitalSigns;
+let vitals: VitalsReader;
 let drainer: Drainer;
 let emitted: string[];
 let takes: boolean;
@@ -38,7 +38,7 @@ beforeEach(() => {
   ledger = new Ledger(kernel, OBJECT, metrics);
   books = new Bookkeeper(ledger, metrics);
   const mapBytes = (fd: number): number => fd * 1000;
-  vitals = new VitalSigns(
+  vitals = new VitalsReader(
     { native: kernel, object: OBJECT, clock, metrics, probes: ['some_probe'], mapBytes },
     10,
   );
