@@ -1,5 +1,5 @@
 import type { AnyColumn, ListColumn } from '../../flow/batch.ts';
-import type { FragmentCache } from '../fragments.ts';
+import type { FragmentCache } from '../fragment-cache.ts';
 import { BLOCK_ROWS, type Block, type Part, Tag } from './part.ts';
 import { DUP_ENTRY, EVENT, WIRE } from './schema.ts';
 import { textFragment } from './text.ts';
