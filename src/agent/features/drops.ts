@@ -6,7 +6,7 @@ import { MISSING } from '../../flow/intern.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { DrainBuffer } from '../drain/buffer.ts';
 import { dropMetrics, config as layout } from '../drain/layout.gen.ts';
-import { DropReasons } from '../kernel/drop-reasons.ts';
+import { DropReasonNames } from '../kernel/drop-reasons.ts';
 import { codeAddress, KernelSymbols } from '../kernel/symbols.ts';
 import { fillDoubles } from './columns.ts';
 import type { FeatureSpec } from './feature.ts';
@@ -41,7 +41,7 @@ export const drops: FeatureSpec = {
 
 /** Where the kernel's knowledge of itself is, other than for tests. */
 export interface DropSources {
-  readonly reasons?: DropReasons;
+  readonly reasons?: DropReasonNames;
   readonly symbols?: KernelSymbols;
 }
 
@@ -57,7 +57,7 @@ export class DropReader implements FeatureReader {
   constructor(log: Log, at: number, sources: DropSources = {}) {
     this.#log = log;
     this.#at = at;
-    const reasons = sources.reasons ?? new DropReasons();
+    const reasons = sources.reasons ?? new DropReasonNames();
     if (!reasons.areKnown) log.warn('the kernel does not name its reasons to drop packets');
     this.#causes = new TextIds((reason) => (reason === 0 ? UNSPECIFIED : reasons.nameOf(reason)));
     const symbols = sources.symbols ?? openSymbols(log);

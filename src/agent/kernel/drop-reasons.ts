@@ -16,7 +16,7 @@ const LISTS = [
  * The kernel's names for why it drops packets. Numbers differ from one kernel to the next, so they
  * are looked up in the running one's types; a module's when its first reason turns up.
  */
-export class DropReasons {
+export class DropReasonNames {
   readonly #folder: string;
   readonly #subsystems: ReadonlyMap<number, string>;
   readonly #names = new Map<number, string>();

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { dropMetrics, flowMetrics } from '../../../../src/agent/drain/layout.gen.ts';
 import { DropReader } from '../../../../src/agent/features/drops.ts';
-import { DropReasons } from '../../../../src/agent/kernel/drop-reasons.ts';
+import { DropReasonNames } from '../../../../src/agent/kernel/drop-reasons.ts';
 import { KernelSymbols } from '../../../../src/agent/kernel/symbols.ts';
 import { DROP_CAUSES } from '../../../../src/flow/names/drop.ts';
 import { createLog } from '../../../../src/telemetry/log.ts';
@@ -23,7 +23,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 async function trackerWith(kallsyms: string): Promise<DropReader> {
   writeFileSync(join(folder, 'kallsyms'), kallsyms);
   const tracker = new DropReader(createLog('silent'), flowMetrics.sizeBytes, {
-    reasons: new DropReasons(folder),
+    reasons: new DropReasonNames(folder),
     symbols: new KernelSymbols(join(folder, 'kallsyms')),
   });
   await tracker.prepare();
