@@ -12,7 +12,7 @@ import { OvnSampling } from '../../../src/agent/ovn/sampling.ts';
 import { systemClock } from '../../../src/base/clock.ts';
 import { FlowBatch } from '../../../src/flow/batch.ts';
 import { TableSpace } from '../../../src/flow/intern.ts';
-import type { Row } from '../../../src/net/ovsdb/values.ts';
+import type { OvsdbRow } from '../../../src/net/ovsdb/values.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { type FakeFlow, writeFlow } from '../../support/kernel/fake-kernel.ts';
@@ -46,7 +46,7 @@ describe('OVN', () => {
       ...{ src: '10.0.0.1', dst: '10.0.0.2', bytes: 1, packets: 1 },
       observed: indexes.map((index) => ({ netns: 1, index, ingress: true })),
     });
-    const pod = (name: string, network?: string): Row => ({
+    const pod = (name: string, network?: string): OvsdbRow => ({
       name,
       external_ids: [
         'map',
@@ -142,13 +142,13 @@ describe('OVN', () => {
       sampling.start();
       return sampling;
     };
-    const collector = (bridge: string, owner: string, group = GROUP): Row => ({
+    const collector = (bridge: string, owner: string, group = GROUP): OvsdbRow => ({
       id: 42,
       bridge: ['uuid', bridge],
       local_group_id: group,
       external_ids: ['map', [['owner', owner]]],
     });
-    const collectors = (): readonly Row[] => local.rows('Flow_Sample_Collector_Set');
+    const collectors = (): readonly OvsdbRow[] => local.rows('Flow_Sample_Collector_Set');
 
     test('come when OVN has use for them, and go with the agent', async () => {
       const bridge = local.set('Bridge', { name: 'br-int' });
