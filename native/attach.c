@@ -8,23 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-void detach_all(struct object *object)
-{
-	struct failure ignored = {};
-
-	/* Before the lock, for which the work that waits may come first: it ends at once. */
-	object->closed = true;
-	pthread_mutex_lock(&object->attaching);
-	while (object->attachments) {
-		struct attachment *first = object->attachments;
-
-		end_attachment(object, first, &ignored);
-		object->attachments = first->next;
-		free(first);
-	}
-	pthread_mutex_unlock(&object->attaching);
-}
-
 /* --- Off the main thread: the kernel waits for a grace period with each TCX hook ------------- */
 
 static void run_attach(struct job *job)

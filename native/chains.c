@@ -80,36 +80,6 @@ napi_value read_tcx(napi_env env, napi_callback_info info)
 	return napi_create_uint32(env, (uint32_t)used, &result) == napi_ok ? result : NULL;
 }
 
-napi_value program_id(napi_env env, napi_callback_info info)
-{
-	struct bpf_prog_info program = {};
-	napi_value result;
-
-	if (!get_program(env, info, &program))
-		return NULL;
-	return napi_create_uint32(env, program.id, &result) == napi_ok ? result : NULL;
-}
-
-napi_value program_name(napi_env env, napi_callback_info info)
-{
-	struct bpf_prog_info program = {};
-	uint32_t size = sizeof(program), id;
-	napi_value arguments[1], result;
-	int fd;
-
-	if (!get_arguments(env, info, 1, arguments) || !get_u32(env, arguments[0], "id", &id))
-		return NULL;
-	fd = bpf_prog_get_fd_by_id(id);
-	if (fd >= 0) {
-		if (bpf_obj_get_info_by_fd(fd, &program, &size))
-			program.name[0] = '\0';
-		close(fd);
-	}
-	return napi_create_string_utf8(env, program.name, NAPI_AUTO_LENGTH, &result) == napi_ok ?
-		       result :
-		       NULL;
-}
-
 /* --- Namespaces as others number them -------------------------------------------------------- */
 
 #define ANSWER_BYTES 1024

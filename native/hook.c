@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -229,4 +230,21 @@ bool end_attachment(struct object *object, struct attachment *attachment,
 	if (attachment->netns >= 0)
 		close(attachment->netns);
 	return ended;
+}
+
+void end_attachments(struct object *object)
+{
+	struct failure ignored = {};
+
+	/* Before the lock, for which the work that waits may come first: it ends at once. */
+	object->closed = true;
+	pthread_mutex_lock(&object->attaching);
+	while (object->attachments) {
+		struct attachment *first = object->attachments;
+
+		end_attachment(object, first, &ignored);
+		object->attachments = first->next;
+		free(first);
+	}
+	pthread_mutex_unlock(&object->attaching);
 }

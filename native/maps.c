@@ -2,8 +2,6 @@
 #include "native.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
 /* The kernel pads each CPU's value to this. */
 #define VALUE_ALIGN 8
@@ -82,131 +80,103 @@ napi_value update_map(napi_env env, napi_callback_info info)
 	return NULL;
 }
 
-/* --- Ring buffers --------------------------------------------------------------------------- */
-
-/* Before each record, and what its length is rounded up to. */
-#define RECORD_ALIGN 8
-
-static size_t padded(size_t size)
+static bool read_element(struct bpf_map *map, uint32_t index, uint8_t *into, size_t size,
+			 size_t *copied, struct failure *failure)
 {
-	return (size + RECORD_ALIGN - 1) & ~(size_t)(RECORD_ALIGN - 1);
+	enum bpf_map_type type = bpf_map__type(map);
+
+	*copied = element_bytes(map);
+	if (type != BPF_MAP_TYPE_PERCPU_ARRAY && type != BPF_MAP_TYPE_ARRAY)
+		return fail(failure, EINVAL, "read map: not an array");
+	if (size < *copied)
+		return fail(failure, ENOSPC, "read map: buffer");
+	if (bpf_map_lookup_elem(bpf_map__fd(map), &index, into))
+		return fail(failure, errno, "bpf(BPF_MAP_LOOKUP_ELEM)");
+	return true;
 }
 
-/* Ends the reading while the longest record still fits: libbpf consumes what it hands over. */
-static int copy_record(void *context, void *data, size_t size)
-{
-	struct ring *ring = context;
-	uint64_t length = size;
-
-	/* Longer than the caller said: its head is as much as there is room for. */
-	if (size > ring->reserve)
-		size = ring->reserve;
-	memcpy(ring->into + ring->used, &length, sizeof(length));
-	memcpy(ring->into + ring->used + RECORD_ALIGN, data, size);
-	ring->used += RECORD_ALIGN + padded(size);
-	return ring->size - ring->used < RECORD_ALIGN + padded(ring->reserve) ? -ENOSPC : 0;
-}
-
-static struct ring *find_ring(struct object *object, int map)
-{
-	struct ring *ring;
-
-	for (ring = object->rings; ring; ring = ring->next) {
-		if (ring->map == map)
-			return ring;
-	}
-	return NULL;
-}
-
-static struct ring *add_ring(struct object *object, int map, struct failure *failure)
-{
-	struct ring *ring = calloc(1, sizeof(*ring));
-
-	if (!ring) {
-		fail(failure, ENOMEM, "map ring buffer");
-		return NULL;
-	}
-	ring->map = map;
-	ring->next = object->rings;
-	object->rings = ring;
-	return ring;
-}
-
-bool claim_ring(struct object *object, int map, struct failure *failure)
-{
-	if (find_ring(object, map))
-		return fail(failure, EBUSY, "watch: the ring buffer has a reader");
-	return add_ring(object, map, failure);
-}
-
-static struct ring *open_ring(struct object *object, int map, struct failure *failure)
-{
-	struct ring *ring = find_ring(object, map);
-
-	if (!ring)
-		ring = add_ring(object, map, failure);
-	else if (!ring->buffer) {
-		fail(failure, EBUSY, "read ring buffer: it is watched");
-		return NULL;
-	}
-	if (!ring || ring->buffer)
-		return ring;
-	ring->buffer = ring_buffer__new(map, copy_record, ring, NULL);
-	if (ring->buffer)
-		return ring;
-	fail(failure, errno, "map ring buffer");
-	object->rings = ring->next;
-	free(ring);
-	return NULL;
-}
-
-void free_rings(struct object *object)
-{
-	while (object->rings) {
-		struct ring *first = object->rings;
-
-		object->rings = first->next;
-		ring_buffer__free(first->buffer);
-		free(first);
-	}
-}
-
-napi_value read_ring(napi_env env, napi_callback_info info)
+napi_value read_map(napi_env env, napi_callback_info info)
 {
 	struct failure failure = {};
 	napi_value arguments[4], result;
 	struct object *object;
-	struct ring *ring;
+	char name[NAME_BYTES];
+	uint32_t index;
+	uint8_t *into;
+	size_t size, copied;
+
+	if (!get_arguments(env, info, 4, arguments) || !get_object(env, arguments[0], &object) ||
+	    !get_string(env, arguments[1], "map", name, sizeof(name)) ||
+	    !get_u32(env, arguments[2], "index", &index) ||
+	    !get_bytes(env, arguments[3], "into", &into, &size) || map_fd(env, object, name) < 0)
+		return NULL;
+	if (!read_element(bpf_object__find_map_by_name(object->bpf, name), index, into, size,
+			  &copied, &failure)) {
+		throw_failure(env, &failure);
+		return NULL;
+	}
+	return napi_create_double(env, copied, &result) == napi_ok ? result : NULL;
+}
+
+napi_value describe_map(napi_env env, napi_callback_info info)
+{
+	napi_value arguments[2], result;
+	struct bpf_map *map;
+	struct object *object;
+	char name[NAME_BYTES];
+	int fd;
+
+	if (!get_arguments(env, info, 2, arguments) || !get_object(env, arguments[0], &object) ||
+	    !get_string(env, arguments[1], "map", name, sizeof(name)))
+		return NULL;
+	fd = map_fd(env, object, name);
+	if (fd < 0 || napi_create_object(env, &result) != napi_ok)
+		return NULL;
+	map = bpf_object__find_map_by_name(object->bpf, name);
+	set_number(env, result, "keySize", bpf_map__key_size(map));
+	set_number(env, result, "valueSize", bpf_map__value_size(map));
+	set_number(env, result, "maxEntries", bpf_map__max_entries(map));
+	set_number(env, result, "fd", fd);
+	return result;
+}
+
+napi_value possible_cpus(napi_env env, napi_callback_info info)
+{
+	int count = libbpf_num_possible_cpus();
+	struct failure failure = {};
+	napi_value result;
+
+	(void)info;
+	if (count < 0) {
+		fail(&failure, count, "read possible CPUs");
+		throw_failure(env, &failure);
+		return NULL;
+	}
+	return napi_create_double(env, count, &result) == napi_ok ? result : NULL;
+}
+
+napi_value read_ring(napi_env env, napi_callback_info info)
+{
+	struct records records = {};
+	struct failure failure = {};
+	napi_value arguments[4], result;
+	struct object *object;
 	char name[NAME_BYTES];
 	uint32_t reserve;
-	int map, error;
+	size_t used;
+	int map;
 
 	if (!get_arguments(env, info, 4, arguments) || !get_object(env, arguments[0], &object) ||
 	    !get_string(env, arguments[1], "map", name, sizeof(name)) ||
 	    !get_u32(env, arguments[3], "recordBytesMax", &reserve))
 		return NULL;
 	map = map_fd(env, object, name);
-	if (map < 0)
+	if (map < 0 || !get_bytes(env, arguments[2], "into", &records.into, &records.size))
 		return NULL;
-	ring = open_ring(object, map, &failure);
-	if (!ring) {
+	records.reserve = reserve;
+	if (!consume_ring(object, map, &records, &used, &failure)) {
 		throw_failure(env, &failure);
 		return NULL;
 	}
-	if (!get_bytes(env, arguments[2], "into", &ring->into, &ring->size))
-		return NULL;
-	ring->used = 0;
-	ring->reserve = reserve;
-	if (ring->size < RECORD_ALIGN + padded(reserve)) {
-		fail(&failure, ENOSPC, "read ring buffer");
-		throw_failure(env, &failure);
-		return NULL;
-	}
-	error = ring_buffer__consume(ring->buffer);
-	if (error < 0 && error != -ENOSPC) {
-		fail(&failure, error, "read ring buffer");
-		throw_failure(env, &failure);
-		return NULL;
-	}
-	return napi_create_double(env, ring->used, &result) == napi_ok ? result : NULL;
+	return napi_create_double(env, used, &result) == napi_ok ? result : NULL;
 }

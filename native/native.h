@@ -94,16 +94,21 @@ struct cursor {
 	size_t memory_bytes;
 };
 
-/* A ring buffer, which has one reader for good: who asks for records, or who watches it. */
+/* Memory of the caller's for the records of a ring buffer. */
+struct records {
+	uint8_t *into;
+	size_t size;
+	size_t reserve; /* bytes that the longest record takes */
+};
+
+/* A ring buffer has one reader for good: consume_ring() or the thread that watches it. */
 struct ring {
 	struct ring *next;
 	int map;
 	struct ring_buffer *buffer; /* NULL when it is watched */
-	/* Of the read under way. */
-	uint8_t *into;
-	size_t size;
+	/* During a read. */
+	struct records records;
 	size_t used;
-	size_t reserve; /* bytes that the longest record takes */
 };
 
 /*
@@ -149,9 +154,6 @@ void release_object(struct object *object);
 int map_fd(napi_env env, struct object *object, const char *name);
 int program_fd(napi_env env, struct object *object, const char *name);
 
-/* What the kernel knows of the program that two arguments name: object and program. */
-bool get_program(napi_env env, napi_callback_info info, struct bpf_prog_info *program);
-
 /* The kernel allows no more at one place (BPF_MPROG_MAX). */
 #define TCX_PROGRAMS_MAX 64
 
@@ -160,11 +162,7 @@ int query_tcx(uint32_t ifindex, uint32_t type, uint32_t *ids);
 
 napi_value load(napi_env env, napi_callback_info info);
 napi_value close_object(napi_env env, napi_callback_info info);
-napi_value read_map(napi_env env, napi_callback_info info);
-napi_value describe_map(napi_env env, napi_callback_info info);
-napi_value possible_cpus(napi_env env, napi_callback_info info);
 napi_value test_run(napi_env env, napi_callback_info info);
-napi_value program_stats(napi_env env, napi_callback_info info);
 
 /* TCX came with Linux 6.6; the headers and libbpf that we build on may be older. */
 #define TCX_INGRESS 46
@@ -230,6 +228,8 @@ bool begin_attachment(const struct request *request, struct attachment *into,
 		      struct failure *failure);
 /* Removes what was attached there, and nothing else; the memory stays the caller's. */
 bool end_attachment(struct object *object, struct attachment *attachment, struct failure *failure);
+/* Ends all and allows no others; waits for those that come or go meanwhile. */
+void end_attachments(struct object *object);
 
 /* --- filter.c ------------------------------------------------------------------------------- */
 
@@ -249,16 +249,18 @@ napi_value remove_filter(napi_env env, napi_callback_info info);
 /* --- chains.c ------------------------------------------------------------------------------- */
 
 napi_value read_tcx(napi_env env, napi_callback_info info);
+napi_value namespace_id(napi_env env, napi_callback_info info);
+
+/* --- programs.c ----------------------------------------------------------------------------- */
+
 napi_value program_id(napi_env env, napi_callback_info info);
 napi_value program_name(napi_env env, napi_callback_info info);
-napi_value namespace_id(napi_env env, napi_callback_info info);
+napi_value program_stats(napi_env env, napi_callback_info info);
 
 /* --- attach.c ------------------------------------------------------------------------------- */
 
 /* Takes the attachment over under a new id, which it returns as a number. */
 napi_value keep_attachment(napi_env env, struct object *object, struct attachment *attachment);
-/* Closes the object for attaching; waits for what is under way. */
-void detach_all(struct object *object);
 napi_value attach(napi_env env, napi_callback_info info);
 napi_value detach(napi_env env, napi_callback_info info);
 
@@ -284,17 +286,26 @@ napi_value drop_capabilities(napi_env env, napi_callback_info info);
 
 napi_value attach_probe(napi_env env, napi_callback_info info);
 
+/* --- rings.c -------------------------------------------------------------------------------- */
+
+/* False if the ring has a reader already. */
+bool claim_ring(struct object *object, int map, struct failure *failure);
+/* Reads records, each after its length, until the ring is empty or no further one might fit. */
+bool consume_ring(struct object *object, int map, const struct records *into, size_t *used,
+		  struct failure *failure);
+void free_rings(struct object *object);
+
 /* --- maps.c --------------------------------------------------------------------------------- */
 
-/* Of an element as the kernel copies it: of a per-CPU map, those of all possible CPUs. */
+/* Bytes of an element as the kernel copies it: values of all possible CPUs for a per-CPU map. */
 size_t element_bytes(const struct bpf_map *map);
 /* The map of that name with its descriptor; throws when there is none, or it has no keys. */
 bool get_keyed_map(napi_env env, napi_value name, struct object *object, struct bpf_map **into);
 /* The same, of which whole batches of entries can be read: a hash map. */
 bool get_hash_map(napi_env env, napi_value name, struct object *object, struct bpf_map **into);
-/* False where the ring has a reader already. */
-bool claim_ring(struct object *object, int map, struct failure *failure);
-void free_rings(struct object *object);
+napi_value read_map(napi_env env, napi_callback_info info);
+napi_value describe_map(napi_env env, napi_callback_info info);
+napi_value possible_cpus(napi_env env, napi_callback_info info);
 napi_value update_map(napi_env env, napi_callback_info info);
 napi_value read_ring(napi_env env, napi_callback_info info);
 

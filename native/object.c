@@ -61,7 +61,7 @@ static void close_bpf(struct object *object)
 
 static void free_object(struct object *object)
 {
-	detach_all(object);
+	end_attachments(object);
 	pthread_mutex_destroy(&object->attaching);
 	free_rings(object);
 	while (object->cursors) {
@@ -388,120 +388,8 @@ napi_value close_object(napi_env env, napi_callback_info info)
 
 	if (!get_arguments(env, info, 1, arguments) || !get_object(env, arguments[0], &object))
 		return NULL;
-	detach_all(object);
+	end_attachments(object);
 	if (object->references == 1)
 		close_bpf(object);
 	return NULL;
-}
-
-static bool read_element(struct bpf_map *map, uint32_t index, uint8_t *into, size_t size,
-			 size_t *copied, struct failure *failure)
-{
-	enum bpf_map_type type = bpf_map__type(map);
-
-	*copied = element_bytes(map);
-	if (type != BPF_MAP_TYPE_PERCPU_ARRAY && type != BPF_MAP_TYPE_ARRAY)
-		return fail(failure, EINVAL, "read map: not an array");
-	if (size < *copied)
-		return fail(failure, ENOSPC, "read map: buffer");
-	if (bpf_map_lookup_elem(bpf_map__fd(map), &index, into))
-		return fail(failure, errno, "bpf(BPF_MAP_LOOKUP_ELEM)");
-	return true;
-}
-
-napi_value read_map(napi_env env, napi_callback_info info)
-{
-	struct failure failure = {};
-	napi_value arguments[4], result;
-	struct object *object;
-	char name[NAME_BYTES];
-	uint32_t index;
-	uint8_t *into;
-	size_t size, copied;
-
-	if (!get_arguments(env, info, 4, arguments) || !get_object(env, arguments[0], &object) ||
-	    !get_string(env, arguments[1], "map", name, sizeof(name)) ||
-	    !get_u32(env, arguments[2], "index", &index) ||
-	    !get_bytes(env, arguments[3], "into", &into, &size) || map_fd(env, object, name) < 0)
-		return NULL;
-	if (!read_element(bpf_object__find_map_by_name(object->bpf, name), index, into, size,
-			  &copied, &failure)) {
-		throw_failure(env, &failure);
-		return NULL;
-	}
-	return napi_create_double(env, copied, &result) == napi_ok ? result : NULL;
-}
-
-napi_value describe_map(napi_env env, napi_callback_info info)
-{
-	napi_value arguments[2], result;
-	struct bpf_map *map;
-	struct object *object;
-	char name[NAME_BYTES];
-	int fd;
-
-	if (!get_arguments(env, info, 2, arguments) || !get_object(env, arguments[0], &object) ||
-	    !get_string(env, arguments[1], "map", name, sizeof(name)))
-		return NULL;
-	fd = map_fd(env, object, name);
-	if (fd < 0 || napi_create_object(env, &result) != napi_ok)
-		return NULL;
-	map = bpf_object__find_map_by_name(object->bpf, name);
-	set_number(env, result, "keySize", bpf_map__key_size(map));
-	set_number(env, result, "valueSize", bpf_map__value_size(map));
-	set_number(env, result, "maxEntries", bpf_map__max_entries(map));
-	set_number(env, result, "fd", fd);
-	return result;
-}
-
-napi_value possible_cpus(napi_env env, napi_callback_info info)
-{
-	int count = libbpf_num_possible_cpus();
-	struct failure failure = {};
-	napi_value result;
-
-	(void)info;
-	if (count < 0) {
-		fail(&failure, count, "read possible CPUs");
-		throw_failure(env, &failure);
-		return NULL;
-	}
-	return napi_create_double(env, count, &result) == napi_ok ? result : NULL;
-}
-
-bool get_program(napi_env env, napi_callback_info info, struct bpf_prog_info *program)
-{
-	uint32_t size = sizeof(*program);
-	struct failure failure = {};
-	napi_value arguments[2];
-	struct object *object;
-	char name[NAME_BYTES];
-	int fd;
-
-	if (!get_arguments(env, info, 2, arguments) || !get_object(env, arguments[0], &object) ||
-	    !get_string(env, arguments[1], "program", name, sizeof(name)))
-		return false;
-	fd = program_fd(env, object, name);
-	if (fd < 0)
-		return false;
-	if (!bpf_obj_get_info_by_fd(fd, program, &size))
-		return true;
-	fail(&failure, errno, "bpf(BPF_OBJ_GET_INFO_BY_FD)");
-	throw_failure(env, &failure);
-	return false;
-}
-
-napi_value program_stats(napi_env env, napi_callback_info info)
-{
-	struct bpf_prog_info stats = {};
-	napi_value result;
-
-	if (!get_program(env, info, &stats))
-		return NULL;
-	if (napi_create_object(env, &result) != napi_ok)
-		return NULL;
-	set_number(env, result, "runs", stats.run_cnt);
-	set_number(env, result, "ns", stats.run_time_ns);
-	set_number(env, result, "misses", stats.recursion_misses);
-	return result;
 }

@@ -24,6 +24,12 @@ const CHECKS: readonly Check[] = [
   { name: 'web types', command: ['tsc', '-p', 'src/console/web'], fix: 'correct the types' },
   { name: 'biome', command: ['biome', 'ci', '.'], fix: 'npx biome check --write .' },
   { name: 'knip', command: ['knip'], fix: 'remove what nobody uses' },
+  // Types are left out: a contract may have types that no other file names.
+  {
+    name: 'knip, without tests',
+    command: ['knip', '--production', '--exclude', 'types'],
+    fix: 'remove what only tests use, or move it to test/support',
+  },
   {
     name: 'house rules',
     command: ['vitest', 'run', 'test/unit/tidy.test.ts', '--reporter=dot'],

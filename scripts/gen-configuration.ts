@@ -3,7 +3,7 @@ import { upOptions } from '../src/commands/up/options.ts';
 import { flagName } from '../src/config/load.ts';
 import type { Option, OptionTable } from '../src/config/options.ts';
 import { consoleOptions } from '../src/console/options.ts';
-import type { GeneratedFile } from './gen.ts';
+import type { GeneratedFile } from './generated.ts';
 import { code, table } from './markdown.ts';
 
 const INTRODUCTION = `

@@ -11,7 +11,7 @@ import type { FieldSpec, IpfixElement } from '../src/flow/field.ts';
 import { FIELD_FAMILIES } from '../src/flow/fields.ts';
 import { FILTERS } from '../src/flow/filters.ts';
 import { SCOPES } from '../src/flow/scopes.ts';
-import type { GeneratedFile } from './gen.ts';
+import type { GeneratedFile } from './generated.ts';
 import { code, table } from './markdown.ts';
 
 const INTRODUCTION = `<!-- Generated from src/flow by scripts/gen-flows.ts; do not edit. -->

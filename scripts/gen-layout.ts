@@ -1,7 +1,9 @@
 /** Writes src/agent/drain/layout.gen.ts: what bpf/types.h looks like to the agent's decoder. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Btf, readBtf } from './btf.ts';
+import { type Btf, enumValuesOf, openBtf, structOf } from '../src/agent/kernel/btf.ts';
+import { readSection } from '../src/agent/kernel/elf.ts';
+import { assertExists } from '../src/base/assert.ts';
 import { buildBpf } from './build-bpf.ts';
 import { ROOT } from './steps.ts';
 
@@ -23,7 +25,7 @@ function camel(name: string): string {
 }
 
 function structText(btf: Btf, name: string): string {
-  const { sizeBytes, fields } = btf.structOf(name);
+  const { sizeBytes, fields } = assertExists(structOf(btf, name), `struct ${name} in the BTF`);
   const lines = fields
     .filter((field) => !field.name.startsWith('pad'))
     .map(({ name: field, offset, sizeBytes: bytes, count }) => {
@@ -45,9 +47,8 @@ function structText(btf: Btf, name: string): string {
 
 function enumText(btf: Btf, name: string): string {
   const prefix = `${name.replace(/_(kind|type|state|fate|condition|fact)$/, '').toUpperCase()}_`;
-  const lines = btf
-    .enumOf(name)
-    .map((each) => `  ${camel(each.name.replace(prefix, ''))}: ${each.value},`);
+  const values = assertExists(enumValuesOf(btf, name), `enum ${name} in the BTF`);
+  const lines = values.map((each) => `  ${camel(each.name.replace(prefix, ''))}: ${each.value},`);
   return [
     `/** \`enum ${name}\`. */`,
     `export const ${camel(name)} = {`,
@@ -58,7 +59,9 @@ function enumText(btf: Btf, name: string): string {
 
 export async function generateLayout(): Promise<{ path: string; text: string }> {
   buildBpf();
-  const btf = readBtf(readFileSync(join(ROOT, 'build/bpf/layout.bpf.o')));
+  const object = join(ROOT, 'build/bpf/layout.bpf.o');
+  const section = assertExists(readSection(object, '.BTF'), `section .BTF in ${object}`);
+  const btf = assertExists(openBtf(section), `BTF in ${object}`);
   const text = [
     '// Generated from the BTF of bpf/layout.bpf.c by scripts/gen-layout.ts; do not edit.',
     ...STRUCTS.map((name) => structText(btf, name)),

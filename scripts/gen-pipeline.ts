@@ -10,7 +10,7 @@ import { configSchema, fileSchema, SECTIONS } from '../src/pipeline/config.ts';
 import { programKeys } from '../src/pipeline/options/program.ts';
 import type { StageType } from '../src/pipeline/stage.ts';
 import { STAGE_TYPES } from '../src/pipeline/stages.ts';
-import type { GeneratedFile } from './gen.ts';
+import type { GeneratedFile } from './generated.ts';
 import { code, table } from './markdown.ts';
 
 const SECTION_WORDS = SECTIONS.map(code).join(', ');

@@ -6,13 +6,8 @@ import { generateFlowsReference } from './gen-flows.ts';
 import { generateLayout } from './gen-layout.ts';
 import { generateMetricsReference } from './gen-metrics.ts';
 import { generatePipelineReference, generatePipelineSchema } from './gen-pipeline.ts';
+import type { GeneratedFile } from './generated.ts';
 import { ROOT } from './steps.ts';
-
-/** A file as it should be; the path is absolute or relative to the root. */
-export interface GeneratedFile {
-  readonly path: string;
-  readonly text: string;
-}
 
 const GENERATORS: readonly (() => GeneratedFile | Promise<GeneratedFile>)[] = [
   generateFlowsReference,

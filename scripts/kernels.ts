@@ -85,7 +85,7 @@ export function releaseOf(kernel: Kernel): string {
 /** Everything that decides what a kernel is given to load, and what is expected of it. */
 const LOADED = [
   ...['bpf', 'native', 'test/kernels', 'scripts/build-bpf.ts', 'scripts/build-native.ts'],
-  ...['src/agent/loader', 'src/agent/trackers', 'src/agent/filters'],
+  ...['src/agent/loader', 'src/agent/features', 'src/agent/filters'],
 ];
 
 function proofOfLoad(): string {

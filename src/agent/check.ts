@@ -4,9 +4,9 @@ import type { Option } from '../config/options.ts';
 import { type AgentConfig, agentOptions } from './config.ts';
 import { config as layout } from './drain/layout.gen.ts';
 import { AGENT_ERRORS } from './errors.ts';
+import { FEATURES } from './features/table.ts';
 import { parseMacPreference } from './interfaces/mac-preference.ts';
 import { parseNameRule } from './interfaces/rules.ts';
-import { FEATURES } from './trackers/table.ts';
 
 type Key = keyof AgentConfig;
 

@@ -1,5 +1,5 @@
 import type { Counter } from 'prom-client';
-import type { AttachMode, Direction } from './loader/hooks.ts';
+import type { AttachMode, Direction } from './loader/hook.ts';
 
 export type Severity = 'low' | 'medium' | 'high';
 

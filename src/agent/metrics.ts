@@ -3,7 +3,7 @@ import type { Outcome } from '../codec/outcome.ts';
 import { ExpiringSeries } from '../telemetry/expiring-series.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { attachErrorLabels, type Severity, startAtZero } from './first-series.ts';
-import type { AttachMode, Direction, HookTarget } from './loader/hooks.ts';
+import type { AttachMode, Direction, HookTarget } from './loader/hook.ts';
 
 /** Original buckets. */
 const DRAIN_BUCKETS_S = [0.001, 0.01, 0.1, 1, 10, 100, 1000, 10_000];

@@ -1,4 +1,6 @@
-/** Capabilities that something here may need, by their number (linux/capability.h). */
+import type { AgentConfig } from './config.ts';
+
+/** Capabilities that the agent may need, by their number (linux/capability.h). */
 export const CAPABILITIES = {
   CAP_DAC_OVERRIDE: 1,
   CAP_DAC_READ_SEARCH: 2,
@@ -12,11 +14,17 @@ export const CAPABILITIES = {
 
 export type Capability = keyof typeof CAPABILITIES;
 
-/** To load the datapath and attach it in the own network namespace. */
+/** Needed to load the datapath and attach it in the agent's own network namespace. */
 export const NEEDED_TO_START: readonly Capability[] = ['CAP_BPF', 'CAP_PERFMON', 'CAP_NET_ADMIN'];
 
 /**
- * To go on once everything is loaded: interfaces come and go, in namespaces that come and go. No
- * namespace is entered without CAP_SYS_ADMIN, so it is not given up by whoever has it.
+ * Capabilities that an agent still needs once everything is loaded: interfaces and namespaces come
+ * and go. Entering a namespace takes CAP_SYS_ADMIN, which is therefore kept if it was given.
  */
-export const NEEDED_TO_RUN: readonly Capability[] = ['CAP_BPF', 'CAP_NET_ADMIN', 'CAP_SYS_ADMIN'];
+export function neededToRun({
+  listenContainersPeriodMs,
+}: Pick<AgentConfig, 'listenContainersPeriodMs'>): readonly Capability[] {
+  const always = ['CAP_BPF', 'CAP_NET_ADMIN', 'CAP_SYS_ADMIN'] as const;
+  // Containers are found by the namespaces of processes.
+  return listenContainersPeriodMs > 0 ? [...always, 'CAP_SYS_PTRACE'] : always;
+}

@@ -1,35 +1,22 @@
-import { randomBytes } from 'node:crypto';
-import { type Clock, kernelMonotonicMs } from '../base/clock.ts';
-import type { Component } from '../base/component.ts';
 import { runAll } from '../base/run-all.ts';
 import type { FlowBatch } from '../flow/batch.ts';
 import type { HealthState } from '../telemetry/health.ts';
-import type { Log } from '../telemetry/log.ts';
-import type { Metrics } from '../telemetry/metrics.ts';
 import { type HostAddresses, systemAddresses } from './address.ts';
 import { AddressWatch } from './address-watch.ts';
+import type { Agent, AgentStatus, HostDeps } from './agent.ts';
 import { checkAgentConfig, checkFlowsConfig } from './check.ts';
 import type { AgentConfig } from './config.ts';
 import { Connections } from './connections/connections.ts';
-import { Ledger } from './drain/accounting.ts';
-import { Bookkeeper, type Books } from './drain/books.ts';
+import type { Books } from './drain/books.ts';
 import { Drainer } from './drain/drainer.ts';
 import { MessageReader } from './drain/messages.ts';
-import { VitalSigns, type Vitals } from './drain/vitals.ts';
-import { createGuard } from './interfaces/guard.ts';
-import { macPreferences } from './interfaces/mac-preference.ts';
-import { InterfaceNames } from './interfaces/names.ts';
-import { SocketHub } from './interfaces/socket-hub.ts';
-import { type InterfaceRow, InterfaceTracker } from './interfaces/tracker.ts';
-import { Hooks } from './loader/hooks.ts';
-import { ManagedHooks } from './loader/managed-hooks.ts';
-import type { BpfObject, Native } from './loader/native.ts';
-import { FLOW_MAPS, type LoadedObject, loadDatapath, WAKE_MAP } from './loader/object.ts';
-import { openPinned } from './loader/pinned.ts';
-import { type AttachedFeatures, attachFeatures, type FeatureStatus } from './loader/probes.ts';
-import { TAG_SECRET_BYTES } from './loader/tags.ts';
+import { VitalsReader } from './drain/vitals.ts';
+import type { ExtensionKey } from './features/feature.ts';
+import type { FeatureReader } from './features/reader.ts';
+import { FLOW_MAPS, type LoadedObject, WAKE_MAP } from './loader/object.ts';
+import { type AttachedFeatures, attachFeatures } from './loader/probes.ts';
 import { type AgentMetrics, declareMetrics } from './metrics.ts';
-import { type Capability, NEEDED_TO_RUN } from './privileges.ts';
+import { type Capability, neededToRun } from './privileges.ts';
 import {
   type AgentReadiness,
   drainLiveness,
@@ -37,60 +24,20 @@ import {
   FINE,
   NOT_RUNNING,
 } from './readiness.ts';
-import type { ExtensionKey, Tracker } from './trackers/tracker.ts';
+import { closingSteps, createWatch, openWatch, statusOf, type Watch } from './watch.ts';
 
-export interface AgentDeps {
-  readonly log: Log;
-  readonly metrics: Metrics;
-  readonly clock: Clock;
-  readonly native: Native;
-  /** Bytes of the compiled datapath, flows.bpf.o. */
-  readonly object: Uint8Array;
+export interface AgentDeps extends HostDeps {
   /** An empty batch with the columns that are wanted; others are not decoded. */
   readonly take: () => FlowBatch;
   /** Takes the batch back, filled; false: it was dropped. */
   readonly emit: (batch: FlowBatch) => boolean;
   /**
-   * Flows may have no packets, but only what a feature has to tell. Collectors of others would
-   * count and list them as flows. Default false: what has no flow to be told on is counted.
+   * Accept flows without packets, which carry only what a feature has observed. Other collectors
+   * would count and list them as flows. Default false: observations without a flow are counted.
    */
   readonly takesEmptyFlows?: boolean;
-  /** Folder of named network namespaces; default /var/run/netns. */
-  readonly namespaceDirectory?: string;
-  /** Where the kernel shows processes; default /proc. */
-  readonly processDirectory?: string;
   /** Default: the machine's. */
   readonly addresses?: HostAddresses;
-  /** That many bytes that nobody can guess; default: the machine's. */
-  readonly secret?: (bytes: number) => Uint8Array;
-  /** CLOCK_MONOTONIC, milliseconds. */
-  readonly kernelMonotonicMs?: () => number;
-  /**
-   * Somebody waits at a terminal: a start where none of the INTERFACES is there is refused, since
-   * they are most likely mistakes. Otherwise it is said, and they may come. Default false.
-   */
-  readonly isInteractive?: boolean;
-}
-
-export interface AgentStatus {
-  readonly interfaces: readonly InterfaceRow[];
-  /** Those that were asked for. */
-  readonly features: readonly FeatureStatus[];
-  /** Undefined before the datapath is loaded. */
-  readonly accounting: Books | undefined;
-  /** Undefined while it does not run. */
-  readonly vitals: Vitals | undefined;
-}
-
-export interface Agent extends Component {
-  status(): AgentStatus;
-  readiness(): AgentReadiness;
-  /** Not alive: it does not recover by itself. */
-  liveness(): HealthState;
-  /** Hands over, now, all flows counted before the call. */
-  drainNow(): Promise<void>;
-  /** What it goes on to need of those capabilities that it was started with. */
-  capabilities(): readonly Capability[];
 }
 
 /** Watches interfaces with eBPF and hands on what passes them as batches of flows. */
@@ -98,17 +45,16 @@ export function createAgent(config: AgentConfig, deps: AgentDeps): Agent {
   return new HostAgent(config, deps);
 }
 
-interface Running {
-  readonly object: BpfObject;
-  readonly hub: SocketHub;
-  readonly books: Bookkeeper;
-  readonly vitals: VitalSigns;
+interface Running extends Watch {
+  readonly vitals: VitalsReader;
   readonly drainer: Drainer;
   readonly messages: MessageReader;
-  readonly tracker: InterfaceTracker;
   readonly attached: AttachedFeatures;
-  readonly trackers: readonly Tracker[];
+  readonly readers: readonly FeatureReader[];
 }
+
+const NAMESPACES_UNKNOWN =
+  'the kernel does not tell hooks their network namespace: names go by index and MAC';
 
 class HostAgent implements Agent {
   readonly #config: AgentConfig;
@@ -125,7 +71,7 @@ class HostAgent implements Agent {
   }
 
   async start(signal: AbortSignal): Promise<void> {
-    const { log, native } = this.#deps;
+    const { log } = this.#deps;
     checkFlowsConfig(this.#config);
     for (const warning of checkAgentConfig(this.#config)) log.warn(warning);
     const address = new AddressWatch(this.#config, {
@@ -136,14 +82,11 @@ class HostAgent implements Agent {
     this.#address = address;
     signal.throwIfAborted();
 
-    const secret = (this.#deps.secret ?? randomBytes)(TAG_SECRET_BYTES);
-    const loaded = this.#config.ebpfProgramManagerMode
-      ? openPinned(native, this.#deps.object, this.#config)
-      : loadDatapath(native, this.#deps.object, this.#config, { secret });
-    if (!loaded.knowsNamespaces) {
-      log.info('the kernel does not tell hooks their network namespace: names go by index and MAC');
-    }
-    const running = await this.#open(loaded, address);
+    const running = await openWatch(this.#config, this.#deps, async (loaded) => {
+      if (!loaded.knowsNamespaces) log.info(NAMESPACES_UNKNOWN);
+      const deps = { ...this.#deps, metrics: this.#metrics };
+      return this.#compose(loaded, await attachFeatures(loaded, deps), address);
+    });
     this.#running = running;
     this.#metrics.samplingRate.set(this.#config.sampling);
     running.hub.addRing(running.object, WAKE_MAP, () => running.drainer.wake());
@@ -166,7 +109,7 @@ class HostAgent implements Agent {
     const running = this.#running;
     if (running === undefined) return;
     this.#running = undefined;
-    const { object, hub, books, drainer, tracker, attached, trackers } = running;
+    const { drainer, tracker, attached, readers } = running;
     await runAll([
       // Hooks go slowly, and whoever asked for the end may not wait for all of them: what is there
       // is handed on first, and what still comes is drained as before. Flows of a drain that fails
@@ -176,27 +119,19 @@ class HostAgent implements Agent {
       () => attached.detach(),
       // No hook is left by now, so nothing can be counted after this.
       () => drainer.stop(),
-      ...trackers.map((one) => () => one.stop?.()),
-      () => {
-        this.#accounting = books.view();
-      },
-      () => hub.close(),
-      () => this.#deps.native.close(object),
+      ...readers.map((one) => () => one.stop?.()),
+      ...closingSteps(running, (books) => {
+        this.#accounting = books;
+      }),
     ]);
   }
 
   status(): AgentStatus {
     const running = this.#running;
-    if (running === undefined) {
-      return { interfaces: [], features: [], accounting: this.#accounting, vitals: undefined };
-    }
-    running.books.refresh();
-    return {
-      interfaces: running.tracker.rows(),
-      features: running.attached.statuses,
-      accounting: running.books.view(),
-      vitals: running.vitals.view(),
-    };
+    return statusOf(running, this.#accounting, {
+      features: running?.attached.statuses ?? [],
+      vitals: running?.vitals.view(),
+    });
   }
 
   readiness(): AgentReadiness {
@@ -213,9 +148,7 @@ class HostAgent implements Agent {
   capabilities(): readonly Capability[] {
     const features = this.#running?.attached.features ?? [];
     return [
-      ...NEEDED_TO_RUN,
-      // To find the namespaces that containers have.
-      ...(this.#config.listenContainersPeriodMs > 0 ? (['CAP_SYS_PTRACE'] as const) : []),
+      ...neededToRun(this.#config),
       ...features.flatMap(({ spec }) => spec.capabilities?.run ?? []),
     ];
   }
@@ -224,26 +157,13 @@ class HostAgent implements Agent {
     await this.#running?.drainer.drain('asked');
   }
 
-  /** What was loaded is let go when the rest cannot be made. */
-  async #open(loaded: LoadedObject, address: AddressWatch): Promise<Running> {
-    try {
-      const attached = await attachFeatures(loaded, { ...this.#deps, metrics: this.#metrics });
-      return this.#compose(loaded, attached, address);
-    } catch (error) {
-      this.#deps.native.close(loaded.object);
-      throw error;
-    }
-  }
-
   #compose(loaded: LoadedObject, attached: AttachedFeatures, address: AddressWatch): Running {
-    const { native, clock, log, take, emit } = this.#deps;
-    const { object, knowsNamespaces, valueBytes } = loaded;
+    const { native, take, emit } = this.#deps;
+    const { object, valueBytes } = loaded;
     const metrics = this.#metrics;
-    const monotonicMs = this.#deps.kernelMonotonicMs ?? kernelMonotonicMs;
-    const shared = { native, object, clock, log, metrics, kernelMonotonicMs: monotonicMs };
+    const watch = createWatch(this.#config, this.#deps, metrics, loaded);
+    const { shared } = watch;
     const messages = new MessageReader(native, object, metrics);
-    const preferences = macPreferences(this.#config.preferredInterfaceForMacPrefix);
-    const names = new InterfaceNames({ exact: knowsNamespaces, preferences });
     const { maxEntries } = native.describeMap(object, FLOW_MAPS[0]);
     const connections = new Connections({
       flowsMax: maxEntries,
@@ -252,49 +172,24 @@ class HostAgent implements Agent {
     });
     const offsetOf = (key: ExtensionKey): number =>
       attached.features.find(({ spec }) => spec.extension?.at === key)?.at ?? 0;
-    const trackerDeps = {
+    const readerDeps = {
       ...{ ...shared, config: this.#config, connections, messages, offsetOf },
       takesEmptyFlows: this.#deps.takesEmptyFlows ?? false,
     };
     const features = attached.features
-      .map(({ spec, at }) => spec.tracker?.(trackerDeps, at))
-      .filter((tracker) => tracker !== undefined);
-    const trackers = [connections, ...features];
-    const hub = new SocketHub(native);
-    const ledger = new Ledger(native, object, metrics, { rules: this.#config.flowFilterRules });
-    const books = new Bookkeeper(ledger, metrics);
-    // Once each: one program may hang on several functions.
+      .map(({ spec, at }) => spec.reader?.(readerDeps, at))
+      .filter((reader) => reader !== undefined);
+    const readers = [connections, ...features];
+    // Each program once: it may be attached to several functions.
     const probes = new Set(
       attached.features.flatMap((feature) => feature.probes.map(({ program }) => program)),
     );
-    const vitals = new VitalSigns({ ...shared, probes: [...probes] }, maxEntries);
+    const vitals = new VitalsReader({ ...shared, probes: [...probes] }, maxEntries);
+    const { ledger, books } = watch;
     const drainer = new Drainer({
-      ...shared,
-      ledger,
-      books,
-      vitals,
-      names,
-      take,
-      emit,
+      ...{ ...shared, ledger, books, vitals, take, emit, valueBytes, readers },
       agentIp: () => address.current(),
-      valueBytes,
-      trackers,
     });
-    const isManaged = this.#config.ebpfProgramManagerMode;
-    const { facts, guard, owner } = createGuard(this.#config, { ...shared, knowsNamespaces });
-    const tracker = new InterfaceTracker(this.#config, {
-      ...shared,
-      hub,
-      facts,
-      guard,
-      hooks: isManaged
-        ? new ManagedHooks(this.#config)
-        : new Hooks(this.#config, { ...shared, owner }),
-      names,
-      namespaceDirectory: this.#deps.namespaceDirectory ?? '/var/run/netns',
-      processDirectory: this.#deps.processDirectory ?? '/proc',
-      isInteractive: this.#deps.isInteractive ?? false,
-    });
-    return { object, hub, books, vitals, drainer, messages, tracker, attached, trackers };
+    return { ...watch, vitals, drainer, messages, attached, readers };
   }
 }

@@ -1,67 +1,112 @@
+import { assert } from './assert.ts';
+
+export interface LaneLimits {
+  /** Tasks that run at the same time. */
+  readonly runningMax: number;
+  /** Tasks that wait for their turn. */
+  readonly waitingMax: number;
+  /** Reports the tasks that run and those that wait, whenever their numbers change. */
+  readonly onChange?: (running: number, waiting: number) => void;
+}
+
 export interface LaneTurn {
-  /** Aborted: the task is not wanted any more, and leaves the lane at once. */
+  /** Aborted: the task is no longer wanted and leaves the lane at once. */
   readonly signal?: AbortSignal;
-  /** Who asks. Those who ask take turns, however much each of them asks for. */
+  /** The asker. Askers take turns, no matter how much each of them asks for. */
   readonly of?: unknown;
 }
+
+/** What a task gets that asks for its turn. Whoever has `entered` must call `leave`. */
+export type LaneEntry = 'entered' | 'aborted' | 'full';
 
 type Waiting = Set<() => void>;
 
 /**
- * Runs tasks one at a time: those of one asker in the order in which they came, and one of each
- * asker before the second of any. Its length is that of whatever asks.
+ * Runs a bounded number of tasks at a time: those of one asker in the order of arrival, and one of
+ * each asker before the second of any.
  */
 export class Lane {
+  readonly #limits: LaneLimits;
   // Insertion order is the order of turns; leaving costs the same from any place.
-  readonly #waiting = new Map<unknown, Waiting>();
-  #busy = false;
+  readonly #askers = new Map<unknown, Waiting>();
+  #running = 0;
+  #waiting = 0;
 
-  /** Undefined without having run when `signal` is aborted before the task's turn. */
+  constructor(limits: LaneLimits) {
+    this.#limits = limits;
+  }
+
+  get running(): number {
+    return this.#running;
+  }
+
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  /**
+   * Undefined, without having run the task, if `signal` is aborted before its turn. For lanes that
+   * their askers cannot fill.
+   */
   async run<T>(task: () => Promise<T>, turn: LaneTurn = {}): Promise<T | undefined> {
-    if (!(await this.#turn(turn))) return undefined;
+    const entry = await this.enter(turn);
+    assert(entry !== 'full', `no more than ${this.#limits.waitingMax} tasks wait in this lane`);
+    if (entry === 'aborted') return undefined;
     try {
       return await task();
     } finally {
-      this.#next();
+      this.leave();
     }
   }
 
-  async #turn({ signal, of }: LaneTurn): Promise<boolean> {
-    if (signal?.aborted === true) return false;
-    if (!this.#busy) {
-      this.#busy = true;
-      return true;
+  /** Resolves when it is the task's turn, or there will be none. */
+  async enter({ signal, of }: LaneTurn = {}): Promise<LaneEntry> {
+    if (signal?.aborted === true) return 'aborted';
+    if (this.#running < this.#limits.runningMax) {
+      this.#count(1, 0);
+      return 'entered';
     }
+    if (this.#waiting >= this.#limits.waitingMax) return 'full';
     return new Promise((resolve) => {
-      const leave = (): void => {
-        const queue = this.#waiting.get(of);
+      const abort = (): void => {
+        const queue = this.#askers.get(of);
         queue?.delete(enter);
-        if (queue?.size === 0) this.#waiting.delete(of);
-        resolve(false);
+        if (queue?.size === 0) this.#askers.delete(of);
+        this.#count(0, -1);
+        resolve('aborted');
       };
       const enter = (): void => {
-        signal?.removeEventListener('abort', leave);
-        resolve(true);
+        signal?.removeEventListener('abort', abort);
+        resolve('entered');
       };
-      const queue = this.#waiting.get(of) ?? new Set();
-      this.#waiting.set(of, queue.add(enter));
-      signal?.addEventListener('abort', leave, { once: true });
+      const queue = this.#askers.get(of) ?? new Set();
+      this.#askers.set(of, queue.add(enter));
+      signal?.addEventListener('abort', abort, { once: true });
+      this.#count(0, 1);
     });
   }
 
-  #next(): void {
-    const [first] = this.#waiting;
+  /** Ends a turn: the next task that waits takes it over. */
+  leave(): void {
+    const [first] = this.#askers;
     if (first === undefined) {
-      this.#busy = false;
+      this.#count(-1, 0);
       return;
     }
     const [of, queue] = first;
     const [enter] = queue;
-    // The others come first before it is this one's turn again.
-    this.#waiting.delete(of);
-    if (enter === undefined) return;
+    assert(enter !== undefined, 'an asker that waits has a task');
+    // The other askers come first before it is this one's turn again.
+    this.#askers.delete(of);
     queue.delete(enter);
-    if (queue.size > 0) this.#waiting.set(of, queue);
+    if (queue.size > 0) this.#askers.set(of, queue);
+    this.#count(0, -1);
     enter();
+  }
+
+  #count(running: number, waiting: number): void {
+    this.#running += running;
+    this.#waiting += waiting;
+    this.#limits.onChange?.(this.#running, this.#waiting);
   }
 }

@@ -1,5 +1,5 @@
 import { agentDeprecations, agentOptions } from '../agent/config.ts';
-import { withFeatures } from '../agent/trackers/choose.ts';
+import { withFeatures } from '../agent/features/choose.ts';
 import { aborted } from '../base/aborted.ts';
 import { createLog } from '../telemetry/log.ts';
 import { logNodeWarnings } from '../telemetry/warnings.ts';

@@ -1,8 +1,8 @@
 import { agentDeprecations, agentOptions } from '../agent/config.ts';
+import { withFeatures } from '../agent/features/choose.ts';
+import { FEATURES } from '../agent/features/table.ts';
 import { type Examination, examineDatapath } from '../agent/loader/examine.ts';
 import type { Native } from '../agent/loader/native.ts';
-import { withFeatures } from '../agent/trackers/choose.ts';
-import { FEATURES } from '../agent/trackers/table.ts';
 import { NetobservError } from '../base/errors.ts';
 import { bpfObject, loadNative } from './assets.ts';
 import { buildFacts } from './build-facts.ts';

@@ -1,4 +1,4 @@
-import { featureNames } from '../agent/trackers/choose.ts';
+import { featureNames } from '../agent/features/choose.ts';
 import { list } from '../config/options.ts';
 
 /** For whoever would rather name features than variables; `withFeatures` applies it. */

@@ -1,5 +1,5 @@
 import { agentDeprecations } from '../agent/config.ts';
-import { withFeatures } from '../agent/trackers/choose.ts';
+import { withFeatures } from '../agent/features/choose.ts';
 import { aborted } from '../base/aborted.ts';
 import { createLog } from '../telemetry/log.ts';
 import { logNodeWarnings } from '../telemetry/warnings.ts';
@@ -9,7 +9,8 @@ import { growthAfter, runToEnd } from './capture/ends.ts';
 import { runComponents } from './capture/lifecycle.ts';
 import type { Command, CommandContext } from './command.ts';
 import { addOptions, readConfig } from './options.ts';
-import type { Host, HostDeps, UpConfig } from './up/host.ts';
+import type { Host, HostDeps } from './up/host.ts';
+import type { UpConfig } from './up/options.ts';
 import { defaultDataDir, UP_COMMON, upOptions } from './up/options.ts';
 import { showStatus } from './up/status-line.ts';
 import { tokenPathOf } from './up/token-file.ts';

@@ -12,10 +12,6 @@ export function setBit(bits: Uint32Array, row: number): void {
   bits[row >>> 5]! |= 1 << (row & 31);
 }
 
-export function clearBit(bits: Uint32Array, row: number): void {
-  bits[row >>> 5]! &= ~(1 << (row & 31));
-}
-
 /** Sets the bits of rows `[0, rows)` and clears the others. */
 export function setFirstBits(bits: Uint32Array, rows: number): void {
   const whole = rows >>> 5;

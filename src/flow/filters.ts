@@ -43,11 +43,3 @@ export const FILTERS: readonly FilterSpec[] = [
   }),
   ...RESOURCE_FILTERS,
 ];
-
-export function filterById(id: string): FilterSpec | undefined {
-  return BY_ID.get(id);
-}
-
-const BY_ID: ReadonlyMap<string, FilterSpec> = new Map(
-  FILTERS.map((filter) => [filter.id, filter]),
-);

@@ -2,7 +2,7 @@ import {
   type BatchLayout,
   type Column,
   EXTRAS,
-  FlowBatch,
+  type FlowBatch,
   type ListColumn,
   pushList,
 } from './batch.ts';
@@ -94,18 +94,6 @@ function listOf(column: ListColumn, row: number): readonly number[] | undefined 
   const start = column.offsets[row]!;
   const end = column.offsets[row + 1]!;
   return end > start ? [...column.values.subarray(start, end)] : undefined;
-}
-
-/** A batch of its own with these flows; keys without a column are ignored. */
-export function batchOf(
-  layout: BatchLayout,
-  tables: InternTables,
-  rows: readonly Row[],
-  failures: CoercionFailures = new Map(),
-): FlowBatch {
-  const batch = new FlowBatch(layout, tables, Math.max(rows.length, 1));
-  for (const row of rows) appendRow(batch, row, failures);
-  return batch;
 }
 
 /**

@@ -9,7 +9,6 @@ import type { FlowStore } from '../store/store.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Inlet } from './graph/inlet.ts';
-import type { QueueLimits } from './graph/ring.ts';
 
 /**
  * The contract between the graph and its stages. A stage type is one file that exports one
@@ -119,6 +118,12 @@ export interface Extractor extends StageBase {
 
 /** What a stage type makes. `ingest: preset` makes nothing: its batches come by `Pipeline.emit`. */
 export type Made = readonly Transform[] | Source | Extractor | Sink;
+
+export interface QueueLimits {
+  readonly rows: number;
+  /** Bytes of the columns that are kept. */
+  readonly bytes: number;
+}
 
 /** What stages get from outside. */
 export interface StageDeps {

@@ -15,8 +15,6 @@ export const QUERY_ERRORS = {
   /** Empty or inverted time range, or a step that makes too many points. */
   range: 'ERR_QUERY_RANGE',
   limit: 'ERR_QUERY_LIMIT',
-  /** A filter that the text grammar has no words for. */
-  unprintable: 'ERR_QUERY_UNPRINTABLE',
 } as const;
 
 export type QueryErrorCode = (typeof QUERY_ERRORS)[keyof typeof QUERY_ERRORS];

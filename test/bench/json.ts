@@ -1,17 +1,21 @@
 import { createJsonWriter } from '../../src/codec/json/writer.ts';
+import { agentColumns } from '../../src/flow/agent-columns.ts';
 import { TableSpace } from '../../src/flow/intern.ts';
 import { rowsOf } from '../../src/flow/row.ts';
-import { agentLayout } from '../../src/flow/schema.ts';
+import { layoutFor } from '../support/flows/layout-for.ts';
 import type { Figure } from './figure.ts';
 import { pinnedBatches } from './flows.ts';
 
 const RUNS = 7;
 const PASSES = 8;
 const NAMES = new Set(['Flags']);
+/** Fields that the default pipeline adds. */
+const STAGE_FIELDS = ['SrcService', 'DstService', 'SrcSubnetLabel', 'DstSubnetLabel'];
 
 /** Flows per CPU-second as lines of JSON, beside the obvious way to make the same bytes. */
 export async function benchJson(): Promise<readonly Figure[]> {
-  const layout = agentLayout(new Set(['flowRTT', 'dnsTracking']));
+  const columns = agentColumns(new Set(['flowRTT', 'dnsTracking']));
+  const layout = layoutFor([...columns.map(({ name }) => name), ...STAGE_FIELDS]);
   const batches = pinnedBatches(layout, new TableSpace().current);
   const flows = batches.reduce((sum, batch) => sum + batch.length, 0);
   const writer = createJsonWriter({ names: NAMES });

@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { expect, test } from 'vitest';
+import { calledSources, circlesOf } from '../support/circles.ts';
 import {
   importsOf,
   lineOf,
@@ -24,7 +25,6 @@ const UNBREAKABLE = /(['"`]).{50,}\1|https?:\/\//;
 
 /** Files that are longer than the limit, each with the reason why splitting would not help. */
 const LONG_FILES: Readonly<Record<string, string>> = {
-  'native/object.c': 'the life of one BPF object',
   'native/watch.c': 'one thread and all that it shares with the main one',
 };
 
@@ -115,6 +115,37 @@ test('schemas of stages use no package but TypeBox, and other contracts use none
       .map((target) => `${file.path} imports ${target}`);
   });
   expect(offenders).toEqual([]);
+});
+
+test('circles are found', () => {
+  const needs = {
+    a: ['b'],
+    b: ['c', 'd'],
+    c: ['a'],
+    d: ['e', 'd', 'far'],
+    e: [],
+    f: ['g'],
+    g: ['f'],
+  };
+  expect(circlesOf(new Map(Object.entries(needs)))).toEqual([
+    ['a', 'b', 'c'],
+    ['f', 'g'],
+  ]);
+});
+
+test('no file imports itself through others, types included', () => {
+  const imports = typescript.map(
+    ({ file, syntax }) => [file.path, importsOf(file, syntax)] as const,
+  );
+  expect(circlesOf(new Map(imports))).toEqual([]);
+});
+
+test('no C source of the addon calls itself through others', () => {
+  const sources = files.filter(({ path }) => /^native\/.*\.c$/.test(path));
+  const called = calledSources(sources);
+  // A check of the check: each of them uses the functions of another one.
+  expect([...called.values()].filter(({ size }) => size === 0)).toEqual([]);
+  expect(circlesOf(called)).toEqual([]);
 });
 
 test('base, flow, query and codec use neither packages nor, the web front end included, Node', () => {

@@ -2,9 +2,6 @@ import type { Component } from '../../base/component.ts';
 import type { PacketBatch } from '../../codec/pcap/packets.ts';
 import type { FlowAmount } from '../../deliver/message.ts';
 import type { HealthState } from '../../telemetry/health.ts';
-import type { AgentConfig } from '../config.ts';
-import { refuse } from '../export/check.ts';
-import type { DeliveryParts } from '../export/outlet.ts';
 
 /** Where captured packets go. They wait in a bounded spool and delay nothing else. */
 export interface PacketExporter extends Component {
@@ -16,21 +13,6 @@ export interface PacketExporter extends Component {
   lostAtEnd(): number;
   /** Ends the stream of packets. `lostPackets` did not get here. */
   end(lostPackets: number): void;
-}
-
-/** The exporter that EXPORT asks for; throws when an option that it needs is missing. */
-export async function createPacketExporter(
-  config: AgentConfig,
-  deps: DeliveryParts,
-): Promise<PacketExporter> {
-  switch (config.export) {
-    case 'grpc':
-      return (await import('./grpc.ts')).createPacketGrpcExporter(config, deps);
-    case 'stdout':
-      return (await import('./stdout.ts')).createPcapngExporter(config, deps);
-    default:
-      throw refuse('export', 'packets go to grpc or, as pcapng, to stdout');
-  }
 }
 
 /** Sums over the rows from `from` to `to`. A packet counts as it was captured, and as one. */

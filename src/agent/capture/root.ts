@@ -1,24 +1,14 @@
-import { randomBytes } from 'node:crypto';
-import { kernelMonotonicMs } from '../../base/clock.ts';
 import { runAll } from '../../base/run-all.ts';
 import type { HealthState } from '../../telemetry/health.ts';
+import type { Agent, AgentStatus, HostDeps } from '../agent.ts';
 import { checkCaptureConfig } from '../check.ts';
 import type { AgentConfig } from '../config.ts';
-import { Ledger } from '../drain/accounting.ts';
-import { Bookkeeper, type Books } from '../drain/books.ts';
-import { createGuard } from '../interfaces/guard.ts';
-import { macPreferences } from '../interfaces/mac-preference.ts';
-import { InterfaceNames } from '../interfaces/names.ts';
-import { SocketHub } from '../interfaces/socket-hub.ts';
-import { InterfaceTracker } from '../interfaces/tracker.ts';
-import { Hooks } from '../loader/hooks.ts';
-import type { BpfObject } from '../loader/native.ts';
-import { type LoadedObject, loadDatapath, WAKE_MAP } from '../loader/object.ts';
-import { TAG_SECRET_BYTES } from '../loader/tags.ts';
+import type { Books } from '../drain/books.ts';
+import { WAKE_MAP } from '../loader/object.ts';
 import { type AgentMetrics, declareMetrics } from '../metrics.ts';
-import { type Capability, NEEDED_TO_RUN } from '../privileges.ts';
+import { type Capability, neededToRun } from '../privileges.ts';
 import { type AgentReadiness, acceptance, FINE, NOT_RUNNING } from '../readiness.ts';
-import type { Agent, AgentDeps, AgentStatus } from '../root.ts';
+import { closingSteps, createWatch, openWatch, statusOf, type Watch } from '../watch.ts';
 import type { PacketExporter } from './exporter.ts';
 import { PacketReader } from './reader.ts';
 
@@ -27,7 +17,7 @@ const READ_PERIOD_MS = 200;
 /** How old what metrics say of the kernel's counts may be. */
 const BOOKS_PERIOD_MS = 1000;
 
-export interface PacketAgentDeps extends Omit<AgentDeps, 'take' | 'emit' | 'addresses'> {
+export interface PacketAgentDeps extends HostDeps {
   readonly exporter: Pick<PacketExporter, 'emit' | 'end'>;
 }
 
@@ -36,13 +26,8 @@ export function createPacketAgent(config: AgentConfig, deps: PacketAgentDeps): A
   return new PacketAgent(config, deps);
 }
 
-interface Running {
-  readonly object: BpfObject;
-  readonly hub: SocketHub;
-  readonly ledger: Ledger;
-  readonly books: Bookkeeper;
+interface Running extends Watch {
   readonly reader: PacketReader;
-  readonly tracker: InterfaceTracker;
 }
 
 class PacketAgent implements Agent {
@@ -62,12 +47,13 @@ class PacketAgent implements Agent {
   }
 
   async start(signal: AbortSignal): Promise<void> {
-    const { log, native, clock } = this.#deps;
+    const { log, clock } = this.#deps;
     for (const warning of checkCaptureConfig(this.#config)) log.warn(warning);
     signal.throwIfAborted();
-    const secret = (this.#deps.secret ?? randomBytes)(TAG_SECRET_BYTES);
-    const loaded = loadDatapath(native, this.#deps.object, this.#config, { secret });
-    const running = this.#open(loaded);
+    const running = await openWatch(this.#config, this.#deps, (loaded): Running => {
+      const watch = createWatch(this.#config, this.#deps, this.#metrics, loaded);
+      return { ...watch, reader: new PacketReader(watch.shared) };
+    });
     this.#running = running;
     this.#metrics.samplingRate.set(this.#config.sampling);
     running.hub.addRing(running.object, WAKE_MAP, () => this.#read());
@@ -83,10 +69,9 @@ class PacketAgent implements Agent {
   async stop(): Promise<void> {
     const running = this.#running;
     if (running === undefined) return;
-    const { object, hub, books, tracker } = running;
     await runAll([
-      // Packets are read on until no hook is left.
-      () => tracker.stop(),
+      // Packets are read until no hook is left.
+      () => running.tracker.stop(),
       () => {
         for (const timer of this.#periodic) timer[Symbol.dispose]();
       },
@@ -96,27 +81,15 @@ class PacketAgent implements Agent {
           // Until the ring is empty.
         }
       },
-      () => this.#end(books),
-      () => {
-        this.#accounting = books.view();
-      },
-      () => hub.close(),
-      () => this.#deps.native.close(object),
+      () => this.#end(running),
+      ...closingSteps(running, (books) => {
+        this.#accounting = books;
+      }),
     ]);
   }
 
   status(): AgentStatus {
-    const running = this.#running;
-    if (running === undefined) {
-      return { interfaces: [], features: [], accounting: this.#accounting, vitals: undefined };
-    }
-    running.books.refresh();
-    return {
-      interfaces: running.tracker.rows(),
-      features: [],
-      accounting: running.books.view(),
-      vitals: undefined,
-    };
+    return statusOf(this.#running, this.#accounting, { features: [], vitals: undefined });
   }
 
   readiness(): AgentReadiness {
@@ -131,10 +104,7 @@ class PacketAgent implements Agent {
   }
 
   capabilities(): readonly Capability[] {
-    // The second, to find the namespaces that containers have.
-    return this.#config.listenContainersPeriodMs > 0
-      ? [...NEEDED_TO_RUN, 'CAP_SYS_PTRACE']
-      : NEEDED_TO_RUN;
+    return neededToRun(this.#config);
   }
 
   async drainNow(): Promise<void> {
@@ -144,7 +114,7 @@ class PacketAgent implements Agent {
     }
   }
 
-  #end(books: Bookkeeper): void {
+  #end({ books }: Running): void {
     books.refresh();
     const { unrecorded } = books.view();
     const lost = [unrecorded.capture_full, unrecorded.pipeline_full];
@@ -170,40 +140,5 @@ class PacketAgent implements Agent {
       if (!this.#isRefused) ledger.addRecorded(packets, bytes);
       else ledger.addDropped(batch.count, packets, bytes);
     });
-  }
-
-  /** What was loaded is let go when the rest cannot be made. */
-  #open(loaded: LoadedObject): Running {
-    try {
-      return this.#compose(loaded);
-    } catch (error) {
-      this.#deps.native.close(loaded.object);
-      throw error;
-    }
-  }
-
-  #compose({ object, knowsNamespaces }: LoadedObject): Running {
-    const { native, clock, log } = this.#deps;
-    const metrics = this.#metrics;
-    const monotonicMs = this.#deps.kernelMonotonicMs ?? kernelMonotonicMs;
-    const preferences = macPreferences(this.#config.preferredInterfaceForMacPrefix);
-    const names = new InterfaceNames({ exact: knowsNamespaces, preferences });
-    const shared = { native, object, clock, log, metrics, names, kernelMonotonicMs: monotonicMs };
-    const hub = new SocketHub(native);
-    const { facts, guard, owner } = createGuard(this.#config, { ...shared, knowsNamespaces });
-    const tracker = new InterfaceTracker(this.#config, {
-      ...shared,
-      hub,
-      facts,
-      guard,
-      hooks: new Hooks(this.#config, { ...shared, owner }),
-      namespaceDirectory: this.#deps.namespaceDirectory ?? '/var/run/netns',
-      processDirectory: this.#deps.processDirectory ?? '/proc',
-      isInteractive: this.#deps.isInteractive ?? false,
-    });
-    const { flowFilterRules: rules } = this.#config;
-    const ledger = new Ledger(native, object, metrics, { rules, isCapture: true });
-    const books = new Bookkeeper(ledger, metrics);
-    return { object, hub, ledger, books, reader: new PacketReader(shared), tracker };
   }
 }

@@ -3,8 +3,8 @@ import { setBit } from '../../flow/bits.ts';
 import { FlowEnd, hasPorts, Initiator, Protocol, TcpFlag } from '../../flow/enums.ts';
 import type { DrainBuffer, DrainFacts, DrainReason } from '../drain/buffer.ts';
 import { flowKey, flowMetrics } from '../drain/layout.gen.ts';
+import type { FeatureReader } from '../features/reader.ts';
 import type { AgentMetrics } from '../metrics.ts';
-import type { Tracker } from '../trackers/tracker.ts';
 import { ConnectionTable, FIRST_START, LAST_DRAIN, Seen, SLOT_WORDS, STATE } from './table.ts';
 
 const { TCP, ICMP, 'IPv6-ICMP': ICMPV6 } = Protocol;
@@ -51,8 +51,8 @@ export interface ConnectionsOptions {
 }
 
 /** Tells of each flow which end opened its conversation, and why its record was made. */
-export class Connections implements Tracker {
-  /** Place of each row of the batch at hand, for trackers that come later. */
+export class Connections implements FeatureReader {
+  /** Place of each row of the batch at hand, for readers that come later. */
   readonly places = new Int32Array(BATCH_CAPACITY_ROWS);
   readonly table: ConnectionTable;
   /** Of each row; 0: it is of no conversation. */

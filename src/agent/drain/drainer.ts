@@ -3,18 +3,18 @@ import { explain } from '../../base/errors.ts';
 import { runAll } from '../../base/run-all.ts';
 import { BATCH_CAPACITY_ROWS, type FlowBatch } from '../../flow/batch.ts';
 import type { Log } from '../../telemetry/log.ts';
+import type { FeatureReader } from '../features/reader.ts';
 import type { InterfaceNames } from '../interfaces/names.ts';
 import type { BpfObject, Native } from '../loader/native.ts';
 import { FLOW_MAPS } from '../loader/object.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { DrainProgress } from '../readiness.ts';
-import type { Tracker } from '../trackers/tracker.ts';
 import { WallClock } from '../wall-clock.ts';
 import type { Ledger } from './accounting.ts';
 import type { Bookkeeper } from './books.ts';
 import { DrainBuffer, type DrainFacts, type DrainReason } from './buffer.ts';
 import { decodeFlows, sumFlows } from './decode.ts';
-import type { VitalSigns } from './vitals.ts';
+import type { VitalsReader } from './vitals.ts';
 
 export interface DrainerDeps {
   readonly native: Native;
@@ -25,7 +25,7 @@ export interface DrainerDeps {
   readonly metrics: AgentMetrics;
   readonly ledger: Ledger;
   readonly books: Bookkeeper;
-  readonly vitals: VitalSigns;
+  readonly vitals: VitalsReader;
   readonly names: InterfaceNames;
   /** An empty batch, of the columns that are wanted. */
   readonly take: () => FlowBatch;
@@ -34,7 +34,7 @@ export interface DrainerDeps {
   readonly agentIp: () => string;
   /** Bytes of an entry's value. */
   readonly valueBytes: number;
-  readonly trackers: readonly Tracker[];
+  readonly readers: readonly FeatureReader[];
 }
 
 /** Moves flows from the kernel's maps to the pipeline. Never two drains at a time. */
@@ -131,11 +131,11 @@ export class Drainer {
   }
 
   async #drainOnce(reason: DrainReason): Promise<void> {
-    const { native, object, clock, metrics, books, trackers, vitals } = this.#deps;
+    const { native, object, clock, metrics, books, readers, vitals } = this.#deps;
     const startMs = clock.monotonicMs();
     const map = FLOW_MAPS[await native.swap(object)];
     const facts = this.#facts(reason);
-    for (const tracker of trackers) await tracker.prepare?.(facts);
+    for (const reader of readers) await reader.prepare?.(facts);
     let flows = 0;
     for (;;) {
       const length = await native.drain(object, map, this.#buffer.keys, this.#buffer.values);
@@ -143,14 +143,14 @@ export class Drainer {
       flows += length;
       this.#decode(this.#select(length), facts);
     }
-    for (const tracker of trackers) {
+    for (const reader of readers) {
       for (;;) {
-        const length = tracker.makeFlows?.(this.#buffer) ?? 0;
+        const length = reader.makeFlows?.(this.#buffer) ?? 0;
         if (length === 0) break;
         this.#decode(length, facts);
       }
     }
-    for (const tracker of trackers) tracker.finish?.();
+    for (const reader of readers) reader.finish?.();
     books.refresh();
     metrics.evictions.inc({ source: 'hashmap', reason });
     metrics.evictedFlows.inc({ source: 'hashmap', reason }, flows);
@@ -172,17 +172,17 @@ export class Drainer {
     if (length === 0) return;
     const batch = this.#deps.take();
     decodeFlows(this.#buffer, length, batch, facts);
-    for (const tracker of this.#deps.trackers) tracker.decode(this.#buffer, length, batch, facts);
+    for (const reader of this.#deps.readers) reader.decode(this.#buffer, length, batch, facts);
     this.#hand(batch, length);
   }
 
   /** Some flows turn out not to be wanted only now. Returns how many are. */
   #select(drained: number): number {
     let length = drained;
-    for (const tracker of this.#deps.trackers) {
-      if (tracker.select === undefined) continue;
+    for (const reader of this.#deps.readers) {
+      if (reader.select === undefined) continue;
       const before = sumFlows(this.#buffer, length);
-      length = tracker.select(this.#buffer, length);
+      length = reader.select(this.#buffer, length);
       const after = sumFlows(this.#buffer, length);
       this.#deps.ledger.addFiltered(before.packets - after.packets, before.bytes - after.bytes);
     }

@@ -33,7 +33,7 @@ export interface VitalsDeps {
 /** Drains may follow each other by milliseconds; what changes slowly is not read each time. */
 const READ_PERIOD_MS = 5000;
 
-export class VitalSigns {
+export class VitalsReader {
   readonly #deps: VitalsDeps;
   readonly #mapEntries: number;
   readonly #misses = new Map<string, number>();

@@ -1,4 +1,4 @@
-import type { Direction, Hook } from '../loader/hooks.ts';
+import type { Direction, Hook } from '../loader/hook.ts';
 import type { ProcessView } from '../loader/owner.ts';
 import { hasMadeQdisc, isNamed, isProvablyGone, type Owner, parseOwner } from '../loader/owner.ts';
 import type { Chain } from './chain-reader.ts';

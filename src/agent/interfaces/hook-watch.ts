@@ -1,7 +1,7 @@
 import { explain, hasCode } from '../../base/errors.ts';
 import { Level } from '../../base/level.ts';
 import type { Log } from '../../telemetry/log.ts';
-import type { Direction, Hook } from '../loader/hooks.ts';
+import type { Direction, Hook } from '../loader/hook.ts';
 import type { Native } from '../loader/native.ts';
 import { hasMadeQdisc, type ProcessView } from '../loader/owner.ts';
 import { type Ahead, type Findings, inOrderOfRemoval, judgeChain, type Ours } from './chain.ts';

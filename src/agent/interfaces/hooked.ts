@@ -1,4 +1,4 @@
-import type { Hook, HookTarget } from '../loader/hooks.ts';
+import type { Hook, HookTarget } from '../loader/hook.ts';
 
 /** Hooks that were removed, or could not be put on, are tried again: at once, then after this. */
 const REPAIR_FIRST_MS = 1000;

@@ -1,7 +1,8 @@
 import type { Clock } from '../../base/clock.ts';
 import { runAll } from '../../base/run-all.ts';
 import type { Log } from '../../telemetry/log.ts';
-import type { Hook, Hooks, HookTarget } from '../loader/hooks.ts';
+import type { Hook, HookTarget } from '../loader/hook.ts';
+import type { Hooks } from '../loader/hooks.ts';
 import type { Native } from '../loader/native.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { Hooked as HookedDirections } from './births.ts';
@@ -15,9 +16,9 @@ import { framingOf, type Link } from './link.ts';
 import { LinkMonitor } from './link-monitor.ts';
 import type { InterfaceNames } from './names.ts';
 import type { InterfaceRoom } from './residents.ts';
+import type { InterfaceRow } from './row.ts';
 import type { InterfaceRules } from './rules.ts';
 import type { SocketHub } from './socket-hub.ts';
-import type { InterfaceRow } from './tracker.ts';
 
 /** Who puts hooks on, and where. */
 export type HookKeeper = Pick<Hooks, 'attach' | 'detach' | 'directions' | 'isManaged'>;

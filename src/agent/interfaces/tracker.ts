@@ -8,7 +8,6 @@ import type { HealthState } from '../../telemetry/health.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { AgentConfig } from '../config.ts';
 import { AGENT_ERRORS } from '../errors.ts';
-import type { Direction, HookMode } from '../loader/hooks.ts';
 import type { Native } from '../loader/native.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import { hooksReadiness } from '../readiness.ts';
@@ -20,6 +19,7 @@ import type { InterfaceNames } from './names.ts';
 import { type HookKeeper, TrackedNamespace } from './namespace.ts';
 import { type NamedNamespaces, NamespaceWatch } from './namespaces.ts';
 import { InterfaceRooms, NOBODY_KNOWS, type Residents, ROOT } from './residents.ts';
+import type { InterfaceRow } from './row.ts';
 import { compileRules, type InterfaceRules, missingNames } from './rules.ts';
 import type { SocketHub } from './socket-hub.ts';
 
@@ -39,20 +39,7 @@ const NO_ADMIN =
 /** One namespace by its inode, a permission that lacks, or a user whose namespaces are too many. */
 type Told = number | 'permission' | `room of ${number}`;
 
-/** One watched interface. */
-export interface InterfaceRow {
-  readonly name: string;
-  readonly index: number;
-  /**
-   * Name of the network namespace, empty for the host's. Of one without a name the container's id,
-   * or its oldest process: `nginx[1234]`.
-   */
-  readonly namespace: string;
-  readonly mode: HookMode;
-  readonly directions: readonly Direction[];
-}
-
-export type TrackerConfig = Pick<
+export type InterfaceTrackerConfig = Pick<
   AgentConfig,
   | 'interfaces'
   | 'excludeInterfaces'
@@ -62,7 +49,7 @@ export type TrackerConfig = Pick<
   | 'listenContainersPeriodMs'
 >;
 
-export interface TrackerDeps {
+export interface InterfaceTrackerDeps {
   readonly native: Native;
   readonly hub: SocketHub;
   readonly hooks: HookKeeper;
@@ -91,8 +78,8 @@ interface Wanted {
  * that have a name and in those of running processes.
  */
 export class InterfaceTracker {
-  readonly #config: TrackerConfig;
-  readonly #deps: TrackerDeps;
+  readonly #config: InterfaceTrackerConfig;
+  readonly #deps: InterfaceTrackerDeps;
   readonly #rules: InterfaceRules;
   /** By inode, which tells namespaces apart for as long as they are held open. */
   readonly #namespaces = new Map<number, TrackedNamespace>();
@@ -114,7 +101,7 @@ export class InterfaceTracker {
   readonly #look = new Level(() => this.#lookAtHooks());
   #reporting = false;
 
-  constructor(config: TrackerConfig, deps: TrackerDeps) {
+  constructor(config: InterfaceTrackerConfig, deps: InterfaceTrackerDeps) {
     this.#config = config;
     this.#deps = deps;
     this.#rules = compileRules(config);

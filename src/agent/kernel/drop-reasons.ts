@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { enumOf, type KernelTypes, openBtf } from './btf.ts';
+import { type Btf, enumOf, openBtf } from './btf.ts';
 
 /** A reason has its subsystem in the high half (enum skb_drop_reason_subsys). */
 const SUBSYSTEM_SHIFT = 16;
@@ -16,7 +16,7 @@ const LISTS = [
  * The kernel's names for why it drops packets. Numbers differ from one kernel to the next, so they
  * are looked up in the running one's types; a module's when its first reason turns up.
  */
-export class DropReasons {
+export class DropReasonNames {
   readonly #folder: string;
   readonly #subsystems: ReadonlyMap<number, string>;
   readonly #names = new Map<number, string>();
@@ -58,12 +58,12 @@ export class DropReasons {
     return name === undefined ? `SKB_DROP_REASON_${reason}` : `${name}_${reason & NUMBER_MASK}`;
   }
 
-  #add(types: KernelTypes | undefined, list: string): void {
+  #add(types: Btf | undefined, list: string): void {
     for (const [value, name] of listOf(types, list)) this.#names.set(value, name);
   }
 
   /** Neither is an error: a kernel without types of its own, a module that is not loaded. */
-  #open(file: string, kernel?: KernelTypes): KernelTypes | undefined {
+  #open(file: string, kernel?: Btf): Btf | undefined {
     try {
       return openBtf(readFileSync(join(this.#folder, file)), kernel);
     } catch {
@@ -72,6 +72,6 @@ export class DropReasons {
   }
 }
 
-function listOf(types: KernelTypes | undefined, name: string): ReadonlyMap<number, string> {
+function listOf(types: Btf | undefined, name: string): ReadonlyMap<number, string> {
   return (types === undefined ? undefined : enumOf(types, name)) ?? new Map();
 }

@@ -1,9 +1,9 @@
 import { explain } from '../../base/errors.ts';
 import type { AgentConfig } from '../config.ts';
 import { mapBytesOf } from '../drain/vitals.ts';
-import { FEATURES } from '../trackers/table.ts';
-import { type FeatureSpec, waysOf } from '../trackers/tracker.ts';
-import type { AttachMode } from './hooks.ts';
+import { type FeatureSpec, waysOf } from '../features/feature.ts';
+import { FEATURES } from '../features/table.ts';
+import type { AttachMode } from './hook.ts';
 import type { BpfObject, Native } from './native.ts';
 import { type LoadedObject, loadDatapath, loadPlan, WITNESS_PROGRAM } from './object.ts';
 import { verifierWords } from './verifier.ts';

@@ -4,34 +4,16 @@ import { Lane } from '../../base/lane.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { AgentConfig } from '../config.ts';
 import { AGENT_ERRORS } from '../errors.ts';
-import type { Framing } from '../interfaces/link.ts';
 import type { AgentMetrics } from '../metrics.ts';
+import type { AttachMode, Direction, Hook, HookTarget } from './hook.ts';
 import type { BpfObject, Native } from './native.ts';
 import { hookKind, programOf } from './object.ts';
 
 const RETRY_STEP_MS = 300;
 
-export type Direction = 'ingress' | 'egress';
-export type AttachMode = 'tcx' | 'tc';
-/** `managed`: by another program, EBPF_PROGRAM_MANAGER_MODE. */
-export type HookMode = AttachMode | 'managed';
-
-/** An interface that hooks are to be put on. */
-export interface HookTarget {
-  readonly netns: number | undefined;
-  /** Name of the namespace, empty for the host's. */
-  readonly namespace: string;
-  readonly index: number;
-  readonly name: string;
-  readonly mac: string;
-  readonly framing: Framing;
-}
-
-export interface Hook {
-  readonly id: number;
-  readonly direction: Direction;
-  readonly mode: HookMode;
-}
+/** More hooks than a host has: the limits of interfaces and namespaces take effect earlier. */
+const HOOKS_WAITING_MAX = 2 ** 20;
+const ONE_AT_A_TIME = { runningMax: 1, waitingMax: HOOKS_WAITING_MAX };
 
 export type HooksConfig = Pick<
   AgentConfig,
@@ -59,8 +41,8 @@ export class Hooks {
   readonly #deps: HooksDeps;
   // The kernel lets one hook come or go at a time, so that more at once would only hold threads
   // that drains need. Those that go do not wait behind all that come.
-  readonly #coming = new Lane();
-  readonly #going = new Lane();
+  readonly #coming = new Lane(ONE_AT_A_TIME);
+  readonly #going = new Lane(ONE_AT_A_TIME);
   // Until the kernel has said that it knows no TCX, or has shown that it does.
   #tcx: 'untried' | 'works' | 'unknown-to-kernel' = 'untried';
 

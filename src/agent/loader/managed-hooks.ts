@@ -1,5 +1,6 @@
 import type { AgentConfig } from '../config.ts';
-import { type Direction, directionsOf, type Hook, type HookTarget } from './hooks.ts';
+import type { Direction, Hook, HookTarget } from './hook.ts';
+import { directionsOf } from './hooks.ts';
 
 /**
  * Stands where hooks are attached, when somebody else attaches them: every interface that the rules

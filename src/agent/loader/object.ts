@@ -2,11 +2,11 @@ import { explain, hasCode, NetobservError } from '../../base/errors.ts';
 import type { AgentConfig } from '../config.ts';
 import { flowKey, flowMetrics, config as layout, statValue } from '../drain/layout.gen.ts';
 import { AGENT_ERRORS } from '../errors.ts';
+import { type FeatureSpec, waysOf } from '../features/feature.ts';
+import { FEATURES } from '../features/table.ts';
 import type { Framing } from '../interfaces/link.ts';
-import { FEATURES } from '../trackers/table.ts';
-import { type FeatureSpec, waysOf } from '../trackers/tracker.ts';
 import { configureFilter, filterSections } from './filter-rules.ts';
-import type { Direction } from './hooks.ts';
+import type { Direction } from './hook.ts';
 import type { BpfObject, Native, ProbeOptions } from './native.ts';
 import { type SideTable, sideMapSizes } from './side-tables.ts';
 import { configureTags } from './tags.ts';
@@ -90,7 +90,7 @@ export interface LoadedObject {
 }
 
 /** What is loaded together: features, each by one of its ways. */
-export interface Plan {
+export interface LoadPlan {
   readonly config: AgentConfig;
   readonly knowsNamespaces: boolean;
   readonly features: readonly { readonly spec: FeatureSpec; readonly way: number }[];
@@ -157,7 +157,7 @@ function loadWanted(
   }
 }
 
-type Attempt = (plan: Plan) => LoadedObject;
+type Attempt = (plan: LoadPlan) => LoadedObject;
 
 /** Whether hooks can be told their namespace, the plain datapath being fine. */
 function findOut(native: Native, attempt: Attempt, config: AgentConfig): boolean {
@@ -179,7 +179,7 @@ function findOut(native: Native, attempt: Attempt, config: AgentConfig): boolean
 function findWay(
   native: Native,
   attempt: Attempt,
-  plain: Plan,
+  plain: LoadPlan,
   spec: FeatureSpec,
 ): number | { readonly cause: unknown } {
   let cause: unknown;
@@ -205,7 +205,7 @@ function tryOut(native: Native, { object, features }: LoadedObject): void {
   }
 }
 
-export function loadPlan(native: Native, object: Uint8Array, plan: Plan): LoadedObject {
+export function loadPlan(native: Native, object: Uint8Array, plan: LoadPlan): LoadedObject {
   const { config, knowsNamespaces } = plan;
   let valueBytes: number = flowMetrics.sizeBytes;
   const features = plan.features.map(({ spec, way }): LoadedFeature => {
@@ -256,7 +256,7 @@ export function hookPrograms(config: AgentConfig): string[] {
 }
 
 function configBytes(
-  { config, knowsNamespaces, secret }: Plan,
+  { config, knowsNamespaces, secret }: LoadPlan,
   features: readonly LoadedFeature[],
   valueBytes: number,
 ): Uint8Array {

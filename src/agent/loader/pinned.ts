@@ -4,8 +4,8 @@ import { explain, hasCode, NetobservError } from '../../base/errors.ts';
 import type { AgentConfig } from '../config.ts';
 import { flowMetrics, config as layout } from '../drain/layout.gen.ts';
 import { AGENT_ERRORS } from '../errors.ts';
-import { FEATURES } from '../trackers/table.ts';
-import type { FeatureSpec } from '../trackers/tracker.ts';
+import type { FeatureSpec } from '../features/feature.ts';
+import { FEATURES } from '../features/table.ts';
 import type { BpfObject, Native } from './native.ts';
 import {
   CONFIG_MAP,

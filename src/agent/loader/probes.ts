@@ -1,8 +1,8 @@
 import { explain } from '../../base/errors.ts';
 import { runAll } from '../../base/run-all.ts';
 import type { Log } from '../../telemetry/log.ts';
+import type { FeatureSpec } from '../features/feature.ts';
 import type { AgentMetrics } from '../metrics.ts';
-import type { FeatureSpec } from '../trackers/tracker.ts';
 import type { Native } from './native.ts';
 import type { LoadedFeature, LoadedObject } from './object.ts';
 import { verifierWords } from './verifier.ts';

@@ -1,4 +1,4 @@
-import { mapOf, type Row, textOf } from '../../net/ovsdb/values.ts';
+import { mapOf, type OvsdbRow, textOf } from '../../net/ovsdb/values.ts';
 
 /**
  * What an access-control list did to a packet, in the words of the external ids that ovn-kubernetes
@@ -39,7 +39,7 @@ const NAMINGS: Readonly<Record<string, Naming>> = {
 };
 
 /** Of a row of OVN's table ACL. */
-export function networkEventOf(acl: Row): NetworkEvent {
+export function networkEventOf(acl: OvsdbRow): NetworkEvent {
   const ids = mapOf(acl.external_ids);
   const type = ids.get(OWNER_TYPE) ?? '';
   const naming = NAMINGS[type];

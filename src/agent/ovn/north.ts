@@ -1,4 +1,4 @@
-import { numberOf, type Row, referencesOf } from '../../net/ovsdb/values.ts';
+import { numberOf, type OvsdbRow, referencesOf } from '../../net/ovsdb/values.ts';
 import { type NetworkEvent, networkEventOf } from './network-event.ts';
 
 /** Tables of OVN's northbound database that tell what a sample is about. */
@@ -53,7 +53,7 @@ export class NorthModel {
     this.#missed = 0;
   }
 
-  set(table: string, uuid: string, row: Row | undefined): void {
+  set(table: string, uuid: string, row: OvsdbRow | undefined): void {
     if (table === 'ACL') this.#setAcl(uuid, row);
     else if (table === 'Sample') this.#setSample(uuid, numberOf(row?.metadata));
     else if (table === 'Sample_Collector') this.#setCollector(uuid, numberOf(row?.set_id));
@@ -78,7 +78,7 @@ export class NorthModel {
     this.#pointOf.set(uuid, point);
   }
 
-  #setAcl(uuid: string, row: Row | undefined): void {
+  #setAcl(uuid: string, row: OvsdbRow | undefined): void {
     const before = this.#acls.get(uuid);
     for (const [index, map] of this.#indexes()) {
       const sample = before?.samples[index];

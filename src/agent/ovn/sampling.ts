@@ -1,6 +1,8 @@
+import type { Clock } from '../../base/clock.ts';
 import { explain } from '../../base/errors.ts';
 import { OvsdbClient, type OvsdbDeps } from '../../net/ovsdb/client.ts';
-import type { TrackerDeps } from '../trackers/tracker.ts';
+import type { Log } from '../../telemetry/log.ts';
+import type { AgentMetrics } from '../metrics.ts';
 import type { NetworkEvent } from './network-event.ts';
 import { NORTH_TABLES, NorthModel } from './north.ts';
 import { COLLECTOR_TABLES, Collectors } from './switch.ts';
@@ -19,7 +21,11 @@ export const OVN_SOCKETS: OvnSockets = {
 /** Open vSwitch answers within milliseconds, or hangs: others wait for their turn to stop. */
 const REMOVE_TIMEOUT_MS = 1000;
 
-type Deps = Pick<TrackerDeps, 'clock' | 'log' | 'metrics'>;
+interface Deps {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: AgentMetrics;
+}
 
 /**
  * Has samples of network policies sent to the kernel's psample group, and knows what they mean.

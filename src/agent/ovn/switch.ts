@@ -1,6 +1,6 @@
 import { NetobservError } from '../../base/errors.ts';
 import type { OvsdbClient } from '../../net/ovsdb/client.ts';
-import { mapOf, numberOf, type Row, referencesOf, textOf } from '../../net/ovsdb/values.ts';
+import { mapOf, numberOf, type OvsdbRow, referencesOf, textOf } from '../../net/ovsdb/values.ts';
 import { OVN_ERRORS } from './errors.ts';
 
 const INTEGRATION_BRIDGE = 'br-int';
@@ -33,7 +33,7 @@ export class InterfaceNetworks {
     this.#labels.clear();
   }
 
-  set(uuid: string, row: Row | undefined): void {
+  set(uuid: string, row: OvsdbRow | undefined): void {
     const before = this.#names.get(uuid);
     if (before !== undefined) this.#labels.delete(before);
     this.#names.delete(uuid);
@@ -90,7 +90,7 @@ export class Collectors {
     this.#collectors.clear();
   }
 
-  set(table: string, uuid: string, row: Row | undefined): void {
+  set(table: string, uuid: string, row: OvsdbRow | undefined): void {
     if (table === 'Bridge') {
       if (row === undefined) this.#bridges.delete(uuid);
       else this.#bridges.set(uuid, textOf(row.name));

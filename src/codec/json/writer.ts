@@ -10,7 +10,7 @@ import { tcpFlagNames } from '../../flow/enums.ts';
 import type { FieldSpec } from '../../flow/field.ts';
 import { fieldByName } from '../../flow/fields.ts';
 import { type InternTables, MISSING } from '../../flow/intern.ts';
-import { FragmentCache } from '../fragments.ts';
+import { FragmentCache } from '../fragment-cache.ts';
 import { ByteBuffer, NUMBER_BYTES, writeNumber } from './bytes.ts';
 
 export interface JsonWriterOptions {

@@ -1,6 +1,6 @@
 import type { F64Column, FlowBatch, U8Column, U16Column, U32Column } from '../../flow/batch.ts';
 import { MISSING } from '../../flow/intern.ts';
-import type { FragmentCache } from '../fragments.ts';
+import type { FragmentCache } from '../fragment-cache.ts';
 import {
   addCodes,
   gather,

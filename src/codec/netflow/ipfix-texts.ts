@@ -1,6 +1,6 @@
 import type { ListColumn } from '../../flow/batch.ts';
 import { type InternTables, MISSING } from '../../flow/intern.ts';
-import { FragmentCache } from '../fragments.ts';
+import { FragmentCache } from '../fragment-cache.ts';
 import type { Records } from './ipfix-columns.ts';
 
 /** Bytes of one text, so that its length takes one; Linux has at most 15 for an interface. */

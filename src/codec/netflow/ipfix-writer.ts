@@ -3,7 +3,7 @@ import type { BatchLayout, FlowBatch } from '../../flow/batch.ts';
 import { EtherType } from '../../flow/enums.ts';
 import type { InternTables } from '../../flow/intern.ts';
 import { MISSING } from '../../flow/intern.ts';
-import type { FragmentCache } from '../fragments.ts';
+import type { FragmentCache } from '../fragment-cache.ts';
 import { type Records, RUN_RECORDS } from './ipfix-columns.ts';
 import { LIST_MAX_BYTES, type Scratch, writerOf } from './ipfix-fields.ts';
 import { MESSAGE_HEADER_BYTES, writeHeader } from './ipfix-message.ts';

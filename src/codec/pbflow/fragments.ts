@@ -1,7 +1,7 @@
 import type { U16Column } from '../../flow/batch.ts';
 import { EtherType } from '../../flow/enums.ts';
 import type { InternTables, MacTable } from '../../flow/intern.ts';
-import { FragmentCache } from '../fragments.ts';
+import { FragmentCache } from '../fragment-cache.ts';
 import { dupFragment } from './lists.ts';
 import { CodeMemo } from './numbers.ts';
 import { BLOCK_ROWS, type Block, type Part, type Tag } from './part.ts';

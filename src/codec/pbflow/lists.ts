@@ -1,6 +1,5 @@
 import type { AnyColumn, ListColumn } from '../../flow/batch.ts';
-import type { FragmentCache } from '../fragments.ts';
-import type { Fragments } from './fragments.ts';
+import type { FragmentCache } from '../fragment-cache.ts';
 import { BLOCK_ROWS, type Block, type Part, Tag } from './part.ts';
 import { DUP_ENTRY, EVENT, WIRE } from './schema.ts';
 import { textFragment } from './text.ts';
@@ -84,13 +83,19 @@ export function dupFragment(text: (id: number) => string, key: number): Uint8Arr
   );
 }
 
+/** Encoded texts, and encoded entries by `dupFragment`. */
+export interface DupFragments {
+  readonly strings: FragmentCache;
+  readonly dupEntries: FragmentCache;
+}
+
 /** Interfaces of a flow, with the direction and the network of each. */
 export class DupListPart implements Part {
   readonly #tag: Tag;
   readonly #columns: () => DupColumns;
-  readonly #fragments: () => Fragments;
+  readonly #fragments: () => DupFragments;
 
-  constructor(tag: Tag, columns: () => DupColumns, fragments: () => Fragments) {
+  constructor(tag: Tag, columns: () => DupColumns, fragments: () => DupFragments) {
     this.#tag = tag;
     this.#columns = columns;
     this.#fragments = fragments;

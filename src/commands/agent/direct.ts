@@ -1,7 +1,7 @@
 import type { AgentConfig } from '../../agent/config.ts';
 import { AGENT_ERRORS } from '../../agent/errors.ts';
 import { refuse } from '../../agent/export/check.ts';
-import { fieldsOf } from '../../agent/trackers/table.ts';
+import { fieldsOf } from '../../agent/features/table.ts';
 import type { Component } from '../../base/component.ts';
 import { explain, NetobservError } from '../../base/errors.ts';
 import { type ConfigDocument, parseDocument, withPlaces } from '../../config/document.ts';

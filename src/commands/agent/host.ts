@@ -1,9 +1,10 @@
 import type { Writable } from 'node:stream';
+import type { Agent } from '../../agent/agent.ts';
 import type { AgentConfig } from '../../agent/config.ts';
 import { createExporter } from '../../agent/export/exporters.ts';
+import { fieldsOf } from '../../agent/features/table.ts';
 import type { Native } from '../../agent/loader/native.ts';
-import { type Agent, type AgentDeps, createAgent } from '../../agent/root.ts';
-import { fieldsOf } from '../../agent/trackers/table.ts';
+import { type AgentDeps, createAgent } from '../../agent/root.ts';
 import { type Clock, systemRandom } from '../../base/clock.ts';
 import type { Component } from '../../base/component.ts';
 import { agentColumns } from '../../flow/agent-columns.ts';

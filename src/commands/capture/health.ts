@@ -1,4 +1,4 @@
-import type { Agent } from '../../agent/root.ts';
+import type { Agent } from '../../agent/agent.ts';
 import type { Health, HealthState } from '../../telemetry/health.ts';
 
 /** What `/readyz` and `/livez` say of an agent, and of the exporter that it hands its work to. */

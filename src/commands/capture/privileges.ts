@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
+import type { Agent } from '../../agent/agent.ts';
 import type { Native } from '../../agent/loader/native.ts';
 import { CAPABILITIES, type Capability } from '../../agent/privileges.ts';
-import type { Agent } from '../../agent/root.ts';
 import type { Component } from '../../base/component.ts';
 import { explain } from '../../base/errors.ts';
 import type { Log } from '../../telemetry/log.ts';

@@ -1,10 +1,10 @@
+import type { Agent } from '../../agent/agent.ts';
 import { exportOptionWarnings } from '../../agent/check.ts';
+import { fieldsOf } from '../../agent/features/table.ts';
 import type { Native } from '../../agent/loader/native.ts';
-import { type Agent, createAgent } from '../../agent/root.ts';
-import { fieldsOf } from '../../agent/trackers/table.ts';
+import { createAgent } from '../../agent/root.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Component } from '../../base/component.ts';
-import type { Configured } from '../../config/options.ts';
 import type { SubscribeRows } from '../../console/server/live.ts';
 import type { Console } from '../../console/server/root.ts';
 import { agentColumns } from '../../flow/agent-columns.ts';
@@ -27,10 +27,8 @@ import { givePrivilegesUp } from '../capture/privileges.ts';
 import { metricsServer, profileServer } from '../capture/telemetry.ts';
 import { createHostConsole } from './console/host-console.ts';
 import { withLiveFeed } from './live.ts';
-import type { upOptions } from './options.ts';
+import type { UpConfig } from './options.ts';
 import { guardOf, protectionOf, UNREPORTED, warnOfReaders } from './protection.ts';
-
-export type UpConfig = Configured<typeof upOptions>;
 
 export interface HostDeps {
   readonly log: Log;

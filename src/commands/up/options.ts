@@ -1,7 +1,7 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { agentOptions } from '../../agent/config.ts';
-import { duration, size, text } from '../../config/options.ts';
+import { type Configured, duration, size, text } from '../../config/options.ts';
 import { consoleOptions } from '../../console/options.ts';
 import { featureOptions } from '../features.ts';
 
@@ -21,6 +21,8 @@ const storeOptions = {
 };
 
 export const upOptions = { ...consoleOptions, ...storeOptions, ...featureOptions, ...agentOptions };
+
+export type UpConfig = Configured<typeof upOptions>;
 
 /** Described by `--help`; the others only by `--help-all`. */
 export const UP_COMMON: readonly (keyof typeof upOptions)[] = [

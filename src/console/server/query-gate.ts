@@ -1,4 +1,5 @@
 import type { Clock } from '../../base/clock.ts';
+import { Lane, type LaneEntry } from '../../base/lane.ts';
 import { AnswerError } from './errors.ts';
 import type { ConsoleMetrics } from './metrics.ts';
 
@@ -23,13 +24,20 @@ export class QueryGate {
   readonly #limits: GateLimits;
   readonly #metrics: ConsoleMetrics;
   readonly #stopping = new AbortController();
-  readonly #waiting = new Set<() => void>();
-  #running = 0;
+  readonly #lane: Lane;
 
   constructor(clock: Clock, limits: GateLimits, metrics: ConsoleMetrics) {
     this.#clock = clock;
     this.#limits = limits;
     this.#metrics = metrics;
+    this.#lane = new Lane({
+      runningMax: limits.concurrentQueriesMax,
+      waitingMax: limits.queuedQueriesMax,
+      onChange: (running, waiting) => {
+        metrics.queriesRunning.set(running);
+        metrics.queriesWaiting.set(waiting);
+      },
+    });
   }
 
   async run<T>(client: AbortSignal, query: (signal: AbortSignal) => Promise<T>): Promise<T> {
@@ -44,10 +52,11 @@ export class QueryGate {
     );
     try {
       const signal = AbortSignal.any([client, deadline.signal, this.#stopping.signal]);
-      await this.#enter(signal);
+      this.#check(await this.#lane.enter({ signal }), signal);
       isRunning = true;
       const work = start(query, signal);
-      work.then(this.#leave, this.#leave);
+      const leave = (): void => this.#lane.leave();
+      work.then(leave, leave);
       return await Promise.race([work, aborted(signal, settled.signal)]);
     } finally {
       settled.abort();
@@ -59,23 +68,24 @@ export class QueryGate {
     this.#stopping.abort(new AnswerError('ERR_CONSOLE_STOPPING', 'the console is shutting down'));
   }
 
-  async #enter(signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    if (this.#running < this.#limits.concurrentQueriesMax) {
-      this.#running++;
-      this.#metrics.queriesRunning.set(this.#running);
-      return;
+  /** Throws unless the query has its turn. */
+  #check(entry: LaneEntry, signal: AbortSignal): void {
+    switch (entry) {
+      case 'entered':
+        return;
+      case 'aborted':
+        throw signal.reason;
+      case 'full': {
+        this.#metrics.reject('queries_busy');
+        const { running, waiting } = this.#lane;
+        throw new AnswerError(
+          'ERR_CONSOLE_BUSY',
+          `${running} queries are running and ${waiting} are waiting, which is the most that this ` +
+            'console takes: try again shortly',
+          { retryAfterS: BUSY_RETRY_AFTER_S },
+        );
+      }
     }
-    if (this.#waiting.size >= this.#limits.queuedQueriesMax) {
-      this.#metrics.reject('queries_busy');
-      throw new AnswerError(
-        'ERR_CONSOLE_BUSY',
-        `${this.#running} queries are running and ${this.#waiting.size} are waiting, which is the ` +
-          'most that this console takes: try again shortly',
-        { retryAfterS: BUSY_RETRY_AFTER_S },
-      );
-    }
-    await this.#wait(signal);
   }
 
   /** The query itself may be quick: others kept it from running. */
@@ -87,35 +97,6 @@ export class QueryGate {
       { retryAfterS: BUSY_RETRY_AFTER_S },
     );
   }
-
-  /** Waits to be handed the slot of a query that ends; `#running` then stays as it is. */
-  #wait(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const onAbort = (): void => {
-        this.#waiting.delete(enter);
-        this.#metrics.queriesWaiting.set(this.#waiting.size);
-        reject(signal.reason);
-      };
-      const enter = (): void => {
-        signal.removeEventListener('abort', onAbort);
-        resolve();
-      };
-      signal.addEventListener('abort', onAbort, { once: true });
-      this.#waiting.add(enter);
-      this.#metrics.queriesWaiting.set(this.#waiting.size);
-    });
-  }
-
-  readonly #leave = (): void => {
-    for (const enter of this.#waiting) {
-      this.#waiting.delete(enter);
-      this.#metrics.queriesWaiting.set(this.#waiting.size);
-      enter();
-      return;
-    }
-    this.#running--;
-    this.#metrics.queriesRunning.set(this.#running);
-  };
 }
 
 /** Async, so that whatever `query` throws at once frees the slot too. */

@@ -2,7 +2,7 @@ import type { Clock } from '../../base/clock.ts';
 import { explain } from '../../base/errors.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { OvsdbSession, refused } from './session.ts';
-import type { Row } from './values.ts';
+import type { OvsdbRow } from './values.ts';
 
 /** First pause before another attempt; it doubles up to the longest. */
 const RETRY_MIN_MS = 1000;
@@ -26,7 +26,7 @@ export interface OvsdbDeps {
   /** Rows as they are now replace what was known: called before those of a new connection. */
   onReset(): void;
   /** A row of a watched table as it is now, or undefined: it is gone. */
-  onRow(table: string, uuid: string, row: Row | undefined): void;
+  onRow(table: string, uuid: string, row: OvsdbRow | undefined): void;
   /** After the first rows of a connection and after each change. */
   onChange(): void;
 }
@@ -65,14 +65,16 @@ export class OvsdbClient {
   }
 
   /** Results of the operations (RFC 7047 §5.2); rejects when one of them was refused. */
-  async transact(operations: readonly Row[]): Promise<readonly Row[]> {
+  async transact(operations: readonly OvsdbRow[]): Promise<readonly OvsdbRow[]> {
     if (this.#session === undefined) throw refused('not connected');
     const { database } = this.#options;
     const results = await this.#session.request('transact', [database, ...operations]);
     if (!Array.isArray(results)) throw refused(results);
-    const failed = (results as readonly (Row | null)[]).find((each) => each?.error !== undefined);
+    const failed = (results as readonly (OvsdbRow | null)[]).find(
+      (each) => each?.error !== undefined,
+    );
     if (failed !== undefined) throw refused(failed);
-    return results as readonly Row[];
+    return results as readonly OvsdbRow[];
   }
 
   async #run(signal: AbortSignal): Promise<void> {
@@ -130,7 +132,7 @@ export class OvsdbClient {
   #apply(updates: unknown): void {
     for (const [table, rows] of entriesOf(updates)) {
       for (const [uuid, update] of entriesOf(rows)) {
-        const { new: row } = update as { readonly new?: Row };
+        const { new: row } = update as { readonly new?: OvsdbRow };
         this.#deps.onRow(table, uuid, row);
       }
     }

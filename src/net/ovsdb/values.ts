@@ -5,7 +5,7 @@
  */
 
 /** A row by its columns, still as it was on the wire. */
-export type Row = Readonly<Record<string, unknown>>;
+export type OvsdbRow = Readonly<Record<string, unknown>>;
 
 export function textOf(value: unknown): string {
   return typeof value === 'string' ? value : '';

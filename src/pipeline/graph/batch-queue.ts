@@ -2,8 +2,8 @@ import type { Clock } from '../../base/clock.ts';
 import { explain } from '../../base/errors.ts';
 import { BATCH_CAPACITY_ROWS, type FlowBatch } from '../../flow/batch.ts';
 import type { Log } from '../../telemetry/log.ts';
-import type { Lease, Sink } from '../stage.ts';
-import { BatchRing, type Part, QUEUE_LIMITS, type QueueLimits } from './ring.ts';
+import type { Lease, QueueLimits, Sink } from '../stage.ts';
+import { BatchRing, type Part, QUEUE_LIMITS } from './ring.ts';
 
 /** Rows that were written are made durable this often. */
 export const SINK_FLUSH_INTERVAL_MS = 1000;

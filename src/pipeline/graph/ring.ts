@@ -1,13 +1,7 @@
 import { appendSelected, canAppend } from '../../flow/append.ts';
 import { BatchLayout, FlowBatch } from '../../flow/batch.ts';
-import type { Lease } from '../stage.ts';
+import type { Lease, QueueLimits } from '../stage.ts';
 import { batchBytes } from './pool.ts';
-
-export interface QueueLimits {
-  readonly rows: number;
-  /** Bytes of the columns that are kept. */
-  readonly bytes: number;
-}
 
 /** A drain of a full kernel map arrives at once, so a queue holds several of them. */
 export const QUEUE_LIMITS: QueueLimits = { rows: 512 * 1024, bytes: 96 * 2 ** 20 };

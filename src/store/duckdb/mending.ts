@@ -1,11 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { explain } from '../../base/errors.ts';
+import type { Log } from '../../telemetry/log.ts';
 import { Database, type DatabaseOptions } from './database.ts';
 import { type Damage, isLocked } from './failures.ts';
 import type { StoreFiles } from './files.ts';
 import { isMainHeaderWhole, mendedHeaders } from './headers.ts';
-import type { OpeningDeps } from './opening.ts';
 import { surveyWal } from './wal.ts';
+
+export interface MendingDeps {
+  readonly log: Log;
+  nowMs(): number;
+}
 
 /**
  * Sets aside, before a database is opened, damage that it would not notice and write over, or that
@@ -15,7 +20,7 @@ import { surveyWal } from './wal.ts';
 export async function mend(
   options: DatabaseOptions,
   files: StoreFiles,
-  deps: OpeningDeps,
+  deps: MendingDeps,
 ): Promise<string | undefined> {
   const orphan = files.keepOrphan(deps.nowMs());
   if (orphan !== undefined) {
@@ -84,7 +89,7 @@ function walToCut(files: StoreFiles): WalToCut | undefined {
   return isDamaged ? { wholeBytes, damagedBytes: bytes.length - wholeBytes } : undefined;
 }
 
-function cutWal(files: StoreFiles, wal: WalToCut, { log, nowMs }: OpeningDeps): string {
+function cutWal(files: StoreFiles, wal: WalToCut, { log, nowMs }: MendingDeps): string {
   const kept = files.keepWal(nowMs());
   files.cutWal(wal.wholeBytes);
   const fields = { component: 'store', kept, ...wal };
@@ -100,7 +105,7 @@ export function setAside(
   files: StoreFiles,
   damage: Damage,
   error: unknown,
-  deps: OpeningDeps & { readonly walKept: string | undefined },
+  deps: MendingDeps & { readonly walKept: string | undefined },
 ): string | undefined {
   const { log, nowMs } = deps;
   if (damage.part === 'log') {

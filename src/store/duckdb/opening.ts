@@ -1,19 +1,13 @@
-import type { Log } from '../../telemetry/log.ts';
 import { Catalog } from './catalog.ts';
 import { Database, type DatabaseOptions, type Session } from './database.ts';
 import { damageOf } from './failures.ts';
 import type { StoreFiles } from './files.ts';
-import { mend, setAside } from './mending.ts';
+import { type MendingDeps, mend, setAside } from './mending.ts';
 
 export interface OpenedDatabase {
   readonly database: Database;
   readonly session: Session;
   readonly catalog: Catalog;
-}
-
-export interface OpeningDeps {
-  readonly log: Log;
-  nowMs(): number;
 }
 
 /** The same database, closed before and known to be whole, with what was known of it. */
@@ -43,7 +37,7 @@ export async function openDatabase(
   options: DatabaseOptions,
   files: StoreFiles | undefined,
   place: string,
-  deps: OpeningDeps,
+  deps: MendingDeps,
 ): Promise<OpenedDatabase> {
   if (files === undefined) return load(await Database.open(options), place, deps);
   files.prepare();
@@ -63,7 +57,7 @@ async function openFile(
   options: DatabaseOptions,
   files: StoreFiles,
   place: string,
-  deps: OpeningDeps,
+  deps: MendingDeps,
 ): Promise<OpenedDatabase> {
   const database = await Database.open({ ...options, spillLimitBytes: files.spillLimitBytes() });
   // It is locked now, so whoever spilled these files is gone.
@@ -81,7 +75,7 @@ async function openFile(
 async function load(
   database: Database,
   place: string,
-  { log }: OpeningDeps,
+  { log }: MendingDeps,
 ): Promise<OpenedDatabase> {
   try {
     const session = await database.connect();

@@ -1,4 +1,5 @@
 import type { Clock } from '../../base/clock.ts';
+import { Lane } from '../../base/lane.ts';
 import type { FieldKind, FieldSpec } from '../../flow/field.ts';
 import type { TimeRange } from '../../query/ast.ts';
 import {
@@ -32,9 +33,8 @@ const DRAIN_MAX_MS = 3000;
 export class Reader {
   readonly #database: Database;
   readonly #clock: Clock;
-  readonly #waiting: (() => void)[] = [];
+  readonly #lane = new Lane({ runningMax: QUERIES_MAX, waitingMax: WAITING_MAX });
   readonly #sessions = new Set<Session>();
-  #running = 0;
   #closed = false;
   #onIdle: (() => void) | undefined;
 
@@ -57,22 +57,21 @@ export class Reader {
         session.close();
       }
     } finally {
-      this.#running--;
-      this.#waiting.shift()?.();
-      if (this.#running === 0) this.#onIdle?.();
+      this.#lane.leave();
+      if (this.#lane.running === 0) this.#onIdle?.();
     }
   }
 
   /** Takes no more queries, if none is running; true when that is so. */
   closeIfIdle(): boolean {
-    if (this.#running === 0) this.#closed = true;
+    if (this.#lane.running === 0) this.#closed = true;
     return this.#closed;
   }
 
   /** Ends the queries that run or wait; false when one has not ended within `DRAIN_MAX_MS`. */
   async drain(): Promise<boolean> {
     this.#closed = true;
-    if (this.#running === 0) return true;
+    if (this.#lane.running === 0) return true;
     return new Promise((resolve) => {
       let waitedMs = 0;
       const interrupt = (): void => {
@@ -114,31 +113,18 @@ export class Reader {
   }
 
   async #turn(signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    if (this.#running < QUERIES_MAX) {
-      this.#running++;
-      return;
+    switch (await this.#lane.enter({ signal })) {
+      case 'entered':
+        return;
+      case 'aborted':
+        throw signal.reason;
+      case 'full':
+        throw storeError(
+          STORE_ERRORS.busy,
+          `${WAITING_MAX} queries are waiting for the store already; ask again later`,
+          { retryable: true },
+        );
     }
-    if (this.#waiting.length === WAITING_MAX) {
-      throw storeError(
-        STORE_ERRORS.busy,
-        `${WAITING_MAX} queries are waiting for the store already; ask again later`,
-        { retryable: true },
-      );
-    }
-    await new Promise<void>((resolve, reject) => {
-      const enter = (): void => {
-        signal.removeEventListener('abort', leave);
-        this.#running++;
-        resolve();
-      };
-      const leave = (): void => {
-        this.#waiting.splice(this.#waiting.indexOf(enter), 1);
-        reject(signal.reason);
-      };
-      this.#waiting.push(enter);
-      signal.addEventListener('abort', leave, { once: true });
-    });
   }
 }
 

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
 import { explain, hasCode } from '../../base/errors.ts';
+import { Lane } from '../../base/lane.ts';
 import type { FlowBatch } from '../../flow/batch.ts';
 import type { TableSpace } from '../../flow/intern.ts';
 import type {
@@ -21,7 +22,6 @@ import type { DatabaseOptions } from './database.ts';
 import { fileRemoved, isCorrupt, isFatal, storeFailure } from './failures.ts';
 import { StoreFiles } from './files.ts';
 import { createStoreMetrics, type StoreMetrics } from './metrics.ts';
-import { Mutex } from './mutex.ts';
 import { type OpenedDatabase, openAgain, openDatabase } from './opening.ts';
 import { Questions } from './questions.ts';
 import { Reader } from './reader.ts';
@@ -68,6 +68,9 @@ interface Opened extends OpenedDatabase {
   readonly retention: Retention;
 }
 
+/** Writes that wait: timers add two each second, and the sink few batches. More are refused. */
+const WRITES_WAITING_MAX = 4096;
+
 class OneFileStore implements DuckdbStore {
   readonly #config: DuckdbConfig;
   readonly #deps: DuckdbDeps;
@@ -77,7 +80,7 @@ class OneFileStore implements DuckdbStore {
   readonly #questions: Questions;
   readonly #books: Books = { durable: 0, lost: 0 };
   readonly #health: WriteHealth;
-  readonly #writing = new Mutex();
+  readonly #writing = new Lane({ runningMax: 1, waitingMax: WRITES_WAITING_MAX });
   readonly #timers: Disposable[] = [];
   #opened: Opened | undefined;
   #isStarted = false;

@@ -15,12 +15,12 @@ import {
   stat,
   statValue,
 } from '../../../src/agent/drain/layout.gen.ts';
+import type { FeatureSpec } from '../../../src/agent/features/feature.ts';
 import { parseFilterRules } from '../../../src/agent/filters/parse.ts';
 import { configureFilter, filterSections } from '../../../src/agent/loader/filter-rules.ts';
 import type { BpfObject, Native } from '../../../src/agent/loader/native.ts';
 import { HOOK_FACTS_MAP } from '../../../src/agent/loader/object.ts';
 import { configureTags, setMarks, TAG_SECRET_BYTES } from '../../../src/agent/loader/tags.ts';
-import type { FeatureSpec } from '../../../src/agent/trackers/tracker.ts';
 
 buildBpf();
 buildNative();

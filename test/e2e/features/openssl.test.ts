@@ -205,7 +205,7 @@ describe.skipIf(requireRoot() || requireProgram(OPENSSL))('OpenSSL', () => {
       ['openssl', 'unavailable'],
       ['rtt', 'on'],
     ]);
-    expect(features[0]?.why).toContain('/etc/passwd is no 64-bit, little-endian ELF file');
+    expect(features[0]?.why).toContain('/etc/passwd is not a 64-bit, little-endian ELF file');
     await lab.tcp(client, server, { address: SERVER, port: 5001, sendBytes: 10, replyBytes: 10 });
     await agent.agent.drainNow();
     expect(agent.flows).toHaveLength(2);

@@ -18,15 +18,15 @@ import {
   config as layout,
 } from '../../../src/agent/drain/layout.gen.ts';
 import { MessageReader } from '../../../src/agent/drain/messages.ts';
+import { EventReader } from '../../../src/agent/features/events.ts';
+import type { FeatureReaderDeps } from '../../../src/agent/features/feature.ts';
+import { ipsec } from '../../../src/agent/features/ipsec.ts';
+import { FEATURES } from '../../../src/agent/features/table.ts';
 import { parseFilterRules } from '../../../src/agent/filters/parse.ts';
 import { InterfaceNames } from '../../../src/agent/interfaces/names.ts';
 import { configureFilter, filterSections } from '../../../src/agent/loader/filter-rules.ts';
 import type { BpfObject } from '../../../src/agent/loader/native.ts';
 import { declareMetrics } from '../../../src/agent/metrics.ts';
-import { EventTracker } from '../../../src/agent/trackers/events.ts';
-import { ipsec } from '../../../src/agent/trackers/ipsec.ts';
-import { FEATURES } from '../../../src/agent/trackers/table.ts';
-import type { TrackerDeps } from '../../../src/agent/trackers/tracker.ts';
 import { kernelMonotonicMs, systemClock } from '../../../src/base/clock.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
@@ -130,7 +130,7 @@ describe.skipIf(requireRoot() || requireProgram('/usr/sbin/nft'))('policies and 
     return { buffer, length };
   }
 
-  function depsOf(metrics = createMetrics('')): TrackerDeps {
+  function depsOf(metrics = createMetrics('')): FeatureReaderDeps {
     const declared = declareMetrics(metrics, 'info');
     return {
       native,
@@ -147,7 +147,7 @@ describe.skipIf(requireRoot() || requireProgram('/usr/sbin/nft'))('policies and 
     };
   }
 
-  type Decode = ReturnType<NonNullable<typeof ipsec.tracker>>['decode'];
+  type Decode = ReturnType<NonNullable<typeof ipsec.reader>>['decode'];
 
   function flowsOf(
     { buffer, length }: { buffer: DrainBuffer; length: number },
@@ -174,10 +174,10 @@ describe.skipIf(requireRoot() || requireProgram('/usr/sbin/nft'))('policies and 
     await local.start();
     const metrics = createMetrics('');
     const sockets = { north: north.path, local: local.path };
-    const tracker = new EventTracker(depsOf(metrics), EVENTS_AT, sockets);
+    const reader = new EventReader(depsOf(metrics), EVENTS_AT, sockets);
     const found = await entries();
     const flows = (): Record<number, FlowView> =>
-      flowsOf(found, (buffer, length, batch) => tracker.decode(buffer, length, batch));
+      flowsOf(found, (buffer, length, batch) => reader.decode(buffer, length, batch));
     const named = {
       Feature: 'acl',
       Type: 'NetworkPolicy',
@@ -199,7 +199,7 @@ describe.skipIf(requireRoot() || requireProgram('/usr/sbin/nft'))('policies and 
       PktDropLatestDropCause: 'NetworkEvent_NetworkPolicy',
     });
     expect(flows()[PLAIN_PORT]?.PktDropPackets).toBeUndefined();
-    tracker.finish();
+    reader.finish();
     const text = await metrics.registry.metrics();
     // Four of six kinds have found a place in the flow.
     expect(text).toMatch(new RegExp(`NetworkEventsGoodEvent"} ${4 * ROUNDS + 1}\n`));
@@ -211,14 +211,14 @@ describe.skipIf(requireRoot() || requireProgram('/usr/sbin/nft'))('policies and 
       external_ids: ['map', [['owner', 'netobservAgent']]],
     };
     await expect.poll(() => local.rows('Flow_Sample_Collector_Set')).toEqual([collector]);
-    await tracker.stop();
+    await reader.stop();
     expect(local.rows('Flow_Sample_Collector_Set')).toEqual([]);
     rmSync(folder, { recursive: true });
   });
 
   test('one failure of IPsec makes a flow one of errors', async () => {
-    const tracker = ipsec.tracker!(depsOf(), IPSEC_AT);
-    const flows = flowsOf(await entries(), (...all) => tracker.decode(...all));
+    const reader = ipsec.reader!(depsOf(), IPSEC_AT);
+    const flows = flowsOf(await entries(), (...all) => reader.decode(...all));
 
     expect(flows[MIXED_PORT]).toMatchObject({ IPSecStatus: 'error', IPSecRetCode: -1 });
     expect(flows[PLAIN_PORT]).toMatchObject({ IPSecStatus: 'success', IPSecRetCode: 0 });
@@ -227,8 +227,8 @@ describe.skipIf(requireRoot() || requireProgram('/usr/sbin/nft'))('policies and 
   test('with filter rules, flows that no hook sees are those that rules want', async () => {
     native.close(object);
     object = load(`port=${MIXED_PORT}`);
-    const tracker = ipsec.tracker!(depsOf(), IPSEC_AT);
-    const flows = flowsOf(await entries(), (...all) => tracker.decode(...all));
+    const reader = ipsec.reader!(depsOf(), IPSEC_AT);
+    const flows = flowsOf(await entries(), (...all) => reader.decode(...all));
 
     expect(Object.keys(flows)).toEqual([String(MIXED_PORT)]);
     expect(flows[MIXED_PORT]).toMatchObject({ IPSecStatus: 'error', Packets: 0 });

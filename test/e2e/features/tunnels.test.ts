@@ -1,8 +1,8 @@
 /** Flows inside of tunnels: frames of every shape through the real programs, and real VXLAN. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { tunnelMetrics } from '../../../src/agent/drain/layout.gen.ts';
+import { tunnels } from '../../../src/agent/features/tunnels.ts';
 import type { BpfObject } from '../../../src/agent/loader/native.ts';
-import { tunnels } from '../../../src/agent/trackers/tunnels.ts';
 import { ip, Lab } from '../../support/lab/netns.ts';
 import { agentConfig, startAgent } from '../../support/processes/agent-host.ts';
 import { requireRoot } from '../../support/require.ts';

@@ -1,12 +1,12 @@
 /** Every way in which a feature may reach the kernel: it is taken, attached, and let go. */
 import { describe, expect, test } from 'vitest';
-import { drops } from '../../../src/agent/trackers/drops.ts';
-import { processes } from '../../../src/agent/trackers/processes.ts';
-import { rtt } from '../../../src/agent/trackers/rtt.ts';
-import { FEATURES } from '../../../src/agent/trackers/table.ts';
-import { tcpHealth } from '../../../src/agent/trackers/tcp-health.ts';
-import { type FeatureSpec, waysOf } from '../../../src/agent/trackers/tracker.ts';
-import { tunnels } from '../../../src/agent/trackers/tunnels.ts';
+import { drops } from '../../../src/agent/features/drops.ts';
+import { type FeatureSpec, waysOf } from '../../../src/agent/features/feature.ts';
+import { processes } from '../../../src/agent/features/processes.ts';
+import { rtt } from '../../../src/agent/features/rtt.ts';
+import { FEATURES } from '../../../src/agent/features/table.ts';
+import { tcpHealth } from '../../../src/agent/features/tcp-health.ts';
+import { tunnels } from '../../../src/agent/features/tunnels.ts';
 import { Lab } from '../../support/lab/netns.ts';
 import { agentConfig, startAgent } from '../../support/processes/agent-host.ts';
 import { requireRoot } from '../../support/require.ts';

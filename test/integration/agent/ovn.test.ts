@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { DrainBuffer } from '../../../src/agent/drain/buffer.ts';
 import { decodeFlows } from '../../../src/agent/drain/decode.ts';
+import { UdnReader } from '../../../src/agent/features/udn.ts';
 import { InterfaceNames } from '../../../src/agent/interfaces/names.ts';
 import { declareMetrics } from '../../../src/agent/metrics.ts';
 import { OvnSampling } from '../../../src/agent/ovn/sampling.ts';
-import { UdnTracker } from '../../../src/agent/trackers/udn.ts';
 import { systemClock } from '../../../src/base/clock.ts';
 import { FlowBatch } from '../../../src/flow/batch.ts';
 import { TableSpace } from '../../../src/flow/intern.ts';
-import type { Row } from '../../../src/net/ovsdb/values.ts';
+import type { OvsdbRow } from '../../../src/net/ovsdb/values.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { type FakeFlow, writeFlow } from '../../support/kernel/fake-kernel.ts';
@@ -46,7 +46,7 @@ describe('OVN', () => {
       ...{ src: '10.0.0.1', dst: '10.0.0.2', bytes: 1, packets: 1 },
       observed: indexes.map((index) => ({ netns: 1, index, ingress: true })),
     });
-    const pod = (name: string, network?: string): Row => ({
+    const pod = (name: string, network?: string): OvsdbRow => ({
       name,
       external_ids: [
         'map',
@@ -59,7 +59,7 @@ describe('OVN', () => {
     });
 
     function labels(
-      tracker: UdnTracker,
+      tracker: UdnReader,
       tables: TableSpace,
       flows = [flow(2, 3), flow(), flow(4, 2, 5)],
       names = namesOf(2, 3, 4),
@@ -81,7 +81,7 @@ describe('OVN', () => {
 
     test('a label where hooks do not tell the namespace, by the MAC', async () => {
       local.set('Interface', pod('veth2', 'shop_blue'));
-      const tracker = new UdnTracker({ clock: systemClock, log: createLog('silent') }, local.path);
+      const tracker = new UdnReader({ clock: systemClock, log: createLog('silent') }, local.path);
       const tables = new TableSpace();
       const names = new InterfaceNames({ exact: false, preferences: [] });
       names.set(4026531840, 2, 'veth2', '02:00:00:00:00:0a');
@@ -101,7 +101,7 @@ describe('OVN', () => {
       const tables = new TableSpace(1);
       local.set('Interface', pod('veth2', 'shop_blue'));
       const uuid = local.set('Interface', pod('veth3'));
-      const tracker = new UdnTracker({ clock: systemClock, log: createLog('silent') }, local.path);
+      const tracker = new UdnReader({ clock: systemClock, log: createLog('silent') }, local.path);
       const interfaces = [['veth2', 'veth3'], [], ['veth4', 'veth2', 'unknown']];
       const wanted = (third: string) => [
         [interfaces[0], ['shop/blue', third]],
@@ -121,7 +121,7 @@ describe('OVN', () => {
 
     test('without Open vSwitch labels are empty', async () => {
       await local.stop();
-      const tracker = new UdnTracker({ clock: systemClock, log: createLog('silent') }, local.path);
+      const tracker = new UdnReader({ clock: systemClock, log: createLog('silent') }, local.path);
       expect(labels(tracker, new TableSpace())[0]).toEqual([
         ['veth2', 'veth3'],
         ['', ''],
@@ -142,13 +142,13 @@ describe('OVN', () => {
       sampling.start();
       return sampling;
     };
-    const collector = (bridge: string, owner: string, group = GROUP): Row => ({
+    const collector = (bridge: string, owner: string, group = GROUP): OvsdbRow => ({
       id: 42,
       bridge: ['uuid', bridge],
       local_group_id: group,
       external_ids: ['map', [['owner', owner]]],
     });
-    const collectors = (): readonly Row[] => local.rows('Flow_Sample_Collector_Set');
+    const collectors = (): readonly OvsdbRow[] => local.rows('Flow_Sample_Collector_Set');
 
     test('come when OVN has use for them, and go with the agent', async () => {
       const bridge = local.set('Bridge', { name: 'br-int' });

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { createPacketExporter } from '../../../src/agent/capture/exporter.ts';
+import { createPacketExporter } from '../../../src/agent/capture/exporters.ts';
 import { systemClock } from '../../../src/base/clock.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { hasCode } from '../../../src/base/errors.ts';
 import { OvsdbClient } from '../../../src/net/ovsdb/client.ts';
-import type { Row } from '../../../src/net/ovsdb/values.ts';
+import type { OvsdbRow } from '../../../src/net/ovsdb/values.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { FakeOvsdb } from '../../support/net/fake-ovsdb.ts';
@@ -15,7 +15,7 @@ describe('OVSDB', () => {
   let server: FakeOvsdb;
   let clock: ManualClock;
   let client: OvsdbClient;
-  let rows: Map<string, Row>;
+  let rows: Map<string, OvsdbRow>;
   let resets: number;
 
   beforeEach(async () => {

@@ -4,9 +4,9 @@
  */
 import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { waysOf } from '../../../src/agent/features/feature.ts';
+import { ipsec } from '../../../src/agent/features/ipsec.ts';
 import type { Native } from '../../../src/agent/loader/native.ts';
-import { ipsec } from '../../../src/agent/trackers/ipsec.ts';
-import { waysOf } from '../../../src/agent/trackers/tracker.ts';
 import { Lab } from '../../support/lab/netns.ts';
 import {
   type AgentHost,

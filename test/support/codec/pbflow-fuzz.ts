@@ -5,8 +5,9 @@ import { RecordDecoder } from '../../../src/codec/pbflow/record-decoder.ts';
 import { agentColumns } from '../../../src/flow/agent-columns.ts';
 import { BatchLayout, FlowBatch } from '../../../src/flow/batch.ts';
 import { TableSpace } from '../../../src/flow/intern.ts';
-import { batchOf, rowsOf } from '../../../src/flow/row.ts';
+import { rowsOf } from '../../../src/flow/row.ts';
 import { random } from '../../bench/flows.ts';
+import { batchOf } from '../flows/batch-of.ts';
 import { flowRows } from './pbflow-rows.ts';
 
 export interface FuzzResult {

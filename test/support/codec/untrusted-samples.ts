@@ -4,7 +4,7 @@ import { MessageReader } from '../../../src/agent/drain/messages.ts';
 import { decodeNetlink } from '../../../src/agent/interfaces/netlink.ts';
 import { enumOf, openBtf } from '../../../src/agent/kernel/btf.ts';
 import { containerOf } from '../../../src/agent/kernel/cgroups.ts';
-import { readElf } from '../../../src/agent/loader/elf.ts';
+import { readElf } from '../../../src/agent/kernel/elf.ts';
 import type { BpfObject } from '../../../src/agent/loader/native.ts';
 import { declareMetrics } from '../../../src/agent/metrics.ts';
 import { NetobservError } from '../../../src/base/errors.ts';

@@ -1,7 +1,7 @@
 import { DrainBuffer } from '../../../src/agent/drain/buffer.ts';
 import { flowMetrics } from '../../../src/agent/drain/layout.gen.ts';
+import type { FeatureReader } from '../../../src/agent/features/reader.ts';
 import { InterfaceNames } from '../../../src/agent/interfaces/names.ts';
-import type { Tracker } from '../../../src/agent/trackers/tracker.ts';
 import { TableSpace } from '../../../src/flow/intern.ts';
 import { type FlowView, takeBatch, viewFlows } from '../processes/agent-host.ts';
 import { type FakeFlow, writeFlow } from './fake-kernel.ts';
@@ -24,7 +24,7 @@ export interface FakeEntry {
 
 /** What trackers make of entries, each of which has `sizeBytes` of a feature behind the flow. */
 export function track(
-  trackers: readonly Tracker[],
+  trackers: readonly FeatureReader[],
   sizeBytes: number,
   entries: readonly FakeEntry[],
   tables = new TableSpace(),

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { JsonStream } from '../../../src/net/ovsdb/json-stream.ts';
-import type { Row } from '../../../src/net/ovsdb/values.ts';
+import type { OvsdbRow } from '../../../src/net/ovsdb/values.ts';
 
 interface Request {
   readonly method?: string;
@@ -22,7 +22,7 @@ export class FakeOvsdb implements AsyncDisposable {
   readonly echoes: Request[] = [];
   /** Requests that are heard and not answered. */
   mute = false;
-  readonly #tables = new Map<string, Map<string, Row>>();
+  readonly #tables = new Map<string, Map<string, OvsdbRow>>();
   readonly #watched = new Map<Socket, { id: unknown; tables: Readonly<Record<string, unknown>> }>();
   readonly #sockets = new Set<Socket>();
   #server: Server | undefined;
@@ -50,7 +50,7 @@ export class FakeOvsdb implements AsyncDisposable {
     return this.stop();
   }
 
-  rows(table: string): readonly Row[] {
+  rows(table: string): readonly OvsdbRow[] {
     return [...(this.#tables.get(table)?.values() ?? [])];
   }
 
@@ -59,8 +59,8 @@ export class FakeOvsdb implements AsyncDisposable {
   }
 
   /** Adds, changes or, without a row, removes; those who watch are told. Returns the row's id. */
-  set(table: string, row: Row | undefined, uuid: string = randomUUID()): string {
-    const rows = this.#tables.get(table) ?? new Map<string, Row>();
+  set(table: string, row: OvsdbRow | undefined, uuid: string = randomUUID()): string {
+    const rows = this.#tables.get(table) ?? new Map<string, OvsdbRow>();
     this.#tables.set(table, rows);
     const old = rows.get(uuid);
     if (row === undefined) rows.delete(uuid);
@@ -114,7 +114,7 @@ export class FakeOvsdb implements AsyncDisposable {
     if (method === 'echo') reply(params);
     else if (method === 'monitor') reply(this.#watch(socket, params));
     else if (method === 'transact')
-      reply(params.slice(1).map((each) => this.#operate(each as Row)));
+      reply(params.slice(1).map((each) => this.#operate(each as OvsdbRow)));
     else socket.write(JSON.stringify({ result: null, error: 'unknown method', id }));
   }
 
@@ -131,10 +131,10 @@ export class FakeOvsdb implements AsyncDisposable {
     );
   }
 
-  #operate(operation: Row): Row {
+  #operate(operation: OvsdbRow): OvsdbRow {
     const table = String(operation.table);
     if (operation.op === 'insert') {
-      return { uuid: ['uuid', this.set(table, operation.row as Row)] };
+      return { uuid: ['uuid', this.set(table, operation.row as OvsdbRow)] };
     }
     if (operation.op !== 'delete') return { error: 'unknown operation' };
     const where = operation.where as readonly (readonly [string, string, unknown])[];

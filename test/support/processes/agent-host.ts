@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import type { Agent } from '../../../src/agent/agent.ts';
 import { type AgentConfig, agentOptions } from '../../../src/agent/config.ts';
 import type { Books } from '../../../src/agent/drain/books.ts';
 import type { Native } from '../../../src/agent/loader/native.ts';
-import { type Agent, type AgentDeps, createAgent } from '../../../src/agent/root.ts';
+import { type AgentDeps, createAgent } from '../../../src/agent/root.ts';
 import { systemClock } from '../../../src/base/clock.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { agentColumns } from '../../../src/flow/agent-columns.ts';

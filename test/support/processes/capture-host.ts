@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
-import { createPacketExporter } from '../../../src/agent/capture/exporter.ts';
+import type { Agent } from '../../../src/agent/agent.ts';
+import { createPacketExporter } from '../../../src/agent/capture/exporters.ts';
 import { createPacketAgent } from '../../../src/agent/capture/root.ts';
 import type { Native } from '../../../src/agent/loader/native.ts';
-import type { Agent } from '../../../src/agent/root.ts';
 import { systemClock, systemRandom } from '../../../src/base/clock.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../../src/telemetry/metrics.ts';

@@ -6,7 +6,7 @@ import {
   exportOptionWarnings,
 } from '../../../src/agent/check.ts';
 import { agentDeprecations, agentOptions } from '../../../src/agent/config.ts';
-import { featureNames, withFeatures } from '../../../src/agent/trackers/choose.ts';
+import { featureNames, withFeatures } from '../../../src/agent/features/choose.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { agentConfig } from '../../support/processes/agent-host.ts';
 

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { createPacketExporter } from '../../../src/agent/capture/exporter.ts';
+import { createPacketExporter } from '../../../src/agent/capture/exporters.ts';
 import { createPacketAgent } from '../../../src/agent/capture/root.ts';
 import { createExporter } from '../../../src/agent/export/exporters.ts';
-import type { HookTarget } from '../../../src/agent/loader/hooks.ts';
+import type { HookTarget } from '../../../src/agent/loader/hook.ts';
 import { declareMetrics } from '../../../src/agent/metrics.ts';
 import { createAgent } from '../../../src/agent/root.ts';
 import { agentColumns } from '../../../src/flow/agent-columns.ts';

@@ -1,5 +1,6 @@
 import { beforeEach, expect, test } from 'vitest';
-import { type Agent, type AgentDeps, createAgent } from '../../../src/agent/root.ts';
+import type { Agent } from '../../../src/agent/agent.ts';
+import { type AgentDeps, createAgent } from '../../../src/agent/root.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { type FakeFlow, FakeKernel } from '../../support/kernel/fake-kernel.ts';

@@ -2,8 +2,10 @@ import { expect, test } from 'vitest';
 import { Lane } from '../../../src/base/lane.ts';
 import { settle } from '../../support/manual-clock.ts';
 
+const ONE = { runningMax: 1, waitingMax: 2000 };
+
 test('tasks run one at a time, in order, also after one that fails', async () => {
-  const lane = new Lane();
+  const lane = new Lane(ONE);
   const log: string[] = [];
   const gates = [0, 1, 2].map(() => Promise.withResolvers<void>());
   const ends = gates.map((gate, at) =>
@@ -26,7 +28,7 @@ test('tasks run one at a time, in order, also after one that fails', async () =>
 });
 
 test('whoever gives up leaves the queue at once, and the others move on', async () => {
-  const lane = new Lane();
+  const lane = new Lane(ONE);
   const gate = Promise.withResolvers<void>();
   const abort = new AbortController();
   let ran = 0;
@@ -44,7 +46,7 @@ test('whoever gives up leaves the queue at once, and the others move on', async 
 });
 
 test('one who asks for much does not keep the others waiting', async () => {
-  const lane = new Lane();
+  const lane = new Lane(ONE);
   const log: string[] = [];
   const gate = Promise.withResolvers<void>();
   const first = lane.run(() => gate.promise);
@@ -55,4 +57,35 @@ test('one who asks for much does not keep the others waiting', async () => {
   await Promise.all([first, ...ends]);
   expect(log.slice(0, 6)).toEqual(['many0', 'few0', 'one0', 'many1', 'few1', 'many2']);
   expect(log).toHaveLength(1003);
+});
+
+test('a lane counts, refuses more than may wait, and hands turns over', async () => {
+  const counts: (readonly [running: number, waiting: number])[] = [];
+  const onChange = (...count: [number, number]): void => void counts.push(count);
+  const lane = new Lane({ runningMax: 2, waitingMax: 1, onChange });
+  const abort = new AbortController();
+
+  expect(await Promise.all([lane.enter(), lane.enter()])).toEqual(['entered', 'entered']);
+  const waiting = lane.enter({ signal: abort.signal });
+  expect(await lane.enter()).toBe('full');
+  await expect(lane.run(() => Promise.resolve())).rejects.toThrow('no more than 1 tasks');
+  abort.abort();
+  expect(await waiting).toBe('aborted');
+
+  const next = lane.enter();
+  lane.leave();
+  expect(await next).toBe('entered');
+  lane.leave();
+  lane.leave();
+  expect([lane.running, lane.waiting]).toEqual([0, 0]);
+  expect(counts).toEqual([
+    [1, 0],
+    [2, 0],
+    [2, 1],
+    [2, 0],
+    [2, 1],
+    [2, 0],
+    [1, 0],
+    [0, 0],
+  ]);
 });

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { checkAgentConfig, checkFlowsConfig } from '../../../src/agent/check.ts';
 import { AGENT_ERRORS } from '../../../src/agent/errors.ts';
 import { checkTarget } from '../../../src/agent/export/check.ts';
-import { withFeatures } from '../../../src/agent/trackers/choose.ts';
+import { withFeatures } from '../../../src/agent/features/choose.ts';
 import { systemClock } from '../../../src/base/clock.ts';
 import { NetobservError } from '../../../src/base/errors.ts';
 import { reportError } from '../../../src/commands/report-error.ts';

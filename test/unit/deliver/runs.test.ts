@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { amountOf, runsOf } from '../../../src/deliver/runs.ts';
 import { TableSpace } from '../../../src/flow/intern.ts';
-import { batchOf } from '../../../src/flow/row.ts';
-import { layoutFor } from '../../../src/flow/schema.ts';
+import { batchOf } from '../../support/flows/batch-of.ts';
+import { layoutFor } from '../../support/flows/layout-for.ts';
 
 function offsetsOf(sizes: readonly number[]): Uint32Array {
   const offsets = new Uint32Array(sizes.length + 1);

@@ -3,7 +3,8 @@ import { BATCH_CAPACITY_ROWS, BatchLayout, FlowBatch, pushList } from '../../../
 import { hasBit, setBit } from '../../../src/flow/bits.ts';
 import type { FieldKind } from '../../../src/flow/field.ts';
 import { TableSpace } from '../../../src/flow/intern.ts';
-import { appendRow, batchOf, rowsOf } from '../../../src/flow/row.ts';
+import { appendRow, rowsOf } from '../../../src/flow/row.ts';
+import { batchOf } from '../../support/flows/batch-of.ts';
 
 const KINDS: readonly FieldKind[] = [
   'u8',

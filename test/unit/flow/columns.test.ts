@@ -1,9 +1,13 @@
 import { expect, test } from 'vitest';
 import { CALCULATED_COLUMNS, COLUMNS } from '../../../src/flow/columns.ts';
 import { FIELDS, fieldByName } from '../../../src/flow/fields.ts';
-import { FILTERS, filterById } from '../../../src/flow/filters.ts';
+import { FILTERS, type FilterSpec } from '../../../src/flow/filters.ts';
 import { SCOPES } from '../../../src/flow/scopes.ts';
 import { ORIGINAL_COLUMNS, ORIGINAL_FILTERS } from '../../support/console/original-console.ts';
+
+function filterById(id: string): FilterSpec | undefined {
+  return FILTERS.find((filter) => filter.id === id);
+}
 
 const columnIds = COLUMNS.map((column) => column.id);
 

@@ -5,14 +5,14 @@ import { FIELDS } from '../../../src/flow/fields.ts';
 import { TableSpace } from '../../../src/flow/intern.ts';
 import {
   appendRow,
-  batchOf,
   type CoercionFailures,
   type Row,
   rowOf,
   rowsOf,
 } from '../../../src/flow/row.ts';
-import { layoutFor } from '../../../src/flow/schema.ts';
 import { anyRow } from '../../support/codec/any-row.ts';
+import { batchOf } from '../../support/flows/batch-of.ts';
+import { layoutFor } from '../../support/flows/layout-for.ts';
 
 const everything = layoutFor(FIELDS.map((field) => field.name));
 

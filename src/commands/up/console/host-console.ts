@@ -1,5 +1,5 @@
-import type { Agent } from '../../../agent/root.ts';
-import { fieldsOfNamed } from '../../../agent/trackers/table.ts';
+import type { Agent } from '../../../agent/agent.ts';
+import { fieldsOfNamed } from '../../../agent/features/table.ts';
 import type { StatusResponse } from '../../../console/api.ts';
 import { DEFAULT_LIMITS } from '../../../console/server/config.ts';
 import type { SubscribeRows } from '../../../console/server/live.ts';
@@ -12,11 +12,17 @@ import type { LogLevel } from '../../../telemetry/log.ts';
 import type { Metrics } from '../../../telemetry/metrics.ts';
 import { consoleCode, webRoot } from '../../assets.ts';
 import { buildFacts } from '../../build-facts.ts';
-import type { HostDeps, UpConfig } from '../host.ts';
+import type { UpConfig } from '../options.ts';
 import { consoleRenewals } from '../protection.ts';
-import { type ConsoleThread, consoleInThread } from './thread.ts';
+import { type ConsoleThread, type ConsoleThreadDeps, consoleInThread } from './thread.ts';
 
 const CONSOLE_METRICS_PREFIX = 'netobserv_';
+
+export interface HostConsoleDeps extends Pick<ConsoleThreadDeps, 'log' | 'clock' | 'stderr'> {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** File of the console's token; undefined: anybody who reaches the console may use it. */
+  readonly tokenPath: string | undefined;
+}
 
 export interface ConsoleParts {
   readonly metrics: Metrics;
@@ -32,7 +38,7 @@ export interface ConsoleParts {
 /** The console of `up`, in a thread of its own, over the store and the agent of this one. */
 export function createHostConsole(
   config: UpConfig,
-  { log, clock, env, stderr, tokenPath }: HostDeps,
+  { log, clock, env, stderr, tokenPath }: HostConsoleDeps,
   { agent, pipeline, store, health, metrics, subscribe, gates }: ConsoleParts,
 ): ConsoleThread {
   const { version, date } = buildFacts();

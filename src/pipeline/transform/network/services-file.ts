@@ -33,16 +33,6 @@ export function parseServiceNames(
   return { byProtocol, byPort, protocols: new Set(numbers.values()) };
 }
 
-/** Name of a port, undefined when the files have none for this protocol. */
-export function serviceName(
-  names: ServiceNames,
-  protocol: number,
-  port: number,
-): string | undefined {
-  if (!names.protocols.has(protocol)) return names.byPort.get(port);
-  return names.byProtocol.get(protocol)?.get(port);
-}
-
 interface Service {
   readonly name: string;
   readonly port: number;

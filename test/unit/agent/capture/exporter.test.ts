@@ -1,6 +1,6 @@
 import { Writable } from 'node:stream';
 import { expect, test } from 'vitest';
-import { createPacketExporter } from '../../../../src/agent/capture/exporter.ts';
+import { createPacketExporter } from '../../../../src/agent/capture/exporters.ts';
 import type { DeliveryParts } from '../../../../src/agent/export/outlet.ts';
 import type { PacketBatch } from '../../../../src/codec/pcap/packets.ts';
 import { createLog } from '../../../../src/telemetry/log.ts';

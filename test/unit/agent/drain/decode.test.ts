@@ -7,7 +7,7 @@ import { agentColumns } from '../../../../src/flow/agent-columns.ts';
 import { BatchLayout, FlowBatch } from '../../../../src/flow/batch.ts';
 import { TableSpace } from '../../../../src/flow/intern.ts';
 import { rowsOf } from '../../../../src/flow/row.ts';
-import { layoutFor } from '../../../../src/flow/schema.ts';
+import { layoutFor } from '../../../support/flows/layout-for.ts';
 import { type FakeFlow, writeFlow } from '../../../support/kernel/fake-kernel.ts';
 import { AGENT_LAYOUT, viewFlows } from '../../../support/processes/agent-host.ts';
 

@@ -3,12 +3,12 @@ import { Ledger } from '../../../../src/agent/drain/accounting.ts';
 import { Bookkeeper } from '../../../../src/agent/drain/books.ts';
 import { Drainer, type DrainerDeps } from '../../../../src/agent/drain/drainer.ts';
 import { flowMetrics, stat } from '../../../../src/agent/drain/layout.gen.ts';
-import { VitalSigns } from '../../../../src/agent/drain/vitals.ts';
+import { VitalsReader } from '../../../../src/agent/drain/vitals.ts';
+import type { FeatureReader } from '../../../../src/agent/features/reader.ts';
 import { parseFilterRules } from '../../../../src/agent/filters/parse.ts';
 import { InterfaceNames } from '../../../../src/agent/interfaces/names.ts';
 import type { BpfObject } from '../../../../src/agent/loader/native.ts';
 import { type AgentMetrics, declareMetrics } from '../../../../src/agent/metrics.ts';
-import type { Tracker } from '../../../../src/agent/trackers/tracker.ts';
 import type { FlowBatch } from '../../../../src/flow/batch.ts';
 import { createLog } from '../../../../src/telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../../../src/telemetry/metrics.ts';
@@ -24,11 +24,11 @@ let registry: Metrics;
 let metrics: AgentMetrics;
 let ledger: Ledger;
 let books: Bookkeeper;
-let vitals: VitalSigns;
+let vitals: VitalsReader;
 let drainer: Drainer;
 let emitted: string[];
 let takes: boolean;
-let trackers: Tracker[];
+let readers: FeatureReader[];
 
 beforeEach(() => {
   kernel = new FakeKernel();
@@ -38,13 +38,13 @@ beforeEach(() => {
   ledger = new Ledger(kernel, OBJECT, metrics);
   books = new Bookkeeper(ledger, metrics);
   const mapBytes = (fd: number): number => fd * 1000;
-  vitals = new VitalSigns(
+  vitals = new VitalsReader(
     { native: kernel, object: OBJECT, clock, metrics, probes: ['some_probe'], mapBytes },
     10,
   );
   emitted = [];
   takes = true;
-  trackers = [];
+  readers = [];
   drainer = drainerWith({});
 });
 
@@ -67,7 +67,7 @@ function drainerWith(deps: Partial<DrainerDeps>): Drainer {
     },
     agentIp: () => '192.0.2.1',
     valueBytes: flowMetrics.sizeBytes,
-    trackers,
+    readers,
     ...deps,
   });
 }
@@ -239,10 +239,10 @@ test('books: recorded, dropped by the pipeline, and the kernel’s own counts ov
   expect(await registry.registry.getSingleMetricAsString('unrecorded_packets_total')).toBe(packets);
 });
 
-test('flows that a tracker makes up come after those of the kernel, batch by batch', async () => {
+test('flows that a reader makes up come after those of the kernel, batch by batch', async () => {
   const calls: string[] = [];
   let left = 2;
-  trackers.push({
+  readers.push({
     prepare: async () => {
       calls.push('prepare');
     },
@@ -267,9 +267,9 @@ test('books: what filter rules leave out, in the kernel and at the drain', async
   ledger = new Ledger(kernel, OBJECT, metrics, { rules });
   // Keeps the first of every three.
   const select = (_buffer: unknown, length: number): number => Math.ceil(length / 3);
-  const tracker = { select, decode: () => undefined };
+  const reader = { select, decode: () => undefined };
   books = new Bookkeeper(ledger, metrics);
-  const selecting = drainerWith({ ledger, books, trackers: [tracker] });
+  const selecting = drainerWith({ ledger, books, readers: [reader] });
   kernel.record(flow('10.0.0.1'), flow('10.0.0.2'), flow('10.0.0.3'));
   kernel.stats.set(stat.rejected, { packets: 5, bytes: 500 });
   kernel.stats.set(stat.unmatched, { packets: 7, bytes: 700 });
@@ -298,9 +298,9 @@ test('books: what filter rules leave out, in the kernel and at the drain', async
   expect(await text()).toContain('reason="FilterNoMatch"} 12');
 });
 
-test('flows that a tracker makes up are no matter of rules', async () => {
+test('flows that a reader makes up are no matter of rules', async () => {
   let toMake = 1;
-  trackers.push({
+  readers.push({
     select: () => 0,
     decode: () => undefined,
     makeFlows({ keys, values, valueBytes }) {

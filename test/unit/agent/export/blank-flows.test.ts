@@ -3,7 +3,8 @@ import { leaveBlankOut } from '../../../../src/agent/export/blank-flows.ts';
 import { agentColumns } from '../../../../src/flow/agent-columns.ts';
 import { BatchLayout } from '../../../../src/flow/batch.ts';
 import { TableSpace } from '../../../../src/flow/intern.ts';
-import { batchOf, type Row, rowsOf } from '../../../../src/flow/row.ts';
+import { type Row, rowsOf } from '../../../../src/flow/row.ts';
+import { batchOf } from '../../../support/flows/batch-of.ts';
 
 const LAYOUT = new BatchLayout(agentColumns());
 

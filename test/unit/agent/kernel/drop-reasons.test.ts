@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { DropReasons } from '../../../../src/agent/kernel/drop-reasons.ts';
+import { DropReasonNames } from '../../../../src/agent/kernel/drop-reasons.ts';
 import { buildBtf } from '../../../support/kernel/btf-builder.ts';
 
 let folder: string;
@@ -26,7 +26,7 @@ const KERNEL = buildBtf([
 
 test('names are the kernel’s own, and its modules’', () => {
   writeFileSync(join(folder, 'vmlinux'), KERNEL);
-  const reasons = new DropReasons(folder);
+  const reasons = new DropReasonNames(folder);
   // The module comes later than we do.
   const module = { name: 'ovs_drop_reason', values: [['OVS_DROP_LAST_ACTION', 0x20001]] } as const;
   writeFileSync(join(folder, 'openvswitch'), buildBtf([module], KERNEL));
@@ -38,14 +38,14 @@ test('names are the kernel’s own, and its modules’', () => {
 
 test('what has no name is told by its number', () => {
   writeFileSync(join(folder, 'vmlinux'), KERNEL);
-  const reasons = new DropReasons(folder);
+  const reasons = new DropReasonNames(folder);
   expect(reasons.nameOf(999)).toBe('SKB_DROP_REASON_999');
   expect(reasons.nameOf(0x10007)).toBe('SKB_DROP_REASON_SUBSYS_MAC80211_UNUSABLE_7');
   expect(reasons.nameOf(0x90007)).toBe(`SKB_DROP_REASON_${0x90007}`);
 });
 
 test('a kernel that does not tell its types', () => {
-  const reasons = new DropReasons(folder);
+  const reasons = new DropReasonNames(folder);
   expect(reasons.areKnown).toBe(false);
   expect(reasons.nameOf(3)).toBe('SKB_DROP_REASON_3');
 });

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { type Hook, Hooks, type HookTarget } from '../../../../src/agent/loader/hooks.ts';
+import type { Hook, HookTarget } from '../../../../src/agent/loader/hook.ts';
+import { Hooks } from '../../../../src/agent/loader/hooks.ts';
 import type { AttachOptions, BpfObject } from '../../../../src/agent/loader/native.ts';
 import { declareMetrics } from '../../../../src/agent/metrics.ts';
 import { createLog } from '../../../../src/telemetry/log.ts';

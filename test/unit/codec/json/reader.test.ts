@@ -10,9 +10,10 @@ import { createJsonWriter } from '../../../../src/codec/json/writer.ts';
 import { FlowBatch } from '../../../../src/flow/batch.ts';
 import { FIELDS } from '../../../../src/flow/fields.ts';
 import { TableSpace } from '../../../../src/flow/intern.ts';
-import { batchOf, type CoercionFailures, rowsOf } from '../../../../src/flow/row.ts';
-import { layoutFor } from '../../../../src/flow/schema.ts';
+import { type CoercionFailures, rowsOf } from '../../../../src/flow/row.ts';
 import { anyRow } from '../../../support/codec/any-row.ts';
+import { batchOf } from '../../../support/flows/batch-of.ts';
+import { layoutFor } from '../../../support/flows/layout-for.ts';
 
 const everything = layoutFor(FIELDS.map((field) => field.name));
 const names = new Set(['Flags']);

@@ -6,9 +6,10 @@ import { BatchLayout } from '../../../../src/flow/batch.ts';
 import { setBit } from '../../../../src/flow/bits.ts';
 import { FIELDS } from '../../../../src/flow/fields.ts';
 import { TableSpace } from '../../../../src/flow/intern.ts';
-import { batchOf, rowsOf } from '../../../../src/flow/row.ts';
-import { layoutFor } from '../../../../src/flow/schema.ts';
+import { rowsOf } from '../../../../src/flow/row.ts';
 import { anyRow } from '../../../support/codec/any-row.ts';
+import { batchOf } from '../../../support/flows/batch-of.ts';
+import { layoutFor } from '../../../support/flows/layout-for.ts';
 
 const everything = layoutFor(FIELDS.map((field) => field.name));
 

@@ -8,11 +8,12 @@ import { BatchLayout } from '../../../../src/flow/batch.ts';
 import { TcpFlag } from '../../../../src/flow/enums.ts';
 import { FIELDS } from '../../../../src/flow/fields.ts';
 import { TableSpace } from '../../../../src/flow/intern.ts';
-import { batchOf, type Row } from '../../../../src/flow/row.ts';
-import { layoutFor } from '../../../../src/flow/schema.ts';
+import type { Row } from '../../../../src/flow/row.ts';
 import { anyRow } from '../../../support/codec/any-row.ts';
 import { OneSetReader } from '../../../support/codec/ipfix-one-set.ts';
 import { IpfixReader, type ReadRecord } from '../../../support/codec/ipfix-reader.ts';
+import { batchOf } from '../../../support/flows/batch-of.ts';
+import { layoutFor } from '../../../support/flows/layout-for.ts';
 
 const OPTIONS: IpfixOptions = {
   domain: 1,

@@ -5,10 +5,11 @@ import { RecordDecoder } from '../../../../src/codec/pbflow/record-decoder.ts';
 import { agentColumns } from '../../../../src/flow/agent-columns.ts';
 import { BatchLayout, FlowBatch } from '../../../../src/flow/batch.ts';
 import { TableSpace } from '../../../../src/flow/intern.ts';
-import { batchOf, type Row, rowsOf } from '../../../../src/flow/row.ts';
-import { layoutFor } from '../../../../src/flow/schema.ts';
+import { type Row, rowsOf } from '../../../../src/flow/row.ts';
 import { flowRows } from '../../../support/codec/pbflow-rows.ts';
 import { PbRecord, PbRecords } from '../../../support/codec/pbflow-schema.ts';
+import { batchOf } from '../../../support/flows/batch-of.ts';
+import { layoutFor } from '../../../support/flows/layout-for.ts';
 
 const LAYOUT = new BatchLayout([
   ...agentColumns().filter(({ name }) => name !== 'TimeReceived'),

@@ -3,9 +3,10 @@ import { RecordEncoder } from '../../../../src/codec/pbflow/encoder.ts';
 import { agentColumns } from '../../../../src/flow/agent-columns.ts';
 import { BatchLayout, type FlowBatch } from '../../../../src/flow/batch.ts';
 import { TableSpace } from '../../../../src/flow/intern.ts';
-import { batchOf, type Row } from '../../../../src/flow/row.ts';
-import { layoutFor } from '../../../../src/flow/schema.ts';
+import type { Row } from '../../../../src/flow/row.ts';
 import { PbRecord, PbRecords } from '../../../support/codec/pbflow-schema.ts';
+import { batchOf } from '../../../support/flows/batch-of.ts';
+import { layoutFor } from '../../../support/flows/layout-for.ts';
 
 const LAYOUT = new BatchLayout([
   ...agentColumns(),

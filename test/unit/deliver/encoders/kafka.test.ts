@@ -9,10 +9,11 @@ import {
 } from '../../../../src/deliver/encoders/kafka.ts';
 import type { FlowBatch } from '../../../../src/flow/batch.ts';
 import { TableSpace } from '../../../../src/flow/intern.ts';
-import { batchOf, type Row } from '../../../../src/flow/row.ts';
-import { layoutFor } from '../../../../src/flow/schema.ts';
+import type { Row } from '../../../../src/flow/row.ts';
 import { fnv1a32, partitionOf } from '../../../../src/net/kafka/partition.ts';
 import { KEY_BYTES } from '../../../../src/net/kafka/producer.ts';
+import { batchOf } from '../../../support/flows/batch-of.ts';
+import { layoutFor } from '../../../support/flows/layout-for.ts';
 
 const LAYOUT = layoutFor(['SrcAddr', 'DstAddr', 'Bytes', 'Packets', 'Interfaces']);
 const NO_LIMITS: RequestLimits = { messagesMax: 1e9, bytesMax: 1e9 };

@@ -20,8 +20,9 @@ import {
 import type { FilterTerm } from '../../../../../src/console/web/state/view-state.ts';
 import { FIELDS } from '../../../../../src/flow/fields.ts';
 import { FILTERS } from '../../../../../src/flow/filters.ts';
-import { formatFilters, parseFilters } from '../../../../../src/query/filters.ts';
+import { parseFilters } from '../../../../../src/query/filters.ts';
 import { comparisonOf } from '../../../../../src/query/numbers.ts';
+import { formatFilters } from '../../../../support/models/format-filters.ts';
 import { frontendConfigOf } from '../frontend-config.ts';
 
 const config = frontendConfigOf();

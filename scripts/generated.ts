@@ -1,0 +1,5 @@
+/** A file as it should be; the path is absolute or relative to the root. */
+export interface GeneratedFile {
+  readonly path: string;
+  readonly text: string;
+}

@@ -1,0 +1,19 @@
+import type { AgentConfig } from '../config.ts';
+import { refuse } from '../export/check.ts';
+import type { DeliveryParts } from '../export/outlet.ts';
+import type { PacketExporter } from './exporter.ts';
+
+/** The exporter that EXPORT asks for; throws when an option that it needs is missing. */
+export async function createPacketExporter(
+  config: AgentConfig,
+  deps: DeliveryParts,
+): Promise<PacketExporter> {
+  switch (config.export) {
+    case 'grpc':
+      return (await import('./grpc.ts')).createPacketGrpcExporter(config, deps);
+    case 'stdout':
+      return (await import('./stdout.ts')).createPcapngExporter(config, deps);
+    default:
+      throw refuse('export', 'packets go to grpc or, as pcapng, to stdout');
+  }
+}
