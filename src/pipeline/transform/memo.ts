@@ -1,20 +1,23 @@
 import type { InternTables } from '../../flow/intern.ts';
 
-/** A value of a memo that was not computed yet. */
+/** Value of an id whose fact is not known yet. */
 export const UNKNOWN = 0;
 
 /**
  * Facts per intern id: an array look-up per row once a fact is known. Values are the caller's, with
- * 0 for `UNKNOWN`. They hold for one generation of tables; a batch of another one begins anew.
+ * 0 for `UNKNOWN`. They hold for one generation of tables and one version of their source; the memo
+ * is empty again when either changes.
  */
 export class IdMemo {
   #values: Uint32Array = new Uint32Array(0);
   #tables: InternTables | undefined;
+  #version = 0;
 
-  /** The facts for ids of `tables` up to `size`. */
-  for(tables: InternTables, size: number): Uint32Array {
-    if (this.#tables !== tables) {
+  /** The facts for ids of `tables` up to `size`. A source that changes counts its versions. */
+  for(tables: InternTables, size: number, version = 0): Uint32Array {
+    if (this.#tables !== tables || this.#version !== version) {
       this.#tables = tables;
+      this.#version = version;
       this.#values = new Uint32Array(roomFor(size));
     } else if (size >= this.#values.length) {
       const values = new Uint32Array(roomFor(size));
