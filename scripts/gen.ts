@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, relative, resolve } from 'node:path';
 import { generateConfigurationReference } from './gen-configuration.ts';
+import { generateErrorsReference } from './gen-errors.ts';
 import { generateFlowsReference } from './gen-flows.ts';
 import { generateLayout } from './gen-layout.ts';
 import { generateMetricsReference } from './gen-metrics.ts';
@@ -16,6 +17,7 @@ export interface GeneratedFile {
 const GENERATORS: readonly (() => GeneratedFile | Promise<GeneratedFile>)[] = [
   generateFlowsReference,
   generateConfigurationReference,
+  generateErrorsReference,
   generateMetricsReference,
   generateLayout,
 ];

@@ -1,7 +1,14 @@
-/** Codes of configuration errors. */
-export const ConfigError = {
-  /** Values or keys that are wrong; `details.issues` has one entry for each. */
-  invalid: 'ERR_CONFIG_INVALID',
-  /** The configuration file cannot be read or is no YAML. */
-  file: 'ERR_CONFIG_FILE',
-} as const;
+import { defineErrors } from '../base/errors.ts';
+
+export const ConfigError = defineErrors('ERR_CONFIG', {
+  invalid: {
+    kind: 'usage',
+    meaning: 'Options have wrong values or unknown names. The message lists all of them.',
+    remedy: 'Correct each option as its line says.',
+  },
+  file: {
+    kind: 'usage',
+    meaning: 'A configuration file cannot be read or is not YAML.',
+    remedy: 'Correct the path or, at the line in the message, the file.',
+  },
+});

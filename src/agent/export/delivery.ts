@@ -1,7 +1,7 @@
 import { type BackoffLimits, backoffMs } from '../../base/backoff.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Component } from '../../base/component.ts';
-import { explain, NetobservError } from '../../base/errors.ts';
+import { explain, hasCode, NetobservError } from '../../base/errors.ts';
 import { NET_ERRORS } from '../../net/errors.ts';
 import type { HealthState } from '../../telemetry/health.ts';
 import type { Log } from '../../telemetry/log.ts';
@@ -302,8 +302,7 @@ type Outcome<Message> =
 
 const NO_ANSWER = new Error('the collector did not answer in time');
 
-const isUnanswered = (error: unknown): boolean =>
-  error instanceof NetobservError && error.code === NET_ERRORS.unanswered;
+const isUnanswered = (error: unknown): boolean => hasCode(error, NET_ERRORS.unanswered);
 
 const laneOf = ({ lane }: SpoolMessage): number => lane ?? 0;
 

@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream';
 import type { Clock } from '../../base/clock.ts';
 import { isRefusal } from '../../telemetry/file-output.ts';
+import { EXIT } from '../exit-codes.ts';
 
 /**
  * Signals that end the program: of a person, of a supervisor, of a terminal that goes away, of a
@@ -20,8 +21,6 @@ const SAME_REQUEST_MS = 1000;
 
 /** Below the 30 s that Kubernetes and others give before they kill. */
 const STOP_TIMEOUT_MS = 28_000;
-
-export const EXIT_UNFINISHED = 130;
 
 export interface StopDeps {
   readonly clock: Clock;
@@ -57,13 +56,13 @@ export function stopSignal({ clock, stdout, exit, ...deps }: StopDeps): StopSign
     firstMs = clock.monotonicMs();
     controller.abort(reason);
     clock.sleep(STOP_TIMEOUT_MS, over.signal).then(
-      () => exit(EXIT_UNFINISHED),
+      () => exit(EXIT.unfinished),
       () => undefined,
     );
   };
   const onSignal = (name: string): void => {
     const isLater = controller.signal.aborted && clock.monotonicMs() - firstMs > SAME_REQUEST_MS;
-    if (isLater) exit(EXIT_UNFINISHED);
+    if (isLater) exit(EXIT.unfinished);
     request(name);
   };
   const onOutputError = (error: Error): void => {

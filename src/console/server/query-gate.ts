@@ -1,5 +1,5 @@
 import type { Clock } from '../../base/clock.ts';
-import { AnswerError } from './errors.ts';
+import { ANSWERS, AnswerError } from './errors.ts';
 import type { ConsoleMetrics } from './metrics.ts';
 
 export interface GateLimits {
@@ -56,7 +56,7 @@ export class QueryGate {
 
   /** Aborts what runs and waits, and refuses what comes. */
   stop(): void {
-    this.#stopping.abort(new AnswerError('ERR_CONSOLE_STOPPING', 'the console is shutting down'));
+    this.#stopping.abort(new AnswerError(ANSWERS.stopping, 'the console is shutting down'));
   }
 
   async #enter(signal: AbortSignal): Promise<void> {
@@ -69,7 +69,7 @@ export class QueryGate {
     if (this.#waiting.size >= this.#limits.queuedQueriesMax) {
       this.#metrics.reject('queries_busy');
       throw new AnswerError(
-        'ERR_CONSOLE_BUSY',
+        ANSWERS.busy,
         `${this.#running} queries are running and ${this.#waiting.size} are waiting, which is the ` +
           'most that this console takes: try again shortly',
         { retryAfterS: BUSY_RETRY_AFTER_S },
@@ -82,7 +82,7 @@ export class QueryGate {
   #waitedOut(): AnswerError {
     this.#metrics.reject('queries_busy');
     return new AnswerError(
-      'ERR_CONSOLE_BUSY',
+      ANSWERS.busy,
       `the query waited ${this.#limits.queryTimeoutMs / 1000} s for others to end: try again shortly`,
       { retryAfterS: BUSY_RETRY_AFTER_S },
     );
@@ -130,7 +130,7 @@ async function start<T>(
 
 function timedOut(queryTimeoutMs: number): AnswerError {
   return new AnswerError(
-    'ERR_CONSOLE_QUERY_TIMEOUT',
+    ANSWERS.queryTimeout,
     `the query took more than ${queryTimeoutMs / 1000} s: ask for a shorter time range, ` +
       'a larger step, or filter more',
   );

@@ -8,9 +8,10 @@ import {
 } from '../../../../src/agent/export/delivery.ts';
 import { declareExportMetrics } from '../../../../src/agent/export/metrics.ts';
 import type { SpoolMessage } from '../../../../src/agent/export/spool.ts';
-import { NetobservError } from '../../../../src/base/errors.ts';
+import { type ErrorRow, NetobservError } from '../../../../src/base/errors.ts';
 import { NET_ERRORS } from '../../../../src/net/errors.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
+import { errorRow } from '../../../support/error-row.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
 
 const LIMITS: DeliveryLimits = {
@@ -24,12 +25,11 @@ const LIMITS: DeliveryLimits = {
 
 type Answer = 'ok' | 'retry' | 'refuse' | 'unanswered' | 'never';
 
-const CODES: Readonly<Record<Answer, string>> = {
-  ok: '',
+const ERRORS: Readonly<Record<Exclude<Answer, 'ok'>, ErrorRow>> = {
   retry: NET_ERRORS.send,
   refuse: NET_ERRORS.refused,
   unanswered: NET_ERRORS.unanswered,
-  never: '',
+  never: NET_ERRORS.unanswered,
 };
 
 function message(flows = 1): SpoolMessage {
@@ -56,7 +56,7 @@ function setUp(answers: readonly Answer[], limits: Partial<DeliveryLimits> = {},
       await Promise.resolve();
       running--;
       if (answer === 'ok') received.push(sent);
-      else throw new NetobservError(CODES[answer], answer, { retryable: answer === 'retry' });
+      else throw new NetobservError(ERRORS[answer], answer, { retryable: answer === 'retry' });
     },
   };
   const registry = createMetrics('t_');
@@ -173,7 +173,8 @@ describe('lanes', () => {
       inFlightMax: 1,
       async send(sent) {
         if (sent.lane === undefined) return [0, 1, 2].map((lane) => ({ ...message(5), lane }));
-        if (sent.lane === 0) throw new NetobservError('ERR_X', 'no leader', { retryable: true });
+        if (sent.lane === 0)
+          throw new NetobservError(errorRow('ERR_X'), 'no leader', { retryable: true });
         received.push(sent);
       },
     };

@@ -9,6 +9,7 @@ import { TableSpace } from '../../../../src/flow/intern.ts';
 import { appendRow, type Row } from '../../../../src/flow/row.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
 import { agentConfig } from '../../../support/agent-host.ts';
+import { errorRow } from '../../../support/error-row.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
 
 /** Standard output whose reader takes a piece when told to. */
@@ -121,7 +122,9 @@ test('a pipeline’s writer waits for room, and not for a reader that is gone', 
   const disk = new Writable();
   disk.write = ((_bytes: Uint8Array, done: (error?: Error) => void) => {
     const full = refusals.shift() === true;
-    done(full ? new NetobservError('ERR_OUTPUT', 'full', { retryable: true }) : undefined);
+    done(
+      full ? new NetobservError(errorRow('ERR_OUTPUT'), 'full', { retryable: true }) : undefined,
+    );
     return true;
   }) as Writable['write'];
   const clock = new ManualClock();

@@ -4,6 +4,7 @@ import { BATCH_CAPACITY_ROWS } from '../../../../src/flow/batch.ts';
 import type { PipelineConfig } from '../../../../src/pipeline/config.ts';
 import { SINK_FLUSH_INTERVAL_MS } from '../../../../src/pipeline/graph/branch.ts';
 import { DRAIN_DEADLINE_MS, type Pipeline } from '../../../../src/pipeline/pipeline.ts';
+import { errorRow } from '../../../support/error-row.ts';
 import { parseSamples } from '../../../support/interpreter/prom.ts';
 import { appendRows } from '../../../support/interpreter/rows.ts';
 import { testPipeline } from '../../../support/interpreter/setup.ts';
@@ -101,7 +102,7 @@ test('a hanging sink loses its own flows, counted, and nobody else’s', async (
 test('a failing sink counts what it lost and goes on', async () => {
   const { pipeline, stores } = testPipeline(fork());
   await started(pipeline);
-  stores.a.failure = new NetobservError('ERR_TEST', 'disk full');
+  stores.a.failure = new NetobservError(errorRow('ERR_TEST'), 'disk full');
   emitRows(pipeline, 10);
   await settle();
   stores.a.failure = undefined;
