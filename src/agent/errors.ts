@@ -45,6 +45,12 @@ export const AGENT_ERRORS = defineErrors('ERR_AGENT', {
     meaning: 'A network namespace cannot be opened or its interfaces cannot be listed.',
     remedy: 'Check that the program has CAP_NET_ADMIN and, for other namespaces, CAP_SYS_ADMIN.',
   },
+  watch: {
+    kind: 'internal',
+    meaning:
+      'The thread that waits for messages of the kernel has ended, so that interfaces, processes and full maps would go unnoticed.',
+    remedy: 'Start the program again, and please report it as a bug.',
+  },
   address: {
     kind: 'unavailable',
     meaning: 'No address of this host fits AGENT_IP_IFACE and AGENT_IP_TYPE.',

@@ -8,4 +8,20 @@
 export interface Component {
   start(signal: AbortSignal): Promise<void>;
   stop(): Promise<void>;
+  /**
+   * Rejects with the reason when a started component can never do its work again; the process then
+   * ends in order. A component that recovers by itself does not have it: `/readyz` reports it as
+   * not ready until it is back.
+   */
+  readonly failed?: Promise<never>;
+}
+
+/** A promise for `Component.failed` and what rejects it. A component may fail with no one to see. */
+export function failable(): {
+  readonly failed: Promise<never>;
+  readonly fail: (error: unknown) => void;
+} {
+  const { promise, reject } = Promise.withResolvers<never>();
+  promise.catch(() => undefined);
+  return { failed: promise, fail: reject };
 }

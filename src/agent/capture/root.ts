@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { kernelMonotonicMs } from '../../base/clock.ts';
+import { failable } from '../../base/component.ts';
 import { runAll } from '../../base/run-all.ts';
 import type { HealthState } from '../../telemetry/health.ts';
 import { checkCaptureConfig } from '../check.ts';
@@ -49,6 +50,7 @@ class PacketAgent implements Agent {
   readonly #config: AgentConfig;
   readonly #deps: PacketAgentDeps;
   readonly #metrics: AgentMetrics;
+  readonly #failure = failable();
   #running: Running | undefined;
   #periodic: readonly Disposable[] = [];
   #isReading = false;
@@ -59,6 +61,10 @@ class PacketAgent implements Agent {
     this.#config = config;
     this.#deps = deps;
     this.#metrics = declareMetrics(deps.metrics, config.metricsLevel, deps.clock);
+  }
+
+  get failed(): Promise<never> {
+    return this.#failure.failed;
   }
 
   async start(signal: AbortSignal): Promise<void> {
@@ -189,7 +195,7 @@ class PacketAgent implements Agent {
     const preferences = macPreferences(this.#config.preferredInterfaceForMacPrefix);
     const names = new InterfaceNames({ exact: knowsNamespaces, preferences });
     const shared = { native, object, clock, log, metrics, names, kernelMonotonicMs: monotonicMs };
-    const hub = new SocketHub(native);
+    const hub = new SocketHub(native, this.#failure.fail);
     const { facts, guard, owner } = createGuard(this.#config, { ...shared, knowsNamespaces });
     const tracker = new InterfaceTracker(this.#config, {
       ...shared,

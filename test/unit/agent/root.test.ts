@@ -245,3 +245,17 @@ test('the map that fills is drained before its time', async () => {
   expect(emitted).toHaveLength(1);
   await agent.stop();
 });
+
+test('an agent fails when nothing waits for the kernel any more, and stops as ever', async () => {
+  const agent = await start();
+  kernel.record(flow('10.0.0.1'));
+  kernel.endWatcher(9);
+  await expect(agent.failed).rejects.toMatchObject({
+    code: 'ERR_AGENT_WATCH',
+    message: expect.stringContaining('EBADF'),
+  });
+  await agent.stop();
+  expect(emitted).toHaveLength(1);
+  expect(kernel.attached.size).toBe(0);
+  expect(kernel.openFds.size).toBe(0);
+});

@@ -32,7 +32,8 @@ export async function runToEnd(
     if (stop.failure !== undefined) throw stop.failure;
     code = lost > 0 && !stop.isReaderGone ? EXIT.lost : EXIT.done;
   } catch (error) {
-    code = reportError(error, context);
+    // What made the program end explains the errors that follow from it.
+    code = reportError(stop.failure ?? error, context);
   }
   const over = new AbortController();
   await Promise.race([

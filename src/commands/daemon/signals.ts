@@ -35,8 +35,10 @@ export interface StopSignal extends Disposable {
   readonly signal: AbortSignal;
   /** Nobody reads what the program was started for any more: what is left is lost to nobody. */
   readonly isReaderGone: boolean;
-  /** What nobody caught: a bug, which ends the program in order all the same. */
+  /** Why the program ends, unless by a request: the first error given to `fail`. */
   readonly failure: unknown;
+  /** Requests the end because of an error: a component that failed, or a bug that nobody caught. */
+  fail(error: unknown): void;
 }
 
 /**
@@ -70,13 +72,13 @@ export function stopSignal({ clock, stdout, exit, ...deps }: StopDeps): StopSign
     isReaderGone = true;
     request(error);
   };
-  const onUncaught = (error: unknown): void => {
+  const fail = (error: unknown): void => {
     failure ??= error;
     request(error);
   };
   for (const name of signals) process.on(name, onSignal);
   stdout.on('error', onOutputError);
-  process.on('uncaughtException', onUncaught);
+  process.on('uncaughtException', fail);
   return {
     signal: controller.signal,
     get isReaderGone() {
@@ -85,11 +87,12 @@ export function stopSignal({ clock, stdout, exit, ...deps }: StopDeps): StopSign
     get failure() {
       return failure;
     },
+    fail,
     [Symbol.dispose]() {
       over.abort();
       for (const name of signals) process.off(name, onSignal);
       stdout.off('error', onOutputError);
-      process.off('uncaughtException', onUncaught);
+      process.off('uncaughtException', fail);
     },
   };
 }
