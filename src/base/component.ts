@@ -16,7 +16,7 @@ export interface Component {
   readonly failed?: Promise<never>;
 }
 
-/** A promise for `Component.failed` and what rejects it. A component may fail with no one to see. */
+/** A promise for `Component.failed`, which nobody has to listen to, and what rejects it. */
 export function failable(): {
   readonly failed: Promise<never>;
   readonly fail: (error: unknown) => void;

@@ -325,11 +325,6 @@ export class FakeKernel extends FakeHooks implements Native {
     this.calls.push('trim');
   }
 
-  /** The native watcher's thread ends by this errno. */
-  endWatcher(errno: number): void {
-    this.#onEvent?.(-1, undefined, errno);
-  }
-
   watch(onEvent: OnEvent): Watcher {
     this.#onEvent = onEvent;
     return {

@@ -247,9 +247,15 @@ test('the map that fills is drained before its time', async () => {
 });
 
 test('an agent fails when nothing waits for the kernel any more, and stops as ever', async () => {
+  const watch = kernel.watch.bind(kernel);
+  let endWatcher: (errno: number) => void = () => expect.fail('not watching');
+  kernel.watch = (onEvent) => {
+    endWatcher = (errno) => onEvent(-1, undefined, errno);
+    return watch(onEvent);
+  };
   const agent = await start();
   kernel.record(flow('10.0.0.1'));
-  kernel.endWatcher(9);
+  endWatcher(9);
   await expect(agent.failed).rejects.toMatchObject({
     code: 'ERR_AGENT_WATCH',
     message: expect.stringContaining('EBADF'),
