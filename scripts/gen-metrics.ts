@@ -1,4 +1,4 @@
-import { declareExportMetrics } from '../src/agent/export/metrics.ts';
+import { createExportMetrics } from '../src/agent/export/metrics.ts';
 import { declareMetrics } from '../src/agent/metrics.ts';
 import { declareMetrics as declareConsoleMetrics } from '../src/console/server/metrics.ts';
 import { createPromMetrics } from '../src/pipeline/encode/prom/metrics.ts';
@@ -62,7 +62,7 @@ type Declare = (metrics: Metrics) => unknown;
 /** What declares metrics, by heading and in the order of the page. */
 const SECTIONS: readonly (readonly [title: string, declare: readonly Declare[]])[] = [
   ['Agent', [(metrics) => declareMetrics(metrics, 'info')]],
-  ['Exporters of the agent', [(metrics) => declareExportMetrics(metrics, '')]],
+  ['Exporters of the agent', [(metrics) => createExportMetrics(metrics, '')]],
   ['Pipeline', [createPipelineMetrics, (metrics) => createPromMetrics(metrics, '')]],
   ['Store', [createStoreMetrics]],
   ['Console', [declareConsoleMetrics]],

@@ -56,11 +56,6 @@ export const AGENT_ERRORS = defineErrors('ERR_AGENT', {
     meaning: 'No address of this host fits AGENT_IP_IFACE and AGENT_IP_TYPE.',
     remedy: 'Set AGENT_IP, or name an interface that has an address of this type.',
   },
-  output: {
-    kind: 'unavailable',
-    meaning: 'Flows cannot be written to standard output, or nobody reads it.',
-    remedy: 'Check the program or the file that standard output goes to.',
-  },
   elf: {
     kind: 'data',
     meaning:

@@ -25,7 +25,8 @@ export interface RowOptions {
 export function rowOf(batch: FlowBatch, row: number, options: RowOptions = {}): Row {
   const result: Record<string, unknown> = {};
   for (const { name } of batch.layout.columns) {
-    const value = readValue(batch.column(name), row, batch.tables);
+    const column = batch.filled(name);
+    const value = column === undefined ? undefined : readValue(column, row, batch.tables);
     if (value === undefined) continue;
     const field = fieldByName(name);
     if (field?.omitZero === true && value === 0) continue;

@@ -10,6 +10,8 @@ export interface PipelineMetrics {
   dropped(branch: string, reason: string, rows: number): void;
   queued(branch: string, rows: number): void;
   stage(stage: string, seconds: number): void;
+  /** Flows that an extractor took, or emitted. */
+  extracted(stage: string, direction: 'in' | 'out', rows: number): void;
   internRebuilt(times: number): void;
 }
 
@@ -24,12 +26,21 @@ export function createPipelineMetrics(metrics: Metrics): PipelineMetrics {
     'Flows lost by branch and reason',
     ['branch', 'reason'],
   );
-  const queue = metrics.gauge('pipeline_queue_flows', 'Flows waiting for a sink', ['branch']);
+  const queue = metrics.gauge(
+    'pipeline_queue_flows',
+    'Flows that a sink has taken and not yet written',
+    ['branch'],
+  );
   const duration = metrics.histogram(
     'pipeline_stage_duration_seconds',
     'Time a stage takes for one batch',
     STAGE_BUCKETS_SECONDS,
     ['stage'],
+  );
+  const extracted = metrics.counter(
+    'pipeline_extractor_flows_total',
+    'Flows that an extractor took, and flows that it made of them',
+    ['stage', 'direction'],
   );
   const rebuilds = metrics.counter(
     'pipeline_intern_rebuilds_total',
@@ -44,6 +55,7 @@ export function createPipelineMetrics(metrics: Metrics): PipelineMetrics {
     dropped: (branch, reason, rows) => dropped.inc({ branch, reason }, rows),
     queued: (branch, rows) => queue.set({ branch }, rows),
     stage: (stage, seconds) => duration.observe({ stage }, seconds),
+    extracted: (stage, direction, rows) => extracted.inc({ stage, direction }, rows),
     internRebuilt: (times) => rebuilds.inc(times),
   };
 }

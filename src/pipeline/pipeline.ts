@@ -1,21 +1,19 @@
 import { readFileSync } from 'node:fs';
+import { assertExists } from '../base/assert.ts';
 import type { Component } from '../base/component.ts';
-import { hasCode } from '../base/errors.ts';
+import { explain, hasCode } from '../base/errors.ts';
 import { agentColumns } from '../flow/agent-columns.ts';
-import {
-  BATCH_CAPACITY_ROWS,
-  type BatchLayout,
-  type ColumnSpec,
-  type FlowBatch,
-} from '../flow/batch.ts';
+import type { BatchLayout, ColumnSpec, FlowBatch } from '../flow/batch.ts';
 import { FIELDS } from '../flow/fields.ts';
 import { checkConfig, type MetricsSettings, type PipelineConfig } from './config.ts';
-import { Branch, type BranchStatus, SINK_QUEUE_BYTES, SINK_QUEUE_ROWS } from './graph/branch.ts';
+import { Branch, type BranchStatus } from './graph/branch.ts';
 import { compile, type FieldFacts, type Plan, type PlanNode } from './graph/compile.ts';
+import { Graph } from './graph/graph.ts';
+import type { Inlet } from './graph/inlet.ts';
 import { planText } from './graph/plan-text.ts';
-import { BatchPool, Lease } from './graph/pool.ts';
-import { createPipelineMetrics, type PipelineMetrics } from './metrics.ts';
-import type { StageDeps } from './stage.ts';
+import type { BatchOutcome } from './graph/pool.ts';
+import { createPipelineMetrics } from './metrics.ts';
+import type { Extractor, StageDeps, StageType } from './stage.ts';
 import { STAGE_TYPES } from './stages.ts';
 
 /** How long `stop` lets sinks work off what is queued. */
@@ -25,32 +23,23 @@ export interface PipelineDeps extends StageDeps {
   /** What the in-process source can fill; default: all that an agent can. See `agentColumns`. */
   readonly source?: readonly ColumnSpec[];
   readonly drainDeadlineMs?: number;
-  readonly queueRows?: number;
-  readonly queueBytes?: number;
+  /** Default: all that there are. */
+  readonly types?: readonly StageType[];
 }
 
-export interface Pipeline extends Component {
-  /** The columns that a batch for `emit` has; a source fills those that it knows. */
-  readonly layout: BatchLayout;
-  /** Which of them the source should fill: the others are made by stages. */
-  readonly decoded: readonly string[];
+/**
+ * A compiled graph. As an inlet it is the in-process source: batches for `preset-ingester` and
+ * stages of the type `ingest: preset`.
+ */
+export interface Pipeline extends Component, Inlet {
   readonly metricsSettings: MetricsSettings;
-  /** An empty batch of `layout` in the current generation of the intern tables. */
-  take(): FlowBatch;
-  /**
-   * Runs the batch through the graph; it belongs to the pipeline from now on, and may be handed
-   * out by `take` again. False: every branch dropped it, which is counted by branch and reason.
-   */
-  emit(batch: FlowBatch): boolean;
-  /** For sources that can wait: resolves when no blocking branch is full. Undefined: go on. */
-  whenReady(): Promise<void> | undefined;
   plan(): string;
   branches(): readonly BranchStatus[];
 }
 
 /** Compiles a configuration; throws a coded error that names the place in it. */
 export function compilePipeline(config: PipelineConfig, deps: PipelineDeps): Pipeline {
-  const checked = checkConfig(config, STAGE_TYPES);
+  const checked = checkConfig(config, deps.types ?? STAGE_TYPES);
   const stageDeps = { ...deps, readText: deps.readText ?? readTextFile };
   const facts: FieldFacts = {
     source: deps.source ?? agentColumns(),
@@ -70,129 +59,115 @@ function readTextFile(path: string): string | undefined {
 }
 
 class CompiledPipeline implements Pipeline {
-  readonly layout: BatchLayout;
-  readonly decoded: readonly string[];
   readonly metricsSettings: MetricsSettings;
   readonly #plan: Plan;
   readonly #deps: PipelineDeps;
-  readonly #metrics: PipelineMetrics;
-  readonly #pool: BatchPool;
-  readonly #branches: readonly Branch[];
-  #rebuilds = 0;
+  readonly #graph: Graph;
   readonly #branchOf: ReadonlyMap<PlanNode, Branch>;
+  /** Of `emit`; a pipeline whose sources are all stages has none. */
+  readonly #inlet: Inlet | undefined;
+  #timers: readonly Disposable[] = [];
 
   constructor(plan: Plan, metricsSettings: MetricsSettings, deps: PipelineDeps) {
-    this.layout = plan.source.layout;
-    this.decoded = plan.decoded;
     this.metricsSettings = metricsSettings;
     this.#plan = plan;
     this.#deps = deps;
-    this.#metrics = createPipelineMetrics(deps.metrics);
-    this.#pool = new BatchPool(this.layout);
-    const { clock, log } = deps;
-    const branchDeps = { clock, log, metrics: this.#metrics };
+    const metrics = createPipelineMetrics(deps.metrics);
+    const branchDeps = { log: deps.log, metrics };
     this.#branchOf = new Map(
-      plan.sinks.map((node) => {
-        const options = {
-          whenFull: node.whenFull,
-          queueRows: deps.queueRows ?? SINK_QUEUE_ROWS,
-          queueBytes: deps.queueBytes ?? SINK_QUEUE_BYTES,
-        };
-        return [node, new Branch(node.name, node.sink!, options, branchDeps)];
-      }),
+      plan.sinks.map((node) => [
+        node,
+        new Branch(node.name, node.sink!, { whenFull: node.whenFull }, branchDeps),
+      ]),
     );
-    this.#branches = [...this.#branchOf.values()];
+    const { clock, tables } = deps;
+    this.#graph = new Graph(plan.entries, { clock, tables, metrics, branchOf: this.#branchOf });
+    this.#inlet = this.#graph.inletOf(undefined);
   }
 
+  get layout(): BatchLayout {
+    return this.#own.layout;
+  }
+
+  get decoded(): readonly string[] {
+    return this.#own.decoded;
+  }
+
+  /** Sinks first, so that everything has somewhere to go; sources last. */
   async start(signal: AbortSignal): Promise<void> {
-    for (const branch of this.#branches) await branch.start(signal);
+    for (const branch of this.#branchOf.values()) await branch.start(signal);
+    this.#timers = this.#extractors().flatMap(({ extractor, inlet }) => {
+      const { tickMs, tick } = extractor;
+      if (tickMs === undefined || tick === undefined) return [];
+      return [this.#deps.clock.every(tickMs, () => tick.call(extractor, inlet))];
+    });
+    for (const { from } of this.#plan.entries) {
+      if (from?.kind === 'source') await from.start(this.#graph.inletOf(from)!, signal);
+    }
   }
 
   take(): FlowBatch {
-    const { tables } = this.#deps;
-    tables.rotateIfFull();
-    return this.#pool.take(tables.current);
+    return this.#own.take();
   }
 
-  emit(batch: FlowBatch): boolean {
-    this.#countRebuilds();
-    // A batch that was not taken from the pool may lack columns that stages make.
-    const known = batch.layout === this.layout;
-    const own = known ? batch : batch.fork(this.layout, this.#plan.source.written);
-    const lease = new Lease(batch, this.#pool);
-    const taken = this.#run(this.#plan.source, own, batch.length, lease);
-    lease.release();
-    return taken;
+  emit(batch: FlowBatch, onSettled?: (outcome: BatchOutcome) => void): boolean {
+    return this.#own.emit(batch, onSettled);
   }
 
   whenReady(): Promise<void> | undefined {
-    const waits = this.#branches
-      .map((branch) => branch.whenRoom(BATCH_CAPACITY_ROWS))
-      .filter((wait) => wait !== undefined);
-    return waits.length === 0 ? undefined : Promise.all(waits).then(() => undefined);
+    return this.#own.whenReady();
   }
 
   plan(): string {
-    return planText(this.#plan, this.#branches);
+    return planText(this.#plan, this.#branchOf);
   }
 
   branches(): readonly BranchStatus[] {
-    return this.#branches.map((branch) => branch.status());
+    return [...this.#branchOf.values()].map((branch) => branch.status());
   }
 
+  /** Sources stop, extractors emit what they have left, and sinks work off what is queued. */
   async stop(): Promise<void> {
-    const deadline = new AbortController();
-    const drained = Promise.all(this.#branches.map((branch) => branch.drain()));
     const limitMs = this.#deps.drainDeadlineMs ?? DRAIN_DEADLINE_MS;
+    const deadline = new AbortController();
     // Rejects when it is not needed any more.
     const late = this.#deps.clock.sleep(limitMs, deadline.signal).catch(() => undefined);
-    await Promise.race([drained, late]);
+    await Promise.race([this.#drain(), late]);
     deadline.abort();
-    for (const branch of this.#branches) {
-      const rows = branch.close();
+    for (const timer of this.#timers) timer[Symbol.dispose]();
+    for (const branch of this.#branchOf.values()) {
+      const rows = await branch.stop();
       if (rows === 0) continue;
       this.#deps.log.error(
         { component: 'pipeline', branch: branch.name, rows },
         'flows were not written before the deadline',
       );
     }
-    for (const branch of this.#branches) await branch.stop();
   }
 
-  /** True when a branch below took it, or filtered all of it out. */
-  #run(node: PlanNode, batch: FlowBatch, arrived: number, lease: Lease): boolean {
-    const branch = this.#branchOf.get(node);
-    if (branch !== undefined) return branch.accept(batch, arrived, lease);
-    if (node.transforms.length > 0) this.#transform(node, batch);
-    let taken = false;
-    for (const child of node.children) {
-      if (batch.selected === 0) taken = this.#skip(child, arrived) || taken;
-      else {
-        const shared = node.children.length > 1 && child.modifies;
-        const view = shared ? batch.fork(child.layout, child.written) : batch;
-        taken = this.#run(child, view, arrived, lease) || taken;
-      }
-    }
-    return taken;
+  async #drain(): Promise<void> {
+    const sources = this.#plan.entries.flatMap(({ from }) =>
+      from?.kind === 'source' ? [from] : [],
+    );
+    await Promise.all(
+      sources.map((source) =>
+        source.stop().catch((error: unknown) => {
+          const fields = { component: 'pipeline', source: source.name, error: explain(error) };
+          this.#deps.log.error(fields, 'source could not stop');
+        }),
+      ),
+    );
+    for (const { extractor, inlet } of this.#extractors()) extractor.flush?.(inlet);
+    await Promise.all([...this.#branchOf.values()].map((branch) => branch.drain()));
   }
 
-  /** The tables are begun anew by whoever fills batches, which need not be `take`. */
-  #countRebuilds(): void {
-    const { rebuilds } = this.#deps.tables;
-    this.#metrics.internRebuilt(rebuilds - this.#rebuilds);
-    this.#rebuilds = rebuilds;
+  #extractors(): readonly { readonly extractor: Extractor; readonly inlet: Inlet }[] {
+    return this.#plan.entries.flatMap(({ from }) =>
+      from?.kind === 'extractor' ? [{ extractor: from, inlet: this.#graph.inletOf(from)! }] : [],
+    );
   }
 
-  #transform(node: PlanNode, batch: FlowBatch): void {
-    const { clock } = this.#deps;
-    const startMs = clock.monotonicMs();
-    for (const transform of node.transforms) transform.apply(batch);
-    this.#metrics.stage(node.name, (clock.monotonicMs() - startMs) / 1000);
-  }
-
-  #skip(node: PlanNode, arrived: number): boolean {
-    this.#branchOf.get(node)?.skip(arrived);
-    for (const child of node.children) this.#skip(child, arrived);
-    return true;
+  get #own(): Inlet {
+    return assertExists(this.#inlet, 'the pipeline has a source that is not a stage');
   }
 }

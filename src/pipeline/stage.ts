@@ -1,11 +1,15 @@
+import type { Writable } from 'node:stream';
 import type { Static, TSchema } from 'typebox';
 import type { Clock } from '../base/clock.ts';
+import type { Settlement } from '../deliver/message.ts';
 import type { ColumnSpec, FlowBatch } from '../flow/batch.ts';
 import type { FieldKind } from '../flow/field.ts';
 import type { TableSpace } from '../flow/intern.ts';
 import type { FlowStore } from '../store/store.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { Inlet } from './graph/inlet.ts';
+import type { QueueLimits } from './graph/ring.ts';
 
 /**
  * The contract between the graph and its stages. A stage type is one file that exports one
@@ -47,25 +51,67 @@ export interface Transform extends StageBase {
   apply(batch: FlowBatch): void;
 }
 
+/** The rows of one batch at one sink. */
+export interface Lease extends Settlement {
+  /** Keeps the batch's columns as they are until `release`, after `offer` has returned. */
+  hold(): void;
+  release(): void;
+}
+
 /**
- * Ends a branch. `write` resolves when the rows are where they belong (that is the branch's
- * back-pressure) and rejects with a coded error when they are lost; the graph counts both. The
- * batch is the sink's to read until its promise settles.
+ * Ends a branch. `offer` takes the selected rows of a batch and never waits; false: there is no
+ * room. Each row that was taken is settled once by the lease, at once or later: it arrived, or it
+ * is lost for a reason. The graph counts both, and a source acknowledges by them.
  */
 export interface Sink extends StageBase {
   readonly kind: 'sink';
   start?(signal: AbortSignal): Promise<void>;
-  write(batch: FlowBatch): Promise<void> | void;
-  /** Makes everything that was written durable; called between batches and before `stop`. */
-  flush?(): Promise<void>;
-  /**
-   * What became of the rows of all writes so far, for a sink that writes behind: the graph counts
-   * rows by this and not by whether `write` resolved. Both sums only grow. The sink is the only one
-   * to write to what it counts.
-   */
-  outcome?(): { readonly durable: number; readonly lost: number };
+  offer(batch: FlowBatch, lease: Lease): boolean;
+  /** Resolves when `offer` has room again. Undefined: it has room now. */
+  whenRoom?(): Promise<void> | undefined;
+  /** Resolves when the rows taken so far are settled, or nothing more can become of them. */
+  drain?(): Promise<void>;
+  /** Settles what is known by now. Called before the books are read. */
+  settle?(): void;
+  /** Its bounds, for people: `queue 524288 rows / 96 MiB`. */
+  readonly bounds?: string;
+  /** Releases everything; rows that are not settled by then are lost. */
   stop?(): Promise<void>;
 }
+
+/**
+ * Fills batches and hands them to its inlet. One that can wait asks `inlet.whenReady()` before it
+ * reads on, and acknowledges what it read when `emit` reports the batch settled.
+ */
+export interface Source {
+  readonly kind: 'source';
+  readonly name: string;
+  /** Columns that it can fill; it fills those in `inlet.decoded`. */
+  readonly columns: readonly ColumnSpec[];
+  start(inlet: Inlet, signal: AbortSignal): Promise<void>;
+  /** Resolves when everything that was read has been emitted; nothing is emitted afterwards. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Takes flows and makes others of them: it keeps state, and emits batches of its own columns, now
+ * or later. Rows that it was given are settled by that.
+ */
+export interface Extractor extends StageBase {
+  readonly kind: 'extractor';
+  /** Columns of the flows that it emits. */
+  readonly columns: readonly ColumnSpec[];
+  /** Takes the selected rows; it keeps nothing of the batch. Never throws per flow. */
+  push(batch: FlowBatch, inlet: Inlet): void;
+  /** Time between calls of `tick`, milliseconds. */
+  readonly tickMs?: number;
+  tick?(inlet: Inlet): void;
+  /** Emits what is left, at the end. */
+  flush?(inlet: Inlet): void;
+}
+
+/** What a stage type makes. `ingest: preset` makes nothing: its batches come by `Pipeline.emit`. */
+export type Made = readonly Transform[] | Source | Extractor | Sink;
 
 /** What stages get from outside. */
 export interface StageDeps {
@@ -77,8 +123,12 @@ export interface StageDeps {
   readonly stores?: Readonly<Record<string, FlowStore>>;
   /** Text of a small file, undefined when it is not there. Default: the file system. */
   readonly readText?: (path: string) => string | undefined;
-  /** Where `write: stdout` goes. Resolves when more can be taken. Default: standard output. */
-  readonly output?: (bytes: Uint8Array) => Promise<void>;
+  /** The stream of `write: stdout`. Default: standard output. */
+  readonly stdout?: Writable;
+  /** A number from 0 to 1. Default: the machine's. */
+  readonly random?: () => number;
+  /** Bounds of the queue before a sink that takes whole batches, `QUEUE_LIMITS` by default. */
+  readonly queue?: Partial<QueueLimits>;
 }
 
 /** What a stage knows while it is being made from its options. */
@@ -103,7 +153,7 @@ export interface StageType {
   readonly type: string;
   /** Options object, found under the key that is the type's name. */
   readonly schema: TSchema;
-  create(options: unknown, context: StageContext): readonly Transform[] | Sink;
+  create(options: unknown, context: StageContext): Made;
 }
 
 /** Ties the type of the options to their schema. */
@@ -111,7 +161,7 @@ export function stageType<Schema extends TSchema>(spec: {
   readonly section: Section;
   readonly type: string;
   readonly schema: Schema;
-  create(options: Static<Schema>, context: StageContext): readonly Transform[] | Sink;
+  create(options: Static<Schema>, context: StageContext): Made;
 }): StageType {
   // The graph parses options by `schema` before it calls `create`.
   return { ...spec, create: (options, context) => spec.create(options as Static<Schema>, context) };

@@ -6,8 +6,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Lab } from '../support/netns.ts';
-import { type Program, startProgram } from '../support/program.ts';
+import { Lab } from '../support/lab/netns.ts';
+import { type Program, startProgram } from '../support/processes/program.ts';
 import { EVERYTHING } from './features.ts';
 import type { Figure } from './figure.ts';
 
@@ -24,7 +24,7 @@ export async function benchAgentProcess(): Promise<readonly Figure[]> {
   const left = lab.namespace('left');
   const right = lab.namespace('right');
   const [sender, watched] = lab.pair({ namespace: left }, { namespace: right });
-  const script = join(import.meta.dirname, '../support/collector-child.ts');
+  const script = join(import.meta.dirname, '../support/net/collector-child.ts');
   const collector = spawn(process.execPath, [script], { stdio: ['pipe', 'pipe', 'inherit'] });
   const cache = mkdtempSync(join(tmpdir(), 'netobserv-bench-'));
   try {

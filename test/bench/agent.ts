@@ -14,9 +14,9 @@ import { defaultPipeline } from '../../src/pipeline/defaults.ts';
 import { compilePipeline } from '../../src/pipeline/pipeline.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
-import { startAgent, takeBatch } from '../support/agent-host.ts';
-import { writeFlow } from '../support/fake-kernel.ts';
-import { Lab } from '../support/netns.ts';
+import { writeFlow } from '../support/kernel/fake-kernel.ts';
+import { Lab } from '../support/lab/netns.ts';
+import { startAgent, takeBatch } from '../support/processes/agent-host.ts';
 import type { Figure } from './figure.ts';
 
 const FLOWS = 100_000;

@@ -9,7 +9,7 @@ import { flowKey, flowMetrics } from '../../src/agent/drain/layout.gen.ts';
 import type { BpfObject } from '../../src/agent/loader/native.ts';
 import { flowMapEntries } from '../../src/agent/loader/object.ts';
 import { type DatapathOptions, loadDatapath, native, readStats } from '../e2e/datapath/datapath.ts';
-import { ip, Lab } from '../support/netns.ts';
+import { ip, Lab } from '../support/lab/netns.ts';
 import type { Figure } from './figure.ts';
 
 const MANY_FLOWS = 100_000;

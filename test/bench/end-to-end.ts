@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { brotliDecompressSync } from 'node:zlib';
 import type { StatusResponse } from '../../src/console/api.ts';
-import { Lab } from '../support/netns.ts';
-import { consoleAddress, type Program, startProgram } from '../support/program.ts';
+import { Lab } from '../support/lab/netns.ts';
+import { consoleAddress, type Program, startProgram } from '../support/processes/program.ts';
 import type { Figure } from './figure.ts';
 
 const ACTIVE_TIMEOUT_MS = 1000;

@@ -1,7 +1,12 @@
 import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { consoleAddress, EXECUTABLE, runProgram, startProgram } from '../support/program.ts';
+import {
+  consoleAddress,
+  EXECUTABLE,
+  runProgram,
+  startProgram,
+} from '../support/processes/program.ts';
 import type { Figure } from './figure.ts';
 
 const STARTS = 7;

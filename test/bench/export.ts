@@ -9,8 +9,8 @@ import { systemClock } from '../../src/base/clock.ts';
 import { agentColumns } from '../../src/flow/agent-columns.ts';
 import { TableSpace } from '../../src/flow/intern.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
-import { agentConfig, startAgent } from '../support/agent-host.ts';
-import { Lab } from '../support/netns.ts';
+import { Lab } from '../support/lab/netns.ts';
+import { agentConfig, startAgent } from '../support/processes/agent-host.ts';
 import type { Figure } from './figure.ts';
 
 const FLOWS = 100_000;
@@ -23,7 +23,7 @@ export async function benchExport(): Promise<readonly Figure[]> {
   const left = lab.namespace('left');
   const right = lab.namespace('right');
   const [sender, watched] = lab.pair({ namespace: left }, { namespace: right });
-  const script = join(import.meta.dirname, '../support/collector-child.ts');
+  const script = join(import.meta.dirname, '../support/net/collector-child.ts');
   const collector = spawn(process.execPath, [script], { stdio: ['pipe', 'pipe', 'inherit'] });
   try {
     const [port] = (await once(collector.stdout, 'data')) as [Buffer];

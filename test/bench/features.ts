@@ -10,9 +10,9 @@ import { join } from 'node:path';
 import { ROOT } from '../../scripts/steps.ts';
 import type { BpfObject, LoadOptions, Native } from '../../src/agent/loader/native.ts';
 import { EtherType, ethernet, ipv4, Proto, udp, vxlan } from '../e2e/datapath/frames.ts';
-import { loadNative, startAgent } from '../support/agent-host.ts';
-import { startCapture } from '../support/capture-host.ts';
-import { ip, Lab } from '../support/netns.ts';
+import { ip, Lab } from '../support/lab/netns.ts';
+import { loadNative, startAgent } from '../support/processes/agent-host.ts';
+import { startCapture } from '../support/processes/capture-host.ts';
 import type { Figure } from './figure.ts';
 
 const STATS_SWITCH = '/proc/sys/kernel/bpf_stats_enabled';

@@ -1,17 +1,17 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { pino } from 'pino';
-import { createIpfixExporter } from '../../src/agent/export/ipfix.ts';
-import { requestsOf } from '../../src/agent/export/kafka-records.ts';
+import { createExporter } from '../../src/agent/export/exporters.ts';
 import { systemClock, systemRandom } from '../../src/base/clock.ts';
 import { IpfixWriter } from '../../src/codec/netflow/ipfix-writer.ts';
 import { RecordEncoder } from '../../src/codec/pbflow/encoder.ts';
+import { requestsOf } from '../../src/deliver/encoders/kafka.ts';
 import { agentColumns } from '../../src/flow/agent-columns.ts';
 import { BatchLayout, type FlowBatch } from '../../src/flow/batch.ts';
 import type { Feature } from '../../src/flow/field.ts';
 import { TableSpace } from '../../src/flow/intern.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
-import { agentConfig } from '../support/agent-host.ts';
+import { agentConfig } from '../support/processes/agent-host.ts';
 import type { Figure } from './figure.ts';
 import { copyBatch, pinnedBatches } from './flows.ts';
 
@@ -71,7 +71,7 @@ async function sending(tables: TableSpace): Promise<Figure> {
   const sink = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
   const [port] = (await once(sink.stdout, 'data')) as [Buffer];
   const env = { EXPORT: 'ipfix+udp', TARGET_HOST: '127.0.0.1', TARGET_PORT: String(Number(port)) };
-  const exporter = createIpfixExporter(agentConfig(env), {
+  const exporter = await createExporter(agentConfig(env), {
     log: pino({ level: 'silent' }),
     metrics: createMetrics('bench_'),
     clock: systemClock,

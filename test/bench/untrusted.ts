@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { violations } from '../support/mutations.ts';
-import { fuzzPbflow } from '../support/pbflow-fuzz.ts';
-import { untrustedReaders } from '../support/untrusted-samples.ts';
+import { violations } from '../support/codec/mutations.ts';
+import { fuzzPbflow } from '../support/codec/pbflow-fuzz.ts';
+import { untrustedReaders } from '../support/codec/untrusted-samples.ts';
 import type { Figure } from './figure.ts';
 
 /**

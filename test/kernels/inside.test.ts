@@ -6,7 +6,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { KERNELS, releaseOf } from '../../scripts/kernels.ts';
-import { buildTool } from '../support/netns.ts';
+import { buildTool } from '../support/lab/netns.ts';
 import { IN_CHECKOUT, runInMachine, whyNot } from './machine.ts';
 
 const LIMIT_MS = 1_800_000;

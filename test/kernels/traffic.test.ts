@@ -1,7 +1,7 @@
 /** Packets on other kernels: the tests of the datapath run in a machine of each. */
 import { beforeAll, describe, expect, test } from 'vitest';
 import { KERNELS, type Kernel, releaseOf } from '../../scripts/kernels.ts';
-import { buildTool } from '../support/netns.ts';
+import { buildTool } from '../support/lab/netns.ts';
 import { IN_CHECKOUT, runInMachine, whyNot } from './machine.ts';
 
 const LIMIT_MS = 1_800_000;

@@ -39,7 +39,8 @@ const program = typescript.filter(({ file }) => !file.path.startsWith('test/'));
 
 const ABOVE_FLOW = ['base', 'flow'];
 const CLIENTS = [...ABOVE_FLOW, 'config', 'telemetry', 'codec', 'query'];
-const PARTS = [...CLIENTS, 'net', 'kube', 'store'];
+const BELOW_STORE = [...CLIENTS, 'net', 'kube', 'deliver'];
+const PARTS = [...BELOW_STORE, 'store'];
 
 /** Folder of src → folders that it may import from, besides itself. */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
@@ -51,7 +52,8 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   query: ABOVE_FLOW,
   net: CLIENTS,
   kube: CLIENTS,
-  store: CLIENTS,
+  deliver: [...CLIENTS, 'net'],
+  store: BELOW_STORE,
   agent: PARTS,
   pipeline: PARTS,
   operator: PARTS,

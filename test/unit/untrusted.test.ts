@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { violations } from '../support/mutations.ts';
-import { untrustedReaders } from '../support/untrusted-samples.ts';
+import { violations } from '../support/codec/mutations.ts';
+import { untrustedReaders } from '../support/codec/untrusted-samples.ts';
 
 /** Fewer than in `npm run bench -- untrusted`, of the same kind. */
 const INPUTS = 10_000;

@@ -1,29 +1,27 @@
 import type { Component } from '../../base/component.ts';
 import type { PacketBatch } from '../../codec/pcap/packets.ts';
+import type { FlowAmount } from '../../deliver/message.ts';
 import type { HealthState } from '../../telemetry/health.ts';
 import type { AgentConfig } from '../config.ts';
 import { refuse } from '../export/check.ts';
-import type { FlowAmount } from '../export/exporter.ts';
-import type { ExporterDeps } from '../export/exporters.ts';
+import type { DeliveryParts } from '../export/outlet.ts';
 
-/** Where captured packets go. They wait in a bounded spool, and never make anybody else wait. */
+/** Where captured packets go. They wait in a bounded spool and delay nothing else. */
 export interface PacketExporter extends Component {
-  /** Encodes and spools a batch; false: there was no room, and none of it was taken. */
+  /** Encodes and spools a batch. False: there was no room, and none of it was taken. */
   emit(batch: PacketBatch): boolean;
-  /** Whether what it takes gets away. */
+  /** Ready while packets are taken and get away. */
   readiness(): HealthState;
-  /** Packets that it took and could not deliver since the signal to end. */
+  /** Packets that were taken and could not be delivered since the signal to end. */
   lostAtEnd(): number;
-  /** No packet comes after this; so many were lost on the way here. */
+  /** Ends the stream of packets. `lostPackets` did not get here. */
   end(lostPackets: number): void;
 }
 
-export type PacketExporterDeps = Omit<ExporterDeps, 'tables' | 'columns'>;
-
-/** The exporter that EXPORT asks for; throws when what it needs is not configured. */
+/** The exporter that EXPORT asks for; throws when an option that it needs is missing. */
 export async function createPacketExporter(
   config: AgentConfig,
-  deps: PacketExporterDeps,
+  deps: DeliveryParts,
 ): Promise<PacketExporter> {
   switch (config.export) {
     case 'grpc':
@@ -35,7 +33,7 @@ export async function createPacketExporter(
   }
 }
 
-/** What is in the rows from `from` to `to`; a packet counts as it was captured, and as one. */
+/** Sums over the rows from `from` to `to`. A packet counts as it was captured, and as one. */
 export function packetAmount({ originals }: PacketBatch, from: number, to: number): FlowAmount {
   let bytes = 0;
   for (let row = from; row < to; row++) bytes += originals[row]!;

@@ -1,65 +1,48 @@
 import type { PacketBatch } from '../../codec/pcap/packets.ts';
 import { encodePacketMessage } from '../../codec/pcap/pbpacket.ts';
 import { pcapRecordBytes } from '../../codec/pcap/pcap.ts';
+import type { Message } from '../../deliver/message.ts';
+import { GRPC_LIMITS, GRPC_MESSAGE_BYTES_MAX } from '../../deliver/targets/grpc.ts';
 import type { AgentConfig } from '../config.ts';
-import { collectorOf, MESSAGE_BYTES_MAX } from '../export/collector.ts';
-import { Delivery } from '../export/delivery.ts';
-import { declareExportMetrics } from '../export/metrics.ts';
-import type { SpoolMessage } from '../export/spool.ts';
-import { type PacketExporter, type PacketExporterDeps, packetAmount } from './exporter.ts';
+import { grpcTarget } from '../export/grpc.ts';
+import { type DeliveryParts, outletOf } from '../export/outlet.ts';
+import { type PacketExporter, packetAmount } from './exporter.ts';
 
-const METHOD = '/pbpacket.Collector/Send';
-/** Calls at a time: a server that has two may take the later one first. */
-const IN_FLIGHT_MAX = 1;
+const CALL = {
+  method: '/pbpacket.Collector/Send',
+  messageBytesMax: GRPC_MESSAGE_BYTES_MAX,
+  // A server that has two calls may take the later one first.
+  inFlightMax: 1,
+} as const;
 
 /** Sends packets to a collector, as pcap records in `Packet` messages of pbpacket. */
-export function createPacketGrpcExporter(
-  config: AgentConfig,
-  deps: PacketExporterDeps,
-): PacketExporter {
-  const { clock, random, metrics } = deps;
-  const call = { method: METHOD, messageBytesMax: MESSAGE_BYTES_MAX };
-  const collector = collectorOf(config, deps, call);
-  const transport = {
-    inFlightMax: IN_FLIGHT_MAX,
-    send: ({ bytes }: SpoolMessage, signal: AbortSignal) => collector.call(bytes, signal),
-  };
-  const delivery = new Delivery<SpoolMessage>(collector.limits, {
-    transport,
-    clock,
-    log: collector.log,
-    random,
-    metrics: declareExportMetrics(metrics, 'grpc'),
+export function createPacketGrpcExporter(config: AgentConfig, deps: DeliveryParts): PacketExporter {
+  const outlet = outletOf(config, deps, {
+    name: 'grpc',
+    encoder: { encode: (batch: PacketBatch) => messagesOf(batch, config.pcaMessageMaxPackets) },
+    target: grpcTarget(config, deps, CALL),
+    limits: GRPC_LIMITS,
+    rowsOf: ({ count }) => count,
   });
   return {
-    async start(signal) {
-      await collector.open();
-      await delivery.start(signal);
-    },
-    async stop() {
-      await delivery.stop();
-      await collector.close();
-    },
-    emit(batch) {
-      if (delivery.isFull()) return false;
-      return delivery.offer(messagesOf(batch, config.pcaMessageMaxPackets));
-    },
-    readiness: () => delivery.readiness(),
-    lostAtEnd: () => delivery.lostAtEnd,
-    end() {
-      // The format has no place for what was lost.
-    },
+    start: (signal) => outlet.start(signal),
+    stop: () => outlet.stop(),
+    emit: (batch) => outlet.offer(batch),
+    readiness: () => outlet.readiness(),
+    lostAtEnd: () => outlet.lostAtEnd(),
+    // The format has no place for the number of lost packets.
+    end: () => undefined,
   };
 }
 
-function messagesOf(batch: PacketBatch, packetsMax: number): readonly SpoolMessage[] {
-  const messages: SpoolMessage[] = [];
+function messagesOf(batch: PacketBatch, packetsMax: number): readonly Message[] {
+  const messages: Message[] = [];
   for (let from = 0; from < batch.count; ) {
     let to = from + 1;
     let bytes = pcapRecordBytes(batch, from);
     while (to < batch.count && to - from < packetsMax) {
       bytes += pcapRecordBytes(batch, to);
-      if (bytes > MESSAGE_BYTES_MAX / 2) break;
+      if (bytes > GRPC_MESSAGE_BYTES_MAX / 2) break;
       to++;
     }
     const amount = packetAmount(batch, from, to);

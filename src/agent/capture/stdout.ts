@@ -1,20 +1,21 @@
 import { PcapngWriter } from '../../codec/pcap/pcapng.ts';
+import { type FlowAmount, NO_FLOWS } from '../../deliver/message.ts';
+import { STREAM_LIMITS, StreamTarget } from '../../deliver/targets/stream.ts';
 import type { AgentConfig } from '../config.ts';
-import type { FlowAmount } from '../export/exporter.ts';
-import { stdoutDelivery } from '../export/stdout-delivery.ts';
+import { type DeliveryParts, deliveryOf } from '../export/outlet.ts';
 import { CAPTURE_BYTES_MAX } from '../loader/object.ts';
-import { type PacketExporter, type PacketExporterDeps, packetAmount } from './exporter.ts';
+import { type PacketExporter, packetAmount } from './exporter.ts';
 
 const APPLICATION = 'netobserv agent';
-const NOTHING: FlowAmount = { flows: 0, packets: 0, bytes: 0 };
 
 /** Writes a pcapng file to standard output, for tcpdump and Wireshark to read along. */
-export function createPcapngExporter(
-  config: AgentConfig,
-  deps: PacketExporterDeps,
-): PacketExporter {
+export function createPcapngExporter(config: AgentConfig, deps: DeliveryParts): PacketExporter {
   const { clock } = deps;
-  const delivery = stdoutDelivery(config, deps);
+  const delivery = deliveryOf(config, deps, {
+    name: 'stdout',
+    target: new StreamTarget(deps.stdout, 'standard output'),
+    limits: STREAM_LIMITS,
+  });
   const writer = new PcapngWriter(config.pcaSnapLength || CAPTURE_BYTES_MAX);
   const offer = (amount: FlowAmount): boolean => {
     const taken = delivery.offer([{ bytes: writer.bytes().slice(), amount }]);
@@ -25,7 +26,7 @@ export function createPcapngExporter(
   return {
     async start(signal) {
       writer.writeHeader(APPLICATION);
-      offer(NOTHING);
+      offer(NO_FLOWS);
       await delivery.start(signal);
     },
     stop: () => delivery.stop(),
@@ -38,7 +39,7 @@ export function createPcapngExporter(
     lostAtEnd: () => delivery.lostAtEnd,
     end(lostPackets) {
       writer.writeStatistics(clock.nowMs(), { packets: lostPackets });
-      offer(NOTHING);
+      offer(NO_FLOWS);
     },
   };
 }

@@ -1,15 +1,32 @@
+import type { Message } from '../../deliver/message.ts';
+import type { Encoder } from '../../deliver/outlet.ts';
 import type { Column, FlowBatch } from '../../flow/batch.ts';
 import { hasBit } from '../../flow/bits.ts';
 import { fieldByName } from '../../flow/fields.ts';
 import { MISSING } from '../../flow/intern.ts';
+import type { AgentConfig } from '../config.ts';
 
-/** Numbers below are the original's; ours follow. */
+/** Numbers below are those of netobserv-ebpf-agent's schema; ours follow. */
 const OWN_PROTO_MIN = 100;
 
+/** The same encoder without blank flows, unless EXPORT_BLANK_FLOWS asks for them. */
+export function withoutBlankFlows<M extends Message>(
+  { exportBlankFlows }: Pick<AgentConfig, 'exportBlankFlows'>,
+  encoder: Encoder<FlowBatch, M>,
+): Encoder<FlowBatch, M> {
+  if (exportBlankFlows) return encoder;
+  return {
+    encode(batch) {
+      leaveBlankOut(batch);
+      return encoder.encode(batch);
+    },
+  };
+}
+
 /**
- * Leaves out flows without packets of which the original's protocol can say nothing: a query that
- * nobody answered, a connection that never came about. Its collectors would count each of them, and
- * show a flow without anything in it.
+ * Leaves out flows without packets that netobserv-ebpf-agent's protocol has no words for: a query
+ * that nobody answered, a connection that was not established. flowlogs-pipeline would count each
+ * of them, and show a flow with nothing in it.
  */
 export function leaveBlankOut(batch: FlowBatch): void {
   if (!batch.has('Packets') || !hasBlank(batch)) return;
@@ -28,7 +45,7 @@ export function leaveBlankOut(batch: FlowBatch): void {
   batch.selection = rows.subarray(0, count);
 }
 
-/** Hardly any batch has one, so this is all that most cost. */
+/** Hardly any batch has one, so most batches cost only this. */
 function hasBlank(batch: FlowBatch): boolean {
   const packets = batch.f64('Packets');
   const present = batch.present('Packets');
@@ -38,7 +55,7 @@ function hasBlank(batch: FlowBatch): boolean {
   return false;
 }
 
-/** A field of a feature, which flows have or have not, and that the original has as well. */
+/** A feature's field, present in some flows only, that netobserv-ebpf-agent's schema has, too. */
 function isToldOfFlows(name: string): boolean {
   const field = fieldByName(name);
   const number = field?.proto?.numbers[0] ?? OWN_PROTO_MIN;

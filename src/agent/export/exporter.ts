@@ -1,31 +1,70 @@
 import type { Component } from '../../base/component.ts';
-import type { FlowBatch } from '../../flow/batch.ts';
+import type { FlowAmount } from '../../deliver/message.ts';
+import { BatchLayout, type ColumnSpec, FlowBatch } from '../../flow/batch.ts';
+import type { TableSpace } from '../../flow/intern.ts';
 import type { HealthState } from '../../telemetry/health.ts';
-
-/** Flows and the packets in them. */
-export interface FlowAmount {
-  readonly flows: number;
-  readonly packets: number;
-  readonly bytes: number;
-}
+import type { FlowOutlet } from './outlet.ts';
 
 /**
- * Where an agent on its own sends its flows. A collector that is dead, slow or silent never makes
- * the drain wait: what is encoded waits in a bounded spool, and what finds no room there, or
- * cannot be delivered in time, is counted.
+ * Where an agent sends its flows when it has no pipeline. A collector that is dead, slow or silent
+ * never delays a drain: encoded flows wait in a bounded spool, and flows that find no room there,
+ * or cannot be delivered in time, are counted.
  */
 export interface Exporter extends Component {
   /** An empty batch of the columns that are sent; its ids are of the current generation. */
   take(): FlowBatch;
   /**
-   * Encodes the flows and spools them; the batch may be handed out by `take` again. False: there
-   * was no room, and none of them was taken.
+   * Encodes the flows and spools them; `take` may hand out the batch again. False: there was no
+   * room, and none of them was taken.
    */
   emit(batch: FlowBatch): boolean;
-  /** Whether what it takes gets away. */
+  /** Ready while flows are taken and get away. */
   readiness(): HealthState;
-  /** Flows that it was given and could not deliver since the signal to end. */
+  /** Flows that were handed over and could not be delivered since the signal to end. */
   lostAtEnd(): number;
-  /** What waits to be sent. */
+  /** Flows that wait to be sent. */
   backlog(): FlowAmount;
+}
+
+/** One batch is enough: it is encoded before the next is taken. */
+export class OutletExporter implements Exporter {
+  readonly #outlet: FlowOutlet;
+  readonly #tables: TableSpace;
+  readonly #batch: FlowBatch;
+
+  constructor(outlet: FlowOutlet, tables: TableSpace, columns: readonly ColumnSpec[]) {
+    this.#outlet = outlet;
+    this.#tables = tables;
+    this.#batch = new FlowBatch(new BatchLayout(columns), tables.current);
+  }
+
+  start(signal: AbortSignal): Promise<void> {
+    return this.#outlet.start(signal);
+  }
+
+  stop(): Promise<void> {
+    return this.#outlet.stop();
+  }
+
+  take(): FlowBatch {
+    this.#tables.rotateIfFull();
+    this.#batch.reset(this.#tables.current);
+    return this.#batch;
+  }
+
+  emit(batch: FlowBatch): boolean {
+    return this.#outlet.offer(batch);
+  }
+
+  readiness(): HealthState {
+    return this.#outlet.readiness();
+  }
+
+  backlog(): FlowAmount {
+    return this.#outlet.backlog();
+  }
+
+  lostAtEnd(): number {
+    return this.#outlet.lostAtEnd();
+  }
 }

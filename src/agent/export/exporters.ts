@@ -1,47 +1,24 @@
-import type { Writable } from 'node:stream';
 import { assert } from '../../base/assert.ts';
-import type { Clock } from '../../base/clock.ts';
-import type { ColumnSpec } from '../../flow/batch.ts';
-import type { TableSpace } from '../../flow/intern.ts';
-import type { Log } from '../../telemetry/log.ts';
-import type { Metrics } from '../../telemetry/metrics.ts';
 import type { AgentConfig } from '../config.ts';
-import type { DeliveryLimits } from './delivery.ts';
-import type { Exporter } from './exporter.ts';
-import type { SpoolLimits } from './spool.ts';
+import { type Exporter, OutletExporter } from './exporter.ts';
+import type { CreateExport, ExporterDeps } from './outlet.ts';
 
-export interface ExporterDeps {
-  readonly log: Log;
-  /** With the prefix of the agent's metrics. */
-  readonly metrics: Metrics;
-  readonly clock: Clock;
-  /** From 0 to 1. */
-  readonly random: () => number;
-  readonly tables: TableSpace;
-  /** What the agent can fill. */
-  readonly columns: readonly ColumnSpec[];
-  readonly stdout: Writable;
-  /** Where they differ from `DELIVERY_DEFAULTS`. */
-  readonly delivery?: Partial<Omit<DeliveryLimits, keyof SpoolLimits>>;
-}
-
-type Create = (config: AgentConfig, deps: ExporterDeps) => Exporter;
-
-/** What an exporter serves; the other value asks for a pipeline, which is not made here. */
+/** The values of EXPORT that send flows away; `direct-flp` asks for a pipeline instead. */
 type Exported = Exclude<AgentConfig['export'], 'direct-flp'>;
 
-/** Exporters by the value of EXPORT; a protocol is loaded when it is asked for. */
-const EXPORTERS: Readonly<Record<Exported, () => Promise<Create>>> = {
-  grpc: async () => (await import('./grpc.ts')).createGrpcExporter,
-  kafka: async () => (await import('./kafka.ts')).createKafkaExporter,
-  'ipfix+udp': async () => (await import('./ipfix.ts')).createIpfixExporter,
-  'ipfix+tcp': async () => (await import('./ipfix.ts')).createIpfixExporter,
-  stdout: async () => (await import('./stdout.ts')).createStdoutExporter,
+/** Exporters by the value of EXPORT. A protocol is loaded when it is asked for. */
+const EXPORTS: Readonly<Record<Exported, () => Promise<CreateExport>>> = {
+  grpc: async () => (await import('./grpc.ts')).grpcExport,
+  kafka: async () => (await import('./kafka.ts')).kafkaExport,
+  'ipfix+udp': async () => (await import('./ipfix.ts')).ipfixExport,
+  'ipfix+tcp': async () => (await import('./ipfix.ts')).ipfixExport,
+  stdout: async () => (await import('./stdout.ts')).stdoutExport,
 };
 
-/** The exporter that EXPORT asks for; throws when what it needs is not configured. */
+/** The exporter that EXPORT asks for; throws when an option that it needs is missing. */
 export async function createExporter(config: AgentConfig, deps: ExporterDeps): Promise<Exporter> {
-  assert(config.export !== 'direct-flp', 'a pipeline is no exporter');
-  const create = await EXPORTERS[config.export]();
-  return create(config, deps);
+  assert(config.export !== 'direct-flp', 'a pipeline is not an exporter');
+  const create = await EXPORTS[config.export]();
+  const { outlet, columns } = create(config, deps);
+  return new OutletExporter(outlet, deps.tables, columns);
 }

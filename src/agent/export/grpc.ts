@@ -1,58 +1,71 @@
-import { RecordEncoder } from '../../codec/pbflow/encoder.ts';
-import { fieldByName } from '../../flow/fields.ts';
+import { BufferPool } from '../../deliver/buffer-pool.ts';
+import { pbflowColumns, recordsEncoder } from '../../deliver/encoders/pbflow.ts';
+import { GRPC_LIMITS, GRPC_MESSAGE_BYTES_MAX, GrpcTarget } from '../../deliver/targets/grpc.ts';
 import type { AgentConfig } from '../config.ts';
-import { leaveBlankOut } from './blank-flows.ts';
-import { BufferPool } from './buffer-pool.ts';
-import { collectorOf, MESSAGE_BYTES_MAX } from './collector.ts';
-import { Delivery } from './delivery.ts';
-import { EncodingExporter } from './encoding-exporter.ts';
-import type { Exporter } from './exporter.ts';
-import type { ExporterDeps } from './exporters.ts';
-import { amountOf, runsOf } from './messages.ts';
-import { declareExportMetrics } from './metrics.ts';
-import type { SpoolMessage } from './spool.ts';
+import { withoutBlankFlows } from './blank-flows.ts';
+import { checkTarget, checkTargetTls, reconnectJitterMs } from './check.ts';
+import { type CreateExport, type DeliveryParts, outletOf, rowsOfBatch } from './outlet.ts';
 
 const METHOD = '/pbflow.Collector/Send';
-/** A single record may be above that; it is not sent when it could not arrive anyway. */
+/** A single record may be larger than a message; it is sent although it is likely to be refused. */
 const SEND_BYTES_MAX = 64 * 2 ** 20;
-/** Calls at a time: enough to fill a line whose answers take long. */
+/** Calls at the same time: enough to fill a line whose answers take long. */
 const IN_FLIGHT_MAX = 4;
 
-/** Sends flows to a collector as `Records` of pbflow. */
-export function createGrpcExporter(config: AgentConfig, deps: ExporterDeps): Exporter {
-  const { clock, random, tables } = deps;
-  const call = { method: METHOD, messageBytesMax: SEND_BYTES_MAX };
-  const collector = collectorOf(config, deps, call);
+/** EXPORT=grpc: `Records` of pbflow. */
+export const grpcExport: CreateExport = (config, deps) => {
   const pool = new BufferPool();
-  const delivery = new Delivery<SpoolMessage>(collector.limits, {
-    transport: {
-      inFlightMax: IN_FLIGHT_MAX,
-      async send({ bytes }, signal) {
-        await collector.call(bytes, signal);
-        // Answered, so nothing reads it any more; of a call that failed one cannot know.
-        pool.give(bytes);
-      },
-    },
-    clock,
-    log: collector.log,
-    random,
-    metrics: declareExportMetrics(deps.metrics, 'grpc'),
+  const limits = { flowsMax: config.grpcMessageMaxFlows, bytesMax: GRPC_MESSAGE_BYTES_MAX };
+  const call = {
+    method: METHOD,
+    messageBytesMax: SEND_BYTES_MAX,
+    inFlightMax: IN_FLIGHT_MAX,
+    recycle: (bytes: Uint8Array) => pool.give(bytes),
+  };
+  const outlet = outletOf(config, deps, {
+    name: 'grpc',
+    encoder: withoutBlankFlows(config, recordsEncoder(pool, limits)),
+    target: grpcTarget(config, deps, call),
+    limits: GRPC_LIMITS,
+    rowsOf: rowsOfBatch,
   });
-  const encoder = new RecordEncoder('entries');
-  const encoding = {
-    encode: (batch) => {
-      if (!config.exportBlankFlows) leaveBlankOut(batch);
-      const count = encoder.encode(batch);
-      const { bytes, offsets } = encoder;
-      const runs = runsOf(offsets, count, config.grpcMessageMaxFlows, MESSAGE_BYTES_MAX);
-      return runs.map((run) => ({
-        bytes: pool.copy(bytes, offsets[run.from]!, offsets[run.to]!),
-        amount: amountOf(batch, run),
-      }));
+  return { outlet, columns: pbflowColumns(deps.columns) };
+};
+
+export interface GrpcCall {
+  readonly method: string;
+  readonly messageBytesMax: number;
+  readonly inFlightMax: number;
+  readonly recycle?: (bytes: Uint8Array) => void;
+}
+
+/** The collector of TARGET_HOST; throws when its options cannot work. */
+export function grpcTarget(config: AgentConfig, deps: DeliveryParts, call: GrpcCall): GrpcTarget {
+  checkTarget(config);
+  checkTargetTls(config);
+  const { clock, random, delivery } = deps;
+  const log = deps.log.child({ component: 'grpc' });
+  const { recycle, ...called } = call;
+  return new GrpcTarget(
+    {
+      host: config.targetHost,
+      port: config.targetPort,
+      tls: tlsOf(config),
+      ...called,
+      attemptTimeoutMs: delivery?.attemptTimeoutMs ?? GRPC_LIMITS.attemptTimeoutMs,
+      reconnectMs: config.grpcReconnectTimerMs,
+      reconnectJitterMs: reconnectJitterMs(config, log),
     },
-    open: () => collector.open(),
-    close: () => collector.close(),
-  } satisfies ConstructorParameters<typeof EncodingExporter<SpoolMessage>>[0];
-  const columns = deps.columns.filter(({ name }) => fieldByName(name)?.proto !== undefined);
-  return new EncodingExporter(encoding, delivery, tables, columns);
+    { clock, log, random, ...(recycle === undefined ? {} : { recycle }) },
+  );
+}
+
+function tlsOf(config: AgentConfig) {
+  const { targetTlsCaCertPath, targetTlsUserCertPath, targetTlsUserKeyPath } = config;
+  if (targetTlsCaCertPath === '') return undefined;
+  return {
+    caPath: targetTlsCaCertPath,
+    ...(targetTlsUserCertPath === '' ? {} : { certPath: targetTlsUserCertPath }),
+    ...(targetTlsUserKeyPath === '' ? {} : { keyPath: targetTlsUserKeyPath }),
+  };
 }

@@ -61,6 +61,7 @@ class Writer implements JsonWriter {
   readonly #buffer = new ByteBuffer();
   readonly #flags = jsonFragments(tcpFlagNames);
   #layout: BatchLayout | undefined;
+  #layoutPlans: readonly Plan[] = [];
   #plans: readonly Plan[] = [];
   #batch: FlowBatch | undefined;
   #columns: readonly Column[] = [];
@@ -91,6 +92,8 @@ class Writer implements JsonWriter {
   }
 
   writeBatch(batch: FlowBatch): void {
+    // The same batch may have other columns by now.
+    this.#batch = undefined;
     const caches = this.#bind(batch);
     const { selection, selected } = batch;
     for (let i = 0; i < selected; i++) {
@@ -104,11 +107,13 @@ class Writer implements JsonWriter {
   #bind(batch: FlowBatch): Caches {
     if (this.#layout !== batch.layout) {
       this.#layout = batch.layout;
-      this.#plans = planOf(batch.layout, this.#options);
+      this.#layoutPlans = planOf(batch.layout, this.#options);
       this.#batch = undefined;
     }
     if (this.#batch !== batch || this.#tables !== batch.tables) {
       this.#batch = batch;
+      // Columns that nobody filled have nothing to write.
+      this.#plans = this.#layoutPlans.filter((plan) => batch.filled(plan.name) !== undefined);
       this.#columns = this.#plans.map((plan) => batch.column(plan.name));
     }
     if (this.#caches === undefined || this.#tables !== batch.tables) {

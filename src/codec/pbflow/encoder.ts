@@ -31,7 +31,6 @@ export class RecordEncoder {
   #bytes = new Uint8Array(INITIAL_BYTES);
   #offsets = new Uint32Array(1);
   #source: Source | undefined;
-  #batch: FlowBatch | undefined;
   #tables: InternTables | undefined;
   #parts: readonly Part[] = [];
   readonly #filled: Part[] = [];
@@ -77,10 +76,10 @@ export class RecordEncoder {
       this.#source = { layout, columns: columnsOf(batch), fragments: new Fragments(tables) };
       this.#parts = partsOf(this.#source);
     } else {
-      if (this.#batch !== batch) this.#source.columns = columnsOf(batch);
+      // The same batch may have other columns by now.
+      this.#source.columns = columnsOf(batch);
       if (this.#tables !== tables) this.#source.fragments = new Fragments(tables);
     }
-    this.#batch = batch;
     this.#tables = tables;
   }
 

@@ -29,7 +29,7 @@ const OF_THE_PROGRAM: ReadonlySet<string> = new Set([
 const NOT_TOLD: ReadonlySet<string> = new Set(['FlowDirection']);
 
 export interface DirectDeps extends Omit<TelemetryServerDeps, 'metrics'> {
-  readonly pipeline: Pick<PipelineDeps, 'log' | 'clock' | 'tables' | 'output'>;
+  readonly pipeline: Pick<PipelineDeps, 'log' | 'clock' | 'tables' | 'stdout'>;
   /** The agent's; the pipeline's are added, under their own prefix. */
   readonly metrics: Metrics;
 }

@@ -1,7 +1,6 @@
 import type { Writable } from 'node:stream';
 import type { AgentConfig } from '../../agent/config.ts';
 import { createExporter } from '../../agent/export/exporters.ts';
-import { writePatiently } from '../../agent/export/stdout-delivery.ts';
 import type { Native } from '../../agent/loader/native.ts';
 import { type Agent, type AgentDeps, createAgent } from '../../agent/root.ts';
 import { fieldsOf } from '../../agent/trackers/table.ts';
@@ -132,9 +131,8 @@ async function createSink(
   if (config.export === 'direct-flp') {
     // Not before it is asked for: an agent that only sends flows has no pipeline in its memory.
     const { directPipeline } = await import('./direct.ts');
-    const output = (bytes: Uint8Array): Promise<void> => writePatiently(stdout, bytes, clock);
     const { pipeline, components } = directPipeline(config, {
-      pipeline: { log, clock, tables, output },
+      pipeline: { log, clock, tables, stdout },
       log,
       metrics,
       health,

@@ -1,19 +1,26 @@
 import { BATCH_CAPACITY_ROWS } from '../../flow/batch.ts';
 import type { Branch } from './branch.ts';
-import type { Plan, PlanNode } from './compile.ts';
+import type { Entry, Plan, PlanNode } from './compile.ts';
 
 /** The physical plan for a person: what is decoded, which stages run, what is cloned and queued. */
-export function planText(plan: Plan, branches: readonly Branch[]): string {
-  const lines = [
-    `batches of ${BATCH_CAPACITY_ROWS} rows`,
-    `decoded columns (${plan.decoded.length}): ${plan.decoded.join(', ') || 'none'}`,
-  ];
-  const added = plan.source.layout.columns
-    .map((column) => column.name)
-    .filter((name) => !plan.decoded.includes(name));
-  if (added.length > 0) lines.push(`columns made in place (${added.length}): ${added.join(', ')}`);
-  describe(plan.source, undefined, '', lines, branches);
+export function planText(plan: Plan, branches: ReadonlyMap<PlanNode, Branch>): string {
+  const lines = [`batches of ${BATCH_CAPACITY_ROWS} rows`];
+  for (const entry of plan.entries) describeEntry(entry, lines, branches);
   return `${lines.join('\n')}\n`;
+}
+
+function describeEntry(
+  { node, decoded, from }: Entry,
+  lines: string[],
+  branches: ReadonlyMap<PlanNode, Branch>,
+): void {
+  const verb = from?.kind === 'extractor' ? `columns made by ${from.name}` : 'decoded columns';
+  lines.push(`${verb} (${decoded.length}): ${decoded.join(', ') || 'none'}`);
+  const added = node.layout.columns
+    .map((column) => column.name)
+    .filter((name) => !decoded.includes(name));
+  if (added.length > 0) lines.push(`columns made in place (${added.length}): ${added.join(', ')}`);
+  describe(node, undefined, '', lines, branches);
 }
 
 function describe(
@@ -21,7 +28,7 @@ function describe(
   parent: PlanNode | undefined,
   indent: string,
   lines: string[],
-  branches: readonly Branch[],
+  branches: ReadonlyMap<PlanNode, Branch>,
 ): void {
   lines.push(`${indent}${node.name} (${node.type})${cloneText(node, parent)}`);
   for (const transform of node.transforms) {
@@ -33,7 +40,7 @@ function describe(
   for (const transform of node.dropped) {
     lines.push(`${indent}  · ${transform.name}: left out, nobody reads its result`);
   }
-  const branch = branches.find((one) => one.name === node.name);
+  const branch = branches.get(node);
   if (branch !== undefined) lines.push(`${indent}  ${queueText(node, branch)}`);
   for (const child of node.children) describe(child, node, `${indent}  `, lines, branches);
 }
@@ -45,10 +52,9 @@ function cloneText(node: PlanNode, parent: PlanNode | undefined): string {
 }
 
 function queueText(node: PlanNode, branch: Branch): string {
-  const { queueRows, queueBytes, whenFull } = branch.options;
   const reads = node.sink?.reads === 'all' ? 'all columns' : (node.sink?.reads.join(', ') ?? '');
-  const megabytes = Math.round(queueBytes / 2 ** 20);
-  const full = whenFull === 'drop' ? 'drops and counts' : 'makes the source wait';
-  const bounds = `queue ${queueRows} rows / ${megabytes} MiB, when full ${full}`;
-  return `${bounds}; reads ${reads || 'nothing'}`;
+  const full = branch.options.whenFull === 'drop' ? 'drops and counts' : 'makes the source wait';
+  const bounds =
+    branch.sink.bounds === undefined ? '' : `${branch.sink.bounds}, when full ${full}; `;
+  return `${bounds}reads ${reads || 'nothing'}`;
 }

@@ -1,7 +1,7 @@
 import { type BatchLayout, type Column, FlowBatch } from '../../flow/batch.ts';
 import type { InternTables } from '../../flow/intern.ts';
 
-/** Free batches kept for the next ones: enough for a steady flow, little enough to idle on. */
+/** Free batches kept for the next ones: enough for a steady flow, few enough to idle on. */
 export const POOL_FREE_BATCHES = 8;
 
 /**
@@ -16,10 +16,6 @@ export class BatchPool {
 
   constructor(layout: BatchLayout) {
     this.#layout = layout;
-  }
-
-  get free(): number {
-    return this.#free.length;
   }
 
   take(tables: InternTables): FlowBatch {
@@ -38,15 +34,61 @@ export class BatchPool {
   }
 }
 
-/** Counts who still reads a batch (or a fork that shares its columns); the last one returns it. */
-export class Lease {
-  readonly #batch: FlowBatch;
-  readonly #pool: BatchPool;
-  #holders = 1;
+/** Forks by one layout and one set of written columns, used again in the same way. */
+export class ForkPool {
+  readonly #layout: BatchLayout;
+  readonly #written: ReadonlySet<string>;
+  readonly #free: FlowBatch[] = [];
 
-  constructor(batch: FlowBatch, pool: BatchPool) {
-    this.#batch = batch;
-    this.#pool = pool;
+  constructor(layout: BatchLayout, written: ReadonlySet<string>) {
+    this.#layout = layout;
+    this.#written = written;
+  }
+
+  /** A fork that the lease gives back with its batch. */
+  take(batch: FlowBatch, lease: BatchLease): FlowBatch {
+    const earlier = this.#free.at(-1)?.capacity === batch.capacity ? this.#free.pop() : undefined;
+    const fork = batch.fork(this.#layout, this.#written, earlier);
+    lease.keep(this, fork);
+    return fork;
+  }
+
+  give(fork: FlowBatch): void {
+    if (this.#free.length < POOL_FREE_BATCHES) this.#free.push(fork);
+  }
+}
+
+/** How a batch ended: rows that were lost, summed over all branches. */
+export interface BatchOutcome {
+  readonly lost: number;
+}
+
+interface Returnable {
+  give(batch: FlowBatch): void;
+}
+
+/**
+ * One batch on its way through the graph. Counts who still reads its columns, or those of a fork
+ * that shares them: the last one returns all of them to their pools. Counts the rows that branches
+ * have taken and not settled: with the last one the source hears of the outcome.
+ */
+export class BatchLease {
+  readonly #kept: (readonly [Returnable, FlowBatch])[];
+  readonly #onSettled: ((outcome: BatchOutcome) => void) | undefined;
+  // The graph itself, until all branches have the batch.
+  #holders = 1;
+  #unsettled = 0;
+  #lost = 0;
+  #isOffered = false;
+
+  constructor(batch: FlowBatch, pool: BatchPool, onSettled?: (outcome: BatchOutcome) => void) {
+    this.#kept = [[pool, batch]];
+    this.#onSettled = onSettled;
+  }
+
+  /** Gives a fork of the batch back together with it. */
+  keep(pool: Returnable, fork: FlowBatch): void {
+    this.#kept.push([pool, fork]);
   }
 
   hold(): void {
@@ -54,18 +96,50 @@ export class Lease {
   }
 
   release(): void {
-    if (--this.#holders === 0) this.#pool.give(this.#batch);
+    if (--this.#holders > 0) return;
+    for (const [pool, batch] of this.#kept) pool.give(batch);
+  }
+
+  /** A branch takes this many rows. */
+  expect(rows: number): void {
+    this.#unsettled += rows;
+  }
+
+  /** Rows that a branch lost at its entrance. */
+  refused(rows: number): void {
+    this.#lost += rows;
+  }
+
+  /** Rows of a branch are settled; so many of them are lost. */
+  settle(rows: number, lost: number): void {
+    this.#unsettled -= rows;
+    this.#lost += lost;
+    this.#notify();
+  }
+
+  /** All branches have been offered the batch. */
+  offered(): void {
+    this.#isOffered = true;
+    this.release();
+    this.#notify();
+  }
+
+  #notify(): void {
+    if (this.#isOffered && this.#unsettled === 0) this.#onSettled?.({ lost: this.#lost });
   }
 }
 
-/** Memory that a batch of this layout keeps alive, whoever shares it. */
+/** Memory of the columns that a batch keeps alive. */
 export function batchBytes(batch: FlowBatch): number {
   let total = 0;
-  for (const spec of batch.layout.columns) total += columnBytes(batch.column(spec.name));
+  for (const { name } of batch.layout.columns) {
+    const column = batch.filled(name);
+    if (column !== undefined) total += columnBytes(column);
+  }
   return total;
 }
 
-/** A guess for values that live on the heap. */
+/** An estimate for values that live on the heap. */
 const ANY_VALUE_BYTES = 64;
 
 function columnBytes(column: Column): number {

@@ -1,28 +1,49 @@
-import type { FlowBatch } from '../../flow/batch.ts';
-import type { Lease } from './pool.ts';
+import { appendSelected, canAppend } from '../../flow/append.ts';
+import { BatchLayout, FlowBatch } from '../../flow/batch.ts';
+import type { Lease } from '../stage.ts';
+import { batchBytes } from './pool.ts';
 
-/** A batch on its way to a sink, and what keeps its columns from being reused meanwhile. */
+export interface QueueLimits {
+  readonly rows: number;
+  /** Bytes of the columns that are kept. */
+  readonly bytes: number;
+}
+
+/** A drain of a full kernel map arrives at once, so a queue holds several of them. */
+export const QUEUE_LIMITS: QueueLimits = { rows: 512 * 1024, bytes: 96 * 2 ** 20 };
+
+/** Batches with fewer rows than this share of their capacity are copied together. */
+const SMALL_SHARE = 0.5;
+
+/** Rows of one lease in a queued batch. */
+export interface Part {
+  readonly lease: Lease;
+  readonly rows: number;
+}
+
+/** A batch that waits, and the leases of its rows in their order. */
 export interface Queued {
   readonly batch: FlowBatch;
-  readonly rows: number;
+  readonly parts: Part[];
   readonly bytes: number;
-  readonly lease: Lease;
+  /** The lease that keeps the columns; undefined for a batch of the queue's own. */
+  readonly held: Lease | undefined;
 }
 
-export interface RingLimits {
-  readonly rows: number;
-  readonly bytes: number;
-}
-
-/** First in, first out, bounded by rows and by the bytes of the columns that it keeps alive. */
+/**
+ * First in, first out, bounded by rows and by the bytes of the columns that it keeps.
+ *
+ * A batch of few rows would keep as much memory as a full one, so small batches are copied into one
+ * of the queue's own, up to its capacity.
+ */
 export class BatchRing {
-  readonly #limits: RingLimits;
+  readonly #limits: QueueLimits;
   readonly #items: Queued[] = [];
   #head = 0;
   #rows = 0;
   #bytes = 0;
 
-  constructor(limits: RingLimits) {
+  constructor(limits: QueueLimits) {
     this.#limits = limits;
   }
 
@@ -34,29 +55,59 @@ export class BatchRing {
     return this.#items.length - this.#head;
   }
 
-  /** Whether another batch would fit; an empty ring takes any batch. */
-  hasRoom(rows: number, bytes: number): boolean {
+  /** An empty ring takes any batch, and the last one may exceed the limit of bytes. */
+  hasRoom(rows: number): boolean {
     if (this.size === 0) return true;
-    return this.#rows + rows <= this.#limits.rows && this.#bytes + bytes <= this.#limits.bytes;
+    return this.#rows + rows <= this.#limits.rows && this.#bytes < this.#limits.bytes;
   }
 
-  push(item: Queued): void {
-    this.#items.push(item);
-    this.#rows += item.rows;
-    this.#bytes += item.bytes;
+  /** False: there is no room. The lease is held if the batch itself was kept. */
+  push(batch: FlowBatch, lease: Lease): boolean {
+    const rows = batch.selected;
+    if (!this.hasRoom(rows)) return false;
+    const isSmall = rows < batch.capacity * SMALL_SHARE;
+    if (isSmall && this.#appended(batch, lease)) return true;
+    const bytes = batchBytes(batch);
+    this.#bytes += bytes;
+    this.#rows += rows;
+    const parts = [{ lease, rows }];
+    if (isSmall) {
+      const own = new FlowBatch(
+        new BatchLayout(batch.layout.columns),
+        batch.tables,
+        batch.capacity,
+      );
+      appendSelected(own, batch);
+      this.#items.push({ batch: own, parts, bytes, held: undefined });
+    } else {
+      lease.hold();
+      this.#items.push({ batch, parts, bytes, held: lease });
+    }
+    return true;
   }
 
   shift(): Queued | undefined {
     const item = this.#items[this.#head];
     if (item === undefined) return undefined;
     this.#head++;
-    this.#rows -= item.rows;
     this.#bytes -= item.bytes;
-    // Moves what is left to the front now and then, so that a shift costs nothing on average.
+    this.#rows -= item.batch.selected;
+    // Moves the rest to the front now and then, so that a shift costs nothing on average.
     if (this.#head * 2 > this.#items.length) {
       this.#items.splice(0, this.#head);
       this.#head = 0;
     }
     return item;
+  }
+
+  #appended(batch: FlowBatch, lease: Lease): boolean {
+    const last = this.size === 0 ? undefined : this.#items.at(-1);
+    if (last === undefined || last.held !== undefined) return false;
+    if (last.batch.layout.columns !== batch.layout.columns) return false;
+    if (!canAppend(last.batch, batch)) return false;
+    appendSelected(last.batch, batch);
+    last.parts.push({ lease, rows: batch.selected });
+    this.#rows += batch.selected;
+    return true;
   }
 }

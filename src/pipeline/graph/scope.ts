@@ -1,18 +1,45 @@
+import type { ColumnSpec } from '../../flow/batch.ts';
 import type { FieldKind } from '../../flow/field.ts';
 import { configError, PIPELINE_ERRORS } from '../errors.ts';
 import type { Transform } from '../stage.ts';
 
-/** Which columns exist at one place of the graph. Kinds are one per name for the whole graph. */
+/** Which columns exist at one place of the graph, and the kinds of all names on the way to it. */
 export class Scope {
   readonly #kinds: Map<string, FieldKind>;
   readonly #names: Set<string>;
-
   readonly #named: Set<string>;
 
-  constructor(kinds: Map<string, FieldKind>, names: Iterable<string>, named: Iterable<string>) {
+  private constructor(
+    kinds: Map<string, FieldKind>,
+    names: Iterable<string>,
+    named: Iterable<string>,
+  ) {
     this.#kinds = kinds;
     this.#names = new Set(names);
     this.#named = new Set(named);
+  }
+
+  /** Behind a source, or an extractor, of these columns. */
+  static of(
+    known: ReadonlyMap<string, FieldKind>,
+    columns: readonly ColumnSpec[],
+    path: string,
+  ): Scope {
+    const scope = new Scope(new Map(known), [], []);
+    for (const column of columns) scope.#add(column, path, 'this stage');
+    return scope;
+  }
+
+  /** Where ways meet: what exists on any of them. */
+  static join(scopes: readonly Scope[], path: string): Scope {
+    const [first, ...others] = scopes as readonly [Scope, ...Scope[]];
+    const joined = new Scope(new Map(first.#kinds), first.#names, first.#named);
+    for (const other of others) {
+      for (const [name, kind] of other.#kinds) joined.#add({ name, kind }, path, 'another input');
+      for (const name of other.#named) joined.#named.add(name);
+    }
+    const names = new Set(scopes.flatMap((scope) => [...scope.#names]));
+    return new Scope(joined.#kinds, names, joined.#named);
   }
 
   /** Fields whose numbers text sinks write by name. */
@@ -22,6 +49,10 @@ export class Scope {
 
   get names(): ReadonlySet<string> {
     return this.#names;
+  }
+
+  get kinds(): ReadonlyMap<string, FieldKind> {
+    return this.#kinds;
   }
 
   kindOf(name: string): FieldKind | undefined {
@@ -35,21 +66,25 @@ export class Scope {
 
   /** Takes over what a transform does to the set of columns. */
   apply(transform: Transform, path: string): void {
-    for (const { name, kind, form } of transform.writes) {
-      const known = this.#kinds.get(name);
-      if (known !== undefined && known !== kind) {
-        const conflict = `field ${name} holds ${known}, but ${transform.name} makes ${kind}`;
-        const problem = `${conflict}: choose another output`;
-        throw configError(PIPELINE_ERRORS.fieldKind, path, problem);
-      }
-      this.#kinds.set(name, kind);
-      this.#names.add(name);
-      if (form === 'names') this.#named.add(name);
-      else this.#named.delete(name);
+    for (const column of transform.writes) {
+      this.#add(column, path, transform.name);
+      if (column.form === 'names') this.#named.add(column.name);
+      else this.#named.delete(column.name);
     }
     for (const name of transform.removes ?? []) {
       this.#names.delete(name);
       this.#named.delete(name);
     }
+  }
+
+  #add({ name, kind }: ColumnSpec, path: string, maker: string): void {
+    const known = this.#kinds.get(name);
+    if (known !== undefined && known !== kind) {
+      const conflict = `field ${name} holds ${known}, but ${maker} makes ${kind}`;
+      const problem = `${conflict}: choose another output`;
+      throw configError(PIPELINE_ERRORS.fieldKind, path, problem);
+    }
+    this.#kinds.set(name, kind);
+    this.#names.add(name);
   }
 }

@@ -16,7 +16,7 @@ export function isTerminal(node: GraphNode): boolean {
   return SINK_SECTIONS.includes(node.entry.type.section);
 }
 
-/** Checks that the edges make a graph from one source to sinks; sources come first. */
+/** Checks that the edges make a graph from sources to sinks; parents come before children. */
 export function connect(config: CheckedConfig): readonly GraphNode[] {
   const nodes = new Map<string, GraphNode>();
   for (const entry of config.stages) nodes.set(entry.name, node(entry));
@@ -84,12 +84,13 @@ function checkEnds(one: GraphNode): void {
 
 function checkSources(nodes: readonly GraphNode[]): void {
   const sources = nodes.filter((one) => one.entry.type.section === 'ingest');
-  if (sources.length === 1) return;
-  const found = sources.map((one) => `"${one.entry.name}"`).join(', ');
+  const inProcess = sources.filter((one) => one.entry.type === presetIngest);
+  if (sources.length > 0 && inProcess.length <= 1) return;
+  const found = inProcess.map((one) => `"${one.entry.name}"`).join(', ');
   const problem =
     sources.length === 0
       ? `no source: the first stage follows "${PRESET_INGESTER}" or an ingest stage`
-      : `one source is needed, but there are ${sources.length}: ${found}`;
+      : `one in-process source is possible, but there are ${inProcess.length}: ${found}`;
   throw configError(PIPELINE_ERRORS.noInput, 'pipeline', problem);
 }
 

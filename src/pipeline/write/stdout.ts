@@ -1,7 +1,11 @@
 import { type Static, Type } from 'typebox';
-import { createJsonWriter } from '../../codec/json/writer.ts';
+import { jsonLinesEncoder } from '../../deliver/encoders/json-lines.ts';
+import type { Encoder } from '../../deliver/outlet.ts';
+import { amountOf } from '../../deliver/runs.ts';
+import { STREAM_LIMITS, StreamTarget } from '../../deliver/targets/stream.ts';
 import type { FlowBatch } from '../../flow/batch.ts';
 import { type Row, type RowOptions, rowsOf } from '../../flow/row.ts';
+import { OutletSink } from '../graph/outlet-sink.ts';
 import { type StageContext, type StageType, stageType } from '../stage.ts';
 
 const StdoutOptions = Type.Object(
@@ -13,43 +17,37 @@ const StdoutOptions = Type.Object(
   { additionalProperties: false },
 );
 
-/** Flows on standard output, or wherever `deps.output` leads: JSON lines, or text for a person. */
+/** Flows on standard output: lines of JSON, or text for a person. */
 export const stdoutWrite: StageType = stageType({
   section: 'write',
   type: 'stdout',
   schema: StdoutOptions,
-  create(options, context) {
-    const encode = encoder(options.format, context);
-    const output = context.deps.output ?? standardOutput;
-    return {
-      kind: 'sink',
-      name: context.name,
+  create({ format }, context) {
+    const { stdout = process.stdout } = context.deps;
+    return new OutletSink(context, {
+      encoder: encoderOf(format, context),
+      target: new StreamTarget(stdout, 'standard output'),
+      limits: STREAM_LIMITS,
       reads: 'all',
-      write: (batch) => output(encode(batch)),
-    };
+    });
   },
 });
 
-type Encode = (batch: FlowBatch) => Uint8Array;
-
-/** The bytes are the encoder's until its next call; a sink writes one batch at a time. */
-function encoder(format: Static<typeof StdoutOptions>['format'], context: StageContext): Encode {
+function encoderOf(
+  format: Static<typeof StdoutOptions>['format'],
+  context: StageContext,
+): Encoder<FlowBatch> {
   const options: RowOptions = { names: context.named };
+  if (format === 'json') return jsonLinesEncoder(options);
   const { clock } = context.deps;
-  switch (format) {
-    case 'json': {
-      const writer = createJsonWriter(options);
-      return (batch) => {
-        writer.clear();
-        writer.writeBatch(batch);
-        return writer.bytes();
-      };
-    }
-    case 'fields':
-      return (batch) => encodeRows(batch, options, clock.nowMs(), fieldsText);
-    case 'printf':
-      return (batch) => encodeRows(batch, options, clock.nowMs(), mapText);
-  }
+  const text = format === 'fields' ? fieldsText : mapText;
+  return {
+    encode(batch) {
+      if (batch.selected === 0) return [];
+      const amount = amountOf(batch, { from: 0, to: batch.selected });
+      return [{ bytes: encodeRows(batch, options, clock.nowMs(), text), amount }];
+    },
+  };
 }
 
 function encodeRows(
@@ -84,13 +82,4 @@ function mapText(row: Row, time: string): string {
 function valueText(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(valueText).join(' ')}]`;
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
-}
-
-function standardOutput(bytes: Uint8Array): Promise<void> {
-  return new Promise((resolve, reject) => {
-    process.stdout.write(bytes, (error) => {
-      if (error) reject(error);
-      else resolve();
-    });
-  });
 }

@@ -1,8 +1,10 @@
 import { Type } from 'typebox';
+import type { FlowBatch } from '../../flow/batch.ts';
 import { configError, PIPELINE_ERRORS, suggestion } from '../errors.ts';
+import { BatchQueue } from '../graph/batch-queue.ts';
 import { type StageType, stageType } from '../stage.ts';
 
-/** Appends to a store that whoever embeds the pipeline owns: it is started and stopped there. */
+/** Appends to a store that belongs to the owner of the pipeline, who starts and stops it. */
 export const storeWrite: StageType = stageType({
   section: 'write',
   type: 'store',
@@ -18,13 +20,13 @@ export const storeWrite: StageType = stageType({
       const problem = `no store "${options.name}" here${hint}`;
       throw configError(PIPELINE_ERRORS.storeUnknown, `${context.path}.name`, problem);
     }
-    return {
-      kind: 'sink',
+    const writer = {
       name: context.name,
       reads: 'all',
-      write: (batch) => store.append(batch),
+      write: (batch: FlowBatch) => store.append(batch),
       flush: () => store.flush(),
       ...(store.outcome === undefined ? {} : { outcome: () => store.outcome!() }),
-    };
+    } as const;
+    return new BatchQueue(writer, context.deps);
   },
 });

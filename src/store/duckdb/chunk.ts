@@ -107,12 +107,12 @@ export class ChunkFiller {
     count: number,
     translation: Translation,
   ): void {
-    if (!batch.has(spec.name)) {
+    const column = batch.filled(spec.name);
+    if (column === undefined) {
       this.#absent(vector, spec.kind, count);
       return;
     }
     const { selection, tables } = batch;
-    const column = batch.column(spec.name);
     const ids = this.#ids;
     switch (column.kind) {
       case 'u8':

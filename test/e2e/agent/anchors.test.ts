@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { BpfObject, Native } from '../../../src/agent/loader/native.ts';
-import { loadNative, startAgent } from '../../support/agent-host.ts';
-import { ip, Lab } from '../../support/netns.ts';
+import { ip, Lab } from '../../support/lab/netns.ts';
+import { loadNative, startAgent } from '../../support/processes/agent-host.ts';
 import { requireRoot } from '../../support/require.ts';
 import { ROOT } from '../../support/source-tree.ts';
 

@@ -2,9 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { config as layout } from '../../../src/agent/drain/layout.gen.ts';
 import type { Native } from '../../../src/agent/loader/native.ts';
 import { type Clock, systemClock } from '../../../src/base/clock.ts';
-import { type AgentHost, loadNative, startAgent } from '../../support/agent-host.ts';
-import { ONLY_TESTS } from '../../support/lab-pair.ts';
-import { ip, Lab } from '../../support/netns.ts';
+import { ONLY_TESTS } from '../../support/lab/lab-pair.ts';
+import { ip, Lab } from '../../support/lab/netns.ts';
+import { type AgentHost, loadNative, startAgent } from '../../support/processes/agent-host.ts';
 import { requireRoot } from '../../support/require.ts';
 
 /** The wait before the second attempt. */

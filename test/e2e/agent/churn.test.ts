@@ -1,10 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
-import { type AgentHost, hookedInterfaces, startAgent } from '../../support/agent-host.ts';
-import { openDescriptors } from '../../support/descriptors.ts';
-import { ONLY_TESTS } from '../../support/lab-pair.ts';
-import { Lab } from '../../support/netns.ts';
+import { openDescriptors } from '../../support/kernel/descriptors.ts';
+import { ONLY_TESTS } from '../../support/lab/lab-pair.ts';
+import { Lab } from '../../support/lab/netns.ts';
+import {
+  type AgentHost,
+  hookedInterfaces,
+  startAgent,
+} from '../../support/processes/agent-host.ts';
 import { requireRoot } from '../../support/require.ts';
 
 const LONG = { timeout: 60_000, interval: 50 } as const;

@@ -1,10 +1,8 @@
 /** Others at the hooks, before and after ours: every packet counts once, and none is influenced. */
 import { execFileSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
-import { type AgentHost, loadNative, startAgent } from '../../support/agent-host.ts';
-import { LabPair, ONLY_TESTS } from '../../support/lab-pair.ts';
-import { buildTool, ip, Lab } from '../../support/netns.ts';
-import { requireRoot } from '../../support/require.ts';
+import { LabPair, ONLY_TESTS } from '../../support/lab/lab-pair.ts';
+import { buildTool, ip, Lab } from '../../support/lab/netns.ts';
 import {
   attachOther,
   bridged,
@@ -14,7 +12,9 @@ import {
   SENT,
   SIDES,
   send,
-} from '../../support/strangers.ts';
+} from '../../support/lab/strangers.ts';
+import { type AgentHost, loadNative, startAgent } from '../../support/processes/agent-host.ts';
+import { requireRoot } from '../../support/require.ts';
 
 const SOON = { timeout: 15_000, interval: 50 } as const;
 /** An interface's number that nobody has by chance. */

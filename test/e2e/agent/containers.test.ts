@@ -1,10 +1,10 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { hookedInterfaces, startAgent } from '../../support/agent-host.ts';
-import { openDescriptors } from '../../support/descriptors.ts';
-import { ONLY_TESTS } from '../../support/lab-pair.ts';
-import { ip, Lab } from '../../support/netns.ts';
+import { openDescriptors } from '../../support/kernel/descriptors.ts';
+import { ONLY_TESTS } from '../../support/lab/lab-pair.ts';
+import { ip, Lab } from '../../support/lab/netns.ts';
+import { hookedInterfaces, startAgent } from '../../support/processes/agent-host.ts';
 import { requireRoot } from '../../support/require.ts';
 
 const SOON = { timeout: 10_000, interval: 20 } as const;
@@ -141,7 +141,7 @@ describe.skipIf(requireRoot())('containers whose network namespace has no name',
     const pid = await lab.container();
     const [a, b] = wire(lab, near, pid);
     lab.pair({ namespace: other }, { namespace: other });
-    const child = join(import.meta.dirname, '../../support/agent-child.ts');
+    const child = join(import.meta.dirname, '../../support/processes/agent-child.ts');
     const options = JSON.stringify({ INTERFACES: `/^${a}$/,/^${b}$/` });
     const wrapper = bounding === '' ? [] : [`--bounding-set=${bounding}`, '--inh-caps=-all'];
     const { stdout, stderr, status } = spawnSync(

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { startAgent } from '../../support/agent-host.ts';
-import { Lab } from '../../support/netns.ts';
+import { Lab } from '../../support/lab/netns.ts';
+import { startAgent } from '../../support/processes/agent-host.ts';
 import { requireRoot } from '../../support/require.ts';
 
 const V4 = ['10.91.0.1', '10.91.0.2'] as const;

@@ -1,9 +1,7 @@
 /** Programs of others that decide where packets go: every packet counts once all the same. */
 import { describe, expect, test } from 'vitest';
-import { loadNative, startAgent } from '../../support/agent-host.ts';
-import { LabPair, ONLY_TESTS } from '../../support/lab-pair.ts';
-import { ip, Lab } from '../../support/netns.ts';
-import { requireRoot } from '../../support/require.ts';
+import { LabPair, ONLY_TESTS } from '../../support/lab/lab-pair.ts';
+import { ip, Lab } from '../../support/lab/netns.ts';
 import {
   attachOther,
   bridged,
@@ -12,7 +10,9 @@ import {
   packetsTo,
   SENT,
   send,
-} from '../../support/strangers.ts';
+} from '../../support/lab/strangers.ts';
+import { loadNative, startAgent } from '../../support/processes/agent-host.ts';
+import { requireRoot } from '../../support/require.ts';
 
 const SOON = { timeout: 15_000, interval: 50 } as const;
 

@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { Lab } from '../../support/netns.ts';
-import { freePort, programCommand, startProgram } from '../../support/program.ts';
+import { Lab } from '../../support/lab/netns.ts';
+import { freePort, programCommand, startProgram } from '../../support/processes/program.ts';
 import { requireRoot } from '../../support/require.ts';
 
-const BREAKER = join(import.meta.dirname, '../../support/watcher-end-child.ts');
+const BREAKER = join(import.meta.dirname, '../../support/processes/watcher-end-child.ts');
 
 const PACKETS = 50;
 

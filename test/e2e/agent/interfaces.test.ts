@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { hookedInterfaces, startAgent } from '../../support/agent-host.ts';
-import { openDescriptors } from '../../support/descriptors.ts';
-import { ONLY_TESTS } from '../../support/lab-pair.ts';
-import { linkMessage } from '../../support/netlink-messages.ts';
-import { ip, Lab } from '../../support/netns.ts';
+import { openDescriptors } from '../../support/kernel/descriptors.ts';
+import { linkMessage } from '../../support/kernel/netlink-messages.ts';
+import { ONLY_TESTS } from '../../support/lab/lab-pair.ts';
+import { ip, Lab } from '../../support/lab/netns.ts';
+import { hookedInterfaces, startAgent } from '../../support/processes/agent-host.ts';
 import { requireRoot } from '../../support/require.ts';
 
 const SOON = { timeout: 10_000, interval: 20 } as const;

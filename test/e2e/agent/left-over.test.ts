@@ -3,13 +3,13 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { startAgent } from '../../support/agent-host.ts';
-import { LabPair } from '../../support/lab-pair.ts';
-import { Lab } from '../../support/netns.ts';
+import { LabPair } from '../../support/lab/lab-pair.ts';
+import { Lab } from '../../support/lab/netns.ts';
+import { startAgent } from '../../support/processes/agent-host.ts';
 import { requireRoot } from '../../support/require.ts';
 
 const SOON = { timeout: 20_000, interval: 100 } as const;
-const HOST = join(import.meta.dirname, '../../support/agent-host.ts');
+const HOST = join(import.meta.dirname, '../../support/processes/agent-host.ts');
 
 /** An agent whose processes have numbers of their own; resolves when its hooks are there. */
 async function startInContainer(options: Readonly<Record<string, string>>) {

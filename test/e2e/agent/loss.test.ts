@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { type FlowView, startAgent, sumOf } from '../../support/agent-host.ts';
-import { Lab } from '../../support/netns.ts';
+import { Lab } from '../../support/lab/netns.ts';
+import { type FlowView, startAgent, sumOf } from '../../support/processes/agent-host.ts';
 import { requireRoot } from '../../support/require.ts';
 
 const FRAME_BYTES = 64;

@@ -1,8 +1,8 @@
 /** What comes out of a tunnel whose other end is on another machine. */
 import { describe, expect, test } from 'vitest';
-import { startAgent } from '../../support/agent-host.ts';
-import { ONLY_TESTS } from '../../support/lab-pair.ts';
-import { ip, Lab } from '../../support/netns.ts';
+import { ONLY_TESTS } from '../../support/lab/lab-pair.ts';
+import { ip, Lab } from '../../support/lab/netns.ts';
+import { startAgent } from '../../support/processes/agent-host.ts';
 import { requireRoot } from '../../support/require.ts';
 import {
   addressed,

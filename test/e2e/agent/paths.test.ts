@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { type AgentHost, type FlowView, startAgent } from '../../support/agent-host.ts';
-import { ip, Lab } from '../../support/netns.ts';
+import { ip, Lab } from '../../support/lab/netns.ts';
+import { type AgentHost, type FlowView, startAgent } from '../../support/processes/agent-host.ts';
 import { requireRoot } from '../../support/require.ts';
 
 async function flowsTo(host: AgentHost, port: number): Promise<FlowView[]> {

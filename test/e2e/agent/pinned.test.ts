@@ -1,8 +1,8 @@
 /** Maps that another program has loaded and pinned: EBPF_PROGRAM_MANAGER_MODE. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type AgentHost, startAgent } from '../../support/agent-host.ts';
-import { ip, Lab } from '../../support/netns.ts';
-import { type PinnedDatapath, pinDatapath } from '../../support/pinned-datapath.ts';
+import { type PinnedDatapath, pinDatapath } from '../../support/kernel/pinned-datapath.ts';
+import { ip, Lab } from '../../support/lab/netns.ts';
+import { type AgentHost, startAgent } from '../../support/processes/agent-host.ts';
 import { requireRoot } from '../../support/require.ts';
 
 const CLIENT = '10.11.0.1';

@@ -4,11 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { DoctorReport } from '../../../src/commands/doctor/report.ts';
-import { LabPair } from '../../support/lab-pair.ts';
-import { Lab } from '../../support/netns.ts';
-import { type Program, programCommand, runProgram, startProgram } from '../../support/program.ts';
+import { LabPair } from '../../support/lab/lab-pair.ts';
+import { Lab } from '../../support/lab/netns.ts';
+import {
+  type Program,
+  programCommand,
+  runProgram,
+  startProgram,
+} from '../../support/processes/program.ts';
+import { capabilitiesOf, READ_ONLY, rootWith } from '../../support/processes/rights.ts';
 import { requireRoot } from '../../support/require.ts';
-import { capabilitiesOf, READ_ONLY, rootWith } from '../../support/rights.ts';
 
 const SOON = { timeout: 20_000, interval: 100 } as const;
 const KPTR_RESTRICT = '/proc/sys/kernel/kptr_restrict';

@@ -2,9 +2,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { GrpcCollector } from '../../support/grpc-collector.ts';
-import { Lab } from '../../support/netns.ts';
-import { startProgram } from '../../support/program.ts';
+import { Lab } from '../../support/lab/netns.ts';
+import { GrpcCollector } from '../../support/net/grpc-collector.ts';
+import { startProgram } from '../../support/processes/program.ts';
 import { requireRoot } from '../../support/require.ts';
 
 /** Five minutes, unless told otherwise. */

@@ -1,7 +1,7 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
-import { startAgent } from '../../support/agent-host.ts';
+import { startAgent } from '../../support/processes/agent-host.ts';
 
 const DATAGRAMS = 100;
 const FIRST_PORT = 42_000;

@@ -5,8 +5,8 @@
  */
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type AgentHost, startAgent } from '../../support/agent-host.ts';
-import { ip, Lab } from '../../support/netns.ts';
+import { ip, Lab } from '../../support/lab/netns.ts';
+import { type AgentHost, startAgent } from '../../support/processes/agent-host.ts';
 import { requireRoot } from '../../support/require.ts';
 import { ROOT } from '../../support/source-tree.ts';
 

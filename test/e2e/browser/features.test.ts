@@ -2,10 +2,10 @@ import { join } from 'node:path';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ROOT } from '../../../scripts/steps.ts';
-import { LabPair, ONLY_TESTS } from '../../support/lab-pair.ts';
-import { Lab } from '../../support/netns.ts';
+import { LabPair, ONLY_TESTS } from '../../support/lab/lab-pair.ts';
+import { Lab } from '../../support/lab/netns.ts';
+import { startUp, type UpHost } from '../../support/processes/up-host.ts';
 import { requireBrowser, requireRoot } from '../../support/require.ts';
-import { startUp, type UpHost } from '../../support/up-host.ts';
 import { CHROMIUM, CHROMIUM_ARGS } from './chromium.ts';
 import { NARROW, openPage, overflowOf, seriousViolations, WIDE } from './page.ts';
 
@@ -33,7 +33,7 @@ describe.skipIf(requireRoot() || requireBrowser(CHROMIUM))('features in a browse
       ...['--features', 'rtt,drops,dns,openssl', '--openssl-path', '/nowhere/libssl.so'],
     ]);
     const [, address] = pair.v4;
-    const script = join(ROOT, 'test/support/dns-server.ts');
+    const script = join(ROOT, 'test/support/lab/dns-server.ts');
     await lab.service(right, /ready/, process.execPath, script, address, '53');
     for (const name of ['slow.example.com', 'nx.example.com']) {
       lab.inside(left, 'dig', `@${address}`, '-u', '+tries=1', '+time=2', name, 'A');

@@ -6,7 +6,7 @@ import {
   type MockConsole,
   type MockOptions,
   startMockConsole,
-} from '../../support/console-mock.ts';
+} from '../../support/console/console-mock.ts';
 import { requireBrowser } from '../../support/require.ts';
 import { CHROMIUM, CHROMIUM_ARGS } from './chromium.ts';
 import { NARROW, openPage, overflowOf, seriousViolations } from './page.ts';

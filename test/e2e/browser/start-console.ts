@@ -1,5 +1,5 @@
-import { Lab } from '../../support/netns.ts';
-import { startUp } from '../../support/up-host.ts';
+import { Lab } from '../../support/lab/netns.ts';
+import { startUp } from '../../support/processes/up-host.ts';
 
 /** A console to look at, and traffic for it. */
 export interface StartedConsole extends AsyncDisposable {

@@ -4,7 +4,7 @@ import { AxeBuilder } from '@axe-core/playwright';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildWeb } from '../../../scripts/build-web.ts';
-import { type MockConsole, startMockConsole } from '../../support/console-mock.ts';
+import { type MockConsole, startMockConsole } from '../../support/console/console-mock.ts';
 import { requireBrowser } from '../../support/require.ts';
 import { CHROMIUM, CHROMIUM_ARGS } from './chromium.ts';
 import { WEB_ROOT } from './web-root.ts';

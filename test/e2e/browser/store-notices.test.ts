@@ -3,7 +3,7 @@ import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildWeb } from '../../../scripts/build-web.ts';
 import type { StoreStatus } from '../../../src/store/store.ts';
-import { type MockConsole, startMockConsole } from '../../support/console-mock.ts';
+import { type MockConsole, startMockConsole } from '../../support/console/console-mock.ts';
 import { requireBrowser } from '../../support/require.ts';
 import { CHROMIUM, CHROMIUM_ARGS } from './chromium.ts';
 import { NARROW, openPage, overflowOf, seriousViolations, WIDE } from './page.ts';

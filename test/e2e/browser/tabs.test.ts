@@ -1,7 +1,7 @@
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { buildWeb } from '../../../scripts/build-web.ts';
-import { type MockConsole, startMockConsole } from '../../support/console-mock.ts';
+import { type MockConsole, startMockConsole } from '../../support/console/console-mock.ts';
 import { requireBrowser } from '../../support/require.ts';
 import { CHROMIUM, CHROMIUM_ARGS } from './chromium.ts';
 import { WEB_ROOT } from './web-root.ts';

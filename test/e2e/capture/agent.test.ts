@@ -2,11 +2,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
-import { LabPair } from '../../support/lab-pair.ts';
-import { Lab } from '../../support/netns.ts';
-import { PacketCollector } from '../../support/packet-collector.ts';
-import { describeByTcpdump } from '../../support/pcap-file.ts';
-import { type Program, programCommand, startProgram } from '../../support/program.ts';
+import { describeByTcpdump } from '../../support/codec/pcap-file.ts';
+import { LabPair } from '../../support/lab/lab-pair.ts';
+import { Lab } from '../../support/lab/netns.ts';
+import { PacketCollector } from '../../support/net/packet-collector.ts';
+import { type Program, programCommand, startProgram } from '../../support/processes/program.ts';
 import { requireRoot } from '../../support/require.ts';
 
 const SOON = { timeout: 20_000, interval: 50 } as const;

@@ -1,17 +1,17 @@
 /** Captures of real traffic, compared with tcpdump's on the same interface. */
 import { hash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type CaptureHost, startCapture } from '../../support/capture-host.ts';
-import { LabPair } from '../../support/lab-pair.ts';
-import { Lab } from '../../support/netns.ts';
-import { PacketCollector } from '../../support/packet-collector.ts';
 import {
   describeByTcpdump,
   readPcap,
   readPcapng,
   Tcpdump,
   throughTcpdump,
-} from '../../support/pcap-file.ts';
+} from '../../support/codec/pcap-file.ts';
+import { LabPair } from '../../support/lab/lab-pair.ts';
+import { Lab } from '../../support/lab/netns.ts';
+import { PacketCollector } from '../../support/net/packet-collector.ts';
+import { type CaptureHost, startCapture } from '../../support/processes/capture-host.ts';
 import { requireRoot } from '../../support/require.ts';
 
 const PORT = 7001;

@@ -10,7 +10,7 @@ import { native } from './datapath.ts';
 const LENGTH_MS = 6000;
 /** Of a loaded machine, the sanitizers' start included. */
 const TIMEOUT_MS = 100_000;
-const FUZZ = join(import.meta.dirname, '../../support/addon-fuzz-child.ts');
+const FUZZ = join(import.meta.dirname, '../../support/kernel/addon-fuzz-child.ts');
 
 /** Those without arguments, and the one that would end the run. */
 const NOT_REFUSED = ['possibleCpus', 'trimHeap', 'endProcess'];

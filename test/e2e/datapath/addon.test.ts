@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { ROOT } from '../../../scripts/steps.ts';
 import { flowKey, flowMetrics, statValue } from '../../../src/agent/drain/layout.gen.ts';
-import { openDescriptors } from '../../support/descriptors.ts';
-import { ip, Lab } from '../../support/netns.ts';
+import { openDescriptors } from '../../support/kernel/descriptors.ts';
+import { ip, Lab } from '../../support/lab/netns.ts';
 import { requireRoot } from '../../support/require.ts';
 import { loadDatapath, native, TEST_HOOKS } from './datapath.ts';
 

@@ -1,6 +1,6 @@
 /** Containers whose wires are hooked at both ends, as an agent would hook them. */
 import type { BpfObject } from '../../../src/agent/loader/native.ts';
-import { ip, type Lab } from '../../support/netns.ts';
+import { ip, type Lab } from '../../support/lab/netns.ts';
 import { native, setFacts } from './datapath.ts';
 
 export interface Container {

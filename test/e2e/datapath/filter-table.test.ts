@@ -7,7 +7,7 @@ import {
   type ModelPacket,
   type Place,
   type WrittenRule,
-} from '../../support/filter-rules-model.ts';
+} from '../../support/models/filter-rules-model.ts';
 import { requireRoot } from '../../support/require.ts';
 import { loadDatapath, native, TEST_FILTER } from './datapath.ts';
 import { EtherType, ethernet, icmp, ipv4, ipv6, Proto, tcp, udp } from './frames.ts';

@@ -1,8 +1,8 @@
 /** Frames that real devices take and give, compared with what their interfaces have counted. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type AgentHost, startAgent } from '../../support/agent-host.ts';
-import { CLIENT, ClientServer, SERVER } from '../../support/client-server.ts';
-import { ip } from '../../support/netns.ts';
+import { CLIENT, ClientServer, SERVER } from '../../support/lab/client-server.ts';
+import { ip } from '../../support/lab/netns.ts';
+import { type AgentHost, startAgent } from '../../support/processes/agent-host.ts';
 import { requireRoot } from '../../support/require.ts';
 import { EtherType, ipv4, Proto, udp } from './frames.ts';
 import { frameOf, type Layer, mpls, pppoe, snap, tag } from './link-frames.ts';

@@ -1,7 +1,7 @@
 /** Packets of several segments, as guests send them, against the interface's counters. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type AgentHost, startAgent } from '../../support/agent-host.ts';
-import { ClientServer } from '../../support/client-server.ts';
+import { ClientServer } from '../../support/lab/client-server.ts';
+import { type AgentHost, startAgent } from '../../support/processes/agent-host.ts';
 import { requireProgram, requireRoot } from '../../support/require.ts';
 import { EtherType, extension, ipv4, ipv6, Proto, udp } from './frames.ts';
 import { frameOf, type Layer, tag } from './link-frames.ts';

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ifindexSeen } from '../../../src/agent/drain/layout.gen.ts';
 import type { AttachOptions, BpfObject } from '../../../src/agent/loader/native.ts';
-import { ip, Lab } from '../../support/netns.ts';
+import { ip, Lab } from '../../support/lab/netns.ts';
 import { requireRoot } from '../../support/require.ts';
 import {
   type Counters,

@@ -1,7 +1,7 @@
 /** Whoever fills the map faster than it is drained takes no more than a share of what is left. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { BpfObject } from '../../../src/agent/loader/native.ts';
-import { Lab } from '../../support/netns.ts';
+import { Lab } from '../../support/lab/netns.ts';
 import { requireRoot } from '../../support/require.ts';
 import { type Container, hookInterface, makeContainer } from './containers.ts';
 import { loadDatapath, native, readStats, takeFlows } from './datapath.ts';

@@ -9,8 +9,8 @@ import {
 } from '../../../src/agent/drain/layout.gen.ts';
 import type { BpfObject } from '../../../src/agent/loader/native.ts';
 import { type SideTable, sideMapSizes } from '../../../src/agent/loader/side-tables.ts';
-import { message, name, onStream, Type } from '../../support/dns-message.ts';
-import { Lab } from '../../support/netns.ts';
+import { message, name, onStream, Type } from '../../support/codec/dns-message.ts';
+import { Lab } from '../../support/lab/netns.ts';
 import { requireRoot } from '../../support/require.ts';
 import { type Container, makeContainer } from './containers.ts';
 import { type DatapathOptions, loadDatapath, native, readStats, takeFlows } from './datapath.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { buildBpf } from '../../../scripts/build-bpf.ts';
 import { ROOT } from '../../../scripts/steps.ts';
-import { deepestChain } from '../../support/bpf-stack.ts';
+import { deepestChain } from '../../support/kernel/bpf-stack.ts';
 
 /** MAX_BPF_STACK, of a program and all that it has called. */
 const STACK_BYTES = 512;

@@ -9,9 +9,9 @@ import type { Native } from '../../../src/agent/loader/native.ts';
 import { featureNames } from '../../../src/agent/trackers/choose.ts';
 import { FEATURES } from '../../../src/agent/trackers/table.ts';
 import type { DoctorReport } from '../../../src/commands/doctor/report.ts';
-import { agentConfig, loadNative, startAgent } from '../../support/agent-host.ts';
-import { Lab } from '../../support/netns.ts';
-import { programCommand, runProgram } from '../../support/program.ts';
+import { Lab } from '../../support/lab/netns.ts';
+import { agentConfig, loadNative, startAgent } from '../../support/processes/agent-host.ts';
+import { programCommand, runProgram } from '../../support/processes/program.ts';
 import { requireRoot } from '../../support/require.ts';
 
 const LOOPBACK = 1;

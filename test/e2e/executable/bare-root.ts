@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { EXECUTABLE } from '../../support/program.ts';
+import { EXECUTABLE } from '../../support/processes/program.ts';
 
 /**
  * A root folder with nothing in it but the C and C++ run-time libraries, which are part of every

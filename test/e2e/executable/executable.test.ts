@@ -3,7 +3,7 @@ import { closeSync, mkdtempSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { EXECUTABLE, runProgram } from '../../support/program.ts';
+import { EXECUTABLE, runProgram } from '../../support/processes/program.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'netobserv-executable-'));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
-import { type Program, programCommand, startProgram } from '../../support/program.ts';
-import { rootWith } from '../../support/rights.ts';
+import { type Program, programCommand, startProgram } from '../../support/processes/program.ts';
+import { rootWith } from '../../support/processes/rights.ts';
 
 /**
  * What a container with `readOnlyRootFilesystem` and no volume has: nothing to write to but its

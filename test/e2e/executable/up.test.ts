@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, expect, test } from 'vitest';
 import type { RecordsResponse } from '../../../src/console/api.ts';
-import { consoleAddress, EXECUTABLE, startProgram } from '../../support/program.ts';
+import { consoleAddress, EXECUTABLE, startProgram } from '../../support/processes/program.ts';
 import { createBareRoot, INSIDE } from './bare-root.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'netobserv-up-'));

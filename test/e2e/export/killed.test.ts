@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
-import { type AgentProgram, startAgentProgram } from '../../support/agent-program.ts';
-import { GrpcCollector } from '../../support/grpc-collector.ts';
-import { LabPair } from '../../support/lab-pair.ts';
-import { Lab } from '../../support/netns.ts';
-import type { Program } from '../../support/program.ts';
+import { LabPair } from '../../support/lab/lab-pair.ts';
+import { Lab } from '../../support/lab/netns.ts';
+import { GrpcCollector } from '../../support/net/grpc-collector.ts';
+import { type AgentProgram, startAgentProgram } from '../../support/processes/agent-program.ts';
+import type { Program } from '../../support/processes/program.ts';
 import { requireRoot } from '../../support/require.ts';
 
 const SOON = { timeout: 20_000, interval: 50 } as const;

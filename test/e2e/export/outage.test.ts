@@ -2,11 +2,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { startAgentProgram } from '../../support/agent-program.ts';
-import { selfSigned } from '../../support/certificate.ts';
-import { LabPair } from '../../support/lab-pair.ts';
-import { Lab } from '../../support/netns.ts';
-import { type Program, startProgram } from '../../support/program.ts';
+import { LabPair } from '../../support/lab/lab-pair.ts';
+import { Lab } from '../../support/lab/netns.ts';
+import { selfSigned } from '../../support/net/certificate.ts';
+import { startAgentProgram } from '../../support/processes/agent-program.ts';
+import { type Program, startProgram } from '../../support/processes/program.ts';
 import { requireRoot } from '../../support/require.ts';
 
 const SOON = { timeout: 20_000, interval: 50 } as const;
@@ -32,7 +32,7 @@ describe.skipIf(requireRoot())('netobserv agent', () => {
   });
 
   async function startCollector(port = 0): Promise<{ program: Program; port: number }> {
-    const script = join(import.meta.dirname, '../../support/recording-collector-child.ts');
+    const script = join(import.meta.dirname, '../../support/net/recording-collector-child.ts');
     const program = startProgram([script], {
       command: [process.execPath],
       env: { CERT: server.cert, KEY: server.key, CLIENT_CA: client.cert, PORT: `${port}` },

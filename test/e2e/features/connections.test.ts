@@ -1,8 +1,8 @@
 /** Who opened real conversations, and how their flows end. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { FlowEnd, Initiator } from '../../../src/flow/enums.ts';
-import { type AgentHost, type FlowView, startAgent } from '../../support/agent-host.ts';
-import { Lab } from '../../support/netns.ts';
+import { Lab } from '../../support/lab/netns.ts';
+import { type AgentHost, type FlowView, startAgent } from '../../support/processes/agent-host.ts';
 import { requireRoot } from '../../support/require.ts';
 import { addressed, EtherType, ethernet, icmp, ipv4, Proto } from '../datapath/frames.ts';
 

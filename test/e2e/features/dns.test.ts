@@ -2,10 +2,10 @@
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ROOT } from '../../../scripts/steps.ts';
-import { type AgentHost, type FlowView, startAgent } from '../../support/agent-host.ts';
-import { message, name, Type } from '../../support/dns-message.ts';
-import { SLOW_MS } from '../../support/dns-server.ts';
-import { Lab } from '../../support/netns.ts';
+import { message, name, Type } from '../../support/codec/dns-message.ts';
+import { SLOW_MS } from '../../support/lab/dns-server.ts';
+import { Lab } from '../../support/lab/netns.ts';
+import { type AgentHost, type FlowView, startAgent } from '../../support/processes/agent-host.ts';
 import { requireRoot } from '../../support/require.ts';
 import { EtherType, ethernet, ipv4, Proto, udp } from '../datapath/frames.ts';
 
@@ -28,7 +28,7 @@ describe.skipIf(requireRoot())('DNS', () => {
     port = 53,
     address = SERVER,
   ): Promise<void> {
-    const script = join(ROOT, 'test/support/dns-server.ts');
+    const script = join(ROOT, 'test/support/lab/dns-server.ts');
     await lab.service(server, /ready/, process.execPath, script, address, `${port}`);
     host = await startAgent({
       INTERFACES: interfaces.join(),

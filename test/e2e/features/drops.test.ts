@@ -2,8 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type AgentHost, type FlowView, loadNative, startAgent } from '../../support/agent-host.ts';
-import { ip, Lab } from '../../support/netns.ts';
+import { ip, Lab } from '../../support/lab/netns.ts';
+import type { AgentHost, FlowView } from '../../support/processes/agent-host.ts';
+import { loadNative, startAgent } from '../../support/processes/agent-host.ts';
 import { requireRoot } from '../../support/require.ts';
 import { ROOT } from '../../support/source-tree.ts';
 import {

@@ -1,8 +1,8 @@
 /** Filter rules on real traffic: what is kept, and books that agree with the interfaces. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type AgentHost, startAgent } from '../../support/agent-host.ts';
-import { LabPair } from '../../support/lab-pair.ts';
-import { Lab } from '../../support/netns.ts';
+import { LabPair } from '../../support/lab/lab-pair.ts';
+import { Lab } from '../../support/lab/netns.ts';
+import { type AgentHost, startAgent } from '../../support/processes/agent-host.ts';
 import { requireRoot } from '../../support/require.ts';
 
 const OPEN_PORT = 5001;

@@ -1,7 +1,7 @@
 /** Translations on a real router, compared with its table of connections. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type AgentHost, type FlowView, startAgent } from '../../support/agent-host.ts';
-import { ip, Lab } from '../../support/netns.ts';
+import { ip, Lab } from '../../support/lab/netns.ts';
+import { type AgentHost, type FlowView, startAgent } from '../../support/processes/agent-host.ts';
 import { requireProgram, requireRoot } from '../../support/require.ts';
 import { EtherType, ethernet, icmp, ipv4, Proto } from '../datapath/frames.ts';
 

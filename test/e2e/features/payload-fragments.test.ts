@@ -1,9 +1,9 @@
 /** Datagrams and segments in fragments: what of them is payload, and what is not. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { messageKind, tlsSeen } from '../../../src/agent/drain/layout.gen.ts';
-import { message, name, onStream, Type } from '../../support/dns-message.ts';
+import { message, name, onStream, Type } from '../../support/codec/dns-message.ts';
+import { clientHello } from '../../support/codec/tls-hello.ts';
 import { requireRoot } from '../../support/require.ts';
-import { clientHello } from '../../support/tls-hello.ts';
 import { readStats } from '../datapath/datapath.ts';
 import { EtherType, ethernet, ipv4, Proto } from '../datapath/frames.ts';
 import { PayloadBed, segment } from '../datapath/payload-bed.ts';

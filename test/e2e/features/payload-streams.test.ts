@@ -13,9 +13,9 @@ import {
   onStream,
   pointer,
   Type,
-} from '../../support/dns-message.ts';
+} from '../../support/codec/dns-message.ts';
+import { clientHello, record, serverHello, ssl2Hello } from '../../support/codec/tls-hello.ts';
 import { requireRoot } from '../../support/require.ts';
-import { clientHello, record, serverHello, ssl2Hello } from '../../support/tls-hello.ts';
 import { readStats } from '../datapath/datapath.ts';
 import { Flag } from '../datapath/frames.ts';
 import { type DnsSeen, datagram, PayloadBed, segment } from '../datapath/payload-bed.ts';

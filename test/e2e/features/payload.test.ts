@@ -1,9 +1,9 @@
 /** What the datapath makes of payloads, one frame at a time. */
 import { afterEach, describe, expect, test } from 'vitest';
 import { dnsQuery, flowKey, messageKind } from '../../../src/agent/drain/layout.gen.ts';
-import { message, name, onStream, Type } from '../../support/dns-message.ts';
+import { message, name, onStream, Type } from '../../support/codec/dns-message.ts';
+import { clientHello, record, serverHello } from '../../support/codec/tls-hello.ts';
 import { requireRoot } from '../../support/require.ts';
-import { clientHello, record, serverHello } from '../../support/tls-hello.ts';
 import { native, readStats } from '../datapath/datapath.ts';
 import { datagram, PayloadBed, segment } from '../datapath/payload-bed.ts';
 

@@ -30,15 +30,15 @@ import type { TrackerDeps } from '../../../src/agent/trackers/tracker.ts';
 import { kernelMonotonicMs, systemClock } from '../../../src/base/clock.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
+import { Lab } from '../../support/lab/netns.ts';
+import { FakeOvsdb } from '../../support/net/fake-ovsdb.ts';
 import {
   agentConfig,
   type FlowView,
   startAgent,
   takeBatch,
   viewFlows,
-} from '../../support/agent-host.ts';
-import { FakeOvsdb } from '../../support/fake-ovsdb.ts';
-import { Lab } from '../../support/netns.ts';
+} from '../../support/processes/agent-host.ts';
 import { requireProgram, requireRoot } from '../../support/require.ts';
 import { FLOWS_MAX, native } from '../datapath/datapath.ts';
 

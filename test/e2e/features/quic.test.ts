@@ -1,7 +1,7 @@
 /** QUIC headers on a real wire: there is no QUIC here to talk, so packets are made by hand. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type AgentHost, type FlowView, startAgent } from '../../support/agent-host.ts';
-import { Lab } from '../../support/netns.ts';
+import { Lab } from '../../support/lab/netns.ts';
+import { type AgentHost, type FlowView, startAgent } from '../../support/processes/agent-host.ts';
 import { requireRoot } from '../../support/require.ts';
 import { EtherType, ethernet, ipv4, Proto, udp } from '../datapath/frames.ts';
 

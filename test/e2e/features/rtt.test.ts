@@ -1,8 +1,8 @@
 /** Round-trip times of real connections, compared with what the kernel tells of its sockets. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type AgentHost, type FlowView, startAgent } from '../../support/agent-host.ts';
-import { echoClient, echoServer } from '../../support/echo.ts';
-import { Lab } from '../../support/netns.ts';
+import { echoClient, echoServer } from '../../support/lab/echo.ts';
+import { Lab } from '../../support/lab/netns.ts';
+import { type AgentHost, type FlowView, startAgent } from '../../support/processes/agent-host.ts';
 import { requireRoot } from '../../support/require.ts';
 
 const CLIENT = '10.9.0.1';

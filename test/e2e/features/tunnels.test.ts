@@ -3,8 +3,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { tunnelMetrics } from '../../../src/agent/drain/layout.gen.ts';
 import type { BpfObject } from '../../../src/agent/loader/native.ts';
 import { tunnels } from '../../../src/agent/trackers/tunnels.ts';
-import { agentConfig, startAgent } from '../../support/agent-host.ts';
-import { ip, Lab } from '../../support/netns.ts';
+import { ip, Lab } from '../../support/lab/netns.ts';
+import { agentConfig, startAgent } from '../../support/processes/agent-host.ts';
 import { requireRoot } from '../../support/require.ts';
 import { loadDatapath, native, readStats, TEST_HOOKS, takeFlows } from '../datapath/datapath.ts';
 import {

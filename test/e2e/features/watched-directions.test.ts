@@ -1,8 +1,8 @@
 /** Probes hear of packets both ways: what goes another way than hooks and rules makes no flow. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type AgentHost, type FlowView, startAgent } from '../../support/agent-host.ts';
-import { ClientServer, SERVER } from '../../support/client-server.ts';
-import { ip } from '../../support/netns.ts';
+import { ClientServer, SERVER } from '../../support/lab/client-server.ts';
+import { ip } from '../../support/lab/netns.ts';
+import { type AgentHost, type FlowView, startAgent } from '../../support/processes/agent-host.ts';
 import { requireRoot } from '../../support/require.ts';
 
 const PORT = 5001;

@@ -1,8 +1,8 @@
 /** Probes hear of all interfaces: what happens where no hook is makes no flow, and is counted. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type AgentHost, type FlowView, startAgent } from '../../support/agent-host.ts';
-import { CLIENT, ClientServer, SERVER } from '../../support/client-server.ts';
-import { ip } from '../../support/netns.ts';
+import { CLIENT, ClientServer, SERVER } from '../../support/lab/client-server.ts';
+import { ip } from '../../support/lab/netns.ts';
+import { type AgentHost, type FlowView, startAgent } from '../../support/processes/agent-host.ts';
 import { requireRoot } from '../../support/require.ts';
 import { addressed, EtherType, ethernet, ipv4, Proto, udp } from '../datapath/frames.ts';
 

@@ -7,8 +7,8 @@ import { FEATURES } from '../../../src/agent/trackers/table.ts';
 import { tcpHealth } from '../../../src/agent/trackers/tcp-health.ts';
 import { type FeatureSpec, waysOf } from '../../../src/agent/trackers/tracker.ts';
 import { tunnels } from '../../../src/agent/trackers/tunnels.ts';
-import { agentConfig, startAgent } from '../../support/agent-host.ts';
-import { Lab } from '../../support/netns.ts';
+import { Lab } from '../../support/lab/netns.ts';
+import { agentConfig, startAgent } from '../../support/processes/agent-host.ts';
 import { requireRoot } from '../../support/require.ts';
 import { type DatapathOptions, HOOKS, loadDatapath, native } from '../datapath/datapath.ts';
 

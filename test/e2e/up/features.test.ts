@@ -8,13 +8,13 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ROOT } from '../../../scripts/steps.ts';
 import type { FrontendConfig, MetricsResponse } from '../../../src/console/api.ts';
-import { selfSigned } from '../../support/certificate.ts';
-import { SLOW_MS } from '../../support/dns-server.ts';
-import { echoClient, echoServer } from '../../support/echo.ts';
-import { LabPair, ONLY_TESTS } from '../../support/lab-pair.ts';
-import { ip, Lab } from '../../support/netns.ts';
+import { SLOW_MS } from '../../support/lab/dns-server.ts';
+import { echoClient, echoServer } from '../../support/lab/echo.ts';
+import { LabPair, ONLY_TESTS } from '../../support/lab/lab-pair.ts';
+import { ip, Lab } from '../../support/lab/netns.ts';
+import { selfSigned } from '../../support/net/certificate.ts';
+import { startUp, type UpHost } from '../../support/processes/up-host.ts';
 import { requireProgram, requireRoot } from '../../support/require.ts';
-import { startUp, type UpHost } from '../../support/up-host.ts';
 
 const SOON = { timeout: 20_000, interval: 100 } as const;
 const START_TIMEOUT_MS = 60_000;
@@ -237,7 +237,7 @@ describe.skipIf(requireRoot() || requireProgram(OPENSSL) || requireProgram(NFT))
 
   test('DNS by response code, and the time that a server is known to take', async () => {
     const [, server] = pair.v4;
-    const script = join(ROOT, 'test/support/dns-server.ts');
+    const script = join(ROOT, 'test/support/lab/dns-server.ts');
     await lab.service(right, /ready/, process.execPath, script, server, '53');
     const dig = (name: string) =>
       lab.inside(left, 'dig', `@${server}`, '-u', '+tries=1', '+time=2', name, 'A');

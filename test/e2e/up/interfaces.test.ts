@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { ONLY_TESTS } from '../../support/lab-pair.ts';
-import { ip, Lab } from '../../support/netns.ts';
+import { ONLY_TESTS } from '../../support/lab/lab-pair.ts';
+import { ip, Lab } from '../../support/lab/netns.ts';
+import { startUp, sumOf } from '../../support/processes/up-host.ts';
 import { requireRoot } from '../../support/require.ts';
-import { startUp, sumOf } from '../../support/up-host.ts';
 
 const SOON = { timeout: 10_000, interval: 50 } as const;
 

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { FlowRow } from '../../../src/query/ast.ts';
 import { DUCKDB_DEFAULTS } from '../../../src/store/duckdb/config.ts';
-import { LabPair } from '../../support/lab-pair.ts';
-import { Lab } from '../../support/netns.ts';
+import { LabPair } from '../../support/lab/lab-pair.ts';
+import { Lab } from '../../support/lab/netns.ts';
+import { startUp, type UpHost } from '../../support/processes/up-host.ts';
 import { requireRoot } from '../../support/require.ts';
-import { startUp, type UpHost } from '../../support/up-host.ts';
 
 const SOON = { timeout: 20_000, interval: 100 } as const;
 const SWEPT = 'DstAddr="203.0.113.1"';

@@ -4,22 +4,22 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { RecordsResponse, StatusResponse } from '../../../src/console/api.ts';
-import { LabPair, ONLY_TESTS } from '../../support/lab-pair.ts';
-import { Lab } from '../../support/netns.ts';
+import { LabPair, ONLY_TESTS } from '../../support/lab/lab-pair.ts';
+import { Lab } from '../../support/lab/netns.ts';
 import {
   consoleAddress,
   type Program,
   programCommand,
   startProgram,
-} from '../../support/program.ts';
-import { requireRoot } from '../../support/require.ts';
+} from '../../support/processes/program.ts';
 import {
   type CapabilitySet,
   capabilitiesOf,
   READ_ONLY,
   rootWith,
   userWith,
-} from '../../support/rights.ts';
+} from '../../support/processes/rights.ts';
+import { requireRoot } from '../../support/require.ts';
 
 const SOON = { timeout: 20_000, interval: 100 } as const;
 

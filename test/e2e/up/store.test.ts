@@ -3,9 +3,9 @@ import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { freePort } from '../../support/program.ts';
+import { freePort } from '../../support/processes/program.ts';
+import { startUp, type UpHost } from '../../support/processes/up-host.ts';
 import { requireRoot } from '../../support/require.ts';
-import { startUp, type UpHost } from '../../support/up-host.ts';
 
 const SOON = { timeout: 30_000, interval: 200 } as const;
 

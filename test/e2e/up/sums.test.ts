@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { LabPair, ONLY_TESTS } from '../../support/lab-pair.ts';
-import { Lab } from '../../support/netns.ts';
-import { freePort } from '../../support/program.ts';
+import { LabPair, ONLY_TESTS } from '../../support/lab/lab-pair.ts';
+import { Lab } from '../../support/lab/netns.ts';
+import { freePort } from '../../support/processes/program.ts';
+import { type Sums, startUp, sumOf, sumsOf, type UpHost } from '../../support/processes/up-host.ts';
 import { requireRoot } from '../../support/require.ts';
-import { type Sums, startUp, sumOf, sumsOf, type UpHost } from '../../support/up-host.ts';
 import { EtherType, ethernet, ipv4, Proto, udp, vlanTag } from '../datapath/frames.ts';
 
 const SOON = { timeout: 20_000, interval: 100 } as const;

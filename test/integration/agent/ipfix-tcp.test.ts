@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { expect, test } from 'vitest';
-import { IpfixReader, type ReadMessage } from '../../support/ipfix-reader.ts';
-import { startSender } from '../../support/ipfix-sender.ts';
+import { IpfixReader, type ReadMessage } from '../../support/codec/ipfix-reader.ts';
+import { startSender } from '../../support/net/ipfix-sender.ts';
 
 /** What one connection brought. */
 interface Session {

@@ -2,12 +2,13 @@ import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { pino } from 'pino';
 import { expect, onTestFinished, test } from 'vitest';
-import { type IpfixBurst, IpfixUdp } from '../../../src/agent/export/ipfix-transport.ts';
 import { systemClock } from '../../../src/base/clock.ts';
+import type { IpfixBurst } from '../../../src/deliver/encoders/ipfix.ts';
+import { IpfixUdp } from '../../../src/deliver/targets/ipfix.ts';
 import { LOOK_UP_PERIOD_MS } from '../../../src/net/udp/peer-address.ts';
-import { OneSetReader } from '../../support/ipfix-one-set.ts';
-import { IpfixReader, type ReadMessage } from '../../support/ipfix-reader.ts';
-import { startSender } from '../../support/ipfix-sender.ts';
+import { OneSetReader } from '../../support/codec/ipfix-one-set.ts';
+import { IpfixReader, type ReadMessage } from '../../support/codec/ipfix-reader.ts';
+import { startSender } from '../../support/net/ipfix-sender.ts';
 
 const FLOWS = 500;
 

@@ -15,9 +15,9 @@ import { TableSpace } from '../../../src/flow/intern.ts';
 import type { Row } from '../../../src/net/ovsdb/values.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
-import { AGENT_LAYOUT, viewFlows } from '../../support/agent-host.ts';
-import { type FakeFlow, writeFlow } from '../../support/fake-kernel.ts';
-import { FakeOvsdb } from '../../support/fake-ovsdb.ts';
+import { type FakeFlow, writeFlow } from '../../support/kernel/fake-kernel.ts';
+import { FakeOvsdb } from '../../support/net/fake-ovsdb.ts';
+import { AGENT_LAYOUT, viewFlows } from '../../support/processes/agent-host.ts';
 
 const GROUP = 10;
 

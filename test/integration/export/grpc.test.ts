@@ -3,17 +3,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import type { DeliveryLimits } from '../../../src/agent/export/delivery.ts';
 import type { Exporter } from '../../../src/agent/export/exporter.ts';
 import { createExporter } from '../../../src/agent/export/exporters.ts';
 import { systemClock } from '../../../src/base/clock.ts';
+import type { DeliveryLimits } from '../../../src/deliver/delivery.ts';
 import { agentColumns } from '../../../src/flow/agent-columns.ts';
 import { TableSpace } from '../../../src/flow/intern.ts';
 import { appendRow, type Row } from '../../../src/flow/row.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
-import { agentConfig } from '../../support/agent-host.ts';
-import { selfSigned } from '../../support/certificate.ts';
-import { type CollectorTls, GrpcCollector, SILENCE } from '../../support/grpc-collector.ts';
+import { selfSigned } from '../../support/net/certificate.ts';
+import { type CollectorTls, GrpcCollector, SILENCE } from '../../support/net/grpc-collector.ts';
+import { agentConfig } from '../../support/processes/agent-host.ts';
 
 const SOON = { timeout: 20_000, interval: 20 } as const;
 /** Quick, so that tests need not wait long. */

@@ -3,9 +3,9 @@ import { createPacketExporter } from '../../../src/agent/capture/exporter.ts';
 import { systemClock } from '../../../src/base/clock.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
-import { agentConfig } from '../../support/agent-host.ts';
-import { packetBatch } from '../../support/packet-batch.ts';
-import { PacketCollector } from '../../support/packet-collector.ts';
+import { packetBatch } from '../../support/codec/packet-batch.ts';
+import { PacketCollector } from '../../support/net/packet-collector.ts';
+import { agentConfig } from '../../support/processes/agent-host.ts';
 
 const PACKETS = 40;
 

@@ -7,8 +7,8 @@ import { hasCode } from '../../../src/base/errors.ts';
 import { OvsdbClient } from '../../../src/net/ovsdb/client.ts';
 import type { Row } from '../../../src/net/ovsdb/values.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
-import { FakeOvsdb } from '../../support/fake-ovsdb.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
+import { FakeOvsdb } from '../../support/net/fake-ovsdb.ts';
 
 describe('OVSDB', () => {
   let folder: string;

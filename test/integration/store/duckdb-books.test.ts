@@ -10,10 +10,10 @@ import { DUCKDB_DEFAULTS } from '../../../src/store/duckdb/config.ts';
 import { createDuckdbStore, type DuckdbStore } from '../../../src/store/duckdb/root.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
-import { STORE_LAYOUT, temporaryFolder } from '../../support/duckdb-store.ts';
-import { parseSamples } from '../../support/interpreter/prom.ts';
-import { appendRows } from '../../support/interpreter/rows.ts';
+import { parseSamples } from '../../support/models/interpreter/prom.ts';
+import { appendRows } from '../../support/models/interpreter/rows.ts';
 import { requireRoot } from '../../support/require.ts';
+import { STORE_LAYOUT, temporaryFolder } from '../../support/store/duckdb-store.ts';
 
 const START_MS = 1_795_000_000_000;
 

@@ -8,8 +8,8 @@ import { setFirstBits } from '../../../src/flow/bits.ts';
 import { ANY, type MetricQuery } from '../../../src/query/ast.ts';
 import { Database } from '../../../src/store/duckdb/database.ts';
 import { Reader } from '../../../src/store/duckdb/reader.ts';
-import { batchOf, openStore, temporaryFolder } from '../../support/duckdb-store.ts';
 import { handClock } from '../../support/hand-clock.ts';
+import { batchOf, openStore, temporaryFolder } from '../../support/store/duckdb-store.ts';
 
 const START_MS = 1_795_000_000_000;
 const RANGE = { startMs: START_MS, endMs: START_MS + 1e9 };

@@ -18,7 +18,7 @@ import { expect, test } from 'vitest';
 import { BatchLayout } from '../../../src/flow/batch.ts';
 import { ANY } from '../../../src/query/ast.ts';
 import type { FlowStore } from '../../../src/store/store.ts';
-import { openStore, temporaryFolder } from '../../support/duckdb-store.ts';
+import { openStore, temporaryFolder } from '../../support/store/duckdb-store.ts';
 
 const { signal } = new AbortController();
 const START_MS = 1_795_000_000_000;
@@ -52,7 +52,7 @@ async function killedStore(folder: string): Promise<number> {
     await using opened = await openStore({ dataDir: folder });
     await opened.append(rowsOf(KEPT, START_MS));
   }
-  const script = join(import.meta.dirname, '../../support/store-child.ts');
+  const script = join(import.meta.dirname, '../../support/store/store-child.ts');
   const child = spawn(process.execPath, [script, folder], { stdio: ['ignore', 'pipe', 'inherit'] });
   if (child.stdout === null) throw new Error('the child has no output');
   let durable = 0;
@@ -208,7 +208,7 @@ test.each<[string, (folder: string) => void]>([
 ])('a %s that looks damaged is left to the process that has it open', async (_what, change) => {
   using folder = temporaryFolder();
   await killedStore(folder.path);
-  const script = join(import.meta.dirname, '../../support/store-child.ts');
+  const script = join(import.meta.dirname, '../../support/store/store-child.ts');
   const child = spawn(process.execPath, [script, folder.path], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -16,9 +16,9 @@ import { expect, test } from 'vitest';
 import { explain } from '../../../src/base/errors.ts';
 import { ANY, type MetricQuery } from '../../../src/query/ast.ts';
 import type { FlowStore } from '../../../src/store/store.ts';
-import { openStore, type TestStore, temporaryFolder } from '../../support/duckdb-store.ts';
 import { type HandClock, handClock } from '../../support/hand-clock.ts';
 import { requireRoot } from '../../support/require.ts';
+import { openStore, type TestStore, temporaryFolder } from '../../support/store/duckdb-store.ts';
 
 const { signal } = new AbortController();
 const START_MS = 1_795_000_000_000;

@@ -7,8 +7,8 @@ import { DuckDBInstance } from '@duckdb/node-api';
 import { expect, test } from 'vitest';
 import { ANY, type MetricQuery } from '../../../src/query/ast.ts';
 import type { FlowStore } from '../../../src/store/store.ts';
-import { openStore, temporaryFolder } from '../../support/duckdb-store.ts';
 import { handClock } from '../../support/hand-clock.ts';
+import { openStore, temporaryFolder } from '../../support/store/duckdb-store.ts';
 
 const { signal } = new AbortController();
 const START_MS = 1_795_000_000_000;
@@ -32,7 +32,7 @@ async function countFlows(store: FlowStore): Promise<number> {
 }
 
 function startChild(folder: string): ChildProcess {
-  const script = join(import.meta.dirname, '../../support/store-child.ts');
+  const script = join(import.meta.dirname, '../../support/store/store-child.ts');
   return spawn(process.execPath, [script, folder], { stdio: ['ignore', 'pipe', 'inherit'] });
 }
 

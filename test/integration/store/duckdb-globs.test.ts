@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Filter } from '../../../src/query/ast.ts';
 import type { FlowStore } from '../../../src/store/store.ts';
-import { openStore } from '../../support/duckdb-store.ts';
+import { openStore } from '../../support/store/duckdb-store.ts';
 
 const { signal } = new AbortController();
 const START_MS = 1_795_000_000_000;

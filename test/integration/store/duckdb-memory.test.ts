@@ -2,13 +2,13 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
-import { temporaryFolder } from '../../support/duckdb-store.ts';
+import { temporaryFolder } from '../../support/store/duckdb-store.ts';
 
 const MIB = 1024 ** 2;
 
 /** What a child that is measured by itself prints, as JSON. */
 async function measured<T>(child: string, folder: string): Promise<T> {
-  const script = join(import.meta.dirname, '../../support', child);
+  const script = join(import.meta.dirname, '../../support/store', child);
   const { stdout } = await promisify(execFile)(process.execPath, [script, folder]);
   return JSON.parse(stdout);
 }

@@ -8,9 +8,9 @@ import {
   type MetricQuery,
   type PacketLoss,
 } from '../../../src/query/ast.ts';
-import { openStore, type TestStore } from '../../support/duckdb-store.ts';
-import { holds, lossHolds, seriesModel } from '../../support/filter-model.ts';
-import type { Row } from '../../support/interpreter/rows.ts';
+import { holds, lossHolds, seriesModel } from '../../support/models/filter-model.ts';
+import type { Row } from '../../support/models/interpreter/rows.ts';
+import { openStore, type TestStore } from '../../support/store/duckdb-store.ts';
 
 const { signal } = new AbortController();
 const START_MS = 1_795_000_000_000;

@@ -2,13 +2,13 @@ import { expect, test } from 'vitest';
 import { BatchLayout } from '../../../src/flow/batch.ts';
 import { ANY } from '../../../src/query/ast.ts';
 import type { FlowStore } from '../../../src/store/store.ts';
+import { type HandClock, handClock } from '../../support/hand-clock.ts';
 import {
   openStore,
   STORE_LAYOUT,
   type TestStore,
   temporaryFolder,
-} from '../../support/duckdb-store.ts';
-import { type HandClock, handClock } from '../../support/hand-clock.ts';
+} from '../../support/store/duckdb-store.ts';
 
 const { signal } = new AbortController();
 const HOUR_MS = 3_600_000;

@@ -3,8 +3,8 @@ import { DuckDBInstance } from '@duckdb/node-api';
 import { expect, test } from 'vitest';
 import { ANY } from '../../../src/query/ast.ts';
 import type { FlowStore } from '../../../src/store/store.ts';
-import { openStore, type TestStore, temporaryFolder } from '../../support/duckdb-store.ts';
 import { type HandClock, handClock } from '../../support/hand-clock.ts';
+import { openStore, type TestStore, temporaryFolder } from '../../support/store/duckdb-store.ts';
 
 const { signal } = new AbortController();
 const START_MS = 1_795_000_000_000;

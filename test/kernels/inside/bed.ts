@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { ip, type Lab } from '../../support/netns.ts';
+import { ip, type Lab } from '../../support/lab/netns.ts';
 import { type End, type Kind, run } from './kinds.ts';
 
 const REACH_TRIES_MAX = 10;

@@ -5,8 +5,8 @@
  */
 import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type AgentHost, type FlowView, startAgent } from '../../support/agent-host.ts';
-import { Lab } from '../../support/netns.ts';
+import { Lab } from '../../support/lab/netns.ts';
+import { type AgentHost, type FlowView, startAgent } from '../../support/processes/agent-host.ts';
 import { requireRoot } from '../../support/require.ts';
 import { Bed, type Sum } from './bed.ts';
 import { KINDS, type Kind, TUNNEL_MODULES } from './kinds.ts';

@@ -10,7 +10,7 @@ import { events } from '../../../src/agent/trackers/events.ts';
 import { ipsec } from '../../../src/agent/trackers/ipsec.ts';
 import { type FeatureSpec, waysOf } from '../../../src/agent/trackers/tracker.ts';
 import type { DoctorReport } from '../../../src/commands/doctor/report.ts';
-import { agentConfig, startAgent } from '../../support/agent-host.ts';
+import { agentConfig, startAgent } from '../../support/processes/agent-host.ts';
 import { requireRoot } from '../../support/require.ts';
 
 /** Those that hang on functions, in this order in the table of features, too. */

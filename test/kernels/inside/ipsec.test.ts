@@ -7,14 +7,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Native } from '../../../src/agent/loader/native.ts';
 import { ipsec } from '../../../src/agent/trackers/ipsec.ts';
 import { waysOf } from '../../../src/agent/trackers/tracker.ts';
+import { Lab } from '../../support/lab/netns.ts';
 import {
   type AgentHost,
   agentConfig,
   type FlowView,
   loadNative,
   startAgent,
-} from '../../support/agent-host.ts';
-import { Lab } from '../../support/netns.ts';
+} from '../../support/processes/agent-host.ts';
 import { requireRoot } from '../../support/require.ts';
 import { ENCAPSULATED_PORT, type Fault, type Host, Secured, type Way } from './secured.ts';
 

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ip } from '../../support/netns.ts';
+import { ip } from '../../support/lab/netns.ts';
 
 /**
  * Kinds of interfaces that other interfaces carry. Each is made at both ends of a wire, a veth pair

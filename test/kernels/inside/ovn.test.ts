@@ -3,8 +3,8 @@
  * and comes back as another buffer, without anything that hooks have left on it.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startAgent } from '../../support/agent-host.ts';
-import { Lab } from '../../support/netns.ts';
+import { Lab } from '../../support/lab/netns.ts';
+import { startAgent } from '../../support/processes/agent-host.ts';
 import { requireRoot } from '../../support/require.ts';
 import { ALLOWED_PORT, DENIED_PORT, forgetFlows, HOST_END, type Pod, startOvn } from './ovn.ts';
 

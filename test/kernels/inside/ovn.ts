@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
-import { ip, type Lab } from '../../support/netns.ts';
+import { ip, type Lab } from '../../support/lab/netns.ts';
 
 /**
  * Open vSwitch and OVN on this machine: one switch with two pods, and two policies whose packets

@@ -1,4 +1,4 @@
-import { ip, type Lab } from '../../support/netns.ts';
+import { ip, type Lab } from '../../support/lab/netns.ts';
 
 /** Two hosts that speak to each other by IPsec, each a namespace at its end of a wire. */
 

@@ -1,8 +1,13 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { LabPair } from '../../support/lab-pair.ts';
-import { Lab } from '../../support/netns.ts';
-import { PbRecord } from '../../support/pbflow-schema.ts';
-import { type Flavour, freePort, type Program, startProgram } from '../../support/program.ts';
+import { PbRecord } from '../../support/codec/pbflow-schema.ts';
+import { LabPair } from '../../support/lab/lab-pair.ts';
+import { Lab } from '../../support/lab/netns.ts';
+import {
+  type Flavour,
+  freePort,
+  type Program,
+  startProgram,
+} from '../../support/processes/program.ts';
 import { requireRoot } from '../../support/require.ts';
 import { Nfcapd } from '../ipfix/collectors.ts';
 import { Broker, consumeAll } from '../kafka/broker.ts';

@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { type AgentProgram, startAgentProgram } from '../../support/agent-program.ts';
-import { LabPair } from '../../support/lab-pair.ts';
-import { Lab } from '../../support/netns.ts';
-import { PbRecord } from '../../support/pbflow-schema.ts';
-import { freePort, type Program } from '../../support/program.ts';
+import { PbRecord } from '../../support/codec/pbflow-schema.ts';
+import { LabPair } from '../../support/lab/lab-pair.ts';
+import { Lab } from '../../support/lab/netns.ts';
+import { type AgentProgram, startAgentProgram } from '../../support/processes/agent-program.ts';
+import { freePort, type Program } from '../../support/processes/program.ts';
 import { requireRoot } from '../../support/require.ts';
 import { type Collector, Nfacctd, Nfcapd } from '../ipfix/collectors.ts';
 import { tap } from '../ipfix/tap.ts';

@@ -3,8 +3,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
-import type { Seen } from '../../support/ipfix-sender.ts';
-import { type Program, startProgram } from '../../support/program.ts';
+import type { Seen } from '../../support/net/ipfix-sender.ts';
+import { type Program, startProgram } from '../../support/processes/program.ts';
 
 /** Times as text are those of UTC. */
 const ENV = { ...process.env, TZ: 'UTC' };

@@ -2,9 +2,9 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
-import { IpfixReader } from '../../support/ipfix-reader.ts';
-import { readPcap } from '../../support/pcap-file.ts';
-import { startProgram } from '../../support/program.ts';
+import { IpfixReader } from '../../support/codec/ipfix-reader.ts';
+import { readPcap } from '../../support/codec/pcap-file.ts';
+import { startProgram } from '../../support/processes/program.ts';
 
 /** A message as it was on the wire. */
 interface Datagram {

@@ -1,8 +1,14 @@
 import { expect, test } from 'vitest';
 import { TcpFlag } from '../../../src/flow/enums.ts';
 import type { Row } from '../../../src/flow/row.ts';
-import { type Seen, START_MS, sorted, startSender, wanted } from '../../support/ipfix-sender.ts';
-import { freePort } from '../../support/program.ts';
+import {
+  type Seen,
+  START_MS,
+  sorted,
+  startSender,
+  wanted,
+} from '../../support/net/ipfix-sender.ts';
+import { freePort } from '../../support/processes/program.ts';
 import { Nfacctd, Nfcapd, type Stored } from './collectors.ts';
 import { tap } from './tap.ts';
 

@@ -6,8 +6,8 @@ import { serverFolder } from '../../../scripts/servers.ts';
 import { output } from '../../../scripts/steps.ts';
 import { addCodecs } from '../../../src/net/kafka/compression.ts';
 import { quietRequestQueue } from '../../../src/net/kafka/quiet-queue.ts';
-import { selfSigned } from '../../support/certificate.ts';
-import { freePort, type Program, startProgram } from '../../support/program.ts';
+import { selfSigned } from '../../support/net/certificate.ts';
+import { freePort, type Program, startProgram } from '../../support/processes/program.ts';
 
 export const USER = 'alice';
 export const PASSWORD = 'correct horse';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Exporter } from '../../../src/agent/export/exporter.ts';
-import { createKafkaExporter } from '../../../src/agent/export/kafka.ts';
+import { createExporter } from '../../../src/agent/export/exporters.ts';
 import { assert } from '../../../src/base/assert.ts';
 import { systemClock, systemRandom } from '../../../src/base/clock.ts';
 import { parseAddress } from '../../../src/base/ip.ts';
@@ -11,8 +11,8 @@ import { agentColumns } from '../../../src/flow/agent-columns.ts';
 import { TableSpace } from '../../../src/flow/intern.ts';
 import { appendRow, type CoercionFailures, type Row } from '../../../src/flow/row.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
-import { agentConfig } from '../../support/agent-host.ts';
-import { PbRecord } from '../../support/pbflow-schema.ts';
+import { PbRecord } from '../../support/codec/pbflow-schema.ts';
+import { agentConfig } from '../../support/processes/agent-host.ts';
 import {
   Broker,
   type Consumed,
@@ -43,8 +43,8 @@ interface Sender {
 
 async function sender(env: Readonly<Record<string, string>>): Promise<Sender> {
   const metrics = createMetrics('t_');
-  const config = agentConfig({ KAFKA_BROKERS: broker.plain, ...env });
-  const exporter = createKafkaExporter(config, {
+  const config = agentConfig({ EXPORT: 'kafka', KAFKA_BROKERS: broker.plain, ...env });
+  const exporter = await createExporter(config, {
     log: pino({ level: 'silent' }),
     metrics,
     clock: systemClock,

@@ -3,8 +3,8 @@ import { afterEach, expect, test } from 'vitest';
 import type { HostAddresses } from '../../../src/agent/address.ts';
 import { AddressWatch } from '../../../src/agent/address-watch.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
-import { agentConfig } from '../../support/agent-host.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
+import { agentConfig } from '../../support/processes/agent-host.ts';
 
 const PERIOD_MS = 10_000;
 

@@ -5,7 +5,7 @@ import {
   type HostAddresses,
   systemAddresses,
 } from '../../../src/agent/address.ts';
-import { agentConfig } from '../../support/agent-host.ts';
+import { agentConfig } from '../../support/processes/agent-host.ts';
 
 function info(address: string, internal = false): NetworkInterfaceInfo {
   return { address, internal, netmask: '', mac: '', cidr: null, family: 'IPv4' };

@@ -8,7 +8,7 @@ import {
 import { agentDeprecations, agentOptions } from '../../../src/agent/config.ts';
 import { featureNames, withFeatures } from '../../../src/agent/trackers/choose.ts';
 import { loadConfig } from '../../../src/config/load.ts';
-import { agentConfig } from '../../support/agent-host.ts';
+import { agentConfig } from '../../support/processes/agent-host.ts';
 
 /** Every variable of the original with its default, and our own; `-`: empty. */
 const VARIABLES = `

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { checkAgentConfig, checkCaptureConfig } from '../../../src/agent/check.ts';
 import { kafkaOptionsOf } from '../../../src/agent/export/kafka-config.ts';
-import { agentConfig } from '../../support/agent-host.ts';
+import { agentConfig } from '../../support/processes/agent-host.ts';
 
 type Environment = Readonly<Record<string, string>>;
 

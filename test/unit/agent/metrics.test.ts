@@ -9,9 +9,9 @@ import { agentColumns } from '../../../src/flow/agent-columns.ts';
 import { TableSpace } from '../../../src/flow/intern.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../../src/telemetry/metrics.ts';
-import { agentConfig } from '../../support/agent-host.ts';
-import { FakeKernel } from '../../support/fake-kernel.ts';
+import { FakeKernel } from '../../support/kernel/fake-kernel.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
+import { agentConfig } from '../../support/processes/agent-host.ts';
 
 const MINUTE_MS = 60_000;
 

@@ -2,9 +2,9 @@ import { beforeEach, expect, test } from 'vitest';
 import { type Agent, type AgentDeps, createAgent } from '../../../src/agent/root.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
-import { agentConfig, takeBatch, viewFlows } from '../../support/agent-host.ts';
-import { type FakeFlow, FakeKernel } from '../../support/fake-kernel.ts';
+import { type FakeFlow, FakeKernel } from '../../support/kernel/fake-kernel.ts';
 import { ManualClock, settle } from '../../support/manual-clock.ts';
+import { agentConfig, takeBatch, viewFlows } from '../../support/processes/agent-host.ts';
 
 let kernel: FakeKernel;
 let clock: ManualClock;

@@ -19,7 +19,7 @@ import { STORE_ERRORS } from '../../../src/store/errors.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { RenewedCertificate } from '../../../src/telemetry/server-tls.ts';
 import { readSmallFile } from '../../../src/telemetry/small-file.ts';
-import { agentConfig } from '../../support/agent-host.ts';
+import { agentConfig } from '../../support/processes/agent-host.ts';
 
 function exitCodeOf(fails: () => unknown): number {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()];

@@ -3,7 +3,7 @@ import { CALCULATED_COLUMNS, COLUMNS } from '../../../src/flow/columns.ts';
 import { FIELDS, fieldByName } from '../../../src/flow/fields.ts';
 import { FILTERS, filterById } from '../../../src/flow/filters.ts';
 import { SCOPES } from '../../../src/flow/scopes.ts';
-import { ORIGINAL_COLUMNS, ORIGINAL_FILTERS } from '../../support/original-console.ts';
+import { ORIGINAL_COLUMNS, ORIGINAL_FILTERS } from '../../support/console/original-console.ts';
 
 const columnIds = COLUMNS.map((column) => column.id);
 

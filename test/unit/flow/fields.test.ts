@@ -8,7 +8,7 @@ import {
   kindOf,
   LOKI_LABELS,
 } from '../../../src/flow/fields.ts';
-import { ORIGINAL_FIELDS } from '../../support/original-console.ts';
+import { ORIGINAL_FIELDS } from '../../support/console/original-console.ts';
 
 /** Every feature that the console can be told of. */
 const FEATURES: Readonly<Record<Feature, true>> = {

@@ -12,7 +12,7 @@ import {
   rowsOf,
 } from '../../../src/flow/row.ts';
 import { layoutFor } from '../../../src/flow/schema.ts';
-import { anyRow } from '../../support/any-row.ts';
+import { anyRow } from '../../support/codec/any-row.ts';
 
 const everything = layoutFor(FIELDS.map((field) => field.name));
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { PipelineConfig } from '../../../src/pipeline/config.ts';
-import { testPipeline } from '../../support/interpreter/setup.ts';
+import { testPipeline } from '../../support/models/interpreter/setup.ts';
 
 const FOLLOWS = 'preset-ingester';
 
@@ -322,13 +322,13 @@ test.each<readonly [string, unknown, string, string]>([
     'no source',
   ],
   [
-    'two sources',
+    'two in-process sources',
     {
       pipeline: edges(['s'], ['a', FOLLOWS], ['a', 's']),
       parameters: [{ name: 's', ingest: { type: 'preset' } }, none('a')],
     },
     'ERR_PIPELINE_NO_INPUT',
-    'one source is needed, but there are 2',
+    'one in-process source is possible, but there are 2',
   ],
   [
     'queue of a transform',

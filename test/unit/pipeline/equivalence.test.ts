@@ -2,10 +2,15 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { TableSpace } from '../../../src/flow/intern.ts';
 import type { PipelineConfig, StageParameters } from '../../../src/pipeline/config.ts';
-import { interpret } from '../../support/interpreter/interpret.ts';
-import { parseSamples } from '../../support/interpreter/prom.ts';
-import { appendRows, type Row } from '../../support/interpreter/rows.ts';
-import { PROTOCOLS_FILE, SERVICES_FILE, testPipeline } from '../../support/interpreter/setup.ts';
+import { interpret } from '../../support/models/interpreter/interpret.ts';
+import { parseSamples } from '../../support/models/interpreter/prom.ts';
+import { appendRows, type Row } from '../../support/models/interpreter/rows.ts';
+import {
+  PROTOCOLS_FILE,
+  SERVICES_FILE,
+  testPipeline,
+} from '../../support/models/interpreter/setup.ts';
+import { WITH_TEST_STAGES } from '../../support/models/interpreter/test-stages.ts';
 
 const FILES = { services: SERVICES_FILE, protocols: PROTOCOLS_FILE };
 
@@ -188,8 +193,11 @@ interface Tree {
   readonly children: readonly Tree[];
 }
 
+const sums: Stage = { extract: { type: 'sum', sum: {} } };
 const leaf: fc.Arbitrary<Tree> = fc.record({
-  stages: fc.array(transform, { maxLength: 2 }),
+  stages: fc
+    .tuple(fc.array(transform, { maxLength: 2 }), fc.constantFrom([], [], [sums]))
+    .map(([transforms, extractors]) => [...transforms, ...extractors]),
   sink: sinks,
   children: fc.constant([]),
 });
@@ -209,8 +217,15 @@ const tree: fc.Arbitrary<Tree> = fc.record({
   ),
 });
 
+/** A second source: its rows, its own stages, and whether the first one's stages get them, too. */
+interface Second {
+  readonly batches: readonly (readonly Row[])[];
+  readonly tree: Tree;
+  readonly joins: boolean;
+}
+
 /** Names stages in order; prom stages get a prefix of their own, so that metrics do not collide. */
-function configOf(root: Tree): PipelineConfig {
+function configOf(root: Tree, second: Second | undefined): PipelineConfig {
   const pipeline: { name: string; follows: string }[] = [];
   const parameters: StageParameters[] = [];
   const add = (stage: Stage, follows: string): string => {
@@ -227,6 +242,13 @@ function configOf(root: Tree): PipelineConfig {
     for (const child of node.children) walk(child, last);
   };
   walk(root, 'preset-ingester');
+  if (second !== undefined) {
+    const { batches, tree: own, joins } = second;
+    const firsts = pipeline.filter(({ follows }) => follows === 'preset-ingester');
+    parameters.push({ name: 'rows', ingest: { type: 'rows', rows: { batches } } });
+    if (joins) pipeline.push(...firsts.map(({ name }) => ({ name, follows: 'rows' })));
+    walk(own, 'rows');
+  }
   return { pipeline, parameters };
 }
 
@@ -239,11 +261,20 @@ test('the compiled pipeline does what the interpreter does, across table rotatio
     fc.asyncProperty(
       tree,
       fc.array(fc.array(rows, { maxLength: 12 }), { maxLength: 4 }),
+      fc.option(
+        fc.record({
+          batches: fc.array(fc.array(rows, { maxLength: 6 }), { maxLength: 3 }),
+          tree,
+          joins: fc.boolean(),
+        }),
+        { nil: undefined },
+      ),
       fc.constantFrom(8, 1_000_000),
-      async (shape, batches, tableLimit) => {
-        const config = configOf(shape);
-        const { pipeline, stores, metrics } = testPipeline(config, {
+      async (shape, batches, second, tableLimit) => {
+        const config = configOf(shape, second);
+        const { pipeline, stores, metrics, clock } = testPipeline(config, {
           tables: new TableSpace(tableLimit),
+          types: WITH_TEST_STAGES,
         });
         await pipeline.start(new AbortController().signal);
         for (const batchRows of batches) {
@@ -251,11 +282,15 @@ test('the compiled pipeline does what the interpreter does, across table rotatio
           appendRows(batch, batchRows);
           pipeline.emit(batch);
         }
+        // Extractors emit what they have.
+        clock.jump(1000);
         // The families are there as long as the stage runs.
         const samples = parseSamples(await metrics.registry.metrics());
         await pipeline.stop();
 
         const all = batches.flat();
+        const hasExtractor = config.parameters.some(({ extract }) => extract !== undefined);
+        const isPlain = second === undefined && !hasExtractor;
         const wanted = interpret(config, all, FILES);
         for (const key of [...samples.keys()]) if (!/^s\d+_/.test(key)) samples.delete(key);
         expect(samples).toEqual(wanted.samples);
@@ -267,7 +302,7 @@ test('the compiled pipeline does what the interpreter does, across table rotatio
         for (const { in: arrived, written, filtered, dropped, inFlight } of pipeline.branches()) {
           expect(dropped).toEqual({});
           expect(inFlight).toBe(0);
-          expect(arrived).toBe(all.length);
+          if (isPlain) expect(arrived).toBe(all.length);
           expect(written + filtered).toBe(arrived);
         }
       },

@@ -9,7 +9,7 @@ import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../../src/telemetry/metrics.ts';
 import { createTelemetryServer } from '../../../src/telemetry/server.ts';
 import { RenewedCertificate } from '../../../src/telemetry/server-tls.ts';
-import { selfSigned } from '../../support/certificate.ts';
+import { selfSigned } from '../../support/net/certificate.ts';
 import { metricValue, running } from '../console/server/harness.ts';
 
 /** More than Node reads at once. */

@@ -13,7 +13,7 @@ import type { HttpServerConfig, HttpServerDeps } from '../../../src/telemetry/ht
 import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { createTelemetryServer } from '../../../src/telemetry/server.ts';
-import { selfSigned } from '../../support/certificate.ts';
+import { selfSigned } from '../../support/net/certificate.ts';
 
 const cleanups: (() => unknown)[] = [];
 

@@ -4,6 +4,7 @@ import { Health } from '../../../telemetry/health.ts';
 import { createMetrics, type TextSource } from '../../../telemetry/metrics.ts';
 import { createTelemetryServer } from '../../../telemetry/server.ts';
 import {
+  type Lease,
   type Sink,
   type StageContext,
   type StageDeps,
@@ -103,7 +104,17 @@ class PromSink implements Sink, TextSource {
     this.#exposed?.[Symbol.dispose]();
   }
 
-  write(batch: FlowBatch): void {
+  offer(batch: FlowBatch, lease: Lease): boolean {
+    this.#count(batch);
+    lease.arrived(batch.selected);
+    return true;
+  }
+
+  text(): string {
+    return this.#metrics.map((metric) => metric.text()).join('');
+  }
+
+  #count(batch: FlowBatch): void {
     const scratch = this.#scratch;
     if (scratch.rows.length < batch.capacity) {
       scratch.rows = new Uint32Array(batch.capacity);
@@ -115,10 +126,6 @@ class PromSink implements Sink, TextSource {
     for (const metric of this.#metrics) samples += metric.update(batch, scratch, this.#tick);
     this.#own.processed(samples);
     this.#own.reported(this.#budget.taken);
-  }
-
-  text(): string {
-    return this.#metrics.map((metric) => metric.text()).join('');
   }
 
   #groupOf(labels: LabelGroup['labels']): LabelGroup {

@@ -1,15 +1,13 @@
 import { Writable } from 'node:stream';
 import { expect, test } from 'vitest';
-import {
-  createPacketExporter,
-  type PacketExporterDeps,
-} from '../../../../src/agent/capture/exporter.ts';
+import { createPacketExporter } from '../../../../src/agent/capture/exporter.ts';
+import type { DeliveryParts } from '../../../../src/agent/export/outlet.ts';
 import type { PacketBatch } from '../../../../src/codec/pcap/packets.ts';
 import { createLog } from '../../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
-import { agentConfig } from '../../../support/agent-host.ts';
+import { packetBatch } from '../../../support/codec/packet-batch.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
-import { packetBatch } from '../../../support/packet-batch.ts';
+import { agentConfig } from '../../../support/processes/agent-host.ts';
 
 const PACKETS = packetBatch([{ frame: new Uint8Array(60) }]);
 
@@ -21,7 +19,7 @@ const UNREADABLE: PacketBatch = {
   },
 };
 
-const DEPS: PacketExporterDeps = {
+const DEPS: DeliveryParts = {
   log: createLog('silent'),
   metrics: createMetrics(''),
   clock: new ManualClock(),

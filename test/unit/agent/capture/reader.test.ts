@@ -5,7 +5,7 @@ import { macPreferences } from '../../../../src/agent/interfaces/mac-preference.
 import { InterfaceNames, type NamesOptions } from '../../../../src/agent/interfaces/names.ts';
 import type { BpfObject } from '../../../../src/agent/loader/native.ts';
 import { parseMac } from '../../../../src/base/ip.ts';
-import { FakeKernel } from '../../../support/fake-kernel.ts';
+import { FakeKernel } from '../../../support/kernel/fake-kernel.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
 
 const A = '02:00:00:00:00:0a';

@@ -3,9 +3,9 @@ import { createPacketAgent, type PacketAgentDeps } from '../../../../src/agent/c
 import { stat } from '../../../../src/agent/drain/layout.gen.ts';
 import { createLog } from '../../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
-import { agentConfig } from '../../../support/agent-host.ts';
-import { FakeKernel } from '../../../support/fake-kernel.ts';
+import { FakeKernel } from '../../../support/kernel/fake-kernel.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
+import { agentConfig } from '../../../support/processes/agent-host.ts';
 
 function createCapture(exporter: PacketAgentDeps['exporter'], metrics = createMetrics('')) {
   const kernel = new FakeKernel();

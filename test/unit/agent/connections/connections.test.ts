@@ -13,8 +13,8 @@ import { InterfaceNames } from '../../../../src/agent/interfaces/names.ts';
 import { declareMetrics } from '../../../../src/agent/metrics.ts';
 import { FlowEnd, Initiator, TcpFlag } from '../../../../src/flow/enums.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
-import { takeBatch, viewFlows } from '../../../support/agent-host.ts';
-import { type FakeFlow, writeFlow } from '../../../support/fake-kernel.ts';
+import { type FakeFlow, writeFlow } from '../../../support/kernel/fake-kernel.ts';
+import { takeBatch, viewFlows } from '../../../support/processes/agent-host.ts';
 
 const { SYN, ACK, FIN, RST, SYN_ACK } = TcpFlag;
 const { source, destination } = Initiator;

@@ -8,8 +8,8 @@ import { BatchLayout, FlowBatch } from '../../../../src/flow/batch.ts';
 import { TableSpace } from '../../../../src/flow/intern.ts';
 import { rowsOf } from '../../../../src/flow/row.ts';
 import { layoutFor } from '../../../../src/flow/schema.ts';
-import { AGENT_LAYOUT, viewFlows } from '../../../support/agent-host.ts';
-import { type FakeFlow, writeFlow } from '../../../support/fake-kernel.ts';
+import { type FakeFlow, writeFlow } from '../../../support/kernel/fake-kernel.ts';
+import { AGENT_LAYOUT, viewFlows } from '../../../support/processes/agent-host.ts';
 
 const BOOT_OFFSET_MS = 1_700_000_000_000.25;
 const NOW_MS = 1_700_000_100_999;

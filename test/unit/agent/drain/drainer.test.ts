@@ -12,9 +12,9 @@ import type { Tracker } from '../../../../src/agent/trackers/tracker.ts';
 import type { FlowBatch } from '../../../../src/flow/batch.ts';
 import { createLog } from '../../../../src/telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../../../src/telemetry/metrics.ts';
-import { takeBatch, viewFlows } from '../../../support/agent-host.ts';
-import { type FakeFlow, FakeKernel, writeFlow } from '../../../support/fake-kernel.ts';
+import { type FakeFlow, FakeKernel, writeFlow } from '../../../support/kernel/fake-kernel.ts';
 import { ManualClock, settle } from '../../../support/manual-clock.ts';
+import { takeBatch, viewFlows } from '../../../support/processes/agent-host.ts';
 
 const OBJECT = {} as BpfObject;
 

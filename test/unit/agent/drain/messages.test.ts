@@ -4,7 +4,7 @@ import { MessageReader } from '../../../../src/agent/drain/messages.ts';
 import type { BpfObject } from '../../../../src/agent/loader/native.ts';
 import { declareMetrics } from '../../../../src/agent/metrics.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
-import { MessageKernel, messageRecord } from '../../../support/message-kernel.ts';
+import { MessageKernel, messageRecord } from '../../../support/kernel/message-kernel.ts';
 
 let kernel: MessageKernel;
 let reader: MessageReader;

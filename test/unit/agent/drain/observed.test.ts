@@ -2,8 +2,8 @@ import { expect, test } from 'vitest';
 import { DrainBuffer } from '../../../../src/agent/drain/buffer.ts';
 import { decodeFlows } from '../../../../src/agent/drain/decode.ts';
 import { InterfaceNames } from '../../../../src/agent/interfaces/names.ts';
-import { takeBatch, viewFlows } from '../../../support/agent-host.ts';
-import { type FakeFlow, writeFlow } from '../../../support/fake-kernel.ts';
+import { type FakeFlow, writeFlow } from '../../../support/kernel/fake-kernel.ts';
+import { takeBatch, viewFlows } from '../../../support/processes/agent-host.ts';
 
 const A = '02:00:00:00:00:0a';
 const B = '02:00:00:00:00:0b';

@@ -5,7 +5,7 @@ import {
   checkTargetTls,
   reconnectJitterMs,
 } from '../../../../src/agent/export/check.ts';
-import { agentConfig } from '../../../support/agent-host.ts';
+import { agentConfig } from '../../../support/processes/agent-host.ts';
 
 const TARGET = { TARGET_HOST: 'collector', TARGET_PORT: '2055' };
 const CA = 'TARGET_TLS_CA_CERT_PATH';

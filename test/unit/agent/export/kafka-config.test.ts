@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { kafkaOptionsOf } from '../../../../src/agent/export/kafka-config.ts';
-import { agentConfig } from '../../../support/agent-host.ts';
+import { agentConfig } from '../../../support/processes/agent-host.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'netobserv-export-'));
 afterAll(() => rmSync(folder, { recursive: true }));

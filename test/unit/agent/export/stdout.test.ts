@@ -2,15 +2,12 @@ import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { createExporter } from '../../../../src/agent/export/exporters.ts';
-import { writePatiently } from '../../../../src/agent/export/stdout-delivery.ts';
-import { NetobservError } from '../../../../src/base/errors.ts';
 import { agentColumns } from '../../../../src/flow/agent-columns.ts';
 import { TableSpace } from '../../../../src/flow/intern.ts';
 import { appendRow, type Row } from '../../../../src/flow/row.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
-import { agentConfig } from '../../../support/agent-host.ts';
-import { errorRow } from '../../../support/error-row.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
+import { agentConfig } from '../../../support/processes/agent-host.ts';
 
 /** Standard output whose reader takes a piece when told to. */
 class Reader extends Writable {
@@ -115,38 +112,4 @@ test('a batch without flows is nothing to write', async () => {
   expect(send()).toBe(true);
   await exporter.stop();
   expect(reader.text).toBe('');
-});
-
-test('a pipeline’s writer waits for room, and not for a reader that is gone', async () => {
-  const refusals = [true, true, false];
-  const disk = new Writable();
-  disk.write = ((_bytes: Uint8Array, done: (error?: Error) => void) => {
-    const full = refusals.shift() === true;
-    done(
-      full ? new NetobservError(errorRow('ERR_OUTPUT'), 'full', { retryable: true }) : undefined,
-    );
-    return true;
-  }) as Writable['write'];
-  const clock = new ManualClock();
-  let isWritten = false;
-  const written = writePatiently(disk, Buffer.from('x'), clock).then(() => {
-    isWritten = true;
-  });
-  await clock.advance(1500);
-  expect(isWritten).toBe(false);
-  await clock.advance(1000);
-  await written;
-
-  const gone = new Reader();
-  gone.on('error', () => undefined);
-  gone.destroy();
-  await expect(writePatiently(gone, Buffer.from('x'), clock)).rejects.toMatchObject({
-    code: 'ERR_AGENT_OUTPUT',
-  });
-
-  refusals.push(...Array.from({ length: 200 }, () => true));
-  const never = writePatiently(disk, Buffer.from('x'), clock);
-  const failed = expect(never).rejects.toMatchObject({ code: 'ERR_AGENT_OUTPUT' });
-  await clock.advance(121_000);
-  await failed;
 });

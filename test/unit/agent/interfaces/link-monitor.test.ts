@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest';
 import { LinkMonitor } from '../../../../src/agent/interfaces/link-monitor.ts';
 import { SocketHub } from '../../../../src/agent/interfaces/socket-hub.ts';
-import { FakeKernel } from '../../../support/fake-kernel.ts';
-import { ManualClock } from '../../../support/manual-clock.ts';
+import { FakeKernel } from '../../../support/kernel/fake-kernel.ts';
 import {
   addressMessage,
   doneMessage,
   errorMessage,
   linkMessage,
-} from '../../../support/netlink-messages.ts';
+} from '../../../support/kernel/netlink-messages.ts';
+import { ManualClock } from '../../../support/manual-clock.ts';
 
 const EBUSY = 16;
 const UNREADABLE = linkMessage({ index: 1, name: 'lo', type: 1, up: true }).subarray(0, 20);

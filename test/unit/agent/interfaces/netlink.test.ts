@@ -8,7 +8,7 @@ import {
   errorMessage,
   linkMessage,
   message,
-} from '../../../support/netlink-messages.ts';
+} from '../../../support/kernel/netlink-messages.ts';
 
 const ETH0 = { index: 2, name: 'eth0', type: 1, up: true };
 

@@ -11,7 +11,7 @@ import {
   errorMessage,
   filterMessage,
   qdiscMessage,
-} from '../../../support/netlink-messages.ts';
+} from '../../../support/kernel/netlink-messages.ts';
 
 const FILTER = { ifindex: 7, parent: CLSACT_EGRESS, name: 'netobserv:1', program: 99, sequence: 3 };
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { enumOf, openBtf } from '../../../../src/agent/kernel/btf.ts';
-import { buildBtf } from '../../../support/btf-builder.ts';
+import { buildBtf } from '../../../support/kernel/btf-builder.ts';
 
 const word = fc.stringMatching(/^[A-Z_]{1,12}$/);
 const enums = fc.uniqueArray(

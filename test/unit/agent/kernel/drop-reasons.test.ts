@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { DropReasons } from '../../../../src/agent/kernel/drop-reasons.ts';
-import { buildBtf } from '../../../support/btf-builder.ts';
+import { buildBtf } from '../../../support/kernel/btf-builder.ts';
 
 let folder: string;
 

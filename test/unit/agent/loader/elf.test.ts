@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { readElf } from '../../../../src/agent/loader/elf.ts';
-import { buildElf } from '../../../support/elf-builder.ts';
+import { buildElf } from '../../../support/kernel/elf-builder.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'netobserv-elf-'));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -4,9 +4,9 @@ import type { AttachOptions, BpfObject } from '../../../../src/agent/loader/nati
 import { declareMetrics } from '../../../../src/agent/metrics.ts';
 import { createLog } from '../../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
-import { agentConfig } from '../../../support/agent-host.ts';
-import { FakeKernel } from '../../../support/fake-kernel.ts';
+import { FakeKernel } from '../../../support/kernel/fake-kernel.ts';
 import { ManualClock, settle } from '../../../support/manual-clock.ts';
+import { agentConfig } from '../../../support/processes/agent-host.ts';
 
 const TARGET: HookTarget = {
   netns: undefined,

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { config as layout } from '../../../../src/agent/drain/layout.gen.ts';
 import { flowMapEntries, loadDatapath } from '../../../../src/agent/loader/object.ts';
-import { agentConfig } from '../../../support/agent-host.ts';
-import { FakeKernel } from '../../../support/fake-kernel.ts';
+import { FakeKernel } from '../../../support/kernel/fake-kernel.ts';
+import { agentConfig } from '../../../support/processes/agent-host.ts';
 
 function load(kernel: FakeKernel, env: Readonly<Record<string, string>> = {}) {
   return loadDatapath(kernel, new Uint8Array(0), agentConfig(env));

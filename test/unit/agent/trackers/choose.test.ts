@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { featureNames, withFeatures } from '../../../../src/agent/trackers/choose.ts';
 import { FEATURES } from '../../../../src/agent/trackers/table.ts';
-import { agentConfig } from '../../../support/agent-host.ts';
+import { agentConfig } from '../../../support/processes/agent-host.ts';
 
 test('a named feature is switched on, all others stay as they were', () => {
   const before = agentConfig({ SAMPLING: '7' });

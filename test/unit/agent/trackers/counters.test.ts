@@ -11,7 +11,7 @@ import { tcpHealth } from '../../../../src/agent/trackers/tcp-health.ts';
 import type { FeatureSpec, Tracker, TrackerDeps } from '../../../../src/agent/trackers/tracker.ts';
 import { tunnels } from '../../../../src/agent/trackers/tunnels.ts';
 import { parseAddress } from '../../../../src/base/ip.ts';
-import { track } from '../../../support/entries.ts';
+import { track } from '../../../support/kernel/entries.ts';
 
 /** None of these asks for anything. */
 function trackerOf(spec: FeatureSpec): readonly Tracker[] {

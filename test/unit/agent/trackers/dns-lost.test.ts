@@ -3,7 +3,7 @@ import { DrainBuffer } from '../../../../src/agent/drain/buffer.ts';
 import { dnsMetrics, flowKey, flowMetrics } from '../../../../src/agent/drain/layout.gen.ts';
 import type { BpfObject } from '../../../../src/agent/loader/native.ts';
 import { LostQueries } from '../../../../src/agent/trackers/dns-lost.ts';
-import { MessageKernel, type Query, queryKey } from '../../../support/message-kernel.ts';
+import { MessageKernel, type Query, queryKey } from '../../../support/kernel/message-kernel.ts';
 
 const AT = flowMetrics.sizeBytes;
 const VALUE_BYTES = AT + dnsMetrics.sizeBytes;

@@ -1,9 +1,16 @@
 import { expect, test } from 'vitest';
 import { dnsMetrics, messageKind } from '../../../../src/agent/drain/layout.gen.ts';
 import { dns } from '../../../../src/agent/trackers/dns.ts';
-import { edns, FIRST_NAME, message, name, pointer, Type } from '../../../support/dns-message.ts';
-import { messageRecord, queryKey } from '../../../support/message-kernel.ts';
-import { type BedFlow, TrackerBed } from '../../../support/tracker-bed.ts';
+import {
+  edns,
+  FIRST_NAME,
+  message,
+  name,
+  pointer,
+  Type,
+} from '../../../support/codec/dns-message.ts';
+import { messageRecord, queryKey } from '../../../support/kernel/message-kernel.ts';
+import { type BedFlow, TrackerBed } from '../../../support/kernel/tracker-bed.ts';
 
 const SOURCE = { source: '10.0.0.1', port: 53 };
 

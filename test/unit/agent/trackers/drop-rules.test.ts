@@ -3,8 +3,8 @@ import { DrainBuffer } from '../../../../src/agent/drain/buffer.ts';
 import { dropMetrics, filterMetrics, flowMetrics } from '../../../../src/agent/drain/layout.gen.ts';
 import { dropRules } from '../../../../src/agent/trackers/drop-rules.ts';
 import type { TrackerDeps } from '../../../../src/agent/trackers/tracker.ts';
-import { agentConfig } from '../../../support/agent-host.ts';
-import { writeFlow } from '../../../support/fake-kernel.ts';
+import { writeFlow } from '../../../support/kernel/fake-kernel.ts';
+import { agentConfig } from '../../../support/processes/agent-host.ts';
 
 const FILTER_AT = flowMetrics.sizeBytes;
 const DROPS_AT = FILTER_AT + filterMetrics.sizeBytes;

@@ -8,8 +8,8 @@ import { KernelSymbols } from '../../../../src/agent/kernel/symbols.ts';
 import { DropTracker } from '../../../../src/agent/trackers/drops.ts';
 import { DROP_CAUSES } from '../../../../src/flow/names/drop.ts';
 import { createLog } from '../../../../src/telemetry/log.ts';
-import { buildBtf } from '../../../support/btf-builder.ts';
-import { track } from '../../../support/entries.ts';
+import { buildBtf } from '../../../support/kernel/btf-builder.ts';
+import { track } from '../../../support/kernel/entries.ts';
 
 let folder: string;
 

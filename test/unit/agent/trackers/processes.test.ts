@@ -10,7 +10,7 @@ import { ProcessTracker } from '../../../../src/agent/trackers/processes.ts';
 import type { Tracker } from '../../../../src/agent/trackers/tracker.ts';
 import { TableSpace } from '../../../../src/flow/intern.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
-import { type FakeEntry, FLOW, track } from '../../../support/entries.ts';
+import { type FakeEntry, FLOW, track } from '../../../support/kernel/entries.ts';
 
 const CONTAINER = 'c'.repeat(64);
 const BACK = {

@@ -2,10 +2,10 @@ import { beforeEach, expect, test } from 'vitest';
 import { messageKind, tlsMetrics, tlsSeen } from '../../../../src/agent/drain/layout.gen.ts';
 import { tls } from '../../../../src/agent/trackers/tls.ts';
 import { TLS_TYPES } from '../../../../src/flow/names/tls.ts';
-import type { FlowView } from '../../../support/agent-host.ts';
-import { messageRecord } from '../../../support/message-kernel.ts';
-import { clientHello, record, serverHello } from '../../../support/tls-hello.ts';
-import { type BedFlow, TrackerBed, tcpKey } from '../../../support/tracker-bed.ts';
+import { clientHello, record, serverHello } from '../../../support/codec/tls-hello.ts';
+import { messageRecord } from '../../../support/kernel/message-kernel.ts';
+import { type BedFlow, TrackerBed, tcpKey } from '../../../support/kernel/tracker-bed.ts';
+import type { FlowView } from '../../../support/processes/agent-host.ts';
 
 const THERE = tcpKey(40_000, 443);
 const BACK = tcpKey(443, 40_000);

@@ -6,9 +6,9 @@ import { openssl } from '../../../../src/agent/trackers/openssl.ts';
 import type { TrackerDeps } from '../../../../src/agent/trackers/tracker.ts';
 import { createLog } from '../../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
-import { agentConfig } from '../../../support/agent-host.ts';
-import { FakeKernel } from '../../../support/fake-kernel.ts';
+import { FakeKernel } from '../../../support/kernel/fake-kernel.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
+import { agentConfig } from '../../../support/processes/agent-host.ts';
 
 /** Programs that somebody loaded before the agent came have counted so much in every place. */
 class CountingKernel extends FakeKernel {

@@ -11,7 +11,7 @@ import {
   name,
   pointer,
   Type,
-} from '../../../support/dns-message.ts';
+} from '../../../support/codec/dns-message.ts';
 
 const WWW = { name: name('www.example.com'), type: Type.A };
 

@@ -8,7 +8,7 @@ import { FIELDS } from '../../../../src/flow/fields.ts';
 import { TableSpace } from '../../../../src/flow/intern.ts';
 import { batchOf, rowsOf } from '../../../../src/flow/row.ts';
 import { layoutFor } from '../../../../src/flow/schema.ts';
-import { anyRow } from '../../../support/any-row.ts';
+import { anyRow } from '../../../support/codec/any-row.ts';
 
 const everything = layoutFor(FIELDS.map((field) => field.name));
 

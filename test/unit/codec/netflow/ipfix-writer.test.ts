@@ -10,9 +10,9 @@ import { FIELDS } from '../../../../src/flow/fields.ts';
 import { TableSpace } from '../../../../src/flow/intern.ts';
 import { batchOf, type Row } from '../../../../src/flow/row.ts';
 import { layoutFor } from '../../../../src/flow/schema.ts';
-import { anyRow } from '../../../support/any-row.ts';
-import { OneSetReader } from '../../../support/ipfix-one-set.ts';
-import { IpfixReader, type ReadRecord } from '../../../support/ipfix-reader.ts';
+import { anyRow } from '../../../support/codec/any-row.ts';
+import { OneSetReader } from '../../../support/codec/ipfix-one-set.ts';
+import { IpfixReader, type ReadRecord } from '../../../support/codec/ipfix-reader.ts';
 
 const OPTIONS: IpfixOptions = {
   domain: 1,

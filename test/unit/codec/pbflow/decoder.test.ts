@@ -7,8 +7,8 @@ import { BatchLayout, FlowBatch } from '../../../../src/flow/batch.ts';
 import { TableSpace } from '../../../../src/flow/intern.ts';
 import { batchOf, type Row, rowsOf } from '../../../../src/flow/row.ts';
 import { layoutFor } from '../../../../src/flow/schema.ts';
-import { flowRows } from '../../../support/pbflow-rows.ts';
-import { PbRecord, PbRecords } from '../../../support/pbflow-schema.ts';
+import { flowRows } from '../../../support/codec/pbflow-rows.ts';
+import { PbRecord, PbRecords } from '../../../support/codec/pbflow-schema.ts';
 
 const LAYOUT = new BatchLayout([
   ...agentColumns().filter(({ name }) => name !== 'TimeReceived'),

@@ -5,7 +5,7 @@ import { BatchLayout, type FlowBatch } from '../../../../src/flow/batch.ts';
 import { TableSpace } from '../../../../src/flow/intern.ts';
 import { batchOf, type Row } from '../../../../src/flow/row.ts';
 import { layoutFor } from '../../../../src/flow/schema.ts';
-import { PbRecord, PbRecords } from '../../../support/pbflow-schema.ts';
+import { PbRecord, PbRecords } from '../../../support/codec/pbflow-schema.ts';
 
 const LAYOUT = new BatchLayout([
   ...agentColumns(),

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { PBFLOW_ERRORS } from '../../../../src/codec/pbflow/errors.ts';
-import { fuzzPbflow } from '../../../support/pbflow-fuzz.ts';
+import { fuzzPbflow } from '../../../support/codec/pbflow-fuzz.ts';
 
 test('inputs that nobody would send are decoded, or refused with a code', () => {
   const { decoded, refused } = fuzzPbflow(30_000, 20_260_721);

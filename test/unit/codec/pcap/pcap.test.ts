@@ -2,14 +2,14 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { encodePacketMessage } from '../../../../src/codec/pcap/pbpacket.ts';
 import { PcapngWriter } from '../../../../src/codec/pcap/pcapng.ts';
-import { packetBatch } from '../../../support/packet-batch.ts';
-import { decodePacket } from '../../../support/packet-collector.ts';
+import { packetBatch } from '../../../support/codec/packet-batch.ts';
 import {
   type PcapngFile,
   readPcap,
   readPcapng,
   throughTcpdump,
-} from '../../../support/pcap-file.ts';
+} from '../../../support/codec/pcap-file.ts';
+import { decodePacket } from '../../../support/net/packet-collector.ts';
 
 const INTERFACES = [
   { name: 'eth0', linkType: 1 },

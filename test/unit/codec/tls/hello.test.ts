@@ -7,7 +7,7 @@ import {
   record,
   serverHello,
   ssl2Hello,
-} from '../../../support/tls-hello.ts';
+} from '../../../support/codec/tls-hello.ts';
 
 function read(bytes: Uint8Array): { outcome: string; hello: TlsHello } {
   const hello = new TlsHello();

@@ -1,3 +1,4 @@
+import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { directPipeline } from '../../../../src/commands/agent/direct.ts';
@@ -5,8 +6,8 @@ import { TableSpace } from '../../../../src/flow/intern.ts';
 import { rowsOf } from '../../../../src/flow/row.ts';
 import { Health } from '../../../../src/telemetry/health.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
-import { agentConfig } from '../../../support/agent-host.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
+import { agentConfig } from '../../../support/processes/agent-host.ts';
 
 function direct(flpConfig: string, env: Readonly<Record<string, string>> = {}) {
   const lines: string[] = [];
@@ -21,9 +22,12 @@ function direct(flpConfig: string, env: Readonly<Record<string, string>> = {}) {
       log,
       clock: new ManualClock(),
       tables: new TableSpace(),
-      output: async (bytes) => {
-        written.push(bytes.slice());
-      },
+      stdout: new Writable({
+        write(bytes: Uint8Array, _encoding, done) {
+          written.push(bytes.slice());
+          done();
+        },
+      }),
     },
   });
   return { ...made, lines, written };

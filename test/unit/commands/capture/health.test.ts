@@ -9,10 +9,10 @@ import { Health } from '../../../../src/telemetry/health.ts';
 import { createLog } from '../../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
 import { createTelemetryServer } from '../../../../src/telemetry/server.ts';
-import { agentConfig } from '../../../support/agent-host.ts';
-import { FakeKernel } from '../../../support/fake-kernel.ts';
+import { FakeKernel } from '../../../support/kernel/fake-kernel.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
-import { freePort } from '../../../support/program.ts';
+import { agentConfig } from '../../../support/processes/agent-host.ts';
+import { freePort } from '../../../support/processes/program.ts';
 
 const FLOW = { src: '10.0.0.1', dst: '10.0.0.2', bytes: 100, packets: 1 };
 const OK = { ok: true };

@@ -2,12 +2,12 @@ import { expect, test } from 'vitest';
 import { NetobservError } from '../../../../src/base/errors.ts';
 import { BATCH_CAPACITY_ROWS } from '../../../../src/flow/batch.ts';
 import type { PipelineConfig } from '../../../../src/pipeline/config.ts';
-import { SINK_FLUSH_INTERVAL_MS } from '../../../../src/pipeline/graph/branch.ts';
+import { SINK_FLUSH_INTERVAL_MS } from '../../../../src/pipeline/graph/batch-queue.ts';
 import { DRAIN_DEADLINE_MS, type Pipeline } from '../../../../src/pipeline/pipeline.ts';
 import { errorRow } from '../../../support/error-row.ts';
-import { parseSamples } from '../../../support/interpreter/prom.ts';
-import { appendRows } from '../../../support/interpreter/rows.ts';
-import { testPipeline } from '../../../support/interpreter/setup.ts';
+import { parseSamples } from '../../../support/models/interpreter/prom.ts';
+import { appendRows } from '../../../support/models/interpreter/rows.ts';
+import { testPipeline } from '../../../support/models/interpreter/setup.ts';
 
 /** Flows with Proto 6 and 17 by turns; the branch of `a` leaves UDP out. */
 function fork(whenFull?: 'block'): PipelineConfig {
@@ -63,7 +63,7 @@ async function settle(): Promise<void> {
 const started = (pipeline: Pipeline) => pipeline.start(new AbortController().signal);
 
 test('a hanging sink loses its own flows, counted, and nobody else’s', async () => {
-  const { pipeline, stores, metrics } = testPipeline(fork(), { queueRows: 100 });
+  const { pipeline, stores, metrics } = testPipeline(fork(), { queue: { rows: 100 } });
   const hung = Promise.withResolvers<void>();
   stores.a.gate = hung.promise;
   await started(pipeline);
@@ -133,7 +133,9 @@ test('the deadline of a stop counts what a hanging sink still has', async () => 
 });
 
 test('a blocking branch makes a patient source wait and loses nothing', async () => {
-  const { pipeline, stores } = testPipeline(fork('block'), { queueRows: BATCH_CAPACITY_ROWS });
+  const { pipeline, stores } = testPipeline(fork('block'), {
+    queue: { rows: BATCH_CAPACITY_ROWS },
+  });
   const slow = Promise.withResolvers<void>();
   stores.a.gate = slow.promise;
   await started(pipeline);
@@ -151,7 +153,7 @@ test('a blocking branch makes a patient source wait and loses nothing', async ()
 });
 
 test('a queue is bounded by bytes as well', async () => {
-  const { pipeline, stores } = testPipeline(fork(), { queueBytes: 1 });
+  const { pipeline, stores } = testPipeline(fork(), { queue: { bytes: 1 } });
   const slow = Promise.withResolvers<void>();
   stores.a.gate = slow.promise;
   await started(pipeline);
@@ -177,4 +179,56 @@ test('sinks flush now and then, and only after they wrote', async () => {
   await pipeline.stop();
   expect(stores.a.flushes).toBe(2);
   expect(stores.a.rows).toHaveLength(2);
+});
+
+test('small batches wait together: the queue counts rows, not capacity', async () => {
+  const { pipeline, stores } = testPipeline(fork());
+  const slow = Promise.withResolvers<void>();
+  stores.b.gate = slow.promise;
+  await started(pipeline);
+  const outcomes: unknown[] = [];
+  for (let batch = 0; batch < 1000; batch++) {
+    const small = pipeline.take();
+    appendRows(small, [
+      { Proto: 17, Bytes: 2 * batch },
+      { Proto: 17, Bytes: 2 * batch + 1 },
+    ]);
+    pipeline.emit(small, (outcome) => outcomes.push(outcome));
+  }
+  expect(pipeline.branches()[1]).toMatchObject({ inFlight: 2000, dropped: {} });
+  expect(outcomes).toEqual([]);
+  slow.resolve();
+  await settle();
+  // The first one alone, the others in one batch.
+  expect(stores.b.appends).toBe(2);
+  expect(outcomes).toEqual(Array.from({ length: 1000 }, () => ({ lost: 0 })));
+  await pipeline.stop();
+  expect(stores.b.rows.map((row) => row.Bytes)).toEqual(
+    Array.from({ length: 2000 }, (_, index) => index),
+  );
+});
+
+test('a source hears of a batch once, when every branch has settled its rows', async () => {
+  const { pipeline, stores } = testPipeline(fork());
+  const slow = Promise.withResolvers<void>();
+  stores.a.gate = slow.promise;
+  stores.b.failure = new NetobservError(errorRow('ERR_TEST'), 'disk full');
+  await started(pipeline);
+  const outcomes: unknown[] = [];
+  const batch = pipeline.take();
+  appendRows(batch, [{ Proto: 6 }, { Proto: 17 }, { Proto: 6 }]);
+  pipeline.emit(batch, (outcome) => outcomes.push(outcome));
+  await settle();
+  expect(outcomes).toEqual([]);
+  slow.resolve();
+  await settle();
+  expect(outcomes).toEqual([{ lost: 3 }]);
+  await pipeline.stop();
+  expect(outcomes).toHaveLength(1);
+
+  const late = pipeline.take();
+  appendRows(late, [{ Proto: 6 }]);
+  pipeline.emit(late, (outcome) => outcomes.push(outcome));
+  // Both branches have ended.
+  expect(outcomes[1]).toEqual({ lost: 2 });
 });

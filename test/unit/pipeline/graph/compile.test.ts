@@ -4,8 +4,9 @@ import { BATCH_CAPACITY_ROWS, BatchLayout, FlowBatch } from '../../../../src/flo
 import { TableSpace } from '../../../../src/flow/intern.ts';
 import type { PipelineConfig } from '../../../../src/pipeline/config.ts';
 import { defaultPipeline } from '../../../../src/pipeline/defaults.ts';
-import { appendRows } from '../../../support/interpreter/rows.ts';
-import { testPipeline } from '../../../support/interpreter/setup.ts';
+import { appendRows } from '../../../support/models/interpreter/rows.ts';
+import { testPipeline } from '../../../support/models/interpreter/setup.ts';
+import { WITH_TEST_STAGES } from '../../../support/models/interpreter/test-stages.ts';
 
 const label = (side: string) => ({
   type: 'add_subnet_label',
@@ -63,7 +64,7 @@ test('only what somebody reads is decoded, and rules for nobody are left out', (
       '    · add_subnet_label DstAddr: left out, nobody reads its result',
       '    · decode_tcp_flags Flags: left out, nobody reads its result',
       '    p (encode prom)',
-      '      queue 524288 rows / 96 MiB, when full drops and counts; reads SrcSubnetLabel, Proto, NoSuchField',
+      '      reads SrcSubnetLabel, Proto, NoSuchField',
       '',
     ].join('\n'),
   );
@@ -204,4 +205,79 @@ test('a batch that the source made itself is not handed out again', async () => 
   pipeline.emit(small);
   expect(pipeline.take().capacity).toBe(BATCH_CAPACITY_ROWS);
   await pipeline.stop();
+});
+
+const CLUSTER_TEXT = { type: 'add_field', addField: { input: 'Cluster', value: 'x' } };
+const CLUSTER_NUMBER = { type: 'add_field', addField: { input: 'Cluster', value: 7 } };
+
+test('kinds belong to a way: two branches may add the same name with two kinds', async () => {
+  const config: PipelineConfig = {
+    pipeline: [
+      { name: 'text', follows: 'preset-ingester' },
+      { name: 'number', follows: 'preset-ingester' },
+      { name: 'a', follows: 'text' },
+      { name: 'b', follows: 'number' },
+    ],
+    parameters: [
+      filter('text', [CLUSTER_TEXT]),
+      filter('number', [CLUSTER_NUMBER]),
+      store('a'),
+      store('b'),
+    ],
+  };
+  const { pipeline, stores } = testPipeline(config);
+  await pipeline.start(new AbortController().signal);
+  for (let turn = 0; turn < 3; turn++) {
+    const batch = pipeline.take();
+    appendRows(batch, [{ Proto: 6 }]);
+    pipeline.emit(batch);
+  }
+  await pipeline.stop();
+  expect(stores.a.rows).toEqual(Array(3).fill({ Proto: 6, Cluster: 'x' }));
+  expect(stores.b.rows).toEqual(Array(3).fill({ Proto: 6, Cluster: 7 }));
+
+  const joined = {
+    ...config,
+    pipeline: [...config.pipeline, { name: 'a', follows: 'number' }],
+  };
+  expect(() => testPipeline(joined)).toThrow(
+    'field Cluster holds str, but another input makes f64',
+  );
+});
+
+test('several sources and extractors each have an entry in the plan', async () => {
+  const { pipeline, stores, clock } = testPipeline(
+    {
+      pipeline: [
+        { name: 'sum', follows: 'preset-ingester' },
+        { name: 'sum', follows: 'rows' },
+        { name: 'a', follows: 'sum' },
+        { name: 'b', follows: 'rows' },
+      ],
+      parameters: [
+        { name: 'rows', ingest: { type: 'rows', rows: { batches: [[{ Proto: 6, Bytes: 5 }]] } } },
+        { name: 'sum', extract: { type: 'sum', sum: {} } },
+        store('a'),
+        store('b'),
+      ],
+    },
+    { types: WITH_TEST_STAGES },
+  );
+  expect(pipeline.plan()).toContain('columns made by sum (2): Proto, Bytes\nsum (extract sum)\n');
+  expect(pipeline.decoded.toSorted()).toEqual(['Bytes', 'Proto']);
+  await pipeline.start(new AbortController().signal);
+  const batch = pipeline.take();
+  appendRows(batch, [{ Proto: 6, Bytes: 10 }, { Proto: 17 }]);
+  pipeline.emit(batch);
+  clock.jump(1000);
+  const late = pipeline.take();
+  appendRows(late, [{ Proto: 1, Bytes: 2 }]);
+  pipeline.emit(late);
+  await pipeline.stop();
+  expect(stores.a.rows).toEqual([
+    { Proto: 6, Bytes: 15 },
+    { Proto: 17, Bytes: 0 },
+    { Proto: 1, Bytes: 2 },
+  ]);
+  expect(stores.b.rows).toEqual([{ Proto: 6, Bytes: 5 }]);
 });

@@ -1,7 +1,10 @@
+import { Writable } from 'node:stream';
 import { expect, test } from 'vitest';
+import { NetobservError } from '../../../../src/base/errors.ts';
 import { agentColumns } from '../../../../src/flow/agent-columns.ts';
-import { appendRows } from '../../../support/interpreter/rows.ts';
-import { testPipeline } from '../../../support/interpreter/setup.ts';
+import { errorRow } from '../../../support/error-row.ts';
+import { appendRows } from '../../../support/models/interpreter/rows.ts';
+import { testPipeline } from '../../../support/models/interpreter/setup.ts';
 
 const FIELDS = ['SrcAddr', 'Proto', 'Flags', 'Interfaces', 'Bytes'];
 const ROWS = [
@@ -72,4 +75,59 @@ test('printf is a line per flow, and the default', async () => {
     `${time}: map[Bytes:1234 Flags:274 Interfaces:[eth0 lo] Proto:6 SrcAddr:10.0.0.1]`,
   );
   expect(second).toBe(`${time}: map[Proto:17 SrcAddr:fd00::1]`);
+});
+
+/** A disk that is full as often as `refusals` says. */
+function disk(refusals: boolean[]): Writable {
+  const stream = new Writable();
+  stream.write = ((_bytes: Uint8Array, done: (error?: Error) => void) => {
+    const full = refusals.shift() === true;
+    done(
+      full ? new NetobservError(errorRow('ERR_OUTPUT'), 'full', { retryable: true }) : undefined,
+    );
+    return true;
+  }) as Writable['write'];
+  return stream;
+}
+
+async function writing(stdout: Writable) {
+  const { pipeline, clock } = testPipeline(
+    {
+      pipeline: [{ name: 'out', follows: 'preset-ingester' }],
+      parameters: [{ name: 'out', write: { type: 'stdout', stdout: { format: 'json' } } }],
+    },
+    { stdout },
+  );
+  await pipeline.start(new AbortController().signal);
+  const batch = pipeline.take();
+  appendRows(batch, ROWS);
+  let settled: unknown;
+  pipeline.emit(batch, (outcome) => {
+    settled = outcome;
+  });
+  return { pipeline, clock, settled: () => settled };
+}
+
+test('a full disk is waited for', async () => {
+  const { pipeline, clock, settled } = await writing(disk([true, true, false]));
+  await clock.advance(0);
+  expect(settled()).toBeUndefined();
+  await clock.advance(2000);
+  expect(settled()).toEqual({ lost: 0 });
+  expect(pipeline.branches()[0]).toMatchObject({ written: 2, dropped: {} });
+});
+
+test('a disk that stays full, and a reader that is gone, lose flows that are counted', async () => {
+  const full = await writing(disk(Array.from({ length: 1000 }, () => true)));
+  await full.clock.advance(125_000);
+  expect(full.settled()).toEqual({ lost: 2 });
+  expect(full.pipeline.branches()[0]).toMatchObject({ dropped: { expired: 2 }, inFlight: 0 });
+
+  const reader = new Writable({ write: (_bytes, _encoding, done) => done() });
+  reader.on('error', () => undefined);
+  reader.destroy();
+  const gone = await writing(reader);
+  await gone.clock.advance(0);
+  expect(gone.settled()).toEqual({ lost: 2 });
+  expect(gone.pipeline.branches()[0]).toMatchObject({ dropped: { refused: 2 } });
 });

@@ -2,9 +2,9 @@ import { afterEach, expect, test } from 'vitest';
 import { TableSpace } from '../../../../../src/flow/intern.ts';
 import type { PipelineConfig } from '../../../../../src/pipeline/config.ts';
 import type { Pipeline } from '../../../../../src/pipeline/pipeline.ts';
-import { parseSamples } from '../../../../support/interpreter/prom.ts';
-import { appendRows, type Row } from '../../../../support/interpreter/rows.ts';
-import { type TestPipeline, testPipeline } from '../../../../support/interpreter/setup.ts';
+import { parseSamples } from '../../../../support/models/interpreter/prom.ts';
+import { appendRows, type Row } from '../../../../support/models/interpreter/rows.ts';
+import { type TestPipeline, testPipeline } from '../../../../support/models/interpreter/setup.ts';
 
 const MINUTE_MS = 60_000;
 const running: Pipeline[] = [];

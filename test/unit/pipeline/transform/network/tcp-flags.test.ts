@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { appendRows } from '../../../../support/interpreter/rows.ts';
-import { testPipeline } from '../../../../support/interpreter/setup.ts';
+import { appendRows } from '../../../../support/models/interpreter/rows.ts';
+import { testPipeline } from '../../../../support/models/interpreter/setup.ts';
 
 const decode = (input: string, output: string) => ({
   transform: {

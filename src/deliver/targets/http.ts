@@ -1,0 +1,42 @@
+import { assert } from '../../base/assert.ts';
+import type { HttpClient, HttpClientConfig } from '../../net/http/client.ts';
+import type { RenewalReport } from '../../telemetry/renewed-files.ts';
+import type { Target } from '../delivery.ts';
+import type { Message } from '../message.ts';
+
+export interface HttpTargetOptions extends Omit<HttpClientConfig, 'connectionsMax'> {
+  /** Requests at the same time; each has a connection. */
+  readonly inFlightMax: number;
+  /** Headers of a request; called for each one, since tokens are renewed. */
+  readonly headers: () => Readonly<Record<string, string>>;
+}
+
+/** POST requests with one message each. A server that is busy may say when to come again. */
+export class HttpTarget implements Target<Message> {
+  readonly inFlightMax: number;
+  readonly #options: HttpTargetOptions;
+  readonly #report: RenewalReport;
+  #client: HttpClient | undefined;
+
+  constructor(options: HttpTargetOptions, report: RenewalReport) {
+    this.inFlightMax = options.inFlightMax;
+    this.#options = options;
+    this.#report = report;
+  }
+
+  /** Reads the certificates and throws when they cannot be used. */
+  async open(): Promise<void> {
+    const http = await import('../../net/http/client.ts');
+    const { inFlightMax: connectionsMax, headers: _, ...config } = this.#options;
+    this.#client = new http.HttpClient({ ...config, connectionsMax }, this.#report);
+  }
+
+  async send({ bytes }: Message, signal: AbortSignal): Promise<void> {
+    assert(this.#client !== undefined, 'the target is open');
+    await this.#client.post(bytes, this.#options.headers(), signal);
+  }
+
+  async close(): Promise<void> {
+    await this.#client?.close();
+  }
+}

@@ -1,0 +1,159 @@
+import { Pool } from 'undici';
+import { explain, NetobservError } from '../../base/errors.ts';
+import { type RenewalReport, RenewedFiles } from '../../telemetry/renewed-files.ts';
+import { NET_ERRORS } from '../errors.ts';
+
+/** Paths of PEM files. */
+export interface HttpTlsFiles {
+  /** Authorities for the server's certificate. Default: the usual ones. */
+  readonly caPath?: string;
+  /** The client's own certificate and key, for servers that ask for one. */
+  readonly certPath?: string;
+  readonly keyPath?: string;
+  readonly insecureSkipVerify?: boolean;
+}
+
+export interface HttpClientConfig {
+  /** `https://host:port/path?query`. */
+  readonly url: string;
+  readonly tls?: HttpTlsFiles;
+  readonly connectionsMax: number;
+  readonly answerTimeoutMs: number;
+  /**
+   * The receiver takes the same request twice for one. A request without an answer is sent again
+   * then, and counted as unanswered otherwise.
+   */
+  readonly isIdempotent: boolean;
+}
+
+const CONNECT_TIMEOUT_MS = 10_000;
+/** The start of an answer is kept for error messages. */
+const ANSWER_BYTES_MAX = 2048;
+/** Longest wait that a server may ask for. */
+const RETRY_AFTER_MAX_MS = 60_000;
+/** The server took nothing, and may take it later: RFC 9110, and RFC 6585 for 429. */
+const BUSY = new Set([408, 429, 502, 503, 504]);
+
+/** undici's codes of failures before any byte of a request has left. */
+const UNSENT = new Set([
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
+
+/** Posts to one URL over a bounded pool of connections that are kept alive. */
+export class HttpClient {
+  readonly #config: HttpClientConfig;
+  readonly #path: string;
+  readonly #origin: string;
+  /** Made again when the files of the certificates are renewed. */
+  readonly #pools: RenewedFiles<Pool>;
+  #pool: Pool;
+
+  /** Reads the certificates and throws when they cannot be used. Connects when there is work. */
+  constructor(config: HttpClientConfig, report: RenewalReport) {
+    const { origin, pathname, search } = new URL(config.url);
+    this.#config = config;
+    this.#origin = origin;
+    this.#path = `${pathname}${search}`;
+    const { caPath, certPath, keyPath } = config.tls ?? {};
+    const named = { ca: caPath, cert: certPath, key: keyPath };
+    const given = Object.entries(named).filter(([, path]) => path !== undefined);
+    this.#pools = new RenewedFiles(
+      given.map(([, path]) => path!),
+      (contents) => this.#open(Object.fromEntries(given.map(([key], i) => [key, contents[i]]))),
+      report,
+    );
+    this.#pool = this.#pools.current();
+  }
+
+  /** Resolves when the server has answered with success. Rejects as `Target.send` does. */
+  async post(
+    body: Uint8Array,
+    headers: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const answer = await this.#newest()
+      .request({ method: 'POST', path: this.#path, headers: { ...headers }, body, signal })
+      .catch((cause: unknown) => {
+        throw this.#failure(cause);
+      });
+    const text = await startOf(answer.body).catch(() => '');
+    const { statusCode } = answer;
+    if (statusCode >= 200 && statusCode < 300) return;
+    throw this.#refusal(statusCode, text, answer.headers['retry-after']);
+  }
+
+  /** Requests that are under way fail. */
+  async close(): Promise<void> {
+    await this.#pool.destroy();
+  }
+
+  #newest(): Pool {
+    const pool = this.#pools.current();
+    if (pool !== this.#pool) {
+      // Requests that are under way end on the old connections.
+      void this.#pool.close().catch(() => undefined);
+      this.#pool = pool;
+    }
+    return pool;
+  }
+
+  #open(pem: Readonly<Record<string, string | undefined>>): Pool {
+    const { connectionsMax, answerTimeoutMs, tls } = this.#config;
+    return new Pool(this.#origin, {
+      connections: connectionsMax,
+      connectTimeout: CONNECT_TIMEOUT_MS,
+      headersTimeout: answerTimeoutMs,
+      bodyTimeout: answerTimeoutMs,
+      connect: { ...pem, rejectUnauthorized: tls?.insecureSkipVerify !== true },
+    });
+  }
+
+  #failure(cause: unknown): NetobservError {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+    const what = `${this.#origin}: ${explain(cause)}`;
+    if (UNSENT.has(code) || code.startsWith('ERR_TLS') || code.includes('CERT')) {
+      return new NetobservError(NET_ERRORS.connect, what, { cause, retryable: true });
+    }
+    return this.#unanswered(what, cause);
+  }
+
+  #refusal(status: number, text: string, retryAfter: unknown): NetobservError {
+    const what = `${this.#origin}${this.#path}: HTTP ${status}${text === '' ? '' : `: ${text}`}`;
+    if (BUSY.has(status)) {
+      const retryAfterMs = millisecondsOf(retryAfter);
+      const details = { status, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+      return new NetobservError(NET_ERRORS.send, what, { details, retryable: true });
+    }
+    if (status >= 500) return this.#unanswered(what, undefined);
+    return new NetobservError(NET_ERRORS.refused, what, { details: { status } });
+  }
+
+  /** The server may have the request. */
+  #unanswered(what: string, cause: unknown): NetobservError {
+    const { isIdempotent } = this.#config;
+    const code = isIdempotent ? NET_ERRORS.send : NET_ERRORS.unanswered;
+    return new NetobservError(code, what, { cause, retryable: isIdempotent });
+  }
+}
+
+/** Reads to the end, so that the connection can be used again, and keeps the start. */
+async function startOf(body: AsyncIterable<Uint8Array>): Promise<string> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const part of body) {
+    if (length < ANSWER_BYTES_MAX) parts.push(part.subarray(0, ANSWER_BYTES_MAX - length));
+    length += part.length;
+  }
+  return Buffer.concat(parts).toString('utf8').trim();
+}
+
+/** Seconds of `Retry-After`. A date is left to the back-off. */
+function millisecondsOf(header: unknown): number | undefined {
+  if (typeof header !== 'string' || !/^\d+$/.test(header)) return undefined;
+  return Math.min(Number(header) * 1000, RETRY_AFTER_MAX_MS);
+}

@@ -1,0 +1,162 @@
+/** Arguments for the addon's functions: right ones, nearly right ones and nonsense. */
+import type { BpfObject } from '../../../src/agent/loader/native.ts';
+
+/** A source of random numbers that a seed tells all of (mulberry32). */
+export class Dice {
+  #state: number;
+
+  constructor(seed: number) {
+    this.#state = seed >>> 0;
+  }
+
+  /** From 0 to below `limit`. */
+  below(limit: number): number {
+    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * limit);
+  }
+
+  pick<T>(values: readonly T[]): T {
+    return values[this.below(values.length)]!;
+  }
+
+  chance(oneIn: number): boolean {
+    return this.below(oneIn) === 0;
+  }
+}
+
+const NUMBERS = [
+  ...[0, 1, 2, 3, 7, 64, 255, 4096, 2 ** 16, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1, 2 ** 32],
+  ...[2 ** 53, 1e300, -0, -1, -(2 ** 31), 0.5, Number.NaN, Number.POSITIVE_INFINITY],
+];
+
+const SIZES = [0, 1, 3, 4, 8, 16, 40, 64, 100, 256, 1000, 4096, 65_536];
+
+const TEXTS = [
+  ...[
+    '',
+    'x'.repeat(63),
+    'x'.repeat(64),
+    'flows_a\0',
+    '\ud800',
+    '%s%n',
+    '.rodata',
+    '.rodata.config',
+  ],
+  ...['/proc/self/ns/net', '/proc/self/ns/user', '/dev/null', '/nowhere', '/proc/self/exe', '/'],
+  ...['ingress', 'egress', 'tcx', 'tc', 'none', 'head', 'tail'],
+];
+
+/** More than the values of all CPUs that a map without a feature has. */
+const GUARD_BYTES = 512;
+
+/** What a getter of options throws: passed on as it is. */
+export const THROWN_BY_GETTER = new Error('thrown by a getter');
+
+export interface Stock {
+  readonly dice: Dice;
+  /** Names of maps and of programs. */
+  readonly names: readonly string[];
+  /** Descriptors that are, or were, open. */
+  readonly descriptors: readonly number[];
+  readonly objects: () => readonly BpfObject[];
+  /** Memory behind which nobody may write. */
+  readonly guarded: Uint8Array[];
+  /** What a getter may do to others. */
+  readonly mischief: () => void;
+}
+
+export function someNumber({ dice, descriptors }: Stock): number {
+  return dice.chance(2) ? dice.pick(NUMBERS) : (dice.pick(descriptors) ?? dice.below(1000));
+}
+
+export function someText({ dice, names }: Stock): string {
+  return dice.chance(4) ? dice.pick(TEXTS) : dice.pick(names);
+}
+
+/** Often of a size that fits, in all kinds of memory. */
+export function someBytes({ dice, guarded }: Stock, fitting: readonly number[] = SIZES): unknown {
+  const size = dice.chance(6) ? dice.pick(SIZES) : dice.pick(fitting);
+  switch (dice.below(20)) {
+    case 0: {
+      const gone = new Uint8Array(size);
+      gone.buffer.transfer();
+      return gone;
+    }
+    case 1:
+      return new Uint8Array(new SharedArrayBuffer(size));
+    case 2: {
+      const buffer = new ArrayBuffer(size, { maxByteLength: size * 2 + 8 });
+      const array = new Uint8Array(buffer, Math.min(size, dice.below(16)));
+      if (dice.chance(2)) buffer.resize(dice.below(size + 1));
+      return array;
+    }
+    case 3:
+      return dice.pick([new DataView(new ArrayBuffer(size)), new Uint16Array(size), [1, 2, 3]]);
+    default: {
+      const bytes = new Uint8Array(size + GUARD_BYTES).subarray(0, size);
+      guarded.push(bytes);
+      return bytes;
+    }
+  }
+}
+
+/** Whether what is behind the bytes that were given is as it was; the kernel may write there. */
+export function isWhole(bytes: Uint8Array): boolean {
+  const { buffer, byteOffset, length } = bytes;
+  // Given away meanwhile.
+  if (buffer.byteLength < byteOffset + length + GUARD_BYTES) return true;
+  return new Uint8Array(buffer, byteOffset + length).every((byte) => byte === 0);
+}
+
+/** Anything at all. */
+export function something(stock: Stock): unknown {
+  const { dice } = stock;
+  switch (dice.below(10)) {
+    case 0:
+      return undefined;
+    case 1:
+      return null;
+    case 2:
+      return dice.pick([true, 7n, Symbol('x'), () => 1, new Date(0), new Map()]);
+    case 3:
+      return dice.pick([{}, [], Object.create(null), new Proxy({}, {}), { fd: 1 }]);
+    case 4:
+      return dice.pick(stock.objects());
+    case 5:
+      return someBytes(stock);
+    case 6:
+      return someText(stock);
+    default:
+      return someNumber(stock);
+  }
+}
+
+/** The same with one property gone or changed, or behind a getter that does what it likes. */
+export function spoiled(stock: Stock, options: Readonly<Record<string, unknown>>): unknown {
+  const { dice, mischief } = stock;
+  const copy: Record<string, unknown> = { ...options };
+  const key = dice.pick(Object.keys(options));
+  switch (dice.below(6)) {
+    case 0:
+      delete copy[key];
+      break;
+    case 1:
+      copy[key] = something(stock);
+      break;
+    case 2: {
+      const value = copy[key];
+      Object.defineProperty(copy, key, {
+        get: () => {
+          mischief();
+          if (dice.chance(4)) throw THROWN_BY_GETTER;
+          return value;
+        },
+      });
+      break;
+    }
+    default:
+  }
+  return copy;
+}
