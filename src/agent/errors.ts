@@ -48,7 +48,8 @@ export const AGENT_ERRORS = defineErrors('ERR_AGENT', {
   watch: {
     kind: 'internal',
     meaning:
-      'The thread that waits for messages of the kernel has ended, so that interfaces, processes and full maps would go unnoticed.',
+      'The thread that waits for messages of the kernel has ended. Without it, changes of ' +
+      'interfaces and full maps would go unnoticed.',
     remedy: 'Start the program again, and please report it as a bug.',
   },
   address: {

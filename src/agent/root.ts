@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { type Clock, kernelMonotonicMs } from '../base/clock.ts';
-import { type Component, failable } from '../base/component.ts';
+import type { Component } from '../base/component.ts';
 import { runAll } from '../base/run-all.ts';
 import type { FlowBatch } from '../flow/batch.ts';
 import type { HealthState } from '../telemetry/health.ts';
@@ -114,7 +114,7 @@ class HostAgent implements Agent {
   readonly #config: AgentConfig;
   readonly #deps: AgentDeps;
   readonly #metrics: AgentMetrics;
-  readonly #failure = failable();
+  readonly #failure = Promise.withResolvers<never>();
   #running: Running | undefined;
   #address: AddressWatch | undefined;
   #accounting: Books | undefined;
@@ -122,11 +122,13 @@ class HostAgent implements Agent {
   constructor(config: AgentConfig, deps: AgentDeps) {
     this.#config = config;
     this.#deps = deps;
+    // An agent may fail with nobody waiting for it.
+    this.#failure.promise.catch(() => undefined);
     this.#metrics = declareMetrics(deps.metrics, config.metricsLevel, deps.clock);
   }
 
   get failed(): Promise<never> {
-    return this.#failure.failed;
+    return this.#failure.promise;
   }
 
   async start(signal: AbortSignal): Promise<void> {
@@ -265,7 +267,7 @@ class HostAgent implements Agent {
       .map(({ spec, at }) => spec.tracker?.(trackerDeps, at))
       .filter((tracker) => tracker !== undefined);
     const trackers = [connections, ...features];
-    const hub = new SocketHub(native, this.#failure.fail);
+    const hub = new SocketHub(native, this.#failure.reject);
     const ledger = new Ledger(native, object, metrics, { rules: this.#config.flowFilterRules });
     const books = new Bookkeeper(ledger, metrics);
     // Once each: one program may hang on several functions.

@@ -15,13 +15,3 @@ export interface Component {
    */
   readonly failed?: Promise<never>;
 }
-
-/** A promise for `Component.failed`, which nobody has to listen to, and what rejects it. */
-export function failable(): {
-  readonly failed: Promise<never>;
-  readonly fail: (error: unknown) => void;
-} {
-  const { promise, reject } = Promise.withResolvers<never>();
-  promise.catch(() => undefined);
-  return { failed: promise, fail: reject };
-}

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { kernelMonotonicMs } from '../../base/clock.ts';
-import { failable } from '../../base/component.ts';
 import { runAll } from '../../base/run-all.ts';
 import type { HealthState } from '../../telemetry/health.ts';
 import { checkCaptureConfig } from '../check.ts';
@@ -50,7 +49,7 @@ class PacketAgent implements Agent {
   readonly #config: AgentConfig;
   readonly #deps: PacketAgentDeps;
   readonly #metrics: AgentMetrics;
-  readonly #failure = failable();
+  readonly #failure = Promise.withResolvers<never>();
   #running: Running | undefined;
   #periodic: readonly Disposable[] = [];
   #isReading = false;
@@ -60,11 +59,13 @@ class PacketAgent implements Agent {
   constructor(config: AgentConfig, deps: PacketAgentDeps) {
     this.#config = config;
     this.#deps = deps;
+    // An agent may fail with nobody waiting for it.
+    this.#failure.promise.catch(() => undefined);
     this.#metrics = declareMetrics(deps.metrics, config.metricsLevel, deps.clock);
   }
 
   get failed(): Promise<never> {
-    return this.#failure.failed;
+    return this.#failure.promise;
   }
 
   async start(signal: AbortSignal): Promise<void> {
@@ -195,7 +196,7 @@ class PacketAgent implements Agent {
     const preferences = macPreferences(this.#config.preferredInterfaceForMacPrefix);
     const names = new InterfaceNames({ exact: knowsNamespaces, preferences });
     const shared = { native, object, clock, log, metrics, names, kernelMonotonicMs: monotonicMs };
-    const hub = new SocketHub(native, this.#failure.fail);
+    const hub = new SocketHub(native, this.#failure.reject);
     const { facts, guard, owner } = createGuard(this.#config, { ...shared, knowsNamespaces });
     const tracker = new InterfaceTracker(this.#config, {
       ...shared,

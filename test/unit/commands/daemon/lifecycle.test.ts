@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { aborted } from '../../../../src/base/aborted.ts';
-import { type Component, failable } from '../../../../src/base/component.ts';
+import type { Component } from '../../../../src/base/component.ts';
 import { runComponents, sourceFirst } from '../../../../src/commands/daemon/lifecycle.ts';
 import { Health } from '../../../../src/telemetry/health.ts';
 import { createLog } from '../../../../src/telemetry/log.ts';
@@ -46,6 +46,12 @@ test('a component that does not stop keeps no other from it, and is told of', as
   await expect(all.stop()).rejects.toThrow('agent does not stop');
   expect(calls.slice(2)).toEqual(['stop agent', 'stop exporter']);
 });
+
+/** What a component's `failed` is, and what rejects it. */
+function failable() {
+  const { promise: failed, reject: fail } = Promise.withResolvers<never>();
+  return { failed, fail };
+}
 
 /** Runs components as a daemon does; `stop.fail` ends it as a signal would. */
 function daemon(components: readonly Component[]) {
