@@ -23,7 +23,7 @@
 #define QUEUE_MAX 1024
 #define QUEUE_RETRY_MS 5
 #define EVENTS_MAX 16
-/* In place of a source's id: ends the thread. */
+/* In place of a source's id: a request to end the thread, or the news that it has ended. */
 #define STOP_ID 0
 
 enum source_kind { SOURCE_SOCKET, SOURCE_RING, SOURCE_PROCESS };
@@ -40,7 +40,7 @@ struct event {
 	uint64_t source;
 	int fd;
 	bool has_bytes;
-	uint32_t refused; /* messages of others than the kernel, which were dropped */
+	uint32_t refused; /* messages of others than the kernel, which were dropped; or errno */
 	size_t size;
 	uint8_t bytes[];
 };
@@ -139,6 +139,17 @@ static void deliver(struct watcher *watcher, struct event *event)
 		free(event);
 }
 
+/* Without the memory for it, nobody hears of the end. */
+static void deliver_end(struct watcher *watcher, int error)
+{
+	struct event *event = malloc(sizeof(*event));
+
+	if (!event)
+		return;
+	*event = (struct event){ .source = STOP_ID, .fd = -1, .refused = error };
+	deliver(watcher, event);
+}
+
 static void *run(void *data)
 {
 	struct watcher *watcher = data;
@@ -147,6 +158,10 @@ static void *run(void *data)
 	for (;;) {
 		int count = epoll_wait(watcher->epoll, events, EVENTS_MAX, -1);
 
+		if (count < 0 && errno != EINTR) {
+			deliver_end(watcher, errno);
+			return NULL;
+		}
 		for (int i = 0; i < count; i++) {
 			struct event *event = NULL;
 			struct source *source;
@@ -189,8 +204,10 @@ static void call_listener(napi_env env, napi_value listener, void *context, void
 	struct event *event = data;
 	napi_value arguments[3], receiver;
 
-	/* What was in the queue when its source was removed is not told any more. */
-	if (env && !watcher->closed && find_source(watcher, event->source) &&
+	/* Events of a source that has been removed meanwhile are dropped. */
+	bool is_current = event->source == STOP_ID || find_source(watcher, event->source);
+
+	if (env && !watcher->closed && is_current &&
 	    napi_create_int32(env, event->fd, &arguments[0]) == napi_ok &&
 	    napi_create_uint32(env, event->refused, &arguments[2]) == napi_ok &&
 	    napi_get_undefined(env, &receiver) == napi_ok) {

@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, relative, resolve } from 'node:path';
 import { generateConfigurationReference } from './gen-configuration.ts';
+import { generateErrorsReference } from './gen-errors.ts';
 import { generateFlowsReference } from './gen-flows.ts';
 import { generateLayout } from './gen-layout.ts';
 import { generateMetricsReference } from './gen-metrics.ts';
@@ -12,6 +13,7 @@ import { ROOT } from './steps.ts';
 const GENERATORS: readonly (() => GeneratedFile | Promise<GeneratedFile>)[] = [
   generateFlowsReference,
   generateConfigurationReference,
+  generateErrorsReference,
   generateMetricsReference,
   generatePipelineReference,
   generatePipelineSchema,

@@ -60,6 +60,7 @@ class HostAgent implements Agent {
   readonly #config: AgentConfig;
   readonly #deps: AgentDeps;
   readonly #metrics: AgentMetrics;
+  readonly #failure = Promise.withResolvers<never>();
   #running: Running | undefined;
   #address: AddressWatch | undefined;
   #accounting: Books | undefined;
@@ -67,7 +68,13 @@ class HostAgent implements Agent {
   constructor(config: AgentConfig, deps: AgentDeps) {
     this.#config = config;
     this.#deps = deps;
+    // An agent may fail with nobody waiting for it.
+    this.#failure.promise.catch(() => undefined);
     this.#metrics = declareMetrics(deps.metrics, config.metricsLevel, deps.clock);
+  }
+
+  get failed(): Promise<never> {
+    return this.#failure.promise;
   }
 
   async start(signal: AbortSignal): Promise<void> {
@@ -161,7 +168,7 @@ class HostAgent implements Agent {
     const { native, take, emit } = this.#deps;
     const { object, valueBytes } = loaded;
     const metrics = this.#metrics;
-    const watch = createWatch(this.#config, this.#deps, metrics, loaded);
+    const watch = createWatch(this.#config, this.#deps, metrics, loaded, this.#failure.reject);
     const { shared } = watch;
     const messages = new MessageReader(native, object, metrics);
     const { maxEntries } = native.describeMap(object, FLOW_MAPS[0]);

@@ -65,11 +65,13 @@ export async function openWatch<T>(
   }
 }
 
+/** `onFailure` hears of a failure after which nothing is watched any more. */
 export function createWatch(
   config: AgentConfig,
   deps: HostDeps,
   metrics: AgentMetrics,
   { object, knowsNamespaces }: LoadedObject,
+  onFailure: (error: unknown) => void,
 ): Watch {
   const { native, clock, log } = deps;
   const preferences = macPreferences(config.preferredInterfaceForMacPrefix);
@@ -78,7 +80,7 @@ export function createWatch(
     ...{ native, object, clock, log, metrics, names },
     kernelMonotonicMs: deps.kernelMonotonicMs ?? kernelMonotonicMs,
   };
-  const hub = new SocketHub(native);
+  const hub = new SocketHub(native, onFailure);
   const { facts, guard, owner } = createGuard(config, { ...shared, knowsNamespaces });
   const tracker = new InterfaceTracker(config, {
     ...shared,

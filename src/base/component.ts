@@ -8,4 +8,10 @@
 export interface Component {
   start(signal: AbortSignal): Promise<void>;
   stop(): Promise<void>;
+  /**
+   * Rejects with the reason when a started component can never do its work again; the process then
+   * ends in order. A component that recovers by itself does not have it: `/readyz` reports it as
+   * not ready until it is back.
+   */
+  readonly failed?: Promise<never>;
 }

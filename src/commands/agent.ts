@@ -5,9 +5,9 @@ import { createLog } from '../telemetry/log.ts';
 import { logNodeWarnings } from '../telemetry/warnings.ts';
 import { loadNative } from './assets.ts';
 import { assertCanCapture, readHostFile } from './capabilities.ts';
-import { growthAfter, runToEnd } from './capture/ends.ts';
-import { runComponents } from './capture/lifecycle.ts';
 import type { Command } from './command.ts';
+import { growthAfter, runToEnd } from './daemon/ends.ts';
+import { runComponents } from './daemon/lifecycle.ts';
 import { featureOptions } from './features.ts';
 import { addOptions, readConfig } from './options.ts';
 
@@ -51,7 +51,7 @@ export const agent: Command = {
       const { createAgentHost } = await import('./agent/host.ts');
       const host = await createAgentHost(config, { log, clock, env, stdout, stderr, native });
       const lost = growthAfter(stop.signal, () => host.lostFlows());
-      await runComponents(host.components, stop.signal, log, async () => {
+      await runComponents(host.components, { stop, log, health: host.health }, async () => {
         log.info({ export: config.export }, 'agent is up');
         await aborted(stop.signal);
       });

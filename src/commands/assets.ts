@@ -9,7 +9,7 @@ import type { Native } from '../agent/loader/native.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import type { Component } from '../base/component.ts';
 import { explain, hasCode, NetobservError } from '../base/errors.ts';
-import { CommandError } from './errors.ts';
+import { COMMAND_ERRORS } from './errors.ts';
 import { withNamelessFile } from './nameless.ts';
 import { markUsed, type UnpackDeps, unpackedFiles, writeBuild } from './unpack.ts';
 import type { PackedManifest } from './unpacked.ts';
@@ -47,7 +47,7 @@ function addonPath(env: Environment): string | NetobservError {
   try {
     return assetPath([ADDON], env);
   } catch (error) {
-    if (error instanceof NetobservError && error.code === CommandError.cache) return error;
+    if (error instanceof NetobservError && hasCode(error, COMMAND_ERRORS.assetCache)) return error;
     throw error;
   }
 }
@@ -56,13 +56,13 @@ function loadFromMemory(refusal: NetobservError, load: (path: string) => void): 
   const { sha256 } = packedManifest().files.find(({ path }) => path === ADDON)!;
   const bytes = packedBytes(ADDON);
   if (hash('sha256', bytes) !== sha256) {
-    throw new NetobservError(CommandError.asset, `${ADDON} in the executable is damaged`);
+    throw new NetobservError(COMMAND_ERRORS.asset, `${ADDON} in the executable is damaged`);
   }
   try {
     withNamelessFile(bytes, load);
   } catch (error) {
     const message = `${refusal.message}; ${explain(error)}`;
-    throw new NetobservError(refusal.code, message, { details: refusal.details, cause: error });
+    throw new NetobservError(refusal.row, message, { details: refusal.details, cause: error });
   }
 }
 
@@ -98,7 +98,7 @@ export function assetPath(paths: readonly string[], env: Environment): string {
 /** Unpacks everything in this process, unless it is there; returns its folder. */
 export function unpackAll(env: Environment): string {
   if (!isSea()) {
-    throw new NetobservError(CommandError.asset, 'only the packed executable can be unpacked');
+    throw new NetobservError(COMMAND_ERRORS.asset, 'only the packed executable can be unpacked');
   }
   const manifest = packedManifest();
   const write = (folder: string): void => writeBuild(folder, manifest, packedBytes);
@@ -176,7 +176,7 @@ function readBuilt(path: string): Uint8Array {
     return readFileSync(join(buildFolder(), path));
   } catch (cause) {
     if (!hasCode(cause, 'ENOENT')) throw cause;
-    throw new NetobservError(CommandError.asset, `build/${path} is missing`, {
+    throw new NetobservError(COMMAND_ERRORS.asset, `build/${path} is missing`, {
       details: { next: 'Run npm run build.' },
     });
   }

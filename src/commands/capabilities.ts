@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { CAPABILITIES, type Capability, NEEDED_TO_START } from '../agent/privileges.ts';
 import { NetobservError } from '../base/errors.ts';
-import { CommandError } from './errors.ts';
+import { COMMAND_ERRORS } from './errors.ts';
 
 /** Reads a file of /proc or /sys; undefined when it is absent or refused. */
 export type ReadHostFile = (path: string) => string | undefined;
@@ -44,7 +44,7 @@ export function assertCanCapture(read: ReadHostFile, executable: string, isManag
   if (missing.length > 0) {
     const short = missing.map((name) => name.slice('CAP_'.length));
     throw new NetobservError(
-      CommandError.capabilities,
+      COMMAND_ERRORS.capabilities,
       `cannot capture packets without ${missing.join(', ')}`,
       { details: { missing, next: howToGrant(short, executable) } },
     );
@@ -69,14 +69,14 @@ function assertKernel(read: ReadHostFile): void {
   // The setting exists exactly when the kernel was built with CONFIG_BPF_SYSCALL.
   if (read('/proc/sys/kernel/unprivileged_bpf_disabled') === undefined) {
     throw new NetobservError(
-      CommandError.kernel,
+      COMMAND_ERRORS.kernelUnsupported,
       'this kernel has no bpf() system call (CONFIG_BPF_SYSCALL), or /proc is not mounted',
       { details: { next: 'Use Linux 5.8 or newer; sandboxes such as gVisor have none.' } },
     );
   }
   if (/\[confidentiality\]/.test(read('/sys/kernel/security/lockdown') ?? '')) {
     throw new NetobservError(
-      CommandError.kernel,
+      COMMAND_ERRORS.kernelUnsupported,
       'kernel lockdown is at "confidentiality", which forbids reading packets with eBPF',
       { details: { next: 'Boot with lockdown=integrity or none.' } },
     );

@@ -10,7 +10,7 @@ import { effectiveCapabilities, missingCapabilities, readHostFile } from './capa
 import type { Command, CommandContext, Flags } from './command.ts';
 import { hostFacts, viewHost } from './doctor/host-facts.ts';
 import { type DoctorReport, type FeatureReport, reportText } from './doctor/report.ts';
-import { CommandError } from './errors.ts';
+import { COMMAND_ERRORS } from './errors.ts';
 import { featureOptions } from './features.ts';
 import { addOptions, readConfig } from './options.ts';
 
@@ -66,7 +66,7 @@ function outputOf(flags: Flags): (typeof OUTPUTS)[number] {
   const output = OUTPUTS.find((one) => one === given);
   if (output !== undefined) return output;
   throw new NetobservError(
-    CommandError.usage,
+    COMMAND_ERRORS.usage,
     `--output: "${String(given)}" is none of ${OUTPUTS.join(', ')}`,
   );
 }

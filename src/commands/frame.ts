@@ -1,9 +1,10 @@
 import yargs, { type Argv } from 'yargs';
-import { NetobservError } from '../base/errors.ts';
+import { hasCode, NetobservError } from '../base/errors.ts';
 import { closest } from '../base/suggest.ts';
 import { buildFacts } from './build-facts.ts';
 import type { CommandContext, CommandEntry, Flags } from './command.ts';
-import { CommandError } from './errors.ts';
+import { COMMAND_ERRORS } from './errors.ts';
+import { EXIT, EXIT_MEANINGS } from './exit-codes.ts';
 import { reportError } from './report-error.ts';
 
 /** Lines of help are never longer, however wide the terminal is. */
@@ -58,18 +59,20 @@ function createParser(
     .alias('help', 'h')
     .example('sudo netobserv up', 'capture this host; the console is on http://127.0.0.1:9001')
     .example('netobserv up --help', 'options of a command')
-    .epilogue(
-      'Exit codes: 0 done, 1 failed, 2 wrong command line or configuration, 3 flows were lost at ' +
-        'the end, 130 ended at once by a second signal.',
-    )
+    .epilogue(`Exit codes: ${exitCodes()}.`)
     .exitProcess(false)
     .strict()
     .demandCommand(1, 1, 'no command given')
     .fail((message, error) => {
-      throw error ?? new NetobservError(CommandError.usage, message);
+      throw error ?? new NetobservError(COMMAND_ERRORS.usage, message);
     });
   for (const entry of entries) addCommand(parser, entry, context, invocation);
   return parser;
+}
+
+function exitCodes(): string {
+  const names = Object.keys(EXIT) as (keyof typeof EXIT)[];
+  return names.map((name) => `${EXIT[name]} ${EXIT_MEANINGS[name]}`).join(', ');
 }
 
 function addCommand(
@@ -142,7 +145,7 @@ function suggest(
   flags: readonly string[],
 ): unknown {
   // Some mistakes do not pass by the parser's own hook for them.
-  const isMistake = error instanceof NetobservError && error.code === CommandError.usage;
+  const isMistake = hasCode(error, COMMAND_ERRORS.usage);
   if (!(error instanceof Error) || !(isMistake || error.name === 'YError')) return error;
   const words = /^Unknown (?:argument|command)s?: (.+)$/.exec(error.message)?.[1];
   const named = words?.split(', ').map((word) => {
@@ -152,7 +155,7 @@ function suggest(
     return dashes + word + (meant === undefined ? '' : `, did you mean ${dashes}${meant}?`);
   });
   const message = named === undefined ? error.message : `unknown argument ${named.join('; ')}`;
-  return new NetobservError(CommandError.usage, message, {
+  return new NetobservError(COMMAND_ERRORS.usage, message, {
     details: { next: 'See netobserv --help.' },
   });
 }

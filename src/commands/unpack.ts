@@ -15,7 +15,7 @@ import { dirname, join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import { explain, hasCode, NetobservError } from '../base/errors.ts';
 import { makeFolder } from '../config/folders.ts';
-import { CommandError } from './errors.ts';
+import { COMMAND_ERRORS } from './errors.ts';
 import {
   DRAFT_INFIX,
   MANIFEST_FILE,
@@ -65,7 +65,7 @@ export function unpackedFiles(paths: readonly string[], deps: UnpackDeps): strin
     }
   }
   throw new NetobservError(
-    CommandError.cache,
+    COMMAND_ERRORS.assetCache,
     `no folder to unpack the program's libraries into: ${refusals.join('; ')}`,
     { details: { next: 'Set NETOBSERV_CACHE_DIR to a private folder that may hold executables.' } },
   );
@@ -133,7 +133,7 @@ export function writeBuild(
     for (const { path, sha256 } of manifest.files) {
       const bytes = read(path);
       if (hash('sha256', bytes) !== sha256) {
-        throw new NetobservError(CommandError.asset, `${path} in the executable is damaged`);
+        throw new NetobservError(COMMAND_ERRORS.asset, `${path} in the executable is damaged`);
       }
       const target = join(draft, path);
       makeFolder(dirname(target), 0o700);

@@ -5,9 +5,9 @@ import { createLog } from '../telemetry/log.ts';
 import { logNodeWarnings } from '../telemetry/warnings.ts';
 import { loadNative } from './assets.ts';
 import { assertCanCapture, readHostFile } from './capabilities.ts';
-import { growthAfter, runToEnd } from './capture/ends.ts';
-import { runComponents } from './capture/lifecycle.ts';
 import type { Command, CommandContext } from './command.ts';
+import { growthAfter, runToEnd } from './daemon/ends.ts';
+import { runComponents } from './daemon/lifecycle.ts';
 import { addOptions, readConfig } from './options.ts';
 import type { Host, HostDeps } from './up/host.ts';
 import type { UpConfig } from './up/options.ts';
@@ -48,7 +48,7 @@ export const up: Command = {
       const shared = { log, clock, env, dataDir, tokenPath, stderr, native };
       const host = await createHost(config, shared);
       const lost = growthAfter(stop.signal, () => host.lostFlows());
-      await runComponents(host.components, stop.signal, log, async () => {
+      await runComponents(host.components, { stop, log, health: host.health }, async () => {
         sayWhereItIs(host, config, { dataDir, tokenPath }, context);
         using _line = showHostStatus(host, context);
         await aborted(stop.signal);

@@ -107,9 +107,9 @@ export function withPlaces<T>(document: ConfigDocument, work: () => T): T {
   } catch (error) {
     const path = error instanceof NetobservError ? error.details.path : undefined;
     if (!(error instanceof NetobservError) || typeof path !== 'string') throw error;
-    const { code, cause, retryable, details } = error;
+    const { row, cause, retryable, details } = error;
     const message = `${document.place(path, 'value').text} ${error.message}`;
-    throw new NetobservError(code, message, { cause, retryable, details });
+    throw new NetobservError(row, message, { cause, retryable, details });
   }
 }
 

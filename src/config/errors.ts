@@ -1,7 +1,14 @@
-/** Codes of configuration errors. */
-export const ConfigError = {
-  /** Wrong keys or values; `details.issues` has one entry for each. */
-  invalid: 'ERR_CONFIG_INVALID',
-  /** A configuration file cannot be read, or a text is not one document of YAML or JSON. */
-  file: 'ERR_CONFIG_FILE',
-} as const;
+import { defineErrors } from '../base/errors.ts';
+
+export const ConfigError = defineErrors('ERR_CONFIG', {
+  invalid: {
+    kind: 'usage',
+    meaning: 'Options have wrong values or unknown names. The message lists all of them.',
+    remedy: 'Correct each option as its line says.',
+  },
+  file: {
+    kind: 'usage',
+    meaning: 'A configuration file cannot be read, or a text is not one document of YAML or JSON.',
+    remedy: 'Correct the path or, at the line in the message, the file.',
+  },
+});

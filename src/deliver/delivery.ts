@@ -1,7 +1,7 @@
 import { type BackoffLimits, backoffMs } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Component } from '../base/component.ts';
-import { explain, NetobservError } from '../base/errors.ts';
+import { explain, hasCode, NetobservError } from '../base/errors.ts';
 import { NET_ERRORS } from '../net/errors.ts';
 import type { HealthState } from '../telemetry/health.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -336,8 +336,7 @@ type Outcome<M> =
 
 const NO_ANSWER = new Error('the receiver did not answer in time');
 
-const isUnanswered = (error: unknown): boolean =>
-  error instanceof NetobservError && error.code === NET_ERRORS.unanswered;
+const isUnanswered = (error: unknown): boolean => hasCode(error, NET_ERRORS.unanswered);
 
 /** A busy receiver says when to come again. */
 function askedWaitMs(error: unknown): number {

@@ -1,5 +1,9 @@
-/** Codes of this folder. */
-export const DELIVER_ERRORS = {
-  /** Nobody reads what is written to a stream, or it cannot be written. */
-  output: 'ERR_DELIVER_OUTPUT',
-} as const;
+import { defineErrors } from '../base/errors.ts';
+
+export const DELIVER_ERRORS = defineErrors('ERR_DELIVER', {
+  output: {
+    kind: 'unavailable',
+    meaning: 'Flows cannot be written to standard output, or nobody reads it.',
+    remedy: 'Check the program or the file that standard output goes to.',
+  },
+});

@@ -1,11 +1,26 @@
-/** Codes of this folder. */
-export const NET_ERRORS = {
-  /** No connection to the peer; trying again may help. */
-  connect: 'ERR_NET_CONNECT',
-  /** What was to be sent did not leave, or not as a whole; sending it again may help. */
-  send: 'ERR_NET_SEND',
-  /** It left and the peer did not answer: it may have arrived, and is not to be sent again. */
-  unanswered: 'ERR_NET_UNANSWERED',
-  /** The peer got it and refuses it, or refuses whom it is from. */
-  refused: 'ERR_NET_REFUSED',
-} as const;
+import { defineErrors } from '../base/errors.ts';
+
+export const NET_ERRORS = defineErrors('ERR_NET', {
+  connect: {
+    kind: 'unavailable',
+    meaning: 'There is no connection to the peer. Another attempt may succeed.',
+    remedy: 'Check the address and that the peer runs; the program tries again.',
+  },
+  send: {
+    kind: 'unavailable',
+    meaning: 'Data did not leave, or not completely. Another attempt may succeed.',
+    remedy: 'Check the network and the peer; the program tries again.',
+  },
+  unanswered: {
+    kind: 'unavailable',
+    meaning:
+      'Data left, but the peer did not answer in time. It may have arrived, so it is not sent ' +
+      'again.',
+    remedy: 'Check the load of the peer and of the network.',
+  },
+  refused: {
+    kind: 'unavailable',
+    meaning: 'The peer received the data and refuses it, or refuses the sender.',
+    remedy: 'Read the reason in the message; check credentials, topic and limits at the peer.',
+  },
+});

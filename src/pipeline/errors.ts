@@ -1,33 +1,85 @@
-import { NetobservError } from '../base/errors.ts';
+import { defineErrors, type ErrorRow, NetobservError } from '../base/errors.ts';
 
-/** Codes of this folder. */
-export const PIPELINE_ERRORS = {
-  /** A value of the wrong type, out of range, or missing. */
-  option: 'ERR_PIPELINE_OPTION',
-  keyUnknown: 'ERR_PIPELINE_KEY_UNKNOWN',
-  typeUnknown: 'ERR_PIPELINE_TYPE_UNKNOWN',
-  duration: 'ERR_PIPELINE_DURATION',
-  stageUnknown: 'ERR_PIPELINE_STAGE_UNKNOWN',
-  stageDuplicate: 'ERR_PIPELINE_STAGE_DUPLICATE',
-  cycle: 'ERR_PIPELINE_CYCLE',
-  noInput: 'ERR_PIPELINE_NO_INPUT',
-  noOutput: 'ERR_PIPELINE_NO_OUTPUT',
-  fieldKind: 'ERR_PIPELINE_FIELD_KIND',
-  regex: 'ERR_PIPELINE_REGEX',
-  cidr: 'ERR_PIPELINE_CIDR',
-  storeUnknown: 'ERR_PIPELINE_STORE_UNKNOWN',
-  metric: 'ERR_PIPELINE_METRIC',
-} as const;
-
-type PipelineErrorCode = (typeof PIPELINE_ERRORS)[keyof typeof PIPELINE_ERRORS];
+export const PIPELINE_ERRORS = defineErrors('ERR_PIPELINE', {
+  option: {
+    kind: 'usage',
+    meaning: 'A value in the pipeline configuration is missing, out of range or of the wrong type.',
+    remedy: 'Correct the value at the path in the message.',
+  },
+  keyUnknown: {
+    kind: 'usage',
+    meaning: 'A part of the pipeline configuration has a key that does not exist there.',
+    remedy: 'Correct or remove the key.',
+  },
+  typeUnknown: {
+    kind: 'usage',
+    meaning: 'No stage or rule has this type.',
+    remedy: 'Use one of the types in the message.',
+  },
+  duration: {
+    kind: 'usage',
+    meaning: 'A duration cannot be read.',
+    remedy: 'Write it as a number with a unit, for example 30s or 5m.',
+  },
+  stageUnknown: {
+    kind: 'usage',
+    meaning: 'The pipeline refers to a stage that has no parameters.',
+    remedy: 'Correct the name, or add the parameters of the stage.',
+  },
+  stageDuplicate: {
+    kind: 'usage',
+    meaning: 'Two stages have the same name.',
+    remedy: 'Rename one of them.',
+  },
+  cycle: {
+    kind: 'usage',
+    meaning: 'Stages follow each other in a circle.',
+    remedy: 'Remove one of the "follows" in the message.',
+  },
+  noInput: {
+    kind: 'usage',
+    meaning: 'A stage has no input, or the pipeline has no ingest stage.',
+    remedy: 'Connect the stage with "follows", and begin the pipeline with an ingest stage.',
+  },
+  noOutput: {
+    kind: 'usage',
+    meaning: 'Flows of a stage go nowhere.',
+    remedy: 'Let a write or an encode stage follow it.',
+  },
+  fieldKind: {
+    kind: 'usage',
+    meaning: 'A stage uses a field whose kind does not fit the operation.',
+    remedy: 'Use a field of the kind that the message names.',
+  },
+  regex: {
+    kind: 'usage',
+    meaning: 'A regular expression cannot be compiled.',
+    remedy: 'Correct the expression; it has the syntax of Go.',
+  },
+  cidr: {
+    kind: 'usage',
+    meaning: 'A network in the configuration is not a CIDR.',
+    remedy: 'Write it as address and prefix length, for example 10.0.0.0/8.',
+  },
+  storeUnknown: {
+    kind: 'usage',
+    meaning: 'A write stage names a store that does not exist.',
+    remedy: 'Use one of the names in the message.',
+  },
+  metric: {
+    kind: 'usage',
+    meaning: 'The definition of a metric contradicts itself or another one.',
+    remedy: 'Correct the definition at the path in the message.',
+  },
+});
 
 /** An error in a configuration: where, what is wrong, what would be right. */
 export function configError(
-  code: PipelineErrorCode,
+  row: ErrorRow,
   path: string,
   problem: string,
   cause?: unknown,
 ): NetobservError {
   const message = path === '' ? problem : `${path}: ${problem}`;
-  return new NetobservError(code, message, { cause, details: { path } });
+  return new NetobservError(row, message, { cause, details: { path } });
 }

@@ -1,28 +1,52 @@
-import { type ErrorContext, NetobservError } from '../base/errors.ts';
+import { defineErrors, type ErrorContext, type ErrorRow, NetobservError } from '../base/errors.ts';
 
-/** Codes of this folder. All of them say that the question is wrong, not the program. */
-export const QUERY_ERRORS = {
-  /** The filter text does not follow the grammar. */
-  syntax: 'ERR_QUERY_SYNTAX',
-  /** The filter text, or the number of its terms, is past a limit. */
-  tooLong: 'ERR_QUERY_TOO_LONG',
-  fieldUnknown: 'ERR_QUERY_FIELD_UNKNOWN',
-  /** The operator does not exist for the field's kind. */
-  operator: 'ERR_QUERY_OPERATOR',
-  /** The value is not one of the field's kind. */
-  value: 'ERR_QUERY_VALUE',
-  metric: 'ERR_QUERY_METRIC',
-  /** Empty or inverted time range, or a step that makes too many points. */
-  range: 'ERR_QUERY_RANGE',
-  limit: 'ERR_QUERY_LIMIT',
-} as const;
-
-export type QueryErrorCode = (typeof QUERY_ERRORS)[keyof typeof QUERY_ERRORS];
+export const QUERY_ERRORS = defineErrors('ERR_QUERY', {
+  syntax: {
+    kind: 'usage',
+    meaning: 'The filter text does not follow the grammar.',
+    remedy: 'Correct the filter at the position in the message.',
+  },
+  tooLong: {
+    kind: 'usage',
+    meaning: 'The filter text is too long or has too many terms or values.',
+    remedy: 'Use wildcards, ranges or fewer terms.',
+  },
+  fieldUnknown: {
+    kind: 'usage',
+    meaning: 'No flow field has this name.',
+    remedy: 'Use one of the names that the message suggests.',
+  },
+  operator: {
+    kind: 'usage',
+    meaning: 'The operator does not exist for fields of this kind.',
+    remedy: 'Use one of the operators in the message.',
+  },
+  value: {
+    kind: 'usage',
+    meaning: 'The value does not fit the kind of the field.',
+    remedy: 'Write the value as the message says.',
+  },
+  metric: {
+    kind: 'usage',
+    meaning: 'No metric has this name.',
+    remedy: 'Use Flows, DnsFlows or a numeric field such as Bytes.',
+  },
+  range: {
+    kind: 'usage',
+    meaning: 'The time range is empty or inverted, or its step makes too many points.',
+    remedy: 'Correct the range, or choose a longer step.',
+  },
+  limit: {
+    kind: 'usage',
+    meaning: 'More series or fields per series are requested than one answer has.',
+    remedy: 'Request fewer.',
+  },
+});
 
 export function queryError(
-  code: QueryErrorCode,
+  row: ErrorRow,
   message: string,
   details: ErrorContext['details'] = {},
 ): NetobservError {
-  return new NetobservError(code, message, { details });
+  return new NetobservError(row, message, { details });
 }

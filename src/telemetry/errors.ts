@@ -1,10 +1,38 @@
-/** Codes of this folder. */
+import { defineErrors } from '../base/errors.ts';
+
 export const TELEMETRY_ERRORS = {
-  metricDuplicate: 'ERR_TELEMETRY_METRIC_DUPLICATE',
-  listen: 'ERR_TELEMETRY_LISTEN',
-  tls: 'ERR_TELEMETRY_TLS',
-  /** A file that standard output or error goes to cannot be written now. */
-  output: 'ERR_OUTPUT',
-  /** A file that is read whole is too large, or a pipe without contents. */
-  file: 'ERR_FILE',
-} as const;
+  ...defineErrors('ERR_TELEMETRY', {
+    metricDuplicate: {
+      kind: 'usage',
+      meaning:
+        'Two metrics have the same name, because of equal prefixes or a metric in the configuration.',
+      remedy: 'Choose another name or prefix.',
+    },
+    listen: {
+      kind: 'unavailable',
+      meaning: 'The metrics or profile server cannot listen on its address.',
+      remedy: 'Choose a free port and an address of this machine.',
+    },
+    tls: {
+      kind: 'usage',
+      meaning:
+        'The certificate or key of a server cannot be read, is not valid PEM, or the two do not ' +
+        'belong together.',
+      remedy: 'Correct the paths or the files.',
+    },
+  }),
+  ...defineErrors('ERR', {
+    output: {
+      kind: 'unavailable',
+      meaning: 'The file behind standard output or standard error cannot be written now.',
+      remedy: 'Free space on its disk, or write to another file.',
+    },
+    file: {
+      kind: 'usage',
+      meaning:
+        'A file that is read whole (a certificate, a key, a token) is too large, or is a pipe ' +
+        'without contents.',
+      remedy: 'Correct the path; write to the pipe before or soon after the start.',
+    },
+  }),
+};

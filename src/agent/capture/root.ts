@@ -34,6 +34,7 @@ class PacketAgent implements Agent {
   readonly #config: AgentConfig;
   readonly #deps: PacketAgentDeps;
   readonly #metrics: AgentMetrics;
+  readonly #failure = Promise.withResolvers<never>();
   #running: Running | undefined;
   #periodic: readonly Disposable[] = [];
   #isReading = false;
@@ -43,7 +44,13 @@ class PacketAgent implements Agent {
   constructor(config: AgentConfig, deps: PacketAgentDeps) {
     this.#config = config;
     this.#deps = deps;
+    // An agent may fail with nobody waiting for it.
+    this.#failure.promise.catch(() => undefined);
     this.#metrics = declareMetrics(deps.metrics, config.metricsLevel, deps.clock);
+  }
+
+  get failed(): Promise<never> {
+    return this.#failure.promise;
   }
 
   async start(signal: AbortSignal): Promise<void> {
@@ -51,7 +58,13 @@ class PacketAgent implements Agent {
     for (const warning of checkCaptureConfig(this.#config)) log.warn(warning);
     signal.throwIfAborted();
     const running = await openWatch(this.#config, this.#deps, (loaded): Running => {
-      const watch = createWatch(this.#config, this.#deps, this.#metrics, loaded);
+      const watch = createWatch(
+        this.#config,
+        this.#deps,
+        this.#metrics,
+        loaded,
+        this.#failure.reject,
+      );
       return { ...watch, reader: new PacketReader(watch.shared) };
     });
     this.#running = running;

@@ -1,3 +1,6 @@
+import { getSystemErrorName } from 'node:util';
+import { NetobservError } from '../../base/errors.ts';
+import { AGENT_ERRORS } from '../errors.ts';
 import type { BpfObject, Native, Watcher } from '../loader/native.ts';
 
 export interface SocketReceiver {
@@ -16,9 +19,14 @@ export class SocketHub {
   readonly #rings = new Map<number, () => void>();
   #sequence = 0;
 
-  constructor(native: Native) {
+  /** `onFailure` is called once, when events stop coming for good. */
+  constructor(native: Native, onFailure: (error: NetobservError) => void) {
     this.#native = native;
     this.#watcher = native.watch((fd, bytes, refused) => {
+      if (fd < 0) {
+        onFailure(watchFailure(refused));
+        return;
+      }
       const socket = this.#sockets.get(fd);
       if (socket === undefined) {
         (this.#processes.get(fd) ?? this.#rings.get(fd))?.();
@@ -73,4 +81,10 @@ export class SocketHub {
     this.#rings.clear();
     this.#watcher.close();
   }
+}
+
+function watchFailure(errno: number): NetobservError {
+  const name = getSystemErrorName(-errno);
+  const message = `the thread that waits for messages of the kernel has ended: ${name}`;
+  return new NetobservError(AGENT_ERRORS.watch, message, { details: { errno } });
 }

@@ -233,7 +233,8 @@ export interface Native {
    * refused)` gets each of the kernel's datagrams, empty `bytes` when some were lost (ENOBUFS), and
    * how many messages of others came before it, with undefined bytes when only such came. For the
    * ring buffer of `ringMap` it is called with undefined bytes after records came, which are
-   * consumed; for a process, once, when it has ended.
+   * consumed; for a process, once, when it has ended. `onEvent(-1, undefined, errno)` reports that
+   * the thread has ended because it cannot wait any more; no event follows.
    */
   watch(onEvent: (fd: number, bytes: Uint8Array | undefined, refused: number) => void): Watcher;
 

@@ -1,14 +1,28 @@
-import { NetobservError } from '../../base/errors.ts';
+import { defineErrors, type ErrorRow, NetobservError } from '../../base/errors.ts';
 
-export const JSON_ERRORS = {
-  tooLong: 'ERR_CODEC_JSON_TOO_LONG',
-  encoding: 'ERR_CODEC_JSON_ENCODING',
-  syntax: 'ERR_CODEC_JSON_SYNTAX',
-  notObject: 'ERR_CODEC_JSON_NOT_OBJECT',
-} as const;
+export const JSON_ERRORS = defineErrors('ERR_CODEC_JSON', {
+  tooLong: {
+    kind: 'limit',
+    meaning: 'A line of JSON is longer than the reader takes.',
+    remedy: 'Check that the input has one flow per line.',
+  },
+  encoding: {
+    kind: 'data',
+    meaning: 'A line is not in UTF-8.',
+    remedy: 'Convert the input to UTF-8.',
+  },
+  syntax: {
+    kind: 'data',
+    meaning: 'A line is not JSON.',
+    remedy: 'Check that the input has one flow per line, each a JSON object.',
+  },
+  notObject: {
+    kind: 'data',
+    meaning: 'A line is JSON, but not an object.',
+    remedy: 'Write each flow as an object, with the names of its fields as keys.',
+  },
+});
 
-export type JsonErrorCode = (typeof JSON_ERRORS)[keyof typeof JSON_ERRORS];
-
-export function jsonError(code: JsonErrorCode, message: string, cause?: unknown): NetobservError {
-  return new NetobservError(code, message, { cause });
+export function jsonError(row: ErrorRow, message: string, cause?: unknown): NetobservError {
+  return new NetobservError(row, message, { cause });
 }

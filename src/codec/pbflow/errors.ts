@@ -1,20 +1,33 @@
-import { NetobservError } from '../../base/errors.ts';
+import { defineErrors, type ErrorRow, NetobservError } from '../../base/errors.ts';
 
-export const PBFLOW_ERRORS = {
-  /** A length or a number reaches beyond the end. */
-  truncated: 'ERR_CODEC_PBFLOW_TRUNCATED',
-  /** A tag, a wire type or a varint that no encoder makes. */
-  syntax: 'ERR_CODEC_PBFLOW_SYNTAX',
-  /** A record, text or list above this program's limits. */
-  tooLong: 'ERR_CODEC_PBFLOW_TOO_LONG',
-  /** A text is no UTF-8. */
-  encoding: 'ERR_CODEC_PBFLOW_ENCODING',
-  /** An address has neither 4 nor 16 bytes. */
-  address: 'ERR_CODEC_PBFLOW_ADDRESS',
-} as const;
+export const PBFLOW_ERRORS = defineErrors('ERR_CODEC_PBFLOW', {
+  truncated: {
+    kind: 'data',
+    meaning: 'A length or a number in a message reaches beyond the end of the message.',
+    remedy: 'Check the sender and what is between it and this program; the message is damaged.',
+  },
+  syntax: {
+    kind: 'data',
+    meaning: 'A message has a tag, a wire type or a varint that no encoder writes.',
+    remedy: 'Check that the sender speaks pbflow and not another protocol.',
+  },
+  tooLong: {
+    kind: 'limit',
+    meaning: 'A record, a text or a list is longer than this program reads.',
+    remedy: 'Check the sender; netobserv-ebpf-agent stays far below these limits.',
+  },
+  encoding: {
+    kind: 'data',
+    meaning: 'A text in a message is not in UTF-8.',
+    remedy: 'Check the sender; protobuf texts are UTF-8.',
+  },
+  address: {
+    kind: 'data',
+    meaning: 'An IP address in a message has neither 4 nor 16 bytes.',
+    remedy: 'Check the sender; the record is damaged.',
+  },
+});
 
-export type PbflowErrorCode = (typeof PBFLOW_ERRORS)[keyof typeof PBFLOW_ERRORS];
-
-export function pbflowError(code: PbflowErrorCode, message: string, at: number): NetobservError {
-  return new NetobservError(code, `${message} at byte ${at}`, { details: { at } });
+export function pbflowError(row: ErrorRow, message: string, at: number): NetobservError {
+  return new NetobservError(row, `${message} at byte ${at}`, { details: { at } });
 }

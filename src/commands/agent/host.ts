@@ -15,12 +15,12 @@ import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
 import { declareProcessMetrics, type LossCount } from '../../telemetry/process-metrics.ts';
 import { bpfObject, keepUnpacked } from '../assets.ts';
 import { readHostFile } from '../capabilities.ts';
-import { droppedRows } from '../capture/ends.ts';
 import { watchHealth } from '../capture/health.ts';
-import { sourceFirst } from '../capture/lifecycle.ts';
-import { exposeCollection, keepMemorySmall } from '../capture/memory.ts';
 import { givePrivilegesUp } from '../capture/privileges.ts';
-import { metricsServer, profileServer } from '../capture/telemetry.ts';
+import { droppedRows } from '../daemon/ends.ts';
+import { sourceFirst } from '../daemon/lifecycle.ts';
+import { exposeCollection, keepMemorySmall } from '../daemon/memory.ts';
+import { metricsServer, profileServer } from '../daemon/telemetry.ts';
 
 /** Names and addresses kept between drains; nothing but the next batch refers to them. */
 const INTERN_ENTRIES_MAX = 32_768;
@@ -38,6 +38,7 @@ export interface AgentHostDeps {
 export interface AgentHost {
   /** In the order of starting. */
   readonly components: readonly Component[];
+  readonly health: Health;
   readonly agent: Pick<Agent, 'capabilities'> & Component;
   /** Flows, or packets, that were counted and not handed on, so far. */
   lostFlows(): number;
@@ -80,7 +81,7 @@ export async function createAgentHost(
   const giving = givePrivilegesUp({ native, agent, log, dataDir: undefined });
   const capturing = sourceFirst(agent, [...telemetry, ...joined.components]);
   const keeping = keepUnpacked(env, clock);
-  return { components: [capturing, giving, trimming, keeping], agent, lostFlows };
+  return { components: [capturing, giving, trimming, keeping], health, agent, lostFlows };
 }
 
 async function joinCapture(

@@ -20,11 +20,11 @@ import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
 import { declareProcessMetrics, type LossCount } from '../../telemetry/process-metrics.ts';
 import { bpfObject, keepUnpacked } from '../assets.ts';
 import { readHostFile } from '../capabilities.ts';
-import { droppedRows } from '../capture/ends.ts';
 import { watchHealth } from '../capture/health.ts';
-import { exposeCollection, keepMemorySmall } from '../capture/memory.ts';
 import { givePrivilegesUp } from '../capture/privileges.ts';
-import { metricsServer, profileServer } from '../capture/telemetry.ts';
+import { droppedRows } from '../daemon/ends.ts';
+import { exposeCollection, keepMemorySmall } from '../daemon/memory.ts';
+import { metricsServer, profileServer } from '../daemon/telemetry.ts';
 import { createHostConsole } from './console/host-console.ts';
 import { withLiveFeed } from './live.ts';
 import type { UpConfig } from './options.ts';
@@ -45,6 +45,7 @@ export interface HostDeps {
 /** The parts of one host, joined but not started; `components` are in the order of starting. */
 export interface Host {
   readonly components: readonly Component[];
+  readonly health: Health;
   readonly agent: Agent;
   readonly console: Console;
   readonly subscribe: SubscribeRows;
@@ -123,6 +124,7 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
       trimming,
       keepUnpacked(deps.env, clock),
     ],
+    health,
     agent,
     console,
     subscribe,

@@ -4,7 +4,7 @@ import { LOKI_LABELS } from '../../flow/fields.ts';
 import type { ValuesResponse } from '../api.ts';
 import type { ConsoleConfig } from './config.ts';
 import type { ConsoleContext } from './context.ts';
-import { AnswerError } from './errors.ts';
+import { ANSWERS, AnswerError } from './errors.ts';
 import { frontendConfig } from './frontend-config.ts';
 import { toMatrix } from './matrix.ts';
 import {
@@ -82,7 +82,7 @@ function recordsHandler(
     if (answering >= config.limits.recordAnswersMax) {
       metrics.reject('answers_busy');
       throw new AnswerError(
-        'ERR_CONSOLE_BUSY',
+        ANSWERS.busy,
         `${answering} answers are being read, which is the most that this console holds: ` +
           'try again shortly',
         { retryAfterS: BUSY_RETRY_AFTER_S },
@@ -132,7 +132,7 @@ function whileConnected(reply: FastifyReply): AbortSignal {
   const gone = new AbortController();
   reply.raw.once('close', () => {
     if (reply.raw.writableFinished) return;
-    gone.abort(new AnswerError('ERR_CONSOLE_CLIENT_GONE', 'the client hung up'));
+    gone.abort(new AnswerError(ANSWERS.clientGone, 'the client hung up'));
   });
   return gone.signal;
 }

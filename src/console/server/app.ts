@@ -12,7 +12,7 @@ import { authRoutes, requireToken } from './auth-routes.ts';
 import { refuseBrokenRequest } from './broken-requests.ts';
 import type { ConsoleConfig } from './config.ts';
 import type { ConsoleContext } from './context.ts';
-import { AnswerError } from './errors.ts';
+import { ANSWERS, AnswerError } from './errors.ts';
 import { crossSiteReason, HostCheck } from './hosts.ts';
 import { explainInvalid, parseQueryString } from './parameters.ts';
 import { probeRoutes } from './probe-routes.ts';
@@ -36,7 +36,7 @@ export async function buildApp(
     if (hosts.allows(request.headers.host)) return;
     context.metrics.reject('host');
     throw new AnswerError(
-      'ERR_CONSOLE_HOST',
+      ANSWERS.host,
       `Host is ${shown(request.headers.host ?? 'missing')}, a name that this console does ` +
         'not answer to: --allowed-hosts takes the names by which browsers may reach it',
     );
@@ -140,7 +140,7 @@ function refuseCrossSite(context: ConsoleContext, allowedHosts: readonly string[
     const reason = crossSiteReason(request.headers, allowedHosts);
     if (reason === undefined) return;
     context.metrics.reject('origin');
-    throw new AnswerError('ERR_CONSOLE_ORIGIN', reason);
+    throw new AnswerError(ANSWERS.origin, reason);
   };
 }
 

@@ -2,7 +2,7 @@ import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import staticFiles from '@fastify/static';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { AnswerError, startError } from './errors.ts';
+import { ANSWERS, AnswerError, START_ERRORS, startError } from './errors.ts';
 import { replyError } from './reply-error.ts';
 
 const INDEX = 'index.html';
@@ -27,7 +27,7 @@ export async function serveAssets(app: FastifyInstance, webRoot: string): Promis
     await access(index);
   } catch (cause) {
     throw startError(
-      'ERR_CONSOLE_WEB_ROOT',
+      START_ERRORS.webRoot,
       `the console's front end is not in ${webRoot}: it has no ${INDEX}; "npm run build" makes it`,
       cause,
     );
@@ -70,7 +70,7 @@ export function answerNotFound(
     reply.header('allow', methods.join(', '));
     return replyError(
       reply,
-      new AnswerError('ERR_CONSOLE_METHOD', `${path} takes ${methods.join(' and ')} only`),
+      new AnswerError(ANSWERS.method, `${path} takes ${methods.join(' and ')} only`),
     );
   }
   const isPage = hasFrontEnd && !/^\/api(\/|$)/.test(path) && !/\.[A-Za-z0-9]+$/.test(path);
@@ -78,5 +78,5 @@ export function answerNotFound(
     return path.endsWith('/') ? reply.sendFile(INDEX) : reply.redirect(asFolder(request.url));
   }
   const help = hasFrontEnd ? '' : '; this console was started without its front end';
-  return replyError(reply, new AnswerError('ERR_CONSOLE_NOT_FOUND', `nothing at ${path}${help}`));
+  return replyError(reply, new AnswerError(ANSWERS.notFound, `nothing at ${path}${help}`));
 }

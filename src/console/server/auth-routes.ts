@@ -1,9 +1,10 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
+import { hasCode } from '../../base/errors.ts';
 import type { LoginRequest } from '../api.ts';
 import { LIVE_PATH } from './api-routes.ts';
 import type { TokenAuth } from './auth.ts';
 import type { ConsoleContext } from './context.ts';
-import { AnswerError } from './errors.ts';
+import { ANSWERS } from './errors.ts';
 import { loginBody, noParameters } from './parameters.ts';
 
 /** Trades the token for a cookie, so that a browser need not keep the token. */
@@ -58,6 +59,6 @@ export function requireToken(auth: TokenAuth, context: ConsoleContext) {
 }
 
 function countRefusal(error: unknown, context: ConsoleContext): void {
-  const limited = error instanceof AnswerError && error.code === 'ERR_CONSOLE_LOGIN_RATE';
+  const limited = hasCode(error, ANSWERS.loginRate);
   context.metrics.reject(limited ? 'login_rate' : 'token');
 }

@@ -1,6 +1,6 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../../base/clock.ts';
-import { AnswerError } from './errors.ts';
+import { ANSWERS, AnswerError } from './errors.ts';
 
 /** Before the port and a hash: see `TokenAuth`. */
 const COOKIE_PREFIX = 'netobserv_session';
@@ -65,7 +65,7 @@ export class TokenAuth {
     const session = cookieValue(credentials.cookie, this.#cookieName());
     if (session !== undefined && this.#isSession(session)) return;
     throw new AnswerError(
-      'ERR_CONSOLE_UNAUTHENTICATED',
+      ANSWERS.unauthenticated,
       session === undefined
         ? 'this console needs its token: log in, or send it as "Authorization: Bearer <token>"'
         : 'the session has ended: log in again',
@@ -108,13 +108,13 @@ export class TokenAuth {
     const failing = this.#failures.get(remoteAddress);
     const count = failing === undefined || failing.untilMs <= nowMs ? 0 : failing.count;
     if (failing !== undefined && count >= this.#options.loginFailuresMax) {
-      throw new AnswerError('ERR_CONSOLE_LOGIN_RATE', 'too many wrong tokens from this address', {
+      throw new AnswerError(ANSWERS.loginRate, 'too many wrong tokens from this address', {
         retryAfterS: Math.max(1, Math.ceil((failing.untilMs - nowMs) / 1000)),
       });
     }
     const untilMs = count === 0 ? nowMs + this.#options.loginWindowMs : (failing?.untilMs ?? nowMs);
     this.#remember(remoteAddress, count + 1, untilMs);
-    throw new AnswerError('ERR_CONSOLE_UNAUTHENTICATED', 'this is not the console’s token');
+    throw new AnswerError(ANSWERS.unauthenticated, 'this is not the console’s token');
   }
 
   #currentKeys(): TokenKeys {

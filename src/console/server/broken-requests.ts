@@ -1,17 +1,18 @@
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
+import type { ErrorRow } from '../../base/errors.ts';
 import type { ApiError } from '../api.ts';
-import { type AnswerCode, AnswerError } from './errors.ts';
+import { ANSWERS, statusOf } from './errors.ts';
 import type { ConsoleMetrics } from './metrics.ts';
 
-const REASONS: Readonly<Record<string, readonly [AnswerCode, string]>> = {
+const REASONS: Readonly<Record<string, readonly [ErrorRow, string]>> = {
   HPE_HEADER_OVERFLOW: [
-    'ERR_CONSOLE_HEADERS_TOO_LARGE',
+    ANSWERS.headersTooLarge,
     'the address and headers of this request are too long: use fewer filters, or delete the ' +
       'cookies of this host',
   ],
   ERR_HTTP_REQUEST_TIMEOUT: [
-    'ERR_CONSOLE_REQUEST_TIMEOUT',
+    ANSWERS.requestTimeout,
     'the request did not arrive completely in time',
   ],
 };
@@ -28,12 +29,12 @@ export function refuseBrokenRequest(
     return;
   }
   metrics.reject('malformed');
-  const [code, message] = REASONS[error.code ?? ''] ?? [
-    'ERR_CONSOLE_BAD_REQUEST',
+  const [row, message] = REASONS[error.code ?? ''] ?? [
+    ANSWERS.badRequest,
     'this is not a valid HTTP request',
   ];
-  const { status } = new AnswerError(code, message);
-  const body = JSON.stringify({ code, message } satisfies ApiError);
+  const status = statusOf(row);
+  const body = JSON.stringify({ code: row.code, message } satisfies ApiError);
   socket.end(
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\n` +
       'Content-Type: application/json; charset=utf-8\r\n' +

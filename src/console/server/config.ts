@@ -7,7 +7,7 @@ import { makeFolder } from '../../config/folders.ts';
 import { type RenewalReport, RenewedFiles } from '../../telemetry/renewed-files.ts';
 import type { RenewedCertificate } from '../../telemetry/server-tls.ts';
 import type { FrontendConfig, QuickFilter } from '../api.ts';
-import { startError } from './errors.ts';
+import { START_ERRORS, startError } from './errors.ts';
 
 /** What the front end is told; everything else in its configuration comes from the field table. */
 export type FrontendFacts = Pick<FrontendConfig, 'recordTypes' | 'sampling' | 'portNaming'> & {
@@ -101,7 +101,7 @@ export function watchToken(path: string, report: RenewalReport): () => string {
   } catch (cause) {
     if (cause instanceof NetobservError) throw cause;
     throw startError(
-      'ERR_CONSOLE_TOKEN_FILE',
+      START_ERRORS.tokenFile,
       `cannot read the token file ${path}; --token-file takes a readable file with one line`,
       cause,
     );
@@ -116,7 +116,7 @@ function tokenIn(content: string, path: string): string {
     !/^[\x21-\x7e]+$/.test(token)
   ) {
     throw startError(
-      'ERR_CONSOLE_TOKEN_FILE',
+      START_ERRORS.tokenFile,
       `the token in ${path} must be one line of ${TOKEN_MIN_CHARS} to ${TOKEN_MAX_CHARS} printable ` +
         'ASCII characters without spaces; "openssl rand -hex 32" makes a good one',
     );
@@ -136,6 +136,6 @@ export function makeTokenFile(path: string): void {
     });
   } catch (cause) {
     if (hasCode(cause, 'EEXIST')) return;
-    throw startError('ERR_CONSOLE_TOKEN_FILE', `cannot make the token file ${path}`, cause);
+    throw startError(START_ERRORS.tokenFile, `cannot make the token file ${path}`, cause);
   }
 }

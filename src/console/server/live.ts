@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import type { Clock } from '../../base/clock.ts';
 import type { LiveTick } from '../api.ts';
-import { AnswerError } from './errors.ts';
+import { ANSWERS, AnswerError } from './errors.ts';
 import type { ConsoleMetrics } from './metrics.ts';
 
 /** Rows that have just become visible to queries. */
@@ -85,7 +85,7 @@ export class LiveHub {
     if (this.#clients.size >= liveClientsMax && !this.#makeRoomFor(address)) {
       metrics.reject('live_full');
       throw new AnswerError(
-        'ERR_CONSOLE_BUSY',
+        ANSWERS.busy,
         `${this.#clients.size} browsers follow live updates, which is the most that this console ` +
           'serves: close some, or refresh at an interval',
         { retryAfterS: FULL_RETRY_AFTER_S },

@@ -3,7 +3,7 @@ import { type Static, Type } from 'typebox';
 import { shown } from '../../base/shown.ts';
 import { closest } from '../../base/suggest.ts';
 import { FILTERS_MAX_CHARS } from '../../query/filters.ts';
-import { AnswerError } from './errors.ts';
+import { ANSWERS, AnswerError } from './errors.ts';
 
 /** Rows of one records answer. At some 700 bytes a row the largest is about 7 MB of JSON. */
 export const RECORDS_LIMIT_MAX = 10_000;
@@ -173,7 +173,7 @@ export function invalid(
   message: string,
   cause?: unknown,
 ): AnswerError {
-  return new AnswerError('ERR_CONSOLE_PARAMETER', message, {
+  return new AnswerError(ANSWERS.parameter, message, {
     cause,
     ...(parameter === undefined ? {} : { parameter }),
   });

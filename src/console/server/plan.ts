@@ -19,7 +19,7 @@ import { GROUP_FIELDS_MAX, measureOf, STEPS_MAX } from '../../query/metrics.ts';
 import { SERVICE_PORT } from '../../query/service.ts';
 import type { FlowQuery } from '../api.ts';
 import type { FrontendFacts } from './config.ts';
-import { AnswerError } from './errors.ts';
+import { ANSWERS, AnswerError } from './errors.ts';
 import {
   invalid,
   type MetricsParameters,
@@ -177,14 +177,14 @@ function recordTypes(
 function requireStore(dataSource: FlowQuery['dataSource']): void {
   if (dataSource === 'loki') {
     throw new AnswerError(
-      'ERR_CONSOLE_DATA_SOURCE',
+      ANSWERS.dataSource,
       'no Loki is configured: dataSource must be auto or store',
       { parameter: 'dataSource', flags: { lokiDisabled: true } },
     );
   }
   if (dataSource === 'prom') {
     throw new AnswerError(
-      'ERR_CONSOLE_DATA_SOURCE',
+      ANSWERS.dataSource,
       'no Prometheus is configured: dataSource must be auto or store',
       { parameter: 'dataSource', flags: { promDisabled: true } },
     );

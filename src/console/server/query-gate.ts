@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
 import { Lane, type LaneEntry } from '../../base/lane.ts';
-import { AnswerError } from './errors.ts';
+import { ANSWERS, AnswerError } from './errors.ts';
 import type { ConsoleMetrics } from './metrics.ts';
 
 export interface GateLimits {
@@ -65,7 +65,7 @@ export class QueryGate {
 
   /** Aborts what runs and waits, and refuses what comes. */
   stop(): void {
-    this.#stopping.abort(new AnswerError('ERR_CONSOLE_STOPPING', 'the console is shutting down'));
+    this.#stopping.abort(new AnswerError(ANSWERS.stopping, 'the console is shutting down'));
   }
 
   /** Throws unless the query has its turn. */
@@ -79,7 +79,7 @@ export class QueryGate {
         this.#metrics.reject('queries_busy');
         const { running, waiting } = this.#lane;
         throw new AnswerError(
-          'ERR_CONSOLE_BUSY',
+          ANSWERS.busy,
           `${running} queries are running and ${waiting} are waiting, which is the most that this ` +
             'console takes: try again shortly',
           { retryAfterS: BUSY_RETRY_AFTER_S },
@@ -92,7 +92,7 @@ export class QueryGate {
   #waitedOut(): AnswerError {
     this.#metrics.reject('queries_busy');
     return new AnswerError(
-      'ERR_CONSOLE_BUSY',
+      ANSWERS.busy,
       `the query waited ${this.#limits.queryTimeoutMs / 1000} s for others to end: try again shortly`,
       { retryAfterS: BUSY_RETRY_AFTER_S },
     );
@@ -111,7 +111,7 @@ async function start<T>(
 
 function timedOut(queryTimeoutMs: number): AnswerError {
   return new AnswerError(
-    'ERR_CONSOLE_QUERY_TIMEOUT',
+    ANSWERS.queryTimeout,
     `the query took more than ${queryTimeoutMs / 1000} s: ask for a shorter time range, ` +
       'a larger step, or filter more',
   );

@@ -8,7 +8,7 @@ import { buildApp } from './app.ts';
 import { TokenAuth } from './auth.ts';
 import type { ConsoleConfig } from './config.ts';
 import type { ConsoleContext, ConsoleDeps } from './context.ts';
-import { startError } from './errors.ts';
+import { START_ERRORS, startError } from './errors.ts';
 import { isLoopback, isWildcard } from './hosts.ts';
 import { LiveHub } from './live.ts';
 import { declareMetrics } from './metrics.ts';
@@ -68,7 +68,7 @@ function requireProtection(config: ConsoleConfig): void {
   const { host } = config.listen;
   if (config.token !== undefined || isLoopback(host)) return;
   throw startError(
-    'ERR_CONSOLE_TOKEN_REQUIRED',
+    START_ERRORS.tokenRequired,
     `others can reach ${formatListen(config.listen)}, so the console listens there only with ` +
       '--token-file FILE; or keep it to this machine with --listen 127.0.0.1:' +
       `${config.listen.port}`,
@@ -97,14 +97,14 @@ function listenError(cause: unknown, listen: ListenAddress): unknown {
   switch (cause instanceof Error && 'code' in cause ? cause.code : undefined) {
     case 'EADDRINUSE':
       return startError(
-        'ERR_CONSOLE_LISTEN_IN_USE',
+        START_ERRORS.listenInUse,
         `port ${listen.port} on ${listen.host} is taken by another process: stop it, or choose ` +
           'another with --listen HOST:PORT',
         cause,
       );
     case 'EACCES':
       return startError(
-        'ERR_CONSOLE_LISTEN_DENIED',
+        START_ERRORS.listenDenied,
         `this user may not listen on ${place}: choose a port above 1023 with --listen HOST:PORT`,
         cause,
       );
@@ -113,13 +113,13 @@ function listenError(cause: unknown, listen: ListenAddress): unknown {
     case 'EAI_AGAIN':
     case 'EINVAL':
       return startError(
-        'ERR_CONSOLE_LISTEN',
+        START_ERRORS.listen,
         `this machine has no address ${listen.host}: choose one of its own with --listen HOST:PORT`,
         cause,
       );
     default:
       if (cause instanceof NetobservError) return cause;
-      return startError('ERR_CONSOLE_LISTEN', `cannot listen on ${place}`, cause);
+      return startError(START_ERRORS.listen, `cannot listen on ${place}`, cause);
   }
 }
 

@@ -144,7 +144,7 @@ test('a token file that nobody writes to is told, and keeps nobody waiting', asy
   execFileSync('mkfifo', [fifo]);
   const args = ['up', '--data', 'memory', ...onLoopback, '--token-file', fifo];
   const program = startProgram(args, { flavour: 'packed' });
-  expect(await program.end()).toBe(1);
+  expect(await program.end()).toBe(2);
   expect(program.output()).toContain('the token in ');
 });
 

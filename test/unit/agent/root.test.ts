@@ -246,3 +246,23 @@ test('the map that fills is drained before its time', async () => {
   expect(emitted).toHaveLength(1);
   await agent.stop();
 });
+
+test('an agent fails when nothing waits for the kernel any more, and stops as ever', async () => {
+  const watch = kernel.watch.bind(kernel);
+  let endWatcher: (errno: number) => void = () => expect.fail('not watching');
+  kernel.watch = (onEvent) => {
+    endWatcher = (errno) => onEvent(-1, undefined, errno);
+    return watch(onEvent);
+  };
+  const agent = await start();
+  kernel.record(flow('10.0.0.1'));
+  endWatcher(9);
+  await expect(agent.failed).rejects.toMatchObject({
+    code: 'ERR_AGENT_WATCH',
+    message: expect.stringContaining('EBADF'),
+  });
+  await agent.stop();
+  expect(emitted).toHaveLength(1);
+  expect(kernel.attached.size).toBe(0);
+  expect(kernel.openFds.size).toBe(0);
+});

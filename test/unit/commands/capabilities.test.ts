@@ -6,7 +6,7 @@ import {
   missingCapabilities,
   type ReadHostFile,
 } from '../../../src/commands/capabilities.ts';
-import { CommandError } from '../../../src/commands/errors.ts';
+import { COMMAND_ERRORS } from '../../../src/commands/errors.ts';
 
 const ALL = '000001ffffffffff';
 const NONE = '0000000000000000';
@@ -43,7 +43,7 @@ test('effective, not permitted, capabilities count', () => {
 test('the refusal names what is missing and ways to grant it to one process', () => {
   expect(() => assertCanCapture(host(NONE), '/opt/netobserv')).toThrow(
     expect.objectContaining({
-      code: CommandError.capabilities,
+      code: COMMAND_ERRORS.capabilities.code,
       message: 'cannot capture packets without CAP_NET_ADMIN, CAP_BPF, CAP_PERFMON',
       details: expect.objectContaining({
         next: expect.stringContaining('--ambient-caps=+net_admin,+bpf,+perfmon /opt/netobserv'),
@@ -69,7 +69,7 @@ test.each([
 ])('a kernel that cannot is named: %s', (_why, files) => {
   const read = host(ALL, files as Record<string, string>);
   expect(() => assertCanCapture(read, 'x')).toThrow(
-    expect.objectContaining({ code: CommandError.kernel }),
+    expect.objectContaining({ code: COMMAND_ERRORS.kernelUnsupported.code }),
   );
 });
 

@@ -10,6 +10,7 @@ import { runCommandLine } from '../../../src/commands/frame.ts';
 import { addOptions, readConfig } from '../../../src/commands/options.ts';
 import { COMMANDS } from '../../../src/commands/registry.ts';
 import { flag, integer, list, structured } from '../../../src/config/options.ts';
+import { errorRow } from '../../support/error-row.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'netobserv-frame-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -30,7 +31,8 @@ const probe: Command = {
   builder: (yargs, context) => addOptions(yargs, TABLE, ['sampling'], context),
   async handler(flags, context) {
     const { config } = await readConfig(TABLE, flags, context);
-    if (config.sampling === 13) throw new NetobservError('ERR_PORT_IN_USE', 'port is in use');
+    if (config.sampling === 13)
+      throw new NetobservError(errorRow('ERR_PORT_IN_USE'), 'port is in use');
     if (config.sampling === 14) throw new TypeError('a bug');
     context.stdout.write(JSON.stringify(config));
   },

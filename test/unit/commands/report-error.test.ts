@@ -4,10 +4,21 @@ import { checkAgentConfig, checkFlowsConfig } from '../../../src/agent/check.ts'
 import { AGENT_ERRORS } from '../../../src/agent/errors.ts';
 import { checkTarget } from '../../../src/agent/export/check.ts';
 import { withFeatures } from '../../../src/agent/features/choose.ts';
+import { findOpenssl } from '../../../src/agent/features/openssl-library.ts';
 import { systemClock } from '../../../src/base/clock.ts';
-import { NetobservError } from '../../../src/base/errors.ts';
+import { type ErrorKind, NetobservError } from '../../../src/base/errors.ts';
+import { COMMAND_ERRORS } from '../../../src/commands/errors.ts';
+import { EXIT, exitCodeOf as exitCodeOfKind } from '../../../src/commands/exit-codes.ts';
 import { reportError } from '../../../src/commands/report-error.ts';
+import { UNREPORTED } from '../../../src/commands/up/protection.ts';
+import { watchToken } from '../../../src/console/server/config.ts';
+import { START_ERRORS } from '../../../src/console/server/errors.ts';
+import { credentialsOf } from '../../../src/net/grpc/credentials.ts';
 import { configError, PIPELINE_ERRORS } from '../../../src/pipeline/errors.ts';
+import { STORE_ERRORS } from '../../../src/store/errors.ts';
+import { createMetrics } from '../../../src/telemetry/metrics.ts';
+import { RenewedCertificate } from '../../../src/telemetry/server-tls.ts';
+import { readSmallFile } from '../../../src/telemetry/small-file.ts';
 import { agentConfig } from '../../support/processes/agent-host.ts';
 
 function exitCodeOf(fails: () => unknown): number {
@@ -37,12 +48,37 @@ test.each([
       throw configError(PIPELINE_ERRORS.cycle, 'pipeline', 'goes in circles');
     },
   ],
+  ['a token file that is not there', () => watchToken('/nowhere', UNREPORTED)],
+  ['a token that is too short', () => watchToken('/proc/self/comm', UNREPORTED)],
+  ['a path that leads to a device', () => readSmallFile('/dev/zero')],
+  [
+    'a certificate of a server that is not there',
+    () => new RenewedCertificate({ certPath: '/nowhere', keyPath: '/nowhere' }, UNREPORTED),
+  ],
+  [
+    'a certificate of a collector that is not there',
+    () => credentialsOf({ caPath: '/nowhere' }, 'collector'),
+  ],
+  ['a library without OpenSSL', () => findOpenssl('/bin/true')],
+  [
+    'two metrics of one name',
+    () => {
+      const exposed = { names: ['x'], text: () => '' };
+      const metrics = createMetrics('');
+      metrics.expose(exposed);
+      metrics.expose(exposed);
+    },
+  ],
 ])('2 for a configuration that is wrong: %s', (_, fails) => {
   expect(exitCodeOf(fails)).toBe(2);
 });
 
 test.each([
   ['the kernel refuses', new NetobservError(AGENT_ERRORS.load, 'refused')],
+  ['a port is taken', new NetobservError(START_ERRORS.listenInUse, 'taken')],
+  ['the process lacks a right', new NetobservError(COMMAND_ERRORS.capabilities, 'not root')],
+  ['the database is damaged', new NetobservError(STORE_ERRORS.corrupt, 'damaged')],
+  ['Node has a code for it', Object.assign(new Error('x'), { code: 'ERR_INVALID_ARG_TYPE' })],
   ['a bug', new TypeError('x is not a function')],
 ])('1 for a failure that no configuration is the cause of: %s', (_, error) => {
   expect(
@@ -68,4 +104,19 @@ test.each([
   const error = new NetobservError(AGENT_ERRORS.namespace, 'cannot open it', { cause });
   expect(reportError(error, context)).toBe(1);
   expect(String(stderr.read())).toMatch(advice);
+});
+
+test('usage mistakes alone have the exit code that says: do not try again', () => {
+  const kinds = Object.keys({
+    usage: 0,
+    permission: 0,
+    notFound: 0,
+    limit: 0,
+    data: 0,
+    unavailable: 0,
+    internal: 0,
+  } satisfies Record<ErrorKind, 0>) as ErrorKind[];
+  const codes = kinds.map((kind) => [kind, exitCodeOfKind(kind)]);
+  expect(codes.filter(([, code]) => code === EXIT.usage)).toEqual([['usage', 2]]);
+  expect(codes.filter(([, code]) => code === EXIT.failed)).toHaveLength(kinds.length - 1);
 });

@@ -17,7 +17,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeEach, expect, test } from 'vitest';
-import { CommandError } from '../../../src/commands/errors.ts';
+import { COMMAND_ERRORS } from '../../../src/commands/errors.ts';
 import { type UnpackDeps, unpackedFiles, writeBuild } from '../../../src/commands/unpack.ts';
 import { buildId, type PackedFile } from '../../../src/commands/unpacked.ts';
 
@@ -106,7 +106,7 @@ test.each([
   spoil();
   expect(() => unpackedFiles(LIBRARIES, deps())).toThrow(
     expect.objectContaining({
-      code: CommandError.cache,
+      code: COMMAND_ERRORS.assetCache.code,
       message: expect.stringContaining(reason),
     }),
   );

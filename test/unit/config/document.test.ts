@@ -8,6 +8,7 @@ import {
   withPlaces,
 } from '../../../src/config/document.ts';
 import { ConfigError } from '../../../src/config/errors.ts';
+import { errorRow } from '../../support/error-row.ts';
 
 const parse = (source: string) => parseDocument('c.yaml', source);
 
@@ -195,7 +196,9 @@ test('any text is read, or refused with a coded error', () => {
 
 test('errors of later checks get their place; others stay as they are', () => {
   const document = parse('a:\n  b: 10.0.0.0/33\n');
-  const wrong = new NetobservError('ERR_X', 'a.b: "10.0.0.0/33" …', { details: { path: 'a.b' } });
+  const wrong = new NetobservError(errorRow('ERR_X'), 'a.b: "10.0.0.0/33" …', {
+    details: { path: 'a.b' },
+  });
   const fail = (error: unknown) => () =>
     withPlaces(document, () => {
       throw error;

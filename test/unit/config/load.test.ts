@@ -26,7 +26,7 @@ function issuesOf(sources: Partial<ConfigSources>): unknown {
     load(sources);
   } catch (error) {
     expect(error).toBeInstanceOf(NetobservError);
-    expect(error).toHaveProperty('code', ConfigError.invalid);
+    expect(error).toHaveProperty('code', ConfigError.invalid.code);
     return (error as NetobservError).details.issues;
   }
   return undefined;
@@ -170,7 +170,10 @@ test.each([
   const table = { tokenFile: path('NETOBSERV_TOKEN_FILE', 'With the token') };
   const load = () => loadConfig(table, { env: {}, flags: {}, ...sources });
   expect(load).toThrow(
-    expect.objectContaining({ code: ConfigError.invalid, message: expect.stringContaining(where) }),
+    expect.objectContaining({
+      code: ConfigError.invalid.code,
+      message: expect.stringContaining(where),
+    }),
   );
   expect(load).toThrow('leave it out, or give the path of a file');
   expect(loadConfig(table, { env: {}, flags: {} }).config.tokenFile).toBe('');

@@ -2,11 +2,12 @@ import fc from 'fast-check';
 import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
 import { createExportMetrics } from '../../../src/agent/export/metrics.ts';
-import { NetobservError } from '../../../src/base/errors.ts';
+import { type ErrorRow, NetobservError } from '../../../src/base/errors.ts';
 import { Delivery, type DeliveryLimits, type Target } from '../../../src/deliver/delivery.ts';
 import type { Message } from '../../../src/deliver/message.ts';
 import { NET_ERRORS } from '../../../src/net/errors.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
+import { errorRow } from '../../support/error-row.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 
 const LIMITS: DeliveryLimits = {
@@ -20,12 +21,11 @@ const LIMITS: DeliveryLimits = {
 
 type Answer = 'ok' | 'retry' | 'refuse' | 'unanswered' | 'never';
 
-const CODES: Readonly<Record<Answer, string>> = {
-  ok: '',
+const ERRORS: Readonly<Record<Exclude<Answer, 'ok'>, ErrorRow>> = {
   retry: NET_ERRORS.send,
   refuse: NET_ERRORS.refused,
   unanswered: NET_ERRORS.unanswered,
-  never: '',
+  never: NET_ERRORS.unanswered,
 };
 
 function message(flows = 1): Message {
@@ -52,7 +52,7 @@ function setUp(answers: readonly Answer[], limits: Partial<DeliveryLimits> = {},
       await Promise.resolve();
       running--;
       if (answer === 'ok') received.push(sent);
-      else throw new NetobservError(CODES[answer], answer, { retryable: answer === 'retry' });
+      else throw new NetobservError(ERRORS[answer], answer, { retryable: answer === 'retry' });
     },
   };
   const registry = createMetrics('t_');
@@ -169,7 +169,8 @@ describe('lanes', () => {
       inFlightMax: 1,
       async send(sent) {
         if (sent.lane === undefined) return [0, 1, 2].map((lane) => ({ ...message(5), lane }));
-        if (sent.lane === 0) throw new NetobservError('ERR_X', 'no leader', { retryable: true });
+        if (sent.lane === 0)
+          throw new NetobservError(errorRow('ERR_X'), 'no leader', { retryable: true });
         received.push(sent);
       },
     };

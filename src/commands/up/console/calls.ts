@@ -1,5 +1,5 @@
-import { explain, NetobservError } from '../../../base/errors.ts';
-import { CommandError } from '../../errors.ts';
+import { type ErrorRow, explain, NetobservError } from '../../../base/errors.ts';
+import { COMMAND_ERRORS } from '../../errors.ts';
 
 /** Either end of a MessageChannel, or of the channel between a thread and its parent. */
 export interface Port {
@@ -12,7 +12,8 @@ const CALLS_MAX = 256;
 
 /** An error as it travels; `cause` is told in words. */
 export interface PlainError {
-  readonly code?: string;
+  /** Undefined for an error that is not a `NetobservError`. */
+  readonly row?: ErrorRow;
   readonly message: string;
   readonly retryable: boolean;
   readonly details: Readonly<Record<string, unknown>>;
@@ -78,7 +79,7 @@ export class Calls {
     signal?.throwIfAborted();
     if (this.#pending.size >= CALLS_MAX) {
       throw new NetobservError(
-        CommandError.busy,
+        COMMAND_ERRORS.threadBusy,
         `${CALLS_MAX} calls wait for an answer: try again shortly`,
         { retryable: true },
       );
@@ -112,7 +113,7 @@ export function plain(error: unknown): PlainError {
   const coded = error instanceof NetobservError ? error : undefined;
   const cause = error instanceof Error ? error.cause : undefined;
   return {
-    ...(coded === undefined ? {} : { code: coded.code }),
+    ...(coded === undefined ? {} : { row: coded.row }),
     message: error instanceof Error ? error.message : String(error),
     retryable: coded?.retryable ?? false,
     details: coded?.details ?? {},
@@ -120,10 +121,10 @@ export function plain(error: unknown): PlainError {
   };
 }
 
-export function revived({ code, message, retryable, details, cause }: PlainError): Error {
+export function revived({ row, message, retryable, details, cause }: PlainError): Error {
   const context = cause === undefined ? {} : { cause: new Error(cause) };
-  if (code === undefined) return new Error(message, context);
-  return new NetobservError(code, message, { ...context, retryable, details });
+  if (row === undefined) return new Error(message, context);
+  return new NetobservError(row, message, { ...context, retryable, details });
 }
 
 function cancelled(): Error {

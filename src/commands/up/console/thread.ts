@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { aborted } from '../../../base/aborted.ts';
 import { assertExists } from '../../../base/assert.ts';
+import { backoffMs } from '../../../base/backoff.ts';
 import type { Clock } from '../../../base/clock.ts';
 import { explain } from '../../../base/errors.ts';
 import type { SubscribeRows } from '../../../console/server/live.ts';
@@ -15,8 +16,8 @@ import type { ConsoleStart, FromConsole, ToConsole } from './messages.ts';
 
 /** What the console may take of V8’s heap. With more its thread ends, and comes anew. */
 const HEAP_MIB_MAX = 192;
-/** A thread that has ended by itself is started again after this. */
-const RESTART_MS = 1000;
+/** Waits before a thread that has ended by itself is started again. */
+const RESTART = { firstMs: 1000, maxMs: 30_000 };
 /** News of written rows are joined for so long. */
 const NEWS_PERIOD_MS = 250;
 /** After that, a thread that does not end by itself is ended. */
@@ -179,19 +180,19 @@ class Threaded implements ConsoleThread {
     const { log, clock } = this.#deps;
     const error = reason === undefined ? 'it ended' : explain(reason);
     log.error({ component: 'console', error }, 'the console has ended and is started again');
-    void clock.sleep(RESTART_MS).then(() => this.#relaunch());
+    void clock.sleep(restartMs(0)).then(() => this.#relaunch());
   }
 
   async #relaunch(): Promise<void> {
     const { log, clock } = this.#deps;
-    while (!this.#isStopping) {
+    for (let retry = 1; !this.#isStopping; retry++) {
       this.#restarts.inc();
       try {
         await this.#launch();
         return;
       } catch (error) {
         log.error({ component: 'console', error: explain(error) }, 'the console does not start');
-        await clock.sleep(RESTART_MS);
+        await clock.sleep(restartMs(retry));
       }
     }
   }
@@ -218,4 +219,9 @@ class Threaded implements ConsoleThread {
       },
     };
   }
+}
+
+/** There is one console, so no need for chance in the waits. */
+function restartMs(retry: number): number {
+  return backoffMs(retry, RESTART, () => 1);
 }

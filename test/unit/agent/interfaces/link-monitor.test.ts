@@ -35,7 +35,7 @@ function setup(addresses = false) {
   const monitor: LinkMonitor = new LinkMonitor({
     native: kernel,
     clock,
-    hub: new SocketHub(kernel),
+    hub: new SocketHub(kernel, (error) => expect.fail(error.message)),
     netns: undefined,
     watch: true,
     addresses,

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { verifierWords } from '../../../../src/agent/loader/verifier.ts';
 import { NetobservError } from '../../../../src/base/errors.ts';
+import { errorRow } from '../../../support/error-row.ts';
 
 /** As libbpf 1.1 and Linux 6.18 print them. */
 const LOG = `libbpf: prog 'refused': BPF program load failed: Permission denied
@@ -29,7 +30,11 @@ function refused(verifierLog: string): Error {
 
 test.each<[string, unknown, readonly string[]]>([
   ['the last lines, without what libbpf and statistics add', refused(LOG), WORDS],
-  ['of the cause', new NetobservError('ERR_AGENT_LOAD', 'x', { cause: refused(LOG) }), WORDS],
+  [
+    'of the cause',
+    new NetobservError(errorRow('ERR_AGENT_LOAD'), 'x', { cause: refused(LOG) }),
+    WORDS,
+  ],
   [
     'of a log that has lost its beginning',
     refused(LOG.slice(LOG.indexOf('1: (71)'))),

@@ -41,13 +41,18 @@ test('what the writer writes is read back, with flags as numbers or as names', (
 });
 
 test.each([
-  ['nothing', '', JSON_ERRORS.syntax, 'no JSON'],
-  ['half an object', '{"SrcPort":1', JSON_ERRORS.syntax, '{"SrcPort":1'],
-  ['a list', '[1]', JSON_ERRORS.notObject, 'must be a JSON object'],
-  ['null', 'null', JSON_ERRORS.notObject, 'null'],
-  ['a number', '5', JSON_ERRORS.notObject, '5'],
-  ['a stray byte', Uint8Array.of(0x7b, 0xff, 0x7d), JSON_ERRORS.encoding, 'UTF-8'],
-  ['a long line', new Uint8Array(JSON_LINE_MAX_BYTES + 1), JSON_ERRORS.tooLong, '1048577 bytes'],
+  ['nothing', '', JSON_ERRORS.syntax.code, 'no JSON'],
+  ['half an object', '{"SrcPort":1', JSON_ERRORS.syntax.code, '{"SrcPort":1'],
+  ['a list', '[1]', JSON_ERRORS.notObject.code, 'must be a JSON object'],
+  ['null', 'null', JSON_ERRORS.notObject.code, 'null'],
+  ['a number', '5', JSON_ERRORS.notObject.code, '5'],
+  ['a stray byte', Uint8Array.of(0x7b, 0xff, 0x7d), JSON_ERRORS.encoding.code, 'UTF-8'],
+  [
+    'a long line',
+    new Uint8Array(JSON_LINE_MAX_BYTES + 1),
+    JSON_ERRORS.tooLong.code,
+    '1048577 bytes',
+  ],
 ])('%s is refused', (_what, line, code, text) => {
   expect(() => parseJsonLine(line)).toThrow(
     expect.objectContaining({ code, message: expect.stringContaining(text) }),

@@ -5,7 +5,8 @@ import { fuzzPbflow } from '../../../support/codec/pbflow-fuzz.ts';
 test('inputs that nobody would send are decoded, or refused with a code', () => {
   const { decoded, refused } = fuzzPbflow(30_000, 20_260_721);
 
+  const codes = Object.values(PBFLOW_ERRORS).map(({ code }) => code);
   // The inputs reach far into the decoder: each way to refuse one is taken.
-  expect(Object.keys(refused).toSorted()).toEqual(Object.values(PBFLOW_ERRORS).toSorted());
+  expect(Object.keys(refused).toSorted()).toEqual(codes.toSorted());
   expect(decoded).toBeGreaterThan(1500);
 });

@@ -3,6 +3,7 @@ import { request } from 'node:http';
 import { expect, test } from 'vitest';
 import { NetobservError } from '../../../../src/base/errors.ts';
 import type { ApiError, FrontendConfig } from '../../../../src/console/api.ts';
+import { errorRow } from '../../../support/error-row.ts';
 import { fakeStore, gate, metricValue, raw, running } from './harness.ts';
 
 async function refusal(url: string): Promise<ApiError & { status: number }> {
@@ -184,23 +185,28 @@ test('unknown calls and methods are errors in JSON', async () => {
 test.each([
   [
     'the query layer',
-    new NetobservError('ERR_QUERY_FILTER', 'no such key'),
+    new NetobservError(errorRow('ERR_QUERY_FILTER', 'usage'), 'no such key'),
     400,
     'ERR_CONSOLE_PARAMETER',
   ],
   [
     'a question that is too large',
-    new NetobservError('ERR_STORE_MEMORY', 'too much'),
+    new NetobservError(errorRow('ERR_STORE_MEMORY', 'limit'), 'too much'),
     400,
     'ERR_CONSOLE_UNSUPPORTED',
   ],
   [
     'a store that is away',
-    new NetobservError('ERR_STORE_X', 'away', { retryable: true }),
+    new NetobservError(errorRow('ERR_STORE_X', 'unavailable'), 'away', { retryable: true }),
     503,
     'ERR_CONSOLE_STORE_UNAVAILABLE',
   ],
-  ['a store that fails', new NetobservError('ERR_STORE_X', 'disk full'), 500, 'ERR_CONSOLE_STORE'],
+  [
+    'a store that fails',
+    new NetobservError(errorRow('ERR_STORE_X'), 'disk full'),
+    500,
+    'ERR_CONSOLE_STORE',
+  ],
   ['a bug', new Error('secret detail'), 500, 'ERR_CONSOLE_INTERNAL'],
 ])('errors of %s are mapped', async (_whose, error, status, code) => {
   const store = fakeStore(() => Promise.reject(error));

@@ -4,6 +4,7 @@ import { BATCH_CAPACITY_ROWS } from '../../../../src/flow/batch.ts';
 import { SINK_FLUSH_INTERVAL_MS } from '../../../../src/pipeline/graph/batch-queue.ts';
 import type { PipelineConfig } from '../../../../src/pipeline/options/graph.ts';
 import { DRAIN_DEADLINE_MS, type Pipeline } from '../../../../src/pipeline/pipeline.ts';
+import { errorRow } from '../../../support/error-row.ts';
 import { parseSamples } from '../../../support/models/interpreter/prom.ts';
 import { appendRows } from '../../../support/models/interpreter/rows.ts';
 import { testPipeline } from '../../../support/models/interpreter/setup.ts';
@@ -101,7 +102,7 @@ test('a hanging sink loses its own flows, counted, and nobody else’s', async (
 test('a failing sink counts what it lost and goes on', async () => {
   const { pipeline, stores } = testPipeline(fork());
   await started(pipeline);
-  stores.a.failure = new NetobservError('ERR_TEST', 'disk full');
+  stores.a.failure = new NetobservError(errorRow('ERR_TEST'), 'disk full');
   emitRows(pipeline, 10);
   await settle();
   stores.a.failure = undefined;
@@ -211,7 +212,7 @@ test('a source hears of a batch once, when every branch has settled its rows', a
   const { pipeline, stores } = testPipeline(fork());
   const slow = Promise.withResolvers<void>();
   stores.a.gate = slow.promise;
-  stores.b.failure = new NetobservError('ERR_TEST', 'disk full');
+  stores.b.failure = new NetobservError(errorRow('ERR_TEST'), 'disk full');
   await started(pipeline);
   const outcomes: unknown[] = [];
   const batch = pipeline.take();

@@ -2,6 +2,7 @@ import { Writable } from 'node:stream';
 import { expect, test } from 'vitest';
 import { NetobservError } from '../../../../src/base/errors.ts';
 import { agentColumns } from '../../../../src/flow/agent-columns.ts';
+import { errorRow } from '../../../support/error-row.ts';
 import { appendRows } from '../../../support/models/interpreter/rows.ts';
 import { testPipeline } from '../../../support/models/interpreter/setup.ts';
 
@@ -81,7 +82,9 @@ function disk(refusals: boolean[]): Writable {
   const stream = new Writable();
   stream.write = ((_bytes: Uint8Array, done: (error?: Error) => void) => {
     const full = refusals.shift() === true;
-    done(full ? new NetobservError('ERR_OUTPUT', 'full', { retryable: true }) : undefined);
+    done(
+      full ? new NetobservError(errorRow('ERR_OUTPUT'), 'full', { retryable: true }) : undefined,
+    );
     return true;
   }) as Writable['write'];
   return stream;

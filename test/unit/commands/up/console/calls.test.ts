@@ -2,6 +2,7 @@ import { MessageChannel } from 'node:worker_threads';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { NetobservError } from '../../../../../src/base/errors.ts';
 import { type Answers, answerCalls, Calls } from '../../../../../src/commands/up/console/calls.ts';
+import { errorRow } from '../../../../support/error-row.ts';
 
 let channel: MessageChannel;
 beforeEach(() => {
@@ -33,7 +34,7 @@ test('a coded error arrives with its code, details and what caused it', async ()
   const cause = new Error('disk', { cause: new Error('ENOSPC') });
   const calls = callsTo({
     fails: () => {
-      throw new NetobservError('ERR_STORE_X', 'no', {
+      throw new NetobservError(errorRow('ERR_STORE_X'), 'no', {
         cause,
         retryable: true,
         details: { row: 7 },

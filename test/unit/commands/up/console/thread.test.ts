@@ -2,12 +2,14 @@
 import { afterEach, expect, test } from 'vitest';
 import { systemClock } from '../../../../../src/base/clock.ts';
 import { explain } from '../../../../../src/base/errors.ts';
+import { plain } from '../../../../../src/commands/up/console/calls.ts';
 import type { ConsoleStart } from '../../../../../src/commands/up/console/messages.ts';
 import {
   type ConsoleThread,
   type ConsoleThreadDeps,
   consoleInThread,
 } from '../../../../../src/commands/up/console/thread.ts';
+import { START_ERRORS, startError } from '../../../../../src/console/server/errors.ts';
 import type { WrittenRows } from '../../../../../src/console/server/live.ts';
 import { createLog } from '../../../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../../../src/telemetry/metrics.ts';
@@ -110,7 +112,7 @@ test('what becomes of renewed files is told here', async () => {
 });
 
 test('why it does not start is told by the start', async () => {
-  const error = { code: 'ERR_CONSOLE_LISTEN', message: 'taken', retryable: false, details: {} };
+  const error = plain(startError(START_ERRORS.listen, 'taken'));
   const bed = bedOf(
     `require('node:worker_threads').parentPort.postMessage(${JSON.stringify({ kind: 'failed', error })})`,
   );

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { cleanMappings, keepMemorySmall } from '../../../../src/commands/capture/memory.ts';
+import { cleanMappings, keepMemorySmall } from '../../../../src/commands/daemon/memory.ts';
 import { createLog } from '../../../../src/telemetry/log.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
 

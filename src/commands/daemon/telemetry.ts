@@ -1,12 +1,24 @@
-import type { AgentConfig } from '../../agent/config.ts';
-import { refuse } from '../../agent/export/check.ts';
 import type { Component } from '../../base/component.ts';
+import { NetobservError } from '../../base/errors.ts';
+import type { ListenAddress } from '../../base/listen.ts';
+import { ConfigError } from '../../config/errors.ts';
 import type { PprofServerDeps } from '../../telemetry/pprof-server.ts';
 import type { TelemetryServerDeps } from '../../telemetry/server.ts';
 
+/** The options of a daemon's metrics server. */
+export interface MetricsServerConfig {
+  readonly metricsEnable: boolean;
+  /** Empty: all addresses. */
+  readonly metricsServerAddress: string;
+  readonly metricsServerPort: number;
+  /** Paths of PEM files; both empty: plain text. */
+  readonly metricsTlsCertPath: string;
+  readonly metricsTlsKeyPath: string;
+}
+
 /** The server of METRICS_ENABLE; none, and nothing of it loaded, when it is off. */
 export async function metricsServer(
-  config: AgentConfig,
+  config: MetricsServerConfig,
   deps: TelemetryServerDeps,
 ): Promise<readonly Component[]> {
   if (!config.metricsEnable) return [];
@@ -25,15 +37,22 @@ export async function metricsServer(
 }
 
 /** One without the other would mean plain text, which nobody asked for. */
-function checkTlsPair({ metricsTlsCertPath, metricsTlsKeyPath }: AgentConfig): void {
+function checkTlsPair({ metricsTlsCertPath, metricsTlsKeyPath }: MetricsServerConfig): void {
   if ((metricsTlsCertPath === '') === (metricsTlsKeyPath === '')) return;
-  const missing = metricsTlsCertPath === '' ? 'metricsTlsCertPath' : 'metricsTlsKeyPath';
-  throw refuse(missing, 'not set: a certificate and its key go together');
+  const variable = metricsTlsCertPath === '' ? 'METRICS_TLS_CERT_PATH' : 'METRICS_TLS_KEY_PATH';
+  const message = `${variable}: not set: a certificate and its key go together`;
+  throw new NetobservError(ConfigError.invalid, message, { details: { variable } });
+}
+
+/** The options of a daemon's profile server. */
+export interface ProfileServerConfig {
+  /** Empty: none. */
+  readonly pprofAddr: ListenAddress | '';
 }
 
 /** The server of PPROF_ADDR, likewise. */
 export async function profileServer(
-  { pprofAddr }: AgentConfig,
+  { pprofAddr }: ProfileServerConfig,
   deps: PprofServerDeps,
 ): Promise<readonly Component[]> {
   if (pprofAddr === '') return [];

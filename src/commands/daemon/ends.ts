@@ -2,11 +2,9 @@ import type { Writable } from 'node:stream';
 import type { Native } from '../../agent/loader/native.ts';
 import type { Pipeline } from '../../pipeline/pipeline.ts';
 import type { CommandContext } from '../command.ts';
+import { EXIT } from '../exit-codes.ts';
 import { reportError } from '../report-error.ts';
 import { type StopSignal, stopSignal } from './signals.ts';
-
-/** The program ended in order, but could not hand on all that it had counted. */
-export const EXIT_LOST = 3;
 
 /** For what still waits to be read from standard output and error. */
 const FLUSH_TIMEOUT_MS = 500;
@@ -32,9 +30,10 @@ export async function runToEnd(
   try {
     const lost = await run(stop);
     if (stop.failure !== undefined) throw stop.failure;
-    code = lost > 0 && !stop.isReaderGone ? EXIT_LOST : 0;
+    code = lost > 0 && !stop.isReaderGone ? EXIT.lost : EXIT.done;
   } catch (error) {
-    code = reportError(error, context);
+    // What made the program end explains the errors that follow from it.
+    code = reportError(stop.failure ?? error, context);
   }
   const over = new AbortController();
   await Promise.race([

@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream';
 import type { Clock } from '../../base/clock.ts';
 import { isRefusal } from '../../telemetry/file-output.ts';
+import { EXIT } from '../exit-codes.ts';
 
 /**
  * Signals that end the program: of a person, of a supervisor, of a terminal that goes away, of a
@@ -21,8 +22,6 @@ const SAME_REQUEST_MS = 1000;
 /** Below the 30 s that Kubernetes and others give before they kill. */
 const STOP_TIMEOUT_MS = 28_000;
 
-export const EXIT_UNFINISHED = 130;
-
 export interface StopDeps {
   readonly clock: Clock;
   readonly stdout: Writable;
@@ -36,8 +35,10 @@ export interface StopSignal extends Disposable {
   readonly signal: AbortSignal;
   /** Nobody reads what the program was started for any more: what is left is lost to nobody. */
   readonly isReaderGone: boolean;
-  /** What nobody caught: a bug, which ends the program in order all the same. */
+  /** Why the program ends, unless by a request: the first error given to `fail`. */
   readonly failure: unknown;
+  /** Requests the end because of an error: a component that failed, or a bug that nobody caught. */
+  fail(error: unknown): void;
 }
 
 /**
@@ -57,13 +58,13 @@ export function stopSignal({ clock, stdout, exit, ...deps }: StopDeps): StopSign
     firstMs = clock.monotonicMs();
     controller.abort(reason);
     clock.sleep(STOP_TIMEOUT_MS, over.signal).then(
-      () => exit(EXIT_UNFINISHED),
+      () => exit(EXIT.unfinished),
       () => undefined,
     );
   };
   const onSignal = (name: string): void => {
     const isLater = controller.signal.aborted && clock.monotonicMs() - firstMs > SAME_REQUEST_MS;
-    if (isLater) exit(EXIT_UNFINISHED);
+    if (isLater) exit(EXIT.unfinished);
     request(name);
   };
   const onOutputError = (error: Error): void => {
@@ -71,13 +72,13 @@ export function stopSignal({ clock, stdout, exit, ...deps }: StopDeps): StopSign
     isReaderGone = true;
     request(error);
   };
-  const onUncaught = (error: unknown): void => {
+  const fail = (error: unknown): void => {
     failure ??= error;
     request(error);
   };
   for (const name of signals) process.on(name, onSignal);
   stdout.on('error', onOutputError);
-  process.on('uncaughtException', onUncaught);
+  process.on('uncaughtException', fail);
   return {
     signal: controller.signal,
     get isReaderGone() {
@@ -86,11 +87,12 @@ export function stopSignal({ clock, stdout, exit, ...deps }: StopDeps): StopSign
     get failure() {
       return failure;
     },
+    fail,
     [Symbol.dispose]() {
       over.abort();
       for (const name of signals) process.off(name, onSignal);
       stdout.off('error', onOutputError);
-      process.off('uncaughtException', onUncaught);
+      process.off('uncaughtException', fail);
     },
   };
 }

@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
 import { NetobservError } from '../../../../src/base/errors.ts';
-import { type StopSignal, stopSignal } from '../../../../src/commands/capture/signals.ts';
+import { type StopSignal, stopSignal } from '../../../../src/commands/daemon/signals.ts';
 import { TELEMETRY_ERRORS } from '../../../../src/telemetry/errors.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
 
@@ -68,6 +68,17 @@ test('a reader that is gone is an end; a disk that is full is not', () => {
   stdout.emit('error', Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }));
   expect(stop.signal.aborted).toBe(true);
   expect(stop.isReaderGone).toBe(true);
+});
+
+test('a component that failed ends in order; the first failure is the reason', () => {
+  const { stop } = setUp();
+  using _stop = stop;
+  const reason = new Error('the thread has ended');
+  stop.fail(reason);
+  stop.fail(new Error('what follows from it'));
+  expect(stop.signal.aborted).toBe(true);
+  expect(stop.signal.reason).toBe(reason);
+  expect(stop.failure).toBe(reason);
 });
 
 test('an error that nobody caught ends in order, too', () => {
