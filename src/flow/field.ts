@@ -1,3 +1,5 @@
+import type { IpfixElement, IpfixField, ProtoField } from './wire.ts';
+
 /**
  * The shape of one row of the field table. See `fields.ts` for the table itself; everything that
  * knows about a flow field anywhere in the program is derived from these rows.
@@ -96,6 +98,9 @@ export type NameTable =
   | 'flowEnd'
   | 'initiator';
 
+/** `port`: a transport port, which people also write as the name of a service. */
+export type FieldSemantics = 'port';
+
 /** How a table cell shows the value. */
 export type Renderer =
   | 'text'
@@ -138,12 +143,6 @@ export interface FieldColumn {
   readonly fields?: readonly string[];
 }
 
-/** An IPFIX information element. */
-export interface IpfixElement {
-  readonly name: string;
-  readonly id: number;
-}
-
 export interface FieldSpec {
   /** The external name: JSON key, label, query key. */
   readonly name: string;
@@ -165,29 +164,23 @@ export interface FieldSpec {
    * another output makes a `list<str>` column of it. Readers of JSON take numbers and lists alike.
    */
   readonly names?: NameTable;
+  /** What the number stands for, where `unit` and `names` do not say it. */
+  readonly semantics?: FieldSemantics;
+  /**
+   * Key that stands for this field and its twin at the other end of the flow: `Port` for SrcPort
+   * and DstPort. The source's row comes first.
+   */
+  readonly pair?: string;
   /** JSON output leaves the key out when the value is zero, as the original's maps do. */
   readonly omitZero?: boolean;
   /** JSON output has whole numbers of it, the rest cut off, as the original's maps have. */
   readonly wholeInJson?: boolean;
-  /**
-   * Path in `pbflow.Record` and its field numbers from the record inwards. Numbers from 100 on are
-   * not in the original's schema, and its readers skip them.
-   *
-   * The original's readers narrow some values: what does not fit `limit` is sent as `limit`, and
-   * `exact` is the number of the field that then has all of it. Others they would take for what
-   * they are not (`schema.ts`); those have an `exact`, too.
-   */
-  readonly proto?: {
-    readonly path: string;
-    readonly numbers: readonly number[];
-    readonly limit?: number;
-    readonly exact?: number;
-  };
-  /**
-   * IANA information element; `v6` where IPv6 has an element of its own. Of a list the first value
-   * is sent.
-   */
-  readonly ipfix?: IpfixElement & { readonly v6?: IpfixElement };
+  /** Absent: not in protobuf records. */
+  readonly proto?: ProtoField;
+  /** IANA's information element for it; of a list the first value is sent. */
+  readonly ipfix?: IpfixField;
+  /** Elements that repeat the value for collectors that do not read `ipfix`. */
+  readonly ipfixAgain?: readonly IpfixField[];
   /** Element under the exporter's configured enterprise number; lists are sent as comma lists. */
   readonly ipfixEnterprise?: IpfixElement;
   /** A Loki stream label by default (otherwise the field is in the line). */
@@ -199,7 +192,7 @@ export interface FieldSpec {
   readonly filter?: FieldFilter;
   /**
    * A filter that hits this field and its twin alike (`port` for SrcPort and DstPort); it stands at
-   * the source's row, and its key is the name without `Src`.
+   * the source's row, and its key is `pair`.
    */
   readonly endpointFilter?: FieldFilter;
 }

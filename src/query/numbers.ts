@@ -91,9 +91,9 @@ export function wantedNumber(field: FieldSpec, operator: MatchOperator): string 
 function wantedOne(field: FieldSpec): string {
   if (isDuration(field)) return `a number of ${field.unit} or a duration such as 10ms`;
   if (field.unit === 'bytes') return 'a number of bytes or a size such as 10k';
-  if (field.name.endsWith('Port')) return 'a port from 0 to 65535 or a service such as https';
+  if (field.semantics === 'port') return 'a port from 0 to 65535 or a service such as https';
   if (field.unit === 'bitmask') return 'a number or the name of a flag such as SYN';
-  if (field.name === 'Proto') return 'a protocol from 0 to 255 or a name such as tcp';
+  if (field.names === 'protocol') return 'a protocol from 0 to 255 or a name such as tcp';
   const max = maxOf(field);
   return max === undefined ? 'a number' : `a whole number from 0 to ${max}`;
 }
@@ -101,7 +101,7 @@ function wantedOne(field: FieldSpec): string {
 function exampleRange(field: FieldSpec): string {
   if (isDuration(field)) return '10ms-2s';
   if (field.unit === 'bytes') return '10k-2M';
-  return field.name.endsWith('Port') ? '8000-8080' : '1-9';
+  return field.semantics === 'port' ? '8000-8080' : '1-9';
 }
 
 /** Of durations 0 means that nothing was measured, not that it took no time. */

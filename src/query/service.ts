@@ -10,6 +10,7 @@ import type { SqlContext } from './sql.ts';
 export const SERVICE_PORT: FieldSpec = {
   name: 'ServicePort',
   kind: 'u16',
+  semantics: 'port',
   meaning: 'Port of the end that serves.',
   producer: 'pipeline',
   cardinality: 'careful',

@@ -3,11 +3,15 @@ import type { Feature, FieldColumn, FieldSpec } from '../field.ts';
 /** Whose Kubernetes facts they are: `SrcK8S_…`, `DstK8S_…`, `XlatSrcK8S_…`, `XlatDstK8S_…`. */
 export interface KubeSide {
   readonly prefix: string;
+  /** Before the key that stands for both ends; default none. */
+  readonly pairPrefix?: string;
   /** As in "name of the source". */
   readonly word: string;
   /** Heading of the columns; absent: the facts have no columns of their own. */
   readonly group?: string;
   readonly otel: string;
+  /** Fills all of them, which then are not Loki labels; default: what each fact says. */
+  readonly feature?: Feature;
 }
 
 interface Fact {
@@ -96,15 +100,15 @@ export function kubeFields(side: KubeSide): readonly FieldSpec[] {
 }
 
 function kubeField(side: KubeSide, fact: Fact): FieldSpec {
-  const isTranslated = side.prefix.startsWith('Xlat');
   const what = `${fact.what}, for the ${side.word}.`;
   return {
     name: `${side.prefix}K8S_${fact.name}`,
     kind: fact.kind ?? 'str',
     meaning: what,
     producer: 'pipeline',
-    feature: isTranslated ? 'packetTranslation' : (fact.feature ?? 'kubernetes'),
-    ...(fact.lokiLabel === true && !isTranslated ? { lokiLabel: true } : {}),
+    feature: side.feature ?? fact.feature ?? 'kubernetes',
+    pair: `${side.pairPrefix ?? ''}K8S_${fact.name}`,
+    ...(fact.lokiLabel === true && side.feature === undefined ? { lokiLabel: true } : {}),
     cardinality: fact.cardinality ?? 'fine',
     otel: `${side.otel}.${fact.otel}`,
     ...enterpriseElement(side, fact),

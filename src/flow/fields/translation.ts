@@ -14,7 +14,7 @@ export const translationFields: readonly FieldSpec[] = [
     name: 'ZoneId',
     kind: 'u16',
     meaning: 'Connection-tracking zone of the translation.',
-    proto: { path: 'xlat.zone_id', numbers: [28, 5] },
+    proto: { path: 'xlat.zone_id', numbers: [28, 5], presence: 'translated' },
     cardinality: 'avoid',
     otel: 'xlat.zone',
     column: {
@@ -50,7 +50,14 @@ function translated(side: 'Src' | 'Dst'): readonly FieldSpec[] {
       name: `${prefix}Addr`,
       kind: 'addr',
       meaning: `Address of the ${word} on the other side of address translation.`,
-      proto: { path: `xlat.${short}_addr`, numbers: [28, isSource ? 1 : 2] },
+      pair: 'XlatAddr',
+      proto: {
+        path: `xlat.${short}_addr`,
+        numbers: [28, isSource ? 1 : 2],
+        presence: 'translated',
+        context: isSource ? 'translatedSource' : 'translatedDestination',
+        isOfPacket: true,
+      },
       ipfix: {
         name: `postNAT${element}IPv4Address`,
         id: isSource ? 225 : 226,
@@ -80,7 +87,13 @@ function translated(side: 'Src' | 'Dst'): readonly FieldSpec[] {
       name: `${prefix}Port`,
       kind: 'u16',
       meaning: `Port of the ${word} on the other side of address translation.`,
-      proto: { path: `xlat.${short}_port`, numbers: [28, isSource ? 3 : 4] },
+      semantics: 'port',
+      pair: 'XlatPort',
+      proto: {
+        path: `xlat.${short}_port`,
+        numbers: [28, isSource ? 3 : 4],
+        presence: 'translatedNonZero',
+      },
       ipfix: { name: `postNAPT${element}TransportPort`, id: isSource ? 227 : 228 },
       cardinality: 'careful',
       otel: `xlat.${word}.port`,
@@ -101,6 +114,12 @@ function translated(side: 'Src' | 'Dst'): readonly FieldSpec[] {
         placeholder: '443, https',
       },
     },
-    ...kubeFields({ prefix, word: `translated ${word}`, otel: `xlat.${word}` }),
+    ...kubeFields({
+      prefix,
+      pairPrefix: 'Xlat',
+      word: `translated ${word}`,
+      otel: `xlat.${word}`,
+      feature: 'packetTranslation',
+    }),
   ];
 }

@@ -10,7 +10,7 @@ export const tunnelFields: readonly FieldSpec[] = [
     name: 'TunnelType',
     kind: 'str',
     meaning: 'Tunnel around the flow: `vxlan` or `geneve`.',
-    proto: { path: 'tunnel_type', numbers: [150] },
+    proto: { path: 'tunnel_type', numbers: [150], context: 'tunnelType' },
     cardinality: 'fine',
     otel: 'tunnel.type',
     column: {
@@ -35,8 +35,8 @@ export const tunnelFields: readonly FieldSpec[] = [
     name: 'TunnelId',
     kind: 'u32',
     meaning: "Identifier of the virtual network (VNI) in the tunnel's header.",
-    proto: { path: 'tunnel_id', numbers: [151] },
-    ipfix: { name: 'layer2SegmentId', id: 351 },
+    proto: { path: 'tunnel_id', numbers: [151], presence: 'tunnel' },
+    ipfix: { name: 'layer2SegmentId', id: 351, form: 'segment', reads: 'TunnelType' },
     cardinality: 'careful',
     otel: 'tunnel.id',
     column: {

@@ -1,4 +1,5 @@
 import { MATCH_OPERATORS, type MatchOperator } from '../../../query/ast.ts';
+import { fieldsOfKey } from '../../../query/keys.ts';
 import { comparisonOf } from '../../../query/numbers.ts';
 import type { FieldConfig, FilterConfig, FrontendConfig } from '../../api.ts';
 import type { FilterTerm, ViewState } from '../state/view-state.ts';
@@ -8,8 +9,8 @@ export type FilterFacts = Pick<FrontendConfig, 'filters' | 'fields'>;
 
 /** The fields that a filter looks at: one, or both ends of a pair. */
 export function fieldsOf(filter: FilterConfig, facts: FilterFacts): readonly FieldConfig[] {
-  const names = [filter.key, `Src${filter.key}`, `Dst${filter.key}`];
-  return facts.fields.filter((field) => names.includes(field.name));
+  const fields = fieldsOfKey(filter.key) ?? [];
+  return fields.flatMap(({ name }) => facts.fields.find((field) => field.name === name) ?? []);
 }
 
 /** Operators that the filter's field can be compared with; the first one is the usual one. */
