@@ -4,6 +4,7 @@ import { dirname, relative, resolve } from 'node:path';
 import { generateConfigurationReference } from './gen-configuration.ts';
 import { generateFlowsReference } from './gen-flows.ts';
 import { generateLayout } from './gen-layout.ts';
+import { generateMeasuresReference } from './gen-measures.ts';
 import { generateMetricsReference } from './gen-metrics.ts';
 import { ROOT } from './steps.ts';
 
@@ -15,6 +16,7 @@ export interface GeneratedFile {
 
 const GENERATORS: readonly (() => GeneratedFile | Promise<GeneratedFile>)[] = [
   generateFlowsReference,
+  generateMeasuresReference,
   generateConfigurationReference,
   generateMetricsReference,
   generateLayout,

@@ -42,6 +42,16 @@ export type FieldUnit =
   /** 0 or 1; JSON has `false` and `true`. */
   | 'boolean';
 
+const PER_SECOND: Readonly<Partial<Record<FieldUnit, number>>> = {
+  nanoseconds: 1e9,
+  milliseconds: 1e3,
+};
+
+/** How many of a unit of durations are a second; undefined for other units. */
+export function unitsPerSecond(unit: FieldUnit | undefined): number | undefined {
+  return unit && PER_SECOND[unit];
+}
+
 /** What has to be switched on for a field to be filled; names as in the console's `features`. */
 export type Feature =
   | 'pktDrop'

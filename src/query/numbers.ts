@@ -1,5 +1,5 @@
 import { parseDurationMs, parseSizeBytes } from '../base/units.ts';
-import { type FieldSpec, WHOLE_NUMBER_MAX } from '../flow/field.ts';
+import { type FieldSpec, unitsPerSecond, WHOLE_NUMBER_MAX } from '../flow/field.ts';
 import type { MatchOperator } from './ast.ts';
 import { flagOfName, numberOfName } from './names.ts';
 
@@ -106,5 +106,5 @@ function exampleRange(field: FieldSpec): string {
 
 /** Of durations 0 means that nothing was measured, not that it took no time. */
 export function isDuration({ unit }: FieldSpec): boolean {
-  return unit === 'nanoseconds' || unit === 'milliseconds';
+  return unitsPerSecond(unit) !== undefined;
 }

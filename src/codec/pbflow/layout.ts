@@ -11,7 +11,7 @@ import type {
   U16Column,
   U32Column,
 } from '../../flow/batch.ts';
-import type { FieldSpec } from '../../flow/field.ts';
+import { type FieldSpec, unitsPerSecond } from '../../flow/field.ts';
 import { FIELDS, fieldByName } from '../../flow/fields.ts';
 import { TLS_MISMATCH, TLS_TYPES } from '../../flow/names/tls.ts';
 import type { ProtoField } from '../../flow/wire.ts';
@@ -39,7 +39,7 @@ import {
   formOf,
   isWhole,
   LONG_DNS_CODES,
-  unitsPerSecond,
+  TIMESTAMP_UNITS,
   WIRE,
   type WireCodes,
 } from './schema.ts';
@@ -154,8 +154,10 @@ function fieldParts(field: FieldSpec, number: number, source: Source): readonly 
     case 'int':
       return one(new DoublePart(varint, (block, into) => gatherSigned(block, doubles(), into)));
     case 'timestamp':
-    case 'duration':
-      return one(new SpanPart(bytes, unitsPerSecond(field), REQUIRED.has(number), doubles));
+    case 'duration': {
+      const units = assertExists(unitsPerSecond(field.unit), `unit of ${name}`);
+      return one(new SpanPart(bytes, units, REQUIRED.has(number), doubles));
+    }
     case 'fragment':
     case 'dnsCode':
       return one(fragmentPart(field, number, source));

@@ -1,5 +1,5 @@
 import { DNS_RESPONSE_CODES, TCP_STATES } from '../../flow/enums.ts';
-import type { FieldSpec, FieldUnit } from '../../flow/field.ts';
+import type { FieldSpec } from '../../flow/field.ts';
 import { DROP_CAUSES, DROP_STATES } from '../../flow/names/drop.ts';
 import { QUIC_VERSIONS } from '../../flow/names/quic.ts';
 import { TLS_CIPHER_SUITES, TLS_GROUPS, TLS_MISMATCH, TLS_VERSIONS } from '../../flow/names/tls.ts';
@@ -69,16 +69,8 @@ export function codesOf({ codes }: ProtoField): WireCodes | undefined {
   return codes === undefined ? undefined : CODES[codes];
 }
 
-const UNITS_PER_SECOND: Readonly<Partial<Record<FieldUnit, number>>> = {
-  'epoch-milliseconds': 1e3,
-  milliseconds: 1e3,
-  nanoseconds: 1e9,
-};
-
-/** How many of the field's units are a second; 0 for fields that are not times. */
-export function unitsPerSecond({ unit }: FieldSpec): number {
-  return (unit && UNITS_PER_SECOND[unit]) ?? 0;
-}
+/** Units of a second that times since 1970 have in a batch. */
+export const TIMESTAMP_UNITS = 1e3;
 
 /** A message that is decoded as one value, not field by field. */
 export function isWhole(form: Form): boolean {

@@ -1,9 +1,9 @@
 import { assert, assertExists } from '../../base/assert.ts';
 import type { BatchLayout } from '../../flow/batch.ts';
-import type { FieldSpec } from '../../flow/field.ts';
+import { type FieldSpec, unitsPerSecond } from '../../flow/field.ts';
 import { FIELDS } from '../../flow/fields.ts';
 import type { ProtoContext, ProtoField, ProtoPresence } from '../../flow/wire.ts';
-import { codesOf, type Form, formOf, isWhole, unitsPerSecond, type WireCodes } from './schema.ts';
+import { codesOf, type Form, formOf, isWhole, TIMESTAMP_UNITS, type WireCodes } from './schema.ts';
 
 /** How to decode a field of the record. */
 export interface Target {
@@ -77,7 +77,7 @@ export function targetsOf(layout: BatchLayout): Targets {
       messageSlot: message === undefined ? -1 : message.slot,
       presence: proto.presence ?? 'nonZero',
       codes: codesOf(proto),
-      unitsPerSecond: unitsPerSecond(field),
+      unitsPerSecond: unitsPerSecond(field.unit) ?? TIMESTAMP_UNITS,
       wanted: layout.has(field.name) || proto.context !== undefined,
     };
     if (layout.has(field.name)) columns.push(target);

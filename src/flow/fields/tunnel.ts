@@ -67,6 +67,7 @@ function end(name: string, word: string, number: number): FieldSpec {
     ...shared,
     name,
     kind: 'addr',
+    pair: 'TunnelAddr',
     meaning,
     proto: { path: words, numbers: [number] },
     cardinality: 'careful',

@@ -1,8 +1,9 @@
 import { type ReactNode, useMemo } from 'react';
+import type { MeasureId } from '../../../flow/measures.ts';
 import type { FrontendConfig } from '../../api.ts';
 import { rangeSeconds, useMetrics } from '../data/queries.ts';
 import { useView } from '../state/view.ts';
-import type { FeatureMetric, Grouping, Metric } from '../state/view-state.ts';
+import type { Grouping } from '../state/view-state.ts';
 import { Bars } from './bars.tsx';
 import { HeldBody } from './held-body.tsx';
 import { Panel } from './panel.tsx';
@@ -11,7 +12,7 @@ interface BarsPanelProps {
   readonly config: FrontendConfig;
   readonly title: ReactNode;
   /** What ranks the groups, and how it is put together over the whole time. */
-  readonly type: Metric | FeatureMetric;
+  readonly type: MeasureId;
   readonly fn: 'sum' | 'avg';
   readonly grouping: Grouping;
   /** Of everything, for the shares; undefined: there are none. */
