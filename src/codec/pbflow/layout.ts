@@ -154,6 +154,7 @@ function fieldParts(field: FieldSpec, number: number, source: Source): readonly 
     case 'int':
       return one(new DoublePart(varint, (block, into) => gatherSigned(block, doubles(), into)));
     case 'timestamp':
+      return one(new SpanPart(bytes, TIMESTAMP_UNITS, false, doubles));
     case 'duration': {
       const units = assertExists(unitsPerSecond(field.unit), `unit of ${name}`);
       return one(new SpanPart(bytes, units, REQUIRED.has(number), doubles));
