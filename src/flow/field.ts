@@ -52,7 +52,7 @@ export function unitsPerSecond(unit: FieldUnit | undefined): number | undefined 
   return unit && PER_SECOND[unit];
 }
 
-/** What has to be switched on for a field to be filled; names as in the console's `features`. */
+/** Gate that has to be open for a field to be filled; names as in the console's `features`. */
 export type Feature =
   | 'pktDrop'
   | 'dnsTracking'
@@ -139,7 +139,7 @@ export interface FieldColumn {
   readonly name: string;
   /** Heading over neighbouring columns: Source, Destination, DNS … */
   readonly group?: string;
-  /** Share of the table's width, as the original's configuration has it: 5, 10 or 15. */
+  /** Share of the table's width, as in the configuration of the NetObserv console: 5, 10 or 15. */
   readonly width: number;
   /** Shown before a person has chosen columns; a gated column only while its feature is on. */
   readonly default?: boolean;
@@ -163,27 +163,27 @@ export interface FieldSpec {
   readonly producer: Producer;
   readonly feature?: Feature;
   /**
-   * What its numbers are called. The column holds the number everywhere; people and filters use
+   * Names of its numbers. The column holds the number everywhere; people and filters use
    * names.
    *
-   * Of `tcpFlags` even machines do: the original's stage `decode_tcp_flags` replaces the bitmask
-   * under the same key by a list of names. Here the bitmask stays in its column, so that stages
-   * after it may go on testing bits, and the stage only states the form: its `writes` entry has
-   * `form: 'names'` (see `ColumnSpec`), the compiler tells each sink which fields have that form
-   * where the sink stands, and the JSON writer, given them as `names`, writes lists. A stage with
-   * another output makes a `list<str>` column of it. Readers of JSON take numbers and lists alike.
+   * For `tcpFlags` machines do, too: the stage `decode_tcp_flags` of `flowlogs-pipeline` replaces
+   * the bitmask under the same key by a list of names. Here the bitmask stays in its column, so
+   * that later stages can still test bits, and the stage only states the form: its `writes` entry
+   * has `form: 'names'` (see `ColumnSpec`). The compiler passes the fields with that form to each
+   * sink as `names`, and the JSON writer writes lists for them. A stage with another output makes a
+   * `list<str>` column of it. Readers of JSON accept numbers and lists.
    */
   readonly names?: NameTable;
-  /** What the number stands for, where `unit` and `names` do not say it. */
+  /** Meaning of the number where `unit` and `names` do not say it. */
   readonly semantics?: FieldSemantics;
   /**
    * Key that stands for this field and its twin at the other end of the flow: `Port` for SrcPort
    * and DstPort. The source's row comes first.
    */
   readonly pair?: string;
-  /** JSON output leaves the key out when the value is zero, as the original's maps do. */
+  /** JSON output leaves the key out when the value is zero, as `flowlogs-pipeline` does. */
   readonly omitZero?: boolean;
-  /** JSON output has whole numbers of it, the rest cut off, as the original's maps have. */
+  /** JSON output cuts off the fraction, as `flowlogs-pipeline` does. */
   readonly wholeInJson?: boolean;
   /** Absent: not in protobuf records. */
   readonly proto?: ProtoField;

@@ -11,7 +11,7 @@ export interface FilterSpec extends FieldFilter {
 
 /**
  * A Kubernetes object as one text, `Kind.namespace.name`. It is about three fields, so it is no
- * row of the field table: whoever reads the filter takes it apart.
+ * row of the field table: the reader of the filter splits it.
  */
 const RESOURCE_FILTERS: readonly FilterSpec[] = (
   [

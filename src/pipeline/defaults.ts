@@ -9,15 +9,15 @@ import type { SubnetLabel } from './transform/network/subnet-label.ts';
 export interface DefaultPipelineOptions {
   /** Name of the store that flows are written to; absent: none is. */
   readonly store?: string;
-  /** Of the flow metrics. */
+  /** Prefix of the flow metrics' names. */
   readonly prefix: string;
-  /** What is captured besides plain traffic; metrics of other features are left out. */
+  /** Features that are on; metrics of other features are left out. */
   readonly features?: ReadonlySet<Feature>;
   /** Labels of the user's own networks; they win over the default ones of equal length. */
   readonly subnetLabels?: readonly SubnetLabel[];
 }
 
-/** What an address says by itself (RFC 6890 and its updates). */
+/** Special-purpose networks (RFC 6890 and its updates). */
 const WELL_KNOWN_SUBNETS: readonly SubnetLabel[] = [
   { name: 'loopback', cidrs: ['127.0.0.0/8', '::1/128'] },
   { name: 'private', cidrs: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7'] },

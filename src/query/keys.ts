@@ -47,7 +47,7 @@ function* knownKeys(): Iterable<string> {
   }
 }
 
-/** What a filter does with a field: compare numbers, texts, addresses … */
+/** How a filter compares a field. */
 export type FieldClass = 'number' | 'text' | 'address' | 'mac' | 'list';
 
 export function classOfKind(kind: FieldKind): FieldClass {

@@ -16,7 +16,7 @@ export const SERIES_MAX = 10_000;
 /** Fields that name a series: the resource scope has 16, and groups may be added. */
 export const GROUP_FIELDS_MAX = 24;
 
-/** What a metric adds up. */
+/** The amount that each flow adds to a metric. */
 export interface Summand {
   /** Numeric, and only of flows that have it; undefined: each flow counts 1. */
   readonly field: FieldSpec | undefined;

@@ -6,7 +6,7 @@ import { flagOfName, numberOfName } from './names.ts';
 /** How two numbers may be compared besides being equal. */
 export type Comparison = '>=' | '>' | '<=' | '<';
 
-/** What a filter's value asks of a number. */
+/** A condition of a filter on a number. */
 export type NumberTest =
   | { readonly kind: 'equals'; readonly value: number }
   | { readonly kind: 'compare'; readonly comparison: Comparison; readonly value: number }
@@ -17,7 +17,7 @@ export type NumberTest =
 
 const COMPARISONS: readonly Comparison[] = ['>=', '>', '<=', '<'];
 
-/** What an operator compares, whichever way it is meant; undefined where it is about equality. */
+/** The comparison of an operator, negated or not; undefined for operators of equality. */
 export function comparisonOf(operator: MatchOperator): Comparison | undefined {
   return COMPARISONS.find((comparison) => operator === comparison || operator === `!${comparison}`);
 }
@@ -81,7 +81,7 @@ function readNamed(field: FieldSpec, text: string): number | undefined {
   }
 }
 
-/** What would be right, for the end of a sentence. */
+/** Valid values, for the end of a sentence. */
 export function wantedNumber(field: FieldSpec, operator: MatchOperator): string {
   const one = wantedOne(field);
   if (comparisonOf(operator) !== undefined) return one;
@@ -104,7 +104,7 @@ function exampleRange(field: FieldSpec): string {
   return field.semantics === 'port' ? '8000-8080' : '1-9';
 }
 
-/** Of durations 0 means that nothing was measured, not that it took no time. */
+/** A duration of 0 means that nothing was measured, not that it took no time. */
 export function isDuration({ unit }: FieldSpec): boolean {
   return unitsPerSecond(unit) !== undefined;
 }

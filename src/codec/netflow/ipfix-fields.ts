@@ -36,7 +36,7 @@ export interface Scratch {
 /** Writes an element of a run of records, and moves their cursors behind it. */
 export type FieldWriter = (records: Records, scratch: Scratch) => void;
 
-/** What has to be made of numbers before they are put. */
+/** Conversions of numbers before they are written, by form. */
 const MADE: Readonly<Partial<Record<IpfixForm, (count: number, values: Float64Array) => void>>> = {
   'header-flags': toHeaderFlags,
   'class-of-service': toClassesOfService,
@@ -48,7 +48,7 @@ const MADE: Readonly<Partial<Record<IpfixForm, (count: number, values: Float64Ar
 const NO_CODES = new Uint8Array(0);
 const NO_KINDS = new Uint32Array(0);
 
-/** Of an element of the rows of a batch; what does not change from run to run is found once. */
+/** The writer of an element for a batch; finds once whatever is the same in every run. */
 export function writerOf(
   field: TemplateField,
   batch: FlowBatch,

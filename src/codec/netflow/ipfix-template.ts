@@ -20,7 +20,7 @@ export interface TemplateField {
 export interface IpfixTemplate {
   readonly id: number;
   readonly fields: readonly TemplateField[];
-  /** Of a record without the values of variable-length fields, and the lengths before them. */
+  /** Size of a record without its variable-length values and their lengths. */
   readonly fixedBytes: number;
 }
 

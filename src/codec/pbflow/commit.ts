@@ -18,7 +18,7 @@ export interface OpenList {
   isFilled: boolean;
 }
 
-/** What has been read of a record so far. */
+/** The record that is being decoded. */
 export interface OpenRow {
   readonly targets: Targets;
   readonly values: Float64Array;

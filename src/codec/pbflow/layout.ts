@@ -45,7 +45,7 @@ import {
 } from './schema.ts';
 import { SpanPart } from './spans.ts';
 
-/** What parts read from: columns of the batch that is encoded, and what is made of its values. */
+/** The batch that is being encoded: its columns, and fragments of bytes made of its values. */
 export interface Source {
   readonly layout: BatchLayout;
   /** In the order of the layout. */

@@ -13,7 +13,8 @@ export const RECORD_BYTES_MAX = 256 * 1024;
 export const LIST_ENTRIES_MAX = 256;
 
 /**
- * Decodes records of `pbflow` into rows of batches: what our own agents send, and the original's.
+ * Decodes records of `pbflow` into rows of batches, sent by our agents or by
+ * `netobserv-ebpf-agent`.
  *
  * Columns that the layout does not have are passed over on the wire. What cannot be decoded throws
  * a coded error; the batch then has the rows before it, each of them whole.
@@ -22,7 +23,7 @@ export class RecordDecoder {
   readonly #targets: Targets;
   readonly #layout: BatchLayout;
   readonly #reader = new WireReader();
-  /** What has been read of the record, by slot: numbers and ids. */
+  /** Numbers and ids of the record that is being decoded, by slot. */
   readonly #values: Float64Array;
   readonly #open: OpenRow;
   readonly #lists = new Map<string, OpenList>();
@@ -243,7 +244,7 @@ export class RecordDecoder {
     const { strings } = batch.tables;
     this.#push('Interfaces', strings.intern(name));
     this.#push('IfDirections', direction);
-    // Of networks that nobody maps, all would be empty.
+    // Empty on all interfaces where networks are not mapped.
     this.#push('Udns', strings.intern(udn), udn === '');
   }
 

@@ -85,7 +85,7 @@ export function isWhole(form: Form): boolean {
  */
 export const DNS_CODE_MASK = 0xf;
 
-/** 1 for names of DNS response codes that four bits cannot tell. */
+/** 1 for names of DNS response codes that do not fit four bits. */
 export const LONG_DNS_CODES: WireCodes = {
   codeOf(name) {
     const code = DNS_RESPONSE_CODES.numberOf(name);

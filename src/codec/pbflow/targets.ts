@@ -93,7 +93,7 @@ export function targetsOf(layout: BatchLayout): Targets {
   return { entries, columns, slots, context: contextOf(context) };
 }
 
-/** What a field has in the record besides its own number. */
+/** Enters the numbers of a field beside its own, and its slots for other fields. */
 function addRest(
   entries: (Entry | undefined)[],
   slots: Map<keyof Context, number>,

@@ -3,7 +3,7 @@ import type { FieldSpec } from '../field.ts';
 const shared = { producer: 'agent', feature: 'pktDrop' } as const;
 const GROUP = 'Drop';
 
-/** What the kernel threw away. Present only in flows of which something was. */
+/** Packets that the kernel dropped. Present only in flows with drops. */
 export const dropFields: readonly FieldSpec[] = [
   {
     ...shared,

@@ -44,7 +44,7 @@ export function endFilters(
   return { filter: own, endpointFilter: { ...filter, id, category: 'endpoint' } };
 }
 
-/** All fields of one end, in the order of the original's columns. */
+/** All fields of one end, in the order of columns of the NetObserv console. */
 export function endpointFields(side: Side): readonly FieldSpec[] {
   const kube = kubeFields(side);
   const before = ['Name', 'Type', 'OwnerName', 'OwnerType', 'Namespace'];

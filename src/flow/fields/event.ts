@@ -1,6 +1,6 @@
 import type { FieldSpec } from '../field.ts';
 
-/** What the kernel says about a flow besides its packets. */
+/** Facts about a flow that the kernel knows besides its packets. */
 export const eventFields: readonly FieldSpec[] = [
   {
     name: 'TimeFlowRttNs',

@@ -94,7 +94,7 @@ const FACTS: readonly Fact[] = [
   },
 ];
 
-/** What Kubernetes says about one end of a flow. */
+/** Facts of Kubernetes about one end of a flow. */
 export function kubeFields(side: KubeSide): readonly FieldSpec[] {
   return FACTS.map((fact) => kubeField(side, fact));
 }
@@ -138,7 +138,7 @@ function column(side: KubeSide, fact: Fact, tooltip: string): Pick<FieldSpec, 'c
   };
 }
 
-/** Columns whose ids the original does not take from the field. */
+/** Columns whose ids the NetObserv console does not take from the field. */
 const COLUMN_IDS: Readonly<Record<string, (prefix: string) => string>> = {
   Zone: (prefix) => `${prefix}Zone`,
   NetworkName: (prefix) => `${prefix}NetworkName`,

@@ -1,6 +1,6 @@
 import type { FieldSpec } from '../field.ts';
 
-/** What the packets of the flow have in common. */
+/** Values that all packets of a flow share. */
 export const packetFields: readonly FieldSpec[] = [
   {
     name: 'Etype',

@@ -5,8 +5,8 @@ const shared = { producer: 'agent', feature: 'packetTranslation' } as const;
 const GROUP = 'Xlat';
 
 /**
- * What the flow is on the other side of the kernel's address translation (NAT): seen before it,
- * what it becomes; seen after it, what it was.
+ * The flow on the other side of the kernel's address translation (NAT): after it for packets that
+ * were seen before it, and the other way round.
  */
 export const translationFields: readonly FieldSpec[] = [
   {

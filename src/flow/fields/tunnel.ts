@@ -3,7 +3,7 @@ import type { FieldSpec } from '../field.ts';
 const shared = { producer: 'agent', feature: 'tunnels' } as const;
 const GROUP = 'Tunnel';
 
-/** What a flow was wrapped in, where the agent looks into tunnels and reports the inner flow. */
+/** The tunnel around a flow, where the agent looks into tunnels and reports the inner flow. */
 export const tunnelFields: readonly FieldSpec[] = [
   {
     ...shared,

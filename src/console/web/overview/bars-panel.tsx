@@ -11,11 +11,11 @@ import { Panel } from './panel.tsx';
 interface BarsPanelProps {
   readonly config: FrontendConfig;
   readonly title: ReactNode;
-  /** What ranks the groups, and how it is put together over the whole time. */
+  /** Ranks the groups by this measure, aggregated over the whole time range. */
   readonly type: MeasureId;
   readonly fn: 'sum' | 'avg';
   readonly grouping: Grouping;
-  /** Of everything, for the shares; undefined: there are none. */
+  /** Sum over all groups, for the shares; undefined: no shares. */
   readonly total?: number | undefined;
   readonly format: (value: number) => string;
   /** In place of bars when there are none. */

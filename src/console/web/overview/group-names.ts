@@ -21,7 +21,7 @@ export const COMMON_GROUPINGS: readonly Grouping[] = [
   ['Dscp'],
 ];
 
-/** A group of the API that is no field: the port of the end that serves. */
+/** A group of the API that is not a field: the port of the end that serves. */
 const SERVICE_PORT = 'ServicePort';
 
 /** Whether flows may be in several groups, whose amounts then add up to more than the total. */

@@ -129,7 +129,7 @@ function useRows({ config, grouping, answer }: RateChartProps) {
   }, [config, grouping, answer, dark, t]);
 }
 
-/** Rounding leaves crumbs that are no series. */
+/** Rounding leaves remainders that do not deserve a series. */
 function isVisible(rest: readonly number[], sums: readonly number[]): boolean {
   return rest.some((value, index) => value > (sums[index] ?? 0) * 1e-3);
 }

@@ -12,7 +12,7 @@ interface TopPanelProps {
   readonly config: FrontendConfig;
   readonly grouping: Grouping;
   readonly onGrouping: (grouping: Grouping) => void;
-  /** Of everything, for the shares; undefined until it is known. */
+  /** Sum over all groups, for the shares; undefined until it is known. */
   readonly total: number | undefined;
 }
 

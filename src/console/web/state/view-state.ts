@@ -22,7 +22,7 @@ export interface ViewState {
   readonly groupBy: Grouping;
   /** Groupings of the top-talker panels, in their order. */
   readonly panels: readonly Grouping[];
-  /** What ranks the groups of the top-talker panels. */
+  /** Ranks the groups of the top-talker panels. */
   readonly metric: TrafficMeasureId;
   /** Series of a chart and bars of a panel. */
   readonly top: number;
