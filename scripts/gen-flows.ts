@@ -7,10 +7,11 @@ import {
   SERVICE_CLASSES,
   TCP_STATES,
 } from '../src/flow/enums.ts';
-import type { FieldSpec, IpfixElement } from '../src/flow/field.ts';
+import type { FieldSpec } from '../src/flow/field.ts';
 import { FIELD_FAMILIES } from '../src/flow/fields.ts';
 import { FILTERS } from '../src/flow/filters.ts';
 import { SCOPES } from '../src/flow/scopes.ts';
+import type { IpfixElement } from '../src/flow/wire.ts';
 import type { GeneratedFile } from './generated.ts';
 import { code, table } from './markdown.ts';
 

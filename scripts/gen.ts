@@ -5,6 +5,7 @@ import { generateConfigurationReference } from './gen-configuration.ts';
 import { generateErrorsReference } from './gen-errors.ts';
 import { generateFlowsReference } from './gen-flows.ts';
 import { generateLayout } from './gen-layout.ts';
+import { generateMeasuresReference } from './gen-measures.ts';
 import { generateMetricsReference } from './gen-metrics.ts';
 import { generatePipelineReference, generatePipelineSchema } from './gen-pipeline.ts';
 import type { GeneratedFile } from './generated.ts';
@@ -12,6 +13,7 @@ import { ROOT } from './steps.ts';
 
 const GENERATORS: readonly (() => GeneratedFile | Promise<GeneratedFile>)[] = [
   generateFlowsReference,
+  generateMeasuresReference,
   generateConfigurationReference,
   generateErrorsReference,
   generateMetricsReference,

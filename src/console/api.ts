@@ -28,8 +28,7 @@ export interface FlowQuery {
 
 export interface MetricsQuery extends FlowQuery {
   /**
-   * Bytes (default), Packets, PktDropBytes, PktDropPackets, DnsLatencyMs, DnsFlows, Flows,
-   * TimeFlowRttNs or any numeric field.
+   * A measure of `flow/measures.ts` (default Bytes) or any numeric field.
    */
   readonly type?: string;
   readonly function?: 'count' | 'sum' | 'avg' | 'min' | 'max' | 'p90' | 'p99' | 'rate';

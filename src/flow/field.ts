@@ -1,3 +1,5 @@
+import type { IpfixElement, IpfixField, ProtoField } from './wire.ts';
+
 /**
  * The shape of one row of the field table. See `fields.ts` for the table itself; everything that
  * knows about a flow field anywhere in the program is derived from these rows.
@@ -40,7 +42,17 @@ export type FieldUnit =
   /** 0 or 1; JSON has `false` and `true`. */
   | 'boolean';
 
-/** What has to be switched on for a field to be filled; names as in the console's `features`. */
+const PER_SECOND: Readonly<Partial<Record<FieldUnit, number>>> = {
+  nanoseconds: 1e9,
+  milliseconds: 1e3,
+};
+
+/** How many of a unit of durations are a second; undefined for other units. */
+export function unitsPerSecond(unit: FieldUnit | undefined): number | undefined {
+  return unit && PER_SECOND[unit];
+}
+
+/** Gate that has to be open for a field to be filled; names as in the console's `features`. */
 export type Feature =
   | 'pktDrop'
   | 'dnsTracking'
@@ -96,6 +108,9 @@ export type NameTable =
   | 'flowEnd'
   | 'initiator';
 
+/** `port`: a transport port, which people also write as the name of a service. */
+export type FieldSemantics = 'port';
+
 /** How a table cell shows the value. */
 export type Renderer =
   | 'text'
@@ -124,7 +139,7 @@ export interface FieldColumn {
   readonly name: string;
   /** Heading over neighbouring columns: Source, Destination, DNS … */
   readonly group?: string;
-  /** Share of the table's width, as the original's configuration has it: 5, 10 or 15. */
+  /** Share of the table's width, as in the configuration of the NetObserv console: 5, 10 or 15. */
   readonly width: number;
   /** Shown before a person has chosen columns; a gated column only while its feature is on. */
   readonly default?: boolean;
@@ -138,12 +153,6 @@ export interface FieldColumn {
   readonly fields?: readonly string[];
 }
 
-/** An IPFIX information element. */
-export interface IpfixElement {
-  readonly name: string;
-  readonly id: number;
-}
-
 export interface FieldSpec {
   /** The external name: JSON key, label, query key. */
   readonly name: string;
@@ -154,40 +163,34 @@ export interface FieldSpec {
   readonly producer: Producer;
   readonly feature?: Feature;
   /**
-   * What its numbers are called. The column holds the number everywhere; people and filters use
+   * Names of its numbers. The column holds the number everywhere; people and filters use
    * names.
    *
-   * Of `tcpFlags` even machines do: the original's stage `decode_tcp_flags` replaces the bitmask
-   * under the same key by a list of names. Here the bitmask stays in its column, so that stages
-   * after it may go on testing bits, and the stage only states the form: its `writes` entry has
-   * `form: 'names'` (see `ColumnSpec`), the compiler tells each sink which fields have that form
-   * where the sink stands, and the JSON writer, given them as `names`, writes lists. A stage with
-   * another output makes a `list<str>` column of it. Readers of JSON take numbers and lists alike.
+   * For `tcpFlags` machines do, too: the stage `decode_tcp_flags` of `flowlogs-pipeline` replaces
+   * the bitmask under the same key by a list of names. Here the bitmask stays in its column, so
+   * that later stages can still test bits, and the stage only states the form: its `writes` entry
+   * has `form: 'names'` (see `ColumnSpec`). The compiler passes the fields with that form to each
+   * sink as `names`, and the JSON writer writes lists for them. A stage with another output makes a
+   * `list<str>` column of it. Readers of JSON accept numbers and lists.
    */
   readonly names?: NameTable;
-  /** JSON output leaves the key out when the value is zero, as the original's maps do. */
+  /** Meaning of the number where `unit` and `names` do not say it. */
+  readonly semantics?: FieldSemantics;
+  /**
+   * Key that stands for this field and its twin at the other end of the flow: `Port` for SrcPort
+   * and DstPort. The source's row comes first.
+   */
+  readonly pair?: string;
+  /** JSON output leaves the key out when the value is zero, as `flowlogs-pipeline` does. */
   readonly omitZero?: boolean;
-  /** JSON output has whole numbers of it, the rest cut off, as the original's maps have. */
+  /** JSON output cuts off the fraction, as `flowlogs-pipeline` does. */
   readonly wholeInJson?: boolean;
-  /**
-   * Path in `pbflow.Record` and its field numbers from the record inwards. Numbers from 100 on are
-   * not in the original's schema, and its readers skip them.
-   *
-   * The original's readers narrow some values: what does not fit `limit` is sent as `limit`, and
-   * `exact` is the number of the field that then has all of it. Others they would take for what
-   * they are not (`schema.ts`); those have an `exact`, too.
-   */
-  readonly proto?: {
-    readonly path: string;
-    readonly numbers: readonly number[];
-    readonly limit?: number;
-    readonly exact?: number;
-  };
-  /**
-   * IANA information element; `v6` where IPv6 has an element of its own. Of a list the first value
-   * is sent.
-   */
-  readonly ipfix?: IpfixElement & { readonly v6?: IpfixElement };
+  /** Absent: not in protobuf records. */
+  readonly proto?: ProtoField;
+  /** IANA's information element for it; of a list the first value is sent. */
+  readonly ipfix?: IpfixField;
+  /** Elements that repeat the value for collectors that do not read `ipfix`. */
+  readonly ipfixAgain?: readonly IpfixField[];
   /** Element under the exporter's configured enterprise number; lists are sent as comma lists. */
   readonly ipfixEnterprise?: IpfixElement;
   /** A Loki stream label by default (otherwise the field is in the line). */
@@ -199,7 +202,7 @@ export interface FieldSpec {
   readonly filter?: FieldFilter;
   /**
    * A filter that hits this field and its twin alike (`port` for SrcPort and DstPort); it stands at
-   * the source's row, and its key is the name without `Src`.
+   * the source's row, and its key is `pair`.
    */
   readonly endpointFilter?: FieldFilter;
 }

@@ -1,16 +1,17 @@
+import { assertExists } from '../base/assert.ts';
 import type { Feature, FieldFilter } from './field.ts';
 import { FIELDS } from './fields.ts';
 
 /** A filter that a person can pick, and what it is about. */
 export interface FilterSpec extends FieldFilter {
-  /** Key in queries: a field, or the suffix that both ends' fields share. */
+  /** Key in queries: a field, or what stands for both ends' fields. */
   readonly key: string;
   readonly feature?: Feature;
 }
 
 /**
  * A Kubernetes object as one text, `Kind.namespace.name`. It is about three fields, so it is no
- * row of the field table: whoever reads the filter takes it apart.
+ * row of the field table: the reader of the filter splits it.
  */
 const RESOURCE_FILTERS: readonly FilterSpec[] = (
   [
@@ -32,11 +33,12 @@ const RESOURCE_FILTERS: readonly FilterSpec[] = (
 
 /** All filters: of fields, of pairs of fields, of objects. */
 export const FILTERS: readonly FilterSpec[] = [
-  ...FIELDS.flatMap(({ name, feature, filter, endpointFilter }): readonly FilterSpec[] => {
+  ...FIELDS.flatMap(({ name, pair, feature, filter, endpointFilter }): readonly FilterSpec[] => {
     const gate = feature === undefined ? {} : { feature };
     const specs: FilterSpec[] = [];
     if (endpointFilter !== undefined) {
-      specs.push({ ...endpointFilter, ...gate, key: name.replace(/^Src/, '') });
+      const key = assertExists(pair, `key of ${name} and its twin`);
+      specs.push({ ...endpointFilter, ...gate, key });
     }
     if (filter !== undefined) specs.push({ ...filter, ...gate, key: name });
     return specs;

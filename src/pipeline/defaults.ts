@@ -1,5 +1,7 @@
+import { assert } from '../base/assert.ts';
 import { Direction } from '../flow/enums.ts';
-import type { Feature } from '../flow/field.ts';
+import { type Feature, unitsPerSecond } from '../flow/field.ts';
+import { MEASURES, type MeasureMetric, type MeasureSpec, unitOfMeasure } from '../flow/measures.ts';
 import type { PipelineConfig, StageParameters } from './options/graph.ts';
 import { PRESET_INGESTER } from './options/ingest/preset.ts';
 import type { SubnetLabel } from './transform/network/subnet-label.ts';
@@ -7,15 +9,15 @@ import type { SubnetLabel } from './transform/network/subnet-label.ts';
 export interface DefaultPipelineOptions {
   /** Name of the store that flows are written to; absent: none is. */
   readonly store?: string;
-  /** Of the flow metrics. */
+  /** Prefix of the flow metrics' names. */
   readonly prefix: string;
-  /** What is captured besides plain traffic; metrics of other features are left out. */
+  /** Features that are on; metrics of other features are left out. */
   readonly features?: ReadonlySet<Feature>;
   /** Labels of the user's own networks; they win over the default ones of equal length. */
   readonly subnetLabels?: readonly SubnetLabel[];
 }
 
-/** What an address says by itself (RFC 6890 and its updates). */
+/** Special-purpose networks (RFC 6890 and its updates). */
 const WELL_KNOWN_SUBNETS: readonly SubnetLabel[] = [
   { name: 'loopback', cidrs: ['127.0.0.0/8', '::1/128'] },
   { name: 'private', cidrs: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7'] },
@@ -31,7 +33,7 @@ const WELL_KNOWN_SUBNETS: readonly SubnetLabel[] = [
   { name: 'internet', cidrs: ['0.0.0.0/0', '::/0'] },
 ];
 
-/** Seconds; the operator's own for round trips and look-ups. */
+/** Bounds in seconds, those of the operator for round trips and look-ups. */
 const LATENCY_BUCKETS = [0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.25, 1];
 
 /**
@@ -87,48 +89,34 @@ function network(own: readonly SubnetLabel[]): StageParameters {
   };
 }
 
-const NODE = ['AgentIP'];
-const SUBNETS = ['SrcSubnetLabel', 'DstSubnetLabel'];
-const NOT_EGRESS = [{ key: 'FlowDirection', value: String(Direction.Egress), type: 'not_equal' }];
-const NOT_INGRESS = [{ key: 'FlowDirection', value: String(Direction.Ingress), type: 'not_equal' }];
+/** Flows against a direction are left out; those with both ends on the node count for both. */
+const AGAINST = { ingress: Direction.Egress, egress: Direction.Ingress } as const;
 
-function counter(name: string, valueKey: string, labels: readonly string[], filters: unknown[]) {
-  return { name, type: 'counter', valueKey, labels, filters };
+function flowMetric(measure: MeasureSpec, { name, labels, direction }: MeasureMetric) {
+  const { meaning, field, having = [] } = measure;
+  const perSecond = unitsPerSecond(unitOfMeasure(measure));
+  // Conditions all have to hold, so that there is none for "one of several fields".
+  assert(having.length <= 1, `${name} depends on at most one other field`);
+  const present = [...having, ...(perSecond === undefined ? [] : [field])];
+  return {
+    name,
+    help: meaning.replace(/\.$/, ''),
+    labels,
+    filters: [
+      ...present.map((key) => ({ key, type: 'presence' })),
+      ...(direction === undefined
+        ? []
+        : [{ key: 'FlowDirection', value: String(AGAINST[direction]), type: 'not_equal' }]),
+    ],
+    ...(field === undefined ? {} : { valueKey: field }),
+    ...(perSecond === undefined
+      ? { type: 'counter' }
+      : { type: 'histogram', valueScale: perSecond, buckets: LATENCY_BUCKETS }),
+  };
 }
-
-function seconds(name: string, field: string, scale: number, labels: readonly string[]) {
-  const filters = [{ key: field, type: 'presence' }];
-  const shape = { valueKey: field, valueScale: scale, buckets: LATENCY_BUCKETS };
-  return { name, type: 'histogram', ...shape, labels, filters };
-}
-
-/** Labels of low cardinality only: a host sees any number of addresses and ports. */
-const TRAFFIC_METRICS = [
-  {
-    name: 'node_flows_total',
-    type: 'counter',
-    help: 'Flows reported by this node',
-    labels: [...NODE, 'FlowDirection', 'Proto'],
-  },
-  counter('node_ingress_bytes_total', 'Bytes', [...NODE, ...SUBNETS], NOT_EGRESS),
-  counter('node_egress_bytes_total', 'Bytes', [...NODE, ...SUBNETS], NOT_INGRESS),
-  counter('node_ingress_packets_total', 'Packets', [...NODE, ...SUBNETS], NOT_EGRESS),
-  counter('node_egress_packets_total', 'Packets', [...NODE, ...SUBNETS], NOT_INGRESS),
-  counter('service_bytes_total', 'Bytes', ['DstService', 'Proto'], []),
-];
-
-const FEATURE_METRICS: Readonly<Partial<Record<Feature, readonly unknown[]>>> = {
-  pktDrop: [
-    counter('node_drop_bytes_total', 'PktDropBytes', [...NODE, 'PktDropLatestDropCause'], []),
-    counter('node_drop_packets_total', 'PktDropPackets', [...NODE, 'PktDropLatestDropCause'], []),
-  ],
-  flowRTT: [seconds('node_rtt_seconds', 'TimeFlowRttNs', 1e9, [...NODE, ...SUBNETS])],
-  dnsTracking: [
-    seconds('node_dns_latency_seconds', 'DnsLatencyMs', 1000, [...NODE, 'DnsFlagsResponseCode']),
-  ],
-};
 
 function metricsOf({ features }: DefaultPipelineOptions): readonly unknown[] {
-  const extra = [...(features ?? [])].flatMap((feature) => FEATURE_METRICS[feature] ?? []);
-  return [...TRAFFIC_METRICS, ...extra];
+  return MEASURES.filter(({ feature }) => feature === undefined || features?.has(feature)).flatMap(
+    (measure) => (measure.metrics ?? []).map((metric) => flowMetric(measure, metric)),
+  );
 }

@@ -4,19 +4,16 @@ import type { FieldKind, FieldSpec } from '../flow/field.ts';
 import { FIELDS, fieldByName } from '../flow/fields.ts';
 import { QUERY_ERRORS, queryError } from './errors.ts';
 
-/** The two ends of a pair of fields; `Port` stands for SrcPort and DstPort. */
-const ENDS = ['Src', 'Dst'] as const;
+/** Both ends' fields by the key that stands for them, the source's first. */
+const PAIRS: ReadonlyMap<string | undefined, readonly FieldSpec[]> = Map.groupBy(
+  FIELDS.filter(({ pair }) => pair !== undefined),
+  ({ pair }) => pair,
+);
 
-/** The fields that a filter key stands for: one, or a pair when the key is their common suffix. */
+/** The fields that a filter key stands for: one, or a pair (`Port`: SrcPort and DstPort). */
 export function fieldsOfKey(key: string): readonly FieldSpec[] | undefined {
   const field = fieldByName(key);
-  if (field !== undefined) return [field];
-  // The ends of a translated address come second: XlatAddr stands for XlatSrcAddr, XlatDstAddr.
-  const [prefix, suffix] = key.startsWith('Xlat') ? ['Xlat', key.slice(4)] : ['', key];
-  const pair = ENDS.map((end) => fieldByName(prefix + end + suffix));
-  const [source, destination] = pair;
-  if (source === undefined || destination === undefined) return undefined;
-  return [source, destination];
+  return field === undefined ? PAIRS.get(key) : [field];
 }
 
 /** Like `fieldsOfKey`, with an error that says which key was probably meant. */
@@ -46,12 +43,11 @@ function unknownKey(key: string, position: number | undefined) {
 function* knownKeys(): Iterable<string> {
   for (const field of FIELDS) {
     yield field.name;
-    const key = field.name.replace('Src', '');
-    if (key !== field.name && fieldsOfKey(key) !== undefined) yield key;
+    if (field.pair !== undefined) yield field.pair;
   }
 }
 
-/** What a filter does with a field: compare numbers, texts, addresses … */
+/** How a filter compares a field. */
 export type FieldClass = 'number' | 'text' | 'address' | 'mac' | 'list';
 
 export function classOfKind(kind: FieldKind): FieldClass {

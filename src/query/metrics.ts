@@ -1,6 +1,7 @@
 import { closest } from '../base/suggest.ts';
 import type { FieldSpec } from '../flow/field.ts';
 import { fieldByName } from '../flow/fields.ts';
+import { MEASURES, measureById } from '../flow/measures.ts';
 import type { MetricQuery } from './ast.ts';
 import { QUERY_ERRORS, queryError } from './errors.ts';
 import { classOfKind, requireField } from './keys.ts';
@@ -15,27 +16,28 @@ export const SERIES_MAX = 10_000;
 /** Fields that name a series: the resource scope has 16, and groups may be added. */
 export const GROUP_FIELDS_MAX = 24;
 
-/** What a metric adds up: flows themselves, or a numeric field of those flows that have it. */
-export type Measure =
-  | { readonly kind: 'flows' }
-  /** Flows that have one of these fields. */
-  | { readonly kind: 'flowsWith'; readonly fields: readonly FieldSpec[] }
-  | { readonly kind: 'field'; readonly field: FieldSpec };
+/** The amount that each flow adds to a metric. */
+export interface Summand {
+  /** Numeric, and only of flows that have it; undefined: each flow counts 1. */
+  readonly field: FieldSpec | undefined;
+  /** Only flows that have one of these fields; empty: all. */
+  readonly having: readonly FieldSpec[];
+}
 
-/** `Flows`, `DnsFlows` or any numeric field. */
-export function measureOf(type: string): Measure {
-  if (type === 'Flows') return { kind: 'flows' };
-  if (type === 'DnsFlows') {
-    const fields = ['DnsId', 'DnsFlagsResponseCode'].map(requireField);
-    return { kind: 'flowsWith', fields };
+/** The summand of a measure of the table, or of any numeric field. */
+export function summandOf(type: string): Summand {
+  const measure = measureById(type);
+  if (measure !== undefined) {
+    const field = measure.field === undefined ? undefined : requireField(measure.field);
+    return { field, having: (measure.having ?? []).map(requireField) };
   }
   const field = fieldByName(type);
-  if (field !== undefined && classOfKind(field.kind) === 'number') return { kind: 'field', field };
-  const known = ['Bytes', 'Packets', 'Flows', 'DnsFlows', 'PktDropBytes', 'TimeFlowRttNs'];
+  if (field !== undefined && classOfKind(field.kind) === 'number') return { field, having: [] };
+  const known = MEASURES.map(({ id }) => id);
   const meant = field === undefined ? closest(type, known) : undefined;
   throw queryError(
     QUERY_ERRORS.metric,
-    `${type} is no metric; use Flows, DnsFlows or a numeric field such as Bytes` +
+    `${type} is not a metric; use one of ${known.join(', ')} or any numeric field` +
       (meant === undefined ? '' : `; did you mean ${meant}?`),
     { type },
   );

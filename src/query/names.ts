@@ -10,7 +10,7 @@ export function flagOfName(field: FieldSpec, text: string): number | undefined {
 
 /** The number behind a name of a numeric field, ignoring case; undefined when there is none. */
 export function numberOfName(field: FieldSpec, text: string): number | undefined {
-  if (field.name.endsWith('Port')) return portOfService(text);
+  if (field.semantics === 'port') return portOfService(text);
   // Without the protocol the name of an ICMP type may mean either of two numbers.
   if (field.names === undefined || field.names === 'icmpType') return undefined;
   return NAMES[field.names].numberOf(text);

@@ -1,12 +1,12 @@
 import { parseDurationMs, parseSizeBytes } from '../base/units.ts';
-import { type FieldSpec, WHOLE_NUMBER_MAX } from '../flow/field.ts';
+import { type FieldSpec, unitsPerSecond, WHOLE_NUMBER_MAX } from '../flow/field.ts';
 import type { MatchOperator } from './ast.ts';
 import { flagOfName, numberOfName } from './names.ts';
 
 /** How two numbers may be compared besides being equal. */
 export type Comparison = '>=' | '>' | '<=' | '<';
 
-/** What a filter's value asks of a number. */
+/** A condition of a filter on a number. */
 export type NumberTest =
   | { readonly kind: 'equals'; readonly value: number }
   | { readonly kind: 'compare'; readonly comparison: Comparison; readonly value: number }
@@ -17,7 +17,7 @@ export type NumberTest =
 
 const COMPARISONS: readonly Comparison[] = ['>=', '>', '<=', '<'];
 
-/** What an operator compares, whichever way it is meant; undefined where it is about equality. */
+/** The comparison of an operator, negated or not; undefined for operators of equality. */
 export function comparisonOf(operator: MatchOperator): Comparison | undefined {
   return COMPARISONS.find((comparison) => operator === comparison || operator === `!${comparison}`);
 }
@@ -81,7 +81,7 @@ function readNamed(field: FieldSpec, text: string): number | undefined {
   }
 }
 
-/** What would be right, for the end of a sentence. */
+/** Valid values, for the end of a sentence. */
 export function wantedNumber(field: FieldSpec, operator: MatchOperator): string {
   const one = wantedOne(field);
   if (comparisonOf(operator) !== undefined) return one;
@@ -91,9 +91,9 @@ export function wantedNumber(field: FieldSpec, operator: MatchOperator): string 
 function wantedOne(field: FieldSpec): string {
   if (isDuration(field)) return `a number of ${field.unit} or a duration such as 10ms`;
   if (field.unit === 'bytes') return 'a number of bytes or a size such as 10k';
-  if (field.name.endsWith('Port')) return 'a port from 0 to 65535 or a service such as https';
+  if (field.semantics === 'port') return 'a port from 0 to 65535 or a service such as https';
   if (field.unit === 'bitmask') return 'a number or the name of a flag such as SYN';
-  if (field.name === 'Proto') return 'a protocol from 0 to 255 or a name such as tcp';
+  if (field.names === 'protocol') return 'a protocol from 0 to 255 or a name such as tcp';
   const max = maxOf(field);
   return max === undefined ? 'a number' : `a whole number from 0 to ${max}`;
 }
@@ -101,10 +101,10 @@ function wantedOne(field: FieldSpec): string {
 function exampleRange(field: FieldSpec): string {
   if (isDuration(field)) return '10ms-2s';
   if (field.unit === 'bytes') return '10k-2M';
-  return field.name.endsWith('Port') ? '8000-8080' : '1-9';
+  return field.semantics === 'port' ? '8000-8080' : '1-9';
 }
 
-/** Of durations 0 means that nothing was measured, not that it took no time. */
+/** A duration of 0 means that nothing was measured, not that it took no time. */
 export function isDuration({ unit }: FieldSpec): boolean {
-  return unit === 'nanoseconds' || unit === 'milliseconds';
+  return unitsPerSecond(unit) !== undefined;
 }

@@ -5,11 +5,12 @@ import type { SqlContext } from './sql.ts';
 
 /**
  * The port of the end that serves: what flows of either direction of a conversation have in
- * common. It is no field of a flow, as it follows from others; only groups can be named by it.
+ * common. It is not a field of a flow, as it follows from others; only groups can be named by it.
  */
 export const SERVICE_PORT: FieldSpec = {
   name: 'ServicePort',
   kind: 'u16',
+  semantics: 'port',
   meaning: 'Port of the end that serves.',
   producer: 'pipeline',
   cardinality: 'careful',

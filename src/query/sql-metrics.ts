@@ -1,6 +1,7 @@
 import type { FieldSpec } from '../flow/field.ts';
 import type { MetricFunction, MetricQuery } from './ast.ts';
-import { groupsOf, type Measure, measureOf, type Steps, stepsOf } from './metrics.ts';
+import { groupsOf, type Steps, type Summand, stepsOf, summandOf } from './metrics.ts';
+import { isDuration } from './numbers.ts';
 import { printServicePort, SERVICE_PORT } from './service.ts';
 import {
   dictionaryOf,
@@ -188,7 +189,7 @@ function printRows(
   const lookBackMs = (steps.window - 1) * query.stepMs;
   const range = { startMs: startMs - lookBackMs, endMs };
   const where = printWhere(context, range, query.filter, query.packetLoss);
-  const value = printMeasure(context, measureOf(query.type));
+  const value = printSummand(context, summandOf(query.type));
   const keys = groups.map((field, index) => `, ${printKey(context, field)} AS g${index}`).join('');
   return (
     `SELECT ${printStep(context, query, steps)} AS b, ${value.sql} AS x${keys} ` +
@@ -211,26 +212,17 @@ function printStep(context: SqlContext, query: MetricQuery, steps: Steps): strin
   return `floor((${quoted(TIME_FIELD)} - ${start}::DOUBLE) / ${step}::DOUBLE)::${type}`;
 }
 
-function printMeasure(
+function printSummand(
   context: SqlContext,
-  measure: Measure,
+  { field, having }: Summand,
 ): { readonly sql: string; readonly where: string } {
-  switch (measure.kind) {
-    case 'flows':
-      return { sql: '1::DOUBLE', where: '' };
-    case 'flowsWith': {
-      const any = measure.fields.map((field) => printPresent(context, field)).join(' OR ');
-      return { sql: '1::DOUBLE', where: ` AND (${any})` };
-    }
-    case 'field': {
-      const column = context.column(measure.field);
-      // A duration of 0 means that nothing was measured, not that it took no time.
-      const duration =
-        measure.field.unit === 'nanoseconds' || measure.field.unit === 'milliseconds';
-      const where = ` AND ${column} IS NOT NULL${duration ? ` AND ${column} <> 0` : ''}`;
-      return { sql: `${column}::DOUBLE`, where };
-    }
-  }
+  const any = having.map((each) => printPresent(context, each)).join(' OR ');
+  const where = any === '' ? '' : ` AND (${any})`;
+  if (field === undefined) return { sql: '1::DOUBLE', where };
+  const column = context.column(field);
+  // A duration of 0 means that nothing was measured, not that it took no time.
+  const measured = isDuration(field) ? ` AND ${column} <> 0` : '';
+  return { sql: `${column}::DOUBLE`, where: `${where} AND ${column} IS NOT NULL${measured}` };
 }
 
 function printPresent(context: SqlContext, field: FieldSpec): string {

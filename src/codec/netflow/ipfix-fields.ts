@@ -1,5 +1,6 @@
 import type { F64Column, FlowBatch, U8Column, U16Column, U32Column } from '../../flow/batch.ts';
 import { MISSING } from '../../flow/intern.ts';
+import type { IpfixForm } from '../../flow/wire.ts';
 import type { FragmentCache } from '../fragment-cache.ts';
 import {
   addCodes,
@@ -20,7 +21,7 @@ import {
   toProbabilities,
   toSeconds,
 } from './ipfix-columns.ts';
-import type { IpfixForm, TemplateField } from './ipfix-template.ts';
+import type { TemplateField } from './ipfix-template.ts';
 import { writeLists, writeTexts } from './ipfix-texts.ts';
 
 /** Bytes of a list as one text. */
@@ -35,7 +36,7 @@ export interface Scratch {
 /** Writes an element of a run of records, and moves their cursors behind it. */
 export type FieldWriter = (records: Records, scratch: Scratch) => void;
 
-/** What has to be made of numbers before they are put. */
+/** Conversions of numbers before they are written, by form. */
 const MADE: Readonly<Partial<Record<IpfixForm, (count: number, values: Float64Array) => void>>> = {
   'header-flags': toHeaderFlags,
   'class-of-service': toClassesOfService,
@@ -47,13 +48,14 @@ const MADE: Readonly<Partial<Record<IpfixForm, (count: number, values: Float64Ar
 const NO_CODES = new Uint8Array(0);
 const NO_KINDS = new Uint32Array(0);
 
-/** Of an element of the rows of a batch; what does not change from run to run is found once. */
+/** The writer of an element for a batch; finds once whatever is the same in every run. */
 export function writerOf(
   field: TemplateField,
   batch: FlowBatch,
   texts: FragmentCache,
 ): FieldWriter {
   const column = batch.column(field.column);
+  const read = readOf(field, batch);
   switch (column.kind) {
     case 'addr':
       return addressWriter(field, batch, column.values);
@@ -67,7 +69,7 @@ export function writerOf(
     case 'list<u32>':
     case 'list<str>': {
       if (field.form === 'direction') {
-        const flow = batch.has('FlowDirection') ? batch.u8('FlowDirection') : undefined;
+        const flow = read === undefined ? undefined : batch.u8(read);
         return (records, { values }) => {
           gatherDirections(records, column, flow, values);
           putSmall(records, field.bytes, values);
@@ -99,16 +101,23 @@ function isBlank(present: Uint32Array, rows: number): boolean {
   return true;
 }
 
+/** The other column that the form reads, if the batch has it. */
+function readOf({ reads }: TemplateField, batch: FlowBatch): string | undefined {
+  return reads !== undefined && batch.has(reads) ? reads : undefined;
+}
+
 function numberWriter(
-  { bytes, form, type }: TemplateField,
+  field: TemplateField,
   batch: FlowBatch,
   { values: from, present }: U8Column | U16Column | U32Column | F64Column,
 ): FieldWriter {
+  const { bytes, form, type } = field;
+  const read = readOf(field, batch);
   const isZero = form !== 'interval' && form !== 'probability';
   if (isZero && isBlank(present, batch.length)) return (records) => putNothing(records, bytes);
   const make = MADE[form];
-  const codes = batch.has('IcmpCode') ? batch.u8('IcmpCode') : NO_CODES;
-  const kinds = batch.has('TunnelType') ? batch.ids('TunnelType') : NO_KINDS;
+  const codes = form === 'icmp' && read !== undefined ? batch.u8(read) : NO_CODES;
+  const kinds = form === 'segment' && read !== undefined ? batch.ids(read) : NO_KINDS;
   const vxlan = batch.tables.strings.find('vxlan');
   return (records, { values, others }) => {
     const count = records.to - records.from;

@@ -1,30 +1,9 @@
 import { assertExists } from '../../base/assert.ts';
 import type { BatchLayout } from '../../flow/batch.ts';
-import type { FieldKind, FieldSpec, IpfixElement } from '../../flow/field.ts';
-import { FIELDS, fieldByName } from '../../flow/fields.ts';
+import type { FieldKind, FieldSpec } from '../../flow/field.ts';
+import { FIELDS } from '../../flow/fields.ts';
+import type { IpfixElement, IpfixField, IpfixForm } from '../../flow/wire.ts';
 import { IANA_TYPES, type IpfixType, TYPE_BYTES, VARIABLE_LENGTH } from './ipfix-elements.ts';
-
-/** How an element's value is made of its column, where it is not the value itself. */
-export type IpfixForm =
-  | 'value'
-  /** SYN_ACK and the like become the bits of the TCP header that they stand for. */
-  | 'header-flags'
-  /** Milliseconds as whole seconds. */
-  | 'seconds'
-  /** 1 in N as 1/N. */
-  | 'probability'
-  /** 1 in N as N, and all as 1. */
-  | 'interval'
-  /** The code point as the whole octet of the header, whose two low bits are not known. */
-  | 'class-of-service'
-  /** Type and code of ICMP in one number. */
-  | 'icmp'
-  /** The network's identifier, with the kind of tunnel in the most significant byte. */
-  | 'segment'
-  /** The direction at the first interface; where that is both, the flow's. */
-  | 'direction'
-  | 'first'
-  | 'comma-list';
 
 export interface TemplateField {
   readonly id: number;
@@ -34,75 +13,20 @@ export interface TemplateField {
   readonly bytes: number;
   readonly column: string;
   readonly form: IpfixForm;
+  /** Another column that the form reads. */
+  readonly reads: string | undefined;
 }
 
 export interface IpfixTemplate {
   readonly id: number;
   readonly fields: readonly TemplateField[];
-  /** Of a record without the values of variable-length fields, and the lengths before them. */
+  /** Size of a record without its variable-length values and their lengths. */
   readonly fixedBytes: number;
 }
 
-/** The original's ids; others are free to be used from 258 on. */
+/** The ids that `netobserv-ebpf-agent` uses; from 258 on they are free. */
 export const V4_TEMPLATE_ID = 256;
 export const V6_TEMPLATE_ID = 257;
-
-/** The original's elements in its order, by the columns that they are made of. */
-const ORIGINAL_ORDER: readonly (readonly [column: string, extra?: IpfixElement])[] = [
-  ['Etype'],
-  ['IfDirections'],
-  ['SrcMac'],
-  ['DstMac'],
-  ['SrcAddr'],
-  ['DstAddr'],
-  ['Proto'],
-  ['SrcPort'],
-  ['DstPort'],
-  ['IcmpType'],
-  ['IcmpCode'],
-  ['Bytes'],
-  ['Flags'],
-  // Twice, in two units.
-  ['TimeFlowStartMs', { name: 'flowStartSeconds', id: 150 }],
-  ['TimeFlowStartMs'],
-  ['TimeFlowEndMs', { name: 'flowEndSeconds', id: 151 }],
-  ['TimeFlowEndMs'],
-  ['Packets'],
-  ['Interfaces'],
-];
-
-/**
- * Collectors know the protocol of an IPv6 flow by this element, too; nextHeaderIPv6, which the
- * original sends, is that of the first extension header where there is one.
- */
-const PROTOCOL: IpfixElement = { name: 'protocolIdentifier', id: 4 };
-
-/**
- * What is told once more, in elements by which collectors know it: of the rate, nfacctd and
- * akvorado read only this one in a record; of the code point all of them the octet; of ICMP, nfdump
- * both numbers in one.
- */
-const TOLD_AGAIN: readonly (readonly [
-  column: string,
-  form: IpfixForm,
-  element: IpfixElement & { readonly v6?: IpfixElement },
-])[] = [
-  ['Sampling', 'interval', { name: 'samplingInterval', id: 34 }],
-  ['Dscp', 'class-of-service', { name: 'ipClassOfService', id: 5 }],
-  [
-    'IcmpType',
-    'icmp',
-    { name: 'icmpTypeCodeIPv4', id: 32, v6: { name: 'icmpTypeCodeIPv6', id: 139 } },
-  ],
-];
-
-const FORMS: Readonly<Record<string, IpfixForm>> = {
-  Flags: 'header-flags',
-  Sampling: 'probability',
-  TunnelId: 'segment',
-  IfDirections: 'direction',
-  Interfaces: 'first',
-};
 
 /** Types of enterprise elements, which no registry knows. */
 const ENTERPRISE_TYPES: Readonly<Partial<Record<FieldKind, IpfixType>>> = {
@@ -144,53 +68,76 @@ function template(
   isV6: boolean,
   options: TemplateOptions,
 ): IpfixTemplate {
-  const fields: TemplateField[] = [];
-  for (const [name, extra] of ORIGINAL_ORDER) {
-    if (!layout.has(name)) continue;
-    const spec = assertExists(fieldByName(name), `field ${name}`);
-    fields.push(extra === undefined ? ianaField(spec, isV6) : secondsField(spec, extra));
-    if (name === 'Flags' && options.shortFlags) fields.push({ ...fields.pop()!, bytes: 1 });
-  }
-  const done = new Set(ORIGINAL_ORDER.map(([name]) => name));
-  for (const spec of FIELDS) {
-    if (!layout.has(spec.name)) continue;
-    if (spec.name === 'Proto' && isV6) fields.push(plainField(spec, PROTOCOL));
-    if (spec.ipfix !== undefined && !done.has(spec.name)) {
-      fields.push(ianaField(spec, spec.name === 'AgentIP' ? options.agentIsV6 : isV6));
-    }
-    if (spec.ipfixEnterprise !== undefined && options.enterprise !== 0) {
-      fields.push(enterpriseField(spec, spec.ipfixEnterprise, options.enterprise));
-    }
-  }
-  for (const [name, form, element] of TOLD_AGAIN) {
-    const spec = layout.has(name) ? fieldByName(name) : undefined;
-    if (spec === undefined) continue;
-    fields.push({ ...plainField(spec, isV6 ? (element.v6 ?? element) : element), form });
-  }
+  const fields = FIELDS.filter(({ name }) => layout.has(name))
+    .flatMap((spec) => elementsOf(spec, isV6, options))
+    .sort((a, b) => a.rank - b.rank)
+    .map(({ field }) => field);
   return { id, fields, fixedBytes: fixedBytes(fields) };
 }
 
-function ianaField(spec: FieldSpec, isV6: boolean): TemplateField {
-  const element = assertExists(spec.ipfix, `IPFIX element of ${spec.name}`);
-  return plainField(spec, isV6 ? (element.v6 ?? element) : element);
+/** Columns that the forms of other fields' elements read. */
+const READ_ALONG: ReadonlySet<string> = new Set(
+  FIELDS.flatMap(({ ipfix, ipfixAgain = [] }) => [ipfix, ...ipfixAgain]).flatMap(
+    (element) => element?.reads ?? [],
+  ),
+);
+
+/** Whether a writer with this enterprise number (0: none) reads the column of a field. */
+export function isReadForIpfix(
+  { name, ipfix, ipfixEnterprise }: FieldSpec,
+  enterprise: number,
+): boolean {
+  const isSent = ipfix !== undefined || (enterprise !== 0 && ipfixEnterprise !== undefined);
+  return isSent || READ_ALONG.has(name);
 }
 
-function plainField(spec: FieldSpec, { id, name }: IpfixElement): TemplateField {
+interface Ranked {
+  readonly field: TemplateField;
+  /** Elements of equal rank stay in the order of the field table. */
+  readonly rank: number;
+}
+
+/** Ranks of elements without a number: behind those of `IpfixField.place`. */
+const UNPLACED = 1000;
+const LAST = 2000;
+
+/** All elements of one field. */
+function elementsOf(spec: FieldSpec, isV6: boolean, options: TemplateOptions): readonly Ranked[] {
+  const own = spec.ipfix === undefined ? [] : [spec.ipfix];
+  const elements = [...(spec.ipfixAgain ?? []), ...own]
+    .filter(({ isV6Only }) => isV6 || isV6Only !== true)
+    .map((element): Ranked => {
+      const { place = UNPLACED } = element;
+      return {
+        field: ianaField(spec, element, isV6, options),
+        rank: place === 'last' ? LAST : place,
+      };
+    });
+  if (spec.ipfixEnterprise === undefined || options.enterprise === 0) return elements;
+  const field = enterpriseField(spec, spec.ipfixEnterprise, options.enterprise);
+  return [...elements, { field, rank: UNPLACED }];
+}
+
+function ianaField(
+  spec: FieldSpec,
+  element: IpfixField,
+  isV6: boolean,
+  options: TemplateOptions,
+): TemplateField {
+  const family = element.isOfExporter === true ? options.agentIsV6 : isV6;
+  const { id, name } = family ? (element.v6 ?? element) : element;
   const type = assertExists(IANA_TYPES.get(id), `type of the IPFIX element ${name}`);
-  const form = FORMS[spec.name] ?? 'value';
-  return { id, enterprise: 0, type, bytes: TYPE_BYTES[type], column: spec.name, form };
-}
-
-function secondsField(spec: FieldSpec, { id }: IpfixElement): TemplateField {
-  const type = 'dateTimeSeconds';
-  return { id, enterprise: 0, type, bytes: TYPE_BYTES[type], column: spec.name, form: 'seconds' };
+  const { form = 'value', reads } = element;
+  const bytes = form === 'header-flags' && options.shortFlags ? 1 : TYPE_BYTES[type];
+  return { id, enterprise: 0, type, bytes, column: spec.name, form, reads };
 }
 
 function enterpriseField(spec: FieldSpec, { id }: IpfixElement, enterprise: number): TemplateField {
   const type = assertExists(ENTERPRISE_TYPES[spec.kind], `enterprise element of ${spec.kind}`);
   const isList = spec.kind === 'list<u32>' || spec.kind === 'list<str>';
   const form = isList ? 'comma-list' : 'value';
-  return { id, enterprise, type, bytes: TYPE_BYTES[type], column: spec.name, form };
+  const bytes = TYPE_BYTES[type];
+  return { id, enterprise, type, bytes, column: spec.name, form, reads: undefined };
 }
 
 function fixedBytes(fields: readonly TemplateField[]): number {

@@ -3,7 +3,7 @@ import { setBit } from '../../flow/bits.ts';
 import { DNS_RESPONSE_CODES, EtherType, hasPorts, Protocol } from '../../flow/enums.ts';
 import { MISSING } from '../../flow/intern.ts';
 import { TLS_MISMATCH, TLS_TYPES } from '../../flow/names/tls.ts';
-import { DNS_FLAGS } from './schema.ts';
+import { DNS_CODE_MASK } from './schema.ts';
 import type { Target, Targets } from './targets.ts';
 
 const { ICMP, TCP, 'IPv6-ICMP': ICMPV6 } = Protocol;
@@ -18,15 +18,12 @@ export interface OpenList {
   isFilled: boolean;
 }
 
-/** What has been read of a record. */
+/** The record that is being decoded. */
 export interface OpenRow {
   readonly targets: Targets;
   readonly values: Float64Array;
   readonly lists: ReadonlyMap<string, OpenList>;
   events: Readonly<Record<string, string>>[] | undefined;
-  mismatch: boolean;
-  hasXlat: boolean;
-  hasQuic: boolean;
   nowMs: number;
 }
 
@@ -50,6 +47,7 @@ export function commitRow(open: OpenRow, batch: FlowBatch): void {
         batch.ids(target.name)[row] = codeId(open, target, value, batch);
         break;
       case 'fragment':
+      case 'dnsCode':
         batch.ids(target.name)[row] = isLeftOut(open, target) ? MISSING : value;
         break;
       default:
@@ -65,14 +63,12 @@ export function commitRow(open: OpenRow, batch: FlowBatch): void {
 }
 
 /** An address is translated together with the other one or not at all. */
-function isLeftOut(open: OpenRow, { path }: Target): boolean {
-  return path.startsWith('xlat.') && !isTranslated(open);
+function isLeftOut(open: OpenRow, { presence }: Target): boolean {
+  return presence === 'translated' && !isTranslated(open);
 }
 
-function isTranslated({ hasXlat, targets, values }: OpenRow): boolean {
-  if (!hasXlat) return false;
-  const source = values[targets.context.xlatSource]!;
-  return source !== 0 && values[targets.context.xlatDestination]! !== 0;
+function isTranslated({ targets: { context }, values }: OpenRow): boolean {
+  return values[context.translatedSource] !== 0 && values[context.translatedDestination] !== 0;
 }
 
 function setNumber(open: OpenRow, target: Target, sent: number, column: Column, row: number): void {
@@ -83,15 +79,15 @@ function setNumber(open: OpenRow, target: Target, sent: number, column: Column, 
   if (isPresent(open, target, value)) setBit(column.present, row);
 }
 
-function isPresent(open: OpenRow, { presence, path }: Target, value: number): boolean {
+function isPresent(open: OpenRow, target: Target, value: number): boolean {
   const { context } = open.targets;
   const { values } = open;
   const protocol = values[context.protocol]!;
-  switch (presence) {
+  switch (target.presence) {
     case 'always':
       return true;
     case 'nonZero':
-      return value !== 0 && (!path.startsWith('xlat.') || isTranslated(open));
+      return value !== 0;
     case 'ip':
       return isIp(values[context.etherType]!);
     case 'tcp':
@@ -104,14 +100,16 @@ function isPresent(open: OpenRow, { presence, path }: Target, value: number): bo
       return value !== 0 || values[context.dnsId] !== 0;
     case 'drop':
       return values[context.dropCause] !== 0;
-    case 'xlat':
+    case 'translated':
       return isTranslated(open);
-    case 'quic':
-      return open.hasQuic;
+    case 'translatedNonZero':
+      return value !== 0 && isTranslated(open);
+    case 'message':
+      return values[target.messageSlot] !== 0;
     case 'tunnel':
       return value !== 0 || values[context.tunnelType] !== 0;
     case 'ipsec':
-      return value !== 0 || values[context.ipsecEncrypted] !== 0;
+      return value !== 0 || values[context.ipsecStatus] !== 0;
   }
 }
 
@@ -134,8 +132,8 @@ function codeId(open: OpenRow, target: Target, code: number, batch: FlowBatch): 
   if (exact !== 0) return exact;
   if (code === 0 || target.codes === undefined) return MISSING;
   const name = target.codes.nameOf(code);
-  const isSplit = target.path === 'ssl_version' && open.mismatch;
-  return strings.intern(isSplit ? TLS_MISMATCH + name : name);
+  const isMismatch = target.mismatchSlot >= 0 && values[target.mismatchSlot] !== 0;
+  return strings.intern(isMismatch ? TLS_MISMATCH + name : name);
 }
 
 function pushTypes({ lists }: OpenRow, { name }: Target, mask: number, batch: FlowBatch): void {
@@ -158,7 +156,7 @@ function derive({ targets, values, nowMs }: OpenRow, batch: FlowBatch, row: numb
   // With the exact flags, the code is sent by name, or not known.
   const isDerived = values[dnsFlagsExact] === 0 && values[dnsCode] === 0;
   if (batch.has('DnsFlagsResponseCode') && values[dnsId] !== 0 && isDerived) {
-    const code = values[dnsFlags]! & DNS_FLAGS.codeMask;
+    const code = values[dnsFlags]! & DNS_CODE_MASK;
     const name = DNS_RESPONSE_CODES.nameOf(code) ?? 'UnDefined';
     batch.ids('DnsFlagsResponseCode')[row] = batch.tables.strings.intern(name);
   }

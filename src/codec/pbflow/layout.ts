@@ -11,9 +11,10 @@ import type {
   U16Column,
   U32Column,
 } from '../../flow/batch.ts';
-import type { FieldSpec } from '../../flow/field.ts';
-import { fieldByName } from '../../flow/fields.ts';
+import { type FieldSpec, unitsPerSecond } from '../../flow/field.ts';
+import { FIELDS, fieldByName } from '../../flow/fields.ts';
 import { TLS_MISMATCH, TLS_TYPES } from '../../flow/names/tls.ts';
+import type { ProtoField } from '../../flow/wire.ts';
 import {
   FragmentPart,
   type Fragments,
@@ -34,19 +35,17 @@ import {
 } from './numbers.ts';
 import { MessagePart, type Part, Tag } from './part.ts';
 import {
-  CODES,
-  DNS_FLAGS,
-  DURATIONS,
+  codesOf,
   formOf,
+  isWhole,
   LONG_DNS_CODES,
-  RECORD,
   TIMESTAMP_UNITS,
   WIRE,
   type WireCodes,
 } from './schema.ts';
 import { SpanPart } from './spans.ts';
 
-/** What parts read from: columns of the batch that is encoded, and what is made of its values. */
+/** The batch that is being encoded: its columns, and fragments of bytes made of its values. */
 export interface Source {
   readonly layout: BatchLayout;
   /** In the order of the layout. */
@@ -70,8 +69,10 @@ interface Numbered {
   readonly part: Part;
 }
 
-/** Messages that the original's readers look into without asking whether they are there. */
-const ALWAYS: readonly number[] = [RECORD.network, RECORD.transport];
+/** Numbers of the messages that are sent even when nothing is in them. */
+const REQUIRED: ReadonlySet<number> = new Set(
+  FIELDS.flatMap(({ proto }) => (proto?.isRequired ? proto.numbers.slice(0, 1) : [])),
+);
 
 const mismatches: WireCodes = {
   codeOf: (name) => (name.startsWith(TLS_MISMATCH) ? 1 : 0),
@@ -87,29 +88,29 @@ const typeBits: WireCodes = {
 export function partsOf(source: Source): readonly Part[] {
   const { layout } = source;
   const top: Numbered[] = [];
-  const inner = new Map<number, Numbered[]>(ALWAYS.map((number) => [number, []]));
+  const inner = new Map<number, Numbered[]>();
   for (const { name } of layout.columns) {
     const field = fieldByName(name);
     if (field?.proto === undefined) continue;
     const [first, second] = field.proto.numbers;
     const number = assertExists(first, `field number of ${name}`);
-    if (second === undefined || number === RECORD.networkEvents) {
-      top.push(...fieldParts(field, number, source));
-    } else if (number === RECORD.dupList) {
+    const form = formOf(field, field.proto);
+    if (form === 'dupList') {
       // Its three fields make one list.
-      if (!top.some((other) => other.number === number)) top.push(dupList(source));
+      if (!top.some((other) => other.number === number)) top.push(dupList(number, source));
+    } else if (second === undefined || isWhole(form)) {
+      top.push(...fieldParts(field, number, source));
     } else {
       const parts = inner.get(number) ?? [];
       inner.set(number, [...parts, ...fieldParts(field, second, source)]);
     }
   }
+  for (const number of REQUIRED) {
+    if (!top.some((other) => other.number === number)) inner.set(number, inner.get(number) ?? []);
+  }
   for (const [number, parts] of inner) {
     const tag = new Tag(number, WIRE.bytes);
-    top.push({ number, part: new MessagePart(tag, inOrder(parts), ALWAYS.includes(number)) });
-  }
-  if (!layout.has('TimeFlowRttNs')) {
-    const tag = new Tag(RECORD.timeFlowRtt, WIRE.bytes);
-    top.push({ number: RECORD.timeFlowRtt, part: new SpanPart(tag, 1, true, () => undefined) });
+    top.push({ number, part: new MessagePart(tag, inOrder(parts), REQUIRED.has(number)) });
   }
   return inOrder(top);
 }
@@ -118,7 +119,7 @@ function inOrder(parts: readonly Numbered[]): readonly Part[] {
   return [...parts].sort((a, b) => a.number - b.number).map(({ part }) => part);
 }
 
-function dupList(source: Source): Numbered {
+function dupList(number: number, source: Source): Numbered {
   const listOf = (name: string): (() => ListColumn | undefined) =>
     source.layout.has(name) ? columnOf<ListColumn>(source, name) : () => undefined;
   const interfaces = listOf('Interfaces');
@@ -129,11 +130,8 @@ function dupList(source: Source): Numbered {
     directions: directions(),
     udns: udns(),
   });
-  const tag = new Tag(RECORD.dupList, WIRE.bytes);
-  return {
-    number: RECORD.dupList,
-    part: new DupListPart(tag, columns, () => source.fragments),
-  };
+  const tag = new Tag(number, WIRE.bytes);
+  return { number, part: new DupListPart(tag, columns, () => source.fragments) };
 }
 
 /** The parts of one field, under `number` and what else belongs to it. */
@@ -144,7 +142,7 @@ function fieldParts(field: FieldSpec, number: number, source: Source): readonly 
   const bytes = new Tag(number, WIRE.bytes);
   const one = (part: Part): readonly Numbered[] => [{ number, part }];
   const doubles = columnOf<F64Column>(source, name);
-  switch (formOf(field, proto.path)) {
+  switch (formOf(field, proto)) {
     case 'uint': {
       const column = columnOf<SmallColumn>(source, name);
       return one(new UintPart(varint, (block, into) => gatherUints(block, column(), into)));
@@ -158,10 +156,11 @@ function fieldParts(field: FieldSpec, number: number, source: Source): readonly 
     case 'timestamp':
       return one(new SpanPart(bytes, TIMESTAMP_UNITS, false, doubles));
     case 'duration': {
-      const units = assertExists(DURATIONS[proto.path], `unit of ${name}`);
-      return one(new SpanPart(bytes, units, number === RECORD.timeFlowRtt, doubles));
+      const units = assertExists(unitsPerSecond(field.unit), `unit of ${name}`);
+      return one(new SpanPart(bytes, units, REQUIRED.has(number), doubles));
     }
     case 'fragment':
+    case 'dnsCode':
       return one(fragmentPart(field, number, source));
     case 'code':
       return codeParts(field, number, source);
@@ -187,7 +186,7 @@ function fieldParts(field: FieldSpec, number: number, source: Source): readonly 
 type SmallColumn = U8Column | U16Column | U32Column;
 
 function doubleParts(
-  { limit, exact }: NonNullable<FieldSpec['proto']>,
+  { limit, exact }: ProtoField,
   number: number,
   column: () => F64Column,
 ): readonly Numbered[] {
@@ -204,14 +203,7 @@ function doubleParts(
   return [limited, { number: exact, part: whole }];
 }
 
-/** Messages with the addresses of the flow's packets; other addresses go their own ways. */
-const OF_PACKETS = /^(network|xlat)\./;
-
-function dnsFlagsParts(
-  { exact }: NonNullable<FieldSpec['proto']>,
-  number: number,
-  source: Source,
-): readonly Numbered[] {
+function dnsFlagsParts({ exact }: ProtoField, number: number, source: Source): readonly Numbered[] {
   const words = columnOf<U16Column>(source, 'DnsFlags');
   const part = (at: number, isExact: boolean): Numbered => ({
     number: at,
@@ -233,14 +225,14 @@ function fragmentPart(field: FieldSpec, number: number, source: Source): Part {
   const proto = assertExists(field.proto, `protobuf of ${name}`);
   const column = columnOf<IdColumn>(source, name);
   if (kind === 'addr') {
-    const isOfPackets = OF_PACKETS.test(proto.path) && source.layout.has('Etype');
-    const types = isOfPackets ? columnOf<U16Column>(source, 'Etype') : () => undefined;
+    const isTyped = proto.isOfPacket === true && source.layout.has('Etype');
+    const types = isTyped ? columnOf<U16Column>(source, 'Etype') : () => undefined;
     return new FragmentPart(new Tag(number, WIRE.bytes), {
       gather: (block, into) => gatherAddresses(block, column().values, types(), into),
       cache: () => source.fragments.addresses,
     });
   }
-  if (proto.path === DNS_FLAGS.codePath) {
+  if (formOf(field, proto) === 'dnsCode') {
     return new FragmentPart(new Tag(number, WIRE.bytes), {
       gather: (block, into) =>
         gatherMarkedIds(block, column().values, source.fragments.codes(LONG_DNS_CODES), into),
@@ -256,8 +248,9 @@ function fragmentPart(field: FieldSpec, number: number, source: Source): Part {
 
 function codeParts(field: FieldSpec, number: number, source: Source): readonly Numbered[] {
   const { name } = field;
-  const { path, exact } = assertExists(field.proto, `protobuf of ${name}`);
-  const codes = assertExists(CODES[path], `codes of ${name}`);
+  const proto = assertExists(field.proto, `protobuf of ${name}`);
+  const codes = assertExists(codesOf(proto), `codes of ${name}`);
+  const { exact, mismatch } = proto;
   const column = columnOf<IdColumn>(source, name);
   const coded = (used: WireCodes, at: number): Numbered => ({
     number: at,
@@ -266,7 +259,7 @@ function codeParts(field: FieldSpec, number: number, source: Source): readonly N
     ),
   });
   const parts = [coded(codes, number)];
-  if (path === 'ssl_version') parts.push(coded(mismatches, RECORD.sslMismatch));
+  if (mismatch !== undefined) parts.push(coded(mismatches, mismatch));
   if (exact !== undefined) {
     // The text goes along where the code alone would be read as another.
     const misread: WireCodes = {

@@ -1,6 +1,6 @@
 import type { F64Column, IdColumn, U8Column, U16Column, U32Column } from '../../flow/batch.ts';
 import { BLOCK_ROWS, type Block, type Part, type Tag } from './part.ts';
-import { DNS_FLAGS } from './schema.ts';
+import { DNS_CODE_MASK } from './schema.ts';
 import {
   doubleBytes,
   NEGATIVE_BYTES,
@@ -181,7 +181,7 @@ export function gatherDnsFlags(
     const word = isThere ? values[row]! : 0;
     const id = ids[row]!;
     const isLong = word !== 0 && (id === 0 || long.load(id) === 1);
-    const value = exact ? (isLong ? word : 0) : isLong ? word | DNS_FLAGS.codeMask : word;
+    const value = exact ? (isLong ? word : 0) : isLong ? word | DNS_CODE_MASK : word;
     into[i] = value;
     any |= value;
   }

@@ -3,7 +3,7 @@ import { type BatchLayout, type FlowBatch, pushList } from '../../flow/batch.ts'
 import { commitRow, type OpenList, type OpenRow } from './commit.ts';
 import { PBFLOW_ERRORS, pbflowError } from './errors.ts';
 import { AddressReader, readEvent, readSpan } from './messages.ts';
-import { DUP_ENTRY, ENTRIES, RECORD, WIRE } from './schema.ts';
+import { DUP_ENTRY, ENTRIES, WIRE } from './schema.ts';
 import { type Entry, type Target, type Targets, targetsOf } from './targets.ts';
 import { WireReader } from './wire-reader.ts';
 
@@ -13,7 +13,8 @@ export const RECORD_BYTES_MAX = 256 * 1024;
 export const LIST_ENTRIES_MAX = 256;
 
 /**
- * Decodes records of `pbflow` into rows of batches: what our own agents send, and the original's.
+ * Decodes records of `pbflow` into rows of batches, sent by our agents or by
+ * `netobserv-ebpf-agent`.
  *
  * Columns that the layout does not have are passed over on the wire. What cannot be decoded throws
  * a coded error; the batch then has the rows before it, each of them whole.
@@ -22,7 +23,7 @@ export class RecordDecoder {
   readonly #targets: Targets;
   readonly #layout: BatchLayout;
   readonly #reader = new WireReader();
-  /** What has been read of the record, by slot: numbers and ids. */
+  /** Numbers and ids of the record that is being decoded, by slot. */
   readonly #values: Float64Array;
   readonly #open: OpenRow;
   readonly #lists = new Map<string, OpenList>();
@@ -38,9 +39,6 @@ export class RecordDecoder {
       values: this.#values,
       lists: this.#lists,
       events: undefined,
-      mismatch: false,
-      hasXlat: false,
-      hasQuic: false,
       nowMs: 0,
     };
   }
@@ -96,9 +94,6 @@ export class RecordDecoder {
     const open = this.#open;
     this.#values.fill(0);
     open.events = undefined;
-    open.mismatch = false;
-    open.hasXlat = false;
-    open.hasQuic = false;
     open.nowMs = nowMs;
     for (const list of this.#lists.values()) {
       list.start = batch.length === 0 ? 0 : list.column.offsets[batch.length]!;
@@ -119,51 +114,60 @@ export class RecordDecoder {
     const reader = this.#reader;
     const number = tag >>> 3;
     const wire = tag & 7;
-    if (number === RECORD.sslMismatch && wire === WIRE.varint) {
-      reader.varint();
-      this.#open.mismatch = reader.low !== 0 || reader.high !== 0;
+    const entry = this.#targets.entries[number];
+    if (entry === undefined) {
+      reader.skip(wire);
       return;
     }
-    const entry = this.#targets.entries[number];
-    if (entry === undefined) reader.skip(wire);
-    else if (entry.inner !== undefined) this.#message(number, wire, entry.inner);
-    else if (entry.target !== undefined) this.#value(entry.target, entry, wire);
+    switch (entry.kind) {
+      case 'message':
+        this.#message(entry, wire);
+        return;
+      case 'mismatch':
+        if (wire !== WIRE.varint) {
+          reader.skip(wire);
+          return;
+        }
+        reader.varint();
+        this.#values[entry.slot] = reader.low !== 0 || reader.high !== 0 ? 1 : 0;
+        return;
+      default:
+        this.#value(entry.target, entry.kind === 'exact', wire);
+    }
   }
 
-  #message(number: number, wire: number, inner: NonNullable<Entry['inner']>): void {
+  #message({ slot, inner }: Extract<Entry, { kind: 'message' }>, wire: number): void {
     const reader = this.#reader;
     if (wire !== WIRE.bytes) {
       reader.skip(wire);
       return;
     }
-    const { xlat, quic } = MESSAGES;
-    if (number === xlat) this.#open.hasXlat = true;
-    if (number === quic) this.#open.hasQuic = true;
+    this.#values[slot] = 1;
     const outerEnd = reader.end;
     reader.end = reader.length();
     while (reader.at < reader.end) {
       const tag = reader.tag();
       const target = inner[tag >>> 3];
       if (target === undefined) reader.skip(tag & 7);
-      else this.#value(target, NOT_EXACT, tag & 7);
+      else this.#value(target, false, tag & 7);
     }
     reader.end = outerEnd;
   }
 
   /** A value of the wrong wire type is passed over, as an unknown field would be. */
-  #value(target: Target, { isExact }: Entry, wire: number): void {
+  #value(target: Target, isExact: boolean, wire: number): void {
     const reader = this.#reader;
     const batch = this.#batch!;
     if (target.form === 'dupList' && wire === WIRE.bytes) {
       this.#dupEntry(batch);
       return;
     }
-    if (!target.wanted || wire !== wireOf(target, isExact === true)) {
+    if (!target.wanted || wire !== wireOf(target, isExact)) {
       reader.skip(wire);
       return;
     }
-    const slot = isExact === true ? target.exactSlot : target.slot;
-    switch (isExact === true && target.form === 'code' ? 'fragment' : target.form) {
+    const slot = isExact ? target.exactSlot : target.slot;
+    switch (isExact && target.form === 'code' ? 'fragment' : target.form) {
       case 'uint':
       case 'dnsFlags':
       case 'mask':
@@ -185,6 +189,7 @@ export class RecordDecoder {
         this.#values[slot] = readSpan(reader, target.unitsPerSecond);
         return;
       case 'fragment':
+      case 'dnsCode':
         this.#values[slot] = this.#fragment(target, batch);
         return;
       case 'texts':
@@ -196,14 +201,14 @@ export class RecordDecoder {
     }
   }
 
-  #fragment({ kind, path }: Target, batch: FlowBatch): number {
+  #fragment({ kind, presence }: Target, batch: FlowBatch): number {
     const reader = this.#reader;
     switch (kind) {
       case 'addr': {
         this.#addresses.read(reader, batch.tables.addresses);
         const { id, isZero } = this.#addresses;
-        // The original's agents send zeros where nothing was translated.
-        return isZero && path.startsWith('xlat.') ? 0 : id;
+        // `netobserv-ebpf-agent` sends zeros where nothing was translated.
+        return isZero && presence === 'translated' ? 0 : id;
       }
       case 'mac': {
         reader.varint();
@@ -239,7 +244,7 @@ export class RecordDecoder {
     const { strings } = batch.tables;
     this.#push('Interfaces', strings.intern(name));
     this.#push('IfDirections', direction);
-    // Of networks that nobody maps, all would be empty.
+    // Empty on all interfaces where networks are not mapped.
     this.#push('Udns', strings.intern(udn), udn === '');
   }
 
@@ -264,10 +269,6 @@ export class RecordDecoder {
   }
 }
 
-const NOT_EXACT: Entry = {};
-/** Messages of which it matters that they are there. */
-const MESSAGES = { xlat: 28, quic: 38 } as const;
-
 function wireOf({ form, kind }: Target, isExact: boolean): number {
   switch (form) {
     case 'uint':
@@ -279,6 +280,7 @@ function wireOf({ form, kind }: Target, isExact: boolean): number {
     case 'code':
       return isExact ? WIRE.bytes : WIRE.varint;
     case 'fragment':
+    case 'dnsCode':
       return kind === 'mac' ? WIRE.varint : WIRE.bytes;
     default:
       return WIRE.bytes;

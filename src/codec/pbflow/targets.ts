@@ -1,104 +1,46 @@
-import { assertExists } from '../../base/assert.ts';
+import { assert, assertExists } from '../../base/assert.ts';
 import type { BatchLayout } from '../../flow/batch.ts';
-import type { FieldSpec } from '../../flow/field.ts';
+import { type FieldSpec, unitsPerSecond } from '../../flow/field.ts';
 import { FIELDS } from '../../flow/fields.ts';
-import {
-  CODES,
-  DNS_FLAGS,
-  DURATIONS,
-  type Form,
-  formOf,
-  RECORD,
-  TIMESTAMP_UNITS,
-  type WireCodes,
-} from './schema.ts';
+import type { ProtoContext, ProtoField, ProtoPresence } from '../../flow/wire.ts';
+import { codesOf, type Form, formOf, isWhole, TIMESTAMP_UNITS, type WireCodes } from './schema.ts';
 
-/**
- * When a field that the record does not have is zero, and when it is absent. The wire does not
- * tell, so the readers' rules apply.
- */
-export type Presence =
-  | 'always'
-  | 'nonZero'
-  | 'ip'
-  | 'ports'
-  | 'tcp'
-  | 'icmp'
-  | 'dns'
-  | 'drop'
-  | 'xlat'
-  | 'quic'
-  | 'tunnel'
-  | 'ipsec';
-
-/** What to do with a field of the wire. */
+/** How to decode a field of the record. */
 export interface Target {
   readonly name: string;
-  readonly path: string;
   readonly form: Form;
   readonly kind: FieldSpec['kind'];
   /** Where its number or id is kept until the record has been read. */
   readonly slot: number;
-  /** Where what does not fit the field itself is kept; -1: there is no such thing. */
+  /** Slot of the value that does not fit the field itself; -1: the field has no such value. */
   readonly exactSlot: number;
-  readonly presence: Presence;
+  /** Slot of the boolean for the prefix of the text; -1: the text has no prefix. */
+  readonly mismatchSlot: number;
+  /** Slot of the message around it, 1 once that was read; -1: it stands in the record itself. */
+  readonly messageSlot: number;
+  readonly presence: ProtoPresence;
   readonly codes: WireCodes | undefined;
-  /** Of messages of seconds and nanoseconds. */
+  /** For messages of seconds and nanoseconds. */
   readonly unitsPerSecond: number;
-  /** False: nobody needs it, and it is passed over. */
+  /** False: neither a column nor another field needs it, so the decoder skips it. */
   readonly wanted: boolean;
 }
 
-/** A number of `Record`: the field, or the message that has it. */
-export interface Entry {
-  readonly target?: Target;
-  /** Set for the exact value of a field: it goes to `exactSlot`. */
-  readonly isExact?: boolean;
-  readonly inner?: readonly (Target | undefined)[];
-}
+/** A field number of `Record`. */
+export type Entry =
+  /** A field; its exact value goes to `exactSlot`. */
+  | { readonly kind: 'field' | 'exact'; readonly target: Target }
+  | { readonly kind: 'mismatch'; readonly slot: number }
+  | {
+      readonly kind: 'message';
+      readonly slot: number;
+      readonly inner: readonly (Target | undefined)[];
+    };
 
-const PRESENCE: Readonly<Record<string, Presence>> = {
-  eth_protocol: 'always',
-  direction: 'always',
-  time_flow_start: 'always',
-  time_flow_end: 'always',
-  'network.dscp': 'ip',
-  'transport.protocol': 'ip',
-  'transport.src_port': 'ports',
-  'transport.dst_port': 'ports',
-  flags: 'tcp',
-  icmp_type: 'icmp',
-  icmp_code: 'icmp',
-  dns_id: 'dns',
-  dns_flags: 'dns',
-  dns_latency: 'dns',
-  pkt_drop_bytes: 'drop',
-  pkt_drop_packets: 'drop',
-  pkt_drop_latest_flags: 'drop',
-  pkt_drop_latest_state: 'drop',
-  pkt_drop_latest_drop_cause: 'drop',
-  'xlat.zone_id': 'xlat',
-  'quic.seen_long_hdr': 'quic',
-  'quic.seen_short_hdr': 'quic',
-  tunnel_id: 'tunnel',
-  ipsec_encrypted: 'ipsec',
-  ipsec_encrypted_ret: 'ipsec',
-};
+type MessageEntry = Extract<Entry, { kind: 'message' }>;
 
-/** Read whether or not there is a column for them. */
-const CONTEXT: Readonly<Record<Exclude<keyof Context, 'dnsFlagsExact'>, string>> = {
-  etherType: 'eth_protocol',
-  protocol: 'transport.protocol',
-  dnsId: 'dns_id',
-  dnsFlags: DNS_FLAGS.path,
-  dnsCode: DNS_FLAGS.codePath,
-  dropCause: 'pkt_drop_latest_drop_cause',
-  ipsecEncrypted: 'ipsec_encrypted',
-  ipsecReturned: 'ipsec_encrypted_ret',
-  xlatSource: 'xlat.src_addr',
-  xlatDestination: 'xlat.dst_addr',
-  tunnelType: 'tunnel_type',
-};
+/** Slots of the fields that decide what others mean. */
+export type Context = Readonly<Record<ProtoContext | 'dnsFlagsExact', number>>;
 
 export interface Targets {
   /** By field number of `Record`. */
@@ -109,80 +51,77 @@ export interface Targets {
   readonly context: Context;
 }
 
-/** Slots of the fields that tell what others mean. */
-export interface Context {
-  readonly etherType: number;
-  readonly protocol: number;
-  readonly dnsId: number;
-  readonly dnsFlags: number;
-  readonly dnsFlagsExact: number;
-  readonly dnsCode: number;
-  readonly dropCause: number;
-  readonly ipsecEncrypted: number;
-  readonly ipsecReturned: number;
-  readonly xlatSource: number;
-  readonly xlatDestination: number;
-  readonly tunnelType: number;
-}
-
 export function targetsOf(layout: BatchLayout): Targets {
-  const context = new Set(Object.values(CONTEXT));
   const entries: (Entry | undefined)[] = [];
   const columns: Target[] = [];
-  const byPath = new Map<string, Target>();
+  const context = new Map<keyof Context, number>();
   let slots = 0;
   for (const field of FIELDS) {
-    if (field.proto === undefined) continue;
-    const { path, numbers, exact } = field.proto;
+    const { proto } = field;
+    if (proto === undefined) continue;
+    const [number, second] = proto.numbers;
+    assert(number !== undefined, `${field.name} has a field number`);
+    const form = formOf(field, proto);
+    let message: MessageEntry | undefined;
+    if (second !== undefined && !isWhole(form)) {
+      const known = entries[number];
+      message = known?.kind === 'message' ? known : { kind: 'message', slot: slots++, inner: [] };
+    }
     const target: Target = {
       name: field.name,
-      path,
-      form: formOf(field, path),
+      form,
       kind: field.kind,
       slot: slots++,
-      exactSlot: exact === undefined ? -1 : slots++,
-      presence: PRESENCE[path] ?? 'nonZero',
-      codes: CODES[path],
-      unitsPerSecond: DURATIONS[path] ?? TIMESTAMP_UNITS,
-      wanted: layout.has(field.name) || context.has(path),
+      exactSlot: proto.exact === undefined ? -1 : slots++,
+      mismatchSlot: proto.mismatch === undefined ? -1 : slots++,
+      messageSlot: message === undefined ? -1 : message.slot,
+      presence: proto.presence ?? 'nonZero',
+      codes: codesOf(proto),
+      unitsPerSecond: unitsPerSecond(field.unit) ?? TIMESTAMP_UNITS,
+      wanted: layout.has(field.name) || proto.context !== undefined,
     };
-    byPath.set(path, target);
     if (layout.has(field.name)) columns.push(target);
-    const [first, second] = numbers;
-    const number = assertExists(first, `field number of ${field.name}`);
-    if (second === undefined || number === RECORD.networkEvents || number === RECORD.dupList) {
-      entries[number] ??= { target };
+    if (message === undefined || second === undefined) {
+      entries[number] ??= { kind: 'field', target };
     } else {
-      const inner = [...(entries[number]?.inner ?? [])];
+      const inner = [...message.inner];
       inner[second] = target;
-      entries[number] = { inner };
+      entries[number] = { ...message, inner };
     }
-    if (exact !== undefined) entries[exact] = { target, isExact: true };
+    addRest(entries, context, proto, target);
   }
-  return {
-    entries,
-    columns,
-    slots,
-    context: contextOf(byPath),
-  };
+  return { entries, columns, slots, context: contextOf(context) };
 }
 
-function contextOf(byPath: ReadonlyMap<string, Target>): Context {
-  const targetOf = (path: string): Target =>
-    assertExists(byPath.get(path), `field ${path} in the field table`);
-  const slotOf = (path: string): number => targetOf(path).slot;
+/** Enters the numbers of a field beside its own, and its slots for other fields. */
+function addRest(
+  entries: (Entry | undefined)[],
+  slots: Map<keyof Context, number>,
+  { exact, mismatch, context }: ProtoField,
+  target: Target,
+): void {
+  if (exact !== undefined) entries[exact] = { kind: 'exact', target };
+  if (mismatch !== undefined) entries[mismatch] = { kind: 'mismatch', slot: target.mismatchSlot };
+  if (context === undefined) return;
+  slots.set(context, target.slot);
+  if (context === 'dnsFlags') slots.set('dnsFlagsExact', target.exactSlot);
+}
+
+function contextOf(slots: ReadonlyMap<keyof Context, number>): Context {
+  const slotOf = (context: keyof Context): number =>
+    assertExists(slots.get(context), `field for ${context} in the field table`);
   return {
-    etherType: slotOf(CONTEXT.etherType),
-    protocol: slotOf(CONTEXT.protocol),
-    dnsId: slotOf(CONTEXT.dnsId),
-    dnsFlags: slotOf(CONTEXT.dnsFlags),
-    dnsFlagsExact: targetOf(CONTEXT.dnsFlags).exactSlot,
-    dnsCode: slotOf(CONTEXT.dnsCode),
-    dropCause: slotOf(CONTEXT.dropCause),
-    ipsecEncrypted: slotOf(CONTEXT.ipsecEncrypted),
-    ipsecReturned: slotOf(CONTEXT.ipsecReturned),
-    xlatSource: slotOf(CONTEXT.xlatSource),
-    xlatDestination: slotOf(CONTEXT.xlatDestination),
-    tunnelType: slotOf(CONTEXT.tunnelType),
+    etherType: slotOf('etherType'),
+    protocol: slotOf('protocol'),
+    dnsId: slotOf('dnsId'),
+    dnsFlags: slotOf('dnsFlags'),
+    dnsFlagsExact: slotOf('dnsFlagsExact'),
+    dnsCode: slotOf('dnsCode'),
+    dropCause: slotOf('dropCause'),
+    ipsecStatus: slotOf('ipsecStatus'),
+    ipsecReturned: slotOf('ipsecReturned'),
+    translatedSource: slotOf('translatedSource'),
+    translatedDestination: slotOf('translatedDestination'),
+    tunnelType: slotOf('tunnelType'),
   };
 }

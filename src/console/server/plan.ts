@@ -15,7 +15,7 @@ import {
   type ValuesQuery,
 } from '../../query/ast.ts';
 import { decodeFilters, parseFilters } from '../../query/filters.ts';
-import { GROUP_FIELDS_MAX, measureOf, STEPS_MAX } from '../../query/metrics.ts';
+import { GROUP_FIELDS_MAX, STEPS_MAX, summandOf } from '../../query/metrics.ts';
 import { SERVICE_PORT } from '../../query/service.ts';
 import type { FlowQuery } from '../api.ts';
 import type { FrontendFacts } from './config.ts';
@@ -74,7 +74,7 @@ export function planMetrics(
   requireAnswerable(range, stepMs, limit);
   const rateMs = durationOf('rateInterval', parameters.rateInterval ?? RATE_INTERVAL_DEFAULT);
   const type = parameters.type ?? 'Bytes';
-  blaming('type', () => measureOf(type));
+  blaming('type', () => summandOf(type));
   // A conversation is counted once, when it is complete.
   const conversation = parameters.recordType === 'allConnections';
   const recordType = conversation ? 'endConnection' : parameters.recordType;

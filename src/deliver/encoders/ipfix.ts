@@ -1,3 +1,4 @@
+import { isReadForIpfix } from '../../codec/netflow/ipfix-template.ts';
 import { type IpfixMessage, IpfixWriter } from '../../codec/netflow/ipfix-writer.ts';
 import type { ColumnSpec, FlowBatch } from '../../flow/batch.ts';
 import { fieldByName } from '../../flow/fields.ts';
@@ -8,8 +9,7 @@ import type { Encoder } from '../outlet.ts';
 /** As netobserv-ebpf-agent has it. */
 const OBSERVATION_DOMAIN = 1;
 
-/** Columns that the writer reads besides those that it sends as they are. */
-const HELPERS = new Set(['SrcAddr', 'TunnelType', 'FlowDirection', 'Bytes', 'Packets']);
+const SUMS = new Set(['Bytes', 'Packets']);
 
 /** Numbers of the interfaces, as collectors of routers' flows expect them. */
 const INTERFACE_NUMBERS: readonly ColumnSpec[] = [
@@ -72,13 +72,13 @@ export function ipfixColumns(
   columns: readonly ColumnSpec[],
   enterprise: number,
 ): readonly ColumnSpec[] {
-  return [...columns.filter((column) => isSent(column, enterprise)), ...INTERFACE_NUMBERS];
+  return [...columns.filter((column) => isRead(column, enterprise)), ...INTERFACE_NUMBERS];
 }
 
-function isSent({ name }: ColumnSpec, enterprise: number): boolean {
+function isRead({ name }: ColumnSpec, enterprise: number): boolean {
   const field = fieldByName(name);
-  const isEnterprise = enterprise !== 0 && field?.ipfixEnterprise !== undefined;
-  return HELPERS.has(name) || isEnterprise || field?.ipfix !== undefined;
+  // Sums of packets and bytes are counted whether or not they are sent.
+  return field !== undefined && (isReadForIpfix(field, enterprise) || SUMS.has(name));
 }
 
 function isAgentV6(batch: FlowBatch): boolean {

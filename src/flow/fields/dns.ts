@@ -14,7 +14,7 @@ export const dnsFields: readonly FieldSpec[] = [
     kind: 'u16',
     omitZero: true,
     meaning: 'Identifier of the last DNS answer.',
-    proto: { path: 'dns_id', numbers: [21] },
+    proto: { path: 'dns_id', numbers: [21], presence: 'dns', context: 'dnsId' },
     cardinality: 'avoid',
     otel: 'dns.id',
     column: {
@@ -66,7 +66,7 @@ export const dnsFields: readonly FieldSpec[] = [
     unit: 'milliseconds',
     meaning: 'Time between a DNS query and its answer; the longest of the flow.',
     wholeInJson: true,
-    proto: { path: 'dns_latency', numbers: [23] },
+    proto: { path: 'dns_latency', numbers: [23], form: 'duration', presence: 'dns' },
     cardinality: 'avoid',
     otel: 'dns.latency',
     column: {
@@ -94,7 +94,14 @@ export const dnsFields: readonly FieldSpec[] = [
     unit: 'bitmask',
     meaning:
       'Flags word of the DNS header: bits of all answers, ORed; operation and response code of the last one.',
-    proto: { path: 'dns_flags', numbers: [22], exact: 135 },
+    proto: {
+      path: 'dns_flags',
+      numbers: [22],
+      exact: 135,
+      form: 'dnsFlags',
+      presence: 'dns',
+      context: 'dnsFlags',
+    },
     cardinality: 'fine',
     otel: 'dns.flags',
   },
@@ -104,7 +111,7 @@ export const dnsFields: readonly FieldSpec[] = [
     kind: 'str',
     meaning:
       'Name of the response code of the last answer, the upper bits that EDNS adds included; `DnsFlags` has the lower four.',
-    proto: { path: 'dns_response_code', numbers: [136] },
+    proto: { path: 'dns_response_code', numbers: [136], form: 'dnsCode', context: 'dnsCode' },
     cardinality: 'fine',
     otel: 'dns.responsecode',
     column: {

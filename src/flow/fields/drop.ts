@@ -3,7 +3,7 @@ import type { FieldSpec } from '../field.ts';
 const shared = { producer: 'agent', feature: 'pktDrop' } as const;
 const GROUP = 'Drop';
 
-/** What the kernel threw away. Present only in flows of which something was. */
+/** Packets that the kernel dropped. Present only in flows with drops. */
 export const dropFields: readonly FieldSpec[] = [
   {
     ...shared,
@@ -11,7 +11,13 @@ export const dropFields: readonly FieldSpec[] = [
     kind: 'f64',
     unit: 'bytes',
     meaning: 'Bytes of the flow that the kernel dropped.',
-    proto: { path: 'pkt_drop_bytes', numbers: [16], limit: 0xffff, exact: 130 },
+    proto: {
+      path: 'pkt_drop_bytes',
+      numbers: [16],
+      limit: 0xffff,
+      exact: 130,
+      presence: 'drop',
+    },
     ipfix: { name: 'droppedOctetDeltaCount', id: 132 },
     cardinality: 'avoid',
     otel: 'drops.bytes',
@@ -30,7 +36,13 @@ export const dropFields: readonly FieldSpec[] = [
     kind: 'f64',
     unit: 'packets',
     meaning: 'Packets of the flow that the kernel dropped.',
-    proto: { path: 'pkt_drop_packets', numbers: [17], limit: 0xffff, exact: 131 },
+    proto: {
+      path: 'pkt_drop_packets',
+      numbers: [17],
+      limit: 0xffff,
+      exact: 131,
+      presence: 'drop',
+    },
     ipfix: { name: 'droppedPacketDeltaCount', id: 133 },
     cardinality: 'avoid',
     otel: 'drops.packets',
@@ -48,8 +60,13 @@ export const dropFields: readonly FieldSpec[] = [
     name: 'PktDropLatestState',
     kind: 'str',
     meaning: 'State of the TCP connection when a packet was last dropped.',
-    // A number there, as of the cause.
-    proto: { path: 'pkt_drop_latest_state', numbers: [19], exact: 134 },
+    proto: {
+      path: 'pkt_drop_latest_state',
+      numbers: [19],
+      exact: 134,
+      codes: 'dropState',
+      presence: 'drop',
+    },
     cardinality: 'fine',
     otel: 'drops.lateststate',
     column: {
@@ -75,8 +92,14 @@ export const dropFields: readonly FieldSpec[] = [
     name: 'PktDropLatestDropCause',
     kind: 'str',
     meaning: "The kernel's reason for the last drop.",
-    // A number there, of names/drop.ts. A name that it does not stand for goes along.
-    proto: { path: 'pkt_drop_latest_drop_cause', numbers: [20], exact: 132 },
+    proto: {
+      path: 'pkt_drop_latest_drop_cause',
+      numbers: [20],
+      exact: 132,
+      codes: 'dropCause',
+      presence: 'drop',
+      context: 'dropCause',
+    },
     cardinality: 'fine',
     otel: 'drops.latestcause',
     column: {
@@ -104,7 +127,7 @@ export const dropFields: readonly FieldSpec[] = [
     unit: 'bitmask',
     names: 'tcpFlags',
     meaning: 'TCP flags of the flow when a packet was last dropped.',
-    proto: { path: 'pkt_drop_latest_flags', numbers: [18] },
+    proto: { path: 'pkt_drop_latest_flags', numbers: [18], presence: 'drop' },
     cardinality: 'fine',
     otel: 'drops.latestflags',
     column: {

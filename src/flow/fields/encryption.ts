@@ -12,7 +12,13 @@ export const encryptionFields: readonly FieldSpec[] = [
     meaning: 'Whether IPsec worked on the flow (`success` or `error`): encryption or decryption.',
     producer: 'agent',
     feature: 'ipsec',
-    proto: { path: 'ipsec_encrypted', numbers: [30] },
+    proto: {
+      path: 'ipsec_encrypted',
+      numbers: [30],
+      codes: 'ipsecStatus',
+      presence: 'ipsec',
+      context: 'ipsecStatus',
+    },
     cardinality: 'fine',
     otel: 'ipsec.status',
     column: {
@@ -38,7 +44,13 @@ export const encryptionFields: readonly FieldSpec[] = [
     meaning: 'Outcome of IPsec: 0, or the last error, a negative errno; on the way in just -1.',
     producer: 'agent',
     feature: 'ipsec',
-    proto: { path: 'ipsec_encrypted_ret', numbers: [31] },
+    proto: {
+      path: 'ipsec_encrypted_ret',
+      numbers: [31],
+      form: 'int',
+      presence: 'ipsec',
+      context: 'ipsecReturned',
+    },
     cardinality: 'fine',
     otel: 'ipsec.retcode',
   },
@@ -48,7 +60,7 @@ export const encryptionFields: readonly FieldSpec[] = [
     kind: 'str',
     meaning:
       'TLS version of the handshake; `~ ` goes before it when the client could do more than that.',
-    proto: { path: 'ssl_version', numbers: [33] },
+    proto: { path: 'ssl_version', numbers: [33], codes: 'tlsVersion', mismatch: 34 },
     cardinality: 'fine',
     otel: 'tls.version',
     column: {
@@ -74,7 +86,7 @@ export const encryptionFields: readonly FieldSpec[] = [
     name: 'TLSCipherSuite',
     kind: 'str',
     meaning: 'Cipher suite that the server chose.',
-    proto: { path: 'tls_cipher_suite', numbers: [36] },
+    proto: { path: 'tls_cipher_suite', numbers: [36], codes: 'tlsCipherSuite' },
     cardinality: 'fine',
     otel: 'tls.ciphersuite',
     column: {
@@ -99,7 +111,7 @@ export const encryptionFields: readonly FieldSpec[] = [
     name: 'TLSGroup',
     kind: 'str',
     meaning: 'Group of the key exchange that the server chose.',
-    proto: { path: 'tls_key_share', numbers: [37] },
+    proto: { path: 'tls_key_share', numbers: [37], codes: 'tlsGroup' },
     cardinality: 'fine',
     otel: 'tls.group',
     column: {
@@ -124,7 +136,7 @@ export const encryptionFields: readonly FieldSpec[] = [
     name: 'TLSTypes',
     kind: 'list<str>',
     meaning: 'Kinds of TLS messages seen, such as ClientHello or AppData.',
-    proto: { path: 'tls_types', numbers: [35] },
+    proto: { path: 'tls_types', numbers: [35], form: 'mask' },
     cardinality: 'careful',
     otel: 'tls.types',
     column: {
@@ -220,7 +232,7 @@ export const encryptionFields: readonly FieldSpec[] = [
     name: 'QuicVersion',
     kind: 'str',
     meaning: 'Version of QUIC in long headers, if it is one that is in use.',
-    proto: { path: 'quic.version', numbers: [38, 1] },
+    proto: { path: 'quic.version', numbers: [38, 1], codes: 'quicVersion' },
     cardinality: 'fine',
     otel: 'quic.version',
     column: {
@@ -245,7 +257,7 @@ export const encryptionFields: readonly FieldSpec[] = [
     name: 'QuicSeenLongHdr',
     kind: 'u8',
     meaning: '1 when packets with a long header (the handshake) were seen.',
-    proto: { path: 'quic.seen_long_hdr', numbers: [38, 2] },
+    proto: { path: 'quic.seen_long_hdr', numbers: [38, 2], presence: 'message' },
     cardinality: 'fine',
     otel: 'quic.longheader',
   },
@@ -254,7 +266,7 @@ export const encryptionFields: readonly FieldSpec[] = [
     name: 'QuicSeenShortHdr',
     kind: 'u8',
     meaning: '1 when packets with a short header (data) were seen.',
-    proto: { path: 'quic.seen_short_hdr', numbers: [38, 3] },
+    proto: { path: 'quic.seen_short_hdr', numbers: [38, 3], presence: 'message' },
     cardinality: 'fine',
     otel: 'quic.shortheader',
   },

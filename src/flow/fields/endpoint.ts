@@ -44,12 +44,11 @@ export function endFilters(
   return { filter: own, endpointFilter: { ...filter, id, category: 'endpoint' } };
 }
 
-/** All fields of one end, in the order of the original's columns. */
+/** All fields of one end, in the order of columns of the NetObserv console. */
 export function endpointFields(side: Side): readonly FieldSpec[] {
   const kube = kubeFields(side);
   const before = ['Name', 'Type', 'OwnerName', 'OwnerType', 'Namespace'];
-  const isBefore = (field: FieldSpec): boolean =>
-    before.some((name) => field.name === `${side.prefix}K8S_${name}`);
+  const isBefore = ({ pair }: FieldSpec): boolean => before.some((name) => pair === `K8S_${name}`);
   return [
     ...kube.filter(isBefore),
     address(side),
@@ -58,21 +57,28 @@ export function endpointFields(side: Side): readonly FieldSpec[] {
     mac(side),
     ...kube.filter((field) => !isBefore(field)),
     subnetLabel(side),
-  ].map((field) => ({ ...field, ...kubeFilters(side, field.name) }));
+  ].map((field) => ({ ...field, ...pairFilters(side, field.pair) }));
 }
 
 function address({ prefix, word, group, otel, ...side }: Side): FieldSpec {
   const isSource = prefix === 'Src';
   return {
     name: `${prefix}Addr`,
+    pair: 'Addr',
     kind: 'addr',
     meaning: `Address of the ${word}, IPv4 or IPv6.`,
     producer: 'agent',
-    proto: { path: `network.${side.filter}_addr`, numbers: [6, isSource ? 1 : 2] },
+    proto: {
+      path: `network.${side.filter}_addr`,
+      numbers: [6, isSource ? 1 : 2],
+      isRequired: true,
+      isOfPacket: true,
+    },
     ipfix: {
       name: `${word}IPv4Address`,
       id: isSource ? 8 : 12,
       v6: { name: `${word}IPv6Address`, id: isSource ? 27 : 28 },
+      place: isSource ? 5 : 6,
     },
     cardinality: 'avoid',
     otel: `${otel}.address`,
@@ -95,8 +101,19 @@ function port({ prefix, word, group, otel, ...side }: Side): FieldSpec {
     kind: 'u16',
     meaning: `Port of the ${word}, for TCP, UDP, UDP-Lite, SCTP and DCCP.`,
     producer: 'agent',
-    proto: { path: `transport.${side.filter}_port`, numbers: [7, isSource ? 1 : 2] },
-    ipfix: { name: `${word}TransportPort`, id: isSource ? 7 : 11 },
+    pair: 'Port',
+    semantics: 'port',
+    proto: {
+      path: `transport.${side.filter}_port`,
+      numbers: [7, isSource ? 1 : 2],
+      presence: 'ports',
+      isRequired: true,
+    },
+    ipfix: {
+      name: `${word}TransportPort`,
+      id: isSource ? 7 : 11,
+      place: isSource ? 8 : 9,
+    },
     cardinality: 'careful',
     otel: `${otel}.port`,
     column: {
@@ -114,6 +131,7 @@ function port({ prefix, word, group, otel, ...side }: Side): FieldSpec {
 function service({ prefix, word, group, otel }: Side): FieldSpec {
   return {
     name: `${prefix}Service`,
+    pair: 'Service',
     kind: 'str',
     meaning: `Name of the service that usually has the port of the ${word}, as \`add_service\` gives it.`,
     producer: 'pipeline',
@@ -134,11 +152,12 @@ function mac({ prefix, word, group, otel, ...side }: Side): FieldSpec {
   const isSource = prefix === 'Src';
   return {
     name: `${prefix}Mac`,
+    pair: 'Mac',
     kind: 'mac',
     meaning: `MAC address of the ${word} in the first packet; absent without a link layer.`,
     producer: 'agent',
     proto: { path: `data_link.${side.filter}_mac`, numbers: [5, isSource ? 1 : 2] },
-    ipfix: { name: `${word}MacAddress`, id: isSource ? 56 : 80 },
+    ipfix: { name: `${word}MacAddress`, id: isSource ? 56 : 80, place: isSource ? 3 : 4 },
     cardinality: 'avoid',
     otel: `${otel}.mac`,
     column: {
@@ -155,6 +174,7 @@ function mac({ prefix, word, group, otel, ...side }: Side): FieldSpec {
 function subnetLabel({ prefix, word, group, otel }: Side): FieldSpec {
   return {
     name: `${prefix}SubnetLabel`,
+    pair: 'SubnetLabel',
     kind: 'str',
     meaning: `Configured label of the network that the ${word} is in.`,
     producer: 'pipeline',
@@ -174,15 +194,15 @@ function subnetLabel({ prefix, word, group, otel }: Side): FieldSpec {
 
 type Filters = Pick<FieldSpec, 'filter' | 'endpointFilter'>;
 
-function kubeFilters(side: Side, name: string): Filters {
-  const filters = FILTERS[name.slice(side.prefix.length)];
+function pairFilters(side: Side, pair: string | undefined): Filters {
+  const filters = pair === undefined ? undefined : FILTERS[pair];
   return filters === undefined ? {} : endFilters(side, filters.id, filters);
 }
 
 const NAME_EXAMPLES =
   'Part of a name (registry), a whole name in quotes ("image-registry"), a pattern ("image-*") or "" for none.';
 
-/** Filters of both ends by the part of the name that they share. */
+/** Filters of both ends by the key that stands for them. */
 const FILTERS: Readonly<Record<string, Omit<FieldFilter, 'category'>>> = {
   K8S_Namespace: {
     id: 'namespace',

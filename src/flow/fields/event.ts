@@ -1,6 +1,6 @@
 import type { FieldSpec } from '../field.ts';
 
-/** What the kernel says about a flow besides its packets. */
+/** Facts about a flow that the kernel knows besides its packets. */
 export const eventFields: readonly FieldSpec[] = [
   {
     name: 'TimeFlowRttNs',
@@ -10,7 +10,7 @@ export const eventFields: readonly FieldSpec[] = [
     producer: 'agent',
     feature: 'flowRTT',
     omitZero: true,
-    proto: { path: 'time_flow_rtt', numbers: [24] },
+    proto: { path: 'time_flow_rtt', numbers: [24], form: 'duration', isRequired: true },
     ipfixEnterprise: { name: 'timeFlowRttNs', id: 7740 },
     cardinality: 'avoid',
     otel: 'tcp.rtt',
@@ -57,7 +57,7 @@ export const eventFields: readonly FieldSpec[] = [
       'What network policies and the like did to the flow: objects of Feature, Type, Namespace, Name, Action and Direction, or Message.',
     producer: 'agent',
     feature: 'networkEvents',
-    proto: { path: 'network_events_metadata.events', numbers: [27, 1] },
+    proto: { path: 'network_events_metadata.events', numbers: [27, 1], form: 'events' },
     cardinality: 'avoid',
     otel: 'network.events',
     column: {

@@ -3,11 +3,15 @@ import type { Feature, FieldColumn, FieldSpec } from '../field.ts';
 /** Whose Kubernetes facts they are: `SrcK8S_…`, `DstK8S_…`, `XlatSrcK8S_…`, `XlatDstK8S_…`. */
 export interface KubeSide {
   readonly prefix: string;
+  /** Before the key that stands for both ends; default none. */
+  readonly pairPrefix?: string;
   /** As in "name of the source". */
   readonly word: string;
   /** Heading of the columns; absent: the facts have no columns of their own. */
   readonly group?: string;
   readonly otel: string;
+  /** Fills all of them, which then are not Loki labels; default: what each fact says. */
+  readonly feature?: Feature;
 }
 
 interface Fact {
@@ -90,21 +94,21 @@ const FACTS: readonly Fact[] = [
   },
 ];
 
-/** What Kubernetes says about one end of a flow. */
+/** Facts of Kubernetes about one end of a flow. */
 export function kubeFields(side: KubeSide): readonly FieldSpec[] {
   return FACTS.map((fact) => kubeField(side, fact));
 }
 
 function kubeField(side: KubeSide, fact: Fact): FieldSpec {
-  const isTranslated = side.prefix.startsWith('Xlat');
   const what = `${fact.what}, for the ${side.word}.`;
   return {
     name: `${side.prefix}K8S_${fact.name}`,
     kind: fact.kind ?? 'str',
     meaning: what,
     producer: 'pipeline',
-    feature: isTranslated ? 'packetTranslation' : (fact.feature ?? 'kubernetes'),
-    ...(fact.lokiLabel === true && !isTranslated ? { lokiLabel: true } : {}),
+    feature: side.feature ?? fact.feature ?? 'kubernetes',
+    pair: `${side.pairPrefix ?? ''}K8S_${fact.name}`,
+    ...(fact.lokiLabel === true && side.feature === undefined ? { lokiLabel: true } : {}),
     cardinality: fact.cardinality ?? 'fine',
     otel: `${side.otel}.${fact.otel}`,
     ...enterpriseElement(side, fact),
@@ -134,7 +138,7 @@ function column(side: KubeSide, fact: Fact, tooltip: string): Pick<FieldSpec, 'c
   };
 }
 
-/** Columns whose ids the original does not take from the field. */
+/** Columns whose ids the NetObserv console does not take from the field. */
 const COLUMN_IDS: Readonly<Record<string, (prefix: string) => string>> = {
   Zone: (prefix) => `${prefix}Zone`,
   NetworkName: (prefix) => `${prefix}NetworkName`,

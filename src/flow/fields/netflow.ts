@@ -1,15 +1,17 @@
-import type { FieldKind, FieldSpec, FieldUnit, IpfixElement } from '../field.ts';
+import type { FieldKind, FieldSpec, FieldUnit } from '../field.ts';
+import type { IpfixElement } from '../wire.ts';
 
 interface Extra {
   readonly unit?: FieldUnit;
   readonly ipfix?: readonly [name: string, id: number, v6?: IpfixElement];
   readonly cardinality?: 'fine' | 'avoid';
   readonly names?: FieldSpec['names'];
+  readonly pair?: string;
 }
 
 /**
- * Fields that only routers and switches report, under the names of the original's decoder. What
- * they share with the agent (addresses, ports, counters, times) is in the other families.
+ * Fields that only routers and switches report, under the names of `flowlogs-pipeline`. The other
+ * families have the fields that agents report, too: addresses, ports, counters, times.
  */
 export const netflowFields: readonly FieldSpec[] = [
   row('Type', 'str', 'Protocol that brought the flow, such as NETFLOW_V9 or IPFIX.', {
@@ -38,8 +40,8 @@ export const netflowFields: readonly FieldSpec[] = [
   row('OutIf', 'u32', 'SNMP index of the interface that the packets went out by.', {
     ipfix: ['egressInterface', 14],
   }),
-  row('SrcVlan', 'u16', 'VLAN on the way in.', { ipfix: ['vlanId', 58] }),
-  row('DstVlan', 'u16', 'VLAN on the way out.', { ipfix: ['postVlanId', 59] }),
+  row('SrcVlan', 'u16', 'VLAN on the way in.', { ipfix: ['vlanId', 58], pair: 'Vlan' }),
+  row('DstVlan', 'u16', 'VLAN on the way out.', { ipfix: ['postVlanId', 59], pair: 'Vlan' }),
   row('IngressVrfId', 'u32', 'Routing instance on the way in.', {
     ipfix: ['ingressVRFID', 234],
   }),
@@ -75,9 +77,13 @@ export const netflowFields: readonly FieldSpec[] = [
     ipfix: ['biflowDirection', 239],
     cardinality: 'fine',
   }),
-  row('SrcAs', 'u32', 'Autonomous system of the source.', { ipfix: ['bgpSourceAsNumber', 16] }),
+  row('SrcAs', 'u32', 'Autonomous system of the source.', {
+    ipfix: ['bgpSourceAsNumber', 16],
+    pair: 'As',
+  }),
   row('DstAs', 'u32', 'Autonomous system of the destination.', {
     ipfix: ['bgpDestinationAsNumber', 17],
+    pair: 'As',
   }),
   row('NextHop', 'addr', 'Address of the next router.', {
     ipfix: ['ipNextHopIPv4Address', 15, { name: 'ipNextHopIPv6Address', id: 62 }],
@@ -87,10 +93,12 @@ export const netflowFields: readonly FieldSpec[] = [
   }),
   row('SrcNet', 'u8', 'Length of the prefix that routes the source.', {
     ipfix: ['sourceIPv4PrefixLength', 9, { name: 'sourceIPv6PrefixLength', id: 29 }],
+    pair: 'Net',
     cardinality: 'fine',
   }),
   row('DstNet', 'u8', 'Length of the prefix that routes the destination.', {
     ipfix: ['destinationIPv4PrefixLength', 13, { name: 'destinationIPv6PrefixLength', id: 30 }],
+    pair: 'Net',
     cardinality: 'fine',
   }),
   row('BgpNextHop', 'addr', 'Address of the next router that BGP gives.', {
@@ -139,6 +147,7 @@ function row(name: string, kind: FieldKind, meaning: string, extra: Extra): Fiel
     cardinality: extra.cardinality ?? 'careful',
     ...(extra.unit === undefined ? {} : { unit: extra.unit }),
     ...(extra.names === undefined ? {} : { names: extra.names }),
+    ...(extra.pair === undefined ? {} : { pair: extra.pair }),
     ...(element === undefined || id === undefined
       ? {}
       : { ipfix: v6 === undefined ? { name: element, id } : { name: element, id, v6 } }),

@@ -1,6 +1,6 @@
 import type { FieldSpec } from '../field.ts';
 
-/** What the packets of the flow have in common. */
+/** Values that all packets of a flow share. */
 export const packetFields: readonly FieldSpec[] = [
   {
     name: 'Etype',
@@ -9,8 +9,8 @@ export const packetFields: readonly FieldSpec[] = [
     names: 'etherType',
     meaning: 'EtherType: 2048 for IPv4, 34525 for IPv6.',
     producer: 'agent',
-    proto: { path: 'eth_protocol', numbers: [1] },
-    ipfix: { name: 'ethernetType', id: 256 },
+    proto: { path: 'eth_protocol', numbers: [1], presence: 'always', context: 'etherType' },
+    ipfix: { name: 'ethernetType', id: 256, place: 1 },
     cardinality: 'fine',
     otel: 'ethertype',
   },
@@ -20,7 +20,6 @@ export const packetFields: readonly FieldSpec[] = [
     meaning: 'Identifier of the outermost 802.1Q tag.',
     producer: 'agent',
     omitZero: true,
-    // Not in the original's schema: a number that its readers skip.
     proto: { path: 'vlan_id', numbers: [100] },
     ipfix: { name: 'dot1qVlanId', id: 243 },
     cardinality: 'careful',
@@ -33,12 +32,22 @@ export const packetFields: readonly FieldSpec[] = [
     names: 'protocol',
     meaning: 'Number of the protocol above IP, such as 6 for TCP and 17 for UDP.',
     producer: 'agent',
-    proto: { path: 'transport.protocol', numbers: [7, 3] },
+    proto: {
+      path: 'transport.protocol',
+      numbers: [7, 3],
+      presence: 'ip',
+      context: 'protocol',
+      isRequired: true,
+    },
     ipfix: {
       name: 'protocolIdentifier',
       id: 4,
       v6: { name: 'nextHeaderIPv6', id: 193 },
+      place: 7,
     },
+    // Strictly, nextHeaderIPv6 is the first extension header where there is one, so collectors read
+    // protocolIdentifier for IPv6, too.
+    ipfixAgain: [{ name: 'protocolIdentifier', id: 4, isV6Only: true }],
     cardinality: 'fine',
     otel: 'protocol',
     column: {
@@ -67,8 +76,10 @@ export const packetFields: readonly FieldSpec[] = [
     names: 'dscp',
     meaning: 'Differentiated services code point of the last packet.',
     producer: 'agent',
-    proto: { path: 'network.dscp', numbers: [6, 3] },
+    proto: { path: 'network.dscp', numbers: [6, 3], presence: 'ip', isRequired: true },
     ipfix: { name: 'ipDiffServCodePoint', id: 195 },
+    // nfdump, nfacctd, GoFlow2 and akvorado read only the octet.
+    ipfixAgain: [{ name: 'ipClassOfService', id: 5, form: 'class-of-service', place: 'last' }],
     cardinality: 'fine',
     otel: 'dscp',
     column: {
@@ -97,8 +108,19 @@ export const packetFields: readonly FieldSpec[] = [
     names: 'icmpType',
     meaning: 'Type of the ICMP or ICMPv6 message.',
     producer: 'agent',
-    proto: { path: 'icmp_type', numbers: [14] },
-    ipfix: { name: 'icmpTypeIPv4', id: 176, v6: { name: 'icmpTypeIPv6', id: 178 } },
+    proto: { path: 'icmp_type', numbers: [14], presence: 'icmp' },
+    ipfix: { name: 'icmpTypeIPv4', id: 176, v6: { name: 'icmpTypeIPv6', id: 178 }, place: 10 },
+    // nfdump reads type and code from one element.
+    ipfixAgain: [
+      {
+        name: 'icmpTypeCodeIPv4',
+        id: 32,
+        v6: { name: 'icmpTypeCodeIPv6', id: 139 },
+        form: 'icmp',
+        reads: 'IcmpCode',
+        place: 'last',
+      },
+    ],
     cardinality: 'fine',
     otel: 'icmp.type',
     column: {
@@ -123,8 +145,8 @@ export const packetFields: readonly FieldSpec[] = [
     kind: 'u8',
     meaning: 'Code of the ICMP or ICMPv6 message, which refines its type.',
     producer: 'agent',
-    proto: { path: 'icmp_code', numbers: [15] },
-    ipfix: { name: 'icmpCodeIPv4', id: 177, v6: { name: 'icmpCodeIPv6', id: 179 } },
+    proto: { path: 'icmp_code', numbers: [15], presence: 'icmp' },
+    ipfix: { name: 'icmpCodeIPv4', id: 177, v6: { name: 'icmpCodeIPv6', id: 179 }, place: 11 },
     cardinality: 'fine',
     otel: 'icmp.code',
     column: {
@@ -152,8 +174,8 @@ export const packetFields: readonly FieldSpec[] = [
     meaning:
       'TCP flags seen in any packet, ORed; SYN_ACK, FIN_ACK and RST_ACK stand for both in one packet. JSON has a list of names once `decode_tcp_flags` ran.',
     producer: 'agent',
-    proto: { path: 'flags', numbers: [13] },
-    ipfix: { name: 'tcpControlBits', id: 6 },
+    proto: { path: 'flags', numbers: [13], presence: 'tcp' },
+    ipfix: { name: 'tcpControlBits', id: 6, form: 'header-flags', place: 13 },
     cardinality: 'careful',
     otel: 'tcp.flags',
     column: {

@@ -8,8 +8,9 @@ export const timeFields: readonly FieldSpec[] = [
     unit: 'epoch-milliseconds',
     meaning: 'Time of the first packet of the flow, rounded to the nearest millisecond.',
     producer: 'agent',
-    proto: { path: 'time_flow_start', numbers: [3] },
-    ipfix: { name: 'flowStartMilliseconds', id: 152 },
+    proto: { path: 'time_flow_start', numbers: [3], presence: 'always' },
+    ipfix: { name: 'flowStartMilliseconds', id: 152, place: 15 },
+    ipfixAgain: [{ name: 'flowStartSeconds', id: 150, form: 'seconds', place: 14 }],
     cardinality: 'avoid',
     otel: 'timeflowstart',
     column: {
@@ -29,8 +30,9 @@ export const timeFields: readonly FieldSpec[] = [
       'packets than the first the kernel’s coarse clock is read: early by up to one tick, 1 to 10 ' +
       'ms (4 with CONFIG_HZ=250).',
     producer: 'agent',
-    proto: { path: 'time_flow_end', numbers: [4] },
-    ipfix: { name: 'flowEndMilliseconds', id: 153 },
+    proto: { path: 'time_flow_end', numbers: [4], presence: 'always' },
+    ipfix: { name: 'flowEndMilliseconds', id: 153, place: 17 },
+    ipfixAgain: [{ name: 'flowEndSeconds', id: 151, form: 'seconds', place: 16 }],
     cardinality: 'avoid',
     otel: 'timeflowend',
     column: {
@@ -61,6 +63,7 @@ export const timeFields: readonly FieldSpec[] = [
       name: 'exporterIPv4Address',
       id: 130,
       v6: { name: 'exporterIPv6Address', id: 131 },
+      isOfExporter: true,
     },
     cardinality: 'fine',
     otel: 'host.ip',
@@ -98,8 +101,9 @@ export const timeFields: readonly FieldSpec[] = [
     producer: 'agent',
     omitZero: true,
     proto: { path: 'sampling', numbers: [29] },
-    // Sent as 1/N.
-    ipfix: { name: 'samplingProbability', id: 311 },
+    ipfix: { name: 'samplingProbability', id: 311, form: 'probability' },
+    // nfacctd and akvorado read no other element for the rate in a record.
+    ipfixAgain: [{ name: 'samplingInterval', id: 34, form: 'interval', place: 'last' }],
     cardinality: 'fine',
     otel: 'sampling',
     column: {

@@ -5,8 +5,8 @@ const shared = { producer: 'agent', feature: 'packetTranslation' } as const;
 const GROUP = 'Xlat';
 
 /**
- * What the flow is on the other side of the kernel's address translation (NAT): seen before it,
- * what it becomes; seen after it, what it was.
+ * The flow on the other side of the kernel's address translation (NAT): after it for packets that
+ * were seen before it, and the other way round.
  */
 export const translationFields: readonly FieldSpec[] = [
   {
@@ -14,7 +14,7 @@ export const translationFields: readonly FieldSpec[] = [
     name: 'ZoneId',
     kind: 'u16',
     meaning: 'Connection-tracking zone of the translation.',
-    proto: { path: 'xlat.zone_id', numbers: [28, 5] },
+    proto: { path: 'xlat.zone_id', numbers: [28, 5], presence: 'translated' },
     cardinality: 'avoid',
     otel: 'xlat.zone',
     column: {
@@ -34,73 +34,118 @@ export const translationFields: readonly FieldSpec[] = [
       hint: 'Number of a connection-tracking zone.',
     },
   },
-  ...translated('Src'),
-  ...translated('Dst'),
+  ...translated({
+    isSource: true,
+    prefix: 'XlatSrc',
+    word: 'source',
+    short: 'src',
+    element: 'Source',
+  }),
+  ...translated({
+    isSource: false,
+    prefix: 'XlatDst',
+    word: 'destination',
+    short: 'dst',
+    element: 'Destination',
+  }),
 ];
 
-function translated(side: 'Src' | 'Dst'): readonly FieldSpec[] {
-  const isSource = side === 'Src';
-  const word = isSource ? 'source' : 'destination';
-  const short = isSource ? 'src' : 'dst';
-  const element = isSource ? 'Source' : 'Destination';
-  const prefix = `Xlat${side}`;
+interface TranslatedEnd {
+  readonly isSource: boolean;
+  readonly prefix: string;
+  readonly word: 'source' | 'destination';
+  /** As in protobuf paths. */
+  readonly short: string;
+  /** As in names of IPFIX elements. */
+  readonly element: string;
+}
+
+function translated(end: TranslatedEnd): readonly FieldSpec[] {
+  const { prefix, word } = end;
   return [
-    {
-      ...shared,
-      name: `${prefix}Addr`,
-      kind: 'addr',
-      meaning: `Address of the ${word} on the other side of address translation.`,
-      proto: { path: `xlat.${short}_addr`, numbers: [28, isSource ? 1 : 2] },
-      ipfix: {
-        name: `postNAT${element}IPv4Address`,
-        id: isSource ? 225 : 226,
-        v6: { name: `postNAT${element}IPv6Address`, id: isSource ? 281 : 282 },
-      },
-      cardinality: 'avoid',
-      otel: `xlat.${word}.address`,
-      column: {
-        id: `${prefix}Addr`,
-        name: `Xlat ${word} IP`,
-        group: GROUP,
-        width: 10,
-        renderer: 'address',
-        tooltip: `Address of the ${word} on the other side of address translation.`,
-      },
-      filter: {
-        id: `xlat_${short}_address`,
-        name: `Xlat ${word} address`,
-        component: 'text',
-        category: word,
-        hint: `Translated address of the ${word}, a network or a range.`,
-        placeholder: '192.0.2.0/24',
-      },
-    },
-    {
-      ...shared,
-      name: `${prefix}Port`,
-      kind: 'u16',
-      meaning: `Port of the ${word} on the other side of address translation.`,
-      proto: { path: `xlat.${short}_port`, numbers: [28, isSource ? 3 : 4] },
-      ipfix: { name: `postNAPT${element}TransportPort`, id: isSource ? 227 : 228 },
-      cardinality: 'careful',
-      otel: `xlat.${word}.port`,
-      column: {
-        id: `${prefix}Port`,
-        name: `Xlat ${word} port`,
-        group: GROUP,
-        width: 10,
-        renderer: 'port',
-        tooltip: `Port of the ${word} on the other side of address translation.`,
-      },
-      filter: {
-        id: `xlat_${short}_port`,
-        name: `Xlat ${word} port`,
-        component: 'autocomplete',
-        category: word,
-        hint: `Translated port of the ${word}, number or name.`,
-        placeholder: '443, https',
-      },
-    },
-    ...kubeFields({ prefix, word: `translated ${word}`, otel: `xlat.${word}` }),
+    address(end),
+    port(end),
+    ...kubeFields({
+      prefix,
+      pairPrefix: 'Xlat',
+      word: `translated ${word}`,
+      otel: `xlat.${word}`,
+      feature: 'packetTranslation',
+    }),
   ];
+}
+
+function address({ isSource, prefix, word, short, element }: TranslatedEnd): FieldSpec {
+  return {
+    ...shared,
+    name: `${prefix}Addr`,
+    kind: 'addr',
+    meaning: `Address of the ${word} on the other side of address translation.`,
+    pair: 'XlatAddr',
+    proto: {
+      path: `xlat.${short}_addr`,
+      numbers: [28, isSource ? 1 : 2],
+      presence: 'translated',
+      context: isSource ? 'translatedSource' : 'translatedDestination',
+      isOfPacket: true,
+    },
+    ipfix: {
+      name: `postNAT${element}IPv4Address`,
+      id: isSource ? 225 : 226,
+      v6: { name: `postNAT${element}IPv6Address`, id: isSource ? 281 : 282 },
+    },
+    cardinality: 'avoid',
+    otel: `xlat.${word}.address`,
+    column: {
+      id: `${prefix}Addr`,
+      name: `Xlat ${word} IP`,
+      group: GROUP,
+      width: 10,
+      renderer: 'address',
+      tooltip: `Address of the ${word} on the other side of address translation.`,
+    },
+    filter: {
+      id: `xlat_${short}_address`,
+      name: `Xlat ${word} address`,
+      component: 'text',
+      category: word,
+      hint: `Translated address of the ${word}, a network or a range.`,
+      placeholder: '192.0.2.0/24',
+    },
+  };
+}
+
+function port({ isSource, prefix, word, short, element }: TranslatedEnd): FieldSpec {
+  return {
+    ...shared,
+    name: `${prefix}Port`,
+    kind: 'u16',
+    meaning: `Port of the ${word} on the other side of address translation.`,
+    semantics: 'port',
+    pair: 'XlatPort',
+    proto: {
+      path: `xlat.${short}_port`,
+      numbers: [28, isSource ? 3 : 4],
+      presence: 'translatedNonZero',
+    },
+    ipfix: { name: `postNAPT${element}TransportPort`, id: isSource ? 227 : 228 },
+    cardinality: 'careful',
+    otel: `xlat.${word}.port`,
+    column: {
+      id: `${prefix}Port`,
+      name: `Xlat ${word} port`,
+      group: GROUP,
+      width: 10,
+      renderer: 'port',
+      tooltip: `Port of the ${word} on the other side of address translation.`,
+    },
+    filter: {
+      id: `xlat_${short}_port`,
+      name: `Xlat ${word} port`,
+      component: 'autocomplete',
+      category: word,
+      hint: `Translated port of the ${word}, number or name.`,
+      placeholder: '443, https',
+    },
+  };
 }

@@ -3,14 +3,14 @@ import type { FieldSpec } from '../field.ts';
 const shared = { producer: 'agent', feature: 'tunnels' } as const;
 const GROUP = 'Tunnel';
 
-/** What a flow was wrapped in, where the agent looks into tunnels and reports the inner flow. */
+/** The tunnel around a flow, where the agent looks into tunnels and reports the inner flow. */
 export const tunnelFields: readonly FieldSpec[] = [
   {
     ...shared,
     name: 'TunnelType',
     kind: 'str',
     meaning: 'Tunnel around the flow: `vxlan` or `geneve`.',
-    proto: { path: 'tunnel_type', numbers: [150] },
+    proto: { path: 'tunnel_type', numbers: [150], context: 'tunnelType' },
     cardinality: 'fine',
     otel: 'tunnel.type',
     column: {
@@ -35,8 +35,8 @@ export const tunnelFields: readonly FieldSpec[] = [
     name: 'TunnelId',
     kind: 'u32',
     meaning: "Identifier of the virtual network (VNI) in the tunnel's header.",
-    proto: { path: 'tunnel_id', numbers: [151] },
-    ipfix: { name: 'layer2SegmentId', id: 351 },
+    proto: { path: 'tunnel_id', numbers: [151], presence: 'tunnel' },
+    ipfix: { name: 'layer2SegmentId', id: 351, form: 'segment', reads: 'TunnelType' },
     cardinality: 'careful',
     otel: 'tunnel.id',
     column: {
@@ -67,6 +67,7 @@ function end(name: string, word: string, number: number): FieldSpec {
     ...shared,
     name,
     kind: 'addr',
+    pair: 'TunnelAddr',
     meaning,
     proto: { path: words, numbers: [number] },
     cardinality: 'careful',

@@ -10,7 +10,7 @@ export const volumeFields: readonly FieldSpec[] = [
     producer: 'agent',
     omitZero: true,
     proto: { path: 'bytes', numbers: [8] },
-    ipfix: { name: 'octetDeltaCount', id: 1 },
+    ipfix: { name: 'octetDeltaCount', id: 1, place: 12 },
     cardinality: 'avoid',
     otel: 'bytes',
     column: {
@@ -31,7 +31,7 @@ export const volumeFields: readonly FieldSpec[] = [
     producer: 'agent',
     omitZero: true,
     proto: { path: 'packets', numbers: [9], limit: 0xffff_ffff, exact: 104 },
-    ipfix: { name: 'packetDeltaCount', id: 2 },
+    ipfix: { name: 'packetDeltaCount', id: 2, place: 18 },
     cardinality: 'avoid',
     otel: 'packets',
     column: {

@@ -9,7 +9,7 @@ import {
 } from '../../support/console/console-mock.ts';
 import { requireBrowser } from '../../support/require.ts';
 import { CHROMIUM, CHROMIUM_ARGS } from './chromium.ts';
-import { NARROW, openPage, overflowOf, seriousViolations } from './page.ts';
+import { NARROW, openPage, overflowOf, seriousViolations, WIDE } from './page.ts';
 import { WEB_ROOT } from './web-root.ts';
 
 /** Screens that were cut off, in the way, or said what was not so. */
@@ -123,6 +123,53 @@ describe.skipIf(requireBrowser(CHROMIUM))('screens', () => {
       );
       const [red = 255] = /\d+/.exec(String(ground)) ?? [];
       expect(Number(red)).toBeLessThan(80);
+    },
+    TIMEOUT_MS,
+  );
+
+  test.each([
+    ['wide', WIDE],
+    ['narrow', NARROW],
+  ] as const)(
+    'TCP health, processes and tunnels have panels: %s',
+    async (_name, viewport) => {
+      const url = await start({ features: ['tcpHealth', 'processes', 'tunnels'] });
+      await using opened = await open(`${url}/?refresh=off`, { viewport });
+      const { page } = opened;
+      const rows = page.locator('.features');
+      await rows.first().waitFor();
+      expect(await rows.count()).toBe(3);
+      const titles = page.locator('.features .panel-title');
+      expect(await titles.allInnerTexts()).toEqual([
+        'TCP retransmissions by destinations',
+        'Most retransmissions',
+        'TCP handshake time',
+        'Most failed connects',
+        'Hosts with full receive buffers',
+        'Most connection resets',
+        'Byte rate by process',
+        'Top processes',
+        'Top control groups',
+        'Byte rate in tunnels by type of tunnel',
+        'Top virtual networks',
+        'Top tunnels',
+      ]);
+      const bars = (title: string) =>
+        page.locator('.features .panel', { hasText: title }).locator('.bar-name');
+      for (const [title, first] of [
+        ['Most failed connects', / 443 https$/],
+        ['Top processes', /^firefox$/],
+        ['Top virtual networks', /^vxlan 42$/],
+        ['Top tunnels', /^192\.168\.1\.20 → 192\.168\.1\.35$/],
+      ] as const) {
+        await titles.filter({ hasText: title }).scrollIntoViewIfNeeded();
+        await bars(title).first().waitFor();
+        expect(await bars(title).first().innerText()).toMatch(first);
+      }
+      expect(await overflowOf(page)).toBeLessThanOrEqual(0);
+      expect(await seriousViolations(page)).toEqual([]);
+      await bars('Top processes').first().click();
+      await page.locator('.filter-bar', { hasText: 'firefox' }).waitFor();
     },
     TIMEOUT_MS,
   );

@@ -37,6 +37,8 @@ const flowRow: fc.Arbitrary<Row> = fc
     PktDropPackets: maybe(fc.integer({ min: 0, max: 2 })),
     TimeFlowRttNs: maybe(fc.constantFrom(0, 1e6, 2.5e7)),
     DnsId: maybe(fc.constantFrom(0, 7)),
+    ProcessName: maybe(fc.constantFrom('nginx', 'sshd')),
+    TunnelType: maybe(fc.constantFrom('vxlan', 'geneve')),
     Sampling: maybe(fc.constantFrom(1, 4_294_967_295)),
     SrcK8S_Namespace: maybe(fc.constantFrom(...NAMES)),
     DstK8S_Namespace: maybe(fc.constantFrom(...NAMES)),
@@ -126,7 +128,9 @@ const metric: fc.Arbitrary<MetricQuery> = fc.record({
   range: fc.constant(RANGE),
   filter,
   packetLoss,
-  type: fc.constantFrom('Bytes', 'Packets', 'Flows', 'DnsFlows', 'TimeFlowRttNs'),
+  type: fc.constantFrom(
+    ...['Bytes', 'Packets', 'Flows', 'DnsFlows', 'TimeFlowRttNs', 'ProcessBytes', 'TunnelBytes'],
+  ),
   fn: fc.constantFrom<MetricFunction[]>('count', 'sum', 'avg', 'min', 'max', 'p90', 'p99', 'rate'),
   groupBy: fc.constantFrom(
     [],

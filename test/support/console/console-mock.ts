@@ -4,13 +4,16 @@ import type { StatusResponse } from '../../../src/console/api.ts';
 import { DEFAULT_LIMITS } from '../../../src/console/server/config.ts';
 import type { WrittenRows } from '../../../src/console/server/live.ts';
 import { createConsole } from '../../../src/console/server/root.ts';
+import type { Feature } from '../../../src/flow/field.ts';
 import type { Filter, FlowRow, MetricQuery, Series } from '../../../src/query/ast.ts';
+import { summandOf } from '../../../src/query/metrics.ts';
 import type { Comparison } from '../../../src/query/numbers.ts';
 import { addressNumber, type ReadMatch, readMatch, type Test } from '../../../src/query/values.ts';
 import type { FlowStore, StoreStatus } from '../../../src/store/store.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { labelsOf } from '../models/filter-model.ts';
+import { createRandom, makeFlow } from './mock-flows.ts';
 
 export interface MockOptions {
   readonly webRoot: string;
@@ -20,6 +23,8 @@ export interface MockOptions {
   readonly flowsPerSecond?: number;
   /** Seconds of history that are there from the start. */
   readonly historyS?: number;
+  /** Gates that are open; of others the console shows no panels. */
+  readonly features?: readonly Feature[];
   /** Milliseconds that every query takes at least. */
   readonly delayMs?: number;
   /** What the store says of itself, besides what it holds; read each time. */
@@ -72,7 +77,7 @@ export async function startMockConsole(options: MockOptions): Promise<MockConsol
       clock: systemClock,
       store: memoryStore(rows, options),
       version: { version: '0.1.0', buildDate: 'mock' },
-      features: () => ['pktDrop', 'dnsTracking', 'flowRTT'],
+      features: () => options.features ?? ['pktDrop', 'dnsTracking', 'flowRTT'],
       agentStatus: () => AGENT,
       subscribe(listener) {
         listeners.add(listener);
@@ -136,81 +141,8 @@ const AGENT: Omit<StatusResponse['agent'], 'isEnabled'> = {
   },
 };
 
-const HOSTS = [
-  '192.168.1.20',
-  '192.168.1.35',
-  '10.0.4.17',
-  '10.0.4.9',
-  '172.17.0.2',
-  '2001:db8:12::a',
-  '2001:db8:12::1f',
-];
-const SERVICES: readonly (readonly [string, number, number, number])[] = [
-  ['93.184.216.34', 6, 443, 9],
-  ['151.101.1.140', 6, 443, 6],
-  ['192.168.1.1', 17, 53, 3],
-  ['10.0.4.50', 6, 5432, 4],
-  ['10.0.4.51', 6, 6379, 2],
-  ['192.168.1.9', 6, 22, 1],
-  ['2606:4700::6810:84e5', 17, 443, 5],
-  ['10.0.4.60', 6, 9092, 3],
-  ['192.168.1.1', 1, 0, 1],
-];
-
-function makeFlow(random: () => number, atMs: number): FlowRow {
-  const pick = <Item>(items: readonly Item[]): Item =>
-    items[Math.floor(random() ** 1.6 * items.length)]!;
-  const client = pick(HOSTS);
-  const [server, proto, port, weight] = pick(SERVICES);
-  const outward = random() < 0.5;
-  const packets = 1 + Math.floor(random() ** 3 * 40 * weight);
-  const endMs = atMs - Math.floor(random() * 900);
-  const clientPort = proto === 1 ? 0 : 32_768 + Math.floor(random() * 28_000);
-  const [from, fromPort, to, toPort] = outward
-    ? [client, clientPort, server, port]
-    : [server, port, client, clientPort];
-  return {
-    TimeFlowStartMs: endMs - Math.floor(random() * 5000),
-    TimeFlowEndMs: endMs,
-    TimeReceived: Math.ceil(endMs / 1000),
-    SrcAddr: from,
-    DstAddr: to,
-    SrcPort: fromPort,
-    DstPort: toPort,
-    Proto: proto,
-    Dscp: random() < 0.1 ? 46 : 0,
-    SrcMac: '02:42:ac:11:00:02',
-    DstMac: '02:42:ac:11:00:01',
-    Etype: from.includes(':') ? 0x86dd : 0x0800,
-    Bytes: packets * (80 + Math.floor(random() * 1300)),
-    Packets: packets,
-    FlowDirection: outward ? 1 : 0,
-    Interfaces: [pick(['eth0', 'wlan0', 'docker0'])],
-    IfDirections: [outward ? 1 : 0],
-    AgentIP: '192.168.1.20',
-    ...(proto === 6
-      ? { Flags: ['SYN', 'ACK', 'FIN'], TimeFlowRttNs: Math.floor(random() * 4e7) }
-      : {}),
-    ...(proto === 1 ? { IcmpType: 8, IcmpCode: 0 } : {}),
-    ...(port === 53
-      ? { DnsId: 4711, DnsLatencyMs: Math.floor(random() * 60), DnsFlagsResponseCode: 'NoError' }
-      : {}),
-  };
-}
-
 function wave(s: number): number {
   return 0.7 + 0.3 * Math.sin(s / 90);
-}
-
-/** Mulberry32: the same flows in every run. */
-function createRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 function memoryStore(
@@ -273,7 +205,9 @@ function toSeries(rows: readonly FlowRow[], query: MetricQuery) {
     { labels: Record<string, string>; sums: number[]; total: number }
   >();
   for (const row of rows) {
-    const value = query.type === 'Flows' ? 1 : Number(row[query.type] ?? 0);
+    const { field, having } = summandOf(query.type);
+    if (having.length > 0 && having.every(({ name }) => row[name] === undefined)) continue;
+    const value = field === undefined ? 1 : Number(row[field.name] ?? 0);
     const step = Math.floor((Number(row.TimeFlowEndMs) - startMs) / query.stepMs);
     for (const key of labelsOf(query.groupBy, row)) {
       const group = groups.get(key) ?? {

@@ -133,13 +133,22 @@ function within(row: Row, from: number, to: number): boolean {
   return end >= from && end < to;
 }
 
+/** Bytes of flows that have a text: field by the name of the measure. */
+const ONLY_WITH: Readonly<Record<string, string>> = {
+  ProcessBytes: 'ProcessName',
+  TunnelBytes: 'TunnelType',
+};
+
 function metricOf(query: MetricQuery, row: Row): number | undefined {
   if (query.type === 'Flows') return 1;
   if (query.type === 'DnsFlows') {
     return row.DnsId === undefined && row.DnsFlagsResponseCode === undefined ? undefined : 1;
   }
-  const value = row[query.type];
-  const isDuration = /Ms$|Ns$/.test(query.type);
+  const having = ONLY_WITH[query.type];
+  if (having !== undefined && (row[having] ?? '') === '') return undefined;
+  const type = having === undefined ? query.type : 'Bytes';
+  const value = row[type];
+  const isDuration = /Ms$|Ns$/.test(type);
   return typeof value !== 'number' || (isDuration && value === 0) ? undefined : value;
 }
 

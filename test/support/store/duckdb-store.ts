@@ -28,6 +28,8 @@ export const STORE_LAYOUT = new BatchLayout([
   { name: 'TimeFlowRttNs', kind: 'f64' },
   { name: 'DnsId', kind: 'u16' },
   { name: 'Sampling', kind: 'u32' },
+  { name: 'ProcessName', kind: 'str' },
+  { name: 'TunnelType', kind: 'str' },
   { name: 'SrcK8S_Namespace', kind: 'str' },
   { name: 'DstK8S_Namespace', kind: 'str' },
   { name: 'Interfaces', kind: 'list<str>' },

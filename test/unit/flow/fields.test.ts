@@ -34,6 +34,9 @@ const FEATURES: Readonly<Record<Feature, true>> = {
   netflow: true,
 };
 
+/** Numbers below are those of `netobserv-ebpf-agent`. */
+const OWN_PROTO_MIN = 100;
+
 function duplicates(values: readonly (string | undefined)[]): readonly string[] {
   const given = values.filter((value) => value !== undefined);
   return given.filter((value, index) => given.indexOf(value) !== index);
@@ -43,8 +46,18 @@ test('names are unique', () => {
   expect(duplicates(FIELDS.map((field) => field.name))).toEqual([]);
 });
 
+/** Places of a field in `pbflow.Record`: its own, and those of what is sent beside it. */
+function placesOf({ proto }: FieldSpec): readonly string[] {
+  if (proto === undefined) return [];
+  const beside = [proto.exact, proto.mismatch].flatMap((number) => number ?? []);
+  return [proto.numbers.join('.'), ...beside.map(String)];
+}
+
 test('no two fields stand at the same place of the protobuf record', () => {
-  expect(duplicates(FIELDS.map((field) => field.proto?.numbers.join('.')))).toEqual([]);
+  const places = FIELDS.flatMap(placesOf);
+  const last = Math.max(...places.map((place) => Number.parseInt(place, 10)));
+  const next = Math.max(OWN_PROTO_MIN, last + 1);
+  expect(duplicates(places), `the next free number is ${next}`).toEqual([]);
   expect(duplicates(FIELDS.map((field) => field.proto?.path))).toEqual([]);
 });
 
@@ -53,7 +66,20 @@ test("a protobuf path has as many parts as numbers, and the original's numbers e
     if (proto === undefined) continue;
     expect(proto.path.split('.'), proto.path).toHaveLength(proto.numbers.length);
     const [first] = proto.numbers;
-    expect(first! <= 38 || first! >= 100, proto.path).toBe(true);
+    expect(first! <= 38 || first! >= OWN_PROTO_MIN, proto.path).toBe(true);
+  }
+});
+
+test('each value that others in a record depend on is in one field', () => {
+  expect(duplicates(FIELDS.map((field) => field.proto?.context))).toEqual([]);
+});
+
+test('no two elements have the same place in an IPFIX template, and all read fields exist', () => {
+  const elements = FIELDS.flatMap(({ ipfix, ipfixAgain = [] }) => [ipfix ?? [], ipfixAgain].flat());
+  const places = elements.map(({ place }) => place).filter((place) => typeof place === 'number');
+  expect(places.toSorted((a, b) => a - b)).toEqual(places.map((_, index) => index + 1));
+  for (const { reads } of elements) {
+    if (reads !== undefined) expect(fieldByName(reads), reads).toBeDefined();
   }
 });
 
@@ -65,8 +91,8 @@ test('no two fields have the same OpenTelemetry name or enterprise element', () 
 
 test('an IPFIX element has one name', () => {
   const names = new Map<number, string>();
-  for (const { ipfix } of FIELDS) {
-    for (const element of [ipfix, ipfix?.v6]) {
+  for (const { ipfix, ipfixAgain = [] } of FIELDS) {
+    for (const element of [ipfix, ...ipfixAgain].flatMap((one) => [one, one?.v6])) {
       if (element === undefined) continue;
       expect(names.get(element.id) ?? element.name).toBe(element.name);
       names.set(element.id, element.name);
@@ -106,6 +132,17 @@ describe('sources and destinations are twins', () => {
     expect(target!.column?.id).toBe(source.column && twinOf(source.column.id));
     expect(target!.column?.width).toBe(source.column?.width);
     expect(target!.filter?.id).toBe(source.filter?.id.replace('src_', 'dst_'));
+    expect(target!.pair).toBe(source.pair);
+  });
+
+  test('and a key stands for one of each, the source first', () => {
+    const paired = FIELDS.filter((field) => field.pair !== undefined);
+    for (const [pair, fields] of Map.groupBy(paired, (field) => field.pair!)) {
+      const [source] = fields;
+      expect(fields.map(({ name }) => name)).toEqual([source!.name, twinOf(source!.name)]);
+      expect(pair).toBe(source!.name.replace('Src', ''));
+      expect(fieldByName(pair)).toBeUndefined();
+    }
   });
 
   test('and nothing else is a destination', () => {

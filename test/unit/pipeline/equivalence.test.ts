@@ -245,7 +245,8 @@ function configOf(root: Tree, second: Second | undefined): PipelineConfig {
   walk(root, 'preset-ingester');
   if (second !== undefined) {
     const { batches, tree: own, joins, coalesceMs } = second;
-    const waiting = coalesceMs === undefined ? {} : { coalesceMs };
+    // A gauge keeps the last value: where both sources meet, they must take turns as they are read.
+    const waiting = joins || coalesceMs === undefined ? {} : { coalesceMs };
     const firsts = pipeline.filter(({ follows }) => follows === 'preset-ingester');
     parameters.push({ name: 'rows', ingest: { type: 'rows', rows: { batches, ...waiting } } });
     if (joins) pipeline.push(...firsts.map(({ name }) => ({ name, follows: 'rows' })));

@@ -1,4 +1,5 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import type { LineFunction, MeasureId } from '../../../flow/measures.ts';
 import type {
   FrontendConfig,
   MetricsResponse,
@@ -8,7 +9,7 @@ import type {
 } from '../../api.ts';
 import { toQueryText } from '../filters/terms.ts';
 import { useInSight } from '../parts/sight.tsx';
-import type { FeatureMetric, Grouping, Metric, Range, ViewState } from '../state/view-state.ts';
+import type { Grouping, Range, ViewState } from '../state/view-state.ts';
 import { getJson, type QueryParameters } from './client.ts';
 import { alignedRange, lastSecondOf, stepTimes } from './series.ts';
 
@@ -71,7 +72,8 @@ export function useRecords(scope: FlowScope, limit: number, config: FrontendConf
 }
 
 export interface MetricRequest {
-  readonly type: Metric | FeatureMetric;
+  /** Durations are answered in milliseconds, whatever the unit of the field. */
+  readonly type: MeasureId;
   readonly fn: 'sum' | 'avg';
   /** Empty: everything together. */
   readonly grouping: Grouping;
@@ -98,7 +100,7 @@ export function useMetrics(scope: FlowScope, request: MetricRequest, config: Fro
 
 /** How flows are put together over each step, and by what they are split. */
 export interface SeriesAsk {
-  readonly fn: 'rate' | 'avg' | 'min' | 'p90' | 'p99';
+  readonly fn: 'rate' | LineFunction;
   /** Empty: everything together. */
   readonly grouping: Grouping;
   readonly limit?: number;
@@ -106,7 +108,7 @@ export interface SeriesAsk {
 }
 
 export interface SeriesRequest {
-  readonly type: Metric | FeatureMetric;
+  readonly type: MeasureId;
   /** Undefined as long as the width of the chart, which it depends on, is not known. */
   readonly stepS: number | undefined;
   readonly asks: readonly SeriesAsk[];
@@ -173,7 +175,7 @@ const PREVIOUS_STALE_MS = 60_000;
  */
 export function usePreviousTotal(
   scope: FlowScope,
-  type: Metric,
+  type: MeasureId,
   config: FrontendConfig,
   nowS: number,
 ) {

@@ -1,4 +1,5 @@
 import type { MatchOperator } from '../../../query/ast.ts';
+import { fieldsOfKey } from '../../../query/keys.ts';
 import { comparisonOf } from '../../../query/numbers.ts';
 import type { FilterConfig, FrontendConfig } from '../../api.ts';
 import { portName, protocolName } from '../format/names.ts';
@@ -135,9 +136,9 @@ function quoteIfNeeded(value: string, filter: FilterConfig, facts: FilterFacts):
 function valueDetail(key: string, value: string, config: FrontendConfig): string {
   if (!/^\d+$/.test(value)) return '';
   const number = Number(value);
-  if (key.endsWith('Port')) return portName(number, config.portNaming.portNames) ?? '';
-  if (key === 'Proto') return protocolName(number);
-  return '';
+  const field = fieldsOfKey(key)?.[0];
+  if (field?.semantics === 'port') return portName(number, config.portNaming.portNames) ?? '';
+  return field?.names === 'protocol' ? protocolName(number) : '';
 }
 
 /** Whether ranges of numbers can be typed at this place. */

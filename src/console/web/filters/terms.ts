@@ -1,15 +1,16 @@
 import { MATCH_OPERATORS, type MatchOperator } from '../../../query/ast.ts';
+import { fieldsOfKey } from '../../../query/keys.ts';
 import { comparisonOf } from '../../../query/numbers.ts';
 import type { FieldConfig, FilterConfig, FrontendConfig } from '../../api.ts';
 import type { FilterTerm, ViewState } from '../state/view-state.ts';
 
-/** What the filter bar needs of the configuration. */
+/** The part of the configuration that the filter bar needs. */
 export type FilterFacts = Pick<FrontendConfig, 'filters' | 'fields'>;
 
 /** The fields that a filter looks at: one, or both ends of a pair. */
 export function fieldsOf(filter: FilterConfig, facts: FilterFacts): readonly FieldConfig[] {
-  const names = [filter.key, `Src${filter.key}`, `Dst${filter.key}`];
-  return facts.fields.filter((field) => names.includes(field.name));
+  const fields = fieldsOfKey(filter.key) ?? [];
+  return fields.flatMap(({ name }) => facts.fields.find((field) => field.name === name) ?? []);
 }
 
 /** Operators that the filter's field can be compared with; the first one is the usual one. */
@@ -56,7 +57,7 @@ function findFilter(name: string, filters: readonly FilterConfig[]): FilterConfi
   );
 }
 
-/** Name that tells the source's filter from the destination's: both are called `Port`. */
+/** Name that distinguishes the source's filter from the destination's: both are called `Port`. */
 export function filterLabel(filter: FilterConfig): string {
   const prefix = CATEGORY_PREFIX[filter.category];
   const name = filter.name;
@@ -121,7 +122,7 @@ export function addTerm(terms: readonly FilterTerm[], added: FilterTerm): readon
   );
   const present = terms[index];
   if (present === undefined) return [...terms, added];
-  // Of two bounds of a kind the lower or the higher one would mean nothing: the second replaces it.
+  // One of two bounds of a kind would have no effect, so the second replaces the first.
   const values =
     comparisonOf(added.operator) === undefined
       ? [...new Set([...present.values, ...added.values])]

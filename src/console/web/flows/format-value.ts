@@ -41,12 +41,12 @@ export function formatCell(
   column: Pick<ColumnConfig, 'field' | 'renderer'>,
   context: ValueContext,
 ): string {
-  // Durations are shown from milliseconds; some fields hold nanoseconds, as their names say.
+  const field = fieldByName(column.field ?? '');
   if (column.renderer === 'named' && typeof value === 'number') {
-    const names = fieldByName(column.field ?? '')?.names;
-    return (names && NAMES[names].nameOf(value)) ?? String(value);
+    return (field?.names && NAMES[field.names].nameOf(value)) ?? String(value);
   }
-  const inNanoseconds = column.renderer === 'duration' && column.field?.endsWith('Ns') === true;
+  // Durations are shown from milliseconds.
+  const inNanoseconds = column.renderer === 'duration' && field?.unit === 'nanoseconds';
   const shown = inNanoseconds && typeof value === 'number' ? value / 1e6 : value;
   return formatText(shown, column.renderer, context);
 }

@@ -1,3 +1,15 @@
+import { MEASURES } from '../../../flow/measures.ts';
+
+/** Texts of measures, as their table has them: title, each panel's title, no value. */
+function measureTexts() {
+  return Object.fromEntries(
+    MEASURES.map(({ id, title, empty, panels = [] }) => [
+      id,
+      { title, empty, panels: Object.fromEntries(panels.map((panel, at) => [at, panel.title])) },
+    ]),
+  );
+}
+
 /** Every text of the console. Keys name where it stands; `{{…}}` is filled in. */
 export const en = {
   product: 'netobserv',
@@ -130,9 +142,9 @@ export const en = {
   },
   totals: {
     label: 'Totals',
-    bytes: 'Traffic',
-    packets: 'Packets',
-    flows: 'Flows',
+    Bytes: 'Traffic',
+    Packets: 'Packets',
+    Flows: 'Flows',
     protocol: 'Top protocol',
     change: '{{change}} against the {{span}} before',
     share: '{{percent}} % of bytes',
@@ -152,27 +164,8 @@ export const en = {
     ends: 'Nothing up to {{time}}, where charts end; what is younger comes with the next step.',
     filter: 'Show only {{name}}',
   },
-  rate: {
-    Bytes: 'Byte rate',
-    Packets: 'Packet rate',
-    PktDropPackets: 'Dropped packets',
-    DnsFlows: 'DNS flows',
-  },
-  latency: { DnsLatencyMs: 'DNS latency', TimeFlowRttNs: 'TCP round-trip time' },
+  measure: measureTexts(),
   line: { min: 'Minimum', avg: 'Average', p90: '90 % are below', p99: '99 % are below' },
-  rank: {
-    PktDropPackets: 'Top causes of drops',
-    DnsFlows: 'Top names in DNS',
-    TimeFlowRttNs: 'Longest round trips, on average',
-  },
-  empty: {
-    Bytes: 'No flow in this time.',
-    Packets: 'No flow in this time.',
-    PktDropPackets: 'No packet was dropped in this time.',
-    DnsFlows: 'No DNS answer in this time.',
-    DnsLatencyMs: 'No DNS answer in this time.',
-    TimeFlowRttNs: 'No round trip was measured in this time.',
-  },
   panel: { held: 'Paused while you point at it' },
   top: {
     title: 'Top',
@@ -183,7 +176,6 @@ export const en = {
     share: '{{percent}} %',
     nothing: 'No flow has this field.',
   },
-  metric: { Bytes: 'Bytes', Packets: 'Packets', Flows: 'Flows' },
   group: {
     search: 'Find a field',
     common: 'Common',
@@ -202,6 +194,8 @@ export const en = {
     SrcPort: 'source ports',
     Dscp: 'DSCP classes',
     FlowDirection: 'directions',
+    ProcessName: 'process',
+    TunnelType: 'type of tunnel',
   },
   flows: {
     label: 'Flows',

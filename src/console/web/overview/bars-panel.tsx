@@ -1,8 +1,9 @@
 import { type ReactNode, useMemo } from 'react';
+import type { MeasureId } from '../../../flow/measures.ts';
 import type { FrontendConfig } from '../../api.ts';
 import { rangeSeconds, useMetrics } from '../data/queries.ts';
 import { useView } from '../state/view.ts';
-import type { FeatureMetric, Grouping, Metric } from '../state/view-state.ts';
+import type { Grouping } from '../state/view-state.ts';
 import { Bars } from './bars.tsx';
 import { HeldBody } from './held-body.tsx';
 import { Panel } from './panel.tsx';
@@ -10,11 +11,11 @@ import { Panel } from './panel.tsx';
 interface BarsPanelProps {
   readonly config: FrontendConfig;
   readonly title: ReactNode;
-  /** What ranks the groups, and how it is put together over the whole time. */
-  readonly type: Metric | FeatureMetric;
+  /** Ranks the groups by this measure, aggregated over the whole time range. */
+  readonly type: MeasureId;
   readonly fn: 'sum' | 'avg';
   readonly grouping: Grouping;
-  /** Of everything, for the shares; undefined: there are none. */
+  /** Sum over all groups, for the shares; undefined: no shares. */
   readonly total?: number | undefined;
   readonly format: (value: number) => string;
   /** In place of bars when there are none. */

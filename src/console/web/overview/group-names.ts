@@ -1,4 +1,5 @@
 import type { TFunction } from 'i18next';
+import { fieldByName } from '../../../flow/fields.ts';
 import type { FrontendConfig } from '../../api.ts';
 import { exactValue, filterForField } from '../filters/terms.ts';
 import { formatCell } from '../flows/format-value.ts';
@@ -20,7 +21,7 @@ export const COMMON_GROUPINGS: readonly Grouping[] = [
   ['Dscp'],
 ];
 
-/** A group of the API that is no field: the port of the end that serves. */
+/** A group of the API that is not a field: the port of the end that serves. */
 const SERVICE_PORT = 'ServicePort';
 
 /** Whether flows may be in several groups, whose amounts then add up to more than the total. */
@@ -33,7 +34,8 @@ export function isOverlapping(grouping: Grouping, config: FrontendConfig): boole
 /** `sources`, `conversations`, or the columns' names. */
 export function groupingName(grouping: Grouping, config: FrontendConfig, t: TFunction): string {
   const key = grouping.join(',');
-  const fallback = grouping.map((field) => fieldLabel(field, config)).join(' → ');
+  const labels = grouping.map((field) => fieldLabel(field, config));
+  const fallback = joinFields(labels, grouping);
   return t(`group.${key}`, { defaultValue: fallback });
 }
 
@@ -46,7 +48,16 @@ export function fieldLabel(field: string, config: FrontendConfig): string {
   return group === '' || column.name.startsWith(group) ? column.name : `${group} ${column.name}`;
 }
 
-/** One line for a group: `10.0.0.1 → 10.0.0.2`, `TCP 443 https`. */
+/** One line for texts of fields; an arrow leads from the source's field to its twin. */
+function joinFields(texts: readonly string[], grouping: Grouping): string {
+  const pairs = grouping.map((field) => fieldByName(field)?.pair);
+  return texts.reduce((line, text, at) => {
+    const isTwin = pairs[at] !== undefined && pairs[at] === pairs[at - 1];
+    return `${line}${isTwin ? ' → ' : ' '}${text}`;
+  });
+}
+
+/** One line for a group: `10.0.0.1 → 10.0.0.2`, `10.0.0.1 443 https`, `TCP 443 https`. */
 export function groupLabel(
   group: readonly string[],
   grouping: Grouping,
@@ -56,7 +67,7 @@ export function groupLabel(
   const names = grouping.map((field, index) => valueLabel(group[index] ?? '', field, config, none));
   const key = grouping.join(',');
   if (key === 'Proto,ServicePort') return serviceLabel(group, names, config);
-  return names.join(' → ');
+  return joinFields(names, grouping);
 }
 
 /** Protocols without ports have port 0: only their name then says something. */

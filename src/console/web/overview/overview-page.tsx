@@ -1,14 +1,14 @@
 import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
+import { TRAFFIC_MEASURES } from '../../../flow/measures.ts';
 import type { FrontendConfig } from '../../api.ts';
 import { Choice } from '../parts/choice.tsx';
 import { Sight } from '../parts/sight.tsx';
 import { EmptyTraffic } from '../shell/empty-traffic.tsx';
 import { useView } from '../state/view.ts';
-import { METRICS, TOPS } from '../state/view-state.ts';
-import { FeaturePanels } from './feature-panels.tsx';
+import { TOPS } from '../state/view-state.ts';
 import { GroupPicker } from './group-picker.tsx';
-import { RatePanel } from './rate-panel.tsx';
+import { FeaturePanels, TrafficPanels } from './measure-panels.tsx';
 import { TopPanel } from './top-panel.tsx';
 import { TotalsStrip, useTotals } from './totals.tsx';
 
@@ -21,13 +21,7 @@ export function OverviewPage({ config }: { readonly config: FrontendConfig }): R
     <div className="overview">
       <TotalsStrip config={config} totals={totals} />
       <OverviewOptions config={config} />
-      <div className="rates">
-        {(['Bytes', 'Packets'] as const).map((type) => (
-          <Sight key={type}>
-            <RatePanel config={config} type={type} grouping={view.groupBy} />
-          </Sight>
-        ))}
-      </div>
+      <TrafficPanels config={config} />
       <div className="tops">
         {view.panels.map((grouping, index) => (
           // Panels have places, and may repeat.
@@ -65,7 +59,7 @@ function OverviewOptions({ config }: { readonly config: FrontendConfig }): React
         <Choice
           label={t('top.metric')}
           value={view.metric}
-          options={METRICS.map((metric) => ({ value: metric, label: t(`metric.${metric}`) }))}
+          options={TRAFFIC_MEASURES.map((id) => ({ value: id, label: t(`measure.${id}.title`) }))}
           onChange={(metric) => setView({ metric })}
         />
       </span>

@@ -1,26 +1,27 @@
 import type { ReactNode } from 'react';
 import { useMemo } from 'react';
 import { useTranslation } from 'react-i18next';
+import type { MeasureId } from '../../../flow/measures.ts';
 import type { FrontendConfig } from '../../api.ts';
 import { rangeSeconds, type SeriesAnswer, useSeries } from '../data/queries.ts';
 import { chartData, othersOf, stepFor } from '../data/series.ts';
-import { formatByteRate, formatFlowRate, formatPacketRate } from '../format/numbers.ts';
 import { useWidth } from '../parts/use-width.ts';
 import { usePreferences } from '../state/preferences.ts';
 import { useDark } from '../state/theme.ts';
 import { useView } from '../state/view.ts';
-import type { FeatureMetric, Grouping, Metric } from '../state/view-state.ts';
+import type { Grouping } from '../state/view-state.ts';
+import { rateFormat } from './amounts.ts';
 import { groupingName, groupLabel, groupTerms, isOverlapping } from './group-names.ts';
 import { HeldBody } from './held-body.tsx';
 import { chartColors } from './palette.ts';
 import { Panel } from './panel.tsx';
 import { NoSeries, SeriesChart, type SeriesRow } from './series-chart.tsx';
 
-type RateType = Exclude<Metric, 'Flows'> | Extract<FeatureMetric, 'PktDropPackets' | 'DnsFlows'>;
-
 interface RatePanelProps {
   readonly config: FrontendConfig;
-  readonly type: RateType;
+  /** An amount: rates of durations mean nothing. */
+  readonly type: MeasureId;
+  readonly title: string;
   readonly grouping: Grouping;
 }
 
@@ -28,7 +29,7 @@ interface RatePanelProps {
 const RATE_WINDOW_MIN_S = 10;
 
 /** A rate over time: the largest groups stacked, and the rest up to the total, if they add up. */
-export function RatePanel({ config, type, grouping }: RatePanelProps): ReactNode {
+export function RatePanel({ config, type, title, grouping }: RatePanelProps): ReactNode {
   const { t } = useTranslation();
   const [view] = useView();
   const [box, width] = useWidth<HTMLDivElement>();
@@ -44,7 +45,7 @@ export function RatePanel({ config, type, grouping }: RatePanelProps): ReactNode
     <Panel
       title={
         <>
-          {t(`rate.${type}`)}{' '}
+          {title}{' '}
           <span className="panel-subtitle">
             {t('chart.by', { group: groupingName(grouping, config, t) })}
           </span>
@@ -55,7 +56,13 @@ export function RatePanel({ config, type, grouping }: RatePanelProps): ReactNode
       <div ref={box}>
         <HeldBody query={query} height="20rem">
           {(answer) => (
-            <RateChart config={config} type={type} grouping={grouping} answer={answer} />
+            <RateChart
+              config={config}
+              type={type}
+              title={title}
+              grouping={grouping}
+              answer={answer}
+            />
           )}
         </HeldBody>
       </div>
@@ -70,25 +77,19 @@ interface RateChartProps extends RatePanelProps {
 function RateChart(props: RateChartProps): ReactNode {
   const { t } = useTranslation();
   const { rateUnit } = usePreferences();
-  const { type } = props;
+  const { type, title } = props;
   const { times, layers, total } = useRows(props);
-  if (times.length === 0) return <NoSeries text={t(`empty.${type}`)} times={props.answer.times} />;
-  const formats: Readonly<Record<RateType, (value: number) => string>> = {
-    Bytes: (value) => formatByteRate(value, rateUnit),
-    Packets: formatPacketRate,
-    PktDropPackets: formatPacketRate,
-    DnsFlows: formatFlowRate,
-  };
+  if (times.length === 0)
+    return <NoSeries text={t(`measure.${type}.empty`)} times={props.answer.times} />;
   return (
     <SeriesChart
-      title={t(`rate.${type}`)}
+      title={title}
       look={isOverlapping(props.grouping, props.config) ? 'lines' : 'stacked'}
       times={times}
       rows={layers}
       total={total}
       figures={['last', 'average', 'maximum']}
-      format={formats[type]}
-      scale={type === 'Bytes' && rateUnit === 'bits' ? 8 : 1}
+      {...rateFormat(type, rateUnit)}
     />
   );
 }
@@ -128,7 +129,7 @@ function useRows({ config, grouping, answer }: RateChartProps) {
   }, [config, grouping, answer, dark, t]);
 }
 
-/** Rounding leaves crumbs that are no series. */
+/** Rounding leaves remainders that do not deserve a series. */
 function isVisible(rest: readonly number[], sums: readonly number[]): boolean {
   return rest.some((value, index) => value > (sums[index] ?? 0) * 1e-3);
 }

@@ -1,9 +1,9 @@
 import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { FrontendConfig } from '../../api.ts';
-import { formatBytes, formatCount } from '../format/numbers.ts';
 import { useView } from '../state/view.ts';
 import type { Grouping } from '../state/view-state.ts';
+import { amountFormat } from './amounts.ts';
 import { BarsPanel } from './bars-panel.tsx';
 import { groupingName } from './group-names.ts';
 import { GroupPicker } from './group-picker.tsx';
@@ -12,7 +12,7 @@ interface TopPanelProps {
   readonly config: FrontendConfig;
   readonly grouping: Grouping;
   readonly onGrouping: (grouping: Grouping) => void;
-  /** Of everything, for the shares; undefined until it is known. */
+  /** Sum over all groups, for the shares; undefined until it is known. */
   readonly total: number | undefined;
 }
 
@@ -43,7 +43,7 @@ export function TopPanel({ config, grouping, onGrouping, total }: TopPanelProps)
       fn="sum"
       grouping={grouping}
       total={total}
-      format={view.metric === 'Bytes' ? formatBytes : formatCount}
+      format={amountFormat(view.metric)}
       empty={t('top.nothing')}
     />
   );

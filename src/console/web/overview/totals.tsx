@@ -1,24 +1,17 @@
 import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
+import { TRAFFIC_MEASURES, type TrafficMeasureId } from '../../../flow/measures.ts';
 import type { FrontendConfig, MetricsResponse } from '../../api.ts';
 import { rangeSeconds, useMetrics, usePreviousTotal } from '../data/queries.ts';
 import { rank } from '../data/series.ts';
-import {
-  formatByteRate,
-  formatBytes,
-  formatChange,
-  formatCount,
-  formatExact,
-  formatFlowRate,
-  formatPacketRate,
-} from '../format/numbers.ts';
+import { formatChange, formatExact } from '../format/numbers.ts';
 import { formatSpan } from '../format/time.ts';
 import { usePreferences } from '../state/preferences.ts';
 import { useView } from '../state/view.ts';
-import type { Metric } from '../state/view-state.ts';
+import { amountFormat, rateFormat } from './amounts.ts';
 import { groupLabel } from './group-names.ts';
 
-export type Totals = Readonly<Record<Metric, number | undefined>>;
+export type Totals = Readonly<Record<TrafficMeasureId, number | undefined>>;
 
 /** Sums over the whole range, one number per measure. */
 export function useTotals(config: FrontendConfig) {
@@ -49,37 +42,11 @@ export function TotalsStrip(props: {
 }): ReactNode {
   const { t } = useTranslation();
   const { totals, config } = props;
-  const [view] = useView();
-  const { rateUnit } = usePreferences();
-  const seconds = rangeSeconds(view.range);
-  const rate = (total: number | undefined, format: (value: number) => string): string =>
-    total === undefined ? '' : format(total / seconds);
   return (
     <section className="totals" aria-label={t('totals.label')}>
-      <Total
-        config={config}
-        type="Bytes"
-        name={t('totals.bytes')}
-        value={totals.Bytes}
-        format={formatBytes}
-        rate={rate(totals.Bytes, (value) => formatByteRate(value, rateUnit))}
-      />
-      <Total
-        config={config}
-        type="Packets"
-        name={t('totals.packets')}
-        value={totals.Packets}
-        format={formatCount}
-        rate={rate(totals.Packets, formatPacketRate)}
-      />
-      <Total
-        config={config}
-        type="Flows"
-        name={t('totals.flows')}
-        value={totals.Flows}
-        format={formatCount}
-        rate={rate(totals.Flows, formatFlowRate)}
-      />
+      {TRAFFIC_MEASURES.map((type) => (
+        <Total key={type} config={config} type={type} value={totals[type]} />
+      ))}
       <TopProtocol config={config} bytes={totals.Bytes} />
     </section>
   );
@@ -87,28 +54,27 @@ export function TotalsStrip(props: {
 
 function Total(props: {
   readonly config: FrontendConfig;
-  readonly type: Metric;
-  readonly name: string;
+  readonly type: TrafficMeasureId;
   readonly value: number | undefined;
-  readonly format: (value: number) => string;
-  readonly rate: string;
 }): ReactNode {
   const { t } = useTranslation();
   const [view] = useView();
+  const { rateUnit } = usePreferences();
   const nowS = Math.floor(Date.now() / 1000);
-  const previous = sum(usePreviousTotal(view, props.type, props.config, nowS).data);
-  const { value } = props;
+  const { type, value } = props;
+  const previous = sum(usePreviousTotal(view, type, props.config, nowS).data);
   const change =
     value === undefined || previous === undefined ? undefined : formatChange(value, previous);
-  const span = formatSpan(rangeSeconds(view.range));
+  const seconds = rangeSeconds(view.range);
+  const span = formatSpan(seconds);
   return (
     <div className="total">
-      <p className="total-name">{props.name}</p>
+      <p className="total-name">{t(`totals.${type}`)}</p>
       <p className="total-value" title={value === undefined ? undefined : formatExact(value)}>
-        {value === undefined ? '–' : props.format(value)}
+        {value === undefined ? '–' : amountFormat(type)(value)}
       </p>
       <p className="total-note">
-        <span>{props.rate}</span>
+        <span>{value === undefined ? '' : rateFormat(type, rateUnit).format(value / seconds)}</span>
         {change === undefined ? undefined : (
           <span className="total-change" title={t('totals.change', { change, span })}>
             {change}

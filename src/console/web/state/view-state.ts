@@ -1,3 +1,4 @@
+import type { TrafficMeasureId } from '../../../flow/measures.ts';
 import type { MatchOperator } from '../../../query/ast.ts';
 
 /**
@@ -21,19 +22,14 @@ export interface ViewState {
   readonly groupBy: Grouping;
   /** Groupings of the top-talker panels, in their order. */
   readonly panels: readonly Grouping[];
-  readonly metric: Metric;
+  /** Ranks the groups of the top-talker panels. */
+  readonly metric: TrafficMeasureId;
   /** Series of a chart and bars of a panel. */
   readonly top: number;
 }
 
 export const TABS = ['overview', 'flows'] as const;
 export type Tab = (typeof TABS)[number];
-
-export const METRICS = ['Bytes', 'Packets', 'Flows'] as const;
-export type Metric = (typeof METRICS)[number];
-
-/** Measured only where a feature is on. Durations come in milliseconds, whatever the name says. */
-export type FeatureMetric = 'PktDropPackets' | 'DnsFlows' | 'DnsLatencyMs' | 'TimeFlowRttNs';
 
 /** One to four field names. */
 export type Grouping = readonly string[];

@@ -1,10 +1,10 @@
+import { TRAFFIC_MEASURES } from '../../../flow/measures.ts';
 import { MATCH_OPERATORS } from '../../../query/ast.ts';
 import {
   DEFAULT_VIEW,
   type FilterTerm,
   type Grouping,
   LIMITS,
-  METRICS,
   type Range,
   type Refresh,
   type Sort,
@@ -61,7 +61,7 @@ export function decodeView(search: string): ViewState {
     limit: LIMITS.find((limit) => String(limit) === query.get('limit')) ?? base.limit,
     groupBy: decodeGrouping(query.get('groupBy') ?? '') ?? base.groupBy,
     panels: decodePanels(query.get('panels')) ?? base.panels,
-    metric: pick(METRICS, query.get('type')) ?? base.metric,
+    metric: pick(TRAFFIC_MEASURES, query.get('type')) ?? base.metric,
     top: TOPS.find((top) => String(top) === query.get('top')) ?? base.top,
   };
 }

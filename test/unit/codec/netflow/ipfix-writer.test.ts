@@ -2,11 +2,12 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { IANA_TYPES } from '../../../../src/codec/netflow/ipfix-elements.ts';
 import { stampMessage } from '../../../../src/codec/netflow/ipfix-message.ts';
+import { isReadForIpfix } from '../../../../src/codec/netflow/ipfix-template.ts';
 import { type IpfixOptions, IpfixWriter } from '../../../../src/codec/netflow/ipfix-writer.ts';
 import { agentColumns } from '../../../../src/flow/agent-columns.ts';
 import { BatchLayout } from '../../../../src/flow/batch.ts';
 import { TcpFlag } from '../../../../src/flow/enums.ts';
-import { FIELDS } from '../../../../src/flow/fields.ts';
+import { FIELDS, fieldByName } from '../../../../src/flow/fields.ts';
 import { TableSpace } from '../../../../src/flow/intern.ts';
 import type { Row } from '../../../../src/flow/row.ts';
 import { anyRow } from '../../../support/codec/any-row.ts';
@@ -147,6 +148,27 @@ test('every element of an agent’s field has a type, and is in the templates', 
     if (name !== 'AgentIP') expect(v4, name).toContain(ipfix.id);
   }
 });
+
+test('the columns that a writer reads are those that change its bytes', () => {
+  const agentFields = FIELDS.filter(({ producer }) => producer === 'agent');
+  for (const enterprise of [0, ENTERPRISE]) {
+    const read = agentFields.filter((field) => isReadForIpfix(field, enterprise));
+    const layout = layoutFor(read.map(({ name }) => name));
+    fc.assert(
+      fc.property(fc.array(anyRow(agentFields), { maxLength: 5 }), (rows) => {
+        const all = roundTrip(rows, { enterprise }, EVERYTHING);
+        expect(roundTrip(rows.map(only(layout)), { enterprise }, layout)).toEqual(all);
+      }),
+      { numRuns: 50 },
+    );
+  }
+  expect(isReadForIpfix(fieldByName('TunnelType')!, 0)).toBe(true);
+  expect(isReadForIpfix(fieldByName('DnsName')!, ENTERPRISE)).toBe(false);
+});
+
+function only(layout: BatchLayout): (row: Row) => Row {
+  return (row) => Object.fromEntries(Object.entries(row).filter(([name]) => layout.has(name)));
+}
 
 test('enterprise elements only under a configured number', () => {
   const rows: readonly Row[] = [

@@ -191,7 +191,7 @@ test.each([
   ],
   ['groups', { groups: 'clsters' }, 'did you mean clusters?'],
   ['type', { type: 'Byte' }, 'did you mean Bytes?'],
-  ['type', { type: 'SrcAddr' }, 'SrcAddr is no metric'],
+  ['type', { type: 'SrcAddr' }, 'SrcAddr is not a metric'],
   ['step', { step: '10' + 'ms' }, 'at least 1s'],
   ['step', { step: 'soon' }, 'such as 30s'],
   ['rateInterval', { rateInterval: '-1m' }, 'such as 30s'],

@@ -22,6 +22,16 @@ test('the list of services goes by the port that serves, whichever way the flows
   ]);
 });
 
+test('an arrow leads from one end to the other, and nowhere else', () => {
+  expect(groupLabel(['10.0.0.1', '10.0.0.2'], ['SrcAddr', 'DstAddr'], config, '-')).toBe(
+    '10.0.0.1 → 10.0.0.2',
+  );
+  expect(groupLabel(['10.0.0.2', '443'], ['DstAddr', 'DstPort'], config, '-')).toBe(
+    '10.0.0.2 443 https',
+  );
+  expect(groupLabel(['vxlan', '42'], ['TunnelType', 'TunnelId'], config, '-')).toBe('vxlan 42');
+});
+
 test('a flow may be of several groups exactly where a list names them', () => {
   for (const { name, type } of config.fields) {
     expect(isOverlapping(['Proto', name], config), name).toBe(type.endsWith('[]'));

@@ -4,7 +4,6 @@ import {
   DEFAULT_VIEW,
   type FilterTerm,
   LIMITS,
-  METRICS,
   type Range,
   type Refresh,
   TABS,
@@ -18,6 +17,7 @@ import {
   encodeTerms,
   encodeView,
 } from '../../../../../src/console/web/state/view-url.ts';
+import { TRAFFIC_MEASURES } from '../../../../../src/flow/measures.ts';
 import { MATCH_OPERATORS } from '../../../../../src/query/ast.ts';
 
 const word = fc.stringMatching(/^[A-Za-z]\w{0,12}$/);
@@ -55,7 +55,7 @@ const view: fc.Arbitrary<ViewState> = fc.record({
   limit: fc.constantFrom(...LIMITS),
   groupBy: words(4),
   panels: fc.array(words(4), { minLength: 1, maxLength: 12 }),
-  metric: fc.constantFrom(...METRICS),
+  metric: fc.constantFrom(...TRAFFIC_MEASURES),
   top: fc.constantFrom(...TOPS),
 });
 
