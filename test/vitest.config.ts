@@ -1,8 +1,24 @@
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
+import { canUnshare, namespacedForks } from './namespaces.ts';
 
-/** One file after the other: they count packets, and one program at a time may capture. */
-const ALONE = { fileParallelism: false, testTimeout: 120_000, hookTimeout: 120_000 } as const;
+/** For tests that start whole programs. */
+const SLOW = { testTimeout: 120_000, hookTimeout: 120_000 } as const;
+
+/** One file after the other, in the namespaces of the host. */
+const ALONE = { ...SLOW, fileParallelism: false } as const;
+
+/** Files side by side, each in namespaces of its own so that captures do not find each other. */
+const NAMESPACED = canUnshare()
+  ? { ...SLOW, pool: namespacedForks, maxWorkers: Math.max(2, availableParallelism()) }
+  : ALONE;
+
+/** Files of `e2e` that cannot run in namespaces of their own or next to others, and why. */
+const E2E_ALONE: readonly string[] = [
+  // The kernel reports process numbers of the first PID namespace.
+  'test/e2e/features/processes.test.ts',
+];
 
 /** A machine each, emulated where there is no other way. */
 const KERNELS = { fileParallelism: false, testTimeout: 1_800_000 } as const;
@@ -33,7 +49,16 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
+          exclude: [...E2E_ALONE],
           sequence: { groupOrder: 1 },
+          ...NAMESPACED,
+        },
+      },
+      {
+        test: {
+          name: 'e2e-alone',
+          include: [...E2E_ALONE],
+          sequence: { groupOrder: 2 },
           ...ALONE,
         },
       },
@@ -46,15 +71,15 @@ export default defineConfig({
             'test/e2e/browser/console.test.ts',
           ],
           env: { NETOBSERV_FLAVOUR: 'packed' },
-          sequence: { groupOrder: 2 },
-          ...ALONE,
+          sequence: { groupOrder: 3 },
+          ...NAMESPACED,
         },
       },
       {
         test: {
           name: 'services',
           include: ['test/services/**/*.test.ts'],
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 4 },
           ...ALONE,
         },
       },
@@ -62,7 +87,7 @@ export default defineConfig({
         test: {
           name: 'kernels',
           include: ['test/kernels/*.test.ts'],
-          sequence: { groupOrder: 4 },
+          sequence: { groupOrder: 5 },
           ...KERNELS,
         },
       },
@@ -71,7 +96,7 @@ export default defineConfig({
           name: 'kernels-load',
           include: ['test/kernels/load.test.ts'],
           env: { NETOBSERV_KERNELS: 'ends' },
-          sequence: { groupOrder: 5 },
+          sequence: { groupOrder: 6 },
           ...KERNELS,
         },
       },
@@ -79,7 +104,7 @@ export default defineConfig({
         test: {
           name: 'machine',
           include: ['test/kernels/inside/*.test.ts'],
-          sequence: { groupOrder: 6 },
+          sequence: { groupOrder: 7 },
           ...KERNELS,
           hookTimeout: KERNELS.testTimeout,
         },
