@@ -26,7 +26,10 @@ const CHECKS: readonly Check[] = [
   { name: 'knip', command: ['knip'], fix: 'remove what nobody uses' },
   {
     name: 'house rules',
-    command: ['vitest', 'run', 'test/unit/tidy.test.ts', '--reporter=dot'],
+    command: [
+      ...['vitest', 'run', 'test/unit/tidy.test.ts', '--reporter=dot'],
+      ...['--config=test/vitest.config.ts', '--project=unit'],
+    ],
     fix: 'follow src/ARCHITECTURE.md',
   },
   { name: 'generated', command: ['node', 'scripts/gen.ts', '--check'], fix: 'npm run gen' },
