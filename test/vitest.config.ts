@@ -23,6 +23,17 @@ const E2E_ALONE: Readonly<Record<string, readonly string[]>> = {
   'the kernel reports process numbers of the first PID namespace': [
     'test/e2e/features/processes.test.ts',
   ],
+  // Seen on Linux 6.18; see bpf/drops.h.
+  'a probe of dropped packets misses some while another one comes or goes': [
+    'test/e2e/agent/xdp.test.ts',
+    'test/e2e/features/drops.test.ts',
+    'test/e2e/features/filters.test.ts',
+    'test/e2e/features/policies.test.ts',
+    'test/e2e/features/watched-directions.test.ts',
+    'test/e2e/features/watched.test.ts',
+    'test/e2e/features/ways.test.ts',
+    'test/e2e/up/features.test.ts',
+  ],
   'sets a sysctl of the whole host': ['test/e2e/agent/privileges.test.ts'],
   'stops the program in the middle of traffic that has a fixed rate': [
     'test/e2e/agent/loss.test.ts',
@@ -93,7 +104,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/unit/**/*.test.{ts,tsx}'],
-          testTimeout: 30_000,
+          testTimeout: 120_000,
           maxWorkers: WORKERS,
           expect: EXPECT,
         },
@@ -102,8 +113,8 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
           maxWorkers: WORKERS,
           expect: EXPECT,
         },
