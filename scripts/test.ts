@@ -113,6 +113,10 @@ function count(suite: string, file: string, status: number | null): Tally {
     return { suite, passed: 0, failed: 1, skipped: 0, ms: 0, failures };
   }
   const report = JSON.parse(readFileSync(file, 'utf8')) as Report;
+  const failures = failuresOf(suite, report);
+  if (status !== 0 && failures.length === 0) {
+    failures.push(`${suite}: an error outside of any test, see "Unhandled Errors" above`);
+  }
   return {
     suite,
     passed: report.numPassedTests,
@@ -121,7 +125,7 @@ function count(suite: string, file: string, status: number | null): Tally {
     failed: status === 0 ? 0 : Math.max(1, report.numFailedTests),
     skipped: report.numPendingTests + report.numTodoTests,
     ms: 0,
-    failures: failuresOf(suite, report),
+    failures,
   };
 }
 
