@@ -32,7 +32,10 @@ const CHECKS: readonly Check[] = [
   },
   {
     name: 'house rules',
-    command: ['vitest', 'run', 'test/unit/tidy.test.ts', '--reporter=dot'],
+    command: [
+      ...['vitest', 'run', 'test/unit/tidy.test.ts', '--reporter=dot'],
+      ...['--config=test/vitest.config.ts', '--project=unit'],
+    ],
     fix: 'follow src/ARCHITECTURE.md',
   },
   { name: 'generated', command: ['node', 'scripts/gen.ts', '--check'], fix: 'npm run gen' },

@@ -1,13 +1,16 @@
-import { existsSync } from 'node:fs';
+import { appendFileSync, existsSync } from 'node:fs';
 
 /**
- * Reasons for which a suite cannot run here, given to `describe.skipIf`. They are printed once in
- * one line; with CI=true nothing may be skipped, so they are thrown instead.
+ * Reasons for which a suite cannot run here, given to `describe.skipIf`. scripts/test.ts names a
+ * file for them in NETOBSERV_SKIPS and repeats them at its end. With CI=true nothing may be
+ * skipped, so they are thrown instead.
  */
 function unable(reason: string | undefined): boolean {
   if (reason === undefined) return false;
   if (process.env.CI === 'true') throw new Error(`CI=true and a suite cannot run: ${reason}`);
   console.warn(`skipped: ${reason}`);
+  const file = process.env.NETOBSERV_SKIPS;
+  if (file !== undefined) appendFileSync(file, `${reason}\n`);
   return true;
 }
 

@@ -7,6 +7,8 @@ import { untrustedReaders } from '../support/codec/untrusted-samples.ts';
 
 /** Fewer than in `npm run bench -- untrusted`, of the same kind. */
 const INPUTS = 10_000;
+/** Many times what the slowest reader takes on an idle machine. */
+const READER_TIMEOUT_MS = 180_000;
 
 const folder = mkdtempSync(join(tmpdir(), 'netobserv-untrusted-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -16,4 +18,5 @@ test.each(untrustedReaders(folder))(
   ({ samples, read }) => {
     expect(violations(samples, INPUTS, 1, read)).toEqual([]);
   },
+  READER_TIMEOUT_MS,
 );

@@ -5,7 +5,6 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, expect, test } from 'vitest';
 import type { RecordsResponse } from '../../../src/console/api.ts';
 import { consoleAddress, EXECUTABLE, startProgram } from '../../support/processes/program.ts';
@@ -42,26 +41,40 @@ async function sendDatagrams(): Promise<number> {
   return port;
 }
 
-/** Packets and bytes that the console reports for a port, once all packets have become rows. */
-async function recorded(
+/** All packets have become rows by then, however busy the machine is. */
+const RECORDED_MAX_MS = 60_000;
+
+/** Packets and bytes that the console reports for a port now. */
+async function reported(
   address: string,
   port: number,
 ): Promise<{ packets: number; bytes: number }> {
   const query = new URLSearchParams({ filters: `DstPort=${port}`, timeRange: '300' });
-  for (;;) {
-    const answer = await fetch(`${address}/api/flow/records?${query}`);
-    expect(answer.status).toBe(200);
-    const { result } = (await answer.json()) as RecordsResponse;
-    let packets = 0;
-    let bytes = 0;
-    for (const [, line] of result.flatMap(({ values }) => values)) {
-      const row = JSON.parse(line) as { Packets: number; Bytes: number };
-      packets += row.Packets;
-      bytes += row.Bytes;
-    }
-    if (packets >= PACKETS) return { packets, bytes };
-    await sleep(100);
+  const answer = await fetch(`${address}/api/flow/records?${query}`);
+  expect(answer.status).toBe(200);
+  const { result } = (await answer.json()) as RecordsResponse;
+  let packets = 0;
+  let bytes = 0;
+  for (const [, line] of result.flatMap(({ values }) => values)) {
+    const row = JSON.parse(line) as { Packets: number; Bytes: number };
+    packets += row.Packets;
+    bytes += row.Bytes;
   }
+  return { packets, bytes };
+}
+
+/** As `reported`, once all packets have become rows. */
+async function recorded(
+  address: string,
+  port: number,
+): Promise<{ packets: number; bytes: number }> {
+  await expect
+    .poll(async () => (await reported(address, port)).packets, {
+      timeout: RECORDED_MAX_MS,
+      interval: 100,
+    })
+    .toBeGreaterThanOrEqual(PACKETS);
+  return reported(address, port);
 }
 
 test('in a root with nothing but the C run-time libraries, packets become rows', async () => {

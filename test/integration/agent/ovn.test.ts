@@ -201,9 +201,10 @@ describe('OVN', () => {
       const beganMs = systemClock.monotonicMs();
       await sampling.stop();
 
-      expect(systemClock.monotonicMs() - beganMs).toBeLessThan(3000);
+      // It waits for 1 s; without that deadline it would wait for the answer's, 30 s.
+      expect(systemClock.monotonicMs() - beganMs).toBeLessThan(20_000);
       expect(collectors()).toHaveLength(1);
-    }, 60_000);
+    }, 180_000);
 
     test('of another program stay as they are, which is counted', async () => {
       const bridge = local.set('Bridge', { name: 'br-int' });

@@ -307,4 +307,4 @@ test('whichever block is damaged, the store opens, answers and takes flows', asy
     // Free blocks, and those of columns that the count does not read, are damage to nobody yet.
     expect([ready, found === 160_001 || warnings?.length === 1]).toEqual([true, true]);
   }
-}, 120_000);
+}, 180_000);

@@ -68,7 +68,7 @@ test('after SIGKILL everything that was flushed is there, and names are whole', 
     expect(unnamed).toEqual([]);
     before = found;
   }
-}, 60_000);
+}, 180_000);
 
 test('a folder that another process uses is refused, with that process', async () => {
   using folder = temporaryFolder();

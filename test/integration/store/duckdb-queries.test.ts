@@ -179,7 +179,7 @@ test('records are the rows that an obvious evaluator picks', async () => {
     }),
     { numRuns: 100 },
   );
-}, 60_000);
+}, 180_000);
 
 test('records come newest first, and say when some were left out', async () => {
   const query = { range: RANGE, filter: ANY, packetLoss: 'all' as const, limit: 10 };
@@ -223,7 +223,7 @@ test('series are those of an obvious evaluator', async () => {
     }),
     { numRuns: 100 },
   );
-}, 60_000);
+}, 180_000);
 
 test.each([
   ['one value', [42], 42],

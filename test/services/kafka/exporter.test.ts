@@ -248,6 +248,7 @@ describe('a broker that is not there all the time', () => {
     });
     let offered = 0;
     let slowestMs = 0;
+    let awayMs = Number.POSITIVE_INFINITY;
     const taken: number[] = [];
     const load = new AbortController();
     const loading = (async (): Promise<void> => {
@@ -267,10 +268,12 @@ describe('a broker that is not there all the time', () => {
       const hasSent = async (): Promise<boolean> =>
         (await value('exporter_sent_flows_total')) > before;
       await expect.poll(hasSent, { timeout: 60_000 }).toBe(true);
+      const killedMs = performance.now();
       await broker.kill();
       const refusedBefore = refused();
       await expect.poll(refused, { timeout: 60_000 }).toBeGreaterThan(refusedBefore);
       await broker.restart();
+      awayMs = Math.min(awayMs, performance.now() - killedMs);
     }
     await expect.poll(() => exporter.backlog().flows < 5 * BATCH, { timeout: 60_000 }).toBe(true);
     load.abort();
@@ -288,7 +291,7 @@ describe('a broker that is not there all the time', () => {
     expect(await value('exporter_sent_flows_total')).toBe(taken.length - lost);
     expect(taken.length).toBeLessThan(offered);
     // A drain is not kept waiting by a broker that is gone.
-    expect(slowestMs).toBeLessThan(1000);
+    expect(slowestMs).toBeLessThan(awayMs);
   });
 });
 

@@ -137,6 +137,12 @@ export class Lab implements AsyncDisposable {
     return { packets: qdisc.packets, bytes: qdisc.bytes };
   }
 
+  /** Bytes that wait in the root queueing discipline. */
+  queueBacklogBytes(namespace: string, name: string): number {
+    const text = this.inside(namespace, 'tc', '-s', '-j', 'qdisc', 'show', 'dev', name, 'root');
+    return (JSON.parse(text) as [{ backlog: number }])[0].backlog;
+  }
+
   inside(namespace: string, command: string, ...args: readonly string[]): string {
     return ip('netns', 'exec', namespace, command, ...args);
   }

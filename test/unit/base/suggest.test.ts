@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { closest, editDistance } from '../../../src/base/suggest.ts';
+import { cpuMs } from '../../support/mutations.ts';
 
 test.each([
   ['samplin', 'sampling'],
@@ -36,7 +37,7 @@ test('words of any length take little time', () => {
   // A request may name as much, and one thread serves all.
   const known = Array.from({ length: 500 }, (_, i) => `SrcK8S_OwnerType${i}`);
   const words = ['k'.repeat(8000), 'SrcK8S_OwnerType'.repeat(4), 'S'.repeat(64)];
-  const startMs = performance.now();
+  const startMs = cpuMs();
   for (let round = 0; round < 10; round++) for (const word of words) closest(word, known);
-  expect(performance.now() - startMs).toBeLessThan(1000);
+  expect(cpuMs() - startMs).toBeLessThan(1000);
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { COLUMNS } from '../../../src/flow/columns.ts';
 import { NAMES } from '../../../src/flow/enums.ts';
-import type { Feature, FieldSpec } from '../../../src/flow/field.ts';
+import type { FieldSpec } from '../../../src/flow/field.ts';
 import {
   FIELD_FAMILIES,
   FIELDS,
@@ -8,31 +9,9 @@ import {
   kindOf,
   LOKI_LABELS,
 } from '../../../src/flow/fields.ts';
+import { FILTERS } from '../../../src/flow/filters.ts';
+import { SCOPES } from '../../../src/flow/scopes.ts';
 import { ORIGINAL_FIELDS } from '../../support/console/original-console.ts';
-
-/** Every feature that the console can be told of. */
-const FEATURES: Readonly<Record<Feature, true>> = {
-  pktDrop: true,
-  dnsTracking: true,
-  flowRTT: true,
-  tcpHealth: true,
-  processes: true,
-  tunnels: true,
-  openssl: true,
-  networkEvents: true,
-  packetTranslation: true,
-  udnMapping: true,
-  multiNetworks: true,
-  ipsec: true,
-  tlsTracking: true,
-  quicTracking: true,
-  multiCluster: true,
-  zones: true,
-  subnetLabels: true,
-  conversation: true,
-  kubernetes: true,
-  netflow: true,
-};
 
 /** Numbers below are those of `netobserv-ebpf-agent`. */
 const OWN_PROTO_MIN = 100;
@@ -105,10 +84,10 @@ test('every field is in one family and says what it means', () => {
   for (const field of FIELDS) expect(field.meaning, field.name).toMatch(/^[A-Z0-9~`].*\.$/);
 });
 
-test('every feature that a field names is one that the console knows', () => {
-  for (const { feature } of FIELDS) {
-    if (feature !== undefined) expect(Object.keys(FEATURES)).toContain(feature);
-  }
+test('every feature that a filter, a column or a scope waits for fills a field', () => {
+  const filled = new Set(FIELDS.map(({ feature }) => feature));
+  const awaited = [FILTERS, COLUMNS, SCOPES].flat().map(({ feature }) => feature);
+  expect(awaited.filter((feature) => !filled.has(feature))).toEqual([]);
 });
 
 test("the original's 64 fields are there", () => {

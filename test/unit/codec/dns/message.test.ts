@@ -12,6 +12,7 @@ import {
   pointer,
   Type,
 } from '../../../support/codec/dns-message.ts';
+import { cpuMs } from '../../../support/codec/mutations.ts';
 
 const WWW = { name: name('www.example.com'), type: Type.A };
 
@@ -218,10 +219,10 @@ describe('answers', () => {
     const addresses = Array.from({ length: 64 }, (_, i) => named(long(`b${i}`), Type.A, other(i)));
     const bytes = message(1, 0x8180, [question], [...aliases, ...addresses]);
     const got = new DnsMessage();
-    const begin = performance.now();
+    const startMs = cpuMs();
     for (let i = 0; i < 100; i++) got.read(bytes, 0, bytes.length);
     expect(got.addressCount).toBe(0);
-    expect(performance.now() - begin).toBeLessThan(2000);
+    expect(cpuMs() - startMs).toBeLessThan(2000);
   });
 
   test('a time to live beyond 31 bits is none', () => {
