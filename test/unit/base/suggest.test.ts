@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { closest, editDistance } from '../../../src/base/suggest.ts';
-import { cpuMs } from '../../support/mutations.ts';
+import { cpuMs } from '../../support/codec/mutations.ts';
 
 test.each([
   ['samplin', 'sampling'],
