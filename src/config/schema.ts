@@ -60,13 +60,6 @@ export interface Shape {
   readonly minItems?: number;
 }
 
-/** Every keyword of `Shape`. A test holds all schemas against it. */
-export const KEYWORDS: readonly (keyof Shape)[] = [
-  ...(['type', 'format', 'description', 'default', 'examples', 'const', 'enum'] as const),
-  ...(['anyOf', 'properties', 'additionalProperties', 'required'] as const),
-  ...(['patternProperties', 'items', 'minimum', 'maximum', 'minLength', 'minItems'] as const),
-];
-
 /** The words of a union of objects that is chosen by `type`; undefined for any other union. */
 export function typeWords(alternatives: readonly Shape[]): readonly string[] | undefined {
   const words = alternatives.map((one) => one.properties?.type?.const);

@@ -191,8 +191,7 @@ describe.skipIf(requireRoot())('drops', () => {
     const exchange = { address: SERVER, port: PORT, sendBytes: 4_000_000, replyBytes: 1 };
     await lab.tcp(client, server, exchange);
 
-    // The hook is in front of the queue, which counts the segments that it lets through: what
-    // still waits there is neither sent nor dropped.
+    // The queue counts what it lets through; what still waits is neither sent nor dropped.
     await expect.poll(() => lab.queueBacklogBytes(client, near)).toBe(0);
     const flows = await dropped();
     const sum = (name: string) => flows.reduce((total, flow) => total + Number(flow[name]), 0);

@@ -4,7 +4,7 @@ import { Check } from 'typebox/schema';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { editorSchema } from '../../../src/config/describe.ts';
-import { KEYWORDS, type Shape } from '../../../src/config/schema.ts';
+import type { Shape } from '../../../src/config/schema.ts';
 import * as consoleSchemas from '../../../src/console/server/parameters.ts';
 import { fileSchema } from '../../../src/pipeline/config.ts';
 import type { PipelineConfig } from '../../../src/pipeline/options/graph.ts';
@@ -14,6 +14,13 @@ import { MemoryStore } from '../../support/models/interpreter/memory-store.ts';
 import { testPipeline } from '../../support/models/interpreter/setup.ts';
 import { partsOf } from '../../support/models/schemas.ts';
 import { ROOT } from '../../support/source-tree.ts';
+
+/** Every keyword of `Shape`: `validate` knows no other. */
+const KEYWORDS: readonly (keyof Shape)[] = [
+  ...(['type', 'format', 'description', 'default', 'examples', 'const', 'enum'] as const),
+  ...(['anyOf', 'properties', 'additionalProperties', 'required'] as const),
+  ...(['patternProperties', 'items', 'minimum', 'maximum', 'minLength', 'minItems'] as const),
+];
 
 /** Every schema that a document is checked against. */
 const DOCUMENTS = partsOf(fileSchema(STAGE_TYPES) as Shape, 'pipeline');
