@@ -8,10 +8,10 @@ import { reportError } from './commands/report-error.ts';
 import { standardStreams } from './commands/streams.ts';
 
 startWithoutNodes(process);
-// Node's own meaning of the first is a debugger; without that, and unheard, each would be the end,
-// though it asks other programs for something harmless, such as a new log file.
+// By default, Node starts a debugger on the first. Without that and without handlers, each would
+// end the process, though other programs take it as a harmless request, such as for a new log file.
 for (const name of ['SIGUSR1', 'SIGUSR2'] as const) process.on(name, () => undefined);
-// At once: a shell that starts the program and ends may send it in the next moment.
+// Do this at once: a shell that starts the program and ends may send SIGHUP a moment later.
 const hangupIsIgnored = isHangupIgnored(originOf(process));
 if (hangupIsIgnored) process.on('SIGHUP', () => undefined);
 
@@ -22,6 +22,6 @@ const context = { env, stdout, stderr, clock: systemClock, helpAll: false, hangu
 const code = runCommandLine(process.argv.slice(2), COMMANDS, context);
 void code.then((value) => {
   const error = refusal();
-  // What was asked for did not get out, so it is not done.
+  // The requested output was not written, so the command failed.
   process.exitCode = value === 0 && error !== undefined ? reportError(error, context) : value;
 });

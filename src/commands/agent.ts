@@ -13,7 +13,7 @@ import { addOptions, readConfig } from './options.ts';
 
 const options = { ...featureOptions, ...agentOptions };
 
-/** Described by `--help`; the others only by `--help-all`. */
+/** Options that `--help` describes; only `--help-all` describes the others. */
 const AGENT_COMMON: readonly (keyof typeof options)[] = [
   'export',
   'targetHost',
@@ -30,7 +30,7 @@ const AGENT_COMMON: readonly (keyof typeof options)[] = [
   'logLevel',
 ];
 
-/** An agent on its own, which sends its flows away: what the original's container runs. */
+/** A standalone agent that sends its flows away: what the `netobserv-ebpf-agent` container runs. */
 export const agent: Command = {
   builder: (yargs, context) =>
     addOptions(yargs, options, AGENT_COMMON, context)

@@ -16,9 +16,9 @@ import type { PackedManifest } from './unpacked.ts';
 import type { ThreadCode } from './up/console/thread.ts';
 
 /**
- * Where the program's own files are: below `build/` when it runs from source, inside the
+ * Locations of the program's own files: below `build/` when it runs from source, inside the
  * executable when it is packed. Libraries and the web front end are unpacked from there into a
- * private cache folder, because the loader and the file server want real files.
+ * private cache folder, because the loader and the file server need real files.
  */
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -30,8 +30,8 @@ export function bpfObject(): Uint8Array {
 const ADDON = 'native/netobserv.node';
 
 /**
- * The N-API addon, loaded: all that an agent needs, so that one with a read-only root starts
- * without a folder to unpack into.
+ * The loaded N-API addon. An agent needs no other file, so one with a read-only root starts without
+ * a folder to unpack into.
  */
 export function loadNative(env: Environment): Native {
   const module = { exports: {} };
@@ -42,7 +42,7 @@ export function loadNative(env: Environment): Native {
   return module.exports as Native;
 }
 
-/** Or why there is none. */
+/** The addon's path, or the error that explains why there is none. */
 function addonPath(env: Environment): string | NetobservError {
   try {
     return assetPath([ADDON], env);
@@ -85,7 +85,7 @@ export function webRoot(env: Environment): string {
 
 /**
  * Path of the first of some files that are needed together. The bundler makes the database's addon
- * come from here, too (see scripts/pack.ts).
+ * load from here, too (see scripts/pack.ts).
  */
 export function assetPath(paths: readonly string[], env: Environment): string {
   if (!isSea()) {
@@ -95,7 +95,7 @@ export function assetPath(paths: readonly string[], env: Environment): string {
   return unpackedFiles(paths, unpackDeps(env, unpackInChild));
 }
 
-/** Unpacks everything in this process, unless it is there; returns its folder. */
+/** Unpacks everything in this process if it is missing; returns its folder. */
 export function unpackAll(env: Environment): string {
   if (!isSea()) {
     throw new NetobservError(COMMAND_ERRORS.asset, 'only the packed executable can be unpacked');
@@ -107,10 +107,10 @@ export function unpackAll(env: Environment): string {
   return first.slice(0, -paths[0]!.length - 1);
 }
 
-/** How often a process that runs says that it needs the files that it was unpacked into. */
+/** How often a running process marks its unpacked files as in use. */
 const IN_USE_PERIOD_MS = 3_600_000;
 
-/** Keeps other builds from removing the files of this one, however long it runs. */
+/** Keeps other builds from removing the files of this one for as long as it runs. */
 export function keepUnpacked(env: Environment, clock: Clock): Component {
   let marking: Disposable | undefined;
   return {
@@ -138,7 +138,7 @@ function unpackDeps(env: Environment, write: UnpackDeps['write']): UnpackDeps {
   };
 }
 
-// The 90 MB that pass through memory are gone with the child; here they would stay in the heap.
+// The child frees its 90 MB when it ends; in this process they would stay in the heap.
 function unpackInChild(folder: string): void {
   const env = { NETOBSERV_CACHE_DIR: folder };
   const child = spawnSync(process.execPath, ['unpack'], { env, encoding: 'utf8' });
@@ -149,7 +149,7 @@ function unpackInChild(folder: string): void {
 function cacheFolders(env: Environment): readonly string[] {
   const uid = process.getuid?.() ?? 0;
   if (env.NETOBSERV_CACHE_DIR !== undefined) return [env.NETOBSERV_CACHE_DIR];
-  // Not os.homedir(): it throws where there is no /etc/passwd.
+  // Not os.homedir(), which throws without an /etc/passwd.
   const home = env.HOME === undefined ? [] : [join(env.HOME, '.cache', 'netobserv')];
   return [
     ...(uid === 0 ? ['/var/cache/netobserv'] : []),

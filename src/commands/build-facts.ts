@@ -1,6 +1,6 @@
 import manifest from '../../package.json' with { type: 'json' };
 
-/** What a packed executable was built from. */
+/** Facts about the sources of a packed executable. */
 export interface BuildFacts {
   readonly version: string;
   /** Commit id, with `-dirty` when files differed from it; `development` when run from source. */
@@ -9,7 +9,7 @@ export interface BuildFacts {
   readonly date: string;
 }
 
-/** Put in place by scripts/pack.ts; absent when run from source. */
+/** Defined by scripts/pack.ts; absent when run from source. */
 declare const NETOBSERV_BUILD: BuildFacts | undefined;
 
 export function buildFacts(): BuildFacts {

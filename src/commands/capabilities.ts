@@ -23,9 +23,9 @@ export function effectiveCapabilities(read: ReadHostFile): ReadonlySet<Capabilit
 }
 
 /**
- * What is missing to load and attach the datapath: CAP_NET_ADMIN to attach, CAP_BPF and CAP_PERFMON
- * to load. CAP_SYS_ADMIN stands for the latter two, and is the only way before Linux 5.8. Where
- * another program loads and attaches, what is left takes CAP_BPF.
+ * Capabilities missing to load and attach the datapath: CAP_NET_ADMIN to attach, CAP_BPF and
+ * CAP_PERFMON to load. CAP_SYS_ADMIN replaces the latter two, and is the only way before Linux 5.8.
+ * When another program loads and attaches, only CAP_BPF is needed.
  */
 export function missingCapabilities(read: ReadHostFile, isManaged = false): readonly Capability[] {
   const held = effectiveCapabilities(read);
@@ -38,7 +38,7 @@ export function missingCapabilities(read: ReadHostFile, isManaged = false): read
   return [...missing, ...toLoad.filter((name) => !held.has(name))];
 }
 
-/** Refuses early, with what to do, instead of letting a system call fail with EPERM. */
+/** Refuses early and says what to do, instead of letting a system call fail with EPERM. */
 export function assertCanCapture(read: ReadHostFile, executable: string, isManaged = false): void {
   const missing = missingCapabilities(read, isManaged);
   if (missing.length > 0) {
@@ -52,7 +52,7 @@ export function assertCanCapture(read: ReadHostFile, executable: string, isManag
   assertKernel(read);
 }
 
-// Not setcap(8): whoever may run the file then has these rights, and can make it do what they like.
+// Not setcap(8): everyone allowed to run the file would get these rights, and could misuse them.
 function howToGrant(short: readonly string[], executable: string): string {
   const names = short.map((name) => `+${name.toLowerCase()}`).join(',');
   const user = '--reuid=$(id -u) --regid=$(id -g) --init-groups';
@@ -66,7 +66,7 @@ function howToGrant(short: readonly string[], executable: string): string {
 }
 
 function assertKernel(read: ReadHostFile): void {
-  // The setting exists exactly when the kernel was built with CONFIG_BPF_SYSCALL.
+  // The setting exists exactly when the kernel is built with CONFIG_BPF_SYSCALL.
   if (read('/proc/sys/kernel/unprivileged_bpf_disabled') === undefined) {
     throw new NetobservError(
       COMMAND_ERRORS.kernelUnsupported,

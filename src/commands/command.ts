@@ -2,7 +2,7 @@ import type { Writable } from 'node:stream';
 import type { ArgumentsCamelCase, Argv } from 'yargs';
 import type { Clock } from '../base/clock.ts';
 
-/** What a command gets of the outside world; only `main.ts` touches the real one. */
+/** A command's access to the outside world; only `main.ts` touches the real one. */
 export interface CommandContext {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The command's result. Everything else, progress and logs included, goes to `stderr`. */
@@ -10,34 +10,34 @@ export interface CommandContext {
   readonly stderr: Writable & {
     readonly isTTY?: boolean;
     readonly columns?: number | undefined;
-    /** Writes that it did not take. */
+    /** Writes that the stream did not take. */
     readonly lost?: number;
   };
   readonly clock: Clock;
-  /** The end of the terminal is to be survived: see `hangup.ts`. */
+  /** The program must survive the end of the terminal: see `hangup.ts`. */
   readonly hangupIsIgnored?: boolean;
   /** `--help-all` was given: describe every option, not just the common ones. */
   readonly helpAll: boolean;
 }
 
-/** Parsed flags by their kebab-case names. Values are unchecked texts: `readConfig` types them. */
+/** Parsed flags by their kebab-case names. Values are unchecked text: `readConfig` types them. */
 export type Flags = ArgumentsCamelCase<Record<string, unknown>>;
 
 /**
- * One subcommand. Its file is imported when it is run or asked for its help, never before: a file
- * here may import anything without making `netobserv version` slower.
+ * One subcommand. Its file is imported only when it is run or its help is shown, so a file here may
+ * import anything without making `netobserv version` slower.
  */
 export interface Command {
   /** Declares flags, positionals and examples. */
   builder(yargs: Argv, context: CommandContext): Argv;
   /**
-   * Resolves when the command is done, to the exit code if it is not 0; what it throws is shown as
-   * one line with its code.
+   * Resolves when the command is done, to the exit code if it is not 0. An error that it throws is
+   * shown as one line with its code.
    */
   handler(flags: Flags, context: CommandContext): Promise<number | undefined>;
 }
 
-/** What `netobserv --help` says of a command without importing it. */
+/** What `netobserv --help` shows of a command without importing it. */
 export interface CommandEntry {
   /** With positionals, as yargs writes them: `completion <shell>`. */
   readonly usage: string;

@@ -1,7 +1,7 @@
 import { assertExists } from '../base/assert.ts';
 import type { Command } from './command.ts';
 
-// The scripts ask the program itself, so they need no update when a command gets a new flag. The
+// The scripts query the program itself, so they need no update when a command gets a new flag. The
 // empty SHELL and ZSH_NAME make the answers bare words in every shell.
 const SCRIPTS: Readonly<Record<string, string>> = {
   bash: `# netobserv completion bash > /etc/bash_completion.d/netobserv

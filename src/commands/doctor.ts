@@ -19,10 +19,10 @@ const OUTPUTS = ['text', 'json'] as const;
 
 const doctorOptions = { ...featureOptions, ...agentOptions };
 
-/** What memory depends on, and how hooks are attached. */
+/** Options that determine memory use and how hooks are attached. */
 const DOCTOR_COMMON = ['features', 'cacheMaxFlows', 'tcAttachMode', 'direction'] as const;
 
-/** Tries out what a capture would need, and says what was found. */
+/** Tries out what a capture would need, and reports the result. */
 export const doctor: Command = {
   builder: (yargs, context) =>
     addOptions(yargs, doctorOptions, DOCTOR_COMMON, context)
@@ -71,7 +71,7 @@ function outputOf(flags: Flags): (typeof OUTPUTS)[number] {
   );
 }
 
-/** Without the rights the kernel refuses everything: that says nothing of the features. */
+/** Without the privileges the kernel refuses everything, which says nothing about the features. */
 async function examine(
   native: Native,
   config: Parameters<typeof examineDatapath>[2],

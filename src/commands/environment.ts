@@ -2,8 +2,8 @@ import { isSea } from 'node:sea';
 
 /**
  * Variables that change what Node itself does: it would load modules, write files, trust
- * certificates or skip checking them. They are meant for programs that people run with Node;
- * this one has options. NODE_OPTIONS is without effect in the packed executable anyway.
+ * certificates or skip checking them. They are meant for programs that people run with Node; this
+ * program has options. NODE_OPTIONS has no effect in the packed executable anyway.
  */
 const OF_NODE: ReadonlySet<string> = new Set([
   'NODE_CHANNEL_FD',
@@ -37,15 +37,15 @@ const OF_NODE: ReadonlySet<string> = new Set([
   'WATCH_REPORT_DEPENDENCIES',
 ]);
 
-/** The environment without what is Node's; undefined when there is nothing of it. */
+/** The environment without Node's variables; undefined when it has none of them. */
 export function withoutNodes(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv | undefined {
   const kept = Object.entries(env).filter(([name]) => !OF_NODE.has(name));
   return kept.length === Object.keys(env).length ? undefined : Object.fromEntries(kept);
 }
 
 /**
- * Starts the packed executable over without Node's variables, in the same process. Most have been
- * minded before any code of ours runs, so that to unset them would be too late.
+ * Restarts the packed executable without Node's variables, in the same process. Node reads most of
+ * them before any code of ours runs, so unsetting them would be too late.
  */
 export function startWithoutNodes(process: NodeJS.Process): void {
   const { env, execPath, argv } = process;

@@ -9,7 +9,7 @@ export const EXIT = {
   unfinished: 130,
 } as const;
 
-/** When a command ends with which code; `--help` and the reference page show it. */
+/** Meaning of each exit code; `--help` and the reference page show it. */
 export const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   done: 'done',
   failed: 'failed',
@@ -19,8 +19,8 @@ export const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
 };
 
 /**
- * Mistakes that somebody has to correct before another start can succeed are told apart from
- * failures after which it may.
+ * Mistakes that somebody must correct before another start can succeed have a different code than
+ * failures after which it may succeed.
  */
 export function exitCodeOf(kind: ErrorKind): number {
   return kind === 'usage' ? EXIT.usage : EXIT.failed;

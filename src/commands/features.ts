@@ -1,7 +1,7 @@
 import { featureNames } from '../agent/features/choose.ts';
 import { list } from '../config/options.ts';
 
-/** For whoever would rather name features than variables; `withFeatures` applies it. */
+/** For users who would rather name features than variables; `withFeatures` applies it. */
 export const featureOptions = {
   features: list(
     'NETOBSERV_FEATURES',

@@ -7,13 +7,13 @@ import { COMMAND_ERRORS } from './errors.ts';
 import { EXIT, EXIT_MEANINGS } from './exit-codes.ts';
 import { reportError } from './report-error.ts';
 
-/** Lines of help are never longer, however wide the terminal is. */
+/** Maximum length of help lines, also on wider terminals. */
 const HELP_COLUMNS_MAX = 100;
 
-/** What the parser decided on; it runs afterwards, outside of the parser's own error handling. */
+/** The parser's result; it runs afterwards, outside of the parser's own error handling. */
 interface Invocation {
   run?: () => Promise<number | undefined>;
-  /** Flags of the command at hand, for suggestions. */
+  /** Flags of the current command, for suggestions. */
   flags: readonly string[];
 }
 
@@ -29,7 +29,7 @@ export async function runCommandLine(
   try {
     const parser = createParser(entries, told, invocation);
     const text = await parse(parser, given.length === 0 ? ['--help'] : given, entries, invocation);
-    // Help, the version and completions arrive as text, and nothing is to be run.
+    // Help, the version and completions arrive as text, and no command runs.
     if (text === '') return (await invocation.run?.()) ?? 0;
     context.stdout.write(`${text}\n`);
     return 0;
@@ -109,8 +109,8 @@ function declaredFlags(parser: Argv): readonly string[] {
 }
 
 /**
- * yargs lays out the help of every command that it runs, for callers who print it afterwards. None
- * does here, and it takes a third of the time that an agent has to its first packet.
+ * yargs lays out the help of every command that it runs, for callers that print it afterwards. None
+ * does here, and it takes a third of the time from an agent's start to its first packet.
  */
 function neverCacheHelp(parser: Argv): void {
   const { getInternalMethods } = parser as Argv & {
@@ -137,14 +137,14 @@ async function parse(
   return output;
 }
 
-// yargs only names what it does not know; a person wants to hear what it does know.
+// yargs only names the unknown word; a person wants the known word that is closest to it.
 function suggest(
   error: unknown,
   args: readonly string[],
   commands: readonly string[],
   flags: readonly string[],
 ): unknown {
-  // Some mistakes do not pass by the parser's own hook for them.
+  // Some mistakes bypass the parser's own hook for them.
   const isMistake = hasCode(error, COMMAND_ERRORS.usage);
   if (!(error instanceof Error) || !(isMistake || error.name === 'YError')) return error;
   const words = /^Unknown (?:argument|command)s?: (.+)$/.exec(error.message)?.[1];

@@ -2,25 +2,25 @@ import { readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
 import { type ReadHostFile, readHostFile } from './capabilities.ts';
 
-/** What tells how the program was started. */
+/** Facts that show how the program was started. */
 export interface Origin {
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Of the parent process. */
+  /** PID of the parent process. */
   readonly ppid: number;
   readonly read: ReadHostFile;
-  /** Where a link of /proc leads; undefined when nobody may know. */
+  /** Target of a link in /proc; undefined when it may not be read. */
   readonly link: (path: string) => string | undefined;
 }
 
 /**
- * True when whoever started the program wants it to survive the end of the terminal: by nohup(1),
- * or from a process that ignores SIGHUP itself.
+ * True when the program was started to survive the end of the terminal: by nohup(1), or from a
+ * process that ignores SIGHUP itself.
  *
- * A child inherits that a signal is ignored, but Node makes it the default again before any code of
- * ours runs, and the kernel remembers no earlier disposition. So the traces of it are looked for:
+ * A child inherits that a signal is ignored, but Node restores the default before any code of ours
+ * runs, and the kernel does not remember the earlier disposition. So this looks for traces of it:
  * the parent, which still ignores it (`trap '' HUP`, a script under nohup); the names that shells
  * and sudo leave of the command that they ran; and the standard input of GNU's nohup, which
- * replaces a terminal by a /dev/null that can only be written to.
+ * replaces a terminal with a /dev/null that is open for writing only.
  */
 export function isHangupIgnored({ env, ppid, read, link }: Origin): boolean {
   return (
@@ -50,7 +50,7 @@ function isNohup(command: string | undefined): boolean {
   return command !== undefined && basename(command) === 'nohup';
 }
 
-/** The first bit is the first signal, which is SIGHUP. */
+/** The lowest bit is signal 1, SIGHUP. */
 function ignoresHangup(status: string | undefined): boolean {
   const mask = /^SigIgn:\s*[0-9a-f]*([0-9a-f])$/m.exec(status ?? '')?.[1];
   return mask !== undefined && (Number.parseInt(mask, 16) & 1) === 1;

@@ -2,19 +2,19 @@ import { closeSync, constants, openSync, readFileSync, writeFileSync } from 'nod
 import { explain } from '../base/errors.ts';
 
 /**
- * A file that never has a name (open(2)): nobody else can open it, and it is gone with the process.
- * Node has no word for it.
+ * A file that never has a name (open(2)): nobody else can open it, and it vanishes with the
+ * process. Node has no constant for it.
  */
 const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
 
-/** File systems in memory. Containers have one at /dev, also those with a read-only root. */
+/** File systems in memory. Containers have one at /dev, even with a read-only root. */
 const MEMORY_TYPES = new Set(['tmpfs', 'devtmpfs', 'ramfs']);
-/** Of the kernel's own places, where a file, though harmless, would surprise. */
+/** The kernel's own places, where a file would be harmless but surprising. */
 const KERNEL_PLACES = /^\/(proc|sys)(\/|$)/;
-/** Places that are tried. */
+/** Maximum of places to try. */
 const PLACES_MAX = 16;
 
-/** Where a library may be written to, and loaded from, by a `/proc/self/mounts`. */
+/** Folders that a library can be written to and loaded from, according to `/proc/self/mounts`. */
 export function memoryPlaces(mounts: string): readonly string[] {
   const places = mounts.split('\n').flatMap((line) => {
     const [, place = '', type = '', options = ''] = line.split(' ');
@@ -25,7 +25,7 @@ export function memoryPlaces(mounts: string): readonly string[] {
   return places.slice(0, PLACES_MAX);
 }
 
-/** Blanks and the like are written as `\040`. */
+/** Blanks and the like are escaped as `\040`. */
 function unescapePlace(place: string): string {
   return place.replace(/\\([0-7]{3})/g, (_, digits: string) =>
     String.fromCharCode(Number.parseInt(digits, 8)),
@@ -33,8 +33,8 @@ function unescapePlace(place: string): string {
 }
 
 /**
- * Hands a library to `load` by a path that lives as long as the call: in memory, where there is no
- * folder to unpack it into. Throws when no place takes it.
+ * Passes `load` the path of a library in memory, for when there is no folder to unpack it into. The
+ * path is valid only during the call. Throws when no place takes it.
  */
 export function withNamelessFile(bytes: Uint8Array, load: (path: string) => void): void {
   const refusals: string[] = [];

@@ -2,22 +2,22 @@ import { hasCode } from '../base/errors.ts';
 import type { ReadHostFile } from './capabilities.ts';
 
 /**
- * Files that a process should be allowed to have open: an `up` with all features has about 140, and
- * some more for each network namespace that it watches.
+ * Number of files that a process should be allowed to open: an `up` with all features has about
+ * 140, and some more for each network namespace that it watches.
  */
 export const OPEN_FILES_WANTED = 1024;
 
-/** Causes of an error that are looked at: a longer chain is a loop or noise. */
+/** Maximum of nested causes to check: a longer chain is a loop or noise. */
 const CAUSES_MAX = 8;
 
-/** How many files this process may have open; undefined when nobody tells. */
+/** How many files this process may open; undefined when unknown. */
 export function openFilesLimit(read: ReadHostFile): number | undefined {
   const soft = /^Max open files\s+(\d+|unlimited)/m.exec(read('/proc/self/limits') ?? '')?.[1];
   if (soft === undefined) return undefined;
   return soft === 'unlimited' ? Number.POSITIVE_INFINITY : Number(soft);
 }
 
-/** What to do about an error that too few files may be open; undefined for any other. */
+/** Advice for an error caused by the limit on open files; undefined for any other. */
 export function openFilesAdvice(error: unknown, read: ReadHostFile): string | undefined {
   let current = error;
   for (let depth = 0; depth < CAUSES_MAX && current instanceof Error; depth++) {
@@ -28,7 +28,7 @@ export function openFilesAdvice(error: unknown, read: ReadHostFile): string | un
   return undefined;
 }
 
-/** At which this process met its limit. */
+/** Advice for raising the limit that this process reached. */
 export function raiseLimit(read: ReadHostFile): string {
   const limit = openFilesLimit(read);
   return (

@@ -14,9 +14,8 @@ import type { Option, OptionTable } from '../config/options.ts';
 import type { CommandContext, Flags } from './command.ts';
 
 /**
- * Declares a table's options as flags, and `--config`. Those of `common` are described in `--help`;
- * of the others only the names are listed there, so that it fits a screen, and `--help-all`
- * describes them.
+ * Declares a table's options as flags, and `--config`. `--help` describes those of `common` and
+ * lists only the names of the others, so that it fits on a screen; `--help-all` describes them.
  */
 export function addOptions<Table extends OptionTable>(
   yargs: Argv,
@@ -32,7 +31,7 @@ export function addOptions<Table extends OptionTable>(
     yargs.option(name, {
       describe: describeOption(option),
       hidden,
-      // Undeclared types keep the text as it was typed; a bare boolean flag means true.
+      // Undeclared types keep the text as typed; a bare boolean flag means true.
       ...(option.type === 'boolean' ? {} : { requiresArg: true }),
       ...(option.fallback === '' ? {} : { defaultDescription: option.fallback }),
     });
@@ -53,7 +52,7 @@ function describeOption(option: Option<unknown>): string {
   return `${option.describe}: ${option.choices.join(', ')}`;
 }
 
-/** Flags with the same first word that are listed as one, `--kafka-*`. */
+/** Minimum of flags with the same first word to list as one, `--kafka-*`. */
 const FAMILY_MIN = 3;
 
 function familiesOf(names: readonly string[]): readonly string[] {
@@ -97,14 +96,14 @@ export async function readConfig<Table extends OptionTable>(
   return loadConfig(table, { file, env, flags: given }, deprecations);
 }
 
-/** Loads what reads YAML only for those who have a file. */
+/** Loads the YAML parser only when there is a file. */
 async function readEntries(path: string): Promise<readonly FileEntry[]> {
   const text = await readText(path);
   const { readConfigFile } = await import('../config/file.ts');
   return readConfigFile(path, text);
 }
 
-/** Values with parts may be in a file, `@PATH`. */
+/** Structured values may be in a file, `@PATH`. */
 async function putFile(
   values: Record<string, unknown>,
   key: string,
@@ -118,7 +117,7 @@ async function putFile(
 async function readText(path: string, origin = '--config'): Promise<string> {
   const pieces: Buffer[] = [];
   try {
-    // One more than there may be: a device would never end.
+    // Reads at most one byte more than allowed: a device would never end.
     const stream = createReadStream(path, { end: CONFIG_FILE_MAX_BYTES });
     for await (const piece of stream) pieces.push(piece as Buffer);
   } catch (cause) {

@@ -7,13 +7,13 @@ const STDOUT_FD = 1;
 const STDERR_FD = 2;
 
 /**
- * Standard output and error, to which writing neither blocks nor throws. A terminal, a pipe or a
- * socket that takes nothing makes what is written wait in memory; a file answers each write.
+ * Standard output and error. Writing to them neither blocks nor throws. When a terminal, a pipe or
+ * a socket takes nothing, the text waits in memory; a file answers each write.
  */
 export function standardStreams(process: NodeJS.Process): {
   readonly stdout: Terminal;
   readonly stderr: LossyOutput;
-  /** Why standard output is not complete; undefined as long as it is. */
+  /** Why standard output is incomplete; undefined while it is complete. */
   readonly refusal: () => unknown;
 } {
   const stdout = isFile(STDOUT_FD) ? new FileOutput(STDOUT_FD) : neverBlocking(process.stdout);
@@ -21,8 +21,8 @@ export function standardStreams(process: NodeJS.Process): {
   let refusal: unknown;
   stdout.on('error', (error: Error) => {
     if (isRefusal(error)) refusal ??= error;
-    // `netobserv … | head` closes the pipe early; that is no failure. A command that has something
-    // to undo listens, too, and ends by itself.
+    // `netobserv … | head` closes the pipe early; that is not a failure. A command that must clean
+    // up listens, too, and ends by itself.
     else if (stdout.listenerCount('error') === 1) process.exit(0);
   });
   return { stdout, stderr: new LossyOutput(stderr), refusal: () => refusal };
@@ -34,8 +34,8 @@ function isFile(fd: number): boolean {
 }
 
 /**
- * Node lets writes to a terminal block the whole process. Its descriptor is one that libuv has
- * opened anew, so the mode of the shell's own stays as it is.
+ * By default, writes to a terminal block the whole Node process. libuv has opened its own
+ * descriptor of the terminal, so the mode of the shell's descriptor does not change.
  */
 function neverBlocking(stream: NodeJS.WriteStream): Terminal {
   const { _handle: handle } = stream as NodeJS.WriteStream & {

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { unpackAll } from './assets.ts';
 import type { Command } from './command.ts';
 
-/** For images whose root is read-only when they run: fills the cache folder at build time. */
+/** For images with a read-only root at run time: fills the cache folder at build time. */
 export const unpack: Command = {
   builder: (yargs) =>
     yargs

@@ -26,7 +26,7 @@ import {
 
 export interface UnpackDeps {
   readonly manifest: PackedManifest;
-  /** Makes the folder of this build inside of the given one: `writeBuild`, or a way to it. */
+  /** Makes this build's folder in the given one: `writeBuild`, here or in a child process. */
   readonly write: (folder: string) => void;
   /** Tried in this order. */
   readonly folders: readonly string[];
@@ -35,10 +35,10 @@ export interface UnpackDeps {
 }
 
 /**
- * Makes the given files of the executable real, and returns the path of the first.
+ * Writes the given files of the executable to disk, and returns the path of the first.
  *
- * They are loaded into a process that is usually root's, so the folder must belong to this user (or
- * to root) and be writable by nobody else, and the files' hashes are compared before every use. A
+ * They are loaded into a process usually run by root, so the folder must belong to this user (or to
+ * root) and be writable by nobody else, and the files' hashes are compared before every use. A
  * folder appears complete or not at all (rename), so any number of processes may start at once.
  */
 export function unpackedFiles(paths: readonly string[], deps: UnpackDeps): string {
@@ -47,7 +47,7 @@ export function unpackedFiles(paths: readonly string[], deps: UnpackDeps): strin
     try {
       const owner = prepare(folder);
       const build = join(folder, deps.manifest.id);
-      // Before the look: what is marked is not removed under it.
+      // Before the check: a marked build is not removed during it.
       markUsed(build, deps.clock.nowMs());
       const isThere = intact(build, paths, deps.manifest);
       // Root may have filled it beforehand, for other users.
@@ -57,7 +57,7 @@ export function unpackedFiles(paths: readonly string[], deps: UnpackDeps): strin
         removeUnused(folder, deps.manifest.id, deps.clock.nowMs());
         deps.write(folder);
       }
-      // A file system that is mounted noexec refuses here, also for root.
+      // A file system mounted noexec refuses this, even for root.
       accessSync(join(build, paths[0]!), constants.X_OK);
       return join(build, paths[0]!);
     } catch (error) {
@@ -71,16 +71,16 @@ export function unpackedFiles(paths: readonly string[], deps: UnpackDeps): strin
   );
 }
 
-/** Says that a build is in use. */
+/** Marks a build as in use. */
 export function markUsed(build: string, nowMs: number): void {
   try {
     utimesSync(build, nowMs / 1000, nowMs / 1000);
   } catch {
-    // Not there yet, or read-only, where nobody removes builds either.
+    // Missing, or read-only, where nobody removes builds either.
   }
 }
 
-/** Makes the folder, unless it is there; returns its owner. */
+/** Makes the folder if it is missing; returns its owner. */
 function prepare(folder: string): number {
   makeFolder(folder, 0o700);
   const { mode, uid: owner } = lstatSync(folder);
@@ -102,7 +102,7 @@ function intact(build: string, paths: readonly string[], manifest: PackedManifes
 
 const HASH_CHUNK_BYTES = 1 << 20;
 
-// In pieces: the database's library would otherwise stay in memory at its full 70 MB.
+// Reads in pieces: the database's library would otherwise stay in memory at its full 70 MB.
 function hashOfFile(path: string): string {
   const sum = createHash('sha256');
   const chunk = new Uint8Array(HASH_CHUNK_BYTES);
@@ -118,17 +118,17 @@ function hashOfFile(path: string): string {
   }
 }
 
-/** Writes all files, and puts them in their place in one step. */
+/** Writes all files, and moves them into place in one step. */
 export function writeBuild(
   folder: string,
   manifest: PackedManifest,
   read: (path: string) => Uint8Array,
 ): void {
   const build = join(folder, manifest.id);
-  // A name of its own: processes of several containers, which share a folder, share their numbers.
+  // A unique name: processes of several containers share a folder, and may have equal process ids.
   const draft = mkdtempSync(`${build}${DRAFT_INFIX}`);
   try {
-    // First: without it, nobody would know whose the rest is.
+    // First: without the manifest, the rest could not be identified as ours.
     writeFileSync(join(draft, MANIFEST_FILE), JSON.stringify(manifest), { mode: 0o600 });
     for (const { path, sha256 } of manifest.files) {
       const bytes = read(path);
@@ -145,7 +145,7 @@ export function writeBuild(
   }
 }
 
-/** Others that start at the same time may put theirs in place between any two steps here. */
+/** Other processes starting now may put their files in place between any two steps here. */
 const PLACE_ATTEMPTS_MAX = 16;
 
 function putInPlace(draft: string, build: string, manifest: PackedManifest): void {
@@ -164,7 +164,7 @@ function putInPlace(draft: string, build: string, manifest: PackedManifest): voi
   throw new Error(`${build} keeps being damaged`);
 }
 
-/** What is there failed the check. Of what is in it, only what we have put there is removed. */
+/** Moves a build that failed the check aside. Only files of ours are removed from it. */
 function setAside(build: string): void {
   const aside = mkdtempSync(`${build}${DRAFT_INFIX}`);
   try {

@@ -3,41 +3,41 @@ import { lstatSync, readdirSync, readFileSync, rmdirSync, unlinkSync } from 'nod
 import { dirname, join, normalize } from 'node:path';
 
 /**
- * Which entries of a cache folder are ours, and their removal.
+ * Identifies which entries of a cache folder are ours, and removes them.
  *
  * The folder may be anybody's home, so nothing is removed recursively. An entry is ours when its
- * name is that of a build and the manifest in it has that build's hash; of such an entry, the files
- * that the manifest names go, and then folders that are empty.
+ * name is that of a build and the manifest in it has that build's hash. Of such an entry, the files
+ * that the manifest names are removed, and then folders that are empty.
  */
 
-/** What the executable carries. */
+/** Contents of the executable. */
 export interface PackedManifest {
-  /** Hash of all that follows (`buildId`): equal builds share a folder. */
+  /** Hash of everything that follows (`buildId`): equal builds share a folder. */
   readonly id: string;
   readonly files: readonly PackedFile[];
 }
 
 export interface PackedFile {
-  /** Below the build's folder, with slashes. */
+  /** Relative to the build's folder, with slashes. */
   readonly path: string;
   readonly sha256: string;
 }
 
 /** The manifest's copy in each folder of a build. */
 export const MANIFEST_FILE = 'manifest.json';
-/** Between a build's id and a random end: in the name of what is incomplete, or damaged. */
+/** Separates a build's id from a random suffix in the name of an incomplete or damaged folder. */
 export const DRAFT_INFIX = '.draft-';
 /** A manifest has some 100 files; a larger one is somebody else's. */
 const MANIFEST_MAX_BYTES = 1 << 20;
 
-/** Builds that nobody used for this long are removed when another one is unpacked. */
+/** A build unused for this long is removed when another one is unpacked. */
 const UNUSED_BUILD_MS = 7 * 24 * 3_600_000;
 
 export function buildId(files: readonly PackedFile[]): string {
   return hash('sha256', JSON.stringify(files)).slice(0, 32);
 }
 
-/** Removes builds of ours, other than the given one, that no process has used for a week. */
+/** Removes our builds, other than the given one, that no process has used for a week. */
 export function removeUnused(folder: string, id: string, nowMs: number): void {
   for (const name of readdirSync(folder)) {
     if (name === id || !BUILD_NAME.test(name)) continue;
@@ -51,20 +51,20 @@ export function removeUnused(folder: string, id: string, nowMs: number): void {
 const BUILD_NAME = /^[0-9a-f]{32}(?:\.draft-[0-9A-Za-z]{6})?$/;
 
 /**
- * Removes what was unpacked into a folder, and the folder if nothing else is in it. What is not
- * ours stays, and so does what may not be removed: it takes room, and does no harm.
+ * Removes unpacked files from a folder, and the folder if nothing else is in it. Files that are not
+ * ours stay, and so do those that cannot be removed: they take space, and do no harm.
  */
 export function removeUnpacked(build: string): void {
   const manifest = manifestOf(build);
   const files = manifest?.files ?? [];
   for (const { path } of files) attempt(() => unlinkSync(join(build, path)));
   for (const folder of foldersOf(files)) attempt(() => rmdirSync(join(build, folder)));
-  // Last: until then, what is left is known to be ours.
+  // Last: until then, the remaining files can be identified as ours.
   if (manifest !== undefined) attempt(() => unlinkSync(join(build, MANIFEST_FILE)));
   attempt(() => rmdirSync(build));
 }
 
-/** Undefined where there is none, or none that belongs to a folder of this name. */
+/** Undefined when there is no manifest, or none that belongs to a folder of this name. */
 function manifestOf(build: string): PackedManifest | undefined {
   try {
     const path = join(build, MANIFEST_FILE);
@@ -82,7 +82,7 @@ function isBelow({ path }: PackedFile): boolean {
   return !path.startsWith('/') && normalize(path) === path && !path.startsWith('..');
 }
 
-/** Of the files, the deepest first. */
+/** Folders of the files, the deepest first. */
 function foldersOf(files: readonly PackedFile[]): readonly string[] {
   const folders = new Set<string>();
   for (const { path } of files) {
@@ -92,8 +92,8 @@ function foldersOf(files: readonly PackedFile[]): readonly string[] {
 }
 
 /**
- * A process that runs says so by the folder's time, but clocks leap, and processes sleep. Those
- * whose mappings may be read are asked, too.
+ * A running process sets the folder's time, but clocks leap, and processes sleep. So the mappings
+ * of processes are checked, too, where they may be read.
  */
 function isLoaded(build: string): boolean {
   return readdirSync('/proc').some((pid) => {

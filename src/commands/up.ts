@@ -30,20 +30,20 @@ export const up: Command = {
     const { warnings, given } = loaded;
     const config = withFeatures(loaded.config, loaded.config.features);
     assertCanCapture(readHostFile, process.execPath, config.ebpfProgramManagerMode);
-    // On a terminal the live line says that all is well; the log only what is not.
+    // On a terminal, the status line shows that all is well; the log shows only problems.
     const quiet = context.stderr.isTTY === true && !given.has('logLevel');
     const log = createLog(quiet ? 'warn' : config.logLevel, context.stderr);
     logNodeWarnings(log, process);
     for (const warning of warnings) log.warn(warning);
 
-    // What is written here is for nobody else to read, from its first byte on.
+    // Files written here are private to this user from the first byte on.
     process.umask(0o077);
     const dataDir = dataDirOf(config, context);
     const { clock, env, stderr } = context;
     const tokenPath = tokenPathOf(config.tokenFile, dataDir ?? defaultDataDir(env));
     const native = loadNative(env);
     return runToEnd(context, native, async (stop) => {
-      // Not before it is needed: `up --help` loads neither the database nor the console.
+      // Loaded only when needed: `up --help` loads neither the database nor the console.
       const { createHost } = await import('./up/host.ts');
       const shared = { log, clock, env, dataDir, tokenPath, stderr, native };
       const host = await createHost(config, shared);
@@ -64,7 +64,7 @@ function sayWhereItIs(
   { dataDir, tokenPath }: Pick<HostDeps, 'dataDir' | 'tokenPath'>,
   { stdout, stderr }: CommandContext,
 ): void {
-  // No failure where nobody can read it: the console is there all the same.
+  // A failed write is ignored: the console runs all the same.
   stdout.write(`netobserv is up: ${host.console.address().url}\n`, () => undefined);
   if (tokenPath === undefined) {
     stderr.write('every account of this host may use it; --token-file auto asks for a token\n');

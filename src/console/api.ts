@@ -8,7 +8,7 @@ import type { FlowRow, PacketLoss } from '../query/ast.ts';
 
 /** Query parameters that records and metrics share; names are those of console URLs. */
 export interface FlowQuery {
-  /** Epoch seconds. Without it `timeRange` seconds up to now are taken. */
+  /** Epoch seconds. Without it, the range is the last `timeRange` seconds. */
   readonly startTime?: number;
   readonly endTime?: number;
   readonly timeRange?: number;
@@ -34,7 +34,7 @@ export interface MetricsQuery extends FlowQuery {
   readonly function?: 'count' | 'sum' | 'avg' | 'min' | 'max' | 'p90' | 'p99' | 'rate';
   /**
    * A scope id, `app` (everything together), a field, or `ServicePort` (the port of the end that
-   * serves); several fields comma-separated. Each member of a list is a series of its own.
+   * serves); several fields are comma-separated. Each member of a list is a separate series.
    */
   readonly aggregateBy: string;
   readonly groups?: string;
@@ -76,7 +76,7 @@ export type RecordsResponse = Envelope<'streams', StreamItem>;
 
 /**
  * `GET /api/flow/metrics`. Series of `aggregateBy=app` have the one label `app`. Values of fields
- * whose unit is nanoseconds are in milliseconds, as the original's.
+ * whose unit is nanoseconds are in milliseconds, as in `network-observability-console-plugin`.
  */
 export type MetricsResponse = Envelope<'matrix', MatrixItem>;
 
@@ -103,7 +103,7 @@ export interface InterfaceStatus {
   readonly directions: readonly ('ingress' | 'egress')[];
 }
 
-/** What became of every packet that the hooks saw; monotonic totals since start. */
+/** What happened to every packet that the hooks saw; monotonic totals since start. */
 export interface Accounting {
   /** The sum of all below but `incomplete`. */
   readonly seenPackets: number;
@@ -112,27 +112,27 @@ export interface Accounting {
   readonly recordedBytes: number;
   readonly sampledOutPackets: number;
   readonly sampledOutBytes: number;
-  /** Not wanted by the filter rules. */
+  /** Excluded by the filter rules. */
   readonly filteredPackets: number;
   readonly filteredBytes: number;
-  /** By reason, e.g. `map_full`, `not_ip`, `malformed`, `not_looked_into`. */
+  /** By reason, such as `map_full`, `not_ip`, `malformed`, `not_looked_into`. */
   readonly unrecorded: Readonly<
     Record<string, { readonly packets: number; readonly bytes: number }>
   >;
-  /** Packets that are recorded without something that a feature is for, by reason. */
+  /** Packets recorded without the data of a feature, by reason. */
   readonly incomplete: Readonly<Record<string, number>>;
 }
 
-/** What became of a feature that was asked for. */
+/** State of an enabled feature. */
 export interface FeatureStatus {
   readonly name: string;
   readonly state: 'on' | 'unavailable';
   readonly why?: string;
 }
 
-/** How the agent fares. */
+/** Load and limits of the agent. */
 export interface AgentVitals {
-  /** Entries of each of the two flow maps; shares of them at the last drain and at most. */
+  /** Entries of each of the two flow maps; the shares in use at the last drain, and at most. */
   readonly mapEntries: number;
   readonly mapFill: number;
   readonly mapFillMax: number;
@@ -140,11 +140,11 @@ export interface AgentVitals {
   readonly drainMsMax: number;
   /** Kernel memory of all maps. */
   readonly bpfBytes: number;
-  /** Times that the kernel left a feature's program out. */
+  /** Times that the kernel skipped a feature's program. */
   readonly probeMisses: number;
 }
 
-/** `GET /api/status`. `loki` and `prometheus` keep the original's shape. */
+/** `GET /api/status`. `loki` and `prometheus` have the shape of the console plugin's API. */
 export interface StatusResponse {
   readonly loki: SourceStatus;
   readonly prometheus: SourceStatus;
@@ -181,7 +181,7 @@ export interface StatusResponse {
 export interface FrontendConfig {
   readonly buildVersion: string;
   readonly buildDate: string;
-  /** People log in here, and can log out. */
+  /** Login and logout are available. */
   readonly login: boolean;
   /** IANA name of the server's time zone. */
   readonly timeZone: string;
@@ -242,7 +242,7 @@ export interface ScopeConfig {
   readonly labels: readonly string[];
   readonly feature?: string;
   readonly groups?: readonly string[];
-  /** Id of the filter that singles out a member, or one for each end (source, destination). */
+  /** Id of the filter that selects a member, or one for each end (source, destination). */
   readonly filter?: string;
   readonly filters?: readonly string[];
   readonly stepInto?: string;
@@ -264,7 +264,7 @@ export interface QuickFilter {
 /**
  * `GET /api/live` (text/event-stream): one `tick` event after rows became visible in the store, at
  * most one a second, and one every 15 s without news so that proxies keep the connection. The
- * server ends a stream after ten minutes; who still wants it comes back.
+ * server ends a stream after ten minutes; a client that still wants it reconnects.
  */
 export interface LiveTick {
   readonly nowMs: number;
@@ -278,15 +278,15 @@ export interface LiveTick {
 
 /**
  * Every error of `/api`: HTTP status ≥ 400. `message` says what is wrong and what would be right.
- * 504 is `ERR_CONSOLE_QUERY_TIMEOUT`: the server is well, the question was too large. 503 is
+ * 504 is `ERR_CONSOLE_QUERY_TIMEOUT`: the server is healthy, the query was too large. 503 is
  * `ERR_CONSOLE_BUSY`, with `Retry-After`.
  */
 export interface ApiError {
   readonly code: string;
   readonly message: string;
-  /** The parameter at fault. */
+  /** The invalid parameter. */
   readonly parameter?: string;
-  /** The original's flags: the chosen data source is not configured. */
+  /** Flags of the console plugin's API: the chosen data source is not configured. */
   readonly lokiDisabled?: true;
   readonly promDisabled?: true;
 }
@@ -294,8 +294,8 @@ export interface ApiError {
 /**
  * `POST /api/login` (JSON) trades the token for a session cookie: 204. Any call of `/api` without a
  * session is answered 401 `ERR_CONSOLE_UNAUTHENTICATED`; a console without a token has no login
- * (404). `POST /api/logout` ends that session, in the browser and on the server: 204; streams that
- * were opened in it end within seconds.
+ * (404). `POST /api/logout` ends that session, in the browser and on the server: 204; streams
+ * opened in that session end within seconds.
  */
 export interface LoginRequest {
   readonly token: string;

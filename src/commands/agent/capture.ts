@@ -17,7 +17,7 @@ export interface CaptureDeps {
   readonly native: Native;
 }
 
-/** Joins an agent that captures packets with the exporter that EXPORT asks for. */
+/** Connects an agent that captures packets to the exporter that EXPORT selects. */
 export async function createCapture(
   config: AgentConfig,
   { log, clock, stdout, native }: CaptureDeps,

@@ -13,24 +13,24 @@ import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
 import { createTelemetryServer, type TelemetryServerDeps } from '../../telemetry/server.ts';
 
 /**
- * The pipeline does not get this field from the agent, as in flowlogs-pipeline: each of a flow's
- * interfaces has a direction, and `reinterpret_direction` derives the flow's own from them.
+ * The pipeline does not get this field from the agent, as in `flowlogs-pipeline`: each interface of
+ * a flow has a direction, and `reinterpret_direction` derives the flow's own from them.
  */
 const DERIVED: ReadonlySet<string> = new Set(['FlowDirection']);
 
 export interface DirectDeps extends Omit<TelemetryServerDeps, 'metrics'> {
   readonly pipeline: Pick<PipelineDeps, 'log' | 'clock' | 'tables' | 'stdout'>;
-  /** The agent's; the pipeline's are added, under their own prefix. */
+  /** Metrics of the agent; those of the pipeline are added under their own prefix. */
   readonly metrics: Metrics;
 }
 
 export interface Direct {
   readonly pipeline: Pipeline;
-  /** Its metrics server first. */
+  /** The metrics server comes first. */
   readonly components: readonly Component[];
 }
 
-/** EXPORT=direct-flp: the pipeline of FLP_CONFIG in the agent's process. */
+/** EXPORT=direct-flp: runs the pipeline of FLP_CONFIG in the agent's process. */
 export function directPipeline(config: AgentConfig, deps: DirectDeps): Direct {
   const { log, health } = deps;
   const document = parseFlpConfig(config.flpConfig);
@@ -43,7 +43,7 @@ export function directPipeline(config: AgentConfig, deps: DirectDeps): Direct {
     compilePipeline(flp, { ...deps.pipeline, metrics, source }),
   );
   const { disableGlobalServer, address, port, tls } = pipeline.metricsSettings;
-  // With the same address, the agent's own server has the pipeline's metrics as well.
+  // With the same address, the agent's own server also serves the pipeline's metrics.
   const isServed =
     config.metricsEnable &&
     config.metricsServerPort === port &&
@@ -74,7 +74,7 @@ function parseFlpConfig(text: string): ConfigDocument {
   try {
     document = parseDocument('FLP_CONFIG', text);
   } catch (error) {
-    // The message begins with the place in the variable.
+    // The message begins with the position in the variable.
     throw new NetobservError(AGENT_ERRORS.option, explain(error), {
       details: { variable: 'FLP_CONFIG' },
     });

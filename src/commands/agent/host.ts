@@ -22,7 +22,7 @@ import { sourceFirst } from '../daemon/lifecycle.ts';
 import { exposeCollection, keepMemorySmall } from '../daemon/memory.ts';
 import { metricsServer, profileServer } from '../daemon/telemetry.ts';
 
-/** Names and addresses kept between drains; nothing but the next batch refers to them. */
+/** Names and addresses kept between drains; only the next batch refers to them. */
 const INTERN_ENTRIES_MAX = 32_768;
 
 export interface AgentHostDeps {
@@ -34,25 +34,25 @@ export interface AgentHostDeps {
   readonly native: Native;
 }
 
-/** An agent and where it sends its flows, or its packets, joined but not started. */
+/** An agent and the exporter of its flows or packets, connected but not started. */
 export interface AgentHost {
-  /** In the order of starting. */
+  /** In start order. */
   readonly components: readonly Component[];
   readonly health: Health;
   readonly agent: Pick<Agent, 'capabilities'> & Component;
-  /** Flows, or packets, that were counted and not handed on, so far. */
+  /** Flows or packets counted and not handed on, so far. */
   lostFlows(): number;
 }
 
 interface Joined {
   readonly components: readonly Component[];
   readonly agent: Agent;
-  /** Undefined where a pipeline takes its place. */
+  /** Undefined when a pipeline replaces it. */
   readonly exporter: { readiness(): HealthState } | undefined;
   readonly lostFlows: () => number;
 }
 
-/** Joins an agent with the exporter, or the pipeline, that EXPORT asks for. */
+/** Connects an agent to the exporter or pipeline that EXPORT selects. */
 export async function createAgentHost(
   config: AgentConfig,
   deps: AgentHostDeps,
@@ -77,7 +77,7 @@ export async function createAgentHost(
     exposeCollection,
     read: readHostFile,
   });
-  // Last: what is started has opened, loaded and bound what takes more rights than going on does.
+  // Last: starting the components before it takes more privileges than running does.
   const giving = givePrivilegesUp({ native, agent, log, dataDir: undefined });
   const capturing = sourceFirst(agent, [...telemetry, ...joined.components]);
   const keeping = keepUnpacked(env, clock);
@@ -108,7 +108,7 @@ async function joinFlows(
     health,
   );
   const object = bpfObject();
-  // Whoever reads our own output finds the field that tells what such a flow is.
+  // Readers of our own output find the field that says what such a flow is.
   const takesEmptyFlows = config.export === 'stdout';
   return {
     components,
@@ -130,7 +130,7 @@ async function createSink(
 ): Promise<Sink> {
   const tables = new TableSpace(INTERN_ENTRIES_MAX);
   if (config.export === 'direct-flp') {
-    // Not before it is asked for: an agent that only sends flows has no pipeline in its memory.
+    // Loaded only when needed: an agent that only sends flows has no pipeline in memory.
     const { directPipeline } = await import('./direct.ts');
     const { pipeline, components } = directPipeline(config, {
       pipeline: { log, clock, tables, stdout },

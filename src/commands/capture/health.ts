@@ -1,7 +1,7 @@
 import type { Agent } from '../../agent/agent.ts';
 import type { Health, HealthState } from '../../telemetry/health.ts';
 
-/** What `/readyz` and `/livez` say of an agent, and of the exporter that it hands its work to. */
+/** Makes `/readyz` and `/livez` report on an agent and its exporter. */
 export function watchHealth(
   health: Health,
   agent: Pick<Agent, 'readiness' | 'liveness'>,

@@ -11,13 +11,13 @@ export interface PrivilegesDeps {
   readonly native: Pick<Native, 'dropCapabilities'>;
   readonly agent: Pick<Agent, 'capabilities'>;
   readonly log: Log;
-  /** Folder that is written to; undefined: none is. */
+  /** Folder to write to; undefined if nothing is written. */
   readonly dataDir: string | undefined;
 }
 
 /**
- * Gives up, for good and in every thread, what the process may do beyond what it goes on to need.
- * Started after everything else.
+ * Gives up, for good and in every thread, the privileges that the process no longer needs. Started
+ * after everything else.
  */
 export function givePrivilegesUp(deps: PrivilegesDeps): Component {
   return {
@@ -28,7 +28,7 @@ export function givePrivilegesUp(deps: PrivilegesDeps): Component {
       try {
         native.dropCapabilities([...keep].map((name) => CAPABILITIES[name]));
       } catch (error) {
-        // It can do its work all the same.
+        // The process can work all the same.
         log.warn({ error: explain(error) }, 'capabilities could not be given up');
         return;
       }
@@ -36,12 +36,12 @@ export function givePrivilegesUp(deps: PrivilegesDeps): Component {
       log.info({ capabilities: held }, 'all other capabilities are given up');
     },
     async stop() {
-      // What was given up is gone.
+      // Dropped privileges cannot be restored.
     },
   };
 }
 
-/** Root writes to the folders of others by a capability, not by being their owner. */
+/** Root writes to folders of other users by a capability, not by owning them. */
 function isForeign(folder: string): boolean {
   return statSync(folder).uid !== process.geteuid?.();
 }

@@ -6,13 +6,13 @@ import { EXIT } from '../exit-codes.ts';
 import { reportError } from '../report-error.ts';
 import { type StopSignal, stopSignal } from './signals.ts';
 
-/** For what still waits to be read from standard output and error. */
+/** Time to flush standard output and error. */
 const FLUSH_TIMEOUT_MS = 500;
 
 /**
- * Runs a capture until it is told to stop, tells what went wrong, and ends the process, which by
- * itself would wait for readers that stopped reading and resolvers that do not answer. `run`
- * resolves to the flows that were lost at the end.
+ * Runs a capture until it is stopped, reports errors, and ends the process, which would otherwise
+ * wait for readers that stopped reading and resolvers that do not answer. `run` resolves to the
+ * number of flows lost at the end.
  */
 export async function runToEnd(
   context: CommandContext,
@@ -21,7 +21,7 @@ export async function runToEnd(
 ): Promise<number> {
   const { clock, stdout, stderr, hangupIsIgnored = false } = context;
   const exit = (code: number): void => {
-    // After whatever else listens; Node itself would wait for its helper threads then.
+    // After all other listeners; Node itself would wait for its helper threads then.
     process.once('exit', () => native.endProcess(code));
     process.exit(code);
   };
@@ -32,7 +32,7 @@ export async function runToEnd(
     if (stop.failure !== undefined) throw stop.failure;
     code = lost > 0 && !stop.isReaderGone ? EXIT.lost : EXIT.done;
   } catch (error) {
-    // What made the program end explains the errors that follow from it.
+    // The error that ended the program explains the errors that follow from it.
     code = reportError(stop.failure ?? error, context);
   }
   const over = new AbortController();
@@ -45,7 +45,7 @@ export async function runToEnd(
   return code;
 }
 
-/** What grows after the signal to end, of a number that only grows. */
+/** Growth of a monotonic number after the signal to end. */
 export function growthAfter(signal: AbortSignal, total: () => number): () => number {
   let before = 0;
   signal.addEventListener(
@@ -64,7 +64,7 @@ export function droppedRows(pipeline: Pick<Pipeline, 'branches'>): number {
   return counts.reduce((sum, count) => sum + count, 0);
 }
 
-/** Resolves when all that was written is gone, or will never be. */
+/** Resolves when everything written has been flushed, or never will be. */
 function flushed(stream: Writable): Promise<void> {
   return new Promise((resolve) => {
     if (stream.destroyed) resolve();

@@ -15,10 +15,10 @@ export interface LifecycleDeps {
  * The life of every daemon: starts components in order, runs until `stop.signal`, and stops them in
  * reverse order, so that each one can still hand its last work to those before it.
  *
- * - A component that does not start: those before it are stopped, and its error is thrown.
- * - A component that fails later (`Component.failed`): `/readyz` reports the reason and `stop.fail`
- *   requests the end, which is the same as that by a signal.
- * - A component that fails to stop: the error is logged, and the others are stopped all the same.
+ * - If a component does not start, those before it are stopped, and its error is thrown.
+ * - If a component fails later (`Component.failed`), `/readyz` reports the reason and `stop.fail`
+ *   requests the end, as a signal does.
+ * - If a component fails to stop, the error is logged, and the others are stopped all the same.
  */
 export async function runComponents(
   components: readonly Component[],
@@ -52,9 +52,9 @@ export async function runComponents(
 }
 
 /**
- * A source and its sinks as one component. The source starts first, because the kernel keeps what
- * the source finds until there is a sink. The sinks stop last, because they take the last of it.
- * The whole fails when one part fails.
+ * A source and its sinks as one component. The source starts first, because the kernel keeps the
+ * flows until there is a sink. The sinks stop last, because they take the last flows. The whole
+ * fails when one part fails.
  */
 export function sourceFirst(source: Component, sinks: readonly Component[]): Component {
   const started: Component[] = [];

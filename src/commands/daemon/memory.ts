@@ -7,7 +7,7 @@ import { explain } from '../../base/errors.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { ReadHostFile } from '../capabilities.ts';
 
-/** How often what is used up is collected. */
+/** How often used buffers are collected. */
 const COLLECT_PERIOD_MS = 1000;
 
 /** V8's garbage collection. */
@@ -22,27 +22,27 @@ export interface MemoryDeps {
 }
 
 /**
- * The function that --expose-gc would give us. As an option of the executable that would make its
- * code cache one of another program.
+ * The function that --expose-gc would provide. As an option of the executable, that flag would make
+ * its code cache invalid.
  */
 export function exposeCollection(): Collect {
   setFlagsFromString('--expose-gc');
   return runInNewContext('gc') as Collect;
 }
 
-/** A mapping of a file whose pages are as they are in the file. */
+/** A mapping of a file whose pages are unchanged. */
 export interface CleanMapping {
   readonly from: number;
   readonly to: number;
 }
 
 /**
- * Lets go of what only the start needed: most pages of the executable and of libraries that are in
- * memory by then are code and data that nobody comes back to. Those that are needed after all are
- * read from the page cache again.
+ * Releases memory that only the start needed: most pages of the executable and of libraries that
+ * are in memory by then are code and data that is not used again. Pages that are needed after all
+ * are read from the page cache again.
  *
- * From then on, buffers that have been sent are collected soon. V8 by itself would look for them
- * when enough objects have been made, and the way of a flow makes none.
+ * From then on, buffers that have been sent are collected soon. V8 by itself collects them only
+ * after enough objects have been allocated, and processing a flow allocates none.
  */
 export function keepMemorySmall(deps: MemoryDeps): Component {
   const { clock, native, log, read } = deps;
@@ -70,7 +70,7 @@ export function keepMemorySmall(deps: MemoryDeps): Component {
   };
 }
 
-/** Of /proc/PID/smaps: mappings of files that nobody may write to, and nobody has written to. */
+/** Mappings, from /proc/PID/smaps, of files that are not writable and have not been written to. */
 export function cleanMappings(smaps: string): readonly CleanMapping[] {
   const mappings: CleanMapping[] = [];
   let current: CleanMapping | undefined;

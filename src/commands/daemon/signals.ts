@@ -4,9 +4,9 @@ import { isRefusal } from '../../telemetry/file-output.ts';
 import { EXIT } from '../exit-codes.ts';
 
 /**
- * Signals that end the program: of a person, of a supervisor, of a terminal that goes away, of a
- * limit on CPU time, of a power supply and of a timer that fail. Unheard, each would be the end at
- * once, and TC filters would stay.
+ * Signals that end the program: from a person, a supervisor, a terminal that goes away, a limit on
+ * CPU time, a failing power supply or a failing timer. Without a handler, each would end it at
+ * once, and TC filters would stay attached.
  */
 const SIGNALS = [
   ...(['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const),
@@ -14,37 +14,37 @@ const SIGNALS = [
 ];
 
 /**
- * Time within which more signals are the same request: a terminal signals a whole process group,
- * and npm or timeout(1), which are in it, pass the signal on once more.
+ * Signals within this time are the same request: a terminal signals a whole process group, and npm
+ * or timeout(1), which are in it, pass the signal on once more.
  */
 const SAME_REQUEST_MS = 1000;
 
-/** Below the 30 s that Kubernetes and others give before they kill. */
+/** Below the 30 s that Kubernetes and others wait before they kill. */
 const STOP_TIMEOUT_MS = 28_000;
 
 export interface StopDeps {
   readonly clock: Clock;
   readonly stdout: Writable;
-  /** SIGHUP is no request to end, as under nohup(1). */
+  /** SIGHUP does not request the end, as under nohup(1). */
   readonly hangupIsIgnored?: boolean;
-  /** Ends the process, whatever is still being done. */
+  /** Ends the process without waiting for unfinished work. */
   readonly exit: (code: number) => void;
 }
 
 export interface StopSignal extends Disposable {
   readonly signal: AbortSignal;
-  /** Nobody reads what the program was started for any more: what is left is lost to nobody. */
+  /** The reader of the program's output is gone, so nobody misses what is lost from now on. */
   readonly isReaderGone: boolean;
-  /** Why the program ends, unless by a request: the first error given to `fail`. */
+  /** The first error given to `fail`; undefined if the program ends by request. */
   readonly failure: unknown;
-  /** Requests the end because of an error: a component that failed, or a bug that nobody caught. */
+  /** Requests the end because of an error: a failed component or an uncaught bug. */
   fail(error: unknown): void;
 }
 
 /**
- * Aborts at the first request to stop; a later one does not wait for what is still being done, nor
- * does the time's end. The end of the reader of standard output is a request, and so is an error
- * that nobody caught: hooks and filters are to go all the same.
+ * Aborts at the first request to stop. A later request, or the timeout, ends the process without
+ * waiting for unfinished work. A closed standard output is a request, and so is an uncaught error:
+ * hooks and filters must be removed all the same.
  */
 export function stopSignal({ clock, stdout, exit, ...deps }: StopDeps): StopSignal {
   const signals = SIGNALS.filter((name) => name !== 'SIGHUP' || deps.hangupIsIgnored !== true);

@@ -8,15 +8,15 @@ import type { TelemetryServerDeps } from '../../telemetry/server.ts';
 /** The options of a daemon's metrics server. */
 export interface MetricsServerConfig {
   readonly metricsEnable: boolean;
-  /** Empty: all addresses. */
+  /** Empty for all addresses. */
   readonly metricsServerAddress: string;
   readonly metricsServerPort: number;
-  /** Paths of PEM files; both empty: plain text. */
+  /** Paths of PEM files; both empty for plain text. */
   readonly metricsTlsCertPath: string;
   readonly metricsTlsKeyPath: string;
 }
 
-/** The server of METRICS_ENABLE; none, and nothing of it loaded, when it is off. */
+/** The server of METRICS_ENABLE. When it is off, there is none, and its code is not loaded. */
 export async function metricsServer(
   config: MetricsServerConfig,
   deps: TelemetryServerDeps,
@@ -36,7 +36,7 @@ export async function metricsServer(
   return [server];
 }
 
-/** One without the other would mean plain text, which nobody asked for. */
+/** One without the other would mean plain text, which was not requested. */
 function checkTlsPair({ metricsTlsCertPath, metricsTlsKeyPath }: MetricsServerConfig): void {
   if ((metricsTlsCertPath === '') === (metricsTlsKeyPath === '')) return;
   const variable = metricsTlsCertPath === '' ? 'METRICS_TLS_CERT_PATH' : 'METRICS_TLS_KEY_PATH';
@@ -46,11 +46,11 @@ function checkTlsPair({ metricsTlsCertPath, metricsTlsKeyPath }: MetricsServerCo
 
 /** The options of a daemon's profile server. */
 export interface ProfileServerConfig {
-  /** Empty: none. */
+  /** Empty for no server. */
   readonly pprofAddr: ListenAddress | '';
 }
 
-/** The server of PPROF_ADDR, likewise. */
+/** The server of PPROF_ADDR; when that is empty, there is none, and its code is not loaded. */
 export async function profileServer(
   { pprofAddr }: ProfileServerConfig,
   deps: PprofServerDeps,

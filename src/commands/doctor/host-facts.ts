@@ -6,14 +6,14 @@ import { type Capability, NEEDED_TO_START } from '../../agent/privileges.ts';
 import { effectiveCapabilities, missingCapabilities, type ReadHostFile } from '../capabilities.ts';
 import { OPEN_FILES_WANTED, openFilesLimit } from '../open-files.ts';
 
-/** What was found out about the host: fine, worth a look, or just so. */
+/** A finding about the host: fine, worth a look, or neutral. */
 export interface HostFact {
   readonly name: string;
   readonly state: 'ok' | 'warn' | 'info';
   readonly text: string;
 }
 
-/** How the host is looked at; tests have their own. */
+/** Access to the host; tests provide their own. */
 export interface HostView {
   readonly read: ReadHostFile;
   /** Names in a folder; empty when it is not there or not readable. */
@@ -72,7 +72,7 @@ function btf({ list }: HostView): HostFact {
 
 function jit({ read }: HostView): HostFact {
   const on = read('/proc/sys/net/core/bpf_jit_enable')?.trim();
-  // Without the setting the kernel compiles always, or /proc hides it from the unprivileged.
+  // A kernel without the setting always compiles, or /proc hides it from unprivileged users.
   if (on === undefined) return { name: 'BPF compiler', state: 'info', text: 'not told' };
   return on === '0'
     ? { name: 'BPF compiler', state: 'warn', text: 'off: sysctl net.core.bpf_jit_enable=1' }
@@ -168,14 +168,14 @@ function openFiles({ read }: HostView): HostFact {
   };
 }
 
-/** With more than this, perf's own need is no reason for the kernel to show addresses. */
+/** Above this, the kernel does not show addresses for perf's sake. */
 const PARANOID_MAX = 1;
 
 function kallsyms(view: HostView): HostFact {
   return { name: 'kptr_restrict', state: 'info', text: addressesText(view) };
 }
 
-/** As kallsyms_show_value() of the kernel decides. */
+/** Decides like kallsyms_show_value() of the kernel. */
 function addressesText({ read }: HostView): string {
   const setting = (name: string): string | undefined => read(`/proc/sys/kernel/${name}`)?.trim();
   const level = setting('kptr_restrict');
@@ -191,13 +191,13 @@ function addressesText({ read }: HostView): string {
 const BESIDE_OTHERS =
   'hooks come first (TCX_ATTACH_ANCHOR_*=head), do not mark packets, and count them where they are born';
 
-/** Programs that are named; the others are counted. */
+/** Maximum of programs to name; the others are counted. */
 const PROGRAMS_SHOWN = 4;
 
-/** Of a capture that runs: it lets packets go on, and marks none beside another. */
+/** Programs of a running capture: they pass packets on, and mark none beside another program. */
 const OWN_PROGRAMS = /^(?:flow|capture)_(?:in|e)gress/;
 
-/** Hooks live beside them, but by the slower way: without marks. */
+/** Hooks work beside them, but in the slower way: without marks. */
 function othersPrograms({ list, read, native }: HostView): HostFact {
   const found: string[] = [];
   for (const name of list('/sys/class/net')) {
@@ -208,7 +208,7 @@ function othersPrograms({ list, read, native }: HostView): HostFact {
       found.push(...tcx.map((program) => `${name} ${ofProgram(program)}`));
       if (native.hasTc(index)) found.push(`${name} TC filters`);
     } catch {
-      // An interface that went away, or a kernel without TCX: then there is nothing to tell.
+      // The interface is gone, or the kernel has no TCX: there is nothing to report.
     }
   }
   const more = found.length > PROGRAMS_SHOWN ? ` and ${found.length - PROGRAMS_SHOWN} more` : '';

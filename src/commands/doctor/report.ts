@@ -6,7 +6,7 @@ import type { HostFact } from './host-facts.ts';
 export interface FeatureReport {
   readonly name: string;
   readonly variable: string;
-  /** The configuration asks for it. */
+  /** The configuration enables it. */
   readonly isOn: boolean;
   readonly state: FeatureExamination['state'];
   readonly ways: FeatureExamination['ways'];
@@ -46,7 +46,7 @@ const NAME_COLUMNS = 15;
 const VARIABLE_COLUMNS = 39;
 const INDENT = ' '.repeat(NAME_COLUMNS + 5);
 
-/** The report for a person: one screen, a line for each thing that was looked at. */
+/** The report for a person: one screen, one line for each check. */
 export function reportText(report: DoctorReport, layout: Layout): string {
   const { features, host } = report;
   return [
@@ -119,7 +119,7 @@ function heading(text: string, { colour }: Layout): string {
 function line(mark: Mark, name: string, text: string, layout: Layout): string {
   const [sign, style] = MARKS[mark];
   const shown = layout.colour ? styleText(style, sign, { validateStream: false }) : sign;
-  // The sign's colour takes no room, so the rest is cut without it.
+  // The sign's colour takes no columns, so the rest is clipped without it.
   return `  ${shown}${clip(` ${name.padEnd(NAME_COLUMNS)} ${text}`, layout.columns - 3)}`;
 }
 

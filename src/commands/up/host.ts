@@ -36,32 +36,32 @@ export interface HostDeps {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Undefined keeps flows in memory. */
   readonly dataDir: string | undefined;
-  /** Of the file with the console's token; undefined: everybody may use it who reaches it. */
+  /** Path of the console's token file; undefined: anybody who can reach the console may use it. */
   readonly tokenPath: string | undefined;
   readonly stderr: LossCount & Pick<NodeJS.WritableStream, 'write'>;
   readonly native: Native;
 }
 
-/** The parts of one host, joined but not started; `components` are in the order of starting. */
+/** The parts of one host, connected but not started; `components` are in start order. */
 export interface Host {
   readonly components: readonly Component[];
   readonly health: Health;
   readonly agent: Agent;
   readonly console: Console;
   readonly subscribe: SubscribeRows;
-  /** Rows that were not kept, so far. */
+  /** Rows not kept, so far. */
   lostFlows(): number;
 }
 
-/** Prefix of metrics that are made from flows, as the original's operator configures it. */
+/** Prefix of metrics made from flows, as `network-observability-operator` configures it. */
 const FLOW_METRICS_PREFIX = 'netobserv_';
 const STORE = 'duckdb';
-/** What the pipeline fills besides what the agent does. */
+/** Features filled by the pipeline in addition to the agent's. */
 const PIPELINE_FEATURES: readonly Feature[] = ['subnetLabels'];
 
 /**
- * Joins agent, pipeline, store and console in one process. Batches go from the kernel's maps to the
- * store without being encoded in between.
+ * Connects agent, pipeline, store and console in one process. Batches go from the kernel's maps to
+ * the store without being encoded in between.
  */
 export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host> {
   const { log, clock, native } = deps;
@@ -91,7 +91,7 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
   const health = new Health();
   watchHealth(health, agent);
   health.addReady('store', () => flows.readiness());
-  // Here for what is served beside the console, and so that what is wrong is told before a hook is.
+  // For the servers beside the console, and to report a bad configuration before hooks attach.
   const protection = protectionOf({ ...config, tokenPath: deps.tokenPath }, () => UNREPORTED);
   warnOfReaders(deps.tokenPath, log);
   const parts = { metrics: ours, store, health, agent, pipeline, subscribe };
@@ -104,9 +104,9 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
     exposeCollection,
     read: readHostFile,
   });
-  // Last: what is started has opened, loaded and bound what takes more rights than going on does.
+  // Last: starting the components before it takes more privileges than running does.
   const giving = givePrivilegesUp({ native, agent, log, dataDir: deps.dataDir });
-  // The agent's own server; the console serves the same metrics to who may use it.
+  // The agent's own server; the console serves the same metrics to authorized clients.
   const guarded = { log, counts: ours, ...guardOf(protection, config.listen, clock) };
   const telemetry = [
     ...(await metricsServer(config, { ...guarded, metrics: ours, health })),
@@ -118,7 +118,7 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
       pipeline,
       ...telemetry,
       agent,
-      // After the agent: which columns there are depends on what the kernel allowed.
+      // After the agent: the columns depend on what the kernel allowed.
       console,
       giving,
       trimming,

@@ -5,8 +5,8 @@ import type { DuckdbStore } from '../../store/duckdb/root.ts';
 import type { FlowStore } from '../../store/store.ts';
 
 /**
- * The store, telling of every append. It is wrapped rather than asked, so that an idle host wakes
- * nobody up and a viewer sees rows the moment a query would.
+ * Wraps the store so that it reports every append. Polling would wake an idle host; this way a
+ * viewer also sees rows as soon as a query would.
  */
 export function withLiveFeed(store: DuckdbStore): {
   readonly store: FlowStore;
@@ -14,7 +14,7 @@ export function withLiveFeed(store: DuckdbStore): {
 } {
   const listeners = new Set<(written: WrittenRows) => void>();
   const append = async (batch: FlowBatch): Promise<void> => {
-    // Summed first: once the append settles, the batch may be filled again.
+    // Sums first: once the append settles, the batch may be filled again.
     const written = {
       flows: batch.selected,
       bytes: sum(batch, 'Bytes'),
@@ -42,7 +42,7 @@ export function withLiveFeed(store: DuckdbStore): {
   };
 }
 
-/** Sum of a counter over the selected rows; 0 when nobody decoded it. */
+/** Sum of a counter over the selected rows; 0 when it was not decoded. */
 function sum(batch: FlowBatch, name: string): number {
   if (!batch.has(name)) return 0;
   const values = batch.f64(name);

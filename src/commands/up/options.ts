@@ -24,7 +24,7 @@ export const upOptions = { ...consoleOptions, ...storeOptions, ...featureOptions
 
 export type UpConfig = Configured<typeof upOptions>;
 
-/** Described by `--help`; the others only by `--help-all`. */
+/** Options that `--help` describes; only `--help-all` describes the others. */
 export const UP_COMMON: readonly (keyof typeof upOptions)[] = [
   'listen',
   'tokenFile',
@@ -41,7 +41,7 @@ export const UP_COMMON: readonly (keyof typeof upOptions)[] = [
   'logLevel',
 ];
 
-/** Data folder when none is given: of the system for root, of the user for anybody else. */
+/** Data folder when none is given: the system's for root, the user's for anybody else. */
 export function defaultDataDir(env: Readonly<Record<string, string | undefined>>): string {
   if (process.getuid?.() === 0) return '/var/lib/netobserv';
   return join(env.XDG_DATA_HOME ?? join(homedir(), '.local', 'share'), 'netobserv');

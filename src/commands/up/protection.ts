@@ -11,21 +11,21 @@ import { type RenewalDeps, renewalReport } from '../../telemetry/renewals.ts';
 import type { RenewalReport } from '../../telemetry/renewed-files.ts';
 import { RenewedCertificate } from '../../telemetry/server-tls.ts';
 
-/** What keeps strangers out of the console. Files are read anew when they change. */
+/** Protects the console from strangers. Files are read again when they change. */
 export type Protection = Pick<ConsoleConfig, 'token' | 'tls'>;
 
-/** Where it is: undefined and empty paths mean that there is none. */
+/** Files of the protection: an undefined or empty path means that there is none. */
 export interface ProtectionFiles {
   readonly tokenPath: string | undefined;
   readonly tlsCertFile: string;
   readonly tlsKeyFile: string;
 }
 
-/** What is renewed, by the names that log, metrics and `/readyz` have for it. */
+/** Renewed files, by their names in log, metrics and `/readyz`. */
 export const CONSOLE_RENEWALS = ['console_token', 'console_tls'] as const;
 export type ConsoleRenewal = (typeof CONSOLE_RENEWALS)[number];
 
-/** Of whose files somebody else tells. */
+/** For files whose renewals are reported elsewhere. */
 export const UNREPORTED: RenewalReport = { renewed: () => undefined, refused: () => undefined };
 
 export function consoleRenewals(
@@ -65,7 +65,7 @@ function isReadableByAll(path: string): boolean {
   return (mode & constants.S_IROTH) !== 0;
 }
 
-/** What is served beside the console, such as profiles, is no more open than the console is. */
+/** Servers beside the console, such as that of profiles, are no more open than the console is. */
 export function guardOf(
   { token }: Protection,
   { port }: ListenAddress,

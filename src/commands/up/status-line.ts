@@ -3,9 +3,9 @@ import type { SubscribeRows, WrittenRows } from '../../console/server/live.ts';
 import type { CommandContext } from '../command.ts';
 
 const REDRAW_INTERVAL_MS = 1000;
-/** Where nobody watches a line being redrawn, one line a minute says that all is well. */
+/** Without a terminal to redraw a line on, one line a minute says that all is well. */
 const REPORT_INTERVAL_MS = 60_000;
-/** Of a terminal that does not know its width, or says 0. */
+/** Width for a terminal that does not report its own, or reports 0. */
 const COLUMNS = 100;
 
 export interface StatusLineDeps {
@@ -17,7 +17,7 @@ export interface StatusLineDeps {
   readonly unrecordedPackets: () => number;
 }
 
-/** Shows what the host sees right now: a line that redraws itself on a terminal, else a report. */
+/** Shows the host's current state: a line that redraws itself on a terminal, else a report. */
 export function showStatus(deps: StatusLineDeps): Disposable {
   const { clock, stderr } = deps;
   const isTerminal = stderr.isTTY === true;
@@ -36,7 +36,7 @@ export function showStatus(deps: StatusLineDeps): Disposable {
     const text = statusText(seen, (nowMs - lastMs) / 1000, deps);
     seen = { flows: 0, bytes: 0, packets: 0 };
     lastMs = nowMs;
-    // Back to the first column, and whatever was there before is erased (ECMA-48 EL).
+    // Goes back to the first column and erases the old text (ECMA-48 EL).
     stderr.write(
       isTerminal ? `\r${text.slice(0, (stderr.columns || COLUMNS) - 1)}\x1b[K` : `${text}\n`,
     );

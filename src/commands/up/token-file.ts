@@ -5,8 +5,8 @@ const AUTO = 'auto';
 const NAME = 'console.token';
 
 /**
- * Path of the console's token file, as `--token-file` asks for it; undefined: none. `auto` makes
- * one in the folder of the data, and takes it again at the next start.
+ * Path of the console's token file, as `--token-file` requests it; undefined: none. `auto` creates
+ * one in the data folder, and reuses it at the next start.
  */
 export function tokenPathOf(asked: string, folder: string): string | undefined {
   if (asked === '') return undefined;

@@ -25,10 +25,10 @@ import { encodeStreams } from './streams.ts';
 
 const JSON_TYPE = 'application/json; charset=utf-8';
 
-/** Its answer lasts as long as the browser is open. */
+/** Answered for as long as the browser is open. */
 export const LIVE_PATH = '/api/live';
 
-/** `/api/…` but for logging in and out. */
+/** All of `/api/…` except login and logout. */
 export function apiRoutes(config: ConsoleConfig, context: ConsoleContext): FastifyPluginAsync {
   return async (app) => {
     app.addHook('onRequest', async (_request, reply) => {
@@ -59,7 +59,7 @@ export function apiRoutes(config: ConsoleConfig, context: ConsoleContext): Fasti
       }),
     );
     app.get(LIVE_PATH, { schema: { querystring: noParameters } }, async ({ socket }, reply) =>
-      // Proxies that buffer would turn news into history.
+      // Proxies that buffer would delay the news.
       reply
         .type('text/event-stream; charset=utf-8')
         .header('x-accel-buffering', 'no')

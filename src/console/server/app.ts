@@ -29,7 +29,7 @@ export async function buildApp(
   app.setErrorHandler((error, request, reply) =>
     replyError(reply, invalidRequest(error, request) ?? asAnswer(error, context.deps.log)),
   );
-  // Before all else, so that refusals carry the security headers too.
+  // Before all else, so that refusals have the security headers too.
   await app.register(helmet, SECURITY_HEADERS);
   const hosts = new HostCheck(config.listen.host, config.allowedHosts);
   app.addHook('onRequest', async (request) => {
@@ -43,7 +43,7 @@ export async function buildApp(
   });
   await app.register(compress, { encodings: ['zstd', 'br', 'gzip'] });
 
-  // Hooks inside of a plugin run by the route that matched, however its path was spelled.
+  // Hooks inside a plugin run for the matched route, however its path was spelled.
   await app.register(async (api) => {
     api.addHook('onRequest', refuseCrossSite(context, config.allowedHosts));
     measureCalls(api, context);
@@ -70,7 +70,7 @@ function newServer(config: ConsoleConfig, context: ConsoleContext): FastifyInsta
   const http = {
     maxHeaderSize: limits.headersMaxBytes,
     headersTimeout: limits.requestTimeoutMs,
-    // How often Node looks for requests that are past their time.
+    // How often Node looks for requests that have timed out.
     connectionsCheckingInterval: Math.max(100, Math.floor(limits.requestTimeoutMs / 4)),
   };
   const app = fastify({
@@ -85,7 +85,7 @@ function newServer(config: ConsoleConfig, context: ConsoleContext): FastifyInsta
     routerOptions: { querystringParser: parseQueryString },
     rewriteUrl: ({ url = '/' }) => withoutPrefix(url),
     ajv: {
-      // A parameter that is not in the schema is an error, not something to leave out quietly.
+      // A parameter that is not in the schema is an error; it is not silently removed.
       customOptions: { coerceTypes: true, removeAdditional: false, useDefaults: false },
     },
     frameworkErrors: (error, _request, reply) => {
@@ -96,14 +96,14 @@ function newServer(config: ConsoleConfig, context: ConsoleContext): FastifyInsta
   if (tls !== undefined) tls.renew(app.server as unknown as HttpsServer);
   const connections = limitConnections(app.server, limits, context.metrics.limitConnection);
   answerPlainHttp(app.server, connections, context.metrics.plainRequest);
-  // The API takes JSON; a plain-text body is what a cross-site form could send.
+  // The API takes JSON; a cross-site form could send a plain-text body.
   app.removeContentTypeParser('text/plain');
   return app;
 }
 
 /**
- * No inline script, style sheet or attribute, and nothing from elsewhere. Styles that scripts set
- * on elements are not subject to the policy; `data:` is for the images in PatternFly's sheets.
+ * No inline script, style sheet or attribute, and nothing from other origins. Styles that scripts
+ * set on elements are not subject to the policy; `data:` is for the images in PatternFly's sheets.
  */
 const SECURITY_HEADERS = {
   contentSecurityPolicy: {
@@ -121,7 +121,7 @@ const SECURITY_HEADERS = {
   },
   frameguard: { action: 'deny' },
   referrerPolicy: { policy: 'no-referrer' },
-  // It would bind all of the host name's ports to TLS: for whoever owns the name to decide.
+  // It would bind all of the host name's ports to TLS: the owner of the name must decide that.
   hsts: false,
 } as const;
 
@@ -144,7 +144,7 @@ function refuseCrossSite(context: ConsoleContext, allowedHosts: readonly string[
   };
 }
 
-/** `live` is left out: it lasts as long as the browser is open. */
+/** `live` is excluded: it lasts as long as the browser is open. */
 function measureCalls(api: FastifyInstance, context: ConsoleContext): void {
   api.addHook('onResponse', async (request, reply) => {
     const handler = request.routeOptions.url ?? 'none';

@@ -6,21 +6,21 @@ import { ANSWERS, AnswerError, START_ERRORS, startError } from './errors.ts';
 import { replyError } from './reply-error.ts';
 
 const INDEX = 'index.html';
-/** Where the build puts files whose names change with their contents. */
+/** Folder of files whose names change with their contents. */
 const HASHED_PREFIX = '/assets/';
 
-/** What the page asks for, relative to its own address, below the path that a proxy puts it at. */
+/** Requests of the page, relative to its own address, below the path at which a proxy serves it. */
 const BELOW_A_PATH = /^\/(?!api\/|assets\/)[^?]*?(\/(?:api|assets)\/.*|\/(?:theme\.js|logo\.svg))$/;
 
 /**
- * The address without the path that a proxy serves the console below, if it leaves that in place:
- * the page would come, and nothing that it consists of.
+ * The address without the path at which a proxy serves the console, if the proxy does not remove
+ * it: otherwise the page would load, but none of its files.
  */
 export function withoutPrefix(url: string): string {
   return BELOW_A_PATH.exec(url)?.[1] ?? url;
 }
 
-/** The front end's files: hashed ones for ever, its page never without asking. */
+/** The front end's files: hashed ones are cached for ever, the page is always revalidated. */
 export async function serveAssets(app: FastifyInstance, webRoot: string): Promise<void> {
   const index = join(webRoot, INDEX);
   try {
@@ -45,9 +45,9 @@ export async function serveAssets(app: FastifyInstance, webRoot: string): Promis
 }
 
 /**
- * The page asks for its files relative to its own address: without the slash at its end, a proxy
- * would look for them next to the path that it serves the console below. Relative, since only the
- * browser knows the whole address; the dot keeps a colon in it from being a scheme's.
+ * The page requests its files relative to its own address: without the trailing slash, a proxy
+ * would look for them next to the path at which it serves the console. Relative, since only the
+ * browser knows the whole address; the dot keeps a colon in it from being read as a scheme's.
  */
 function asFolder(url: string): string {
   const [path = '', query] = url.split(/\?(.*)/s, 2);
@@ -55,8 +55,8 @@ function asFolder(url: string): string {
 }
 
 /**
- * Anything that is no route: an unknown call of the API, a missing file, or a page that the front
- * end's own router knows.
+ * Anything that is not a route: an unknown call of the API, a missing file, or a page that the
+ * front end's own router knows.
  */
 export function answerNotFound(
   request: FastifyRequest,

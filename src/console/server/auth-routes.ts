@@ -37,7 +37,7 @@ export function authRoutes(auth: TokenAuth, context: ConsoleContext): FastifyPlu
 /** How soon a stream ends after the session that it was opened in. */
 const STREAM_CHECK_PERIOD_MS = 5000;
 
-/** A hook that lets only those pass who know the token, and answers them no longer than that. */
+/** A hook that requires the token, and ends a live stream soon after its session has ended. */
 export function requireToken(auth: TokenAuth, context: ConsoleContext) {
   return async ({ headers, ip, routeOptions }: FastifyRequest, reply: FastifyReply) => {
     try {

@@ -2,14 +2,14 @@ import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypt
 import type { Clock } from '../../base/clock.ts';
 import { ANSWERS, AnswerError } from './errors.ts';
 
-/** Before the port and a hash: see `TokenAuth`. */
+/** Prefix of the cookie's name, before the port and a hash: see `TokenAuth`. */
 const COOKIE_PREFIX = 'netobserv_session';
 
-/** Addresses whose failures are remembered; the one that failed longest ago is forgotten first. */
+/** Addresses whose failures are remembered; the one with the oldest failure is forgotten first. */
 const FAILING_ADDRESSES_MAX = 1024;
 
 export interface AuthOptions {
-  /** Of the console, as configured. */
+  /** Port of the console, as configured. */
   readonly port: number;
   /** Browsers send the cookie over TLS only. */
   readonly isTls?: boolean;
@@ -18,36 +18,37 @@ export interface AuthOptions {
   readonly sessionMs: number;
 }
 
-/** What a request offers as proof. */
+/** Proof that a request offers. */
 export interface Credentials {
   readonly authorization?: string | undefined;
   readonly cookie?: string | undefined;
 }
 
-/** Logged-out sessions that are remembered; the one that would end first is forgotten first. */
+/** Logged-out sessions that are remembered; the one that expires first is forgotten first. */
 const ENDED_SESSIONS_MAX = 4096;
 
 /**
  * Checks the one token that a console may have.
  *
- * A session is the time when it ends and a random part, signed with a key made from the token:
- * it survives a restart, and another token ends every session. Only those that were logged out
- * are remembered, until they would have ended anyway; a restart forgets them.
+ * A session is its expiry time and a random part, signed with a key made from the token: it
+ * survives a restart, and another token ends every session. Only sessions that were logged out are
+ * remembered, until their expiry; a restart forgets them.
  *
  * Browsers send a cookie to every port and, through a proxy, every path of its host name. So that
- * several consoles there keep a session each, its name tells them apart: by port on one machine,
- * by token behind a proxy. Those that share both share their sessions, as replicas should.
+ * several consoles there keep separate sessions, the cookie's name distinguishes them: by port on
+ * one machine, by token behind a proxy. Those that share both share their sessions, as replicas
+ * should.
  */
 export class TokenAuth {
   readonly #token: () => string;
   readonly #clock: Clock;
   readonly #options: AuthOptions;
   readonly #failures = new Map<string, { count: number; untilMs: number }>();
-  /** When they would have ended, by the session. */
+  /** Expiry times of logged-out sessions. */
   readonly #ended = new Map<string, number>();
   #keys: TokenKeys;
 
-  /** The token is asked for at each check: it may be changed at any time. */
+  /** Each check reads the token, because it may change at any time. */
   constructor(token: () => string, clock: Clock, options: AuthOptions) {
     this.#token = token;
     this.#keys = keysOf(token());
@@ -72,7 +73,7 @@ export class TokenAuth {
     );
   }
 
-  /** `Set-Cookie` of a new session for someone who knows the token; throws for anyone else. */
+  /** `Set-Cookie` of a new session for a caller who knows the token; throws for anyone else. */
   login(token: string, remoteAddress: string): string {
     this.#checkToken(token, remoteAddress);
     const expires = String(Math.floor((this.#clock.nowMs() + this.#options.sessionMs) / 1000));
@@ -98,11 +99,11 @@ export class TokenAuth {
   }
 
   /**
-   * Only wrong tokens are limited: behind a proxy everybody has its address, and must not be locked
-   * out by somebody's guesses. The right token cannot be guessed, at whatever rate.
+   * Limits only wrong tokens: behind a proxy everybody has its address, and must not be locked out
+   * by somebody's guesses. The right token cannot be guessed at any rate.
    */
   #checkToken(token: string, remoteAddress: string): void {
-    // Digests have one length whatever was sent, so that the comparison's time tells nothing.
+    // Digests always have the same length, so that the comparison's time reveals nothing.
     if (timingSafeEqual(sha256(token), this.#currentKeys().tokenDigest)) return;
     const nowMs = this.#clock.nowMs();
     const failing = this.#failures.get(remoteAddress);
@@ -121,7 +122,7 @@ export class TokenAuth {
     const token = this.#token();
     if (token !== this.#keys.token) {
       this.#keys = keysOf(token);
-      // None of them is a session any more.
+      // They are no longer valid sessions.
       this.#ended.clear();
     }
     return this.#keys;
@@ -167,12 +168,12 @@ interface TokenKeys {
   readonly token: string;
   readonly tokenDigest: Buffer;
   readonly sessionKey: Buffer;
-  /** Tells nothing that a session's signature does not. */
+  /** Reveals nothing that a session's signature does not. */
   readonly cookieMark: string;
 }
 
 const SESSION_NONCE_BYTES = 12;
-/** In base64url, which makes four characters of three bytes. */
+/** In base64url, which encodes three bytes as four characters. */
 const SESSION_NONCE_CHARS = (SESSION_NONCE_BYTES / 3) * 4;
 const SESSION_CHARS_MAX = 128;
 /** In hexadecimal. */
@@ -189,7 +190,7 @@ function keysOf(token: string): TokenKeys {
   };
 }
 
-/** Of a session, epoch milliseconds. */
+/** Expiry time of a session in epoch milliseconds. */
 function endOf(session: string): number {
   return Number(session.split('.', 1)[0]) * 1000;
 }

@@ -17,13 +17,13 @@ const REASONS: Readonly<Record<string, readonly [ErrorRow, string]>> = {
   ],
 };
 
-/** Answers what Node's parser refused, which never becomes a request, and hangs up. */
+/** Answers what Node's parser refused, which never becomes a request, and closes the socket. */
 export function refuseBrokenRequest(
   error: Error & { readonly code?: string },
   socket: Socket,
   metrics: ConsoleMetrics,
 ): void {
-  // The client is gone, or an answer is already on its way: nothing can be said.
+  // The client is gone, or an answer is already on its way: no other answer is possible.
   if (error.code === 'ECONNRESET' || !socket.writable || socket.bytesWritten > 0) {
     socket.destroy();
     return;

@@ -9,34 +9,34 @@ import type { RenewedCertificate } from '../../telemetry/server-tls.ts';
 import type { FrontendConfig, QuickFilter } from '../api.ts';
 import { START_ERRORS, startError } from './errors.ts';
 
-/** What the front end is told; everything else in its configuration comes from the field table. */
+/** Facts for the front end; everything else in its configuration comes from the field table. */
 export type FrontendFacts = Pick<FrontendConfig, 'recordTypes' | 'sampling' | 'portNaming'> & {
   readonly quickFilters: readonly QuickFilter[];
 };
 
-/** Every bound of the server, so that a test can make one small. */
+/** Every limit of the server, so that a test can lower one. */
 export interface ConsoleLimits {
   readonly connectionsMax: number;
   readonly connectionsPerAddressMax: number;
-  /** Then a client connects anew. */
+  /** After this many requests, a client must reconnect. */
   readonly requestsPerConnectionMax: number;
   readonly headersMaxBytes: number;
   readonly bodyMaxBytes: number;
   /** From the first byte of a request to its last. */
   readonly requestTimeoutMs: number;
-  /** A socket on which nothing moves for this long is closed, also in the middle of an answer. */
+  /** A socket without traffic for this long is closed, even in the middle of an answer. */
   readonly idleTimeoutMs: number;
   readonly stopGraceMs: number;
   readonly concurrentQueriesMax: number;
   readonly queuedQueriesMax: number;
-  /** Waiting for a slot included. */
+  /** Includes waiting for a slot. */
   readonly queryTimeoutMs: number;
-  /** Record answers on their way out at once: each holds its rows until they are sent. */
+  /** Concurrent record answers: each holds its rows until they are sent. */
   readonly recordAnswersMax: number;
   readonly liveClientsMax: number;
   readonly liveTickMs: number;
   readonly liveHeartbeatMs: number;
-  /** A live stream ends after this long; a browser that still wants it comes back. */
+  /** A live stream ends after this long; a browser that still wants it reconnects. */
   readonly liveStreamMaxMs: number;
   /** Unsent bytes at which a live client misses ticks. */
   readonly liveBufferBytes: number;
@@ -74,25 +74,25 @@ export const DEFAULT_LIMITS: ConsoleLimits = {
 
 export interface ConsoleConfig {
   readonly listen: ListenAddress;
-  /** The token as it is now: required for any address but loopback. */
+  /** The current token: required for any address but loopback. */
   readonly token?: () => string;
   /** Without it the console speaks plain HTTP. */
   readonly tls?: RenewedCertificate;
   /** Folder of the built front end; without it only the API is served. */
   readonly webRoot?: string;
-  /** Names besides the bound one under which browsers may reach the console. */
+  /** Names besides the bound one that browsers may use to reach the console. */
   readonly allowedHosts: readonly string[];
   readonly frontend: FrontendFacts;
   readonly limits: ConsoleLimits;
 }
 
-/** Below this a token could be guessed in spite of the rate limit. */
+/** A shorter token could be guessed in spite of the rate limit. */
 const TOKEN_MIN_CHARS = 16;
 const TOKEN_MAX_CHARS = 1024;
 
 /**
- * The token that a file holds, its only line, which may end in a newline. The file is looked at
- * whenever a token is compared; new contents that are no token leave the old one in place.
+ * The token in a file: its only line, which may end in a newline. The file is checked whenever a
+ * token is compared; new contents that are not a token leave the old one in place.
  */
 export function watchToken(path: string, report: RenewalReport): () => string {
   try {
@@ -126,7 +126,7 @@ function tokenIn(content: string, path: string): string {
 
 const TOKEN_BYTES = 32;
 
-/** Makes a token file, unless it is there; nobody else may read it. */
+/** Makes a token file if it is missing; nobody else may read it. */
 export function makeTokenFile(path: string): void {
   makeFolder(dirname(path), 0o700);
   try {

@@ -10,30 +10,30 @@ import type { QueryGate } from './query-gate.ts';
 
 type Awaitable<T> = T | Promise<T>;
 
-/** What the console gets from the process that it is part of, maybe from another thread of it. */
+/** Dependencies of the console on its process; they may run in another thread. */
 export interface ConsoleDeps {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly store: FlowReader;
   readonly version: { readonly version: string; readonly buildDate: string };
-  /** Names of the features whose fields are filled, as they stand when the front end asks. */
+  /** Names of the features whose fields are filled; read at each request of the front end. */
   readonly features: () => Awaitable<readonly string[]>;
   /** Behind `/livez` and `/readyz`; without it they are not served. */
   readonly health?: {
     live(): Awaitable<HealthReport>;
     ready(): Awaitable<HealthReport>;
   };
-  /** Behind `/metrics`: those of the whole process. Without it, those in `metrics`. */
+  /** Metrics of the whole process behind `/metrics`. Without it, those in `metrics` are served. */
   readonly exposition?: () => Promise<string>;
-  /** Absent where no agent runs in this process. */
+  /** Absent when no agent runs in this process. */
   readonly agentStatus?: () => Awaitable<Omit<StatusResponse['agent'], 'isEnabled'>>;
   readonly branches?: () => Awaitable<StatusResponse['branches']>;
-  /** Calls its listener after rows became visible in the store; without it live ticks only beat. */
+  /** Calls its listener after rows became visible in the store; if absent, ticks only beat. */
   readonly subscribe?: SubscribeRows;
 }
 
-/** What the routes share. */
+/** State that the routes share. */
 export interface ConsoleContext {
   readonly deps: ConsoleDeps;
   readonly metrics: ConsoleMetrics;

@@ -151,7 +151,7 @@ const STATUS_OF_KIND: Readonly<Record<ErrorKind, number>> = {
   unavailable: 503,
 };
 
-/** Statuses that HTTP has for one situation only. */
+/** Statuses that HTTP has for one specific situation. */
 const STATUS_OF_ANSWER: ReadonlyMap<ErrorRow, number> = new Map([
   [ANSWERS.unauthenticated, 401],
   [ANSWERS.method, 405],
@@ -167,7 +167,7 @@ export function statusOf(row: ErrorRow): number {
   return STATUS_OF_ANSWER.get(row) ?? STATUS_OF_KIND[row.kind];
 }
 
-/** What an answer carries besides its message. */
+/** Parts of an answer besides its message. */
 export interface AnswerContext {
   readonly cause?: unknown;
   readonly parameter?: string;

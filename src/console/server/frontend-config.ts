@@ -14,15 +14,15 @@ import type {
 import type { FrontendFacts } from './config.ts';
 import type { ConsoleDeps } from './context.ts';
 
-/** What is so as the front end asks. */
+/** State that may change between requests of the front end. */
 export interface FrontendState {
   readonly version: ConsoleDeps['version'];
   readonly features: readonly string[];
-  /** Whether there is somebody to log out. */
+  /** Whether there is a session to log out of. */
   readonly login: boolean;
 }
 
-/** What the front end works by: the field table, as people see it, and what is on. */
+/** Configuration of the front end: the field table as people see it, and the enabled features. */
 export function frontendConfig(
   facts: FrontendFacts,
   { version, features, login }: FrontendState,
@@ -46,7 +46,7 @@ export function frontendConfig(
       (field) => field.name,
     ),
     promLabels: [],
-    // Rows of the store are seen as soon as they are written: nothing ages in chunks.
+    // Rows in the store are visible as soon as they are written: nothing ages in chunks.
     maxChunkAgeMs: 0,
   };
 }
@@ -63,7 +63,7 @@ function filterOf({ quoted, ...filter }: FilterSpec): FilterConfig {
   return quoted === undefined ? filter : { ...filter, autoCompleteAddsQuotes: quoted };
 }
 
-/** One filter, or one for each end, as the original's configuration has it. */
+/** One filter, or one for each end, as in the console plugin's configuration. */
 function scopeOf({ filters, ...scope }: Scope): ScopeConfig {
   const [first] = filters;
   return filters.length === 1 && first !== undefined

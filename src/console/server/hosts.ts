@@ -3,7 +3,7 @@ import { parseAddress } from '../../base/ip.ts';
 import { shown } from '../../base/shown.ts';
 
 /**
- * Which `Host` headers are answered.
+ * Decides which `Host` headers are answered.
  *
  * A page anywhere can point a DNS name of its own at 127.0.0.1 and then read from "its own origin"
  * (DNS rebinding). The browser still sends that name as the Host, so a server that answers only to
@@ -26,7 +26,7 @@ export class HostCheck {
   }
 }
 
-/** The name in `name:port`, folded, without port and brackets; undefined when malformed. */
+/** The name in `name:port`, folded, without port and brackets; undefined if malformed. */
 function hostName(header: string): string | undefined {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]+))(?::\d{1,5})?$/.exec(header);
   const name = match?.[1] ?? match?.[2];
@@ -39,7 +39,7 @@ function fold(name: string): string {
 
 export function isWildcard(host: string): boolean {
   const bytes = parseAddress(host);
-  // Both :: and 0.0.0.0, which is held as ::ffff:0.0.0.0.
+  // Both :: and 0.0.0.0, which is stored as ::ffff:0.0.0.0.
   return bytes?.every((byte, index) => byte === 0 || index === 10 || index === 11) ?? false;
 }
 
@@ -53,11 +53,11 @@ export function isLoopback(host: string): boolean {
 }
 
 /**
- * Why a request counts as one that a page of another site makes; undefined when it does not.
+ * Why a request counts as made by a page of another site; undefined when it does not.
  *
- * Browsers say so in `Sec-Fetch-Site`, and in `Origin` for anything that changes state; a client
- * that sends neither is no browser. A proxy may pass another Host than the browser asked for: an
- * origin whose name is among the allowed hosts is the console's own all the same.
+ * Browsers send `Sec-Fetch-Site`, and `Origin` for anything that changes state; a client that sends
+ * neither is not a browser. A proxy may pass another Host than the browser requested, so an origin
+ * whose name is among the allowed hosts is still the console's own.
  */
 export function crossSiteReason(
   headers: {
@@ -71,7 +71,7 @@ export function crossSiteReason(
     return 'pages of other sites may not call this API: open the console itself';
   }
   if (headers.origin === undefined) return undefined;
-  // A sandboxed page has the origin "null", which is no URL.
+  // A sandboxed page has the origin "null", which is not a URL.
   const origin = URL.canParse(headers.origin) ? new URL(headers.origin) : undefined;
   if (origin !== undefined && origin.host === headers.host?.toLowerCase()) return undefined;
   const name = origin && fold(origin.hostname.replace(/^\[|\]$/g, ''));

@@ -30,16 +30,16 @@ export interface LiveDeps {
   readonly rows: () => Promise<number>;
 }
 
-/** Milliseconds after which a browser that lost the stream comes back. */
+/** Delay after which a browser that lost the stream reconnects. */
 const RECONNECT_MS = 3000;
 
 const FULL_RETRY_AFTER_S = 30;
 
 /**
- * Tells browsers that there are new rows; they then ask for what they show.
+ * Notifies browsers of new rows; they then query what they show.
  *
  * All clients get the same text, made once per tick. A tick is news, not data: a client that does
- * not read loses ticks, never memory of ours, and is let go when it has not read for long.
+ * not read loses ticks, never costs us memory, and is disconnected when it has not read for long.
  */
 export class LiveHub {
   readonly #limits: LiveLimits;
@@ -69,12 +69,12 @@ export class LiveHub {
     this.#timer = this.#deps.clock.every(this.#limits.liveTickMs, () => void this.#tick());
   }
 
-  /** Ends every stream; the browsers will try to come back. */
+  /** Ends every stream; the browsers will try to reconnect. */
   stop(): void {
     this.#timer?.[Symbol.dispose]();
     this.#subscription?.[Symbol.dispose]();
     for (const client of this.#clients) client.push(null);
-    // A tick that still waits for the store then has nobody to tell.
+    // A tick that still waits for the store then has no receiver.
     this.#clients.clear();
   }
 
@@ -104,15 +104,15 @@ export class LiveHub {
   }
 
   /**
-   * Ends the oldest stream of the address that has most, if the newcomer's then still has no more
-   * than that. False: it has its share.
+   * Ends the oldest stream of the address with the most streams, if the newcomer's address then
+   * still has no more than that one. Returns false if the newcomer's address has its share.
    */
   #makeRoomFor(address: string): boolean {
     const counts = new Map<string, number>();
     for (const { address: one } of this.#clients) counts.set(one, (counts.get(one) ?? 0) + 1);
     const [greediest = '', most = 0] = [...counts].sort((a, b) => b[1] - a[1])[0] ?? [];
     if (most < (counts.get(address) ?? 0) + 2) return false;
-    // In the order in which they came.
+    // In order of arrival.
     for (const client of this.#clients) {
       if (client.address !== greediest) continue;
       this.#deps.metrics.liveClientsDropped.inc();
@@ -127,25 +127,25 @@ export class LiveHub {
     const nowMs = this.#deps.clock.monotonicMs();
     this.#endOld(nowMs);
     if (this.#clients.size === 0) {
-      // Nobody is told what happened before they came.
+      // A new client does not get what happened before it connected.
       this.#forget(nowMs);
       return;
     }
     const due = this.#flows > 0 || nowMs - this.#lastTickMs >= this.#limits.liveHeartbeatMs;
-    // While the store is slow to count its rows, what is written adds up for the next tick.
+    // While the store is slow to count its rows, new rows add up for the next tick.
     if (!due || this.#ticking) return;
     this.#ticking = true;
     try {
       this.#rows = await this.#deps.rows();
     } catch {
-      // The last known count will do: what is wrong with the store is /api/status' to tell.
+      // The last known count will do: /api/status reports what is wrong with the store.
     } finally {
       this.#ticking = false;
     }
     this.#send();
   }
 
-  /** So that a stream that nobody reads any more, or that a session began which has ended, goes. */
+  /** Ends old streams, so that those without a reader or with an ended session go away. */
   #endOld(nowMs: number): void {
     for (const client of this.#clients) {
       if (nowMs < client.endsAtMs) continue;

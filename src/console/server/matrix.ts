@@ -2,7 +2,7 @@ import { fieldByName } from '../../flow/fields.ts';
 import type { MetricQuery, MetricResult, Series } from '../../query/ast.ts';
 import type { MatrixItem, MetricsResponse, QueryStats } from '../api.ts';
 
-/** A metrics answer in the shape of Prometheus' own. */
+/** A metrics answer in the format of Prometheus. */
 export function toMatrix(
   query: MetricQuery,
   result: MetricResult,
@@ -10,7 +10,7 @@ export function toMatrix(
   nowMs: number,
 ): MetricsResponse {
   const byApp = query.groupBy.length === 0;
-  // As in the original, times of nanoseconds are told in milliseconds.
+  // As in the console plugin, times in nanoseconds are reported in milliseconds.
   const isTime = fieldByName(query.type)?.unit === 'nanoseconds' && query.fn !== 'count';
   return {
     resultType: 'matrix',

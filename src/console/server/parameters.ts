@@ -5,17 +5,17 @@ import { closest } from '../../base/suggest.ts';
 import { FILTERS_MAX_CHARS } from '../../query/filters.ts';
 import { ANSWERS, AnswerError } from './errors.ts';
 
-/** Rows of one records answer. At some 700 bytes a row the largest is about 7 MB of JSON. */
+/** Maximum of rows in a records answer. At some 700 bytes a row, that is about 7 MB of JSON. */
 export const RECORDS_LIMIT_MAX = 10_000;
 export const RECORDS_LIMIT_DEFAULT = 100;
-/** Series of one metrics answer. */
+/** Maximum of series in a metrics answer. */
 export const SERIES_LIMIT_MAX = 1000;
 export const SERIES_LIMIT_DEFAULT = 100;
-/** Suggestions of one values answer. */
+/** Maximum of suggestions in a values answer. */
 export const VALUES_LIMIT_MAX = 1000;
 export const VALUES_LIMIT_DEFAULT = 50;
 
-/** Filters that are encoded twice may have three characters for one. */
+/** Filters that are encoded twice may need three characters for one. */
 const ENCODED_FILTERS_MAX_CHARS = 3 * FILTERS_MAX_CHARS;
 const TEXT_MAX_CHARS = 256;
 /** Last second that a JavaScript date can hold, so that arithmetic on it stays exact. */
@@ -23,8 +23,8 @@ const EPOCH_MAX_S = 8_640_000_000_000;
 const RANGE_MAX_S = 100 * 365 * 86_400;
 
 /*
- * The `description` of a parameter completes the sentence "limit must be …": it is what a person
- * who sent something else is told.
+ * The `description` of a parameter completes the sentence "limit must be …", which is shown to a
+ * client that sent something else.
  */
 
 const epochSeconds = Type.Integer({
@@ -104,7 +104,7 @@ export const valuesParameters = Type.Object(
 
 export const noParameters = Type.Object({}, { additionalProperties: false });
 
-/** `/api/status` takes the tenant's namespace, as the original does. */
+/** `/api/status` takes the tenant's namespace, as in `network-observability-console-plugin`. */
 export const statusParameters = Type.Object(
   { namespace: flow.namespace },
   { additionalProperties: false },
@@ -119,13 +119,13 @@ export type RecordsParameters = Static<typeof recordsParameters>;
 export type MetricsParameters = Static<typeof metricsParameters>;
 export type ValuesParameters = Static<typeof valuesParameters>;
 
-/** Parameters with an empty value count as not given, as in the original's URLs. */
+/** Parameters with an empty value count as not given, as in the console plugin's URLs. */
 export function parseQueryString(text: string): Record<string, string | string[]> {
   const parameters: Record<string, string | string[]> = Object.create(null);
   for (const [name, value] of new URLSearchParams(text)) {
     if (value === '') continue;
     const before = parameters[name];
-    // Kept as a list, which no parameter is: the validator then says so.
+    // Kept as a list, which no parameter is: the validator then reports it.
     if (before === undefined) parameters[name] = value;
     else if (typeof before === 'string') parameters[name] = [before, value];
     else before.push(value);
@@ -135,7 +135,7 @@ export function parseQueryString(text: string): Record<string, string | string[]
 
 type Described = Readonly<Record<string, { readonly description?: string }>>;
 
-/** Says what is wrong with a request that does not fit its schema, and what would be right. */
+/** Explains what is wrong with a request that does not fit its schema, and what would be right. */
 export function explainInvalid(
   failure: FastifySchemaValidationError,
   properties: Described,

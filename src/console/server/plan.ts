@@ -30,19 +30,19 @@ import {
   type ValuesParameters,
 } from './parameters.ts';
 
-/** The console's own first choice, for whoever asks without any time. */
+/** The console's own default, for requests without any time. */
 const RANGE_DEFAULT_S = 300;
-/** Suggestions come from what was seen lately, as the original's do. */
+/** Suggestions come from recent flows, as in `network-observability-console-plugin`. */
 const VALUES_RANGE_DEFAULT_S = 3 * 3600;
 
 const STEP_DEFAULT = '30s';
 const RATE_INTERVAL_DEFAULT = '1m';
 const STEP_MIN_MS = 1000;
-/** Series times points of one answer. */
+/** Maximum of series times points in one answer. */
 const CELLS_MAX = 1_000_000;
 
 const SCOPE_FIELDS = new Map(SCOPES.map((scope) => [scope.id, scope.labels]));
-/** Names that old links use for fields. */
+/** Names of fields in old links. */
 const FIELD_ALIASES = new Map([
   ['droppedState', 'PktDropLatestState'],
   ['droppedCause', 'PktDropLatestDropCause'],
@@ -144,7 +144,7 @@ function readFilters(text: string): Filter {
   return blaming('filters', () => parseFilters(decodeFilters(text)));
 }
 
-/** What the query layer refuses is the fault of the parameter that it was made from. */
+/** If the query layer refuses a value, the error names the parameter that it was made from. */
 function blaming<T>(parameter: string, make: () => T): T {
   try {
     return make();
@@ -154,7 +154,7 @@ function blaming<T>(parameter: string, make: () => T): T {
   }
 }
 
-/** Record types to keep; none means that there is nothing to choose from. */
+/** Record types to keep; empty when there is no choice. */
 function recordTypes(
   wanted: FlowQuery['recordType'],
   { recordTypes: known }: FrontendFacts,
@@ -192,8 +192,8 @@ function requireStore(dataSource: FlowQuery['dataSource']): void {
 }
 
 /**
- * The range from a whole step on: the steps of a relative range then stay where they are while it
- * moves on, and a chart does not dance. What is added up keeps to the range as it was asked for.
+ * Starts the range on a whole step: the steps of a relative range then stay where they are while it
+ * moves on, and a chart does not jitter. Sums and counts keep the requested range.
  */
 function stepped(range: TimeRange, stepMs: number, fn: MetricFunction): TimeRange {
   if (fn === 'sum' || fn === 'count') return range;
@@ -223,7 +223,7 @@ function durationOf(parameter: string, text: string): number {
   );
 }
 
-/** Fields that name a series, none for `app`. */
+/** Fields that name a series; empty for `app`. */
 function groupFields(aggregateBy: string, groups: string | undefined): readonly string[] {
   const fields = new Set<string>();
   const parts = aggregateBy.split(',').map((part) => part.trim());

@@ -2,7 +2,7 @@ import type { FastifyPluginAsync, FastifyReply, onRequestAsyncHookHandler } from
 import type { HealthReport } from '../../telemetry/health.ts';
 import type { ConsoleContext } from './context.ts';
 
-/** `/metrics`, `/livez` and `/readyz`, as the telemetry server has them. */
+/** `/metrics`, `/livez` and `/readyz`, as on the telemetry server. */
 export function probeRoutes(
   context: ConsoleContext,
   guard: onRequestAsyncHookHandler | undefined,
@@ -14,7 +14,7 @@ export function probeRoutes(
       reply.type(metrics.registry.contentType).send(await exposition()),
     );
     if (health === undefined) return;
-    // Open to all: a kubelet has no token, and they tell nothing but yes or no.
+    // Open to all: a kubelet has no token, and the answer is only yes or no.
     app.get('/livez', async (_, reply) => sendReport(reply, await health.live()));
     app.get('/readyz', async (_, reply) => sendReport(reply, await health.ready()));
   };

@@ -9,15 +9,15 @@ export interface GateLimits {
   readonly queryTimeoutMs: number;
 }
 
-/** Seconds after which a client that found the console busy may well have more luck. */
+/** Seconds after which a client that found the console busy should retry. */
 export const BUSY_RETRY_AFTER_S = 1;
 
 /**
  * Lets a bounded number of queries into the store at a time, in order of arrival.
  *
  * Each has one deadline that covers waiting and running. Its signal is aborted by the deadline, by
- * the client's going away and by the end of the server; the answer does not wait for a store that
- * is slow to obey, but the slot does, because the work is still being done.
+ * a client that disconnects and by the end of the server. The answer does not wait for a store that
+ * is slow to abort, but the slot does, because the query still runs.
  */
 export class QueryGate {
   readonly #clock: Clock;
@@ -63,12 +63,12 @@ export class QueryGate {
     }
   }
 
-  /** Aborts what runs and waits, and refuses what comes. */
+  /** Aborts running and waiting queries, and refuses new ones. */
   stop(): void {
     this.#stopping.abort(new AnswerError(ANSWERS.stopping, 'the console is shutting down'));
   }
 
-  /** Throws unless the query has its turn. */
+  /** Throws if the query may not run. */
   #check(entry: LaneEntry, signal: AbortSignal): void {
     switch (entry) {
       case 'entered':
@@ -88,7 +88,7 @@ export class QueryGate {
     }
   }
 
-  /** The query itself may be quick: others kept it from running. */
+  /** The query itself may be quick, but others kept it from running. */
   #waitedOut(): AnswerError {
     this.#metrics.reject('queries_busy');
     return new AnswerError(
@@ -99,12 +99,12 @@ export class QueryGate {
   }
 }
 
-/** Async, so that whatever `query` throws at once frees the slot too. */
+/** Async, so that a synchronous error of `query` frees the slot too. */
 async function start<T>(
   query: (signal: AbortSignal) => Promise<T>,
   signal: AbortSignal,
 ): Promise<T> {
-  // It may have been aborted between being handed the slot and running.
+  // It may have been aborted after it got the slot and before it ran.
   signal.throwIfAborted();
   return query(signal);
 }

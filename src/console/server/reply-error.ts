@@ -4,7 +4,7 @@ import type { Log } from '../../telemetry/log.ts';
 import type { ApiError } from '../api.ts';
 import { ANSWERS, AnswerError } from './errors.ts';
 
-/** Answers with an error in the one shape that all of `/api` has. */
+/** Answers with an error in the one format of all of `/api`. */
 export function replyError(reply: FastifyReply, error: AnswerError): FastifyReply {
   const { parameter, retryAfterS, flags } = error.context;
   if (retryAfterS !== undefined) reply.header('retry-after', String(retryAfterS));
@@ -24,7 +24,7 @@ export function replyError(reply: FastifyReply, error: AnswerError): FastifyRepl
     .send(JSON.stringify(body));
 }
 
-/** Fastify's own refusals, which it makes before any of our code runs. */
+/** Fastify's own refusals, made before any of our code runs. */
 const FRAMEWORK_ANSWERS: Readonly<Record<string, readonly [ErrorRow, string]>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: [ANSWERS.bodyTooLarge, 'the body is too large'],
   FST_ERR_CTP_INVALID_MEDIA_TYPE: [
@@ -40,7 +40,7 @@ const FRAMEWORK_ANSWERS: Readonly<Record<string, readonly [ErrorRow, string]>> =
   FST_ERR_BAD_URL: [ANSWERS.badRequest, 'the path is not a valid URL path'],
 };
 
-/** The answer for whatever a handler threw; what nobody expected is logged and not shown. */
+/** The answer for an error of a handler; unexpected errors are logged and not shown. */
 export function asAnswer(error: unknown, log: Log): AnswerError {
   if (error instanceof AnswerError) return error;
   if (error instanceof NetobservError) return fromStore(error, log);
@@ -58,7 +58,7 @@ export function asAnswer(error: unknown, log: Log): AnswerError {
 
 /**
  * The answer for an error of the layers below. Their messages are written for people and are passed
- * on; the causes are for the log only.
+ * on; the causes are only for the log.
  */
 function fromStore(error: NetobservError, log: Log): AnswerError {
   const parameter = error.details.parameter;

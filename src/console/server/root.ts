@@ -15,7 +15,7 @@ import { declareMetrics } from './metrics.ts';
 import { QueryGate } from './query-gate.ts';
 
 export interface ConsoleAddress extends ListenAddress {
-  /** What a person on this machine opens. */
+  /** Address that a person on this machine opens. */
   readonly url: string;
 }
 
@@ -47,7 +47,7 @@ export function createConsole(config: ConsoleConfig, deps: ConsoleDeps): Console
       app = await buildApp(config, context, auth);
       bound = await bind(app, config.listen, tls === undefined ? 'http' : 'https');
       live.start();
-      // Streams never end by themselves: they go first, what was asked may still be answered.
+      // Streams never end by themselves: they end first; pending requests may still be answered.
       signal.addEventListener('abort', () => live.stop(), { once: true });
       deps.log.info({ component: 'console', url: bound.url }, 'console is listening');
     },
@@ -123,7 +123,7 @@ function listenError(cause: unknown, listen: ListenAddress): unknown {
   }
 }
 
-/** Lets answers on their way get out, but not for ever: a client may have stopped reading. */
+/** Lets pending answers finish, but not for ever: a client may have stopped reading. */
 async function closeWithin(app: FastifyInstance, graceMs: number, deps: ConsoleDeps) {
   const closed = new AbortController();
   const force = deps.clock.sleep(graceMs, closed.signal).then(

@@ -1,6 +1,6 @@
 import type { QueryStats } from '../api.ts';
 
-/** What the summary bar shows of one query; the store is one source and never sends a row twice. */
+/** Query statistics of the summary bar; the store is one source and never sends a row twice. */
 export function queryStats(
   name: string,
   durationMs: number,

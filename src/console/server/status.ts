@@ -10,7 +10,7 @@ const NOT_CONFIGURED: SourceStatus = {
   errorCode: 0,
 };
 
-/** State of everything that the console shows data of; never fails, that is what it is for. */
+/** State of all sources of the console's data; never fails, because it reports failures. */
 export async function readStatus(deps: ConsoleDeps): Promise<StatusResponse> {
   const agent = await deps.agentStatus?.();
   return {

@@ -2,7 +2,7 @@ import type { FlowRow } from '../../query/ast.ts';
 import { TIME_FIELD } from '../../query/sql.ts';
 import type { QueryStats } from '../api.ts';
 
-/** The one label that every stream of the original has. */
+/** The one label that every stream has in the console plugin's API. */
 const APP_LABEL = { app: 'netobserv-flowcollector' } as const;
 
 /** Characters gathered before a piece is handed to the socket: few system calls, little memory. */
@@ -17,10 +17,10 @@ interface Stream {
 
 /**
  * The text of a records answer, piece by piece: rows grouped by their label fields into streams,
- * in each of them in the order in which they came (newest first).
+ * each in the order in which its rows arrived (newest first).
  *
- * In pieces, so that ten thousand rows neither stand in memory as one text nor keep the process
- * from anything else for the 30 ms that they take.
+ * The pieces keep ten thousand rows from being in memory as one text, and from blocking the process
+ * for the 30 ms that they take.
  */
 export function* encodeStreams(
   rows: readonly FlowRow[],
@@ -66,7 +66,7 @@ function groupByLabels(rows: readonly FlowRow[], labelFields: readonly string[])
   return [...streams.values()];
 }
 
-/** Like Loki, which has no empty label: a field without a value is left out. */
+/** Labels of a row. As in Loki, which has no empty labels, a field without a value is left out. */
 function labelsOf(row: FlowRow, labelFields: readonly string[]): string {
   const labels: Record<string, string> = { ...APP_LABEL };
   for (const field of labelFields) {

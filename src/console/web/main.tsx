@@ -14,7 +14,7 @@ import { createViewStore, ViewContext } from './state/view.ts';
 const queries = new QueryClient({
   defaultOptions: {
     queries: {
-      // When the server is gone, the heartbeat notices that it is back: then all is asked again.
+      // When a server that was gone is back, the heartbeat notices it, and all queries run again.
       retry: isWorthRetrying,
       retryDelay: (failures, error) => retryDelayMs(failures, error, Math.random),
       // Loopback works without a network.
@@ -41,5 +41,5 @@ function render(): void {
   );
 }
 
-// A tab that was opened in the background has asked for nothing when it is closed unseen.
+// A tab that was opened in the background and is closed unseen has requested nothing.
 void whenVisible().then(render);

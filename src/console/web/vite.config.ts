@@ -1,10 +1,10 @@
 import react from '@vitejs/plugin-react';
 import { defineConfig, type Plugin } from 'vite';
 
-/** The console's address while `vite` serves the front end by itself; see `NETOBSERV_URL`. */
+/** The console's address while `vite` serves the front end; see `NETOBSERV_URL`. */
 const backend = process.env.NETOBSERV_URL ?? 'http://127.0.0.1:9001';
 
-/** A plain script in the head: it has to run before the first paint, which modules don't. */
+/** A plain script in the head, because it must run before the first paint, and modules don't. */
 const themeScript: Plugin = {
   name: 'theme-script',
   transformIndexHtml: () => [

@@ -7,10 +7,10 @@ export interface Port {
   on(event: 'message', listener: (message: unknown) => void): unknown;
 }
 
-/** Calls that may be under way at a time: the console's own limits are below. */
+/** Maximum of concurrent calls: the console's own limits are lower. */
 const CALLS_MAX = 256;
 
-/** An error as it travels; `cause` is told in words. */
+/** An error in transit; `cause` is text. */
 export interface PlainError {
   /** Undefined for an error that is not a `NetobservError`. */
   readonly row?: ErrorRow;
@@ -33,10 +33,10 @@ type AnswerMessage =
   | { readonly kind: 'answer'; readonly id: number; readonly value: unknown }
   | { readonly kind: 'refusal'; readonly id: number; readonly error: PlainError };
 
-/** What one side answers, by name. Arguments and values are what structured clones can be of. */
+/** The calls that one side answers, by name. Arguments and values must allow structured cloning. */
 export type Answers = Readonly<Record<string, (argument: never, signal: AbortSignal) => unknown>>;
 
-/** Answers the calls of the other thread. A call that is cancelled there is aborted here. */
+/** Answers the calls of the other thread. A call that the other thread cancels is aborted here. */
 export function answerCalls(port: Port, answers: Answers): void {
   const running = new Map<number, AbortController>();
   const answer = async ({ id, name, argument }: CallMessage & { kind: 'call' }): Promise<void> => {
@@ -63,7 +63,7 @@ interface Pending {
   readonly reject: (error: unknown) => void;
 }
 
-/** Asks the other thread. */
+/** Calls the other thread. */
 export class Calls {
   readonly #port: Port;
   readonly #pending = new Map<number, Pending>();
@@ -102,7 +102,7 @@ export class Calls {
   }
 
   #settle(message: AnswerMessage): void {
-    // Of a call that has been cancelled nobody waits for the answer.
+    // Nobody waits for the answer to a cancelled call.
     if (message.kind === 'answer') this.#pending.get(message.id)?.resolve(message.value);
     else if (message.kind === 'refusal')
       this.#pending.get(message.id)?.reject(revived(message.error));

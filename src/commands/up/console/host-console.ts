@@ -20,7 +20,7 @@ const CONSOLE_METRICS_PREFIX = 'netobserv_';
 
 export interface HostConsoleDeps extends Pick<ConsoleThreadDeps, 'log' | 'clock' | 'stderr'> {
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** File of the console's token; undefined: anybody who reaches the console may use it. */
+  /** File of the console's token; undefined: anybody who can reach the console may use it. */
   readonly tokenPath: string | undefined;
 }
 
@@ -31,11 +31,11 @@ export interface ConsoleParts {
   readonly agent: Agent;
   readonly pipeline: Pipeline;
   readonly subscribe: SubscribeRows;
-  /** Of the fields that the pipeline fills. */
+  /** Gates of the fields that the pipeline fills. */
   readonly gates: readonly Feature[];
 }
 
-/** The console of `up`, in a thread of its own, over the store and the agent of this one. */
+/** The console of `up` in its own thread; it uses the store and the agent of this one. */
 export function createHostConsole(
   config: UpConfig,
   { log, clock, env, stderr, tokenPath }: HostConsoleDeps,
@@ -86,7 +86,7 @@ export function createHostConsole(
   );
 }
 
-/** Gates of the fields that the agent fills: of the features that the kernel allowed. */
+/** Gates of the fields that the agent fills, for the features that the kernel allowed. */
 function openGates(agent: Agent): readonly Feature[] {
   const on = agent.status().features.filter(({ state }) => state === 'on');
   return fieldsOfNamed(on.map(({ name }) => name));

@@ -6,7 +6,7 @@ import type { LogLevel } from '../../../telemetry/log.ts';
 import type { ConsoleRenewal, ProtectionFiles } from '../protection.ts';
 import type { PlainError } from './calls.ts';
 
-/** What the console's thread is started with. */
+/** Start parameters of the console's thread. */
 export interface ConsoleStart {
   readonly config: Omit<ConsoleConfig, 'token' | 'tls'>;
   readonly files: ProtectionFiles;
@@ -15,17 +15,17 @@ export interface ConsoleStart {
   readonly metricsPrefix: string;
 }
 
-/** From the main thread, besides answers to calls. */
+/** Messages from the main thread, besides answers to calls. */
 export type ToConsole =
   | { readonly kind: 'written'; readonly rows: WrittenRows }
   | { readonly kind: 'stop' };
 
-/** From the console's thread, besides calls. */
+/** Messages from the console's thread, besides calls. */
 export type FromConsole =
   | { readonly kind: 'up'; readonly address: ConsoleAddress; readonly families: readonly string[] }
   | { readonly kind: 'failed'; readonly error: PlainError }
   | { readonly kind: 'log'; readonly line: string }
-  /** Files were read anew: `error` says why they are of no use. */
+  /** Files were read again; `error` says why they are unusable. */
   | { readonly kind: 'renewal'; readonly what: ConsoleRenewal; readonly error?: PlainError }
   /** Metrics of the console itself, as text. */
   | { readonly kind: 'metrics'; readonly text: string };

@@ -14,16 +14,16 @@ import type { ConsoleRenewal } from '../protection.ts';
 import { type Answers, answerCalls, revived } from './calls.ts';
 import type { ConsoleStart, FromConsole, ToConsole } from './messages.ts';
 
-/** What the console may take of V8’s heap. With more its thread ends, and comes anew. */
+/** Limit of the console's V8 heap. Beyond it the thread ends, and another one starts. */
 const HEAP_MIB_MAX = 192;
-/** Waits before a thread that has ended by itself is started again. */
+/** Delays before a thread that has ended by itself is restarted. */
 const RESTART = { firstMs: 1000, maxMs: 30_000 };
-/** News of written rows are joined for so long. */
+/** Notices of written rows within this time are merged. */
 const NEWS_PERIOD_MS = 250;
-/** After that, a thread that does not end by itself is ended. */
+/** A thread that does not stop by itself is terminated after this time. */
 const STOP_MS = 3000;
 
-/** Where the thread's code is: a file, or a text inside of the executable. */
+/** Location of the thread's code: a file, or text inside the executable. */
 export interface ThreadCode {
   readonly code: string | URL;
   readonly isText: boolean;
@@ -34,11 +34,11 @@ export interface ConsoleThreadDeps {
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly code: ThreadCode;
-  /** What the console may ask of this thread. */
+  /** Calls of the console that this thread answers. */
   readonly answers: Answers;
   readonly subscribe: SubscribeRows;
   readonly renewals: Readonly<Record<ConsoleRenewal, RenewalReport>>;
-  /** Where lines of the console's log go. */
+  /** Receives lines of the console's log. */
   readonly stderr: { write(text: string): unknown };
 }
 
@@ -47,8 +47,8 @@ export interface ConsoleThread extends Console {
 }
 
 /**
- * The console in a thread of its own, as if it were here. When that thread ends, by an error or for
- * want of memory, another takes its place; captures and stores do not notice.
+ * Runs the console in its own thread, as if it were local. When that thread ends, because of an
+ * error or lack of memory, another one replaces it; captures and stores are unaffected.
  */
 export function consoleInThread(start: ConsoleStart, deps: ConsoleThreadDeps): ConsoleThread {
   return new Threaded(start, deps);
@@ -110,17 +110,17 @@ class Threaded implements ConsoleThread {
     this.#worker?.postMessage(message);
   }
 
-  /** Resolves when the console listens; rejects with its reason why not. */
+  /** Resolves when the console listens; rejects with the reason if it cannot. */
   #launch(): Promise<void> {
     const { code, answers } = this.#deps;
     const { config } = this.#start;
-    // A port that the kernel has chosen stays the same.
+    // A port chosen by the kernel stays the same.
     const listen = { ...config.listen, port: this.#address?.port ?? config.listen.port };
     const worker = new Worker(code.code, {
       name: 'console',
       eval: code.isText,
       workerData: { ...this.#start, config: { ...config, listen } } satisfies ConsoleStart,
-      // Nothing of the environment concerns it.
+      // The thread needs no environment variables.
       env: {},
       resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB_MAX },
     });
@@ -175,7 +175,7 @@ class Threaded implements ConsoleThread {
   #wentDown(reason: unknown): void {
     const wasUp = this.#isUp;
     this.#isUp = false;
-    // One that has never come up has told why by its start.
+    // If the console has never come up, its start has already reported why.
     if (this.#isStopping || !wasUp) return;
     const { log, clock } = this.#deps;
     const error = reason === undefined ? 'it ended' : explain(reason);
@@ -221,7 +221,7 @@ class Threaded implements ConsoleThread {
   }
 }
 
-/** There is one console, so no need for chance in the waits. */
+/** There is only one console, so the delays need no randomness. */
 function restartMs(retry: number): number {
   return backoffMs(retry, RESTART, () => 1);
 }

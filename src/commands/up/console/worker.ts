@@ -1,7 +1,7 @@
 /**
- * The console's thread: HTTP, sessions, parsing and printing for people who look. What they ask of
- * flows and of the agent goes to the main thread by calls, so that nothing that a viewer sends can
- * keep that one from draining, writing or ending.
+ * The console's thread: HTTP, sessions, and parsing and formatting for viewers. Queries of flows
+ * and of the agent go to the main thread as calls, so that no request of a viewer can keep the main
+ * thread from draining, writing or ending.
  */
 import { readlinkSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';

@@ -16,7 +16,7 @@ export class RefusedError extends Error {
   readonly status: number;
   readonly code: string;
   readonly parameter: string | undefined;
-  /** The same question may be answered after this long. */
+  /** The same query may succeed after this time. */
   readonly retryAfterS: number | undefined;
 
   constructor(status: number, error: ApiError, retryAfterS?: number) {
@@ -30,7 +30,7 @@ export class RefusedError extends Error {
 
 export type QueryParameters = Readonly<Record<string, string | number | undefined>>;
 
-/** `GET` of a JSON route. The type is the contract of `api.ts`; the server checks what it sends. */
+/** `GET` of a JSON route. The type is the contract of `api.ts`; the server checks its answers. */
 export async function getJson<T>(
   path: string,
   parameters: QueryParameters,
@@ -69,7 +69,7 @@ async function send(path: string, init: RequestInit): Promise<Response> {
   if (response.ok) return response;
   const error = await readError(response);
   if (response.status === 401) throw new UnauthorizedError(error.message);
-  // Gateways answer these for a server that is restarting; what the server says itself has a code.
+  // Gateways answer these while a server restarts; the server's own answers have a code.
   if (isGateway(response.status) && error.code === FOREIGN_CODE) {
     throw new ServerGoneError(error.message);
   }
@@ -85,7 +85,7 @@ function isGateway(status: number): boolean {
   return status >= 502 && status <= 504;
 }
 
-/** Of answers that the console did not give. */
+/** Code of answers that did not come from the console. */
 const FOREIGN_CODE = 'FOREIGN';
 
 async function readError(response: Response): Promise<ApiError> {
@@ -94,7 +94,7 @@ async function readError(response: Response): Promise<ApiError> {
     const body: unknown = JSON.parse(text);
     if (isApiError(body)) return body;
   } catch {
-    // A proxy's page, say. The status has to do.
+    // The body is not JSON, such as a proxy's page. The status must do.
   }
   const status = `${response.status} ${response.statusText}`.trim();
   return {

@@ -4,13 +4,13 @@ import { type Kept, keep, questionOf } from './keep.ts';
 
 export interface Held<Data> {
   readonly data: Data | undefined;
-  /** There is something newer than what is shown. */
+  /** Newer data exists than is shown. */
   readonly isOld: boolean;
-  /** Shows what is newest, whatever the reader does. */
+  /** Shows the newest data, even while somebody reads. */
   readonly release: () => void;
 }
 
-/** Holds an answer for as long as somebody reads it. */
+/** Holds an answer while somebody reads it. */
 export function useHeld<Data>(
   query: { readonly data: Data | undefined; readonly isPlaceholderData: boolean },
   isReading: boolean,
@@ -23,7 +23,7 @@ export function useHeld<Data>(
   };
   const [stored, setStored] = useState(latest);
   const shown = keep(stored, latest, isReading);
-  // Only what differs is stored: React renders again at once, before anything is painted.
+  // Only changes are stored: React renders again at once, before anything is painted.
   if (
     shown.data !== stored.data ||
     shown.question !== stored.question ||

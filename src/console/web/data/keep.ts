@@ -1,17 +1,17 @@
 import { DEFAULT_VIEW, type ViewState } from '../state/view-state.ts';
 import { encodeView } from '../state/view-url.ts';
 
-/** An answer that is shown, and to which question. */
+/** An answer on the page, and its question. */
 export interface Kept<Data> {
   readonly question: string;
   readonly data: Data | undefined;
-  /** Of the question before: it stands in until the answer comes. */
+  /** The data answers the previous question, until the new answer comes. */
   readonly isStandIn: boolean;
 }
 
 /**
- * What to show of what is there now: a reader keeps what he reads until he lets go of it, unless
- * he has asked for something else.
+ * Chooses the answer to show: a reader keeps the current one until they stop reading, unless they
+ * asked another question.
  */
 export function keep<Data>(
   kept: Kept<Data> | undefined,
@@ -22,7 +22,7 @@ export function keep<Data>(
   return kept.question === latest.question ? kept : latest;
 }
 
-/** What decides which flows are shown; the order of rows and columns, and the refresh, do not. */
+/** The parts of the view that select flows; without sort order, columns and refresh. */
 export function questionOf(view: ViewState): string {
   const { sort, columns, refresh } = DEFAULT_VIEW;
   return encodeView({ ...view, sort, columns, refresh });

@@ -5,16 +5,16 @@ export interface LiveState {
   readonly tick: LiveTick | undefined;
 }
 
-/** What the tabs of one browser tell each other. */
+/** Messages between the tabs of one browser. */
 type Message =
-  /** Somebody new wants to know who leads. */
+  /** A new tab asks who leads. */
   | { readonly kind: 'hello'; readonly from: string }
-  /** The leader is there; what it heard last. */
+  /** The leader is alive; `state` is the last it received. */
   | { readonly kind: 'beat'; readonly from: string; readonly state: LiveState }
-  /** The leader goes. */
+  /** The leader leaves. */
   | { readonly kind: 'gone'; readonly from: string };
 
-/** What is used of a `BroadcastChannel`. */
+/** The part of a `BroadcastChannel` that is used here. */
 export interface LiveChannel {
   addEventListener(type: 'message', listener: (event: { readonly data: unknown }) => void): void;
   postMessage(message: unknown): void;
@@ -28,23 +28,23 @@ export interface LiveShareDeps {
   readonly random: () => number;
 }
 
-/** A new tab waits for a leader's answer before it leads. */
+/** Time that a new tab waits for a leader's answer before it leads. */
 export const JOIN_MS = 250;
-/** A leader is heard at least this often. */
+/** A leader sends beats at least this often. */
 export const BEAT_MS = 1000;
-/** A leader that was not heard for this long has crashed. */
+/** A leader without a beat for this long has crashed. */
 export const LEASE_MS = 5000;
 /** Keeps tabs that start waiting together from leading together. */
 export const JITTER_MS = 250;
 
 /**
  * Follows the live stream together with the browser's other tabs: one of them, the leader, has it
- * open and passes on what it hears. Over HTTP/1.1 a browser opens six connections to a host, and
- * a stream for each tab would take them all.
+ * open and passes on its events. Over HTTP/1.1 a browser opens six connections to a host, and a
+ * stream for each tab would take them all.
  *
  * Leadership is a lease that beats renew. Web Locks would be simpler, but browsers offer them to
- * secure contexts only, and the console is reached by plain HTTP, too. Two tabs that lead at the
- * same time hear of each other with the next beat, and the one with the larger id steps down.
+ * secure contexts only, and the console is also reached over plain HTTP. If two tabs lead at the
+ * same time, the next beat shows it, and the one with the larger id steps down.
  */
 export function followLive(deps: LiveShareDeps, onState: (state: LiveState) => void): Disposable {
   return new LiveFollower(deps, onState);
@@ -92,7 +92,7 @@ class LiveFollower implements Disposable {
       return;
     }
     this.#stepDown();
-    // A busy page hears late: beats that wait to be heard come before the answer to another hello.
+    // A busy page receives late: pending beats are read before the answer to another hello.
     this.#after(LEASE_MS, () => this.#join());
     this.#tell(message.state);
   }
@@ -122,7 +122,7 @@ class LiveFollower implements Disposable {
   }
 
   #tell(state: LiveState): void {
-    // Beats repeat what was said before.
+    // Beats repeat the last state.
     const isNews = state.status !== this.#state.status || state.tick?.nowMs !== this.#nowMs();
     this.#state = state;
     if (isNews) this.#onState(state);

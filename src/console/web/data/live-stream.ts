@@ -1,14 +1,14 @@
 import type { LiveTick } from '../../api.ts';
 import type { LiveState } from './live-share.ts';
 
-/** A stream that comes back within this time was never away: the server ends them now and then. */
+/** An interruption shorter than this does not show: the server ends streams now and then. */
 const GRACE_MS = 8000;
 const REOPEN_MIN_MS = 3000;
 const REOPEN_MAX_MS = 30_000;
 
 /**
- * The server's stream of events. A browser tries again by itself when a connection breaks, but
- * never after an answer that is no stream, such as a proxy's while the server restarts.
+ * The server's stream of events. A browser retries by itself when a connection breaks, but never
+ * after an answer that is not a stream, such as a proxy's while the server restarts.
  */
 export function openLiveStream(url: string, onState: (state: LiveState) => void): Disposable {
   let state: LiveState = { status: 'connecting', tick: undefined };

@@ -7,7 +7,7 @@ import { followLive, type LiveState } from './live-share.ts';
 import { openLiveStream } from './live-stream.ts';
 import { FLOWS_KEY } from './queries.ts';
 
-/** Queries are asked again at most this often, however fast the ticks come. */
+/** Queries run again at most this often, however fast the ticks come. */
 const LIVE_PERIOD_MS = 2000;
 
 const IDLE: LiveState = { status: 'connecting', tick: undefined };
@@ -19,8 +19,8 @@ export function useLive(): LiveState {
 }
 
 /**
- * Keeps what the page shows up to date, as the view asks for it. A page that nobody sees asks
- * nothing, and catches up when it is seen again.
+ * Keeps the page's data up to date, as the view requires. A hidden page sends no queries, and
+ * catches up when it becomes visible.
  */
 export function useLiveSource(refresh: Refresh, paused: boolean): LiveState {
   const [state, setState] = useState<LiveState>(IDLE);
@@ -36,7 +36,7 @@ export function useLiveSource(refresh: Refresh, paused: boolean): LiveState {
       },
       setState,
     );
-    // A page that is closed cleans up nothing, and the others would wait for the lease to end.
+    // Closing a page runs no React cleanup, and the other tabs would wait for the lease to end.
     const leave = (): void => follower[Symbol.dispose]();
     addEventListener('pagehide', leave);
     return () => {
@@ -49,20 +49,20 @@ export function useLiveSource(refresh: Refresh, paused: boolean): LiveState {
   return state;
 }
 
-/** Whole, as consoles may live under several prefixes of one reverse proxy. */
+/** The full URL, because one reverse proxy may serve consoles under several prefixes. */
 const LIVE_URL = new URL('api/live', document.baseURI).href;
 
 function useRefresh(refresh: Refresh, state: LiveState, active: boolean): void {
   const client = useQueryClient();
   const newest = state.tick?.nowMs;
   const flows = state.tick?.flows ?? 0;
-  // Even without new flows a relative range moves on, so that old ones leave the page.
+  // Even without new flows, a relative range moves on, so that old flows leave the page.
   const periodMs =
     typeof refresh === 'number' ? refresh * 1000 : refresh === 'live' ? LIVE_IDLE_PERIOD_MS : 0;
 
   useEffect(() => {
     if (!active || periodMs === 0) return;
-    // What is younger than the period stays, as when the page has just been opened.
+    // Data younger than the period stays, as when the page has just been opened.
     refetchFlows(client, periodMs);
     const timer = setInterval(() => refetchFlows(client), periodMs);
     return () => clearInterval(timer);
@@ -76,7 +76,7 @@ function useRefresh(refresh: Refresh, state: LiveState, active: boolean): void {
 
 const LIVE_IDLE_PERIOD_MS = 15_000;
 
-/** Leaves queries alone that are running, were answered just now, or the server refused. */
+/** Skips queries that are running, were answered just now, or were refused by the server. */
 function refetchFlows(client: ReturnType<typeof useQueryClient>, minimumAgeMs = 0): void {
   void client.invalidateQueries(
     {
@@ -90,7 +90,7 @@ function refetchFlows(client: ReturnType<typeof useQueryClient>, minimumAgeMs = 
   );
 }
 
-/** The same question would be refused again. */
+/** The same query would be refused again. */
 function isHopeless(error: unknown): boolean {
   return error instanceof RefusedError && error.status === 400;
 }

@@ -13,7 +13,7 @@ import type { Grouping, Range, ViewState } from '../state/view-state.ts';
 import { getJson, type QueryParameters } from './client.ts';
 import { alignedRange, lastSecondOf, stepTimes } from './series.ts';
 
-/** Queries under this key are asked again at each refresh. */
+/** Queries under this key run again at each refresh. */
 export const FLOWS_KEY = 'flows';
 
 const STATUS_PERIOD_MS = 5000;
@@ -44,7 +44,7 @@ function backoffMs(failures: number): number {
   return Math.min(BACKOFF_MAX_MS, BACKOFF_START_MS * 2 ** Math.min(failures - 1, 10));
 }
 
-/** The parts of a view that decide which flows are meant. */
+/** The parts of a view that select flows. */
 export type FlowScope = Pick<ViewState, 'range' | 'filters' | 'match'>;
 
 function scopeParameters(scope: FlowScope, config: FrontendConfig): QueryParameters {
@@ -52,7 +52,7 @@ function scopeParameters(scope: FlowScope, config: FrontendConfig): QueryParamet
 }
 
 function rangeParameters(range: Range): QueryParameters {
-  // Relative ranges are left to the server's clock, which stamped the flows.
+  // The server's clock stamped the flows, so it also resolves relative ranges.
   return range.kind === 'last'
     ? { timeRange: range.seconds }
     : { startTime: range.startS, endTime: lastSecondOf(range.endS) };
@@ -72,10 +72,10 @@ export function useRecords(scope: FlowScope, limit: number, config: FrontendConf
 }
 
 export interface MetricRequest {
-  /** Durations are answered in milliseconds, whatever the unit of the field. */
+  /** Durations are in milliseconds in answers, independent of the field's unit. */
   readonly type: MeasureId;
   readonly fn: 'sum' | 'avg';
-  /** Empty: everything together. */
+  /** Empty for everything together. */
   readonly grouping: Grouping;
   readonly limit?: number;
   readonly stepS: number;
@@ -98,10 +98,10 @@ export function useMetrics(scope: FlowScope, request: MetricRequest, config: Fro
   });
 }
 
-/** How flows are put together over each step, and by what they are split. */
+/** How flows are aggregated over each step, and the fields that split them. */
 export interface SeriesAsk {
   readonly fn: 'rate' | LineFunction;
-  /** Empty: everything together. */
+  /** Empty for everything together. */
   readonly grouping: Grouping;
   readonly limit?: number;
   readonly rateIntervalS?: number;
@@ -109,7 +109,7 @@ export interface SeriesAsk {
 
 export interface SeriesRequest {
   readonly type: MeasureId;
-  /** Undefined as long as the width of the chart, which it depends on, is not known. */
+  /** Undefined until the width of the chart, which it depends on, is known. */
   readonly stepS: number | undefined;
   readonly asks: readonly SeriesAsk[];
 }
@@ -121,7 +121,7 @@ export interface SeriesAnswer {
   readonly responses: readonly MetricsResponse[];
 }
 
-/** What a chart shows over time: one query, so that all of it is of the same steps. */
+/** Data of a chart over time: one query, so that all series have the same steps. */
 export function useSeries(scope: FlowScope, request: SeriesRequest, config: FrontendConfig) {
   const filters = toQueryText(scope, config.filters);
   const { type, stepS = 1 } = request;
@@ -145,7 +145,7 @@ export function useSeries(scope: FlowScope, request: SeriesRequest, config: Fron
       const nowS = Math.floor(Date.now() / 1000);
       const answer = await askAt(nowS);
       const serverNowS = answer.responses[0]?.unixTimestamp ?? nowS;
-      // The flows were stamped by the server's clock: where ours differs, its counts.
+      // The server's clock stamped the flows, so it counts when ours differs.
       const differs = Math.abs(serverNowS - nowS) > stepS && scope.range.kind === 'last';
       return differs ? askAt(serverNowS) : answer;
     },
@@ -170,8 +170,8 @@ function aggregateBy(grouping: Grouping): string {
 const PREVIOUS_STALE_MS = 60_000;
 
 /**
- * The same measure over the range just before; asked for rarely, as it hardly changes, and not at
- * all where it reaches back to before the oldest flow: less was kept then, not less sent.
+ * The same measure over the preceding range. Queried rarely, because it hardly changes, and not at
+ * all when it starts before the oldest flow: fewer flows were kept then, not fewer sent.
  */
 export function usePreviousTotal(
   scope: FlowScope,
@@ -192,7 +192,7 @@ export function usePreviousTotal(
     step: seconds,
   };
   return useQuery({
-    // Without the times: they move with every second, the answer doesn't.
+    // Without the times: they move every second, and the answer doesn't.
     queryKey: ['previous', type, parameters.filters, scope.range],
     queryFn: ({ signal }) => getJson<MetricsResponse>('api/flow/metrics', parameters, signal),
     enabled: oldestMs <= (endS - seconds) * 1000,

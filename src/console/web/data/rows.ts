@@ -1,6 +1,6 @@
 import type { FieldConfig, FlowRow, RecordsResponse } from '../../api.ts';
 
-/** A flow as the table holds it. */
+/** A flow in the form that the table uses. */
 export interface RecordRow {
   /** Equal for the same flow in two answers. */
   readonly key: string;
@@ -8,8 +8,8 @@ export interface RecordRow {
 }
 
 /**
- * Rows of a records answer, newest first. Stream labels are fields of the row too; they arrive as
- * text, whatever the field's type.
+ * Rows of a records answer, newest first. Stream labels are fields of the row, too; they arrive as
+ * text for every type of field.
  */
 export function rowsOf(
   response: RecordsResponse,
@@ -22,14 +22,14 @@ export function rowsOf(
     const labels = labelFields(stream, types);
     const prefix = JSON.stringify(labels);
     for (const [at, line] of values) {
-      // Two flows may be equal in every field; React still needs to tell them apart.
+      // Two flows may be equal in every field; React still needs distinct keys.
       const same = seen.get(prefix + line) ?? 0;
       seen.set(prefix + line, same + 1);
       const key = `${prefix}${line}${same}`;
       rows.push({ at, record: { key, row: { ...labels, ...parseLine(line) } } });
     }
   }
-  // Same number of digits, so text order is time order. Streams are sorted only in themselves.
+  // All have the same number of digits, so text order is time order. Only each stream is sorted.
   rows.sort((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : 0));
   return rows.map((row) => row.record);
 }

@@ -35,7 +35,7 @@ function groupOf(item: MatrixItem, grouping: readonly string[]): readonly string
   return grouping.map((field) => item.metric[field] ?? '');
 }
 
-/** The only series of an answer by the times of a grid; undefined where nothing was measured. */
+/** The only series of an answer, on the times of a grid; undefined where nothing was measured. */
 export function measuredAt(
   times: readonly number[],
   response: MetricsResponse,
@@ -62,7 +62,7 @@ export function summarize(values: readonly number[]): SeriesSummary {
   return { last: values.at(-1) ?? 0, average, maximum };
 }
 
-/** What the total has beyond the series shown; never below zero, as rounding could make it. */
+/** Difference of the total and the series shown; never below zero, as rounding could make it. */
 export function othersOf(
   total: readonly number[],
   series: readonly ChartSeries[],
@@ -101,14 +101,14 @@ export function rank(response: MetricsResponse, grouping: readonly string[]): re
 }
 
 /**
- * Flows are written up to this long after their last packet: what is younger would make every
- * chart end in a fall that isn't there.
+ * Flows are written up to this long after their last packet: younger ones would end every chart in
+ * a drop that isn't there.
  */
 const SETTLE_S = 5;
 
 /**
  * The range of a chart. Relative ones start and end on multiples of the step, so that the steps
- * stay where they are from one refresh to the next and the lines don't tremble.
+ * stay where they are from one refresh to the next and the lines don't jitter.
  */
 export function alignedRange(
   range: Range,
@@ -119,12 +119,12 @@ export function alignedRange(
     return { startTime: range.startS, endTime: lastSecondOf(range.endS) };
   }
   const endS = Math.floor((nowS - SETTLE_S) / stepS) * stepS;
-  // A hundred years ago there were no epoch seconds.
+  // A range may be a hundred years long, and epoch seconds start in 1970.
   const startTime = Math.max(0, endS - Math.ceil(range.seconds / stepS) * stepS);
   return { startTime, endTime: lastSecondOf(endS) };
 }
 
-/** When the steps of an aligned range start. */
+/** Start times of the steps of an aligned range. */
 export function stepTimes(
   { startTime, endTime }: ReturnType<typeof alignedRange>,
   stepS: number,
@@ -137,22 +137,22 @@ export function stepTimes(
   );
 }
 
-/** The API's end is the last second that counts; a view's is the first that no longer does. */
+/** The API's end is the last second that counts; a view's is the first that does not. */
 export function lastSecondOf(endS: number): number {
   return endS - 1;
 }
 
-/** Steps that people read easily, in seconds. */
+/** Step lengths that people read easily, in seconds. */
 const STEPS_S: readonly number[] = [
   5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400,
 ];
 
-/** Points are this many CSS pixels apart at least: more could not be told apart. */
+/** Minimum distance of points in CSS pixels: closer ones could not be distinguished. */
 const POINT_PX = 5;
 
 const DAY_S = 86_400;
 
-/** Step of a chart: as fine as its width can show, and never finer than the agent reports. */
+/** Step of a chart: as fine as its width can show, but not finer than the agent reports. */
 export function stepFor(rangeS: number, widthPx: number): number {
   const pointsMax = Math.max(20, Math.floor(widthPx / POINT_PX));
   const step = STEPS_S.find((each) => rangeS / each <= pointsMax);

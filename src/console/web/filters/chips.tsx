@@ -19,7 +19,7 @@ interface ChipsProps {
   readonly onEdit: (index: number) => void;
 }
 
-/** The conditions, grouped by the end of the flow that they look at. */
+/** The conditions, grouped by the end of the flow that they apply to. */
 export function Chips({ config, onEdit }: ChipsProps): ReactNode {
   const { t } = useTranslation();
   const [view, setView] = useView();
@@ -104,7 +104,7 @@ function Chip({ config, term, onEdit, onChange, onRemove }: ChipProps): ReactNod
   );
 }
 
-/** Protocol 6 reads as TCP also in a chip; texts stay as they were typed. */
+/** Protocol 6 also reads as TCP in a chip; texts stay as typed. */
 function shownValue(value: string, key: string | undefined, config: FrontendConfig): string {
   const column =
     key === undefined ? undefined : config.columns.find((candidate) => candidate.field === key);

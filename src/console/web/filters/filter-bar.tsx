@@ -9,7 +9,7 @@ import { QuickFilters } from './quick-filters.tsx';
 import { addTerm } from './terms.ts';
 import { useRefusal } from './use-refusal.ts';
 
-/** The input, the conditions as chips under it, and what the server says against them. */
+/** The input, its conditions as chips below it, and the server's objections to them. */
 export function FilterBar({ config }: { readonly config: FrontendConfig }): ReactNode {
   const { t } = useTranslation();
   const [view, setView] = useView();
@@ -18,7 +18,7 @@ export function FilterBar({ config }: { readonly config: FrontendConfig }): Reac
   const refusal = useRefusal();
   useSlashKey(inputRef);
 
-  /** Back into the input, for changing it there. */
+  /** Moves a condition back into the input to change it there. */
   function edit(index: number): void {
     const term = view.filters[index];
     if (term === undefined) return;
@@ -51,7 +51,7 @@ export function FilterBar({ config }: { readonly config: FrontendConfig }): Reac
   );
 }
 
-/** `/` jumps to the input, as in many tools, unless one is typing already. */
+/** `/` jumps to the input, as in many tools, except while typing. */
 function useSlashKey(inputRef: { readonly current: HTMLInputElement | null }): void {
   useEffect(() => {
     const onKey = (event: KeyboardEvent): void => {

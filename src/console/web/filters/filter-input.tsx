@@ -33,7 +33,7 @@ interface FilterInputProps {
   readonly inputRef: RefObject<HTMLInputElement | null>;
   readonly onText: (text: string) => void;
   readonly onTerm: (term: FilterTerm) => void;
-  /** Backspace in the empty input: take the last condition back. */
+  /** Backspace in the empty input: moves the last condition back into it. */
   readonly onTakeBack: () => void;
 }
 
@@ -141,7 +141,7 @@ function useSuggestions(
   const { t } = useTranslation();
   const partial = useDeferredValue(stage.kind === 'value' ? stage.partial : '');
   const field = open && stage.kind === 'value' ? suggestionField(stage.filter, config) : undefined;
-  // The search is for plain text; what a person quotes or masks is not.
+  // The search takes plain text, without quotes and wildcards.
   const values = useValues(field, partial.replace(/["*]/g, ''), range);
   if (stage.kind === 'field') return fieldSuggestions(stage.text, availableFilters(config));
   if (stage.kind === 'operator') {

@@ -5,7 +5,7 @@ import { useView } from '../state/view.ts';
 import type { FilterTerm } from '../state/view-state.ts';
 import { splitValues } from './terms.ts';
 
-/** Ready-made conditions of the configuration, each of which can be put on and taken off. */
+/** Ready-made conditions of the configuration; each can be switched on and off. */
 export function QuickFilters({ config }: { readonly config: FrontendConfig }): ReactNode {
   const { t } = useTranslation();
   const [view, setView] = useView();
@@ -33,7 +33,7 @@ export function QuickFilters({ config }: { readonly config: FrontendConfig }): R
   );
 }
 
-/** A key that ends in `!` excludes, as in the original's configuration. */
+/** A key that ends in `!` excludes, as in the console plugin's configuration. */
 function quickTerms(quick: QuickFilter): readonly FilterTerm[] {
   return Object.entries(quick.filter).map(([key, value]) => ({
     id: key.replace(/!$/, ''),

@@ -17,8 +17,8 @@ import {
 } from './terms.ts';
 
 /**
- * What the filter bar offers for what has been typed: fields first, then operators, then values.
- * The text in the input is the only state, so that typing and picking can be mixed freely.
+ * Suggestions of the filter bar for the text typed so far: fields first, then operators, then
+ * values. The text in the input is the only state, so that typing and picking can be mixed freely.
  */
 export type Stage =
   | { readonly kind: 'field'; readonly text: string }
@@ -27,9 +27,9 @@ export type Stage =
       readonly kind: 'value';
       readonly filter: FilterConfig;
       readonly operator: MatchOperator;
-      /** Values that end in a comma and are therefore settled. */
+      /** Values before the last comma, which are complete. */
       readonly settled: readonly string[];
-      /** What is being typed after the last comma. */
+      /** Text after the last comma. */
       readonly partial: string;
     };
 
@@ -45,7 +45,7 @@ export function stageOf(text: string, filters: readonly FilterConfig[]): Stage {
       partial: draft.rest.slice(cut).trim(),
     };
   }
-  // A field that was picked ends in a space: the operator comes next.
+  // A picked field ends in a space: the operator comes next.
   const picked = /^(\S+) $/.exec(text);
   const filter = picked === null ? undefined : filters.find((one) => one.id === picked[1]);
   return filter === undefined ? { kind: 'field', text } : { kind: 'operator', filter };
@@ -65,7 +65,7 @@ export interface Suggestion {
   readonly key: string;
   readonly label: string;
   readonly detail: string;
-  /** The input's text when it is picked. */
+  /** The input's text after picking it. */
   readonly text: string;
   /** Picking it completes the filter. */
   readonly completes: boolean;
@@ -128,7 +128,7 @@ export function valueSuggestions(
     }));
 }
 
-/** A value that was picked is meant as it is, not as a part of longer ones. */
+/** A picked value is meant exactly, not as a part of longer ones. */
 function quoteIfNeeded(value: string, filter: FilterConfig, facts: FilterFacts): string {
   return filter.autoCompleteAddsQuotes === true ? `"${value}"` : exactValue(value, filter, facts);
 }
@@ -150,7 +150,7 @@ export function takesRanges(stage: Stage, facts: FilterFacts): boolean {
   );
 }
 
-/** The field that a filter's suggestions are taken from: of a pair, the source's. */
+/** The field that a filter's suggestions come from; for a pair, the source's. */
 export function suggestionField(filter: FilterConfig, facts: FilterFacts): string | undefined {
   return fieldsOf(filter, facts)[0]?.name;
 }

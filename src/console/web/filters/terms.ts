@@ -7,18 +7,18 @@ import type { FilterTerm, ViewState } from '../state/view-state.ts';
 /** The part of the configuration that the filter bar needs. */
 export type FilterFacts = Pick<FrontendConfig, 'filters' | 'fields'>;
 
-/** The fields that a filter looks at: one, or both ends of a pair. */
+/** The fields that a filter applies to: one, or both ends of a pair. */
 export function fieldsOf(filter: FilterConfig, facts: FilterFacts): readonly FieldConfig[] {
   const fields = fieldsOfKey(filter.key) ?? [];
   return fields.flatMap(({ name }) => facts.fields.find((field) => field.name === name) ?? []);
 }
 
-/** Operators that the filter's field can be compared with; the first one is the usual one. */
+/** Operators for the filter's field; the first one is the usual one. */
 export function operatorsOf(filter: FilterConfig, facts: FilterFacts): readonly MatchOperator[] {
   return isNumeric(filter, facts) ? OF_NUMBERS : OF_TEXTS;
 }
 
-/** The opposites of comparisons (`!>=`) are for those who type them. */
+/** Negated comparisons (`!>=`) can be typed, but are not suggested. */
 const OF_NUMBERS: readonly MatchOperator[] = ['=', '!=', '>=', '>', '<=', '<'];
 const OF_TEXTS: readonly MatchOperator[] = ['=', '!=', '~', '!~'];
 
@@ -27,8 +27,8 @@ export function isNumeric(filter: FilterConfig, facts: FilterFacts): boolean {
 }
 
 /**
- * What a person typed, as far as it can be understood: the filter, the operator and the values.
- * `src_port>=1024`, `proto=tcp,udp` and the field's own name (`SrcPort=443`) are all accepted.
+ * Parsed parts of the typed text: the filter, the operator and the values. `src_port>=1024`,
+ * `proto=tcp,udp` and the field's own name (`SrcPort=443`) are all accepted.
  */
 export interface Draft {
   readonly filter: FilterConfig;
@@ -43,7 +43,7 @@ export function parseDraft(text: string, filters: readonly FilterConfig[]): Draf
   if (match === null) return undefined;
   const filter = findFilter(match[1]!, filters);
   const operator = match[2] as MatchOperator;
-  // An operator that doesn't fit is left to the server, which says which ones do.
+  // The server rejects an operator that doesn't fit, and says which ones do.
   if (filter === undefined) return undefined;
   return { filter, operator, rest: match[3]! };
 }
@@ -73,7 +73,7 @@ const CATEGORY_PREFIX: Readonly<Record<FilterConfig['category'], string>> = {
   destination: 'Destination',
 };
 
-/** Filters whose name, id or key hold the text; those that start with it come first. */
+/** Filters whose name, id or key contain the text; those that start with it come first. */
 export function matchFilters(
   text: string,
   filters: readonly FilterConfig[],
@@ -105,10 +105,10 @@ export function splitValues(text: string): readonly string[] {
   return parts.map((part) => part.trim()).filter((part) => part !== '');
 }
 
-/** An exact match of a value that a person picked or clicked, in the query's notation. */
+/** An exact match of a picked or clicked value, in the query's notation. */
 export function exactValue(value: unknown, filter: FilterConfig, facts: FilterFacts): string {
   if (value === undefined || value === null || value === '') return '""';
-  // Numbers and addresses are compared whole anyway; quoting them would only be noise.
+  // Numbers and addresses are compared whole anyway; quotes would only be noise.
   const whole = fieldsOf(filter, facts).some(
     (field) => field.type === 'number' || field.format !== undefined,
   );
@@ -131,9 +131,9 @@ export function addTerm(terms: readonly FilterTerm[], added: FilterTerm): readon
 }
 
 /**
- * The `filters` parameter of the API: `SrcPort=443,80&Proto!=17`, without the terms that are
- * disabled. One that the configuration doesn't know, as of a feature that is off here, is passed
- * on: the server says so, while flows without it are not those that the page says they are.
+ * The `filters` parameter of the API: `SrcPort=443,80&Proto!=17`, without disabled terms. A term
+ * that the configuration doesn't know, such as of a feature that is off here, is passed on: the
+ * server then reports it. Without it, the page would show other flows than it says.
  */
 export function toQueryText(
   view: Pick<ViewState, 'filters' | 'match'>,
@@ -153,8 +153,8 @@ export function toQueryText(
 }
 
 /**
- * The query text has no escapes: what isn't plain must be quoted. What cannot be, as it holds a
- * quote or a control character, becomes a pattern that leaves those open.
+ * The query text has no escapes, so special characters must be quoted. A value with a quote or a
+ * control character cannot be quoted; it becomes a pattern with wildcards for those.
  */
 function printValue(value: string): string {
   if (/^[\w\-.*:/@+]+$/.test(value)) return value;
@@ -163,7 +163,7 @@ function printValue(value: string): string {
   return /["\u0000-\u001f]/.test(inner) ? inner.replace(/[^\w\-.:/@+]+/g, '*') : `"${inner}"`;
 }
 
-/** Which chips stand together. */
+/** Groups chips that belong together. */
 export function groupTerms(
   terms: readonly FilterTerm[],
   configs: readonly FilterConfig[],
@@ -182,7 +182,7 @@ export function groupTerms(
   });
 }
 
-/** The filter that a field's value is matched with, for clicks on cells and bars. */
+/** The filter that matches a field's value, for clicks on cells and bars. */
 export function filterForField(
   field: string,
   configs: readonly FilterConfig[],

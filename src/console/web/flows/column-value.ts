@@ -1,7 +1,7 @@
 import type { ColumnConfig, FlowRow } from '../../api.ts';
 import { joinAddressPort } from '../format/names.ts';
 
-/** What a column's cell holds: a value of the row, a pair of them, or something computed. */
+/** Reads a column's cell: a value of the row, a pair of them, or something computed. */
 export type ColumnReader = (column: ColumnConfig, row: FlowRow) => unknown;
 
 /** Reads cells of the given columns; each calculated one is parsed once. */
@@ -66,7 +66,7 @@ function parseArguments(text: string): readonly Expression[] {
   return text.trim() === '' ? [] : splitTopLevel(text, ',').map(parseExpression);
 }
 
-/** Splits at separators that stand outside brackets and quotes. */
+/** Splits at separators outside brackets and quotes. */
 function splitTopLevel(text: string, separator: string): readonly string[] {
   const parts: string[] = [];
   let depth = 0;
@@ -118,7 +118,7 @@ function numeric(args: readonly unknown[], apply: (a: number, b: number) => numb
   return typeof a === 'number' && typeof b === 'number' ? apply(a, b) : undefined;
 }
 
-/** Absent when any part is: half an `address:port` would mislead. */
+/** Absent when any part is absent: half an `address:port` would mislead. */
 function concat(args: readonly unknown[]): unknown {
   if (args.some((arg) => arg === undefined || arg === '')) return undefined;
   const [address, colon, port] = args;

@@ -112,7 +112,7 @@ export default function ColumnsModal(props: ColumnsModalProps): ReactNode {
   );
 }
 
-/** Says why somebody may look for columns in vain: the kernel refused their feature. */
+/** Explains why columns are missing: the kernel refused their feature. */
 function Unavailable(): ReactNode {
   const { t } = useTranslation();
   const features = useStatus().data?.agent.features ?? [];
@@ -178,7 +178,7 @@ function ColumnItem(props: ColumnItemProps): ReactNode {
   );
 }
 
-/** Those that are shown first, in their order. */
+/** The columns shown by default, in their order. */
 function initialOrder(
   columns: readonly ColumnConfig[],
   shown: readonly string[],

@@ -14,7 +14,7 @@ export function defaultColumnIds(config: FrontendConfig): readonly string[] {
     .map((column) => column.id);
 }
 
-/** The columns to show, in order; ids that a link has and this server doesn't are skipped. */
+/** The columns to show, in order; ids in a link that this server doesn't know are skipped. */
 export function shownColumns(
   chosen: readonly string[] | undefined,
   config: FrontendConfig,
@@ -25,7 +25,7 @@ export function shownColumns(
   return defaultColumnIds(config).flatMap((id) => byId.get(id) ?? []);
 }
 
-/** Name of a column where its group's heading isn't seen: `Source Port`, as there are two ports. */
+/** Name of a column without its group's heading: `Source Port`, because there are two ports. */
 export function columnTitle(column: ColumnConfig, columns: readonly ColumnConfig[]): string {
   const group = column.group ?? '';
   const isOnly = columns.every((other) => other.id === column.id || other.name !== column.name);

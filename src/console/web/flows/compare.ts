@@ -1,8 +1,8 @@
 import { parseAddress } from '../../../base/ip.ts';
 
 /**
- * Order of cell values: numbers by size, addresses by their bytes (IPv4 before IPv6), the rest by
- * a person's alphabet. The caller keeps absent values last whichever way the column is sorted.
+ * Order of cell values: numbers by size, addresses by their bytes (IPv4 before IPv6), the rest
+ * alphabetically for people. The caller keeps absent values last in both sort directions.
  */
 export function compareValues(a: unknown, b: unknown): number {
   if (typeof a === 'number' && typeof b === 'number') return a - b;

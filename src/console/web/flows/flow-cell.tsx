@@ -8,7 +8,7 @@ import { columnTitle } from './columns.ts';
 import { isAbsent } from './compare.ts';
 import { formatCell, isQuantity, toEpochMs } from './format-value.ts';
 
-/** Adds a condition on a value: that it is it, or that it isn't. */
+/** Adds a condition that includes or excludes a value. */
 export type CellFilter = (column: ColumnConfig, value: unknown, exclude: boolean) => void;
 
 interface FlowCellProps {
@@ -31,7 +31,7 @@ export function FlowCell(props: FlowCellProps): ReactNode {
     absent ? 'absent' : '',
     column.renderer === 'address' ? 'address' : '',
   ].join(' ');
-  // A pair or a computed value is no value of one field: there is nothing to compare it with.
+  // A pair or a computed value is not a value of one field: there is nothing to compare it with.
   const canFilter = !absent && column.filter !== undefined && column.field !== undefined;
   const hint = exactText(value, column);
 
@@ -61,7 +61,7 @@ export function FlowCell(props: FlowCellProps): ReactNode {
   );
 }
 
-/** What the cell rounds or localises, in full. */
+/** The full value of a rounded or localised cell. */
 function exactText(value: unknown, column: ColumnConfig): string | undefined {
   if (typeof value !== 'number') return undefined;
   if (column.renderer === 'datetime') return formatUtc(toEpochMs(value));

@@ -43,7 +43,7 @@ export function TableHead({ config, columns, widthOf, sort, onSort }: TableHeadP
   );
 }
 
-/** Headings over neighbours of one group: without them "Port" would stand there twice. */
+/** Headings over neighbours of one group: without them "Port" would appear twice. */
 function GroupRow({ columns }: { readonly columns: readonly ColumnConfig[] }): ReactNode {
   const groups: { name: string; span: number; key: string }[] = [];
   for (const column of columns) {
@@ -75,7 +75,7 @@ function HeaderCell(props: {
   const { column, title, sort } = props;
   const active = sort.column === column.id;
   const direction = sort.descending ? 'descending' : 'ascending';
-  // Quantities and times are asked for from the large end first.
+  // The first sort of quantities and times is descending.
   const descending = active ? !sort.descending : startsDescending(column);
   return (
     <th
@@ -101,7 +101,7 @@ function startsDescending(column: ColumnConfig): boolean {
   return isQuantity(column.renderer) || column.renderer === 'datetime';
 }
 
-/** What the usual values of a kind need; other columns go by the configuration. */
+/** Width for typical values of a kind; other columns use the configuration. */
 const WIDTHS_PX: Partial<Record<ColumnConfig['renderer'], number>> = {
   datetime: 128,
   address: 140,
@@ -124,7 +124,7 @@ const HEADING_ROOM_PX = 36;
 /** A day, and an offset to UTC. */
 const LONG_TIME_PX = 188;
 
-/** `hasOffsets`: times bear their offset to UTC, as clocks were changed. */
+/** `hasOffsets`: times show their offset to UTC, because clocks were changed. */
 export function widthPx(column: ColumnConfig, hasOffsets: boolean): number {
   if (hasOffsets && column.renderer === 'datetime') return LONG_TIME_PX;
   const heading = column.name.length * HEADING_CHAR_PX + HEADING_ROOM_PX;

@@ -22,12 +22,12 @@ interface FlowTableProps {
   readonly config: FrontendConfig;
   readonly columns: readonly ColumnConfig[];
   readonly rows: readonly RecordRow[];
-  /** Keys of rows that the last refresh brought. */
+  /** Keys of rows that the last refresh added. */
   readonly fresh: ReadonlySet<string>;
   readonly sort: Sort;
   readonly density: Preferences['density'];
   readonly selected: string | undefined;
-  /** Is given the element that scrolls. */
+  /** Receives the element that scrolls. */
   readonly scrollRef: (element: HTMLElement | null) => void;
   readonly nowMs: number;
   readonly onSort: (sort: Sort) => void;
@@ -35,7 +35,7 @@ interface FlowTableProps {
   readonly onFilter: CellFilter;
 }
 
-/** Rows have one height each, so that their places are known without measuring. */
+/** All rows have the same height, so that their positions are known without measuring. */
 const ROW_HEIGHT_PX: Readonly<Record<Preferences['density'], number>> = {
   compact: 28,
   normal: 36,
@@ -45,7 +45,7 @@ const OVERSCAN_ROWS = 12;
 
 const features = tableFeatures({ rowSortingFeature, sortedRowModel: createSortedRowModel() });
 
-/** Thousands of flows, of which only those in sight are on the page. */
+/** A table of thousands of flows; only the visible ones are on the page. */
 export function FlowTable(props: FlowTableProps): ReactNode {
   const { t } = useTranslation();
   const scroll = useRef<HTMLElement>(null);
@@ -90,7 +90,7 @@ export function FlowTable(props: FlowTableProps): ReactNode {
     const next = Math.max(0, Math.min(sorted.length - 1, index));
     setFocused(next);
     virtualizer.scrollToIndex(next);
-    // The row may come onto the page only with the next frame.
+    // The row may appear on the page only with the next frame.
     requestAnimationFrame(() => {
       scroll.current?.querySelector<HTMLElement>(`[data-index="${next}"]`)?.focus();
     });
@@ -210,7 +210,7 @@ function useColumnDefs(columns: readonly ColumnConfig[], read: ColumnReader) {
   );
 }
 
-/** Whether clocks were changed about the time of these flows, which are the newest first. */
+/** Whether clocks were changed about the time of these flows; the newest come first. */
 function useOffsets(rows: readonly RecordRow[]): boolean {
   const times = useTimes();
   const timeOf = (record: RecordRow | undefined): number => Number(record?.row.TimeFlowEndMs ?? 0);
@@ -218,7 +218,7 @@ function useOffsets(rows: readonly RecordRow[]): boolean {
   return times.offset(before) !== times.offset(timeOf(rows[0]) + CHANGE_MS);
 }
 
-/** Longer than any hour that comes twice, and than a flow. */
+/** Longer than any repeated hour, and than a flow. */
 const CHANGE_MS = 3 * 3_600_000;
 
 function Spacer({ height }: { readonly height: number }): ReactNode {

@@ -140,10 +140,10 @@ function usePending(
 }
 
 function FlowsOptions(props: {
-  /** Undefined where none are shown. */
+  /** Undefined when none are shown. */
   readonly rows: readonly RecordRow[] | undefined;
   readonly limited: boolean;
-  /** Flows that wait until the reader wants them. */
+  /** Flows that are held back until the reader requests them. */
   readonly pending: number;
   readonly onPending: () => void;
   readonly onColumns: () => void;

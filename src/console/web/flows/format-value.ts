@@ -20,22 +20,22 @@ import { isAbsent } from './compare.ts';
 export interface ValueContext {
   readonly config: Pick<FrontendConfig, 'portNaming'>;
   readonly row: FlowRow;
-  /** Times of the same day are shown without it. */
+  /** Times of the same day are shown without the date. */
   readonly nowMs?: number;
-  /** Without them times are UTC. */
+  /** Without this, times are UTC. */
   readonly times?: Times;
 }
 
 const ABSENT = '–';
 
-/** Times below this are in seconds: as milliseconds they would be of 1973 and before. */
+/** Times below this are in seconds: in milliseconds they would be in 1973 or earlier. */
 const SECONDS_MAX = 1e11;
 
 export function toEpochMs(time: number): number {
   return time < SECONDS_MAX ? time * 1000 : time;
 }
 
-/** The value of a column's cell as people read it. */
+/** The value of a column's cell in readable form. */
 export function formatCell(
   value: unknown,
   column: Pick<ColumnConfig, 'field' | 'renderer'>,
@@ -45,13 +45,13 @@ export function formatCell(
   if (column.renderer === 'named' && typeof value === 'number') {
     return (field?.names && NAMES[field.names].nameOf(value)) ?? String(value);
   }
-  // Durations are shown from milliseconds.
+  // Durations are formatted from milliseconds.
   const inNanoseconds = column.renderer === 'duration' && field?.unit === 'nanoseconds';
   const shown = inNanoseconds && typeof value === 'number' ? value / 1e6 : value;
   return formatText(shown, column.renderer, context);
 }
 
-/** A value as people read it: by name where there is one, with a unit where it has one. */
+/** A value in readable form: by name if it has one, with its unit if it has one. */
 export function formatText(
   value: unknown,
   renderer: ColumnConfig['renderer'],
@@ -115,7 +115,7 @@ function formatPort(port: number, context: ValueContext): string {
   return name === undefined ? String(port) : `${port} ${name}`;
 }
 
-/** Whether the column holds quantities, which are read from their last digit. */
+/** Whether the column holds quantities, which are aligned at their last digit. */
 export function isQuantity(renderer: ColumnConfig['renderer']): boolean {
   return (
     renderer === 'number' ||

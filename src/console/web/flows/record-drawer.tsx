@@ -24,7 +24,7 @@ interface RecordDrawerProps {
   readonly onClose: () => void;
 }
 
-/** One flow with all its fields, what they mean, and filters on each of them. */
+/** One flow with all its fields, their meanings, and filters on each of them. */
 export default function RecordDrawer(props: RecordDrawerProps): ReactNode {
   const { t } = useTranslation();
   const { config, record, onClose } = props;
@@ -32,7 +32,7 @@ export default function RecordDrawer(props: RecordDrawerProps): ReactNode {
   const closeRef = useRef<HTMLDivElement>(null);
   const json = visibleJson(JSON.stringify(record.row, undefined, 2));
 
-  // Each flow that is opened takes the focus.
+  // Each opened flow takes the focus.
   useEffect(() => closeRef.current?.focus(), [record.key]);
   useEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
@@ -143,7 +143,7 @@ function RecordField(props: RecordDrawerProps & { readonly entry: RecordEntry })
   );
 }
 
-/** Of fields that the table has no column for. */
+/** Renderers of fields without a column in the table. */
 const RENDERERS: Readonly<Record<string, ColumnConfig['renderer']>> = {
   Etype: 'etype',
   TimeReceived: 'datetime',

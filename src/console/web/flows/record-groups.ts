@@ -10,12 +10,12 @@ export interface RecordEntry {
 }
 
 export interface RecordGroup {
-  /** Empty for fields that belong to no group. */
+  /** Empty for fields without a group. */
   readonly name: string;
   readonly entries: readonly RecordEntry[];
 }
 
-/** The fields that a flow has, in the columns' order and under their headings. */
+/** The fields of a flow, in the columns' order and under their headings. */
 export function recordGroups(
   row: FlowRow,
   config: Pick<FrontendConfig, 'columns' | 'fields'>,
@@ -36,12 +36,12 @@ export function recordGroups(
       key,
       value,
       column: columnOf.get(key),
-      // The texts are also those of a reference page, where names stand in backticks.
+      // A reference page uses the same texts, with names in backticks.
       meaning: (meanings.get(key) ?? '').replaceAll('`', ''),
     }))
     .sort((a, b) => rank(a.key) - rank(b.key));
   const groups = Map.groupBy(entries, (entry) => entry.column?.group ?? '');
   const named = [...groups].map(([name, members]) => ({ name, entries: members }));
-  // What has no heading is about the flow as a whole.
+  // Fields without a heading describe the flow as a whole.
   return named.sort((a, b) => Number(b.name === '') - Number(a.name === ''));
 }

@@ -3,12 +3,12 @@ import type { RecordRow } from '../data/rows.ts';
 
 const NONE: ReadonlySet<string> = new Set();
 
-/** Keys of the rows that the latest answer has and the one before it had not. */
+/** Keys of rows that are in the latest answer and not in the previous one. */
 export function useFresh(rows: readonly RecordRow[], isOther: boolean): ReadonlySet<string> {
   const known = useRef<ReadonlySet<string> | undefined>(undefined);
   const [fresh, setFresh] = useState(NONE);
   useEffect(() => {
-    // Rows of another question say nothing about what is new in this one.
+    // Rows of another question do not show what is new in this one.
     if (isOther) {
       known.current = undefined;
       return;

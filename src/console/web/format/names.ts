@@ -35,7 +35,7 @@ export function tcpFlagNames(mask: number): readonly string[] {
   return rest === 0 ? namesOfFlags(mask) : [...namesOfFlags(mask), String(rest)];
 }
 
-/** The service that a port usually means; undefined when none is known. */
+/** The usual service of a port; undefined when none is known. */
 export function portName(
   port: number,
   named: Readonly<Record<string, string>>,
@@ -49,7 +49,7 @@ export function joinAddressPort(address: string, port: unknown): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-/** `NO_SOCKET` for `SKB_DROP_REASON_NO_SOCKET`; reasons of other parts of the kernel stay whole. */
+/** `NO_SOCKET` for `SKB_DROP_REASON_NO_SOCKET`; reasons of other kernel parts stay whole. */
 export function dropCauseName(reason: string): string {
   return reason.replace(/^SKB_DROP_REASON_/, '');
 }

@@ -1,11 +1,11 @@
-/** Units of people: SI steps of 1000, three significant digits, so that columns stay narrow. */
+/** Readable units: SI steps of 1000, three significant digits, so that columns stay narrow. */
 const SI_PREFIXES = ['', 'k', 'M', 'G', 'T', 'P', 'E'] as const;
 
 export type RateUnit = 'bits' | 'bytes';
 
-/** Less than this would be shown as 0.00, which it is not: one packet in five minutes, say. */
+/** A smaller value would show as 0.00, which is wrong: one packet in five minutes, say. */
 const SHOWN_MIN = 0.005;
-/** What is left of sums and differences of fractions is no quantity. */
+/** Rounding errors of sums and differences below this are not quantities. */
 const CRUMB = 1e-6;
 
 interface Scaled {
@@ -47,7 +47,7 @@ export function formatByteRate(bytesPerSecond: number, unit: RateUnit): string {
   return `${number} ${prefix}bit/s`;
 }
 
-/** `1.2 kpps`, as people who run networks write it. */
+/** `1.2 kpps`, the notation of network operators. */
 export function formatPacketRate(packetsPerSecond: number): string {
   const { number, prefix } = scale(packetsPerSecond);
   return `${number} ${prefix}pps`;
@@ -65,7 +65,7 @@ export function formatExact(value: number): string {
 
 const exactFormat = new Intl.NumberFormat('en-US', { maximumFractionDigits: 3 });
 
-/** Change against an earlier value: `+12 %`; undefined when there is nothing to compare with. */
+/** Change from an earlier value: `+12 %`; undefined when there is nothing to compare with. */
 export function formatChange(now: number, before: number): string | undefined {
   if (before === 0) return undefined;
   const percent = ((now - before) / before) * 100;

@@ -3,15 +3,15 @@ const pad = (value: number, width = 2): string => String(value).padStart(width, 
 /** Offsets change on quarters of an hour, UTC. */
 const OFFSET_PERIOD_MS = 900_000;
 const OFFSETS_MAX = 1024;
-/** Longer than any change of the clocks, so that it lies on the other side of it. */
+/** Longer than any change of the clocks, so that it reaches the other side of the change. */
 const BEYOND_CHANGE_MS = 3 * 3_600_000;
 const DAY_MS = 86_400_000;
 
-/** Instants as people of one time zone write them. */
+/** Formats instants in one time zone. */
 export interface Times {
   /** The zone's IANA name, such as `Europe/Berlin`. */
   readonly zone: string;
-  /** `14:03:09.250`, with the day in front when it isn't that of `nowMs`. */
+  /** `14:03:09.250`, with the date in front when it isn't that of `nowMs`. */
   readonly time: (epochMs: number, nowMs: number) => string;
   /** `14:03:09`. */
   readonly clock: (epochMs: number) => string;
@@ -22,8 +22,8 @@ export interface Times {
   /** The value of a `datetime-local` input with seconds. */
   readonly toInput: (epochMs: number) => string;
   /**
-   * The instants that such a value may mean: two in the hour that clocks go through twice, none in
-   * the hour that they leave out, or while it is incomplete.
+   * The instants that such a value may mean: two in an hour that clocks repeat, none in an hour
+   * that they skip, or while the value is incomplete.
    */
   readonly fromInput: (text: string) => readonly number[];
   /** Round times from `minS` to `maxS`, about `incrementS` apart, in epoch seconds. */
@@ -31,8 +31,8 @@ export interface Times {
 }
 
 /**
- * Times of a zone. Where clocks are set back, an hour comes twice; both are told apart by their
- * offset to UTC, which is left out where it says nothing.
+ * Times of a zone. When clocks are set back, an hour repeats; the offset to UTC distinguishes both,
+ * and is omitted elsewhere.
  */
 export function createTimes(zone: string): Times {
   const offsetAt = createOffsets(zone);
@@ -43,7 +43,7 @@ export function createTimes(zone: string): Times {
     const size = Math.abs(minutes);
     return `${minutes < 0 ? '-' : '+'}${pad(Math.floor(size / 60))}:${pad(size % 60)}`;
   };
-  /** Another instant shows the same on the clock. */
+  /** Another instant has the same clock time. */
   const isTwice = (epochMs: number): boolean => {
     const own = offsetAt(epochMs);
     return [-BEYOND_CHANGE_MS, BEYOND_CHANGE_MS].some((away) => {
@@ -92,12 +92,12 @@ export function createTimes(zone: string): Times {
   };
 }
 
-/** Of the range of a JavaScript date, less a day for offsets. */
+/** Within the range of a JavaScript date, less a day for offsets. */
 function isDate(epochMs: number): boolean {
   return Math.abs(epochMs) <= 8.64e15 - DAY_MS;
 }
 
-/** Milliseconds by which a zone is ahead of UTC at an instant. */
+/** Offset of a zone from UTC at an instant, in milliseconds. */
 function createOffsets(zone: string): (epochMs: number) => number {
   const format = new Intl.DateTimeFormat('en-US', {
     timeZone: zone,
@@ -131,7 +131,7 @@ function createOffsets(zone: string): (epochMs: number) => number {
 
 const TICKS_MAX = 200;
 
-/** Multiples of the increment on the clock: after a change of the clocks they are round again. */
+/** Multiples of the increment on the clock: after clocks change, ticks are round again. */
 function ticksOf(
   offsetAt: (epochMs: number) => number,
   minS: number,
@@ -139,7 +139,7 @@ function ticksOf(
   incrementS: number,
 ): number[] {
   const ticks: number[] = [];
-  /** How far the clock is past a round time. */
+  /** Seconds since the last round time on the clock. */
   const past = (atS: number): number => {
     const shown = atS + offsetAt(atS * 1000) / 1000;
     return ((shown % incrementS) + incrementS) % incrementS;
@@ -148,7 +148,7 @@ function ticksOf(
   let at = first === 0 ? minS : minS + incrementS - first;
   while (at <= maxS && ticks.length < TICKS_MAX) {
     const off = past(at);
-    // The clocks changed since the one before. Ticks hardly come closer, for the sake of labels.
+    // The clocks changed since the last tick. Ticks hardly move closer, so that labels fit.
     if (off > 0) at += off <= incrementS / 4 ? -off : incrementS - off;
     if (at > maxS) break;
     if (at >= minS && at > (ticks.at(-1) ?? Number.NEGATIVE_INFINITY)) ticks.push(at);

@@ -1,18 +1,18 @@
 /**
- * Characters that show nothing, or change how others are shown: controls, soft hyphens, marks and
- * overrides of direction, joiners and spaces without width, separators of lines, fillers, tags.
+ * Characters that are invisible, or change how others are shown: controls, soft hyphens, direction
+ * marks and overrides, joiners and zero-width spaces, line separators, fillers, tags.
  */
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
 
 /**
- * A name as it can be read safely: anybody may have chosen it (DNS, TLS, processes), and one that
- * turns the direction of text around would look like another.
+ * A name made safe to read: anybody may have chosen it (DNS, TLS, processes), and one that reverses
+ * the direction of text would look like another.
  */
 export function visible(text: string): string {
   return text.replace(INVISIBLE, (character) => `‹U+${hex(character)}›`);
 }
 
-/** JSON text that means the same, with such characters as escapes. */
+/** JSON text with the same meaning, with such characters as escapes. */
 export function visibleJson(json: string): string {
   return json.replace(INVISIBLE, (character) =>
     character === '\n' || character === '\t'

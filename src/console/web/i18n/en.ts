@@ -1,6 +1,6 @@
 import { MEASURES } from '../../../flow/measures.ts';
 
-/** Texts of measures, as their table has them: title, each panel's title, no value. */
+/** Texts of measures from their table: title, each panel's title, text without a value. */
 function measureTexts() {
   return Object.fromEntries(
     MEASURES.map(({ id, title, empty, panels = [] }) => [
@@ -10,7 +10,7 @@ function measureTexts() {
   );
 }
 
-/** Every text of the console. Keys name where it stands; `{{…}}` is filled in. */
+/** Every text of the console. Keys name the text's place; `{{…}}` is filled in. */
 export const en = {
   product: 'netobserv',
   skip: 'Skip to content',

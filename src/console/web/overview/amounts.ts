@@ -10,13 +10,13 @@ import {
 } from '../format/numbers.ts';
 import { formatDuration } from '../format/time.ts';
 
-/** How a sum of a measure is written or, for a duration, an average in milliseconds. */
+/** Formats a sum of a measure or, for a duration, an average in milliseconds. */
 export function amountFormat(type: MeasureId): (amount: number) => string {
   if (isDuration(type)) return formatDuration;
   return unitOf(type) === 'bytes' ? formatBytes : formatCount;
 }
 
-/** How an amount per second is written, and by what a chart has to scale it for its axis. */
+/** Formats an amount per second; a chart scales it by `scale` for its axis. */
 export function rateFormat(type: MeasureId, rateUnit: RateUnit) {
   switch (unitOf(type)) {
     case 'bytes':
@@ -31,7 +31,7 @@ export function rateFormat(type: MeasureId, rateUnit: RateUnit) {
   }
 }
 
-/** Amounts are added up; of durations the groups with the longest average lead. */
+/** Amounts are summed; durations rank groups by the longest average. */
 export function rankingFunction(type: MeasureId): 'sum' | 'avg' {
   return isDuration(type) ? 'avg' : 'sum';
 }

@@ -15,21 +15,21 @@ interface BarsPanelProps {
   readonly type: MeasureId;
   readonly fn: 'sum' | 'avg';
   readonly grouping: Grouping;
-  /** Sum over all groups, for the shares; undefined: no shares. */
+  /** Sum over all groups, for the shares; undefined for no shares. */
   readonly total?: number | undefined;
   readonly format: (value: number) => string;
-  /** In place of bars when there are none. */
+  /** Shown when there are no bars. */
   readonly empty: string;
 }
 
-/** The groups with the most of something. */
+/** The groups with the largest values. */
 export function BarsPanel(props: BarsPanelProps): ReactNode {
   const [view] = useView();
   const { config, title, type, fn, grouping, total, format, empty } = props;
   const stepS = rangeSeconds(view.range);
   const query = useMetrics(view, { type, fn, grouping, limit: view.top, stepS }, config);
   const { error, isFetching, isPlaceholderData } = query;
-  // Kept together, as shares of a later total would be wrong.
+  // Kept together, because shares of a later total would be wrong.
   const data = useMemo(
     () => (query.data === undefined ? undefined : { answer: query.data, total }),
     [query.data, total],

@@ -11,10 +11,10 @@ interface BarsProps {
   readonly config: FrontendConfig;
   readonly grouping: Grouping;
   readonly data: MetricsResponse;
-  /** Of everything, for the shares; undefined until it is known, and where there are none. */
+  /** Total for the shares; undefined until it is known, or when there are no shares. */
   readonly total: number | undefined;
   readonly format: (value: number) => string;
-  /** Said when there is no bar. */
+  /** Shown when there are no bars. */
   readonly empty: string;
 }
 

@@ -11,29 +11,29 @@ import { chartColors } from './palette.ts';
 export interface ChartLayer {
   readonly name: string;
   readonly color: string;
-  /** One for each time; undefined: nothing was measured. */
+  /** One value for each time; undefined if nothing was measured. */
   readonly values: readonly (number | undefined)[];
 }
 
-/** Amounts add up, hence are stacked, the first at the bottom; what does not is drawn as lines. */
+/** Amounts add up, so they are stacked, the first at the bottom; other values are lines. */
 export type ChartLook = 'stacked' | 'lines';
 
 interface ChartProps {
-  /** What a person who can't see it is told. */
+  /** Description for people who can't see the chart. */
   readonly description: string;
   readonly look: ChartLook;
   readonly times: readonly number[];
   readonly layers: readonly ChartLayer[];
   readonly format: (value: number) => string;
-  /** Units that `format` shows per unit of the values; the axis has round numbers of those. */
+  /** Units that `format` shows per unit of the values; the axis has round numbers of them. */
   readonly scale: number;
-  /** Epoch seconds of the range that was drawn with the mouse. */
+  /** Epoch seconds of the range selected with the mouse. */
   readonly onZoom: (startS: number, endS: number) => void;
 }
 
 const HEIGHT_PX = 200;
 
-/** A chart over time; the values are in the table that goes with it. */
+/** A chart over time; the table that goes with it shows the values. */
 export function Chart({
   description,
   look,
@@ -49,7 +49,7 @@ export function Chart({
   const plot = useRef<uPlot | undefined>(undefined);
   const dark = useDark();
   const clock = useTimes();
-  // uPlot keeps the functions that it was made with; they read what is current through this.
+  // uPlot keeps the functions it was created with; they read the current values through this.
   const latest = useRef({ times, layers, format, scale, onZoom, clock });
   latest.current = { times, layers, format, scale, onZoom, clock };
 
@@ -116,7 +116,7 @@ interface PlotSettings {
   readonly dark: boolean;
   readonly look: ChartLook;
   readonly clock: Times;
-  /** Of the layers from the bottom up. */
+  /** Colours of the layers from the bottom up. */
   readonly colors: readonly string[];
   readonly formatAxis: (value: number) => string;
   readonly onZoom: (startS: number, endS: number) => void;
@@ -125,7 +125,7 @@ interface PlotSettings {
 
 const DRAG_MIN_PX = 6;
 const FONT = '12px "Red Hat Text", sans-serif';
-/** Room that a time of the axis needs, so that neighbours stay apart: with seconds, or without. */
+/** Width of a time label on the axis, so that neighbours stay apart: with seconds, or without. */
 const LABEL_PX = 72;
 const SHORT_LABEL_PX = 44;
 const DAY_LABEL_PX = 88;
@@ -140,7 +140,7 @@ function plotOptions(settings: PlotSettings): uPlot.Options {
     width: settings.width,
     height: HEIGHT_PX,
     legend: { show: false },
-    // Half of a time that stands at the end of the axis.
+    // Half of a time label at the end of the axis.
     padding: [8, 24, 0, 0],
     cursor: {
       y: false,
@@ -190,7 +190,7 @@ function plotOptions(settings: PlotSettings): uPlot.Options {
 }
 
 function area(color: string, dark: boolean): uPlot.Series {
-  // Opaque enough to hide the higher layers behind, as each is drawn down to zero.
+  // Opaque enough to hide the higher layers behind it, because each is drawn down to zero.
   return { stroke: color, fill: mix(color, dark), width: 1.25, points: { show: false } };
 }
 
@@ -204,7 +204,7 @@ function line(color: string): uPlot.Series {
   };
 }
 
-/** The colour over the panel's ground, without transparency. */
+/** The colour on the panel's background, without transparency. */
 function mix(color: string, dark: boolean): string {
   const ground = dark ? [0x29, 0x29, 0x29] : [255, 255, 255];
   const share = dark ? 0.5 : 0.4;
@@ -222,7 +222,7 @@ function axisText(text: string): string {
 
 const DAY_S = 86_400;
 
-/** Distances between times of the axis, all of which divide the next unit. */
+/** Intervals between labels of the axis; each divides the next larger unit. */
 const INCREMENTS_S = [
   ...[1, 2, 5, 10, 15, 30],
   ...[1, 2, 5, 10, 15, 30].map((minutes) => minutes * 60),
@@ -230,7 +230,7 @@ const INCREMENTS_S = [
   ...[1, 2, 5, 10, 30, 90, 365, 3650].map((days) => days * DAY_S),
 ];
 
-/** Times with a day, or with an offset as clocks were changed, are longer. */
+/** Times with a date, or with an offset because clocks were changed, are longer. */
 function labelSpace(minS: number, maxS: number, widthPx: number, clock: Times): number {
   const short = widthPx < NARROW_PX ? SHORT_LABEL_PX : LABEL_PX;
   const day = maxS - minS > DAY_S ? DAY_LABEL_PX : short;
@@ -248,7 +248,7 @@ function timeLabels(plot: uPlot, values: readonly number[], clock: Times): strin
   });
 }
 
-/** With the day where the chart spans several. */
+/** Includes the date when the chart spans several days. */
 function tooltipTime(
   epochMs: number,
   { times, clock }: { readonly times: readonly number[]; readonly clock: Times },

@@ -39,7 +39,7 @@ export function groupingName(grouping: Grouping, config: FrontendConfig, t: TFun
   return t(`group.${key}`, { defaultValue: fallback });
 }
 
-/** `Source Port`: a column's name together with its group's, which alone say too little. */
+/** `Source Port`: a column's name with its group's; the name alone is ambiguous. */
 export function fieldLabel(field: string, config: FrontendConfig): string {
   if (field === SERVICE_PORT) return 'Service Port';
   const column = config.columns.find((candidate) => candidate.field === field);
@@ -48,7 +48,7 @@ export function fieldLabel(field: string, config: FrontendConfig): string {
   return group === '' || column.name.startsWith(group) ? column.name : `${group} ${column.name}`;
 }
 
-/** One line for texts of fields; an arrow leads from the source's field to its twin. */
+/** Joins texts of fields in one line; an arrow leads from the source's field to its counterpart. */
 function joinFields(texts: readonly string[], grouping: Grouping): string {
   const pairs = grouping.map((field) => fieldByName(field)?.pair);
   return texts.reduce((line, text, at) => {
@@ -70,7 +70,7 @@ export function groupLabel(
   return joinFields(names, grouping);
 }
 
-/** Protocols without ports have port 0: only their name then says something. */
+/** Protocols without ports have port 0: then only the name is useful. */
 function serviceLabel(
   [, port = '']: readonly string[],
   [protocol = '', shown = '']: readonly string[],
@@ -95,7 +95,7 @@ export function valueLabel(
   return formatCell(isNumber ? Number(value) : value, column, { config, row: {} });
 }
 
-/** The conditions that select a group; none where a field cannot be filtered. */
+/** The conditions that select a group; empty if a field cannot be filtered. */
 export function groupTerms(
   group: readonly string[],
   grouping: Grouping,

@@ -14,7 +14,7 @@ interface GroupPickerProps {
   readonly onChange: (grouping: Grouping) => void;
 }
 
-/** Any field can be grouped by; the combinations that people ask for most stand first. */
+/** Any field can be grouped by; the most common combinations come first. */
 export function GroupPicker(props: GroupPickerProps): ReactNode {
   const { t } = useTranslation();
   const { config } = props;

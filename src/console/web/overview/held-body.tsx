@@ -10,7 +10,7 @@ interface HeldBodyProps<Data> {
   readonly children: (data: Data) => ReactNode;
 }
 
-/** A panel's body that stays as it is while somebody points at it, as bars change their places. */
+/** A panel's body that does not change while somebody reads it, because bars move. */
 export function HeldBody<Data>(props: HeldBodyProps<Data>): ReactNode {
   const { t } = useTranslation();
   const { query, height, children } = props;

@@ -18,11 +18,11 @@ interface LinesPanelProps {
   /** A duration. */
   readonly type: MeasureId;
   readonly title: string;
-  /** How the flows of a step become a point of each line, from the lowest line to the highest. */
+  /** Functions that aggregate a step's flows to a point of each line, from the lowest line up. */
   readonly functions: readonly LineFunction[];
 }
 
-/** How long something took, over time: the average of flows, and what most of them stay below. */
+/** Durations over time: the average of flows, and what most of them stay below. */
 export function LinesPanel({ config, type, title, functions }: LinesPanelProps): ReactNode {
   const { t } = useTranslation();
   const [view] = useView();

@@ -18,7 +18,7 @@ interface PanelsProps {
   readonly config: FrontendConfig;
 }
 
-/** Measures with panels, by the feature that they need; undefined: by none. */
+/** Measures with panels, by the feature that they need; undefined if they need none. */
 const BY_FEATURE = Map.groupBy(
   MEASURES.filter(({ panels }) => panels !== undefined),
   ({ feature }) => feature,
@@ -54,7 +54,7 @@ function OnePanel(props: {
   readonly config: FrontendConfig;
   readonly type: MeasureId;
   readonly panel: MeasurePanel;
-  /** Among the panels of its measure. */
+  /** Index among the panels of its measure. */
   readonly index: number;
 }): ReactNode {
   const { t } = useTranslation();

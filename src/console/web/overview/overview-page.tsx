@@ -24,7 +24,7 @@ export function OverviewPage({ config }: { readonly config: FrontendConfig }): R
       <TrafficPanels config={config} />
       <div className="tops">
         {view.panels.map((grouping, index) => (
-          // Panels have places, and may repeat.
+          // Panels are identified by position, and may repeat.
           <Sight key={index}>
             <TopPanel
               config={config}

@@ -1,6 +1,6 @@
 /**
- * Colours of series, told apart with the usual kinds of colour blindness as well and readable on
- * both grounds. The last one is for what is left over.
+ * Colours of series, distinguishable with the usual kinds of colour blindness and readable on both
+ * backgrounds. The last one is for the rest.
  */
 const LIGHT = [
   '#1f6fb4',

@@ -37,15 +37,15 @@ function isBusy(error: Error): boolean {
   return error instanceof RefusedError && error.retryAfterS !== undefined;
 }
 
-/** Why nothing is shown; undefined while there is something, or it may still come. */
+/** Why nothing is shown; undefined while data is shown, or may still come. */
 function problemOf({ data, error, isFetching }: Omit<Loadable<unknown>, 'refetch'>) {
   if (error === null || isFilterRefusal(error)) return error ?? undefined;
-  // A line above the page says that the server is gone; what was last received stays.
+  // A notice above the page says that the server is gone; the last received data stays.
   const isOld = error instanceof ServerGoneError && data !== undefined;
   return isFetching || isOld ? undefined : error;
 }
 
-/** True where `PanelBody` shows the data of this query. */
+/** True if `PanelBody` shows the data of this query. */
 export function isShown(query: Omit<Loadable<unknown>, 'refetch'>): boolean {
   return query.data !== undefined && problemOf(query) === undefined;
 }
@@ -54,7 +54,7 @@ function isFilterRefusal(error: Error): boolean {
   return error instanceof RefusedError && error.parameter === 'filters';
 }
 
-/** What stands in a panel while it has nothing to show; one that fails leaves the others alone. */
+/** Content of a panel without data; a panel that fails does not affect the others. */
 export function PanelBody<Data>(props: {
   readonly query: Loadable<Data>;
   readonly height: string;
@@ -63,7 +63,7 @@ export function PanelBody<Data>(props: {
   const { t } = useTranslation();
   const { query } = props;
   const problem = problemOf(query);
-  // The filter bar explains it once; every panel saying the same would only be noise.
+  // The filter bar explains it once; the same text in every panel would only be noise.
   if (problem !== undefined && isFilterRefusal(problem)) {
     return <p className="panel-empty">{t('errors.filters')}</p>;
   }

@@ -25,7 +25,7 @@ interface RatePanelProps {
   readonly grouping: Grouping;
 }
 
-/** Flows are reported once per active timeout: over less than this their rate would be jagged. */
+/** Flows are reported once per active timeout: a shorter window makes their rate jagged. */
 const RATE_WINDOW_MIN_S = 10;
 
 /** A rate over time: the largest groups stacked, and the rest up to the total, if they add up. */

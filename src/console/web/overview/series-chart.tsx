@@ -8,7 +8,7 @@ import type { FilterTerm } from '../state/view-state.ts';
 import { Chart, type ChartLayer, type ChartLook } from './chart.tsx';
 
 export interface SeriesRow extends ChartLayer {
-  /** Conditions that single the series out; none where it cannot be. */
+  /** Conditions that select the series; empty if that is impossible. */
   readonly terms: readonly FilterTerm[];
 }
 
@@ -17,9 +17,9 @@ interface SeriesChartProps {
   readonly look: ChartLook;
   readonly times: readonly number[];
   readonly rows: readonly SeriesRow[];
-  /** In the table only. */
+  /** Shown only in the table. */
   readonly total?: SeriesRow;
-  /** What the table says of each series. */
+  /** Figures of each series in the table. */
   readonly figures: readonly (keyof SeriesSummary)[];
   readonly format: (value: number) => string;
   /** Units that `format` shows per unit of the values: 8 where bytes are shown as bits. */
@@ -57,9 +57,9 @@ export function SeriesChart(props: SeriesChartProps): ReactNode {
 }
 
 /**
- * In the place of a chart without series. One that goes up to now ends where its last whole step
- * does, so flows of the last seconds are in the totals before they are in here, and `text`, which
- * speaks of the whole range, would contradict them.
+ * Replaces a chart without series. A chart up to now ends with its last whole step, so flows of the
+ * last seconds are in the totals before they are in here, and `text`, which refers to the whole
+ * range, would contradict them.
  */
 export function NoSeries(props: {
   readonly text: string;

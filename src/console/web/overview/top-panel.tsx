@@ -16,7 +16,7 @@ interface TopPanelProps {
   readonly total: number | undefined;
 }
 
-/** The largest groups by what a person chose. */
+/** The largest groups by a chosen grouping. */
 export function TopPanel({ config, grouping, onGrouping, total }: TopPanelProps): ReactNode {
   const { t } = useTranslation();
   const [view] = useView();

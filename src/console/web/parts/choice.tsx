@@ -20,7 +20,7 @@ export interface ChoiceOption<Value> {
 }
 
 interface ChoiceProps<Value> {
-  /** What is chosen, for those who can't see it from the context. */
+  /** The subject of the choice, for people who can't see it from the context. */
   readonly label: string;
   readonly value: Value;
   readonly options: readonly ChoiceOption<Value>[];
@@ -28,14 +28,14 @@ interface ChoiceProps<Value> {
   /** Placeholder of a search field above the options. */
   readonly search?: string;
   readonly icon?: ReactNode;
-  /** Text of the toggle when it isn't the chosen option's. */
+  /** Text of the toggle if it isn't the chosen option's. */
   readonly text?: ReactNode;
   readonly variant?: 'default' | 'plain' | 'plainText';
   readonly isDisabled?: boolean;
   readonly alignEnd?: boolean;
 }
 
-/** A button that opens a list of which one is chosen. */
+/** A button that opens a list of options to choose from. */
 export function Choice<Value extends string | number>(props: ChoiceProps<Value>): ReactNode {
   const [open, setOpen] = useState(false);
   const [search, setSearch] = useState('');
@@ -43,7 +43,7 @@ export function Choice<Value extends string | number>(props: ChoiceProps<Value>)
   const wanted = search.trim().toLowerCase();
   const shown = props.options.filter((option) => option.label.toLowerCase().includes(wanted));
   const text = props.text ?? chosen?.label ?? String(props.value);
-  // What is seen is what is heard, also where it is none of the options.
+  // Screen readers read the visible text, even if it is not one of the options.
   const heard = typeof text === 'string' ? text : (chosen?.label ?? props.value);
 
   const toggle = (ref: Ref<MenuToggleElement>): ReactNode => (

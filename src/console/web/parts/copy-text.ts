@@ -1,6 +1,6 @@
 /**
  * Copies `text`, which `element` shows. Browsers have a clipboard for secure contexts only, and the
- * console is reached by plain HTTP, too: there what is shown is selected and copied as by hand.
+ * console is also reached over plain HTTP: there the shown text is selected and copied as by hand.
  */
 export async function copyText(text: string, element: HTMLElement | null): Promise<boolean> {
   try {
@@ -9,7 +9,7 @@ export async function copyText(text: string, element: HTMLElement | null): Promi
   } catch {
     if (element === null) return false;
     getSelection()?.selectAllChildren(element);
-    // Deprecated, and the only way without a clipboard; what was selected stays to be copied.
+    // Deprecated, but the only way without a clipboard; the text stays selected.
     return document.execCommand('copy');
   }
 }

@@ -2,15 +2,15 @@ import { createContext, type ReactNode, use, useEffect, useRef, useState } from 
 
 const SightContext = createContext(true);
 
-/** Whether what stands here is in sight, or about to be. */
+/** Whether the component is in sight, or about to be. */
 export function useInSight(): boolean {
   return use(SightContext);
 }
 
-/** Room around the window in which things get ready to be seen. */
+/** Margin around the window in which components prepare to be seen. */
 const MARGIN = '200px 0px';
 
-/** Lets its children know whether they are in sight: what nobody sees need not ask for anything. */
+/** Lets its children know whether they are in sight: hidden ones need no queries. */
 export function Sight({ children }: { readonly children: ReactNode }): ReactNode {
   const ref = useRef<HTMLDivElement>(null);
   const [inSight, setInSight] = useState(false);

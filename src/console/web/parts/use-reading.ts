@@ -1,8 +1,8 @@
 import { useCallback, useEffect, useState } from 'react';
 
 /**
- * Whether somebody reads an element: points at it, walks through it by keyboard, has scrolled it
- * or selected text in it. Then nothing in it should move.
+ * Whether somebody reads an element: points at it, walks through it by keyboard, has scrolled it or
+ * selected text in it. Then nothing in it should move.
  */
 export function useReading(): readonly [(element: HTMLElement | null) => void, boolean] {
   const [element, setElement] = useState<HTMLElement | null>(null);
@@ -23,7 +23,7 @@ export function useReading(): readonly [(element: HTMLElement | null) => void, b
     const ends = new AbortController();
     const on = (type: string, listener: (event: Event) => void): void =>
       element.addEventListener(type, listener, { signal: ends.signal, passive: true });
-    // A finger that has been lifted points at nothing.
+    // A lifted finger points at nothing.
     on('pointerenter', (event) => mark('pointer', (event as PointerEvent).pointerType === 'mouse'));
     on('pointerleave', () => mark('pointer', false));
     on('scroll', () => mark('scroll', element.scrollTop > 0));
@@ -44,7 +44,7 @@ export function useReading(): readonly [(element: HTMLElement | null) => void, b
 
 const NOT: ReadonlySet<string> = new Set();
 
-/** What was clicked has the focus, too, but a click says nothing about going on to read. */
+/** A click sets the focus, too, but does not show that somebody goes on reading. */
 function isByKeyboard(target: Element): boolean {
   return target.matches(':focus-visible');
 }

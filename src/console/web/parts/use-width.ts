@@ -1,6 +1,6 @@
 import { type RefObject, useEffect, useRef, useState } from 'react';
 
-/** Width of an element in CSS pixels, followed as it changes; 0 until it is on the page. */
+/** Width of an element in CSS pixels, updated as it changes; 0 until it is on the page. */
 export function useWidth<Element extends HTMLElement>(): readonly [
   RefObject<Element | null>,
   number,

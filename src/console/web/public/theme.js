@@ -1,11 +1,11 @@
-// Runs before the first paint, so that a dark console never flashes white. A classic script in a
-// file of its own: the content security policy forbids inline scripts.
+// Runs before the first paint, so that a dark console never flashes white. A separate classic
+// script, because the content security policy forbids inline scripts.
 (() => {
   let theme = 'system';
   try {
     theme = JSON.parse(localStorage.getItem('netobserv') ?? '{}').theme ?? theme;
   } catch {
-    // Storage may be switched off or hold something else: follow the system.
+    // Storage may be off or hold something else: follow the system.
   }
   const dark =
     theme === 'dark' || (theme !== 'light' && matchMedia('(prefers-color-scheme: dark)').matches);

@@ -1,6 +1,6 @@
 import type { Range } from '../state/view-state.ts';
 
-/** Why a pair of times is no range; the words are keys of its message. */
+/** Why a pair of times is not a range; the words are keys of its message. */
 export type RangeProblem = 'incomplete' | 'order' | 'future';
 
 /** Clocks of browser and server may differ by this much without anyone being wrong. */

@@ -18,7 +18,7 @@ import { useTimes } from '../state/times.ts';
 import { useView } from '../state/view.ts';
 import { LAST_SECONDS, type Range } from '../state/view-state.ts';
 
-/** Nothing to show: says why, as far as the server knows, and what can be done. */
+/** Shown without flows: says why, if the server knows, and what to do. */
 export function EmptyTraffic(): ReactNode {
   const status = useStatus().data;
   if (status === undefined || status.store.rows > 0) return <NothingFound status={status} />;
@@ -33,7 +33,7 @@ function NothingFound({ status }: { readonly status: StatusResponse | undefined 
   const filtered = view.filters.some((term) => !term.disabled);
   const seconds = rangeSeconds(view.range);
   const newest = status?.store.newestMs ?? undefined;
-  // Up to where something is, as far as that is known.
+  // Back to the newest flow, if that is known.
   const reachS = newest === undefined || filtered ? 0 : (Date.now() - newest) / 1000;
   const longer = LAST_SECONDS.find((span) => span > seconds && span > reachS);
   return (
@@ -86,7 +86,7 @@ function StoreDown({ error }: { readonly error: string }): ReactNode {
   );
 }
 
-/** More would push away what there is to do. */
+/** More names would push the advice away. */
 const NAMES_MAX = 24;
 
 function NothingYet({ agent }: { readonly agent: StatusResponse['agent'] }): ReactNode {
@@ -98,7 +98,7 @@ function NothingYet({ agent }: { readonly agent: StatusResponse['agent'] }): Rea
       </EmptyState>
     );
   }
-  // Those of containers tend to have one name.
+  // Interfaces of containers often have the same name.
   const names = [...new Set(agent.interfaces.map((one) => one.name))];
   if (names.length === 0) {
     return (

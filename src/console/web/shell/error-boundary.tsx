@@ -5,7 +5,7 @@ interface ErrorBoundaryProps {
   readonly children: ReactNode;
 }
 
-/** React has no hook for this: keeps a bug in the page from leaving it blank. */
+/** Keeps a bug in the page from leaving it blank; React has no hook for this. */
 export class ErrorBoundary extends Component<ErrorBoundaryProps, { error: Error | undefined }> {
   override state: { error: Error | undefined } = { error: undefined };
 

@@ -2,10 +2,10 @@ import type { Accounting, StatusResponse } from '../../api.ts';
 
 type AgentHealth = StatusResponse['agent'];
 
-/** Unrecorded because it was wanted so, or because there is no flow to be made of it. */
+/** Unrecorded on purpose, or because the packets belong to no flow. */
 const EXPECTED: ReadonlySet<string> = new Set(['not_ip', 'filtered']);
 
-/** A row of the books: packets that share a fate. */
+/** A row of the accounting: packets with the same outcome. */
 export interface Fate {
   readonly name: string;
   readonly packets: number;
@@ -13,7 +13,7 @@ export interface Fate {
   readonly isLoss: boolean;
 }
 
-/** What became of all packets; their sum is what was seen. Fates that nothing met are left out. */
+/** Outcomes of all packets; their sum is the packets seen. Outcomes without packets are omitted. */
 export function fatesOf(accounting: Accounting): readonly Fate[] {
   const { recordedPackets, recordedBytes, sampledOutPackets, sampledOutBytes } = accounting;
   const recorded = { packets: recordedPackets, bytes: recordedBytes };
@@ -40,7 +40,7 @@ export function incompleteOf({ incomplete }: Accounting): number {
   return Object.values(incomplete).reduce((sum, packets) => sum + packets, 0);
 }
 
-/** How many things a person should look at: kinds of losses, missing features, the store's. */
+/** Number of problems that need attention: kinds of losses, missing features, the store's. */
 export function countConcerns({ agent, store }: Pick<StatusResponse, 'agent' | 'store'>): number {
   return agentConcerns(agent) + (store.warnings?.length ?? 0) + (store.isReady ? 0 : 1);
 }

@@ -7,7 +7,7 @@ import { countConcerns } from './health-facts.ts';
 
 const HealthDialog = lazy(() => import('./health-dialog.tsx'));
 
-/** Whether agent and store do all that they were asked to; a click tells the details. */
+/** Whether agent and store fully work as configured; a click shows the details. */
 export function Health(): ReactNode {
   const { t } = useTranslation();
   const [open, setOpen] = useState(false);

@@ -5,7 +5,7 @@ import { useTranslation } from 'react-i18next';
 import { login, UnauthorizedError } from '../data/client.ts';
 import { Logo } from './logo.tsx';
 
-/** Asks for the token and gets a session for it. */
+/** Requests the token and trades it for a session. */
 export default function LoginForm(): ReactNode {
   const { t } = useTranslation();
   const client = useQueryClient();

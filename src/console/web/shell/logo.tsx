@@ -1,6 +1,6 @@
 import type { ReactNode } from 'react';
 
-/** Two flows that cross: what goes out and what comes back. The same drawing as `logo.svg`. */
+/** Two crossing flows: outgoing and incoming. The same drawing as `logo.svg`. */
 export function Logo(): ReactNode {
   return (
     <svg className="logo" viewBox="0 0 32 32" aria-hidden="true">

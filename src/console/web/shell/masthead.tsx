@@ -43,7 +43,7 @@ export function Masthead(): ReactNode {
   );
 }
 
-/** Links, as each tab has an address of its own: they open in new windows as any link does. */
+/** Tabs are links with their own addresses, so they open in new windows like any link. */
 function Tabs(): ReactNode {
   const { t } = useTranslation();
   const [view, setView] = useView();

@@ -8,7 +8,7 @@ import { FLOWS_KEY, useFrontendConfig, useStatus } from '../data/queries.ts';
 import { useLogoutProblem } from '../data/session.ts';
 import { StoreNotices } from './store-notices.tsx';
 
-/** Lines above the page that say what is going on with the server. */
+/** Notices above the page about the state of the server. */
 export function Notices(): ReactNode {
   return (
     <div className="notices" aria-live="polite">
@@ -39,7 +39,7 @@ function ServerGone(): ReactNode {
   const hasShown = useFrontendConfig().data !== undefined;
   const wasGone = useRef(false);
 
-  // What failed meanwhile is asked again as soon as the server is back.
+  // Failed queries run again as soon as the server is back.
   useEffect(() => {
     if (wasGone.current && !gone) void client.invalidateQueries();
     wasGone.current = gone;
@@ -63,7 +63,7 @@ function ServerGone(): ReactNode {
   );
 }
 
-/** After this a person begins to wonder. */
+/** After this time a person begins to wonder. */
 const SLOW_MS = 4000;
 
 function SlowQuery(): ReactNode {

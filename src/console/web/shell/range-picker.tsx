@@ -20,7 +20,7 @@ export function RangePicker(): ReactNode {
   const times = useTimes();
   const zone = useZone();
   const seconds = range.kind === 'last' ? range.seconds : undefined;
-  // A link may hold a length that the list doesn't.
+  // A link may hold a length that is not in the list.
   const spans =
     seconds === undefined || LAST_SECONDS.includes(seconds)
       ? LAST_SECONDS
@@ -69,6 +69,6 @@ function describe(range: Range, times: Times, zone: Zone): string {
   const to = times.minute(range.endS * 1000);
   const sameDay = from.slice(0, 10) === to.slice(0, 10);
   const text = `${from} – ${sameDay ? to.slice(11) : to}`;
-  // Local is what people take a time for that says nothing.
+  // People take a time without a zone as local.
   return zone === 'local' ? text : `${text} ${times.zone}`;
 }

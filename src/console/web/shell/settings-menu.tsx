@@ -28,7 +28,7 @@ interface Setting {
   readonly choose: () => void;
 }
 
-/** Preferences of the person, which stay in this browser; the zone of times is in the link, too. */
+/** The person's preferences, which stay in this browser; the time zone is also in the link. */
 export function SettingsMenu(): ReactNode {
   const { t } = useTranslation();
   const [open, setOpen] = useState(false);

@@ -8,16 +8,16 @@ import { useStatus } from '../data/queries.ts';
 import { visible } from '../format/visible.ts';
 import { readDismissed, writeDismissed } from '../state/dismissed.ts';
 
-/** The others are in the health dialog: notices must not push the page away. */
+/** The health dialog shows the others: notices must not push the page away. */
 const SHOWN_MAX = 3;
 
-/** What the store has set aside, could not write, or doubts; and that it keeps nothing now. */
+/** Data that the store has set aside, could not write, or doubts; and whether it is down. */
 export function StoreNotices(): ReactNode {
   const store = useStatus().data?.store;
   if (store === undefined) return undefined;
   return (
     <>
-      {/* Without flows the page says so where they would be. */}
+      {/* Without flows, the page shows the error in their place. */}
       {store.isReady || store.rows === 0 ? undefined : <StoreDown error={store.error} />}
       <Warnings warnings={store.warnings ?? []} />
     </>
@@ -40,7 +40,7 @@ function Warnings({ warnings }: { readonly warnings: readonly string[] }): React
   if (wanted.length === 0) return undefined;
   const shown = wanted.slice(0, SHOWN_MAX);
   const dismiss = (): void => {
-    // Those that are over are forgotten, so that they are told when they come again.
+    // Forgets dismissed warnings that are over, so that they show when they come again.
     writeDismissed(warnings);
     setDismissed(warnings);
   };

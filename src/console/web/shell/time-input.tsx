@@ -2,7 +2,7 @@ import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { Times } from '../format/times.ts';
 
-/** What stands in an input for a time, and which of two instants it means where clocks go back. */
+/** Text of a time input, and which of two instants it means when clocks go back. */
 export interface TypedTime {
   readonly text: string;
   readonly isSecond: boolean;
@@ -19,7 +19,7 @@ export function instantOf({ text, isSecond }: TypedTime, times: Times): number |
   return (isSecond ? instants[1] : undefined) ?? instants[0];
 }
 
-/** Complete, but no time that the clocks ever showed. */
+/** A complete time that the clocks skipped. */
 export function isSkipped({ text }: TypedTime, times: Times): boolean {
   return text !== '' && times.fromInput(text).length === 0;
 }
@@ -31,7 +31,7 @@ interface TimeInputProps {
   readonly onChange: (value: TypedTime) => void;
 }
 
-/** A date and a time; in the hour that clocks go through twice, one says which of both is meant. */
+/** A date and a time; in an hour that clocks repeat, the user selects which one is meant. */
 export function TimeInput({ label, value, times, onChange }: TimeInputProps): ReactNode {
   const { t } = useTranslation();
   const instants = times.fromInput(value.text);

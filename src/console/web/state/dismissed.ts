@@ -1,4 +1,4 @@
-/** Notices that were read, for as long as the tab is open. */
+/** Dismissed notices, for as long as the tab is open. */
 const STORAGE_KEY = 'netobserv.dismissed';
 
 export function readDismissed(): readonly string[] {
@@ -14,6 +14,6 @@ export function writeDismissed(texts: readonly string[]): void {
   try {
     sessionStorage.setItem(STORAGE_KEY, JSON.stringify(texts));
   } catch {
-    // Storage is off or full: they then come back with the next page.
+    // Storage is off or full: they then return with the next page.
   }
 }

@@ -2,7 +2,7 @@ import { createContext, use, useSyncExternalStore } from 'react';
 import type { RateUnit } from '../format/numbers.ts';
 import { ZONES, type Zone } from './view-state.ts';
 
-/** What belongs to the person and not to the link. */
+/** Settings that belong to the person and not to the link. */
 export interface Preferences {
   readonly theme: 'system' | 'light' | 'dark';
   readonly density: 'compact' | 'normal' | 'large';

@@ -7,21 +7,21 @@ import type { Zone } from './view-state.ts';
 
 export const TimesContext = createContext<Times | undefined>(undefined);
 
-/** How times are written on this page. */
+/** Formats of times on this page. */
 export function useTimes(): Times {
   const times = use(TimesContext);
   if (times === undefined) throw new Error('TimesContext is missing above this component');
   return times;
 }
 
-/** What the link says about times, or else what the reader prefers. */
+/** The time zone of the link, or else of the reader's preference. */
 export function useZone(): Zone {
   const [view] = useView();
   const { zone } = usePreferences();
   return view.zone ?? zone;
 }
 
-/** The times of the chosen zone; the server's is known once it has told its configuration. */
+/** The times of the chosen zone; the server's is known once its configuration has arrived. */
 export function useChosenTimes(config: FrontendConfig | undefined): Times {
   const zone = useZone();
   const name = zoneName(zone, config?.timeZone);

@@ -2,29 +2,29 @@ import type { TrafficMeasureId } from '../../../flow/measures.ts';
 import type { MatchOperator } from '../../../query/ast.ts';
 
 /**
- * What the address bar holds: everything that decides what a person sees, except the theme and
- * other preferences. Two people with the same link see the same thing.
+ * Contents of the address bar: everything that determines the view, except the theme and other
+ * preferences. Two people with the same link see the same thing.
  */
 export interface ViewState {
   readonly tab: Tab;
   readonly range: Range;
   readonly refresh: Refresh;
-  /** Undefined: as the reader prefers. */
+  /** Undefined for the reader's preference. */
   readonly zone: Zone | undefined;
   readonly filters: readonly FilterTerm[];
   readonly match: 'all' | 'any';
-  /** Column ids of the flow table in their order; undefined: the configuration's default ones. */
+  /** Column ids of the flow table in their order; undefined for the configuration's default. */
   readonly columns: readonly string[] | undefined;
   readonly sort: Sort;
-  /** Flows that the table asks for. */
+  /** Flows that the table requests. */
   readonly limit: number;
-  /** Fields by which the rate charts are split. */
+  /** Fields that split the rate charts. */
   readonly groupBy: Grouping;
   /** Groupings of the top-talker panels, in their order. */
   readonly panels: readonly Grouping[];
-  /** Ranks the groups of the top-talker panels. */
+  /** Measure that ranks the groups of the top-talker panels. */
   readonly metric: TrafficMeasureId;
-  /** Series of a chart and bars of a panel. */
+  /** Maximum of series in a chart and bars in a panel. */
   readonly top: number;
 }
 
@@ -34,7 +34,7 @@ export type Tab = (typeof TABS)[number];
 /** One to four field names. */
 export type Grouping = readonly string[];
 
-/** Epoch seconds where absolute; `last` counts back from now. */
+/** Epoch seconds if absolute; `last` counts back from now. */
 export type Range =
   | { readonly kind: 'last'; readonly seconds: number }
   | { readonly kind: 'between'; readonly startS: number; readonly endS: number };
@@ -58,7 +58,7 @@ export interface FilterTerm {
   readonly operator: MatchOperator;
   /** Never empty. */
   readonly values: readonly string[];
-  /** Shown, but not asked for. */
+  /** Shown, but not applied. */
   readonly disabled: boolean;
 }
 

@@ -15,8 +15,8 @@ import {
 } from './view-state.ts';
 
 /**
- * The view as a query string and back. What equals the default is left out, so that links stay
- * short; what cannot be read becomes the default, so that an old or mistyped link still opens.
+ * Converts the view to a query string and back. Default values are omitted, so that links stay
+ * short; unreadable values become the default, so that an old or mistyped link still opens.
  */
 export function encodeView(view: ViewState): string {
   const parts: string[] = [];
@@ -125,15 +125,15 @@ function decodeRange(query: URLSearchParams): Range {
     : { kind: 'last', seconds };
 }
 
-/** The server's: a hundred years. */
+/** The server's limit: a hundred years. */
 const RANGE_MAX_S = 100 * 365 * 86_400;
-/** The last of those whose year has four digits, which is how people write times. */
+/** Limit of times, so that years have the four digits that people write. */
 const LAST_INSTANT_S = Date.UTC(9999, 11, 31) / 1000;
 
 function decodeRefresh(text: string | null): Refresh | undefined {
   if (text === 'live' || text === 'off') return text;
   const seconds = decodeInteger(text);
-  // Nobody gains from asking more often than this, and a typing error must not flood the server.
+  // More frequent queries help nobody, and a typing error must not flood the server.
   return seconds === undefined || seconds < MIN_REFRESH_S ? undefined : seconds;
 }
 

@@ -4,7 +4,7 @@ import { decodeView, encodeView } from './view-url.ts';
 
 export type ViewChange = Partial<ViewState>;
 
-/** Changes the view. `replace` leaves no step to go back to: for what isn't a decision. */
+/** Changes the view. `replace` adds no history entry: for changes that aren't a decision. */
 export type SetView = (change: ViewChange, how?: 'push' | 'replace') => void;
 
 export interface ViewStore {
@@ -13,7 +13,7 @@ export interface ViewStore {
   readonly subscribe: (listener: () => void) => () => void;
 }
 
-/** The address bar is the store: there is no second copy that could disagree with it. */
+/** The address bar is the store: no second copy can disagree with it. */
 export function createViewStore(window: Window): ViewStore {
   let search = window.location.search;
   let view = decodeView(search);
