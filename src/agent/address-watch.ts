@@ -4,7 +4,7 @@ import type { Log } from '../telemetry/log.ts';
 import { findAgentAddress, type HostAddresses } from './address.ts';
 import type { AgentConfig } from './config.ts';
 
-/** How often the machine's addresses are looked at: leases end, interfaces and routes come late. */
+/** How often the machine's addresses are read: leases end, interfaces and routes come late. */
 const LOOK_PERIOD_MS = 10_000;
 
 export interface AddressWatchDeps {
@@ -14,8 +14,8 @@ export interface AddressWatchDeps {
 }
 
 /**
- * The address by which flows name this agent, as it is now. While the machine has none of the kind
- * that was asked for, the last one stands.
+ * The current address by which flows name this agent. While the machine has no address of the
+ * wanted kind, the last one remains.
  */
 export class AddressWatch {
   readonly #config: Pick<AgentConfig, 'agentIp' | 'agentIpIface' | 'agentIpType'>;
@@ -33,13 +33,13 @@ export class AddressWatch {
     this.#deps = deps;
   }
 
-  /** Throws when the interface that was named has no address. */
+  /** Throws when the named interface has no address. */
   async start(): Promise<void> {
     const { host, clock } = this.#deps;
     const { address, warning } = await findAgentAddress(this.#config, host);
     this.#address = address;
     this.#tell(warning);
-    // One that was given does not change.
+    // A configured address does not change.
     if (this.#config.agentIp !== '') return;
     this.#looking = clock.every(LOOK_PERIOD_MS, () => void this.#look());
   }
@@ -69,7 +69,7 @@ export class AddressWatch {
     }
   }
 
-  /** Each thing that is wrong is told once, until it is something else. */
+  /** Logs each problem once, until the problem is another. */
   #tell(warning: string | undefined): void {
     if (warning !== undefined && warning !== this.#told) {
       this.#deps.log.warn({ address: this.#address }, warning);

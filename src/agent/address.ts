@@ -8,7 +8,7 @@ import { AGENT_ERRORS } from './errors.ts';
 
 type Family = 'ipv4' | 'ipv6';
 
-/** What the search asks of the machine. */
+/** The queries that the search makes to the machine. */
 export interface HostAddresses {
   networkInterfaces(): NodeJS.Dict<NetworkInterfaceInfo[]>;
   /** The address from which a packet to the outside would be sent; undefined without a route. */
@@ -26,7 +26,7 @@ export const systemAddresses: HostAddresses = {
 
   // Connecting a datagram socket makes the kernel choose route and source, and sends nothing.
   async towardsOutside(family) {
-    // A name would be looked up; that an address is none takes Node milliseconds to find out.
+    // Skips the name look-up: Node takes milliseconds to find out that an address is not a name.
     const lookup: SocketOptions['lookup'] = (address, _options, found) => found(null, address, 0);
     const socket = createSocket({ type: family === 'ipv4' ? 'udp4' : 'udp6', lookup });
     try {
@@ -44,7 +44,7 @@ export const systemAddresses: HostAddresses = {
 export interface AgentAddress {
   /** Canonical text; empty when the machine has no address at all. */
   readonly address: string;
-  /** Says that the address is not the one asked for. */
+  /** Reports that the address is not the wanted one. */
   readonly warning?: string;
 }
 
@@ -91,7 +91,7 @@ const LINK_LOCAL = /^(fe[89ab]|169\.254\.)/i;
 
 const familyOf = (address: string): Family => (address.includes(':') ? 'ipv6' : 'ipv4');
 
-/** The first address of the first family that has one, but for those of a link only. */
+/** The first address of the first family that has one, except link-local addresses. */
 function pick(
   infos: readonly NetworkInterfaceInfo[],
   families: readonly Family[],

@@ -17,7 +17,7 @@ export interface Agent extends Component {
   readiness(): AgentReadiness;
   /** Not alive: it does not recover by itself. */
   liveness(): HealthState;
-  /** Hands over, now, all that was counted before the call. */
+  /** Hands over, at once, everything that was counted before the call. */
   drainNow(): Promise<void>;
   /** The capabilities that it still needs after the start. */
   capabilities(): readonly Capability[];
@@ -25,7 +25,7 @@ export interface Agent extends Component {
 
 export interface AgentStatus {
   readonly interfaces: readonly InterfaceRow[];
-  /** The features that were asked for. */
+  /** The features that were requested. */
   readonly features: readonly FeatureStatus[];
   /** Undefined before the datapath is loaded. */
   readonly accounting: Books | undefined;
@@ -43,9 +43,9 @@ export interface HostDeps {
   readonly object: Uint8Array;
   /** Folder of named network namespaces; default /var/run/netns. */
   readonly namespaceDirectory?: string;
-  /** Where the kernel shows processes; default /proc. */
+  /** Directory in which the kernel shows processes; default /proc. */
   readonly processDirectory?: string;
-  /** Makes so many unpredictable bytes; default: the machine's generator. */
+  /** Returns this many unpredictable bytes; default: the machine's generator. */
   readonly secret?: (bytes: number) => Uint8Array;
   /** CLOCK_MONOTONIC, milliseconds. */
   readonly kernelMonotonicMs?: () => number;

@@ -10,13 +10,13 @@ import { parseNameRule } from './interfaces/rules.ts';
 
 type Key = keyof AgentConfig;
 
-/** Flows are right without these, only poorer: a warning says what is missing. */
+/** Flows are correct but poorer without these: a warning names what is missing. */
 const IGNORED: readonly (readonly [Key, string])[] = [
   ['enableFlowsRingbufFallback', 'a map that fills is drained early instead'],
   ['forceGarbageCollection', 'buffers are reused between drains'],
 ];
 
-/** What only an agent on its own, which sends its flows away, makes use of. */
+/** Options that only a standalone agent, which sends its flows away, uses. */
 const EXPORT_ONLY: readonly Key[] = [
   'export',
   'exportBlankFlows',
@@ -52,7 +52,7 @@ const EXPORT_ONLY: readonly Key[] = [
   'kafkaSaslClientSecretPath',
 ];
 
-/** What a capture of packets makes no use of, besides features. */
+/** Options besides features that a packet capture does not use. */
 const FLOWS_ONLY: readonly Key[] = [
   'agentIp',
   'agentIpIface',
@@ -65,18 +65,18 @@ const FLOWS_ONLY: readonly Key[] = [
   'grpcMessageMaxFlows',
 ];
 
-/** Shortest drain period: below, the kernel waits for grace periods more than it works. */
+/** Shortest drain period: below it, the kernel spends more time in grace periods than at work. */
 const ACTIVE_TIMEOUT_MIN_MS = 10;
 const POLL_PERIOD_MIN_MS = 100;
 const CONTAINERS_PERIOD_MIN_MS = 100;
 
 const PORT_MAX = 65_535;
-/** Of bpf/types.h. */
+/** Limit from bpf/types.h. */
 const TUNNEL_PORTS_MAX = layout.vxlanPortsMax;
 
 /**
- * Checks what a single value cannot tell about itself. Throws a coded error that names the
- * variable; returns one warning for each option that was set and has no effect.
+ * Checks what a single value cannot show. Throws a coded error that names the variable; returns one
+ * warning for each option that was set and has no effect.
  */
 export function checkAgentConfig(config: AgentConfig): readonly string[] {
   checkWatching(config);
@@ -101,7 +101,7 @@ export function exportOptionWarnings(config: AgentConfig): readonly string[] {
   );
 }
 
-/** Of flows and of packets. */
+/** Checks for agents that count flows and for packet captures. */
 function checkWatching(config: AgentConfig): void {
   checkInterfaces(config);
   if (config.listenInterfaces === 'poll') {
@@ -159,7 +159,7 @@ function checkAddress(config: AgentConfig): void {
   }
 }
 
-/** What an agent that keeps flows does not do; a capture has its own checks. */
+/** Checks options that an agent for flows does not support; a capture has its own checks. */
 export function checkFlowsConfig(config: AgentConfig): void {
   if (!config.enablePca) return;
   throw new NetobservError(

@@ -342,8 +342,8 @@ const telemetry = {
 };
 
 /**
- * Every environment variable of the agent. Names and defaults are those of netobserv-ebpf-agent. A
- * contract: it imports nothing of the agent but the format of filter rules.
+ * Every environment variable of the agent. Names and defaults are those of netobserv-ebpf-agent.
+ * This is a contract: it imports nothing from the agent except the format of filter rules.
  */
 export const agentOptions = {
   ...identity,

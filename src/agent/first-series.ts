@@ -5,7 +5,7 @@ export type Severity = 'low' | 'medium' | 'high';
 
 type ErrorLabels = Record<'component' | 'error' | 'severity', string>;
 
-/** As severe as the original has it, which only thinks of interfaces that come and go. */
+/** Severity as in `netobserv-ebpf-agent`, which only considers interfaces that come and go. */
 export function attachErrorLabels(
   what: 'Attach' | 'Detach',
   direction: Direction,
@@ -19,7 +19,7 @@ export function attachErrorLabels(
 const DROPPED: readonly (readonly [source: string, reason: string])[] = [
   ['flow-fetcher', 'CannotCreateFlowsHashMap'],
   ['flow-fetcher', 'CannotUpdateFlowsHashMap'],
-  // Only the original has a map of its own for DNS that can be full.
+  // Only `netobserv-ebpf-agent` has a separate map for DNS, which can be full.
   ['flow-fetcher', 'CannotUpdateDNSHashMap'],
   ['limiter', 'full'],
 ];
@@ -60,9 +60,9 @@ export interface CountedFamilies {
 }
 
 /**
- * Makes every series whose labels are known beforehand: `rate()` does not see the step from no
- * series to its first value, so that alerts would miss the first burst of drops. Those of reasons
- * that packets go unrecorded for are made by the ledger.
+ * Creates every series whose labels are known in advance: `rate()` does not see the step from no
+ * series to its first value, so that alerts would miss the first burst of drops. The ledger creates
+ * those of the reasons for unrecorded packets.
  */
 export function startAtZero(families: CountedFamilies): void {
   const { droppedFlows, filteredFlows, networkEvents, errors } = families;

@@ -5,17 +5,17 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import { attachErrorLabels, type Severity, startAtZero } from './first-series.ts';
 import type { AttachMode, Direction, HookTarget } from './loader/hook.ts';
 
-/** Original buckets. */
+/** Buckets of `netobserv-ebpf-agent`. */
 const DRAIN_BUCKETS_S = [0.001, 0.01, 0.1, 1, 10, 100, 1000, 10_000];
 
-/** Labels of `trace!` are of single interfaces, of which ever new ones may come. */
+/** Labels of `trace!` belong to single interfaces, and new interfaces may always come. */
 const INTERFACE_EVENT_LIMITS = { idleMs: 5 * 60_000, seriesMax: 4096 };
 
 type MetricsLevel = 'info' | 'debug' | 'trace!';
 
 export type AgentMetrics = ReturnType<typeof declareMetrics>;
 
-/** What the agent counts together with the exporter that it sends its flows by. */
+/** Counters that the agent shares with the exporter of its flows. */
 export function sharedMetrics(metrics: Metrics) {
   const labels = ['source', 'reason'] as const;
   return {
@@ -42,7 +42,7 @@ export function sharedMetrics(metrics: Metrics) {
   };
 }
 
-/** Names, labels and values are the original's where it has them. */
+/** Names, labels and values are those of `netobserv-ebpf-agent` where it has them. */
 export function declareMetrics(metrics: Metrics, level: MetricsLevel, clock: Clock = systemClock) {
   const { errors, ...shared } = sharedMetrics(metrics);
   const families = {

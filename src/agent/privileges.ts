@@ -1,6 +1,6 @@
 import type { AgentConfig } from './config.ts';
 
-/** Capabilities that the agent may need, by their number (linux/capability.h). */
+/** Capabilities that the agent may need, by number (linux/capability.h). */
 export const CAPABILITIES = {
   CAP_DAC_OVERRIDE: 1,
   CAP_DAC_READ_SEARCH: 2,
@@ -19,12 +19,12 @@ export const NEEDED_TO_START: readonly Capability[] = ['CAP_BPF', 'CAP_PERFMON',
 
 /**
  * Capabilities that an agent still needs once everything is loaded: interfaces and namespaces come
- * and go. Entering a namespace takes CAP_SYS_ADMIN, which is therefore kept if it was given.
+ * and go. Entering a namespace needs CAP_SYS_ADMIN, which is therefore kept if it was given.
  */
 export function neededToRun({
   listenContainersPeriodMs,
 }: Pick<AgentConfig, 'listenContainersPeriodMs'>): readonly Capability[] {
   const always = ['CAP_BPF', 'CAP_NET_ADMIN', 'CAP_SYS_ADMIN'] as const;
-  // Containers are found by the namespaces of processes.
+  // Containers are found through the namespaces of processes.
   return listenContainersPeriodMs > 0 ? [...always, 'CAP_SYS_PTRACE'] : always;
 }

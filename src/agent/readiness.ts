@@ -1,26 +1,26 @@
 import type { HealthState } from '../telemetry/health.ts';
 
-/** Whether an agent does its work right now, from what it remembers. */
+/** Whether an agent does its work right now, from its stored state. */
 export interface AgentReadiness {
   readonly hooks: HealthState;
   readonly drain: HealthState;
 }
 
-/** How the drains go. */
+/** Progress of the drains. */
 export interface DrainProgress {
   readonly periodMs: number;
-  /** Since the last one that succeeded, or the start. */
+  /** Time since the last drain that succeeded, or since the start. */
   readonly idleMs: number;
-  /** Of the last one; undefined: it succeeded. */
+  /** Failure of the last drain; undefined: it succeeded. */
   readonly failure: string | undefined;
-  /** There was no room for the flows handed on last. */
+  /** There was no room for the last flows handed on. */
   readonly isRefused: boolean;
 }
 
-/** A drain may take long, and the next has to come. */
+/** A drain may take long, and the next one must follow. */
 const LATE_PERIODS = 3;
 const LATE_MS = 10_000;
-/** Failures that last so long do not pass by themselves. */
+/** Failures that last this long do not end by themselves. */
 const STUCK_MS = 5 * 60_000;
 
 export const FINE: HealthState = { ok: true };
@@ -35,18 +35,18 @@ export interface HookProgress {
   readonly hooked: number;
   /** Interfaces with a hook that somebody removed and that is not back. */
   readonly lost: number;
-  /** Interfaces with a hook that could not be put on, and is tried again. */
+  /** Interfaces with a hook that could not be attached, and is tried again. */
   readonly failed: number;
-  /** Interfaces and namespaces of users who have too many. */
+  /** Interfaces and namespaces that exceed their users' limits. */
   readonly leftOut: number;
   readonly namespacesLeftOut: number;
-  /** Who else is at the hooks, and what follows; undefined: nobody. */
+  /** Programs of others at the hooks, and the consequences; undefined: none. */
   readonly company: string | undefined;
 }
 
 /**
- * Interfaces that may come are no reason to wait: hooks follow them. Nor is what is left out: any
- * user could stop the agent by it.
+ * Readiness does not wait for interfaces that may come: hooks follow them. Nor does it wait for
+ * those left out: any user could block the agent that way.
  */
 export function hooksReadiness(progress: HookProgress): HealthState {
   const { wanted, hooked, lost, failed, leftOut, namespacesLeftOut, company } = progress;
@@ -78,12 +78,12 @@ export function drainReadiness({
   return acceptance(isRefused);
 }
 
-/** Of whoever gets what the agent hands on. */
+/** State of the receiver of the agent's output. */
 export function acceptance(isRefused: boolean): HealthState {
   return isRefused ? { ok: false, reason: 'there was no room for what was handed on last' } : FINE;
 }
 
-/** False: nothing but a new start is going to help. */
+/** False: only a restart can help. */
 export function drainLiveness({ periodMs, idleMs }: DrainProgress): HealthState {
   if (idleMs <= LATE_PERIODS * periodMs + STUCK_MS) return FINE;
   return { ok: false, reason: `no drain has succeeded for ${Math.round(idleMs / 1000)} s` };

@@ -27,20 +27,20 @@ import {
 import { closingSteps, createWatch, openWatch, statusOf, type Watch } from './watch.ts';
 
 export interface AgentDeps extends HostDeps {
-  /** An empty batch with the columns that are wanted; others are not decoded. */
+  /** An empty batch with the wanted columns; others are not decoded. */
   readonly take: () => FlowBatch;
-  /** Takes the batch back, filled; false: it was dropped. */
+  /** Receives the filled batch; false: it was dropped. */
   readonly emit: (batch: FlowBatch) => boolean;
   /**
-   * Accept flows without packets, which carry only what a feature has observed. Other collectors
-   * would count and list them as flows. Default false: observations without a flow are counted.
+   * Accept flows without packets, which only have a feature's observations. Other collectors would
+   * count and list them as flows. Default false: observations without a flow are counted.
    */
   readonly takesEmptyFlows?: boolean;
   /** Default: the machine's. */
   readonly addresses?: HostAddresses;
 }
 
-/** Watches interfaces with eBPF and hands on what passes them as batches of flows. */
+/** Watches interfaces with eBPF and hands on their traffic as batches of flows. */
 export function createAgent(config: AgentConfig, deps: AgentDeps): Agent {
   return new HostAgent(config, deps);
 }
@@ -68,7 +68,7 @@ class HostAgent implements Agent {
   constructor(config: AgentConfig, deps: AgentDeps) {
     this.#config = config;
     this.#deps = deps;
-    // An agent may fail with nobody waiting for it.
+    // An agent may fail while nobody waits for it.
     this.#failure.promise.catch(() => undefined);
     this.#metrics = declareMetrics(deps.metrics, config.metricsLevel, deps.clock);
   }
@@ -98,10 +98,10 @@ class HostAgent implements Agent {
     this.#metrics.samplingRate.set(this.#config.sampling);
     running.hub.addRing(running.object, WAKE_MAP, () => running.drainer.wake());
     running.messages.watch(running.hub);
-    // Before the first hook: what it sees is drained even if the others take their time.
+    // Starts before the first hook, whose flows are then drained even if other hooks are slow.
     running.drainer.start(this.#config.cacheActiveTimeoutMs);
     await running.tracker.start(signal);
-    // Others' hooks are there already, and may have been given no map to write to.
+    // Others' hooks are already there, and may have had no map to write to.
     if (this.#config.ebpfProgramManagerMode) await running.drainer.drain('asked');
     running.vitals.read();
     if (signal.aborted) return;
@@ -118,13 +118,13 @@ class HostAgent implements Agent {
     this.#running = undefined;
     const { drainer, tracker, attached, readers } = running;
     await runAll([
-      // Hooks go slowly, and whoever asked for the end may not wait for all of them: what is there
-      // is handed on first, and what still comes is drained as before. Flows of a drain that fails
-      // are those of the next one.
+      // Detaching is slow, and the caller may not wait for all hooks: present flows are handed on
+      // first, and later ones are drained as before. If a drain fails, its flows are in the next
+      // one.
       () => drainer.drain('closing').catch(() => undefined),
       () => tracker.stop(),
       () => attached.detach(),
-      // No hook is left by now, so nothing can be counted after this.
+      // No hook remains, so nothing can be counted after this.
       () => drainer.stop(),
       ...readers.map((one) => () => one.stop?.()),
       ...closingSteps(running, (books) => {

@@ -6,12 +6,13 @@ const NS_PER_SECOND = 1e9;
 const READINGS_MAX = 200_000;
 
 /**
- * Tells the wall clock's time of the kernel's monotonic one, with its nanoseconds.
+ * Converts the kernel's monotonic time to wall-clock time, with its nanoseconds.
  *
  * The wall clock can only be read in whole milliseconds, and a process may have to wait between
- * that reading and one of the monotonic clock. So it is read between two of the other, which bounds
- * the difference, however long it took; bounds of many readings narrow it down, first of one where
- * a millisecond begins. When they contradict each other the clock was set, and all begins anew.
+ * that reading and one of the monotonic clock. So it is read between two readings of the other,
+ * which bounds the difference for any delay; bounds of many readings narrow it down, first one at
+ * the start of a millisecond. If they contradict each other, the clock was set, and the search
+ * begins again.
  */
 export class WallClock {
   readonly #clock: Clock;
@@ -19,7 +20,7 @@ export class WallClock {
   /** Wall minus monotonic is between these. */
   #leastMs = Number.NEGATIVE_INFINITY;
   #mostMs = Number.POSITIVE_INFINITY;
-  /** Of the last time that was told. */
+  /** Seconds of the last converted time. */
   seconds = 0;
   nanoseconds = 0;
 
@@ -34,13 +35,13 @@ export class WallClock {
     return this.#leastMs;
   }
 
-  /** To be called from time to time. */
+  /** Call this from time to time. */
   adjust(): void {
     this.#read();
     if (this.#leastMs > this.#mostMs) this.#search();
   }
 
-  /** Sets `seconds` and `nanoseconds` to those of a monotonic time. Exact but for the offset. */
+  /** Sets `seconds` and `nanoseconds` to those of a monotonic time. Exact except for the offset. */
   tell(monotonicNs: number): void {
     const offsetSeconds = Math.floor(this.offsetMs / 1000);
     const offsetNs = Math.round((this.offsetMs - offsetSeconds * 1000) * NS_PER_MS);
@@ -51,7 +52,7 @@ export class WallClock {
     this.nanoseconds = ns - carry * NS_PER_SECOND;
   }
 
-  /** Forgets what was known; reads until a millisecond begins, which bounds from both sides. */
+  /** Forgets earlier bounds; reads until a millisecond begins, which gives both bounds. */
   #search(): void {
     this.#leastMs = Number.NEGATIVE_INFINITY;
     this.#mostMs = Number.POSITIVE_INFINITY;
@@ -59,7 +60,7 @@ export class WallClock {
     for (let i = 0; i < READINGS_MAX && this.#read() === first; i++);
   }
 
-  /** One reading; the wall clock's. */
+  /** Makes one reading; returns the wall clock's. */
   #read(): number {
     const before = this.#monotonicMs();
     const wall = this.#clock.nowMs();

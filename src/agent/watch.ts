@@ -45,8 +45,8 @@ export interface WatchDeps {
 }
 
 /**
- * Loads the datapath, or opens one that a program manager has loaded, and composes the rest. What
- * was loaded is closed if that fails.
+ * Loads the datapath, or opens one that a program manager has loaded, and composes the rest. Closes
+ * the datapath if that fails.
  */
 export async function openWatch<T>(
   config: AgentConfig,
@@ -65,7 +65,7 @@ export async function openWatch<T>(
   }
 }
 
-/** `onFailure` hears of a failure after which nothing is watched any more. */
+/** `onFailure` is called on a failure after which nothing is watched any more. */
 export function createWatch(
   config: AgentConfig,
   deps: HostDeps,
@@ -99,7 +99,7 @@ export function createWatch(
   return { object, hub, names, ledger, books: new Bookkeeper(ledger, metrics), tracker, shared };
 }
 
-/** Last steps of a stop, when no hook is left. `keep` receives the final accounting. */
+/** Last steps of a stop, when no hook remains. `keep` receives the final accounting. */
 export function closingSteps(
   { object, hub, books, shared }: Watch,
   keep: (books: Books) => void,
@@ -107,7 +107,7 @@ export function closingSteps(
   return [() => keep(books.view()), () => hub.close(), () => shared.native.close(object)];
 }
 
-/** `last`: the accounting that `closingSteps` has kept, for an agent that does not run. */
+/** `last`: the accounting that `closingSteps` has kept, for an agent that is not running. */
 export function statusOf(
   watch: Watch | undefined,
   last: Books | undefined,

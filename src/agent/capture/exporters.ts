@@ -3,7 +3,7 @@ import { refuse } from '../export/check.ts';
 import type { DeliveryParts } from '../export/outlet.ts';
 import type { PacketExporter } from './exporter.ts';
 
-/** The exporter that EXPORT asks for; throws when an option that it needs is missing. */
+/** The exporter that EXPORT selects; throws when a required option is missing. */
 export async function createPacketExporter(
   config: AgentConfig,
   deps: DeliveryParts,

@@ -11,7 +11,7 @@ import { type PacketExporter, packetAmount } from './exporter.ts';
 const CALL = {
   method: '/pbpacket.Collector/Send',
   messageBytesMax: GRPC_MESSAGE_BYTES_MAX,
-  // A server that has two calls may take the later one first.
+  // A server with two calls may process the later one first.
   inFlightMax: 1,
 } as const;
 

@@ -12,21 +12,21 @@ import type { BpfObject, Native } from '../loader/native.ts';
 import { CAPTURE_BYTES_MAX, CAPTURE_MAP } from '../loader/object.ts';
 import { WallClock } from '../wall-clock.ts';
 
-/** Packets in one batch. A record is never shorter than its head and the least room. */
+/** Packets in one batch. A record has at least its header and the minimum payload area. */
 const BATCH_PACKETS_MAX = 4096;
-/** Of records; the longest one fits several times. */
+/** Size of the buffer for records; the longest record fits several times. */
 const BUFFER_BYTES = 1024 * 1024;
-/** Buffers that are filled in one go. */
+/** Buffers that are filled in one turn. */
 const READS_PER_TURN = 4;
-/** Before each record in the buffer: its length, as 64 bits. */
+/** The length before each record in the buffer, as 64 bits. */
 const LENGTH_BYTES = 8;
 const RECORD_BYTES_MAX = capturedPacket.sizeBytes + CAPTURE_BYTES_MAX;
 const RECORD_BYTES_MIN = LENGTH_BYTES + capturedPacket.sizeBytes + 128;
 
-/** Names of interfaces that are told apart; what comes after so many is of an unknown one. */
+/** Distinct names of interfaces; beyond this many, packets belong to an unknown interface. */
 const PLACES_MAX = 65_536;
 
-/** Of a frame: its destination, then its source. */
+/** A frame begins with its destination, then its source. */
 const MAC_BYTES = 6;
 const MACS_BYTES = 2 * MAC_BYTES;
 
@@ -40,13 +40,13 @@ export interface PacketReaderDeps {
   readonly kernelMonotonicMs: () => number;
 }
 
-/** What is in a batch, on the wire. */
+/** Packets of a batch and their bytes on the wire. */
 export interface PacketAmount {
   readonly packets: number;
   readonly bytes: number;
 }
 
-/** Takes packets out of the ring buffer, as columns over one buffer that is used again. */
+/** Reads packets from the ring buffer, as columns over one reused buffer. */
 export class PacketReader {
   readonly #deps: PacketReaderDeps;
   readonly #wall: WallClock;
@@ -79,8 +79,8 @@ export class PacketReader {
   }
 
   /**
-   * Hands over the packets that are there, batch by batch. True: there may be more, and others get
-   * their turn first.
+   * Hands over the packets that are there, batch by batch. True: there may be more, after others
+   * have had their turn.
    */
   read(take: (batch: PacketBatch, amount: PacketAmount) => void): boolean {
     const { native, object } = this.#deps;
@@ -137,7 +137,7 @@ export class PacketReader {
     places[row] = this.#placeOf(this.#nameOf(record, hasMacs), hasL2 ? LINK_ETHERNET : LINK_RAW_IP);
   }
 
-  /** What the interface is called now: its end of the frame is where that goes, or comes from. */
+  /** The interface's current name; its MAC is the source on egress, the destination on ingress. */
   #nameOf(record: number, hasMacs: boolean): string {
     const view = this.#view;
     const isEgress = view.getUint8(record + capturedPacket.egress) !== 0;

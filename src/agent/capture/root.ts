@@ -14,7 +14,7 @@ import { PacketReader } from './reader.ts';
 
 /** How long a packet waits to be read, unless many come. */
 const READ_PERIOD_MS = 200;
-/** How old what metrics say of the kernel's counts may be. */
+/** Maximum age of the kernel's counts in the metrics. */
 const BOOKS_PERIOD_MS = 1000;
 
 export interface PacketAgentDeps extends HostDeps {
@@ -44,7 +44,7 @@ class PacketAgent implements Agent {
   constructor(config: AgentConfig, deps: PacketAgentDeps) {
     this.#config = config;
     this.#deps = deps;
-    // An agent may fail with nobody waiting for it.
+    // An agent may fail while nobody waits for it.
     this.#failure.promise.catch(() => undefined);
     this.#metrics = declareMetrics(deps.metrics, config.metricsLevel, deps.clock);
   }
@@ -83,7 +83,7 @@ class PacketAgent implements Agent {
     const running = this.#running;
     if (running === undefined) return;
     await runAll([
-      // Packets are read until no hook is left.
+      // Packets are read until no hook remains.
       () => running.tracker.stop(),
       () => {
         for (const timer of this.#periodic) timer[Symbol.dispose]();
@@ -91,7 +91,7 @@ class PacketAgent implements Agent {
       () => {
         this.#running = undefined;
         while (this.#readOnce(running)) {
-          // Until the ring is empty.
+          // Reads until the ring is empty.
         }
       },
       () => this.#end(running),
@@ -111,7 +111,7 @@ class PacketAgent implements Agent {
     return { hooks: running.tracker.readiness(), drain: acceptance(this.#isRefused) };
   }
 
-  /** What is read is read at once, or the agent ends. */
+  /** Packets are delivered as soon as they are read, or the agent ends. */
   liveness(): HealthState {
     return FINE;
   }
@@ -123,7 +123,7 @@ class PacketAgent implements Agent {
   async drainNow(): Promise<void> {
     const running = this.#running;
     while (running !== undefined && this.#readOnce(running)) {
-      // What has come before the call is read by then.
+      // This reads everything that came before the call.
     }
   }
 
@@ -134,7 +134,7 @@ class PacketAgent implements Agent {
     this.#deps.exporter.end(lost.reduce((sum, amount) => sum + (amount?.packets ?? 0), 0));
   }
 
-  /** A capture that is always behind still lets timers and interfaces have their turns. */
+  /** A capture that is always behind still yields to timers and interfaces. */
   #read(): void {
     const running = this.#running;
     if (running === undefined || this.#isReading) return;

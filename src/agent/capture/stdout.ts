@@ -8,7 +8,7 @@ import { type PacketExporter, packetAmount } from './exporter.ts';
 
 const APPLICATION = 'netobserv agent';
 
-/** Writes a pcapng file to standard output, for tcpdump and Wireshark to read along. */
+/** Writes a pcapng file to standard output, which tcpdump and Wireshark can read live. */
 export function createPcapngExporter(config: AgentConfig, deps: DeliveryParts): PacketExporter {
   const { clock } = deps;
   const delivery = deliveryOf(config, deps, {

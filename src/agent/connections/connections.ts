@@ -17,19 +17,19 @@ const KEY_WORDS = flowKey.sizeBytes >> 2;
 const BOTH_FIN = Seen.fin | (Seen.fin << 1);
 const BOTH_OPENED = Seen.opened | (Seen.opened << 1);
 const BOTH_SPOKE = Seen.spoke | (Seen.spoke << 1);
-/** The place of a flow that is of no conversation: what has no ports. */
+/** The place of a flow that belongs to no conversation, because it has no ports. */
 export const NO_PLACE = -1;
 
 /** Conversations remembered for each flow that the kernel holds; two flows make one. */
 const CONNECTIONS_PER_FLOW = 0.5;
 const CONNECTIONS_MIN = 1 << 12;
-/** At 68 bytes each. */
+/** Each conversation takes 68 bytes. */
 const CONNECTIONS_MAX = 1 << 18;
 
-/** Flows whose slots, of 64 bytes and as many tags, are in the first cache at a time. */
+/** Flows whose slots, of 64 bytes and as many tags, fit in the L1 cache at the same time. */
 const SEEK_ROWS = 512;
 
-/** ICMP messages that ask, and those that answer; others are of no conversation. */
+/** ICMP requests, and the replies to them; other messages belong to no conversation. */
 const ASKING_V4 = maskOf([8, 13]);
 const ANSWERING_V4 = maskOf([0, 14]);
 const ECHO_REQUEST_V6 = 128;
@@ -45,17 +45,17 @@ const ENDS: Readonly<Record<DrainReason, number>> = {
 export interface ConnectionsOptions {
   /** Flows that the kernel holds. */
   readonly flowsMax: number;
-  /** A flow that has had no packet for so long has ended by that; 0: none does. */
+  /** A flow without packets for this long has ended; 0: flows do not end by being idle. */
   readonly idleMs: number;
   readonly metrics: AgentMetrics;
 }
 
-/** Tells of each flow which end opened its conversation, and why its record was made. */
+/** Finds out which end opened each flow's conversation, and why the flow's record was made. */
 export class Connections implements FeatureReader {
-  /** Place of each row of the batch at hand, for readers that come later. */
+  /** Place of each row of the current batch, for later readers. */
   readonly places = new Int32Array(BATCH_CAPACITY_ROWS);
   readonly table: ConnectionTable;
-  /** Of each row; 0: it is of no conversation. */
+  /** Tag of each row; 0: it belongs to no conversation. */
   readonly #tags = new Uint32Array(BATCH_CAPACITY_ROWS);
   readonly #idleMs: number;
   readonly #metrics: AgentMetrics;
@@ -74,7 +74,7 @@ export class Connections implements FeatureReader {
   }
 
   decode(buffer: DrainBuffer, length: number, batch: FlowBatch, facts: DrainFacts): void {
-    // Twice, since a flow may stand before the one that tells of it.
+    // Two passes, since a flow may precede the one that has the information about it.
     observe(length, buffer, this.table, this.#drain, this.#tags, this.places);
     if (batch.has('Initiator')) {
       const into = batch.u8('Initiator');
@@ -104,7 +104,7 @@ function isOver(state: number): boolean {
   return (state & Seen.reset) !== 0 || (state & BOTH_FIN) === BOTH_FIN;
 }
 
-/** First pass: what each flow of the buffer tells of its conversation. */
+/** First pass: collects what each flow of the buffer shows about its conversation. */
 function observe(
   length: number,
   { keys, keys32, values16, values32, valueBytes }: DrainBuffer,
@@ -130,7 +130,7 @@ function observe(
     if (protocol === TCP) {
       const flags = values16[(base + flowMetrics.tcpFlags) >> 1]!;
       let state = words[slot + STATE]!;
-      // The same ports once more, after an end in an earlier drain.
+      // The same ports are in use again, after an end in an earlier drain.
       if ((flags & (SYN | SYN_ACK)) !== 0 && words[slot + LAST_DRAIN] !== drain && isOver(state)) {
         table.clear(place >> 1);
         state = 0;
@@ -163,7 +163,7 @@ function tagConversations(
 
 function stateAfter(before: number, flags: number, upper: number): number {
   let state = before;
-  // Who answers a SYN has not sent the first one, whatever else it sends.
+  // The sender of a SYN-ACK did not send the first SYN, even if it sends others.
   if ((flags & (SYN | SYN_ACK)) !== 0) {
     const opener = (flags & SYN_ACK) !== 0 ? upper ^ 1 : upper;
     state = (state & ~BOTH_OPENED) | (Seen.opened << opener);
@@ -173,7 +173,7 @@ function stateAfter(before: number, flags: number, upper: number): number {
   return state;
 }
 
-/** Without a handshake, whose first flow began earlier; to be told when both ends have spoken. */
+/** Without a handshake: once both ends have spoken, the one that began earlier is the opener. */
 function stateAtStart(state: number, upper: number, startNs: number, firstNs: number): number {
   const spoke = Seen.spoke << upper;
   if ((state & spoke) !== 0) return state;

@@ -8,27 +8,27 @@ const PROTOCOL = flowKey.protocol >> 2;
 const HALF = 16;
 const LOW_HALF = 0xffff;
 
-/** Slots in which a conversation may be: the one that was not heard of for longest makes room. */
+/** Slots that a conversation may use: the one idle for longest makes room. */
 const WAYS = 8;
 
-/** What was seen of a conversation; of the upper end, bits are one place higher. */
+/** Observations of a conversation; the bits of the upper end are one place higher. */
 export const Seen = { fin: 1, reset: 4, opened: 8, spoke: 32 } as const;
 
-/** Words of a slot: a cache line, of which the key takes the first ten. */
+/** Words of a slot: a cache line; the key takes the first ten. */
 export const SLOT_WORDS = 16;
 /** `Seen`. */
 export const STATE = 10;
-/** Number of the drain that had a flow of it last. */
+/** Number of the last drain that had a flow of the conversation. */
 export const LAST_DRAIN = 11;
-/** When the first flow of it began: nanoseconds, a double. */
+/** Start of the conversation's first flow: nanoseconds, a double. */
 export const FIRST_START = 12;
-/** Of the lower end, then of the upper: a number that its user knows; 0: none. */
+/** A number that the table's user defines, for the lower end, then for the upper one; 0: none. */
 export const OWNERS = 14;
 
 /**
- * Conversations by the key of either of their flows, for what one drain has to know of those
- * before it. A fixed number of slots in sets of eight: memory is bounded, a look-up touches one
- * run of tags and one slot, and nothing is an object.
+ * Conversations by the key of either of their flows: the memory of earlier drains. It has a fixed
+ * number of slots in sets of eight: memory is bounded, a look-up touches one run of tags and one
+ * slot, and nothing is an object.
  *
  * A flow's place is twice its conversation's slot, plus 1 when its source is the upper end: the one
  * with the larger address, or port. The other direction's place is `place ^ 1`.
@@ -38,7 +38,7 @@ export class ConnectionTable {
   readonly words: Uint32Array;
   /** The same as `words`, in doubles. */
   readonly doubles: Float64Array;
-  /** Sum of what `seek` has read: one that nobody could see might not be made. */
+  /** Sum of what `seek` has read; without a visible result the reads might be optimized away. */
   read = 0;
   readonly #tags: Uint32Array;
   readonly #sets: number;
@@ -53,24 +53,24 @@ export class ConnectionTable {
     this.doubles = new Float64Array(this.words.buffer);
   }
 
-  /** Conversations that had to make room for others. */
+  /** Conversations that made room for others. */
   get forgotten(): number {
     return this.#forgotten;
   }
 
-  /** Which tag the conversation of the flow at `keys[at]` has; never 0, that of a free slot. */
+  /** The tag of the conversation of the flow at `keys[at]`; never 0, the tag of a free slot. */
   tagOf(keys: Uint32Array, at: number): number {
     const ports = keys[at + PORTS]!;
-    // The same whichever end comes first.
+    // The result does not depend on the order of the ends.
     const ends =
       hashEnd(keys, at, ports & LOW_HALF) + hashEnd(keys, at + ADDRESS_WORDS, ports >>> HALF);
     return finish32(ends + keys[at + PROTOCOL]!) || 1;
   }
 
   /**
-   * Finds the slots with the tags of `count` flows from `first` on; -1: there is none. A large
-   * table is not in the cache, and these reads wait for memory together, where those of one
-   * `placeOf` after the other would wait in turn. For as many flows as the cache has room for.
+   * Finds the slots with the tags of `count` flows from `first` on; -1: none. A large table is not
+   * in the cache: these reads wait for memory together, whereas successive calls of `placeOf` would
+   * wait one by one. `count` is limited by what fits in the cache.
    */
   seek(wanted: Uint32Array, first: number, count: number, slots: Int32Array): void {
     const { words } = this;
@@ -95,8 +95,8 @@ export class ConnectionTable {
   }
 
   /**
-   * Place of the flow of that key and tag; its conversation is added if need be. `slot`: where to
-   * look first, or -1.
+   * Place of the flow with that key and tag; its conversation is added if it is missing. `slot`:
+   * where to look first, or -1.
    */
   placeOf(keys: Uint32Array, at: number, tag: number, slot = -1): number {
     const upper = isSourceUpper(keys, at) ? 1 : 0;
@@ -117,7 +117,7 @@ export class ConnectionTable {
     return slot;
   }
 
-  /** A free slot of the set, or the one that was unused for longest. */
+  /** A free slot of the set, or the least recently used one. */
   #claim(first: number): number {
     const tags = this.#tags;
     let slot = first;
@@ -133,13 +133,13 @@ export class ConnectionTable {
     return this.words[slot * SLOT_WORDS + LAST_DRAIN]!;
   }
 
-  /** Another conversation between the same ends. */
+  /** Prepares the slot for another conversation between the same ends. */
   clear(slot: number): void {
     this.words.fill(0, slot * SLOT_WORDS + KEY_WORDS, (slot + 1) * SLOT_WORDS);
   }
 }
 
-/** Multiplied each by itself, so that the words do not wait for one another. */
+/** Each word is multiplied separately, so that the words do not wait for one another. */
 function hashEnd(keys: Uint32Array, at: number, port: number): number {
   return finish32(
     Math.imul(keys[at]!, 0x9e3779b1) +

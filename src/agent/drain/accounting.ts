@@ -10,7 +10,7 @@ export interface Amount {
   readonly bytes: number;
 }
 
-/** What became of every packet that the hooks saw; totals since start. */
+/** The fate of every packet that the hooks saw; totals since start. */
 export interface Accounting {
   readonly recordedPackets: number;
   readonly recordedBytes: number;
@@ -23,26 +23,26 @@ export interface Accounting {
   readonly unrecorded: Readonly<Record<string, Amount>>;
 }
 
-/** Kernel statistics of packets that went nowhere, by the name of their reason. */
+/** Kernel statistics of unrecorded packets, by the name of the reason. */
 type Reasons = readonly (readonly [reason: string, index: number])[];
 
-/** Of packets that are no matter of filter rules. `not_looked_into`: there may be IP inside. */
+/** Packets that filter rules do not apply to. `not_looked_into`: there may be IP inside. */
 const BEFORE_RULES: Reasons = [
   ['not_ip', stat.notIp],
   ['malformed', stat.malformed],
   ['not_looked_into', stat.notLookedInto],
 ];
 
-/** Of packets that rules have let pass, and that are in no flow. */
+/** Packets that the rules accepted, but that are in no flow. */
 const OF_FLOWS: Reasons = [
   ['map_full', stat.mapFull],
   ['map_error', stat.mapError],
 ];
 
-/** The same of captures: nobody took the packets before in time. */
+/** The same for captures: earlier packets were not read in time. */
 const OF_CAPTURES: Reasons = [['capture_full', stat.captureFull]];
 
-/** How the original counts the same, as packets. */
+/** How `netobserv-ebpf-agent` counts the same packets. */
 const ORIGINAL_REASONS: Readonly<Record<string, string>> = {
   map_full: 'CannotCreateFlowsHashMap',
   map_error: 'CannotUpdateFlowsHashMap',
@@ -62,11 +62,11 @@ export class Ledger {
   readonly #afterRules: Reasons;
   readonly #values: Uint8Array;
   readonly #unrecorded = new Map<string, Amount>();
-  /** What had been counted before, which is something where others loaded the programs. */
+  /** Earlier counts, which exist where another loader loaded the programs. */
   readonly #before = new Map<number, Amount>();
   /**
-   * A hook takes back from the count what another one has filtered, but metrics never go back: they
-   * wait until the total has caught up.
+   * A hook subtracts from the count packets that another hook has filtered, but metrics never
+   * decrease: they wait until the total has caught up.
    */
   readonly #reasonsPublished = new Map<FilterReason, number>();
   #filteredPublished = NOTHING;
@@ -102,7 +102,7 @@ export class Ledger {
     }
   }
 
-  /** Flows that the pipeline took. */
+  /** Counts flows that the pipeline took. */
   addRecorded(packets: number, bytes: number): void {
     const { recordedPackets, recordedBytes } = this.#metrics;
     this.#recorded = plus(this.#recorded, { packets, bytes });
@@ -110,14 +110,14 @@ export class Ledger {
     recordedBytes.inc(bytes);
   }
 
-  /** Flows that the pipeline did not take. */
+  /** Counts flows that the pipeline did not take. */
   addDropped(flows: number, packets: number, bytes: number): void {
     this.#dropped = plus(this.#dropped, { packets, bytes });
     this.#metrics.droppedFlows.inc({ source: 'limiter', reason: 'full' }, flows);
     this.#count('pipeline_full', NOTHING, { packets, bytes });
   }
 
-  /** Flows that no filter rule wants after all. */
+  /** Counts flows that no filter rule wants after all. */
   addFiltered(packets: number, bytes: number): void {
     this.#leftOut = plus(this.#leftOut, { packets, bytes });
   }
@@ -180,11 +180,11 @@ export class Ledger {
     }
   }
 
-  /** Packets that the rules have let pass, whatever became of them then. */
+  /** Packets that the rules accepted, including those lost or left out later. */
   #keptPackets(): number {
     const parts = [this.#recorded, this.#dropped];
     for (const [reason] of this.#afterRules) parts.push(this.#unrecorded.get(reason)!);
-    // Where rules have rates, the draw comes after them; else before.
+    // If rules have rates, packets are sampled after the rules; otherwise before.
     if (this.#rules.some(({ sample }) => sample > 0)) parts.push(this.#sampledOut);
     return parts.reduce((sum, { packets }) => sum + packets, 0);
   }
@@ -221,8 +221,8 @@ export class Ledger {
 }
 
 /**
- * Exact to 2^53. What one CPU has counted another one may take back, so a single number may be
- * negative; their sum is right modulo 2^64.
+ * Exact to 2^53. One CPU may subtract what another CPU has counted, so a single number may be
+ * negative; the sum is right modulo 2^64.
  */
 function sumOverCpus(view: DataView, at: number): number {
   let low = 0;

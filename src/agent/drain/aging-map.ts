@@ -1,17 +1,17 @@
 import { KeyIndex } from './key-index.ts';
 
-/** Owners are interfaces by numbers: that of the interface times this, plus its namespace's. */
+/** An owner is an interface as a number: its index times this, plus its namespace's number. */
 export const NAMESPACES = 2 ** 26;
 const NOBODY = 0;
 
-/** Entries of one interface, and of one namespace, for each that is free; see bpf/room.h. */
+/** Entries that one interface, or one namespace, may have for each free entry; see bpf/room.h. */
 const SHARE_OF_INTERFACE = 16;
 const SHARE_OF_NAMESPACE = 32;
 
 /**
- * What is known by a key, in two generations: `turn` begins a new one and forgets the one before
- * the last, but for what was put again. Bounded, cheap to empty, and without a list to keep. An
- * owner that fills it leaves something for others.
+ * Values by key, in two generations: `turn` begins a new one and forgets the one before the last,
+ * except entries that were put again. The map is bounded, cheap to empty, and keeps no list. An
+ * owner that fills it leaves some room for others.
  */
 export class AgingMap<Value> {
   #young: Generation<Value>;
@@ -20,7 +20,7 @@ export class AgingMap<Value> {
   readonly #capacity: number;
   /** Entries of the young generation, by owner; those of namespaces have no interface. */
   readonly #owned = new Map<number, number>();
-  /** Uses that could not prolong a life: there was no room. */
+  /** Uses that could not keep an entry longer, because there was no room. */
   #refused = 0;
 
   /** `width`: 32-bit words of a key; `capacity`: entries of each of the two generations. */
@@ -59,13 +59,13 @@ export class AgingMap<Value> {
     return true;
   }
 
-  /** In the generation that began last. */
+  /** Searches only the generation that began last. */
   findYoung(words: Uint32Array, at: number): Value | undefined {
     const young = this.#young.index.find(words, at);
     return young >= 0 ? this.#young.values[young] : undefined;
   }
 
-  /** In the one before. */
+  /** Searches only the generation before. */
   findOld(words: Uint32Array, at: number): Value | undefined {
     const old = this.#old.index.find(words, at);
     return old >= 0 ? this.#old.values[old] : undefined;
@@ -75,7 +75,7 @@ export class AgingMap<Value> {
     return this.findYoung(words, at) ?? this.findOld(words, at);
   }
 
-  /** As `find`; what is found lives as long as what was just put, if there is room. */
+  /** Like `find`, but an entry found lives as long as a new one, if there is room. */
   use(words: Uint32Array, at: number): Value | undefined {
     const young = this.#young.index.find(words, at);
     if (young >= 0) return this.#young.values[young];
@@ -86,14 +86,14 @@ export class AgingMap<Value> {
     return value;
   }
 
-  /** How often, since it was asked last, something used could not be kept longer. */
+  /** How often, since the last call, an entry in use could not be kept longer. */
   takeRefused(): number {
     const refused = this.#refused;
     this.#refused = 0;
     return refused;
   }
 
-  /** Returns how many are forgotten. */
+  /** Begins a new generation; returns how many entries are forgotten. */
   turn(): number {
     const gone = this.#old;
     let forgotten = 0;

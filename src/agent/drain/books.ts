@@ -4,14 +4,14 @@ import { stat } from './layout.gen.ts';
 
 /** The ledger's accounting, completed. */
 export interface Books extends Accounting {
-  /** The sum of all that became of packets. */
+  /** The sum of all fates of packets. */
   readonly seenPackets: number;
   readonly seenBytes: number;
-  /** Packets that are recorded without something that a feature is for, by reason. */
+  /** Packets that were recorded without data for some feature, by reason. */
   readonly incomplete: Readonly<Record<string, number>>;
 }
 
-/** Kernel statistics of packets that are recorded, but not as completely as asked for. */
+/** Kernel statistics of packets that were recorded, but not as completely as configured. */
 const INCOMPLETE = [
   ['message_lost', stat.messagesLost],
   ['table_full', stat.featureLost],
@@ -19,17 +19,17 @@ const INCOMPLETE = [
   ['dns_unfollowed', stat.dnsUnfollowed],
 ] as const;
 
-/** Kernel statistics of what a feature has no more to tell of, which peers can bring about. */
+/** Kernel statistics of data that a feature has lost, which peers can cause. */
 const LOSSES = [['dns', 'query_unknown', stat.dnsUnasked]] as const;
 
-/** Kernel statistics of what probes have heard of, and have no flow for. */
+/** Kernel statistics of events that probes saw, but that belong to no flow. */
 const SKIPS = [
   ['not_watched', stat.notWatched],
   ['other_host', stat.otherHost],
   ['unexplained', stat.unexplained],
 ] as const;
 
-/** Says of the ledger what its parts alone do not: what was seen at all, and what is incomplete. */
+/** Derives the totals that the ledger lacks: all packets seen, and the incomplete ones. */
 export class Bookkeeper {
   readonly #ledger: Ledger;
   readonly #metrics: AgentMetrics;
@@ -53,7 +53,7 @@ export class Bookkeeper {
     this.#publish(SKIPS, this.#skips, probeSkips);
     this.#publishLosses();
     this.#publishBusy();
-    // Counters never go back: what one hook takes back of another's count is waited for.
+    // Counters never decrease: they wait while one hook subtracts what another has counted.
     const { packets, bytes } = seenIn(this.#ledger.view());
     const before = this.#seen;
     this.#seen = {
@@ -84,7 +84,7 @@ export class Bookkeeper {
     }
   }
 
-  /** Of tables beside flows, see bpf/side-tables.h. */
+  /** Publishes statistics of tables beside flows, see bpf/side-tables.h. */
   #publishBusy(): void {
     const { packets } = this.#ledger.statistic(stat.sideBusy);
     this.#metrics.busyEntries.inc(packets - this.#busyEntries);

@@ -2,7 +2,7 @@ import { assert } from '../../base/assert.ts';
 import type { InterfaceNames } from '../interfaces/names.ts';
 import { flowKey, flowMetrics } from './layout.gen.ts';
 
-/** Entries as the native drain left them: the same bytes seen in three widths. */
+/** Entries from the native drain: the same bytes as arrays of three widths. */
 export class DrainBuffer {
   readonly capacity: number;
   /** Bytes of a value: `struct flow_metrics` and the extensions of the features that are on. */
@@ -27,10 +27,10 @@ export class DrainBuffer {
   }
 }
 
-/** Why a drain is made; a label of the metrics. The period has the original's empty word. */
+/** Reason of a drain, for metrics. Periodic drains have '', as in `netobserv-ebpf-agent`. */
 export type DrainReason = '' | 'full' | 'asked' | 'closing';
 
-/** What is the same for all flows of one drain. */
+/** Values that all flows of one drain share. */
 export interface DrainFacts {
   readonly reason: DrainReason;
   readonly names: InterfaceNames;

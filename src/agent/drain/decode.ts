@@ -8,7 +8,7 @@ import type { DrainBuffer, DrainFacts } from './buffer.ts';
 import { flowKey, flowMetrics, ifindexSeen } from './layout.gen.ts';
 import { OBSERVED_AT, OBSERVED_END, OBSERVED_WORDS, observedName, SEEN_AT } from './observed.ts';
 
-// Taken out of their tables once: the loops below compare numbers.
+// Read from their tables once: the loops below compare numbers.
 const { ICMP, TCP, 'IPv6-ICMP': ICMPV6 } = Protocol;
 const { Ingress: INGRESS, Egress: EGRESS, Both: BOTH } = Direction;
 
@@ -17,7 +17,7 @@ const NS_PER_MS = 1e6;
 
 /**
  * Fills an empty batch with the first `length` entries of a buffer, one column at a time; columns
- * that its layout does not have cost nothing.
+ * that are not in its layout cost nothing.
  */
 export function decodeFlows(
   buffer: DrainBuffer,
@@ -157,7 +157,7 @@ function decodeCounters(batch: FlowBatch, buffer: DrainBuffer): void {
   }
 }
 
-// From here on: loops over bare typed arrays. Offsets and strides are in elements of the source.
+// The loops below run over bare typed arrays. Offsets and strides are in elements of the source.
 
 const KEY_WORDS = flowKey.sizeBytes >> 2;
 
@@ -230,7 +230,7 @@ function internAddresses(
   }
 }
 
-/** All zeros is what flows of devices without link-layer addresses have: no MAC, not a MAC. */
+/** Flows of devices without link-layer addresses have all zeros: no MAC, not a MAC. */
 function internMacs(
   batch: FlowBatch,
   buffer: DrainBuffer,
@@ -308,7 +308,7 @@ function interfaceDirections(
   }
 }
 
-/** Number of the first interface that saw the flow in a direction; there may be none. */
+/** Number of the first interface that saw the flow in a direction, if there is one. */
 function firstInterface(
   length: number,
   { values32: values, valueBytes }: DrainBuffer,
@@ -331,7 +331,7 @@ function firstInterface(
   }
 }
 
-/** Of the place where a flow was seen first; of flows that no hook has seen 0, ingress. */
+/** Direction at the interface that saw the flow first; 0, ingress, for flows that no hook saw. */
 function firstDirections(
   length: number,
   { values32: values, valueBytes }: DrainBuffer,
@@ -350,7 +350,7 @@ function directionOf(seen: number): number {
   return egress ? EGRESS : INGRESS;
 }
 
-/** Packets and bytes of the first `length` entries, for the books. */
+/** Packets and bytes of the first `length` entries, for the accounting. */
 export function sumFlows(
   buffer: DrainBuffer,
   length: number,

@@ -27,21 +27,21 @@ export interface DrainerDeps {
   readonly books: Bookkeeper;
   readonly vitals: VitalsReader;
   readonly names: InterfaceNames;
-  /** An empty batch, of the columns that are wanted. */
+  /** An empty batch with the wanted columns. */
   readonly take: () => FlowBatch;
   readonly emit: (batch: FlowBatch) => boolean;
-  /** As it is now. */
+  /** The agent's current address. */
   readonly agentIp: () => string;
   /** Bytes of an entry's value. */
   readonly valueBytes: number;
   readonly readers: readonly FeatureReader[];
 }
 
-/** Moves flows from the kernel's maps to the pipeline. Never two drains at a time. */
+/** Moves flows from the kernel's maps to the pipeline, one drain at a time. */
 export class Drainer {
   readonly #deps: DrainerDeps;
   readonly #buffer: DrainBuffer;
-  // Made for the first drain: until hooks are attached, every millisecond counts.
+  // Created by the first drain: until hooks are attached, every millisecond counts.
   #wall: WallClock | undefined;
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;
@@ -60,7 +60,7 @@ export class Drainer {
     this.#periodMs = periodMs;
     this.#succeededMs = this.#deps.clock.monotonicMs();
     this.#periodic = this.#deps.clock.every(periodMs, () => {
-      // The one that runs is late: it takes what this one would have taken, or the next does.
+      // A late drain still runs: it takes what this one would have taken, or the next drain does.
       if (this.#running === undefined && this.#next === undefined) this.#background('');
     });
   }
@@ -74,14 +74,14 @@ export class Drainer {
     };
   }
 
-  /** The kernel says that the map fills up. */
+  /** Called when the kernel reports that the map fills up. */
   wake(): void {
     this.#background('full');
   }
 
   /**
-   * Everything counted before the call is emitted when this resolves. A drain that is under way may
-   * have begun too early for that, so another one follows it; callers that come meanwhile share it.
+   * When this resolves, everything counted before the call has been emitted. A running drain may
+   * have begun too early for that, so another one follows it, which callers in the meantime share.
    */
   drain(reason: DrainReason): Promise<void> {
     if (this.#next !== undefined) return this.#next;
@@ -95,14 +95,14 @@ export class Drainer {
     return this.#next;
   }
 
-  /** Drains both maps, the hooks being gone. */
+  /** Drains both maps after the hooks are gone. */
   async stop(): Promise<void> {
     this.#periodic?.[Symbol.dispose]();
     this.#periodic = undefined;
     await this.#next?.catch(() => undefined);
     await this.#running?.catch(() => undefined);
-    // The second swap returns the map that was written to before the first; a failure with one is
-    // no reason to leave the flows of the other.
+    // The second swap returns the map that was written to before the first; if draining one map
+    // fails, the flows of the other are still drained.
     await runAll(FLOW_MAPS.map(() => () => this.drain('closing')));
   }
 
@@ -115,7 +115,7 @@ export class Drainer {
       (error: unknown) => {
         metrics.error('flow-fetcher', 'CannotDrain', 'high');
         const failure = explain(error);
-        // Said once per row of failures. Flows stay in the map for the next drain.
+        // Logged once per series of failures. Flows stay in the map for the next drain.
         if (this.#failure === undefined)
           log.error({ error: failure }, 'flows could not be drained');
         this.#failure = failure;
@@ -159,7 +159,7 @@ export class Drainer {
     vitals.drained(map, flows, this.#succeededMs - startMs);
   }
 
-  /** One for the whole drain, so that equal times stay equal. */
+  /** Computed once for the whole drain, so that equal times stay equal. */
   #facts(reason: DrainReason): DrainFacts {
     const { clock, names, agentIp, kernelMonotonicMs } = this.#deps;
     this.#wall ??= new WallClock(clock, kernelMonotonicMs);
@@ -176,7 +176,7 @@ export class Drainer {
     this.#hand(batch, length);
   }
 
-  /** Some flows turn out not to be wanted only now. Returns how many are. */
+  /** Leaves out flows that turn out only now to be unwanted. Returns how many remain. */
   #select(drained: number): number {
     let length = drained;
     for (const reader of this.#deps.readers) {

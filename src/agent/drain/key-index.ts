@@ -4,8 +4,8 @@ const NONE = 0;
 const INITIAL_SLOTS = 1024;
 
 /**
- * Numbers keys of a fixed width, in 32-bit words, from 0 on in the order in which they come; up to
- * a capacity. Single keys are not removed.
+ * Numbers keys of a fixed width, in 32-bit words, from 0 on in order of arrival, up to a capacity.
+ * Single keys are not removed.
  */
 export class KeyIndex {
   readonly #width: number;
@@ -25,7 +25,7 @@ export class KeyIndex {
     return this.#size;
   }
 
-  /** Number of the key at `words[at .. at + width]`, which is added; -1: there is no room. */
+  /** Number of the key at `words[at .. at + width]`, added if missing; -1: there is no room. */
   put(words: Uint32Array, at: number): number {
     const slot = this.#slotOf(words, at);
     const known = this.#slots[slot]!;

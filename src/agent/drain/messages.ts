@@ -14,10 +14,10 @@ export const MESSAGE_MAPS: readonly string[] = [MESSAGES_MAP, MESSAGES_WAKE_MAP]
 const RING_BYTES = 4 * 1024 * 1024;
 
 const RECORD_BYTES_MAX = messageLayout.sizeBytes + messageRoom.large;
-/** In front of each record. */
+/** Bytes of the length before each record. */
 const LENGTH_BYTES = 8;
 const BUFFER_BYTES = 256 * 1024;
-/** Hooks go on while the ring is read: what comes after twice its size is left for later. */
+/** Hooks go on writing while the ring is read: beyond twice its size, records wait for later. */
 const READS_MAX = (2 * RING_BYTES) / BUFFER_BYTES;
 
 /** Size of the ring, for features that send messages; see `FeatureSpec.maxEntries`. */
@@ -28,16 +28,16 @@ export interface Message {
   /** The buffer that it is in, as bytes and as words. */
   readonly bytes: Uint8Array;
   readonly words: Uint32Array;
-  /** Where its flow's key is in `words`. */
+  /** Index of its flow's key in `words`. */
   readonly key: number;
   /** Its payload is `bytes[from .. to]`. */
   readonly from: number;
   readonly to: number;
-  /** Of TCP, the sequence number of the payload. */
+  /** Sequence number of the payload, for TCP. */
   readonly sequence: number;
-  /** Of DNS, bytes of the question that are as in the query that waited for it. */
+  /** Bytes of the question that match the query that waited for it, for DNS. */
   readonly asked: number;
-  /** The interface where it was seen; the same in `% NAMESPACES` have one namespace, 0 unknown. */
+  /** The interface that saw it; equal values of `% NAMESPACES` mean one namespace, 0 unknown. */
   readonly owner: number;
 }
 
@@ -48,7 +48,7 @@ export interface RingWatcher {
 
 export type OnMessage = (message: Message) => void;
 
-/** Hands on what programs have put into the ring buffer `messages`, by kind. */
+/** Passes the records of the ring buffer `messages` to handlers, by kind. */
 export class MessageReader {
   readonly #native: Native;
   readonly #object: BpfObject;
@@ -73,22 +73,22 @@ export class MessageReader {
     this.#metrics = metrics;
   }
 
-  /** One handler per kind, of `enum message_kind`. */
+  /** Sets the handler of one kind, of `enum message_kind`. */
   on(kind: number, handler: OnMessage): void {
     assert(!this.#handlers.has(kind), `messages of kind ${kind} have one reader`);
     this.#handlers.set(kind, handler);
   }
 
   /**
-   * Reads the ring also when it fills up between two drains. Flows are left where they are: what
-   * was read waits for theirs, with those who have handlers here.
+   * Reads the ring also when it fills up between two drains. Flows stay in their maps: messages
+   * wait for their flows in the handlers.
    */
   watch(watcher: RingWatcher): void {
     if (this.#handlers.size === 0) return;
     watcher.addRing(this.#object, MESSAGES_WAKE_MAP, () => this.read());
   }
 
-  /** Reads what is there; whoever asks first reads for all. */
+  /** Reads all records; the first caller reads for all. */
   read(): void {
     for (let reads = 0; reads < READS_MAX; reads++) {
       const used = this.#native.readRing(this.#object, MESSAGES_MAP, this.#bytes, RECORD_BYTES_MAX);

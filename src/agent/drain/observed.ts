@@ -3,11 +3,11 @@ import type { InterfaceNames } from '../interfaces/names.ts';
 import type { DrainBuffer } from './buffer.ts';
 import { flowMetrics, ifindexSeen, observedInterface } from './layout.gen.ts';
 
-/** Slots of the interfaces that saw a flow: the first, and behind the last, in 32-bit words. */
+/** Slots of interfaces that saw a flow: the first, and the end of the last, in 32-bit words. */
 export const OBSERVED_AT = flowMetrics.observed >> 2;
 export const OBSERVED_WORDS = observedInterface.sizeBytes >> 2;
 export const OBSERVED_END = OBSERVED_AT + flowMetrics.observedMax * OBSERVED_WORDS;
-/** Within a slot; 0 there: this slot and those behind it are empty. */
+/** Offset in a slot; 0 there: this slot and those after it are empty. */
 export const SEEN_AT = observedInterface.ifindexSeen >> 2;
 
 const NETNS_AT = observedInterface.netns >> 2;
@@ -15,10 +15,10 @@ const SRC_MAC_AT = flowMetrics.srcMac >> 1;
 const DST_MAC_AT = flowMetrics.dstMac >> 1;
 
 /**
- * Id of the name of the interface in the slot `at`, in words of the buffer, which is one of the
- * entry `row`. Where hooks know an interface's number but not its namespace it is, of several of
- * one number, the one whose MAC the flow has: as its source where it left, as its destination where
- * it came in.
+ * Id of the name of the interface in the slot `at`, in words of the buffer, which belongs to the
+ * entry `row`. Hooks may know an interface's number but not its namespace: then, among several of
+ * one number, it is the one whose MAC the flow has, as its source on egress, as its destination on
+ * ingress.
  */
 export function observedName(
   { values16, values32, valueBytes }: DrainBuffer,

@@ -3,11 +3,11 @@ import type { Clock } from '../../base/clock.ts';
 import type { BpfObject, Native } from '../loader/native.ts';
 import type { AgentMetrics } from '../metrics.ts';
 
-/** How the agent fares, besides what became of packets. */
+/** The agent's health, besides the fate of packets. */
 export interface Vitals {
   /** Entries of each of the two flow maps. */
   readonly mapEntries: number;
-  /** Share of a flow map that the last drain found used, and the largest so far: 0 to 1. */
+  /** Share of a flow map that was in use at the last drain, and the largest so far: 0 to 1. */
   readonly mapFill: number;
   readonly mapFillMax: number;
   /** Duration of the last drain, decoding included, and the longest so far. */
@@ -15,7 +15,7 @@ export interface Vitals {
   readonly drainMsMax: number;
   /** Kernel memory of all maps. */
   readonly bpfBytes: number;
-  /** Times that the kernel left a feature's program out, because it was running already. */
+  /** How often the kernel skipped a feature's program because it was already running. */
   readonly probeMisses: number;
 }
 
@@ -26,11 +26,11 @@ export interface VitalsDeps {
   readonly metrics: AgentMetrics;
   /** Programs besides the hooks. */
   readonly probes: readonly string[];
-  /** Kernel memory of a map by its descriptor, bytes; default: as the kernel says. */
+  /** Kernel memory of a map by its descriptor, bytes; default: as the kernel reports it. */
   readonly mapBytes?: (fd: number) => number;
 }
 
-/** Drains may follow each other by milliseconds; what changes slowly is not read each time. */
+/** Drains may be milliseconds apart; values that change slowly are not read each time. */
 const READ_PERIOD_MS = 5000;
 
 export class VitalsReader {
@@ -73,7 +73,7 @@ export class VitalsReader {
     };
   }
 
-  /** Reads what changes slowly, which takes some milliseconds: hooks come before it. */
+  /** Reads slowly changing values, which takes some milliseconds: hooks are attached first. */
   read(): void {
     const { native, object, clock, metrics, probes, mapBytes = mapBytesOf } = this.#deps;
     this.#readMs = clock.monotonicMs();
@@ -91,7 +91,7 @@ export class VitalsReader {
   }
 }
 
-/** As the kernel accounts it; 0 where /proc does not tell. */
+/** Memory as the kernel accounts it; 0 where /proc does not show it. */
 export function mapBytesOf(fd: number): number {
   try {
     const text = readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8');

@@ -6,10 +6,10 @@ import { fieldByName } from '../../flow/fields.ts';
 import { MISSING } from '../../flow/intern.ts';
 import type { AgentConfig } from '../config.ts';
 
-/** Numbers below are those of netobserv-ebpf-agent's schema; ours follow. */
+/** Numbers below this are those of netobserv-ebpf-agent's schema; ours follow. */
 const OWN_PROTO_MIN = 100;
 
-/** The same encoder without blank flows, unless EXPORT_BLANK_FLOWS asks for them. */
+/** Wraps an encoder to leave out blank flows, unless EXPORT_BLANK_FLOWS requests them. */
 export function withoutBlankFlows<M extends Message>(
   { exportBlankFlows }: Pick<AgentConfig, 'exportBlankFlows'>,
   encoder: Encoder<FlowBatch, M>,
@@ -24,9 +24,9 @@ export function withoutBlankFlows<M extends Message>(
 }
 
 /**
- * Leaves out flows without packets that netobserv-ebpf-agent's protocol has no words for: a query
+ * Leaves out flows without packets that netobserv-ebpf-agent's protocol cannot express: a query
  * that nobody answered, a connection that was not established. flowlogs-pipeline would count each
- * of them, and show a flow with nothing in it.
+ * of them, and show an empty flow.
  */
 export function leaveBlankOut(batch: FlowBatch): void {
   if (!batch.has('Packets') || !hasBlank(batch)) return;
@@ -45,7 +45,7 @@ export function leaveBlankOut(batch: FlowBatch): void {
   batch.selection = rows.subarray(0, count);
 }
 
-/** Hardly any batch has one, so most batches cost only this. */
+/** Few batches have a blank flow, so most batches cost only this. */
 function hasBlank(batch: FlowBatch): boolean {
   const packets = batch.f64('Packets');
   const present = batch.present('Packets');
@@ -55,7 +55,7 @@ function hasBlank(batch: FlowBatch): boolean {
   return false;
 }
 
-/** A feature's field, present in some flows only, that netobserv-ebpf-agent's schema has, too. */
+/** A feature's field, present in some flows only, that netobserv-ebpf-agent's schema also has. */
 function isToldOfFlows(name: string): boolean {
   const field = fieldByName(name);
   const number = field?.proto?.numbers[0] ?? OWN_PROTO_MIN;

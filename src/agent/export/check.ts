@@ -5,7 +5,7 @@ import { AGENT_ERRORS } from '../errors.ts';
 
 type Key = keyof AgentConfig;
 
-/** Throws when a collector cannot be found by these options; the error names the variable. */
+/** Throws when these options do not identify a collector; the error names the variable. */
 export function checkTarget(config: AgentConfig): void {
   if (config.targetHost === '') {
     throw refuse('targetHost', 'not set: it is the name or the address of the collector');
@@ -15,7 +15,7 @@ export function checkTarget(config: AgentConfig): void {
   }
 }
 
-/** Throws when certificates are given in part only. */
+/** Throws when certificates are incomplete. */
 export function checkTargetTls(config: AgentConfig): void {
   const { targetTlsCaCertPath, targetTlsUserCertPath, targetTlsUserKeyPath } = config;
   if ((targetTlsUserCertPath === '') !== (targetTlsUserKeyPath === '')) {
@@ -28,8 +28,8 @@ export function checkTargetTls(config: AgentConfig): void {
 }
 
 /**
- * By how much the age of a connection varies. As in the NetObserv eBPF agent it does not, if it
- * would by more than the age: the operator writes its 30 s beside whatever period somebody wants.
+ * Variation of the age of a connection. As in netobserv-ebpf-agent there is none if it would exceed
+ * the age: the operator writes its 30 s regardless of the configured period.
  */
 export function reconnectJitterMs(config: AgentConfig, log: Log): number {
   const { grpcReconnectTimerMs: periodMs, grpcReconnectTimerRandomizationMs: jitterMs } = config;

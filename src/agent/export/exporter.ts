@@ -6,19 +6,19 @@ import type { HealthState } from '../../telemetry/health.ts';
 import type { FlowOutlet } from './outlet.ts';
 
 /**
- * Where an agent sends its flows when it has no pipeline. A collector that is dead, slow or silent
- * never delays a drain: encoded flows wait in a bounded spool, and flows that find no room there,
- * or cannot be delivered in time, are counted.
+ * The destination of an agent's flows when it has no pipeline. A collector that is dead, slow or
+ * silent never delays a drain: encoded flows wait in a bounded spool, and flows that do not fit, or
+ * cannot be delivered in time, are counted.
  */
 export interface Exporter extends Component {
-  /** An empty batch of the columns that are sent; its ids are of the current generation. */
+  /** An empty batch of the exported columns; its ids are of the current generation. */
   take(): FlowBatch;
   /**
    * Encodes the flows and spools them; `take` may hand out the batch again. False: there was no
    * room, and none of them was taken.
    */
   emit(batch: FlowBatch): boolean;
-  /** Ready while flows are taken and get away. */
+  /** Ready while flows are accepted and delivered. */
   readiness(): HealthState;
   /** Flows that were handed over and could not be delivered since the signal to end. */
   lostAtEnd(): number;

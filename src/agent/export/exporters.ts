@@ -6,7 +6,7 @@ import type { CreateExport, ExporterDeps } from './outlet.ts';
 /** The values of EXPORT that send flows away; `direct-flp` asks for a pipeline instead. */
 type Exported = Exclude<AgentConfig['export'], 'direct-flp'>;
 
-/** Exporters by the value of EXPORT. A protocol is loaded when it is asked for. */
+/** Exporters by the value of EXPORT. A protocol is loaded when it is used. */
 const EXPORTS: Readonly<Record<Exported, () => Promise<CreateExport>>> = {
   grpc: async () => (await import('./grpc.ts')).grpcExport,
   kafka: async () => (await import('./kafka.ts')).kafkaExport,
@@ -15,7 +15,7 @@ const EXPORTS: Readonly<Record<Exported, () => Promise<CreateExport>>> = {
   stdout: async () => (await import('./stdout.ts')).stdoutExport,
 };
 
-/** The exporter that EXPORT asks for; throws when an option that it needs is missing. */
+/** The exporter that EXPORT selects; throws when a required option is missing. */
 export async function createExporter(config: AgentConfig, deps: ExporterDeps): Promise<Exporter> {
   assert(config.export !== 'direct-flp', 'a pipeline is not an exporter');
   const create = await EXPORTS[config.export]();

@@ -9,7 +9,7 @@ import { type CreateExport, type DeliveryParts, outletOf, rowsOfBatch } from './
 const METHOD = '/pbflow.Collector/Send';
 /** A single record may be larger than a message; it is sent although it is likely to be refused. */
 const SEND_BYTES_MAX = 64 * 2 ** 20;
-/** Calls at the same time: enough to fill a line whose answers take long. */
+/** Concurrent calls: enough to fill a connection with slow answers. */
 const IN_FLIGHT_MAX = 4;
 
 /** EXPORT=grpc: `Records` of pbflow. */

@@ -36,7 +36,7 @@ export const ipfixExport: CreateExport = (config, deps) => {
   return { outlet, columns: ipfixColumns(deps.columns, enterprise) };
 };
 
-/** 0: every packet is looked at. Rules may have rates of their own, which only records show. */
+/** 0: every packet is sampled. Rules may have rates of their own, which only records show. */
 function samplingRate({ sampling }: AgentConfig): number {
   return sampling > 1 ? sampling : 0;
 }

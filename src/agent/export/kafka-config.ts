@@ -12,14 +12,14 @@ import { readSmallFile } from '../../telemetry/small-file.ts';
 import type { AgentConfig } from '../config.ts';
 import { refuse } from './check.ts';
 
-/** What brokers show in their logs and quotas. */
+/** Name that brokers show in their logs and quotas. */
 const CLIENT_ID = 'netobserv-agent';
 
 const ACKS: Readonly<Record<AgentConfig['kafkaAcks'], Acks>> = { all: -1, leader: 1, none: 0 };
 
 const MECHANISMS = { plain: 'plain', scramSHA512: 'scram-sha-512' } as const;
 
-/** What the agent's options ask for; throws a coded error that names the variable. */
+/** Converts the agent's options; throws a coded error that names the variable. */
 export function kafkaOptionsOf(config: AgentConfig): KafkaOptions {
   if (config.kafkaBrokers.length === 0) {
     throw refuse('kafkaBrokers', 'not set: host:port of a broker, or of several with commas');
@@ -36,11 +36,11 @@ export function kafkaOptionsOf(config: AgentConfig): KafkaOptions {
   };
 }
 
-/** Of Kafka, as in the client of the NetObserv eBPF agent. */
+/** Default port of Kafka, as in the client of netobserv-ebpf-agent. */
 const DEFAULT_PORT = 9092;
 const PORT_MAX = 65_535;
 
-/** `HOST:PORT` of a broker that may be given without its port. */
+/** `HOST:PORT` of a broker; the port may be omitted. */
 function brokerOf(text: string): string {
   if (isIPv6(text)) return `[${text}]:${DEFAULT_PORT}`;
   const [, host, digits] = /^(\[[^[\]]+\]|[^:[\]\s]+)(?::(\d*))?$/.exec(text) ?? [];
@@ -53,7 +53,7 @@ function brokerOf(text: string): string {
   throw refuse('kafkaBrokers', `"${text}" has a port that is not from 1 to ${PORT_MAX}`);
 }
 
-/** What is of no use without its other half. */
+/** Checks options that need their other half. */
 function checkPairs(config: AgentConfig): void {
   const { kafkaTlsUserCertPath, kafkaTlsUserKeyPath } = config;
   if ((kafkaTlsUserCertPath === '') !== (kafkaTlsUserKeyPath === '')) {
@@ -96,8 +96,8 @@ async function pem(path: string): Promise<string | undefined> {
 }
 
 /**
- * The operator of the original mounts secrets at `/` and names them without it, since its agent's
- * image starts there. Other images start elsewhere.
+ * `network-observability-operator` mounts secrets at `/` and names them without it, since its
+ * agent's image starts there. Other images start elsewhere.
  */
 async function contents(path: string): Promise<string> {
   return readSmallFile(existsSync(path) ? path : resolve('/', path)).toString('utf8');

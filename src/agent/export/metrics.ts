@@ -4,8 +4,8 @@ import type { Metrics } from '../../telemetry/metrics.ts';
 import { sharedMetrics } from '../metrics.ts';
 
 /**
- * Metrics of one exporter, `grpc`, `kafka` …: those of every delivery, and the counters that
- * netobserv-ebpf-agent has, with its names and labels.
+ * Metrics of one exporter, `grpc`, `kafka` …: those of every delivery, and the counters of
+ * netobserv-ebpf-agent, with its names and labels.
  */
 export function createExportMetrics(metrics: Metrics, exporter: string): DeliveryMetrics {
   const { evictions, evictedFlows, droppedFlows, errors } = sharedMetrics(metrics);

@@ -32,30 +32,30 @@ export interface ExporterDeps extends DeliveryParts {
   readonly columns: readonly ColumnSpec[];
 }
 
-/** An outlet of flows, whatever its messages are. */
+/** An outlet of flows, for any type of message. */
 export type FlowOutlet = Pick<
   Outlet<FlowBatch>,
   'start' | 'stop' | 'offer' | 'readiness' | 'backlog' | 'lostAtEnd'
 >;
 
-/** Encoder and target that a value of EXPORT stands for, and the columns that they send. */
+/** Encoder and target of a value of EXPORT, and the columns that they send. */
 export interface Export {
   readonly outlet: FlowOutlet;
   readonly columns: readonly ColumnSpec[];
 }
 
-/** Throws when an option that it needs is missing. */
+/** Throws when a required option is missing. */
 export type CreateExport = (config: AgentConfig, deps: ExporterDeps) => Export;
 
-/** Where messages go, and in what time. */
+/** The target of messages, and the time limits. */
 export interface DeliveryOptions<M extends Message> {
-  /** In metrics and in the log: `grpc`, `kafka` … */
+  /** Name in metrics and in the log: `grpc`, `kafka` … */
   readonly name: string;
   readonly target: Target<M>;
   readonly limits: TimeLimits;
 }
 
-/** A delivery whose spool is as large as the agent's options say. */
+/** A delivery with the spool size of the agent's options. */
 export function deliveryOf<M extends Message>(
   config: Pick<AgentConfig, 'buffersLength' | 'exporterBufferLength'>,
   { clock, random, log, metrics, delivery }: DeliveryParts,

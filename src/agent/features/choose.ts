@@ -7,14 +7,14 @@ import { FEATURES } from './table.ts';
 
 const ALL = 'all';
 
-/** Names of the features that a mere name can switch on: others need to be told something. */
+/** Names of the features that a name alone can enable: others need more options. */
 export function featureNames(): readonly string[] {
   return FEATURES.filter((spec) => switchOf(spec) !== undefined).map(({ name }) => name);
 }
 
 /**
- * The configuration with the named features on, besides those that it has on; `all` names every
- * feature. Unknown names are refused.
+ * The configuration with the named features enabled, besides those that it already enables; `all`
+ * names every feature. Unknown names are refused.
  */
 export function withFeatures<Config extends AgentConfig>(
   config: Config,
@@ -38,7 +38,7 @@ export function withFeatures<Config extends AgentConfig>(
   return { ...config, ...Object.fromEntries(switched) };
 }
 
-/** Key and value that switch it on; numbers are modes, of which 1 is the first. */
+/** Key and value that enable it; numbers are modes, and 1 is the first. */
 function switchOf({ variable }: FeatureSpec): readonly [string, true | 1] | undefined {
   const found = Object.entries(agentOptions).find(([, option]) => option.env === variable);
   if (found === undefined) return undefined;

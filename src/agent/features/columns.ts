@@ -5,8 +5,8 @@ import type { DrainBuffer } from '../drain/buffer.ts';
 const WORD = 2 ** 32;
 
 /**
- * Fills a column of doubles from 32-bit numbers at `offset` of each entry, times `scale`. 0 is what
- * flows have of which nothing was counted or measured: they have no value.
+ * Fills a column of doubles from 32-bit numbers at `offset` of each entry, times `scale`. 0 means
+ * that nothing was counted or measured for the flow: it has no value.
  */
 export function fillWords(
   buffer: DrainBuffer,

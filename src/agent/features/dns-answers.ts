@@ -1,10 +1,10 @@
 import { AgingMap } from '../drain/aging-map.ts';
 import { flowKey } from '../drain/layout.gen.ts';
 
-/** What a response of a flow said. */
+/** The content of a response in a flow. */
 export interface DnsAnswer {
   readonly id: number;
-  /** Of the header: operation and code as they were sent. */
+  /** Operation and code from the header, as they were sent. */
   readonly flags: number;
   /** `CODE_UNKNOWN`: it could not be read. */
   readonly code: number;
@@ -21,18 +21,18 @@ const ANSWERS_PER_FLOW_MAX = 4;
 
 const KEY_WORDS = flowKey.sizeBytes >> 2;
 const PROTOCOL_WORD = flowKey.protocol >> 2;
-/** Behind the protocol comes what tells the answers of a flow apart. */
+/** The bits after the protocol identify the answers of a flow. */
 const PROTOCOL_MASK = 0xff0000ff;
 
 /**
- * Answers that wait for the drain of their flows. Each flow has a few of them at most, so that one
- * which has very many leaves room for others.
+ * Answers that wait for the drain of their flows. Each flow has a few of them at most, so that a
+ * flow with very many leaves room for others.
  */
 export class DnsAnswers {
   readonly #flows = new AgingMap<DnsAnswer[]>(KEY_WORDS, FLOWS_MAX);
   readonly #key = new Uint32Array(KEY_WORDS);
 
-  /** `words[at ..]`: the flow's key, whatever the id in it. False: there is no room. */
+  /** `words[at ..]`: the flow's key; the id in it is ignored. False: there is no room. */
   put(words: Uint32Array, at: number, answer: DnsAnswer, owner?: number): boolean {
     const key = this.#keyOf(words, at);
     const known = this.#flows.findYoung(key, 0);

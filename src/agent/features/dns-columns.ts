@@ -13,15 +13,15 @@ const WORD = 2 ** 32;
 const NS_PER_US = 1000;
 const US_PER_MS = 1000;
 
-/** Of the flags' word: operation and response code, which are numbers. */
+/** Operation and response code, which are numbers, in the word of flags. */
 const CODES_MASK = 0x780f;
 const RESPONSE_CODE_MASK = 0xf;
-/** The original's name of codes that it has no name for. */
+/** `netobserv-ebpf-agent`'s name of codes that it does not know. */
 const UNNAMED_CODE = 'UnDefined';
 
 const KEY_WORDS = flowKey.sizeBytes >> 2;
 
-/** Counts of queries; 0 is not told. `at`: offset of the DNS structure in an entry, bytes. */
+/** Counts of queries; 0 is left out. `at`: offset of the DNS structure in an entry, bytes. */
 export function decodeCounts(
   buffer: DrainBuffer,
   length: number,
@@ -34,9 +34,9 @@ export function decodeCounts(
 }
 
 /**
- * What the last response of each row says. All of it is of one and the same message, where that has
- * come; of the header at least the lower bits of the code are known without. The error is told also
- * where there is nothing else.
+ * The last response of each row. All fields come from the same message, if it arrived; without it,
+ * at least the lower bits of the header's code are known. The error is shown even where there is
+ * nothing else.
  */
 export function decodeResponses(
   buffer: DrainBuffer,
@@ -129,7 +129,7 @@ function fillAnswer(
   return end;
 }
 
-/** To the microsecond; 0 is what flows have of which no query was known. */
+/** Microsecond resolution; 0 means that the flow had no known query. */
 export function decodeLatency(
   { values32, valueBytes }: DrainBuffer,
   length: number,

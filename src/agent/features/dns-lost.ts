@@ -10,15 +10,15 @@ import type { BpfObject, Native } from '../loader/native.ts';
 import { mapsOf } from '../loader/side-tables.ts';
 
 const QUERIES_MAPS = mapsOf('dns_queries');
-/** Queries that are looked at in a drain, of both maps; 370 bytes of the kernel's memory each. */
+/** Queries that one drain examines, of both maps; 370 bytes of kernel memory each. */
 const QUERIES_MAX = QUERIES_MAPS.length * sideEntries.dnsQueries;
 
 const KEY_WORDS = flowKey.sizeBytes >> 2;
 const PROTOCOL_WORD = flowKey.protocol >> 2;
-/** Between the protocol and the last byte is what tells the queries of a flow apart. */
+/** The bits between the protocol and the last byte identify the queries of a flow. */
 const PROTOCOL_MASK = 0xff0000ff;
 const QUERY_WORDS = dnsQuery.sizeBytes >> 2;
-/** The lower half of its word. */
+/** The length is in the lower half of its word. */
 const LENGTH_MASK = 0xffff;
 
 const WORD = 2 ** 32;
@@ -27,17 +27,17 @@ const NS_PER_MS = 1e6;
 // ::ffff:0:0/96, as little-endian words.
 const MAPPED_WORD = 0xffff0000;
 
-/** What a query asked for. */
+/** The question of a query. */
 interface Question {
   readonly name: string;
   readonly queryType: number;
 }
 
 /**
- * Queries that nobody answered, by flow. Once per drain those that have waited too long are taken
- * out of the kernel's map; each is then counted on its flow, if that is among those drained, which
- * also bears the name that was asked for last. For the others a flow is made up, without packets,
- * if whoever reads flows can tell it from those that have some; else they are counted as left over.
+ * Queries that nobody answered, by flow. Each drain takes those that have waited too long out of
+ * the kernel's map and counts each on its flow, if that flow is in the drain; the flow also gets
+ * the name that was queried last. For the others a flow without packets is created, if the reader
+ * of flows can distinguish it from flows with packets; otherwise they are counted as left over.
  */
 export class LostQueries {
   readonly #native: Native;
@@ -52,9 +52,9 @@ export class LostQueries {
   readonly #counts = new Uint32Array(QUERIES_MAX);
   readonly #times32 = new Uint32Array(QUERIES_MAX * 2);
   readonly #questions: Question[] = [];
-  /** Of the rows of the buffer at hand that have lost queries. */
+  /** Questions of the rows with lost queries in the current buffer. */
   readonly #named = new Map<number, Question>();
-  /** Flows that have not been accounted for, and where to go on looking for them. */
+  /** Flows that are not yet accounted for, and where the search for them continues. */
   #left = 0;
   #next = 0;
 
@@ -64,8 +64,8 @@ export class LostQueries {
   }
 
   /**
-   * Takes out what was asked before `deadlineMs` of the kernel's clock. Whether such a query counts
-   * is the caller's to say: with some of the packets unseen, its answer may be among them.
+   * Takes out queries sent before `deadlineMs` of the kernel's clock. The caller decides whether
+   * they count: if some packets are unseen, the answer may be among them.
    */
   async purge(deadlineMs: number, counts: boolean): Promise<void> {
     let stale = 0;
@@ -73,9 +73,9 @@ export class LostQueries {
     if (counts && stale > 0) this.#count(stale);
   }
 
-  /** Behind the first `from` queries; returns how many there are with them. */
+  /** Appends to the first `from` queries; returns the new total. */
   async #takeStale(map: string, deadlineMs: number, from: number): Promise<number> {
-    // The rest of them waits for the next drain.
+    // The rest waits for the next drain.
     if (from === QUERIES_MAX) return from;
     const keys = this.#keys.subarray(from * flowKey.sizeBytes);
     const values = this.#values.subarray(from * dnsQuery.sizeBytes);
@@ -84,9 +84,9 @@ export class LostQueries {
     for (let i = from; i < found; i++) {
       const low = this.#values32[i * QUERY_WORDS]!;
       const high = this.#values32[i * QUERY_WORDS + 1]!;
-      // Without a time, a hook is about to note it.
+      // A query without a time is just being written by a hook.
       if ((low === 0 && high === 0) || (low + high * WORD) / NS_PER_MS >= deadlineMs) continue;
-      // To the front, where nothing is that is still needed.
+      // Moves it to the front, over entries that are no longer needed.
       this.#keys32.copyWithin(stale * KEY_WORDS, i * KEY_WORDS, (i + 1) * KEY_WORDS);
       this.#values32.copyWithin(stale * QUERY_WORDS, i * QUERY_WORDS, (i + 1) * QUERY_WORDS);
       stale++;
@@ -97,7 +97,7 @@ export class LostQueries {
     return stale;
   }
 
-  /** Adds what was lost to the flows that are among these entries. */
+  /** Adds lost queries to the flows among these entries. */
   addTo({ keys32, values32, valueBytes }: DrainBuffer, length: number, dnsAt: number): void {
     this.#named.clear();
     if (this.#left === 0) return;
@@ -110,7 +110,7 @@ export class LostQueries {
     }
   }
 
-  /** Names what the rows at hand have lost; a name that was answered stays. */
+  /** Names the lost queries of the current rows; an answered name stays. */
   nameTo(batch: FlowBatch): void {
     const { strings } = batch.tables;
     const names = batch.has('DnsName') ? batch.ids('DnsName') : undefined;
@@ -124,7 +124,7 @@ export class LostQueries {
     }
   }
 
-  /** How many queries are on no flow; they are forgotten. */
+  /** How many queries belong to no flow; they are forgotten. */
   takeLeft(): number {
     let queries = 0;
     for (let flow = 0; this.#left > 0; flow++) {
@@ -135,7 +135,7 @@ export class LostQueries {
     return queries;
   }
 
-  /** Fills the buffer with flows made up for the rest, and returns how many; 0: that was all. */
+  /** Fills the buffer with flows created for the rest, and returns how many; 0: none remain. */
   makeFlows({ capacity, keys32, values32, valueBytes }: DrainBuffer, dnsAt: number): number {
     let length = 0;
     const stride = valueBytes >> 2;
@@ -151,7 +151,7 @@ export class LostQueries {
         values32[value + (time >> 2)] = this.#times32[flow * 2]!;
         values32[value + (time >> 2) + 1] = this.#times32[flow * 2 + 1]!;
       }
-      // In the upper half of its word, whose lower half holds nothing of such a flow.
+      // The upper half of its word; the lower half is unused in such a flow.
       values32[value + (flowMetrics.ethProtocol >> 2)] = etherType(keys32, key) << 16;
       values32[value + ((dnsAt + dnsMetrics.lost) >> 2)] = this.#counts[flow]!;
       this.#settle(flow, length);
@@ -160,7 +160,7 @@ export class LostQueries {
     return length;
   }
 
-  /** The flow has its queries, in this row. */
+  /** Marks the flow's queries as accounted for, in this row if one is given. */
   #settle(flow: number, row?: number): void {
     const question = this.#questions[flow]!;
     if (row !== undefined && question.name !== '') this.#named.set(row, question);

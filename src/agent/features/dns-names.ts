@@ -8,15 +8,15 @@ const ADDRESS_WORDS = 4;
 const NAMES_MAX = 32_768;
 
 /**
- * An address keeps its name for at least so long, whatever the answer's time to live: connections
- * begin after the answer, and load balancers answer with times of seconds.
+ * An address keeps its name for at least this long, even if the answer's time to live is shorter:
+ * connections begin after the answer, and load balancers answer with times of seconds.
  */
 const NAME_MIN_MS = 60_000;
-/** And for so long at most without being used or answered again. */
+/** Longest time that a name stays without being used or answered again. */
 const NAME_MAX_MS = 24 * 3600 * 1000;
 const MS_PER_S = 1000;
 
-/** States of an address in the memory of one drain; names are numbered from `FIRST` on. */
+/** States of an address during one drain; names are numbered from `FIRST` on. */
 const NOT_LOOKED_UP = 0;
 const NAMELESS = 1;
 const FIRST = 2;
@@ -28,8 +28,8 @@ interface NamedAddress {
 }
 
 /**
- * Which name DNS last answered with an address. Bounded: of more addresses than there is room for,
- * those stay that were answered or used lately.
+ * The name that DNS last resolved to an address. The memory is bounded: when it is full, the
+ * addresses answered or used lately stay.
  *
  * A name is valid for its answer's time to live, and as long as traffic goes on that began before:
  * a connection that outlives the answer is still one to that name.
@@ -38,7 +38,7 @@ export class DnsNames {
   readonly #metrics: AgentMetrics;
   readonly #byAddress = new AgingMap<NamedAddress>(ADDRESS_WORDS, NAMES_MAX);
   readonly #words = new Uint32Array(ADDRESS_WORDS);
-  // What this drain has found out, by address id of one generation of tables.
+  // Results of this drain, by address id of one generation of tables.
   #states = new Uint32Array(1024);
   readonly #nameIds: number[] = [];
   #generation = 0;
@@ -48,13 +48,13 @@ export class DnsNames {
     this.#metrics = metrics;
   }
 
-  /** Begins a drain, in which times stand still. */
+  /** Begins a drain, which uses one time throughout. */
   begin(nowMs: number): void {
     this.#nowMs = nowMs;
     this.#forgetIds();
   }
 
-  /** The address at `words[at .. at + 4]` is `name`; answers are read between drains, too. */
+  /** Sets the name of the address at `words[at .. at + 4]`; answers also come between drains. */
   learn(words: Uint32Array, at: number, name: string, ttlS: number, nowMs: number): void {
     if (isNobody(words, at)) return;
     const keepMs = Math.min(Math.max(ttlS * MS_PER_S, NAME_MIN_MS), NAME_MAX_MS);
@@ -111,11 +111,11 @@ export class DnsNames {
   }
 }
 
-/** Unspecified or loopback: what filters of advertising answer with. */
+/** Unspecified or loopback: ad blockers answer with these. */
 function isNobody(words: Uint32Array, at: number): boolean {
   if (words[at] !== 0 || words[at + 1] !== 0) return false;
   const third = words[at + 2]!;
-  // Words are little-endian, addresses are not.
+  // Words are little-endian, addresses are big-endian.
   if (third === 0) return words[at + 3] === 0 || words[at + 3] === 0x01000000;
   const first = words[at + 3]! & 0xff;
   return third === 0xffff0000 && (first === 0 || first === 127);

@@ -48,7 +48,7 @@ class DnsReader implements FeatureReader {
   readonly #addresses32 = new Uint32Array(this.#message.addresses.buffer);
   #purgedMs = Number.NEGATIVE_INFINITY;
   #failing = false;
-  /** The buffer's flows are made up, lost queries and all. */
+  /** The buffer holds flows that were created for lost queries. */
   #isMadeUp = false;
 
   constructor(deps: FeatureReaderDeps, at: number) {
@@ -96,7 +96,7 @@ class DnsReader implements FeatureReader {
     for (const [name, address, at] of ends) {
       if (!batch.has(name)) continue;
       const into = batch.ids(name);
-      // Without a column of addresses, this one holds their ids until they are replaced.
+      // Without a column of addresses, this column holds their ids until they are replaced.
       const ids = batch.has(address) ? batch.ids(address) : into;
       if (ids === into) {
         for (let row = 0; row < length; row++) {
@@ -108,7 +108,7 @@ class DnsReader implements FeatureReader {
   }
 
   /**
-   * Failing is no reason not to drain: queries that stay in the map are found the next time, and
+   * A failure does not stop the drain: queries that stay in the map are found the next time, and
    * the kernel forgets the oldest of them when it has no room.
    */
   async #purge(): Promise<void> {
@@ -150,14 +150,14 @@ class DnsReader implements FeatureReader {
   }
 }
 
-/** An answer that nobody asked for, or to another question, names nothing: anybody can send it. */
+/** An answer to no query, or to another question, names nothing: anybody can send it. */
 function isAsked({ questionBytes }: DnsMessage, askedBytes: number): boolean {
   return questionBytes > 0 && askedBytes >= questionBytes;
 }
 
 /**
- * Of a query whose answer may have gone by unseen nobody can say that it was lost. Filter rules,
- * which may have rates of their own, look at a query and at its answer separately.
+ * A query cannot be called lost if its answer may have passed unseen. Filter rules, which may have
+ * rates of their own, handle a query and its answer separately.
  */
 function seesAllAnswers({ sampling, direction, flowFilterRules = [] }: AgentConfig): boolean {
   return sampling <= 1 && direction === 'both' && flowFilterRules.length === 0;

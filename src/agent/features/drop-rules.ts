@@ -6,8 +6,8 @@ import { dependsOnDrops } from '../filters/rule.ts';
 import type { FeatureSpec } from './feature.ts';
 
 /**
- * Filter rules that accept flows with drops. Hooks cannot know of them beforehand: they record what
- * such a rule may want, and what has had no drops by the time of the drain is left out here.
+ * Filter rules that accept flows with drops. Hooks cannot know about drops in advance: they record
+ * flows that such a rule may want, and this leaves out flows that had no drops by the drain.
  */
 export const dropRules: FeatureSpec = {
   name: 'drop-rules',
@@ -29,13 +29,13 @@ export const dropRules: FeatureSpec = {
     return {
       select: (buffer, length) => selectFlows(buffer, length, at, dropsAt),
       decode() {
-        // What is left is as all flows are.
+        // The remaining flows need no decoding here.
       },
     };
   },
 };
 
-/** Moves the flows that are wanted to the front and returns how many there are. */
+/** Moves the wanted flows to the front and returns how many there are. */
 function selectFlows(
   { keys, values, values32, valueBytes }: DrainBuffer,
   length: number,

@@ -13,11 +13,11 @@ import type { FeatureSpec } from './feature.ts';
 import type { FeatureReader } from './reader.ts';
 import { TextIds } from './text-ids.ts';
 
-/** Of kernels that give no reasons. Collectors take a drop without a cause for none at all. */
+/** For kernels that give no reasons. Collectors ignore a drop without a cause. */
 const UNSPECIFIED = 'SKB_DROP_REASON_NOT_SPECIFIED';
 const NO_PLACES = 'flows have no PktDropLocation';
 
-/** What the kernel drops, by bpf/drops.h. */
+/** Packets that the kernel drops, by bpf/drops.h. */
 export const drops: FeatureSpec = {
   name: 'drops',
   variable: 'ENABLE_PKT_DROPS',
@@ -25,7 +25,7 @@ export const drops: FeatureSpec = {
   fields: 'pktDrop',
   without: 'flows have no PktDrop fields',
   enabledBy: 'tracepoint skb:kfree_skb, and BTF',
-  // The kernel's functions by name. Their addresses are asked for while this is held.
+  // Symbols of kernel functions. Their addresses are read while this is held.
   capabilities: { start: ['CAP_SYSLOG'] },
   extension: { at: 'dropsAt', sizeBytes: dropMetrics.sizeBytes },
   configure(view, { pktDropsOfOthers }) {
@@ -39,7 +39,7 @@ export const drops: FeatureSpec = {
   reader: ({ log }, at) => new DropReader(log, at),
 };
 
-/** Where the kernel's knowledge of itself is, other than for tests. */
+/** Paths of the kernel's information about itself; tests set others. */
 export interface DropSources {
   readonly reasons?: DropReasonNames;
   readonly symbols?: KernelSymbols;
@@ -83,7 +83,7 @@ export class DropReader implements FeatureReader {
     }
   }
 
-  /** Of the few flows of which something was dropped. */
+  /** Describes the few flows with drops. */
   #describe(
     { values, values16, values32 }: DrainBuffer,
     base: number,
@@ -129,7 +129,7 @@ export class DropReader implements FeatureReader {
   }
 }
 
-/** Undefined, and said so, when the kernel has no list of them. */
+/** Undefined, and logged, when the kernel has no list of symbols. */
 function openSymbols(log: Log): KernelSymbols | undefined {
   try {
     return new KernelSymbols();

@@ -14,7 +14,7 @@ const PACKETS_BYTES = 4;
 
 const FATES_MAP = 'event_fates';
 
-/** How the original counts what became of samples, and two more of ours. */
+/** How `netobserv-ebpf-agent` counts the fates of samples, and two more of ours. */
 const REASONS: readonly (readonly [number, string])[] = [
   [eventFate.good, 'NetworkEventsGoodEvent'],
   [eventFate.otherGroup, 'NetworkEventsErrorsGroupIDMismatch'],
@@ -24,13 +24,13 @@ const REASONS: readonly (readonly [number, string])[] = [
   [eventFate.overflow, 'NetworkEventsErrorsOverflow'],
 ];
 
-/** What the original counts among errors. */
+/** Fates that `netobserv-ebpf-agent` counts as errors. */
 const ERRORS: ReadonlyMap<number, string> = new Map([
   [eventFate.noCookie, 'CookieTooBig'],
   [eventFate.overflow, 'EventsOverflow'],
 ]);
 
-/** What network policies of OVN did to flows, by bpf/events.h. */
+/** Actions of OVN's network policies on flows, by bpf/events.h. */
 export const events: FeatureSpec = {
   name: 'network-events',
   variable: 'ENABLE_NETWORK_EVENTS_MONITORING',
@@ -61,7 +61,7 @@ export class EventReader implements FeatureReader {
   readonly #at: number;
   readonly #sampling: OvnSampling;
   readonly #value = new Uint8Array(8);
-  /** By the place in `REASONS`; at the start what others counted, who loaded the programs. */
+  /** By the index in `REASONS`: the counts at the start, from those who loaded the programs. */
   readonly #before: number[];
 
   constructor(deps: EventDeps, at: number, sockets: OvnSockets = OVN_SOCKETS) {
@@ -73,7 +73,7 @@ export class EventReader implements FeatureReader {
     this.#sampling.start();
   }
 
-  /** Most flows have none, which one word of their entry tells. */
+  /** Most flows have no events, which one word of their entry shows. */
   decode(buffer: DrainBuffer, length: number, batch: FlowBatch): void {
     const { values32, valueBytes } = buffer;
     for (let row = 0, at = this.#at; row < length; row++, at += valueBytes) {
@@ -83,7 +83,7 @@ export class EventReader implements FeatureReader {
     }
   }
 
-  /** What became of samples since the last drain. */
+  /** Counts the fates of samples since the last drain. */
   finish(): void {
     const { metrics } = this.#deps;
     for (const [index, [fate, reason]] of REASONS.entries()) {
@@ -121,11 +121,11 @@ export class EventReader implements FeatureReader {
       const event = this.#sampling.eventOf(domain, point);
       if (event === undefined) this.#deps.metrics.error('network-events', 'CannotDecode', 'medium');
       const shown = event ?? { Message: `unknown sample: domain ${domain}, point ${point}` };
-      // Two rules of one policy are one event to whoever reads it.
+      // Two rules of one policy count as one event.
       if (!found.some((each) => isSame(each, shown))) found.push(shown);
       if (event?.Action !== 'drop') continue;
       causeDrop(batch, row, event);
-      // Where the kernel's own drops are watched these packets are among them.
+      // If the kernel's own drops are watched, they include these packets.
       if (!wasDropped) addDrop(buffer, at, slot, batch, row);
     }
     if (batch.has('NetworkEvents')) batch.any('NetworkEvents')[row] = found;
@@ -141,7 +141,7 @@ function isSame(one: Shown, other: Shown): boolean {
   return left.size === right.length && right.every(([key, value]) => left.get(key) === value);
 }
 
-/** Named as the original names causes that are policies. */
+/** The cause has the name that `netobserv-ebpf-agent` gives to policies. */
 function causeDrop(batch: FlowBatch, row: number, { Type }: NetworkEvent): void {
   if (!batch.has('PktDropLatestDropCause')) return;
   const cause = `NetworkEvent_${Type === '' ? 'Unknown' : Type}`;

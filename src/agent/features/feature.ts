@@ -11,7 +11,7 @@ import type { AgentMetrics } from '../metrics.ts';
 import type { Capability } from '../privileges.ts';
 import type { FeatureReader } from './reader.ts';
 
-/** Place in `struct config` of the offset at which a feature's structure is in an entry. */
+/** Field of `struct config` that holds the offset of a feature's structure in an entry. */
 export type ExtensionKey = Extract<keyof typeof layout, `${string}At`>;
 
 export interface FeatureReaderDeps {
@@ -23,17 +23,17 @@ export interface FeatureReaderDeps {
   readonly kernelMonotonicMs: () => number;
   readonly log: Log;
   readonly metrics: AgentMetrics;
-  /** What programs say besides what is in entries. */
+  /** Messages from the programs, besides the entries. */
   readonly messages: MessageReader;
-  /** Whoever reads flows can tell those that have no packets from those that have. */
+  /** The reader of flows can distinguish flows without packets from others. */
   readonly takesEmptyFlows: boolean;
-  /** Has decoded a batch before the features do. */
+  /** Decodes a batch before the features do. */
   readonly connections: Connections;
-  /** Where another feature's structure is in an entry, bytes; 0: that feature is off. */
+  /** Offset of another feature's structure in an entry, bytes; 0: that feature is off. */
   readonly offsetOf: (extension: ExtensionKey) => number;
 }
 
-/** `FeatureSpec.enabledBy` of features that live in the hooks. */
+/** `FeatureSpec.enabledBy` of features without probes, which only the hooks implement. */
 export const HOOKS_ALONE = 'what capture itself takes';
 
 type Ways = readonly (readonly ProbeOptions[])[];
@@ -43,40 +43,40 @@ export function waysOf({ ways }: FeatureSpec, config: AgentConfig): Ways {
 }
 
 /**
- * A feature that can be switched on: what it needs of the kernel and what it makes of it. One file
- * each, listed in `table.ts`. What the kernel does not allow is left out, and said once; the other
- * features go on.
+ * A feature that can be enabled: its needs in the kernel, and its reader. Each has a file, listed
+ * in `table.ts`. If the kernel does not allow a feature, it is left out and logged once; the other
+ * features continue.
  */
 export interface FeatureSpec {
-  /** As in the log, in `netobserv doctor` and in the status. */
+  /** Its name in the log, in `netobserv doctor` and in the status. */
   readonly name: string;
-  /** The variable that switches it on. */
+  /** The variable that enables it. */
   readonly variable: string;
   isOn(config: AgentConfig): boolean;
   /** The gates of the fields that it fills. */
   readonly fields?: Feature | readonly Feature[];
-  /** What flows lack without it: `flows have no TimeFlowRttNs`. */
+  /** The fields that flows lack without it: `flows have no TimeFlowRttNs`. */
   readonly without: string;
-  /** What it takes, for `netobserv doctor`: `Linux 5.17 or later with BTF`. */
+  /** Its requirements, for `netobserv doctor`: `Linux 5.17 or later with BTF`. */
   readonly enabledBy: string;
-  /** Those that it takes besides the datapath's own, to start and to go on. */
+  /** Capabilities that it needs besides the datapath's own, to start and to run. */
   readonly capabilities?: {
     readonly start?: readonly Capability[];
     readonly run?: readonly Capability[];
   };
   /** Its structure in a flow's entry. */
   readonly extension?: { readonly at: ExtensionKey; readonly sizeBytes: number };
-  /** Sets the knobs of `struct config` that are its own. */
+  /** Sets its own fields of `struct config`. */
   configure?(view: DataView, config: AgentConfig): void;
   /** Sizes of its maps, which have one entry while it is off. */
   maxEntries?(config: AgentConfig): Readonly<Record<string, number>>;
-  /** Its tables that are shared out among senders, which have one entry while it is off, too. */
+  /** Its tables that senders share, which also have one entry while it is off. */
   readonly sideTables?: readonly SideTable[];
-  /** Maps that its reader reads; where another program loads ours, they must be pinned. */
+  /** Maps that its reader reads; where another program loads the datapath, they must be pinned. */
   readonly maps?: readonly string[];
   /**
-   * Programs besides the hooks, attached together. Several ways, the best first: the first that the
-   * kernel loads is taken. A function that throws says why there is none here.
+   * Programs besides the hooks, attached together. There may be several ways, the best first: the
+   * first that the kernel loads is used. A function that throws gives the reason why none works.
    */
   readonly ways?: Ways | ((config: AgentConfig) => Ways);
   /** `at`: offset of the extension in an entry, bytes; 0 without one. */

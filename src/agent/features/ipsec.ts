@@ -5,8 +5,8 @@ import { ipsecMetrics } from '../drain/layout.gen.ts';
 import type { FeatureSpec } from './feature.ts';
 
 /**
- * Packets that IPsec may be at work on at the same time, several times over: each CPU keeps some
- * hundred free entries of such a map to itself.
+ * Packets that IPsec may process at the same time, several times over: each CPU reserves some
+ * hundred free entries of such a map.
  */
 const PACKETS_MAX = 16_384;
 
@@ -17,7 +17,7 @@ const trampolines = (programs: readonly string[]) => programs.map((program) => (
 const kprobes = (programs: readonly string[]) =>
   programs.map((program) => ({ program: `${program}_kprobe` }));
 
-/** Whether IPsec could encrypt and decrypt, by bpf/ipsec.h, which also says what is certain. */
+/** Whether IPsec could encrypt and decrypt, by bpf/ipsec.h, which also notes what is certain. */
 export const ipsec: FeatureSpec = {
   name: 'ipsec',
   variable: 'ENABLE_IPSEC_TRACKING',
@@ -27,7 +27,7 @@ export const ipsec: FeatureSpec = {
   enabledBy: 'fentry or kprobes on xfrm_input and xfrm_output',
   extension: { at: 'ipsecAt', sizeBytes: ipsecMetrics.sizeBytes },
   maxEntries: () => ({ ipsec_packets: PACKETS_MAX }),
-  // A kernel may be without IPv6.
+  // A kernel may lack IPv6.
   ways: [trampolines(WITH_IPV6), trampolines(BOTH_WAYS), kprobes(WITH_IPV6), kprobes(BOTH_WAYS)],
 
   reader: (_deps, at) => ({

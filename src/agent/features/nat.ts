@@ -5,7 +5,7 @@ import type { DrainBuffer } from '../drain/buffer.ts';
 import { flowKey, natMetrics, natState } from '../drain/layout.gen.ts';
 import type { FeatureSpec } from './feature.ts';
 
-/** What flows are on the other side of address translation, by bpf/nat.h. */
+/** Flows as seen on the other side of address translation, by bpf/nat.h. */
 export const nat: FeatureSpec = {
   name: 'nat',
   variable: 'ENABLE_PKT_TRANSLATION',
@@ -83,7 +83,7 @@ function markTranslated(
   }
 }
 
-/** As with the ports of the flow itself: not all protocols have some. */
+/** As with the ports of the flow itself, not all protocols have ports. */
 function markPorts(
   { keys, values, valueBytes }: DrainBuffer,
   length: number,

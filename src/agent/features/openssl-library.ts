@@ -4,7 +4,7 @@ import { explain, NetobservError } from '../../base/errors.ts';
 import { AGENT_ERRORS } from '../errors.ts';
 import { readElf } from '../kernel/elf.ts';
 
-/** The functions that are watched; those with `_ex` came with OpenSSL 1.1.1. */
+/** The watched functions; those with `_ex` came with OpenSSL 1.1.1. */
 const FUNCTIONS = ['SSL_read', 'SSL_write', 'SSL_read_ex', 'SSL_write_ex', 'SSL_free'] as const;
 
 export type OpensslFunction = (typeof FUNCTIONS)[number];
@@ -14,18 +14,18 @@ export interface OpensslLibrary {
   readonly functions: ReadonlySet<string>;
 }
 
-/** Where the loader looks besides the folders of its configuration; Debian's has its machine's. */
+/** Folders searched besides the loader's configured ones; Debian's have the machine's name. */
 const MACHINE = process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu';
 const LIBRARY_FOLDERS = [
   ...[`/lib/${MACHINE}`, `/usr/lib/${MACHINE}`],
   ...['/lib64', '/usr/lib64', '/lib', '/usr/lib', '/usr/local/lib'],
 ];
 const LOADER_CONFIGURATION = '/etc/ld.so.conf';
-/** Files that a configuration includes may include others; nobody nests them deeper. */
+/** Included configuration files may include others; nobody nests them deeper. */
 const INCLUDE_DEPTH_MAX = 4;
 
 /**
- * The file whose functions a program calls: itself, when OpenSSL is part of it or it is the
+ * The file whose functions a program calls: the program itself, when it contains OpenSSL or is the
  * library, or else the libssl that it needs.
  */
 export function findOpenssl(path: string): OpensslLibrary {
@@ -56,7 +56,7 @@ function hasOpenssl(functions: ReadonlySet<string>): boolean {
   return functions.has('SSL_read') && functions.has('SSL_write');
 }
 
-/** In their order; without those that the loader finds out for itself (hardware capabilities). */
+/** In their order, without folders that the loader chooses itself (hardware capabilities). */
 function configuredFolders(file = LOADER_CONFIGURATION, depth = 0): readonly string[] {
   if (depth > INCLUDE_DEPTH_MAX || !existsSync(file)) return [];
   return readFileSync(file, 'utf8')
@@ -72,7 +72,7 @@ function configuredFolders(file = LOADER_CONFIGURATION, depth = 0): readonly str
     });
 }
 
-/** Files that a path with a `*` in its last part stands for. */
+/** Files that match a path with a `*` in its last part. */
 function filesLike(pattern: string): readonly string[] {
   const folder = dirname(pattern);
   const [before = '', after = ''] = pattern.slice(folder.length + 1).split('*');

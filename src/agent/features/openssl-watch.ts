@@ -3,7 +3,7 @@ import type { Clock } from '../../base/clock.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { AgentMetrics } from '../metrics.ts';
 
-/** Packages are not upgraded more often than that. */
+/** Packages are not upgraded more often than this. */
 export const LIBRARY_PERIOD_MS = 10_000;
 
 export interface LibraryWatchDeps {
@@ -13,9 +13,9 @@ export interface LibraryWatchDeps {
 }
 
 /**
- * Notices that a library has been replaced. Probes are in the file that was there at the start: of
- * programs that begin later, with another one, nothing is heard. The right to put probes there was
- * given up once everything ran, so all that can be done is to say it.
+ * Notices that a library has been replaced. Probes are attached to the file that was there at the
+ * start: they do not see programs that begin later with another file. The capability to attach
+ * probes was given up once everything ran, so this can only log a warning.
  */
 export class LibraryWatch {
   readonly #path: string;
@@ -32,7 +32,7 @@ export class LibraryWatch {
     this.#lookedMs = deps.clock.monotonicMs();
   }
 
-  /** To be called often. */
+  /** Call this often. */
   look(): void {
     const { clock, log, metrics } = this.#deps;
     const nowMs = clock.monotonicMs();
@@ -51,7 +51,7 @@ export class LibraryWatch {
   }
 }
 
-/** Which file that is, by what probes are attached to; whatever links lead there. */
+/** Identifies a file by its inode, to which probes are attached; links are followed. */
 function fileAt(path: string): string {
   const file = statSync(path, { bigint: true, throwIfNoEntry: false });
   return file === undefined ? '' : `${file.dev}:${file.ino}`;

@@ -7,18 +7,18 @@ import { LibraryWatch } from './openssl-watch.ts';
 
 const WORD = 2 ** 32;
 /**
- * Threads that may be inside of OpenSSL at the same time, several times over: each CPU keeps some
- * hundred free entries of such a map to itself.
+ * Threads that may be inside OpenSSL at the same time, several times over: each CPU reserves some
+ * hundred free entries of such a map.
  */
 const CALLS_MAX = 16_384;
-/** Connections that may be in use, one entry each way. */
+/** Connections that may be in use, one entry for each direction. */
 const FLOWS_MAX = 65_536;
 
 const TOTALS_MAP = 'ssl_totals';
 /** By `enum ssl_direction`. */
 const DIRECTIONS = ['read', 'write'] as const;
 
-/** Which program runs on entry of which function. */
+/** The program that runs on entry of each function. */
 const ENTRIES: readonly (readonly [OpensslFunction, string])[] = [
   ['SSL_read', 'openssl_read'],
   ['SSL_write', 'openssl_write'],
@@ -26,14 +26,14 @@ const ENTRIES: readonly (readonly [OpensslFunction, string])[] = [
   ['SSL_write_ex', 'openssl_write_ex'],
 ];
 
-/** How programs learn of the socket that a call uses: Linux 6.3 has tracepoints for it. */
+/** How programs find the socket that a call uses: Linux 6.3 has tracepoints for it. */
 const SOCKETS = [
   ['openssl_sent', 'openssl_received'],
   ['openssl_tcp_send', 'openssl_tcp_receive'],
   ['openssl_tcp_send_kprobe', 'openssl_tcp_receive_kprobe'],
 ];
 
-/** Plain text that goes through OpenSSL, by bpf/openssl.h. */
+/** Plain text that passes through OpenSSL, by bpf/openssl.h. */
 export const openssl: FeatureSpec = {
   name: 'openssl',
   variable: 'ENABLE_OPENSSL_TRACKING',
@@ -42,7 +42,7 @@ export const openssl: FeatureSpec = {
   without: 'flows have no OpenSslBytes',
   enabledBy:
     'uprobes, and tracepoint sock:sock_send_length (Linux 6.3 or later), fentry or kprobes',
-  // To put probes into the code of others, CAP_PERFMON is not enough.
+  // CAP_PERFMON is not enough to put probes into other programs' code.
   capabilities: { start: ['CAP_SYS_ADMIN'] },
   maps: [TOTALS_MAP],
   extension: { at: 'opensslAt', sizeBytes: opensslMetrics.sizeBytes },
@@ -58,7 +58,7 @@ export const openssl: FeatureSpec = {
     );
     const free = functions.has('SSL_free') ? ['openssl_free'] : [];
     const ends = free.map((program): ProbeOptions => ({ program, file, symbol: 'SSL_free' }));
-    // Sockets first: from the first call on, its flow is known.
+    // Sockets come first, so that the flow is known from the first call on.
     return SOCKETS.map((programs) => [
       ...programs.map((program) => ({ program })),
       ...ends,
@@ -81,7 +81,7 @@ export const openssl: FeatureSpec = {
   },
 };
 
-/** Where somebody else has put the probes, the library may be out of sight. */
+/** If another program has attached the probes, the library may not be visible. */
 function watchOf(deps: FeatureReaderDeps): LibraryWatch | undefined {
   try {
     return new LibraryWatch(findOpenssl(deps.config.opensslPath).path, deps);
@@ -95,11 +95,11 @@ interface Total {
   readonly unlinkedBytes: number;
 }
 
-/** What went through OpenSSL, whether or not its flow is known, as metrics. */
+/** Plain text through OpenSSL, with or without a known flow, as metrics. */
 class Totals {
   readonly #deps: FeatureReaderDeps;
   readonly #bytes = new Uint8Array(opensslTotals.sizeBytes);
-  /** By direction; at the start what others counted, who loaded the programs. */
+  /** By direction: the counts at the start, from those who loaded the programs. */
   readonly #before: Total[];
 
   constructor(deps: FeatureReaderDeps) {

@@ -12,10 +12,10 @@ import type { FeatureReader } from './reader.ts';
 const WORD = 2 ** 32;
 const NAME_BYTES = 16;
 const NAME_WORDS = NAME_BYTES >> 2;
-/** Processes that are remembered; when there are more, all are forgotten. */
+/** Limit of remembered processes; when there are more, all are forgotten. */
 const REMEMBERED_MAX = 16_384;
 
-/** Whose socket a flow is of, by bpf/processes.h. */
+/** The process that owns a flow's socket, by bpf/processes.h. */
 export const processes: FeatureSpec = {
   name: 'processes',
   variable: 'ENABLE_PROCESSES',
@@ -26,7 +26,7 @@ export const processes: FeatureSpec = {
   extension: { at: 'processAt', sizeBytes: processMetrics.sizeBytes },
   ways: [
     [{ program: 'process_sent' }, { program: 'process_received' }, { program: 'process_called' }],
-    // Before Linux 6.3: who connects and who listens.
+    // Before Linux 6.3: only processes that connect or listen.
     [{ program: 'process_called' }],
   ],
   reader: ({ connections }, at) => new ProcessReader(connections, at),
@@ -39,7 +39,7 @@ interface Process {
   readonly name: string;
   readonly path: string;
   readonly container: string;
-  /** Ids of these three in the tables at hand. */
+  /** Ids of these three in the current tables. */
   nameId: number;
   pathId: number;
   containerId: number;
@@ -92,7 +92,7 @@ export class ProcessReader implements FeatureReader {
     }
   }
 
-  /** First pass: what the kernel tells, kept for flows and drains in which it does not. */
+  /** First pass: remembers what the kernel reports, for flows and drains without a report. */
   #learn({ values32, valueBytes }: DrainBuffer, length: number, tables: InternTables): void {
     const { words } = this.#connections.table;
     const { places } = this.#connections;
@@ -127,7 +127,7 @@ export class ProcessReader implements FeatureReader {
     this.#processes.set(pid, process);
   }
 
-  /** Second pass: the process at the end that sends, or else at the one that receives. */
+  /** Second pass: the process at the sending end, or else at the receiving end. */
   #pids({ values32, valueBytes }: DrainBuffer, length: number): Uint32Array {
     const pids = new Uint32Array(length);
     const { words } = this.#connections.table;

@@ -35,7 +35,7 @@ export const quic: FeatureSpec = {
   }),
 };
 
-/** Of flows that are QUIC both kinds are told, 0 or 1; of others neither. */
+/** QUIC flows have both kinds, 0 or 1; other flows have neither. */
 function headerSeen(
   length: number,
   values: Uint8Array,

@@ -17,15 +17,15 @@ import { tunnels } from './tunnels.ts';
 import { udn } from './udn.ts';
 
 /**
- * Every feature, in the order in which their structures stand in an entry and in which they fill
- * columns: policies are the better cause of drops that others have counted.
+ * Every feature, in the order of their structures in an entry, which is also the order in which
+ * they fill columns: policies are the better cause of drops that others have counted.
  */
 export const FEATURES: readonly FeatureSpec[] = [
   ...[rtt, drops, dropRules, dns, tls, quic, tcpHealth, processes, tunnels],
   ...[nat, openssl, ipsec, events, udn],
 ];
 
-/** Gates of the fields that an agent with this configuration fills, as far as the kernel allows. */
+/** Gates of the fields that an agent with this configuration fills, if the kernel allows them. */
 export function fieldsOf(config: AgentConfig): readonly Feature[] {
   return gatesOf(FEATURES.filter((feature) => feature.isOn(config)));
 }

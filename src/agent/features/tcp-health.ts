@@ -9,7 +9,7 @@ const COUNTERS = [
   ['TcpZeroWindows', tcpMetrics.zeroWindows],
 ] as const;
 
-/** How TCP fares, by bpf/tcp.h. */
+/** Health of TCP connections, by bpf/tcp.h. */
 export const tcpHealth: FeatureSpec = {
   name: 'tcp-health',
   variable: 'ENABLE_TCP_HEALTH',

@@ -1,9 +1,9 @@
 import type { InternTables } from '../../flow/intern.ts';
 
-/** Numbers whose text is remembered; when there are more, all are forgotten. */
+/** Limit of remembered numbers; when there are more, all are forgotten. */
 const REMEMBERED_MAX = 4096;
 
-/** Ids of texts that numbers stand for, so that a text is made once and not for every flow. */
+/** Ids of texts by number, so that a text is made once and not for every flow. */
 export class TextIds {
   readonly #textOf: (number: number) => string;
   readonly #ids = new Map<number, number>();
@@ -23,7 +23,7 @@ export class TextIds {
     return id;
   }
 
-  /** The texts may have changed. */
+  /** Call this when the texts may have changed. */
   forget(): void {
     this.#ids.clear();
   }

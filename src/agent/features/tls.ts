@@ -17,9 +17,9 @@ import { MESSAGE_MAPS, type Message, messagesMap } from '../drain/messages.ts';
 import { type FeatureReaderDeps, type FeatureSpec, HOOKS_ALONE } from './feature.ts';
 import type { FeatureReader } from './reader.ts';
 
-/** Hellos that are kept, in each of two generations: at least these, or one a flow. */
+/** Hellos that are kept, in each of two generations: at least this many, or one per flow. */
 const HELLOS_MIN = 16_384;
-/** Shortest life of a generation; at least it lasts from one drain to the next. */
+/** Shortest life of a generation; it lasts at least from one drain to the next. */
 const GENERATION_MS = 5000;
 
 /** Hellos in several segments, in each of two generations; HELLO_BYTES_MAX each. */
@@ -44,7 +44,7 @@ export const tls: FeatureSpec = {
   reader: (deps, at) => new TlsReader(deps, at),
 };
 
-/** What a hello said. */
+/** The content of a hello. */
 interface Hello {
   readonly isClient: boolean;
   readonly version: number;
@@ -52,13 +52,13 @@ interface Hello {
   readonly group: number;
   readonly serverName: string;
   readonly alpn: readonly string[];
-  /** Its kind, of TLS_TYPES, when segments had to be put together to see it; told once. */
+  /** Its kind, of TLS_TYPES, when it was only seen by joining segments; reported once. */
   unseen: number;
 }
 
 /**
- * Both directions of a connection tell of its handshake, whoever said what. What was said is known
- * as long as either of them goes on, pauses of a generation apart.
+ * Both directions of a connection show its handshake, from either end. Hellos are remembered while
+ * either direction goes on, with pauses of up to a generation.
  */
 class TlsReader implements FeatureReader {
   readonly #deps: FeatureReaderDeps;
@@ -103,21 +103,21 @@ class TlsReader implements FeatureReader {
   finish(): void {
     const refused = this.#hellos.takeRefused();
     if (refused > 0) this.#deps.metrics.lost('tls', 'hellos_full', refused);
-    // The absolute difference, lest a clock that is set back keeps everything.
+    // The absolute difference, so that a clock set back does not keep everything.
     if (Math.abs(this.#nowMs - this.#turnedMs) < GENERATION_MS) return;
     this.#turnedMs = this.#nowMs;
     this.#hellos.turn();
     this.#parts.turn();
   }
 
-  /** Data in the middle of a record look like nothing, so that any payload will do. */
+  /** Data in the middle of a record cannot be recognized, so any payload counts. */
   #isTls({ values }: DrainBuffer, base: number): boolean {
     const { types, misses, hellos } = tlsMetrics;
     const looked = values[base + types]! | values[base + misses]! | values[base + hellos]!;
     return looked !== 0 && !this.#hellos.isEmpty;
   }
 
-  /** Fills the row's columns, all but the list, which it returns. */
+  /** Fills the row's columns, except the list, which it returns. */
   #describe(
     { keys32 }: DrainBuffer,
     row: number,
@@ -150,7 +150,7 @@ class TlsReader implements FeatureReader {
     if (!this.#parts.put(words, key, parts, owner)) this.#deps.metrics.lost('tls', 'parts_full');
   }
 
-  /** More of a hello: what it said so far is said anew. */
+  /** Takes more of a hello: the hello is decoded again. */
   #takeMore(message: Message): void {
     const { words, key, bytes, from, to, sequence } = message;
     const parts = this.#parts.use(words, key);
@@ -170,7 +170,7 @@ class TlsReader implements FeatureReader {
     const hello = this.#hello;
     const outcome = hello.read(bytes, from, to);
     const { kind, version, cipherSuite, group, serverName, alpn } = hello;
-    // Of a hello that is cut, its name may be known, and its version not.
+    // A truncated hello may have a name but no version.
     if (version === 0 && cipherSuite === 0 && serverName === '' && alpn.length === 0) {
       return outcome;
     }
@@ -226,7 +226,7 @@ function columnsOf(batch: FlowBatch) {
   };
 }
 
-/** What the server chose, or, its word unheard, the most that the client can. */
+/** The version that the server chose or, if that is unknown, the client's highest. */
 function versionId(
   client: Hello | undefined,
   server: Hello | undefined,
@@ -250,7 +250,7 @@ function nameChoices(server: Hello, row: number, columns: Columns, tables: Inter
   }
 }
 
-/** The key of the same connection's other direction. */
+/** The key of the connection's other direction. */
 function reverse(keys: Uint32Array, at: number, into: Uint32Array): void {
   for (let i = 0; i < ADDRESS_WORDS; i++) {
     into[i] = keys[at + ADDRESS_WORDS + i]!;

@@ -9,7 +9,7 @@ const TYPE_NAMES: Readonly<Record<number, string>> = {
   [tunnelType.geneve]: 'geneve',
 };
 
-/** Flows inside of tunnels, by bpf/tunnel.h. */
+/** Flows inside tunnels, by bpf/tunnel.h. */
 export const tunnels: FeatureSpec = {
   name: 'tunnels',
   variable: 'TUNNEL_INNER_FLOWS',

@@ -15,8 +15,8 @@ import type { FeatureReaderDeps, FeatureSpec } from './feature.ts';
 import type { FeatureReader } from './reader.ts';
 
 /**
- * User-defined networks of OVN by interface. What networks there are is in OVN's database, but
- * which interface is in which, Open vSwitch is told with the interface.
+ * User-defined networks of OVN by interface. OVN's database lists the networks, but the mapping of
+ * interfaces to networks is in Open vSwitch.
  */
 export const udn: FeatureSpec = {
   name: 'udn',
@@ -25,7 +25,7 @@ export const udn: FeatureSpec = {
   fields: 'udnMapping',
   without: 'flows have no Udns',
   enabledBy: `Open vSwitch at ${OVN_SOCKETS.local}`,
-  // Its socket belongs to a user of its own.
+  // Its socket belongs to a separate user.
   capabilities: { run: ['CAP_DAC_OVERRIDE'] },
   reader: (deps) => new UdnReader(deps),
 };
@@ -33,7 +33,7 @@ export const udn: FeatureSpec = {
 export class UdnReader implements FeatureReader {
   readonly #networks = new InterfaceNetworks();
   readonly #client: OvsdbClient;
-  /** Id of a label by that of the interface's name. */
+  /** Id of a label by the id of the interface's name. */
   readonly #labels = new Map<number, number>();
   #generation = 0;
 
@@ -58,7 +58,7 @@ export class UdnReader implements FeatureReader {
   decode(buffer: DrainBuffer, length: number, batch: FlowBatch, facts: DrainFacts): void {
     if (!batch.has('Udns')) return;
     const { tables } = batch;
-    // Ids of other tables mean other texts.
+    // Ids of other tables stand for other texts.
     if (tables.generation !== this.#generation) this.#labels.clear();
     this.#generation = tables.generation;
     this.#fill(buffer, length, batch.list('Udns'), facts, tables);

@@ -27,11 +27,11 @@ import {
 
 export interface ParsedRules {
   readonly rules: readonly FilterRule[];
-  /** What is wrong, one line each; rules are of no use then. */
+  /** Problems, one line each; if there are any, the rules cannot be used. */
   readonly problems: readonly string[];
 }
 
-/** A rule being read: a value for each part, the key that gave it, and what cannot be read. */
+/** A rule being read: a value for each part, the key that set it, and the problems. */
 interface Draft {
   readonly given: Map<string, string>;
   readonly problems: string[];
@@ -49,11 +49,11 @@ interface Draft {
 }
 
 interface Key {
-  /** What the rule is told by it; two keys may tell the same. */
+  /** The part of the rule that it sets; two keys may set the same part. */
   readonly part: string;
-  /** A number in the original. */
+  /** Whether it is a number in `netobserv-ebpf-agent`. */
   readonly isNumber: boolean;
-  /** Puts a value in its place, or says what is wrong with it. */
+  /** Stores a value, or returns the problem with it. */
   readonly read: (value: unknown, draft: Draft) => string | undefined;
 }
 
@@ -96,7 +96,7 @@ function number(part: 'icmpType' | 'icmpCode' | 'sample', name: string, max: num
 const BYTE_MAX = 255;
 const SAMPLE_MAX = 2 ** 32 - 1;
 
-/** The original's keys. Any that takes a port takes lists and ranges of ports, too. */
+/** The keys of `netobserv-ebpf-agent`. Any key for a port also takes lists and ranges of ports. */
 const KEYS: Readonly<Record<string, Key>> = {
   action: key(
     'action',
@@ -146,11 +146,11 @@ const KEYS: Readonly<Record<string, Key>> = {
 
 /**
  * Reads rules: a JSON list of objects, or, for command lines, `action=Reject port=22; port=80`.
- * Order is that of the text.
+ * Keeps the order of the text.
  */
 export function parseFilterRules(text: string): ParsedRules {
   const trimmed = text.trim();
-  // Go's JSON of a list that nobody has made.
+  // Go's JSON of a nil list.
   if (trimmed === 'null') return { rules: [], problems: [] };
   const problems: string[] = [];
   const list = /^[[{]/.test(trimmed) ? readJson(trimmed, problems) : readWords(trimmed, problems);
@@ -162,21 +162,21 @@ export function parseFilterRules(text: string): ParsedRules {
     for (const draft of drafts) takeBothFamilies(draft);
   }
   for (const [index, draft] of drafts.entries()) {
-    // A value that could not be read would only lead to more of the same.
+    // After an unreadable value, checks would only report more of the same.
     const wrong = draft.problems.length > 0 ? draft.problems : contradictions(draft);
     problems.push(...wrong.map((problem) => `rule ${index + 1}, ${problem}`));
   }
   return { rules: drafts.map(({ given: _, problems: __, ...rule }) => rule), problems };
 }
 
-/** Every address of a family. */
+/** Whether it covers every address of a family. */
 function isWhole(family: 4 | 6, cidr: Cidr | undefined): boolean {
   return cidr !== undefined && familyOf(cidr) === family && prefixLength(cidr) === 0;
 }
 
 /**
- * Rules of the original's command line all have 0.0.0.0/0, which is anywhere there, by either
- * family. Only who writes ::/0 as well tells the families apart.
+ * All rules of `network-observability-cli` have 0.0.0.0/0, which means any address there, of either
+ * family. Only rules that also have ::/0 distinguish the families.
  */
 function takeBothFamilies(draft: Draft): void {
   if (isWhole(4, draft.cidr)) draft.cidr = undefined;
@@ -251,8 +251,8 @@ function readKey(word: string, value: unknown, draft: Draft): string | undefined
     if (meant !== undefined) return `there is no such key, did you mean "${meant}"?`;
     return `there is no such key; there are ${Object.keys(KEYS).join(', ')}`;
   }
-  // As everywhere, what is empty is not given. The original writes every key with the zero of Go,
-  // so that the text "0" is needed to ask for a type or a code of ICMP that is 0.
+  // As everywhere, empty values count as absent. `netobserv-ebpf-agent` writes every key with Go's
+  // zero value, so an ICMP type or code of 0 must be given as the text "0".
   if (value === null || value === '' || (value === 0 && known.isNumber)) return undefined;
   const other = draft.given.get(known.part);
   if (other === word) return 'given twice';
@@ -262,8 +262,9 @@ function readKey(word: string, value: unknown, draft: Draft): string | undefined
 }
 
 /**
- * Two keys may tell the same, as those that the original's operator makes of one text of ports,
- * `80-90,443`, or of its two fields for the peer: of an address in a network, the address holds.
+ * Two keys may set the same part: `network-observability-operator` makes them from one text of
+ * ports, `80-90,443`, or from two fields for the peer. An address within the other's network
+ * applies.
  */
 function readAgain({ part, read }: Key, value: unknown, draft: Draft): string | undefined {
   const { peer } = draft;
@@ -287,7 +288,7 @@ function holds(outer: Cidr, inner: Cidr): boolean {
 
 const { TCP, ICMP, 'IPv6-ICMP': ICMPV6 } = Protocol;
 
-/** Why no packet can match, or the kernel cannot hold it; each begins with the key. */
+/** Why no packet can match, or the kernel cannot hold the rule; each begins with the key. */
 function contradictions(draft: Draft): readonly string[] {
   const { cidr, peer, protocol, tcpFlags, given } = draft;
   const problems: string[] = [];

@@ -4,8 +4,8 @@ import { Protocol, TcpFlag } from '../../flow/enums.ts';
 import type { PortRange } from './rule.ts';
 
 /**
- * Values of keys. JSON has numbers and lists where a command line has text, so both are taken.
- * What cannot be read gives a text that says what would be right.
+ * Values of keys. JSON has numbers and lists where a command line has text, so both are accepted.
+ * An unreadable value gives a text that describes the expected one.
  */
 export type Read<T> = { readonly value: T } | { readonly problem: string };
 
@@ -17,7 +17,7 @@ const PROTOCOLS = {
   ICMPv6: Protocol['IPv6-ICMP'],
 } as const;
 
-/** The original says PUSH where its documentation, as everybody else, says PSH. */
+/** `netobserv-ebpf-agent` uses PUSH where its documentation, like everybody else, has PSH. */
 const TCP_FLAGS = {
   SYN: TcpFlag.SYN,
   'SYN-ACK': TcpFlag.SYN_ACK,
@@ -88,7 +88,7 @@ export function readPorts(value: unknown): Read<readonly PortRange[]> {
   const ranges: PortRange[] = [];
   if (items(value).length === 0) return { problem: `an empty list; wanted ${PORT_FORMS}` };
   for (const item of items(value)) {
-    // The original's documentation has the dash that its typesetter made of a hyphen.
+    // The documentation of `netobserv-ebpf-agent` has a dash that was typeset from a hyphen.
     const [first, last = first, ...rest] = String(item).split(/[-–]/).map(integerOf);
     if (first === undefined || last === undefined || rest.length > 0 || last > PORT_MAX) {
       return { problem: `${quote(item)} is no port and no range of ports: ${PORT_FORMS}` };
@@ -111,7 +111,7 @@ function integerOf(value: unknown): number | undefined {
   return isDigits ? Number(value) : undefined;
 }
 
-/** Characters of a wrong value that a message repeats. */
+/** Characters of a wrong value that an error message repeats. */
 const QUOTED_CHARS_MAX = 40;
 
 export function quote(value: unknown): string {

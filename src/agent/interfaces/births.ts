@@ -2,17 +2,18 @@ import { hookFact } from '../drain/layout.gen.ts';
 import type { Link } from './link.ts';
 
 /**
- * Where packets are born: which hooks of ours a packet can pass first. Pure: what is known of all
- * watched namespaces in, `enum hook_fact` of each interface out.
+ * Where packets are born: which of our hooks a packet can pass first. Pure: links of all watched
+ * namespaces in, `enum hook_fact` of each interface out.
  *
- * Hooks may be on some interfaces only. What comes from one that has none is born where it is met,
- * unless there are hooks behind: it may come from another container, or have passed the uplink.
+ * Hooks may be on some interfaces only. Packets from an interface without a hook are born where
+ * they are met, unless there are hooks behind it: they may come from another container, or have
+ * passed the uplink.
  *
- * Whatever cannot be told makes no birth. Then a flow counts where it was seen first, which is
- * right unless packets of one flow come by several ways.
+ * Unknown cases make no birth: the flow counts where it was seen first, which is right unless
+ * packets of one flow take several paths.
  */
 
-/** A namespace, its interfaces, and which of them have hooks, or are about to. */
+/** A namespace, its interfaces, and which of them have hooks, or are about to get them. */
 export interface BirthSpace {
   readonly links: ReadonlyMap<number, Link>;
   readonly hooksOf: (index: number) => Hooked | undefined;
@@ -34,31 +35,31 @@ interface Place<S> {
 const { ingress: HAS_INGRESS, sharesFlows: SHARES_FLOWS } = hookFact;
 const { bornIngress: BORN_INGRESS, bornEgress: BORN_EGRESS } = hookFact;
 
-/** What enters at one end left at the other. */
+/** Packets that enter at one end left at the other. */
 const PAIRS: ReadonlySet<string> = new Set(['veth', 'netkit']);
-/** Their frames are those of the interface that they are on top of, for all that hooks see. */
+/** For everything that hooks see, their frames are those of the interface below them. */
 const UPPERS: ReadonlySet<string> = new Set(['vlan', 'macvlan', 'macvtap', 'ipvlan', 'ipvtap']);
-/** Their packets come and go by their ports. */
+/** Their packets come and go through their ports. */
 const MASTERS: ReadonlySet<string> = new Set(['bridge', 'bond', 'team', 'vrf']);
-/** Masters that may send packets of one flow by any of their ports. */
+/** Masters that may send packets of one flow through any of their ports. */
 const SPREADERS: ReadonlySet<string> = new Set(['bond', 'team']);
-/** What comes in was wrapped at the other end: here, or on another machine. */
+/** Incoming packets were wrapped at the other end: here, or on another machine. */
 const TUNNELS: ReadonlySet<string> = new Set([
   ...['vxlan', 'geneve', 'bareudp', 'gtp', 'amt', 'wireguard', 'xfrm', 'vti', 'vti6'],
   ...['gre', 'gretap', 'erspan', 'ip6gre', 'ip6gretap', 'ip6erspan', 'ipip', 'sit', 'ip6tnl'],
 ]);
 /** Packets come in from a process or a guest, which may have made them. */
 const FROM_PROCESSES = 'tun';
-/** Interfaces on top of each other: the kernel allows eight, and loops may be in old news. */
+/** Interfaces on top of each other: the kernel allows eight; outdated links may form loops. */
 const STACK_MAX = 16;
-/** ARPHRD_LOOPBACK: what comes in has gone out there. */
+/** ARPHRD_LOOPBACK: packets that come in have gone out there. */
 const LOOPBACK = 772;
 
 const NONE: Hooked = { ingress: false, egress: false };
 
 /**
  * Calls `tell` for each interface that has hooks. `readsTunnels`: hooks look into tunnels, and have
- * counted the packets inside before those come out.
+ * counted the inner packets before those come out.
  */
 export function findBirths<S extends BirthSpace>(
   spaces: readonly S[],
@@ -84,13 +85,13 @@ export function findBirths<S extends BirthSpace>(
 }
 
 class TopologyMap<S extends BirthSpace> {
-  /** By number: candidates for what an interface of another namespace is linked to. */
+  /** Interfaces by number: candidates for the other end of a link from another namespace. */
   readonly #byIndex = new Map<number, Place<S>[]>();
   readonly #uppers = new Map<Link, Place<S>[]>();
   readonly #ports = new Map<Link, Place<S>[]>();
   readonly #reached = new Map<S, ReadonlySet<S>>();
   readonly #hooked = new Map<S, ReadonlySet<Link>>();
-  /** Of each kind of tunnel: how many ends there are. */
+  /** Number of ends of each kind of tunnel. */
   readonly #ends = new Map<string, number>();
   readonly #readsTunnels: boolean;
 
@@ -122,12 +123,12 @@ class TopologyMap<S extends BirthSpace> {
     return SPREADERS.has(space.links.get(link.master)?.driver ?? '');
   }
 
-  /** Whether what comes in there, on its way to `watched`, can have passed no hook of ours. */
+  /** Whether packets that enter there on the way to `watched` cannot have passed our hooks. */
   #isFresh(place: Place<S>, watched: Place<S>, stackMax: number): boolean {
     const { driver, type } = place.link;
     if (type === LOOPBACK || stackMax === 0) return false;
     if (driver === '' || driver === FROM_PROCESSES) return true;
-    // The only end here: the other one is elsewhere.
+    // This is the only end here: the other one is elsewhere.
     if (TUNNELS.has(driver)) return !this.#readsTunnels && this.#ends.get(driver) === 1;
     if (PAIRS.has(driver)) {
       const end = this.#linked(place);
@@ -137,7 +138,7 @@ class TopologyMap<S extends BirthSpace> {
       !hooksAt(lower).ingress && this.#isFresh(lower, watched, stackMax - 1);
     if (MASTERS.has(driver)) return this.#of(this.#ports, place).every(isFreshBelow);
     if (!UPPERS.has(driver)) return false;
-    // Those that share a lower one hand packets to each other past it.
+    // Interfaces on the same lower one pass packets to each other without using it.
     const lower = this.#linked(place);
     if (lower === undefined) return true;
     const siblings = this.#of(this.#uppers, lower).filter(({ link }) => link !== place.link);
@@ -145,9 +146,9 @@ class TopologyMap<S extends BirthSpace> {
   }
 
   /**
-   * Whether there are hooks in the namespace of a pair's end, or in those from which packets get
-   * there by other pairs. Ways through the watched interface's own namespace are none: what has
-   * come from there counts there.
+   * Whether there are hooks in the namespace of a pair's end, or in namespaces from which packets
+   * get there through other pairs. Paths through the watched interface's own namespace do not
+   * matter: packets from there count there.
    */
   #isHookedBehind(end: Place<S>, watched: Place<S>): boolean {
     const seen = new Set<S>([end.space, watched.space]);
@@ -172,7 +173,7 @@ class TopologyMap<S extends BirthSpace> {
     return hooked.size > (hooked.has(but) ? 1 : 0);
   }
 
-  /** Namespaces that an interface of this one, or on top of one, reaches at once. */
+  /** Namespaces that an interface of this one, or one on top of it, reaches directly. */
   #neighbours(space: S): ReadonlySet<S> {
     const known = this.#reached.get(space);
     if (known !== undefined) return known;
@@ -189,7 +190,7 @@ class TopologyMap<S extends BirthSpace> {
 
   #join(place: Place<S>): void {
     const { space, link } = place;
-    // Those that the kernel makes for each namespace are down.
+    // Tunnel devices that the kernel creates for each namespace are down.
     if (TUNNELS.has(link.driver) && link.up) {
       this.#ends.set(link.driver, (this.#ends.get(link.driver) ?? 0) + 1);
     }
@@ -199,7 +200,7 @@ class TopologyMap<S extends BirthSpace> {
     if (master !== undefined) add(this.#ports, master, place);
   }
 
-  /** The other end of a pair, or what an interface is on top of, in a namespace that is watched. */
+  /** The other end of a pair, or the interface below, in a watched namespace. */
   #linked({ space, link }: Place<S>): Place<S> | undefined {
     if (link.link === 0) return undefined;
     if (link.peer < 0) {
@@ -209,7 +210,7 @@ class TopologyMap<S extends BirthSpace> {
     const isPair = PAIRS.has(link.driver);
     return this.#byIndex.get(link.link)?.find((candidate) => {
       if (candidate.space === space) return false;
-      // Numbers rule most of them out; the kernel is asked about the rest.
+      // Numbers exclude most of them; the kernel is asked about the rest.
       if (isPair && !isEndOf(candidate.link, link)) return false;
       return candidate.space.isKnownAs(link.peer, space);
     });
@@ -228,7 +229,7 @@ function hooksAt<S extends BirthSpace>(place: Place<S> | undefined): Hooked {
   return place?.space.hooksOf(place.link.index) ?? NONE;
 }
 
-/** On loopback there are only copies of what stays. */
+/** Loopback carries only copies of packets that stay. */
 function isHooked(space: BirthSpace, link: Link): boolean {
   const { ingress, egress } = space.hooksOf(link.index) ?? NONE;
   return link.type !== LOOPBACK && (ingress || egress);

@@ -16,17 +16,17 @@ import {
 
 /** A dump that takes longer has lost its end. */
 const DUMP_MS = 5000;
-/** Interfaces that are asked about at once, with room for as many programs as there can be. */
+/** Interfaces per request, with room for the maximum number of programs. */
 const TCX_BATCH = 64;
 const TCX_WORDS = 130;
-/** Filters of one interface that are kept: whether there are others takes no more to tell. */
+/** Filters that are kept for one interface: more are not needed to see that others are there. */
 const FILTERS_MAX = 256;
 
-/** Everybody's programs and filters at one interface, in the order in which they are called. */
+/** All programs and filters at one interface, in the order in which they are called. */
 export interface Chain {
   readonly tcx: { readonly ingress: readonly number[]; readonly egress: readonly number[] };
   readonly filters: readonly Filter[];
-  /** Qdiscs that filters may hang on, or that read what others leave with packets. */
+  /** Qdiscs that filters may be attached to, or that read fields that others set on packets. */
   readonly qdiscs: readonly Qdisc[];
 }
 
@@ -35,14 +35,14 @@ export interface ChainReaderDeps {
   readonly hub: Pick<SocketHub, 'add' | 'remove' | 'nextSequence'>;
   readonly netns: number | undefined;
   readonly clock: Clock;
-  /** So many messages came that the kernel has not sent. */
+  /** Called with the number of messages that did not come from the kernel. */
   readonly onRefused: (messages: number) => void;
 }
 
-/** Reads what hangs at interfaces of one namespace; one reading at a time. */
+/** Reads programs and filters attached in one namespace; one reading at a time. */
 export class ChainReader {
   readonly #deps: ChainReaderDeps;
-  /** False once the kernel has said that it knows no TCX. */
+  /** False once the kernel has reported that it does not support TCX. */
   #hasTcx = true;
 
   constructor(deps: ChainReaderDeps) {
@@ -117,7 +117,7 @@ export class ChainReader {
       const filters: Filter[] = [];
       for (const { ifindex, parent } of watched.flatMap(parentsOf)) {
         const found = await dump((sequence) => encodeFilterDump(sequence, ifindex, parent));
-        // Those of a block that interfaces share (tc(8)) name the block instead.
+        // Filters of a block that interfaces share (tc(8)) name the block instead.
         const own = found.flatMap((one) =>
           one.kind === 'filter' ? [{ ...one.filter, ifindex, parent }] : [],
         );
@@ -131,7 +131,7 @@ export class ChainReader {
   }
 }
 
-/** Where filters may hang. A qdisc without a handle is one that nobody has asked for. */
+/** Possible parents of filters. A qdisc without a handle was created by default. */
 function parentsOf({ ifindex, handle, kind }: Qdisc): { ifindex: number; parent: number }[] {
   if (handle === 0) return [];
   if (handle !== CLSACT_HANDLE) return [{ ifindex, parent: handle }];
@@ -139,12 +139,12 @@ function parentsOf({ ifindex, handle, kind }: Qdisc): { ifindex: number; parent:
   return kind === 'clsact' ? [ingress, { ifindex, parent: CLSACT_EGRESS }] : [ingress];
 }
 
-/** The kernel tells of a priority first, and then of the filters in it. */
+/** The kernel reports a priority first, and then the filters in it. */
 function isItself({ kind, handle }: Filter): boolean {
   return kind !== 'bpf' || handle !== 0;
 }
 
-/** Answers to one request after the other. */
+/** Collects the answers to one request after another. */
 class Dumps {
   readonly #clock: Clock;
   #sequence = 0;
@@ -181,7 +181,7 @@ class Dumps {
     }
     for (const message of decodeTrafficControl(bytes)) {
       if (message.sequence !== this.#sequence) continue;
-      // An interface, or a qdisc, that went away meanwhile has no filters: that is no failure.
+      // An interface or a qdisc that went away meanwhile has no filters: this is not a failure.
       if (message.kind === 'done') this.#done.resolve(this.#messages);
       else this.#messages.push(message);
     }

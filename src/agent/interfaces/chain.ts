@@ -4,7 +4,7 @@ import { hasMadeQdisc, isNamed, isProvablyGone, type Owner, parseOwner } from '.
 import type { Chain } from './chain-reader.ts';
 import { CLSACT_EGRESS, CLSACT_INGRESS, type Filter } from './traffic-control.ts';
 
-/** What tells our hooks from others'. */
+/** Distinguishes our hooks from others'. */
 export interface Ours {
   /** Ids of our programs. */
   readonly programs: ReadonlySet<number>;
@@ -12,7 +12,7 @@ export interface Ours {
   readonly owner: string;
 }
 
-/** What is called before ours, or will be where ours is not there yet: it may decide without us. */
+/** A program or filter before ours, or before its future place: it may decide without us. */
 export interface Ahead {
   readonly direction: Direction;
   readonly by: 'tcx' | 'tc';
@@ -22,21 +22,21 @@ export interface Ahead {
 }
 
 export interface Findings {
-  /** Others' programs and filters, in words. */
+  /** Others' programs and filters, as text. */
   readonly strangers: readonly string[];
   /** Our hooks that are there. */
   readonly present: readonly Pick<Hook, 'direction' | 'mode'>[];
   readonly ahead: readonly Ahead[];
-  /** Filters of captures that have ended without taking them off. */
+  /** Filters of captures that ended without removing them. */
   readonly leftOvers: readonly Filter[];
 }
 
 const DIRECTIONS = ['ingress', 'egress'] as const;
 const PARENTS = { ingress: CLSACT_INGRESS, egress: CLSACT_EGRESS } as const;
-/** Reads all of what others leave with a packet where our marks are (sch_dsmark, before 6.3). */
+/** Reads all that others leave with a packet, where our marks are (sch_dsmark, before 6.3). */
 const READS_MARKS = 'dsmark';
 
-/** What a chain means for hooks of ours. Pure but for the look at processes. */
+/** The consequences of a chain for our hooks. Pure, except for the look at processes. */
 export function judgeChain(chain: Chain, ours: Ours, processes: ProcessView): Findings {
   const strangers: string[] = [];
   const present: Pick<Hook, 'direction' | 'mode'>[] = [];
@@ -71,7 +71,7 @@ function nameOf(program: number, direction: Direction): string {
   return `TCX program #${program} at ${direction}`;
 }
 
-/** The kernel lists filters in the order in which they are asked. */
+/** The kernel lists filters in the order in which they run. */
 function filtersAhead(
   filters: readonly Filter[],
   ours: Ours,
@@ -97,7 +97,7 @@ function isLeftOver({ kind, name }: Filter, processes: ProcessView): boolean {
   return owner !== undefined && isProvablyGone(owner, processes);
 }
 
-/** Those that go last, with which the qdisc goes that their maker has made. */
+/** Filters whose maker created the qdisc go last, together with the qdisc. */
 export function inOrderOfRemoval(leftOvers: readonly Filter[]): readonly Filter[] {
   return [...leftOvers].sort((a, b) => Number(hasMadeQdisc(a.name)) - Number(hasMadeQdisc(b.name)));
 }

@@ -4,7 +4,7 @@ import type { BpfObject, Native } from '../loader/native.ts';
 import { setMarks } from '../loader/tags.ts';
 import type { AgentMetrics } from '../metrics.ts';
 
-/** Strangers that are named; the others are counted. */
+/** Other programs that are named; the rest are counted. */
 const NAMED_MAX = 4;
 
 export interface CompanyDeps {
@@ -15,9 +15,9 @@ export interface CompanyDeps {
 }
 
 /**
- * Who else is at the hooks that we watch. Hooks leave marks on packets only while they are alone:
- * the field is everybody's, others' verdicts overwrite it, and what they read there may decide
- * where a packet goes. Without marks packets count where they are born all the same.
+ * Programs of others at the hooks that we watch. Hooks leave marks on packets only while they are
+ * alone: everybody shares the field, others' verdicts overwrite it, and the value that they read
+ * there may decide where a packet goes. Without marks, packets still count where they are born.
  */
 export class Company {
   readonly #deps: CompanyDeps;
@@ -29,7 +29,7 @@ export class Company {
     this.#deps = deps;
   }
 
-  /** Who is at the interface now. `name` is for people. */
+  /** Sets the programs that are at the interface now. `name` is for people. */
   found(space: object, index: number, name: string, strangers: readonly string[]): void {
     const here = this.#strangers.get(space) ?? new Map<number, readonly string[]>();
     this.#strangers.set(space, here);
@@ -48,7 +48,7 @@ export class Company {
     if (this.#marks !== undefined) this.#settle();
   }
 
-  /** For people; undefined: hooks are alone. */
+  /** Text for people; undefined: hooks are alone. */
   describe(): string | undefined {
     const all = this.#all();
     if (all.length === 0) return undefined;
@@ -70,7 +70,7 @@ export class Company {
     try {
       setMarks(native, object, marks);
     } catch (error) {
-      // Maps that another loader has made have no such switch, or the agent has ended.
+      // Maps of another loader have no such switch, or the agent has ended.
       if (hasCode(error, 'ENOENT') || hasCode(error, 'EBADF')) return;
       log.warn({ error: explain(error) }, 'marks could not be switched');
       return;

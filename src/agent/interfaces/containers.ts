@@ -7,70 +7,70 @@ import { Level } from '../../base/level.ts';
 import { printable } from '../../base/printable.ts';
 import { chooseResidents, type Residents } from './residents.ts';
 
-/** Processes looked at before others get their turn: about a millisecond. */
+/** Processes examined before others have their turn: about a millisecond. */
 const PROCESSES_PER_TURN = 128;
-/** A look takes no more than this share of the time, however many processes there are … */
+/** A look takes at most this share of the time, however many processes there are … */
 const LOOKING_SHARE_MAX = 1 / 50;
-/** … but for this: whoever fills the machine with processes must not hide a new container long. */
+/** … but no pause is longer than this: a flood of processes must not hide a new container long. */
 const PAUSE_MAX_MS = 15_000;
-/** Of looks that are asked for by what others do: so that nobody makes them all there is. */
+/** Share of looks that others trigger, so that nobody can make looking take all the time. */
 const ASKED_SHARE_MAX = 1 / 10;
-/** What is asked for waits at most this long, unless looks take longer than that share allows. */
+/** A requested look waits at most this long, unless looks take longer than that share allows. */
 const ASKED_PAUSE_MS = 250;
-/** Several processes end at a time, and several interfaces come. */
+/** Several processes end together, and several interfaces come together. */
 const SETTLE_MS = 20;
-/** Bit of linux/capability.h. */
+/** Bit number in linux/capability.h. */
 const CAP_SYS_PTRACE = 19n;
-/** A container's id as its run time shortens it. */
+/** Length to which runtimes shorten a container's id. */
 const SHORT_ID_DIGITS = 12;
 
-/** What a look has found. */
+/** The result of a look. */
 export interface Look {
   readonly residents: Residents;
   /** Users by the inode of their namespace. */
   readonly owners: ReadonlyMap<number, number>;
-  /** How many namespaces of a user there was no room for. */
+  /** How many namespaces of each user did not fit. */
   readonly leftOut: ReadonlyMap<number, number>;
 }
 
 export interface ContainerWatchDeps {
   readonly clock: Clock;
-  /** Where the kernel shows processes: /proc. */
+  /** Directory in which the kernel shows processes: /proc. */
   readonly processDirectory: string;
   readonly periodMs: number;
-  /** The user whose the namespace of a process is; throws when the kernel does not tell. */
+  /** The user who owns the namespace of a process; throws when the kernel does not show it. */
   readonly ownerOf: (pid: number) => number;
   /** Namespaces that are watched for their names. */
   readonly named: () => ReadonlySet<number>;
-  /** Tells of the end of a process; throws when it is not there any more. */
+  /** Reports the end of a process; throws when the process is already gone. */
   readonly watchProcess: (pid: number, onEnd: () => void) => Disposable;
-  /** Gets everything that is there, after each look. Never called twice at a time. */
+  /** Receives all namespaces after each look. Calls never overlap. */
   readonly onLook: (look: Look) => Promise<void>;
-  /** So many processes do not show their namespace; told once. */
+  /** Called once, with the number of processes that do not show their namespace. */
   readonly onDenied: (processes: number, hasCapability: boolean) => void;
   readonly onError: (error: unknown) => void;
 }
 
 /**
- * Finds the network namespaces of running containers, which need not have a name: those in which
- * any process is. The kernel tells nobody that a process has begun one, so this looks from time to
- * time, when the host's side of a pair of interfaces came or went, and when the oldest process of a
+ * Finds the network namespaces of running containers, which need not have a name: those that
+ * contain any process. The kernel does not report a new namespace, so this looks from time to time,
+ * when the host's side of a pair of interfaces came or went, and when the oldest process of a
  * namespace has ended: it may have been the last one, and nobody else may keep the namespace alive.
  *
- * Threads that are in another namespace than their process are not looked at.
+ * Threads in another namespace than their process are not examined.
  */
 export class ContainerWatch {
   readonly #deps: ContainerWatchDeps;
   readonly #abort = new AbortController();
   readonly #look = new Level(() => this.#lookOnce());
   readonly #owners = new Map<number, number>();
-  /** Of each chosen namespace: to be told when its oldest process ends. */
+  /** Watches the end of the oldest process of each chosen namespace. */
   readonly #ends = new Map<number, { readonly pid: number; readonly watch: Disposable }>();
   #residents: Residents = new Map();
-  /** Of the last look, without what others did in between. */
+  /** Duration of the last look, without the turns of others. */
   #tookMs = 0;
   #lookedAtMs = Number.NEGATIVE_INFINITY;
-  /** Of the look under way: when its turn began, and the length of those before it. */
+  /** The current look: when its turn began, and the length of its earlier turns. */
   #turnMs = 0;
   #workMs = 0;
   #told = false;
@@ -91,7 +91,7 @@ export class ContainerWatch {
     return this.#look.request();
   }
 
-  /** Something has changed that may have to do with containers: looks soon. */
+  /** Looks soon, because something has changed that may concern containers. */
   ask(): void {
     if (this.#asked) return;
     this.#asked = true;
@@ -128,12 +128,12 @@ export class ContainerWatch {
   async #lookOnce(): Promise<void> {
     const { clock, onLook } = this.#deps;
     this.#turnMs = clock.monotonicMs();
-    // Who asks while it looks waits as long as who asks afterwards.
+    // A request during a look waits as long as a request after it.
     this.#lookedAtMs = this.#turnMs;
     this.#workMs = 0;
     const found = await this.#scan();
-    // A process may have begun another one and ended while the list was read: what is missing has
-    // to be missing twice.
+    // A process may have started another one and ended while the list was read: a namespace has to
+    // be missing twice.
     if ([...this.#residents.keys()].some((inode) => !found.has(inode))) {
       for (const [inode, pid] of await this.#scan()) found.set(inode, found.get(inode) ?? pid);
     }
@@ -149,7 +149,7 @@ export class ContainerWatch {
     await onLook({ residents, owners, leftOut });
   }
 
-  /** A namespace is the same user's for as long as it is there. */
+  /** A namespace has the same owner for its whole life. */
   async #learnOwners(found: Residents): Promise<void> {
     const { ownerOf } = this.#deps;
     for (const inode of this.#owners.keys()) {
@@ -162,7 +162,7 @@ export class ContainerWatch {
       try {
         this.#owners.set(inode, ownerOf(pid));
       } catch {
-        // The process has ended, or the kernel does not tell us: it is asked about the next one.
+        // The process has ended, or the kernel denies access: the next process is tried.
       }
     }
   }
@@ -179,14 +179,14 @@ export class ContainerWatch {
         const watch = this.#deps.watchProcess(pid, () => this.ask());
         this.#ends.set(inode, { pid, watch });
       } catch (error) {
-        // It has ended since, or the kernel has no such descriptors (before Linux 5.3), and the
-        // next look that comes anyway notices.
+        // It has ended since, or the kernel has no such descriptors (before Linux 5.3); the next
+        // periodic look notices.
         if (hasCode(error, 'ESRCH')) this.ask();
       }
     }
   }
 
-  /** Lets others have their turn. */
+  /** Yields to others. */
   async #isStoppedMeanwhile(): Promise<boolean> {
     const { clock } = this.#deps;
     this.#workMs += clock.monotonicMs() - this.#turnMs;
@@ -220,14 +220,14 @@ export class ContainerWatch {
   }
 }
 
-/** Whether this process has CAP_SYS_PTRACE. Security modules may protect processes even so. */
+/** Whether this process has CAP_SYS_PTRACE. Security modules may still protect processes. */
 async function hasPtrace(processDirectory: string): Promise<boolean> {
   const status = await readFile(join(processDirectory, 'self/status'), 'utf8').catch(() => '');
   const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0';
   return ((BigInt(`0x${effective}`) >> CAP_SYS_PTRACE) & 1n) === 1n;
 }
 
-/** Undefined: the process has ended. Synchronous, as a pool thread would cost ten times as much. */
+/** Undefined: the process has ended. Synchronous: a pool thread would cost ten times as much. */
 function inodeOf(path: string): number | 'denied' | undefined {
   try {
     const [, inode] = /^net:\[(\d+)\]$/.exec(readlinkSync(path)) ?? [];
@@ -239,8 +239,8 @@ function inodeOf(path: string): number | 'denied' | undefined {
 }
 
 /**
- * What to call the namespace of a process: its container's id, as short as run times show it, or
- * else the process, as logs do: `nginx[1234]`.
+ * Name of the namespace of a process: its container's id, shortened as by runtimes, or else the
+ * process, as in logs: `nginx[1234]`.
  */
 export async function nameOfResident(processDirectory: string, pid: number): Promise<string> {
   const read = (file: string): Promise<string> =>
@@ -248,7 +248,7 @@ export async function nameOfResident(processDirectory: string, pid: number): Pro
   // A container inside another one has the inner id last.
   const id = (await read('cgroup')).match(/[0-9a-f]{64}/g)?.at(-1);
   if (id !== undefined) return id.slice(0, SHORT_ID_DIGITS);
-  // A process calls itself whatever it likes, new lines included.
+  // A process can choose any name, including new lines.
   const command = printable((await read('comm')).replace(/\n$/, ''));
   return `${command === '' ? 'process' : command}[${pid}]`;
 }

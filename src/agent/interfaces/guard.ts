@@ -9,7 +9,7 @@ import { Company } from './company.ts';
 import { HookFacts, type HookFactsDeps } from './hook-facts.ts';
 import type { HookWatchDeps } from './hook-watch.ts';
 
-/** What hooks are known by among others'. */
+/** Distinguishes our hooks from others'. */
 export type HookGuard = Pick<HookWatchDeps, 'ours' | 'processes' | 'company' | 'wantsHead'>;
 
 export interface GuardDeps {
@@ -21,7 +21,7 @@ export interface GuardDeps {
   readonly metrics: AgentMetrics;
 }
 
-/** What keeps hooks apart from those of others, and tells them about each other. */
+/** Keeps our hooks apart from others', and checks where they are. */
 export interface Guarding {
   readonly facts: HookFacts;
   readonly guard: HookGuard;
@@ -31,14 +31,14 @@ export interface Guarding {
 
 export function createGuard(config: AgentConfig, deps: GuardDeps): Guarding {
   const { native, object, knowsNamespaces } = deps;
-  // Programs that another loader has loaded are not known by their number, nor looked after.
+  // Programs of another loader have no known number, and are not checked.
   const names = config.ebpfProgramManagerMode ? [] : hookPrograms(config);
   const programs = new Set(names.map((name) => native.programId(object, name)));
   const witness = config.ebpfProgramManagerMode ? 0 : native.programId(object, WITNESS_PROGRAM);
   const isWitness = (id: number): boolean => native.programName(id) === WITNESS_PROGRAM;
   const processes: ProcessView = {
     ...hostProcesses(),
-    // Without the capability SYS_ADMIN not even one's own is shown.
+    // Without CAP_SYS_ADMIN even our own program is not visible.
     hasWitness: (id) => (isWitness(witness) ? isWitness(id) : undefined),
   };
   const owner = ownerName(processes, Math.min(...programs, Number.MAX_SAFE_INTEGER), witness);
@@ -54,7 +54,7 @@ export function createGuard(config: AgentConfig, deps: GuardDeps): Guarding {
       ours: { programs, owner },
       processes,
       company: new Company(deps),
-      // Filters come behind every program of TCX.
+      // Filters run after every TCX program.
       wantsHead: (direction) =>
         tcAttachMode !== 'tc' &&
         (direction === 'ingress' ? tcxAttachAnchorIngress : tcxAttachAnchorEgress) === 'head',

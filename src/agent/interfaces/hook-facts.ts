@@ -9,8 +9,8 @@ import { type BirthSpace, findBirths, type Hooked } from './births.ts';
 import type { Link } from './link.ts';
 
 /**
- * Everything is worked out anew for a change of anybody's, and any user may change interfaces of
- * his own as fast as he can: so it takes no more than this share of the time …
+ * Every change recomputes everything, and any user may change their own interfaces as fast as they
+ * can: so it takes no more than this share of the time …
  */
 const SHARE_MAX = 1 / 10;
 /** … and no change waits longer. */
@@ -19,13 +19,13 @@ const PAUSE_MAX_MS = 100;
 const KEY_BYTES = observedInterface.sizeBytes;
 const VALUE_BYTES = 4;
 
-/** A watched namespace, for the facts of its hooks. */
+/** A watched namespace and the facts of its hooks. */
 export interface FactsSpace {
   /** Its descriptor; undefined: the process's own. */
   readonly netns: number | undefined;
-  /** Its descriptor, the process's own, too. */
+  /** Its descriptor, even for the process's own namespace. */
   readonly fd: number;
-  /** By what hooks tell it from others: the low half of its cookie. */
+  /** The low half of its cookie, by which hooks distinguish it. */
   readonly space: number;
   readonly links: ReadonlyMap<number, Link>;
   readonly hooksOf: (index: number) => Hooked | undefined;
@@ -35,7 +35,7 @@ export interface HookFactsDeps {
   readonly native: Pick<Native, 'updateMap' | 'removeEntries' | 'namespaceId'>;
   readonly object: BpfObject;
   readonly clock: Pick<Clock, 'monotonicMs' | 'sleep'>;
-  /** Hooks know their namespace; else interfaces of one number share their facts. */
+  /** Hooks know their namespace; otherwise interfaces with the same number share their facts. */
   readonly exact: boolean;
   /** Hooks look into tunnels: TUNNEL_INNER_FLOWS. */
   readonly readsTunnels: boolean;
@@ -43,18 +43,18 @@ export interface HookFactsDeps {
   readonly metrics: AgentMetrics;
 }
 
-/** The number of no interface: some of the namespace have hooks. */
+/** Not the number of an interface: some interface of the namespace has hooks. */
 const ANY = 0;
 
 /**
- * Tells hooks where packets are born (bpf/births.h), and probes where hooks are (bpf/watched.h).
- * Everything is worked out anew after a change:
- * one interface's hooks matter for those of its other end, its ports and what is on top of it.
+ * Writes facts for hooks, where packets are born (bpf/births.h), and for probes, where hooks are
+ * (bpf/watched.h). Every change recomputes everything: one interface's hooks matter for those of
+ * its other end, its ports and the interfaces on top of it.
  */
 export class HookFacts {
   readonly #deps: HookFactsDeps;
   readonly #spaces = new Map<FactsSpace, KnownSpace>();
-  /** What is in the map, by place. */
+  /** The content of the map, by place. */
   #written = new Map<string, number>();
   #writing: Promise<void> | undefined;
   #notBeforeMs = Number.NEGATIVE_INFINITY;
@@ -73,9 +73,9 @@ export class HookFacts {
     void this.changed();
   }
 
-  /** An interface or a hook came, went or changed, or is about to. Resolves when hooks know. */
+  /** Call when an interface or a hook changes or is about to. Resolves when hooks know. */
   changed(): Promise<void> {
-    // What changes together is worked out once.
+    // Changes that come together are computed once.
     this.#writing ??= this.#turn().then(() => {
       this.#writing = undefined;
       const { clock } = this.#deps;
@@ -102,13 +102,13 @@ export class HookFacts {
       const key = `${netns}/${index}`;
       const others = found.get(key);
       found.set(`${netns}/${ANY}`, 0);
-      // Of several that hooks cannot tell apart, what holds for all.
+      // Interfaces that hooks cannot distinguish get the facts that hold for all of them.
       found.set(key, others === undefined ? facts : others & facts);
     };
     findBirths([...this.#spaces.values()], tell, this.#deps);
     for (const [key, facts] of found) {
       if (this.#written.get(key) === facts || this.#set(key, facts)) continue;
-      // Tried again at the next change.
+      // The next change tries it again.
       found.delete(key);
     }
     const gone = [...this.#written.keys()].filter((key) => !found.has(key));
@@ -116,7 +116,7 @@ export class HookFacts {
     if (gone.length > 0) void this.#forget(gone);
   }
 
-  /** False: the map has not taken it. */
+  /** False: the map did not accept it. */
   #set(key: string, facts: number): boolean {
     const { native, object } = this.#deps;
     const value = new Uint8Array(VALUE_BYTES);
@@ -134,7 +134,7 @@ export class HookFacts {
     const { native, object } = this.#deps;
     try {
       await native.removeEntries(object, HOOK_FACTS_MAP, keyBytes(gone));
-      // One that came back meanwhile was removed with its past.
+      // Entries that came back meanwhile were removed with the old ones.
       for (const key of gone) {
         const facts = this.#written.get(key);
         if (facts !== undefined) this.#set(key, facts);
@@ -146,7 +146,7 @@ export class HookFacts {
 
   #failed(error: unknown): void {
     const { log, metrics } = this.#deps;
-    // The end of the agent, or maps of another loader that has not pinned this one.
+    // The agent has ended, or another loader has not pinned this map.
     if (hasCode(error, 'EBADF') || hasCode(error, 'ENOENT')) return;
     metrics.error('InterfaceEvents', 'HookFacts:CantWrite', 'medium');
     if (this.#hasFailed) return;
@@ -159,14 +159,14 @@ export class HookFacts {
   }
 }
 
-/** A namespace, and how others number it. */
+/** A namespace, and the numbers by which others know it. */
 class KnownSpace implements BirthSpace {
   readonly links: ReadonlyMap<number, Link>;
   readonly hooksOf: (index: number) => Hooked | undefined;
   readonly space: number;
   readonly #own: FactsSpace;
   readonly #native: Pick<Native, 'namespaceId'>;
-  /** A namespace keeps the number that it has given to another for as long as both are there. */
+  /** The number that a namespace has given to another stays the same while both exist. */
   readonly #ids = new WeakMap<KnownSpace, number>();
 
   constructor(own: FactsSpace, native: Pick<Native, 'namespaceId'>) {
@@ -190,7 +190,7 @@ class KnownSpace implements BirthSpace {
     try {
       return this.#native.namespaceId(from.#own.netns, this.#own.fd);
     } catch {
-      // Gone, or not to be entered: then it is none that is known.
+      // It is gone, or cannot be entered: then it is unknown.
       return -1;
     }
   }

@@ -1,9 +1,9 @@
-/** What is counted over all namespaces. */
+/** Counts over all namespaces. */
 export interface HookTally {
-  /** Interfaces that hooks are on, or on their way to. */
+  /** Interfaces that have hooks or are getting them. */
   wanted: number;
   links: number;
-  /** Wanted ones that there is no room for. */
+  /** Wanted interfaces that do not fit. */
   leftOut: number;
   hooked: number;
   qdiscs: number;
@@ -11,7 +11,7 @@ export interface HookTally {
   egressTcx: number;
   /** Interfaces with a hook that somebody removed and that is not back. */
   lost: number;
-  /** Interfaces with a hook that could not be put on, and is tried again. */
+  /** Interfaces with a hook that could not be attached, and is tried again. */
   failed: number;
 }
 

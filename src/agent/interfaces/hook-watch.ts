@@ -15,19 +15,21 @@ import {
   SHARED_BLOCK,
 } from './traffic-control.ts';
 
-/** After news of a filter: more of them come with it. */
+/** Delay after news of a filter, since more usually follow. */
 const SETTLE_MS = 100;
 
-/** Ours by name, where the kernel tells it: they let every packet go on, so that being behind one
- * is as good as being first. The kernel cuts names to 15 characters. */
+/**
+ * Names of our programs, where the kernel shows them: they pass every packet on, so that running
+ * after one is as good as running first. The kernel truncates names to 15 characters.
+ */
 const HARMLESS = /^(?:flow|capture)_(?:in|e)gress/;
 
-/** What is wrong with a hook. */
+/** The problem with a hook. */
 export type Trouble = 'gone' | 'behind';
 
 export interface HookWatchDeps extends ChainReaderDeps {
   readonly native: ChainReaderDeps['native'] & Pick<Native, 'removeFilter' | 'programName'>;
-  /** Whether to be told of filters that come and go, or only to look when asked to. */
+  /** Whether to follow filters that come and go, or only to look on request. */
   readonly follow: boolean;
   readonly ours: Ours;
   readonly processes: ProcessView;
@@ -35,7 +37,7 @@ export interface HookWatchDeps extends ChainReaderDeps {
   /** The namespace, as `company` knows it. */
   readonly space: object;
   readonly log: Log;
-  /** Interfaces that are watched, by number. */
+  /** Watched interfaces, by number. */
   readonly watched: () => Iterable<number>;
   readonly nameOf: (index: number) => string;
   readonly hooksOf: (index: number) => readonly Hook[];
@@ -45,8 +47,8 @@ export interface HookWatchDeps extends ChainReaderDeps {
 }
 
 /**
- * Looks at what hangs at the hooks of one namespace: whether ours are still there, and who else is.
- * The kernel tells of TC filters that come and go, but not of TCX, hence also from time to time.
+ * Checks the hooks of one namespace: whether ours are still there, and who else is. The kernel
+ * reports TC filters that come and go, but not TCX, so this also looks from time to time.
  */
 export class HookWatch {
   readonly #deps: HookWatchDeps;
@@ -72,14 +74,14 @@ export class HookWatch {
     hub.add(this.#socket, { receive: (bytes) => this.#hear(bytes), refused });
   }
 
-  /** Resolves when the interface, or all that are watched, have been looked at. */
+  /** Resolves when the interface, or all watched interfaces, have been checked. */
   async look(index?: number): Promise<void> {
     if (this.#isClosed) return;
     this.#ask(index);
     await this.#level.request();
   }
 
-  /** Resolves when everything that was asked for so far has been looked at. */
+  /** Resolves when all checks requested so far are done. */
   async idle(): Promise<void> {
     await this.#level.idle();
   }
@@ -105,12 +107,12 @@ export class HookWatch {
     else if (this.#asked !== 'all') this.#asked.add(index);
   }
 
-  /** Filters or qdiscs came or went; no bytes: so many that the news of some are lost. */
+  /** Called when filters or qdiscs came or went; no bytes: some news was lost in a flood. */
   #hear(bytes: Uint8Array): void {
     const watched = new Set(this.#deps.watched());
     const told = interfacesIn(bytes);
     const touched = told.filter((index) => watched.has(index));
-    // Nothing tells whose block it is.
+    // The message does not show which interfaces share the block.
     const mayBeAny = bytes.length === 0 || told.includes(SHARED_BLOCK);
     if (!mayBeAny && touched.length === 0) return;
     if (mayBeAny) this.#ask(undefined);
@@ -138,7 +140,7 @@ export class HookWatch {
       }
       this.#hasFailed = false;
     } catch (error) {
-      // The namespace went away, or its hooks are not to be looked at: said once.
+      // The namespace went away, or its hooks cannot be read: logged once.
       if (!this.#hasFailed && !this.#isClosed) {
         this.#deps.log.warn({ error: explain(error) }, 'hooks could not be looked at');
       }
@@ -151,7 +153,7 @@ export class HookWatch {
     company.found(space, index, nameOf(index), findings.strangers);
     this.#removeLeftOvers(index, findings.leftOvers);
     this.#warnOf(index, findings.ahead);
-    // A hook that has come since the look began may not be in what was seen.
+    // A hook attached after the look began may be missing from the result.
     const now = this.#deps.hooksOf(index);
     for (const hook of before.filter((one) => now.includes(one))) {
       const trouble = this.#troubleOf(hook, findings);
@@ -172,7 +174,7 @@ export class HookWatch {
     return by === where && !HARMLESS.test(this.#deps.native.programName(program));
   }
 
-  /** Said once: behind those that may end the chain, by configuration or for want of a place. */
+  /** Warns once about others ahead that may end the chain, by configuration or for lack of room. */
   #warnOf(index: number, ahead: readonly Ahead[]): void {
     const { wantsHead, nameOf, log } = this.#deps;
     for (const one of ahead) {

@@ -1,10 +1,10 @@
 import type { Hook, HookTarget } from '../loader/hook.ts';
 
-/** Hooks that were removed, or could not be put on, are tried again: at once, then after this. */
+/** Hooks that were removed, or could not be attached, are tried again: at once, then after this. */
 const REPAIR_FIRST_MS = 1000;
 const REPAIR_MAX_MS = 5 * 60_000;
 
-/** An interface that has hooks, or is getting them. */
+/** An interface that has hooks or is getting them. */
 export interface Hooked {
   target: HookTarget;
   readonly hooks: Hook[];
@@ -12,7 +12,7 @@ export interface Hooked {
   attaching: Promise<void>;
   /** An attempt to attach is under way. */
   isAttaching: boolean;
-  /** All attempts are over, and not every hook is there. */
+  /** All attempts have ended, and some hook is missing. */
   hasFailed: boolean;
   /** Somebody has removed a hook, and it is not back. */
   isLost: boolean;
@@ -32,15 +32,15 @@ export function newHooked(target: HookTarget): Hooked {
   };
 }
 
-/** How often hooks of one interface are put on again: ever less where somebody is against it. */
+/** When hooks of one interface are attached again: ever less often if they keep disappearing. */
 export class Repairs {
   #notBeforeMs = Number.NEGATIVE_INFINITY;
   #waitMs = REPAIR_FIRST_MS;
 
-  /** Whether it may be done now, which then counts as done. */
+  /** Whether a repair may be made now, which then counts as made. */
   take(nowMs: number): boolean {
     if (nowMs < this.#notBeforeMs) return false;
-    // Long quiet since the last one: what was in the way then is another matter.
+    // After a long quiet time, the cause is a new one.
     const isFirst = nowMs > this.#notBeforeMs + REPAIR_MAX_MS;
     this.#waitMs = isFirst ? REPAIR_FIRST_MS : Math.min(REPAIR_MAX_MS, this.#waitMs * 2);
     this.#notBeforeMs = nowMs + this.#waitMs;

@@ -14,21 +14,23 @@ import {
 } from './netlink.ts';
 import type { SocketHub } from './socket-hub.ts';
 
-/** A dump that the kernel calls interrupted this often in a row is taken as it is: notifications
- * have told of everything that changed meanwhile. */
+/**
+ * A dump interrupted this many times in a row is accepted as it is: notifications have reported
+ * everything that changed meanwhile.
+ */
 const INTERRUPTED_DUMPS_MAX = 8;
 
 /**
- * News of one namespace that are read in a second; beyond, nothing is, and at its end everything is
- * read again. Any user may change interfaces of his own as fast as he can.
+ * News of one namespace that is read per second; beyond this, none is read, and at the end of the
+ * second everything is read again. Any user may change their own interfaces as fast as they can.
  */
 const NEWS_PER_SECOND_MAX = 5000;
 const SECOND_MS = 1000;
-/** What lost messages count as, since everything is read again. */
+/** Weight of lost messages, since everything is read again. */
 const NEWS_OF_A_LOSS = NEWS_PER_SECOND_MAX / 4;
 
 const NO_PEER = -1;
-/** errno: another dump is still under way. */
+/** errno: another dump is still running. */
 const EBUSY = 16;
 
 export type LinkLoss = 'overrun' | 'malformed' | 'flood';
@@ -37,18 +39,18 @@ export interface LinkMonitorDeps {
   readonly native: Native;
   readonly clock: Clock;
   readonly hub: SocketHub;
-  /** File descriptor of the namespace to look at; undefined: the process's own. */
+  /** File descriptor of the namespace to read; undefined: the process's own. */
   readonly netns: number | undefined;
-  /** Whether to be told of changes, or only to look when `refresh` is called. */
+  /** Whether to follow changes, or only to look when `refresh` is called. */
   readonly watch: boolean;
   readonly addresses: boolean;
-  /** The link of this index was added, changed or removed: ask `links`. */
+  /** The link with this index was added, changed or removed: see `links`. */
   readonly onChange: (index: number) => void;
   /** An end of a pair whose other end is in another namespace came, went or changed. */
   readonly onPeer: () => void;
-  /** Messages came to the socket that the kernel has not sent; they were not read. */
+  /** Messages that were not from the kernel came to the socket; they were not read. */
   readonly onRefused: (messages: number) => void;
-  /** Messages were lost or could not be read; a new dump is on its way. */
+  /** Messages were lost or could not be read; a new dump follows. */
   readonly onLoss: (why: LinkLoss) => void;
 }
 
@@ -65,7 +67,7 @@ interface MutableLink extends Link {
 }
 
 /**
- * Keeps the interfaces of one network namespace as the kernel has them.
+ * Keeps the interfaces of one network namespace in step with the kernel.
  *
  * The kernel queues dump parts and notifications to one socket in the order in which they happened,
  * so applying them in order of arrival always ends in the present state.
@@ -78,7 +80,7 @@ export class LinkMonitor {
   #dump: { what: 'links' | 'addresses'; sequence: number; seen: Set<string> } | undefined;
   #interrupted = false;
   #interruptedInRow = 0;
-  /** Another dump is to follow the one that is under way, be it ours or given up. */
+  /** Another dump must follow the one that is running, ours or one that was given up. */
   #again = false;
   readonly #abort = new AbortController();
   #news = 0;
@@ -87,7 +89,7 @@ export class LinkMonitor {
 
   constructor(deps: LinkMonitorDeps) {
     this.#deps = deps;
-    // Whoever does not wait for the first dump must not be ended by its failure.
+    // A caller that does not wait for the first dump must not be ended by its failure.
     this.#ready.promise.catch(() => undefined);
   }
 
@@ -95,7 +97,7 @@ export class LinkMonitor {
     return this.#links;
   }
 
-  /** Resolves when all interfaces were reported once. */
+  /** Resolves when all interfaces have been reported once. */
   async open(): Promise<void> {
     const { native, hub, netns, watch, addresses } = this.#deps;
     const groups = watch ? GROUP_LINK | (addresses ? GROUP_ADDRESSES : 0) : 0;
@@ -108,7 +110,7 @@ export class LinkMonitor {
     await this.#ready.promise;
   }
 
-  /** Reads everything again; what is gone meanwhile is noticed. */
+  /** Reads everything again; this also notices interfaces that are gone. */
   refresh(): void {
     if (this.#fd < 0) return;
     if (this.#dump === undefined) this.#begin();
@@ -157,7 +159,7 @@ export class LinkMonitor {
     for (const message of messages) this.#apply(message);
   }
 
-  /** True: it is left out, and everything will be read again. */
+  /** True: the message is skipped, and everything will be read again. */
   #isTooMuch(bytes: Uint8Array): boolean {
     if (isAnswer(bytes)) return false;
     const { clock, onLoss } = this.#deps;
@@ -179,17 +181,17 @@ export class LinkMonitor {
   async #catchUp(waitMs: number): Promise<void> {
     await this.#deps.clock.sleep(waitMs, this.#abort.signal).catch(() => undefined);
     this.#isFlooded = false;
-    // Also where a dump is under way: what it has passed may have changed since.
+    // Needed even during a dump: interfaces that it has passed may have changed since.
     if (this.#fd >= 0) this.#begin();
   }
 
   #restart(why: 'overrun' | 'malformed'): void {
     this.#deps.onLoss(why);
-    // Notifications are lost by an overrun, but no part of a dump: the kernel makes one when there
-    // is room for it, and takes no other request meanwhile.
+    // An overrun loses notifications, but no part of a dump: the kernel makes a part when there is
+    // room for it, and accepts no other request meanwhile.
     if (why === 'overrun') this.refresh();
-    // The unreadable may have been the end of the dump: what still comes of it has an old sequence
-    // number.
+    // The unreadable message may have been the end of the dump: later parts of it have an old
+    // sequence number.
     else this.#begin();
   }
 
@@ -197,8 +199,8 @@ export class LinkMonitor {
     const dump = this.#dump;
     const ours = dump !== undefined && message.sequence === dump.sequence;
     if (message.dumped && !ours) {
-      // What still comes of a dump that was given up would undo later news, but its end is what the
-      // next one may have to wait for.
+      // Later parts of an abandoned dump would undo newer news, but the next dump may have to wait
+      // for its end.
       if (message.event.kind === 'done' && dump === undefined && this.#again) this.#begin();
       return;
     }
@@ -209,7 +211,7 @@ export class LinkMonitor {
     else if (event.kind === 'error') {
       if (ours) this.#fail(event.errno);
     } else {
-      // A notification during a dump counts as seen too: its interface may come after the point
+      // A notification during a dump also counts as seen: its interface may come after the point
       // that the dump has passed.
       if (event.kind === 'link' || event.kind === 'address')
         dump?.seen.add(keyOf(event.index, event.kind === 'address' ? event.bytes : undefined));
@@ -244,7 +246,7 @@ export class LinkMonitor {
       this.#request(dump.what);
       return;
     }
-    // Of an interrupted dump nothing can be concluded from absence.
+    // An interrupted dump does not show which interfaces are absent.
     if (!this.#interrupted) this.#forgetUnseen(dump.what, dump.seen);
     this.#interruptedInRow = 0;
     this.#dump = undefined;
@@ -287,7 +289,7 @@ export class LinkMonitor {
   }
 }
 
-/** Of an interface, or of one of its addresses. */
+/** Key of an interface, or of one of its addresses. */
 function keyOf(index: number, address?: Uint8Array): string {
   return address === undefined ? `${index}` : `${index}/${address.join('.')}`;
 }

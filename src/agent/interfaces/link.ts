@@ -8,17 +8,17 @@ export interface Link {
   readonly up: boolean;
   /** Link-layer address as text, empty without one. */
   readonly mac: string;
-  /** Namespace of what it is linked to, as its own numbers it; -1: its own, or nothing. */
+  /** The linked interface's namespace, as this one numbers it; -1: this one, or none. */
   readonly peer: number;
-  /** What made it, see `NetlinkEvent`. */
+  /** Its driver, see `NetlinkEvent`. */
   readonly driver: string;
   readonly link: number;
   readonly master: number;
-  /** 16 bytes each; filled only where rules ask for addresses. */
+  /** 16 bytes each; filled only where rules need addresses. */
   readonly addresses: readonly Uint8Array[];
 }
 
-/** How the frames of an interface begin. */
+/** The layer at which an interface's frames begin. */
 export type Framing = 'l2' | 'l3';
 
 /** ARPHRD_* numbers of linux/if_arp.h. */

@@ -1,4 +1,4 @@
-/** "Of several interfaces of one number, this one has the flows whose MACs begin like this." */
+/** "Among interfaces with one number, this one has the flows whose MACs begin like this." */
 export interface MacPreference {
   /** Halves of a MAC as the datapath's values have them: little-endian words. */
   readonly lowMask: number;
@@ -10,10 +10,10 @@ export interface MacPreference {
 
 const MAC_BYTES = 6;
 const WORD_BYTES = 4;
-/** IFNAMSIZ without its zero. */
+/** IFNAMSIZ without the terminating zero. */
 const NAME_MAX = 15;
 
-/** `0a:58=eth0`. Returns the reason, a sentence, when it is something else. */
+/** Parses `0a:58=eth0`. Returns the reason, a sentence, when the text is something else. */
 export function parseMacPreference(text: string): MacPreference | string {
   const [, prefix, name] = /^((?:[0-9a-f]{2}:){0,5}[0-9a-f]{2})=(.+)$/i.exec(text) ?? [];
   if (prefix === undefined || name === undefined || name.length > NAME_MAX) {
@@ -36,7 +36,7 @@ export function parseMacPreference(text: string): MacPreference | string {
   };
 }
 
-/** Those of PREFERRED_INTERFACE_FOR_MAC_PREFIX, which has been checked. */
+/** Parses PREFERRED_INTERFACE_FOR_MAC_PREFIX, which has been checked. */
 export function macPreferences(texts: readonly string[]): readonly MacPreference[] {
   return texts.map(parseMacPreference).filter((preference) => typeof preference !== 'string');
 }

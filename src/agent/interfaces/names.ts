@@ -3,8 +3,8 @@ import type { InternTables } from '../../flow/intern.ts';
 import { type MacPreference, prefers } from './mac-preference.ts';
 
 /**
- * Interfaces that are gone and whose names are kept for the flows that are still in the kernel's
- * map; the oldest go first. Numbers of namespaces and interfaces are not soon used again.
+ * Interfaces that are gone and whose names are kept for flows still in the kernel's map; the oldest
+ * go first. Numbers of namespaces and interfaces are not reused soon.
  */
 const GONE_MAX = 4096;
 
@@ -18,38 +18,38 @@ interface Entry {
   readonly index: number;
   name: string;
   mac: number;
-  /** Of the name, in the tables of `generation`. */
+  /** Id of the name, in the tables of `generation`. */
   id: number;
   generation: number;
 }
 
-/** All interfaces of one number, in whatever namespace. */
+/** All interfaces with the same number, in any namespace. */
 interface Namesakes {
   readonly live: Set<Entry>;
   readonly gone: Set<Entry>;
   readonly byMac: Map<number, Entry>;
-  /** Whether what follows has to be found anew. */
+  /** Whether the fields below have to be computed again. */
   stale: boolean;
-  /** The one to take when nothing tells, those that are there first. */
+  /** The default when nothing else decides; interfaces that are still there come first. */
   any: Entry | undefined;
-  /** The same for each preference, among those of its name. */
+  /** The same for each preference, among the interfaces with its name. */
   readonly preferred: (Entry | undefined)[];
 }
 
 export interface NamesOptions {
-  /** Hooks tell the namespace of an interface, not only its number. */
+  /** Hooks report the namespace of an interface, not only its number. */
   readonly exact: boolean;
-  /** Which interface it is when number and MAC do not tell; used unless `exact`. */
+  /** The interface to take when number and MAC do not decide; used unless `exact`. */
   readonly preferences: readonly MacPreference[];
 }
 
 /**
- * Names of interfaces by what the datapath knows of them: the low half of their namespace's cookie
- * and their index, or the index and the flow's MAC. Looked up for each interface of each flow,
- * hence the memory of the last answer and ids instead of texts.
+ * Names of interfaces by the datapath's data: the low half of their namespace's cookie and their
+ * index, or the index and the flow's MAC. Looked up for each interface of each flow, so the last
+ * answer is remembered, and ids replace texts.
  */
 export class InterfaceNames {
-  /** Whether `idOf` is the question to ask, or else `idByMac`. */
+  /** Whether to use `idOf`, or else `idByMac`. */
   readonly exact: boolean;
   readonly #preferences: readonly MacPreference[];
   readonly #spaces = new Map<number, Map<number, Entry>>();
@@ -65,7 +65,7 @@ export class InterfaceNames {
     this.#preferences = preferences;
   }
 
-  /** Names kept, of interfaces that are there and of those that are gone. */
+  /** Names that are kept, of present and of former interfaces. */
   get size(): number {
     let size = 0;
     for (const entries of this.#spaces.values()) size += entries.size;
@@ -73,8 +73,8 @@ export class InterfaceNames {
   }
 
   /**
-   * Adds or renames. `space` tells namespaces apart: it is what `idOf` is asked with, or any number
-   * of the namespace's own unless names are exact.
+   * Adds or renames. `space` identifies the namespace: it is the value passed to `idOf` or, unless
+   * names are exact, any number unique to the namespace.
    */
   set(space: number, index: number, name: string, mac = ''): void {
     const entries = this.#spaces.get(space) ?? new Map<number, Entry>();
@@ -85,14 +85,14 @@ export class InterfaceNames {
       if (known.name === name && known.mac === key) return;
       this.#forgetNamesake(known);
     }
-    // One that comes back gets an entry of its own, so that its past can be forgotten alone.
+    // An interface that comes back gets a new entry, so that its past can be forgotten alone.
     const entry = { space, index, name, mac: key, id: 0, generation: NEVER };
     entries.set(index, entry);
     this.#addNamesake(entry);
     this.#lastNetns = -1;
   }
 
-  /** The interface is gone; its name is not forgotten at once. */
+  /** Marks the interface as gone; its name is kept for a while. */
   retire(space: number, index: number): void {
     const entry = this.#spaces.get(space)?.get(index);
     if (entry === undefined || this.#gone.has(entry)) return;
@@ -106,7 +106,7 @@ export class InterfaceNames {
     if (this.#gone.size > GONE_MAX && oldest !== undefined) this.#drop(oldest);
   }
 
-  /** The name itself, for what has no tables: of both questions the one that `exact` tells. */
+  /** The name itself, for callers without tables: by either key, as `exact` selects. */
   nameOf(netns: number, index: number, low: number, high: number): string {
     const entry = this.exact
       ? this.#spaces.get(netns)?.get(index)
@@ -114,7 +114,7 @@ export class InterfaceNames {
     return entry?.name ?? UNKNOWN_INTERFACE;
   }
 
-  /** Id of the name in the given tables, which is that of `unknown` for an unknown interface. */
+  /** Id of the name in the given tables; an unknown interface has the id of `unknown`. */
   idOf(netns: number, index: number, tables: InternTables): number {
     if (tables.generation !== this.#generation) {
       this.#generation = tables.generation;
@@ -128,7 +128,7 @@ export class InterfaceNames {
     return id;
   }
 
-  /** The same by index alone: the MAC, in halves, is the flow's own end at that interface. */
+  /** The same by index alone; the MAC, in halves, is the flow's own end at that interface. */
   idByMac(index: number, low: number, high: number, tables: InternTables): number {
     return idIn(this.#entryByMac(index, low, high), tables);
   }
@@ -191,7 +191,7 @@ export class InterfaceNames {
     this.#gone.delete(entry);
     this.#forgetNamesake(entry);
     const entries = this.#spaces.get(entry.space);
-    // It may have come back meanwhile.
+    // The interface may have come back meanwhile.
     if (entries?.get(entry.index) !== entry) return;
     entries.delete(entry.index);
     if (entries.size === 0) this.#spaces.delete(entry.space);

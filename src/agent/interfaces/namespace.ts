@@ -20,7 +20,7 @@ import type { InterfaceRow } from './row.ts';
 import type { InterfaceRules } from './rules.ts';
 import type { SocketHub } from './socket-hub.ts';
 
-/** Who puts hooks on, and where. */
+/** The attacher of hooks. */
 export type HookKeeper = Pick<Hooks, 'attach' | 'detach' | 'directions' | 'isManaged'>;
 
 export interface TrackedNamespaceDeps {
@@ -37,16 +37,16 @@ export interface TrackedNamespaceDeps {
   readonly follow: boolean;
   /** Undefined for the process's own namespace. */
   readonly name: string | undefined;
-  /** False: `name` was made up from the processes in it. */
+  /** False: `name` was derived from the processes in it. */
   readonly hasName: boolean;
   /**
-   * Descriptor of the namespace, owned from here on. It keeps the namespace alive: no longer than
+   * Descriptor of the namespace, owned from here on. It keeps the namespace alive, but only while
    * its name or its processes are there.
    */
   readonly fd: number;
-  /** What tells the namespace apart in `names`. */
+  /** Identifies the namespace in `names`. */
   readonly space: number;
-  /** For the interfaces that get hooks here. */
+  /** Room for the interfaces that get hooks here. */
   readonly room: InterfaceRoom;
   readonly onChange: () => void;
   /** The end of a pair of interfaces whose other end is in another namespace came or went. */
@@ -60,11 +60,11 @@ export class TrackedNamespace {
   readonly #watch: HookWatch;
   readonly #facts: FactsSpace;
   readonly #hooked = new Map<number, Hooked>();
-  /** Interfaces that are there, whether they are watched or not, as they were last seen. */
+  /** Interfaces that are there, watched or not, in their last known state. */
   readonly #subscribed = new Map<number, HookTarget>();
-  /** Hooks on their way out, by interface: new ones wait for them. */
+  /** Hooks being detached, by interface: new ones wait for them. */
   readonly #leaving = new Map<number, Promise<void>>();
-  /** Interfaces that there is no room for; they get hooks when others go. */
+  /** Interfaces that do not fit; they get hooks when others go. */
   readonly #leftOut = new Set<number>();
   #isClosing = false;
   #name: string;
@@ -125,7 +125,7 @@ export class TrackedNamespace {
     return this.#name;
   }
 
-  /** False: `name` is made up from the processes in it. */
+  /** False: `name` was derived from the processes in it. */
   get hasName(): boolean {
     return this.#hasName;
   }
@@ -142,14 +142,14 @@ export class TrackedNamespace {
     return [...this.#monitor.links.values()].map((link) => link.name);
   }
 
-  /** Resolves when the interfaces that are there are known; their hooks are on the way. */
+  /** Resolves when the interfaces that are there are known; their hooks are being attached. */
   async open(): Promise<void> {
     this.#deps.facts.add(this.#facts);
     if (!this.#deps.hooks.isManaged) this.#watch.open();
     await this.#monitor.open();
   }
 
-  /** Resolves when all is known that hooks wait for: they are being put on. */
+  /** Resolves when everything is known that hooks wait for: they are being attached. */
   async looked(): Promise<void> {
     await this.#watch.idle();
   }
@@ -164,7 +164,7 @@ export class TrackedNamespace {
     this.#monitor.refresh();
   }
 
-  /** Looks whether hooks are still there, and tries those again that are not. */
+  /** Checks whether hooks are still there, and attaches missing ones again. */
   async look(): Promise<void> {
     if (this.#deps.hooks.isManaged) return;
     await this.#watch.look();
@@ -180,8 +180,8 @@ export class TrackedNamespace {
       () => this.#monitor.close(),
       () => this.#watch.close(),
       ...[...this.#hooked.keys()].map((index) => () => this.#unhook(index)),
-      // Hooks take their time to go, and need no descriptor of ours: what was moved into the
-      // namespace comes back as soon as nobody holds it.
+      // Detaching is slow and does not need our descriptor: interfaces moved into the namespace
+      // come back as soon as nobody holds it.
       () => this.#deps.facts.remove(this.#facts),
       () => this.#deps.native.closeFd(this.#deps.fd),
       () => this.settled(),
@@ -224,7 +224,7 @@ export class TrackedNamespace {
     }
   }
 
-  /** Counted as the original does: each interface that comes and goes, by whatever rules. */
+  /** Counted as in `netobserv-ebpf-agent`: each interface that comes and goes, under any rules. */
   #subscribe(index: number): void {
     const link = this.#monitor.links.get(index);
     if (link === undefined) {
@@ -248,7 +248,7 @@ export class TrackedNamespace {
     this.#deps.metrics.interfaceEvent('reg_unsubscribed', target, 0);
   }
 
-  /** Makes what is attached agree with what the interface now is. */
+  /** Makes the attached hooks match the current state of the interface. */
   #reconcile(index: number): void {
     const { rules, names, space } = this.#deps;
     const link = this.#monitor.links.get(index);
@@ -258,7 +258,7 @@ export class TrackedNamespace {
 
     if (hooked !== undefined) {
       const same = target?.framing === hooked.target.framing;
-      // An interface that went down keeps its hooks: no packet passes, and none is missed later.
+      // An interface that went down keeps its hooks: they see no packets, and miss none later.
       if (link !== undefined && target !== undefined && same && rules.wants(link)) {
         hooked.target = target;
         names.set(space, index, link.name, link.mac);
@@ -284,19 +284,19 @@ export class TrackedNamespace {
     this.#attach(hooked);
   }
 
-  /** Puts those hooks on that are missing. */
+  /** Attaches the missing hooks. */
   #attach(hooked: Hooked): void {
     const { hooks: attacher, onChange, log, facts } = this.#deps;
     const { target, hooks } = hooked;
     const { signal } = hooked.abort;
     const attach = async (): Promise<void> => {
       await this.#leaving.get(target.index);
-      // Where packets are born, and who else is there, has to be known before the first packet.
+      // Places of birth and others' programs must be known before the first packet.
       await Promise.all([facts.changed(), attacher.isManaged || this.#watch.look(target.index)]);
       hooked.hasFailed = !(await attacher.attach(target, signal, hooks));
       hooked.isAttaching = false;
       if (!hooked.hasFailed) hooked.isLost = false;
-      // One that could not be attached hands nothing on to others.
+      // A hook that could not be attached passes nothing on to others.
       if (hooked.hasFailed) void facts.changed();
       if (signal.aborted) return;
       const { name, namespace } = target;
@@ -310,13 +310,13 @@ export class TrackedNamespace {
     hooked.attaching = attach();
   }
 
-  /** A hook is not where it was put: it is put there again, now or when it is its turn. */
+  /** Attaches a hook again that is not where it was: now, or when its turn comes. */
   #repair(index: number, hook: Hook, trouble: Trouble): void {
     const { hooks: attacher, clock, log, metrics } = this.#deps;
     const hooked = this.#hooked.get(index);
     if (hooked === undefined || hooked.isAttaching) return;
     const isTurn = hooked.repairs.take(clock.monotonicMs());
-    // Behind another it still sees what that one lets through to it.
+    // After another program, it still sees the packets that the other lets through.
     if (trouble === 'behind' && !isTurn) return;
     const { name, namespace } = hooked.target;
     metrics.hookTroubles.inc({ reason: trouble });
@@ -334,7 +334,7 @@ export class TrackedNamespace {
     this.#deps.onChange();
   }
 
-  /** In which directions the interface has hooks, or is about to. */
+  /** The directions in which the interface has hooks, or is about to get them. */
   #directionsAt(index: number): HookedDirections | undefined {
     const hooked = this.#hooked.get(index);
     if (hooked === undefined) return undefined;
@@ -352,7 +352,7 @@ export class TrackedNamespace {
     this.#deps.room.give();
     hooked.abort.abort();
     const detach = async (): Promise<void> => {
-      // An attempt under way ends soon, with or without a hook.
+      // A running attempt ends soon, with or without a hook.
       await hooked.attaching;
       const { hooks: attacher } = this.#deps;
       await Promise.all(hooked.hooks.map((hook) => attacher.detach(hooked.target, hook)));

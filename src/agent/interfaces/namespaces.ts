@@ -3,12 +3,12 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Clock } from '../../base/clock.ts';
 
-/** A name appears before the namespace is mounted on it, and the mount makes no event. */
+/** A name appears before the namespace is mounted on it, and the mount causes no event. */
 const SETTLE_MS = [2, 5, 10, 20, 50, 100, 200, 500, 1000] as const;
-/** More names than this are a mistake, and every one costs a descriptor or two. */
+/** More names than this are a mistake, and each one costs a descriptor or two. */
 const NAMES_MAX = 4096;
 
-/** What a name stands for: a namespace, or not yet (or no longer) one. */
+/** The target of a name: a namespace, or not yet (or no longer) one. */
 export type NamedNamespaces = ReadonlyMap<
   string,
   { readonly path: string; readonly inode: number }
@@ -16,18 +16,18 @@ export type NamedNamespaces = ReadonlyMap<
 
 export interface NamespaceWatchDeps {
   readonly clock: Clock;
-  /** Folder of named namespaces, as `ip netns` uses it. */
+  /** Directory of named namespaces, as `ip netns` uses it. */
   readonly directory: string;
-  /** Device number that tells namespace files from ordinary ones: that of /proc/self/ns/net. */
+  /** Device number that identifies namespace files: that of /proc/self/ns/net. */
   readonly namespaceDevice: number;
-  /** Gets everything that is there, after each change. Never called twice at a time. */
+  /** Receives all names after each change. Calls never overlap. */
   readonly onChange: (names: NamedNamespaces, leftOut: number) => Promise<void>;
   readonly onError: (error: unknown) => void;
 }
 
 /**
- * Follows the folder of named network namespaces, which need not exist yet. Level-based: an event
- * only says that it is time to look.
+ * Follows the directory of named network namespaces, which need not exist yet. Level-based: an
+ * event only triggers a look.
  */
 export class NamespaceWatch {
   readonly #deps: NamespaceWatchDeps;
@@ -42,13 +42,13 @@ export class NamespaceWatch {
     this.#deps = deps;
   }
 
-  /** Watches (unless told not to) and reports what is there now. */
+  /** Watches (if `follow` is set) and reports the current names. */
   async start(follow: boolean): Promise<void> {
     if (follow) this.#watchParent();
     await this.scan();
   }
 
-  /** Looks again; joins a look that is under way by making it look once more. */
+  /** Looks again; joins a running look by making it look once more. */
   scan(): Promise<void> {
     this.#again = true;
     this.#scanning ??= this.#loop().finally(() => {
@@ -111,7 +111,7 @@ export class NamespaceWatch {
     void this.scan();
   }
 
-  // Tells of the folder's own coming and going.
+  // Reports when the directory itself comes or goes.
   #watchParent(): void {
     const name = basename(this.#deps.directory);
     this.#watch(dirname(this.#deps.directory), (changed) => {
@@ -119,7 +119,7 @@ export class NamespaceWatch {
     });
   }
 
-  // The folder may have been made, or made anew, since the last look.
+  // The directory may have been created, or created again, since the last look.
   async #followDirectory(): Promise<void> {
     if (this.#watchers.length === 0) return;
     const found = await stat(this.#deps.directory).catch(() => undefined);

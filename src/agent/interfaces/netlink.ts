@@ -3,12 +3,12 @@ import { printable } from '../../base/printable.ts';
 import { AGENT_ERRORS } from '../errors.ts';
 
 /**
- * The part of rtnetlink that tells about interfaces and their addresses (rtnetlink(7)). Pure: bytes
- * in, events out. Integers are in host order, and every host this runs on is little-endian.
+ * The part of rtnetlink for interfaces and their addresses (rtnetlink(7)). Pure: bytes in, events
+ * out. Integers are in host order, and every host this runs on is little-endian.
  */
 
 const HEADER_BYTES = 16;
-/** In a header: low bytes of its type and its flags. */
+/** Offset of the low bytes of a header's type and flags. */
 const TYPE_AT = 4;
 const FLAGS_AT = 6;
 const LINK_BYTES = 16;
@@ -45,7 +45,7 @@ const ATTRIBUTE_TYPE_MASK = 0x3fff;
 const IFF_UP = 1;
 const AF_UNSPEC = 0;
 
-/** RTMGRP_* bits of a socket that is told of changes. */
+/** RTMGRP_* bits of a socket that receives changes. */
 export const GROUP_LINK = 0x1;
 export const GROUP_ADDRESSES = 0x10 | 0x100;
 
@@ -57,13 +57,13 @@ export type NetlinkEvent =
       readonly type: number;
       readonly up: boolean;
       readonly mac: string;
-      /** Namespace of what it is linked to, as this one numbers it; -1: this one, or nothing. */
+      /** Number of the linked interface's namespace in this one; -1: this one, or no link. */
       readonly peer: number;
-      /** What made it: `veth`, `vlan`, `bridge` …; empty: a driver of hardware, or the kernel. */
+      /** Its driver: `veth`, `vlan`, `bridge` …; empty: a hardware driver, or the kernel. */
       readonly driver: string;
-      /** Number of the interface that it is linked to, its other end or what it is on top of; 0. */
+      /** Number of the linked interface, its other end or the one below; 0: none. */
       readonly link: number;
-      /** Number of the bridge, bond … that it is a port of; 0: none. */
+      /** Number of the bridge, bond … that has it as a port; 0: none. */
       readonly master: number;
     }
   | { readonly kind: 'link-gone'; readonly index: number }
@@ -75,15 +75,15 @@ export type NetlinkEvent =
   | { readonly kind: 'done' }
   /** The kernel ran out of room and dropped messages. */
   | { readonly kind: 'overrun' }
-  /** 0 is an acknowledgement. */
+  /** Error number; 0 is an acknowledgement. */
   | { readonly kind: 'error'; readonly errno: number };
 
 export interface NetlinkMessage {
-  /** Of the request that it answers; a notification may carry that of whoever made the change. */
+  /** Sequence of the request; a notification may have that of the program that made the change. */
   readonly sequence: number;
-  /** Part of a dump, its end included. */
+  /** Part of a dump, including its end. */
   readonly dumped: boolean;
-  /** What is being dumped changed meanwhile, so the dump has to be repeated. */
+  /** The dumped data changed meanwhile, so the dump has to be repeated. */
   readonly interrupted: boolean;
   readonly event: NetlinkEvent;
 }
@@ -107,8 +107,8 @@ export function encodeDump(what: 'links' | 'addresses', sequence: number): Uint8
 }
 
 /**
- * Messages of one datagram. Kinds that do not matter here are left out; a message whose lengths
- * contradict each other ends the reading with a coded error.
+ * Messages of one datagram. Irrelevant kinds are left out; a message whose lengths contradict each
+ * other ends the reading with a coded error.
  */
 export function decodeNetlink(bytes: Uint8Array): NetlinkMessage[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -171,8 +171,8 @@ function decodeLink(
 ): NetlinkEvent | undefined {
   const body = start + HEADER_BYTES;
   if (body + LINK_BYTES > end) return undefined;
-  // A bridge tells about its ports in messages of its own family: RTM_DELLINK there means that the
-  // port has left the bridge, not that it is gone.
+  // A bridge reports its ports in messages of its own family: RTM_DELLINK there means that the port
+  // has left the bridge, not that it is gone.
   if (bytes[body] !== AF_UNSPEC) return undefined;
   const index = view.getInt32(body + 4, true);
   if (view.getUint16(start + 4, true) === RTM_DELLINK) return { kind: 'link-gone', index };
@@ -197,14 +197,14 @@ function decodeLink(
       driver = kindOf(bytes, view, attribute);
     }
   }
-  // Wireless events come as RTM_NEWLINK without a name: nothing that matters here has changed.
+  // Wireless events come as RTM_NEWLINK without a name: nothing relevant here has changed.
   if (name === '') return undefined;
   const up = (view.getUint32(body + 8, true) & IFF_UP) !== 0;
   const type = view.getUint16(body + 2, true);
   return { kind: 'link', index, name, type, up, mac, peer, driver, link, master };
 }
 
-/** Of the attributes that IFLA_LINKINFO holds. */
+/** The driver, from the attributes in IFLA_LINKINFO. */
 function kindOf(bytes: Uint8Array, view: DataView, info: Attribute): string {
   for (const { type, start, end } of attributes(view, info.start, info.end)) {
     if (type === IFLA_INFO_KIND) return cString(bytes.subarray(start, end));
@@ -236,7 +236,7 @@ export interface Attribute {
   readonly end: number;
 }
 
-/** Stops at the first attribute that does not fit: what came before is still good. */
+/** Stops at the first attribute that does not fit: earlier attributes are still valid. */
 export function* attributes(view: DataView, start: number, end: number): Generator<Attribute> {
   let at = start;
   while (at + ATTRIBUTE_BYTES <= end) {
@@ -248,7 +248,7 @@ export function* attributes(view: DataView, start: number, end: number): Generat
   }
 }
 
-/** 16 bytes, copied; undefined for a length that is no address. */
+/** 16 bytes, copied; undefined if the length is not that of an address. */
 function mapped(value: Uint8Array): Uint8Array | undefined {
   if (value.length === 16) return value.slice();
   if (value.length !== 4) return undefined;
@@ -260,7 +260,7 @@ function mapped(value: Uint8Array): Uint8Array | undefined {
 
 export function cString(value: Uint8Array): string {
   const zero = value.indexOf(0);
-  // The kernel allows all but blanks, slashes and colons in a name.
+  // The kernel allows all characters except blanks, slashes and colons in a name.
   return printable(Buffer.from(zero < 0 ? value : value.subarray(0, zero)).toString('utf8'));
 }
 

@@ -4,25 +4,25 @@ export type Residents = ReadonlyMap<number, number>;
 /** Namespaces without a name that are watched: each costs three descriptors. */
 export const RESIDENTS_MAX = 1024;
 /**
- * Of these, those of one user. Anybody may make namespaces (user_namespaces(7)), and must not take
- * the room of others by it. Root's are as many as there is room for: most containers are.
+ * Limit of these for one user. Anybody may create namespaces (user_namespaces(7)), and must not
+ * take the room of others with them. Root has only the total limit: most containers are root's.
  */
 export const USER_RESIDENTS_MAX = 256;
 /**
- * Interfaces that get hooks in all namespaces of one user together. The kernel lets nobody change
- * interfaces while a hook comes or goes, some 15 ms each, two on an interface.
+ * Interfaces with hooks in all namespaces of one user together. The kernel lets nobody change
+ * interfaces while a hook is attached or detached, some 15 ms each, two on an interface.
  */
 export const USER_INTERFACES_MAX = 256;
 
 export const ROOT = 0;
-/** In place of a user who cannot be told: all of those are one. */
+/** Stands for all users who cannot be identified. */
 export const NOBODY_KNOWS = -1;
 
 export interface ResidentsQuestion {
   readonly residents: Residents;
   /** Users by the inode of their namespace. */
   readonly owners: ReadonlyMap<number, number>;
-  /** Those that have a name are watched for that, whatever is chosen here. */
+  /** Namespaces with a name are watched for that, independently of this choice. */
   readonly named: ReadonlySet<number>;
 }
 
@@ -33,8 +33,8 @@ export interface ResidentsChoice {
 }
 
 /**
- * Which of the namespaces without a name are watched: of each user the oldest ones, and each user's
- * first before anybody's second, so that a full house never keeps somebody's first one out.
+ * Chooses the namespaces without a name to watch: each user's oldest ones, and each user's first
+ * before anybody's second, so that a full set never excludes a user's first one.
  */
 export function chooseResidents({ residents, owners, named }: ResidentsQuestion): ResidentsChoice {
   const chosen = new Map<number, number>();
@@ -58,7 +58,7 @@ export function chooseResidents({ residents, owners, named }: ResidentsQuestion)
   return { residents: chosen, leftOut };
 }
 
-/** Those that there is room for: one of each user before the second of any. */
+/** The namespaces that fit, in order: one of each user before the second of any. */
 function* inTurns(waiting: ReadonlyMap<number, readonly number[]>): Generator<number> {
   let room = RESIDENTS_MAX;
   for (let round = 0; ; round++) {
@@ -75,7 +75,7 @@ function* inTurns(waiting: ReadonlyMap<number, readonly number[]>): Generator<nu
 
 /** Room for the hooked interfaces of one user. */
 export interface InterfaceRoom {
-  /** False: there is none, and nothing was taken. */
+  /** False: there is no room, and nothing was taken. */
   take(): boolean;
   give(): void;
 }

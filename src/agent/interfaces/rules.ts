@@ -4,10 +4,10 @@ import { type Cidr, cidrContains, parseCidr } from '../../base/ip.ts';
 import { AGENT_ERRORS } from '../errors.ts';
 import type { Link } from './link.ts';
 
-/** Decides by name alone; a text says what is wrong with the rule. */
+/** Decides by name alone; a text describes the problem with the rule. */
 export type NameRule = (name: string) => boolean;
 
-/** An exact name, or `/regex/`, of Go's. Returns the reason, a sentence, when it is neither. */
+/** An exact name, or `/regex/` as in Go. Returns the reason, a sentence, for any other text. */
 export function parseNameRule(text: string): NameRule | string {
   const slashes = /^\/(.*)\/$/s.exec(text);
   if (slashes === null) return (name) => name === text;
@@ -20,7 +20,7 @@ export function parseNameRule(text: string): NameRule | string {
 }
 
 export interface InterfaceRules {
-  /** Whether hooks belong on the interface. */
+  /** Whether the interface should have hooks. */
   wants(link: Link): boolean;
   /** Addresses have to be known for `wants`. */
   readonly needsAddresses: boolean;
@@ -32,7 +32,7 @@ export interface RulesConfig {
   readonly interfaceIps: readonly string[];
 }
 
-/** Texts were checked by `checkAgentConfig`; what does not parse is left out here. */
+/** `checkAgentConfig` has checked the texts; those that do not parse are left out here. */
 export function compileRules(config: RulesConfig): InterfaceRules {
   const include = config.interfaces.map(parseNameRule).filter((rule) => typeof rule !== 'string');
   const exclude = config.excludeInterfaces
@@ -54,7 +54,7 @@ export function compileRules(config: RulesConfig): InterfaceRules {
   };
 }
 
-/** Names among INTERFACES that are not known. With `refuses`, that they all are is an error. */
+/** Unknown names in INTERFACES. With `refuses`, it is an error if all are unknown. */
 export function missingNames(
   interfaces: readonly string[],
   known: ReadonlySet<string>,

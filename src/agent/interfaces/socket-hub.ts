@@ -4,13 +4,13 @@ import { AGENT_ERRORS } from '../errors.ts';
 import type { BpfObject, Native, Watcher } from '../loader/native.ts';
 
 export interface SocketReceiver {
-  /** A message of the kernel's; empty bytes tell of lost messages. */
+  /** A message from the kernel; empty bytes mean that messages were lost. */
   receive(bytes: Uint8Array): void;
-  /** So many messages came that the kernel has not sent, and were dropped. */
+  /** Called with the number of messages that were not from the kernel, and were dropped. */
   refused(messages: number): void;
 }
 
-/** Distributes the events of the one native watcher to those who own the descriptors. */
+/** Distributes the events of the one native watcher to the owners of the descriptors. */
 export class SocketHub {
   readonly #native: Native;
   readonly #watcher: Watcher;
@@ -19,7 +19,7 @@ export class SocketHub {
   readonly #rings = new Map<number, () => void>();
   #sequence = 0;
 
-  /** `onFailure` is called once, when events stop coming for good. */
+  /** `onFailure` is called once, when events stop permanently. */
   constructor(native: Native, onFailure: (error: NetobservError) => void) {
     this.#native = native;
     this.#watcher = native.watch((fd, bytes, refused) => {
@@ -37,9 +37,9 @@ export class SocketHub {
     });
   }
 
-  /** Of a request: never used twice, so an answer cannot be taken for that to another socket. */
+  /** Number of a request: never reused, so that no answer to another socket can match. */
   nextSequence(): number {
-    // 0 is what notifications carry.
+    // Notifications have the number 0.
     this.#sequence = (this.#sequence % 0xffff_ffff) + 1;
     return this.#sequence;
   }
@@ -50,7 +50,7 @@ export class SocketHub {
     this.#watcher.addSocket(fd);
   }
 
-  /** Ends watching and closes the descriptor. */
+  /** Stops watching and closes the descriptor. */
   remove(fd: number): void {
     this.#sockets.delete(fd);
     this.#processes.delete(fd);
@@ -58,20 +58,20 @@ export class SocketHub {
     this.#native.closeFd(fd);
   }
 
-  /** Tells, once, of the end of a process that is there; throws when it is not any more. */
+  /** Reports the end of a running process once; throws when it is already gone. */
   addProcess(pid: number, onEnd: () => void): Disposable {
     const fd = this.#native.openProcess(pid);
     this.#processes.set(fd, onEnd);
     this.#watcher.addProcess(fd);
     return {
       [Symbol.dispose]: () => {
-        // The number may be another one's when everything was closed before.
+        // The number may belong to another descriptor if everything was closed before.
         if (this.#processes.get(fd) === onEnd) this.remove(fd);
       },
     };
   }
 
-  /** Calls back when a program has put something into the ring, which is empty again by then. */
+  /** Calls back when a program has written to the ring, which is already empty again. */
   addRing(object: BpfObject, map: string, wake: () => void): void {
     this.#rings.set(this.#watcher.addRing(object, map), wake);
   }

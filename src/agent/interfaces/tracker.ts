@@ -24,10 +24,10 @@ import { compileRules, type InterfaceRules, missingNames } from './rules.ts';
 import type { SocketHub } from './socket-hub.ts';
 
 const OWN_NAMESPACE = '/proc/self/ns/net';
-/** How often it is looked whether hooks are still there, and who else is. */
+/** How often hooks are checked: whether ours are still there, and who else is. */
 const LOOK_PERIOD_MS = 10_000;
 
-/** What opening the namespace of a process, or of a name, says when that is no more. */
+/** Errors from opening the namespace of a process, or of a name, that is gone. */
 const GONE = ['ENOENT', 'ESRCH', 'EINVAL'];
 const NO_PTRACE =
   'processes do not show their network namespace without the capability SYS_PTRACE: ' +
@@ -36,7 +36,7 @@ const NO_PTRACE =
 const NO_ADMIN =
   'other network namespaces than the own one cannot be watched without the capability SYS_ADMIN';
 
-/** One namespace by its inode, a permission that lacks, or a user whose namespaces are too many. */
+/** A namespace by its inode, a missing permission, or a user with too many namespaces. */
 type Told = number | 'permission' | `room of ${number}`;
 
 export type InterfaceTrackerConfig = Pick<
@@ -58,7 +58,7 @@ export interface InterfaceTrackerDeps {
   readonly names: InterfaceNames;
   readonly namespaceDirectory: string;
   readonly processDirectory: string;
-  /** INTERFACES of which none is there are refused. */
+  /** The start fails if none of INTERFACES exists. */
   readonly isInteractive: boolean;
   readonly clock: Clock;
   readonly log: Log;
@@ -74,19 +74,19 @@ interface Wanted {
 }
 
 /**
- * Keeps hooks on every interface that the rules want: in the host's network namespace, in those
- * that have a name and in those of running processes.
+ * Keeps hooks on every interface that the rules select: in the host's network namespace, in
+ * namespaces with a name and in those of running processes.
  */
 export class InterfaceTracker {
   readonly #config: InterfaceTrackerConfig;
   readonly #deps: InterfaceTrackerDeps;
   readonly #rules: InterfaceRules;
-  /** By inode, which tells namespaces apart for as long as they are held open. */
+  /** Namespaces by inode, which is unique while they are held open. */
   readonly #namespaces = new Map<number, TrackedNamespace>();
-  /** Those whose hooks are still being taken off. */
+  /** Namespaces whose hooks are still being detached. */
   readonly #closing = new Map<number, Promise<void>>();
   readonly #level = new Level(() => this.#reconcile());
-  /** Failures that last are told once: of one namespace by its inode. */
+  /** Lasting failures that were logged, each once: for one namespace by its inode. */
   readonly #told = new Set<Told>();
   #named: NamedNamespaces = new Map();
   readonly #rooms = new InterfaceRooms();
@@ -111,7 +111,7 @@ export class InterfaceTracker {
   async start(signal: AbortSignal): Promise<void> {
     const { clock } = this.#deps;
     const follow = this.#config.listenInterfaces === 'watch';
-    // Its hooks are on their way before anything else is looked for.
+    // Its hooks are being attached before anything else is searched.
     await this.#add(OWN_NAMESPACE);
     for (const own of this.#namespaces.values()) await own.looked();
     await this.#watchNames(follow);
@@ -125,7 +125,7 @@ export class InterfaceTracker {
     await Promise.race([Promise.all(settled), aborted(signal)]);
   }
 
-  /** Takes all hooks off and closes what was opened. */
+  /** Detaches all hooks and closes everything that was opened. */
   async stop(): Promise<void> {
     this.#polling?.[Symbol.dispose]();
     this.#looking?.[Symbol.dispose]();
@@ -160,7 +160,7 @@ export class InterfaceTracker {
       namespaceDevice: own.dev,
       onChange: (names, leftOut) => {
         this.#namesLeftOut = leftOut;
-        // The namespace may live on without the name, or not.
+        // The namespace may or may not live on without the name.
         if ([...this.#named.keys()].some((name) => !names.has(name))) this.#containers?.ask();
         this.#named = names;
         return this.#level.request();
@@ -209,12 +209,12 @@ export class InterfaceTracker {
     void this.#watch?.scan();
   }
 
-  /** One namespace after the other: nothing waits for it. */
+  /** One namespace after another: nothing waits for this. */
   async #lookAtHooks(): Promise<void> {
     for (const namespace of [...this.#namespaces.values()]) await namespace.look();
   }
 
-  /** Makes what is watched agree with the names and processes that there are. */
+  /** Makes the watched namespaces match the present names and processes. */
   async #reconcile(): Promise<void> {
     const wanted = this.#wanted();
     for (const [inode, namespace] of this.#namespaces) {
@@ -253,7 +253,7 @@ export class InterfaceTracker {
       await this.#add(path, name, { inode, hasName: names.length > 0 });
     } catch (error) {
       const cause = error instanceof NetobservError ? error.cause : undefined;
-      // It went away between the look and now: the next one tells.
+      // It went away between the look and now: the next look notices.
       if (GONE.some((code) => hasCode(cause, code))) return;
       if (hasCode(cause, 'EPERM')) this.#tellOnce('permission', NO_ADMIN);
       else this.#tellOnce(inode, `namespace ${name} cannot be watched`, error);
@@ -282,7 +282,7 @@ export class InterfaceTracker {
     } catch (cause) {
       throw new NetobservError(AGENT_ERRORS.namespace, `cannot open ${path}`, { cause });
     }
-    // The name or process may stand for another namespace by now: the next look tells.
+    // The name or process may stand for another namespace by now: the next look notices.
     if (this.#namespaces.has(opened.inode) || opened.inode !== (meant?.inode ?? opened.inode)) {
       native.closeFd(opened.fd);
       return;
@@ -323,7 +323,7 @@ export class InterfaceTracker {
     this.#closing.set(inode, closing);
   }
 
-  /** Names that were asked for and are nowhere are mistakes, or those of interfaces to come. */
+  /** Configured names that exist nowhere are mistakes, or belong to future interfaces. */
   #checkNames(): void {
     const known = [...this.#namespaces.values()].flatMap((one) => one.linkNames());
     const { isInteractive, log } = this.#deps;
@@ -336,7 +336,7 @@ export class InterfaceTracker {
     return nameOfResident(this.#deps.processDirectory, pid ?? 0);
   }
 
-  /** Many changes come at once: they are counted together. */
+  /** Many changes come together: they are counted together. */
   #reportSoon(): void {
     if (this.#reporting) return;
     this.#reporting = true;

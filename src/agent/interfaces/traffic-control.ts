@@ -1,8 +1,8 @@
 import { align4, attributes, cString } from './netlink.ts';
 
 /**
- * The part of rtnetlink that tells about queueing disciplines and filters (tc(8)). Pure: requests
- * and answers as bytes. Integers are in host order, little-endian as everywhere here.
+ * The part of rtnetlink for queueing disciplines and filters (tc(8)). Pure: requests and answers as
+ * bytes. Integers are in host order, little-endian as everywhere here.
  */
 
 const HEADER_BYTES = 16;
@@ -25,7 +25,7 @@ const TCA_BPF_ID = 11;
 /** RTMGRP_TC: changes of qdiscs and filters. */
 export const GROUP_TRAFFIC_CONTROL = 0x8;
 
-/** Of the qdisc clsact, or the older ingress. */
+/** Handle of the qdisc clsact, or the older ingress. */
 export const CLSACT_HANDLE = 0xffff0000;
 export const CLSACT_INGRESS = 0xfffffff2;
 export const CLSACT_EGRESS = 0xfffffff3;
@@ -41,14 +41,14 @@ export interface Qdisc {
 
 export interface Filter {
   readonly ifindex: number;
-  /** Where it hangs: CLSACT_INGRESS, CLSACT_EGRESS, or the handle of a qdisc. */
+  /** Its parent: CLSACT_INGRESS, CLSACT_EGRESS, or the handle of a qdisc. */
   readonly parent: number;
   readonly priority: number;
   readonly handle: number;
   readonly kind: string;
-  /** Of kind bpf. */
+  /** Name of a filter of kind bpf. */
   readonly name: string;
-  /** Id of its program; 0: it has none. */
+  /** Id of its program; 0: none. */
   readonly program: number;
 }
 
@@ -78,7 +78,7 @@ function request(type: number, sequence: number, ifindex: number, parent: number
   return bytes;
 }
 
-/** Messages of one datagram; what is cut short, or of another kind, is left out. */
+/** Messages of one datagram; truncated messages, and those of other kinds, are left out. */
 export function decodeTrafficControl(bytes: Uint8Array): readonly TcMessage[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const messages: TcMessage[] = [];
@@ -92,7 +92,7 @@ export function decodeTrafficControl(bytes: Uint8Array): readonly TcMessage[] {
   return messages;
 }
 
-/** The interfaces that a datagram of GROUP_TRAFFIC_CONTROL tells of, or SHARED_BLOCK. */
+/** The interfaces in a datagram of GROUP_TRAFFIC_CONTROL, or SHARED_BLOCK. */
 export function interfacesIn(bytes: Uint8Array): readonly number[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const found = new Set<number>();
@@ -126,7 +126,7 @@ function decodeMessage(
     return { kind: 'qdisc', sequence, qdisc: { ifindex, handle, kind: described.kind } };
   }
   const parent = view.getUint32(body + 12, true);
-  // The upper half of the word that has the protocol, too.
+  // The priority is the upper half of the word that also has the protocol.
   const priority = view.getUint32(body + 16, true) >>> 16;
   return { kind: 'filter', sequence, filter: { ifindex, parent, priority, handle, ...described } };
 }

@@ -16,7 +16,7 @@ const ENUM_VALUE_BYTES = 8;
 
 const Kind = { array: 3, struct: 4, enum: 6, typedef: 8, volatile: 9, const: 10 } as const;
 
-/** Bytes that follow a type's head, by its kind: once, and for each of its members. */
+/** Bytes that follow a type's header, by its kind: once, and for each of its members. */
 const TRAILER_BYTES: Readonly<Record<number, readonly [number, number]>> = {
   1: [4, 0],
   3: [12, 0],
@@ -33,7 +33,7 @@ const KINDS = 32;
 const FIXED = Uint8Array.from({ length: KINDS }, (_, kind) => TRAILER_BYTES[kind]?.[0] ?? 0);
 const EACH = Uint8Array.from({ length: KINDS }, (_, kind) => TRAILER_BYTES[kind]?.[1] ?? 0);
 
-/** Sections of a file; those of a module continue those of the kernel. */
+/** Sections of a file; those of a module continue the kernel's. */
 export interface Btf {
   readonly types: DataView;
   readonly strings: Buffer;
@@ -47,7 +47,7 @@ export interface BtfValue {
 
 export interface BtfField {
   readonly name: string;
-  /** In bytes, from the start of the outermost struct. */
+  /** Bytes from the start of the outermost struct. */
   readonly offset: number;
   readonly sizeBytes: number;
   /** Elements, if it is an array. */
@@ -75,7 +75,7 @@ export function openBtf(bytes: Buffer, base?: Btf): Btf | undefined {
   };
 }
 
-/** Names by value; of several names for a value the first, since later ones are limits. */
+/** Names by value; if a value has several names, the first, since later ones are limits. */
 export function enumOf(btf: Btf, name: string): ReadonlyMap<number, string> | undefined {
   const values = enumValuesOf(btf, name);
   if (values === undefined) return undefined;
@@ -84,7 +84,7 @@ export function enumOf(btf: Btf, name: string): ReadonlyMap<number, string> | un
   return names;
 }
 
-/** In the order of the source; undefined: the file has no such enumeration. */
+/** Values in source order; undefined: the file has no such enumeration. */
 export function enumValuesOf(btf: Btf, name: string): readonly BtfValue[] | undefined {
   const { types } = btf;
   const found = findType(btf, Kind.enum, name);
@@ -107,7 +107,7 @@ export function structOf(btf: Btf, name: string): BtfStruct | undefined {
   return { sizeBytes: btf.types.getUint32(found + 8, true), fields };
 }
 
-/** Where a type with members starts. A declaration, which has none, is skipped. */
+/** Offset of a type with members. A declaration, which has none, is skipped. */
 function findType(btf: Btf, kind: number, name: string): number | undefined {
   const { types } = btf;
   const wanted = findString(btf, name);
@@ -145,7 +145,7 @@ function typeBytes(types: DataView, at: number): number {
   return HEAD_BYTES + FIXED[kind]! + EACH[kind]! * membersOf(types, at);
 }
 
-/** Follows ids of types, so that it first notes where each type starts. */
+/** Follows ids of types, so it first notes where each type starts. */
 class StructReader {
   readonly #btf: Btf;
   readonly #starts: readonly number[];
@@ -174,7 +174,7 @@ class StructReader {
     }).flat();
   }
 
-  /** The type behind its other names. Ids count from 1: 0 is void. */
+  /** The type behind its aliases. Ids count from 1: 0 is void. */
   #resolve(id: number): number {
     const at = this.#starts[id - 1];
     assert(at !== undefined, `BTF type ${id} does not exist`);

@@ -1,15 +1,15 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Control groups whose paths are remembered, those that are gone among them. */
+/** Limit of remembered paths, including those of control groups that are gone. */
 const REMEMBERED_MAX = 16_384;
-/** Folders that one search looks into. */
+/** Folders that one search reads. */
 const SEARCHED_MAX = 16_384;
 
 /** 64 hexadecimal digits, bare or as a unit of systemd: docker-…, cri-containerd-…, crio-…. */
 const CONTAINER = /^(?:[a-z][a-z0-9-]*-)?([0-9a-f]{64})(?:\.scope)?$/;
 
-/** The container that a control group belongs to, by the innermost part of its path that tells. */
+/** The container of a control group, by the innermost part of its path that identifies one. */
 export function containerOf(path: string): string | undefined {
   for (const part of path.split('/').reverse()) {
     const id = CONTAINER.exec(part)?.[1];
@@ -19,16 +19,16 @@ export function containerOf(path: string): string | undefined {
 }
 
 export interface ControlGroupsOptions {
-  /** As /proc/self/mounts. Beside v1, v2 is mounted at a place of its own. */
+  /** Like /proc/self/mounts. With v1 in use, v2 is mounted at a separate place. */
   readonly mounts?: string;
-  /** As /proc. */
+  /** Like /proc. */
   readonly processes?: string;
 }
 
 /**
  * Paths of control groups by their id, which is the inode number of their folder in cgroup v2. An
- * unknown one is asked of a process that is in it, and looked for in the whole tree if that is
- * gone: once for each, be it found or not, and once between two calls of `renew`.
+ * unknown id is looked up through a process in the group or, if that is gone, in the whole tree:
+ * once for each id, found or not, and at most one search between two calls of `renew`.
  */
 export class ControlGroups {
   readonly #processes: string;
@@ -41,12 +41,12 @@ export class ControlGroups {
     this.#root = findMount(mounts);
   }
 
-  /** What came up since the last search is worth another one. */
+  /** Allows another search, for groups that appeared since the last one. */
   renew(): void {
     this.#maySearch = true;
   }
 
-  /** Below the root of v2, which is `/` itself; empty: there is none, or none any more. */
+  /** Path below the root of v2, which is `/`; empty: unknown, or already gone. */
   pathOf(id: number, pid: number): string {
     const known = this.#paths.get(id);
     if (known !== undefined) return known;
@@ -64,7 +64,7 @@ export class ControlGroups {
     return this.#paths.get(id) ?? '';
   }
 
-  /** By /proc/PID/cgroup, as long as the process is there and has not moved on. */
+  /** Reads /proc/PID/cgroup, which works while the process exists and has not moved. */
   #told(root: string, id: number, pid: number): string | undefined {
     try {
       const text = readFileSync(join(this.#processes, `${pid}`, 'cgroup'), 'utf8');
@@ -86,7 +86,7 @@ export class ControlGroups {
           if (entry.isDirectory()) pending.push(join(path, entry.name));
         }
       } catch {
-        // It went away meanwhile.
+        // The folder went away meanwhile.
       }
     }
   }

@@ -6,15 +6,15 @@ import { type Btf, enumOf, openBtf } from './btf.ts';
 const SUBSYSTEM_SHIFT = 16;
 const NUMBER_MASK = 0xffff;
 
-/** Where the reasons of a subsystem are listed, by the words that its name begins with. */
+/** The lists of reasons by subsystem, keyed by the first words of the subsystem's name. */
 const LISTS = [
   ['SKB_DROP_REASON_SUBSYS_MAC80211', 'mac80211', 'mac80211_drop_reason'],
   ['SKB_DROP_REASON_SUBSYS_OPENVSWITCH', 'openvswitch', 'ovs_drop_reason'],
 ] as const;
 
 /**
- * The kernel's names for why it drops packets. Numbers differ from one kernel to the next, so they
- * are looked up in the running one's types; a module's when its first reason turns up.
+ * The kernel's names of its drop reasons. Numbers differ between kernels, so they are read from the
+ * running kernel's types, and a module's when its first reason appears.
  */
 export class DropReasonNames {
   readonly #folder: string;
@@ -29,7 +29,7 @@ export class DropReasonNames {
     this.#add(kernel, 'skb_drop_reason');
   }
 
-  /** False: the kernel has no reasons, or does not tell its types. */
+  /** False: the kernel has no reasons, or does not expose its types. */
   get areKnown(): boolean {
     return this.#names.size > 0;
   }
@@ -41,7 +41,7 @@ export class DropReasonNames {
     return this.#names.get(reason) ?? this.#describe(reason);
   }
 
-  /** A module may come, with its types, later than we do. Each is looked for once. */
+  /** A module, with its types, may be loaded after the agent starts. Each is looked up once. */
   #learn(subsystem: number): void {
     const name = this.#subsystems.get(subsystem);
     const list = LISTS.find(([prefix]) => name?.startsWith(prefix));
@@ -62,7 +62,7 @@ export class DropReasonNames {
     for (const [value, name] of listOf(types, list)) this.#names.set(value, name);
   }
 
-  /** Neither is an error: a kernel without types of its own, a module that is not loaded. */
+  /** Neither case is an error: a kernel without type information, a module that is not loaded. */
   #open(file: string, kernel?: Btf): Btf | undefined {
     try {
       return openBtf(readFileSync(join(this.#folder, file)), kernel);

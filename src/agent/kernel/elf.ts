@@ -3,17 +3,17 @@ import { NetobservError } from '../../base/errors.ts';
 import { AGENT_ERRORS } from '../errors.ts';
 
 /**
- * Reads sections, functions and needed libraries of ELF files: 64 bits, little endian, as on the
- * machines that the program runs on (System V ABI, chapters 4 and 5).
+ * Reads sections, functions and needed libraries of ELF files: 64 bits, little-endian, as on the
+ * supported machines (System V ABI, chapters 4 and 5).
  */
 export interface ElfFile {
-  /** Functions that the file itself holds. */
+  /** Functions defined in the file. */
   readonly functions: ReadonlySet<string>;
-  /** Names of the shared libraries that the loader maps beside the file. */
+  /** Names of the shared libraries that the loader maps with the file. */
   readonly needed: readonly string[];
 }
 
-/** A longer section is refused: it would be read into memory as a whole. */
+/** A longer section is refused: a section is read into memory as a whole. */
 const SECTION_BYTES_MAX = 64 * 1024 * 1024;
 const HEADER_BYTES = 64;
 const SECTION_HEADER_BYTES = 64;
@@ -25,7 +25,7 @@ const DT_NEEDED = 1;
 const STT_FUNC = 2;
 
 interface Section {
-  /** Offset in the section of names. */
+  /** Offset in the section of section names. */
   readonly name: number;
   readonly type: number;
   readonly offset: number;
@@ -36,7 +36,7 @@ interface Section {
 
 interface OpenElf {
   readonly sections: readonly Section[];
-  /** Number of the section with the names of sections. */
+  /** Number of the section with section names. */
   readonly names: number;
   contentOf(section: Section): Buffer;
 }

@@ -1,7 +1,7 @@
 import { closeSync, createReadStream, openSync } from 'node:fs';
 
 const WORD = 2 ** 32;
-/** Kernel addresses have all of the bits above these set, so that what is left fits a double. */
+/** Kernel addresses have all bits above these set, so the remaining bits fit a double. */
 const HIGH_BITS = 0x1fffff;
 
 const NEWLINE = 0x0a;
@@ -11,22 +11,22 @@ const ADDRESS_DIGITS = 16;
 const READ_BYTES = 1 << 18;
 const SYMBOLS_FIRST = 1 << 16;
 const NAME_BYTES_FIRST = 1 << 20;
-/** A line of kallsyms: KSYM_NAME_LEN, and an address, a letter and a module besides. */
+/** A line of kallsyms: KSYM_NAME_LEN, plus an address, a letter and a module. */
 const LINE_BYTES_MAX = 1024;
 
-/** Functions are shorter: what is farther from one is in code that came after it was read. */
+/** Functions are shorter: addresses farther from one are in code loaded after the file was read. */
 const FUNCTION_BYTES_MAX = 1 << 18;
 
-/** An address, given in two halves, in the form by which symbols are found. */
+/** An address, given in two halves, in the form that symbol look-ups use. */
 export function codeAddress(low: number, high: number): number {
   return low + (high & HIGH_BITS) * WORD;
 }
 
 /**
  * The functions of the running kernel by address, from /proc/kallsyms: sorted numbers and one run
- * of bytes, about 40 bytes a function. Those of a module that is loaded later are not known.
+ * of bytes, about 40 bytes per function. Functions of modules loaded later are unknown.
  *
- * Whether addresses are hidden is decided when the file is opened, so that it can be read after
+ * Whether addresses are hidden is decided when the file is opened, so it can be read after
  * CAP_SYSLOG was given up.
  */
 export class KernelSymbols {
@@ -36,7 +36,7 @@ export class KernelSymbols {
   #names = Buffer.alloc(0);
   #order = new Uint32Array(0);
 
-  /** Opens the file; throws what the file system does. */
+  /** Opens the file; throws errors of the file system. */
   constructor(path = '/proc/kallsyms') {
     this.#file = openSync(path, 'r');
   }
@@ -46,13 +46,13 @@ export class KernelSymbols {
     return this.#order.length;
   }
 
-  /** Once, and off the hot path: the file has some 100,000 lines. */
+  /** Runs once, outside the hot path: the file has some 100,000 lines. */
   async read(): Promise<void> {
     const fd = this.#file;
     if (fd === undefined) return;
     this.#file = undefined;
     const reader = new LineReader();
-    // The stream closes the file, whatever becomes of it.
+    // The stream closes the file, even after an error.
     for await (const part of createReadStream('', { fd, highWaterMark: READ_BYTES }))
       reader.take(part as Buffer);
     const { count, addresses, ends, names } = reader;
@@ -61,17 +61,17 @@ export class KernelSymbols {
     this.#names = Buffer.from(names.subarray(0, ends[count - 1] ?? 0));
     this.#order = new Uint32Array(count);
     for (let symbol = 0; symbol < count; symbol++) this.#order[symbol] = symbol;
-    // The kernel's own come in order; those of modules do not.
+    // The kernel's own symbols are in order; those of modules are not.
     if (!reader.isSorted) this.#order.sort((a, b) => addresses[a]! - addresses[b]!);
   }
 
-  /** Lets go of the file if it was never read. */
+  /** Closes the file if it was never read. */
   close(): void {
     if (this.#file !== undefined) closeSync(this.#file);
     this.#file = undefined;
   }
 
-  /** The function that the address is in; undefined: none that is known. */
+  /** The function that contains the address; undefined: unknown. */
   nameOf(address: number): string | undefined {
     let low = 0;
     let high = this.#order.length;
@@ -87,7 +87,7 @@ export class KernelSymbols {
   }
 }
 
-/** Picks the functions out of `ffffffff81000000 T _text` and `… t name	[module]`. */
+/** Extracts the functions from `ffffffff81000000 T _text` and `… t name	[module]`. */
 class LineReader {
   count = 0;
   addresses = new Float64Array(SYMBOLS_FIRST);
@@ -107,7 +107,7 @@ class LineReader {
       this.#line(bytes, start, end);
       start = end + 1;
     }
-    // A line that never ends is not of this file; it is cut so that it cannot grow without limit.
+    // An endless line does not belong to this file; it is cut so that it cannot grow without limit.
     this.#rest = Buffer.from(bytes.subarray(start, start + LINE_BYTES_MAX));
   }
 

@@ -8,17 +8,17 @@ import type { BpfObject, Native } from './native.ts';
 import { type LoadedObject, loadDatapath, loadPlan, WITNESS_PROGRAM } from './object.ts';
 import { verifierWords } from './verifier.ts';
 
-/** One way of a feature, tried: `why` says why not. */
+/** The result of trying one way of a feature: `why` says why it failed. */
 export interface WayExamination {
   readonly programs: readonly string[];
   readonly why: string | undefined;
-  /** The verifier's reason, if it is the one that refuses. */
+  /** The verifier's reason, if the verifier refused. */
   readonly verifier?: readonly string[];
 }
 
 export interface FeatureExamination {
   readonly spec: FeatureSpec;
-  /** `untried`: the datapath itself cannot be loaded. */
+  /** `untried`: the datapath cannot be loaded. */
   readonly state: 'available' | 'unavailable' | 'untried';
   readonly ways: readonly WayExamination[];
 }
@@ -29,10 +29,10 @@ export interface Examination {
   readonly verifier?: readonly string[];
   /** Whether hooks know their network namespace. */
   readonly knowsNamespaces: boolean;
-  /** How hooks can be attached. */
+  /** The mode in which hooks can be attached. */
   readonly mode: AttachMode | undefined;
   readonly features: readonly FeatureExamination[];
-  /** Kernel memory of the maps that the configuration takes, bytes. */
+  /** Kernel memory of the maps that the configuration needs, bytes. */
   readonly bpfBytes: number | undefined;
 }
 
@@ -40,8 +40,8 @@ export interface Examination {
 const LOOPBACK = 1;
 
 /**
- * Finds out what the kernel allows by doing it: the datapath and each feature, in each of its ways,
- * is loaded, attached and let go. Nothing of it is left, and no packet is touched.
+ * Finds out what the kernel allows by trying it: the datapath and each feature, in each of its
+ * ways, are loaded, attached and released. Nothing remains, and no packet is touched.
  */
 export async function examineDatapath(
   native: Native,
@@ -118,8 +118,8 @@ async function examineFeature(
 }
 
 /**
- * Programs of each way. A feature without probes lives in the hooks alone: loading it is its one
- * way. One whose ways cannot be told says why when it is loaded.
+ * Programs of each way. A feature without probes only lives in the hooks: loading it is its only
+ * way. A feature that cannot name its ways reports why when it is loaded.
  */
 function programsOf(spec: FeatureSpec, config: AgentConfig): readonly (readonly string[])[] {
   try {
@@ -157,7 +157,7 @@ function refusalOf(error: unknown): Omit<WayExamination, 'programs'> {
   return { why: explain(error), ...(verifier.length === 0 ? {} : { verifier }) };
 }
 
-/** What the features that are on, and possible, take. */
+/** Memory of the features that are enabled and available. */
 function measure(native: Native, object: Uint8Array, config: AgentConfig): number | undefined {
   try {
     const loaded = loadDatapath(native, object, config);

@@ -13,12 +13,12 @@ import {
 
 const RULES_SECTION = '.rodata.filters';
 
-/** In the order in which rules are tried: the longest prefix first, then that of the list. */
+/** Rules in order of evaluation: the longest prefix first, then the order of the list. */
 export function inOrder(rules: readonly FilterRule[]): readonly FilterRule[] {
   return rules.toSorted((one, other) => prefixLength(other.cidr) - prefixLength(one.cidr));
 }
 
-/** Bytes of the sections of the datapath that hold the rules, by name. */
+/** Bytes of the datapath's sections that hold the rules, by name. */
 export function filterSections(rules: readonly FilterRule[]): Readonly<Record<string, Uint8Array>> {
   assert(rules.length <= FILTER_RULES_MAX, 'rules fit the datapath');
   const bytes = new Uint8Array(FILTER_RULES_MAX * filterRule.sizeBytes);
@@ -29,7 +29,7 @@ export function filterSections(rules: readonly FilterRule[]): Readonly<Record<st
   return { [RULES_SECTION]: bytes };
 }
 
-/** Sets what `struct config` says of the rules. */
+/** Sets the fields of `struct config` for the rules. */
 export function configureFilter(view: DataView, rules: readonly FilterRule[]): void {
   view.setUint8(layout.filterRules, rules.length);
   view.setUint8(layout.filterSamples, rules.some(({ sample }) => sample > 0) ? 1 : 0);

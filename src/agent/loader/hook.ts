@@ -2,10 +2,10 @@ import type { Framing } from '../interfaces/link.ts';
 
 export type Direction = 'ingress' | 'egress';
 export type AttachMode = 'tcx' | 'tc';
-/** `managed`: by another program, EBPF_PROGRAM_MANAGER_MODE. */
+/** `managed`: attached by another program, EBPF_PROGRAM_MANAGER_MODE. */
 export type HookMode = AttachMode | 'managed';
 
-/** An interface that hooks are to be put on. */
+/** An interface that will get hooks. */
 export interface HookTarget {
   readonly netns: number | undefined;
   /** Name of the namespace, empty for the host's. */

@@ -11,7 +11,7 @@ import { hookKind, programOf } from './object.ts';
 
 const RETRY_STEP_MS = 300;
 
-/** More hooks than a host has: the limits of interfaces and namespaces take effect earlier. */
+/** More hooks than a host has: the limits of interfaces and namespaces apply earlier. */
 const HOOKS_WAITING_MAX = 2 ** 20;
 const ONE_AT_A_TIME = { runningMax: 1, waitingMax: HOOKS_WAITING_MAX };
 
@@ -39,11 +39,11 @@ export interface HooksDeps {
 export class Hooks {
   readonly #config: HooksConfig;
   readonly #deps: HooksDeps;
-  // The kernel lets one hook come or go at a time, so that more at once would only hold threads
-  // that drains need. Those that go do not wait behind all that come.
+  // The kernel attaches or detaches one hook at a time, so more at once would only occupy threads
+  // that drains need. Hooks being detached do not wait behind all that are being attached.
   readonly #coming = new Lane(ONE_AT_A_TIME);
   readonly #going = new Lane(ONE_AT_A_TIME);
-  // Until the kernel has said that it knows no TCX, or has shown that it does.
+  // Until the kernel has shown that it supports TCX, or that it does not.
   #tcx: 'untried' | 'works' | 'unknown-to-kernel' = 'untried';
 
   constructor(config: HooksConfig, deps: HooksDeps) {
@@ -51,19 +51,19 @@ export class Hooks {
     this.#deps = deps;
   }
 
-  /** Of the hooks that an interface gets. */
+  /** Directions of the hooks that an interface gets. */
   get directions(): readonly Direction[] {
     return directionsOf(this.#config);
   }
 
-  /** Somebody else puts hooks on. */
+  /** Another program attaches the hooks. */
   get isManaged(): boolean {
     return false;
   }
 
   /**
    * Adds to `hooks` one for each wanted direction that has none there. Failures are counted and
-   * logged here: other interfaces go on. Hooks are added one by one, so that none is lost when
+   * logged here: other interfaces continue. Hooks are added one by one, so that none is lost when
    * `signal` ends the attempts. True: none is missing.
    */
   async attach(target: HookTarget, signal: AbortSignal, hooks: Hook[]): Promise<boolean> {
@@ -77,7 +77,7 @@ export class Hooks {
     return hooks.length === wanted.length;
   }
 
-  /** A failure is counted and logged. */
+  /** Failures are counted and logged. */
   async detach(target: HookTarget, hook: Hook): Promise<void> {
     const { native, object, metrics, log } = this.#deps;
     try {
@@ -106,7 +106,7 @@ export class Hooks {
         metrics.interfaceEvent(`attach_${hook.mode}`, target, attempt - 1);
         return hook;
       } catch (error) {
-        // It went away between the news of it and now, or is on its way out.
+        // The interface went away after the news of it, or is about to go.
         if (isGone(error) || signal.aborted) return undefined;
         const fields = { ...describe(target), direction, attempt, error: explain(error) };
         if (attempt >= attempts) {
@@ -131,7 +131,7 @@ export class Hooks {
       this.#tcx = 'works';
       return hook;
     } catch (error) {
-      // The namespace's descriptor may be another one's by now.
+      // The descriptor's number may belong to another namespace by now.
       if (signal.aborted || !this.#fallsBack(error)) throw error;
       return this.#tryMode(target, direction, 'tc');
     }
@@ -170,7 +170,7 @@ export class Hooks {
   }
 }
 
-/** Of the hooks that an interface gets. */
+/** Directions of the hooks that an interface gets. */
 export function directionsOf({ direction }: Pick<AgentConfig, 'direction'>): readonly Direction[] {
   return direction === 'both' ? ['ingress', 'egress'] : [direction];
 }

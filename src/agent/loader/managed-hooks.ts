@@ -3,8 +3,8 @@ import type { Direction, Hook, HookTarget } from './hook.ts';
 import { directionsOf } from './hooks.ts';
 
 /**
- * Stands where hooks are attached, when somebody else attaches them: every interface that the rules
- * want is taken to be watched, so that its name is known.
+ * Replaces the attaching of hooks when another program attaches them: every interface that the
+ * rules select is assumed to be watched, so that its name is known.
  */
 export class ManagedHooks {
   readonly directions: readonly Direction[];
@@ -20,6 +20,6 @@ export class ManagedHooks {
   }
 
   async detach(): Promise<void> {
-    // Not ours.
+    // The hooks are not ours.
   }
 }

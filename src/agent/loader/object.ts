@@ -12,37 +12,37 @@ import { type SideTable, sideMapSizes } from './side-tables.ts';
 import { configureTags } from './tags.ts';
 import { verifierWords } from './verifier.ts';
 
-/** By the index that `swap` returns. */
+/** Maps by the index that `swap` returns. */
 export const FLOW_MAPS = ['flows_a', 'flows_b'] as const;
 export const CURRENT_MAP = 'current';
-/** How many new flows there are since the last swap. */
+/** Number of new flows since the last swap. */
 export const INSERTED_MAP = 'inserted';
 /** The constants of the programs, `struct config`. */
 export const CONFIG_MAP = '.rodata.config';
 export const STATS_MAP = 'stats';
 export const WAKE_MAP = 'wake';
-/** Does nothing and hangs nowhere: it is there for as long as the process that has loaded it. */
+/** Does nothing and is never attached: it exists as long as the process that loaded it. */
 export const WITNESS_PROGRAM = 'hook_check';
-/** Which interfaces have hooks, and which packets have passed none before: enum hook_fact. */
+/** Facts for hooks: interfaces that have hooks, and births of packets (enum hook_fact). */
 export const HOOK_FACTS_MAP = 'hook_facts';
 /** Ring buffer of captured packets. */
 export const CAPTURE_MAP = 'captured';
-/** As in the datapath: more of a packet is not captured. */
+/** The same limit as in the datapath: the rest of a packet is not captured. */
 export const CAPTURE_BYTES_MAX = 65_664;
 /** At 100,000 packets of 1500 bytes a second this holds 100 ms. A power of two. */
 const CAPTURE_RING_BYTES = 16 * 1024 * 1024;
 const CAPTURE_WAKE_SHARE = 0.25;
 
 /**
- * New flows keep coming while a map that fills is swapped, which takes some 10 ms. A map of so few
- * entries that it would fill meanwhile is larger, up to what takes 100,000 new flows a second.
+ * New flows keep coming while a full map is swapped, which takes some 10 ms. A map too small for
+ * that time is enlarged, up to room for 100,000 new flows a second.
  */
 const ROOM_FACTOR = 10;
 const ROOM_ENTRIES = 10_000;
-/** Fewer are taken for this many: every one would wake the agent. */
+/** Smaller values are raised to this: otherwise every flow would wake the agent. */
 const FLOWS_MIN = 16;
 
-/** Entries of a flow map where `CACHE_MAX_FLOWS` are wanted. */
+/** Entries of a flow map for a wanted `CACHE_MAX_FLOWS`. */
 export function flowMapEntries(flows: number): number {
   const wanted = Math.max(flows, FLOWS_MIN);
   return Math.max(wanted, Math.min(wanted * ROOM_FACTOR, ROOM_ENTRIES));
@@ -54,7 +54,7 @@ export function flowMapEntries(flows: number): number {
  */
 const WAKE_SHARE = 0.35;
 
-/** What hooks make of packets. */
+/** The output of hooks. */
 export type HookKind = 'flow' | 'capture';
 
 export function hookKind({ enablePca }: Pick<AgentConfig, 'enablePca'>): HookKind {
@@ -65,12 +65,12 @@ export function programOf(kind: HookKind, direction: Direction, framing: Framing
   return `${kind}_${direction}_${framing}`;
 }
 
-/** A feature that the kernel has taken. */
+/** A feature that the kernel has accepted. */
 export interface LoadedFeature {
   readonly spec: FeatureSpec;
-  /** Offset of its structure in an entry, bytes; 0: it has none. */
+  /** Offset of its structure in an entry, bytes; 0: none. */
   readonly at: number;
-  /** What is to be attached. */
+  /** The probes to attach. */
   readonly probes: readonly ProbeOptions[];
 }
 
@@ -81,7 +81,7 @@ export interface RefusedFeature {
 
 export interface LoadedObject {
   readonly object: BpfObject;
-  /** False: the kernel does not tell hooks their namespace, and names go by index alone. */
+  /** False: the kernel does not give hooks their namespace, and names depend on the index alone. */
   readonly knowsNamespaces: boolean;
   /** Bytes of an entry's value. */
   readonly valueBytes: number;
@@ -89,26 +89,26 @@ export interface LoadedObject {
   readonly refused: readonly RefusedFeature[];
 }
 
-/** What is loaded together: features, each by one of its ways. */
+/** The programs to load together: features, each in one of its ways. */
 export interface LoadPlan {
   readonly config: AgentConfig;
   readonly knowsNamespaces: boolean;
   readonly features: readonly { readonly spec: FeatureSpec; readonly way: number }[];
-  /** Programs that nobody but this load asks for. */
+  /** Programs that only this load needs. */
   readonly extra?: readonly string[];
-  /** What marks are made of; without, there are none (`setMarks`). */
+  /** Secret for marks; without it, there are no marks (`setMarks`). */
   readonly secret?: Uint8Array;
 }
 
 export interface LoadWishes {
-  /** Default: the features that the configuration asks for. */
+  /** Default: the features that the configuration enables. */
   readonly wanted?: readonly FeatureSpec[];
   readonly secret?: Uint8Array;
 }
 
 /**
- * Loads the datapath, configured. Features that the kernel refuses are left out; when it refuses
- * the rest, too, a coded error says what to do.
+ * Loads the configured datapath. Features that the kernel refuses are left out; if it also refuses
+ * the rest, a coded error says what to do.
  */
 export function loadDatapath(
   native: Native,
@@ -139,7 +139,7 @@ function loadWanted(
   try {
     return attempt({ config, knowsNamespaces: true, features: all });
   } catch (first) {
-    // Without the rights nothing loads; anything else may be one feature's fault.
+    // Without the capabilities nothing loads; any other failure may be due to one feature.
     if (isPermission(first) && all.length === 0) throw refusal(first);
   }
   const knowsNamespaces = findOut(native, attempt, config);
@@ -159,7 +159,7 @@ function loadWanted(
 
 type Attempt = (plan: LoadPlan) => LoadedObject;
 
-/** Whether hooks can be told their namespace, the plain datapath being fine. */
+/** Whether hooks can know their namespace; this needs a working plain datapath. */
 function findOut(native: Native, attempt: Attempt, config: AgentConfig): boolean {
   for (const knowsNamespaces of [true, false]) {
     try {
@@ -173,8 +173,8 @@ function findOut(native: Native, attempt: Attempt, config: AgentConfig): boolean
 }
 
 /**
- * The first way of the feature that loads by itself, and can be attached: of a program that hooks
- * a function by a trampoline, arm64 says only then that it has none. Or why none does.
+ * The first way of the feature that loads by itself, and can be attached: arm64 reports only on
+ * attaching that it has no trampolines. Otherwise the reason why none works.
  */
 function findWay(
   native: Native,
@@ -183,7 +183,7 @@ function findWay(
   spec: FeatureSpec,
 ): number | { readonly cause: unknown } {
   let cause: unknown;
-  // Of features without programs and of those whose ways cannot be told: the one that says why.
+  // One way, which has the reason, for features without programs or with unknown ways.
   let count = 1;
   for (let way = 0; way < count; way++) {
     try {
@@ -241,12 +241,12 @@ function mapSizes(config: AgentConfig): Readonly<Record<string, number>> {
   return { ...sizes, [CAPTURE_MAP]: CAPTURE_RING_BYTES };
 }
 
-/** What hooks remember whichever features are on. */
+/** Tables that hooks need with any set of features. */
 function hookTables({ enablePca }: AgentConfig): readonly SideTable[] {
   return enablePca ? ['fragments', 'captured_flows'] : ['fragments'];
 }
 
-/** What hangs at interfaces. */
+/** Programs that are attached to interfaces. */
 export function hookPrograms(config: AgentConfig): string[] {
   const { direction } = config;
   const directions: readonly Direction[] =
@@ -308,7 +308,7 @@ function isPermission(error: unknown): boolean {
   return hasCode(error, 'EPERM');
 }
 
-/** What a refusal means, by its code. */
+/** The meaning of a refusal, by its code. */
 const ADVICE: Readonly<Record<string, string>> = {
   EPERM: 'it needs the capabilities BPF, PERFMON and NET_ADMIN: run as root',
   EMFILE: 'the limit of open files of this process (ulimit -n) is too low',

@@ -1,46 +1,46 @@
 import { join } from 'node:path';
 
 /**
- * TC filters stay when the process that made them is killed, unlike TCX links. Their name says
- * whose they are, so that a later start can tell what nobody needs any more.
+ * TC filters remain when the process that made them is killed, unlike TCX links. Their name
+ * identifies their owner, so that a later start can detect filters that nobody needs any more.
  */
 
 const PREFIX = 'netobserv';
-/** Of a filter whose maker made the qdisc, too. */
+/** Suffix of a filter whose maker also created the qdisc. */
 const WITH_QDISC = ':q';
 
 export interface ProcessView {
   readonly read: (path: string) => string | undefined;
   readonly link: (path: string) => string | undefined;
-  /** Where the kernel shows processes. */
+  /** Directory in which the kernel shows processes. */
   readonly directory: string;
-  /** Whether the witness of this number is there; undefined: it is not for us to see. */
+  /** Whether the witness with this number exists; undefined: this process may not see it. */
   readonly hasWitness: (id: number) => boolean | undefined;
 }
 
 export interface Owner {
   readonly pid: number;
-  /** Ticks after boot: a later process with the same number has another. */
+  /** Ticks after boot: a later process with the same number has a different value. */
   readonly started: string;
   /** Inode of the namespace that the number belongs to. */
   readonly pidNamespace: string;
-  /** Number of a program that only the process holds, the same everywhere; 0: none. */
+  /** Number of a program that only the process holds, the same in every namespace; 0: none. */
   readonly witness: number;
 }
 
-/** Name of the filters of the process that this is; `agent` tells several agents in it apart. */
+/** Name of this process's filters; `agent` distinguishes several agents in it. */
 export function ownerName(view: ProcessView, agent: number, witness: number): string {
   const pid = Number(view.link(join(view.directory, 'self')) ?? 0);
   const started = startOf(view, pid) ?? '0';
   return [PREFIX, pid, started, pidNamespaceOf(view), agent, witness].join(':');
 }
 
-/** Undefined for a filter that no netobserv has made. */
+/** Undefined for a filter that was not made by netobserv. */
 export function parseOwner(name: string): Owner | undefined {
   const [prefix, pid, started, pidNamespace, agent, witness] = name.split(':');
   const isWhole = agent !== undefined && /^\d+$/.test(pid ?? '') && /^\d+$/.test(started ?? '');
   if (prefix !== PREFIX || !isWhole) return undefined;
-  // Earlier releases had none.
+  // Earlier releases had no witness.
   const witnessed = /^\d+$/.test(witness ?? '') ? Number(witness) : 0;
   return { pid: Number(pid), started: started!, pidNamespace: pidNamespace!, witness: witnessed };
 }
@@ -54,8 +54,8 @@ export function hasMadeQdisc(name: string): boolean {
 }
 
 /**
- * Whether the maker is gone for certain: its witness is, which those in other containers have, too.
- * Where the kernel does not show that: a process of the same PID namespace that is not there.
+ * Whether the maker is certainly gone: its witness is gone, which also works across containers. If
+ * the kernel does not show witnesses: its process, of the same PID namespace, is gone.
  */
 export function isProvablyGone(owner: Owner, view: ProcessView): boolean {
   const hasWitness = owner.witness === 0 ? undefined : view.hasWitness(owner.witness);
@@ -70,7 +70,7 @@ function pidNamespaceOf(view: ProcessView): string {
   return /\[(\d+)\]/.exec(view.link(join(view.directory, 'self/ns/pid')) ?? '')?.[1] ?? '';
 }
 
-/** Field 22 of /proc/PID/stat (proc(5)); the name before it may have anything in it. */
+/** Field 22 of /proc/PID/stat (proc(5)); the name before it may contain anything. */
 function startOf(view: ProcessView, pid: number): string | undefined {
   const stat = view.read(join(view.directory, String(pid), 'stat'));
   if (stat === undefined) return undefined;

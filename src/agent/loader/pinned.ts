@@ -20,22 +20,22 @@ import {
   WAKE_MAP,
 } from './object.ts';
 
-/** Pinned under their own names; without one of them nothing can be drained. */
+/** Pinned under their own names; all of them are needed to drain. */
 const REQUIRED = [...FLOW_MAPS, CURRENT_MAP, INSERTED_MAP, STATS_MAP, WAKE_MAP] as const;
 
-/** A BPF file system takes no dots in names. */
+/** A BPF file system accepts no dots in names. */
 const CONFIG_PIN = 'config';
 
 /** More files than this are a mistake. */
 const PINS_MAX = 1024;
 
 /**
- * The datapath as another program has loaded, attached and pinned it: maps by their names, in the
+ * The datapath that another program has loaded, attached and pinned: maps by their names, in the
  * folder of BPFMAN_BPF_FS_PATH.
  *
- * With the programs' constants pinned, too, as `config`, they say which features are on and where
- * they are in an entry. Without, the agent's own configuration does: it must be the one that the
- * programs were loaded with, and the size of entries must agree.
+ * If the programs' constants are also pinned, as `config`, they show which features are on and
+ * where they are in an entry. Otherwise the agent's own configuration does: it must be the one that
+ * the programs were loaded with, and the size of entries must agree.
  */
 export function openPinned(native: Native, object: Uint8Array, config: AgentConfig): LoadedObject {
   const handle = native.openUnloaded(object);
@@ -45,7 +45,7 @@ export function openPinned(native: Native, object: Uint8Array, config: AgentConf
     const knobs = pinned.has(CONFIG_PIN) ? readConfig(native, handle) : undefined;
     const loaded: LoadedObject = {
       object: handle,
-      // Kernels that do not tell are older than program managers.
+      // Kernels that do not report namespaces are older than program managers.
       knowsNamespaces: knobs === undefined || knobs.getUint8(layout.hasNetnsCookie) !== 0,
       valueBytes: knobs === undefined ? valueBytesOf(config) : valueBytes,
       ...chooseFeatures(config, knobs, pinned),
@@ -59,7 +59,7 @@ export function openPinned(native: Native, object: Uint8Array, config: AgentConf
   }
 }
 
-/** Takes over what is there; returns the names. */
+/** Takes over the pinned maps; returns their names. */
 function adoptAll(native: Native, object: BpfObject, folder: string): ReadonlySet<string> {
   const adopted = new Set<string>();
   for (const name of listPins(folder)) {
@@ -68,7 +68,7 @@ function adoptAll(native: Native, object: BpfObject, folder: string): ReadonlySe
       native.adoptPinned(object, map, join(folder, name));
       adopted.add(name);
     } catch (cause) {
-      // Files of somebody else's; what is ours and missing is found out below.
+      // Skips files of other programs; missing maps of ours are detected below.
       if (!isRequired(name)) continue;
       throw refuse(`map ${name} cannot be opened (${explain(cause)})`, folder, name, cause);
     }
@@ -129,7 +129,7 @@ function valueBytesOf(config: AgentConfig): number {
   );
 }
 
-/** Those that are asked for, as far as the programs have them. */
+/** The requested features that the programs have. */
 function chooseFeatures(
   config: AgentConfig,
   knobs: DataView | undefined,
@@ -148,7 +148,7 @@ function chooseFeatures(
     } else if (missing !== undefined) {
       refused.push({ spec, cause: new Error(`map ${missing} is not pinned`) });
     } else {
-      // Attaching is the business of whoever loaded the programs.
+      // The program that loaded the datapath attaches the probes.
       features.push({ spec, at, probes: [] });
     }
   }

@@ -7,11 +7,11 @@ import type { Native } from './native.ts';
 import type { LoadedFeature, LoadedObject } from './object.ts';
 import { verifierWords } from './verifier.ts';
 
-/** What became of a feature that was asked for. */
+/** The state of a feature that was requested. */
 export interface FeatureStatus {
   readonly name: string;
   readonly state: 'on' | 'unavailable';
-  /** Why it is not available. */
+  /** The reason why it is not available. */
   readonly why?: string;
 }
 
@@ -27,7 +27,7 @@ export interface ProbesDeps {
   readonly metrics: AgentMetrics;
 }
 
-/** Attaches the probes of every feature. One that cannot be attached is left out, and said so. */
+/** Attaches the probes of every feature; logs and leaves out those that cannot be attached. */
 export async function attachFeatures(
   { object, features, refused }: LoadedObject,
   { native, log, metrics }: ProbesDeps,

@@ -1,6 +1,6 @@
 /**
- * Tables beside flows, by bpf/side-tables.h: each is a pair, one for those whose packets add little
- * to it, and one for the busy, so that nobody pushes out what others have.
+ * Tables beside flows, by bpf/side-tables.h: each is a pair, one for senders that add little to it,
+ * and one for the busy, so that nobody pushes out others' entries.
  */
 import { sideEntries } from '../drain/layout.gen.ts';
 
@@ -14,18 +14,18 @@ const ENTRIES = {
 
 export type SideTable = keyof typeof ENTRIES;
 
-/** How much each has taken, of flow maps and of side tables. */
+/** Number of entries that each sender has taken, in flow maps and in side tables. */
 const SHARES_MAPS = ['shares', 'side_shares'];
 
-/** More than a CPU keeps free for itself, of a map that forgets what was not used for long. */
+/** More than a CPU reserves for itself in a map that forgets the least recently used entries. */
 const ENTRIES_PER_CPU = 256;
 
-/** Both maps of the table, by the names of the datapath. */
+/** Names of both maps of the table in the datapath. */
 export function mapsOf(table: SideTable): readonly string[] {
   return [table, `busy_${table}`];
 }
 
-/** Entries of the maps of these tables, on a machine with so many CPUs. */
+/** Entries of the maps of these tables, on a machine with this many CPUs. */
 export function sideMapSizes(
   tables: readonly SideTable[],
   cpus: number,

@@ -4,15 +4,15 @@ import type { BpfObject, Native } from './native.ts';
 /** The switch of bpf/tag.h. */
 const MARKS_MAP = '.data.marks';
 
-/** As in bpf/tag.h: a tag is one of 1..TAG_MAX, and four are not of flows. */
+/** As in bpf/tag.h: a tag is one of 1..TAG_MAX, and four of them do not belong to flows. */
 const TAG_MAX = 0x7ff;
 
-/** Random bytes that the marks of one load are made of: a place, a seed, a factor. */
+/** Random bytes for the marks of one load: a place, a seed, a factor. */
 export const TAG_SECRET_BYTES = 2 + 8 + 8;
 
 /**
- * How the marks of one load are made. With a secret nobody who knows the program knows which
- * mark a packet has, and which flows share theirs is another matter with each start.
+ * Configures the marks of one load. The secret prevents anybody who knows the program from
+ * predicting a packet's mark; which flows share a mark changes with each start.
  */
 export function configureTags(view: DataView, secret: Uint8Array): void {
   const random = new DataView(secret.buffer, secret.byteOffset, secret.byteLength);
@@ -24,16 +24,16 @@ export function configureTags(view: DataView, secret: Uint8Array): void {
     layout.tagRejected,
     layout.tagSampledOut,
   ] as const;
-  // The four before those of flows, in a circle.
+  // The four tags before those of flows, in a circle.
   for (const [at, offset] of others.entries()) {
     view.setUint16(offset, ((first + TAG_MAX - 2 - at) % TAG_MAX) + 1, true);
   }
   view.setBigUint64(layout.tagSeed, random.getBigUint64(2, true), true);
-  // An even one would lose bits of what it multiplies.
+  // An even factor would lose bits of the value that it multiplies.
   view.setBigUint64(layout.tagFactor, random.getBigUint64(10, true) | 1n, true);
 }
 
-/** Whether hooks leave marks on packets, and believe them. */
+/** Whether hooks leave marks on packets, and trust them. */
 export function setMarks(native: Pick<Native, 'updateMap'>, object: BpfObject, on: boolean): void {
   native.updateMap(object, MARKS_MAP, new Uint8Array(4), Uint8Array.of(on ? 1 : 0, 0, 0, 0));
 }

@@ -1,14 +1,14 @@
-/** Lines of a refusal that are shown: the last instructions and, behind them, the reason. */
+/** Lines of a refusal that are shown: the last instructions and, after them, the reason. */
 const WORDS_MAX = 4;
 /** libbpf puts these around the verifier's log. */
 const BEGIN = '-- BEGIN PROG LOAD LOG --';
 const END = '-- END PROG LOAD LOG --';
-/** Statistics that the verifier prints behind its reason. */
+/** Statistics that the verifier prints after its reason. */
 const STATISTICS = /^(processed \d+ insns|verification time|stack depth)/;
 
 /**
- * The verifier's last lines in a failure to load, or in what caused it: its reason is among them.
- * Empty when the verifier had no say.
+ * The verifier's last lines in a failure to load, or in its cause: they include the reason. Empty
+ * when the verifier was not involved.
  */
 export function verifierWords(error: unknown): readonly string[] {
   let current = error;
@@ -21,7 +21,7 @@ export function verifierWords(error: unknown): readonly string[] {
   return [];
 }
 
-/** Of a long log only the end is kept, so that its beginning may be missing. */
+/** Only the end of a long log is kept, so its beginning may be missing. */
 function lastWords(log: string): readonly string[] {
   const end = log.lastIndexOf(END);
   const whole = end < 0 ? log : log.slice(0, end);

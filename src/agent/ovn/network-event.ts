@@ -1,14 +1,14 @@
 import { mapOf, type OvsdbRow, textOf } from '../../net/ovsdb/values.ts';
 
 /**
- * What an access-control list did to a packet, in the words of the external ids that ovn-kubernetes
- * gives its lists. Fields of no meaning for the kind of policy are empty.
+ * An access-control list's action on a packet, in terms of the external ids that ovn-kubernetes
+ * gives its lists. Fields without a meaning for the kind of policy are empty.
  */
 export interface NetworkEvent {
   readonly Feature: 'acl';
   /** allow, allow-related, allow-stateless, drop, reject, pass */
   readonly Action: string;
-  /** Kind of what the list was made for: NetworkPolicy, EgressFirewall … */
+  /** Kind of object that the list was made for: NetworkPolicy, EgressFirewall … */
   readonly Type: string;
   readonly Name: string;
   readonly Namespace: string;
@@ -20,7 +20,7 @@ const OWNER_TYPE = 'k8s.ovn.org/owner-type';
 const OBJECT_NAME = 'k8s.ovn.org/name';
 const DIRECTION = 'direction';
 
-/** Which part of the owner's name is what, and where the direction is known without being said. */
+/** The parts of the owner's name, and the direction where it is implied. */
 interface Naming {
   readonly name: 'name' | 'namespace' | 'namespace:name' | 'none';
   readonly direction?: string;
@@ -38,7 +38,7 @@ const NAMINGS: Readonly<Record<string, Naming>> = {
   NetpolNode: { name: 'none', direction: 'Ingress' },
 };
 
-/** Of a row of OVN's table ACL. */
+/** Converts a row of OVN's table ACL. */
 export function networkEventOf(acl: OvsdbRow): NetworkEvent {
   const ids = mapOf(acl.external_ids);
   const type = ids.get(OWNER_TYPE) ?? '';

@@ -1,17 +1,17 @@
 import { numberOf, type OvsdbRow, referencesOf } from '../../net/ovsdb/values.ts';
 import { type NetworkEvent, networkEventOf } from './network-event.ts';
 
-/** Tables of OVN's northbound database that tell what a sample is about. */
+/** Tables of OVN's northbound database that describe samples. */
 export const NORTH_TABLES = {
   ACL: ['action', 'external_ids', 'sample_new', 'sample_est'],
   Sample: ['metadata'],
   Sample_Collector: ['set_id'],
 } as const;
 
-/** Lists that are sampled; further ones are not known, and counted. */
+/** Limit of sampled lists; further ones are unknown, and counted. */
 export const ACLS_MAX = 262_144;
 
-/** What a sample comes from, the first byte of its domain. */
+/** The origin of a sample, the first byte of its domain. */
 const SamplingApp = { drop: 1, aclNew: 2, aclEstablished: 3 } as const;
 
 interface SampledAcl {
@@ -20,9 +20,9 @@ interface SampledAcl {
 }
 
 /**
- * From the cookie of a sample to the access-control list behind it. The cookie is two numbers in
- * network order: the domain, whose first byte says which samples these are, and the point, which
- * is in the column `metadata` of the Sample that the list refers to.
+ * Finds the access-control list of a sample by its cookie. The cookie is two numbers in network
+ * order: the domain, whose first byte gives the kind of samples, and the point, which is in the
+ * column `metadata` of the Sample that the list refers to.
  */
 export class NorthModel {
   readonly #points = new Map<number, string>();
@@ -33,12 +33,12 @@ export class NorthModel {
   readonly #collectors = new Map<string, number>();
   #missed = 0;
 
-  /** Lists for which there was no room. */
+  /** Lists that did not fit. */
   get missed(): number {
     return this.#missed;
   }
 
-  /** Sets that samples are sent to. */
+  /** Sets that receive samples. */
   get collectorSets(): readonly number[] {
     return [...new Set(this.#collectors.values())].sort((a, b) => a - b);
   }
@@ -59,7 +59,7 @@ export class NorthModel {
     else if (table === 'Sample_Collector') this.#setCollector(uuid, numberOf(row?.set_id));
   }
 
-  /** Undefined: nothing is known of the sample. */
+  /** Undefined: the sample is unknown. */
   eventOf(domain: number, point: number): NetworkEvent | undefined {
     const sample = this.#points.get(point);
     if (sample === undefined) return undefined;

@@ -7,7 +7,7 @@ import type { NetworkEvent } from './network-event.ts';
 import { NORTH_TABLES, NorthModel } from './north.ts';
 import { COLLECTOR_TABLES, Collectors } from './switch.ts';
 
-/** Where OVN and Open vSwitch have their sockets on a node, unless a test says otherwise. */
+/** Sockets of OVN and Open vSwitch on a node; tests use others. */
 export interface OvnSockets {
   readonly north: string;
   readonly local: string;
@@ -18,7 +18,7 @@ export const OVN_SOCKETS: OvnSockets = {
   local: '/var/run/openvswitch/db.sock',
 };
 
-/** Open vSwitch answers within milliseconds, or hangs: others wait for their turn to stop. */
+/** Open vSwitch answers within milliseconds, or hangs: other parts wait to be stopped. */
 const REMOVE_TIMEOUT_MS = 1000;
 
 interface Deps {
@@ -28,8 +28,8 @@ interface Deps {
 }
 
 /**
- * Has samples of network policies sent to the kernel's psample group, and knows what they mean.
- * OVN says in its database to which sets samples go; Open vSwitch is given those sets.
+ * Directs samples of network policies to the kernel's psample group, and interprets them. OVN's
+ * database names the sets for samples; this creates those sets in Open vSwitch.
  */
 export class OvnSampling {
   readonly #deps: Deps;
@@ -74,7 +74,7 @@ export class OvnSampling {
     const removed = new AbortController();
     const removing = this.#remove().finally(() => removed.abort());
     await this.#deps.clock.sleep(REMOVE_TIMEOUT_MS, removed.signal).catch(() => undefined);
-    // What has had no answer by now fails with its connection.
+    // Requests without an answer by now fail with their connection.
     await this.#north.stop();
     await this.#local.stop();
     await removing;
@@ -93,7 +93,7 @@ export class OvnSampling {
     }
   }
 
-  /** One at a time; what came meanwhile is seen by the next. */
+  /** One run at a time; the next run handles changes that come meanwhile. */
   #ensure(): void {
     this.#ensuring = this.#ensuring.then(() => this.#ensureAll());
   }

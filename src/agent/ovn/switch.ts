@@ -4,15 +4,15 @@ import { mapOf, numberOf, type OvsdbRow, referencesOf, textOf } from '../../net/
 import { OVN_ERRORS } from './errors.ts';
 
 const INTEGRATION_BRIDGE = 'br-int';
-/** As the original signs its rows, whose place this agent takes. */
+/** The owner that `netobserv-ebpf-agent` sets on its rows; this agent replaces it. */
 const OWNER = 'netobservAgent';
 
-/** Keys of an interface's `external_ids`; the first two mark those of pods. */
+/** Keys of an interface's `external_ids`; the first two identify pods' interfaces. */
 const POD = 'iface-id';
 const POD_VERSION = 'iface-id-ver';
 const NETWORK = 'k8s.ovn.org/network';
 
-/** The label of pods' interfaces in the network that every pod has. */
+/** The label of pods' interfaces in the default network of every pod. */
 const DEFAULT_NETWORK = 'default';
 const CLUSTER_PREFIX = 'cluster_udn_';
 
@@ -45,21 +45,21 @@ export class InterfaceNetworks {
     this.#labels.set(name, labelOf(ids.get(NETWORK) ?? ''));
   }
 
-  /** Empty: not an interface of a pod, or of a network that no user has defined. */
+  /** Empty: not an interface of a pod, or not in a user-defined network. */
   labelOf(name: string): string {
     return this.#labels.get(name) ?? '';
   }
 }
 
 /**
- * `cluster_udn_NAME` is a cluster's network, `NAMESPACE_NAME` a namespace's; names of both kinds
- * have no underscore. Anything else is a network that was made another way.
+ * `cluster_udn_NAME` is a cluster's network, `NAMESPACE_NAME` a namespace's; neither kind of name
+ * contains an underscore. Anything else is a network that was created in another way.
  */
 function labelOf(network: string): string {
   if (network === '') return DEFAULT_NETWORK;
   if (network.startsWith(CLUSTER_PREFIX)) return network.slice(CLUSTER_PREFIX.length);
   const parts = network.split('_');
-  // What is no user's counts as the default, as in the original.
+  // Networks that no user has defined count as the default, as in `netobserv-ebpf-agent`.
   return parts.length === 2 ? parts.join('/') : DEFAULT_NETWORK;
 }
 
@@ -71,14 +71,14 @@ interface Collector {
 }
 
 /**
- * Sets of sample collectors. OVN sends samples to numbered sets; only when Open vSwitch has a set
- * of that number on its integration bridge do they reach the kernel's psample group.
+ * Sets of sample collectors. OVN sends samples to numbered sets; they reach the kernel's psample
+ * group only if Open vSwitch has a set with that number on its integration bridge.
  */
 export class Collectors {
   readonly #bridges = new Map<string, string>();
   readonly #collectors = new Map<string, Collector>();
   readonly #group: number;
-  /** Sets that this process has made, to be removed by it. */
+  /** Sets that this process has created and will remove. */
   readonly #made = new Set<number>();
 
   constructor(group: number) {
@@ -97,7 +97,7 @@ export class Collectors {
       return;
     }
     if (row === undefined) {
-      // Whoever has removed it: it is to be made again.
+      // Somebody removed it: it must be created again.
       this.#made.delete(this.#collectors.get(uuid)?.id ?? -1);
       this.#collectors.delete(uuid);
       return;
@@ -110,7 +110,7 @@ export class Collectors {
     });
   }
 
-  /** Makes the set, unless an agent has left it there. Throws when it is another program's. */
+  /** Creates the set, unless an agent left it. Throws when it belongs to another program. */
   async ensure(client: OvsdbClient, id: number): Promise<void> {
     const bridge = this.#bridge();
     const found = [...this.#collectors.values()].find(
@@ -141,12 +141,12 @@ export class Collectors {
     this.#made.add(id);
   }
 
-  /** Whether all of these are there by this process. */
+  /** Whether this process has created all of these sets. */
   has(ids: readonly number[]): boolean {
     return ids.every((id) => this.#made.has(id));
   }
 
-  /** Removes what `ensure` has made. */
+  /** Removes the sets that `ensure` has created. */
   async remove(client: OvsdbClient): Promise<void> {
     if (this.#made.size === 0) return;
     const bridge = this.#bridge();
