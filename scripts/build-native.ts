@@ -119,8 +119,7 @@ export function buildNative(
     : ownLibraries();
   const flags = [...FLAVOUR_FLAGS[flavour], ...FLAGS, `-I${headers}`, ...includes];
   execFileSync(compiler, [...flags, ...sources, ...archives, '-o', draft], { stdio: 'inherit' });
-  // The linker accepts undefined symbols in a shared library; loading finds those that Node lacks
-  // too.
+  // The linker accepts undefined symbols in a shared library; loading finds those that Node lacks.
   if (flavour === 'release' && !foreign) process.dlopen({ exports: {} }, draft);
   renameSync(draft, output);
   return output;

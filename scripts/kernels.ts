@@ -30,10 +30,7 @@ export interface Kernel {
   readonly architecture: Architecture;
 }
 
-/**
- * Oldest first. The first and the last differ most: without TCX and namespace cookies, and with
- * all.
- */
+/** Oldest first. The ends of the list differ most: no TCX or namespace cookies, and all of them. */
 const SUITES = ['bookworm', 'bookworm-backports', 'trixie-backports'];
 
 function endsOf(kernels: readonly Kernel[]): readonly Kernel[] {
@@ -95,9 +92,7 @@ function proofOfLoad(): string {
   return join(CACHE, 'loaded', fingerprint(LOADED));
 }
 
-/**
- * Whether the first and the last kernel have already loaded this exact datapath on this machine.
- */
+/** Whether both ends of that list have already loaded this exact datapath on this machine. */
 export function isLoadProven(): boolean {
   return existsSync(proofOfLoad());
 }

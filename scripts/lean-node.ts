@@ -44,9 +44,7 @@ export function leanNode(home: string, architecture: Architecture): void {
   renameSync(`${path}.new`, path);
 }
 
-/**
- * The version of Node that runs this script, since that one makes the content that is put into it.
- */
+/** The version of Node that runs this script, which makes the content that is put into it. */
 function nodeOf(architecture: Architecture): string {
   if (!isForeign(architecture)) return process.execPath;
   const folder = npmPackage(`node-linux-${architecture.name}`);

@@ -111,9 +111,7 @@ const loadedWhenCalled: Plugin = {
   },
 };
 
-/**
- * V8 keeps a source with one non-ASCII character in two bytes each: twice the memory, read twice.
- */
+/** V8 keeps sources with a non-ASCII character in two bytes each: twice the memory, read twice. */
 function asciiOnly(file: string): void {
   const escaped = (char: string): string =>
     `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
