@@ -58,9 +58,7 @@ function startAgentProcess(env: NodeJS.ProcessEnv): Program {
   return startProgram(['agent'], { flavour: 'packed', env });
 }
 
-/**
- * Time from the start of the process until the kernel has a TCX link of it. The first run unpacks.
- */
+/** Time from the process's start until the kernel has a TCX link of it. The first run unpacks. */
 async function firstHookFigure(what: string, env: NodeJS.ProcessEnv, max: number): Promise<Figure> {
   const timesMs: number[] = [];
   for (let start = 0; start <= STARTS; start++) {

@@ -226,9 +226,7 @@ async function measureDrain(bed: Bed): Promise<Figure[]> {
   ];
 }
 
-/**
- * 100k new flows a second into a map that is drained whenever the kernel reports that it fills up.
- */
+/** 100k new flows a second into a map that is drained whenever the kernel reports it filling up. */
 async function measureSmallMap(
   bed: Bed,
   { wanted, flows }: (typeof SMALL_MAPS)[number],
@@ -268,9 +266,7 @@ async function measureSmallMap(
   ];
 }
 
-/**
- * Two namespaces, a wire between them, and the datapath with these `options`; closed at the end.
- */
+/** Two namespaces, a wire between them, and the datapath with `options`; closed at the end. */
 export async function withBed<Result>(
   options: DatapathOptions,
   work: (bed: Bed) => Promise<Result>,

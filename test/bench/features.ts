@@ -31,8 +31,7 @@ const ACCEPT_ALL = JSON.stringify([{ ip_cidr: '0.0.0.0/0', action: 'Accept' }]);
 const ACCEPT_OTHERS = JSON.stringify([{ ip_cidr: '172.16.0.0/12', action: 'Accept' }]);
 
 /**
- * The features that `netobserv-ebpf-agent` also has per packet: its figure for everything covers
- * these.
+ * The features that `netobserv-ebpf-agent` also has per packet; its figure for all covers these.
  */
 const COMMON: Readonly<Record<string, string>> = {
   ENABLE_RTT: 'true',
@@ -104,10 +103,7 @@ const INGRESS = 'flow_ingress_l2';
 const EGRESS = 'flow_egress_l2';
 const CAPTURE = 'capture_ingress_l2';
 
-/**
- * The cost of `netobserv-ebpf-agent` above an empty program: half of that, or 0.4 of it for default
- * flows.
- */
+/** Targets: half of the cost of `netobserv-ebpf-agent`, or 0.4 for default flows. */
 const CASES: readonly Case[] = [
   hook('default flows, UDP', {}, udpTo(PORT, UDP_PACKETS), INGRESS, 0.4 * 260),
   hook('default flows, TCP with offloads, ingress', {}, tcp, INGRESS, 0.4 * 373),

@@ -1,9 +1,6 @@
 /** One measured figure of a bench, as `npm run bench` prints it and writes it to bench.json. */
 export interface Figure {
-  /**
-   * The measured quantity and its circumstances: `hook, existing UDP flow, above the empty
-   * program`.
-   */
+  /** The measured quantity and its scope: `hook, existing UDP flow, above the empty program`. */
   readonly name: string;
   readonly value: number;
   readonly unit: string;

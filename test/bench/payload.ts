@@ -9,9 +9,7 @@ import type { DatapathOptions } from '../e2e/datapath/datapath.ts';
 import { type Bed, bulk, type Cost, costFigures, measure, withBed } from './datapath.ts';
 import type { Figure } from './figure.ts';
 
-/**
- * Destination port of the sweep's datagrams, which are all zeros: to port 53 they are DNS queries.
- */
+/** Destination port of the sweep's datagrams, all zeros: on port 53 they are DNS queries. */
 const SWEEP_PORT = 9;
 const FLOWS = 30_000;
 const RATE_PER_SECOND = 100_000;
@@ -29,10 +27,7 @@ async function measureQueries(bed: Bed): Promise<Figure[]> {
   ];
 }
 
-/**
- * A stream, repeated several times: the minimum is least disturbed by other programs on the
- * machine.
- */
+/** A stream, repeated: the minimum is the run least disturbed by other programs on the machine. */
 function leastBulk(options: DatapathOptions): Promise<Cost> {
   return withBed(options, async (bed) => {
     const costs: Cost[] = [];
