@@ -98,8 +98,7 @@ describe.skipIf(requireRoot())('interfaces that come and go by the hundred', () 
       const beganMs = performance.now();
       for (let wave = 0; wave < WAVES; wave++) {
         await churn.wave(wave, () => expect.poll(churn.watched, LONG).toBe(2 + 2 * PAIRS));
-        // Interfaces of a removed namespace are still listed for a moment: the next wave has other
-        // ones.
+        // Interfaces of a removed namespace stay listed for a moment; the next wave has other ones.
         await expect.poll(churn.watched, LONG).toBe(2);
       }
       expect(performance.now() - beganMs).toBeLessThan(60_000);

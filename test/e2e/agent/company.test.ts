@@ -1,6 +1,4 @@
-/**
- * Others at the hooks, before and after ours: every packet counts once, and nobody is influenced.
- */
+/** Others at the hooks, before and after ours: every packet counts once, and none is influenced. */
 import { execFileSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import { LabPair, ONLY_TESTS } from '../../support/lab/lab-pair.ts';

@@ -45,8 +45,7 @@ describe.skipIf(requireRoot())('containers whose network namespace has no name',
     const flows = host.flows.filter((flow) => flow.DstAddr.startsWith('203.0.113.'));
     expect(flows.map((flow) => flow.Interfaces)).toEqual(Array(4).fill([c, d]));
 
-    // Nobody may keep the namespace alive: its end of the pair disappears, and the other end with
-    // it.
+    // Nobody may keep the namespace alive: its end of the pair goes, and the other end with it.
     await lab.end(late);
     await expect
       .poll(() => hookedInterfaces(host), SOON)

@@ -94,8 +94,7 @@ describe.skipIf(requireRoot())('interfaces that come, change and go', () => {
     await expect.poll(() => hookedInterfaces(host)).toEqual([`${first}/${a}`, `${second}/${b}`]);
     await residents[Symbol.asyncDispose]();
 
-    // Nobody may keep the namespace alive: its end of the pair disappears, and the other end with
-    // it.
+    // Nobody may keep the namespace alive: its end of the pair goes, and the other end with it.
     lab.removeNamespace(second);
     await expect.poll(() => hookedInterfaces(host)).toEqual([]);
     await expect.poll(() => ip('-n', first, '-br', 'link').includes(a)).toBe(false);

@@ -34,8 +34,7 @@ export async function startConsole(): Promise<StartedConsole> {
   return {
     url: stack.url,
     async generate() {
-      // Not before: IPv6 sends packets unasked, and the first look at the console is without
-      // traffic.
+      // Not before: IPv6 sends packets unasked, and the console is first viewed without traffic.
       lab.address(client, links[0], `${CLIENT_V6}/64`);
       lab.address(server, links[1], `${SERVER_V6}/64`);
       await lab.tcp(client, server, {

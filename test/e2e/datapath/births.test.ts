@@ -1,7 +1,4 @@
-/**
- * Where a packet counts: depends on how interfaces are connected, not on what others do with its
- * mark.
- */
+/** Interfaces' connections decide where a packet counts, whatever others do with its mark. */
 import { afterEach, describe, expect, test } from 'vitest';
 import type { BpfObject } from '../../../src/agent/loader/native.ts';
 import { requireRoot } from '../../support/require.ts';

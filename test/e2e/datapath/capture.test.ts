@@ -1,6 +1,4 @@
-/**
- * Packets copied to the ring buffer: how much of them, how often, and how the others are counted.
- */
+/** Packets copied to the ring buffer: how much of them, how often, and how the rest is counted. */
 import { afterEach, describe, expect, test } from 'vitest';
 import { capturedPacket } from '../../../src/agent/drain/layout.gen.ts';
 import type { BpfObject } from '../../../src/agent/loader/native.ts';

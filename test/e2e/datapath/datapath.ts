@@ -74,9 +74,7 @@ export interface DatapathOptions {
   readonly maxEntries?: Readonly<Record<string, number>>;
   /** FLOW_FILTER_RULES. */
   readonly rules?: string;
-  /**
-   * Sizes in bytes: captured part of a packet, ring buffer, and ring data that causes a wake-up.
-   */
+  /** Sizes in bytes: captured part of a packet, ring buffer, ring data that causes a wake-up. */
   readonly capture?: { readonly bytes: number; readonly ring: number; readonly wake?: number };
 }
 

@@ -1,6 +1,4 @@
-/**
- * A sender that fills the map faster than it is drained takes only a share of the remaining room.
- */
+/** A sender that fills the map faster than it is drained takes only a share of the free room. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { BpfObject } from '../../../src/agent/loader/native.ts';
 import { Lab } from '../../support/lab/netns.ts';

@@ -1,6 +1,4 @@
-/**
- * Probes see packets both ways: those outside the directions of hooks and rules do not make flows.
- */
+/** Probes see packets both ways: those outside the directions of hooks and rules make no flows. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ClientServer, SERVER } from '../../support/lab/client-server.ts';
 import { ip } from '../../support/lab/netns.ts';

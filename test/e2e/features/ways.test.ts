@@ -1,6 +1,4 @@
-/**
- * Loads, attaches and detaches the programs for every way in which a feature may reach the kernel.
- */
+/** Loads, attaches and detaches the programs of every way for a feature to reach the kernel. */
 import { describe, expect, test } from 'vitest';
 import { drops } from '../../../src/agent/features/drops.ts';
 import { type FeatureSpec, waysOf } from '../../../src/agent/features/feature.ts';
