@@ -304,8 +304,7 @@ test('whichever block is damaged, the store opens, answers and takes flows', asy
     await opened.append(rowsOf(5, START_MS));
     expect(await countFlows(opened.store)).toBe(found + 5);
     const { ready, warnings } = await opened.store.status();
-    // Damage to free blocks, and to blocks of columns that the count does not read, goes unnoticed
-    // so far.
+    // Damage to free blocks, and to those of columns that the count does not read, is not noticed.
     expect([ready, found === 160_001 || warnings?.length === 1]).toEqual([true, true]);
   }
 }, 180_000);

@@ -227,8 +227,7 @@ test('while the way to the folder is closed nothing ends, and then writing goes 
   await opened.append(one(START_MS));
   await opened.store.flush();
   renameSync(folder, `${folder}-away`);
-  // Neither present nor missing, like a folder without permissions to a user who cannot override
-  // them.
+  // Neither present nor missing, like a folder without permissions to an unprivileged user.
   symlinkSync(folder, folder);
   for (let turn = 0; turn < 3; turn++) await tick(clock, opened, 6000);
   expect(await opened.store.status()).toMatchObject({
