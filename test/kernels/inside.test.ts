@@ -1,6 +1,6 @@
 /**
  * Tests that this host's kernel may not support, in machines with a kernel that does: those of
- * `inside` need modules for all kinds of interfaces, IPsec, Open vSwitch with samples, and hooks of
+ * `inside` need modules for interfaces of all kinds, IPsec, Open vSwitch with samples, and hooks of
  * functions.
  */
 import { readdirSync } from 'node:fs';

@@ -25,10 +25,7 @@ const TCP = 6;
 /** Traffic over a pair of devices, besides the datagrams. */
 interface Exchange {
   readonly segments: Segments;
-  /**
-   * By the wires' counters before flows were drained, and after: WireGuard sends packets of its
-   * own.
-   */
+  /** By the wires' counters before and after flows were drained: WireGuard also sends by itself. */
   readonly onWires: readonly Sum[];
 }
 

@@ -47,9 +47,7 @@ const FAULTS: readonly (readonly [string, Fault])[] = [
 
 const FAULTY: readonly Way[] = WAYS.filter(({ isInUdp }) => !isInUdp);
 
-/**
- * Ways in which the kernel calls the programs: this kernel has both, older ones have only kprobes.
- */
+/** Ways for the kernel to call the programs: this one has both, older ones have only kprobes. */
 const DOORS = [
   { door: 'trampolines', native: loadNative() },
   { door: 'kprobes', native: withoutTrampolines(loadNative()) },

@@ -134,9 +134,7 @@ function master(name: string, type: string, wires = 1): Kind {
 }
 
 const bond = master('bond, active-backup', 'bond mode active-backup miimon 100', 2);
-/**
- * Both ends prefer the same wire: a backup drops arriving packets, so ends that differ never meet.
- */
+/** Both ends prefer one wire: a backup drops arriving packets, so ends that differ never meet. */
 const activeBackup: Kind = {
   ...bond,
   make(end) {
@@ -226,8 +224,5 @@ export const KINDS: readonly Kind[] = [
   tunnel('geneve', ETHERNET, (end) => `geneve id 6 remote ${end.other}`),
 ];
 
-/**
- * Modules for which the kernel creates devices of that name in every namespace: loaded before there
- * are any.
- */
+/** Modules whose devices of that name the kernel makes in each new namespace: load them first. */
 export const TUNNEL_MODULES = ['ip_gre', 'ip6_gre', 'ipip', 'sit', 'ip6_tunnel', 'bonding'];
