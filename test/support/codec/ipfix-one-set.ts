@@ -7,8 +7,7 @@ const TEMPLATES = 2;
 
 /**
  * Reads like collectors on VMware's go-ipfix: one set in a message, one template in a set, and
- * elements as long as their type, whatever the template says. Unexpected input ends these
- * collectors.
+ * elements as long as their type, whatever the template says. Unexpected input ends them.
  */
 export class OneSetReader {
   readonly #reader = new IpfixReader();

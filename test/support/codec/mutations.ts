@@ -14,9 +14,7 @@ export function randomFrom(seed: number): () => number {
 /** Values at which parsers branch. */
 const TELLING = [0, 1, 2, 3, 16, 63, 64, 127, 128, 0xc0, 0xc1, 0xff];
 
-/**
- * Copies `from` to `into[at ..]` with a few bytes changed; returns the length, which may be less.
- */
+/** Copies `from` to `into[at ..]` with some bytes changed; returns the length, maybe less. */
 export function mutate(
   from: Uint8Array,
   into: Uint8Array,

@@ -30,7 +30,7 @@ const PROGRAMS = ['test_ingress_l2', 'test_egress_l2'];
 /** Bytes of keys and values that fit one of the maps, or many. */
 const KEYS = [4, 8, flowKey.sizeBytes, ENTRIES * flowKey.sizeBytes, ENTRIES * 8];
 const VALUES = [4, 8, 16, 16, 16, FLOW_BYTES, ENTRIES * FLOW_BYTES, 16 * native.possibleCpus()];
-/** One for each kind. */
+/** One of each kind. */
 const MAPS = [
   'flows_a',
   'flows_b',

@@ -130,9 +130,7 @@ export class Lab implements AsyncDisposable {
     return Number(found[1]);
   }
 
-  /**
-   * Packets and bytes on the wire that the root queueing discipline has sent, each segment counted.
-   */
+  /** Packets and bytes on the wire that the root queueing discipline has sent, per segment. */
   queueCounters(namespace: string, name: string): { packets: number; bytes: number } {
     const text = this.inside(namespace, 'tc', '-s', '-j', 'qdisc', 'show', 'dev', name, 'root');
     const [qdisc] = JSON.parse(text) as [{ packets: number; bytes: number }];
@@ -273,9 +271,7 @@ export class Lab implements AsyncDisposable {
     await this.#background(namespace, 'deaf', [`${port}`]);
   }
 
-  /**
-   * Number of a process that stays in a namespace without a name until the lab or `end` ends it.
-   */
+  /** Number of a process in a namespace without a name, which stays until the lab or `end` ends. */
   async container(): Promise<number> {
     const command = ['unshare', '--net', this.#tool, 'sink', '9'];
     const child = this.#spawnCommand(command);

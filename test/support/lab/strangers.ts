@@ -11,9 +11,7 @@ import { ip, type Lab } from './netns.ts';
 export const SENT = 100;
 export const SIDES = ['ingress', 'egress'] as const;
 
-/**
- * Two containers on a bridge of a host, each with its end of a pair: four hooks in each direction.
- */
+/** Two containers on a bridge of a host, each with its end of a pair: four hooks in each way. */
 export interface Path {
   readonly host: string;
   readonly from: string;

@@ -58,9 +58,7 @@ export class FakeOvsdb implements AsyncDisposable {
     return [...(this.#tables.get(table)?.keys() ?? [])];
   }
 
-  /**
-   * Adds, changes or, without a row, removes; notifies the watching clients. Returns the row's id.
-   */
+  /** Adds, changes or, without a row, removes; notifies the watchers. Returns the row's id. */
   set(table: string, row: OvsdbRow | undefined, uuid: string = randomUUID()): string {
     const rows = this.#tables.get(table) ?? new Map<string, OvsdbRow>();
     this.#tables.set(table, rows);

@@ -11,10 +11,7 @@ message Packet { Any pcap = 1; }
 message CollectorReply {}
 `;
 
-/**
- * File header that the collector of `network-observability-cli` writes before the first packet:
- * Ethernet, no snap length.
- */
+/** File header by the collector of `network-observability-cli`: Ethernet, no snap length. */
 const FILE_HEADER = Buffer.from('d4c3b2a1020004000000000000000000' + '0000000001000000', 'hex');
 
 const SLOW_MS = 5;

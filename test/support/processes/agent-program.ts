@@ -1,9 +1,6 @@
 import { freePort, type Program, startProgram } from './program.ts';
 
-/**
- * `netobserv agent` as a process, configured by the environment like the container of
- * `netobserv-ebpf-agent`.
- */
+/** `netobserv agent` as a process, configured by the environment like `netobserv-ebpf-agent`. */
 export interface AgentProgram {
   readonly program: Program;
   /** Sum of the metrics with this prefix, which does not include the common one. */

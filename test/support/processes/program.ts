@@ -30,8 +30,7 @@ export interface StartOptions {
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
   /**
-   * Command that runs the rest of its arguments, instead of the program: `args` begin with the
-   * program's path.
+   * Command that runs its arguments, instead of the program: `args` begin with the program's path.
    */
   readonly command?: readonly string[];
 }

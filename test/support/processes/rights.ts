@@ -39,10 +39,7 @@ function shortName(capability: string): string {
 
 export type CapabilitySet = 'CapPrm' | 'CapEff' | 'CapInh' | 'CapBnd' | 'CapAmb';
 
-/**
- * A capability set of all threads of the process; throws if they differ, or may gain more by
- * executing a program.
- */
+/** A set of all threads of the process; throws if they differ, or may gain more by exec. */
 export function capabilitiesOf(pid: number, set: CapabilitySet): bigint {
   const folder = `/proc/${pid}/task`;
   const found = readdirSync(folder).map((thread) => {

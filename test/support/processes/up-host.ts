@@ -27,9 +27,9 @@ export interface UpHost extends AsyncDisposable {
 }
 
 /**
- * Starts `up` on a free port and waits until its hooks are attached. Without `data`, a folder is
- * made for it and removed afterwards. Disposing ends it by SIGTERM, and fails if the program does
- * not end cleanly.
+ * Starts `up` on a free port and waits until its hooks are attached. Without `data`, it makes a
+ * folder and removes it afterwards. Disposing ends it by SIGTERM, and fails if it does not end
+ * cleanly.
  */
 export async function startUp(args: readonly string[], data?: string): Promise<UpHost> {
   const folder = data ?? mkdtempSync(join(tmpdir(), 'netobserv-up-'));
