@@ -162,7 +162,7 @@ test('as many messages are in flight as the transport allows', async () => {
 
 describe('lanes', () => {
   /**
-   * A collector that never answers for lane 0 and takes the rest, flows without a lane in parts.
+   * A collector that never answers for lane 0 and takes the rest; flows without a lane in parts.
    */
   function laneBed() {
     const bed = setUp(['ok']);

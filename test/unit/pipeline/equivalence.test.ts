@@ -217,9 +217,7 @@ const tree: fc.Arbitrary<Tree> = fc.record({
   ),
 });
 
-/**
- * A second source: its rows, its own stages, and whether the first source's stages also get them.
- */
+/** A second source: its rows, its stages, and whether the first source's stages also get them. */
 interface Second {
   readonly batches: readonly (readonly Row[])[];
   readonly tree: Tree;

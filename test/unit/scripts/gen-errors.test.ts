@@ -4,7 +4,7 @@ import { defineErrors, type ErrorFacts } from '../../../src/base/errors.ts';
 import { type SyntaxNode, sourceFiles, syntaxOf, visit } from '../../support/source-tree.ts';
 
 /**
- * Codes of all calls of `defineErrors` in src, found by syntax rather than from a list of tables.
+ * Codes of all calls of `defineErrors` in src, found by syntax: lists of tables are not trusted.
  */
 function definedCodes(): readonly string[] {
   const codes: string[] = [];

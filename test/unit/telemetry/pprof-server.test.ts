@@ -69,8 +69,7 @@ test('a CPU profile names the function that uses it, and how long it does', asyn
     ['cpu', 'nanoseconds'],
   ]);
   const busyMs = selfValues(profile).get('keepBusy')! / 1e6;
-  // On a busy machine samples come late: the test checks the unit and that most of the time is
-  // there.
+  // Samples come late on a busy machine: the unit is right, and most of the time is there.
   expect(busyMs).toBeGreaterThan(0.2 * spentMs);
   expect(busyMs).toBeLessThan(5 * spentMs);
   const durationMs = Number(profile.durationNanos) / 1e6;

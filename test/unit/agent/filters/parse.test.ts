@@ -84,9 +84,7 @@ test('as text, 0 is a type and a code of ICMP', () => {
 
 const EVERYTHING = only({});
 
-/**
- * A rule as `network-observability-cli` writes it: every key, with the zero value of its Go type.
- */
+/** A rule as `network-observability-cli` writes it: every key, with the zero of its Go type. */
 const ZEROS = {
   ...{ direction: '', ip_cidr: '0.0.0.0/0', protocol: '', action: 'Accept', tcp_flags: '' },
   ...{ source_port: 0, destination_port: 0, port: 0, source_port_range: '', source_ports: '' },

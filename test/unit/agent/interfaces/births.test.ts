@@ -30,9 +30,7 @@ class Space implements BirthSpace {
   }
 }
 
-/**
- * For each interface: `i` if packets that come in are born there, `e` if packets that go out are.
- */
+/** Per interface: `i` if incoming packets are born there, `e` if outgoing packets are. */
 function births(...spaces: Space[]): string[][] {
   return birthsWhere(false, spaces);
 }
@@ -187,9 +185,7 @@ describe('where packets are born', () => {
     expect(births(...containers(false))).toEqual([['2ie', '7ie', '8ie'], [], []]);
   });
 
-  /**
-   * The same containers, with hooks on their own interfaces and on these interfaces of the host.
-   */
+  /** The same containers, with hooks on their own interfaces and on these of the host. */
   function insidesAnd(...hooked: number[]): Space[] {
     const [host, ...insides] = containers(true) as [Space, Space, Space];
     const some = new Space([...host.links.values()], hooked);

@@ -16,8 +16,7 @@ test.each([
 });
 
 test.each([
-  // Results of the Kafka client of `netobserv-ebpf-agent` and of Sarama: hash as a signed number,
-  // its remainder unsigned.
+  // As in the client of `netobserv-ebpf-agent` and Sarama: signed hash, unsigned remainder.
   ['blah', 2, 0],
   ['blah', 3, 1],
   ['boop', 3, 2],
