@@ -103,7 +103,7 @@ const INGRESS = 'flow_ingress_l2';
 const EGRESS = 'flow_egress_l2';
 const CAPTURE = 'capture_ingress_l2';
 
-/** Targets: half of the cost of `netobserv-ebpf-agent`, or 0.4 for default flows. */
+/** Targets: half of `netobserv-ebpf-agent` above an empty program, 0.4 of it for default flows. */
 const CASES: readonly Case[] = [
   hook('default flows, UDP', {}, udpTo(PORT, UDP_PACKETS), INGRESS, 0.4 * 260),
   hook('default flows, TCP with offloads, ingress', {}, tcp, INGRESS, 0.4 * 373),

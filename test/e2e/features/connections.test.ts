@@ -1,4 +1,4 @@
-/** Which side opened real conversations, and how their flows end. */
+/** The side that opened real conversations, and the end of their flows. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { FlowEnd, Initiator } from '../../../src/flow/enums.ts';
 import { Lab } from '../../support/lab/netns.ts';

@@ -92,7 +92,7 @@ export class Bed {
     run(end, `neighbour replace ${other.address} lladdr ${mac} nud permanent dev ${end.device}`);
   }
 
-  /** Sockets outside any vrf send to the device, and receive packets of its table. */
+  /** Sockets outside any table send to the device, and receive packets of its table. */
   #routeTo({ namespace, device, wires, otherMac }: End, other: End): void {
     for (const protocol of ['tcp', 'udp']) {
       this.#lab.inside(namespace, 'sysctl', '-qw', `net.ipv4.${protocol}_l3mdev_accept=1`);

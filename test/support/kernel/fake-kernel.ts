@@ -271,7 +271,7 @@ export class FakeKernel extends FakeHooks implements Native {
   openNamespace() {
     const fd = this.#nextFd++;
     this.openFds.add(fd);
-    // More than 32 bits, of which the datapath keeps the low half.
+    // More than 32 bits; the datapath keeps the low half.
     return { fd, inode: 4026531840, cookie: '4294967303' };
   }
 

@@ -271,7 +271,7 @@ export class Lab implements AsyncDisposable {
     await this.#background(namespace, 'deaf', [`${port}`]);
   }
 
-  /** Number of a process in a namespace without a name, which stays until the lab or `end` ends. */
+  /** Number of a process in a namespace without a name; it stays until the lab ends or `end`. */
   async container(): Promise<number> {
     const command = ['unshare', '--net', this.#tool, 'sink', '9'];
     const child = this.#spawnCommand(command);
