@@ -1,6 +1,6 @@
 /**
- * IPsec between two namespaces: hooks see ESP, which is recorded as the wire counts it; for both
- * ends, the flows inside are reported, and whether they could be encrypted and decrypted.
+ * IPsec between two namespaces: hooks see ESP, which is recorded as the wire counts it; both the
+ * ESP flows and those inside show whether packets could be encrypted and decrypted.
  */
 import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -86,7 +86,7 @@ describe.skipIf(requireRoot()).each(DOORS)('IPsec by $door', ({ native }) => {
   async function prepare(way: Way, index: number, fault: Fault = {}): Promise<Secured> {
     const secured = new Secured(lab, way, index);
     await secured.secure(fault);
-    // The interfaces have hooks if everything on the wire is seen.
+    // Everything on the wire is seen once its interfaces have hooks.
     await watched(secured);
     return secured;
   }
