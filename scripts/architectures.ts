@@ -1,12 +1,12 @@
 import { parseArgs } from 'node:util';
 
-/** A machine that netobserv is built for, in the words of those who are asked for its parts. */
+/** A machine that netobserv is built for, under the names that each tool uses. */
 export interface Architecture {
-  /** Of Node and npm. */
+  /** The name in Node and npm. */
   readonly name: 'x64' | 'arm64';
-  /** Of Debian, which also names kernels after it. */
+  /** The name in Debian, also used for its kernels. */
   readonly debian: string;
-  /** Of GCC and binutils. */
+  /** The name in GCC and binutils. */
   readonly triple: string;
 }
 
@@ -24,19 +24,19 @@ export function architectureOf(name: string): Architecture {
   return found;
 }
 
-/** The machine that this runs on. */
+/** The machine that this script runs on. */
 export const HOST_ARCHITECTURE = architectureOf(process.arch);
 
 export function isForeign({ name }: Architecture): boolean {
   return name !== HOST_ARCHITECTURE.name;
 }
 
-/** What follows a name that is bare for the host's own: `-arm64`. */
+/** Suffix of a file name that has none for the host's own architecture: `-arm64`. */
 export function suffixOf(architecture: Architecture): string {
   return isForeign(architecture) ? `-${architecture.name}` : '';
 }
 
-/** What `--arch` on the command line asks for: this machine when it is not given. */
+/** The machine that `--arch` on the command line names; this one by default. */
 export function wantedArchitecture(): Architecture {
   const { values } = parseArgs({ options: { arch: { type: 'string' } } });
   return architectureOf(values.arch ?? HOST_ARCHITECTURE.name);

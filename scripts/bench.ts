@@ -6,8 +6,8 @@ import { type Bench, type Figure, isMet } from '../test/bench/figure.ts';
 import { filesBelow, output, ROOT, run, seconds } from './steps.ts';
 
 /**
- * `npm run bench [-- NAME…]`: runs the benches of test/bench, each an exported `bench…` function,
- * prints their figures beside the targets and writes build/bench.json.
+ * `npm run bench [-- NAME…]`: runs the benches (exported `bench…` functions) of test/bench, prints
+ * their figures beside the targets, and writes build/bench.json.
  */
 interface Named {
   readonly name: string;
@@ -50,7 +50,7 @@ for (const { name, bench } of await findBenches(process.argv.slice(2))) {
       figures.push({ bench: name, ...figure, met: isMet(figure) });
     }
   } catch (error) {
-    // Of an error in the middle and one while tidying up, the first is the reason.
+    // If both the run and the cleanup fail, the run's error is the reason.
     console.log(`\n${name}:`, error instanceof SuppressedError ? error.suppressed : error);
     failures.push(name);
   }

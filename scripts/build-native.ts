@@ -1,9 +1,9 @@
 /**
  * Compiles the addon to build/native/netobserv.node, or with `--arch arm64` on another machine to
- * build/native/arm64/netobserv.node. Quick when it is newer than every source.
+ * build/native/arm64/netobserv.node. Fast if it is newer than every source.
  *
- * libbpf and what it needs are linked in from Debian's archives, so that the result needs nothing
- * beyond glibc; their symbols stay hidden, since the Node executable brings a zlib of its own.
+ * libbpf and its dependencies are linked in from Debian's archives, so the result needs only glibc;
+ * their symbols stay hidden, since the Node executable has its own zlib.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, renameSync } from 'node:fs';
@@ -20,18 +20,18 @@ import { Apt, hostRelease } from './debian.ts';
 import { output as commandOutput, ROOT } from './steps.ts';
 import { isUpToDate } from './up-to-date.ts';
 
-/** `sanitized`: with reports of GCC's sanitizers; loads only where libasan was loaded before. */
+/** `sanitized`: with reports of GCC's sanitizers; loads only if libasan is already loaded. */
 export type NativeFlavour = 'release' | 'sanitized';
 
 const FILES: Readonly<Record<NativeFlavour, string>> = {
   release: 'netobserv.node',
   sanitized: 'netobserv-sanitized.node',
 };
-/** Each before those that it calls: libelf has used zstd since Debian 13. */
+/** Each library before those that it calls: libelf has used zstd since Debian 13. */
 const ARCHIVES = ['libbpf.a', 'libelf.a', 'libz.a', 'libzstd.a'];
 const ARCHIVE_PACKAGES = ['libbpf-dev', 'libelf-dev', 'zlib1g-dev', 'libzstd-dev'];
 
-/** Where the addon of an architecture is, relative to the root. */
+/** Path of an architecture's addon, relative to the root. */
 export function nativePath(architecture: Architecture, flavour: NativeFlavour = 'release'): string {
   const folder = isForeign(architecture) ? `${architecture.name}/` : '';
   return `build/native/${folder}${FILES[flavour]}`;
@@ -51,18 +51,18 @@ const FLAGS = [
   ...['-shared', '-Wl,--exclude-libs,ALL', '-Wl,-z,relro,-z,now', '-Wl,--wrap=stderr'],
 ];
 
-/** What the compiler would link for a name; undefined when it has none. */
+/** The file that the compiler would link for a name; undefined if there is none. */
 function findLibrary(name: string): string | undefined {
   const path = execFileSync('cc', [`-print-file-name=${name}`], { encoding: 'utf8' }).trim();
   return path === name ? undefined : path;
 }
 
-/** The library that has to be preloaded for the sanitized addon; it comes with GCC. */
+/** The library to preload for the sanitized addon; it comes with GCC. */
 export function findSanitizer(): string | undefined {
   return findLibrary('libasan.so');
 }
 
-/** What a compiler is told, beyond its flags, so that it finds the archives and their headers. */
+/** Compiler options, beyond its flags, for finding the archives and their headers. */
 interface Libraries {
   readonly compiler: string;
   readonly includes: readonly string[];
@@ -78,7 +78,7 @@ function ownLibraries(): Libraries {
   return { compiler: 'cc', includes: [], archives };
 }
 
-/** The same release of Debian as the host's, hence the same glibc; nothing of it is installed. */
+/** The same release of Debian as the host's, hence the same glibc; none of it is installed. */
 function foreignLibraries(architecture: Architecture): Libraries {
   const release = hostRelease();
   const folder = cached('sysroots', `${release}-${architecture.debian}`);
@@ -119,7 +119,7 @@ export function buildNative(
     : ownLibraries();
   const flags = [...FLAVOUR_FLAGS[flavour], ...FLAGS, `-I${headers}`, ...includes];
   execFileSync(compiler, [...flags, ...sources, ...archives, '-o', draft], { stdio: 'inherit' });
-  // The linker lets a shared library lack symbols; loading finds those that Node has not either.
+  // The linker accepts undefined symbols in a shared library; loading finds those that Node lacks.
   if (flavour === 'release' && !foreign) process.dlopen({ exports: {} }, draft);
   renameSync(draft, output);
   return output;

@@ -7,10 +7,10 @@ import { build } from 'vite';
 const ROOT = join(import.meta.dirname, '..');
 const WEB = join(ROOT, 'src/console/web');
 const RESULT = join(ROOT, 'build/web');
-/** Written last, so that an interrupted build is not taken for a finished one. */
+/** Written last, so that an interrupted build is not mistaken for a finished one. */
 const STAMP = join(RESULT, '.built');
 
-/** What the bundle is made of: its own sources, the layers it may import, and the libraries. */
+/** Inputs of the bundle: its own sources, the layers it may import, and the libraries. */
 const INPUTS = [
   WEB,
   join(ROOT, 'src/base'),
@@ -19,7 +19,7 @@ const INPUTS = [
   join(ROOT, 'package-lock.json'),
 ];
 
-/** Builds the front end into build/web, unless nothing changed since the last time. */
+/** Builds the front end into build/web, unless nothing has changed since the last time. */
 export async function buildWeb(): Promise<'built' | 'up to date'> {
   if (existsSync(STAMP) && statSync(STAMP).mtimeMs > newest(INPUTS)) return 'up to date';
   await buildForProduction();
@@ -28,7 +28,7 @@ export async function buildWeb(): Promise<'built' | 'up to date'> {
   return 'built';
 }
 
-/** Vite takes the libraries' development builds when NODE_ENV says so, as it does in tests. */
+/** Vite takes the libraries' development builds if NODE_ENV says so, as it does in tests. */
 async function buildForProduction(): Promise<void> {
   const { env } = process;
   const { NODE_ENV: before } = env;
@@ -43,7 +43,7 @@ async function buildForProduction(): Promise<void> {
 
 const TEXT_FILES = /\.(js|css|html|svg)$/;
 
-/** Compressed once here, as hard as it goes, instead of at every request. */
+/** Compressed once here, at the highest level, instead of at every request. */
 function precompress(folder: string): void {
   for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true })) {
     if (!entry.isFile() || !TEXT_FILES.test(entry.name)) continue;
@@ -59,7 +59,7 @@ function newest(paths: readonly string[]): number {
   let latest = 0;
   for (const path of paths) {
     const stat = statSync(path);
-    // A folder's own time tells of files that were removed.
+    // A folder's own time reveals removed files.
     latest = Math.max(latest, stat.mtimeMs);
     if (stat.isDirectory()) {
       latest = Math.max(latest, newest(readdirSync(path).map((name) => join(path, name))));

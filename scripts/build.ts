@@ -1,6 +1,6 @@
 import { run, runStep, type Step } from './steps.ts';
 
-/** Everything that is compiled, each only when its sources changed. */
+/** Everything that is compiled; each part only if its sources have changed. */
 const BPF: Step = {
   name: 'bpf',
   inputs: ['bpf', 'scripts/build-bpf.ts'],
@@ -31,7 +31,7 @@ const STEPS: readonly Step[] = [
   },
 ];
 
-/** The eBPF objects alone. */
+/** Only the eBPF objects. */
 export async function buildDatapath(): Promise<void> {
   await runStep(BPF);
 }

@@ -3,14 +3,14 @@ import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { seconds } from './steps.ts';
 
-/** Holds what is fetched from elsewhere, and outlives clones. */
+/** Holds downloads, and outlives clones. */
 const CACHE = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'netobserv');
 
 export function cached(...path: readonly string[]): string {
   return join(CACHE, ...path);
 }
 
-/** Fills a folder unless it is there; it is there whole or not at all. */
+/** Fills a folder unless it exists; the folder is complete or absent. */
 export function fetchWhole(folder: string, fill: (draft: string) => void): void {
   if (existsSync(folder)) return;
   const startMs = performance.now();
@@ -20,7 +20,7 @@ export function fetchWhole(folder: string, fill: (draft: string) => void): void 
     fill(draft);
     renameSync(draft, folder);
   } catch (error) {
-    // Somebody else was quicker.
+    // Another process was faster.
     if (!existsSync(folder)) throw error;
   } finally {
     rmSync(draft, { recursive: true, force: true });

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { buildDatapath } from './build.ts';
 import { filesBelow, ROOT, seconds } from './steps.ts';
 
-/** `npm run check`: everything that can be said about the sources without running the program. */
+/** `npm run check`: every check of the sources that does not run the program. */
 interface Check {
   readonly name: string;
   readonly command: readonly string[];
-  /** What to run, or to do, when it fails. */
+  /** What to run or do if the check fails. */
   readonly fix: string;
 }
 
@@ -51,7 +51,7 @@ const CHECKS: readonly Check[] = [
     : []),
 ];
 
-/** Checks that run at once; most of them use more than one core by themselves. */
+/** Number of checks that run at once; most of them use more than one core themselves. */
 const PARALLEL_MAX = 2;
 
 async function runCheck(check: Check): Promise<boolean> {
@@ -81,7 +81,7 @@ async function runCheck(check: Check): Promise<boolean> {
   return false;
 }
 
-// The layout of the C structs, which is generated, is read from the compiled object.
+// The generated layout of the C structs is read from the compiled object.
 await buildDatapath();
 
 const waiting = [...CHECKS];

@@ -27,7 +27,7 @@ export function hostRelease(): string {
   return found[1]!;
 }
 
-/** apt with state of its own, for one suite and one architecture, until it is disposed of. */
+/** apt with its own state, for one suite and one architecture, until it is disposed of. */
 export class Apt implements Disposable {
   readonly #folder: string;
   readonly #options: readonly string[];
@@ -61,13 +61,13 @@ export class Apt implements Disposable {
     });
   }
 
-  /** Names of the packages that one depends on. */
+  /** Names of a package's dependencies. */
   depends(name: string): string[] {
     const text = this.#run('apt-cache', 'depends', name);
     return [...text.matchAll(/Depends: (\S+)/g)].map(([, one]) => one!);
   }
 
-  /** Puts the files of packages, not of those that they depend on, into a folder. */
+  /** Unpacks the files of packages, without their dependencies, into a folder. */
   unpack(names: readonly string[], target: string): void {
     this.#run('apt-get', 'download', ...names);
     mkdirSync(target, { recursive: true });

@@ -27,7 +27,7 @@ function without(options: OptionTable, others: OptionTable): OptionTable {
   return Object.fromEntries(Object.entries(options).filter(([key]) => !(key in others)));
 }
 
-/** deploy/reference/configuration.gen.md: every option there is. */
+/** deploy/reference/configuration.gen.md: all options. */
 export function generateConfigurationReference(): GeneratedFile {
   const sections = TABLES.map(
     ([title, options]) =>

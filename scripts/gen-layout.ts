@@ -1,4 +1,4 @@
-/** Writes src/agent/drain/layout.gen.ts: what bpf/types.h looks like to the agent's decoder. */
+/** Writes src/agent/drain/layout.gen.ts: the layout of bpf/types.h for the agent's decoder. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Btf, enumValuesOf, openBtf, structOf } from '../src/agent/kernel/btf.ts';

@@ -59,7 +59,7 @@ Names, types and labels of the original's metrics are here; what differs is in t
 
 type Declare = (metrics: Metrics) => unknown;
 
-/** What declares metrics, by heading and in the order of the page. */
+/** The modules that declare metrics, by heading and in the order of the page. */
 const SECTIONS: readonly (readonly [title: string, declare: readonly Declare[]])[] = [
   ['Agent', [(metrics) => declareMetrics(metrics, 'info')]],
   ['Exporters of the agent', [(metrics) => createExportMetrics(metrics, '')]],
@@ -76,7 +76,7 @@ export function generateMetricsReference(): GeneratedFile {
   const told = new Set<string>();
   const sections = SECTIONS.map(([title, declares]) => {
     for (const declare of declares) declare(metrics);
-    // What two components count together is told once.
+    // A metric that two components share is listed once.
     const rows = familiesOf(metrics).filter(({ name }) => !told.has(name));
     for (const { name } of rows) told.add(name);
     return `## ${title}\n\n${table(['Name', 'Type', 'Labels', 'Meaning'], rows.map(familyRow))}`;
@@ -92,7 +92,7 @@ interface Family {
   readonly labelNames: readonly string[];
 }
 
-// The registry's own types leave out the labels and have a number for the type, which is a name.
+// The registry's own types lack the labels and give the type as a number, although it is a name.
 function familiesOf({ registry }: Metrics): readonly Family[] {
   return registry.getMetricsAsArray() as unknown as readonly Family[];
 }

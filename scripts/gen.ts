@@ -1,4 +1,4 @@
-/** `npm run gen` writes every generated file; `--check` only says which are out of date. */
+/** `npm run gen` writes every generated file; `--check` only reports which are out of date. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, relative, resolve } from 'node:path';
 import { generateConfigurationReference } from './gen-configuration.ts';

@@ -1,7 +1,7 @@
 /**
- * What `npm run test:kernels` boots: kernels of Debian and a userland for them, from Debian's
- * packages. Nothing of that is installed on the host: packages are unpacked into a cache that
- * outlives clones. A kernel stays the one that was fetched until its folder is removed.
+ * The systems that `npm run test:kernels` boots: Debian's kernels and a userland for them, from
+ * Debian's packages. Nothing is installed on the host: packages are unpacked into a cache that
+ * outlives clones. A fetched kernel stays until its folder is removed.
  */
 import { execFileSync } from 'node:child_process';
 import {
@@ -25,12 +25,12 @@ import { fingerprint, ROOT } from './steps.ts';
 import { isUpToDate } from './up-to-date.ts';
 
 export interface Kernel {
-  /** Debian's release, or its backports. */
+  /** Debian's release or its backports. */
   readonly suite: string;
   readonly architecture: Architecture;
 }
 
-/** From the oldest on. The ends differ most: without TCX and namespace cookies, and with all. */
+/** Oldest first. The ends of the list differ most: no TCX or namespace cookies, and all of them. */
 const SUITES = ['bookworm', 'bookworm-backports', 'trixie-backports'];
 
 function endsOf(kernels: readonly Kernel[]): readonly Kernel[] {
@@ -45,7 +45,7 @@ export const KERNELS = kernelsOf(HOST_ARCHITECTURE);
 
 export const KERNEL_ENDS = endsOf(KERNELS);
 
-/** Of machines that this one emulates, instruction by instruction. */
+/** Kernels of machines that this one emulates, instruction by instruction. */
 export const FOREIGN_KERNELS: readonly Kernel[] = ARCHITECTURES.filter(isForeign).flatMap((one) =>
   endsOf(kernelsOf(one)),
 );
@@ -57,12 +57,12 @@ const USERLAND_PACKAGES = [
   ...['wireguard-tools', 'openvswitch-switch', 'ovn-host', 'ovn-central', 'bind9-dnsutils'],
   ...['busybox-static', 'openssl'],
 ];
-/** Which another architecture's do not bring along: see `fetchUserland`. */
+/** Packages that another architecture's do not bring along: see `fetchUserland`. */
 const ESSENTIAL_PACKAGES = [
   ...['bash', 'coreutils', 'dash', 'grep', 'hostname', 'mount', 'sed', 'util-linux'],
 ];
 
-/** What reaches the host's folders; Debian's kernels for clouds have no 9p. */
+/** Modules for reaching the host's folders; Debian's cloud kernels lack 9p. */
 const BOOT_MODULES = ['virtio_pci', '9pnet_virtio', '9p', 'overlay'];
 const INIT = join(ROOT, 'test/kernels/init.sh');
 
@@ -77,12 +77,12 @@ export function kernelFolder({ suite, architecture }: Kernel): string {
   return join(CACHE, `${suite}-${architecture.debian}`);
 }
 
-/** Of one that has been fetched: `6.1.0-50-amd64`. */
+/** Release of a fetched kernel: `6.1.0-50-amd64`. */
 export function releaseOf(kernel: Kernel): string {
   return readFileSync(join(kernelFolder(kernel), 'release'), 'utf8');
 }
 
-/** Everything that decides what a kernel is given to load, and what is expected of it. */
+/** Everything that decides what a kernel loads in the tests, and what they expect of it. */
 const LOADED = [
   ...['bpf', 'native', 'test/kernels', 'scripts/build-bpf.ts', 'scripts/build-native.ts'],
   ...['src/agent/loader', 'src/agent/features', 'src/agent/filters'],
@@ -92,7 +92,7 @@ function proofOfLoad(): string {
   return join(CACHE, 'loaded', fingerprint(LOADED));
 }
 
-/** Whether both ends have loaded this very datapath before, on this machine. */
+/** Whether both ends of that list have already loaded this exact datapath on this machine. */
 export function isLoadProven(): boolean {
   return existsSync(proofOfLoad());
 }
@@ -102,7 +102,7 @@ export function proveLoad(): void {
   writeFileSync(proofOfLoad(), '');
 }
 
-/** Fetches what is not there yet; a folder is there whole or not at all. */
+/** Fetches what is missing; a folder is complete or absent. */
 export function fetchKernels(wanted: readonly Kernel[]): void {
   for (const kernel of wanted) {
     const userland = userlandFolder(kernel.architecture);
@@ -131,7 +131,7 @@ function fetchUserland(architecture: Architecture, draft: string): void {
     `deb ${mirror()} ${USERLAND} main`,
   );
   if (!foreign) return;
-  // What a script of base-files makes of it.
+  // As a script of base-files creates it.
   rmdirSync(join(draft, 'var/run'));
   symlinkSync('/run', join(draft, 'var/run'));
 }
@@ -143,7 +143,7 @@ function fetchKernel({ suite, architecture }: Kernel, draft: string): void {
   const image = `linux-image-${architecture.debian}`;
   const newest = depends(image).find((name) => name.startsWith('linux-image-'))!;
   const release = newest.slice('linux-image-'.length);
-  // Newer packages are in parts: linux-binary has the kernel, linux-modules the modules.
+  // Newer packages are split: linux-binary has the kernel, linux-modules the modules.
   const parts = depends(newest).filter((name) => name.endsWith(`-${release}`));
   const tree = join(draft, 'tree');
   apt.unpack([newest, ...parts], tree);
@@ -168,7 +168,7 @@ function mergeLib(tree: string): void {
   symlinkSync('usr/lib', join(tree, 'lib'));
 }
 
-/** Busybox, the modules that reach the host's folders, and init. */
+/** Busybox, the modules for reaching the host's folders, and init. */
 function makeInitramfs(folder: string, busybox: string): void {
   const release = readFileSync(join(folder, 'release'), 'utf8');
   const work = mkdtempSync(join(tmpdir(), 'netobserv-initramfs-'));

@@ -12,8 +12,8 @@ import { npmPackage } from './npm-packages.ts';
 import { run } from './steps.ts';
 
 /**
- * Variables that Node minds before any code of ours runs: it refuses to start, makes folders,
- * writes profiles, loads engines. The others are taken away by src/commands/environment.ts.
+ * Variables that Node reads before any of our code runs: it refuses to start, makes folders, writes
+ * profiles, loads engines. src/commands/environment.ts removes the others.
  */
 const MINDED_EARLY = [
   'NODE_COMPILE_CACHE',
@@ -23,10 +23,10 @@ const MINDED_EARLY = [
 ];
 
 /**
- * Node without its symbol table, which is a seventh of it and only serves native debuggers, and
- * without the names of some variables. It is laid where pkg, with `home` as the home, looks for a
- * Node that it has downloaded before: for a Node that it is given, it would ask that for its
- * version, which another architecture's cannot tell here.
+ * Node without its symbol table (a seventh of its size, used only by native debuggers) and without
+ * the names of some variables. It is placed where pkg, with `home` as the home, looks for a Node
+ * that it has downloaded before: pkg would run a Node passed to it to get its version, which fails
+ * here for another architecture.
  */
 export function leanNode(home: string, architecture: Architecture): void {
   const name = `node-${process.version}-linux-${architecture.name}`;
@@ -34,7 +34,7 @@ export function leanNode(home: string, architecture: Architecture): void {
   const path = join(dirname(archive), name, 'bin/node');
   if (existsSync(path)) return;
   mkdirSync(dirname(path), { recursive: true });
-  // The archive itself is not looked at; the other two say that both have been checked.
+  // pkg does not check the archive itself; the other two files say that both have been checked.
   for (const mark of [archive, `${archive}.ok`, `${path}.ok`]) writeFileSync(mark, '');
   copyFileSync(nodeOf(architecture), `${path}.new`);
   run(isForeign(architecture) ? `${architecture.triple}-strip` : 'strip', [`${path}.new`]);
@@ -44,7 +44,7 @@ export function leanNode(home: string, architecture: Architecture): void {
   renameSync(`${path}.new`, path);
 }
 
-/** Of the version that runs this, since what is put into it is made by this one. */
+/** The version of Node that runs this script, which makes the content that is put into it. */
 function nodeOf(architecture: Architecture): string {
   if (!isForeign(architecture)) return process.execPath;
   const folder = npmPackage(`node-linux-${architecture.name}`);
@@ -58,9 +58,9 @@ function nodeOf(architecture: Architecture): string {
 }
 
 /**
- * Makes a C string the empty name, which no variable has. It stands behind the end of another one,
- * on arm64 with more zeros up to a multiple of eight; the same text in V8's snapshot stands behind
- * its length, of four bytes.
+ * Turns a C string into the empty name, which no variable has. It follows the end of another
+ * string, on arm64 after more zeros up to a multiple of eight; the same text in V8's snapshot
+ * follows its four-byte length.
  */
 export function blankName(bytes: Buffer, name: string): void {
   const text = `\0${name}\0`;

@@ -1,4 +1,4 @@
-/** A table of GitHub's Markdown. Cells may hold anything but line ends. */
+/** A table in GitHub's Markdown. Cells may contain anything but line ends. */
 export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
   const lines = [headings, headings.map(() => '---'), ...rows.map((row) => row.map(escapeCell))];
   return lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
@@ -8,7 +8,7 @@ function escapeCell(text: string): string {
   return text.replaceAll('|', '\\|');
 }
 
-/** Text as code; nothing when there is none. */
+/** Text as code; empty if there is none. */
 export function code(text: string | undefined): string {
   return text === undefined || text === '' ? '' : `\`${text}\``;
 }

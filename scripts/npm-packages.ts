@@ -1,4 +1,4 @@
-/** Packages of npm for another architecture: `npm ci` installs only those of this one. */
+/** npm packages for another architecture: `npm ci` installs only those of this one. */
 import { hash } from 'node:crypto';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -8,7 +8,7 @@ import { ROOT } from './steps.ts';
 
 interface Locked {
   readonly version: string;
-  /** `sha512-`, and the sum in base 64. */
+  /** `sha512-` and the base64 sum. */
   readonly integrity: string;
 }
 
@@ -21,7 +21,7 @@ function lockedPackage(name: string): Locked {
   return found;
 }
 
-/** The folder of a package: of this checkout, or of the cache, with the lockfile's contents. */
+/** A package's folder, in this checkout or in the cache, with the lockfile's contents. */
 export function npmPackage(name: string): string {
   const installed = join(ROOT, 'node_modules', name);
   if (existsSync(installed)) return installed;

@@ -18,7 +18,7 @@ import { filesBelow, output, ROOT, seconds } from './steps.ts';
 /**
  * Writes `dist/netobserv`, or with `--arch arm64` on another machine `dist/netobserv-arm64`: Node
  * itself, one bundle of our code, and as assets the datapath, the native libraries and the web
- * front end. `src/commands/assets.ts` finds them there again.
+ * front end. `src/commands/assets.ts` finds them there.
  */
 
 const ARCHITECTURE = wantedArchitecture();
@@ -58,8 +58,8 @@ function facts(): BuildFacts {
 }
 
 /**
- * Loads DuckDB's addon from the unpacked asset. Its package asks for a file in another package,
- * chosen by platform; only the one of this platform is in the executable.
+ * Loads DuckDB's addon from the unpacked asset. Its package requires a platform-specific package;
+ * the executable has only this platform's.
  */
 const duckdbFromAssets: Plugin = {
   name: 'duckdb-from-assets',
@@ -80,7 +80,7 @@ const duckdbFromAssets: Plugin = {
 };
 
 /**
- * Modules that are one function each, and who imports them: none is called on the way to an agent's
+ * Modules that are one function each, with their importers: an agent calls none of them before its
  * first packet, and loading them takes 35 ms, for tables of emoji and locales, and for HTTPS.
  */
 const CALLED_LATE = [
@@ -111,7 +111,7 @@ const loadedWhenCalled: Plugin = {
   },
 };
 
-/** V8 keeps a source of one other character in two bytes each: twice the memory, read twice. */
+/** V8 keeps sources with a non-ASCII character in two bytes each: twice the memory, read twice. */
 function asciiOnly(file: string): void {
   const escaped = (char: string): string =>
     `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
@@ -130,7 +130,7 @@ async function bundle(entry: string, outfile: string): Promise<void> {
     target: 'node24',
     minifySyntax: true,
     minifyWhitespace: true,
-    // A single executable can load nothing by path, so every import() becomes part of the bundle.
+    // A single executable cannot load by path, so every import() becomes part of the bundle.
     supported: { 'dynamic-import': false },
     banner: { js: 'const __bundleUrl = require("node:url").pathToFileURL(__filename).href;' },
     define: {
@@ -197,14 +197,15 @@ async function pack(): Promise<void> {
   const seaConfig = {
     disableExperimentalSEAWarning: true,
     useSnapshot: false,
-    // Compiled code is the machine's that it runs on: of another one, it is compiled there.
+    // Compiled code belongs to the machine that compiled it: another machine compiles its own.
     useCodeCache: !isForeign(ARCHITECTURE),
-    // The hot path makes next to no garbage, so a nursery of V8's own size would only be memory
-    // that is touched: these take 30 MB less at 10k flows/s, at the same throughput. Options that
-    // change how code is compiled, such as --optimize-for-size, would make the code cache useless.
-    // No signal opens a debugger: whoever reaches its port would be this process, usually root.
+    // The hot path makes almost no garbage, so a nursery of V8's default size would only touch more
+    // memory: these options save 30 MB at 10k flows/s, at the same throughput. Options that change
+    // how code is compiled, such as --optimize-for-size, would make the code cache useless. No
+    // signal opens a debugger: anyone who reaches its port would gain this process's rights,
+    // usually root.
     execArgv: ['--max-semi-space-size=1', '--single-threaded-gc', '--disable-sigusr1'],
-    // NODE_OPTIONS of the environment are meant for somebody else; see src/commands/environment.ts.
+    // NODE_OPTIONS in the environment are for other programs; see src/commands/environment.ts.
     execArgvExtension: 'none',
     assets,
   };
@@ -223,7 +224,7 @@ async function pack(): Promise<void> {
     ],
     seaConfig,
   });
-  // By rename, so that a copy that is running is neither disturbed nor in the way.
+  // By rename, so that a running copy is neither disturbed nor in the way.
   renameSync(`${TARGET}.new`, TARGET);
   writeFileSync(stamp, wanted);
   const megabytes = (statSync(TARGET).size / 1e6).toFixed(0);

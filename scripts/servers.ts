@@ -4,7 +4,7 @@ import { cached, fetchWhole } from './cache.ts';
 import { output, ROOT } from './steps.ts';
 
 /**
- * The servers of `npm run test:services` that are in no Debian package: fetched once, into a cache
+ * The servers of `npm run test:services` that no Debian package has: fetched once, into a cache
  * that outlives clones, in a folder for each version.
  */
 interface Server {
@@ -33,12 +33,12 @@ const SERVERS = {
 
 export type ServerName = keyof typeof SERVERS;
 
-/** Where a server is, or will be. */
+/** A server's folder, fetched or not. */
 export function serverFolder(name: ServerName): string {
   return cached('servers', `${name}-${SERVERS[name].version}`);
 }
 
-/** Fetches what is not there yet; a folder is there whole or not at all. */
+/** Fetches what is missing; a folder is complete or absent. */
 export function fetchServers(): void {
   for (const name of Object.keys(SERVERS) as ServerName[]) {
     fetchWhole(serverFolder(name), (draft) => SERVERS[name].fetch(draft));

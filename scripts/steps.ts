@@ -3,20 +3,20 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** The repository; every path of the scripts is relative to it. */
+/** The repository; the scripts' paths are relative to it. */
 export const ROOT = join(import.meta.dirname, '..');
 
-/** One unit of the build: run again only when what it reads has changed. */
+/** One unit of the build: runs again only if its inputs have changed. */
 export interface Step {
   readonly name: string;
-  /** Files and folders that it reads, relative to the root. */
+  /** Input files and folders, relative to the root. */
   readonly inputs: readonly string[];
-  /** Files that must exist afterwards, and are looked for before anything is skipped. */
+  /** Files that must exist afterwards; a step is skipped only if they do. */
   readonly outputs: readonly string[];
   run(): void | Promise<void>;
 }
 
-/** Runs a step if it is stale, and says how long that took. A fresh step is silent. */
+/** Runs a step if it is stale, and prints how long that took. A fresh step is silent. */
 export async function runStep(step: Step): Promise<void> {
   const stamp = join(ROOT, 'build', 'stamps', step.name);
   const wanted = fingerprint(step.inputs);
@@ -32,7 +32,7 @@ export async function runStep(step: Step): Promise<void> {
   console.log(`${step.name}: done in ${seconds(performance.now() - startMs)}`);
 }
 
-/** Content hash of files and folders; what does not exist counts as empty. */
+/** Content hash of files and folders; missing ones count as empty. */
 export function fingerprint(inputs: readonly string[]): string {
   const hash = createHash('sha256');
   for (const path of inputs.flatMap((input) => filesBelow(input))) {
@@ -53,7 +53,7 @@ export function filesBelow(path: string): readonly string[] {
     .flatMap((name) => filesBelow(join(path, name)));
 }
 
-/** Runs a program of `node_modules/.bin` or of the system with its output shown. */
+/** Runs a program of `node_modules/.bin` or of the system and shows its output. */
 export function run(command: string, args: readonly string[]): void {
   const done = spawnSync(command, args, { cwd: ROOT, stdio: 'inherit' });
   if (done.error !== undefined) throw done.error;
@@ -62,7 +62,7 @@ export function run(command: string, args: readonly string[]): void {
   }
 }
 
-/** The standard output of a program; undefined when it cannot be run or fails. */
+/** A program's standard output; undefined if it cannot be run or fails. */
 export function output(command: string, args: readonly string[]): string | undefined {
   const done = spawnSync(command, args, { cwd: ROOT, encoding: 'utf8' });
   return done.error === undefined && done.status === 0 ? done.stdout.trim() : undefined;

@@ -16,17 +16,18 @@ import { ROOT, run } from './steps.ts';
 /**
  * `npm test [-- SUITE… FILTER…]`: builds and packs what is stale, runs the suites one after the
  * other and ends with a table of them and the line `N passed, N failed, N skipped`. Suites that
- * take more than this host run only when they are named: `services` with Java and servers
- * (`npm run test:services`), `kernels` with machines (`npm run test:kernels`), and `kernels-load`,
- * a part of it that is left out when the same datapath has passed it before.
+ * need more than this host run only if named: `services` with Java and servers (`npm run
+ * test:services`), `kernels` with machines (`npm run test:kernels`), and `kernels-load`, a part of
+ * `kernels` that is skipped if the same datapath has already passed it.
  *
- * A suite that cannot run here says why and counts as skipped; with CI=true a skip is a failure.
+ * A suite that cannot run here gives the reason and counts as skipped; with CI=true a skip is a
+ * failure.
  */
 interface Suite {
   readonly about: string;
-  /** Projects of test/vitest.config.ts; default: the one of the suite's name. */
+  /** Projects of test/vitest.config.ts; default: the suite's name. */
   readonly projects?: readonly string[];
-  /** Runs without being named. */
+  /** Runs even if not named. */
   readonly isDefault?: true;
   /** Starts the packed executable. */
   readonly isPacked?: true;
@@ -55,7 +56,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
 /** Every test that cannot run appends its reason here; see test/support/require.ts. */
 const SKIPS_FILE = join(ROOT, 'build', 'test', 'skips.txt');
 
-/** Counts of one suite, and its failures, which are repeated above the table. */
+/** One suite's counts, and its failures, which are repeated above the table. */
 interface Tally {
   readonly suite: string;
   passed: number;
@@ -65,7 +66,7 @@ interface Tally {
   readonly failures: string[];
 }
 
-/** The part of vitest's JSON report that is read. */
+/** The fields read from vitest's JSON report. */
 interface Report {
   readonly numPassedTests: number;
   readonly numFailedTests: number;
@@ -82,7 +83,7 @@ interface Report {
   }[];
 }
 
-/** Lines of a failure's message that are said again. */
+/** Number of lines of a failure's message that are repeated. */
 const FAILURE_LINES = 12;
 
 function runSuite(suite: string, filters: readonly string[]): Tally {
@@ -120,8 +121,8 @@ function count(suite: string, file: string, status: number | null): Tally {
   return {
     suite,
     passed: report.numPassedTests,
-    // A file that cannot be loaded, a worker that crashes, or an error outside of any test, fails
-    // without a failed test.
+    // A file that cannot be loaded, a worker that crashes, and an error outside of any test are
+    // failures without a failed test.
     failed: status === 0 ? 0 : Math.max(1, report.numFailedTests),
     skipped: report.numPendingTests + report.numTodoTests,
     ms: 0,
@@ -168,7 +169,7 @@ function duration(ms: number): string {
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')}`;
 }
 
-/** Each reason for which tests were skipped, with the number of files that gave it. */
+/** Each reason for skipped tests, with the number of files that gave it. */
 function skipReasons(): readonly string[] {
   if (!existsSync(SKIPS_FILE)) return [];
   const counts = new Map<string, number>();
@@ -178,7 +179,7 @@ function skipReasons(): readonly string[] {
   return [...counts].map(([reason, times]) => `skipped, ${times}×: ${reason}`);
 }
 
-/** `npm test -- e2e datapath` runs the end-to-end tests whose path has `datapath` in it. */
+/** `npm test -- e2e datapath` runs the end-to-end tests with `datapath` in their path. */
 function split(args: readonly string[]): [readonly string[], readonly string[]] {
   const suites = args.filter((arg) => arg in SUITES);
   const rest = args.filter((arg) => !(arg in SUITES));
@@ -186,7 +187,7 @@ function split(args: readonly string[]): [readonly string[], readonly string[]] 
   return [suites.length === 0 ? defaults : suites, rest];
 }
 
-/** Builds, packs and downloads what the suites need and is stale. */
+/** Builds, packs and downloads what the suites need if it is stale. */
 function prepare(suites: readonly string[]): void {
   run('node', ['scripts/build.ts']);
   if (suites.some((suite) => SUITES[suite]!.isPacked)) run('node', ['scripts/pack.ts']);

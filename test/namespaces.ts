@@ -35,7 +35,7 @@ class NamespacedWorker extends ForksPoolWorker {
   }
 }
 
-/** Vitest's `forks` (a process for each test file), with namespaces for each process. */
+/** Vitest's `forks` (one process per test file), with namespaces for each process. */
 export const namespacedForks: PoolRunnerInitializer = {
   name: 'namespaced-forks',
   createPoolWorker: (options) => new NamespacedWorker(options),

@@ -3,10 +3,10 @@ import { join, matchesGlob } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { canUnshare, namespacedForks } from './namespaces.ts';
 
-/** What is waited for comes at once on an idle machine; vitest's own deadline is one second. */
+/** On an idle machine, awaited results come at once; vitest's own deadline is one second. */
 const EXPECT = { poll: { timeout: 15_000 } } as const;
 
-/** Vitest leaves a core to itself, which has little to do once the tests run. */
+/** Vitest reserves a core for itself, which has little to do once the tests run. */
 const WORKERS = Math.max(2, availableParallelism());
 
 /** For tests that start whole programs. */
@@ -15,7 +15,7 @@ const SLOW = { testTimeout: 120_000, hookTimeout: 120_000, expect: EXPECT } as c
 /** One file after the other, in the namespaces of the host. */
 const ALONE = { ...SLOW, fileParallelism: false } as const;
 
-/** Files side by side, each in namespaces of its own so that captures do not find each other. */
+/** Files in parallel, each in its own namespaces so that captures do not find each other. */
 const NAMESPACED = canUnshare() ? { ...SLOW, pool: namespacedForks, maxWorkers: WORKERS } : ALONE;
 
 /** Files that run alone, in the namespaces of the host, by the reason for it. */
@@ -48,7 +48,7 @@ const E2E_ALONE: Readonly<Record<string, readonly string[]>> = {
 };
 const alone = Object.values(E2E_ALONE).flat();
 
-/** A project of files that run side by side, and `NAME-alone` of those that do not. */
+/** A project of files that run in parallel, and `NAME-alone` of those that do not. */
 function kernelProjects(
   name: string,
   include: readonly string[],
@@ -79,22 +79,22 @@ function kernelProjects(
   ];
 }
 
-/** What starts the whole program, and so can start the packed one. */
+/** Tests that start the whole program, and so can start the packed one. */
 const PACKED = [
   'test/e2e/up/**/*.test.ts',
   'test/e2e/export/**/*.test.ts',
   'test/e2e/browser/console.test.ts',
 ];
 
-/** A machine each, emulated where there is no other way. */
+/** A machine for each test, emulated if there is no other way. */
 const KERNELS = { fileParallelism: false, testTimeout: 1_800_000, expect: EXPECT } as const;
 
 /**
- * One project per kind of test. `packed` repeats, with the packed executable, those of `e2e` that
- * start the whole program; `services` has servers that are not ours at the other end; `kernels`
- * boots others than this one, `kernels-load` only asks the two that differ most what they load;
- * `machine` is what `kernels` runs in one that it has booted. The groups keep any two of them from
- * running at the same time.
+ * One project per kind of test. `packed` repeats, with the packed executable, the `e2e` tests that
+ * start the whole program; `services` uses third-party servers at the other end; `kernels` boots
+ * other kernels than this one, `kernels-load` only loads the programs on the two that differ most;
+ * `machine` has the tests that `kernels` runs in a booted machine. The groups prevent any two
+ * projects from running at the same time.
  */
 export default defineConfig({
   root: join(import.meta.dirname, '..'),

@@ -58,7 +58,7 @@ function startAgentProcess(env: NodeJS.ProcessEnv): Program {
   return startProgram(['agent'], { flavour: 'packed', env });
 }
 
-/** From the start of the process until the kernel has a TCX link of it. The first run unpacks. */
+/** Time from the process's start until the kernel has a TCX link of it. The first run unpacks. */
 async function firstHookFigure(what: string, env: NodeJS.ProcessEnv, max: number): Promise<Figure> {
   const timesMs: number[] = [];
   for (let start = 0; start <= STARTS; start++) {
@@ -92,7 +92,7 @@ function hasHook({ pid, exitCode }: ChildProcess): boolean {
     try {
       return /^link_type:\s+tcx$/m.test(readFileSync(join(folder, fd), 'utf8'));
     } catch {
-      // Closed meanwhile.
+      // The link has been closed meanwhile.
       return false;
     }
   });
@@ -144,7 +144,7 @@ function residentMegabytes(program: Program, field: string): number {
   return (Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(text)?.[1]) * 1024) / 1e6;
 }
 
-/** User and system time so far. The kernel counts it in hundredths of a second. */
+/** User and system time so far, which the kernel counts in hundredths of a second. */
 function cpuSeconds(program: Program): number {
   const text = readFileSync(`/proc/${program.child.pid}/stat`, 'utf8');
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');

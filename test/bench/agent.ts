@@ -1,4 +1,4 @@
-/** From the kernel's maps to the filled batch: what the agent pays for draining and decoding. */
+/** From the kernel's maps to the filled batch: the agent's cost of draining and decoding. */
 
 import { Connections } from '../../src/agent/connections/connections.ts';
 import { DrainBuffer } from '../../src/agent/drain/buffer.ts';
@@ -110,7 +110,7 @@ function conversationsFigure(): Figure {
   };
 }
 
-/** The whole drain as the agent does it: swap, batch reads, decoding; all threads. */
+/** The agent's whole drain: swap, batch reads, decoding; all threads. */
 async function drainFigure(): Promise<Figure> {
   const tables = new TableSpace();
   const batch = takeBatch(tables);
@@ -129,7 +129,7 @@ async function drainFigure(): Promise<Figure> {
   };
 }
 
-/** And through the pipeline of one host: labels, directions, metrics. */
+/** Also through the pipeline of one host: labels, directions, metrics. */
 async function prometheusFigure(): Promise<Figure> {
   const pipeline = compilePipeline(defaultPipeline({ prefix: 'netobserv_' }), {
     log: createLog('silent'),
@@ -153,7 +153,7 @@ async function prometheusFigure(): Promise<Figure> {
   };
 }
 
-/** CPU seconds for 100k flows, all threads, from the kernel's map to where `sink` leads. */
+/** CPU seconds for 100k flows, all threads, from the kernel's map to `sink`. */
 async function drainSeconds(sink: Pick<AgentDeps, 'take' | 'emit'>): Promise<number> {
   await using lab = new Lab();
   const left = lab.namespace('left');
@@ -162,7 +162,7 @@ async function drainSeconds(sink: Pick<AgentDeps, 'take' | 'emit'>): Promise<num
   let flows = 0;
   const env = {
     INTERFACES: watched,
-    // Nothing is drained before it is asked for.
+    // Drains only on request.
     CACHE_ACTIVE_TIMEOUT: '1h',
     CACHE_MAX_FLOWS: String(4 * FLOWS),
   };
@@ -183,6 +183,6 @@ async function drainSeconds(sink: Pick<AgentDeps, 'take' | 'emit'>): Promise<num
     if (flows < FLOWS) throw new Error(`only ${flows} flows were drained`);
     seconds.push(((user + system) / 1e6) * (FLOWS / flows));
   }
-  // The first one compiles.
+  // The first run compiles.
   return seconds.slice(1).sort((a, b) => a - b)[ROUNDS >> 1]!;
 }

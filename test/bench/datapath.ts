@@ -1,6 +1,7 @@
 /**
- * What a packet pays at our hooks, by the kernel's own run-time statistics, beside programs that do
- * nothing and that only count packets: all three hang on the same hook and see the same packets.
+ * The cost of a packet at our hooks, by the kernel's own run-time statistics, beside programs that
+ * do nothing and programs that only count packets: all three are attached to the same hook and see
+ * the same packets.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,9 +18,12 @@ const RATE_PER_SECOND = 100_000;
 const UDP_PACKETS = 200_000;
 const TCP_BYTES = 300_000_000;
 const STATS_SWITCH = '/proc/sys/kernel/bpf_stats_enabled';
-/** What one batch call may bring: 32768 flows are 4.7 MB of buffers. */
+/** Most flows per batch call: 32768 flows are 4.7 MB of buffers. */
 const FLOWS_PER_CALL = 32_768;
-/** CACHE_MAX_FLOWS that new flows fill many times over; the original is measured with the less. */
+/**
+ * CACHE_MAX_FLOWS that new flows fill many times over; `netobserv-ebpf-agent` is measured with the
+ * smaller one.
+ */
 const SMALL_MAPS = [
   { wanted: 10_000, flows: 300_000 },
   { wanted: 1000, flows: 100_000 },
@@ -35,7 +39,7 @@ export interface Bed {
   readonly server: { readonly namespace: string; readonly device: string };
 }
 
-/** Nanoseconds per run of our program and of the two floor programs, in one stretch of traffic. */
+/** Nanoseconds per run of our program and of the two floor programs, during the same traffic. */
 export interface Cost {
   readonly empty: number;
   readonly count: number;
@@ -65,7 +69,7 @@ async function attach(
   return () => native.detach(object, id);
 }
 
-/** Hangs the three programs on the hooks of one direction while `traffic` runs. */
+/** Attaches the three programs to the hooks of one direction while `traffic` runs. */
 export async function measure(
   bed: Bed,
   direction: Direction,
@@ -78,7 +82,7 @@ export async function measure(
     [bed.datapath, flow],
   ] as const;
   const detach: (() => Promise<void>)[] = [];
-  // One after the other: their order is that of the hooks.
+  // Sequential: their order is that of the hooks.
   for (const [object, name] of programs) detach.push(await attach(bed, object, name, direction));
   const before = programs.map(([object, name]) => native.programStats(object, name));
   await traffic();
@@ -114,7 +118,7 @@ async function measureHooks(bed: Bed): Promise<Figure[]> {
 
   const figures: Figure[] = [];
   for (const direction of ['ingress', 'egress'] as const) {
-    // The first packet of the flow, so that all that is measured find it.
+    // The first packet of the flow, so that all measured packets find the flow.
     await measure(bed, direction, () => sweep(1, 10));
     const udp = await measure(bed, direction, () => sweep(1, UDP_PACKETS));
     figures.push(...costFigures(`${direction}, existing UDP flow`, udp, 110));
@@ -129,7 +133,7 @@ async function measureHooks(bed: Bed): Promise<Figure[]> {
   return figures;
 }
 
-/** Rules by what they are, with the most that a packet may pay with them. */
+/** Rules by kind, with the maximum cost of a packet with them. */
 const RULES: readonly (readonly [what: string, rules: string, maxNs?: number])[] = [
   ['one rule that accepts all', 'action=Accept', 165],
   [
@@ -172,13 +176,13 @@ interface Buffers {
 function makeBuffers(): Buffers {
   const keys = new Uint8Array(FLOWS_PER_CALL * flowKey.sizeBytes);
   const values = new Uint8Array(FLOWS_PER_CALL * flowMetrics.sizeBytes);
-  // Touched once, as buffers that are kept from drain to drain are.
+  // Touched once, like the buffers that the agent keeps from drain to drain.
   keys.fill(1);
   values.fill(1);
   return { keys, values: new DataView(values.buffer) };
 }
 
-/** Swaps and empties; what every flow says about its packets, and how many calls it took. */
+/** Swaps and empties; returns the packets of each flow and the number of calls. */
 async function drainAll(
   datapath: BpfObject,
   { keys, values }: Buffers,
@@ -199,7 +203,7 @@ async function drainAll(
   }
 }
 
-/** Takes what `measureHooks` has left in the map. */
+/** Drains the flows that `measureHooks` has left in the map. */
 async function measureDrain(bed: Bed): Promise<Figure[]> {
   const buffers = makeBuffers();
   const cpu = process.cpuUsage();
@@ -222,7 +226,7 @@ async function measureDrain(bed: Bed): Promise<Figure[]> {
   ];
 }
 
-/** 100k new flows a second into a map that is emptied whenever the kernel says that they fill. */
+/** 100k new flows a second into a map that is drained whenever the kernel reports it filling up. */
 async function measureSmallMap(
   bed: Bed,
   { wanted, flows }: (typeof SMALL_MAPS)[number],
@@ -262,7 +266,7 @@ async function measureSmallMap(
   ];
 }
 
-/** Two namespaces, a wire between them, and the datapath as `options` say; closed at the end. */
+/** Two namespaces, a wire between them, and the datapath with `options`; closed at the end. */
 export async function withBed<Result>(
   options: DatapathOptions,
   work: (bed: Bed) => Promise<Result>,

@@ -67,9 +67,9 @@ function figuresOf(measured: {
   readonly peak: { readonly total: number; readonly anonymous: number };
   /** Share of a core. */
   readonly cpu: number;
-  /** Percent of the flows sent whose rows were stored. */
+  /** Percentage of the sent flows whose rows were stored. */
   readonly share: number;
-  /** Of the delays from packet to row, in milliseconds. */
+  /** Delays from packet to row, in milliseconds. */
   readonly worst: number;
 }): readonly Figure[] {
   const { page, idle, idleAnonymous, peak, cpu, share, worst } = measured;
@@ -122,7 +122,7 @@ function residentMegabytes(program: Program, field = 'VmRSS'): number {
   return (statusOf(program, field) * 1024) / 1e6;
 }
 
-/** User and system time so far. The kernel counts it in hundredths of a second. */
+/** User and system time so far, which the kernel counts in hundredths of a second. */
 function cpuSeconds(program: Program): number {
   const text = readFileSync(`/proc/${program.child.pid}/stat`, 'utf8');
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
@@ -163,7 +163,7 @@ async function delayMs(address: string, send: () => Promise<unknown>): Promise<n
   return performance.now() - fromMs;
 }
 
-/** Bytes on the wire of the page and of everything that it names, as a browser would ask. */
+/** Bytes on the wire of the page and of everything that it references, as a browser would ask. */
 async function pageLoadBytes(address: string): Promise<number> {
   const seen = new Set<string>();
   const waiting = ['/'];

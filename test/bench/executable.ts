@@ -11,7 +11,7 @@ import type { Figure } from './figure.ts';
 
 const STARTS = 7;
 
-/** Size of the packed executable, and how long it takes to answer. */
+/** Size of the packed executable, and its response time. */
 export async function benchExecutable(): Promise<readonly Figure[]> {
   if (!existsSync(EXECUTABLE)) throw new Error('there is no dist/netobserv: run npm run pack');
   const cache = mkdtempSync(join(tmpdir(), 'netobserv-bench-'));

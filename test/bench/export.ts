@@ -1,4 +1,4 @@
-/** From the kernel's maps to a collector's socket: what an agent on its own pays. */
+/** From the kernel's maps to a collector's socket: the cost of an agent on its own. */
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,9 +1,9 @@
 /**
- * What each feature costs in the kernel, by its own run-time statistics: hooks and probes of a
+ * The cost of each feature in the kernel, by its own run-time statistics: hooks and probes of a
  * running agent, beside a program that does nothing on the same hook.
  *
- * The targets are halves of what the original costs with the same feature, both above an empty
- * program: the statistics' clock itself is most of what an empty program takes.
+ * The targets are half of the cost of the same feature in `netobserv-ebpf-agent`, both above an
+ * empty program, whose cost is mostly the statistics' clock itself.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,17 +20,19 @@ const SERVER = '10.9.0.2';
 const PORT = 5001;
 const DNS_PORT = 53;
 const VXLAN_PORT = 4789;
-/** In the header of UDP. */
+/** Offset in the UDP header. */
 const UDP_LENGTH_AT = 4;
 const TCP_BYTES = 300_000_000;
 const UDP_PACKETS = 200_000;
 const DNS_PACKETS = 50_000;
 
 const ACCEPT_ALL = JSON.stringify([{ ip_cidr: '0.0.0.0/0', action: 'Accept' }]);
-/** Of no address here. */
+/** A network without any address of this bench. */
 const ACCEPT_OTHERS = JSON.stringify([{ ip_cidr: '172.16.0.0/12', action: 'Accept' }]);
 
-/** What of that the original has, too, per packet: its figure for everything is of these. */
+/**
+ * The features that `netobserv-ebpf-agent` also has per packet; its figure for all covers these.
+ */
 const COMMON: Readonly<Record<string, string>> = {
   ENABLE_RTT: 'true',
   ENABLE_PKT_DROPS: 'true',
@@ -41,7 +43,7 @@ const COMMON: Readonly<Record<string, string>> = {
   FLOW_FILTER_RULES: ACCEPT_ALL,
 };
 
-/** Every feature that takes nothing but the kernel and OpenSSL's library, and a filter rule. */
+/** Every feature that needs only the kernel and OpenSSL's library, and a filter rule. */
 export const EVERYTHING: Readonly<Record<string, string>> = {
   ...COMMON,
   ENABLE_TCP_HEALTH: 'true',
@@ -50,7 +52,7 @@ export const EVERYTHING: Readonly<Record<string, string>> = {
   TUNNEL_INNER_FLOWS: 'true',
 };
 
-/** Programs of those besides the hooks. */
+/** Programs of these features besides the hooks. */
 const PROBES = [
   ...['rtt_tcp_probe', 'drops_kfree_skb', 'process_sent', 'process_received', 'process_called'],
   ...['tcp_sent_again', 'tcp_accepted_again', 'tcp_connected', 'openssl_sent', 'openssl_received'],
@@ -68,11 +70,11 @@ interface Case {
   readonly name: string;
   readonly env: Readonly<Record<string, string>>;
   readonly traffic: (bed: Bed) => Promise<unknown>;
-  /** Whose nanoseconds are added up, per run of `per`. */
+  /** The programs whose nanoseconds are added up, per run of `per`. */
   readonly programs: readonly string[];
   readonly per: string;
   readonly maxNs?: number;
-  /** An allow-list entry of the original's figure: where the target comes from. */
+  /** Source of the target: the figure of `netobserv-ebpf-agent`. */
   readonly note?: string;
 }
 
@@ -86,7 +88,7 @@ const udpTo = (port: number, count: number) => (bed: Bed) =>
     sizeBytes: 64,
     perSecond: 100_000,
   });
-/** To an address that is nobody's: received and dropped. */
+/** To an unused address: received and dropped. */
 const droppedFrames = ({ lab, client, near }: Bed) =>
   lab.sweep(client, near, { flows: 1, rounds: DNS_PACKETS, perSecond: 100_000 });
 /** Frames in VXLAN from one outer flow. */
@@ -101,7 +103,7 @@ const INGRESS = 'flow_ingress_l2';
 const EGRESS = 'flow_egress_l2';
 const CAPTURE = 'capture_ingress_l2';
 
-/** The original above an empty program: half of that, or 0.4 of it for default flows. */
+/** Targets: half of `netobserv-ebpf-agent` above an empty program, 0.4 of it for default flows. */
 const CASES: readonly Case[] = [
   hook('default flows, UDP', {}, udpTo(PORT, UDP_PACKETS), INGRESS, 0.4 * 260),
   hook('default flows, TCP with offloads, ingress', {}, tcp, INGRESS, 0.4 * 373),
@@ -241,7 +243,7 @@ function figureOf(one: Case, before: Stats, after: Stats, empty: number): Figure
   };
 }
 
-/** Programs that the configuration has not loaded count nothing. */
+/** Programs that the configuration has not loaded count as 0. */
 function read(native: Native, object: BpfObject, programs: readonly string[]): Stats {
   return Object.fromEntries(
     programs.map((program) => {
@@ -254,7 +256,7 @@ function read(native: Native, object: BpfObject, programs: readonly string[]): S
   );
 }
 
-/** The addon, with the agent's object kept for a look at its programs. */
+/** The addon, with the agent's object kept for inspecting its programs. */
 function watchLoads(): { readonly native: Native; readonly loaded: () => BpfObject } {
   const native = loadNative();
   let last: BpfObject | undefined;

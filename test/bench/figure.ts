@@ -1,16 +1,16 @@
 /** One measured figure of a bench, as `npm run bench` prints it and writes it to bench.json. */
 export interface Figure {
-  /** What was measured and on what: `hook, existing UDP flow, above the empty program`. */
+  /** The measured quantity and its scope: `hook, existing UDP flow, above the empty program`. */
   readonly name: string;
   readonly value: number;
   readonly unit: string;
-  /** What we want: at most, or at least. */
+  /** Upper or lower bound. */
   readonly target?: { readonly max: number } | { readonly min: number };
-  /** How it was measured, where the name does not say. */
+  /** How it was measured, if the name does not say. */
   readonly note?: string;
 }
 
-/** Runs for seconds, not minutes, on fixed input; throws when it cannot run here. */
+/** Runs for seconds, not minutes, on fixed input; throws if it cannot run here. */
 export type Bench = () => Promise<readonly Figure[]>;
 
 export function isMet({ value, target }: Figure): boolean | undefined {

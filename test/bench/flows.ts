@@ -8,7 +8,7 @@ import {
 import { setBit } from '../../src/flow/bits.ts';
 import type { InternTables } from '../../src/flow/intern.ts';
 
-/** Pinned traffic, shaped as the one that the original was measured with. */
+/** Pinned traffic of the same shape as that used to measure `netobserv-ebpf-agent`. */
 const TUPLES = 20_000;
 const ADDRESSES = 2000;
 const IPV6_SHARE = 0.12;
@@ -116,7 +116,7 @@ function setCell(batch: FlowBatch, name: string, row: number, cell: Cell | undef
   }
 }
 
-/** Fills a batch with another one's rows, which is what a decoder leaves behind. */
+/** Copies another batch's rows into a batch, which then looks as a decoder leaves it. */
 export function copyBatch(from: FlowBatch, to: FlowBatch): void {
   for (const { name } of from.layout.columns) copyColumn(from.column(name), to.column(name));
   to.length = from.length;

@@ -20,7 +20,7 @@ const RUNS = 5;
 const FEATURES: ReadonlySet<Feature> = new Set<Feature>(['flowRTT', 'dnsTracking']);
 const PARTITIONS = 12;
 
-/** CPU time that sending a flow away costs the agent; receivers do not count. */
+/** The agent's CPU time for sending a flow; receivers do not count. */
 export async function benchKafkaIpfix(): Promise<readonly Figure[]> {
   const tables = new TableSpace();
   const layout = new BatchLayout(agentColumns(FEATURES));
@@ -91,7 +91,7 @@ async function sending(tables: TableSpace): Promise<Figure> {
     flows += batch.length;
     if (!exporter.emit(batch)) throw new Error('the spool is full');
   }
-  // Waits for all of it.
+  // Waits until everything is sent.
   await exporter.stop();
   const { user, system } = process.cpuUsage(cpu);
   const tookMs = performance.now() - startMs;
@@ -104,7 +104,7 @@ async function sending(tables: TableSpace): Promise<Figure> {
   };
 }
 
-/** CPU time of a flow, the median of some runs after one to warm up. */
+/** CPU time per flow, the median of some runs after one to warm up. */
 function microseconds(batches: readonly FlowBatch[], run: (batch: FlowBatch) => void): number {
   const spent = Array.from({ length: RUNS + 1 }, () => {
     const start = process.cpuUsage();

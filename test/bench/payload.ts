@@ -1,4 +1,4 @@
-/** What looking into payloads costs at a hook. */
+/** The cost of reading payloads at a hook. */
 import {
   config as configLayout,
   dnsMetrics,
@@ -9,7 +9,7 @@ import type { DatapathOptions } from '../e2e/datapath/datapath.ts';
 import { type Bed, bulk, type Cost, costFigures, measure, withBed } from './datapath.ts';
 import type { Figure } from './figure.ts';
 
-/** Where the sweep's datagrams, all zeros, go to: to DNS a query. */
+/** Destination port of the sweep's datagrams, all zeros: on port 53 they are DNS queries. */
 const SWEEP_PORT = 9;
 const FLOWS = 30_000;
 const RATE_PER_SECOND = 100_000;
@@ -27,7 +27,7 @@ async function measureQueries(bed: Bed): Promise<Figure[]> {
   ];
 }
 
-/** A stream several times over: the least is what others on the machine have disturbed least. */
+/** A stream, repeated: the minimum is the run least disturbed by other programs on the machine. */
 function leastBulk(options: DatapathOptions): Promise<Cost> {
   return withBed(options, async (bed) => {
     const costs: Cost[] = [];

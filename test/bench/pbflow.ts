@@ -8,7 +8,7 @@ import { pinnedBatches } from './flows.ts';
 const RUNS = 7;
 const PASSES = 8;
 
-/** CPU time of encoding a flow as a record of pbflow. */
+/** CPU time for encoding a flow as a record of pbflow. */
 export async function benchPbflow(): Promise<readonly Figure[]> {
   return [
     encode('fields of every flow', new BatchLayout(agentColumns(new Set())), 0.5),
@@ -36,7 +36,7 @@ function encode(what: string, layout: BatchLayout, maxUs?: number): Figure {
   };
 }
 
-/** CPU time of one of `flows`, the median of some runs after one to warm up. */
+/** CPU time per flow of `flows`, the median of some runs after one to warm up. */
 function microseconds(flows: number, run: () => void): number {
   const spent = Array.from({ length: RUNS + 1 }, () => {
     const start = process.cpuUsage();

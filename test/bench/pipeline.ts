@@ -205,7 +205,7 @@ async function measure(config: PipelineConfig): Promise<number> {
         copyBatch(source, batch);
         pipeline.emit(batch);
         flows += source.length;
-        // A sink that answers later has to keep up, else its branch would only drop.
+        // A sink that answers later must keep up, or its branch would only drop.
         while (pipeline.branches()[0]!.inFlight > 0) await new Promise(setImmediate);
       }
       const { user, system } = process.cpuUsage(start);

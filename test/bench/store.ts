@@ -16,12 +16,12 @@ import type { Figure } from './figure.ts';
 import { pinnedBatches, random } from './flows.ts';
 
 const FLOWS = 10_000_000;
-/** Flows of an hour, at the rate that gives the 10 million. */
+/** Flows per hour, at the rate that gives the 10 million. */
 const RANGE_MS = 3_600_000;
 const START_MS = 1_795_000_000_000;
 const REPEATS = 5;
 
-/** What `up` stores of each flow. */
+/** The fields of each flow that `up` stores. */
 const COLUMNS = [
   ...['TimeFlowStartMs', 'TimeFlowEndMs', 'TimeReceived', 'AgentIP', 'SrcAddr', 'DstAddr'],
   ...['SrcPort', 'DstPort', 'Proto', 'Etype', 'Dscp', 'Flags', 'IcmpType', 'IcmpCode'],
@@ -34,7 +34,7 @@ function layoutOf(names: readonly string[]): BatchLayout {
   return new BatchLayout(names.map((name) => ({ name, kind: kindOf(name) ?? 'any' })));
 }
 
-/** Gives a batch the times and volumes of its turn; not part of what is measured. */
+/** Gives a batch the times and volumes of its turn; not measured. */
 function restamp(batch: FlowBatch, startMs: number, spanMs: number, next: () => number): void {
   const starts = batch.f64('TimeFlowStartMs');
   const ends = batch.f64('TimeFlowEndMs');

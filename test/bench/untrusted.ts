@@ -7,9 +7,9 @@ import { untrustedReaders } from '../support/codec/untrusted-samples.ts';
 import type { Figure } from './figure.ts';
 
 /**
- * Every reader of bytes from outside, with ten million inputs that nobody would send each, or as
- * many as NETOBSERV_UNTRUSTED_INPUTS says: none may throw but with a code, look beyond its input,
- * take long or find more than there is.
+ * Every reader of bytes from outside, each with ten million abnormal inputs, or
+ * NETOBSERV_UNTRUSTED_INPUTS of them: a reader may throw only with a code, and must not read beyond
+ * its input, take long or find more than the input has.
  */
 const INPUTS = Number(process.env.NETOBSERV_UNTRUSTED_INPUTS ?? 10_000_000);
 

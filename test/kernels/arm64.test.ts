@@ -1,6 +1,6 @@
 /**
- * The executable of another architecture, on kernels of that: which registers arguments are in, how
- * functions are hooked and how much of the stack the verifier grants differ between machines.
+ * The executable for another architecture, on kernels for it: machines differ in the registers of
+ * arguments, in how functions are hooked, and in how much of the stack the verifier grants.
  */
 import { describe, expect, test } from 'vitest';
 import { suffixOf } from '../../scripts/architectures.ts';
@@ -8,7 +8,7 @@ import { FOREIGN_KERNELS, type Kernel, releaseOf } from '../../scripts/kernels.t
 import { examine } from './doctor.ts';
 import { type MachineRun, runInMachine, whyNot } from './machine.ts';
 
-/** Of a machine that is emulated, where one program verifies all ways of all features. */
+/** Time limit on an emulated machine, where one program verifies all ways of all features. */
 const LIMIT_MS = 2_400_000;
 
 const DATAGRAMS = 100;
@@ -70,7 +70,7 @@ describe.each(FOREIGN_KERNELS)('$architecture.name, $suite', (kernel: Kernel) =>
       packets: DATAGRAMS,
       bytes: DATAGRAMS * (DATAGRAM_BYTES + HEADER_BYTES),
     });
-    // One end has written them, the other one has read them.
+    // One end has written these packets and the other one has read them.
     const plain = flows
       .filter(({ DstPort }) => DstPort === 2001)
       .reduce((all, { OpenSslBytes }) => all + (OpenSslBytes ?? 0), 0);

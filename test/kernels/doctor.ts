@@ -3,7 +3,7 @@ import type { Kernel } from '../../scripts/kernels.ts';
 import type { DoctorReport } from '../../src/commands/doctor/report.ts';
 import { runInMachine, whyNot } from './machine.ts';
 
-/** What features need of modules is there, as on a host that uses them. */
+/** The modules that features need are present, as on a host that uses them. */
 const MODULES = 'modprobe -a nf_conntrack psample esp4 esp6';
 
 /** Expects that a kernel has every feature. */

@@ -1,7 +1,7 @@
 #!/bin/busybox sh
 # The first process of a test machine. The host's folder `root` is the root, read-only, with a file
-# system in memory over it; `share` is /share, with one over it, too; `out` is /out and comes back.
-# Runs /out/command, leaves its status in /out/status, and turns the machine off.
+# system in memory over it; `share` is /share, also with one over it; `out` is /out, and its changes
+# reach the host. Runs /out/command, writes its status to /out/status, and turns the machine off.
 busybox=/bin/busybox
 $busybox mount -t proc proc /proc
 $busybox mount -t sysfs sysfs /sys

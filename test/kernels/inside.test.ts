@@ -1,6 +1,7 @@
 /**
- * What this host's kernel may lack, in machines of one that has it: the tests of `inside` need
- * modules for all kinds of interfaces, IPsec, Open vSwitch with samples, and hooks of functions.
+ * Tests that this host's kernel may not support, in machines with a kernel that does: those of
+ * `inside` need modules for interfaces of all kinds, IPsec, Open vSwitch with samples, and hooks of
+ * functions.
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,7 +19,7 @@ const FILES = readdirSync(join(import.meta.dirname, 'inside')).filter((name) =>
 const newest = KERNELS.at(-1)!;
 
 describe(`${newest.suite}`, () => {
-  // There is no compiler in a machine.
+  // A machine has no compiler.
   beforeAll(() => {
     buildTool('traffic');
   });

@@ -1,6 +1,6 @@
 /**
- * What other kernels load, each in a machine of its own: a verifier that refuses what another takes
- * is found here and nowhere else.
+ * Loads the programs on other kernels, each in its own machine: only this test finds a verifier
+ * that refuses what another accepts.
  */
 import { describe, test } from 'vitest';
 import { KERNEL_ENDS, KERNELS, type Kernel, releaseOf } from '../../scripts/kernels.ts';

@@ -9,10 +9,10 @@ import { ROOT } from '../support/source-tree.ts';
 
 const MEMORY = '3G';
 
-/** What commands begin with: this checkout, and the Node that it brings. */
+/** Prefix of commands: this checkout, and its own Node. */
 export const IN_CHECKOUT = 'cd /share && export CI=true PATH=$PWD/node_modules/.bin:$PATH';
 
-/** QEMU's program for an architecture, what it is to be, and the name of its serial line. */
+/** QEMU's program for an architecture, the machine it emulates, and the name of its serial line. */
 interface Board {
   readonly program: string;
   readonly options: readonly string[];
@@ -31,12 +31,12 @@ const BOARDS: Readonly<Record<Architecture['name'], Board>> = {
     program: 'qemu-system-aarch64',
     options: ['-M', 'virt'],
     serial: 'ttyAMA0',
-    // Keys of pointers in registers cost half of the time where they are worked out as specified.
+    // Pointer authentication takes half of the time if computed as specified.
     emulatedCpu: 'max,pauth-impdef=on',
   },
 };
 
-/** Without hardware support code is emulated, 10 to 25 times slower. */
+/** Without hardware support, code is emulated, 10 to 25 times slower. */
 function accelerator(architecture: Architecture): readonly string[] {
   const modules = architecture.name === 'x64' ? ['kvm_intel', 'kvm_amd'] : ['kvm'];
   const real = modules.some((one) => existsSync(`/sys/module/${one}`));
@@ -52,10 +52,10 @@ function folder(tag: string, path: string, access: 'ro' | 'rw'): readonly string
 }
 
 export interface MachineRun {
-  /** Exit status of the command; undefined when the machine did not get to its end. */
+  /** Exit status of the command; undefined if the machine did not finish. */
   readonly status: number | undefined;
   readonly output: string;
-  /** Of the serial console, when the machine did not come up. */
+  /** Text of the serial console, if the machine did not start. */
   readonly console: string;
   /** A file that the command has left in /out. */
   file(name: string): string;
@@ -63,7 +63,7 @@ export interface MachineRun {
 
 /**
  * Boots a kernel with this checkout as /share and runs a line of shell in it as root, without any
- * network device. Ends the machine when it takes longer than `limitMs`.
+ * network device. Ends the machine if it takes longer than `limitMs`.
  */
 export async function runInMachine(
   kernel: Kernel,
@@ -105,7 +105,7 @@ export async function runInMachine(
   };
 }
 
-/** For the message of a test whose command should have ended well. */
+/** For the message of a test whose command should have succeeded. */
 export function whyNot(run: MachineRun): string {
   return run.status === undefined ? `the machine did not end:\n${run.console}` : run.output;
 }

@@ -1,7 +1,7 @@
 #!/bin/bash
 # A wire between two namespaces and the executable as an agent at its near end: datagrams and TLS
-# over TCP. Leaves in /out what the near end's interface counted (before.json, after.json), the
-# flows (flows.json) and the agent's log (agent.log).
+# over TCP. Writes the counters of the near end's interface (before.json, after.json), the flows
+# (flows.json) and the agent's log (agent.log) to /out.
 set -eu
 netobserv=$1 datagrams=$2 datagram_bytes=$3 tls_bytes=$4
 
@@ -17,7 +17,7 @@ until_true() {
 }
 counters() { ip -n near -j -s link show dev wire0; }
 
-# IPv6 talks unasked, and so does ARP. Offloads would let one packet of a counter be several.
+# IPv6 and ARP send packets unasked. With offloads, one counted packet could be several.
 for ns in near far; do
   ip netns add $ns
   inside $ns sysctl -qw net.ipv6.conf.default.disable_ipv6=1
@@ -42,12 +42,12 @@ until_true grep -q 'interface is watched' /out/agent.log
 until_true grep -q 'agent is up' /out/agent.log
 counters >/out/before.json
 
-# To an address that is nobody's, so that nothing answers.
+# To an unused address, so that nothing answers.
 inside near bash -c "exec 3>/dev/udp/$nobody/2000
   for ((i = 0; i < $datagrams; i++)); do printf '%0${datagram_bytes}d' 0 >&3; done"
 
 listens() { inside far ss -Hltn | grep -q :2001; }
-# A server ends with its input, before it has read what it was sent.
+# A server ends with its input, before it has read what was sent to it.
 tail -f /dev/null | inside far openssl s_server -quiet -naccept 1 -nocert -psk 0badcafe \
   -accept $far:2001 >/tmp/received &
 until_true listens

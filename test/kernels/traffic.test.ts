@@ -1,4 +1,4 @@
-/** Packets on other kernels: the tests of the datapath run in a machine of each. */
+/** Packets on other kernels: runs the tests of the datapath in a machine of each. */
 import { beforeAll, describe, expect, test } from 'vitest';
 import { KERNELS, type Kernel, releaseOf } from '../../scripts/kernels.ts';
 import { buildTool } from '../support/lab/netns.ts';
@@ -13,7 +13,7 @@ const FILES = [
 ];
 
 describe.each(KERNELS)('$suite', (kernel: Kernel) => {
-  // There is no compiler in a machine.
+  // A machine has no compiler.
   beforeAll(() => {
     buildTool('traffic');
   });

@@ -2,8 +2,8 @@ import type { SourceFile } from './source-tree.ts';
 
 /**
  * The groups of files that need each other: strongly connected components of more than one file
- * (Tarjan's algorithm). `needs`: what each file needs; names without a row of their own are left
- * out.
+ * (Tarjan's algorithm). `needs`: the files that each file needs; names without their own row are
+ * left out.
  */
 export function circlesOf(needs: ReadonlyMap<string, Iterable<string>>): readonly string[][] {
   const order = new Map<string, number>();
@@ -31,9 +31,9 @@ export function circlesOf(needs: ReadonlyMap<string, Iterable<string>>): readonl
   return circles.sort();
 }
 
-/** Comments, strings and characters of C. */
+/** Comments, strings and character constants of C. */
 const NO_CODE = /\/\*[\s\S]*?\*\/|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'/g;
-/** The name of a function that other files may call, where it is defined. */
+/** The name of a function that other files may call, in its definition. */
 const DEFINITION = /^(?!static\b)[a-z][\w \t*]*?\b(\w+)\([^;{]*\)\s*\{/gm;
 
 /** C sources by path, each with the sources whose functions it calls or takes the address of. */

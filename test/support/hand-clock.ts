@@ -1,14 +1,14 @@
 import type { Clock } from '../../src/base/clock.ts';
 
 export interface HandClock extends Clock {
-  /** Both clocks, so long as nobody sets the one on the wall. */
+  /** Time of both clocks, unless the wall clock is set. */
   now: number;
-  /** What the wall clock has been set forward by. */
+  /** Amount by which the wall clock has been set forward. */
   setByMs: number;
   tick(): void;
 }
 
-/** A clock that stands still until a test moves it; ticks happen when the test says so. */
+/** A clock that stands still until a test moves it; it ticks on the test's request. */
 export function handClock(startMs: number): HandClock {
   const ticks = new Set<() => void>();
   const clock = {

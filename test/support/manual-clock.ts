@@ -6,7 +6,7 @@ interface Timer {
   readonly fire: () => void;
 }
 
-/** A clock that moves only when told to; sleepers and periodic calls come due in order. */
+/** A clock that moves only on request; sleepers and periodic calls come due in order. */
 export class ManualClock implements Clock {
   #nowMs: number;
   readonly #startMs: number;
@@ -17,7 +17,7 @@ export class ManualClock implements Clock {
     this.#startMs = startMs;
   }
 
-  /** Timers that wait. */
+  /** Waiting timers. */
   get waiting(): number {
     return this.#timers.size;
   }
@@ -36,7 +36,7 @@ export class ManualClock implements Clock {
         reject(signal.reason);
         return;
       }
-      // No time has to pass.
+      // No time needs to pass.
       if (ms === 0) {
         resolve();
         return;
@@ -56,7 +56,7 @@ export class ManualClock implements Clock {
     return { [Symbol.dispose]: () => this.#timers.delete(timer) };
   }
 
-  /** Moves on by `ms`; promises settled on the way have run when this resolves. */
+  /** Advances by `ms`; promises settled on the way have run when this resolves. */
   async advance(ms: number): Promise<void> {
     const endMs = this.#nowMs + ms;
     await settle();
@@ -65,14 +65,14 @@ export class ManualClock implements Clock {
     await settle();
   }
 
-  /** Moves on by `ms` at once: what waits for promises runs only after the caller has awaited. */
+  /** Advances by `ms` at once: continuations of promises run only after the caller has awaited. */
   jump(ms: number): void {
     const endMs = this.#nowMs + ms;
     while (this.#fireNext(endMs));
     this.#nowMs = endMs;
   }
 
-  /** Moves on to the next timer that is due by then; false when there is none. */
+  /** Advances to the next timer that is due by then; false if there is none. */
   #fireNext(endMs: number): boolean {
     const [next] = [...this.#timers].sort((a, b) => a.dueMs - b.dueMs);
     if (next === undefined || next.dueMs > endMs) return false;
@@ -84,7 +84,7 @@ export class ManualClock implements Clock {
   }
 }
 
-/** Lets everything run that waits for nothing but promises. */
+/** Runs everything that waits only for promises. */
 export function settle(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

@@ -2,8 +2,8 @@ import { appendFileSync, existsSync } from 'node:fs';
 
 /**
  * Reasons for which a suite cannot run here, given to `describe.skipIf`. scripts/test.ts names a
- * file for them in NETOBSERV_SKIPS and repeats them at its end. With CI=true nothing may be
- * skipped, so they are thrown instead.
+ * file for them in NETOBSERV_SKIPS and repeats them at its end. With CI=true skips are not allowed,
+ * so the reasons are thrown instead.
  */
 function unable(reason: string | undefined): boolean {
   if (reason === undefined) return false;
@@ -14,17 +14,17 @@ function unable(reason: string | undefined): boolean {
   return true;
 }
 
-/** `describe.skipIf(requireRoot())`: attaching programs and making namespaces takes root. */
+/** `describe.skipIf(requireRoot())`: attaching programs and making namespaces requires root. */
 export function requireRoot(): boolean {
   return unable(process.getuid?.() === 0 ? undefined : 'not root');
 }
 
-/** A browser is too large for a package of ours: the host's is used. */
+/** A browser is too large for an npm package: the tests use the host's. */
 export function requireBrowser(path: string): boolean {
   return unable(existsSync(path) ? undefined : `no browser at ${path}`);
 }
 
-/** A program of the host that a suite uses to set the kernel up. */
+/** A program of the host that a suite uses to set up the kernel. */
 export function requireProgram(path: string): boolean {
   return unable(existsSync(path) ? undefined : `no ${path}`);
 }

@@ -10,7 +10,7 @@ export interface SourceFile {
   readonly lines: readonly string[];
 }
 
-/** An ESTree node; only what the rules look at is named. */
+/** An ESTree node; only the properties that the rules use are named. */
 export interface SyntaxNode {
   readonly type: string;
   readonly start: number;
@@ -20,7 +20,7 @@ export interface SyntaxNode {
 
 export const ROOT = join(import.meta.dirname, '..', '..');
 
-// What git ignores, plus git's own folder.
+// The paths that git ignores, plus git's own folder.
 const IGNORED = new Set(['.git', 'node_modules', 'build', 'dist', 'coverage']);
 
 export function sourceFiles(folder = ''): readonly SourceFile[] {
@@ -75,7 +75,7 @@ export function lineOf(file: SourceFile, offset: number): number {
   return file.text.slice(0, offset).split('\n').length;
 }
 
-/** What a file imports: paths relative to the root for our own files, specifiers for the rest. */
+/** A file's imports: paths relative to the root for our own files, specifiers for the rest. */
 export function importsOf(file: SourceFile, syntax: SyntaxNode): readonly string[] {
   const specifiers: string[] = [];
   visit(syntax, (node) => {

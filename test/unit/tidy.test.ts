@@ -13,17 +13,17 @@ import {
   visit,
 } from '../support/source-tree.ts';
 
-/** The house rules, as far as a program can tell. Each test lists every offender. */
+/** The house rules that a program can check. Each test lists every offender. */
 
 const FILE_LINES_MAX = 400;
 const FUNCTION_LINES_MAX = 70;
-/** Markup is declarative: a component is long before it is hard to read. */
+/** Markup is declarative: a long component is still easy to read. */
 const COMPONENT_LINES_MAX = 120;
 const LINE_COLUMNS_MAX = 100;
-/** A text that would only become harder to read, and to search for, in pieces. */
+/** A text that would be harder to read and to search for in pieces. */
 const UNBREAKABLE = /(['"`]).{50,}\1|https?:\/\//;
 
-/** Files that are longer than the limit, each with the reason why splitting would not help. */
+/** Files longer than the limit, each with the reason why splitting would not help. */
 const LONG_FILES: Readonly<Record<string, string>> = {
   'native/watch.c': 'one thread and all that it shares with the main one',
 };
@@ -39,8 +39,8 @@ const program = typescript.filter(({ file }) => !file.path.startsWith('test/'));
 
 const ABOVE_FLOW = ['base', 'flow'];
 /**
- * Contracts: the options and formats by which programs are configured and asked. Anybody may import
- * them, the operator and the command line included. They import nothing that implements them.
+ * Contracts: the options and formats for configuring and querying programs. Any folder may import
+ * them, including the operator and the command line. They do not import their implementations.
  */
 const CONTRACTS = [
   'agent/config.ts',
@@ -53,9 +53,9 @@ const CLIENTS = [...ABOVE_FLOW, 'config', 'telemetry', 'codec', 'query'];
 const BELOW_STORE = [...CLIENTS, 'net', 'kube', 'deliver'];
 const PARTS = [...BELOW_STORE, 'store', ...CONTRACTS];
 
-/** Folder of src → folders that it may import from, besides itself. */
+/** Folder of src → other folders that it may import from. */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
-  // Contracts stand before the folders that they are in: the first that fits counts.
+  // Contracts come before the folders that contain them: the first match counts.
   'agent/config.ts': [...ABOVE_FLOW, 'config', 'agent/filters'],
   'agent/filters': ABOVE_FLOW,
   'console/api.ts': [...ABOVE_FLOW, 'query'],
@@ -77,7 +77,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   cli: PARTS,
   'console/server': PARTS,
   'console/web': ['base', 'flow', 'query', 'console/api.ts'],
-  // The only place that joins components.
+  // The only place that connects components.
   commands: [...PARTS, 'agent', 'pipeline', 'operator', 'cli', 'console/server'],
   'main.ts': ['base', 'commands'],
 };
@@ -143,7 +143,7 @@ test('no file imports itself through others, types included', () => {
 test('no C source of the addon calls itself through others', () => {
   const sources = files.filter(({ path }) => /^native\/.*\.c$/.test(path));
   const called = calledSources(sources);
-  // A check of the check: each of them uses the functions of another one.
+  // A check of the check: each file uses the functions of another one.
   expect([...called.values()].filter(({ size }) => size === 0)).toEqual([]);
   expect(circlesOf(called)).toEqual([]);
 });
@@ -166,7 +166,7 @@ test('base, flow, query and codec use neither packages nor, the web front end in
 });
 
 test('the clock, timers and randomness come in through deps', () => {
-  // Values of the outside world that only their own door may touch.
+  // Values of the outside world that only one module each may touch.
   const doors = /\b(Date\.now|performance\.now|Math\.random|setTimeout|setInterval|process\.env)\b/;
   const allowed = /^src\/(base\/clock|main)\.ts$|^src\/console\/web\//;
   const offenders = program
@@ -241,7 +241,7 @@ test('file names are kebab-case', () => {
 test('only named exports, no barrels, nothing that types alone cannot erase', () => {
   const offenders: string[] = [];
   for (const { file, syntax } of typescript) {
-    // Tools ask for a default export, and so does React.lazy.
+    // Tools require a default export, and so does React.lazy.
     const mayDefault = /\bvite(st)?\.config\.ts$|^src\/console\/web\/.*\.tsx$/.test(file.path);
     visit(syntax, (node) => {
       const bad =

@@ -5,9 +5,9 @@ import { afterAll, expect, test } from 'vitest';
 import { violations } from '../support/codec/mutations.ts';
 import { untrustedReaders } from '../support/codec/untrusted-samples.ts';
 
-/** Fewer than in `npm run bench -- untrusted`, of the same kind. */
+/** Fewer inputs than in `npm run bench -- untrusted`, of the same kind. */
 const INPUTS = 10_000;
-/** Many times what the slowest reader takes on an idle machine. */
+/** Many times the slowest reader's time on an idle machine. */
 const READER_TIMEOUT_MS = 180_000;
 
 const folder = mkdtempSync(join(tmpdir(), 'netobserv-untrusted-'));

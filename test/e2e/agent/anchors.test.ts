@@ -43,7 +43,7 @@ describe.skipIf(requireRoot())('TCX programs of others that decide a packet’s 
   }
 
   test.each([
-    // direction, anchor, what we see
+    // direction, anchor, the packets that we see
     ['ingress', 'head', PACKETS],
     ['egress', 'head', PACKETS],
     ['ingress', 'tail', 0],
@@ -69,7 +69,7 @@ describe.skipIf(requireRoot())('TCX programs of others that decide a packet’s 
       expect(packetsOfOther()).toBe(PACKETS);
     }
 
-    // Ours has gone, and theirs is where it was.
+    // Ours is gone, and theirs is in its old place.
     await lab.sweep(left, a, { flows: PACKETS, perSecond: 50_000 });
     expect(packetsOfOther()).toBe(2 * PACKETS);
   });

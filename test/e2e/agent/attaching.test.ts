@@ -9,7 +9,7 @@ import { requireRoot } from '../../support/require.ts';
 
 /** The wait before the second attempt. */
 const RETRY_STEP_MS = 300;
-/** Hooks are looked at every ten seconds. */
+/** The agent checks its hooks every ten seconds. */
 const LATER = { timeout: 25_000, interval: 100 } as const;
 const SOON = { timeout: 10_000, interval: 20 } as const;
 
@@ -27,7 +27,7 @@ describe.skipIf(requireRoot())('attaching', () => {
     const inside = lab.namespace('inside');
     const [a] = lab.pair({ namespace: inside }, { namespace: inside });
     const tc = (...args: string[]): string => lab.inside(inside, 'tc', ...args);
-    // It has the place of clsact, which alone has an egress side.
+    // It takes the place of clsact, the only one with an egress side.
     tc('qdisc', 'add', 'dev', a, 'ingress');
     const tried = Promise.withResolvers<void>();
     const clock: Clock = {
@@ -64,7 +64,7 @@ describe.skipIf(requireRoot())('attaching', () => {
       TC_ATTACH_RETRIES: '2',
     });
 
-    // The other interface and the other direction are not held up by it.
+    // It does not delay the other interface and the other direction.
     expect(directions(host).sort()).toEqual(['tc ingress', 'tc ingress,egress']);
     expect(await metric(host, 'interface_events_total')).toMatch(/type="attach_fail".* 1$/m);
     await host[Symbol.asyncDispose]();
@@ -156,7 +156,7 @@ describe.skipIf(requireRoot())('attaching', () => {
 });
 
 describe.skipIf(requireRoot())('on a kernel that does not tell hooks their namespace', () => {
-  /** As Linux before 6.2 does, which has no such function for these programs. */
+  /** Like Linux before 6.2, which has no such function for these programs. */
   function withoutCookies(): Native {
     const native = loadNative();
     return {
@@ -176,7 +176,7 @@ describe.skipIf(requireRoot())('on a kernel that does not tell hooks their names
     const place = (name: string, namespace: string, number: number): string[] => [
       ...['name', name, 'netns', namespace, 'index', `${number}`],
     ];
-    // Two wires to `far`, whose near ends have one number.
+    // Two wires to `far`, whose near ends have the same number.
     const wires = [left, right].map((namespace, at) => {
       const [near, other] = [lab.linkName(), lab.linkName()];
       const peer = ['peer', ...place(other, far, 80 + at)];
@@ -199,7 +199,7 @@ describe.skipIf(requireRoot())('on a kernel that does not tell hooks their names
       const traffic = { address: `10.98.${at}.2`, port: 7500 + at, count: 50, sizeBytes: 100 };
       await lab.udp(namespace, far, traffic);
     }
-    // A source that is no interface's: the prefix tells.
+    // A source that no interface has: the prefix identifies it.
     await lab.sweep(first.namespace, first.near, { flows: 2, perSecond: 1000 });
     await host.agent.drainNow();
 

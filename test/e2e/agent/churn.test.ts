@@ -15,7 +15,7 @@ const LONG = { timeout: 60_000, interval: 50 } as const;
 /** Together a thousand interfaces. */
 const PAIRS = 50;
 const WAVES = 10;
-/** Of interfaces that go together. */
+/** Number of interfaces that disappear together. */
 const GROUP = 7;
 
 /** One process of `ip` for many changes. */
@@ -44,7 +44,7 @@ async function addPairs(lab: Lab, namespace: string): Promise<void> {
   await batch(namespace, lines.flat());
 }
 
-/** A namespace with a pair of interfaces that stay, and an agent that watches what comes there. */
+/** A namespace with a pair of permanent interfaces, and an agent that watches new ones there. */
 async function startChurn(lab: Lab, mode: string) {
   const kept = lab.namespace('kept');
   const [a] = lab.pair({ namespace: kept }, { namespace: kept });
@@ -56,13 +56,13 @@ async function startChurn(lab: Lab, mode: string) {
     const events = await metric(host, 'interface_events_total');
     return Number(new RegExp(`type="${type}".* (\\d+)$`, 'm').exec(events)?.[1] ?? 0);
   };
-  /** Hooks that are attached. */
+  /** Number of attached hooks. */
   const standing = async (): Promise<number> =>
     (await count(`attach_${mode}`)) - (await count(`detach_${mode}`));
   return {
     host,
     watched,
-    /** Interfaces come, and go together or with their namespace. */
+    /** Interfaces come, and disappear together or with their namespace. */
     async wave(number: number, whenThere: () => Promise<void>): Promise<void> {
       const churned = number % 3 === 2 ? lab.namespace(`wave${number}`) : kept;
       await addPairs(lab, churned);
@@ -70,16 +70,16 @@ async function startChurn(lab: Lab, mode: string) {
       if (churned !== kept) lab.removeNamespace(churned);
       else await batch(churned, [`link del group ${GROUP}`]);
     },
-    /** Hooks that were attached in all, when nothing that came is left. */
+    /** Number of all hooks attached so far, once all temporary interfaces are gone. */
     async attachedInAll(): Promise<number> {
       await expect.poll(watched, LONG).toBe(2);
       await expect.poll(openDescriptors, LONG).toEqual(before);
-      // An interface is no longer listed before its hooks are done with.
+      // The agent lists an interface until it has finished with its hooks.
       await expect.poll(standing, LONG).toBe(4);
       expect(await metric(host, 'errors_total')).not.toMatch(/"InterfaceEvents".* [1-9]/);
       expect(await metric(host, 'interface_events_total')).not.toContain('attach_fail');
 
-      // What was there all the time is seen as before.
+      // The permanent interfaces are seen as before.
       await lab.sweep(kept, a, { flows: 10, perSecond: 1000 });
       await host.agent.drainNow();
       expect(host.flows.filter((flow) => flow.Interfaces[0] === a)).toHaveLength(10);
@@ -98,7 +98,7 @@ describe.skipIf(requireRoot())('interfaces that come and go by the hundred', () 
       const beganMs = performance.now();
       for (let wave = 0; wave < WAVES; wave++) {
         await churn.wave(wave, () => expect.poll(churn.watched, LONG).toBe(2 + 2 * PAIRS));
-        // Those of a removed namespace are still listed for a moment: the next wave is not these.
+        // Interfaces of a removed namespace stay listed for a moment; the next wave has other ones.
         await expect.poll(churn.watched, LONG).toBe(2);
       }
       expect(performance.now() - beganMs).toBeLessThan(60_000);

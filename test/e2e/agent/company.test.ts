@@ -17,7 +17,7 @@ import { type AgentHost, loadNative, startAgent } from '../../support/processes/
 import { requireRoot } from '../../support/require.ts';
 
 const SOON = { timeout: 15_000, interval: 50 } as const;
-/** An interface's number that nobody has by chance. */
+/** An interface number that is unlikely to be in use. */
 const UNUSUAL_INDEX = 48_127;
 
 async function marks(host: AgentHost): Promise<string> {
@@ -35,7 +35,7 @@ describe.skipIf(requireRoot())('others at the hooks', () => {
       await send(lab, path, 7000);
       expect(await packetsTo(host, 7000)).toBe(SENT);
       expect(await marks(host)).toBe('1');
-      // What looks like a mark, and what does not.
+      // Class ids that look like a mark, and others that do not.
       for (const [at, hook] of path.hooks.entries()) {
         letPass(lab, hook, ['1:1', '1:ffe0', '1:8000', '1:7ff'][at]!);
       }
@@ -129,7 +129,7 @@ describe.skipIf(requireRoot())('others at the hooks', () => {
     await using lab = new Lab();
     const path = bridged(lab);
     const [inner, outer] = path.hooks as [readonly [string, string], readonly [string, string]];
-    // The container itself is not watched, as on a node where its namespace cannot be entered.
+    // The container itself is not watched, as on a node where the agent cannot enter its namespace.
     await using host = await startAgent({ INTERFACES: outer[1] });
     expect(await marks(host)).toBe('1');
     for (const [at, classid] of ['1:ffe0', '1:ffc0', '1:20', '1:8000'].entries()) {
@@ -173,7 +173,7 @@ describe.skipIf(requireRoot())('others at the hooks', () => {
       }
       await using host = await startAgent({ INTERFACES: ONLY_TESTS });
       for (let round = 0; round < SENT; round++) {
-        // Each is a flow of its own, of one packet.
+        // Each is a separate flow of one packet.
         await lab.cast(client, { address: '10.95.1.1', port: 80, count: 1, sizeBytes: 100 });
       }
       expect(await packetsTo(host, 80)).toBe(SENT);
@@ -192,7 +192,7 @@ describe.skipIf(requireRoot())('others at the hooks', () => {
     const recorded = await packetsTo(host, 7000);
     const after = host.accounting();
     const leftOut = after.sampledOutPackets - before.sampledOutPackets;
-    // ARP, too, is sampled.
+    // ARP is sampled, too.
     expect(recorded + leftOut).toBeGreaterThanOrEqual(sent);
     expect(recorded + leftOut).toBeLessThan(sent + 20);
     expect(Math.abs(recorded - sent / 4)).toBeLessThan(6 * Math.sqrt((sent * 3) / 16));

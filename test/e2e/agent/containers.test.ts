@@ -45,7 +45,7 @@ describe.skipIf(requireRoot())('containers whose network namespace has no name',
     const flows = host.flows.filter((flow) => flow.DstAddr.startsWith('203.0.113.'));
     expect(flows.map((flow) => flow.Interfaces)).toEqual(Array(4).fill([c, d]));
 
-    // Nobody may keep the namespace alive: its end of the pair goes, and with it the other end.
+    // Nobody may keep the namespace alive: its end of the pair goes, and the other end with it.
     await lab.end(late);
     await expect
       .poll(() => hookedInterfaces(host), SOON)
@@ -91,7 +91,7 @@ describe.skipIf(requireRoot())('containers whose network namespace has no name',
     await expect
       .poll(() => hookedInterfaces(host), SOON)
       .toEqual([`${near}/${a}`, `traffic[${pid}]/${b}`]);
-    // As a run time does at its container's end.
+    // Like a container runtime at the container's end.
     await lab.end(pid);
     ip('-n', near, 'link', 'del', a);
     await expect.poll(() => hookedInterfaces(host), SOON).toEqual([]);
@@ -105,12 +105,12 @@ describe.skipIf(requireRoot())('containers whose network namespace has no name',
     await using host = await startAgent({
       INTERFACES: ONLY_TESTS,
       TC_ATTACH_MODE: mode,
-      // So that nothing but the end of the process makes it look.
+      // Only the end of the process makes it look.
       LISTEN_CONTAINERS_PERIOD: '1h',
     });
     expect(hookedInterfaces(host)).toEqual([`${near}/${a}`, `traffic[${pid}]/${b}`]);
     await lab.end(pid);
-    // The kernel takes the pair away when nobody holds the namespace any more.
+    // The kernel removes the pair when nobody holds the namespace any more.
     await expect.poll(() => ip('-n', near, '-br', 'link').includes(a), SOON).toBe(false);
     await expect.poll(() => hookedInterfaces(host), SOON).toEqual([]);
   });

@@ -45,7 +45,7 @@ describe.skipIf(requireRoot())('sums against the kernel’s own counters', () =>
     expect(new Set(replies.map((flow) => flow.FlowDirection))).toEqual(new Set([0]));
     expect(new Set(udp.map((flow) => flow.FlowDirection))).toEqual(new Set([1]));
     expect(new Set(host.flows.flatMap((flow) => flow.Interfaces))).toEqual(new Set([a]));
-    // Of all packets of a flow together: SYN, ACK and FIN-ACK one way, SYN-ACK the other.
+    // Flags of all packets of a flow: SYN, ACK and FIN-ACK one way, SYN-ACK the other.
     const flags = (port: 'SrcPort' | 'DstPort'): number =>
       host.flows
         .filter((flow) => flow.Proto === 6 && flow[port] === 5001)
@@ -63,10 +63,10 @@ describe.skipIf(requireRoot())('sums against the kernel’s own counters', () =>
       { namespace: left, addresses: [`${V4[0]}/24`] },
       { namespace: right, addresses: [`${V4[1]}/24`] },
     );
-    // A queue counts segments and their headers, which makes it a second, independent witness.
+    // A queue counts segments and their headers, which makes it a second, independent reference.
     lab.inside(left, 'tc', 'qdisc', 'add', 'dev', a, 'root', 'pfifo', 'limit', '10000');
     await using host = await startAgent({ INTERFACES: a, DIRECTION: 'egress' });
-    // OutSegs leaves out what is sent again.
+    // OutSegs excludes retransmissions.
     const segmentsSent = (): number =>
       lab.snmp(left, 'Tcp', 'OutSegs') + lab.snmp(left, 'Tcp', 'RetransSegs');
     const before = {
@@ -83,7 +83,7 @@ describe.skipIf(requireRoot())('sums against the kernel’s own counters', () =>
     await expect.poll(async () => difference(await host.seen(), all())).toEqual(missed);
     const sent = host.flows.filter((flow) => flow.Proto === 6 && flow.SrcAddr === V4[0]);
     expect(sum(sent, 'Packets')).toBe(segmentsSent() - before.segments);
-    // That there were packets of many segments at all, or the test would show nothing.
+    // Packets of many segments must exist, or the test would show nothing.
     const buffers = lab.counters(left, a).txPackets - before.link.txPackets;
     expect(sum(sent, 'Packets')).toBeGreaterThan(buffers * 2);
   });
@@ -98,7 +98,7 @@ function difference(ours: Sums, theirs: Sums): Sums {
 /** Reads that may find packets under way. */
 const READS_MAX = 100;
 
-/** What the interface had counted before the hooks came; read while nothing moves. */
+/** The interface's counters before the hooks came; read while no traffic flows. */
 async function settledDifference(ours: () => Promise<Sums>, theirs: () => Sums): Promise<Sums> {
   for (let reads = 0; reads < READS_MAX; reads++) {
     const before = theirs();

@@ -1,4 +1,4 @@
-/** Programs of others that decide where packets go: every packet counts once all the same. */
+/** Third-party programs that decide where packets go: every packet still counts once. */
 import { describe, expect, test } from 'vitest';
 import { LabPair, ONLY_TESTS } from '../../support/lab/lab-pair.ts';
 import { ip, Lab } from '../../support/lab/netns.ts';

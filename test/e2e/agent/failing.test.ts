@@ -9,7 +9,7 @@ const BREAKER = join(import.meta.dirname, '../../support/processes/watcher-end-c
 
 const PACKETS = 50;
 
-/** The agent from source, whose watching thread SIGUSR2 ends. */
+/** The agent from source; SIGUSR2 ends its watching thread. */
 function breakable(): readonly string[] {
   const [node = '', main = ''] = programCommand('source');
   return [node, '--import', BREAKER, main];
@@ -33,7 +33,7 @@ describe.skipIf(requireRoot())('a component that fails while the agent runs', ()
         EXPORT: 'stdout',
         AGENT_IP: '192.0.2.9',
         INTERFACES: inLeft,
-        // Its filters stay unless they are taken off, and only the end drains.
+        // Its filters stay unless they are removed, and only the end drains.
         TC_ATTACH_MODE: 'tc',
         CACHE_ACTIVE_TIMEOUT: '1h',
         LISTEN_CONTAINERS_PERIOD: '0',
@@ -47,7 +47,7 @@ describe.skipIf(requireRoot())('a component that fails while the agent runs', ()
     expect(await lab.udp(left, right, traffic)).toBe(PACKETS);
 
     program.child.kill('SIGUSR2');
-    // The thread sleeps in the wait that it has begun: news of an interface wakes it.
+    // The thread sleeps in its current wait: a change of an interface wakes it.
     await expect
       .poll(() => {
         execFileSync('ip', ['-n', left, 'link', 'set', inLeft, 'alias', `${Math.random()}`]);

@@ -61,11 +61,11 @@ describe.skipIf(requireRoot())('interfaces that come, change and go', () => {
     await lab.forge(inside, linkMessage(link), 2);
     await lab.forge(inside, linkMessage({ ...link, gone: true }), 3);
 
-    // Those to the socket alone did not get there; those to all that listen were dropped.
+    // Messages to the socket alone did not arrive; those to all listeners were dropped.
     const refused = async (): Promise<string> =>
       host.metrics.registry.getSingleMetricAsString('netlink_refused_messages_total');
     await expect.poll(refused, SOON).toMatch(/_total 5$/m);
-    // The kernel is still heard: what it says comes behind what was forged.
+    // Messages of the kernel still arrive: they come after the forged ones.
     const renamed = lab.linkName();
     ip('-n', inside, 'link', 'set', b, 'name', renamed);
     expect(hookedInterfaces(host)).toEqual([`${inside}/${a}`]);
@@ -84,7 +84,7 @@ describe.skipIf(requireRoot())('interfaces that come, change and go', () => {
     const alias = `${second}-alias`;
     await using residents = new Lab();
     ip('netns', 'attach', alias, `${await residents.resident(second)}`);
-    // A third namespace, seen later than the second name, shows that the name has been looked at.
+    // A third namespace, seen later than the second name, shows that the name has been checked.
     const third = lab.namespace('third');
     const [c, d] = lab.pair({ namespace: third }, { namespace: third });
     const withThird = [`${first}/${a}`, `${second}/${b}`, `${third}/${c}`, `${third}/${d}`];
@@ -94,7 +94,7 @@ describe.skipIf(requireRoot())('interfaces that come, change and go', () => {
     await expect.poll(() => hookedInterfaces(host)).toEqual([`${first}/${a}`, `${second}/${b}`]);
     await residents[Symbol.asyncDispose]();
 
-    // Nobody may keep the namespace alive: its end of the pair goes, and with it the other end.
+    // Nobody may keep the namespace alive: its end of the pair goes, and the other end with it.
     lab.removeNamespace(second);
     await expect.poll(() => hookedInterfaces(host)).toEqual([]);
     await expect.poll(() => ip('-n', first, '-br', 'link').includes(a)).toBe(false);
@@ -166,7 +166,7 @@ describe.skipIf(requireRoot())('interfaces that come, change and go', () => {
       .toEqual([`${left}/${a}`, `${right}/${b}`]);
     ip('-n', left, 'address', 'del', '10.93.0.1/24', 'dev', a);
     await expect.poll(() => hookedInterfaces(host), SOON).toEqual([`${right}/${b}`]);
-    // Taken away and given back, of an interface that has had hooks before.
+    // The address of an interface that has had hooks before is removed and added again.
     lab.address(left, a, '10.93.0.9/32');
     await expect
       .poll(() => hookedInterfaces(host), SOON)
@@ -200,7 +200,7 @@ describe.skipIf(requireRoot())('interfaces that come, change and go', () => {
       const all = [...both, `${late}/${tap}`, `${late}/${tun}`];
       await expect.poll(() => hookedInterfaces(host), SOON).toEqual(all);
 
-      // Down, it keeps its hooks; its first packet after that is seen.
+      // While down, it keeps its hooks; they see its first packet after that.
       ip('-n', late, 'link', 'set', b, 'down');
       ip('-n', late, 'link', 'set', tap, 'name', `${tap}x`);
       const renamed = [...both, `${late}/${tap}x`, `${late}/${tun}`];
@@ -211,7 +211,7 @@ describe.skipIf(requireRoot())('interfaces that come, change and go', () => {
       const flows = host.flows.filter((flow) => flow.DstAddr === '203.0.113.1');
       expect(flows.map((flow) => flow.Interfaces)).toEqual(Array(5).fill([a, b]));
 
-      // One that moves keeps its number and name, not its hooks.
+      // A moved interface keeps its number and name, but not its hooks.
       ip('-n', late, 'link', 'set', `${tap}x`, 'netns', inside);
       const moved = [...both, `${late}/${tun}`];
       await expect.poll(() => hookedInterfaces(host), SOON).toEqual(moved);

@@ -1,4 +1,4 @@
-/** TC filters of captures in other containers: those that live, and those that were killed. */
+/** TC filters of captures in other containers: running ones and killed ones. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { requireRoot } from '../../support/require.ts';
 const SOON = { timeout: 20_000, interval: 100 } as const;
 const HOST = join(import.meta.dirname, '../../support/processes/agent-host.ts');
 
-/** An agent whose processes have numbers of their own; resolves when its hooks are there. */
+/** An agent whose processes have their own numbers; resolves when its hooks are attached. */
 async function startInContainer(options: Readonly<Record<string, string>>) {
   const source = [
     `const { startAgent } = await import(${JSON.stringify(HOST)});`,
@@ -46,7 +46,7 @@ test.skipIf(requireRoot())('are left alone, and removed', async () => {
   expect(filters()).toBe(2);
   {
     await using beside = await startAgent(options);
-    // It has looked at them before it put its own there.
+    // It has checked them before it attached its own there.
     expect(beside.agent.status().interfaces).toHaveLength(1);
     expect(filters()).toBe(4);
   }

@@ -5,7 +5,7 @@ import { requireRoot } from '../../support/require.ts';
 
 const FRAME_BYTES = 64;
 
-/** What `traffic sweep` sends: the flow of a packet tells its place in the row. */
+/** Traffic of `traffic sweep`: the flow of a packet shows its position in the sequence. */
 function swept(flows: readonly FlowView[]): FlowView[] {
   return flows.filter((flow) => flow.DstAddr === '203.0.113.1');
 }
@@ -37,7 +37,7 @@ describe.skipIf(requireRoot())('nothing is lost without being counted', () => {
     expect(after.bytes - before.bytes).toBe(moved.txBytes - link.txBytes);
     const { unrecorded, seenPackets, seenBytes } = host.accounting();
     expect({ packets: seenPackets, bytes: seenBytes }).toEqual(after);
-    // Of the map, one interface alone leaves some room to others.
+    // A single interface leaves part of the map to others.
     expect(host.agent.status().vitals).toMatchObject({ mapEntries: 640 });
     expect(host.agent.status().vitals!.mapFillMax).toBeCloseTo(0.96, 1);
     expect(host.agent.status().vitals!.bpfBytes).toBeGreaterThan(640 * 2 * 144);
@@ -95,7 +95,7 @@ describe.skipIf(requireRoot())('nothing is lost without being counted', () => {
     await host[Symbol.asyncDispose]();
     await sending;
 
-    // One packet per flow, in a known order: no hole up to the last one means that none was lost.
+    // One packet per flow, in a known order: without a hole up to the last one, none was lost.
     const places = swept(host.flows).map(placeOf);
     expect(new Set(places).size).toBe(places.length);
     expect(Math.max(...places)).toBe(places.length - 1);

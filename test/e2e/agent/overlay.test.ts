@@ -1,4 +1,4 @@
-/** What comes out of a tunnel whose other end is on another machine. */
+/** Packets from a tunnel whose other end is on another machine. */
 import { describe, expect, test } from 'vitest';
 import { ONLY_TESTS } from '../../support/lab/lab-pair.ts';
 import { ip, Lab } from '../../support/lab/netns.ts';
@@ -74,7 +74,7 @@ describe.skipIf(requireRoot())('inner packets of another machine', () => {
     expect(Math.abs(sum(4789) - SENT / RATE)).toBeLessThan(most);
     const leftOut = host.accounting().sampledOutPackets - before;
     expect(sum(PORT) + sum(4789) + leftOut).toBeGreaterThanOrEqual(2 * SENT);
-    // Answers that nobody is there, and ARP, are sampled, too.
+    // ICMP errors and ARP are sampled, too.
     expect(sum(PORT) + sum(4789) + leftOut).toBeLessThan(2 * SENT + 50);
   });
 });

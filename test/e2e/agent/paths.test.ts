@@ -98,7 +98,7 @@ describe.skipIf(requireRoot())('paths through the host', () => {
     await host[Symbol.asyncDispose]();
     expect(filters()).toEqual(foreign);
     expect(tc('qdisc', 'show', 'dev', a)).toContain('clsact');
-    // The one that the agent made for itself is gone again.
+    // The qdisc that the agent made for itself is removed.
     expect(lab.inside(right, 'tc', 'qdisc', 'show', 'dev', b)).not.toContain('clsact');
   });
 
@@ -113,7 +113,7 @@ describe.skipIf(requireRoot())('paths through the host', () => {
     await using host = await startAgent({ INTERFACES: `${a},${b}` });
     const traffic = { port: 7200, count: 200, sizeBytes: 4000 };
     for (const address of ['10.97.0.2', 'fd97::2']) {
-      // Until neighbours know each other, datagrams are dropped before they are sent.
+      // Until neighbours are resolved, datagrams are dropped before they are sent.
       await lab.tcp(left, right, { address, port: 7201, sendBytes: 1, replyBytes: 1 });
       await lab.udp(left, right, { ...traffic, address });
     }
@@ -124,7 +124,7 @@ describe.skipIf(requireRoot())('paths through the host', () => {
     expect(sum(v4, 'Packets')).toBe(200 * 3);
     expect(sum(v4, 'Bytes')).toBe(200 * (4008 + 3 * 34));
     const v6 = flows.filter((flow) => flow.Etype === 0x86dd);
-    // Pieces of 1448 behind a fragment header of 8.
+    // Pieces of 1448 after a fragment header of 8.
     expect(sum(v6, 'Packets')).toBe(200 * 3);
     expect(sum(v6, 'Bytes')).toBe(200 * (4008 + 3 * (54 + 8)));
     const created =

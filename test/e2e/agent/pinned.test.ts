@@ -59,7 +59,7 @@ describe.skipIf(requireRoot())('maps of a program manager', () => {
     });
   }
 
-  /** What the agent has seen of the connection, against what the interface has counted. */
+  /** The agent's packets of the connection, against the interface's counters. */
   async function expectExact(host: AgentHost): Promise<void> {
     const before = await host.seen();
     const link = lab.counters(client, device);
@@ -90,7 +90,7 @@ describe.skipIf(requireRoot())('maps of a program manager', () => {
       expect(first.flows.some((flow) => Number(flow.TimeFlowRttNs) > 0)).toBe(true);
     }
 
-    // Between agents the programs go on counting: that is neither lost nor counted twice.
+    // Between agents the programs still count: nothing is lost or counted twice.
     await exchange();
     await using second = await start(pinned, loaded);
     await second.agent.drainNow();

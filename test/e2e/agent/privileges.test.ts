@@ -1,4 +1,4 @@
-/** `netobserv agent` with every feature, under just the capabilities that doctor names for them. */
+/** `netobserv agent` with every feature, with only the capabilities that doctor names for them. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -41,7 +41,7 @@ describe.skipIf(requireRoot())('rights of netobserv agent', () => {
     pair = new LabPair(lab, inside, outside);
     pair.giveAddresses('10.121.0');
     cache = mkdtempSync(join(tmpdir(), 'netobserv-cache-'));
-    // As most distributions have it.
+    // The setting of most distributions.
     restriction = readFileSync(KPTR_RESTRICT, 'utf8');
     writeFileSync(KPTR_RESTRICT, '1');
   });
@@ -74,7 +74,7 @@ describe.skipIf(requireRoot())('rights of netobserv agent', () => {
   const lose = () =>
     lab.cast(outside, { address: pair.v4[0], port: CLOSED_PORT, count: 10, sizeBytes: 100 });
 
-  /** The flow of those, as it was written. */
+  /** The written flow of these packets. */
   async function dropped({ output }: Program): Promise<unknown> {
     const flow = new RegExp(`^{.*"DstPort":${CLOSED_PORT}.*"PktDropPackets":10.*}$`, 'm');
     await expect.poll(output, SOON).toMatch(flow);
@@ -103,7 +103,7 @@ describe.skipIf(requireRoot())('rights of netobserv agent', () => {
 
     const started = await start(held);
 
-    // Only what doctor calls impossible is said to be so.
+    // The agent reports as impossible only what doctor does.
     const impossible = (await examine(held)).filter(({ state }) => state === 'unavailable');
     const said = [...started.output().matchAll(/"msg":"(\w+) is not possible here/g)];
     expect(said.map(([, variable]) => variable).sort()).toEqual(

@@ -1,4 +1,4 @@
-/** An agent that has been at work for a while is as it was: memory, descriptors, books. */
+/** A running agent stays as it was: memory, descriptors, accounting. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
@@ -12,7 +12,7 @@ const SOAK_SECONDS = Number(process.env.NETOBSERV_SOAK_SECONDS ?? 60);
 const FLOWS_PER_SECOND = 20_000;
 const WARM_UP_SECONDS = 30;
 const SAMPLES = 8;
-/** Of the mean before: what garbage collection leaves from sample to sample. */
+/** Share of the earlier mean: variation by garbage collection from sample to sample. */
 const GROWTH_MAX = 1.1;
 
 describe.skipIf(requireRoot())('soak', () => {
@@ -63,7 +63,7 @@ describe.skipIf(requireRoot())('soak', () => {
     const mean = (part: typeof samples): number =>
       part.reduce((sum, { memory }) => sum + memory, 0) / part.length;
     expect(mean(samples.slice(half))).toBeLessThan(GROWTH_MAX * mean(samples.slice(0, half)));
-    // A connection may be open or not at a sample.
+    // A connection may or may not be open at a sample.
     const counts = samples.map(({ descriptors }) => descriptors);
     expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(2);
     expect(packets).toBe(sent);

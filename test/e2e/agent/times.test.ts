@@ -5,10 +5,10 @@ import { startAgent } from '../../support/processes/agent-host.ts';
 
 const DATAGRAMS = 100;
 const FIRST_PORT = 42_000;
-/** Of a millisecond's rounding, and of the way from here to the hook. */
+/** A millisecond's rounding, and the time from here to the hook. */
 const TOLERANCE_MS = 1;
 
-/** Epoch milliseconds with a fraction, which `Date.now()` does not have. */
+/** Epoch milliseconds with a fraction, which `Date.now()` lacks. */
 const preciseMs = (): number => performance.timeOrigin + performance.now();
 
 test('flows begin and end when their packets were sent, to a millisecond', async () => {

@@ -1,7 +1,7 @@
 /**
- * XDP programs of others come before our hooks: what they let through counts once, and what they
- * drop or send back passes no hook there. In the driver a packet is made anew behind the program,
- * without anything that hooks have left on it.
+ * XDP programs of others run before our hooks: packets that they pass count once, and those that
+ * they drop or send back do not reach a hook there. In the driver, a new packet is made after the
+ * program, without any marks of hooks.
  */
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -50,15 +50,15 @@ describe.skipIf(requireRoot())('XDP programs of others', () => {
   });
   afterEach(() => lab[Symbol.asyncDispose]());
 
-  /** At the server's end, in front of everything. */
+  /** At the server's end, before everything else. */
   function load(program: string, mode: Mode): void {
     const xdp = (which: string): string[] => [mode, 'object', OBJECT, 'program', which];
     ip('-n', server, 'link', 'set', 'dev', far, ...xdp(program));
-    // A pair of drivers takes back only what a program waits for.
+    // A driver of a pair takes packets back only if a program waits for them.
     if (mode === 'xdpdrv') ip('-n', client, 'link', 'set', 'dev', near, ...xdp('passer'));
   }
 
-  /** Watched interfaces by the end of the wire that they are. */
+  /** Watched interfaces, by their end of the wire. */
   function watch(ends: readonly ('near' | 'far')[], features = {}): Promise<AgentHost> {
     const names = ends.map((end) => (end === 'near' ? near : far));
     return startAgent({ INTERFACES: names.join(), CACHE_ACTIVE_TIMEOUT: '60s', ...features });
@@ -80,7 +80,7 @@ describe.skipIf(requireRoot())('XDP programs of others', () => {
 
   describe.each<Mode>(['xdpgeneric', 'xdpdrv'])('%s', (mode) => {
     test.each([
-      // program, watched, what was sent, what came back
+      // program, watched, sent, returned
       ['passer', ['near', 'far'], ALL, NONE],
       ['passer', ['far'], ALL, NONE],
       ['dropper', ['near', 'far'], ALL, NONE],
@@ -98,7 +98,7 @@ describe.skipIf(requireRoot())('XDP programs of others', () => {
       expect(sumOf(host, 'SrcPort')).toEqual(returned);
       const after = lab.counters(client, near);
       expect(after.txPackets - before.txPackets).toBe(COUNT);
-      // Nobody listens: what gets there is answered by ICMP, as long as that is not too often.
+      // Nobody listens: ICMP answers the packets that arrive, within its rate limit.
       if (program === 'passer') return;
       expect(after.rxPackets - before.rxPackets).toBe(program === 'reflector' ? COUNT : 0);
     });

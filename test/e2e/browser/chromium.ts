@@ -1,4 +1,4 @@
-/** The host's browser, kept from talking to anybody but the console. */
+/** The host's browser, restricted to connections to the console. */
 export const CHROMIUM = '/usr/bin/chromium';
 
 export const CHROMIUM_ARGS: string[] = [

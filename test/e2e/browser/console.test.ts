@@ -18,7 +18,7 @@ import {
 const FIRST_LOAD_MAX_BYTES = 300_000;
 const START_TIMEOUT_MS = 60_000;
 const TEST_TIMEOUT_MS = 60_000;
-/** For one thing to appear on the page. */
+/** Time limit for one element to appear on the page. */
 const WAIT_MAX_MS = 15_000;
 
 describe.skipIf(requireRoot() || requireBrowser(CHROMIUM))('console in a browser', () => {
@@ -60,7 +60,7 @@ describe.skipIf(requireRoot() || requireBrowser(CHROMIUM))('console in a browser
       const { page, problems } = opened;
       await page.getByRole('heading', { name: 'Waiting for the first packets' }).waitFor();
       await started.generate();
-      // Nobody reloads: live updates bring it.
+      // Without reloading: live updates bring it.
       await page.locator('.bar', { hasText: `${CLIENT} → ${SERVER}` }).waitFor();
       await page.locator('.bar', { hasText: `TCP ${TCP_PORT}` }).waitFor();
 
@@ -263,7 +263,7 @@ describe.skipIf(requireRoot() || requireBrowser(CHROMIUM))('console in a browser
       const { page, problems } = opened;
       await page.getByRole('button', { name: /^Health/ }).click();
       const dialog = page.getByRole('dialog', { name: 'Health of the agent' });
-      // Read at once: more packets may come at any time.
+      // Read at once: more packets may arrive at any time.
       const text = await dialog.locator('table').first().innerText();
       const packets = text
         .split('\n')

@@ -11,7 +11,7 @@ import { NARROW, openPage, overflowOf, seriousViolations, WIDE } from './page.ts
 
 const START_TIMEOUT_MS = 60_000;
 const TEST_TIMEOUT_MS = 60_000;
-/** For one thing to appear on the page. */
+/** Time limit for one element to appear on the page. */
 const WAIT_MAX_MS = 20_000;
 const TCP_PORT = 5001;
 const CLOSED_PORT = 5003;
@@ -54,7 +54,7 @@ describe.skipIf(requireRoot() || requireBrowser(CHROMIUM))('features in a browse
 
   const panel = (page: Page, name: string) => page.getByRole('region', { name, exact: true });
 
-  /** Below the window, where panels ask for nothing before they are in sight. */
+  /** Below the window, where panels request nothing before they are visible. */
   const RANKINGS = ['Top causes of drops', 'Top names in DNS', 'Longest round trips, on average'];
 
   test.each([

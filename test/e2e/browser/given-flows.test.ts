@@ -10,7 +10,7 @@ import { WEB_ROOT } from './web-root.ts';
 const TIMEOUT_MS = 120_000;
 const WAIT_MAX_MS = 30_000;
 
-/** Clocks in Berlin go from 03:00 back to 02:00 here. */
+/** Clocks in Berlin go from 03:00 back to 02:00 at this time. */
 const BACK_MS = new Date('2026-10-25T01:00:00Z').getTime();
 const HALF_HOUR_MS = 1_800_000;
 

@@ -4,14 +4,14 @@ import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 export const WIDE = { width: 1440, height: 900 } as const;
 export const NARROW = { width: 390, height: 844 } as const;
 
-/** A page in a context of its own. */
+/** A page in its own browser context. */
 export interface OpenedPage extends AsyncDisposable {
   readonly page: Page;
-  /** What a developer would see in red. */
+  /** Errors that a developer would see in red. */
   readonly problems: readonly string[];
 }
 
-/** Opens `url`, wide unless `options` say otherwise; one thing may take `waitMaxMs` to appear. */
+/** Opens `url`, wide unless `options` say otherwise; one element may take `waitMaxMs` to appear. */
 export async function openPage(
   browser: Browser,
   url: string,
@@ -30,7 +30,7 @@ export async function openPage(
   return { page, problems, [Symbol.asyncDispose]: () => context.close() };
 }
 
-/** Rules of accessibility that are broken seriously or worse, with the elements that break them. */
+/** Broken accessibility rules of serious or worse impact, with the elements that break them. */
 export async function seriousViolations(page: Page): Promise<(readonly [string, string[]])[]> {
   const { violations } = await new AxeBuilder({ page }).analyze();
   return violations

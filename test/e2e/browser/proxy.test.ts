@@ -10,7 +10,7 @@ import { CHROMIUM, CHROMIUM_ARGS } from './chromium.ts';
 import { openPage } from './page.ts';
 import { WEB_ROOT } from './web-root.ts';
 
-/** A site of which the console has one path. */
+/** A site with the console under one path. */
 
 const TIMEOUT_MS = 60_000;
 const WAIT_MAX_MS = 15_000;
@@ -19,7 +19,7 @@ interface Site extends AsyncDisposable {
   readonly url: string;
 }
 
-/** Serves `target` below `prefix`, which it takes off or leaves in place, and nothing else. */
+/** Serves only `target` below `prefix`, which it removes or keeps. */
 async function startSite(target: string, prefix: string, takesOff: boolean): Promise<Site> {
   const server = createServer((incoming, outgoing) => {
     const path = incoming.url ?? '/';

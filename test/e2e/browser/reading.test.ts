@@ -32,7 +32,7 @@ describe.skipIf(requireBrowser(CHROMIUM))('reading a page that goes on', () => {
 
   const poll = <T>(read: () => Promise<T>) => expect.poll(read, { timeout: WAIT_MAX_MS });
 
-  /** Flows come in while `text` stays what it was. */
+  /** Flows arrive while `text` stays unchanged. */
   async function expectStill(page: Page, text: () => Promise<unknown>): Promise<void> {
     const before = await text();
     await pending(page).waitFor();

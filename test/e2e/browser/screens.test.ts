@@ -12,7 +12,7 @@ import { CHROMIUM, CHROMIUM_ARGS } from './chromium.ts';
 import { NARROW, openPage, overflowOf, seriousViolations, WIDE } from './page.ts';
 import { WEB_ROOT } from './web-root.ts';
 
-/** Screens that were cut off, in the way, or said what was not so. */
+/** Screens that were cut off, in the way, or wrong. */
 
 const TIMEOUT_MS = 60_000;
 const WAIT_MAX_MS = 15_000;
@@ -42,14 +42,14 @@ describe.skipIf(requireBrowser(CHROMIUM))('screens', () => {
   const open = (url: string, options: BrowserContextOptions = {}) =>
     openPage(browser, url, WAIT_MAX_MS, options);
 
-  /** What the server says of itself, with a part of it changed. */
+  /** The server's status, with a part of it changed. */
   const change = (page: Page, changed: (status: StatusResponse) => StatusResponse) =>
     page.route('**/api/status', async (route) => {
       const answer = await route.fetch();
       await route.fulfill({ json: changed((await answer.json()) as StatusResponse) });
     });
 
-  /** Texts of those elements that are wider than their place. Strings run in the page. */
+  /** Texts of those elements that are wider than their box. Strings run in the page. */
   const cut = (page: Page, selector: string): Promise<unknown> =>
     page.evaluate(
       `[...document.querySelectorAll(${JSON.stringify(selector)})]
@@ -293,7 +293,7 @@ describe.skipIf(requireBrowser(CHROMIUM))('screens', () => {
       await using opened = await open(`${url}/?timeRange=3153600000`);
       const { page } = opened;
       await page.locator('.bar').first().waitFor();
-      // Steps are days then, and today's is not over.
+      // Steps are days then, and today's step has not ended.
       await page
         .getByText(/^Nothing up to \d{4}-\d\d-\d\d \d\d:\d\d/)
         .first()

@@ -16,8 +16,8 @@ export const TCP_PORT = 8443;
 export const UDP_PORT = 5353;
 
 /**
- * `netobserv up` on a veth pair between two namespaces; or, with `NETOBSERV_URL`, a console that
- * runs already and watches the interfaces that this makes.
+ * `netobserv up` on a veth pair between two namespaces; or, with `NETOBSERV_URL`, a running console
+ * that watches the interfaces made here.
  */
 export async function startConsole(): Promise<StartedConsole> {
   const lab = new Lab();
@@ -34,7 +34,7 @@ export async function startConsole(): Promise<StartedConsole> {
   return {
     url: stack.url,
     async generate() {
-      // Not before: IPv6 talks unasked, and the console is first looked at without traffic.
+      // Not before: IPv6 sends packets unasked, and the console is first viewed without traffic.
       lab.address(client, links[0], `${CLIENT_V6}/64`);
       lab.address(server, links[1], `${SERVER_V6}/64`);
       await lab.tcp(client, server, {

@@ -9,7 +9,7 @@ import { requireBrowser } from '../../support/require.ts';
 import { CHROMIUM, CHROMIUM_ARGS } from './chromium.ts';
 import { WEB_ROOT } from './web-root.ts';
 
-/** What is hard to bring about with a real kernel: locked, slow and vanishing servers. */
+/** States that are hard to cause with a real kernel: locked, slow and vanishing servers. */
 
 const TOKEN = 'a-token-of-a-test-1234';
 const TIMEOUT_MS = 60_000;
@@ -196,7 +196,7 @@ describe.skipIf(requireBrowser(CHROMIUM))('states of the console', () => {
       await check();
       await page.close();
     },
-    // Four pages are looked at.
+    // The test checks four pages.
     4 * TIMEOUT_MS,
   );
 });

@@ -6,7 +6,7 @@ import { requireBrowser } from '../../support/require.ts';
 import { CHROMIUM, CHROMIUM_ARGS } from './chromium.ts';
 import { WEB_ROOT } from './web-root.ts';
 
-/** A browser has six connections to one host over HTTP/1.1. */
+/** A browser opens up to six connections to one host over HTTP/1.1. */
 const TABS = 10;
 const TIMEOUT_MS = 180_000;
 const WAIT_MAX_MS = 30_000;
@@ -61,7 +61,7 @@ describe.skipIf(requireBrowser(CHROMIUM))('many tabs of one browser', () => {
       await crashed;
       await streams().toBe(1);
 
-      // Whichever has the stream, it is closed in the end.
+      // The page with the stream is closed in the end, whichever it is.
       const last = rest.pop()!;
       for (const page of rest) await page.close();
       await isLive(last);
@@ -73,7 +73,7 @@ describe.skipIf(requireBrowser(CHROMIUM))('many tabs of one browser', () => {
     TIMEOUT_MS,
   );
 
-  /** What hiding a tab does, which a headless browser never does by itself. */
+  /** The effects of hiding a tab, which a headless browser never causes by itself. */
   async function setHidden(page: Page, hidden: boolean): Promise<void> {
     const state = hidden ? 'hidden' : 'visible';
     await page.evaluate(

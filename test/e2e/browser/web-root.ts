@@ -1,4 +1,4 @@
 import { join } from 'node:path';
 
-/** Where `buildWeb` puts the front end. */
+/** The folder where `buildWeb` puts the front end. */
 export const WEB_ROOT = join(import.meta.dirname, '../../../build/web');

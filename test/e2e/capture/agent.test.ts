@@ -62,7 +62,7 @@ describe.skipIf(requireRoot())('netobserv agent captures packets', () => {
     await expect.poll(() => log, SOON).toContain('"msg":"agent is up"');
 
     await send();
-    // While it goes on: nobody has to end it to see packets.
+    // While it runs: users need not end it to see packets.
     await expect.poll(() => lines.split('\n').length - 1, SOON).toBe(30);
 
     const ended = once(dump, 'exit');

@@ -17,10 +17,10 @@ import { requireRoot } from '../../support/require.ts';
 const PORT = 7001;
 const INBOUND = 1;
 const OUTBOUND = 2;
-/** What lies between two programs that look at the same packet, and the reading of the clock. */
+/** Time between two programs that see the same packet, and the reading of the clock. */
 const TOLERANCE_US = 20_000;
 
-/** Equal for equal frames, and shorter to look at. */
+/** Equal for equal frames, and shorter to print. */
 const digest = ({ frame }: { frame: Buffer }): string => `${frame.length} ${hash('sha1', frame)}`;
 
 describe.skipIf(requireRoot())('packet capture', () => {
@@ -75,7 +75,7 @@ describe.skipIf(requireRoot())('packet capture', () => {
     expect(Math.max(...ours.map(({ frame }) => frame.length))).toBeGreaterThan(20_000);
     const times = new Map(theirs.map((packet) => [digest(packet), packet.timeUs]));
     const apart = ours.map((packet) => Math.abs(packet.timeUs - times.get(digest(packet))!));
-    // Some bytes occur twice: all but a few have one time to compare with.
+    // Some bytes occur twice: all but a few have a unique time to compare with.
     expect(apart.filter((us) => us > TOLERANCE_US).length).toBeLessThan(5);
     expect(ours).toEqual([...ours].sort((one, other) => one.timeUs - other.timeUs));
   });

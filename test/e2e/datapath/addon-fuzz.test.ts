@@ -8,11 +8,11 @@ import { requireProgram, requireRoot } from '../../support/require.ts';
 import { native } from './datapath.ts';
 
 const LENGTH_MS = 6000;
-/** Of a loaded machine, the sanitizers' start included. */
+/** On a loaded machine, including the sanitizers' start. */
 const TIMEOUT_MS = 100_000;
 const FUZZ = join(import.meta.dirname, '../../support/kernel/addon-fuzz-child.ts');
 
-/** Those without arguments, and the one that would end the run. */
+/** Functions without arguments, and the one that would end the run. */
 const NOT_REFUSED = ['possibleCpus', 'trimHeap', 'endProcess'];
 
 const sanitizer = findSanitizer() ?? 'libasan.so';
@@ -30,7 +30,7 @@ describe.skipIf(requireRoot() || requireProgram(sanitizer))('the addon under san
         env: {
           ...process.env,
           LD_PRELOAD: sanitizer,
-          // Node itself keeps what it has until the end.
+          // Node itself keeps its memory until the end.
           ASAN_OPTIONS: 'detect_leaks=0:allocator_may_return_null=1',
           UBSAN_OPTIONS: 'print_stacktrace=1:halt_on_error=1',
         },
@@ -39,7 +39,7 @@ describe.skipIf(requireRoot() || requireProgram(sanitizer))('the addon under san
     expect(stderr).not.toMatch(/AddressSanitizer|runtime error:/);
     expect({ status, signal, stderr }).toEqual({ status: 0, signal: null, stderr: '' });
     const tally = JSON.parse(stdout) as Readonly<Record<string, Readonly<Record<string, number>>>>;
-    // It went beyond checks of arguments, and every function was refused something.
+    // Calls went beyond the checks of arguments, and every function refused something.
     for (const name of ['swap', 'removeEntries', 'describeMap', 'openNetlink', 'addSocket']) {
       expect(tally[name]?.ok, name).toBeGreaterThan(0);
     }

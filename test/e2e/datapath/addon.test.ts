@@ -1,4 +1,4 @@
-/** The addon itself: errors, lifetimes, and watching descriptors. */
+/** The addon itself: errors, lifetimes, and watching of descriptors. */
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,7 +14,7 @@ import { loadDatapath, native, TEST_HOOKS } from './datapath.ts';
 const RTMGRP_LINK = 1;
 const RTM_NEWLINK = 16;
 
-/** What a call has thrown, for a look at its fields. */
+/** The error of a call, for inspecting its fields. */
 function errorOf(call: () => unknown): unknown {
   try {
     call();
@@ -360,7 +360,7 @@ function transferred(bytes: Uint8Array<ArrayBuffer>): Uint8Array {
   return bytes;
 }
 
-/** The innermost of the processes that a process has begun; itself without any. */
+/** The innermost descendant of a process; the process itself if it has none. */
 function lastChild(pid: number): number {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
   return children === '' ? pid : lastChild(Number(children.split(' ')[0]));

@@ -1,4 +1,4 @@
-/** Where a packet counts: by how interfaces hang together, whatever others do with its mark. */
+/** Interfaces' connections decide where a packet counts, whatever others do with its mark. */
 import { afterEach, describe, expect, test } from 'vitest';
 import type { BpfObject } from '../../../src/agent/loader/native.ts';
 import { requireRoot } from '../../support/require.ts';
@@ -21,7 +21,7 @@ const INGRESS = 'test_ingress_l2';
 const EGRESS = 'test_egress_l2';
 const EVERY_MARK = Array.from({ length: 2047 }, (_, at) => (at + 1) << 5);
 const BORN_BOTH = { ingress: true, bornIngress: true, bornEgress: true };
-/** Of a place in the middle of the way. */
+/** For a place in the middle of the path. */
 const BORN_NOWHERE = { ingress: true };
 
 describe.skipIf(requireRoot())('packets count where they are born', () => {
@@ -75,7 +75,7 @@ describe.skipIf(requireRoot())('packets count where they are born', () => {
       load({ marks });
       setFacts(datapath, facts);
       for (let i = 0; i < 10; i++) {
-        // A mark that is lost, or somebody else's.
+        // A lost mark, or another program's mark.
         pass(frame(), 0, first);
         pass(frame(), 0x1234 * i, second, second === EGRESS ? withOrigin() : {});
       }
@@ -108,7 +108,7 @@ describe.skipIf(requireRoot())('packets count where they are born', () => {
       load({ marks, sampling: 4 });
       setFacts(datapath, BORN_BOTH);
       const sent = 2000;
-      // Flows of one packet each, which no earlier one could decide for.
+      // Flows of one packet each, for which no earlier packet could decide.
       for (let port = 0; port < sent; port++) {
         const mark = pass(frame(port), 0, INGRESS);
         pass(frame(port), mark, EGRESS, withOrigin());
@@ -152,7 +152,7 @@ describe.skipIf(requireRoot())('packets count where they are born', () => {
     load({ marks: false });
     setFacts(datapath, BORN_BOTH);
     pass(frame(), 0, INGRESS);
-    // Now there is one on the other end of the pair, and it is seen there first.
+    // Now there is a hook at the other end of the pair, which sees it first.
     setFacts(datapath, BORN_NOWHERE);
     setFacts(datapath, { bornEgress: true }, 2);
     expect(await packets()).toBe(1);
@@ -162,7 +162,7 @@ describe.skipIf(requireRoot())('packets count where they are born', () => {
   });
 });
 
-/** The packet has come in by an interface, as forwarded ones have. */
+/** The packet has entered through an interface, like forwarded ones. */
 function withOrigin(): { readonly ingressIfindex: number } {
   return { ingressIfindex: 1 };
 }

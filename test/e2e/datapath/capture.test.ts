@@ -1,4 +1,4 @@
-/** Packets copied to the ring buffer: how much of them, how often, and what becomes of the rest. */
+/** Packets copied to the ring buffer: how much of them, how often, and how the rest is counted. */
 import { afterEach, describe, expect, test } from 'vitest';
 import { capturedPacket } from '../../../src/agent/drain/layout.gen.ts';
 import type { BpfObject } from '../../../src/agent/loader/native.ts';
@@ -68,7 +68,7 @@ describe.skipIf(requireRoot())('captured packets', () => {
     return packets;
   }
 
-  // A test run takes no packet of more than a page, less what the kernel puts around it.
+  // A test run accepts at most a page per packet, less the kernel's own data around it.
   test.each([64, 127, 128, 129, 255, 256, 257, 512, 513, 1024, 1025, 1514, 1536, 1537, 3000])(
     '%i bytes are all there',
     (size) => {

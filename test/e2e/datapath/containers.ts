@@ -1,4 +1,4 @@
-/** Containers whose wires are hooked at both ends, as an agent would hook them. */
+/** Containers whose wires have hooks at both ends, as an agent would attach them. */
 import type { BpfObject } from '../../../src/agent/loader/native.ts';
 import { ip, type Lab } from '../../support/lab/netns.ts';
 import { native, setFacts } from './datapath.ts';

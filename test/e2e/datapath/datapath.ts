@@ -47,7 +47,7 @@ export interface Flow {
   readonly sampling: number;
   readonly macs: string;
   readonly observed: readonly { netns: number; ifindexSeen: number }[];
-  /** What features have added, in the order of `DatapathOptions.extensions`. */
+  /** Data of the features, in the order of `DatapathOptions.extensions`. */
   readonly extensions: Buffer;
 }
 
@@ -64,9 +64,9 @@ export interface DatapathOptions {
   readonly entries?: number;
   readonly sampling?: number;
   readonly wakeEntries?: number;
-  /** Of features that are on, in the order in which they stand in an entry. */
+  /** Extensions of enabled features, in their order in an entry. */
   readonly extensions?: readonly NonNullable<FeatureSpec['extension']>[];
-  /** Hooks leave marks and believe those that are possible; default true. */
+  /** Hooks leave marks and accept plausible ones; default true. */
   readonly marks?: boolean;
   /** Sets further knobs. */
   readonly configure?: (view: DataView) => void;
@@ -74,20 +74,20 @@ export interface DatapathOptions {
   readonly maxEntries?: Readonly<Record<string, number>>;
   /** FLOW_FILTER_RULES. */
   readonly rules?: string;
-  /** Bytes of a packet that are captured, of the ring that they go to, and of it to wake by. */
+  /** Sizes in bytes: captured part of a packet, ring buffer, ring data that causes a wake-up. */
   readonly capture?: { readonly bytes: number; readonly ring: number; readonly wake?: number };
 }
 
-/** As random ones, and the same in every run. */
+/** Like random ones, and the same in every run. */
 const TAG_SECRETS = Buffer.from(Array.from({ length: TAG_SECRET_BYTES }, (_, at) => at * 37 + 11));
 
-/** What one batch call may bring. */
+/** Most flows per batch call. */
 export const FLOWS_MAX = 4096;
 const FLOW_MAPS = ['flows_a', 'flows_b', 'current'];
 
 let isTold: boolean | undefined;
 
-/** Whether the kernel tells hooks their namespace (Linux 6.2): found out by loading one. */
+/** Whether hooks can read their namespace (Linux 6.2): found out by loading one. */
 export function knowsNamespaces(): boolean {
   if (isTold !== undefined) return isTold;
   const config = Buffer.alloc(configLayout.sizeBytes);
@@ -138,7 +138,7 @@ export function loadDatapath(options: DatapathOptions = {}): BpfObject {
   return object;
 }
 
-/** Facts of an interface's hooks; the namespace is by default the one that the test is in. */
+/** Facts of an interface's hooks; the default namespace is the test's. */
 export function setFacts(
   object: BpfObject,
   facts: Partial<Record<keyof typeof hookFact, boolean>>,
@@ -159,7 +159,7 @@ export function setFacts(
 
 const FIRST_SEEN_AT = flowMetrics.observed + observedInterface.ifindexSeen;
 
-/** 1: the first packet left where it was seen; 0: it came in. */
+/** 1: the first packet went out where it was seen; 0: it came in. */
 function firstDirectionOf(value: Buffer): number {
   return (value.readUInt32LE(FIRST_SEEN_AT) & ifindexSeen.firstEgress) === 0 ? 0 : 1;
 }
@@ -208,7 +208,7 @@ function decode(key: Buffer, value: Buffer): Flow {
   };
 }
 
-/** Swaps the maps and takes everything out of the still one. */
+/** Swaps the maps and empties the idle one. */
 export async function takeFlows(object: BpfObject): Promise<Flow[]> {
   const still = (await native.swap(object)) === 0 ? 'flows_a' : 'flows_b';
   const keys = Buffer.alloc(FLOWS_MAX * flowKey.sizeBytes);
@@ -243,7 +243,7 @@ export function readStats(object: BpfObject): Stats {
   return Object.fromEntries(entries) as Stats;
 }
 
-/** Sum over flows, in a form that compares with counters. */
+/** Sum over flows, in a form comparable to counters. */
 export function totalOf(counters: readonly Counters[]): Counters {
   return {
     packets: counters.reduce((sum, each) => sum + each.packets, 0),

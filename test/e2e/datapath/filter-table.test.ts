@@ -1,4 +1,4 @@
-/** Generated rules and packets: the datapath says what the model of the documentation says. */
+/** Generated rules and packets: the datapath agrees with the model of the documentation. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
@@ -17,7 +17,7 @@ const SEED = 20260720;
 const RULE_SETS = 120;
 const PACKETS_PER_SET = 60;
 
-// Few addresses and ports, near each other: rules and packets shall meet.
+// Few addresses and ports, close to each other, so that rules match packets.
 const V4 = ['10.0.0.1', '10.0.0.2', '10.0.1.1', '10.128.0.1', '192.168.0.9', '0.0.0.0'];
 const V6 = ['fd00:0:0:0:0:0:0:1', 'fd00:0:0:0:0:0:0:2', 'fd00:1:0:0:0:0:0:1', 'a00:0:0:0:0:0:0:1'];
 const PORTS = [1, 22, 53, 80, 81, 443, 1024, 8080, 65535];
@@ -43,7 +43,7 @@ const portList = fc
 const maybe = <T>(arbitrary: fc.Arbitrary<T>, weight = 2): fc.Arbitrary<T | undefined> =>
   fc.oneof({ weight, arbitrary }, { weight: 2, arbitrary: fc.constant(undefined) });
 
-/** Conditions that go together; those that never match are refused before they get here. */
+/** Compatible conditions; those that never match are refused earlier. */
 const transport = fc.oneof(
   { weight: 3, arbitrary: fc.constant({}) },
   {

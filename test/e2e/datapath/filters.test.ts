@@ -1,4 +1,4 @@
-/** What hooks do with packets that filter rules want, or do not want. */
+/** How hooks treat packets that match filter rules, or do not. */
 import { afterEach, describe, expect, test } from 'vitest';
 import type { BpfObject } from '../../../src/agent/loader/native.ts';
 import { requireRoot } from '../../support/require.ts';
@@ -50,7 +50,7 @@ describe.skipIf(requireRoot())('filter rules at hooks', () => {
   });
 
   test.each([
-    // Anywhere, by either family, unless a rule about ::/0 stands beside it.
+    // Any address of either family, unless there is also a rule for ::/0.
     ['ip_cidr=0.0.0.0/0', true],
     ['ip_cidr=0.0.0.0/0; ip_cidr=::/0 action=Reject', false],
     ['ip_cidr=10.0.0.0/8', false],
@@ -129,7 +129,7 @@ describe.skipIf(requireRoot())('filter rules at hooks', () => {
   });
 
   test('a rule’s rate takes the place of the global one, where the whole rule matches', async () => {
-    // None of the rates leaves a doubt: 1 of 1, or hardly ever one of 2000.
+    // All rates are unambiguous: 1 of 1, or hardly ever one of 2000.
     load('port=53 sample=1; port=80; action=Reject port=22 sample=1', { sampling: 2 ** 31 });
     for (let i = 0; i < 1000; i++) for (const port of [53, 80, 22]) pass(on(port));
 
@@ -143,7 +143,7 @@ describe.skipIf(requireRoot())('filter rules at hooks', () => {
     for (let i = 0; i < 4000; i++) pass(on(53), pass(on(53)), EGRESS);
     const [flow] = await takeFlows(datapath);
     expect(flow?.sampling).toBe(4);
-    // 1000 of 4000, give or take six standard deviations.
+    // 1000 of 4000, plus or minus six standard deviations.
     expect(Math.abs(flow!.packets - 1000)).toBeLessThan(165);
     expect(readStats(datapath).sampledOut.packets).toBe(4000 - flow!.packets);
   });

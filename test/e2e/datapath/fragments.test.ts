@@ -1,4 +1,4 @@
-/** Pieces of datagrams, in every order and of both families, find what the first one says. */
+/** Pieces of datagrams, in every order and of both families, find the data of the first one. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { BpfObject } from '../../../src/agent/loader/native.ts';
 import { requireRoot } from '../../support/require.ts';
@@ -18,7 +18,7 @@ import {
 
 const V4 = '00000000000000000000ffff0a000001,00000000000000000000ffff0a000002';
 const V6 = '20010db8000000000000000000000001,20010db8000000000000000000000002';
-/** More than pieces of a datagram are waited for. */
+/** More than the time for which the datapath waits for pieces of a datagram. */
 const LATE_NS = 31_000_000_000n;
 
 /** The ends of pieces are multiples of eight bytes. */
@@ -31,7 +31,7 @@ function pieces4(protocol: number, datagram: Buffer, id = 9): [Buffer, Buffer] {
   return [ethernet(EtherType.ipv4, first), ethernet(EtherType.ipv4, last)];
 }
 
-/** All pieces name the first header of what is cut up (RFC 8200, section 4.5). */
+/** All pieces name the first header of the fragmented part (RFC 8200, section 4.5). */
 function pieces6(next: number, datagram: Buffer, id = 9): [Buffer, Buffer] {
   const first = { id, offset: 0, more: true };
   const last = { id, offset: CUT / 8, more: false };
@@ -135,7 +135,7 @@ describe.skipIf(requireRoot()).each(['flows_test', 'flows_copy_test'] as const)(
     const { keySize, valueSize } = native.describeMap(datapath, 'fragments');
     const [key, value] = [Buffer.alloc(keySize), Buffer.alloc(valueSize)];
     expect(await native.readEntries(datapath, 'fragments', key, value)).toBe(1);
-    // The time comes first.
+    // The time is the first field.
     value.writeBigUInt64LE(value.readBigUInt64LE() - LATE_NS);
     native.updateMap(datapath, 'fragments', key, value);
     run(last);

@@ -1,4 +1,4 @@
-/** Builds packets from the inside out: each layer takes what it carries. */
+/** Builds packets from the inside out: each layer takes its content. */
 
 export const Proto = {
   hopByHop: 0,
@@ -47,10 +47,10 @@ export function ethernet(type: number, payload: Buffer): Buffer {
   return Buffer.concat([mac(TARGET_MAC), mac(SOURCE_MAC), head, payload]);
 }
 
-/** What follows the tag's own EtherType: to be put into `ethernet` or another tag. */
+/** The bytes after the tag's own EtherType: for `ethernet` or another tag. */
 export function vlanTag(id: number, type: number, payload: Buffer): Buffer {
   const tag = Buffer.alloc(4);
-  // Priority bits set: only the id may show up in a flow.
+  // Priority bits set: only the id may appear in a flow.
   tag.writeUInt16BE(0xe000 | id, 0);
   tag.writeUInt16BE(type, 2);
   return Buffer.concat([tag, payload]);
@@ -155,7 +155,7 @@ export function udp(payloadBytes: number, source = 40000, target = 53): Buffer {
   return header;
 }
 
-/** What follows a datagram's header: VXLAN's own, then the frame inside. */
+/** The content of a datagram: the VXLAN header, then the frame inside. */
 export function vxlan(id: number, frame: Buffer): Buffer {
   const header = Buffer.alloc(8);
   header[0] = 0x08;
@@ -163,7 +163,7 @@ export function vxlan(id: number, frame: Buffer): Buffer {
   return Buffer.concat([header, frame]);
 }
 
-/** As `vxlan`, with room for options; `protocol` 0x6558 is Ethernet, IP has its usual one. */
+/** Like `vxlan`, with room for options; `protocol` 0x6558 is Ethernet, IP has its usual one. */
 export function geneve(id: number, protocol: number, inner: Buffer, optionWords = 0): Buffer {
   const header = Buffer.alloc(8 + optionWords * 4);
   header[0] = optionWords;
@@ -172,7 +172,7 @@ export function geneve(id: number, protocol: number, inner: Buffer, optionWords 
   return Buffer.concat([header, inner]);
 }
 
-/** A datagram of a size that need not be that of its payload's own kind. */
+/** A datagram whose length field may differ from its payload. */
 export function datagram(target: number, payload: Buffer, source = 40000): Buffer {
   const header = udp(payload.length, source, target).subarray(0, 8);
   return Buffer.concat([header, payload]);
@@ -192,7 +192,7 @@ export function icmp(type: number, code: number): Buffer {
   return header;
 }
 
-/** Frames that a real host takes: to its MAC, with the IPv4 header's checksum (RFC 1071). */
+/** Frames that a real host accepts: to its MAC, with the IPv4 header's checksum (RFC 1071). */
 export function addressed(frame: Buffer, target: string): Buffer {
   mac(target).copy(frame, 0);
   let sum = 0;

@@ -20,7 +20,7 @@ const ARP = ethernet(EtherType.arp, Buffer.alloc(28));
 const CUT = ethernet(EtherType.ipv4, ipv4(Proto.udp, udp(0).subarray(0, 4)));
 
 const LOOPBACK = 1;
-/** tc_index bits that are others' to use. */
+/** tc_index bits that others may use. */
 const FOREIGN_BITS = 0x1f;
 
 describe.skipIf(requireRoot())('hooks', () => {
@@ -31,7 +31,7 @@ describe.skipIf(requireRoot())('hooks', () => {
     datapath = loadDatapath({ object: 'flows_test', programs: TEST_HOOKS, ...options });
   }
 
-  /** Returns what the packet carries on to its next hook. */
+  /** Returns the packet's data for its next hook. */
   function pass(packet: Buffer, tcIndex = 0, program = 'test_ingress_l2', context = {}): number {
     const result = native.testRun(datapath, { program, frame: packet, tcIndex, ...context });
     expect(result.retval).toBe(-1);
@@ -131,7 +131,7 @@ describe.skipIf(requireRoot())('hooks', () => {
   test('a map too small: recorded and unrecorded add up to what was sent', async () => {
     load({ entries: 100 });
     const sent = 1000;
-    // Every packet passes two hooks: what could not be recorded at the first counts there only.
+    // Every packet passes two hooks: one that could not be recorded at the first counts only there.
     for (let port = 0; port < sent; port++) {
       pass(frame(port), pass(frame(port)), 'test_egress_l2');
     }

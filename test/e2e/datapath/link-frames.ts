@@ -1,4 +1,4 @@
-/** Headers between a frame's addresses and IP; each takes what it carries. */
+/** Headers between a frame's addresses and IP; each takes its content. */
 import { EtherType, ethernet, vlanTag } from './frames.ts';
 
 export interface Layer {
@@ -15,7 +15,7 @@ export const tag =
 const bytesOf = (hex: string): Buffer => Buffer.from(hex, 'hex');
 const typeOf = (type: number): Buffer => bytesOf(type.toString(16).padStart(4, '0'));
 
-/** A header that ends with the type of what follows. */
+/** A header that ends with the type of its content. */
 const before =
   (type: number, header: string) =>
   (inner: Layer): Layer => ({
@@ -23,7 +23,7 @@ const before =
     payload: Buffer.concat([bytesOf(header), typeOf(inner.type), inner.payload]),
   });
 
-/** A stack of labels, bottom last; what is inside does not say what it is. */
+/** A stack of labels, bottom last; the content does not say what it is. */
 export const mpls =
   (...labels: readonly number[]) =>
   ({ payload }: Layer): Layer => {
@@ -42,7 +42,7 @@ const PPP: Readonly<Record<number, string>> = {
   [EtherType.mpls]: '0281',
 };
 
-/** `protocol`: PPP's, where it is not that of what is inside. */
+/** `protocol`: PPP's, if it differs from the content's. */
 export const pppoe =
   (protocol?: string) =>
   (inner: Layer): Layer => {

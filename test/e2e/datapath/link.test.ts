@@ -1,4 +1,4 @@
-/** What lies between a frame's addresses and IP: looked through, or counted with its reason. */
+/** Headers between a frame's addresses and IP: parsed, or counted with the reason. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { BpfObject } from '../../../src/agent/loader/native.ts';
 import { requireRoot } from '../../support/require.ts';
@@ -27,7 +27,7 @@ const INSIDE: Layer = { type: EtherType.ipv4, payload: ipv4(Proto.udp, udp(20)) 
 const INSIDE6: Layer = { type: EtherType.ipv6, payload: ipv6(Proto.udp, udp(20)) };
 type Wrap = (inner: Layer) => Layer;
 
-/** The outermost first, as they are in the frame. */
+/** The outermost first, as in the frame. */
 const wrap = (inner: Layer, ...layers: readonly Wrap[]): Buffer =>
   frameOf(layers.reduceRight((inside, layer) => layer(inside), inner));
 

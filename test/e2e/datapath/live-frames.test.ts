@@ -1,4 +1,4 @@
-/** Frames that real devices take and give, compared with what their interfaces have counted. */
+/** Frames that real devices send and receive, compared with the counters of their interfaces. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { CLIENT, ClientServer, SERVER } from '../../support/lab/client-server.ts';
 import { ip } from '../../support/lab/netns.ts';
@@ -28,7 +28,7 @@ describe.skipIf(requireRoot())('frames between two interfaces', () => {
   const tags = (count: number): Layer =>
     Array.from({ length: count }).reduce<Layer>((inner) => tag(7)(inner), inside);
 
-  // The kernel takes the first tag out of what comes in, and leaves it in what goes out.
+  // The kernel removes the first tag of incoming frames, and leaves it in outgoing ones.
   test.each([
     ['one tag', tags(1)],
     ['four tags', tags(4)],
@@ -90,7 +90,7 @@ describe.skipIf(requireRoot())('frames between two interfaces', () => {
 
     const agent = host;
     const passed = ({ txPackets, rxPackets } = before): number => txPackets + rxPackets;
-    // The kernel repeats its report of the group some time later: maybe between the two counts.
+    // The kernel repeats its report of the group later: possibly between the two counts.
     const uncounted = async (): Promise<number> => {
       const { packets } = await agent.seen();
       return passed(lab.counters(client, near)) - passed() - packets;
@@ -128,7 +128,7 @@ describe.skipIf(requireRoot())('frames between two interfaces', () => {
         await host[Symbol.asyncDispose]();
       }
 
-      // Of two connections, which may differ by how the first and last bytes are cut up.
+      // Two connections, which may differ in how the first and last bytes are split.
       const [sent, received] = totals.map(({ packets, bytes }) => bytes / packets) as [
         number,
         number,

@@ -12,7 +12,7 @@ const PAYLOAD = 5000;
 const SIZE = 1000;
 const UDP_HEADER_BYTES = 8;
 
-/** With the header that virtio puts before a packet: datagrams that IP is to cut up. */
+/** With the header that virtio puts before a packet: datagrams that IP must fragment. */
 const SEND = `
 import socket, struct, sys
 frame = bytes.fromhex(sys.argv[2])

@@ -1,4 +1,4 @@
-/** Real packets between network namespaces, compared with what the kernel itself has counted. */
+/** Real packets between network namespaces, compared with the kernel's own counters. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ifindexSeen } from '../../../src/agent/drain/layout.gen.ts';
 import type { AttachOptions, BpfObject } from '../../../src/agent/loader/native.ts';
@@ -69,7 +69,7 @@ describe.skipIf(requireRoot())('live traffic', () => {
   }
 
   function end(namespace: string, device: string): End {
-    // Neighbour discovery would add packets at moments of its own choosing.
+    // Neighbour discovery would add packets at random times.
     lab.inside(namespace, 'sysctl', '-qw', `net.ipv6.conf.${device}.disable_ipv6=1`);
     const netns = native.openNamespace(`/var/run/netns/${namespace}`).fd;
     cleanups.push(() => native.closeFd(netns));
@@ -109,7 +109,7 @@ describe.skipIf(requireRoot())('live traffic', () => {
     return Promise.all(hooks);
   }
 
-  /** Both directions of an interface, as the kernel has counted them since it was made. */
+  /** The interface's totals of both directions since it was made. */
   function countersOf(at: End): Counters {
     const { rxPackets, rxBytes, txPackets, txBytes } = lab.counters(at.namespace, at.device);
     return { packets: rxPackets + txPackets, bytes: rxBytes + txBytes };
@@ -128,7 +128,7 @@ describe.skipIf(requireRoot())('live traffic', () => {
   test.each(['tcx', 'tc'] as const)(
     '%s: a packet at two namespaces’ hooks counts once',
     async (mode) => {
-      // Equal numbers in different namespaces: the number alone would not tell them apart.
+      // Equal numbers in different namespaces: the number alone does not distinguish them.
       expect(ifindexOf(client)).toBe(ifindexOf(server));
       const before = countersOf(client);
       await hook(client, { mode });
@@ -172,12 +172,12 @@ describe.skipIf(requireRoot())('live traffic', () => {
     expect(interfacesOf(flow!)).toBe(4);
   });
 
-  /** Segments that the namespace's TCP has sent; what is sent again is counted apart. */
+  /** Segments that the namespace's TCP has sent; retransmissions are counted separately. */
   function segmentsOf(namespace: string): number {
     return lab.snmp(namespace, 'Tcp', 'OutSegs') + lab.snmp(namespace, 'Tcp', 'RetransSegs');
   }
 
-  /** What the interface sends from now on, as a queue sees it: by segments, with their headers. */
+  /** The interface's output from now on, as a queue sees it: in segments, with their headers. */
   function watchQueue(at: End): () => Counters {
     lab.inside(at.namespace, 'tc', 'qdisc', 'add', 'dev', at.device, 'root', 'pfifo');
     const before = lab.queueCounters(at.namespace, at.device);
@@ -185,7 +185,7 @@ describe.skipIf(requireRoot())('live traffic', () => {
   }
 
   test('with offloads on, packets are segments and bytes are those on the wire', async () => {
-    // Addresses are resolved before anything is counted.
+    // Resolves addresses before anything is counted.
     await sendUdp(1);
     await hook(client);
     await hook(server);
@@ -215,7 +215,7 @@ describe.skipIf(requireRoot())('live traffic', () => {
       ip('-n', at.namespace, 'addr', 'add', inner, 'dev', 'tunnel');
       ip('-n', at.namespace, 'link', 'set', 'tunnel', 'up');
     }
-    // Addresses are resolved before anything is counted.
+    // Resolves addresses before anything is counted.
     const exchange = { address: '10.8.0.2', port: PORT, replyBytes: 1 };
     await lab.tcp(client.namespace, server.namespace, { ...exchange, sendBytes: 1 });
     const before = segmentsOf(client.namespace);

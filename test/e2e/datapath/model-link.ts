@@ -1,6 +1,6 @@
 /**
- * What lies between a frame's addresses and its IP header, by the standards that define it. The
- * slow and obvious way, as model.ts.
+ * Parses the headers between a frame's addresses and its IP header, by the standards that define
+ * them. Slow and obvious, like model.ts.
  */
 import { EtherType } from './frames.ts';
 
@@ -12,11 +12,11 @@ export type Found =
 const LINK_HEADERS_MAX = 8;
 const ETHERNET_BYTES = 14;
 
-/** One header further: the type of what follows, and where it begins. */
+/** One header further: the type of its content, and where it begins. */
 type Step = { readonly type: number; readonly bytes: number } | 'not-ip' | 'not-looked-into';
 
 const TAGS: readonly number[] = [0x8100, 0x88a8, 0x9100, 0x9200, 0x9300, 0x9400];
-/** Carry frames, encrypted or in a way that nobody looks into: MACsec, TRILL, BATMAN. */
+/** Carry frames, encrypted or in a way that is not parsed: MACsec, TRILL, BATMAN. */
 const OPAQUE: readonly number[] = [0x88e5, 0x22f3, 0x4305];
 
 /** Headers whose last two bytes are the next type, by their lengths. */
@@ -30,7 +30,7 @@ const PLAIN: ReadonlyMap<number, number> = new Map([
   [EtherType.eTag, 8],
 ]);
 
-/** Bytes that are not there read as nothing, and nothing is no protocol. */
+/** Missing bytes read as 0, which is not a protocol. */
 const half = (rest: Buffer, at: number): number =>
   rest.length >= at + 2 ? rest.readUInt16BE(at) : 0;
 

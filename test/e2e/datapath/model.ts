@@ -1,6 +1,6 @@
 /**
- * What the datapath should make of a frame, written the slow and obvious way, from the RFCs and
- * not from the C code. Property tests compare the two.
+ * The flow that the datapath should make of a frame, in slow and obvious code based on the RFCs and
+ * not on the C code. Property tests compare the two.
  */
 import { EtherType, Proto } from './frames.ts';
 import { type Found, findNetwork } from './model-link.ts';
@@ -15,7 +15,7 @@ export interface Parsed {
 
 export type Outcome = Parsed | 'not-ip' | 'malformed' | 'not-looked-into';
 
-/** What the first fragment of a datagram lends the others. */
+/** Data of a datagram's first fragment that the others use, too. */
 interface Ports {
   readonly protocol: number;
   readonly source: number;
@@ -35,9 +35,9 @@ interface Network {
   readonly protocol: number;
   readonly dscp: number;
   readonly ethProtocol: number;
-  /** What the network header says it carries. */
+  /** The content as the network header describes it. */
   readonly payload: Buffer;
-  /** What pieces of one datagram have in common, and where in it this one is. */
+  /** Common data of a datagram's pieces, and this one's place in it. */
   readonly fragment: { readonly id: string; readonly offset: number } | undefined;
 }
 
@@ -88,7 +88,7 @@ interface Inside {
   readonly fragment?: { readonly id: number; readonly offset: number };
 }
 
-/** What follows the header of `start` bytes, of a packet that ends at `end`. */
+/** The content after a header of `start` bytes, of a packet that ends at `end`. */
 function behindExtensions(
   packet: Buffer,
   start: number,
@@ -100,7 +100,7 @@ function behindExtensions(
   let fragment: Inside['fragment'];
   for (let seen = 0; kinds.includes(protocol); seen++) {
     if (fragment !== undefined && fragment.offset > 0) break;
-    // Eight bytes are read at once; the frame may go on where the IP packet has ended.
+    // Reads eight bytes at once; the frame may go on after the end of the IP packet.
     const rest = packet.subarray(payload.byteOffset - packet.byteOffset);
     if (seen === EXTENSIONS_MAX || rest.length < 8) return undefined;
     const length = extensionBytes(protocol, rest);
@@ -163,7 +163,7 @@ function readPorts(protocol: number, payload: Buffer): Ports {
   return { ...none, source: payload.readUInt16BE(0), target: payload.readUInt16BE(2) };
 }
 
-/** TCP's flags, 0 where a first fragment ends before them; undefined: an impossible header. */
+/** TCP's flags, 0 if a first fragment ends before them; undefined: an impossible header. */
 function readFlags(payload: Buffer, isFragment: boolean): number | undefined {
   if (payload.length < 14) return 0;
   const length = (payload[12]! >> 4) * 4;

@@ -1,4 +1,4 @@
-/** Packets of several segments: what each has on the wire, headers inside of tunnels included. */
+/** Packets of several segments: the size of each on the wire, including headers inside tunnels. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { BpfObject } from '../../../src/agent/loader/native.ts';
 import { requireRoot } from '../../support/require.ts';
@@ -36,7 +36,7 @@ const on4 = (protocol: number, payload: Buffer): Buffer =>
   ethernet(EtherType.ipv4, ipv4(protocol, payload));
 const on6 = (protocol: number, payload: Buffer): Buffer =>
   ethernet(EtherType.ipv6, ipv6(protocol, payload));
-/** `flags` tell which of checksum, key and sequence number follow. */
+/** `flags` show which of checksum, key and sequence number follow. */
 const gre = (flags: string, type: number, payload: Buffer): Buffer =>
   Buffer.concat([
     Buffer.from(flags.slice(0, 4) + type.toString(16).padStart(4, '0') + flags.slice(4), 'hex'),
@@ -54,7 +54,7 @@ describe.skipIf(requireRoot()).each(['flows_test', 'flows_copy_test'] as const)(
   const run = (program: string, frame: Buffer, gsoSegs: number) =>
     native.testRun(datapath, { program, frame, gsoSegs, gsoSize: SIZE });
 
-  // All that is in a frame but its payload is in front of each of its segments.
+  // Everything in a frame except its payload precedes each of its segments.
   test.each([
     ['TCP', frame4],
     ['TCP over IPv6', frame6],
@@ -90,7 +90,7 @@ describe.skipIf(requireRoot()).each(['flows_test', 'flows_copy_test'] as const)(
       expect(totalOf(await takeFlows(datapath))).toEqual(whole);
     }
     if (frame !== frame4) return;
-    // Left to the receiver to count, as with guests.
+    // The receiver counts them, as with guests.
     run('test_ingress_l2', frame, 0);
     expect(totalOf(await takeFlows(datapath))).toEqual(whole);
   });

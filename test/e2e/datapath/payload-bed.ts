@@ -1,4 +1,4 @@
-/** A datapath that looks into payloads, fed one frame at a time. */
+/** A datapath that reads payloads, fed one frame at a time. */
 import {
   config as configLayout,
   dnsMetrics,
@@ -33,7 +33,7 @@ export interface Sent {
 }
 
 export interface SegmentOptions {
-  /** Default 40,000 to 443, or as the server the other way. */
+  /** From port 40,000 to 443 by default, or as the server in the other direction. */
   readonly port?: number;
   readonly clientPort?: number;
   readonly fromServer?: boolean;
@@ -77,7 +77,7 @@ export class PayloadBed implements Disposable {
     }));
   }
 
-  /** Types, whether it is known, hellos, misses. */
+  /** Types, the flag `known`, hellos, misses. */
   async tls(): Promise<number[]> {
     const [flow] = await takeFlows(this.object);
     const at = dnsMetrics.sizeBytes;
@@ -98,7 +98,7 @@ export class PayloadBed implements Disposable {
     });
   }
 
-  /** What is in a ring, as it is. */
+  /** A ring's content, unchanged. */
   records(map = 'messages'): Buffer[] {
     const buffer = Buffer.alloc(1 << 20);
     const used = native.readRing(this.object, map, buffer, 4096);
@@ -122,7 +122,7 @@ export class PayloadBed implements Disposable {
   }
 }
 
-/** A datagram between a client of port 40,000 and a server of port 53. */
+/** A datagram between a client with port 40,000 and a server with port 53. */
 export function datagram(payload: Buffer, fromServer: boolean): Buffer {
   const [source, target] = fromServer ? [53, 40_000] : [40_000, 53];
   const packet = udp(payload.length, source, target);

@@ -59,7 +59,7 @@ const ipv6Packets = fc
       fc.tuple(fc.constantFrom('options', 'routing', 'ah', 'fragment'), fragmentation),
       { maxLength: 9 },
     ),
-    // Those of IPv4 packets, now and then.
+    // Mapped IPv4 addresses, now and then.
     isMapped: fc.constantFrom(false, false, true),
   })
   .map(({ protocol, payload, trafficClass, extensions, isMapped }) => {
@@ -97,7 +97,7 @@ const frames = fc
     return frameOf(layers.reduce<Layer>((inner, layer) => layer(inner), { type, payload }));
   });
 
-/** Cuts a frame short or turns some of its bits. */
+/** Truncates a frame or flips some of its bits. */
 const mangled = fc
   .record({
     frame: frames,
@@ -114,7 +114,7 @@ const mangled = fc
 
 const batches = fc.array(mangled, { minLength: FRAMES_PER_RUN, maxLength: FRAMES_PER_RUN });
 
-/** The kernel itself refuses a test run on an untagged frame that is shorter than its IP header. */
+/** The kernel refuses a test run on an untagged frame that is shorter than its IP header. */
 function isAccepted(frame: Buffer): boolean {
   const type = frame.readUInt16BE(12);
   if (type === EtherType.ipv4) return frame.length >= 14 + 20;
@@ -154,7 +154,7 @@ describe.skipIf(requireRoot()).each([
       const flows = new Map<string, Expected>();
       for (const whole of batch) {
         const frame = hasL2 ? whole : whole.subarray(14);
-        // A test run takes no less than 14 bytes.
+        // A test run requires at least 14 bytes.
         if (frame.length < 14 || !isAccepted(frame)) continue;
         const { retval, data } = native.testRun(datapath, { program, frame });
         expect([retval, Buffer.from(data).toString('hex')]).toEqual([-1, frame.toString('hex')]);

@@ -1,4 +1,4 @@
-/** Whoever fills the map faster than it is drained takes no more than a share of what is left. */
+/** A sender that fills the map faster than it is drained takes only a share of the free room. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { BpfObject } from '../../../src/agent/loader/native.ts';
 import { Lab } from '../../support/lab/netns.ts';
@@ -11,7 +11,7 @@ const ENTRIES = 1000;
 const WAKE = 350;
 const FLOOD = 5000;
 const OTHERS = 15;
-/** Of the addresses that the others' frames have. */
+/** Destination address of the others' frames. */
 const OTHERS_TARGET = [198, 51, 100, 77];
 
 describe.skipIf(requireRoot())('room for new flows', () => {

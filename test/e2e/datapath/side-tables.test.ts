@@ -1,4 +1,4 @@
-/** Who fills what is remembered beside flows pushes out nothing of others. */
+/** A sender that fills the tables beside the flows does not displace entries of others. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
   config as configLayout,
@@ -18,14 +18,14 @@ import { datagram, EtherType, ethernet, Flag, ipv4, Proto, tcp, udp } from './fr
 
 type Address = readonly number[];
 
-/** The container that keeps quiet, whom it talks to, and the one that floods. */
+/** The quiet container, its peer, and the flooding one. */
 const QUIET = [198, 51, 100, 1];
 const PEER = [198, 51, 100, 77];
 const FLOODER = [203, 0, 113, 1];
 const COUNT = 1000;
 const FLOOD = 100_000;
 const FLOW_ENTRIES = 1 << 17;
-/** Where a sweep goes to, which DNS has here, too. */
+/** Port of a sweep; here it is also the DNS port. */
 const SWEEP_PORT = 9;
 
 const QUERY = 0x0100;
@@ -50,7 +50,7 @@ function piece(isFirst: boolean, source: Address, id: number, port = 5000): Buff
   return ethernet(EtherType.ipv4, part);
 }
 
-/** A segment of port 53's, with a payload from `sequence` on. */
+/** A segment to port 53, with a payload from `sequence` on. */
 function segment(source: Address, port: number, sequence: number, payload?: Buffer): Buffer {
   const head = tcp(payload === undefined ? Flag.syn : Flag.ack);
   head.writeUInt16BE(port, 0);
@@ -110,7 +110,7 @@ describe.skipIf(requireRoot())('tables beside flows', () => {
 
   const send = (from: Container, frames: readonly Buffer[]): Promise<number> =>
     lab.frames(from.namespace, from.inner, frames);
-  /** To the quiet one, from outside. */
+  /** To the quiet container, from outside. */
   const answer = (frames: readonly Buffer[]): Promise<number> =>
     lab.frames(host, quiet.outer, frames);
 

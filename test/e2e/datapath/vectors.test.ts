@@ -38,7 +38,7 @@ const tagged = (type: number, payload: Buffer): Buffer =>
 
 const NEXT = -1;
 
-// Both ways to read headers: in place, and by copy as where they lie outside the linear area.
+// Both ways to read headers: in place, and by copy if they lie outside the linear area.
 describe.skipIf(requireRoot()).each(['flows_test', 'flows_copy_test'] as const)('%s', (object) => {
   let datapath: BpfObject;
 
@@ -155,7 +155,7 @@ describe.skipIf(requireRoot()).each(['flows_test', 'flows_copy_test'] as const)(
     ['802.3 length field', ethernet(0x26, Buffer.alloc(40)), 'notIp'],
     ['bare Ethernet header', ethernet(EtherType.arp, Buffer.alloc(0)), 'notIp'],
     ['tag without anything', ethernet(EtherType.vlan, Buffer.alloc(2)), 'notIp'],
-    // Behind a tag, since the kernel refuses to run a test on an untagged frame like this.
+    // After a tag, since the kernel refuses a test run on such an untagged frame.
     [
       'IPv4 cut short',
       tagged(EtherType.ipv4, ipv4(Proto.udp, udp(0)).subarray(0, 19)),
@@ -285,7 +285,7 @@ describe.skipIf(requireRoot()).each(['flows_test', 'flows_copy_test'] as const)(
     expect(readStats(datapath).notIp).toEqual({ packets: 1, bytes: 40 });
   });
 
-  // 3000 bytes of payload in segments of 1000 behind 14 + 20 + 32 bytes of headers.
+  // 3000 bytes of payload in segments of 1000 after 14 + 20 + 32 bytes of headers.
   test.each([
     ['counted by the sender', { gsoSegs: 3, gsoSize: 1000 }],
     ['left to the receiver', { gsoSize: 1000 }],

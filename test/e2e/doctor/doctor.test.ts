@@ -1,4 +1,4 @@
-/** `netobserv doctor` on this host; what it says is compared with what then works. */
+/** `netobserv doctor` on this host, whose report is compared with what then works. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -26,7 +26,7 @@ async function report(
   return { code, report: JSON.parse(stdout) as DoctorReport };
 }
 
-/** Of some ten interfaces. */
+/** For about ten interfaces. */
 const NOTES_BYTES_MAX = 2048;
 
 describe.skipIf(requireRoot())('doctor', () => {
@@ -57,7 +57,7 @@ describe.skipIf(requireRoot())('doctor', () => {
       .filter(({ isOn }) => isOn)
       .map(({ name, state }) => [name, state === 'available']);
     expect(states).toEqual(Object.fromEntries(said));
-    // As much memory as the agent then takes, but for what it notes of each interface.
+    // As much memory as the agent then takes, except its notes on each interface.
     const notes = host.agent.status().vitals!.bpfBytes - found.bpfBytes!;
     expect(notes).toBeGreaterThanOrEqual(0);
     expect(notes).toBeLessThan(NOTES_BYTES_MAX);
@@ -84,7 +84,7 @@ describe.skipIf(requireRoot())('doctor', () => {
     };
     const before = hooks();
     let attached: readonly string[] | undefined;
-    // In this process, so that what is not let go of stays.
+    // In this process, so that leaks stay visible.
     const watched: Native = {
       ...native,
       async attach(...args) {

@@ -5,8 +5,8 @@ import { dirname, join } from 'node:path';
 import { EXECUTABLE } from '../../support/processes/program.ts';
 
 /**
- * A root folder with nothing in it but the C and C++ run-time libraries, which are part of every
- * glibc distribution's base: no shell, no Node, no libbpf, no libelf.
+ * A root folder with only the C and C++ run-time libraries, which are part of every glibc
+ * distribution's base: no shell, no Node, no libbpf, no libelf.
  */
 export interface BareRoot extends Disposable {
   readonly libraries: readonly string[];
@@ -14,7 +14,7 @@ export interface BareRoot extends Disposable {
   readonly within: readonly string[];
 }
 
-/** Where the executable is seen inside. */
+/** The executable's path inside. */
 export const INSIDE = '/netobserv';
 
 export function createBareRoot(): BareRoot {

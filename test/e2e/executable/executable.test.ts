@@ -8,7 +8,7 @@ import { EXECUTABLE, runProgram } from '../../support/processes/program.ts';
 const folder = mkdtempSync(join(tmpdir(), 'netobserv-executable-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-// An empty folder and no environment: neither PATH nor HOME, and nothing to find node_modules by.
+// An empty folder and no environment: neither PATH nor HOME, and no way to find node_modules.
 const alone = { flavour: 'packed', cwd: folder, env: {} } as const;
 
 test('it knows what it was built from', async () => {

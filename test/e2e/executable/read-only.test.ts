@@ -3,8 +3,8 @@ import { type Program, programCommand, startProgram } from '../../support/proces
 import { rootWith } from '../../support/processes/rights.ts';
 
 /**
- * What a container with `readOnlyRootFilesystem` and no volume has: nothing to write to but its
- * own /dev, whose shared memory holds no programs.
+ * A container with `readOnlyRootFilesystem` and no volume: only its own /dev is writable, and the
+ * shared memory there does not allow programs.
  */
 const CONTAINER = `
 set -e

@@ -22,10 +22,10 @@ const ofLoopback = ['--interfaces', 'lo', '--exclude-interfaces', 'none'];
 const onLoopback = ['--listen', '127.0.0.1:0', ...ofLoopback];
 const quick = ['--cache-active-timeout', '200ms'];
 
-/** Of a line of /proc/PID/net/tcp: state 0A. */
+/** A line of /proc/PID/net/tcp with state 0A. */
 const isListening = (line: string): boolean => / 0A /.test(line);
 
-/** Sends datagrams through the loopback interface; resolves to the port that they went to. */
+/** Sends datagrams through the loopback interface; resolves to the destination port. */
 async function sendDatagrams(): Promise<number> {
   const receiver = createSocket('udp4');
   const sender = createSocket('udp4');
@@ -41,7 +41,7 @@ async function sendDatagrams(): Promise<number> {
   return port;
 }
 
-/** All packets have become rows by then, however busy the machine is. */
+/** By then all packets have become rows, even on a busy machine. */
 const RECORDED_MAX_MS = 60_000;
 
 /** Packets and bytes that the console reports for a port now. */
@@ -63,7 +63,7 @@ async function reported(
   return { packets, bytes };
 }
 
-/** As `reported`, once all packets have become rows. */
+/** Like `reported`, once all packets have become rows. */
 async function recorded(
   address: string,
   port: number,
@@ -118,7 +118,7 @@ test('SIGUSR1 opens no debugger, SIGHUP ends in order', async () => {
   const listening = (): string => readFileSync(`/proc/${program.child.pid}/net/tcp`, 'latin1');
   const before = listening().split('\n').filter(isListening).length;
   program.child.kill('SIGUSR1');
-  // It has been handled once the same thread has answered.
+  // The signal has been handled once the same thread has answered.
   for (let i = 0; i < 3; i++) expect((await fetch(`${address}/livez`)).status).toBe(200);
   expect(listening().split('\n').filter(isListening).length).toBe(before);
   expect(program.output()).not.toContain('Debugger');
@@ -133,7 +133,7 @@ test.each([
   const args = ['up', '--data', 'memory', ...onLoopback];
   const program = startProgram(args, { command, cwd: folder });
   const address = await consoleAddress(program);
-  // The script has a process of its own for the program.
+  // The script starts a separate process for the program.
   const own = program.child.pid!;
   const children = readFileSync(`/proc/${own}/task/${own}/children`, 'utf8').trim();
   const pid = children === '' ? own : Number(children);

@@ -11,7 +11,7 @@ import { requireRoot } from '../../support/require.ts';
 
 const SOON = { timeout: 20_000, interval: 50 } as const;
 const FRAME_BYTES = 64;
-/** `traffic sweep` gives its first flow this port and every later one the next. */
+/** `traffic sweep` uses this port for its first flow and the next ones for later flows. */
 const FIRST_PORT = 1024;
 
 interface Row {
@@ -76,8 +76,8 @@ describe.skipIf(requireRoot())('netobserv agent', () => {
       transport: { dst_port: 5002, protocol: 17 },
       dup_list: [{ interface: pair.a, direction: 1 }],
     });
-    // What the collector has counts as sent once its answer has come. Neighbours talk on in the
-    // background, so the metrics may be ahead of it, too.
+    // The collector's flows count as sent once its answer has come. Neighbour discovery goes on in
+    // the background, so the metrics may also be ahead of the collector.
     await expect
       .poll(() => total('exporter_sent_packets_total{exporter="grpc"}'), SOON)
       .toBeGreaterThanOrEqual(made.sums().packets - 10);
@@ -95,7 +95,7 @@ describe.skipIf(requireRoot())('netobserv agent', () => {
       TARGET_PORT: `${made.port}`,
       INTERFACES: pair.a,
       CACHE_MAX_FLOWS: '50000',
-      // Nothing is drained but by the end.
+      // Only the end drains.
       CACHE_ACTIVE_TIMEOUT: '1h',
     });
     const sending = lab.sweep(left, pair.a, { flows: 20_000, perSecond: 10_000 });
@@ -113,7 +113,7 @@ describe.skipIf(requireRoot())('netobserv agent', () => {
     expect(made.sums()).toEqual({ packets: ports.length, bytes: ports.length * FRAME_BYTES });
   });
 
-  /** Where to send, and nobody answers. */
+  /** A target that does not answer. */
   const UNANSWERED: readonly (readonly [string, () => Promise<Record<string, string>>])[] = [
     [
       'a collector that is not there',
@@ -149,7 +149,7 @@ describe.skipIf(requireRoot())('netobserv agent', () => {
     });
     const flows = 4000;
     await lab.sweep(left, pair.a, { flows, perSecond: 2000 });
-    // Each flow is in the spool, or was refused by it.
+    // Each flow is in the spool, or the spool has refused it.
     await expect.poll(seen, SOON).toBe(flows);
     expect(await total('unrecorded_packets_total{reason="pipeline_full"}')).toBeGreaterThan(0);
     expect(await total('exporter_spool_messages')).toBe(3);
@@ -237,9 +237,9 @@ describe.skipIf(requireRoot())('netobserv agent', () => {
 
     program.child.kill('SIGTERM');
     const [code] = (await once(program.child, 'exit')) as [number | null];
-    // In order, but not all was handed on.
+    // In order, but some flows are missing.
     expect(code).toBe(3);
-    // What was in the pipe can still be read.
+    // The rest in the pipe can still be read.
     stdout!.resume();
     await program.end();
     const lost = Number(/"flows":(\d+),"msg":"flows could not be/.exec(program.output())![1]);
@@ -326,7 +326,7 @@ describe.skipIf(requireRoot())('netobserv agent', () => {
   });
 
   test('neither database, console nor pipeline is loaded for an agent that sends its flows', async () => {
-    // What V8 compiled, as the program says it itself.
+    // Modules that V8 compiled, as the program itself reports them.
     const list = `
       process.argv.splice(2, process.argv.length, 'agent');
       process.on('exit', () => console.error('LOADED ' + JSON.stringify(loaded)));
@@ -355,7 +355,7 @@ describe.skipIf(requireRoot())('netobserv agent', () => {
     expect(text).toContain('agent is up');
     const loaded = JSON.parse(/LOADED (.*)/.exec(text)![1]!) as string[];
     expect(loaded.some((url) => url.endsWith('/src/agent/export/grpc.ts'))).toBe(true);
-    // Names of errors tell exit codes apart, and are no pipeline.
+    // Names of errors determine exit codes, and do not count as a pipeline.
     const others = loaded.filter((url) => !url.endsWith('/src/pipeline/errors.ts'));
     const late =
       /duckdb|fastify|\/node_modules\/(yaml|typebox)\/|\/src\/(store|console|pipeline)\//;

@@ -40,7 +40,7 @@ function agentInto(out: string, log: string, env: Readonly<Record<string, string
   };
 }
 
-/** A folder that goes with the test. */
+/** A folder that is removed after the test. */
 function folder(): string {
   const path = mkdtempSync(join(tmpdir(), 'netobserv-ends-'));
   onTestFinished(() => rmSync(path, { recursive: true }));
@@ -63,7 +63,7 @@ const rowsIn = (path: string): readonly Row[] =>
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as Row);
 
-/** Ports of the flows of a sweep, which begins at this one. */
+/** Ports of the flows of a sweep that begins at this one. */
 const sweptPorts = (path: string): ReadonlySet<number> =>
   new Set(
     rowsIn(path)
@@ -102,7 +102,7 @@ describe.skipIf(requireRoot())('the end of an agent', () => {
     const [out, log] = [join(disk, 'flows.json'), join(folder(), 'agent.log')];
     const agent = agentInto(out, log, { INTERFACES: pair.a, CACHE_ACTIVE_TIMEOUT: '300ms' });
     await expect.poll(isUp(agent), SOON).toBe(true);
-    // Takes what is left but for a piece that is no whole number of lines.
+    // Fills the rest except for a piece that is not a whole number of lines.
     writeFileSync(join(disk, 'fill'), 'x'.repeat(220 * 1024));
     const flows = 500;
     await lab.sweep(left, pair.a, { flows, perSecond: 10_000 });
@@ -139,7 +139,7 @@ describe.skipIf(requireRoot())('the end of an agent', () => {
       CACHE_ACTIVE_TIMEOUT: '300ms',
       LOG_LEVEL: 'debug',
     });
-    // It cannot say that it is up.
+    // It cannot report that it is up.
     await expect
       .poll(async () => {
         await lab.sweep(left, pair.a, { flows: 10, perSecond: 10_000 });

@@ -9,7 +9,7 @@ import { requireRoot } from '../../support/require.ts';
 const SOON = { timeout: 20_000, interval: 50 } as const;
 const FRAME_BYTES = 64;
 const FLOWS = 30_000;
-/** `traffic sweep` gives its first flow this port and every later one the next. */
+/** `traffic sweep` uses this port for its first flow and the next ones for later flows. */
 const FIRST_PORT = 1024;
 
 describe.skipIf(requireRoot())('netobserv agent', () => {
@@ -25,7 +25,7 @@ describe.skipIf(requireRoot())('netobserv agent', () => {
     const tc = (...args: string[]): string => lab.inside(left, 'tc', ...args);
     tc('qdisc', 'add', 'dev', pair.a, 'clsact');
     const sides = ['ingress', 'egress'];
-    // Behind ours, since it ends the chain.
+    // After ours, since it ends the chain.
     const theirs = ['prio', '50', 'protocol', 'all', 'u32', 'match', 'u32', '0', '0'];
     for (const side of sides) {
       tc('filter', 'add', 'dev', pair.a, side, ...theirs, 'classid', '1:1');
@@ -53,7 +53,7 @@ describe.skipIf(requireRoot())('netobserv agent', () => {
     const sending = lab.sweep(left, pair.a, { flows: FLOWS, perSecond: 5000 });
     await expect.poll(() => collector.sums().packets, SOON).toBeGreaterThan(2000);
     await first.program.stop('SIGKILL');
-    // The kernel keeps what a dead process has attached in this way.
+    // The kernel keeps attachments of this kind after the process has died.
     expect(ours()).toBe(2);
     const receivedOfFirst = collector.calls.length;
     const atDeath = pair.counted().packets;
@@ -63,7 +63,7 @@ describe.skipIf(requireRoot())('netobserv agent', () => {
     await sending;
 
     expect(pair.counted()).toEqual({ packets: FLOWS, bytes: FLOWS * FRAME_BYTES });
-    // All since it was up, and none of before the death of the first one.
+    // All packets since it was up, and none from before the death of the first one.
     const settled = async (): Promise<boolean> => (await second.seen()) >= FLOWS - atStart;
     await expect.poll(settled, SOON).toBe(true);
     await expect.poll(() => second.total('exporter_spool_messages'), SOON).toBe(0);
@@ -76,7 +76,7 @@ describe.skipIf(requireRoot())('netobserv agent', () => {
       return (record.transport as { src_port: number }).src_port;
     });
     expect(new Set(ports).size).toBe(ports.length);
-    // The last ones in a row, from some packet after the death on, without a hole.
+    // The last ones in sequence, from some packet after the death on, without a hole.
     const late = ports.slice(-received.length).sort((a, b) => a - b);
     const from = FIRST_PORT + FLOWS - received.length;
     expect(late).toEqual(late.map((_, index) => from + index));

@@ -10,7 +10,7 @@ import { type Program, startProgram } from '../../support/processes/program.ts';
 import { requireRoot } from '../../support/require.ts';
 
 const SOON = { timeout: 20_000, interval: 50 } as const;
-/** Calls under way at a time: what a dying collector had taken and not answered. */
+/** Concurrent calls; a dying collector may have taken their flows without an answer. */
 const IN_FLIGHT_MAX = 4;
 
 /** Source ports of the flows of a call, with their packets. */
@@ -42,7 +42,7 @@ describe.skipIf(requireRoot())('netobserv agent', () => {
     return { program, port: Number(bound) };
   }
 
-  /** What a collector had printed as a whole. */
+  /** The complete lines that a collector had printed. */
   const callsOf = (program: Program): Call[] =>
     program
       .output()
@@ -69,7 +69,7 @@ describe.skipIf(requireRoot())('netobserv agent', () => {
     const sending = lab.sweep(left, pair.a, { flows: 40_000, perSecond: 5000 });
     await expect.poll(() => callsOf(first.program).length, SOON).toBeGreaterThan(3);
     await first.program.stop('SIGKILL');
-    // The spool is full, and what comes now has no room.
+    // The spool is full, and has no room for new flows.
     await expect
       .poll(() => total('unrecorded_packets_total{reason="pipeline_full"}'), SOON)
       .toBeGreaterThan(0);
@@ -85,7 +85,7 @@ describe.skipIf(requireRoot())('netobserv agent', () => {
     const sum = [...received.values()].reduce((all, one) => all + one, 0);
     const lost = await total('exporter_lost_packets_total');
     expect(sum + lost + (await total('unrecorded_packets_total'))).toBe(packets);
-    // Only what it had taken and not answered may have been sent again.
+    // Only flows that it had taken and not answered may have been sent again.
     const unanswered = new Map(before.slice(-IN_FLIGHT_MAX).flat());
     const again = new Map(before.flat());
     const repeated = after.flat().filter(([port]) => again.has(port));

@@ -1,4 +1,4 @@
-/** Who opened real conversations, and how their flows end. */
+/** The side that opened real conversations, and the end of their flows. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { FlowEnd, Initiator } from '../../../src/flow/enums.ts';
 import { Lab } from '../../support/lab/netns.ts';
@@ -8,7 +8,7 @@ import { addressed, EtherType, ethernet, icmp, ipv4, Proto } from '../datapath/f
 
 const CLIENT = '10.9.0.1';
 const SERVER = '10.9.0.2';
-/** Above the ports that clients get, so that numbers alone tell nothing. */
+/** Above the ports that clients get, so that port numbers alone do not reveal the server. */
 const PORT = 65_000;
 
 /** Answers every datagram. */
@@ -18,7 +18,7 @@ socket.on('message', (_, { address, port }) => socket.send('y', port, address));
 socket.bind(${PORT}, () => console.log('ready'));
 `;
 
-/** Sends every line as a datagram; says so when the answer has come. */
+/** Sends every line as a datagram; reports when the answer has come. */
 const ASK = `
 const socket = require('node:dgram').createSocket('udp4');
 socket.on('message', () => console.log('answered'));
@@ -94,7 +94,7 @@ describe.skipIf(requireRoot())('conversations', () => {
   });
 
   test('echo', async () => {
-    // Addresses are resolved before the question comes.
+    // Resolves addresses before the question comes.
     await lab.udp(server, client, { address: CLIENT, port: 9, count: 1, sizeBytes: 10 });
     const echo = icmp(8, 0);
     echo.writeUInt16BE(0xffff - 0x0800, 2);

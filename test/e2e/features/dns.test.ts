@@ -1,4 +1,4 @@
-/** DNS of a real client and server in namespaces, compared with what `dig` says. */
+/** DNS of a real client and server in namespaces, compared with the output of `dig`. */
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ROOT } from '../../../scripts/steps.ts';
@@ -186,7 +186,7 @@ describe.skipIf(requireRoot())('DNS', () => {
       expect.objectContaining({ DnsQueries: 3, DnsRepeatedQueries: 2, DnsLostQueries: undefined }),
     ]);
 
-    // The flow has been drained, so the loss is on one of its own.
+    // The flow has been drained, so the loss is in a flow of its own.
     host.flows.length = 0;
     await expect.poll(drained, SOON).not.toEqual([]);
     expect(host.flows).toEqual([
@@ -206,7 +206,7 @@ describe.skipIf(requireRoot())('DNS', () => {
         Interfaces: [],
       }),
     ]);
-    // Of the precise clock and of the coarse one, whose step is up to 10 ms.
+    // Difference between the precise and the coarse clock, whose step is up to 10 ms.
     const apartMs = Number(host.flows[0]?.TimeFlowStartMs) - Number(queries[0]?.TimeFlowStartMs);
     expect(Math.abs(apartMs)).toBeLessThanOrEqual(11);
     host.flows.length = 0;
@@ -271,7 +271,7 @@ describe.skipIf(requireRoot())('DNS', () => {
     payload.copy(datagram, 8);
     const ends = { source: [10, 9, 0, 2], target: [10, 9, 0, 1] };
     const frame = ethernet(EtherType.ipv4, ipv4(Proto.udp, datagram, ends));
-    // More than the ring holds, half of which would have had the maps drained.
+    // More than the ring holds; half of it would have caused a drain of the maps.
     const [batches, batch] = [10, 2000];
     for (let i = 0; i < batches; i++) await lab.frames(server, far, Array(batch).fill(frame));
     expect(host.flows).toEqual([]);

@@ -1,4 +1,4 @@
-/** Packets that the real kernel throws away, compared with its own counters of them. */
+/** Packets dropped by the real kernel, compared with its own drop counters. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -24,11 +24,11 @@ const PORT = 5001;
 /** Ethernet, IPv4 and UDP headers. */
 const UDP_OVERHEAD_BYTES = 42;
 const COUNT = 50;
-/** An interface that is watched as soon as it is there. */
+/** An interface that is watched as soon as it appears. */
 const TUN = 'nbt-tun';
 const SIZE_BYTES = 100;
 
-/** In the header of UDP. */
+/** Offset in the UDP header. */
 const UDP_CHECKSUM_AT = 6;
 
 const TO_SERVER = { address: SERVER, port: PORT, count: COUNT, sizeBytes: SIZE_BYTES };
@@ -49,7 +49,7 @@ describe.skipIf(requireRoot())('drops', () => {
       { namespace: client, addresses: [`${CLIENT}/24`, 'fd00::1/64'] },
       { namespace: server, addresses: [`${SERVER}/24`, 'fd00::2/64'] },
     );
-    // Addresses are resolved before anything is dropped.
+    // Resolves addresses before anything is dropped.
     await lab.udp(client, server, { ...TO_SERVER, count: 1 });
     ip('-n', client, 'neigh', 'add', 'fd00::2', 'lladdr', lab.macOf(server, far), 'dev', near);
     host = await startAgent({ INTERFACES: `${near},${far},${TUN}`, ENABLE_PKT_DROPS: 'true' });
@@ -59,7 +59,7 @@ describe.skipIf(requireRoot())('drops', () => {
     await lab[Symbol.asyncDispose]();
   });
 
-  /** Flows to the server's port of which something was dropped. */
+  /** Flows to the server's port with drops. */
   async function dropped(port = PORT): Promise<FlowView[]> {
     await host.agent.drainNow();
     return host.flows.filter((flow) => flow.DstPort === port && flow.PktDropPackets !== undefined);
@@ -170,7 +170,7 @@ describe.skipIf(requireRoot())('drops', () => {
     const tbf = ['tbf', 'rate', '1mbit', 'burst', '3000', 'limit', '4000'];
     lab.inside(client, 'tc', 'qdisc', 'add', 'dev', near, 'root', ...tbf);
 
-    // Somebody takes what gets through, so that nothing is dropped there.
+    // A program receives what gets through, so that nothing is dropped there.
     await lab.resident(server);
     await lab.cast(client, { ...TO_SERVER, port: 9, count: 500, sizeBytes: 1000 });
 
@@ -191,21 +191,21 @@ describe.skipIf(requireRoot())('drops', () => {
     const exchange = { address: SERVER, port: PORT, sendBytes: 4_000_000, replyBytes: 1 };
     await lab.tcp(client, server, exchange);
 
-    // The queue counts what it lets through; what still waits is neither sent nor dropped.
+    // The queue counts the packets it passes; waiting ones are neither sent nor dropped.
     await expect.poll(() => lab.queueBacklogBytes(client, near)).toBe(0);
     const flows = await dropped();
     const sum = (name: string) => flows.reduce((total, flow) => total + Number(flow[name]), 0);
     const sent = lab.queueCounters(client, near);
     expect(sum('PktDropPackets')).toBeGreaterThan(100);
     const lost = { packets: sum('Packets') - sent.packets, bytes: sum('Bytes') - sent.bytes };
-    // The receiver drops what it gets twice or out of its window: a few more. Calls that the kernel
-    // leaves out (see bpf/drops.h) are of 45 segments each: up to 7 % were seen to be missing.
+    // The receiver drops duplicates and packets outside its window: a few more. Calls that the
+    // kernel leaves out (see bpf/drops.h) have 45 segments each: up to 7 % were missing.
     expect(sum('PktDropPackets')).toBeGreaterThan(lost.packets * 0.9);
     expect(sum('PktDropPackets')).toBeLessThan(lost.packets * 1.05);
     expect(sum('PktDropBytes')).toBeGreaterThan(lost.bytes * 0.9);
     expect(sum('PktDropBytes')).toBeLessThan(lost.bytes * 1.05);
-    // The sender has said that it ends while much of what it sent still waits. The receiver, which
-    // drops what it gets twice, may have heard of the end, too.
+    // The sender has sent its FIN while much of its data still waits. The receiver, which drops
+    // duplicates, may also have seen the FIN.
     expect(flows[0]?.PktDropLatestState).toMatch(/^TCP_(ESTABLISHED|FIN_WAIT1|CLOSE_WAIT)$/);
     expect(Number(flows[0]?.PktDropLatestFlags) & 16).toBe(16);
   });
@@ -348,7 +348,7 @@ describe.skipIf(requireRoot())('drops', () => {
 
       await lab.cast(client, TO_SERVER);
 
-      // What came in by the device and went no further.
+      // Packets that the device received and that went no further.
       const received = lab.counters(server, far).rxPackets - before;
       const [flow] = await dropped();
       expect(received).toBe(COUNT);
@@ -386,7 +386,7 @@ describe.skipIf(requireRoot())('drops', () => {
     await expect.poll(() => host.agent.status().interfaces.map(({ name }) => name)).toContain(TUN);
     const before = lab.counters(client, TUN);
 
-    // Nobody has the device open: it drops what it is given.
+    // No program has the device open: it drops its packets.
     await lab.cast(client, { ...TO_SERVER, address: '10.7.0.2' });
 
     const [flow] = await dropped();

@@ -1,4 +1,4 @@
-/** Filter rules on real traffic: what is kept, and books that agree with the interfaces. */
+/** Filter rules on real traffic: what is kept, and accounting that agrees with the interfaces. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { LabPair } from '../../support/lab/lab-pair.ts';
 import { Lab } from '../../support/lab/netns.ts';
@@ -9,7 +9,7 @@ const OPEN_PORT = 5001;
 const CLOSED_PORT = 5002;
 const COUNT = 50;
 const SIZE_BYTES = 100;
-/** Drops are told of all namespaces: ours are told from others by their addresses. */
+/** Drops of all namespaces are reported: addresses identify ours. */
 const PREFIX = `10.${100 + (process.pid % 100)}.0`;
 
 describe.skipIf(requireRoot())('filter rules', () => {
@@ -43,7 +43,7 @@ describe.skipIf(requireRoot())('filter rules', () => {
     sizeBytes: SIZE_BYTES,
   });
 
-  /** To a port that is listened on, and to one that is not, whose packets the kernel drops. */
+  /** To an open port, and to a closed one, whose packets the kernel drops. */
   async function sendToBoth(): Promise<void> {
     await lab.udp(client, server, traffic(OPEN_PORT));
     await lab.cast(client, traffic(CLOSED_PORT));
@@ -55,7 +55,7 @@ describe.skipIf(requireRoot())('filter rules', () => {
       .map((flow) => [flow.DstPort, flow.Packets, flow.PktDropPackets] as const);
   }
 
-  /** All that passed the near interface, as its counters tell, against what the books say. */
+  /** All packets past the near interface, by its counters, against the accounting. */
   async function expectExactBooks(before: { packets: number; bytes: number }): Promise<void> {
     const seen = await host!.seen();
     const after = wire.counted();
@@ -159,7 +159,7 @@ describe.skipIf(requireRoot())('filter rules', () => {
   });
 
   test('what only probes see is drawn, and stored, at the rate of its rule', async () => {
-    // Dropped before it gets to the interface.
+    // Dropped before it reaches the interface.
     for (const rule of [
       'add table inet t',
       'add chain inet t c { type filter hook output priority 0; }',
@@ -176,7 +176,7 @@ describe.skipIf(requireRoot())('filter rules', () => {
 
     const drops = host!.flows.filter((flow) => flow.DstPort === CLOSED_PORT);
     expect(drops).toMatchObject([{ Packets: 0, Sampling: 10 }]);
-    // 200 of 2000, give or take six standard deviations.
+    // 200 of 2000, plus or minus six standard deviations.
     expect(Math.abs(Number(drops[0]?.PktDropPackets) - 200)).toBeLessThan(81);
     expect(host!.flows.filter((flow) => flow.DstPort === 5003)).toEqual([]);
   });

@@ -13,7 +13,7 @@ const CLIENT6 = 'fd09:1::2';
 const NEAR6 = 'fd09:1::1';
 const FAR6 = 'fd09:2::1';
 const SERVER6 = 'fd09:2::2';
-/** Where the router answers for the server. */
+/** The address at which the router answers for the server. */
 const SERVICE_PORT = 80;
 const PORT = 5001;
 
@@ -29,7 +29,7 @@ interface Tuple {
   readonly dport: number;
 }
 
-/** The four ends of a flow, and those of it that it has on the other side. */
+/** The addresses and ports of a flow, and its translated ones on the other side. */
 const endsOf = (flow: FlowView) =>
   `${flow.SrcAddr} ${flow.SrcPort ?? '-'} ${flow.DstAddr} ${flow.DstPort ?? '-'}`;
 const otherEndsOf = (flow: FlowView) =>
@@ -109,13 +109,13 @@ describe.skipIf(requireRoot() || requireProgram('/usr/sbin/nft'))('address trans
     return [tuples[0]!, tuples[1]!];
   }
 
-  /** Every flow with what it is on the other side. */
+  /** Every flow with its translated addresses and ports. */
   async function sides(agent: AgentHost): Promise<Record<string, string>> {
     await agent.agent.drainNow();
     return Object.fromEntries(agent.flows.map((flow) => [endsOf(flow), otherEndsOf(flow)]));
   }
 
-  /** What the four flows of a translated connection are to each other. */
+  /** The relation of a translated connection's four flows. */
   function expected([original, reply]: readonly [Tuple, Tuple]): Record<string, string> {
     return {
       [forth(original)]: back(reply),
@@ -186,7 +186,7 @@ describe.skipIf(requireRoot() || requireProgram('/usr/sbin/nft'))('address trans
     rules('ip', 'postrouting', `snat to ${FAR}`);
     const agent = await watch(near, far);
 
-    // Neighbours are known from now on.
+    // From now on neighbours are resolved.
     await lab.tcp(client, server, EXCHANGE);
     await lab.frames(client, clientLink, [echoRequest(hardwareAddress(router, near))]);
     await expect.poll(() => lab.snmp(client, 'Icmp', 'InEchoReps')).toBe(1);
@@ -264,7 +264,7 @@ function hardwareAddress(namespace: string, link: string): string {
   return found.address;
 }
 
-/** From the client to the server, by way of the device with this address. */
+/** From the client to the server, through the device with this MAC address. */
 function echoRequest(mac: string): Buffer {
   const octets = (address: string): number[] => address.split('.').map(Number);
   const request = icmp(8, 0);
@@ -279,7 +279,7 @@ function echoRequest(mac: string): Buffer {
   return frame;
 }
 
-/** RFC 1071; the place of the sum holds 0 before. */
+/** RFC 1071; the checksum field is 0 before. */
 function withChecksum(bytes: Buffer, at: number): Buffer {
   let sum = 0;
   for (let i = 0; i < bytes.length; i += 2) sum += bytes.readUInt16BE(i);
@@ -289,7 +289,7 @@ function withChecksum(bytes: Buffer, at: number): Buffer {
   return result;
 }
 
-/** `fd09:0001:0000:…:0002` as addresses are usually written. */
+/** `fd09:0001:0000:…:0002` in the usual notation. */
 function shorten(address: string): string {
   if (!address.includes(':')) return address;
   return new URL(`http://[${address}]`).hostname.slice(1, -1);

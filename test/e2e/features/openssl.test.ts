@@ -1,4 +1,4 @@
-/** Plain text of real OpenSSL programs, against peers whose TLS is another copy of it. */
+/** Plaintext of real OpenSSL programs, against peers that use another copy of OpenSSL. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -82,7 +82,7 @@ describe.skipIf(requireRoot() || requireProgram(OPENSSL))('OpenSSL', () => {
     return child;
   }
 
-  /** Until it has said `wanted`, everywhere in its output. */
+  /** Waits until its output contains `wanted`. */
   async function says(child: ChildProcess, wanted: string): Promise<void> {
     for (let text = ''; !text.includes(wanted); ) {
       const [part] = (await once(child.stdout!, 'data')) as [Buffer];
@@ -90,7 +90,7 @@ describe.skipIf(requireRoot() || requireProgram(OPENSSL))('OpenSSL', () => {
     }
   }
 
-  /** Until it has ended: how much it has written. */
+  /** Waits until it has ended; returns its output. */
   async function outputOf(child: ChildProcess): Promise<Buffer> {
     const parts: Buffer[] = [];
     child.stdout!.on('data', (part: Buffer) => parts.push(part));
@@ -109,7 +109,7 @@ describe.skipIf(requireRoot() || requireProgram(OPENSSL))('OpenSSL', () => {
     return host;
   }
 
-  /** A client of OpenSSL's asks, and the server answers. */
+  /** An OpenSSL client sends a request, and the server answers. */
   async function exchange(): Promise<void> {
     const peer = start(server, process.execPath, '-e', NODE_SERVER, ...certificate());
     await says(peer, 'ready');

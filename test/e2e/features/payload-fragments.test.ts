@@ -1,4 +1,4 @@
-/** Datagrams and segments in fragments: what of them is payload, and what is not. */
+/** Datagrams and segments in fragments: which bytes are payload, and which are not. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { messageKind, tlsSeen } from '../../../src/agent/drain/layout.gen.ts';
 import { message, name, onStream, Type } from '../../support/codec/dns-message.ts';
@@ -13,7 +13,7 @@ const hello = clientHello({ serverName: 'www.example', versions: [0x0304] });
 
 let bed: PayloadBed;
 
-/** The frame's IP packet in pieces that end at `cuts`, bytes behind the IP header. */
+/** The frame's IP packet in pieces that end at `cuts`, bytes after the IP header. */
 function inFragments(frame: Buffer, cuts: readonly number[]): Buffer[] {
   const content = frame.subarray(ETHERNET_AND_IP_BYTES);
   const ends = [...cuts, content.length];
@@ -42,7 +42,7 @@ describe.skipIf(requireRoot())('segments in fragments', () => {
     const frame = segment(Buffer.concat([Buffer.alloc(44, 1), hello]));
     bed.run(...inFragments(frame, [64]));
     expect(bed.messages()).toEqual([]);
-    // One segment was looked at.
+    // One segment was checked.
     expect(await bed.tls()).toEqual([0, 0, 0, 1]);
   });
 

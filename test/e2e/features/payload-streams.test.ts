@@ -1,4 +1,4 @@
-/** DNS messages and hellos that do not keep to segments' borders. */
+/** DNS messages and hellos that cross the borders of segments. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
   messageKind,
@@ -52,12 +52,12 @@ class Side {
     }
   }
 
-  /** Something that is not seen. */
+  /** Skips bytes that the datapath does not see. */
   skip(bytes: number): void {
     this.#sequence = (this.#sequence + bytes) >>> 0;
   }
 
-  /** Once more, what was sent before. */
+  /** Sends earlier bytes again. */
   repeat(payload: Buffer): void {
     this.skip(-payload.length);
     this.send(payload);
@@ -105,7 +105,7 @@ describe.skipIf(requireRoot())('DNS over TCP', () => {
         server.send(answered.subarray(0, cut), answered.subarray(cut));
         const { queries, responses } = await seen();
         const waiting = await bed.queriesWaiting();
-        // In the middle of a query nobody can tell that it is one, if what came before is unknown.
+        // In the middle, a query cannot be recognized if the earlier bytes are unknown.
         if (isSeen || here < 14) expect([cut, queries, waiting]).toEqual([cut, 1, 0]);
         else expect([queries, responses.length]).toEqual([0, responses.length]);
         if (isSeen) expect(responses, `${cut}`).toEqual([expect.objectContaining({ id: 7 })]);
@@ -256,7 +256,7 @@ describe.skipIf(requireRoot())('hellos', () => {
     }
   }
 
-  /** What user space would join, by sequence numbers. */
+  /** The bytes that user space would join, by sequence numbers. */
   const joined = (): Buffer => Buffer.concat(bed.messages().map(({ payload }) => payload));
 
   test('are sent in parts wherever they are cut, and are no other handshake', async () => {
@@ -273,7 +273,7 @@ describe.skipIf(requireRoot())('hellos', () => {
       ]);
       const [types] = await bed.tls();
       expect(types! & tlsSeen.otherHandshake).toBe(0);
-      // Too little in the first segment: user space sees it when it has joined them.
+      // Too little in the first segment: user space sees it after joining the segments.
       expect(types! & tlsSeen.clientHello).toBe(cut < 11 ? 0 : tlsSeen.clientHello);
     }
   });
@@ -358,7 +358,7 @@ describe.skipIf(requireRoot())('hellos', () => {
     send(ssl2Hello(0x0301));
     expect(joined()).toEqual(ssl2Hello(0x0301));
     expect(await bed.tls()).toEqual([tlsSeen.clientHello, 0, 1, 0]);
-    // Lengths that do not add up.
+    // Inconsistent lengths.
     send(Buffer.concat([Buffer.of(0x80, 0x2d), ssl2Hello(0x0301).subarray(2)]));
     expect(joined()).toEqual(Buffer.alloc(0));
   });

@@ -1,4 +1,4 @@
-/** What the datapath makes of payloads, one frame at a time. */
+/** The datapath's results for payloads, one frame at a time. */
 import { afterEach, describe, expect, test } from 'vitest';
 import { dnsQuery, flowKey, messageKind } from '../../../src/agent/drain/layout.gen.ts';
 import { message, name, onStream, Type } from '../../support/codec/dns-message.ts';
@@ -110,7 +110,7 @@ describe.skipIf(requireRoot())('payloads', () => {
     expect(await bed.queriesWaiting()).toBe(queries);
   });
 
-  /** Says that there are so many records of EDNS and the like, of which there are none. */
+  /** Announces this many records of EDNS and the like, although there are none. */
   function counting(bytes: Buffer, records: number): Buffer {
     bytes.writeUInt16BE(records, 10);
     return bytes;
@@ -165,7 +165,7 @@ describe.skipIf(requireRoot())('payloads', () => {
   test('a ring that fills up asks to be read; what finds no room is counted', async () => {
     load(4096);
     const answer = message(7, RESPONSE, QUESTION);
-    // With its head and the record's, each takes 272 of 4096 bytes.
+    // With its header and the record's, each takes 272 of 4096 bytes.
     for (let i = 1; i <= 20; i++) {
       bed.run(datagram(answer, true));
       expect(bed.messages('messages_wake').length, `after ${i}`).toBe(i === 8 ? 1 : 0);

@@ -1,6 +1,6 @@
 /**
- * Network events and IPsec as the kernel's programs leave them in entries. Their own places are not
- * on every kernel, so that packets which a firewall drops, marked, stand for theirs.
+ * Network events and IPsec in entries, as the kernel's programs write them. Not every kernel has
+ * their own hook points, so marked packets that a firewall drops replace them.
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -74,7 +74,7 @@ function load(filterRules = ''): BpfObject {
   return object;
 }
 
-/** What OVN has of a policy that a sample leads to. */
+/** OVN's objects for a policy that a sample refers to. */
 function policy(north: FakeOvsdb, point: number, action: string, name: string): void {
   const sample = north.set('Sample', { metadata: point });
   const ids = [
@@ -201,7 +201,7 @@ describe.skipIf(requireRoot() || requireProgram('/usr/sbin/nft'))('policies and 
     expect(flows()[PLAIN_PORT]?.PktDropPackets).toBeUndefined();
     reader.finish();
     const text = await metrics.registry.metrics();
-    // Four of six kinds have found a place in the flow.
+    // Four of six kinds fit the flow.
     expect(text).toMatch(new RegExp(`NetworkEventsGoodEvent"} ${4 * ROUNDS + 1}\n`));
     expect(text).toMatch(new RegExp(`NetworkEventsErrorsOverflow"} ${2 * ROUNDS}\n`));
     const collector = {
@@ -248,7 +248,7 @@ describe.skipIf(requireRoot())('features that a kernel does not have', () => {
     const log = pino({ level: 'warn' }, { write: (line) => lines.push(JSON.parse(line)) });
     const wanted = {
       INTERFACES: links.join(),
-      // All at once, which is also the most that the verifier is ever given.
+      // All at once, which is also the largest program for the verifier.
       ...Object.fromEntries(FEATURES.map(({ variable }) => [variable, 'true'])),
       QUIC_TRACKING_MODE: '1',
       FLOW_FILTER_RULES: JSON.stringify([

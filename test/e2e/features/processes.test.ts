@@ -1,4 +1,4 @@
-/** Flows of real processes, whose numbers, commands and control groups the test knows. */
+/** Flows of real processes with commands, numbers and control groups known to the test. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
@@ -20,7 +20,7 @@ const socket = require('node:dgram').createSocket('udp4');
 socket.send('x', ${PORT}, '${SERVER}', () => socket.close());
 `;
 
-/** Receives datagrams and never sends one; says so. */
+/** Receives datagrams and never sends one; reports them. */
 const RECEIVE = `
 process.title = 'receiver';
 const socket = require('node:dgram').createSocket('udp4');
@@ -28,13 +28,13 @@ socket.on('message', () => console.log('received'));
 socket.bind(${PORT}, () => console.log('ready'));
 `;
 
-/** Answers every line of a connection with the same. */
+/** Echoes every line of a connection. */
 const ECHO = `
 const server = require('node:net').createServer((socket) => socket.pipe(socket));
 server.listen(${PORT}, () => console.log('ready'));
 `;
 
-/** Keeps a connection open; says what comes back. */
+/** Keeps a connection open; prints the answers. */
 const TALK = `
 const socket = require('node:net').connect(${PORT}, '${SERVER}');
 process.stdin.pipe(socket).pipe(process.stdout);
@@ -59,7 +59,7 @@ describe.skipIf(requireRoot())('processes', () => {
       { namespace: client, addresses: [`${CLIENT}/24`] },
       { namespace: server, addresses: [`${SERVER}/24`] },
     );
-    // Addresses are resolved before anything is looked at.
+    // Resolves addresses before the test checks anything.
     await lab.udp(client, server, { address: SERVER, port: PORT, count: 1, sizeBytes: 10 });
   });
   afterEach(async () => {
@@ -75,7 +75,7 @@ describe.skipIf(requireRoot())('processes', () => {
     host = await startAgent(env);
   }
 
-  /** A process of ours, which keeps its number when it becomes what it is. */
+  /** Starts a process that keeps its number across exec. */
   function run(namespace: string, script: string, group?: string): ChildProcess {
     const child = spawn(
       'sh',
@@ -110,7 +110,7 @@ describe.skipIf(requireRoot())('processes', () => {
     return { folder, path: folder.slice(root.length) };
   }
 
-  /** A datagram from a packet socket, which is nobody's as far as the Internet is concerned. */
+  /** A datagram from a packet socket, which no Internet socket owns. */
   function frameTo(target: readonly number[]): Uint8Array {
     const ip = ipv4(Proto.udp, udp(0, 40000, PORT), { source: [10, 9, 0, 77], target });
     return addressed(ethernet(EtherType.ipv4, ip), lab.macOf(server, interfaces[1]!));
@@ -143,7 +143,7 @@ describe.skipIf(requireRoot())('processes', () => {
     const { there, back } = await flows();
 
     expect(host!.agent.status().features).toEqual([{ name: 'processes', state: 'on' }]);
-    // The socket that was accepted is the listening process's from its first packet on.
+    // The accepted socket belongs to the listening process from its first packet on.
     expect(there).toMatchObject([{ ProcessId: talk.pid, ProcessName: name, ContainerId: '' }]);
     expect(back).toMatchObject([
       { ProcessId: echo.pid, ProcessName: name, Cgroup: group.path, ContainerId: CONTAINER },

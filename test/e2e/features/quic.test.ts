@@ -1,4 +1,4 @@
-/** QUIC headers on a real wire: there is no QUIC here to talk, so packets are made by hand. */
+/** QUIC headers on a real wire: without a QUIC program here, packets are made by hand. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Lab } from '../../support/lab/netns.ts';
 import { type AgentHost, type FlowView, startAgent } from '../../support/processes/agent-host.ts';
@@ -17,7 +17,7 @@ interface Header {
   readonly bytes?: number;
 }
 
-/** A long header (RFC 8999 §5.1) with ids of so many bytes; what follows is protected anyway. */
+/** A long header (RFC 8999 §5.1) with ids of these lengths; the rest is protected anyway. */
 function long({ first = 0xc0, version, destination = 8, source = 0, bytes }: Header): Buffer {
   const packet = Buffer.alloc(bytes ?? PACKET_BYTES);
   packet[0] = first;
@@ -27,7 +27,7 @@ function long({ first = 0xc0, version, destination = 8, source = 0, bytes }: Hea
   return packet;
 }
 
-/** What a server answers to a version that it does not have (RFC 9000 §17.2.1). */
+/** A server's answer to a version that it does not support (RFC 9000 §17.2.1). */
 function negotiation(version: number): Buffer {
   const packet = Buffer.alloc(7 + 8 + 2 * 4);
   packet[0] = 0x80;
@@ -37,7 +37,7 @@ function negotiation(version: number): Buffer {
   return packet;
 }
 
-/** Lengths of both ids in one byte, as drafts up to 21 had them. */
+/** Lengths of both ids in one byte, as in drafts up to 21. */
 function drafted(version: number): Buffer {
   const packet = Buffer.alloc(PACKET_BYTES);
   packet[0] = 0xc3;

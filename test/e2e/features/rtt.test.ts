@@ -1,4 +1,4 @@
-/** Round-trip times of real connections, compared with what the kernel tells of its sockets. */
+/** Round-trip times of real connections, compared with the kernel's values of its sockets. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { echoClient, echoServer } from '../../support/lab/echo.ts';
 import { Lab } from '../../support/lab/netns.ts';
@@ -57,7 +57,7 @@ describe.skipIf(requireRoot())('round-trip times', () => {
     expect(host.agent.status().features).toEqual([{ name: 'rtt', state: 'on' }]);
     expect(quick).toBeGreaterThan(0);
     expect(quick).toBeLessThan(quickNs);
-    // The queue takes that long to empty, and a busy machine longer.
+    // The queue takes that long to empty, and longer on a busy machine.
     expect(slow).toBeGreaterThan(10e6);
     expect(slow).toBeLessThan(slowNs);
     expect(slow).toBeGreaterThan(shortest);
@@ -70,7 +70,7 @@ describe.skipIf(requireRoot())('round-trip times', () => {
     const talk = await lab.script(client, echoClient(SERVER, PORT, CONNECTIONS));
     await talk.ask('hello');
     const before = socketsOf(client);
-    // The kernel tells of a segment before it learns from it: what `ss` has seen is told now.
+    // The kernel reports a segment before it learns from it: this one reports what `ss` has seen.
     await talk.ask('again');
     const after = socketsOf(client);
     await host.agent.drainNow();

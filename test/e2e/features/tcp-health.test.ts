@@ -1,4 +1,4 @@
-/** How real connections fare, compared with what the kernel counts of its TCP. */
+/** The health of real connections, compared with the kernel's TCP counters. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -110,7 +110,7 @@ describe.skipIf(requireRoot())('TCP health', () => {
     expect(Number(quick?.TcpHandshakeNs)).toBeGreaterThan(0);
     expect(Number(quick?.TcpHandshakeNs)).toBeLessThan(100e6);
     host.flows.length = 0;
-    // 50 datagrams of 1042 bytes are in front of it: 417 ms at this rate.
+    // 50 datagrams of 1042 bytes are ahead of it: 417 ms at this rate.
     const tbf = ['tbf', 'rate', '1mbit', 'burst', '2000', 'limit', '100000'];
     lab.inside(client, 'tc', 'qdisc', 'add', 'dev', near, 'root', ...tbf);
     await lab.cast(client, { address: SERVER, port: 9, count: 50, sizeBytes: 1000 });
@@ -121,12 +121,12 @@ describe.skipIf(requireRoot())('TCP health', () => {
     const slow = Math.max(...requests.map((flow) => Number(flow.TcpHandshakeNs ?? 0)));
     expect(slow).toBeGreaterThan(200e6);
     expect(slow).toBeLessThan(1000e6);
-    // Who accepts does not connect.
+    // The accepting side does not connect.
     expect(answers.every((flow) => flow.TcpHandshakeNs === undefined)).toBe(true);
   });
 
   test('what still waits to be sent is not sent again', async () => {
-    // 60 datagrams of 1042 bytes are in front of the SYN: 1.7 s, and it is tried again after one.
+    // 60 datagrams of 1042 bytes are ahead of the SYN: 1.7 s, and it is sent again after one.
     const tbf = ['tbf', 'rate', '300kbit', 'burst', '2000', 'limit', '100000'];
     lab.inside(client, 'tc', 'qdisc', 'add', 'dev', near, 'root', ...tbf);
     await lab.cast(client, { address: SERVER, port: 9, count: 60, sizeBytes: 1000 });

@@ -1,4 +1,4 @@
-/** TLS handshakes of OpenSSL's own client and server, compared with what the client reports. */
+/** TLS handshakes of OpenSSL's own client and server, compared with the client's output. */
 import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -30,7 +30,7 @@ describe.skipIf(requireRoot())('TLS', () => {
     openssl = await lab.service(server, /ACCEPT/, 'openssl', ...listen);
   }
 
-  /** Sends a line and returns what the client says about the connection. */
+  /** Sends a line and returns the client's report about the connection. */
   const talk = (...options: readonly string[]): string => {
     const command = ['openssl', 's_client', ...CONNECT, ...options].join(' ');
     return lab.inside(client, 'sh', '-c', `echo line | ${command} 2>&1`);

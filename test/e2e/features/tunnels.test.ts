@@ -1,4 +1,4 @@
-/** Flows inside of tunnels: frames of every shape through the real programs, and real VXLAN. */
+/** Flows inside tunnels: frames of every shape through the real programs, and real VXLAN. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { tunnelMetrics } from '../../../src/agent/drain/layout.gen.ts';
 import { tunnels } from '../../../src/agent/features/tunnels.ts';

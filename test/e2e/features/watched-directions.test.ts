@@ -1,4 +1,4 @@
-/** Probes hear of packets both ways: what goes another way than hooks and rules makes no flow. */
+/** Probes see packets both ways: those outside the directions of hooks and rules make no flows. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ClientServer, SERVER } from '../../support/lab/client-server.ts';
 import { ip } from '../../support/lab/netns.ts';
@@ -45,7 +45,7 @@ describe.skipIf(requireRoot())('directions of probes', () => {
     }
   }
 
-  /** A further network, reached through the server; returns the server's way out to it. */
+  /** Another network, reached through the server; returns the server's interface to it. */
   function routeBeyond(): string {
     const { lab, client, server } = bed;
     const [out] = lab.pair(
@@ -127,7 +127,7 @@ describe.skipIf(requireRoot())('directions of probes', () => {
     ['direction=Egress', 'far', []],
     ['action=Reject direction=Ingress', 'far', []],
     ['action=Reject direction=Egress', 'far', counted(COUNT, COUNT)],
-    // Recorded as it left, and lost as it came in.
+    // Recorded when it left, and lost when it came in.
     ['direction=Egress', 'both', counted(COUNT, COUNT)],
     ['direction=Egress drops=true', 'both', counted(COUNT, COUNT)],
     ['action=Reject direction=Ingress drops=true; direction=Egress', 'both', counted(COUNT)],
@@ -168,7 +168,7 @@ describe.skipIf(requireRoot())('directions of probes', () => {
     ['direction=Egress', 1],
   ])('connections that fail, %s', async (rules, wanted) => {
     const { lab, client, near } = bed;
-    // The SYN is dropped before the hook: no packet tells of the flow.
+    // The SYN is dropped before the hook: no packet reveals the flow.
     for (const rule of [
       'add table inet t',
       'add chain inet t c { type filter hook output priority 0; }',

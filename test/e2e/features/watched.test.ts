@@ -1,4 +1,4 @@
-/** Probes hear of all interfaces: what happens where no hook is makes no flow, and is counted. */
+/** Probes see all interfaces: events where there is no hook do not make flows, and are counted. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { CLIENT, ClientServer, SERVER } from '../../support/lab/client-server.ts';
 import { ip } from '../../support/lab/netns.ts';
@@ -147,7 +147,7 @@ describe.skipIf(requireRoot())('probes', () => {
     expect(await skips('not_watched')).toBeGreaterThanOrEqual(2);
   });
 
-  /** To a MAC that nobody has: the receiver hears it all the same, being promiscuous. */
+  /** To an unused MAC: the receiver still gets it, being promiscuous. */
   const toOthers = (): Buffer[] => {
     const source = CLIENT.split('.').map(Number);
     const packet = ipv4(Proto.udp, udp(20, 40_000, PORT), {

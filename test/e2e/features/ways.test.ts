@@ -1,4 +1,4 @@
-/** Every way in which a feature may reach the kernel: it is taken, attached, and let go. */
+/** Loads, attaches and detaches the programs of every way for a feature to reach the kernel. */
 import { describe, expect, test } from 'vitest';
 import { drops } from '../../../src/agent/features/drops.ts';
 import { type FeatureSpec, waysOf } from '../../../src/agent/features/feature.ts';
@@ -45,7 +45,7 @@ describe.skipIf(requireRoot())('ways', () => {
       .map((way) => ({ spec, way, name: spec.name })),
   );
 
-  // Whether they can be attached is another matter: not every kernel has kprobes.
+  // This does not test attaching: not every kernel has kprobes.
   test.each(kprobes)('kprobes of $name: the verifier takes them', ({ spec, way }) => {
     const programs = [...HOOKS, ...way.map(({ program }) => program)];
     const datapath = loadDatapath({ programs, ...extensionsOf(spec) });

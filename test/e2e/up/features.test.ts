@@ -1,6 +1,6 @@
 /**
- * What features find out, as the console's API tells it, with all of them on: columns, gates and
- * time series, compared with what the kernel and the programs that talk say themselves.
+ * Results of the features in the console's API, with all of them on: columns, gates and time
+ * series, compared with those of the kernel and of the communicating programs.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -22,7 +22,7 @@ const OPENSSL = '/usr/bin/openssl';
 const NFT = '/usr/sbin/nft';
 const ECHO_PORT = 5002;
 const CLOSED_PORT = 5003;
-/** Of a process that takes whatever comes. */
+/** Port of a process that accepts everything. */
 const SINK_PORT = 9;
 const MARK_PORT = 5006;
 const PROCESS_PORT = 5001;
@@ -50,7 +50,7 @@ const GATES: Readonly<Record<string, readonly string[]>> = {
   udn: ['udnMapping'],
 };
 
-/** Columns that a feature shows without being asked, by its gate. */
+/** Columns that a feature shows by default, by its gate. */
 const SHOWN: Readonly<Record<string, readonly string[]>> = {
   flowRTT: ['TimeFlowRttMs'],
   dnsTracking: ['DNSLatency', 'DNSResponseCode'],
@@ -61,7 +61,7 @@ const SHOWN: Readonly<Record<string, readonly string[]>> = {
   networkEvents: ['NetworkEvents'],
 };
 
-/** A TLS server of Node's own OpenSSL, which is no library that the agent watches. */
+/** A TLS server with Node's own OpenSSL, which is not a library that the agent watches. */
 const TLS_SERVER = `
 const fs = require('node:fs');
 const [cert, key] = process.argv.slice(1).map((path) => fs.readFileSync(path));
@@ -186,7 +186,7 @@ describe.skipIf(requireRoot() || requireProgram(OPENSSL) || requireProgram(NFT))
     expect(new Set(rows.map((row) => row.ProcessName))).toEqual(new Set(['traffic']));
   });
 
-  /** What the queue in front of the wire, of that many bytes, has dropped of some traffic. */
+  /** Drops of some traffic by a queue of that many bytes in front of the wire. */
   async function throughQueue(rate: string, limit: string, traffic: () => Promise<void>) {
     const queue = ['tbf', 'rate', rate, 'burst', '20000', 'limit', limit];
     lab.inside(left, 'tc', 'qdisc', 'add', 'dev', pair.a, 'root', ...queue);
@@ -202,7 +202,7 @@ describe.skipIf(requireRoot() || requireProgram(OPENSSL) || requireProgram(NFT))
     await lab.script(right, echoServer(ECHO_PORT));
     const { ask } = await lab.script(left, echoClient(address, ECHO_PORT, CONNECTIONS));
     await ask('hello');
-    // Once this is in a flow, so is all that came before it.
+    // Once this packet is in a flow, so are all earlier ones.
     await lab.cast(left, { address, port: MARK_PORT, count: 1, sizeBytes: 64 });
     await expect.poll(async () => (await up.rows(`DstPort=${MARK_PORT}`)).length, SOON).toBe(1);
     const again = `SrcPort=${ECHO_PORT}&TimeFlowEndMs>=${Date.now()}`;
@@ -217,7 +217,7 @@ describe.skipIf(requireRoot() || requireProgram(OPENSSL) || requireProgram(NFT))
       await expect.poll(async () => Object.keys(await times()).toSorted(), SOON).toEqual(ports);
       const milliseconds = await times();
       for (const [port, us] of before) {
-        // A segment tells what its socket knew before: an acknowledgement may have changed it.
+        // A segment reports its socket's earlier values: an acknowledgement may have changed them.
         const told = Math.round(milliseconds[port]! * 1000);
         expect([us, after.get(port)], `${fn} of ${port}`).toContain(told);
       }

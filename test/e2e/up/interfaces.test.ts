@@ -21,7 +21,7 @@ describe.skipIf(requireRoot())('interfaces that come, change and go while the pr
       sumOf(await up.rows(`Interfaces="${name}"`), 'Packets');
     expect(await watched()).toEqual([]);
 
-    // A namespace, and one end of a wire in it, that were not there at the start.
+    // A new namespace with one end of a wire, neither of which existed at the start.
     const second = lab.namespace('second');
     const [a, b] = lab.pair({ namespace: first }, { namespace: second });
     await expect.poll(watched, SOON).toEqual([`${first}/${a}`, `${second}/${b}`]);

@@ -12,7 +12,7 @@ import { requireRoot } from '../../support/require.ts';
 const SOON = { timeout: 20_000, interval: 100 } as const;
 const SWEPT = 'DstAddr="203.0.113.1"';
 const FRAME_BYTES = 64;
-/** `traffic sweep` gives its first flow this port and every later one the next. */
+/** `traffic sweep` uses this port for its first flow and the next ones for later flows. */
 const FIRST_PORT = 1024;
 
 const folder = mkdtempSync(join(tmpdir(), 'netobserv-loss-'));
@@ -24,8 +24,8 @@ function pairOf(lab: Lab): { left: string; pair: LabPair } {
 }
 
 /**
- * One packet per flow, sent in the order of their ports: when there is no hole up to the last one,
- * none was lost. Returns how many there are.
+ * One packet per flow, sent in the order of their ports: without a hole up to the last one, none
+ * was lost. Returns their number.
  */
 function expectUnbroken(rows: readonly FlowRow[], link: string): number {
   const ports = rows.map(({ SrcPort }) => Number(SrcPort)).sort((a, b) => a - b);
@@ -117,7 +117,7 @@ describe.skipIf(requireRoot())('nothing is lost without being counted', () => {
   });
 });
 
-/** Rows that have been there for longer than the store may take to make them durable. */
+/** Rows that are older than the time for which the store may delay making them durable. */
 async function durableRows(up: UpHost): Promise<number> {
   const times = (await up.rows(SWEPT)).map((row) => Number(row.TimeFlowEndMs));
   const newestMs = Math.max(...times);

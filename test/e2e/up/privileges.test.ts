@@ -1,4 +1,4 @@
-/** What `up` may do, and what it still may once it runs; on a root that nobody can write to. */
+/** The capabilities of `up` at its start, and those that it keeps; on a read-only root. */
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -75,7 +75,7 @@ describe.skipIf(requireRoot())('rights', () => {
     get<RecordsResponse>(`/api/flow/records?timeRange=300&filters=DstAddr=${address}`).result
       .length;
 
-  /** A wire that is there before the program, or comes while it runs; its traffic must be seen. */
+  /** A wire made before the program starts, or while it runs; its traffic must be seen. */
   async function expectSeen(prefix: string): Promise<void> {
     const pair = new LabPair(lab, inside, outside);
     pair.giveAddresses(prefix);
@@ -87,7 +87,7 @@ describe.skipIf(requireRoot())('rights', () => {
 
   function capabilities(set: CapabilitySet): bigint {
     const pid = program!.child.pid!;
-    // Node's own threads are there, too.
+    // Node's own threads are included.
     expect(readdirSync(`/proc/${pid}/task`).length).toBeGreaterThan(5);
     return capabilitiesOf(pid, set);
   }
@@ -104,7 +104,7 @@ describe.skipIf(requireRoot())('rights', () => {
     ]);
     expect(capabilities('CapPrm')).toBe(BPF | NET_ADMIN);
     expect(capabilities('CapEff')).toBe(BPF | NET_ADMIN);
-    // An interface that comes later is attached to without what was given up.
+    // Attaching to a later interface does not need the dropped capabilities.
     await expectSeen('10.120.1');
     expect(await program!.stop()).toBe(0);
   });

@@ -12,7 +12,7 @@ const SOON = { timeout: 30_000, interval: 200 } as const;
 const folder = mkdtempSync(join(tmpdir(), 'netobserv-up-store-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Flows of loopback: the requests that this test makes are what fills the store. */
+/** Flows of loopback: the test's own requests fill the store. */
 const LOOPBACK = [
   ...['--interfaces', 'lo', '--exclude-interfaces', 'none', '--cache-active-timeout', '200ms'],
 ];

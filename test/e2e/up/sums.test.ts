@@ -37,7 +37,7 @@ describe.skipIf(requireRoot())('what the console shows is what the kernel counte
     await lab?.[Symbol.asyncDispose]();
   }, START_TIMEOUT_MS);
 
-  /** Two interfaces that the program has found; nothing has passed them yet. */
+  /** Two interfaces that the program has found; they have had no traffic yet. */
   async function watchedPair(): Promise<LabPair> {
     const pair = new LabPair(lab, left, right);
     await expect.poll(() => watched(), SOON).toEqual(expect.arrayContaining([pair.a, pair.b]));
@@ -80,7 +80,7 @@ describe.skipIf(requireRoot())('what the console shows is what the kernel counte
 
   test('TCP with offloads on: the sender’s segments, and the bytes on the wire', async () => {
     const pair = await watchedPair();
-    // A queue counts segments with their headers: a witness that knows nothing of ours.
+    // A queue counts segments with their headers: an independent reference.
     lab.inside(left, 'tc', 'qdisc', 'add', 'dev', pair.a, 'root', 'pfifo', 'limit', '10000');
     pair.giveAddresses('10.102.0');
     const segments = (): number =>
@@ -96,7 +96,7 @@ describe.skipIf(requireRoot())('what the console shows is what the kernel counte
       .poll(async () => difference(await up.sums(filters), wire()), SOON)
       .toEqual({ packets: 0, bytes: 0 });
     expect(wire().packets).toBe(segments() - before);
-    // That there were packets of many segments at all, or the test would show nothing.
+    // Packets of many segments must exist, or the test would show nothing.
     expect(wire().packets).toBeGreaterThan(lab.counters(left, pair.a).txPackets * 2);
   });
 
@@ -133,13 +133,13 @@ describe.skipIf(requireRoot())('what the console shows is what the kernel counte
     pair.giveAddresses('10.103.0', 'fd00:103:');
     const datagrams = 100;
     for (const [, address] of [pair.v4, pair.v6]) {
-      // Until neighbours know each other, datagrams are dropped before they are sent.
+      // Until neighbours are resolved, datagrams are dropped before they are sent.
       await lab.tcp(left, right, { address, port: 5032, sendBytes: 1, replyBytes: 1 });
       const traffic = { address, port: 5031, count: datagrams, sizeBytes: 4000 };
       await lab.udp(left, right, traffic);
     }
 
-    // 4008 bytes in three pieces; IPv6 has a header of eight bytes more in each of them.
+    // 4008 bytes in three pieces; for IPv6, each piece has eight more bytes of headers.
     const wanted = [
       { packets: datagrams * 3, bytes: datagrams * (4008 + 3 * 34) },
       { packets: datagrams * 3, bytes: datagrams * (4008 + 3 * (54 + 8)) },
@@ -187,7 +187,7 @@ function difference(ours: Sums, theirs: Sums): Sums {
   return { packets: ours.packets - theirs.packets, bytes: ours.bytes - theirs.bytes };
 }
 
-/** What `traffic sweep` sent, by the metrics made from flows: nothing else goes where it does. */
+/** The traffic of `traffic sweep` by the metrics made from flows: no other traffic goes there. */
 async function sweptByMetrics(url: string): Promise<Sums> {
   const text = await (await fetch(`${url}/metrics`)).text();
   const lines = text.split('\n').filter((line) => line.includes('DstSubnetLabel="documentation"'));

@@ -4,13 +4,13 @@ import { expect, test } from 'vitest';
 import { IpfixReader, type ReadMessage } from '../../support/codec/ipfix-reader.ts';
 import { startSender } from '../../support/net/ipfix-sender.ts';
 
-/** What one connection brought. */
+/** The messages of one connection. */
 interface Session {
   readonly socket: Socket;
   readonly messages: ReadMessage[];
 }
 
-/** Reads IPFIX from TCP as RFC 7011, section 10.4, has it: messages one behind the other. */
+/** Reads IPFIX from TCP as described in RFC 7011, section 10.4: messages one behind the other. */
 class TcpCollector implements AsyncDisposable {
   readonly sessions: Session[] = [];
   readonly #server: Server;
@@ -97,7 +97,7 @@ test('a collector that comes back gets what waited for it, with its templates', 
   const closed = once(first.sessions[0]!.socket, 'close');
   await first[Symbol.asyncDispose]();
   await closed;
-  // Its end of the connection has reached us by then.
+  // By then its end of the connection has reached us.
   await expect.poll(() => value('exporter_spool_messages')).toBe(0);
 
   expect(emit(4000, 8000)).toBe(true);
@@ -122,7 +122,7 @@ test('a collector that does not read fills the spool, and nobody waits for it', 
   socket.pause();
   let taken = 1;
   let slowestMs = 0;
-  // The kernel's buffers on both sides take some batches before the spool does.
+  // The kernel's buffers on both sides take some batches before the spool fills.
   for (let isTaken = true; isTaken; ) {
     const startMs = performance.now();
     isTaken = emit(taken, taken + 2000);
@@ -130,7 +130,7 @@ test('a collector that does not read fills the spool, and nobody waits for it', 
     if (isTaken) taken += 2000;
     await new Promise((resolve) => setImmediate(resolve));
   }
-  // The collector reads only after this loop: a sender that waits for it would never come back.
+  // The collector reads only after this loop: a sender that waits for it would never return.
   expect(slowestMs).toBeLessThan(20_000);
   expect(exporter.backlog().flows).toBeGreaterThan(0);
   socket.resume();

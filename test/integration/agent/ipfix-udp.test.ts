@@ -17,7 +17,7 @@ interface Arrival {
   readonly bytes: Uint8Array;
 }
 
-/** What arrives, when; nobody of it is read before the end. */
+/** Arriving datagrams with their times; nobody reads them before the end. */
 async function receive(
   address = '127.0.0.1',
   atPort = 0,
@@ -114,7 +114,7 @@ test('a collector whose name leads elsewhere gets templates and flows there', as
   address = '127.0.0.2';
   await send();
   passedMs = LOOK_UP_PERIOD_MS;
-  // Sent where it was, while the name is looked up.
+  // Sent to the old address while the name is being resolved.
   await send();
   await send();
   await expect

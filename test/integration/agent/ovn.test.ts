@@ -1,4 +1,4 @@
-/** What the agent has of OVN's databases, and what it asks of them, over real sockets. */
+/** The agent's view of OVN's databases, and its requests to them, over real sockets. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -181,7 +181,7 @@ describe('OVN', () => {
       north.set('Sample_Collector', { set_id: 42 });
       const sampling = start();
 
-      // Who answers has heard all that was said before.
+      // A client that answers has received all earlier messages.
       for (const server of [local, north]) {
         await until(() => server.requests.length).toBe(1);
         server.probe();

@@ -80,7 +80,7 @@ beforeAll(async () => {
   const tables = new TableSpace();
   const shared = { log: createLog('silent'), metrics, clock: systemClock };
   const never = new AbortController().signal;
-  // The flows are of a fixed time in the past, which is no reason to drop them.
+  // The flows have a fixed time in the past; the retention must not drop them.
   const config = { ...DUCKDB_DEFAULTS, retentionMs: 100 * 365 * 86_400_000 };
   store = createDuckdbStore(config, { ...shared, tables });
   await store.start(never);
@@ -119,7 +119,7 @@ async function get<T>(path: string): Promise<T> {
   return JSON.parse(text) as T;
 }
 
-/** Rows as the front end puts them together, newest first. */
+/** Rows as the front end assembles them, newest first. */
 function rowsOf(response: RecordsResponse): Record<string, unknown>[] {
   return response.result
     .flatMap(({ stream, values }) =>
@@ -171,7 +171,7 @@ test.each([
   ['Interfaces=eth1', () => false],
 ])('filter %s', async (filters, wanted) => {
   const text = encodeURIComponent(filters);
-  // Encoded twice, as the original's console does.
+  // Encoded twice, as by `network-observability-console-plugin`.
   for (const encoded of [text, encodeURIComponent(text)]) {
     const query = `${WHOLE}&filters=${encoded}&type=Flows&function=count&aggregateBy=app&step=1h`;
     const { result } = await get<MetricsResponse>(`flow/metrics?${query}`);
@@ -208,7 +208,7 @@ test('a rate is per second', async () => {
   const query = `${WHOLE}&type=Packets&aggregateBy=app&step=10s&rateInterval=30s`;
   const { result } = await get<MetricsResponse>(`flow/metrics?${query}`);
   const values = (result[0]?.values ?? []).map(([, text]) => Number(text));
-  // A hundred flows a second with a packet each, but for the first windows and the last step.
+  // A hundred flows a second with one packet each, except in the first windows and the last step.
   expect(values.slice(4, -2).every((value) => Math.abs(value - 100) < 0.5)).toBe(true);
   expect(values.length).toBeGreaterThan(10);
 });
@@ -262,7 +262,7 @@ async function counter(line: string): Promise<number> {
 test('a client that hangs up stops the work in the database', async () => {
   const cancelled = 'netobserv_store_queries_total{kind="metrics",result="cancelled"}';
   const before = await counter(cancelled);
-  // A quantile of each of 131,000 series: far more than a moment of work.
+  // A quantile of each of 131,000 series, which takes much longer than a moment.
   const path =
     `/api/flow/metrics?${WHOLE}&aggregateBy=SrcAddr,SrcPort,DstPort,TimeFlowEndMs` +
     '&function=p99&step=1s&limit=500';

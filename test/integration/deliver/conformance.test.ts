@@ -24,9 +24,9 @@ import { type Fault, FaultyProxy } from '../../support/net/faulty-proxy.ts';
 import { grpcReceiver, httpReceiver, ipfixReceiver, type Receiver } from './receivers.ts';
 
 /**
- * What every way out has to keep, however its receiver fails: it never makes its source wait,
- * `handed = arrived + lost + waiting` holds at any time, each row is settled once, what counts as
- * arrived is there, nothing is there twice, and the end comes in time.
+ * The guarantees of every output, however its receiver fails: it never makes its source wait,
+ * `handed = arrived + lost + waiting` holds at any time, each row is settled once, rows that count
+ * as arrived are there, nothing is there twice, and the end comes in time.
  */
 
 const LIMITS: DeliveryLimits = {
@@ -39,7 +39,7 @@ const LIMITS: DeliveryLimits = {
 };
 const BATCHES = 40;
 const ROWS = 10;
-/** For a stop, beyond `drainTimeoutMs`. */
+/** Time limit of a stop, beyond `drainTimeoutMs`. */
 const GRACE_MS = 3000;
 
 type AnyOutlet = Pick<Outlet<FlowBatch>, 'start' | 'stop' | 'offer' | 'backlog' | 'readiness'>;
@@ -52,7 +52,7 @@ interface Way {
 
 interface Row {
   readonly make: () => Promise<Way>;
-  /** Its protocol has answers, so that arrived means arrived. */
+  /** Its protocol has answers, so arrived means received. */
   readonly hasAnswers: boolean;
   /** A message whose connection broke is sent again, although the receiver may have it. */
   readonly mayRepeat?: boolean;
@@ -130,7 +130,7 @@ async function ipfixWay(): Promise<Way> {
   return { receiver, outlet, become: (fault) => proxy.become(fault) };
 }
 
-/** A stream whose reader fails likewise; `dead` is a reader that is gone for good. */
+/** A stream whose reader fails in the same ways; `dead` is a reader that is gone for good. */
 async function streamWay(): Promise<Way> {
   const marks: number[] = [];
   let fault: Fault = 'healthy';
@@ -173,7 +173,7 @@ class Books {
   lost = 0;
   readonly reasons = new Set<string>();
 
-  /** Of one batch: no more of its rows are settled than it has. */
+  /** The settlement of one batch: no more rows are settled than it has. */
   settlement(rows: number) {
     let open = rows;
     const settle = (count: number): void => {
@@ -204,7 +204,7 @@ function handOver(outlet: AnyOutlet, tables: TableSpace, books: Books, number: n
   const startMs = performance.now();
   const settlement = books.settlement(ROWS);
   const isTaken = outlet.offer(batch, settlement);
-  // An offer may be scheduled out by others; it never waits for a receiver.
+  // The scheduler may delay an offer; it never waits for a receiver.
   expect(performance.now() - startMs).toBeLessThan(LIMITS.attemptTimeoutMs);
   if (isTaken) books.handed += ROWS;
 }
@@ -251,7 +251,7 @@ describe.each(Object.entries(WAYS))('%s', (_name, { make, hasAnswers, mayRepeat 
       expect(books).toMatchObject({ handed: BATCHES * ROWS, arrived: BATCHES * ROWS, lost: 0 });
       expect(marks.length).toBe(BATCHES * ROWS);
     }
-    // A receiver that came back gets flows again; a stream that failed never does.
+    // A recovered receiver gets flows again; a failed stream never does.
     if (then === 'healthy' && receiver.port !== 0) expect(books.arrived).toBeGreaterThan(0);
     if (fault === then && (fault === 'dead' || fault === 'hung') && hasAnswers) {
       expect(books.arrived).toBe(0);

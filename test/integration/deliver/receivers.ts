@@ -11,7 +11,7 @@ const OCTETS = '1';
 /** A real receiver on a port of this host. */
 export interface Receiver {
   readonly port: number;
-  /** Marks of the flows that it has, each as often as it came. */
+  /** Marks of the received flows, repeated once for each arrival. */
   marks(): readonly number[];
 }
 
@@ -22,7 +22,7 @@ export async function grpcReceiver(): Promise<Receiver> {
   return { port: collector.port, marks: () => collector.flows.map(({ bytes }) => bytes) };
 }
 
-/** Takes lines of JSON. */
+/** Receives lines of JSON. */
 export async function httpReceiver(): Promise<Receiver> {
   const marks: number[] = [];
   const server = createHttpServer((request, response) => {
@@ -43,7 +43,7 @@ export async function httpReceiver(): Promise<Receiver> {
   return { port: (server.address() as AddressInfo).port, marks: () => marks };
 }
 
-/** Reads IPFIX messages by their own length. */
+/** Splits IPFIX messages by their own length. */
 export async function ipfixReceiver(): Promise<Receiver> {
   const marks: number[] = [];
   const server = createServer((socket) => {

@@ -16,7 +16,7 @@ import { type CollectorTls, GrpcCollector, SILENCE } from '../../support/net/grp
 import { agentConfig } from '../../support/processes/agent-host.ts';
 
 const SOON = { timeout: 20_000, interval: 20 } as const;
-/** Quick, so that tests need not wait long. */
+/** Short delays, so that tests need not wait long. */
 const DELIVERY = { attemptTimeoutMs: 3000, backoff: { firstMs: 20, maxMs: 100 } } as const;
 
 let folder: string;
@@ -42,7 +42,7 @@ async function collector(tls?: CollectorTls): Promise<GrpcCollector> {
 
 interface Sender {
   readonly exporter: Exporter;
-  /** Hands flows over as one batch; false: they found no room. */
+  /** Hands flows over as one batch; false: there was no room. */
   send(rows: readonly Row[]): boolean;
   value(name: string, labels?: Readonly<Record<string, string>>): Promise<number>;
   stop(): Promise<void>;
@@ -91,7 +91,7 @@ async function sender(
   };
 }
 
-/** Flows that tell themselves apart by their bytes. */
+/** Flows that differ in their bytes. */
 function flows(from: number, count: number): Row[] {
   return Array.from({ length: count }, (_, index) => ({
     SrcAddr: '192.0.2.1',
@@ -111,7 +111,7 @@ const idsOf = (made: GrpcCollector): Set<number> => new Set(made.flows.map(({ by
 
 type Security = 'plain text' | 'TLS' | 'mTLS';
 
-/** A collector of that kind, and what whoever sends to it has to be told. */
+/** A collector with that security, and the settings for its senders. */
 async function collectorBy(how: Security) {
   const tls = {
     'plain text': undefined,
@@ -206,7 +206,7 @@ test('certificates that cannot be read are told at the start', async () => {
   }
 });
 
-/** Flows that had no packets since the last drain, and what there is to say of them. */
+/** Flows without packets since the last drain, with all their other values. */
 const WITHOUT_PACKETS: readonly Row[] = [
   { DnsLostQueries: 1, DnsErrno: 0 },
   { PktDropPackets: 3, PktDropBytes: 200 },
@@ -285,7 +285,7 @@ test('a collector that takes flows and never answers blocks nothing, and is not 
   const made = await collector();
   made.behaviour = SILENCE;
   const env = { BUFFERS_LENGTH: '6' };
-  // All requests arrive within it, however busy the machine is.
+  // All requests arrive within this time, even on a busy machine.
   const { send, value, exporter } = await sender(made.port, env, { attemptTimeoutMs: 3000 });
 
   const taken = Array.from({ length: 10 }, (_, batch) => send(flows(batch * 10 + 1, 10)));

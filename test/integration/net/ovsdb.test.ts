@@ -1,4 +1,4 @@
-/** The client against a server on a real socket, with time that moves when told to. */
+/** The client against a server on a real socket, with a manual clock. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

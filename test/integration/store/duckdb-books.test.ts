@@ -45,7 +45,7 @@ function emit(pipeline: Pipeline, tables: TableSpace, count: number): void {
   pipeline.emit(batch);
 }
 
-/** In the branch's own words; the identity holds whenever it is looked at. */
+/** The branch's own counters; the identity holds at any time. */
 function books(pipeline: Pipeline) {
   const [branch] = pipeline.branches();
   const { in: arrived, written, filtered, dropped, inFlight } = branch!;

@@ -181,7 +181,7 @@ test('what arrives after stop is refused', async () => {
   expect(await opened.store.status()).toMatchObject({ ready: false });
 });
 
-/** Of each thread of this process, by its number. */
+/** A value for each thread of this process, by its number. */
 function niceness(): ReadonlyMap<string, number> {
   const tasks = readdirSync('/proc/self/task');
   return new Map(tasks.map((task) => [task, getPriority(Number(task))]));

@@ -72,7 +72,7 @@ const at = (path: string, offset: number, bytes: Buffer): void => {
   closeSync(file);
 };
 
-/** Offset of the size of an entry of the log, about in its middle. */
+/** Offset of the size of an entry, about in the middle of the log. */
 function entryNear(path: string, share: number): number {
   const bytes = readFileSync(path);
   let offset = 8;
@@ -247,14 +247,14 @@ const NARROW = new BatchLayout([
   { name: 'Packets', kind: 'f64' },
 ]);
 
-/** Two partitions, since the second batch has columns that the first one had not. */
+/** Two partitions, since the second batch has columns that the first one lacks. */
 async function twoPartitions(folder: string): Promise<void> {
   await using opened = await openStore({ dataDir: folder });
   for (let from = 0; from < 160_000; from += 4000) await opened.append(hard(4000, from), NARROW);
   await opened.append([{ TimeFlowEndMs: START_MS, SrcAddr: '10.0.0.1', Bytes: 7 }]);
 }
 
-/** Spoils a block that holds the column of the first partition. */
+/** Corrupts a block that holds the column of the first partition. */
 async function spoil(file: string, column: string): Promise<void> {
   const instance = await DuckDBInstance.create(file);
   const connection = await instance.connect();
@@ -304,7 +304,7 @@ test('whichever block is damaged, the store opens, answers and takes flows', asy
     await opened.append(rowsOf(5, START_MS));
     expect(await countFlows(opened.store)).toBe(found + 5);
     const { ready, warnings } = await opened.store.status();
-    // Free blocks, and those of columns that the count does not read, are damage to nobody yet.
+    // Damage to free blocks, and to those of columns that the count does not read, is not noticed.
     expect([ready, found === 160_001 || warnings?.length === 1]).toEqual([true, true]);
   }
 }, 180_000);

@@ -42,7 +42,7 @@ async function countFlows(store: FlowStore): Promise<number> {
   return series[0]?.points[0]?.[1] ?? 0;
 }
 
-/** A file system of its own, which can be filled without harm. */
+/** A separate file system, which can be filled without harm. */
 function smallDisk(path: string, sizeMib: number): Disposable {
   execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeMib}m`, 'tmpfs', path]);
   return { [Symbol.dispose]: () => void execFileSync('umount', ['-l', path]) };
@@ -57,7 +57,7 @@ const bulky = (count: number, turn: number) =>
 
 const one = (atMs: number) => [{ TimeFlowEndMs: atMs, Bytes: 1 }];
 
-/** Lets the work of a tick end: it waits for its turn behind it. */
+/** Lets the work of a tick end: it queues behind that work. */
 async function tick(clock: HandClock, { store }: TestStore, ms: number): Promise<void> {
   clock.now += ms;
   clock.tick();
@@ -88,7 +88,7 @@ test.skipIf(requireRoot())(
     });
     expect(await store.status()).toMatchObject({ ready: false });
     expect(store.outcome?.()).toEqual({ durable: 1, lost: 4000 });
-    // Nothing to write is no proof that writing works.
+    // An empty write does not prove that writing works.
     await store.flush();
     expect(await store.status()).toMatchObject({ ready: false });
     truncateSync(filler, 0);
@@ -141,7 +141,7 @@ test.each<[string, (folder: string) => void]>([
   await opened.append(one(START_MS));
   await opened.store.flush();
   remove(folder);
-  // These went to a file that nobody will find: they are not called durable.
+  // These rows went to a file that nobody will find, so they are not reported as durable.
   await opened.append(one(START_MS + 1));
   await expect(opened.store.flush()).rejects.toMatchObject({ code: 'ERR_STORE_REMOVED' });
   expect(opened.store.outcome?.()).toEqual({ durable: 1, lost: 1 });
@@ -227,7 +227,7 @@ test('while the way to the folder is closed nothing ends, and then writing goes 
   await opened.append(one(START_MS));
   await opened.store.flush();
   renameSync(folder, `${folder}-away`);
-  // Neither there nor missing: as a folder without rights is to who may not override them.
+  // Neither present nor missing, like a folder without permissions to an unprivileged user.
   symlinkSync(folder, folder);
   for (let turn = 0; turn < 3; turn++) await tick(clock, opened, 6000);
   expect(await opened.store.status()).toMatchObject({

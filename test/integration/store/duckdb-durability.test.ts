@@ -54,7 +54,7 @@ async function kill(child: ChildProcess): Promise<void> {
 test('after SIGKILL everything that was flushed is there, and names are whole', async () => {
   using folder = temporaryFolder();
   let before = 0;
-  // The second and third round append to what a killed process left.
+  // The second and third round append to the file of a killed process.
   for (const wanted of [3000, 30_000, 150_000]) {
     const child = startChild(folder.path);
     const durable = await durableFlows(child, wanted);
@@ -122,7 +122,7 @@ test('a file that is opened anew to save memory goes on as it was', async () => 
     await opened.append(rows);
     clock.now += 60_000;
     clock.tick();
-    // One that comes while the file is closed waits for it.
+    // A query that comes while the file is closed waits for it.
     running.push(countFlows(store));
     await store.flush();
     if (turn % 3 === 0) await Promise.all(running);

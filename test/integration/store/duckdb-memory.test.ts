@@ -6,7 +6,7 @@ import { temporaryFolder } from '../../support/store/duckdb-store.ts';
 
 const MIB = 1024 ** 2;
 
-/** What a child that is measured by itself prints, as JSON. */
+/** Output of a child that measures itself, as JSON. */
 async function measured<T>(child: string, folder: string): Promise<T> {
   const script = join(import.meta.dirname, '../../support/store', child);
   const { stdout } = await promisify(execFile)(process.execPath, [script, folder]);
@@ -17,7 +17,7 @@ test('quantiles by conversation keep to the budget, and cancelled ones give it b
   using folder = temporaryFolder();
   const found = await measured<Record<string, number>>('store-query-child.ts', folder.path);
   expect(found.series).toBe(100);
-  // The limit that the child sets, and what the allocator, libraries and answers take besides: with
+  // The limit that the child sets, plus the memory of the allocator, libraries and answers: with
   // all values kept instead of histograms it was a gigabyte.
   const limitBytes = 96 * MIB + 192 * MIB;
   expect(found.peak! - found.filled!).toBeLessThan(limitBytes);
@@ -33,7 +33,7 @@ test('memory does not grow with what is kept', async () => {
     readonly durable: number;
   }>('store-fill-child.ts', folder.path);
   expect(durable).toBeGreaterThanOrEqual(6_000_000);
-  // The file is opened anew at every other million: lows are compared with lows.
+  // The file is reopened at every other million: the test compares minima with minima.
   const [first, , last] = [0, 2, 4].map((at) => Math.min(...residentBytes.slice(at, at + 2)));
   const millions = residentBytes.length - 2;
   expect((last! - first!) / millions).toBeLessThan(4 * MIB);

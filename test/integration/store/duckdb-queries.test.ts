@@ -70,7 +70,7 @@ const match = fc.oneof(
   terms(
     ['Bytes', 'Packets'],
     ['=', '!=', '>=', '>', '<=', '<', '!>=', '!<'],
-    // Beyond what 64 bits, and what a double holds.
+    // Values beyond 64 bits, and beyond a double.
     pattern(['9223372036854775808', '9'.repeat(30), '9'.repeat(400)]),
   ),
   terms(['SrcPort', 'Port', 'Bytes'], ['=', '!='], empty),
@@ -193,7 +193,7 @@ test('records come newest first, and say when some were left out', async () => {
   expect(result.limitReached).toBe(true);
 });
 
-/** Quantiles are told to within 1 %, everything else is exact. */
+/** Quantiles are accurate to within 1 %, everything else is exact. */
 function expectNear(fn: MetricFunction, value = Number.NaN, wanted = Number.NaN): void {
   const tolerance = fn === 'p90' || fn === 'p99' ? 0.01 * Math.abs(wanted) : 0;
   expect(Math.abs(value - wanted)).toBeLessThanOrEqual(tolerance + 5e-5);
@@ -210,7 +210,7 @@ test('series are those of an obvious evaluator', async () => {
       expect(result.limitReached).toBe(model.length > query.limit);
       expect(result.series.length).toBe(Math.min(model.length, query.limit));
       for (const [index, series] of result.series.entries()) {
-        // Series of equal totals may stand in for each other.
+        // Series with equal totals may replace each other.
         const twin = model.find(
           ({ labels }) => JSON.stringify(labels) === JSON.stringify(series.labels),
         );

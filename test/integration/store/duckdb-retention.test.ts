@@ -33,7 +33,7 @@ test('rows past their age go, by whole partitions', async () => {
   expect(await opened.store.status()).toMatchObject({ oldestMs: START_MS + 5 * HOUR_MS });
 });
 
-/** A row an hour, from the first to before the last, named by the hour. */
+/** A row per hour, from the first to before the last, named by the hour. */
 async function live(
   { append, store }: TestStore,
   clock: HandClock,
@@ -44,7 +44,7 @@ async function live(
     clock.now = START_MS + hour * HOUR_MS;
     await append([{ TimeFlowEndMs: clock.nowMs(), SrcK8S_Namespace: `hour-${hour}` }]);
     clock.tick();
-    // It waits for its turn behind the tick's work.
+    // It queues behind the tick's work.
     await store.flush();
   }
 }
@@ -168,7 +168,7 @@ test('everything goes when nothing new comes, and new rows find a store that wor
   await opened.store.flush();
   clock.now += 3 * HOUR_MS;
   clock.tick();
-  // It waits for its turn behind the tick's work.
+  // It queues behind the tick's work.
   await opened.store.flush();
   expect(await names(opened.store)).toEqual([]);
   await opened.append([{ TimeFlowEndMs: clock.now, SrcK8S_Namespace: 'new' }]);
@@ -199,7 +199,7 @@ test('the size limit drops the oldest rows, and the file stops growing', async (
   expect(rows).toBeGreaterThan(8000);
   expect(newestMs).toBe(START_MS + 39);
   expect(oldestMs).toBeGreaterThan(START_MS);
-  // The log, and one partition's worth of blocks, may come on top.
+  // The log, and one partition's worth of blocks, may be added.
   expect(Math.max(...sizes)).toBeLessThan(sizeLimitBytes * 2.5);
 });
 

@@ -37,7 +37,7 @@ async function twoHours(folder: string, clock: HandClock): Promise<void> {
   await opened.append(flow('second'));
 }
 
-/** What somebody does to the file with a tool of the database. */
+/** Changes by a user with a tool of the database. */
 async function tamper(folder: string, sql: string): Promise<void> {
   const instance = await DuckDBInstance.create(join(folder, 'flows.duckdb'));
   const connection = await instance.connect();

@@ -55,7 +55,7 @@ export class Bed {
     return [this.near, this.far];
   }
 
-  /** What has been on the wires so far, by the counters of their near ends. */
+  /** The totals on the wires so far, by the counters of their near ends. */
   onWires(): Sum {
     const { namespace, wires } = this.near;
     const counters = wires.map((wire) => this.#lab.counters(namespace, wire));
@@ -81,7 +81,7 @@ export class Bed {
     this.#lab.address(namespace, this.kind.isRouted ? wires[0]! : device, `${end.address}/24`);
   }
 
-  /** So that nobody asks by ARP. */
+  /** Avoids ARP requests. */
   #introduce(end: End, other: End): void {
     if (this.kind.linkBytes === 0) return;
     if (this.kind.isRouted) {
@@ -92,7 +92,7 @@ export class Bed {
     run(end, `neighbour replace ${other.address} lladdr ${mac} nud permanent dev ${end.device}`);
   }
 
-  /** Sockets of no table send to the device, and hear of what comes by its own. */
+  /** Sockets outside any table send to the device, and receive packets of its table. */
   #routeTo({ namespace, device, wires, otherMac }: End, other: End): void {
     for (const protocol of ['tcp', 'udp']) {
       this.#lab.inside(namespace, 'sysctl', '-qw', `net.ipv4.${protocol}_l3mdev_accept=1`);
@@ -104,7 +104,7 @@ export class Bed {
     }
   }
 
-  /** Ports take a while until they forward, and tunnels until their ends have met. */
+  /** Ports need some time until they forward, and tunnels until their ends have met. */
   #reach(): void {
     for (let i = 0; i < REACH_TRIES_MAX; i++) {
       const ping = ['ping', '-qc', '1', '-W', '1', this.far.address];

@@ -1,7 +1,7 @@
 /**
  * Interfaces on top of others, and tunnels whose two ends are both on this host: each packet inside
- * counts once, whichever of the interfaces on its way have hooks, and what was on the wire is
- * recorded there as the wire's own counters tell it.
+ * counts once, whichever interfaces on its way have hooks, and the wire's packets are recorded as
+ * its own counters show them.
  */
 import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -22,17 +22,17 @@ const STREAM_BYTES = 20_000;
 const UDP = 17;
 const TCP = 6;
 
-/** What went over a pair of devices, besides the datagrams. */
+/** Traffic over a pair of devices, besides the datagrams. */
 interface Exchange {
   readonly segments: Segments;
-  /** By its counters before flows were drained, and after: WireGuard speaks by itself. */
+  /** By the wires' counters before and after flows were drained: WireGuard also sends by itself. */
   readonly onWires: readonly Sum[];
 }
 
-/** Of TCP, from the near end and from the far one. */
+/** TCP segments, from the near end and from the far one. */
 type Segments = readonly [number, number];
 
-/** Which interfaces have hooks: of the near end, of the far end. */
+/** The interfaces that have hooks: at the near end, at the far end. */
 interface Watched {
   readonly what: string;
   readonly options: Readonly<Record<string, string>>;
@@ -69,7 +69,7 @@ const PASSES = [
   { what: 'all and some are watched, by several agents', watches: [ALL, DEVICES, NEAR, WIRES] },
 ] as const;
 
-/** Bytes of each datagram where it counts; undefined: nobody sees it. */
+/** Bytes of each datagram where it counts; undefined: no hook sees it. */
 function datagramBytes(kind: Kind, sender: 0 | 1, { devices, wires }: Watched): number | undefined {
   const bytes = kind.linkBytes + HEADER_BYTES + DATAGRAM_BYTES;
   if (devices[sender]) return bytes;
@@ -89,7 +89,7 @@ describe.skipIf(requireRoot())('devices', () => {
   });
   afterAll(() => lab[Symbol.asyncDispose]());
 
-  // Those of the second row watch at the same time, and bear each other.
+  // The agents of the second row watch at the same time, and must tolerate each other.
   describe.each(PASSES)('$what', ({ watches }) => {
     const agents: { readonly watched: Watched; readonly host: AgentHost }[] = [];
     const exchanges: Exchange[] = [];
@@ -120,7 +120,7 @@ describe.skipIf(requireRoot())('devices', () => {
       }
     });
 
-    // Its frames bear the mark of the packets inside, where there are marks: those have counted.
+    // Its frames have the mark of the packets inside, if there are marks: those have counted.
     test('what is on the wire of MACsec is counted as not looked into, unless marked', () => {
       const opaque = exchanges.filter((_, index) => KINDS[index]!.wraps === 'opaque');
       const packets = opaque.reduce((sum, { onWires }) => sum + onWires[0]!.packets, 0);
@@ -153,7 +153,7 @@ async function exchange(lab: Lab, { near, far }: Bed): Promise<Segments> {
   return [after[0] - before[0], after[1] - before[1]];
 }
 
-/** What one agent has recorded of one exchange. */
+/** The records of one agent about one exchange. */
 function expectOnce(
   flows: readonly FlowView[],
   watched: Watched,
@@ -174,7 +174,7 @@ function expectOnce(
       packets: bytes === undefined ? 0 : DATAGRAMS,
       bytes: DATAGRAMS * (bytes ?? 0),
     });
-    // What answers a connection by a vrf is of that vrf, and leaves by its ports past it.
+    // Answers to a connection through a vrf belong to that vrf, and leave by its ports past it.
     const isPast = kind.isRouted && from === 1 && !watched.wires.includes(true);
     const seen = bytes === undefined || isPast ? 0 : segments[from];
     expect(recorded(senders, ({ Proto }) => Proto === TCP).packets, why).toBe(seen);
@@ -186,7 +186,7 @@ function expectOnce(
   );
   const [least, most] = onWires as readonly [Sum, Sum];
   expectBetween(wired.packets, least.packets, most.packets, why);
-  // Of what is not wrapped, bytes are those where it counts.
+  // Without wrapping, bytes are those where the packet counts.
   if (kind.wraps === 'tunnel') expectBetween(wired.bytes, least.bytes, most.bytes, why);
 }
 

@@ -1,6 +1,6 @@
 /**
- * Where functions of the kernel have trampolines, programs hang on these: kprobes cost more, and
- * can be switched off by anybody who may write to debugfs.
+ * If functions of the kernel have trampolines, programs are attached to these: kprobes cost more,
+ * and anyone who may write to debugfs can switch them off.
  */
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ import type { DoctorReport } from '../../../src/commands/doctor/report.ts';
 import { agentConfig, startAgent } from '../../support/processes/agent-host.ts';
 import { requireRoot } from '../../support/require.ts';
 
-/** Those that hang on functions, in this order in the table of features, too. */
+/** Programs attached to functions, in this order in the table of features, too. */
 const FEATURES: readonly FeatureSpec[] = [ipsec, events];
 
 function programsOf(spec: FeatureSpec, way: number): readonly string[] {

@@ -1,6 +1,6 @@
 /**
- * IPsec between two namespaces: what hooks see is ESP, and is recorded as the wire counts it; which
- * flows are inside, and whether they could be encrypted and decrypted, is told of both.
+ * IPsec between two namespaces: hooks see ESP, which is recorded as the wire counts it; both the
+ * ESP flows and those inside show whether packets could be encrypted and decrypted.
  */
 import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -47,7 +47,7 @@ const FAULTS: readonly (readonly [string, Fault])[] = [
 
 const FAULTY: readonly Way[] = WAYS.filter(({ isInUdp }) => !isInUdp);
 
-/** By which the kernel calls the programs: this one has both, and older ones have kprobes alone. */
+/** Ways for the kernel to call the programs: this one has both, older ones have only kprobes. */
 const DOORS = [
   { door: 'trampolines', native: loadNative() },
   { door: 'kprobes', native: withoutTrampolines(loadNative()) },
@@ -75,7 +75,7 @@ describe.skipIf(requireRoot()).each(DOORS)('IPsec by $door', ({ native }) => {
       way.isInUdp ? Proto === UDP && DstPort === ENCAPSULATED_PORT : Proto === ESP,
     );
 
-  /** What is inside, of one protocol. */
+  /** The inner flows of one protocol. */
   const plain = (from: Host, to: Host, protocol: number): FlowView[] =>
     flowsOf(
       from.inner,
@@ -86,7 +86,7 @@ describe.skipIf(requireRoot()).each(DOORS)('IPsec by $door', ({ native }) => {
   async function prepare(way: Way, index: number, fault: Fault = {}): Promise<Secured> {
     const secured = new Secured(lab, way, index);
     await secured.secure(fault);
-    // The interfaces have their hooks when all that is on the wire is seen.
+    // Everything on the wire is seen once its interfaces have hooks.
     await watched(secured);
     return secured;
   }
@@ -140,7 +140,7 @@ describe.skipIf(requireRoot()).each(DOORS)('IPsec by $door', ({ native }) => {
       for (const protocol of [UDP, TCP]) {
         const inside = plain(from, to, protocol);
         expect(statuses(inside)).toEqual(['success 0']);
-        // In a tunnel they come out at the interface once more, as they went in.
+        // In a tunnel they come out at the interface again, as they went in.
         const sent = protocol === UDP ? DATAGRAMS : lab.tcpSegments(from.namespace);
         expect(sumOf(inside).packets).toBe(way.mode === 'tunnel' ? sent : 0);
       }
@@ -178,7 +178,7 @@ describe.skipIf(requireRoot()).each(DOORS)('IPsec by $door', ({ native }) => {
     test('the state is used up: what could not be encrypted is told of the plain flow', async () => {
       const secured = await prepare(way, placeOf(2), { packetsMax: 1 });
       const { near, far } = secured;
-      // The second one fails, which the sender is told.
+      // The second one fails, and the sender gets the error.
       for (let sent = 0; sent < 2; sent++) {
         await lab.cast(near.namespace, { ...cast(far.inner), count: 1 }).catch(() => undefined);
       }

@@ -5,22 +5,22 @@ import { join } from 'node:path';
 import { ip } from '../../support/lab/netns.ts';
 
 /**
- * Kinds of interfaces that other interfaces carry. Each is made at both ends of a wire, a veth pair
- * between two namespaces, and has packets of its own.
+ * Kinds of interfaces that other interfaces carry. Each is made at both ends of a wire (a veth pair
+ * between two namespaces) and has its own packets.
  */
 
-/** One of the two ends of a wire, and what is made on top of it. */
+/** One of the two ends of a wire, and the device on top of it. */
 export interface End {
   readonly namespace: string;
-  /** `n` for the near end, `f` for the far one: what the names of its interfaces begin with. */
+  /** `n` for the near end, `f` for the far one: the first letter of its interfaces' names. */
   readonly side: 'n' | 'f';
   readonly wires: readonly string[];
   readonly device: string;
-  /** Of siblings: what they are on top of, in its namespace. */
+  /** The interface below siblings, in its namespace. */
   readonly parent?: { readonly namespace: string; readonly name: string };
   readonly otherNamespace: string;
   readonly otherDevice: string;
-  /** Of the device. */
+  /** Address of the device. */
   readonly address: string;
   /** Addresses of the wire’s ends, IPv4 and IPv6. */
   readonly own: string;
@@ -32,20 +32,20 @@ export interface End {
 
 export interface Kind {
   readonly name: string;
-  /** Ethernet, or bare IP: what the device's packets begin with, bytes. */
+  /** Length of the device's link-layer header in bytes: Ethernet, or bare IP. */
   readonly linkBytes: 0 | 14;
   /**
-   * How many wires it has as its ports; none: packets go from device to device by themselves;
-   * without, one that has addresses of its own.
+   * Number of wires that are its ports; 0: packets go from device to device by themselves;
+   * undefined: one wire, which has its own addresses.
    */
   readonly wires?: number | undefined;
-  /** What packets have on the wire besides, bytes. */
+  /** Bytes that packets have in addition on the wire. */
   readonly tagBytes?: number;
-  /** On the wire there are other flows; opaque: there is nothing that is looked into. */
+  /** The wire has other flows; opaque: nothing looks into its packets. */
   readonly wraps?: 'tunnel' | 'opaque';
   /** Both are on top of one interface of a third namespace. */
   readonly areSiblings?: boolean;
-  /** Addresses are the wire's, and packets find their way by a table of its own. */
+  /** Addresses are the wire's, and packets are routed by a separate table. */
   readonly isRouted?: boolean;
   /** Makes `device` at one end. */
   make(end: End): void;
@@ -61,7 +61,7 @@ export function run({ namespace }: Pick<End, 'namespace'>, text: string): void {
   ip('-n', namespace, ...text.split(' '));
 }
 
-/** On top of the wire, without more ado. */
+/** On top of the wire, without further setup. */
 function upper(name: string, type: string, tagBytes = 0): Kind {
   return {
     name,
@@ -134,7 +134,7 @@ function master(name: string, type: string, wires = 1): Kind {
 }
 
 const bond = master('bond, active-backup', 'bond mode active-backup miimon 100', 2);
-/** Both ends prefer the same wire: a backup drops what arrives, so ends that differ never meet. */
+/** Both ends prefer one wire: a backup drops arriving packets, so ends that differ never meet. */
 const activeBackup: Kind = {
   ...bond,
   make(end) {
@@ -169,7 +169,7 @@ const macsec: Kind = {
   },
 };
 
-/** Keys are made up from the side, so that each end knows the other's. */
+/** Keys are derived from the side, so that each end knows the other's. */
 function wireguardKey(side: End['side']): string {
   return Buffer.alloc(32, side).toString('base64');
 }
@@ -224,5 +224,5 @@ export const KINDS: readonly Kind[] = [
   tunnel('geneve', ETHERNET, (end) => `geneve id 6 remote ${end.other}`),
 ];
 
-/** Modules whose devices of that name the kernel makes in every namespace: before there are any. */
+/** Modules whose devices of that name the kernel makes in each new namespace: load them first. */
 export const TUNNEL_MODULES = ['ip_gre', 'ip6_gre', 'ipip', 'sit', 'ip6_tunnel', 'bonding'];

@@ -1,6 +1,6 @@
 /**
- * Policies of OVN that are sampled by Open vSwitch. The first packet of a flow goes to ovs-vswitchd
- * and comes back as another buffer, without anything that hooks have left on it.
+ * Policies of OVN that Open vSwitch samples. The first packet of a flow goes to ovs-vswitchd and
+ * comes back as another buffer, without any marks of hooks.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Lab } from '../../support/lab/netns.ts';
@@ -28,7 +28,7 @@ describe.skipIf(requireRoot())('OVN', () => {
   beforeAll(async () => {
     lab = new Lab();
     pods = startOvn(lab);
-    // Answers that nobody listens would be sampled, too.
+    // Answers from closed ports would be sampled, too.
     await lab.resident(pods[1].namespace, ALLOWED_PORT);
   });
   afterAll(() => lab[Symbol.asyncDispose]());
@@ -59,7 +59,7 @@ describe.skipIf(requireRoot())('OVN', () => {
       expect.objectContaining({ ...policyNamed('allowed'), Action: 'allow-related' }),
     ]);
     const denied = host.flows.filter(({ DstPort }) => DstPort === DENIED_PORT);
-    // Where only those that pass the switch are watched there is no such flow.
+    // If only interfaces behind the switch are watched, there is no such flow.
     expect(denied.map(({ Packets, PktDropPackets }) => [Packets, PktDropPackets])).toEqual(
       seesDenied ? [[DATAGRAMS, DATAGRAMS]] : [],
     );

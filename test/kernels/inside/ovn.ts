@@ -9,7 +9,7 @@ import { ip, type Lab } from '../../support/lab/netns.ts';
 
 export const ALLOWED_PORT = 5001;
 export const DENIED_PORT = 5002;
-/** What names of the pods' interfaces on the host begin with. */
+/** Prefix of the pods' interfaces on the host. */
 export const HOST_END = 'ovsp';
 
 const FOLDERS = [
@@ -18,7 +18,7 @@ const FOLDERS = [
 ];
 const SWITCH_CONTROL = '/usr/share/openvswitch/scripts/ovs-ctl';
 const OVN_CONTROL = '/usr/share/ovn/scripts/ovn-ctl';
-/** By which the agent knows that a set of samples is its own. */
+/** Identifies a set of samples as the agent's own. */
 const COLLECTOR_SET = 42;
 
 export interface Pod {
@@ -46,7 +46,7 @@ export function startOvn(lab: Lab): readonly [Pod, Pod] {
   return pods;
 }
 
-/** The next packet of every flow is for ovs-vswitchd to decide. */
+/** Leaves the next packet of every flow to ovs-vswitchd. */
 export function forgetFlows(): void {
   run('ovs-appctl', 'dpctl/del-flows');
 }
@@ -69,7 +69,7 @@ function makePod(lab: Lab, number: number): Pod {
   return { namespace, address };
 }
 
-/** Named as OVN-Kubernetes names what it makes of a NetworkPolicy. */
+/** Named as OVN-Kubernetes names the ACLs that it makes of a NetworkPolicy. */
 function policy(name: string): readonly string[] {
   return [
     'external_ids:k8s.ovn.org/owner-type=NetworkPolicy',

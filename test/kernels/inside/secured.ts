@@ -1,30 +1,30 @@
 import { ip, type Lab } from '../../support/lab/netns.ts';
 
-/** Two hosts that speak to each other by IPsec, each a namespace at its end of a wire. */
+/** Two hosts that communicate by IPsec, each a namespace at its end of a wire. */
 
 export interface Way {
   readonly name: string;
   readonly family: 4 | 6;
   readonly mode: 'transport' | 'tunnel';
-  /** ESP inside of UDP (RFC 3948). */
+  /** ESP inside UDP (RFC 3948). */
   readonly isInUdp?: boolean;
 }
 
 export interface Fault {
-  /** The far end has another key than the near one encrypts with. */
+  /** The far end's key differs from the near end's encryption key. */
   readonly hasWrongKey?: boolean;
-  /** So many packets, and the near end's state is used up. */
+  /** After this many packets, the near end's state is used up. */
   readonly packetsMax?: number;
-  /** Frames of the near end are for somebody else: no far end decrypts. */
+  /** Frames of the near end are for another MAC: no far end decrypts. */
   readonly isLost?: boolean;
 }
 
 export interface Host {
   readonly namespace: string;
   readonly wire: string;
-  /** Of the wire; encrypted packets are between these. */
+  /** Address of the wire; encrypted packets are between these. */
   readonly outer: string;
-  /** What programs speak to: the same in transport mode. */
+  /** The address that programs use: the same in transport mode. */
   readonly inner: string;
 }
 
@@ -47,7 +47,7 @@ export class Secured {
     this.far = this.#host(far, wires[1], index, 2);
   }
 
-  /** Sets the hosts up, and whoever takes ESP out of UDP. */
+  /** Sets up the hosts, and the programs that take ESP out of UDP. */
   async secure(fault: Fault = {}): Promise<void> {
     for (const [own, other] of this.#ends()) this.#meet(own, other, fault);
     for (const [own, other] of this.#ends()) {
@@ -58,7 +58,7 @@ export class Secured {
     }
   }
 
-  /** Sent by the near end on the wire. */
+  /** Packets that the near end has sent on the wire. */
   sent(): { packets: number; bytes: number } {
     const { txPackets, txBytes } = this.#lab.counters(this.near.namespace, this.near.wire);
     return { packets: txPackets, bytes: txBytes };
@@ -79,7 +79,7 @@ export class Secured {
     return { namespace, wire, outer, inner: mode === 'tunnel' ? address(4) : outer };
   }
 
-  /** Addresses, routes and neighbours, so that nothing has to be asked for. */
+  /** Addresses, routes and neighbours, so that nothing needs to be resolved. */
   #meet(own: Host, other: Host, { isLost = false }: Fault): void {
     const { family, mode } = this.way;
     const isFromNear = own === this.near;
@@ -108,7 +108,7 @@ export class Secured {
     if (this.way.isInUdp) this.#letIn(own, other);
   }
 
-  /** What carries ESP is not encrypted itself. */
+  /** Packets that carry ESP are not encrypted themselves. */
   #letIn(own: Host, other: Host): void {
     const port = ['proto', 'udp', 'dport', `${ENCAPSULATED_PORT}`];
     const selector = ['src', other.outer, 'dst', own.outer, ...port, 'dir', 'in'];

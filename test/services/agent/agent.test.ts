@@ -12,7 +12,7 @@ import { requireRoot } from '../../support/require.ts';
 import { Nfcapd } from '../ipfix/collectors.ts';
 import { Broker, consumeAll } from '../kafka/broker.ts';
 
-/** The whole agent: what others store is what the interface has counted. */
+/** The whole agent: others store as much as the interface has counted. */
 
 const FLOWS = 5000;
 const FRAME_BYTES = 64;
@@ -33,7 +33,7 @@ describe.skipIf(requireRoot())('netobserv agent', () => {
     for (const program of programs.splice(0)) await program.stop('SIGKILL');
   });
 
-  /** Sends one packet per flow past an agent, ends it, and returns what the interface counted. */
+  /** Sends one packet per flow past an agent, ends it, and returns the interface's counts. */
   async function observe(
     env: Readonly<Record<string, string>>,
     flavour: Flavour = 'source',
@@ -61,7 +61,7 @@ describe.skipIf(requireRoot())('netobserv agent', () => {
     return { packets: after.packets - before.packets, bytes: after.bytes - before.bytes };
   }
 
-  // The executable has the libraries of all compressions in it.
+  // The executable contains the libraries of all compressions.
   test.each<[Flavour, string]>([
     ['source', 'zstd'],
     ['packed', 'zstd'],

@@ -9,7 +9,7 @@ import { type Collector, Nfacctd, Nfcapd } from '../ipfix/collectors.ts';
 import { tap } from '../ipfix/tap.ts';
 import { Broker, consumeAll, countRecords, createTopic } from '../kafka/broker.ts';
 
-/** Collectors killed amid traffic, which come back: each packet arrives, or is counted. */
+/** Collectors killed during traffic, which come back: each packet arrives, or is counted. */
 
 const SOON = { timeout: 30_000, interval: 100 } as const;
 /** Templates are sent again after a second, with the next drain. */
@@ -100,7 +100,7 @@ describe.skipIf(requireRoot())('netobserv agent', () => {
       const packets = datagrams
         .flatMap(({ flows }) => flows)
         .reduce((sum, flow) => sum + flow[1], 0);
-      // Nobody answers a datagram, so what has left is all that can be counted as sent.
+      // Nobody acknowledges a datagram, so all that has left counts as sent.
       expect(packets).toBe(sent);
       expect(packets + lost + unrecorded).toBe(counted);
 

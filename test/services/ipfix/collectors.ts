@@ -6,15 +6,15 @@ import { expect, onTestFinished } from 'vitest';
 import type { Seen } from '../../support/net/ipfix-sender.ts';
 import { type Program, startProgram } from '../../support/processes/program.ts';
 
-/** Times as text are those of UTC. */
+/** Times as text are UTC. */
 const ENV = { ...process.env, TZ: 'UTC' };
 
-/** Resolves when somebody has the UDP port. */
+/** Resolves when a socket is bound to the UDP port. */
 async function untilBound(port: number): Promise<void> {
   await expect.poll(() => queued(port), { timeout: 20_000 }).toBeDefined();
 }
 
-/** Bytes that wait in the receive buffer of a UDP port; undefined when nobody listens there. */
+/** Bytes that wait in the receive buffer of a UDP port; undefined if nobody listens there. */
 function queued(port: number): number | undefined {
   const local = port.toString(16).toUpperCase().padStart(4, '0');
   for (const line of readFileSync('/proc/net/udp', 'utf8').split('\n')) {
@@ -24,15 +24,15 @@ function queued(port: number): number | undefined {
   return undefined;
 }
 
-/** A program of somebody else's that stores flows. */
+/** A third-party program that stores flows. */
 export interface Collector {
-  /** Ends it in the middle of whatever it does. */
+  /** Kills it, at any point of its work. */
   kill(): Promise<void>;
-  /** What it has stored when it has read the flow with this source port, the last that was sent. */
+  /** The stored flows, once it has read the flow with this source port, the last that was sent. */
   storedUpTo(sourcePort: number): Promise<readonly Seen[]>;
 }
 
-/** What nfcapd of the nfdump package stores. */
+/** The storage of nfcapd of the nfdump package. */
 export class Nfcapd implements Collector {
   readonly #folder = mkdtempSync(join(tmpdir(), 'netobserv-nfcapd-'));
   readonly #port: number;
@@ -41,7 +41,7 @@ export class Nfcapd implements Collector {
   private constructor(port: number) {
     this.#port = port;
     const where = ['-w', this.#folder, '-b', '127.0.0.1', '-p', String(port)];
-    // Files are turned over at the full hour only.
+    // Files rotate only at the full hour.
     this.#program = startProgram([...where, '-t', '3600'], { command: ['nfcapd'], env: ENV });
   }
 
@@ -52,12 +52,12 @@ export class Nfcapd implements Collector {
     return collector;
   }
 
-  /** Resolves when it has read what has reached it. */
+  /** Resolves when it has read all that has reached it. */
   async idle(): Promise<void> {
     await expect.poll(() => queued(this.#port), { timeout: 20_000, interval: 10 }).toBe(0);
   }
 
-  /** Ends it when it has read everything; the flows, and its own count of gaps. */
+  /** Ends it after it has read everything; returns the flows, and its own count of gaps. */
   async stop(): Promise<{ readonly flows: readonly Stored[]; readonly sequenceErrors: number }> {
     await this.idle();
     await this.#program.stop();
@@ -70,7 +70,7 @@ export class Nfcapd implements Collector {
     await this.#program.stop('SIGKILL');
   }
 
-  /** Everything that nfdump knows of the flows, by its names. */
+  /** All fields that nfdump has of the flows, by its names. */
   async details(): Promise<readonly Readonly<Record<string, unknown>>[]> {
     await this.stop();
     const args = ['-R', this.#folder, '-o', 'json'];
@@ -122,7 +122,7 @@ function storedOf(cells: readonly string[]): Stored {
   };
 }
 
-/** What nfacctd of the pmacct package counts, by addresses, ports and protocol. */
+/** The counts of nfacctd of the pmacct package, by addresses, ports and protocol. */
 export class Nfacctd implements Collector {
   readonly #folder = mkdtempSync(join(tmpdir(), 'netobserv-nfacctd-'));
   readonly #program: Program;
@@ -151,7 +151,7 @@ print_history[p]: 1m
   static async start(port: number): Promise<Nfacctd> {
     const collector = new Nfacctd(port);
     onTestFinished(() => collector.#remove());
-    // What arrives before its plugin, a process of its own, is there gets lost.
+    // Datagrams that arrive before its plugin, a separate process, runs are lost.
     await collector.#program.waitFor(/p\/print \): JSON: setting object handlers/);
     await untilBound(port);
     return collector;
@@ -161,7 +161,7 @@ print_history[p]: 1m
     return join(this.#folder, 'flows.json');
   }
 
-  /** What it has written up to now, at most a second ago, by its names. */
+  /** The counts that it has written up to now, at most a second ago, by its names. */
   details(): readonly Readonly<Record<string, string | number>>[] {
     if (!existsSync(this.#output)) return [];
     return readFileSync(this.#output, 'utf8')
@@ -174,7 +174,7 @@ print_history[p]: 1m
     return this.details().map(seenBy);
   }
 
-  /** It may not listen to anything else. */
+  /** It must not listen to anything else. */
   async kill(): Promise<void> {
     await this.#program.stop('SIGKILL');
   }

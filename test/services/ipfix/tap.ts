@@ -6,10 +6,10 @@ import { IpfixReader } from '../../support/codec/ipfix-reader.ts';
 import { readPcap } from '../../support/codec/pcap-file.ts';
 import { startProgram } from '../../support/processes/program.ts';
 
-/** A message as it was on the wire. */
+/** A message as seen on the wire. */
 interface Datagram {
   readonly timeMs: number;
-  /** Source port and packets of each. */
+  /** Source port and packets of each flow. */
   readonly flows: readonly (readonly [number, number])[];
 }
 
@@ -17,7 +17,7 @@ const HEADERS_BYTES = 14 + 20 + 8;
 const SOURCE_PORT = '7';
 const PACKETS = '2';
 
-/** Sees every datagram to a port of this host, whether somebody listens or not. */
+/** Sees every datagram to a port of this host, also if nobody listens. */
 export async function tap(port: number): Promise<() => Promise<readonly Datagram[]>> {
   const folder = mkdtempSync(join(tmpdir(), 'netobserv-tap-'));
   const file = join(folder, 'udp.pcap');

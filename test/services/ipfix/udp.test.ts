@@ -12,10 +12,10 @@ import { freePort } from '../../support/processes/program.ts';
 import { Nfacctd, Nfcapd, type Stored } from './collectors.ts';
 import { tap } from './tap.ts';
 
-/** Collectors that are not ours show the flows that were sent. */
+/** Third-party collectors show the flows that were sent. */
 
 const FLOWS = 10_000;
-/** Fits the usual receive buffer: nothing is lost when a collector has to wait for a CPU. */
+/** Fits the usual receive buffer: nothing is lost if a collector must wait for a CPU. */
 const BATCH = 500;
 
 const seenOf = ({ flags: _, startMs: _start, endMs: _end, ...seen }: Stored): Seen => seen;
@@ -37,8 +37,8 @@ test.each([
   expect(await value('exporter_sent_flows_total')).toBe(FLOWS);
   expect(flows).toHaveLength(FLOWS);
   expect(sorted(flows.map(seenOf))).toEqual(wanted(0, FLOWS));
-  // Two datagrams may swap places when the sender changes to another CPU; wrong numbers would make
-  // an error of each.
+  // Two datagrams may swap places if the sender changes to another CPU; wrong numbers would cause
+  // an error for each datagram.
   expect(sequenceErrors).toBeLessThan(5);
   for (const { sourcePort, protocol, startMs, endMs, flags } of flows) {
     const index = sourcePort - 1024;
@@ -106,7 +106,7 @@ test('a collector that comes back reads what is sent from then on', async () => 
   await expect.poll(() => exporter.backlog().flows).toBe(0);
   expect(sorted((await before.stop()).flows.map(seenOf))).toEqual(wanted(0, 500));
 
-  // Nobody is there: some of it is turned away, which is noticed, and some gets lost unseen.
+  // No collector runs: some datagrams are refused, which is noticed, and some get lost unseen.
   expect(emit(500, 1500)).toBe(true);
   await expect.poll(() => value('errors_total'), { timeout: 20_000 }).toBeGreaterThan(0);
 
@@ -119,7 +119,7 @@ test('a collector that comes back reads what is sent from then on', async () => 
   expect(sorted(late.map(seenOf))).toEqual(wanted(1500, 2000));
   const sent = await value('exporter_sent_flows_total');
   expect(sent + (await value('exporter_lost_flows_total'))).toBe(2000);
-  // What counts as sent has left; what nobody stored had left while nobody was there.
+  // Flows that count as sent have left; those that nobody stored had left while no collector ran.
   const left = (await wire()).flatMap((datagram) => datagram.flows.map(([source]) => source));
   expect(left).toHaveLength(sent);
   const stored = new Set(flows.map(({ sourcePort }) => sourcePort));

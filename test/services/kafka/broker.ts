@@ -17,7 +17,7 @@ const CLUSTER_ID = 'MkU3OEVBNTcwNTJENDM2Qk';
 
 const JAVA = ['-Xms128m', '-Xmx384m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
 
-/** A real broker in a folder of its own, on ports that it keeps. */
+/** A real broker in its own folder, with fixed ports. */
 export class Broker implements AsyncDisposable {
   readonly folder: string;
   /** Without encryption. */
@@ -26,7 +26,7 @@ export class Broker implements AsyncDisposable {
   readonly sasl: string;
   /** TLS, and a client certificate. */
   readonly tls: string;
-  /** Where the first broker's controller listens. */
+  /** Port of the first broker's controller. */
   readonly controller: number;
   readonly #classpath = join(serverFolder('kafka'), 'lib', '*');
   #program: Program | undefined;
@@ -40,7 +40,7 @@ export class Broker implements AsyncDisposable {
     this.tls = `localhost:${tls}`;
   }
 
-  /** With a first one, the second of a cluster, which depends on it. */
+  /** With a first one: the second of a cluster, which depends on it. */
   static async start(first?: Broker): Promise<Broker> {
     const folder = mkdtempSync(join(tmpdir(), 'netobserv-kafka-'));
     const [plain, sasl, tls, own] = await Promise.all([
@@ -76,7 +76,7 @@ export class Broker implements AsyncDisposable {
     return broker;
   }
 
-  /** Starts it again after `kill`, with what it has stored. */
+  /** Starts it again after `kill`, with its stored data. */
   async restart(): Promise<void> {
     const main = ['kafka.Kafka', join(this.folder, 'server.properties')];
     const args = [...JAVA, '-cp', this.#classpath, ...main];
@@ -87,12 +87,12 @@ export class Broker implements AsyncDisposable {
       logLevel: kafkajs.logLevel.NOTHING,
       retry: { retries: 100, initialRetryTime: 100, maxRetryTime: 200 },
     }).admin();
-    // Tries again until there is an answer.
+    // Retries until there is an answer.
     await Promise.race([admin.connect(), this.#program.end().then(() => this.#fail())]);
     await admin.disconnect();
   }
 
-  /** Ends it in the middle of whatever it does. */
+  /** Kills it, at any point of its work. */
   async kill(): Promise<void> {
     await this.#program?.stop('SIGKILL');
   }
@@ -116,7 +116,7 @@ export class Broker implements AsyncDisposable {
   }
 }
 
-/** Certificates of the broker, and of a client that it accepts; they are signed by themselves. */
+/** Self-signed certificates of the broker, and of a client that it accepts. */
 function writeCertificates(folder: string): void {
   const server = selfSigned();
   writeFileSync(join(folder, 'server.pem'), server.key + server.cert);
@@ -138,7 +138,7 @@ function clientOf({ plain }: Broker): kafkajs.Kafka {
   return new kafkajs.Kafka({ brokers: [plain], logLevel: kafkajs.logLevel.NOTHING });
 }
 
-/** With `nodes`, a partition on each, without any copy. */
+/** With `nodes`, a partition on each, without replicas. */
 export async function createTopic(
   broker: Broker,
   topic: string,
@@ -152,7 +152,7 @@ export async function createTopic(
   await admin.disconnect();
 }
 
-/** Numbers of the brokers that lead a topic's partitions; -1: none does. */
+/** Numbers of the brokers that lead a topic's partitions; -1: none. */
 export async function leadersOf(broker: Broker, topic: string): Promise<readonly number[]> {
   const admin = clientOf(broker).admin();
   await admin.connect();
@@ -172,7 +172,7 @@ export async function countRecords(broker: Broker, topic: string): Promise<numbe
   return offsets.reduce((sum, { high, low }) => sum + Number(high) - Number(low), 0);
 }
 
-/** Everything that a topic holds at the time of the call. */
+/** All records of a topic at the time of the call. */
 export async function consumeAll(broker: Broker, topic: string): Promise<readonly Consumed[]> {
   const total = await countRecords(broker, topic);
   const consumed: Consumed[] = [];
@@ -182,7 +182,7 @@ export async function consumeAll(broker: Broker, topic: string): Promise<readonl
   await consumer.subscribe({ topic, fromBeginning: true });
   await new Promise<void>((resolve, reject) => {
     consumer.on('consumer.crash', ({ payload }) => {
-      // A new broker still loads its groups, and kafkajs tries again.
+      // A new broker still loads its groups, and kafkajs retries.
       if (!payload.restart) reject(payload.error);
     });
     void consumer.run({

@@ -24,7 +24,7 @@ import {
   USER,
 } from './broker.ts';
 
-/** Flows through a real broker: what a consumer reads is what was sent, under the right key. */
+/** Flows through a real broker: a consumer reads what was sent, under the right key. */
 
 const PARTITIONS = 3;
 const FLOWS = 2500;
@@ -68,7 +68,7 @@ async function sender(env: Readonly<Record<string, string>>): Promise<Sender> {
   };
 }
 
-/** Flow `index`, as its number of bytes tells; pairs are both directions of a conversation. */
+/** Flow `index`, identified by its number of bytes; pairs are both directions of a conversation. */
 function flow(index: number): Row {
   const conversation = index >>> 1;
   const isV6 = conversation % 5 === 0;
@@ -107,7 +107,7 @@ function emit(exporter: Exporter, from: number, to: number): boolean {
 const indexOf = ({ value }: Consumed): number =>
   Number((PbRecord.decode(value) as unknown as { bytes: number }).bytes) - 1000;
 
-/** The key and partition that a flow should have, computed in another way than by the exporter. */
+/** The expected key and partition of a flow, computed independently of the exporter. */
 function placeOf(row: Row): { readonly key: string; readonly partition: number } {
   const ends = [row.SrcAddr, row.DstAddr].map((address) =>
     Buffer.from(parseAddress(String(address))!).toString('hex'),
@@ -149,7 +149,7 @@ describe.each(['none', 'gzip', 'snappy', 'lz4', 'zstd'])('compression %s', (comp
 
 test.each(['leader', 'none'])('acknowledged by %s: a consumer gets every flow', async (acks) => {
   const topic = `flows-acks-${acks}`;
-  // A topic that is only just being made refuses records, which nobody hears who does not listen.
+  // A topic that is still being created refuses records, which `none` does not report.
   await createTopic(broker, topic);
   const { exporter } = await sender({ KAFKA_TOPIC: topic, KAFKA_ACKS: acks });
   expect(emit(exporter, 0, 1)).toBe(true);
@@ -203,7 +203,7 @@ describe('TLS and passwords', () => {
     expect(emit(exporter, 0, 100)).toBe(true);
     await expect.poll(() => value('errors_total'), { timeout: 30_000 }).toBeGreaterThan(0);
     expect(exporter.backlog().flows).toBe(100);
-    // Whoever waits for the end does not wait for the broker.
+    // Waiting for the end does not mean waiting for the broker.
     await exporter.stop();
     expect(await value('exporter_sent_flows_total')).toBe(0);
     expect(await value('exporter_lost_flows_total', { reason: 'closing' })).toBe(100);
@@ -281,7 +281,7 @@ describe('a broker that is not there all the time', () => {
     await exporter.stop();
 
     const consumed = (await consumeAll(broker, topic)).map(indexOf);
-    // Partitions do not fill and empty at the same pace: one may lose what others have room for.
+    // Partitions do not fill and empty at the same pace: one may lose flows while others have room.
     const lost = await value('exporter_lost_flows_total', { reason: 'full' });
     expect(await value('exporter_lost_flows_total')).toBe(lost);
     const everTaken = new Set(taken);
@@ -290,7 +290,7 @@ describe('a broker that is not there all the time', () => {
     expect(consumed).toHaveLength(taken.length - lost);
     expect(await value('exporter_sent_flows_total')).toBe(taken.length - lost);
     expect(taken.length).toBeLessThan(offered);
-    // A drain is not kept waiting by a broker that is gone.
+    // A drain does not wait for a broker that is gone.
     expect(slowestMs).toBeLessThan(awayMs);
   });
 });
@@ -304,7 +304,7 @@ test('a partition without a leader loses its own flows, and no others', async ()
   const senders = [await sender(env)];
   const isDead = (index: number): boolean => placeOf(flow(index)).partition === DEAD;
   let offered = 0;
-  /** Hands over a batch to the newest exporter, and waits until all that can be sent is. */
+  /** Hands over a batch to the newest exporter, and waits until all sendable flows are sent. */
   const sendBatch = async (): Promise<void> => {
     const { exporter, value } = senders.at(-1)!;
     const live = upTo(200).filter((index) => !isDead(offered + index)).length;
@@ -321,7 +321,7 @@ test('a partition without a leader loses its own flows, and no others', async ()
   await sendBatch();
   await expect.poll(() => leadersOf(broker, topic), { timeout: 15_000 }).toEqual([1, -1, 1]);
   await sendBatch();
-  // One that has never known another state of the topic, nor how many partitions it has.
+  // A sender that has never seen another state of the topic, nor its number of partitions.
   senders.push(await sender(env));
   for (let times = 0; times < 6; times++) await sendBatch();
   const lost = await senders[1]!.value('exporter_lost_flows_total', { reason: 'full' });

@@ -53,7 +53,7 @@ function valueFor({ kind, unit, omitZero, wholeInJson }: FieldSpec): fc.Arbitrar
   }
 }
 
-/** Flows in canonical form: what comes out of a batch is what went in. Keys are in table order. */
+/** Flows in canonical form: a batch returns the flows that it received. Keys are in table order. */
 export function anyRow(fields: readonly FieldSpec[] = FIELDS): fc.Arbitrary<Row> {
   const model = Object.fromEntries(fields.map((field) => [field.name, valueFor(field)]));
   return fc.record(model, { requiredKeys: [] });

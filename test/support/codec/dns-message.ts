@@ -1,4 +1,4 @@
-/** Makes DNS messages, byte by byte as RFC 1035 has them. */
+/** Makes DNS messages, byte by byte, after RFC 1035. */
 
 export const Type = { A: 1, CNAME: 5, TXT: 16, AAAA: 28, OPT: 41 } as const;
 
@@ -32,7 +32,7 @@ function label(part: string | Buffer): [Buffer, Buffer] {
   return [Buffer.of(bytes.length), bytes];
 }
 
-/** What stands for the name at that offset of the message. */
+/** A compression pointer to the name at that offset of the message. */
 export function pointer(offset: number): Buffer {
   return Buffer.of(0xc0 | (offset >>> 8), offset & 0xff);
 }
@@ -64,12 +64,12 @@ export function message(
   ]);
 }
 
-/** What EDNS adds (RFC 6891 §6.1.3), with the upper bits of a response code. */
+/** The record that EDNS adds (RFC 6891 §6.1.3), with the upper bits of a response code. */
 export function edns(code: number): Answer {
   return { name: labels(), type: Type.OPT, ttlS: (code >>> 4) * 2 ** 24, data: Buffer.alloc(0) };
 }
 
-/** What is sent over TCP (RFC 7766 §8). */
+/** The message as sent over TCP (RFC 7766 §8). */
 export function onStream(content: Buffer): Buffer {
   return Buffer.concat([u16(content.length), content]);
 }

@@ -1,13 +1,13 @@
 import { IANA_TYPES, TYPE_BYTES } from '../../../src/codec/netflow/ipfix-elements.ts';
 import { IpfixReader, type ReadRecord } from './ipfix-reader.ts';
 
-/** Room of the example collector of the NetObserv eBPF agent for a datagram. */
+/** Size of the datagram buffer of the example collector of `netobserv-ebpf-agent`. */
 const BUFFER_BYTES = 1024;
 const TEMPLATES = 2;
 
 /**
- * Reads as collectors on VMware's go-ipfix do: one set in a message, one template in a set, and
- * elements as long as their type, whatever the template says. What they do not expect ends them.
+ * Reads like collectors on VMware's go-ipfix: one set in a message, one template in a set, and
+ * elements as long as their type, whatever the template says. Unexpected input ends them.
  */
 export class OneSetReader {
   readonly #reader = new IpfixReader();

@@ -1,6 +1,6 @@
 import { formatAddress, formatMac } from '../../../src/base/ip.ts';
 
-/** A plain reader of IPFIX (RFC 7011), written from the RFC and not from our writer. */
+/** A plain reader of IPFIX (RFC 7011), based on the RFC and not on our writer. */
 
 export interface ReadElement {
   readonly enterprise: number;
@@ -76,7 +76,7 @@ export class IpfixReader {
     }
   }
 
-  /** RFC 7011, section 3.4.2.2; scope fields are read as the others are. */
+  /** RFC 7011, section 3.4.2.2; scope fields are read like the others. */
   #readOptionsTemplate(view: DataView, at: number): void {
     const elements = Array.from({ length: view.getUint16(at + 2) }, (_, index) => ({
       enterprise: 0,

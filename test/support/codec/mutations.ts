@@ -1,6 +1,6 @@
-/** Bytes that were right once: what anybody may send, made by the thousand and always the same. */
+/** Mutations of valid bytes: input that anyone may send, made by the thousand and reproducible. */
 
-/** Numbers below 2^32 that follow from the seed (mulberry32). */
+/** Numbers below 2^32, determined by the seed (mulberry32). */
 export function randomFrom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -11,10 +11,10 @@ export function randomFrom(seed: number): () => number {
   };
 }
 
-/** Values at which parsers decide. */
+/** Values at which parsers branch. */
 const TELLING = [0, 1, 2, 3, 16, 63, 64, 127, 128, 0xc0, 0xc1, 0xff];
 
-/** Copies `from` to `into[at ..]`, a few bytes changed; returns its length, which may be less. */
+/** Copies `from` to `into[at ..]` with some bytes changed; returns the length, maybe less. */
 export function mutate(
   from: Uint8Array,
   into: Uint8Array,
@@ -33,9 +33,9 @@ export function mutate(
   return random() % 4 === 0 ? random() % (from.length + 1) : from.length;
 }
 
-/** Of the inputs, one is noise; the others were right once. */
+/** One input in this many is noise; the others are mutated valid ones. */
 const NOISE_EVERY = 8;
-/** Most CPU time that an input takes, which does not depend on what else the machine does. */
+/** Maximum CPU time per input, which does not depend on the machine's other work. */
 const INPUT_MAX_MS = 2000;
 
 /** CPU time of this thread in milliseconds. */
@@ -51,14 +51,14 @@ function noise(into: Uint8Array, random: () => number): number {
   return length;
 }
 
-/** Room in front of and behind what is read. */
+/** Room before and after the bytes to read. */
 const MARGIN = 300;
 
 /**
  * Reads `count` inputs, mutations of the samples and noise, each twice: between bytes of 0 and
- * between bytes of 255. Whoever looks at bytes that are not his tells different things; those are
- * returned, with what a reader threw and what took it too long. `read` returns all that was read as
- * text.
+ * between bytes of 255. A reader that looks at bytes outside its input gives different results;
+ * those inputs are returned, with thrown errors and inputs that took too long. `read` returns
+ * everything read as text.
  */
 export function violations(
   samples: readonly Uint8Array[],

@@ -21,7 +21,7 @@ export function packetBatch(
   const starts: number[] = [];
   let length = 0;
   for (const { frame } of packets) {
-    // Anywhere, as in a ring buffer.
+    // At any offset, as in a ring buffer.
     starts.push(length + 3);
     length += frame.length + 3;
   }

@@ -19,18 +19,18 @@ export interface FuzzResult {
 const LAYOUT = new BatchLayout(agentColumns());
 const MESSAGES = 500;
 const ROWS = 8;
-/** Inputs after which the intern tables, which grow with every text, are begun anew. */
+/** Number of inputs after which the intern tables, which grow with every text, start anew. */
 const TABLES_INPUTS = 20_000;
 const RANDOM_BYTES_MAX = 64;
-/** Of the inputs, those that are noise; the others are good messages with a few bytes changed. */
+/** One input in this many is noise; the others are good messages with a few bytes changed. */
 const NOISE_SHARE = 0.3;
 const LONG_SHARE = 0.001;
 
 /**
- * Gives the decoder inputs that nobody would send. Throws when it fails in any other way than with
- * a code of its own, or leaves a batch that cannot be read.
+ * Gives abnormal inputs to the decoder. Throws if the decoder fails without one of its own codes,
+ * or leaves a batch that cannot be read.
  *
- * `node test/support/codec/pbflow-fuzz.ts [INPUTS] [SEED]` runs it for long.
+ * `node test/support/codec/pbflow-fuzz.ts [INPUTS] [SEED]` runs it for longer.
  */
 export function fuzzPbflow(inputs: number, seed: number): FuzzResult {
   const next = random(seed);
@@ -59,7 +59,7 @@ export function fuzzPbflow(inputs: number, seed: number): FuzzResult {
   return { decoded, refused };
 }
 
-/** Messages of a few flows each. */
+/** Messages with a few flows each. */
 export function goodMessages(seed: number): readonly Uint8Array<ArrayBuffer>[] {
   const encoder = new RecordEncoder('entries');
   const tables = new TableSpace().current;
@@ -79,7 +79,7 @@ function inputOf(
   return kind < LONG_SHARE + NOISE_SHARE ? noise(next) : mutated(messages, next);
 }
 
-/** A record with more interfaces than are read, or nearly. */
+/** A record with more interfaces than the decoder reads, or nearly as many. */
 function longList(next: () => number): Uint8Array<ArrayBuffer> {
   const entries = Array.from({ length: Math.floor(next() * 400) }, () => [0xd2, 0x01, 0]).flat();
   const length = [(entries.length & 0x7f) | 0x80, entries.length >>> 7];
@@ -89,7 +89,7 @@ function longList(next: () => number): Uint8Array<ArrayBuffer> {
 function noise(next: () => number): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(Math.floor(next() * RANDOM_BYTES_MAX));
   for (let i = 0; i < bytes.length; i++) bytes[i] = next() * 256;
-  // Mostly an entry of a message, so that its fields are read.
+  // Mostly an entry of a message, so that the decoder reads its fields.
   if (bytes.length > 2 && next() < 0.9) bytes.set([0x0a, bytes.length - 2]);
   return bytes;
 }

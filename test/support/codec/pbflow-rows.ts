@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import type { Row } from '../../../src/flow/row.ts';
 
 /**
- * Flows as agents make them: with what the protocol, the feature and the rest of the row imply.
- * Only of such rows can a decoder restore all that the wire leaves out.
+ * Flows as agents make them: with the values that follow from the protocol, the feature and the
+ * rest of the row. Only for such rows can a decoder restore all that the wire leaves out.
  */
 export function flowRows(): fc.Arbitrary<Row> {
   return fc

@@ -2,8 +2,8 @@ import protobuf from 'protobufjs';
 import { FIELDS } from '../../../src/flow/fields.ts';
 
 /**
- * The original's protocol in the words of protobufjs, an encoder that is not ours. Fields from 100
- * on come from the field table.
+ * The protocol of `netobserv-ebpf-agent` for protobufjs, a third-party encoder. Fields from 100 on
+ * come from the field table.
  */
 const PBFLOW = `
 syntax = "proto3";
@@ -42,7 +42,7 @@ ${extensions()}
 }
 `;
 
-/** Fields that only our own readers know. */
+/** Fields that only our own readers use. */
 function extensions(): string {
   const lines: string[] = [];
   for (const { kind, proto } of FIELDS) {

@@ -13,7 +13,7 @@ export interface FilePacket {
   readonly frame: Buffer;
 }
 
-/** Of tcpdump's ring: all packets of a test find room in it. */
+/** Size of tcpdump's ring: all packets of a test fit. */
 const BUFFER_KIB = '65536';
 const WAIT_MS = 50;
 const WAITS_MAX = 100;
@@ -25,7 +25,7 @@ const RECORD_HEADER_BYTES = 16;
 export function readPcap(bytes: Buffer): readonly FilePacket[] {
   if (bytes.readUInt32LE(0) !== 0xa1b2c3d4) throw new Error('no pcap file');
   const packets: FilePacket[] = [];
-  // The last record may be in the writing.
+  // The last record may be incomplete.
   for (let at = FILE_HEADER_BYTES; at + RECORD_HEADER_BYTES <= bytes.length; ) {
     const length = bytes.readUInt32LE(at + 8);
     if (at + RECORD_HEADER_BYTES + length > bytes.length) break;
@@ -40,7 +40,7 @@ export function readPcap(bytes: Buffer): readonly FilePacket[] {
   return packets;
 }
 
-/** What tcpdump makes of a capture of whatever format: it reads it and writes another file. */
+/** A capture of any format as tcpdump converts it: it reads the capture and writes another file. */
 export function throughTcpdump(capture: Uint8Array): readonly FilePacket[] {
   return inFolder((folder) => {
     const [from, to] = [join(folder, 'in'), join(folder, 'out.pcap')];
@@ -50,7 +50,7 @@ export function throughTcpdump(capture: Uint8Array): readonly FilePacket[] {
   });
 }
 
-/** tcpdump's lines on a capture. */
+/** tcpdump's lines for a capture. */
 export function describeByTcpdump(capture: Uint8Array, ...args: readonly string[]): string[] {
   return inFolder((folder) => {
     const from = join(folder, 'in');
@@ -62,7 +62,7 @@ export function describeByTcpdump(capture: Uint8Array, ...args: readonly string[
   });
 }
 
-/** tcpdump at work on an interface. */
+/** tcpdump running on an interface. */
 export class Tcpdump {
   readonly #child;
   readonly #folder = mkdtempSync(join(tmpdir(), 'netobserv-pcap-'));
@@ -89,8 +89,8 @@ export class Tcpdump {
   }
 
   /**
-   * Ends it, and returns what it has seen. It is a little behind: as many packets as are expected
-   * are waited for, but not for ever.
+   * Ends it, and returns the captured packets. tcpdump lags a little: the call waits for the
+   * expected number of packets, but not for ever.
    */
   async stop(expected: number): Promise<readonly FilePacket[]> {
     const path = join(this.#folder, 'out.pcap');
@@ -116,13 +116,13 @@ function inFolder<T>(work: (folder: string) => T): T {
   }
 }
 
-/** A block of a pcapng file: what its type is and what is between its two lengths. */
+/** A block of a pcapng file: its type, and the content between its two lengths. */
 interface RawBlock {
   readonly type: number;
   readonly body: Buffer;
 }
 
-/** A pcapng file, little-endian, as its specification has it: interfaces, packets, statistics. */
+/** A pcapng file, little-endian, by its specification: interfaces, packets, statistics. */
 export interface PcapngFile {
   readonly application: string;
   readonly interfaces: readonly {

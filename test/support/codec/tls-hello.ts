@@ -1,4 +1,4 @@
-/** Makes TLS hellos, byte by byte as RFC 8446 §4.1 has them. */
+/** Makes TLS hellos, byte by byte, after RFC 8446 §4.1. */
 
 const HANDSHAKE = 22;
 const EXTENSION = { serverName: 0, alpn: 16, versions: 43, keyShare: 51 } as const;
@@ -15,7 +15,7 @@ export interface ClientOptions {
 export interface ServerOptions {
   readonly legacyVersion?: number;
   readonly version?: number;
-  /** Number of a draft of TLS 1.3 up to 21, whose ServerHello was shorter. */
+  /** Number of a draft of TLS 1.3 up to 21, which had a shorter ServerHello. */
   readonly draft?: number;
   readonly cipherSuite: number;
   readonly group?: number;
@@ -67,7 +67,7 @@ export function serverHello(options: ServerOptions): Buffer {
   return hello(2, Buffer.concat(body));
 }
 
-/** How clients began that also knew SSL 2 (RFC 5246 appendix E.2). */
+/** The hello of clients that also supported SSL 2 (RFC 5246 appendix E.2). */
 export function ssl2Hello(version: number): Buffer {
   const [ciphers, challenge] = [Buffer.from('010080000035', 'hex'), Buffer.alloc(16, 0xee)];
   const lengths = [ciphers.length, 0, challenge.length].map(u16);

@@ -27,7 +27,7 @@ import { edns, FIRST_NAME, labels, message, name, pointer, Type } from './dns-me
 import { goodMessages } from './pbflow-fuzz.ts';
 import { clientHello, record, serverHello, ssl2Hello } from './tls-hello.ts';
 
-/** Readers of bytes from outside: what mutations are made of, and what was read as text. */
+/** Readers of bytes from outside: samples for mutations, and the results as text. */
 
 const question = { name: name('www.example.com'), type: Type.A };
 
@@ -39,9 +39,9 @@ export interface UntrustedReader {
   readonly read: Read;
 }
 
-/** What is found in an input is in some proportion to it. */
+/** The amount found in an input is limited in proportion to its length. */
 const FOUND_PER_BYTE_MAX = 16;
-/** Of an object of OVSDB. */
+/** Size of an object of OVSDB. */
 const OBJECT_BYTES_MAX = 1000;
 
 const DNS_SAMPLES: readonly Uint8Array[] = [
@@ -117,7 +117,7 @@ function questionReader(): Read {
   };
 }
 
-/** A hello in segments of whatever lengths and sequence numbers its own bytes say. */
+/** A hello in segments whose lengths and sequence numbers come from its own bytes. */
 function partsReader(): Read {
   const read = helloReader();
   return (bytes, from, to) => {
@@ -134,7 +134,7 @@ function partsReader(): Read {
   };
 }
 
-/** All that the process reads from others than itself; `folder` is for files that are read. */
+/** All readers of outside input in the process; `folder` is for files that are read. */
 export function untrustedReaders(folder: string): readonly UntrustedReader[] {
   return [
     { name: 'DNS', samples: DNS_SAMPLES, read: dnsReader() },
@@ -152,7 +152,7 @@ export function untrustedReaders(folder: string): readonly UntrustedReader[] {
   ];
 }
 
-/** What is refused with a code reads as that code; anything else that is thrown is a bug. */
+/** A refusal with a code reads as that code; any other thrown error is a bug. */
 function coded(read: Read): Read {
   return (bytes, from, to) => {
     try {
@@ -175,7 +175,7 @@ const RING_SAMPLES = [
   ...HELLO_SAMPLES.map((bytes) => ringBody(messageKind.tls, bytes)),
 ];
 
-/** A record without its length, which the kernel itself vouches for. */
+/** A record without its length, which the kernel guarantees. */
 function ringBody(kind: number, payload: Uint8Array): Uint8Array {
   return messageRecord(kind, new Uint8Array(40), payload).subarray(8);
 }

@@ -21,24 +21,24 @@ export interface MockOptions {
   readonly token?: string;
   /** Flows made per second, by a generator with a fixed seed; 0 leaves the store empty. */
   readonly flowsPerSecond?: number;
-  /** Seconds of history that are there from the start. */
+  /** Seconds of history at the start. */
   readonly historyS?: number;
-  /** Gates that are open; of others the console shows no panels. */
+  /** Open gates; the console shows no panels of others. */
   readonly features?: readonly Feature[];
-  /** Milliseconds that every query takes at least. */
+  /** Minimum milliseconds of every query. */
   readonly delayMs?: number;
-  /** What the store says of itself, besides what it holds; read each time. */
+  /** State that the store reports, besides its contents; read each time. */
   readonly storeSays?: () => Pick<StoreStatus, 'error' | 'warnings'>;
 }
 
 export interface MockConsole {
   readonly url: string;
-  /** Browsers that have the stream of events open. */
+  /** Number of browsers with an open stream of events. */
   liveClients(): Promise<number>;
   stop(): Promise<void>;
 }
 
-/** The real console server over made-up flows: for working on the front end without a kernel. */
+/** The real console server with made-up flows: for working on the front end without a kernel. */
 export async function startMockConsole(options: MockOptions): Promise<MockConsole> {
   const { flowsPerSecond = 20, historyS = 3600, token } = options;
   const rows: FlowRow[] = [];

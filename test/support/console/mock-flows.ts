@@ -21,7 +21,7 @@ const SERVICES: readonly (readonly [string, number, number, number])[] = [
   ['192.168.1.1', 1, 0, 1],
 ];
 
-/** A flow that ends about then, of a small network with a few services. */
+/** A flow that ends at about this time, of a small network with a few services. */
 export function makeFlow(random: () => number, atMs: number): FlowRow {
   const pick = <Item>(items: readonly Item[]): Item =>
     items[Math.floor(random() ** 1.6 * items.length)]!;
@@ -65,7 +65,7 @@ export function makeFlow(random: () => number, atMs: number): FlowRow {
   };
 }
 
-/** Counters that follow from the address, so that other fields of the flows stay as they are. */
+/** Counters derived from the address, so that other fields of the flows stay as they are. */
 function tcpOf(address: string): FlowRow {
   const last = address.charCodeAt(address.length - 1);
   return {
@@ -76,7 +76,7 @@ function tcpOf(address: string): FlowRow {
   };
 }
 
-/** Processes by the port that they serve or ask. */
+/** Processes by the port that they serve or connect to. */
 const PROCESSES: Readonly<Record<number, FlowRow>> = {
   22: { ProcessId: 812, ProcessName: 'sshd', Cgroup: '/system.slice/ssh.service' },
   443: { ProcessId: 4711, ProcessName: 'firefox', Cgroup: '/user.slice/user-1000.slice' },

@@ -1,9 +1,9 @@
 /**
- * What the original's console is configured with, as facts to compare ours with: links, quick
- * filters and dashboards of its users depend on these ids.
+ * The configuration of `network-observability-console-plugin`, as facts to compare ours with: its
+ * users' links, quick filters and dashboards depend on these ids.
  */
 
-/** Columns: `id` or `id*` when shown by default, then the name. */
+/** Columns: `id`, or `id*` if shown by default, then the name. */
 const COLUMN_LINES = `
 StartTime Start Time
 EndTime* End Time
@@ -102,7 +102,7 @@ export const ORIGINAL_COLUMNS: readonly OriginalColumn[] = [
   ...parseColumns(END_COLUMN_LINES, 'Dst'),
 ];
 
-/** Filters by component; of those of an end, each stands for three. */
+/** Filters by component; each filter of an end counts as three. */
 const END_FILTERS = {
   autocomplete: ['namespace', 'kind', 'zone', 'subnet_label', 'resource', 'port'],
   text: ['name', 'owner_name', 'host_name', 'address', 'host_address', 'mac', 'network'],

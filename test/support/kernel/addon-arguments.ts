@@ -1,7 +1,7 @@
-/** Arguments for the addon's functions: right ones, nearly right ones and nonsense. */
+/** Arguments for the addon's functions: valid, nearly valid and nonsense. */
 import type { BpfObject } from '../../../src/agent/loader/native.ts';
 
-/** A source of random numbers that a seed tells all of (mulberry32). */
+/** A source of random numbers that a seed fully determines (mulberry32). */
 export class Dice {
   #state: number;
 
@@ -48,10 +48,10 @@ const TEXTS = [
   ...['ingress', 'egress', 'tcx', 'tc', 'none', 'head', 'tail'],
 ];
 
-/** More than the values of all CPUs that a map without a feature has. */
+/** More than the values of all CPUs in a map without a feature. */
 const GUARD_BYTES = 512;
 
-/** What a getter of options throws: passed on as it is. */
+/** Thrown by a getter of options, and passed on unchanged. */
 export const THROWN_BY_GETTER = new Error('thrown by a getter');
 
 export interface Stock {
@@ -61,9 +61,9 @@ export interface Stock {
   /** Descriptors that are, or were, open. */
   readonly descriptors: readonly number[];
   readonly objects: () => readonly BpfObject[];
-  /** Memory behind which nobody may write. */
+  /** Memory with a guard area that nobody may write to. */
   readonly guarded: Uint8Array[];
-  /** What a getter may do to others. */
+  /** Side effects of a getter on other objects. */
   readonly mischief: () => void;
 }
 
@@ -75,7 +75,7 @@ export function someText({ dice, names }: Stock): string {
   return dice.chance(4) ? dice.pick(TEXTS) : dice.pick(names);
 }
 
-/** Often of a size that fits, in all kinds of memory. */
+/** Often of a fitting size, in all kinds of memory. */
 export function someBytes({ dice, guarded }: Stock, fitting: readonly number[] = SIZES): unknown {
   const size = dice.chance(6) ? dice.pick(SIZES) : dice.pick(fitting);
   switch (dice.below(20)) {
@@ -102,15 +102,15 @@ export function someBytes({ dice, guarded }: Stock, fitting: readonly number[] =
   }
 }
 
-/** Whether what is behind the bytes that were given is as it was; the kernel may write there. */
+/** Whether the memory after the given bytes is unchanged; the kernel may write to the bytes. */
 export function isWhole(bytes: Uint8Array): boolean {
   const { buffer, byteOffset, length } = bytes;
-  // Given away meanwhile.
+  // Transferred meanwhile.
   if (buffer.byteLength < byteOffset + length + GUARD_BYTES) return true;
   return new Uint8Array(buffer, byteOffset + length).every((byte) => byte === 0);
 }
 
-/** Anything at all. */
+/** Any value. */
 export function something(stock: Stock): unknown {
   const { dice } = stock;
   switch (dice.below(10)) {
@@ -133,7 +133,7 @@ export function something(stock: Stock): unknown {
   }
 }
 
-/** The same with one property gone or changed, or behind a getter that does what it likes. */
+/** The same with one property missing or changed, or behind an arbitrary getter. */
 export function spoiled(stock: Stock, options: Readonly<Record<string, unknown>>): unknown {
   const { dice, mischief } = stock;
   const copy: Record<string, unknown> = { ...options };

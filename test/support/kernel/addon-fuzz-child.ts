@@ -1,7 +1,7 @@
 /**
- * Calls every function of the addon with random arguments, for a time: in a process of its own,
- * since it may end it. Arguments: path of the addon, seed, milliseconds. Prints how many calls of
- * each function ended well, and which codes the others had.
+ * Calls every function of the addon with random arguments, for a limited time: in a separate
+ * process, which they may end. Arguments: path of the addon, seed, milliseconds. Prints how many
+ * calls of each function succeeded, and the codes of the others.
  */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -30,7 +30,7 @@ const PROGRAMS = ['test_ingress_l2', 'test_egress_l2'];
 /** Bytes of keys and values that fit one of the maps, or many. */
 const KEYS = [4, 8, flowKey.sizeBytes, ENTRIES * flowKey.sizeBytes, ENTRIES * 8];
 const VALUES = [4, 8, 16, 16, 16, FLOW_BYTES, ENTRIES * FLOW_BYTES, 16 * native.possibleCpus()];
-/** Of every kind that there is. */
+/** One of each kind. */
 const MAPS = [
   'flows_a',
   'flows_b',
@@ -41,11 +41,11 @@ const MAPS = [
   'messages',
   'fragments',
 ];
-/** Promises under way, objects and descriptors at a time. */
+/** Limit of simultaneous promises, objects and descriptors. */
 const PENDING_MAX = 64;
 const OBJECTS_MAX = 6;
 const DESCRIPTORS_MAX = 64;
-/** Rounds of calls that an object is used for, unless it is closed. */
+/** Rounds of calls for which an object is used, unless it is closed. */
 const WHOLE_FOR = 20;
 
 const dice = new Dice(Number(seed));
@@ -86,7 +86,7 @@ const stock: Stock = {
   },
 };
 
-/** Mostly one that is whole, and that nobody has closed yet. */
+/** Usually an intact one that is still open. */
 function object(): unknown {
   if (dice.chance(12)) return something(stock);
   return dice.chance(4) ? dice.pick(objects) : whole;
@@ -99,7 +99,7 @@ const number = (): unknown => (dice.chance(12) ? something(stock) : someNumber(s
 const keys = (): unknown => someBytes(stock, KEYS);
 const values = (): unknown => someBytes(stock, VALUES);
 
-/** Its memory is given away, sometimes, while the work is under way. */
+/** Sometimes its memory is transferred while the work is under way. */
 function lent(bytes: unknown): unknown {
   const buffer = bytes instanceof Uint8Array ? bytes.buffer : undefined;
   if (buffer instanceof ArrayBuffer) buffers.push(buffer);
@@ -146,7 +146,7 @@ const filterPlace = () => ({
   withQdisc: dice.below(2),
 });
 
-/** Of each function: random arguments for it. */
+/** Random arguments for each function. */
 const ARGUMENTS: Readonly<Record<Exclude<keyof Native, 'watch' | 'endProcess'>, () => unknown[]>> =
   {
     load: () => [dice.chance(3) ? values() : OBJECT, spoiled(stock, loadOptions())],
@@ -183,7 +183,7 @@ const ARGUMENTS: Readonly<Record<Exclude<keyof Native, 'watch' | 'endProcess'>, 
     closeFd: () => [number()],
     releasePages: () => [number(), number()],
     trimHeap: () => [],
-    // Right ones would end the rest of the run.
+    // Valid arguments would end the rest of the run.
     dropCapabilities: () => [
       dice.pick([undefined, null, 7, {}, [64], [-1], ['1'], [0.5], [1, {}]]),
     ],
@@ -201,7 +201,7 @@ function count(name: string, outcome: string): void {
   tally.set(name, outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1));
 }
 
-/** Any error has a code, but for what a getter has thrown. */
+/** Every error has a code, except those thrown by a getter. */
 function check(name: string, error: unknown): void {
   if (error === THROWN_BY_GETTER) return;
   const { code } = error as { code?: unknown };
@@ -239,7 +239,7 @@ function keep(name: string, result: unknown): void {
 function call(target: object, name: string, given: unknown[]): void {
   if (dice.chance(20)) given.splice(dice.below(given.length + 1));
   if (dice.chance(20) && given.length > 0) given[dice.below(given.length)] = something(stock);
-  // The one call that is right nowhere here.
+  // The only call that is not allowed here.
   if (name === 'dropCapabilities' && Array.isArray(given[0]) && given[0].length === 0) return;
   attempt(name, () => {
     const method = Reflect.get(target, name) as (...values: unknown[]) => unknown;
@@ -267,7 +267,7 @@ function isOpen(one: BpfObject): boolean {
   }
 }
 
-/** Few objects at a time, and now and then a new one, or there would soon be errors only. */
+/** Few objects at a time, and occasionally a new one, or there would soon be only errors. */
 function tidyUp(): void {
   if (!guarded.splice(0).every(isWhole)) throw new Error('somebody wrote behind the bytes given');
   while (objects.length > OBJECTS_MAX) {

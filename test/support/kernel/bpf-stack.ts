@@ -1,6 +1,6 @@
 /**
- * How deep the stack of a BPF program gets, read from its object: kernels differ in how they round
- * each function's share, and one that loads here may be refused by an older one.
+ * The stack depth of a BPF program, read from its object: kernels differ in how they round each
+ * function's share, and an older kernel may refuse a program that loads here.
  */
 
 /** An instruction, struct bpf_insn. */
@@ -11,7 +11,7 @@ const RELOCATION_BYTES = 16;
 
 const SectionType = { program: 1, symbols: 2, relocations: 9 };
 const FUNCTION = 2;
-/** Section of symbols that are not in the object: functions of the kernel. */
+/** Section of symbols outside the object: functions of the kernel. */
 const KERNEL = 0;
 
 /** Opcodes and registers (Linux Documentation/bpf/standardization/instruction-set.rst). */
@@ -27,7 +27,7 @@ const MEMORY_CLASSES = { load: 1, storeNumber: 2, storeRegister: 3 };
 interface Section {
   readonly type: number;
   readonly link: number;
-  /** Of relocations: the section that they are in. */
+  /** For relocations: the section that contains them. */
   readonly info: number;
   readonly body: Buffer;
 }
@@ -41,11 +41,11 @@ interface BpfFunction {
 
 export interface DeepestChain {
   readonly bytes: number;
-  /** From the program on. */
+  /** In order, from the program. */
   readonly functions: readonly string[];
 }
 
-/** The deepest chain of calls, when every function's share is rounded up to `roundBytes`. */
+/** The deepest chain of calls, if every function's share is rounded up to `roundBytes`. */
 export function deepestChain(object: Buffer, roundBytes: number): DeepestChain {
   const functions = functionsOf(object);
   const known = new Map<string, DeepestChain>();
@@ -141,7 +141,7 @@ function callsOf(code: Buffer): readonly { readonly at: number; readonly imm: nu
 /** Bytes below the frame pointer that a function reads, writes, or takes the address of. */
 function stackOf(code: Buffer): number {
   let lowest = 0;
-  /** Registers that hold the frame pointer, since the instruction before. */
+  /** Registers that hold the frame pointer since the previous instruction. */
   let copy = -1;
   for (let at = 0; at < code.length; at += INSTRUCTION_BYTES) {
     const opcode = code[at]!;

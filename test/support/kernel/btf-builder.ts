@@ -1,11 +1,11 @@
-/** Builds BTF as compilers do: enumerations between types that a reader has to step over. */
+/** Builds BTF like a compiler: enumerations between types that a reader must skip. */
 
 export interface BtfEnum {
   readonly name: string;
   readonly values: readonly (readonly [name: string, value: number])[];
 }
 
-/** `base`: bytes of the kernel's own BTF, whose strings a module's go on from. */
+/** `base`: bytes of the kernel's own BTF; a module's strings continue after its strings. */
 export function buildBtf(enums: readonly BtfEnum[], base?: Buffer): Buffer {
   const inherited = base === undefined ? '' : stringsOf(base);
   let strings = '\0';

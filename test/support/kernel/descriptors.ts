@@ -1,8 +1,8 @@
 import { readdirSync, readlinkSync } from 'node:fs';
 
 /**
- * What this process has open of sockets, namespaces and BPF objects, by kind: their numbers differ
- * from run to run.
+ * This process's open sockets, namespaces and BPF objects, by kind: their numbers differ from run
+ * to run.
  */
 export function openDescriptors(): Record<string, number> {
   const kinds: Record<string, number> = {};
@@ -11,7 +11,7 @@ export function openDescriptors(): Record<string, number> {
     try {
       target = readlinkSync(`/proc/self/fd/${fd}`);
     } catch {
-      // The descriptor by which the folder itself was read.
+      // The descriptor used to read the folder itself.
       continue;
     }
     const kind = target.replace(/[[\d\]]+$/, '');

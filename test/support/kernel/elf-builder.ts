@@ -7,7 +7,7 @@ export interface ElfSymbol {
   readonly section?: number;
 }
 
-/** A file of just the sections that are looked at. */
+/** A file with only the sections that the reader needs. */
 export function buildElf(symbols: readonly ElfSymbol[], needed: readonly string[]): Buffer {
   const names = ['', ...symbols.map(({ name }) => name), ...needed];
   const strings = Buffer.from(names.map((name) => `${name}\0`).join(''), 'latin1');

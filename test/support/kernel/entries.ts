@@ -16,13 +16,13 @@ export const FLOW: FakeFlow = {
   bytes: 100,
 };
 
-/** A flow and what a feature's programs have written behind it. */
+/** A flow and the data that a feature's programs have written after it. */
 export interface FakeEntry {
   readonly flow?: FakeFlow;
   readonly write?: (view: DataView) => void;
 }
 
-/** What trackers make of entries, each of which has `sizeBytes` of a feature behind the flow. */
+/** The results of trackers for entries, each with `sizeBytes` of a feature after the flow. */
 export function track(
   trackers: readonly FeatureReader[],
   sizeBytes: number,

@@ -5,7 +5,7 @@ const RTM_GETQDISC = 38;
 const RTM_GETTFILTER = 46;
 const CLSACT_INGRESS = 0xfffffff2;
 
-/** Ids are places in here, from 1. */
+/** Ids are places in this list, from 1. */
 const PROGRAMS = ['flow', 'capture'].flatMap((kind) =>
   ['ingress_l2', 'egress_l2', 'ingress_l3', 'egress_l3'].map((hook) => `${kind}_${hook}`),
 );
@@ -14,7 +14,7 @@ function idOfProgram(program: string): number {
   return PROGRAMS.indexOf(program) + 1;
 }
 
-/** What the kernel tells of hooks: those that were attached, and nobody else's. */
+/** The kernel's answers about hooks: only those that were attached here. */
 export class FakeHooks {
   readonly attached = new Map<number, AttachOptions>();
 
@@ -58,7 +58,7 @@ export class FakeHooks {
     return at;
   }
 
-  /** What hangs on the qdiscs, as far as it was attached by TC; undefined: not asked about that. */
+  /** The qdiscs' filters that were attached by TC; undefined: the request was not about these. */
   answer(message: Uint8Array, sequence: number): Uint8Array[] | undefined {
     const view = new DataView(message.buffer, message.byteOffset);
     const type = view.getUint16(4, true);

@@ -63,7 +63,7 @@ type OnEvent = Parameters<Native['watch']>[0];
 
 /**
  * The kernel's side of the addon's contract, in memory: two flow maps that are swapped and drained,
- * statistics, interfaces of one namespace told by real netlink messages, attachments by id.
+ * statistics, interfaces of one namespace in real netlink messages, attachments by id.
  */
 export class FakeKernel extends FakeHooks implements Native {
   readonly calls: string[] = [];
@@ -71,9 +71,9 @@ export class FakeKernel extends FakeHooks implements Native {
   readonly links = new Map<number, FakeLink>();
   readonly openFds = new Set<number>();
   readonly stats = new Map<number, { packets: number; bytes: number }>();
-  /** Instead of `stats`: what every statistic has on each of the two CPUs. */
+  /** Instead of `stats`: every statistic's values on each of the two CPUs. */
   perCpu: readonly { packets: number; bytes: number }[] | undefined;
-  /** Thrown by `load`, `attach`, `drain` … as long as they return something. */
+  /** Errors that `load`, `attach`, `drain` … throw as long as the function returns one. */
   refuse: {
     load?: (options: LoadOptions) => FakeError | undefined;
     attach?: (options: AttachOptions) => FakeError | undefined;
@@ -81,11 +81,11 @@ export class FakeKernel extends FakeHooks implements Native {
     adoptPinned?: (map: string) => FakeError | undefined;
     drain?: () => FakeError | undefined;
   } = {};
-  /** What `describeMap` says instead of the truth. */
+  /** The size that `describeMap` returns instead of the real one. */
   valueSize: number | undefined;
-  /** Of every program. */
+  /** Misses of every program. */
   misses = 0;
-  /** Entries that one call of `drain` moves at most. */
+  /** Maximum number of entries that one call of `drain` moves. */
   drainLimit = Number.POSITIVE_INFINITY;
   #valueBytes: number = flowMetrics.sizeBytes;
   #active: 0 | 1 = 0;
@@ -180,7 +180,7 @@ export class FakeKernel extends FakeHooks implements Native {
     this.calls.push(`update ${map}`);
   }
 
-  /** Nobody has left a message. */
+  /** The ring is empty. */
   readRing(_object: BpfObject, _map: string, _into: Uint8Array): number {
     return 0;
   }
@@ -236,7 +236,7 @@ export class FakeKernel extends FakeHooks implements Native {
     const { packets, bytes } = this.stats.get(index) ?? { packets: 0, bytes: 0 };
     const view = new DataView(into.buffer, into.byteOffset);
     into.fill(0);
-    // Spread over CPUs, so that a reader who forgets to add up is found out.
+    // Spread over CPUs, so that a reader who forgets to add up fails.
     const half = { packets: Math.floor(packets / 2), bytes: Math.floor(bytes / 2) };
     const rest = { packets: packets - half.packets, bytes: bytes - half.bytes };
     for (const [cpu, amount] of (this.perCpu ?? [half, rest]).entries()) {
@@ -271,7 +271,7 @@ export class FakeKernel extends FakeHooks implements Native {
   openNamespace() {
     const fd = this.#nextFd++;
     this.openFds.add(fd);
-    // More than 32 bits, of which the datapath keeps the low half.
+    // More than 32 bits; the datapath keeps the low half.
     return { fd, inode: 4026531840, cookie: '4294967303' };
   }
 
@@ -334,7 +334,7 @@ export class FakeKernel extends FakeHooks implements Native {
       addProcess: () => undefined,
       addRing: () => {
         const fd = this.#nextFd++;
-        // Flows come first; what else wakes the agent is not played here.
+        // Flows come first; the fake does not simulate the agent's other wake-ups.
         this.#ring ??= fd;
         return fd;
       },
@@ -356,7 +356,7 @@ export class FakeKernel extends FakeHooks implements Native {
   }
 }
 
-/** Writes an entry as the native drain would. */
+/** Writes an entry like the native drain. */
 export function writeFlow(
   flow: FakeFlow,
   row: number,

@@ -16,20 +16,20 @@ import { ManualClock } from '../manual-clock.ts';
 import { agentConfig, type FlowView, takeBatch, viewFlows } from '../processes/agent-host.ts';
 import { MessageKernel } from './message-kernel.ts';
 
-/** An entry of a flow, by what its features have added. */
+/** An entry of a flow, by the data that its features have added. */
 export interface BedFlow {
   readonly key: Uint8Array;
   readonly extension: Uint8Array;
 }
 
-/** One feature's reader on a kernel of memory; a drain is what the drainer would do with it. */
+/** One feature's reader on a kernel in memory; drains like the drainer. */
 export class FeatureBed {
   readonly kernel = new MessageKernel();
   readonly metrics: Metrics = createMetrics('');
   readonly reader: FeatureReader;
   readonly #buffer: DrainBuffer;
   readonly #tables = new TableSpace();
-  /** Of both clocks. */
+  /** Time of both clocks. */
   nowMs = 1_000_000;
 
   constructor(

@@ -9,15 +9,15 @@ export interface Query {
   readonly port: number;
   readonly id: number;
   readonly askedMs: number;
-  /** Beyond the share of who asked. */
+  /** Beyond its sender's share. */
   readonly isBusy?: boolean;
-  /** What followed the header. */
+  /** The bytes after the header. */
   readonly question?: Uint8Array;
 }
 
 /** A kernel that has sent messages, and in which queries wait. */
 export class MessageKernel extends FakeKernel {
-  /** What each reading of the ring brings; the last one again and again. */
+  /** Data of each reading of the ring; the last one is repeated. */
   pieces: Uint8Array[] = [new Uint8Array(0)];
   reads = 0;
   queries: Query[] = [];
@@ -25,7 +25,7 @@ export class MessageKernel extends FakeKernel {
   /** Thrown when entries are read. */
   broken: Error | undefined;
 
-  /** Puts these into the ring, to be read once. */
+  /** Puts records into the ring, to be read once. */
   leave(...records: readonly Uint8Array[]): void {
     this.pieces = [Buffer.concat(records), new Uint8Array(0)];
   }
@@ -71,7 +71,7 @@ export class MessageKernel extends FakeKernel {
   }
 }
 
-/** Key of a flow to port 53 of the same host and, where ICMP has its type and code, an id. */
+/** Key of a flow to port 53 of the same host, with an id in place of ICMP's type and code. */
 export function queryKey({ source, port }: Pick<Query, 'source' | 'port'>, id: number): Buffer {
   const key = Buffer.alloc(flowKey.sizeBytes);
   key.set(parseAddress(source)!, flowKey.srcIp);
@@ -86,13 +86,13 @@ export function queryKey({ source, port }: Pick<Query, 'source' | 'port'>, id: n
 export interface MessageOptions {
   /** The length that its head claims. */
   readonly claimed?: number;
-  /** Of TCP. */
+  /** TCP sequence number. */
   readonly sequence?: number;
-  /** Bytes of the question that the query had. */
+  /** Length of the query's question in bytes. */
   readonly asked?: number;
 }
 
-/** A message as readRing() leaves it, in a room that is larger than its payload. */
+/** A message as readRing() leaves it, in a buffer larger than its payload. */
 export function messageRecord(
   kind: number,
   key: Uint8Array,

@@ -1,4 +1,4 @@
-/** Netlink messages as the kernel would send them, for fakes and for the decoder's own tests. */
+/** Netlink messages like the kernel's, for fakes and for the decoder's own tests. */
 
 export interface LinkFields {
   readonly index: number;
@@ -44,13 +44,13 @@ export function addressMessage(fields: {
   readonly peer?: readonly number[];
   readonly gone?: boolean;
   readonly sequence?: number;
-  /** Sequence number of another's request that a notification is about. */
+  /** Sequence number of another socket's request that caused a notification. */
   readonly causedBy?: number;
 }): Uint8Array {
   const body = new Uint8Array(8);
   new DataView(body.buffer).setUint32(4, fields.index, true);
   const isV4 = fields.local.length === 4;
-  // IPv6 has IFA_ADDRESS alone, unless there is a peer.
+  // IPv6 has only IFA_ADDRESS, unless there is a peer.
   const attributes =
     isV4 || fields.peer !== undefined
       ? [
@@ -66,7 +66,7 @@ export function addressMessage(fields: {
   );
 }
 
-/** Parts of a dump carry its sequence number and NLM_F_MULTI. */
+/** Parts of a dump have its sequence number and NLM_F_MULTI. */
 function dumpFlags(fields: { readonly sequence?: number; readonly interrupted?: boolean }): number {
   return (fields.sequence === undefined ? 0 : 0x2) | (fields.interrupted === true ? 0x10 : 0);
 }

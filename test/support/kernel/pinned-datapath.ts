@@ -9,16 +9,16 @@ import { buildTool } from '../lab/netns.ts';
 import { agentConfig, loadNative } from '../processes/agent-host.ts';
 import { ROOT } from '../source-tree.ts';
 
-/** What a program manager does: the datapath is loaded, and its maps are pinned by their names. */
+/** Acts like a program manager: loads the datapath, and pins its maps by name. */
 export interface PinnedDatapath extends Disposable {
   readonly folder: string;
-  /** Hooks on an interface of a named namespace, both ways. */
+  /** Hooks on an interface of a named namespace, in both directions. */
   attach(namespace: string, ifindex: number): Promise<void>;
-  /** As after a loader that does not say which map hooks write to. */
+  /** The state after a loader that does not say which map hooks write to. */
   emptyCurrent(): Promise<void>;
 }
 
-/** `but`: maps that are left out; the constants of the programs are pinned as `config`. */
+/** `but`: maps to leave out; the constants of the programs are pinned as `config`. */
 export function pinDatapath(
   env: Readonly<Record<string, string>>,
   but: readonly string[] = [],

@@ -3,7 +3,7 @@ import { Lab } from './netns.ts';
 export const CLIENT = '10.9.0.1';
 export const SERVER = '10.9.0.2';
 
-/** A client and a server in namespaces of their own, and a wire between them. */
+/** A client and a server in separate namespaces, and a wire between them. */
 export class ClientServer {
   readonly lab = new Lab();
   readonly client = this.lab.namespace('client');
@@ -16,7 +16,7 @@ export class ClientServer {
     [this.near, this.far] = this.wire(CLIENT, SERVER);
   }
 
-  /** A further wire, with these addresses; the names of its ends, the client's first. */
+  /** Adds a wire with these addresses; returns the names of its ends, the client's first. */
   wire(client: string, server: string): readonly [near: string, far: string] {
     return this.lab.pair(
       { namespace: this.client, addresses: [`${client}/24`] },
@@ -24,7 +24,7 @@ export class ClientServer {
     );
   }
 
-  /** Neighbour discovery would add packets at moments of its own choosing. */
+  /** Neighbour discovery would add packets at random times. */
   disableV6(): void {
     for (const [namespace, device] of [
       [this.client, this.near],

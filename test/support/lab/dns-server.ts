@@ -1,7 +1,7 @@
 /**
  * A name server for one address and port, on UDP and TCP, run inside a namespace. The first label
- * says how it answers: `nx` there is no such name, `code11` response code 11, `lost` not at all,
- * `slow` after a while, `alias` by way of another name, `many` with more than fits a datagram.
+ * selects the answer: `nx` the name does not exist, `code11` response code 11, `lost` no answer,
+ * `slow` after a while, `alias` through another name, `many` with more than fits a datagram.
  */
 import { createSocket } from 'node:dgram';
 import { createServer } from 'node:net';
@@ -16,7 +16,7 @@ import {
   Type,
 } from '../codec/dns-message.ts';
 
-/** Time that `slow` takes. */
+/** Delay of `slow`. */
 export const SLOW_MS = 60;
 const MANY = 60;
 
@@ -62,7 +62,7 @@ function answer(asked: Asked, isStream: boolean): Buffer {
     return message(asked.id, flags, questions, addresses(pointer(FIRST_NAME), asked.type, MANY));
   }
   if (how === 'alias') {
-    // The alias is in the zone of the name that was asked for, the first label apart.
+    // The alias is in the zone of the requested name, without its first label.
     const target = Buffer.concat([labels('real').subarray(0, 5), pointer(FIRST_NAME + 6)]);
     const alias = { name: pointer(FIRST_NAME), type: Type.CNAME, data: target };
     const targetAt = FIRST_NAME + asked.question.name.length + 4 + 12;

@@ -1,12 +1,12 @@
-/** Scripts for `node -e`: TCP connections that stay open, and what they are asked comes back. */
+/** Scripts for `node -e`: TCP connections that stay open and echo their input. */
 
-/** Says back what it hears; says `ready` when it listens. */
+/** Echoes its input; prints `ready` when it listens. */
 export const echoServer = (port: number): string => `
 const server = require('node:net').createServer((socket) => socket.pipe(socket));
 server.listen(${port}, () => console.log('ready'));
 `;
 
-/** Sends every line by each of its connections; says `back` when all have come back. */
+/** Sends every line over each of its connections; prints `back` when all have come back. */
 export const echoClient = (address: string, port: number, connections: number): string => `
 const { connect } = require('node:net');
 const sockets = Array.from({ length: ${connections} }, () => connect(${port}, '${address}'));

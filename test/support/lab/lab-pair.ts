@@ -1,6 +1,6 @@
 import { ip, type Lab, LINK_PREFIX } from './netns.ts';
 
-/** Names all interfaces that this process's labs make, in the words of `--interfaces`. */
+/** Matches all interfaces that this process's labs make, in the syntax of `--interfaces`. */
 export const ONLY_TESTS = `/^${LINK_PREFIX}${process.pid % 100_000}/`;
 
 /** A wire between two namespaces, with the addresses of its ends: near first. */
@@ -21,8 +21,8 @@ export class LabPair {
   }
 
   /**
-   * Addresses below two prefixes, `10.1.0` and `fd00:1:`. IPv4 neighbours are told each other, so
-   * that no ARP, which is in no flow, is on the wire.
+   * Addresses below two prefixes, `10.1.0` and `fd00:1:`. IPv4 neighbours are preset, so that ARP,
+   * which is not in any flow, is not on the wire.
    */
   giveAddresses(v4: string, v6?: string): void {
     this.v4 = [`${v4}.1`, `${v4}.2`];
@@ -48,7 +48,7 @@ export class LabPair {
     }
   }
 
-  /** What the near end has received and sent since it was made. */
+  /** The near end's received and sent totals since it was made. */
   counted(): { readonly packets: number; readonly bytes: number } {
     const { rxPackets, rxBytes, txPackets, txBytes } = this.#lab.counters(this.#left, this.a);
     return { packets: rxPackets + txPackets, bytes: rxBytes + txBytes };

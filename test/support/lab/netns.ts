@@ -10,7 +10,7 @@ import { join } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '../../..');
 
-/** Prefix of all interfaces made here, so that an agent under test can be kept to them. */
+/** Prefix of all interfaces made here, which limits an agent under test to them. */
 export const LINK_PREFIX = 'nbt';
 
 export interface Counters {
@@ -20,13 +20,13 @@ export interface Counters {
   readonly txBytes: number;
 }
 
-/** A flow of bytes both ways: what each side of a TCP connection sends. */
+/** Bytes in both directions: the amount that each side of a TCP connection sends. */
 export interface TcpExchange {
   readonly address: string;
   readonly port: number;
   readonly sendBytes: number;
   readonly replyBytes: number;
-  /** Where the server really listens, when somebody on the way translates; default: `port`. */
+  /** The server's real port, if a router translates it; default: `port`. */
   readonly listenPort?: number;
 }
 
@@ -37,8 +37,8 @@ export class Lab implements AsyncDisposable {
   #links = 0;
 
   /**
-   * A new namespace with its loopback up. IPv6 is off for interfaces that are not given such an
-   * address, since it talks unasked; where it is on, addresses are not checked first.
+   * A new namespace with its loopback up. IPv6 is off for interfaces without an IPv6 address, since
+   * it sends packets unasked; if it is on, addresses are not checked first.
    */
   namespace(name: string): string {
     const full = `${LINK_PREFIX}-${process.pid}-${name}`;
@@ -86,7 +86,7 @@ export class Lab implements AsyncDisposable {
     ip('-n', namespace, 'address', 'add', address, 'dev', name, ...noDad);
   }
 
-  /** Every packet as it is on the wire: no packets of several segments leave this interface. */
+  /** Packets as on the wire: packets of several segments do not leave this interface. */
   withoutOffloads(namespace: string, name: string): void {
     ip('-n', namespace, 'link', 'set', name, 'gso_max_segs', '1');
   }
@@ -117,7 +117,7 @@ export class Lab implements AsyncDisposable {
     return Number(values!.split(' ')[at]);
   }
 
-  /** Segments of TCP that have been sent so far, each time that they were. */
+  /** Number of TCP segments sent so far, including retransmissions. */
   tcpSegments(namespace: string): number {
     return this.snmp(namespace, 'Tcp', 'OutSegs') + this.snmp(namespace, 'Tcp', 'RetransSegs');
   }
@@ -130,7 +130,7 @@ export class Lab implements AsyncDisposable {
     return Number(found[1]);
   }
 
-  /** What the root queueing discipline has sent: packets and bytes on the wire, each segment. */
+  /** Packets and bytes on the wire that the root queueing discipline has sent, per segment. */
   queueCounters(namespace: string, name: string): { packets: number; bytes: number } {
     const text = this.inside(namespace, 'tc', '-s', '-j', 'qdisc', 'show', 'dev', name, 'root');
     const [qdisc] = JSON.parse(text) as [{ packets: number; bytes: number }];
@@ -156,9 +156,7 @@ export class Lab implements AsyncDisposable {
     if (got !== replyBytes) throw new Error(`TCP reply of ${got} bytes instead of ${replyBytes}`);
   }
 
-  /**
-   * As `tcp`, with a server that does not read before `stalled` resolves.
-   */
+  /** Like `tcp`, with a server that does not read before `stalled` resolves. */
   async stalledTcp(
     client: string,
     server: string,
@@ -174,12 +172,12 @@ export class Lab implements AsyncDisposable {
     await Promise.all([ended, sent]);
   }
 
-  /** Whether a connection comes about. */
+  /** Whether a connection can be established. */
   async tryTcp(client: string, address: string, port: number): Promise<boolean> {
     return (await this.#run(client, 'try', [address, `${port}`])) === 1;
   }
 
-  /** Datagrams to a port on which somebody listens. Returns how many were sent. */
+  /** Datagrams to a port on which a program listens. Returns how many were sent. */
   async udp(
     from: string,
     to: string,
@@ -227,7 +225,7 @@ export class Lab implements AsyncDisposable {
     return child;
   }
 
-  /** Datagrams that nobody may want, or let through. */
+  /** Datagrams that may be unwanted or blocked. */
   async cast(
     from: string,
     traffic: {
@@ -241,7 +239,7 @@ export class Lab implements AsyncDisposable {
     await this.#run(from, 'cast', [address, `${port}`, `${count}`, `${sizeBytes}`]);
   }
 
-  /** Runs a program for Node inside; `ask` gives it a line and waits for the one that it prints. */
+  /** Runs a program for Node inside; `ask` sends it a line and waits for the printed answer. */
   async script(namespace: string, source: string): Promise<{ ask(line: string): Promise<string> }> {
     const args = ['netns', 'exec', namespace, process.execPath, '-e', source];
     const child = spawn('ip', args, { stdio: ['pipe', 'pipe', 'inherit'] });
@@ -256,24 +254,24 @@ export class Lab implements AsyncDisposable {
     return { ask };
   }
 
-  /** Number of a process that swallows UDP in the namespace until the lab ends. */
+  /** Number of a process that discards UDP in the namespace until the lab ends. */
   async resident(namespace: string, port = 9): Promise<number> {
     const child = await this.#background(namespace, 'sink', [`${port}`]);
     if (child.pid === undefined) throw new Error('the process did not start');
     return child.pid;
   }
 
-  /** Hands the datagrams of a port to IPsec until the lab ends: ESP inside of UDP (RFC 3948). */
+  /** Hands the datagrams of a port to IPsec until the lab ends: ESP inside UDP (RFC 3948). */
   async encapsulated(namespace: string, port: number): Promise<void> {
     await this.#background(namespace, 'encapsulated', [`${port}`]);
   }
 
-  /** A socket for UDP that nobody reads from, with a buffer as small as it can be. */
+  /** A UDP socket that nobody reads from, with the smallest possible buffer. */
   async deaf(namespace: string, port: number): Promise<void> {
     await this.#background(namespace, 'deaf', [`${port}`]);
   }
 
-  /** Number of a process that stays, until the lab or `end`, in a namespace without a name. */
+  /** Number of a process in a namespace without a name; it stays until the lab ends or `end`. */
   async container(): Promise<number> {
     const command = ['unshare', '--net', this.#tool, 'sink', '9'];
     const child = this.#spawnCommand(command);
@@ -282,7 +280,7 @@ export class Lab implements AsyncDisposable {
     return child.pid;
   }
 
-  /** Ends a process that was started here, and so lets go of its namespace. */
+  /** Ends a process that was started here, which releases its namespace. */
   async end(pid: number): Promise<void> {
     const child = [...this.#children].find((one) => one.pid === pid);
     if (child === undefined) throw new Error(`there is no process ${pid}`);
@@ -291,7 +289,7 @@ export class Lab implements AsyncDisposable {
     await ended;
   }
 
-  /** Raw Ethernet frames, as they are. */
+  /** Raw Ethernet frames, unchanged. */
   async frames(from: string, name: string, frames: readonly Uint8Array[]): Promise<number> {
     const parts = frames.flatMap((frame) => {
       const length = Buffer.alloc(2);
@@ -301,7 +299,7 @@ export class Lab implements AsyncDisposable {
     return this.#run(from, 'frames', [name], Buffer.concat(parts));
   }
 
-  /** UDP frames of 64 bytes, each of a flow of its own; `rounds` times over. */
+  /** UDP frames of 64 bytes, each of its own flow; `rounds` times over. */
   async sweep(
     from: string,
     name: string,
@@ -311,7 +309,7 @@ export class Lab implements AsyncDisposable {
     return this.#run(from, 'sweep', [name, `${flows}`, `${perSecond}`, `${rounds}`]);
   }
 
-  /** Sends a routing message as if it were the kernel's; returns how many were taken. */
+  /** Sends a routing message as if it were the kernel's; returns how many sockets accepted it. */
   async forge(namespace: string, message: Uint8Array, count: number): Promise<number> {
     return this.#run(namespace, 'forge', [`${count}`], message);
   }
@@ -325,7 +323,7 @@ export class Lab implements AsyncDisposable {
     this.#namespaces.clear();
   }
 
-  /** Starts a command that first says that it is ready. */
+  /** Starts a command that first prints that it is ready. */
   async #background(
     namespace: string,
     command: string,
@@ -376,7 +374,7 @@ export function ip(...args: readonly string[]): string {
   return execFileSync('ip', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
-/** Compiles NAME.c of this folder when the tool is older than its source; returns its path. */
+/** Compiles NAME.c of this folder if the tool is older than its source; returns its path. */
 export function buildTool(name: string): string {
   const source = join(import.meta.dirname, `${name}.c`);
   const tool = join(ROOT, 'build/test', name);

@@ -1,4 +1,4 @@
-/* Pins maps, as a program manager does: pin ID PATH [ID PATH ...], below a BPF file system. */
+/* Pins maps like a program manager: pin ID PATH [ID PATH ...], below a BPF file system. */
 #include <linux/bpf.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -5,7 +5,7 @@ import type { AgentHost } from '../processes/agent-host.ts';
 import { ROOT } from '../source-tree.ts';
 import { ip, type Lab } from './netns.ts';
 
-/** Others at the hooks of a path: filters and programs that are not ours. */
+/** Others at the hooks of a path: third-party filters and programs. */
 
 /** Packets of one test. */
 export const SENT = 100;
@@ -54,7 +54,7 @@ export async function packetsTo(host: AgentHost, port: number): Promise<number> 
   return flows.reduce((sum, flow) => sum + flow.Packets, 0);
 }
 
-/** A filter that lets everything pass, and so ends the chain, with a class id of its own. */
+/** A filter that lets everything pass, and so ends the chain, with its own class id. */
 export function letPass(
   lab: Lab,
   [namespace, name]: readonly [string, string],
@@ -63,7 +63,7 @@ export function letPass(
   try {
     lab.inside(namespace, 'tc', 'qdisc', 'add', 'dev', name, 'clsact');
   } catch {
-    // It is there.
+    // It already exists.
   }
   for (const side of SIDES) {
     const all = ['protocol', 'all', 'u32', 'match', 'u32', '0', '0', 'flowid', classid];
@@ -79,7 +79,7 @@ export function loadOther(native: Native): BpfObject {
   });
 }
 
-/** On both sides of each of these interfaces. */
+/** Attaches to both sides of each of these interfaces. */
 export async function attachOther(
   native: Native,
   other: BpfObject,

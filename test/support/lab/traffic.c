@@ -142,7 +142,7 @@ static long send_udp(char **arguments, int count)
 
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	while (sent < total) {
-		/* An ICMP answer to an earlier datagram is reported here and is no failure. */
+		/* An ICMP answer to an earlier datagram is reported here and is not a failure. */
 		if (send(fd, chunk, size, 0) < 0 && errno != ECONNREFUSED)
 			die("send");
 		else if (errno == ECONNREFUSED)
@@ -154,7 +154,7 @@ static long send_udp(char **arguments, int count)
 	return sent;
 }
 
-/* Not connected: answers of ICMP do not come back as errors that stand for a datagram. */
+/* Not connected: ICMP errors do not come back as errors of a datagram. */
 static long cast(char **arguments)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICHOST }, *found;
@@ -165,7 +165,7 @@ static long cast(char **arguments)
 		die("address");
 	fd = socket(found->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	for (long sent = 0; sent < total; sent++) {
-		/* EPERM: a netfilter rule does not let it out. */
+		/* EPERM: a netfilter rule blocks it. */
 		if (sendto(fd, chunk, size, 0, found->ai_addr, found->ai_addrlen) < 0 &&
 		    errno != EPERM)
 			die("sendto");
@@ -220,7 +220,7 @@ static int packet_socket(const char *interface, struct sockaddr_ll *to)
 	return fd;
 }
 
-/* Waits for room: a device without a queue refuses instead of blocking. */
+/* Waits for room: a device without a queue refuses packets instead of blocking. */
 static void send_frame(int fd, const struct sockaddr_ll *to, const void *frame, size_t length)
 {
 	while (sendto(fd, frame, length, 0, (const struct sockaddr *)to, sizeof(*to)) < 0) {
@@ -275,7 +275,7 @@ static long sweep(const char *interface, long flows, long rate, long rounds)
 	return sent;
 }
 
-/* How many went off; a connected socket refuses those that are to it alone. */
+/* Returns how many were sent; a connected socket refuses unicast messages. */
 static long forge_once(int fd, const void *message, size_t length)
 {
 	struct sockaddr_nl to = { .nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK };
@@ -330,7 +330,7 @@ int main(int count, char **arguments)
 			read_all(0);
 		done = read_all(fd);
 		write_all(fd, number(rest[1]));
-		/* Until the other end has closed as well, so that no reset cuts the stream short. */
+		/* Until the other end has also closed, so that no reset truncates the stream. */
 		read_all(fd);
 	} else if (!strcmp(command, "send") && count == 3) {
 		int fd = connected(rest[0], rest[1], SOCK_STREAM);

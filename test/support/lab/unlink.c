@@ -1,4 +1,4 @@
-/* Detaches by force, as others may, what hangs at an interface by TCX: unlink IFINDEX. */
+/* Detaches by force, as others may, the TCX programs of an interface: unlink IFINDEX. */
 #include <linux/bpf.h>
 #include <stdint.h>
 #include <stdio.h>

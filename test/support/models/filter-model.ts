@@ -4,7 +4,7 @@ import { serviceOfPort } from '../../../src/flow/ports.ts';
 import type { Filter, Match, MatchValue, MetricQuery, PacketLoss } from '../../../src/query/ast.ts';
 import type { Row } from './interpreter/rows.ts';
 
-/** Slow and obvious: what a filter means, over plain objects. */
+/** Slow and obvious: the meaning of a filter, over plain objects. */
 export function holds(filter: Filter, row: Row): boolean {
   switch (filter.kind) {
     case 'and':
@@ -54,7 +54,7 @@ function numberPasses(field: string, compare: string, text: string, cell: number
       return cell > low;
     case '<=':
     case '<':
-      // What was not measured is below nothing.
+      // An unmeasured value is not below anything.
       if (/LatencyMs$|RttNs$/.test(field) && cell === 0) return false;
       return compare === '<' ? cell < low : cell <= low;
     default:
@@ -98,7 +98,7 @@ export interface ModelSeries {
   readonly points: readonly (readonly [number, number])[];
 }
 
-/** All series of a metric query, whatever its limit, in no particular order. */
+/** All series of a metric query, without its limit, in no particular order. */
 export function seriesModel(query: MetricQuery, rows: readonly Row[]): readonly ModelSeries[] {
   const wanted = rows.filter(
     (row) =>
@@ -133,7 +133,7 @@ function within(row: Row, from: number, to: number): boolean {
   return end >= from && end < to;
 }
 
-/** Bytes of flows that have a text: field by the name of the measure. */
+/** Bytes of flows that have a text: the field, by name of the measure. */
 const ONLY_WITH: Readonly<Record<string, string>> = {
   ProcessBytes: 'ProcessName',
   TunnelBytes: 'TunnelType',

@@ -1,6 +1,6 @@
 /**
- * What deploy/reference/filters.md promises of filter rules, written the slow and obvious way: from
- * the page, on the rules as users write them, and not from the code that it is compared with.
+ * The filter rules as documented in deploy/reference/filters.md, in slow and obvious code: based on
+ * the page and on the rules as users write them, not on the code that it is compared with.
  */
 
 /** A rule of FLOW_FILTER_RULES. */
@@ -14,7 +14,7 @@ export interface WrittenRule {
   readonly destination_ports?: string;
   readonly ports?: string;
   readonly tcp_flags?: string;
-  /** The number 0 is as good as no key, the text "0" is 0. */
+  /** The number 0 counts as absent, the text "0" is 0. */
   readonly icmp_type?: number | '0';
   readonly icmp_code?: number | '0';
   readonly drops?: boolean;
@@ -38,9 +38,9 @@ export interface ModelPacket {
 type Direction = 'ingress' | 'egress';
 
 /**
- * Where a packet is looked at: at a hook, or by a probe on its way through, which would have passed
- * both. Or as a drop, of one that came in or was to go out; `recorded`: one that came in, of a flow
- * that some hook has recorded.
+ * The place where a packet is checked: at a hook, or by a probe for forwarded packets, which would
+ * pass both hooks. Or as a drop, of an incoming or an outgoing packet; `recorded`: an incoming one,
+ * of a flow that a hook has recorded.
  */
 export type Place = Direction | 'through' | 'ingress drop' | 'egress drop' | 'recorded drop';
 
@@ -80,7 +80,7 @@ function isListed(list: string, port: number): boolean {
   });
 }
 
-/** The names that the packet's flags have. */
+/** The names of the packet's flags. */
 function flagNames(flags: number): readonly string[] {
   const has = (bit: number): boolean => (flags & bit) !== 0;
   const names: string[] = [];
@@ -142,7 +142,7 @@ function judgeOnce(
   const apart = rules.some((rule) => isWhole(6, rule.ip_cidr) || isWhole(6, rule.peer_cidr));
   const { source, target } = packet;
   let tentative: WrittenRule | undefined;
-  // By the sender's address first, then by the receiver's.
+  // First by the sender's address, then by the receiver's.
   for (const [near, far] of [
     [source, target],
     [target, source],

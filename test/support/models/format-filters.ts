@@ -1,18 +1,18 @@
 import type { Filter, Match, MatchValue } from '../../../src/query/ast.ts';
 import { FILTER_TERMS_MAX } from '../../../src/query/filters.ts';
 
-/** The text of a filter, such that `parseFilters` gives back one that means the same. */
+/** The text of a filter; `parseFilters` turns it into a filter with the same meaning. */
 export function formatFilters(filter: Filter): string {
   const groups = groupsOf(filter);
   if (groups.length === 0) {
     throw new Error('a filter that matches nothing has no text');
   }
-  // A group without terms holds for every flow, and so does the whole.
+  // A group without terms holds for every flow, and so does the whole filter.
   if (groups.some((group) => group.length === 0)) return '';
   return groups.map((group) => group.map(formatMatch).join('&')).join('|');
 }
 
-/** Disjunctive normal form, which is all that the text can say. */
+/** Disjunctive normal form, the only form that the text can express. */
 function groupsOf(filter: Filter): readonly (readonly Match[])[] {
   if (filter.kind === 'match') return [[filter]];
   if (filter.kind === 'or') return bounded(filter.terms.flatMap(groupsOf));

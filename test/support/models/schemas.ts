@@ -1,13 +1,13 @@
 import type { Shape } from '../../../src/config/schema.ts';
 
-/** A schema within another one. */
+/** A schema inside another one. */
 export interface Part {
   readonly path: string;
   readonly shape: Shape;
   readonly isProperty: boolean;
 }
 
-/** A schema and all schemas in it. */
+/** A schema and all schemas inside it. */
 export function partsOf(shape: Shape, path: string, isProperty = false): readonly Part[] {
   const { properties = {}, patternProperties = {}, items, anyOf = [] } = shape;
   return [

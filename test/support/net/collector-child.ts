@@ -1,8 +1,8 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 
 /**
- * A collector of pbflow in a process of its own, which looks at nothing: what a bench spends is the
- * sender's. Prints its port, and ends with its standard input.
+ * A collector of pbflow in a separate process, which ignores the content: the cost in a bench is
+ * the sender's. Prints its port, and ends with its standard input.
  */
 const server = new Server();
 const asIs = (bytes: Buffer): Buffer => bytes;

@@ -12,15 +12,15 @@ interface Request {
 }
 
 /**
- * A database server as of RFC 7047 on a unix socket, as far as a client that watches tables,
- * inserts and deletes rows can tell.
+ * A database server after RFC 7047 on a unix socket, limited to the functions of a client that
+ * watches tables, inserts and deletes rows.
  */
 export class FakeOvsdb implements AsyncDisposable {
   readonly path: string;
   readonly requests: Request[] = [];
-  /** Answers that clients gave to `echo`. */
+  /** Clients' answers to `echo`. */
   readonly echoes: Request[] = [];
-  /** Requests that are heard and not answered. */
+  /** Requests that are received but not answered. */
   mute = false;
   readonly #tables = new Map<string, Map<string, OvsdbRow>>();
   readonly #watched = new Map<Socket, { id: unknown; tables: Readonly<Record<string, unknown>> }>();
@@ -36,7 +36,7 @@ export class FakeOvsdb implements AsyncDisposable {
     await once(this.#server, 'listening');
   }
 
-  /** Ends all connections; rows are kept. */
+  /** Ends all connections and keeps the rows. */
   async stop(): Promise<void> {
     const server = this.#server;
     this.#server = undefined;
@@ -58,7 +58,7 @@ export class FakeOvsdb implements AsyncDisposable {
     return [...(this.#tables.get(table)?.keys() ?? [])];
   }
 
-  /** Adds, changes or, without a row, removes; those who watch are told. Returns the row's id. */
+  /** Adds, changes or, without a row, removes; notifies the watchers. Returns the row's id. */
   set(table: string, row: OvsdbRow | undefined, uuid: string = randomUUID()): string {
     const rows = this.#tables.get(table) ?? new Map<string, OvsdbRow>();
     this.#tables.set(table, rows);
@@ -77,14 +77,14 @@ export class FakeOvsdb implements AsyncDisposable {
     return uuid;
   }
 
-  /** Asks every client whether it is there. */
+  /** Sends an echo request to every client. */
   probe(): void {
     for (const socket of this.#sockets) {
       socket.write(JSON.stringify({ method: 'echo', params: ['there?'], id: 'echo' }));
     }
   }
 
-  /** Any bytes to every client. */
+  /** Sends any bytes to every client. */
   say(text: string): void {
     for (const socket of this.#sockets) socket.write(text);
   }

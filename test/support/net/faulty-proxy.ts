@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
 /**
- * `healthy` forwards; `slow` delays every piece; `hung` takes connections and says nothing;
+ * `healthy` forwards; `slow` delays every piece; `hung` accepts connections and sends nothing;
  * `half` forwards requests and cuts the connection in place of an answer; `flapping` cuts all
  * connections again and again; `dead` refuses connections.
  */
@@ -11,7 +11,7 @@ export type Fault = 'healthy' | 'slow' | 'hung' | 'half' | 'flapping' | 'dead';
 const SLOW_MS = 30;
 const FLAP_MS = 40;
 
-/** A TCP proxy before a real server, which can be made to fail as networks and servers do. */
+/** A TCP proxy in front of a real server, which can be made to fail like networks and servers. */
 export class FaultyProxy implements AsyncDisposable {
   readonly #target: number;
   readonly #pairs = new Set<readonly [Socket, Socket]>();
@@ -40,7 +40,7 @@ export class FaultyProxy implements AsyncDisposable {
     if (fault === 'dead') await this.#close();
     else if (before === 'dead') await this.start();
     if (fault === 'flapping') this.#flapping = setInterval(() => this.#cut(), FLAP_MS);
-    // A connection that was hung stays so; the next one is not.
+    // A hung connection stays hung; the next one does not.
     if (before === 'hung' || before === 'half') this.#cut();
   }
 

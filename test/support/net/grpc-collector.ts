@@ -4,7 +4,7 @@ import { PbRecords } from '../codec/pbflow-schema.ts';
 export interface CollectorTls {
   readonly cert: string;
   readonly key: string;
-  /** Clients must show a certificate that this one signed. */
+  /** Clients must show a certificate signed by this one. */
   readonly clientCa?: string;
 }
 
@@ -15,7 +15,7 @@ export interface CollectedFlow {
   readonly record: Readonly<Record<string, unknown>>;
 }
 
-/** What the collector does with a call; it has taken the flows by then. */
+/** The collector's action on a call, after it has taken the flows. */
 export type Behaviour = (answer: () => void) => void;
 
 export const ANSWER: Behaviour = (answer) => answer();

@@ -9,7 +9,7 @@ import { appendRow, type Row } from '../../../src/flow/row.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { agentConfig } from '../processes/agent-host.ts';
 
-/** What a collector can tell of a flow, in a form that all of them can be brought to. */
+/** A flow as a collector shows it, in a form common to all collectors. */
 export interface Seen {
   readonly source: string;
   readonly target: string;
@@ -35,7 +35,7 @@ export function flow(index: number): Row {
     Proto: isTcp ? 6 : 17,
     Etype: isV6 ? 0x86dd : 0x0800,
     Flags: isTcp ? TcpFlag.SYN_ACK | TcpFlag.PSH : 0,
-    // Beyond 32 bits, too.
+    // Values beyond 32 bits, too.
     Bytes: index === 5 ? 5_000_000_000 : 100 + index,
     Packets: 1 + (index % 10),
     TimeFlowStartMs: START_MS + index,
@@ -62,7 +62,7 @@ export function seenOf(index: number): Seen {
   };
 }
 
-/** In an order that does not depend on who tells. */
+/** Sorts in an order that does not depend on the collector. */
 export function sorted(flows: readonly Seen[]): readonly Seen[] {
   return flows.toSorted((a, b) => a.sourcePort - b.sourcePort || (a.source < b.source ? -1 : 1));
 }
@@ -76,7 +76,7 @@ export interface Sender {
   readonly exporter: Exporter;
   /** Hands over flows `[from, to)` as one batch. */
   emit(from: number, to: number): boolean;
-  /** Hands over these as one batch. */
+  /** Hands over the given flows as one batch. */
   emitRows(rows: readonly Row[]): boolean;
   /** Sums a metric. */
   value(name: string): Promise<number>;

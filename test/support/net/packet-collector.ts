@@ -1,7 +1,7 @@
 import { Server, ServerCredentials, type UntypedHandleCall } from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
 
-/** The original's protocol in the words of protobufjs. */
+/** The packet protocol of `netobserv-ebpf-agent` for protobufjs. */
 const PBPACKET = `
 syntax = "proto3";
 package pbpacket;
@@ -11,7 +11,7 @@ message Packet { Any pcap = 1; }
 message CollectorReply {}
 `;
 
-/** What the original's collector writes before the first packet: Ethernet, no snap length. */
+/** File header by the collector of `network-observability-cli`: Ethernet, no snap length. */
 const FILE_HEADER = Buffer.from('d4c3b2a1020004000000000000000000' + '0000000001000000', 'hex');
 
 const SLOW_MS = 5;
@@ -25,7 +25,7 @@ export function decodePacket(message: Uint8Array): { typeUrl: string; value: Buf
   return { typeUrl: pcap.type_url, value: Buffer.from(pcap.value) };
 }
 
-/** A collector of packets, on a real gRPC server, which writes what it gets as it is. */
+/** A collector of packets on a real gRPC server, which stores them unchanged. */
 export class PacketCollector {
   readonly #server = new Server();
   port = 0;
@@ -35,7 +35,7 @@ export class PacketCollector {
   readonly #isSlow: boolean;
   #calls = 0;
 
-  /** `isSlow`: every other call takes its time, as threads of others do that run at once. */
+  /** `isSlow`: every other call is delayed, like concurrent threads elsewhere. */
   constructor(isSlow = false) {
     this.#isSlow = isSlow;
   }
@@ -78,7 +78,7 @@ export class PacketCollector {
     });
   }
 
-  /** The file that the original's collector would have written. */
+  /** The file that the collector of `network-observability-cli` would have written. */
   file(): Buffer {
     return Buffer.concat([FILE_HEADER, ...this.values]);
   }

@@ -6,8 +6,8 @@ const PERIOD_MS = 100;
 const LOOKS = 3;
 
 /**
- * Runs an agent until it has looked for containers several times. Its options are the first
- * argument, JSON. Prints what it watched; warnings go to standard error.
+ * Runs an agent until it has looked for containers several times. The first argument has its
+ * options, as JSON. Prints the watched interfaces; warnings go to standard error.
  */
 const looked = Promise.withResolvers<void>();
 let looks = 0;

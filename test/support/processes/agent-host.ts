@@ -24,7 +24,7 @@ export function takeBatch(tables = new TableSpace()): FlowBatch {
   return new FlowBatch(AGENT_LAYOUT, tables.current);
 }
 
-/** A flow read out of a batch, slowly; absent values are undefined. */
+/** A flow read from a batch, slowly; absent values are undefined. */
 export interface FlowView {
   readonly SrcAddr: string;
   readonly DstAddr: string;
@@ -49,7 +49,7 @@ export interface FlowView {
   readonly TimeFlowStartMs: number;
   readonly TimeFlowEndMs: number;
   readonly TimeReceived: number;
-  /** Of features. */
+  /** Fields of features. */
   readonly [name: string]: unknown;
 }
 
@@ -89,7 +89,7 @@ export interface AgentHost extends AsyncDisposable {
   readonly agent: Agent;
   readonly metrics: Metrics;
   readonly flows: FlowView[];
-  /** Packets and bytes of all that the hooks have seen up to now, recorded or not. */
+  /** Packets and bytes of all that the hooks have seen so far, recorded or not. */
   seen(): Promise<{ readonly packets: number; readonly bytes: number }>;
   accounting(): Books;
 }
@@ -160,7 +160,7 @@ export async function startAgent(
   };
 }
 
-/** All packets that the hooks saw, whatever became of them. */
+/** All packets that the hooks saw, recorded or not. */
 export function sumOf(accounting: Books): { packets: number; bytes: number } {
   const parts = Object.values(accounting.unrecorded);
   return {

@@ -1,11 +1,11 @@
 import { freePort, type Program, startProgram } from './program.ts';
 
-/** `netobserv agent` as a process, configured by the environment as the original's container is. */
+/** `netobserv agent` as a process, configured by the environment like `netobserv-ebpf-agent`. */
 export interface AgentProgram {
   readonly program: Program;
-  /** Sum of the metrics that begin so, without the common prefix. */
+  /** Sum of the metrics with this prefix, which does not include the common one. */
   total(prefix: string): Promise<number>;
-  /** Packets that were recorded, or counted as not. */
+  /** Packets that are recorded, or counted as unrecorded. */
   seen(): Promise<number>;
 }
 

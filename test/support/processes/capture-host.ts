@@ -14,7 +14,7 @@ import { agentConfig, loadNative } from './agent-host.ts';
 export interface CaptureHost extends AsyncDisposable {
   readonly agent: Agent;
   readonly metrics: Metrics;
-  /** Ends it and returns what it wrote. */
+  /** Ends it and returns its output. */
   stop(): Promise<Buffer>;
 }
 

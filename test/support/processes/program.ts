@@ -7,35 +7,37 @@ import { ROOT } from '../source-tree.ts';
 /** How the program is started: from source, or as the packed executable. */
 export type Flavour = 'source' | 'packed';
 
-/** What tests that run with either take: `NETOBSERV_FLAVOUR=packed` is the executable. */
+/** The flavour for tests that accept both: `NETOBSERV_FLAVOUR=packed` is the executable. */
 function chosenFlavour(): Flavour {
   return process.env.NETOBSERV_FLAVOUR === 'packed' ? 'packed' : 'source';
 }
 
 export interface Program {
   readonly child: ChildProcess;
-  /** Everything printed so far, both streams. */
+  /** Everything printed so far, on both streams. */
   readonly output: () => string;
-  /** Resolves with the first match in the output; rejects when the program ends without one. */
+  /** Resolves with the first match in the output; rejects if the program ends without one. */
   waitFor(pattern: RegExp): Promise<RegExpExecArray>;
-  /** Resolves when it has ended by itself, to its exit code or signal. */
+  /** Resolves with the exit code or signal when it has ended by itself. */
   end(): Promise<number | NodeJS.Signals | null>;
   /** Ends it by SIGTERM, or at once by SIGKILL. */
   stop(signal?: 'SIGTERM' | 'SIGKILL'): Promise<number | NodeJS.Signals | null>;
 }
 
 export interface StartOptions {
-  /** Default: what NETOBSERV_FLAVOUR chooses. */
+  /** Default: from NETOBSERV_FLAVOUR. */
   readonly flavour?: Flavour;
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
-  /** Command that runs what follows it, instead of the program: `args` begin with its path. */
+  /**
+   * Command that runs its arguments, instead of the program: `args` begin with the program's path.
+   */
   readonly command?: readonly string[];
 }
 
 export const EXECUTABLE = join(ROOT, 'dist', 'netobserv');
 
-/** Command line that is the program, before its arguments. */
+/** Command line of the program, before its arguments. */
 export function programCommand(flavour: Flavour = chosenFlavour()): readonly string[] {
   const source = [join(ROOT, 'node_modules', '.bin', 'node'), join(ROOT, 'src', 'main.ts')];
   return flavour === 'packed' ? [EXECUTABLE] : source;
@@ -106,13 +108,13 @@ export async function runProgram(
   return { code, stdout, stderr };
 }
 
-/** The console's address, once `netobserv up` has said that everything runs. */
+/** The console's address, once `netobserv up` has reported that everything runs. */
 export async function consoleAddress(program: Program): Promise<string> {
   const [, address] = await program.waitFor(/netobserv is up: (\S+)/);
   return address!;
 }
 
-/** A port that nobody listens on, for options that take no port of the kernel's choice. */
+/** A port that nobody listens on, for options that do not accept a port of the kernel's choice. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');

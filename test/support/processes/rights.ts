@@ -2,8 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
- * For `sh -c`, in a mount namespace of its own: makes everything but NETOBSERV_CACHE_DIR, a new
- * folder of USER_ID's, read-only, makes sure of it, and becomes the command in its arguments.
+ * For `sh -c`, in a separate mount namespace: makes everything read-only except NETOBSERV_CACHE_DIR
+ * (a new folder of USER_ID), checks this, and executes the command in its arguments.
  */
 export const READ_ONLY = `
 set -e
@@ -19,13 +19,13 @@ done
 exec "$@"
 `;
 
-/** A command that runs what follows it as root with these capabilities, and no others. */
+/** A command that runs its arguments as root with only these capabilities. */
 export function rootWith(capabilities: readonly string[]): readonly string[] {
   const set = ['-all', ...capabilities.map((name) => `+${shortName(name)}`)].join();
   return ['setpriv', `--inh-caps=${set}`, `--bounding-set=${set}`];
 }
 
-/** As `rootWith`, as somebody else. */
+/** Like `rootWith`, as another user. */
 export function userWith(id: number, capabilities: readonly string[]): readonly string[] {
   const set = ['-all', ...capabilities.map((name) => `+${shortName(name)}`)].join();
   const who = ['--reuid', `${id}`, '--regid', `${id}`, '--clear-groups'];
@@ -39,7 +39,7 @@ function shortName(capability: string): string {
 
 export type CapabilitySet = 'CapPrm' | 'CapEff' | 'CapInh' | 'CapBnd' | 'CapAmb';
 
-/** A set of every thread of the process; throws when they differ, or may get more by a program. */
+/** A set of all threads of the process; throws if they differ, or may gain more by exec. */
 export function capabilitiesOf(pid: number, set: CapabilitySet): bigint {
   const folder = `/proc/${pid}/task`;
   const found = readdirSync(folder).map((thread) => {

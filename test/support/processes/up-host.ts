@@ -5,7 +5,7 @@ import type { MetricsResponse, RecordsResponse, StatusResponse } from '../../../
 import type { FlowRow } from '../../../src/query/ast.ts';
 import { consoleAddress, type Program, startProgram } from './program.ts';
 
-/** Most rows that the API answers with at once. */
+/** Maximum number of rows per answer of the API. */
 const ROWS_MAX = 10_000;
 /** Seconds: longer than any test runs, shorter than flows are kept. */
 const RANGE_S = 3600;
@@ -15,20 +15,21 @@ export interface Sums {
   readonly bytes: number;
 }
 
-/** `netobserv up` as people start it, seen through what its console answers. */
+/** `netobserv up` as people start it, observed through its console. */
 export interface UpHost extends AsyncDisposable {
   readonly url: string;
   readonly program: Program;
-  /** The rows that match; more than one answer can hold is an error. */
+  /** The matching rows; more than one answer can hold is an error. */
   rows(filters?: string): Promise<readonly FlowRow[]>;
-  /** Sums over the rows that match, made by the store. */
+  /** Sums over the matching rows, made by the store. */
   sums(filters?: string): Promise<Sums>;
   status(): Promise<StatusResponse>;
 }
 
 /**
- * Starts `up` on a free port and waits until its hooks are attached. Without `data` its folder is
- * made for it and goes with it. Disposing ends it by SIGTERM, and fails when it fails at that.
+ * Starts `up` on a free port and waits until its hooks are attached. Without `data`, it makes a
+ * folder and removes it afterwards. Disposing ends it by SIGTERM, and fails if it does not end
+ * cleanly.
  */
 export async function startUp(args: readonly string[], data?: string): Promise<UpHost> {
   const folder = data ?? mkdtempSync(join(tmpdir(), 'netobserv-up-'));
@@ -80,7 +81,7 @@ export async function startUp(args: readonly string[], data?: string): Promise<U
   };
 }
 
-/** Values of a field, added up; every row has it. */
+/** Sum of a field's values; every row has it. */
 export function sumOf(rows: readonly FlowRow[], field: string): number {
   return rows.reduce((total, row) => total + Number(row[field]), 0);
 }

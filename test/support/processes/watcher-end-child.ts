@@ -10,7 +10,7 @@ process.on('SIGUSR2', () => {
   closeSync(Number(watcher));
 });
 
-/** The thread's set alone has an eventfd under the number 0: the request to end (`STOP_ID`). */
+/** Only the thread's set has an eventfd under the number 0: the request to end (`STOP_ID`). */
 function isWatcher(fd: string): boolean {
   if (linkOf(fd) !== 'anon_inode:[eventpoll]') return false;
   const members = readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8').matchAll(

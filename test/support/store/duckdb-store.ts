@@ -11,7 +11,7 @@ import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../../src/telemetry/metrics.ts';
 import { appendRows, type Row } from '../models/interpreter/rows.ts';
 
-/** One column of each kind, and those that queries treat in a way of their own. */
+/** One column of each kind, and those with special treatment in queries. */
 export const STORE_LAYOUT = new BatchLayout([
   { name: 'TimeFlowStartMs', kind: 'f64' },
   { name: 'TimeFlowEndMs', kind: 'f64' },
@@ -54,7 +54,7 @@ export function batchOf(
   return batch;
 }
 
-/** A folder that goes away with the test. */
+/** A folder that is removed after the test. */
 export function temporaryFolder(): Disposable & { readonly path: string } {
   const path = mkdtempSync(join(tmpdir(), 'netobserv-store-'));
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
@@ -83,7 +83,7 @@ export async function openStore(
     tables,
     async append(rows, layout) {
       await store.append(batchOf(rows, tables.current, layout));
-      // Each batch has intern tables of its own, so that values get several ids.
+      // Each batch has its own intern tables, so that values get several ids.
       tables.rotateIfFull();
     },
     async [Symbol.asyncDispose]() {

@@ -7,8 +7,8 @@ import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { batchOf } from './duckdb-store.ts';
 
 /**
- * Appends flows to the store in the folder that is its argument until it is killed. Prints how
- * many flows are durable after every flush, one number a line.
+ * Appends flows to the store in the folder given as its argument until it is killed. Prints the
+ * number of durable flows after every flush, one number per line.
  */
 const tables = new TableSpace();
 const store = createDuckdbStore(

@@ -8,8 +8,8 @@ import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { handClock } from '../hand-clock.ts';
 
 /**
- * Keeps flows in the folder that is its argument, with a small budget, and prints what that took
- * as JSON: resident memory after each million, bytes, and how many flows are durable.
+ * Keeps flows in the folder given as its argument, with a small budget, and prints the cost as
+ * JSON: resident memory after each million, bytes, and the number of durable flows.
  */
 const MILLIONS = 6;
 const MILLION = 1_000_000;
@@ -24,7 +24,7 @@ const store = createDuckdbStore(
     ...DUCKDB_DEFAULTS,
     dataDir: process.argv[2],
     memoryLimitBytes: 64 * MIB,
-    // As in a day of many flows, only sooner.
+    // As in a day of many flows, but faster.
     renewRows: MILLION,
   },
   { log: createLog('silent'), metrics: createMetrics('child_'), clock, tables },
@@ -52,7 +52,7 @@ for (let from = 0; residentBytes.length < MILLIONS; from += batch.length) {
   fill(from);
   await store.append(batch);
   if (from + batch.length < (residentBytes.length + 1) * MILLION) continue;
-  // Retention and renewal have their turn, and end before the flush does.
+  // Retention and renewal get their turn, and end before the flush.
   clock.now += 30_000;
   clock.tick();
   await store.flush();

@@ -11,9 +11,9 @@ import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 
 /**
- * Keeps a million flows of as many conversations in the folder that is its argument, asks for
- * quantiles by conversation, whole and cancelled, and prints what that took as JSON: memory in
- * bytes, times in milliseconds.
+ * Keeps a million flows of as many conversations in the folder given as its argument, requests
+ * quantiles by conversation, complete and cancelled, and prints the cost as JSON: memory in bytes,
+ * times in milliseconds.
  */
 const FLOWS = 1_000_000;
 const MEMORY_LIMIT_BYTES = 96 * 1024 ** 2;
@@ -86,7 +86,7 @@ async function fill(): Promise<void> {
   }
   for (let from = 0; from < FLOWS; from += batch.length) {
     for (let row = 0; row < batch.length; row++) {
-      // Multiplied by odd constants: no two flows are of one conversation.
+      // Multiplied by odd constants: each flow is of a different conversation.
       const mixed = Math.imul(from + row, 0x9e3779b1) >>> 0;
       batch.f64('TimeFlowEndMs')[row] = START_MS + ((from + row) * RANGE_MS) / FLOWS / 2;
       batch.ids('SrcAddr')[row] = addresses[mixed % 5000]!;

@@ -10,7 +10,7 @@ import { featureNames, withFeatures } from '../../../src/agent/features/choose.t
 import { loadConfig } from '../../../src/config/load.ts';
 import { agentConfig } from '../../support/processes/agent-host.ts';
 
-/** Every variable of the original with its default, and our own; `-`: empty. */
+/** Every variable of `netobserv-ebpf-agent` with its default, and our own; `-`: empty. */
 const VARIABLES = `
 AGENT_IP=- AGENT_IP_IFACE=external AGENT_IP_TYPE=any EXPORT=grpc TARGET_HOST=- TARGET_PORT=0
 TARGET_TLS_CA_CERT_PATH=- TARGET_TLS_USER_CERT_PATH=- TARGET_TLS_USER_KEY_PATH=-
@@ -39,7 +39,7 @@ CACHE_IDLE_TIMEOUT=2s ENABLE_TCP_HEALTH=false ENABLE_PROCESSES=false TUNNEL_INNE
 TUNNEL_VXLAN_PORTS=4789,8472 TUNNEL_GENEVE_PORTS=6081
 `;
 
-/** Where the default is another on purpose: packets behind a program that decides are not seen. */
+/** Variables whose default differs on purpose: hooks behind a program that decides miss packets. */
 const OWN_DEFAULTS = { TCX_ATTACH_ANCHOR_INGRESS: 'head', TCX_ATTACH_ANCHOR_EGRESS: 'head' };
 
 test('every variable of the original is there, by its name and with its default', () => {
@@ -159,7 +159,7 @@ test('filter rules: all that is wrong is said with its place, and nothing is loa
 const PCA = { ENABLE_PCA: 'true', FLOW_FILTER_RULES: 'port=80' };
 
 test.each([
-  // As with the original: an empty text is no rules, and an empty list captures nothing.
+  // As in `netobserv-ebpf-agent`: an empty text means no rules, and an empty list captures nothing.
   [{ ...PCA, FLOW_FILTER_RULES: '' }, 'FLOW_FILTER_RULES'],
   [{ ...PCA, FLOW_FILTER_RULES: 'drops=true' }, 'FLOW_FILTER_RULES'],
   [{ ...PCA, LISTEN_CONTAINERS_PERIOD: '1ms' }, 'LISTEN_CONTAINERS_PERIOD'],
@@ -247,7 +247,7 @@ test('0 where a number has to be there is the default', () => {
     dnsTrackingPort: 53,
     metricsServerPort: 9090,
     pcaMessageMaxPackets: 1,
-    // Where 0 means something.
+    // Variables for which 0 has a meaning.
     ...{ sampling: 0, networkEventsMonitoringGroupId: 0, targetPort: 0, quicTrackingMode: 0 },
   });
 });

@@ -5,7 +5,7 @@ import { agentConfig } from '../../support/processes/agent-host.ts';
 
 type Environment = Readonly<Record<string, string>>;
 
-/** What the original's operator writes whatever its FlowCollector says. */
+/** The variables that `network-observability-operator` writes for any FlowCollector. */
 const OPERATOR: Environment = {
   AGENT_IP: '10.0.0.7',
   DNS_TRACKING_PORT: '53',
@@ -69,7 +69,7 @@ const OPERATOR_RULES = JSON.stringify([
   { ip_cidr: 'fd00::/8', action: 'Accept', protocol: 'ICMPv6', icmp_type: 128, drops: true },
 ]);
 
-/** The one filter of FlowCollectors without `rules`, whose ports are a text with a range in it. */
+/** The only filter of FlowCollectors without `rules`; its ports are a text with a range. */
 const ONE_FILTER: Environment = {
   FLOW_FILTER_RULES: JSON.stringify([
     {
@@ -88,7 +88,7 @@ const GO_DURATIONS: Environment = {
   GRPC_RECONNECT_TIMER_RANDOMIZATION: '.5m',
 };
 
-/** The command line of the original: its manifests, as they are without any option. */
+/** The variables from the manifests of `network-observability-cli` without any option. */
 const CLI: Environment = {
   CACHE_ACTIVE_TIMEOUT: '1s',
   METRICS_ENABLE: 'false',
@@ -108,7 +108,7 @@ const CLI_FLOWS: Environment = {
   ...Object.fromEntries(Object.keys(FEATURES).map((name) => [name, 'false'])),
 };
 
-/** A rule of it after `--port=8080 or --protocol=ICMPv6`. */
+/** A rule that it writes after `--port=8080 or --protocol=ICMPv6`. */
 const CLI_RULE = {
   ...{ direction: '', ip_cidr: '0.0.0.0/0', protocol: '', source_port: 0, destination_port: 0 },
   ...{ port: 0, source_port_range: '', source_ports: '', destination_port_range: '' },

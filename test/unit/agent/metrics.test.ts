@@ -61,7 +61,7 @@ test('trace!: interfaces that come faster than they expire are bounded', async (
   expect(names.at(-1)).toBe('veth4999 1');
 });
 
-/** Metrics of the original agent: name, type, labels. */
+/** Metrics of `netobserv-ebpf-agent`: name, type, labels. */
 const ORIGINAL: readonly (readonly [name: string, type: string, labels: readonly string[]])[] = [
   ['evictions_total', 'counter', ['source', 'reason']],
   ['evicted_flows_total', 'counter', ['source', 'reason']],
@@ -79,7 +79,7 @@ const ORIGINAL: readonly (readonly [name: string, type: string, labels: readonly
   ['openssl_data_events_total', 'counter', ['openssl_type']],
 ];
 
-/** Metrics of an agent that runs and of its exporter, which sends to nobody. */
+/** Metrics of a running agent and of its exporter, which sends to nobody. */
 async function running(env: Readonly<Record<string, string>>): Promise<Metrics> {
   const target = { TARGET_HOST: '127.0.0.1', TARGET_PORT: '9', AGENT_IP: '192.0.2.1' };
   const config = agentConfig({ ...target, ...env });
@@ -132,7 +132,7 @@ test('drains are timed by the buckets of the original', async () => {
   expect(bounds).toEqual([...['0.001', '0.01', '0.1', '1', '10', '100', '1000', '10000', '+Inf']]);
 });
 
-/** Series that the original has from its start, all 0. */
+/** Series that `netobserv-ebpf-agent` has from its start, all 0. */
 const FROM_THE_START = [
   ...['CannotCreateFlowsHashMap', 'CannotUpdateFlowsHashMap', 'CannotUpdateDNSHashMap'].map(
     (reason) => `dropped_flows_total{source="flow-fetcher",reason="${reason}"}`,
@@ -148,7 +148,7 @@ const FROM_THE_START = [
   'errors_total{component="network-events",error="CookieTooBig",severity="medium"}',
 ];
 
-/** Of ours; alerts are about the same. */
+/** Our own series; alerts are about the same. */
 const OURS_FROM_THE_START = [
   'dropped_flows_total{source="limiter",reason="full"}',
   'errors_total{component="InterfaceEvents",error="AttachIngress:CantAttachTCX",severity="low"}',

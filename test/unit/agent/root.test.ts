@@ -48,7 +48,7 @@ async function start(env: Readonly<Record<string, string>> = {}): Promise<Agent>
 }
 
 function flow(src: string, index = 2): FakeFlow {
-  // 7 is the low half of the cookie that the fake's namespace has.
+  // 7 is the low half of the fake namespace's cookie.
   const observed = [{ netns: 7, index, ingress: true }];
   return { src, dst: '10.0.0.2', bytes: 100, packets: 2, observed };
 }

@@ -4,7 +4,7 @@ import type { Clock } from '../../../src/base/clock.ts';
 
 const BOOT_MS = 1_700_000_000_000.75;
 
-/** Time that passes by a little with each look at it. */
+/** A clock that advances a little with each reading. */
 class PassingTime {
   monotonicMs = 5000;
   bootMs = BOOT_MS;

@@ -5,12 +5,12 @@ test('time moves forwards', async () => {
   const wall = systemClock.nowMs();
   const monotonic = systemClock.monotonicMs();
   await systemClock.sleep(5);
-  // Timers count whole milliseconds, so one may be missing from a finer clock.
+  // Timers count whole milliseconds, so a finer clock may show one less.
   expect(systemClock.monotonicMs() - monotonic).toBeGreaterThanOrEqual(4);
   expect(systemClock.nowMs()).toBeGreaterThanOrEqual(wall);
 });
 
-/** Between which the two clocks differ, however long this process has to wait between readings. */
+/** Bounds of the clocks' difference, however long this process has to wait between readings. */
 function offsetBoundsMs(): { readonly leastMs: number; readonly mostMs: number } {
   const beforeMs = systemClock.monotonicMs();
   const kernelMs = kernelMonotonicMs();
@@ -39,7 +39,7 @@ test('a sleep does not begin when it was aborted before', async () => {
   await expect(systemClock.sleep(60_000, AbortSignal.abort(reason))).rejects.toBe(reason);
 });
 
-/** Resolves when a ticker of this period has ticked so often, which disposes of it. */
+/** Resolves when a ticker of this period has ticked this often and has been disposed of. */
 function ticks(count: number, onTick: () => void): Promise<void> {
   return new Promise((resolve) => {
     let left = count;

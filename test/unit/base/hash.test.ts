@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { finish32, mix32 } from '../../../src/base/hash.ts';
 
-/** MurmurHash3_x86_32 of whole words, made of the two rounds. */
+/** MurmurHash3_x86_32 of whole words, made from the two rounds. */
 function murmur(words: readonly number[], seed: number): number {
   return finish32(words.reduce((hash, word) => mix32(hash, word), seed) ^ (words.length * 4));
 }

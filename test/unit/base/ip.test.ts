@@ -15,7 +15,7 @@ const v4 = fc.ipV4();
 const v6 = fc.ipV6();
 const anyAddress = fc.oneof(v4, v6);
 
-/** Texts that look enough like addresses to get into every branch of the parser. */
+/** Texts similar enough to addresses to reach every branch of the parser. */
 const nearlyAddress = fc
   .array(
     fc.oneof(
@@ -102,7 +102,7 @@ describe('networks', () => {
           fc.integer({ min: 0, max: width }),
           (network, other, bits) => {
             const isMapped = (text: string): boolean => isMappedV4(parseAddress(text)!);
-            // node:net looks at mapped addresses as IPv4 ones, whatever was asked for.
+            // node:net treats mapped addresses as IPv4 ones, whichever family is requested.
             fc.pre(family === 'ipv4' || !(isMapped(network) || isMapped(other)));
             const list = new BlockList();
             list.addSubnet(network, bits, family);
@@ -131,7 +131,7 @@ describe('networks', () => {
     );
   });
 
-  // Text of a network, an address, and whether it is in there.
+  // Text of a network, an address, and whether the network contains it.
   test.each([
     ['::/0', '10.0.0.1', false],
     ['::/80', '10.0.0.1', false],

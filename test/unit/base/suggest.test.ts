@@ -34,7 +34,7 @@ test('with a bound it is the same up to there, and one more beyond', () => {
 });
 
 test('words of any length take little time', () => {
-  // A request may name as much, and one thread serves all.
+  // A request may contain as many names, and one thread serves all requests.
   const known = Array.from({ length: 500 }, (_, i) => `SrcK8S_OwnerType${i}`);
   const words = ['k'.repeat(8000), 'SrcK8S_OwnerType'.repeat(4), 'S'.repeat(64)];
   const startMs = cpuMs();

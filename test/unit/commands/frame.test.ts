@@ -26,7 +26,7 @@ const TABLE = {
   ),
 };
 
-/** Prints what it was configured with, or fails as it was told. */
+/** Prints its configuration, or fails on demand. */
 const probe: Command = {
   builder: (yargs, context) => addOptions(yargs, TABLE, ['sampling'], context),
   async handler(flags, context) {
@@ -77,7 +77,7 @@ test('a value with parts may be in a file, or in the file of all options', async
   expect(JSON.parse(ofFlag.out)).toMatchObject({ rules: [1, 2] });
   const ofVariable = await cli(['probe'], { RULES: `@${rules}` });
   expect(JSON.parse(ofVariable.out)).toMatchObject({ rules: [1, 2] });
-  // As JSON, with the place where it stands.
+  // As JSON, with its location.
   const ofConfig = await cli(['probe', '--config', config]);
   expect(ofConfig.err).toContain('rules.yaml:1:1 rules: rule 1 is no number');
 });

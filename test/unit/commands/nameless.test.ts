@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { memoryPlaces, withNamelessFile } from '../../../src/commands/nameless.ts';
 
-/** As a container with a read-only root sees it. */
+/** The view of a container with a read-only root. */
 const MOUNTS = `overlay / overlay ro,relatime,lowerdir=/a,upperdir=/b 0 0
 proc /proc proc rw,nosuid,nodev,noexec,relatime 0 0
 tmpfs /dev tmpfs rw,nosuid,size=65536k,mode=755,inode64 0 0
@@ -40,7 +40,7 @@ test('what no place can load is told with each of them', () => {
   );
 });
 
-/** Names that come and go by others are not ours. */
+/** Other processes' names, which come and go, are not ours. */
 function contentsOf(place: string): readonly string[] {
   return readdirSync(place).filter((name) => name.includes('netobserv'));
 }

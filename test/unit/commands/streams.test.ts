@@ -8,7 +8,7 @@ import { ROOT } from '../../support/source-tree.ts';
 const SOON = { timeout: 15_000, interval: 20 } as const;
 const CTRL_S = '\x13';
 
-/** Writes a megabyte to both streams when told to, then says what was lost. */
+/** Writes a megabyte to both streams on demand, then reports the losses. */
 const CHILD = `
   import { writeFileSync } from 'node:fs';
   import { standardStreams } from '${ROOT}/src/commands/streams.ts';

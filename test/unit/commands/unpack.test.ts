@@ -136,7 +136,7 @@ test('damage inside the executable is told, not unpacked', () => {
   expect(readdirSync(folder)).toEqual([]);
 });
 
-/** Another build of ours in the folder, with the files' given contents, that old. */
+/** A folder with another of our builds: files with the given contents and age. */
 function otherBuild(files: Readonly<Record<string, string>>, ageDays: number, infix = ''): string {
   const packed: PackedFile[] = Object.entries(files).map(([path, text]) => ({
     path,
@@ -247,7 +247,7 @@ test('of many that unpack at the same time, each finds everything in its place',
     const uid = process.getuid();
     const deps = { manifest: { id, files }, write, folders: [folder], uid, clock };
     unpackedFiles(files.map(({ path }) => path), deps);`;
-  // Enough to be written for a while, so that the starts overlap.
+  // Large enough that writing takes a while, so that the starts overlap.
   const files = Array.from({ length: 60 }, (_, i) => {
     const path = `web/${i}.js`;
     return { path, sha256: hash('sha256', path.repeat(2_000)) };

@@ -66,7 +66,7 @@ test.each<[path: string, key: string, value: string]>([
   ['anchored.deep[1].key', '7:14', '7:19'],
   ['again.deep[1].key', '7:14', '7:19'],
   ['again', '8:1', '8:8'],
-  // Not there: the nearest above it.
+  // Missing: the nearest place above it.
   ['pipeline[0].whenFull', '3:5', '3:5'],
   ['pipeline[7].name', '2:1', '3:3'],
   ['pipelin', '2:1', '2:1'],
@@ -118,7 +118,7 @@ const LARGE = 1 << 20;
 const rows = (count: number, line: (index: number) => string) =>
   Array.from({ length: count }, (_, index) => line(index)).join('\n');
 
-/** Nine times what is before, twelve times over. */
+/** Nine times the previous line, twelve times over. */
 const BOMB = ['a: &a [x,x,x,x,x,x,x,x,x]']
   .concat([...'bcdefghijklm'].map((name, index) => bombLine(name, 'abcdefghijkl'[index]!)))
   .join('\n');
@@ -146,7 +146,7 @@ test.each([
 ])('hostile, and refused soon: %s', (_why, source) => {
   const startMs = performance.now();
   expect(refusalOf(source).length).toBeLessThan(300);
-  // Far more than a second is only needed where many other programs run.
+  // Far more than a second is needed only on busy machines.
   expect(performance.now() - startMs).toBeLessThan(10_000);
 });
 
@@ -170,7 +170,7 @@ test('any JSON value is read as JSON reads it', () => {
   fc.assert(
     fc.property(fc.jsonValue({ maxDepth: 5 }), (value) => {
       const text = JSON.stringify(value);
-      // DEL is allowed in JSON, but in no text that a person writes.
+      // DEL is allowed in JSON, but people do not type it.
       fc.pre(!text.includes('\x7f'));
       expect(parse(text).value).toEqual(JSON.parse(text) ?? undefined);
     }),

@@ -154,7 +154,7 @@ test('problems are in the order of the document, at the key or the value that is
   const source = ['tags: []', 'rules:', '  - type: cut', '    length: 10', 'portt: 1', 'on: 7'];
   const document = parseDocument('c.yaml', source.join('\n'));
   expect(problemLines(validate(Schema, document.value).problems, document)).toEqual([
-    // The key that is missing has no place: that of the object.
+    // A missing key has no place of its own: the object's place is used.
     'c.yaml:1:1 name: is required',
     'c.yaml:1:7 tags: must be a list that is not empty, not []',
     'c.yaml:4:13 rules[0].length: must be a whole number from 1 up to 9, not 10',

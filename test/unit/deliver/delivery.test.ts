@@ -32,7 +32,7 @@ function message(flows = 1): Message {
   return { bytes: new Uint8Array(100), amount: { flows, packets: flows * 2, bytes: flows * 50 } };
 }
 
-/** A collector that answers as told; the last answer is repeated. */
+/** A collector that gives these answers; the last one is repeated. */
 function setUp(answers: readonly Answer[], limits: Partial<DeliveryLimits> = {}, inFlightMax = 1) {
   const clock = new ManualClock();
   const received: Message[] = [];
@@ -44,7 +44,7 @@ function setUp(answers: readonly Answer[], limits: Partial<DeliveryLimits> = {},
     async send(sent, signal) {
       const answer = answers[Math.min(calls++, answers.length - 1)]!;
       runningMax = Math.max(runningMax, ++running);
-      // What never answers does not mind the signal, either.
+      // A collector that never answers ignores the signal, too.
       if (answer === 'never') {
         signal.addEventListener('abort', () => running--);
         await new Promise(() => undefined);
@@ -161,7 +161,9 @@ test('as many messages are in flight as the transport allows', async () => {
 });
 
 describe('lanes', () => {
-  /** A collector that never answers for lane 0, and takes the rest; what has no lane, in parts. */
+  /**
+   * A collector that never answers for lane 0 and takes the rest; flows without a lane in parts.
+   */
   function laneBed() {
     const bed = setUp(['ok']);
     const received: Message[] = [];
@@ -191,7 +193,7 @@ describe('lanes', () => {
     expect(delivery.backlog().flows).toBe(LIMITS.batchesMax);
     expect(await value('exporter_lost_flows_total', { reason: 'full' })).toBe(6);
     expect(await value('exporter_spool_messages')).toBe(LIMITS.batchesMax);
-    // A batch that is for the stuck one only has no room at all.
+    // A batch only for the stuck lane has no room at all.
     expect(delivery.offer([inLane(0)])).toBe(false);
   });
 

@@ -30,7 +30,7 @@ test.each(Object.entries(TABLES))('%s goes both ways', (_name, names) => {
   expect(names.numberOf('')).toBeUndefined();
 });
 
-// IANA, the kernel's headers and the original's readers.
+// IANA, the kernel's headers and the readers of `flowlogs-pipeline`.
 test.each([
   [NAMES.protocol, 'TCP', 6],
   [NAMES.protocol, 'UDP', 17],

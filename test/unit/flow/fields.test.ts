@@ -25,7 +25,7 @@ test('names are unique', () => {
   expect(duplicates(FIELDS.map((field) => field.name))).toEqual([]);
 });
 
-/** Places of a field in `pbflow.Record`: its own, and those of what is sent beside it. */
+/** Places of a field in `pbflow.Record`: its own, and those of the fields sent beside it. */
 function placesOf({ proto }: FieldSpec): readonly string[] {
   if (proto === undefined) return [];
   const beside = [proto.exact, proto.mismatch].flatMap((number) => number ?? []);

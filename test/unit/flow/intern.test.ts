@@ -123,7 +123,7 @@ describe('generations', () => {
     expect(space.rebuilds).toBe(1);
     expect(second.addresses.text(kept)).toBe('10.0.0.1');
     expect(second.strings.find('eth0')).toBe(MISSING);
-    // Batches that still hold the old generation go on reading it.
+    // Batches that still hold the old generation can still read it.
     expect(first.strings.text(1)).toBe('eth0');
 
     registration[Symbol.dispose]();

@@ -44,7 +44,7 @@ test('no value makes a row fail: what does not fit is absent and counted', () =>
   );
 });
 
-/** Row in, row out, fields that failed. */
+/** Returns the row read back, and the fields that failed. */
 function through(row: Row, ...fields: readonly string[]): readonly [Row, readonly string[]] {
   const failures: CoercionFailures = new Map();
   const batch = batchOf(layoutFor(fields), new TableSpace().current, [row], failures);

@@ -23,7 +23,7 @@ function everything(): Record<string, unknown> {
     const before = transforms[transforms.indexOf(name) - 1] ?? FOLLOWS;
     return { name, follows: isSink(name) ? transforms.at(-1)! : before };
   });
-  // The examples are those of the schemas, which a test must not change.
+  // The examples belong to the schemas, and a test must not change them.
   return structuredClone({ pipeline, parameters, metricsSettings: { port: 9401 } });
 }
 
@@ -44,7 +44,7 @@ test('whatever stands in the place of a value, the error is a coded one', () => 
   );
 });
 
-/** Puts a value somewhere into an object, further down with each step. */
+/** Puts a value somewhere into an object, one level deeper with each step. */
 function put(node: object, steps: Iterator<number>, value: unknown): void {
   const keys = Object.keys(node);
   const key = keys[steps.next().value! % keys.length];

@@ -4,7 +4,7 @@ import { testPipeline } from '../../support/models/interpreter/setup.ts';
 
 const FOLLOWS = 'preset-ingester';
 
-/** A pipeline of one sink behind one stage with these parameters. */
+/** A pipeline with one sink behind one stage with these parameters. */
 function withStage(stage: Record<string, unknown>): unknown {
   return {
     pipeline: [
@@ -362,7 +362,7 @@ test.each<readonly [string, unknown, string, string]>([
 });
 
 function expectError(config: unknown, code: string, message: string): void {
-  // Configurations come from files: anything may be in them.
+  // Configurations come from files and may contain anything.
   const compile = () => testPipeline(config as PipelineConfig);
   expect(compile).toThrow(expect.objectContaining({ code }));
   expect(compile).toThrow(message);

@@ -6,7 +6,7 @@ import { testPipeline } from '../../support/models/interpreter/setup.ts';
 const EGRESS = '1';
 const INGRESS = '0';
 
-/** Flow metrics by their names. */
+/** Flow metrics by name. */
 function metricsOf(...features: Feature[]): Readonly<Record<string, unknown>> {
   const { parameters } = defaultPipeline({ prefix: 'n_', features: new Set(features) });
   const stage = parameters.find(({ name }) => name === 'prometheus') as unknown as {

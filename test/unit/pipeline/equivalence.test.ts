@@ -35,7 +35,7 @@ const rows: fc.Arbitrary<Row> = fc
   .map((row) =>
     Object.fromEntries(
       Object.entries(row).filter(([, value]) => {
-        // A batch has no way to tell an empty list from none.
+        // A batch cannot distinguish an empty list from none.
         return value !== undefined && !(Array.isArray(value) && value.length === 0);
       }),
     ),
@@ -217,7 +217,7 @@ const tree: fc.Arbitrary<Tree> = fc.record({
   ),
 });
 
-/** A second source: its rows, its own stages, and whether the first one's stages get them, too. */
+/** A second source: its rows, its stages, and whether the first source's stages also get them. */
 interface Second {
   readonly batches: readonly (readonly Row[])[];
   readonly tree: Tree;
@@ -225,7 +225,7 @@ interface Second {
   readonly coalesceMs?: number | undefined;
 }
 
-/** Names stages in order; prom stages get a prefix of their own, so that metrics do not collide. */
+/** Names stages in order; prom stages get their own prefix, so that metrics do not collide. */
 function configOf(root: Tree, second: Second | undefined): PipelineConfig {
   const pipeline: { name: string; follows: string }[] = [];
   const parameters: StageParameters[] = [];
@@ -245,7 +245,7 @@ function configOf(root: Tree, second: Second | undefined): PipelineConfig {
   walk(root, 'preset-ingester');
   if (second !== undefined) {
     const { batches, tree: own, joins, coalesceMs } = second;
-    // A gauge keeps the last value: where both sources meet, they must take turns as they are read.
+    // A gauge keeps the last value: if both sources meet, they must take turns in reading order.
     const waiting = joins || coalesceMs === undefined ? {} : { coalesceMs };
     const firsts = pipeline.filter(({ follows }) => follows === 'preset-ingester');
     parameters.push({ name: 'rows', ingest: { type: 'rows', rows: { batches, ...waiting } } });
@@ -288,11 +288,11 @@ test('the compiled pipeline does what the interpreter does, across table rotatio
           appendRows(batch, batchRows);
           pipeline.emit(batch);
         }
-        // Small batches have waited long enough; then extractors emit what they have.
+        // Small batches have waited long enough; then extractors emit their rows.
         clock.jump(10);
         await new Promise(setImmediate);
         clock.jump(1000);
-        // The families are there as long as the stage runs.
+        // The families exist as long as the stage runs.
         const samples = parseSamples(await metrics.registry.metrics());
         await pipeline.stop();
 
@@ -324,7 +324,7 @@ function rounded(samples: ReadonlyMap<string, number>): ReadonlyMap<string, stri
   return new Map([...samples].map(([name, value]) => [name, value.toPrecision(12)]));
 }
 
-// Branches into one store take turns by batch; their order there is nobody's promise.
+// Branches into one store take turns by batch; their order there is not guaranteed.
 function sorted(found: readonly Row[]): readonly string[] {
   const text = (row: Row): string =>
     JSON.stringify(Object.entries(row).sort(([left], [right]) => (left < right ? -1 : 1)));

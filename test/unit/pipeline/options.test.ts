@@ -15,14 +15,14 @@ import { testPipeline } from '../../support/models/interpreter/setup.ts';
 import { partsOf } from '../../support/models/schemas.ts';
 import { ROOT } from '../../support/source-tree.ts';
 
-/** Every keyword of `Shape`: `validate` knows no other. */
+/** Every keyword of `Shape`: `validate` handles only these. */
 const KEYWORDS: readonly (keyof Shape)[] = [
   ...(['type', 'format', 'description', 'default', 'examples', 'const', 'enum'] as const),
   ...(['anyOf', 'properties', 'additionalProperties', 'required'] as const),
   ...(['patternProperties', 'items', 'minimum', 'maximum', 'minLength', 'minItems'] as const),
 ];
 
-/** Every schema that a document is checked against. */
+/** Every schema used to check a document. */
 const DOCUMENTS = partsOf(fileSchema(STAGE_TYPES) as Shape, 'pipeline');
 const REQUESTS = Object.entries(consoleSchemas)
   .filter(([, value]) => typeof value === 'object')

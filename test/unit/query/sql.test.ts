@@ -21,7 +21,7 @@ const METRIC: MetricQuery = {
 };
 
 test('no text of a value becomes part of a statement', () => {
-  // A text that no statement of ours contains by itself.
+  // A text that none of our statements contains.
   const hostile = fc.string({ minLength: 1 }).map((text) => `§${text}'"; DROP TABLE facts; --`);
   fc.assert(
     fc.property(hostile, fc.constantFrom('exact', 'pattern'), (text, kind) => {

@@ -62,7 +62,7 @@ test.each([
 const V6_END = (1n << 128n) - 1n;
 const V4_END = V4 + 0xffff_ffffn;
 
-// IPv6 on both sides of the addresses that stand for IPv4.
+// IPv6 on both sides of the addresses that represent IPv4.
 test.each([
   ['::/0', [0n, V4 - 1n], [V4_END + 1n, V6_END]],
   ['::/80', [0n, V4 - 1n]],

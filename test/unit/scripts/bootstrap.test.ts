@@ -19,7 +19,7 @@ import { ROOT } from '../../support/source-tree.ts';
 const base = mkdtempSync(join(tmpdir(), 'netobserv-bootstrap-'));
 afterAll(() => rmSync(base, { recursive: true }));
 
-// What the script may use besides the shell; everything else on this host is hidden from it.
+// The script's tools besides the shell; all other programs of this host are hidden from it.
 const TOOLS = ['cat', 'dirname', 'find', 'sed', 'uname'];
 const BUILD_TOOLS = ['clang', 'gcc', 'strip'];
 
@@ -136,7 +136,7 @@ test('anybody else is told once what to install, and nothing is done', () => {
 });
 
 test('a goal needs only its own packages', () => {
-  // Tools of the tests, such as tcpdump, are hidden here, and building does not miss them.
+  // Tools of the tests, such as tcpdump, are hidden here; building does not need them.
   expect(bootstrap('start').status).toBe(0);
 });
 

@@ -3,7 +3,9 @@ import { generateErrorsReference } from '../../../scripts/gen-errors.ts';
 import { defineErrors, type ErrorFacts } from '../../../src/base/errors.ts';
 import { type SyntaxNode, sourceFiles, syntaxOf, visit } from '../../support/source-tree.ts';
 
-/** Codes of all calls of `defineErrors` in src, found by syntax: no list of tables is trusted. */
+/**
+ * Codes of all calls of `defineErrors` in src, found by syntax: lists of tables are not trusted.
+ */
 function definedCodes(): readonly string[] {
   const codes: string[] = [];
   for (const file of sourceFiles('src').filter(({ path }) => path.endsWith('.ts'))) {

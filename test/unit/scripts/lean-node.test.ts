@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { blankName } from '../../../scripts/lean-node.ts';
 
 const NAME = 'OPENSSL_CONF';
-/** As V8's snapshot has it: the length, the text, and zeros up to a multiple of eight. */
+/** As in V8's snapshot: the length, the text, and zeros up to a multiple of eight. */
 const IN_SNAPSHOT = `\u{1}\u{10}Rb${String.fromCharCode(NAME.length)}\0\0\0${NAME}\0\0\0\0`;
 const IN_SOURCE = `process.env.${NAME} `;
 

@@ -13,7 +13,7 @@ const put = (output: FileOutput, chunk: Uint8Array | string): Promise<Error | un
     output.write(chunk, (error) => resolve(error ?? undefined));
   });
 
-/** A file that has room for so many bytes until somebody makes more: a pipe that never waits. */
+/** A file with room for this many bytes until the test makes more: a pipe that never waits. */
 function smallFile(): { readonly fd: number; readonly read: () => string } & Disposable {
   const path = join(folder, 'pipe');
   execFileSync('mkfifo', [path]);
@@ -38,7 +38,7 @@ test('what found no room may be written later, and no line is in two pieces', as
   const refused = await put(output, long);
   expect(isRefusal(refused)).toBe(true);
   expect(refused).toMatchObject({ retryable: true });
-  // Still full: neither the rest nor anything else goes.
+  // Still full: it takes neither the rest nor anything else.
   expect(isRefusal(await put(output, long))).toBe(true);
   expect(isRefusal(await put(output, 'b\n'))).toBe(true);
 

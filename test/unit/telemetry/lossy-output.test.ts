@@ -5,7 +5,7 @@ import { FileOutput } from '../../../src/telemetry/file-output.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import { LossyOutput } from '../../../src/telemetry/lossy-output.ts';
 
-/** A terminal that was stopped by Ctrl-S, until it goes on. */
+/** A terminal stopped by Ctrl-S, until it continues. */
 class Stopped extends Writable {
   readonly isTTY = true;
   readonly columns = 80;

@@ -53,14 +53,14 @@ async function startConsole(): Promise<TlsServer> {
   return console;
 }
 
-/** All that comes back for `bytes`, until the server has closed the connection. */
+/** The whole answer to `bytes`, until the server has closed the connection. */
 async function answerTo(port: number, bytes: string | Uint8Array): Promise<string> {
   const socket = connect(port, '127.0.0.1');
   let text = '';
   socket.setEncoding('latin1').on('data', (piece: string) => {
     text += piece;
   });
-  // A reset may follow the answer when there was more to read.
+  // A reset may follow the answer if unread bytes remain.
   socket.on('error', () => undefined);
   socket.write(bytes);
   await new Promise((resolve) => socket.once('close', resolve));

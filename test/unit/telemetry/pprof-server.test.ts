@@ -40,7 +40,7 @@ function selfValues(profile: Profile): ReadonlyMap<string, number> {
 
 /** A CPU profile is being taken. */
 async function untilBusy(base: string): Promise<void> {
-  // Asks for none, or it could be the one.
+  // Requests 0 seconds: no profile that could itself be the running one.
   await expect.poll(async () => (await fetch(`${base}/profile?seconds=0`)).status).toBe(409);
 }
 
@@ -48,7 +48,7 @@ test('a CPU profile names the function that uses it, and how long it does', asyn
   const base = await start();
   const askedMs = performance.now();
   const asked = fetch(`${base}/profile?seconds=2`);
-  // V8 has no names for what was being optimized when the profile began.
+  // V8 has no names for functions that were being optimized when the profile began.
   await untilBusy(base);
   let spentMs = 0;
   const working = setInterval(function keepBusy() {
@@ -69,7 +69,7 @@ test('a CPU profile names the function that uses it, and how long it does', asyn
     ['cpu', 'nanoseconds'],
   ]);
   const busyMs = selfValues(profile).get('keepBusy')! / 1e6;
-  // On a busy machine samples come late: the unit is right, and most of the time is there.
+  // Samples come late on a busy machine: the unit is right, and most of the time is there.
   expect(busyMs).toBeGreaterThan(0.2 * spentMs);
   expect(busyMs).toBeLessThan(5 * spentMs);
   const durationMs = Number(profile.durationNanos) / 1e6;

@@ -17,7 +17,7 @@ test('the process is described as its kernel has it', async () => {
   const after = await values(metrics);
   for (const file of files) closeSync(file);
 
-  // The test's own machinery opens and closes some, too.
+  // The test runner itself opens and closes some, too.
   const opened = after.get('process_open_fds')! - before.get('process_open_fds')!;
   expect(Math.abs(opened - 100)).toBeLessThan(20);
   const limit = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];

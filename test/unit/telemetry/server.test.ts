@@ -103,7 +103,7 @@ test('serves over TLS, and says which files it cannot read', async () => {
   expect(status).toBe(200);
 });
 
-/** The certificate that the server shows now, as hex of its whole. */
+/** The server's current certificate, as hex of all its bytes. */
 function shownBy(port: number): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false }, () => {
@@ -131,7 +131,7 @@ test('renewed certificates are shown by the next handshake, useless ones leave t
   write(second);
   expect(await shownBy(server.port())).toBe(certificateIn(second.cert));
 
-  // Half of a renewal, then no certificate at all, then nothing.
+  // Half of a renewal, then an invalid certificate, then a missing key.
   writeFileSync(tls.certPath, first.cert);
   expect(await shownBy(server.port())).toBe(certificateIn(second.cert));
   writeFileSync(tls.certPath, 'nonsense');

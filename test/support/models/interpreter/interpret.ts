@@ -23,7 +23,7 @@ interface RowsOptions {
 
 /**
  * Runs rows through a configuration by the meaning of its stages, one row at a time. `rows` come
- * from the in-process source; sources among the stages have their own. An extractor's rows go on
+ * from the in-process source; sources among the stages have their own. An extractor emits its rows
  * when all of its input has arrived.
  */
 export function interpret(

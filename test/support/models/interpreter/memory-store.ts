@@ -7,7 +7,7 @@ export class MemoryStore implements FlowStore {
   readonly rows: Row[] = [];
   flushes = 0;
   appends = 0;
-  /** Set: `append` waits for it before it keeps the rows. */
+  /** If set, `append` waits for it before it keeps the rows. */
   gate: Promise<void> | undefined;
   failure: Error | undefined;
 
@@ -15,7 +15,7 @@ export class MemoryStore implements FlowStore {
     this.appends++;
     await this.gate;
     if (this.failure !== undefined) throw this.failure;
-    // Read only now: the batch has to be left alone while the store has it.
+    // Read only now: the batch must not be changed while the store has it.
     this.rows.push(...rowsOf(batch));
   }
 

@@ -112,7 +112,7 @@ function flattened(flow: Row, fields: readonly string[]): readonly Row[] {
   return rows;
 }
 
-/** Reads the text format back; comment lines are left out. */
+/** Parses the text format; comment lines are left out. */
 export function parseSamples(text: string): Samples {
   const samples: Samples = new Map();
   for (const line of text.split('\n')) {

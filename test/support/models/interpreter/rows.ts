@@ -1,10 +1,10 @@
 import { type FlowBatch, pushList } from '../../../../src/flow/batch.ts';
 import { hasBit, setBit } from '../../../../src/flow/bits.ts';
 
-/** A flow as a plain object: absent fields are absent, addresses and MACs are text. */
+/** A flow as a plain object: absent fields are missing, addresses and MACs are text. */
 export type Row = Readonly<Record<string, unknown>>;
 
-/** Appends rows to a batch; fields that the layout does not have are left out. */
+/** Appends rows to a batch; fields that the layout lacks are left out. */
 export function appendRows(batch: FlowBatch, rows: readonly Row[]): void {
   for (const row of rows) {
     const at = batch.length++;

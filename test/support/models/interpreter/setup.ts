@@ -35,7 +35,7 @@ export interface TestPipeline {
   readonly output: Uint8Array[];
 }
 
-/** A pipeline with everything around it held in memory. */
+/** A pipeline with its whole environment in memory. */
 export function testPipeline(
   config: PipelineConfig,
   overrides: Partial<PipelineDeps> = {},

@@ -2,8 +2,8 @@ import { formatAddress, parseAddress } from '../../../../src/base/ip.ts';
 import type { Row } from './rows.ts';
 
 /**
- * What each stage type means, row by row over plain objects: slow, obvious, and written without a
- * look at the engine's own columns. A stage maps a row to a row, or to nothing.
+ * The meaning of each stage type, row by row over plain objects: slow, obvious, and independent of
+ * the engine's columns. A stage maps a row to a row, or to nothing.
  */
 type RowStage = (row: Row) => Row | undefined;
 
@@ -124,7 +124,7 @@ const FLAGS = [
   'RST_ACK',
 ];
 
-/** The output is the list of names, or absent: what was there before is gone. */
+/** The output is the list of names, or absent: the earlier value is removed. */
 function withFlags(row: Row, input: string, output: string): Row {
   const { [output]: _old, ...rest } = row;
   const value = Number(row[input] ?? 0);

@@ -9,7 +9,7 @@ import { appendRows, type Row } from './rows.ts';
 
 const strict = { additionalProperties: false } as const;
 
-/** A source that emits given rows, a batch for each list, as soon as it is started. */
+/** A source that emits given rows, a batch for each list, as soon as it starts. */
 const rowsIngest = stageType({
   section: 'ingest',
   type: 'rows',
@@ -92,5 +92,5 @@ const sumExtract = stageType({
   create: (_options, { name }) => new Sums(name),
 });
 
-/** All stage types, and two that only tests have: a source and an extractor. */
+/** All stage types, and two for tests only: a source and an extractor. */
 export const WITH_TEST_STAGES: readonly StageType[] = [...STAGE_TYPES, rowsIngest, sumExtract];

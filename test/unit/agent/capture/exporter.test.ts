@@ -11,7 +11,7 @@ import { agentConfig } from '../../../support/processes/agent-host.ts';
 
 const PACKETS = packetBatch([{ frame: new Uint8Array(60) }]);
 
-/** Packets that fail whoever reads them. */
+/** Packets that throw when read. */
 const UNREADABLE: PacketBatch = {
   ...PACKETS,
   get lengths(): never {
@@ -24,7 +24,7 @@ const DEPS: DeliveryParts = {
   metrics: createMetrics(''),
   clock: new ManualClock(),
   random: () => 0,
-  // Takes no bytes, and does not say so.
+  // Never completes a write.
   stdout: new Writable({ write() {} }),
 };
 

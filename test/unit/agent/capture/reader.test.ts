@@ -16,9 +16,9 @@ interface Packet {
   readonly netns?: number;
   readonly index: number;
   readonly egress?: boolean;
-  /** Without, it has no link layer. */
+  /** Without MACs the packet has no link layer. */
   readonly macs?: readonly [destination: string, source: string];
-  /** Bytes of the frame that were captured. */
+  /** Captured bytes of the frame. */
   readonly length?: number;
 }
 
@@ -48,7 +48,7 @@ function setup(options: NamesOptions) {
     clock,
     kernelMonotonicMs: () => clock.monotonicMs(),
   });
-  /** What the interface of each packet is called, and the number of interfaces up to now. */
+  /** Name of each packet's interface, and the number of interfaces so far. */
   const read = (...packets: readonly Packet[]): { places: string[]; known: number } => {
     const rings = [Buffer.concat(packets.map(recordOf))];
     kernel.readRing = (_object, _map, into) => {
@@ -80,7 +80,7 @@ test('where hooks do not tell their namespace, an interface is told by its end o
     { index: 2, macs: [B, A] },
     { index: 2, egress: true, macs: [A, B] },
     { index: 2, macs: [OTHER, A] },
-    // Too short to have its addresses: any.
+    // Too short to have its addresses: any interface.
     { index: 2, macs: [B, A], length: 4 },
     { index: 3 },
     { index: 9, macs: [A, B] },

@@ -164,7 +164,7 @@ describe('the table of conversations', () => {
   test('both directions have one slot, and no other conversation has it', () => {
     fc.assert(
       fc.property(fc.array(flow, { minLength: 1, maxLength: 40 }), (conversations) => {
-        // Room for all: nothing is forgotten.
+        // Room for all: the table forgets nothing.
         const table = new ConnectionTable(1 << 12);
         const names = new Map<number, string>();
         for (const { a, b, protocol, net } of conversations) {

@@ -63,7 +63,7 @@ test('who fills it leaves something for others, until it turns', () => {
     for (let i = 0; i < 200; i++) if (map.put(at(from + i), 0, 'x', owner)) taken++;
     return taken;
   };
-  // Two interfaces of namespace 5, one of namespace 6, and one of which nothing is known.
+  // Two interfaces of namespace 5, one of namespace 6, and an unknown one.
   const [first, second, other] = [NAMESPACES + 5, 2 * NAMESPACES + 5, NAMESPACES + 6];
   expect(fill(0, first)).toBe(160);
   expect(map.put(at(0), 0, 'again', first)).toBe(true);

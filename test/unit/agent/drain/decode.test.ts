@@ -14,7 +14,7 @@ import { AGENT_LAYOUT, viewFlows } from '../../../support/processes/agent-host.t
 const BOOT_OFFSET_MS = 1_700_000_000_000.25;
 const NOW_MS = 1_700_000_100_999;
 
-/** The columns that need no feature and no other flow to compare with. */
+/** The columns that depend on no feature and no other flow. */
 const PLAIN_LAYOUT = new BatchLayout(
   agentColumns(new Set()).filter(({ name }) => !['FlowEndReason', 'Initiator'].includes(name)),
 );

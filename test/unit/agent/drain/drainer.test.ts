@@ -103,7 +103,7 @@ test('drains early when the map fills', async () => {
 
 test('drains never overlap, and many calls at once share the next one', async () => {
   const first = drainer.drain('asked');
-  // Too late for the drain that has swapped already: the next one has to bring it.
+  // Too late for the drain that has already swapped: the next one must return it.
   await Promise.resolve();
   await Promise.resolve();
   kernel.record(flow('10.0.0.9'));
@@ -234,7 +234,7 @@ test('books: recorded, dropped by the pipeline, and the kernel’s own counts ov
   expect(busy).toContain('busy_entries_total 6');
   const packets = await registry.registry.getSingleMetricAsString('unrecorded_packets_total');
   expect(packets).toContain('reason="not_ip"} 3');
-  // Counters follow the kernel's totals, they do not add them again.
+  // Counters follow the kernel's totals and do not add them again.
   ledger.refresh();
   expect(await registry.registry.getSingleMetricAsString('unrecorded_packets_total')).toBe(packets);
 });
@@ -288,7 +288,7 @@ test('books: what filter rules leave out, in the kernel and at the drain', async
   expect(await text()).toContain('reason="FilterNoMatch"} 11');
   expect(await text()).toContain('reason="FilterAccept"} 3');
 
-  // Another hook has wanted two of them. Metrics wait; the books are right at once.
+  // Rules of another hook have wanted two of them. Metrics wait; the accounting is right at once.
   kernel.stats.set(stat.unmatched, { packets: 5, bytes: 500 });
   ledger.refresh();
   expect(ledger.view()).toMatchObject({ filteredPackets: 14, filteredBytes: 1200 });

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { KeyIndex } from '../../../../src/agent/drain/key-index.ts';
 
 const WIDTH = 3;
-// Few different words, so that keys meet each other again.
+// A few words, so that keys repeat.
 const key = fc.tuple(fc.nat(3), fc.nat(3), fc.constantFrom(0, 1, 0xffffffff));
 
 test('numbers are those of a list of different keys, as long as there is room', () => {
@@ -15,7 +15,7 @@ test('numbers are those of a list of different keys, as long as there is room', 
       for (const words of keys) {
         const text = words.join();
         if (!model.includes(text) && model.length < capacity) model.push(text);
-        // Keys need not be at the start of what they are in.
+        // Keys need not be at the start of their entry.
         expect(index.put(Uint32Array.from([9, ...words]), 1)).toBe(model.indexOf(text));
         expect(index.size).toBe(model.length);
       }

@@ -85,7 +85,7 @@ test('what a head says besides is told, and the ring is read when it asks for th
       wake = onWake;
     },
   };
-  // Nobody reads messages, so there are none.
+  // Nobody reads messages, so `watched` stays empty.
   reader.watch(watcher);
   expect(watched).toEqual([]);
   reader.on(messageKind.tls, ({ sequence, asked }) => got.push([sequence, asked]));

@@ -15,7 +15,7 @@ const PERIOD = 'GRPC_RECONNECT_TIMER';
 const JITTER = 'GRPC_RECONNECT_TIMER_RANDOMIZATION';
 
 test.each([
-  // check, environment, the variable that is wrong
+  // check, environment, the wrong variable
   [checkTarget, TARGET, undefined],
   [checkTarget, { TARGET_PORT: '2055' }, 'TARGET_HOST'],
   [checkTarget, { TARGET_HOST: 'collector' }, 'TARGET_PORT'],
@@ -37,12 +37,12 @@ test.each([
 });
 
 test.each([
-  // environment, jitter in milliseconds, whether it is warned of
+  // environment, jitter in milliseconds, whether there is a warning
   [{}, 0, false],
   [{ [JITTER]: '30s' }, 30_000, false],
   [{ [PERIOD]: '5m', [JITTER]: '30s' }, 30_000, false],
   [{ [PERIOD]: '5m', [JITTER]: '5m' }, 0, true],
-  // One variable of the operator's is changed, the other one stays.
+  // One of the operator's variables is changed, the other one stays.
   [{ [PERIOD]: '10s', [JITTER]: '30s' }, 0, true],
 ])('with %o the age of a connection varies by %d ms', (env, wanted, isWarned) => {
   const lines: string[] = [];

@@ -9,7 +9,7 @@ import { createMetrics } from '../../../../src/telemetry/metrics.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
 import { agentConfig } from '../../../support/processes/agent-host.ts';
 
-/** Standard output whose reader takes a piece when told to. */
+/** Standard output whose reader takes a piece on demand. */
 class Reader extends Writable {
   text = '';
   take: ((error?: Error) => void) | undefined;
@@ -77,7 +77,7 @@ test('a slow reader fills the spool, and what finds no room is refused', async (
   expect([send({ Bytes: 1 }), send({ Bytes: 2 }), send({ Bytes: 3 })]).toEqual([true, true, false]);
   expect(exporter.backlog().flows).toBe(2);
 
-  // However long it takes: what the stream has cannot be taken back.
+  // No time limit: the stream cannot give back its bytes.
   await clock.advance(3_600_000);
   reader.take!();
   await clock.advance(0);

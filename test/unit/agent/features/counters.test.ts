@@ -14,7 +14,7 @@ import { tunnels } from '../../../../src/agent/features/tunnels.ts';
 import { parseAddress } from '../../../../src/base/ip.ts';
 import { track } from '../../../support/kernel/entries.ts';
 
-/** None of these asks for anything. */
+/** None of these features uses its dependencies. */
 function trackerOf(spec: FeatureSpec): readonly FeatureReader[] {
   return [spec.reader!({} as FeatureReaderDeps, flowMetrics.sizeBytes)];
 }

@@ -21,7 +21,7 @@ beforeEach(() => {
   buffer = new DrainBuffer(4, VALUE_BYTES);
 });
 
-/** Entries of these ports, as though the kernel had had them; what was added to each. */
+/** Kernel entries of these ports, with the amount added to each. */
 function added(...ports: readonly number[]): number[] {
   buffer.values.fill(0);
   for (const [row, port] of ports.entries()) {
@@ -38,7 +38,7 @@ function lostOf(row: number): number {
 function made(): string[] {
   const flows: string[] = [];
   const view = new DataView(buffer.values.buffer);
-  // What was in the buffer before must not show.
+  // Earlier contents of the buffer must not show.
   buffer.values.fill(0xee);
   for (let length = lost.makeFlows(buffer, AT); length > 0; length = lost.makeFlows(buffer, AT)) {
     for (let row = 0; row < length; row++) {
@@ -62,7 +62,7 @@ test('those that have waited too long are removed, and counted on their flows', 
   await lost.purge(200, true);
   expect(kernel.queries).toEqual([query(2, 1, 200)]);
   expect(added(2, 1)).toEqual([0, 2]);
-  // Each is told once.
+  // Each loss is reported once.
   expect(added(1)).toEqual([0]);
   expect(made()).toEqual(['3,0,199,199,0,800,1']);
   expect(made()).toEqual([]);

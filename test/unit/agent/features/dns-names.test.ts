@@ -32,7 +32,7 @@ function learn(address: string, name: string, ttlS = 300): void {
   names.learn(wordsOf(address), 0, name, ttlS, nowMs);
 }
 
-/** What flows to these addresses would show. */
+/** The names that flows to these addresses would show. */
 function namesOf(...addresses: readonly string[]): string[] {
   const { addresses: table, strings } = space.current;
   const ids = Uint32Array.from(addresses, (address) => table.internText(address));
@@ -100,7 +100,7 @@ test('names outlive the tables that their ids are of', () => {
   learn('192.0.2.1', 'one.example');
   expect(namesOf('192.0.2.9', '192.0.2.1')).toEqual(['', 'one.example']);
   expect(space.rotateIfFull()).toBe(true);
-  // Ids of the new generation are others.
+  // Ids of the new generation differ.
   expect(namesOf('192.0.2.1', '192.0.2.9')).toEqual(['one.example', '']);
 });
 

@@ -27,11 +27,11 @@ function response(id: number, flags = 0x8180): BedFlow {
 interface Said {
   readonly flags?: number;
   readonly code?: number;
-  /** Bytes of the question that are those of a query which waits; default: all. */
+  /** Bytes of the question in the waiting query; default: all. */
   readonly asked?: number;
 }
 
-/** What a server says of a name; `address` is the last byte of an address of its own. */
+/** A server's answer for a name; `address` is the last byte of its own address. */
 function answer(id: number, asked: string, address?: number, said: Said = {}): Buffer {
   const { flags = 0x8180, code } = said;
   const question = { name: name(asked), type: Type.A };
@@ -44,7 +44,7 @@ function answer(id: number, asked: string, address?: number, said: Said = {}): B
 
 test('a flow shows what belongs to its last response, in whichever drain that is', async () => {
   const bed = new FeatureBed(dns);
-  // The third came after the maps had been swapped: it is of the next drain.
+  // The third came after the swap of the maps: it belongs to the next drain.
   bed.kernel.leave(answer(1, 'one.example'), answer(2, 'two.example'), answer(3, 'three.example'));
   const [first] = await bed.drain(response(2));
   const [second] = await bed.drain(response(3));

@@ -19,7 +19,7 @@ test.each([
   ['drops=true', true],
   ['port=80; drops=true protocol=TCP', true],
   ['port=80', false],
-  // What it rejects are drops, and no flows.
+  // Packets that it rejects are drops, not flows.
   ['action=Reject drops=true', false],
   ['', false],
 ])('rules %j need it: %s', (rules, wanted) => {

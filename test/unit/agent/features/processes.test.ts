@@ -79,7 +79,7 @@ test('what is received has the process of what is sent back, wherever that stand
 test('of two ends on this host, the one that sends', () => {
   const entries = [{ write: of(5, 'client') }, { flow: BACK, write: of(7, 'server') }];
   expect(drain(entries)).toMatchObject([{ ProcessId: 5 }, { ProcessId: 7 }]);
-  // In the next drain, too, when no socket was asked.
+  // Also in the next drain, if no socket was asked.
   expect(drain([{ flow: BACK }, {}])).toMatchObject([
     { ProcessId: 7, ProcessName: 'server' },
     { ProcessId: 5, ProcessName: 'client' },

@@ -17,7 +17,7 @@ beforeEach(() => {
   bed = new FeatureBed(tls);
 });
 
-/** A flow with these kinds of records, or with segments that begin with none. */
+/** A flow with these kinds of records, or with segments that begin without one. */
 function flow(key: Uint8Array, types: number, misses = 0): BedFlow {
   const extension = Buffer.alloc(tlsMetrics.sizeBytes);
   extension[tlsMetrics.types] = types;
@@ -62,7 +62,7 @@ test('of a hello that is cut nothing is told but what was there', async () => {
   const beforeVersion = whole.indexOf(Buffer.of(0, 43, 0, 2));
   bed.kernel.leave(hello(BACK, whole.subarray(0, beforeVersion)));
   expect((await bed.drain(flow(THERE, DATA)))[0]).toMatchObject({
-    // The client's word: a mismatch with what was not said would be made up.
+    // The client's version: without the server's, a mismatch would be invented.
     ...{ TLSVersion: 'TLS 1.3', TLSCipherSuite: 'TLS_AES_128_GCM_SHA256' },
   });
 });
@@ -125,7 +125,7 @@ test('what cannot be read is counted and tells nothing', async () => {
 const WHOLE = clientHello({ versions: [0x0304], serverName: 'cut.example', alpn: ['h2'] });
 const SEQUENCE = 0xffff_ff00;
 
-/** The part `from .. to` of a hello, in a segment of its own. */
+/** The part `from .. to` of a hello, in its own segment. */
 function part(from: number, to: number, bytes = WHOLE): Buffer {
   const kind = from === 0 ? messageKind.tls : messageKind.tlsMore;
   const options = { sequence: (SEQUENCE + from) >>> 0 };
@@ -144,7 +144,7 @@ test('a hello is put together wherever segments end, sequence numbers begin anew
       TLSVersion: 'TLS 1.3',
       TLSTypes: ['ClientHello'],
     });
-    // It is told once.
+    // It is reported once.
     expect((await bed.drain(counted))[0]).toMatchObject({ TLSTypes: [] });
   }
 });

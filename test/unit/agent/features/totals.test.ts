@@ -10,7 +10,7 @@ import { FakeKernel } from '../../../support/kernel/fake-kernel.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
 import { agentConfig } from '../../../support/processes/agent-host.ts';
 
-/** Programs that somebody loaded before the agent came have counted so much in every place. */
+/** Programs loaded before the agent started have counted this much in every place. */
 class CountingKernel extends FakeKernel {
   total = 1000;
 

@@ -84,7 +84,7 @@ test('as text, 0 is a type and a code of ICMP', () => {
 
 const EVERYTHING = only({});
 
-/** As the original's command line writes a rule: every key, with the zero of its Go type. */
+/** A rule as `network-observability-cli` writes it: every key, with the zero of its Go type. */
 const ZEROS = {
   ...{ direction: '', ip_cidr: '0.0.0.0/0', protocol: '', action: 'Accept', tcp_flags: '' },
   ...{ source_port: 0, destination_port: 0, port: 0, source_port_range: '', source_ports: '' },
@@ -236,7 +236,7 @@ describe('what is refused, and what is said', () => {
         } catch {
           wanted = undefined;
         }
-        // Without a problem, there is a rule for each that was given.
+        // Without a problem, every given rule is in the result.
         if (problems.length === 0 && Array.isArray(wanted)) {
           expect(rules).toHaveLength(wanted.length);
         }

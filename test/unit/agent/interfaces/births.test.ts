@@ -5,7 +5,7 @@ import type { Link } from '../../../../src/agent/interfaces/link.ts';
 
 type Fields = Partial<Link> & Pick<Link, 'index'>;
 
-/** A namespace; `numbers` says by which number it knows others. */
+/** A namespace; `numbers` holds the number by which it knows each other namespace. */
 class Space implements BirthSpace {
   readonly links: ReadonlyMap<number, Link>;
   readonly numbers = new Map<Space, number>();
@@ -30,7 +30,7 @@ class Space implements BirthSpace {
   }
 }
 
-/** Of each interface: `i` where packets are born that come in, `e` those that go out. */
+/** Per interface: `i` if incoming packets are born there, `e` if outgoing packets are. */
 function births(...spaces: Space[]): string[][] {
   return birthsWhere(false, spaces);
 }
@@ -163,7 +163,7 @@ describe('where packets are born', () => {
     expect(births(new Space(links, hooked))).toEqual([wanted]);
   });
 
-  /** A host, and two containers whose interfaces have the same numbers. */
+  /** A host and two containers whose interfaces have the same numbers. */
   function containers(watched: boolean): Space[] {
     const host = new Space([
       { index: 2 },
@@ -185,7 +185,7 @@ describe('where packets are born', () => {
     expect(births(...containers(false))).toEqual([['2ie', '7ie', '8ie'], [], []]);
   });
 
-  /** Those containers, with hooks on their own interfaces and on these of the host. */
+  /** The same containers, with hooks on their own interfaces and on these of the host. */
   function insidesAnd(...hooked: number[]): Space[] {
     const [host, ...insides] = containers(true) as [Space, Space, Space];
     const some = new Space([...host.links.values()], hooked);
@@ -227,7 +227,7 @@ describe('where packets are born', () => {
     ends[0].numbers.set(ends[1], 1);
     ends[1].numbers.set(ends[0], 1);
     expect(births(...ends)).toEqual([['3e'], ['3e']]);
-    // Of one end alone nobody else can have counted what comes.
+    // If only one end is known, nobody else can have counted its incoming packets.
     const silent = new Space([wire, ...uppers], []);
     ends[0].numbers.set(silent, 1);
     silent.numbers.set(ends[0], 1);
@@ -239,7 +239,7 @@ describe('where packets are born', () => {
       { index: 2, driver: 'bridge' },
       { index: 3, driver: 'vxlan', master: 2 },
     ];
-    // The tunnel's other end is elsewhere, or may be here, too.
+    // The tunnel's other end is elsewhere, or may also be here.
     expect(births(new Space(links, [2]))).toEqual([['2ie']]);
     const other = new Space([{ index: 2, driver: 'vxlan' }], []);
     expect(births(new Space(links, [2]), other)).toEqual([['2e'], []]);

@@ -140,7 +140,7 @@ describe('a chain', () => {
     ];
     const found = judgeChain({ ...NOTHING, filters }, OURS, HERE);
     expect(found.strangers).toEqual([]);
-    // The one with which the qdisc goes is the last.
+    // The filter that removes the qdisc with it is the last.
     expect(inOrderOfRemoval(found.leftOvers).map(({ handle }) => handle)).toEqual([2, 1]);
   });
 });

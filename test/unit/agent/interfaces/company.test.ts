@@ -51,7 +51,7 @@ test('one stranger anywhere puts them off, and the last that goes puts them on',
   expect(company.describe()).toContain('eth1: TCX program #7 at ingress, eth0: TC filter u32');
   company.found(HERE, 2, 'eth1', []);
   expect(switched).toEqual([1, 0]);
-  // Its namespace is not watched any more.
+  // Its namespace is no longer watched.
   company.forget(THERE);
   expect(switched).toEqual([1, 0, 1]);
   expect(await gauge('foreign_programs')).toBe('0');

@@ -13,7 +13,7 @@ let clock: ManualClock;
 let watch: ContainerWatch;
 let looks: (readonly (readonly [inode: number, pid: number])[])[];
 let heard: PromiseWithResolvers<void>;
-/** Users by their process, and what to call when a process ends. */
+/** Users by their process, and the function to call when a process ends. */
 let owners: Map<number, number>;
 let followed: Map<number, () => void>;
 let leftOut: ReadonlyMap<number, number>;
@@ -64,7 +64,7 @@ function end(pid: number): void {
   rmSync(join(proc, String(pid)), { recursive: true });
 }
 
-/** Lets time pass until the next look has been told. */
+/** Lets time pass until the next look is reported. */
 async function nextLook(ms = PERIOD_MS): Promise<(typeof looks)[number] | undefined> {
   heard = Promise.withResolvers();
   await clock.advance(ms);

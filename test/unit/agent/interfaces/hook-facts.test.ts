@@ -13,7 +13,7 @@ import { createMetrics } from '../../../../src/telemetry/metrics.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
 
 const BOTH = hookFact.ingress | hookFact.bornIngress | hookFact.bornEgress;
-/** Of one look at all interfaces. */
+/** Duration of one look at all interfaces. */
 const WORK_MS = 5;
 const TUNNEL = hookFact.ingress | hookFact.bornEgress;
 
@@ -126,7 +126,7 @@ test('a change that comes after the end is no error', async () => {
   const one = space(5, { 2: '', 3: '' });
   facts.add(one);
   await facts.changed();
-  // As the addon refuses an object that is closed: at once, not by a promise.
+  // Like the addon, refuses a closed object at once, not by a promise.
   map.updateMap = map.removeEntries = (): never => {
     throw Object.assign(new Error('use of a closed object'), { code: 'EBADF' });
   };
@@ -156,6 +156,6 @@ test('working it out takes no more than a tenth of the time, however often thing
     await clock.advance(1);
   }
   expect(worked).toBeGreaterThan(10);
-  // The first one waits for nothing.
+  // The first one does not wait.
   expect(clock.monotonicMs() / (worked - 1)).toBeGreaterThanOrEqual(10 * WORK_MS);
 });

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { Repairs } from '../../../../src/agent/interfaces/hooked.ts';
 
-/** Milliseconds between one repair and the next, for somebody who breaks things at once. */
+/** Milliseconds between repairs if someone breaks the hook again at once. */
 function gaps(count: number): number[] {
   const repairs = new Repairs();
   const found: number[] = [];

@@ -13,7 +13,7 @@ import { ManualClock } from '../../../support/manual-clock.ts';
 const EBUSY = 16;
 const UNREADABLE = linkMessage({ index: 1, name: 'lo', type: 1, up: true }).subarray(0, 20);
 
-/** A kernel whose answers to dumps are given by the test. */
+/** A kernel whose dump answers come from the test. */
 class SilentKernel extends FakeKernel {
   readonly requests: { readonly sequence: number; readonly type: number }[] = [];
 
@@ -112,7 +112,7 @@ test('messages lost during a dump: the next one follows when it has ended', asyn
   tell(2, 'ghost', kernel.sequence);
   kernel.notify(new Uint8Array(0));
   expect(losses).toEqual(['overrun']);
-  // The kernel would refuse a second one.
+  // The kernel would refuse a second dump.
   expect(kernel.requests).toHaveLength(1);
   kernel.notify(doneMessage(kernel.sequence));
   await opened;
@@ -184,7 +184,7 @@ test('addresses are read after links, come and go', async () => {
   await opened;
   const lasts = (): number[] => monitor.links.get(2)!.addresses.map((bytes) => bytes[15]!);
   expect(lasts()).toEqual([1]);
-  // A notification carries the sequence number of whoever made the change.
+  // A notification carries the sequence number of the request that made the change.
   kernel.notify(addressMessage({ index: 2, local: [10, 0, 0, 2], causedBy: 1_700_000_000 }));
   expect(lasts()).toEqual([1, 2]);
   kernel.notify(addressMessage({ index: 2, local: [10, 0, 0, 1], gone: true }));
@@ -227,7 +227,7 @@ test('news that come in floods are not read one by one, and nothing is missed', 
   for (let count = 0; count < 8000; count++) tell(1, `name${count}`);
   expect(names()).toEqual(['name4999']);
   expect([losses, kernel.requests.length]).toEqual([['flood'], 1]);
-  // Lost messages are no reason to read everything again before that, either.
+  // Lost messages do not cause a full reread before that, either.
   for (let count = 0; count < 100; count++) kernel.notify(new Uint8Array(0));
   expect([losses, kernel.requests.length]).toEqual([['flood'], 1]);
 

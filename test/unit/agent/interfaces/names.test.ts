@@ -114,7 +114,7 @@ describe('where hooks do not know their namespace', () => {
     names.set(200, 2, 'net1', B);
     expect([text(2, A), text(2, B)]).toEqual(['eth0', 'net1']);
     expect(text(2, OTHER)).toBe('net1');
-    // The prefix fits and there is no such interface; no prefix fits.
+    // The prefix fits but the interface does not exist; no prefix fits.
     expect([text(2, '0a:00:00:00:00:01'), text(2, 'ee:00:00:00:00:01')]).toEqual(['eth0', 'eth0']);
   });
 

@@ -22,7 +22,7 @@ afterEach(async () => {
   rmSync(parent, { recursive: true });
 });
 
-/** Ordinary files stand for namespaces: all that counts is the device that they are on. */
+/** Ordinary files replace namespaces: only their device matters. */
 async function start(device = statSync(parent).dev, follow = true): Promise<void> {
   watch = new NamespaceWatch({
     clock: systemClock,

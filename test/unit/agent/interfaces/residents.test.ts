@@ -8,7 +8,7 @@ import {
   USER_RESIDENTS_MAX,
 } from '../../../../src/agent/interfaces/residents.ts';
 
-/** So many namespaces of each user, their inodes and processes counted up from 1. */
+/** This many namespaces of each user, with inodes and processes counted up from 1. */
 function houses(counts: readonly (readonly [user: number | undefined, count: number])[]) {
   const residents = new Map<number, number>();
   const owners = new Map<number, number>();
@@ -32,7 +32,7 @@ test('many users share the room, and each has some', () => {
   const users = Array.from({ length: 9 }, (_, at) => [at + 1, 300] as const);
   const { residents, leftOut } = chooseResidents(houses([...users, [ROOT, 3]]));
   expect(residents.size).toBe(RESIDENTS_MAX);
-  // The last three of all are root's.
+  // The last three belong to root.
   expect([...residents.keys()].filter((inode) => inode > 9 * 300)).toHaveLength(3);
   for (const [user] of users) expect(300 - leftOut.get(user)!).toBeGreaterThanOrEqual(113);
 });

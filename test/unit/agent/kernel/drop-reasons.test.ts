@@ -27,7 +27,7 @@ const KERNEL = buildBtf([
 test('names are the kernel’s own, and its modules’', () => {
   writeFileSync(join(folder, 'vmlinux'), KERNEL);
   const reasons = new DropReasonNames(folder);
-  // The module comes later than we do.
+  // The module is loaded after we start.
   const module = { name: 'ovs_drop_reason', values: [['OVS_DROP_LAST_ACTION', 0x20001]] } as const;
   writeFileSync(join(folder, 'openvswitch'), buildBtf([module], KERNEL));
 

@@ -16,7 +16,7 @@ test('sizes and knobs follow the configuration', () => {
   const kernel = new FakeKernel();
   load(kernel, { CACHE_MAX_FLOWS: '20000', SAMPLING: '50', DIRECTION: 'egress' });
   const [options] = kernel.loads;
-  // Each CPU keeps up to 128 free entries of such a map to itself.
+  // Each CPU reserves up to 128 free entries of such a map.
   const room = 256 * kernel.possibleCpus();
   const [fragments, shares] = [4096 + room, 2048 + room];
   expect(options?.maxEntries).toEqual({

@@ -20,7 +20,7 @@ function view(
     link: (path) => ({ '/proc/self': '100', '/proc/self/ns/pid': `pid:[${pidNamespace}]` })[path],
     read(path) {
       const started = processes[Number(path.split('/')[2])];
-      // Names of processes may have anything in them.
+      // Names of processes may contain any character.
       return started === undefined ? undefined : `100 (a) (b c) ${STAT} ${started} 0 0`;
     },
   };

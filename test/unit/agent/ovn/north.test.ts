@@ -3,7 +3,7 @@ import { networkEventOf } from '../../../../src/agent/ovn/network-event.ts';
 import { NorthModel } from '../../../../src/agent/ovn/north.ts';
 import { InterfaceNetworks } from '../../../../src/agent/ovn/switch.ts';
 
-/** A row of the table ACL as it is on the wire. */
+/** A row of the table ACL as sent on the wire. */
 function acl(
   ids: Readonly<Record<string, string>>,
   rest: Readonly<Record<string, unknown>> = {},
@@ -69,7 +69,7 @@ describe('the northbound database', () => {
     const known = model();
     expect(known.eventOf(DOMAIN_NEW, 101)).toMatchObject({ Namespace: 'shop', Name: 'web' });
     expect(known.eventOf(DOMAIN_ESTABLISHED, 102)).toBe(known.eventOf(DOMAIN_NEW, 101));
-    // A point of the other kind, of drops by default, and unknown ones.
+    // A point of the other kind (default drops), and unknown points.
     expect(known.eventOf(DOMAIN_NEW, 102)).toBeUndefined();
     expect(known.eventOf(0x0100_0005, 101)).toBeUndefined();
     expect(known.eventOf(DOMAIN_NEW, 999)).toBeUndefined();

@@ -21,7 +21,7 @@ function read(bytes: Uint8Array): { outcome: string; message: DnsMessage } {
   return { outcome: read.read(bytes, 0, bytes.length), message: read };
 }
 
-/** The presentation of RFC 1035 §5.1, as a person would write the rules down. */
+/** The presentation of RFC 1035 §5.1, written directly from the rules. */
 function present(parts: readonly Buffer[]): string {
   if (parts.length === 0) return '.';
   return parts
@@ -60,7 +60,7 @@ describe('names', () => {
     );
   });
 
-  // Each stands where the question's name does, at offset 12.
+  // Each is in the place of the question's name, at offset 12.
   test.each([
     ['ends with a pointer to itself', pointer(FIRST_NAME), 'malformed'],
     ['points forward', Buffer.concat([pointer(FIRST_NAME + 2), labels('a')]), 'malformed'],

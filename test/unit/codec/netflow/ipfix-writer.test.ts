@@ -28,7 +28,7 @@ const ENTERPRISE = 32_473;
 
 const EVERYTHING = new BatchLayout(agentColumns());
 
-/** Every record of what the writer makes of the rows, IPv4 first, each kind in the rows' order. */
+/** Every record that the writer makes of the rows, IPv4 first, each kind in the rows' order. */
 function roundTrip(
   rows: readonly Row[],
   options: Partial<IpfixOptions> = {},
@@ -42,7 +42,7 @@ function roundTrip(
   return [...records.filter((record) => !isV6(record)), ...records.filter(isV6).reverse()];
 }
 
-/** That has read what comes before records. */
+/** A reader that has read the messages before the records. */
 function readerOf(writer: IpfixWriter): IpfixReader {
   const reader = new IpfixReader();
   for (const { bytes } of writer.preamble()) reader.read(bytes);
@@ -358,7 +358,7 @@ test('any flows: each element is what its field says', () => {
   );
 });
 
-/** What a collector should see, told from the external row. */
+/** The fields that a collector should see, derived from the external row. */
 function expected(row: Row, isV6: boolean, agentIsV6: boolean): Record<string, string | number> {
   const number = (name: string): number => Number(row[name] ?? 0);
   const address = (name: string, v6: boolean): string => {

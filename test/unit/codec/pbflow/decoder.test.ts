@@ -32,7 +32,7 @@ function encode(rows: readonly Row[]): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(encoder.bytes.subarray(0, encoder.offsets[count]));
 }
 
-/** Decodes a message in batches of some rows. */
+/** Decodes a message in batches of a few rows. */
 function decodeAll(message: Uint8Array<ArrayBuffer>, capacity: number): readonly Row[] {
   const batch = new FlowBatch(LAYOUT, new TableSpace().current, capacity);
   const decoder = new RecordDecoder(LAYOUT);
@@ -46,7 +46,7 @@ function decodeAll(message: Uint8Array<ArrayBuffer>, capacity: number): readonly
   return rows;
 }
 
-/** What a record always has. */
+/** The fields that every record has. */
 const ALWAYS = { TimeFlowStartMs: 0, TimeFlowEndMs: 0, Etype: 0, FlowDirection: 0 };
 
 function record(message: Record<string, unknown>): Uint8Array {
@@ -79,7 +79,7 @@ test('what a real agent sends is decoded as its own collector does', () => {
       dns_flags: 0x8183,
       dns_latency: { nanos: 5_000_000 },
       time_flow_rtt: {},
-      // The kernel's EEXIST in a byte, as agents up to now have it.
+      // The kernel's EEXIST in a byte, as current agents send it.
       dns_errno: 239,
       dup_list: [{ interface: 'eth0' }, { interface: 'genev', direction: 1 }],
       xlat: { src_addr: { ipv4: 0 }, dst_addr: { ipv4: 0 }, zone_id: 3 },
@@ -93,7 +93,7 @@ test('what a real agent sends is decoded as its own collector does', () => {
   expect(row).toEqual({
     Etype: 0x0800,
     FlowDirection: 1,
-    // Whole milliseconds, as the original has them.
+    // Whole milliseconds, as in `flowlogs-pipeline`.
     TimeFlowStartMs: 1_721_480_000_123,
     TimeFlowEndMs: 1_721_480_001_000,
     SrcMac: '0a:58:0a:80:02:13',
@@ -113,7 +113,7 @@ test('what a real agent sends is decoded as its own collector does', () => {
     DnsErrno: 239,
     Interfaces: ['eth0', 'genev'],
     IfDirections: [0, 1],
-    // The kernel's number, which the collector of the original takes for TCP_CLOSE_WAIT.
+    // The kernel's number, which `flowlogs-pipeline` takes for TCP_CLOSE_WAIT.
     PktDropLatestState: 'TCP_CLOSE',
     PktDropLatestDropCause: 'SKB_DROP_REASON_NO_SOCKET',
     PktDropLatestFlags: 0,
@@ -123,7 +123,7 @@ test('what a real agent sends is decoded as its own collector does', () => {
 });
 
 test.each([
-  // why, message, what is in the row besides what always is
+  // why, message, fields of the row besides the constant ones
   ['an empty record', {}, {}],
   ['neither bytes nor packets', { bytes: 0, packets: 0 }, {}],
   [

@@ -140,7 +140,7 @@ const FULL_MESSAGE = {
   pkt_drop_bytes_exact: 70_000,
   pkt_drop_packets: 65_535,
   pkt_drop_latest_flags: 16,
-  // The readers' number of TCP_CLOSE, which is the kernel's of TCP_TIME_WAIT.
+  // The readers' number of TCP_CLOSE, which is the kernel's TCP_TIME_WAIT.
   pkt_drop_latest_state: 6,
   pkt_drop_latest_state_exact: 'TCP_CLOSE',
   pkt_drop_latest_drop_cause: 0xffff,
@@ -209,7 +209,7 @@ const FULL_MESSAGE = {
 };
 
 test('a record with every field is what protobufjs makes of it, byte for byte', () => {
-  // The message has a field for each column but those that are derived from others.
+  // The message has a field for each column except derived ones.
   const derived = ['TimeReceived'];
   const columns = LAYOUT.columns.map(({ name }) => name).filter((name) => !derived.includes(name));
   expect(Object.keys(FULL).toSorted()).toEqual(columns.toSorted());
@@ -220,7 +220,7 @@ test('a record with every field is what protobufjs makes of it, byte for byte', 
 
 test('readers that are not asked whether a message is there find it', () => {
   expect(read(encodeOne({}))).toEqual({ network: {}, transport: {}, time_flow_rtt: {} });
-  // Also of a layout that has no field of it.
+  // The same for a layout without their fields.
   expect(read(encodeOne({ Bytes: 1 }, layoutFor(['Bytes'])))).toEqual({
     bytes: 1,
     network: {},

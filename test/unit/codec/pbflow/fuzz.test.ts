@@ -6,7 +6,7 @@ test('inputs that nobody would send are decoded, or refused with a code', () => 
   const { decoded, refused } = fuzzPbflow(30_000, 20_260_721);
 
   const codes = Object.values(PBFLOW_ERRORS).map(({ code }) => code);
-  // The inputs reach far into the decoder: each way to refuse one is taken.
+  // The inputs reach far into the decoder: they trigger every refusal.
   expect(Object.keys(refused).toSorted()).toEqual(codes.toSorted());
   expect(decoded).toBeGreaterThan(1500);
 });

@@ -19,7 +19,7 @@ const INTERFACES = [
 const packets = fc.record({
   frame: fc.uint8Array({ minLength: 14, maxLength: 200 }),
   extra: fc.nat(70_000),
-  // Beyond what 32 bits of seconds hold.
+  // More seconds than 32 bits hold.
   seconds: fc.integer({ min: 0, max: 2 ** 33 }),
   nanoseconds: fc.integer({ min: 0, max: 999_999_999 }),
   place: fc.nat(1),
@@ -27,7 +27,7 @@ const packets = fc.record({
   tag: fc.constantFrom(0, 0, 0x81000007, 0x88a8ffff),
 });
 
-/** The frame with its tag where the device took it out. */
+/** The frame with its tag put back in the place where the device removed it. */
 function withTag(frame: Uint8Array, tag: number): Buffer {
   if (tag === 0) return Buffer.from(frame);
   const bytes = Buffer.alloc(4);

@@ -17,7 +17,7 @@ function read(bytes: Uint8Array): { outcome: string; hello: TlsHello } {
 describe('of a client', () => {
   test('all that it says', () => {
     const bytes = clientHello({
-      // GREASE, a draft and older ones around the highest.
+      // GREASE, a draft, and older versions around the highest.
       versions: [0x7a7a, 0x7f1c, 0x0303, 0x0304, 0x0302],
       serverName: 'Www.Example.COM',
       alpn: [Buffer.of(0x8a, 0x8a), 'h2', 'http/1.1'],
@@ -142,7 +142,7 @@ test('wherever it is cut, it is cut, and what came before holds', () => {
     const hello = new TlsHello();
     expect(hello.read(bytes, 0, end)).toBe('cut');
     expect(hello.serverName).toBe(end >= nameEnd ? 'www.example.com' : '');
-    // The extension that has the version is the last one; what it begins with is that of TLS 1.2.
+    // The version's extension is the last one; the version at the start is that of TLS 1.2.
     expect(hello.version).toBe(0);
   }
 });
@@ -174,7 +174,7 @@ test.each([
   expect(read(bytes).outcome).toBe(outcome);
 });
 
-/** All there, but its own length leaves no room for its parts. */
+/** The hello is complete, but its own length leaves no room for its parts. */
 function shortened(): Buffer {
   const bytes = clientHello({ serverName: 'www.example.com' });
   bytes.writeUIntBE(60, 6, 3);

@@ -129,7 +129,7 @@ test('reinterpret_direction says which fields it misses', () => {
 });
 
 test.each([
-  // why, environment, what is started besides the pipeline
+  // why, environment, components started besides the pipeline
   ['its own metrics server', YAML, {}, 1],
   ['none when it is disabled', JSON_TEXT, {}, 0],
   ['none beside the agent’s at the same address', YAML, { METRICS_ENABLE: 'true' }, 0],
@@ -163,7 +163,7 @@ test('a mistake within is told with its place', () => {
   expect(() => direct(text)).toThrow('parameters[0].write');
 });
 
-/** Ten lines with a mistake each, none of them of the same kind. */
+/** Ten lines, each with a different kind of mistake. */
 const TEN_MISTAKES = `
 log-levl: debug
 metricsSettings:

@@ -13,7 +13,7 @@ function loadedWith(...entries: readonly string[]): ReadonlySet<string> {
     const file = files.get(path);
     if (file === undefined) continue;
     const syntax = syntaxOf(file);
-    // Only statements are loaded at once, and of types nothing is left.
+    // Only statements are loaded at once; types are erased.
     const body = (syntax.body as readonly SyntaxNode[]).filter(
       (node) => node.importKind !== 'type' && node.exportKind !== 'type',
     );
@@ -32,7 +32,7 @@ function isOfTypes(node: SyntaxNode): boolean {
   return specifiers.length > 0 && specifiers.every((one) => one.importKind === 'type');
 }
 
-/** What `netobserv agent` loads on its way to an exporter. */
+/** The modules that `netobserv agent` loads before its exporter. */
 const loaded = loadedWith(
   'src/main.ts',
   'src/commands/agent.ts',

@@ -33,7 +33,7 @@ afterEach(async () => {
   for (const stop of stops.reverse()) await stop();
 });
 
-/** An agent whose collector is not there, with its probes. */
+/** An agent with an unreachable collector, and its probes. */
 async function start(env: Readonly<Record<string, string>> = {}) {
   const target = { TARGET_HOST: '127.0.0.1', TARGET_PORT: `${await freePort()}` };
   const config = agentConfig({ ...target, AGENT_IP: '192.0.2.1', ...env });

@@ -9,7 +9,7 @@ import { createLog } from '../../../../src/telemetry/log.ts';
 const own = mkdtempSync(join(tmpdir(), 'netobserv-privileges-'));
 afterAll(() => rmSync(own, { recursive: true }));
 
-/** The numbers of what is kept. */
+/** Numbers of the capabilities that are kept. */
 async function kept(dataDir: string | undefined, refuse = false): Promise<readonly number[]> {
   let found: readonly number[] = [];
   const component = givePrivilegesUp({
@@ -38,7 +38,7 @@ test('what the agent names is kept, once', async () => {
 test('a data folder that is somebody else’s takes one more to write to', async () => {
   const foreign = join(own, 'foreign');
   mkdirSync(foreign);
-  // Root gives a folder away; anybody else finds one of root's.
+  // Root gives a folder away; other users use one of root's.
   const isRoot = process.geteuid?.() === 0;
   if (isRoot) chownSync(foreign, 65_534, 65_534);
   expect(await kept(isRoot ? foreign : '/')).toEqual([...RUNNING, CAPABILITIES.CAP_DAC_OVERRIDE]);

@@ -47,13 +47,13 @@ test('a component that does not stop keeps no other from it, and is told of', as
   expect(calls.slice(2)).toEqual(['stop agent', 'stop exporter']);
 });
 
-/** What a component's `failed` is, and what rejects it. */
+/** A component's `failed` promise, and the function that rejects it. */
 function failable() {
   const { promise: failed, reject: fail } = Promise.withResolvers<never>();
   return { failed, fail };
 }
 
-/** Runs components as a daemon does; `stop.fail` ends it as a signal would. */
+/** Runs components as a daemon does; `stop.fail` ends it like a signal. */
 function daemon(components: readonly Component[]) {
   const ending = new AbortController();
   const failures: unknown[] = [];

@@ -13,7 +13,7 @@ VmFlags: rd mr mw me`;
 const SMAPS = [
   mapping('400000-402000', 'r--p', '/usr/bin/netobserv', 0),
   mapping('402000-404000', 'r-xp', '/usr/bin/netobserv', 0),
-  // Relocations were written to it before it was made read-only.
+  // Relocations were written before it became read-only.
   mapping('404000-406000', 'r--p', '/usr/bin/netobserv', 4),
   mapping('406000-408000', 'rw-p', '/usr/bin/netobserv', 0),
   mapping('7ffff0000000-7ffff0002000', 'r--p', '/lib/with a space.so (deleted)', 0),

@@ -62,7 +62,7 @@ test('wrong tokens of one address are limited, by login and by header together',
       context: expect.objectContaining({ retryAfterS: 45 }),
     }),
   );
-  // Behind a proxy everybody has this address: the right one is never refused.
+  // Behind a proxy all clients share this address: the right token is never refused.
   expect(auth.login(TOKEN, '10.0.0.9')).toContain('netobserv_session_9001_');
   expect(() => auth.check({ authorization: `Bearer ${TOKEN}` }, '10.0.0.9')).not.toThrow();
   expect(wrong).toThrow(refusal('ERR_CONSOLE_LOGIN_RATE'));
@@ -77,7 +77,7 @@ test('the memory of failing addresses is bounded', () => {
   };
   for (let i = 0; i < 3; i++) fail('first');
   for (let i = 0; i < 1024; i++) fail(`address ${i}`);
-  // Forgotten, so it may try again.
+  // The address has been forgotten, so it may try again.
   expect(() => auth.login('wrong', 'first')).toThrow(refusal('ERR_CONSOLE_UNAUTHENTICATED'));
 });
 
@@ -113,7 +113,7 @@ test.each([
 ])('a browser is logged in to two consoles of one host name: %s', (_, { port, token }) => {
   const { auth, clock } = setUp();
   const other = new TokenAuth(() => token, clock, { ...LIMITS, port });
-  // As a browser does, which sends all cookies of the name to both.
+  // Like a browser, which sends all cookies of the name to both.
   const jar = new Map<string, string>();
   const keep = (cookie: string) => {
     const [name = '', value = ''] = cookie.split(';', 1)[0]!.split('=');

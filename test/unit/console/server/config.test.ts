@@ -71,7 +71,7 @@ test('a token that is written anew counts from then on; what is no token leaves 
   expect(token()).toBe('fedcba9876543210');
   rmSync(path);
   expect(token()).toBe('fedcba9876543210');
-  // Each change is told once, not at every look.
+  // Each change is reported once, not at every look.
   expect([token(), told.length]).toEqual(['fedcba9876543210', 3]);
 });
 

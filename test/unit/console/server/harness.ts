@@ -13,7 +13,7 @@ import { createLog } from '../../../../src/telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../../../src/telemetry/metrics.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
 
-/** A store whose answers the test decides; what it was asked is kept. */
+/** A store whose answers the test decides; it keeps the requests. */
 export interface FakeStore extends FlowStore {
   readonly asked: {
     readonly kind: string;
@@ -61,7 +61,7 @@ export interface Running extends AsyncDisposable {
 
 export type ConfigOverrides = Omit<Partial<ConsoleConfig>, 'limits' | 'token'> & {
   readonly limits?: Partial<ConsoleLimits>;
-  /** A function where it changes. */
+  /** A function if it changes. */
   readonly token?: string | (() => string);
 };
 
@@ -120,7 +120,7 @@ export interface RawAnswer {
   readonly body: string;
 }
 
-/** A request whose path and headers are sent as they are, unlike those of `fetch`. */
+/** A request whose path and headers are sent unchanged, unlike those of `fetch`. */
 export function raw(
   port: number,
   path: string,

@@ -30,7 +30,7 @@ function setUp(limits: Partial<typeof DEFAULT_LIMITS> = {}, rows = async () => 3
   return { clock, metrics, hub, wrote: (rows: WrittenRows) => listener(rows) };
 }
 
-/** Lets the hub's `await` of the row count pass, and streams hand on what they hold. */
+/** Lets the hub's `await` of the row count pass, and streams deliver their data. */
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 const ONE = { flows: 1, bytes: 100, packets: 2 };
@@ -122,7 +122,7 @@ test('a client that does not read misses ticks, others do not, and in the end it
     clock.jump(1000);
     await settled();
   };
-  // The buffer takes what fits, then three ticks are missed.
+  // The buffer takes as much as fits, then three ticks are missed.
   for (let i = 0; i < 5; i++) await second();
   await ended;
   expect(slow.readableLength).toBeLessThan(400);
@@ -170,7 +170,7 @@ test('who has most streams gives way to others, and is refused more', async () =
   const ended = once(first!.resume(), 'end');
   const newcomer = hub.connect('10.0.0.2');
   await ended;
-  // Three and one: one more of the second's is fair, and of the first's is not.
+  // Three and one: one more for the second is fair, one more for the first is not.
   expect(() => hub.connect('10.0.0.1')).toThrow(
     expect.objectContaining({ code: 'ERR_CONSOLE_BUSY' }),
   );
@@ -198,7 +198,7 @@ test('one more than the most is refused', async () => {
   expect(() => hub.connect()).not.toThrow();
 });
 
-/** Reads a stream's text until it holds what is wanted. */
+/** Reads a stream until its text contains the wanted part. */
 async function readUntil(stream: Readable, wanted: RegExp): Promise<string> {
   let text = '';
   for await (const piece of stream.iterator({ destroyOnReturn: false })) {

@@ -137,7 +137,7 @@ test('metrics without more than they need', () => {
 test.each([
   ['rate', '7s', (1_767_225_600 - 300 - 1) * 1000],
   ['avg', '60s', NOW_MS - 300_500],
-  // Totals are those of the range as asked for.
+  // Totals cover the requested range.
   ['sum', '60s', NOW_MS - 300_000],
   ['count', '300s', NOW_MS - 300_000],
 ] as const)('%s in steps of %s begins where it should', (fn, step, startMs) => {

@@ -160,7 +160,7 @@ test('a browser logs in, works and logs out', async () => {
   const left = await raw(console.port, '/api/logout', { method: 'POST', headers });
   expect(left.status).toBe(204);
   expect(left.headers['set-cookie']?.[0]).toMatch(/netobserv_session_\w+=;.*Max-Age=0/);
-  // Whoever kept the cookie has no use of it.
+  // A kept cookie is useless.
   expect((await raw(console.port, '/api/status', { headers })).status).toBe(401);
 });
 
@@ -201,7 +201,7 @@ test('a console without a token has no login', async () => {
   expect(answer.status).toBe(404);
 });
 
-/** What the server says to bytes that are no request, or none yet. */
+/** The server's answer to bytes that are not a request, or not yet one. */
 async function talk(port: number, bytes: string): Promise<string> {
   const socket = connect(port, '127.0.0.1');
   socket.write(bytes);
@@ -241,7 +241,7 @@ test('a client that sends too slowly is told and cut off', async () => {
 async function withFrontEnd(use: (webRoot: string) => Promise<void>): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'console-web-'));
   try {
-    // The packed program keeps it below a hidden folder.
+    // The packed program keeps the web root below a hidden folder.
     const webRoot = join(folder, '.cache', 'web');
     await mkdir(join(webRoot, 'assets'), { recursive: true });
     await writeFile(join(webRoot, 'index.html'), '<!doctype html><title>page</title>');
@@ -307,7 +307,7 @@ test('below a path that a proxy leaves in place, the page has its parts', () =>
     expect((await get('/tools/flows/assets/app-1a2b.js')).body).toBe('let original;');
     expect(JSON.parse((await get('/tools/flows/api/status')).body)).toHaveProperty('store');
     expect((await get('/tools/flows/api/flow/records?limit=5')).status).toBe(200);
-    // A filter may hold what looks like one.
+    // A filter may contain something that looks like one.
     expect((await get('/overview/?filters=x/api/status')).body).toContain('<title>page</title>');
     expect((await get('/tools/api/gone')).status).toBe(404);
     const outside = await get('/tools/assets/../../../secret.txt');
@@ -367,7 +367,7 @@ test('stopping does not wait for ever for a client that does not read', async ()
   const stopping = console.server.stop().then(() => {
     stopped = true;
   });
-  // The grace period is over as soon as it has begun.
+  // The grace period ends as soon as it begins.
   await expect
     .poll(() => {
       console.clock.jump(500);

@@ -4,7 +4,7 @@ import { FIELDS } from '../../../../src/flow/fields.ts';
 import { FILTERS } from '../../../../src/flow/filters.ts';
 import { classOfKind } from '../../../../src/query/keys.ts';
 
-/** The parts of a server's configuration that the front end's logic works with. */
+/** The parts of a server's configuration that the front end's logic uses. */
 export function frontendConfigOf(): FrontendConfig {
   return {
     buildVersion: '0.0.0',

@@ -113,7 +113,7 @@ test('a request has at most so many records, and so many bytes', () => {
   const bySize = requests(batch, 1, { bytesMax: 1000 });
   expect(Math.max(...bySize.map(({ bytes }) => bytes.length))).toBeLessThan(1000);
   expect(bySize.length).toBeGreaterThan(5);
-  // A record that is too large by itself is left to the broker to judge.
+  // The broker decides about a record that is too large by itself.
   expect(requests(batch, 1, { bytesMax: 1 })).toHaveLength(100);
 });
 

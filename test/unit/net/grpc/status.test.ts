@@ -7,7 +7,7 @@ function serviceError(code: number, details: string): ServiceError {
 }
 
 test.each([
-  // status, what the server says, our code, worth another attempt
+  // status, the server's message, our code, whether another attempt makes sense
   ['UNAVAILABLE', 'connect ECONNREFUSED', 'ERR_NET_GRPC_UNAVAILABLE', true],
   ['CANCELLED', 'stream closed', 'ERR_NET_GRPC_UNAVAILABLE', true],
   ['INTERNAL', 'RST_STREAM', 'ERR_NET_GRPC_UNAVAILABLE', true],

@@ -17,7 +17,7 @@ describe.each([
   ['lz4', CompressionTypes.LZ4],
   ['zstd', CompressionTypes.ZSTD],
 ] as const)('%s', (name, type) => {
-  // What kafkajs finds is what is tested.
+  // Tests the codec that kafkajs finds.
   const codec = (): Codec => CompressionCodecs[type]() as Codec;
 
   test('any bytes come back', async () => {

@@ -21,7 +21,7 @@ test.each([
   ['anything else', new Error('?'), 'unsent'],
 ])('%s', (_why, error, outcome) => {
   expect(failureOf(error)).toEqual({ outcome, cause: error });
-  // As kafkajs tells that it has given up.
+  // As kafkajs reports that it has given up.
   const wrapped = new Error('retries exceeded', { cause: error });
   expect(failureOf(wrapped)).toEqual({ outcome, cause: error });
 });

@@ -6,7 +6,7 @@ const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
 const hash = (text: string): number => fnv1a32(bytesOf(text), 0, bytesOf(text).length);
 
 test.each([
-  // Vectors of the function's authors.
+  // Test vectors by the function's authors.
   ['', 0x811c9dc5],
   ['a', 0xe40c292c],
   ['foobar', 0xbf9cf968],
@@ -16,7 +16,7 @@ test.each([
 });
 
 test.each([
-  // Those of the original's client and of Sarama: hash as a signed number, its remainder unsigned.
+  // As in the client of `netobserv-ebpf-agent` and Sarama: signed hash, unsigned remainder.
   ['blah', 2, 0],
   ['blah', 3, 1],
   ['boop', 3, 2],

@@ -6,7 +6,7 @@ interface Timed extends RequestQueue {
   throttleCheckTimeoutId?: NodeJS.Timeout | null;
 }
 
-/** A queue without a connection, of which only the timer is looked at. */
+/** A queue without a connection; only its timer is checked. */
 function queue(pending: readonly unknown[]): Timed {
   const made: Timed = Object.create(RequestQueue.prototype);
   return Object.assign(made, { pending, throttledUntil: -1, throttleCheckTimeoutId: null });

@@ -24,7 +24,7 @@ function peerNamed(host: string): PeerAddress {
   return new PeerAddress(host, { clock: { monotonicMs: () => nowMs }, lookUp });
 }
 
-/** Whether it has, once what is under way has ended. */
+/** Whether the peer has left, after pending work has ended. */
 async function hasLeft(address: string): Promise<boolean> {
   peer.hasLeft(address);
   await new Promise(setImmediate);

@@ -9,7 +9,7 @@ import { parseSamples } from '../../../support/models/interpreter/prom.ts';
 import { appendRows } from '../../../support/models/interpreter/rows.ts';
 import { testPipeline } from '../../../support/models/interpreter/setup.ts';
 
-/** Flows with Proto 6 and 17 by turns; the branch of `a` leaves UDP out. */
+/** Alternating flows with Proto 6 and 17; the branch of `a` leaves UDP out. */
 function fork(whenFull?: 'block'): PipelineConfig {
   const blocking = whenFull === undefined ? {} : { whenFull };
   return {
@@ -55,7 +55,7 @@ function expectIdentity(pipeline: Pipeline): void {
   }
 }
 
-/** Lets promises that are due run; nothing here waits for time. */
+/** Runs all due promises; nothing here waits for time. */
 async function settle(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
 }
@@ -74,7 +74,7 @@ test('a hanging sink loses its own flows, counted, and nobody else’s', async (
     expectIdentity(pipeline);
   }
   const [a, b] = pipeline.branches();
-  // One batch is with the sink, ten more fill the queue of 100 rows, nine found it full.
+  // The sink has one batch, ten more fill the queue of 100 rows, and nine found it full.
   expect(a).toEqual({
     name: 'a',
     in: 400,
@@ -90,7 +90,7 @@ test('a hanging sink loses its own flows, counted, and nobody else’s', async (
   await pipeline.stop();
   expectIdentity(pipeline);
   expect(pipeline.branches()[0]).toMatchObject({ written: 110, inFlight: 0 });
-  // What waited was not overwritten by batches that came after it.
+  // Later batches have not overwritten the waiting one.
   expect(stores.a.rows.map((row) => row.Bytes)).toEqual(
     Array.from({ length: 11 }, () => [0, 2, 4, 6, 8, 10, 12, 14, 16, 18]).flat(),
   );
@@ -158,7 +158,7 @@ test('a queue is bounded by bytes as well', async () => {
   stores.a.gate = slow.promise;
   await started(pipeline);
   for (let batch = 0; batch < 4; batch++) emitRows(pipeline, 2);
-  // One is being written; one is always taken, however large.
+  // One is being written; one of any size is always taken.
   expect(pipeline.branches()[0]).toMatchObject({ inFlight: 2, dropped: { queue_full: 2 } });
   slow.resolve();
   await pipeline.stop();

@@ -77,7 +77,7 @@ test('printf is a line per flow, and the default', async () => {
   expect(second).toBe(`${time}: map[Proto:17 SrcAddr:fd00::1]`);
 });
 
-/** A disk that is full as often as `refusals` says. */
+/** A disk that is full `refusals` times. */
 function disk(refusals: boolean[]): Writable {
   const stream = new Writable();
   stream.write = ((_bytes: Uint8Array, done: (error?: Error) => void) => {

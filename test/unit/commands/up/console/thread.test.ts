@@ -1,4 +1,4 @@
-/** The thread that has the console, with real threads whose code the test decides. */
+/** The console's thread, as real threads whose code the test decides. */
 import { afterEach, expect, test } from 'vitest';
 import { systemClock } from '../../../../../src/base/clock.ts';
 import { explain } from '../../../../../src/base/errors.ts';
@@ -23,7 +23,7 @@ const START: ConsoleStart = {
   metricsPrefix: 'netobserv_',
 };
 
-/** Comes up on the port that it is told, or on 4711, and ends when it is told to. */
+/** Listens on the port that it receives, or on 4711, and ends on request. */
 const WELL = `
   const { parentPort: port, workerData } = require('node:worker_threads');
   const { host, port: wanted } = workerData.config.listen;

@@ -157,7 +157,7 @@ test('steps stay where they are while time goes on', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1e9, max: 2e9 }), fc.constantFrom(5, 15, 60), (nowS, stepS) => {
       const { startTime, endTime } = alignedRange(range, stepS, nowS);
-      // The API counts the last second in.
+      // The API includes the last second.
       const endS = endTime + 1;
       expect(startTime % stepS).toBe(0);
       expect((endS - startTime) % stepS).toBe(0);

@@ -14,10 +14,10 @@ const tickAt = (nowMs: number): LiveTick => ({
   ...{ nowMs, flows: 1, bytes: 2, packets: 3, elapsedMs: 1000, rows: 4 },
 });
 
-/** A tab: its place among the others by id, and what it has heard. */
+/** A tab: its place among the others by id, and the states that it has received. */
 class Tab implements Disposable {
   state: LiveState | undefined;
-  /** Tells the tab's stream, while it has one. */
+  /** Sends to the tab's stream, while it has one. */
   emit: ((state: LiveState) => void) | undefined;
   channel!: LiveChannel;
   readonly #follower: Disposable;
@@ -26,7 +26,7 @@ class Tab implements Disposable {
     this.#follower = followLive(
       {
         openChannel: () => {
-          // Node's types know no message events.
+          // Node's types lack message events.
           this.channel = new BroadcastChannel(browser) as unknown as LiveChannel;
           return this.channel;
         },
@@ -50,7 +50,7 @@ class Tab implements Disposable {
     this.#follower[Symbol.dispose]();
   }
 
-  /** Ends without a word, as a process does that is killed. */
+  /** Ends silently, like a killed process. */
   crash(): void {
     this.channel.close();
     this.channel.postMessage = () => undefined;
@@ -78,7 +78,7 @@ function openTab(random: number): Tab {
   return tab;
 }
 
-/** Lets time pass in small steps, in each of which what was said is heard. */
+/** Advances time in small steps; messages are delivered in each. */
 async function pass(ms: number): Promise<void> {
   const STEP_MS = 50;
   for (let passed = 0; passed < ms; passed += STEP_MS) {
@@ -159,7 +159,7 @@ test('a leader that was only late with its beats stays the only one', async () =
   await pass(BEAT_MS);
   tabs[0]?.hear(1);
   await pass(50);
-  // The page was busy: its timers are due, and so is what the other one said meanwhile.
+  // The page was busy: its timers are due, and so are the other page's messages.
   vi.advanceTimersByTime(LEASE_MS + JITTER_MS);
   await pass(2 * BEAT_MS);
   expect(late.emit).toBeUndefined();

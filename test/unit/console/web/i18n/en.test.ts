@@ -5,7 +5,7 @@ import { en } from '../../../../../src/console/web/i18n/en.ts';
 
 const WEB = join(import.meta.dirname, '../../../../../src/console/web');
 
-/** Keys that the components ask for; a `${…}` in one stands for any word. */
+/** Keys that the components request; a `${…}` in a key matches any words. */
 function usedKeys(): readonly string[] {
   const keys = new Set<string>();
   for (const entry of readdirSync(WEB, { recursive: true, withFileTypes: true })) {
@@ -24,7 +24,7 @@ function leaves(node: object, prefix = ''): readonly string[] {
 
 const texts = leaves(en);
 
-/** The texts that a key may mean: a hole stands for words, plurals have two endings. */
+/** The texts that a key may mean: a hole matches words, plurals have two endings. */
 function patternOf(key: string): RegExp {
   const parts = key.split(/\$\{[^}]+\}/).map((part) => part.replaceAll('.', '\\.'));
   return new RegExp(`^${parts.join('.+')}(_one|_other)?$`);

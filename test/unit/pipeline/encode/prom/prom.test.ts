@@ -96,7 +96,7 @@ test('series outlive the generation of tables that their labels came from', asyn
   for (let round = 0; round < 5; round++) {
     for (let i = 0; i < 3; i++) emit(pipeline, [{ DnsName: `name${i}`, SrcAddr: `10.0.0.${i}` }]);
   }
-  // A batch that was filled before the tables were begun anew.
+  // A batch filled before the new generation of tables.
   const late = pipeline.take();
   appendRows(late, [{ DnsName: 'name1', SrcAddr: '10.0.0.1' }]);
   for (let i = 0; i < 3; i++) emit(pipeline, [{ DnsName: `x${i}`, SrcAddr: `10.0.1.${i}` }]);

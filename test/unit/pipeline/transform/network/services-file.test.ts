@@ -5,7 +5,7 @@ import {
   type ServiceNames,
 } from '../../../../../src/pipeline/transform/network/services-file.ts';
 
-/** Name of a port, undefined when the files have none for this protocol. */
+/** Name of a port; undefined if the files have none for this protocol. */
 function serviceName(names: ServiceNames, protocol: number, port: number): string | undefined {
   if (!names.protocols.has(protocol)) return names.byPort.get(port);
   return names.byProtocol.get(protocol)?.get(port);

@@ -9,7 +9,7 @@ import {
 } from '../../../../../src/base/ip.ts';
 import { SubnetTrie } from '../../../../../src/pipeline/transform/network/subnet-trie.ts';
 
-// Few distinct bits, so that prefixes nest and addresses hit them.
+// Only a few distinct bits, so that prefixes nest and addresses match them.
 const address = fc
   .tuple(
     fc.boolean(),
