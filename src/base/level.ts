@@ -1,5 +1,5 @@
 /**
- * Work that brings something to the level of what is true now. It never runs twice at a time; a
+ * Work that brings something up to date with the current state. It never runs twice at a time; a
  * request that comes while it runs makes it run once more.
  */
 export class Level {
