@@ -41,7 +41,7 @@ const REPEAT = /^\{\d+(?:,\d*)?\}/;
 class Translation {
   #rest: string;
   #out = '';
-  /** The modifiers set in each open group; each modifier opens a group of its own. */
+  /** The modifiers set in each open group; each modifier becomes a group of its own. */
   readonly #modifiers: string[][] = [[]];
 
   constructor(pattern: string) {
