@@ -22,9 +22,9 @@ export type ErrorKind =
 /** Facts about one error in a table; `deploy/reference/errors.gen.md` shows it to users. */
 export interface ErrorFacts {
   readonly kind: ErrorKind;
-  /** What happened and why, in one or two sentences. */
+  /** The failure and its cause, in one or two sentences. */
   readonly meaning: string;
-  /** What the reader can do. */
+  /** Steps that the reader can take. */
   readonly remedy: string;
 }
 
@@ -55,7 +55,7 @@ export interface ErrorContext {
   readonly cause?: unknown;
   /** True when the same call may succeed later without any change. */
   readonly retryable?: boolean;
-  /** Where it happened (file, path, line, field …), for logs and JSON answers. */
+  /** The location (file, path, line, field …), for logs and JSON answers. */
   readonly details?: Readonly<Record<string, unknown>>;
 }
 

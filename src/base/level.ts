@@ -20,7 +20,7 @@ export class Level {
     return this.#running;
   }
 
-  /** Resolves when no run is under way. */
+  /** Resolves when no run is in progress. */
   async idle(): Promise<void> {
     await this.#running?.catch(() => undefined);
   }

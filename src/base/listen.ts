@@ -1,6 +1,6 @@
 import { parseAddress } from './ip.ts';
 
-/** Where a server listens. */
+/** The address that a server listens on. */
 export interface ListenAddress {
   /** A host name or an address; IPv6 without brackets. */
   readonly host: string;

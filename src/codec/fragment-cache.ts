@@ -26,7 +26,7 @@ export class FragmentCache {
     return this.#starts[id]!;
   }
 
-  /** Where the fragment of an id ends; makes the fragment if it does not exist. */
+  /** End of the fragment of an id; makes the fragment if it does not exist. */
   load(id: number): number {
     const end = this.#ends[id];
     // No fragment is empty, so 0 cannot be an end.

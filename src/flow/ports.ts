@@ -1,4 +1,4 @@
-/** A port whose service is widely known by name, whatever a host's own files call it. */
+/** A port whose service is widely known by name, regardless of a host's own files. */
 export interface WellKnownPort {
   readonly port: number;
   /** Transport protocols, by their names in `enums.ts`, that the service runs over. */

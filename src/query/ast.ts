@@ -34,7 +34,7 @@ export type MatchValue =
   | { readonly kind: 'pattern'; readonly text: string }
   | { readonly kind: 'empty' };
 
-/** A field and the values of which one must match; with `!` none may match. */
+/** A field and its values: one of them must match, or none with `!`. */
 export interface Match {
   readonly kind: 'match';
   /** A field name, or the common suffix of a pair: `Port` covers SrcPort and DstPort. */

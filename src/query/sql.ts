@@ -19,7 +19,7 @@ export const TIME_FIELD = 'TimeFlowEndMs';
 
 export type DictionaryName = 'strings' | 'addresses' | 'macs';
 
-/** Where a store keeps facts and dictionaries, as SQL for a FROM clause. */
+/** Tables of a store's facts and dictionaries, as SQL for a FROM clause. */
 export interface SqlTables {
   facts(fields: readonly FieldSpec[]): string;
   dictionary(name: DictionaryName): string;

@@ -11,7 +11,7 @@ const NS_PER_US = 1000;
 export interface ProfileFrame {
   readonly name: string;
   readonly file: string;
-  /** Where the function begins, from 1; 0: unknown. */
+  /** First line of the function, from 1; 0: unknown. */
   readonly line: number;
 }
 

@@ -49,7 +49,7 @@ export class AnswerChain {
     this.#targets[this.#aliases++] = target;
   }
 
-  /** Follows all aliases as far as they lead. */
+  /** Follows all aliases to their end. */
   close(): void {
     for (let next = 0; next < this.#length; next++) {
       for (let i = 0; i < this.#aliases; i++) {

@@ -11,7 +11,7 @@ const EXCERPT_CHARS = 60;
 /**
  * Adds the flow that a line of JSON describes. Returns false, without reading the line, when the
  * batch is full. Throws a coded error when the line is not a JSON object; values of the wrong type
- * stay absent and counted in `failures` by field, since one odd value does not spoil a flow.
+ * stay absent and are counted in `failures` by field, since one odd value does not spoil a flow.
  */
 export function readJsonLine(
   batch: FlowBatch,

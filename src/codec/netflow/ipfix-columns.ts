@@ -12,7 +12,7 @@ import { type AddressTable, type MacTable, MISSING } from '../../flow/intern.ts'
  */
 export interface Records {
   readonly bytes: Uint8Array;
-  /** Where each record continues; moved behind the bytes written. */
+  /** Next position of each record; moved behind the bytes written. */
   readonly cursors: Uint32Array;
   /** Row of the batch of each record. */
   readonly rows: Uint32Array;

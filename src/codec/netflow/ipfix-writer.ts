@@ -233,7 +233,7 @@ const NO_WORDS = new Uint32Array(0);
 
 interface Frames {
   readonly bytes: Uint8Array;
-  /** Where each message starts, and where the last ends. */
+  /** Start of each message, and end of the last one. */
   readonly starts: readonly number[];
   /** The first record of each message, and the number of records. */
   readonly firsts: readonly number[];

@@ -12,7 +12,7 @@ import {
 
 /** Absent values and zeros alike are not sent, as in proto3; both are 0 when gathered. */
 
-/** Where a part takes its 32-bit numbers from. */
+/** The source of a part's 32-bit numbers. */
 export type GatherUint = (block: Block, into: Uint32Array) => boolean;
 
 /** A number of up to 32 bits. */

@@ -10,7 +10,7 @@ export interface Target {
   readonly name: string;
   readonly form: Form;
   readonly kind: FieldSpec['kind'];
-  /** Where its number or id is kept until the record has been read. */
+  /** Place of its number or id until the record has been read. */
   readonly slot: number;
   /** Slot of the value that does not fit the field itself; -1: the field has no such value. */
   readonly exactSlot: number;

@@ -1,4 +1,4 @@
-/** Where packets were captured. */
+/** The interface on which packets were captured. */
 export interface CaptureInterface {
   readonly name: string;
   /** LINKTYPE_ of IANA and libpcap: 1 Ethernet, 101 bare IP. */
@@ -15,7 +15,7 @@ export const LINK_RAW_IP = 101;
 export interface PacketBatch {
   readonly count: number;
   readonly bytes: Uint8Array;
-  /** Where each packet begins in `bytes`, and how many of its bytes were captured. */
+  /** Start of each packet in `bytes`, and the number of its captured bytes. */
   readonly starts: Uint32Array;
   readonly lengths: Uint32Array;
   /** Bytes of the packet before it was cut. */

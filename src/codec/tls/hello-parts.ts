@@ -48,9 +48,7 @@ export class HelloParts {
     return true;
   }
 
-  /**
-   * How many bytes of a part that begins there are known; negative: so many are missing before it.
-   */
+  /** Number of known bytes of a part that begins there; negative: so many are missing before it. */
   #known(sequence: number): number {
     const at = (sequence - this.#sequence) >>> 0;
     // A retransmitted segment may begin before the hello.

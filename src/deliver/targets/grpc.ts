@@ -65,7 +65,7 @@ export class GrpcTarget implements Target<Message> {
     this.#deps.recycle?.(bytes);
   }
 
-  /** Calls that are under way fail. */
+  /** Calls in progress fail. */
   async close(): Promise<void> {
     await this.#client?.close();
   }

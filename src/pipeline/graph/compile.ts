@@ -26,7 +26,7 @@ export interface PlanNode {
   readonly modifies: boolean;
 }
 
-/** Where batches enter: a source, the output of an extractor, or `Pipeline.emit`. */
+/** An entry for batches: a source, the output of an extractor, or `Pipeline.emit`. */
 export interface Entry {
   readonly node: PlanNode;
   /** Columns that it should fill. */
@@ -208,7 +208,7 @@ function planStage(
   const { entry, whenFull } = made.node;
   const children = made.node.children.map((child) => planned.get(child)!);
   const live = new Set<string>();
-  // Where paths join, a child may read a column that exists on another path only.
+  // A child of several parents may read a column that only one of the paths has.
   for (const child of children) addReads(live, [...child.live], made.after);
   if (made.sink !== undefined) addReads(live, made.sink.reads, made.after);
   const only = children.length === 1 ? children[0]! : undefined;

@@ -26,7 +26,7 @@ import { makeFolder } from '../../config/folders.ts';
 import { STORE_ERRORS, storeError } from '../errors.ts';
 import { HEADERS_BYTES } from './headers.ts';
 
-/** Files and folders of flows are for their owner only, whatever the umask. */
+/** Files and folders of flows are for their owner only, regardless of the umask. */
 const FOLDER_MODE = 0o700;
 const FILE_MODE = 0o600;
 

@@ -12,7 +12,7 @@ const ENTRY_BYTES_MAX = 64 * 1024 ** 2;
 
 /** The contents of a write-ahead log. */
 export interface WalSurvey {
-  /** Where whole entries end. */
+  /** End of the whole entries. */
   readonly wholeBytes: number;
   /**
    * True when the rest was damaged. Otherwise the rest is empty, or the beginning of an entry that

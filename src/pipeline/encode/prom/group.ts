@@ -12,7 +12,7 @@ export interface Label {
   readonly name: string;
 }
 
-/** When each series of a metric was last seen, in ticks of the sweeper; 0: there is no series. */
+/** Last tick of the sweeper at which each series of a metric was seen; 0: there is no series. */
 export class SeenSeries {
   ticks = new Uint32Array(0);
 
