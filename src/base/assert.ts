@@ -3,7 +3,7 @@ export function assert(condition: boolean, message: string): asserts condition {
   if (!condition) throw new Error(`assertion failed: ${message}`);
 }
 
-/** The value, which the caller knows to be there. */
+/** The value, which the caller knows to exist. */
 export function assertExists<T>(value: T | undefined | null, what: string): T {
   if (value === undefined || value === null) throw new Error(`assertion failed: no ${what}`);
   return value;

@@ -6,8 +6,8 @@ export interface BackoffLimits {
 }
 
 /**
- * Milliseconds to wait before retry `retry` (from 0): a random part between a half and all of a
- * wait that doubles each time, so that many clients of one server that came back do not come at
+ * Milliseconds to wait before retry `retry` (from 0): a random part, at least half, of a wait that
+ * doubles each time, so that the many clients of a server that came back do not all reconnect at
  * once. `random` returns 0 to 1.
  */
 export function backoffMs(retry: number, limits: BackoffLimits, random: () => number): number {

@@ -1,4 +1,4 @@
-/** The only door to time: components take a `Clock`, tests drive theirs by hand. */
+/** The only access to time: components take a `Clock`, tests drive theirs by hand. */
 export interface Clock {
   /** Wall clock, epoch milliseconds. */
   nowMs(): number;
@@ -6,7 +6,7 @@ export interface Clock {
   monotonicMs(): number;
   /** Resolves after `ms`, rejects with the signal's reason when it is aborted first. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
-  /** Calls `tick` every `ms` until disposed. A slow tick delays the next, they never overlap. */
+  /** Calls `tick` every `ms` until disposed. A slow tick delays the next; ticks never overlap. */
   every(ms: number, tick: () => void): Disposable;
 }
 
@@ -38,7 +38,7 @@ export const systemClock: Clock = {
   },
 };
 
-/** The only door to chance: components take `random`, from 0 to 1, and tests give theirs. */
+/** The only access to chance: components take `random`, from 0 to 1, and tests give theirs. */
 export const systemRandom: () => number = Math.random;
 
 /**

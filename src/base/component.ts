@@ -1,5 +1,5 @@
 /**
- * What every `createX(config, deps)` returns: inert until started, drained by `stop`.
+ * Returned by every `createX(config, deps)`: inert until started, drained by `stop`.
  *
  * `start` resolves once the component does its work (sockets bound, hooks attached); `signal` ends
  * its background work early. `stop` takes no new input, finishes what is in flight and releases
@@ -10,7 +10,7 @@ export interface Component {
   stop(): Promise<void>;
   /**
    * Rejects with the reason when a started component can never do its work again; the process then
-   * ends in order. A component that recovers by itself does not have it: `/readyz` reports it as
+   * stops in order. A component that recovers by itself does not have it: `/readyz` reports it as
    * not ready until it is back.
    */
   readonly failed?: Promise<never>;

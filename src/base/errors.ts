@@ -1,6 +1,6 @@
 /**
- * What kind of failure an error is. The exit code of a command (`commands/report-error.ts`) and the
- * HTTP status of an answer (`console/server/reply-error.ts`) follow from it.
+ * The kind of a failure. The exit code of a command (`commands/report-error.ts`) and the HTTP
+ * status of an answer (`console/server/reply-error.ts`) follow from it.
  *
  * - `usage`: the command line, the configuration or the request is wrong.
  * - `permission`: the caller lacks a right.
@@ -19,12 +19,12 @@ export type ErrorKind =
   | 'unavailable'
   | 'internal';
 
-/** What a table says about one error; `deploy/reference/errors.gen.md` shows it to users. */
+/** Facts about one error in a table; `deploy/reference/errors.gen.md` shows it to users. */
 export interface ErrorFacts {
   readonly kind: ErrorKind;
-  /** What happened and why, in one or two sentences. */
+  /** The failure and its cause, in one or two sentences. */
   readonly meaning: string;
-  /** What the reader can do. */
+  /** Steps that the reader can take. */
   readonly remedy: string;
 }
 
@@ -50,20 +50,20 @@ export function defineErrors<const Key extends string>(
   return Object.fromEntries(rows) as Record<Key, ErrorRow>;
 }
 
-/** What a coded error carries besides its message. */
+/** Data that a coded error carries besides its message. */
 export interface ErrorContext {
   readonly cause?: unknown;
-  /** True when the same call may succeed later without anybody changing anything. */
+  /** True when the same call may succeed later without any change. */
   readonly retryable?: boolean;
-  /** Where it happened (file, path, line, field …), for logs and JSON answers. */
+  /** The location (file, path, line, field …), for logs and JSON answers. */
   readonly details?: Readonly<Record<string, unknown>>;
 }
 
 /**
  * The only error type that this program throws on purpose.
  *
- * `code` is stable and is what callers and tests compare; `message` says what is wrong, where, and
- * what would be right.
+ * Callers and tests compare `code`, which is stable; `message` says what is wrong, where, and how
+ * to correct it.
  */
 export class NetobservError extends Error {
   override readonly name = 'NetobservError';
@@ -71,7 +71,7 @@ export class NetobservError extends Error {
   readonly kind: ErrorKind;
   readonly retryable: boolean;
   readonly details: Readonly<Record<string, unknown>>;
-  // Private, so that the log, which writes all properties of an error, leaves the prose out.
+  // Private, so that the log, which writes all properties of an error, omits the prose.
   readonly #row: ErrorRow;
 
   constructor(row: ErrorRow, message: string, context: ErrorContext = {}) {
@@ -95,7 +95,7 @@ export function hasCode(error: unknown, wanted: ErrorRow | string): boolean {
   return error instanceof Error && 'code' in error && error.code === code;
 }
 
-/** One line for a person: the message, then the chain of causes. */
+/** One readable line: the message, then the chain of causes. */
 export function explain(error: unknown): string {
   const parts: string[] = [];
   let current: unknown = error;

@@ -1,15 +1,15 @@
 /**
- * Regular expressions as Go has them (RE2), in which configurations of the NetObserv family are
- * written. JavaScript would refuse some of it, as `(?i)`, and take other for something else, as
- * `[[:digit:]]` for one of `[:dgit` with a `]` behind it.
+ * Regular expressions in Go's syntax (RE2), as used in configurations of the NetObserv family.
+ * JavaScript rejects some of it, such as `(?i)`, and misreads other parts: it takes `[[:digit:]]`
+ * for one of `[:dgit` followed by `]`.
  */
 
-/** Throws a SyntaxError, with what is wrong as its message. */
+/** Throws a SyntaxError whose message says what is wrong. */
 export function goRegExp(pattern: string): RegExp {
   return new RegExp(new Translation(pattern).text(), 'u');
 }
 
-/** What the names between `[:` and `:]` stand for, in a class. */
+/** Contents of the classes named between `[:` and `:]`. */
 const POSIX: Readonly<Record<string, string>> = {
   alnum: '0-9A-Za-z',
   alpha: 'A-Za-z',
@@ -28,9 +28,9 @@ const POSIX: Readonly<Record<string, string>> = {
 };
 
 const SPACES = '\\t\\n\\f\\r ';
-/** Escapes that mean the same to both, outside of a class and in it. */
+/** Escapes with the same meaning in both syntaxes, inside and outside of a class. */
 const SHARED = /^\\(?:[dDwWfnrtv]|x[0-9A-Fa-f]{2})/;
-/** Others: a code, in hexadecimal or octal; a property; a sign that stands for itself. */
+/** Other escapes: a code, in hexadecimal or octal; a property; a literal character. */
 const HEX = 'x\\{([0-9A-Fa-f]+)\\}';
 const OCTAL = '(0[0-7]{0,2}|[1-7][0-7]{1,2})';
 const PROPERTY = '([pP]\\w|[pP]\\{\\w+\\})';
@@ -41,7 +41,7 @@ const REPEAT = /^\{\d+(?:,\d*)?\}/;
 class Translation {
   #rest: string;
   #out = '';
-  /** Of each group that is open, the modifiers that were set in it, each a group of its own. */
+  /** The modifiers set in each open group; each modifier becomes a group of its own. */
   readonly #modifiers: string[][] = [[]];
 
   constructor(pattern: string) {
@@ -74,7 +74,7 @@ class Translation {
         this.#take(1, ')');
         return;
       case '|':
-        // Modifiers go on in the next alternative, as parts of it.
+        // Modifiers stay in force in the next alternative, as parts of it.
         this.#closeModifiers();
         this.#take(1, '|');
         this.#openModifiers();
@@ -149,7 +149,7 @@ class Translation {
     this.#character();
   }
 
-  /** An escape that stands for a character, or for a class that may be in another. */
+  /** An escape that stands for a character, or for a class that may be inside another class. */
   #character(): void {
     const rest = this.#rest;
     const shared = SHARED.exec(rest)?.[0];
@@ -167,7 +167,7 @@ class Translation {
     }
     if (property !== undefined) {
       const word = property.slice(1).replace(/[{}]/g, '');
-      // Of scripts JavaScript wants to be told that they are some.
+      // JavaScript requires `Script=` before the name of a script.
       const of = word.length > 2 ? `Script=${word}` : word;
       this.#take(whole!.length, `\\${property[0]}{${of}}`);
       return;
@@ -215,7 +215,7 @@ class Translation {
   }
 }
 
-/** The character, whatever it means elsewhere. */
+/** The character itself, without any special meaning. */
 function literal(character: string): string {
   return /[\w\s]/.test(character) || character.codePointAt(0)! > 0x7f
     ? character

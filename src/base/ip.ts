@@ -16,7 +16,7 @@ function parseV4(text: string): Uint8Array | undefined {
   bytes[10] = 0xff;
   bytes[11] = 0xff;
   for (const [index, part] of parts.entries()) {
-    // "010" is octal to some and decimal to others: refused, as inet_pton does.
+    // Some programs read "010" as octal, others as decimal: it is refused, as inet_pton does.
     if (!/^(0|[1-9]\d{0,2})$/.test(part) || Number(part) > 255) return undefined;
     bytes[V4_OFFSET + index] = Number(part);
   }
@@ -88,8 +88,9 @@ function longestZeroRun(groups: readonly number[]): readonly [start: number, len
 export const V4_PREFIX = 96;
 
 /**
- * A prefix over 16-byte addresses: IPv4 lengths are counted from bit 96. Families are apart: one of
- * fewer bits is IPv6's, and does not hold the addresses that stand for IPv4, as `::/0` would.
+ * A prefix over 16-byte addresses: IPv4 lengths are counted from bit 96. The families are separate:
+ * a prefix of fewer bits belongs to IPv6 and does not contain the addresses that stand for IPv4, as
+ * `::/0` otherwise would.
  */
 export interface Cidr {
   readonly bytes: Uint8Array;
@@ -120,7 +121,7 @@ export function cidrContains(cidr: Cidr, bytes: Uint8Array): boolean {
   return (cidr.bytes[whole]! & mask) === (bytes[whole]! & mask);
 }
 
-/** Six bytes of `aa:bb:cc:dd:ee:ff`, padded to eight; undefined when the text is no MAC. */
+/** Six bytes of `aa:bb:cc:dd:ee:ff`, padded to eight; undefined when the text is not a MAC. */
 export function parseMac(text: string): Uint8Array | undefined {
   if (!/^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$/.test(text)) return undefined;
   const bytes = new Uint8Array(8);

@@ -10,24 +10,24 @@ export interface LaneLimits {
 }
 
 export interface LaneTurn {
-  /** Aborted: the task is no longer wanted and leaves the lane at once. */
+  /** Aborted: the task is not wanted any more and leaves the lane at once. */
   readonly signal?: AbortSignal;
-  /** The asker. Askers take turns, no matter how much each of them asks for. */
+  /** The caller that asks. Callers take turns, however many tasks each of them has. */
   readonly of?: unknown;
 }
 
-/** What a task gets that asks for its turn. Whoever has `entered` must call `leave`. */
+/** The answer to a task that asks for its turn. After `entered` the caller must call `leave`. */
 export type LaneEntry = 'entered' | 'aborted' | 'full';
 
 type Waiting = Set<() => void>;
 
 /**
- * Runs a bounded number of tasks at a time: those of one asker in the order of arrival, and one of
- * each asker before the second of any.
+ * Runs a bounded number of tasks at a time: tasks of one caller in the order of arrival, and one of
+ * each caller before a second one of any.
  */
 export class Lane {
   readonly #limits: LaneLimits;
-  // Insertion order is the order of turns; leaving costs the same from any place.
+  // Insertion order is the order of turns; leaving costs the same anywhere.
   readonly #askers = new Map<unknown, Waiting>();
   #running = 0;
   #waiting = 0;
@@ -45,8 +45,8 @@ export class Lane {
   }
 
   /**
-   * Undefined, without having run the task, if `signal` is aborted before its turn. For lanes that
-   * their askers cannot fill.
+   * Undefined, without running the task, if `signal` is aborted before its turn. For lanes that
+   * their callers cannot fill.
    */
   async run<T>(task: () => Promise<T>, turn: LaneTurn = {}): Promise<T | undefined> {
     const entry = await this.enter(turn);
@@ -59,7 +59,7 @@ export class Lane {
     }
   }
 
-  /** Resolves when it is the task's turn, or there will be none. */
+  /** Resolves when it is the task's turn, or when no turn will come. */
   async enter({ signal, of }: LaneTurn = {}): Promise<LaneEntry> {
     if (signal?.aborted === true) return 'aborted';
     if (this.#running < this.#limits.runningMax) {
@@ -96,7 +96,7 @@ export class Lane {
     const [of, queue] = first;
     const [enter] = queue;
     assert(enter !== undefined, 'an asker that waits has a task');
-    // The other askers come first before it is this one's turn again.
+    // The other callers come first before this one has its turn again.
     this.#askers.delete(of);
     queue.delete(enter);
     if (queue.size > 0) this.#askers.set(of, queue);

@@ -1,5 +1,5 @@
 /**
- * Work that brings something to the level of what is true now. It never runs twice at a time; a
+ * Work that brings something up to date with the current state. It never runs twice at a time; a
  * request that comes while it runs makes it run once more.
  */
 export class Level {
@@ -20,7 +20,7 @@ export class Level {
     return this.#running;
   }
 
-  /** Resolves when no run is under way. */
+  /** Resolves when no run is in progress. */
   async idle(): Promise<void> {
     await this.#running?.catch(() => undefined);
   }

@@ -1,6 +1,6 @@
 import { parseAddress } from './ip.ts';
 
-/** Where a server listens. */
+/** The address that a server listens on. */
 export interface ListenAddress {
   /** A host name or an address; IPv6 without brackets. */
   readonly host: string;
@@ -8,12 +8,12 @@ export interface ListenAddress {
   readonly port: number;
 }
 
-/** As in an address of the Web. */
+/** The form in a URL. */
 export function formatListen({ host, port }: ListenAddress): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** `host:port`, `[v6]:port`, or `:port` for all addresses; undefined when it is none. */
+/** `host:port`, `[v6]:port`, or `:port` for all addresses; undefined for any other text. */
 export function parseListen(value: string): ListenAddress | undefined {
   const match = /^(?:\[(?<v6>[0-9a-fA-F:.]+)\]|(?<name>[A-Za-z0-9._-]*)):(?<port>\d{1,5})$/.exec(
     value,
@@ -27,7 +27,7 @@ export function parseListen(value: string): ListenAddress | undefined {
     return isV6 ? { host: groups.v6, port } : undefined;
   }
   const host = groups.name === undefined || groups.name === '' ? '::' : groups.name;
-  // 1.2.3 and 1.2.3.999 would pass as names, but nobody means them as such.
+  // 1.2.3 and 1.2.3.999 would pass as names, but are never meant as names.
   if (/^[\d.]+$/.test(host) && parseAddress(host) === undefined) return undefined;
   return { host, port };
 }

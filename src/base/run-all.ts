@@ -1,6 +1,6 @@
 type Step = () => unknown;
 
-/** Runs all steps, one after the other: one that fails is told of and does not keep the others. */
+/** Runs all steps, one after the other. A failure is reported and does not stop the others. */
 export async function runEach(
   steps: readonly Step[],
   onFailure: (error: unknown) => void,
@@ -14,7 +14,7 @@ export async function runEach(
   }
 }
 
-/** The same, and throws the first failure when all have run. */
+/** Does the same, and throws the first failure when all have run. */
 export async function runAll(steps: readonly Step[]): Promise<void> {
   const failures: unknown[] = [];
   await runEach(steps, (error) => failures.push(error));

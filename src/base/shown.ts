@@ -1,4 +1,4 @@
-/** Characters of what somebody sent that a message repeats; the rest is noise. */
+/** Characters of untrusted text that a message repeats; the rest is noise. */
 const SHOWN_CHARS_MAX = 100;
 
 /** A text as messages show it, cut short. */

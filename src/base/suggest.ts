@@ -1,7 +1,7 @@
-/** Words that differ in more edits than this share of their length are not meant. */
+/** Words that differ in more edits than this share of their length are not suggested. */
 const MAX_EDITS_SHARE = 0.4;
 
-/** Nobody mistypes a longer word for one that we know: it is not compared with any. */
+/** Nobody mistypes a known word as a longer one than this: it is not compared with any. */
 const WORD_CHARS_MAX = 64;
 
 /** The known word that was probably meant, for `did you mean …?`; undefined when none is close. */
@@ -9,7 +9,7 @@ export function closest(word: string, known: Iterable<string>): string | undefin
   if (word.length > WORD_CHARS_MAX) return undefined;
   const wanted = normal(word);
   let best: string | undefined;
-  // Most edits with which a candidate is better than the best one so far.
+  // The most edits that still make a candidate better than the best one so far.
   let editsMax = Math.max(1, Math.floor(wanted.length * MAX_EDITS_SHARE));
   for (const candidate of known) {
     const edits = editDistance(wanted, normal(candidate), editsMax);
@@ -34,8 +34,8 @@ function normal(word: string): string {
 }
 
 /**
- * Insertions, deletions and replacements that turn one word into the other (Levenshtein); more
- * than `max` are not told apart. Only the diagonal band is computed that so many edits may leave.
+ * Insertions, deletions and replacements that turn one word into the other (Levenshtein); results
+ * above `max` are not distinguished. Only the diagonal band that `max` edits can reach is computed.
  */
 export function editDistance(
   from: string,

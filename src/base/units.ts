@@ -1,7 +1,7 @@
 const DURATION_UNITS_MS: Readonly<Record<string, number>> = {
   ns: 1e-6,
   us: 1e-3,
-  /** Micro sign and Greek mu: both are in use, and Go reads both. */
+  /** Micro sign and Greek mu: both are in use, and Go accepts both. */
   '\u00b5s': 1e-3,
   '\u03bcs': 1e-3,
   ms: 1,
@@ -17,7 +17,7 @@ const DURATION = new RegExp(DURATION_PATTERN);
 
 /**
  * Milliseconds of a duration as Go's ParseDuration reads it (`1m30s`, `.5s`, `+0`); undefined when
- * it is none, or negative.
+ * the text is not a duration, or negative.
  */
 export function parseDurationMs(text: string): number | undefined {
   const [, sign, parts] = DURATION.exec(text) ?? [];
@@ -41,7 +41,7 @@ const SIZE_UNITS_BYTES: Readonly<Record<string, number>> = {
   ti: 2 ** 40,
 };
 
-/** Bytes of `10GiB`, `500MB`, `1Gi`, `1048576`; undefined when it is none. */
+/** Bytes of `10GiB`, `500MB`, `1Gi`, `1048576`; undefined for any other text. */
 export function parseSizeBytes(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?$/i.exec(text);
   if (match === null) return undefined;

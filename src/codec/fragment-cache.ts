@@ -2,8 +2,8 @@ const INITIAL_ENTRIES = 1024;
 const INITIAL_BYTES = 32 * 1024;
 
 /**
- * What interned values are where flows are sent, made when an id is first written. Ids are of one
- * generation of tables, whose size bounds the cache; a new generation has a new one.
+ * Encoded forms of interned values, made when an id is first written. Ids belong to one generation
+ * of tables, whose size bounds the cache; each new generation gets a new cache.
  */
 export class FragmentCache {
   readonly #make: (id: number) => Uint8Array;
@@ -12,7 +12,7 @@ export class FragmentCache {
   #bytes = new Uint8Array(INITIAL_BYTES);
   #used = 0;
 
-  /** `make` gives the bytes of an id, at least one. */
+  /** `make` returns the bytes of an id, at least one. */
   constructor(make: (id: number) => Uint8Array) {
     this.#make = make;
   }
@@ -26,10 +26,10 @@ export class FragmentCache {
     return this.#starts[id]!;
   }
 
-  /** Where the fragment of an id ends, after making sure that there is one. */
+  /** End of the fragment of an id; makes the fragment if it does not exist. */
   load(id: number): number {
     const end = this.#ends[id];
-    // No fragment is empty, so 0 is no end.
+    // No fragment is empty, so 0 cannot be an end.
     return end === undefined || end === 0 ? this.#add(id) : end;
   }
 

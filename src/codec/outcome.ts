@@ -1,5 +1,5 @@
 /**
- * What reading bytes of a packet came to. `cut`: they end in the middle, and what was read is
- * right; `malformed`: they contradict themselves, and what was read before that is kept.
+ * Outcome of reading the bytes of a packet. `cut`: they end in the middle, and the parts read are
+ * right; `malformed`: they contradict themselves, and the parts read before that are kept.
  */
 export type Outcome = 'whole' | 'cut' | 'malformed';

@@ -5,24 +5,24 @@ const LAST_PRINTABLE = 0x7e;
 const UPPER_A = 0x41;
 const UPPER_Z = 0x5a;
 
-/** Bytes that one byte of a name becomes at most: `\255`. */
+/** Most bytes that one byte of a name becomes: `\255`. */
 const ESCAPED_BYTES_MAX = 4;
 
 const decoder = new TextDecoder();
 
-/** Names of hosts are equal whatever their case, and some resolvers vary it at random. */
+/** Host names are equal in any case, and some resolvers vary it at random. */
 type LetterCase = 'lower' | 'kept';
 
 /**
- * Names that came in packets as text that can be shown: in the presentation of RFC 1035 §5.1, that
- * is with `\DDD` for what is not printable.
+ * Converts names from packets to text that is safe to show: the presentation format of RFC 1035
+ * §5.1, with `\DDD` for bytes that are not printable.
  */
 export class NameWriter {
   readonly #bytes: Uint8Array;
   readonly #upperFrom: number;
   #length = 0;
 
-  /** `capacity`: bytes of the longest name, not yet escaped. */
+  /** `capacity`: bytes of the longest name, before escaping. */
   constructor(capacity: number, letterCase: LetterCase) {
     this.#bytes = new Uint8Array(capacity * ESCAPED_BYTES_MAX);
     this.#upperFrom = letterCase === 'lower' ? UPPER_A : UPPER_Z + 1;
@@ -36,12 +36,12 @@ export class NameWriter {
     this.#length = 0;
   }
 
-  /** Appends a byte as it is. */
+  /** Appends a byte unchanged. */
   raw(byte: number): void {
     this.#bytes[this.#length++] = byte;
   }
 
-  /** Appends bytes of a name; `special` is one that must be told from what it usually means. */
+  /** Appends bytes of a name; `special` is a byte to escape as well. */
   escaped(bytes: Uint8Array, from: number, to: number, special: number): void {
     for (let at = from; at < to; at++) {
       const byte = bytes[at]!;

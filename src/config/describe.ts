@@ -8,23 +8,23 @@ export interface KeyRow {
   readonly key: string;
   readonly type: string;
   readonly isRequired: boolean;
-  /** As it would be written in a document; undefined if there is none. */
+  /** As written in a document; undefined if there is none. */
   readonly fallback: string | undefined;
-  /** `0 to 65535`, `not empty`, or the words that are allowed; empty for any value of the type. */
+  /** `0 to 65535`, `not empty`, or the allowed words; empty for any value of the type. */
   readonly bounds: string;
   readonly description: string;
 }
 
 /** The keys of an alternative of a union; alternatives with the same keys share a table. */
 export interface KeyTable {
-  /** Where the object stands: `rules[]`. */
+  /** Path of the object: `rules[]`. */
   readonly path: string;
   /** The words of `type`, each with the description of its alternative. */
   readonly types: readonly (readonly [word: string, description: string])[];
   readonly rows: readonly KeyRow[];
 }
 
-/** The keys of an object, those of nested objects included. */
+/** The keys of an object, including those of nested objects. */
 export interface Description {
   readonly description: string;
   readonly rows: readonly KeyRow[];
@@ -113,7 +113,7 @@ function boundsText(shape: Shape): string {
   return maximum === undefined ? '' : `at most ${maximum}`;
 }
 
-/** The empty text, list and object are not worth a word. */
+/** The empty text, list and object are not worth showing. */
 function defaultText(value: unknown): string | undefined {
   const text = typeof value === 'string' ? value : JSON.stringify(value);
   return ['', '[]', '{}'].includes(text) ? undefined : text;

@@ -22,14 +22,20 @@ import { CONFIG_FILE_MAX_BYTES } from './load.ts';
 
 /** Maps and lists inside each other. */
 export const DOCUMENT_DEPTH_MAX = 64;
-/** Values, counting what an alias repeats each time: this stops alias bombs. */
+/** Values, counted again for each repeat by an alias: this stops alias bombs. */
 export const DOCUMENT_VALUES_MAX = 100_000;
-/** Lexical tokens. A large configuration has some 10,000; the limit takes half a second. */
+/**
+ * Lexical tokens. A large configuration has some 10,000; parsing up to the limit takes half a
+ * second.
+ */
 const TOKENS_MAX = 100_000;
 /** The parser also keeps the document and the current scalar on its stack. */
 const STACK_MAX = DOCUMENT_DEPTH_MAX + 2;
 const ISSUES_MAX = 100;
-/** Control characters that no text file has. YAML forbids them, but the parser lets them pass. */
+/**
+ * Control characters, which no text file contains. YAML forbids them, but the parser lets them
+ * pass.
+ */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const CONTROL = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/;
 
@@ -48,11 +54,11 @@ export interface ConfigDocument {
   /** Plain data; keys keep their case. Undefined for a text without any value. */
   readonly value: unknown;
   /**
-   * The place of a path such as `parameters[2].write.type`: of its key (or list item), or of its
-   * value. For a path that does not exist, of the nearest part above it that does.
+   * The place of a path such as `parameters[2].write.type`: that of its key (or list item), or of
+   * its value. A path that does not exist gets the place of its nearest existing parent.
    */
   place(path: string, part?: 'key' | 'value'): Place;
-  /** An unquoted scalar as it is written (`0755`, `1e3`); undefined for any other value. */
+  /** An unquoted scalar as written (`0755`, `1e3`); undefined for any other value. */
   written(path: string): string | undefined;
 }
 
@@ -115,7 +121,7 @@ export function withPlaces<T>(document: ConfigDocument, work: () => T): T {
 
 type Refuse = (offset: number, problem: string) => NetobservError;
 
-/** Bounds the work before anything recursive sees the text. */
+/** Bounds the work before any recursive code reads the text. */
 function tokenize(source: string, lines: LineCounter, refuse: Refuse): readonly CST.Token[] {
   lines.addNewLine(0);
   for (let end = source.indexOf('\n'); end !== -1; end = source.indexOf('\n', end + 1)) {
@@ -146,7 +152,7 @@ function checked(document: Document, second: Document | undefined, refuse: Refus
   return document.contents as Node | null;
 }
 
-/** A node's value, and how many values it consists of. */
+/** A node's value and the number of values in it. */
 interface Done {
   readonly value: unknown;
   readonly size: number;
@@ -205,7 +211,7 @@ class Reader {
       if (key !== undefined) entries.set(key, done.value);
       size = this.#add(size, done, node);
     }
-    // Defines properties instead of setting them, so that "__proto__" is a key like any other.
+    // Defines properties instead of setting them, so that "__proto__" is an ordinary key.
     return { value: Object.fromEntries(entries), size };
   }
 
@@ -237,7 +243,7 @@ function scalar(node: Node): Done {
   return { value: isScalar(node) ? node.value : null, size: 1 };
 }
 
-/** `8080:` and `true:` are keys by their text. */
+/** The text of `8080:` and `true:` is the key. */
 function keyText({ value, source, type }: Scalar): string | undefined {
   if (value === null) return undefined;
   return type === 'PLAIN' && source !== undefined ? source : String(value);
@@ -284,7 +290,7 @@ class Finder {
       const key = isScalar(pair.key) ? keyText(pair.key) : undefined;
       if (key === undefined || !path.startsWith(key)) continue;
       const after = path.slice(key.length);
-      // Keys may have dots in them: the longest that fits is meant.
+      // Keys may contain dots: the longest one that fits wins.
       if (!/^([.[]|$)/.test(after) || (best !== undefined && best.rest.length <= after.length)) {
         continue;
       }

@@ -6,9 +6,9 @@ import type { FileEntry } from './load.ts';
 /**
  * Reads the keys of a YAML (or JSON) mapping for an option table. Throws `ConfigError.file`.
  *
- * Options have one parser each, which takes a text, so that a value means the same in a file, in
- * the environment and on the command line. Hence scalars keep the text of the file (`0755`,
- * `1e3`), a list is the comma-separated one, and a mapping, which few options take, is JSON.
+ * Each option has one parser, which takes a text, so that a value means the same in a file, in the
+ * environment and on the command line. Hence scalars keep their text from the file (`0755`, `1e3`),
+ * a list becomes comma-separated text, and a mapping, which few options take, becomes JSON.
  */
 export function readConfigFile(path: string, source: string): readonly FileEntry[] {
   const document = parseDocument(path, source);

@@ -3,10 +3,10 @@ import { dirname, resolve } from 'node:path';
 import { hasCode } from '../base/errors.ts';
 
 /**
- * Makes the folder that an option names, with those above it. Throws Node's own errors.
+ * Makes the folder that an option names, and its parents. Throws Node's own errors.
  *
- * Node's recursive mkdir never returns where a folder refuses new entries by ENOENT, as those of
- * /proc do; this one asks each level once.
+ * Node's recursive mkdir never returns where a folder refuses new entries with ENOENT, as folders
+ * of /proc do; this function tries each level once.
  */
 export function makeFolder(path: string, mode: number): void {
   const whole = resolve(path);
@@ -15,7 +15,7 @@ export function makeFolder(path: string, mode: number): void {
   try {
     mkdirSync(whole, { mode });
   } catch (error) {
-    // Somebody else may have been faster, with the same intent.
+    // Another process may have made it meanwhile.
     if (!hasCode(error, 'EEXIST') || !isFolder(whole)) throw error;
   }
 }

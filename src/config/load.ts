@@ -7,7 +7,7 @@ import type { Configured, Option, OptionTable } from './options.ts';
 /** A configuration file is small; anything larger is a mistake such as a wrong path. */
 export const CONFIG_FILE_MAX_BYTES = 1 << 20;
 
-/** A key of a configuration file, with its value as it would be written in the environment. */
+/** A key of a configuration file, with its value as written in the environment. */
 export interface FileEntry {
   readonly key: string;
   /** Undefined if no option takes a value of this shape; `problem` describes it. */
@@ -21,7 +21,7 @@ export interface FileEntry {
 export interface ConfigSources {
   readonly file?: readonly FileEntry[];
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Parsed flags by name (`cache-max-flows`), as yargs gives them; other keys are ignored. */
+  /** Parsed flags by name (`cache-max-flows`), as yargs returns them; other keys are ignored. */
   readonly flags: Readonly<Record<string, unknown>>;
 }
 
@@ -32,7 +32,7 @@ export interface LoadedConfig<Table extends OptionTable> {
   readonly config: Configured<Table>;
   /** For the log: deprecated names and the like. */
   readonly warnings: readonly string[];
-  /** Keys of the table whose value was given rather than defaulted. */
+  /** Keys of the table with a given value instead of the default. */
   readonly given: ReadonlySet<keyof Table>;
 }
 
@@ -43,8 +43,8 @@ interface Given {
 }
 
 /**
- * The flag of an environment variable, which is also the option's key in a file. Options that
- * netobserv-ebpf-agent lacks have a prefix in the environment only: `NETOBSERV_DATA` is `--data`.
+ * The flag for an environment variable; it is also the option's key in a file. Options that
+ * `netobserv-ebpf-agent` lacks have a prefix in the environment only: `NETOBSERV_DATA` is `--data`.
  */
 export function flagName(option: Pick<Option<unknown>, 'env'>): string {
   return option.env
@@ -137,7 +137,7 @@ function readEnvironment(
   warnings: string[],
 ): Map<string, Given> {
   const layer = new Map<string, Given>();
-  // Old names go first, so that the new one wins where both are set.
+  // Old names go first, so that the new name wins where both are set.
   for (const [old, replacement] of Object.entries(deprecations)) {
     const text = env[old];
     if (text === undefined || text === '') continue;
@@ -173,7 +173,7 @@ function readFlags(
       issues.push(`${origin}: given ${value.length} times, once is enough`);
       continue;
     }
-    // A flag without a value (`--enable-rtt`) reaches us as the empty text.
+    // A flag without a value (`--enable-rtt`) arrives as the empty text.
     const text = option.type === 'boolean' && value === '' ? 'true' : String(value);
     layer.set(option.env, { text, origin });
   }

@@ -1,8 +1,8 @@
 import { parseDurationMs, parseSizeBytes } from '../base/units.ts';
 
 /**
- * One table of options per component gives its configuration type, its environment variables, its
- * flags (the same name in kebab case) and the reference page.
+ * One table of options per component defines its configuration type, its environment variables, its
+ * flags (the same names in kebab case) and the reference page.
  */
 export interface Option<T> {
   /** Environment variable, `CACHE_ACTIVE_TIMEOUT`; the flag is `--cache-active-timeout`. */
@@ -18,12 +18,12 @@ export interface Option<T> {
     | 'choice'
     | 'json';
   readonly describe: string;
-  /** As it would be written in the environment. The empty text means the default. */
+  /** As written in the environment. The empty text means the default. */
   readonly fallback: string;
   readonly choices?: readonly string[];
-  /** Replaces any other text in the environment, with a warning. */
+  /** Replaces any invalid text in the environment, with a warning. */
   readonly otherwise?: string;
-  /** Parses a non-empty text; undefined when it is not of this type. */
+  /** Parses a non-empty text; undefined when the text is not of this type. */
   readonly parse: (text: string) => T | undefined;
   /** The expected form, for the error message: `a duration such as 5s`. */
   readonly wanted: string;

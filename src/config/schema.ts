@@ -1,14 +1,14 @@
 import { type TObject, type TProperties, Type } from 'typebox';
 
 /**
- * Parts that the schemas of configuration documents are made of. A schema is plain JSON Schema;
- * `validate.ts` reads it, and `describe.ts` writes the reference page from it.
+ * Parts of the schemas of configuration documents. A schema is plain JSON Schema; `validate.ts`
+ * reads it, and `describe.ts` writes the reference page from it.
  */
 
-/** The format of durations. JSON Schema's own `duration` is that of ISO 8601. */
+/** The format of durations. JSON Schema's own `duration` means ISO 8601. */
 export const DURATION_FORMAT = 'go-duration';
 
-/** An object that refuses other keys. `description` says what it is for. */
+/** An object that refuses other keys. `description` states its purpose. */
 export function strictObject<Properties extends TProperties>(
   properties: Properties,
   options: { readonly description: string; readonly [keyword: string]: unknown },

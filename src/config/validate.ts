@@ -5,7 +5,7 @@ import { parseDurationMs } from '../base/units.ts';
 import type { ConfigDocument } from './document.ts';
 import { DURATION_FORMAT, isRequired, type Shape, typeWords } from './schema.ts';
 
-/** The first problems of a document that has more are enough to work on. */
+/** A document may have more problems; the first ones are enough to work on. */
 export const PROBLEMS_MAX = 100;
 const PATH_SHOWN_CHARS = 200;
 
@@ -13,9 +13,9 @@ const PATH_SHOWN_CHARS = 200;
 export interface Problem {
   /** `parameters[2].write.type`; empty for the document itself. */
   readonly path: string;
-  /** `key`: there is no such key; `type`: no such alternative; `value`: any other. */
+  /** `key`: unknown key; `type`: unknown alternative; `value`: any other. */
   readonly kind: 'key' | 'type' | 'duration' | 'value';
-  /** What is wrong, and what would be right. */
+  /** The problem and how to correct it. */
   readonly text: string;
 }
 
@@ -29,8 +29,8 @@ export interface Validated<T> {
  * Checks plain data against a schema. The value has defaults filled in and durations in
  * milliseconds; a null counts as absent. All problems are returned, at most `PROBLEMS_MAX`.
  *
- * Unlike a general validator this one knows that a union of objects with a `type` is chosen by
- * that type, so that problems are about the alternative that was meant.
+ * Unlike a general validator this one selects the alternative of a union by its `type`, so that
+ * problems are about the intended alternative.
  */
 export function validate<Schema extends TSchema>(
   schema: Schema,
@@ -160,7 +160,7 @@ class Validation {
     const ms = typeof value === 'string' ? parseDurationMs(value) : undefined;
     if (ms !== undefined) return ms;
     if (value === 0) return 0;
-    // A bare number would be nanoseconds to some readers and seconds to others.
+    // Some readers would take a bare number for nanoseconds, others for seconds.
     const unit = typeof value === 'number' ? `: write the unit, "${value}s" for seconds` : '';
     const problem = `${show(value)} is no duration such as 500ms, 30s or 2m${unit}`;
     return this.#add(path, 'duration', problem);
@@ -219,7 +219,7 @@ function at(path: string, key: string): string {
   return path === '' ? key : `${path}.${key}`;
 }
 
-/** The value as it may have been written, short enough for a message. */
+/** The value as it may be written in the document, short enough for a message. */
 function show(value: unknown): string {
   if (typeof value === 'number') return String(value);
   if (Array.isArray(value)) return value.length === 0 ? '[]' : 'a list';

@@ -1,18 +1,18 @@
-/** Bytes that wait to be used again. */
+/** Most bytes kept for reuse. */
 const POOL_BYTES_MAX = 8 * 2 ** 20;
-/** Buffers are a multiple of this, so that messages of about one size fit each other's. */
+/** Buffers are a multiple of this, so that messages of similar size can reuse each other's. */
 const GRAIN_BYTES = 64 * 1024;
 
 /**
- * Buffers of messages. Messages are large and many, and memory outside of V8's heap is only given
- * back when V8 collects garbage, which is not often: without this, tens of megabytes would wait for
- * that.
+ * Buffers of messages. Messages are large and many, and memory outside of V8's heap is only
+ * released when V8 collects garbage, which is rare: without the pool, tens of megabytes would wait
+ * for that.
  */
 export class BufferPool {
   readonly #free: ArrayBuffer[] = [];
   #bytes = 0;
 
-  /** Bytes that wait to be used again. */
+  /** Bytes kept for reuse. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -25,7 +25,7 @@ export class BufferPool {
     return copy;
   }
 
-  /** Takes back what `copy` made; nobody may look at it any more. */
+  /** Takes back a buffer of `copy`; its bytes must not be used any more. */
   give(bytes: Uint8Array): void {
     const { buffer } = bytes;
     if (!(buffer instanceof ArrayBuffer)) return;
@@ -35,7 +35,7 @@ export class BufferPool {
   }
 
   #take(length: number): ArrayBuffer {
-    // Not one that is far too large, or small messages would hold the memory of large ones.
+    // Skips buffers that are far too large, or small messages would hold the memory of large ones.
     const at = this.#free.findIndex(
       ({ byteLength }) => byteLength >= length && byteLength <= 2 * length + GRAIN_BYTES,
     );

@@ -18,9 +18,9 @@ export interface Target<M extends Message = Message> {
   /**
    * Resolves when the receiver has the message, or with the parts in which it has to be sent; the
    * receiver has none of them then. Rejects with a `NetobservError`: with a retryable one when
-   * sending the same message again may help and cannot be counted twice by the receiver. Of the
-   * others, `ERR_NET_UNANSWERED` means that the receiver may have the message. After the signal
-   * nobody waits for the outcome, and the target lets go of what it holds for the call.
+   * sending the same message again may help and cannot be counted twice by the receiver. Among
+   * other errors, `ERR_NET_UNANSWERED` means that the receiver may have the message. After the
+   * signal nothing waits for the outcome, and the target releases its resources for the call.
    */
   // biome-ignore lint/suspicious/noConfusingVoidType: most targets have nothing to return.
   send(message: M, signal: AbortSignal): Promise<readonly M[] | void>;
@@ -33,7 +33,7 @@ export interface DeliveryLimits extends SpoolLimits {
   readonly attemptTimeoutMs: number;
   /** Time from a message's first attempt to its last. */
   readonly deadlineMs: number;
-  /** Time at the end for everything that waits. It is cut short when the receiver is away. */
+  /** Time at the end for all waiting messages. It is cut short when the receiver is unreachable. */
   readonly drainTimeoutMs: number;
   readonly backoff: BackoffLimits;
 }
@@ -58,10 +58,10 @@ export interface DeliveryDeps<M extends Message> {
 }
 
 /**
- * Sends the messages of a spool, and sends them again while there is hope.
+ * Sends the messages of a spool, and sends them again while that may help.
  *
- * `offer` never waits. At any time, `handed = arrived + lost + backlog` holds for everything that
- * was offered and taken.
+ * `offer` never waits. At any time, `handed = arrived + lost + backlog` holds for all flows that
+ * were offered and taken.
  */
 export class Delivery<M extends Message = Message> implements Component {
   readonly #limits: DeliveryLimits;
@@ -101,7 +101,7 @@ export class Delivery<M extends Message = Message> implements Component {
     return true;
   }
 
-  /** True when `offer` would refuse any batch, so that encoding one is of no use. */
+  /** True when `offer` would refuse any batch, so that encoding one is useless. */
   isFull(): boolean {
     return this.#spool.isFull;
   }
@@ -113,7 +113,7 @@ export class Delivery<M extends Message = Message> implements Component {
     return this.#onRoom.promise;
   }
 
-  /** Ready while messages are taken and get away. */
+  /** Ready while messages are taken and delivered. */
   readiness(): HealthState {
     if (this.isFull()) return { ok: false, reason: 'as much waits to be sent as may' };
     const [failing] = this.#failing.values();
@@ -121,7 +121,7 @@ export class Delivery<M extends Message = Message> implements Component {
     return { ok: false, reason: `cannot deliver: ${failing.why}` };
   }
 
-  /** Everything that was taken and has neither arrived nor been lost. */
+  /** All flows that were taken and have neither arrived nor been lost. */
   backlog(): FlowAmount {
     return this.#spool.backlog();
   }
@@ -131,7 +131,7 @@ export class Delivery<M extends Message = Message> implements Component {
     return this.#lostAtEnd;
   }
 
-  /** The signal ends nothing here: messages are sent until `stop`, which has its own deadline. */
+  /** The signal has no effect here: messages are sent until `stop`, which has its own deadline. */
   async start(signal?: AbortSignal): Promise<void> {
     this.#ending = signal;
     await this.#deps.target.open?.();
@@ -139,7 +139,7 @@ export class Delivery<M extends Message = Message> implements Component {
     this.#pump();
   }
 
-  /** Sends what waits for at most `drainTimeoutMs`; the rest is lost, and counted. */
+  /** Sends waiting messages for at most `drainTimeoutMs`; the rest is lost, and counted. */
   async stop(): Promise<void> {
     const { log, target } = this.#deps;
     await this.drain();
@@ -161,7 +161,7 @@ export class Delivery<M extends Message = Message> implements Component {
     await target.close?.();
   }
 
-  /** Resolves when all is sent, `drainTimeoutMs` is over, or the receiver is away for good. */
+  /** Resolves when all is sent, `drainTimeoutMs` is over, or the receiver stays unreachable. */
   drain(): Promise<void> {
     this.#draining ??= this.#drain().finally(() => {
       this.#draining = undefined;
@@ -338,7 +338,7 @@ const NO_ANSWER = new Error('the receiver did not answer in time');
 
 const isUnanswered = (error: unknown): boolean => hasCode(error, NET_ERRORS.unanswered);
 
-/** A busy receiver says when to come again. */
+/** The wait that a busy receiver requested. */
 function askedWaitMs(error: unknown): number {
   const waitMs = error instanceof NetobservError ? error.details.retryAfterMs : undefined;
   return typeof waitMs === 'number' ? waitMs : 0;

@@ -71,7 +71,7 @@ export class Outlet<Batch, M extends Message = Message> implements Component {
     const messages = this.#encoder.encode(batch);
     if (!this.#delivery.offer(messages, settlement)) return false;
     if (settlement === undefined) return true;
-    // An encoder leaves out rows that its protocol has no words for: nothing more becomes of them.
+    // An encoder leaves out rows that its protocol cannot express: these are settled here.
     const sent = messages.reduce((sum, { amount }) => sum + amount.flows, 0);
     if (sent < rows) settlement.arrived(rows - sent);
     return true;

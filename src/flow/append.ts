@@ -8,7 +8,7 @@ export function canAppend(into: FlowBatch, from: FlowBatch): boolean {
 
 /**
  * Copies the selected rows of a batch behind the rows of another one, which has no selection and
- * the same tables. Columns that only one of them has are left out, or absent in the new rows.
+ * the same tables. Columns that only one batch has are left out or are absent in the new rows.
  */
 export function appendSelected(into: FlowBatch, from: FlowBatch): void {
   const count = from.selected;

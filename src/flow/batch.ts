@@ -10,8 +10,8 @@ import type { InternTables } from './intern.ts';
 export const BATCH_CAPACITY_ROWS = 4096;
 
 /**
- * Name of the `any` column for keys that only the data know: an object of them in each row that has
- * some. Text sinks write its entries beside the other fields.
+ * Name of the `any` column for keys that only the data define: an object of them in each row that
+ * has such keys. Text sinks write its entries beside the other fields.
  */
 export const EXTRAS = '*';
 
@@ -19,13 +19,13 @@ export const EXTRAS = '*';
 export interface ColumnSpec {
   readonly name: string;
   readonly kind: FieldKind;
-  /** Text sinks show the numbers by their names; see `FieldSpec.names`. Batches do not care. */
+  /** Text sinks show the numbers by their names; see `FieldSpec.names`. No effect on batches. */
   readonly form?: 'names';
 }
 
 /**
- * Columns that a batch has, in a fixed order. Made once, when the graph is compiled; fields that no
- * stage reads are left out and never decoded.
+ * Columns that a batch has, in a fixed order. It is made once, when the graph is compiled; fields
+ * that no stage reads are left out and never decoded.
  */
 export class BatchLayout {
   readonly columns: readonly ColumnSpec[];
@@ -105,10 +105,10 @@ type ColumnOf<Kind extends FieldKind> = Extract<Column, { kind: Kind }>;
  *
  * A batch is filled by one source, then passed down the graph. Filters never move rows: they set
  * `selection`, the ascending indices of the rows that are still wanted (`undefined`: all). Branches
- * that only read share the batch; a branch that writes takes a `fork` with those columns of its
- * own. Ids are of the generation in `tables`.
+ * that only read share the batch; a branch that writes takes a `fork` with its own copies of those
+ * columns. Ids belong to the generation in `tables`.
  *
- * A column gets its memory when it is first asked for, so a column that nobody fills costs nothing.
+ * A column gets its memory on first use, so a column that nobody fills costs nothing.
  */
 export class FlowBatch {
   readonly layout: BatchLayout;
@@ -116,7 +116,9 @@ export class FlowBatch {
   tables: InternTables;
   length = 0;
   selection: Uint32Array | undefined = undefined;
-  /** When its first byte left the kernel or the socket, clock milliseconds; for latency metrics. */
+  /**
+   * Clock milliseconds at which its first byte left the kernel or the socket; for latency metrics.
+   */
   receivedMs = 0;
   readonly #columns: (Column | undefined)[];
 
@@ -147,7 +149,7 @@ export class FlowBatch {
     return column;
   }
 
-  /** The column, unless nobody has asked for it: then it is absent in every row. */
+  /** The column if it is in use; otherwise undefined: it is absent in every row. */
   filled(name: string): Column | undefined {
     return this.#columns[this.layout.indexOf(name)];
   }
@@ -205,7 +207,7 @@ export class FlowBatch {
     setFirstBits(this.present(name), this.length);
   }
 
-  /** Forgets all rows, so that the batch can be filled again. */
+  /** Clears all rows, so that the batch can be filled again. */
   reset(tables: InternTables): void {
     this.tables = tables;
     this.length = 0;
@@ -215,9 +217,9 @@ export class FlowBatch {
   }
 
   /**
-   * A batch that shares all columns but those named, which are copied, and that has room for the
-   * added columns of `layout`. Both share the selection until one side sets its own. `earlier` is a
-   * fork by the same layout and names that is not used any more: its memory is used again.
+   * A batch that shares all columns except the `written` ones, which are copied, and has room for
+   * the added columns of `layout`. Both share the selection until one side sets its own. `earlier`
+   * is an unused fork by the same layout and names: its memory is reused.
    */
   fork(layout: BatchLayout, written: ReadonlySet<string>, earlier?: FlowBatch): FlowBatch {
     const fork = earlier ?? new FlowBatch(layout, this.tables, this.capacity);
@@ -294,7 +296,7 @@ export function clearColumn(column: Column): void {
   }
 }
 
-/** A column of its own with the values of `from`, in the memory of `own` where there is one. */
+/** A column of its own with the values of `from`, in the memory of `own` if that exists. */
 function renewed(own: Column | undefined, from: Column | undefined): Column | undefined {
   if (from === undefined) {
     if (own !== undefined) clearColumn(own);

@@ -1,22 +1,24 @@
 import type { Feature, FieldColumn, FieldSpec, Renderer } from './field.ts';
 import { FIELDS } from './fields.ts';
 
-/** How the cell of a calculated column is shown: an object of Kubernetes, or two values. */
+/**
+ * How the cell of a calculated column is shown; `object`: a Kubernetes object, `pair`: two values.
+ */
 export type CellRenderer = Renderer | 'object' | 'pair';
 
 /**
- * A column that is made from several fields, or from one in another way than its own column.
+ * A column made from several fields, or from one field in another way than that field's column.
  *
- * `calculated` is in the original's language, which users' configurations have too:
- * `kubeObject(kind,namespace,name,showNamespace)`, `concat(…)`, `substract(a,b)`, `multiply(a,n)`,
- * `a or b`, `[a,b]`, `column.Id`, field names, numbers and quoted text.
+ * `calculated` is in the language of `network-observability-console-plugin`, as in its users'
+ * configurations: `kubeObject(kind,namespace,name,showNamespace)`, `concat(…)`, `substract(a,b)`,
+ * `multiply(a,n)`, `a or b`, `[a,b]`, `column.Id`, field names, numbers and quoted text.
  */
 export interface CalculatedColumn extends Omit<FieldColumn, 'renderer'> {
   readonly renderer: CellRenderer;
   readonly fields: readonly string[];
   readonly calculated: string;
   readonly feature?: Feature;
-  /** Id of the column that it stands behind. */
+  /** Id of the column that precedes it. */
   readonly after: string;
 }
 
@@ -136,7 +138,7 @@ function endColumns(prefix: 'Src' | 'Dst', group: string): readonly CalculatedCo
   ];
 }
 
-/** Both ends in one cell: the id is what the fields' names, or the columns' ids, share. */
+/** Both ends in one cell. The id is the common part of the fields' names or of the columns' ids. */
 function pairColumns(): readonly CalculatedColumn[] {
   const kube = { feature: 'kubernetes', of: 'field' } as const;
   const pairs = [
@@ -209,7 +211,7 @@ function translatedObject(side: 'Src' | 'Dst', after: string): CalculatedColumn 
   };
 }
 
-/** A column of the flow table, wherever it comes from. */
+/** A column of the flow table, plain or calculated. */
 export interface TableColumn extends Omit<FieldColumn, 'renderer' | 'filter' | 'fields'> {
   readonly renderer: CellRenderer;
   /** The field that it shows; absent when it is calculated. */

@@ -4,11 +4,11 @@ import type { NameTable } from './field.ts';
 export interface Names {
   readonly entries: readonly (readonly [value: number, name: string])[];
   nameOf(value: number): string | undefined;
-  /** The number of a name, whatever its case, or of digits; undefined for anything else. */
+  /** The number for a name, ignoring case, or for digits; undefined for anything else. */
   numberOf(text: string): number | undefined;
 }
 
-/** IANA's names of the protocols above IP that hosts meet. */
+/** IANA's names of the common protocols above IP. */
 export const Protocol = {
   HOPOPT: 0,
   ICMP: 1,
@@ -36,7 +36,7 @@ export const Protocol = {
   'MPLS-in-IP': 137,
 } as const;
 
-/** Whether packets of the protocol have ports, where UDP has them. */
+/** Whether packets of the protocol have ports at the place where UDP has them. */
 export function hasPorts(protocol: number): boolean {
   switch (protocol) {
     case Protocol.TCP:
@@ -52,10 +52,10 @@ export function hasPorts(protocol: number): boolean {
 
 export const EtherType = { IPv4: 0x0800, ARP: 0x0806, IPv6: 0x86dd } as const;
 
-/** `Inner` is of nodes only (both ends are on it), `Both` of interfaces only. */
+/** `Inner` applies to nodes only (both ends are on it), `Both` to interfaces only. */
 export const Direction = { Ingress: 0, Egress: 1, Inner: 2, Both: 3 } as const;
 
-/** The header's bits, then combinations in one packet, which the original's readers expect. */
+/** The header's bits, then combinations in one packet, which `flowlogs-pipeline` expects. */
 export const TcpFlag = {
   FIN: 1,
   SYN: 2,
@@ -141,14 +141,14 @@ export const FlowEnd = {
 /** IPFIX biflowDirection (RFC 5103): which end opened the conversation. */
 export const Initiator = { source: 1, destination: 2 } as const;
 
-/** Names of each field's numbers by what `FieldSpec.names` says. */
+/** Names of each field's numbers, by the value of `FieldSpec.names`. */
 export const NAMES: Readonly<Record<NameTable, Names>> = {
   protocol: namesOf(Protocol, { ICMPv6: 58, IPIP: 4 }),
   etherType: namesOf(EtherType),
   dscp: namesOf(CODE_POINTS),
   direction: namesOf(Direction),
   tcpFlags: namesOf(TcpFlag),
-  // Of ICMP for IPv4; the protocol tells when `ICMPV6_TYPES` holds.
+  // These are the types of ICMP for IPv4; the protocol shows when `ICMPV6_TYPES` holds.
   icmpType: namesOf(ICMP_TYPES_V4),
   flowEnd: namesOf(FlowEnd),
   initiator: namesOf(Initiator),
@@ -157,8 +157,8 @@ export const NAMES: Readonly<Record<NameTable, Names>> = {
 export const ICMPV6_TYPES: Names = namesOf(ICMP_TYPES_V6);
 
 /**
- * Values of `DnsFlagsResponseCode`: IANA's names of DNS response codes. Those above 15 have their
- * upper bits in the record of EDNS (RFC 6891 §6.1.3).
+ * Values of `DnsFlagsResponseCode`: IANA's names of DNS response codes. The upper bits of codes
+ * above 15 are in the EDNS record (RFC 6891 §6.1.3).
  */
 export const DNS_RESPONSE_CODES: Names = namesOf({
   NoError: 0,
@@ -199,7 +199,7 @@ export const TCP_STATES: Names = namesOf({
   TCP_NEW_SYN_RECV: 12,
 });
 
-/** A class of service of RFC 4594 and the code points that ask for it. */
+/** A class of service of RFC 4594 and the code points that request it. */
 export interface ServiceClass {
   readonly name: string;
   readonly codePoints: readonly number[];
@@ -220,7 +220,7 @@ export const SERVICE_CLASSES: readonly ServiceClass[] = [
   { name: 'Network Control', codePoints: [48] },
 ];
 
-/** Names of the flags set, lowest bit first; bits without a name are left out. */
+/** Names of the flags that are set, lowest bit first; bits without a name are left out. */
 export function tcpFlagNames(mask: number): readonly string[] {
   return NAMES.tcpFlags.entries.filter(([bit]) => (mask & bit) !== 0).map(([, name]) => name);
 }

@@ -1,16 +1,16 @@
 import type { IpfixElement, IpfixField, ProtoField } from './wire.ts';
 
 /**
- * The shape of one row of the field table. See `fields.ts` for the table itself; everything that
- * knows about a flow field anywhere in the program is derived from these rows.
+ * The shape of one row of the field table in `fields.ts`. Everything that the program knows about a
+ * flow field is derived from these rows.
  */
 
 /**
  * How a field's values are held in a batch.
  *
  * `u8 u16 u32` typed arrays · `f64` Float64Array, exact to 2^53 · `str addr mac` ids into the
- * intern tables · `list<u32> list<str>` offsets + values (numbers, string ids) · `any` values
- * whose kind no table knows (unknown JSON keys).
+ * intern tables · `list<u32> list<str>` offsets + values (numbers, string ids) · `any` values of
+ * unknown kind (unknown JSON keys).
  */
 export type FieldKind =
   | 'u8'
@@ -39,7 +39,7 @@ export type FieldUnit =
   | 'epoch-seconds'
   | 'bitmask'
   | 'enum'
-  /** 0 or 1; JSON has `false` and `true`. */
+  /** 0 or 1; `false` and `true` in JSON. */
   | 'boolean';
 
 const PER_SECOND: Readonly<Partial<Record<FieldUnit, number>>> = {
@@ -47,12 +47,12 @@ const PER_SECOND: Readonly<Partial<Record<FieldUnit, number>>> = {
   milliseconds: 1e3,
 };
 
-/** How many of a unit of durations are a second; undefined for other units. */
+/** How many of a duration unit make a second; undefined for other units. */
 export function unitsPerSecond(unit: FieldUnit | undefined): number | undefined {
   return unit && PER_SECOND[unit];
 }
 
-/** Gate that has to be open for a field to be filled; names as in the console's `features`. */
+/** Feature that must be on for a field to be filled; names as in the console's `features`. */
 export type Feature =
   | 'pktDrop'
   | 'dnsTracking'
@@ -75,16 +75,16 @@ export type Feature =
   | 'kubernetes'
   | 'netflow';
 
-/** Whether the field is fit for a metric label: few values, some, or as many as there are flows. */
+/** Whether the field suits a metric label: few values, some, or as many as there are flows. */
 export type Cardinality = 'fine' | 'careful' | 'avoid';
 
-/** Which part of the program fills the field. */
+/** The part of the program that fills the field. */
 export type Producer = 'agent' | 'pipeline' | 'netflow' | 'conntrack';
 
 export type FilterComponent = 'autocomplete' | 'text' | 'number';
 export type FilterCategory = 'common' | 'endpoint' | 'source' | 'destination';
 
-/** A filter that a person can pick for the field; ids are those of console URLs. */
+/** A filter that users can pick for the field; ids are those of console URLs. */
 export interface FieldFilter {
   readonly id: string;
   readonly name: string;
@@ -93,11 +93,11 @@ export interface FieldFilter {
   readonly hint?: string;
   readonly examples?: string;
   readonly placeholder?: string;
-  /** Values are offered in quotes, that is as exact matches. */
+  /** Values are suggested in quotes, as exact matches. */
   readonly quoted?: boolean;
 }
 
-/** Which table of `enums.ts` names a field's numbers. */
+/** The table of `enums.ts` that names a field's numbers. */
 export type NameTable =
   | 'protocol'
   | 'etherType'
@@ -128,7 +128,7 @@ export type Renderer =
   | 'icmp'
   /** The number's name in the field's table of names. */
   | 'named'
-  /** A reason for a drop, without the prefix that all of the kernel's names have. */
+  /** The reason for a drop, without the prefix that all of the kernel's names share. */
   | 'cause'
   | 'list'
   | 'flags';
@@ -141,15 +141,17 @@ export interface FieldColumn {
   readonly group?: string;
   /** Share of the table's width, as in the configuration of the NetObserv console: 5, 10 or 15. */
   readonly width: number;
-  /** Shown before a person has chosen columns; a gated column only while its feature is on. */
+  /** Shown until the user chooses columns; a gated column only while its feature is on. */
   readonly default?: boolean;
-  /** Shown by default where the feature `kubernetes` is off: stands in for the names it gives. */
+  /**
+   * Shown by default where the feature `kubernetes` is off, in place of the names that it provides.
+   */
   readonly bareDefault?: boolean;
   readonly renderer: Renderer;
   readonly tooltip?: string;
-  /** Id of the filter that a click on a cell uses, when it is not the field's own. */
+  /** Id of the filter that a click on a cell uses, if not the field's own. */
   readonly filter?: string;
-  /** Fields shown together in a cell, when they are more than the row's own. */
+  /** Fields shown together in a cell, if more than the row's own. */
   readonly fields?: readonly string[];
 }
 
@@ -163,22 +165,21 @@ export interface FieldSpec {
   readonly producer: Producer;
   readonly feature?: Feature;
   /**
-   * Names of its numbers. The column holds the number everywhere; people and filters use
-   * names.
+   * Names of its numbers. The column always holds the number; users and filters see names.
    *
-   * For `tcpFlags` machines do, too: the stage `decode_tcp_flags` of `flowlogs-pipeline` replaces
-   * the bitmask under the same key by a list of names. Here the bitmask stays in its column, so
-   * that later stages can still test bits, and the stage only states the form: its `writes` entry
-   * has `form: 'names'` (see `ColumnSpec`). The compiler passes the fields with that form to each
-   * sink as `names`, and the JSON writer writes lists for them. A stage with another output makes a
-   * `list<str>` column of it. Readers of JSON accept numbers and lists.
+   * Programs see them for `tcpFlags`, too: the stage `decode_tcp_flags` of `flowlogs-pipeline`
+   * replaces the bitmask under the same key by a list of names. Here the bitmask stays in its
+   * column, so that later stages can still test bits, and the stage only declares the form: its
+   * `writes` entry has `form: 'names'` (see `ColumnSpec`). The compiler passes the fields with that
+   * form to each sink as `names`, and the JSON writer writes lists for them. A stage with another
+   * output turns it into a `list<str>` column. JSON readers accept numbers and lists.
    */
   readonly names?: NameTable;
-  /** Meaning of the number where `unit` and `names` do not say it. */
+  /** Meaning of the number where `unit` and `names` do not define it. */
   readonly semantics?: FieldSemantics;
   /**
-   * Key that stands for this field and its twin at the other end of the flow: `Port` for SrcPort
-   * and DstPort. The source's row comes first.
+   * Key that stands for this field and its twin at the other end of the flow, such as `Port` for
+   * SrcPort and DstPort. The source's row comes first.
    */
   readonly pair?: string;
   /** JSON output leaves the key out when the value is zero, as `flowlogs-pipeline` does. */
@@ -187,7 +188,7 @@ export interface FieldSpec {
   readonly wholeInJson?: boolean;
   /** Absent: not in protobuf records. */
   readonly proto?: ProtoField;
-  /** IANA's information element for it; of a list the first value is sent. */
+  /** IANA's information element for it; only the first value of a list is sent. */
   readonly ipfix?: IpfixField;
   /** Elements that repeat the value for collectors that do not read `ipfix`. */
   readonly ipfixAgain?: readonly IpfixField[];
@@ -201,8 +202,8 @@ export interface FieldSpec {
   readonly column?: FieldColumn;
   readonly filter?: FieldFilter;
   /**
-   * A filter that hits this field and its twin alike (`port` for SrcPort and DstPort); it stands at
-   * the source's row, and its key is `pair`.
+   * A filter that matches this field or its twin (`port` for SrcPort and DstPort). It is in the
+   * source's row, and its key is `pair`.
    */
   readonly endpointFilter?: FieldFilter;
 }

@@ -41,7 +41,7 @@ export const FIELD_FAMILIES: readonly FieldFamily[] = [
   { title: 'NetFlow, IPFIX and sFlow', fields: netflowFields },
 ];
 
-/** Every flow field there is: the single source of what the program knows about them. */
+/** All flow fields: the single source of what the program knows about them. */
 export const FIELDS: readonly FieldSpec[] = FIELD_FAMILIES.flatMap((family) => family.fields);
 
 const BY_NAME: ReadonlyMap<string, FieldSpec> = new Map(FIELDS.map((field) => [field.name, field]));
@@ -50,12 +50,12 @@ export function fieldByName(name: string): FieldSpec | undefined {
   return BY_NAME.get(name);
 }
 
-/** Kind of a field of the table; undefined for a name that a configuration has made up. */
+/** Kind of a field of the table; undefined for a name that only a configuration defines. */
 export function kindOf(name: string): FieldKind | undefined {
   return BY_NAME.get(name)?.kind;
 }
 
-/** Fields that are Loki stream labels, those of features that are off included. */
+/** Fields that are Loki stream labels, including those of features that are off. */
 export const LOKI_LABELS: readonly string[] = FIELDS.filter((field) => field.lokiLabel).map(
   (field) => field.name,
 );

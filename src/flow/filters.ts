@@ -2,15 +2,15 @@ import { assertExists } from '../base/assert.ts';
 import type { Feature, FieldFilter } from './field.ts';
 import { FIELDS } from './fields.ts';
 
-/** A filter that a person can pick, and what it is about. */
+/** A filter that users can pick, and the field or fields that it tests. */
 export interface FilterSpec extends FieldFilter {
-  /** Key in queries: a field, or what stands for both ends' fields. */
+  /** Key in queries: a field, or the common key of both ends' fields. */
   readonly key: string;
   readonly feature?: Feature;
 }
 
 /**
- * A Kubernetes object as one text, `Kind.namespace.name`. It is about three fields, so it is no
+ * A Kubernetes object as one text, `Kind.namespace.name`. It covers three fields, so it is not a
  * row of the field table: the reader of the filter splits it.
  */
 const RESOURCE_FILTERS: readonly FilterSpec[] = (
@@ -31,7 +31,7 @@ const RESOURCE_FILTERS: readonly FilterSpec[] = (
   feature: 'kubernetes',
 }));
 
-/** All filters: of fields, of pairs of fields, of objects. */
+/** All filters: those of fields, of pairs of fields, and of objects. */
 export const FILTERS: readonly FilterSpec[] = [
   ...FIELDS.flatMap(({ name, pair, feature, filter, endpointFilter }): readonly FilterSpec[] => {
     const gate = feature === undefined ? {} : { feature };

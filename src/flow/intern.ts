@@ -3,7 +3,7 @@ import { formatAddress, formatMac, parseAddress, parseMac } from '../base/ip.ts'
 
 /**
  * Intern tables turn strings, addresses and MACs into dense ids, so that equality is an integer
- * compare and everything that is known of a value is an array look-up by its id.
+ * comparison and any fact about a value is an array look-up by its id.
  *
  * Id 0 is `MISSING` in every table: the column has no value in that row. The empty string is a
  * value like any other and has an id of its own.
@@ -12,11 +12,11 @@ export const MISSING = 0;
 
 const INITIAL_SLOTS = 1024;
 
-/** What all intern tables share: ids run from 1 to `size`. */
+/** The common part of all intern tables: ids run from 1 to `size`. */
 export interface InternTable {
   readonly size: number;
   text(id: number): string;
-  /** The id of a value given as text, adding it; `MISSING` when the text is no such value. */
+  /** The id of a value given as text, adding it; `MISSING` when the text is not such a value. */
   internText(text: string): number;
   /** The id of a value given as text, or `MISSING` when it was never seen. */
   find(text: string): number;
@@ -87,7 +87,10 @@ class WordTable {
     return this.#slots[this.#slotOf(words, at)]!;
   }
 
-  /** Slot of the value at `at`: it holds its id, or 0 when the value is not in the table. */
+  /**
+   * Slot of the value at `at`: it holds the value's id, or 0 when the table does not have the
+   * value.
+   */
   #slotOf(words: Uint32Array, at: number): number {
     const width = this.width;
     let hash = 0;
@@ -137,7 +140,7 @@ const ADDRESS_WORDS = 4;
 // ::ffff:0:0/96, as little-endian words.
 const MAPPED_WORD = 0xffff0000;
 
-/** Addresses of 16 bytes; IPv4 is kept as ::ffff:a.b.c.d, as the kernel side stores it. */
+/** Addresses of 16 bytes; IPv4 is kept as ::ffff:a.b.c.d, as the eBPF programs store it. */
 export class AddressTable implements InternTable {
   readonly #table = new WordTable(ADDRESS_WORDS);
   readonly #texts: string[] = [];
@@ -250,7 +253,7 @@ export class MacTable implements InternTable {
   }
 }
 
-/** One generation of tables. A batch keeps the generation alive in which its ids were made. */
+/** One generation of tables. A batch keeps the generation of its ids alive. */
 export interface InternTables {
   readonly generation: number;
   readonly strings: StringTable;
@@ -258,7 +261,7 @@ export interface InternTables {
   readonly macs: MacTable;
 }
 
-/** State that outlives batches and holds ids: it moves what is still live to the new generation. */
+/** State that outlives batches and holds ids: it moves live ids to the new generation. */
 export interface Survivor {
   reintern(from: InternTables, to: InternTables): void;
 }
@@ -270,8 +273,9 @@ export const INTERN_LIMIT_ENTRIES = 1_000_000;
  * Hands out the current generation and bounds it.
  *
  * Growth without bound would be a leak on a host that sees random addresses, and removing single
- * entries would need a reference count per row. So, as a moving collector does, a full generation
- * is left behind: survivors copy what they still need, old batches drain, and it is collected.
+ * entries would need a reference count per row. So a full generation is left behind, as in a moving
+ * collector: survivors copy what they still need, old batches are finished, and the generation is
+ * collected.
  */
 export class TableSpace {
   readonly #limit: number;
@@ -297,7 +301,10 @@ export class TableSpace {
     return { [Symbol.dispose]: () => this.#survivors.delete(survivor) };
   }
 
-  /** Called between two batches by whoever fills them; true when a new generation was begun. */
+  /**
+   * The owner that fills batches calls it between two of them; true when a new generation was
+   * begun.
+   */
   rotateIfFull(): boolean {
     const { strings, addresses, macs, generation } = this.#current;
     if (strings.size + addresses.size + macs.size < this.#limit) return false;

@@ -7,7 +7,7 @@ export type LineFunction = 'min' | 'avg' | 'p90' | 'p99';
 /** How the overview shows a measure. */
 export type MeasurePanel =
   /**
-   * The rate over time, split by these fields; without them by those that a person chooses. Only
+   * The rate over time, split by these fields; without them by those that the user chooses. Only
    * for amounts.
    */
   | { readonly kind: 'rate'; readonly title: string; readonly by?: readonly string[] }
@@ -26,7 +26,7 @@ export interface MeasureMetric {
   readonly direction?: 'ingress' | 'egress';
 }
 
-/** A row of the table of measures: what is added up, and where it is shown. */
+/** A row of the table of measures: the value that is summed, and where it is shown. */
 export interface MeasureSpec {
   /** `type` in queries and links; also names the texts of the measure. */
   readonly id: string;
@@ -35,11 +35,11 @@ export interface MeasureSpec {
   readonly meaning: string;
   /** A numeric field; absent: each flow counts 1. */
   readonly field?: string;
-  /** Counts only flows that have one of these fields. */
+  /** Counts only flows that have any of these fields. */
   readonly having?: readonly string[];
   /** Measured only where the feature is on. */
   readonly feature?: Feature;
-  /** Said in place of a chart when the time range has no value. */
+  /** Shown in place of a chart when the time range has no value. */
   readonly empty: string;
   readonly panels?: readonly MeasurePanel[];
   readonly metrics?: readonly MeasureMetric[];
@@ -50,8 +50,8 @@ const NODE_AND_SUBNETS = [...NODE, 'SrcSubnetLabel', 'DstSubnetLabel'];
 const NO_FLOW = 'No flow in this time.';
 
 /**
- * All measures. The overview shows features in the order in which their first measure stands here,
- * and the panels of a feature in the order of its measures.
+ * All measures. The overview orders features by their first measure here, and the panels of a
+ * feature by its measures.
  */
 const ROWS = [
   {
@@ -236,7 +236,7 @@ export type MeasureId = Row['id'];
 /** Measures that need no feature. */
 export type TrafficMeasureId = Exclude<Row, { readonly feature: Feature }>['id'];
 
-/** A row whose id the table is known to have. */
+/** A row with an id that is known to be in the table. */
 export interface Measure extends MeasureSpec {
   readonly id: MeasureId;
 }
@@ -254,7 +254,7 @@ export function measureById(id: string): Measure | undefined {
   return BY_ID.get(id);
 }
 
-/** Unit of a measure's sums: that of its field, or flows. */
+/** Unit of a measure's sums: the unit of its field, or flows. */
 export function unitOfMeasure({ field }: MeasureSpec): FieldUnit | undefined {
   return field === undefined ? 'flows' : fieldByName(field)?.unit;
 }

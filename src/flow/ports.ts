@@ -1,13 +1,13 @@
-/** A port whose service people know by name, whatever a host's own files call it. */
+/** A port whose service is widely known by name, regardless of a host's own files. */
 export interface WellKnownPort {
   readonly port: number;
   /** Transport protocols, by their names in `enums.ts`, that the service runs over. */
   readonly over: readonly ('TCP' | 'UDP')[];
   /** The name that is shown. */
   readonly name: string;
-  /** The name that /etc/services has, where it is another one. */
+  /** The name in /etc/services, if it differs. */
   readonly registered?: string;
-  /** What else people type. */
+  /** Other names that people type. */
   readonly aliases?: readonly string[];
 }
 
@@ -108,7 +108,7 @@ export function serviceOfPort(port: number): string | undefined {
   return byPort.get(port);
 }
 
-/** The port of a service by any of its names, whatever its case. */
+/** The port of a service by any of its names, ignoring case. */
 export function portOfService(name: string): number | undefined {
   return byName.get(name.toLowerCase());
 }

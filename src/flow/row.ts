@@ -13,22 +13,25 @@ import { fieldByName } from './fields.ts';
 import { type InternTables, MISSING } from './intern.ts';
 
 /**
- * The slow view of a batch: one object per flow with external names and the types that JSON has.
- * For tests, previews and ingest of text; nothing on the hot path makes rows.
+ * The slow view of a batch: one object per flow with external names and JSON types. For tests,
+ * previews and ingest of text; nothing on the hot path makes rows.
  */
 export type Row = Readonly<Record<string, unknown>>;
 
-/** Values that could not be made into what their column holds, by field. They are left absent. */
+/**
+ * Number of values that could not be converted to the type of their column, by field. They stay
+ * absent.
+ */
 export type CoercionFailures = Map<string, number>;
 
 export interface RowOptions {
   /** Fields whose bitmask is shown as a list of names; see `FieldSpec.names`. */
   readonly names?: ReadonlySet<string>;
-  /** Numbers are as their columns have them, also where JSON has whole ones. */
+  /** Numbers keep their column's precision, even where JSON output has whole numbers. */
   readonly exact?: boolean;
 }
 
-/** One flow; absent values have no key, and neither have zeros of fields that omit them. */
+/** One flow; absent values have no key, nor do zeros of fields that omit them. */
 export function rowOf(batch: FlowBatch, row: number, options: RowOptions = {}): Row {
   const result: Record<string, unknown> = {};
   for (const { name } of batch.layout.columns) {
@@ -97,8 +100,8 @@ function listOf(column: ListColumn, row: number): readonly number[] | undefined 
 }
 
 /**
- * Adds a flow behind the last one; false when the batch is full. Values are made to fit: numbers
- * from text and from names, text from numbers, lists from single values. `null` is absent.
+ * Adds a flow behind the last one; false when the batch is full. Values are converted: text and
+ * names to numbers, numbers to text, single values to lists. `null` is absent.
  */
 export function appendRow(batch: FlowBatch, row: Row, failures: CoercionFailures): boolean {
   if (batch.length === batch.capacity) return false;
@@ -127,7 +130,7 @@ function extrasOf(row: Row, layout: BatchLayout): Row | undefined {
   return count === 0 ? undefined : extras;
 }
 
-/** A list column needs an end in every row, also where there is nothing. */
+/** A list column needs an end in every row, even without values. */
 function closeList(column: Column, row: number): void {
   if (!('offsets' in column)) return;
   column.offsets[row + 1] = Math.max(column.offsets[row + 1]!, column.offsets[row]!);
@@ -208,7 +211,7 @@ function storeParsed(
   tables: InternTables,
 ): boolean {
   if (typeof value !== 'string') return false;
-  // The original writes the empty text for an address that it does not know.
+  // `flowlogs-pipeline` writes the empty text for an unknown address.
   if (value === '') return true;
   const id = kind === 'addr' ? tables.addresses.internText(value) : tables.macs.internText(value);
   ids[row] = id;

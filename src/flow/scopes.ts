@@ -1,17 +1,17 @@
 import type { Feature } from './field.ts';
 
-/** A level at which flows are added up: what a series, or a node of the topology, stands for. */
+/** A level at which flows are summed: the unit of a series or of a node of the topology. */
 export interface Scope {
   readonly id: string;
   readonly name: string;
   readonly shortName: string;
   readonly description: string;
-  /** Fields that tell one member of the scope from another. */
+  /** Fields that distinguish the members of the scope. */
   readonly labels: readonly string[];
   readonly feature?: Feature;
   /** Coarser scopes, joined by `+`, by which members may be grouped. */
   readonly groups?: readonly string[];
-  /** Ids of the filters that single out a member: one, or one for each end. */
+  /** Ids of the filters that select a member: one, or one for each end. */
   readonly filters: readonly string[];
   /** Id of the next finer scope. */
   readonly stepInto?: string;
@@ -122,8 +122,8 @@ function resourceLabels(prefix: string): readonly string[] {
 }
 
 /**
- * Each coarser scope alone and with each one below it, then networks likewise: a network is not a
- * part of the hierarchy, and a cluster's networks are not grouped.
+ * Each coarser scope alone and with each one below it, then networks likewise: networks are outside
+ * of the hierarchy, and a cluster's networks are not grouped.
  */
 function groupsUnder(scopes: readonly string[]): readonly string[] {
   const pairs = scopes.flatMap((outer, index) => [

@@ -1,5 +1,5 @@
 /**
- * How the value of a field travels: the shapes of `proto` and `ipfix` in rows of the field table.
+ * How the value of a field is sent: the types of `proto` and `ipfix` in rows of the field table.
  * `codec/pbflow` and `codec/netflow` implement the words of these types; the rows use them.
  */
 
@@ -28,7 +28,9 @@ export type ProtoPresence =
   | 'translated'
   | 'translatedNonZero';
 
-/** A value that decides what other values of a protobuf record mean; decoders always read it. */
+/**
+ * A value that decides the meaning of other values of a protobuf record; decoders always read it.
+ */
 export type ProtoContext =
   | 'etherType'
   | 'protocol'
@@ -42,7 +44,7 @@ export type ProtoContext =
   | 'translatedDestination'
   | 'tunnelType';
 
-/** Which codes stand in a protobuf record for the texts of a field. */
+/** The codes that a protobuf record has in place of the texts of a field. */
 export type ProtoCodes =
   | 'dropState'
   | 'dropCause'
@@ -53,7 +55,7 @@ export type ProtoCodes =
   | 'quicVersion';
 
 /**
- * Layout of a value in a protobuf record where kind, unit and codes of the field do not decide it.
+ * Layout of a value in a protobuf record where the field's kind, unit and codes do not decide it.
  *
  * `int` 32 bits with a sign · `duration` a message of seconds and nanoseconds · `mask` bits that
  * stand for texts · `dnsFlags` a DNS header word, `dnsCode` the name of a response code that this
@@ -81,11 +83,11 @@ export interface ProtoField {
   /** Number of the boolean that stands for the prefix `TLS_MISMATCH` of the text. */
   readonly mismatch?: number;
   /**
-   * The outermost message is sent even when nothing is in it: `flowlogs-pipeline` looks into it
-   * without a check.
+   * The outermost message is sent even when it is empty: `flowlogs-pipeline` reads it without a
+   * check.
    */
   readonly isRequired?: true;
-  /** An address in the header of the packet, hence of the family that the EtherType says. */
+  /** An address in the header of the packet, and hence of the family that the EtherType gives. */
   readonly isOfPacket?: true;
 }
 
@@ -93,11 +95,11 @@ export interface ProtoField {
  * How the value of an IPFIX element is made from the column.
  *
  * `value` as it is · `header-flags` bits of the TCP header for SYN_ACK and the like · `seconds`
- * whole seconds of milliseconds · `probability` 1/N of 1 in N · `interval` N of 1 in N, and 1
- * where every packet is looked at · `class-of-service` the header's octet, whose two low bits are
- * not known, of the code point · `icmp` type and code in one number · `segment` the network's
- * identifier with the kind of tunnel in the most significant byte · `direction` the direction at
- * the first interface or, where that is both, of the flow · `first` the first member of a list ·
+ * whole seconds of milliseconds · `probability` 1/N of 1 in N · `interval` N of 1 in N, and 1 where
+ * every packet is sampled · `class-of-service` the header's octet with the code point; its two low
+ * bits are unknown · `icmp` type and code in one number · `segment` the network's identifier with
+ * the kind of tunnel in the most significant byte · `direction` the direction at the first
+ * interface or, if that is both, that of the flow · `first` the first member of a list ·
  * `comma-list` all members as one text.
  */
 export type IpfixForm =
@@ -119,21 +121,21 @@ export interface IpfixElement {
   readonly id: number;
 }
 
-/** An element of IANA's registry that a field is sent as. */
+/** An element of IANA's registry in which a field is sent. */
 export interface IpfixField extends IpfixElement {
-  /** The element for IPv6, where that has one of its own. */
+  /** The element for IPv6, if it differs. */
   readonly v6?: IpfixElement;
   /** In templates of IPv6 flows only. */
   readonly isV6Only?: true;
-  /** The family is that of the exporter's address, not that of the flow. */
+  /** Its family follows the exporter's address, not the flow. */
   readonly isOfExporter?: true;
   /** Default `value`. */
   readonly form?: IpfixForm;
   /** Another field that the form reads. */
   readonly reads?: string;
   /**
-   * Place in a template. The elements of `netobserv-ebpf-agent` have numbers and come first, in
-   * its order; those without a place follow in the order of the table, then the `last` ones.
+   * Place in a template. The elements of `netobserv-ebpf-agent` have numbers and come first, in its
+   * order. Elements without a place follow in the order of the table, then those marked `last`.
    */
   readonly place?: number | 'last';
 }

@@ -3,26 +3,26 @@ import { hasBit } from '../flow/bits.ts';
 import { type InternTable, type InternTables, MISSING } from '../flow/intern.ts';
 import { IdMemo, UNKNOWN } from './transform/memo.ts';
 
-/** In the memos, beside `UNKNOWN`. */
+/** Answer in the memos, beside `UNKNOWN`. */
 const FAIL = 1;
 const PASS = 2;
 
 /** The answer for a value by its text; a constant where only presence counts. */
 export type Accepts = boolean | ((text: string) => boolean);
 
-/** Distinct wide numbers whose answer is remembered; then the memory begins anew. */
+/** Distinct wide numbers whose answer is remembered; beyond this the memory is cleared. */
 const WIDE_MEMO_MAX = 65_536;
 
 /**
  * A condition on one field, as a function of its text, which is evaluated once per distinct value:
- * per intern id, per small number, never per row. `absent` is the answer where there is no value.
+ * per intern id, per small number, never per row. `absent` is the answer without a value.
  */
 export class ColumnTest {
   readonly field: string;
   readonly #absent: boolean;
   readonly #accepts: Accepts;
   readonly #byId = new IdMemo();
-  // Made when a column of small numbers comes along: most conditions are on names.
+  // Made when a column of small numbers is tested: most conditions are on names.
   #bySmall: Uint8Array | undefined;
   readonly #byWide = new Map<number, number>();
 
@@ -50,7 +50,7 @@ export class ColumnTest {
     return this.#narrowValues(column, rows, count, kept);
   }
 
-  /** The answer for a value that is no cell of a column: an element of a list. */
+  /** The answer for a value outside of a column: an element of a list. */
   acceptsText(text: string): boolean {
     return typeof this.#accepts === 'boolean' ? this.#accepts : this.#accepts(text);
   }
@@ -182,7 +182,7 @@ export function tableOf(batch: FlowBatch, kind: 'str' | 'addr' | 'mac'): InternT
   return kind === 'str' ? strings : kind === 'addr' ? addresses : macs;
 }
 
-/** Text of a value whose kind no table knows. */
+/** Text of a value of unknown kind. */
 export function textOf(value: unknown): string {
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }

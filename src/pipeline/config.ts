@@ -15,7 +15,7 @@ import {
 import { programKeys } from './options/program.ts';
 import type { Section, StageType } from './stage.ts';
 
-/** A checked stage: which type it is, its options, and where they stand. */
+/** A checked stage: its type, its options, and their place in the configuration. */
 export interface StageEntry {
   readonly name: string;
   readonly type: StageType;
@@ -29,7 +29,7 @@ export interface CheckedConfig {
   readonly metricsSettings: MetricsSettings;
 }
 
-/** A configuration file: the pipeline's part of it, and the keys that belong to a program. */
+/** A configuration file: the pipeline's part, and the keys of a program. */
 export interface PipelineFile {
   readonly config: PipelineConfig;
   readonly programKeys: readonly string[];
@@ -44,7 +44,7 @@ export function configSchema(types: readonly StageType[]): TSchema {
   });
 }
 
-/** The schema of flowlogs-pipeline's file as an agent takes it. */
+/** The schema of flowlogs-pipeline's file in the form that an agent accepts. */
 export function fileSchema(types: readonly StageType[]): TSchema {
   return strictObject(
     { ...pipelineKeys(types), ...programKeys },
@@ -84,7 +84,7 @@ function variant({ type, schema }: StageType): TSchema {
 }
 
 /**
- * Checks everything that can be said of the configuration without making a stage. Throws one error
+ * Checks everything in the configuration that does not require making a stage. Throws one error
  * with all problems; its code is that of the first.
  */
 export function checkConfig(config: unknown, types: readonly StageType[]): CheckedConfig {
@@ -137,7 +137,7 @@ function validated(schema: TSchema, config: unknown, document?: ConfigDocument):
 
 type Entry = Readonly<Record<string, unknown>>;
 
-/** The entries of `parameters` that are objects, whatever else is wrong. */
+/** The entries of `parameters` that are objects, even if other parts are wrong. */
 function entriesOf(config: unknown): readonly (readonly [index: number, entry: Entry])[] {
   const parameters = (config as { readonly parameters?: unknown } | null | undefined)?.parameters;
   if (!Array.isArray(parameters)) return [];
@@ -157,7 +157,7 @@ function sectionsOf(entry: Entry): readonly Section[] {
 function sectionProblems(config: unknown): readonly Problem[] {
   return entriesOf(config).flatMap(([index, entry]) => {
     const given = sectionsOf(entry);
-    // A misspelt section is a problem of its own.
+    // A misspelt section is a separate problem.
     const isMisspelt = Object.keys(entry).some((key) => key !== 'name' && !isSection(key));
     if (given.length === 1 || (given.length === 0 && isMisspelt)) return [];
     const found = given.length === 0 ? 'has none' : `has ${given.join(' and ')}`;

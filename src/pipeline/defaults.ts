@@ -7,7 +7,7 @@ import { PRESET_INGESTER } from './options/ingest/preset.ts';
 import type { SubnetLabel } from './transform/network/subnet-label.ts';
 
 export interface DefaultPipelineOptions {
-  /** Name of the store that flows are written to; absent: none is. */
+  /** Name of the store that flows are written to; absent: no store. */
   readonly store?: string;
   /** Prefix of the flow metrics' names. */
   readonly prefix: string;
@@ -89,13 +89,13 @@ function network(own: readonly SubnetLabel[]): StageParameters {
   };
 }
 
-/** Flows against a direction are left out; those with both ends on the node count for both. */
+/** Flows against a direction are left out; flows with both ends on the node count for both. */
 const AGAINST = { ingress: Direction.Egress, egress: Direction.Ingress } as const;
 
 function flowMetric(measure: MeasureSpec, { name, labels, direction }: MeasureMetric) {
   const { meaning, field, having = [] } = measure;
   const perSecond = unitsPerSecond(unitOfMeasure(measure));
-  // Conditions all have to hold, so that there is none for "one of several fields".
+  // All conditions must hold, so "one of several fields" cannot be expressed.
   assert(having.length <= 1, `${name} depends on at most one other field`);
   const present = [...having, ...(perSecond === undefined ? [] : [field])];
   return {

@@ -3,7 +3,7 @@ import type { Metrics } from '../telemetry/metrics.ts';
 /** Seconds that a stage takes for one batch: microseconds for a column loop, more under load. */
 const STAGE_BUCKETS_SECONDS = [1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 1];
 
-/** Everything that moves in the pipeline, counted per batch, never per flow. */
+/** The pipeline's traffic, counted per batch, never per flow. */
 export interface PipelineMetrics {
   arrived(branch: string, rows: number, filtered: number): void;
   written(branch: string, rows: number): void;

@@ -18,14 +18,17 @@ import type { MetricsSettings, PipelineConfig } from './options/graph.ts';
 import type { Extractor, Source, StageDeps, StageType } from './stage.ts';
 import { STAGE_TYPES } from './stages.ts';
 
-/** How long `stop` lets sinks work off what is queued. */
+/** How long `stop` lets sinks work on queued rows. */
 export const DRAIN_DEADLINE_MS = 10_000;
 
 export interface PipelineDeps extends StageDeps {
-  /** What the in-process source can fill; default: all that an agent can. See `agentColumns`. */
+  /**
+   * Columns that the in-process source can fill; default: all columns of an agent. See
+   * `agentColumns`.
+   */
   readonly source?: readonly ColumnSpec[];
   readonly drainDeadlineMs?: number;
-  /** Default: all that there are. */
+  /** Default: all types. */
   readonly types?: readonly StageType[];
 }
 
@@ -66,7 +69,7 @@ class CompiledPipeline implements Pipeline {
   readonly #deps: PipelineDeps;
   readonly #graph: Graph;
   readonly #branchOf: ReadonlyMap<PlanNode, Branch>;
-  /** Of `emit`; a pipeline whose sources are all stages has none. */
+  /** The inlet of `emit`; undefined if all sources of the pipeline are stages. */
   readonly #inlet: Inlet | undefined;
   #timers: readonly Disposable[] = [];
   readonly #coalescing: CoalescingInlet[] = [];
@@ -96,7 +99,7 @@ class CompiledPipeline implements Pipeline {
     return this.#own.decoded;
   }
 
-  /** Sinks first, so that everything has somewhere to go; sources last. */
+  /** Sinks first, so that flows have a destination; sources last. */
   async start(signal: AbortSignal): Promise<void> {
     for (const branch of this.#branchOf.values()) await branch.start(signal);
     this.#timers = this.#extractors().flatMap(({ extractor, inlet }) => {
@@ -133,7 +136,7 @@ class CompiledPipeline implements Pipeline {
     return [...this.#branchOf.values()].map((branch) => branch.status());
   }
 
-  /** Sources stop, extractors emit what they have left, and sinks work off what is queued. */
+  /** Sources stop, extractors emit their remaining flows, and sinks finish their queues. */
   async stop(): Promise<void> {
     const limitMs = this.#deps.drainDeadlineMs ?? DRAIN_DEADLINE_MS;
     const deadline = new AbortController();

@@ -16,30 +16,31 @@ import type { Inlet } from './graph/inlet.ts';
  * tests' list are derived from that table.
  */
 
-/** What a stage reads: columns by name, or everything that the batch happens to have. */
+/** Columns that a stage reads: by name, or all columns of the batch. */
 export type Reads = readonly string[] | 'all';
 
 /**
- * Columns that a stage makes or overwrites. A kind is needed for those it makes. An entry with a
- * `form` only states the form: the values stay as they are.
+ * Columns that a stage makes or overwrites. New columns need a kind. An entry with a `form` only
+ * declares the form: the values do not change.
  */
 export type Writes = readonly ColumnSpec[];
 
 interface StageBase {
   readonly name: string;
   /**
-   * A column that nobody provides is left out of the batch, so a stage asks `batch.has` before it
-   * reads. Whoever keeps the old value of a row that it does not set reads what it writes.
+   * A column that nothing fills is left out of the batch, so a stage checks `batch.has` before it
+   * reads. A stage that keeps the old values of rows that it does not set reads the columns it
+   * writes.
    */
   readonly reads: Reads;
 }
 
 /**
- * Works in place on a view of the batch: it may set the columns in `writes` (of any row, selected
- * or not: nobody sees the others) and narrow `batch.selection`, nothing else. Runs synchronously
- * and never throws per flow.
+ * Works in place on a view of the batch: it may set the columns in `writes` (in any row, selected
+ * or not: nothing reads the others) and narrow `batch.selection`, nothing else. It runs
+ * synchronously and never throws per flow.
  *
- * The compiler drops a transform whose writes nobody reads, unless it `filters`. Columns in
+ * The compiler drops a transform whose writes nothing reads, unless it `filters`. Columns in
  * `removes` do not exist for the stages after it.
  */
 export interface Transform extends StageBase {
@@ -59,8 +60,8 @@ export interface Lease extends Settlement {
 
 /**
  * Ends a branch. `offer` takes the selected rows of a batch and never waits; false: there is no
- * room. Each row that was taken is settled once by the lease, at once or later: it arrived, or it
- * is lost for a reason. The graph counts both, and a source acknowledges by them.
+ * room. The lease settles each row that was taken once, immediately or later: it arrived, or it is
+ * lost for a reason. The graph counts both, and a source acknowledges by them.
  */
 export interface Sink extends StageBase {
   readonly kind: 'sink';
@@ -68,19 +69,19 @@ export interface Sink extends StageBase {
   offer(batch: FlowBatch, lease: Lease): boolean;
   /** Resolves when `offer` has room again. Undefined: it has room now. */
   whenRoom?(): Promise<void> | undefined;
-  /** Resolves when the rows taken so far are settled, or nothing more can become of them. */
+  /** Resolves when the rows taken so far are settled, or cannot be settled any more. */
   drain?(): Promise<void>;
-  /** Settles what is known by now. Called before the books are read. */
+  /** Settles rows whose outcome is known. Called before the accounting is read. */
   settle?(): void;
-  /** Its bounds, for people: `queue 524288 rows / 96 MiB`. */
+  /** Its bounds, for display: `queue 524288 rows / 96 MiB`. */
   readonly bounds?: string;
   /** Releases everything; rows that are not settled by then are lost. */
   stop?(): Promise<void>;
 }
 
 /**
- * Fills batches and hands them to its inlet. One that can wait asks `inlet.whenReady()` before it
- * reads on, and acknowledges what it read when `emit` reports the batch settled.
+ * Fills batches and hands them to its inlet. A source that can wait calls `inlet.whenReady()`
+ * before it reads on, and acknowledges its input when `emit` reports the batch settled.
  */
 export interface Source {
   readonly kind: 'source';
@@ -88,20 +89,20 @@ export interface Source {
   /** Columns that it can fill; it fills those in `inlet.decoded`. */
   readonly columns: readonly ColumnSpec[];
   /**
-   * Its flows may have any other key, too. A key that a stage names becomes a column of the kind
-   * `any`; the others go to the column `EXTRAS` where somebody reads everything.
+   * Its flows may have other keys, too. A key that a stage names becomes a column of the kind
+   * `any`; the others go to the column `EXTRAS` if a stage reads everything.
    */
   readonly isOpen?: boolean;
   /** Its messages may be small: they wait this long for others, milliseconds. */
   readonly coalesceMs?: number;
   start(inlet: Inlet, signal: AbortSignal): Promise<void>;
-  /** Resolves when everything that was read has been emitted; nothing is emitted afterwards. */
+  /** Resolves when all input that was read has been emitted; nothing is emitted afterwards. */
   stop(): Promise<void>;
 }
 
 /**
- * Takes flows and makes others of them: it keeps state, and emits batches of its own columns, now
- * or later. Rows that it was given are settled by that.
+ * Turns flows into other flows: it keeps state, and emits batches of its own columns, immediately
+ * or later. Taking rows settles them.
  */
 export interface Extractor extends StageBase {
   readonly kind: 'extractor';
@@ -112,20 +113,22 @@ export interface Extractor extends StageBase {
   /** Time between calls of `tick`, milliseconds. */
   readonly tickMs?: number;
   tick?(inlet: Inlet): void;
-  /** Emits what is left, at the end. */
+  /** Emits the remaining flows, at the end. */
   flush?(inlet: Inlet): void;
 }
 
-/** What a stage type makes. `ingest: preset` makes nothing: its batches come by `Pipeline.emit`. */
+/**
+ * Result of a stage type. `ingest: preset` makes nothing: its batches come from `Pipeline.emit`.
+ */
 export type Made = readonly Transform[] | Source | Extractor | Sink;
 
 export interface QueueLimits {
   readonly rows: number;
-  /** Bytes of the columns that are kept. */
+  /** Bytes of the columns in the queue. */
   readonly bytes: number;
 }
 
-/** What stages get from outside. */
+/** External dependencies of stages. */
 export interface StageDeps {
   readonly log: Log;
   readonly metrics: Metrics;
@@ -137,21 +140,21 @@ export interface StageDeps {
   readonly readText?: (path: string) => string | undefined;
   /** The stream of `write: stdout`. Default: standard output. */
   readonly stdout?: Writable;
-  /** A number from 0 to 1. Default: the machine's. */
+  /** A number from 0 to 1. Default: the system's. */
   readonly random?: () => number;
   /** Bounds of the queue before a sink that takes whole batches, `QUEUE_LIMITS` by default. */
   readonly queue?: Partial<QueueLimits>;
 }
 
-/** What a stage knows while it is being made from its options. */
+/** Information for a stage that is being made from its options. */
 export interface StageContext {
   readonly name: string;
-  /** Where its options stand in the configuration: `parameters[2].transform.network`. */
+  /** Path of its options in the configuration: `parameters[2].transform.network`. */
   readonly path: string;
   readonly deps: StageDeps;
-  /** Kind of a column that may exist here, undefined for a name that nobody fills. */
+  /** Kind of a column that may exist here, undefined for a name that nothing fills. */
   kindOf(field: string): FieldKind | undefined;
-  /** Kind of a column of this name wherever it exists: the field table's or an earlier stage's. */
+  /** Kind of any column of this name: from the field table or an earlier stage. */
   declaredKind(field: string): FieldKind | undefined;
   /** Fields here whose numbers text sinks write by their names: `form: 'names'` in `ColumnSpec`. */
   readonly named: ReadonlySet<string>;

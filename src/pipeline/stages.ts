@@ -7,7 +7,7 @@ import { noneWrite } from './write/none.ts';
 import { stdoutWrite } from './write/stdout.ts';
 import { storeWrite } from './write/store.ts';
 
-/** Every stage type there is: the configuration's schema is derived from this table. */
+/** All stage types: the configuration's schema is derived from this table. */
 export const STAGE_TYPES: readonly StageType[] = [
   presetIngest,
   networkTransform,

@@ -1,12 +1,12 @@
 /**
- * What a person asks of a flow store, independent of the store. Printers turn it into SQL, LogQL or
+ * A user's query to a flow store, independent of the store. Printers turn it into SQL, LogQL or
  * PromQL; the console's `filters` parameter and the CLI's expressions are parsed into it.
  */
 
 /**
- * Longest first, so that a reader does not take `>=` for `>`. One that starts with `!` is the
- * opposite of the rest: flows without the field fulfil it, so `Bytes!>=10` finds them and
- * `Bytes<10` does not.
+ * Longest first, so that a reader does not take `>=` for `>`. An operator that starts with `!`
+ * negates the rest: flows without the field match, so `Bytes!>=10` finds them and `Bytes<10` does
+ * not.
  */
 export const MATCH_OPERATORS = [
   '!>=',
@@ -26,18 +26,18 @@ export const MATCH_OPERATORS = [
 export type MatchOperator = (typeof MATCH_OPERATORS)[number];
 
 /**
- * One value of a comma list. `exact` values were quoted; `pattern` values hold `*` wildcards or are
- * bare text, which matches anywhere in a string; `empty` is `""`: the field is absent or empty.
+ * One value of a comma list. `exact` values were quoted; `pattern` values contain `*` wildcards or
+ * are bare text, which matches anywhere in a string; `empty` is `""`: the field is absent or empty.
  */
 export type MatchValue =
   | { readonly kind: 'exact'; readonly text: string }
   | { readonly kind: 'pattern'; readonly text: string }
   | { readonly kind: 'empty' };
 
-/** A field compared with values of which one must hold; with `!` none may hold. */
+/** A field and its values: one of them must match, or none with `!`. */
 export interface Match {
   readonly kind: 'match';
-  /** A field name, or the common suffix of a pair: `Port` hits SrcPort and DstPort. */
+  /** A field name, or the common suffix of a pair: `Port` covers SrcPort and DstPort. */
   readonly key: string;
   readonly operator: MatchOperator;
   readonly values: readonly MatchValue[];
@@ -86,8 +86,8 @@ export interface MetricQuery {
   readonly type: string;
   readonly fn: MetricFunction;
   /**
-   * Fields, or `ServicePort`, that name a series; empty: one series for all flows (`app`). Of a
-   * list each member names one.
+   * Fields, or `ServicePort`, that name a series; empty: one series for all flows (`app`). Each
+   * member of a list names one.
    */
   readonly groupBy: readonly string[];
   /** Number of series kept, largest first (smallest for `min`). */

@@ -11,31 +11,31 @@ import { requireFields } from './keys.ts';
 import { readMatch } from './values.ts';
 
 /**
- * The `filters` text: groups separated by `|` of which one must hold, terms separated by `&` that
- * must all hold, and a term is a key, an operator and a comma list of values of which one must
- * hold. A quoted value is exact; a bare one matches anywhere in a text, or all of it when it has
- * `*` wildcards; `""` is an absent or empty field. Numbers and addresses may be ranges that hold
- * both ends (`8000-8080`, `10ms-2s`). There is no escape character: a quoted value holds anything
- * but a quote.
+ * The `filters` text: groups separated by `|`, one of which must match; terms separated by `&`, all
+ * of which must match. A term is a key, an operator and a comma list of values, one of which must
+ * match. A quoted value is exact; a bare one matches anywhere in a text, or all of it when it has
+ * `*` wildcards; `""` is an absent or empty field. Numbers and addresses may be ranges that include
+ * both ends (`8000-8080`, `10ms-2s`). There is no escape character: a quoted value contains
+ * anything except a quote.
  */
 
-/** Longest filter text, in characters: that of a request line, far more than a person writes. */
+/** Longest filter text, in characters: that of a request line, far more than people type. */
 export const FILTERS_MAX_CHARS = 8192;
 
-/** Terms of one filter; each may become a sub-query of the store. */
+/** Most terms of one filter; each may become a sub-query of the store. */
 export const FILTER_TERMS_MAX = 64;
 
-/** Values of one comma list. */
+/** Most values of one comma list. */
 export const FILTER_VALUES_MAX = 256;
 
-/** All that may have been meant for an operator, such as `==` and `=>`. */
+/** Anything that may be meant as an operator, such as `==` and `=>`. */
 const OPERATOR = /[!<>=~]+/y;
 const KEY = /[A-Za-z_][A-Za-z0-9_.]*/y;
 const BARE = /[\w\-.*:/@+]+/y;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused.
 const QUOTED = /"([^"\u0000-\u001f]*)"/y;
 
-/** Reads and checks a filter text; every error says where it is and what would be right. */
+/** Reads and checks a filter text; every error gives the position and the correction. */
 export function parseFilters(text: string): Filter {
   if (text.length > FILTERS_MAX_CHARS) {
     throw queryError(
@@ -47,8 +47,8 @@ export function parseFilters(text: string): Filter {
 }
 
 /**
- * Undoes the URL encoding that may be left in a `filters` parameter: the original console encodes
- * it twice and a server decodes it once.
+ * Undoes the URL encoding that may be left in a `filters` parameter:
+ * `network-observability-console-plugin` encodes it twice and a server decodes it once.
  */
 export function decodeFilters(text: string): string {
   if (!/%[0-9A-Fa-f]{2}/.test(text)) return text;

@@ -4,19 +4,19 @@ import type { FieldKind, FieldSpec } from '../flow/field.ts';
 import { FIELDS, fieldByName } from '../flow/fields.ts';
 import { QUERY_ERRORS, queryError } from './errors.ts';
 
-/** Both ends' fields by the key that stands for them, the source's first. */
+/** Both ends' fields by their common key, the source's first. */
 const PAIRS: ReadonlyMap<string | undefined, readonly FieldSpec[]> = Map.groupBy(
   FIELDS.filter(({ pair }) => pair !== undefined),
   ({ pair }) => pair,
 );
 
-/** The fields that a filter key stands for: one, or a pair (`Port`: SrcPort and DstPort). */
+/** The fields of a filter key: one, or a pair (`Port`: SrcPort and DstPort). */
 export function fieldsOfKey(key: string): readonly FieldSpec[] | undefined {
   const field = fieldByName(key);
   return field === undefined ? PAIRS.get(key) : [field];
 }
 
-/** Like `fieldsOfKey`, with an error that says which key was probably meant. */
+/** Like `fieldsOfKey`, but an unknown key throws an error that suggests the probable key. */
 export function requireFields(key: string, position?: number): readonly FieldSpec[] {
   const fields = fieldsOfKey(key);
   if (fields !== undefined) return fields;

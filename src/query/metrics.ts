@@ -7,18 +7,18 @@ import { QUERY_ERRORS, queryError } from './errors.ts';
 import { classOfKind, requireField } from './keys.ts';
 import { SERVICE_PORT } from './service.ts';
 
-/** Points of one series: more than a wide screen has columns. */
+/** Most points of one series: more than a wide screen has columns. */
 export const STEPS_MAX = 11_000;
 
-/** Series that one query may ask for. */
+/** Most series that one query may request. */
 export const SERIES_MAX = 10_000;
 
-/** Fields that name a series: the resource scope has 16, and groups may be added. */
+/** Most fields that name a series: the resource scope has 16, and groups may be added. */
 export const GROUP_FIELDS_MAX = 24;
 
 /** The amount that each flow adds to a metric. */
 export interface Summand {
-  /** Numeric, and only of flows that have it; undefined: each flow counts 1. */
+  /** A numeric field; flows without it add nothing. Undefined: each flow counts 1. */
   readonly field: FieldSpec | undefined;
   /** Only flows that have one of these fields; empty: all. */
   readonly having: readonly FieldSpec[];
@@ -45,7 +45,7 @@ export function summandOf(type: string): Summand {
 
 /**
  * The steps of a time series: step `i` covers `[start + i * step, start + (i + 1) * step)`, the
- * last one up to the range's end. A rate looks back over `window` whole steps.
+ * last one ends with the range. A rate looks back over `window` whole steps.
  */
 export interface Steps {
   readonly count: number;

@@ -8,7 +8,7 @@ export function flagOfName(field: FieldSpec, text: string): number | undefined {
   return NAMES.tcpFlags.numberOf(text.replaceAll('-', '_'));
 }
 
-/** The number behind a name of a numeric field, ignoring case; undefined when there is none. */
+/** The number for a name of a numeric field, ignoring case; undefined when there is none. */
 export function numberOfName(field: FieldSpec, text: string): number | undefined {
   if (field.semantics === 'port') return portOfService(text);
   // Without the protocol the name of an ICMP type may mean either of two numbers.

@@ -1,7 +1,7 @@
 import type { MetricQuery, MetricResult, Series } from './ast.ts';
 import { stepsOf } from './metrics.ts';
 
-/** One step of one series as a store answers it; steps before the range have negative numbers. */
+/** One step of one series in a store's answer; steps before the range have negative numbers. */
 export interface StepRow {
   /** 1 for the largest series (the smallest for `min`). */
   readonly rank: number;
@@ -58,7 +58,7 @@ function stepPoints(query: MetricQuery, values: ReadonlyMap<number, number>): Po
   return points;
 }
 
-/** Per second, over the window of whole steps that ends with the step. */
+/** Per second, over the window of whole steps that ends with each step. */
 function ratePoints(query: MetricQuery, values: ReadonlyMap<number, number>): Points {
   const { count, window } = stepsOf(query);
   const { startMs, endMs } = query.range;

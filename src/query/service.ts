@@ -4,8 +4,8 @@ import { requireField } from './keys.ts';
 import type { SqlContext } from './sql.ts';
 
 /**
- * The port of the end that serves: what flows of either direction of a conversation have in
- * common. It is not a field of a flow, as it follows from others; only groups can be named by it.
+ * The server's port, which is the same in flows of both directions of a conversation. It is not a
+ * field of a flow, as it follows from others; only groups can be named by it.
  */
 export const SERVICE_PORT: FieldSpec = {
   name: 'ServicePort',
@@ -17,9 +17,9 @@ export const SERVICE_PORT: FieldSpec = {
 };
 
 /**
- * The end that did not open the conversation serves. Where nobody saw who did, it is the end whose
- * port has a name that people know, and otherwise the one with the lower port: systems hand out
- * ports to clients from the upper half of the range.
+ * The server is the end that did not open the conversation. If that is unknown, it is the end whose
+ * port has a well-known name, and otherwise the one with the lower port: systems assign client
+ * ports from the upper half of the range.
  */
 export function printServicePort(context: SqlContext): string {
   const [initiator, source, destination] = ['Initiator', 'SrcPort', 'DstPort'].map((name) =>

@@ -1,7 +1,7 @@
 import type { FieldSpec } from '../flow/field.ts';
 import { LIST_SEPARATOR, type SqlContext } from './sql.ts';
 
-/** Lists of which the members at one place belong together. */
+/** Lists whose members at the same index belong together. */
 const PARALLEL: readonly string[] = ['Interfaces', 'IfDirections', 'Udns'];
 
 interface ListGroup {
@@ -15,7 +15,7 @@ export function isList(field: FieldSpec): boolean {
 
 /**
  * Rows with ids `g0 …`, once for each member of their lists, which are texts `u0 …`: a flow that
- * passed two interfaces is traffic of both. A member that a list has twice counts once.
+ * passed two interfaces is traffic of both. A repeated member of a list counts once.
  */
 export function printMembers(
   context: SqlContext,
@@ -49,10 +49,10 @@ function printSet(context: SqlContext, set: readonly ListGroup[], from: string):
   return `SELECT * EXCLUDE (m), ${members.join(', ')} FROM (${joined}) AS z`;
 }
 
-/** Between members that stand at the same place of several lists; no name has it. */
+/** Separates members at the same index of several lists; no name contains it. */
 const PLACE_SEPARATOR = '\u001e';
 
-/** One list of the members at each place, as texts: unnesting takes structures apart. */
+/** One list of texts with the members at each index: unnesting would separate structures. */
 function printJoined(lists: readonly string[]): string {
   const [only] = lists;
   if (lists.length === 1 && only !== undefined) return only;

@@ -17,7 +17,7 @@ import { printNumberText } from './sql-records.ts';
 
 /**
  * Time series as one statement: flows are grouped by step and by ids, the groups are named, and
- * those of the same name are merged, because a name may have several ids. The largest series are
+ * groups with the same name are merged, because a name may have several ids. The largest series are
  * picked over the whole range, and only their steps are returned.
  *
  * A flow belongs to a series for each member of the lists that name it.
@@ -50,7 +50,7 @@ export function printMetrics(query: MetricQuery, tables: SqlTables): Statement {
 }
 
 interface Grouped {
-  /** One row per step and name: `b`, the names, `v` and whatever the totals need. */
+  /** One row per step and name: `b`, the names, `v` and the inputs of the totals. */
   readonly series: string;
   /** One row per name: the value that ranks it. */
   readonly totals: (key: string, by: string) => string;
@@ -60,12 +60,12 @@ function isHolistic(fn: MetricFunction): fn is 'p90' | 'p99' {
   return fn === 'p90' || fn === 'p99';
 }
 
-/** Partial results per id, their merge per name, the value of a step and that of the range. */
+/** Partial results per id, their merge per name, the values of a step and of the range. */
 const TOTALS = {
   count: 'sum(n)',
   sum: 'sum(a)',
-  // Steps before the range only serve the look-back. Not in a WHERE: the database would push that
-  // down to the flows and compute the step of each twice.
+  // Steps before the range only serve the look-back. A WHERE would not do: the database would push
+  // it down to the flows and compute the step of each flow twice.
   rate: 'sum(a) FILTER (WHERE b >= 0)',
   avg: 'sum(a) / sum(n)',
   min: 'min(lo)',
@@ -119,10 +119,10 @@ function printMergeable(
 }
 
 /**
- * Bounds of two neighbouring buckets of a histogram have this ratio, and a bucket stands for the
- * mean of what is in it: a quantile is wrong by less than 1 %, and right where a bucket has one
- * value. Unlike sketches and lists of values, counts of buckets can be merged, and the database
- * accounts for their memory.
+ * Ratio of two neighbouring bounds of a histogram's buckets. A bucket stands for the mean of its
+ * values: a quantile is wrong by less than 1 %, and exact where a bucket has one value. Unlike
+ * sketches and lists of values, counts of buckets can be merged, and the database accounts for
+ * their memory.
  */
 const BUCKET_RATIO = 1.01;
 
@@ -166,7 +166,7 @@ function printHolistic(
   const ranked =
     `SELECT ${set}, n, a / n AS mean, sum(n) OVER (PARTITION BY ${set} ORDER BY h) AS upto, ` +
     `(sum(n) OVER (PARTITION BY ${set}) - 1) * ${quantile} AS nth FROM (${merged}) AS merged`;
-  // Between the two values that the quantile falls between, as if all were sorted in a list.
+  // Interpolates between the two values around the quantile, as in a sorted list.
   const value =
     'sum(mean * (CASE WHEN floor(nth) >= upto - n AND floor(nth) < upto ' +
     'THEN 1 - (nth - floor(nth)) ELSE 0 END + ' +
@@ -201,10 +201,10 @@ function printKey(context: SqlContext, field: FieldSpec): string {
   return field === SERVICE_PORT ? printServicePort(context) : context.column(field);
 }
 
-/** The step of a flow, counted from the first that a rate looks back to. */
+/** The step of a flow, counted from the first step that a rate looks back to. */
 function printStep(context: SqlContext, query: MetricQuery, steps: Steps): string {
   const total = steps.count + steps.window - 1;
-  // A single step spares the division per row, and small numbers make smaller groups.
+  // A single step avoids the division per row, and small numbers make smaller groups.
   if (total === 1) return '0';
   const start = context.value(query.range.startMs - (steps.window - 1) * query.stepMs);
   const step = context.value(query.stepMs);
@@ -220,7 +220,7 @@ function printSummand(
   const where = any === '' ? '' : ` AND (${any})`;
   if (field === undefined) return { sql: '1::DOUBLE', where };
   const column = context.column(field);
-  // A duration of 0 means that nothing was measured, not that it took no time.
+  // A duration of 0 means that nothing was measured.
   const measured = isDuration(field) ? ` AND ${column} <> 0` : '';
   return { sql: `${column}::DOUBLE`, where: `${where} AND ${column} IS NOT NULL${measured}` };
 }
@@ -230,7 +230,7 @@ function printPresent(context: SqlContext, field: FieldSpec): string {
   return dictionaryOf(field.kind) === undefined ? `${column} IS NOT NULL` : `${column} <> 0`;
 }
 
-/** Replaces the ids `g0 …` by names `k0 …`, and merges what has the same name. */
+/** Replaces the ids `g0 …` by names `k0 …`, and merges groups with the same name. */
 function printNames(
   context: SqlContext,
   groups: readonly FieldSpec[],

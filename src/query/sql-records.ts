@@ -12,8 +12,8 @@ import {
 } from './sql.ts';
 
 /**
- * The newest rows, as ids: whoever runs it names the few that are left. One row more than the
- * limit, so that it shows whether any were left out.
+ * The newest rows, as ids: the caller looks up the names of the few rows left. It returns one row
+ * more than the limit, to show whether any were left out.
  */
 export function printRecords(
   query: RecordQuery,
@@ -30,7 +30,7 @@ export function printRecords(
   return { sql, params: context.params };
 }
 
-/** The values that a field, or either field of a pair, had: most frequent first. */
+/** The values of a field, or of either field of a pair, most frequent first. */
 export function printValues(query: ValuesQuery, tables: SqlTables): Statement {
   const context = new SqlContext(tables);
   const selects = requireFields(query.field).map((field) => printCounts(context, field, query));
@@ -44,7 +44,7 @@ export function printValues(query: ValuesQuery, tables: SqlTables): Statement {
 }
 
 function printCounts(context: SqlContext, field: FieldSpec, query: ValuesQuery): string {
-  // A context of its own keeps the columns apart, and shares the place-holders.
+  // A separate context keeps the columns apart, and shares the placeholders.
   const own = new SharedContext(context);
   const column = own.column(field);
   const where = printWhere(own, query.range, ANY, 'all');
@@ -59,7 +59,7 @@ function printCounts(context: SqlContext, field: FieldSpec, query: ValuesQuery):
   return `SELECT unnest(string_split(value, ${separator}::VARCHAR)) AS value, n FROM (${named}) AS l`;
 }
 
-/** Decimal text of a number, without the fraction that a DOUBLE is printed with. */
+/** Decimal text of a number, without the fraction that DOUBLE prints. */
 export function printNumberText(column: string): string {
   return (
     `CASE WHEN ${column} = floor(${column}) AND abs(${column}) < 9007199254740992 ` +

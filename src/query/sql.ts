@@ -5,21 +5,21 @@ import { isDuration, type NumberTest } from './numbers.ts';
 import { readMatch, type Test } from './values.ts';
 
 /**
- * Filters and queries as parameterised SQL, in the dialect of DuckDB.
+ * Filters and queries as parameterised SQL, in DuckDB's dialect.
  *
- * The facts hold numbers as they are and ids for everything else: 0 where there is no value, and
+ * The facts hold numbers unchanged and ids for everything else: 0 where there is no value,
  * otherwise the id of a dictionary's row (`id`, `value`; addresses also `bits`, unsigned 128-bit).
- * A value may have several ids, an id has one value. Lists are one dictionary text, their members
+ * A value may have several ids, an id has one value. A list is one dictionary text: its members
  * joined by `LIST_SEPARATOR`.
  */
 export const LIST_SEPARATOR = '\u001f';
 
-/** The end of a flow: time ranges, order and retention go by it. */
+/** The end of a flow: time ranges, order and retention use it. */
 export const TIME_FIELD = 'TimeFlowEndMs';
 
 export type DictionaryName = 'strings' | 'addresses' | 'macs';
 
-/** Where a store keeps facts and dictionaries, as SQL that can stand in a FROM clause. */
+/** Tables of a store's facts and dictionaries, as SQL for a FROM clause. */
 export interface SqlTables {
   facts(fields: readonly FieldSpec[]): string;
   dictionary(name: DictionaryName): string;
@@ -30,7 +30,7 @@ export interface Statement {
   readonly params: readonly (string | number)[];
 }
 
-/** The dictionary that gives the ids of such a field their values; undefined for numbers. */
+/** The dictionary with the values of such a field's ids; undefined for numbers. */
 export function dictionaryOf(kind: FieldKind): DictionaryName | undefined {
   switch (kind) {
     case 'str':
@@ -65,8 +65,8 @@ export function quoted(name: string): string {
 }
 
 /**
- * Collects what a statement needs while its text is printed: the values, which never become part
- * of the text, and the fields that the facts must offer.
+ * Collects the needs of a statement while its text is printed: the values, which never become part
+ * of the text, and the fields that the facts must provide.
  */
 export class SqlContext {
   readonly tables: SqlTables;
@@ -77,7 +77,7 @@ export class SqlContext {
     this.tables = tables;
   }
 
-  /** Place-holder of a value. */
+  /** Placeholder for a value. */
   value(value: string | number): string {
     this.params.push(value);
     return `$${this.params.length}`;
@@ -89,13 +89,13 @@ export class SqlContext {
     return quoted(field.name);
   }
 
-  /** The facts with the columns asked for so far: print it last. */
+  /** The facts with the columns requested so far: print it last. */
   facts(): string {
     return this.tables.facts([...this.#fields.values()]);
   }
 }
 
-/** The condition of a query: its time range, its filter and what became of the packets. */
+/** The condition of a query: its time range, its filter and the packet loss. */
 export function printWhere(
   context: SqlContext,
   range: TimeRange,
@@ -155,7 +155,7 @@ function printNumberTest(context: SqlContext, field: FieldSpec, test: Test): str
   }
   const passes = printComparison(context, column, sqlType(field.kind), test);
   const bounded = test.kind === 'compare' && test.comparison.startsWith('<');
-  // A duration of 0 was not measured, so that it is below nothing.
+  // A duration of 0 was not measured, so it is not below any bound.
   return bounded && isDuration(field) ? `(${passes} AND ${column} <> 0)` : passes;
 }
 
@@ -189,7 +189,7 @@ function printComparison(
   }
 }
 
-/** All tests of one field share a look-up of the ids that pass. */
+/** All tests of one field share one look-up of the matching ids. */
 function printIdTests(
   context: SqlContext,
   field: FieldSpec,
@@ -227,7 +227,7 @@ function printIds(
   return `${column} IN (SELECT id FROM ${entries} AS d WHERE ${conditions.join(' OR ')})`;
 }
 
-/** The members of lists as values of their own. */
+/** The members of lists as single values. */
 function membersOf(context: SqlContext, entries: string): string {
   const members = `string_split(value, ${context.value(LIST_SEPARATOR)}::VARCHAR)`;
   return `(SELECT id, unnest(${members}) AS value FROM ${entries} AS l)`;
@@ -254,9 +254,9 @@ function printValueTest(context: SqlContext, value: string, test: Test): string 
 }
 
 /**
- * A glob as searches for the texts between its wildcards, each behind the one before. Time grows
- * with the lengths of text and glob: LIKE tries ever more places with every wildcard instead, and
- * a statement cannot be interrupted in the middle of a value.
+ * A glob as searches for the texts between its wildcards, each search after the previous match.
+ * Time grows with the lengths of text and glob: LIKE would try more and more positions with every
+ * wildcard, and a statement cannot be interrupted in the middle of a value.
  */
 function printGlob(context: SqlContext, value: string, glob: string): string {
   const pieces = glob.split('*');
@@ -270,7 +270,7 @@ function printGlob(context: SqlContext, value: string, glob: string): string {
   if (first !== '') conditions.push(`starts_with(${text}, ${lowered(first)})`);
   if (last !== '') conditions.push(`ends_with(${text}, ${lowered(last)})`);
   if (conditions.length === 2 || middle.length > 1) {
-    // Beginning and end do not overlap; a text that is too short is not searched.
+    // Beginning and end must not overlap; a text that is too short is not searched.
     conditions.unshift(`length(${text}) >= length(${lowered(pieces.join(''))})`);
   }
   const inner = (): string =>

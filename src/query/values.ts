@@ -6,27 +6,27 @@ import { classOfKind, type FieldClass, requireFields } from './keys.ts';
 import { numberOfName } from './names.ts';
 import { comparisonOf, type NumberTest, readNumberTest, wantedNumber } from './numbers.ts';
 
-/** One value of a filter, read for the kind of the field that it is compared with. */
+/** One value of a filter, parsed for the kind of its field. */
 export type Test =
   | { readonly kind: 'empty' }
   | NumberTest
   /** Addresses as unsigned 128-bit numbers, both ends included. */
   | { readonly kind: 'between'; readonly low: bigint; readonly high: bigint }
-  /** The whole text, as it is written. */
+  /** The whole text, exactly. */
   | { readonly kind: 'text'; readonly text: string }
-  /** The whole text with `*` for anything, ignoring case. */
+  /** The whole text, where `*` matches anything, ignoring case. */
   | { readonly kind: 'glob'; readonly text: string }
   /** Anywhere in the text, ignoring case. */
   | { readonly kind: 'contains'; readonly text: string };
 
-/** What a match asks of one field: one of the tests must hold. */
+/** The tests of a match on one field: one of them must pass. */
 export interface FieldTests {
   readonly field: FieldSpec;
   readonly tests: readonly Test[];
 }
 
 export interface ReadMatch {
-  /** True for operators with `!`: no test may hold for any of the fields. */
+  /** True for operators with `!`: no test may pass for any of the fields. */
   readonly negative: boolean;
   readonly fields: readonly FieldTests[];
 }
@@ -48,7 +48,7 @@ function operatorsOf(field: FieldSpec): readonly MatchOperator[] {
     : OPERATORS_OF[classOfKind(field.kind)];
 }
 
-/** Where the parts of a match stand in its text, in characters from 0. */
+/** Positions of the parts of a match in its text, in characters from 0. */
 export interface MatchPlace {
   readonly key: number;
   readonly values: readonly number[];
@@ -138,8 +138,8 @@ function readValue(
 }
 
 /**
- * A member of a list of numbers is compared as decimal text, which is how lists are kept, unless
- * it takes arithmetic.
+ * A member of a list of numbers is compared as decimal text, the form in which lists are kept,
+ * except in arithmetic comparisons.
  */
 function readMember(field: FieldSpec, operator: MatchOperator, text: string): Test | undefined {
   const number = numberOfName(field, text);
@@ -166,7 +166,7 @@ function readAddresses(
     const low = parseAddress(text.slice(0, dash));
     const high = parseAddress(text.slice(dash + 1));
     if (low === undefined || high === undefined) return undefined;
-    // From one family to the other there is no way.
+    // A range cannot span both families.
     if (isMappedV4(low) !== isMappedV4(high)) return undefined;
     const range = { low: addressNumber(low), high: addressNumber(high) };
     return range.low <= range.high ? ofOneFamily(range) : undefined;
@@ -200,10 +200,10 @@ interface Bounds {
   readonly high: bigint;
 }
 
-/** The addresses that stand for IPv4, ::ffff:0:0/96: families are apart, see Cidr. */
+/** The addresses that stand for IPv4, ::ffff:0:0/96: families are separate, see Cidr. */
 const V4_SPACE: Bounds = boundsOf({ bytes: parseCidr('0.0.0.0/0')!.bytes, prefix: V4_PREFIX });
 
-/** IPv6 on both sides of the addresses of IPv4 is what is below and what is above them. */
+/** An IPv6 range around the IPv4 addresses is split into the parts below and above them. */
 function ofOneFamily({ low, high }: Bounds): readonly Test[] {
   if (low >= V4_SPACE.low || high < V4_SPACE.low) return [{ kind: 'between', low, high }];
   const below: Test = { kind: 'between', low, high: V4_SPACE.low - 1n };

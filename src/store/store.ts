@@ -8,13 +8,13 @@ import type {
   ValuesQuery,
 } from '../query/ast.ts';
 
-/** What is known of a store's contents and health, for `/api/status` and the health view. */
+/** Contents and health of a store, for `/api/status` and the health view. */
 export interface StoreStatus {
   readonly kind: string;
   readonly ready: boolean;
-  /** Why it is not ready, for a person. */
+  /** Why it is not ready, for people. */
   readonly error?: string;
-  /** Damage that was found and is worked around, for a person: one sentence each. */
+  /** Damage that the store works around, for people: one sentence each. */
   readonly warnings?: readonly string[];
   readonly rows: number;
   readonly sizeBytes: number;
@@ -23,19 +23,20 @@ export interface StoreStatus {
   readonly newestMs?: number;
 }
 
-/** Rows that were appended, by what became of them; those in neither are not durable yet. */
+/** Appended rows, by outcome; rows in neither count are not durable yet. */
 export interface StoreOutcome {
   readonly durable: number;
   readonly lost: number;
 }
 
 /**
- * Where flows are kept and asked for. DuckDB is one; Loki, Prometheus and ClickHouse will follow.
+ * A place that keeps flows and answers queries. DuckDB is one; Loki, Prometheus and ClickHouse will
+ * follow.
  *
- * `append` resolves when a query would see the rows; `outcome` tells which of them a crash would
- * not lose any more, and which could not be written after all. Queries are cancelled by their
- * signal down to the database and reject with the signal's reason; a query that the store cannot
- * answer rejects with a coded error that says why.
+ * `append` resolves when a query would see the rows; `outcome` counts the rows that would survive a
+ * crash, and those that could not be written after all. Queries are cancelled by their signal down
+ * to the database and reject with the signal's reason; a query that the store cannot answer rejects
+ * with a coded error that says why.
  */
 export interface FlowStore extends Component, FlowReader {
   append(batch: FlowBatch): Promise<void>;
@@ -43,7 +44,7 @@ export interface FlowStore extends Component, FlowReader {
   flush(): Promise<void>;
 }
 
-/** What is asked of a store. */
+/** The queries of a store. */
 export interface FlowReader {
   records(query: RecordQuery, signal: AbortSignal): Promise<RecordResult>;
   metrics(query: MetricQuery, signal: AbortSignal): Promise<MetricResult>;

@@ -4,7 +4,7 @@ import type { Metrics } from './metrics.ts';
 
 export interface ConnectionLimits {
   readonly connectionsMax: number;
-  /** Of one address. Less than all, so that nobody takes them all. */
+  /** Per client address. Below the total, so that no client takes all connections. */
   readonly connectionsPerAddressMax: number;
 }
 
@@ -13,21 +13,21 @@ interface Connection {
   readonly address: string;
   /** Requests that are being answered. */
   answering: number;
-  /** The last of them. */
+  /** The most recent request. */
   request: IncomingMessage | undefined;
 }
 
 export interface OpenConnections {
-  /** The socket of TCP that TLS has wrapped; undefined when it is gone. */
+  /** The TCP socket that TLS has wrapped; undefined when it is gone. */
   below(wrapped: Socket): Socket | undefined;
 }
 
 /**
- * Keeps a server open for others when somebody takes up connections.
+ * Keeps a server open for others when one client takes up connections.
  *
- * When there are too many, one that waits goes for the newcomer: it has not sent a whole request,
- * or has had its answer, or does not read it. Of several, one of the address that has most of them,
- * the one that was opened first. Only where all are at work is a newcomer turned away.
+ * At the limit, an idle connection is closed for a newcomer: one that has not sent a whole request,
+ * or has had its answer, or does not read it. Among several, the oldest one of the address with the
+ * most of them is closed. A newcomer is turned away only if all connections are busy.
  */
 export function limitConnections(
   server: Server,
@@ -42,7 +42,7 @@ export function limitConnections(
     return count;
   };
 
-  /** False: the newcomer is to go. */
+  /** False: the newcomer must go. */
   const makeRoom = (among: (connection: Connection) => boolean): boolean => {
     for (const connection of connections.values()) {
       if (!among(connection) || !isWaiting(connection)) continue;
@@ -84,13 +84,13 @@ export function limitConnections(
   return { below: (wrapped) => connections.get(keyOf(wrapped))?.socket };
 }
 
-/** TLS wraps sockets, so the object is not the same; its two ends are. */
+/** TLS wraps sockets, so the object differs; both addresses and ports stay the same. */
 function keyOf({ remoteAddress, remotePort, localAddress }: Socket): string {
   return `${remoteAddress} ${remotePort} ${localAddress}`;
 }
 
 function isWaiting({ socket, answering, request }: Connection): boolean {
-  // A body that does not come, and an answer that is not read, are no work of ours.
+  // A request whose body does not arrive, or whose answer is not read, is not in progress.
   return answering === 0 || request?.complete === false || socket.writableLength > 0;
 }
 

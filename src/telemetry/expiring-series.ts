@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.ts';
 export interface SeriesLimits {
   /** Time without a touch after which a series is removed. */
   readonly idleMs: number;
-  /** Above, the one that was touched longest ago makes room. */
+  /** Above this number, the series with the oldest touch is removed. */
   readonly seriesMax: number;
 }
 
@@ -12,12 +12,12 @@ interface Series<Labels> {
   readonly touchedMs: number;
 }
 
-/** Series of a metric whose labels are of things that come and go. */
+/** Series of a metric whose labels name things that come and go. */
 export class ExpiringSeries<Label extends string> {
   readonly #limits: SeriesLimits;
   readonly #clock: Pick<Clock, 'monotonicMs'>;
   readonly #remove: (labels: Record<Label, string>) => void;
-  /** By their labels' values, in the order of their last touch. */
+  /** By label values, in the order of the last touch. */
   readonly #series = new Map<string, Series<Record<Label, string>>>();
 
   constructor(
@@ -38,7 +38,7 @@ export class ExpiringSeries<Label extends string> {
     this.expire();
   }
 
-  /** Removes what is too old or too much. */
+  /** Removes series that are too old or beyond the limit. */
   expire(): void {
     const { idleMs, seriesMax } = this.#limits;
     const oldestMs = this.#clock.monotonicMs() - idleMs;

@@ -8,9 +8,9 @@ type Done = (error?: Error | null) => void;
 /**
  * A standard stream that is a file, or a device such as /dev/null.
  *
- * Node's own ends for good at the first error. A disk that is full has room again later, so here
- * each write stands for itself: it calls back, or emits, a retryable error, and the next one may
- * succeed. Of what was written in part, the rest goes first, so that no line is in two pieces.
+ * Node's own stream ends for good at the first error. A full disk may have room again later, so
+ * each write here is independent: it calls back with, or emits, a retryable error, and the next one
+ * may succeed. After a partial write its rest is written first, so that no line is in two pieces.
  */
 export class FileOutput extends Writable {
   readonly #fd: number;
@@ -21,7 +21,7 @@ export class FileOutput extends Writable {
     this.#fd = fd;
   }
 
-  /** Bytes that could not be written completely may be given again, as the same object. */
+  /** Bytes that could not be written completely may be passed again, as the same object. */
   override write(chunk: unknown, encoding?: BufferEncoding | Done, callback?: Done): boolean {
     const done = typeof encoding === 'function' ? encoding : callback;
     const bytes =

@@ -1,4 +1,4 @@
-/** What one check says: fine, maybe with something to know, or why not; for a person. */
+/** Result of one check: fine, perhaps with a note, or the reason why not; for people. */
 export type HealthState =
   | { readonly ok: true; readonly note?: string }
   | { readonly ok: false; readonly reason: string };
@@ -10,8 +10,8 @@ export interface HealthReport {
 
 /**
  * Named checks behind `/livez` and `/readyz`. Ready: the component does its work right now
- * (attached, connected, not full). Live: it is not beyond repair, that is a restart would not help.
- * Checks answer from memory; they never wait.
+ * (attached, connected, not full). Live: it does not need a restart to recover. Checks answer from
+ * memory; they never wait.
  */
 export class Health {
   readonly #ready = new Map<string, () => HealthState>();
@@ -40,7 +40,7 @@ function add(checks: Checks, name: string, check: () => HealthState): Disposable
   checks.set(name, check);
   return {
     [Symbol.dispose]: () => {
-      // A successor may have taken the name meanwhile.
+      // A successor may have registered the name meanwhile.
       if (checks.get(name) === check) checks.delete(name);
     },
   };

@@ -16,9 +16,9 @@ import { type RenewalDeps, renewalReport } from './renewals.ts';
 import { RenewedCertificate, type TlsFilePaths } from './server-tls.ts';
 
 const REQUEST_TIMEOUT_MS = 10_000;
-/** Scrapers and probes are few; more connections than this are somebody's mistake. */
+/** Scrapers and probes are few; more connections than this are a mistake. */
 const CONNECTION_LIMITS = { connectionsMax: 64, connectionsPerAddressMax: 48 };
-/** Then a client connects anew. */
+/** After these a client reconnects. */
 const REQUESTS_PER_CONNECTION_MAX = 10_000;
 
 export interface HttpServerConfig {
@@ -30,7 +30,7 @@ export interface HttpServerConfig {
 }
 
 export interface HttpServerDeps extends RenewalDeps {
-  /** Whether who asks may see what only some may; default: everybody may. */
+  /** Whether the client may see restricted content; default: every client may. */
   readonly allows?: (request: IncomingMessage) => boolean;
 }
 
@@ -39,12 +39,12 @@ export interface HttpServer extends Component {
   port(): number;
 }
 
-/** Answers one request; a failure is logged and answered by 500. */
+/** Answers one request; a failure is logged and answered with 500. */
 type Answer = (url: URL, response: ServerResponse) => Promise<void>;
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** A server of the program itself, which is only read from; `what` it serves is for errors. */
+/** A read-only server of the program itself; `what` names the content in errors. */
 export function serveHttp(
   what: string,
   config: HttpServerConfig,
@@ -94,7 +94,7 @@ export function send(
   response.end(response.req.method === 'HEAD' ? undefined : bytes);
 }
 
-/** True when the answer has been given: who asks may not see what only some may. */
+/** True when the request was refused, and answered, because the client may not see the content. */
 export function isRefused(response: ServerResponse, { allows }: HttpServerDeps): boolean {
   if (allows === undefined || allows(response.req)) return false;
   response.setHeader('WWW-Authenticate', 'Bearer realm="netobserv"');
@@ -127,7 +127,7 @@ function build(
   const limits = {
     requestTimeout: REQUEST_TIMEOUT_MS,
     headersTimeout: REQUEST_TIMEOUT_MS,
-    // How often Node looks for requests that are past their time.
+    // How often Node looks for requests that have timed out.
     connectionsCheckingInterval: REQUEST_TIMEOUT_MS / 4,
   };
   const server =

@@ -6,7 +6,7 @@ import { type Logger, pino } from 'pino';
  */
 export type Log = Logger;
 
-/** `warning` and `panic` are the original's words for `warn` and `fatal`. */
+/** `warning` and `panic` are the words of `netobserv-ebpf-agent` for `warn` and `fatal`. */
 export type LogLevel =
   | 'trace'
   | 'debug'

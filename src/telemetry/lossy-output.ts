@@ -2,12 +2,12 @@ import { Writable } from 'node:stream';
 
 type Done = (error?: Error | null) => void;
 
-/** What may wait for a terminal that was stopped (Ctrl-S), or a reader of the log that is slow. */
+/** Bytes that may wait for a stopped terminal (Ctrl-S) or a slow reader of the log. */
 const WAITING_BYTES_MAX = 256 * 1024;
 
 /**
- * Standard error: log lines, progress, errors. Writing never waits and never fails, since nothing
- * that is said here is worth ending, or holding up, a capture. What is lost is counted.
+ * Standard error: log lines, progress, errors. Writing never waits and never fails, since no
+ * message here justifies ending or delaying a capture. Lost writes are counted.
  */
 export class LossyOutput extends Writable {
   readonly #inner: Terminal;
@@ -16,7 +16,7 @@ export class LossyOutput extends Writable {
   constructor(inner: Terminal) {
     super({ autoDestroy: false, emitClose: false });
     this.#inner = inner;
-    // Counted by each write; a stream that nobody listens to would throw.
+    // Each write counts its error; a stream without a listener would throw.
     inner.on('error', () => undefined);
   }
 

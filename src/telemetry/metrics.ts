@@ -2,20 +2,23 @@ import { Counter, Gauge, Histogram, type Metric, Registry } from 'prom-client';
 import { NetobservError } from '../base/errors.ts';
 import { TELEMETRY_ERRORS } from './errors.ts';
 
-/** Metrics that somebody else keeps, as text of the Prometheus exposition format. */
+/** Metrics kept outside of the registry, as text of the Prometheus exposition format. */
 export interface TextSource {
   /** Full names of its metric families, checked against all others. */
   readonly names: readonly string[];
   /** Complete families (`# HELP`, `# TYPE`, samples), each line ended by a newline. */
   text(): string;
-  /** Families may be the registry's, too, with other labels: of another thread of this process. */
+  /**
+   * Families may also be the registry's, with other labels: those of another thread of this
+   * process.
+   */
   readonly joins?: boolean;
 }
 
 /**
  * Operational metrics of the program itself. Components declare theirs in one file each
- * (`metrics.ts`) through this façade, which adds the prefix; flow metrics made from traffic are
- * kept elsewhere, in integer-keyed accumulators, and only exposed through `expose`.
+ * (`metrics.ts`) through this façade, which adds the prefix; metrics of flows are kept elsewhere,
+ * in integer-keyed accumulators, and only exposed through `expose`.
  */
 export interface Metrics {
   readonly registry: ExposedRegistry;
@@ -44,7 +47,7 @@ export interface Metrics {
 
 /**
  * A registry whose text also holds the families of text sources: for 100,000 series, an object per
- * series (which is what prom-client's own metrics return) costs ten times the text itself.
+ * series (as prom-client's own metrics return) costs ten times the text itself.
  */
 export class ExposedRegistry extends Registry {
   readonly #sources = new Set<TextSource>();
@@ -77,7 +80,7 @@ export class ExposedRegistry extends Registry {
   }
 }
 
-/** Both texts as one, in which all samples of a family stand together, as the format wants it. */
+/** Joins both texts, with all samples of a family together, as the format requires. */
 function joinFamilies(text: string, more: string): string {
   const families = new Map<string, string>();
   for (const family of [text, more].flatMap((one) => one.split(/^(?=# HELP )/m))) {

@@ -4,16 +4,16 @@ import { formatListen } from '../base/listen.ts';
 import type { OpenConnections } from './connections.ts';
 import type { Metrics } from './metrics.ts';
 
-/** What OpenSSL makes of "GET ", "POST ", "HEAD " and "PUT " where a handshake should be. */
+/** OpenSSL's error for "GET ", "POST ", "HEAD " and "PUT " in place of a handshake. */
 const HTTP_REQUEST = 'ERR_SSL_HTTP_REQUEST';
 
 /**
- * Says what is wrong to those who come without TLS, as a person does who types `http://`: otherwise
- * the connection would only break, and the browser show an empty page.
+ * Answers clients that connect without TLS, such as a person who types `http://`, with an
+ * explanation: otherwise the connection would only break, and the browser would show an empty page.
  *
- * OpenSSL has read the request and keeps it, so it is not known which host was asked for, and no
- * redirect can name it. Node destroys the connection after this, whatever is still to come or not
- * read; the answer has fewer bytes than any window of TCP's.
+ * OpenSSL has read the request and keeps it, so the requested host is unknown, and no redirect can
+ * name it. Node destroys the connection after this, even if data is still to be sent or read; the
+ * answer has fewer bytes than any TCP window.
  */
 export function answerPlainHttp(
   server: Server,

@@ -5,7 +5,7 @@ import { type HttpServer, type HttpServerDeps, isRefused, send, serveHttp } from
 import { encodePprof } from './pprof.ts';
 import { type SampledProfile, V8Profiler } from './profiler.ts';
 
-/** Go's. */
+/** Go's default. */
 const SECONDS_DEFAULT = 30;
 const SECONDS_MAX = 120;
 
@@ -21,7 +21,7 @@ export interface PprofServerDeps extends HttpServerDeps {
   readonly clock: Clock;
 }
 
-/** Serves profiles of this program by the paths of Go's net/http/pprof. */
+/** Serves profiles of this program under the paths of Go's net/http/pprof. */
 export function createPprofServer(address: ListenAddress, deps: PprofServerDeps): HttpServer {
   const { clock } = deps;
   const profiler = new V8Profiler(clock);
@@ -32,7 +32,7 @@ export function createPprofServer(address: ListenAddress, deps: PprofServerDeps)
   };
   const server = serveHttp(
     'profiles',
-    // All addresses of both families, where there are two.
+    // All addresses of both families, if there are two.
     { address: address.host === '::' ? '' : address.host, port: address.port },
     deps,
     answer,

@@ -5,7 +5,7 @@ import type { ProfileFrame, SampledProfile } from './profiler.ts';
 
 const NS_PER_MS = 1e6;
 
-/** A profile as `go tool pprof` reads it: google/pprof's protobuf, by gzip. */
+/** A profile as `go tool pprof` reads it: google/pprof's protobuf, compressed by gzip. */
 export function encodePprof(profile: SampledProfile, endMs: number): Promise<Uint8Array> {
   const { types, samples, period, durationMs } = profile;
   const stringTable = new StringTable();
@@ -33,7 +33,7 @@ export function encodePprof(profile: SampledProfile, endMs: number): Promise<Uin
   return promisify(gzip)(encoded.encode());
 }
 
-/** Frames by their ids, which are numbers from 1. */
+/** Frames by id; ids are numbers from 1. */
 class Frames {
   readonly locations: LocationInput[] = [];
   readonly functions: FunctionInput[] = [];
@@ -44,7 +44,7 @@ class Frames {
     this.#strings = strings;
   }
 
-  /** A function and its place have the same number: V8 tells where functions begin. */
+  /** A function and its location have the same number: V8 reports where functions begin. */
   locationOf({ name, file, line }: ProfileFrame): number {
     const key = `${name}\0${file}\0${line}`;
     const known = this.#ids.get(key);

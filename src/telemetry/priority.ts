@@ -1,18 +1,18 @@
 import { constants, getPriority, setPriority } from 'node:os';
 
-/** As with nice(1), on top of what the process was started with: captures are served first. */
+/** As in nice(1), relative to the priority of the process: captures are served first. */
 const VIEWERS_NICENESS = 5;
 
 /**
- * Lets a thread that works for people who look give way to the others; on Linux each has a priority
- * of its own, see setpriority(2), "C library/kernel differences". Where that is refused, or the
- * thread has ended, it changes nothing.
+ * Lowers the priority of a thread that serves viewers; on Linux each thread has its own priority,
+ * see setpriority(2), "C library/kernel differences". Changes nothing where that is refused or the
+ * thread has ended.
  */
 export function giveWay(thread: number): void {
   try {
     const own = getPriority(process.pid);
     setPriority(thread, Math.min(own + VIEWERS_NICENESS, constants.priority.PRIORITY_LOW));
   } catch {
-    // It is then as quick as the rest.
+    // The thread keeps its priority.
   }
 }

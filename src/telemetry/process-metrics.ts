@@ -5,8 +5,8 @@ const MICROSECONDS = 1e6;
 const KIB = 1024;
 
 /**
- * What Prometheus' clients say of their process, and Node's of its heap. Names have no prefix, so
- * `metrics` must have none. Nothing is read before somebody asks for metrics.
+ * Metrics of the process, as Prometheus' clients have them, and of Node's heap. Names have no
+ * prefix, so `metrics` must have none. Values are read only when metrics are requested.
  */
 export function declareProcessMetrics(metrics: Metrics, stderr: LossCount = {}): void {
   countLostWrites(metrics, stderr);
@@ -40,7 +40,7 @@ export function declareProcessMetrics(metrics: Metrics, stderr: LossCount = {}):
   );
 }
 
-/** What counts the writes that did not arrive: standard error. */
+/** The counter of lost writes: standard error. */
 export interface LossCount {
   readonly lost?: number;
 }
@@ -64,12 +64,12 @@ function virtualBytes(): number {
   return Number(/^VmSize:\s*(\d+) kB$/m.exec(status)?.[1] ?? Number.NaN) * KIB;
 }
 
-/** Without the one of the look itself. */
+/** Does not count the descriptor that reads the folder. */
 function openDescriptors(): number {
   return readdirSync('/proc/self/fd').length - 1;
 }
 
-/** The soft limit; infinite where there is none. */
+/** The soft limit; infinite if there is none. */
 function descriptorsMax(): number {
   const limits = readFileSync('/proc/self/limits', 'utf8');
   const soft = /^Max open files\s+(\S+)/m.exec(limits)?.[1];

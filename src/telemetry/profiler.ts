@@ -1,9 +1,9 @@
 import { type HeapProfiler, type Profiler, type Runtime, Session } from 'node:inspector/promises';
 import type { Clock } from '../base/clock.ts';
 
-/** V8's own; Go takes a sample every 10 ms. */
+/** V8's default; Go takes a sample every 10 ms. */
 const CPU_PERIOD_US = 1000;
-/** Mean distance between samples of what is allocated; V8's own. */
+/** Mean distance between samples of allocations; V8's default. */
 const HEAP_PERIOD_BYTES = 32 * 1024;
 
 const NS_PER_US = 1000;
@@ -11,32 +11,32 @@ const NS_PER_US = 1000;
 export interface ProfileFrame {
   readonly name: string;
   readonly file: string;
-  /** Where the function begins, from 1; 0: unknown. */
+  /** First line of the function, from 1; 0: unknown. */
   readonly line: number;
 }
 
-/** A call stack, the innermost frame first, and what was measured while it was that. */
+/** A call stack, innermost frame first, and the values measured with it. */
 export interface ProfileSample {
   readonly stack: readonly ProfileFrame[];
   readonly values: readonly number[];
 }
 
 export interface SampledProfile {
-  /** What each of a sample's values is. */
+  /** The type of each of a sample's values. */
   readonly types: readonly ValueType[];
-  /** Of the last of them, between two samples. */
+  /** Interval between two samples, in the unit of the last type. */
   readonly period: number;
-  /** 0: of no duration. */
+  /** 0: a snapshot without a duration. */
   readonly durationMs: number;
   readonly samples: readonly ProfileSample[];
 }
 
 type ValueType = readonly [type: string, unit: string];
 
-/** Not CPU time: frames of V8 while the thread waits. */
+/** Not CPU time: V8's frames while the thread waits. */
 const IDLE = '(idle)';
 
-/** V8's sampling profilers. The heap is sampled from `start` on, the CPU when it is asked for. */
+/** V8's sampling profilers. The heap is sampled from `start` on, the CPU on request. */
 export class V8Profiler {
   readonly #clock: Clock;
   readonly #session = new Session();
@@ -54,7 +54,7 @@ export class V8Profiler {
     this.#session.disconnect();
   }
 
-  /** Takes samples for so long, or until the signal, which shortens it. */
+  /** Takes samples for this time, or until the signal, which shortens it. */
   async cpu(durationMs: number, signal: AbortSignal): Promise<SampledProfile> {
     const [session, clock] = [this.#session, this.#clock];
     await session.post('Profiler.enable');
@@ -67,7 +67,7 @@ export class V8Profiler {
     return cpuProfile(profile, clock.monotonicMs() - startMs);
   }
 
-  /** What was allocated since the start and is in use. */
+  /** Allocations since the start that are still in use. */
   async heap(): Promise<SampledProfile> {
     const { profile } = await this.#session.post('HeapProfiler.getSamplingProfile');
     return heapProfile(profile);
@@ -96,7 +96,7 @@ function cpuProfile(profile: Profiler.Profile, durationMs: number): SampledProfi
   return { types, period: CPU_PERIOD_US * NS_PER_US, durationMs, samples };
 }
 
-/** Time by node, up to the next sample: samples come late where the machine is busy. */
+/** Time by node, up to the next sample: samples come late when the machine is busy. */
 function timesOf({ samples = [], timeDeltas = [], ...profile }: Profiler.Profile) {
   const timesUs = new Map<number, number>();
   let atUs = profile.startTime;

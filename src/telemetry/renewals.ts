@@ -6,12 +6,12 @@ import type { RenewalReport } from './renewed-files.ts';
 
 export interface RenewalDeps {
   readonly log: Log;
-  /** Where it is counted. */
+  /** The metrics that count renewals. */
   readonly counts?: Metrics;
   readonly health?: Health;
 }
 
-/** Tells of renewed files in the log, in a metric, and in `/readyz?full=1`. */
+/** Reports renewed files in the log, in a metric, and in `/readyz?full=1`. */
 export function renewalReport(what: string, deps: RenewalDeps): RenewalReport {
   const renewals = deps.counts && declareRenewals(deps.counts);
   let problem: string | undefined;

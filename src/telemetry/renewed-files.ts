@@ -1,18 +1,18 @@
 import { statSync } from 'node:fs';
 import { readSmallFile } from './small-file.ts';
 
-/** Who is told what became of new contents. */
+/** Receives the outcome of a renewal. */
 export interface RenewalReport {
   renewed(): void;
-  /** The old ones stay in use. */
+  /** The old contents stay in use. */
   refused(error: unknown): void;
 }
 
 /**
- * What is made of files that others renew while the program runs: certificates, tokens.
+ * A value made of files that others renew while the program runs: certificates, tokens.
  *
- * The files are looked at whenever they are needed, which is a system call each, rather than
- * watched: Kubernetes swaps a link somewhere above them, and network file systems tell nobody.
+ * The files are checked whenever they are needed, with one system call each, rather than watched:
+ * Kubernetes swaps a link somewhere above them, and network file systems report no changes.
  */
 export class RenewedFiles<T> {
   readonly #paths: readonly string[];
@@ -21,7 +21,7 @@ export class RenewedFiles<T> {
   #stamp: string;
   #value: T;
 
-  /** Throws what reading, or `make`, throws: there is nothing to fall back to yet. */
+  /** Throws the errors of reading and of `make`: there is nothing to fall back to yet. */
   constructor(
     paths: readonly string[],
     make: (contents: readonly string[]) => T,
@@ -34,14 +34,14 @@ export class RenewedFiles<T> {
     this.#value = this.#read();
   }
 
-  /** Made of the newest contents that are of any use. */
+  /** Made of the newest usable contents. */
   current(): T {
     const stamp = this.#look();
     if (stamp === this.#stamp) return this.#value;
-    // Before the reading: what changes meanwhile is another change.
+    // Set before the read: a later change counts as another renewal.
     this.#stamp = stamp;
     try {
-      // Flows go on meanwhile: no pipe is waited for.
+      // Never waits for a pipe: flows go on meanwhile.
       this.#value = this.#read(0);
       this.#report.renewed();
     } catch (error) {

@@ -10,7 +10,7 @@ export interface TlsFilePaths {
   readonly keyPath: string;
 }
 
-/** What a server of Node's takes. */
+/** TLS options of Node's server. */
 export interface ServerTls {
   readonly cert: string;
   readonly key: string;
@@ -40,7 +40,7 @@ export class RenewedCertificate {
     return this.#files.current();
   }
 
-  /** Every handshake that begins from now on has the newest certificate. */
+  /** Every later handshake uses the newest certificate. */
   renew(server: TlsServer): void {
     let used = this.current();
     // Before the server's own listener, which begins the handshake.
@@ -53,7 +53,7 @@ export class RenewedCertificate {
   }
 }
 
-/** Throws where the two do not belong together, as when only one of them is there already. */
+/** Throws if the two do not match, for example when only one has been renewed. */
 function usable([cert = '', key = '']: readonly string[]): ServerTls {
   const tls = { cert, key, minVersion: 'TLSv1.2' } as const;
   createSecureContext(tls);

@@ -11,7 +11,7 @@ import {
 import type { Metrics } from './metrics.ts';
 
 export interface TelemetryServerDeps extends HttpServerDeps {
-  /** What is served. */
+  /** The metrics that are served. */
   readonly metrics: Metrics;
   readonly health: Health;
 }

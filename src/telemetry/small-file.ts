@@ -5,14 +5,14 @@ import { TELEMETRY_ERRORS } from './errors.ts';
 /** Certificates, keys and tokens are small; anything larger is a mistake such as a wrong path. */
 export const SMALL_FILE_MAX_BYTES = 1 << 20;
 
-/** How long whoever writes to a pipe, such as `--token-file <(command)`, has for each piece. */
+/** How long the writer of a pipe, such as `--token-file <(command)`, has for each piece. */
 const PIPE_WAIT_MS = 5000;
 const PIPE_LOOK_MS = 10;
 
 /**
- * The contents of a small file, which may be a pipe. Nothing is waited for without end, and nothing
- * is read without bound: a FIFO that nobody writes to is empty, and a device that never ends is
- * refused. Those who may not be held up at all set `waitMs` to 0.
+ * The contents of a small file, which may be a pipe. Waiting and reading are bounded: a FIFO
+ * without a writer is empty, and an endless device is refused. Callers that must not wait set
+ * `waitMs` to 0.
  */
 export function readSmallFile(path: string, waitMs = PIPE_WAIT_MS): Buffer {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
@@ -45,7 +45,7 @@ function readPiece(fd: number, into: Buffer, path: string, waitMs: number): numb
     try {
       return readSync(fd, into);
     } catch (error) {
-      // A pipe that somebody holds open to write to, and has not.
+      // A pipe that a writer holds open without having written.
       if (!hasCode(error, 'EAGAIN')) throw error;
     }
     if (look >= lookMax) {

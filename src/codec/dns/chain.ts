@@ -1,10 +1,10 @@
 import { labelAt } from './name.ts';
 
-/** Aliases of one message that are followed; further ones are left out. */
+/** Most aliases followed in one message; further ones are ignored. */
 export const DNS_ALIASES_MAX = 16;
 /**
- * Labels and letters of one message that are compared: names that are compressed, as all servers
- * do, take one each.
+ * Most labels and letters compared in one message: compressed names, which all servers send, take
+ * one each.
  */
 const STEPS_MAX = 16_384;
 
@@ -12,19 +12,18 @@ const UPPER_A = 0x41;
 const UPPER_Z = 0x5a;
 
 /**
- * Which names of a message belong to what was asked for: the name itself, and those that its
- * aliases (RFC 1034 §3.6.2) lead to, in whatever order they stand. Whoever adds an address of
- * another name to an answer has not named it by that.
+ * The names of a message that belong to the question: the name itself, and those that its aliases
+ * (RFC 1034 §3.6.2) lead to, in any order. An address of another name in the answer does not count.
  */
 export class AnswerChain {
   #bytes: Uint8Array = new Uint8Array(0);
   #start = 0;
   #end = 0;
   #steps = 0;
-  /** Offsets of names that belong to it. */
+  /** Offsets of names that belong to the question. */
   readonly #names = new Int32Array(DNS_ALIASES_MAX + 1);
   #length = 0;
-  // Of aliases that have not been reached yet; an owner of -1 has been.
+  // Aliases that have not been reached yet; an owner of -1 has been reached.
   readonly #owners = new Int32Array(DNS_ALIASES_MAX);
   readonly #targets = new Int32Array(DNS_ALIASES_MAX);
   #aliases = 0;
@@ -39,7 +38,7 @@ export class AnswerChain {
     this.#length = 0;
   }
 
-  /** The name at `at` is the one that was asked for. */
+  /** The name at `at` is the one in the question. */
   ask(at: number): void {
     this.#names[this.#length++] = at;
   }
@@ -50,7 +49,7 @@ export class AnswerChain {
     this.#targets[this.#aliases++] = target;
   }
 
-  /** Follows all aliases as far as they lead. */
+  /** Follows all aliases to their end. */
   close(): void {
     for (let next = 0; next < this.#length; next++) {
       for (let i = 0; i < this.#aliases; i++) {

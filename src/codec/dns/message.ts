@@ -3,10 +3,10 @@ import { NameWriter } from '../printable.ts';
 import { AnswerChain } from './chain.ts';
 import { CUT, NAME_BYTES_MAX, readName, skipName } from './name.ts';
 
-/** Addresses that are taken from one message; further ones are left out. */
+/** Most addresses taken from one message; further ones are ignored. */
 export const DNS_ANSWERS_MAX = 64;
 
-/** Instead of a code. */
+/** Used in place of a code. */
 export const CODE_UNKNOWN = -1;
 
 const HEADER_BYTES = 12;
@@ -26,39 +26,39 @@ const TYPE_CNAME = 5;
 const TYPE_AAAA = 28;
 const TYPE_OPT = 41;
 const CLASS_IN = 1;
-/** Whose record that of EDNS is (RFC 6891 §6.1.2). */
+/** The owner of the EDNS record (RFC 6891 §6.1.2). */
 const ROOT = 0;
 /** RFC 2181 §8: a value with the top bit set is to be treated as 0. */
 const TTL_MAX_S = 0x7fffffff;
 
 /**
- * A DNS message (RFC 1035), as far as flows tell of it. Reading one overwrites the one before, so
- * that a stream of messages makes no garbage but the names.
+ * The parts of a DNS message (RFC 1035) that flows report. Reading a message overwrites the
+ * previous one, so that a stream of messages allocates only the names.
  */
 export class DnsMessage {
   id = 0;
   flags = 0;
   /**
    * The response code, with the upper bits that EDNS keeps in its own record (RFC 6891 §6.1.3);
-   * `CODE_UNKNOWN` when the message ends before that, and has no answers, with which there are no
+   * `CODE_UNKNOWN` when the message ends before that and has no answers; with answers there are no
    * such bits.
    */
   code = CODE_UNKNOWN;
-  /** Of the first question, without the dot at the end; empty when it could not be read. */
+  /** Name in the first question, without the dot at the end; empty when it could not be read. */
   name = '';
-  /** Of the first question; 0 when it could not be read. */
+  /** Type in the first question; 0 when it could not be read. */
   queryType = 0;
-  /** Bytes of the first question, type and class included; 0 when it could not be read. */
+  /** Bytes of the first question, including type and class; 0 when it could not be read. */
   questionBytes = 0;
-  /** How many of the answers are addresses of the name, or of what its aliases lead to. */
+  /** Number of answers with an address of the name or of its aliases. */
   addressCount = 0;
   /** 16 bytes each, IPv4 as ::ffff:a.b.c.d. */
   readonly addresses = new Uint8Array(DNS_ANSWERS_MAX * ADDRESS_BYTES);
-  /** The shortest time that an answer may be kept, of those that lead to an address; seconds. */
+  /** Shortest caching time, in seconds, among the answers that lead to an address. */
   ttlS = 0;
   readonly #writer = new NameWriter(NAME_BYTES_MAX, 'lower');
   readonly #chain = new AnswerChain();
-  // Of each address in the answers, before it is known whether it belongs to the name.
+  // Owner and data of each address, before it is known whether it belongs to the name.
   readonly #owners = new Int32Array(DNS_ANSWERS_MAX);
   readonly #data = new Int32Array(DNS_ANSWERS_MAX);
   #found = 0;
@@ -83,7 +83,7 @@ export class DnsMessage {
     this.#chain.begin(bytes, start, end);
     let at = this.#readQuestions(bytes, start, end);
     for (let i = 0; i < answers && at >= 0; i++) at = this.#readAnswer(bytes, at, end);
-    // Those of an update (RFC 2136), for one, answer nothing.
+    // The records of an update (RFC 2136), for example, answer nothing.
     if (((this.flags >> OPCODE_SHIFT) & OPCODE_MASK) === OPCODE_QUERY) this.#takeAddresses(bytes);
     const authorities = u16(bytes, start + 8);
     for (let i = 0; i < authorities && at >= 0; i++) at = skipRecord(bytes, at, end);
@@ -93,7 +93,7 @@ export class DnsMessage {
     return 'whole';
   }
 
-  /** Reads a question that stands alone: there is nothing before it that a pointer could mean. */
+  /** Reads a question on its own: nothing precedes it that a pointer could mean. */
   readQuestion(bytes: Uint8Array, at: number, end: number): void {
     this.name = '';
     this.queryType = 0;
@@ -131,7 +131,7 @@ export class DnsMessage {
     const type = u16(bytes, fixed);
     const ttlS = u16(bytes, fixed + 4) * 0x10000 + u16(bytes, fixed + 6);
     const data = fixed + RECORD_FIXED_BYTES;
-    // Also of the aliases on the way: when one of them changes, so may the address.
+    // Includes the aliases on the way: when one of them changes, the address may change, too.
     this.ttlS = Math.min(this.ttlS, ttlS > TTL_MAX_S ? 0 : ttlS);
     if (u16(bytes, fixed + 2) !== CLASS_IN) return next;
     if (type === TYPE_CNAME) this.#chain.alias(at, data);
@@ -139,7 +139,7 @@ export class DnsMessage {
       (type === TYPE_A && next - data === 4) || (type === TYPE_AAAA && next - data === 16);
     if (isAddress && this.#found < DNS_ANSWERS_MAX) {
       this.#owners[this.#found] = at;
-      // One of IPv4 is told by its sign.
+      // The sign marks an IPv4 address.
       this.#data[this.#found++] = type === TYPE_A ? ~data : data;
     }
     return next;
@@ -184,7 +184,7 @@ function skipQuestion(bytes: Uint8Array, at: number, end: number): number {
   return next + QUESTION_FIXED_BYTES > end ? CUT : next + QUESTION_FIXED_BYTES;
 }
 
-/** Offset behind the record at `at`, or why there is none. */
+/** Offset behind the record at `at`, or the reason for failure. */
 function skipRecord(bytes: Uint8Array, at: number, end: number): number {
   const fixed = skipName(bytes, at, end);
   if (fixed < 0) return fixed;

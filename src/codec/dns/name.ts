@@ -1,20 +1,20 @@
 import type { NameWriter } from '../printable.ts';
 
-/** RFC 1035 §2.3.4: of a name as it is on the wire, lengths of labels and the root included. */
+/** RFC 1035 §2.3.4: length of a name on the wire, including lengths of labels and the root. */
 export const NAME_BYTES_MAX = 255;
 
-/** Longest label; the two bits above say what else a length can be. */
+/** Longest label; the two bits above mark other uses of a length. */
 const LABEL_BYTES_MAX = 63;
 const POINTER = 0xc0;
-/** What pointers cannot lead to: no name is in the header. */
+/** Pointers cannot lead into the header: it contains no name. */
 const HEADER_BYTES = 12;
 const DOT = 0x2e;
 
-/** Instead of an offset. */
+/** Used in place of an offset. */
 export const CUT = -1;
 export const MALFORMED = -2;
 
-/** Offset behind the name at `at`, or why there is none. Pointers are not followed. */
+/** Offset behind the name at `at`, or the reason for failure. Pointers are not followed. */
 export function skipName(bytes: Uint8Array, at: number, end: number): number {
   let next = at;
   while (next < end) {
@@ -29,10 +29,11 @@ export function skipName(bytes: Uint8Array, at: number, end: number): number {
 
 /**
  * Appends the name at `at` of the message that begins at `start` to `into`: labels with dots in
- * between, a single dot for the root. Returns the offset behind the name, or why there is none.
+ * between, a single dot for the root. Returns the offset behind the name, or the reason for
+ * failure.
  *
- * Pointers (RFC 1035 §4.1.4) must lead to where nothing has been read yet, which is further and
- * further back: so there are no loops.
+ * Pointers (RFC 1035 §4.1.4) must lead to bytes that have not been read yet, further back each
+ * time, so there are no loops.
  */
 export function readName(
   bytes: Uint8Array,
@@ -70,10 +71,10 @@ export function readName(
   return CUT;
 }
 
-/** Offset of the label at `at`, all of it in the message, or why there is none. */
+/** Offset of the label at `at`, which is complete in the message, or the reason for failure. */
 export function labelAt(bytes: Uint8Array, start: number, end: number, at: number): number {
   let next = at;
-  // Back, as in readName(), and once: no server has pointers lead to pointers.
+  // Must lead back, as in readName(), and only once: no server sends pointers to pointers.
   if (next < end && bytes[next]! >= POINTER) {
     if (next + 2 > end) return CUT;
     next = start + (((bytes[next]! & ~POINTER) << 8) | bytes[next + 1]!);

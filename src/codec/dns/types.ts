@@ -1,4 +1,4 @@
-/** IANA's names of the types that resolvers ask for. */
+/** IANA's names of the types that resolvers query. */
 const TYPES: ReadonlyMap<number, string> = new Map([
   [1, 'A'],
   [2, 'NS'],

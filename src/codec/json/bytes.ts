@@ -1,13 +1,15 @@
 const INITIAL_BYTES = 64 * 1024;
-/** A buffer that one large answer has blown up is given back, not kept for the next small one. */
+/**
+ * A buffer that grew beyond this for one large answer is released, not kept for the next small one.
+ */
 const KEEP_BYTES = 16 * 1024 * 1024;
 
 const ZERO = 0x30;
 const GROUP = 1e9;
 
 /**
- * Bytes being written, in a buffer that is used again and again. Writers reserve the room that they
- * need at most, then write without further checks.
+ * Output bytes, in a buffer that is used again and again. Writers reserve the most room that they
+ * may need, then write without further checks.
  */
 export class ByteBuffer {
   bytes = new Uint8Array(INITIAL_BYTES);
@@ -37,7 +39,7 @@ export class ByteBuffer {
   }
 }
 
-/** Room that any number needs: what `String` makes of -1.2345678901234567e-300 has 24. */
+/** Room for any number: `String(-1.2345678901234567e-300)` has 24 characters. */
 export const NUMBER_BYTES = 25;
 
 /** Writes a finite number as `JSON.stringify` does. */
@@ -51,7 +53,7 @@ export function writeNumber(buffer: ByteBuffer, value: number): void {
   for (let i = 0; i < text.length; i++) bytes[buffer.length++] = text.charCodeAt(i);
 }
 
-/** Above nine digits in two halves, so that all division is of 32-bit integers. */
+/** Numbers above nine digits are written in two halves, so that all divisions are 32-bit. */
 function writeWhole(buffer: ByteBuffer, value: number): void {
   if (value < GROUP) {
     buffer.length = digits(buffer.bytes, buffer.length, value, digitCount(value));

@@ -2,16 +2,16 @@ import type { FlowBatch } from '../../flow/batch.ts';
 import { appendRow, type CoercionFailures, type Row } from '../../flow/row.ts';
 import { JSON_ERRORS, jsonError } from './errors.ts';
 
-/** A flow of all fields has about 3 KB; more than this is something else. */
+/** A flow with all fields has about 3 KB; more than this is something else. */
 export const JSON_LINE_MAX_BYTES = 1024 * 1024;
 
-/** Shown in messages, so that a person finds the line. */
+/** Characters of the line that a message shows, so that a person finds the line. */
 const EXCERPT_CHARS = 60;
 
 /**
- * Adds the flow that a line of JSON describes. False: the batch is full, and the line was not read.
- * Throws a coded error when the line is no JSON object; values of the wrong type are left absent
- * and counted in `failures` by field, since one odd value does not spoil a flow.
+ * Adds the flow that a line of JSON describes. Returns false, without reading the line, when the
+ * batch is full. Throws a coded error when the line is not a JSON object; values of the wrong type
+ * stay absent and are counted in `failures` by field, since one odd value does not spoil a flow.
  */
 export function readJsonLine(
   batch: FlowBatch,
@@ -22,7 +22,7 @@ export function readJsonLine(
   return appendRow(batch, parseJsonLine(line), failures);
 }
 
-/** The object that a line describes, with a coded error when it is none. */
+/** The object that a line describes. Throws a coded error when the line is not an object. */
 export function parseJsonLine(line: Uint8Array | string): Row {
   const size = typeof line === 'string' ? line.length : line.byteLength;
   if (size > JSON_LINE_MAX_BYTES) {

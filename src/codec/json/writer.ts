@@ -14,7 +14,7 @@ import { FragmentCache } from '../fragment-cache.ts';
 import { ByteBuffer, NUMBER_BYTES, writeNumber } from './bytes.ts';
 
 export interface JsonWriterOptions {
-  /** Fields to write; absent: all that the batch has. */
+  /** Fields to write; absent: all fields of the batch. */
   readonly fields?: readonly string[];
   /** Fields whose bitmask is written as a list of names; see `FieldSpec.names`. */
   readonly names?: ReadonlySet<string>;
@@ -23,8 +23,8 @@ export interface JsonWriterOptions {
 /**
  * Writes flows as JSON objects, in UTF-8, into one growing buffer.
  *
- * Keys are encoded once per layout and texts once per interned value, so that a row is mostly
- * copies of short pieces. What it writes is `JSON.stringify(rowOf(batch, row))`, byte for byte.
+ * Keys are encoded once per layout and texts once per interned value, so that writing a row mostly
+ * copies short pieces. The output equals `JSON.stringify(rowOf(batch, row))`, byte for byte.
  */
 export interface JsonWriter {
   /** Appends one flow, without a line feed. */
@@ -33,7 +33,7 @@ export interface JsonWriter {
   writeBatch(batch: FlowBatch): void;
   /** Bytes written since `clear`. */
   readonly length: number;
-  /** A view of what was written; it is the writer's, valid until the next call of a method. */
+  /** The bytes written: a view of the writer's buffer, valid until the next call of a method. */
   bytes(): Uint8Array<ArrayBuffer>;
   clear(): void;
 }
@@ -42,10 +42,10 @@ export function createJsonWriter(options: JsonWriterOptions = {}): JsonWriter {
   return new Writer(options);
 }
 
-/** What the writer knows of a column; `flags` are written as names, `boolean` as true and false. */
+/** How the writer treats a column; `flags` are written as names, `boolean` as true and false. */
 interface Plan {
   readonly name: string;
-  /** `,"Name":`; the comma of the first one becomes the brace. */
+  /** `,"Name":`; the comma of the first key becomes the brace. */
   readonly key: Uint8Array;
   readonly omitZero: boolean;
   readonly form: 'plain' | 'whole' | 'flags' | 'boolean';
@@ -88,7 +88,7 @@ class Writer implements JsonWriter {
 
   clear(): void {
     this.#buffer.clear();
-    // So that an idle writer keeps neither a batch nor its generation of tables alive.
+    // An idle writer thus keeps neither a batch nor its generation of tables alive.
     this.#batch = undefined;
   }
 
@@ -109,7 +109,7 @@ class Writer implements JsonWriter {
     }
   }
 
-  /** Looks up once per batch what does not change from row to row. */
+  /** Looks up everything that stays the same for all rows of a batch. */
   #bind(batch: FlowBatch): Caches {
     if (this.#layout !== batch.layout) {
       this.#layout = batch.layout;
@@ -191,7 +191,7 @@ interface Caches {
   readonly macs: FragmentCache;
 }
 
-/** JSON texts of interned values, quotes and escapes included. */
+/** JSON texts of interned values, including quotes and escapes. */
 function jsonFragments(read: (id: number) => unknown): FragmentCache {
   return new FragmentCache((id) => encoder.encode(JSON.stringify(read(id))));
 }
@@ -280,7 +280,7 @@ function writeTexts(
   buffer.bytes[buffer.length++] = CLOSE_LIST;
 }
 
-/** Keys that only the data know. */
+/** Keys that only the data define. */
 function writeExtras(buffer: ByteBuffer, extras: unknown): void {
   if (typeof extras !== 'object' || extras === null) return;
   for (const [key, value] of Object.entries(extras)) {
@@ -288,7 +288,7 @@ function writeExtras(buffer: ByteBuffer, extras: unknown): void {
   }
 }
 
-/** Rare: values whose kind no table knows. */
+/** Rare: values of unknown kind. */
 function writeAny(buffer: ByteBuffer, key: Uint8Array, value: unknown): void {
   const text: string | undefined = JSON.stringify(value);
   if (text === undefined) return;

@@ -3,15 +3,16 @@ import { TcpFlag } from '../../flow/enums.ts';
 import { type AddressTable, type MacTable, MISSING } from '../../flow/intern.ts';
 
 /**
- * One element of all records of a run is written in up to three loops: what the rows have is
- * gathered, made into what the element is, and put where each record has got to. Only the first
- * knows of rows, only the last of records, and in between are nothing but numbers.
+ * Each element of all records of a run is written in up to three loops: one gathers the values of
+ * the rows, one converts them to the element's form, one writes them at each record's cursor. Only
+ * the first loop handles rows, and only the last handles records; in between are plain numbers.
  *
- * What a row does not have is zero, or an empty text: a record has every element of its template.
+ * A missing value is written as zero or as an empty text: a record has every element of its
+ * template.
  */
 export interface Records {
   readonly bytes: Uint8Array;
-  /** Where each record goes on; moved behind what is written. */
+  /** Next position of each record; moved behind the bytes written. */
   readonly cursors: Uint32Array;
   /** Row of the batch of each record. */
   readonly rows: Uint32Array;
@@ -20,12 +21,12 @@ export interface Records {
   readonly to: number;
 }
 
-/** Records of a run, so that what is gathered of them stays in the first-level cache. */
+/** Records of a run: few enough that the gathered values stay in the first-level cache. */
 export const RUN_RECORDS = 512;
 
 const WORD = 2 ** 32;
 
-/** The value of each record of the run; 0 for rows that have none. */
+/** The value of each record of the run; 0 for rows without one. */
 export function gather(
   { rows, from, to }: Records,
   values: Uint8Array | Uint16Array | Uint32Array | Float64Array,
@@ -38,10 +39,10 @@ export function gather(
   }
 }
 
-/** Of an interface that the flow went through both ways. */
+/** Direction of an interface that the flow went through both ways. */
 const BOTH_WAYS = 3;
 
-/** IANA knows in (0) and out (1); for both ways there is the direction of the first packet. */
+/** IANA defines in (0) and out (1); a flow in both directions gets that of its first packet. */
 export function gatherDirections(
   { rows, from, to }: Records,
   { offsets, values }: ListColumn,
@@ -56,7 +57,7 @@ export function gatherDirections(
   }
 }
 
-/** IPv4 addresses as numbers; of another family there is none. */
+/** IPv4 addresses as numbers; 0 for addresses of the other family. */
 export function gatherV4(
   { rows, from, to }: Records,
   ids: Uint32Array,
@@ -101,17 +102,17 @@ export function toHeaderFlags(count: number, values: Float64Array): void {
   for (let i = 0; i < count; i++) values[i] = headerFlags(values[i]!);
 }
 
-/** Seconds since 1970 of milliseconds since then; those of four bytes begin anew in 2106. */
+/** Converts milliseconds since 1970 to seconds; four-byte values start again from 0 in 2106. */
 export function toSeconds(count: number, values: Float64Array): void {
   for (let i = 0; i < count; i++) values[i] = Math.floor(values[i]! / 1000) % WORD;
 }
 
-/** Of one packet in N: the share of packets that was looked at. */
+/** Converts "one packet in N" to the share of packets that was sampled. */
 export function toProbabilities(count: number, values: Float64Array): void {
   for (let i = 0; i < count; i++) values[i] = values[i]! > 1 ? 1 / values[i]! : 1;
 }
 
-/** One packet in this many was looked at; all are 1 in 1. */
+/** One packet in this many was sampled; 1 where every packet was. */
 export function toIntervals(count: number, values: Float64Array): void {
   for (let i = 0; i < count; i++) if (values[i] === 0) values[i] = 1;
 }
@@ -127,7 +128,7 @@ export function addCodes(count: number, values: Float64Array, codes: Float64Arra
   for (let i = 0; i < count; i++) values[i] = (values[i]! << 8) | codes[i]!;
 }
 
-/** Big-endian numbers of one, two or four bytes; what does not fit is the largest that does. */
+/** Big-endian numbers of one, two or four bytes; larger values become the largest that fits. */
 export function putSmall(
   { bytes, cursors, from, to }: Records,
   width: number,
@@ -148,7 +149,7 @@ export function putSmall(
   }
 }
 
-/** Big-endian whole numbers of six or eight bytes, of which a double has 53 bits. */
+/** Big-endian whole numbers of six or eight bytes; a double holds 53 bits of them. */
 export function putLarge(
   { bytes, cursors, from, to }: Records,
   width: number,
@@ -174,16 +175,16 @@ export function putLarge(
   }
 }
 
-/** Leaves as many zeros as there are in a buffer that nobody has written to. */
+/** Skips these bytes, which are still zero in a new buffer. */
 export function putNothing({ cursors, from, to }: Records, width: number): void {
   for (let i = from; i < to; i++) cursors[i]! += width;
 }
 
 const SEGMENT_BYTES = 8;
-/** Of layer2SegmentId, in its most significant byte: the only tunnel that IANA has a number for. */
+/** Most significant byte of layer2SegmentId for VXLAN, the only tunnel with a number at IANA. */
 const SEGMENT_VXLAN = 1;
 
-/** Says of identifiers that have just been put that they are of VXLAN; `vxlan` is the word's id. */
+/** Marks identifiers that have just been written as VXLAN's; `vxlan` is the word's id. */
 export function markVxlan(
   { bytes, cursors, rows, from, to }: Records,
   present: Uint32Array,
@@ -206,7 +207,7 @@ export function putDoubles({ bytes, cursors, from, to }: Records, values: Float6
   }
 }
 
-/** Addresses of 16 bytes go from the table to the record. */
+/** Copies addresses of 16 bytes from the table to the records. */
 export function putV6(
   { bytes, cursors, rows, from, to }: Records,
   ids: Uint32Array,

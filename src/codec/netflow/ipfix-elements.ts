@@ -1,4 +1,4 @@
-/** Abstract data types of RFC 7012, section 3.1, as far as an agent's elements have them. */
+/** Abstract data types of RFC 7012, section 3.1, that an agent's elements use. */
 export type IpfixType =
   | 'unsigned8'
   | 'unsigned16'

@@ -24,10 +24,10 @@ import {
 import type { TemplateField } from './ipfix-template.ts';
 import { writeLists, writeTexts } from './ipfix-texts.ts';
 
-/** Bytes of a list as one text. */
+/** Most bytes of a list as one text. */
 export const LIST_MAX_BYTES = 1024;
 
-/** Room for what is gathered of a run of records. */
+/** Room for the gathered values of a run of records. */
 export interface Scratch {
   readonly values: Float64Array;
   readonly others: Float64Array;
@@ -48,7 +48,7 @@ const MADE: Readonly<Partial<Record<IpfixForm, (count: number, values: Float64Ar
 const NO_CODES = new Uint8Array(0);
 const NO_KINDS = new Uint32Array(0);
 
-/** The writer of an element for a batch; finds once whatever is the same in every run. */
+/** The writer of an element for a batch; looks up once everything that is the same in every run. */
 export function writerOf(
   field: TemplateField,
   batch: FlowBatch,

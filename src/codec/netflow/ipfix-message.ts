@@ -17,8 +17,8 @@ export function writeHeader(bytes: Uint8Array, at: number, length: number, domai
 }
 
 /**
- * Completes a message that is about to be sent. The sequence number is that of the data records
- * sent in this session before it, modulo 2^32; templates do not count.
+ * Completes a message that is about to be sent. The sequence number counts the data records sent
+ * earlier in this session, modulo 2^32; templates do not count.
  */
 export function stampMessage(message: Uint8Array, exportTimeS: number, sequence: number): void {
   const view = new DataView(message.buffer, message.byteOffset, message.length);

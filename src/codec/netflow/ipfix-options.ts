@@ -1,4 +1,4 @@
-/** A set of a message of its own. */
+/** A set that is sent in its own message. */
 export interface OptionsSet {
   readonly bytes: Uint8Array;
   /** Data records in it. */
@@ -6,21 +6,21 @@ export interface OptionsSet {
 }
 
 const OPTIONS_TEMPLATE_SET_ID = 3;
-/** Behind the templates of flows. */
+/** Follows the templates of flows. */
 const SAMPLING_TEMPLATE_ID = 258;
 const SCOPE = { id: 149, bytes: 4 }; // observationDomainId
 const FIELDS = [
   { id: 34, bytes: 4 }, // samplingInterval
   { id: 35, bytes: 1 }, // samplingAlgorithm
 ];
-/** Of samplingAlgorithm: each packet is drawn. */
+/** Value of samplingAlgorithm: each packet is drawn at random. */
 const RANDOM = 2;
 
 /**
- * An options template (RFC 7011, section 3.4.2.2) and its record, which say that one packet in
- * `oneIn` is looked at; nothing for 0.
+ * An options template (RFC 7011, section 3.4.2.2) and its record, which state that one packet in
+ * `oneIn` is sampled; nothing for 0.
  *
- * nfdump and goflow2 know the rate by these records only. IANA would have samplingPacketInterval
+ * nfdump and goflow2 learn the rate only from these records. IANA defines samplingPacketInterval
  * (305) and samplingPacketSpace (306) instead, but goflow2 takes 305 alone for the rate.
  */
 export function samplingOption(domain: number, oneIn: number): readonly OptionsSet[] {

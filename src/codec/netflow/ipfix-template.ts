@@ -7,7 +7,7 @@ import { IANA_TYPES, type IpfixType, TYPE_BYTES, VARIABLE_LENGTH } from './ipfix
 
 export interface TemplateField {
   readonly id: number;
-  /** 0: an element of IANA's. */
+  /** 0: an IANA element. */
   readonly enterprise: number;
   readonly type: IpfixType;
   readonly bytes: number;
@@ -24,11 +24,11 @@ export interface IpfixTemplate {
   readonly fixedBytes: number;
 }
 
-/** The ids that `netobserv-ebpf-agent` uses; from 258 on they are free. */
+/** The ids that `netobserv-ebpf-agent` uses; ids from 258 on are free. */
 export const V4_TEMPLATE_ID = 256;
 export const V6_TEMPLATE_ID = 257;
 
-/** Types of enterprise elements, which no registry knows. */
+/** Types of enterprise elements, which are in no registry. */
 const ENTERPRISE_TYPES: Readonly<Partial<Record<FieldKind, IpfixType>>> = {
   u8: 'unsigned8',
   u16: 'unsigned16',
@@ -40,13 +40,13 @@ const ENTERPRISE_TYPES: Readonly<Partial<Record<FieldKind, IpfixType>>> = {
 };
 
 export interface TemplateOptions {
-  /** Enterprise number (RFC 7011, section 3.2) of what IANA has no element for; 0: left out. */
+  /** Enterprise number (RFC 7011, section 3.2) for fields without an IANA element; 0: left out. */
   readonly enterprise: number;
-  /** Whether the agent's own address is one of IPv6: it is the same for all of its flows. */
+  /** Whether the agent's own address is IPv6: it is the same for all of its flows. */
   readonly agentIsV6: boolean;
   /**
-   * TCP flags in one octet (RFC 7011, section 6.2), the only one that nfacctd reads. Readers built
-   * on VMware's go-ipfix take two, whatever the template says, and fail.
+   * TCP flags in one octet (RFC 7011, section 6.2), the only form that nfacctd reads. Readers built
+   * on VMware's go-ipfix always read two octets, and fail.
    */
   readonly shortFlags: boolean;
 }
@@ -93,7 +93,7 @@ export function isReadForIpfix(
 
 interface Ranked {
   readonly field: TemplateField;
-  /** Elements of equal rank stay in the order of the field table. */
+  /** Elements of equal rank keep the order of the field table. */
   readonly rank: number;
 }
 
@@ -146,10 +146,10 @@ function fixedBytes(fields: readonly TemplateField[]): number {
 
 const SET_HEADER_BYTES = 4;
 const TEMPLATE_SET_ID = 2;
-/** The bit of an element's id that says that an enterprise number follows. */
+/** The bit of an element's id that marks a following enterprise number. */
 const ENTERPRISE_BIT = 0x8000;
 
-/** A template set (RFC 7011, section 3.4.1), of one template: some readers look no further. */
+/** A template set (RFC 7011, section 3.4.1) with one template: some readers read only the first. */
 export function templateSet({ id, fields }: IpfixTemplate): Uint8Array {
   const length = fields.reduce((sum, field) => sum + (field.enterprise === 0 ? 4 : 8), 4);
   const bytes = new Uint8Array(SET_HEADER_BYTES + length);

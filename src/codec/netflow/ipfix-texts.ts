@@ -3,14 +3,16 @@ import { type InternTables, MISSING } from '../../flow/intern.ts';
 import { FragmentCache } from '../fragment-cache.ts';
 import type { Records } from './ipfix-columns.ts';
 
-/** Bytes of one text, so that its length takes one; Linux has at most 15 for an interface. */
+/**
+ * Most bytes of one text, so that its length takes one byte; Linux interface names have at most 15.
+ */
 const TEXT_MAX_BYTES = 254;
-/** Before a text that is shorter than 255 bytes. */
+/** Bytes of the length before a text that is shorter than 255 bytes. */
 const PREFIX_BYTES = 1;
 
 const encoder = new TextEncoder();
 
-/** Length and UTF-8 of each string; what is longer is cut at a whole character. */
+/** Length and UTF-8 of each string; longer strings are cut at a whole character. */
 export function textCache({ strings }: InternTables): FragmentCache {
   return new FragmentCache((id) => {
     const bytes = new Uint8Array(PREFIX_BYTES + TEXT_MAX_BYTES);
@@ -20,7 +22,7 @@ export function textCache({ strings }: InternTables): FragmentCache {
   });
 }
 
-/** Adds to `sizes` what a column of texts takes up, its lengths included. */
+/** Adds the bytes of a column of texts, including their lengths, to `sizes`. */
 export function addTextSizes(
   { rows, from, to }: Records,
   sizes: Uint32Array,
@@ -57,7 +59,7 @@ function firstId(column: Uint32Array | ListColumn, row: number): number {
   return column.offsets[row + 1]! > start ? column.values[start]! : MISSING;
 }
 
-/** Copies `from[start .. end]`; where it ends in `into`. */
+/** Copies `from[start .. end]`; returns where it ends in `into`. */
 function copy(from: Uint8Array, start: number, end: number, into: Uint8Array, at: number): number {
   const length = end - start;
   for (let k = 0; k < length; k++) into[at + k] = from[start + k]!;
@@ -83,7 +85,7 @@ function putLength(bytes: Uint8Array, at: number, length: number): number {
 const COMMA = 0x2c;
 const ZERO = 0x30;
 
-/** Adds what lists take up as texts with commas. Without `texts` they are lists of numbers. */
+/** Adds the bytes of lists as comma-separated texts. Without `texts` they are lists of numbers. */
 export function addListSizes(
   { rows, from, to }: Records,
   sizes: Uint32Array,
@@ -124,7 +126,7 @@ export function writeLists(
   }
 }
 
-/** Bytes of a list's text: as many items as fit, and always whole ones. */
+/** Bytes of a list's text: as many whole items as fit. */
 function listBytes(
   values: Uint32Array,
   start: number,

@@ -19,11 +19,11 @@ import { addListSizes, addTextSizes, textCache } from './ipfix-texts.ts';
 const SET_HEADER_BYTES = 4;
 
 export interface IpfixOptions extends TemplateOptions {
-  /** Observation domain; the original's is 1. */
+  /** Observation domain; `netobserv-ebpf-agent` uses 1. */
   readonly domain: number;
   /** At most 65,535. A message is larger only if a single record is. */
   readonly messageMaxBytes: number;
-  /** One packet in this many is looked at, told in an options record; 0: it is not told. */
+  /** One packet in this many is sampled, as an options record reports; 0: no such record. */
   readonly samplingOption: number;
 }
 
@@ -35,19 +35,20 @@ export interface IpfixMessage {
   readonly octets: number;
 }
 
-/** What a collector has to know before it can read records, and options records among it. */
+/** The templates and options records that a collector needs before it can read records. */
 export interface IpfixPreamble {
   readonly bytes: Uint8Array;
-  /** Options records count, as all data records do. */
+  /** Options records count as data records. */
   readonly records: number;
 }
 
 /**
- * IPFIX (RFC 7011) of batches: two templates, many records per message, one pass over each column.
+ * Encodes batches as IPFIX (RFC 7011): two templates, many records per message, one pass over each
+ * column.
  *
- * A message has one set, and a template set one template: readers that look no further exist. So
+ * A message has one set, and a template set one template: some readers read only the first. So
  * flows of IPv4 come first; the order of flows in a batch means nothing. A record without packets
- * (of a query that nobody answered, for one) says nothing that IPFIX has an element for: it is left
+ * (of an unanswered query, for example) has nothing that an IPFIX element could express: it is left
  * out.
  */
 export class IpfixWriter {
@@ -73,7 +74,7 @@ export class IpfixWriter {
     this.#preamble = [...sets, ...samplingOption(options.domain, options.samplingOption)];
   }
 
-  /** Messages with the templates, and with what is told besides flows. */
+  /** Messages with the templates and the options records. */
   preamble(): readonly IpfixPreamble[] {
     return this.#preamble.map(({ bytes: set, records }) => {
       const bytes = new Uint8Array(MESSAGE_HEADER_BYTES + set.length);
@@ -83,7 +84,7 @@ export class IpfixWriter {
     });
   }
 
-  /** The selected flows, in buffers of their own. */
+  /** Encodes the selected flows in separate buffers. */
   encode(batch: FlowBatch): readonly IpfixMessage[] {
     assert(batch.layout === this.#layout, 'a batch has the layout that its writer was made for');
     this.#reserve(batch.selected);
@@ -119,8 +120,8 @@ export class IpfixWriter {
   }
 
   /**
-   * Puts the rows of IPv4 first; their number, and that of all that have packets. A packet of IPv6
-   * may bear an address that stands for IPv4: what it is, its EtherType tells.
+   * Puts the rows of IPv4 first. Returns their number, and the number of all rows with packets. An
+   * IPv6 packet may bear an address that stands for IPv4: the EtherType decides the family.
    */
   #order(batch: FlowBatch): readonly [v4Count: number, count: number] {
     const sources = batch.ids('SrcAddr');
@@ -169,14 +170,14 @@ export class IpfixWriter {
     }
   }
 
-  /** Gives each record its place, and writes the headers of a message and its set around them. */
+  /** Assigns each record its place, and writes the headers of a message and its set around them. */
   #frame(v4Count: number, count: number): Frames {
     const { messageMaxBytes, domain } = this.#options;
     const sizes = this.#sizes;
     const cursors = this.#cursors;
     let total = 0;
     for (let i = 0; i < count; i++) total += sizes[i]!;
-    // At worst each record is alone.
+    // In the worst case each record has its own message.
     const room = total + count * (MESSAGE_HEADER_BYTES + SET_HEADER_BYTES);
     const bytes = new Uint8Array(room);
     const view = new DataView(bytes.buffer);
@@ -215,7 +216,7 @@ export class IpfixWriter {
       const from = firsts[index]!;
       const to = firsts[index + 1]!;
       messages.push({
-        // A view of the batch's buffer: the last message that goes lets go of it.
+        // A view of the batch's buffer, which is released with the last message.
         bytes: bytes.subarray(starts[index]!, starts[index + 1]!),
         records: to - from,
         packets: sum(batch, 'Packets', this.#rows, from, to),
@@ -232,7 +233,7 @@ const NO_WORDS = new Uint32Array(0);
 
 interface Frames {
   readonly bytes: Uint8Array;
-  /** Where each message starts, and where the last ends. */
+  /** Start of each message, and end of the last one. */
   readonly starts: readonly number[];
   /** The first record of each message, and the number of records. */
   readonly firsts: readonly number[];

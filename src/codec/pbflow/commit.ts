@@ -9,12 +9,12 @@ import type { Target, Targets } from './targets.ts';
 const { ICMP, TCP, 'IPv6-ICMP': ICMPV6 } = Protocol;
 const { IPv4: IPV4, IPv6: IPV6 } = EtherType;
 
-/** The list of the row that is being read, at the end of its column. */
+/** The list of the current row, at the end of its column. */
 export interface OpenList {
   readonly column: ListColumn;
   start: number;
   end: number;
-  /** It has more than fillers. */
+  /** It has values other than fillers. */
   isFilled: boolean;
 }
 
@@ -62,7 +62,7 @@ export function commitRow(open: OpenRow, batch: FlowBatch): void {
   batch.length++;
 }
 
-/** An address is translated together with the other one or not at all. */
+/** Translated addresses are kept only if both are known. */
 function isLeftOut(open: OpenRow, { presence }: Target): boolean {
   return presence === 'translated' && !isTranslated(open);
 }
@@ -117,7 +117,7 @@ function isIp(etherType: number): boolean {
   return etherType === IPV4 || etherType === IPV6;
 }
 
-/** The id of the text that a code stands for. */
+/** The id of the text for a code. */
 function codeId(open: OpenRow, target: Target, code: number, batch: FlowBatch): number {
   const { targets, values } = open;
   const { strings } = batch.tables;
@@ -146,14 +146,14 @@ function pushTypes({ lists }: OpenRow, { name }: Target, mask: number, batch: Fl
   }
 }
 
-/** Fields that follow from others, or from the time. */
+/** Fills fields that follow from others or from the time. */
 function derive({ targets, values, nowMs }: OpenRow, batch: FlowBatch, row: number): void {
   if (batch.has('TimeReceived')) {
     batch.f64('TimeReceived')[row] = Math.floor(nowMs / 1000);
     setBit(batch.present('TimeReceived'), row);
   }
   const { dnsId, dnsFlags, dnsFlagsExact, dnsCode } = targets.context;
-  // With the exact flags, the code is sent by name, or not known.
+  // If the exact flags were sent, the code was sent by name or is unknown.
   const isDerived = values[dnsFlagsExact] === 0 && values[dnsCode] === 0;
   if (batch.has('DnsFlagsResponseCode') && values[dnsId] !== 0 && isDerived) {
     const code = values[dnsFlags]! & DNS_CODE_MASK;

@@ -8,23 +8,23 @@ import { ENTRIES, WIRE } from './schema.ts';
 import { uintBytes, writeUint } from './varint.ts';
 
 const INITIAL_BYTES = 64 * 1024;
-/** A buffer that one large batch has blown up is given back. */
+/** A buffer that grew beyond this for one large batch is released. */
 const KEEP_BYTES = 4 * 2 ** 20;
 
 /**
- * `entries`: each record with the tag and length that it has in `pbflow.Records`, so that any run
- * of neighbours is a `Records` message. `bare`: each a `pbflow.Record` by itself.
+ * `entries`: each record has its tag and length from `pbflow.Records`, so that any run of
+ * neighbours is a `Records` message. `bare`: each record is a `pbflow.Record` on its own.
  */
 export type RecordFraming = 'entries' | 'bare';
 
 const ENTRY = (ENTRIES << 3) | WIRE.bytes;
 
 /**
- * Encodes batches as records of `pbflow`, the original's protocol.
+ * Encodes batches as records of `pbflow`, the protocol of `netobserv-ebpf-agent`.
  *
- * Which fields there are, and how, follows from the field table alone. A block of rows is measured
- * part by part, and then written part by part in the order of field numbers, so that the loops
- * touch nothing but typed arrays and no flow is ever an object.
+ * The field table alone defines the fields and their forms. A block of rows is measured part by
+ * part, and then written part by part in the order of field numbers, so that the loops touch only
+ * typed arrays and no flow is ever an object.
  */
 export class RecordEncoder {
   readonly #framing: RecordFraming;
@@ -42,7 +42,7 @@ export class RecordEncoder {
     this.#framing = framing;
   }
 
-  /** What was encoded, the encoder's own: valid until the next `encode`. */
+  /** The encoded records, in the encoder's buffer: valid until the next `encode`. */
   get bytes(): Uint8Array {
     return this.#bytes;
   }
@@ -52,7 +52,7 @@ export class RecordEncoder {
     return this.#offsets;
   }
 
-  /** Encodes the selected rows, in their order; returns how many they are. */
+  /** Encodes the selected rows, in their order; returns their number. */
   encode(batch: FlowBatch): number {
     const rows = batch.selected;
     this.#bind(batch);

@@ -11,13 +11,13 @@ import { writeDouble } from './varint.ts';
 
 const IPV6 = EtherType.IPv6;
 
-/** What is made once of each value of one generation of tables. */
+/** Encoded forms made once for each value of one generation of tables. */
 export class Fragments {
   /** Length and UTF-8. */
   readonly strings: FragmentCache;
   /** Length and `IP` message, by `addressKey`. */
   readonly addresses: FragmentCache;
-  /** 48 bits as a varint, the first byte being the highest. */
+  /** 48 bits as a varint; the first byte is the highest. */
   readonly macs: FragmentCache;
   /** See `dupFragment`. */
   readonly dupEntries: FragmentCache;
@@ -46,8 +46,8 @@ export class Fragments {
 }
 
 /**
- * An address of an IPv6 packet is sent as one of IPv6, even if it is among those that stand for
- * IPv4 (::ffff:0:0/96). 0: no address.
+ * An address of an IPv6 packet is sent as IPv6, even if it stands for an IPv4 address
+ * (::ffff:0:0/96). 0: no address.
  */
 function addressKey(id: number, isOfV6Packet: boolean): number {
   return id === 0 ? 0 : id * 2 + (isOfV6Packet ? 1 : 0);
@@ -59,7 +59,7 @@ function addressFragment({ addresses }: InternTables, key: number): Uint8Array {
   const whole = new Uint8Array(16);
   addresses.copyTo(id, whole, 0);
   if (!isOfV6Packet && addresses.isV4(id)) {
-    // The address as a number, and that little-endian.
+    // The address as a number, in little-endian order.
     const [a, b, c, d] = whole.subarray(12);
     return Uint8Array.of(5, (IP.ipv4 << 3) | WIRE.fixed32, d!, c!, b!, a!);
   }
@@ -76,7 +76,7 @@ function macFragment(macs: MacTable, id: number): Uint8Array {
   return bytes.slice(0, writeDouble(bytes, 0, high * 2 ** 32 + middle * 2 ** 16 + low));
 }
 
-/** Which ids a part writes, and the cache that has their bytes; 0: none. */
+/** The ids that a part writes (0: none), and the cache with their bytes. */
 export interface FragmentSource {
   gather(block: Block, into: Uint32Array): boolean;
   cache(): FragmentCache;
@@ -119,7 +119,7 @@ export function gatherIds(
   return any !== 0;
 }
 
-/** Keys of addresses; `etherTypes` are those of the packets that have them, if any have. */
+/** Keys of addresses; `etherTypes` are those of the packets, if known. */
 export function gatherAddresses(
   { count, index }: Block,
   values: Uint32Array,
@@ -140,7 +140,7 @@ export function gatherAddresses(
   return any !== 0;
 }
 
-/** Only ids for which the memo has 1. */
+/** Gathers only ids for which the memo has 1. */
 export function gatherMarkedIds(
   { count, index }: Block,
   values: Uint32Array,

@@ -53,7 +53,7 @@ export interface Source {
   fragments: Fragments;
 }
 
-/** Found once per batch: a look-up by name for each block costs more than the block. */
+/** Looked up once per batch: a look-up by name for each block costs more than the block. */
 export function columnsOf(batch: FlowBatch): readonly Column[] {
   return batch.layout.columns.map(({ name }) => batch.column(name));
 }
@@ -69,7 +69,7 @@ interface Numbered {
   readonly part: Part;
 }
 
-/** Numbers of the messages that are sent even when nothing is in them. */
+/** Numbers of the messages that are sent even when they are empty. */
 const REQUIRED: ReadonlySet<number> = new Set(
   FIELDS.flatMap(({ proto }) => (proto?.isRequired ? proto.numbers.slice(0, 1) : [])),
 );
@@ -84,7 +84,7 @@ const typeBits: WireCodes = {
   nameOf: () => '',
 };
 
-/** All that a batch of this layout has for a record, by field number. */
+/** The parts of a record that a batch of this layout can fill, by field number. */
 export function partsOf(source: Source): readonly Part[] {
   const { layout } = source;
   const top: Numbered[] = [];
@@ -134,7 +134,7 @@ function dupList(number: number, source: Source): Numbered {
   return { number, part: new DupListPart(tag, columns, () => source.fragments) };
 }
 
-/** The parts of one field, under `number` and what else belongs to it. */
+/** The parts of one field: the one under `number`, and others that belong to it. */
 function fieldParts(field: FieldSpec, number: number, source: Source): readonly Numbered[] {
   const { name } = field;
   const proto = assertExists(field.proto, `protobuf of ${name}`);
@@ -261,7 +261,7 @@ function codeParts(field: FieldSpec, number: number, source: Source): readonly N
   const parts = [coded(codes, number)];
   if (mismatch !== undefined) parts.push(coded(mismatches, mismatch));
   if (exact !== undefined) {
-    // The text goes along where the code alone would be read as another.
+    // The text is sent as well if the code alone would be read as another text.
     const misread: WireCodes = {
       codeOf: (text) => (codes.nameOf(codes.codeOf(text)) === text ? 0 : 1),
       nameOf: () => '',

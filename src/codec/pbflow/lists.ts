@@ -51,7 +51,7 @@ export class TextsPart implements Part {
   }
 }
 
-/** Columns of which rows have lists of equal lengths; a shorter one has no values at its end. */
+/** Columns whose lists in a row have equal lengths; a shorter list lacks values at its end. */
 export interface DupColumns {
   readonly interfaces: ListColumn | undefined;
   readonly directions: ListColumn | undefined;
@@ -71,7 +71,7 @@ const NO_LIST: ListColumn = {
 const DIRECTION_BITS = 2;
 const DIRECTION_MASK = 3;
 
-/** What an interface is in a list, by its name's id and its direction: length and message. */
+/** An interface as a list entry, by its name's id and its direction: length and message. */
 export function dupFragment(text: (id: number) => string, key: number): Uint8Array {
   const name = key >>> DIRECTION_BITS;
   const direction = key & DIRECTION_MASK;
@@ -173,13 +173,16 @@ function valueAt({ offsets, values }: ListColumn, row: number, entry: number): n
   return at < offsets[row + 1]! ? values[at]! : 0;
 }
 
-/** Bytes of an entry with a network, its own length included; `size` is that without. */
+/**
+ * Bytes of an entry with a network, including its own length; `size` is the size without the
+ * network.
+ */
 function withUdn(size: number, strings: FragmentCache, udn: number): number {
   const inner = innerOf(size) + 1 + strings.load(udn) - strings.start(udn);
   return uintBytes(inner) + inner;
 }
 
-/** Bytes of a message by those of the message with its length before it. */
+/** Bytes of a message, given those of the message with its length. */
 function innerOf(size: number): number {
   return size - uintBytes(size - uintBytes(size));
 }
@@ -228,7 +231,7 @@ export function gatherMasks(
   return any !== 0;
 }
 
-/** Network events of a flow: a few flows have some, so their maps are encoded one by one. */
+/** Network events of a flow: few flows have any, so their maps are encoded one by one. */
 export class EventsPart implements Part {
   readonly #tag: Tag;
   readonly #column: () => AnyColumn;
@@ -262,7 +265,7 @@ export class EventsPart implements Part {
   }
 }
 
-/** Events of one flow that are sent. */
+/** Most events of one flow that are sent. */
 export const EVENTS_MAX = 64;
 
 function encodeEvents(events: readonly unknown[], tag: Tag): Uint8Array {

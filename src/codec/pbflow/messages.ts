@@ -4,10 +4,12 @@ import { EVENT, IP, SPAN, WIRE } from './schema.ts';
 import type { WireReader } from './wire-reader.ts';
 
 const NANOS = 1e9;
-/** Keys of one network event that are read. */
+/** Most keys of one network event that are read. */
 const EVENT_KEYS_MAX = 64;
 
-/** A `Timestamp` or `Duration`, in parts of a second; the reader stands before its length. */
+/**
+ * A `Timestamp` or `Duration`, in parts of a second; the reader is positioned before its length.
+ */
 export function readSpan(reader: WireReader, unitsPerSecond: number): number {
   const outerEnd = reader.end;
   reader.end = reader.length();
@@ -23,23 +25,23 @@ export function readSpan(reader: WireReader, unitsPerSecond: number): number {
   }
   reader.end = outerEnd;
   const scale = NANOS / unitsPerSecond;
-  // One division rounds once, so that the decimal fraction comes out as it went in.
+  // A single division rounds once, so that the decimal fraction is preserved.
   const inNanos = seconds * NANOS + nanos;
   if (inNanos <= Number.MAX_SAFE_INTEGER) return inNanos / scale;
-  // Beyond what doubles count exactly, and so before 1970, is no time.
+  // A value that doubles cannot count exactly, or before 1970, is not a valid time.
   if (seconds * unitsPerSecond > Number.MAX_SAFE_INTEGER) return 0;
   return seconds * unitsPerSecond + nanos / scale;
 }
 
 /** Reads `IP` messages, one after the other. */
 export class AddressReader {
-  /** Of the last one; 0: the message has no address. */
+  /** Id of the last address; 0: the message has no address. */
   id = 0;
   isZero = false;
   readonly #words = new Uint32Array(4);
   readonly #bytes = new Uint8Array(this.#words.buffer);
 
-  /** The reader stands before the message's length. */
+  /** The reader is positioned before the message's length. */
   read(reader: WireReader, table: AddressTable): void {
     const outerEnd = reader.end;
     reader.end = reader.length();
@@ -83,7 +85,7 @@ export class AddressReader {
   }
 }
 
-/** A `NetworkEvent`: one of the map's entries after the other. */
+/** Reads a `NetworkEvent`: the map's entries, one after the other. */
 export function readEvent(reader: WireReader): Readonly<Record<string, string>> {
   const outerEnd = reader.end;
   const start = reader.at;

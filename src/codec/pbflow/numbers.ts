@@ -10,9 +10,9 @@ import {
   writeUint,
 } from './varint.ts';
 
-/** Absent values and zeros alike are not sent, as proto3 has it; both are 0 when gathered. */
+/** Absent values and zeros alike are not sent, as in proto3; both are 0 when gathered. */
 
-/** Where a part takes its 32-bit numbers from. */
+/** The source of a part's 32-bit numbers. */
 export type GatherUint = (block: Block, into: Uint32Array) => boolean;
 
 /** A number of up to 32 bits. */
@@ -37,7 +37,7 @@ export class UintPart implements Part {
   }
 }
 
-/** A whole number up to 2^53, or with `signed` a 32-bit one with a sign. */
+/** A whole number up to 2^53, or a signed 32-bit number with `signed`. */
 export class DoublePart implements Part {
   readonly #tag: Tag;
   readonly #gather: (block: Block, into: Float64Array) => boolean;
@@ -59,7 +59,7 @@ export class DoublePart implements Part {
   }
 }
 
-/** Whether no row of the block, whose rows ascend, has a value: true of most columns. */
+/** Whether no row of the block, whose rows ascend, has a value: true for most columns. */
 export function isBlank({ count, index }: Block, present: Uint32Array): boolean {
   const last = index[count - 1]! >>> 5;
   for (let word = index[0]! >>> 5; word <= last; word++) if (present[word] !== 0) return false;
@@ -83,7 +83,7 @@ export function gatherUints(
   return any !== 0;
 }
 
-/** Values up to `most`; what is more is `most`. */
+/** Values up to `most`; larger ones become `most`. */
 export function gatherLimited(
   block: Block,
   { values, present }: F64Column,
@@ -123,7 +123,7 @@ export function gatherAbove(
   return any;
 }
 
-/** Numbers with a sign; what does not fit 32 bits is not sent. */
+/** Signed numbers; those that do not fit 32 bits are not sent. */
 export function gatherSigned(
   block: Block,
   { values, present }: F64Column,
@@ -142,7 +142,7 @@ export function gatherSigned(
   return any !== 0;
 }
 
-/** What `codes` has for the text of each row. */
+/** The code of each row's text, from `codes`. */
 export function gatherCodes(
   { count, index }: Block,
   { values }: IdColumn,
@@ -160,9 +160,9 @@ export function gatherCodes(
 }
 
 /**
- * Words of DNS flags. Of rows whose code needs more than `codeMask`, or has no name, `exact` asks
- * for the word as it is, and without it the code's bits are all set; of other rows `exact` asks for
- * nothing. `codes` are names by id, and `long` has 1 for those that need more.
+ * Words of DNS flags. For a row whose code needs more than `codeMask`, or has no name, `exact`
+ * gathers the unchanged word; without `exact` all bits of its code are set. For other rows `exact`
+ * gathers nothing. `codes` are names by id, and `long` has 1 for those that need more.
  */
 export function gatherDnsFlags(
   block: Block,
@@ -190,7 +190,7 @@ export function gatherDnsFlags(
 
 const INITIAL_IDS = 256;
 
-/** A number of each text, found once per id of a generation of tables. */
+/** A number for each text, found once per id of a generation of tables. */
 export class CodeMemo {
   readonly #codeOf: (id: number) => number;
   /** One more than the code; 0: not found yet. */

@@ -1,8 +1,8 @@
 import { uintBytes, writeUint } from './varint.ts';
 
 /**
- * Rows that are encoded at a time: their bytes stay in the first-level cache while one part after
- * the other adds its own to each record.
+ * Rows encoded at a time: their bytes stay in the first-level cache while one part after the other
+ * adds its own to each record.
  */
 export const BLOCK_ROWS = 256;
 
@@ -13,13 +13,15 @@ export interface Block {
 }
 
 /**
- * One field, or message of fields, of all records of a block. `measure` comes first and takes
- * along what `write` needs, so that the columns are read once.
+ * One field, or message of fields, of all records of a block. `measure` comes first and keeps the
+ * values that `write` needs, so that the columns are read once.
  */
 export interface Part {
-  /** Adds each row's bytes to `sizes`; false: no row has any, and `write` need not be called. */
+  /**
+   * Adds each row's bytes to `sizes`; false: no row has a value, and `write` need not be called.
+   */
   measure(block: Block, sizes: Uint32Array): boolean;
-  /** Writes each row's bytes at `at`, and moves that behind them. */
+  /** Writes each row's bytes at `at`, and moves `at` behind them. */
   write(block: Block, bytes: Uint8Array, at: Uint32Array): void;
 }
 
@@ -46,7 +48,7 @@ export class Tag {
   }
 }
 
-/** A message with fields of its own. */
+/** A message with its own fields. */
 export class MessagePart implements Part {
   readonly #tag: Tag;
   readonly #parts: readonly Part[];
@@ -54,7 +56,7 @@ export class MessagePart implements Part {
   readonly #filled: Part[] = [];
   readonly #sizes = new Uint32Array(BLOCK_ROWS);
 
-  /** `always`: the message is there even when nothing is in it. */
+  /** `always`: the message is sent even when it is empty. */
   constructor(tag: Tag, parts: readonly Part[], always: boolean) {
     this.#tag = tag;
     this.#parts = parts;

@@ -7,17 +7,17 @@ import { DUP_ENTRY, ENTRIES, WIRE } from './schema.ts';
 import { type Entry, type Target, type Targets, targetsOf } from './targets.ts';
 import { WireReader } from './wire-reader.ts';
 
-/** Bytes of one record that is read. */
+/** Most bytes of one record that are read. */
 export const RECORD_BYTES_MAX = 256 * 1024;
-/** Entries of one list of a flow that are read. */
+/** Most entries of one list of a flow that are read. */
 export const LIST_ENTRIES_MAX = 256;
 
 /**
  * Decodes records of `pbflow` into rows of batches, sent by our agents or by
  * `netobserv-ebpf-agent`.
  *
- * Columns that the layout does not have are passed over on the wire. What cannot be decoded throws
- * a coded error; the batch then has the rows before it, each of them whole.
+ * Fields without a column in the layout are skipped. A record that cannot be decoded throws a coded
+ * error; the batch then has the rows before it, all of them complete.
  */
 export class RecordDecoder {
   readonly #targets: Targets;
@@ -49,12 +49,12 @@ export class RecordDecoder {
     this.#row(batch, nowMs, bytes.length);
   }
 
-  /** Begins with a `Records` message, the entries of which `next` adds to batches. */
+  /** Opens a `Records` message; `next` adds its entries to batches. */
   open(bytes: Uint8Array<ArrayBuffer>): void {
     this.#reader.reset(bytes, 0, bytes.length);
   }
 
-  /** Adds entries until the batch is full or the message has no more; true: there are more. */
+  /** Adds entries until the batch is full or the message has no more; true: more entries remain. */
   next(batch: FlowBatch, nowMs: number): boolean {
     const reader = this.#reader;
     const messageEnd = reader.end;
@@ -154,7 +154,7 @@ export class RecordDecoder {
     reader.end = outerEnd;
   }
 
-  /** A value of the wrong wire type is passed over, as an unknown field would be. */
+  /** A value of the wrong wire type is skipped, like an unknown field. */
   #value(target: Target, isExact: boolean, wire: number): void {
     const reader = this.#reader;
     const batch = this.#batch!;
@@ -207,7 +207,7 @@ export class RecordDecoder {
       case 'addr': {
         this.#addresses.read(reader, batch.tables.addresses);
         const { id, isZero } = this.#addresses;
-        // `netobserv-ebpf-agent` sends zeros where nothing was translated.
+        // `netobserv-ebpf-agent` sends zeros if nothing was translated.
         return isZero && presence === 'translated' ? 0 : id;
       }
       case 'mac': {
@@ -244,7 +244,7 @@ export class RecordDecoder {
     const { strings } = batch.tables;
     this.#push('Interfaces', strings.intern(name));
     this.#push('IfDirections', direction);
-    // Empty on all interfaces where networks are not mapped.
+    // Empty on all interfaces if networks are not mapped.
     this.#push('Udns', strings.intern(udn), udn === '');
   }
 
@@ -254,7 +254,7 @@ export class RecordDecoder {
     this.#open.events.push(readEvent(this.#reader));
   }
 
-  /** Adds to a list of the row that is read, if the layout has it. */
+  /** Adds to a list of the current row, if the layout has the list. */
   #push(name: string, value: number, isFiller = false): void {
     const list = this.#lists.get(name);
     if (list === undefined) return;

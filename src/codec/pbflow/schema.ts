@@ -18,7 +18,7 @@ export const IP = { ipv4: 1, ipv6: 2 } as const;
 export const SPAN = { seconds: 1, nanos: 2 } as const;
 
 /**
- * Layout of a field: what its row says, or what follows from its kind, unit and codes.
+ * Layout of a field, from its row, or else from its kind, unit and codes.
  *
  * `uint` up to 32 bits · `double` whole numbers to 2^53 · `timestamp` a message of seconds and
  * nanoseconds · `fragment` text, an address or a MAC · `code` a number that stands for a text ·
@@ -26,7 +26,7 @@ export const SPAN = { seconds: 1, nanos: 2 } as const;
  */
 export type Form = ProtoForm | 'uint' | 'double' | 'timestamp' | 'fragment' | 'code' | 'texts';
 
-/** The text that a code stands for, and the code that is sent for a text. */
+/** The text for a code, and the code that is sent for a text. */
 export interface WireCodes {
   readonly codeOf: (name: string) => number;
   readonly nameOf: (code: number) => string;
@@ -40,8 +40,8 @@ const tlsVersions: WireCodes = {
 };
 
 /**
- * `netobserv-ebpf-agent` sends the kernel's numbers of states, so these are read. For some states
- * `flowlogs-pipeline` has other numbers: these are sent, together with the name.
+ * `netobserv-ebpf-agent` sends the kernel's numbers of states, and these are read.
+ * `flowlogs-pipeline` has other numbers for some states: those are sent, together with the name.
  */
 const dropStates: WireCodes = {
   codeOf: DROP_STATES.codeOf,
@@ -69,7 +69,7 @@ export function codesOf({ codes }: ProtoField): WireCodes | undefined {
   return codes === undefined ? undefined : CODES[codes];
 }
 
-/** Units of a second that times since 1970 have in a batch. */
+/** Units per second of times since 1970 in a batch. */
 export const TIMESTAMP_UNITS = 1e3;
 
 /** A message that is decoded as one value, not field by field. */
@@ -78,14 +78,14 @@ export function isWhole(form: Form): boolean {
 }
 
 /**
- * Readers make the name of a DNS response code of the lower four bits of `dns_flags`, in which EDNS
- * has no room for codes above 15: BADCOOKIE (23) would be YXRRSet (7). For a code that they cannot
- * name, or that is not known, those bits are sent as 15, which they call UnDefined. The bits of the
- * header then go along in `exact`, and the name in `dns_response_code`.
+ * Readers derive the name of a DNS response code from the lower four bits of `dns_flags`, which
+ * have no room for EDNS codes above 15: BADCOOKIE (23) would be YXRRSet (7). If they cannot name a
+ * code, or it is unknown, those bits are sent as 15, which they call UnDefined. The bits of the
+ * header are then sent in `exact`, and the name in `dns_response_code`.
  */
 export const DNS_CODE_MASK = 0xf;
 
-/** 1 for names of DNS response codes that do not fit four bits. */
+/** 1 for names of DNS response codes that do not fit in four bits. */
 export const LONG_DNS_CODES: WireCodes = {
   codeOf(name) {
     const code = DNS_RESPONSE_CODES.numberOf(name);

@@ -10,13 +10,16 @@ export interface Target {
   readonly name: string;
   readonly form: Form;
   readonly kind: FieldSpec['kind'];
-  /** Where its number or id is kept until the record has been read. */
+  /** Place of its number or id until the record has been read. */
   readonly slot: number;
   /** Slot of the value that does not fit the field itself; -1: the field has no such value. */
   readonly exactSlot: number;
   /** Slot of the boolean for the prefix of the text; -1: the text has no prefix. */
   readonly mismatchSlot: number;
-  /** Slot of the message around it, 1 once that was read; -1: it stands in the record itself. */
+  /**
+   * Slot of the message around it, which is 1 once it was read; -1: the field is in the record
+   * itself.
+   */
   readonly messageSlot: number;
   readonly presence: ProtoPresence;
   readonly codes: WireCodes | undefined;
@@ -39,13 +42,13 @@ export type Entry =
 
 type MessageEntry = Extract<Entry, { kind: 'message' }>;
 
-/** Slots of the fields that decide what others mean. */
+/** Slots of the fields that decide the meaning of others. */
 export type Context = Readonly<Record<ProtoContext | 'dnsFlagsExact', number>>;
 
 export interface Targets {
   /** By field number of `Record`. */
   readonly entries: readonly (Entry | undefined)[];
-  /** Those that the layout has a column for. */
+  /** Targets that have a column in the layout. */
   readonly columns: readonly Target[];
   readonly slots: number;
   readonly context: Context;
@@ -93,7 +96,7 @@ export function targetsOf(layout: BatchLayout): Targets {
   return { entries, columns, slots, context: contextOf(context) };
 }
 
-/** Enters the numbers of a field beside its own, and its slots for other fields. */
+/** Registers the other numbers of a field, and its slots for other fields. */
 function addRest(
   entries: (Entry | undefined)[],
   slots: Map<keyof Context, number>,

@@ -1,6 +1,6 @@
 import { uintBytes, writeUint } from './varint.ts';
 
-/** Texts longer than this are cut; no field of ours comes near. */
+/** Longer texts are cut; no field comes near this. */
 export const TEXT_BYTES_MAX = 4096;
 
 const encoder = new TextEncoder();
@@ -14,7 +14,7 @@ export function textFragment(text: string): Uint8Array {
   return fragment;
 }
 
-/** Not within a character: readers refuse bytes that are no UTF-8. */
+/** Cuts between characters: readers refuse bytes that are not UTF-8. */
 function cut(utf8: Uint8Array): Uint8Array {
   let end = TEXT_BYTES_MAX;
   while ((utf8[end]! & 0xc0) === 0x80) end--;

@@ -3,7 +3,7 @@ const LOW = 2 ** 28;
 
 /** Bytes of a varint of up to 32 bits: one for each 7 bits. */
 export function uintBytes(value: number): number {
-  // 9/64 is as good as 1/7 up to 35 bits, and needs no division.
+  // 9/64 gives the same result as 1/7 up to 35 bits, and needs no division.
   return (352 - Math.clz32(value) * 9) >>> 6;
 }
 

@@ -8,8 +8,8 @@ const VARINT_BYTES_MAX = 10;
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
- * Reads the wire format. Every method checks against `end`, which callers narrow to the message
- * that they are in; nothing is read beyond it.
+ * Reads the wire format. Every method checks against `end`, which callers set to the end of the
+ * current message; nothing is read beyond it.
  */
 export class WireReader {
   bytes = new Uint8Array(0);
@@ -50,7 +50,7 @@ export class WireReader {
     this.high = high >>> 0;
   }
 
-  /** A number of up to 64 bits; above 2^53 the nearest that there is. */
+  /** A number of up to 64 bits; above 2^53 the nearest double. */
   double(): number {
     this.varint();
     return this.low + this.high * WORD;
@@ -66,7 +66,7 @@ export class WireReader {
     return this.low;
   }
 
-  /** Reads a length and returns where what has it ends. */
+  /** Reads a length; returns where the content ends. */
   length(): number {
     this.varint();
     if (this.high !== 0 || this.low > this.end - this.at) {
@@ -97,7 +97,7 @@ export class WireReader {
     }
   }
 
-  /** Passes over a field that is not wanted. */
+  /** Skips a field that is not wanted. */
   skip(wire: number): void {
     switch (wire) {
       case WIRE.varint:

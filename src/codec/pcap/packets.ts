@@ -1,7 +1,7 @@
-/** Where packets were captured. */
+/** The interface on which packets were captured. */
 export interface CaptureInterface {
   readonly name: string;
-  /** IANA's and libpcap's LINKTYPE_: 1 Ethernet, 101 bare IP. */
+  /** LINKTYPE_ of IANA and libpcap: 1 Ethernet, 101 bare IP. */
   readonly linkType: number;
 }
 
@@ -9,44 +9,44 @@ export const LINK_ETHERNET = 1;
 export const LINK_RAW_IP = 101;
 
 /**
- * Packets as columns, `count` rows of them. Bytes are those of whoever filled the batch, and of use
+ * Packets as columns of `count` rows. The bytes belong to the owner of the batch, and are valid
  * until it is filled again.
  */
 export interface PacketBatch {
   readonly count: number;
   readonly bytes: Uint8Array;
-  /** Where in `bytes` each packet begins, and how many of its bytes are there. */
+  /** Start of each packet in `bytes`, and the number of its captured bytes. */
   readonly starts: Uint32Array;
   readonly lengths: Uint32Array;
   /** Bytes of the packet before it was cut. */
   readonly originals: Uint32Array;
-  /** A VLAN tag that was taken out, EtherType high and TCI low; 0: none. */
+  /** A VLAN tag that was removed, EtherType high and TCI low; 0: none. */
   readonly tags: Uint32Array;
   /** Wall clock. */
   readonly seconds: Float64Array;
   readonly nanoseconds: Uint32Array;
-  /** Into `interfaces`. */
+  /** Indices into `interfaces`. */
   readonly places: Uint32Array;
-  /** 0 coming in, 1 going out. */
+  /** 0: ingress, 1: egress. */
   readonly directions: Uint8Array;
-  /** All that have been met so far; it only grows. */
+  /** All interfaces seen so far; the list only grows. */
   readonly interfaces: readonly CaptureInterface[];
 }
 
 const MACS_BYTES = 12;
 export const TAG_BYTES = 4;
 
-/** The packet's bytes with its tag, where there is one to put back. */
+/** Bytes of the packet, including a tag that is put back. */
 export function frameBytes({ lengths, tags }: PacketBatch, row: number): number {
   return tagFits(lengths[row]!, tags[row]!) ? lengths[row]! + TAG_BYTES : lengths[row]!;
 }
 
-/** The same of the whole packet. */
+/** The same for the packet before it was cut. */
 export function originalBytes({ originals, tags }: PacketBatch, row: number): number {
   return tags[row] === 0 ? originals[row]! : originals[row]! + TAG_BYTES;
 }
 
-/** Copies the packet, its tag put back between addresses and EtherType; returns where it ends. */
+/** Copies the packet, with its tag put back before the EtherType; returns where it ends. */
 export function writeFrame(batch: PacketBatch, row: number, into: Uint8Array, at: number): number {
   const { bytes, starts, lengths, tags } = batch;
   const start = starts[row]!;
@@ -65,7 +65,7 @@ export function writeFrame(batch: PacketBatch, row: number, into: Uint8Array, at
   return at + length + TAG_BYTES;
 }
 
-/** A packet that was cut before its tag's place goes without. */
+/** A packet that was cut before the place of its tag is written without it. */
 function tagFits(length: number, tag: number): boolean {
   return tag !== 0 && length >= MACS_BYTES;
 }

@@ -7,8 +7,8 @@ const PCAP_TAG = 0x0a;
 const VALUE_TAG = 0x12;
 
 /**
- * `Packet` of the original's pbpacket: the records of the rows from `from` to `to`, one after the
- * other. The type URL is empty, as the original leaves it.
+ * `Packet` of pbpacket in `netobserv-ebpf-agent`: the records of the rows from `from` to `to`, one
+ * after the other. The type URL is empty, as in that agent.
  */
 export function encodePacketMessage(batch: PacketBatch, from: number, to: number): Uint8Array {
   let valueBytes = 0;

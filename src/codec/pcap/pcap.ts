@@ -1,8 +1,8 @@
 import { frameBytes, originalBytes, type PacketBatch, writeFrame } from './packets.ts';
 
 /**
- * The classic format (IETF draft-ietf-opsawg-pcap), little-endian, microseconds: what collectors of
- * packets write to a file behind a header of their own.
+ * The classic format (IETF draft-ietf-opsawg-pcap), little-endian, microseconds: packet collectors
+ * write these records to a file after their own header.
  */
 export const PCAP_RECORD_HEADER_BYTES = 16;
 

@@ -14,14 +14,14 @@ const UNKNOWN_LENGTH = 0xffff_ffff;
 
 const Option = {
   end: 0,
-  /** Of the section. */
+  /** Options of the section. */
   application: 4,
-  /** Of an interface. */
+  /** Options of an interface. */
   name: 2,
   resolution: 9,
-  /** Of a packet: its low bits are the direction. */
+  /** Options of a packet: the low bits of its flags are the direction. */
   flags: 2,
-  /** Of statistics. */
+  /** Options of statistics. */
   received: 4,
   droppedByHost: 7,
 } as const;
@@ -42,26 +42,26 @@ const PACKET_OVERHEAD_BYTES = BLOCK_BYTES + PACKET_FIXED_BYTES + FLAGS_OPTION_BY
 const BUFFER_BYTES_MIN = 64 * 1024;
 
 export interface CaptureLosses {
-  /** Packets that no record was made of, since nobody took the records before in time. */
+  /** Packets without a record, since earlier records were not read in time. */
   readonly packets: number;
 }
 
-/** Writes a capture piece by piece into a buffer that is used again for the next piece. */
+/** Writes a capture piece by piece into a buffer that is reused for the next piece. */
 export class PcapngWriter {
   readonly #snapLength: number;
   #bytes = new Uint8Array(BUFFER_BYTES_MIN);
   #view = new DataView(this.#bytes.buffer);
   #length = 0;
-  /** Packets by interface, each of which has a block of its own by then. */
+  /** Packets by interface; each interface already has its block. */
   #received: number[] = [];
   #receivedBefore: readonly number[] = [];
 
-  /** `snapLength`: bytes that are kept of a packet. */
+  /** `snapLength`: most bytes kept of a packet. */
   constructor(snapLength: number) {
     this.#snapLength = snapLength;
   }
 
-  /** What was written since `clear`; of use until something else is written. */
+  /** The bytes written since `clear`; valid until the next write. */
   bytes(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);
   }
@@ -71,19 +71,19 @@ export class PcapngWriter {
     this.#receivedBefore = [...this.#received];
   }
 
-  /** What was written since `clear` does not get into the file. */
+  /** Discards everything written since `clear`: it does not get into the file. */
   takeBack(): void {
     this.#length = 0;
     this.#received = [...this.#receivedBefore];
   }
 
-  /** The head of the file: once, before all else. */
+  /** Writes the head of the file: once, before anything else. */
   writeHeader(application: string): void {
     const start = this.#begin(Block.section, 16 + textBytes(application));
     this.#u32(BYTE_ORDER_MAGIC);
     this.#u16(1);
     this.#u16(0);
-    // The section's length, which a stream does not know.
+    // The section's length, which is unknown in a stream.
     this.#u32(UNKNOWN_LENGTH);
     this.#u32(UNKNOWN_LENGTH);
     this.#textOption(Option.application, application);
@@ -91,22 +91,23 @@ export class PcapngWriter {
     this.#end(start);
   }
 
-  /** Writes a batch's packets, and before them interfaces that have not been met before. */
+  /** Writes a batch's packets, preceded by interfaces that are new. */
   writePackets(batch: PacketBatch): void {
     for (const one of batch.interfaces.slice(this.#received.length)) this.#writeInterface(one);
     for (let row = 0; row < batch.count; row++) this.#writePacket(batch, row);
   }
 
-  /** How many packets of each interface were written, and how many were lost in all. */
+  /** Writes the number of packets of each interface, and the number of all lost packets. */
   writeStatistics(nowMs: number, { packets }: CaptureLosses): void {
-    // Readers built on libpcap take no file without interfaces.
+    // Readers built on libpcap reject a file without interfaces.
     if (this.#received.length === 0) this.#writeInterface({ name: 'none', linkType: 1 });
     for (const [id, received] of this.#received.entries()) {
       const start = this.#begin(Block.statistics, 12 + 3 * (OPTION_BYTES + 8));
       this.#u32(id);
       this.#time(Math.floor(nowMs / 1000), Math.floor((nowMs % 1000) * 1e6));
       this.#u64Option(Option.received, received);
-      // Nobody knows on which interface: told once, so that readers who add up are right.
+      // The interface is unknown: the loss is reported once, so that sums over interfaces are
+      // right.
       if (id === 0) this.#u64Option(Option.droppedByHost, packets);
       this.#u32(Option.end);
       this.#end(start);
@@ -117,7 +118,7 @@ export class PcapngWriter {
     const start = this.#begin(Block.interface, 8 + textBytes(name) + FLAGS_OPTION_BYTES);
     this.#u16(linkType);
     this.#u16(0);
-    // Readers refuse what is longer, and a tag is put back after the packet was cut.
+    // Readers reject longer packets, and a tag is put back after the packet was cut.
     this.#u32(this.#snapLength + TAG_BYTES);
     this.#textOption(Option.name, name);
     this.#u16(Option.resolution);
@@ -185,7 +186,7 @@ export class PcapngWriter {
     this.#u32(Math.floor(value / WORD));
   }
 
-  /** ASCII: names of interfaces and of this program are. */
+  /** ASCII only: names of interfaces and of this program are ASCII. */
   #textOption(code: number, text: string): void {
     this.#u16(code);
     this.#u16(text.length);
@@ -203,7 +204,7 @@ export class PcapngWriter {
     this.#length += 4;
   }
 
-  /** The buffer is used again: what is between must be told to be 0. */
+  /** The buffer is reused, so padding must be set to 0. */
   #pad(): void {
     while (this.#length % 4 !== 0) this.#bytes[this.#length++] = 0;
   }

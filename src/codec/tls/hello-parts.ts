@@ -1,7 +1,7 @@
-/** Bytes of one hello; see TLS_HELLO_BYTES_MAX of bpf/tls.h. */
+/** Most bytes of one hello; see TLS_HELLO_BYTES_MAX of bpf/tls.h. */
 export const HELLO_BYTES_MAX = 8192;
 
-/** Segments that may overtake one before them; together they have HELLO_BYTES_MAX at most. */
+/** Most segments kept that arrive ahead of a gap; together they have at most HELLO_BYTES_MAX. */
 const AHEAD_MAX = 8;
 
 const SEQUENCE_HALF = 2 ** 31;
@@ -11,15 +11,15 @@ interface Part {
   readonly sequence: number;
 }
 
-/** A hello that came in several segments, in any order but for the first. */
+/** A hello in several segments; the first one comes first, the others in any order. */
 export class HelloParts {
   readonly #sequence: number;
   #bytes: Uint8Array;
   #length = 0;
-  /** Behind a gap. */
+  /** Segments behind a gap. */
   #ahead: Part[] = [];
 
-  /** `sequence`: of TCP, of the first byte. */
+  /** `sequence`: TCP's sequence number of the first byte. */
   constructor(bytes: Uint8Array, from: number, to: number, sequence: number) {
     this.#sequence = sequence;
     this.#bytes = new Uint8Array(2 * (to - from));
@@ -30,14 +30,14 @@ export class HelloParts {
     return this.#length;
   }
 
-  /** All that has come so far without a gap, from 0 to `length`. */
+  /** All bytes without a gap so far, from 0 to `length`. */
   get bytes(): Uint8Array {
     return this.#bytes;
   }
 
   /**
-   * Adds what continues it, but for what has come before, and what had come behind that; false: it
-   * does not continue it, since something is missing, or it brings nothing new.
+   * Appends the new bytes of a segment, then kept segments that follow it. False: nothing was
+   * appended, since bytes before it are missing or all of it is known.
    */
   add(bytes: Uint8Array, from: number, to: number, sequence: number): boolean {
     const known = this.#known(sequence);
@@ -48,10 +48,10 @@ export class HelloParts {
     return true;
   }
 
-  /** How many bytes of a part that begins there have come; negative: so many are missing. */
+  /** Number of known bytes of a part that begins there; negative: so many are missing before it. */
   #known(sequence: number): number {
     const at = (sequence - this.#sequence) >>> 0;
-    // A segment that was sent again may begin before the hello.
+    // A retransmitted segment may begin before the hello.
     return at < SEQUENCE_HALF ? this.#length - at : this.#length + (2 ** 32 - at);
   }
 
@@ -61,7 +61,7 @@ export class HelloParts {
     this.#ahead.push({ bytes: bytes.slice(), sequence });
   }
 
-  /** Each of them is looked at once more for each that fits. */
+  /** Looks at all kept segments again after each one that fits. */
   #catchUp(): void {
     const ahead = this.#ahead;
     this.#ahead = [];

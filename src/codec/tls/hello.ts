@@ -7,9 +7,9 @@ import { joinRecords } from './records.ts';
 export const CLIENT_HELLO = 1;
 export const SERVER_HELLO = 2;
 
-/** Protocols of ALPN that are kept; further ones are left out. */
+/** Most ALPN protocols that are kept; further ones are left out. */
 export const ALPN_MAX = 16;
-/** Longest name that is kept: of DNS, and of ALPN. */
+/** Longest name that is kept, for DNS and for ALPN. */
 const NAME_BYTES_MAX = 255;
 
 const RECORD_HEAD_BYTES = 5;
@@ -19,12 +19,12 @@ const RANDOM_BYTES = 32;
 const SSL_3 = 0x0300;
 const TLS_1_2 = 0x0303;
 const TLS_1_3 = 0x0304;
-/** Of drafts of TLS 1.3: this and the draft's number. */
+/** Versions of drafts of TLS 1.3: this plus the draft's number. */
 const DRAFTS = 0x7f00;
-/** Up to here, a ServerHello had neither a session nor a compression method. */
+/** Up to this draft, a ServerHello had neither a session nor a compression method. */
 const DRAFT_SHORT_MAX = DRAFTS + 21;
 
-/** SSL 2: its length's flag, and what comes before the ciphers (RFC 5246 appendix E.2). */
+/** SSL 2: the flag of its length, and the bytes before the ciphers (RFC 5246 appendix E.2). */
 const SSL2_LENGTH_FLAG = 0x80;
 const SSL2_HEAD_BYTES = 11;
 
@@ -34,32 +34,32 @@ const EXTENSION_VERSIONS = 43;
 const EXTENSION_KEY_SHARE = 51;
 
 const HOST_NAME = 0;
-/** No byte of these names has a meaning of its own but the backslash. */
+/** No byte of these names has a special meaning except the backslash. */
 const NOTHING_SPECIAL = -1;
 
 /**
- * A ClientHello or ServerHello (RFC 5246 §7.4.1, RFC 8446 §4.1), as far as flows tell of it; a
- * HelloRetryRequest is a ServerHello. What is reserved (RFC 8701) or no version of TLS is not told.
- * Reading one overwrites the one before.
+ * The parts of a ClientHello or ServerHello (RFC 5246 §7.4.1, RFC 8446 §4.1) that flows report; a
+ * HelloRetryRequest is a ServerHello. Reserved values (RFC 8701) and values that are not TLS
+ * versions are ignored. Reading a hello overwrites the previous one.
  */
 export class TlsHello {
-  /** `CLIENT_HELLO` or `SERVER_HELLO`; 0 when it is neither. */
+  /** `CLIENT_HELLO` or `SERVER_HELLO`; 0: neither. */
   kind = 0;
   /**
-   * What the server chose, or the highest that the client offers; 0 when that is not known, as of a
-   * hello which is cut before it says so: it begins with that of TLS 1.2 whatever it is.
+   * The server's choice, or the highest version that the client offers; 0 when unknown, for example
+   * in a hello that is cut before its versions: every hello begins with the version of TLS 1.2.
    */
   version = 0;
-  /** What the server chose; 0 in a ClientHello. */
+  /** The server's choice; 0 in a ClientHello. */
   cipherSuite = 0;
-  /** Of the server's key share; 0 without one. */
+  /** Group of the server's key share; 0 without one. */
   group = 0;
-  /** Whom the client wants to reach; empty when it does not say. */
+  /** The server that the client wants to reach; empty when the client does not name it. */
   serverName = '';
-  /** What the client wants to speak, in its order. */
+  /** Protocols that the client offers, in its order. */
   alpn: readonly string[] = [];
   #saysVersions = false;
-  // Of a hello in several records.
+  // A hello joined from several records.
   #joined = new Uint8Array(0);
   readonly #hostName = new NameWriter(NAME_BYTES_MAX, 'lower');
   readonly #protocol = new NameWriter(NAME_BYTES_MAX, 'kept');
@@ -102,11 +102,11 @@ export class TlsHello {
       this.version = 0;
     }
     if (outcome === 'whole') return isAll ? 'whole' : 'cut';
-    // What ends too early is cut only if the rest of the message was not there.
+    // A message that ends too early is cut only if the rest of it was missing.
     return outcome === 'cut' && isAll ? 'malformed' : outcome;
   }
 
-  /** A client that also knows SSL 2 says no more than its version. */
+  /** A client that also supports SSL 2 states only its version. */
   #readSsl2(bytes: Uint8Array, at: number, end: number): Outcome {
     if (at + SSL2_HEAD_BYTES > end) return 'cut';
     if (bytes[at + 2] !== CLIENT_HELLO || !isKnownVersion(u16(bytes, at + 3))) return 'malformed';
@@ -142,7 +142,7 @@ export class TlsHello {
   }
 
   #readAllExtensions(bytes: Uint8Array, at: number, end: number): Outcome {
-    // Extensions may be missing altogether.
+    // Extensions are optional.
     if (at === end) return 'whole';
     if (at + 2 > end) return 'cut';
     const extensionsEnd = at + 2 + u16(bytes, at);
@@ -179,7 +179,7 @@ export class TlsHello {
     }
   }
 
-  /** RFC 6066 §3: a list, in which there is one name at most. */
+  /** RFC 6066 §3: a list with at most one name. */
   #readServerName(bytes: Uint8Array, at: number, end: number): string {
     const name = at + 5;
     if (name > end || bytes[at + 2] !== HOST_NAME) return '';
@@ -221,11 +221,11 @@ function readServerExtension(
 ): void {
   if (at + 2 > end) return;
   if (type === EXTENSION_VERSIONS) hello.version = u16(bytes, at);
-  // The group comes first, in a HelloRetryRequest it is all there is.
+  // The group comes first; a HelloRetryRequest has only the group.
   else if (type === EXTENSION_KEY_SHARE) hello.group = known(u16(bytes, at));
 }
 
-/** The highest that is a version of TLS; 0 when none is. Drafts are below what became of them. */
+/** The highest TLS version; 0 when there is none. Drafts rank below the final version. */
 function highestVersion(bytes: Uint8Array, from: number, end: number): number {
   let highest = 0;
   for (let at = from; at + 2 <= end; at += 2) {
@@ -240,12 +240,12 @@ function isKnownVersion(version: number): boolean {
   return (version >= SSL_3 && version <= TLS_1_3) || isTlsDraft(version);
 }
 
-/** 0 instead of what no server may choose. */
+/** 0 for values that no server may choose. */
 function known(value: number): number {
   return isGreaseValue(value) ? 0 : value;
 }
 
-/** RFC 8701: reserved values that clients sprinkle in. */
+/** RFC 8701: reserved values that clients insert. */
 function isGreaseValue(value: number): boolean {
   return (value & 0x0f0f) === 0x0a0a && value >>> 8 === (value & 0xff);
 }

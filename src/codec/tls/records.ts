@@ -3,9 +3,8 @@ const HANDSHAKE = 22;
 const MAJOR = 3;
 
 /**
- * Takes the heads of records out of `bytes[from .. end]`, so that a message which is spread over
- * several lies in one piece (RFC 8446 §5.1). Returns the length of what is in `into`, which has
- * room for all.
+ * Removes the heads of records from `bytes[from .. end]`, so that a message in several records is
+ * contiguous (RFC 8446 §5.1). Returns the length of the result in `into`, which has room for all.
  */
 export function joinRecords(
   bytes: Uint8Array,

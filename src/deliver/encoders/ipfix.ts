@@ -6,7 +6,7 @@ import { MISSING } from '../../flow/intern.ts';
 import type { FlowAmount, Message } from '../message.ts';
 import type { Encoder } from '../outlet.ts';
 
-/** As netobserv-ebpf-agent has it. */
+/** The value of netobserv-ebpf-agent. */
 const OBSERVATION_DOMAIN = 1;
 
 const SUMS = new Set(['Bytes', 'Packets']);
@@ -91,7 +91,7 @@ function burstsOf(messages: readonly IpfixMessage[], size: number): readonly Ipf
     const part = messages.slice(index * size, (index + 1) * size);
     const [first] = part;
     const length = part.reduce((sum, { bytes }) => sum + bytes.length, 0);
-    // They stand one behind the other in one buffer.
+    // The messages are contiguous in one buffer.
     const bytes = new Uint8Array(first!.bytes.buffer, first!.bytes.byteOffset, length);
     return { bytes, amount: amountOf(part), messages: part, sent: 0 };
   });

@@ -6,7 +6,7 @@ import { type KafkaRecords, KEY_BYTES } from '../../net/kafka/producer.ts';
 import type { Message } from '../message.ts';
 import type { Encoder } from '../outlet.ts';
 
-/** Encoded flows, and the facts that dividing them among partitions takes. */
+/** Encoded flows, and the facts needed to divide them among partitions. */
 interface KeyedFlows extends Omit<KafkaRecords, 'partition'> {
   /** FNV-1a of each key. */
   readonly hashes: Uint32Array;

@@ -9,9 +9,9 @@ import type { Message } from '../message.ts';
 export const GRPC_MESSAGE_BYTES_MAX = 3.5 * 2 ** 20;
 
 /**
- * A collector may take its time: it freezes for a while, or makes its senders wait when it has
- * enough. The connection tells whether it is there at all. These limits only bound the wait for a
- * collector that is there and never answers, and the age of what is kept for one that is not.
+ * A collector may freeze for a while, or make its senders wait when it is busy. The connection
+ * shows whether it is there at all. These limits only bound the wait for a collector that never
+ * answers, and the age of messages for a collector that is unreachable.
  */
 export const GRPC_LIMITS = {
   ...DELIVERY_DEFAULTS,
@@ -23,7 +23,7 @@ export const GRPC_LIMITS = {
 const DEADLINE_MARGIN_MS = 1000;
 
 export interface GrpcTargetOptions extends Omit<GrpcClientConfig, 'callTimeoutMs'> {
-  /** Calls at the same time: several fill a line whose answers take long; one keeps the order. */
+  /** Calls at the same time: several make use of a slow line; one keeps the order. */
   readonly inFlightMax: number;
   readonly attemptTimeoutMs: number;
 }
@@ -65,7 +65,7 @@ export class GrpcTarget implements Target<Message> {
     this.#deps.recycle?.(bytes);
   }
 
-  /** Calls that are under way fail. */
+  /** Calls in progress fail. */
   async close(): Promise<void> {
     await this.#client?.close();
   }

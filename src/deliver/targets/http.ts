@@ -11,7 +11,7 @@ export interface HttpTargetOptions extends Omit<HttpClientConfig, 'connectionsMa
   readonly headers: () => Readonly<Record<string, string>>;
 }
 
-/** POST requests with one message each. A server that is busy may say when to come again. */
+/** POST requests with one message each. A busy server may state when to try again. */
 export class HttpTarget implements Target<Message> {
   readonly inFlightMax: number;
   readonly #options: HttpTargetOptions;

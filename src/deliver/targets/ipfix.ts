@@ -8,7 +8,7 @@ import type { Log } from '../../telemetry/log.ts';
 import { DELIVERY_DEFAULTS, type Target } from '../delivery.ts';
 import type { IpfixBurst } from '../encoders/ipfix.ts';
 
-/** A collector that stands still for a while reads on; the wait for one that is gone must end. */
+/** A collector that stalls for a while reads on; the wait for a vanished collector must end. */
 export const IPFIX_TCP_LIMITS = { ...DELIVERY_DEFAULTS, attemptTimeoutMs: 60_000 } as const;
 
 /**
@@ -20,8 +20,8 @@ export const IPFIX_UDP_MESSAGE_MAX_BYTES = 1024;
 export const IPFIX_TCP_MESSAGE_MAX_BYTES = 32 * 1024;
 
 /**
- * Datagrams sent without a pause. The usual receive buffer (208 KiB, of which a datagram of ours
- * takes up about 2.3) holds six times as many.
+ * Datagrams sent without a pause. The usual receive buffer (208 KiB; a datagram takes up about 2.3)
+ * holds six times as many.
  */
 export const IPFIX_UDP_BURST_MESSAGES = 16;
 
@@ -35,20 +35,20 @@ export const TEMPLATE_REFRESH_MESSAGES = 64;
 
 /**
  * Between the first templates of a session and its first flows: a collector that decodes datagrams
- * in parallel would have flows before it knows what is in them.
+ * in parallel would have flows before their templates.
  */
 const FIRST_TEMPLATES_PAUSE_MS = 100;
 
 /**
- * Between bursts of datagrams, and behind templates that are sent again, so that a collector may be
- * away for some 20 ms.
+ * Between bursts of datagrams, and behind templates that are sent again, so that a collector may
+ * pause for some 20 ms.
  */
 const BURST_PAUSE_MS = 4;
 
 export interface IpfixTarget {
   readonly host: string;
   readonly port: number;
-  /** Messages with the templates; called when there is something to send. */
+  /** Messages with the templates; called when there are messages to send. */
   readonly preamble: () => readonly IpfixPreamble[];
   readonly clock: Clock;
   readonly log: Log;

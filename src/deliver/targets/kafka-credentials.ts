@@ -6,8 +6,8 @@ import type { RenewalReport } from '../../telemetry/renewed-files.ts';
 type Load = () => Promise<KafkaCredentials>;
 
 /**
- * Credentials that are loaded for each connection. When they were renewed and are of no use, the
- * old ones stay: brokers may well take them still.
+ * Credentials that are loaded for each connection. When renewed ones are unusable, the old ones
+ * stay: brokers may still accept them.
  */
 export function keptCredentials(load: Load, report: RenewalReport): Load {
   let last: { readonly credentials: KafkaCredentials; readonly text: string } | undefined;
@@ -36,7 +36,7 @@ function assertUsable({ tls, sasl }: KafkaCredentials): void {
   }
   if (tls === undefined) return;
   const { ca, cert, key } = tls;
-  // OpenSSL takes a file without any for one that trusts nobody.
+  // OpenSSL accepts a file without certificates, and then trusts nobody.
   if (ca !== undefined && !ca.includes('-----BEGIN CERTIFICATE-----')) {
     throw new Error('the file of the CA has no certificate in PEM');
   }

@@ -7,9 +7,9 @@ import { keptCredentials } from './kafka-credentials.ts';
 
 /** A call has its own limits, which end earlier. */
 export const KAFKA_LIMITS = { ...DELIVERY_DEFAULTS, attemptTimeoutMs: SEND_MAX_MS + 5000 } as const;
-/** Requests for one partition that are under way without waiting for each other. */
+/** Requests for one partition in progress at the same time. */
 const ASYNC_REQUESTS_MAX = 4;
-/** Time for taking leave of the brokers. */
+/** Time for closing the connections to the brokers. */
 const CLOSE_TIMEOUT_MS = 2000;
 
 export interface KafkaTargetOptions extends KafkaOptions {
@@ -40,12 +40,12 @@ export class KafkaTarget implements Target<KafkaMessage> {
     this.inFlightMax = isAsync && !this.#producer.isIdempotent ? ASYNC_REQUESTS_MAX : 1;
   }
 
-  /** Partitions of the topic, as last heard. */
+  /** Partitions of the topic, as last reported. */
   get partitions(): number | undefined {
     return this.#producer.partitions;
   }
 
-  // The first request connects: a broker that is away keeps nobody from starting.
+  // The first request connects: an unreachable broker does not prevent a start.
   async send(
     message: KafkaMessage,
     signal: AbortSignal,

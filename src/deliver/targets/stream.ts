@@ -5,8 +5,8 @@ import { DELIVER_ERRORS } from '../errors.ts';
 import type { Message } from '../message.ts';
 
 /**
- * A disk may have room again at any time, and another attempt costs nothing. Bytes that the stream
- * has cannot be taken back, so its reader has all the time it wants.
+ * A disk may have room again at any time, and another attempt costs nothing. Bytes in the stream
+ * cannot be taken back, so its reader has no time limit.
  */
 export const STREAM_LIMITS = {
   ...DELIVERY_DEFAULTS,

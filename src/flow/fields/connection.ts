@@ -3,7 +3,7 @@ import type { FieldSpec } from '../field.ts';
 const tcp = { producer: 'agent', feature: 'tcpHealth' } as const;
 const GROUP = 'Connection';
 
-/** How the conversation began, how it fares and why the record was made. */
+/** How the conversation began, its state and quality, and why the record was made. */
 export const connectionFields: readonly FieldSpec[] = [
   {
     name: 'FlowEndReason',

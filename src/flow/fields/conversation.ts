@@ -1,6 +1,6 @@
 import type { FieldSpec, FieldUnit } from '../field.ts';
 
-/** What joining flows into conversations adds to a record. */
+/** Fields that the joining of flows into conversations adds to a record. */
 export const conversationFields: readonly FieldSpec[] = [
   {
     name: '_RecordType',

@@ -4,7 +4,7 @@ const shared = { producer: 'agent', feature: 'dnsTracking' } as const;
 const GROUP = 'DNS';
 
 /**
- * What DNS answers say, in flows that carry answers; what became of queries, in flows of queries;
+ * Contents of DNS answers, in flows that carry answers; outcomes of queries, in flows of queries;
  * and the names of addresses, in any flow.
  */
 export const dnsFields: readonly FieldSpec[] = [

@@ -202,7 +202,7 @@ function pairFilters(side: Side, pair: string | undefined): Filters {
 const NAME_EXAMPLES =
   'Part of a name (registry), a whole name in quotes ("image-registry"), a pattern ("image-*") or "" for none.';
 
-/** Filters of both ends by the key that stands for them. */
+/** Filters of both ends, by their common key. */
 const FILTERS: Readonly<Record<string, Omit<FieldFilter, 'category'>>> = {
   K8S_Namespace: {
     id: 'namespace',

@@ -1,6 +1,6 @@
 import type { FieldSpec } from '../field.ts';
 
-/** Facts about a flow that the kernel knows besides its packets. */
+/** Facts about a flow that the kernel knows from sources other than its packets. */
 export const eventFields: readonly FieldSpec[] = [
   {
     name: 'TimeFlowRttNs',

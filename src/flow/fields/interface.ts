@@ -1,6 +1,6 @@
 import type { FieldSpec } from '../field.ts';
 
-/** Where on a host the flow was seen, and which way it went there. */
+/** The place on a host where the flow was seen, and its direction there. */
 export const interfaceFields: readonly FieldSpec[] = [
   {
     name: 'FlowDirection',

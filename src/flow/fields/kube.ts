@@ -1,16 +1,18 @@
 import type { Feature, FieldColumn, FieldSpec } from '../field.ts';
 
-/** Whose Kubernetes facts they are: `SrcK8S_…`, `DstK8S_…`, `XlatSrcK8S_…`, `XlatDstK8S_…`. */
+/**
+ * The end that Kubernetes facts describe: `SrcK8S_…`, `DstK8S_…`, `XlatSrcK8S_…`, `XlatDstK8S_…`.
+ */
 export interface KubeSide {
   readonly prefix: string;
-  /** Before the key that stands for both ends; default none. */
+  /** Prefix of the key for both ends; default none. */
   readonly pairPrefix?: string;
-  /** As in "name of the source". */
+  /** The word in "name of the source". */
   readonly word: string;
   /** Heading of the columns; absent: the facts have no columns of their own. */
   readonly group?: string;
   readonly otel: string;
-  /** Fills all of them, which then are not Loki labels; default: what each fact says. */
+  /** Fills all of them, which then are not Loki labels; default: the feature of each fact. */
   readonly feature?: Feature;
 }
 
@@ -132,13 +134,13 @@ function column(side: KubeSide, fact: Fact, tooltip: string): Pick<FieldSpec, 'c
       group: side.group,
       renderer: fact.kind === 'addr' ? 'address' : 'text',
       tooltip,
-      // Kinds of objects and of owners are asked for with the same filter.
+      // The same filter covers kinds of objects and kinds of owners.
       ...(fact.name === 'OwnerType' ? { filter: `${side.prefix.toLowerCase()}_kind` } : {}),
     },
   };
 }
 
-/** Columns whose ids the NetObserv console does not take from the field. */
+/** Columns whose ids in the NetObserv console do not come from the field. */
 const COLUMN_IDS: Readonly<Record<string, (prefix: string) => string>> = {
   Zone: (prefix) => `${prefix}Zone`,
   NetworkName: (prefix) => `${prefix}NetworkName`,

@@ -10,8 +10,8 @@ interface Extra {
 }
 
 /**
- * Fields that only routers and switches report, under the names of `flowlogs-pipeline`. The other
- * families have the fields that agents report, too: addresses, ports, counters, times.
+ * Fields that only routers and switches report, under the names of `flowlogs-pipeline`. Fields that
+ * agents report as well (addresses, ports, counters, times) are in the other families.
  */
 export const netflowFields: readonly FieldSpec[] = [
   row('Type', 'str', 'Protocol that brought the flow, such as NETFLOW_V9 or IPFIX.', {

@@ -45,7 +45,7 @@ export const packetFields: readonly FieldSpec[] = [
       v6: { name: 'nextHeaderIPv6', id: 193 },
       place: 7,
     },
-    // Strictly, nextHeaderIPv6 is the first extension header where there is one, so collectors read
+    // Strictly, nextHeaderIPv6 is the first extension header if there is one, so collectors read
     // protocolIdentifier for IPv6, too.
     ipfixAgain: [{ name: 'protocolIdentifier', id: 4, isV6Only: true }],
     cardinality: 'fine',

@@ -3,7 +3,7 @@ import type { FieldSpec } from '../field.ts';
 const shared = { producer: 'agent', feature: 'processes' } as const;
 const GROUP = 'Process';
 
-/** Whose socket the flow's local end is; of two local ends the one that sends. */
+/** The process that owns the socket of the flow's local end; if both ends are local, the sender. */
 export const processFields: readonly FieldSpec[] = [
   {
     ...shared,

@@ -1,6 +1,6 @@
 import type { FieldSpec } from '../field.ts';
 
-/** When a flow was seen, by whom, and how much of it was looked at. */
+/** When a flow was seen, by which agent, and at which sampling rate. */
 export const timeFields: readonly FieldSpec[] = [
   {
     name: 'TimeFlowStartMs',

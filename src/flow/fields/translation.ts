@@ -5,8 +5,8 @@ const shared = { producer: 'agent', feature: 'packetTranslation' } as const;
 const GROUP = 'Xlat';
 
 /**
- * The flow on the other side of the kernel's address translation (NAT): after it for packets that
- * were seen before it, and the other way round.
+ * The flow on the other side of the kernel's address translation (NAT): after translation for
+ * packets that were seen before it, and the reverse.
  */
 export const translationFields: readonly FieldSpec[] = [
   {
@@ -54,9 +54,9 @@ interface TranslatedEnd {
   readonly isSource: boolean;
   readonly prefix: string;
   readonly word: 'source' | 'destination';
-  /** As in protobuf paths. */
+  /** Prefix or word in protobuf paths. */
   readonly short: string;
-  /** As in names of IPFIX elements. */
+  /** Word in names of IPFIX elements. */
   readonly element: string;
 }
 

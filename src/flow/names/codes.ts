@@ -1,10 +1,10 @@
 /**
- * Names of a field that is text in a batch and a number where flows are sent: both ways, so that
+ * Names of a field that is text in a batch and a number in sent flows. They map both ways:
  * `codeOf(nameOf(code)) = code`.
  */
 export interface Codes {
   nameOf(code: number): string;
-  /** 0, which is never sent, for a text that is no name. */
+  /** 0, which is never sent, for a text that is not a name. */
   codeOf(name: string): number;
 }
 

@@ -1,14 +1,14 @@
 import { type Codes, codesOf } from './codes.ts';
 
 /**
- * Causes of drops as flows are sent.
+ * Causes of drops in sent flows.
  *
- * Kernels number their reasons anew with almost every release, so a batch holds names. The
- * original's readers know each reason by one fixed number, whatever the kernel: those are the
- * numbers here, and not those of any kernel.
+ * Kernels renumber their reasons with almost every release, so a batch holds names. Readers such as
+ * `flowlogs-pipeline` know each reason by one fixed number for all kernels. Those numbers are used
+ * here, not the numbers of any kernel.
  */
 
-/** Core reasons by the readers' numbers, from 2 on. */
+/** Core reasons, numbered as readers expect, from 2 on. */
 const CORE_FROM = 2;
 const CORE = [
   ...['NOT_SPECIFIED', 'NO_SOCKET', 'PKT_TOO_SMALL', 'TCP_CSUM', 'SOCKET_FILTER', 'UDP_CSUM'],
@@ -45,9 +45,9 @@ const OVN = [
   'UDNIsolation',
 ];
 
-/** What readers show of a number that they do not know. */
+/** The name that readers show for a number that they do not know. */
 const UNKNOWN_NAME = 'SKB_DROP_UNKNOWN_CAUSE';
-/** Such a number; 0 would make readers leave out all that they know of the drop. */
+/** Such a number; 0 would make readers omit everything about the drop. */
 const UNKNOWN_CODE = 0xffff;
 
 /** Values of `PktDropLatestDropCause`. The code of a name that readers do not know is never 0. */
@@ -61,9 +61,9 @@ export const DROP_CAUSES: Codes = codesOf(
 );
 
 /**
- * Values of `PktDropLatestState`. The original's readers skip TCP_TIME_WAIT, which is 6 in the
- * kernel, so that they call each later state by the name of the one before it. These are the
- * readers' numbers.
+ * Values of `PktDropLatestState`. `flowlogs-pipeline` skips TCP_TIME_WAIT, which is 6 in the
+ * kernel, so it names each later state after the one before it. These are the numbers of
+ * `flowlogs-pipeline`.
  */
 export const DROP_STATES: Codes = codesOf(
   {

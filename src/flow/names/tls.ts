@@ -1,20 +1,20 @@
 import { type Codes, codesOf, hexadecimal } from './codes.ts';
 
-/** Drafts of TLS 1.3 that were spoken, and how their versions are written. */
+/** Drafts of TLS 1.3 that were in use, and the form of their names. */
 const DRAFTS = { first: 0x7f0e, last: 0x7f1c } as const;
 
-/** Whether a version is that of a draft of TLS 1.3. */
+/** Whether a version is a draft of TLS 1.3. */
 export function isTlsDraft(version: number): boolean {
   return version >= DRAFTS.first && version <= DRAFTS.last;
 }
 
-/** Values of `TLSVersion`, spelled as Go does, since that is what the original shows. */
+/** Values of `TLSVersion`, spelled as in Go, like those of `flowlogs-pipeline`. */
 export const TLS_VERSIONS: Codes = codesOf(
   { SSLv3: 0x0300, 'TLS 1.0': 0x0301, 'TLS 1.1': 0x0302, 'TLS 1.2': 0x0303, 'TLS 1.3': 0x0304 },
   hexadecimal(4, true),
 );
 
-/** Stands before a `TLSVersion` that client and server do not agree on. */
+/** Prefix of a `TLSVersion` on which client and server do not agree. */
 export const TLS_MISMATCH = '~ ';
 
 /** Values of `TLSCipherSuite`: IANA's names of the suites that servers choose. */
@@ -75,7 +75,7 @@ export const TLS_CIPHER_SUITES: Codes = codesOf(
   hexadecimal(4, true),
 );
 
-/** Values of `TLSGroup`: IANA's supported groups, spelled as Go does where Go knows them. */
+/** Values of `TLSGroup`: IANA's supported groups, spelled as in Go where Go knows them. */
 export const TLS_GROUPS: Codes = codesOf(
   {
     CurveP256: 23,

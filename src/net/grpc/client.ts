@@ -13,11 +13,11 @@ export interface GrpcClientConfig {
   readonly tls: TlsFiles | undefined;
   /** `/package.Service/Method`. */
   readonly method: string;
-  /** Told to the server as the call's deadline. */
+  /** Sent to the server as the call's deadline. */
   readonly callTimeoutMs: number;
   /** Largest message that is sent. */
   readonly messageBytesMax: number;
-  /** Period of connecting anew, so that a Service spreads its clients; 0: never. */
+  /** Period between reconnects, so that a Service spreads its clients; 0: never. */
   readonly reconnectMs: number;
   /** Each period is longer or shorter by up to this. */
   readonly reconnectJitterMs: number;
@@ -29,18 +29,18 @@ export interface GrpcClientDeps {
   readonly random: () => number;
 }
 
-/** Time that a new connection gets before the old one is kept after all. */
+/** Time for a new connection; after that the old one is kept. */
 const CONNECT_TIMEOUT_MS = 20_000;
 /**
- * A peer that vanished is noticed after one to two minutes. One that only stands still for less
- * than that keeps its connection: whether it has what was sent to it could not be known otherwise.
- * Servers, Go's among them, hang up on whoever asks more often.
+ * A peer that vanished is noticed after one to two minutes. A peer that stalls for less than that
+ * keeps its connection; otherwise it would be unknown whether the data sent to it arrived. Servers,
+ * including Go's, close connections of clients that probe more often.
  */
 const KEEPALIVE_MS = 60_000;
 const KEEPALIVE_TIMEOUT_MS = 60_000;
 const BACKOFF_FIRST_MS = 250;
 const BACKOFF_MAX_MS = 5000;
-/** Failures in a row after which the name is resolved, and certificates are read, anew. */
+/** Consecutive failures after which the name is resolved, and certificates are read, again. */
 const REOPEN_FAILURES = 5;
 /** Answers are empty messages. */
 const ANSWER_BYTES_MAX = 64 * 1024;
@@ -52,7 +52,7 @@ interface Connection {
   isRetired: boolean;
 }
 
-/** Calls one unary method with messages that are already encoded. The answer is not looked at. */
+/** Calls one unary method with messages that are already encoded. The answer is ignored. */
 export class GrpcClient {
   readonly #config: GrpcClientConfig;
   readonly #deps: GrpcClientDeps;
@@ -76,7 +76,7 @@ export class GrpcClient {
     if (this.#config.reconnectMs > 0) this.#reconnecting = this.#reconnectForever();
   }
 
-  /** Calls that are under way fail. */
+  /** Calls in progress fail. */
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#reconnecting;
@@ -84,7 +84,7 @@ export class GrpcClient {
     this.#current = undefined;
   }
 
-  /** Resolves when the server has answered; the signal takes the call back. */
+  /** Resolves when the server has answered; the signal cancels the call. */
   call(message: Uint8Array, signal: AbortSignal): Promise<void> {
     const connection = this.#current;
     if (connection === undefined) {
@@ -125,7 +125,7 @@ export class GrpcClient {
     }
   }
 
-  /** The old connection ends with its last call. */
+  /** The old connection ends after its last call. */
   #replace(connect: () => Connection): void {
     try {
       const next = connect();
@@ -141,7 +141,7 @@ export class GrpcClient {
 
   #connect(): Connection {
     const options: ChannelOptions = {
-      // Channels of one target would share a connection, and a new one would be the old one.
+      // Channels to one target would otherwise share a connection, old and new alike.
       'grpc.use_local_subchannel_pool': 1,
       'grpc.service_config_disable_resolution': 1,
       'grpc.enable_retries': 0,
@@ -159,7 +159,7 @@ export class GrpcClient {
     return { client: new Client(this.#target, credentials, options), calls: 0, isRetired: false };
   }
 
-  /** Agents that connected at once do not connect anew at once. */
+  /** Agents that connected at the same time do not reconnect at the same time. */
   async #reconnectForever(): Promise<void> {
     const { clock, random } = this.#deps;
     const { reconnectMs, reconnectJitterMs } = this.#config;
@@ -171,7 +171,7 @@ export class GrpcClient {
     }
   }
 
-  /** The new connection is there before the old one goes. */
+  /** The new connection is ready before the old one is closed. */
   async #reconnect(): Promise<void> {
     const { clock, log } = this.#deps;
     let next: Connection | undefined;
@@ -196,8 +196,8 @@ export class GrpcClient {
 }
 
 /**
- * A dot at the end keeps resolvers from trying search domains. It is not part of the name that TLS
- * sends (RFC 6066, 3), and servers, Go's among them, refuse one that has it.
+ * A trailing dot keeps resolvers from trying search domains. It is not part of the name that TLS
+ * sends (RFC 6066, 3), and servers, including Go's, refuse a name with it.
  */
 export function nameOverride({ host, tls }: Pick<GrpcClientConfig, 'host' | 'tls'>) {
   if (tls === undefined || !host.endsWith('.')) return {};

@@ -7,18 +7,18 @@ import { GRPC_ERRORS } from './errors.ts';
 
 /** Paths of PEM files. */
 export interface TlsFiles {
-  /** Certificates that the server's is checked with. */
+  /** Authorities for the server's certificate. */
   readonly caPath: string;
-  /** The client's own, for servers that ask for one. */
+  /** The client's own certificate, for servers that request one. */
   readonly certPath?: string;
   readonly keyPath?: string;
 }
 
-/** Without files, the connection is in plain text. Files are read anew for each connection. */
+/** Without files, the connection is in plain text. Files are read again for each connection. */
 export function credentialsOf(files: TlsFiles | undefined, host: string): ChannelCredentials {
   if (files === undefined) return ChannelCredentials.createInsecure();
   const ca = read(files.caPath);
-  // OpenSSL takes a file without any for one that trusts nobody.
+  // OpenSSL accepts a file without certificates, and then trusts nobody.
   if (!ca.includes('-----BEGIN CERTIFICATE-----')) {
     throw new NetobservError(GRPC_ERRORS.tls, `${files.caPath} has no certificate in PEM`, {
       details: { path: files.caPath },
@@ -46,8 +46,8 @@ interface Connecting {
 }
 
 /**
- * Addresses must not be told as the server's name (RFC 6066, section 3), which grpc-js does, and
- * Node warns of. The certificate is checked for the address all the same.
+ * An address must not be sent as the server's name (RFC 6066, section 3), but grpc-js sends it and
+ * Node warns. The certificate is still checked for the address.
  */
 function withoutServerName(credentials: ChannelCredentials): ChannelCredentials {
   const inner = credentials as unknown as Connecting;

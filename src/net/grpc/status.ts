@@ -3,8 +3,8 @@ import { NetobservError } from '../../base/errors.ts';
 import { GRPC_ERRORS } from './errors.ts';
 
 /**
- * Outcomes after which the same call may succeed: the server was not there, went away or was busy.
- * Not `DEADLINE_EXCEEDED`: a server that is only slow would do the same work again.
+ * Outcomes after which the same call may succeed: the server was unreachable, disconnected or busy.
+ * Not `DEADLINE_EXCEEDED`: a slow server would do the same work again.
  */
 const RETRYABLE: ReadonlySet<number> = new Set([
   status.UNAVAILABLE,
@@ -14,10 +14,10 @@ const RETRYABLE: ReadonlySet<number> = new Set([
   status.RESOURCE_EXHAUSTED,
 ]);
 
-/** How servers, Go's and others, say that a message is above their limit. */
+/** How servers, Go's and others, report that a message is above their limit. */
 const TOO_LARGE = /larger than max/i;
 
-/** What a call ended with, as one of our errors. */
+/** Converts the failure of a call to a `NetobservError`. */
 export function callError(error: ServiceError, target: string): NetobservError {
   const name = status[error.code] ?? String(error.code);
   const context = { cause: error, details: { target, status: name } };

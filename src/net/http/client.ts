@@ -5,9 +5,9 @@ import { NET_ERRORS } from '../errors.ts';
 
 /** Paths of PEM files. */
 export interface HttpTlsFiles {
-  /** Authorities for the server's certificate. Default: the usual ones. */
+  /** Authorities for the server's certificate. Default: those of Node. */
   readonly caPath?: string;
-  /** The client's own certificate and key, for servers that ask for one. */
+  /** The client's own certificate and key, for servers that request one. */
   readonly certPath?: string;
   readonly keyPath?: string;
   readonly insecureSkipVerify?: boolean;
@@ -20,21 +20,21 @@ export interface HttpClientConfig {
   readonly connectionsMax: number;
   readonly answerTimeoutMs: number;
   /**
-   * The receiver takes the same request twice for one. A request without an answer is sent again
-   * then, and counted as unanswered otherwise.
+   * The receiver treats a repeated request as one. A request without an answer is then sent again;
+   * otherwise it is counted as unanswered.
    */
   readonly isIdempotent: boolean;
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
-/** The start of an answer is kept for error messages. */
+/** Most bytes of an answer that are kept for error messages. */
 const ANSWER_BYTES_MAX = 2048;
-/** Longest wait that a server may ask for. */
+/** Longest wait that a server may request. */
 const RETRY_AFTER_MAX_MS = 60_000;
-/** The server took nothing, and may take it later: RFC 9110, and RFC 6585 for 429. */
+/** The server took nothing, and may accept it later: RFC 9110, and RFC 6585 for 429. */
 const BUSY = new Set([408, 429, 502, 503, 504]);
 
-/** undici's codes of failures before any byte of a request has left. */
+/** undici's codes of failures before any byte of a request was sent. */
 const UNSENT = new Set([
   'ECONNREFUSED',
   'EHOSTUNREACH',
@@ -49,11 +49,13 @@ export class HttpClient {
   readonly #config: HttpClientConfig;
   readonly #path: string;
   readonly #origin: string;
-  /** Made again when the files of the certificates are renewed. */
+  /** Pools are made again when the files of the certificates are renewed. */
   readonly #pools: RenewedFiles<Pool>;
   #pool: Pool;
 
-  /** Reads the certificates and throws when they cannot be used. Connects when there is work. */
+  /**
+   * Reads the certificates and throws when they cannot be used. Connects with the first request.
+   */
   constructor(config: HttpClientConfig, report: RenewalReport) {
     const { origin, pathname, search } = new URL(config.url);
     this.#config = config;
@@ -87,7 +89,7 @@ export class HttpClient {
     throw this.#refusal(statusCode, text, answer.headers['retry-after']);
   }
 
-  /** Requests that are under way fail. */
+  /** Requests in progress fail. */
   async close(): Promise<void> {
     await this.#pool.destroy();
   }
@@ -95,7 +97,7 @@ export class HttpClient {
   #newest(): Pool {
     const pool = this.#pools.current();
     if (pool !== this.#pool) {
-      // Requests that are under way end on the old connections.
+      // Requests in progress end on the old connections.
       void this.#pool.close().catch(() => undefined);
       this.#pool = pool;
     }
@@ -133,7 +135,7 @@ export class HttpClient {
     return new NetobservError(NET_ERRORS.refused, what, { details: { status } });
   }
 
-  /** The server may have the request. */
+  /** The server may have received the request. */
   #unanswered(what: string, cause: unknown): NetobservError {
     const { isIdempotent } = this.#config;
     const code = isIdempotent ? NET_ERRORS.send : NET_ERRORS.unanswered;
@@ -152,7 +154,7 @@ async function startOf(body: AsyncIterable<Uint8Array>): Promise<string> {
   return Buffer.concat(parts).toString('utf8').trim();
 }
 
-/** Seconds of `Retry-After`. A date is left to the back-off. */
+/** Seconds of `Retry-After`. For a date the back-off applies. */
 function millisecondsOf(header: unknown): number | undefined {
   if (typeof header !== 'string' || !/^\d+$/.test(header)) return undefined;
   return Math.min(Number(header) * 1000, RETRY_AFTER_MAX_MS);

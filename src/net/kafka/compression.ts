@@ -12,7 +12,7 @@ const { CompressionCodecs, CompressionTypes } = kafkajs;
 
 export type Compression = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd';
 
-/** kafkajs's numbers, which are those of the protocol. */
+/** kafkajs's numbers, the same as in the protocol. */
 export const COMPRESSION_TYPES: Readonly<Record<Compression, kafkajs.CompressionTypes>> = {
   none: CompressionTypes.None,
   gzip: CompressionTypes.GZIP,
@@ -21,7 +21,7 @@ export const COMPRESSION_TYPES: Readonly<Record<Compression, kafkajs.Compression
   zstd: CompressionTypes.ZSTD,
 };
 
-/** What kafkajs asks of a codec: it compresses what an encoder of its own holds. */
+/** kafkajs's interface of a codec: it compresses the contents of an encoder. */
 export interface Codec {
   compress(encoder: { readonly buffer: Buffer }): Promise<Buffer>;
   decompress(buffer: Buffer): Promise<Buffer>;
@@ -30,13 +30,13 @@ export interface Codec {
 const zstd = promisify(zstdCompress);
 const unzstd = promisify(zstdDecompress);
 
-/** The codecs that kafkajs leaves to others. */
+/** The codecs that kafkajs does not provide. */
 export const CODECS: Readonly<Record<'snappy' | 'lz4' | 'zstd', Codec>> = {
   snappy: {
     compress: async ({ buffer }) => xerialFrame(buffer),
     decompress: async (buffer) => xerialUnframe(buffer),
   },
-  // The frame format with independent blocks, which is what brokers insist on.
+  // The frame format with independent blocks, as brokers require.
   lz4: {
     compress: async ({ buffer }) => lz4Compress(buffer),
     decompress: async (buffer) => lz4Decompress(buffer),
@@ -47,21 +47,21 @@ export const CODECS: Readonly<Record<'snappy' | 'lz4' | 'zstd', Codec>> = {
   },
 };
 
-/** Gives kafkajs, which has one table for the process, the codecs that it lacks. */
+/** Registers the codecs that kafkajs lacks in its table, which is global to the process. */
 export function addCodecs(): void {
   CompressionCodecs[CompressionTypes.Snappy] = () => CODECS.snappy;
   CompressionCodecs[CompressionTypes.LZ4] = () => CODECS.lz4;
   CompressionCodecs[CompressionTypes.ZSTD] = () => CODECS.zstd;
 }
 
-/** Before the blocks of what Kafka calls snappy: magic, version and the least compatible one. */
+/** Header before the blocks of Kafka's snappy: magic, version and the oldest compatible version. */
 const XERIAL_HEADER = Buffer.from('82534e4150505900' + '00000001' + '00000001', 'hex');
 const XERIAL_MAGIC = XERIAL_HEADER.subarray(0, 8);
 /** The Java library's block size. */
 const XERIAL_BLOCK_BYTES = 32 * 1024;
 const LENGTH_BYTES = 4;
 
-/** Snappy has no frame of its own in Kafka, but that of the Java library (xerial). */
+/** Kafka's snappy uses the frame of the Java library (xerial). */
 function xerialFrame(data: Buffer): Buffer {
   const pieces: Buffer[] = [XERIAL_HEADER];
   for (let at = 0; at < data.length; at += XERIAL_BLOCK_BYTES) {

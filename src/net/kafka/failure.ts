@@ -2,24 +2,24 @@ import kafkajs from 'kafkajs';
 import { NetobservError } from '../../base/errors.ts';
 import { NET_ERRORS } from '../errors.ts';
 
-/** What an attempt to produce came to. */
+/** Outcome of a failed attempt to produce. */
 export interface ProduceFailure {
   /**
-   * `refused`: not taken, and would not be the next time; `unsent`: not taken, another attempt may
-   * succeed; `unknown`: it may have been taken; `fenced`: not taken, and the producer's identity is
-   * of no use any more; `duplicate`: it had been taken by an earlier attempt.
+   * `refused`: not taken, and another attempt would fail as well; `unsent`: not taken, another
+   * attempt may succeed; `unknown`: it may have been taken; `fenced`: not taken, and the producer's
+   * identity is no longer valid; `duplicate`: an earlier attempt was taken.
    */
   readonly outcome: 'refused' | 'unsent' | 'unknown' | 'fenced' | 'duplicate';
   readonly cause: unknown;
 }
 
-/** Types of protocol errors that say more than that the broker has not taken the records. */
+/** Protocol errors that mean more than that the broker has not taken the records. */
 const OUTCOMES: Readonly<Record<string, ProduceFailure['outcome']>> = {
   DUPLICATE_SEQUENCE_NUMBER: 'duplicate',
   OUT_OF_ORDER_SEQUENCE_NUMBER: 'fenced',
   UNKNOWN_PRODUCER_ID: 'fenced',
   INVALID_PRODUCER_EPOCH: 'fenced',
-  // The leader has it, other replicas may not.
+  // The leader has the records, other replicas may not.
   REQUEST_TIMED_OUT: 'unknown',
   NOT_ENOUGH_REPLICAS_AFTER_APPEND: 'unknown',
   MESSAGE_TOO_LARGE: 'refused',
@@ -30,7 +30,7 @@ const OUTCOMES: Readonly<Record<string, ProduceFailure['outcome']>> = {
   INVALID_RECORD: 'refused',
 };
 
-/** Names of errors after a request had left; not all of their classes are exported. */
+/** Names of errors after a request was sent; not all of their classes are exported. */
 const UNANSWERED = new Set(['KafkaJSConnectionClosedError', 'KafkaJSRequestTimeoutError']);
 
 export function failureOf(error: unknown): ProduceFailure {
@@ -41,14 +41,14 @@ export function failureOf(error: unknown): ProduceFailure {
   return { outcome: mayHaveArrived ? 'unknown' : 'unsent', cause };
 }
 
-/** kafkajs wraps what made it give up. */
+/** kafkajs wraps the cause of its failure. */
 function rootOf(error: unknown): unknown {
   let root = error;
   while (root instanceof Error && root.cause instanceof Error) root = root.cause;
   return root;
 }
 
-/** With `send` as its code it may be tried again. */
+/** Only with the code `send` may it be tried again. */
 export function kafkaError(
   what: string,
   cause: unknown,

@@ -1,4 +1,4 @@
-/** A part of kafkajs that is none of its interface; see partial-metadata.ts. */
+/** An internal part of kafkajs; see partial-metadata.ts. */
 declare module 'kafkajs/src/protocol/requests/metadata/index.js' {
   export interface Data {
     readonly topicMetadata: readonly {

@@ -3,15 +3,17 @@ import metadata, {
   type Response,
 } from 'kafkajs/src/protocol/requests/metadata/index.js';
 
-/** Responses whose errors of partitions are left out; a set, since kafkajs has one per version. */
+/**
+ * Responses whose partition errors are ignored; a set, since kafkajs has one response per version.
+ */
 const patched = new WeakSet<Response>();
 
 /**
- * Keeps kafkajs 2.2.4 from refusing all that a broker says of a topic when one of its partitions
- * has an error, such as having no leader: nothing could be sent to the others any more.
+ * Keeps kafkajs 2.2.4 from rejecting all metadata of a topic when one of its partitions has an
+ * error, such as having no leader: nothing could be sent to the others any more.
  *
- * Such a partition then has the leader -1, a broker that kafkajs does not find when it is to send
- * something there. Errors of the topic as a whole still count.
+ * Such a partition then has the leader -1, a broker that kafkajs does not find when it sends there.
+ * Errors of the topic as a whole still count.
  */
 export function partialMetadata(): void {
   for (const version of metadata.versions) {

@@ -6,8 +6,8 @@ export function fnv1a32(bytes: Uint8Array, from: number, to: number): number {
 }
 
 /**
- * The partition of a key's hash, as the original's client and Sarama choose it: the remainder of
- * the hash as a signed number, without its sign.
+ * The partition of a key's hash, as `netobserv-ebpf-agent` and Sarama choose it: the absolute
+ * remainder of the hash as a signed number.
  */
 export function partitionOf(hash: number, partitions: number): number {
   return Math.abs((hash | 0) % partitions);

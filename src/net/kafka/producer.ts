@@ -8,11 +8,11 @@ import { partialMetadata } from './partial-metadata.ts';
 import { quietRequestQueue } from './quiet-queue.ts';
 import { Sockets, seedName } from './sockets.ts';
 
-/** -1: all replicas that are in sync, 1: the leader, 0: nobody answers. */
+/** -1: all replicas in sync, 1: the leader, 0: no answer. */
 export type Acks = -1 | 0 | 1;
 
 export interface KafkaTls {
-  /** PEM; undefined means the usual authorities. */
+  /** PEM; undefined: Node's default authorities. */
   readonly ca?: string;
   readonly cert?: string;
   readonly key?: string;
@@ -24,7 +24,7 @@ export type KafkaSasl = Extract<
   { readonly mechanism: 'plain' | 'scram-sha-512' }
 >;
 
-/** Secrets and certificates, read again for each new client, since they are renewed. */
+/** Secrets and certificates, read again for each new client, since they may be renewed. */
 export interface KafkaCredentials {
   readonly tls?: KafkaTls;
   readonly sasl?: KafkaSasl;
@@ -32,7 +32,7 @@ export interface KafkaCredentials {
 
 export interface KafkaOptions {
   readonly clientId: string;
-  /** `HOST:PORT`, addresses of IPv6 in brackets. */
+  /** `HOST:PORT`, IPv6 addresses in brackets. */
   readonly brokers: readonly string[];
   readonly topic: string;
   readonly acks: Acks;
@@ -40,10 +40,10 @@ export interface KafkaOptions {
   readonly credentials: () => Promise<KafkaCredentials>;
 }
 
-/** Records of one partition of the topic, in bytes shared by all of them. */
+/** Records of one partition of the topic, in shared buffers. */
 export interface KafkaRecords {
   readonly partition: number;
-  /** Keys of `KEY_BYTES` each, one behind the other. */
+  /** Keys of `KEY_BYTES` each, one after the other. */
   readonly keys: Uint8Array;
   readonly values: Uint8Array;
   /** Value `r` is `values[offsets[r] .. offsets[r + 1]]`. */
@@ -56,7 +56,7 @@ export const KEY_BYTES = 32;
 const CONNECT_TIMEOUT_MS = 3000;
 const AUTHENTICATE_TIMEOUT_MS = 5000;
 const REQUEST_TIMEOUT_MS = 10_000;
-/** Of replicas; the answer has to arrive within the request's time. */
+/** Wait for replicas; the answer has to arrive within the request's time. */
 const ACK_TIMEOUT_MS = 8000;
 
 /** Attempts beyond the first within one call: stale metadata makes the first one fail. */
@@ -64,12 +64,12 @@ const RETRIES = 1;
 const RETRY_FIRST_MS = 100;
 const RETRY_MAX_MS = 1000;
 
-/** No call takes longer, connecting, asking for metadata, and all of it once more. */
+/** Upper bound of a call: connecting, fetching metadata, and all of it once more. */
 export const SEND_MAX_MS = 90_000;
 
 /**
- * A client of kafkajs and what must not outlive it: a broker knows it by a number that it was given
- * when it connected, and counts the records of each partition under it, so that records sent twice
+ * A client of kafkajs and the state that must not outlive it. A broker assigns it a number when it
+ * connects, and counts the records of each partition under that number, so that records sent twice
  * are stored once.
  */
 interface Client {
@@ -82,37 +82,37 @@ interface Client {
   isEnded: boolean;
 }
 
-/** Records that a partition may have, and the client under whose number it would know them. */
+/** Records that a partition may already have, and the client whose number they were sent under. */
 interface Unresolved {
   readonly records: KafkaRecords;
   readonly client: Client;
 }
 
-/** Ends a call of kafkajs that asked for the number of partitions only. */
+/** Ends a call of kafkajs that only counts the partitions. */
 class Counted extends Error {}
 
-/** The topic was made anew, with fewer partitions. */
+/** The topic was created again, with fewer partitions. */
 class Gone extends Error {}
 
-/** Given up by its owner while kafkajs was still trying. */
+/** The owner gave up while kafkajs was still trying. */
 class Ended extends Error {}
 
 /**
  * Produces records, one record batch of one partition per request.
  *
- * With `acks` of all replicas it is idempotent: what fails may be sent again, and is stored once,
- * as long as it is sent before anything else for its partition. So there is one call at a time for
- * each, and when records were given up with an unknown end, the next ones for their partition are
- * sent under a new identity. Calls for other partitions go on under the old one until they end.
- * Without, records whose end is not known are never sent again.
+ * With `acks` of all replicas it is idempotent: failed records may be sent again, and are stored
+ * once, as long as they are sent before any others for their partition. So each partition has one
+ * call at a time. When records were given up with an unknown outcome, the next ones for their
+ * partition are sent under a new identity; calls for other partitions go on under the old one until
+ * they end. Without idempotence, records with an unknown outcome are never sent again.
  */
 export class KafkaProducer {
   readonly #options: KafkaOptions;
   readonly #idempotent: boolean;
-  /** For all that does not have to be sent by an older one. */
+  /** Sends all records except those that an older client must send again. */
   #current: Client | undefined;
   readonly #clients = new Set<Client>();
-  /** By partition; the next call is for the same records, unless they have been given up. */
+  /** By partition; the next call sends the same records, unless they were given up. */
   readonly #unresolved = new Map<number, Unresolved>();
   #partitions: number | undefined;
 
@@ -128,7 +128,7 @@ export class KafkaProducer {
     return this.#idempotent;
   }
 
-  /** Partitions of the topic, as last heard. */
+  /** Partitions of the topic, as last reported. */
   get partitions(): number | undefined {
     return this.#partitions;
   }
@@ -149,15 +149,15 @@ export class KafkaProducer {
   }
 
   /**
-   * Resolves when all records are acknowledged, or, with `acks` 0, have left. Once the signal is
-   * aborted they count as given up.
+   * Resolves when all records are acknowledged, or, with `acks` 0, have been sent. Once the signal
+   * is aborted they count as given up.
    */
   async send(records: KafkaRecords, signal: AbortSignal): Promise<void> {
     const client = this.#clientFor(records);
     await this.#call(client, signal, (producer) => this.#produce(client, producer, records));
   }
 
-  /** Resolves when the brokers have been told, or cannot be. */
+  /** Resolves when the brokers have been notified or cannot be reached. */
   async close(): Promise<void> {
     this.#current = undefined;
     this.#unresolved.clear();
@@ -208,7 +208,7 @@ export class KafkaProducer {
     return client;
   }
 
-  /** No new records are sent by it; it ends when nothing depends on it. */
+  /** It sends no new records, and ends when nothing depends on it. */
   #replace(client: Client): void {
     if (this.#current === client) this.#current = undefined;
     this.#endUnused();
@@ -230,7 +230,7 @@ export class KafkaProducer {
     client.sockets.end();
   }
 
-  /** Calls that run at a time share one attempt to connect. */
+  /** Concurrent calls share one attempt to connect. */
   #connected(client: Client): Promise<kafkajs.Producer> {
     client.connected ??= this.#connect(client).catch((error: unknown) => {
       this.#replace(client);
@@ -264,7 +264,7 @@ export class KafkaProducer {
       requestTimeout: REQUEST_TIMEOUT_MS,
       socketFactory: client.sockets.open,
       retry,
-      // Failures are told, and counted, by who calls us.
+      // The callers report and count failures.
       logLevel: kafkajs.logLevel.NOTHING,
       ...(tls === undefined ? {} : { ssl: sslOf(tls) }),
       ...(sasl === undefined ? {} : { sasl }),
@@ -276,7 +276,7 @@ export class KafkaProducer {
     });
   }
 
-  /** Called for each record and attempt; also the place where kafkajs can be made to give up. */
+  /** Called for each record and attempt; throwing here makes kafkajs give up. */
   #choose(client: Client, { message, partitionMetadata }: kafkajs.PartitionerArgs): number {
     if (client.isEnded) throw new Ended('the client was given up');
     this.#partitions = partitionMetadata.length;
@@ -303,7 +303,7 @@ export class KafkaProducer {
     this.#unresolved.delete(records.partition);
   }
 
-  /** What to tell the caller; undefined when the records had arrived. */
+  /** The error for the caller; undefined when the records had arrived. */
   #failed(client: Client, records: KafkaRecords, error: unknown): NetobservError | undefined {
     const { partition } = records;
     const { outcome, cause } = failureOf(error);

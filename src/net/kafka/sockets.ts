@@ -5,8 +5,8 @@ import type kafkajs from 'kafkajs';
 const KEEP_ALIVE_MS = 60_000;
 
 /**
- * The connections of one client of kafkajs. Left to itself it waits for brokers to answer and to
- * hang up before it lets go of them, so that a silent one would keep the program from ending.
+ * The connections of one kafkajs client. kafkajs itself waits for brokers to answer and to close
+ * before it releases connections, so that a silent broker would keep the program from ending.
  */
 export class Sockets {
   readonly #open = new Set<Socket>();
@@ -21,20 +21,20 @@ export class Sockets {
     return socket;
   };
 
-  /** What has been written still leaves. */
+  /** Closes the connections after all written bytes are sent. */
   end(): void {
     this.#isClosed = true;
     for (const socket of this.#open) socket.destroySoon();
   }
 
-  /** At once, amid requests and answers. */
+  /** Closes at once, even in the middle of requests and answers. */
   destroy(): void {
     this.#isClosed = true;
     for (const socket of this.#open) socket.destroy();
   }
 }
 
-/** What kafkajs is told of a broker: it takes all up to the first colon for the host. */
+/** The name of a broker for kafkajs, which takes everything before the first colon for the host. */
 export function seedName(broker: string): string {
   const [, address, port] = /^\[(.+)\]:(\d+)$/.exec(broker) ?? [];
   return address === undefined ? broker : `${encodeURIComponent(address)}:${port}`;
@@ -47,7 +47,7 @@ function connectTo(
   onConnect: () => void,
 ): Socket {
   if (!ssl) return connect({ host, port }, onConnect);
-  // Names are sent along, without the dot that ends a whole one; addresses must not be.
+  // TLS sends a name without its trailing dot; addresses must not be sent.
   const servername = isIP(host) === 0 ? { servername: host.replace(/\.$/, '') } : {};
   return connectTls({ host, port, ...servername, ...ssl }, onConnect);
 }

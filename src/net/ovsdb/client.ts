@@ -7,10 +7,10 @@ import type { OvsdbRow } from './values.ts';
 /** First pause before another attempt; it doubles up to the longest. */
 const RETRY_MIN_MS = 1000;
 const RETRY_MAX_MS = 30_000;
-/** A server that says nothing for this long is asked whether it is there. */
+/** A server is probed this often. */
 const PROBE_PERIOD_MS = 30_000;
 
-/** What one client watches. */
+/** Data that one client watches. */
 export interface OvsdbOptions {
   /** Path of the server's unix socket. */
   readonly socket: string;
@@ -23,9 +23,9 @@ export interface OvsdbOptions {
 export interface OvsdbDeps {
   readonly clock: Clock;
   readonly log: Log;
-  /** Rows as they are now replace what was known: called before those of a new connection. */
+  /** Current rows replace the known ones: called before the rows of a new connection. */
   onReset(): void;
-  /** A row of a watched table as it is now, or undefined: it is gone. */
+  /** The current state of a row of a watched table; undefined: the row was deleted. */
   onRow(table: string, uuid: string, row: OvsdbRow | undefined): void;
   /** After the first rows of a connection and after each change. */
   onChange(): void;
@@ -33,7 +33,7 @@ export interface OvsdbDeps {
 
 /**
  * A database of Open vSwitch or OVN, kept up to date over its unix socket (RFC 7047). An outage is
- * said once; what was known before it is kept until the server is back.
+ * logged once; the known rows are kept until the server is back.
  */
 export class OvsdbClient {
   readonly #options: OvsdbOptions;
@@ -49,7 +49,7 @@ export class OvsdbClient {
     this.#deps = deps;
   }
 
-  /** Whether rows are as they are in the database. */
+  /** Whether the rows match the database. */
   get isCurrent(): boolean {
     return this.#isCurrent;
   }
@@ -89,7 +89,7 @@ export class OvsdbClient {
         this.#outage = true;
         log.warn({ socket, database, why: explain(reason) }, 'database not reachable, trying on');
       }
-      // After a connection that has held, the first attempt comes soon.
+      // After a stable connection, the first attempt comes soon.
       if (clock.monotonicMs() - startMs > RETRY_MAX_MS) pauseMs = RETRY_MIN_MS;
       await clock.sleep(pauseMs, signal).catch(() => undefined);
       pauseMs = Math.min(pauseMs * 2, RETRY_MAX_MS);
@@ -104,7 +104,7 @@ export class OvsdbClient {
     const session = await OvsdbSession.open(socket, clock, { onUpdate }, signal);
     this.#session = session;
     const probe = clock.every(PROBE_PERIOD_MS, () => {
-      // Whether it fails is told by the end of the session.
+      // The end of the session shows whether it fails.
       session.request('echo', []).catch(() => undefined);
     });
     try {
@@ -128,7 +128,7 @@ export class OvsdbClient {
     }
   }
 
-  /** `<table-updates>` of RFC 7047 §4.1.6: by table, by row, what it was and what it is. */
+  /** `<table-updates>` of RFC 7047 §4.1.6: old and new state, by table and row. */
   #apply(updates: unknown): void {
     for (const [table, rows] of entriesOf(updates)) {
       for (const [uuid, update] of entriesOf(rows)) {

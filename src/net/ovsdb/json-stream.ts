@@ -2,8 +2,8 @@ import { NetobservError } from '../../base/errors.ts';
 import { OVSDB_ERRORS } from './errors.ts';
 
 /**
- * The longest message: the first answer of a database holds all rows of the tables that are
- * watched, some 500 bytes each.
+ * The longest message: the first answer of a database holds all rows of the watched tables, some
+ * 500 bytes each.
  */
 export const MESSAGE_BYTES_MAX = 128 * 1024 * 1024;
 
@@ -15,8 +15,8 @@ const CLOSE = 0x7d;
 const BLANKS = new Set([0x20, 0x09, 0x0a, 0x0d]);
 
 /**
- * Cuts a stream into JSON objects. RFC 7047 §4 puts one after the other with nothing in between, so
- * an object ends where its first brace is closed.
+ * Cuts a stream into JSON objects. RFC 7047 §4 sends them without separators, so an object ends
+ * where its first brace is closed.
  */
 export class JsonStream {
   readonly #onObject: (value: unknown) => void;

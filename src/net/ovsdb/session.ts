@@ -4,7 +4,7 @@ import { NetobservError } from '../../base/errors.ts';
 import { OVSDB_ERRORS } from './errors.ts';
 import { JsonStream } from './json-stream.ts';
 
-/** How long the server may take to accept and to answer: it may have a large table to print. */
+/** Time for the server to accept and to answer: it may have to print a large table. */
 const CONNECT_TIMEOUT_MS = 5000;
 const REPLY_TIMEOUT_MS = 30_000;
 /** Requests that wait for their answer. */
@@ -17,11 +17,11 @@ interface Pending {
 }
 
 export interface SessionEvents {
-  /** A change of what is watched: the parameters of `update`. */
+  /** A change of watched data: the parameters of `update`. */
   onUpdate(parameters: readonly unknown[]): void;
 }
 
-/** One connection: requests, their answers, and what the server says unasked (RFC 7047 §4). */
+/** One connection: requests, their answers, and the server's notifications (RFC 7047 §4). */
 export class OvsdbSession {
   readonly #socket: Socket;
   readonly #clock: Clock;
@@ -47,7 +47,7 @@ export class OvsdbSession {
     socket.on('close', () => this.close(lost('the server hung up')));
   }
 
-  /** Rejects when the server cannot be reached, or not soon enough, or the signal is aborted. */
+  /** Rejects when the server cannot be reached in time, or the signal is aborted. */
   static async open(
     path: string,
     clock: Clock,
@@ -84,7 +84,7 @@ export class OvsdbSession {
     return this.#closed.promise;
   }
 
-  /** `onResult` runs before anything that the server sent after its answer is looked at. */
+  /** `onResult` runs before any later message of the server is processed. */
   async request(
     method: string,
     parameters: readonly unknown[],
@@ -123,7 +123,7 @@ export class OvsdbSession {
     const { method, params, id, result, error } = value as Record<string, unknown>;
     if (typeof method === 'string') {
       const parameters = Array.isArray(params) ? (params as readonly unknown[]) : [];
-      // Servers end connections on which nobody answers this.
+      // Servers end connections on which `echo` is not answered.
       if (method === 'echo') {
         this.#socket.write(JSON.stringify({ result: parameters, error: null, id }));
       } else if (method === 'update') {
@@ -143,7 +143,7 @@ export class OvsdbSession {
   }
 }
 
-/** The server's words: `{ error: 'constraint violation', details: … }` or a text. */
+/** Converts the server's error: `{ error: 'constraint violation', details: … }` or a text. */
 export function refused(error: unknown): NetobservError {
   return new NetobservError(
     OVSDB_ERRORS.refused,

@@ -1,30 +1,30 @@
 /**
- * Values of columns as RFC 7047 §5.1 writes them: an atom stands for a set of one, sets are
- * `["set", […]]`, maps `["map", [[key, value], …]]`, references `["uuid", "…"]`. What is not as it
- * should be reads as absent: a row of another schema must not end the connection.
+ * Values of columns in the form of RFC 7047 §5.1: an atom stands for a set of one, sets are
+ * `["set", […]]`, maps `["map", [[key, value], …]]`, references `["uuid", "…"]`. A value of another
+ * form reads as absent: a row of another schema must not end the connection.
  */
 
-/** A row by its columns, still as it was on the wire. */
+/** A row by its columns, as received. */
 export type OvsdbRow = Readonly<Record<string, unknown>>;
 
 export function textOf(value: unknown): string {
   return typeof value === 'string' ? value : '';
 }
 
-/** Of a column of at most one number. */
+/** Value of a column of at most one number. */
 export function numberOf(value: unknown): number | undefined {
   const [first] = elementsOf(value);
   return typeof first === 'number' ? first : undefined;
 }
 
-/** Of a column of references: their ids. */
+/** Ids in a column of references. */
 export function referencesOf(value: unknown): readonly string[] {
   return elementsOf(value).flatMap((each) =>
     Array.isArray(each) && each[0] === 'uuid' && typeof each[1] === 'string' ? [each[1]] : [],
   );
 }
 
-/** Of a column of texts by text. */
+/** Entries of a column that maps texts to texts. */
 export function mapOf(value: unknown): ReadonlyMap<string, string> {
   const map = new Map<string, string>();
   if (!Array.isArray(value) || value[0] !== 'map' || !Array.isArray(value[1])) return map;

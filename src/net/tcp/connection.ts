@@ -3,10 +3,10 @@ import { connect, type Socket } from 'node:net';
 import { NetobservError } from '../../base/errors.ts';
 import { NET_ERRORS } from '../errors.ts';
 
-/** Time without traffic after which the kernel asks whether the peer is still there. */
+/** Time without traffic after which the kernel probes the peer. */
 const KEEP_ALIVE_MS = 30_000;
 
-/** A connection on which we only write. */
+/** A connection that is only written to. */
 export class TcpConnection {
   readonly #socket: Socket;
   readonly #peer: string;
@@ -18,7 +18,7 @@ export class TcpConnection {
     socket.on('error', (error) => {
       this.#failure ??= error;
     });
-    // What a peer says is not expected, and read so that its end of the connection is noticed.
+    // Input is not expected; it is read so that the peer's end of the connection is noticed.
     socket.resume();
     socket.on('end', () => {
       this.#failure ??= new Error('the peer has closed the connection');
@@ -34,7 +34,7 @@ export class TcpConnection {
       await once(socket, 'connect', { signal });
       return new TcpConnection(socket, peer);
     } catch (cause) {
-      // What comes late is of no interest.
+      // Later errors are ignored.
       socket.on('error', () => undefined);
       socket.destroy();
       throw new NetobservError(NET_ERRORS.connect, `${peer}: no connection`, {
@@ -50,8 +50,8 @@ export class TcpConnection {
   }
 
   /**
-   * Resolves when the kernel has taken all of it. When it rejects, the peer has not got all of it.
-   * An aborted signal ends the connection, since half a message may be on its way.
+   * Resolves when the kernel has taken all bytes. After a rejection the peer lacks some of them.
+   * An aborted signal ends the connection, since half a message may already be sent.
    */
   write(bytes: Uint8Array, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -67,7 +67,7 @@ export class TcpConnection {
     });
   }
 
-  /** Sends what was written, then closes. */
+  /** Sends the written bytes, then closes. */
   async end(): Promise<void> {
     if (!this.#socket.writable) return;
     await new Promise<void>((resolve) => {

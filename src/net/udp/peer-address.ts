@@ -2,13 +2,13 @@ import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import type { Clock } from '../../base/clock.ts';
 
-/** A name is looked up again so long after the last time: as long as many resolvers cache it. */
+/** Minimum time between two look-ups of a name: many resolvers cache it for this long. */
 export const LOOK_UP_PERIOD_MS = 30_000;
 
 /** All addresses of a name, the preferred one first. */
 export type LookUp = (host: string) => Promise<readonly string[]>;
 
-/** As the host has it: /etc/hosts, and resolvers. */
+/** Looks up a name as the host does: /etc/hosts, then resolvers. */
 export async function lookUpHost(host: string): Promise<readonly string[]> {
   return (await lookup(host, { all: true })).map(({ address }) => address);
 }
@@ -19,8 +19,8 @@ export interface PeerAddressDeps {
 }
 
 /**
- * Where a peer is that is known by name. Names come to lead elsewhere, and resolvers go away, which
- * says nothing of the peer: until they are back, it is where it was.
+ * The address of a peer that is known by name. A name may move to another address, and resolvers
+ * may fail, which says nothing about the peer: until they work again, its known address is used.
  */
 export class PeerAddress {
   readonly host: string;
@@ -34,7 +34,7 @@ export class PeerAddress {
     this.#deps = deps;
   }
 
-  /** To send to from now on. Rejects while no address has ever been known. */
+  /** The address to send to. Rejects while no address has ever been known. */
   async resolve(): Promise<string> {
     try {
       await this.#look();
@@ -45,8 +45,8 @@ export class PeerAddress {
   }
 
   /**
-   * Whether the name leads to others by now, as far as is known: nobody waits for a resolver that
-   * is silent. One of several addresses stays in use, in whichever order they are told.
+   * Whether the name no longer leads to the address, by the last look-up; never waits for a silent
+   * resolver. One of several addresses stays in use, in any order of the list.
    */
   hasLeft(address: string): boolean {
     const nowMs = this.#deps.clock.monotonicMs();

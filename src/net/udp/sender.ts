@@ -5,7 +5,7 @@ import { NetobservError } from '../../base/errors.ts';
 import { NET_ERRORS } from '../errors.ts';
 import type { PeerAddress } from './peer-address.ts';
 
-/** Datagrams to one peer, from one port. After a failure it is of no use any more. */
+/** Datagrams to one peer, from one port. Unusable after a failure. */
 export class UdpSender implements Disposable {
   readonly #socket: Socket;
   readonly address: string;
@@ -16,7 +16,7 @@ export class UdpSender implements Disposable {
     this.#socket = socket;
     this.address = address;
     this.#peer = peer;
-    // Connected sockets are told when the peer's host has nobody at that port.
+    // The kernel reports to connected sockets that no process listens at the peer's port.
     socket.on('error', (error) => {
       this.#failure ??= error;
     });
@@ -44,8 +44,8 @@ export class UdpSender implements Disposable {
   }
 
   /**
-   * Resolves when the kernel has taken the datagram, which says nothing of the peer. Rejects when
-   * it has not, or when an earlier one was turned away.
+   * Resolves when the kernel has taken the datagram; the peer may not have received it. Rejects
+   * when the kernel has not taken it, or when the peer's host rejected an earlier one.
    */
   send(bytes: Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {

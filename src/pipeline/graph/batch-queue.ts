@@ -5,9 +5,9 @@ import type { Log } from '../../telemetry/log.ts';
 import type { Lease, QueueLimits, Sink } from '../stage.ts';
 import { BatchRing, type Part, QUEUE_LIMITS } from './ring.ts';
 
-/** Rows that were written are made durable this often. */
+/** Period in which written rows are made durable. */
 export const SINK_FLUSH_INTERVAL_MS = 1000;
-/** A sink that fails batch after batch is logged this often. */
+/** Period of log lines about a sink that keeps failing. */
 const FAILURE_LOG_INTERVAL_MS = 10_000;
 
 /** Takes whole batches, one after the other. */
@@ -22,8 +22,8 @@ export interface BatchWriter {
   /** Makes everything that was written durable. */
   flush?(): Promise<void>;
   /**
-   * Sums of the rows of all writes, for a writer that writes behind: rows are settled by these, in
-   * the order of the writes, and not when `write` resolves. Both only grow.
+   * Sums of the rows of all writes, for a writer that writes later: these settle rows, in the order
+   * of the writes, instead of the end of `write`. Both only grow.
    */
   outcome?(): { readonly durable: number; readonly lost: number };
 }
@@ -63,7 +63,7 @@ export class BatchQueue implements Sink {
     this.#writer = writer;
     this.#deps = deps;
     this.#ring = new BatchRing(limits);
-    // The writer may have had rows before.
+    // The writer may have written rows before.
     const outcome = writer.outcome?.();
     this.#durable = outcome?.durable ?? 0;
     this.#lost = outcome?.lost ?? 0;
@@ -89,7 +89,7 @@ export class BatchQueue implements Sink {
     return this.#room.promise;
   }
 
-  /** Takes over the writer's account of its rows, so that books are up to date. */
+  /** Applies the writer's sums, so that the accounting is up to date. */
   settle(): void {
     const outcome = this.#writer.outcome?.();
     if (outcome === undefined) return;
@@ -117,7 +117,7 @@ export class BatchQueue implements Sink {
     }
   }
 
-  /** Writes the first item, if any, then works the queue off until it is empty. */
+  /** Writes the first item, if any, then all items of the queue until it is empty. */
   async #work(first: WriteItem | undefined): Promise<void> {
     if (first !== undefined) await this.#write(first);
     while (!this.#closed) {
@@ -163,7 +163,7 @@ export class BatchQueue implements Sink {
   /** Settles up to `rows` rows of the oldest part. Returns their number. */
   #take(rows: number, settle: (part: Part, rows: number) => void): number {
     const part = this.#unsettled[0];
-    // After `stop`, and for rows that others gave the writer, nothing is left to settle.
+    // After `stop`, and for rows that the writer got from others, nothing is left to settle.
     if (part === undefined) return rows;
     const count = Math.min(rows, part.rows);
     if (count === part.rows) this.#unsettled.shift();

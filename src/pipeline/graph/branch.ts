@@ -16,7 +16,7 @@ export interface BranchStatus {
 }
 
 export interface BranchOptions {
-  /** What happens while the sink has no room: rows are lost, or the source waits. */
+  /** The behaviour while the sink has no room: rows are lost, or the source waits. */
   readonly whenFull: 'drop' | 'block';
 }
 
@@ -25,7 +25,7 @@ export interface BranchDeps {
   readonly metrics: PipelineMetrics;
 }
 
-/** The end of a branch: a sink, and the account of all rows that got here. */
+/** The end of a branch: a sink, and the accounting of all rows that arrived here. */
 export class Branch {
   readonly name: string;
   readonly sink: Sink;
@@ -62,12 +62,12 @@ export class Branch {
     await this.sink.start?.(signal);
   }
 
-  /** Counts rows that earlier stages left out, all of them. */
+  /** Counts rows that earlier stages filtered out completely. */
   skip(arrived: number): void {
     this.#arrive(arrived, 0);
   }
 
-  /** Takes the selected ones of `arrived` rows. False: they were dropped. */
+  /** Takes the selected rows of `arrived` rows. False: they were dropped. */
   accept(batch: FlowBatch, arrived: number, shared: BatchLease): boolean {
     const rows = batch.selected;
     this.#arrive(arrived, rows);
@@ -93,14 +93,14 @@ export class Branch {
     return this.sink.whenRoom?.();
   }
 
-  /** Resolves when nothing more becomes of the rows that the sink has. */
+  /** Resolves when the rows of the sink are settled, or nothing can settle them any more. */
   async drain(): Promise<void> {
     await this.sink.drain?.();
   }
 
   /**
-   * Takes nothing from now on and releases what the sink holds. Returns the rows that were lost
-   * with it. A sink that fails in this does not keep others from it.
+   * Takes no more rows and releases the sink's rows. Returns the number of rows lost with them. An
+   * error of the sink does not stop the others.
    */
   async stop(): Promise<number> {
     this.#closed = true;
@@ -115,7 +115,7 @@ export class Branch {
     return this.#lost() - before;
   }
 
-  /** Rows of a lease are where they were to go. */
+  /** Rows of a lease have arrived. */
   arrived(rows: number): void {
     this.#inFlight -= rows;
     this.#written += rows;
@@ -130,7 +130,7 @@ export class Branch {
     this.#deps.metrics.queued(this.name, this.#inFlight);
   }
 
-  /** Why the sink did not take the batch. It may settle rows before `offer` returns. */
+  /** The reason why the sink did not take the batch. It may settle rows before `offer` returns. */
   #offer(batch: FlowBatch, lease: Lease): 'queue_full' | 'write_failed' | undefined {
     try {
       return this.sink.offer(batch, lease) ? undefined : 'queue_full';

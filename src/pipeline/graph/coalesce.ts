@@ -4,12 +4,12 @@ import type { FlowBatch } from '../../flow/batch.ts';
 import type { Inlet } from './inlet.ts';
 import type { BatchOutcome } from './pool.ts';
 
-/** Batches with fewer rows than this share of their capacity are put together. */
+/** Batches with fewer rows than this share of their capacity are merged. */
 const SMALL_SHARE = 0.5;
 
 /**
- * Puts small batches together, so that stages run once for many messages of few flows. Rows wait
- * for at most `waitMs`; the outcome of the whole is reported to each of its parts.
+ * Merges small batches, so that stages run once for many messages of few flows. Rows wait for at
+ * most `waitMs`; the outcome of the merged batch is reported to each of its parts.
  */
 export class CoalescingInlet implements Inlet {
   readonly #inlet: Inlet;
@@ -41,7 +41,7 @@ export class CoalescingInlet implements Inlet {
     return this.#inlet.whenReady();
   }
 
-  /** True for rows that wait: whether branches have room shows when they are handed on. */
+  /** True for rows that wait: whether branches have room shows when they are passed on. */
   emit(batch: FlowBatch, onSettled?: (outcome: BatchOutcome) => void): boolean {
     if (this.#open !== undefined && canAppend(this.#open, batch)) {
       appendSelected(this.#open, batch);
@@ -50,7 +50,7 @@ export class CoalescingInlet implements Inlet {
       if (this.#open.length >= this.#open.capacity * SMALL_SHARE) return this.flush();
       return true;
     }
-    // What waited was there first.
+    // The waiting rows came first.
     this.flush();
     const isSmall = batch.selection === undefined && batch.length < batch.capacity * SMALL_SHARE;
     if (!isSmall || batch.layout !== this.layout) return this.#inlet.emit(batch, onSettled);
@@ -60,7 +60,7 @@ export class CoalescingInlet implements Inlet {
     return true;
   }
 
-  /** Hands on what waits. */
+  /** Passes on the waiting rows. */
   flush(): boolean {
     this.#timer?.abort();
     this.#timer = undefined;

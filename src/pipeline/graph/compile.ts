@@ -12,21 +12,21 @@ export interface PlanNode {
   readonly type: string;
   /** Live transforms only. */
   readonly transforms: readonly Transform[];
-  /** Configured ones whose result nobody reads. */
+  /** Configured transforms whose results nothing reads. */
   readonly dropped: readonly Transform[];
   readonly sink: Sink | undefined;
-  /** Ends the way of the rows; its own are in `Plan.entries`. */
+  /** The rows end here; the extractor's own rows are in `Plan.entries`. */
   readonly extractor: Extractor | undefined;
   readonly whenFull: 'drop' | 'block';
   readonly children: readonly PlanNode[];
-  /** Columns that a batch of its own must have here, and which of them it may change. */
+  /** Columns that an own batch must have here, including those that it may change. */
   readonly layout: BatchLayout;
   readonly written: ReadonlySet<string>;
-  /** Whether it, or what follows it in place, changes a batch: then it may not be a shared one. */
+  /** Whether it, or a later stage in place, changes a batch, which must not be shared then. */
   readonly modifies: boolean;
 }
 
-/** Where batches enter: a source, the output of an extractor, or `Pipeline.emit`. */
+/** An entry for batches: a source, the output of an extractor, or `Pipeline.emit`. */
 export interface Entry {
   readonly node: PlanNode;
   /** Columns that it should fill. */
@@ -50,11 +50,11 @@ interface MadeNode {
   readonly source: Source | undefined;
   readonly extractor: Extractor | undefined;
   readonly before: readonly Scope[];
-  /** What its children find. */
+  /** The columns for its children. */
   readonly after: Scope;
 }
 
-/** Facts about fields: which of them `Pipeline.emit` can fill, and the kinds of all. */
+/** Facts about fields: those that `Pipeline.emit` can fill, and the kinds of all. */
 export interface FieldFacts {
   readonly source: readonly ColumnSpec[];
   readonly kinds: ReadonlyMap<string, FieldKind>;
@@ -62,7 +62,7 @@ export interface FieldFacts {
 
 /**
  * Configuration → physical plan: makes the stages from the sources downwards, so that each knows
- * which columns exist, then walks back from the sinks to find which columns anybody reads.
+ * which columns exist, then walks back from the sinks to find the columns that are read.
  */
 export function compile(config: CheckedConfig, facts: FieldFacts, deps: StageDeps): Plan {
   const order = connect(config);
@@ -100,12 +100,12 @@ function makeAll(
   const isOpen = [...made.values()].some(({ source }) => source?.isOpen === true);
   const kinds = isOpen ? withWritten(facts.kinds, made.values()) : facts.kinds;
   if (kinds.size === facts.kinds.size) return made;
-  // Once more, now that it is known which kinds stages give to keys of the data.
+  // Once more, now that the kinds that stages give to keys of the data are known.
   for (const node of order) made.set(node, make(node, made, { ...facts, kinds }, deps));
   return made;
 }
 
-/** Kinds of names that stages write, as far as they agree. */
+/** Kinds of names that stages write, if they agree. */
 function withWritten(
   known: ReadonlyMap<string, FieldKind>,
   made: Iterable<MadeNode>,
@@ -171,7 +171,7 @@ interface Planned {
   readonly plan: PlanNode;
   /** Columns that must hold their values when a batch arrives here. */
   readonly live: ReadonlySet<string>;
-  /** `live`, and those that it, or what follows it in place, makes, with their kinds. */
+  /** `live`, and the columns that it, or a later stage in place, makes, with their kinds. */
   readonly needed: ReadonlyMap<string, FieldKind>;
   /** The flows that an extractor emits. */
   readonly outlet?: Planned;
@@ -184,7 +184,7 @@ function planNode(
 ): Planned {
   const { extractor } = made;
   if (extractor === undefined) return planStage(made, planned, names);
-  // Two ends: the one where flows go in, and the one where others come out.
+  // An extractor has two ends: flows enter at one, and others leave at the other.
   const outlet = planStage({ ...made, extractor: undefined }, planned, names);
   const live = new Set<string>();
   addReads(live, extractor.reads, made.before[0]!);
@@ -208,7 +208,7 @@ function planStage(
   const { entry, whenFull } = made.node;
   const children = made.node.children.map((child) => planned.get(child)!);
   const live = new Set<string>();
-  // Where ways meet, a child may read a column that exists on another way only.
+  // A child of several parents may read a column that only one of the paths has.
   for (const child of children) addReads(live, [...child.live], made.after);
   if (made.sink !== undefined) addReads(live, made.sink.reads, made.after);
   const only = children.length === 1 ? children[0]! : undefined;
@@ -233,7 +233,7 @@ function planStage(
       live.delete(name);
       written.add(name);
     }
-    // A key of the data that a stage replaces must not be among the others: it has a column.
+    // A key of the data that a stage replaces must not be in the extras: it has a column.
     if (before.isOpen) addReads(live, [...written], before);
     addReads(live, transform.reads, before);
   }
@@ -257,13 +257,13 @@ function planStage(
   return { plan, live, needed };
 }
 
-/** Known names in their order, then those that only stages name. */
+/** Known names in their order, then names that only stages use. */
 function inOrder(wanted: ReadonlySet<string>, known: ReadonlySet<string>): readonly string[] {
   const others = [...wanted].filter((name) => !known.has(name));
   return [...[...known].filter((name) => wanted.has(name)), ...others];
 }
 
-/** A key that only the data know has the kind that the stages below give it. */
+/** A key that only the data define has the kind that later stages give it. */
 function kindFor(name: string, { after, node }: MadeNode, children: readonly Planned[]): FieldKind {
   const known = after.kinds.get(name);
   if (known !== undefined) return known;
@@ -279,7 +279,7 @@ function isLive(transform: Transform, live: ReadonlySet<string>): boolean {
   return transform.writes.some(({ name }) => live.has(name));
 }
 
-/** Only what exists: a name that nobody fills is absent in every row, and needs no column. */
+/** Only existing columns: a name that nothing fills is absent in every row, and needs no column. */
 function addReads(live: Set<string>, reads: readonly string[] | 'all', existing: Scope): void {
   const names = reads === 'all' ? existing.all : reads;
   for (const name of names) if (existing.has(name)) live.add(name);

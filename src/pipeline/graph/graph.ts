@@ -26,12 +26,12 @@ export class Graph {
     this.#inlets = new Map(entries.map((entry) => [entry.from, new GraphInlet(this, entry, deps)]));
   }
 
-  /** Undefined asks for the inlet of `Pipeline.emit`. */
+  /** Undefined: the inlet of `Pipeline.emit`. */
   inletOf(from: Entry['from']): Inlet | undefined {
     return this.#inlets.get(from);
   }
 
-  /** Branches below a node, extractors included. */
+  /** Branches below a node, including those behind extractors. */
   branchesBelow(node: PlanNode): readonly Branch[] {
     const branch = this.#deps.branchOf.get(node);
     if (branch !== undefined) return [branch];
@@ -58,7 +58,7 @@ export class Graph {
     return taken;
   }
 
-  /** The tables are begun anew by the source that fills batches, which need not call `take`. */
+  /** The source that fills batches rebuilds the tables, and it need not call `take`. */
   countRebuilds(): void {
     const { rebuilds } = this.#deps.tables;
     this.#deps.metrics.internRebuilt(rebuilds - this.#rebuilds);

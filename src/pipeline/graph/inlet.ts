@@ -1,11 +1,11 @@
 import type { BatchLayout, FlowBatch } from '../../flow/batch.ts';
 import type { BatchOutcome } from './pool.ts';
 
-/** Where batches enter the graph: what a source, or an extractor, hands flows to. */
+/** The entry of the graph: a source, or an extractor, hands flows to it. */
 export interface Inlet {
-  /** Columns of a batch for `emit`; those that nobody can fill are made by stages. */
+  /** Columns of a batch for `emit`; stages make those that no source can fill. */
   readonly layout: BatchLayout;
-  /** Columns that somebody reads and that this source can fill. */
+  /** Columns that are read and that this source can fill. */
   readonly decoded: readonly string[];
   /** An empty batch of `layout` in the current generation of the intern tables. */
   take(): FlowBatch;

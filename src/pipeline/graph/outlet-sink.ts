@@ -7,13 +7,13 @@ import { SPOOL_BYTES_MAX, type SpoolLimits } from '../../deliver/spool.ts';
 import type { FlowBatch } from '../../flow/batch.ts';
 import type { Lease, Sink, StageContext } from '../stage.ts';
 
-/** Batches that may wait in the spool of a stage; its bytes are the narrower limit as a rule. */
+/** Batches that may wait in the spool of a stage; usually the limit of bytes is reached first. */
 const SPOOL_BATCHES_MAX = 512;
 
 export interface OutletSinkOptions<M extends Message> {
   readonly encoder: Encoder<FlowBatch, M>;
   readonly target: Target<M>;
-  /** The target's own limits of time. */
+  /** The target's limits of time. */
   readonly limits: Omit<DeliveryLimits, keyof SpoolLimits>;
   readonly reads: Sink['reads'];
 }

@@ -2,7 +2,7 @@ import { BATCH_CAPACITY_ROWS } from '../../flow/batch.ts';
 import type { Branch } from './branch.ts';
 import type { Entry, Plan, PlanNode } from './compile.ts';
 
-/** The physical plan for a person: what is decoded, which stages run, what is cloned and queued. */
+/** The physical plan for people: decoded columns, stages, copies and queues. */
 export function planText(plan: Plan, branches: ReadonlyMap<PlanNode, Branch>): string {
   const lines = [`batches of ${BATCH_CAPACITY_ROWS} rows`];
   for (const entry of plan.entries) describeEntry(entry, lines, branches);

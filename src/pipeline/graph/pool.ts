@@ -5,13 +5,13 @@ import type { InternTables } from '../../flow/intern.ts';
 export const POOL_FREE_BATCHES = 8;
 
 /**
- * Batches of one layout, used again once every branch has let go of them, so that a steady state
+ * Batches of one layout, reused once every branch has released them, so that a steady state
  * allocates nothing. A burst takes as many as the queues hold; the surplus is garbage.
  */
 export class BatchPool {
   readonly #layout: BatchLayout;
   readonly #free: FlowBatch[] = [];
-  /** Batches of the pool's own: a source may make others, of any capacity. */
+  /** The pool's own batches: a source may make others, of any capacity. */
   readonly #own = new WeakSet<FlowBatch>();
 
   constructor(layout: BatchLayout) {
@@ -34,7 +34,7 @@ export class BatchPool {
   }
 }
 
-/** Forks by one layout and one set of written columns, used again in the same way. */
+/** Forks by one layout and one set of written columns, reused in the same way. */
 export class ForkPool {
   readonly #layout: BatchLayout;
   readonly #written: ReadonlySet<string>;
@@ -45,7 +45,7 @@ export class ForkPool {
     this.#written = written;
   }
 
-  /** A fork that the lease gives back with its batch. */
+  /** A fork that the lease returns together with its batch. */
   take(batch: FlowBatch, lease: BatchLease): FlowBatch {
     const earlier = this.#free.at(-1)?.capacity === batch.capacity ? this.#free.pop() : undefined;
     const fork = batch.fork(this.#layout, this.#written, earlier);
@@ -58,7 +58,7 @@ export class ForkPool {
   }
 }
 
-/** How a batch ended: rows that were lost, summed over all branches. */
+/** The outcome of a batch: rows that were lost, summed over all branches. */
 export interface BatchOutcome {
   readonly lost: number;
 }
@@ -68,14 +68,14 @@ interface Returnable {
 }
 
 /**
- * One batch on its way through the graph. Counts who still reads its columns, or those of a fork
- * that shares them: the last one returns all of them to their pools. Counts the rows that branches
- * have taken and not settled: with the last one the source hears of the outcome.
+ * One batch on its way through the graph. It counts the readers of its columns, or of those of a
+ * fork that shares them: the last reader returns all of them to their pools. It counts the rows
+ * that branches have taken and not settled: the last one reports the outcome to the source.
  */
 export class BatchLease {
   readonly #kept: (readonly [Returnable, FlowBatch])[];
   readonly #onSettled: ((outcome: BatchOutcome) => void) | undefined;
-  // The graph itself, until all branches have the batch.
+  // The graph itself counts until all branches have the batch.
   #holders = 1;
   #unsettled = 0;
   #lost = 0;
@@ -86,7 +86,7 @@ export class BatchLease {
     this.#onSettled = onSettled;
   }
 
-  /** Gives a fork of the batch back together with it. */
+  /** Returns a fork of the batch together with it. */
   keep(pool: Returnable, fork: FlowBatch): void {
     this.#kept.push([pool, fork]);
   }

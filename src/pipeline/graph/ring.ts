@@ -6,7 +6,7 @@ import { batchBytes } from './pool.ts';
 /** A drain of a full kernel map arrives at once, so a queue holds several of them. */
 export const QUEUE_LIMITS: QueueLimits = { rows: 512 * 1024, bytes: 96 * 2 ** 20 };
 
-/** Batches with fewer rows than this share of their capacity are copied together. */
+/** Batches with fewer rows than this share of their capacity are merged by copying. */
 const SMALL_SHARE = 0.5;
 
 /** Rows of one lease in a queued batch. */
@@ -15,20 +15,20 @@ export interface Part {
   readonly rows: number;
 }
 
-/** A batch that waits, and the leases of its rows in their order. */
+/** A waiting batch, and the leases of its rows in their order. */
 export interface Queued {
   readonly batch: FlowBatch;
   readonly parts: Part[];
   readonly bytes: number;
-  /** The lease that keeps the columns; undefined for a batch of the queue's own. */
+  /** The lease that keeps the columns; undefined for the queue's own batch. */
   readonly held: Lease | undefined;
 }
 
 /**
- * First in, first out, bounded by rows and by the bytes of the columns that it keeps.
+ * First in, first out, bounded by rows and by the bytes of its columns.
  *
  * A batch of few rows would keep as much memory as a full one, so small batches are copied into one
- * of the queue's own, up to its capacity.
+ * batch of the queue, up to its capacity.
  */
 export class BatchRing {
   readonly #limits: QueueLimits;
@@ -86,7 +86,7 @@ export class BatchRing {
     this.#head++;
     this.#bytes -= item.bytes;
     this.#rows -= item.batch.selected;
-    // Moves the rest to the front now and then, so that a shift costs nothing on average.
+    // Moves the rest to the front only now and then, so that a shift is cheap on average.
     if (this.#head * 2 > this.#items.length) {
       this.#items.splice(0, this.#head);
       this.#head = 0;

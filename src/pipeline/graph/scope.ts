@@ -3,14 +3,16 @@ import type { FieldKind } from '../../flow/field.ts';
 import { configError, PIPELINE_ERRORS } from '../errors.ts';
 import type { Transform } from '../stage.ts';
 
-/** Which columns exist at one place of the graph, and the kinds of all names on the way to it. */
+/**
+ * The columns that exist at one place of the graph, and the kinds of all names on the way to it.
+ */
 export class Scope {
   readonly #kinds: Map<string, FieldKind>;
   readonly #names: Set<string>;
   readonly #named: Set<string>;
   /** Removed on the way. */
   readonly #gone = new Set<string>();
-  /** Flows may have keys that only the data know. */
+  /** Flows may have keys that only the data define. */
   readonly isOpen: boolean;
 
   private constructor(
@@ -25,7 +27,7 @@ export class Scope {
     this.#named = new Set(named);
   }
 
-  /** Behind a source, or an extractor, of these columns. */
+  /** The scope behind a source, or an extractor, with these columns. */
   static of(
     known: ReadonlyMap<string, FieldKind>,
     columns: readonly ColumnSpec[],
@@ -37,7 +39,7 @@ export class Scope {
     return scope;
   }
 
-  /** Where ways meet: what exists on any of them. */
+  /** The scope where paths join: everything that exists on any of them. */
   static join(scopes: readonly Scope[], path: string): Scope {
     const [first, ...others] = scopes as readonly [Scope, ...Scope[]];
     const isOpen = scopes.some((scope) => scope.isOpen);
@@ -67,7 +69,7 @@ export class Scope {
     return this.has(name) ? (this.#kinds.get(name) ?? 'any') : undefined;
   }
 
-  /** The kind that a column of this name would have to have, whether it exists here or not. */
+  /** The kind that a column of this name must have, even if it does not exist here. */
   declaredKind(name: string): FieldKind | undefined {
     return this.#kinds.get(name);
   }
@@ -88,7 +90,7 @@ export class Scope {
     return copied;
   }
 
-  /** Takes over what a transform does to the set of columns. */
+  /** Applies a transform's changes to the set of columns. */
   apply(transform: Transform, path: string): void {
     for (const column of transform.writes) {
       this.#add(column, path, transform.name);

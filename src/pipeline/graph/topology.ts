@@ -19,7 +19,7 @@ export function isTerminal(node: GraphNode): boolean {
   return SINK_SECTIONS.includes(node.entry.type.section);
 }
 
-/** Checks that the edges make a graph from sources to sinks; parents come before children. */
+/** Checks that the edges form a graph from sources to sinks; parents come before children. */
 export function connect(config: CheckedConfig): readonly GraphNode[] {
   const nodes = new Map<string, GraphNode>();
   for (const entry of config.stages) nodes.set(entry.name, node(entry));
@@ -97,7 +97,7 @@ function checkSources(nodes: readonly GraphNode[]): void {
   throw configError(PIPELINE_ERRORS.noInput, 'pipeline', problem);
 }
 
-/** Parents before children; what is left over has a cycle. */
+/** Parents before children; the remaining nodes contain a cycle. */
 function sorted(nodes: readonly GraphNode[]): readonly GraphNode[] {
   const waiting = new Map(nodes.map((one) => [one, one.parents.length]));
   const order: GraphNode[] = nodes.filter((one) => one.parents.length === 0);

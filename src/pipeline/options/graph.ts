@@ -76,7 +76,7 @@ export interface StageParameters {
   readonly write?: unknown;
 }
 
-/** The configuration as a person or a program writes it; `compilePipeline` checks it. */
+/** The configuration as written by a person or a program; `compilePipeline` checks it. */
 export interface PipelineConfig {
   readonly pipeline: readonly PipelineEdge[];
   readonly parameters: readonly StageParameters[];

@@ -5,8 +5,8 @@ function accepted(description: string) {
 }
 
 /**
- * Keys of flowlogs-pipeline's file that configure the program around the pipeline. An agent has
- * options of its own for these, so its FLP_CONFIG may have the keys, but their values are not read.
+ * Keys of flowlogs-pipeline's file that configure the program around the pipeline. An agent has its
+ * own options for these: its FLP_CONFIG may have the keys, but their values are not read.
  */
 export const programKeys = {
   'log-level': accepted('How much is logged.'),

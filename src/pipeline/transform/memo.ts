@@ -1,19 +1,19 @@
 import type { InternTables } from '../../flow/intern.ts';
 
-/** Value of an id whose fact is not known yet. */
+/** Value of an id without a known fact. */
 export const UNKNOWN = 0;
 
 /**
  * Facts per intern id: an array look-up per row once a fact is known. Values are the caller's, with
  * 0 for `UNKNOWN`. They hold for one generation of tables and one version of their source; the memo
- * is empty again when either changes.
+ * is cleared when either changes.
  */
 export class IdMemo {
   #values: Uint32Array = new Uint32Array(0);
   #tables: InternTables | undefined;
   #version = 0;
 
-  /** The facts for ids of `tables` up to `size`. A source that changes counts its versions. */
+  /** The facts for ids of `tables` up to `size`. A source that can change counts its versions. */
   for(tables: InternTables, size: number, version = 0): Uint32Array {
     if (this.#tables !== tables || this.#version !== version) {
       this.#tables = tables;

@@ -3,7 +3,7 @@ import type { StageContext, Transform } from '../stage.ts';
 
 /**
  * The rules of a stage by their type. A rule is one alternative of the stage's schema, one row
- * here, and one file. `Facts` are what the rules of one stage share.
+ * here, and one file. The rules of one stage share `Facts`.
  */
 export type RuleTable<Rule extends { readonly type: string }, Facts> = {
   readonly [Type in Rule['type']]: (

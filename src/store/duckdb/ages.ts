@@ -2,33 +2,35 @@ import { assertExists } from '../../base/assert.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Partition } from './catalog.ts';
 
-/** How long the wall clock may be wrong after a start before what it says is acted on. */
+/** How long after a start an implausible wall clock is not acted on. */
 export const CLOCK_DOUBT_MS = 3_600_000;
 
 /**
- * How long ago partitions were begun. The wall clock is believed once, when the store is opened;
- * from then on monotonic time counts. A clock that is set while the store runs hence makes nothing
- * older or younger, and cannot have everything dropped at once.
+ * How long ago partitions were begun. The wall clock is read once, when the store is opened; from
+ * then on monotonic time counts. Setting the clock while the store runs hence makes nothing older
+ * or younger, and cannot have everything dropped at once.
  *
- * When by the clock the store was closed for so long that all it holds would have to go, the clock
- * may as well be ahead, as it is on machines that boot before they have asked for the time. Then
- * partitions are as old as they were when the last row came, until the clock is asked once more
- * after `CLOCK_DOUBT_MS`.
+ * If by the clock the store was closed for so long that all of its contents would have to go, the
+ * clock may be ahead, as on machines that boot before they have fetched the time. Then partitions
+ * are as old as they were when the last row came, until the clock is read again after
+ * `CLOCK_DOUBT_MS`.
  *
- * Time that the machine is suspended is no monotonic time: it counts from the next start on.
+ * Monotonic time does not count suspended time: that counts from the next start on.
  */
 export class PartitionAges {
   readonly #clock: Clock;
-  /** By the monotonic clock, milliseconds. */
+  /** Monotonic time of each beginning, milliseconds. */
   readonly #begun = new WeakMap<Partition, number>();
   readonly #found: readonly Partition[];
   readonly #spanMs: number;
   /** When the last row of `found` came, epoch ms. */
   readonly #lastMs: number;
-  /** Monotonic time at which the clock is asked again; none when it is believed. */
+  /** Monotonic time at which the clock is read again; undefined when it is trusted. */
   #doubtEndsMs: number | undefined;
 
-  /** `found`: partitions of earlier runs. One that seems to be of the future begins now. */
+  /**
+   * `found`: partitions of earlier runs. A partition that seems to lie in the future begins now.
+   */
   constructor(clock: Clock, found: readonly Partition[], { retentionMs, spanMs }: AgeLimits) {
     this.#clock = clock;
     this.#found = found;
@@ -41,17 +43,17 @@ export class PartitionAges {
     this.#beginFound(isDoubtful ? lastMs : nowMs);
   }
 
-  /** True while the clock's word on the time since the last row is not taken. */
+  /** True while the clock is not trusted for the time since the last row. */
   get isDoubtful(): boolean {
     return this.#doubtEndsMs !== undefined;
   }
 
-  /** Told while it lasts: when the last row came, epoch ms. */
+  /** The doubt while it lasts: when the last row came, epoch ms. */
   get doubt(): { readonly lastMs: number } | undefined {
     return this.isDoubtful ? { lastMs: this.#lastMs } : undefined;
   }
 
-  /** To be called as soon as a partition is made. */
+  /** Call it as soon as a partition is made. */
   add(partition: Partition): void {
     this.#begin(partition, 0);
   }
@@ -68,7 +70,7 @@ export class PartitionAges {
 
   #beginFound(nowMs: number): void {
     for (const partition of this.#found) {
-      // The clock may have been behind when it was begun, and set forward before its last row.
+      // The clock may have been behind at the beginning, and set forward before the last row.
       const last = Math.min(partition.newestMs, nowMs) - this.#spanMs;
       this.#begin(partition, Math.max(0, nowMs - Math.max(partition.startedMs, last)));
     }
@@ -84,7 +86,7 @@ interface AgeLimits {
   readonly spanMs: number;
 }
 
-/** When a partition took its last row, at the latest: flows may say that they are of the future. */
+/** The latest time at which a partition took its last row: flows may carry times in the future. */
 function lastRowMs(
   { startedMs, sealedMs, newestMs }: Partition,
   spanMs: number,

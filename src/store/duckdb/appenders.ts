@@ -6,7 +6,7 @@ import { CHUNK_ROWS, ChunkFiller, type Translation } from './chunk.ts';
 import type { Session } from './database.ts';
 import type { Dictionary } from './dictionary.ts';
 
-/** The appenders of one partition. What they hold becomes rows with `flush`, in a transaction. */
+/** The appenders of one partition. Their contents become rows with `flush`, in a transaction. */
 export class PartitionAppenders {
   readonly #facts: duckdb.Appender;
   readonly #dictionaries: readonly DictionaryAppender[];
@@ -36,14 +36,14 @@ export class PartitionAppenders {
     duckdb.appender_flush_sync(this.#facts);
   }
 
-  /** Forgets what has not been flushed; the appenders are not used again. */
+  /** Discards unflushed contents; the appenders are not used again. */
   discard(): void {
     for (const appender of [this.#facts, ...this.#dictionaries.map(({ raw }) => raw)]) {
       try {
         duckdb.appender_clear(appender);
         duckdb.appender_close_sync(appender);
       } catch {
-        // It refuses because its last flush failed, which is why it is discarded.
+        // It refuses because its last flush failed, the reason for discarding it.
       }
     }
   }

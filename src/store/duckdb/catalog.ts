@@ -14,7 +14,7 @@ import { STORE_ERRORS, storeError } from '../errors.ts';
 import type { Session } from './database.ts';
 import { damagedBlock, isCorrupt, isMissing } from './failures.ts';
 
-/** Layout of the tables; a store of a higher number is left alone. */
+/** Layout of the tables; a store with a higher version is left alone. */
 const SCHEMA_VERSION = 1;
 
 export const DICTIONARIES: readonly DictionaryName[] = ['strings', 'addresses', 'macs'];
@@ -26,9 +26,9 @@ const DICTIONARY_COLUMNS: Readonly<Record<DictionaryName, string>> = {
 };
 
 /**
- * Flows of a stretch of time: a table of facts and the dictionaries of its ids, all dropped
- * together. Dropping whole tables is the only deletion that gives the space back at once, and
- * takes with it the values that only old flows had.
+ * Flows of a time span: a table of facts and the dictionaries of its ids, all dropped together.
+ * Only the deletion of whole tables releases the space at once, including the values that only old
+ * flows had.
  *
  * Ids are unique over the database. A value gets a new one in each partition, and after a restart.
  */
@@ -38,29 +38,29 @@ export interface Partition {
   sealedMs: number | undefined;
   readonly columns: ReadonlyMap<string, FieldKind>;
   rows: number;
-  /** Of the flows' end times; infinite while there are none. */
+  /** Bounds of the flows' end times; infinite while there are none. */
   oldestMs: number;
   newestMs: number;
-  /** Why it cannot be read, for a person; it is neither asked nor written to from then on. */
+  /** Why it cannot be read, for people; it is then neither queried nor written to. */
   damage: string | undefined;
 }
 
-/** The partitions of a database, oldest first, and the views that put them together. */
+/** The partitions of a database, oldest first, and the views that join them. */
 export class Catalog {
   readonly #partitions: Partition[] = [];
-  /** Of partitions, and of tables that have names like theirs. */
+  /** Highest number among partitions and among tables with names like theirs. */
   #lastNumber = 0;
-  /** False while somebody has a table of the name of a view. */
+  /** False while a table of another tool has the name of a view. */
   #hasViews = true;
   /** Highest id given out by each dictionary. */
   lastIds: Record<DictionaryName, number> = { strings: 0, addresses: 0, macs: 0 };
 
-  /** Those that are whole. */
+  /** Partitions that are not damaged. */
   get partitions(): readonly Partition[] {
     return this.#partitions.filter(({ damage }) => damage === undefined);
   }
 
-  /** With those that are damaged. */
+  /** All partitions, including damaged ones. */
   get all(): readonly Partition[] {
     return this.#partitions;
   }
@@ -69,7 +69,7 @@ export class Catalog {
     return this.#partitions.at(-1);
   }
 
-  /** Reads what a database holds, or prepares an empty one. */
+  /** Reads the contents of a database, or prepares an empty one. */
   async load(session: Session, place: string): Promise<void> {
     await session.execute(
       'CREATE TABLE IF NOT EXISTS netobserv_store (version INTEGER);' +
@@ -98,7 +98,7 @@ export class Catalog {
     await this.#seeTables(session);
   }
 
-  /** Other tools write to the file as well, and not all that is there need be in `partitions`. */
+  /** Other tools write to the file as well, and `partitions` may not list all tables. */
   async #seeTables(session: Session): Promise<void> {
     const tables = await session.run(
       "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main'",
@@ -112,7 +112,7 @@ export class Catalog {
     this.#lastNumber = Math.max(this.#lastNumber, this.last?.number ?? 0);
   }
 
-  /** Begins a partition with the given columns; the one before takes no more rows. */
+  /** Begins a partition with the given columns; the previous one takes no more rows. */
   async create(
     session: Session,
     columns: readonly ColumnSpec[],
@@ -159,7 +159,7 @@ export class Catalog {
         forget,
       ]);
     } catch (error) {
-      // Its space is lost, but what comes after it must go in its time.
+      // Its space is lost, but later partitions must be dropped in time.
       if (!isCorrupt(error)) throw error;
       await inTransaction(session, [...views, forget]);
     }
@@ -167,7 +167,7 @@ export class Catalog {
   }
 
   /**
-   * Leaves out the partition that has the damaged block, and says which it is. None: the damage is
+   * Leaves out the partition with the damaged block, and returns it. Undefined: the damage is
    * somewhere else.
    */
   async leaveOut(session: Session, error: unknown): Promise<Partition | undefined> {
@@ -188,7 +188,7 @@ export class Catalog {
     return this.#hasViews ? viewsOf(partitions) : [];
   }
 
-  /** A partition that cannot be read takes its place all the same, and is dropped in its time. */
+  /** An unreadable partition keeps its place, and is dropped in its turn. */
   async #readWhole(session: Session, number: number, startedMs: number): Promise<Partition> {
     try {
       return await this.#read(session, number, startedMs);
@@ -216,7 +216,7 @@ export class Catalog {
     const columns = new Map<string, FieldKind>();
     for (const [name, type] of described) {
       const field = fieldByName(String(name));
-      // A field that has gone, or has another kind now, is not asked for any more.
+      // A field that was removed, or has another kind now, is not read any more.
       if (field !== undefined && sqlType(field.kind) === type) columns.set(field.name, field.kind);
     }
     const time = quoted(TIME_FIELD);
@@ -240,7 +240,7 @@ export class Catalog {
   }
 }
 
-/** True also when what the table says of its blocks lies in the damaged one. */
+/** Also true when the list of the table's blocks is in the damaged block. */
 async function hasBlock(session: Session, table: string, block: number): Promise<boolean> {
   try {
     const found = await session.run(
@@ -268,8 +268,8 @@ async function inTransaction(session: Session, statements: readonly string[]): P
 }
 
 /**
- * For people and their tools: `string_dict`, `address_dict`, `mac_dict`, and `flows` with the
- * external names and values. A look-up per column costs nothing unless the column is asked for.
+ * For users and their tools: `string_dict`, `address_dict`, `mac_dict`, and `flows` with the
+ * external names and values. The look-up of a column costs nothing unless a query reads the column.
  */
 function viewsOf(partitions: readonly Partition[]): readonly string[] {
   if (partitions.length === 0) {

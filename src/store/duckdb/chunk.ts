@@ -41,14 +41,14 @@ export class Translation {
     return column.kind === 'list<str>' ? this.#textLists : this.#numberLists;
   }
 
-  /** To be called before a batch: its ids mean something else after the tables were rebuilt. */
+  /** Call it before a batch: its ids change their meaning when the tables are rebuilt. */
   enter(tables: InternTables): void {
     if (tables.generation === this.#generation) return;
     this.forget();
     this.#generation = tables.generation;
   }
 
-  /** Values get new ids from here on. Entries that were given out stay pending. */
+  /** Values get new ids from here on. Assigned entries stay pending. */
   forget(): void {
     this.stringIds.clear();
     this.addressIds.clear();
@@ -57,7 +57,7 @@ export class Translation {
     this.#numberLists.clear();
   }
 
-  /** Also gives up what is pending, together with the rows that refer to it. */
+  /** Also gives up pending entries, together with the rows that refer to them. */
   abandon(): void {
     this.forget();
     for (const dictionary of [this.strings, this.addresses, this.macs]) dictionary.written();
@@ -88,7 +88,7 @@ export class ChunkFiller {
     );
   }
 
-  /** The rows `[from, from + count)` of the batch, or of its selection. */
+  /** Fills in rows `[from, from + count)` of the batch, or of its selection. */
   fill(batch: FlowBatch, from: number, count: number, translation: Translation): duckdb.DataChunk {
     duckdb.data_chunk_reset(this.#chunk);
     for (const [index, spec] of this.#columns.entries()) {
@@ -184,7 +184,8 @@ export class ChunkFiller {
     from: number,
     count: number,
   ): void {
-    // The bitmaps have the same form on both sides, so whole words are copied when rows line up.
+    // The bitmaps have the same form on both sides, so whole words are copied when rows are
+    // aligned.
     if (selection === undefined && (from & 31) === 0) {
       const at = from >>> 5;
       if (allSet(present, at, count)) return;
@@ -202,7 +203,7 @@ export class ChunkFiller {
   }
 }
 
-/** Values of any shape are kept as JSON text; few fields are, and those rarely. */
+/** Values of any shape are kept as JSON text; few fields have them, and rarely. */
 function internJson(
   strings: StringTable,
   values: readonly unknown[],

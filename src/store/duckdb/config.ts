@@ -1,13 +1,13 @@
-/** What a person can set of the store. */
+/** Settings of the store. */
 export interface DuckdbConfig {
-  /** Folder of the database; undefined keeps everything in memory. */
+  /** Folder of the database; undefined: everything stays in memory. */
   readonly dataDir: string | undefined;
   /**
-   * Flows that have been here for longer are dropped, by whole partitions. Setting the clock
-   * meanwhile changes nothing about it; see `PartitionAges`.
+   * Flows stored for longer are dropped, by whole partitions. Setting the clock does not change
+   * that; see `PartitionAges`.
    */
   readonly retentionMs: number;
-  /** Disk space that flows may take; the oldest partitions are dropped beyond it. */
+  /** Disk space for flows; beyond it the oldest partitions are dropped. */
   readonly sizeLimitBytes: number;
   /** Memory of the database: staged rows, cached blocks and running queries. */
   readonly memoryLimitBytes: number;
@@ -15,9 +15,9 @@ export interface DuckdbConfig {
   /** Rows are durable after this time at the latest. */
   readonly flushIntervalMs: number;
   /**
-   * Rows after which the file is closed and opened again, as soon as no query runs. What the
-   * database remembers of where rows are is outside of its limit, some 1.5 MB per million rows, and
-   * it lets go of that in no other way.
+   * Rows after which the file is closed and opened again, as soon as no query runs. The database's
+   * metadata about row locations, some 1.5 MB per million rows, does not count towards its memory
+   * limit and is released in no other way.
    */
   readonly renewRows: number;
 }
@@ -35,7 +35,7 @@ export const DUCKDB_DEFAULTS: DuckdbConfig = {
 /** File in the data folder. */
 export const DATABASE_FILE = 'flows.duckdb';
 
-/** Parts into which the retention is cut: what is dropped at once, and the last one exceeds. */
+/** Parts of the retention: one is dropped at a time, and the last one exceeds the retention. */
 const PARTITIONS_PER_RETENTION = 24;
 const PARTITION_MIN_MS = 10 * 60_000;
 const PARTITION_MAX_MS = 24 * 3_600_000;

@@ -5,7 +5,7 @@ import { isCheckpointBusy } from './failures.ts';
 import { StoreFiles } from './files.ts';
 import { withPatientThreads } from './threads.ts';
 
-/** A value as a result column gives it; statistics and counters are cast to DOUBLE in the SQL. */
+/** A value of a result column; statistics and counters are cast to DOUBLE in the SQL. */
 export type Cell = string | number | undefined;
 
 export interface DatabaseOptions {
@@ -13,7 +13,7 @@ export interface DatabaseOptions {
   readonly file: string | undefined;
   readonly memoryLimitBytes: number;
   readonly threads: number;
-  /** Room for what does not fit in memory while queries run; default: nothing is spilled. */
+  /** Room for data that does not fit in memory while queries run; default: nothing is spilled. */
   readonly spillLimitBytes?: number;
   readonly isReadOnly?: boolean;
 }
@@ -37,7 +37,7 @@ export class Database {
       preserve_insertion_order: 'false',
       // Committed rows stay in memory, uncompressed, until the log is folded into the file.
       checkpoint_threshold: '4MiB',
-      // Memory is given back instead of kept for later, and not by a thread of its own.
+      // Memory is released at once instead of kept for later, and without a thread of its own.
       allocator_flush_threshold: '1MiB',
       ...(options.isReadOnly === true ? { access_mode: 'READ_ONLY' } : {}),
       ...(options.file === undefined
@@ -83,7 +83,7 @@ export class Session {
     new DuckDBMaterializedResult(await duckdb.query(this.raw, sql));
   }
 
-  /** Folds the log into the file; false when queries that still read keep it from that. */
+  /** Folds the log into the file; false when running queries prevent that. */
   async checkpoint(): Promise<boolean> {
     try {
       await this.execute('CHECKPOINT');
@@ -94,7 +94,7 @@ export class Session {
     }
   }
 
-  /** Ends the statement that is running, which then rejects. */
+  /** Interrupts the running statement, which then rejects. */
   interrupt(): void {
     this.#connection.interrupt();
   }
@@ -104,12 +104,12 @@ export class Session {
   }
 }
 
-/** A size as a setting of the database takes it. */
+/** A size in the form of a database setting. */
 export function kibibytes(bytes: number): string {
   return `${Math.ceil(bytes / 1024)}KiB`;
 }
 
-/** The driver refuses whole numbers beyond 64 bits; none that large is in any column. */
+/** The driver refuses whole numbers beyond 64 bits; no column contains any. */
 const BINDABLE_MAX = 2 ** 63;
 
 function bindable(value: string | number): string | number {

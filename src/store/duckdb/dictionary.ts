@@ -6,7 +6,9 @@ import { STORE_ERRORS, storeError } from '../errors.ts';
 
 const ID_MAX = 0xffffffff;
 
-/** A dictionary of the current partition: gives out ids, and keeps what is not written yet. */
+/**
+ * A dictionary of the current partition: assigns ids, and keeps entries that are not written yet.
+ */
 export class Dictionary {
   readonly name: string;
   /** Entries that the next commit writes. */
@@ -55,7 +57,7 @@ export class IdMap {
     this.#ids.fill(0);
   }
 
-  /** Translates `count` ids of the rows from `from` on, or of those that are selected. */
+  /** Translates `count` ids of the rows, or of the selected rows, from `from` on. */
   translate(
     table: InternTable,
     source: Uint32Array,
@@ -82,7 +84,7 @@ export class IdMap {
   }
 }
 
-/** Distinct lists that are remembered; beyond that all are forgotten, and get new ids. */
+/** Distinct lists that are remembered; beyond this all are forgotten and get new ids. */
 const LISTS_MAX = 65_536;
 const LIST_SLOTS = LISTS_MAX * 2;
 
@@ -90,7 +92,7 @@ const LIST_SLOTS = LISTS_MAX * 2;
 export class ListMap {
   readonly #dictionary: Dictionary;
   readonly #slots = new Uint32Array(LIST_SLOTS);
-  // Entry `e`, from 1: where its values are in the arena, how many, and its id.
+  // Entry `e`, from 1: start of its values in the arena, their number, and its id.
   readonly #starts = new Uint32Array(LISTS_MAX + 1);
   readonly #lengths = new Uint32Array(LISTS_MAX + 1);
   readonly #ids = new Uint32Array(LISTS_MAX + 1);

@@ -2,10 +2,10 @@ import { NetobservError } from '../../base/errors.ts';
 import { STORE_ERRORS, storeError } from '../errors.ts';
 import { HEADERS_BYTES } from './headers.ts';
 
-/** As the budget's end is told, by which part of the database meets it. */
+/** Messages about exhausted memory; they differ between parts of the database. */
 const NO_MEMORY = /Out of Memory|could not allocate block|failed to (?:pin|allocate)/i;
 
-/** A failure of the database in our own words: what is wrong, where, and what to do. */
+/** Converts a failure of the database to a coded error: what is wrong, where, and what to do. */
 export function storeFailure(error: unknown, place: string): NetobservError {
   if (error instanceof NetobservError) return error;
   const text = error instanceof Error ? error.message : String(error);
@@ -75,7 +75,7 @@ export function isLocked(error: unknown): boolean {
   return error instanceof Error && /Could not set lock on file/i.test(error.message);
 }
 
-/** The file is open, but nobody will find it again. */
+/** The file is open but has no name any more. */
 export function fileRemoved(place: string): NetobservError {
   return storeError(
     STORE_ERRORS.removed,
@@ -84,7 +84,7 @@ export function fileRemoved(place: string): NetobservError {
   );
 }
 
-/** What of a database cannot be read when it is opened. */
+/** The part of a database that cannot be read when it is opened. */
 export type Damage =
   /** Entries of the log from an offset on. */
   { readonly part: 'log'; readonly wholeBytes: number } | { readonly part: 'file' };
@@ -96,7 +96,7 @@ export function damageOf(error: unknown): Damage | undefined {
   return { part: 'log', wholeBytes: Number(position ?? 0) };
 }
 
-/** True when bytes on the disk are not those that were written. */
+/** True when bytes on the disk differ from those written. */
 export function isCorrupt(error: unknown): boolean {
   return (
     error instanceof Error &&
@@ -106,14 +106,14 @@ export function isCorrupt(error: unknown): boolean {
   );
 }
 
-/** Number of the block whose contents are not those that were written. */
+/** Number of the block whose contents differ from those written. */
 export function damagedBlock(error: unknown): number | undefined {
   if (!(error instanceof Error)) return undefined;
   const offset = /in block at location (\d+)/.exec(error.message)?.[1];
   return offset === undefined ? undefined : (Number(offset) - HEADERS_BYTES) / BLOCK_BYTES;
 }
 
-/** Behind the headers of a database file are blocks of the default size. */
+/** The headers of a database file are followed by blocks of the default size. */
 const BLOCK_BYTES = 262_144;
 
 /** True when the database refuses to go on until it is opened again. */
@@ -121,12 +121,12 @@ export function isFatal(error: unknown): boolean {
   return error instanceof Error && /FATAL|has been invalidated/i.test(error.message);
 }
 
-/** True when a query still reads what was dropped, which is no failure. */
+/** True when a query still reads dropped tables, which is not a failure. */
 export function isCheckpointBusy(error: unknown): boolean {
   return error instanceof Error && /Cannot CHECKPOINT/i.test(error.message);
 }
 
-/** True when a statement named a table or a column that is not there. */
+/** True when a statement named a table or a column that does not exist. */
 export function isMissing(error: unknown): boolean {
   const isColumn = error instanceof Error && /Binder Error.*not found/is.test(error.message);
   return isColumn || isMissingTable(error);

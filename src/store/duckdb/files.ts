@@ -26,49 +26,49 @@ import { makeFolder } from '../../config/folders.ts';
 import { STORE_ERRORS, storeError } from '../errors.ts';
 import { HEADERS_BYTES } from './headers.ts';
 
-/** Files and folders of flows are for their owner only, whatever the umask. */
+/** Files and folders of flows are for their owner only, regardless of the umask. */
 const FOLDER_MODE = 0o700;
 const FILE_MODE = 0o600;
 
-/** Names of spilled data as DuckDB chooses them; nothing else in the folder is ours to remove. */
+/** Names of DuckDB's spill files; the store removes nothing else in the folder. */
 const SPILL_FILE = /^duckdb_temp_(storage|block).*\.(tmp|block)$/;
 
-/** In the folder of what is spilled, while damage is looked at. */
+/** Name in the spill folder while damage is examined. */
 const ALIAS = 'alias.duckdb';
 const SCRATCH = 'scratch';
 
-/** Names that damaged files get: `flows.duckdb.damaged-20260131T120000Z`. */
+/** Suffix of damaged files: `flows.duckdb.damaged-20260131T120000Z`. */
 const DAMAGED = '.damaged-';
 
-/** A log is folded into the file at a few MiB; one that could not be grows. */
+/** A log is folded into the file at a few MiB; if that fails it grows. */
 const WAL_BYTES_MAX = 512 * 1024 ** 2;
 
 const SPILL_BYTES_MAX = 1024 ** 3;
 
-/** The files of one database. All calls are synchronous: they are few, and before it is opened. */
+/** The files of one database. All calls are synchronous: they are few, before it is opened. */
 export class StoreFiles {
   readonly database: string;
   readonly wal: string;
   readonly spill: string;
 
   constructor(database: string) {
-    // A path such as `md:flows` names a service to the database, unless it begins with a slash.
+    // DuckDB takes a path such as `md:flows` for a service unless it begins with a slash.
     this.database = resolve(database);
     this.wal = `${this.database}.wal`;
     this.spill = `${this.database}.tmp`;
   }
 
   /**
-   * Makes the folders, for the owner only. One that is there and holds something else than flows
+   * Makes the folders, for the owner only. An existing folder that contains other files than flows
    * keeps its mode: it may be shared.
    */
   prepare(): void {
     const folder = dirname(this.database);
-    // What follows it is taken for the query of a URL: the log would be another file than ours.
+    // DuckDB takes the rest for the query of a URL, and would put the log in another file.
     if (folder.includes('?')) throw unusable(folder, 'the database knows no "?" in paths');
     makeFolder(folder, FOLDER_MODE);
     const log = lstatSync(this.wal, { throwIfNoEntry: false });
-    // Through a link, a file of somebody's choice would be written over.
+    // Through a link, an attacker's choice of file would be overwritten.
     if (log?.isFile() === false) throw unusable(folder, `${this.wal} is no ordinary file`);
     const own = basename(this.database);
     if (readdirSync(folder).every((name) => name.startsWith(own))) restrict(folder, FOLDER_MODE);
@@ -76,14 +76,14 @@ export class StoreFiles {
     this.protect();
   }
 
-  /** Takes rights of others from files that are there; a new file has them from the umask. */
+  /** Removes the rights of others from existing files; new files get their mode from the umask. */
   protect(): void {
     restrict(this.database, FILE_MODE);
     restrict(this.wal, FILE_MODE);
     restrict(this.spill, FOLDER_MODE);
   }
 
-  /** The database under a name that has no log, for as long as it is used. */
+  /** The database under a name without a log, until it is disposed. */
   alias(): Disposable & { readonly path: string } {
     const path = join(this.spill, ALIAS);
     rmSync(path, { force: true });
@@ -91,7 +91,7 @@ export class StoreFiles {
     return { path, [Symbol.dispose]: () => rmSync(path, { force: true }) };
   }
 
-  /** Runs `task` with the path of a file that may be made there, and is removed after it. */
+  /** Runs `task` with a path for a temporary file, which is removed afterwards. */
   async withScratch<T>(task: (path: string) => Promise<T>): Promise<T> {
     const folder = join(this.spill, SCRATCH);
     rmSync(folder, { recursive: true, force: true });
@@ -103,7 +103,7 @@ export class StoreFiles {
     }
   }
 
-  /** Removes what a process that was killed had spilled. Only once the database is locked. */
+  /** Removes spill files of a process that was killed. Only once the database is locked. */
   removeSpilled(): number {
     let removed = 0;
     for (const name of names(this.spill)) {
@@ -114,7 +114,7 @@ export class StoreFiles {
     return removed;
   }
 
-  /** Number of the file's node: another one, or none, when somebody removed or replaced it. */
+  /** The file's inode number: another one, or undefined, if the file was removed or replaced. */
   identity(): number | undefined {
     return seen(this.database)?.ino;
   }
@@ -125,13 +125,13 @@ export class StoreFiles {
     return bytes;
   }
 
-  /** The log's bytes, unless it is so long that it cannot be held. */
+  /** The log's bytes, unless it is too long for memory. */
   readWal(): Buffer | undefined {
     const bytes = bytesOf(this.wal);
     return bytes === 0 || bytes > WAL_BYTES_MAX ? undefined : readFileSync(this.wal);
   }
 
-  /** Copies the log, whole and damaged parts alike; returns the name of the copy. */
+  /** Copies the whole log, including damaged parts; returns the name of the copy. */
   keepWal(nowMs: number): string {
     const kept = freeName(`${this.wal}${DAMAGED}${stamp(nowMs)}`);
     copyFileSync(this.wal, kept, constants.COPYFILE_EXCL);
@@ -141,13 +141,13 @@ export class StoreFiles {
     return kept;
   }
 
-  /** Leaves the first `wholeBytes` of the log. */
+  /** Truncates the log to its first `wholeBytes` bytes. */
   cutWal(wholeBytes: number): void {
     truncateSync(this.wal, wholeBytes);
     sync(this.wal);
   }
 
-  /** The pages that the database begins with, unless it is shorter. */
+  /** The first pages of the database; undefined if it is shorter. */
   readHeaders(): Buffer | undefined {
     if (bytesOf(this.database) < HEADERS_BYTES) return undefined;
     const bytes = Buffer.alloc(HEADERS_BYTES);
@@ -155,7 +155,7 @@ export class StoreFiles {
     return bytes;
   }
 
-  /** Puts other pages in their place, and keeps what was there; returns the name of that. */
+  /** Replaces these pages, and keeps the old ones; returns the name of that copy. */
   replaceHeaders(damaged: Buffer, mended: Buffer, nowMs: number): string {
     const kept = freeName(`${this.database}.headers${DAMAGED}${stamp(nowMs)}`);
     writeFileSync(kept, damaged, { mode: FILE_MODE, flag: 'wx', flush: true });
@@ -168,8 +168,8 @@ export class StoreFiles {
   }
 
   /**
-   * Gives a log without a database another name: as it tells changes only, nothing reads it, and a
-   * new database would do away with it. Returns that name, or none.
+   * Renames a log without a database: it contains only changes, so nothing reads it, and a new
+   * database would delete it. Returns the new name, or undefined.
    */
   keepOrphan(nowMs: number): string | undefined {
     if (existsSync(this.database) || bytesOf(this.wal) === 0) return undefined;
@@ -179,7 +179,7 @@ export class StoreFiles {
     return kept;
   }
 
-  /** Gives the database another name, and its log the one that goes with it. */
+  /** Renames the database, and its logs to match. */
   setAside(nowMs: number): string {
     const kept = freeName(`${this.database}${DAMAGED}${stamp(nowMs)}`);
     // DuckDB begins further logs while it folds one into the file.
@@ -191,7 +191,7 @@ export class StoreFiles {
     return kept;
   }
 
-  /** Damaged files that were kept, by this or an earlier start; oldest first. */
+  /** Damaged files that this or an earlier start kept; oldest first. */
   damaged(): readonly string[] {
     const begin = basename(this.database);
     const folder = dirname(this.database);
@@ -201,19 +201,22 @@ export class StoreFiles {
       .map((name) => join(folder, name));
   }
 
-  /** What queries may spill: of what is free half at most, so that flows can still be written. */
+  /**
+   * Most bytes that queries may spill: at most half of the free space, so that flows can be
+   * written.
+   */
   spillLimitBytes(): number {
     return Math.min(SPILL_BYTES_MAX, this.disk().availableBytes / 2);
   }
 
-  /** Of the disk that the folder is on, for this process. */
+  /** Sizes of the folder's disk, as available to this process. */
   disk(): { readonly totalBytes: number; readonly availableBytes: number } {
     const { bsize, blocks, bavail } = statfsSync(dirname(this.database));
     return { totalBytes: bsize * blocks, availableBytes: bsize * bavail };
   }
 }
 
-/** What belongs to somebody else, or is somewhere else, is theirs to share. */
+/** Leaves files of other owners, and links, as they are. */
 function restrict(path: string, mode: number): void {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined || found.isSymbolicLink() || (found.mode & 0o777 & ~mode) === 0) return;
@@ -228,7 +231,7 @@ function unusable(folder: string, why: string): Error {
   );
 }
 
-/** None where the way there is closed, too: that it is, opening tells. */
+/** Undefined also if the path is not accessible: opening it reports that. */
 function seen(path: string): Stats | undefined {
   try {
     return statSync(path, { throwIfNoEntry: false });
@@ -261,7 +264,7 @@ function freeName(wanted: string): string {
   }
 }
 
-/** A file, or the names in a folder, on the disk. */
+/** Syncs a file, or the names in a folder, to the disk. */
 function sync(path: string): void {
   withFile(path, 'r', fsyncSync);
 }

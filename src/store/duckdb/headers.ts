@@ -1,8 +1,7 @@
 /**
  * The beginning of a DuckDB file: a main header and two database headers, a page each. A checkpoint
- * writes the one that is not in use and then uses it, and
- * opens no file unless all three are whole. A page is a checksum and what it is of, which but for
- * some tens of bytes has no meaning.
+ * writes the unused database header and then switches to it. DuckDB opens no file unless all three
+ * are intact. A page is a checksum and its contents; all but some tens of bytes have no meaning.
  */
 const HEADER_PAGE_BYTES = 4096;
 export const HEADERS_BYTES = 3 * HEADER_PAGE_BYTES;
@@ -12,10 +11,10 @@ const CHECKSUM_START = 5381n;
 const CHECKSUM_FACTOR = 0xbf58476d1ce4e5b9n;
 
 /**
- * The three pages with what is damaged made up for: the main header by `main`, that of another
- * database, as it tells formats only; a database header by a new checksum, if what it counts shows
- * that the damage lies behind what DuckDB reads of it. None when nothing is damaged, or the older
- * header might be taken for the newer one, whose flows would be written over.
+ * The three pages after repair. The main header is replaced by `main`, that of another database,
+ * since it only describes formats. A database header gets a new checksum if its checkpoint count
+ * shows that the damage is behind the bytes that DuckDB reads. Undefined when nothing is damaged,
+ * or when the older header might be taken for the newer one, whose flows would be overwritten.
  */
 export function mendedHeaders(bytes: Buffer, main: Buffer): Buffer | undefined {
   const damaged = SLOTS.filter((slot) => !isWhole(pageOf(bytes, slot)));
@@ -41,7 +40,7 @@ function pageOf(bytes: Buffer, slot: (typeof SLOTS)[number]): Buffer {
   return bytes.subarray(slot * HEADER_PAGE_BYTES, (slot + 1) * HEADER_PAGE_BYTES);
 }
 
-/** A header counts the checkpoints up to its own. */
+/** True when the two headers have successive checkpoint numbers. */
 function areSuccessive(bytes: Buffer): boolean {
   const [first, second] = SLOTS.map((slot) => pageOf(bytes, slot).readBigUInt64LE(CHECKSUM_BYTES));
   const [high, low] = first! > second! ? [first!, second!] : [second!, first!];

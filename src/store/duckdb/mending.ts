@@ -13,9 +13,9 @@ export interface MendingDeps {
 }
 
 /**
- * Sets aside, before a database is opened, damage that it would not notice and write over, or that
- * would keep it from being opened although it can be made up for. Returns the name of the log's
- * copy if that was cut.
+ * Before a database is opened, handles damage that DuckDB would not notice and would overwrite, and
+ * repairable damage that would prevent opening. Returns the name of the log's copy if the log was
+ * cut.
  */
 export async function mend(
   options: DatabaseOptions,
@@ -40,15 +40,15 @@ export async function mend(
 }
 
 /**
- * Whoever has the database open goes on writing to what looks damaged. DuckDB locks it before it
- * reads it, also under a name that has no log, and for reading only.
+ * A process that has the database open keeps writing to the parts that look damaged. DuckDB locks a
+ * file before it reads it, even under a name without a log, and even for reading only.
  */
 async function assertUnused(options: DatabaseOptions, files: StoreFiles): Promise<void> {
   using alias = files.alias();
   try {
     (await Database.open({ ...options, file: alias.path, isReadOnly: true })).close();
   } catch (error) {
-    // Any other failure is of what is to be mended, or will be told again.
+    // Any other failure is due to the damage, or will be reported again.
     if (isLocked(error)) throw error;
   }
 }
@@ -98,8 +98,8 @@ function cutWal(files: StoreFiles, wal: WalToCut, { log, nowMs }: MendingDeps): 
 }
 
 /**
- * After the database could not be opened. `walKept`: where the log is since it was first cut;
- * returned when that is still so.
+ * Handles damage after the database could not be opened. `walKept`: the copy of the log from its
+ * first cut; returned if that is still valid.
  */
 export function setAside(
   files: StoreFiles,

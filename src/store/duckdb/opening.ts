@@ -10,7 +10,7 @@ export interface OpenedDatabase {
   readonly catalog: Catalog;
 }
 
-/** The same database, closed before and known to be whole, with what was known of it. */
+/** Opens a database again that was closed intact, with its known state. */
 export async function openAgain(
   options: DatabaseOptions,
   files: StoreFiles,
@@ -29,9 +29,9 @@ export async function openAgain(
 const ATTEMPTS_MAX = 8;
 
 /**
- * Opens a database, and keeps what is whole of one that is damaged: of the log the entries before
- * the damage, of the file everything unless the database cannot read it at all. What is damaged is
- * kept beside it under another name, and never removed.
+ * Opens a database, and keeps the intact parts of a damaged one: the entries of the log before the
+ * damage, and the file unless the database cannot read it at all. Damaged files are kept beside it
+ * under another name, and never removed.
  */
 export async function openDatabase(
   options: DatabaseOptions,
@@ -60,7 +60,7 @@ async function openFile(
   deps: MendingDeps,
 ): Promise<OpenedDatabase> {
   const database = await Database.open({ ...options, spillLimitBytes: files.spillLimitBytes() });
-  // It is locked now, so whoever spilled these files is gone.
+  // It is locked now, so the process that spilled these files is gone.
   const removed = files.removeSpilled();
   if (removed > 0) {
     deps.log.info(

@@ -24,15 +24,15 @@ export interface QuestionsDeps {
   readonly clock: Clock;
   readonly metrics: StoreMetrics;
   readonly place: string;
-  /** What is open; rejects with a coded error when nothing is. */
+  /** The open database; rejects with a coded error when none is open. */
   opened(): Promise<{ readonly reader: Reader; readonly catalog: Catalog }>;
-  /** Makes rows that were appended visible. */
+  /** Makes appended rows visible. */
   showStaged(): Promise<void>;
-  /** True when what is damaged has been left out, so that it pays to ask again. */
+  /** True when damaged parts have been left out, so that another attempt may succeed. */
   leaveOutDamaged(error: unknown): Promise<boolean>;
 }
 
-/** Partitions found to be damaged by one query, before it gives up. */
+/** Damaged partitions that one query may find before it gives up. */
 const DAMAGED_PER_QUERY_MAX = 32;
 
 type Task<T> = (session: Session, tables: SqlTables) => Promise<T>;
@@ -100,7 +100,7 @@ export class Questions {
     }
   }
 
-  /** Asks again when the tables were other ones than it had been told. */
+  /** Repeats the query when tables were dropped or left out meanwhile. */
   async #persist<T>(range: TimeRange, signal: AbortSignal, task: Task<T>): Promise<T> {
     let wasDropped = false;
     for (let damaged = 0; ; ) {
@@ -122,8 +122,7 @@ export class Questions {
   async #attempt<T>(range: TimeRange, signal: AbortSignal, task: Task<T>): Promise<T> {
     const { reader, catalog } = await this.#deps.opened();
     return reader.query(signal, async (session) => {
-      // In a transaction all statements see the same flows, and a partition that is dropped
-      // meanwhile stays readable.
+      // In a transaction all statements see the same flows, and a dropped partition stays readable.
       await session.execute('BEGIN');
       try {
         return await task(session, tablesOf(catalog.partitions, range));

@@ -15,21 +15,21 @@ import type { Partition } from './catalog.ts';
 import type { Cell, Database, Session } from './database.ts';
 
 /**
- * Queries that run at the same time. Each takes one of the four threads that Node has for such
- * work, and commits need one too.
+ * Queries that run at the same time. Each takes one of the four threads of Node's pool, and commits
+ * need one, too.
  */
 const QUERIES_MAX = 2;
 
 /** Queries that wait for their turn. */
 const WAITING_MAX = 64;
 
-/** An interrupt that meets a query before it has begun is lost, so it is repeated. */
+/** An interrupt before the query has begun is lost, so it is repeated. */
 const INTERRUPT_EVERY_MS = 25;
 
-/** How long the end of a query is waited for when the store is closed. */
+/** How long closing the store waits for a query to end. */
 const DRAIN_MAX_MS = 3000;
 
-/** Runs queries on connections of their own, a few at a time. */
+/** Runs queries on separate connections, a few at a time. */
 export class Reader {
   readonly #database: Database;
   readonly #clock: Clock;
@@ -43,7 +43,7 @@ export class Reader {
     this.#clock = clock;
   }
 
-  /** Lends a connection to `task`; when the signal fires the task's statement is interrupted. */
+  /** Lends a connection to `task`; the signal interrupts the task's statement. */
   async query<T>(signal: AbortSignal, task: (session: Session) => Promise<T>): Promise<T> {
     await this.#turn(signal);
     try {
@@ -62,7 +62,7 @@ export class Reader {
     }
   }
 
-  /** Takes no more queries, if none is running; true when that is so. */
+  /** Closes for further queries if none is running; true when it did. */
   closeIfIdle(): boolean {
     if (this.#lane.running === 0) this.#closed = true;
     return this.#closed;
@@ -169,7 +169,7 @@ function absentColumn({ name, kind }: FieldSpec): string {
   return `${value}::${sqlType(kind)} AS ${quoted(name)}`;
 }
 
-/** The statement that gives values to ids; they are passed as one text. */
+/** The statement that looks up the values of ids; the ids are passed as one text. */
 export function printNames(
   tables: SqlTables,
   dictionary: DictionaryName,

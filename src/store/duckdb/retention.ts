@@ -11,20 +11,20 @@ export interface RetentionParts {
   readonly catalog: Catalog;
   readonly ages: PartitionAges;
   readonly writer: Writer;
-  /** None: in memory. */
+  /** Undefined: in memory. */
   readonly files: Pick<StoreFiles, 'disk' | 'sizeBytes' | 'spillLimitBytes'> | undefined;
 }
 
-/** Space in use when the partition that takes rows was first seen. */
+/** Space in use when the current partition was first seen. */
 export interface PartitionBase {
   readonly partition: Partition | undefined;
   readonly bytes: number;
 }
 
 /**
- * Disk space that is left to others, to the log, to what queries spill, and to blocks that become
- * free two checkpoints after their flows were dropped: old flows go before it is used up. It is a
- * share of the disk within bounds, and half of a tiny one.
+ * Disk space left for other programs, for the log, for spilled data, and for blocks that become
+ * free two checkpoints after their flows were dropped: old flows are dropped before it is used up.
+ * It is a share of the disk within bounds, and half of a tiny disk.
  */
 const DISK_RESERVE_SHARE = 0.1;
 const DISK_RESERVE_LEAST_BYTES = 32 * 1024 ** 2;
@@ -38,14 +38,14 @@ function reserveBytes(diskBytes: number): number {
 type DropReason = 'age' | 'size' | 'disk';
 
 /**
- * Drops the oldest partitions when they are too old, when all of them take more space than they
- * may, or when the disk has not as much.
+ * Drops the oldest partitions when they are too old, when all of them exceed the size limit, or
+ * when the disk has too little space.
  */
 export class Retention {
   readonly #config: DuckdbConfig;
   readonly #parts: RetentionParts;
   readonly #deps: WriterDeps;
-  /** What the one after this is to begin with, when only the database was opened anew. */
+  /** The start value for the next instance, when only the database was reopened. */
   base: PartitionBase;
 
   constructor(
@@ -60,7 +60,7 @@ export class Retention {
     this.#deps = deps;
   }
 
-  /** To be called between appends. */
+  /** Call it between appends. */
   async enforce(): Promise<void> {
     await this.#limitSpill();
     await this.#sealIfDue();
@@ -74,12 +74,12 @@ export class Retention {
       dropped++;
     }
     dropped += await this.#enforceSize();
-    // Blocks of dropped tables become free with a checkpoint, and those at the end of the file
-    // are given back to the disk.
+    // Blocks of dropped tables become free with a checkpoint, and those at the end of the file are
+    // returned to the disk.
     if (dropped > 0) await this.#parts.session.checkpoint();
   }
 
-  /** Other files than ours may have come or gone. */
+  /** Files of other programs may have appeared or gone. */
   async #limitSpill(): Promise<void> {
     const { files, session } = this.#parts;
     if (files === undefined) return;
@@ -87,7 +87,7 @@ export class Retention {
     try {
       await session.execute(`SET GLOBAL max_temp_directory_size = '${limit}'`);
     } catch (error) {
-      // Refused while queries have spilled more than that: the next time will do.
+      // Refused while queries have spilled more than that: the next attempt is enough.
       this.#deps.log.debug({ component: 'store', error: explain(error) }, 'spill limit stays');
     }
   }
@@ -109,7 +109,8 @@ export class Retention {
     for (let dropped = 0; ; ) {
       const { bytes, reason } = this.#limit();
       const usedBytes = await this.#usedBytes();
-      // A query that still reads what was dropped holds its space: no reason to drop the next.
+      // A query that still reads dropped flows holds their space: no reason to drop the next
+      // partition.
       if (usedBytes <= bytes || usedBytes >= beforeBytes) return dropped;
       beforeBytes = usedBytes;
       const [oldest] = catalog.all;
@@ -120,7 +121,7 @@ export class Retention {
     }
   }
 
-  /** What flows may take: free blocks of the file are theirs, whatever else has filled the disk. */
+  /** Space for flows; includes free blocks of the file, even on a disk that others have filled. */
   #limit(): { readonly bytes: number; readonly reason: DropReason } {
     const { sizeLimitBytes } = this.#config;
     const { files } = this.#parts;
@@ -144,7 +145,7 @@ export class Retention {
     );
   }
 
-  /** Blocks that hold data, and the log; free blocks are written again before the file grows. */
+  /** Blocks with data, and the log; the file reuses free blocks before it grows. */
   async #usedBytes(): Promise<number> {
     const [[used, log] = []] = await this.#parts.session.run(
       'SELECT (block_size * used_blocks)::DOUBLE, wal_size FROM pragma_database_size() LIMIT 1',
@@ -153,7 +154,7 @@ export class Retention {
   }
 }
 
-/** The log's size is printed for people: `12.3 MiB`. */
+/** DuckDB prints the log's size for people: `12.3 MiB`. */
 function walBytes(text: string): number {
   const match = /^([\d.]+) (bytes|KiB|MiB|GiB)$/.exec(text);
   if (match === null) return 0;

@@ -37,10 +37,10 @@ export interface DuckdbDeps {
   readonly tables: TableSpace;
 }
 
-/** How often age and size are looked at. */
+/** How often age and size are checked. */
 const RETENTION_EVERY_MS = 30_000;
 
-/** How long after an attempt to open the database failed the next one is made. */
+/** Time between attempts to open the database after a failure. */
 const REOPEN_EVERY_MS = 5000;
 
 /**
@@ -56,11 +56,11 @@ export function createDuckdbStore(config: DuckdbConfig, deps: DuckdbDeps): Duckd
 
 export interface DuckdbStore extends FlowStore {
   outcome(): StoreOutcome;
-  /** Whether flows are being kept right now; answers from memory. */
+  /** Whether flows are being stored right now; answers from memory. */
   readiness(): HealthState;
 }
 
-/** What exists while the store is open. */
+/** State that exists while the store is open. */
 interface Opened extends OpenedDatabase {
   readonly ages: PartitionAges;
   readonly writer: Writer;
@@ -68,7 +68,7 @@ interface Opened extends OpenedDatabase {
   readonly retention: Retention;
 }
 
-/** Writes that wait: timers add two each second, and the sink few batches. More are refused. */
+/** Most writes that wait (timers add two each second, the sink few batches); more are refused. */
 const WRITES_WAITING_MAX = 4096;
 
 class OneFileStore implements DuckdbStore {
@@ -84,10 +84,10 @@ class OneFileStore implements DuckdbStore {
   readonly #timers: Disposable[] = [];
   #opened: Opened | undefined;
   #isStarted = false;
-  /** Of the file that is open. */
+  /** Inode of the open file. */
   #identity: number | undefined;
   #openFailedMs = Number.NEGATIVE_INFINITY;
-  /** Set while the file is closed only to be opened again. */
+  /** Set while the file is closed in order to be opened again. */
   #renewing: Promise<void> | undefined;
   /** Durable rows when the file was opened. */
   #renewedRows = 0;
@@ -134,12 +134,12 @@ class OneFileStore implements DuckdbStore {
       try {
         await opened.writer.commit();
         await opened.writer.abandon();
-        // The log is folded into the file, so that the next start is quick.
+        // Folds the log into the file, so that the next start is quick.
         if (this.#files !== undefined && isIdle) await opened.session.checkpoint();
       } catch (error) {
         throw storeFailure(error, this.#place);
       } finally {
-        // Closing waits for queries; one that does not obey ends with the process.
+        // Closing waits for queries; a query that does not stop ends with the process.
         if (isIdle) close(opened);
       }
     });
@@ -152,11 +152,11 @@ class OneFileStore implements DuckdbStore {
       await this.#write(async ({ writer }) => {
         isTaken = true;
         await writer.append(batch);
-        // While writing fails, each caller is told what became of its own rows.
+        // While writing fails, each caller learns the outcome of its own rows.
         if (this.#health.failure !== undefined) await writer.commit();
       });
     } catch (error) {
-      // The writer counts what it was given.
+      // The writer counts the rows that it received.
       if (!isTaken) {
         this.#books.lost += rows;
         this.#metrics.lost.inc(rows);
@@ -245,13 +245,13 @@ class OneFileStore implements DuckdbStore {
     return { ...found, ages, writer, reader, retention };
   }
 
-  /** One writer at a time; after a failure that the database does not survive it is reopened. */
+  /** One writer at a time; reopens the database after a fatal failure. */
   async #write(task: (opened: Opened) => Promise<void>): Promise<void> {
     await this.#writing.run(async () => {
       try {
         const { durable } = this.#books;
         await task(await this.#openedAgain());
-        // That nothing had to be written says nothing about whether it could be.
+        // Only written rows prove that writing works.
         if (this.#books.durable > durable) {
           this.#health.succeeded();
           // The log is a new file after each checkpoint.
@@ -266,14 +266,14 @@ class OneFileStore implements DuckdbStore {
     });
   }
 
-  /** What can be done about a failed write, so that the next one has a better chance. */
+  /** Repairs the cause of a failed write where possible, so that the next one may succeed. */
   async #recover(error: unknown, failure: Error): Promise<void> {
     const cause = isCorrupt(error) ? error : failure.cause;
     if (isCorrupt(cause)) await this.#leaveOutDamaged(cause);
     const isGone = hasCode(failure, STORE_ERRORS.removed);
     if (isGone || isFatal(error) || isFatal(failure.cause)) await this.#reopen();
     if (!hasCode(failure, STORE_ERRORS.diskFull)) return;
-    // Old flows make room. On a disk that is full to the last byte not even that can be written.
+    // Dropping old flows makes room. On a completely full disk not even that can be written.
     await this.#opened?.retention.enforce().catch((reason: unknown) => {
       this.#deps.log.warn({ component: 'store', error: explain(reason) }, 'no room could be made');
     });
@@ -284,8 +284,8 @@ class OneFileStore implements DuckdbStore {
     this.#opened = undefined;
     if (broken !== undefined) {
       await broken.writer.abandon();
-      // Queries hold on to the file, whose log would then be taken for that of the new one.
-      // Two databases on one file would spoil it.
+      // Queries keep the file open, and its log would be taken for that of the new database. Two
+      // databases on one file would corrupt it.
       while (!(await broken.reader.drain())) {
         this.#deps.log.warn({ component: 'store' }, 'a query does not end');
       }
@@ -294,7 +294,7 @@ class OneFileStore implements DuckdbStore {
     await this.#tryOpen();
   }
 
-  /** Lets go of memory; nothing else changes. Not while a query runs: the next time will do. */
+  /** Releases memory, without other effects. Not while a query runs: the next time is enough. */
   async #renew(opened: Opened): Promise<void> {
     const rows = this.#books.durable - this.#renewedRows;
     if (this.#files === undefined || rows < this.#config.renewRows) return;
@@ -334,7 +334,7 @@ class OneFileStore implements DuckdbStore {
     }
   }
 
-  /** After a failure the store is closed until it can be opened, which is tried now and then. */
+  /** After a failure the store stays closed until an attempt to open it succeeds. */
   async #openedAgain(): Promise<Opened> {
     const waitedMs = this.#deps.clock.monotonicMs() - this.#openFailedMs;
     if (this.#opened === undefined && this.#isStarted && waitedMs >= REOPEN_EVERY_MS) {
@@ -350,11 +350,11 @@ class OneFileStore implements DuckdbStore {
     });
   }
 
-  /** Work of a timer: nobody awaits it, so its failure is logged and shown by `status`. */
+  /** Work of a timer: nothing awaits it, so its failure is logged and shown by `status`. */
   #background(work: 'flush' | 'retention'): void {
     const opened = this.#opened;
     const isLost = this.#files !== undefined && this.#files.identity() !== this.#identity;
-    // Rows that came since the last tick wait for the next: a fast stream commits by row groups.
+    // Rows since the last tick wait for the next one: a fast stream commits by row groups.
     const isEarly = (opened?.writer.stagedMs ?? 0) < this.#config.flushIntervalMs / 2;
     if (work === 'flush' && opened !== undefined && isEarly && !isLost) return;
     const waitedMs = this.#deps.clock.monotonicMs() - this.#openFailedMs;
@@ -372,7 +372,7 @@ class OneFileStore implements DuckdbStore {
     await this.#renew(opened);
   }
 
-  /** Staged rows become visible; if they are lost, the query answers without them. */
+  /** Makes staged rows visible; if they are lost, the query answers without them. */
   async #showStaged(): Promise<void> {
     if ((this.#opened?.writer.staged ?? 0) === 0) return;
     try {

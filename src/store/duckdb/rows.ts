@@ -10,7 +10,7 @@ import { DICTIONARIES } from './catalog.ts';
 import type { Cell, Session } from './database.ts';
 import { printNames, type Rows } from './reader.ts';
 
-/** Turns rows of ids into flows with names; only the ids of these rows are looked up. */
+/** Turns rows of ids into flows with names; looks up only the ids of these rows. */
 export async function nameRows(
   session: Session,
   tables: SqlTables,

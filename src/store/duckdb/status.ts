@@ -8,7 +8,7 @@ import { clockWarnings, damageWarnings } from './warnings.ts';
 
 export interface StatusParts {
   readonly files: StoreFiles | undefined;
-  /** What is open, if anything. */
+  /** The open database, if any. */
   readonly opened:
     | {
         readonly catalog: Catalog;
@@ -21,7 +21,7 @@ export interface StatusParts {
   readonly nowMs: number;
 }
 
-/** What a store says of itself; its gauges are set by the way. */
+/** The status of a store; sets its gauges as well. */
 export function statusOf(parts: StatusParts, metrics: StoreMetrics): StoreStatus {
   const { files, opened, health, lapse, nowMs } = parts;
   const whole = opened?.catalog.partitions ?? [];

@@ -4,16 +4,16 @@ import { giveWay } from '../../telemetry/priority.ts';
 
 const TASKS = '/proc/self/task';
 
-/** Of Node's threads, on which a database is opened; those that DuckDB starts inherit the name. */
+/** Name of Node's threads that open a database; the threads that DuckDB starts inherit it. */
 const STARTER = 'libuv-worker';
 
 /**
- * Opens a database whose own threads have a lower priority than ours: what queries have for the
- * taking is what captures, drains and probes leave. A query also works on the thread of Node's that
- * waits for it; those keep theirs, since hooks are attached and flows committed there.
+ * Opens a database whose own threads have a lower priority than the program: queries only get the
+ * CPU time that captures, drains and probes leave. A query also works on the Node thread that waits
+ * for it; those threads keep their priority, since they attach hooks and commit flows.
  */
 export async function withPatientThreads<T>(open: () => Promise<T>): Promise<T> {
-  // Threads of Node's start with the first work for them.
+  // Node starts its threads with the first work for them.
   await stat(TASKS);
   const before = new Set(readdirSync(TASKS));
   const opened = await open();
@@ -27,7 +27,7 @@ function isStarted(task: string): boolean {
   try {
     return readFileSync(`${TASKS}/${task}/comm`, 'utf8').trim() === STARTER;
   } catch {
-    // It has ended meanwhile.
+    // The thread has ended meanwhile.
     return false;
   }
 }

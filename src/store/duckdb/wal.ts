@@ -1,29 +1,29 @@
 /**
- * Layout of DuckDB's write-ahead log, as far as it takes to tell where whole entries end: a version
- * entry of its own form, then entries of a size and a checksum (8 bytes each, little-endian) and
- * that many bytes, which begin with the field 100 of a serialised object.
+ * The parts of DuckDB's write-ahead log format that show where whole entries end: a version entry
+ * of its own form, then entries of a size and a checksum (8 bytes each, little-endian) and that
+ * many bytes, which begin with field 100 of a serialised object.
  */
 const VERSION_ENTRY = [0x64, 0x00, 0x62, 0x65, 0x00, 0x02, 0xff, 0xff] as const;
 const ENTRY_HEADER_BYTES = 16;
 const ENTRY_BEGINS = [0x64, 0x00] as const;
 
-/** An entry is a chunk of rows at most: a size beyond this was never written. */
+/** An entry has at most a chunk of rows: a larger size was never written. */
 const ENTRY_BYTES_MAX = 64 * 1024 ** 2;
 
-/** What a write-ahead log holds. */
+/** The contents of a write-ahead log. */
 export interface WalSurvey {
-  /** Where whole entries end. */
+  /** End of the whole entries. */
   readonly wholeBytes: number;
   /**
-   * True when what follows was damaged. Otherwise it is nothing, or the beginning of an entry that
-   * a crash interrupted, which belongs to a commit that nobody was told of.
+   * True when the rest was damaged. Otherwise the rest is empty, or the beginning of an entry that
+   * a crash interrupted; its commit was never acknowledged.
    */
   readonly isDamaged: boolean;
 }
 
 /**
- * Finds where a log stops to make sense. DuckDB checks entries whose size is right, and says so;
- * a size that is wrong it takes for the end of the log, and would write over what follows.
+ * Finds the end of the valid part of a log. DuckDB checks entries whose size is right, and reports
+ * damage; it takes a wrong size for the end of the log, and would overwrite the rest.
  */
 export function surveyWal(bytes: Buffer): WalSurvey {
   if (bytes.length === 0) return { wholeBytes: 0, isDamaged: false };
@@ -55,7 +55,7 @@ function entryBytes(bytes: Buffer, at: number): number | undefined {
   return ENTRY_HEADER_BYTES + size;
 }
 
-/** One entry that was begun and not finished, with nothing whole behind it. */
+/** A single unfinished entry, without a whole entry behind it. */
 function isInterrupted(rest: Buffer): boolean {
   const size = entryBytes(rest, 0);
   const isHeaderCut = rest.length < ENTRY_HEADER_BYTES + ENTRY_BEGINS.length;

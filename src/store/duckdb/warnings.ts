@@ -2,10 +2,12 @@ import type { PartitionAges } from './ages.ts';
 import type { Catalog } from './catalog.ts';
 import type { StoreFiles } from './files.ts';
 
-/** How far the newest flow may be ahead of the clock before somebody is told. */
+/** How far the newest flow may be ahead of the clock without a warning. */
 const AHEAD_MS = 60_000;
 
-/** Damage that the store works around: what, where, and what to do; a sentence each, for people. */
+/**
+ * Damage that the store works around: its kind, place and remedy; one sentence each, for people.
+ */
 export function damageWarnings(
   files: StoreFiles | undefined,
   catalog: Catalog | undefined,
@@ -26,7 +28,7 @@ export function damageWarnings(
   return [...kept, ...leftOut];
 }
 
-/** What flows and the clock say of each other that cannot be true of both. */
+/** Contradictions between the flows and the clock. */
 export function clockWarnings(
   ages: PartitionAges | undefined,
   newestMs: number | undefined,
@@ -49,7 +51,7 @@ export function clockWarnings(
   return warnings;
 }
 
-/** Of other tools' doing, a time may be anything. */
+/** A time that another tool wrote may have any value. */
 function iso(epochMs: number): string {
   const date = new Date(epochMs);
   return Number.isNaN(date.getTime()) ? String(epochMs) : date.toISOString();

@@ -3,7 +3,7 @@ import { explain, hasCode } from '../../base/errors.ts';
 import { STORE_ERRORS } from '../errors.ts';
 import type { Books } from './writer.ts';
 
-/** Whether rows can be written, and what a person should know of the last time they could not. */
+/** Whether rows can be written, and the last period in which rows were lost. */
 export class WriteHealth {
   readonly #clock: Clock;
   readonly #books: Readonly<Books>;
@@ -18,13 +18,13 @@ export class WriteHealth {
     this.#books = books;
   }
 
-  /** Why rows could not be written lately; none since a commit of rows has succeeded. */
+  /** Why rows could not be written lately; undefined once a commit of rows has succeeded. */
   get failure(): unknown {
     return this.#failure;
   }
 
   failed(error: unknown): void {
-    // That the store is closed is no reason, but follows from the one that closed it.
+    // The closed store is not the reason, but a result of the failure that closed it.
     if (this.#failure !== undefined && hasCode(error, STORE_ERRORS.stopped)) return;
     if (this.#failure === undefined) this.#failedMs = this.#clock.nowMs();
     this.#failure = error;
@@ -38,14 +38,14 @@ export class WriteHealth {
         `${lost === 1 ? '1 flow' : `${lost} flows`} could not be written ` +
         `between ${from} and ${to}: ${explain(this.#failure)}`;
     } else if (hasCode(this.#failure, STORE_ERRORS.removed)) {
-      // Nothing new was lost, but what had been kept.
+      // No new rows were lost, but stored ones were.
       this.#lapse = `at ${from}, ${explain(this.#failure)}`;
     }
     this.#failure = undefined;
     this.#lostBefore = this.#books.lost;
   }
 
-  /** The last time that rows were lost, once that is over: a sentence for a person. */
+  /** The last period in which rows were lost, once it is over: a sentence for people. */
   get lapse(): string | undefined {
     return this.#lapse;
   }

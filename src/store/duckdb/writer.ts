@@ -16,7 +16,7 @@ import type { StoreMetrics } from './metrics.ts';
 
 /**
  * Most rows staged before they are committed. It is a row group of the database: a transaction of
- * exactly that many is compressed straight into the file, while smaller ones go through the
+ * exactly this size is compressed straight into the file, while smaller ones go through the
  * write-ahead log first and cost about four times as much per row.
  */
 const ROW_GROUP_ROWS = 122_880;
@@ -26,21 +26,21 @@ export interface WriterDeps {
   readonly metrics: StoreMetrics;
   readonly clock: Clock;
   readonly books: Books;
-  /** False once the file that rows are written to is not the one of that name any more. */
+  /** False once the file at that path is not the one that rows are written to. */
   isInPlace(): boolean;
 }
 
-/** Rows by what became of them, over the life of a store: what is in neither is staged. */
+/** Rows by outcome, over the life of a store; rows in neither count are staged. */
 export interface Books {
   /** Committed: a crash does not lose them. */
   durable: number;
-  /** Given up; whoever appended them counts them as dropped. */
+  /** Given up; the caller that appended them counts them as dropped. */
   lost: number;
 }
 
 /**
- * Appends batches to the newest partition. Not safe for calls at the same time: its owner lets one
- * in after the other.
+ * Appends batches to the newest partition. Not safe for concurrent calls: its owner makes one call
+ * at a time.
  */
 export class Writer {
   readonly #session: Session;
@@ -56,7 +56,7 @@ export class Writer {
   readonly #bounds = new Float64Array(2);
   #staged = 0;
   #stagedSinceMs = 0;
-  /** Rows of the batch that is being appended which have not been staged yet. */
+  /** Rows of the current batch that have not been staged yet. */
   #unstaged = 0;
   #sealNext = false;
 
@@ -73,7 +73,7 @@ export class Writer {
     this.#place = options.place;
     this.#deps = deps;
     this.#translation = new Translation(catalog.lastIds);
-    // Rows of today do not belong with those that may turn out to be days old.
+    // Rows of today must not join a partition that may turn out to be days old.
     this.#sealNext = ages.isDoubtful;
   }
 
@@ -82,7 +82,7 @@ export class Writer {
     return this.#staged === 0 ? 0 : this.#deps.clock.monotonicMs() - this.#stagedSinceMs;
   }
 
-  /** Highest ids given out: a writer after this one goes on behind them. */
+  /** Highest assigned ids: the next writer continues after them. */
   get lastIds(): Catalog['lastIds'] {
     const { strings, addresses, macs } = this.#translation;
     return { strings: strings.last, addresses: addresses.last, macs: macs.last };
@@ -93,7 +93,7 @@ export class Writer {
     return this.#staged;
   }
 
-  /** Stages rows. When it fails, those of the batch that were not staged yet are lost as well. */
+  /** Stages rows. On failure, unstaged rows of the batch are lost as well. */
   async append(batch: FlowBatch): Promise<void> {
     const total = batch.selected;
     if (total === 0) return;
@@ -128,7 +128,7 @@ export class Writer {
     if (this.#staged > 0) this.#note(batch, total);
   }
 
-  /** Makes the staged rows visible and durable, or gives them up and says why. */
+  /** Makes the staged rows visible and durable. On failure gives them up and throws the reason. */
   async commit(): Promise<void> {
     if (this.#staged === 0) return;
     const { clock, metrics } = this.#deps;
@@ -152,13 +152,13 @@ export class Writer {
     metrics.commitSeconds.observe((clock.monotonicMs() - startedMs) / 1000);
   }
 
-  /** Commits, and lets the next rows begin a partition. */
+  /** Commits; the next rows begin a new partition. */
   async seal(): Promise<void> {
     await this.commit();
     this.#sealNext = true;
   }
 
-  /** True when the partition that takes rows is older than one may become. */
+  /** True when the current partition is older than one may become. */
   isDue(): boolean {
     return this.#partition !== undefined && this.#ages.of(this.#partition) >= this.#spanMs;
   }
@@ -168,7 +168,7 @@ export class Writer {
     return this.#partition;
   }
 
-  /** Closes what is open of a partition that is about to be dropped; nothing may be staged. */
+  /** Closes everything open of a partition that is about to be dropped; nothing may be staged. */
   leave(partition: Partition): void {
     if (partition !== this.#partition) return;
     this.#appenders?.discard();
@@ -177,7 +177,7 @@ export class Writer {
     this.#translation.forget();
   }
 
-  /** Gives up what is staged, and begins afresh with the next batch. */
+  /** Gives up staged rows, and starts again with the next batch. */
   async abandon(): Promise<void> {
     this.#lose(this.#staged);
     this.#staged = 0;
@@ -221,8 +221,8 @@ export class Writer {
     this.#appenders?.discard();
     this.#appenders = undefined;
     if (!reusable) {
-      // The new partition has the columns of the old one too, so that two layouts that take turns
-      // do not begin one each time.
+      // The new partition has the columns of the old one too, so that alternating layouts do not
+      // begin a partition each time.
       const kept = [...(current?.columns ?? [])].map(
         ([name, kind]): ColumnSpec => ({ name, kind }),
       );
@@ -277,7 +277,7 @@ function widen(
   bounds[1] = high;
 }
 
-/** The columns of a batch that the field table knows; others have no place in the store. */
+/** The columns of a batch that the field table knows; the store does not keep others. */
 function storedColumns(layout: BatchLayout): readonly ColumnSpec[] {
   if (layout.kindOf(TIME_FIELD) !== 'f64') {
     throw storeError(

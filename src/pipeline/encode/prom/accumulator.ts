@@ -1,12 +1,12 @@
 /**
- * Numbers of one metric by series slot. Slots are given by the metric's group of label tuples;
- * whoever hands them out calls `reserve` before a slot is new.
+ * Numbers of one metric by series slot. The metric's group of label tuples assigns slots, and calls
+ * `reserve` before a new one.
  */
 export interface Accumulator {
   reserve(slots: number): void;
   /** Adds `values[i]` to the series `slots[i]`, for i from 0 to `count`. */
   add(slots: Int32Array, values: Float64Array, count: number): void;
-  /** Back to nothing, as the series is gone or new. */
+  /** Resets a slot whose series is gone or new. */
   clear(slot: number): void;
   /** Sample lines of a series: `<name><suffix>{<labels>} <value>`. */
   lines(name: string, labels: string, slot: number): string;
@@ -54,7 +54,7 @@ export class GaugeAccumulator implements Accumulator {
   }
 }
 
-/** Observations fall into the first bucket whose bound is not below them. */
+/** Observations count in the first bucket whose bound is not below them. */
 export class HistogramAccumulator implements Accumulator {
   readonly #bounds: Float64Array;
   readonly #width: number;

@@ -1,4 +1,7 @@
-/** How many series a stage may have, over all its metrics, and what did not fit. */
+/**
+ * The number of series that a stage may have, over all its metrics, and of samples that did not
+ * fit.
+ */
 export class SeriesBudget {
   readonly #max: number;
   readonly #onDropped: () => void;

@@ -35,7 +35,7 @@ export interface CompiledMetric {
   readonly reads: readonly string[];
 }
 
-/** Checks one metric of the configuration and ties it to its columns. */
+/** Checks one metric of the configuration and binds it to its columns. */
 export function compileMetric(options: MetricOptions, at: MetricContext): CompiledMetric {
   const { path, context } = at;
   const name = at.prefix + options.name;
@@ -113,7 +113,7 @@ function compileLabels(options: MetricOptions, { path, context }: MetricContext)
   throw configError(PIPELINE_ERRORS.metric, `${path}.labels[${twice}]`, problem);
 }
 
-/** A list cannot be a label or be compared as a whole. */
+/** A list cannot be a label and cannot be compared as a whole. */
 function checkPlain(
   field: string,
   options: MetricOptions,

@@ -6,15 +6,15 @@ import { configError, PIPELINE_ERRORS } from '../../errors.ts';
 import type { MetricFilter } from '../../options/encode/prom.ts';
 import { canonical } from '../../transform/filter/remove-entry.ts';
 
-/** Longer patterns are mistakes or attacks; they are run once per distinct value, but still. */
+/** Longer patterns are mistakes or attacks, even though each runs only once per distinct value. */
 const PATTERN_MAX_CHARS = 1000;
 
-/** Takes rows out of `rows[0 .. count]` in place and returns how many are left. */
+/** Removes rows from `rows[0 .. count]` in place and returns how many are left. */
 export interface RowFilter {
   narrow(batch: FlowBatch, rows: Uint32Array, count: number): number;
 }
 
-/** A filter of one key with all alternatives that the configuration has for it. */
+/** A filter of one key with all its alternatives in the configuration. */
 export type KeyFilter =
   | { readonly kind: 'column'; readonly test: ColumnTest }
   /** Refers to other fields by `$(Field)`. */
@@ -52,7 +52,7 @@ export function keyFilters(
         reads: [key, ...entries.flatMap((one) => fieldsOf(one.filter.value))],
       };
     }
-    // Of one filter that asks for presence alone the text need not be made.
+    // A single filter that only tests presence needs no text.
     const [only] = entries;
     if (entries.length === 1 && only !== undefined) {
       const { type } = only.filter;
@@ -128,7 +128,7 @@ function rowTest(filter: MetricFilter, path: string, kind: FieldKind | undefined
     : (text, other) => text !== fill(other);
 }
 
-/** Makes texts row by row: only filters that compare two fields of a flow come here. */
+/** Makes texts row by row: only used by filters that compare two fields of a flow. */
 class TemplateFilter implements RowFilter {
   readonly #key: string;
   readonly #tests: readonly RowTest[];

@@ -5,14 +5,14 @@ import type { LabelGroup, SeenSeries } from './group.ts';
 import { EMPTY_VALUE, type LabelValues } from './label-values.ts';
 import { NO_SLOT } from './tuples.ts';
 
-/** Samples that one flow may make; its lists are cut to what fits. */
+/** Most samples of one flow; its lists are cut to fit. */
 const PARTS_MAX = 1024;
 
-/** What is wanted of each element of a flattened list: the element, or one key of it. */
+/** The part needed of each element of a flattened list: the element, or one key of it. */
 export interface FlatKey {
   /** Undefined: the element itself; else the `Key` of `Field>Key`. */
   readonly key: string | undefined;
-  /** Position among the labels, -1 when it is only filtered on. */
+  /** Position among the labels, -1 when it is only used in filters. */
   readonly label: number;
   readonly test: ColumnTest | undefined;
 }
@@ -54,7 +54,7 @@ class Parts {
     this.#add(undefined);
   }
 
-  /** The same as `#add`, by id, so that no text is touched once a string was seen. */
+  /** The same as `#add`, by id, so that known strings need no text. */
   #addString(batch: FlowBatch, string: number): void {
     if (this.count >= PARTS_MAX) return;
     for (const { key, test } of this.keys) {
@@ -67,7 +67,7 @@ class Parts {
     this.count++;
   }
 
-  /** Adds an element unless one of its filters is against it. */
+  /** Adds an element unless one of its filters rejects it. */
   #add(element: unknown): void {
     if (this.count >= PARTS_MAX) return;
     const start = this.ids.length;

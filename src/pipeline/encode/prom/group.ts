@@ -3,7 +3,7 @@ import type { SeriesBudget } from './budget.ts';
 import type { LabelValues } from './label-values.ts';
 import { NO_SLOT, TupleTable } from './tuples.ts';
 
-/** Row whose slot was not looked up yet in this batch. */
+/** Row whose slot has not been looked up yet in this batch. */
 const UNRESOLVED = -2;
 
 export interface Label {
@@ -12,7 +12,7 @@ export interface Label {
   readonly name: string;
 }
 
-/** When each series of a metric was last seen, in ticks of the sweeper; 0: there is no series. */
+/** Last tick of the sweeper at which each series of a metric was seen; 0: there is no series. */
 export class SeenSeries {
   ticks = new Uint32Array(0);
 
@@ -55,9 +55,9 @@ export class LabelGroup {
   }
 
   /**
-   * Finds the series of `rows[0 .. count]`, making those that are new as far as the budget goes,
-   * and marks them as seen. Rows without a series are taken out: returns how many are left in
-   * `rows`, with their slots in `slots`.
+   * Finds the series of `rows[0 .. count]` and marks them as seen. Makes new series within the
+   * budget. Removes rows without a series; returns how many are left in `rows`, with their slots in
+   * `slots`.
    */
   resolve(
     batch: FlowBatch,
@@ -91,7 +91,7 @@ export class LabelGroup {
     return slot !== NO_SLOT && this.#admit(slot, seen, tick) ? slot : NO_SLOT;
   }
 
-  /** `name="value",…` of a series, made when it is first asked for. */
+  /** `name="value",…` of a series, made on first use. */
   labelText(slot: number): string {
     const known = this.#texts[slot];
     if (known !== undefined) return known;

@@ -4,24 +4,24 @@ import { StringTable } from '../../../flow/intern.ts';
 import { isIdColumn, tableOf, textOf } from '../../column-test.ts';
 import { IdMemo, UNKNOWN } from '../../transform/memo.ts';
 
-/** The value of a label whose field is absent, and of one that is the empty text. */
+/** The value of a label whose field is absent or the empty text. */
 export const EMPTY_VALUE = 0;
 
-/** Distinct wide numbers whose id is remembered; then the memory begins anew. */
+/** Distinct wide numbers whose id is remembered; beyond this the memory is cleared. */
 const WIDE_MEMO_MAX = 65_536;
 
 type IdKind = IdColumn['kind'];
 
 /**
- * Ids of label values, the stage's own: series outlive batches and with them the generation of the
- * intern tables, so they are not keyed by its ids. Batches' ids and numbers are translated by
- * look-up tables, of which those for ids hold for one generation; a new one costs a text per
- * distinct value, and a batch of an older one is translated just as well.
+ * The stage's own ids of label values: series outlive batches and their generation of intern
+ * tables, so they are not keyed by the tables' ids. Look-up tables translate the ids and numbers of
+ * batches; those for ids hold for one generation. A new generation costs one text per distinct
+ * value; batches of an older one are translated correctly, too.
  */
 export class LabelValues {
   #texts = new StringTable();
   #memos = newMemos();
-  // Indexed by the value of a u8 or u16 column; ids are kept one higher.
+  // Indexed by the value of a u8 or u16 column; ids are stored plus one.
   #small = new Uint32Array(65_536);
   readonly #wide = new Map<number, number>();
 
@@ -92,8 +92,8 @@ export class LabelValues {
   }
 
   /**
-   * Forgets all values but those in `live`, which is rewritten to their new ids; everything else
-   * that holds ids must be in it.
+   * Forgets all values except those in `live`, which is rewritten to their new ids; all places that
+   * hold ids must be in it.
    */
   compact(live: readonly Uint32Array[]): void {
     const texts = this.#texts;

@@ -21,7 +21,7 @@ export interface Scratch {
   values: Float64Array;
 }
 
-/** One metric made from flows: which flows, which series, which number. */
+/** One metric made from flows: it selects the flows, their series and their number. */
 export class FlowMetric {
   readonly spec: FlowMetricSpec;
   readonly group: LabelGroup;
@@ -65,7 +65,7 @@ export class FlowMetric {
     return samples;
   }
 
-  /** Its family in the text format, nothing but the head when there are no series. */
+  /** The metric's family in the text format; only its head when there are no series. */
   text(): string {
     const { name, help, type } = this.spec;
     const parts = [`# HELP ${name} ${escapeHelp(help)}\n# TYPE ${name} ${type}\n`];
@@ -91,7 +91,7 @@ export class FlowMetric {
     return gone;
   }
 
-  /** Flows without a value make no sample; nor do those that would make a counter go back. */
+  /** Flows without a value, or with one that would decrease a counter, make no sample. */
   #withValue(batch: FlowBatch, rows: Uint32Array, count: number): number {
     const { valueKey, type } = this.spec;
     if (valueKey === '') return count;

@@ -1,6 +1,6 @@
 import type { Metrics } from '../../../telemetry/metrics.ts';
 
-/** What a prom stage says of itself; names as the original's. */
+/** Metrics of a prom stage, under the names of `flowlogs-pipeline`. */
 export interface PromMetrics {
   processed(samples: number): void;
   dropped(): void;

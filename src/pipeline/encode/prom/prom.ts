@@ -19,12 +19,12 @@ import { LabelValues } from './label-values.ts';
 import type { FlowMetric, Scratch } from './metric.ts';
 import { createPromMetrics, type PromMetrics } from './metrics.ts';
 
-/** Series of one stage when the configuration says nothing: about 100 bytes each and their text. */
+/** Default limit of series of one stage: about 100 bytes each, plus their text. */
 export const SERIES_MAX = 1_000_000;
 /** Series are swept this many times per expiry time, so none outlives it by more than a quarter. */
 const SWEEPS_PER_EXPIRY = 4;
 const SWEEP_INTERVAL_MIN_MS = 1000;
-/** Label values that nobody uses any more are tolerated up to this many. */
+/** Up to this many unused label values are tolerated. */
 const STALE_VALUES_MAX = 10_000;
 
 /** Counters, gauges and histograms of flows, in accumulators keyed by integers. */
@@ -149,7 +149,7 @@ class PromSink implements Sink, TextSource {
     this.#compactValues();
   }
 
-  /** Gives back the tuples of which no metric has a series any more. */
+  /** Releases the tuples that no metric has a series for. */
   #forgetUnused(group: LabelGroup): void {
     const users = this.#metrics.filter((metric) => metric.group === group);
     let forgotten = 0;

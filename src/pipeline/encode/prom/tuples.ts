@@ -4,8 +4,8 @@ const INITIAL_SLOTS = 256;
 export const NO_SLOT = -1;
 
 /**
- * Tuples of `width` ids and the slot of each: open addressing over one arena, no object and no text
- * per tuple. Slots are dense and stable; those of forgotten tuples are used again.
+ * Tuples of `width` ids and the slot of each: open addressing over one arena, without an object or
+ * text per tuple. Slots are dense and stable; slots of forgotten tuples are reused.
  */
 export class TupleTable {
   readonly width: number;
@@ -21,12 +21,12 @@ export class TupleTable {
     this.#arena = new Uint32Array(INITIAL_SLOTS * width);
   }
 
-  /** Slots handed out so far, live or free. */
+  /** Slots assigned so far, live or free. */
   get end(): number {
     return this.#end;
   }
 
-  /** Slots for which there is room; arrays beside the table are of this length. */
+  /** Slots that there is room for; arrays beside the table have this length. */
   get capacity(): number {
     return this.#used.length;
   }
@@ -63,13 +63,13 @@ export class TupleTable {
     return slot;
   }
 
-  /** Gives slots back; the index is right again after `rehash`. */
+  /** Releases slots; the index is valid again after `rehash`. */
   forget(slot: number): void {
     this.#used[slot] = 0;
     this.#free.push(slot);
   }
 
-  /** Makes the index anew from the live slots. */
+  /** Rebuilds the index from the live slots. */
   rehash(): void {
     this.#index = new Uint32Array(this.#used.length * 2);
     for (let slot = 0; slot < this.#end; slot++) {
@@ -78,7 +78,7 @@ export class TupleTable {
     }
   }
 
-  /** Where in the index the tuple is, or would be. */
+  /** The position of the tuple in the index, or the position for it. */
   #place(words: Uint32Array, at: number): number {
     const width = this.width;
     const arena = this.#arena;

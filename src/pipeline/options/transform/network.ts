@@ -62,7 +62,7 @@ const SubnetLabel = strictObject(
   { description: 'A label and its networks.' },
 );
 
-// Writers in Go emit the object, with empty fields, where no rule needs it.
+// Writers in Go emit the object, with empty fields, if no rule needs it.
 const DirectionInfo = strictObject(
   {
     reporterIPField: optionalText('Field with the address of the node that reports the flow.'),
@@ -74,7 +74,7 @@ const DirectionInfo = strictObject(
   { description: 'Fields of reinterpret_direction. All but ifDirectionField are required.' },
 );
 
-// The same; no rule of this version asks a cluster.
+// The same; in this version no rule queries a cluster.
 const KubeConfig = strictObject(
   {
     configPath: optionalText('Path of a kubeconfig file.'),

@@ -5,7 +5,7 @@ import { tableOf } from '../../column-test.ts';
 import { configError, PIPELINE_ERRORS } from '../../errors.ts';
 import type { StageContext, Transform } from '../../stage.ts';
 
-/** Makes a field absent in every flow; later stages find no such column. */
+/** Makes a field absent in every flow; later stages see no such column. */
 export function removeField(input: string): Transform {
   return {
     kind: 'transform',

@@ -18,7 +18,7 @@ export interface RemoveEntry {
 
 /**
  * Filters rows out by one field. Values compare by their text, so 6, "6" and a field of any width
- * are the same number, and an address is the same however it is written.
+ * are the same number, and an address is the same in any notation.
  */
 export function removeEntry(
   type: RemoveEntryType,
@@ -67,7 +67,7 @@ function keepTest(
   }
 }
 
-/** The text that an equal value has in a column of this kind. */
+/** The text of an equal value in a column of this kind. */
 export function canonical(text: string, kind: FieldKind | undefined): string {
   if (kind === 'mac') return text.toLowerCase();
   if (kind !== 'addr') return text;

@@ -20,9 +20,9 @@ const { Ingress: INGRESS, Egress: EGRESS, Inner: INNER } = Direction;
 /**
  * Restates each flow's direction from its node's point of view.
  *
- * The agent reports the direction of whichever interface it sampled, which means nothing once
- * flows from several nodes are merged. Comparing the reporter with both hosts gives an answer that
- * does not depend on the interface.
+ * The agent reports the direction at the interface that it sampled, which means nothing once flows
+ * from several nodes are merged. Comparing the reporter with both hosts gives an answer that does
+ * not depend on the interface.
  */
 export function reinterpretDirection(fields: DirectionFields, context: StageContext): Transform {
   const { reporterIPField, srcHostField, dstHostField } = fields;
@@ -32,7 +32,7 @@ export function reinterpretDirection(fields: DirectionFields, context: StageCont
   const kinds = hosts.map((field, index) =>
     requireKind(context, options[index]!, field, ['addr', 'str']),
   );
-  // Fields of one kind compare by id; else addresses are compared by their text.
+  // Fields of one kind compare by id, others by the text of the addresses.
   const known = kinds.filter((kind) => kind !== undefined);
   const mixed = new Set<FieldKind>(known).size > 1;
   const texts = hosts.map(() => new TextIds());
@@ -64,7 +64,9 @@ export function reinterpretDirection(fields: DirectionFields, context: StageCont
   };
 }
 
-/** The sampled direction goes to the interface's field, which a flow without one leaves alone. */
+/**
+ * The sampled direction is copied to the interface's field; a flow without one keeps that field.
+ */
 function keepDirection(
   length: number,
   from: NumberColumn<'u8', Uint8Array>,
@@ -77,7 +79,7 @@ function keepDirection(
   }
 }
 
-// Interned, so equal ids mean equal hosts. The empty text counts as no host at all.
+// Interned, so equal ids mean equal hosts. The empty text counts as no host.
 function restate(
   length: number,
   empty: number,
@@ -97,7 +99,7 @@ function restate(
       directions[row] = INNER;
     } else if (source === reporter) directions[row] = EGRESS;
     else if (target === reporter) directions[row] = INGRESS;
-    // Neither host is the reporter: what the interface said stays.
+    // Neither host is the reporter: the interface's direction stays.
     else continue;
     setBit(present, row);
   }

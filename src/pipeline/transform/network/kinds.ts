@@ -3,8 +3,8 @@ import { configError, PIPELINE_ERRORS } from '../../errors.ts';
 import type { StageContext } from '../../stage.ts';
 
 /**
- * The kind of a rule's input field, which must be one that the rule can work on. Undefined when
- * nobody fills the field: the rule then finds it absent in every flow, which is worth a warning.
+ * The kind of a rule's input field, which the rule must support. Undefined when nothing fills the
+ * field: the rule then finds it absent in every flow, which is worth a warning.
  */
 export function requireKind(
   context: StageContext,

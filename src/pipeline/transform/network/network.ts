@@ -9,7 +9,7 @@ import { addSubnet } from './subnet.ts';
 import { addSubnetLabel, SubnetLabels } from './subnet-label.ts';
 import { decodeTcpFlags } from './tcp-flags.ts';
 
-/** What the rules of one stage share. */
+/** Facts that the rules of one stage share. */
 interface NetworkFacts {
   readonly options: NetworkOptions;
   readonly labels: SubnetLabels;
@@ -32,7 +32,7 @@ export const networkTransform: StageType = stageType({
   schema: NetworkOptions,
   create(options, context) {
     const labels = new SubnetLabels(options.subnetLabels, context.path);
-    // The files are read when a rule needs them, once.
+    // Each file is read once, when a rule needs it.
     let names: ServiceNames | undefined;
     const serviceNames = (): ServiceNames => {
       names ??= readServiceNames(options, context);

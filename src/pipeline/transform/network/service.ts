@@ -41,7 +41,7 @@ function portIds(tables: InternTables, ports: ReadonlyMap<number, string>): Uint
   return ids;
 }
 
-/** Names the service of a port; a row without a known name keeps what it has. */
+/** Names the service of a port; a row without a known name keeps its value. */
 export function addService(
   names: ServiceNames,
   rule: { readonly input: string; readonly output: string; readonly protocol: string },

@@ -3,9 +3,9 @@ import { WELL_KNOWN_PORTS } from '../../../flow/ports.ts';
 
 /** Names of ports and protocols, as in /etc/services and /etc/protocols. */
 export interface ServiceNames {
-  /** Protocol number → port → name; only protocols that have services at all. */
+  /** Protocol number → port → name; only protocols with services. */
   readonly byProtocol: ReadonlyMap<number, ReadonlyMap<number, string>>;
-  /** Port → name whatever the protocol, for protocols that are not in the protocols file. */
+  /** Port → name for any protocol, for protocols that are not in the protocols file. */
   readonly byPort: ReadonlyMap<number, string>;
   /** Numbers of the known protocols. */
   readonly protocols: ReadonlySet<number>;
@@ -14,7 +14,7 @@ export interface ServiceNames {
 const PORT_MAX = 65_535;
 const PROTOCOL_MAX = 255;
 
-/** Reads the two files; a missing one (undefined) is replaced by the names that we know. */
+/** Reads the two files; built-in names replace a missing one (undefined). */
 export function parseServiceNames(
   services: string | undefined,
   protocols: string | undefined,
@@ -69,7 +69,7 @@ function knownProtocols(): ReadonlyMap<string, number> {
   return new Map(NAMES.protocol.entries.map(([number, name]) => [name.toLowerCase(), number]));
 }
 
-/** Words of each line that is neither empty nor a comment. */
+/** Words of each line that is not empty or a comment. */
 function lines(text: string): string[][] {
   return text
     .split('\n')
@@ -84,7 +84,7 @@ function wholeNumber(text: string | undefined, max: number): number | undefined 
   return number <= max ? number : undefined;
 }
 
-// The first line that names a port wins, as it does for getservbyport.
+// The first line that names a port wins, as in getservbyport.
 function setOnce<Key, Value>(map: Map<Key, Value>, key: Key, value: Value): void {
   if (!map.has(key)) map.set(key, value);
 }

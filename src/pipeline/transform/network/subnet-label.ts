@@ -12,10 +12,10 @@ export interface SubnetLabel {
   readonly cidrs: readonly string[];
 }
 
-/** In the memo: the address has no label. Label ids are kept one higher. */
+/** In the memo: the address has no label. Label ids are stored plus one. */
 const NO_LABEL = 1;
 
-/** The labels of one network stage; its rules share what is known of an address. */
+/** The labels of one network stage; its rules share the facts about addresses. */
 export class SubnetLabels {
   readonly #trie = new SubnetTrie();
   readonly #names: string[] = [''];
@@ -38,7 +38,7 @@ export class SubnetLabels {
     }
   }
 
-  /** Writes the label of each address that has one; other rows keep what they have. */
+  /** Writes the label of each address that has one; other rows keep their values. */
   label(batch: FlowBatch, addresses: Uint32Array, output: Uint32Array): void {
     const { tables } = batch;
     const memo = this.#memo.for(tables, tables.addresses.size);
@@ -62,7 +62,7 @@ export class SubnetLabels {
   }
 }
 
-/** Names the subnet of an address: that of the longest prefix, whatever the order of the list. */
+/** Names the subnet of an address: the one with the longest prefix, in any order of the list. */
 export function addSubnetLabel(
   labels: SubnetLabels,
   rule: { readonly input: string; readonly output: string },

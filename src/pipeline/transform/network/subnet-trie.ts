@@ -6,8 +6,8 @@ const NONE = 0;
 
 /**
  * Prefixes of 16-byte addresses and the value of the longest one that holds an address: a binary
- * trie in flat arrays. A look-up takes one step per bit of the longest prefix; its result is
- * memoised per address id, so rows never get here.
+ * trie in flat arrays. A look-up takes one step per bit of the longest prefix; results are memoised
+ * per address id, so rows do not search it.
  */
 export class SubnetTrie {
   /** Children of node n are at 2n and 2n + 1; 0 is none, and the root is node 1. */
@@ -37,7 +37,7 @@ export class SubnetTrie {
   /** Value of the longest prefix of the address at `bytes[at .. at + 16]`, 0 when there is none. */
   longest(bytes: Uint8Array, at: number): number {
     let node = 1;
-    // Shorter prefixes are of the other family, see Cidr.
+    // Shorter prefixes belong to the other family, see Cidr.
     const shortest = isMappedV4(bytes.subarray(at, at + ADDRESS_BYTES)) ? V4_PREFIX : 0;
     let best = shortest === 0 ? this.#values[1]! : NONE;
     for (let bit = 0; bit < ADDRESS_BITS; bit++) {

@@ -6,7 +6,7 @@ import type { StageContext, Transform } from '../../stage.ts';
 import { IdMemo, UNKNOWN } from '../memo.ts';
 import { requireKind } from './kinds.ts';
 
-/** In the memo: the mask is longer than the address. Text ids are kept one higher. */
+/** In the memo: the mask is longer than the address. Text ids are stored plus one. */
 const NO_SUBNET = 1;
 
 /** The network of an address under a mask, as CIDR text. */

@@ -8,7 +8,7 @@ import { requireKind } from './kinds.ts';
 /** Bit 0 first. */
 const FLAG_NAMES = NAMES.tcpFlags.entries.map(([, name]) => name);
 
-/** Names each TCP flag that a flow had, as a list. A flow without flags gets no list. */
+/** Lists the names of the TCP flags of a flow. A flow without flags gets no list. */
 export function decodeTcpFlags(
   rule: { readonly input: string; readonly output: string },
   context: StageContext,
@@ -24,7 +24,7 @@ export function decodeTcpFlags(
     writes: [{ name: output, kind: 'list<str>' }],
     apply(batch: FlowBatch) {
       const list = batch.list(output);
-      // As for a single flow without flags: an earlier rule's names do not stay.
+      // As for a single flow without flags: names of an earlier rule are removed.
       if (!batch.has(input)) return clearColumn(list);
       const ids = names.for(batch.tables);
       nameFlags(batch.length, batch.u16(input), batch.present(input), ids, list);
@@ -33,8 +33,8 @@ export function decodeTcpFlags(
 }
 
 /**
- * Under its own name the field stays a bitmask, so that later stages can go on testing bits; text
- * sinks are told to write the names.
+ * The field stays a bitmask under its own name, so that later stages can still test bits; text
+ * sinks write the names.
  */
 function statesForm(field: string): Transform {
   return {
