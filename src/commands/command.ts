@@ -37,7 +37,7 @@ export interface Command {
   handler(flags: Flags, context: CommandContext): Promise<number | undefined>;
 }
 
-/** What `netobserv --help` shows of a command without importing it. */
+/** The part of a command that `netobserv --help` shows without importing it. */
 export interface CommandEntry {
   /** With positionals, as yargs writes them: `completion <shell>`. */
   readonly usage: string;

@@ -103,7 +103,7 @@ export interface InterfaceStatus {
   readonly directions: readonly ('ingress' | 'egress')[];
 }
 
-/** What happened to every packet that the hooks saw; monotonic totals since start. */
+/** The outcome of every packet that the hooks saw; monotonic totals since start. */
 export interface Accounting {
   /** The sum of all below but `incomplete`. */
   readonly seenPackets: number;

@@ -1,0 +1,52 @@
+import { expect, test } from 'vitest';
+import { type SourceFile, sourceFiles } from '../support/source-tree.ts';
+
+/** Turns of phrase that read as translated, and what to write in their place. */
+const TURNS: readonly (readonly [RegExp, string])[] = [
+  [/^What (?!to )/, 'begin with the subject: "Messages that wait", not "What waits"'],
+  [/^Of /, 'begin with the subject: "Metrics of one exporter", not "Of one exporter"'],
+  [
+    /(?<!\b[Tt]here )\b(is|are|was|were) no (?!longer|more|less|later|different)[a-z]/,
+    'write "is not a"',
+  ],
+  [/\b(whoever|whomever|lest|thereof)\b/i, 'use a plain word'],
+  [/\bbe it\b/i, 'write "whether it is"'],
+  [/\b(is|are|was|were) told (?!apart)/, 'write "learns", "is notified" or "reads"'],
+  [/\bthe original(’s|'s)?\b/i, 'name the program, such as `flowlogs-pipeline`'],
+];
+
+/** Comments of a file, each as one line, with the number of its first line. */
+function commentsOf({ lines }: SourceFile): readonly { readonly line: number; text: string }[] {
+  const comments: { readonly line: number; text: string }[] = [];
+  let isOpen = false;
+  for (const [index, line] of lines.entries()) {
+    const match = /^\s*(?:\/\*\*?|\*\/?|\/\/)(?:\s(.*?))?(?:\s*\*\/)?$/.exec(line);
+    if (match === null) {
+      isOpen = false;
+      continue;
+    }
+    const text = match[1] ?? '';
+    // An empty line within a comment begins a paragraph.
+    if (isOpen && text !== '') comments.at(-1)!.text += ` ${text}`;
+    else if (text !== '') comments.push({ line: index + 1, text });
+    isOpen = text !== '' || !/\*\/$/.test(line);
+    if (text === '') isOpen = false;
+    else if (/\*\/$/.test(line)) isOpen = false;
+  }
+  return comments;
+}
+
+const files = sourceFiles().filter(({ path }) => /^(src|scripts|test)\/.*\.tsx?$/.test(path));
+
+test('comments are in plain English', () => {
+  const offenders = files
+    .filter(({ path }) => path !== 'test/unit/prose.test.ts')
+    .flatMap((file) =>
+      commentsOf(file).flatMap(({ line, text }) =>
+        TURNS.filter(([turn]) => turn.test(text)).map(
+          ([, advice]) => `${file.path}:${line}: ${advice}: ${text.slice(0, 90)}`,
+        ),
+      ),
+    );
+  expect(offenders).toEqual([]);
+});
