@@ -124,7 +124,7 @@ function checkInterfaces(config: AgentConfig): void {
   }
   for (const text of config.interfaceIps) {
     if (parseCidr(text) === undefined) {
-      throw refuse('INTERFACE_IPS', `"${text}" is no CIDR, such as 10.0.0.0/8 or fd00::/8`);
+      throw refuse('INTERFACE_IPS', `"${text}" is not a CIDR, such as 10.0.0.0/8 or fd00::/8`);
     }
   }
   for (const text of config.preferredInterfaceForMacPrefix) {
@@ -143,7 +143,7 @@ function checkPorts(config: AgentConfig, key: 'tunnelVxlanPorts' | 'tunnelGeneve
   }
   for (const text of ports) {
     const isPort = /^\d+$/.test(text) && Number(text) > 0 && Number(text) <= PORT_MAX;
-    if (!isPort) throw refuse(env, `"${text}" is no port: give numbers from 1 to ${PORT_MAX}`);
+    if (!isPort) throw refuse(env, `"${text}" is not a port: give numbers from 1 to ${PORT_MAX}`);
   }
 }
 
@@ -201,7 +201,10 @@ function checkFilters({
   ebpfProgramManagerMode,
 }: AgentConfig): void {
   if (ebpfProgramManagerMode && (flowFilterRules ?? []).length > 0) {
-    throw refuse('FLOW_FILTER_RULES', 'is told to programs when they are loaded, by whoever does');
+    throw refuse(
+      'FLOW_FILTER_RULES',
+      'has no effect with EBPF_PROGRAM_MANAGER_MODE: the program manager sets the filters',
+    );
   }
   if (enablePktDrops || flowFilterRules?.every(({ drops }) => !drops) !== false) return;
   throw refuse('FLOW_FILTER_RULES', 'a rule has "drops", which takes ENABLE_PKT_DROPS=true');

@@ -120,7 +120,7 @@ function accountingMetrics(metrics: Metrics) {
     ),
     busyEntries: metrics.counter(
       'busy_entries_total',
-      'What is remembered of packets beyond the share of their interface, where it may be pushed out',
+      'Entries beyond the share of their interface, which others may push out',
     ),
     interfacesMissed: metrics.counter(
       'observed_interfaces_missed_total',
@@ -141,7 +141,7 @@ function featureMetrics(metrics: Metrics) {
   );
   const losses = metrics.counter<'feature' | 'reason'>(
     'feature_losses_total',
-    'What features had to leave out or to forget, for want of room or of a flow to tell it on; packets are recorded',
+    'Observations that features left out or forgot, for lack of room or of a flow; the packets are recorded',
     ['feature', 'reason'],
   );
   return {
@@ -200,7 +200,7 @@ function interfaceMetrics(metrics: Metrics, level: MetricsLevel, clock: Clock) {
   );
   const events = metrics.counter<'type' | 'ifname' | 'ifindex' | 'netns' | 'mac' | 'retries'>(
     'interface_events_total',
-    'What happened to interfaces; METRICS_LEVEL says how precise the labels are',
+    'Events of interfaces; METRICS_LEVEL sets how precise the labels are',
     ['type', 'ifname', 'ifindex', 'netns', 'mac', 'retries'],
     () => series.expire(),
   );

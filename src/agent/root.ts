@@ -54,7 +54,7 @@ interface Running extends Watch {
 }
 
 const NAMESPACES_UNKNOWN =
-  'the kernel does not tell hooks their network namespace: names go by index and MAC';
+  'the kernel does not show hooks their network namespace: names go by index and MAC';
 
 class HostAgent implements Agent {
   readonly #config: AgentConfig;

@@ -162,7 +162,7 @@ class Validation {
     if (value === 0) return 0;
     // Some readers would take a bare number for nanoseconds, others for seconds.
     const unit = typeof value === 'number' ? `: write the unit, "${value}s" for seconds` : '';
-    const problem = `${show(value)} is no duration such as 500ms, 30s or 2m${unit}`;
+    const problem = `${show(value)} is not a duration such as 500ms, 30s or 2m${unit}`;
     return this.#add(path, 'duration', problem);
   }
 

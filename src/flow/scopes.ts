@@ -81,7 +81,7 @@ export const SCOPES: readonly Scope[] = [
     id: 'owner',
     name: 'Owner',
     shortName: 'Own',
-    description: 'What controls the workload, such as a Deployment',
+    description: 'Controller of the workload, such as a Deployment',
     labels: [
       'SrcK8S_OwnerName',
       'SrcK8S_OwnerType',

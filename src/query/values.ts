@@ -86,7 +86,7 @@ function wrongValue(
   const where = position === undefined ? '' : ` at position ${position + 1}`;
   return queryError(
     QUERY_ERRORS.value,
-    `"${text}" is no value of ${key}${where}; ${cureOf(field, operator, text)}`,
+    `"${text}" is not a value of ${key}${where}; ${cureOf(field, operator, text)}`,
     { key, value: text, ...(position === undefined ? {} : { position }) },
   );
 }

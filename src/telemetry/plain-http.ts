@@ -44,7 +44,7 @@ function answerTo({ localAddress = 'localhost', localPort = 443 }: Socket): stri
 export function declarePlainRequests(metrics: Metrics) {
   return metrics.counter<'server'>(
     'http_plain_requests_total',
-    'Requests without TLS to a port that takes HTTPS only, which are told so',
+    'Requests without TLS to a port that takes HTTPS only; they get an answer that says so',
     ['server'],
   );
 }

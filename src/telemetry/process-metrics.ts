@@ -28,9 +28,9 @@ export function declareProcessMetrics(metrics: Metrics, stderr: LossCount = {}):
   gauge('process_virtual_memory_bytes', 'Virtual memory', virtualBytes);
   gauge('process_open_fds', 'Open file descriptors', openDescriptors);
   gauge('process_max_fds', 'Limit of open file descriptors', descriptorsMax);
-  gauge('nodejs_heap_size_total_bytes', 'V8’s heap', () => process.memoryUsage().heapTotal);
-  gauge('nodejs_heap_size_used_bytes', 'What is used of it', () => process.memoryUsage().heapUsed);
-  gauge('nodejs_external_memory_bytes', 'Buffers beside V8’s heap', () => {
+  gauge('nodejs_heap_size_total_bytes', 'V8 heap', () => process.memoryUsage().heapTotal);
+  gauge('nodejs_heap_size_used_bytes', 'Used V8 heap', () => process.memoryUsage().heapUsed);
+  gauge('nodejs_external_memory_bytes', 'Buffers outside the V8 heap', () => {
     return process.memoryUsage().external;
   });
   gauge(

@@ -25,11 +25,11 @@ export function renewalReport(what: string, deps: RenewalDeps): RenewalReport {
       deps.log.info({ component: what }, 'renewed files are in use');
     },
     refused(error) {
-      problem = `the old ones stay in use, as the renewed files are of no use: ${explain(error)}`;
+      problem = `the renewed files cannot be used, so the old ones stay in use: ${explain(error)}`;
       renewals?.inc({ what, outcome: 'refused' });
       deps.log.error(
         { component: what, error: explain(error) },
-        'renewed files are of no use: the old ones stay',
+        'renewed files cannot be used: the old ones stay',
       );
     },
   };

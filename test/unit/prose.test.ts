@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type SourceFile, sourceFiles } from '../support/source-tree.ts';
+import { lineOf, type SourceFile, sourceFiles, syntaxOf, visit } from '../support/source-tree.ts';
 
 /** Turns of phrase that read as translated, and what to write in their place. */
 const TURNS: readonly (readonly [RegExp, string])[] = [
@@ -38,15 +38,36 @@ function commentsOf({ lines }: SourceFile): readonly { readonly line: number; te
 
 const files = sourceFiles().filter(({ path }) => /^(src|scripts|test)\/.*\.tsx?$/.test(path));
 
+/** Texts of the program: literals of several words. */
+function textsOf(file: SourceFile): readonly { readonly line: number; readonly text: string }[] {
+  const texts: { readonly line: number; readonly text: string }[] = [];
+  visit(syntaxOf(file), (node) => {
+    if (!/^(Literal|TemplateElement|JSXText)$/.test(node.type)) return;
+    const value = node.value as string | { readonly cooked: string } | undefined;
+    const text = typeof value === 'object' && value !== null ? value.cooked : value;
+    if (typeof text !== 'string' || !text.includes(' ')) return;
+    texts.push({ line: lineOf(file, node.start), text });
+  });
+  return texts;
+}
+
+function offendersOf(
+  file: SourceFile,
+  texts: readonly { readonly line: number; readonly text: string }[],
+): readonly string[] {
+  return texts.flatMap(({ line, text }) =>
+    TURNS.filter(([turn]) => turn.test(text)).map(
+      ([, advice]) => `${file.path}:${line}: ${advice}: ${text.slice(0, 90)}`,
+    ),
+  );
+}
+
 test('comments are in plain English', () => {
-  const offenders = files
-    .filter(({ path }) => path !== 'test/unit/prose.test.ts')
-    .flatMap((file) =>
-      commentsOf(file).flatMap(({ line, text }) =>
-        TURNS.filter(([turn]) => turn.test(text)).map(
-          ([, advice]) => `${file.path}:${line}: ${advice}: ${text.slice(0, 90)}`,
-        ),
-      ),
-    );
-  expect(offenders).toEqual([]);
+  const others = files.filter(({ path }) => path !== 'test/unit/prose.test.ts');
+  expect(others.flatMap((file) => offendersOf(file, commentsOf(file)))).toEqual([]);
+});
+
+test('texts of the program are in plain English', () => {
+  const program = files.filter(({ path }) => /^src\/(?!.*\.gen\.)/.test(path));
+  expect(program.flatMap((file) => offendersOf(file, textsOf(file)))).toEqual([]);
 });

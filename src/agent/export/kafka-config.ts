@@ -46,7 +46,10 @@ function brokerOf(text: string): string {
   const [, host, digits] = /^(\[[^[\]]+\]|[^:[\]\s]+)(?::(\d*))?$/.exec(text) ?? [];
   const isHost = host !== undefined && (host[0] !== '[' || isIPv6(host.slice(1, -1)));
   if (!isHost) {
-    throw refuse('kafkaBrokers', `"${text}" is no broker, such as kafka or kafka:${DEFAULT_PORT}`);
+    throw refuse(
+      'kafkaBrokers',
+      `"${text}" is not a broker, such as kafka or kafka:${DEFAULT_PORT}`,
+    );
   }
   const port = digits === undefined || digits === '' ? DEFAULT_PORT : Number(digits);
   if (port >= 1 && port <= PORT_MAX) return `${host}:${port}`;

@@ -22,7 +22,7 @@ export const dropRules: FeatureSpec = {
     if (dropsAt === 0) {
       throw new NetobservError(
         AGENT_ERRORS.unsupported,
-        'FLOW_FILTER_RULES: a rule has "drops", but this kernel does not tell of dropped packets',
+        'FLOW_FILTER_RULES: a rule has "drops", but this kernel does not report dropped packets',
         { details: { variable: 'FLOW_FILTER_RULES' } },
       );
     }

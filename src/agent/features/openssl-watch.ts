@@ -47,7 +47,10 @@ export class LibraryWatch {
       return;
     }
     metrics.error('openssl', 'LibraryReplaced', 'medium');
-    log.warn({ path }, 'another OpenSSL library: of programs that use it only a restart tells');
+    log.warn(
+      { path },
+      'the OpenSSL library was replaced: restart the agent to watch programs that use the new one',
+    );
   }
 }
 

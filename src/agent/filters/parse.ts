@@ -201,7 +201,9 @@ function readJson(text: string, problems: string[]): readonly Pairs[] {
     if (typeof rule === 'object' && rule !== null && !Array.isArray(rule)) {
       return Object.entries(rule);
     }
-    problems.push(`rule ${index + 1}: ${quote(rule)} is no object such as {"action": "Accept"}`);
+    problems.push(
+      `rule ${index + 1}: ${quote(rule)} is not an object such as {"action": "Accept"}`,
+    );
     return [];
   });
 }
@@ -279,7 +281,7 @@ function readAgain({ part, read }: Key, value: unknown, draft: Draft): string | 
     draft.peer = peer;
     if (isWithin) return undefined;
   }
-  return `"${draft.given.get(part)}" tells the ${part} already: give one of them`;
+  return `"${draft.given.get(part)}" sets the ${part} already: give one of them`;
 }
 
 function holds(outer: Cidr, inner: Cidr): boolean {

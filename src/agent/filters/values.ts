@@ -63,19 +63,19 @@ export function readTcpFlags(value: unknown): Read<number> {
 export function readCidr(value: unknown): Read<Cidr> {
   const cidr = typeof value === 'string' ? parseCidr(value.trim()) : undefined;
   if (cidr !== undefined) return { value: cidr };
-  return { problem: `${quote(value)} is no CIDR, such as 10.0.0.0/8 or fd00::/8` };
+  return { problem: `${quote(value)} is not a CIDR, such as 10.0.0.0/8 or fd00::/8` };
 }
 
 export function readAddress(value: unknown): Read<Cidr> {
   const bytes = typeof value === 'string' ? parseAddress(value.trim()) : undefined;
   if (bytes !== undefined) return { value: { bytes, prefix: 128 } };
-  return { problem: `${quote(value)} is no address, such as 10.0.0.1 or fd00::1` };
+  return { problem: `${quote(value)} is not an address, such as 10.0.0.1 or fd00::1` };
 }
 
 export function readInteger(value: unknown, max: number): Read<number> {
   const number = integerOf(value);
   if (number !== undefined && number <= max) return { value: number };
-  return { problem: `${quote(value)} is no whole number from 0 to ${max}` };
+  return { problem: `${quote(value)} is not a whole number from 0 to ${max}` };
 }
 
 export function readFlag(value: unknown): Read<boolean> {
@@ -91,7 +91,7 @@ export function readPorts(value: unknown): Read<readonly PortRange[]> {
     // The documentation of `netobserv-ebpf-agent` has a dash that was typeset from a hyphen.
     const [first, last = first, ...rest] = String(item).split(/[-–]/).map(integerOf);
     if (first === undefined || last === undefined || rest.length > 0 || last > PORT_MAX) {
-      return { problem: `${quote(item)} is no port and no range of ports: ${PORT_FORMS}` };
+      return { problem: `${quote(item)} is neither a port nor a range of ports: ${PORT_FORMS}` };
     }
     if (first === 0) return { problem: 'no packet has port 0: the lowest is 1' };
     if (first > last) return { problem: `${quote(item)} ends before it begins` };

@@ -15,7 +15,7 @@ export function parseNameRule(text: string): NameRule | string {
     const pattern = goRegExp(slashes[1]!);
     return (name) => pattern.test(name);
   } catch (error) {
-    return `"${text}" is no regular expression: ${error instanceof Error ? error.message : ''}`;
+    return `"${text}" is not a regular expression: ${error instanceof Error ? error.message : ''}`;
   }
 }
 

@@ -103,7 +103,7 @@ function refuse(
     details: {
       folder,
       ...(map === undefined ? {} : { map }),
-      next: `With EBPF_PROGRAM_MANAGER_MODE the maps ${REQUIRED.join(', ')} are pinned there by whoever loads the programs; opening them takes CAP_BPF.`,
+      next: `With EBPF_PROGRAM_MANAGER_MODE the maps ${REQUIRED.join(', ')} must be pinned there by the program that loads the datapath; opening them takes CAP_BPF.`,
     },
   });
 }

@@ -6,7 +6,7 @@ export const conversationFields: readonly FieldSpec[] = [
     name: '_RecordType',
     kind: 'str',
     meaning:
-      'What the record is: `flowLog` for a flow, `newConnection`, `heartbeat` or `endConnection` for a conversation.',
+      'Kind of the record: `flowLog` for a flow, `newConnection`, `heartbeat` or `endConnection` for a conversation.',
     producer: 'conntrack',
     feature: 'conversation',
     lokiLabel: true,

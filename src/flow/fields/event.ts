@@ -54,7 +54,7 @@ export const eventFields: readonly FieldSpec[] = [
     name: 'NetworkEvents',
     kind: 'any',
     meaning:
-      'What network policies and the like did to the flow: objects of Feature, Type, Namespace, Name, Action and Direction, or Message.',
+      'Effects of network policies and the like on the flow: objects of Feature, Type, Namespace, Name, Action and Direction, or Message.',
     producer: 'agent',
     feature: 'networkEvents',
     proto: { path: 'network_events_metadata.events', numbers: [27, 1], form: 'events' },
@@ -66,7 +66,7 @@ export const eventFields: readonly FieldSpec[] = [
       width: 15,
       default: true,
       renderer: 'list',
-      tooltip: 'What network policies and the like did to the flow.',
+      tooltip: 'Effects of network policies and the like on the flow.',
     },
     filter: {
       id: 'network_events',

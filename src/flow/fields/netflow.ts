@@ -50,10 +50,15 @@ export const netflowFields: readonly FieldSpec[] = [
     ipfix: ['ipClassOfService', 5],
     cardinality: 'fine',
   }),
-  row('ForwardingStatus', 'u8', 'What the exporter did with the packets (RFC 7270).', {
-    ipfix: ['forwardingStatus', 89],
-    cardinality: 'fine',
-  }),
+  row(
+    'ForwardingStatus',
+    'u8',
+    'Forwarding status: how the exporter treated the packets (RFC 7270).',
+    {
+      ipfix: ['forwardingStatus', 89],
+      cardinality: 'fine',
+    },
+  ),
   row('IpTtl', 'u8', 'Time to live of IPv4, or hop limit of IPv6.', { ipfix: ['ipTTL', 192] }),
   row('TcpFlags', 'u16', 'TCP flags seen in any packet, ORed, as in the header.', {
     unit: 'bitmask',

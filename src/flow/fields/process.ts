@@ -41,7 +41,7 @@ export const processFields: readonly FieldSpec[] = [
     placeholder: '/system.slice/nginx.service',
   }),
   text('ContainerId', 113, 'Container', 'container.id', 'careful', {
-    meaning: 'Identifier of the container that the process is in, as its control group tells.',
+    meaning: 'Identifier of the container of the process, from its control group.',
     placeholder: '4c01db0b339c',
   }),
 ];

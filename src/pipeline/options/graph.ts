@@ -20,7 +20,7 @@ export const Edge = strictObject(
     whenFull: Type.Optional(
       word(['drop', 'block'], {
         description:
-          'What an encode or write stage does when its queue is full. drop (the default): ' +
+          'Behaviour of an encode or write stage when its queue is full. drop (the default): ' +
           'discard flows and count them. block: make a source that can wait do so.',
       }),
     ),

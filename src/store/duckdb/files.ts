@@ -69,7 +69,7 @@ export class StoreFiles {
     makeFolder(folder, FOLDER_MODE);
     const log = lstatSync(this.wal, { throwIfNoEntry: false });
     // Through a link, an attacker's choice of file would be overwritten.
-    if (log?.isFile() === false) throw unusable(folder, `${this.wal} is no ordinary file`);
+    if (log?.isFile() === false) throw unusable(folder, `${this.wal} is not a regular file`);
     const own = basename(this.database);
     if (readdirSync(folder).every((name) => name.startsWith(own))) restrict(folder, FOLDER_MODE);
     makeFolder(this.spill, FOLDER_MODE);

@@ -14,8 +14,8 @@ export function damageWarnings(
 ): readonly string[] {
   const kept = (files?.damaged() ?? []).map(
     (path) =>
-      `what could not be read was set aside in ${path}; ` +
-      'this is told until the file is moved elsewhere',
+      `unreadable data was set aside in ${path}; ` +
+      'this warning stays until the file is moved elsewhere',
   );
   const leftOut = (catalog?.all ?? []).flatMap(({ damage, startedMs }) =>
     damage === undefined

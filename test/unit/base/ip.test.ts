@@ -83,7 +83,7 @@ describe('addresses', () => {
     ':::',
     '1::2::3',
     'fe80::1%eth0',
-  ])('%j is no address', (text) => {
+  ])('%j is not an address', (text) => {
     expect(parseAddress(text)).toBeUndefined();
   });
 });

@@ -23,7 +23,7 @@ test.each([
 });
 
 test.each(['', '5', '-5s', '5 s', 's', '1m 30s', '1d', '.s', '1e3s', '+', '0.5', '--1s'])(
-  '%j is no duration',
+  '%j is not a duration',
   (text) => {
     expect(parseDurationMs(text)).toBeUndefined();
   },

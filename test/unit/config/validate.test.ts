@@ -106,7 +106,7 @@ test.each<[why: string, value: unknown, line: string]>([
   [
     'no unit',
     { name: '', expiry: 120 },
-    'expiry: 120 is no duration such as 500ms, 30s or 2m: write the unit, "120s" for seconds',
+    'expiry: 120 is not a duration such as 500ms, 30s or 2m: write the unit, "120s" for seconds',
   ],
   ['an empty list', { name: '', tags: [] }, 'tags: must be a list that is not empty, not []'],
   [

@@ -57,7 +57,7 @@ test('the empty string is a value', () => {
   expect(strings.intern('')).not.toBe(MISSING);
 });
 
-test('text that is no address or MAC is not interned', () => {
+test('text that is not an address or MAC is not interned', () => {
   const addresses = new AddressTable();
   const macs = new MacTable();
   expect([addresses.internText('10.0.0'), macs.internText('aa:bb')]).toEqual([MISSING, MISSING]);

@@ -125,13 +125,13 @@ test.each<readonly [string, unknown, string, string]>([
     'no CIDR',
     network({ rules: [], subnetLabels: [{ name: 'a', cidrs: ['10.0.0.0/8', '10.0.0.0/33'] }] }),
     'ERR_PIPELINE_CIDR',
-    'parameters[0].transform.network.subnetLabels[0].cidrs[1]: "10.0.0.0/33" is no CIDR',
+    'parameters[0].transform.network.subnetLabels[0].cidrs[1]: "10.0.0.0/33" is not a CIDR',
   ],
   [
     'no mask',
     rule({ type: 'add_subnet', add_subnet: { input: 'SrcAddr', output: 'N', subnet_mask: '24' } }),
     'ERR_PIPELINE_CIDR',
-    'rules[0].add_subnet.subnet_mask: "24" is no mask',
+    'rules[0].add_subnet.subnet_mask: "24" is not a mask',
   ],
   [
     'compares with nothing',
@@ -173,19 +173,19 @@ test.each<readonly [string, unknown, string, string]>([
     'bare number of seconds',
     prom({ expiryTime: 120, metrics: [] }),
     'ERR_PIPELINE_DURATION',
-    'parameters[0].encode.prom.expiryTime: 120 is no duration such as 500ms, 30s or 2m: write the unit, "120s" for seconds',
+    'parameters[0].encode.prom.expiryTime: 120 is not a duration such as 500ms, 30s or 2m: write the unit, "120s" for seconds',
   ],
   [
     'no duration',
     prom({ expiryTime: 'soon', metrics: [] }),
     'ERR_PIPELINE_DURATION',
-    '"soon" is no duration',
+    '"soon" is not a duration',
   ],
   [
     'bad metric name',
     metric({ name: 'a-b' }),
     'ERR_PIPELINE_METRIC',
-    'parameters[0].encode.prom.metrics[0].name: "a-b" is no metric name',
+    'parameters[0].encode.prom.metrics[0].name: "a-b" is not a metric name',
   ],
   [
     'metric twice',
@@ -244,7 +244,7 @@ test.each<readonly [string, unknown, string, string]>([
     'bad pattern',
     metric({ filters: [{ key: 'Proto', type: 'match_regex', value: '(' }] }),
     'ERR_PIPELINE_REGEX',
-    'metrics[0].filters[0].value: "(" is no regular expression',
+    'metrics[0].filters[0].value: "(" is not a regular expression',
   ],
   [
     'long pattern',

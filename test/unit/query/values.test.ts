@@ -79,7 +79,7 @@ test.each([
 });
 
 test.each(['10.0.0.1-fd00::1', '::-10.0.0.1'])('%s is no range: the families differ', (text) => {
-  expect(() => read('SrcAddr', '=', text)).toThrow(/"[^"]+" is no value of SrcAddr/);
+  expect(() => read('SrcAddr', '=', text)).toThrow(/"[^"]+" is not a value of SrcAddr/);
 });
 
 test.each([

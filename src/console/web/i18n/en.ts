@@ -37,10 +37,10 @@ export const en = {
     hint_one: 'Since it started, on {{count}} interface.',
     hint_other: 'Since it started, on {{count}} interfaces.',
     packets: 'Packets',
-    fate: 'What became of them',
+    fate: 'Outcome',
     bytes: 'Bytes',
     seen: 'Seen',
-    incomplete: 'Of these, without a feature’s part',
+    incomplete: 'Recorded without a feature’s part',
     reason: {
       recorded: 'In flows',
       sampled_out: 'Sampled out',

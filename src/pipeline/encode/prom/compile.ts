@@ -82,7 +82,8 @@ function checkName(options: MetricOptions, name: string, at: MetricContext): voi
   const fail = (problem: string): never => {
     throw configError(PIPELINE_ERRORS.metric, `${at.path}.name`, problem);
   };
-  if (!METRIC_NAME.test(name)) fail(`"${name}" is no metric name: letters, digits, _ and : only`);
+  if (!METRIC_NAME.test(name))
+    fail(`"${name}" is not a metric name: letters, digits, _ and : only`);
   if (at.earlier.some((other) => other.name === options.name)) {
     fail(`there is another metric "${options.name}" in this stage`);
   }

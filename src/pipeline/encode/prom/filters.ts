@@ -99,7 +99,7 @@ function compilePattern(pattern: string, path: string): RegExp {
   try {
     return goRegExp(pattern);
   } catch (cause) {
-    const problem = `${JSON.stringify(pattern)} is no regular expression`;
+    const problem = `${JSON.stringify(pattern)} is not a regular expression`;
     throw configError(PIPELINE_ERRORS.regex, `${path}.value`, problem, cause);
   }
 }

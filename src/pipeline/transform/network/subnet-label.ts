@@ -29,7 +29,7 @@ export class SubnetLabels {
         const cidr = parseCidr(text);
         if (cidr === undefined) {
           const place = `${path}.subnetLabels[${index}].cidrs[${position}]`;
-          const problem = `"${text}" is no CIDR such as 10.0.0.0/8 or fd00::/8`;
+          const problem = `"${text}" is not a CIDR such as 10.0.0.0/8 or fd00::/8`;
           throw configError(PIPELINE_ERRORS.cidr, place, problem);
         }
         // An empty name is a hole cut into a wider prefix: it labels nothing.

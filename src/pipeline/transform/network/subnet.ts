@@ -17,7 +17,7 @@ export function addSubnet(
   const { input, output, subnet_mask: mask } = rule;
   requireKind(context, 'add_subnet.input', input, ['addr']);
   if (!/^\/\d{1,3}$/.test(mask) || Number(mask.slice(1)) > 128) {
-    const problem = `"${mask}" is no mask such as /24`;
+    const problem = `"${mask}" is not a mask such as /24`;
     throw configError(PIPELINE_ERRORS.cidr, `${context.path}.add_subnet.subnet_mask`, problem);
   }
   const memo = new IdMemo();

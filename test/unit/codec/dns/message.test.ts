@@ -153,7 +153,7 @@ describe('answers', () => {
     ['of a wrong length', address(Type.A, Buffer.alloc(5))],
     ['of a wrong length', address(Type.AAAA, v4)],
     ['of no address', address(Type.TXT, v4)],
-  ])('a record %s is no address', (_why, answer) => {
+  ])('a record %s is not an address', (_why, answer) => {
     const { outcome, message: got } = read(message(1, 0x8180, [WWW], [answer]));
     expect([outcome, got.addressCount]).toEqual(['whole', 0]);
   });

@@ -203,7 +203,7 @@ test('ten mistakes are ten lines, each at its place', () => {
     'FLP_CONFIG:15:19 parameters[0].transform.network.rules[0].type: ' +
       'unknown type "add_servise" (did you mean "add_service"?)',
     'FLP_CONFIG:16:44 parameters[0].transform.network.rules[1].add_subnet.output: is required',
-    'FLP_CONFIG:21:21 parameters[1].encode.prom.expiryTime: 120 is no duration such as 500ms, ' +
+    'FLP_CONFIG:21:21 parameters[1].encode.prom.expiryTime: 120 is not a duration such as 500ms, ' +
       '30s or 2m: write the unit, "120s" for seconds',
     'FLP_CONFIG:24:12 parameters[3].name: there is another stage "out": names must be unique',
     'FLP_CONFIG:25:5 parameters[4]: a stage has exactly one of ingest, transform, extract, ' +
