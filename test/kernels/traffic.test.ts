@@ -5,7 +5,7 @@ import { buildTool } from '../support/lab/netns.ts';
 import { IN_CHECKOUT, runInMachine, whyNot } from './machine.ts';
 
 const LIMIT_MS = 1_800_000;
-const VITEST = 'vitest run --config=test/vitest.config.ts --project=e2e';
+const VITEST = 'vitest run --config=test/vitest.config.ts --project=e2e --project=e2e-alone';
 const DATAPATH = ['vectors', 'filters', 'capture', 'births'];
 const FILES = [
   ...DATAPATH.map((name) => `test/e2e/datapath/${name}.test.ts`),
