@@ -260,9 +260,11 @@ describe.skipIf(requireRoot())('netobserv agent', () => {
       TC_ATTACH_MODE: 'tc',
     });
     expect(filters()).toContain('flow_ingress');
+    // The agent may end while the traffic still runs.
+    const exited = once(program.child, 'exit') as Promise<[number | null]>;
     program.child.stdout!.destroy();
     await lab.sweep(left, pair.a, { flows: 100, perSecond: 1000 });
-    const [code] = (await once(program.child, 'exit')) as [number | null];
+    const [code] = await exited;
     expect(code).toBe(0);
     // Filters would outlive a process that just ends.
     expect(filters()).toBe('');
