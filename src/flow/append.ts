@@ -1,6 +1,14 @@
 import type { Column, FlowBatch, IdColumn, ListColumn } from './batch.ts';
 import { hasBit, setBit } from './bits.ts';
 
+/** Batches with fewer rows than this share of their capacity are put together. */
+const SMALL_SHARE = 0.5;
+
+/** Whether the batch wastes memory and work per batch, so that it is better put together. */
+export function isSmall({ selected, capacity }: FlowBatch): boolean {
+  return selected < capacity * SMALL_SHARE;
+}
+
 /** Whether `appendSelected` may be called: the same tables, and room for the rows. */
 export function canAppend(into: FlowBatch, from: FlowBatch): boolean {
   return into.tables === from.tables && into.length + from.selected <= into.capacity;

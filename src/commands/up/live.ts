@@ -1,6 +1,6 @@
 import type { SubscribeRows, WrittenRows } from '../../console/server/live.ts';
+import { amountOf } from '../../deliver/runs.ts';
 import type { FlowBatch } from '../../flow/batch.ts';
-import { hasBit } from '../../flow/bits.ts';
 import type { DuckdbStore } from '../../store/duckdb/root.ts';
 import type { FlowStore } from '../../store/store.ts';
 
@@ -15,11 +15,7 @@ export function withLiveFeed(store: DuckdbStore): {
   const listeners = new Set<(written: WrittenRows) => void>();
   const append = async (batch: FlowBatch): Promise<void> => {
     // Sums first: once the append settles, the batch may be filled again.
-    const written = {
-      flows: batch.selected,
-      bytes: sum(batch, 'Bytes'),
-      packets: sum(batch, 'Packets'),
-    };
+    const written = amountOf(batch, { from: 0, to: batch.selected });
     await store.append(batch);
     for (const listener of listeners) listener(written);
   };
@@ -40,18 +36,4 @@ export function withLiveFeed(store: DuckdbStore): {
       return { [Symbol.dispose]: () => listeners.delete(listener) };
     },
   };
-}
-
-/** Sum of a counter over the selected rows; 0 when it was not decoded. */
-function sum(batch: FlowBatch, name: string): number {
-  if (!batch.has(name)) return 0;
-  const values = batch.f64(name);
-  const present = batch.present(name);
-  const selection = batch.selection;
-  let total = 0;
-  for (let i = 0; i < batch.selected; i++) {
-    const row = selection === undefined ? i : selection[i]!;
-    if (hasBit(present, row)) total += values[row]!;
-  }
-  return total;
 }

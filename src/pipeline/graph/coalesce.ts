@@ -1,11 +1,8 @@
 import type { Clock } from '../../base/clock.ts';
-import { appendSelected, canAppend } from '../../flow/append.ts';
+import { appendSelected, canAppend, isSmall } from '../../flow/append.ts';
 import type { FlowBatch } from '../../flow/batch.ts';
 import type { Inlet } from './inlet.ts';
 import type { BatchOutcome } from './pool.ts';
-
-/** Batches with fewer rows than this share of their capacity are merged. */
-const SMALL_SHARE = 0.5;
 
 /**
  * Merges small batches, so that stages run once for many messages of few flows. Rows wait for at
@@ -47,13 +44,13 @@ export class CoalescingInlet implements Inlet {
       appendSelected(this.#open, batch);
       if (onSettled !== undefined) this.#parts.push(onSettled);
       this.#inlet.recycle(batch);
-      if (this.#open.length >= this.#open.capacity * SMALL_SHARE) return this.flush();
+      if (!isSmall(this.#open)) return this.flush();
       return true;
     }
     // The waiting rows came first.
     this.flush();
-    const isSmall = batch.selection === undefined && batch.length < batch.capacity * SMALL_SHARE;
-    if (!isSmall || batch.layout !== this.layout) return this.#inlet.emit(batch, onSettled);
+    const canWait = batch.selection === undefined && isSmall(batch);
+    if (!canWait || batch.layout !== this.layout) return this.#inlet.emit(batch, onSettled);
     this.#open = batch;
     if (onSettled !== undefined) this.#parts.push(onSettled);
     this.#wait();

@@ -1,13 +1,10 @@
-import { appendSelected, canAppend } from '../../flow/append.ts';
-import { BatchLayout, FlowBatch } from '../../flow/batch.ts';
+import { appendSelected, canAppend, isSmall } from '../../flow/append.ts';
+import { FlowBatch } from '../../flow/batch.ts';
 import type { Lease, QueueLimits } from '../stage.ts';
 import { batchBytes } from './pool.ts';
 
 /** A drain of a full kernel map arrives at once, so a queue holds several of them. */
 export const QUEUE_LIMITS: QueueLimits = { rows: 512 * 1024, bytes: 96 * 2 ** 20 };
-
-/** Batches with fewer rows than this share of their capacity are merged by copying. */
-const SMALL_SHARE = 0.5;
 
 /** Rows of one lease in a queued batch. */
 export interface Part {
@@ -59,18 +56,14 @@ export class BatchRing {
   push(batch: FlowBatch, lease: Lease): boolean {
     const rows = batch.selected;
     if (!this.hasRoom(rows)) return false;
-    const isSmall = rows < batch.capacity * SMALL_SHARE;
-    if (isSmall && this.#appended(batch, lease)) return true;
+    const isMerged = isSmall(batch);
+    if (isMerged && this.#appended(batch, lease)) return true;
     const bytes = batchBytes(batch);
     this.#bytes += bytes;
     this.#rows += rows;
     const parts = [{ lease, rows }];
-    if (isSmall) {
-      const own = new FlowBatch(
-        new BatchLayout(batch.layout.columns),
-        batch.tables,
-        batch.capacity,
-      );
+    if (isMerged) {
+      const own = new FlowBatch(batch.layout, batch.tables, batch.capacity);
       appendSelected(own, batch);
       this.#items.push({ batch: own, parts, bytes, held: undefined });
     } else {
@@ -97,7 +90,7 @@ export class BatchRing {
   #appended(batch: FlowBatch, lease: Lease): boolean {
     const last = this.size === 0 ? undefined : this.#items.at(-1);
     if (last === undefined || last.held !== undefined) return false;
-    if (last.batch.layout.columns !== batch.layout.columns) return false;
+    if (last.batch.layout !== batch.layout) return false;
     if (!canAppend(last.batch, batch)) return false;
     appendSelected(last.batch, batch);
     last.parts.push({ lease, rows: batch.selected });
