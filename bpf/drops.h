@@ -144,11 +144,6 @@ static __always_inline bool is_drop(const struct sk_buff *skb, __u32 reason)
 	return false;
 }
 
-/*
- * On a busy machine, Linux 6.18 leaves out a call now and then, and more of them while other
- * programs attach to the tracepoint or detach: ftrace has the event, the program does not run. Such
- * a drop is not counted, and the kernel counts no miss of the program either.
- */
 SEC("tp_btf/kfree_skb")
 int BPF_PROG(drops_kfree_skb, struct sk_buff *skb, void *location, __u32 reason,
 	     struct sock *receiver)

@@ -28,3 +28,11 @@ export function requireBrowser(path: string): boolean {
 export function requireProgram(path: string): boolean {
   return unable(existsSync(path) ? undefined : `no ${path}`);
 }
+
+/**
+ * Whether probes miss what happens in interrupts of the first process; test/vitest.config.ts
+ * tells, since a test's own PID namespace has another first process.
+ */
+export function isInitHidden(): boolean {
+  return process.env.NETOBSERV_INIT_HIDDEN === 'true';
+}
