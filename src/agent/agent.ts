@@ -3,7 +3,7 @@ import type { Component } from '../base/component.ts';
 import type { HealthState } from '../telemetry/health.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import type { Books } from './drain/books.ts';
+import type { AccountingView } from './drain/accounting.ts';
 import type { Vitals } from './drain/vitals.ts';
 import type { InterfaceRow } from './interfaces/row.ts';
 import type { Native } from './loader/native.ts';
@@ -28,7 +28,7 @@ export interface AgentStatus {
   /** The features that were requested. */
   readonly features: readonly FeatureStatus[];
   /** Undefined before the datapath is loaded. */
-  readonly accounting: Books | undefined;
+  readonly accounting: AccountingView | undefined;
   /** Undefined while it does not run. */
   readonly vitals: Vitals | undefined;
 }

@@ -61,8 +61,8 @@ export interface CountedFamilies {
 
 /**
  * Creates every series whose labels are known in advance: `rate()` does not see the step from no
- * series to its first value, so that alerts would miss the first burst of drops. The ledger creates
- * those of the reasons for unrecorded packets.
+ * series to its first value, so that alerts would miss the first burst of drops. The fate counter
+ * creates those of the reasons for unrecorded packets.
  */
 export function startAtZero(families: CountedFamilies): void {
   const { droppedFlows, filteredFlows, networkEvents, errors } = families;

@@ -7,7 +7,7 @@ import type { Agent, AgentStatus, HostDeps } from './agent.ts';
 import { checkAgentConfig, checkFlowsConfig } from './check.ts';
 import type { AgentConfig } from './config.ts';
 import { Connections } from './connections/connections.ts';
-import type { Books } from './drain/books.ts';
+import type { AccountingView } from './drain/accounting.ts';
 import { Drainer } from './drain/drainer.ts';
 import { MessageReader } from './drain/messages.ts';
 import { VitalsReader } from './drain/vitals.ts';
@@ -63,7 +63,7 @@ class HostAgent implements Agent {
   readonly #failure = Promise.withResolvers<never>();
   #running: Running | undefined;
   #address: AddressWatch | undefined;
-  #accounting: Books | undefined;
+  #lastAccounting: AccountingView | undefined;
 
   constructor(config: AgentConfig, deps: AgentDeps) {
     this.#config = config;
@@ -127,15 +127,15 @@ class HostAgent implements Agent {
       // No hook remains, so nothing can be counted after this.
       () => drainer.stop(),
       ...readers.map((one) => () => one.stop?.()),
-      ...closingSteps(running, (books) => {
-        this.#accounting = books;
+      ...closingSteps(running, (accounting) => {
+        this.#lastAccounting = accounting;
       }),
     ]);
   }
 
   status(): AgentStatus {
     const running = this.#running;
-    return statusOf(running, this.#accounting, {
+    return statusOf(running, this.#lastAccounting, {
       features: running?.attached.statuses ?? [],
       vitals: running?.vitals.view(),
     });
@@ -192,9 +192,9 @@ class HostAgent implements Agent {
       attached.features.flatMap((feature) => feature.probes.map(({ program }) => program)),
     );
     const vitals = new VitalsReader({ ...shared, probes: [...probes] }, maxEntries);
-    const { ledger, books } = watch;
+    const { fates, accounting } = watch;
     const drainer = new Drainer({
-      ...{ ...shared, ledger, books, vitals, take, emit, valueBytes, readers },
+      ...{ ...shared, fates, accounting, vitals, take, emit, valueBytes, readers },
       agentIp: () => address.current(),
     });
     return { ...watch, vitals, drainer, messages, attached, readers };

@@ -3,8 +3,8 @@ import { type Clock, kernelMonotonicMs } from '../base/clock.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { AgentStatus, HostDeps } from './agent.ts';
 import type { AgentConfig } from './config.ts';
-import { Ledger } from './drain/accounting.ts';
-import { Bookkeeper, type Books } from './drain/books.ts';
+import { Accounting, type AccountingView } from './drain/accounting.ts';
+import { FateCounter } from './drain/fates.ts';
 import { createGuard } from './interfaces/guard.ts';
 import { macPreferences } from './interfaces/mac-preference.ts';
 import { InterfaceNames } from './interfaces/names.ts';
@@ -26,8 +26,8 @@ export interface Watch {
   readonly object: BpfObject;
   readonly hub: SocketHub;
   readonly names: InterfaceNames;
-  readonly ledger: Ledger;
-  readonly books: Bookkeeper;
+  readonly fates: FateCounter;
+  readonly accounting: Accounting;
   readonly tracker: InterfaceTracker;
   /** Dependencies of the parts that read the datapath. */
   readonly shared: WatchDeps;
@@ -95,29 +95,29 @@ export function createWatch(
     isInteractive: deps.isInteractive ?? false,
   });
   const { flowFilterRules: rules, enablePca: isCapture } = config;
-  const ledger = new Ledger(native, object, metrics, { rules, isCapture });
-  return { object, hub, names, ledger, books: new Bookkeeper(ledger, metrics), tracker, shared };
+  const fates = new FateCounter(native, object, metrics, { rules, isCapture });
+  return { object, hub, names, fates, accounting: new Accounting(fates, metrics), tracker, shared };
 }
 
 /** Last steps of a stop, when no hook remains. `keep` receives the final accounting. */
 export function closingSteps(
-  { object, hub, books, shared }: Watch,
-  keep: (books: Books) => void,
+  { object, hub, accounting, shared }: Watch,
+  keep: (accounting: AccountingView) => void,
 ): readonly (() => void)[] {
-  return [() => keep(books.view()), () => hub.close(), () => shared.native.close(object)];
+  return [() => keep(accounting.view()), () => hub.close(), () => shared.native.close(object)];
 }
 
 /** `last`: the accounting that `closingSteps` has kept, for an agent that is not running. */
 export function statusOf(
   watch: Watch | undefined,
-  last: Books | undefined,
+  last: AccountingView | undefined,
   { features, vitals }: Pick<AgentStatus, 'features' | 'vitals'>,
 ): AgentStatus {
-  watch?.books.refresh();
+  watch?.accounting.refresh();
   return {
     interfaces: watch?.tracker.rows() ?? [],
     features,
-    accounting: watch === undefined ? last : watch.books.view(),
+    accounting: watch === undefined ? last : watch.accounting.view(),
     vitals,
   };
 }

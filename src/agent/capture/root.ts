@@ -3,7 +3,7 @@ import type { HealthState } from '../../telemetry/health.ts';
 import type { Agent, AgentStatus, HostDeps } from '../agent.ts';
 import { checkCaptureConfig } from '../check.ts';
 import type { AgentConfig } from '../config.ts';
-import type { Books } from '../drain/books.ts';
+import type { AccountingView } from '../drain/accounting.ts';
 import { WAKE_MAP } from '../loader/object.ts';
 import { type AgentMetrics, declareMetrics } from '../metrics.ts';
 import { type Capability, neededToRun } from '../privileges.ts';
@@ -15,7 +15,7 @@ import { PacketReader } from './reader.ts';
 /** How long a packet waits to be read, unless many come. */
 const READ_PERIOD_MS = 200;
 /** Maximum age of the kernel's counts in the metrics. */
-const BOOKS_PERIOD_MS = 1000;
+const ACCOUNTING_PERIOD_MS = 1000;
 
 export interface PacketAgentDeps extends HostDeps {
   readonly exporter: Pick<PacketExporter, 'emit' | 'end'>;
@@ -39,7 +39,7 @@ class PacketAgent implements Agent {
   #periodic: readonly Disposable[] = [];
   #isReading = false;
   #isRefused = false;
-  #accounting: Books | undefined;
+  #lastAccounting: AccountingView | undefined;
 
   constructor(config: AgentConfig, deps: PacketAgentDeps) {
     this.#config = config;
@@ -72,7 +72,7 @@ class PacketAgent implements Agent {
     running.hub.addRing(running.object, WAKE_MAP, () => this.#read());
     this.#periodic = [
       clock.every(READ_PERIOD_MS, () => this.#read()),
-      clock.every(BOOKS_PERIOD_MS, () => running.books.refresh()),
+      clock.every(ACCOUNTING_PERIOD_MS, () => running.accounting.refresh()),
     ];
     await running.tracker.start(signal);
     if (signal.aborted) return;
@@ -95,14 +95,14 @@ class PacketAgent implements Agent {
         }
       },
       () => this.#end(running),
-      ...closingSteps(running, (books) => {
-        this.#accounting = books;
+      ...closingSteps(running, (accounting) => {
+        this.#lastAccounting = accounting;
       }),
     ]);
   }
 
   status(): AgentStatus {
-    return statusOf(this.#running, this.#accounting, { features: [], vitals: undefined });
+    return statusOf(this.#running, this.#lastAccounting, { features: [], vitals: undefined });
   }
 
   readiness(): AgentReadiness {
@@ -127,9 +127,9 @@ class PacketAgent implements Agent {
     }
   }
 
-  #end({ books }: Running): void {
-    books.refresh();
-    const { unrecorded } = books.view();
+  #end({ accounting }: Running): void {
+    accounting.refresh();
+    const { unrecorded } = accounting.view();
     const lost = [unrecorded.capture_full, unrecorded.pipeline_full];
     this.#deps.exporter.end(lost.reduce((sum, amount) => sum + (amount?.packets ?? 0), 0));
   }
@@ -146,12 +146,12 @@ class PacketAgent implements Agent {
     });
   }
 
-  #readOnce({ reader, ledger }: Running): boolean {
+  #readOnce({ reader, fates }: Running): boolean {
     return reader.read((batch, { packets, bytes }) => {
       this.#metrics.evictedPackets.inc({ source: 'ringbuffer', reason: '' }, batch.count);
       this.#isRefused = !this.#deps.exporter.emit(batch);
-      if (!this.#isRefused) ledger.addRecorded(packets, bytes);
-      else ledger.addDropped(batch.count, packets, bytes);
+      if (!this.#isRefused) fates.addRecorded(packets, bytes);
+      else fates.addDropped(batch.count, packets, bytes);
     });
   }
 }

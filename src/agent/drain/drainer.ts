@@ -10,10 +10,10 @@ import { FLOW_MAPS } from '../loader/object.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { DrainProgress } from '../readiness.ts';
 import { WallClock } from '../wall-clock.ts';
-import type { Ledger } from './accounting.ts';
-import type { Bookkeeper } from './books.ts';
+import type { Accounting } from './accounting.ts';
 import { DrainBuffer, type DrainFacts, type DrainReason } from './buffer.ts';
 import { decodeFlows, sumFlows } from './decode.ts';
+import type { FateCounter } from './fates.ts';
 import type { VitalsReader } from './vitals.ts';
 
 export interface DrainerDeps {
@@ -23,8 +23,8 @@ export interface DrainerDeps {
   readonly kernelMonotonicMs: () => number;
   readonly log: Log;
   readonly metrics: AgentMetrics;
-  readonly ledger: Ledger;
-  readonly books: Bookkeeper;
+  readonly fates: FateCounter;
+  readonly accounting: Accounting;
   readonly vitals: VitalsReader;
   readonly names: InterfaceNames;
   /** An empty batch with the wanted columns. */
@@ -131,7 +131,7 @@ export class Drainer {
   }
 
   async #drainOnce(reason: DrainReason): Promise<void> {
-    const { native, object, clock, metrics, books, readers, vitals } = this.#deps;
+    const { native, object, clock, metrics, accounting, readers, vitals } = this.#deps;
     const startMs = clock.monotonicMs();
     const map = FLOW_MAPS[await native.swap(object)];
     const facts = this.#facts(reason);
@@ -151,7 +151,7 @@ export class Drainer {
       }
     }
     for (const reader of readers) reader.finish?.();
-    books.refresh();
+    accounting.refresh();
     metrics.evictions.inc({ source: 'hashmap', reason });
     metrics.evictedFlows.inc({ source: 'hashmap', reason }, flows);
     metrics.bufferSize.set({ name: 'flowmap' }, flows);
@@ -184,17 +184,17 @@ export class Drainer {
       const before = sumFlows(this.#buffer, length);
       length = reader.select(this.#buffer, length);
       const after = sumFlows(this.#buffer, length);
-      this.#deps.ledger.addFiltered(before.packets - after.packets, before.bytes - after.bytes);
+      this.#deps.fates.addFiltered(before.packets - after.packets, before.bytes - after.bytes);
     }
     return length;
   }
 
   #hand(batch: FlowBatch, length: number): void {
-    const { emit, ledger } = this.#deps;
+    const { emit, fates } = this.#deps;
     // Summed before the batch is handed on: the buffer is reused, the batch is no longer ours.
     const { packets, bytes } = sumFlows(this.#buffer, length);
     this.#isRefused = !emit(batch);
-    if (!this.#isRefused) ledger.addRecorded(packets, bytes);
-    else ledger.addDropped(length, packets, bytes);
+    if (!this.#isRefused) fates.addRecorded(packets, bytes);
+    else fates.addDropped(length, packets, bytes);
   }
 }

@@ -28,7 +28,7 @@ import { Reader } from './reader.ts';
 import { type PartitionBase, Retention } from './retention.ts';
 import { statusOf } from './status.ts';
 import { WriteHealth } from './write-health.ts';
-import { type Books, Writer } from './writer.ts';
+import { Writer, type WriteTotals } from './writer.ts';
 
 export interface DuckdbDeps {
   readonly log: Log;
@@ -78,7 +78,7 @@ class OneFileStore implements DuckdbStore {
   readonly #files: StoreFiles | undefined;
   readonly #place: string;
   readonly #questions: Questions;
-  readonly #books: Books = { durable: 0, lost: 0 };
+  readonly #totals: WriteTotals = { durable: 0, lost: 0 };
   readonly #health: WriteHealth;
   readonly #writing = new Lane({ runningMax: 1, waitingMax: WRITES_WAITING_MAX });
   readonly #timers: Disposable[] = [];
@@ -99,7 +99,7 @@ class OneFileStore implements DuckdbStore {
     this.#metrics = createStoreMetrics(deps.metrics);
     this.#files = dataDir === undefined ? undefined : new StoreFiles(join(dataDir, DATABASE_FILE));
     this.#place = dataDir ?? 'memory';
-    this.#health = new WriteHealth(deps.clock, this.#books);
+    this.#health = new WriteHealth(deps.clock, this.#totals);
     this.#questions = new Questions({
       clock: deps.clock,
       metrics: this.#metrics,
@@ -158,7 +158,7 @@ class OneFileStore implements DuckdbStore {
     } catch (error) {
       // The writer counts the rows that it received.
       if (!isTaken) {
-        this.#books.lost += rows;
+        this.#totals.lost += rows;
         this.#metrics.lost.inc(rows);
       }
       throw error;
@@ -182,7 +182,7 @@ class OneFileStore implements DuckdbStore {
   }
 
   outcome(): StoreOutcome {
-    return { ...this.#books };
+    return { ...this.#totals };
   }
 
   readiness(): HealthState {
@@ -229,12 +229,12 @@ class OneFileStore implements DuckdbStore {
     const { log, clock } = this.#deps;
     const { database, session, catalog } = found;
     this.#identity = this.#files?.identity();
-    this.#renewedRows = this.#books.durable;
+    this.#renewedRows = this.#totals.durable;
     const deps = {
       log,
       clock,
       metrics: this.#metrics,
-      books: this.#books,
+      totals: this.#totals,
       isInPlace: () => this.#files?.identity() === this.#identity,
     };
     const place = { spanMs: partitionSpanMs(this.#config), place: this.#place };
@@ -249,10 +249,10 @@ class OneFileStore implements DuckdbStore {
   async #write(task: (opened: Opened) => Promise<void>): Promise<void> {
     await this.#writing.run(async () => {
       try {
-        const { durable } = this.#books;
+        const { durable } = this.#totals;
         await task(await this.#openedAgain());
         // Only written rows prove that writing works.
-        if (this.#books.durable > durable) {
+        if (this.#totals.durable > durable) {
           this.#health.succeeded();
           // The log is a new file after each checkpoint.
           this.#files?.protect();
@@ -296,7 +296,7 @@ class OneFileStore implements DuckdbStore {
 
   /** Releases memory, without other effects. Not while a query runs: the next time is enough. */
   async #renew(opened: Opened): Promise<void> {
-    const rows = this.#books.durable - this.#renewedRows;
+    const rows = this.#totals.durable - this.#renewedRows;
     if (this.#files === undefined || rows < this.#config.renewRows) return;
     await opened.writer.commit();
     if (!opened.reader.closeIfIdle()) return;

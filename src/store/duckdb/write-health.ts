@@ -1,21 +1,21 @@
 import type { Clock } from '../../base/clock.ts';
 import { explain, hasCode } from '../../base/errors.ts';
 import { STORE_ERRORS } from '../errors.ts';
-import type { Books } from './writer.ts';
+import type { WriteTotals } from './writer.ts';
 
 /** Whether rows can be written, and the last period in which rows were lost. */
 export class WriteHealth {
   readonly #clock: Clock;
-  readonly #books: Readonly<Books>;
+  readonly #totals: Readonly<WriteTotals>;
   #failure: unknown;
   #failedMs = 0;
   /** Rows that were lost before the failure. */
   #lostBefore = 0;
   #lapse: string | undefined;
 
-  constructor(clock: Clock, books: Readonly<Books>) {
+  constructor(clock: Clock, totals: Readonly<WriteTotals>) {
     this.#clock = clock;
-    this.#books = books;
+    this.#totals = totals;
   }
 
   /** Why rows could not be written lately; undefined once a commit of rows has succeeded. */
@@ -31,7 +31,7 @@ export class WriteHealth {
   }
 
   succeeded(): void {
-    const lost = this.#books.lost - this.#lostBefore;
+    const lost = this.#totals.lost - this.#lostBefore;
     const [from, to] = [this.#failedMs, this.#clock.nowMs()].map(iso);
     if (this.#failure !== undefined && lost > 0) {
       this.#lapse =
@@ -42,7 +42,7 @@ export class WriteHealth {
       this.#lapse = `at ${from}, ${explain(this.#failure)}`;
     }
     this.#failure = undefined;
-    this.#lostBefore = this.#books.lost;
+    this.#lostBefore = this.#totals.lost;
   }
 
   /** The last period in which rows were lost, once it is over: a sentence for people. */

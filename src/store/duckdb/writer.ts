@@ -25,13 +25,13 @@ export interface WriterDeps {
   readonly log: Log;
   readonly metrics: StoreMetrics;
   readonly clock: Clock;
-  readonly books: Books;
+  readonly totals: WriteTotals;
   /** False once the file at that path is not the one that rows are written to. */
   isInPlace(): boolean;
 }
 
 /** Rows by outcome, over the life of a store; rows in neither count are staged. */
-export interface Books {
+export interface WriteTotals {
   /** Committed: a crash does not lose them. */
   durable: number;
   /** Given up; the caller that appended them counts them as dropped. */
@@ -146,7 +146,7 @@ export class Writer {
       throw storeFailure(error, this.#place);
     }
     this.#staged = 0;
-    this.#deps.books.durable += rows;
+    this.#deps.totals.durable += rows;
     partition.rows += rows;
     metrics.commits.inc({ result: 'done' });
     metrics.commitSeconds.observe((clock.monotonicMs() - startedMs) / 1000);
@@ -191,7 +191,7 @@ export class Writer {
 
   #lose(rows: number): void {
     if (rows === 0) return;
-    this.#deps.books.lost += rows;
+    this.#deps.totals.lost += rows;
     this.#deps.metrics.lost.inc(rows);
   }
 

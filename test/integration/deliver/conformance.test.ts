@@ -167,7 +167,7 @@ const WAYS: Readonly<Record<string, Row>> = {
   stream: { make: streamWay, hasAnswers: true },
 };
 
-class Books {
+class Totals {
   handed = 0;
   arrived = 0;
   lost = 0;
@@ -194,7 +194,7 @@ class Books {
   }
 }
 
-function handOver(outlet: AnyOutlet, tables: TableSpace, books: Books, number: number): void {
+function handOver(outlet: AnyOutlet, tables: TableSpace, totals: Totals, number: number): void {
   const batch = new FlowBatch(LAYOUT, tables.current, ROWS);
   for (let row = 0; row < ROWS; row++) {
     const mark = number * ROWS + row + 1;
@@ -202,11 +202,11 @@ function handOver(outlet: AnyOutlet, tables: TableSpace, books: Books, number: n
     appendRow(batch, { ...flow, SrcPort: 1, DstPort: 2, Packets: 1, Bytes: mark }, new Map());
   }
   const startMs = performance.now();
-  const settlement = books.settlement(ROWS);
+  const settlement = totals.settlement(ROWS);
   const isTaken = outlet.offer(batch, settlement);
   // The scheduler may delay an offer; it never waits for a receiver.
   expect(performance.now() - startMs).toBeLessThan(LIMITS.attemptTimeoutMs);
-  if (isTaken) books.handed += ROWS;
+  if (isTaken) totals.handed += ROWS;
 }
 
 describe.each(Object.entries(WAYS))('%s', (_name, { make, hasAnswers, mayRepeat = false }) => {
@@ -223,15 +223,15 @@ describe.each(Object.entries(WAYS))('%s', (_name, { make, hasAnswers, mayRepeat 
   ] as const)('a receiver that is %s, then %s', async (fault, then) => {
     const { outlet, receiver, become } = await make();
     const tables = new TableSpace();
-    const books = new Books();
+    const totals = new Totals();
     const check = (): void => {
-      expect(books.arrived + books.lost + outlet.backlog().flows).toBe(books.handed);
+      expect(totals.arrived + totals.lost + outlet.backlog().flows).toBe(totals.handed);
     };
     await become(fault);
     await outlet.start(new AbortController().signal);
     for (let batch = 0; batch < BATCHES; batch++) {
       if (batch === BATCHES / 2) await become(then);
-      handOver(outlet, tables, books, batch);
+      handOver(outlet, tables, totals, batch);
       check();
       await sleep(10);
       check();
@@ -245,16 +245,16 @@ describe.each(Object.entries(WAYS))('%s', (_name, { make, hasAnswers, mayRepeat 
     const marks = receiver.marks();
     const { size } = new Set(marks);
     if (!mayRepeat) expect(marks.length).toBe(size);
-    if (hasAnswers) expect(size).toBeGreaterThanOrEqual(books.arrived);
-    expect(size).toBeLessThanOrEqual(books.handed);
+    if (hasAnswers) expect(size).toBeGreaterThanOrEqual(totals.arrived);
+    expect(size).toBeLessThanOrEqual(totals.handed);
     if (fault === 'healthy' && then === 'healthy') {
-      expect(books).toMatchObject({ handed: BATCHES * ROWS, arrived: BATCHES * ROWS, lost: 0 });
+      expect(totals).toMatchObject({ handed: BATCHES * ROWS, arrived: BATCHES * ROWS, lost: 0 });
       expect(marks.length).toBe(BATCHES * ROWS);
     }
     // A recovered receiver gets flows again; a failed stream never does.
-    if (then === 'healthy' && receiver.port !== 0) expect(books.arrived).toBeGreaterThan(0);
+    if (then === 'healthy' && receiver.port !== 0) expect(totals.arrived).toBeGreaterThan(0);
     if (fault === then && (fault === 'dead' || fault === 'hung') && hasAnswers) {
-      expect(books.arrived).toBe(0);
+      expect(totals.arrived).toBe(0);
     }
   });
 });

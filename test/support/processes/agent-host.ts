@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { Agent } from '../../../src/agent/agent.ts';
 import { type AgentConfig, agentOptions } from '../../../src/agent/config.ts';
-import type { Books } from '../../../src/agent/drain/books.ts';
+import type { AccountingView } from '../../../src/agent/drain/accounting.ts';
 import type { Native } from '../../../src/agent/loader/native.ts';
 import { type AgentDeps, createAgent } from '../../../src/agent/root.ts';
 import { systemClock } from '../../../src/base/clock.ts';
@@ -91,7 +91,7 @@ export interface AgentHost extends AsyncDisposable {
   readonly flows: FlowView[];
   /** Packets and bytes of all that the hooks have seen so far, recorded or not. */
   seen(): Promise<{ readonly packets: number; readonly bytes: number }>;
-  accounting(): Books;
+  accounting(): AccountingView;
 }
 
 /** Interfaces that have all their hooks, with their namespaces. */
@@ -131,7 +131,7 @@ export async function startAgent(
     },
     ...overrides,
   });
-  const accounting = (): Books => {
+  const accounting = (): AccountingView => {
     const view = agent.status().accounting;
     if (view === undefined) throw new Error('the agent has not started');
     return view;
@@ -161,7 +161,7 @@ export async function startAgent(
 }
 
 /** All packets that the hooks saw, recorded or not. */
-export function sumOf(accounting: Books): { packets: number; bytes: number } {
+export function sumOf(accounting: AccountingView): { packets: number; bytes: number } {
   const parts = Object.values(accounting.unrecorded);
   return {
     packets: parts.reduce(

@@ -28,7 +28,7 @@ export default function HealthDialog({ status, onClose }: HealthDialogProps): Re
         description={t('health.hint', { count: agent.interfaces.length })}
       />
       <ModalBody className="health-body" tabIndex={0} aria-label={t('health.title')}>
-        {accounting === null ? undefined : <Books accounting={accounting} />}
+        {accounting === null ? undefined : <AccountingTable accounting={accounting} />}
         {features.length === 0 ? undefined : <Features features={features} />}
         {vitals === null ? undefined : <Vitals vitals={vitals} />}
         <Store store={store} />
@@ -37,7 +37,7 @@ export default function HealthDialog({ status, onClose }: HealthDialogProps): Re
   );
 }
 
-function Books({ accounting }: { readonly accounting: Accounting }): ReactNode {
+function AccountingTable({ accounting }: { readonly accounting: Accounting }): ReactNode {
   const { t } = useTranslation();
   const incomplete = incompleteOf(accounting);
   return (

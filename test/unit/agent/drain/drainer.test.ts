@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from 'vitest';
-import { Ledger } from '../../../../src/agent/drain/accounting.ts';
-import { Bookkeeper } from '../../../../src/agent/drain/books.ts';
+import { Accounting } from '../../../../src/agent/drain/accounting.ts';
 import { Drainer, type DrainerDeps } from '../../../../src/agent/drain/drainer.ts';
+import { FateCounter } from '../../../../src/agent/drain/fates.ts';
 import { flowMetrics, stat } from '../../../../src/agent/drain/layout.gen.ts';
 import { VitalsReader } from '../../../../src/agent/drain/vitals.ts';
 import type { FeatureReader } from '../../../../src/agent/features/reader.ts';
@@ -22,8 +22,8 @@ let kernel: FakeKernel;
 let clock: ManualClock;
 let registry: Metrics;
 let metrics: AgentMetrics;
-let ledger: Ledger;
-let books: Bookkeeper;
+let fates: FateCounter;
+let accounting: Accounting;
 let vitals: VitalsReader;
 let drainer: Drainer;
 let emitted: string[];
@@ -35,8 +35,8 @@ beforeEach(() => {
   clock = new ManualClock();
   registry = createMetrics('');
   metrics = declareMetrics(registry, 'info');
-  ledger = new Ledger(kernel, OBJECT, metrics);
-  books = new Bookkeeper(ledger, metrics);
+  fates = new FateCounter(kernel, OBJECT, metrics);
+  accounting = new Accounting(fates, metrics);
   const mapBytes = (fd: number): number => fd * 1000;
   vitals = new VitalsReader(
     { native: kernel, object: OBJECT, clock, metrics, probes: ['some_probe'], mapBytes },
@@ -56,8 +56,8 @@ function drainerWith(deps: Partial<DrainerDeps>): Drainer {
     kernelMonotonicMs: () => clock.monotonicMs(),
     log: createLog('silent'),
     metrics,
-    ledger,
-    books,
+    fates,
+    accounting,
     vitals,
     names: new InterfaceNames(),
     take: takeBatch,
@@ -189,7 +189,7 @@ test('a wall clock that is set: drains go on, and times are by the clock as it i
   expect(seen).toEqual([1_700_000_000_500, 1_700_000_001_500 - 3_600_000]);
 });
 
-test('books: recorded, dropped by the pipeline, and the kernel’s own counts over all CPUs', async () => {
+test('accounting: recorded, dropped by the pipeline, and the kernel’s own counts over all CPUs', async () => {
   kernel.record(flow('10.0.0.1'));
   await drainer.drain('asked');
   takes = false;
@@ -201,7 +201,7 @@ test('books: recorded, dropped by the pipeline, and the kernel’s own counts ov
   kernel.stats.set(stat.dnsUnasked, { packets: 3, bytes: 0 });
   kernel.stats.set(stat.sideBusy, { packets: 6, bytes: 0 });
   await drainer.drain('asked');
-  expect(ledger.view()).toEqual({
+  expect(fates.view()).toEqual({
     recordedPackets: 2,
     recordedBytes: 100,
     sampledOutPackets: 7,
@@ -217,8 +217,8 @@ test('books: recorded, dropped by the pipeline, and the kernel’s own counts ov
       pipeline_full: { packets: 4, bytes: 200 },
     },
   });
-  expect(books.view()).toEqual({
-    ...ledger.view(),
+  expect(accounting.view()).toEqual({
+    ...fates.view(),
     seenPackets: 2 + 7 + 3 + 5 + 4,
     seenBytes: 100 + 700 + 180 + 2 ** 40 + 1 + 200,
     incomplete: { message_lost: 2, table_full: 0, flow_lost: 0, dns_unfollowed: 0 },
@@ -235,7 +235,7 @@ test('books: recorded, dropped by the pipeline, and the kernel’s own counts ov
   const packets = await registry.registry.getSingleMetricAsString('unrecorded_packets_total');
   expect(packets).toContain('reason="not_ip"} 3');
   // Counters follow the kernel's totals and do not add them again.
-  ledger.refresh();
+  fates.refresh();
   expect(await registry.registry.getSingleMetricAsString('unrecorded_packets_total')).toBe(packets);
 });
 
@@ -259,17 +259,17 @@ test('flows that a reader makes up come after those of the kernel, batch by batc
   await drainer.drain('');
   expect(emitted).toEqual(['10.0.0.1', '10.9.0.2', '10.9.0.1']);
   expect(calls).toEqual(['prepare', 'decode 1', 'decode 1', 'decode 1', 'finish']);
-  expect(ledger.view().recordedPackets).toBe(6);
+  expect(fates.view().recordedPackets).toBe(6);
 });
 
-test('books: what filter rules leave out, in the kernel and at the drain', async () => {
+test('accounting: what filter rules leave out, in the kernel and at the drain', async () => {
   const { rules } = parseFilterRules('action=Reject port=22; port=80');
-  ledger = new Ledger(kernel, OBJECT, metrics, { rules });
+  fates = new FateCounter(kernel, OBJECT, metrics, { rules });
   // Keeps the first of every three.
   const select = (_buffer: unknown, length: number): number => Math.ceil(length / 3);
   const reader = { select, decode: () => undefined };
-  books = new Bookkeeper(ledger, metrics);
-  const selecting = drainerWith({ ledger, books, readers: [reader] });
+  accounting = new Accounting(fates, metrics);
+  const selecting = drainerWith({ fates, accounting, readers: [reader] });
   kernel.record(flow('10.0.0.1'), flow('10.0.0.2'), flow('10.0.0.3'));
   kernel.stats.set(stat.rejected, { packets: 5, bytes: 500 });
   kernel.stats.set(stat.unmatched, { packets: 7, bytes: 700 });
@@ -277,7 +277,7 @@ test('books: what filter rules leave out, in the kernel and at the drain', async
   await selecting.drain('asked');
 
   expect(emitted).toEqual(['10.0.0.1']);
-  expect(ledger.view()).toMatchObject({
+  expect(fates.view()).toMatchObject({
     recordedPackets: 2,
     filteredPackets: 5 + 7 + 4,
     filteredBytes: 500 + 700 + 200,
@@ -290,11 +290,11 @@ test('books: what filter rules leave out, in the kernel and at the drain', async
 
   // Rules of another hook have wanted two of them. Metrics wait; the accounting is right at once.
   kernel.stats.set(stat.unmatched, { packets: 5, bytes: 500 });
-  ledger.refresh();
-  expect(ledger.view()).toMatchObject({ filteredPackets: 14, filteredBytes: 1200 });
+  fates.refresh();
+  expect(fates.view()).toMatchObject({ filteredPackets: 14, filteredBytes: 1200 });
   expect(await text()).toContain('reason="FilterNoMatch"} 11');
   kernel.stats.set(stat.unmatched, { packets: 8, bytes: 800 });
-  ledger.refresh();
+  fates.refresh();
   expect(await text()).toContain('reason="FilterNoMatch"} 12');
 });
 
@@ -315,18 +315,18 @@ test('flows that a reader makes up are no matter of rules', async () => {
 });
 
 test('a CPU may have taken back more than it counted', () => {
-  ledger = new Ledger(kernel, OBJECT, metrics, { rules: parseFilterRules('port=80').rules });
+  fates = new FateCounter(kernel, OBJECT, metrics, { rules: parseFilterRules('port=80').rules });
   kernel.perCpu = [
     { packets: -3, bytes: -(2 ** 33) - 1 },
     { packets: 5, bytes: 2 ** 34 },
   ];
-  ledger.refresh();
-  expect(ledger.view()).toMatchObject({ filteredPackets: 4, filteredBytes: 2 ** 34 - 2 });
+  fates.refresh();
+  expect(fates.view()).toMatchObject({ filteredPackets: 4, filteredBytes: 2 ** 34 - 2 });
 });
 
 test('what was counted before the start is nobody’s', () => {
   kernel.stats.set(stat.notIp, { packets: 3, bytes: 180 });
-  const late = new Ledger(kernel, OBJECT, metrics);
+  const late = new FateCounter(kernel, OBJECT, metrics);
   kernel.stats.set(stat.notIp, { packets: 5, bytes: 300 });
 
   late.refresh();
