@@ -5,7 +5,7 @@ import { JSON_ERRORS } from '../src/codec/json/errors.ts';
 import { PBFLOW_ERRORS } from '../src/codec/pbflow/errors.ts';
 import { COMMAND_ERRORS } from '../src/commands/errors.ts';
 import { EXIT, EXIT_MEANINGS, exitCodeOf } from '../src/commands/exit-codes.ts';
-import { ConfigError } from '../src/config/errors.ts';
+import { CONFIG_ERRORS } from '../src/config/errors.ts';
 import { ANSWERS, START_ERRORS, statusOf } from '../src/console/server/errors.ts';
 import { DELIVER_ERRORS } from '../src/deliver/errors.ts';
 import { NET_ERRORS } from '../src/net/errors.ts';
@@ -35,7 +35,7 @@ const SECTIONS: readonly (readonly [
   tables: readonly Readonly<Record<string, ErrorRow>>[],
 ])[] = [
   ['Command line', [COMMAND_ERRORS]],
-  ['Configuration', [ConfigError]],
+  ['Configuration', [CONFIG_ERRORS]],
   ['Pipeline configuration', [PIPELINE_ERRORS]],
   ['Agent', [AGENT_ERRORS, OVN_ERRORS]],
   ['Delivery', [DELIVER_ERRORS]],

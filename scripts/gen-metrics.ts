@@ -1,13 +1,13 @@
 import { createExportMetrics } from '../src/agent/export/metrics.ts';
-import { declareMetrics } from '../src/agent/metrics.ts';
-import { declareMetrics as declareConsoleMetrics } from '../src/console/server/metrics.ts';
+import { createAgentMetrics } from '../src/agent/metrics.ts';
+import { createConsoleMetrics } from '../src/console/server/metrics.ts';
 import { createPromMetrics } from '../src/pipeline/encode/prom/metrics.ts';
 import { createPipelineMetrics } from '../src/pipeline/metrics.ts';
 import { createStoreMetrics } from '../src/store/duckdb/metrics.ts';
-import { declareConnectionLimit } from '../src/telemetry/connections.ts';
+import { createConnectionMetrics } from '../src/telemetry/connections.ts';
 import { createMetrics, type Metrics } from '../src/telemetry/metrics.ts';
-import { declareProcessMetrics } from '../src/telemetry/process-metrics.ts';
-import { declareRenewals } from '../src/telemetry/renewals.ts';
+import { registerProcessMetrics } from '../src/telemetry/process-metrics.ts';
+import { createRenewalMetrics } from '../src/telemetry/renewals.ts';
 import type { GeneratedFile } from './generated.ts';
 import { code, table } from './markdown.ts';
 
@@ -61,13 +61,13 @@ type Declare = (metrics: Metrics) => unknown;
 
 /** The modules that declare metrics, by heading and in the order of the page. */
 const SECTIONS: readonly (readonly [title: string, declare: readonly Declare[]])[] = [
-  ['Agent', [(metrics) => declareMetrics(metrics, 'info')]],
+  ['Agent', [(metrics) => createAgentMetrics(metrics, 'info')]],
   ['Exporters of the agent', [(metrics) => createExportMetrics(metrics, '')]],
   ['Pipeline', [createPipelineMetrics, (metrics) => createPromMetrics(metrics, '')]],
   ['Store', [createStoreMetrics]],
-  ['Console', [declareConsoleMetrics]],
-  ['Process', [(metrics) => declareProcessMetrics(metrics)]],
-  ['Servers', [declareConnectionLimit, declareRenewals]],
+  ['Console', [createConsoleMetrics]],
+  ['Process', [(metrics) => registerProcessMetrics(metrics)]],
+  ['Servers', [createConnectionMetrics, createRenewalMetrics]],
 ];
 
 /** deploy/reference/metrics.gen.md: every metric of the program itself. */

@@ -13,7 +13,7 @@ const INTERFACE_EVENT_LIMITS = { idleMs: 5 * 60_000, seriesMax: 4096 };
 
 type MetricsLevel = 'info' | 'debug' | 'trace!';
 
-export type AgentMetrics = ReturnType<typeof declareMetrics>;
+export type AgentMetrics = ReturnType<typeof createAgentMetrics>;
 
 /** Counters that the agent shares with the exporter of its flows. */
 export function sharedMetrics(metrics: Metrics) {
@@ -43,7 +43,11 @@ export function sharedMetrics(metrics: Metrics) {
 }
 
 /** Names, labels and values are those of `netobserv-ebpf-agent` where it has them. */
-export function declareMetrics(metrics: Metrics, level: MetricsLevel, clock: Clock = systemClock) {
+export function createAgentMetrics(
+  metrics: Metrics,
+  level: MetricsLevel,
+  clock: Clock = systemClock,
+) {
   const { errors, ...shared } = sharedMetrics(metrics);
   const families = {
     ...shared,

@@ -15,7 +15,7 @@ import type { ExtensionKey } from './features/feature.ts';
 import type { FeatureReader } from './features/reader.ts';
 import { FLOW_MAPS, type LoadedObject, WAKE_MAP } from './loader/object.ts';
 import { type AttachedFeatures, attachFeatures } from './loader/probes.ts';
-import { type AgentMetrics, declareMetrics } from './metrics.ts';
+import { type AgentMetrics, createAgentMetrics } from './metrics.ts';
 import { type Capability, neededToRun } from './privileges.ts';
 import {
   type AgentReadiness,
@@ -70,7 +70,7 @@ class HostAgent implements Agent {
     this.#deps = deps;
     // An agent may fail while nobody waits for it.
     this.#failure.promise.catch(() => undefined);
-    this.#metrics = declareMetrics(deps.metrics, config.metricsLevel, deps.clock);
+    this.#metrics = createAgentMetrics(deps.metrics, config.metricsLevel, deps.clock);
   }
 
   get failed(): Promise<never> {

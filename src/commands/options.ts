@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import type { Argv } from 'yargs';
 import { NetobservError } from '../base/errors.ts';
-import { ConfigError } from '../config/errors.ts';
+import { CONFIG_ERRORS } from '../config/errors.ts';
 import {
   CONFIG_FILE_MAX_BYTES,
   type Deprecations,
@@ -121,12 +121,12 @@ async function readText(path: string, origin = '--config'): Promise<string> {
     const stream = createReadStream(path, { end: CONFIG_FILE_MAX_BYTES });
     for await (const piece of stream) pieces.push(piece as Buffer);
   } catch (cause) {
-    throw new NetobservError(ConfigError.file, `cannot read ${origin} ${path}`, { cause });
+    throw new NetobservError(CONFIG_ERRORS.file, `cannot read ${origin} ${path}`, { cause });
   }
   const bytes = Buffer.concat(pieces);
   if (bytes.length <= CONFIG_FILE_MAX_BYTES) return bytes.toString('utf8');
   throw new NetobservError(
-    ConfigError.file,
+    CONFIG_ERRORS.file,
     `${origin} ${path} is larger than ${CONFIG_FILE_MAX_BYTES} bytes: is it the right file?`,
   );
 }

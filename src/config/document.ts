@@ -17,7 +17,7 @@ import {
 } from 'yaml';
 import { NetobservError } from '../base/errors.ts';
 import { shown } from '../base/shown.ts';
-import { ConfigError } from './errors.ts';
+import { CONFIG_ERRORS } from './errors.ts';
 import { CONFIG_FILE_MAX_BYTES } from './load.ts';
 
 /** Maps and lists inside each other. */
@@ -63,7 +63,7 @@ export interface ConfigDocument {
 }
 
 /**
- * Parses one document of YAML 1.2, of which JSON is a subset. Throws `ConfigError.file`, with the
+ * Parses one document of YAML 1.2, of which JSON is a subset. Throws `CONFIG_ERRORS.file`, with the
  * place, for a text that is too large, too deep or not YAML, has a second document, the same key
  * twice, an unknown tag, or an alias without its anchor.
  */
@@ -74,11 +74,11 @@ export function parseDocument(name: string, source: string): ConfigDocument {
     return { line, column: col, text: `${name}:${line}:${col}` };
   };
   const refuse = (offset: number, problem: string): NetobservError =>
-    new NetobservError(ConfigError.file, `${at(offset).text}: ${problem}`);
+    new NetobservError(CONFIG_ERRORS.file, `${at(offset).text}: ${problem}`);
 
   if (source.length > CONFIG_FILE_MAX_BYTES) {
     const problem = `is larger than ${CONFIG_FILE_MAX_BYTES} bytes: is it a configuration file?`;
-    throw new NetobservError(ConfigError.file, `${name} ${problem}`);
+    throw new NetobservError(CONFIG_ERRORS.file, `${name} ${problem}`);
   }
   const tokens = tokenize(source, lines, refuse);
   const composer = new Composer({ prettyErrors: false, uniqueKeys: false });
@@ -89,7 +89,7 @@ export function parseDocument(name: string, source: string): ConfigDocument {
   if (reader.issues.length > 0) {
     const { issues } = reader;
     const listed = issues.length === 1 ? issues[0]! : `${name}:\n  ${issues.join('\n  ')}`;
-    throw new NetobservError(ConfigError.file, listed, { details: { issues } });
+    throw new NetobservError(CONFIG_ERRORS.file, listed, { details: { issues } });
   }
   const finder = new Finder(root, reader.targets);
   return {

@@ -1,6 +1,6 @@
 import { defineErrors } from '../base/errors.ts';
 
-export const ConfigError = defineErrors('ERR_CONFIG', {
+export const CONFIG_ERRORS = defineErrors('ERR_CONFIG', {
   invalid: {
     kind: 'usage',
     meaning: 'Options have wrong values or unknown names. The message lists all of them.',

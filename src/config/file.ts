@@ -1,10 +1,10 @@
 import { NetobservError } from '../base/errors.ts';
 import { type ConfigDocument, parseDocument } from './document.ts';
-import { ConfigError } from './errors.ts';
+import { CONFIG_ERRORS } from './errors.ts';
 import type { FileEntry } from './load.ts';
 
 /**
- * Reads the keys of a YAML (or JSON) mapping for an option table. Throws `ConfigError.file`.
+ * Reads the keys of a YAML (or JSON) mapping for an option table. Throws `CONFIG_ERRORS.file`.
  *
  * Each option has one parser, which takes a text, so that a value means the same in a file, in the
  * environment and on the command line. Hence scalars keep their text from the file (`0755`, `1e3`),
@@ -16,7 +16,7 @@ export function readConfigFile(path: string, source: string): readonly FileEntry
   if (value === undefined) return [];
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     const where = document.place('').text;
-    throw new NetobservError(ConfigError.file, `${where}: expected lines such as "sampling: 50"`);
+    throw new NetobservError(CONFIG_ERRORS.file, `${where}: expected lines such as "sampling: 50"`);
   }
   return Object.entries(value).map(([key, item]) => ({
     key,

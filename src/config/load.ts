@@ -1,7 +1,7 @@
 import { NetobservError } from '../base/errors.ts';
 import { shown } from '../base/shown.ts';
 import { closest } from '../base/suggest.ts';
-import { ConfigError } from './errors.ts';
+import { CONFIG_ERRORS } from './errors.ts';
 import type { Configured, Option, OptionTable } from './options.ts';
 
 /** A configuration file is small; anything larger is a mistake such as a wrong path. */
@@ -54,7 +54,7 @@ export function flagName(option: Pick<Option<unknown>, 'env'>): string {
 }
 
 /**
- * Merges defaults, file, environment and flags. Throws `ConfigError.invalid` with a line for each
+ * Merges defaults, file, environment and flags. Throws `CONFIG_ERRORS.invalid` with a line for each
  * problem: the place, the value and the expected form. The empty text means the default.
  */
 export function loadConfig<Table extends OptionTable>(
@@ -95,7 +95,7 @@ export function loadConfig<Table extends OptionTable>(
   }
   if (issues.length > 0) {
     const lines = issues.map((issue) => (issues.length > 1 ? `\n  ${issue}` : ` ${issue}`));
-    throw new NetobservError(ConfigError.invalid, `wrong configuration:${lines.join('')}`, {
+    throw new NetobservError(CONFIG_ERRORS.invalid, `wrong configuration:${lines.join('')}`, {
       details: { issues },
     });
   }

@@ -106,7 +106,7 @@ function ofGreediest(connections: ReadonlyMap<string, Connection>) {
   return ({ address }: Connection): boolean => address === greediest;
 }
 
-export function declareConnectionLimit(metrics: Metrics) {
+export function createConnectionMetrics(metrics: Metrics) {
   return metrics.counter<'server' | 'outcome'>(
     'http_limited_connections_total',
     'Connections closed while they waited, to make room for others, or refused as all were busy',

@@ -9,9 +9,9 @@ import { createServer as createHttpsServer } from 'node:https';
 import { assert } from '../base/assert.ts';
 import type { Component } from '../base/component.ts';
 import { explain, NetobservError } from '../base/errors.ts';
-import { declareConnectionLimit, limitConnections } from './connections.ts';
+import { createConnectionMetrics, limitConnections } from './connections.ts';
 import { TELEMETRY_ERRORS } from './errors.ts';
-import { answerPlainHttp, declarePlainRequests } from './plain-http.ts';
+import { answerPlainHttp, createPlainHttpMetrics } from './plain-http.ts';
 import { type RenewalDeps, renewalReport } from './renewals.ts';
 import { RenewedCertificate, type TlsFilePaths } from './server-tls.ts';
 
@@ -139,11 +139,11 @@ function build(
           handler,
         );
   server.maxRequestsPerSocket = REQUESTS_PER_CONNECTION_MAX;
-  const limited = deps.counts && declareConnectionLimit(deps.counts);
+  const limited = deps.counts && createConnectionMetrics(deps.counts);
   const connections = limitConnections(server, CONNECTION_LIMITS, (outcome) =>
     limited?.inc({ server: what, outcome }),
   );
-  const plain = deps.counts && declarePlainRequests(deps.counts);
+  const plain = deps.counts && createPlainHttpMetrics(deps.counts);
   answerPlainHttp(server, connections, () => plain?.inc({ server: what }));
   return server;
 }

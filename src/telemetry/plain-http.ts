@@ -41,7 +41,7 @@ function answerTo({ localAddress = 'localhost', localPort = 443 }: Socket): stri
   );
 }
 
-export function declarePlainRequests(metrics: Metrics) {
+export function createPlainHttpMetrics(metrics: Metrics) {
   return metrics.counter<'server'>(
     'http_plain_requests_total',
     'Requests without TLS to a port that takes HTTPS only; they get an answer that says so',

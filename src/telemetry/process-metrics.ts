@@ -8,7 +8,7 @@ const KIB = 1024;
  * Metrics of the process, as Prometheus' clients have them, and of Node's heap. Names have no
  * prefix, so `metrics` must have none. Values are read only when metrics are requested.
  */
-export function declareProcessMetrics(metrics: Metrics, stderr: LossCount = {}): void {
+export function registerProcessMetrics(metrics: Metrics, stderr: LossCount = {}): void {
   countLostWrites(metrics, stderr);
   let cpuSeconds = 0;
   const cpu = metrics.counter('process_cpu_seconds_total', 'CPU time of the process', [], () => {

@@ -13,7 +13,7 @@ export interface RenewalDeps {
 
 /** Reports renewed files in the log, in a metric, and in `/readyz?full=1`. */
 export function renewalReport(what: string, deps: RenewalDeps): RenewalReport {
-  const renewals = deps.counts && declareRenewals(deps.counts);
+  const renewals = deps.counts && createRenewalMetrics(deps.counts);
   let problem: string | undefined;
   deps.health?.addReady(what, () =>
     problem === undefined ? { ok: true } : { ok: true, note: problem },
@@ -35,7 +35,7 @@ export function renewalReport(what: string, deps: RenewalDeps): RenewalReport {
   };
 }
 
-export function declareRenewals(metrics: Metrics) {
+export function createRenewalMetrics(metrics: Metrics) {
   return metrics.counter<'what' | 'outcome'>(
     'renewed_files_total',
     'Times that certificates or a token were found renewed, and used or refused',

@@ -4,7 +4,7 @@ import { Connections } from '../../src/agent/connections/connections.ts';
 import { DrainBuffer } from '../../src/agent/drain/buffer.ts';
 import { decodeFlows } from '../../src/agent/drain/decode.ts';
 import { InterfaceNames } from '../../src/agent/interfaces/names.ts';
-import { declareMetrics } from '../../src/agent/metrics.ts';
+import { createAgentMetrics } from '../../src/agent/metrics.ts';
 import type { AgentDeps } from '../../src/agent/root.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { agentColumns } from '../../src/flow/agent-columns.ts';
@@ -69,7 +69,7 @@ function decodeFigure(): Figure {
 
 /** Both directions of as many conversations as a drain of the default size has, over and over. */
 function conversationsFigure(): Figure {
-  const metrics = declareMetrics(createMetrics(''), 'info');
+  const metrics = createAgentMetrics(createMetrics(''), 'info');
   const connections = new Connections({ flowsMax: 5000, idleMs: 2000, metrics });
   const buffer = new DrainBuffer(BATCH_CAPACITY_ROWS);
   for (let row = 0; row < BATCH_CAPACITY_ROWS; row++) {

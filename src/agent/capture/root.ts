@@ -5,7 +5,7 @@ import { checkCaptureConfig } from '../check.ts';
 import type { AgentConfig } from '../config.ts';
 import type { AccountingView } from '../drain/accounting.ts';
 import { WAKE_MAP } from '../loader/object.ts';
-import { type AgentMetrics, declareMetrics } from '../metrics.ts';
+import { type AgentMetrics, createAgentMetrics } from '../metrics.ts';
 import { type Capability, neededToRun } from '../privileges.ts';
 import { type AgentReadiness, acceptance, FINE, NOT_RUNNING } from '../readiness.ts';
 import { closingSteps, createWatch, openWatch, statusOf, type Watch } from '../watch.ts';
@@ -46,7 +46,7 @@ class PacketAgent implements Agent {
     this.#deps = deps;
     // An agent may fail while nobody waits for it.
     this.#failure.promise.catch(() => undefined);
-    this.#metrics = declareMetrics(deps.metrics, config.metricsLevel, deps.clock);
+    this.#metrics = createAgentMetrics(deps.metrics, config.metricsLevel, deps.clock);
   }
 
   get failed(): Promise<never> {

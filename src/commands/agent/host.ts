@@ -12,7 +12,7 @@ import { TableSpace } from '../../flow/intern.ts';
 import { Health, type HealthState } from '../../telemetry/health.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
-import { declareProcessMetrics, type LossCount } from '../../telemetry/process-metrics.ts';
+import { type LossCount, registerProcessMetrics } from '../../telemetry/process-metrics.ts';
 import { bpfObject, keepUnpacked } from '../assets.ts';
 import { readHostFile } from '../capabilities.ts';
 import { watchHealth } from '../capture/health.ts';
@@ -59,7 +59,7 @@ export async function createAgentHost(
 ): Promise<AgentHost> {
   const { log, env, clock, native } = deps;
   const metrics = createMetrics(config.metricsPrefix);
-  declareProcessMetrics(createMetrics('', metrics.registry), deps.stderr);
+  registerProcessMetrics(createMetrics('', metrics.registry), deps.stderr);
   const health = new Health();
   const telemetry = [
     ...(await metricsServer(config, { log, metrics, health })),

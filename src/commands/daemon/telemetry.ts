@@ -1,7 +1,7 @@
 import type { Component } from '../../base/component.ts';
 import { NetobservError } from '../../base/errors.ts';
 import type { ListenAddress } from '../../base/listen.ts';
-import { ConfigError } from '../../config/errors.ts';
+import { CONFIG_ERRORS } from '../../config/errors.ts';
 import type { PprofServerDeps } from '../../telemetry/pprof-server.ts';
 import type { TelemetryServerDeps } from '../../telemetry/server.ts';
 
@@ -41,7 +41,7 @@ function checkTlsPair({ metricsTlsCertPath, metricsTlsKeyPath }: MetricsServerCo
   if ((metricsTlsCertPath === '') === (metricsTlsKeyPath === '')) return;
   const variable = metricsTlsCertPath === '' ? 'METRICS_TLS_CERT_PATH' : 'METRICS_TLS_KEY_PATH';
   const message = `${variable}: not set: a certificate and its key go together`;
-  throw new NetobservError(ConfigError.invalid, message, { details: { variable } });
+  throw new NetobservError(CONFIG_ERRORS.invalid, message, { details: { variable } });
 }
 
 /** The options of a daemon's profile server. */

@@ -17,7 +17,7 @@ import { createDuckdbStore, type DuckdbStore } from '../../store/duckdb/root.ts'
 import { Health } from '../../telemetry/health.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
-import { declareProcessMetrics, type LossCount } from '../../telemetry/process-metrics.ts';
+import { type LossCount, registerProcessMetrics } from '../../telemetry/process-metrics.ts';
 import { bpfObject, keepUnpacked } from '../assets.ts';
 import { readHostFile } from '../capabilities.ts';
 import { watchHealth } from '../capture/health.ts';
@@ -67,7 +67,7 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
   const { log, clock, native } = deps;
   for (const warning of exportOptionWarnings(config)) log.warn(warning);
   const ours = createMetrics(FLOW_METRICS_PREFIX);
-  declareProcessMetrics(createMetrics('', ours.registry), deps.stderr);
+  registerProcessMetrics(createMetrics('', ours.registry), deps.stderr);
   const tables = new TableSpace();
   const shared = { log, clock, tables, metrics: ours };
 

@@ -2,7 +2,7 @@ import { constants, statSync } from 'node:fs';
 import type { Clock } from '../../base/clock.ts';
 import { NetobservError } from '../../base/errors.ts';
 import type { ListenAddress } from '../../base/listen.ts';
-import { ConfigError } from '../../config/errors.ts';
+import { CONFIG_ERRORS } from '../../config/errors.ts';
 import { TokenAuth } from '../../console/server/auth.ts';
 import { type ConsoleConfig, DEFAULT_LIMITS, watchToken } from '../../console/server/config.ts';
 import type { HttpServerDeps } from '../../telemetry/http.ts';
@@ -46,7 +46,7 @@ export function protectionOf(
       tlsKeyFile === ''
         ? ['--tls-cert-file', '--tls-key-file']
         : ['--tls-key-file', '--tls-cert-file'];
-    throw new NetobservError(ConfigError.invalid, `${given} needs ${missing}: they go together`);
+    throw new NetobservError(CONFIG_ERRORS.invalid, `${given} needs ${missing}: they go together`);
   }
   const files = { certPath: tlsCertFile, keyPath: tlsKeyFile };
   return {

@@ -1,6 +1,6 @@
-import { declareConnectionLimit } from '../../telemetry/connections.ts';
+import { createConnectionMetrics } from '../../telemetry/connections.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
-import { declarePlainRequests } from '../../telemetry/plain-http.ts';
+import { createPlainHttpMetrics } from '../../telemetry/plain-http.ts';
 
 /** Why a request was turned away before it did any work. */
 type RejectReason =
@@ -15,16 +15,16 @@ type RejectReason =
 
 const DURATION_BUCKETS_S = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
-export type ConsoleMetrics = ReturnType<typeof declareMetrics>;
+export type ConsoleMetrics = ReturnType<typeof createConsoleMetrics>;
 
-export function declareMetrics(metrics: Metrics) {
+export function createConsoleMetrics(metrics: Metrics) {
   const rejected = metrics.counter(
     'console_rejected_requests_total',
     'Requests that the console turned away, by reason',
     ['reason'],
   );
-  const limited = declareConnectionLimit(metrics);
-  const plain = declarePlainRequests(metrics);
+  const limited = createConnectionMetrics(metrics);
+  const plain = createPlainHttpMetrics(metrics);
   return {
     limitConnection: (outcome: string): void => limited.inc({ server: 'console', outcome }),
     plainRequest: (): void => plain.inc({ server: 'console' }),

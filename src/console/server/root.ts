@@ -11,7 +11,7 @@ import type { ConsoleContext, ConsoleDeps } from './context.ts';
 import { START_ERRORS, startError } from './errors.ts';
 import { isLoopback, isWildcard } from './hosts.ts';
 import { LiveHub } from './live.ts';
-import { declareMetrics } from './metrics.ts';
+import { createConsoleMetrics } from './metrics.ts';
 import { QueryGate } from './query-gate.ts';
 
 export interface ConsoleAddress extends ListenAddress {
@@ -26,7 +26,7 @@ export interface Console extends Component {
 
 /** The console's HTTP server: the API over the store, and the front end's files. */
 export function createConsole(config: ConsoleConfig, deps: ConsoleDeps): Console {
-  const metrics = declareMetrics(deps.metrics);
+  const metrics = createConsoleMetrics(deps.metrics);
   const gate = new QueryGate(deps.clock, config.limits, metrics);
   const live = new LiveHub(config.limits, {
     clock: deps.clock,

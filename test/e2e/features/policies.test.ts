@@ -26,7 +26,7 @@ import { parseFilterRules } from '../../../src/agent/filters/parse.ts';
 import { InterfaceNames } from '../../../src/agent/interfaces/names.ts';
 import { configureFilter, filterSections } from '../../../src/agent/loader/filter-rules.ts';
 import type { BpfObject } from '../../../src/agent/loader/native.ts';
-import { declareMetrics } from '../../../src/agent/metrics.ts';
+import { createAgentMetrics } from '../../../src/agent/metrics.ts';
 import { kernelMonotonicMs, systemClock } from '../../../src/base/clock.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
@@ -131,7 +131,7 @@ describe.skipIf(requireRoot() || requireProgram('/usr/sbin/nft'))('policies and 
   }
 
   function depsOf(metrics = createMetrics('')): FeatureReaderDeps {
-    const declared = declareMetrics(metrics, 'info');
+    const declared = createAgentMetrics(metrics, 'info');
     return {
       native,
       object,

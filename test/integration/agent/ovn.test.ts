@@ -7,7 +7,7 @@ import { DrainBuffer } from '../../../src/agent/drain/buffer.ts';
 import { decodeFlows } from '../../../src/agent/drain/decode.ts';
 import { UdnReader } from '../../../src/agent/features/udn.ts';
 import { InterfaceNames } from '../../../src/agent/interfaces/names.ts';
-import { declareMetrics } from '../../../src/agent/metrics.ts';
+import { createAgentMetrics } from '../../../src/agent/metrics.ts';
 import { OvnSampling } from '../../../src/agent/ovn/sampling.ts';
 import { systemClock } from '../../../src/base/clock.ts';
 import { FlowBatch } from '../../../src/flow/batch.ts';
@@ -136,7 +136,7 @@ describe('OVN', () => {
       const deps = {
         clock: systemClock,
         log: createLog('silent'),
-        metrics: declareMetrics(metrics, 'info'),
+        metrics: createAgentMetrics(metrics, 'info'),
       };
       const sampling = new OvnSampling(deps, GROUP, { north: north.path, local: local.path });
       sampling.start();

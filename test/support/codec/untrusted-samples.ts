@@ -6,7 +6,7 @@ import { enumOf, openBtf } from '../../../src/agent/kernel/btf.ts';
 import { containerOf } from '../../../src/agent/kernel/cgroups.ts';
 import { readElf } from '../../../src/agent/kernel/elf.ts';
 import type { BpfObject } from '../../../src/agent/loader/native.ts';
-import { declareMetrics } from '../../../src/agent/metrics.ts';
+import { createAgentMetrics } from '../../../src/agent/metrics.ts';
 import { NetobservError } from '../../../src/base/errors.ts';
 import { DnsMessage } from '../../../src/codec/dns/message.ts';
 import { readJsonLine } from '../../../src/codec/json/reader.ts';
@@ -182,7 +182,7 @@ function ringBody(kind: number, payload: Uint8Array): Uint8Array {
 
 function ringReader(): Read {
   const kernel = new MessageKernel();
-  const metrics = declareMetrics(createMetrics(''), 'info');
+  const metrics = createAgentMetrics(createMetrics(''), 'info');
   const reader = new MessageReader(kernel, {} as BpfObject, metrics);
   let text = '';
   const [dns, hello] = [dnsReader(), helloReader()];

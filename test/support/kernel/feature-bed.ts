@@ -7,7 +7,7 @@ import type { FeatureSpec } from '../../../src/agent/features/feature.ts';
 import type { FeatureReader } from '../../../src/agent/features/reader.ts';
 import { InterfaceNames } from '../../../src/agent/interfaces/names.ts';
 import type { BpfObject } from '../../../src/agent/loader/native.ts';
-import { declareMetrics } from '../../../src/agent/metrics.ts';
+import { createAgentMetrics } from '../../../src/agent/metrics.ts';
 import { parseAddress } from '../../../src/base/ip.ts';
 import { TableSpace } from '../../../src/flow/intern.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
@@ -37,7 +37,7 @@ export class FeatureBed {
     env: Readonly<Record<string, string>> = {},
     takesEmptyFlows = true,
   ) {
-    const metrics = declareMetrics(this.metrics, 'info');
+    const metrics = createAgentMetrics(this.metrics, 'info');
     const object = {} as BpfObject;
     this.#buffer = new DrainBuffer(16, flowMetrics.sizeBytes + spec.extension!.sizeBytes);
     this.reader = spec.reader!(

@@ -3,7 +3,7 @@ import { createPacketExporter } from '../../../src/agent/capture/exporters.ts';
 import { createPacketAgent } from '../../../src/agent/capture/root.ts';
 import { createExporter } from '../../../src/agent/export/exporters.ts';
 import type { HookTarget } from '../../../src/agent/loader/hook.ts';
-import { declareMetrics } from '../../../src/agent/metrics.ts';
+import { createAgentMetrics } from '../../../src/agent/metrics.ts';
 import { createAgent } from '../../../src/agent/root.ts';
 import { agentColumns } from '../../../src/flow/agent-columns.ts';
 import { TableSpace } from '../../../src/flow/intern.ts';
@@ -18,7 +18,7 @@ const MINUTE_MS = 60_000;
 function interfaceEvents() {
   const metrics = createMetrics('');
   const clock = new ManualClock();
-  const { interfaceEvent } = declareMetrics(metrics, 'trace!', clock);
+  const { interfaceEvent } = createAgentMetrics(metrics, 'trace!', clock);
   return {
     clock,
     event(index: number): void {

@@ -7,7 +7,7 @@ import {
   parseDocument,
   withPlaces,
 } from '../../../src/config/document.ts';
-import { ConfigError } from '../../../src/config/errors.ts';
+import { CONFIG_ERRORS } from '../../../src/config/errors.ts';
 import { errorRow } from '../../support/error-row.ts';
 
 const parse = (source: string) => parseDocument('c.yaml', source);
@@ -17,7 +17,7 @@ function refusalOf(source: string): string {
     parse(source);
   } catch (error) {
     expect(error).toBeInstanceOf(NetobservError);
-    expect(error).toHaveProperty('code', ConfigError.file.code);
+    expect(error).toHaveProperty('code', CONFIG_ERRORS.file.code);
     return (error as NetobservError).message;
   }
   throw new Error('was not refused');
@@ -187,7 +187,7 @@ test('any text is read, or refused with a coded error', () => {
         JSON.stringify(document.value);
         expect(document.place('a[0].b', 'value').line).toBeGreaterThan(0);
       } catch (error) {
-        expect(error).toHaveProperty('code', ConfigError.file.code);
+        expect(error).toHaveProperty('code', CONFIG_ERRORS.file.code);
       }
     }),
     { numRuns: 2000 },

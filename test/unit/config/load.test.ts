@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { NetobservError } from '../../../src/base/errors.ts';
-import { ConfigError } from '../../../src/config/errors.ts';
+import { CONFIG_ERRORS } from '../../../src/config/errors.ts';
 import { readConfigFile } from '../../../src/config/file.ts';
 import { type ConfigSources, loadConfig } from '../../../src/config/load.ts';
 import { choice, duration, flag, integer, list, path, text } from '../../../src/config/options.ts';
@@ -26,7 +26,7 @@ function issuesOf(sources: Partial<ConfigSources>): unknown {
     load(sources);
   } catch (error) {
     expect(error).toBeInstanceOf(NetobservError);
-    expect(error).toHaveProperty('code', ConfigError.invalid.code);
+    expect(error).toHaveProperty('code', CONFIG_ERRORS.invalid.code);
     return (error as NetobservError).details.issues;
   }
   return undefined;
@@ -171,7 +171,7 @@ test.each([
   const load = () => loadConfig(table, { env: {}, flags: {}, ...sources });
   expect(load).toThrow(
     expect.objectContaining({
-      code: ConfigError.invalid.code,
+      code: CONFIG_ERRORS.invalid.code,
       message: expect.stringContaining(where),
     }),
   );

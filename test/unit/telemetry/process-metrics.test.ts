@@ -1,7 +1,7 @@
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
-import { declareProcessMetrics } from '../../../src/telemetry/process-metrics.ts';
+import { registerProcessMetrics } from '../../../src/telemetry/process-metrics.ts';
 
 async function values(metrics: ReturnType<typeof createMetrics>): Promise<Map<string, number>> {
   const text = await metrics.registry.metrics();
@@ -11,7 +11,7 @@ async function values(metrics: ReturnType<typeof createMetrics>): Promise<Map<st
 
 test('the process is described as its kernel has it', async () => {
   const metrics = createMetrics('');
-  declareProcessMetrics(metrics);
+  registerProcessMetrics(metrics);
   const before = await values(metrics);
   const files = Array.from({ length: 100 }, () => openSync('/dev/null', 'r'));
   const after = await values(metrics);
@@ -32,7 +32,7 @@ test('the process is described as its kernel has it', async () => {
 
 test('CPU time is that since the start of the process, however often it is asked for', async () => {
   const metrics = createMetrics('');
-  declareProcessMetrics(metrics);
+  registerProcessMetrics(metrics);
   await values(metrics);
   const told = (await values(metrics)).get('process_cpu_seconds_total')!;
   const { user, system } = process.cpuUsage();

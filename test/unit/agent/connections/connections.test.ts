@@ -10,7 +10,7 @@ import {
 import { DrainBuffer, type DrainReason } from '../../../../src/agent/drain/buffer.ts';
 import { flowKey } from '../../../../src/agent/drain/layout.gen.ts';
 import { InterfaceNames } from '../../../../src/agent/interfaces/names.ts';
-import { declareMetrics } from '../../../../src/agent/metrics.ts';
+import { createAgentMetrics } from '../../../../src/agent/metrics.ts';
 import { FlowEnd, Initiator, TcpFlag } from '../../../../src/flow/enums.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
 import { type FakeFlow, writeFlow } from '../../../support/kernel/fake-kernel.ts';
@@ -42,7 +42,7 @@ class Drains {
   readonly connections = new Connections({
     flowsMax: 16,
     idleMs: IDLE_MS,
-    metrics: declareMetrics(createMetrics(''), 'info'),
+    metrics: createAgentMetrics(createMetrics(''), 'info'),
   });
 
   drain(flows: readonly FakeFlow[], reason: DrainReason = '') {

@@ -8,7 +8,7 @@ import type { FeatureReader } from '../../../../src/agent/features/reader.ts';
 import { parseFilterRules } from '../../../../src/agent/filters/parse.ts';
 import { InterfaceNames } from '../../../../src/agent/interfaces/names.ts';
 import type { BpfObject } from '../../../../src/agent/loader/native.ts';
-import { type AgentMetrics, declareMetrics } from '../../../../src/agent/metrics.ts';
+import { type AgentMetrics, createAgentMetrics } from '../../../../src/agent/metrics.ts';
 import type { FlowBatch } from '../../../../src/flow/batch.ts';
 import { createLog } from '../../../../src/telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../../../src/telemetry/metrics.ts';
@@ -34,7 +34,7 @@ beforeEach(() => {
   kernel = new FakeKernel();
   clock = new ManualClock();
   registry = createMetrics('');
-  metrics = declareMetrics(registry, 'info');
+  metrics = createAgentMetrics(registry, 'info');
   fates = new FateCounter(kernel, OBJECT, metrics);
   accounting = new Accounting(fates, metrics);
   const mapBytes = (fd: number): number => fd * 1000;

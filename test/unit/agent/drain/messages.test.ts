@@ -2,7 +2,7 @@ import { beforeEach, expect, test } from 'vitest';
 import { flowKey, messageKind } from '../../../../src/agent/drain/layout.gen.ts';
 import { MessageReader } from '../../../../src/agent/drain/messages.ts';
 import type { BpfObject } from '../../../../src/agent/loader/native.ts';
-import { declareMetrics } from '../../../../src/agent/metrics.ts';
+import { createAgentMetrics } from '../../../../src/agent/metrics.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
 import { MessageKernel, messageRecord } from '../../../support/kernel/message-kernel.ts';
 
@@ -14,7 +14,7 @@ const NOTHING = new Uint8Array(0);
 beforeEach(() => {
   kernel = new MessageKernel();
   metrics = createMetrics('');
-  reader = new MessageReader(kernel, {} as BpfObject, declareMetrics(metrics, 'info'));
+  reader = new MessageReader(kernel, {} as BpfObject, createAgentMetrics(metrics, 'info'));
 });
 
 function record(kind: number, port: number, payload: string, claimed?: number): Buffer {

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { DnsNames } from '../../../../src/agent/features/dns-names.ts';
-import { declareMetrics } from '../../../../src/agent/metrics.ts';
+import { createAgentMetrics } from '../../../../src/agent/metrics.ts';
 import { parseAddress } from '../../../../src/base/ip.ts';
 import { TableSpace } from '../../../../src/flow/intern.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
@@ -14,7 +14,7 @@ let nowMs: number;
 
 beforeEach(() => {
   metrics = createMetrics('');
-  names = new DnsNames(declareMetrics(metrics, 'info'));
+  names = new DnsNames(createAgentMetrics(metrics, 'info'));
   space = new TableSpace();
   begin(0);
 });

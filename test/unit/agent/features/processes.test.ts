@@ -7,7 +7,7 @@ import { flowMetrics, processMetrics } from '../../../../src/agent/drain/layout.
 import { ProcessReader } from '../../../../src/agent/features/processes.ts';
 import type { FeatureReader } from '../../../../src/agent/features/reader.ts';
 import { ControlGroups } from '../../../../src/agent/kernel/cgroups.ts';
-import { declareMetrics } from '../../../../src/agent/metrics.ts';
+import { createAgentMetrics } from '../../../../src/agent/metrics.ts';
 import { TableSpace } from '../../../../src/flow/intern.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
 import { type FakeEntry, FLOW, track } from '../../../support/kernel/entries.ts';
@@ -33,7 +33,7 @@ beforeEach(() => {
   writeFileSync(join(folder, 'mounts'), `none ${join(folder, 'root')} cgroup2 rw 0 0\n`);
   // So few that every batch begins a new generation of tables.
   tables = new TableSpace(1);
-  const metrics = declareMetrics(createMetrics(''), 'info');
+  const metrics = createAgentMetrics(createMetrics(''), 'info');
   const connections = new Connections({ flowsMax: 16, idleMs: 0, metrics });
   const groups = new ControlGroups({ mounts: join(folder, 'mounts'), processes: folder });
   readers = [connections, new ProcessReader(connections, flowMetrics.sizeBytes, groups)];

@@ -3,7 +3,7 @@ import { EventReader } from '../../../../src/agent/features/events.ts';
 import type { FeatureReaderDeps } from '../../../../src/agent/features/feature.ts';
 import { openssl } from '../../../../src/agent/features/openssl.ts';
 import type { BpfObject } from '../../../../src/agent/loader/native.ts';
-import { declareMetrics } from '../../../../src/agent/metrics.ts';
+import { createAgentMetrics } from '../../../../src/agent/metrics.ts';
 import { createLog } from '../../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
 import { FakeKernel } from '../../../support/kernel/fake-kernel.ts';
@@ -29,7 +29,7 @@ function setUp() {
     object: {} as BpfObject,
     clock: new ManualClock(),
     log: createLog('silent'),
-    metrics: declareMetrics(metrics, 'info'),
+    metrics: createAgentMetrics(metrics, 'info'),
     config: agentConfig(),
   };
   return { kernel, deps, text: () => metrics.registry.metrics() };

@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from 'vitest';
 import { Company } from '../../../../src/agent/interfaces/company.ts';
 import type { BpfObject } from '../../../../src/agent/loader/native.ts';
-import { declareMetrics } from '../../../../src/agent/metrics.ts';
+import { createAgentMetrics } from '../../../../src/agent/metrics.ts';
 import { createLog } from '../../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
 
@@ -25,7 +25,7 @@ beforeEach(() => {
     },
     object: {} as BpfObject,
     log: createLog('silent'),
-    metrics: declareMetrics(metrics, 'info'),
+    metrics: createAgentMetrics(metrics, 'info'),
   });
 });
 

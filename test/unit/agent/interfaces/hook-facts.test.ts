@@ -7,7 +7,7 @@ import {
 } from '../../../../src/agent/interfaces/hook-facts.ts';
 import type { Link } from '../../../../src/agent/interfaces/link.ts';
 import type { BpfObject } from '../../../../src/agent/loader/native.ts';
-import { declareMetrics } from '../../../../src/agent/metrics.ts';
+import { createAgentMetrics } from '../../../../src/agent/metrics.ts';
 import { createLog } from '../../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
@@ -77,7 +77,7 @@ function factsOf(map: FactsMap, exact: boolean, clock: HookFactsDeps['clock'] = 
     exact,
     readsTunnels: true,
     log: createLog('silent'),
-    metrics: declareMetrics(metrics, 'info'),
+    metrics: createAgentMetrics(metrics, 'info'),
   });
   return { facts, metrics };
 }

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import type { Hook, HookTarget } from '../../../../src/agent/loader/hook.ts';
 import { Hooks } from '../../../../src/agent/loader/hooks.ts';
 import type { AttachOptions, BpfObject } from '../../../../src/agent/loader/native.ts';
-import { declareMetrics } from '../../../../src/agent/metrics.ts';
+import { createAgentMetrics } from '../../../../src/agent/metrics.ts';
 import { createLog } from '../../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
 import { FakeKernel } from '../../../support/kernel/fake-kernel.ts';
@@ -36,7 +36,7 @@ function hooksOf(env: Readonly<Record<string, string>>): Hooks {
     object: {} as BpfObject,
     clock,
     log: createLog('silent'),
-    metrics: declareMetrics(metrics, 'debug'),
+    metrics: createAgentMetrics(metrics, 'debug'),
     owner: 'netobserv:test',
   });
 }

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import type { LiveTick } from '../../../../src/console/api.ts';
 import { DEFAULT_LIMITS } from '../../../../src/console/server/config.ts';
 import { LiveHub, type WrittenRows } from '../../../../src/console/server/live.ts';
-import { declareMetrics } from '../../../../src/console/server/metrics.ts';
+import { createConsoleMetrics } from '../../../../src/console/server/metrics.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
 import { fakeStore, gate, metricValue, running } from './harness.ts';
@@ -18,7 +18,7 @@ function setUp(limits: Partial<typeof DEFAULT_LIMITS> = {}, rows = async () => 3
     { ...DEFAULT_LIMITS, ...limits },
     {
       clock,
-      metrics: declareMetrics(metrics),
+      metrics: createConsoleMetrics(metrics),
       subscribe: (subscriber) => {
         listener = subscriber;
         return { [Symbol.dispose]: () => undefined };

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { declareMetrics } from '../../../../src/console/server/metrics.ts';
+import { createConsoleMetrics } from '../../../../src/console/server/metrics.ts';
 import { QueryGate } from '../../../../src/console/server/query-gate.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
@@ -15,7 +15,7 @@ function setUp(limits: { concurrent?: number; queued?: number } = {}) {
       queuedQueriesMax: limits.queued ?? 1,
       queryTimeoutMs: 1000,
     },
-    declareMetrics(metrics),
+    createConsoleMetrics(metrics),
   );
   return { clock, metrics, queries };
 }
