@@ -1,5 +1,5 @@
-import { finish32, mix32 } from '../base/hash.ts';
 import { formatAddress, formatMac, parseAddress, parseMac } from '../base/ip.ts';
+import { WordTable } from '../base/word-table.ts';
 
 /**
  * Intern tables turn strings, addresses and MACs into dense ids, so that equality is an integer
@@ -9,8 +9,6 @@ import { formatAddress, formatMac, parseAddress, parseMac } from '../base/ip.ts'
  * value like any other and has an id of its own.
  */
 export const MISSING = 0;
-
-const INITIAL_SLOTS = 1024;
 
 /** The common part of all intern tables: ids run from 1 to `size`. */
 export interface InternTable {
@@ -53,94 +51,11 @@ export class StringTable implements InternTable {
   }
 }
 
-/**
- * Fixed-width values of `width` 32-bit words by content: open addressing with linear probing over
- * one arena, no object per entry. Words are the value's bytes read little-endian.
- */
-class WordTable {
-  readonly width: number;
-  #arena: Uint32Array;
-  #slots = new Uint32Array(INITIAL_SLOTS);
-  #count = 0;
-
-  constructor(width: number) {
-    this.width = width;
-    this.#arena = new Uint32Array(INITIAL_SLOTS * width);
-  }
-
-  get size(): number {
-    return this.#count;
-  }
-
-  word(id: number, index: number): number {
-    return this.#arena[id * this.width + index]!;
-  }
-
-  /** Id of the value at `words[at .. at + width]`; a new one when the table does not have it. */
-  intern(words: Uint32Array, at: number): number {
-    const slot = this.#slotOf(words, at);
-    const id = this.#slots[slot]!;
-    return id === MISSING ? this.#insert(slot, words, at) : id;
-  }
-
-  find(words: Uint32Array, at: number): number {
-    return this.#slots[this.#slotOf(words, at)]!;
-  }
-
-  /**
-   * Slot of the value at `at`: it holds the value's id, or 0 when the table does not have the
-   * value.
-   */
-  #slotOf(words: Uint32Array, at: number): number {
-    const width = this.width;
-    let hash = 0;
-    for (let i = 0; i < width; i++) hash = mix32(hash, words[at + i]!);
-    const mask = this.#slots.length - 1;
-    let slot = finish32(hash) & mask;
-    for (;;) {
-      const id = this.#slots[slot]!;
-      if (id === MISSING) return slot;
-      const base = id * width;
-      let same = true;
-      for (let i = 0; i < width; i++) {
-        if (this.#arena[base + i] !== words[at + i]) {
-          same = false;
-          break;
-        }
-      }
-      if (same) return slot;
-      slot = (slot + 1) & mask;
-    }
-  }
-
-  #insert(slot: number, words: Uint32Array, at: number): number {
-    const id = ++this.#count;
-    const base = id * this.width;
-    if (base + this.width > this.#arena.length) {
-      const arena = new Uint32Array(this.#arena.length * 2);
-      arena.set(this.#arena);
-      this.#arena = arena;
-    }
-    for (let i = 0; i < this.width; i++) this.#arena[base + i] = words[at + i]!;
-    this.#slots[slot] = id;
-    // At most half full, so that a probe is short.
-    if (this.#count * 2 > this.#slots.length) this.#grow();
-    return id;
-  }
-
-  #grow(): void {
-    this.#slots = new Uint32Array(this.#slots.length * 2);
-    for (let id = 1; id <= this.#count; id++) {
-      this.#slots[this.#slotOf(this.#arena, id * this.width)] = id;
-    }
-  }
-}
-
 const ADDRESS_WORDS = 4;
 // ::ffff:0:0/96, as little-endian words.
 const MAPPED_WORD = 0xffff0000;
 
-/** Addresses of 16 bytes; IPv4 is kept as ::ffff:a.b.c.d, as the eBPF programs store it. */
+/** Addresses of 16 bytes, IPv4 is kept as ::ffff:a.b.c.d, as the eBPF programs store it. */
 export class AddressTable implements InternTable {
   readonly #table = new WordTable(ADDRESS_WORDS);
   readonly #texts: string[] = [];
@@ -152,7 +67,7 @@ export class AddressTable implements InternTable {
 
   /** Interns the 16 bytes at `words[at .. at + 4]`. The unspecified address is a value too. */
   internWords(words: Uint32Array, at: number): number {
-    return this.#table.intern(words, at);
+    return this.#table.put(words, at);
   }
 
   internText(text: string): number {
@@ -169,8 +84,7 @@ export class AddressTable implements InternTable {
   }
 
   isV4(id: number): boolean {
-    const table = this.#table;
-    return table.word(id, 0) === 0 && table.word(id, 1) === 0 && table.word(id, 2) === MAPPED_WORD;
+    return this.word(id, 0) === 0 && this.word(id, 1) === 0 && this.word(id, 2) === MAPPED_WORD;
   }
 
   /** Copies the 16 bytes of an address to `bytes[at .. at + 16]`. */
@@ -218,11 +132,11 @@ export class MacTable implements InternTable {
   intern(low: number, high: number): number {
     this.#scratch[0] = low;
     this.#scratch[1] = high & 0xffff;
-    return this.#table.intern(this.#scratch, 0);
+    return this.#table.put(this.#scratch, 0);
   }
 
   internText(text: string): number {
-    return this.#load(text) ? this.#table.intern(this.#scratch, 0) : MISSING;
+    return this.#load(text) ? this.#table.put(this.#scratch, 0) : MISSING;
   }
 
   find(text: string): number {
@@ -238,7 +152,7 @@ export class MacTable implements InternTable {
     if (id === MISSING || id > this.size) return '';
     const known = this.#texts[id];
     if (known !== undefined) return known;
-    const text = formatMac(this.#table.word(id, 0), this.#table.word(id, 1));
+    const text = formatMac(this.word(id, 0), this.word(id, 1));
     this.#texts[id] = text;
     return text;
   }

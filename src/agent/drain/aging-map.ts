@@ -1,4 +1,4 @@
-import { KeyIndex } from './key-index.ts';
+import { NO_NUMBER, WordTable } from '../../base/word-table.ts';
 
 /** An owner is an interface as a number: its index times this, plus its namespace's number. */
 export const NAMESPACES = 2 ** 26;
@@ -25,8 +25,8 @@ export class AgingMap<Value> {
 
   /** `width`: 32-bit words of a key; `capacity`: entries of each of the two generations. */
   constructor(width: number, capacity: number) {
-    this.#young = { index: new KeyIndex(width, capacity), values: [] };
-    this.#old = { index: new KeyIndex(width, capacity), values: [] };
+    this.#young = { index: new WordTable(width, capacity), values: [] };
+    this.#old = { index: new WordTable(width, capacity), values: [] };
     this.#key = new Uint32Array(width);
     this.#capacity = capacity;
   }
@@ -37,11 +37,15 @@ export class AgingMap<Value> {
 
   /** False: the generation is full, or the owner's share of it, and nothing has changed. */
   put(words: Uint32Array, at: number, value: Value, owner = NOBODY): boolean {
-    if (owner !== NOBODY && this.#young.index.find(words, at) < 0 && !this.#takeShare(owner)) {
+    if (
+      owner !== NOBODY &&
+      this.#young.index.find(words, at) === NO_NUMBER &&
+      !this.#takeShare(owner)
+    ) {
       return false;
     }
     const number = this.#young.index.put(words, at);
-    if (number < 0) return false;
+    if (number === NO_NUMBER) return false;
     this.#young.values[number] = value;
     return true;
   }
@@ -62,13 +66,13 @@ export class AgingMap<Value> {
   /** Searches only the generation that began last. */
   findYoung(words: Uint32Array, at: number): Value | undefined {
     const young = this.#young.index.find(words, at);
-    return young >= 0 ? this.#young.values[young] : undefined;
+    return young !== NO_NUMBER ? this.#young.values[young] : undefined;
   }
 
   /** Searches only the generation before. */
   findOld(words: Uint32Array, at: number): Value | undefined {
     const old = this.#old.index.find(words, at);
-    return old >= 0 ? this.#old.values[old] : undefined;
+    return old !== NO_NUMBER ? this.#old.values[old] : undefined;
   }
 
   find(words: Uint32Array, at: number): Value | undefined {
@@ -78,9 +82,9 @@ export class AgingMap<Value> {
   /** Like `find`, but an entry found lives as long as a new one, if there is room. */
   use(words: Uint32Array, at: number): Value | undefined {
     const young = this.#young.index.find(words, at);
-    if (young >= 0) return this.#young.values[young];
+    if (young !== NO_NUMBER) return this.#young.values[young];
     const old = this.#old.index.find(words, at);
-    if (old < 0) return undefined;
+    if (old === NO_NUMBER) return undefined;
     const value = this.#old.values[old]!;
     if (!this.put(words, at, value)) this.#refused++;
     return value;
@@ -97,9 +101,9 @@ export class AgingMap<Value> {
   turn(): number {
     const gone = this.#old;
     let forgotten = 0;
-    for (let number = 0; number < gone.index.size; number++) {
-      gone.index.copyKey(number, this.#key, 0);
-      if (this.#young.index.find(this.#key, 0) < 0) forgotten++;
+    for (let number = 1; number < gone.index.end; number++) {
+      gone.index.copyTo(number, this.#key, 0);
+      if (this.#young.index.find(this.#key, 0) === NO_NUMBER) forgotten++;
     }
     gone.index.clear();
     gone.values.length = 0;
@@ -111,6 +115,6 @@ export class AgingMap<Value> {
 }
 
 interface Generation<Value> {
-  readonly index: KeyIndex;
+  readonly index: WordTable;
   readonly values: Value[];
 }

@@ -1,10 +1,10 @@
+import { NO_NUMBER, WordTable } from '../../base/word-table.ts';
 import { DnsMessage } from '../../codec/dns/message.ts';
 import { dnsTypeName } from '../../codec/dns/types.ts';
 import type { FlowBatch } from '../../flow/batch.ts';
 import { EtherType } from '../../flow/enums.ts';
 import { MISSING } from '../../flow/intern.ts';
 import type { DrainBuffer } from '../drain/buffer.ts';
-import { KeyIndex } from '../drain/key-index.ts';
 import { dnsMetrics, dnsQuery, flowKey, flowMetrics, sideEntries } from '../drain/layout.gen.ts';
 import type { BpfObject, Native } from '../loader/native.ts';
 import { mapsOf } from '../loader/side-tables.ts';
@@ -47,10 +47,10 @@ export class LostQueries {
   readonly #keys32 = new Uint32Array(this.#keys.buffer);
   readonly #values = new Uint8Array(QUERIES_MAX * dnsQuery.sizeBytes);
   readonly #values32 = new Uint32Array(this.#values.buffer);
-  readonly #flows = new KeyIndex(KEY_WORDS, QUERIES_MAX);
+  readonly #flows = new WordTable(KEY_WORDS, QUERIES_MAX);
   // By the flow's number: how many were lost, and when the first of them was asked.
-  readonly #counts = new Uint32Array(QUERIES_MAX);
-  readonly #times32 = new Uint32Array(QUERIES_MAX * 2);
+  readonly #counts = new Uint32Array(QUERIES_MAX + 1);
+  readonly #times32 = new Uint32Array((QUERIES_MAX + 1) * 2);
   readonly #questions: Question[] = [];
   /** Questions of the rows with lost queries in the current buffer. */
   readonly #named = new Map<number, Question>();
@@ -104,7 +104,7 @@ export class LostQueries {
     const stride = valueBytes >> 2;
     for (let row = 0, at = (dnsAt + dnsMetrics.lost) >> 2; row < length; row++, at += stride) {
       const flow = this.#flows.find(keys32, row * KEY_WORDS);
-      if (flow < 0 || this.#counts[flow] === 0) continue;
+      if (flow === NO_NUMBER || this.#counts[flow] === 0) continue;
       values32[at]! += this.#counts[flow]!;
       this.#settle(flow, row);
     }
@@ -145,7 +145,7 @@ export class LostQueries {
       if (this.#counts[flow] === 0) continue;
       const key = length * KEY_WORDS;
       const value = length * stride;
-      this.#flows.copyKey(flow, keys32, key);
+      this.#flows.copyTo(flow, keys32, key);
       values32.fill(0, value, value + stride);
       for (const time of [flowMetrics.startNs, flowMetrics.endNs]) {
         values32[value + (time >> 2)] = this.#times32[flow * 2]!;
@@ -177,7 +177,7 @@ export class LostQueries {
       this.#keys32[at + PROTOCOL_WORD]! &= PROTOCOL_MASK;
       const known = this.#flows.size;
       const flow = this.#flows.put(this.#keys32, at);
-      if (flow === known) {
+      if (flow > known) {
         this.#counts[flow] = 0;
         this.#times32[flow * 2] = this.#values32[i * QUERY_WORDS]!;
         this.#times32[flow * 2 + 1] = this.#values32[i * QUERY_WORDS + 1]!;

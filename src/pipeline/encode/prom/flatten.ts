@@ -1,9 +1,9 @@
+import { NO_NUMBER } from '../../../base/word-table.ts';
 import type { FlowBatch } from '../../../flow/batch.ts';
 import type { ColumnTest } from '../../column-test.ts';
 import { textOf } from '../../column-test.ts';
 import type { LabelGroup, SeenSeries } from './group.ts';
 import { EMPTY_VALUE, type LabelValues } from './label-values.ts';
-import { NO_SLOT } from './tuples.ts';
 
 /** Most samples of one flow; its lists are cut to fit. */
 const PARTS_MAX = 1024;
@@ -141,7 +141,7 @@ export class Flattener {
       for (let part = 0; part < combinations; part++) {
         this.#fill(row, part);
         const slot = group.resolveWords(this.#words, seen, tick);
-        if (slot !== NO_SLOT) this.#push(samples++, row, slot);
+        if (slot !== NO_NUMBER) this.#push(samples++, row, slot);
       }
     }
     return samples;

@@ -1,10 +1,10 @@
+import { NO_NUMBER, WordTable } from '../../../base/word-table.ts';
 import type { FlowBatch } from '../../../flow/batch.ts';
 import type { SeriesBudget } from './budget.ts';
 import type { LabelValues } from './label-values.ts';
-import { NO_SLOT, TupleTable } from './tuples.ts';
 
 /** Row whose slot has not been looked up yet in this batch. */
-const UNRESOLVED = -2;
+const UNRESOLVED = -1;
 
 export interface Label {
   /** Field, or `Field>Key` of a flattened list of maps. */
@@ -30,7 +30,7 @@ export class SeenSeries {
  */
 export class LabelGroup {
   readonly labels: readonly Label[];
-  readonly tuples: TupleTable;
+  readonly tuples: WordTable;
   readonly #values: LabelValues;
   readonly #budget: SeriesBudget;
   readonly #texts: (string | undefined)[] = [];
@@ -41,7 +41,7 @@ export class LabelGroup {
 
   constructor(labels: readonly Label[], values: LabelValues, budget: SeriesBudget) {
     this.labels = labels;
-    this.tuples = new TupleTable(labels.length);
+    this.tuples = new WordTable(labels.length);
     this.#values = values;
     this.#budget = budget;
   }
@@ -78,17 +78,17 @@ export class LabelGroup {
         slot = this.#slotOf(this.#words, row * width);
         bySlot[row] = slot;
       }
-      if (slot === NO_SLOT || !this.#admit(slot, seen, tick)) continue;
+      if (slot === NO_NUMBER || !this.#admit(slot, seen, tick)) continue;
       rows[left] = row;
       slots[left++] = slot;
     }
     return left;
   }
 
-  /** The same for one tuple given by its words; `NO_SLOT` when the budget is spent. */
+  /** The same for one tuple given by its words; `NO_NUMBER` when the budget is spent. */
   resolveWords(words: Uint32Array, seen: SeenSeries, tick: number): number {
     const slot = this.#slotOf(words, 0);
-    return slot !== NO_SLOT && this.#admit(slot, seen, tick) ? slot : NO_SLOT;
+    return slot !== NO_NUMBER && this.#admit(slot, seen, tick) ? slot : NO_NUMBER;
   }
 
   /** `name="value",…` of a series, made on first use. */
@@ -106,7 +106,7 @@ export class LabelGroup {
   }
 
   forget(slot: number): void {
-    this.tuples.forget(slot);
+    this.tuples.release(slot);
     this.#texts[slot] = undefined;
   }
 
@@ -122,12 +122,12 @@ export class LabelGroup {
 
   #slotOf(words: Uint32Array, at: number): number {
     const slot = this.tuples.find(words, at);
-    if (slot !== NO_SLOT) return slot;
+    if (slot !== NO_NUMBER) return slot;
     if (this.#budget.spent) {
       this.#budget.dropped();
-      return NO_SLOT;
+      return NO_NUMBER;
     }
-    return this.tuples.insert(words, at);
+    return this.tuples.put(words, at);
   }
 
   #admit(slot: number, seen: SeenSeries, tick: number): boolean {

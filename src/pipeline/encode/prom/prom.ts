@@ -153,8 +153,8 @@ class PromSink implements Sink, TextSource {
   #forgetUnused(group: LabelGroup): void {
     const users = this.#metrics.filter((metric) => metric.group === group);
     let forgotten = 0;
-    for (let slot = 0; slot < group.tuples.end; slot++) {
-      if (!group.tuples.isLive(slot)) continue;
+    for (let slot = 1; slot < group.tuples.end; slot++) {
+      if (!group.tuples.has(slot)) continue;
       if (users.some(({ seen }) => (seen.ticks[slot] ?? 0) !== 0)) continue;
       group.forget(slot);
       forgotten++;
@@ -166,9 +166,9 @@ class PromSink implements Sink, TextSource {
     const words: Uint32Array[] = [];
     let used = 0;
     for (const { tuples } of this.#groups.values()) {
-      used += tuples.live * tuples.width;
-      for (let slot = 0; slot < tuples.end; slot++) {
-        if (tuples.isLive(slot)) words.push(tuples.words(slot));
+      used += tuples.size * tuples.width;
+      for (let slot = 1; slot < tuples.end; slot++) {
+        if (tuples.has(slot)) words.push(tuples.words(slot));
       }
     }
     // `used` counts a value once for each series that has it: an upper bound of the live ones.
