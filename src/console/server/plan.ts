@@ -38,6 +38,8 @@ const VALUES_RANGE_DEFAULT_S = 3 * 3600;
 const STEP_DEFAULT = '30s';
 const RATE_INTERVAL_DEFAULT = '1m';
 const STEP_MIN_MS = 1000;
+/** A year: the sum of a longer step says nothing about time. */
+const STEP_MAX_MS = 366 * 24 * 3_600_000;
 /** Maximum of series times points in one answer. */
 const CELLS_MAX = 1_000_000;
 
@@ -215,11 +217,11 @@ function requireAnswerable({ startMs, endMs }: TimeRange, stepMs: number, limit:
 
 function durationOf(parameter: string, text: string): number {
   const ms = /^\d+$/.test(text) ? Number(text) * 1000 : parseDurationMs(text);
-  if (ms !== undefined && ms >= STEP_MIN_MS && Number.isFinite(ms)) return ms;
+  if (ms !== undefined && ms >= STEP_MIN_MS && ms <= STEP_MAX_MS) return ms;
   throw invalid(
     parameter,
     `${parameter} is ${JSON.stringify(text)}: it must be a duration of at least ` +
-      `${STEP_MIN_MS / 1000}s, such as 30s or 1m`,
+      `${STEP_MIN_MS / 1000}s and at most ${STEP_MAX_MS / 3_600_000}h, such as 30s or 1m`,
   );
 }
 

@@ -194,6 +194,8 @@ test.each([
   ['type', { type: 'SrcAddr' }, 'SrcAddr is not a metric'],
   ['step', { step: '10' + 'ms' }, 'at least 1s'],
   ['step', { step: 'soon' }, 'such as 30s'],
+  ['step', { step: '9'.repeat(256) }, 'at most 8784h'],
+  ['rateInterval', { rateInterval: '8785h' }, 'at most 8784h'],
   ['rateInterval', { rateInterval: '-1m' }, 'such as 30s'],
   ['step', { step: '1s', timeRange: 86_400 }, 'step must be at least 9s'],
   ['step', { step: '1s', timeRange: 3600, limit: 1000 }, 'step must be at least 4s'],
