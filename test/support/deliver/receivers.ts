@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { onTestFinished } from 'vitest';
-import { IpfixReader } from '../../support/codec/ipfix-reader.ts';
-import { GrpcCollector } from '../../support/net/grpc-collector.ts';
+import { IpfixReader } from '../codec/ipfix-reader.ts';
+import { GrpcCollector } from '../net/grpc-collector.ts';
 
 /** octetDeltaCount. */
 const OCTETS = '1';
@@ -12,7 +12,7 @@ const OCTETS = '1';
 export interface Receiver {
   readonly port: number;
   /** Marks of the received flows, repeated once for each arrival. */
-  marks(): readonly number[];
+  marks(): readonly number[] | Promise<readonly number[]>;
 }
 
 export async function grpcReceiver(): Promise<Receiver> {
