@@ -2,24 +2,24 @@
 #pragma once
 
 /*
- * One packet, many hooks: the tag says what became of it at the hook before.
+ * A packet passes many hooks: its tag says what the hook before did with it.
  *
  * It lives in skb->tc_index, which TC programs may write and which the kernel copies with clones
  * and segments and keeps across bridges, veth pairs and namespaces (skb_scrub_packet() leaves it
- * alone). The five low bits stay as they are: sch_gred reads four of them, Cilium has flags there.
+ * alone). The five low bits are left unchanged: sch_gred reads four of them, Cilium has flags there.
  *
- * Anybody may write to the field, so that a tag is an aid and never proof (see births.h): it is
- * believed only where an earlier hook of ours can have left it, and its values are random for each
- * load. While somebody else's program or filter is beside ours, it is neither written nor read:
- * others may look at more bits of it, and a verdict of theirs overwrites it.
+ * Anybody may write to the field, so a tag is a hint and never proof (see births.h): it is trusted
+ * only where an earlier hook of ours can have left it, and its values are random for each load.
+ * While somebody else's program or filter is attached beside ours, the field is neither written nor
+ * read: others may look at more of its bits, and their verdicts overwrite it.
  *
  * | tag           | set by the hook that                | at later hooks                          |
  * |---------------|-------------------------------------|-----------------------------------------|
  * | of a flow     | counted or sighted it for that flow | drained meanwhile: not a new flow       |
  * | not_flow      | counted it as not IP or malformed   | not counted as that again               |
- * | unmatched,    | counted it as not wanted by rules   | not counted as that again; taken back   |
+ * | unmatched,    | counted it as unwanted by rules     | not counted as that again; taken back   |
  * | rejected      |                                     | where a rule about the direction is met |
- * | sampled_out   | cast the die                        | left alone, whatever it turns into      |
+ * | sampled_out   | let it lose the draw                | ignored, even in another flow           |
  */
 
 #include "kernel.h"
