@@ -6,7 +6,8 @@
  *
  * It lives in skb->tc_index, which TC programs may write and which the kernel copies with clones
  * and segments and keeps across bridges, veth pairs and namespaces (skb_scrub_packet() leaves it
- * alone). The five low bits are left unchanged: sch_gred reads four of them, Cilium has flags there.
+ * alone). The five low bits are left as they are: sch_gred reads four of them, Cilium has flags
+ * there.
  *
  * Anybody may write to the field, so a tag is a hint and never proof (see births.h): it is trusted
  * only where an earlier hook of ours can have left it, and its values are random for each load.
