@@ -9,7 +9,7 @@
  */
 enum hook_fact {
 	HOOK_INGRESS = 1, /* it has a hook at its ingress */
-	HOOK_SHARES_FLOWS = 2, /* packets of one flow leave by it and by others, as by a bond's ports */
+	HOOK_SHARES_FLOWS = 2, /* packets of a flow leave by it and by others, as with bond ports */
 	/* The same bits as in slots. A packet that comes in here has passed no hook before. */
 	HOOK_BORN_INGRESS = 0x10000000,
 	/* Nor has a packet that this host sends here, unless it came in by another interface. */

@@ -32,7 +32,7 @@
 
 #define TAG_NONE 0 /* no hook has seen it */
 #define TAG_MAX 0x7ff
-/* How many there are of flows; the other four are `config`'s. */
+/* Number of tags for flows; the other four are in `config`. */
 #define TAG_FLOWS (TAG_MAX - 4)
 
 /* User space sets it while every program and filter at the watched hooks is ours. */
@@ -71,13 +71,13 @@ static __always_inline bool is_flow_tag(__u32 tag)
 	       tag != config.tag_rejected && tag != config.tag_sampled_out;
 }
 
-/* For probes, which know of no hook: what the field of a packet's buffer says, if it is ours. */
+/* For probes, which know no hook: the tag in the field of a packet's buffer, if it is ours. */
 static __always_inline __u32 probed_tag(__u16 tc_index)
 {
 	return marks_on ? tc_index >> TAG_SHIFT : TAG_NONE;
 }
 
-/* Multilinear: the products do not wait for one another. */
+/* Multilinear: the products do not depend on one another. */
 static __always_inline __u64 flow_hash(const struct flow_key *key)
 {
 	const __u64 *words = (const __u64 *)key;
@@ -88,15 +88,15 @@ static __always_inline __u64 flow_hash(const struct flow_key *key)
 }
 
 /*
- * A packet that becomes another flow under way (address translation, a tunnel) may by chance, one
- * of 2043, have the tag of that one already.
+ * A packet that becomes one of another flow on the way (address translation, a tunnel) may by
+ * chance, one in 2043, have that flow's tag already.
  */
 static __always_inline __u32 flow_tag(const struct flow_key *key)
 {
 	__u64 hash = flow_hash(key);
 	__u32 tag;
 
-	/* Up to here two tags differ by what depends on the difference of their keys alone. */
+	/* Up to here the difference of two tags depends only on the difference of their keys. */
 	hash ^= config.tag_seed;
 	hash ^= hash >> 32;
 	hash *= config.tag_factor;
