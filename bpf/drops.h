@@ -91,7 +91,7 @@ static __always_inline void drop(struct sk_buff *skb, __u64 location, __u32 reas
 
 	if (was_sampled_out(skb))
 		return;
-	/* As at hooks: rules with rates of their own come first. */
+	/* As in hooks: rules with rates of their own come first. */
 	if (!config.filter_samples && !was_seen(skb) && loses_draw(config.sampling))
 		return;
 	view = skb_view_typed(skb);

@@ -24,7 +24,7 @@ struct packet {
 	struct flow_key key;
 	__u32 l3; /* offsets from the start of the frame */
 	__u32 l4;
-	__u32 end; /* where the IP packet ends, as its header says */
+	__u32 end; /* end of the IP packet, as its header says */
 	__u32 headers; /* start of the transport's payload; each segment repeats what is before */
 	__u16 inner_headers; /* inner headers of an offloaded tunnel, which each segment repeats */
 	__u16 eth_protocol;

@@ -15,7 +15,7 @@
 #include "stats.h"
 #include "wire.h"
 
-/* Where a hook is, in one argument. */
+/* The place of a hook, in one argument. */
 enum hook {
 	HOOK_EGRESS = 1,
 	HOOK_L2 = 2, /* frames have an Ethernet header */

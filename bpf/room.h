@@ -15,7 +15,7 @@
 #include "maps.h"
 #include "packet.h"
 
-/* Entries, for each that is free: one interface alone fills 96 % of the map. */
+/* Entries for each free one: one interface alone fills 96 % of the map. */
 #define SHARE_OF_INTERFACE 16
 /* One namespace with many interfaces fills 98 %. */
 #define SHARE_OF_NAMESPACE 32

@@ -77,7 +77,7 @@ struct ssl2_hello {
 #define SSL2_CHALLENGE_BYTES_MIN 16
 #define SSL2_CHALLENGE_BYTES_MAX 32
 
-/* A record, or the beginning of one, that was found in a segment. */
+/* A record, or the beginning of one, found in a segment. */
 struct tls_found {
 	__u32 next; /* where it ends; 0: nothing was found */
 	__u32 hello; /* bytes of a hello, or of what may be one */

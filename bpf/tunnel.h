@@ -15,7 +15,7 @@
 #define GENEVE_VERSION 0xc0
 #define GENEVE_OPTION_WORDS 0x3f
 
-/* Of both kinds: the network's identifier is in three bytes, from offset 4 on. */
+/* Header of both kinds: the network's identifier is in three bytes, from offset 4 on. */
 struct tunnel_header {
 	__u8 flags;
 	__u8 reserved;
