@@ -3,8 +3,8 @@
 
 /*
  * Records whether the kernel could encrypt and decrypt. The result goes to the flow of the packet
- * as IPsec takes it: plain on the way out, encrypted on the way in. The flow of a packet that
- * becomes ESP on its way out gets the result, too, since hooks see no other: a plain flow that no
+ * as IPsec takes it: plain on the way out, encrypted on the way in. If the packet has become ESP on
+ * its way out, the flow of ESP gets the result, too, since hooks see no other: a plain flow that no
  * hook has seen has no packets.
  *
  * On the way out, only an error that xfrm_output() returns is certain. It returns 0 for success,
