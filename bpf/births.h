@@ -2,10 +2,10 @@
 #pragma once
 
 /*
- * A packet counts where it is born: at the first hook of ours that it can pass. That does not
- * depend on what others do with packets, but on how interfaces hang together, which user space
- * finds out and writes to `hook_facts` before it attaches a hook. What it does not know is not
- * there, and no packet is born there: then a flow counts at the place where it was seen first.
+ * A packet counts where it is born: at the first of our hooks that it can pass. That place depends
+ * on how interfaces are connected, not on what other programs do with packets. User space works it
+ * out and writes it to `hook_facts` before it attaches a hook. No packet is born at an interface
+ * that is not in the map: its flow then counts at the place where it was seen first.
  */
 
 #include "kernel.h"
@@ -24,7 +24,7 @@ struct {
 	__type(value, __u32);
 } hook_facts SEC(".maps");
 
-/* All of a slot that is not the interface itself. */
+/* Two parts of a slot: facts about its hooks, and its interface. */
 #define SLOT_FACTS ((__u64)(BORN_INGRESS | BORN_EGRESS) << 32)
 #define SLOT_PLACE ((__u64)IFINDEX_MASK << 32 | 0xffffffff)
 
@@ -38,7 +38,7 @@ static __always_inline __u64 place_at(struct __sk_buff *skb, __u32 ifindex)
 	return place_in(config.has_netns_cookie ? device_netns(skb) : 0, ifindex);
 }
 
-/* This interface as a slot without anything else, comparable in one go; never 0. */
+/* This interface as a slot with nothing else in it, to compare in one step; never 0. */
 static __always_inline __u64 place_of(struct __sk_buff *skb)
 {
 	return place_at(skb, skb->ifindex);
@@ -61,13 +61,13 @@ static noinline __u32 facts_of(__u64 place)
 	return facts ? *facts : 0;
 }
 
-/* Where packets are born that come in here, a tag is somebody else's. */
+/* If packets that arrive here are born here, any tag on them is from somebody else. */
 static __always_inline bool is_born_at_ingress(struct __sk_buff *skb)
 {
 	return facts_of(place_of(skb)) & HOOK_BORN_INGRESS;
 }
 
-/* What this host sent last on this CPU, where it was met first on its way out. */
+/* The last packet that this host sent on this CPU, and where a hook first met it on its way out. */
 struct departure {
 	__u64 buffer; /* its address in memory, which clones share */
 	__u64 packet; /* by packet_hash() */
@@ -89,9 +89,9 @@ static __always_inline __u64 buffer_of(struct __sk_buff *skb)
 }
 
 /*
- * What tells a packet from the next one of its flow: the identification of IPv4, TCP's sequence
- * and acknowledgement numbers, length and checksum of UDP, type, identifier and sequence number of
- * ICMP.
+ * Hashes what distinguishes a packet from the next one of its flow: the identification of IPv4,
+ * TCP's sequence and acknowledgement numbers, length and checksum of UDP, type, identifier and
+ * sequence number of ICMP.
  */
 static __always_inline __u64 packet_hash(struct __sk_buff *skb, const struct packet *packet)
 {
@@ -106,10 +106,10 @@ static __always_inline __u64 packet_hash(struct __sk_buff *skb, const struct pac
 }
 
 /*
- * Without marks: whether a program or filter of others has sent the packet, or a copy, on to this
- * egress from another. That happens before the CPU turns to the next packet, and to a packet
- * that is the same in memory. Asked again at one place, the answer is the same. A global function,
- * so that the verifier goes its ways once.
+ * Without marks: whether somebody else's program or filter has sent the packet, or a copy, on to
+ * this egress from another one. Such a packet follows before the CPU handles another, and is the
+ * same in memory. Repeated calls at one place give the same answer. A global function, so that the
+ * verifier follows its paths only once.
  */
 noinline __u32 has_just_left(struct __sk_buff *skb, const struct packet *packet)
 {
@@ -117,7 +117,9 @@ noinline __u32 has_just_left(struct __sk_buff *skb, const struct packet *packet)
 	struct departure *last = bpf_map_lookup_elem(&departures, &zero);
 	__u64 buffer = buffer_of(skb), place = place_of(skb), hash;
 
-	/* Lost its draw before it was looked at; or the next one may be the same, and there, too. */
+	/*
+	 * It lost its draw before it was parsed; or the next one may be the same, at another port.
+	 */
 	if (!last || !packet || !packet->eth_protocol || facts_of(place) & HOOK_SHARES_FLOWS)
 		return false;
 	hash = packet_hash(skb, packet);
@@ -129,18 +131,21 @@ noinline __u32 has_just_left(struct __sk_buff *skb, const struct packet *packet)
 	return false;
 }
 
-/* Out of the way: what is left out, or finds no room, while there are no marks. */
+/*
+ * Whether an earlier hook has met the packet, while there are no marks. Off the hot path: needed
+ * for packets that are left out or find no room.
+ */
 noinline __u32 was_met_unmarked(struct __sk_buff *skb, const struct packet *packet, __u32 egress)
 {
 	__u64 place = place_of(skb);
 	const __u32 *facts = bpf_map_lookup_elem(&hook_facts, &place);
 
-	/* Nobody knows: better twice than never. */
+	/* Unknown: counting a packet twice is better than never. */
 	if (!facts || !packet)
 		return false;
 	if (!egress)
 		return !(*facts & HOOK_BORN_INGRESS);
-	/* What is in a tunnel may have been counted before it was wrapped. */
+	/* A packet in a tunnel may have been counted before it was wrapped. */
 	if (!(*facts & HOOK_BORN_EGRESS) || packet->tunnel_type)
 		return true;
 	if (!skb->ingress_ifindex)
@@ -148,7 +153,7 @@ noinline __u32 was_met_unmarked(struct __sk_buff *skb, const struct packet *pack
 	return !!(facts_of(place_at(skb, skb->ingress_ifindex)) & HOOK_INGRESS);
 }
 
-/* Whether an earlier hook has had the packet, whatever it was then. */
+/* Whether an earlier hook has met the packet, as a packet of any flow. */
 static __always_inline bool was_met(struct __sk_buff *skb, const struct packet *packet, __u32 tag,
 				    bool egress)
 {

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * Packets instead of flows: those that filter rules accept are copied, once each, from the socket
- * buffer to a ring buffer. Nothing else is paid for, so a rule that matches little costs little.
+ * Captures packets instead of flows: each packet that filter rules accept is copied once, from the
+ * socket buffer to a ring buffer. Nothing else is copied, so a rule that matches little costs
+ * little.
  */
 
 #include "kernel.h"
@@ -19,7 +20,7 @@
 #include "stats.h"
 #include "wire.h"
 
-/* Replaced at load, where packets are captured. */
+/* Replaced at load, if packets are captured. */
 #define CAPTURE_RING_BYTES 4096
 
 struct {
@@ -27,12 +28,12 @@ struct {
 	__uint(max_entries, CAPTURE_RING_BYTES);
 } captured SEC(".maps");
 
-/* A place where no packet of the flow has been for so long is forgotten, as by a drain. */
+/* A flow's place is forgotten after so long without a packet there, as after a drain. */
 #define CAPTURED_PLACE_NS 5000000000ULL
 
-/* Where packets of a flow are captured, while there are no entries of flows that would tell. */
+/* The place where packets of a flow are captured: there are no flow entries that would hold it. */
 struct captured_flow {
-	__u64 slot; /* of the first place, as observed[0] */
+	__u64 slot; /* of the first place, like observed[0] */
 	__u64 last_ns; /* CLOCK_MONOTONIC, coarse: when a packet was captured */
 	__u32 state; /* enum flow_state */
 	__u32 pad;
@@ -55,7 +56,7 @@ static __always_inline struct captured_flow *find_captured(const struct flow_key
 	return flow ? flow : bpf_map_lookup_elem(&busy_captured_flows, key);
 }
 
-/* `known`: what there is of the flow, of an earlier time. */
+/* `known`: the flow's older entry, if there is one. */
 static noinline bool captures_new(struct __sk_buff *skb, const struct flow_key *key,
 				  struct captured_flow *known, __u64 slot, __u32 state)
 {
@@ -68,13 +69,13 @@ static noinline bool captures_new(struct __sk_buff *skb, const struct flow_key *
 		*known = flow;
 		return true;
 	}
-	/* Without room the next packet is a first one, too: nothing is missed. */
+	/* If there is no room, the next packet is a first one, too: nothing is missed. */
 	flows = is_busy(skb, SIDE_CAPTURED_FLOWS) ? &busy_captured_flows : &captured_flows;
 	bpf_map_update_elem(flows, key, &flow, BPF_ANY);
 	return true;
 }
 
-/* The rule by which flows count (add_or_sight()), for packets that are copied. */
+/* Applies the rule by which flows count (add_or_sight()) to packets that are copied. */
 static __always_inline bool captures_at(struct __sk_buff *skb, const struct packet *packet,
 					bool egress)
 {
@@ -100,8 +101,8 @@ static __always_inline bool captures_at(struct __sk_buff *skb, const struct pack
 }
 
 /*
- * The reader is woken when the ring is filled up to a share; below, it comes by itself. It takes
- * the word out at once and then reads, so one at a time is enough.
+ * Wakes the reader when the ring is filled up to a share; below that, it reads without being woken.
+ * It takes the word out at once and then reads, so one word at a time is enough.
  */
 static __always_inline void wake_reader(void)
 {
@@ -113,8 +114,8 @@ static __always_inline void wake_reader(void)
 }
 
 /*
- * Copies the packet into a record with `room`, a constant: the kernel hands out records of sizes
- * that the verifier knows, and a packet goes into the smallest that is large enough.
+ * Copies the packet into a record with `room` bytes, a constant: the kernel reserves only sizes
+ * that the verifier knows. A packet goes into the smallest record that is large enough.
  */
 static __always_inline bool copy_into(struct __sk_buff *skb, const struct captured_packet *head,
 				      const __u32 room)
@@ -161,7 +162,7 @@ static __always_inline int capture(struct __sk_buff *skb, bool egress, bool has_
 	struct wire wire;
 	__u32 snap = config.capture_bytes;
 
-	/* What is to be captured has to be said. */
+	/* Nothing is captured without filter rules. */
 	if (!config.filter_rules)
 		return HOOK_NEXT;
 	if (choose(skb, &packet, egress, has_l2, false) != PACKET_WANTED ||

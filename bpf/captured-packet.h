@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #pragma once
 
-/* What a capture shares with user space, as types.h. */
+/* Structures that a capture shares with user space, like those in types.h. */
 
 #include "kernel.h"
 
-/* A packet is captured up to here: the largest one that offloads make, and its link layer. */
+/* The most bytes captured of a packet: the largest that offloads make, and its link layer. */
 #define CAPTURE_BYTES_MAX 65664
 
 /* The head of a record in the ring buffer `captured`; the packet and some room follow. */
 struct captured_packet {
 	__u64 time_ns; /* CLOCK_MONOTONIC */
 	__u32 length; /* bytes that follow */
-	__u32 original; /* bytes of the packet, a VLAN tag that the device keeps apart not counted */
-	__u32 wire_packets; /* what it is on the wire, as in flow_metrics */
+	__u32 original; /* bytes of the packet, without a VLAN tag that the device keeps apart */
+	__u32 wire_packets; /* packets on the wire, as in flow_metrics */
 	__u32 wire_bytes;
 	__u32 ifindex;
 	__u32 netns; /* as in observed_interface */

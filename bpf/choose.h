@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Which packets hooks have to do with, each once: sampling, filter rules, and what earlier hooks
- * have decided. What is left out is counted here.
+ * Chooses the packets that hooks record, each once, by sampling, filter rules, and the decisions of
+ * earlier hooks. Packets that are left out are counted here.
  */
 
 #include "kernel.h"
@@ -20,7 +20,7 @@
 
 enum choice {
 	PACKET_WANTED,
-	PACKET_UNWANTED, /* or dealt with */
+	PACKET_UNWANTED, /* or already handled */
 };
 
 static __always_inline __u32 tag_of(enum stat which)
@@ -38,9 +38,9 @@ static __always_inline __u32 tag_of(enum stat which)
 }
 
 /*
- * Counts the packet as left out, unless an earlier hook has. `tag`: TAG_NONE, too, where no earlier
- * hook can have left one. A global function, as are others that are called in several places: the
- * verifier then looks at them once. The result is always PACKET_UNWANTED.
+ * Counts the packet as left out, unless an earlier hook has done so. `tag` is TAG_NONE also if no
+ * earlier hook can have left one. A global function, like others that are called in several places,
+ * so that the verifier checks it only once. The result is always PACKET_UNWANTED.
  */
 noinline __u32 leave_out(struct __sk_buff *skb, const struct packet *packet, __u32 tag,
 			 __u32 egress, __u32 which)
@@ -56,8 +56,8 @@ noinline __u32 leave_out(struct __sk_buff *skb, const struct packet *packet, __u
 }
 
 /*
- * Of one packet, hooks find different things only where rules are about their direction. Without
- * such rules, what is wanted after it was not has turned into a packet of another flow.
+ * Hooks judge one packet differently only if rules are about their direction. Without such rules, a
+ * packet that is wanted after it was not has become a packet of another flow.
  */
 static __always_inline bool is_taken_back(__u32 tag)
 {
@@ -78,8 +78,8 @@ static __always_inline __u32 context_of(bool egress)
 }
 
 /*
- * Without marks: what the hook where the packet was born has made of it, which is what rules say of
- * the other direction. The hook where it counts after all takes that back.
+ * Without marks: notes how the hook where the packet was born judged it, which is what the rules
+ * say for the other direction. The hook where the packet counts after all takes that back.
  */
 static __always_inline void note_left_out(struct packet *packet, bool egress)
 {
@@ -97,12 +97,13 @@ static __always_inline void take_back_unmarked(struct __sk_buff *skb, const stru
 }
 
 /*
- * Every hook judges by itself, since rules may be about its direction; one that accepts is enough.
- * A packet is counted as left out by the first hook and taken back from the count by the one that
- * wants it. A packet of a flow that turns into one of another, which nobody wants, stays counted
- * where it is; one that turns into one of a flow that is wanted counts for that, too. With rules
- * about the direction the two cannot be told apart, and of a packet that a bridge copies, each copy
- * that is wanted is taken back: there, what is left out is counted too low.
+ * Every hook judges by itself, since rules may be about its direction; it is enough if one accepts.
+ * The first hook counts a packet as left out, and the hook that wants it takes it back from the
+ * count. If a packet becomes one of another flow that nobody wants, it stays counted where it is;
+ * if it becomes one of a flow that is wanted, it counts for that flow, too. With rules about the
+ * direction, it cannot be distinguished from a packet that hooks judge differently; and if a bridge
+ * copies a packet, each copy that is wanted is taken back. The count of packets left out is then
+ * too low.
  */
 noinline __u32 judge(struct __sk_buff *skb, struct packet *packet, __u32 tag, __u32 egress,
 		     __u64 found)
@@ -126,16 +127,16 @@ noinline __u32 judge(struct __sk_buff *skb, struct packet *packet, __u32 tag, __
 	if (config.filter_samples) {
 		if (verdict.sample)
 			packet->sampling = verdict.sample;
-		/* A packet of another flow has won its draw as that. */
+		/* A packet with the tag of another flow has already won its draw. */
 		if (!is_flow_tag(tag) &&
 		    loses_draw(packet->sampling ? packet->sampling : config.sampling))
-			/* What the tag was for has been taken back. */
+			/* The count that the tag stood for has been taken back. */
 			return leave_out(skb, packet, TAG_NONE, egress, STAT_SAMPLED_OUT);
 	}
 	return PACKET_WANTED;
 }
 
-/* Most often the first rule decides, and nothing else has to be fetched, or called, for that. */
+/* Usually the first rule decides, and nothing else has to be fetched or called. */
 static __always_inline bool is_unwanted(struct __sk_buff *skb, struct packet *packet, __u32 tag,
 					bool egress)
 {
@@ -148,8 +149,8 @@ static __always_inline bool is_unwanted(struct __sk_buff *skb, struct packet *pa
 }
 
 /*
- * Of multicast and broadcast that listeners on this host want, too, the kernel hands the device a
- * copy, without its link layer (dev_loopback_xmit()). It was never on the wire.
+ * The kernel hands the device a copy of multicast and broadcast that listeners on this host want,
+ * too, without its link layer (dev_loopback_xmit()). The copy was never on the wire.
  */
 static __always_inline bool is_own_copy(const struct __sk_buff *skb, bool egress)
 {
@@ -164,8 +165,8 @@ static __always_inline enum stat not_flow(enum verdict verdict)
 }
 
 /*
- * The tag as far as it can be ours. That of a flow is looked at without a question: the flow's
- * slots tell what can be left there. Where packets are left out, none is believed blindly.
+ * Returns the tag if it can be ours. A flow's tag is accepted unchecked: the flow's slots show
+ * whether a hook can have left it. While packets are sampled out, no tag is accepted unchecked.
  */
 static __always_inline __u32 believed_tag(struct __sk_buff *skb, bool egress)
 {
@@ -177,8 +178,8 @@ static __always_inline __u32 believed_tag(struct __sk_buff *skb, bool egress)
 }
 
 /*
- * `packet` must be zero; it is filled in where the packet is not unwanted. `has_flows`: tags are
- * compared with what is in the map of flows.
+ * `packet` must be zero; it is filled in if the packet is wanted. `has_flows`: tags are compared
+ * with the map of flows.
  */
 static __always_inline enum choice choose(struct __sk_buff *skb, struct packet *packet, bool egress,
 					  bool has_l2, bool has_flows)
@@ -191,7 +192,7 @@ static __always_inline enum choice choose(struct __sk_buff *skb, struct packet *
 		return PACKET_UNWANTED;
 	/* Rules with rates of their own come first. */
 	is_left_out = !config.filter_samples && tag == TAG_NONE && loses_draw(config.sampling);
-	/* Only the wire size of several segments takes parsing. */
+	/* Parsing is needed only for the wire size of several segments. */
 	if (unlikely(is_left_out && !skb->gso_size))
 		return leave_out(skb, packet, tag, egress, STAT_SAMPLED_OUT);
 
@@ -210,7 +211,7 @@ static __always_inline enum choice choose(struct __sk_buff *skb, struct packet *
 	if (tag == own) {
 		if (has_flows && likely(revisit(skb, packet, egress)))
 			return PACKET_UNWANTED;
-		/* It tells nothing: the packet goes on as one without. */
+		/* The tag shows nothing: the packet is handled as one without. */
 		packet->is_tagged = true;
 		tag = TAG_NONE;
 	}

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #pragma once
 
-/* What user space tells the datapath before it is loaded. Layout and all that of types.h. */
+/* Configuration that user space sets before it loads the datapath. For the layout, see types.h. */
 
 #include "types.h"
 
 /*
- * Set once before loading: the verifier knows the values and prunes what is off. Offsets are those
- * of features in a flow's entry, 0 where the feature is off.
+ * Set once before loading: the verifier knows the values and prunes features that are off. Offsets
+ * are those of features in a flow's entry; 0: the feature is off.
  */
 struct config {
 	__u32 sampling;
@@ -36,10 +36,10 @@ struct config {
 	__u8 filter_samples; /* some rule has a rate of its own */
 	__u8 filter_unmatched; /* packets that no rule matches are recorded */
 	__u16 filter_conditions; /* enum filter_condition of all rules, ORed */
-	__u32 capture_bytes; /* of a packet that are kept */
-	__u32 capture_wake_bytes; /* records in the ring buffer that wake user space */
+	__u32 capture_bytes; /* bytes that are kept of a packet */
+	__u32 capture_wake_bytes; /* bytes of records in the ring buffer that wake user space */
 	/* How marks are made, random for each load: see tag.h. */
-	__u16 tag_first; /* of those of flows: TAG_FLOWS from here on, TAG_MAX is followed by 1 */
+	__u16 tag_first; /* first tag of flows: TAG_FLOWS from here on, TAG_MAX is followed by 1 */
 	__u16 tag_not_flow;
 	__u16 tag_unmatched;
 	__u16 tag_rejected;
@@ -47,9 +47,9 @@ struct config {
 	__u64 tag_factor; /* odd */
 	__u16 tag_sampled_out;
 	__u8 watched_only; /* probes keep to the places in `hook_facts` */
-	__u8 drops_of_others; /* frames for other hosts that are thrown away are drops, too */
-	__u32 flow_entries; /* of a map */
-	/* In which directions there are hooks: DIRECTION. */
+	__u8 drops_of_others; /* discarded frames for other hosts are drops, too */
+	__u32 flow_entries; /* in one map */
+	/* Directions in which there are hooks: DIRECTION. */
 	__u8 watches_ingress;
 	__u8 watches_egress;
 	__u8 pad[6];

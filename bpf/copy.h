@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #pragma once
 
-/* Copies of a packet's bytes whose length only the packet knows. */
+/* Copies bytes of a packet whose number is known only at run time. */
 
 #include "kernel.h"
 
 /*
- * 1 to `most` bytes, a constant; else nothing is copied, and the result is not 0. The compiler
- * would make one comparison of "not 0" and "not more", of a register that the verifier cannot
- * relate to the length any more (before Linux 7.0: "invalid zero-sized read"). So the number before
- * the length is compared, behind barriers: the very register that was compared becomes the length.
+ * Copies 1 to `most` bytes, a constant; otherwise copies nothing and does not return 0. The
+ * compiler would merge "not 0" and "not more" into one comparison of a register that the verifier
+ * can no longer relate to the length (before Linux 7.0: "invalid zero-sized read"). So length - 1
+ * is compared, between barriers: the very register that was compared becomes the length.
  */
 static __always_inline long copy_bytes(struct __sk_buff *skb, __u32 offset, void *into,
 				       __u32 length, const __u32 most)

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * DNS over TCP (RFC 7766): messages with their length in front, one behind the other, whatever the
- * segments' borders. Of each direction it is remembered where the next one begins; after a gap that
- * is unknown until a segment begins with something that cannot well be anything else.
+ * DNS over TCP (RFC 7766): messages follow one another, each preceded by its length, regardless of
+ * segment boundaries. For each direction we remember where the next message begins. After a gap
+ * that is unknown until a segment begins with something that is most likely a message.
  */
 
 #include "kernel.h"
@@ -15,9 +15,9 @@
 #include "side-tables.h"
 #include "stats.h"
 
-/* Messages of one segment that are looked at; offloads put many segments together. */
+/* Messages that are inspected in one segment; offloads join many segments. */
 #define DNS_MESSAGES_MAX 32
-/* A message ends at most so far ahead of a segment, what is sent again included; bytes. */
+/* Bytes that a message may end ahead of a segment at most, retransmissions included. */
 #define DNS_AHEAD_MAX (1 << 20)
 
 struct dns_prefix {
@@ -27,7 +27,7 @@ struct dns_prefix {
 
 struct dns_stream {
 	__u32 next; /* sequence number of the first byte to look at */
-	__u8 have; /* bytes of a prefix that have come */
+	__u8 have; /* bytes of a prefix that have arrived */
 	__u8 is_sure; /* that a message begins there */
 	__u8 prefix[2 * sizeof(struct dns_prefix)]; /* with room for the verifier's worst case */
 	__u8 pad[2];
@@ -50,8 +50,8 @@ static __always_inline bool is_dns_header(const struct dns_header *header)
 }
 
 /*
- * Whether a message begins where one may begin: it looks like one, and it ends with the segment, or
- * another one follows it, or its query is known. `rest`: bytes of it and of what follows.
+ * Whether a message really begins here: it looks like one, and it ends with the segment, or another
+ * one follows it, or its query is known. `rest`: bytes of it and of what follows.
  */
 static __always_inline bool is_message(struct __sk_buff *skb, const struct packet *packet,
 				       struct dns_scratch *scratch, __u32 bytes, __u32 rest)
@@ -75,7 +75,7 @@ static __always_inline bool is_message(struct __sk_buff *skb, const struct packe
 	return find_query(&scratch->key);
 }
 
-/* Nothing more is known; the next segment may begin with a message. */
+/* The position is lost; the next segment may begin with a message. */
 static __always_inline void lose_stream(struct dns_stream *stream, __u32 next)
 {
 	stream->next = next;
@@ -85,8 +85,8 @@ static __always_inline void lose_stream(struct dns_stream *stream, __u32 next)
 }
 
 /*
- * Takes the message at `at`, or as much as there is of its prefix. Returns where the next one
- * begins; 0: in another segment. A global function, as inspect_dns_message() is.
+ * Takes the message at `at`, or the part of its prefix that is there. Returns where the next one
+ * begins; 0: in another segment. A global function, like inspect_dns_message().
  */
 noinline __u32 follow_dns(struct __sk_buff *skb, const struct packet *packet,
 			  struct dns_metrics *dns, struct dns_stream *stream, __u32 at)

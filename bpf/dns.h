@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * DNS (RFC 1035): how long answers take, and which queries get none. Queries go to a DNS port and
- * answers come from one. Over TCP, dns-stream.h tells where messages begin.
+ * DNS (RFC 1035): measures how long answers take, and finds queries that get none. Queries go to a
+ * DNS port and answers come from one. Over TCP, dns-stream.h finds where messages begin.
  */
 
 #include "kernel.h"
@@ -22,9 +22,9 @@
 #define DNS_OPCODE_MASK 0xf
 /* RFC 8490: the highest opcode that is assigned. */
 #define DNS_OPCODE_MAX 6
-/* A name of one byte, type and class; and of a record, time to live and length, too. */
+/* A name of one byte, type and class; a record also has a time to live and a length. */
 #define DNS_QUESTION_BYTES_MIN 5
-/* RFC 1035: a name has 255 bytes, a label two or more; the last one is empty. */
+/* RFC 1035: a name has up to 255 bytes, a label two or more; the last label is empty. */
 #define DNS_LABELS_MAX 128
 #define DNS_RECORD_BYTES_MIN 11
 /* Numbers, not flags: operation and response code. */
@@ -48,9 +48,9 @@ struct dns_place {
 };
 
 /*
- * Queries that wait for their answer, each by its flow and id. An answer removes its query, user
- * space those that have waited too long. In between, a flood pushes out the oldest of those that
- * are busy (side-tables.h): their answers have no latency, and are counted.
+ * Queries that wait for an answer, each by its flow and id. An answer removes its query; user space
+ * removes queries that have waited too long. In between, a flood pushes out the oldest queries in
+ * the busy table (side-tables.h): their answers have no latency, and are counted.
  */
 struct dns_query_map {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -75,7 +75,7 @@ static __always_inline void forget_query(const struct flow_key *key)
 		bpf_map_delete_elem(&busy_dns_queries, key);
 }
 
-/* What is of one message at a time, and longer than what is left of the stack. */
+/* Data of one message at a time, too long for the rest of the stack. */
 struct dns_scratch {
 	struct dns_place place;
 	struct flow_key key;
@@ -111,14 +111,14 @@ static __always_inline bool has_dns_port(const struct packet *packet)
 	return is_dns_port(key->dst_port) || is_dns_port(key->src_port);
 }
 
-/* Turns a flow's key into a query's: the id is where ICMP has its type and code. */
+/* Turns a flow's key into a query's: the id takes the place of ICMP's type and code. */
 static __always_inline void set_id(struct flow_key *key, __u16 id)
 {
 	key->icmp_type = id >> 8;
 	key->icmp_code = id & 0xff;
 }
 
-/* The key of the query that has this id, or is answered under it in a packet of `key`'s flow. */
+/* Makes the key of the query with this id that a packet of `key`'s flow asks or answers. */
 static __always_inline void query_key(struct flow_key *into, const struct flow_key *key, __u16 id,
 				      bool is_response)
 {
@@ -128,7 +128,7 @@ static __always_inline void query_key(struct flow_key *into, const struct flow_k
 	set_id(into, id);
 }
 
-/* Adds a query that did not wait yet; the map's values are too long for the stack. */
+/* Adds a query that was not waiting yet; the map's values are too long for the stack. */
 static __always_inline long add_query(struct __sk_buff *skb, const struct flow_key *key,
 				      const struct dns_place *place)
 {
@@ -155,8 +155,8 @@ static __always_inline long add_query(struct __sk_buff *skb, const struct flow_k
 }
 
 /*
- * How many bytes at `at` are as those behind the query's header, but for the case of letters. A
- * global function: the loop has many ends, of which the caller needs none.
+ * Counts the bytes at `at` that equal those behind the query's header, ignoring the case of
+ * letters. A global function: the verifier does not follow the loop's many exits into the caller.
  */
 noinline __u32 same_question(struct __sk_buff *skb, const struct dns_query *query, __u32 at,
 			     __u32 length)
@@ -178,8 +178,8 @@ noinline __u32 same_question(struct __sk_buff *skb, const struct dns_query *quer
 }
 
 /*
- * Whether the first `bytes` of the question that same_question() has copied are all of it. A global
- * function, too.
+ * Whether the first `bytes` of the question that same_question() has copied are the whole question.
+ * A global function, too.
  */
 noinline __u32 is_whole_question(__u32 bytes)
 {
@@ -198,7 +198,7 @@ noinline __u32 is_whole_question(__u32 bytes)
 	return 0;
 }
 
-/* Whether the message asks for something else than the query; `same`: bytes that do not differ. */
+/* Whether the message asks something other than the query; `same`: bytes that are equal. */
 static __always_inline bool differs(const struct dns_query *query, const struct dns_place *place,
 				    __u32 same)
 {
@@ -206,7 +206,7 @@ static __always_inline bool differs(const struct dns_query *query, const struct 
 
 	if (!place->header.questions)
 		return false;
-	/* Of what is cut, nothing else is known. */
+	/* Nothing else is known of a question that was cut. */
 	if (length > query->length)
 		length = query->length;
 	return same < length && !is_whole_question(same);
@@ -215,7 +215,7 @@ static __always_inline bool differs(const struct dns_query *query, const struct 
 static __always_inline void note_query(struct __sk_buff *skb, const struct flow_key *key,
 				       struct dns_metrics *dns, const struct dns_place *place)
 {
-	/* Looking costs less than a vain insert. */
+	/* A lookup costs less than an insert that fails. */
 	struct dns_query *query = find_query(key);
 	__u32 same;
 	int error;
@@ -223,12 +223,12 @@ static __always_inline void note_query(struct __sk_buff *skb, const struct flow_
 	__sync_fetch_and_add(&dns->queries, 1);
 	if (query) {
 		same = same_question(skb, query, place->body, place->end - place->body);
-		/* Asked again, it still waits since the first time. */
+		/* A repeated query has been waiting since it was first asked. */
 		if (!differs(query, place, same)) {
 			__sync_fetch_and_add(&dns->repeated, 1);
 			return;
 		}
-		/* The id is in use for another question now: what becomes of this one is unknown. */
+		/* The id is now used for another question: the outcome of this one is unknown. */
 		forget_query(key);
 		count(STAT_FEATURE_LOST, 1, 0);
 	}
@@ -240,8 +240,8 @@ static __always_inline void note_query(struct __sk_buff *skb, const struct flow_
 }
 
 /*
- * `key`: of the query. Returns how much of its question the answer repeats; 0: nobody asked. An
- * answer to another question is none: the one that was asked for may still come.
+ * `key` is the query's. Returns how much of its question the answer repeats; 0: nobody asked. An
+ * answer to another question does not count: the one that was asked for may still come.
  */
 static __always_inline __u32 note_latency(struct __sk_buff *skb, const struct flow_key *key,
 					  struct dns_metrics *dns, const struct dns_place *place)
@@ -273,8 +273,8 @@ static __always_inline void note_unreadable(struct dns_metrics *dns, __u16 error
 }
 
 /*
- * Counts the message and sends what it answers. A global function: where messages come in a row,
- * the verifier would look at it for each.
+ * Counts the message and sends it to user space if it is a response. A global function: otherwise
+ * the verifier would check it again for each message of a segment.
  */
 noinline __u32 inspect_dns_message(struct __sk_buff *skb, const struct packet *packet,
 				   struct dns_metrics *dns, const struct dns_place *place)
@@ -301,7 +301,7 @@ noinline __u32 inspect_dns_message(struct __sk_buff *skb, const struct packet *p
 	dns->id = id;
 	dns->flags = (dns->flags & ~DNS_CODES) | flags;
 	dns->seen |= DNS_SEEN_RESPONSE;
-	/* The rest of a header means nothing. */
+	/* The rest of a header is useless without its beginning. */
 	if (!place->at)
 		return 0;
 	query_key(&message->key, &packet->key, id, false);
@@ -309,8 +309,8 @@ noinline __u32 inspect_dns_message(struct __sk_buff *skb, const struct packet *p
 }
 
 /*
- * Whether the message has room for what its header counts, which of what is no DNS hardly any has.
- * A question may be missing: how short a message is, is for its reader to say.
+ * Whether the message has room for the entries that its header counts; data that is not DNS hardly
+ * ever has. A question may be missing: the reader decides whether a message is too short.
  */
 static __always_inline bool may_be_dns(const struct packet *packet, const struct dns_place *place)
 {

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Packets that the kernel throws away, with its reason and the place in its code. Most of them have
- * passed a hook, or would have passed one; of flows that no hook sees there is an entry with
- * nothing but its drops.
+ * Packets that the kernel drops, with its reason and the place in its code. Most of them have
+ * passed a hook, or would have passed one. A flow that no hook sees has an entry with nothing but
+ * its drops.
  */
 
 #include "kernel.h"
@@ -15,7 +15,7 @@
 #include "sockets.h"
 #include "watched.h"
 
-/* In every network namespace. */
+/* The same in every network namespace. */
 #define LOOPBACK_IFINDEX 1
 
 static __always_inline void note_drop(struct flow_metrics *flow, const struct packet *packet,
@@ -38,8 +38,8 @@ static __always_inline bool is_ip_packet(const struct sk_buff *skb)
 }
 
 /*
- * The interface by which the packet has come in, or 0. The kernel notes it when it takes a packet
- * out of the CPU's queue.
+ * Returns the interface by which the packet came in, or 0. The kernel sets it when it takes a
+ * packet out of the CPU's queue.
  */
 static __always_inline __u32 came_in_by(const struct sk_buff *skb, __u32 reason)
 {
@@ -51,9 +51,10 @@ static __always_inline __u32 came_in_by(const struct sk_buff *skb, __u32 reason)
 }
 
 /*
- * In which directions a drop is anybody's. A flow that is there was recorded by hooks of either,
- * here or at the wire's other end. One that is not is made where hooks are, or would have come;
- * what stays within the host is nobody's traffic, unless its interface is watched.
+ * The directions in which a drop is watched. A known flow was recorded by hooks of either
+ * direction, here or at the other end of the wire. A new flow is added only where hooks are, or
+ * where the packet would have met them. Traffic within the host is ignored unless its interface is
+ * watched.
  */
 static __always_inline __u32 drop_directions(const struct sk_buff *skb, const struct sock *sk,
 					     const struct flow_metrics *flow, __u32 came_in)
@@ -70,13 +71,13 @@ static __always_inline __u32 drop_directions(const struct sk_buff *skb, const st
 	return directions;
 }
 
-/* What was on its way through was lost as it came in, where anybody watches that. */
+/* A forwarded packet was lost on its way in, if that direction is watched. */
 static __always_inline __u32 drop_direction(__u32 came_in, __u32 directions)
 {
 	return came_in && directions & FILTER_OF_INGRESS ? FILTER_OF_INGRESS : FILTER_OF_EGRESS;
 }
 
-/* `receiver`: the socket for which the packet was meant, where the kernel tells. */
+/* `receiver`: the socket that the packet was for, if the kernel reports it. */
 static __always_inline void drop(struct sk_buff *skb, __u64 location, __u32 reason,
 				 struct sock *receiver)
 {
@@ -90,7 +91,7 @@ static __always_inline void drop(struct sk_buff *skb, __u64 location, __u32 reas
 
 	if (was_sampled_out(skb))
 		return;
-	/* As at hooks: rules with rates of their own come first. */
+	/* As in hooks: rules with rates of their own come first. */
 	if (!config.filter_samples && !was_seen(skb) && loses_draw(config.sampling))
 		return;
 	view = skb_view_typed(skb);
@@ -119,7 +120,7 @@ static __always_inline void drop(struct sk_buff *skb, __u64 location, __u32 reas
 	note_drop(flow, &packet, skb_wire(&view, &packet), location, reason, state);
 }
 
-/* An interface that hears all that is on the wire hands up frames for others, too. */
+/* A promiscuous interface passes up frames for other hosts, too. */
 static __always_inline bool is_of_others(__u32 reason)
 {
 	return !config.drops_of_others &&
@@ -127,13 +128,13 @@ static __always_inline bool is_of_others(__u32 reason)
 	       reason == bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_OTHERHOST);
 }
 
-/* Whether it is a drop with a reason; what else the kernel has thrown away is counted. */
+/* Whether it is a drop with a reason; other packets that the kernel discarded are counted. */
 static __always_inline bool is_drop(const struct sk_buff *skb, __u32 reason)
 {
 	__u32 unspecified =
 		bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_NOT_SPECIFIED);
 
-	/* Values below tell that nothing was dropped. */
+	/* Lower values mean that nothing was dropped. */
 	if (reason < unspecified)
 		return false;
 	if (reason != unspecified && !is_of_others(reason))
@@ -153,7 +154,7 @@ int BPF_PROG(drops_kfree_skb, struct sk_buff *skb, void *location, __u32 reason,
 	return 0;
 }
 
-/* Before Linux 6.11 the receiver is not told. */
+/* Before Linux 6.11 the kernel does not report the receiver. */
 SEC("tp_btf/kfree_skb")
 int BPF_PROG(drops_kfree_skb_reason, struct sk_buff *skb, void *location, __u32 reason)
 {

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * What network policies did to packets. OVN has Open vSwitch hand a sample of each such packet to
- * the kernel's psample module, with a cookie that says by which rule. What cookies mean, user space
- * knows.
+ * Actions of network policies on packets. OVN makes Open vSwitch hand a sample of each such packet
+ * to the kernel's psample module, with a cookie that identifies the rule. User space knows what
+ * cookies mean.
  */
 
 #include "kernel.h"
@@ -20,7 +20,7 @@ struct psample_group {
 	__u32 group_num;
 };
 
-/* With cookies since Linux 6.11. */
+/* Has cookies since Linux 6.11. */
 struct psample_metadata {
 	const __u8 *user_cookie;
 	__u32 user_cookie_len;
@@ -28,7 +28,7 @@ struct psample_metadata {
 
 #pragma clang attribute pop
 
-/* What became of samples, by enum event_fate. */
+/* Samples by their outcome, enum event_fate. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, EVENT_FATES);
@@ -45,7 +45,7 @@ static __always_inline void count_event(enum event_fate fate)
 		__sync_fetch_and_add(value, 1);
 }
 
-/* Slots fill up in order, as with interfaces; a cookie is 0 in none that OVN makes. */
+/* Slots fill up in order, as with interfaces; OVN makes no cookie that is 0. */
 static __always_inline enum event_fate note_event(struct event_metrics *events, __u64 cookie,
 						  struct wire wire)
 {

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * What hooks look for in a packet besides what every flow has. Each feature is a header of its own;
- * those that are off leave no instruction behind.
+ * Features that hooks look for in a packet, besides what every flow has. Each feature is a header
+ * file of its own; features that are off leave no instructions behind.
  */
 
 #include "kernel.h"
@@ -22,8 +22,9 @@
 
 /*
  * `flow` is the packet's, in the map or about to be put there. A packet that is counted at several
- * hooks is inspected at the first one only. When two CPUs meet over a new flow, one of them
- * inspects its packet twice: what is done here, but to a `flow` that is given up, must bear that.
+ * hooks is inspected at the first one only. If two CPUs race to add a new flow, one of them
+ * inspects its packet twice: everything done here, except to a `flow` that is given up, must
+ * tolerate that.
  */
 static __always_inline void inspect(struct __sk_buff *skb, const struct packet *packet,
 				    struct flow_metrics *flow, struct wire wire, __u64 now)
@@ -38,7 +39,7 @@ static __always_inline void inspect(struct __sk_buff *skb, const struct packet *
 		inspect_quic(skb, packet, extension(flow, config.quic_at));
 }
 
-/* The packet's flow, if it has one: only packets that are looked into pay for looking it up. */
+/* Returns the packet's flow, if it has one; only packets that are inspected pay for the lookup. */
 static __always_inline struct flow_metrics *counted(const struct packet *packet, void *flows,
 						    struct flow_metrics *flow)
 {
@@ -48,9 +49,9 @@ static __always_inline struct flow_metrics *counted(const struct packet *packet,
 }
 
 /*
- * For what leaves traces elsewhere, or calls functions, which share 512 bytes of stack with all
- * that is under way: once per packet, after it has been counted, in `flow` or, when that was new,
- * in an entry of `flows`; both are NULL when there was no room for it.
+ * For features that change more than the flow, or call functions, which share 512 bytes of stack
+ * with all their callers. Runs once per packet, after it has been counted, in `flow` or, if that
+ * was new, in an entry of `flows`; both are NULL if there was no room for it.
  */
 static __always_inline void inspect_once(struct __sk_buff *skb, const struct packet *packet,
 					 void *flows, struct flow_metrics *flow)

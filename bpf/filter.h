@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Which packets are wanted. User space has checked the rules and put them in the order in which
- * they are tried; deploy/reference/filters.md tells what they mean to users.
+ * Decides which packets are wanted. User space has checked the rules and put them in the order in
+ * which they are tried; deploy/reference/filters.md explains them to users.
  */
 
 #include "kernel.h"
@@ -15,7 +15,7 @@
 
 struct filter_verdict {
 	bool accepted;
-	bool matched; /* by a rule; else `accepted` is what becomes of packets that none matches */
+	bool matched; /* by a rule; else `accepted` is the default for packets that none matches */
 	bool only_if_dropped; /* accepted, provided that the flow turns out to have drops */
 	__u32 sample; /* one in this many, by the rule; 0: the rule does not say */
 };
@@ -29,25 +29,27 @@ static __always_inline bool loses_draw(__u32 rate)
 #define FILTER_GROUP 4
 
 /*
- * A packet on its way to the rules, and what has been found so far. It is in a map, and a function
- * tries a few rules, since the verifier then looks at that once for all packets and all rules:
- * following every way through dozens of rules, it gives up. (Such functions take pointers as
- * arguments only since Linux 5.12.)
+ * A packet that is checked against the rules, and what has been found so far. It is in a map, and a
+ * function tries a few rules at a time, so that the verifier checks that function once for all
+ * packets and all rules: it gives up if it has to follow every path through dozens of rules. (Such
+ * functions take pointers as arguments only since Linux 5.12.)
  */
 struct filter_subject {
 	struct flow_key key;
 	__u32 taken;
 	__u32 tcp_flags;
 	__u32 context; /* enum filter_context */
-	/* Of the first rules that accept flows with drops, by their network: source, destination. */
+	/*
+	 * Decisions of the first rules that accept flows with drops, by source and by destination.
+	 */
 	__u64 from_maybe;
 	__u64 to_maybe;
 	__u64 to_found; /* of the first rule that has the destination in its network */
 };
 
 /*
- * Per CPU: one for hooks, which nothing of theirs interrupts, and some for probes, which any other
- * probe may interrupt, or run in a process that takes the CPU.
+ * Per CPU: one for hooks, which no other hook interrupts, and some for probes: any other probe may
+ * interrupt them, or run in a process that takes over the CPU.
  */
 #define HOOK_SUBJECT 0
 #define SUBJECTS 5
@@ -64,7 +66,7 @@ static __always_inline struct filter_subject *subject_of(__u32 slot)
 	return bpf_map_lookup_elem(&subjects, &slot);
 }
 
-/* For a probe; SUBJECTS, which is nobody's: all are taken. */
+/* Takes a slot for a probe. SUBJECTS, which is not a slot: all are taken. */
 static __always_inline __u32 take_subject(void)
 {
 	struct filter_subject *subject;
@@ -78,7 +80,7 @@ static __always_inline __u32 take_subject(void)
 	return slot;
 }
 
-/* `maybe` was found before `found`; it stands unless the packet is wanted anyway. */
+/* `maybe` was found before `found`; it holds unless the packet is wanted anyway. */
 static __always_inline __u64 settle(__u64 found, __u64 maybe)
 {
 	if (!maybe || (found & DECISION_ACCEPTED && !(found & DECISION_ONLY_IF_DROPPED)))
@@ -86,7 +88,7 @@ static __always_inline __u64 settle(__u64 found, __u64 maybe)
 	return maybe;
 }
 
-/* Tries one rule. What it decides, or 0 if others are to be tried. */
+/* Tries one rule. Returns its decision, or 0 if others are to be tried. */
 static __always_inline __u64 try_rule(__u32 index, struct filter_subject *subject)
 {
 	const struct filter_rule *rule = rule_at(index);
@@ -97,7 +99,7 @@ static __always_inline __u64 try_rule(__u32 index, struct filter_subject *subjec
 		return 0;
 	found = decision_of(rule);
 	if (waits_for_drop(rule, subject->context)) {
-		/* A rule that rejects drops has nothing to say of what was not dropped. */
+		/* A rule that rejects drops says nothing about packets that were not dropped. */
 		if (!(found & DECISION_ACCEPTED))
 			return 0;
 		found |= DECISION_ONLY_IF_DROPPED;
@@ -114,7 +116,7 @@ static __always_inline __u64 try_rule(__u32 index, struct filter_subject *subjec
 	return 0;
 }
 
-/* Unrolled: to the verifier, a loop is all its turns one after the other, in every combination. */
+/* Unrolled: the verifier follows a loop's iterations one after another, in every combination. */
 static __always_inline __u64 try_unrolled(__u32 first, struct filter_subject *subject)
 {
 	__u64 found;
@@ -138,9 +140,10 @@ noinline __u64 try_group(__u32 first, __u32 slot)
 }
 
 /*
- * The first rule decides whose network has the source, the peer's the destination, and whose other
- * conditions hold; without any, the first of those that fit the other way round. Both are looked
- * for in one go. Rules on drops cannot decide before there is one; those that accept are noted.
+ * The first rule decides whose network has the source, whose peer network has the destination, and
+ * whose other conditions hold; if there is none, the first that fits the other way round. Both are
+ * searched for in one pass. Rules on drops cannot decide before there is a drop; those that accept
+ * are noted.
  */
 noinline __u64 try_rules(__u32 slot)
 {
@@ -149,7 +152,9 @@ noinline __u64 try_rules(__u32 slot)
 
 	if (!subject)
 		return DECISION_ACCEPTED;
-	/* Of these the verifier knows what is in them, and leaves nothing of what does not apply. */
+	/*
+	 * The verifier knows the contents of these rules and removes all code that does not apply.
+	 */
 	found = try_unrolled(0, subject);
 	if (found)
 		return found;
@@ -165,7 +170,7 @@ noinline __u64 try_rules(__u32 slot)
 	return settle(found, subject->from_maybe);
 }
 
-/* What all rules decide. */
+/* Returns the decision of all rules. */
 static noinline __u64 decide(const struct flow_key *key, __u32 tcp_flags, __u32 context)
 {
 	bool is_hook = !(context & FILTER_OF_PROBE);
@@ -196,10 +201,9 @@ static __always_inline struct filter_verdict verdict_of(__u64 decision)
 }
 
 /*
- * For probes, which learn of a packet otherwise than hooks. `tcp_flags` are as in struct packet;
- * `directions` those of hooks that it passes, of which one that accepts is enough, as it is with
- * hooks. Without rules everything is accepted, and so it is where too many probes are under way at
- * once.
+ * For probes, which see a packet differently from hooks. `tcp_flags` are as in struct packet;
+ * `directions` are those of hooks that it passes: it is enough if one accepts, as with hooks.
+ * Everything is accepted if there are no rules, or if too many probes run at once.
  */
 static __always_inline struct filter_verdict filter(const struct flow_key *key, __u16 tcp_flags,
 						    __u32 directions)
@@ -217,8 +221,9 @@ static __always_inline struct filter_verdict filter(const struct flow_key *key, 
 }
 
 /*
- * The same for a drop. It belongs to one of its directions, `own`, and what a rule on drops says of
- * that is the last word. By another one the packet may be wanted, and then its end is, too.
+ * The same for a drop. It belongs to one of its directions, `own`, and a rule on drops decides
+ * finally for that direction. Otherwise the packet may be wanted in another direction, and then its
+ * drop is, too.
  */
 static __always_inline struct filter_verdict filter_drop(const struct flow_key *key,
 							 __u16 tcp_flags, __u32 own,
@@ -235,7 +240,7 @@ static __always_inline struct filter_verdict filter_drop(const struct flow_key *
 	return verdict_of(found);
 }
 
-/* Tells user space to keep the flow even if it has no drops. */
+/* Makes user space keep the flow even if it has no drops. */
 static __always_inline void note_wanted(struct flow_metrics *flow)
 {
 	struct filter_metrics *filter = extension(flow, config.filter_at);
@@ -244,7 +249,7 @@ static __always_inline void note_wanted(struct flow_metrics *flow)
 		filter->wanted = 1;
 }
 
-/* One packet in this many is looked at, where rules accept it. */
+/* One in this many packets that rules accept is looked at. */
 static __always_inline __u32 rate_of(const struct filter_verdict *verdict)
 {
 	return verdict->sample ? verdict->sample : config.sampling;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* What a hook costs that does nothing, and one that only counts: the floor of every benchmark. */
+/*
+ * A hook that does nothing, and one that only counts: their cost is the floor of every benchmark.
+ */
 
 #include "kernel.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The datapath: counts every packet that passes a hook into its flow and touches nothing else.
- * Every program returns HOOK_NEXT, whatever happens, so that no verdict is ours.
+ * Every program always returns HOOK_NEXT, so that no verdict is ours.
  */
 
 #include "kernel.h"
@@ -73,8 +73,8 @@ int capture_egress_l3(struct __sk_buff *skb)
 }
 
 /*
- * Does nothing: shows whether a hook can be attached, without touching a packet; and, hanging
- * nowhere, whether the process is still there that has loaded it.
+ * Does nothing: shows whether a hook can be attached, without touching a packet; and, while it is
+ * not attached, whether the process that loaded it still exists.
  */
 SEC("tc")
 int hook_check(struct __sk_buff *skb)
@@ -82,5 +82,5 @@ int hook_check(struct __sk_buff *skb)
 	return HOOK_NEXT;
 }
 
-/* Helpers such as bpf_ktime_get_coarse_ns() are open to programs under the GPL. */
+/* Helpers such as bpf_ktime_get_coarse_ns() are available to programs under the GPL. */
 char _license[] SEC("license") = "Dual BSD/GPL";

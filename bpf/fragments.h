@@ -2,17 +2,17 @@
 #pragma once
 
 /*
- * Only the first fragment of a datagram says what it carries; the others borrow that here. Pieces
- * of one datagram have its addresses and identification in common, in IPv4 the protocol, too
- * (RFC 791, RFC 8200 section 4.5), and the namespace: others may have the same addresses. At the
- * first hook of each namespace that a datagram passes, its first fragment is remembered anew. A
+ * Only the first fragment of a datagram says what it carries; the others are completed from it
+ * here. Fragments of one datagram share its addresses and identification, in IPv4 also the protocol
+ * (RFC 791, RFC 8200 section 4.5), and the namespace, since others may have the same addresses. At
+ * the first hook of each namespace that a datagram passes, its first fragment is stored anew. A
  * fragment that overtakes the first one is recorded with ports 0 and with the protocol that it
  * names, which in IPv6 may be that of an extension header.
  *
  * Entries are never deleted, since the datagram may pass more hooks: the next datagram with the
- * same identification overwrites them, and those that were not used lately make room, as
- * side-tables.h says. One that is older than datagrams get to be put together is of another
- * datagram, and lends nothing.
+ * same identification overwrites them, and entries that were not used lately make room, as
+ * described in side-tables.h. An entry that is older than the time for reassembly belongs to
+ * another datagram, and is not used.
  */
 
 #include "kernel.h"
@@ -20,7 +20,7 @@
 #include "packet.h"
 #include "side-tables.h"
 
-/* What Linux gives a datagram by default, net.ipv4.ipfrag_time. */
+/* Linux's default time to reassemble a datagram, net.ipv4.ipfrag_time. */
 #define FRAGMENT_LIFE_NS (30 * 1000000000ULL)
 
 struct fragment_key {
@@ -76,14 +76,14 @@ static __always_inline struct fragment_payload *find_fragment(const struct fragm
 }
 
 enum remembering {
-	FRAGMENT_IF_KNOWN, /* only if its datagram is, or one before with its identification */
+	FRAGMENT_IF_KNOWN, /* only if there is an entry with its identification */
 	FRAGMENT_NEW,
 	FRAGMENT_BUSY,
 };
 
 /*
- * Both are global functions, which the verifier looks at once rather than wherever they are called.
- * A refusal costs later fragments their ports, nothing else: they are recorded all the same.
+ * Both functions are global, so that the verifier checks them once rather than at every call. If
+ * the map refuses the entry, later fragments lack their ports, but are recorded all the same.
  * Returns 0 if the datagram is not known.
  */
 noinline __u32 remember_fragment(const struct packet *packet, __u32 netns, __u32 how)
@@ -129,7 +129,7 @@ noinline __u32 recall_fragment(struct packet *packet, __u32 netns)
 	return 0;
 }
 
-/* Notes what the first fragment of a datagram says; one call after the other, for their stack. */
+/* Stores what a datagram's first fragment says. The calls are not nested, to save stack. */
 static __always_inline void note_first_fragment(struct __sk_buff *skb, const struct packet *packet)
 {
 	__u32 netns = place_of(skb);

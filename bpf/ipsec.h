@@ -2,14 +2,15 @@
 #pragma once
 
 /*
- * Whether the kernel could encrypt and decrypt. The flow is that of what the packet is when IPsec
- * takes it: on the way out plain, on the way in encrypted. What has become ESP on its way out is
- * told of that flow, too, since hooks see no other: a plain flow that none has seen has no packets.
+ * Records whether the kernel could encrypt and decrypt. The result goes to the flow of the packet
+ * as IPsec takes it: plain on the way out, encrypted on the way in. If the packet has become ESP on
+ * its way out, the flow of ESP gets the result, too, since hooks see no other: a plain flow that no
+ * hook has seen has no packets.
  *
- * What is certain: on the way out, an error that xfrm_output() returns. It returns 0 for success,
- * but also when a cipher works in the background and may yet fail. On the way in xfrm_input()
- * returns 0 for packets that it drops, too, so its result is not asked: it tells the protocol's
- * callback, in either case, with 0 or -1.
+ * On the way out, only an error that xfrm_output() returns is certain. It returns 0 for success,
+ * but also when a cipher works in the background and may yet fail. On the way in, xfrm_input()
+ * returns 0 for packets that it drops, too, so its result is not used: in either case it calls the
+ * protocol's callback with 0 or -1.
  */
 
 #include "kernel.h"
@@ -24,20 +25,20 @@
 
 struct ipsec_packet {
 	struct flow_key key;
-	struct flow_key outer; /* on the way out, what it becomes; protocol 0: not told */
+	struct flow_key outer; /* on the way out, what it becomes; protocol 0: unknown */
 	__u64 address; /* of its buffer */
 	__u16 eth_protocol;
 	__u16 tcp_flags;
 	__u8 is_drawn; /* as in struct probed */
 	__u8 directions;
-	__u8 is_told; /* something is to be told of it */
+	__u8 is_told; /* its result is to be recorded */
 	__u8 pad;
 };
 
 /*
- * Packets that IPsec is at work on: those that come in by the address of their buffer, which is
- * theirs until the end is told; those that go out by the call. Those of which no end is seen are
- * the first to go.
+ * Packets that IPsec is processing: incoming ones by the address of their buffer, which is theirs
+ * until their end is reported; outgoing ones by the call. Packets whose end is never seen are
+ * removed first.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -49,17 +50,18 @@ struct {
 #define IDLE_THREAD (1ULL << 63)
 
 /*
- * What is sent to this host itself may arrive, be answered, and the buffer be used again before
- * xfrm_output() returns. Each of these calls is within the one before, in the same thread.
+ * A packet sent to this host itself may arrive and be answered, and its buffer be used again,
+ * before xfrm_output() returns. Each of these calls is nested in the one before, in the same
+ * thread.
  */
 #define CALLS_NESTED_MAX 4
-#define CALL_SHIFT 54 /* above the numbers of processes, which have 22 bits */
+#define CALL_SHIFT 54 /* above process ids, which have 22 bits */
 
 static __always_inline __u64 running_thread(void)
 {
 	__u64 thread = bpf_get_current_pid_tgid();
 
-	/* The idle threads of all CPUs have one id. */
+	/* The idle threads of all CPUs share one id. */
 	return thread ? thread : IDLE_THREAD | bpf_get_smp_processor_id();
 }
 
@@ -108,7 +110,7 @@ static __always_inline void enter_state(const struct xfrm_state *state, struct f
 	outer->mapped = family != AF_INET && has_mapped(outer);
 }
 
-/* What hooks see of a packet that has become ESP, with or without a header of UDP. */
+/* Sets what hooks see of a packet that has become ESP, with or without a UDP header. */
 static __always_inline void name_outer(const struct xfrm_state *last, struct flow_key *outer)
 {
 	const struct xfrm_encap_tmpl *encap = BPF_CORE_READ(last, encap);
@@ -150,7 +152,7 @@ static __always_inline void note_result(struct flow_metrics *flow, int result)
 {
 	struct ipsec_metrics *metrics = extension(flow, config.ipsec_at);
 
-	/* An error stays, whatever succeeds after it. */
+	/* An error stays, even if later packets succeed. */
 	if (result < 0)
 		metrics->result = result;
 	metrics->seen = 1;
@@ -167,7 +169,7 @@ static __always_inline void tell_result(const struct ipsec_packet *begun, int re
 	flow = find_wanted_flow(&probed);
 	if (flow)
 		note_result(flow, result);
-	/* Of the encrypted packets hooks have seen this one, if it was sent at once. */
+	/* Hooks have seen the encrypted packet already, if it was sent at once. */
 	flow = result >= 0 && begun->outer.protocol ? find_flow(&begun->outer) : NULL;
 	if (flow)
 		note_result(flow, 0);
@@ -196,7 +198,7 @@ static __always_inline int input_ends(const struct sk_buff *skb, int result)
 	return 0;
 }
 
-/* A packet of which nothing is to be told is noted, too: its end is that of this call. */
+/* A packet without a result to record is noted, too, so that its end is matched to this call. */
 static __always_inline int output_begins(const struct sk_buff *skb)
 {
 	struct ipsec_packet begun = {};
@@ -210,13 +212,13 @@ static __always_inline int output_begins(const struct sk_buff *skb)
 		if (!bpf_map_update_elem(&ipsec_packets, &call, &begun, BPF_NOEXIST))
 			return 0;
 	}
-	/* Ends were missed, or the map is full: the last one gives way. */
+	/* Ends were missed, or the map is full: the last entry is replaced. */
 	count_in_probe(STAT_FEATURE_LOST, 1, 0);
 	bpf_map_update_elem(&ipsec_packets, &call, &begun, BPF_ANY);
 	return 0;
 }
 
-/* `address`: of the packet's buffer; 0, where it is not known: the call that began last. */
+/* `address`: of the packet's buffer; 0, if it is not known: takes the call that began last. */
 static __always_inline int output_ends(__u64 address, int result)
 {
 	__u64 thread = running_thread(), call;
@@ -240,7 +242,7 @@ int BPF_PROG(ipsec_input, struct sk_buff *skb)
 	return input_begins(skb);
 }
 
-/* Static in the kernel, but called by address only, so that they are there to be traced. */
+/* Static in the kernel, but called only by address, so they exist as functions to trace. */
 SEC("fentry/xfrm4_rcv_cb")
 int BPF_PROG(ipsec_input4_end, struct sk_buff *skb, __u8 protocol, int error)
 {
@@ -289,7 +291,7 @@ int ipsec_output_kprobe(struct pt_regs *registers)
 	return output_begins((void *)argument(registers, 1));
 }
 
-/* Is not told the arguments. */
+/* A kretprobe does not get the arguments. */
 SEC("kretprobe/xfrm_output")
 int ipsec_output_end_kprobe(struct pt_regs *registers)
 {

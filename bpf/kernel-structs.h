@@ -3,7 +3,7 @@
 
 /*
  * The parts of the kernel's own structures that programs read. Only names and types matter here:
- * libbpf fills in where the running kernel has them.
+ * libbpf fills in the running kernel's offsets.
  */
 
 #include "kernel.h"
@@ -30,7 +30,7 @@ struct dst_entry {
 	struct xfrm_state *xfrm;
 };
 
-/* The same of RTCF_LOCAL and RTF_LOCAL. */
+/* The value of both RTCF_LOCAL and RTF_LOCAL. */
 #define ROUTE_LOCAL 0x80000000
 
 /* Both begin with a struct dst_entry. */
@@ -42,7 +42,7 @@ struct rt6_info {
 	__u32 rt6i_flags;
 };
 
-/* A route by way of IPsec begins as any other does. */
+/* A route through IPsec begins like any other. */
 struct xfrm_dst {
 	struct dst_entry *child;
 };
@@ -139,7 +139,7 @@ struct tcp_skb_cb {
 	__u16 tcp_gso_segs;
 };
 
-/* What tells whether the tracepoint of the name has a third argument. */
+/* Shows whether the tracepoint of this name has a third argument. */
 struct trace_event_raw_tcp_retransmit_skb {
 	int err; /* Linux 6.17 */
 };
@@ -155,7 +155,7 @@ struct task_struct {
 	char comm[16];
 };
 
-/* Only names matter; the running kernel's values are asked for. */
+/* Only names matter; the values are the running kernel's. */
 enum skb_drop_reason {
 	SKB_DROP_REASON_NOT_SPECIFIED = 2,
 	SKB_DROP_REASON_OTHERHOST = 6, /* Linux 5.18 */

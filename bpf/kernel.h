@@ -27,12 +27,12 @@
 #define EEXIST 17
 #define EINVAL 22
 
-/* TCX calls the next program and clsact the next filter: the same value in both worlds. */
+/* With this value, TCX calls the next program and clsact the next filter. */
 #define HOOK_NEXT (-1)
 
 #define VLAN_VID_MASK 0x0fff
 
-/* Out of the way of the common path, which then stays together in the instruction cache. */
+/* Keep rare code off the common path, which then stays together in the instruction cache. */
 #define likely(condition) __builtin_expect(!!(condition), 1)
 #define unlikely(condition) __builtin_expect(!!(condition), 0)
 #define noinline __attribute__((noinline))

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #pragma once
 
-/* Keys as words: the compiler would take them apart into halves, which is how they are aligned. */
+/*
+ * Handles keys as words: the compiler would split them into halves, which is how they are aligned.
+ */
 
 #include "kernel.h"
 #include "types.h"
@@ -15,7 +17,7 @@ static __always_inline void copy_key(struct flow_key *into, const struct flow_ke
 		to[i] = words[i];
 }
 
-/* `into` has what is not turned round. */
+/* `into` already has the fields that are not turned round. */
 static __always_inline void turn_round(struct flow_key *into, const struct flow_key *from)
 {
 	const __u64 *src = (const __u64 *)from->src_ip, *dst = (const __u64 *)from->dst_ip;
@@ -30,7 +32,7 @@ static __always_inline void turn_round(struct flow_key *into, const struct flow_
 	into->dst_port = port;
 }
 
-/* One key for both directions of a connection: that of the one whose source is the lesser end. */
+/* Makes one key for both directions of a connection: that whose source is the lesser end. */
 static __always_inline void ordered_key(struct flow_key *into, const struct flow_key *from)
 {
 	const __u64 *src = (const __u64 *)from->src_ip, *dst = (const __u64 *)from->dst_ip;

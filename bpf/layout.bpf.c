@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * One of everything that user space decodes, so that the compiler describes it (BTF) even where
- * programs touch it only by way of bytes. Read by scripts/gen-layout.ts, never loaded.
+ * One of everything that user space decodes, so that the compiler describes it (BTF) even if
+ * programs access it only as bytes. Read by scripts/gen-layout.ts, never loaded.
  */
 
 #include "kernel.h"

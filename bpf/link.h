@@ -2,18 +2,18 @@
 #pragma once
 
 /*
- * What lies between the start of a frame and its IP header: tags, labels, sessions.
- * deploy/reference/limits.md lists what is looked through and what is not.
+ * Parses what comes between the start of a frame and its IP header: tags, labels, sessions.
+ * deploy/reference/limits.md lists which headers are skipped to find IP and which are not.
  */
 
 #include "kernel.h"
 #include "copy.h"
 #include "packet.h"
 
-/* Tags, labels and other headers before IP, with the tag that the kernel has taken out. */
+/* Limit of tags, labels and other headers before IP, with the tag that the kernel has taken out. */
 #define LINK_HEADERS_MAX 8
 
-/* Not in the kernel's headers, or not in all that we are built with. */
+/* Not in the kernel's headers, or not in all versions that we are built with. */
 #define ETH_P_QINQ4 0x9400
 #define ETH_P_FABRICPATH 0x8903
 #define ETH_P_PBB 0x88e7
@@ -26,7 +26,7 @@
 #define ETHERTYPE_MIN 0x0600
 
 #define LINK_NOT_IP 0
-/* Above all EtherTypes: there may be IP inside, and nobody looks. */
+/* Above all EtherTypes: there may be IP inside, but it is not parsed. */
 #define LINK_NOT_LOOKED_INTO 0x10000
 
 #define MPLS_BOTTOM 0x100 /* of the label's second half */
@@ -47,22 +47,22 @@ static __always_inline bool is_ip(__u32 protocol)
 	return protocol == ETH_P_IP || protocol == ETH_P_IPV6;
 }
 
-/* 802.1Q, 802.1ad, and what switches put on outer tags before that. */
+/* 802.1Q, 802.1ad, and types that switches gave outer tags before that. */
 static __always_inline bool is_tag(__u32 protocol)
 {
 	return protocol == ETH_P_8021Q || protocol == ETH_P_8021AD || protocol == ETH_P_QINQ1 ||
 	       protocol == ETH_P_QINQ2 || protocol == ETH_P_QINQ3 || protocol == ETH_P_QINQ4;
 }
 
-/* The longest header before IP whose length is fixed: a service instance tag, and a frame's. */
+/* The longest header before IP of fixed length: a service instance tag and a frame's header. */
 #define LINK_HEADER_BYTES 18
 
-/* The header at hand, in network order; zeros where the frame ends within it, and no protocol. */
+/* The current header, in network order; zeros, and so no protocol, if the frame ends within it. */
 struct link_header {
 	__be16 half[LINK_HEADER_BYTES / 2];
 };
 
-/* By a copy even where it could be read in place: rarer, and half the ways to verify. */
+/* Copies even if it could be read in place: that is rare, and this halves the paths to verify. */
 static __always_inline bool read_link_header(struct __sk_buff *skb, const struct packet *packet,
 					     struct link_header *into)
 {
@@ -76,7 +76,7 @@ static __always_inline bool read_link_header(struct __sk_buff *skb, const struct
 	return !copy_bytes(skb, packet->l3, into, bytes & ~1u, sizeof(*into));
 }
 
-/* Leaves a header of `size` bytes behind, of which the last two say what follows. */
+/* Skips a header of `size` bytes, whose last two say what follows. */
 static __always_inline __u32 leave_header(struct packet *packet, const struct link_header *header,
 					  const __u32 size)
 {
@@ -84,7 +84,7 @@ static __always_inline __u32 leave_header(struct packet *packet, const struct li
 	return bpf_ntohs(header->half[size / 2 - 1]);
 }
 
-/* What carries IP without saying so: the first four bits are the version (RFC 4928). */
+/* Finds IP that no type announces: the first four bits are the version (RFC 4928). */
 static __always_inline __u32 ip_by_version(struct __sk_buff *skb, const struct packet *packet)
 {
 	__u8 first;
@@ -98,7 +98,7 @@ static __always_inline __u32 ip_by_version(struct __sk_buff *skb, const struct p
 
 static __always_inline __u32 leave_tag(struct packet *packet, const struct link_header *header)
 {
-	/* The outermost id is the frame's; id 0 is a priority alone. */
+	/* The outermost id is the frame's; id 0 is only a priority. */
 	if (!packet->vlan_id)
 		packet->vlan_id = bpf_ntohs(header->half[0]) & VLAN_VID_MASK;
 	return leave_header(packet, header, 4);
@@ -135,7 +135,7 @@ static __always_inline __u32 leave_session(struct packet *packet, const struct l
 	return !ppp || ppp >= PPP_CONTROL ? LINK_NOT_IP : LINK_NOT_LOOKED_INTO;
 }
 
-/* One byte of version, one that counts the options of four bytes; a type follows them. */
+/* One byte of version, one with the number of four-byte options; a type follows them. */
 static __always_inline __u32 leave_metadata(struct __sk_buff *skb, struct packet *packet,
 					    const struct link_header *header)
 {
@@ -148,7 +148,7 @@ static __always_inline __u32 leave_metadata(struct __sk_buff *skb, struct packet
 	return bpf_ntohs(protocol);
 }
 
-/* RFC 8300: six bits of the first half count words; the fourth byte tells what follows. */
+/* RFC 8300: six bits of the first half count words; the fourth byte says what follows. */
 static __always_inline __u32 leave_service_header(struct packet *packet,
 						  const struct link_header *header)
 {
@@ -177,8 +177,8 @@ static __always_inline __u32 leave_llc(struct packet *packet, const struct link_
 }
 
 /*
- * Leaves one header behind and returns the protocol of the next. A global function, so that the
- * verifier goes its many ways once, not for each header.
+ * Skips one header and returns the protocol of the next. A global function, so that the verifier
+ * follows its many paths once, not for each header.
  */
 noinline __u32 leave_link_header(struct __sk_buff *skb, struct packet *packet, __u32 protocol)
 {
@@ -217,7 +217,7 @@ noinline __u32 leave_link_header(struct __sk_buff *skb, struct packet *packet, _
 	}
 }
 
-/* What is known to carry other frames or packets, and is not looked into. */
+/* Protocols that are known to carry other frames or packets, and are not parsed. */
 static __always_inline bool is_opaque(__u32 protocol)
 {
 	return protocol == ETH_P_MACSEC || protocol == ETH_P_TRILL ||
@@ -225,8 +225,8 @@ static __always_inline bool is_opaque(__u32 protocol)
 }
 
 /*
- * Walks from header to header until IP, from a protocol that is not, and returns what it has come
- * to. A global function, too.
+ * Walks from header to header, from a protocol other than IP, until IP, and returns the protocol
+ * that it has reached. A global function, too.
  */
 noinline __u32 parse_link(struct __sk_buff *skb, struct packet *packet, __u32 protocol)
 {
@@ -235,7 +235,7 @@ noinline __u32 parse_link(struct __sk_buff *skb, struct packet *packet, __u32 pr
 	for (__u32 i = 0; i < LINK_HEADERS_MAX; i++) {
 		if (is_opaque(protocol))
 			return LINK_NOT_LOOKED_INTO;
-		/* So that a frame is the same to the hook before a device takes its tag out. */
+		/* Keeps the limit the same as at the hook before a device takes its tag out. */
 		if (i == LINK_HEADERS_MAX - 1 && skb->vlan_present)
 			break;
 		protocol = leave_link_header(skb, packet, protocol);

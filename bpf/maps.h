@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #pragma once
 
-/* Where flows are kept. */
+/* Maps that hold flows. */
 
 #include "kernel.h"
 #include "types.h"
@@ -19,7 +19,7 @@ struct flow_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, FLOWS_MAX);
 	__type(key, struct flow_key);
-	/* Replaced at load, too: features that are on add to it. No type, which would fix it. */
+	/* Replaced at load, too: features that are on add to it. Not a type, which would fix it. */
 	__uint(value_size, sizeof(struct flow_metrics));
 };
 
@@ -27,10 +27,10 @@ struct flow_map flows_a SEC(".maps");
 struct flow_map flows_b SEC(".maps");
 
 /*
- * The map that hooks write to, put here by user space when they are loaded: a value here would have
- * libbpf wait for that. To drain it, the other one is put in its place: the kernel returns from an
- * update of a map of maps when every program that may have seen the old choice has ended, so that
- * nobody holds a pointer into a map that is being drained.
+ * The map that hooks write to. User space puts it here when it loads them: with an initial value,
+ * libbpf would wait for that update. To drain the map, user space puts the other one in its place:
+ * the kernel returns from an update of a map of maps when every program that may have seen the old
+ * choice has ended, so that nobody holds a pointer into a map that is being drained.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
@@ -44,7 +44,7 @@ struct {
 	__uint(max_entries, 4096);
 } wake SEC(".maps");
 
-/* New flows since the last swap, which sets it to 0. A map with a name that it can be pinned by. */
+/* New flows since the last swap, which sets this to 0. A map, so that it can be pinned by name. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -54,7 +54,7 @@ struct {
 
 const volatile struct config config SEC(".rodata.config");
 
-/* Of maps that filled up to where user space is woken: tells one from the next. */
+/* Counts the times that a map filled up so far that user space was woken, to distinguish them. */
 __u32 rushes;
 
 static __always_inline __u32 flows_inserted(void)
@@ -65,7 +65,7 @@ static __always_inline __u32 flows_inserted(void)
 	return slot ? *slot : 0;
 }
 
-/* User space has been woken, and has not swapped yet. */
+/* Whether user space has been woken and has not swapped yet. */
 static __always_inline bool is_rush(__u32 entries)
 {
 	return config.wake_entries && entries >= config.wake_entries;
@@ -90,37 +90,40 @@ static __always_inline void wake_when_filled(void)
 	if (!slot)
 		return;
 	entries = __sync_fetch_and_add(slot, 1) + 1;
-	/* The counter passes the limit once per swap. A full ring: user space is awake already. */
+	/*
+	 * The counter passes the limit once per swap. If the ring is full, user space is awake
+	 * already.
+	 */
 	if (entries == config.wake_entries) {
 		rushes++;
 		bpf_ringbuf_output(&wake, &entries, sizeof(entries), 0);
 	}
 }
 
-/* The map that is written to at the moment. */
+/* Returns the map that is written to at the moment. */
 static __always_inline void *current_flows(void)
 {
 	__u32 zero = 0;
 
-	/* NULL only where somebody else has loaded this, and no agent has filled it in yet. */
+	/* NULL only if somebody else has loaded this, and no agent has filled it in yet. */
 	return bpf_map_lookup_elem(&current, &zero);
 }
 
-/* Whether some feature is on: else one look is all that features cost. */
+/* Whether any feature is on; if none is, this check is all that features cost. */
 static __always_inline bool has_extensions(void)
 {
 	return config.value_bytes > sizeof(struct flow_metrics);
 }
 
-/* What a feature has added to an entry; `at` must be of `config`, and not 0. */
+/* Returns what a feature adds to an entry; `at` must be from `config`, and not 0. */
 static __always_inline void *extension(struct flow_metrics *flow, __u16 at)
 {
 	return (void *)flow + at;
 }
 
 /*
- * A flow that is being made up, longer than a stack. Only hooks have one per CPU: nothing of theirs
- * comes in between, whereas a probe that runs in a process may be interrupted by any other.
+ * A flow that is being built; too long for the stack. One per CPU is enough only for hooks: no
+ * other hook interrupts them, whereas any other probe may interrupt a probe that runs in a process.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -129,7 +132,7 @@ struct {
 	__uint(value_size, FLOW_VALUE_BYTES_MAX);
 } hook_fresh SEC(".maps");
 
-/* All zeros, for ever: what probes add flows with. */
+/* Always all zeros: probes add flows with it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -151,7 +154,7 @@ static __always_inline struct flow_metrics *fresh_flow(void)
 	return flow;
 }
 
-/* For probes: the flow if it is there. */
+/* For probes: returns the flow if it is there. */
 static __always_inline struct flow_metrics *find_flow(const struct flow_key *key)
 {
 	void *flows = current_flows();
@@ -161,7 +164,10 @@ static __always_inline struct flow_metrics *find_flow(const struct flow_key *key
 
 #define LOOPBACK_NET 127
 
-/* Between a host and itself: 127.0.0.0/8, ::1, or an address of its own to that same one. */
+/*
+ * Whether a flow is between a host and itself: 127.0.0.0/8, ::1, or an address of its own to that
+ * same one.
+ */
 static __always_inline bool is_to_itself(const struct flow_key *key)
 {
 	const __u64 *src = (const __u64 *)key->src_ip;
@@ -173,10 +179,10 @@ static __always_inline bool is_to_itself(const struct flow_key *key)
 }
 
 /*
- * For probes that have something to tell of a flow that no hook has seen yet, or will: adds it with
- * no packets. The hook that sees its first packet completes it. Probes hear of loopback, too, which
- * is seldom watched: there, only flows that a hook has seen are told of. `sampling`: one in this
- * many of what is counted of the flow. NULL: there is no such flow, or no room for it.
+ * For probes that have data on a flow that no hook has seen yet, or ever will: adds it with no
+ * packets. The hook that sees its first packet completes it. Probes see loopback, too, which is
+ * seldom watched: there, they add only to flows that a hook has seen. `sampling`: one in this many
+ * of what is counted of the flow. NULL: there is no such flow, or no room for it.
  */
 static __always_inline struct flow_metrics *add_blank_flow(const struct flow_key *key,
 							   __u16 eth_protocol, __u32 sampling)
@@ -198,8 +204,8 @@ static __always_inline struct flow_metrics *add_blank_flow(const struct flow_key
 	}
 	if (!error) {
 		/*
-		 * A hook that has come in between has put the same there, but for milliseconds:
-		 * the coarse clock is not for probes.
+		 * A hook that came in between has stored the same, but for milliseconds: the coarse
+		 * clock is not for probes.
 		 */
 		flow->start_ns = flow->end_ns = bpf_ktime_get_ns();
 		flow->eth_protocol = eth_protocol;

@@ -2,10 +2,10 @@
 #pragma once
 
 /*
- * What has no fixed size goes to user space as it is on the wire, by a ring buffer that is read
- * when a map is drained: a message is complete before the program that counted its packet ends, so
- * that a drained flow's messages are all there. In between it is read when it fills up, flows left
- * alone: a message says of which one it is.
+ * Data without a fixed size goes to user space as it is on the wire, through a ring buffer that is
+ * read when a map is drained: a message is complete before the program that counted its packet
+ * ends, so all messages of a drained flow are there. In between, the ring is also read when it
+ * fills up, without a drain of flows: each message names its flow.
  */
 
 #include "kernel.h"
@@ -27,7 +27,7 @@ struct {
 	__uint(max_entries, 4096);
 } messages_wake SEC(".maps");
 
-/* How far the ring had been read when that was asked for. */
+/* How far the ring had been read when that was last requested. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -35,13 +35,13 @@ struct {
 	__type(value, __u64);
 } messages_asked SEC(".maps");
 
-/* How much of the ring has been read; beginning with 0, where nothing was asked for. */
+/* How much of the ring has been read, plus 1: 0 means that nothing was asked for. */
 static __always_inline __u64 messages_read(void)
 {
 	return bpf_ringbuf_query(&messages, BPF_RB_CONS_POS) + 1;
 }
 
-/* Bytes of the ring that a message with so much payload takes. */
+/* Bytes of the ring that a message with `length` bytes of payload takes. */
 static __always_inline __u32 message_bytes(__u32 length)
 {
 	__u32 room = MESSAGE_ROOM_LARGE;
@@ -53,12 +53,13 @@ static __always_inline __u32 message_bytes(__u32 length)
 	return sizeof(struct message) + room + BPF_RINGBUF_HDR_SZ;
 }
 
-/* Of what is left of the ring, as of flows: there is no second one for the busy. */
+/* Multiple of what is left of the ring, as with flows: there is no second ring for the busy. */
 #define MESSAGE_SHARE 16
 
 /*
- * Whether there is room for a message of who is here: once the ring is half full, a multiple of
- * what is left for each interface, until it is read, and more for each namespace (side-tables.h).
+ * Whether there is room for a message from this interface: once the ring is half full, each
+ * interface gets a multiple of what is left, until the ring is read, and each namespace gets more
+ * (side-tables.h).
  */
 static __always_inline bool has_message_room(struct __sk_buff *skb, __u32 length)
 {
@@ -71,7 +72,7 @@ static __always_inline bool has_message_room(struct __sk_buff *skb, __u32 length
 					       message_bytes(length), (size - used) * MESSAGE_SHARE);
 }
 
-/* Asks once: as long as nothing has been read, user space is on its way. */
+/* Asks once: until something has been read, user space is on its way. */
 static __always_inline void wake_when_half_full(void)
 {
 	__u64 used = bpf_ringbuf_query(&messages, BPF_RB_AVAIL_DATA), *asked, read;
@@ -88,8 +89,8 @@ static __always_inline void wake_when_half_full(void)
 }
 
 /*
- * The head of the message that is being made up: what is called on the way shares 512 bytes of
- * stack with a hook's own. For hooks only, as hook_fresh is.
+ * The head of the message that is being built: functions called on the way share 512 bytes of stack
+ * with the hook's own. For hooks only, like hook_fresh.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -113,8 +114,8 @@ static __always_inline struct message *fresh_head(struct __sk_buff *skb,
 }
 
 /*
- * The kernel wants sizes that it knows beforehand: `room` must be constant. What is longer is cut.
- * False: the ring is full.
+ * The kernel requires sizes that it knows beforehand: `room` must be constant. Longer payloads are
+ * cut. False: the ring is full.
  */
 static __always_inline bool send_sized(struct __sk_buff *skb, const struct message *head,
 				       __u32 offset, __u32 length, const __u32 room)
@@ -143,9 +144,10 @@ static __always_inline bool send_sized(struct __sk_buff *skb, const struct messa
 
 /*
  * Sends `length` bytes of the packet from `offset` on, or as many of them as a message holds,
- * behind a head in which key, kind and what is of the kind are filled in. Returns how many bytes
- * were sent, or lost and counted. A global function, so that the verifier looks at it once; such
- * functions it looks at even if nobody calls them, hence the first condition, here and elsewhere.
+ * behind a head in which the key, the kind and the fields of that kind are filled in. Returns how
+ * many bytes were sent, or lost and counted. A global function, so that the verifier checks it
+ * once. It checks such functions even if nobody calls them, hence the first condition, here and
+ * elsewhere.
  */
 noinline __u32 send_message(struct __sk_buff *skb, const struct message *head, __u32 offset,
 			    __u32 length)

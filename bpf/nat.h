@@ -10,7 +10,7 @@
  *	reply                answer before translation
  *	original, turned     answer after it
  *
- * Each of the four flows is told what it is on the other side of the translation.
+ * Each of the four flows records what it is on the other side of the translation.
  */
 
 #include "kernel.h"
@@ -20,7 +20,7 @@
 #include "netns.h"
 #include "parse.h"
 
-/* Packets of a flow, per entry, for which connections are looked for. */
+/* Packets of a flow, per entry, for which a connection is looked up. */
 #define NAT_LOOKUPS_MAX 3
 
 /* enum ip_conntrack_status */
@@ -77,7 +77,7 @@ struct nf_conn {
 
 #pragma clang attribute pop
 
-/* Up to the end of `dir`, which every kernel takes; later ones also take a zone behind it. */
+/* Ends with `dir`, a size that every kernel takes; later ones also take a zone behind it. */
 struct bpf_ct_opts___nat {
 	__s32 netns_id; /* -1: of the packet's device */
 	__s32 error;
@@ -97,12 +97,12 @@ static __always_inline bool nat_has_ports(__u8 protocol)
 	       protocol == IPPROTO_UDPLITE || protocol == IPPROTO_DCCP;
 }
 
-/* Addresses and ports, which stand first in keys as in nat_metrics. */
+/* Addresses and ports, which come first in keys as in nat_metrics. */
 #define NAT_ENDS_BYTES __builtin_offsetof(struct flow_key, protocol)
 
 _Static_assert(NAT_ENDS_BYTES == __builtin_offsetof(struct nat_metrics, zone), "copied as one");
 
-/* Where connection tracking keeps an IPv4 address, the rest is 0. */
+/* Connection tracking keeps an IPv4 address in the first word; the rest is 0. */
 static __always_inline void read_address(__u8 into[16], const union nf_inet_addr *address,
 					 bool is_ipv4)
 {
@@ -116,7 +116,7 @@ static __always_inline void read_address(__u8 into[16], const union nf_inet_addr
 	}
 }
 
-/* The flow of packets like the tuple; the rest of `into` is there already. */
+/* Makes the key of packets like the tuple; the rest of `into` is already there. */
 static __always_inline void tuple_key(const struct nf_conntrack_tuple *tuple, bool is_ipv4,
 				      struct flow_key *into)
 {
@@ -130,14 +130,14 @@ static __always_inline void tuple_key(const struct nf_conntrack_tuple *tuple, bo
 }
 
 /*
- * What would not fit on the stack, which all functions that a hook is in the middle of share: 512
- * bytes. For the same reason this is done by functions one after the other rather than nested. Only
- * hooks use it, and nothing of theirs comes in between.
+ * Data that would not fit on the stack: all functions that a hook is inside of share 512 bytes. For
+ * the same reason functions are called one after another rather than nested. Only hooks use this,
+ * and no other hook interrupts them.
  */
 struct nat_work {
 	struct flow_key key; /* of the packet */
-	struct flow_key here; /* what the connection says of this side */
-	struct flow_key there; /* and of the other */
+	struct flow_key here; /* the connection's key on this side */
+	struct flow_key there; /* and on the other */
 	struct bpf_sock_tuple tuple;
 	struct bpf_ct_opts___nat options;
 	__u16 zone;
@@ -151,7 +151,7 @@ struct {
 	__type(value, struct nat_work);
 } nat_works SEC(".maps");
 
-/* Functions, since the compiler would keep all words of all keys, and so fill the stack. */
+/* Not inlined: the compiler would keep all words of all keys, and so fill the stack. */
 static noinline int is_same(const struct flow_key *a, const struct flow_key *b)
 {
 	return same_key(a, b);
@@ -163,7 +163,7 @@ static noinline int turn(struct flow_key *key)
 	return 0;
 }
 
-/* What the connection is, and when it is translated, its tuples. */
+/* Reads the connection's state and, if it is translated, its tuples. */
 static noinline int read_connection(const struct nf_conn *connection, struct nat_work *work)
 {
 	unsigned long status = BPF_CORE_READ(connection, status);
@@ -181,7 +181,7 @@ static noinline int read_connection(const struct nf_conn *connection, struct nat
 	return NAT_TRANSLATED;
 }
 
-/* Looks in the table of the device's namespace, zone 0, for packets as `here` has them. */
+/* Looks up the connection of packets like `here` in the table of the device's namespace, zone 0. */
 static noinline int look_up_connection(struct __sk_buff *skb, struct nat_work *work)
 {
 	const struct flow_key *key = &work->here;
@@ -213,9 +213,10 @@ static noinline int look_up_connection(struct __sk_buff *skb, struct nat_work *w
 }
 
 /*
- * Packets on their way out carry their connection, whatever its protocol and zone; those on their
- * way in do not yet, so the table is asked for packets like these and for their answers, which it
- * can be for TCP and UDP alone. What a tunnel's packet carries is the connection of its outer flow.
+ * Packets on their way out carry their connection, of any protocol and zone. Packets on their way
+ * in do not carry it yet, so it is looked up in the table, by their key and by that of their
+ * answers, which is possible for TCP and UDP only. A tunnel's packet carries the connection of its
+ * outer flow.
  */
 static __always_inline int find_connection(struct __sk_buff *skb, const struct packet *packet,
 					   struct nat_work *work)
@@ -239,11 +240,16 @@ static __always_inline int find_connection(struct __sk_buff *skb, const struct p
 	return look_up_connection(skb, work);
 }
 
-/* Which of the connection's four flows the packet is of; afterwards `there` is its other side. */
+/*
+ * Finds which of the connection's four flows the packet is of; afterwards `there` is its other
+ * side.
+ */
 static __always_inline int match_sides(struct nat_work *work)
 {
 	turn(&work->there);
-	/* Requests before and after; what is neither should be an answer, that is, their reverse. */
+	/*
+	 * Requests before and after; any other packet should be an answer, that is, their reverse.
+	 */
 	if (!is_same(&work->key, &work->here) && !is_same(&work->key, &work->there)) {
 		turn(&work->here);
 		turn(&work->there);
@@ -257,8 +263,8 @@ static __always_inline int match_sides(struct nat_work *work)
 }
 
 /*
- * Tells another flow what it is on the other side. That one may have been seen where nobody could
- * tell: in another namespace, or as a connection's first packet, before there was a connection.
+ * Records in another flow what it is on the other side. That flow may have been seen where this was
+ * unknown: in another namespace, or as a connection's first packet, before there was a connection.
  */
 static noinline int tell_flow(const struct flow_key *whom, const struct flow_key *other, __u16 zone)
 {
@@ -276,7 +282,7 @@ static noinline int tell_flow(const struct flow_key *whom, const struct flow_key
 	return 1;
 }
 
-/* The result means nothing: a function of programs may not return by chance what is in R0. */
+/* The result means nothing: BPF functions may not return whatever happens to be in R0. */
 static noinline int find_translation(struct __sk_buff *skb, const struct packet *packet,
 				     struct flow_metrics *flow)
 {
@@ -302,14 +308,16 @@ static noinline int find_translation(struct __sk_buff *skb, const struct packet 
 			nat->state = state;
 			nat->lookups = NAT_LOOKUPS_MAX;
 		}
-		/* Unknown so far: the connection may be about to be made. */
+		/* Unknown so far: the connection may be about to be created. */
 		if (state != NAT_TRANSLATED)
 			return 0;
 		__builtin_memcpy(nat, &work->there, NAT_ENDS_BYTES);
 		nat->zone = work->zone;
 		nat->state = state;
 	}
-	/* Later again if it is not there: a drain may have come between its entry and this one. */
+	/*
+	 * Retried later if it is not there: a drain may have come between its entry and this one.
+	 */
 	if (tell_flow(&work->there, &work->key, nat->zone))
 		nat->lookups = NAT_LOOKUPS_MAX;
 	turn(&work->key);

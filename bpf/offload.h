@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * A tunnel's packet that is yet to be cut into segments, or was put together of some: on the wire
- * each segment has the headers inside, too. Kernels count those from Linux 6.17 on, and on the way
- * out only.
+ * A tunnel's packet that is yet to be cut into segments, or was joined from some: on the wire each
+ * segment has the inner headers, too. Kernels count those from Linux 6.17 on, and on the way out
+ * only.
  */
 
 #include "kernel.h"
@@ -20,19 +20,19 @@
 /* GRE, IP in IP and UDP tunnels, with and without checksums. */
 #define GSO_TUNNELS (0x3f << 6)
 
-/* Where tunnels are that are not looked into otherwise: VXLAN, as it was before, and Geneve. */
+/* Ports of tunnels that are not decoded otherwise: VXLAN, its old port, and Geneve. */
 #define VXLAN_PORT 4789
 #define VXLAN_OLD_PORT 8472
 #define GENEVE_PORT 6081
 
 #define IPPROTO_IN_IPV4 4
 #define GRE_VERSION 0x0007
-/* Each of these says that there are four bytes more: checksum, key, sequence number. */
+/* Each of these flags adds four bytes: checksum, key, sequence number. */
 #define GRE_CHECKSUM 0x8000
 #define GRE_KEY 0x2000
 #define GRE_SEQUENCE 0x1000
 
-/* Most of what has segments is no tunnel. */
+/* Most packets of several segments are not tunnels. */
 static __always_inline bool may_be_tunnel(const struct packet *packet)
 {
 	__u8 protocol = packet->key.protocol;
@@ -41,7 +41,7 @@ static __always_inline bool may_be_tunnel(const struct packet *packet)
 	       protocol == IPPROTO_IPV6;
 }
 
-/* Where the payload inside begins, from the start of the frame, by what the kernel knows; 0: no. */
+/* Offset of the inner payload from the start of the frame, as the kernel knows it; 0: none. */
 static __always_inline __u32 inner_payload_known(struct __sk_buff *skb, __u32 *gso_type)
 {
 	struct sk_buff *kernel_skb = bpf_cast_to_kern_ctx(skb);
@@ -64,7 +64,7 @@ static __always_inline __u32 inner_payload_known(struct __sk_buff *skb, __u32 *g
 	return at + length - (BPF_CORE_READ(kernel_skb, data) - head);
 }
 
-/* As enter_udp_tunnel(), for GRE (RFC 2784, RFC 2890). */
+/* Like enter_udp_tunnel(), for GRE (RFC 2784, RFC 2890). */
 static __always_inline __u32 enter_gre(struct __sk_buff *skb, __u32 *at)
 {
 	struct l4_head header;
@@ -113,7 +113,7 @@ static __always_inline __u32 enter_tunnel(struct __sk_buff *skb, const struct pa
 	}
 }
 
-/* A frame inside, which may have a tag of its own. */
+/* Enters the frame inside, which may have a tag of its own. */
 static __always_inline __u32 enter_frame(struct __sk_buff *skb, __u32 *at)
 {
 	struct l4_head tag;
@@ -130,7 +130,7 @@ static __always_inline __u32 enter_frame(struct __sk_buff *skb, __u32 *at)
 	return bpf_ntohs(tag.second);
 }
 
-/* Where the payload of the packet at `at` begins, from the start of the frame; 0: unknown. */
+/* Offset of the payload of the packet at `at` from the start of the frame; 0: unknown. */
 static __always_inline __u32 inner_payload(struct __sk_buff *skb, __u32 at, __u32 protocol)
 {
 	struct iphdr v4;
@@ -160,8 +160,8 @@ static __always_inline __u32 inner_payload(struct __sk_buff *skb, __u32 at, __u3
 }
 
 /*
- * A packet of several segments: finds what each repeats besides the headers of its flow. A global
- * function, see parse_link(); the result means nothing.
+ * For a packet of several segments: finds the headers that each repeats besides those of its flow.
+ * A global function, see parse_link(); the result means nothing.
  */
 noinline __u32 note_inner_headers(struct __sk_buff *skb, struct packet *packet)
 {
@@ -171,7 +171,7 @@ noinline __u32 note_inner_headers(struct __sk_buff *skb, struct packet *packet)
 		return 0;
 	if (config.has_netns_cookie)
 		payload = inner_payload_known(skb, &type);
-	/* Datagrams of a sender that has them cut up are no tunnel, whatever their port. */
+	/* Datagrams that their sender has cut up are not tunnels, on any port. */
 	if (!payload && !type) {
 		at = packet->l4;
 		protocol = enter_tunnel(skb, packet, &at);

@@ -2,14 +2,14 @@
 #pragma once
 
 /*
- * How much plain text goes through OpenSSL, and in which flow. Nothing of the text is read: only
- * how long it is.
+ * Counts how much plain text goes through OpenSSL, and in which flow. The text itself is not read,
+ * only its length.
  *
- * A thread that is inside of SSL_read or SSL_write and calls a socket there tells which flow the
- * SSL object belongs to. That is remembered, since a read may be answered from what an earlier one
- * has brought. What is written to or read from memory by a program that handles its sockets itself
- * is counted, but belongs to no flow. A flow that no hook sees has its plain text and no packets;
- * when both ends are on this host, the text counts at either.
+ * A thread that calls a socket inside SSL_read or SSL_write shows which flow the SSL object belongs
+ * to. That is remembered, since a read may be answered from data that an earlier one fetched. If a
+ * program handles its sockets itself, and OpenSSL reads and writes memory only, the text is
+ * counted, but belongs to no flow. A flow that no hook sees has its plain text and no packets; if
+ * both ends are on this host, the text counts at each of them.
  */
 
 #include "kernel.h"
@@ -30,7 +30,7 @@ struct sock___openssl {
 
 enum ssl_direction { SSL_READ, SSL_WRITE };
 
-/* A call under way. */
+/* A call in progress. */
 struct ssl_call {
 	__u64 ssl; /* address of the object */
 	__u64 length_at; /* where an _ex function puts the length; 0: its result is the length */
@@ -38,7 +38,10 @@ struct ssl_call {
 	__u8 pad[7];
 };
 
-/* By thread: pid_tgid. Least recently used go first, so that killed threads leave nothing. */
+/*
+ * By thread: pid_tgid. The least recently used are removed first, so that killed threads leave
+ * nothing behind.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1);
@@ -49,7 +52,7 @@ struct {
 struct ssl_object {
 	__u64 address;
 	__u32 process;
-	__u32 direction; /* the flow is another one each way */
+	__u32 direction; /* each direction has a flow of its own */
 };
 
 struct ssl_flow {
@@ -64,7 +67,7 @@ struct {
 	__type(value, struct ssl_flow);
 } ssl_flows SEC(".maps");
 
-/* What went through, by enum ssl_direction. */
+/* Totals, by enum ssl_direction. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 2);
@@ -86,7 +89,7 @@ static __always_inline int ssl_begin(const void *registers, __u8 direction, bool
 	call.ssl = argument(registers, 0);
 	if (has_length_at)
 		call.length_at = argument(registers, 3);
-	/* A call from within a call: the inner one counts, and the outer one finds it gone. */
+	/* In nested calls, the inner one counts, and the outer one finds its entry gone. */
 	if (bpf_map_update_elem(&ssl_calls, &thread, &call, BPF_ANY))
 		count_in_probe(STAT_FEATURE_LOST, 1, 0);
 	return 0;
@@ -137,7 +140,7 @@ static __always_inline struct flow_metrics *ssl_flow(const struct ssl_flow *know
 				 .eth_protocol = eth_protocol_of(key),
 				 .directions = known->directions };
 
-	/* With these, a flow that no hook has recorded is one that was not wanted. */
+	/* With sampling, a flow that no hook has recorded was not wanted. */
 	if (config.sampling > 1 || config.filter_samples)
 		return find_flow(key);
 	return find_wanted_flow(&probed);
@@ -194,7 +197,7 @@ int openssl_free(struct pt_regs *registers)
 	return 0;
 }
 
-/* Inside of a call, whichever way: a write may have to read first, and the reverse. */
+/* Inside a call, in either direction: a write may have to read first, and the reverse. */
 static __always_inline int ssl_socket(struct sock *sk, enum sock_access access)
 {
 	__u64 thread = bpf_get_current_pid_tgid();
@@ -245,7 +248,7 @@ int BPF_PROG(openssl_tcp_receive, struct sock *sk)
 	return ssl_socket(sk, SOCK_TYPED);
 }
 
-/* arm64 has fentry since Linux 6.4. Looked at in calls that are under way only, which are few. */
+/* arm64 has fentry since Linux 6.4. The socket is read only during calls, which are few. */
 SEC("kprobe/tcp_sendmsg")
 int openssl_tcp_send_kprobe(struct pt_regs *registers)
 {

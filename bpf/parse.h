@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * From bytes to a flow key and to what else is recorded of a packet. Nothing of the packet is
- * changed: where headers lie outside the linear area they are copied instead of pulled in.
+ * Parses a packet's bytes into a flow key and the other fields that are recorded. The packet is not
+ * changed: headers outside the linear area are copied instead of pulled in.
  */
 
 #include "kernel.h"
@@ -44,7 +44,7 @@ struct l4_head {
 	__be16 second;
 };
 
-/* Headers sizes below which a transport's header is cut short. */
+/* Sizes below which a transport's header is cut short. */
 static __always_inline __u32 l4_minimum(__u8 protocol)
 {
 	switch (protocol) {
@@ -153,7 +153,7 @@ static __always_inline void map_ipv4(__u8 into[16], __be32 address)
 	words[3] = address;
 }
 
-/* What comes between the IP header and the payload: in IPv4, AH alone. */
+/* Whether a header comes between the IP header and the payload: in IPv4, only AH does. */
 static __always_inline bool is_extension(const struct packet *packet, __u8 next)
 {
 	if (next == IPPROTO_AH)
@@ -163,7 +163,7 @@ static __always_inline bool is_extension(const struct packet *packet, __u8 next)
 		next == IPPROTO_FRAGMENT);
 }
 
-/* False: there is one already, which receivers refuse (as Linux does). */
+/* False: it is a second fragment header, which receivers refuse (as Linux does). */
 static __always_inline bool note_fragment(struct packet *packet,
 					  const struct ipv6_extension *extension)
 {
@@ -171,19 +171,19 @@ static __always_inline bool note_fragment(struct packet *packet,
 
 	if (packet->is_fragment)
 		return false;
-	/* Neither offset nor more to come: an atomic fragment (RFC 6946), whole. */
+	/* No offset and no more fragments: an atomic fragment (RFC 6946), which is whole. */
 	packet->is_fragment = fragment & (IPV6_FRAGMENT_OFFSET | IPV6_MORE_FRAGMENTS);
 	packet->is_later_fragment = fragment & IPV6_FRAGMENT_OFFSET;
 	packet->fragment_id = extension->fragment_id;
 	return true;
 }
 
-/* More than any header's number: none follows. */
+/* Greater than any header's number: no header follows. */
 #define EXTENSION_MALFORMED 0x100
 
 /*
- * Leaves the extension `next` behind and returns the number of what follows. A global function, so
- * that the verifier goes its many ways once, not for each extension.
+ * Skips the extension `next` and returns the number of what follows. A global function, so that the
+ * verifier follows its many paths once, not for each extension.
  */
 noinline __u32 leave_extension(struct __sk_buff *skb, struct packet *packet, __u32 next)
 {
@@ -210,7 +210,7 @@ noinline __u32 leave_extension(struct __sk_buff *skb, struct packet *packet, __u
 }
 
 /*
- * Walks from header to header until one that is not an extension, or is a later fragment's data. A
+ * Walks from header to header, up to one that is not an extension, or to a later fragment's data. A
  * global function, too.
  */
 noinline __u32 parse_extensions(struct __sk_buff *skb, struct packet *packet)
@@ -274,8 +274,8 @@ static __always_inline enum verdict parse_ipv4(struct __sk_buff *skb, struct pac
 }
 
 /*
- * Addresses of IPv4 in an IPv6 header: nobody should send them (RFC 4291, section 2.5.5.2, has them
- * for software), anybody can. They make no flow of IPv4's.
+ * Whether an IPv6 header has addresses of IPv4: nobody should send them (RFC 4291, section 2.5.5.2,
+ * has them for software), but anybody can. Such packets do not belong to flows of IPv4.
  */
 static __always_inline bool has_mapped(const struct flow_key *key)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #pragma once
 
-/* The places where packets of a flow were seen, and which of them is the one where they count. */
+/* The places where packets of a flow were seen, and the one where they count. */
 
 #include "kernel.h"
 #include "types.h"
@@ -11,8 +11,8 @@
 #include "wire.h"
 
 /*
- * What a hook is to a flow: facts as in a slot, and this one, in place of a namespace: packets of
- * the flow were seen here first, in this direction.
+ * Describes what a hook is to a flow: facts as in a slot and, in place of a namespace, this one:
+ * packets of the flow were seen here first, in this direction.
  */
 #define PLACE_IS_FIRST 1ULL
 
@@ -25,7 +25,7 @@ static __always_inline __u64 describe_place(__u64 slot, bool is_first_slot, bool
 	return facts;
 }
 
-/* A slot of a hook that sees a packet of the flow. */
+/* Makes the slot of a hook that sees a packet of the flow. */
 static __always_inline __u64 new_slot(__u64 place, bool is_first_slot, bool egress)
 {
 	__u64 slot = place | seen_in(egress) | ((__u64)facts_of(place) << 32 & SLOT_FACTS);
@@ -34,8 +34,8 @@ static __always_inline __u64 new_slot(__u64 place, bool is_first_slot, bool egre
 }
 
 /*
- * A flow turns up at another place: its other slots may have facts of a time when there was no hook
- * here, and its packets were born elsewhere.
+ * For a flow that turns up at another place: its other slots may hold facts from a time when there
+ * was no hook here, and its packets were born elsewhere.
  */
 static __always_inline void refresh_facts(__u64 *slots)
 {
@@ -52,8 +52,9 @@ static __always_inline void refresh_facts(__u64 *slots)
 }
 
 /*
- * Beyond the first slot. Slots fill up in order and are never emptied, so CPUs race for them one
- * atomic at a time. A global function, so that the verifier goes its many ways once.
+ * note_place() beyond the first slot. Slots fill up in order and are never emptied, so CPUs race
+ * for them one atomic instruction at a time. A global function, so that the verifier follows its
+ * many paths once.
  */
 noinline __u64 note_further_place(struct flow_metrics *flow, struct __sk_buff *skb, __u32 egress,
 				  const struct packet *packet)
@@ -88,7 +89,7 @@ noinline __u64 note_further_place(struct flow_metrics *flow, struct __sk_buff *s
 	return (__u64)facts_of(place) << 32 & SLOT_FACTS;
 }
 
-/* Notes that a packet of the flow is here; returns what here is to the flow. */
+/* Notes that a packet of the flow was seen here; returns what this place is to the flow. */
 static __always_inline __u64 note_place(struct flow_metrics *flow, struct __sk_buff *skb,
 					bool egress, const struct packet *packet)
 {
@@ -102,7 +103,7 @@ static __always_inline __u64 note_place(struct flow_metrics *flow, struct __sk_b
 static __always_inline bool is_born_at(__u64 place, struct __sk_buff *skb,
 				       const struct packet *packet, bool egress)
 {
-	/* What has come in by another interface, or may have been counted before it was wrapped. */
+	/* It came in by another interface, or may have been counted before it was wrapped. */
 	bool is_older = egress && (skb->ingress_ifindex ||
 				   (config.tunnel_at && packet->tunnel_type));
 
@@ -127,10 +128,10 @@ static noinline bool leaves_elsewhere(const struct flow_metrics *flow, struct __
 }
 
 /*
- * Whether a packet counts here that is not born here. Of a flow that has packets which are born
- * somewhere, this one was counted there, too. Of one that has none, since it is another one
- * translated, or came out of a tunnel, packets count where the first one was seen. What a tag says
- * of a flow that is known adds nothing to that.
+ * Whether a packet that is not born here counts here. If packets of its flow are born somewhere,
+ * this one was counted there, too. If none are, since the flow is another one translated or came
+ * out of a tunnel, packets count where the first one was seen. A tag of a known flow adds nothing
+ * to that.
  */
 static __always_inline bool is_counted_at(__u64 place, bool has_births)
 {

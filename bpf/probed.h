@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #pragma once
 
-/* Flows that probes have something to tell of, as far as they are wanted. */
+/* Finds or adds flows that probes have data on, if they are wanted. */
 
 #include "kernel.h"
 #include "types.h"
@@ -9,16 +9,16 @@
 #include "maps.h"
 #include "watched.h"
 
-/* What a probe knows of a packet, or of a flow without one: then `tcp_flags` is 0. */
+/* A packet as a probe knows it, or a flow without one: then `tcp_flags` is 0. */
 struct probed {
 	const struct flow_key *key;
 	__u16 eth_protocol;
 	__u16 tcp_flags;
-	bool is_drawn; /* a hook has seen the packet and let it win the draw */
+	bool is_drawn; /* a hook has seen the packet, and it won the draw */
 	__u32 directions; /* in which it is watched, see watched.h; 0: in none */
 };
 
-/* Adds the flow if rules want it and, unless that is done, it wins their draw. */
+/* Adds the flow if rules want it and it wins their draw, unless it was drawn already. */
 static __always_inline struct flow_metrics *add_wanted_flow(const struct probed *probed)
 {
 	struct filter_verdict verdict;
@@ -37,7 +37,7 @@ static __always_inline struct flow_metrics *add_wanted_flow(const struct probed 
 	return flow;
 }
 
-/* For what a flow is, and not how often: one that is there was wanted for its packets. */
+/* For properties of a flow, not for counts: a flow that is there was wanted for its packets. */
 static __always_inline struct flow_metrics *find_wanted_flow(const struct probed *probed)
 {
 	struct flow_metrics *flow = find_flow(probed->key);
@@ -45,7 +45,7 @@ static __always_inline struct flow_metrics *find_wanted_flow(const struct probed
 	return flow ? flow : add_wanted_flow(probed);
 }
 
-/* For what is counted: NULL, too, where the draw is lost, by the flow's rate if it is there. */
+/* For counts: also NULL if the draw is lost, at the flow's rate if it is there. */
 static __always_inline struct flow_metrics *find_drawn_flow(const struct probed *probed)
 {
 	struct flow_metrics *flow = find_flow(probed->key);

@@ -2,14 +2,14 @@
 #pragma once
 
 /*
- * Whose socket a flow is of. What runs in a process, to connect, to listen, to send or to receive,
- * writes the process down at the socket; hooks, which run anywhere, read it there. Sockets that are
- * accepted inherit it from the listening one. A socket that is older than we are is known from the
- * next thing that is done with it.
+ * Finds the process whose socket a flow belongs to. Probes that run in a process, when it connects,
+ * listens, sends or receives, store the process at the socket; hooks, which run anywhere, read it
+ * there. Accepted sockets inherit it from the listening one. The process of a socket that is older
+ * than our programs is known once the socket is used again.
  *
- * The first datagram is through all hooks before its sender's call is over, and is received after
- * all of them. So a hook leaves its flow's key at a socket of nobody's, and whoever writes himself
- * down there completes that flow, too.
+ * The first datagram passes all hooks before its sender's call returns, and is received after all
+ * of them. So a hook leaves its flow's key at a socket without an owner, and the probe that stores
+ * the owner there completes that flow, too.
  */
 
 #include "kernel.h"
@@ -21,14 +21,14 @@
 
 #define TCP_LISTEN 10
 
-/* Packets of a flow, between two drains, whose socket is looked at: some are nobody's. */
+/* Packets of a flow, between two drains, whose socket is checked: some have no owner. */
 #define SOCKET_ATTEMPTS_MAX 16
-/* Look-ups of the socket that a flow of UDP is for: each costs as much as counting a packet. */
+/* Lookups of the socket that a UDP flow is for: each costs as much as counting a packet. */
 #define LOOKUP_ATTEMPTS_MAX 2
 
 struct socket_owner {
 	__u64 cgroup;
-	__u32 pid; /* 0: nobody yet */
+	__u32 pid; /* 0: none yet */
 	__u32 is_awaited; /* by `flow` */
 	__u8 comm[16];
 	struct flow_key flow;
@@ -71,7 +71,7 @@ static __always_inline void ask_socket(struct bpf_sock *sk, const struct packet 
 
 /*
  * Sockets without an address of their own are found for any address, also for those of packets that
- * are only passing through. Where forwarding is off, none are.
+ * are only passing through. If forwarding is off, no packets pass through.
  */
 static noinline bool is_delivered_here(struct __sk_buff *skb, const struct packet *packet)
 {
@@ -97,7 +97,7 @@ static __always_inline bool has_no_address(const struct bpf_sock *sk)
 	return !(sk->src_ip4 | sk->src_ip6[0] | sk->src_ip6[1] | sk->src_ip6[2] | sk->src_ip6[3]);
 }
 
-/* The socket that a datagram is for, which may never send one and be known by that. */
+/* Asks the socket that a datagram is for, which may never send one and become known that way. */
 static noinline void ask_receiver(struct __sk_buff *skb, const struct packet *packet,
 				  struct flow_metrics *flow)
 {
@@ -128,7 +128,7 @@ static noinline void ask_receiver(struct __sk_buff *skb, const struct packet *pa
 
 /*
  * A packet keeps its sender's socket until the receiving side's IP layer, through veth pairs and
- * bridges. Where nobody is found, user space takes the process of the other direction.
+ * bridges. If no process is found, user space takes that of the other direction.
  */
 static __always_inline void note_process(struct __sk_buff *skb, const struct packet *packet,
 					 struct flow_metrics *flow)
@@ -141,7 +141,9 @@ static __always_inline void note_process(struct __sk_buff *skb, const struct pac
 	sk = skb->sk;
 	if (sk)
 		sk = bpf_sk_fullsock(sk);
-	/* A packet socket's, of another family, is on its way to somebody's socket all the same. */
+	/*
+	 * A packet of a packet socket, which is of another family, may still be for another socket.
+	 */
 	if (sk && (sk->family == AF_INET || sk->family == AF_INET6)) {
 		ask_socket(sk, packet, flow);
 	} else if (packet->key.protocol == IPPROTO_UDP &&
@@ -151,7 +153,7 @@ static __always_inline void note_process(struct __sk_buff *skb, const struct pac
 	}
 }
 
-/* The process that runs has the socket. */
+/* Stores the running process as the socket's owner. */
 static __always_inline void own(struct sock *sk)
 {
 	const struct task_struct *task;
@@ -167,7 +169,7 @@ static __always_inline void own(struct sock *sk)
 		return;
 	if (owner->pid != pid) {
 		task = bpf_get_current_task_btf();
-		/* Of the process; threads may have names of their own. */
+		/* The process's name; threads may have names of their own. */
 		__builtin_memcpy(owner->comm, task->group_leader->comm, sizeof(owner->comm));
 		owner->cgroup = bpf_get_current_cgroup_id();
 		owner->pid = pid;
@@ -194,7 +196,7 @@ int BPF_PROG(process_received, struct sock *sk)
 	return 0;
 }
 
-/* To connect and to listen are calls; all other changes may come with a packet. */
+/* Connecting and listening are calls; all other changes may come with a packet. */
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(process_called, struct sock *sk, int before, int after)
 {

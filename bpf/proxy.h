@@ -2,15 +2,15 @@
 #pragma once
 
 /*
- * The PROXY protocol of HAProxy, versions 1 (a line of text) and 2: what load balancers put in
- * front of a connection's first bytes.
+ * The PROXY protocol of HAProxy, versions 1 (a line of text) and 2: a header that load balancers
+ * put in front of a connection's first bytes.
  */
 
 #include "kernel.h"
 #include "copy.h"
 #include "maps.h"
 
-/* Longest line of version 1, its end included; version 2 takes 16 bytes to know its length. */
+/* Longest line of version 1, its end included; version 2 has its length within 16 bytes. */
 #define PROXY_LINE_BYTES_MAX 107
 #define PROXY_LINE_BYTES_MIN 15
 #define PROXY_HEAD_BYTES 16
@@ -20,7 +20,7 @@ struct proxy_line {
 	__u8 bytes[PROXY_LINE_BYTES_MAX];
 };
 
-/* Of one packet at a time: too long for the stack. */
+/* The line of one packet at a time: too long for the stack. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -28,7 +28,7 @@ struct {
 	__type(value, struct proxy_line);
 } proxy_lines SEC(".maps");
 
-/* Words as they lie in memory; a compiler of BPF has no memcmp(). */
+/* Compares bytes in memory; compilers for BPF have no memcmp(). */
 static __always_inline bool begins_with(const __u8 *bytes, const char *text, __u32 length)
 {
 	for (__u32 i = 0; i < length; i++)
@@ -37,7 +37,7 @@ static __always_inline bool begins_with(const __u8 *bytes, const char *text, __u
 	return true;
 }
 
-/* Where what is behind the header at `at` begins; `at` itself where there is no whole one. */
+/* Returns the offset behind the header at `at`, or `at` itself if there is no whole header. */
 noinline __u32 skip_proxy_header(struct __sk_buff *skb, __u32 at, __u32 end)
 {
 	__u32 zero = 0, length = end - at, bytes;

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * QUIC, by what holds for all of its versions (RFC 8999). Much looks like it: a datagram counts
- * only with a long header of a version that is in use, or in a connection that had one. So
+ * QUIC, by the properties of all of its versions (RFC 8999). Much else looks like it: a datagram
+ * counts only if it has a long header of a version that is in use, or if its connection had one. So
  * connections are remembered beyond the entries of their flows.
  */
 
@@ -19,15 +19,15 @@
 #define QUIC_MODE_PORT 1
 
 #define QUIC_LONG_HEADER 0x80
-/* Of versions 1 and 2 (RFC 9000 §17), unless both ends agree to send what they like (RFC 9287). */
+/* Set in versions 1 and 2 (RFC 9000 §17), unless both ends agree to send any value (RFC 9287). */
 #define QUIC_FIXED_BIT 0x40
-/* Versions 1 and 2 allow no longer connection ids. */
+/* The longest connection ids that versions 1 and 2 allow. */
 #define QUIC_ID_BYTES_MAX 20
-/* Shorter ones could not be protected: one byte, four of packet number, sixteen to sample. */
+/* Shorter packets could not be protected: one byte, four of packet number, sixteen to sample. */
 #define QUIC_PACKET_BYTES_MIN 21
-/* RFC 9000 §14.1: so long is what a client begins with. */
+/* RFC 9000 §14.1: the minimum size of a client's first datagram. */
 #define QUIC_FIRST_BYTES_MIN 1200
-/* Packets of an entry that are looked at before it is given up. */
+/* Packets without signs of QUIC after which an entry is given up. */
 #define QUIC_MISSES_MAX 8
 
 #define QUIC_V1 1
@@ -42,9 +42,9 @@
 #define QUIC_GOOGLE_T050 0x54303530
 #define QUIC_GOOGLE_T051 0x54303531
 #define QUIC_MVFST 0xfaceb000 /* and a number up to 15, of Facebook */
-#define QUIC_MSQUIC 0xabcd0000 /* as well, of Microsoft */
-#define QUIC_PICOQUIC 0x50435130 /* as well */
-/* RFC 9000 §15: versions that ask a server to name those that it has. */
+#define QUIC_MSQUIC 0xabcd0000 /* likewise, of Microsoft */
+#define QUIC_PICOQUIC 0x50435130 /* likewise */
+/* RFC 9000 §15: versions that make a server name those that it has. */
 #define QUIC_GREASE_MASK 0x0f0f0f0f
 #define QUIC_GREASE 0x0a0a0a0a
 
@@ -56,7 +56,7 @@ struct quic_long_header {
 
 /*
  * Connections in which a long header was seen, by the flow of one direction: ordered_key(). A flood
- * pushes out those of the busy that are not used (side-tables.h).
+ * pushes unused entries out of the busy table (side-tables.h).
  */
 struct quic_flow_map {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -112,7 +112,7 @@ static __always_inline __u32 id_bytes(__u8 nibble)
 	return nibble ? nibble + 3 : 0;
 }
 
-/* Where what is behind both ids begins, if that is in the packet; 0: these are no ids. */
+/* Returns the offset behind both ids, if it is in the packet; 0: these are not ids. */
 static __always_inline __u32 behind_ids(struct __sk_buff *skb, const struct packet *packet,
 					__u32 version, __u8 length)
 {
@@ -146,7 +146,7 @@ static __always_inline bool is_negotiation(struct __sk_buff *skb, const struct p
 	return is_quic_version(version) || is_greased(version);
 }
 
-/* Whether there is a long header of QUIC. */
+/* Whether the packet has a long header of QUIC. */
 static __always_inline bool note_long_header(struct __sk_buff *skb, const struct packet *packet,
 					     struct quic_metrics *quic)
 {
@@ -173,7 +173,7 @@ static __always_inline bool note_long_header(struct __sk_buff *skb, const struct
 	return true;
 }
 
-/* Whether the connection has shown itself, in this direction or in the other. */
+/* Whether the connection is known to be QUIC, from this direction or from the other. */
 static __always_inline bool is_quic_connection(const struct packet *packet)
 {
 	struct flow_key key;
@@ -200,7 +200,7 @@ static noinline void inspect_quic(struct __sk_buff *skb, const struct packet *pa
 
 	if (packet->is_later_fragment)
 		return;
-	/* Asked for as long as it may become known: long headers of the other side come first. */
+	/* Looked up until it is known: long headers of the other side come first. */
 	if (!quic->is_known)
 		quic->is_known = is_quic_connection(packet);
 	if (packet->end < packet->headers + QUIC_PACKET_BYTES_MIN ||
@@ -220,7 +220,7 @@ static noinline void inspect_quic(struct __sk_buff *skb, const struct packet *pa
 	}
 }
 
-/* With both seen there is nothing more to learn, and with enough else there is nothing at all. */
+/* After both headers there is nothing more to learn, after enough misses nothing at all. */
 static __always_inline bool may_be_quic(const struct packet *packet,
 					const struct quic_metrics *quic)
 {

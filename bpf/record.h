@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #pragma once
 
-/* How a packet is added to its flow. */
+/* Adds packets to their flows. */
 
 #include "kernel.h"
 #include "types.h"
@@ -15,15 +15,15 @@
 #include "stats.h"
 #include "wire.h"
 
-/* Where a hook is, in one argument. */
+/* The place of a hook, in one argument. */
 enum hook {
 	HOOK_EGRESS = 1,
 	HOOK_L2 = 2, /* frames have an Ethernet header */
 };
 
 /*
- * What the first packet tells of the whole flow, counters apart. By itself, as the rest that only
- * new flows take: known ones then have no argument of it to keep at hand.
+ * Sets what the first packet shows of the whole flow, except counters. A function of its own, like
+ * the rest that only new flows need: known flows then need not keep its arguments at hand.
  */
 static noinline void describe(struct flow_metrics *flow, struct __sk_buff *skb,
 			      const struct packet *packet, __u32 hook)
@@ -45,8 +45,8 @@ static noinline void describe(struct flow_metrics *flow, struct __sk_buff *skb,
 }
 
 /*
- * Writes only what changes: a long flow's cache line then travels between CPUs for its counters
- * alone. Both counters are atomic, since any CPU may be adding to the same flow.
+ * Writes only what changes: a long flow's cache line then travels between CPUs only for its
+ * counters. Both counters are atomic, since any CPU may be adding to the same flow.
  */
 static __always_inline void add_packet(struct flow_metrics *flow, struct __sk_buff *skb,
 				       const struct packet *packet, __u32 hook)
@@ -54,7 +54,7 @@ static __always_inline void add_packet(struct flow_metrics *flow, struct __sk_bu
 	struct wire wire = wire_of(skb, packet);
 	__u64 now = bpf_ktime_get_coarse_ns();
 
-	/* It is new, or a probe came first and has added a flow without packets. */
+	/* The flow is new, or a probe came first and added it without packets. */
 	if (unlikely(!__sync_fetch_and_add(&flow->packets, wire.packets))) {
 		flow->start_ns = now;
 		describe(flow, skb, packet, hook);
@@ -74,15 +74,15 @@ static __always_inline void add_packet(struct flow_metrics *flow, struct __sk_bu
 }
 
 /*
- * The same for the first packet of a flow that nobody else can see yet, and which is zero: nothing
- * is atomic. It counts here, where its flow is seen first, born or not.
+ * The same for the first packet of a flow that nobody else can see yet and that is zero: nothing is
+ * atomic. The packet counts here, where its flow is seen first, born here or not.
  */
 static __always_inline void begin_flow(struct flow_metrics *flow, struct __sk_buff *skb,
 				       const struct packet *packet, __u32 hook)
 {
 	bool egress = hook & HOOK_EGRESS;
 	struct wire wire = wire_of(skb, packet);
-	/* Exactly: the coarse clock would not tell which end of a conversation spoke first. */
+	/* Precise: the coarse clock would not show which end of a conversation spoke first. */
 	__u64 now = bpf_ktime_get_ns();
 	__u64 slot = new_slot(place_of(skb), true, egress);
 
@@ -117,7 +117,7 @@ static __always_inline bool add_or_sight(struct flow_metrics *flow, struct __sk_
 			__sync_fetch_and_or(&flow->state_word, FLOW_HAS_BIRTHS << STATE_SHIFT);
 	} else if (!is_counted_at(place, has_births)) {
 		sight(skb, packet, flow);
-		/* Rules have been asked about it here; of one with its flow's tag, they have not. */
+		/* Rules have judged this packet here; they do not judge one with its flow's tag. */
 		if (config.filter_at && !packet->only_if_dropped)
 			note_wanted(flow);
 		return false;
@@ -135,15 +135,15 @@ enum addition {
 };
 
 /*
- * Adds a flow with its first packet to `flows`. Without marks each hook casts a die of its own, of
- * which the one where the packet is born has the say.
+ * Adds a flow with its first packet to `flows`. Without marks each hook makes a draw of its own;
+ * that of the hook where the packet is born decides.
  */
 static noinline enum addition add_flow(struct __sk_buff *skb, const struct packet *packet,
 				       __u32 hook, void *flows)
 {
 	struct flow_metrics *flow = fresh_flow();
 	bool egress = hook & HOOK_EGRESS;
-	/* Before Linux 6.4 the upper half of what an update returns is not the sign. */
+	/* Before Linux 6.4 the upper half of an update's result is not the sign. */
 	int error = -ENOENT;
 	struct wire wire;
 
@@ -164,7 +164,7 @@ static noinline enum addition add_flow(struct __sk_buff *skb, const struct packe
 	if (error == -EEXIST)
 		return FLOW_WAS_THERE;
 unrecorded:
-	/* Most likely it was so at an earlier hook, too. */
+	/* Most likely it was left out at an earlier hook, too. */
 	if (was_met_as_such(skb, packet, egress))
 		return FLOW_IS_LEFT_OUT;
 	wire = wire_of(skb, packet);
@@ -172,7 +172,7 @@ unrecorded:
 	return FLOW_IS_LEFT_OUT;
 }
 
-/* Counts a packet into its flow, or, when that cannot be, into a statistic. */
+/* Counts a packet into its flow or, if that is not possible, into a statistic. */
 static __always_inline void record(struct __sk_buff *skb, const struct packet *packet, bool egress,
 				   bool has_l2)
 {

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Arguments and results of the functions that uprobes and kprobes hang on. One object serves every
- * machine, so the machine is not known before libbpf has seen the kernel: it decides which of the
- * fields there are, and the verifier leaves the other accesses out.
+ * Reads arguments and results of the functions that uprobes and kprobes are attached to. One object
+ * serves every machine, so the machine is not known before libbpf has seen the kernel: it decides
+ * which of the fields there are, and the verifier leaves the other accesses out.
  */
 
 #include "kernel.h"
@@ -31,8 +31,8 @@ static __always_inline bool is_x86(const void *registers)
 }
 
 /*
- * Copied: the verifier takes no access to the context whose place is worked out, which is what the
- * compiler makes of several kinds. `number` is a constant, 0..3.
+ * Copied: the verifier rejects access to the context at a computed offset, which the compiler makes
+ * of several accesses. `number` is a constant, 0..3.
  */
 static __always_inline __u64 argument(const void *registers, int number)
 {

@@ -2,11 +2,11 @@
 #pragma once
 
 /*
- * Room for new flows, shared out while there is little. Anybody may fill a map faster than it is
- * drained, from inside a namespace or from afar. So once user space has been woken, each interface
- * takes a multiple of what is still free and no more, and so does each namespace. However many
- * flood a map, each gets less, and something is left for those that do not ("dynamic thresholds",
- * Choudhury and Hahne, IEEE/ACM Transactions on Networking, 1998).
+ * Shares out room for new flows while there is little. Anybody may fill a map faster than it is
+ * drained, from inside a namespace or from a remote host. So once user space has been woken, each
+ * interface takes at most a multiple of what is still free, and so does each namespace. The more of
+ * them flood a map, the less each gets, and something is left for those that do not ("dynamic
+ * thresholds", Choudhury and Hahne, IEEE/ACM Transactions on Networking, 1998).
  */
 
 #include "kernel.h"
@@ -15,9 +15,9 @@
 #include "maps.h"
 #include "packet.h"
 
-/* Entries, for each that is free: one interface alone fills 96 % of the map. */
+/* Entries for each free one: one interface alone fills 96 % of the map. */
 #define SHARE_OF_INTERFACE 16
-/* One namespace with many interfaces, 98 %. */
+/* One namespace with many interfaces fills 98 %. */
 #define SHARE_OF_NAMESPACE 32
 
 /* Flows that were added since user space was woken. */
@@ -52,14 +52,17 @@ static __always_inline bool take_share(__u64 whose, __u32 most)
 	return true;
 }
 
-/* Whether an earlier hook has had the packet as one of this flow. */
+/* Whether an earlier hook has met the packet as one of this flow. */
 static __always_inline bool was_met_as_such(struct __sk_buff *skb, const struct packet *packet,
 					    bool egress)
 {
 	return was_met(skb, packet, packet->is_tagged ? flow_tag(&packet->key) : TAG_NONE, egress);
 }
 
-/* Whether there is something left for who is here. Out of the way, and off add_flow()'s stack. */
+/*
+ * Whether there is room left for this interface and namespace. Off the hot path, and off
+ * add_flow()'s stack.
+ */
 static noinline bool take_shares(struct __sk_buff *skb, __u32 used)
 {
 	__u64 place = place_of(skb);
@@ -71,7 +74,7 @@ static noinline bool take_shares(struct __sk_buff *skb, __u32 used)
 	return take_share(place, free * SHARE_OF_INTERFACE);
 }
 
-/* Whether the map has room for one more flow, which turns up here. */
+/* Whether the map has room for a new flow that turns up here. */
 static __always_inline bool has_room(struct __sk_buff *skb, const struct packet *packet,
 				     bool egress)
 {
@@ -79,6 +82,6 @@ static __always_inline bool has_room(struct __sk_buff *skb, const struct packet 
 
 	if (likely(!is_rush(used)))
 		return true;
-	/* Where it was met first there was none, and it was counted for that. */
+	/* If a hook has met it before, there was no room there, and it was counted for that. */
 	return !was_met_as_such(skb, packet, egress) && take_shares(skb, used);
 }

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Round-trip times. The kernel tells of every segment that an established connection receives,
- * after the hooks have counted it: a flow that is not there was not wanted.
+ * Round-trip times. The kernel reports every segment that an established connection receives, after
+ * the hooks have counted it: a flow that is not there was not wanted.
  */
 
 #include "kernel.h"
@@ -34,7 +34,7 @@ int BPF_PROG(rtt_tcp_probe, struct sock *sk, struct sk_buff *skb)
 	rtt = extension(flow, config.rtt_at);
 	smoothed = tcp->srtt_us >> SRTT_SHIFT;
 	min = tcp->rtt_min.s[0].v;
-	/* A value lost to another CPU is as good as the one that it keeps. */
+	/* If CPUs race, the value that is lost is as good as the one that is kept. */
 	if (smoothed > rtt->smoothed_us)
 		rtt->smoothed_us = smoothed;
 	/* All ones: TCP has measured none. */

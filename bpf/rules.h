@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #pragma once
 
-/* One filter rule: which packets it is about, and what becomes of them. */
+/* One filter rule: which packets it matches, and its decision on them. */
 
 #include "kernel.h"
 #include "types.h"
@@ -11,23 +11,23 @@
 /* A section, and so a map, of its own: objects without rules carry zeros. */
 const volatile struct filter_rule filter_rules[FILTER_RULES_MAX] SEC(".rodata.filters");
 
-/* What is known of a packet besides its key. */
+/* Properties of a packet besides its key. */
 enum filter_context {
 	FILTER_OF_INGRESS = 1,
 	FILTER_OF_EGRESS = 2,
 	FILTER_OF_DROP = 4,
-	FILTER_OF_PROBE = 8, /* not a hook's */
+	FILTER_OF_PROBE = 8, /* asked by a probe, not a hook */
 };
 
 #define FILTER_OF_BOTH (FILTER_OF_INGRESS | FILTER_OF_EGRESS)
 
-/* A decision as one number: the rate in the low half, and these. */
+/* A decision as one number: the rate in the low half, and these flags. */
 #define DECISION_MATCHED (1ULL << 32)
 #define DECISION_ACCEPTED (1ULL << 33)
 #define DECISION_ONLY_IF_DROPPED (1ULL << 34)
-/* Set where nothing else is: no rule has matched, and that is not wanted. */
+/* Set if nothing else is: no rule has matched, and such packets are not wanted. */
 #define DECISION_NONE (1ULL << 35)
-/* By a rule that is about drops alone. */
+/* Decided by a rule that is about drops only. */
 #define DECISION_ON_DROPS (1ULL << 36)
 
 static __always_inline bool has_rules_of_direction(void)
@@ -35,13 +35,13 @@ static __always_inline bool has_rules_of_direction(void)
 	return config.filter_conditions & (FILTER_INGRESS | FILTER_EGRESS);
 }
 
-/* What becomes of packets that no rule is about. */
+/* The decision on packets that no rule matches. */
 static __always_inline __u64 decision_of_unmatched(void)
 {
 	return config.filter_unmatched ? DECISION_ACCEPTED : DECISION_NONE;
 }
 
-/* A combination stands for its parts: `SYN` means the first segment, not its answer. */
+/* A combination replaces its parts: `SYN` means the first segment, not its answer. */
 static __always_inline __u32 flag_names(__u32 flags)
 {
 	if (flags & TCP_SYN_ACK)
@@ -53,7 +53,7 @@ static __always_inline __u32 flag_names(__u32 flags)
 	return flags;
 }
 
-/* The half in which IPv4 addresses differ comes first. */
+/* Compares the half in which IPv4 addresses differ first. */
 static __always_inline bool in_network(const __u64 *mask, const __u64 *network, const __u8 *ip)
 {
 	const __u64 *address = (const __u64 *)ip;
@@ -61,7 +61,7 @@ static __always_inline bool in_network(const __u64 *mask, const __u64 *network, 
 	return (address[1] & mask[1]) == network[1] && (address[0] & mask[0]) == network[0];
 }
 
-/* One comparison: what is below the first port is, taken as unsigned, far above the last. */
+/* One comparison: a port below the first one, as an unsigned difference, is far above the last. */
 static __always_inline bool in_ranges(const struct filter_rule *rule, __u32 from, __u32 to,
 				      __u16 port)
 {
@@ -69,7 +69,10 @@ static __always_inline bool in_ranges(const struct filter_rule *rule, __u32 from
 		__u32 index = i;
 		__u16 first, last;
 
-		/* Else the compiler walks by a pointer, whose bounds the verifier cannot tell. */
+		/*
+		 * Otherwise the compiler moves a pointer, whose bounds the verifier cannot
+		 * determine.
+		 */
 		asm volatile("" : "+r"(index));
 		index &= FILTER_RANGES_MAX - 1;
 		first = rule->ports[index].first;
@@ -80,7 +83,7 @@ static __always_inline bool in_ranges(const struct filter_rule *rule, __u32 from
 	return false;
 }
 
-/* Whether a rule has a condition. What no rule has leaves no instruction behind. */
+/* Whether a rule has a condition. Conditions that no rule has leave no instructions behind. */
 static __always_inline bool has(__u32 conditions, __u32 which)
 {
 	return config.filter_conditions & which && conditions & which;
@@ -120,7 +123,7 @@ static __always_inline bool is_icmp(const struct flow_key *key)
 	return key->protocol == IPPROTO_ICMP || key->protocol == IPPROTO_ICMPV6;
 }
 
-/* All conditions but those on addresses and on drops. */
+/* Checks all conditions except those on addresses and on drops. */
 static __always_inline bool conditions_match(const struct filter_rule *rule, __u32 conditions,
 					     const struct flow_key *key, __u32 tcp_flags,
 					     __u32 context)
@@ -145,13 +148,13 @@ static __always_inline bool conditions_match(const struct filter_rule *rule, __u
 	return ports_match(rule, conditions, key);
 }
 
-/* By which of its ends a packet is in a rule's networks; 0: the rule is not about it. */
+/* The ends by which a packet is in a rule's networks; 0: the rule does not match it. */
 enum fit {
 	FITS_BY_SOURCE = 1,
 	FITS_BY_DESTINATION = 2,
 };
 
-/* Rules do not change while this runs, but are not what the compiler takes them for, either. */
+/* Rules do not change while this runs, but they are not the zeros that the compiler sees. */
 static __always_inline const struct filter_rule *rule_at(__u32 index)
 {
 	const struct filter_rule *rule =
@@ -177,7 +180,7 @@ static __always_inline __u32 fit(const struct filter_rule *rule, const struct fl
 	return (from ? FITS_BY_SOURCE : 0) | (to ? FITS_BY_DESTINATION : 0);
 }
 
-/* What a rule makes of packets that it is about. */
+/* A rule's decision on packets that it matches. */
 static __always_inline __u64 decision_of(const struct filter_rule *rule)
 {
 	return DECISION_MATCHED | rule->sample |
@@ -191,7 +194,7 @@ static __always_inline bool waits_for_drop(const struct filter_rule *rule, __u32
 	return has(rule->conditions, FILTER_DROPS) && !(context & FILTER_OF_DROP);
 }
 
-/* What the first rule by itself decides, or 0 if all are to be tried. */
+/* The decision of the first rule by itself, or 0 if all are to be tried. */
 static __always_inline __u64 try_first(const struct flow_key *key, __u32 tcp_flags, __u32 context)
 {
 	const struct filter_rule *rule = rule_at(0);

@@ -2,15 +2,15 @@
 #pragma once
 
 /*
- * Tables that are kept beside flows, shared out among those whose packets fill them. They forget
- * what was not used for the longest time, so that whoever adds most would push out what others
- * have. Therefore each is a pair. In a period, an interface adds to the table itself as much as is
- * left of it and no more, a namespace a multiple, so that some is left for everybody (see room.h)
- * and nothing in it goes before it has been there for a period. What is beyond is busy: it goes to
- * the second table, `busy_…`, where those who add much push out each other. Nothing is refused, and
- * who is alone has the room of both.
+ * Tables that are kept beside flows, shared out among the interfaces whose packets fill them. They
+ * remove the least recently used entries, so a flood would push out the entries of others.
+ * Therefore each table is a pair. In a period, an interface adds to the main table at most as much
+ * as is left of it, and a namespace a multiple of that, so that some is left for everybody (see
+ * room.h) and no entry is removed before it has been there for a period. Entries beyond that are
+ * busy: they go to the second table, `busy_…`, where heavy users push out each other's entries.
+ * Nothing is refused, and a single user has the room of both.
  *
- * A look-up asks both. What is there already costs nobody a share.
+ * Lookups search both tables. Entries that are there already cost no share.
  */
 
 #include "kernel.h"
@@ -18,10 +18,10 @@
 #include "births.h"
 #include "stats.h"
 
-/* Of what is free, which is the most for an interface. A path through one has several hooks. */
+/* Multiple of what is free, an interface's limit. A path through a namespace has several hooks. */
 #define SIDE_SHARE_OF_NAMESPACE 8
 
-/* Also that of messages, see messages.h. */
+/* Messages take shares, too, see messages.h. */
 enum side_table {
 	SIDE_FRAGMENTS,
 	SIDE_DNS_QUERIES,
@@ -38,7 +38,7 @@ struct side_owner {
 	__u32 pad;
 };
 
-/* What was added in a period and in the one before. */
+/* Entries that were added in a period and in the one before. */
 struct side_share {
 	__u32 period;
 	__u32 now;
@@ -52,7 +52,7 @@ struct {
 	__type(value, struct side_share);
 } side_shares SEC(".maps");
 
-/* Of all owners together, by table. */
+/* Totals of all owners, by table. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, SIDE_TABLES);
@@ -60,7 +60,7 @@ struct {
 	__type(value, struct side_share);
 } side_totals SEC(".maps");
 
-/* Not on the stack, which all that a hook is in the middle of shares; for hooks only. */
+/* Not on the stack, which all functions that a hook is inside of share; for hooks only. */
 struct side_work {
 	struct side_owner owner;
 	struct side_share first;
@@ -74,7 +74,7 @@ struct {
 	__type(value, struct side_work);
 } side_works SEC(".maps");
 
-/* Of a table itself; those of the busy have as many. */
+/* Entries of a main table; its busy table has as many. */
 static __always_inline __u32 side_entries(__u32 table)
 {
 	switch (table) {
@@ -92,7 +92,7 @@ static __always_inline __u32 side_entries(__u32 table)
 }
 
 /*
- * Periods are powers of two, 2^33 ns (9 s) or 2^35 ns (34 s): longer than entries are of use, or
+ * Periods are powers of two, 2^33 ns (9 s) or 2^35 ns (34 s): longer than entries are of use or,
  * for connections, than they are silent.
  */
 static __always_inline __u32 side_period(__u32 table)
@@ -102,7 +102,7 @@ static __always_inline __u32 side_period(__u32 table)
 	return bpf_ktime_get_coarse_ns() >> (is_short ? 33 : 35);
 }
 
-/* CPUs that begin a period at a time may lose each other's first few. */
+/* CPUs that begin a period at the same time may lose each other's first few additions. */
 static __always_inline __u32 added_lately(struct side_share *share, __u32 period)
 {
 	if (share->period != period) {
@@ -128,8 +128,8 @@ static __always_inline bool take_side_share(struct side_work *work, __u64 most)
 }
 
 /*
- * Both shares of who is here: the namespace's, where that is known, and the interface's. Not 0: it
- * has `amount` of what is free. A global function, so that the verifier looks at it once.
+ * Takes both shares: the namespace's, if it is known, and the interface's. Not 0: they have
+ * `amount` of what is free. A global function, so that the verifier checks it once.
  */
 noinline __u32 take_side_shares(struct __sk_buff *skb, __u32 table, __u32 period, __u32 amount,
 				__u32 free)
@@ -152,9 +152,7 @@ noinline __u32 take_side_shares(struct __sk_buff *skb, __u32 table, __u32 period
 	return take_side_share(work, work->free);
 }
 
-/*
- * Which of a pair something new goes to; not 0: to that of the busy. A global function, too.
- */
+/* Which table of a pair a new entry goes to; not 0: the busy one. A global function, too. */
 noinline __u32 is_busy(struct __sk_buff *skb, __u32 table)
 {
 	struct side_share *total = bpf_map_lookup_elem(&side_totals, &table);

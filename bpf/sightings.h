@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #pragma once
 
-/* Packets that were counted elsewhere: their flows learn that they are here, too. */
+/* Notes packets that were counted elsewhere: their flows record that they are here, too. */
 
 #include "kernel.h"
 #include "types.h"
@@ -11,7 +11,7 @@
 #include "places.h"
 #include "tunnel.h"
 
-/* The packet is counted elsewhere, or was: its flow learns that it is here, too. */
+/* For a packet that is or was counted elsewhere: its flow records that it is here, too. */
 static __always_inline void sight(struct __sk_buff *skb, const struct packet *packet,
 				  struct flow_metrics *flow)
 {
@@ -27,9 +27,9 @@ static noinline bool was_just_recorded(const struct flow_key *key)
 }
 
 /*
- * A packet with the tag of its flow; false: it goes on as one without. The tag may be somebody
- * else's, or that of another flow which the packet was before, by chance the same. So it tells
- * nothing but that a flow which is not there any more was counted, if it has been there.
+ * Handles a packet with the tag of its flow; false: it is handled as one without. The tag may be
+ * somebody else's, or that of another flow that the packet was of before, by chance the same. So it
+ * shows only that a flow that is no longer there was counted, if it has been there.
  */
 static __always_inline bool revisit(struct __sk_buff *skb, const struct packet *packet, bool egress)
 {
@@ -40,7 +40,10 @@ static __always_inline bool revisit(struct __sk_buff *skb, const struct packet *
 		return was_just_recorded(&packet->key) && (egress || !is_born_at_ingress(skb));
 	place = note_place(flow, skb, egress, packet);
 	if (unlikely(is_born_at(place, skb, packet, egress))) {
-		/* Others have sent it on from one egress to another, where it would be born. */
+		/*
+		 * Another program has sent it on from one egress to another, where it would be
+		 * born.
+		 */
 		if (!egress || !leaves_elsewhere(flow, skb))
 			return false;
 	} else if (unlikely(is_counted_at(place, flow->state & FLOW_HAS_BIRTHS))) {

@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * From the kernel's own packet buffer to a flow key, wherever in the kernel the packet is: before
- * or after its network header was found, with or without a link layer, sent or received. Headers
- * are read where the buffer is linear, which is where they are once the IP layer has seen them.
+ * Makes a flow key from the kernel's own packet buffer, wherever in the kernel the packet is:
+ * before or after its network header was found, with or without a link layer, sent or received.
+ * Headers are read from the linear part of the buffer, where they are once the IP layer has seen
+ * them.
  */
 
 #include "kernel.h"
@@ -14,21 +15,21 @@
 #include "tag.h"
 #include "wire.h"
 
-/* The kernel's mark for a header that nobody has looked for. */
+/* The kernel's value for a header that has not been located. */
 #define NO_HEADER 0xffff
-/* Longer than any link layer's header with its VLAN tags: what lies before is of another layer. */
+/* Longer than any link-layer header with VLAN tags: a header further ahead is of another layer. */
 #define LINK_HEADER_MAX 64
 
 /* A packet buffer's place in memory; offsets are from its head. */
 struct skb_view {
 	const struct sk_buff *skb;
-	bool is_typed; /* the verifier knows what it is, and its fields are plain loads */
+	bool is_typed; /* the verifier knows its type, and its fields are plain loads */
 	const unsigned char *head;
 	__u32 tail; /* where the linear part ends */
 	__u32 data; /* where the layer that has the packet begins */
 };
 
-/* A kprobe has the buffer by its address alone: a field is a copy by a helper, some 20 ns. */
+/* A kprobe has only the buffer's address: reading a field is a copy by a helper, some 20 ns. */
 #define SKB_FIELD(view, field)                                                                \
 	({                                                                                    \
 		const struct sk_buff *at = (view)->skb;                                       \
@@ -42,7 +43,7 @@ static __always_inline void skb_view_fill(struct skb_view *view)
 	view->data = SKB_FIELD(view, data) - view->head;
 }
 
-/* Of a buffer by address. */
+/* Makes a view of a buffer from its address. */
 static __always_inline struct skb_view skb_view_of(const struct sk_buff *skb)
 {
 	struct skb_view view = { .skb = skb };
@@ -51,7 +52,7 @@ static __always_inline struct skb_view skb_view_of(const struct sk_buff *skb)
 	return view;
 }
 
-/* Of one whose type the verifier knows. */
+/* Makes a view of a buffer whose type the verifier knows. */
 static __always_inline struct skb_view skb_view_typed(const struct sk_buff *skb)
 {
 	struct skb_view view = { .skb = skb, .is_typed = true };
@@ -60,21 +61,21 @@ static __always_inline struct skb_view skb_view_typed(const struct sk_buff *skb)
 	return view;
 }
 
-/* As was_sampled_out(), for buffers by address. */
+/* Like was_sampled_out(), for a buffer's address. */
 static __always_inline bool skb_sampled_out(const struct sk_buff *skb)
 {
 	return is_sampled_out_tag(probed_tag(BPF_CORE_READ(skb, tc_index)));
 }
 
-/* As was_seen(). */
+/* Like was_seen(), for a buffer's address. */
 static __always_inline bool skb_seen(const struct sk_buff *skb)
 {
 	return probed_tag(BPF_CORE_READ(skb, tc_index)) != TAG_NONE;
 }
 
 /*
- * The linear part of a buffer, by address: what reads headers is in global functions, which the
- * verifier goes through once, and gets no pointers that it would have to know.
+ * The linear part of a buffer, by address: headers are read in global functions, which the verifier
+ * checks once and which get no pointers that it would have to know.
  */
 struct skb_bytes {
 	__u64 head;
@@ -83,8 +84,8 @@ struct skb_bytes {
 };
 
 /*
- * The namespace that the packet is in, as in observed_interface. In queues, the place of the device
- * is for other things, but there is a route. Addresses of the kernel are negative as numbers.
+ * The namespace that the packet is in, as in observed_interface. In queues, the device's field
+ * holds other data, but there is a route. Kernel addresses are negative as numbers.
  */
 static __always_inline __u32 skb_netns(const struct sk_buff *skb)
 {
@@ -122,7 +123,7 @@ static __always_inline bool skb_read_l4(const struct skb_bytes *bytes, struct pa
 		return true;
 	packet->headers += minimum;
 	if (!is_tcp || !skb_read(bytes, packet->l4, head, sizeof(head))) {
-		/* Of a first fragment of TCP this may be all. */
+		/* A first fragment of TCP may have no more than this. */
 		if (!skb_read(bytes, packet->l4, head, sizeof(struct l4_head)))
 			return false;
 		is_tcp = false;
@@ -141,7 +142,7 @@ static __always_inline bool skb_read_l4(const struct skb_bytes *bytes, struct pa
 	return true;
 }
 
-/* As parse_extensions(): false, too, for more of them than hooks follow. */
+/* Like parse_extensions(): also false for more extensions than hooks follow. */
 static __always_inline bool skb_read_extensions(const struct skb_bytes *bytes,
 						struct packet *packet)
 {
@@ -210,8 +211,8 @@ struct vlan_header {
 };
 
 /*
- * Moves packet->l3 behind the VLAN tags that are still in the buffer and returns what follows, as
- * EtherType; 0: nothing does.
+ * Moves packet->l3 behind the VLAN tags that are still in the buffer and returns the EtherType of
+ * what follows; 0: nothing does.
  */
 noinline __u32 skb_skip_tags(const struct skb_bytes *bytes, struct packet *packet, __u32 protocol)
 {
@@ -250,7 +251,7 @@ enum skb_headers {
 	SKB_READ,
 };
 
-/* Reads what is at packet->l3. */
+/* Reads the headers from packet->l3 on. */
 noinline __u32 skb_headers(const struct skb_bytes *bytes, struct packet *packet, __u32 protocol)
 {
 	if (!bytes || !packet || !skb_read_l3(bytes, packet, protocol))
@@ -260,7 +261,7 @@ noinline __u32 skb_headers(const struct skb_bytes *bytes, struct packet *packet,
 
 /*
  * `packet` must be zero; afterwards l3, l4 and headers are offsets from the buffer's head. False:
- * the packet is not IP, or does not have its headers yet, or has them out of reach.
+ * the packet is not IP, or its headers are not there yet or out of reach.
  */
 static __always_inline bool skb_parse(const struct skb_view *view, struct packet *packet)
 {
@@ -272,7 +273,7 @@ static __always_inline bool skb_parse(const struct skb_view *view, struct packet
 	__u32 found = SKB_NOT_IP;
 
 	packet->l3 = SKB_FIELD(view, network_header);
-	/* 0: received, and no layer has looked at it but the driver. */
+	/* 0: received, and only the driver has looked at it. */
 	if (packet->l3)
 		found = skb_headers(&bytes, packet, protocol);
 	if (found != SKB_NOT_IP)
@@ -282,7 +283,7 @@ static __always_inline bool skb_parse(const struct skb_view *view, struct packet
 	return skb_headers(&bytes, packet, protocol) == SKB_READ;
 }
 
-/* As wire_of() for hooks: the link layer's header counts where the packet has one. */
+/* Like wire_of() for hooks: the link layer's header counts if the packet has one. */
 static __always_inline struct wire skb_wire(const struct skb_view *view,
 					    const struct packet *packet)
 {
@@ -300,7 +301,9 @@ static __always_inline struct wire skb_wire(const struct skb_view *view,
 	if (bpf_core_field_exists(skb->vlan_all) && SKB_FIELD(view, vlan_all))
 		link += VLAN_TAG_BYTES;
 	headers += link;
-	/* Layers above IP move the start of the data behind the headers they have done with. */
+	/*
+	 * Layers above IP move the start of the data behind the headers that they have processed.
+	 */
 	wire.bytes = SKB_FIELD(view, len) + view->data - packet->l3 + link;
 	bpf_core_read(&gso_size, sizeof(gso_size), &shared->gso_size);
 	if (!gso_size)

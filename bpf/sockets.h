@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #pragma once
 
-/* From a connected socket to the flows of its packets. */
+/* Finds the flows of a connected socket's packets. */
 
 #include "kernel.h"
 #include "kernel-structs.h"
@@ -11,13 +11,13 @@
 #include "parse.h"
 #include "tag.h"
 
-/* A kprobe has the socket by its address alone; others know its type, and fields are loads. */
+/* A kprobe has only the socket's address; others know its type, and fields are loads. */
 enum sock_access { SOCK_TYPED, SOCK_BY_ADDRESS };
 
 #define SOCK_FIELD(from, access, field)                                                       \
 	((access) == SOCK_TYPED ? (from)->field : BPF_CORE_READ(from, field))
 
-/* As socket_flow(), of what a socket and a request for one have in common. */
+/* Like socket_flow(), from the part that a socket and a request for one have in common. */
 static __always_inline bool common_flow(const struct sock_common *common, enum sock_access access,
 					__u8 protocol, bool received, struct flow_key *key)
 {
@@ -47,7 +47,7 @@ static __always_inline bool common_flow(const struct sock_common *common, enum s
 }
 
 /*
- * The flow of packets that the socket sends, or, `received`, that it gets. `key` must be zero.
+ * Makes the key of packets that the socket sends or, if `received`, gets. `key` must be zero.
  * False: neither IPv4 nor IPv6.
  */
 static __always_inline bool socket_flow(const struct sock *sk, __u8 protocol, bool received,
@@ -61,7 +61,7 @@ static __always_inline __u16 eth_protocol_of(const struct flow_key *key)
 	return is_ipv4(key) ? ETH_P_IP : ETH_P_IPV6;
 }
 
-/* The hook that sampled the packet out, or in, has decided for all that comes after it. */
+/* The hook that sampled the packet out, or in, has decided for all later hooks and probes. */
 static __always_inline bool was_sampled_out(const struct sk_buff *skb)
 {
 	return is_sampled_out_tag(probed_tag(skb->tc_index));

@@ -19,8 +19,8 @@ static __always_inline struct stat_value *stat_of(enum stat which)
 }
 
 /*
- * A TC program runs with soft interrupts off, so nobody else is on this CPU's slot meanwhile.
- * A function of its own, off the hot path, and thereby the enum is in the object's BTF.
+ * A TC program runs with soft interrupts off, so nobody else uses this CPU's slot meanwhile. A
+ * function of its own, off the hot path; this also puts the enum into the object's BTF.
  */
 static noinline void count(enum stat which, __u64 packets, __u64 bytes)
 {

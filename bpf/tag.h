@@ -2,24 +2,25 @@
 #pragma once
 
 /*
- * One packet, many hooks: the tag says what became of it at the hook before.
+ * A packet passes many hooks: its tag says what the hook before did with it.
  *
  * It lives in skb->tc_index, which TC programs may write and which the kernel copies with clones
  * and segments and keeps across bridges, veth pairs and namespaces (skb_scrub_packet() leaves it
- * alone). The five low bits stay as they are: sch_gred reads four of them, Cilium has flags there.
+ * alone). The five low bits are left as they are: sch_gred reads four of them, Cilium has flags
+ * there.
  *
- * Anybody may write to the field, so that a tag is an aid and never proof (see births.h): it is
- * believed only where an earlier hook of ours can have left it, and its values are random for each
- * load. While somebody else's program or filter is beside ours, it is neither written nor read:
- * others may look at more bits of it, and a verdict of theirs overwrites it.
+ * Anybody may write to the field, so a tag is a hint and never proof (see births.h): it is trusted
+ * only where an earlier hook of ours can have left it, and its values are random for each load.
+ * While somebody else's program or filter is attached beside ours, the field is neither written nor
+ * read: others may look at more of its bits, and their verdicts overwrite it.
  *
  * | tag           | set by the hook that                | at later hooks                          |
  * |---------------|-------------------------------------|-----------------------------------------|
  * | of a flow     | counted or sighted it for that flow | drained meanwhile: not a new flow       |
  * | not_flow      | counted it as not IP or malformed   | not counted as that again               |
- * | unmatched,    | counted it as not wanted by rules   | not counted as that again; taken back   |
+ * | unmatched,    | counted it as unwanted by rules     | not counted as that again; taken back   |
  * | rejected      |                                     | where a rule about the direction is met |
- * | sampled_out   | cast the die                        | left alone, whatever it turns into      |
+ * | sampled_out   | let it lose the draw                | ignored, even in another flow           |
  */
 
 #include "kernel.h"
@@ -31,7 +32,7 @@
 
 #define TAG_NONE 0 /* no hook has seen it */
 #define TAG_MAX 0x7ff
-/* How many there are of flows; the other four are `config`'s. */
+/* Number of tags for flows; the other four are in `config`. */
 #define TAG_FLOWS (TAG_MAX - 4)
 
 /* User space sets it while every program and filter at the watched hooks is ours. */
@@ -70,13 +71,13 @@ static __always_inline bool is_flow_tag(__u32 tag)
 	       tag != config.tag_rejected && tag != config.tag_sampled_out;
 }
 
-/* For probes, which know of no hook: what the field of a packet's buffer says, if it is ours. */
+/* For probes, which know no hook: the tag in the field of a packet's buffer, if it is ours. */
 static __always_inline __u32 probed_tag(__u16 tc_index)
 {
 	return marks_on ? tc_index >> TAG_SHIFT : TAG_NONE;
 }
 
-/* Multilinear: the products do not wait for one another. */
+/* Multilinear: the products do not depend on one another. */
 static __always_inline __u64 flow_hash(const struct flow_key *key)
 {
 	const __u64 *words = (const __u64 *)key;
@@ -87,15 +88,15 @@ static __always_inline __u64 flow_hash(const struct flow_key *key)
 }
 
 /*
- * A packet that becomes another flow under way (address translation, a tunnel) may by chance, one
- * of 2043, have the tag of that one already.
+ * A packet that becomes one of another flow on the way (address translation, a tunnel) may by
+ * chance, one in 2043, have that flow's tag already.
  */
 static __always_inline __u32 flow_tag(const struct flow_key *key)
 {
 	__u64 hash = flow_hash(key);
 	__u32 tag;
 
-	/* Up to here two tags differ by what depends on the difference of their keys alone. */
+	/* Up to here the difference of two tags depends only on the difference of their keys. */
 	hash ^= config.tag_seed;
 	hash ^= hash >> 32;
 	hash *= config.tag_factor;

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * How TCP fares. The hooks see resets and closed windows in the packets themselves; what is sent
- * again and what became of an attempt to connect, only the sender's TCP knows.
+ * How TCP fares. Hooks see resets and closed windows in the packets themselves; only the sender's
+ * TCP knows about retransmissions and about the outcome of attempts to connect.
  */
 
 #include "kernel.h"
@@ -13,12 +13,12 @@
 #include "probed.h"
 #include "sockets.h"
 
-/* Of the kernel's include/net/tcp_states.h. */
+/* From the kernel's include/net/tcp_states.h. */
 #define TCP_ESTABLISHED 1
 #define TCP_SYN_SENT 2
 #define TCP_CLOSE 7
 
-/* When a socket began to connect, CLOCK_MONOTONIC. Freed with the socket. */
+/* The time when a socket began to connect, CLOCK_MONOTONIC. Freed with the socket. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -26,7 +26,7 @@ struct {
 	__type(value, __u64);
 } connecting SEC(".maps");
 
-/* For hooks: `packet` has something to tell, see tcp_trouble. */
+/* For hooks: counts what `packet` shows, see tcp_trouble. */
 static __always_inline void note_trouble(struct flow_metrics *flow, const struct packet *packet)
 {
 	struct tcp_metrics *tcp = extension(flow, config.tcp_at);
@@ -37,7 +37,7 @@ static __always_inline void note_trouble(struct flow_metrics *flow, const struct
 		__sync_fetch_and_add(&tcp->zero_windows, 1);
 }
 
-/* Of a flow by its socket; what is sent is a clone of what TCP has, and has its own mark. */
+/* Describes a flow by its socket; the packet sent is a clone of TCP's own, and has its own mark. */
 static __always_inline struct probed probed_socket(const struct flow_key *key, __u32 directions)
 {
 	return (struct probed){ .key = key,
@@ -45,7 +45,7 @@ static __always_inline struct probed probed_socket(const struct flow_key *key, _
 				.directions = directions };
 }
 
-/* For one more of what is counted; NULL: the flow is not wanted, or the draw is lost. */
+/* For counting an event; NULL: the flow is not wanted, or the draw is lost. */
 static __always_inline struct tcp_metrics *drawn_tcp(const struct flow_key *key, __u32 directions)
 {
 	struct probed probed = probed_socket(key, directions);
@@ -79,7 +79,7 @@ int BPF_PROG(tcp_sent_again, const struct sock *sk, const struct sk_buff *skb)
 	return 0;
 }
 
-/* The answer to a SYN, sent by a socket that is not one yet. */
+/* The answer to a SYN, sent by a request that is not a socket yet. */
 SEC("tp_btf/tcp_retransmit_synack")
 int BPF_PROG(tcp_accepted_again, const struct sock *sk, const struct request_sock *request)
 {
@@ -89,7 +89,9 @@ int BPF_PROG(tcp_accepted_again, const struct sock *sk, const struct request_soc
 
 	if (!common_flow(&request->__req_common, SOCK_TYPED, IPPROTO_TCP, false, &key))
 		return 0;
-	/* It does not tell its interface, but has been sent by now: a hook there has seen it. */
+	/*
+	 * Its interface is unknown, but the answer has been sent by now: a hook there has seen it.
+	 */
 	directions = config.watched_only ? 0 : hook_directions() & FILTER_OF_EGRESS;
 	tcp = drawn_tcp(&key, directions);
 	if (tcp)
@@ -101,7 +103,9 @@ static __always_inline bool connecting_flow(struct sock *sk, struct flow_key *ke
 {
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
 
-	/* The kernel gives the port back before it tells; what was sent keeps its number. */
+	/*
+	 * The kernel gives the port back before it reports the change; inet_sport keeps the number.
+	 */
 	if (!tcp || !socket_flow(sk, IPPROTO_TCP, false, key))
 		return false;
 	key->src_port = bpf_ntohs(tcp->inet_conn.icsk_inet.inet_sport);

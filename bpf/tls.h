@@ -2,11 +2,11 @@
 #pragma once
 
 /*
- * TLS (RFC 5246, 8446): which records a flow has, and its hellos. Segments are not put together
- * here, so a record shows where a segment begins with it, with records that end before it, or with
- * the header of a proxy in front. A hello that is longer than its segment is sent in parts, which
- * user space joins. An entry in whose segments data were seen is known; of all others a few
- * segments are looked at. So after each drain a flow is looked at again.
+ * TLS (RFC 5246, 8446): finds which records a flow has, and its hellos. Segments are not
+ * reassembled here, so a record is found only if a segment begins with it, with records that end
+ * before it, or with the header of a proxy in front. A hello that is longer than its segment is
+ * sent in parts, which user space joins. An entry is settled once application data was seen; until
+ * then a few segments are inspected. So each flow is inspected again after a drain.
  */
 
 #include "kernel.h"
@@ -25,22 +25,22 @@
 
 #define TLS_MAJOR 3
 #define TLS_MINOR_MAX 4
-/* Servers spoke drafts of TLS 1.3 as 0x7f and the draft's number. */
+/* Servers named drafts of TLS 1.3 by 0x7f and the draft's number. */
 #define TLS_DRAFT_MAJOR 0x7f
-/* RFC 5246 §6.2.3: what encryption may add. */
+/* RFC 5246 §6.2.3: the longest text, and what encryption may add. */
 #define TLS_RECORD_BYTES_MAX (16384 + 2048)
 
 /* Records of one segment: a server's first flight has up to six of them. */
 #define TLS_RECORDS_MAX 8
-/* Two of a client whose first guess the server refuses, and some to spare. */
+/* Two from a client whose first guess the server refuses, and some to spare. */
 #define TLS_HELLOS_MAX 4
-/* SMTP, for one, exchanges a few lines before it goes over to TLS. */
+/* SMTP, for one, exchanges a few lines before it switches to TLS. */
 #define TLS_MISSES_MAX 16
-/* Bytes of one hello that are sent; those with keys of every kind are half as long. */
+/* Bytes of one hello that are sent; hellos with keys of every kind are half as long. */
 #define TLS_HELLO_BYTES_MAX 8192
-/* And of its parts, with some to spare for those that are sent again. */
+/* Bytes of its parts that are sent, with some to spare for retransmissions. */
 #define TLS_PARTS_BYTES_MAX (2 * TLS_HELLO_BYTES_MAX)
-/* Heads of the records that a hello may be spread over, but for the first. */
+/* Heads of the records that a hello may be spread over, except the first. */
 #define TLS_MORE_HEADS_BYTES (8 * sizeof(struct tls_record))
 
 struct tls_record {
@@ -50,7 +50,7 @@ struct tls_record {
 	__u8 length[2];
 };
 
-/* Behind a record's head; encrypted ones look like anything. */
+/* Follows a record's head; encrypted handshakes look like anything. */
 struct tls_handshake {
 	__u8 type;
 	__u8 length[3];
@@ -58,10 +58,10 @@ struct tls_handshake {
 	__u8 minor;
 };
 
-/* Up to the version. */
+/* Bytes up to the version. */
 #define TLS_MESSAGE_HEAD_BYTES 4
 
-/* RFC 5246 appendix E.2: how clients begin that also know SSL 2. */
+/* RFC 5246 appendix E.2: the hello of clients that also support SSL 2. */
 struct ssl2_hello {
 	__u8 length[2];
 	__u8 type;
@@ -77,9 +77,9 @@ struct ssl2_hello {
 #define SSL2_CHALLENGE_BYTES_MIN 16
 #define SSL2_CHALLENGE_BYTES_MAX 32
 
-/* What begins somewhere in a segment. */
+/* A record, or the beginning of one, found in a segment. */
 struct tls_found {
-	__u32 next; /* behind it; 0: there is nothing */
+	__u32 next; /* where it ends; 0: nothing was found */
 	__u32 hello; /* bytes of a hello, or of what may be one */
 	__u8 type; /* enum tls_seen; 0: too little of it to say */
 	__u8 pad[3];
@@ -87,13 +87,13 @@ struct tls_found {
 
 #define TLS_SEEN_AFTER_HELLO (TLS_SEEN_CHANGE_CIPHER | TLS_SEEN_ALERT | TLS_SEEN_APP_DATA)
 
-/* A later fragment has some, too, but no header that would say which part of a stream it is. */
+/* A later fragment has payload, too, but no header that says which part of a stream it is. */
 static __always_inline bool has_payload(const struct packet *packet)
 {
 	return packet->end > packet->headers && !packet->is_later_fragment;
 }
 
-/* The record at `at`, of which `found->next` is filled in, holds a handshake message. */
+/* Reads the handshake message in the record at `at`; `found->next` is filled in already. */
 static __always_inline void find_handshake(struct __sk_buff *skb, __u32 at, __u32 end,
 					   struct tls_found *found)
 {
@@ -101,7 +101,7 @@ static __always_inline void find_handshake(struct __sk_buff *skb, __u32 at, __u3
 	struct tls_handshake handshake;
 	bool is_version;
 
-	/* So little in one record is a short message, or the beginning of one in many records. */
+	/* So short a record has a short message, or the beginning of one in many records. */
 	if (body + sizeof(handshake) > found->next) {
 		if (bpf_skb_load_bytes(skb, body, &handshake.type, sizeof(handshake.type)) ||
 		    handshake.type == TLS_CLIENT_HELLO || handshake.type == TLS_SERVER_HELLO)
@@ -133,8 +133,8 @@ static __always_inline void find_handshake(struct __sk_buff *skb, __u32 at, __u3
 }
 
 /*
- * What begins at `at`. Not static: the verifier looks at such a function once and by itself,
- * instead of at every way in which a loop can call it.
+ * Finds what begins at `at`. Not static: the verifier checks such a function once and by itself,
+ * instead of on every path on which a loop can call it.
  */
 noinline __u32 find_tls(struct __sk_buff *skb, __u32 at, __u32 end, struct tls_found *found)
 {
@@ -150,7 +150,7 @@ noinline __u32 find_tls(struct __sk_buff *skb, __u32 at, __u32 end, struct tls_f
 		have = sizeof(record);
 	if (copy_bytes(skb, at, &record, have, sizeof(record)))
 		return 0;
-	/* The first bytes of a head: of a hello, it may turn out. */
+	/* The first bytes of a head, which may turn out to be a hello's. */
 	if (have < sizeof(record)) {
 		if (record.type == TLS_HANDSHAKE && (have < 2 || record.major == TLS_MAJOR) &&
 		    record.minor <= TLS_MINOR_MAX) {
@@ -187,7 +187,7 @@ noinline __u32 find_tls(struct __sk_buff *skb, __u32 at, __u32 end, struct tls_f
 	return 0;
 }
 
-/* Lengths that add up tell it from anything else that begins with the same bytes. */
+/* Lengths that add up distinguish it from anything else that begins with the same bytes. */
 static __always_inline void find_ssl2_hello(struct __sk_buff *skb, __u32 at, __u32 end,
 					    struct tls_found *found)
 {
@@ -211,7 +211,7 @@ static __always_inline void find_ssl2_hello(struct __sk_buff *skb, __u32 at, __u
 	found->next = at + found->hello;
 }
 
-/* TCP's number of the segment's first byte. */
+/* The sequence number of the segment's first byte. */
 static __always_inline __u32 sequence_of(struct __sk_buff *skb, const struct packet *packet)
 {
 	__be32 sequence = 0;
@@ -221,7 +221,7 @@ static __always_inline __u32 sequence_of(struct __sk_buff *skb, const struct pac
 	return bpf_ntohl(sequence);
 }
 
-/* Sends what the segment has of the `bytes` from `at` on. */
+/* Sends those of the `bytes` from `at` on that the segment has. */
 static __always_inline void send_hello(struct __sk_buff *skb, const struct packet *packet,
 				       __u8 kind, __u32 at, __u32 bytes, struct tls_metrics *tls)
 {
@@ -242,7 +242,7 @@ static __always_inline void send_hello(struct __sk_buff *skb, const struct packe
 		tls->wanted = bytes > have ? TLS_PARTS_BYTES_MAX : 0;
 		tls->until = head->sequence + bytes;
 	}
-	/* Several parts for what is longer than a message; offloads put segments together. */
+	/* Sends several parts if the hello is longer than a message; offloads join segments. */
 	for (int i = 0; i < TLS_HELLO_BYTES_MAX / MESSAGE_ROOM_LARGE && have; i++) {
 		bytes = send_message(skb, head, at, have);
 		if (bytes > have)
@@ -255,8 +255,8 @@ static __always_inline void send_hello(struct __sk_buff *skb, const struct packe
 }
 
 /*
- * How much of what begins with the segment may be of the last hello: segments come in any order,
- * and again. Halves of sequence numbers do, since no hello is as long as they go.
+ * How many bytes at the segment's start may belong to the last hello: segments come in any order,
+ * and repeatedly. Half of the sequence number is enough, since no hello is that long.
  */
 static __always_inline __u32 bytes_of_last_hello(struct __sk_buff *skb, const struct packet *packet,
 						 const struct tls_metrics *tls)
@@ -273,7 +273,7 @@ static noinline void inspect_tls(struct __sk_buff *skb, const struct packet *pac
 	struct tls_found found = {};
 	__u8 types = 0;
 
-	/* It may not be known how much is wanted; what cannot be part of a hello ends it. */
+	/* The hello's length may be unknown; a record that cannot be part of it ends it. */
 	if (tls->wanted) {
 		bytes = bytes_of_last_hello(skb, packet, tls);
 		find_tls(skb, at, end, &found);
@@ -303,7 +303,7 @@ static noinline void inspect_tls(struct __sk_buff *skb, const struct packet *pac
 			hello = at;
 			bytes = found.hello;
 		}
-		/* What the next records hold is the rest of it. */
+		/* The next records hold the rest of the hello. */
 		if (at + found.hello > found.next)
 			break;
 		at = found.next;

@@ -2,20 +2,20 @@
 #pragma once
 
 /*
- * VXLAN (RFC 7348) and Geneve (RFC 8926): the flow is that of the packet inside, its packets and
- * bytes stay those on the wire. What cannot be looked into, such as ARP inside or a fragment
- * outside, is of the outer flow, as it would be without this.
+ * VXLAN (RFC 7348) and Geneve (RFC 8926): the flow is that of the packet inside; its packets and
+ * bytes are still those on the wire. A packet that cannot be decoded, such as ARP inside or a
+ * fragment outside, is of the outer flow, as it would be without this feature.
  */
 
 #include "kernel.h"
 #include "maps.h"
 #include "parse.h"
 
-#define VXLAN_HAS_ID 0x08 /* of the first byte */
+#define VXLAN_HAS_ID 0x08 /* in the first byte */
 #define GENEVE_VERSION 0xc0
 #define GENEVE_OPTION_WORDS 0x3f
 
-/* Both kinds: the identifier of the network is in the three bytes from the fourth on. */
+/* Header of both kinds: the network's identifier is in three bytes, from offset 4 on. */
 struct tunnel_header {
 	__u8 flags;
 	__u8 reserved;
@@ -38,8 +38,8 @@ static __always_inline __u8 tunnel_type_of(__u16 port)
 }
 
 /*
- * Moves `at` from the header of a tunnel over UDP to the packet inside, whose protocol it returns.
- * 0: there is none.
+ * Moves `at` from the header of a tunnel over UDP to the packet inside and returns its protocol. 0:
+ * there is none.
  */
 static __always_inline __u32 enter_udp_tunnel(struct __sk_buff *skb, __u32 *at, __u8 type)
 {
@@ -58,7 +58,7 @@ static __always_inline __u32 enter_udp_tunnel(struct __sk_buff *skb, __u32 *at, 
 	return header->flags & VXLAN_HAS_ID ? ETH_P_TEB : 0;
 }
 
-/* Puts the inner packet in the place of the outer one. False: there is none. */
+/* Replaces the outer packet with the inner one. False: there is none. */
 static noinline bool look_into_tunnel(struct __sk_buff *skb, struct packet *packet)
 {
 	struct packet inner = {};
@@ -74,7 +74,7 @@ static noinline bool look_into_tunnel(struct __sk_buff *skb, struct packet *pack
 	if (!protocol || at > HEADERS_MAX)
 		return false;
 	inner.l3 = at;
-	/* The tag around it is the outermost. */
+	/* The tag around the tunnel is the outermost. */
 	inner.vlan_id = packet->vlan_id;
 	if (protocol == ETH_P_TEB) {
 		inner.inner_l2 = at;
@@ -86,7 +86,7 @@ static noinline bool look_into_tunnel(struct __sk_buff *skb, struct packet *pack
 	return true;
 }
 
-/* Once for each flow: all packets of it are taken to be in the same tunnel. */
+/* Once for each flow: all of its packets are assumed to be in the same tunnel. */
 static __always_inline void note_tunnel(struct __sk_buff *skb, const struct packet *packet,
 					struct flow_metrics *flow)
 {

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * What the datapath and user space share. User space reads the layout from the object's BTF (see
- * scripts/gen-layout.ts), so a change here shows up as a changed src/agent/drain/layout.gen.ts.
+ * Types that the datapath and user space share. User space reads the layout from the object's BTF
+ * (see scripts/gen-layout.ts), so a change here shows up as a changed
+ * src/agent/drain/layout.gen.ts.
  *
  * All integers are in host order; addresses and MACs are the packet's bytes.
  */
@@ -17,19 +18,19 @@ struct flow_key {
 	__u8 protocol;
 	__u8 icmp_type;
 	__u8 icmp_code;
-	__u8 mapped; /* 1: of IPv6, though addresses look like that; apart from IPv4's flow */
+	__u8 mapped; /* 1: IPv6, though addresses look like that; separate from IPv4's flow */
 };
 
-/* Interfaces on which packets of one flow are remembered; more are counted in a statistic. */
+/* Interfaces that a flow remembers; packets on others are counted in a statistic. */
 #define MAX_OBSERVED_INTERFACES 6
 
 /*
- * The parts of ifindex_seen: the number and, on top, what is known of the hooks there, and the
- * directions in which the flow was seen.
+ * The parts of ifindex_seen: the number and, on top, facts about the hooks there and the directions
+ * in which the flow was seen.
  */
 enum ifindex_seen {
 	IFINDEX_MASK = 0x07ffffff,
-	FIRST_EGRESS = 0x08000000, /* of the first slot: its first packet left there, else came in */
+	FIRST_EGRESS = 0x08000000, /* first slot only: its first packet left there, else came in */
 	BORN_INGRESS = 0x10000000, /* enum hook_fact, as it was when the slot was filled */
 	BORN_EGRESS = 0x20000000,
 	SEEN_INGRESS = 0x40000000,
@@ -37,12 +38,12 @@ enum ifindex_seen {
 };
 
 /*
- * Where packets of the flow were seen, in order of appearance; the first empty slot ends the list.
- * ifindex alone says little: every network namespace numbers its interfaces from 1. The rest sits
- * in the same word, so that a slot is claimed, compared and extended by one atomic instruction.
+ * A place where packets of the flow were seen, in order of appearance; the first empty slot ends
+ * the list. ifindex alone says little: every network namespace numbers its interfaces from 1. The
+ * rest is in the same word, so that one atomic instruction claims, compares and extends a slot.
  */
 struct observed_interface {
-	__u32 netns; /* low half of the namespace's cookie; 0 when the kernel does not tell */
+	__u32 netns; /* low half of the namespace's cookie; 0: the kernel does not report it */
 	enum ifindex_seen ifindex_seen; /* 0: slot is empty */
 };
 
@@ -50,13 +51,13 @@ struct observed_interface {
 enum flow_state {
 	FLOW_HAS_BIRTHS = 1, /* packets were counted where they are born */
 };
-/* The same in state_word. */
+/* Shift of these bits in state_word. */
 #define STATE_SHIFT 8
 
 /*
  * 104 bytes: with the kernel's 48-byte element header and the key, an entry of a preallocated hash
- * map is exactly three cache lines, of which the second holds the end of the key and the 40 bytes
- * up to observed[0], all that a packet of a known flow touches.
+ * map is exactly three cache lines. The second holds the end of the key and the 40 bytes up to
+ * observed[0], which are all that a packet of a known flow touches.
  */
 struct flow_metrics {
 	__u64 bytes; /* on the wire: L2 header included, every segment's headers counted */
@@ -72,7 +73,7 @@ struct flow_metrics {
 	union {
 		struct {
 			__u8 dscp;
-			__u8 state; /* enum flow_state; only ever added to, through the word */
+			__u8 state; /* enum flow_state; bits are only added, through the word */
 			__u16 eth_protocol;
 		};
 		__u32 state_word;
@@ -88,17 +89,17 @@ _Static_assert(sizeof(struct flow_key) == 40, "see above");
 _Static_assert(sizeof(struct flow_metrics) == 104, "see above");
 
 /*
- * What features add to a flow. Behind flow_metrics, an entry has the structures of those features
- * that are on and of no others, each at the offset that `config` tells (see extension()).
+ * Structures that features add to a flow. After flow_metrics, an entry has those of the features
+ * that are on and no others, each at its offset in `config` (see extension()).
  */
 
-/* Of tcp_probe: microseconds, as TCP keeps them. */
+/* From tcp_probe: microseconds, as TCP keeps them. */
 struct rtt_metrics {
 	__u32 smoothed_us; /* the longest of the smoothed ones */
 	__u32 min_us; /* the shortest that TCP knows; 0: none */
 };
 
-/* Of kfree_skb. Counters are atomic; the rest is of the last drop. */
+/* From kfree_skb. Counters are atomic; the other fields are of the last drop. */
 struct drop_metrics {
 	__u64 bytes;
 	__u64 packets;
@@ -110,8 +111,8 @@ struct drop_metrics {
 };
 
 /*
- * Of DNS messages in the flow. All but the counts is of responses; what they say besides is sent as
- * messages.
+ * From DNS messages in the flow. All fields except the counts are of responses, whose other
+ * contents are sent as messages.
  */
 struct dns_metrics {
 	__u64 latency_ns; /* the longest */
@@ -130,14 +131,14 @@ enum dns_seen {
 	DNS_SEEN_UNREADABLE = 2,
 };
 
-/* Of TLS records in the flow. Hellos are sent as messages. */
+/* From TLS records in the flow. Hellos are sent as messages. */
 struct tls_metrics {
 	__u8 types; /* enum tls_seen */
 	__u8 known; /* 1: there is nothing more to look for */
 	__u8 hellos; /* that were sent as messages */
 	__u8 misses; /* segments with payload that do not begin with a record */
 	__u16 wanted; /* bytes that may still be sent as parts of the last hello */
-	__u16 until; /* where that ends: sequence number, the lower half */
+	__u16 until; /* where it ends: lower half of the sequence number */
 };
 
 /* Kinds of records; user space has the same bits. */
@@ -150,13 +151,13 @@ enum tls_seen {
 	TLS_SEEN_APP_DATA = 32,
 };
 
-/* Of QUIC packets, by what RFC 8999 says of all versions. */
+/* From QUIC packets, by what RFC 8999 says of all versions. */
 struct quic_metrics {
-	__u32 version; /* of the last long header; 0: none that means anything was seen */
+	__u32 version; /* of the last long header; 0: no meaningful one was seen */
 	__u8 seen_long_header;
 	__u8 seen_short_header;
 	__u8 is_known; /* long headers of the connection were seen, perhaps before this entry */
-	__u8 misses; /* packets that show nothing of QUIC */
+	__u8 misses; /* packets without signs of QUIC */
 };
 
 enum nat_state {
@@ -173,7 +174,7 @@ struct nat_metrics {
 	__u16 dst_port;
 	__u16 zone; /* of connection tracking */
 	__u8 state; /* enum nat_state */
-	__u8 lookups; /* packets for which connections were looked for; the most: it is settled */
+	__u8 lookups; /* packets for which connections were looked up; at the limit it is settled */
 };
 
 /* How TCP fares. Counters are atomic. */
@@ -185,12 +186,12 @@ struct tcp_metrics {
 	__u32 zero_windows;
 };
 
-/* Whose socket it is. */
+/* The process that owns the socket. */
 struct process_metrics {
 	__u64 cgroup; /* id of the control group, cgroup v2 */
 	__u32 pid; /* thread group, initial namespace; 0: unknown */
 	__u8 comm[16];
-	__u8 attempts; /* to find out, in vain */
+	__u8 attempts; /* failed attempts to find out */
 	__u8 pad[3];
 };
 
@@ -202,7 +203,7 @@ enum tunnel_type {
 /* UDP ports that a kind of tunnel may have. */
 #define TUNNEL_PORTS_MAX 4
 
-/* What the packets of the flow, an inner one, were wrapped in. */
+/* The tunnel that packets of the flow, an inner one, were wrapped in. */
 struct tunnel_metrics {
 	__u8 src_ip[16];
 	__u8 dst_ip[16];
@@ -219,7 +220,7 @@ struct ipsec_metrics {
 
 #define NETWORK_EVENTS_MAX 4
 
-/* Cookies of psample in order of appearance: what they mean, user space knows. Atomic. */
+/* Cookies of psample in order of appearance; user space knows what they mean. Atomic. */
 struct event_metrics {
 	__u64 cookies[NETWORK_EVENTS_MAX]; /* as bytes; 0: the slot is free */
 	__u64 bytes[NETWORK_EVENTS_MAX];
@@ -249,7 +250,7 @@ struct openssl_totals {
 };
 
 #define FILTER_RULES_MAX 64
-/* Of ports, in one rule. */
+/* Port ranges in one rule. */
 #define FILTER_RANGES_MAX 16
 
 struct port_range {
@@ -260,7 +261,7 @@ struct port_range {
 enum filter_condition {
 	FILTER_ACCEPT = 1, /* the action; else it rejects */
 	FILTER_PEER = 2,
-	FILTER_NOT_IPV4 = 4, /* ::/0 has the addresses in it that stand for IPv4 */
+	FILTER_NOT_IPV4 = 4, /* ::/0 includes the addresses that stand for IPv4 */
 	FILTER_INGRESS = 8,
 	FILTER_EGRESS = 16,
 	FILTER_PROTOCOL = 32,
@@ -274,17 +275,17 @@ enum filter_condition {
 	FILTER_NOT_IPV6 = 8192, /* packets of IPv6 can have the addresses that stand for IPv4 */
 };
 
-/* Networks are as addresses in keys are, masked; all zeros: any address. */
+/* Networks have the form of addresses in keys, masked; all zeros: any address. */
 struct filter_rule {
 	__u64 mask[2];
 	__u64 network[2];
 	__u64 peer_mask[2];
 	__u64 peer_network[2];
 	struct port_range ports[FILTER_RANGES_MAX]; /* of the source, the destination, either */
-	enum filter_condition conditions; /* those that are to be looked at */
-	__u32 sample; /* one packet in this many; 0: as all others */
+	enum filter_condition conditions; /* those to be checked */
+	__u32 sample; /* one packet in this many; 0: like all others */
 	__u16 tcp_flags; /* any of these, see flag_names() */
-	__u8 source_end; /* where in `ports` the source's end */
+	__u8 source_end; /* where the source's ranges in `ports` end */
 	__u8 destination_end;
 	__u8 either_end;
 	__u8 protocol;
@@ -292,7 +293,7 @@ struct filter_rule {
 	__u8 icmp_code;
 };
 
-/* What filter rules leave to be decided when the flow is complete. */
+/* Filter decisions that wait until the flow is complete. */
 struct filter_metrics {
 	__u8 wanted; /* accepted unconditionally, for a packet or by a probe */
 	__u8 pad[7];
@@ -301,27 +302,27 @@ struct filter_metrics {
 /* An entry with every feature on is not longer than this. */
 #define FLOW_VALUE_BYTES_MAX 512
 
-/* What a message is about. */
+/* Kinds of messages. */
 enum message_kind {
 	MESSAGE_DNS = 1,
 	MESSAGE_TLS = 2,
-	MESSAGE_TLS_MORE = 3, /* the stream's next bytes, of a hello that was cut */
+	MESSAGE_TLS_MORE = 3, /* the stream's next bytes of a hello that was cut */
 };
 
 /* The head of a record in the ring buffer `messages`; the packet's payload follows. */
 struct message {
-	struct flow_key key; /* of DNS, the id is where ICMP has its type and code: set_id() */
+	struct flow_key key; /* in DNS, the id takes the place of ICMP's type and code: set_id() */
 	__u64 time_ns; /* as in flow_metrics */
 	__u32 length; /* bytes of payload that follow */
-	__u32 missing; /* bytes of payload that the packet has and that do not follow */
-	__u32 sequence; /* of TCP, of the first byte that follows */
-	__u16 asked; /* of DNS: bytes of the question that are as in the query that waited; 0: none */
+	__u32 missing; /* bytes of the packet's payload that do not follow */
+	__u32 sequence; /* in TCP, of the first byte that follows */
+	__u16 asked; /* DNS: bytes of the question that equal the waiting query's; 0: none */
 	__u8 kind;
 	__u8 pad;
 	struct observed_interface place; /* where it was seen; the bits of ifindex_seen are 0 */
 };
 
-/* Payload bytes for which there is room in a message: one of these, the least that suffices. */
+/* Room for payload in a message, in bytes: the smallest of these that suffices. */
 enum message_room {
 	MESSAGE_ROOM_SMALL = 192, /* most DNS responses */
 	MESSAGE_ROOM_MEDIUM = 576, /* a ClientHello as OpenSSL pads it; DNS without extensions */
@@ -335,24 +336,24 @@ enum message_room {
 struct dns_query {
 	__u64 time_ns; /* CLOCK_MONOTONIC, precise; 0: the query is being noted */
 	__u16 length;
-	__u8 question[DNS_QUESTION_BYTES_MAX]; /* what follows the header, `length` bytes of it */
+	__u8 question[DNS_QUESTION_BYTES_MAX]; /* the first `length` bytes after the header */
 	__u8 pad[3];
 };
 
 /*
- * Entries of each of a pair of tables, see side-tables.h. User space adds to them what each CPU
+ * Entries of each table of a pair, see side-tables.h. User space adds the entries that each CPU
  * keeps free for itself.
  */
 enum side_entries {
 	SIDE_ENTRIES_FRAGMENTS = 4096, /* datagrams in pieces */
-	SIDE_ENTRIES_DNS_QUERIES = 8192, /* that wait for their answers */
-	SIDE_ENTRIES_DNS_STREAMS = 4096, /* directions of TCP, of DNS, that are followed */
+	SIDE_ENTRIES_DNS_QUERIES = 8192, /* waiting for their answers */
+	SIDE_ENTRIES_DNS_STREAMS = 4096, /* directions of DNS over TCP that are followed */
 	SIDE_ENTRIES_QUIC_FLOWS = 8192, /* connections */
-	SIDE_ENTRIES_CAPTURED_FLOWS = 8192, /* whose place is known while packets are captured */
-	SIDE_ENTRIES_SHARES = 2048, /* interfaces and namespaces that take a share of something */
+	SIDE_ENTRIES_CAPTURED_FLOWS = 8192, /* flows whose place is known during a capture */
+	SIDE_ENTRIES_SHARES = 2048, /* interfaces and namespaces with shares */
 };
 
-/* One per-CPU counter pair for each way a packet can go unrecorded (and some facts besides). */
+/* One per-CPU counter pair for each way a packet can go unrecorded (and a few other facts). */
 enum stat {
 	STAT_SAMPLED_OUT,
 	STAT_NOT_IP,
@@ -362,20 +363,20 @@ enum stat {
 	STAT_REJECTED, /* a filter rule rejects it, at every hook so far */
 	STAT_UNMATCHED, /* there are filter rules, and none accepts it at any hook so far */
 	STAT_INTERFACES_MISSED, /* recorded, but on an interface for which no slot was left */
-	STAT_MESSAGES_LOST, /* recorded, but what they say found no room in the ring buffer */
+	STAT_MESSAGES_LOST, /* recorded, but the ring buffer had no room for what they say */
 	STAT_FEATURE_LOST, /* recorded, but a feature's own table had no room for what it noted */
-	/* A probe had something to tell of a flow that it could not make out, or that had no room. */
+	/* A probe had data on a flow that it could not identify, or that had no room. */
 	STAT_PROBE_LOST,
 	STAT_CAPTURE_FULL, /* wanted, but the ring buffer had no room for the packet */
-	STAT_NOT_WATCHED, /* of a probe: where no hook is, in a flow that no hook has seen */
+	STAT_NOT_WATCHED, /* by a probe: where no hook is, in a flow that no hook has seen */
 	STAT_OTHER_HOST, /* dropped, and was never meant for this host */
 	STAT_UNEXPLAINED, /* freed as dropped, without a reason */
-	STAT_NOT_LOOKED_INTO, /* may have IP in it, in something that is not looked into */
-	/* Recorded, but where in a TCP segment DNS messages begin is not known. */
+	STAT_NOT_LOOKED_INTO, /* may have IP inside a header that is not parsed */
+	/* Recorded, but it is unknown where DNS messages begin in a TCP segment. */
 	STAT_DNS_UNFOLLOWED,
-	/* Recorded, but of a DNS answer no query was known, so that it has no latency. */
+	/* Recorded, but the query of a DNS answer was unknown, so it has no latency. */
 	STAT_DNS_UNASKED,
-	/* Recorded, but what is to be remembered of them is more than its sender's share. */
+	/* Recorded, but what is remembered of them exceeds their sender's share. */
 	STAT_SIDE_BUSY,
 	STAT_COUNT,
 };

@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Probes hear of the whole machine, users ask for some of its interfaces. A probe that knows of a
- * flow that no hook has seen adds it only where there are hooks: at a watched interface, or, while
- * none is settled, in a namespace with one; and only for packets that go the way of the hooks.
+ * Probes see the whole machine, users watch some of its interfaces. A probe that sees a flow that
+ * no hook has seen adds it only where there are hooks: at a watched interface or, while none is
+ * settled, in a namespace with one; and only for packets in the hooks' direction.
  */
 
 #include "kernel.h"
@@ -22,8 +22,8 @@ static __always_inline bool is_watched_place(const struct net *net, __u32 ifinde
 }
 
 /*
- * Where the kernel keeps the device of a packet, it keeps other things, too, while a socket has the
- * packet. Addresses of the kernel are negative as numbers.
+ * While a socket has a packet, the kernel keeps other data in the field of its device. Kernel
+ * addresses are negative as numbers.
  */
 static __always_inline bool is_watched_device(const struct net_device *device)
 {
@@ -32,7 +32,7 @@ static __always_inline bool is_watched_device(const struct net_device *device)
 	return is_watched_place(BPF_CORE_READ(device, nd_net.net), BPF_CORE_READ(device, ifindex));
 }
 
-/* Hooks are in both directions, unless DIRECTION says otherwise, or nobody has said anything. */
+/* Directions that have hooks: as DIRECTION says, or both if it says nothing. */
 static __always_inline __u32 hook_directions(void)
 {
 	__u32 directions = (config.watches_ingress ? FILTER_OF_INGRESS : 0) |
@@ -41,7 +41,7 @@ static __always_inline __u32 hook_directions(void)
 	return directions ? directions : FILTER_OF_BOTH;
 }
 
-/* The interface that the socket sends by, if it has settled on one. */
+/* Whether the interface that the socket sends by is watched, if it has settled on one. */
 static __always_inline bool is_watched_socket(const struct sock *sk)
 {
 	const struct dst_entry *route;
@@ -55,8 +55,8 @@ static __always_inline bool is_watched_socket(const struct sock *sk)
 }
 
 /*
- * The direction of what a socket sends, or, `received`, gets; 0 where nobody watches that. A flow
- * of the other direction is told of if a hook has recorded it, at the wire's other end.
+ * The direction of packets that a socket sends or, if `received`, gets; 0: it is not watched. A
+ * flow of the other direction is updated if a hook has recorded it, at the wire's other end.
  */
 static __always_inline __u32 socket_direction(const struct sock *sk, bool received)
 {
@@ -72,7 +72,7 @@ static __always_inline const struct dst_entry *route_of(const struct sk_buff *sk
 	return (const void *)(BPF_CORE_READ(skb, _skb_refdst) & ~1UL);
 }
 
-/* Routes of packets that have arrived have a device, too: loopback's, or the address's. */
+/* Whether the packet has arrived: then its route has a device, too, loopback's or the address's. */
 static __always_inline bool ends_here(const struct sk_buff *skb, const struct dst_entry *route)
 {
 	const struct rt6_info *route6 = (const void *)route;
@@ -83,7 +83,10 @@ static __always_inline bool ends_here(const struct sk_buff *skb, const struct ds
 	       BPF_CORE_READ(route6, rt6i_flags) & ROUTE_LOCAL;
 }
 
-/* What this host sends: by its device or its route, and by its socket if it has neither yet. */
+/*
+ * Whether a sent packet is watched: by its device or its route, or by its socket if it has neither
+ * yet.
+ */
 static __always_inline bool is_watched_sent(const struct sk_buff *skb, const struct sock *sk)
 {
 	const struct net_device *device = BPF_CORE_READ(skb, dev);
@@ -97,7 +100,7 @@ static __always_inline bool is_watched_sent(const struct sk_buff *skb, const str
 	       is_watched_place(BPF_CORE_READ(sk, __sk_common.skc_net.net), 0);
 }
 
-/* Where a socket has the packet, what was its device is something else. */
+/* While a socket has the packet, the device's field holds other data. */
 static __always_inline bool is_watched_arrival(const struct sk_buff *skb, const struct sock *sk,
 					       __u32 came_in)
 {
@@ -116,8 +119,8 @@ static __always_inline bool is_watched_departure(const struct sk_buff *skb)
 }
 
 /*
- * The directions in which a packet is watched: what this host sends goes out, and what comes in, by
- * the interface `came_in`, goes out, too, once it is on its way to another one.
+ * The directions in which a packet is watched: a packet that this host sends goes out; one that
+ * came in, by the interface `came_in`, also goes out once it is on its way to another one.
  */
 static __always_inline __u32 skb_directions(const struct sk_buff *skb, const struct sock *sk,
 					    __u32 came_in)

@@ -6,20 +6,20 @@
 
 #define VLAN_TAG_BYTES 4
 
-/* What a packet is on the wire, where offloads have yet to cut it up or have joined it already. */
+/* Size of a packet on the wire: offloads have yet to cut it up or have already joined it. */
 struct wire {
 	__u64 packets;
 	__u64 bytes;
 };
 
-/* skb_shared_info.gso_type, of the same number since Linux 4.14. */
+/* skb_shared_info.gso_type, the same number since Linux 4.14. */
 #define GSO_UDP_FRAGMENTS (1 << 16)
 #define IPV6_FRAGMENT_HEADER_BYTES 8
 
 /*
- * A datagram of a guest, or a tun device, that the kernel cuts into fragments of IP: the header of
- * UDP is in the first alone, and with IPv6 each has a header that is not there yet. `bytes` are
- * those of the whole; `headers` all before UDP, which every fragment has.
+ * A datagram of a guest, or of a tun device, that the kernel cuts into IP fragments: only the first
+ * has the UDP header, and with IPv6 each gets a header that is not there yet. `bytes` are those of
+ * the whole datagram; `headers` are all before UDP, which every fragment has.
  */
 static __always_inline struct wire fragments_on_wire(__u64 bytes, __u32 headers, __u32 size,
 						     __u16 eth_protocol)
@@ -40,7 +40,7 @@ static __always_inline struct wire wire_of(struct __sk_buff *skb, const struct p
 	struct wire wire = { .packets = 1, .bytes = skb->len };
 	__u32 size = skb->gso_size, headers;
 
-	/* A tag that the device adds or has removed is not in the buffer, but on the wire. */
+	/* A tag that the device adds or has removed is not in the buffer, but is on the wire. */
 	if (unlikely(skb->vlan_present))
 		wire.bytes += VLAN_TAG_BYTES;
 	if (!size)
@@ -60,8 +60,8 @@ static __always_inline struct wire wire_of(struct __sk_buff *skb, const struct p
 		return wire;
 	}
 	/*
-	 * On its way out the kernel has worked out the same sum, for what has no headers here, too.
-	 * On its way in the field is the buffer's length.
+	 * On the way out the kernel has computed the same sum, also for packets without headers
+	 * here. On the way in the field is the buffer's length.
 	 */
 	if (skb->wire_len > wire.bytes)
 		wire.bytes = skb->wire_len;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Someone else's TCX program: it drops IPv4 over UDP and lets all else through. */
+/* Someone else's TCX program: it drops UDP over IPv4 and lets all else through. */
 
 #include "kernel.h"
 

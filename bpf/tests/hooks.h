@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * The kernel neither takes nor returns tc_index in a test run, so these move it from and to cb[0].
+ * The kernel neither takes nor returns tc_index in a test run, so these programs copy it from and
+ * to cb[0].
  */
 
 SEC("tc")
@@ -61,8 +62,8 @@ int test_capture_egress_l2(struct __sk_buff *skb)
 }
 
 /*
- * What the filter rules say: the verdict as bits, and in cb[0] the rate. Going in, cb[0] says
- * where, by enum test_place.
+ * Returns the verdict of the filter rules as bits, and the rate in cb[0]. As input, cb[0] is the
+ * place, by enum test_place.
  */
 enum test_place {
 	TEST_INGRESS,
@@ -70,7 +71,7 @@ enum test_place {
 	TEST_THROUGH, /* by a probe, both ways */
 	TEST_INGRESS_DROP,
 	TEST_EGRESS_DROP,
-	TEST_RECORDED_DROP, /* of what came in, in a flow that is there */
+	TEST_RECORDED_DROP, /* of a packet that came in, in a known flow */
 };
 
 static __always_inline struct filter_verdict test_probe(const struct packet *packet, __u32 where)
@@ -107,7 +108,7 @@ int test_filter(struct __sk_buff *skb)
 
 /*
  * Sweeps the source address over 2^17 values: with a repeat count of that many, every run is
- * another flow. Only of use on an IPv4 frame, whose checksum nobody looks at here.
+ * another flow. Only for IPv4 frames; their checksum is not checked here.
  */
 __u32 sweep;
 
@@ -124,7 +125,7 @@ int test_sweep(struct __sk_buff *skb)
 	return flow(skb, false, true);
 }
 
-/* Repeated, each run is the first hook of one more packet of the same flow. */
+/* If repeated, each run is the first hook of one more packet of the same flow. */
 SEC("tc")
 int test_again(struct __sk_buff *skb)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Someone else's TCX programs. This one lets packets pass and asks no program after it. */
+/* Someone else's TCX programs. This one lets packets pass without calling later programs. */
 
 #include "kernel.h"
 
@@ -24,14 +24,14 @@ int last_word(struct __sk_buff *skb)
 	return TCX_PASS;
 }
 
-/* And one that decides by what it finds in the field that marks are in. */
+/* This one decides by the field that holds marks. */
 SEC("tc")
 int reader(struct __sk_buff *skb)
 {
 	return skb->tc_index ? TCX_DROP : HOOK_NEXT;
 }
 
-/* The interface that the next two send IPv4 to. */
+/* The interface to which the next two programs send IPv4. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);

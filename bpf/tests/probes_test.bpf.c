@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * What hangs on places that not every kernel lets programs hang on, here on one that all have: a
- * dropped packet stands for one that was sampled, or that IPsec was given.
+ * Probes whose attach points not every kernel has, attached to one that all have: a dropped packet
+ * stands for one that was sampled, or that IPsec was given.
  */
 
 #include "../flows.bpf.c"
@@ -10,13 +10,13 @@ struct sk_buff___mark {
 	__u32 mark;
 } __attribute__((preserve_access_index));
 
-/* Firewall rules of the test mark what they drop. */
+/* Firewall rules of the test mark the packets that they drop. */
 static __always_inline __u32 mark_of(const struct sk_buff *skb)
 {
 	return ((const struct sk_buff___mark *)skb)->mark;
 }
 
-/* A cookie as OVN makes them: of new connections, with the mark as its point. */
+/* A cookie like OVN's: of new connections, with the mark as its point. */
 SEC("tp_btf/kfree_skb")
 int BPF_PROG(test_sampled, struct sk_buff *skb, void *location, __u32 reason)
 {
@@ -35,6 +35,6 @@ int BPF_PROG(test_ipsec, struct sk_buff *skb, void *location, __u32 reason)
 	if (!mark)
 		return 0;
 	input_begins(skb);
-	/* Successes but for one. */
+	/* All succeed except one. */
 	return input_ends(skb, mark == 2 ? -1 : 0);
 }

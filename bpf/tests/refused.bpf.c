@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* A program that the verifier must refuse: it reads the frame without a look at its end. */
+/* A program that the verifier must refuse: it reads the frame without checking its end. */
 
 #include "kernel.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Someone else's XDP programs: what they do to IPv4 over UDP. They let all else through. */
+/* Someone else's XDP programs for UDP over IPv4. They let all else through. */
 
 #include "kernel.h"
 
@@ -32,7 +32,7 @@ int dropper(struct xdp_md *context)
 	return datagram_of(context) ? XDP_DROP : XDP_PASS;
 }
 
-/* Sends each datagram back to where it came from. Sums over swapped words stay what they are. */
+/* Sends each datagram back to its sender. Swapping words does not change checksums. */
 SEC("xdp")
 int reflector(struct xdp_md *context)
 {
