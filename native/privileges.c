@@ -236,7 +236,7 @@ napi_value drop_capabilities(napi_env env, napi_callback_info info)
 	sem_init(&order.answered, 0, 0);
 	if (install(&before, &failure)) {
 		drop_everywhere(&failure);
-		/* A thread may get the signal after a timeout; glibc's handler expects no such one. */
+		/* A late thread still gets the signal, which glibc's handler does not expect. */
 		if (failure.code != ETIMEDOUT)
 			syscall(SYS_rt_sigaction, SIGNAL_OF_SETXID, &before, NULL,
 				sizeof(before.mask));
