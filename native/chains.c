@@ -11,12 +11,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Whose programs hang where, and where the other ends of interfaces are: to be looked at often. */
+/* Programs at interfaces, and the namespaces of their peers. Made to be called often. */
 
-/* Words that one interface may take: for each side the number of programs, and their ids. */
+/* Words that one interface may need: for each side the number of programs, and their ids. */
 #define INTERFACE_WORDS (2 * (1 + TCX_PROGRAMS_MAX))
 
-/* The words written, or -1. An interface that is gone has no programs. */
+/* Returns the number of words written, or -1. A removed interface has no programs. */
 static int read_side(uint32_t ifindex, uint32_t type, uint32_t *into, struct failure *failure)
 {
 	int count;
@@ -80,11 +80,11 @@ napi_value read_tcx(napi_env env, napi_callback_info info)
 	return napi_create_uint32(env, (uint32_t)used, &result) == napi_ok ? result : NULL;
 }
 
-/* --- Namespaces as others number them -------------------------------------------------------- */
+/* --- Namespaces as numbered in other namespaces ---------------------------------------------- */
 
 #define ANSWER_BYTES 1024
 
-/* The number in the answer; -1: there is none, or this is no answer. */
+/* The number in the answer; -1 without one, or if this is not an answer. */
 static int32_t id_in(const struct nlmsghdr *answer, int length)
 {
 	const struct rtgenmsg *head = NLMSG_DATA(answer);
@@ -102,7 +102,7 @@ static int32_t id_in(const struct nlmsghdr *answer, int length)
 	return -1;
 }
 
-/* In this thread's namespace. */
+/* Asks in this thread's namespace. */
 static bool ask_namespace_id(int other, int32_t *id, struct failure *failure)
 {
 	struct {

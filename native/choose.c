@@ -5,8 +5,8 @@
 #include <pthread.h>
 
 /*
- * The map that hooks write to first. To put it in its place takes as long as a swap, a grace period
- * of the kernel's, and so does to verify programs: the one is done while the other is.
+ * Sets the map that hooks write to first. This takes as long as a swap, a grace period of the
+ * kernel, and so does verifying the programs, so both run at the same time.
  */
 struct choice {
 	struct bpf_map *current;
@@ -16,7 +16,7 @@ struct choice {
 	int error;
 };
 
-/* Of the load that is under way on this thread. */
+/* Belongs to the load under way on this thread. */
 static _Thread_local struct choice *choice;
 
 static void *choose(void *data)
@@ -30,7 +30,7 @@ static void *choose(void *data)
 	return NULL;
 }
 
-/* Before each program: all maps have been made by then. */
+/* Runs before each program is loaded: all maps exist by then. */
 static int before_program(struct bpf_program *program, struct bpf_prog_load_opts *options,
 			  long cookie)
 {

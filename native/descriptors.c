@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 /*
- * Which descriptors JavaScript got from here, and what they are. Of the whole process, as
- * descriptors are: by number, so that nothing has to be searched.
+ * Kinds of the descriptors that JavaScript got from the addon. There is one table for the process,
+ * as there is for descriptors, indexed by number, so that no search is needed.
  */
 static struct {
 	pthread_mutex_t lock;
@@ -85,7 +85,7 @@ napi_value close_fd(napi_env env, napi_callback_info info)
 	if (!get_arguments(env, info, 1, arguments) || !get_fd(env, arguments[0], "fd", &fd))
 		return NULL;
 	pthread_mutex_lock(&given.lock);
-	/* Under the lock: another thread may get the number as soon as it is free. */
+	/* Close under the lock: another thread may get the number as soon as it is free. */
 	if ((size_t)fd >= given.count || given.kinds[fd] == DESCRIPTOR_NONE) {
 		fail(&failure, EBADF, "close of a descriptor that is not open");
 	} else {

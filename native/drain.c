@@ -29,8 +29,8 @@ static void run_swap(struct job *job)
 		return;
 	next = (object->active + 1) % FLOW_MAPS;
 	/*
-	 * The count of new flows starts again. Before the swap, so that the few inserts in between
-	 * wake user space a little early and none is forgotten.
+	 * Reset the count of new flows before the swap, so that the few inserts in between wake
+	 * user space a little early and none is missed.
 	 *
 	 * The kernel waits for a grace period before it returns from an update of a map of maps
 	 * (maybe_wait_bpf_programs(), Linux 4.20): no program still uses the old choice then.
@@ -73,7 +73,7 @@ napi_value swap(napi_env env, napi_callback_info info)
 
 /* --- drain ---------------------------------------------------------------------------------- */
 
-/* One batch; false at the end of the map or on failure. */
+/* Drains one batch; returns false at the end of the map or on failure. */
 static bool drain_batch(struct job *job, uint32_t *count)
 {
 	struct cursor *cursor = job->cursor;
@@ -101,7 +101,7 @@ static void run_drain(struct job *job)
 	uint32_t count;
 
 	if (!drain_batch(job, &count) && !job->failure.code && count == 0 && resumed)
-		/* Nothing behind the place reached last time; ask once more from the start. */
+		/* Nothing after the place reached last time: try once more from the start. */
 		drain_batch(job, &count);
 	job->result = count;
 }
@@ -111,7 +111,7 @@ static void end_drain(struct job *job)
 	job->cursor->busy = false;
 }
 
-/* The cursor of a map, made on first use. */
+/* Finds the cursor of a map; makes it on first use. */
 static struct cursor *find_cursor(struct object *object, int map, struct failure *failure)
 {
 	struct cursor *cursor;
@@ -135,7 +135,7 @@ static struct cursor *find_cursor(struct object *object, int map, struct failure
 	return cursor;
 }
 
-/* Memory of the cursor's own for as many entries as the job asks for. */
+/* Makes room in the cursor's memory for as many entries as the job requests. */
 static bool make_room(struct job *job, struct failure *failure)
 {
 	size_t keys = job->capacity * job->key_size;

@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 /*
- * exit(3) joins Node's helper threads, and one that asks a silent resolver for a name is away for
+ * exit(3) joins Node's helper threads, and a thread that queries a silent resolver blocks for
  * seconds (resolv.conf(5), timeout and attempts, for each search domain).
  */
 napi_value end_process(napi_env env, napi_callback_info info)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Entries of hash maps that stay in use: read where they are, and removed by key. */
+/* Reads entries of hash maps without removing them, and removes entries by key. */
 
 static void run_read(struct job *job)
 {
@@ -21,7 +21,7 @@ static void run_read(struct job *job)
 					     job->values + done * value_size, &count, NULL) ?
 				errno :
 				0;
-		/* The next bucket is longer than what is left of the buffers. */
+		/* The next bucket is longer than the rest of the buffers. */
 		if (error == ENOSPC && done)
 			break;
 		if (error && error != ENOENT) {
@@ -37,7 +37,7 @@ static void run_remove(struct job *job)
 {
 	uint32_t removed = 0;
 
-	/* One by one: the kernel's batch ends at the first key that is gone. */
+	/* One by one: the kernel's batch ends at the first missing key. */
 	for (uint32_t i = 0; i < job->capacity; i++) {
 		if (!bpf_map_delete_elem(job->map, job->keys + i * job->key_size)) {
 			removed++;
@@ -71,7 +71,7 @@ bool get_capacity(napi_env env, napi_value *arguments, struct job *job)
 	return true;
 }
 
-/* The job's own memory for as many entries as it asks for. */
+/* Allocates the job's own memory for as many entries as it requests. */
 static bool make_room(napi_env env, struct job *job)
 {
 	struct failure failure = { .code = ENOMEM, .call = "entries" };
@@ -106,7 +106,7 @@ napi_value read_entries(napi_env env, napi_callback_info info)
 	return start_job(env, job);
 }
 
-/* A copy of the keys, which the caller may change as soon as this returns. */
+/* Copies the keys, which the caller may change as soon as this returns. */
 static bool get_removals(napi_env env, napi_value *arguments, struct job *job)
 {
 	struct bpf_map *map;

@@ -14,11 +14,11 @@
 #include <unistd.h>
 
 /*
- * TC filters, made by messages of our own: libbpf gives them the program's name, and ours say who
- * has made them.
+ * TC filters, made with the addon's own messages: libbpf names a filter after the program, but
+ * these names must show who made the filter.
  */
 
-/* The message, its attributes, and a name of OWNER_BYTES. */
+/* Room for the message, its attributes, and a name of OWNER_BYTES. */
 #define REQUEST_BYTES 512
 #define ANSWER_BYTES 1024
 
@@ -43,7 +43,7 @@ static struct rtattr *add_attribute(struct filter_request *request, int type, co
 	return attribute;
 }
 
-/* 0, or the negative errno that the kernel answers. */
+/* Returns 0, or the negative errno in the kernel's answer. */
 static int ask(struct nlmsghdr *request)
 {
 	uint8_t buffer[ANSWER_BYTES] __attribute__((aligned(NLMSG_ALIGNTO)));
@@ -58,7 +58,7 @@ static int ask(struct nlmsghdr *request)
 		return -errno;
 	request->nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
 	if (send(fd, request, request->nlmsg_len, 0) >= 0) {
-		/* Anybody in the namespace may write to the socket; the kernel is port 0. */
+		/* Any process in the namespace may send to the socket; the kernel is port 0. */
 		do {
 			size = sizeof(from);
 			length = recvfrom(fd, buffer, sizeof(buffer), 0, (void *)&from, &size);
@@ -90,7 +90,7 @@ static struct filter_request request_for(const struct filter_place *place, uint1
 			.tcm_ifindex = place->ifindex,
 			.tcm_parent = parent_of(place->egress),
 			.tcm_handle = place->handle,
-			/* The kernel asks for the priority in the upper half. */
+			/* The kernel expects the priority in the upper half. */
 			.tcm_info = TC_H_MAKE(place->priority << 16, htons(ETH_P_ALL)) },
 	};
 }
@@ -113,7 +113,7 @@ int add_filter_at(const struct filter_place *place, int program, const char *own
 
 bool remove_qdisc(int ifindex, struct failure *failure)
 {
-	/* Both directions at once means the qdisc itself. */
+	/* Both directions at once mean the qdisc itself. */
 	struct bpf_tc_hook hook = {
 		.sz = sizeof(hook),
 		.ifindex = ifindex,

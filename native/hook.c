@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* TCX came with Linux 6.6; the headers and libbpf that we build on may be older. */
+/* TCX came with Linux 6.6; the headers and libbpf of the build may be older. */
 #define TCX_BEFORE (1U << 3)
 #define TCX_AFTER (1U << 4)
 
@@ -26,17 +26,17 @@ struct tcx_link_attr {
 };
 
 /*
- * Where our filters go: seldom used numbers, as a priority holds filters of one kind only and ours
- * must not be in the way of others. Those ahead of us hide the packets whose fate they decide.
+ * Priorities of netobserv's filters: rarely used ones, since a priority holds filters of one kind
+ * only and others must not be blocked. Earlier filters hide the packets whose fate they decide.
  */
 #define TC_FIRST_PRIORITY 1
 #define TC_USUAL_PRIORITY 5
 #define TC_LAST_PRIORITY 0xffff
-/* Next to those that are taken by another kind of filter. */
+/* How many neighbours to try if filters of another kind use a priority. */
 #define TC_TRIES_MAX 16
 /*
- * "nob": within a priority, so that nobody's `replace handle 1` hits our filter. Other captures
- * have the same; each takes the next that is free.
+ * "nob": the handle within a priority, so that `replace handle 1` of others does not hit the
+ * filter. Other captures use the same one; each takes the next free handle.
  */
 #define TC_HANDLE 0x6e6f62
 #define TC_HANDLES 16
@@ -49,7 +49,7 @@ static bool attach_tcx(const struct request *request, struct attachment *into,
 		.prog_fd = request->program,
 		.target_ifindex = request->ifindex,
 		.attach_type = request->egress ? TCX_EGRESS : TCX_INGRESS,
-		/* Relative to nobody: at the very start or the very end. */
+		/* Relative to no program: at the very start or the very end. */
 		.flags = flags[request->anchor],
 	};
 
@@ -69,13 +69,13 @@ static struct bpf_tc_hook hook_of(const struct attachment *attachment)
 	};
 }
 
-/* Beside the filters of other captures, and of a former one of ours that did not end well. */
+/* Adds a filter next to those of other captures, and of an earlier run that did not end well. */
 static int add_beside(const struct request *request, bool owns_qdisc, struct filter_place *place)
 {
 	char owner[OWNER_BYTES + 2];
 	int error = -EEXIST;
 
-	/* A later start that finds the filter left behind then knows whose the qdisc was. */
+	/* A later start that finds the leftover filter then knows who made the qdisc. */
 	snprintf(owner, sizeof(owner), "%s%s", request->owner, owns_qdisc ? ":q" : "");
 
 	for (uint32_t i = 0; i < TC_HANDLES && error == -EEXIST; i++) {
@@ -92,7 +92,7 @@ static int add_filter(const struct request *request, struct attachment *into)
 	int step = request->anchor == ANCHOR_TAIL ? -1 : 1;
 	int error = -EINVAL;
 
-	/* A priority that filters of another kind have is refused as invalid. */
+	/* The kernel refuses a priority with filters of another kind as invalid. */
 	for (int i = 0; i < TC_TRIES_MAX && error == -EINVAL; i++) {
 		place.priority = priorities[request->anchor] + i * step;
 		error = add_beside(request, into->owns_qdisc, &place);
@@ -112,7 +112,7 @@ static bool attach_tc(const struct request *request, struct attachment *into,
 
 	if (error && error != -EEXIST)
 		return fail(failure, error, "create clsact qdisc");
-	/* A filter for the egress of an ingress qdisc would be put, silently, on its ingress. */
+	/* The kernel would silently put a filter for egress on the ingress of an ingress qdisc. */
 	if (error && request->egress && !is_clsact(into->ifindex, &has_egress, failure))
 		return false;
 	if (!has_egress)
@@ -126,7 +126,7 @@ static bool attach_tc(const struct request *request, struct attachment *into,
 	return fail(failure, error, "add TC filter");
 }
 
-/* A TC filter has to be removed from inside its namespace, so that one is kept open. */
+/* A TC filter must be removed from inside its namespace, so the namespace is kept open. */
 static bool keep_netns(const struct request *request, struct attachment *into,
 		       struct failure *failure)
 {
@@ -172,7 +172,7 @@ static bool is_gone(int code)
 	return code == ENODEV || code == ENOENT || code == EINVAL;
 }
 
-/* Hands the duty to remove the qdisc to another filter of ours on it; else fulfils it. */
+/* Makes another of the object's filters on the qdisc its owner; else removes the qdisc. */
 static bool drop_qdisc(struct object *object, const struct attachment *attachment,
 		       struct failure *failure)
 {
@@ -220,7 +220,7 @@ bool end_attachment(struct object *object, struct attachment *attachment,
 {
 	bool ended = true;
 
-	/* The link is ours alone, so that closing it detaches, gone interface or not. */
+	/* No one else holds the link, so closing it detaches, even if the interface is gone. */
 	if (attachment->probe)
 		bpf_link__destroy(attachment->probe);
 	else if (attachment->link >= 0)
@@ -236,7 +236,7 @@ void end_attachments(struct object *object)
 {
 	struct failure ignored = {};
 
-	/* Before the lock, for which the work that waits may come first: it ends at once. */
+	/* Before the lock: waiting work may get the lock first, and then ends at once. */
 	object->closed = true;
 	pthread_mutex_lock(&object->attaching);
 	while (object->attachments) {

@@ -6,7 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* What is in the kernel: our maps, and the programs of anybody on an interface. */
+/* Lists objects in the kernel: the object's maps, and all programs at an interface. */
 
 static napi_value describe(napi_env env, struct bpf_map *map)
 {
@@ -60,13 +60,13 @@ int query_tcx(uint32_t ifindex, uint32_t type, uint32_t *ids)
 				       .prog_ids = (uintptr_t)ids, .count = TCX_PROGRAMS_MAX };
 
 	if (syscall(SYS_bpf, BPF_PROG_QUERY, &attr, sizeof(attr))) {
-		/* Nothing is attached there, which some kernels call an error: they leave the count. */
+		/* Some kernels return ENOENT if nothing is attached, and keep the count. */
 		return errno == ENOENT ? 0 : -errno;
 	}
 	return attr.count < TCX_PROGRAMS_MAX ? (int)attr.count : TCX_PROGRAMS_MAX;
 }
 
-/* Names take a right of their own to read; without it they are empty. */
+/* Reading names needs a separate right; without it they are empty. */
 static napi_value describe_program(napi_env env, uint32_t id)
 {
 	struct bpf_prog_info program = {};

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of a job: keys and values. */
+/* Buffers of a job: keys and values. */
 #define BUFFERS 2
 
 static void execute(napi_env env, void *data)

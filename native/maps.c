@@ -43,7 +43,7 @@ bool get_hash_map(napi_env env, napi_value name, struct object *object, struct b
 {
 	if (!get_keyed_map(env, name, object, into))
 		return false;
-	/* Of other maps the kernel goes on by a key, for which a cursor has no room. */
+	/* In other maps the kernel resumes at a key, for which a cursor has no room. */
 	switch (bpf_map__type(*into)) {
 	case BPF_MAP_TYPE_HASH:
 	case BPF_MAP_TYPE_LRU_HASH:

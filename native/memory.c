@@ -8,18 +8,18 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-/* Linux 5.4; the headers that we build on may be older. */
+/* Linux 5.4; the headers of the build may be older. */
 #ifndef MADV_PAGEOUT
 #define MADV_PAGEOUT 21
 #endif
 
 /*
- * Blocks from this size on are mappings of their own, which end when they are freed. The C library
+ * Blocks of at least this size get their own mappings, which end when they are freed. The C library
  * would raise the limit with each such block, and keep the memory of messages for later ones.
  */
 #define MAPPED_BYTES_MIN (128 * 1024)
 
-/* Beyond, a number of JavaScript is no longer exact. */
+/* Above this, JavaScript's numbers are not exact. */
 #define ADDRESS_MAX (1ULL << 53)
 
 static bool get_address(napi_env env, napi_value value, const char *name, uintptr_t *into)
@@ -34,8 +34,8 @@ static bool get_address(napi_env env, napi_value value, const char *name, uintpt
 }
 
 /*
- * Whether a range lies in one mapping of a file that cannot be written to, so that nothing is lost.
- * A range that is not mapped throughout is let go of as far as it is: the process would end.
+ * Whether a range is in one read-only mapping of a file, so that nothing is lost. The pages of a
+ * range with gaps would be released up to a gap, and the process would end.
  */
 static bool is_read_only_file(uintptr_t from, uintptr_t to)
 {
@@ -74,7 +74,7 @@ napi_value release_pages(napi_env env, napi_callback_info info)
 		reject(env, "from and to", "within one mapping of a file that is only read");
 		return NULL;
 	}
-	/* Out of the page cache, too, or its neighbours come back with each page that is touched. */
+	/* From the page cache, too; else each page that is touched brings back its neighbours. */
 	madvise((void *)from, to - from, MADV_PAGEOUT);
 	if (madvise((void *)from, to - from, MADV_DONTNEED)) {
 		fail(&failure, errno, "madvise(MADV_DONTNEED)");

@@ -21,10 +21,10 @@
 #ifndef SYS_pidfd_open /* Linux 5.3 */
 #define SYS_pidfd_open 434
 #endif
-/* The kernel lets user namespaces be this deep in one another. */
+/* The kernel allows this many nested user namespaces. */
 #define USER_NAMESPACES_DEEP 33
 
-/* A file that is no namespace is not waited for: a pipe without a writer would be, for ever. */
+/* Opens without blocking: opening a pipe that has no writer would block for ever. */
 static int open_namespace_file(const char *path, int kind, struct failure *failure)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -53,7 +53,7 @@ static bool cookie_of(int netns, const struct stat *status, uint64_t *cookie,
 	struct stat own;
 	int fd, error = 0;
 
-	/* Entering takes CAP_SYS_ADMIN, even if one is there already. */
+	/* Entering needs CAP_SYS_ADMIN, even for the current namespace. */
 	if (stat("/proc/thread-self/ns/net", &own))
 		return fail(failure, errno, "stat own network namespace");
 	if (is_same(&own, status))
@@ -63,7 +63,7 @@ static bool cookie_of(int netns, const struct stat *status, uint64_t *cookie,
 	fd = netlink_socket();
 	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, cookie, &size))
 		error = errno;
-	/* An older kernel: there is no cookie, neither here nor at the hooks. */
+	/* Older kernels have no cookie, neither here nor at the hooks. */
 	if (fd >= 0 && error == ENOPROTOOPT)
 		error = 0;
 	if (fd >= 0)
@@ -113,11 +113,11 @@ napi_value open_namespace(napi_env env, napi_callback_info info)
 	return NULL;
 }
 
-/* --- Whose a namespace is -------------------------------------------------------------------- */
+/* --- Owners of namespaces -------------------------------------------------------------------- */
 
 /*
- * The user who made the outermost user namespace below our own that it belongs to: those that are
- * further in have as many owners as that user has subordinate ids. 0 where there is none.
+ * Finds the user who made the outermost user namespace of `netns` below that of the process: inner
+ * ones can have as many owners as that user has subordinate ids. 0 if there is none.
  */
 static bool find_owner(int netns, const struct stat *own, uid_t *owner, struct failure *failure)
 {
@@ -136,7 +136,7 @@ static bool find_owner(int netns, const struct stat *own, uid_t *owner, struct f
 		else if (!is_same(&status, own)) {
 			if (ioctl(fd, NS_GET_OWNER_UID, owner))
 				ok = fail(failure, errno, "ioctl(NS_GET_OWNER_UID)");
-			/* EPERM: it is our own one's, or further out. */
+			/* EPERM: the parent is the process's own namespace, or further out. */
 			parent = ioctl(fd, NS_GET_PARENT);
 		}
 		close(fd);

@@ -43,7 +43,7 @@ napi_value error_value(napi_env env, struct failure *failure)
 	char message[256], reason[128];
 	napi_value text, error = NULL;
 
-	/* Knows its own numbers, which begin where the kernel's end, and those. */
+	/* Knows the kernel's numbers and, above them, libbpf's own. */
 	libbpf_strerror(failure->code, reason, sizeof(reason));
 	if (!code) {
 		code = "EINVAL";
@@ -71,7 +71,7 @@ void throw_failure(napi_env env, struct failure *failure)
 		napi_throw(env, error);
 }
 
-/* A TypeError with the code that a system call has for an invalid argument. */
+/* A TypeError with the code that system calls return for an invalid argument. */
 void throw_type(napi_env env, const char *message)
 {
 	napi_value text, code, error;
@@ -166,7 +166,7 @@ bool get_string(napi_env env, napi_value value, const char *name, char *into, si
 {
 	size_t length;
 
-	/* One byte of slack tells a string that fits from one that was cut. */
+	/* One byte of slack distinguishes a string that fits from one that was cut. */
 	if (napi_get_value_string_utf8(env, value, NULL, 0, &length) != napi_ok || length >= size)
 		return reject(env, name, "a string that is not too long");
 	if (napi_get_value_string_utf8(env, value, into, size, &length) != napi_ok ||

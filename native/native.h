@@ -20,15 +20,15 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* The kernel's names are at most 15 characters, ours are shorter than this. */
+/* The kernel's names have at most 15 characters; the addon's names are shorter than this. */
 #define NAME_BYTES 64
-/* The end of the verifier's log holds the reason; the rest is of no use in an error. */
+/* The end of the verifier's log holds the reason; an error does not need the rest. */
 #define LOG_BYTES (64 * 1024)
 
 struct failure {
 	int code; /* errno, positive */
 	const char *call; /* what was tried: a literal */
-	char *log; /* owned; NULL unless the verifier spoke */
+	char *log; /* owned; NULL unless the verifier wrote one */
 };
 
 bool fail(struct failure *failure, int code, const char *call);
@@ -37,13 +37,13 @@ bool fail(struct failure *failure, int code, const char *call);
 
 void throw_failure(napi_env env, struct failure *failure);
 void throw_type(napi_env env, const char *message);
-/* Before anything that would make an object of the value, and throw an error of its own. */
+/* To be called before functions that convert the value to an object and may throw themselves. */
 bool is_type(napi_env env, napi_value value, napi_valuetype wanted);
-/* Throws that `name` must be what is wanted; returns false. */
+/* Throws an error that says that `name` must be `wanted`; returns false. */
 bool reject(napi_env env, const char *name, const char *wanted);
 napi_value error_value(napi_env env, struct failure *failure);
 
-/* Each throws and returns false when the argument is not what it should be. */
+/* Each throws and returns false when the argument is not valid. */
 bool get_arguments(napi_env env, napi_callback_info info, size_t count, napi_value *values);
 bool get_property(napi_env env, napi_value object, const char *name, napi_value *value);
 bool has_property(napi_env env, napi_value object, const char *name);
@@ -51,8 +51,8 @@ bool get_u32(napi_env env, napi_value value, const char *name, uint32_t *into);
 bool get_string(napi_env env, napi_value value, const char *name, char *into, size_t size);
 bool get_fd(napi_env env, napi_value value, const char *name, int *into);
 /*
- * Valid until JavaScript runs again, getters of options included: whoever holds the array may give
- * its memory away.
+ * The memory is valid until JavaScript runs again, including getters of options: JavaScript may
+ * transfer the array's memory.
  */
 bool get_bytes(napi_env env, napi_value value, const char *name, uint8_t **data, size_t *size);
 /* Missing or undefined leaves `into` as it is. */
@@ -70,8 +70,8 @@ bool set_value(napi_env env, napi_value object, const char *name, napi_value val
 struct attachment {
 	struct attachment *next;
 	int id;
-	int link; /* TCX: owning it is being attached; -1 for TC */
-	struct bpf_link *probe; /* of a program that hangs on no interface; NULL for TC and TCX */
+	int link; /* TCX: attached while it is open; -1 for TC */
+	struct bpf_link *probe; /* of a program without an interface; NULL for TC and TCX */
 	/* TC only. */
 	int netns; /* own descriptor; -1: the process's namespace */
 	uint64_t netns_inode;
@@ -82,26 +82,26 @@ struct attachment {
 	bool owns_qdisc;
 };
 
-/* Where the next batch of a map goes on; a map is drained by one caller at a time. */
+/* The place where the next batch of a map starts; one caller at a time drains a map. */
 struct cursor {
 	struct cursor *next;
 	int map;
 	bool busy;
 	bool started;
 	uint32_t token;
-	/* What the kernel writes to, kept from batch to batch: keys, and behind them values. */
+	/* The kernel writes to it; kept from batch to batch: keys, followed by values. */
 	uint8_t *memory;
 	size_t memory_bytes;
 };
 
-/* Memory of the caller's for the records of a ring buffer. */
+/* The caller's memory for the records of a ring buffer. */
 struct records {
 	uint8_t *into;
 	size_t size;
 	size_t reserve; /* bytes that the longest record takes */
 };
 
-/* A ring buffer has one reader for good: consume_ring() or the thread that watches it. */
+/* A ring buffer always has one reader: consume_ring() or the thread that watches it. */
 struct ring {
 	struct ring *next;
 	int map;
@@ -112,36 +112,36 @@ struct ring {
 };
 
 /*
- * Kept alive by JavaScript's handle and by every operation under way off the main thread, the last
- * of which frees it. `references` is only touched on the main thread.
+ * Kept alive by JavaScript's handle and by every operation under way off the main thread; the last
+ * one frees it. `references` is only used on the main thread.
  */
 struct object {
 	struct bpf_object *bpf;
 	int references;
-	_Atomic bool closed; /* read off the main thread, too: nothing is attached any more */
+	_Atomic bool closed; /* also read off the main thread: no more attachments */
 	bool swapping;
 	int active; /* which flow map hooks write to, or ACTIVE_UNKNOWN */
 	struct cursor *cursors;
 	struct ring *rings;
 	/*
-	 * Held for all of an attachment's coming or going: the kernel does one at a time anyway, and
-	 * the duty to remove a qdisc must not change hands meanwhile. Guards what follows.
+	 * Held while an attachment is made or removed: the kernel does one at a time anyway, and
+	 * the owner of a qdisc must not change meanwhile. Guards the members below.
 	 */
 	pthread_mutex_t attaching;
 	int next_attachment;
 	struct attachment *attachments;
 };
 
-/* Of maps that somebody else has made, until the first swap. */
+/* For maps that another program has made, until the first swap. */
 #define ACTIVE_UNKNOWN (-1)
 
-/* The map of maps that says which flow map hooks write to, and the one that they begin with. */
+/* The map of maps that holds the flow map that hooks write to, and the first such flow map. */
 #define CURRENT_MAP "current"
 #define FIRST_MAP "flows_a"
 
-/* Before any object is opened; a negative errno. */
+/* To be called before any object is opened; returns 0 or a negative errno. */
 int watch_programs(void);
-/* Loads the object, and has hooks begin with FIRST_MAP; a negative errno. */
+/* Loads the object and makes hooks start with FIRST_MAP; returns 0 or a negative errno. */
 int load_and_choose(struct bpf_object *bpf);
 
 /* While no object is being loaded, libbpf prints nothing. */
@@ -150,21 +150,21 @@ void silence_libbpf(void);
 napi_value wrap_object(napi_env env, struct bpf_object *bpf, int active);
 bool get_object(napi_env env, napi_value value, struct object **into);
 void release_object(struct object *object);
-/* -1 and a thrown error when there is no such map or program. */
+/* Returns -1 and throws when there is no such map or program. */
 int map_fd(napi_env env, struct object *object, const char *name);
 int program_fd(napi_env env, struct object *object, const char *name);
 
-/* The kernel allows no more at one place (BPF_MPROG_MAX). */
+/* The most that the kernel allows at one place (BPF_MPROG_MAX). */
 #define TCX_PROGRAMS_MAX 64
 
-/* Ids of the programs at one side of an interface of this namespace: how many, or -errno. */
+/* Reads ids of programs at one side of an interface of this namespace: their number or -errno. */
 int query_tcx(uint32_t ifindex, uint32_t type, uint32_t *ids);
 
 napi_value load(napi_env env, napi_callback_info info);
 napi_value close_object(napi_env env, napi_callback_info info);
 napi_value test_run(napi_env env, napi_callback_info info);
 
-/* TCX came with Linux 6.6; the headers and libbpf that we build on may be older. */
+/* TCX came with Linux 6.6; the headers and libbpf of the build may be older. */
 #define TCX_INGRESS 46
 #define TCX_EGRESS 47
 
@@ -174,7 +174,7 @@ napi_value test_run(napi_env env, napi_callback_info info);
 struct job {
 	napi_async_work work;
 	napi_deferred deferred;
-	/* The caller's buffers, which get what the work has read; NULL where there are none. */
+	/* The caller's buffers for the data that the work reads; NULL where there are none. */
 	napi_ref buffers[2];
 	struct object *object;
 	void (*run)(struct job *job);
@@ -182,11 +182,11 @@ struct job {
 	struct failure failure;
 	double result;
 
-	void *data; /* owned: what else the work needs */
+	void *data; /* owned: other data for the work */
 
 	/*
-	 * Of drains and of entries; only drains have a cursor. Keys and values are in memory of our
-	 * own, since JavaScript can free the caller's under the hands of the kernel (transfer()).
+	 * For drains and entries; only drains have a cursor. Keys and values are in the addon's own
+	 * memory, since JavaScript can free the caller's while the kernel uses it (transfer()).
 	 */
 	int map;
 	struct cursor *cursor;
@@ -197,22 +197,22 @@ struct job {
 	size_t value_size;
 };
 
-/* NULL and a thrown error when there is no memory. */
+/* Returns NULL and throws when there is no memory. */
 struct job *new_job(napi_env env, struct object *object, void (*run)(struct job *job));
 void free_job(napi_env env, struct job *job);
 /* Returns the promise; on failure frees the job and throws. */
 napi_value start_job(napi_env env, struct job *job);
-/* Where what the job reads is to be copied to when it is done: keys, values. */
+/* Sets the buffers that get the data of the job when it is done: keys, values. */
 bool set_buffers(napi_env env, struct job *job, const napi_value *buffers);
 
-/* --- hook.c: what comes and goes in the kernel ----------------------------------------------- */
+/* --- hook.c: attachments in the kernel ------------------------------------------------------- */
 
-/* Less than CLS_BPF_NAME_LEN of the kernel, 256, with what is added. */
+/* With additions, less than the kernel's CLS_BPF_NAME_LEN, 256. */
 #define OWNER_BYTES 250
 
 enum anchor { ANCHOR_NONE, ANCHOR_HEAD, ANCHOR_TAIL };
 
-/* What to attach, and where. */
+/* The program to attach, and the place. */
 struct request {
 	int program;
 	int netns; /* own descriptor; -1: the process's */
@@ -220,15 +220,15 @@ struct request {
 	bool egress;
 	bool tcx;
 	enum anchor anchor;
-	char owner[OWNER_BYTES]; /* TC: the filter's name: it tells who made it */
+	char owner[OWNER_BYTES]; /* TC: the filter's name, which shows who made it */
 };
 
-/* `into` is zeroed by the caller, who closes its `netns` after a failure. */
+/* The caller sets `into` to zeros, and closes its `netns` after a failure. */
 bool begin_attachment(const struct request *request, struct attachment *into,
 		      struct failure *failure);
-/* Removes what was attached there, and nothing else; the memory stays the caller's. */
+/* Removes only what was attached there; the caller keeps the memory. */
 bool end_attachment(struct object *object, struct attachment *attachment, struct failure *failure);
-/* Ends all and allows no others; waits for those that come or go meanwhile. */
+/* Ends all and allows no new ones; waits for those that are being made or removed. */
 void end_attachments(struct object *object);
 
 /* --- filter.c ------------------------------------------------------------------------------- */
@@ -240,9 +240,9 @@ struct filter_place {
 	uint32_t priority;
 	uint32_t handle;
 };
-/* 0 or a negative errno; nothing is replaced. */
+/* Returns 0 or a negative errno; replaces no filter. */
 int add_filter_at(const struct filter_place *place, int program, const char *owner);
-/* Removes the clsact qdisc, whatever hangs on it. */
+/* Removes the clsact qdisc with all its filters. */
 bool remove_qdisc(int ifindex, struct failure *failure);
 napi_value remove_filter(napi_env env, napi_callback_info info);
 
@@ -259,14 +259,14 @@ napi_value program_stats(napi_env env, napi_callback_info info);
 
 /* --- attach.c ------------------------------------------------------------------------------- */
 
-/* Takes the attachment over under a new id, which it returns as a number. */
+/* Takes over the attachment under a new id, which it returns as a number. */
 napi_value keep_attachment(napi_env env, struct object *object, struct attachment *attachment);
 napi_value attach(napi_env env, napi_callback_info info);
 napi_value detach(napi_env env, napi_callback_info info);
 
 /* --- pinned.c ------------------------------------------------------------------------------- */
 
-/* Which of the flow maps hooks write to; the last one when it is neither. */
+/* Finds the flow map that hooks write to; the last one when it is neither. */
 bool find_active(struct bpf_map *current, struct bpf_map *const flows[FLOW_MAPS], int *active,
 		 struct failure *failure);
 napi_value open_unloaded(napi_env env, napi_callback_info info);
@@ -290,18 +290,18 @@ napi_value attach_probe(napi_env env, napi_callback_info info);
 
 /* False if the ring has a reader already. */
 bool claim_ring(struct object *object, int map, struct failure *failure);
-/* Reads records, each after its length, until the ring is empty or no further one might fit. */
+/* Reads records, each after its length, until the ring is empty or another might not fit. */
 bool consume_ring(struct object *object, int map, const struct records *into, size_t *used,
 		  struct failure *failure);
 void free_rings(struct object *object);
 
 /* --- maps.c --------------------------------------------------------------------------------- */
 
-/* Bytes of an element as the kernel copies it: values of all possible CPUs for a per-CPU map. */
+/* Bytes of an element as the kernel copies it; per-CPU maps: the values of all possible CPUs. */
 size_t element_bytes(const struct bpf_map *map);
-/* The map of that name with its descriptor; throws when there is none, or it has no keys. */
+/* Finds the map of that name with its descriptor; throws when it is missing or has no keys. */
 bool get_keyed_map(napi_env env, napi_value name, struct object *object, struct bpf_map **into);
-/* The same, of which whole batches of entries can be read: a hash map. */
+/* The same for hash maps, whose entries can be read in batches. */
 bool get_hash_map(napi_env env, napi_value name, struct object *object, struct bpf_map **into);
 napi_value read_map(napi_env env, napi_callback_info info);
 napi_value describe_map(napi_env env, napi_callback_info info);
@@ -316,30 +316,30 @@ napi_value drain(napi_env env, napi_callback_info info);
 
 /* --- entries.c ------------------------------------------------------------------------------ */
 
-/* Map, keys and values of a job that reads entries: how many there is room for, at least one. */
+/* Reads map, keys and values of a job; sets how many entries have room, at least one. */
 bool get_capacity(napi_env env, napi_value *arguments, struct job *job);
 napi_value read_entries(napi_env env, napi_callback_info info);
 napi_value remove_entries(napi_env env, napi_callback_info info);
 
 /* --- netlink.c ------------------------------------------------------------------------------ */
 
-/* Moves this thread into a namespace (-1: stays) and back; nothing else may run in between. */
+/* Moves this thread into a namespace (-1: none) and back; nothing else may run in between. */
 struct visit {
 	int home;
 };
 bool enter_netns(int netns, struct visit *visit, struct failure *failure);
 void leave_netns(struct visit *visit);
-/* Whether any filter hangs on either side of an interface's clsact qdisc, in this namespace. */
+/* Whether either side of an interface's clsact qdisc, in this namespace, has a filter. */
 bool has_tc_filters(int ifindex, bool *result, struct failure *failure);
 /* Whether the qdisc at an interface's ingress is clsact, which has an egress side as well. */
 bool is_clsact(int ifindex, bool *result, struct failure *failure);
 
-/* A routing socket of the namespace that this thread is in; -1 and errno. */
+/* Opens a routing socket in this thread's namespace; returns -1 and sets errno on failure. */
 int netlink_socket(void);
 /*
- * The kernel's next message on a routing socket, or -1 and errno: EAGAIN as recv() has it, or when
- * others have sent so much that somebody else should get a turn; ENOBUFS when messages were lost,
- * be it for want of room or because one did not fit. `refused` counts those of others.
+ * Returns the kernel's next message on a routing socket, or -1 and errno: EAGAIN as for recv(), or
+ * when other senders have sent so many that other work should get a turn; ENOBUFS when messages
+ * were lost because there was no room or one did not fit. `refused` counts other senders' messages.
  */
 ssize_t receive_from_kernel(int fd, void *buffer, size_t size, int flags, uint32_t *refused);
 
@@ -354,10 +354,10 @@ napi_value open_process(napi_env env, napi_callback_info info);
 
 /* --- descriptors.c --------------------------------------------------------------------------- */
 
-/* What JavaScript holds by number. Any other number is somebody else's, Node's for one. */
+/* Descriptors that JavaScript holds by number. Other numbers belong to others, such as Node. */
 enum descriptor { DESCRIPTOR_NONE, DESCRIPTOR_NAMESPACE, DESCRIPTOR_NETLINK, DESCRIPTOR_PROCESS };
 
-/* Hands it to JavaScript as a number; closes it and throws when that fails. */
+/* Gives it to JavaScript as a number; closes it and throws when that fails. */
 napi_value give_descriptor(napi_env env, int fd, enum descriptor kind);
 /* Throws unless it is one of this kind. */
 bool get_descriptor(napi_env env, napi_value value, const char *name, enum descriptor kind,

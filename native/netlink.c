@@ -18,11 +18,11 @@
 /* Bursts of link changes wait here until the watching thread reads them. */
 #define NETLINK_BUFFER_BYTES (4 * 1024 * 1024)
 #define DUMP_BYTES (32 * 1024)
-/* Of a list that changes while it is read. */
+/* The most attempts for a list that changes while it is read. */
 #define DUMPS_MAX 8
-/* The kernel answers questions before send() returns; this is for one that does not. */
+/* The kernel answers requests before send() returns; this timeout is for one that does not. */
 #define ANSWER_TIMEOUT_S 5
-/* Messages of others than the kernel that are read in a row, before it is somebody else's turn. */
+/* How many messages of senders other than the kernel are read in a row. */
 #define REFUSALS_MAX 64
 
 bool enter_netns(int netns, struct visit *visit, struct failure *failure)
@@ -46,8 +46,8 @@ void leave_netns(struct visit *visit)
 {
 	if (visit->home < 0)
 		return;
-	/* The main thread in a foreign namespace would make every later call wrong: there is no
-	 * way on. It cannot fail short of a seccomp policy that changed in between. */
+	/* The process cannot continue: with the main thread in a foreign namespace every later call
+	 * would be wrong. Only a seccomp policy that changed in between can make this fail. */
 	if (setns(visit->home, CLONE_NEWNET)) {
 		perror("netobserv: cannot return to the own network namespace");
 		abort();
@@ -61,9 +61,9 @@ int netlink_socket(void)
 }
 
 /*
- * A connected socket takes messages to itself alone from its peer only (netlink_getsockbyportid()),
- * so that nobody else fills its buffer. Whoever has CAP_NET_ADMIN over the namespace can still send
- * to a whole group.
+ * A connected socket accepts unicast messages from its peer only (netlink_getsockbyportid()), so
+ * that no other sender fills its buffer. Processes with CAP_NET_ADMIN over the namespace can still
+ * send to a whole group.
  */
 static bool connect_to_kernel(int fd)
 {
@@ -122,16 +122,16 @@ struct dump {
 	int fd;
 	uint32_t sequence;
 	bool any; /* it had an entry */
-	bool interrupted; /* what was listed changed meanwhile */
+	bool interrupted; /* the list changed meanwhile */
 	bool done;
 };
 
-/* One datagram of a dump. */
+/* Reads one datagram of a dump. */
 static bool read_part(struct dump *dump, char *buffer, ssize_t length, struct failure *failure)
 {
 	for (struct nlmsghdr *message = (void *)buffer; NLMSG_OK(message, length);
 	     message = NLMSG_NEXT(message, length)) {
-		/* The end of one that was given up. */
+		/* The end of a dump that was given up. */
 		if (message->nlmsg_seq != dump->sequence)
 			continue;
 		if (message->nlmsg_flags & NLM_F_DUMP_INTR)
@@ -183,7 +183,7 @@ static bool dump_filters(struct dump *dump, int ifindex, uint32_t parent, struct
 	return true;
 }
 
-/* Again and again, until nothing has changed meanwhile. */
+/* Repeats the dump until nothing changes meanwhile. */
 static bool list_filters(struct dump *dump, int ifindex, uint32_t parent, struct failure *failure)
 {
 	for (int tries = 0; tries < DUMPS_MAX; tries++) {
@@ -212,7 +212,7 @@ bool has_tc_filters(int ifindex, bool *result, struct failure *failure)
 	return listed;
 }
 
-/* The kind of qdisc that a message tells of; NULL when it has none. */
+/* The kind of qdisc in a message; NULL when it has none. */
 static const char *kind_of(struct nlmsghdr *message)
 {
 	struct tcmsg *tc = NLMSG_DATA(message);
@@ -235,7 +235,7 @@ bool is_clsact(int ifindex, bool *result, struct failure *failure)
 		struct nlmsghdr header;
 		struct tcmsg tc;
 	} request = {
-		/* Echo: kernels before 6.0 answer to the whole group otherwise. */
+		/* Echo: otherwise kernels before 6.0 send the answer to the whole group. */
 		.header = { .nlmsg_len = sizeof(request),
 			    .nlmsg_type = RTM_GETQDISC,
 			    .nlmsg_flags = NLM_F_REQUEST | NLM_F_ECHO,
@@ -276,7 +276,7 @@ static bool bind_netlink(int fd, uint32_t groups, struct failure *failure)
 	struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = groups };
 	int size = NETLINK_BUFFER_BYTES;
 
-	/* Beyond the limit for the unprivileged; without the capability the usual limit holds. */
+	/* SO_RCVBUFFORCE exceeds the usual limit, but needs a capability. */
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) &&
 	    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)))
 		return fail(failure, errno, "setsockopt(SO_RCVBUF)");
@@ -329,7 +329,7 @@ napi_value send_message(napi_env env, napi_callback_info info)
 	    !get_descriptor(env, arguments[0], "fd", DESCRIPTOR_NETLINK, &fd) ||
 	    !get_bytes(env, arguments[1], "message", &message, &size))
 		return NULL;
-	/* A datagram goes as a whole or not at all. */
+	/* A datagram is sent as a whole or not at all. */
 	if (send(fd, message, size, MSG_NOSIGNAL) < 0) {
 		fail(&failure, errno, "send");
 		throw_failure(env, &failure);

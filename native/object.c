@@ -10,12 +10,12 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Tells our handles from any other external value. */
+/* Distinguishes the addon's handles from other external values. */
 static const napi_type_tag object_tag = { 0x6e65746f62736572, 0x762d6270662d6f62 };
 
 /*
  * libbpf prints through one callback for the whole process. While an object is being loaded its
- * warnings, the verifier's log among them, go to the end of this thread's buffer; at any other
+ * warnings, including the verifier's log, go to the end of this thread's buffer; at any other
  * time they are dropped, since every failure is also returned.
  */
 static _Thread_local char *log_buffer;
@@ -91,7 +91,7 @@ static void finalize_object(napi_env env, void *data, void *hint)
 	release_object(data);
 }
 
-/* A getter of options that are being read may have closed it. */
+/* A getter of the options may have closed the object while they were read. */
 static bool is_open(napi_env env, const struct object *object)
 {
 	struct failure failure = { .code = EBADF, .call = "use of a closed object" };
@@ -179,7 +179,7 @@ static int set_entries(struct bpf_map *map, uint32_t entries)
 	return bpf_map__set_max_entries(map, entries);
 }
 
-/* Of a map of maps: the values of the maps in it. */
+/* For a map of maps, sets the size of values of its inner maps. */
 static int set_value_bytes(struct bpf_map *map, uint32_t bytes)
 {
 	struct bpf_map *inner = bpf_map__inner_map(map);
@@ -222,7 +222,7 @@ static bool size_maps(napi_env env, struct bpf_object *bpf, napi_value sizes,
 	return true;
 }
 
-/* A section of data, all of it; `optional`: one that is not there may be set to no bytes. */
+/* Sets a whole section of data; `optional`: a missing section may be set to no bytes. */
 static bool set_section(napi_env env, struct bpf_object *bpf, const char *section,
 			napi_value value, bool optional)
 {
@@ -287,8 +287,8 @@ static bool configure(napi_env env, struct bpf_object *bpf, napi_value options)
 }
 
 /*
- * A signal makes the kernel give up verifying (EAGAIN). libbpf tries five times, which is not
- * enough against a profiler's timer, so signals wait.
+ * A signal makes the kernel stop verifying (EAGAIN). libbpf tries five times, which is not enough
+ * with a profiler's timer, so signals are blocked.
  */
 static int load_undisturbed(struct bpf_object *bpf)
 {
@@ -363,7 +363,7 @@ napi_value load(napi_env env, napi_callback_info info)
 	    !get_bytes(env, arguments[0], "object", &data, &size))
 		return NULL;
 	silence_libbpf();
-	/* A getter of the options may load another one. */
+	/* A getter of the options may load another object. */
 	outer_log = log_buffer;
 	log_buffer = calloc(1, LOG_BYTES);
 	loaded = open_and_load(env, data, size, arguments[1], &bpf, &failure);
@@ -380,7 +380,7 @@ napi_value load(napi_env env, napi_callback_info info)
 	return NULL;
 }
 
-/* Attachments go now; the maps live on until operations under way have ended. */
+/* Removes attachments now; the maps remain until operations under way have ended. */
 napi_value close_object(napi_env env, napi_callback_info info)
 {
 	napi_value arguments[1];

@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 /*
- * Maps that another process has made. An object is opened and never loaded; the maps of it that are
- * adopted stand for pinned ones, so that everything else works on it as on one of our own.
+ * Maps that another process has made. An object is opened and never loaded; its adopted maps
+ * represent pinned ones, so that everything else works as with a loaded object.
  */
 
 napi_value open_unloaded(napi_env env, napi_callback_info info)
@@ -59,7 +59,7 @@ napi_value adopt_pinned(napi_env env, napi_callback_info info)
 	map = bpf_object__find_map_by_name(object->bpf, name);
 	if (!map)
 		fail(&failure, ENOENT, "find map");
-	/* What reads the map goes by its descriptor, which would be another one. */
+	/* Readers of the map use its descriptor, which would change. */
 	else if (bpf_map__fd(map) >= 0)
 		fail(&failure, EEXIST, "take over a map that is there already");
 	else
@@ -77,13 +77,13 @@ static uint32_t map_id(int fd)
 	return bpf_obj_get_info_by_fd(fd, &info, &size) ? 0 : info.id;
 }
 
-/* Reading an element of a map of maps gives the id of the map in it. */
+/* Reading an element of a map of maps returns the id of the inner map. */
 bool find_active(struct bpf_map *current, struct bpf_map *const flows[FLOW_MAPS], int *active,
 		 struct failure *failure)
 {
 	uint32_t zero = 0, id = 0;
 
-	/* Empty where a loader does not fill maps of maps: nothing is written to either. */
+	/* Empty if the loader does not fill maps of maps: hooks write to neither flow map. */
 	if (bpf_map_lookup_elem(bpf_map__fd(current), &zero, &id) && errno != ENOENT)
 		return fail(failure, errno, "bpf(BPF_MAP_LOOKUP_ELEM)");
 	*active = FLOW_MAPS - 1;

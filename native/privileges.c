@@ -19,20 +19,20 @@
  * glibc does for setuid() and libpsx for capset(), each thread is interrupted by a signal whose
  * handler makes the calls there.
  *
- * The signal is the one that glibc keeps for setuid(): it is the only one that no thread can have
- * blocked, as pthread_sigmask() leaves it out. Its own handler is put back afterwards; setuid()
- * must not be called meanwhile, and Node calls it on the main thread only, which is here.
+ * The signal is the one that glibc reserves for setuid(). It is the only one that no thread can
+ * block, since pthread_sigmask() leaves it out. glibc's handler is restored afterwards; setuid()
+ * must not be called meanwhile, and Node calls it only on the main thread, which runs this code.
  */
 #define SIGNAL_OF_SETXID 33
 /* A thread that does not answer is stuck in the kernel, or stopped. */
 #define ANSWER_TIMEOUT_S 2
-/* A thread that was interrupted late may have made another one in the meantime. */
+/* A thread that was interrupted late may have created another one meanwhile. */
 #define ROUNDS_MAX 16
 #define THREADS_MAX 4096
-/* As many as a mask has bits. */
+/* The number of bits in a mask. */
 #define CAPABILITIES 64
 
-/* As the kernel has it, on every architecture that knows a restorer; only ever copied. */
+/* The kernel's layout, on every architecture with a restorer; it is only copied. */
 struct raw_action {
 	void *handler;
 	unsigned long flags;
@@ -43,12 +43,12 @@ struct raw_action {
 static struct {
 	uint64_t keep;
 	sem_t answered;
-	int error; /* of the last thread that could not */
+	int error; /* of the last thread that failed */
 } order;
 
 static int drop_bounding(uint64_t keep)
 {
-	/* Beyond the last capability that the kernel knows this is an invalid argument. */
+	/* Above the last capability that the kernel knows, this is an invalid argument. */
 	for (unsigned long cap = 0; cap < CAPABILITIES; cap++) {
 		if (keep >> cap & 1)
 			continue;
@@ -58,7 +58,7 @@ static int drop_bounding(uint64_t keep)
 	return 0;
 }
 
-/* Of this thread. Async-signal-safe: system calls only. */
+/* Drops capabilities of this thread. Async-signal-safe: system calls only. */
 static int drop_here(uint64_t keep)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
@@ -69,7 +69,7 @@ static int drop_here(uint64_t keep)
 		return errno;
 	if (syscall(SYS_capget, &header, data))
 		return errno;
-	/* What can never be had again need not be kept from being had: EPERM is no failure. */
+	/* EPERM is not a failure: without the right to do this, nothing can be regained anyway. */
 	error = drop_bounding(keep);
 	if (error && error != EPERM)
 		return error;
@@ -96,8 +96,8 @@ static void on_signal(int signal)
 	errno = saved;
 }
 
-/* libc refuses to install a handler for its signal: the kernel's form of one is made by way of
- * another signal, and carried over. */
+/* libc refuses to install a handler for its signal, so it is installed for another signal, and the
+ * kernel's form of it is copied. */
 static bool install(struct raw_action *before, struct failure *failure)
 {
 	struct sigaction wanted = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
@@ -114,7 +114,7 @@ static bool install(struct raw_action *before, struct failure *failure)
 	return !failure->code;
 }
 
-/* False when the thread is there and does not answer. */
+/* False when the thread exists and does not answer. */
 static bool interrupt(pid_t thread, struct failure *failure)
 {
 	struct timespec until;
@@ -126,7 +126,7 @@ static bool interrupt(pid_t thread, struct failure *failure)
 	while (sem_timedwait(&order.answered, &until)) {
 		if (errno == EINTR)
 			continue;
-		/* Gone before the signal reached it. */
+		/* The thread ended before the signal reached it. */
 		if (syscall(SYS_tgkill, getpid(), thread, 0) && errno == ESRCH)
 			return true;
 		return fail(failure, ETIMEDOUT, "wait for a thread to drop capabilities");
@@ -148,7 +148,7 @@ static bool is_done(const struct threads *threads, pid_t thread)
 	return false;
 }
 
-/* Interrupts the threads that are new since the last round; `any`: there were some. */
+/* Interrupts the threads that are new since the last round; sets `any` if there were some. */
 static bool interrupt_new(struct threads *threads, bool *any, struct failure *failure)
 {
 	DIR *folder = opendir("/proc/self/task");
@@ -216,7 +216,7 @@ static bool get_mask(napi_env env, napi_value list, uint64_t *mask)
 
 napi_value drop_capabilities(napi_env env, napi_callback_info info)
 {
-	/* One order at a time: another thread's Node may have one of its own. */
+	/* One order at a time: a worker thread of Node may run another. */
 	static pthread_mutex_t ordering = PTHREAD_MUTEX_INITIALIZER;
 	struct failure failure = {};
 	struct raw_action before;
@@ -236,12 +236,12 @@ napi_value drop_capabilities(napi_env env, napi_callback_info info)
 	sem_init(&order.answered, 0, 0);
 	if (install(&before, &failure)) {
 		drop_everywhere(&failure);
-		/* A thread that has not answered may still: glibc's handler would not know what of. */
+		/* A late thread still gets the signal, which glibc's handler does not expect. */
 		if (failure.code != ETIMEDOUT)
 			syscall(SYS_rt_sigaction, SIGNAL_OF_SETXID, &before, NULL,
 				sizeof(before.mask));
 	}
-	/* This thread last: it makes none while it is here. */
+	/* This thread comes last: it creates no threads while it runs this code. */
 	error = drop_here(order.keep);
 	pthread_mutex_unlock(&ordering);
 	if (error && !failure.code)

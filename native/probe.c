@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Programs that hang on a place in the kernel, in a control group or in a program's code. */
+/* Programs attached to a place in the kernel, to a control group or to a program's code. */
 
 static struct bpf_link *attach_cgroup(struct bpf_program *program, const char *path,
 				      struct failure *failure)
@@ -30,7 +30,7 @@ static struct bpf_link *attach_code(struct bpf_program *program, const char *pat
 				    const char *symbol, bool is_return, struct failure *failure)
 {
 	LIBBPF_OPTS(bpf_uprobe_opts, options, .func_name = symbol, .retprobe = is_return);
-	/* -1: of every process that has the file mapped, now or later. */
+	/* -1: every process that maps the file, now or later. */
 	struct bpf_link *link = bpf_program__attach_uprobe_opts(program, -1, path, 0, &options);
 
 	if (!link)
@@ -104,7 +104,7 @@ napi_value attach_probe(napi_env env, napi_callback_info info)
 	napi_value arguments[2];
 	struct object *object;
 
-	/* Whether there is such a program is asked once no getter of the options can run any more. */
+	/* The program is looked up after the options, when no getter of theirs can run any more. */
 	if (!get_arguments(env, info, 2, arguments) || !get_object(env, arguments[0], &object) ||
 	    !get_place(env, arguments[1], &options) ||
 	    program_fd(env, object, options.program) < 0)

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-/* What the kernel reports of the program that two arguments name: object and program. */
+/* Reads the kernel's data on the program that two arguments name: object and program. */
 static bool get_program(napi_env env, napi_callback_info info, struct bpf_prog_info *program)
 {
 	uint32_t size = sizeof(*program);

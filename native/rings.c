@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Before each record, and what its length is rounded up to. */
+/* Bytes of the length before each record; a record's length is rounded up to a multiple. */
 #define RECORD_ALIGN 8
 
 static size_t padded(size_t size)
@@ -13,14 +13,14 @@ static size_t padded(size_t size)
 	return (size + RECORD_ALIGN - 1) & ~(size_t)(RECORD_ALIGN - 1);
 }
 
-/* Ends the reading while the longest record still fits: libbpf consumes what it hands over. */
+/* Stops while the longest record still fits, since libbpf consumes each record that it passes. */
 static int copy_record(void *context, void *data, size_t size)
 {
 	struct ring *ring = context;
 	uint64_t length = size;
 	size_t room;
 
-	/* Longer than the caller said: its head is as much as there is room for. */
+	/* Longer than the caller said: only the head has room. */
 	if (size > ring->records.reserve)
 		size = ring->records.reserve;
 	memcpy(ring->records.into + ring->used, &length, sizeof(length));

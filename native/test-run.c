@@ -5,17 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* More than any frame that the kernel accepts for a test run. */
+/* Longer than any frame that the kernel accepts for a test run. */
 #define TEST_FRAME_BYTES (128 * 1024)
-/* Runs of some hundred nanoseconds, during which the thread does nothing else. */
+/* A run takes some hundred nanoseconds; the thread does nothing else meanwhile. */
 #define REPEAT_MAX 100000000
 
 static bool read_context(napi_env env, napi_value options, struct __sk_buff *context,
 			 uint32_t *repeat)
 {
 	/*
-	 * The kernel neither takes nor returns tc_index in a test run: programs made for tests move
-	 * it from and to cb[0].
+	 * The kernel neither accepts nor returns tc_index in a test run, so test programs move it
+	 * from and to cb[0].
 	 */
 	return get_optional_u32(env, options, "repeat", repeat) &&
 	       get_optional_u32(env, options, "ifindex", &context->ifindex) &&

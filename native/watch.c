@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 /*
- * One thread waits on all descriptors and hands what comes to the main thread. The lock guards the
- * list of sources: the thread holds it while it reads from one, so that a source is not closed
- * under its hands, and never while it waits.
+ * One thread waits on all descriptors and passes events to the main thread. The lock guards the
+ * list of sources: the thread holds it while it reads from a source, so that no source is closed
+ * meanwhile, and never while it waits.
  */
 
 /* Larger than any message that the kernel sends on a routing socket. */
@@ -23,7 +23,7 @@
 #define QUEUE_MAX 1024
 #define QUEUE_RETRY_MS 5
 #define EVENTS_MAX 16
-/* In place of a source's id: a request to end the thread, or the news that it has ended. */
+/* Instead of a source's id: a request to end the thread, or the report that it has ended. */
 #define STOP_ID 0
 
 enum source_kind { SOURCE_SOCKET, SOURCE_RING, SOURCE_PROCESS };
@@ -40,7 +40,7 @@ struct event {
 	uint64_t source;
 	int fd;
 	bool has_bytes;
-	uint32_t refused; /* messages of others than the kernel, which were dropped; or errno */
+	uint32_t refused; /* dropped messages of senders other than the kernel; or errno */
 	size_t size;
 	uint8_t bytes[];
 };
@@ -81,19 +81,19 @@ static int ignore_record(void *context, void *data, size_t size)
 	return 0;
 }
 
-/* Into `event`, but for the bytes; false when there is nothing to tell after all. */
+/* Fills `event`, except for the bytes; returns false when there is nothing to report. */
 static bool read_socket(struct watcher *watcher, int fd, struct event *event)
 {
 	ssize_t length = receive_from_kernel(fd, watcher->buffer, sizeof(watcher->buffer),
 					     MSG_DONTWAIT, &event->refused);
 
-	/* Told as an empty message: the caller has to look at everything again. */
+	/* ENOBUFS becomes an empty message: the caller has to read everything again. */
 	event->has_bytes = length >= 0 || errno == ENOBUFS;
 	event->size = length < 0 ? 0 : length;
 	return event->has_bytes || event->refused > 0;
 }
 
-/* NULL when there is nothing to read after all. */
+/* Returns NULL when there is nothing to read. */
 static struct event *read_source(struct watcher *watcher, struct source *source)
 {
 	struct event head = { .source = source->id, .fd = source->fd };
@@ -111,7 +111,7 @@ static struct event *read_source(struct watcher *watcher, struct source *source)
 	return event;
 }
 
-/* False when the watcher is being closed. */
+/* Returns false when the watcher is being closed. */
 static bool wait_for_queue(struct watcher *watcher)
 {
 	struct epoll_event event;
@@ -139,7 +139,7 @@ static void deliver(struct watcher *watcher, struct event *event)
 		free(event);
 }
 
-/* Without the memory for it, nobody hears of the end. */
+/* Without memory for the event, the end is not reported. */
 static void deliver_end(struct watcher *watcher, int error)
 {
 	struct event *event = malloc(sizeof(*event));
@@ -330,7 +330,7 @@ static napi_value add_ring(napi_env env, napi_callback_info info)
 
 static void free_source(struct watcher *watcher, struct source *source)
 {
-	/* The caller's socket may have been closed already, which removed it from the set too. */
+	/* The caller may have closed the socket already, which also removed it from the set. */
 	epoll_ctl(watcher->epoll, EPOLL_CTL_DEL, source->fd, NULL);
 	if (source->ring)
 		ring_buffer__free(source->ring);
@@ -361,7 +361,7 @@ static napi_value remove_source(napi_env env, napi_callback_info info)
 	return NULL;
 }
 
-/* Safe to call twice; the memory stays until the queue of events has been thrown away. */
+/* Safe to call twice; the memory is kept until the queue of events is discarded. */
 static void stop_watcher(struct watcher *watcher)
 {
 	uint64_t one = 1;
@@ -390,7 +390,7 @@ static napi_value close_watcher(napi_env env, napi_callback_info info)
 
 	if (!get_watcher(env, info, 0, NULL, &watcher))
 		return NULL;
-	/* The memory goes with the queue of events, so the handle must not lead to it any more. */
+	/* The memory is freed with the queue of events, so the handle must not refer to it. */
 	if (napi_get_cb_info(env, info, NULL, NULL, &self, NULL) == napi_ok)
 		napi_remove_wrap(env, self, NULL);
 	stop_watcher(watcher);
@@ -398,7 +398,7 @@ static napi_value close_watcher(napi_env env, napi_callback_info info)
 	return NULL;
 }
 
-/* Runs once, after close() or with the environment: nobody calls the listener any more. */
+/* Runs once, after close() or with the environment: no more calls of the listener. */
 static void finalize_watcher(napi_env env, void *data, void *hint)
 {
 	struct watcher *watcher = data;
