@@ -1,25 +1,25 @@
 import { Writable } from 'node:stream';
-import { pino } from 'pino';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
 import { systemClock } from '../../../src/base/clock.ts';
 import { BufferPool } from '../../../src/deliver/buffer-pool.ts';
-import { Delivery } from '../../../src/deliver/delivery.ts';
 import { IpfixEncoder } from '../../../src/deliver/encoders/ipfix.ts';
 import { jsonLinesEncoder } from '../../../src/deliver/encoders/json-lines.ts';
 import { recordsEncoder } from '../../../src/deliver/encoders/pbflow.ts';
-import type { Message } from '../../../src/deliver/message.ts';
-import { createDeliveryMetrics } from '../../../src/deliver/metrics.ts';
 import { Outlet } from '../../../src/deliver/outlet.ts';
 import { GrpcTarget } from '../../../src/deliver/targets/grpc.ts';
 import { HttpTarget } from '../../../src/deliver/targets/http.ts';
 import { IpfixTcp } from '../../../src/deliver/targets/ipfix.ts';
 import { StreamTarget } from '../../../src/deliver/targets/stream.ts';
-import type { FlowBatch } from '../../../src/flow/batch.ts';
-import { createMetrics } from '../../../src/telemetry/metrics.ts';
+import { BatchQueue, type BatchWriter } from '../../../src/pipeline/graph/batch-queue.ts';
+import type { Lease, Sink } from '../../../src/pipeline/stage.ts';
 import {
+  delivery,
   describeConformance,
   LIMITS,
+  log,
   type Row,
+  selected,
   type Way,
 } from '../../support/deliver/conformance.ts';
 import {
@@ -29,16 +29,6 @@ import {
   type Receiver,
 } from '../../support/deliver/receivers.ts';
 import { type Fault, FaultyProxy } from '../../support/net/faulty-proxy.ts';
-
-const log = pino({ level: 'silent' });
-function delivery<M extends Message>(
-  target: ConstructorParameters<typeof Delivery<M>>[1]['target'],
-) {
-  const metrics = createDeliveryMetrics(createMetrics(''), 'test');
-  return new Delivery<M>(LIMITS, { target, clock: systemClock, log, metrics, random: () => 0.5 });
-}
-
-const selected = ({ selected: rows }: FlowBatch): number => rows;
 
 async function proxied(receiver: Receiver): Promise<FaultyProxy> {
   const proxy = new FaultyProxy(receiver.port);
@@ -125,11 +115,77 @@ async function streamWay(): Promise<Way> {
   return { receiver: { port: 0, marks: () => marks }, outlet, become };
 }
 
+/** A queue before a writer that fails, as a store may. `half`: it writes, and reports a failure. */
+async function queueWay(): Promise<Way> {
+  const marks: number[] = [];
+  let fault: Fault = 'healthy';
+  let recovered = Promise.withResolvers<void>();
+  let writes = 0;
+  const writer: BatchWriter = {
+    name: 'queue',
+    reads: 'all',
+    async write(batch) {
+      const rows = batch.f64('Bytes');
+      writes++;
+      if (fault === 'hung') await recovered.promise;
+      if (fault === 'slow') await sleep(20);
+      const isRefused = fault === 'dead' || (fault === 'flapping' && writes % 2 === 0);
+      if (isRefused) throw new Error('the disk is full');
+      for (let i = 0; i < batch.length; i++) marks.push(rows[i]!);
+      if (fault === 'half') throw new Error('the connection was cut');
+    },
+  };
+  const queue = new BatchQueue(writer, { clock: systemClock, log, queue: { rows: 160 } });
+  const become = async (next: Fault): Promise<void> => {
+    fault = next;
+    if (next === 'hung') return;
+    recovered.resolve();
+    recovered = Promise.withResolvers();
+  };
+  const receiver = { port: 1, marks: () => marks };
+  return { receiver, outlet: sinkOutlet(queue), become };
+}
+
+/** A sink, stopped as the graph stops it: what is left at the end of its time is lost. */
+function sinkOutlet(sink: Sink): Way['outlet'] {
+  let waiting = 0;
+  return {
+    start: async (signal) => sink.start?.(signal),
+    offer(batch, settlement) {
+      const rows = batch.selected;
+      const count = (settle: (rows: number) => void) => (settled: number) => {
+        waiting -= settled;
+        settle(settled);
+      };
+      const lease: Lease = {
+        arrived: count(settlement.arrived),
+        lost: (settled, reason) => count(() => settlement.lost(settled, reason))(settled),
+        // Each batch is new, and nothing else changes it.
+        hold: () => undefined,
+        release: () => undefined,
+      };
+      waiting += rows;
+      const isTaken = sink.offer(batch, lease);
+      if (!isTaken) waiting -= rows;
+      return isTaken;
+    },
+    backlog() {
+      sink.settle?.();
+      return { flows: waiting };
+    },
+    async stop() {
+      await Promise.race([sink.drain?.(), sleep(LIMITS.drainTimeoutMs)]);
+      await sink.stop?.();
+    },
+  };
+}
+
 const WAYS: Readonly<Record<string, Row>> = {
   grpc: { make: grpcWay, hasAnswers: true, mayRepeat: true },
   http: { make: httpWay, hasAnswers: true },
   'ipfix+tcp': { make: ipfixWay, hasAnswers: false },
   stream: { make: streamWay, hasAnswers: true },
+  'queue of a store': { make: queueWay, hasAnswers: true },
 };
 
 for (const [name, row] of Object.entries(WAYS)) describeConformance(name, row);

@@ -40,15 +40,23 @@ export class Broker implements AsyncDisposable {
     this.tls = `localhost:${tls}`;
   }
 
-  /** With a first one: the second of a cluster, which depends on it. */
-  static async start(first?: Broker): Promise<Broker> {
+  /**
+   * With a first one: the second of a cluster, which depends on it. `proxied`: where it listens for
+   * clients of a proxy, and the proxy's port, which it names to them.
+   */
+  static async start(
+    first?: Broker,
+    proxied?: { readonly port: number; readonly proxyPort: number },
+  ): Promise<Broker> {
     const folder = mkdtempSync(join(tmpdir(), 'netobserv-kafka-'));
-    const [plain, sasl, tls, own] = await Promise.all([
+    const [plain, sasl, tls, own, other] = await Promise.all([
+      freePort(),
       freePort(),
       freePort(),
       freePort(),
       freePort(),
     ]);
+    const { port, proxyPort } = proxied ?? { port: other, proxyPort: other };
     const controller = first?.controller ?? own;
     const role =
       first === undefined
@@ -61,6 +69,7 @@ export class Broker implements AsyncDisposable {
     const values = {
       ...{ FOLDER: folder, USER, PASSWORD },
       ...{ PLAIN: plain, SASL: sasl, TLS: tls, CONTROLLER: controller },
+      ...{ PROXIED: port, PROXY: proxyPort },
       ...role,
     };
     const template = readFileSync(join(import.meta.dirname, 'server.properties'), 'utf8');

@@ -1,12 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
-import type { DeliveryLimits } from '../../../src/deliver/delivery.ts';
+import { systemClock } from '../../../src/base/clock.ts';
+import { Delivery, type DeliveryLimits, type Target } from '../../../src/deliver/delivery.ts';
 import { ipfixColumns } from '../../../src/deliver/encoders/ipfix.ts';
-import type { Settlement } from '../../../src/deliver/message.ts';
+import type { Message, Settlement } from '../../../src/deliver/message.ts';
+import { createDeliveryMetrics } from '../../../src/deliver/metrics.ts';
 import { agentColumns } from '../../../src/flow/agent-columns.ts';
 import { BatchLayout, FlowBatch } from '../../../src/flow/batch.ts';
 import { TableSpace } from '../../../src/flow/intern.ts';
 import { appendRow } from '../../../src/flow/row.ts';
+import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import type { Fault } from '../net/faulty-proxy.ts';
 import type { Receiver } from './receivers.ts';
 
@@ -51,12 +55,22 @@ export interface Row {
   readonly mayRepeat?: boolean;
 }
 
-export const LAYOUT = new BatchLayout(
+const LAYOUT = new BatchLayout(
   ipfixColumns(
     agentColumns(new Set()).filter(({ name }) => !['InIf', 'OutIf'].includes(name)),
     0,
   ),
 );
+
+export const log = pino({ level: 'silent' });
+
+/** A delivery with the limits of the suite. */
+export function delivery<M extends Message>(target: Target<M>): Delivery<M> {
+  const metrics = createDeliveryMetrics(createMetrics(''), 'test');
+  return new Delivery<M>(LIMITS, { target, clock: systemClock, log, metrics, random: () => 0.5 });
+}
+
+export const selected = ({ selected: rows }: FlowBatch): number => rows;
 
 class Totals {
   handed = 0;
