@@ -60,7 +60,12 @@ int watch_programs(void)
 	return watched;
 }
 
-int load_and_choose(struct bpf_object *bpf)
+static int load_programs(struct bpf_object *bpf, bool *is_unexplained)
+{
+	return is_unexplained ? load_at_once(bpf, is_unexplained) : bpf_object__load(bpf);
+}
+
+int load_and_choose(struct bpf_object *bpf, bool *is_unexplained)
 {
 	struct choice made = {
 		.current = bpf_object__find_map_by_name(bpf, CURRENT_MAP),
@@ -70,9 +75,9 @@ int load_and_choose(struct bpf_object *bpf)
 
 	/* Objects without flows, such as the benchmark's floor. */
 	if (!made.current || !made.first)
-		return bpf_object__load(bpf);
+		return load_programs(bpf, is_unexplained);
 	choice = &made;
-	error = bpf_object__load(bpf);
+	error = load_programs(bpf, is_unexplained);
 	choice = NULL;
 	if (made.under_way)
 		pthread_join(made.thread, NULL);

@@ -139,10 +139,19 @@ struct object {
 #define CURRENT_MAP "current"
 #define FIRST_MAP "flows_a"
 
+/* Applies the options of load() to an opened object; false: an exception is pending. */
+bool configure(napi_env env, struct bpf_object *bpf, napi_value options);
+
 /* To be called before any object is opened; returns 0 or a negative errno. */
 int watch_programs(void);
-/* Loads the object and makes hooks start with FIRST_MAP; returns 0 or a negative errno. */
-int load_and_choose(struct bpf_object *bpf);
+/*
+ * Loads the object and makes hooks start with FIRST_MAP; returns 0 or a negative errno. With
+ * `is_unexplained`, hooks are verified at once: if the kernel refuses one of them, the log may lack
+ * the reason, and this is set.
+ */
+int load_and_choose(struct bpf_object *bpf, bool *is_unexplained);
+/* Like bpf_object__load(), as above. */
+int load_at_once(struct bpf_object *bpf, bool *is_unexplained);
 
 /* While no object is being loaded, libbpf prints nothing. */
 void silence_libbpf(void);

@@ -49,6 +49,8 @@ const FLAGS = [
   ...['-std=gnu11', '-g', '-fPIC', '-fvisibility=hidden'],
   ...['-Wall', '-Wextra', '-Werror', '-Wno-missing-field-initializers'],
   ...['-shared', '-Wl,--exclude-libs,ALL', '-Wl,-z,relro,-z,now', '-Wl,--wrap=stderr'],
+  // See native/verify.c.
+  '-Wl,--wrap=bpf_prog_load',
 ];
 
 /** The file that the compiler would link for a name; undefined if there is none. */

@@ -10,7 +10,7 @@ import type { Direction } from './hook.ts';
 import type { BpfObject, Native, ProbeOptions } from './native.ts';
 import { type SideTable, sideMapSizes } from './side-tables.ts';
 import { configureTags } from './tags.ts';
-import { verifierWords } from './verifier.ts';
+import { refusedProgram, verifierWords } from './verifier.ts';
 
 /** Maps by the index that `swap` returns. */
 export const FLOW_MAPS = ['flows_a', 'flows_b'] as const;
@@ -89,11 +89,18 @@ export interface LoadedObject {
   readonly refused: readonly RefusedFeature[];
 }
 
+interface ChosenFeature {
+  readonly spec: FeatureSpec;
+  readonly way: number;
+}
+
 /** The programs to load together: features, each in one of its ways. */
 export interface LoadPlan {
   readonly config: AgentConfig;
   readonly knowsNamespaces: boolean;
-  readonly features: readonly { readonly spec: FeatureSpec; readonly way: number }[];
+  readonly features: readonly ChosenFeature[];
+  /** Loads only the probes, which take less time than the hooks. */
+  readonly withoutHooks?: boolean;
   /** Programs that only this load needs. */
   readonly extra?: readonly string[];
   /** Secret for marks; without it, there are no marks (`setMarks`). */
@@ -137,7 +144,7 @@ function loadWanted(
   const attempt: Attempt = (plan) =>
     loadPlan(native, object, { ...plan, ...(secret === undefined ? {} : { secret }) });
   try {
-    return attempt({ config, knowsNamespaces: true, features: all });
+    return loadNamed(native, attempt, config, all);
   } catch (first) {
     // Without the capabilities nothing loads; any other failure may be due to one feature.
     if (isPermission(first) && all.length === 0) throw refusal(first);
@@ -159,6 +166,41 @@ function loadWanted(
 
 type Attempt = (plan: LoadPlan) => LoadedObject;
 
+/**
+ * Loads all features. While the kernel refuses a feature's program and its log names it, the
+ * feature goes to its next way, or is left out. Throws a refusal that is not explained so.
+ */
+function loadNamed(
+  native: Native,
+  attempt: Attempt,
+  config: AgentConfig,
+  all: readonly ChosenFeature[],
+): LoadedObject {
+  const plain = { config, knowsNamespaces: true, features: [], withoutHooks: true };
+  const features = [...all];
+  const refused: RefusedFeature[] = [];
+  for (;;) {
+    try {
+      return { ...attempt({ config, knowsNamespaces: true, features }), refused };
+    } catch (cause) {
+      const program = refusedProgram(cause);
+      if (program === undefined) throw cause;
+      const at = features.findIndex(({ spec, way }) =>
+        waysOf(spec, config)[way]?.some((probe) => probe.program === program),
+      );
+      const feature = features[at];
+      if (feature === undefined) throw cause;
+      const { spec, way } = feature;
+      const found = findWay(native, attempt, plain, spec, { from: way + 1, cause });
+      if (typeof found === 'number') features[at] = { spec, way: found };
+      else {
+        features.splice(at, 1);
+        refused.push({ spec, cause: found.cause });
+      }
+    }
+  }
+}
+
 /** Whether hooks can know their namespace; this needs a working plain datapath. */
 function findOut(native: Native, attempt: Attempt, config: AgentConfig): boolean {
   for (const knowsNamespaces of [true, false]) {
@@ -173,21 +215,23 @@ function findOut(native: Native, attempt: Attempt, config: AgentConfig): boolean
 }
 
 /**
- * The first way of the feature that loads by itself, and can be attached: arm64 reports only on
- * attaching that it has no trampolines. Otherwise the reason why none works.
+ * The first way of the feature, after those that were refused, that loads by itself and can be
+ * attached: arm64 reports only on attaching that it has no trampolines. Otherwise the first reason.
  */
 function findWay(
   native: Native,
   attempt: Attempt,
   plain: LoadPlan,
   spec: FeatureSpec,
+  refused: { readonly from: number; readonly cause: unknown } = { from: 0, cause: undefined },
 ): number | { readonly cause: unknown } {
-  let cause: unknown;
+  let { cause } = refused;
   // One way, which has the reason, for features without programs or with unknown ways.
-  let count = 1;
-  for (let way = 0; way < count; way++) {
+  let count = refused.from + 1;
+  for (let way = refused.from; way < count; way++) {
     try {
       count = Math.max(1, waysOf(spec, plain.config).length);
+      if (way >= count) break;
       tryOut(native, attempt({ ...plain, features: [{ spec, way }] }));
       return way;
     } catch (error) {
@@ -228,7 +272,12 @@ export function loadPlan(native: Native, object: Uint8Array, plan: LoadPlan): Lo
     },
     valueBytes: Object.fromEntries(maps.map((map) => [map, valueBytes])),
     programs: [
-      ...new Set([...hookPrograms(config), WITNESS_PROGRAM, ...probes, ...(plan.extra ?? [])]),
+      ...new Set([
+        ...(plan.withoutHooks === true ? [] : hookPrograms(config)),
+        WITNESS_PROGRAM,
+        ...probes,
+        ...(plan.extra ?? []),
+      ]),
     ],
   });
   return { object: loaded, knowsNamespaces, valueBytes, features, refused: [] };

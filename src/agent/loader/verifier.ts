@@ -6,19 +6,32 @@ const END = '-- END PROG LOAD LOG --';
 /** Statistics that the verifier prints after its reason. */
 const STATISTICS = /^(processed \d+ insns|verification time|stack depth)/;
 
+/** libbpf's words about the program that could not be loaded. */
+const REFUSED_PROGRAM = /libbpf: prog '([^']+)': /g;
+
 /**
  * The verifier's last lines in a failure to load, or in its cause: they include the reason. Empty
  * when the verifier was not involved.
  */
 export function verifierWords(error: unknown): readonly string[] {
+  const log = logOf(error);
+  return log === undefined ? [] : lastWords(log);
+}
+
+/** The program that the kernel refused, or whose function the kernel does not have. */
+export function refusedProgram(error: unknown): string | undefined {
+  return [...(logOf(error) ?? '').matchAll(REFUSED_PROGRAM)].at(-1)?.[1];
+}
+
+function logOf(error: unknown): string | undefined {
   let current = error;
   // A chain longer than this is a loop.
   for (let depth = 0; depth < 8 && current instanceof Error; depth++) {
     const log = 'verifierLog' in current ? current.verifierLog : undefined;
-    if (typeof log === 'string') return lastWords(log);
+    if (typeof log === 'string') return log;
     current = current.cause;
   }
-  return [];
+  return undefined;
 }
 
 /** Only the end of a long log is kept, so its beginning may be missing. */

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { config as layout } from '../../../../src/agent/drain/layout.gen.ts';
+import { waysOf } from '../../../../src/agent/features/feature.ts';
 import { flowMapEntries, loadDatapath } from '../../../../src/agent/loader/object.ts';
 import { FakeKernel } from '../../../support/kernel/fake-kernel.ts';
 import { agentConfig } from '../../../support/processes/agent-host.ts';
@@ -61,6 +62,35 @@ test('where a way loads and cannot be attached, the next one is taken', () => {
   for (const { program } of features[0]!.probes) expect(program).toMatch(/_kprobe$/);
   const opened = kernel.calls.filter((call) => call === 'load').length;
   expect(kernel.calls.filter((call) => call === 'close')).toHaveLength(opened - 1);
+});
+
+test('for a refused program that the log names, hooks are not loaded again and again', () => {
+  const kernel = new FakeKernel();
+  // No way of IPsec works here, and drops have no receiver.
+  const isRefused = (program: string) => /^ipsec_|^drops_kfree_skb$/.test(program);
+  let attempts = 0;
+  kernel.refuse.load = ({ programs }) => {
+    attempts++;
+    const program = programs.find(isRefused);
+    if (program === undefined) return undefined;
+    return { code: 'EINVAL', verifierLog: `libbpf: prog '${program}': BPF program load failed\n` };
+  };
+
+  const env = {
+    ...{ ENABLE_IPSEC_TRACKING: 'true', ENABLE_PKT_DROPS: 'true', ENABLE_RTT: 'true' },
+  };
+  const { features, refused } = load(kernel, env);
+
+  expect(features.map(({ spec }) => spec.name)).toEqual(['rtt', 'drops']);
+  expect(features[1]!.probes).toEqual([{ program: 'drops_kfree_skb_reason' }]);
+  expect(refused.map(({ spec }) => spec.name)).toEqual(['ipsec']);
+  expect(refused[0]!.cause).toMatchObject({ code: 'EINVAL' });
+  // Ways after the first are tried alone, and without the hooks.
+  const ways = waysOf(refused[0]!.spec, agentConfig(env)).length;
+  const [all, ofDrops, ofIpsec] = [3, 1, ways - 1];
+  expect(attempts).toBe(all + ofDrops + ofIpsec);
+  const hooks = kernel.loads.filter(({ programs }) => programs.includes('flow_ingress_l2'));
+  expect(hooks).toHaveLength(1);
 });
 
 test.each([
