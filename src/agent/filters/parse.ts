@@ -253,8 +253,8 @@ function readKey(word: string, value: unknown, draft: Draft): string | undefined
     if (meant !== undefined) return `there is no such key, did you mean "${meant}"?`;
     return `there is no such key; there are ${Object.keys(KEYS).join(', ')}`;
   }
-  // As everywhere, empty values count as absent. `network-observability-cli` writes every key with Go's
-  // zero value, so an ICMP type or code of 0 must be given as the text "0".
+  // As everywhere, empty values count as absent. `network-observability-cli` writes every key, with
+  // the zero of its type, so an ICMP type or code of 0 must be given as the text "0".
   if (value === null || value === '' || (value === 0 && known.isNumber)) return undefined;
   const other = draft.given.get(known.part);
   if (other === word) return 'given twice';
