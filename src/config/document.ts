@@ -106,7 +106,10 @@ export function parseDocument(name: string, source: string): ConfigDocument {
   };
 }
 
-/** Runs `work`; an error whose `details.path` is a path in the document gets its place. */
+/**
+ * Runs `work`; an error whose `details.path` is a path in the document gets its place, as does each
+ * of its `details.errors`.
+ */
 export function withPlaces<T>(document: ConfigDocument, work: () => T): T {
   try {
     return work();
@@ -114,8 +117,20 @@ export function withPlaces<T>(document: ConfigDocument, work: () => T): T {
     const path = error instanceof NetobservError ? error.details.path : undefined;
     if (!(error instanceof NetobservError) || typeof path !== 'string') throw error;
     const { row, cause, retryable, details } = error;
-    const message = `${document.place(path, 'value').text} ${error.message}`;
-    throw new NetobservError(row, message, { cause, retryable, details });
+    const errors = details.errors as readonly NetobservError[] | undefined;
+    if (errors === undefined) {
+      const message = `${document.place(path, 'value').text} ${error.message}`;
+      throw new NetobservError(row, message, { cause, retryable, details });
+    }
+    const lines = errors.map((one) => {
+      const place = document.place(String(one.details.path), 'value');
+      return { ...place, text: `${place.text} ${one.message}` };
+    });
+    lines.sort((a, b) => a.line - b.line || a.column - b.column);
+    const issues = lines.map(({ text }) => text);
+    const [heading] = error.message.split('\n');
+    const message = `${heading}\n  ${issues.join('\n  ')}`;
+    throw new NetobservError(row, message, { cause, retryable, details: { path, issues } });
   }
 }
 

@@ -61,6 +61,11 @@ function shownPath(path: string): string {
   return path.length > PATH_SHOWN_CHARS ? `${path.slice(0, PATH_SHOWN_CHARS)}…` : path;
 }
 
+/** Data may be an object whose `toString` is not a function. */
+function hintFor(value: unknown, known: readonly string[]): string {
+  return typeof value === 'string' ? suggestion(value, known) : '';
+}
+
 class Validation {
   readonly problems: Problem[] = [];
 
@@ -168,7 +173,7 @@ class Validation {
 
   #word(words: readonly unknown[], value: unknown, path: string): unknown {
     if (words.includes(value)) return value;
-    const hint = suggestion(String(value), words.map(String));
+    const hint = hintFor(value, words.map(String));
     return this.#add(path, 'value', `${show(value)} is not allowed here${hint}`);
   }
 
@@ -193,7 +198,7 @@ class Validation {
     const problem =
       type === undefined || type === null
         ? `is required (known: ${words.join(', ')})`
-        : `unknown type ${show(type)}${suggestion(String(type), words)}`;
+        : `unknown type ${show(type)}${hintFor(type, words)}`;
     return this.#add(at(path, 'type'), 'type', problem);
   }
 

@@ -89,7 +89,8 @@ export function readPorts(value: unknown): Read<readonly PortRange[]> {
   if (items(value).length === 0) return { problem: `an empty list; wanted ${PORT_FORMS}` };
   for (const item of items(value)) {
     // The documentation of `netobserv-ebpf-agent` has a dash that was typeset from a hyphen.
-    const [first, last = first, ...rest] = String(item).split(/[-–]/).map(integerOf);
+    const text = typeof item === 'string' || typeof item === 'number' ? `${item}` : '';
+    const [first, last = first, ...rest] = text.split(/[-–]/).map(integerOf);
     if (first === undefined || last === undefined || rest.length > 0 || last > PORT_MAX) {
       return { problem: `${quote(item)} is neither a port nor a range of ports: ${PORT_FORMS}` };
     }

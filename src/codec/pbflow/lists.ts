@@ -265,6 +265,11 @@ export class EventsPart implements Part {
   }
 }
 
+/** A nested value has no text of its own. */
+function textOf(value: unknown): string {
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+}
+
 /** Most events of one flow that are sent. */
 export const EVENTS_MAX = 64;
 
@@ -275,7 +280,7 @@ function encodeEvents(events: readonly unknown[], tag: Tag): Uint8Array {
     const entries = Object.entries(event).flatMap(([key, value]) => [
       ...message(EVENT.entries, [
         ...message(EVENT.key, textFragment(key), false),
-        ...message(EVENT.value, textFragment(String(value)), false),
+        ...message(EVENT.value, textFragment(textOf(value)), false),
       ]),
     ]);
     pieces.push(tag.first, ...(tag.second === 0 ? [] : [tag.second]), ...withLength(entries));

@@ -2,6 +2,7 @@ import { BatchLayout, type ColumnSpec } from '../../flow/batch.ts';
 import type { FieldKind } from '../../flow/field.ts';
 import type { CheckedConfig } from '../config.ts';
 import { configError, PIPELINE_ERRORS } from '../errors.ts';
+import { ConfigProblems } from '../problems.ts';
 import type { Extractor, Sink, Source, StageDeps, Transform } from '../stage.ts';
 import { Scope } from './scope.ts';
 import { connect, type GraphNode, isTerminal } from './topology.ts';
@@ -96,7 +97,13 @@ function makeAll(
   deps: StageDeps,
 ): ReadonlyMap<GraphNode, MadeNode> {
   const made = new Map<GraphNode, MadeNode>();
-  for (const node of order) made.set(node, make(node, made, facts, deps));
+  const problems = new ConfigProblems();
+  for (const node of order) {
+    const mayLackColumns = problems.hasFailed;
+    const one = problems.attempt(() => make(node, made, facts, deps), mayLackColumns);
+    made.set(node, one ?? passing(node, made, facts));
+  }
+  problems.throwAll();
   const isOpen = [...made.values()].some(({ source }) => source?.isOpen === true);
   const kinds = isOpen ? withWritten(facts.kinds, made.values()) : facts.kinds;
   if (kinds.size === facts.kinds.size) return made;
@@ -153,6 +160,21 @@ function make(
   }
   const after = Scope.of(facts.kinds, created.columns, entry.path);
   return { ...none, extractor: created, before: [scope], after };
+}
+
+/** In place of a stage that could not be made: the stages after it are still checked. */
+function passing(
+  node: GraphNode,
+  made: ReadonlyMap<GraphNode, MadeNode>,
+  facts: FieldFacts,
+): MadeNode {
+  const [parent] = node.parents;
+  const after =
+    parent === undefined
+      ? Scope.of(facts.kinds, facts.source, node.entry.path)
+      : made.get(parent)!.after;
+  const nothing = { sink: undefined, source: undefined, extractor: undefined };
+  return { node, transforms: [], before: [], after, ...nothing };
 }
 
 function scopeBefore(

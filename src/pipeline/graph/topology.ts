@@ -4,6 +4,7 @@ import { configError, PIPELINE_ERRORS } from '../errors.ts';
 import { presetIngest } from '../ingest/preset.ts';
 import type { PipelineEdge } from '../options/graph.ts';
 import { PRESET_INGESTER } from '../options/ingest/preset.ts';
+import { ConfigProblems } from '../problems.ts';
 
 /** A stage and its place in the graph. */
 export interface GraphNode {
@@ -26,10 +27,15 @@ export function connect(config: CheckedConfig): readonly GraphNode[] {
   const preset = { name: PRESET_INGESTER, type: presetIngest, options: {}, path: PRESET_INGESTER };
   const followsPreset = config.edges.some((edge) => edge.follows === PRESET_INGESTER);
   if (followsPreset && !nodes.has(PRESET_INGESTER)) nodes.set(PRESET_INGESTER, node(preset));
-  for (const [index, edge] of config.edges.entries()) link(nodes, edge, `pipeline[${index}]`);
+  const problems = new ConfigProblems();
+  for (const [index, edge] of config.edges.entries()) {
+    problems.attempt(() => link(nodes, edge, `pipeline[${index}]`));
+  }
+  problems.throwAll();
   const all = [...nodes.values()];
-  for (const one of all) checkEnds(one);
-  checkSources(all);
+  for (const one of all) problems.attempt(() => checkEnds(one));
+  problems.attempt(() => checkSources(all));
+  problems.throwAll();
   return sorted(all);
 }
 

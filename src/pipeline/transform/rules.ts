@@ -1,4 +1,5 @@
 import type { FieldKind } from '../../flow/field.ts';
+import { ConfigProblems } from '../problems.ts';
 import type { StageContext, Transform } from '../stage.ts';
 
 /**
@@ -25,7 +26,8 @@ export function makeRules<Rule extends { readonly type: string }, Facts>(
 ): readonly Transform[] {
   const made = new Map<string, FieldKind>();
   const removed = new Set<string>();
-  return rules.map((rule, index) => {
+  const problems = new ConfigProblems();
+  const transforms = rules.map((rule, index) => {
     const at: StageContext = {
       ...context,
       path: `${context.path}.rules[${index}]`,
@@ -33,12 +35,17 @@ export function makeRules<Rule extends { readonly type: string }, Facts>(
       declaredKind: (name) => made.get(name) ?? context.declaredKind(name),
     };
     const make = table[rule.type as Rule['type']] as RuleTable<Rule, Facts>[Rule['type']];
-    const transform = make(rule as Extract<Rule, { readonly type: Rule['type'] }>, at, facts);
-    for (const { name, kind } of transform.writes) {
+    const transform = problems.attempt(
+      () => make(rule as Extract<Rule, { readonly type: Rule['type'] }>, at, facts),
+      problems.hasFailed,
+    );
+    for (const { name, kind } of transform?.writes ?? []) {
       made.set(name, kind);
       removed.delete(name);
     }
-    for (const name of transform.removes ?? []) removed.add(name);
+    for (const name of transform?.removes ?? []) removed.add(name);
     return transform;
   });
+  problems.throwAll();
+  return transforms.filter((transform) => transform !== undefined);
 }

@@ -206,6 +206,18 @@ test('errors of later checks get their place; others stay as they are', () => {
   expect(fail(wrong)).toThrow(
     expect.objectContaining({ code: 'ERR_X', message: 'c.yaml:2:6 a.b: "10.0.0.0/33" …' }),
   );
+  const several = new NetobservError(errorRow('ERR_X'), 'wrong:\n  …', {
+    details: {
+      path: 'a.b',
+      errors: [wrong, new NetobservError(errorRow('ERR_Y'), 'a: …', { details: { path: 'a' } })],
+    },
+  });
+  expect(fail(several)).toThrow(
+    expect.objectContaining({
+      code: 'ERR_X',
+      message: 'wrong:\n  c.yaml:2:3 a: …\n  c.yaml:2:6 a.b: "10.0.0.0/33" …',
+    }),
+  );
   const other = new TypeError('a bug');
   expect(fail(other)).toThrow(other);
   expect(withPlaces(document, () => 1)).toBe(1);

@@ -147,6 +147,12 @@ test('names of Object.prototype are keys and types like any other', () => {
   expect(linesOf({ name: '', rules: [{ type: 'toString' }] })).toEqual([
     expect.stringContaining('unknown type "toString"'),
   ]);
+  // No text can be made from such an object.
+  const hostile = { toString: 1, valueOf: 1 };
+  expect(linesOf({ name: '', format: hostile, rules: [{ type: hostile }] })).toEqual([
+    'format: an object is not allowed here',
+    'rules[0].type: unknown type an object',
+  ]);
   expect(linesOf(Object.create({ name: 'inherited' }))).toEqual(['name: is required']);
 });
 

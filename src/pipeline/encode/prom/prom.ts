@@ -4,6 +4,7 @@ import { Health } from '../../../telemetry/health.ts';
 import { createMetrics, type TextSource } from '../../../telemetry/metrics.ts';
 import { createTelemetryServer } from '../../../telemetry/server.ts';
 import { PromOptions } from '../../options/encode/prom.ts';
+import { ConfigProblems } from '../../problems.ts';
 import {
   type Lease,
   type Sink,
@@ -67,17 +68,22 @@ class PromSink implements Sink, TextSource {
     const max = options.maxMetrics === 0 ? SERIES_MAX : options.maxMetrics;
     this.#budget = new SeriesBudget(max, () => this.#own.dropped());
     this.#sweepMs = Math.max(SWEEP_INTERVAL_MIN_MS, options.expiryTime / SWEEPS_PER_EXPIRY);
-    const compiled = options.metrics.map((metric, index) =>
-      compileMetric(metric, {
-        prefix: options.prefix,
-        path: `${context.path}.metrics[${index}]`,
-        earlier: options.metrics.slice(0, index),
-        context,
-        values: this.#values,
-        groupOf: (labels) => this.#groupOf(labels),
-        onBadValue: (rows) => this.#own.badValue(metric.name, rows),
-      }),
+    const problems = new ConfigProblems();
+    const attempted = options.metrics.map((metric, index) =>
+      problems.attempt(() =>
+        compileMetric(metric, {
+          prefix: options.prefix,
+          path: `${context.path}.metrics[${index}]`,
+          earlier: options.metrics.slice(0, index),
+          context,
+          values: this.#values,
+          groupOf: (labels) => this.#groupOf(labels),
+          onBadValue: (rows) => this.#own.badValue(metric.name, rows),
+        }),
+      ),
     );
+    problems.throwAll();
+    const compiled = attempted.filter((one) => one !== undefined);
     this.#metrics = compiled.map((one) => one.metric);
     this.reads = [...new Set(compiled.flatMap((one) => one.reads))];
     this.names = this.#metrics.map((metric) => metric.spec.name);

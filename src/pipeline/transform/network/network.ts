@@ -1,5 +1,6 @@
 import { configError, PIPELINE_ERRORS } from '../../errors.ts';
 import { NetworkOptions, type NetworkRule } from '../../options/transform/network.ts';
+import { ConfigProblems } from '../../problems.ts';
 import { type StageContext, type StageType, stageType } from '../../stage.ts';
 import { makeRules, type RuleTable } from '../rules.ts';
 import { reinterpretDirection } from './direction.ts';
@@ -31,14 +32,18 @@ export const networkTransform: StageType = stageType({
   type: 'network',
   schema: NetworkOptions,
   create(options, context) {
-    const labels = new SubnetLabels(options.subnetLabels, context.path);
+    const problems = new ConfigProblems();
+    const labels = problems.attempt(() => new SubnetLabels(options.subnetLabels, context.path));
     // Each file is read once, when a rule needs it.
     let names: ServiceNames | undefined;
     const serviceNames = (): ServiceNames => {
       names ??= readServiceNames(options, context);
       return names;
     };
-    return makeRules(RULES, options.rules, context, { options, labels, serviceNames });
+    const facts = { options, labels: labels ?? new SubnetLabels([], context.path), serviceNames };
+    const transforms = problems.attempt(() => makeRules(RULES, options.rules, context, facts));
+    problems.throwAll();
+    return transforms ?? [];
   },
 });
 

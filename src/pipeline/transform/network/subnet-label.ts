@@ -2,6 +2,7 @@ import { parseCidr } from '../../../base/ip.ts';
 import type { FlowBatch } from '../../../flow/batch.ts';
 import type { InternTables } from '../../../flow/intern.ts';
 import { configError, PIPELINE_ERRORS } from '../../errors.ts';
+import { ConfigProblems } from '../../problems.ts';
 import type { StageContext, Transform } from '../../stage.ts';
 import { IdMemo, UNKNOWN } from '../memo.ts';
 import { requireKind } from './kinds.ts';
@@ -23,19 +24,25 @@ export class SubnetLabels {
   readonly #bytes = new Uint8Array(16);
 
   constructor(labels: readonly SubnetLabel[], path: string) {
+    const problems = new ConfigProblems();
     for (const [index, label] of labels.entries()) {
       const value = this.#names.push(label.name) - 1;
       for (const [position, text] of label.cidrs.entries()) {
-        const cidr = parseCidr(text);
-        if (cidr === undefined) {
-          const place = `${path}.subnetLabels[${index}].cidrs[${position}]`;
-          const problem = `"${text}" is not a CIDR such as 10.0.0.0/8 or fd00::/8`;
-          throw configError(PIPELINE_ERRORS.cidr, place, problem);
-        }
-        // An empty name is a hole cut into a wider prefix: it labels nothing.
-        this.#trie.insert(cidr, value);
+        const place = `${path}.subnetLabels[${index}].cidrs[${position}]`;
+        problems.attempt(() => this.#insert(text, value, place));
       }
     }
+    problems.throwAll();
+  }
+
+  #insert(text: string, value: number, place: string): void {
+    const cidr = parseCidr(text);
+    if (cidr === undefined) {
+      const problem = `"${text}" is not a CIDR such as 10.0.0.0/8 or fd00::/8`;
+      throw configError(PIPELINE_ERRORS.cidr, place, problem);
+    }
+    // An empty name is a hole cut into a wider prefix: it labels nothing.
+    this.#trie.insert(cidr, value);
   }
 
   /** Writes the label of each address that has one; other rows keep their values. */
