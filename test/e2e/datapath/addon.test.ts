@@ -39,14 +39,19 @@ describe.skipIf(requireRoot())('addon', () => {
     native.close(datapath);
   });
 
-  test('a refused program throws what the verifier said', () => {
+  test.each([
+    ['alone', ['refused']],
+    ['beside one that is accepted', ['refused', 'accepted']],
+  ])('a refused program, %s, throws what the verifier said', (_which, programs) => {
     const object = readFileSync(join(ROOT, 'build/bpf/refused.bpf.o'));
-    const options = { config: new Uint8Array(0), maxEntries: {}, programs: ['refused'] };
+    const before = openDescriptors();
+    const options = { config: new Uint8Array(0), maxEntries: {}, programs };
     expect(errorOf(() => native.load(object, options))).toMatchObject({
       code: 'EACCES',
       syscall: 'load BPF object',
-      verifierLog: expect.stringContaining('invalid access to packet'),
+      verifierLog: expect.stringMatching(/prog 'refused'.*invalid access to packet/s),
     });
+    expect(openDescriptors()).toEqual(before);
   });
 
   test('programs that are not asked for stay out of the kernel', () => {
