@@ -34,7 +34,7 @@ export interface AgentStatus {
 }
 
 /** Dependencies of every agent, whether it counts flows or captures packets. */
-export interface HostDeps {
+export interface CommonAgentDeps {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly clock: Clock;

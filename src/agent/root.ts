@@ -3,7 +3,7 @@ import type { FlowBatch } from '../flow/batch.ts';
 import type { HealthState } from '../telemetry/health.ts';
 import { type HostAddresses, systemAddresses } from './address.ts';
 import { AddressWatch } from './address-watch.ts';
-import type { Agent, AgentStatus, HostDeps } from './agent.ts';
+import type { Agent, AgentStatus, CommonAgentDeps } from './agent.ts';
 import { checkAgentConfig, checkFlowsConfig } from './check.ts';
 import type { AgentConfig } from './config.ts';
 import { Connections } from './connections/connections.ts';
@@ -26,7 +26,7 @@ import {
 } from './readiness.ts';
 import { closingSteps, createWatch, openWatch, statusOf, type Watch } from './watch.ts';
 
-export interface AgentDeps extends HostDeps {
+export interface AgentDeps extends CommonAgentDeps {
   /** An empty batch with the wanted columns; others are not decoded. */
   readonly take: () => FlowBatch;
   /** Receives the filled batch; false: it was dropped. */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { type Clock, kernelMonotonicMs } from '../base/clock.ts';
 import type { Log } from '../telemetry/log.ts';
-import type { AgentStatus, HostDeps } from './agent.ts';
+import type { AgentStatus, CommonAgentDeps } from './agent.ts';
 import type { AgentConfig } from './config.ts';
 import { Accounting, type AccountingView } from './drain/accounting.ts';
 import { FateCounter } from './drain/fates.ts';
@@ -50,7 +50,7 @@ export interface WatchDeps {
  */
 export async function openWatch<T>(
   config: AgentConfig,
-  deps: HostDeps,
+  deps: CommonAgentDeps,
   compose: (loaded: LoadedObject) => T | Promise<T>,
 ): Promise<T> {
   const { native, object, secret = randomBytes } = deps;
@@ -68,7 +68,7 @@ export async function openWatch<T>(
 /** `onFailure` is called on a failure after which nothing is watched any more. */
 export function createWatch(
   config: AgentConfig,
-  deps: HostDeps,
+  deps: CommonAgentDeps,
   metrics: AgentMetrics,
   { object, knowsNamespaces }: LoadedObject,
   onFailure: (error: unknown) => void,

@@ -9,7 +9,7 @@ import type { Command, CommandContext } from './command.ts';
 import { growthAfter, runToEnd } from './daemon/ends.ts';
 import { runComponents } from './daemon/lifecycle.ts';
 import { addOptions, readConfig } from './options.ts';
-import type { Host, HostDeps } from './up/host.ts';
+import type { Host, UpHostDeps } from './up/host.ts';
 import type { UpConfig } from './up/options.ts';
 import { defaultDataDir, UP_COMMON, upOptions } from './up/options.ts';
 import { showStatus } from './up/status-line.ts';
@@ -61,7 +61,7 @@ export const up: Command = {
 function sayWhereItIs(
   host: Host,
   config: UpConfig,
-  { dataDir, tokenPath }: Pick<HostDeps, 'dataDir' | 'tokenPath'>,
+  { dataDir, tokenPath }: Pick<UpHostDeps, 'dataDir' | 'tokenPath'>,
   { stdout, stderr }: CommandContext,
 ): void {
   // A failed write is ignored: the console runs all the same.

@@ -1,6 +1,6 @@
 import { runAll } from '../../base/run-all.ts';
 import type { HealthState } from '../../telemetry/health.ts';
-import type { Agent, AgentStatus, HostDeps } from '../agent.ts';
+import type { Agent, AgentStatus, CommonAgentDeps } from '../agent.ts';
 import { checkCaptureConfig } from '../check.ts';
 import type { AgentConfig } from '../config.ts';
 import type { AccountingView } from '../drain/accounting.ts';
@@ -17,7 +17,7 @@ const READ_PERIOD_MS = 200;
 /** Maximum age of the kernel's counts in the metrics. */
 const ACCOUNTING_PERIOD_MS = 1000;
 
-export interface PacketAgentDeps extends HostDeps {
+export interface PacketAgentDeps extends CommonAgentDeps {
   readonly exporter: Pick<PacketExporter, 'emit' | 'end'>;
 }
 

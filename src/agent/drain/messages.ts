@@ -24,7 +24,7 @@ const READS_MAX = (2 * RING_BYTES) / BUFFER_BYTES;
 export const messagesMap: Readonly<Record<string, number>> = { [MESSAGES_MAP]: RING_BYTES };
 
 /** A message, valid while its handler runs. */
-export interface Message {
+export interface KernelMessage {
   /** The buffer that it is in, as bytes and as words. */
   readonly bytes: Uint8Array;
   readonly words: Uint32Array;
@@ -46,7 +46,7 @@ export interface RingWatcher {
   addRing(object: BpfObject, map: string, wake: () => void): void;
 }
 
-export type OnMessage = (message: Message) => void;
+export type OnMessage = (message: KernelMessage) => void;
 
 /** Passes the records of the ring buffer `messages` to handlers, by kind. */
 export class MessageReader {

@@ -6,7 +6,7 @@ import type { FlowBatch } from '../../flow/batch.ts';
 import type { AgentConfig } from '../config.ts';
 import type { DrainBuffer, DrainFacts } from '../drain/buffer.ts';
 import { dnsMetrics, flowKey, config as layout, messageKind } from '../drain/layout.gen.ts';
-import { MESSAGE_MAPS, type Message, messagesMap } from '../drain/messages.ts';
+import { type KernelMessage, MESSAGE_MAPS, messagesMap } from '../drain/messages.ts';
 import { mapsOf } from '../loader/side-tables.ts';
 import { DnsAnswers } from './dns-answers.ts';
 import { decodeCounts, decodeLatency, decodeResponses } from './dns-columns.ts';
@@ -126,7 +126,7 @@ class DnsReader implements FeatureReader {
     }
   }
 
-  #take({ bytes, words, key, from, to, asked, owner }: Message): void {
+  #take({ bytes, words, key, from, to, asked, owner }: KernelMessage): void {
     const message = this.#message;
     const { metrics } = this.#deps;
     metrics.message('dns', message.read(bytes, from, to));

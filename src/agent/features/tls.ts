@@ -13,7 +13,7 @@ import {
 import { AgingMap } from '../drain/aging-map.ts';
 import type { DrainBuffer, DrainFacts } from '../drain/buffer.ts';
 import { flowKey, messageKind, tlsMetrics, tlsSeen } from '../drain/layout.gen.ts';
-import { MESSAGE_MAPS, type Message, messagesMap } from '../drain/messages.ts';
+import { type KernelMessage, MESSAGE_MAPS, messagesMap } from '../drain/messages.ts';
 import { type FeatureReaderDeps, type FeatureSpec, HOOKS_ALONE } from './feature.ts';
 import type { FeatureReader } from './reader.ts';
 
@@ -141,7 +141,7 @@ class TlsReader implements FeatureReader {
     return client.alpn;
   }
 
-  #take(message: Message): void {
+  #take(message: KernelMessage): void {
     const { words, key, bytes, from, to, sequence, owner } = message;
     const outcome = this.#read(message, bytes, from, to);
     this.#deps.metrics.message('tls', outcome);
@@ -151,7 +151,7 @@ class TlsReader implements FeatureReader {
   }
 
   /** Takes more of a hello: the hello is decoded again. */
-  #takeMore(message: Message): void {
+  #takeMore(message: KernelMessage): void {
     const { words, key, bytes, from, to, sequence } = message;
     const parts = this.#parts.use(words, key);
     if (parts === undefined) return;
@@ -161,7 +161,7 @@ class TlsReader implements FeatureReader {
   }
 
   #read(
-    { words, key, owner }: Message,
+    { words, key, owner }: KernelMessage,
     bytes: Uint8Array,
     from: number,
     to: number,

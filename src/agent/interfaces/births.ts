@@ -16,12 +16,12 @@ import type { Link } from './link.ts';
 /** A namespace, its interfaces, and which of them have hooks, or are about to get them. */
 export interface BirthSpace {
   readonly links: ReadonlyMap<number, Link>;
-  readonly hooksOf: (index: number) => Hooked | undefined;
+  readonly hooksOf: (index: number) => HookedDirections | undefined;
   /** Whether this is the namespace that `from` knows by the number `id`. */
   readonly isKnownAs: (id: number, from: this) => boolean;
 }
 
-export interface Hooked {
+export interface HookedDirections {
   readonly ingress: boolean;
   readonly egress: boolean;
 }
@@ -55,7 +55,7 @@ const STACK_MAX = 16;
 /** ARPHRD_LOOPBACK: packets that come in have gone out there. */
 const LOOPBACK = 772;
 
-const NONE: Hooked = { ingress: false, egress: false };
+const NONE: HookedDirections = { ingress: false, egress: false };
 
 /**
  * Calls `tell` for each interface that has hooks. `readsTunnels`: hooks look into tunnels, and have
@@ -225,7 +225,7 @@ function isEndOf(end: Link, other: Link): boolean {
   return end.driver === other.driver && end.link === other.index && end.peer >= 0;
 }
 
-function hooksAt<S extends BirthSpace>(place: Place<S> | undefined): Hooked {
+function hooksAt<S extends BirthSpace>(place: Place<S> | undefined): HookedDirections {
   return place?.space.hooksOf(place.link.index) ?? NONE;
 }
 

@@ -9,8 +9,8 @@ import {
   decodeTrafficControl,
   encodeFilterDump,
   encodeQdiscDump,
-  type Filter,
   type Qdisc,
+  type TcFilter,
   type TcMessage,
 } from './traffic-control.ts';
 
@@ -25,7 +25,7 @@ const FILTERS_MAX = 256;
 /** All programs and filters at one interface, in the order in which they are called. */
 export interface Chain {
   readonly tcx: { readonly ingress: readonly number[]; readonly egress: readonly number[] };
-  readonly filters: readonly Filter[];
+  readonly filters: readonly TcFilter[];
   /** Qdiscs that filters may be attached to, or that read fields that others set on packets. */
   readonly qdiscs: readonly Qdisc[];
 }
@@ -99,7 +99,7 @@ export class ChainReader {
 
   async #readFilters(
     indexes: ReadonlySet<number>,
-  ): Promise<{ qdiscs: readonly Qdisc[]; filters: readonly Filter[] }> {
+  ): Promise<{ qdiscs: readonly Qdisc[]; filters: readonly TcFilter[] }> {
     const { native, hub, netns, clock, onRefused: refused } = this.#deps;
     const fd = native.openNetlink(netns, 0);
     const dumps = new Dumps(clock);
@@ -114,7 +114,7 @@ export class ChainReader {
       const told = await dump(encodeQdiscDump);
       const qdiscs = told.flatMap((one) => (one.kind === 'qdisc' ? [one.qdisc] : []));
       const watched = qdiscs.filter(({ ifindex }) => indexes.has(ifindex));
-      const filters: Filter[] = [];
+      const filters: TcFilter[] = [];
       for (const { ifindex, parent } of watched.flatMap(parentsOf)) {
         const found = await dump((sequence) => encodeFilterDump(sequence, ifindex, parent));
         // Filters of a block that interfaces share (tc(8)) name the block instead.
@@ -140,7 +140,7 @@ function parentsOf({ ifindex, handle, kind }: Qdisc): { ifindex: number; parent:
 }
 
 /** The kernel reports a priority first, and then the filters in it. */
-function isItself({ kind, handle }: Filter): boolean {
+function isItself({ kind, handle }: TcFilter): boolean {
   return kind !== 'bpf' || handle !== 0;
 }
 

@@ -2,7 +2,7 @@ import type { Direction, Hook } from '../loader/hook.ts';
 import type { ProcessView } from '../loader/owner.ts';
 import { hasMadeQdisc, isNamed, isProvablyGone, type Owner, parseOwner } from '../loader/owner.ts';
 import type { Chain } from './chain-reader.ts';
-import { CLSACT_EGRESS, CLSACT_INGRESS, type Filter } from './traffic-control.ts';
+import { CLSACT_EGRESS, CLSACT_INGRESS, type TcFilter } from './traffic-control.ts';
 
 /** Distinguishes our hooks from others'. */
 export interface Ours {
@@ -28,7 +28,7 @@ export interface Findings {
   readonly present: readonly Pick<Hook, 'direction' | 'mode'>[];
   readonly ahead: readonly Ahead[];
   /** Filters of captures that ended without removing them. */
-  readonly leftOvers: readonly Filter[];
+  readonly leftOvers: readonly TcFilter[];
 }
 
 const DIRECTIONS = ['ingress', 'egress'] as const;
@@ -41,7 +41,7 @@ export function judgeChain(chain: Chain, ours: Ours, processes: ProcessView): Fi
   const strangers: string[] = [];
   const present: Pick<Hook, 'direction' | 'mode'>[] = [];
   const ahead: Ahead[] = [];
-  const leftOvers: Filter[] = [];
+  const leftOvers: TcFilter[] = [];
   for (const direction of DIRECTIONS) {
     const programs = chain.tcx[direction];
     const own = programs.findIndex((id) => ours.programs.has(id));
@@ -73,7 +73,7 @@ function nameOf(program: number, direction: Direction): string {
 
 /** The kernel lists filters in the order in which they run. */
 function filtersAhead(
-  filters: readonly Filter[],
+  filters: readonly TcFilter[],
   ours: Ours,
   processes: ProcessView,
 ): readonly Ahead[] {
@@ -88,16 +88,16 @@ function filtersAhead(
   });
 }
 
-function isOurs({ name, program }: Filter, ours: Ours): boolean {
+function isOurs({ name, program }: TcFilter, ours: Ours): boolean {
   return isNamed(name, ours.owner) && ours.programs.has(program);
 }
 
-function isLeftOver({ kind, name }: Filter, processes: ProcessView): boolean {
+function isLeftOver({ kind, name }: TcFilter, processes: ProcessView): boolean {
   const owner: Owner | undefined = kind === 'bpf' ? parseOwner(name) : undefined;
   return owner !== undefined && isProvablyGone(owner, processes);
 }
 
 /** Filters whose maker created the qdisc go last, together with the qdisc. */
-export function inOrderOfRemoval(leftOvers: readonly Filter[]): readonly Filter[] {
+export function inOrderOfRemoval(leftOvers: readonly TcFilter[]): readonly TcFilter[] {
   return [...leftOvers].sort((a, b) => Number(hasMadeQdisc(a.name)) - Number(hasMadeQdisc(b.name)));
 }

@@ -5,7 +5,7 @@ import { observedInterface } from '../drain/layout.gen.ts';
 import type { BpfObject, Native } from '../loader/native.ts';
 import { HOOK_FACTS_MAP } from '../loader/object.ts';
 import type { AgentMetrics } from '../metrics.ts';
-import { type BirthSpace, findBirths, type Hooked } from './births.ts';
+import { type BirthSpace, findBirths, type HookedDirections } from './births.ts';
 import type { Link } from './link.ts';
 
 /**
@@ -28,7 +28,7 @@ export interface FactsSpace {
   /** The low half of its cookie, by which hooks distinguish it. */
   readonly space: number;
   readonly links: ReadonlyMap<number, Link>;
-  readonly hooksOf: (index: number) => Hooked | undefined;
+  readonly hooksOf: (index: number) => HookedDirections | undefined;
 }
 
 export interface HookFactsDeps {
@@ -162,7 +162,7 @@ export class HookFacts {
 /** A namespace, and the numbers by which others know it. */
 class KnownSpace implements BirthSpace {
   readonly links: ReadonlyMap<number, Link>;
-  readonly hooksOf: (index: number) => Hooked | undefined;
+  readonly hooksOf: (index: number) => HookedDirections | undefined;
   readonly space: number;
   readonly #own: FactsSpace;
   readonly #native: Pick<Native, 'namespaceId'>;

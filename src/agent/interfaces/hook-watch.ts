@@ -9,10 +9,10 @@ import { ChainReader, type ChainReaderDeps } from './chain-reader.ts';
 import type { Company } from './company.ts';
 import {
   CLSACT_EGRESS,
-  type Filter,
   GROUP_TRAFFIC_CONTROL,
   interfacesIn,
   SHARED_BLOCK,
+  type TcFilter,
 } from './traffic-control.ts';
 
 /** Delay after news of a filter, since more usually follow. */
@@ -189,7 +189,7 @@ export class HookWatch {
     }
   }
 
-  #removeLeftOvers(index: number, leftOvers: readonly Filter[]): void {
+  #removeLeftOvers(index: number, leftOvers: readonly TcFilter[]): void {
     for (const filter of inOrderOfRemoval(leftOvers)) {
       const { native, netns, log, nameOf } = this.#deps;
       const fields = { interface: nameOf(index), filter: filter.name };

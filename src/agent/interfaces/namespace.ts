@@ -5,7 +5,7 @@ import type { Hook, HookTarget } from '../loader/hook.ts';
 import type { Hooks } from '../loader/hooks.ts';
 import type { Native } from '../loader/native.ts';
 import type { AgentMetrics } from '../metrics.ts';
-import type { Hooked as HookedDirections } from './births.ts';
+import type { HookedDirections } from './births.ts';
 import type { HookGuard } from './guard.ts';
 import type { FactsSpace, HookFacts } from './hook-facts.ts';
 import type { HookTally } from './hook-tally.ts';

@@ -39,7 +39,7 @@ export interface Qdisc {
   readonly kind: string;
 }
 
-export interface Filter {
+export interface TcFilter {
   readonly ifindex: number;
   /** Its parent: CLSACT_INGRESS, CLSACT_EGRESS, or the handle of a qdisc. */
   readonly parent: number;
@@ -54,7 +54,7 @@ export interface Filter {
 
 export type TcMessage =
   | { readonly kind: 'qdisc'; readonly sequence: number; readonly qdisc: Qdisc }
-  | { readonly kind: 'filter'; readonly sequence: number; readonly filter: Filter }
+  | { readonly kind: 'filter'; readonly sequence: number; readonly filter: TcFilter }
   | { readonly kind: 'done'; readonly sequence: number; readonly errno: number };
 
 /** All qdiscs of the socket's namespace. */
@@ -136,7 +136,7 @@ function describe(
   view: DataView,
   start: number,
   end: number,
-): Pick<Filter, 'kind' | 'name' | 'program'> {
+): Pick<TcFilter, 'kind' | 'name' | 'program'> {
   let kind = '';
   let name = '';
   let program = 0;

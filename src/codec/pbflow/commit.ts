@@ -4,7 +4,7 @@ import { DNS_RESPONSE_CODES, EtherType, hasPorts, Protocol } from '../../flow/en
 import { MISSING } from '../../flow/intern.ts';
 import { TLS_MISMATCH, TLS_TYPES } from '../../flow/names/tls.ts';
 import { DNS_CODE_MASK } from './schema.ts';
-import type { Target, Targets } from './targets.ts';
+import type { DecodedField, Targets } from './targets.ts';
 
 const { ICMP, TCP, 'IPv6-ICMP': ICMPV6 } = Protocol;
 const { IPv4: IPV4, IPv6: IPV6 } = EtherType;
@@ -63,7 +63,7 @@ export function commitRow(open: OpenRow, batch: FlowBatch): void {
 }
 
 /** Translated addresses are kept only if both are known. */
-function isLeftOut(open: OpenRow, { presence }: Target): boolean {
+function isLeftOut(open: OpenRow, { presence }: DecodedField): boolean {
   return presence === 'translated' && !isTranslated(open);
 }
 
@@ -71,7 +71,13 @@ function isTranslated({ targets: { context }, values }: OpenRow): boolean {
   return values[context.translatedSource] !== 0 && values[context.translatedDestination] !== 0;
 }
 
-function setNumber(open: OpenRow, target: Target, sent: number, column: Column, row: number): void {
+function setNumber(
+  open: OpenRow,
+  target: DecodedField,
+  sent: number,
+  column: Column,
+  row: number,
+): void {
   if (!('present' in column)) return;
   const exact = target.exactSlot < 0 ? 0 : open.values[target.exactSlot]!;
   const value = exact === 0 ? sent : exact;
@@ -79,7 +85,7 @@ function setNumber(open: OpenRow, target: Target, sent: number, column: Column, 
   if (isPresent(open, target, value)) setBit(column.present, row);
 }
 
-function isPresent(open: OpenRow, target: Target, value: number): boolean {
+function isPresent(open: OpenRow, target: DecodedField, value: number): boolean {
   const { context } = open.targets;
   const { values } = open;
   const protocol = values[context.protocol]!;
@@ -118,7 +124,7 @@ function isIp(etherType: number): boolean {
 }
 
 /** The id of the text for a code. */
-function codeId(open: OpenRow, target: Target, code: number, batch: FlowBatch): number {
+function codeId(open: OpenRow, target: DecodedField, code: number, batch: FlowBatch): number {
   const { targets, values } = open;
   const { strings } = batch.tables;
   const exact = target.exactSlot < 0 ? 0 : values[target.exactSlot]!;
@@ -136,7 +142,12 @@ function codeId(open: OpenRow, target: Target, code: number, batch: FlowBatch): 
   return strings.intern(isMismatch ? TLS_MISMATCH + name : name);
 }
 
-function pushTypes({ lists }: OpenRow, { name }: Target, mask: number, batch: FlowBatch): void {
+function pushTypes(
+  { lists }: OpenRow,
+  { name }: DecodedField,
+  mask: number,
+  batch: FlowBatch,
+): void {
   const list = lists.get(name);
   if (list === undefined) return;
   for (const [type, bit] of TLS_TYPES) {

@@ -2,8 +2,8 @@ import { assert } from '../../base/assert.ts';
 import type { FlowBatch } from '../../flow/batch.ts';
 import type { InternTables } from '../../flow/intern.ts';
 import { Fragments } from './fragments.ts';
-import { columnsOf, partsOf, type Source } from './layout.ts';
-import { BLOCK_ROWS, type Block, type Part } from './part.ts';
+import { columnsOf, partsOf, type WireColumns } from './layout.ts';
+import { BLOCK_ROWS, type Block, type WirePart } from './part.ts';
 import { ENTRIES, WIRE } from './schema.ts';
 import { uintBytes, writeUint } from './varint.ts';
 
@@ -30,10 +30,10 @@ export class RecordEncoder {
   readonly #framing: RecordFraming;
   #bytes = new Uint8Array(INITIAL_BYTES);
   #offsets = new Uint32Array(1);
-  #source: Source | undefined;
+  #source: WireColumns | undefined;
   #tables: InternTables | undefined;
-  #parts: readonly Part[] = [];
-  readonly #filled: Part[] = [];
+  #parts: readonly WirePart[] = [];
+  readonly #filled: WirePart[] = [];
   readonly #block: Block = { count: 0, index: new Uint32Array(BLOCK_ROWS) };
   readonly #sizes = new Uint32Array(BLOCK_ROWS);
   readonly #at = new Uint32Array(BLOCK_ROWS);

@@ -4,7 +4,7 @@ import type { InternTables, MacTable } from '../../flow/intern.ts';
 import { FragmentCache } from '../fragment-cache.ts';
 import { dupFragment } from './lists.ts';
 import { CodeMemo } from './numbers.ts';
-import { BLOCK_ROWS, type Block, type Part, type Tag } from './part.ts';
+import { BLOCK_ROWS, type Block, type Tag, type WirePart } from './part.ts';
 import { IP, WIRE, type WireCodes } from './schema.ts';
 import { textFragment } from './text.ts';
 import { writeDouble } from './varint.ts';
@@ -83,7 +83,7 @@ export interface FragmentSource {
 }
 
 /** A text, an address or a MAC. */
-export class FragmentPart implements Part {
+export class FragmentPart implements WirePart {
   readonly #tag: Tag;
   readonly #source: FragmentSource;
   readonly #ids = new Uint32Array(BLOCK_ROWS);

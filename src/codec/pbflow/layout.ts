@@ -33,7 +33,7 @@ import {
   gatherUints,
   UintPart,
 } from './numbers.ts';
-import { MessagePart, type Part, Tag } from './part.ts';
+import { MessagePart, Tag, type WirePart } from './part.ts';
 import {
   codesOf,
   formOf,
@@ -46,7 +46,7 @@ import {
 import { SpanPart } from './spans.ts';
 
 /** The batch that is being encoded: its columns, and fragments of bytes made of its values. */
-export interface Source {
+export interface WireColumns {
   readonly layout: BatchLayout;
   /** In the order of the layout. */
   columns: readonly Column[];
@@ -59,14 +59,14 @@ export function columnsOf(batch: FlowBatch): readonly Column[] {
 }
 
 /** The column of the batch that is being encoded. */
-function columnOf<Of extends Column>(source: Source, name: string): () => Of {
+function columnOf<Of extends Column>(source: WireColumns, name: string): () => Of {
   const at = source.layout.indexOf(name);
   return () => source.columns[at] as Of;
 }
 
 interface Numbered {
   readonly number: number;
-  readonly part: Part;
+  readonly part: WirePart;
 }
 
 /** Numbers of the messages that are sent even when they are empty. */
@@ -85,7 +85,7 @@ const typeBits: WireCodes = {
 };
 
 /** The parts of a record that a batch of this layout can fill, by field number. */
-export function partsOf(source: Source): readonly Part[] {
+export function partsOf(source: WireColumns): readonly WirePart[] {
   const { layout } = source;
   const top: Numbered[] = [];
   const inner = new Map<number, Numbered[]>();
@@ -115,11 +115,11 @@ export function partsOf(source: Source): readonly Part[] {
   return inOrder(top);
 }
 
-function inOrder(parts: readonly Numbered[]): readonly Part[] {
+function inOrder(parts: readonly Numbered[]): readonly WirePart[] {
   return [...parts].sort((a, b) => a.number - b.number).map(({ part }) => part);
 }
 
-function dupList(number: number, source: Source): Numbered {
+function dupList(number: number, source: WireColumns): Numbered {
   const listOf = (name: string): (() => ListColumn | undefined) =>
     source.layout.has(name) ? columnOf<ListColumn>(source, name) : () => undefined;
   const interfaces = listOf('Interfaces');
@@ -135,12 +135,12 @@ function dupList(number: number, source: Source): Numbered {
 }
 
 /** The parts of one field: the one under `number`, and others that belong to it. */
-function fieldParts(field: FieldSpec, number: number, source: Source): readonly Numbered[] {
+function fieldParts(field: FieldSpec, number: number, source: WireColumns): readonly Numbered[] {
   const { name } = field;
   const proto = assertExists(field.proto, `protobuf of ${name}`);
   const varint = new Tag(number, WIRE.varint);
   const bytes = new Tag(number, WIRE.bytes);
-  const one = (part: Part): readonly Numbered[] => [{ number, part }];
+  const one = (part: WirePart): readonly Numbered[] => [{ number, part }];
   const doubles = columnOf<F64Column>(source, name);
   switch (formOf(field, proto)) {
     case 'uint': {
@@ -203,7 +203,11 @@ function doubleParts(
   return [limited, { number: exact, part: whole }];
 }
 
-function dnsFlagsParts({ exact }: ProtoField, number: number, source: Source): readonly Numbered[] {
+function dnsFlagsParts(
+  { exact }: ProtoField,
+  number: number,
+  source: WireColumns,
+): readonly Numbered[] {
   const words = columnOf<U16Column>(source, 'DnsFlags');
   const part = (at: number, isExact: boolean): Numbered => ({
     number: at,
@@ -220,7 +224,7 @@ function dnsFlagsParts({ exact }: ProtoField, number: number, source: Source): r
   return [{ number, part: new UintPart(tag, (block, into) => gatherUints(block, words(), into)) }];
 }
 
-function fragmentPart(field: FieldSpec, number: number, source: Source): Part {
+function fragmentPart(field: FieldSpec, number: number, source: WireColumns): WirePart {
   const { name, kind } = field;
   const proto = assertExists(field.proto, `protobuf of ${name}`);
   const column = columnOf<IdColumn>(source, name);
@@ -246,7 +250,7 @@ function fragmentPart(field: FieldSpec, number: number, source: Source): Part {
   });
 }
 
-function codeParts(field: FieldSpec, number: number, source: Source): readonly Numbered[] {
+function codeParts(field: FieldSpec, number: number, source: WireColumns): readonly Numbered[] {
   const { name } = field;
   const proto = assertExists(field.proto, `protobuf of ${name}`);
   const codes = assertExists(codesOf(proto), `codes of ${name}`);

@@ -1,12 +1,12 @@
 import type { AnyColumn, ListColumn } from '../../flow/batch.ts';
 import type { FragmentCache } from '../fragment-cache.ts';
-import { BLOCK_ROWS, type Block, type Part, Tag } from './part.ts';
+import { BLOCK_ROWS, type Block, Tag, type WirePart } from './part.ts';
 import { DUP_ENTRY, EVENT, WIRE } from './schema.ts';
 import { textFragment } from './text.ts';
 import { uintBytes, writeUint } from './varint.ts';
 
 /** A list of texts. */
-export class TextsPart implements Part {
+export class TextsPart implements WirePart {
   readonly #tag: Tag;
   readonly #column: () => ListColumn;
   readonly #cache: () => FragmentCache;
@@ -90,7 +90,7 @@ export interface DupFragments {
 }
 
 /** Interfaces of a flow, with the direction and the network of each. */
-export class DupListPart implements Part {
+export class DupListPart implements WirePart {
   readonly #tag: Tag;
   readonly #columns: () => DupColumns;
   readonly #fragments: () => DupFragments;
@@ -232,7 +232,7 @@ export function gatherMasks(
 }
 
 /** Network events of a flow: few flows have any, so their maps are encoded one by one. */
-export class EventsPart implements Part {
+export class EventsPart implements WirePart {
   readonly #tag: Tag;
   readonly #column: () => AnyColumn;
   readonly #encoded: (Uint8Array | undefined)[] = new Array(BLOCK_ROWS).fill(undefined);

@@ -1,5 +1,5 @@
 import type { F64Column, IdColumn, U8Column, U16Column, U32Column } from '../../flow/batch.ts';
-import { BLOCK_ROWS, type Block, type Part, type Tag } from './part.ts';
+import { BLOCK_ROWS, type Block, type Tag, type WirePart } from './part.ts';
 import { DNS_CODE_MASK } from './schema.ts';
 import {
   doubleBytes,
@@ -16,7 +16,7 @@ import {
 export type GatherUint = (block: Block, into: Uint32Array) => boolean;
 
 /** A number of up to 32 bits. */
-export class UintPart implements Part {
+export class UintPart implements WirePart {
   readonly #tag: Tag;
   readonly #gather: GatherUint;
   readonly #values = new Uint32Array(BLOCK_ROWS);
@@ -38,7 +38,7 @@ export class UintPart implements Part {
 }
 
 /** A whole number up to 2^53, or a signed 32-bit number with `signed`. */
-export class DoublePart implements Part {
+export class DoublePart implements WirePart {
   readonly #tag: Tag;
   readonly #gather: (block: Block, into: Float64Array) => boolean;
   readonly #values = new Float64Array(BLOCK_ROWS);

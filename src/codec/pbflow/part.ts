@@ -16,7 +16,7 @@ export interface Block {
  * One field, or message of fields, of all records of a block. `measure` comes first and keeps the
  * values that `write` needs, so that the columns are read once.
  */
-export interface Part {
+export interface WirePart {
   /**
    * Adds each row's bytes to `sizes`; false: no row has a value, and `write` need not be called.
    */
@@ -49,15 +49,15 @@ export class Tag {
 }
 
 /** A message with its own fields. */
-export class MessagePart implements Part {
+export class MessagePart implements WirePart {
   readonly #tag: Tag;
-  readonly #parts: readonly Part[];
+  readonly #parts: readonly WirePart[];
   readonly #always: boolean;
-  readonly #filled: Part[] = [];
+  readonly #filled: WirePart[] = [];
   readonly #sizes = new Uint32Array(BLOCK_ROWS);
 
   /** `always`: the message is sent even when it is empty. */
-  constructor(tag: Tag, parts: readonly Part[], always: boolean) {
+  constructor(tag: Tag, parts: readonly WirePart[], always: boolean) {
     this.#tag = tag;
     this.#parts = parts;
     this.#always = always;

@@ -4,7 +4,7 @@ import { commitRow, type OpenList, type OpenRow } from './commit.ts';
 import { PBFLOW_ERRORS, pbflowError } from './errors.ts';
 import { AddressReader, readEvent, readSpan } from './messages.ts';
 import { DUP_ENTRY, ENTRIES, WIRE } from './schema.ts';
-import { type Entry, type Target, type Targets, targetsOf } from './targets.ts';
+import { type DecodedField, type Targets, targetsOf, type WireEntry } from './targets.ts';
 import { WireReader } from './wire-reader.ts';
 
 /** Most bytes of one record that are read. */
@@ -136,7 +136,7 @@ export class RecordDecoder {
     }
   }
 
-  #message({ slot, inner }: Extract<Entry, { kind: 'message' }>, wire: number): void {
+  #message({ slot, inner }: Extract<WireEntry, { kind: 'message' }>, wire: number): void {
     const reader = this.#reader;
     if (wire !== WIRE.bytes) {
       reader.skip(wire);
@@ -155,7 +155,7 @@ export class RecordDecoder {
   }
 
   /** A value of the wrong wire type is skipped, like an unknown field. */
-  #value(target: Target, isExact: boolean, wire: number): void {
+  #value(target: DecodedField, isExact: boolean, wire: number): void {
     const reader = this.#reader;
     const batch = this.#batch!;
     if (target.form === 'dupList' && wire === WIRE.bytes) {
@@ -201,7 +201,7 @@ export class RecordDecoder {
     }
   }
 
-  #fragment({ kind, presence }: Target, batch: FlowBatch): number {
+  #fragment({ kind, presence }: DecodedField, batch: FlowBatch): number {
     const reader = this.#reader;
     switch (kind) {
       case 'addr': {
@@ -248,7 +248,7 @@ export class RecordDecoder {
     this.#push('Udns', strings.intern(udn), udn === '');
   }
 
-  #event({ name }: Target): void {
+  #event({ name }: DecodedField): void {
     this.#open.events ??= [];
     if (this.#open.events.length === LIST_ENTRIES_MAX) throw this.#tooMany(name);
     this.#open.events.push(readEvent(this.#reader));
@@ -269,7 +269,7 @@ export class RecordDecoder {
   }
 }
 
-function wireOf({ form, kind }: Target, isExact: boolean): number {
+function wireOf({ form, kind }: DecodedField, isExact: boolean): number {
   switch (form) {
     case 'uint':
     case 'dnsFlags':

@@ -1,6 +1,6 @@
 import type { F64Column } from '../../flow/batch.ts';
 import { isBlank } from './numbers.ts';
-import { BLOCK_ROWS, type Block, type Part, Tag } from './part.ts';
+import { BLOCK_ROWS, type Block, Tag, type WirePart } from './part.ts';
 import { SPAN, WIRE } from './schema.ts';
 import { uintBytes, writeUint } from './varint.ts';
 
@@ -10,7 +10,7 @@ const SECONDS = new Tag(SPAN.seconds, WIRE.varint).first;
 const NANOSECONDS = new Tag(SPAN.nanos, WIRE.varint).first;
 
 /** A `Timestamp` or a `Duration`. */
-export class SpanPart implements Part {
+export class SpanPart implements WirePart {
   readonly #tag: Tag;
   readonly #unitsPerSecond: number;
   readonly #always: boolean;

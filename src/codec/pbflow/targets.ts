@@ -6,7 +6,7 @@ import type { ProtoContext, ProtoField, ProtoPresence } from '../../flow/wire.ts
 import { codesOf, type Form, formOf, isWhole, TIMESTAMP_UNITS, type WireCodes } from './schema.ts';
 
 /** How to decode a field of the record. */
-export interface Target {
+export interface DecodedField {
   readonly name: string;
   readonly form: Form;
   readonly kind: FieldSpec['kind'];
@@ -30,33 +30,33 @@ export interface Target {
 }
 
 /** A field number of `Record`. */
-export type Entry =
+export type WireEntry =
   /** A field; its exact value goes to `exactSlot`. */
-  | { readonly kind: 'field' | 'exact'; readonly target: Target }
+  | { readonly kind: 'field' | 'exact'; readonly target: DecodedField }
   | { readonly kind: 'mismatch'; readonly slot: number }
   | {
       readonly kind: 'message';
       readonly slot: number;
-      readonly inner: readonly (Target | undefined)[];
+      readonly inner: readonly (DecodedField | undefined)[];
     };
 
-type MessageEntry = Extract<Entry, { kind: 'message' }>;
+type MessageEntry = Extract<WireEntry, { kind: 'message' }>;
 
 /** Slots of the fields that decide the meaning of others. */
 export type Context = Readonly<Record<ProtoContext | 'dnsFlagsExact', number>>;
 
 export interface Targets {
   /** By field number of `Record`. */
-  readonly entries: readonly (Entry | undefined)[];
+  readonly entries: readonly (WireEntry | undefined)[];
   /** Targets that have a column in the layout. */
-  readonly columns: readonly Target[];
+  readonly columns: readonly DecodedField[];
   readonly slots: number;
   readonly context: Context;
 }
 
 export function targetsOf(layout: BatchLayout): Targets {
-  const entries: (Entry | undefined)[] = [];
-  const columns: Target[] = [];
+  const entries: (WireEntry | undefined)[] = [];
+  const columns: DecodedField[] = [];
   const context = new Map<keyof Context, number>();
   let slots = 0;
   for (const field of FIELDS) {
@@ -70,7 +70,7 @@ export function targetsOf(layout: BatchLayout): Targets {
       const known = entries[number];
       message = known?.kind === 'message' ? known : { kind: 'message', slot: slots++, inner: [] };
     }
-    const target: Target = {
+    const target: DecodedField = {
       name: field.name,
       form,
       kind: field.kind,
@@ -98,10 +98,10 @@ export function targetsOf(layout: BatchLayout): Targets {
 
 /** Registers the other numbers of a field, and its slots for other fields. */
 function addRest(
-  entries: (Entry | undefined)[],
+  entries: (WireEntry | undefined)[],
   slots: Map<keyof Context, number>,
   { exact, mismatch, context }: ProtoField,
-  target: Target,
+  target: DecodedField,
 ): void {
   if (exact !== undefined) entries[exact] = { kind: 'exact', target };
   if (mismatch !== undefined) entries[mismatch] = { kind: 'mismatch', slot: target.mismatchSlot };

@@ -30,7 +30,7 @@ import { withLiveFeed } from './live.ts';
 import type { UpConfig } from './options.ts';
 import { guardOf, protectionOf, UNREPORTED, warnOfReaders } from './protection.ts';
 
-export interface HostDeps {
+export interface UpHostDeps {
   readonly log: Log;
   readonly clock: Clock;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -63,7 +63,7 @@ const PIPELINE_FEATURES: readonly Feature[] = ['subnetLabels'];
  * Connects agent, pipeline, store and console in one process. Batches go from the kernel's maps to
  * the store without being encoded in between.
  */
-export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host> {
+export async function createHost(config: UpConfig, deps: UpHostDeps): Promise<Host> {
   const { log, clock, native } = deps;
   for (const warning of exportOptionWarnings(config)) log.warn(warning);
   const ours = createMetrics(FLOW_METRICS_PREFIX);
@@ -134,7 +134,7 @@ export async function createHost(config: UpConfig, deps: HostDeps): Promise<Host
 
 function createStore(
   config: UpConfig,
-  { log, clock, dataDir }: HostDeps,
+  { log, clock, dataDir }: UpHostDeps,
   metrics: Metrics,
   tables: TableSpace,
 ): DuckdbStore {

@@ -3,7 +3,7 @@ import { explain } from '../../base/errors.ts';
 import { BATCH_CAPACITY_ROWS, type FlowBatch } from '../../flow/batch.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { Lease, QueueLimits, Sink } from '../stage.ts';
-import { BatchRing, type Part, QUEUE_LIMITS } from './ring.ts';
+import { BatchRing, type LeasePart, QUEUE_LIMITS } from './ring.ts';
 
 /** Period in which written rows are made durable. */
 export const SINK_FLUSH_INTERVAL_MS = 1000;
@@ -44,7 +44,7 @@ export class BatchQueue implements Sink {
   readonly #deps: BatchQueueDeps;
   readonly #ring: BatchRing;
   /** Rows that were written and are neither durable nor lost, in their order. */
-  readonly #unsettled: Part[] = [];
+  readonly #unsettled: LeasePart[] = [];
   #durable: number;
   #lost: number;
   #pump: Promise<void> | undefined;
@@ -161,7 +161,7 @@ export class BatchQueue implements Sink {
   }
 
   /** Settles up to `rows` rows of the oldest part. Returns their number. */
-  #take(rows: number, settle: (part: Part, rows: number) => void): number {
+  #take(rows: number, settle: (part: LeasePart, rows: number) => void): number {
     const part = this.#unsettled[0];
     // After `stop`, and for rows that the writer got from others, nothing is left to settle.
     if (part === undefined) return rows;
@@ -206,6 +206,6 @@ export class BatchQueue implements Sink {
 
 interface WriteItem {
   readonly batch: FlowBatch;
-  readonly parts: readonly Part[];
+  readonly parts: readonly LeasePart[];
   readonly held: Lease | undefined;
 }

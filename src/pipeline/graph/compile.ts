@@ -4,7 +4,7 @@ import type { CheckedConfig } from '../config.ts';
 import { configError, PIPELINE_ERRORS } from '../errors.ts';
 import { ConfigProblems } from '../problems.ts';
 import type { Extractor, Sink, Source, StageDeps, Transform } from '../stage.ts';
-import { Scope } from './scope.ts';
+import { ColumnScope } from './scope.ts';
 import { connect, type GraphNode, isTerminal } from './topology.ts';
 
 /** A stage of the physical plan. It has a sink, an extractor, or children. */
@@ -50,9 +50,9 @@ interface MadeNode {
   readonly sink: Sink | undefined;
   readonly source: Source | undefined;
   readonly extractor: Extractor | undefined;
-  readonly before: readonly Scope[];
+  readonly before: readonly ColumnScope[];
   /** The columns for its children. */
-  readonly after: Scope;
+  readonly after: ColumnScope;
 }
 
 /** Facts about fields: those that `Pipeline.emit` can fill, and the kinds of all. */
@@ -146,7 +146,7 @@ function make(
   const nothing = { sink: undefined, source: undefined, extractor: undefined };
   const none = { node, transforms: [], before: [], after: scope, ...nothing };
   if (!('kind' in created)) {
-    const before: Scope[] = [];
+    const before: ColumnScope[] = [];
     for (const transform of created) {
       before.push(scope.copy());
       scope.apply(transform, entry.path);
@@ -155,10 +155,10 @@ function make(
   }
   if (created.kind === 'sink') return { ...none, sink: created };
   if (created.kind === 'source') {
-    const after = Scope.of(facts.kinds, created.columns, entry.path, created.isOpen);
+    const after = ColumnScope.of(facts.kinds, created.columns, entry.path, created.isOpen);
     return { ...none, source: created, after };
   }
-  const after = Scope.of(facts.kinds, created.columns, entry.path);
+  const after = ColumnScope.of(facts.kinds, created.columns, entry.path);
   return { ...none, extractor: created, before: [scope], after };
 }
 
@@ -171,7 +171,7 @@ function passing(
   const [parent] = node.parents;
   const after =
     parent === undefined
-      ? Scope.of(facts.kinds, facts.source, node.entry.path)
+      ? ColumnScope.of(facts.kinds, facts.source, node.entry.path)
       : made.get(parent)!.after;
   const nothing = { sink: undefined, source: undefined, extractor: undefined };
   return { node, transforms: [], before: [], after, ...nothing };
@@ -181,9 +181,9 @@ function scopeBefore(
   { entry, parents }: GraphNode,
   made: ReadonlyMap<GraphNode, MadeNode>,
   facts: FieldFacts,
-): Scope {
-  if (parents.length === 0) return Scope.of(facts.kinds, facts.source, entry.path);
-  return Scope.join(
+): ColumnScope {
+  if (parents.length === 0) return ColumnScope.of(facts.kinds, facts.source, entry.path);
+  return ColumnScope.join(
     parents.map((parent) => made.get(parent)!.after),
     entry.path,
   );
@@ -302,7 +302,11 @@ function isLive(transform: Transform, live: ReadonlySet<string>): boolean {
 }
 
 /** Only existing columns: a name that nothing fills is absent in every row, and needs no column. */
-function addReads(live: Set<string>, reads: readonly string[] | 'all', existing: Scope): void {
+function addReads(
+  live: Set<string>,
+  reads: readonly string[] | 'all',
+  existing: ColumnScope,
+): void {
   const names = reads === 'all' ? existing.all : reads;
   for (const name of names) if (existing.has(name)) live.add(name);
 }

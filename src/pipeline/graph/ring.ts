@@ -7,7 +7,7 @@ import { batchBytes } from './pool.ts';
 export const QUEUE_LIMITS: QueueLimits = { rows: 512 * 1024, bytes: 96 * 2 ** 20 };
 
 /** Rows of one lease in a queued batch. */
-export interface Part {
+export interface LeasePart {
   readonly lease: Lease;
   readonly rows: number;
 }
@@ -15,7 +15,7 @@ export interface Part {
 /** A waiting batch, and the leases of its rows in their order. */
 export interface Queued {
   readonly batch: FlowBatch;
-  readonly parts: Part[];
+  readonly parts: LeasePart[];
   readonly bytes: number;
   /** The lease that keeps the columns; undefined for the queue's own batch. */
   readonly held: Lease | undefined;

@@ -6,7 +6,7 @@ import type { Transform } from '../stage.ts';
 /**
  * The columns that exist at one place of the graph, and the kinds of all names on the way to it.
  */
-export class Scope {
+export class ColumnScope {
   readonly #kinds: Map<string, FieldKind>;
   readonly #names: Set<string>;
   readonly #named: Set<string>;
@@ -33,23 +33,23 @@ export class Scope {
     columns: readonly ColumnSpec[],
     path: string,
     isOpen = false,
-  ): Scope {
-    const scope = new Scope(new Map(known), [], [], isOpen);
+  ): ColumnScope {
+    const scope = new ColumnScope(new Map(known), [], [], isOpen);
     for (const column of columns) scope.#add(column, path, 'this stage');
     return scope;
   }
 
   /** The scope where paths join: everything that exists on any of them. */
-  static join(scopes: readonly Scope[], path: string): Scope {
-    const [first, ...others] = scopes as readonly [Scope, ...Scope[]];
+  static join(scopes: readonly ColumnScope[], path: string): ColumnScope {
+    const [first, ...others] = scopes as readonly [ColumnScope, ...ColumnScope[]];
     const isOpen = scopes.some((scope) => scope.isOpen);
-    const joined = new Scope(new Map(first.#kinds), first.#names, first.#named, isOpen);
+    const joined = new ColumnScope(new Map(first.#kinds), first.#names, first.#named, isOpen);
     for (const other of others) {
       for (const [name, kind] of other.#kinds) joined.#add({ name, kind }, path, 'another input');
       for (const name of other.#named) joined.#named.add(name);
     }
     const names = new Set(scopes.flatMap((scope) => [...scope.#names]));
-    return new Scope(joined.#kinds, names, joined.#named, isOpen);
+    return new ColumnScope(joined.#kinds, names, joined.#named, isOpen);
   }
 
   /** Fields whose numbers text sinks write by name. */
@@ -84,8 +84,8 @@ export class Scope {
     return this.isOpen ? [...this.#names, EXTRAS] : [...this.#names];
   }
 
-  copy(): Scope {
-    const copied = new Scope(new Map(this.#kinds), this.#names, this.#named, this.isOpen);
+  copy(): ColumnScope {
+    const copied = new ColumnScope(new Map(this.#kinds), this.#names, this.#named, this.isOpen);
     for (const name of this.#gone) copied.#gone.add(name);
     return copied;
   }

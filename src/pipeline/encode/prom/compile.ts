@@ -12,7 +12,7 @@ import { type KeyFilter, keyFilters, type RowFilter } from './filters.ts';
 import { type FlatKey, Flattener } from './flatten.ts';
 import type { Label, LabelGroup } from './group.ts';
 import type { LabelValues } from './label-values.ts';
-import { FlowMetric } from './metric.ts';
+import { SeriesMetric } from './metric.ts';
 
 /** The client library's own default, in seconds. */
 const DEFAULT_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -31,7 +31,7 @@ export interface MetricContext {
 }
 
 export interface CompiledMetric {
-  readonly metric: FlowMetric;
+  readonly metric: SeriesMetric;
   readonly reads: readonly string[];
 }
 
@@ -61,7 +61,7 @@ export function compileMetric(options: MetricOptions, at: MetricContext): Compil
       throw configError(PIPELINE_ERRORS.metric, `${path}.filters`, problem);
     }
   }
-  const metric = new FlowMetric(
+  const metric = new SeriesMetric(
     {
       name,
       help: options.help === '' ? defaultHelp(options) : options.help,

@@ -22,7 +22,7 @@ export interface Scratch {
 }
 
 /** One metric made from flows: it selects the flows, their series and their number. */
-export class FlowMetric {
+export class SeriesMetric {
   readonly spec: FlowMetricSpec;
   readonly group: LabelGroup;
   readonly seen = new SeenSeries();

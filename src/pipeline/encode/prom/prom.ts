@@ -17,7 +17,7 @@ import { SeriesBudget } from './budget.ts';
 import { compileMetric } from './compile.ts';
 import { LabelGroup } from './group.ts';
 import { LabelValues } from './label-values.ts';
-import type { FlowMetric, Scratch } from './metric.ts';
+import type { Scratch, SeriesMetric } from './metric.ts';
 import { createPromMetrics, type PromMetrics } from './metrics.ts';
 
 /** Default limit of series of one stage: about 100 bytes each, plus their text. */
@@ -43,7 +43,7 @@ class PromSink implements Sink, TextSource {
   readonly names: readonly string[];
   readonly #options: PromOptions;
   readonly #deps: StageDeps;
-  readonly #metrics: readonly FlowMetric[];
+  readonly #metrics: readonly SeriesMetric[];
   readonly #groups = new Map<string, LabelGroup>();
   readonly #values = new LabelValues();
   readonly #own: PromMetrics;

@@ -75,4 +75,4 @@ export const FilterOptions = strictObject(
   },
 );
 
-export type FilterRule = Static<typeof Rule>;
+export type FilterStageRule = Static<typeof Rule>;

@@ -1,10 +1,10 @@
-import { FilterOptions, type FilterRule } from '../../options/transform/filter.ts';
+import { FilterOptions, type FilterStageRule } from '../../options/transform/filter.ts';
 import { type StageType, stageType } from '../../stage.ts';
 import { makeRules, type RuleTable } from '../rules.ts';
 import { addField, removeField } from './fields.ts';
 import { removeEntry } from './remove-entry.ts';
 
-const RULES: RuleTable<FilterRule, undefined> = {
+const RULES: RuleTable<FilterStageRule, undefined> = {
   remove_field: (rule) => removeField(rule.removeField.input),
   add_field: (rule, context) => addField(rule.addField, context),
   remove_entry_if_exists: (rule, at) => removeEntry(rule.type, rule.removeEntry, at),

@@ -5,7 +5,7 @@ import {
   CLSACT_EGRESS,
   CLSACT_HANDLE,
   CLSACT_INGRESS,
-  type Filter,
+  type TcFilter,
 } from '../../../../src/agent/interfaces/traffic-control.ts';
 import { ownerName, type ProcessView } from '../../../../src/agent/loader/owner.ts';
 
@@ -28,7 +28,7 @@ const HERE = processes({ 100: '555', 200: '777' });
 const OURS = { programs: new Set([10, 11]), owner: ownerName(HERE, 10, 0) };
 const NOTHING: Chain = { tcx: { ingress: [], egress: [] }, filters: [], qdiscs: [] };
 
-function filter(fields: Partial<Filter>): Filter {
+function filter(fields: Partial<TcFilter>): TcFilter {
   const where = { ifindex: 2, parent: CLSACT_INGRESS, priority: 1, handle: 1 };
   return { ...where, kind: 'bpf', name: '', program: 0, ...fields };
 }
