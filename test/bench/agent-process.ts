@@ -6,6 +6,7 @@ import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { withoutNodes } from '../../src/commands/environment.ts';
 import { Lab } from '../support/lab/netns.ts';
 import { type Program, startProgram } from '../support/processes/program.ts';
 import { EVERYTHING } from './features.ts';
@@ -30,7 +31,8 @@ export async function benchAgentProcess(): Promise<readonly Figure[]> {
   try {
     const [port] = (await once(collector.stdout, 'data')) as [Buffer];
     const env = {
-      ...process.env,
+      // With variables of Node's the executable starts twice.
+      ...(withoutNodes(process.env) ?? process.env),
       NETOBSERV_CACHE_DIR: cache,
       TARGET_HOST: '127.0.0.1',
       TARGET_PORT: port.toString().trim(),
