@@ -79,8 +79,7 @@ static __always_inline void forget_query(const struct flow_key *key)
 struct dns_scratch {
 	struct dns_place place;
 	struct flow_key key;
-	__u8 question[DNS_QUESTION_BYTES_MAX];
-	__u8 pad[5];
+	struct dns_query query;
 };
 
 struct {
@@ -128,30 +127,29 @@ static __always_inline void query_key(struct flow_key *into, const struct flow_k
 	set_id(into, id);
 }
 
-/* Adds a query that was not waiting yet; the map's values are too long for the stack. */
+/*
+ * Adds a query that was not waiting yet. What earlier questions have left behind this one in the
+ * scratch buffer is beyond its length.
+ */
 static __always_inline long add_query(struct __sk_buff *skb, const struct flow_key *key,
 				      const struct dns_place *place)
 {
-	__u32 zero = 0, length = place->end - place->body;
+	struct dns_scratch *scratch = dns_scratch();
+	__u32 length = place->end - place->body;
 	struct dns_query *query;
-	const void *zeros = bpf_map_lookup_elem(&blank, &zero);
-	void *queries = is_busy(skb, SIDE_DNS_QUERIES) ? &busy_dns_queries : &dns_queries;
-	int error;
 
-	if (!zeros)
+	if (!scratch)
 		return -ENOENT;
-	error = bpf_map_update_elem(queries, key, zeros, BPF_NOEXIST);
-	if (error)
-		return error;
-	query = bpf_map_lookup_elem(queries, key);
-	if (!query)
-		return -ENOENT;
+	query = &scratch->query;
+	query->length = 0;
 	if (length > DNS_QUESTION_BYTES_MAX)
 		length = DNS_QUESTION_BYTES_MAX;
 	if (!copy_bytes(skb, place->body, query->question, length, DNS_QUESTION_BYTES_MAX))
 		query->length = length;
 	query->time_ns = bpf_ktime_get_ns();
-	return 0;
+	if (is_busy(skb, SIDE_DNS_QUERIES))
+		return bpf_map_update_elem(&busy_dns_queries, key, query, BPF_NOEXIST);
+	return bpf_map_update_elem(&dns_queries, key, query, BPF_NOEXIST);
 }
 
 /*
@@ -168,10 +166,10 @@ noinline __u32 same_question(struct __sk_buff *skb, const struct dns_query *quer
 		return 0;
 	if (length > query->length)
 		length = query->length;
-	if (copy_bytes(skb, at, scratch->question, length, DNS_QUESTION_BYTES_MAX))
+	if (copy_bytes(skb, at, scratch->query.question, length, DNS_QUESTION_BYTES_MAX))
 		return 0;
 	for (i = 0; i < DNS_QUESTION_BYTES_MAX; i++) {
-		if (i >= length || (scratch->question[i] ^ query->question[i]) & ~0x20)
+		if (i >= length || (scratch->query.question[i] ^ query->question[i]) & ~0x20)
 			break;
 	}
 	return i;
@@ -191,9 +189,9 @@ noinline __u32 is_whole_question(__u32 bytes)
 	for (__u32 i = 0; i < DNS_LABELS_MAX; i++) {
 		if (at >= DNS_QUESTION_BYTES_MAX || at + DNS_QUESTION_BYTES_MIN > bytes)
 			return 0;
-		if (!scratch->question[at])
+		if (!scratch->query.question[at])
 			return 1;
-		at += scratch->question[at] + 1;
+		at += scratch->query.question[at] + 1;
 	}
 	return 0;
 }
@@ -250,7 +248,7 @@ static __always_inline __u32 note_latency(struct __sk_buff *skb, const struct fl
 	__u64 latency;
 	__u32 same;
 
-	if (!query || !query->time_ns) {
+	if (!query) {
 		count(STAT_DNS_UNASKED, 1, 0);
 		return 0;
 	}

@@ -4,10 +4,10 @@
 /*
  * Tables that are kept beside flows, shared out among the interfaces whose packets fill them. They
  * remove the least recently used entries, so a flood would push out the entries of others.
- * Therefore each table is a pair. In a period, an interface adds to the main table at most as much
- * as is left of it, and a namespace a multiple of that, so that some is left for everybody (see
- * room.h) and no entry is removed before it has been there for a period. Entries beyond that are
- * busy: they go to the second table, `busy_…`, where heavy users push out each other's entries.
+ * Therefore each table is a pair. Once a quarter of the main table is in use, an interface adds at
+ * most as much as is left of it in a period, and a namespace a multiple of that, so that some is
+ * left for everybody (see room.h) and no entry is removed before it has been there for a period.
+ * Entries beyond that are busy: they go to the second table, `busy_…`, where heavy users push out each other's entries.
  * Nothing is refused, and a single user has the room of both.
  *
  * Lookups search both tables. Entries that are there already cost no share.
@@ -18,6 +18,8 @@
 #include "births.h"
 #include "stats.h"
 
+/* Shares cost two lookups, and begin when 1 in so many entries of the main table is in use. */
+#define SIDE_UNSHARED_PART 4
 /* Multiple of what is free, an interface's limit. A path through a namespace has several hooks. */
 #define SIDE_SHARE_OF_NAMESPACE 8
 
@@ -136,6 +138,7 @@ noinline __u32 take_side_shares(struct __sk_buff *skb, __u32 table, __u32 period
 {
 	__u32 zero = 0;
 	struct side_work *work = bpf_map_lookup_elem(&side_works, &zero);
+	__u64 place;
 
 	if (!work)
 		return 0;
@@ -143,12 +146,13 @@ noinline __u32 take_side_shares(struct __sk_buff *skb, __u32 table, __u32 period
 	work->first.period = period;
 	work->first.now = amount;
 	work->free = free;
+	place = place_of(skb);
 	if (config.has_netns_cookie) {
-		work->owner.place = place_of(skb) & 0xffffffff;
+		work->owner.place = place & 0xffffffff;
 		if (!take_side_share(work, (__u64)work->free * SIDE_SHARE_OF_NAMESPACE))
 			return 0;
 	}
-	work->owner.place = place_of(skb);
+	work->owner.place = place;
 	return take_side_share(work, work->free);
 }
 
@@ -161,7 +165,8 @@ noinline __u32 is_busy(struct __sk_buff *skb, __u32 table)
 	if (!total)
 		return 1;
 	used = added_lately(total, period);
-	if (used >= most || !take_side_shares(skb, table, period, 1, most - used)) {
+	if (used >= most / SIDE_UNSHARED_PART &&
+	    (used >= most || !take_side_shares(skb, table, period, 1, most - used))) {
 		count(STAT_SIDE_BUSY, 1, 0);
 		return 1;
 	}

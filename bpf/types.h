@@ -334,7 +334,7 @@ enum message_room {
 
 /* A query that has not been answered, in the map `dns_queries`. */
 struct dns_query {
-	__u64 time_ns; /* CLOCK_MONOTONIC, precise; 0: the query is being noted */
+	__u64 time_ns; /* CLOCK_MONOTONIC, precise */
 	__u16 length;
 	__u8 question[DNS_QUESTION_BYTES_MAX]; /* the first `length` bytes after the header */
 	__u8 pad[3];

@@ -22,6 +22,8 @@ import type { Figure } from './figure.ts';
 const FLOWS = 100_000;
 const RATE_PER_SECOND = 200_000;
 const ROUNDS = 5;
+/** A compiler thread takes part in some of them. */
+const DECODE_REPEATS = 9;
 const DECODE_ROUNDS = 200;
 
 export async function benchAgent(): Promise<readonly Figure[]> {
@@ -63,7 +65,9 @@ function decodeFigure(): Figure {
     return (user + system) / 1e6;
   };
   decode(DECODE_ROUNDS);
-  const rate = (DECODE_ROUNDS * BATCH_CAPACITY_ROWS) / decode(DECODE_ROUNDS);
+  const seconds = Array.from({ length: DECODE_REPEATS }, () => decode(DECODE_ROUNDS));
+  const rate =
+    (DECODE_ROUNDS * BATCH_CAPACITY_ROWS) / seconds.toSorted((a, b) => a - b)[DECODE_REPEATS >> 1]!;
   return { name: 'decoding, all columns of the agent', value: rate, unit: 'flows/CPU-s' };
 }
 

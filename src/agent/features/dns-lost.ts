@@ -84,8 +84,7 @@ export class LostQueries {
     for (let i = from; i < found; i++) {
       const low = this.#values32[i * QUERY_WORDS]!;
       const high = this.#values32[i * QUERY_WORDS + 1]!;
-      // A query without a time is just being written by a hook.
-      if ((low === 0 && high === 0) || (low + high * WORD) / NS_PER_MS >= deadlineMs) continue;
+      if ((low + high * WORD) / NS_PER_MS >= deadlineMs) continue;
       // Moves it to the front, over entries that are no longer needed.
       this.#keys32.copyWithin(stale * KEY_WORDS, i * KEY_WORDS, (i + 1) * KEY_WORDS);
       this.#values32.copyWithin(stale * QUERY_WORDS, i * QUERY_WORDS, (i + 1) * QUERY_WORDS);

@@ -87,12 +87,6 @@ test('more flows than a buffer holds, of both families', async () => {
   );
 });
 
-test('a query that is just being noted has no time yet, and waits', async () => {
-  kernel.queries = [query(1, 1, 0)];
-  await lost.purge(200, true);
-  expect(kernel.queries).toHaveLength(1);
-});
-
 test('what is on no flow is told once', async () => {
   kernel.queries = [query(1, 1, 100), query(1, 2, 100), query(2, 1, 100)];
   await lost.purge(200, true);
