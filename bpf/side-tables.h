@@ -7,8 +7,8 @@
  * Therefore each table is a pair. Once a quarter of the main table is in use, an interface adds at
  * most as much as is left of it in a period, and a namespace a multiple of that, so that some is
  * left for everybody (see room.h) and no entry is removed before it has been there for a period.
- * Entries beyond that are busy: they go to the second table, `busy_…`, where heavy users push out each other's entries.
- * Nothing is refused, and a single user has the room of both.
+ * Entries beyond that are busy: they go to the second table, `busy_…`, where heavy users push out
+ * each other's entries. Nothing is refused, and a single user has the room of both.
  *
  * Lookups search both tables. Entries that are there already cost no share.
  */
