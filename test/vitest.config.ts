@@ -16,13 +16,8 @@ const SLOW = { testTimeout: 120_000, hookTimeout: 120_000, expect: EXPECT } as c
 /** One file after the other, in the namespaces of the host. */
 const ALONE = { ...SLOW, fileParallelism: false } as const;
 
-/**
- * Files in parallel, each in its own namespaces so that captures do not find each other. They wait
- * for programs more than they compute: one more than there are CPUs.
- */
-const NAMESPACED = canUnshare()
-  ? { ...SLOW, pool: namespacedForks, maxWorkers: WORKERS + 1 }
-  : ALONE;
+/** Files in parallel, each in its own namespaces so that captures do not find each other. */
+const NAMESPACED = canUnshare() ? { ...SLOW, pool: namespacedForks, maxWorkers: WORKERS } : ALONE;
 
 /**
  * Kernels of some sandboxes keep their first process from root, and do not run tracing programs in
