@@ -20,7 +20,7 @@ const ENCODED_FILTERS_MAX_CHARS = 3 * FILTERS_MAX_CHARS;
 const TEXT_MAX_CHARS = 256;
 /** Last second that a JavaScript date can hold, so that arithmetic on it stays exact. */
 const EPOCH_MAX_S = 8_640_000_000_000;
-const RANGE_MAX_S = 100 * 365 * 86_400;
+export const RANGE_MAX_S = 100 * 365 * 86_400;
 
 /*
  * The `description` of a parameter completes the sentence "limit must be …", which is shown to a

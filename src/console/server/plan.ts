@@ -23,6 +23,7 @@ import { ANSWERS, AnswerError } from './errors.ts';
 import {
   invalid,
   type MetricsParameters,
+  RANGE_MAX_S,
   RECORDS_LIMIT_DEFAULT,
   type RecordsParameters,
   SERIES_LIMIT_DEFAULT,
@@ -38,8 +39,8 @@ const VALUES_RANGE_DEFAULT_S = 3 * 3600;
 const STEP_DEFAULT = '30s';
 const RATE_INTERVAL_DEFAULT = '1m';
 const STEP_MIN_MS = 1000;
-/** A year: the sum of a longer step says nothing about time. */
-const STEP_MAX_MS = 366 * 24 * 3_600_000;
+/** The longest range. */
+const STEP_MAX_MS = RANGE_MAX_S * 1000;
 /** Maximum of series times points in one answer. */
 const CELLS_MAX = 1_000_000;
 
