@@ -73,7 +73,7 @@ function btf({ list }: HostView): HostFact {
 function jit({ read }: HostView): HostFact {
   const on = read('/proc/sys/net/core/bpf_jit_enable')?.trim();
   // A kernel without the setting always compiles, or /proc hides it from unprivileged users.
-  if (on === undefined) return { name: 'BPF compiler', state: 'info', text: 'not told' };
+  if (on === undefined) return { name: 'BPF compiler', state: 'info', text: 'unknown' };
   return on === '0'
     ? { name: 'BPF compiler', state: 'warn', text: 'off: sysctl net.core.bpf_jit_enable=1' }
     : { name: 'BPF compiler', state: 'ok', text: 'on' };
@@ -88,7 +88,7 @@ function lockdown({ read }: HostView): HostFact {
   return {
     name: 'lockdown',
     state: mode === 'confidentiality' ? 'warn' : 'info',
-    text: text[mode ?? ''] ?? mode ?? 'not told (securityfs is not mounted)',
+    text: text[mode ?? ''] ?? mode ?? 'unknown (securityfs is not mounted)',
   };
 }
 
@@ -147,13 +147,13 @@ function processes({ read, link }: HostView): HostFact {
 function memlock({ read }: HostView): HostFact {
   const limit = /^Max locked memory\s+(\S+)/m.exec(read('/proc/self/limits') ?? '')?.[1];
   const text =
-    limit === 'unlimited' ? limit : `${limit ?? 'not told'} bytes; Linux before 5.11 needs more`;
+    limit === 'unlimited' ? limit : `${limit ?? 'unknown'} bytes; Linux before 5.11 needs more`;
   return { name: 'memlock', state: 'info', text };
 }
 
 function openFiles({ read }: HostView): HostFact {
   const limit = openFilesLimit(read);
-  if (limit === undefined) return { name: 'open files', state: 'info', text: 'not told' };
+  if (limit === undefined) return { name: 'open files', state: 'info', text: 'unknown' };
   const [state, cure] =
     limit < OPEN_FILES_WANTED
       ? ([
@@ -179,7 +179,7 @@ function kallsyms(view: HostView): HostFact {
 function addressesText({ read }: HostView): string {
   const setting = (name: string): string | undefined => read(`/proc/sys/kernel/${name}`)?.trim();
   const level = setting('kptr_restrict');
-  if (level === undefined) return 'not told';
+  if (level === undefined) return 'unknown';
   if (Number(level) > 1) return `${level}: kernel addresses are readable by nobody`;
   const paranoid = setting('perf_event_paranoid');
   const isOpen = level === '0' && paranoid !== undefined && Number(paranoid) <= PARANOID_MAX;

@@ -36,7 +36,7 @@ test.each<[string, string, Given, HostFact['state'], RegExp]>([
   ['open files', 'few', { files: limits('40') }, 'warn', /^up to 40; 1024 or more by ulimit -n/],
   ['open files', 'as usual', { files: limits('524288') }, 'ok', /^up to 524288$/],
   ['open files', 'any number', { files: limits('unlimited') }, 'ok', /^any number$/],
-  ['open files', 'nobody tells', {}, 'info', /not told/],
+  ['open files', 'nobody tells', {}, 'info', /unknown/],
   [
     'BPF compiler',
     'off',
