@@ -16,7 +16,7 @@ import { ROOT, run } from './steps.ts';
 /**
  * `npm test [-- SUITE… FILTER…]`: builds and packs what is stale, runs the suites one after the
  * other and ends with a table of them and the line `N passed, N failed, N skipped`. Suites that
- * need more than this host run only if named: `services` with Java and servers (`npm run
+ * need more than this host, or repeat others, run only if named: `packed`; `services` with Java and servers (`npm run
  * test:services`), `kernels` with machines (`npm run test:kernels`), and `kernels-load`, a part of
  * `kernels` that is skipped if the same datapath has already passed it.
  *
@@ -45,7 +45,6 @@ const SUITES: Readonly<Record<string, Suite>> = {
   packed: {
     about: 'some of e2e again, with the packed executable; needs root',
     projects: ['packed', 'packed-alone'],
-    isDefault: true,
     isPacked: true,
   },
   services: { about: 'Kafka and IPFIX collectors of others; needs Java', isPacked: true },
