@@ -16,9 +16,9 @@ import { ROOT, run } from './steps.ts';
 /**
  * `npm test [-- SUITE… FILTER…]`: builds and packs what is stale, runs the suites one after the
  * other and ends with a table of them and the line `N passed, N failed, N skipped`. Suites that
- * need more than this host, or repeat others, run only if named: `packed`; `services` with Java and servers (`npm run
- * test:services`), `kernels` with machines (`npm run test:kernels`), and `kernels-load`, a part of
- * `kernels` that is skipped if the same datapath has already passed it.
+ * repeat others, or need more than this host, run only if named: `packed`, `services` with Java and
+ * servers (`npm run test:services`), `kernels` with machines (`npm run test:kernels`), and
+ * `kernels-load`, a part of `kernels` that is skipped if the same datapath has already passed it.
  *
  * A suite that cannot run here gives the reason and counts as skipped; with CI=true a skip is a
  * failure.
