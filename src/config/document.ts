@@ -16,7 +16,7 @@ import {
   type YAMLSeq,
 } from 'yaml';
 import { NetobservError } from '../base/errors.ts';
-import { shown } from '../base/shown.ts';
+import { listed, shown } from '../base/shown.ts';
 import { CONFIG_ERRORS } from './errors.ts';
 import { CONFIG_FILE_MAX_BYTES } from './load.ts';
 
@@ -88,8 +88,7 @@ export function parseDocument(name: string, source: string): ConfigDocument {
   const value = reader.read(root);
   if (reader.issues.length > 0) {
     const { issues } = reader;
-    const listed = issues.length === 1 ? issues[0]! : `${name}:\n  ${issues.join('\n  ')}`;
-    throw new NetobservError(CONFIG_ERRORS.file, listed, { details: { issues } });
+    throw new NetobservError(CONFIG_ERRORS.file, listed(name, issues), { details: { issues } });
   }
   const finder = new Finder(root, reader.targets);
   return {
@@ -128,9 +127,12 @@ export function withPlaces<T>(document: ConfigDocument, work: () => T): T {
     });
     lines.sort((a, b) => a.line - b.line || a.column - b.column);
     const issues = lines.map(({ text }) => text);
-    const [heading] = error.message.split('\n');
-    const message = `${heading}\n  ${issues.join('\n  ')}`;
-    throw new NetobservError(row, message, { cause, retryable, details: { path, issues } });
+    const [heading] = error.message.split(':\n');
+    throw new NetobservError(row, listed(heading!, issues), {
+      cause,
+      retryable,
+      details: { path, issues },
+    });
   }
 }
 

@@ -1,3 +1,4 @@
+import { textOf } from '../base/shown.ts';
 import type { Column, FlowBatch, IdColumn } from '../flow/batch.ts';
 import { hasBit } from '../flow/bits.ts';
 import { type InternTable, type InternTables, MISSING } from '../flow/intern.ts';
@@ -180,11 +181,6 @@ export function isIdColumn(column: Column): column is IdColumn {
 export function tableOf(batch: FlowBatch, kind: 'str' | 'addr' | 'mac'): InternTable {
   const { strings, addresses, macs } = batch.tables;
   return kind === 'str' ? strings : kind === 'addr' ? addresses : macs;
-}
-
-/** Text of a value of unknown kind. */
-export function textOf(value: unknown): string {
-  return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
 
 function copyRows(rows: Uint32Array | undefined, count: number, kept: Uint32Array): number {

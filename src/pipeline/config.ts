@@ -1,6 +1,6 @@
 import { type TSchema, Type } from 'typebox';
 import { NetobservError } from '../base/errors.ts';
-import { shown } from '../base/shown.ts';
+import { listed, shown } from '../base/shown.ts';
 import type { ConfigDocument } from '../config/document.ts';
 import { isRequired, type Shape, strictObject } from '../config/schema.ts';
 import { PROBLEMS_MAX, type Problem, problemLines, validate } from '../config/validate.ts';
@@ -130,9 +130,10 @@ function validated(schema: TSchema, config: unknown, document?: ConfigDocument):
   const [first] = all;
   if (first === undefined) return value;
   const lines = problemLines(all.slice(0, PROBLEMS_MAX), document);
-  const message = lines.length === 1 ? lines[0]! : `wrong pipeline:\n  ${lines.join('\n  ')}`;
   const code = CODES[duplicates.includes(first) ? 'name' : first.kind];
-  throw new NetobservError(code, message, { details: { path: first.path, issues: lines } });
+  throw new NetobservError(code, listed('wrong pipeline', lines), {
+    details: { path: first.path, issues: lines },
+  });
 }
 
 type Entry = Readonly<Record<string, unknown>>;

@@ -1,4 +1,5 @@
 import { hasCode, NetobservError } from '../base/errors.ts';
+import { listed } from '../base/shown.ts';
 import { PROBLEMS_MAX } from '../config/validate.ts';
 import { PIPELINE_ERRORS } from './errors.ts';
 
@@ -36,7 +37,7 @@ export class ConfigProblems {
     if (first === undefined) return;
     if (second === undefined) throw first;
     const issues = errors.map(({ message }) => message);
-    throw new NetobservError(first.row, `wrong pipeline:\n  ${issues.join('\n  ')}`, {
+    throw new NetobservError(first.row, listed('wrong pipeline', issues), {
       details: { path: first.details.path, issues, errors },
     });
   }

@@ -1,3 +1,4 @@
+import { textOf } from '../../base/shown.ts';
 import type { AnyColumn, ListColumn } from '../../flow/batch.ts';
 import type { FragmentCache } from '../fragment-cache.ts';
 import { BLOCK_ROWS, type Block, Tag, type WirePart } from './part.ts';
@@ -263,11 +264,6 @@ export class EventsPart implements WirePart {
       at[i]! += encoded.length;
     }
   }
-}
-
-/** A nested value has no text of its own. */
-function textOf(value: unknown): string {
-  return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
 
 /** Most events of one flow that are sent. */

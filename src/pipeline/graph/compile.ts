@@ -143,8 +143,7 @@ function make(
     declaredKind: (name) => scope.declaredKind(name),
     named: scope.named,
   });
-  const nothing = { sink: undefined, source: undefined, extractor: undefined };
-  const none = { node, transforms: [], before: [], after: scope, ...nothing };
+  const none = madeOfNothing(node, scope);
   if (!('kind' in created)) {
     const before: ColumnScope[] = [];
     for (const transform of created) {
@@ -173,6 +172,10 @@ function passing(
     parent === undefined
       ? ColumnScope.of(facts.kinds, facts.source, node.entry.path)
       : made.get(parent)!.after;
+  return madeOfNothing(node, after);
+}
+
+function madeOfNothing(node: GraphNode, after: ColumnScope): MadeNode {
   const nothing = { sink: undefined, source: undefined, extractor: undefined };
   return { node, transforms: [], before: [], after, ...nothing };
 }

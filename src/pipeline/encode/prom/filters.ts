@@ -1,7 +1,8 @@
 import { goRegExp } from '../../../base/go-regexp.ts';
+import { textOf } from '../../../base/shown.ts';
 import type { FlowBatch } from '../../../flow/batch.ts';
 import type { FieldKind } from '../../../flow/field.ts';
-import { ColumnTest, tableOf, textOf } from '../../column-test.ts';
+import { ColumnTest, tableOf } from '../../column-test.ts';
 import { configError, PIPELINE_ERRORS } from '../../errors.ts';
 import type { MetricFilter } from '../../options/encode/prom.ts';
 import { canonical } from '../../transform/filter/remove-entry.ts';

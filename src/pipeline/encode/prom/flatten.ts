@@ -1,7 +1,7 @@
+import { textOf } from '../../../base/shown.ts';
 import { NO_NUMBER } from '../../../base/word-table.ts';
 import type { FlowBatch } from '../../../flow/batch.ts';
 import type { ColumnTest } from '../../column-test.ts';
-import { textOf } from '../../column-test.ts';
 import type { LabelGroup, SeenSeries } from './group.ts';
 import { EMPTY_VALUE, type LabelValues } from './label-values.ts';
 
