@@ -51,9 +51,7 @@ struct captured_flow_map busy_captured_flows SEC(".maps");
 
 static __always_inline struct captured_flow *find_captured(const struct flow_key *key)
 {
-	struct captured_flow *flow = bpf_map_lookup_elem(&captured_flows, key);
-
-	return flow ? flow : bpf_map_lookup_elem(&busy_captured_flows, key);
+	return find_beside(&captured_flows, &busy_captured_flows, SIDE_CAPTURED_FLOWS, key);
 }
 
 /* `known`: the flow's older entry, if there is one. */

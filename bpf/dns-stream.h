@@ -141,12 +141,11 @@ static __always_inline struct dns_stream *stream_of(struct __sk_buff *skb,
 						    const struct packet *packet, __u32 next,
 						    bool is_sure)
 {
-	struct dns_stream *stream = bpf_map_lookup_elem(&dns_streams, &packet->key);
+	struct dns_stream *stream = find_beside(&dns_streams, &busy_dns_streams, SIDE_DNS_STREAMS,
+						&packet->key);
 	struct dns_stream fresh = { .next = next, .is_sure = is_sure };
 	void *streams;
 
-	if (!stream)
-		stream = bpf_map_lookup_elem(&busy_dns_streams, &packet->key);
 	if (stream) {
 		if (is_sure)
 			*stream = fresh;

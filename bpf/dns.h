@@ -64,9 +64,7 @@ struct dns_query_map busy_dns_queries SEC(".maps");
 
 static __always_inline struct dns_query *find_query(const struct flow_key *key)
 {
-	struct dns_query *query = bpf_map_lookup_elem(&dns_queries, key);
-
-	return query ? query : bpf_map_lookup_elem(&busy_dns_queries, key);
+	return find_beside(&dns_queries, &busy_dns_queries, SIDE_DNS_QUERIES, key);
 }
 
 static __always_inline void forget_query(const struct flow_key *key)
@@ -131,16 +129,12 @@ static __always_inline void query_key(struct flow_key *into, const struct flow_k
  * Adds a query that was not waiting yet. What earlier questions have left behind this one in the
  * scratch buffer is beyond its length.
  */
-static __always_inline long add_query(struct __sk_buff *skb, const struct flow_key *key,
+static __always_inline long add_query(struct __sk_buff *skb, struct dns_scratch *scratch,
 				      const struct dns_place *place)
 {
-	struct dns_scratch *scratch = dns_scratch();
 	__u32 length = place->end - place->body;
-	struct dns_query *query;
+	struct dns_query *query = &scratch->query;
 
-	if (!scratch)
-		return -ENOENT;
-	query = &scratch->query;
 	query->length = 0;
 	if (length > DNS_QUESTION_BYTES_MAX)
 		length = DNS_QUESTION_BYTES_MAX;
@@ -148,8 +142,8 @@ static __always_inline long add_query(struct __sk_buff *skb, const struct flow_k
 		query->length = length;
 	query->time_ns = bpf_ktime_get_ns();
 	if (is_busy(skb, SIDE_DNS_QUERIES))
-		return bpf_map_update_elem(&busy_dns_queries, key, query, BPF_NOEXIST);
-	return bpf_map_update_elem(&dns_queries, key, query, BPF_NOEXIST);
+		return bpf_map_update_elem(&busy_dns_queries, &scratch->key, query, BPF_NOEXIST);
+	return bpf_map_update_elem(&dns_queries, &scratch->key, query, BPF_NOEXIST);
 }
 
 /*
@@ -210,11 +204,12 @@ static __always_inline bool differs(const struct dns_query *query, const struct 
 	return same < length && !is_whole_question(same);
 }
 
-static __always_inline void note_query(struct __sk_buff *skb, const struct flow_key *key,
+/* The query's key is in the scratch buffer. */
+static __always_inline void note_query(struct __sk_buff *skb, struct dns_scratch *scratch,
 				       struct dns_metrics *dns, const struct dns_place *place)
 {
 	/* A lookup costs less than an insert that fails. */
-	struct dns_query *query = find_query(key);
+	struct dns_query *query = find_query(&scratch->key);
 	__u32 same;
 	int error;
 
@@ -227,10 +222,10 @@ static __always_inline void note_query(struct __sk_buff *skb, const struct flow_
 			return;
 		}
 		/* The id is now used for another question: the outcome of this one is unknown. */
-		forget_query(key);
+		forget_query(&scratch->key);
 		count(STAT_FEATURE_LOST, 1, 0);
 	}
-	error = add_query(skb, key, place);
+	error = add_query(skb, scratch, place);
 	if (error == -EEXIST)
 		__sync_fetch_and_add(&dns->repeated, 1);
 	else if (error)
@@ -277,31 +272,33 @@ static __always_inline void note_unreadable(struct dns_metrics *dns, __u16 error
 noinline __u32 inspect_dns_message(struct __sk_buff *skb, const struct packet *packet,
 				   struct dns_metrics *dns, const struct dns_place *place)
 {
+	struct dns_scratch *scratch = dns_scratch();
 	struct message *message;
-	__u16 id, flags;
+	__u16 id, flags, asked;
 
-	if (!config.dns_at || !packet || !dns || !place)
-		return 0;
-	message = fresh_head(skb, MESSAGE_DNS);
-	if (!message)
+	if (!config.dns_at || !packet || !dns || !place || !scratch)
 		return 0;
 	id = bpf_ntohs(place->header.id);
 	flags = bpf_ntohs(place->header.flags);
 	if (!is_dns_port(flags & DNS_RESPONSE ? packet->key.src_port : packet->key.dst_port))
 		return 0;
 	dns->error = 0;
-	query_key(&message->key, &packet->key, id, flags & DNS_RESPONSE);
+	query_key(&scratch->key, &packet->key, id, flags & DNS_RESPONSE);
 	if (!(flags & DNS_RESPONSE)) {
-		note_query(skb, &message->key, dns, place);
+		note_query(skb, scratch, dns, place);
 		return 0;
 	}
-	message->asked = note_latency(skb, &message->key, dns, place);
+	asked = note_latency(skb, &scratch->key, dns, place);
 	dns->id = id;
 	dns->flags = (dns->flags & ~DNS_CODES) | flags;
 	dns->seen |= DNS_SEEN_RESPONSE;
 	/* The rest of a header is useless without its beginning. */
 	if (!place->at)
 		return 0;
+	message = fresh_head(skb, MESSAGE_DNS);
+	if (!message)
+		return 0;
+	message->asked = asked;
 	query_key(&message->key, &packet->key, id, false);
 	return send_message(skb, message, place->at, place->end - place->at);
 }

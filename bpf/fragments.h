@@ -70,9 +70,7 @@ static __always_inline void fragment_key_of(struct fragment_key *into, const str
 
 static __always_inline struct fragment_payload *find_fragment(const struct fragment_key *key)
 {
-	struct fragment_payload *payload = bpf_map_lookup_elem(&fragments, key);
-
-	return payload ? payload : bpf_map_lookup_elem(&busy_fragments, key);
+	return find_beside(&fragments, &busy_fragments, SIDE_FRAGMENTS, key);
 }
 
 enum remembering {

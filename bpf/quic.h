@@ -179,8 +179,7 @@ static __always_inline bool is_quic_connection(const struct packet *packet)
 	struct flow_key key;
 
 	ordered_key(&key, &packet->key);
-	return bpf_map_lookup_elem(&quic_flows, &key) ||
-	       bpf_map_lookup_elem(&busy_quic_flows, &key);
+	return find_beside(&quic_flows, &busy_quic_flows, SIDE_QUIC_FLOWS, &key);
 }
 
 static __always_inline void note_quic_connection(struct __sk_buff *skb, const struct packet *packet)

@@ -10,7 +10,8 @@
  * Entries beyond that are busy: they go to the second table, `busy_…`, where heavy users push out
  * each other's entries. Nothing is refused, and a single user has the room of both.
  *
- * Lookups search both tables. Entries that are there already cost no share.
+ * Lookups search both tables; the busy one only after its first use, which most hosts never see.
+ * Entries that are there already cost no share.
  */
 
 #include "kernel.h"
@@ -61,6 +62,17 @@ struct {
 	__type(key, __u32);
 	__type(value, struct side_share);
 } side_totals SEC(".maps");
+
+/* Bits, by table: its busy table has been used. */
+__u32 busy_used;
+
+static __always_inline void *find_beside(void *entries, void *busy, enum side_table table,
+					 const void *key)
+{
+	void *entry = bpf_map_lookup_elem(entries, key);
+
+	return entry || likely(!(busy_used & 1 << table)) ? entry : bpf_map_lookup_elem(busy, key);
+}
 
 /* Not on the stack, which all functions that a hook is inside of share; for hooks only. */
 struct side_work {
@@ -168,6 +180,7 @@ noinline __u32 is_busy(struct __sk_buff *skb, __u32 table)
 	if (used >= most / SIDE_UNSHARED_PART &&
 	    (used >= most || !take_side_shares(skb, table, period, 1, most - used))) {
 		count(STAT_SIDE_BUSY, 1, 0);
+		__sync_fetch_and_or(&busy_used, 1 << table);
 		return 1;
 	}
 	__sync_fetch_and_add(&total->now, 1);
