@@ -1,8 +1,8 @@
 import { textOf } from '../base/shown.ts';
 import type { Column, FlowBatch, IdColumn } from '../flow/batch.ts';
 import { hasBit } from '../flow/bits.ts';
+import { IdMemo, UNKNOWN } from '../flow/id-memo.ts';
 import { type InternTable, type InternTables, MISSING } from '../flow/intern.ts';
-import { IdMemo, UNKNOWN } from './transform/memo.ts';
 
 /** Answer in the memos, beside `UNKNOWN`. */
 const FAIL = 1;

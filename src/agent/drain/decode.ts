@@ -56,6 +56,11 @@ function decodeTimes(batch: FlowBatch, buffer: DrainBuffer, facts: DrainFacts): 
   }
 }
 
+/** When the flows of a buffer began: whole milliseconds of the kernel's monotonic clock. */
+export function startsMs(length: number, buffer: DrainBuffer, into: Float64Array): void {
+  epochMs(length, buffer.values32, buffer.valueBytes >> 2, flowMetrics.startNs >> 2, 0, into);
+}
+
 function decodeAddresses(batch: FlowBatch, buffer: DrainBuffer, facts: DrainFacts): void {
   const { addresses } = batch.tables;
   const { length } = batch;

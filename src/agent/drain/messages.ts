@@ -17,6 +17,8 @@ const RECORD_BYTES_MAX = messageLayout.sizeBytes + messageRoom.large;
 /** Bytes of the length before each record. */
 const LENGTH_BYTES = 8;
 const BUFFER_BYTES = 256 * 1024;
+const WORD = 2 ** 32;
+const NS_PER_MS = 1e6;
 /** Hooks go on writing while the ring is read: beyond twice its size, records wait for later. */
 const READS_MAX = (2 * RING_BYTES) / BUFFER_BYTES;
 
@@ -33,6 +35,8 @@ export interface KernelMessage {
   /** Its payload is `bytes[from .. to]`. */
   readonly from: number;
   readonly to: number;
+  /** When its packet came: milliseconds of the kernel's monotonic clock, in whole numbers. */
+  readonly timeMs: number;
   /** Sequence number of the payload, for TCP. */
   readonly sequence: number;
   /** Bytes of the question that match the query that waited for it, for DNS. */
@@ -62,6 +66,7 @@ export class MessageReader {
     key: 0,
     from: 0,
     to: 0,
+    timeMs: 0,
     sequence: 0,
     asked: 0,
     owner: 0,
@@ -104,7 +109,7 @@ export class MessageReader {
   }
 
   #dispatch(used: number): void {
-    const { sizeBytes, key, kind, length, sequence, asked, place } = messageLayout;
+    const { sizeBytes, key, kind, length, sequence, asked, place, timeNs } = messageLayout;
     const message = this.#message;
     for (let at = 0; at < used; ) {
       const recordBytes = this.#view.getUint32(at, true);
@@ -113,6 +118,9 @@ export class MessageReader {
       message.key = (record + key) >> 2;
       message.from = record + sizeBytes;
       message.to = message.from + this.#view.getUint32(record + length, true);
+      const low = this.#view.getUint32(record + timeNs, true);
+      const high = this.#view.getUint32(record + timeNs + 4, true);
+      message.timeMs = Math.round((low + high * WORD) / NS_PER_MS);
       message.sequence = this.#view.getUint32(record + sequence, true);
       message.asked = this.#view.getUint16(record + asked, true);
       message.owner = this.#ownerAt(record + place);

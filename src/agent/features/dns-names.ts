@@ -1,4 +1,5 @@
-import { type InternTables, MISSING } from '../../flow/intern.ts';
+import type { InternTables } from '../../flow/intern.ts';
+import { type FactSpans, type TimedFacts, TimedMemo } from '../../flow/timed-memo.ts';
 import { AgingMap } from '../drain/aging-map.ts';
 import type { AgentMetrics } from '../metrics.ts';
 
@@ -16,32 +17,32 @@ const NAME_MIN_MS = 60_000;
 const NAME_MAX_MS = 24 * 3600 * 1000;
 const MS_PER_S = 1000;
 
-/** States of an address during one drain; names are numbered from `FIRST` on. */
-const NOT_LOOKED_UP = 0;
-const NAMELESS = 1;
-const FIRST = 2;
+/** Names of one address that are kept, the last ones: sites behind one address take turns. */
+const NAMES_OF_ADDRESS = 4;
 
 interface NamedAddress {
   readonly name: string;
-  readonly keepMs: number;
+  readonly fromMs: number;
+  /** The name before this one. */
+  before: NamedAddress | undefined;
+  keepMs: number;
   expiresMs: number;
 }
 
 /**
- * The name that DNS last resolved to an address. The memory is bounded: when it is full, the
- * addresses answered or used lately stay.
+ * The names that DNS resolved to addresses. A flow has the name that its address had when the flow
+ * began. The memory is bounded: when it is full, the addresses answered or used lately stay.
  *
  * A name is valid for its answer's time to live, and as long as traffic goes on that began before:
- * a connection that outlives the answer is still one to that name.
+ * a connection that outlives the answer is still one to that name. Times are milliseconds of the
+ * kernel's monotonic clock.
  */
-export class DnsNames {
+export class DnsNames implements TimedFacts {
   readonly #metrics: AgentMetrics;
   readonly #byAddress = new AgingMap<NamedAddress>(ADDRESS_WORDS, NAMES_MAX);
   readonly #words = new Uint32Array(ADDRESS_WORDS);
-  // Results of this drain, by address id of one generation of tables.
-  #states = new Uint32Array(1024);
-  readonly #nameIds: number[] = [];
-  #generation = 0;
+  readonly #memo = new TimedMemo();
+  #drains = 0;
   #nowMs = 0;
 
   constructor(metrics: AgentMetrics) {
@@ -51,14 +52,27 @@ export class DnsNames {
   /** Begins a drain, which uses one time throughout. */
   begin(nowMs: number): void {
     this.#nowMs = nowMs;
-    this.#forgetIds();
+    this.#drains++;
   }
 
-  /** Sets the name of the address at `words[at .. at + 4]`; answers also come between drains. */
-  learn(words: Uint32Array, at: number, name: string, ttlS: number, nowMs: number): void {
+  /** Each drain is a version: names expire. */
+  get version(): number {
+    return this.#drains;
+  }
+
+  /**
+   * Sets the name of the address at `words[at .. at + 4]` by an answer of that time; answers also
+   * come between drains.
+   */
+  learn(words: Uint32Array, at: number, name: string, ttlS: number, timeMs: number): void {
     if (isNobody(words, at)) return;
+    const before = this.#byAddress.find(words, at);
     const keepMs = Math.min(Math.max(ttlS * MS_PER_S, NAME_MIN_MS), NAME_MAX_MS);
-    const named = { name, keepMs, expiresMs: nowMs + keepMs };
+    const expiresMs = timeMs + keepMs;
+    const named =
+      before?.name === name
+        ? Object.assign(before, { keepMs, expiresMs })
+        : { name, fromMs: timeMs, before: lately(before), keepMs, expiresMs };
     if (this.#byAddress.put(words, at, named)) return;
     this.#turn();
     this.#byAddress.put(words, at, named);
@@ -68,47 +82,45 @@ export class DnsNames {
     return this.#byAddress.isEmpty;
   }
 
-  /** Ids of the names of addresses; `into` may be `addresses`. */
-  fill(length: number, addresses: Uint32Array, tables: InternTables, into: Uint32Array): void {
-    if (tables.generation !== this.#generation) {
-      this.#generation = tables.generation;
-      this.#forgetIds();
-    }
-    for (let row = 0; row < length; row++) {
-      const id = addresses[row]!;
-      let state = id < this.#states.length ? this.#states[id]! : NOT_LOOKED_UP;
-      if (state === NOT_LOOKED_UP) state = this.#lookUp(id, tables);
-      into[row] = state >= FIRST ? this.#nameIds[state - FIRST]! : MISSING;
-    }
+  /** Ids of the names of addresses, by when their flows began; `into` may be `addresses`. */
+  fill(
+    length: number,
+    addresses: Uint32Array,
+    startsMs: Float64Array,
+    tables: InternTables,
+    into: Uint32Array,
+  ): void {
+    this.#memo.fill(length, addresses, startsMs, tables, this, into);
   }
 
-  #lookUp(id: number, tables: InternTables): number {
+  find(id: number, tables: InternTables, spans: FactSpans): void {
     const words = this.#words;
     for (let i = 0; i < ADDRESS_WORDS; i++) words[i] = tables.addresses.word(id, i);
     const named = this.#byAddress.use(words, 0);
-    let state = NAMELESS;
-    if (named !== undefined && named.expiresMs >= this.#nowMs) {
-      named.expiresMs = Math.max(named.expiresMs, this.#nowMs + named.keepMs);
-      state = FIRST + this.#nameIds.push(tables.strings.intern(named.name)) - 1;
-    }
-    if (id >= this.#states.length) {
-      const states = new Uint32Array(Math.max(id + 1, this.#states.length * 2));
-      states.set(this.#states);
-      this.#states = states;
-    }
-    this.#states[id] = state;
-    return state;
+    if (named === undefined || named.expiresMs < this.#nowMs) return;
+    named.expiresMs = Math.max(named.expiresMs, this.#nowMs + named.keepMs);
+    addNames(named, tables, spans);
   }
 
   #turn(): void {
     const forgotten = this.#byAddress.turn();
     if (forgotten > 0) this.#metrics.lost('dns', 'names_full', forgotten);
   }
+}
 
-  #forgetIds(): void {
-    this.#states.fill(NOT_LOOKED_UP);
-    this.#nameIds.length = 0;
-  }
+/** The earliest name holds for flows that began before its answer, too. */
+function addNames(named: NamedAddress, tables: InternTables, spans: FactSpans): void {
+  if (named.before !== undefined) addNames(named.before, tables, spans);
+  const fromMs = named.before === undefined ? Number.NEGATIVE_INFINITY : named.fromMs;
+  spans.add(fromMs, tables.strings.intern(named.name));
+}
+
+/** The names before a new one, without those that are too many. */
+function lately(named: NamedAddress | undefined): NamedAddress | undefined {
+  let last = named;
+  for (let count = 2; count < NAMES_OF_ADDRESS && last !== undefined; count++) last = last.before;
+  if (last !== undefined) last.before = undefined;
+  return named;
 }
 
 /** Unspecified or loopback: ad blockers answer with these. */

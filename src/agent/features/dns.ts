@@ -4,7 +4,8 @@ import { DnsMessage } from '../../codec/dns/message.ts';
 import { dnsTypeName } from '../../codec/dns/types.ts';
 import type { FlowBatch } from '../../flow/batch.ts';
 import type { AgentConfig } from '../config.ts';
-import type { DrainBuffer, DrainFacts } from '../drain/buffer.ts';
+import type { DrainBuffer } from '../drain/buffer.ts';
+import { startsMs } from '../drain/decode.ts';
 import { dnsMetrics, flowKey, config as layout, messageKind } from '../drain/layout.gen.ts';
 import { type KernelMessage, MESSAGE_MAPS, messagesMap } from '../drain/messages.ts';
 import { mapsOf } from '../loader/side-tables.ts';
@@ -46,6 +47,8 @@ class DnsReader implements FeatureReader {
   readonly #answers = new DnsAnswers();
   readonly #message = new DnsMessage();
   readonly #addresses32 = new Uint32Array(this.#message.addresses.buffer);
+  /** When the flows of a batch began, by the kernel's clock. */
+  #startsMs = new Float64Array(0);
   #purgedMs = Number.NEGATIVE_INFINITY;
   #failing = false;
   /** The buffer holds flows that were created for lost queries. */
@@ -59,8 +62,8 @@ class DnsReader implements FeatureReader {
     deps.messages.on(messageKind.dns, (message) => this.#take(message));
   }
 
-  async prepare({ nowMs }: DrainFacts): Promise<void> {
-    this.#names.begin(nowMs);
+  async prepare(): Promise<void> {
+    this.#names.begin(this.#deps.kernelMonotonicMs());
     this.#deps.messages.read();
     await this.#purge();
   }
@@ -87,8 +90,11 @@ class DnsReader implements FeatureReader {
     this.#answers.turn();
   }
 
-  #nameAddresses({ keys32 }: DrainBuffer, length: number, batch: FlowBatch): void {
+  #nameAddresses(buffer: DrainBuffer, length: number, batch: FlowBatch): void {
     if (this.#names.isEmpty) return;
+    const { keys32 } = buffer;
+    if (this.#startsMs.length < length) this.#startsMs = new Float64Array(buffer.capacity);
+    startsMs(length, buffer, this.#startsMs);
     const ends = [
       ['SrcDnsName', 'SrcAddr', flowKey.srcIp >> 2],
       ['DstDnsName', 'DstAddr', flowKey.dstIp >> 2],
@@ -103,7 +109,7 @@ class DnsReader implements FeatureReader {
           into[row] = batch.tables.addresses.internWords(keys32, row * KEY_WORDS + at);
         }
       }
-      this.#names.fill(length, ids, batch.tables, into);
+      this.#names.fill(length, ids, this.#startsMs, batch.tables, into);
     }
   }
 
@@ -126,7 +132,7 @@ class DnsReader implements FeatureReader {
     }
   }
 
-  #take({ bytes, words, key, from, to, asked, owner }: KernelMessage): void {
+  #take({ bytes, words, key, from, to, timeMs, asked, owner }: KernelMessage): void {
     const message = this.#message;
     const { metrics } = this.#deps;
     metrics.message('dns', message.read(bytes, from, to));
@@ -136,16 +142,15 @@ class DnsReader implements FeatureReader {
       const at = i * ADDRESS_BYTES;
       answers.push(formatAddress(addresses.subarray(at, at + ADDRESS_BYTES)));
     }
-    if (code === NO_ERROR && isAsked(message, asked)) this.#learn(message);
+    if (code === NO_ERROR && isAsked(message, asked)) this.#learn(message, timeMs);
     const type = queryType === 0 ? '' : dnsTypeName(queryType);
     const answer = { id, flags, code, name, queryType: type, answers };
     if (!this.#answers.put(words, key, answer, owner)) metrics.lost('dns', 'answers_full');
   }
 
-  #learn({ name, addressCount, ttlS }: DnsMessage): void {
-    const nowMs = this.#deps.clock.nowMs();
+  #learn({ name, addressCount, ttlS }: DnsMessage, timeMs: number): void {
     for (let i = 0; i < addressCount; i++) {
-      this.#names.learn(this.#addresses32, i * (ADDRESS_BYTES >> 2), name, ttlS, nowMs);
+      this.#names.learn(this.#addresses32, i * (ADDRESS_BYTES >> 2), name, ttlS, timeMs);
     }
   }
 }

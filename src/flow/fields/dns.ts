@@ -253,7 +253,7 @@ function named(side: 'Src' | 'Dst', number: number): FieldSpec {
     ...shared,
     name: `${side}DnsName`,
     kind: 'str',
-    meaning: `Name that was asked for and answered with the address of the ${word}.`,
+    meaning: `Name that was answered with the address of the ${word} before the flow began.`,
     proto: { path: `${side.toLowerCase()}_dns_name`, numbers: [number] },
     cardinality: 'careful',
     otel: `${word}.dns.name`,

@@ -172,6 +172,26 @@ describe.skipIf(requireRoot())('DNS', () => {
     expect(from).toMatchObject({ SrcDnsName: 'alias.example', DstDnsName: '' });
   });
 
+  test('a flow bears the name that held when it began', async () => {
+    await start();
+    for (const [question, port] of [
+      ['alias.example', 8080],
+      ['many.example', 8081],
+    ] as const) {
+      dig(question, 'A');
+      await lab.tcp(client, server, {
+        address: '198.51.100.1',
+        port,
+        sendBytes: 1000,
+        replyBytes: 10,
+      });
+    }
+    await host.agent.drainNow();
+    const named = host.flows.map(({ DstPort, DstDnsName }) => [DstPort, DstDnsName]);
+    expect(named).toContainEqual([8080, 'alias.example']);
+    expect(named).toContainEqual([8081, 'many.example']);
+  });
+
   test('queries asked again, and never answered', async () => {
     await start();
     const question = { name: name('lost.example'), type: Type.A };
@@ -297,7 +317,7 @@ describe.skipIf(requireRoot())('DNS', () => {
     expect(flow).toMatchObject({ SrcDnsName: '', DstDnsName: '' });
   });
 
-  test('datagrams too short for a header are told by an error', async () => {
+  test('datagrams too short for a header are shown by an error', async () => {
     await start();
     const source = { source: [10, 9, 0, 1], target: [10, 9, 0, 2] };
     const frame = ethernet(EtherType.ipv4, ipv4(Proto.udp, udp(11, 40_001, 53), source));

@@ -90,6 +90,8 @@ export interface MessageOptions {
   readonly sequence?: number;
   /** Length of the query's question in bytes. */
   readonly asked?: number;
+  /** When its packet came, by the kernel's clock. */
+  readonly timeMs?: number;
 }
 
 /** A message as readRing() leaves it, in a buffer larger than its payload. */
@@ -97,13 +99,14 @@ export function messageRecord(
   kind: number,
   key: Uint8Array,
   payload: Uint8Array,
-  { claimed = payload.length, sequence = 0, asked = 0 }: MessageOptions = {},
+  { claimed = payload.length, sequence = 0, asked = 0, timeMs = 0 }: MessageOptions = {},
 ): Buffer {
   const body = Buffer.alloc(layout.sizeBytes + payload.length + 5);
   body.set(key, layout.key);
   body.writeUInt32LE(claimed, layout.length);
   body.writeUInt32LE(sequence, layout.sequence);
   body.writeUInt16LE(asked, layout.asked);
+  body.writeBigUInt64LE(BigInt(timeMs) * 1_000_000n, layout.timeNs);
   body[layout.kind] = kind;
   body.set(payload, layout.sizeBytes);
   const length = Buffer.alloc(8);

@@ -1,9 +1,9 @@
 import { textOf } from '../../../base/shown.ts';
 import type { Column, FlowBatch, IdColumn } from '../../../flow/batch.ts';
 import { hasBit } from '../../../flow/bits.ts';
+import { IdMemo, UNKNOWN } from '../../../flow/id-memo.ts';
 import { StringTable } from '../../../flow/intern.ts';
 import { isIdColumn, tableOf } from '../../column-test.ts';
-import { IdMemo, UNKNOWN } from '../../transform/memo.ts';
 
 /** The value of a label whose field is absent or the empty text. */
 export const EMPTY_VALUE = 0;

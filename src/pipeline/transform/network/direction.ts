@@ -2,9 +2,9 @@ import type { FlowBatch, NumberColumn } from '../../../flow/batch.ts';
 import { hasBit, setBit } from '../../../flow/bits.ts';
 import { Direction } from '../../../flow/enums.ts';
 import type { FieldKind } from '../../../flow/field.ts';
+import { IdMemo, UNKNOWN } from '../../../flow/id-memo.ts';
 import { type InternTables, MISSING } from '../../../flow/intern.ts';
 import type { StageContext, Transform } from '../../stage.ts';
-import { IdMemo, UNKNOWN } from '../memo.ts';
 import { requireKind } from './kinds.ts';
 
 export interface DirectionFields {

@@ -1,10 +1,10 @@
 import { parseCidr } from '../../../base/ip.ts';
 import type { FlowBatch } from '../../../flow/batch.ts';
+import { IdMemo, UNKNOWN } from '../../../flow/id-memo.ts';
 import type { InternTables } from '../../../flow/intern.ts';
 import { configError, PIPELINE_ERRORS } from '../../errors.ts';
 import { ConfigProblems } from '../../problems.ts';
 import type { StageContext, Transform } from '../../stage.ts';
-import { IdMemo, UNKNOWN } from '../memo.ts';
 import { requireKind } from './kinds.ts';
 import { SubnetTrie } from './subnet-trie.ts';
 

@@ -1,9 +1,9 @@
 import { formatAddress, parseCidr } from '../../../base/ip.ts';
 import type { FlowBatch } from '../../../flow/batch.ts';
+import { IdMemo, UNKNOWN } from '../../../flow/id-memo.ts';
 import { type InternTables, MISSING } from '../../../flow/intern.ts';
 import { configError, PIPELINE_ERRORS } from '../../errors.ts';
 import type { StageContext, Transform } from '../../stage.ts';
-import { IdMemo, UNKNOWN } from '../memo.ts';
 import { requireKind } from './kinds.ts';
 
 /** In the memo: the mask is longer than the address. Text ids are stored plus one. */

@@ -32,12 +32,18 @@ function learn(address: string, name: string, ttlS = 300): void {
   names.learn(wordsOf(address), 0, name, ttlS, nowMs);
 }
 
-/** The names that flows to these addresses would show. */
+/** The names that flows to these addresses would show, if they began now. */
 function namesOf(...addresses: readonly string[]): string[] {
+  return namesAt(addresses.map((address) => [address, nowMs]));
+}
+
+/** The names that flows would show, by address and by when they began. */
+function namesAt(flows: readonly (readonly [address: string, startMs: number])[]): string[] {
   const { addresses: table, strings } = space.current;
-  const ids = Uint32Array.from(addresses, (address) => table.internText(address));
+  const ids = Uint32Array.from(flows, ([address]) => table.internText(address));
+  const starts = Float64Array.from(flows, ([, startMs]) => startMs);
   const into = new Uint32Array(ids.length);
-  names.fill(ids.length, ids, space.current, into);
+  names.fill(ids.length, ids, starts, space.current, into);
   return [...into].map((id) => strings.text(id));
 }
 
@@ -57,11 +63,52 @@ test('the last answer holds', () => {
   expect(namesOf('192.0.2.1')).toEqual(['new.example']);
 });
 
+describe('an address that several names resolve to', () => {
+  const ADDRESS = '192.0.2.1';
+
+  function learnAt(timeMs: number, name: string): void {
+    names.learn(wordsOf(ADDRESS), 0, name, 300, timeMs);
+  }
+
+  function shown(...startsMs: readonly number[]): string[] {
+    return namesAt(startsMs.map((startMs) => [ADDRESS, startMs]));
+  }
+
+  test('a flow has the name that held when it began; before the first answer, the first', () => {
+    learnAt(1000, 'a.example');
+    learnAt(2000, 'b.example');
+    learnAt(3000, 'a.example');
+    begin(5000);
+    expect(shown(500, 1000, 1999, 2000, 2999, 3000, 4000)).toEqual([
+      ...['a.example', 'a.example', 'a.example', 'b.example', 'b.example', 'a.example'],
+      'a.example',
+    ]);
+  });
+
+  test('an answer that repeats the name changes nothing but its end', () => {
+    learnAt(1000, 'a.example');
+    learnAt(2000, 'b.example');
+    learnAt(301_000, 'b.example');
+    begin(600_000);
+    expect(shown(1500, 2000, 301_000)).toEqual(['a.example', 'b.example', 'b.example']);
+    begin(901_001);
+    expect(shown(1500, 2000, 301_000)).toEqual(['', '', '']);
+  });
+
+  test('the last four are kept', () => {
+    for (let answer = 1; answer <= 6; answer++) learnAt(answer * 1000, `${answer}.example`);
+    begin(7000);
+    expect(shown(1000, 3500, 4500, 5500, 6500)).toEqual([
+      ...['3.example', '3.example', '4.example', '5.example', '6.example'],
+    ]);
+  });
+});
+
 test('ids may take the place of addresses', () => {
   learn('192.0.2.1', 'one.example');
   const { addresses, strings } = space.current;
   const ids = Uint32Array.of(addresses.internText('192.0.2.2'), addresses.internText('192.0.2.1'));
-  names.fill(2, ids, space.current, ids);
+  names.fill(2, ids, new Float64Array(2), space.current, ids);
   expect([...ids].map((id) => strings.text(id))).toEqual(['', 'one.example']);
 });
 

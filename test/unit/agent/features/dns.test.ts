@@ -29,16 +29,17 @@ interface Said {
   readonly code?: number;
   /** Bytes of the question in the waiting query; default: all. */
   readonly asked?: number;
+  readonly timeMs?: number;
 }
 
 /** A server's answer for a name; `address` is the last byte of its own address. */
 function answer(id: number, asked: string, address?: number, said: Said = {}): Buffer {
-  const { flags = 0x8180, code } = said;
+  const { flags = 0x8180, code, timeMs = 0 } = said;
   const question = { name: name(asked), type: Type.A };
   const data = address === undefined ? undefined : Buffer.of(10, 0, 0, address);
   const answers = data === undefined ? [] : [{ name: pointer(FIRST_NAME), type: Type.A, data }];
   const bytes = message(id, flags, [question], answers, code === undefined ? [] : [edns(code)]);
-  const options = { asked: said.asked ?? question.name.length + 4 };
+  const options = { asked: said.asked ?? question.name.length + 4, timeMs };
   return messageRecord(messageKind.dns, queryKey(SOURCE, id), bytes, options);
 }
 
@@ -59,7 +60,7 @@ test('addresses are named by answers, not by refusals', async () => {
   const names = async (): Promise<unknown> => (await bed.drain(response(9)))[0]?.SrcDnsName;
   bed.kernel.leave(answer(1, 'refused.example', 1, { flags: 0x8185 }));
   expect(await names()).toBe('');
-  bed.kernel.leave(answer(2, 'one.example', 1));
+  bed.kernel.leave(answer(2, 'one.example', 1, { timeMs: bed.nowMs }));
   expect(await names()).toBe('one.example');
   bed.nowMs += 301_000;
   expect(await names()).toBe('');

@@ -1,6 +1,6 @@
-import type { InternTables } from '../../flow/intern.ts';
+import type { InternTables } from './intern.ts';
 
-/** Value of an id without a known fact. */
+/** Value of an id whose fact has not been looked up. */
 export const UNKNOWN = 0;
 
 /**
@@ -12,17 +12,27 @@ export class IdMemo {
   #values: Uint32Array = new Uint32Array(0);
   #tables: InternTables | undefined;
   #version = 0;
+  #clearings = 0;
+
+  /** How often it was cleared. */
+  get clearings(): number {
+    return this.#clearings;
+  }
 
   /** The facts for ids of `tables` up to `size`. A source that can change counts its versions. */
   for(tables: InternTables, size: number, version = 0): Uint32Array {
-    if (this.#tables !== tables || this.#version !== version) {
+    const isClear = this.#tables !== tables || this.#version !== version;
+    const old = this.#values;
+    if (size >= old.length) {
+      this.#values = new Uint32Array(roomFor(size));
+      if (!isClear) this.#values.set(old);
+    } else if (isClear) {
+      old.fill(UNKNOWN);
+    }
+    if (isClear) {
       this.#tables = tables;
       this.#version = version;
-      this.#values = new Uint32Array(roomFor(size));
-    } else if (size >= this.#values.length) {
-      const values = new Uint32Array(roomFor(size));
-      values.set(this.#values);
-      this.#values = values;
+      this.#clearings++;
     }
     return this.#values;
   }
