@@ -15,6 +15,15 @@ export const BATCH_CAPACITY_ROWS = 4096;
  */
 export const EXTRAS = '*';
 
+/** Name of a column that only one stage uses, for values of a field; no flow has such a field. */
+export function heldName(stage: string, field: string): string {
+  return `${EXTRAS}${stage}.${field}`;
+}
+
+export function isHeldName(name: string): boolean {
+  return name.startsWith(EXTRAS) && name !== EXTRAS;
+}
+
 /** A column to allocate: the field's external name and how its values are held. */
 export interface ColumnSpec {
   readonly name: string;

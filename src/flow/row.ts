@@ -65,7 +65,8 @@ function external(field: FieldSpec | undefined, value: unknown, options: RowOpti
   return asNames ? tcpFlagNames(value) : value;
 }
 
-function readValue(column: Column, row: number, tables: InternTables): unknown {
+/** The value of a row; `undefined` where it has none. */
+export function readValue(column: Column, row: number, tables: InternTables): unknown {
   switch (column.kind) {
     case 'u8':
     case 'u16':
@@ -111,7 +112,7 @@ export function appendRow(batch: FlowBatch, row: Row, failures: CoercionFailures
     if (name === EXTRAS) continue;
     const column = batch.column(name);
     const value = Object.hasOwn(row, name) ? (row[name] ?? undefined) : undefined;
-    const fits = value === undefined || store(column, at, value, name, batch.tables);
+    const fits = value === undefined || storeValue(column, at, value, name, batch.tables);
     if (value === undefined || !fits) closeList(column, at);
     if (!fits) failures.set(name, (failures.get(name) ?? 0) + 1);
   }
@@ -136,7 +137,11 @@ function closeList(column: Column, row: number): void {
   column.offsets[row + 1] = Math.max(column.offsets[row + 1]!, column.offsets[row]!);
 }
 
-function store(
+/**
+ * Sets the value of a row, converted to the column's kind; lists are set row by row, in order.
+ * False: it does not fit. `name` is the field's, whose names stand for numbers.
+ */
+export function storeValue(
   column: Column,
   row: number,
   value: unknown,

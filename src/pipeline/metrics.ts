@@ -13,6 +13,8 @@ export interface PipelineMetrics {
   /** Flows that an extractor took, or emitted. */
   extracted(stage: string, direction: 'in' | 'out', rows: number): void;
   internRebuilt(times: number): void;
+  /** Values that a stage could not convert to the kind of their field. */
+  unconverted(stage: string, field: string, values: number): void;
 }
 
 export function createPipelineMetrics(metrics: Metrics): PipelineMetrics {
@@ -46,6 +48,11 @@ export function createPipelineMetrics(metrics: Metrics): PipelineMetrics {
     'pipeline_intern_rebuilds_total',
     'Times the tables of strings and addresses were full and begun anew',
   );
+  const unconverted = metrics.counter(
+    'pipeline_unconverted_values_total',
+    'Values that did not fit the kind of the field that a stage gave them to',
+    ['stage', 'field'],
+  );
   return {
     arrived(branch, rows, filtered) {
       flows.inc({ branch, outcome: 'in' }, rows);
@@ -57,5 +64,6 @@ export function createPipelineMetrics(metrics: Metrics): PipelineMetrics {
     stage: (stage, seconds) => duration.observe({ stage }, seconds),
     extracted: (stage, direction, rows) => extracted.inc({ stage, direction }, rows),
     internRebuilt: (times) => rebuilds.inc(times),
+    unconverted: (stage, field, values) => unconverted.inc({ stage, field }, values),
   };
 }

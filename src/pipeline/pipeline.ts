@@ -13,7 +13,7 @@ import { Graph } from './graph/graph.ts';
 import type { Inlet } from './graph/inlet.ts';
 import { planText } from './graph/plan-text.ts';
 import type { BatchOutcome } from './graph/pool.ts';
-import { createPipelineMetrics } from './metrics.ts';
+import { createPipelineMetrics, type PipelineMetrics } from './metrics.ts';
 import type { MetricsSettings, PipelineConfig } from './options/graph.ts';
 import type { Extractor, Source, StageDeps, StageType } from './stage.ts';
 import { STAGE_TYPES } from './stages.ts';
@@ -45,13 +45,14 @@ export interface Pipeline extends Component, Inlet {
 /** Compiles a configuration; throws a coded error that names the place in it. */
 export function compilePipeline(config: PipelineConfig, deps: PipelineDeps): Pipeline {
   const checked = checkConfig(config, deps.types ?? STAGE_TYPES);
-  const stageDeps = { ...deps, readText: deps.readText ?? readTextFile };
+  const metrics = createPipelineMetrics(deps.metrics);
+  const stageDeps = { ...deps, readText: deps.readText ?? readTextFile, pipelineMetrics: metrics };
   const facts: FieldFacts = {
     source: deps.source ?? agentColumns(),
     kinds: new Map(FIELDS.map(({ name, kind }) => [name, kind])),
   };
   const plan = compile(checked, facts, stageDeps);
-  return new CompiledPipeline(plan, checked.metricsSettings, deps);
+  return new CompiledPipeline(plan, checked.metricsSettings, metrics, deps);
 }
 
 function readTextFile(path: string): string | undefined {
@@ -74,11 +75,15 @@ class CompiledPipeline implements Pipeline {
   #timers: readonly Disposable[] = [];
   readonly #coalescing: CoalescingInlet[] = [];
 
-  constructor(plan: Plan, metricsSettings: MetricsSettings, deps: PipelineDeps) {
+  constructor(
+    plan: Plan,
+    metricsSettings: MetricsSettings,
+    metrics: PipelineMetrics,
+    deps: PipelineDeps,
+  ) {
     this.metricsSettings = metricsSettings;
     this.#plan = plan;
     this.#deps = deps;
-    const metrics = createPipelineMetrics(deps.metrics);
     const branchDeps = { log: deps.log, metrics };
     this.#branchOf = new Map(
       plan.sinks.map((node) => [

@@ -40,14 +40,16 @@ interface StageBase {
  * or not: nothing reads the others) and narrow `batch.selection`, nothing else. It runs
  * synchronously and never throws per flow.
  *
- * The compiler drops a transform whose writes nothing reads, unless it `filters`. Columns in
- * `removes` do not exist for the stages after it.
+ * The compiler drops a transform whose writes nothing reads, unless it `filters` or removes columns.
  */
 export interface Transform extends StageBase {
   readonly kind: 'transform';
   readonly writes: Writes;
   readonly filters?: boolean;
+  /** Columns that do not exist for the stages after it: the graph clears them after `apply`. */
   readonly removes?: readonly string[];
+  /** The only columns that exist for the stages after it: the graph clears all others. */
+  readonly keeps?: ReadonlySet<string>;
   apply(batch: FlowBatch): void;
 }
 
@@ -158,6 +160,8 @@ export interface StageContext {
   declaredKind(field: string): FieldKind | undefined;
   /** Fields here whose numbers text sinks write by their names: `form: 'names'` in `ColumnSpec`. */
   readonly named: ReadonlySet<string>;
+  /** Counts values that do not fit the kind of the field that the stage gives them to. */
+  unconverted(field: string, values: number): void;
 }
 
 export type Section = 'ingest' | 'transform' | 'extract' | 'encode' | 'write';

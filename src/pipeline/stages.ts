@@ -2,6 +2,7 @@ import { promEncode } from './encode/prom/prom.ts';
 import { presetIngest } from './ingest/preset.ts';
 import type { StageType } from './stage.ts';
 import { filterTransform } from './transform/filter/filter.ts';
+import { genericTransform } from './transform/generic.ts';
 import { networkTransform } from './transform/network/network.ts';
 import { noneWrite } from './write/none.ts';
 import { stdoutWrite } from './write/stdout.ts';
@@ -12,6 +13,7 @@ export const STAGE_TYPES: readonly StageType[] = [
   presetIngest,
   networkTransform,
   filterTransform,
+  genericTransform,
   promEncode,
   noneWrite,
   stdoutWrite,

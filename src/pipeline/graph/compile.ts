@@ -1,7 +1,8 @@
-import { BatchLayout, type ColumnSpec } from '../../flow/batch.ts';
+import { BatchLayout, type ColumnSpec, isHeldName } from '../../flow/batch.ts';
 import type { FieldKind } from '../../flow/field.ts';
 import type { CheckedConfig } from '../config.ts';
 import { configError, PIPELINE_ERRORS } from '../errors.ts';
+import type { PipelineMetrics } from '../metrics.ts';
 import { ConfigProblems } from '../problems.ts';
 import type { Extractor, Sink, Source, StageDeps, Transform } from '../stage.ts';
 import { ColumnScope } from './scope.ts';
@@ -23,6 +24,8 @@ export interface PlanNode {
   /** Columns that an own batch must have here, including those that it may change. */
   readonly layout: BatchLayout;
   readonly written: ReadonlySet<string>;
+  /** It, or a later stage in place, clears all columns that it does not keep: `written` has all. */
+  readonly clearsAll: boolean;
   /** Whether it, or a later stage in place, changes a batch, which must not be shared then. */
   readonly modifies: boolean;
 }
@@ -61,11 +64,15 @@ export interface FieldFacts {
   readonly kinds: ReadonlyMap<string, FieldKind>;
 }
 
+export interface CompileDeps extends StageDeps {
+  readonly pipelineMetrics: PipelineMetrics;
+}
+
 /**
  * Configuration → physical plan: makes the stages from the sources downwards, so that each knows
  * which columns exist, then walks back from the sinks to find the columns that are read.
  */
-export function compile(config: CheckedConfig, facts: FieldFacts, deps: StageDeps): Plan {
+export function compile(config: CheckedConfig, facts: FieldFacts, deps: CompileDeps): Plan {
   const order = connect(config);
   const made = makeAll(order, facts, deps);
   const names = new Set(facts.kinds.keys());
@@ -94,7 +101,7 @@ export function compile(config: CheckedConfig, facts: FieldFacts, deps: StageDep
 function makeAll(
   order: readonly GraphNode[],
   facts: FieldFacts,
-  deps: StageDeps,
+  deps: CompileDeps,
 ): ReadonlyMap<GraphNode, MadeNode> {
   const made = new Map<GraphNode, MadeNode>();
   const problems = new ConfigProblems();
@@ -122,7 +129,7 @@ function withWritten(
   const agreed = [...kinds].flatMap(([name, columns]): [string, FieldKind][] => {
     const [first, ...others] = columns;
     const isAgreed = others.every(({ kind }) => kind === first!.kind);
-    return isAgreed && !known.has(name) ? [[name, first!.kind]] : [];
+    return isAgreed && !known.has(name) && !isHeldName(name) ? [[name, first!.kind]] : [];
   });
   return new Map([...known, ...agreed]);
 }
@@ -131,7 +138,7 @@ function make(
   node: GraphNode,
   made: ReadonlyMap<GraphNode, MadeNode>,
   facts: FieldFacts,
-  deps: StageDeps,
+  deps: CompileDeps,
 ): MadeNode {
   const { entry } = node;
   const scope = scopeBefore(node, made, facts);
@@ -142,6 +149,7 @@ function make(
     kindOf: (name) => scope.kindOf(name),
     declaredKind: (name) => scope.declaredKind(name),
     named: scope.named,
+    unconverted: (field, values) => deps.pipelineMetrics.unconverted(entry.name, field, values),
   });
   const none = madeOfNothing(node, scope);
   if (!('kind' in created)) {
@@ -220,7 +228,12 @@ function planNode(
     layout: EMPTY,
     written: new Set<string>(),
   };
-  return { plan: { ...plan, modifies: false }, live, needed: new Map(), outlet };
+  return {
+    plan: { ...plan, clearsAll: false, modifies: false },
+    live,
+    needed: new Map(),
+    outlet,
+  };
 }
 
 const EMPTY = new BatchLayout([]);
@@ -258,6 +271,8 @@ function planStage(
       live.delete(name);
       written.add(name);
     }
+    const { keeps } = transform;
+    if (keeps !== undefined) for (const name of live) if (!keeps.has(name)) live.delete(name);
     // A key of the data that a stage replaces must not be in the extras: it has a column.
     if (before.isOpen) addReads(live, [...written], before);
     addReads(live, transform.reads, before);
@@ -266,6 +281,7 @@ function planStage(
     if (!needed.has(name)) needed.set(name, kindFor(name, made, children));
   }
   const columns = inOrder(new Set(needed.keys()), names);
+  const clearsAll = kept.some(({ keeps }) => keeps !== undefined) || only?.plan.clearsAll === true;
   const plan: PlanNode = {
     name: entry.name,
     type: `${entry.type.section} ${entry.type.type}`,
@@ -276,7 +292,8 @@ function planStage(
     whenFull,
     children: children.map((child) => child.plan),
     layout: new BatchLayout(columns.map((name) => ({ name, kind: needed.get(name)! }))),
-    written,
+    written: clearsAll ? new Set(columns) : written,
+    clearsAll,
     modifies: kept.length > 0 || only?.plan.modifies === true,
   };
   return { plan, live, needed };
@@ -300,7 +317,8 @@ function kindFor(name: string, { after, node }: MadeNode, children: readonly Pla
 }
 
 function isLive(transform: Transform, live: ReadonlySet<string>): boolean {
-  if (transform.filters === true || (transform.removes?.length ?? 0) > 0) return true;
+  if (transform.filters === true || transform.keeps !== undefined) return true;
+  if ((transform.removes?.length ?? 0) > 0) return true;
   return transform.writes.some(({ name }) => live.has(name));
 }
 

@@ -1,7 +1,8 @@
 import type { Clock } from '../../base/clock.ts';
-import type { FlowBatch } from '../../flow/batch.ts';
+import { clearColumn, type FlowBatch } from '../../flow/batch.ts';
 import type { TableSpace } from '../../flow/intern.ts';
 import type { PipelineMetrics } from '../metrics.ts';
+import type { Transform } from '../stage.ts';
 import type { Branch } from './branch.ts';
 import type { Entry, PlanNode } from './compile.ts';
 import type { Inlet } from './inlet.ts';
@@ -85,7 +86,10 @@ export class Graph {
   #transform(node: PlanNode, batch: FlowBatch): void {
     const { clock, metrics } = this.#deps;
     const startMs = clock.monotonicMs();
-    for (const transform of node.transforms) transform.apply(batch);
+    for (const transform of node.transforms) {
+      transform.apply(batch);
+      clearRemoved(transform, batch);
+    }
     metrics.stage(node.name, (clock.monotonicMs() - startMs) / 1000);
   }
 
@@ -94,6 +98,17 @@ export class Graph {
     for (const child of node.children) this.#skip(child, arrived);
     return true;
   }
+}
+
+function clearRemoved({ removes = [], keeps }: Transform, batch: FlowBatch): void {
+  for (const name of removes) clear(batch, name);
+  if (keeps === undefined) return;
+  for (const { name } of batch.layout.columns) if (!keeps.has(name)) clear(batch, name);
+}
+
+function clear(batch: FlowBatch, name: string): void {
+  const column = batch.filled(name);
+  if (column !== undefined) clearColumn(column);
 }
 
 class GraphInlet implements Inlet {

@@ -34,7 +34,9 @@ function describe(
   for (const transform of node.transforms) {
     const makes = transform.writes.map((column) => column.name);
     const removes = (transform.removes ?? []).map((name) => `-${name}`);
-    const effects = [...makes, ...removes, ...(transform.filters === true ? ['rows'] : [])];
+    const all = transform.keeps === undefined ? [] : ['-all others'];
+    const rows = transform.filters === true ? ['rows'] : [];
+    const effects = [...makes, ...removes, ...all, ...rows];
     lines.push(`${indent}  · ${transform.name} → ${effects.join(', ')}`);
   }
   for (const transform of node.dropped) {

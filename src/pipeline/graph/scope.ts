@@ -12,8 +12,7 @@ export class ColumnScope {
   readonly #named: Set<string>;
   /** Removed on the way. */
   readonly #gone = new Set<string>();
-  /** Flows may have keys that only the data define. */
-  readonly isOpen: boolean;
+  #isOpen: boolean;
 
   private constructor(
     kinds: Map<string, FieldKind>,
@@ -21,7 +20,7 @@ export class ColumnScope {
     named: Iterable<string>,
     isOpen: boolean,
   ) {
-    this.isOpen = isOpen;
+    this.#isOpen = isOpen;
     this.#kinds = kinds;
     this.#names = new Set(names);
     this.#named = new Set(named);
@@ -50,6 +49,11 @@ export class ColumnScope {
     }
     const names = new Set(scopes.flatMap((scope) => [...scope.#names]));
     return new ColumnScope(joined.#kinds, names, joined.#named, isOpen);
+  }
+
+  /** Whether flows may have keys that only the data define. */
+  get isOpen(): boolean {
+    return this.#isOpen;
   }
 
   /** Fields whose numbers text sinks write by name. */
@@ -97,11 +101,17 @@ export class ColumnScope {
       if (column.form === 'names') this.#named.add(column.name);
       else this.#named.delete(column.name);
     }
-    for (const name of transform.removes ?? []) {
-      this.#names.delete(name);
-      this.#named.delete(name);
-      this.#gone.add(name);
-    }
+    for (const name of transform.removes ?? []) this.#remove(name);
+    const { keeps } = transform;
+    if (keeps === undefined) return;
+    for (const name of this.#names) if (!keeps.has(name)) this.#remove(name);
+    this.#isOpen = false;
+  }
+
+  #remove(name: string): void {
+    this.#names.delete(name);
+    this.#named.delete(name);
+    this.#gone.add(name);
   }
 
   #add({ name, kind }: ColumnSpec, path: string, maker: string): void {

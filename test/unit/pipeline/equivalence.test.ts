@@ -89,7 +89,32 @@ const filterRule = fc.oneof(
     })),
 );
 
+const genericRule = fc.constantFrom<Record<string, unknown>>(
+  { input: 'SrcAddr', output: 'DstAddr' },
+  { input: 'DstAddr', output: 'SrcAddr' },
+  { input: 'SrcPort', output: 'DstPort' },
+  { input: 'DstPort', output: 'SrcPort' },
+  { input: 'SrcPort', output: 'SrcPort' },
+  { input: 'Bytes', output: 'Bytes' },
+  { input: 'Bytes', output: 'Bytes', multiplier: 3 },
+  { input: 'Bytes', output: 'Octets', multiplier: 0.5 },
+  { input: 'SrcPort', output: 'Octets', multiplier: 2 },
+  { input: 'Octets', output: 'Bytes' },
+  { input: 'AgentIP', output: 'Reporter' },
+  { input: 'Reporter', output: 'AgentIP' },
+  { input: 'Svc', output: 'Service' },
+  { input: 'Interfaces', output: 'Links' },
+  { input: 'Links', output: 'Interfaces' },
+  { input: 'NoSuchField', output: 'NoSuchCopy' },
+);
+
 const transform: fc.Arbitrary<Omit<StageParameters, 'name'>> = fc.oneof(
+  fc
+    .record({
+      policy: fc.constantFrom('preserve_original_keys', 'replace_keys'),
+      rules: fc.array(genericRule, { maxLength: 6 }),
+    })
+    .map((generic) => ({ transform: { type: 'generic', generic } })),
   fc
     .record({
       rules: fc.array(networkRule, { maxLength: 6 }),

@@ -1,5 +1,5 @@
 import { parseAddress, parseMac } from '../../../base/ip.ts';
-import { clearColumn, type FlowBatch } from '../../../flow/batch.ts';
+import type { FlowBatch } from '../../../flow/batch.ts';
 import type { FieldKind } from '../../../flow/field.ts';
 import { tableOf } from '../../column-test.ts';
 import { configError, PIPELINE_ERRORS } from '../../errors.ts';
@@ -13,9 +13,7 @@ export function removeField(input: string): Transform {
     reads: [],
     writes: [],
     removes: [input],
-    apply(batch) {
-      if (batch.has(input)) clearColumn(batch.column(input));
-    },
+    apply: () => undefined,
   };
 }
 

@@ -5,7 +5,7 @@ import type { FieldKind } from '../../../flow/field.ts';
 import { IdMemo, UNKNOWN } from '../../../flow/id-memo.ts';
 import { type InternTables, MISSING } from '../../../flow/intern.ts';
 import type { StageContext, Transform } from '../../stage.ts';
-import { requireKind } from './kinds.ts';
+import { requireKind } from '../require-kind.ts';
 
 export interface DirectionFields {
   readonly reporterIPField: string;

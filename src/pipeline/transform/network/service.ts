@@ -2,7 +2,7 @@ import type { FlowBatch } from '../../../flow/batch.ts';
 import { hasBit } from '../../../flow/bits.ts';
 import { type InternTables, MISSING } from '../../../flow/intern.ts';
 import type { StageContext, Transform } from '../../stage.ts';
-import { requireKind } from './kinds.ts';
+import { requireKind } from '../require-kind.ts';
 import type { ServiceNames } from './services-file.ts';
 
 const PORTS = 65_536;

@@ -5,7 +5,7 @@ import type { InternTables } from '../../../flow/intern.ts';
 import { configError, PIPELINE_ERRORS } from '../../errors.ts';
 import { ConfigProblems } from '../../problems.ts';
 import type { StageContext, Transform } from '../../stage.ts';
-import { requireKind } from './kinds.ts';
+import { requireKind } from '../require-kind.ts';
 import { SubnetTrie } from './subnet-trie.ts';
 
 export interface SubnetLabel {

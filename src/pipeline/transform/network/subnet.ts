@@ -4,7 +4,7 @@ import { IdMemo, UNKNOWN } from '../../../flow/id-memo.ts';
 import { type InternTables, MISSING } from '../../../flow/intern.ts';
 import { configError, PIPELINE_ERRORS } from '../../errors.ts';
 import type { StageContext, Transform } from '../../stage.ts';
-import { requireKind } from './kinds.ts';
+import { requireKind } from '../require-kind.ts';
 
 /** In the memo: the mask is longer than the address. Text ids are stored plus one. */
 const NO_SUBNET = 1;

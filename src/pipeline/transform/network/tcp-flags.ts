@@ -3,7 +3,7 @@ import { hasBit } from '../../../flow/bits.ts';
 import { NAMES } from '../../../flow/enums.ts';
 import type { InternTables } from '../../../flow/intern.ts';
 import type { StageContext, Transform } from '../../stage.ts';
-import { requireKind } from './kinds.ts';
+import { requireKind } from '../require-kind.ts';
 
 /** Bit 0 first. */
 const FLAG_NAMES = NAMES.tcpFlags.entries.map(([, name]) => name);

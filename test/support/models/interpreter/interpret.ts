@@ -1,7 +1,7 @@
 import type { PipelineConfig } from '../../../../src/pipeline/options/graph.ts';
 import { type Metric, observe, type Samples } from './prom.ts';
 import type { Row } from './rows.ts';
-import { filterStage, networkStage } from './stages.ts';
+import { type Files, filterStage, genericStage, networkStage, type RowStage } from './stages.ts';
 
 export interface Outcome {
   /** Rows that reach each sink, in order. */
@@ -15,6 +15,12 @@ interface Section {
   readonly [type: string]: unknown;
 }
 
+const TRANSFORMS: Readonly<Record<string, (options: never, files: Files) => RowStage>> = {
+  network: networkStage,
+  filter: filterStage,
+  generic: genericStage,
+};
+
 /** Options of the source of the tests. */
 interface RowsOptions {
   readonly batches: readonly (readonly Row[])[];
@@ -26,11 +32,7 @@ interface RowsOptions {
  * from the in-process source; sources among the stages have their own. An extractor emits its rows
  * when all of its input has arrived.
  */
-export function interpret(
-  config: PipelineConfig,
-  rows: readonly Row[],
-  files: { readonly services: string; readonly protocols: string },
-): Outcome {
+export function interpret(config: PipelineConfig, rows: readonly Row[], files: Files): Outcome {
   const arrived = new Map<string, Row[]>();
   const samples: Samples = new Map();
   const walk = (name: string, row: Row): void => {
@@ -38,9 +40,7 @@ export function interpret(
     if (parameters.transform !== undefined) {
       const section = parameters.transform as Section;
       const options = section[section.type] as never;
-      const stage =
-        section.type === 'network' ? networkStage(options, files) : filterStage(options);
-      const next = stage(row);
+      const next = TRANSFORMS[section.type]!(options, files)(row);
       if (next !== undefined) forward(name, next);
       return;
     }

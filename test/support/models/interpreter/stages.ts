@@ -5,7 +5,7 @@ import type { Row } from './rows.ts';
  * The meaning of each stage type, row by row over plain objects: slow, obvious, and independent of
  * the engine's columns. A stage maps a row to a row, or to nothing.
  */
-type RowStage = (row: Row) => Row | undefined;
+export type RowStage = (row: Row) => Row | undefined;
 
 interface NetworkOptions {
   readonly rules: readonly Record<string, unknown>[];
@@ -13,7 +13,7 @@ interface NetworkOptions {
   readonly directionInfo?: Readonly<Record<string, string>>;
 }
 
-interface Files {
+export interface Files {
   readonly services: string;
   readonly protocols: string;
 }
@@ -163,6 +163,24 @@ export function filterStage(options: { readonly rules: readonly FilterRule[] }):
       current = next;
     }
     return current;
+  };
+}
+
+interface GenericOptions {
+  readonly policy?: string;
+  readonly rules: readonly (InOut & { readonly multiplier?: number })[];
+}
+
+export function genericStage({ policy, rules }: GenericOptions): RowStage {
+  return (row) => {
+    const result: Record<string, unknown> = policy === 'replace_keys' ? {} : { ...row };
+    for (const { input, output, multiplier = 0 } of rules) {
+      const value = row[input];
+      if (value === undefined) continue;
+      if (multiplier === 0) result[output] = value;
+      else if (typeof value === 'number') result[output] = value * multiplier;
+    }
+    return result;
   };
 }
 

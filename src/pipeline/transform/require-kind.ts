@@ -1,16 +1,16 @@
-import type { FieldKind } from '../../../flow/field.ts';
-import { configError, PIPELINE_ERRORS } from '../../errors.ts';
-import type { StageContext } from '../../stage.ts';
+import type { FieldKind } from '../../flow/field.ts';
+import { configError, PIPELINE_ERRORS } from '../errors.ts';
+import type { StageContext } from '../stage.ts';
 
 /**
- * The kind of a rule's input field, which the rule must support. Undefined when nothing fills the
- * field: the rule then finds it absent in every flow, which is worth a warning.
+ * The kind of a rule's input field, which the rule must support (default: any kind). Undefined when
+ * nothing fills the field: the rule then finds it absent in every flow, which is worth a warning.
  */
 export function requireKind(
   context: StageContext,
   option: string,
   field: string,
-  allowed: readonly FieldKind[],
+  allowed?: readonly FieldKind[],
 ): FieldKind | undefined {
   const path = `${context.path}.${option}`;
   const kind = context.kindOf(field);
@@ -21,7 +21,7 @@ export function requireKind(
     );
     return undefined;
   }
-  if (allowed.includes(kind)) return kind;
+  if (allowed === undefined || allowed.includes(kind)) return kind;
   const problem = `field ${field} holds ${kind}, but ${allowed.join(' or ')} is needed here`;
   throw configError(PIPELINE_ERRORS.fieldKind, path, problem);
 }
