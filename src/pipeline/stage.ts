@@ -40,7 +40,8 @@ interface StageBase {
  * or not: nothing reads the others) and narrow `batch.selection`, nothing else. It runs
  * synchronously and never throws per flow.
  *
- * The compiler drops a transform whose writes nothing reads, unless it `filters` or removes columns.
+ * The compiler drops a transform whose writes nothing reads, unless it `filters` or removes
+ * columns.
  */
 export interface Transform extends StageBase {
   readonly kind: 'transform';

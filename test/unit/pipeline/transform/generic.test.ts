@@ -69,7 +69,9 @@ test('replace_keys leaves the outputs alone', async () => {
   );
   expect(rows).toEqual([{ source: '10.0.0.1', Bytes: 5, SrcPort: 2, rttMs: 2.5 }, { Bytes: 6 }]);
   expect(pipeline.plan()).toContain('· keep the outputs → -all others');
-  expect(pipeline.plan()).toContain('decoded columns (4): SrcAddr, DstPort, Bytes, TimeFlowRttNs\n');
+  expect(pipeline.plan()).toContain(
+    'decoded columns (4): SrcAddr, DstPort, Bytes, TimeFlowRttNs\n',
+  );
 });
 
 test('replace_keys drops keys that only the data define, and other branches keep theirs', async () => {
