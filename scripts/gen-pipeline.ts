@@ -21,7 +21,9 @@ const INTRODUCTION = `
 # Pipelines
 
 A pipeline is a graph of stages in the format of flowlogs-pipeline, in YAML or JSON.
-\`EXPORT=direct-flp\` runs the one in \`FLP_CONFIG\`. \`pipeline\` lists the edges of the graph, and
+\`netobserv processor --config FILE\` runs the one in the file, and \`processor check FILE\`
+explains it without running it. In an agent, \`EXPORT=direct-flp\` runs the one in
+\`FLP_CONFIG\`: there, the first stage follows \`preset-ingester\`, the agent itself. \`pipeline\` lists the edges of the graph, and
 \`parameters\` the stages. A stage has a name and one section (${SECTION_WORDS}), which has a \`type\` and, under the name of the type, the options:
 
 \`\`\`yaml
@@ -49,8 +51,9 @@ A file may be 1 MiB large and 64 levels deep. \`pipeline.schema.gen.json\` is th
 
 const PROGRAM = `## Keys of the program
 
-flowlogs-pipeline's file has further keys, which configure the program around the pipeline. An agent
-accepts them, with a warning, and does not read their values.`;
+flowlogs-pipeline's file has further keys, which configure the program around the pipeline. A
+processor reads \`log-level\`, \`healthAddr\` and \`pprofAddr\`, which its flags of the same names
+override. It accepts the others with a warning, as an agent does all of them.`;
 
 /** deploy/reference/pipeline.gen.md: every key of a pipeline's configuration. */
 export function generatePipelineReference(): GeneratedFile {

@@ -114,7 +114,8 @@ async function putFile(
   values[key] = await readText(value.slice(1), origin);
 }
 
-async function readText(path: string, origin = '--config'): Promise<string> {
+/** The text of a configuration file. Throws `CONFIG_ERRORS.file`. */
+export async function readText(path: string, origin = '--config'): Promise<string> {
   const pieces: Buffer[] = [];
   try {
     // Reads at most one byte more than allowed: a device would never end.

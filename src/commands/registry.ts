@@ -18,6 +18,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./agent.ts')).agent,
   },
   {
+    usage: 'processor [action] [file]',
+    describe: 'Run a pipeline of stages that takes flows in, enriches and writes them',
+    load: async () => (await import('./processor.ts')).processor,
+  },
+  {
     usage: 'version',
     describe: 'Print the version and what it was built from',
     load: async () => (await import('./version.ts')).version,

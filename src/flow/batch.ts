@@ -149,10 +149,15 @@ export class FlowBatch {
 
   column(name: string): Column {
     const index = this.layout.indexOf(name);
+    assert(index !== -1, `the batch has no column ${name}`);
+    return this.columnAt(index);
+  }
+
+  /** The column at a place of the layout. */
+  columnAt(index: number): Column {
     const known = this.#columns[index];
     if (known !== undefined) return known;
-    const spec = this.layout.columns[index];
-    assert(spec !== undefined, `the batch has no column ${name}`);
+    const spec = this.layout.columns[index]!;
     const column = allocate(spec.kind, this.capacity);
     this.#columns[index] = column;
     return column;

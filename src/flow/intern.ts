@@ -51,6 +51,24 @@ export class StringTable implements InternTable {
   }
 }
 
+/** Texts whose ids are remembered, so that they need not be parsed again. */
+const TEXTS_MAX = 65_536;
+
+/** Ids of texts that were parsed lately. It is emptied when it is full. */
+class TextMemo {
+  readonly #ids = new Map<string, number>();
+
+  get(text: string): number | undefined {
+    return this.#ids.get(text);
+  }
+
+  set(text: string, id: number): number {
+    if (this.#ids.size >= TEXTS_MAX) this.#ids.clear();
+    this.#ids.set(text, id);
+    return id;
+  }
+}
+
 const ADDRESS_WORDS = 4;
 // ::ffff:0:0/96, as little-endian words.
 const MAPPED_WORD = 0xffff0000;
@@ -60,6 +78,7 @@ export class AddressTable implements InternTable {
   readonly #table = new WordTable(ADDRESS_WORDS);
   readonly #texts: string[] = [];
   readonly #scratch = new Uint32Array(ADDRESS_WORDS);
+  readonly #parsed = new TextMemo();
 
   get size(): number {
     return this.#table.size;
@@ -71,7 +90,10 @@ export class AddressTable implements InternTable {
   }
 
   internText(text: string): number {
-    return this.#load(text) ? this.internWords(this.#scratch, 0) : MISSING;
+    const known = this.#parsed.get(text);
+    if (known !== undefined) return known;
+    if (!this.#load(text)) return MISSING;
+    return this.#parsed.set(text, this.internWords(this.#scratch, 0));
   }
 
   find(text: string): number {
@@ -124,6 +146,7 @@ export class MacTable implements InternTable {
   readonly #table = new WordTable(MAC_WORDS);
   readonly #texts: string[] = [];
   readonly #scratch = new Uint32Array(MAC_WORDS);
+  readonly #parsed = new TextMemo();
 
   get size(): number {
     return this.#table.size;
@@ -136,7 +159,10 @@ export class MacTable implements InternTable {
   }
 
   internText(text: string): number {
-    return this.#load(text) ? this.#table.put(this.#scratch, 0) : MISSING;
+    const known = this.#parsed.get(text);
+    if (known !== undefined) return known;
+    if (!this.#load(text)) return MISSING;
+    return this.#parsed.set(text, this.#table.put(this.#scratch, 0));
   }
 
   find(text: string): number {

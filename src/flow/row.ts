@@ -107,34 +107,40 @@ function listOf(column: ListColumn, row: number): readonly number[] | undefined 
 export function appendRow(batch: FlowBatch, row: Row, failures: CoercionFailures): boolean {
   if (batch.length === batch.capacity) return false;
   const at = batch.length++;
-  if (batch.has(EXTRAS)) batch.any(EXTRAS)[at] = extrasOf(row, batch.layout);
-  for (const { name } of batch.layout.columns) {
-    if (name === EXTRAS) continue;
-    const column = batch.column(name);
-    const value = Object.hasOwn(row, name) ? (row[name] ?? undefined) : undefined;
-    const fits = value === undefined || storeValue(column, at, value, name, batch.tables);
-    if (value === undefined || !fits) closeList(column, at);
-    if (!fits) failures.set(name, (failures.get(name) ?? 0) + 1);
+  const { layout, tables } = batch;
+  const lists = listsOf(layout);
+  // A list column that is in use needs an end in every row, even without values.
+  for (let i = 0; i < lists.length; i++) {
+    const list = batch.filled(lists[i]!) as ListColumn | undefined;
+    if (list !== undefined) list.offsets[at + 1] = list.offsets[at]!;
   }
+  let extras: Record<string, unknown> | undefined;
+  for (const name of Object.keys(row)) {
+    const value = row[name];
+    if (value === null || value === undefined || name === EXTRAS) continue;
+    const index = layout.indexOf(name);
+    if (index === -1) {
+      extras ??= {};
+      extras[name] = value;
+    } else if (!storeValue(batch.columnAt(index), at, value, name, tables)) {
+      failures.set(name, (failures.get(name) ?? 0) + 1);
+    }
+  }
+  if (extras !== undefined && layout.has(EXTRAS)) batch.any(EXTRAS)[at] = extras;
   return true;
 }
 
-/** Keys without a column; undefined when there are none. */
-function extrasOf(row: Row, layout: BatchLayout): Row | undefined {
-  const extras: Record<string, unknown> = {};
-  let count = 0;
-  for (const key of Object.keys(row)) {
-    if (layout.has(key) || key === EXTRAS || row[key] === null || row[key] === undefined) continue;
-    extras[key] = row[key];
-    count++;
-  }
-  return count === 0 ? undefined : extras;
-}
+const LISTS = new WeakMap<BatchLayout, readonly string[]>();
 
-/** A list column needs an end in every row, even without values. */
-function closeList(column: Column, row: number): void {
-  if (!('offsets' in column)) return;
-  column.offsets[row + 1] = Math.max(column.offsets[row + 1]!, column.offsets[row]!);
+/** The columns of lists in a layout. */
+function listsOf(layout: BatchLayout): readonly string[] {
+  const known = LISTS.get(layout);
+  if (known !== undefined) return known;
+  const lists = layout.columns
+    .filter(({ kind }) => kind.startsWith('list'))
+    .map(({ name }) => name);
+  LISTS.set(layout, lists);
+  return lists;
 }
 
 /**
@@ -153,7 +159,7 @@ export function storeValue(
     case 'u16':
     case 'u32':
     case 'f64': {
-      const number = toNumber(value, fieldByName(name));
+      const number = toNumber(value, name);
       if (number === undefined || !(number >= MIN[column.kind] && number <= MAX[column.kind])) {
         return false;
       }
@@ -183,9 +189,10 @@ export function storeValue(
 const MIN = { u8: 0, u16: 0, u32: 0, f64: -Number.MAX_VALUE } as const;
 const MAX = { ...WHOLE_NUMBER_MAX, f64: Number.MAX_VALUE } as const;
 
-function toNumber(value: unknown, field: FieldSpec | undefined): number | undefined {
+function toNumber(value: unknown, name: string): number | undefined {
   if (typeof value === 'number') return value;
   if (typeof value === 'boolean') return value ? 1 : 0;
+  const field = fieldByName(name);
   const names = field?.names === undefined ? undefined : NAMES[field.names];
   if (typeof value === 'string') {
     const named = names?.numberOf(value);
@@ -231,12 +238,11 @@ function storeList(
   tables: InternTables,
 ): boolean {
   const items: readonly unknown[] = Array.isArray(value) ? value : [value];
-  const field = fieldByName(name);
   let end = column.offsets[row]!;
   let fits = true;
   for (const item of items) {
     const made =
-      column.kind === 'list<str>' ? toStringId(item, tables) : toWord(toNumber(item, field));
+      column.kind === 'list<str>' ? toStringId(item, tables) : toWord(toNumber(item, name));
     if (made === undefined) fits = false;
     else end = pushList(column, end, made);
   }

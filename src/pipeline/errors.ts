@@ -66,6 +66,11 @@ export const PIPELINE_ERRORS = defineErrors('ERR_PIPELINE', {
     meaning: 'A write stage names a store that does not exist.',
     remedy: 'Use one of the names in the message.',
   },
+  input: {
+    kind: 'usage',
+    meaning: 'The input of an ingest stage cannot be read.',
+    remedy: 'Check the path and its permissions, and that the file is whole.',
+  },
   metric: {
     kind: 'usage',
     meaning: 'The definition of a metric contradicts itself or another one.',

@@ -1,4 +1,5 @@
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { StageCounts } from './stage.ts';
 
 /** Seconds that a stage takes for one batch: microseconds for a column loop, more under load. */
 const STAGE_BUCKETS_SECONDS = [1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 1];
@@ -13,8 +14,7 @@ export interface PipelineMetrics {
   /** Flows that an extractor took, or emitted. */
   extracted(stage: string, direction: 'in' | 'out', rows: number): void;
   internRebuilt(times: number): void;
-  /** Values that a stage could not convert to the kind of their field. */
-  unconverted(stage: string, field: string, values: number): void;
+  countsOf(stage: string): StageCounts;
 }
 
 export function createPipelineMetrics(metrics: Metrics): PipelineMetrics {
@@ -48,6 +48,16 @@ export function createPipelineMetrics(metrics: Metrics): PipelineMetrics {
     'pipeline_intern_rebuilds_total',
     'Times the tables of strings and addresses were full and begun anew',
   );
+  const ingested = metrics.counter(
+    'ingest_flows_processed',
+    'Flows that an ingest stage has read',
+    ['stage'],
+  );
+  const ingestErrors = metrics.counter(
+    'ingest_errors',
+    'Pieces of input that an ingest stage could not use, by what it did and by the code of the error',
+    ['stage', 'type', 'code'],
+  );
   const unconverted = metrics.counter(
     'pipeline_unconverted_values_total',
     'Values that did not fit the kind of the field that a stage gave them to',
@@ -64,6 +74,10 @@ export function createPipelineMetrics(metrics: Metrics): PipelineMetrics {
     stage: (stage, seconds) => duration.observe({ stage }, seconds),
     extracted: (stage, direction, rows) => extracted.inc({ stage, direction }, rows),
     internRebuilt: (times) => rebuilds.inc(times),
-    unconverted: (stage, field, values) => unconverted.inc({ stage, field }, values),
+    countsOf: (stage) => ({
+      ingested: (rows) => ingested.inc({ stage }, rows),
+      ingestError: (type, code) => ingestErrors.inc({ stage, type, code }),
+      unconverted: (field, values) => unconverted.inc({ stage, field }, values),
+    }),
   };
 }

@@ -38,6 +38,10 @@ export interface PipelineDeps extends StageDeps {
  */
 export interface Pipeline extends Component, Inlet {
   readonly metricsSettings: MetricsSettings;
+  /** The program must feed it by `emit`: a stage follows `preset-ingester`. */
+  readonly isFed: boolean;
+  /** Resolves when all sources are at their end; undefined if one of them has none. */
+  readonly ended: Promise<void> | undefined;
   plan(): string;
   branches(): readonly BranchStatus[];
 }
@@ -94,6 +98,16 @@ class CompiledPipeline implements Pipeline {
     const { clock, tables } = deps;
     this.#graph = new Graph(plan.entries, { clock, tables, metrics, branchOf: this.#branchOf });
     this.#inlet = this.#graph.inletOf(undefined);
+  }
+
+  get isFed(): boolean {
+    return this.#inlet !== undefined;
+  }
+
+  get ended(): Promise<void> | undefined {
+    const ends = this.#sources().map(({ ended }) => ended);
+    if (this.isFed || ends.includes(undefined)) return undefined;
+    return Promise.all(ends).then(() => undefined);
   }
 
   get layout(): BatchLayout {
@@ -161,11 +175,8 @@ class CompiledPipeline implements Pipeline {
   }
 
   async #drain(): Promise<void> {
-    const sources = this.#plan.entries.flatMap(({ from }) =>
-      from?.kind === 'source' ? [from] : [],
-    );
     await Promise.all(
-      sources.map((source) =>
+      this.#sources().map((source) =>
         source.stop().catch((error: unknown) => {
           const fields = { component: 'pipeline', source: source.name, error: explain(error) };
           this.#deps.log.error(fields, 'source could not stop');
@@ -175,6 +186,10 @@ class CompiledPipeline implements Pipeline {
     for (const inlet of this.#coalescing) inlet.flush();
     for (const { extractor, inlet } of this.#extractors()) extractor.flush?.(inlet);
     await Promise.all([...this.#branchOf.values()].map((branch) => branch.drain()));
+  }
+
+  #sources(): readonly Source[] {
+    return this.#plan.entries.flatMap(({ from }) => (from?.kind === 'source' ? [from] : []));
   }
 
   #inletFor(source: Source): Inlet {

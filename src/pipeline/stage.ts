@@ -1,4 +1,4 @@
-import type { Writable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import type { Static, TSchema } from 'typebox';
 import type { Clock } from '../base/clock.ts';
 import type { Settlement } from '../deliver/message.ts';
@@ -98,6 +98,11 @@ export interface Source {
   readonly isOpen?: boolean;
   /** Its messages may be small: they wait this long for others, milliseconds. */
   readonly coalesceMs?: number;
+  /**
+   * Resolves when the input is at its end and all of it has been emitted; rejects when it cannot be
+   * read any more. A source without it never ends.
+   */
+  readonly ended?: Promise<void>;
   start(inlet: Inlet, signal: AbortSignal): Promise<void>;
   /** Resolves when all input that was read has been emitted; nothing is emitted afterwards. */
   stop(): Promise<void>;
@@ -143,6 +148,8 @@ export interface StageDeps {
   readonly readText?: (path: string) => string | undefined;
   /** The stream of `write: stdout`. Default: standard output. */
   readonly stdout?: Writable;
+  /** The stream of `ingest: stdin`. Default: standard input. */
+  readonly stdin?: Readable;
   /** A number from 0 to 1. Default: the system's. */
   readonly random?: () => number;
   /** Bounds of the queue before a sink that takes whole batches, `QUEUE_LIMITS` by default. */
@@ -161,7 +168,16 @@ export interface StageContext {
   declaredKind(field: string): FieldKind | undefined;
   /** Fields here whose numbers text sinks write by their names: `form: 'names'` in `ColumnSpec`. */
   readonly named: ReadonlySet<string>;
-  /** Counts values that do not fit the kind of the field that the stage gives them to. */
+  readonly counts: StageCounts;
+}
+
+/** Counters of one stage. */
+export interface StageCounts {
+  /** Flows that a source has read. */
+  ingested(flows: number): void;
+  /** Input that is not a flow; `code` is that of an error. */
+  ingestError(type: string, code: string): void;
+  /** Values that do not fit the kind of the field that the stage gives them to. */
   unconverted(field: string, values: number): void;
 }
 

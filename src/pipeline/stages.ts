@@ -1,5 +1,8 @@
 import { promEncode } from './encode/prom/prom.ts';
+import { fileChunksIngest, fileIngest, fileLoopIngest } from './ingest/file.ts';
 import { presetIngest } from './ingest/preset.ts';
+import { stdinIngest } from './ingest/stdin.ts';
+import { syntheticIngest } from './ingest/synthetic.ts';
 import type { StageType } from './stage.ts';
 import { filterTransform } from './transform/filter/filter.ts';
 import { genericTransform } from './transform/generic.ts';
@@ -11,6 +14,11 @@ import { storeWrite } from './write/store.ts';
 /** All stage types: the configuration's schema is derived from this table. */
 export const STAGE_TYPES: readonly StageType[] = [
   presetIngest,
+  fileIngest,
+  fileChunksIngest,
+  fileLoopIngest,
+  stdinIngest,
+  syntheticIngest,
   networkTransform,
   filterTransform,
   genericTransform,

@@ -16,7 +16,10 @@ export interface TelemetryServerDeps extends HttpServerDeps {
   readonly health: Health;
 }
 
-/** Serves `/metrics`, `/livez` and `/readyz` (with `?full=1`: each check by name). */
+/**
+ * Serves `/metrics`, `/livez` and `/readyz` (with `?full=1`: each check by name), also under the
+ * names of flowlogs-pipeline, `/live` and `/ready`.
+ */
 export function createTelemetryServer(
   config: HttpServerConfig,
   deps: TelemetryServerDeps,
@@ -37,9 +40,11 @@ async function answer(
       send(response, 200, registry.contentType, await registry.metrics());
       return;
     }
+    case '/live':
     case '/livez':
       sendReport(response, deps.health.live(), full);
       return;
+    case '/ready':
     case '/readyz':
       sendReport(response, deps.health.ready(), full);
       return;

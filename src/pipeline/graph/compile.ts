@@ -1,4 +1,4 @@
-import { BatchLayout, type ColumnSpec, isHeldName } from '../../flow/batch.ts';
+import { BatchLayout, type ColumnSpec, EXTRAS, isHeldName } from '../../flow/batch.ts';
 import type { FieldKind } from '../../flow/field.ts';
 import type { CheckedConfig } from '../config.ts';
 import { configError, PIPELINE_ERRORS } from '../errors.ts';
@@ -149,7 +149,7 @@ function make(
     kindOf: (name) => scope.kindOf(name),
     declaredKind: (name) => scope.declaredKind(name),
     named: scope.named,
-    unconverted: (field, values) => deps.pipelineMetrics.unconverted(entry.name, field, values),
+    counts: deps.pipelineMetrics.countsOf(entry.name),
   });
   const none = madeOfNothing(node, scope);
   if (!('kind' in created)) {
@@ -274,7 +274,7 @@ function planStage(
     const { keeps } = transform;
     if (keeps !== undefined) for (const name of live) if (!keeps.has(name)) live.delete(name);
     // A key of the data that a stage replaces must not be in the extras: it has a column.
-    if (before.isOpen) addReads(live, [...written], before);
+    if (live.has(EXTRAS)) addReads(live, [...written], before);
     addReads(live, transform.reads, before);
   }
   for (const name of live) {

@@ -1,12 +1,13 @@
 import { Type } from 'typebox';
 
 function accepted(description: string) {
-  return Type.Optional(Type.Unknown({ description: `${description} Has no effect in an agent.` }));
+  return Type.Optional(Type.Unknown({ description: description }));
 }
 
 /**
- * Keys of flowlogs-pipeline's file that configure the program around the pipeline. An agent has its
- * own options for these: its FLP_CONFIG may have the keys, but their values are not read.
+ * Keys of flowlogs-pipeline's file that configure the program around the pipeline. A processor
+ * reads some of them (commands/processor/options.ts). An agent has its own options for these: its
+ * FLP_CONFIG may have the keys, but their values are not read.
  */
 export const programKeys = {
   'log-level': accepted('How much is logged.'),

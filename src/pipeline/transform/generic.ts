@@ -39,7 +39,7 @@ export const genericTransform: StageType = stageType({
   },
 });
 
-/** Of fields that are outputs, those that flows have already and that no rule takes over. */
+/** The outputs that flows have already, except those whose value a rule takes over. */
 function clearedOutputs(rules: readonly GenericRule[], context: StageContext): readonly string[] {
   const kept = new Set(
     rules.filter(({ input, output }) => input === output).map(({ output }) => output),
@@ -73,7 +73,7 @@ function copy(rule: GenericRule, source: string, kind: FieldKind, at: StageConte
       const from = batch.filled(source);
       if (from === undefined) return;
       const failures = copyValues(from, batch.column(output), { batch, field: output, factor });
-      if (failures > 0) at.unconverted(output, failures);
+      if (failures > 0) at.counts.unconverted(output, failures);
     },
   };
 }

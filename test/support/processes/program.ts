@@ -33,6 +33,8 @@ export interface StartOptions {
    * Command that runs its arguments, instead of the program: `args` begin with the program's path.
    */
   readonly command?: readonly string[];
+  /** Default: its standard input is empty. */
+  readonly stdin?: 'pipe';
 }
 
 export const EXECUTABLE = join(ROOT, 'dist', 'netobserv');
@@ -49,11 +51,11 @@ export function startProgram(args: readonly string[], options: StartOptions = {}
   const child = spawn(command!, rest, {
     cwd: options.cwd,
     env: options.env ?? process.env,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [options.stdin ?? 'ignore', 'pipe', 'pipe'],
   });
   let text = '';
   const listeners = new Set<() => void>();
-  for (const stream of [child.stdout, child.stderr]) {
+  for (const stream of [child.stdout!, child.stderr!]) {
     stream.setEncoding('utf8').on('data', (piece: string) => {
       text += piece;
       for (const listener of listeners) listener();

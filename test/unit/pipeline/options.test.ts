@@ -82,7 +82,8 @@ describe.each(STAGE_TYPES.map((type) => [`${type.section} ${type.type}`, type] a
     });
 
     test('has its schema where the operator and the command line may import it', async () => {
-      const path = join(ROOT, `src/pipeline/options/${type.section}/${type.type}.ts`);
+      const file = type.type.replaceAll('_', '-');
+      const path = join(ROOT, `src/pipeline/options/${type.section}/${file}.ts`);
       const exported = Object.values((await import(path)) as Record<string, unknown>);
       expect(exported).toContain(type.schema);
     });

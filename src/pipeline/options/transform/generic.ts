@@ -25,7 +25,7 @@ export const GenericOptions = strictObject(
     rules: Type.Array(Rule, {
       description:
         'The rules. All of them take values from before the stage, so fields can change places. ' +
-        'Of several values for one output, the last one counts.',
+        'If several rules have the same output, the last value counts.',
     }),
   },
   {

@@ -1,0 +1,113 @@
+import type { Writable } from 'node:stream';
+import type { Native } from '../../agent/loader/native.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Component } from '../../base/component.ts';
+import { type ConfigDocument, withPlaces } from '../../config/document.ts';
+import { TableSpace } from '../../flow/intern.ts';
+import { checkFile } from '../../pipeline/config.ts';
+import { configError, PIPELINE_ERRORS } from '../../pipeline/errors.ts';
+import { PRESET_INGESTER } from '../../pipeline/options/ingest/preset.ts';
+import { compilePipeline, type Pipeline } from '../../pipeline/pipeline.ts';
+import { STAGE_TYPES } from '../../pipeline/stages.ts';
+import { Health } from '../../telemetry/health.ts';
+import type { Log } from '../../telemetry/log.ts';
+import { createMetrics } from '../../telemetry/metrics.ts';
+import { type LossCount, registerProcessMetrics } from '../../telemetry/process-metrics.ts';
+import { createTelemetryServer } from '../../telemetry/server.ts';
+import { readHostFile } from '../capabilities.ts';
+import { exposeCollection, keepMemorySmall } from '../daemon/memory.ts';
+import { profileServer } from '../daemon/telemetry.ts';
+import { FILE_KEYS, type ProcessorConfig } from './options.ts';
+
+export interface ProcessorDeps {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly stdout: Writable;
+  readonly stderr: LossCount;
+}
+
+/** A processor, connected but not started. */
+export interface ProcessorHost {
+  /** In start order. */
+  readonly components: readonly Component[];
+  readonly health: Health;
+  readonly pipeline: Pipeline;
+}
+
+/** Compiles the pipeline of a file, with its servers. */
+export async function createProcessor(
+  file: ConfigDocument,
+  config: ProcessorConfig,
+  deps: ProcessorDeps & { readonly native: Native },
+): Promise<ProcessorHost> {
+  const { log, clock, native } = deps;
+  const { pipeline, metrics } = compileFile(file, deps);
+  const { suppressDefaultMetrics, disableGlobalServer, address, port, tls } =
+    pipeline.metricsSettings;
+  const own = createMetrics('', metrics.registry);
+  if (!suppressDefaultMetrics) registerProcessMetrics(own, deps.stderr);
+  const health = new Health();
+  const shared = { log, metrics, health, counts: own };
+  const files = tls === undefined || tls.certPath === '' ? {} : { tls };
+  const servers = [
+    ...(disableGlobalServer ? [] : [createTelemetryServer({ address, port, ...files }, shared)]),
+    ...(config.healthAddr === ''
+      ? []
+      : [
+          createTelemetryServer(
+            { address: config.healthAddr.host, port: config.healthAddr.port },
+            shared,
+          ),
+        ]),
+    ...(await profileServer(config, { log, clock, counts: own })),
+  ];
+  const trimming = keepMemorySmall({ native, log, clock, exposeCollection, read: readHostFile });
+  return {
+    components: [...servers, watched(pipeline, health), trimming],
+    health,
+    pipeline,
+  };
+}
+
+/** The pipeline of a file; throws every mistake, each with its place. */
+export function compileFile(file: ConfigDocument, { log, clock, stdout }: ProcessorDeps) {
+  const { config, programKeys } = checkFile(file, STAGE_TYPES);
+  for (const key of programKeys) {
+    if (FILE_KEYS[key] === undefined) log.warn({ key }, 'this key of the file has no effect');
+  }
+  const metrics = createMetrics(config.metricsSettings?.prefix ?? '');
+  const pipeline = withPlaces(file, () => {
+    const compiled = compilePipeline(config, {
+      ...{ log, clock, stdout, metrics },
+      tables: new TableSpace(),
+    });
+    if (!compiled.isFed) return compiled;
+    const problem = `"${PRESET_INGESTER}" is an agent's: begin with an ingest stage`;
+    throw configError(PIPELINE_ERRORS.noInput, 'pipeline', problem);
+  });
+  return { pipeline, metrics };
+}
+
+/** Not ready before the pipeline has started, nor after its input has ended. */
+function watched(pipeline: Pipeline, health: Health): Component {
+  let state = 'the pipeline has not started';
+  health.addReady('pipeline', () => (state === '' ? { ok: true } : { ok: false, reason: state }));
+  return {
+    async start(signal) {
+      await pipeline.start(signal);
+      state = '';
+      pipeline.ended?.then(
+        () => {
+          state = 'the input has ended';
+        },
+        () => {
+          state = 'the input cannot be read any more';
+        },
+      );
+    },
+    async stop() {
+      state = 'the pipeline stops';
+      await pipeline.stop();
+    },
+  };
+}

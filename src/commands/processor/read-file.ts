@@ -1,0 +1,68 @@
+import { NetobservError } from '../../base/errors.ts';
+import { type ConfigDocument, parseDocument } from '../../config/document.ts';
+import { CONFIG_ERRORS } from '../../config/errors.ts';
+import type { FileEntry } from '../../config/load.ts';
+import type { Flags } from '../command.ts';
+import { readText } from '../options.ts';
+import { FILE_KEYS, PART_FLAGS } from './options.ts';
+
+/** A pipeline's file, with the parts that flags replace. Throws `CONFIG_ERRORS.file`. */
+export async function readPipelineFile(flags: Flags): Promise<ConfigDocument> {
+  const path = flags.config ?? flags.file;
+  const file =
+    typeof path === 'string'
+      ? parseDocument(path, await readText(path))
+      : parseDocument('the command line', '{}');
+  const { value } = file;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    const problem = 'expected the keys "pipeline" and "parameters"';
+    throw new NetobservError(CONFIG_ERRORS.file, `${file.place('').text}: ${problem}`);
+  }
+  const parts = new Map(
+    PART_FLAGS.flatMap((key) => {
+      const text = flags[key];
+      return typeof text === 'string' ? [[key, parseDocument(`--${key}`, text)] as const] : [];
+    }),
+  );
+  return parts.size === 0 ? file : withParts(file, parts);
+}
+
+function withParts(
+  file: ConfigDocument,
+  parts: ReadonlyMap<string, ConfigDocument>,
+): ConfigDocument {
+  const own = [...parts].map(([key, part]) => [key, part.value] as const);
+  /** The document that a path is in, and the path there. */
+  const inside = (path: string): readonly [ConfigDocument, string] => {
+    const key = /^[^.[]*/.exec(path)![0];
+    const part = parts.get(key);
+    return part === undefined ? [file, path] : [part, path.slice(key.length).replace(/^\./, '')];
+  };
+  return {
+    name: file.name,
+    value: { ...(file.value as object), ...Object.fromEntries(own) },
+    place(path, part) {
+      const [document, rest] = inside(path);
+      return document.place(rest, part);
+    },
+    written(path) {
+      const [document, rest] = inside(path);
+      return document.written(rest);
+    },
+  };
+}
+
+/** The file's values of the options around the pipeline. */
+export function programEntries(file: ConfigDocument): readonly FileEntry[] {
+  return Object.entries(file.value as object).flatMap(([key, value]) => {
+    const option = FILE_KEYS[key];
+    if (option === undefined) return [];
+    const isText = typeof value !== 'object' || value === null;
+    return {
+      key: option,
+      text: isText ? (file.written(key) ?? String(value ?? '')) : undefined,
+      problem: isText ? undefined : 'is a list or a mapping',
+      where: file.place(key).text,
+    };
+  });
+}
