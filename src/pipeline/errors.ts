@@ -71,6 +71,12 @@ export const PIPELINE_ERRORS = defineErrors('ERR_PIPELINE', {
     meaning: 'The input of an ingest stage cannot be read.',
     remedy: 'Check the path and its permissions, and that the file is whole.',
   },
+  busy: {
+    kind: 'unavailable',
+    meaning:
+      'An ingest stage has no room for more calls, since its flows are not written fast enough.',
+    remedy: 'Check the sinks of the pipeline; senders try again.',
+  },
   metric: {
     kind: 'usage',
     meaning: 'The definition of a metric contradicts itself or another one.',

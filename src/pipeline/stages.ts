@@ -1,5 +1,6 @@
 import { promEncode } from './encode/prom/prom.ts';
 import { fileChunksIngest, fileIngest, fileLoopIngest } from './ingest/file.ts';
+import { grpcIngest } from './ingest/grpc.ts';
 import { presetIngest } from './ingest/preset.ts';
 import { stdinIngest } from './ingest/stdin.ts';
 import { syntheticIngest } from './ingest/synthetic.ts';
@@ -14,6 +15,7 @@ import { storeWrite } from './write/store.ts';
 /** All stage types: the configuration's schema is derived from this table. */
 export const STAGE_TYPES: readonly StageType[] = [
   presetIngest,
+  grpcIngest,
   fileIngest,
   fileChunksIngest,
   fileLoopIngest,

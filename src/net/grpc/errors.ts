@@ -26,6 +26,11 @@ export const GRPC_ERRORS = defineErrors('ERR_NET_GRPC', {
     meaning: 'The gRPC server did not answer before the deadline. The message may have arrived.',
     remedy: 'Check the load of the server and of the network.',
   },
+  listen: {
+    kind: 'usage',
+    meaning: 'A gRPC server cannot listen on its address.',
+    remedy: 'Choose another port, or end the program that uses it; the cause is in the message.',
+  },
   closed: {
     kind: 'internal',
     meaning: 'A call was made before the client was opened or after it was closed.',
