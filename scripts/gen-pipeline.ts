@@ -55,6 +55,31 @@ flowlogs-pipeline's file has further keys, which configure the program around th
 processor reads \`log-level\`, \`healthAddr\` and \`pprofAddr\`, which its flags of the same names
 override. It accepts the others with a warning, as an agent does all of them.`;
 
+const CONDITIONS = `## Conditions
+
+\`keepEntryQuery\` has the query language of flowlogs-pipeline:
+
+\`\`\`
+SrcK8S_Namespace="prod" and (DstPort=443 or with(DnsId)) and DstAddr not in ("10.0.0.0/8")
+\`\`\`
+
+| Condition | Meaning |
+|---|---|
+| \`FIELD="text"\`, \`!="text"\` | the same text or another one; backquotes need no escapes |
+| \`FIELD=5\`, \`!=\`, \`>\`, \`<\`, \`>=\`, \`<=\` | comparison with a number |
+| \`FIELD=~"^eth"\`, \`!~\` | a regular expression of Go, for any part of the text |
+| \`FIELD=OTHER\` and so on | comparison with another field; \`"$(OTHER)/x"\` has its value |
+| \`FIELD in ("a", 5, "10.0.0.0/8")\`, \`not in\` | one of several values, or of networks |
+| \`with(FIELD)\`, \`without(FIELD)\` | whether the flow has the field |
+| \`not\`, \`and\`, \`or\`, parentheses | \`a and b or c\` means \`a and (b or c)\` |
+
+- Values compare by their text: 6 and "6" are the same, and so is an address in any notation. In
+  flowlogs-pipeline a number never equals a text, and fractions are cut.
+- A field that is absent meets only \`!="text"\`, \`!=OTHER\`, \`!~\` and \`without\`.
+- A list meets a condition if one of its entries does; \`!=\` and \`!~\` must hold for all of them.
+- \`in\`, \`not\`, negative numbers, fractions and comparisons of two fields are additions to
+  flowlogs-pipeline.`;
+
 /** deploy/reference/pipeline.gen.md: every key of a pipeline's configuration. */
 export function generatePipelineReference(): GeneratedFile {
   const program = strictObject(programKeys, { description: '' });
@@ -66,6 +91,7 @@ export function generatePipelineReference(): GeneratedFile {
       describeSchema(program).rows.map(({ key, description }) => [code(key), description]),
     )}`,
     ...SECTIONS.flatMap((section) => sectionText(section)),
+    CONDITIONS,
   ].join('\n\n');
   return { path: 'deploy/reference/pipeline.gen.md', text: `${text}\n` };
 }

@@ -4,7 +4,7 @@ import { loadConfig } from '../config/load.ts';
 import { createLog } from '../telemetry/log.ts';
 import { logNodeWarnings } from '../telemetry/warnings.ts';
 import { loadNative } from './assets.ts';
-import type { Command, CommandContext, Flags } from './command.ts';
+import type { Command, Flags } from './command.ts';
 import { droppedRows, growthAfter, runToEnd } from './daemon/ends.ts';
 import { runComponents } from './daemon/lifecycle.ts';
 import { COMMAND_ERRORS } from './errors.ts';

@@ -30,6 +30,8 @@ export interface CopyOptions {
   readonly field?: string;
   /** Numbers are multiplied by it. Default: 1. */
   readonly factor?: number;
+  /** The rows that get a value, ascending. Default: all. */
+  readonly only?: Uint32Array;
 }
 
 /**
@@ -37,26 +39,29 @@ export interface CopyOptions {
  * to hold them (`canHold`). Returns the number of values that did not fit.
  */
 export function copyValues(from: Column, into: Column, options: CopyOptions): number {
-  const { length } = options.batch;
   if (into.kind === 'any') copyToAny(from, into, options);
   else if (from.kind === 'any') return copyFromAny(from, into, options);
-  else if ('present' in into) copyNumbers(from as Numbers, into, length, options.factor ?? 1);
-  else if ('offsets' in into) copyLists(from as ListColumn, into, length);
-  else copyIds(from as IdColumn, into, length);
+  else if ('present' in into) copyNumbers(from as Numbers, into, options);
+  else if ('offsets' in into) copyLists(from as ListColumn, into, options);
+  else copyIds(from as IdColumn, into, options);
   return 0;
 }
 
-function copyNumbers(from: Numbers, into: Numbers, length: number, factor: number): void {
+function copyNumbers(from: Numbers, into: Numbers, { batch, only, factor = 1 }: CopyOptions): void {
   const { present } = from;
-  for (let row = 0; row < length; row++) {
+  const count = only?.length ?? batch.length;
+  for (let i = 0; i < count; i++) {
+    const row = only === undefined ? i : only[i]!;
     if (!hasBit(present, row)) continue;
     into.values[row] = from.values[row]! * factor;
     setBit(into.present, row);
   }
 }
 
-function copyIds(from: IdColumn, into: IdColumn, length: number): void {
-  for (let row = 0; row < length; row++) {
+function copyIds(from: IdColumn, into: IdColumn, { batch, only }: CopyOptions): void {
+  const count = only?.length ?? batch.length;
+  for (let i = 0; i < count; i++) {
+    const row = only === undefined ? i : only[i]!;
     const id = from.values[row]!;
     if (id !== MISSING) into.values[row] = id;
   }
@@ -64,11 +69,20 @@ function copyIds(from: IdColumn, into: IdColumn, length: number): void {
 
 type Lists = Pick<ListColumn, 'offsets' | 'values'>;
 
-function copyLists(from: ListColumn, into: ListColumn, length: number): void {
-  const old = { offsets: into.offsets.slice(), values: into.values.slice() };
-  for (let row = 0; row < length; row++) {
-    copyList(from.offsets[row + 1]! > from.offsets[row]! ? from : old, row, into);
+/** Lists are written anew, those of rows that get no value as well. */
+function copyLists(from: ListColumn, into: ListColumn, { batch, only }: CopyOptions): void {
+  const old = copyOf(into);
+  let next = 0;
+  for (let row = 0; row < batch.length; row++) {
+    const isWanted = only === undefined || only[next] === row;
+    if (isWanted) next++;
+    const isFilled = from.offsets[row + 1]! > from.offsets[row]!;
+    copyList(isWanted && isFilled ? from : old, row, into);
   }
+}
+
+function copyOf({ offsets, values }: Lists): Lists {
+  return { offsets: offsets.slice(), values: values.slice() };
 }
 
 /** Appends the list of a row; the lists of the rows before it are there. */
@@ -79,20 +93,24 @@ function copyList(from: Lists, row: number, into: ListColumn): void {
   into.offsets[row + 1] = end;
 }
 
-function copyToAny(from: Column, into: AnyColumn, { batch, factor = 1 }: CopyOptions): void {
-  for (let row = 0; row < batch.length; row++) {
+function copyToAny(from: Column, into: AnyColumn, { batch, only, factor = 1 }: CopyOptions): void {
+  const count = only?.length ?? batch.length;
+  for (let i = 0; i < count; i++) {
+    const row = only === undefined ? i : only[i]!;
     const value = scaled(readValue(from, row, batch.tables), factor);
     if (value !== undefined) into.values[row] = value;
   }
 }
 
 function copyFromAny(from: AnyColumn, into: Column, options: CopyOptions): number {
-  const { batch, field = '', factor = 1 } = options;
-  const old =
-    'offsets' in into ? { offsets: into.offsets.slice(), values: into.values.slice() } : undefined;
+  const { batch, only, field = '', factor = 1 } = options;
+  const old = 'offsets' in into ? copyOf(into) : undefined;
   let failures = 0;
+  let next = 0;
   for (let row = 0; row < batch.length; row++) {
-    const value = scaled(from.values[row], factor);
+    const isWanted = only === undefined || only[next] === row;
+    if (isWanted) next++;
+    const value = isWanted ? scaled(from.values[row], factor) : undefined;
     if (value !== undefined && storeValue(into, row, value, field, batch.tables)) continue;
     if (value !== undefined) failures++;
     if (old !== undefined) copyList(old, row, into as ListColumn);

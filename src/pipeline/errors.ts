@@ -56,6 +56,11 @@ export const PIPELINE_ERRORS = defineErrors('ERR_PIPELINE', {
     meaning: 'A regular expression cannot be compiled.',
     remedy: 'Correct the expression; it has the syntax of Go.',
   },
+  expression: {
+    kind: 'usage',
+    meaning: 'A condition of a filter cannot be read.',
+    remedy: 'Correct it at the character in the message; pipeline.gen.md has the language.',
+  },
   cidr: {
     kind: 'usage',
     meaning: 'A network in the configuration is not a CIDR.',

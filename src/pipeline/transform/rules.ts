@@ -23,6 +23,8 @@ export function makeRules<Rule extends { readonly type: string }, Facts>(
   rules: readonly Rule[],
   context: StageContext,
   facts: Facts,
+  /** Where a rule stands in the configuration, if `rules` are only some of the list. */
+  indexOf?: (rule: Rule) => number,
 ): readonly Transform[] {
   const made = new Map<string, FieldKind>();
   const removed = new Set<string>();
@@ -30,7 +32,7 @@ export function makeRules<Rule extends { readonly type: string }, Facts>(
   const transforms = rules.map((rule, index) => {
     const at: StageContext = {
       ...context,
-      path: `${context.path}.rules[${index}]`,
+      path: `${context.path}.rules[${indexOf?.(rule) ?? index}]`,
       kindOf: (name) => (removed.has(name) ? undefined : (made.get(name) ?? context.kindOf(name))),
       declaredKind: (name) => made.get(name) ?? context.declaredKind(name),
     };

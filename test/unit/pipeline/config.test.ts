@@ -77,7 +77,7 @@ test.each<readonly [string, unknown, string, string]>([
     'unknown source type',
     { pipeline: [{ name: 'a' }], parameters: [{ name: 'a', ingest: { type: 'carrier-pigeon' } }] },
     'ERR_PIPELINE_TYPE_UNKNOWN',
-    'parameters[0].ingest.type: unknown type "carrier-pigeon" (known: preset, file',
+    'parameters[0].ingest.type: unknown type "carrier-pigeon" (known: preset, grpc',
   ],
   [
     'options missing',

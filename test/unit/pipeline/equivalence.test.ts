@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { TableSpace } from '../../../src/flow/intern.ts';
 import type { PipelineConfig, StageParameters } from '../../../src/pipeline/options/graph.ts';
+import { filterRule } from '../../support/models/any-filter-rule.ts';
 import { interpret } from '../../support/models/interpreter/interpret.ts';
 import { parseSamples } from '../../support/models/interpreter/prom.ts';
 import { appendRows, type Row } from '../../support/models/interpreter/rows.ts';
@@ -54,39 +55,6 @@ const networkRule = fc.constantFrom<Record<string, unknown>>(
   { type: 'decode_tcp_flags', decode_tcp_flags: { input: 'Flags', output: 'Flags' } },
   { type: 'add_subnet', add_subnet: { input: 'SrcAddr', output: 'Net', subnet_mask: '/20' } },
   { type: 'add_subnet', add_subnet: { input: 'DstAddr', output: 'Net', subnet_mask: '/64' } },
-);
-
-const filterRule = fc.oneof(
-  fc.constantFrom('SrcAddr', 'Flags', 'AgentIP', 'Svc', 'Interfaces').map((input) => ({
-    type: 'remove_field',
-    removeField: { input },
-  })),
-  fc
-    .constantFrom<readonly [string, unknown]>(
-      ['Proto', 17],
-      ['Svc', 'fixed'],
-      ['SrcSubnetLabel', ''],
-      ['DstAddr', '10.0.0.1'],
-      ['Cluster', 'here'],
-    )
-    .map(([input, value]) => ({ type: 'add_field', addField: { input, value } })),
-  fc
-    .tuple(
-      fc.constantFrom('exists', 'doesnt_exist', 'equal', 'not_equal'),
-      fc.constantFrom<readonly [string, unknown]>(
-        ['Proto', 6],
-        ['Bytes', 0],
-        ['SrcSubnetLabel', 'node-a'],
-        ['DstAddr', '10.128.1.7'],
-        ['Svc', 'http'],
-        ['FlowDirection', '1'],
-        ['NoSuchField', 'x'],
-      ),
-    )
-    .map(([how, [input, value]]) => ({
-      type: `remove_entry_if_${how}`,
-      removeEntry: { input, value },
-    })),
 );
 
 const genericRule = fc.constantFrom<Record<string, unknown>>(

@@ -1,14 +1,12 @@
-import { goRegExp } from '../../../base/go-regexp.ts';
-import { textOf } from '../../../base/shown.ts';
 import type { FlowBatch } from '../../../flow/batch.ts';
 import type { FieldKind } from '../../../flow/field.ts';
-import { ColumnTest, tableOf } from '../../column-test.ts';
+import { ColumnTest } from '../../column-test.ts';
 import { configError, PIPELINE_ERRORS } from '../../errors.ts';
 import type { MetricFilter } from '../../options/encode/prom.ts';
+import { PatternError, patternOf } from '../../patterns.ts';
+import { cellText } from '../../row-text.ts';
+import { fieldsIn, filled } from '../../templates.ts';
 import { canonical } from '../../transform/filter/remove-entry.ts';
-
-/** Longer patterns are mistakes or attacks, even though each runs only once per distinct value. */
-const PATTERN_MAX_CHARS = 1000;
 
 /** Removes rows from `rows[0 .. count]` in place and returns how many are left. */
 export interface RowFilter {
@@ -50,7 +48,7 @@ export function keyFilters(
         kind: 'row',
         key,
         rows,
-        reads: [key, ...entries.flatMap((one) => fieldsOf(one.filter.value))],
+        reads: [key, ...entries.flatMap((one) => fieldsIn(one.filter.value))],
       };
     }
     // A single filter that only tests presence needs no text.
@@ -93,28 +91,18 @@ function alternative(filter: MetricFilter, path: string, kind: FieldKind | undef
 }
 
 function compilePattern(pattern: string, path: string): RegExp {
-  if (pattern.length > PATTERN_MAX_CHARS) {
-    const problem = `the pattern has ${pattern.length} characters, at most ${PATTERN_MAX_CHARS}`;
-    throw configError(PIPELINE_ERRORS.regex, `${path}.value`, problem);
-  }
   try {
-    return goRegExp(pattern);
-  } catch (cause) {
-    const problem = `${JSON.stringify(pattern)} is not a regular expression`;
-    throw configError(PIPELINE_ERRORS.regex, `${path}.value`, problem, cause);
+    return patternOf(pattern);
+  } catch (error) {
+    if (!(error instanceof PatternError)) throw error;
+    throw configError(PIPELINE_ERRORS.regex, `${path}.value`, error.message, error.cause);
   }
 }
 
 type RowTest = (text: string | undefined, other: (field: string) => string) => boolean;
 
-const REFERENCE = /\$\(([^)]+)\)/g;
-
 function isTemplate({ type, value }: MetricFilter): boolean {
-  return (type === 'equal' || type === 'not_equal') && fieldsOf(value).length > 0;
-}
-
-function fieldsOf(value: string): string[] {
-  return [...value.matchAll(REFERENCE)].map((match) => match[1]!);
+  return (type === 'equal' || type === 'not_equal') && fieldsIn(value).length > 0;
 }
 
 function rowTest(filter: MetricFilter, path: string, kind: FieldKind | undefined): RowTest {
@@ -122,8 +110,7 @@ function rowTest(filter: MetricFilter, path: string, kind: FieldKind | undefined
     const passes = alternative(filter, path, kind);
     return (text) => passes(text);
   }
-  const fill = (other: (field: string) => string): string =>
-    filter.value.replace(REFERENCE, (_reference, field: string) => other(field));
+  const fill = (other: (field: string) => string): string => filled(filter.value, other);
   return filter.type === 'equal'
     ? (text, other) => text !== undefined && text === fill(other)
     : (text, other) => text !== fill(other);
@@ -148,38 +135,5 @@ class TemplateFilter implements RowFilter {
       if (this.#tests.some((test) => test(text, other))) rows[left++] = row;
     }
     return left;
-  }
-}
-
-/** Text of one cell, undefined when it is absent. */
-export function cellText(batch: FlowBatch, field: string, row: number): string | undefined {
-  if (!batch.has(field)) return undefined;
-  const column = batch.column(field);
-  switch (column.kind) {
-    case 'str':
-    case 'addr':
-    case 'mac': {
-      const id = column.values[row]!;
-      return id === 0 ? undefined : tableOf(batch, column.kind).text(id);
-    }
-    case 'any': {
-      const value = column.values[row];
-      return value === undefined ? undefined : textOf(value);
-    }
-    case 'list<u32>':
-    case 'list<str>': {
-      const start = column.offsets[row]!;
-      const values = column.values.subarray(start, column.offsets[row + 1]!);
-      if (values.length === 0) return undefined;
-      const { strings } = batch.tables;
-      const texts = [...values].map((value) =>
-        column.kind === 'list<str>' ? strings.text(value) : String(value),
-      );
-      return texts.join(',');
-    }
-    default: {
-      const word = column.present[row >>> 5]!;
-      return ((word >>> (row & 31)) & 1) === 1 ? String(column.values[row]!) : undefined;
-    }
   }
 }

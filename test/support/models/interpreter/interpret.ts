@@ -1,7 +1,8 @@
 import type { PipelineConfig } from '../../../../src/pipeline/options/graph.ts';
+import { filterStage } from './filter.ts';
 import { type Metric, observe, type Samples } from './prom.ts';
 import type { Row } from './rows.ts';
-import { type Files, filterStage, genericStage, networkStage, type RowStage } from './stages.ts';
+import { type Files, genericStage, networkStage, type RowStage } from './stages.ts';
 
 export interface Outcome {
   /** Rows that reach each sink, in order. */

@@ -147,25 +147,6 @@ function direction(row: Row, info: Readonly<Record<string, string>>): Row {
   return kept;
 }
 
-interface FilterRule {
-  readonly type: string;
-  readonly removeField?: { readonly input: string };
-  readonly addField?: { readonly input: string; readonly value: unknown };
-  readonly removeEntry?: { readonly input: string; readonly value?: unknown };
-}
-
-export function filterStage(options: { readonly rules: readonly FilterRule[] }): RowStage {
-  return (row) => {
-    let current: Row = row;
-    for (const rule of options.rules) {
-      const next = applyFilter(current, rule);
-      if (next === undefined) return undefined;
-      current = next;
-    }
-    return current;
-  };
-}
-
 interface GenericOptions {
   readonly policy?: string;
   readonly rules: readonly (InOut & { readonly multiplier?: number })[];
@@ -182,22 +163,4 @@ export function genericStage({ policy, rules }: GenericOptions): RowStage {
     }
     return result;
   };
-}
-
-function applyFilter(row: Row, rule: FilterRule): Row | undefined {
-  if (rule.type === 'remove_field') {
-    const { [rule.removeField!.input]: _removed, ...rest } = row;
-    return rest;
-  }
-  if (rule.type === 'add_field') return set(row, rule.addField!.input, rule.addField!.value);
-  const { input, value: wanted } = rule.removeEntry!;
-  const value = row[input];
-  const equal = value !== undefined && String(value) === String(wanted);
-  const removed: Record<string, boolean> = {
-    remove_entry_if_exists: value !== undefined,
-    remove_entry_if_doesnt_exist: value === undefined,
-    remove_entry_if_equal: equal,
-    remove_entry_if_not_equal: value !== undefined && !equal,
-  };
-  return removed[rule.type] ? undefined : row;
 }
