@@ -1,3 +1,4 @@
+import { kafkaEncode } from './encode/kafka.ts';
 import { promEncode } from './encode/prom/prom.ts';
 import { fileChunksIngest, fileIngest, fileLoopIngest } from './ingest/file.ts';
 import { grpcIngest } from './ingest/grpc.ts';
@@ -25,6 +26,7 @@ export const STAGE_TYPES: readonly StageType[] = [
   filterTransform,
   genericTransform,
   promEncode,
+  kafkaEncode,
   noneWrite,
   stdoutWrite,
   storeWrite,

@@ -71,7 +71,11 @@ export function requestsOf(
   const keys = new Uint8Array(count * KEY_BYTES);
   writeKeys(batch, keys);
   const hashes = new Uint32Array(count);
-  for (let r = 0; r < count; r++) hashes[r] = fnv1a32(keys, r * KEY_BYTES, (r + 1) * KEY_BYTES);
+  for (let r = 0; r < count; r++) {
+    const at = r * KEY_BYTES;
+    // Flows without addresses have no conversation: they are dealt out.
+    hashes[r] = isBlank(keys, at) ? r : fnv1a32(keys, at, at + KEY_BYTES);
+  }
   const { bytes: values, offsets } = encoded;
   const packets = column(batch, 'Packets');
   const octets = column(batch, 'Bytes');
@@ -107,10 +111,11 @@ function byPartition(
 
 /** A number of each selected flow; 0 where it is absent. */
 function column(batch: FlowBatch, name: string): Float64Array {
-  const values = batch.f64(name);
-  const present = batch.present(name);
   const { selection } = batch;
   const numbers = new Float64Array(batch.selected);
+  if (batch.layout.kindOf(name) !== 'f64') return numbers;
+  const values = batch.f64(name);
+  const present = batch.present(name);
   for (let r = 0; r < numbers.length; r++) {
     const row = selection === undefined ? r : selection[r]!;
     if (hasBit(present, row)) numbers[r] = values[row]!;
@@ -120,6 +125,7 @@ function column(batch: FlowBatch, name: string): Float64Array {
 
 /** The lesser address first, so that both directions of a conversation have one key. */
 function writeKeys(batch: FlowBatch, keys: Uint8Array): void {
+  if (!batch.has('SrcAddr') || !batch.has('DstAddr')) return;
   const sources = batch.ids('SrcAddr');
   const targets = batch.ids('DstAddr');
   const { addresses } = batch.tables;
@@ -132,6 +138,11 @@ function writeKeys(batch: FlowBatch, keys: Uint8Array): void {
     writeAddress(addresses, targets[row]!, keys, at + ADDRESS_BYTES);
     if (isGreater(keys, at)) swap(keys, at);
   }
+}
+
+function isBlank(keys: Uint8Array, at: number): boolean {
+  for (let i = at; i < at + KEY_BYTES; i++) if (keys[i] !== 0) return false;
+  return true;
 }
 
 function writeAddress(addresses: AddressTable, id: number, keys: Uint8Array, at: number): void {
