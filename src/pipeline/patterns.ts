@@ -1,4 +1,5 @@
 import { goRegExp } from '../base/go-regexp.ts';
+import { configError, PIPELINE_ERRORS } from './errors.ts';
 
 /** Longer patterns are mistakes or attacks, even though each runs only once per distinct value. */
 const PATTERN_MAX_CHARS = 1000;
@@ -16,5 +17,15 @@ export function patternOf(pattern: string): RegExp {
     return goRegExp(pattern);
   } catch (cause) {
     throw new PatternError(`${JSON.stringify(pattern)} is not a regular expression`, { cause });
+  }
+}
+
+/** Does the same for the value at a path of the configuration, which a coded error names. */
+export function patternAt(pattern: string, path: string): RegExp {
+  try {
+    return patternOf(pattern);
+  } catch (error) {
+    if (!(error instanceof PatternError)) throw error;
+    throw configError(PIPELINE_ERRORS.regex, path, error.message, error.cause);
   }
 }

@@ -1,12 +1,10 @@
 import { brokerOf, readCredentials } from '../../deliver/targets/kafka-files.ts';
-import type { Acks, KafkaOptions } from '../../net/kafka/producer.ts';
+import { ACKS, type KafkaOptions } from '../../net/kafka/options.ts';
 import type { AgentConfig } from '../config.ts';
 import { refuse } from './check.ts';
 
 /** Name that brokers show in their logs and quotas. */
 const CLIENT_ID = 'netobserv-agent';
-
-const ACKS: Readonly<Record<AgentConfig['kafkaAcks'], Acks>> = { all: -1, leader: 1, none: 0 };
 
 /** Converts the agent's options; throws a coded error that names the variable. */
 export function kafkaOptionsOf(config: AgentConfig): KafkaOptions {

@@ -1,8 +1,8 @@
 import type { FlowBatch } from '../../flow/batch.ts';
 import { hasBit } from '../../flow/bits.ts';
 import { type AddressTable, MISSING } from '../../flow/intern.ts';
+import { type KafkaRecords, KEY_BYTES } from '../../net/kafka/options.ts';
 import { fnv1a32, partitionOf } from '../../net/kafka/partition.ts';
-import { type KafkaRecords, KEY_BYTES } from '../../net/kafka/producer.ts';
 import type { Message } from '../message.ts';
 import type { Encoder } from '../outlet.ts';
 

@@ -1,6 +1,6 @@
 import { createSecureContext } from 'node:tls';
 import { explain } from '../../base/errors.ts';
-import type { KafkaCredentials } from '../../net/kafka/producer.ts';
+import type { KafkaCredentials } from '../../net/kafka/options.ts';
 import type { RenewalReport } from '../../telemetry/renewed-files.ts';
 
 type Load = () => Promise<KafkaCredentials>;

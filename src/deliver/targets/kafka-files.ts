@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { resolve } from 'node:path';
-import type { KafkaCredentials, KafkaSasl, KafkaTls } from '../../net/kafka/producer.ts';
+import type { KafkaCredentials, KafkaSasl, KafkaTls } from '../../net/kafka/options.ts';
 import { readSmallFile } from '../../telemetry/small-file.ts';
 
 /** Paths of PEM files; empty: none. */

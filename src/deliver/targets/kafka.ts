@@ -1,5 +1,7 @@
+import { assertExists } from '../../base/assert.ts';
 import type { Clock } from '../../base/clock.ts';
-import { type KafkaOptions, KafkaProducer, SEND_MAX_MS } from '../../net/kafka/producer.ts';
+import { isIdempotent, type KafkaOptions, SEND_MAX_MS } from '../../net/kafka/options.ts';
+import type { KafkaProducer } from '../../net/kafka/producer.ts';
 import type { RenewalReport } from '../../telemetry/renewed-files.ts';
 import { DELIVERY_DEFAULTS, type Target } from '../delivery.ts';
 import { divide, type KafkaMessage, type RequestLimits } from '../encoders/kafka.ts';
@@ -26,23 +28,30 @@ export interface KafkaTargetDeps {
 /** A topic; each message is a request for one partition. */
 export class KafkaTarget implements Target<KafkaMessage> {
   readonly inFlightMax: number;
-  readonly #producer: KafkaProducer;
+  readonly #options: KafkaOptions;
+  #producer: KafkaProducer | undefined;
   readonly #limits: RequestLimits;
   readonly #clock: Clock;
 
   constructor(options: KafkaTargetOptions, { clock, report }: KafkaTargetDeps) {
     const { limits, isAsync, ...producer } = options;
     const credentials = keptCredentials(options.credentials, report);
-    this.#producer = new KafkaProducer({ ...producer, credentials });
+    this.#options = { ...producer, credentials };
     this.#limits = limits;
     this.#clock = clock;
     // Records are stored once only if they are sent again before any others of their partition.
-    this.inFlightMax = isAsync && !this.#producer.isIdempotent ? ASYNC_REQUESTS_MAX : 1;
+    this.inFlightMax = isAsync && !isIdempotent(producer) ? ASYNC_REQUESTS_MAX : 1;
   }
 
   /** Partitions of the topic, as last reported. */
   get partitions(): number | undefined {
-    return this.#producer.partitions;
+    return this.#producer?.partitions;
+  }
+
+  /** Loads the library: programs without Kafka do without it. */
+  async open(): Promise<void> {
+    const kafka = await import('../../net/kafka/producer.ts');
+    this.#producer = new kafka.KafkaProducer(this.#options);
   }
 
   // The first request connects: an unreachable broker does not prevent a start.
@@ -50,17 +59,18 @@ export class KafkaTarget implements Target<KafkaMessage> {
     message: KafkaMessage,
     signal: AbortSignal,
   ): Promise<readonly KafkaMessage[] | undefined> {
+    const producer = assertExists(this.#producer, 'the target is open');
     if (message.records === undefined) {
-      return divide(message, await this.#producer.countPartitions(signal), this.#limits);
+      return divide(message, await producer.countPartitions(signal), this.#limits);
     }
-    await this.#producer.send(message.records, signal);
+    await producer.send(message.records, signal);
     return undefined;
   }
 
   async close(): Promise<void> {
     const closed = new AbortController();
     const late = this.#clock.sleep(CLOSE_TIMEOUT_MS, closed.signal).catch(() => undefined);
-    await Promise.race([this.#producer.close(), late]);
+    await Promise.race([this.#producer?.close(), late]);
     closed.abort();
   }
 }

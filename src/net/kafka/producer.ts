@@ -2,56 +2,19 @@ import type { ConnectionOptions } from 'node:tls';
 import kafkajs from 'kafkajs';
 import { assertExists } from '../../base/assert.ts';
 import type { NetobservError } from '../../base/errors.ts';
-import { addCodecs, COMPRESSION_TYPES, type Compression } from './compression.ts';
+import { addCodecs, COMPRESSION_TYPES } from './compression.ts';
 import { failureOf, kafkaError } from './failure.ts';
+import {
+  isIdempotent,
+  type KafkaCredentials,
+  type KafkaOptions,
+  type KafkaRecords,
+  type KafkaTls,
+  KEY_BYTES,
+} from './options.ts';
 import { partialMetadata } from './partial-metadata.ts';
 import { quietRequestQueue } from './quiet-queue.ts';
 import { Sockets, seedName } from './sockets.ts';
-
-/** -1: all replicas in sync, 1: the leader, 0: no answer. */
-export type Acks = -1 | 0 | 1;
-
-export interface KafkaTls {
-  /** PEM; undefined: Node's default authorities. */
-  readonly ca?: string;
-  readonly cert?: string;
-  readonly key?: string;
-  readonly insecureSkipVerify: boolean;
-}
-
-export type KafkaSasl = Extract<
-  kafkajs.SASLOptions,
-  { readonly mechanism: 'plain' | 'scram-sha-512' }
->;
-
-/** Secrets and certificates, read again for each new client, since they may be renewed. */
-export interface KafkaCredentials {
-  readonly tls?: KafkaTls;
-  readonly sasl?: KafkaSasl;
-}
-
-export interface KafkaOptions {
-  readonly clientId: string;
-  /** `HOST:PORT`, IPv6 addresses in brackets. */
-  readonly brokers: readonly string[];
-  readonly topic: string;
-  readonly acks: Acks;
-  readonly compression: Compression;
-  readonly credentials: () => Promise<KafkaCredentials>;
-}
-
-/** Records of one partition of the topic, in shared buffers. */
-export interface KafkaRecords {
-  readonly partition: number;
-  /** Keys of `KEY_BYTES` each, one after the other. */
-  readonly keys: Uint8Array;
-  readonly values: Uint8Array;
-  /** Value `r` is `values[offsets[r] .. offsets[r + 1]]`. */
-  readonly offsets: Uint32Array;
-}
-
-/** The two addresses of a flow. */
-export const KEY_BYTES = 32;
 
 const CONNECT_TIMEOUT_MS = 3000;
 const AUTHENTICATE_TIMEOUT_MS = 5000;
@@ -63,9 +26,6 @@ const ACK_TIMEOUT_MS = 8000;
 const RETRIES = 1;
 const RETRY_FIRST_MS = 100;
 const RETRY_MAX_MS = 1000;
-
-/** Upper bound of a call: connecting, fetching metadata, and all of it once more. */
-export const SEND_MAX_MS = 90_000;
 
 /**
  * A client of kafkajs and the state that must not outlive it. A broker assigns it a number when it
@@ -118,14 +78,10 @@ export class KafkaProducer {
 
   constructor(options: KafkaOptions) {
     this.#options = options;
-    this.#idempotent = options.acks === -1;
+    this.#idempotent = isIdempotent(options);
     addCodecs();
     quietRequestQueue();
     partialMetadata();
-  }
-
-  get isIdempotent(): boolean {
-    return this.#idempotent;
   }
 
   /** Partitions of the topic, as last reported. */

@@ -8,7 +8,7 @@ import { kafkaEncoder, type RecordSource } from '../../deliver/encoders/kafka.ts
 import { KAFKA_LIMITS, KafkaTarget } from '../../deliver/targets/kafka.ts';
 import { brokerOf, readCredentials } from '../../deliver/targets/kafka-files.ts';
 import type { FlowBatch } from '../../flow/batch.ts';
-import type { Acks } from '../../net/kafka/producer.ts';
+import { ACKS } from '../../net/kafka/options.ts';
 import { renewalReport } from '../../telemetry/renewals.ts';
 import { configError, PIPELINE_ERRORS } from '../errors.ts';
 import { OutletSink } from '../graph/outlet-sink.ts';
@@ -19,8 +19,6 @@ import { type StageContext, type StageType, stageType } from '../stage.ts';
 const CLIENT_ID = 'netobserv-processor';
 const BATCH_BYTES = 1024 * 1024;
 const BATCH_MESSAGES = 1000;
-
-const ACKS: Readonly<Record<KafkaOptions['acks'], Acks>> = { all: -1, leader: 1, none: 0 };
 
 /** Flows to a topic of Kafka, one in a message. */
 export const kafkaEncode: StageType = stageType({

@@ -80,15 +80,11 @@ class FileInput implements TextInput {
   async *#followed(first: FileHandle, signal: AbortSignal): AsyncIterable<Uint8Array> {
     const { clock } = this.#context.deps;
     const { filename } = this.#options;
+    const buffer = Buffer.allocUnsafe(PIECE_BYTES);
     let file = first;
     try {
       for (let at = 0; !signal.aborted; ) {
-        const { bytesRead, buffer } = await file.read(
-          Buffer.alloc(PIECE_BYTES),
-          0,
-          PIECE_BYTES,
-          at,
-        );
+        const { bytesRead } = await file.read(buffer, 0, PIECE_BYTES, at);
         at += bytesRead;
         yield buffer.subarray(0, bytesRead);
         if (bytesRead > 0) continue;
@@ -116,8 +112,9 @@ async function decompressorOf(file: FileHandle): Promise<(() => Transform) | und
 }
 
 async function* plain(file: FileHandle, signal: AbortSignal): AsyncIterable<Uint8Array> {
+  const buffer = Buffer.allocUnsafe(PIECE_BYTES);
   for (let at = 0; !signal.aborted; ) {
-    const { bytesRead, buffer } = await file.read(Buffer.alloc(PIECE_BYTES), 0, PIECE_BYTES, at);
+    const { bytesRead } = await file.read(buffer, 0, PIECE_BYTES, at);
     if (bytesRead === 0) return;
     at += bytesRead;
     yield buffer.subarray(0, bytesRead);

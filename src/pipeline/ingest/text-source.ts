@@ -10,8 +10,8 @@ export interface TextInput {
   /** Opens the input; a failure is the stage's failure to start. */
   open(): Promise<void>;
   /**
-   * Pieces of the text, until its end or until `signal` is aborted. An empty piece says that no
-   * more is there at the moment.
+   * Pieces of the text, until its end or until `signal` is aborted; each is valid until the next is
+   * asked for. An empty piece says that no more is there at the moment.
    */
   pieces(signal: AbortSignal): AsyncIterable<Uint8Array>;
 }

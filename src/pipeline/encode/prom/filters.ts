@@ -1,9 +1,8 @@
 import type { FlowBatch } from '../../../flow/batch.ts';
 import type { FieldKind } from '../../../flow/field.ts';
 import { ColumnTest } from '../../column-test.ts';
-import { configError, PIPELINE_ERRORS } from '../../errors.ts';
 import type { MetricFilter } from '../../options/encode/prom.ts';
-import { PatternError, patternOf } from '../../patterns.ts';
+import { patternAt } from '../../patterns.ts';
 import { cellText } from '../../row-text.ts';
 import { fieldsIn, filled } from '../../templates.ts';
 import { canonical } from '../../transform/filter/remove-entry.ts';
@@ -80,22 +79,13 @@ function alternative(filter: MetricFilter, path: string, kind: FieldKind | undef
     case 'absence':
       return (text) => text === undefined;
     case 'match_regex': {
-      const pattern = compilePattern(filter.value, path);
+      const pattern = patternAt(filter.value, `${path}.value`);
       return (text) => text !== undefined && pattern.test(text);
     }
     case 'not_match_regex': {
-      const pattern = compilePattern(filter.value, path);
+      const pattern = patternAt(filter.value, `${path}.value`);
       return (text) => text === undefined || !pattern.test(text);
     }
-  }
-}
-
-function compilePattern(pattern: string, path: string): RegExp {
-  try {
-    return patternOf(pattern);
-  } catch (error) {
-    if (!(error instanceof PatternError)) throw error;
-    throw configError(PIPELINE_ERRORS.regex, `${path}.value`, error.message, error.cause);
   }
 }
 

@@ -1,7 +1,6 @@
 import { canHold, copyValues } from '../../../flow/copy-values.ts';
-import { configError, PIPELINE_ERRORS } from '../../errors.ts';
 import type { RuleOf } from '../../options/transform/filter.ts';
-import { PatternError, patternOf } from '../../patterns.ts';
+import { patternAt } from '../../patterns.ts';
 import type { StageContext, Transform } from '../../stage.ts';
 import { requireKind } from '../require-kind.ts';
 import type { Narrow } from '../select.ts';
@@ -27,19 +26,10 @@ export function addRegexIf(
   context: StageContext,
 ): Transform {
   const at = { ...context, path: `${context.path}.addRegexIf` };
-  const pattern = compiled(parameters, `${at.path}.parameters`);
+  const pattern = patternAt(parameters, `${at.path}.parameters`);
   const narrow = valuesThat(input, (text) => pattern.test(text), at.kindOf(input));
   const rule = { input, output, flag: `${output}_Matched`, name: `add_regex_if ${input}` };
   return copyingIf(rule, narrow, at);
-}
-
-function compiled(pattern: string, path: string): RegExp {
-  try {
-    return patternOf(pattern);
-  } catch (error) {
-    if (!(error instanceof PatternError)) throw error;
-    throw configError(PIPELINE_ERRORS.regex, path, error.message, error.cause);
-  }
 }
 
 interface Rule {

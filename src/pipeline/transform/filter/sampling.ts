@@ -8,7 +8,7 @@ import type { Narrow } from '../select.ts';
 import { compileExpression } from './expression/compile.ts';
 import { ExpressionError } from './expression/lex.ts';
 import { parseExpression } from './expression/parse.ts';
-import { anyOf, Scratch } from './expression/row-sets.ts';
+import { anyOf, Scratch, without } from './expression/row-sets.ts';
 import { allHold, filtering } from './remove-entry.ts';
 
 type KeepRule = RuleOf<'keep_entry_query'>;
@@ -128,7 +128,7 @@ export function conditionalSampling(
     let left = count;
     for (const { narrow: holds, rate } of terms) {
       const found = holds(batch, rest, left, out);
-      left = without(rest, left, out, found);
+      left = without(rest, left, out, found, rest);
       for (let i = 0; i < found; i++) {
         if (rate > 1 && random() * rate >= 1) dropped[out[i]!] = 1;
       }
@@ -142,16 +142,4 @@ export function conditionalSampling(
     return taken;
   };
   return filtering('conditional_sampling', [...reads], narrow);
-}
-
-/** Takes the rows of a part out of a list, in place; returns how many are left. */
-function without(rows: Uint32Array, count: number, part: Uint32Array, partCount: number): number {
-  let left = 0;
-  let next = 0;
-  for (let i = 0; i < count; i++) {
-    const row = rows[i]!;
-    if (next < partCount && part[next] === row) next++;
-    else rows[left++] = row;
-  }
-  return left;
 }

@@ -10,8 +10,8 @@ import {
 import type { FlowBatch } from '../../../../src/flow/batch.ts';
 import { TableSpace } from '../../../../src/flow/intern.ts';
 import type { Row } from '../../../../src/flow/row.ts';
+import { KEY_BYTES } from '../../../../src/net/kafka/options.ts';
 import { fnv1a32, partitionOf } from '../../../../src/net/kafka/partition.ts';
-import { KEY_BYTES } from '../../../../src/net/kafka/producer.ts';
 import { batchOf } from '../../../support/flows/batch-of.ts';
 import { layoutFor } from '../../../support/flows/layout-for.ts';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { keptCredentials } from '../../../../src/deliver/targets/kafka-credentials.ts';
-import type { KafkaCredentials } from '../../../../src/net/kafka/producer.ts';
+import type { KafkaCredentials } from '../../../../src/net/kafka/options.ts';
 import { selfSigned } from '../../../support/net/certificate.ts';
 
 function setUp(first: KafkaCredentials | Error) {

@@ -23,16 +23,26 @@ export function notOf(term: Narrow): Narrow {
   const scratch = new Scratch();
   return (batch, rows, count, kept) => {
     const out = scratch.rowsFor(batch);
-    const matching = term(batch, rows, count, out);
-    let left = 0;
-    let next = 0;
-    for (let i = 0; i < count; i++) {
-      const row = rows === undefined ? i : rows[i]!;
-      if (next < matching && out[next] === row) next++;
-      else kept[left++] = row;
-    }
-    return left;
+    return without(rows, count, out, term(batch, rows, count, out), kept);
   };
+}
+
+/** Copies the rows that are not in a part of them, `part[0 .. partCount]`; returns their number. */
+export function without(
+  rows: Uint32Array | undefined,
+  count: number,
+  part: Uint32Array,
+  partCount: number,
+  kept: Uint32Array,
+): number {
+  let left = 0;
+  let next = 0;
+  for (let i = 0; i < count; i++) {
+    const row = rows === undefined ? i : rows[i]!;
+    if (next < partCount && part[next] === row) next++;
+    else kept[left++] = row;
+  }
+  return left;
 }
 
 /** Each term sees only the rows that the terms before it have left out. */
@@ -49,9 +59,7 @@ export function anyOf(terms: readonly Narrow[]): Narrow {
     for (const term of terms) {
       const found = term(batch, rest, left, out);
       for (let i = 0; i < found; i++) marks[out[i]!] = 1;
-      let open = 0;
-      for (let i = 0; i < left; i++) if (marks[rest[i]!] === 0) rest[open++] = rest[i]!;
-      left = open;
+      left = without(rest, left, out, found, rest);
     }
     let taken = 0;
     for (let i = 0; i < count; i++) {
