@@ -92,10 +92,10 @@ static __always_inline __u64 settle(__u64 found, __u64 maybe)
 static __always_inline __u64 try_rule(__u32 index, struct filter_subject *subject)
 {
 	const struct filter_rule *rule = rule_at(index);
-	__u32 fits = fit(rule, &subject->key, subject->tcp_flags, subject->context);
+	__u32 fits = fit(rule, &subject->key);
 	__u64 found;
 
-	if (!fits)
+	if (!fits || !conditions_match(rule, &subject->key, subject->tcp_flags, subject->context))
 		return 0;
 	found = decision_of(rule);
 	if (waits_for_drop(rule, subject->context)) {

@@ -123,11 +123,16 @@ static __always_inline bool is_icmp(const struct flow_key *key)
 	return key->protocol == IPPROTO_ICMP || key->protocol == IPPROTO_ICMPV6;
 }
 
-/* Checks all conditions except those on addresses and on drops. */
-static __always_inline bool conditions_match(const struct filter_rule *rule, __u32 conditions,
+/*
+ * Checks all conditions except those on addresses and on drops. Separate from fit(), where most
+ * rules fail: the packet's other properties are then not fetched.
+ */
+static __always_inline bool conditions_match(const struct filter_rule *rule,
 					     const struct flow_key *key, __u32 tcp_flags,
 					     __u32 context)
 {
+	__u32 conditions = rule->conditions;
+
 	if (has(conditions, FILTER_NOT_IPV4) && is_ipv4(key))
 		return false;
 	if (has(conditions, FILTER_NOT_IPV6) && key->mapped)
@@ -148,7 +153,7 @@ static __always_inline bool conditions_match(const struct filter_rule *rule, __u
 	return ports_match(rule, conditions, key);
 }
 
-/* The ends by which a packet is in a rule's networks; 0: the rule does not match it. */
+/* The ends by which a packet is in a rule's networks; 0: it is not. */
 enum fit {
 	FITS_BY_SOURCE = 1,
 	FITS_BY_DESTINATION = 2,
@@ -164,19 +169,26 @@ static __always_inline const struct filter_rule *rule_at(__u32 index)
 	return rule;
 }
 
-static __always_inline __u32 fit(const struct filter_rule *rule, const struct flow_key *key,
-				 __u32 tcp_flags, __u32 context)
+/* IPv4 addresses differ in this half only: a rule about other addresses fails here. */
+static __always_inline bool misses(__u64 mask, __u64 network, const __u8 *from, const __u8 *to)
 {
-	__u32 conditions = rule->conditions;
-	bool from = in_network(rule->mask, rule->network, key->src_ip);
-	bool to = in_network(rule->mask, rule->network, key->dst_ip);
+	const __u64 *source = (const __u64 *)from, *destination = (const __u64 *)to;
 
-	if (has(conditions, FILTER_PEER)) {
+	return (source[1] & mask) != network && (destination[1] & mask) != network;
+}
+
+static __always_inline __u32 fit(const struct filter_rule *rule, const struct flow_key *key)
+{
+	bool from, to;
+
+	if (misses(rule->mask[1], rule->network[1], key->src_ip, key->dst_ip))
+		return 0;
+	from = in_network(rule->mask, rule->network, key->src_ip);
+	to = in_network(rule->mask, rule->network, key->dst_ip);
+	if (has(rule->conditions, FILTER_PEER)) {
 		from = from && in_network(rule->peer_mask, rule->peer_network, key->dst_ip);
 		to = to && in_network(rule->peer_mask, rule->peer_network, key->src_ip);
 	}
-	if (!(from || to) || !conditions_match(rule, conditions, key, tcp_flags, context))
-		return 0;
 	return (from ? FITS_BY_SOURCE : 0) | (to ? FITS_BY_DESTINATION : 0);
 }
 
@@ -198,8 +210,10 @@ static __always_inline bool waits_for_drop(const struct filter_rule *rule, __u32
 static __always_inline __u64 try_first(const struct flow_key *key, __u32 tcp_flags, __u32 context)
 {
 	const struct filter_rule *rule = rule_at(0);
-	__u32 fits = fit(rule, key, tcp_flags, context);
+	__u32 fits = fit(rule, key);
 
+	if (fits && !conditions_match(rule, key, tcp_flags, context))
+		fits = 0;
 	if (!fits && config.filter_rules == 1)
 		return decision_of_unmatched();
 	if (!(fits & FITS_BY_SOURCE) || waits_for_drop(rule, context))
