@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* --- swap ----------------------------------------------------------------------------------- */
 
@@ -135,26 +134,6 @@ static struct cursor *find_cursor(struct object *object, int map, struct failure
 	return cursor;
 }
 
-/* Makes room in the cursor's memory for as many entries as the job requests. */
-static bool make_room(struct job *job, struct failure *failure)
-{
-	size_t keys = job->capacity * job->key_size;
-	size_t wanted = keys + job->capacity * job->value_size;
-	struct cursor *cursor = job->cursor;
-
-	if (cursor->memory_bytes < wanted) {
-		uint8_t *memory = realloc(cursor->memory, wanted);
-
-		if (!memory)
-			return fail(failure, ENOMEM, "drain");
-		cursor->memory = memory;
-		cursor->memory_bytes = wanted;
-	}
-	job->keys = cursor->memory;
-	job->values = cursor->memory + keys;
-	return true;
-}
-
 static bool get_drain(napi_env env, napi_value *arguments, struct job *job)
 {
 	struct failure failure = {};
@@ -162,10 +141,9 @@ static bool get_drain(napi_env env, napi_value *arguments, struct job *job)
 	if (!get_capacity(env, arguments, job))
 		return false;
 	job->cursor = find_cursor(job->object, job->map, &failure);
-	if (job->cursor && make_room(job, &failure))
-		return true;
-	throw_failure(env, &failure);
-	return false;
+	if (!job->cursor)
+		throw_failure(env, &failure);
+	return job->cursor;
 }
 
 napi_value drain(napi_env env, napi_callback_info info)
@@ -179,7 +157,7 @@ napi_value drain(napi_env env, napi_callback_info info)
 	job = new_job(env, object, run_drain);
 	if (!job)
 		return NULL;
-	if (!get_drain(env, arguments, job) || !set_buffers(env, job, arguments + 2)) {
+	if (!get_drain(env, arguments, job) || !keep_buffers(env, job, arguments + 2)) {
 		free_job(env, job);
 		return NULL;
 	}

@@ -52,12 +52,11 @@ static void run_remove(struct job *job)
 bool get_capacity(napi_env env, napi_value *arguments, struct job *job)
 {
 	size_t keys_bytes, values_bytes, count;
-	uint8_t *keys, *values;
 	struct bpf_map *map;
 
 	if (!get_hash_map(env, arguments[1], job->object, &map) ||
-	    !get_bytes(env, arguments[2], "keys", &keys, &keys_bytes) ||
-	    !get_bytes(env, arguments[3], "values", &values, &values_bytes))
+	    !get_shared_bytes(env, arguments[2], "keys", &job->keys, &keys_bytes) ||
+	    !get_shared_bytes(env, arguments[3], "values", &job->values, &values_bytes))
 		return false;
 	job->map = bpf_map__fd(map);
 	job->key_size = bpf_map__key_size(map);
@@ -68,22 +67,6 @@ bool get_capacity(napi_env env, napi_value *arguments, struct job *job)
 	if (values_bytes / job->value_size < count)
 		return reject(env, "values", "room for as many entries as keys");
 	job->capacity = (uint32_t)count;
-	return true;
-}
-
-/* Allocates the job's own memory for as many entries as it requests. */
-static bool make_room(napi_env env, struct job *job)
-{
-	struct failure failure = { .code = ENOMEM, .call = "entries" };
-	size_t keys = job->capacity * job->key_size;
-
-	job->data = malloc(keys + job->capacity * job->value_size);
-	if (!job->data) {
-		throw_failure(env, &failure);
-		return false;
-	}
-	job->keys = job->data;
-	job->values = job->keys + keys;
 	return true;
 }
 
@@ -98,8 +81,7 @@ napi_value read_entries(napi_env env, napi_callback_info info)
 	job = new_job(env, object, run_read);
 	if (!job)
 		return NULL;
-	if (!get_capacity(env, arguments, job) || !make_room(env, job) ||
-	    !set_buffers(env, job, arguments + 2)) {
+	if (!get_capacity(env, arguments, job) || !keep_buffers(env, job, arguments + 2)) {
 		free_job(env, job);
 		return NULL;
 	}
@@ -109,6 +91,7 @@ napi_value read_entries(napi_env env, napi_callback_info info)
 /* Copies the keys, which the caller may change as soon as this returns. */
 static bool get_removals(napi_env env, napi_value *arguments, struct job *job)
 {
+	struct failure failure = { .code = ENOMEM, .call = "entries" };
 	struct bpf_map *map;
 	uint8_t *keys;
 	size_t size;
@@ -121,10 +104,14 @@ static bool get_removals(napi_env env, napi_value *arguments, struct job *job)
 	job->capacity = (uint32_t)(size / job->key_size);
 	if (size != job->capacity * job->key_size)
 		return reject(env, "keys", "whole keys");
-	if (!make_room(env, job))
+	if (size == 0)
+		return true;
+	job->keys = job->data = malloc(size);
+	if (!job->keys) {
+		throw_failure(env, &failure);
 		return false;
-	if (size)
-		memcpy(job->keys, keys, size);
+	}
+	memcpy(job->keys, keys, size);
 	return true;
 }
 

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* Buffers of a job: keys and values. */
 #define BUFFERS 2
@@ -29,7 +28,7 @@ void free_job(napi_env env, struct job *job)
 	free(job);
 }
 
-bool set_buffers(napi_env env, struct job *job, const napi_value *buffers)
+bool keep_buffers(napi_env env, struct job *job, const napi_value *buffers)
 {
 	struct failure failure = { .code = ENOMEM, .call = "background work" };
 
@@ -42,33 +41,6 @@ bool set_buffers(napi_env env, struct job *job, const napi_value *buffers)
 	return true;
 }
 
-/* The buffer may have lost its memory, or some of it, since the work began. */
-static bool copy_out(napi_env env, napi_ref buffer, const uint8_t *from, size_t size)
-{
-	bool is_detached = true;
-	napi_value array, memory;
-	size_t room = 0;
-	void *into;
-
-	if (napi_get_reference_value(env, buffer, &array) != napi_ok || !array ||
-	    napi_get_typedarray_info(env, array, NULL, &room, &into, &memory, NULL) != napi_ok ||
-	    napi_is_detached_arraybuffer(env, memory, &is_detached) != napi_ok || is_detached ||
-	    room < size)
-		return false;
-	if (size)
-		memcpy(into, from, size);
-	return true;
-}
-
-static void copy_entries(napi_env env, struct job *job)
-{
-	size_t count = job->result;
-
-	if (!copy_out(env, job->buffers[0], job->keys, count * job->key_size) ||
-	    !copy_out(env, job->buffers[1], job->values, count * job->value_size))
-		fail(&job->failure, EINVAL, "keys or values lost their memory meanwhile");
-}
-
 static void complete(napi_env env, napi_status status, void *data)
 {
 	struct job *job = data;
@@ -76,8 +48,6 @@ static void complete(napi_env env, napi_status status, void *data)
 
 	if (status == napi_cancelled)
 		fail(&job->failure, ECANCELED, "background work");
-	if (!job->failure.code && job->buffers[0])
-		copy_entries(env, job);
 	if (job->done)
 		job->done(job);
 	if (job->failure.code) {

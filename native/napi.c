@@ -175,22 +175,58 @@ bool get_string(napi_env env, napi_value value, const char *name, char *into, si
 	return true;
 }
 
-bool get_bytes(napi_env env, napi_value value, const char *name, uint8_t **data, size_t *size)
-{
-	bool is_typed_array = false, is_plain = false, is_detached = true;
-	napi_typedarray_type type;
+/* A Uint8Array and its memory. */
+struct array {
 	napi_value memory;
+	uint8_t *data;
+	size_t size;
+	bool is_shared; /* a SharedArrayBuffer */
+};
+
+static bool get_array(napi_env env, napi_value value, const char *name, struct array *array)
+{
+	bool is_typed_array = false, is_plain = false;
+	napi_typedarray_type type;
 	void *start;
 
 	if (napi_is_typedarray(env, value, &is_typed_array) != napi_ok || !is_typed_array ||
-	    napi_get_typedarray_info(env, value, &type, size, &start, &memory, NULL) != napi_ok ||
-	    type != napi_uint8_array)
+	    napi_get_typedarray_info(env, value, &type, &array->size, &start, &array->memory,
+				     NULL) != napi_ok ||
+	    type != napi_uint8_array ||
+	    napi_is_arraybuffer(env, array->memory, &is_plain) != napi_ok)
 		return reject(env, name, "a Uint8Array");
+	array->data = start;
+	array->is_shared = !is_plain;
+	return true;
+}
+
+bool get_shared_bytes(napi_env env, napi_value value, const char *name, uint8_t **data,
+		      size_t *size)
+{
+	struct array array;
+
+	if (!get_array(env, value, name, &array))
+		return false;
+	if (!array.is_shared)
+		return reject(env, name, "a Uint8Array of shared memory");
+	*data = array.data;
+	*size = array.size;
+	return true;
+}
+
+bool get_bytes(napi_env env, napi_value value, const char *name, uint8_t **data, size_t *size)
+{
+	bool is_detached = true;
+	struct array array;
+
+	if (!get_array(env, value, name, &array))
+		return false;
 	/* Another thread may write to shared memory while it is read here. */
-	if (napi_is_arraybuffer(env, memory, &is_plain) != napi_ok || !is_plain)
+	if (array.is_shared)
 		return reject(env, name, "a Uint8Array of memory that is not shared");
-	if (napi_is_detached_arraybuffer(env, memory, &is_detached) != napi_ok || is_detached)
+	if (napi_is_detached_arraybuffer(env, array.memory, &is_detached) != napi_ok || is_detached)
 		return reject(env, name, "a Uint8Array that still has its memory");
-	*data = start;
+	*data = array.data;
+	*size = array.size;
 	return true;
 }

@@ -55,6 +55,12 @@ bool get_fd(napi_env env, napi_value value, const char *name, int *into);
  * transfer the array's memory.
  */
 bool get_bytes(napi_env env, napi_value value, const char *name, uint8_t **data, size_t *size);
+/*
+ * The same for shared memory. It lives as long as the array, so that another thread may write to
+ * it meanwhile: JavaScript can neither free nor give it away, as it can other memory (transfer()).
+ */
+bool get_shared_bytes(napi_env env, napi_value value, const char *name, uint8_t **data,
+		      size_t *size);
 /* Missing or undefined leaves `into` as it is. */
 bool get_optional_u32(napi_env env, napi_value object, const char *name, uint32_t *into);
 
@@ -89,9 +95,6 @@ struct cursor {
 	bool busy;
 	bool started;
 	uint32_t token;
-	/* The kernel writes to it; kept from batch to batch: keys, followed by values. */
-	uint8_t *memory;
-	size_t memory_bytes;
 };
 
 /* The caller's memory for the records of a ring buffer. */
@@ -183,7 +186,7 @@ napi_value test_run(napi_env env, napi_callback_info info);
 struct job {
 	napi_async_work work;
 	napi_deferred deferred;
-	/* The caller's buffers for the data that the work reads; NULL where there are none. */
+	/* The caller's arrays that the work writes to; NULL where there are none. */
 	napi_ref buffers[2];
 	struct object *object;
 	void (*run)(struct job *job);
@@ -194,8 +197,8 @@ struct job {
 	void *data; /* owned: other data for the work */
 
 	/*
-	 * For drains and entries; only drains have a cursor. Keys and values are in the addon's own
-	 * memory, since JavaScript can free the caller's while the kernel uses it (transfer()).
+	 * For drains and entries; only drains have a cursor. Keys and values are in the caller's
+	 * shared memory, and keys to be removed in `data`.
 	 */
 	int map;
 	struct cursor *cursor;
@@ -211,8 +214,8 @@ struct job *new_job(napi_env env, struct object *object, void (*run)(struct job 
 void free_job(napi_env env, struct job *job);
 /* Returns the promise; on failure frees the job and throws. */
 napi_value start_job(napi_env env, struct job *job);
-/* Sets the buffers that get the data of the job when it is done: keys, values. */
-bool set_buffers(napi_env env, struct job *job, const napi_value *buffers);
+/* Keeps the arrays of keys and values until the job is done. */
+bool keep_buffers(napi_env env, struct job *job, const napi_value *buffers);
 
 /* --- hook.c: attachments in the kernel ------------------------------------------------------- */
 

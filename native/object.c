@@ -68,7 +68,6 @@ static void free_object(struct object *object)
 		struct cursor *cursor = object->cursors;
 
 		object->cursors = cursor->next;
-		free(cursor->memory);
 		free(cursor);
 	}
 	close_bpf(object);

@@ -7,9 +7,15 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from '../../scripts/steps.ts';
 import { flowKey, flowMetrics } from '../../src/agent/drain/layout.gen.ts';
-import type { BpfObject } from '../../src/agent/loader/native.ts';
+import type { BpfObject, SharedBytes } from '../../src/agent/loader/native.ts';
 import { flowMapEntries } from '../../src/agent/loader/object.ts';
-import { type DatapathOptions, loadDatapath, native, readStats } from '../e2e/datapath/datapath.ts';
+import {
+  type DatapathOptions,
+  loadDatapath,
+  native,
+  readStats,
+  shared,
+} from '../e2e/datapath/datapath.ts';
 import { ip, Lab } from '../support/lab/netns.ts';
 import type { Figure } from './figure.ts';
 
@@ -169,17 +175,17 @@ async function measureFilters(bed: Bed): Promise<Figure[]> {
 }
 
 interface Buffers {
-  readonly keys: Uint8Array;
-  readonly values: DataView<ArrayBuffer>;
+  readonly keys: SharedBytes;
+  readonly values: SharedBytes;
 }
 
 function makeBuffers(): Buffers {
-  const keys = new Uint8Array(FLOWS_PER_CALL * flowKey.sizeBytes);
-  const values = new Uint8Array(FLOWS_PER_CALL * flowMetrics.sizeBytes);
+  const keys = shared(FLOWS_PER_CALL * flowKey.sizeBytes);
+  const values = shared(FLOWS_PER_CALL * flowMetrics.sizeBytes);
   // Touched once, like the buffers that the agent keeps from drain to drain.
   keys.fill(1);
   values.fill(1);
-  return { keys, values: new DataView(values.buffer) };
+  return { keys, values };
 }
 
 /** Swaps and empties; returns the packets of each flow and the number of calls. */
@@ -192,13 +198,14 @@ async function drainAll(
   const swapMs = performance.now() - startMs;
   let flows = 0;
   let packets = 0;
+  const view = new DataView(values.buffer);
   // Each call is one system call; the last one, which finds the map empty, may be two.
   for (let calls = 2; ; calls++) {
-    const count = await native.drain(datapath, still, keys, new Uint8Array(values.buffer));
+    const count = await native.drain(datapath, still, keys, values);
     if (count === 0) return { flows, packets, calls, swapMs };
     flows += count;
     for (let row = 0; row < count; row++) {
-      packets += values.getUint32(row * flowMetrics.sizeBytes + flowMetrics.packets, true);
+      packets += view.getUint32(row * flowMetrics.sizeBytes + flowMetrics.packets, true);
     }
   }
 }

@@ -1,5 +1,6 @@
 import { assert } from '../../base/assert.ts';
 import type { InterfaceNames } from '../interfaces/names.ts';
+import type { SharedBytes } from '../loader/native.ts';
 import { flowKey, flowMetrics } from './layout.gen.ts';
 
 /** Entries from the native drain: the same bytes as arrays of three widths. */
@@ -7,8 +8,8 @@ export class DrainBuffer {
   readonly capacity: number;
   /** Bytes of a value: `struct flow_metrics` and the extensions of the features that are on. */
   readonly valueBytes: number;
-  readonly keys: Uint8Array;
-  readonly values: Uint8Array;
+  readonly keys: SharedBytes;
+  readonly values: SharedBytes;
   readonly keys16: Uint16Array;
   readonly keys32: Uint32Array;
   readonly values16: Uint16Array;
@@ -18,8 +19,8 @@ export class DrainBuffer {
     assert(flowKey.sizeBytes % 4 === 0 && valueBytes % 8 === 0, 'entries are in words');
     this.capacity = capacity;
     this.valueBytes = valueBytes;
-    this.keys = new Uint8Array(capacity * flowKey.sizeBytes);
-    this.values = new Uint8Array(capacity * valueBytes);
+    this.keys = new Uint8Array(new SharedArrayBuffer(capacity * flowKey.sizeBytes));
+    this.values = new Uint8Array(new SharedArrayBuffer(capacity * valueBytes));
     this.keys16 = new Uint16Array(this.keys.buffer);
     this.keys32 = new Uint32Array(this.keys.buffer);
     this.values16 = new Uint16Array(this.values.buffer);

@@ -43,9 +43,9 @@ export class LostQueries {
   readonly #native: Native;
   readonly #object: BpfObject;
   readonly #message = new DnsMessage();
-  readonly #keys = new Uint8Array(QUERIES_MAX * flowKey.sizeBytes);
+  readonly #keys = new Uint8Array(new SharedArrayBuffer(QUERIES_MAX * flowKey.sizeBytes));
   readonly #keys32 = new Uint32Array(this.#keys.buffer);
-  readonly #values = new Uint8Array(QUERIES_MAX * dnsQuery.sizeBytes);
+  readonly #values = new Uint8Array(new SharedArrayBuffer(QUERIES_MAX * dnsQuery.sizeBytes));
   readonly #values32 = new Uint32Array(this.#values.buffer);
   readonly #flows = new WordTable(KEY_WORDS, QUERIES_MAX);
   // By the flow's number: how many were lost, and when the first of them was asked.
@@ -91,7 +91,7 @@ export class LostQueries {
       stale++;
     }
     if (stale === from) return stale;
-    const gone = this.#keys.subarray(from * flowKey.sizeBytes, stale * flowKey.sizeBytes);
+    const gone = this.#keys.slice(from * flowKey.sizeBytes, stale * flowKey.sizeBytes);
     await this.#native.removeEntries(this.#object, map, gone);
     return stale;
   }

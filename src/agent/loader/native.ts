@@ -3,8 +3,14 @@
  * function throws an `Error` with `code` = the errno name (`EPERM`, `ENOENT` …), `errno`, `syscall`
  * (the failed operation) and, if the verifier refused, `verifierLog`. An argument of the wrong kind
  * is a `TypeError` with the code `EINVAL` that names it: numbers are whole and in range, texts have
- * no zeros, bytes are `Uint8Array`s of memory that is neither detached nor shared.
+ * no zeros, bytes are `Uint8Array`s of memory that is neither detached nor, unless said, shared.
  */
+
+/**
+ * Bytes that the kernel writes off the main thread: shared memory cannot be freed or given away
+ * meanwhile. They are valid when the call resolves.
+ */
+export type SharedBytes = Uint8Array<SharedArrayBuffer>;
 
 declare const kind: unique symbol;
 /** A loaded BPF object; freed by `close` or when garbage-collected. */
@@ -120,12 +126,11 @@ export interface Native {
   swap(object: BpfObject): Promise<0 | 1>;
   /**
    * Moves up to `keys.length / keySize` entries out of a map, off the main thread, by batch calls.
-   * Returns how many; 0 when the map is empty. The buffers are filled when it resolves: `EINVAL` if
-   * their memory was detached meanwhile, and the entries are lost. They should hold some hundred
-   * entries: `ENOSPC` if they cannot hold one bucket of the map. Only one caller at a time may
-   * drain a map, else `EBUSY`. The value of a per-CPU map has those of all possible CPUs.
+   * Returns how many; 0 when the map is empty. The buffers should hold some hundred entries:
+   * `ENOSPC` if they cannot hold one bucket of the map. Only one caller at a time may drain a map,
+   * else `EBUSY`. The value of a per-CPU map has those of all possible CPUs.
    */
-  drain(object: BpfObject, map: string, keys: Uint8Array, values: Uint8Array): Promise<number>;
+  drain(object: BpfObject, map: string, keys: SharedBytes, values: SharedBytes): Promise<number>;
   /**
    * Copies entries of a hash map, off the main thread, until its end or until the buffers are full,
    * and returns how many. The map may change meanwhile: entries added or removed then may or may
@@ -134,8 +139,8 @@ export interface Native {
   readEntries(
     object: BpfObject,
     map: string,
-    keys: Uint8Array,
-    values: Uint8Array,
+    keys: SharedBytes,
+    values: SharedBytes,
   ): Promise<number>;
   /** Removes the entries of all these keys, off the main thread; returns how many existed. */
   removeEntries(object: BpfObject, map: string, keys: Uint8Array): Promise<number>;

@@ -208,12 +208,17 @@ function decode(key: Buffer, value: Buffer): Flow {
   };
 }
 
+/** Memory for entries. */
+export function shared(bytes: number): Buffer<SharedArrayBuffer> {
+  return Buffer.from(new SharedArrayBuffer(bytes));
+}
+
 /** Swaps the maps and empties the idle one. */
 export async function takeFlows(object: BpfObject): Promise<Flow[]> {
   const still = (await native.swap(object)) === 0 ? 'flows_a' : 'flows_b';
-  const keys = Buffer.alloc(FLOWS_MAX * flowKey.sizeBytes);
+  const keys = shared(FLOWS_MAX * flowKey.sizeBytes);
   const { valueSize } = native.describeMap(object, still);
-  const values = Buffer.alloc(FLOWS_MAX * valueSize);
+  const values = shared(FLOWS_MAX * valueSize);
   const flows: Flow[] = [];
   for (;;) {
     const count = await native.drain(object, still, keys, values);

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { BpfObject } from '../../../src/agent/loader/native.ts';
 import { requireRoot } from '../../support/require.ts';
-import { loadDatapath, native, TEST_HOOKS, takeFlows } from './datapath.ts';
+import { loadDatapath, native, shared, TEST_HOOKS, takeFlows } from './datapath.ts';
 import {
   authentication,
   EtherType,
@@ -133,11 +133,11 @@ describe.skipIf(requireRoot()).each(['flows_test', 'flows_copy_test'] as const)(
     const [first, last] = pieces4(Proto.udp, whole);
     run(first);
     const { keySize, valueSize } = native.describeMap(datapath, 'fragments');
-    const [key, value] = [Buffer.alloc(keySize), Buffer.alloc(valueSize)];
+    const [key, value] = [shared(keySize), shared(valueSize)];
     expect(await native.readEntries(datapath, 'fragments', key, value)).toBe(1);
     // The time is the first field.
     value.writeBigUInt64LE(value.readBigUInt64LE() - LATE_NS);
-    native.updateMap(datapath, 'fragments', key, value);
+    native.updateMap(datapath, 'fragments', Buffer.from(key), Buffer.from(value));
     run(last);
 
     expect(await packetsByKey()).toEqual({

@@ -8,6 +8,7 @@ import {
   loadDatapath,
   native,
   readStats,
+  shared,
   TEST_HOOKS,
   takeFlows,
   totalOf,
@@ -171,8 +172,8 @@ describe.skipIf(requireRoot())('hooks', () => {
     load({ entries: flows, programs: ['test_sweep'] });
     native.testRun(datapath, { program: 'test_sweep', frame: frame(), repeat: flows });
     const still = (await native.swap(datapath)) === 0 ? 'flows_a' : 'flows_b';
-    const keys = Buffer.alloc(256 * flowKey.sizeBytes);
-    const values = Buffer.alloc(256 * flowMetrics.sizeBytes);
+    const keys = shared(256 * flowKey.sizeBytes);
+    const values = shared(256 * flowMetrics.sizeBytes);
 
     const seen = new Set<string>();
     for (;;) {

@@ -8,7 +8,7 @@ import {
   tlsMetrics,
 } from '../../../src/agent/drain/layout.gen.ts';
 import type { BpfObject } from '../../../src/agent/loader/native.ts';
-import { loadDatapath, native, TEST_HOOKS, takeFlows } from './datapath.ts';
+import { loadDatapath, native, shared, TEST_HOOKS, takeFlows } from './datapath.ts';
 import { EtherType, ethernet, Flag, ipv4, Proto, tcp, udp } from './frames.ts';
 
 const CLIENT = [10, 0, 0, 1];
@@ -112,8 +112,8 @@ export class PayloadBed implements Disposable {
   }
 
   async queriesWaiting(): Promise<number> {
-    const keys = Buffer.alloc(QUERIES_MAX * flowKey.sizeBytes);
-    const values = Buffer.alloc(QUERIES_MAX * dnsQuery.sizeBytes);
+    const keys = shared(QUERIES_MAX * flowKey.sizeBytes);
+    const values = shared(QUERIES_MAX * dnsQuery.sizeBytes);
     return native.readEntries(this.object, 'dns_queries', keys, values);
   }
 

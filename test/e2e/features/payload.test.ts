@@ -4,7 +4,7 @@ import { dnsQuery, flowKey, messageKind } from '../../../src/agent/drain/layout.
 import { message, name, onStream, Type } from '../../support/codec/dns-message.ts';
 import { clientHello, record, serverHello } from '../../support/codec/tls-hello.ts';
 import { requireRoot } from '../../support/require.ts';
-import { native, readStats } from '../datapath/datapath.ts';
+import { native, readStats, shared } from '../datapath/datapath.ts';
 import { datagram, PayloadBed, segment } from '../datapath/payload-bed.ts';
 
 const RESPONSE = 0x8180;
@@ -152,8 +152,8 @@ describe.skipIf(requireRoot())('payloads', () => {
   test('entries are read where they are, and removed by key', async () => {
     load();
     for (let id = 0; id < 10; id++) bed.run(datagram(message(id, 0x0100, QUESTION), false));
-    const keys = Buffer.alloc(64 * flowKey.sizeBytes);
-    const values = Buffer.alloc(64 * dnsQuery.sizeBytes);
+    const keys = shared(64 * flowKey.sizeBytes);
+    const values = shared(64 * dnsQuery.sizeBytes);
     expect(await native.readEntries(bed.object, 'dns_queries', keys, values)).toBe(10);
     expect(await native.readEntries(bed.object, 'dns_queries', keys, values)).toBe(10);
     // One of them twice: the second time it is gone.

@@ -102,6 +102,18 @@ export function someBytes({ dice, guarded }: Stock, fitting: readonly number[] =
   }
 }
 
+/** Usually shared memory, sometimes of the kind that can grow. */
+export function someShared(stock: Stock, fitting: readonly number[]): unknown {
+  const { dice, guarded } = stock;
+  if (dice.chance(6)) return someBytes(stock, fitting);
+  const size = dice.pick(fitting);
+  const room = size + GUARD_BYTES;
+  const options = dice.chance(8) ? { maxByteLength: room + 4096 } : {};
+  const bytes = new Uint8Array(new SharedArrayBuffer(room, options)).subarray(0, size);
+  guarded.push(bytes);
+  return bytes;
+}
+
 /** Whether the memory after the given bytes is unchanged; the kernel may write to the bytes. */
 export function isWhole(bytes: Uint8Array): boolean {
   const { buffer, byteOffset, length } = bytes;

@@ -14,6 +14,7 @@ import {
   type Stock,
   someBytes,
   someNumber,
+  someShared,
   someText,
   something,
   spoiled,
@@ -98,6 +99,8 @@ const path = (): unknown => (dice.chance(2) ? text() : '/proc/self/ns/net');
 const number = (): unknown => (dice.chance(12) ? something(stock) : someNumber(stock));
 const keys = (): unknown => someBytes(stock, KEYS);
 const values = (): unknown => someBytes(stock, VALUES);
+const sharedKeys = (): unknown => someShared(stock, KEYS);
+const sharedValues = (): unknown => someShared(stock, VALUES);
 
 /** Sometimes its memory is transferred while the work is under way. */
 function lent(bytes: unknown): unknown {
@@ -157,8 +160,8 @@ const ARGUMENTS: Readonly<Record<Exclude<keyof Native, 'watch' | 'endProcess'>, 
     attachProbe: () => [object(), spoiled(stock, probeOptions())],
     detach: () => [object(), number()],
     swap: () => [object()],
-    drain: () => [object(), map(), lent(keys()), lent(values())],
-    readEntries: () => [object(), map(), lent(keys()), lent(values())],
+    drain: () => [object(), map(), sharedKeys(), sharedValues()],
+    readEntries: () => [object(), map(), sharedKeys(), sharedValues()],
     removeEntries: () => [object(), map(), lent(keys())],
     readMap: () => [object(), map(), dice.chance(3) ? number() : 0, values()],
     updateMap: () => [object(), map(), keys(), values()],
