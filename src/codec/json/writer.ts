@@ -10,8 +10,9 @@ import { tcpFlagNames } from '../../flow/enums.ts';
 import type { FieldSpec } from '../../flow/field.ts';
 import { fieldByName } from '../../flow/fields.ts';
 import { type InternTables, MISSING } from '../../flow/intern.ts';
+import { ByteBuffer } from '../byte-buffer.ts';
 import { FragmentCache } from '../fragment-cache.ts';
-import { ByteBuffer, NUMBER_BYTES, writeNumber } from './bytes.ts';
+import { NUMBER_BYTES, writeNumber } from './numbers.ts';
 
 export interface JsonWriterOptions {
   /** Fields to write; absent: all fields of the batch. */

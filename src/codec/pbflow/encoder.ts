@@ -5,7 +5,7 @@ import { Fragments } from './fragments.ts';
 import { columnsOf, partsOf, type WireColumns } from './layout.ts';
 import { BLOCK_ROWS, type Block, type WirePart } from './part.ts';
 import { ENTRIES, WIRE } from './schema.ts';
-import { uintBytes, writeUint } from './varint.ts';
+import { uintBytes, writeUint } from '../varint.ts';
 
 const INITIAL_BYTES = 64 * 1024;
 /** A buffer that grew beyond this for one large batch is released. */

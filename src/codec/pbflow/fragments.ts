@@ -7,7 +7,7 @@ import { CodeMemo } from './numbers.ts';
 import { BLOCK_ROWS, type Block, type Tag, type WirePart } from './part.ts';
 import { IP, WIRE, type WireCodes } from './schema.ts';
 import { textFragment } from './text.ts';
-import { writeDouble } from './varint.ts';
+import { writeDouble } from '../varint.ts';
 
 const IPV6 = EtherType.IPv6;
 

@@ -4,7 +4,7 @@ import type { FragmentCache } from '../fragment-cache.ts';
 import { BLOCK_ROWS, type Block, Tag, type WirePart } from './part.ts';
 import { DUP_ENTRY, EVENT, WIRE } from './schema.ts';
 import { textFragment } from './text.ts';
-import { uintBytes, writeUint } from './varint.ts';
+import { uintBytes, writeUint } from '../varint.ts';
 
 /** A list of texts. */
 export class TextsPart implements WirePart {

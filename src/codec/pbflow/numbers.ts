@@ -8,7 +8,7 @@ import {
   writeDouble,
   writeNegative,
   writeUint,
-} from './varint.ts';
+} from '../varint.ts';
 
 /** Absent values and zeros alike are not sent, as in proto3; both are 0 when gathered. */
 

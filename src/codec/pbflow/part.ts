@@ -1,4 +1,4 @@
-import { uintBytes, writeUint } from './varint.ts';
+import { uintBytes, writeUint } from '../varint.ts';
 
 /**
  * Rows encoded at a time: their bytes stay in the first-level cache while one part after the other

@@ -1,4 +1,4 @@
-import { uintBytes, writeUint } from './varint.ts';
+import { uintBytes, writeUint } from '../varint.ts';
 
 /** Longer texts are cut; no field comes near this. */
 export const TEXT_BYTES_MAX = 4096;

@@ -1,4 +1,4 @@
-import { uintBytes, writeUint } from '../pbflow/varint.ts';
+import { uintBytes, writeUint } from '../varint.ts';
 import type { PacketBatch } from './packets.ts';
 import { pcapRecordBytes, writePcapRecord } from './pcap.ts';
 
