@@ -4,11 +4,17 @@ const INITIAL_BYTES = 64 * 1024;
  */
 const KEEP_BYTES = 16 * 1024 * 1024;
 
+/** Bytes that are being written, and where the next one goes. */
+export interface Output {
+  readonly bytes: Uint8Array;
+  length: number;
+}
+
 /**
  * Output bytes, in a buffer that is used again and again. Writers reserve the most room that they
  * may need, then write without further checks.
  */
-export class ByteBuffer {
+export class ByteBuffer implements Output {
   bytes = new Uint8Array(INITIAL_BYTES);
   length = 0;
 

@@ -7,18 +7,21 @@ import {
 } from '../../flow/batch.ts';
 import { hasBit } from '../../flow/bits.ts';
 import { tcpFlagNames } from '../../flow/enums.ts';
-import type { FieldSpec } from '../../flow/field.ts';
-import { fieldByName } from '../../flow/fields.ts';
 import { type InternTables, MISSING } from '../../flow/intern.ts';
 import { ByteBuffer } from '../byte-buffer.ts';
+import {
+  type ColumnPlan,
+  type ColumnPlanOptions,
+  columnPlans,
+  type TextFragments,
+  textFragments,
+} from '../column-plan.ts';
 import { FragmentCache } from '../fragment-cache.ts';
 import { NUMBER_BYTES, writeNumber } from './numbers.ts';
 
-export interface JsonWriterOptions {
+export interface JsonWriterOptions extends ColumnPlanOptions {
   /** Fields to write; absent: all fields of the batch. */
   readonly fields?: readonly string[];
-  /** Fields whose bitmask is written as a list of names; see `FieldSpec.names`. */
-  readonly names?: ReadonlySet<string>;
 }
 
 /**
@@ -43,13 +46,9 @@ export function createJsonWriter(options: JsonWriterOptions = {}): JsonWriter {
   return new Writer(options);
 }
 
-/** How the writer treats a column; `flags` are written as names, `boolean` as true and false. */
-interface Plan {
-  readonly name: string;
+interface Plan extends ColumnPlan {
   /** `,"Name":`; the comma of the first key becomes the brace. */
   readonly key: Uint8Array;
-  readonly omitZero: boolean;
-  readonly form: 'plain' | 'whole' | 'flags' | 'boolean';
 }
 
 const OPEN = 0x7b;
@@ -66,14 +65,14 @@ const FALSE = encoder.encode('false');
 class Writer implements JsonWriter {
   readonly #options: JsonWriterOptions;
   readonly #buffer = new ByteBuffer();
-  readonly #flags = jsonFragments(tcpFlagNames);
+  readonly #flags = new FragmentCache((bits) => jsonBytes(tcpFlagNames(bits)));
   #layout: BatchLayout | undefined;
   #layoutPlans: readonly Plan[] = [];
   #plans: readonly Plan[] = [];
   #batch: FlowBatch | undefined;
   #columns: readonly Column[] = [];
   #tables: InternTables | undefined;
-  #caches: Caches | undefined;
+  #caches: TextFragments | undefined;
 
   constructor(options: JsonWriterOptions) {
     this.#options = options;
@@ -111,7 +110,7 @@ class Writer implements JsonWriter {
   }
 
   /** Looks up everything that stays the same for all rows of a batch. */
-  #bind(batch: FlowBatch): Caches {
+  #bind(batch: FlowBatch): TextFragments {
     if (this.#layout !== batch.layout) {
       this.#layout = batch.layout;
       this.#layoutPlans = planOf(batch.layout, this.#options);
@@ -125,12 +124,12 @@ class Writer implements JsonWriter {
     }
     if (this.#caches === undefined || this.#tables !== batch.tables) {
       this.#tables = batch.tables;
-      this.#caches = cachesOf(batch.tables);
+      this.#caches = textFragments(batch.tables, jsonBytes);
     }
     return this.#caches;
   }
 
-  #row(row: number, caches: Caches): void {
+  #row(row: number, caches: TextFragments): void {
     const buffer = this.#buffer;
     const start = buffer.length;
     const plans = this.#plans;
@@ -185,47 +184,16 @@ class Writer implements JsonWriter {
   }
 }
 
-/** Fragments of one generation of tables. */
-interface Caches {
-  readonly strings: FragmentCache;
-  readonly addresses: FragmentCache;
-  readonly macs: FragmentCache;
-}
-
-/** JSON texts of interned values, including quotes and escapes. */
-function jsonFragments(read: (id: number) => unknown): FragmentCache {
-  return new FragmentCache((id) => encoder.encode(JSON.stringify(read(id))));
-}
-
-function cachesOf({ strings, addresses, macs }: InternTables): Caches {
-  return {
-    strings: jsonFragments((id) => strings.text(id)),
-    addresses: jsonFragments((id) => addresses.text(id)),
-    macs: jsonFragments((id) => macs.text(id)),
-  };
+/** JSON text of a value, including quotes and escapes. */
+function jsonBytes(value: unknown): Uint8Array {
+  return encoder.encode(JSON.stringify(value));
 }
 
 function planOf(layout: BatchLayout, options: JsonWriterOptions): readonly Plan[] {
   const wanted = options.fields === undefined ? undefined : new Set(options.fields);
-  return layout.columns
+  return columnPlans(layout, options)
     .filter(({ name }) => wanted?.has(name) !== false)
-    .map(({ name, kind }): Plan => {
-      const field = fieldByName(name);
-      const isNumber = kind === 'u8' || kind === 'u16' || kind === 'u32' || kind === 'f64';
-      const isFlags = field?.names === 'tcpFlags' && options.names?.has(name) === true;
-      return {
-        name,
-        key: encoder.encode(`,${JSON.stringify(name)}:`),
-        omitZero: field?.omitZero === true,
-        form: isNumber ? formOf(field, isFlags) : 'plain',
-      };
-    });
-}
-
-function formOf(field: FieldSpec | undefined, isFlags: boolean): Plan['form'] {
-  if (isFlags) return 'flags';
-  if (field?.wholeInJson === true) return 'whole';
-  return field?.unit === 'boolean' ? 'boolean' : 'plain';
+    .map((plan) => ({ ...plan, key: encoder.encode(`,${JSON.stringify(plan.name)}:`) }));
 }
 
 function writeText(buffer: ByteBuffer, key: Uint8Array, cache: FragmentCache, id: number): void {

@@ -2,12 +2,12 @@ import type { U16Column } from '../../flow/batch.ts';
 import { EtherType } from '../../flow/enums.ts';
 import type { InternTables, MacTable } from '../../flow/intern.ts';
 import { FragmentCache } from '../fragment-cache.ts';
+import { writeDouble } from '../varint.ts';
 import { dupFragment } from './lists.ts';
 import { CodeMemo } from './numbers.ts';
 import { BLOCK_ROWS, type Block, type Tag, type WirePart } from './part.ts';
 import { IP, WIRE, type WireCodes } from './schema.ts';
 import { textFragment } from './text.ts';
-import { writeDouble } from '../varint.ts';
 
 const IPV6 = EtherType.IPv6;
 

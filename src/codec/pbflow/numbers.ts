@@ -1,6 +1,4 @@
 import type { F64Column, IdColumn, U8Column, U16Column, U32Column } from '../../flow/batch.ts';
-import { BLOCK_ROWS, type Block, type Tag, type WirePart } from './part.ts';
-import { DNS_CODE_MASK } from './schema.ts';
 import {
   doubleBytes,
   NEGATIVE_BYTES,
@@ -9,6 +7,8 @@ import {
   writeNegative,
   writeUint,
 } from '../varint.ts';
+import { BLOCK_ROWS, type Block, type Tag, type WirePart } from './part.ts';
+import { DNS_CODE_MASK } from './schema.ts';
 
 /** Absent values and zeros alike are not sent, as in proto3; both are 0 when gathered. */
 
