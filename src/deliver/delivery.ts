@@ -5,9 +5,20 @@ import { explain, hasCode, NetobservError } from '../base/errors.ts';
 import { NET_ERRORS } from '../net/errors.ts';
 import type { HealthState } from '../telemetry/health.ts';
 import type { Log } from '../telemetry/log.ts';
-import type { FlowAmount, LossReason, Message, Settlement } from './message.ts';
+import {
+  type FlowAmount,
+  type LossReason,
+  type Message,
+  NO_FLOWS,
+  type Settlement,
+} from './message.ts';
 import type { DeliveryMetrics } from './metrics.ts';
 import { Spool, type SpoolLimits } from './spool.ts';
+
+/** The receiver took a message except for some flows. It does not say which. */
+export interface Refused {
+  readonly flows: number;
+}
 
 /** Brings messages to their receiver. */
 export interface Target<M extends Message = Message> {
@@ -16,14 +27,15 @@ export interface Target<M extends Message = Message> {
   /** Called once, before the first message. It reads files; it does not wait for the receiver. */
   open?(): Promise<void>;
   /**
-   * Resolves when the receiver has the message, or with the parts in which it has to be sent; the
-   * receiver has none of them then. Rejects with a `NetobservError`: with a retryable one when
-   * sending the same message again may help and cannot be counted twice by the receiver. Among
-   * other errors, `ERR_NET_UNANSWERED` means that the receiver may have the message. After the
-   * signal nothing waits for the outcome, and the target releases its resources for the call.
+   * Resolves when the receiver has the message, perhaps without some of its flows; or with the
+   * parts in which it has to be sent; the receiver has none of them then. Rejects with a
+   * `NetobservError`: with a retryable one when sending the same message again may help and cannot
+   * be counted twice by the receiver. Among other errors, `ERR_NET_UNANSWERED` means that the
+   * receiver may have the message. After the signal nothing waits for the outcome, and the target
+   * releases its resources for the call.
    */
   // biome-ignore lint/suspicious/noConfusingVoidType: most targets have nothing to return.
-  send(message: M, signal: AbortSignal): Promise<readonly M[] | void>;
+  send(message: M, signal: AbortSignal): Promise<readonly M[] | Refused | void>;
   /** Called once, after the last message. */
   close?(): Promise<void>;
 }
@@ -74,6 +86,8 @@ export class Delivery<M extends Message = Message> implements Component {
   #onRoom: PromiseWithResolvers<void> | undefined;
   #ending: AbortSignal | undefined;
   #lostAtEnd = 0;
+  /** The log shows that the receiver refuses parts of messages. */
+  #hasWarned = false;
   #draining: Promise<void> | undefined;
   #onFailure: (() => void) | undefined;
   /** Aborted to make the next attempts at once. */
@@ -218,7 +232,7 @@ export class Delivery<M extends Message = Message> implements Component {
     for (let retry = 0; ; retry++) {
       const outcome = await this.#attempt(message);
       if (outcome.kind === 'sent') {
-        this.#settleSent(message);
+        this.#settleSent(message, Math.min(outcome.refused, message.amount.flows));
         return;
       }
       if (outcome.kind === 'divided') {
@@ -258,7 +272,11 @@ export class Delivery<M extends Message = Message> implements Component {
       (error: unknown): Failure => ({ kind: 'error', retryable: false, error }),
     );
     const sent = target.send(message, over.signal).then(
-      (parts): Outcome<M> => (parts ? { kind: 'divided', parts } : { kind: 'sent' }),
+      (result): Outcome<M> => {
+        if (result === undefined) return { kind: 'sent', refused: 0 };
+        if ('flows' in result) return { kind: 'sent', refused: result.flows };
+        return { kind: 'divided', parts: result };
+      },
       (error: unknown): Failure => ({
         kind: 'error',
         retryable: error instanceof NetobservError && error.retryable,
@@ -272,15 +290,30 @@ export class Delivery<M extends Message = Message> implements Component {
     return outcome;
   }
 
-  #settleSent(message: M): void {
+  #settleSent(message: M, refusedFlows: number): void {
     const { log, metrics } = this.#deps;
+    const { amount } = message;
     const settlement = this.#settle(message);
-    metrics.sent(message.amount);
-    settlement?.arrived(message.amount.flows);
+    const refused = shareOf(amount, refusedFlows);
+    const arrived = difference(amount, refused);
+    metrics.sent(arrived);
+    settlement?.arrived(arrived.flows);
+    if (refused.flows > 0) this.#countRefused(refused, settlement);
     const failing = this.#failing.get(laneOf(message));
     if (failing === undefined) return;
     this.#failing.delete(laneOf(message));
     log.info({ lost: failing.lost, ...laneField(message) }, 'flows are delivered again');
+  }
+
+  /** Counts flows that the receiver refused from a message that it took, and logs the first. */
+  #countRefused(refused: FlowAmount, settlement: Settlement | undefined): void {
+    const { log, metrics } = this.#deps;
+    metrics.lost(refused, 'refused');
+    settlement?.lost(refused.flows, 'refused');
+    if (this.#ending?.aborted === true) this.#lostAtEnd += refused.flows;
+    if (this.#hasWarned) return;
+    this.#hasWarned = true;
+    log.warn({ flows: refused.flows }, 'the receiver refuses some flows of its messages');
   }
 
   #lose(message: M, reason: LossReason): void {
@@ -330,9 +363,24 @@ interface Failure {
 }
 
 type Outcome<M> =
-  | { readonly kind: 'sent' }
+  | { readonly kind: 'sent'; readonly refused: number }
   | { readonly kind: 'divided'; readonly parts: readonly M[] }
   | Failure;
+
+/** Of unknown flows of a message; their packets and bytes are in proportion. */
+function shareOf({ flows, packets, bytes }: FlowAmount, share: number): FlowAmount {
+  if (share === 0 || flows === 0) return NO_FLOWS;
+  const part = share / flows;
+  return { flows: share, packets: Math.round(packets * part), bytes: Math.round(bytes * part) };
+}
+
+function difference(amount: FlowAmount, part: FlowAmount): FlowAmount {
+  return {
+    flows: amount.flows - part.flows,
+    packets: amount.packets - part.packets,
+    bytes: amount.bytes - part.bytes,
+  };
+}
 
 const NO_ANSWER = new Error('the receiver did not answer in time');
 

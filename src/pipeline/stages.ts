@@ -1,4 +1,5 @@
 import { kafkaEncode } from './encode/kafka.ts';
+import { otlpLogsEncode, otlpTracesEncode } from './encode/otlp.ts';
 import { promEncode } from './encode/prom/prom.ts';
 import { fileChunksIngest, fileIngest, fileLoopIngest } from './ingest/file.ts';
 import { grpcIngest } from './ingest/grpc.ts';
@@ -27,6 +28,8 @@ export const STAGE_TYPES: readonly StageType[] = [
   genericTransform,
   promEncode,
   kafkaEncode,
+  otlpLogsEncode,
+  otlpTracesEncode,
   noneWrite,
   stdoutWrite,
   storeWrite,

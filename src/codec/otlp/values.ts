@@ -6,6 +6,8 @@ import { ANY_VALUE, KEY_VALUE, VALUES } from './schema.ts';
 const DOUBLE_BYTES = 9;
 /** Room for the `AnyValue` of any number. */
 export const NUMBER_BYTES_MAX = 1 + NEGATIVE_BYTES;
+/** An `AnyValue` without a value. */
+const NULL = new Uint8Array(0);
 const INT32_MIN = -(2 ** 31);
 /** Values below this depth are written as text. */
 const DEPTH_MAX = 16;
@@ -74,15 +76,14 @@ function numberValue(value: number): Uint8Array {
 }
 
 function arrayValue(values: readonly unknown[], depth: number): Uint8Array {
-  // An `AnyValue` without a value stands for null.
-  const parts = values.map((each) => field(VALUES, anyValue(each, depth + 1) ?? new Uint8Array(0)));
+  const parts = values.map((each) => field(VALUES, anyValue(each, depth + 1) ?? NULL));
   return field(ANY_VALUE.array, concat(...parts));
 }
 
 function mapValue(map: object, depth: number): Uint8Array {
   const parts = Object.entries(map).flatMap(([key, each]) => {
-    const value = anyValue(each, depth + 1);
-    return value === undefined ? [] : [field(VALUES, keyValue(key, value))];
+    if (each === undefined) return [];
+    return [field(VALUES, keyValue(key, anyValue(each, depth + 1) ?? NULL))];
   });
   return field(ANY_VALUE.map, concat(...parts));
 }

@@ -1,3 +1,4 @@
+import type { RecordSource } from '../../codec/records.ts';
 import type { FlowBatch } from '../../flow/batch.ts';
 import { hasBit } from '../../flow/bits.ts';
 import { type AddressTable, MISSING } from '../../flow/intern.ts';
@@ -26,14 +27,6 @@ export interface RequestLimits {
   readonly messagesMax: number;
   /** Keys, values and the protocol's overhead. */
   readonly bytesMax: number;
-}
-
-/** Encodes the selected rows of a batch, one record each. */
-export interface RecordSource {
-  encode(batch: FlowBatch): number;
-  readonly bytes: Uint8Array;
-  /** Record `r` is `bytes[offsets[r] .. offsets[r + 1]]`. */
-  readonly offsets: Uint32Array;
 }
 
 /** Most bytes of lengths, time stamp and offset around a record. */

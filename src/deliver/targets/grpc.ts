@@ -2,7 +2,7 @@ import { assert } from '../../base/assert.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { GrpcClient, GrpcClientConfig } from '../../net/grpc/client.ts';
 import type { Log } from '../../telemetry/log.ts';
-import { DELIVERY_DEFAULTS, type Target } from '../delivery.ts';
+import { DELIVERY_DEFAULTS, type Refused, type Target } from '../delivery.ts';
 import type { Message } from '../message.ts';
 
 /** Servers take 4 MiB unless they are configured otherwise. */
@@ -26,6 +26,8 @@ export interface GrpcTargetOptions extends Omit<GrpcClientConfig, 'callTimeoutMs
   /** Calls at the same time: several make use of a slow line; one keeps the order. */
   readonly inFlightMax: number;
   readonly attemptTimeoutMs: number;
+  /** Flows that the server refused from a message that it took, by its answer. */
+  readonly refusedFlows?: (answer: Uint8Array) => number;
 }
 
 export interface GrpcTargetDeps {
@@ -40,11 +42,13 @@ export interface GrpcTargetDeps {
 export class GrpcTarget implements Target<Message> {
   readonly inFlightMax: number;
   readonly #config: GrpcClientConfig;
+  readonly #refusedFlows: (answer: Uint8Array) => number;
   readonly #deps: GrpcTargetDeps;
   #client: GrpcClient | undefined;
 
   constructor(options: GrpcTargetOptions, deps: GrpcTargetDeps) {
-    const { inFlightMax, attemptTimeoutMs, ...config } = options;
+    const { inFlightMax, attemptTimeoutMs, refusedFlows = () => 0, ...config } = options;
+    this.#refusedFlows = refusedFlows;
     this.inFlightMax = inFlightMax;
     this.#config = { ...config, callTimeoutMs: attemptTimeoutMs + DEADLINE_MARGIN_MS };
     this.#deps = deps;
@@ -58,11 +62,12 @@ export class GrpcTarget implements Target<Message> {
     this.#client.open();
   }
 
-  async send({ bytes }: Message, signal: AbortSignal): Promise<void> {
+  async send({ bytes }: Message, signal: AbortSignal): Promise<Refused> {
     assert(this.#client !== undefined, 'the target is open');
-    await this.#client.call(bytes, signal);
+    const answer = await this.#client.call(bytes, signal);
     // After a failure the library may still read them.
     this.#deps.recycle?.(bytes);
+    return { flows: this.#refusedFlows(answer) };
   }
 
   /** Calls in progress fail. */

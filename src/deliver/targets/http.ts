@@ -1,7 +1,7 @@
 import { assert } from '../../base/assert.ts';
 import type { HttpClient, HttpClientConfig } from '../../net/http/client.ts';
 import type { RenewalReport } from '../../telemetry/renewed-files.ts';
-import type { Target } from '../delivery.ts';
+import type { Refused, Target } from '../delivery.ts';
 import type { Message } from '../message.ts';
 
 export interface HttpTargetOptions extends Omit<HttpClientConfig, 'connectionsMax'> {
@@ -9,6 +9,8 @@ export interface HttpTargetOptions extends Omit<HttpClientConfig, 'connectionsMa
   readonly inFlightMax: number;
   /** Headers of a request; called for each one, since tokens are renewed. */
   readonly headers: () => Readonly<Record<string, string>>;
+  /** Flows that the server refused from a message that it took, by the start of its answer. */
+  readonly refusedFlows?: (answer: Uint8Array) => number;
 }
 
 /** POST requests with one message each. A busy server may state when to try again. */
@@ -27,13 +29,19 @@ export class HttpTarget implements Target<Message> {
   /** Reads the certificates and throws when they cannot be used. */
   async open(): Promise<void> {
     const http = await import('../../net/http/client.ts');
-    const { inFlightMax: connectionsMax, headers: _, ...config } = this.#options;
+    const {
+      inFlightMax: connectionsMax,
+      headers: _,
+      refusedFlows: _flows,
+      ...config
+    } = this.#options;
     this.#client = new http.HttpClient({ ...config, connectionsMax }, this.#report);
   }
 
-  async send({ bytes }: Message, signal: AbortSignal): Promise<void> {
+  async send({ bytes }: Message, signal: AbortSignal): Promise<Refused> {
     assert(this.#client !== undefined, 'the target is open');
-    await this.#client.post(bytes, this.#options.headers(), signal);
+    const { headers, refusedFlows = () => 0 } = this.#options;
+    return { flows: refusedFlows(await this.#client.post(bytes, headers(), signal)) };
   }
 
   async close(): Promise<void> {

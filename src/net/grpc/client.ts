@@ -21,6 +21,8 @@ export interface GrpcClientConfig {
   readonly reconnectMs: number;
   /** Each period is longer or shorter by up to this. */
   readonly reconnectJitterMs: number;
+  /** Sent with each call. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export interface GrpcClientDeps {
@@ -42,8 +44,10 @@ const BACKOFF_FIRST_MS = 250;
 const BACKOFF_MAX_MS = 5000;
 /** Consecutive failures after which the name is resolved, and certificates are read, again. */
 const REOPEN_FAILURES = 5;
-/** Answers are empty messages. */
+/** Answers are small messages. */
 const ANSWER_BYTES_MAX = 64 * 1024;
+
+const NOTHING = new Uint8Array(0);
 
 /** A connection, and the calls on it. */
 interface Connection {
@@ -52,7 +56,7 @@ interface Connection {
   isRetired: boolean;
 }
 
-/** Calls one unary method with messages that are already encoded. The answer is ignored. */
+/** Calls one unary method with messages that are already encoded. */
 export class GrpcClient {
   readonly #config: GrpcClientConfig;
   readonly #deps: GrpcClientDeps;
@@ -84,8 +88,8 @@ export class GrpcClient {
     this.#current = undefined;
   }
 
-  /** Resolves when the server has answered; the signal cancels the call. */
-  call(message: Uint8Array, signal: AbortSignal): Promise<void> {
+  /** Resolves with the server's answer; the signal cancels the call. */
+  call(message: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
     const connection = this.#current;
     if (connection === undefined) {
       return Promise.reject(new NetobservError(GRPC_ERRORS.closed, 'the client is not open'));
@@ -93,17 +97,17 @@ export class GrpcClient {
     const deadline = this.#deps.clock.nowMs() + this.#config.callTimeoutMs;
     connection.calls++;
     return new Promise((resolve, reject) => {
-      const call = connection.client.makeUnaryRequest<Uint8Array, undefined>(
+      const call = connection.client.makeUnaryRequest<Uint8Array, Uint8Array>(
         this.#config.method,
         asBuffer,
-        () => undefined,
+        (answer) => answer,
         message,
-        new Metadata(),
+        metadataOf(this.#config),
         { deadline },
-        (error) => {
+        (error, answer) => {
           signal.removeEventListener('abort', onAbort);
           this.#ended(connection, error !== null);
-          if (error === null) resolve();
+          if (error === null) resolve(answer ?? NOTHING);
           else reject(callError(error, this.#target));
         },
       );
@@ -202,6 +206,12 @@ export class GrpcClient {
 export function nameOverride({ host, tls }: Pick<GrpcClientConfig, 'host' | 'tls'>) {
   if (tls === undefined || !host.endsWith('.')) return {};
   return { 'grpc.ssl_target_name_override': host.slice(0, -1) };
+}
+
+function metadataOf({ headers = {} }: Pick<GrpcClientConfig, 'headers'>): Metadata {
+  const metadata = new Metadata();
+  for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
+  return metadata;
 }
 
 function ready(client: Client, deadlineMs: number): Promise<void> {

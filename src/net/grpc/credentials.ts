@@ -7,28 +7,26 @@ import { GRPC_ERRORS } from './errors.ts';
 
 /** Paths of PEM files. */
 export interface TlsFiles {
-  /** Authorities for the server's certificate. */
-  readonly caPath: string;
+  /** Authorities for the server's certificate. Default: those of Node. */
+  readonly caPath?: string;
   /** The client's own certificate, for servers that request one. */
   readonly certPath?: string;
   readonly keyPath?: string;
+  /** Accept any certificate of the server. */
+  readonly insecureSkipVerify?: boolean;
 }
 
 /** Without files, the connection is in plain text. Files are read again for each connection. */
 export function credentialsOf(files: TlsFiles | undefined, host: string): ChannelCredentials {
   if (files === undefined) return ChannelCredentials.createInsecure();
-  const ca = read(files.caPath);
-  // OpenSSL accepts a file without certificates, and then trusts nobody.
-  if (!ca.includes('-----BEGIN CERTIFICATE-----')) {
-    throw new NetobservError(GRPC_ERRORS.tls, `${files.caPath} has no certificate in PEM`, {
-      details: { path: files.caPath },
-    });
-  }
+  const ca = files.caPath === undefined ? {} : { ca: authorities(files.caPath) };
   const cert = files.certPath === undefined ? {} : { cert: read(files.certPath) };
   const key = files.keyPath === undefined ? {} : { key: read(files.keyPath) };
   try {
-    const context = createSecureContext({ ca, ...cert, ...key, minVersion: 'TLSv1.3' });
-    const credentials = ChannelCredentials.createFromSecureContext(context);
+    const context = createSecureContext({ ...ca, ...cert, ...key, minVersion: 'TLSv1.3' });
+    const credentials = ChannelCredentials.createFromSecureContext(context, {
+      rejectUnauthorized: files.insecureSkipVerify !== true,
+    });
     return isIP(host) === 0 ? credentials : withoutServerName(credentials);
   } catch (cause) {
     const paths = Object.values(files).join(', ');
@@ -58,6 +56,15 @@ function withoutServerName(credentials: ChannelCredentials): ChannelCredentials 
     return connector;
   };
   return credentials;
+}
+
+/** OpenSSL accepts a file without certificates, and then trusts nobody. */
+function authorities(path: string): Buffer {
+  const pem = read(path);
+  if (pem.includes('-----BEGIN CERTIFICATE-----')) return pem;
+  throw new NetobservError(GRPC_ERRORS.tls, `${path} has no certificate in PEM`, {
+    details: { path },
+  });
 }
 
 function read(path: string): Buffer {

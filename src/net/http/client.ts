@@ -27,7 +27,7 @@ export interface HttpClientConfig {
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
-/** Most bytes of an answer that are kept for error messages. */
+/** Most bytes of an answer that are kept. */
 const ANSWER_BYTES_MAX = 2048;
 /** Longest wait that a server may request. */
 const RETRY_AFTER_MAX_MS = 60_000;
@@ -72,20 +72,21 @@ export class HttpClient {
     this.#pool = this.#pools.current();
   }
 
-  /** Resolves when the server has answered with success. Rejects as `Target.send` does. */
+  /** Resolves with the start of the answer of success. Rejects as `Target.send` does. */
   async post(
     body: Uint8Array,
     headers: Readonly<Record<string, string>>,
     signal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<Uint8Array> {
     const answer = await this.#newest()
       .request({ method: 'POST', path: this.#path, headers: { ...headers }, body, signal })
       .catch((cause: unknown) => {
         throw this.#failure(cause);
       });
-    const text = await startOf(answer.body).catch(() => '');
+    const start = await startOf(answer.body).catch(() => Buffer.alloc(0));
     const { statusCode } = answer;
-    if (statusCode >= 200 && statusCode < 300) return;
+    if (statusCode >= 200 && statusCode < 300) return start;
+    const text = start.toString('utf8').trim();
     throw this.#refusal(statusCode, text, answer.headers['retry-after']);
   }
 
@@ -144,14 +145,14 @@ export class HttpClient {
 }
 
 /** Reads to the end, so that the connection can be used again, and keeps the start. */
-async function startOf(body: AsyncIterable<Uint8Array>): Promise<string> {
+async function startOf(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const parts: Uint8Array[] = [];
   let length = 0;
   for await (const part of body) {
     if (length < ANSWER_BYTES_MAX) parts.push(part.subarray(0, ANSWER_BYTES_MAX - length));
     length += part.length;
   }
-  return Buffer.concat(parts).toString('utf8').trim();
+  return Buffer.concat(parts);
 }
 
 /** Seconds of `Retry-After`. For a date the back-off applies. */

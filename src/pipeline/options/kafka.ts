@@ -1,25 +1,10 @@
 import { Type } from 'typebox';
 import { strictObject, word } from '../../config/schema.ts';
-import { optionalText } from './field.ts';
+import { clientTls } from './tls.ts';
 
 /** Options of all stages that talk to Kafka. */
 
-export const KafkaTls = Type.Optional(
-  strictObject(
-    {
-      insecureSkipVerify: Type.Boolean({
-        default: false,
-        description: 'Accept any certificate of the brokers.',
-      }),
-      caCertPath: optionalText(
-        'File with the authorities of the brokers’ certificates, in PEM. Empty: those of Node.',
-      ),
-      userCertPath: optionalText('File with the certificate of the client, in PEM.'),
-      userKeyPath: optionalText('File with the key of the client’s certificate, in PEM.'),
-    },
-    { description: 'Connect by TLS.' },
-  ),
-);
+export const KafkaTls = clientTls('brokers');
 
 export const KafkaSasl = Type.Optional(
   strictObject(

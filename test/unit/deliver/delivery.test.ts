@@ -32,8 +32,16 @@ function message(flows = 1): Message {
   return { bytes: new Uint8Array(100), amount: { flows, packets: flows * 2, bytes: flows * 50 } };
 }
 
-/** A collector that gives these answers; the last one is repeated. */
-function setUp(answers: readonly Answer[], limits: Partial<DeliveryLimits> = {}, inFlightMax = 1) {
+/**
+ * A collector that gives these answers; the last one is repeated. It refuses some flows of each
+ * message that it takes.
+ */
+function setUp(
+  answers: readonly Answer[],
+  limits: Partial<DeliveryLimits> = {},
+  inFlightMax = 1,
+  refused = 0,
+) {
   const clock = new ManualClock();
   const received: Message[] = [];
   let calls = 0;
@@ -51,8 +59,11 @@ function setUp(answers: readonly Answer[], limits: Partial<DeliveryLimits> = {},
       }
       await Promise.resolve();
       running--;
-      if (answer === 'ok') received.push(sent);
-      else throw new NetobservError(ERRORS[answer], answer, { retryable: answer === 'retry' });
+      if (answer !== 'ok') {
+        throw new NetobservError(ERRORS[answer], answer, { retryable: answer === 'retry' });
+      }
+      received.push(sent);
+      return { flows: refused };
     },
   };
   const registry = createMetrics('t_');
@@ -95,6 +106,29 @@ test('what is offered is sent in its order, and counted', async () => {
   expect(await value('exporter_spool_messages')).toBe(0);
   expect(await value('exporter_spool_bytes')).toBe(0);
   expect(clock.waiting).toBe(0);
+});
+
+test('flows that the collector refuses from a message that it took are lost', async () => {
+  const { delivery, value, clock } = setUp(['ok'], {}, 1, 2);
+  const arrived: number[] = [];
+  const lost: (readonly [number, string])[] = [];
+  await delivery.start();
+  delivery.offer([message(5), message(1)], {
+    arrived: (rows) => arrived.push(rows),
+    lost: (rows, reason) => lost.push([rows, reason]),
+  });
+  await clock.advance(0);
+  await delivery.stop();
+  expect(arrived).toEqual([3, 0]);
+  expect(lost).toEqual([
+    [2, 'refused'],
+    [1, 'refused'],
+  ]);
+  expect(await value('exporter_sent_flows_total')).toBe(3);
+  expect(await value('exporter_sent_packets_total')).toBe(6);
+  expect(await value('exporter_lost_flows_total', { reason: 'refused' })).toBe(3);
+  expect(await value('exporter_lost_bytes_total', { reason: 'refused' })).toBe(150);
+  expect(delivery.backlog()).toEqual({ flows: 0, packets: 0, bytes: 0 });
 });
 
 test('a collector that comes back gets everything', async () => {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { explain } from '../../../src/base/errors.ts';
 import { TableSpace } from '../../../src/flow/intern.ts';
 import type { PipelineConfig, StageParameters } from '../../../src/pipeline/options/graph.ts';
 import { filterRule } from '../../support/models/any-filter-rule.ts';
@@ -248,6 +249,16 @@ function configOf(root: Tree, second: Second | undefined): PipelineConfig {
   return { pipeline, parameters };
 }
 
+/** Undefined: the branches of a source give one of its keys several kinds, which is refused. */
+function compiled(config: PipelineConfig, tables: TableSpace) {
+  try {
+    return testPipeline(config, { tables, types: WITH_TEST_STAGES });
+  } catch (error) {
+    if (/ in one branch and .* in another: rename one$/.test(explain(error))) return undefined;
+    throw error;
+  }
+}
+
 function storeName(parameters: StageParameters): string | undefined {
   return (parameters.write as { store?: { name: string } } | undefined)?.store?.name;
 }
@@ -271,10 +282,9 @@ test('the compiled pipeline does what the interpreter does, across table rotatio
       fc.constantFrom(8, 1_000_000),
       async (shape, batches, second, tableLimit) => {
         const config = configOf(shape, second);
-        const { pipeline, stores, metrics, clock } = testPipeline(config, {
-          tables: new TableSpace(tableLimit),
-          types: WITH_TEST_STAGES,
-        });
+        const bed = compiled(config, new TableSpace(tableLimit));
+        fc.pre(bed !== undefined);
+        const { pipeline, stores, metrics, clock } = bed;
         await pipeline.start(new AbortController().signal);
         for (const batchRows of batches) {
           const batch = pipeline.take();

@@ -1,0 +1,153 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { systemClock } from '../../../src/base/clock.ts';
+import {
+  decodeLogs,
+  decodeTraces,
+  encodeAnswer,
+  plainAttributes,
+} from '../../support/codec/otlp-schema.ts';
+import type { Row } from '../../support/models/interpreter/rows.ts';
+import { testPipeline } from '../../support/models/interpreter/setup.ts';
+import { WITH_TEST_STAGES } from '../../support/models/interpreter/test-stages.ts';
+import { selfSigned } from '../../support/net/certificate.ts';
+import {
+  grpcOtlpReceiver,
+  httpOtlpReceiver,
+  type OtlpReceiver,
+} from '../../support/net/otlp-receiver.ts';
+
+const FLOWS = 5000;
+/** Flows in a batch. */
+const HALF = FLOWS / 2;
+const rows: readonly Row[] = Array.from({ length: FLOWS }, (_, index) => ({
+  ...{ SrcAddr: '10.0.0.1', DstAddr: `10.1.${index >> 8}.${index & 255}`, SrcPort: 1000 },
+  ...{ Bytes: index + 1, Packets: 1, TimeFlowEndMs: 1_764_500_000_000 + index },
+  ...{ Interfaces: ['eth0', 'eth1'], app: `app-${index % 7}` },
+}));
+
+/** Sends flows through a pipeline; resolves to the accounting of its branch. */
+async function send(type: string, options: object, flows: readonly Row[] = rows) {
+  const bed = testPipeline(
+    {
+      pipeline: [{ name: 'out', follows: 'in' }],
+      parameters: [
+        {
+          name: 'in',
+          ingest: { type: 'rows', rows: { batches: [flows.slice(0, HALF), flows.slice(HALF)] } },
+        },
+        { name: 'out', encode: { type, [type]: options } },
+      ],
+    },
+    { types: WITH_TEST_STAGES, clock: systemClock },
+  );
+  await bed.pipeline.start(new AbortController().signal);
+  await bed.pipeline.stop();
+  return bed.pipeline.branches()[0]!;
+}
+
+function logRows({ requests }: OtlpReceiver): readonly Row[] {
+  return requests
+    .flatMap(({ body }) => decodeLogs(body))
+    .flatMap(({ scopeLogs }) => scopeLogs)
+    .flatMap(({ logRecords }) => logRecords)
+    .map(({ attributes }) => plainAttributes(attributes))
+    .sort((a, b) => Number(a.Bytes) - Number(b.Bytes));
+}
+
+const RECEIVERS = { grpc: grpcOtlpReceiver, http: httpOtlpReceiver } as const;
+const LOGS_AT = {
+  grpc: '/opentelemetry.proto.collector.logs.v1.LogsService/Export',
+  http: '/v1/logs',
+} as const;
+
+describe.each(['grpc', 'http'] as const)('%s', (connectionType) => {
+  const to = ({ port }: OtlpReceiver) => ({ address: '127.0.0.1', port, connectionType });
+
+  test('each flow arrives once, with all of its fields', async () => {
+    const receiver = await RECEIVERS[connectionType]();
+    const branch = await send('otlplogs', to(receiver));
+    expect(branch).toMatchObject({ in: FLOWS, written: FLOWS, dropped: {} });
+    expect(logRows(receiver)).toEqual(rows);
+    expect(new Set(receiver.requests.map((request) => request.to))).toEqual(
+      new Set([LOGS_AT[connectionType]]),
+    );
+    const [{ resource }] = decodeLogs(receiver.requests[0]!.body);
+    expect(plainAttributes(resource.attributes)).toEqual({
+      'service.name': 'netobserv-otlp',
+      'service.version': 'v0.1.0',
+    });
+  });
+
+  test('headers go with each request', async () => {
+    const receiver = await RECEIVERS[connectionType]();
+    const headers = { 'X-Scope-OrgID': 'tenant-1', authorization: 'Bearer secret' };
+    await send('otlplogs', { ...to(receiver), headers });
+    for (const request of receiver.requests) {
+      expect(request.headers).toMatchObject({
+        'x-scope-orgid': 'tenant-1',
+        authorization: 'Bearer secret',
+      });
+    }
+  });
+
+  test('flows that the receiver refuses count as lost', async () => {
+    const receiver = await RECEIVERS[connectionType]();
+    receiver.answer = encodeAnswer({ partialSuccess: { rejected: 3, errorMessage: 'too old' } });
+    const branch = await send('otlplogs', to(receiver));
+    const lost = 3 * receiver.requests.length;
+    expect(branch).toMatchObject({ written: FLOWS - lost, dropped: { refused: lost } });
+  });
+
+  test('traces', async () => {
+    const receiver = await RECEIVERS[connectionType]();
+    const branch = await send('otlptraces', { ...to(receiver), spanSplitter: ['Src', 'Dst'] });
+    expect(branch).toMatchObject({ written: FLOWS, dropped: {} });
+    const spans = receiver.requests
+      .flatMap(({ body }) => decodeTraces(body))
+      .flatMap(({ scopeSpans }) => scopeSpans)
+      .flatMap((scope) => scope.spans);
+    const byName = Map.groupBy(spans, ({ name }) => name);
+    expect([...byName].map(([name, own]) => [name, own.length])).toEqual([
+      ['flp_encode', FLOWS],
+      ['Src', FLOWS],
+      ['Dst', FLOWS],
+    ]);
+  });
+
+  test('TLS: the server must have a certificate of the authority, unless all are accepted', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'netobserv-otlp-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const [own, other] = [selfSigned(), selfSigned()];
+    writeFileSync(join(folder, 'own.crt'), own.cert);
+    writeFileSync(join(folder, 'other.crt'), other.cert);
+    const receiver = await RECEIVERS[connectionType](own);
+    const address = { ...to(receiver), address: 'localhost' };
+    const few = rows.slice(0, 10);
+    const trusting = (name: string) => ({ ...address, tls: { caCertPath: join(folder, name) } });
+    expect(await send('otlplogs', trusting('own.crt'), few)).toMatchObject({ written: 10 });
+    expect(await send('otlplogs', trusting('other.crt'), few)).toMatchObject({ written: 0 });
+    const all = { ...address, tls: { insecureSkipVerify: true } };
+    expect(await send('otlplogs', all, few)).toMatchObject({ written: 10 });
+  });
+});
+
+test('more prefixes than a span may have children', async () => {
+  const right = { address: 'localhost', port: 4317, connectionType: 'grpc' };
+  const spanSplitter = Array.from({ length: 17 }, (_, index) => `P${index}`);
+  await expect(send('otlptraces', { ...right, spanSplitter })).rejects.toThrow(
+    /spanSplitter.*17 prefixes; there may be 16/,
+  );
+});
+
+test.each([
+  [{ headers: { 'bad name': 'x' } }, /headers\.bad name/],
+  [{ headers: { name: 'line\nfeed' } }, /headers\.name/],
+  [{ tls: { userCertPath: 'only.crt' } }, /userCertPath and userKeyPath go together/],
+  [{ connectionType: 'udp' }, /connectionType/],
+])('%j is a mistake', async (options, message) => {
+  const right = { address: 'localhost', port: 4317, connectionType: 'grpc' };
+  await expect(send('otlplogs', { ...right, ...options })).rejects.toThrow(message);
+});

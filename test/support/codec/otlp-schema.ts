@@ -1,0 +1,140 @@
+import protobuf from 'protobufjs';
+
+/** The OpenTelemetry protocol, version 1.5, for protobufjs, a third-party decoder. */
+const OTLP = `
+syntax = "proto3";
+package otlp;
+
+message AnyValue {
+  oneof value {
+    string string_value = 1; bool bool_value = 2; int64 int_value = 3; double double_value = 4;
+    ArrayValue array_value = 5; KeyValueList kvlist_value = 6; bytes bytes_value = 7;
+  }
+}
+message ArrayValue { repeated AnyValue values = 1; }
+message KeyValueList { repeated KeyValue values = 1; }
+message KeyValue { string key = 1; AnyValue value = 2; }
+message InstrumentationScope {
+  string name = 1; string version = 2; repeated KeyValue attributes = 3;
+}
+message Resource { repeated KeyValue attributes = 1; uint32 dropped_attributes_count = 2; }
+
+message LogsRequest { repeated ResourceLogs resource_logs = 1; }
+message ResourceLogs { Resource resource = 1; repeated ScopeLogs scope_logs = 2; }
+message ScopeLogs { InstrumentationScope scope = 1; repeated LogRecord log_records = 2; }
+message LogRecord {
+  fixed64 time_unix_nano = 1; uint32 severity_number = 2; string severity_text = 3;
+  AnyValue body = 5; repeated KeyValue attributes = 6; uint32 dropped_attributes_count = 7;
+  fixed32 flags = 8; bytes trace_id = 9; bytes span_id = 10; fixed64 observed_time_unix_nano = 11;
+}
+
+message TraceRequest { repeated ResourceSpans resource_spans = 1; }
+message ResourceSpans { Resource resource = 1; repeated ScopeSpans scope_spans = 2; }
+message ScopeSpans { InstrumentationScope scope = 1; repeated Span spans = 2; }
+message Span {
+  bytes trace_id = 1; bytes span_id = 2; string trace_state = 3; bytes parent_span_id = 4;
+  string name = 5; uint32 kind = 6; fixed64 start_time_unix_nano = 7;
+  fixed64 end_time_unix_nano = 8; repeated KeyValue attributes = 9;
+}
+
+message Answer { PartialSuccess partial_success = 1; }
+message PartialSuccess { int64 rejected = 1; string error_message = 2; }
+`;
+
+const { root } = protobuf.parse(OTLP);
+
+/** An `AnyValue`; `value` names the member that is set. */
+interface Value {
+  readonly value?: string;
+  readonly intValue: unknown;
+  readonly arrayValue: { readonly values: readonly Value[] };
+  readonly kvlistValue: { readonly values: readonly KeyValue[] };
+}
+
+interface KeyValue {
+  readonly key: string;
+  readonly value: Value;
+}
+
+interface Resource {
+  readonly attributes: readonly KeyValue[];
+}
+
+export interface Log {
+  readonly timeUnixNano: unknown;
+  readonly observedTimeUnixNano: unknown;
+  readonly severityNumber: number;
+  readonly severityText: string;
+  readonly body: Value;
+  readonly attributes: readonly KeyValue[];
+}
+
+export interface Span {
+  readonly traceId: Uint8Array;
+  readonly spanId: Uint8Array;
+  readonly parentSpanId: Uint8Array;
+  readonly name: string;
+  readonly kind: number;
+  readonly startTimeUnixNano: unknown;
+  readonly endTimeUnixNano: unknown;
+  readonly attributes: readonly KeyValue[];
+}
+
+interface LogsRequest {
+  readonly resourceLogs: readonly [
+    {
+      readonly resource: Resource;
+      readonly scopeLogs: readonly [
+        { readonly scope: { readonly name: string }; readonly logRecords: readonly Log[] },
+      ];
+    },
+  ];
+}
+
+interface TraceRequest {
+  readonly resourceSpans: readonly [
+    { readonly resource: Resource; readonly scopeSpans: readonly [{ readonly spans: Span[] }] },
+  ];
+}
+
+function decode(name: string, bytes: Uint8Array): unknown {
+  return root.lookupType(`otlp.${name}`).decode(bytes);
+}
+
+/** The `ResourceLogs` of a request. */
+export function decodeLogs(bytes: Uint8Array): LogsRequest['resourceLogs'] {
+  return (decode('LogsRequest', bytes) as LogsRequest).resourceLogs;
+}
+
+/** The `ResourceSpans` of a request. */
+export function decodeTraces(bytes: Uint8Array): TraceRequest['resourceSpans'] {
+  return (decode('TraceRequest', bytes) as TraceRequest).resourceSpans;
+}
+
+/** The answer to a request. */
+export function encodeAnswer(value: object): Uint8Array {
+  const type = root.lookupType('otlp.Answer');
+  return type.encode(type.fromObject(value)).finish();
+}
+
+/** An `AnyValue` as JSON. */
+export function plainValue(value: Value): unknown {
+  switch (value.value) {
+    case 'intValue':
+      return Number(value.intValue);
+    case 'arrayValue':
+      return value.arrayValue.values.map(plainValue);
+    case 'kvlistValue':
+      return plainAttributes(value.kvlistValue.values);
+    case undefined:
+      return null;
+    default:
+      return value[value.value as keyof Value];
+  }
+}
+
+export function plainAttributes(
+  attributes: readonly KeyValue[],
+): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(attributes.map(({ key, value }) => [key, plainValue(value)]));
+}
