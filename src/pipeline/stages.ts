@@ -1,5 +1,6 @@
 import { kafkaEncode } from './encode/kafka.ts';
-import { otlpLogsEncode, otlpTracesEncode } from './encode/otlp.ts';
+import { otlpLogsEncode, otlpTracesEncode } from './encode/otlp/flows.ts';
+import { otlpMetricsEncode } from './encode/otlp/metrics.ts';
 import { promEncode } from './encode/prom/prom.ts';
 import { fileChunksIngest, fileIngest, fileLoopIngest } from './ingest/file.ts';
 import { grpcIngest } from './ingest/grpc.ts';
@@ -29,6 +30,7 @@ export const STAGE_TYPES: readonly StageType[] = [
   promEncode,
   kafkaEncode,
   otlpLogsEncode,
+  otlpMetricsEncode,
   otlpTracesEncode,
   noneWrite,
   stdoutWrite,

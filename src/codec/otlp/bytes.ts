@@ -57,6 +57,24 @@ export function writeTime(output: Output, tag: number, ms: number): void {
   output.length += FIXED64_FIELD_BYTES;
 }
 
+const float = new Float64Array(1);
+const floatWords = new Uint32Array(float.buffer);
+
+/** Writes a number as a `double`, without a tag. */
+export function writeFloat(output: Output, value: number): void {
+  float[0] = value;
+  writeWord(output.bytes, output.length, floatWords[0]!);
+  writeWord(output.bytes, output.length + 4, floatWords[1]!);
+  output.length += 8;
+}
+
+/** Writes a whole number up to 2^53 as a `fixed64`, without a tag. */
+export function writeFixed(output: Output, value: number): void {
+  writeWord(output.bytes, output.length, value % WORD);
+  writeWord(output.bytes, output.length + 4, Math.floor(value / WORD));
+  output.length += 8;
+}
+
 /** Writes 32 bits, little-endian. */
 export function writeWord(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value & 0xff;

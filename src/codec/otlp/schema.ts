@@ -1,6 +1,6 @@
 /**
  * Field numbers of the OpenTelemetry protocol (opentelemetry-proto 1.5: common, resource, logs,
- * trace), as tags of protobuf.
+ * trace, metrics), as tags of protobuf.
  */
 
 const VARINT = 0;
@@ -54,8 +54,42 @@ export const KIND_INTERNAL = 1;
 export const TRACE_ID_BYTES = 16;
 export const SPAN_ID_BYTES = 8;
 
+export const METRIC = {
+  name: bytes(1),
+  description: bytes(2),
+  gauge: bytes(5),
+  sum: bytes(7),
+  histogram: bytes(9),
+} as const;
+
+/** The same numbers in `Gauge`, `Sum` and `Histogram`. */
+export const METRIC_DATA = {
+  points: bytes(1),
+  temporality: varint(2),
+  isMonotonic: varint(3),
+} as const;
+
+/** `AGGREGATION_TEMPORALITY_CUMULATIVE`. */
+export const CUMULATIVE = 2;
+
+/** The times have the same numbers in `NumberDataPoint` and `HistogramDataPoint`. */
+export const POINT = {
+  start: fixed64(2),
+  time: fixed64(3),
+  double: fixed64(4),
+  attributes: bytes(7),
+} as const;
+
+export const HISTOGRAM_POINT = {
+  count: fixed64(4),
+  sum: fixed64(5),
+  bucketCounts: bytes(6),
+  explicitBounds: bytes(7),
+  attributes: bytes(9),
+} as const;
+
 /**
- * The same numbers for logs and spans: `ExportLogsServiceRequest.resource_logs`,
+ * The same numbers for logs, spans and metrics: `ExportLogsServiceRequest.resource_logs`,
  * `ResourceLogs.resource` and `.scope_logs`, `ScopeLogs.scope` and `.log_records`.
  */
 export const REQUEST = {

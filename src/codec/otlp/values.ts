@@ -1,6 +1,6 @@
 import type { Output } from '../byte-buffer.ts';
 import { doubleBytes, NEGATIVE_BYTES, writeDouble, writeNegative } from '../varint.ts';
-import { concat, field, textField, writeWord } from './bytes.ts';
+import { concat, field, textField, writeFloat } from './bytes.ts';
 import { ANY_VALUE, KEY_VALUE, VALUES } from './schema.ts';
 
 const DOUBLE_BYTES = 9;
@@ -11,9 +11,6 @@ const NULL = new Uint8Array(0);
 const INT32_MIN = -(2 ** 31);
 /** Values below this depth are written as text. */
 const DEPTH_MAX = 16;
-
-const float = new Float64Array(1);
-const floatWords = new Uint32Array(float.buffer);
 
 const isInt = (value: number): boolean => Number.isSafeInteger(value) && value >= INT32_MIN;
 
@@ -33,11 +30,8 @@ export function writeNumber(output: Output, value: number): void {
     output.length = write(bytes, at + 1, value);
     return;
   }
-  float[0] = value;
-  bytes[at] = ANY_VALUE.double;
-  writeWord(bytes, at + 1, floatWords[0]!);
-  writeWord(bytes, at + 5, floatWords[1]!);
-  output.length += DOUBLE_BYTES;
+  bytes[output.length++] = ANY_VALUE.double;
+  writeFloat(output, value);
 }
 
 /** The `AnyValue` of a text. */

@@ -5,11 +5,12 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { systemClock } from '../../../src/base/clock.ts';
 import {
   decodeLogs,
+  decodeMetrics,
   decodeTraces,
   encodeAnswer,
   plainAttributes,
 } from '../../support/codec/otlp-schema.ts';
-import type { Row } from '../../support/models/interpreter/rows.ts';
+import { appendRows, type Row } from '../../support/models/interpreter/rows.ts';
 import { testPipeline } from '../../support/models/interpreter/setup.ts';
 import { WITH_TEST_STAGES } from '../../support/models/interpreter/test-stages.ts';
 import { selfSigned } from '../../support/net/certificate.ts';
@@ -115,6 +116,77 @@ describe.each(['grpc', 'http'] as const)('%s', (connectionType) => {
       ['Src', FLOWS],
       ['Dst', FLOWS],
     ]);
+  });
+
+  test('metrics: the sums of all flows at the end, by their labels', async () => {
+    const receiver = await RECEIVERS[connectionType]();
+    const metrics = [
+      { name: 'bytes_total', type: 'counter', valueKey: 'Bytes', labels: ['app'] },
+      { name: 'last_bytes', type: 'gauge', valueKey: 'Bytes', labels: ['SrcAddr'] },
+      { name: 'bytes', type: 'histogram', valueKey: 'Bytes', buckets: [10, 1000], help: 'Help.' },
+      { name: 'other_total', type: 'counter', filters: [{ key: 'app', value: 'none' }] },
+    ];
+    const branch = await send('otlpmetrics', { ...to(receiver), prefix: 'p_', metrics });
+    expect(branch).toMatchObject({ written: FLOWS, dropped: {} });
+    const byName = Map.groupBy(
+      receiver.requests.flatMap(({ body }) => decodeMetrics(body)),
+      ({ name }) => name,
+    );
+    expect([...byName.keys()]).toEqual(['p_bytes_total', 'p_last_bytes', 'p_bytes']);
+    const [counter] = byName.get('p_bytes_total')!;
+    const sums = new Map<unknown, number>();
+    for (const { app, Bytes } of rows) {
+      sums.set(app, (sums.get(app) ?? 0) + Number(Bytes));
+    }
+    const points = counter!.sum.dataPoints;
+    expect(
+      new Map(points.map((one) => [plainAttributes(one.attributes).app, one.asDouble])),
+    ).toEqual(sums);
+    const [gauge] = byName.get('p_last_bytes')!;
+    expect(gauge!.gauge.dataPoints.map(({ asDouble }) => asDouble)).toEqual([FLOWS]);
+    const [histogram] = byName.get('p_bytes')!;
+    expect(histogram!.description).toBe('Help.');
+    const [point] = histogram!.histogram.dataPoints;
+    expect(point!.bucketCounts.map(Number)).toEqual([10, 990, FLOWS - 1000]);
+    expect(Number(point!.timeUnixNano)).toBeGreaterThanOrEqual(Number(point!.startTimeUnixNano));
+  });
+
+  test('metrics are sent again and again, with growing values', async () => {
+    const receiver = await RECEIVERS[connectionType]();
+    const bed = testPipeline(
+      {
+        pipeline: [{ name: 'out', follows: 'preset-ingester' }],
+        parameters: [
+          {
+            name: 'out',
+            encode: {
+              type: 'otlpmetrics',
+              otlpmetrics: {
+                ...to(receiver),
+                pushTimeInterval: '50ms',
+                metrics: [{ name: 'flows_total', type: 'counter' }],
+              },
+            },
+          },
+        ],
+      },
+      { clock: systemClock },
+    );
+    await bed.pipeline.start(new AbortController().signal);
+    onTestFinished(() => bed.pipeline.stop());
+    const values = (): number[] =>
+      receiver.requests.flatMap(({ body }) => {
+        const [metric] = decodeMetrics(body);
+        return metric!.sum.dataPoints.map(({ asDouble }) => asDouble);
+      });
+    for (const total of [3, 6]) {
+      const batch = bed.pipeline.take();
+      appendRows(batch, rows.slice(0, 3));
+      bed.pipeline.emit(batch);
+      await expect.poll(() => values().at(-1), { timeout: 10_000 }).toBe(total);
+    }
+    await expect.poll(() => values().length, { timeout: 10_000 }).toBeGreaterThan(6);
+    expect(values()).toEqual(values().toSorted((a, b) => a - b));
   });
 
   test('TLS: the server must have a certificate of the authority, unless all are accepted', async () => {

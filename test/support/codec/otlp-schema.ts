@@ -37,6 +37,31 @@ message Span {
   fixed64 end_time_unix_nano = 8; repeated KeyValue attributes = 9;
 }
 
+message MetricsRequest { repeated ResourceMetrics resource_metrics = 1; }
+message ResourceMetrics { Resource resource = 1; repeated ScopeMetrics scope_metrics = 2; }
+message ScopeMetrics { InstrumentationScope scope = 1; repeated Metric metrics = 2; }
+message Metric {
+  string name = 1; string description = 2; string unit = 3;
+  oneof data { Gauge gauge = 5; Sum sum = 7; Histogram histogram = 9; }
+}
+message Gauge { repeated NumberDataPoint data_points = 1; }
+message Sum {
+  repeated NumberDataPoint data_points = 1; uint32 aggregation_temporality = 2;
+  bool is_monotonic = 3;
+}
+message Histogram {
+  repeated HistogramDataPoint data_points = 1; uint32 aggregation_temporality = 2;
+}
+message NumberDataPoint {
+  repeated KeyValue attributes = 7; fixed64 start_time_unix_nano = 2; fixed64 time_unix_nano = 3;
+  oneof value { double as_double = 4; sfixed64 as_int = 6; }
+}
+message HistogramDataPoint {
+  repeated KeyValue attributes = 9; fixed64 start_time_unix_nano = 2; fixed64 time_unix_nano = 3;
+  fixed64 count = 4; double sum = 5; repeated fixed64 bucket_counts = 6;
+  repeated double explicit_bounds = 7;
+}
+
 message Answer { PartialSuccess partial_success = 1; }
 message PartialSuccess { int64 rejected = 1; string error_message = 2; }
 `;
@@ -80,6 +105,42 @@ export interface Span {
   readonly attributes: readonly KeyValue[];
 }
 
+export interface Point {
+  readonly attributes: readonly KeyValue[];
+  readonly startTimeUnixNano: unknown;
+  readonly timeUnixNano: unknown;
+  readonly asDouble: number;
+  readonly count: unknown;
+  readonly sum: number;
+  readonly bucketCounts: readonly unknown[];
+  readonly explicitBounds: readonly number[];
+}
+
+interface Points {
+  readonly dataPoints: readonly Point[];
+  readonly aggregationTemporality: number;
+  readonly isMonotonic: boolean;
+}
+
+export interface Metric {
+  readonly name: string;
+  readonly description: string;
+  /** Names the member that is set. */
+  readonly data: 'gauge' | 'sum' | 'histogram';
+  readonly gauge: Points;
+  readonly sum: Points;
+  readonly histogram: Points;
+}
+
+interface MetricsRequest {
+  readonly resourceMetrics: readonly [
+    {
+      readonly resource: Resource;
+      readonly scopeMetrics: readonly [{ readonly metrics: readonly Metric[] }];
+    },
+  ];
+}
+
 interface LogsRequest {
   readonly resourceLogs: readonly [
     {
@@ -109,6 +170,12 @@ export function decodeLogs(bytes: Uint8Array): LogsRequest['resourceLogs'] {
 /** The `ResourceSpans` of a request. */
 export function decodeTraces(bytes: Uint8Array): TraceRequest['resourceSpans'] {
   return (decode('TraceRequest', bytes) as TraceRequest).resourceSpans;
+}
+
+/** The metrics of a request. */
+export function decodeMetrics(bytes: Uint8Array): readonly Metric[] {
+  const { resourceMetrics } = decode('MetricsRequest', bytes) as MetricsRequest;
+  return resourceMetrics.flatMap(({ scopeMetrics }) => scopeMetrics[0].metrics);
 }
 
 /** The answer to a request. */

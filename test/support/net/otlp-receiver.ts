@@ -29,6 +29,7 @@ export interface OtlpReceiver {
 const METHODS = [
   '/opentelemetry.proto.collector.logs.v1.LogsService/Export',
   '/opentelemetry.proto.collector.trace.v1.TraceService/Export',
+  '/opentelemetry.proto.collector.metrics.v1.MetricsService/Export',
 ];
 
 export async function httpOtlpReceiver(tls?: Certificate): Promise<OtlpReceiver> {

@@ -10,6 +10,14 @@ export interface Accumulator {
   clear(slot: number): void;
   /** Sample lines of a series: `<name><suffix>{<labels>} <value>`. */
   lines(name: string, labels: string, slot: number): string;
+  read(slot: number, reader: PointReader): void;
+}
+
+/** Gets the value of one series. */
+export interface PointReader {
+  number(value: number): void;
+  /** `counts[i]` observations, not cumulative, are up to `bounds[i]`; the last are above all. */
+  histogram(bounds: Float64Array, counts: Float64Array, sum: number): void;
 }
 
 export class CounterAccumulator implements Accumulator {
@@ -31,6 +39,10 @@ export class CounterAccumulator implements Accumulator {
   lines(name: string, labels: string, slot: number): string {
     return sample(name, labels, this.#sums[slot]!);
   }
+
+  read(slot: number, reader: PointReader): void {
+    reader.number(this.#sums[slot]!);
+  }
 }
 
 export class GaugeAccumulator implements Accumulator {
@@ -51,6 +63,10 @@ export class GaugeAccumulator implements Accumulator {
 
   lines(name: string, labels: string, slot: number): string {
     return sample(name, labels, this.#last[slot]!);
+  }
+
+  read(slot: number, reader: PointReader): void {
+    reader.number(this.#last[slot]!);
   }
 }
 
@@ -104,6 +120,12 @@ export class HistogramAccumulator implements Accumulator {
     }
     text += sample(`${name}_sum`, labels, this.#sums[slot]!);
     return text + sample(`${name}_count`, labels, total);
+  }
+
+  read(slot: number, reader: PointReader): void {
+    const width = this.#width;
+    const counts = this.#counts.subarray(slot * width, (slot + 1) * width);
+    reader.histogram(this.#bounds, counts, this.#sums[slot]!);
   }
 }
 

@@ -1,6 +1,6 @@
 import type { FieldKind } from '../../../flow/field.ts';
 import { configError, PIPELINE_ERRORS } from '../../errors.ts';
-import type { MetricOptions } from '../../options/encode/prom.ts';
+import type { MetricOptions } from '../../options/metric.ts';
 import type { StageContext } from '../../stage.ts';
 import {
   type Accumulator,

@@ -1,7 +1,7 @@
 import type { FlowBatch } from '../../../flow/batch.ts';
 import type { FieldKind } from '../../../flow/field.ts';
 import { ColumnTest } from '../../column-test.ts';
-import type { MetricFilter } from '../../options/encode/prom.ts';
+import type { MetricFilter } from '../../options/metric.ts';
 import { patternAt } from '../../patterns.ts';
 import { cellText } from '../../row-text.ts';
 import { fieldsIn, filled } from '../../templates.ts';

@@ -2,7 +2,7 @@ import { textOf } from '../../../base/shown.ts';
 import { NO_NUMBER } from '../../../base/word-table.ts';
 import type { FlowBatch } from '../../../flow/batch.ts';
 import type { ColumnTest } from '../../column-test.ts';
-import type { LabelGroup, SeenSeries } from './group.ts';
+import type { LabelGroup, Now, SeenSeries } from './group.ts';
 import { EMPTY_VALUE, type LabelValues } from './label-values.ts';
 
 /** Most samples of one flow; its lists are cut to fit. */
@@ -125,7 +125,7 @@ export class Flattener {
     count: number,
     group: LabelGroup,
     seen: SeenSeries,
-    tick: number,
+    now: Now,
   ): number {
     const width = this.#words.length;
     if (this.#plain.length < batch.capacity * width) {
@@ -140,7 +140,7 @@ export class Flattener {
       const combinations = this.#load(batch, row);
       for (let part = 0; part < combinations; part++) {
         this.#fill(row, part);
-        const slot = group.resolveWords(this.#words, seen, tick);
+        const slot = group.resolveWords(this.#words, seen, now);
         if (slot !== NO_NUMBER) this.#push(samples++, row, slot);
       }
     }

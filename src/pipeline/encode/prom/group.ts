@@ -12,15 +12,27 @@ export interface Label {
   readonly name: string;
 }
 
-/** Last tick of the sweeper at which each series of a metric was seen; 0: there is no series. */
+/** The present: the sweeper's tick, and milliseconds since 1970. */
+export interface Now {
+  readonly tick: number;
+  readonly ms: number;
+}
+
+/** When the series of a metric began and were last seen. */
 export class SeenSeries {
+  /** Last tick of the sweeper at which each series was seen; 0: there is no series. */
   ticks = new Uint32Array(0);
+  /** Milliseconds since 1970. */
+  beganMs = new Float64Array(0);
 
   reserve(slots: number): void {
     if (this.ticks.length >= slots) return;
     const ticks = new Uint32Array(slots);
+    const beganMs = new Float64Array(slots);
     ticks.set(this.ticks);
+    beganMs.set(this.beganMs);
     this.ticks = ticks;
+    this.beganMs = beganMs;
   }
 }
 
@@ -65,7 +77,7 @@ export class LabelGroup {
     count: number,
     slots: Int32Array,
     seen: SeenSeries,
-    tick: number,
+    now: Now,
   ): number {
     if (!this.#loaded) this.#load(batch);
     const bySlot = this.#slots;
@@ -78,7 +90,7 @@ export class LabelGroup {
         slot = this.#slotOf(this.#words, row * width);
         bySlot[row] = slot;
       }
-      if (slot === NO_NUMBER || !this.#admit(slot, seen, tick)) continue;
+      if (slot === NO_NUMBER || !this.#admit(slot, seen, now)) continue;
       rows[left] = row;
       slots[left++] = slot;
     }
@@ -86,9 +98,14 @@ export class LabelGroup {
   }
 
   /** The same for one tuple given by its words; `NO_NUMBER` when the budget is spent. */
-  resolveWords(words: Uint32Array, seen: SeenSeries, tick: number): number {
+  resolveWords(words: Uint32Array, seen: SeenSeries, now: Now): number {
     const slot = this.#slotOf(words, 0);
-    return slot !== NO_NUMBER && this.#admit(slot, seen, tick) ? slot : NO_NUMBER;
+    return slot !== NO_NUMBER && this.#admit(slot, seen, now) ? slot : NO_NUMBER;
+  }
+
+  /** Value of a label of a series. */
+  valueOf(slot: number, label: number): string {
+    return this.#values.text(this.tuples.word(slot, label));
   }
 
   /** `name="value",…` of a series, made on first use. */
@@ -96,10 +113,7 @@ export class LabelGroup {
     const known = this.#texts[slot];
     if (known !== undefined) return known;
     const text = this.labels
-      .map(({ name }, index) => {
-        const value = this.#values.text(this.tuples.word(slot, index));
-        return `${name}="${escapeLabel(value)}"`;
-      })
+      .map(({ name }, index) => `${name}="${escapeLabel(this.valueOf(slot, index))}"`)
       .join(',');
     this.#texts[slot] = text;
     return text;
@@ -130,10 +144,10 @@ export class LabelGroup {
     return this.tuples.put(words, at);
   }
 
-  #admit(slot: number, seen: SeenSeries, tick: number): boolean {
+  #admit(slot: number, seen: SeenSeries, now: Now): boolean {
     const { ticks } = seen;
     if (slot < ticks.length && ticks[slot] !== 0) {
-      ticks[slot] = tick;
+      ticks[slot] = now.tick;
       return true;
     }
     if (this.#budget.spent) {
@@ -142,7 +156,8 @@ export class LabelGroup {
     }
     this.#budget.take();
     seen.reserve(this.tuples.capacity);
-    seen.ticks[slot] = tick;
+    seen.ticks[slot] = now.tick;
+    seen.beganMs[slot] = now.ms;
     return true;
   }
 }

@@ -1,9 +1,9 @@
 import type { Column, FlowBatch } from '../../../flow/batch.ts';
 import { hasBit } from '../../../flow/bits.ts';
-import type { Accumulator } from './accumulator.ts';
+import type { Accumulator, PointReader } from './accumulator.ts';
 import type { RowFilter } from './filters.ts';
 import type { Flattener } from './flatten.ts';
-import { type LabelGroup, SeenSeries } from './group.ts';
+import { type LabelGroup, type Now, SeenSeries } from './group.ts';
 
 export interface FlowMetricSpec {
   readonly name: string;
@@ -48,19 +48,19 @@ export class SeriesMetric {
   }
 
   /** Adds a batch's flows; returns the number of samples. `scratch` has room for all its rows. */
-  update(batch: FlowBatch, scratch: Scratch, tick: number): number {
+  update(batch: FlowBatch, scratch: Scratch, now: Now): number {
     let count = selectedRows(batch, scratch.rows);
     for (const filter of this.#filters) count = filter.narrow(batch, scratch.rows, count);
     count = this.#withValue(batch, scratch.rows, count);
     if (count === 0) return 0;
     if (this.#flattener === undefined) {
       const { rows, slots } = scratch;
-      const samples = this.group.resolve(batch, rows, count, slots, this.seen, tick);
+      const samples = this.group.resolve(batch, rows, count, slots, this.seen, now);
       this.#accumulate(batch, rows, slots, samples, scratch);
       return samples;
     }
     const flat = this.#flattener;
-    const samples = flat.resolve(batch, scratch.rows, count, this.group, this.seen, tick);
+    const samples = flat.resolve(batch, scratch.rows, count, this.group, this.seen, now);
     this.#accumulate(batch, flat.rows, flat.slots, samples, scratch);
     return samples;
   }
@@ -69,12 +69,21 @@ export class SeriesMetric {
   text(): string {
     const { name, help, type } = this.spec;
     const parts = [`# HELP ${name} ${escapeHelp(help)}\n# TYPE ${name} ${type}\n`];
-    const { ticks } = this.seen;
-    for (let slot = 0; slot < ticks.length; slot++) {
-      if (ticks[slot] === 0) continue;
+    for (const slot of this.slots()) {
       parts.push(this.#accumulator.lines(name, this.group.labelText(slot), slot));
     }
     return parts.join('');
+  }
+
+  /** Slots of its series. */
+  *slots(): Iterable<number> {
+    const { ticks } = this.seen;
+    for (let slot = 0; slot < ticks.length; slot++) if (ticks[slot] !== 0) yield slot;
+  }
+
+  /** Reads the present value of a series. */
+  read(slot: number, reader: PointReader): void {
+    this.#accumulator.read(slot, reader);
   }
 
   /** Forgets series last seen before `oldest`; returns their number. */
