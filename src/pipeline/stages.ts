@@ -2,6 +2,7 @@ import { kafkaEncode } from './encode/kafka.ts';
 import { otlpLogsEncode, otlpTracesEncode } from './encode/otlp/flows.ts';
 import { otlpMetricsEncode } from './encode/otlp/metrics.ts';
 import { promEncode } from './encode/prom/prom.ts';
+import { s3Encode } from './encode/s3.ts';
 import { fileChunksIngest, fileIngest, fileLoopIngest } from './ingest/file.ts';
 import { grpcIngest } from './ingest/grpc.ts';
 import { presetIngest } from './ingest/preset.ts';
@@ -32,6 +33,7 @@ export const STAGE_TYPES: readonly StageType[] = [
   otlpLogsEncode,
   otlpMetricsEncode,
   otlpTracesEncode,
+  s3Encode,
   noneWrite,
   stdoutWrite,
   storeWrite,

@@ -29,6 +29,8 @@ export interface HttpClientConfig {
 const CONNECT_TIMEOUT_MS = 10_000;
 /** Most bytes of an answer that are kept. */
 const ANSWER_BYTES_MAX = 2048;
+/** Most characters of an answer in an error message. */
+const ANSWER_SHOWN_MAX = 400;
 /** Longest wait that a server may request. */
 const RETRY_AFTER_MAX_MS = 60_000;
 /** The server took nothing, and may accept it later: RFC 9110, and RFC 6585 for 429. */
@@ -44,7 +46,15 @@ const UNSENT = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
 
-/** Posts to one URL over a bounded pool of connections that are kept alive. */
+export interface HttpRequest {
+  readonly method: 'POST' | 'PUT';
+  /** Path and query, escaped. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+}
+
+/** Sends to one server over a bounded pool of connections that are kept alive. */
 export class HttpClient {
   readonly #config: HttpClientConfig;
   readonly #path: string;
@@ -72,22 +82,28 @@ export class HttpClient {
     this.#pool = this.#pools.current();
   }
 
-  /** Resolves with the start of the answer of success. Rejects as `Target.send` does. */
-  async post(
+  /** Posts to the configured path; see `send`. */
+  post(
     body: Uint8Array,
     headers: Readonly<Record<string, string>>,
     signal: AbortSignal,
   ): Promise<Uint8Array> {
+    return this.send({ method: 'POST', path: this.#path, headers, body }, signal);
+  }
+
+  /** Resolves with the start of the answer of success. Rejects as `Target.send` does. */
+  async send(request: HttpRequest, signal: AbortSignal): Promise<Uint8Array> {
+    const { path, headers } = request;
     const answer = await this.#newest()
-      .request({ method: 'POST', path: this.#path, headers: { ...headers }, body, signal })
+      .request({ ...request, headers: { ...headers }, signal })
       .catch((cause: unknown) => {
         throw this.#failure(cause);
       });
     const start = await startOf(answer.body).catch(() => Buffer.alloc(0));
     const { statusCode } = answer;
     if (statusCode >= 200 && statusCode < 300) return start;
-    const text = start.toString('utf8').trim();
-    throw this.#refusal(statusCode, text, answer.headers['retry-after']);
+    const text = start.toString('utf8').trim().slice(0, ANSWER_SHOWN_MAX);
+    throw this.#refusal(path, statusCode, text, answer.headers['retry-after']);
   }
 
   /** Requests in progress fail. */
@@ -125,8 +141,8 @@ export class HttpClient {
     return this.#unanswered(what, cause);
   }
 
-  #refusal(status: number, text: string, retryAfter: unknown): NetobservError {
-    const what = `${this.#origin}${this.#path}: HTTP ${status}${text === '' ? '' : `: ${text}`}`;
+  #refusal(path: string, status: number, text: string, retryAfter: unknown): NetobservError {
+    const what = `${this.#origin}${path}: HTTP ${status}${text === '' ? '' : `: ${text}`}`;
     if (BUSY.has(status)) {
       const retryAfterMs = millisecondsOf(retryAfter);
       const details = { status, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };

@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import { type Static, Type } from 'typebox';
 import { strictObject } from '../../config/schema.ts';
 import { optionalText } from './field.ts';
 
@@ -20,4 +20,15 @@ export function clientTls(servers: string) {
       { description: 'Connect by TLS.' },
     ),
   );
+}
+
+export type ClientTls = NonNullable<Static<ReturnType<typeof clientTls>>>;
+
+/** The same with the names that connections use; an empty path is none. */
+export function tlsFiles({ insecureSkipVerify, caCertPath, userCertPath, userKeyPath }: ClientTls) {
+  return {
+    insecureSkipVerify,
+    ...(caCertPath === '' ? {} : { caPath: caCertPath }),
+    ...(userCertPath === '' ? {} : { certPath: userCertPath, keyPath: userKeyPath }),
+  };
 }

@@ -7,6 +7,7 @@ import { HttpTarget } from '../../../deliver/targets/http.ts';
 import { renewalReport } from '../../../telemetry/renewals.ts';
 import { configError, PIPELINE_ERRORS } from '../../errors.ts';
 import type { OTLP_CONNECTION } from '../../options/otlp.ts';
+import { tlsFiles } from '../../options/tls.ts';
 import type { StageContext } from '../../stage.ts';
 
 export type OtlpConnection = Static<TObject<typeof OTLP_CONNECTION>>;
@@ -66,7 +67,7 @@ function grpcTarget(
       ...{ messageBytesMax: SEND_BYTES_MAX, inFlightMax: IN_FLIGHT_MAX },
       attemptTimeoutMs: DELIVERY_DEFAULTS.attemptTimeoutMs,
       ...{ reconnectMs: 0, reconnectJitterMs: 0 },
-      tls: tls === undefined ? undefined : filesOf(tls),
+      tls: tls === undefined ? undefined : tlsFiles(tls),
       refusedFlows: refusedEntries,
     },
     { clock, log: log.child({ component: 'pipeline', branch: name }), random },
@@ -83,7 +84,7 @@ function httpTarget(
   return new HttpTarget(
     {
       url: `${tls === undefined ? 'http' : 'https'}://${host}:${port}${httpPath}`,
-      ...(tls === undefined ? {} : { tls: filesOf(tls) }),
+      ...(tls === undefined ? {} : { tls: tlsFiles(tls) }),
       inFlightMax: IN_FLIGHT_MAX,
       answerTimeoutMs: DELIVERY_DEFAULTS.attemptTimeoutMs,
       isIdempotent: false,
@@ -92,17 +93,4 @@ function httpTarget(
     },
     renewalReport(name, { log: deps.log, counts: deps.metrics }),
   );
-}
-
-function filesOf({
-  insecureSkipVerify,
-  caCertPath,
-  userCertPath,
-  userKeyPath,
-}: NonNullable<OtlpConnection['tls']>) {
-  return {
-    insecureSkipVerify,
-    ...(caCertPath === '' ? {} : { caPath: caCertPath }),
-    ...(userCertPath === '' ? {} : { certPath: userCertPath, keyPath: userKeyPath }),
-  };
 }
