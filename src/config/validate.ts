@@ -199,7 +199,25 @@ class Validation {
       type === undefined || type === null
         ? `is required (known: ${words.join(', ')})`
         : `unknown type ${show(type)}${hintFor(type, words)}`;
-    return this.#add(at(path, 'type'), 'type', problem);
+    this.#add(at(path, 'type'), 'type', problem);
+    this.#untyped(alternatives, words, value, path);
+    return undefined;
+  }
+
+  /** Checks the rest of an object without a valid type, by the type whose options it has. */
+  #untyped(
+    alternatives: readonly Shape[],
+    words: readonly string[],
+    value: Record<string, unknown>,
+    path: string,
+  ): void {
+    const meant = words.findIndex((word) => Object.hasOwn(value, word));
+    if (meant !== -1) {
+      this.parse(alternatives[meant]!, { ...value, type: words[meant] }, path);
+      return;
+    }
+    const known = alternatives.flatMap(({ properties = {} }) => Object.keys(properties));
+    this.#unknownKeys([...new Set(known)], value, path);
   }
 
   #wrong(path: string, wanted: string, value: unknown): undefined {
