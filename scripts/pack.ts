@@ -27,6 +27,7 @@ const TARGET = join(ROOT, NAME);
 const WORK = join(ROOT, 'build', `pack${suffixOf(ARCHITECTURE)}`);
 const COMPRESSED = join(ROOT, 'build', 'pack', 'zstd');
 const CONSOLE_THREAD = join(WORK, 'console-thread.cjs');
+const COUNTRIES_PACKAGE = '@ip-location-db/geo-whois-asn-country-mmdb';
 const DUCKDB_PACKAGE = `@duckdb/node-bindings-linux-${ARCHITECTURE.name}`;
 
 // Higher levels save 5 % and take four times as long.
@@ -41,6 +42,7 @@ function assetFiles(): Record<string, string> {
     'duckdb/duckdb.node': join(duckdb, 'duckdb.node'),
     'duckdb/libduckdb.so': join(duckdb, 'libduckdb.so'),
     'threads/console.cjs': relative(ROOT, CONSOLE_THREAD),
+    'geo/countries.mmdb': join(npmPackage(COUNTRIES_PACKAGE), 'geo-whois-asn-country.mmdb'),
   };
   for (const path of filesBelow('build/web')) assets[path.slice('build/'.length)] = path;
   return assets;

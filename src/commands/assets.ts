@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { hash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { getRawAsset, isSea } from 'node:sea';
@@ -28,6 +29,8 @@ export function bpfObject(): Uint8Array {
 }
 
 const ADDON = 'native/netobserv.node';
+const COUNTRIES = 'geo/countries.mmdb';
+const COUNTRIES_SOURCE = '@ip-location-db/geo-whois-asn-country-mmdb/geo-whois-asn-country.mmdb';
 
 /**
  * The loaded N-API addon. An agent needs no other file, so one with a read-only root starts without
@@ -81,6 +84,12 @@ export function webRoot(env: Environment): string {
   const pages = packedManifest().files.filter(({ path }) => path.startsWith('web/'));
   const index = assetPath(['web/index.html', ...pages.map(({ path }) => path)], env);
   return join(index, '..');
+}
+
+/** Countries by address, in MaxMind's format: data of the registries (NRO), under CC BY 4.0. */
+export function countries(): Uint8Array {
+  if (isSea()) return packedBytes(COUNTRIES);
+  return readFileSync(createRequire(import.meta.url).resolve(COUNTRIES_SOURCE));
 }
 
 /**

@@ -367,7 +367,7 @@ type Outcome<M> =
   | { readonly kind: 'divided'; readonly parts: readonly M[] }
   | Failure;
 
-/** Of unknown flows of a message; their packets and bytes are in proportion. */
+/** The amount of some unknown flows of a message; packets and bytes are in proportion. */
 function shareOf({ flows, packets, bytes }: FlowAmount, share: number): FlowAmount {
   if (share === 0 || flows === 0) return NO_FLOWS;
   const part = share / flows;

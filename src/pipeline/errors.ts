@@ -82,6 +82,11 @@ export const PIPELINE_ERRORS = defineErrors('ERR_PIPELINE', {
       'An ingest stage has no room for more calls, since its flows are not written fast enough.',
     remedy: 'Check the sinks of the pipeline; senders try again.',
   },
+  geo: {
+    kind: 'usage',
+    meaning: 'A database of places or autonomous systems cannot be used.',
+    remedy: 'Name a file in MaxMind’s format (MMDB), such as GeoLite2-City.mmdb or dbip-city.mmdb.',
+  },
   metric: {
     kind: 'usage',
     meaning: 'The definition of a metric contradicts itself or another one.',

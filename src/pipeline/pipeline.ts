@@ -15,7 +15,7 @@ import { planText } from './graph/plan-text.ts';
 import type { BatchOutcome } from './graph/pool.ts';
 import { createPipelineMetrics, type PipelineMetrics } from './metrics.ts';
 import type { MetricsSettings, PipelineConfig } from './options/graph.ts';
-import type { Extractor, Source, StageDeps, StageType } from './stage.ts';
+import type { Extractor, Source, StageDeps, StageType, Transform } from './stage.ts';
 import { STAGE_TYPES } from './stages.ts';
 
 /** How long `stop` lets sinks work on queued rows. */
@@ -57,6 +57,17 @@ export function compilePipeline(config: PipelineConfig, deps: PipelineDeps): Pip
   };
   const plan = compile(checked, facts, stageDeps);
   return new CompiledPipeline(plan, checked.metricsSettings, metrics, deps);
+}
+
+/** All transforms that run, once each. */
+function transformsOf({ entries }: Plan): ReadonlySet<Transform> {
+  const found = new Set<Transform>();
+  const walk = ({ transforms, children }: PlanNode): void => {
+    for (const transform of transforms) found.add(transform);
+    for (const child of children) walk(child);
+  };
+  for (const { node } of entries) walk(node);
+  return found;
 }
 
 function readTextFile(path: string): string | undefined {
@@ -121,6 +132,7 @@ class CompiledPipeline implements Pipeline {
   /** Sinks first, so that flows have a destination; sources last. */
   async start(signal: AbortSignal): Promise<void> {
     for (const branch of this.#branchOf.values()) await branch.start(signal);
+    for (const transform of transformsOf(this.#plan)) await transform.start?.();
     this.#timers = this.#extractors().flatMap(({ extractor, inlet }) => {
       const { tickMs, tick } = extractor;
       if (tickMs === undefined || tick === undefined) return [];

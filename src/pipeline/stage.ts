@@ -52,6 +52,8 @@ export interface Transform extends StageBase {
   /** The only columns that exist for the stages after it: the graph clears all others. */
   readonly keeps?: ReadonlySet<string>;
   apply(batch: FlowBatch): void;
+  /** Reads what `apply` needs, such as a large file. Called once, before any flow. */
+  start?(): Promise<void>;
 }
 
 /** The rows of one batch at one sink. */
@@ -152,6 +154,8 @@ export interface StageDeps {
   readonly stdin?: Readable;
   /** A number from 0 to 1. Default: the system's. */
   readonly random?: () => number;
+  /** The database of countries that the program brings along, in MaxMind's format. */
+  readonly countries?: () => Uint8Array;
   /** Bounds of the queue before a sink that takes whole batches, `QUEUE_LIMITS` by default. */
   readonly queue?: Partial<QueueLimits>;
 }

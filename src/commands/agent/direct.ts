@@ -11,6 +11,7 @@ import { compilePipeline, type Pipeline, type PipelineDeps } from '../../pipelin
 import { STAGE_TYPES } from '../../pipeline/stages.ts';
 import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
 import { createTelemetryServer, type TelemetryServerDeps } from '../../telemetry/server.ts';
+import { countries } from '../assets.ts';
 
 /**
  * The pipeline does not get this field from the agent, as in `flowlogs-pipeline`: each interface of
@@ -40,7 +41,7 @@ export function directPipeline(config: AgentConfig, deps: DirectDeps): Direct {
   const columns = agentColumns(new Set(fieldsOf(config)));
   const source = columns.filter(({ name }) => !DERIVED.has(name));
   const pipeline = withPlaces(document, () =>
-    compilePipeline(flp, { ...deps.pipeline, metrics, source }),
+    compilePipeline(flp, { ...deps.pipeline, metrics, source, countries }),
   );
   const { disableGlobalServer, address, port, tls } = pipeline.metricsSettings;
   // With the same address, the agent's own server also serves the pipeline's metrics.

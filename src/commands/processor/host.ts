@@ -14,6 +14,7 @@ import type { Log } from '../../telemetry/log.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
 import { type LossCount, registerProcessMetrics } from '../../telemetry/process-metrics.ts';
 import { createTelemetryServer } from '../../telemetry/server.ts';
+import { countries } from '../assets.ts';
 import { readHostFile } from '../capabilities.ts';
 import { exposeCollection, keepMemorySmall } from '../daemon/memory.ts';
 import { profileServer } from '../daemon/telemetry.ts';
@@ -78,7 +79,7 @@ export function compileFile(file: ConfigDocument, { log, clock, stdout }: Proces
   const metrics = createMetrics(config.metricsSettings?.prefix ?? '');
   const pipeline = withPlaces(file, () => {
     const compiled = compilePipeline(config, {
-      ...{ log, clock, stdout, metrics },
+      ...{ log, clock, stdout, metrics, countries },
       tables: new TableSpace(),
     });
     if (!compiled.isFed) return compiled;

@@ -36,6 +36,38 @@ const SubnetRule = strictObject(
   { description: 'Fields of the rule.' },
 );
 
+const LocationRule = strictObject(
+  {
+    input: fieldName('Field with an address.'),
+    output: fieldName(
+      'Beginning of the fields that get the place: `_CountryName` (code of two letters), ' +
+        '`_CountryLongName`, `_RegionName`, `_CityName`, `_Latitude`, `_Longitude`.',
+    ),
+    file_path: optionalText(
+      'File in MaxMind’s format (MMDB), such as GeoLite2-City.mmdb. It is read again when it ' +
+        'changes. Empty: the countries that the program brings along, by the registries of ' +
+        'addresses. Files of IP2Location, which flowlogs-pipeline reads, are refused.',
+    ),
+  },
+  { description: 'Fields of the rule.' },
+);
+
+const AsnRule = strictObject(
+  {
+    input: fieldName('Field with an address.'),
+    output: fieldName(
+      'Beginning of the fields that get the autonomous system: `_Number`, `_Organization`.',
+    ),
+    file_path: Type.String({
+      minLength: 1,
+      description:
+        'File in MaxMind’s format (MMDB), such as GeoLite2-ASN.mmdb. It is read again when it ' +
+        'changes.',
+    }),
+  },
+  { description: 'Fields of the rule.' },
+);
+
 const Rule = Type.Union([
   typed(
     'add_subnet_label',
@@ -49,6 +81,8 @@ const Rule = Type.Union([
     'Restates the direction from the point of view of the node. Needs directionInfo.',
   ),
   typed('decode_tcp_flags', { decode_tcp_flags: TcpFlagsRule }, 'Names the TCP flags.'),
+  typed('add_location', { add_location: LocationRule }, 'Adds the place of an address.'),
+  typed('add_asn', { add_asn: AsnRule }, 'Adds the autonomous system of an address.'),
   typed('add_subnet', { add_subnet: SubnetRule }, 'Adds the network of an address.'),
 ]);
 

@@ -4,6 +4,8 @@ import { ConfigProblems } from '../../problems.ts';
 import { type StageContext, type StageType, stageType } from '../../stage.ts';
 import { makeRules, type RuleTable } from '../rules.ts';
 import { reinterpretDirection } from './direction.ts';
+import { GeoDatabase } from './geo-database.ts';
+import { addAsn, addLocation } from './location.ts';
 import { addService } from './service.ts';
 import { parseServiceNames, type ServiceNames } from './services-file.ts';
 import { addSubnet } from './subnet.ts';
@@ -15,12 +17,18 @@ interface NetworkFacts {
   readonly options: NetworkOptions;
   readonly labels: SubnetLabels;
   readonly serviceNames: () => ServiceNames;
+  /** The database of a file; `rule` names the rule that needs it. */
+  readonly database: (path: string, rule: string) => GeoDatabase;
 }
 
 const RULES: RuleTable<NetworkRule, NetworkFacts> = {
   add_subnet_label: (rule, at, { labels }) => addSubnetLabel(labels, rule.add_subnet_label, at),
   add_service: (rule, at, { serviceNames }) => addService(serviceNames(), rule.add_service, at),
   decode_tcp_flags: (rule, at) => decodeTcpFlags(rule.decode_tcp_flags, at),
+  add_location: ({ add_location: rule }, at, { database }) =>
+    addLocation(database(rule.file_path, 'add_location'), rule, at),
+  add_asn: ({ add_asn: rule }, at, { database }) =>
+    addAsn(database(rule.file_path, 'add_asn'), rule, at),
   add_subnet: (rule, at) => addSubnet(rule.add_subnet, at),
   reinterpret_direction: (_rule, at, { options }) =>
     reinterpretDirection(directionFields(options, at), at),
@@ -40,12 +48,26 @@ export const networkTransform: StageType = stageType({
       names ??= readServiceNames(options, context);
       return names;
     };
-    const facts = { options, labels: labels ?? new SubnetLabels([], context.path), serviceNames };
+    const facts = {
+      ...{ options, serviceNames, database: databasesOf(context) },
+      labels: labels ?? new SubnetLabels([], context.path),
+    };
     const transforms = problems.attempt(() => makeRules(RULES, options.rules, context, facts));
     problems.throwAll();
     return transforms ?? [];
   },
 });
+
+/** Rules with the same file share its database. */
+function databasesOf(context: StageContext): NetworkFacts['database'] {
+  const known = new Map<string, GeoDatabase>();
+  return (path, rule) => {
+    const place = `${context.path}.rules.${rule}.file_path`;
+    const database = known.get(path) ?? new GeoDatabase(path, context, place);
+    known.set(path, database);
+    return database;
+  };
+}
 
 const MANDATORY = [
   'reporterIPField',

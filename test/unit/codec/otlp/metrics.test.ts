@@ -9,7 +9,7 @@ const head = (SrcAddr: string) => ({
   timeMs: 1_764_500_020_000,
 });
 
-/** What a third-party decoder reads from the pieces of a writer. */
+/** The metrics that a third-party decoder reads from the pieces of a writer. */
 function written(
   write: (writer: MetricWriter) => void,
   bytesMax = 2 ** 20,

@@ -1,0 +1,178 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { countries } from '../../../src/commands/assets.ts';
+import { mmdb } from '../../support/flows/mmdb.ts';
+import { appendRows, type Row } from '../../support/models/interpreter/rows.ts';
+import { testPipeline } from '../../support/models/interpreter/setup.ts';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'netobserv-geo-'));
+  writeFileSync(at('city.mmdb'), mmdb(CITIES));
+  writeFileSync(at('flat.mmdb'), mmdb(FLAT));
+  writeFileSync(at('asn.mmdb'), mmdb(SYSTEMS));
+  writeFileSync(at('none.mmdb'), 'no database');
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const at = (file: string): string => join(folder, file);
+
+/** As in GeoLite2-City. */
+const CITIES = {
+  '192.0.2.0/24': {
+    country: { iso_code: 'FR', names: { en: 'France', fr: 'La France' } },
+    subdivisions: [{ iso_code: 'IDF', names: { en: 'Île-de-France' } }],
+    city: { names: { en: 'Paris' } },
+    location: { latitude: 48.8323, longitude: -2.4075 },
+  },
+  '198.51.100.0/25': { country: { iso_code: 'DE' } },
+};
+
+/** As in databases of one level. */
+const FLAT = {
+  '192.0.2.0/24': { country_code: 'JP', state1: 'Tokyo', city: 'Chiyoda', latitude: '35.5' },
+};
+
+const SYSTEMS = {
+  '192.0.2.0/24': {
+    autonomous_system_number: 64_500,
+    autonomous_system_organization: 'Example Net',
+  },
+  '198.51.100.0/25': { autonomous_system_number: 4_294_967_295 },
+};
+
+/** Flows that went through rules of `transform: network`. */
+async function enrich(rules: readonly object[], flows: readonly Row[]) {
+  const bed = testPipeline(
+    {
+      pipeline: [
+        { name: 'net', follows: 'preset-ingester' },
+        { name: 'out', follows: 'net' },
+      ],
+      parameters: [
+        { name: 'net', transform: { type: 'network', network: { rules } } },
+        { name: 'out', write: { type: 'store', store: { name: 'a' } } },
+      ],
+    },
+    { countries },
+  );
+  await bed.pipeline.start(new AbortController().signal);
+  onTestFinished(() => bed.pipeline.stop());
+  const send = async (rows: readonly Row[]): Promise<readonly Row[]> => {
+    const before = bed.stores.a.rows.length;
+    const batch = bed.pipeline.take();
+    appendRows(batch, rows);
+    bed.pipeline.emit(batch);
+    await expect.poll(() => bed.stores.a.rows.length).toBe(before + rows.length);
+    return bed.stores.a.rows.slice(before);
+  };
+  return { rows: await send(flows), send, clock: bed.clock };
+}
+
+const location = (file_path: string) => ({
+  type: 'add_location',
+  add_location: { input: 'SrcAddr', output: 'Src', file_path },
+});
+const asn = (file_path: string) => ({
+  type: 'add_asn',
+  add_asn: { input: 'SrcAddr', output: 'SrcAS', file_path },
+});
+
+const flows = ['192.0.2.7', '198.51.100.1', '198.51.100.200', '2001:db8::1'].map((SrcAddr) => ({
+  SrcAddr,
+}));
+
+describe('add_location', () => {
+  test('all that a city database knows', async () => {
+    const { rows } = await enrich([location(at('city.mmdb'))], [...flows, { Bytes: 1 }]);
+    expect(rows).toEqual([
+      {
+        SrcAddr: '192.0.2.7',
+        Src_CountryName: 'FR',
+        Src_CountryLongName: 'France',
+        Src_RegionName: 'Île-de-France',
+        Src_CityName: 'Paris',
+        Src_Latitude: '48.8323',
+        Src_Longitude: '-2.4075',
+      },
+      // The name of a code that has none in the database.
+      { SrcAddr: '198.51.100.1', Src_CountryName: 'DE', Src_CountryLongName: 'Germany' },
+      { SrcAddr: '198.51.100.200' },
+      { SrcAddr: '2001:db8::1' },
+      { Bytes: 1 },
+    ]);
+  });
+
+  test('databases of one level', async () => {
+    const { rows } = await enrich([location(at('flat.mmdb'))], flows.slice(0, 1));
+    expect(rows).toEqual([
+      {
+        SrcAddr: '192.0.2.7',
+        Src_CountryName: 'JP',
+        Src_CountryLongName: 'Japan',
+        Src_RegionName: 'Tokyo',
+        Src_CityName: 'Chiyoda',
+        Src_Latitude: '35.5',
+      },
+    ]);
+  });
+
+  test('countries without a file, for both families; none for private addresses', async () => {
+    const addresses = ['193.0.6.139', '2001:4860:4860::8888', '10.0.0.1', 'fd00::1'];
+    const { rows } = await enrich(
+      [location('')],
+      addresses.map((SrcAddr) => ({ SrcAddr })),
+    );
+    expect(rows.map((row) => row.Src_CountryLongName)).toEqual([
+      'Netherlands',
+      'United States',
+      undefined,
+      undefined,
+    ]);
+  });
+});
+
+test('add_asn', async () => {
+  const { rows } = await enrich([asn(at('asn.mmdb'))], flows);
+  expect(rows).toEqual([
+    { SrcAddr: '192.0.2.7', SrcAS_Number: 64_500, SrcAS_Organization: 'Example Net' },
+    { SrcAddr: '198.51.100.1', SrcAS_Number: 4_294_967_295 },
+    { SrcAddr: '198.51.100.200' },
+    { SrcAddr: '2001:db8::1' },
+  ]);
+});
+
+test('a database that changes is read again; one that is damaged is not used', async () => {
+  writeFileSync(at('live.mmdb'), mmdb({ '192.0.2.0/24': { country: { iso_code: 'FR' } } }));
+  const { rows, send, clock } = await enrich([location(at('live.mmdb'))], flows.slice(0, 1));
+  expect(rows[0]!.Src_CountryName).toBe('FR');
+  const next = async (): Promise<unknown> => {
+    clock.jump(31_000);
+    const [row] = await send(flows.slice(0, 1));
+    return row!.Src_CountryName;
+  };
+  writeFileSync(at('live.mmdb'), 'damaged');
+  expect(await next()).toBe('FR');
+  writeFileSync(at('live.mmdb'), mmdb({ '192.0.2.0/24': { country: { iso_code: 'IT' } } }));
+  await expect.poll(next).toBe('IT');
+});
+
+test.each([
+  ['a missing file', location('/nowhere/city.mmdb'), /file_path: cannot read \/nowhere\/city.mmdb/],
+  [
+    'a port',
+    { ...location(''), add_location: { input: 'SrcPort', output: 'S' } },
+    /addr is needed/,
+  ],
+  ['no file', asn(''), /file_path/],
+])('%s is a mistake', async (_why, rule, message) => {
+  await expect(enrich([rule], [])).rejects.toThrow(message);
+});
+
+test('a file that is not a database ends the start', async () => {
+  await expect(enrich([location(at('none.mmdb'))], [])).rejects.toThrow(
+    /none\.mmdb is not a database in MaxMind’s format/,
+  );
+});
