@@ -30,7 +30,6 @@ export function bpfObject(): Uint8Array {
 
 const ADDON = 'native/netobserv.node';
 const COUNTRIES = 'geo/countries.mmdb';
-const COUNTRIES_SOURCE = '@ip-location-db/geo-whois-asn-country-mmdb/geo-whois-asn-country.mmdb';
 
 /**
  * The loaded N-API addon. An agent needs no other file, so one with a read-only root starts without
@@ -89,7 +88,10 @@ export function webRoot(env: Environment): string {
 /** Countries by address, in MaxMind's format: data of the registries (NRO), under CC BY 4.0. */
 export function countries(): Uint8Array {
   if (isSea()) return packedBytes(COUNTRIES);
-  return readFileSync(createRequire(import.meta.url).resolve(COUNTRIES_SOURCE));
+  const require = createRequire(import.meta.url);
+  return readFileSync(
+    require.resolve('@ip-location-db/geo-whois-asn-country-mmdb/geo-whois-asn-country.mmdb'),
+  );
 }
 
 /**
