@@ -82,6 +82,11 @@ export const PIPELINE_ERRORS = defineErrors('ERR_PIPELINE', {
       'An ingest stage has no room for more calls, since its flows are not written fast enough.',
     remedy: 'Check the sinks of the pipeline; senders try again.',
   },
+  extract: {
+    kind: 'usage',
+    meaning: 'Options of an extract stage contradict each other.',
+    remedy: 'Correct the option at the path in the message.',
+  },
   metric: {
     kind: 'usage',
     meaning: 'The definition of a metric contradicts itself or another one.',

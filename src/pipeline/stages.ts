@@ -1,5 +1,6 @@
 import { kafkaEncode } from './encode/kafka.ts';
 import { promEncode } from './encode/prom/prom.ts';
+import { conntrackExtract } from './extract/conntrack/conntrack.ts';
 import { fileChunksIngest, fileIngest, fileLoopIngest } from './ingest/file.ts';
 import { grpcIngest } from './ingest/grpc.ts';
 import { presetIngest } from './ingest/preset.ts';
@@ -25,6 +26,7 @@ export const STAGE_TYPES: readonly StageType[] = [
   networkTransform,
   filterTransform,
   genericTransform,
+  conntrackExtract,
   promEncode,
   kafkaEncode,
   noneWrite,
