@@ -1,6 +1,5 @@
 import type { Clock } from '../../../base/clock.ts';
-import { appendSelected } from '../../../flow/append.ts';
-import { type ColumnSpec, FlowBatch } from '../../../flow/batch.ts';
+import type { ColumnSpec, FlowBatch } from '../../../flow/batch.ts';
 import { MISSING } from '../../../flow/intern.ts';
 import type { ColumnTest } from '../../column-test.ts';
 import type { Inlet } from '../../graph/inlet.ts';
@@ -9,6 +8,7 @@ import { type Extractor, type StageContext, type StageType, stageType } from '..
 import { Assignment } from './assignment.ts';
 import { NO_CONNECTION } from './connection-table.ts';
 import { Connections } from './connections.ts';
+import { echoOf } from './echo.ts';
 import { type ConntrackMetrics, createConntrackMetrics, type EndReason } from './metrics.ts';
 import type { SlotRows } from './outputs.ts';
 import { type ConntrackPlan, planConntrack } from './plan.ts';
@@ -101,13 +101,7 @@ class Conntrack implements Extractor {
     for (const output of this.#plan.outputs) output.reserve(capacity);
   }
 
-  #begin(
-    batch: FlowBatch,
-    flows: SlotRows,
-    isSwapped: boolean,
-    nowMs: number,
-    inlet: Inlet,
-  ): void {
+  #begin(batch: FlowBatch, flows: SlotRows, isSwapped: boolean, nowMs: number, inlet: Inlet): void {
     const { rows, slots, count } = flows;
     if (count === 0) return;
     for (let i = 0; i < count; i++) this.#records.clear(slots[i]!);
@@ -169,15 +163,10 @@ class Conntrack implements Extractor {
     this.#metrics.output(type, count);
   }
 
-  /** Emits the flows themselves, in their own generation of tables. */
+  /** Emits the flows themselves. */
   #echo(batch: FlowBatch, inlet: Inlet): void {
-    const { selected, selection, tables } = batch;
-    const taken = inlet.take();
-    const isLarge = taken.capacity < selected;
-    const echo = isLarge ? new FlowBatch(inlet.layout, tables, selected) : taken;
-    if (isLarge) inlet.recycle(taken);
-    else if (taken.tables !== tables) taken.reset(tables);
-    appendSelected(echo, batch);
+    const { selected, selection } = batch;
+    const echo = echoOf(batch, inlet);
     setType(echo, 'flowLog', selected);
     if (echo.has('_HashId')) this.#setHashIds(echo, selection);
     inlet.emit(echo);

@@ -36,13 +36,7 @@ export class Digests {
   }
 
   /** Sets `out[i]` for the value of `rows[i]`; returns the number of absent ones. */
-  read(
-    batch: FlowBatch,
-    field: string,
-    rows: Uint32Array,
-    count: number,
-    out: Hashes,
-  ): number {
+  read(batch: FlowBatch, field: string, rows: Uint32Array, count: number, out: Hashes): number {
     const column = batch.filled(field);
     if (column === undefined) {
       out.high.fill(0, 0, count);

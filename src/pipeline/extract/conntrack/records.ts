@@ -56,13 +56,7 @@ export class ConnectionRecords {
     return id;
   }
 
-  #fill(
-    batch: FlowBatch,
-    type: RecordType,
-    slots: Uint32Array,
-    from: number,
-    count: number,
-  ): void {
+  #fill(batch: FlowBatch, type: RecordType, slots: Uint32Array, from: number, count: number): void {
     const { keys, outputs } = this.#plan;
     for (const output of outputs) output.write(batch, slots, from, count);
     for (const { name, values } of keys) {

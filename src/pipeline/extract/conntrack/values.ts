@@ -200,7 +200,9 @@ class ReferenceValues implements Values {
     for (let i = 0; i < count; i++) {
       const value = this.#values[slots[from + i]!];
       if (column.kind === 'any') column.values[i] = value;
-      else (column as IdColumn).values[i] = value === undefined ? MISSING : strings.intern(value as string);
+      else
+        (column as IdColumn).values[i] =
+          value === undefined ? MISSING : strings.intern(value as string);
     }
   }
 }

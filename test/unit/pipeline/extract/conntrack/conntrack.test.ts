@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { TableSpace } from '../../../../../src/flow/intern.ts';
+import { FIELDS } from '../../../../../src/flow/fields.ts';
 import type { PipelineConfig } from '../../../../../src/pipeline/options/graph.ts';
+import type { PipelineDeps } from '../../../../../src/pipeline/pipeline.ts';
 import { parseSamples } from '../../../../support/models/interpreter/prom.ts';
 import { appendRows, type Row } from '../../../../support/models/interpreter/rows.ts';
 import { testPipeline } from '../../../../support/models/interpreter/setup.ts';
@@ -31,14 +32,14 @@ const CONNECTIONS = ['newConnection', 'heartbeat', 'endConnection'];
 const there = { SrcAddr: '10.0.0.1', SrcPort: 40_000, DstAddr: '10.0.0.2', DstPort: 443, Proto: 6 };
 const back = { SrcAddr: '10.0.0.2', SrcPort: 443, DstAddr: '10.0.0.1', DstPort: 40_000, Proto: 6 };
 
-async function start(options: Record<string, unknown>, tables = new TableSpace()) {
+async function start(options: Record<string, unknown>, source?: PipelineDeps['source']) {
   const conntrack = {
     keyDefinition: KEY,
     outputRecordTypes: CONNECTIONS,
     scheduling: [TIMES],
     ...options,
   };
-  const config = {
+  const config: PipelineConfig = {
     pipeline: [
       { name: 'c', follows: 'preset-ingester' },
       { name: 'end', follows: 'c' },
@@ -47,8 +48,8 @@ async function start(options: Record<string, unknown>, tables = new TableSpace()
       { name: 'c', extract: { type: 'conntrack', conntrack } },
       { name: 'end', write: { type: 'store', store: { name: 'a' } } },
     ],
-  } as PipelineConfig;
-  const bed = testPipeline(config, { tables, types: WITH_TEST_STAGES });
+  };
+  const bed = testPipeline(config, source && { source });
   const { pipeline, stores, clock, metrics } = bed;
   await pipeline.start(new AbortController().signal);
   let read = 0;
@@ -208,10 +209,13 @@ test('what is left ends when the pipeline stops', async () => {
 
 describe('flowLog', () => {
   test('echoes all flows; duplicates and other protocols belong to no connection', async () => {
-    const bed = await start({
-      outputRecordTypes: ALL,
-      outputFields: [{ name: 'Bytes', operation: 'sum', splitAB: true }],
-    });
+    const bed = await start(
+      {
+        outputRecordTypes: ALL,
+        outputFields: [{ name: 'Bytes', operation: 'sum', splitAB: true }],
+      },
+      FIELDS,
+    );
     const ping = { SrcAddr: '10.0.0.1', DstAddr: '10.0.0.2', Proto: 1, IcmpType: 8, Bytes: 98 };
     const arp = { SrcMac: '02:00:00:00:00:01', Etype: 0x0806 };
     const flows = [
@@ -250,7 +254,7 @@ describe('flowLog', () => {
       outputRecordTypes: ['flowLog', 'endConnection'],
       outputFields: [
         { name: 'colour', operation: 'last' },
-        { name: 'weight', operation: 'sum' },
+        { name: 'total', operation: 'sum', input: 'weight' },
       ],
       scheduling: [TIMES],
     };
@@ -274,12 +278,150 @@ describe('flowLog', () => {
     );
     await pipeline.start(new AbortController().signal);
     await pipeline.stop();
-    expect(stores.a.rows.map(({ _HashId, ...row }) => row)).toMatchObject([
-      { ...there, colour: { deep: ['red'] }, shape: 'round', _RecordType: 'flowLog' },
-      { ...back, colour: 'blue', _RecordType: 'flowLog' },
-      { ...there, colour: 'blue', _RecordType: 'endConnection' },
+    expect(stores.a.rows.map(({ _HashId, ...row }) => row)).toEqual([
+      { ...rows[0], _RecordType: 'flowLog' },
+      { ...rows[1], _RecordType: 'flowLog' },
+      { ...there, colour: 'blue', total: 2, _RecordType: 'endConnection', _IsFirst: 1 },
     ]);
     const samples = parseSamples(await metrics.registry.metrics());
-    void samples;
+    const error = 'conntrack_aggregator_errors{error="Float64ConversionError",field="weight"}';
+    expect(samples.get(error)).toBe(1);
   });
+});
+
+test('groups of the scheduling by selector: text and number are the same, the first one counts', async () => {
+  const bed = await start({
+    outputRecordTypes: ['endConnection'],
+    scheduling: [
+      { selector: { Proto: '17', DstPort: 53 }, endConnectionTimeout: '1s' },
+      { selector: { Proto: 17 }, endConnectionTimeout: '3s' },
+      { endConnectionTimeout: '6s' },
+    ],
+  });
+  const udp = { ...there, Proto: 17 };
+  bed.send(udp, { ...udp, DstPort: 53 }, there);
+  const ports = async () => (await bed.records()).map(({ Proto, DstPort }) => [Proto, DstPort]);
+  bed.pass(2);
+  expect(await ports()).toEqual([[17, 53]]);
+  bed.pass(2);
+  expect(await ports()).toEqual([[17, 443]]);
+  bed.pass(2);
+  expect(await ports()).toEqual([[6, 443]]);
+  const ended = [...(await bed.samples()).keys()].filter((key) =>
+    key.startsWith('conntrack_end_connections'),
+  );
+  expect(ended).toEqual([
+    'conntrack_end_connections{group="0: Proto=17, DstPort=53, ",reason="timeout"}',
+    'conntrack_end_connections{group="1: Proto=17, ",reason="timeout"}',
+    'conntrack_end_connections{group="2: DEFAULT",reason="timeout"}',
+  ]);
+  await bed.stop();
+});
+
+test('without options for times, those of the operator', async () => {
+  const bed = await start({
+    scheduling: [{}],
+    tcpFlags: { fieldName: 'Flags', detectEndConnection: true },
+  });
+  const kinds = async () => (await bed.records()).map(({ _RecordType }) => _RecordType);
+  bed.send({ ...there, Flags: FIN });
+  bed.pass(4);
+  expect(await kinds()).toEqual(['newConnection']);
+  bed.pass(1);
+  expect(await kinds()).toEqual(['endConnection']);
+  bed.send(there);
+  bed.pass(9);
+  expect(await kinds()).toEqual(['newConnection']);
+  for (let i = 0; i < 3; i++) {
+    bed.send(there);
+    bed.pass(7);
+  }
+  expect(await kinds()).toEqual(['heartbeat']);
+  await bed.stop();
+});
+
+test('maxConnectionsTracked: no room is counted, and is there again after an end', async () => {
+  const bed = await start({ outputRecordTypes: ['newConnection'], maxConnectionsTracked: 2 });
+  const flows = [1, 2, 3].map((SrcPort) => ({ ...there, SrcPort }));
+  const ports = async () => (await bed.records()).map(({ SrcPort }) => SrcPort);
+  const rejected = async () =>
+    (await bed.samples()).get('conntrack_input_records{classification="rejected"}');
+  bed.send(...flows, ...flows);
+  expect(await ports()).toEqual([1, 2]);
+  expect(await rejected()).toBe(2);
+  bed.pass(11);
+  bed.send(...flows.toReversed());
+  expect(await ports()).toEqual([3, 2]);
+  expect(await rejected()).toBe(3);
+  await bed.stop();
+});
+
+test('flows without a field: reportMissing and hash errors count them', async () => {
+  const bed = await start({
+    outputRecordTypes: ['endConnection'],
+    outputFields: [
+      { name: 'Bytes', operation: 'sum', reportMissing: true },
+      { name: 'least', operation: 'min', input: 'Packets', reportMissing: true },
+      { name: 'AgentIP', operation: 'last', reportMissing: true },
+      { name: 'most', operation: 'max', input: 'DnsLatencyMs' },
+    ],
+  });
+  const { SrcPort: _port, ...portless } = there;
+  bed.send({ ...there, Packets: 3 }, { ...there, Bytes: 1, AgentIP: '10.9.9.9' }, portless);
+  await bed.stop();
+  expect(await bed.records()).toEqual([
+    {
+      ...there,
+      _RecordType: 'endConnection',
+      _IsFirst: 1,
+      Bytes: 1,
+      least: 3,
+      AgentIP: '10.9.9.9',
+    },
+    { ...portless, _RecordType: 'endConnection', _IsFirst: 1 },
+  ]);
+  const errors = [...(await bed.samples())].filter(([key]) => /^conntrack_\w+_errors/.test(key));
+  expect(Object.fromEntries(errors)).toEqual({
+    'conntrack_hash_errors{error="MissingFieldError",field="SrcPort"}': 1,
+    'conntrack_aggregator_errors{error="MissingFieldError",field="Bytes"}': 2,
+    'conntrack_aggregator_errors{error="MissingFieldError",field="Packets"}': 2,
+    'conntrack_aggregator_errors{error="MissingFieldError",field="AgentIP"}': 2,
+  });
+});
+
+test('many connections: the table grows, ends leave no holes, and slots are used again', async () => {
+  const bed = await start({
+    outputRecordTypes: ['endConnection'],
+    outputFields: [{ name: 'numFlowLogs', operation: 'count' }],
+  });
+  const flowOf = (index: number, rest: Row = {}) => ({
+    ...there,
+    SrcAddr: `10.${index >> 16}.${(index >> 8) & 255}.${index & 255}`,
+    ...rest,
+  });
+  const send = (from: number, to: number) => {
+    for (let at = from; at < to; at += 4000) {
+      const count = Math.min(4000, to - at);
+      bed.send(...Array.from({ length: count }, (_, index) => flowOf(at + index)));
+    }
+  };
+  const counts = async () => {
+    const records = await bed.records();
+    const byCount = Map.groupBy(records, ({ numFlowLogs }) => numFlowLogs);
+    expect(new Set(records.map(({ SrcAddr }) => SrcAddr)).size).toBe(records.length);
+    return Object.fromEntries([...byCount].map(([count, found]) => [count, found.length]));
+  };
+  send(0, 20_000);
+  bed.pass(6);
+  send(5000, 20_000);
+  bed.pass(4);
+  expect(await counts()).toEqual({ 1: 5000 });
+  send(0, 20_000);
+  send(20_000, 24_000);
+  bed.pass(6);
+  expect(await counts()).toEqual({});
+  bed.pass(4);
+  expect(await counts()).toEqual({ 1: 9000, 3: 15_000 });
+  await bed.stop();
+  expect(await counts()).toEqual({});
 });
