@@ -93,7 +93,7 @@ export class Connections {
     return isFirst;
   }
 
-  /** Puts the connections that are over into `slots`, which has room for all; returns their number. */
+  /** Puts connections that are over into `slots`, which has room for all; returns their number. */
   over(nowMs: number, slots: Uint32Array): number {
     const { table } = this;
     let count = 0;

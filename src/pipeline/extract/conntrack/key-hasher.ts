@@ -13,7 +13,7 @@ export interface HashGroups {
 /** Hashes of the keys of a batch's flows; their index is that of `rows`. */
 export class KeyHasher {
   readonly total = new Hashes();
-  /** Of the sides of each flow; without sides they are not used. */
+  /** Hashes of the sides of each flow; without sides they are not used. */
   readonly a = new Hashes();
   readonly b = new Hashes();
   readonly #groups: HashGroups;

@@ -43,7 +43,7 @@ export function createConntrackMetrics(metrics: Metrics): ConntrackMetrics {
   );
   const aggregatorErrors = metrics.counter(
     'conntrack_aggregator_errors',
-    'Flows without the input of an output field, or with one that is no number',
+    'Flows without the input of an output field, or with another value than a number',
     ['error', 'field'],
   );
   const ended = metrics.counter('conntrack_end_connections', 'Connections that ended', [

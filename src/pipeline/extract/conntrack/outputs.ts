@@ -32,7 +32,7 @@ export interface Output {
   write(batch: FlowBatch, slots: Uint32Array, from: number, count: number): void;
 }
 
-/** Values that make no contribution: flows without the field, and values that are no numbers. */
+/** Counts flows that change no result: without the field, or with a value other than a number. */
 export interface OutputErrors {
   missing(field: string, flows: number): void;
   notNumber(field: string, flows: number): void;

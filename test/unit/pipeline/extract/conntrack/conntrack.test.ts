@@ -1,81 +1,21 @@
 import { describe, expect, test } from 'vitest';
 import { FIELDS } from '../../../../../src/flow/fields.ts';
-import type { PipelineConfig } from '../../../../../src/pipeline/options/graph.ts';
-import type { PipelineDeps } from '../../../../../src/pipeline/pipeline.ts';
+import {
+  back,
+  KEY,
+  start,
+  TIMES,
+  there,
+} from '../../../../support/models/interpreter/conntrack-bed.ts';
 import { parseSamples } from '../../../../support/models/interpreter/prom.ts';
-import { appendRows, type Row } from '../../../../support/models/interpreter/rows.ts';
 import { testPipeline } from '../../../../support/models/interpreter/setup.ts';
 import { WITH_TEST_STAGES } from '../../../../support/models/interpreter/test-stages.ts';
 
-const SECOND_MS = 1000;
 const FIN = 0x01;
 const SYN = 0x02;
 const ACK = 0x10;
 const SYN_ACK = 0x100;
-
-const KEY = {
-  fieldGroups: [
-    { name: 'src', fields: ['SrcAddr', 'SrcPort'] },
-    { name: 'dst', fields: ['DstAddr', 'DstPort'] },
-    { name: 'common', fields: ['Proto'] },
-  ],
-  hash: { fieldGroupRefs: ['common'], fieldGroupARef: 'src', fieldGroupBRef: 'dst' },
-};
-const TIMES = {
-  endConnectionTimeout: '10s',
-  terminatingTimeout: '5s',
-  heartbeatInterval: '30s',
-};
 const ALL = ['newConnection', 'heartbeat', 'endConnection', 'flowLog'];
-const CONNECTIONS = ['newConnection', 'heartbeat', 'endConnection'];
-
-const there = { SrcAddr: '10.0.0.1', SrcPort: 40_000, DstAddr: '10.0.0.2', DstPort: 443, Proto: 6 };
-const back = { SrcAddr: '10.0.0.2', SrcPort: 443, DstAddr: '10.0.0.1', DstPort: 40_000, Proto: 6 };
-
-async function start(options: Record<string, unknown>, source?: PipelineDeps['source']) {
-  const conntrack = {
-    keyDefinition: KEY,
-    outputRecordTypes: CONNECTIONS,
-    scheduling: [TIMES],
-    ...options,
-  };
-  const config: PipelineConfig = {
-    pipeline: [
-      { name: 'c', follows: 'preset-ingester' },
-      { name: 'end', follows: 'c' },
-    ],
-    parameters: [
-      { name: 'c', extract: { type: 'conntrack', conntrack } },
-      { name: 'end', write: { type: 'store', store: { name: 'a' } } },
-    ],
-  };
-  const bed = testPipeline(config, source && { source });
-  const { pipeline, stores, clock, metrics } = bed;
-  await pipeline.start(new AbortController().signal);
-  let read = 0;
-  return {
-    pipeline,
-    send(...rows: readonly Row[]): void {
-      const batch = pipeline.take();
-      appendRows(batch, rows);
-      pipeline.emit(batch);
-    },
-    /** Records since the last call, without the field that has a test of its own. */
-    async records(): Promise<readonly Row[]> {
-      await new Promise(setImmediate);
-      const fresh = stores.a.rows.slice(read);
-      read = stores.a.rows.length;
-      return fresh.map(({ _HashId, ...record }) => record);
-    },
-    async hashes(): Promise<readonly unknown[]> {
-      await new Promise(setImmediate);
-      return stores.a.rows.map(({ _HashId }) => _HashId);
-    },
-    pass: (seconds: number) => clock.jump(seconds * SECOND_MS),
-    stop: () => pipeline.stop(),
-    samples: async () => parseSamples(await metrics.registry.metrics()),
-  };
-}
 
 test('a TCP connection: handshake, data in both directions, FIN', async () => {
   const bed = await start({
@@ -316,112 +256,4 @@ test('groups of the scheduling by selector: text and number are the same, the fi
     'conntrack_end_connections{group="2: DEFAULT",reason="timeout"}',
   ]);
   await bed.stop();
-});
-
-test('without options for times, those of the operator', async () => {
-  const bed = await start({
-    scheduling: [{}],
-    tcpFlags: { fieldName: 'Flags', detectEndConnection: true },
-  });
-  const kinds = async () => (await bed.records()).map(({ _RecordType }) => _RecordType);
-  bed.send({ ...there, Flags: FIN });
-  bed.pass(4);
-  expect(await kinds()).toEqual(['newConnection']);
-  bed.pass(1);
-  expect(await kinds()).toEqual(['endConnection']);
-  bed.send(there);
-  bed.pass(9);
-  expect(await kinds()).toEqual(['newConnection']);
-  for (let i = 0; i < 3; i++) {
-    bed.send(there);
-    bed.pass(7);
-  }
-  expect(await kinds()).toEqual(['heartbeat']);
-  await bed.stop();
-});
-
-test('maxConnectionsTracked: no room is counted, and is there again after an end', async () => {
-  const bed = await start({ outputRecordTypes: ['newConnection'], maxConnectionsTracked: 2 });
-  const flows = [1, 2, 3].map((SrcPort) => ({ ...there, SrcPort }));
-  const ports = async () => (await bed.records()).map(({ SrcPort }) => SrcPort);
-  const rejected = async () =>
-    (await bed.samples()).get('conntrack_input_records{classification="rejected"}');
-  bed.send(...flows, ...flows);
-  expect(await ports()).toEqual([1, 2]);
-  expect(await rejected()).toBe(2);
-  bed.pass(11);
-  bed.send(...flows.toReversed());
-  expect(await ports()).toEqual([3, 2]);
-  expect(await rejected()).toBe(3);
-  await bed.stop();
-});
-
-test('flows without a field: reportMissing and hash errors count them', async () => {
-  const bed = await start({
-    outputRecordTypes: ['endConnection'],
-    outputFields: [
-      { name: 'Bytes', operation: 'sum', reportMissing: true },
-      { name: 'least', operation: 'min', input: 'Packets', reportMissing: true },
-      { name: 'AgentIP', operation: 'last', reportMissing: true },
-      { name: 'most', operation: 'max', input: 'DnsLatencyMs' },
-    ],
-  });
-  const { SrcPort: _port, ...portless } = there;
-  bed.send({ ...there, Packets: 3 }, { ...there, Bytes: 1, AgentIP: '10.9.9.9' }, portless);
-  await bed.stop();
-  expect(await bed.records()).toEqual([
-    {
-      ...there,
-      _RecordType: 'endConnection',
-      _IsFirst: 1,
-      Bytes: 1,
-      least: 3,
-      AgentIP: '10.9.9.9',
-    },
-    { ...portless, _RecordType: 'endConnection', _IsFirst: 1 },
-  ]);
-  const errors = [...(await bed.samples())].filter(([key]) => /^conntrack_\w+_errors/.test(key));
-  expect(Object.fromEntries(errors)).toEqual({
-    'conntrack_hash_errors{error="MissingFieldError",field="SrcPort"}': 1,
-    'conntrack_aggregator_errors{error="MissingFieldError",field="Bytes"}': 2,
-    'conntrack_aggregator_errors{error="MissingFieldError",field="Packets"}': 2,
-    'conntrack_aggregator_errors{error="MissingFieldError",field="AgentIP"}': 2,
-  });
-});
-
-test('many connections: the table grows, ends leave no holes, and slots are used again', async () => {
-  const bed = await start({
-    outputRecordTypes: ['endConnection'],
-    outputFields: [{ name: 'numFlowLogs', operation: 'count' }],
-  });
-  const flowOf = (index: number, rest: Row = {}) => ({
-    ...there,
-    SrcAddr: `10.${index >> 16}.${(index >> 8) & 255}.${index & 255}`,
-    ...rest,
-  });
-  const send = (from: number, to: number) => {
-    for (let at = from; at < to; at += 4000) {
-      const count = Math.min(4000, to - at);
-      bed.send(...Array.from({ length: count }, (_, index) => flowOf(at + index)));
-    }
-  };
-  const counts = async () => {
-    const records = await bed.records();
-    const byCount = Map.groupBy(records, ({ numFlowLogs }) => numFlowLogs);
-    expect(new Set(records.map(({ SrcAddr }) => SrcAddr)).size).toBe(records.length);
-    return Object.fromEntries([...byCount].map(([count, found]) => [count, found.length]));
-  };
-  send(0, 20_000);
-  bed.pass(6);
-  send(5000, 20_000);
-  bed.pass(4);
-  expect(await counts()).toEqual({ 1: 5000 });
-  send(0, 20_000);
-  send(20_000, 24_000);
-  bed.pass(6);
-  expect(await counts()).toEqual({});
-  bed.pass(4);
-  expect(await counts()).toEqual({ 1: 9000, 3: 15_000 });
-  await bed.stop();
-  expect(await counts()).toEqual({});
 });
