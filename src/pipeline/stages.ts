@@ -1,6 +1,8 @@
 import { kafkaEncode } from './encode/kafka.ts';
 import { promEncode } from './encode/prom/prom.ts';
+import { aggregatesExtract } from './extract/aggregates.ts';
 import { conntrackExtract } from './extract/conntrack/conntrack.ts';
+import { timebasedExtract } from './extract/timebased.ts';
 import { fileChunksIngest, fileIngest, fileLoopIngest } from './ingest/file.ts';
 import { grpcIngest } from './ingest/grpc.ts';
 import { presetIngest } from './ingest/preset.ts';
@@ -27,6 +29,8 @@ export const STAGE_TYPES: readonly StageType[] = [
   filterTransform,
   genericTransform,
   conntrackExtract,
+  aggregatesExtract,
+  timebasedExtract,
   promEncode,
   kafkaEncode,
   noneWrite,

@@ -11,6 +11,7 @@ import type {
 import { ConfigProblems } from '../../problems.ts';
 import type { StageContext } from '../../stage.ts';
 import { requireKind } from '../../transform/require-kind.ts';
+import { KEY_KINDS, NUMBER_KINDS } from '../rule.ts';
 import { checkKeys, checkOutputs, checkScheduling, checkTcpFlags } from './check.ts';
 import type { HashGroups } from './key-hasher.ts';
 import {
@@ -51,9 +52,6 @@ export interface ConntrackPlan {
   readonly columns: readonly ColumnSpec[];
 }
 
-const FLAGS_KINDS: readonly FieldKind[] = ['u8', 'u16', 'u32', 'f64', 'any'];
-const KEY_KINDS: readonly FieldKind[] = ['str', 'addr', 'mac', ...FLAGS_KINDS];
-
 /** Checks the options as a whole; throws one error for all problems. */
 export function planConntrack(
   options: ConntrackOptions,
@@ -77,7 +75,7 @@ export function planConntrack(
   const flags = options.tcpFlags.fieldName;
   const usesFlags = options.tcpFlags.detectEndConnection || options.tcpFlags.swapAB;
   if (usesFlags && flags !== '') {
-    problems.attempt(() => requireKind(context, 'tcpFlags.fieldName', flags, FLAGS_KINDS));
+    problems.attempt(() => requireKind(context, 'tcpFlags.fieldName', flags, NUMBER_KINDS));
   }
   problems.throwAll();
   const planned = outputs.filter((output) => output !== undefined);
@@ -164,7 +162,7 @@ function planOutput(
     const output = new ValueOutput(spec, operation === 'first', valuesOf(kind), errors);
     return { input, output, columns: [{ name: field.name, kind }] };
   }
-  const from = operation === 'count' ? 'f64' : requireKind(context, place, input, FLAGS_KINDS);
+  const from = operation === 'count' ? 'f64' : requireKind(context, place, input, NUMBER_KINDS);
   const isExtreme = operation === 'min' || operation === 'max';
   const columns = names.map((name): ColumnSpec => {
     // The least and the greatest value fit where all values do.

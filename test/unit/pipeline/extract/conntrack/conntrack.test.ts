@@ -6,7 +6,7 @@ import {
   start,
   TIMES,
   there,
-} from '../../../../support/models/interpreter/conntrack-bed.ts';
+} from '../../../../support/models/interpreter/extractor-bed.ts';
 import { parseSamples } from '../../../../support/models/interpreter/prom.ts';
 import { testPipeline } from '../../../../support/models/interpreter/setup.ts';
 import { WITH_TEST_STAGES } from '../../../../support/models/interpreter/test-stages.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { start, there } from '../../../../support/models/interpreter/conntrack-bed.ts';
+import { start, there } from '../../../../support/models/interpreter/extractor-bed.ts';
 import type { Row } from '../../../../support/models/interpreter/rows.ts';
 
 const FIN = 0x01;

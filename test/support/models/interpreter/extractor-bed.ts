@@ -36,25 +36,29 @@ export const back = {
   Proto: 6,
 };
 
-/** A pipeline around the stage, with a clock that moves on request. */
-export async function start(options: Record<string, unknown>, source?: PipelineDeps['source']) {
-  const conntrack = {
-    keyDefinition: KEY,
-    outputRecordTypes: CONNECTIONS,
-    scheduling: [TIMES],
-    ...options,
-  };
+/** A pipeline around `conntrack`. */
+export function start(options: Record<string, unknown>, source?: PipelineDeps['source']) {
+  const defaults = { keyDefinition: KEY, outputRecordTypes: CONNECTIONS, scheduling: [TIMES] };
+  return startExtractor('conntrack', { ...defaults, ...options }, source && { source });
+}
+
+/** A pipeline around an extractor, with a clock that moves on request. */
+export async function startExtractor(
+  type: string,
+  options: unknown,
+  deps: Partial<PipelineDeps> = {},
+) {
   const config: PipelineConfig = {
     pipeline: [
       { name: 'c', follows: 'preset-ingester' },
       { name: 'end', follows: 'c' },
     ],
     parameters: [
-      { name: 'c', extract: { type: 'conntrack', conntrack } },
+      { name: 'c', extract: { type, [type]: options } },
       { name: 'end', write: { type: 'store', store: { name: 'a' } } },
     ],
   };
-  const bed = testPipeline(config, source && { source });
+  const bed = testPipeline(config, deps);
   const { pipeline, stores, clock, metrics } = bed;
   await pipeline.start(new AbortController().signal);
   let read = 0;
