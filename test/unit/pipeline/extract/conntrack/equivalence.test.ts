@@ -32,6 +32,8 @@ const flow: fc.Arbitrary<Row> = fc
     IfDirections: fc.constantFrom(undefined, [0], [1, 0]),
     NetworkEvents: fc.constantFrom(undefined, [{ Name: 'deny' }], [{ Name: 'allow' }]),
     weight: fc.constantFrom(undefined, 0.25, 80, 40_000),
+    // The pipeline filters such flows out.
+    Dscp: fc.constantFrom(undefined, undefined, undefined, 46),
   })
   .map((row) => Object.fromEntries(Object.entries(row).filter(([, value]) => value !== undefined)));
 
@@ -144,10 +146,12 @@ test('connections are those of a map of objects, by the clock, across table rota
         const { pipeline, stores, clock } = testPipeline(
           {
             pipeline: [
-              { name: 'c', follows: 'preset-ingester' },
+              { name: 'some', follows: 'preset-ingester' },
+              { name: 'c', follows: 'some' },
               { name: 'end', follows: 'c' },
             ],
             parameters: [
+              { name: 'some', transform: { type: 'filter', filter: { rules: [WITHOUT_DSCP] } } },
               { name: 'c', extract: { type: 'conntrack', conntrack } },
               { name: 'end', write: { type: 'store', store: { name: 'a' } } },
             ],
@@ -169,7 +173,9 @@ test('connections are those of a map of objects, by the clock, across table rota
           appendRows(batch, flows);
           pipeline.emit(batch);
           pipeline.emit(lateBatch);
-          for (const row of [...flows, ...late]) wanted.push(...model.flow(row, nowMs));
+          for (const row of [...flows, ...late]) {
+            if (row.Dscp === undefined) wanted.push(...model.flow(row, nowMs));
+          }
           clock.jump(passMs);
           for (let tick = nextSecond(nowMs); tick <= nowMs + passMs; tick += 1000) {
             wanted.push(...model.tick(tick));
@@ -186,7 +192,10 @@ test('connections are those of a map of objects, by the clock, across table rota
   );
 });
 
+const WITHOUT_DSCP = { type: 'remove_entry_if_exists', removeEntry: { input: 'Dscp' } };
+
 const SOURCE = [
+  { name: 'Dscp', kind: 'u8' },
   { name: 'SrcAddr', kind: 'addr' },
   { name: 'DstAddr', kind: 'addr' },
   { name: 'SrcPort', kind: 'u16' },
