@@ -87,6 +87,11 @@ export const PIPELINE_ERRORS = defineErrors('ERR_PIPELINE', {
     meaning: 'A database of places or autonomous systems cannot be used.',
     remedy: 'Name a file in MaxMind’s format (MMDB), such as GeoLite2-City.mmdb or dbip-city.mmdb.',
   },
+  extract: {
+    kind: 'usage',
+    meaning: 'Options of an extract stage contradict each other.',
+    remedy: 'Correct the option at the path in the message.',
+  },
   metric: {
     kind: 'usage',
     meaning: 'The definition of a metric contradicts itself or another one.',

@@ -118,6 +118,11 @@ export interface Extractor extends StageBase {
   readonly kind: 'extractor';
   /** Columns of the flows that it emits. */
   readonly columns: readonly ColumnSpec[];
+  /**
+   * It also emits the flows that it takes. Their columns exist behind it, and are filled if a later
+   * stage reads them.
+   */
+  readonly echoes?: boolean;
   /** Takes the selected rows; it keeps nothing of the batch. Never throws per flow. */
   push(batch: FlowBatch, inlet: Inlet): void;
   /** Time between calls of `tick`, milliseconds. */

@@ -3,6 +3,9 @@ import { otlpLogsEncode, otlpTracesEncode } from './encode/otlp/flows.ts';
 import { otlpMetricsEncode } from './encode/otlp/metrics.ts';
 import { promEncode } from './encode/prom/prom.ts';
 import { s3Encode } from './encode/s3.ts';
+import { aggregatesExtract } from './extract/aggregates.ts';
+import { conntrackExtract } from './extract/conntrack/conntrack.ts';
+import { timebasedExtract } from './extract/timebased.ts';
 import { fileChunksIngest, fileIngest, fileLoopIngest } from './ingest/file.ts';
 import { grpcIngest } from './ingest/grpc.ts';
 import { presetIngest } from './ingest/preset.ts';
@@ -28,6 +31,9 @@ export const STAGE_TYPES: readonly StageType[] = [
   networkTransform,
   filterTransform,
   genericTransform,
+  conntrackExtract,
+  aggregatesExtract,
+  timebasedExtract,
   promEncode,
   kafkaEncode,
   otlpLogsEncode,

@@ -165,7 +165,8 @@ function make(
     const after = ColumnScope.of(facts.kinds, created.columns, entry.path, created.isOpen);
     return { ...none, source: created, after };
   }
-  const after = ColumnScope.of(facts.kinds, created.columns, entry.path);
+  const own = ColumnScope.of(facts.kinds, created.columns, entry.path);
+  const after = created.echoes === true ? ColumnScope.join([scope, own], entry.path) : own;
   return { ...none, extractor: created, before: [scope], after };
 }
 
@@ -220,7 +221,16 @@ function planNode(
   // An extractor has two ends: flows enter at one, and others leave at the other.
   const outlet = planStage({ ...made, extractor: undefined }, planned, names);
   const live = new Set<string>();
-  addReads(live, extractor.reads, made.before[0]!);
+  const before = made.before[0]!;
+  addReads(live, extractor.reads, before);
+  const needed = new Map<string, FieldKind>();
+  if (extractor.echoes === true) {
+    addReads(live, [...outlet.live], before);
+    const own = extractor.columns.map(({ name }) => name);
+    // A key of the data that the extractor makes, too, must not be in the extras.
+    if (live.has(EXTRAS)) addReads(live, own, before);
+    for (const [name, kind] of outlet.needed) if (live.has(name)) needed.set(name, kind);
+  }
   const plan = {
     ...outlet.plan,
     extractor,
@@ -231,7 +241,7 @@ function planNode(
   return {
     plan: { ...plan, clearsAll: false, modifies: false },
     live,
-    needed: new Map(),
+    needed,
     outlet,
   };
 }

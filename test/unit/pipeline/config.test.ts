@@ -202,7 +202,7 @@ test.each<readonly [string, unknown, string, string]>([
     'agg_histogram',
     metric({ type: 'agg_histogram' }),
     'ERR_PIPELINE_METRIC',
-    'metrics[0].type: agg_histogram needs the raw values',
+    'metrics[0].type: agg_histogram is not supported',
   ],
   [
     'unknown metric type',

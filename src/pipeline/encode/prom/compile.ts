@@ -92,7 +92,7 @@ function checkName(options: MetricOptions, name: string, at: MetricContext): voi
 function plainType(options: MetricOptions, path: string): 'counter' | 'gauge' | 'histogram' {
   if (options.type !== 'agg_histogram') return options.type;
   const problem =
-    'agg_histogram needs the raw values of an aggregates stage, which is not there: use histogram';
+    'agg_histogram is not supported: use histogram, behind a stage that has the flows themselves';
   throw configError(PIPELINE_ERRORS.metric, `${path}.type`, problem);
 }
 
