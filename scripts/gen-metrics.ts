@@ -2,6 +2,7 @@ import { createExportMetrics } from '../src/agent/export/metrics.ts';
 import { createAgentMetrics } from '../src/agent/metrics.ts';
 import { createConsoleMetrics } from '../src/console/server/metrics.ts';
 import { createPromMetrics } from '../src/pipeline/encode/prom/metrics.ts';
+import { createExporterMetrics } from '../src/pipeline/ingest/exporters.ts';
 import { createPipelineMetrics } from '../src/pipeline/metrics.ts';
 import { createStoreMetrics } from '../src/store/duckdb/metrics.ts';
 import { createConnectionMetrics } from '../src/telemetry/connections.ts';
@@ -63,7 +64,10 @@ type Declare = (metrics: Metrics) => unknown;
 const SECTIONS: readonly (readonly [title: string, declare: readonly Declare[]])[] = [
   ['Agent', [(metrics) => createAgentMetrics(metrics, 'info')]],
   ['Exporters of the agent', [(metrics) => createExportMetrics(metrics, '')]],
-  ['Pipeline', [createPipelineMetrics, (metrics) => createPromMetrics(metrics, '')]],
+  [
+    'Pipeline',
+    [createPipelineMetrics, createExporterMetrics, (metrics) => createPromMetrics(metrics, '')],
+  ],
   ['Store', [createStoreMetrics]],
   ['Console', [createConsoleMetrics]],
   ['Process', [(metrics) => registerProcessMetrics(metrics)]],

@@ -1,0 +1,67 @@
+import type { Pass, Place, RatePlaces } from './plan.ts';
+import type { Records } from './records.ts';
+
+/** Most samplers whose rates are remembered for one observation domain. */
+export const SAMPLERS_MAX = 256;
+
+/** Sampling rates that an exporter announced: one packet in so many. */
+export class SamplingRates {
+  /** The rate where flows name no sampler; 0: unknown. */
+  all = 0;
+  readonly #bySampler = new Map<number, number>();
+
+  /** False: there is no room. */
+  set(sampler: number, rate: number): boolean {
+    if (!this.#bySampler.has(sampler) && this.#bySampler.size >= SAMPLERS_MAX) return false;
+    this.#bySampler.set(sampler, rate);
+    return true;
+  }
+
+  of(sampler: number): number {
+    return this.#bySampler.get(sampler) ?? this.all;
+  }
+}
+
+/** The sampling rate of each record: its own, that of its sampler, or that of all; 0: unknown. */
+export function gatherRates(
+  records: Records,
+  { rates, sampler }: Pass,
+  announced: SamplingRates,
+  into: Float64Array,
+): void {
+  const { count } = records;
+  if (sampler === undefined) into.fill(announced.all, 0, count);
+  else {
+    for (let i = 0; i < count; i++) into[i] = announced.of(records.number(sampler, i));
+  }
+  if (!rates.hasAny) return;
+  for (let i = 0; i < count; i++) {
+    const own = rateIn(records, rates, i);
+    if (own > 0) into[i] = own;
+  }
+}
+
+/** The sampling rate that a record gives; 0: none. */
+export function rateIn(records: Records, rates: RatePlaces, record: number): number {
+  const value = (place: Place | undefined): number =>
+    place === undefined ? Number.NaN : records.number(place, record);
+  for (const place of rates.intervals) {
+    const interval = records.number(place, record);
+    if (interval > 0) return interval;
+  }
+  const taken = value(rates.taken);
+  // An exporter that gives no space means the interval of NetFlow, as goflow2 assumes.
+  if (taken > 0) return rates.space === undefined ? taken : (taken + value(rates.space)) / taken;
+  const size = value(rates.size);
+  if (size > 0 && rates.population !== undefined) return value(rates.population) / size;
+  if (rates.probability === undefined) return 0;
+  const share = floatAt(records, rates.probability, record);
+  return share > 0 && share <= 1 ? 1 / share : 0;
+}
+
+function floatAt(records: Records, place: Place, record: number): number {
+  const at = records.start(place, record);
+  const length = records.length(place, record);
+  if (length === 4) return records.view.getFloat32(at);
+  return length === 8 ? records.view.getFloat64(at) : 0;
+}
