@@ -25,8 +25,9 @@ export class Records {
   isVariable = false;
   /** The set contradicts itself behind these records. */
   isTruncated = false;
-  readonly #starts = new Uint32Array(TEMPLATE_FIELDS_MAX * VARIABLE_RUN_RECORDS);
-  readonly #lengths = new Uint16Array(TEMPLATE_FIELDS_MAX * VARIABLE_RUN_RECORDS);
+  /** Of the records or, if their length is variable, of the fields of the longest template. */
+  #starts = new Uint32Array(RUN_RECORDS);
+  #lengths = new Uint16Array(RUN_RECORDS);
 
   open(bytes: Uint8Array): void {
     if (bytes === this.bytes) return;
@@ -48,6 +49,7 @@ export class Records {
 
   #walk({ lengths, recordBytes }: Plan, start: number, end: number, most: number): number {
     const { bytes } = this;
+    this.#makeRoom(lengths.length * VARIABLE_RUN_RECORDS);
     let at = start;
     this.count = 0;
     while (this.count < most && end - at >= recordBytes) {
@@ -76,6 +78,12 @@ export class Records {
       this.count++;
     }
     return at;
+  }
+
+  #makeRoom(slots: number): void {
+    if (slots <= this.#starts.length) return;
+    this.#starts = new Uint32Array(slots);
+    this.#lengths = new Uint16Array(slots);
   }
 
   /** Keeps the records whose places have a number other than zero in one of these. */
