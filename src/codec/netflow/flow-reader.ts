@@ -32,7 +32,7 @@ export interface DatagramSource {
   readonly port: number;
 }
 
-/** What became of a datagram. Reused for the next one. */
+/** The result of reading a datagram. The next one overwrites it. */
 export interface DatagramOutcome {
   /** Flows that were added to batches. */
   flows: number;
@@ -43,7 +43,7 @@ export interface DatagramOutcome {
   /** Flows (NetFlow 5, IPFIX) or datagrams (NetFlow 9) that did not arrive before this one. */
   missing: number;
   missingUnit: 'flows' | 'datagrams';
-  /** What is wrong with the datagram; what was read before that is kept. */
+  /** The first error in the datagram; flows before it are kept. */
   problem: ErrorRow | undefined;
 }
 

@@ -58,7 +58,7 @@ export interface RatePlaces {
   readonly hasAny: boolean;
 }
 
-/** What is read for one direction of the records. */
+/** The reading of one direction of the records. */
 export interface Pass {
   readonly steps: readonly Step[];
   readonly rates: RatePlaces;

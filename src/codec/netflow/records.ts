@@ -25,7 +25,7 @@ export class Records {
   isVariable = false;
   /** The set contradicts itself behind these records. */
   isTruncated = false;
-  /** Of the records or, if their length is variable, of the fields of the longest template. */
+  /** By record or, if their length is variable, by field and record. */
   #starts = new Uint32Array(RUN_RECORDS);
   #lengths = new Uint16Array(RUN_RECORDS);
 
@@ -123,8 +123,8 @@ export class Records {
   }
 
   /**
-   * The starts of a field in all records: `starts[base + record] + offset`. For loops over fields of
-   * fixed length.
+   * The starts of a field in all records: `starts[base + record] + offset`. For loops over fields
+   * of fixed length.
    */
   starts(): Uint32Array {
     return this.#starts;

@@ -46,7 +46,7 @@ export class TemplateSets {
     const headBytes = isOptions ? 6 : 4;
     let problem: ErrorRow | undefined;
     let next = at;
-    // What remains behind the last template is padding.
+    // Fewer octets behind the last template are padding.
     while (end - next >= 4) {
       const id = view.getUint16(next);
       const count = view.getUint16(next + 2);

@@ -18,7 +18,7 @@ export const LIFETIME_MS = 2 * 60 * 60 * 1000;
 /** Time between two searches for what has expired, milliseconds. */
 const SWEEP_PERIOD_MS = 60_000;
 
-/** What is read from records of an options template. */
+/** The reading of records of an options template. */
 export interface OptionsPlan {
   /** Places of the fields, as for flows. */
   readonly layout: Plan;

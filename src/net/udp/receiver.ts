@@ -92,7 +92,7 @@ export class UdpReceiver {
     socket.bind(this.#port, host);
     await once(socket, 'listening');
     this.#port = socket.address().port;
-    // Errors of later reads concern single datagrams; without a listener they would end the process.
+    // Later errors concern single datagrams; without a listener they would end the process.
     socket.on('error', (error) => {
       this.#deps.log.warn({ error: explain(error) }, 'a datagram was not received');
     });

@@ -5,7 +5,7 @@ import type { Metrics } from '../../telemetry/metrics.ts';
 export const EXPORTERS_MAX = 256;
 const OTHERS = 'other';
 
-/** What exporters sent to ingest stages. */
+/** Counters of the datagrams of exporters. */
 export function createExporterMetrics(metrics: Metrics) {
   const labels = ['stage', 'exporter'] as const;
   return {
@@ -22,8 +22,8 @@ export function createExporterMetrics(metrics: Metrics) {
     ),
     missing: metrics.counter(
       'ingest_exporter_missing_total',
-      'What did not arrive by the sequence numbers of an exporter: flows for NetFlow 5 and IPFIX, ' +
-        'datagrams for NetFlow 9; late ones count as well',
+      'Flows (NetFlow 5, IPFIX) or datagrams (NetFlow 9) that had not come yet when a datagram ' +
+        'with a later sequence number came, by exporter',
       [...labels, 'unit'],
     ),
     errors: metrics.counter(
