@@ -91,10 +91,14 @@ export class Records {
     if (counters.length === 0) return;
     let kept = 0;
     for (let i = 0; i < this.count; i++) {
-      if (!counters.some((place) => this.number(place, i) > 0)) continue;
-      this.#move(i, kept++, fields);
+      if (this.#isCounted(counters, i)) this.#move(i, kept++, fields);
     }
     this.count = kept;
+  }
+
+  #isCounted(counters: readonly Place[], record: number): boolean {
+    for (const place of counters) if (this.number(place, record) > 0) return true;
+    return false;
   }
 
   #move(from: number, to: number, fields: number): void {

@@ -43,20 +43,27 @@ export function gatherRates(
 
 /** The sampling rate that a record gives; 0: none. */
 export function rateIn(records: Records, rates: RatePlaces, record: number): number {
-  const value = (place: Place | undefined): number =>
-    place === undefined ? Number.NaN : records.number(place, record);
   for (const place of rates.intervals) {
     const interval = records.number(place, record);
     if (interval > 0) return interval;
   }
-  const taken = value(rates.taken);
+  const taken = valueOf(records, rates.taken, record);
   // An exporter that gives no space means the interval of NetFlow, as goflow2 assumes.
-  if (taken > 0) return rates.space === undefined ? taken : (taken + value(rates.space)) / taken;
-  const size = value(rates.size);
-  if (size > 0 && rates.population !== undefined) return value(rates.population) / size;
+  if (taken > 0) {
+    if (rates.space === undefined) return taken;
+    return (taken + valueOf(records, rates.space, record)) / taken;
+  }
+  const size = valueOf(records, rates.size, record);
+  if (size > 0 && rates.population !== undefined) {
+    return valueOf(records, rates.population, record) / size;
+  }
   if (rates.probability === undefined) return 0;
   const share = floatAt(records, rates.probability, record);
   return share > 0 && share <= 1 ? 1 / share : 0;
+}
+
+function valueOf(records: Records, place: Place | undefined, record: number): number {
+  return place === undefined ? Number.NaN : records.number(place, record);
 }
 
 function floatAt(records: Records, place: Place, record: number): number {

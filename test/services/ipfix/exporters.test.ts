@@ -8,7 +8,7 @@ import { octets, v4 } from '../../support/codec/netflow-bytes.ts';
 import { sourcePipeline } from '../../support/models/interpreter/source-pipeline.ts';
 import { freePort, startProgram } from '../../support/processes/program.ts';
 
-/** The flows that pmacctd sends of a capture file are those of the packets in it. */
+/** The flows that exporters send of a capture file are those of the packets in it. */
 
 const FLOWS = 200;
 const UDP = 17;
@@ -23,12 +23,19 @@ interface Sent {
   readonly Bytes: number;
 }
 
-/** Each flow differs from the others in every field. */
-const SENT: readonly Sent[] = Array.from({ length: FLOWS }, (_, index) => ({
-  ...{ SrcAddr: `10.0.0.${index + 1}`, DstAddr: `10.1.0.${FLOWS - index}` },
-  ...{ SrcPort: 10_000 + index, DstPort: 20_000 - index, Proto: UDP },
-  ...{ Packets: (index % 3) + 1, Bytes: ((index % 3) + 1) * (28 + index) },
-}));
+/** A flow, and for every fourth one an answer. Each differs from the others in every field. */
+const SENT: readonly Sent[] = Array.from({ length: FLOWS }, (_, index) => {
+  const asked = { SrcAddr: `10.0.0.${index + 1}`, DstAddr: `10.1.0.${FLOWS - index}` };
+  const ports = { SrcPort: 10_000 + index, DstPort: 30_000 - index, Proto: UDP };
+  const packets = (index % 3) + 1;
+  const flow = { ...asked, ...ports, Packets: packets, Bytes: packets * (28 + index) };
+  if (index % 4 !== 0) return [flow];
+  const answered = { SrcAddr: asked.DstAddr, DstAddr: asked.SrcAddr, Proto: UDP };
+  const back = { SrcPort: ports.DstPort, DstPort: ports.SrcPort };
+  return [flow, { ...answered, ...back, Packets: 2, Bytes: 2 * (300 + index) }];
+})
+  .flat()
+  .sort((a, b) => a.SrcPort - b.SrcPort);
 
 /** A packet of a flow with its headers: Ethernet, IPv4, UDP. */
 function packet({ SrcAddr, DstAddr, SrcPort, DstPort, Bytes, Packets }: Sent): Buffer {
@@ -69,11 +76,11 @@ function sentOf(row: Row): object {
   return Object.fromEntries(NAMES.map((name) => [name, row[name]]));
 }
 
-test.each([
-  [5, 'NETFLOW_V5'],
-  [9, 'NETFLOW_V9'],
-  [10, 'IPFIX'],
-])('pmacctd, version %i', { timeout: 60_000 }, async (version, type) => {
+/** Takes the flows of an exporter that `start` starts, and compares them. */
+async function check(
+  type: string,
+  start: (file: string, port: number) => readonly [command: string, ...args: string[]],
+): Promise<void> {
   const port = await freePort();
   const bed = sourcePipeline(
     { type: 'ipfix', ipfix: { hostName: '127.0.0.1', port } },
@@ -81,21 +88,15 @@ test.each([
   );
   await bed.pipeline.start(new AbortController().signal);
   onTestFinished(() => bed.pipeline.stop());
-  const folder = mkdtempSync(join(tmpdir(), 'netobserv-pmacctd-'));
+  const folder = mkdtempSync(join(tmpdir(), 'netobserv-exporter-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
-  writeFileSync(join(folder, 'flows.pcap'), captureFile());
-  const lines = [
-    ...['daemonize: false', `pcap_savefile: ${folder}/flows.pcap`, 'pcap_savefile_wait: 4'],
-    ...['plugins: nfprobe[a]', `nfprobe_version[a]: ${version}`],
-    'aggregate[a]: src_host, dst_host, src_port, dst_port, proto, tos, tcpflags',
-    `nfprobe_receiver[a]: 127.0.0.1:${port}`,
-    'nfprobe_timeouts[a]: udp=1:maxlife=2:expint=1',
-  ];
-  writeFileSync(join(folder, 'pmacctd.conf'), `${lines.join('\n')}\n`);
-  const exporter = startProgram(['-f', join(folder, 'pmacctd.conf')], { command: ['pmacctd'] });
+  const file = join(folder, 'flows.pcap');
+  writeFileSync(file, captureFile());
+  const [command, ...args] = start(file, port);
+  const exporter = startProgram(args, { command: [command] });
   onTestFinished(async () => void (await exporter.stop('SIGKILL')));
   const { rows } = bed.stores.a;
-  await expect.poll(() => rows.length, { timeout: 40_000 }).toBe(FLOWS);
+  await expect.poll(() => rows.length, { timeout: 40_000 }).toBe(SENT.length);
   const key = ({ SrcPort }: Row): number => Number(SrcPort);
   expect([...rows].sort((a, b) => key(a) - key(b)).map(sentOf)).toEqual(SENT);
   expect(new Set(rows.map(({ Type }) => Type))).toEqual(new Set([type]));
@@ -103,6 +104,42 @@ test.each([
     expect(Math.abs(Number(TimeFlowStartMs) - Date.now())).toBeLessThan(60_000);
     expect(Number(TimeFlowEndMs)).toBeGreaterThanOrEqual(Number(TimeFlowStartMs));
   }
-  const text = await bed.metrics.registry.metrics();
-  expect(text).not.toContain('ingest_errors{');
+  expect(await bed.metrics.registry.metrics()).not.toContain('ingest_errors{');
+}
+
+test.each([
+  [5, 'NETFLOW_V5'],
+  [9, 'NETFLOW_V9'],
+  [10, 'IPFIX'],
+])('pmacctd, version %i', { timeout: 60_000 }, async (version, type) => {
+  await check(type, (file, port) => {
+    const lines = [
+      ...['daemonize: false', `pcap_savefile: ${file}`, 'pcap_savefile_wait: 4'],
+      ...['plugins: nfprobe[a]', `nfprobe_version[a]: ${version}`],
+      'aggregate[a]: src_host, dst_host, src_port, dst_port, proto, tos, tcpflags',
+      `nfprobe_receiver[a]: 127.0.0.1:${port}`,
+      'nfprobe_timeouts[a]: udp=1:maxlife=2:expint=1',
+    ];
+    writeFileSync(`${file}.conf`, `${lines.join('\n')}\n`);
+    return ['pmacctd', '-f', `${file}.conf`];
+  });
+});
+
+test.each([
+  ['5', [], 'NETFLOW_V5'],
+  ['9', [], 'NETFLOW_V9'],
+  // Times since the start of the exporter, which options announce.
+  ['10', [], 'IPFIX'],
+  ['10', ['-A', 'sec'], 'IPFIX'],
+  ['10', ['-A', 'milli'], 'IPFIX'],
+  ['10', ['-A', 'micro'], 'IPFIX'],
+  ['10', ['-A', 'nano'], 'IPFIX'],
+  // Biflows.
+  ['10', ['-b', '-A', 'milli'], 'IPFIX'],
+])('softflowd, version %s %j', { timeout: 60_000 }, async (version, more, type) => {
+  await check(type, (file, port) => {
+    const own = ['-d', '-p', `${file}.pid`, '-c', 'none'];
+    const target = ['-v', version, '-n', `127.0.0.1:${port}`];
+    return ['softflowd', '-r', file, '-a', ...target, ...more, ...own];
+  });
 });

@@ -111,7 +111,14 @@ export function ipfixOptions(description: string) {
 }
 
 export const IpfixOptions = ipfixOptions(
-  'Takes flows from routers by UDP: NetFlow 5, NetFlow 9 and IPFIX.',
+  'Takes flows from routers by UDP: NetFlow 5, NetFlow 9 and IPFIX. Keys are those of ' +
+    'flowlogs-pipeline, with addresses as text; a key whose element is not sent is absent. A biflow ' +
+    '(RFC 5103) becomes a flow for each direction. Times in microseconds and nanoseconds are NTP ' +
+    'time stamps (RFC 7011), which flowlogs-pipeline misreads. Templates belong to the address of ' +
+    'an exporter (NetFlow 9) or to its address and port (IPFIX), and are forgotten when they are ' +
+    'not sent again for two hours. At most 4096 observation domains, 16,384 templates and 262,144 ' +
+    'fields in them are kept; further ones are refused until others are forgotten. Datagrams that ' +
+    'arrive while a branch that blocks is full are lost, and counted.',
 );
 
 export type IpfixOptions = Static<typeof IpfixOptions>;
