@@ -47,22 +47,22 @@ export function rateIn(records: Records, rates: RatePlaces, record: number): num
     const interval = records.number(place, record);
     if (interval > 0) return interval;
   }
-  const taken = valueOf(records, rates.taken, record);
+  const taken = numberIn(records, rates.taken, record);
   // An exporter that gives no space means the interval of NetFlow, as goflow2 assumes.
   if (taken > 0) {
     if (rates.space === undefined) return taken;
-    return (taken + valueOf(records, rates.space, record)) / taken;
+    return (taken + numberIn(records, rates.space, record)) / taken;
   }
-  const size = valueOf(records, rates.size, record);
+  const size = numberIn(records, rates.size, record);
   if (size > 0 && rates.population !== undefined) {
-    return valueOf(records, rates.population, record) / size;
+    return numberIn(records, rates.population, record) / size;
   }
   if (rates.probability === undefined) return 0;
   const share = floatAt(records, rates.probability, record);
   return share > 0 && share <= 1 ? 1 / share : 0;
 }
 
-function valueOf(records: Records, place: Place | undefined, record: number): number {
+function numberIn(records: Records, place: Place | undefined, record: number): number {
   return place === undefined ? Number.NaN : records.number(place, record);
 }
 

@@ -86,7 +86,12 @@ class IpfixSource implements Source {
     this.#receivers = this.#ports().map(
       (port) => new Made({ host, port, sockets, bufferBytes: receiveBufferBytes }, deps),
     );
-    for (const receiver of this.#receivers) await receiver.start();
+    try {
+      for (const receiver of this.#receivers) await receiver.start();
+    } catch (error) {
+      for (const receiver of this.#receivers) receiver.stop();
+      throw error;
+    }
     this.#timer = clock.every(COUNT_PERIOD_MS, () => this.#count());
   }
 

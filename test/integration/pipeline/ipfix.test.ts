@@ -32,7 +32,7 @@ async function serve(
   };
   onTestFinished(async () => void (await stop()));
   const bytes = (): number[] => bed.stores.a.rows.map(({ Bytes }) => Number(Bytes));
-  return { ...bed, port, bytes, stop };
+  return { ...bed, port: Number(options.port ?? port), bytes, stop };
 }
 
 /** A socket of an exporter. */
@@ -198,6 +198,17 @@ test('a port that is taken', async () => {
     code: 'ERR_NET_LISTEN',
     message: expect.stringContaining(`cannot receive UDP on 127.0.0.1:${port}`),
   });
+});
+
+test('a second port that is taken leaves the first one free', async () => {
+  const { port: taken } = await serve();
+  const free = await freePort();
+  const ports = { port: free, portLegacy: taken };
+  await expect(serve(ports)).rejects.toMatchObject({ code: 'ERR_NET_LISTEN' });
+  const { port, bytes } = await serve({ port: free });
+  expect(port).toBe(free);
+  await exporter()(v5({}, Buffer.alloc(48)), free);
+  await expect.poll(() => bytes().length, SOON).toBe(1);
 });
 
 test('a list cannot be filled', async () => {
