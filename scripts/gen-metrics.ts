@@ -4,6 +4,7 @@ import { createConsoleMetrics } from '../src/console/server/metrics.ts';
 import { createPromMetrics } from '../src/pipeline/encode/prom/metrics.ts';
 import { createConntrackMetrics } from '../src/pipeline/extract/conntrack/metrics.ts';
 import { createGroupMetrics } from '../src/pipeline/extract/metrics.ts';
+import { createExporterMetrics } from '../src/pipeline/ingest/exporters.ts';
 import { createPipelineMetrics } from '../src/pipeline/metrics.ts';
 import { createStoreMetrics } from '../src/store/duckdb/metrics.ts';
 import { createConnectionMetrics } from '../src/telemetry/connections.ts';
@@ -69,6 +70,7 @@ const SECTIONS: readonly (readonly [title: string, declare: readonly Declare[]])
     'Pipeline',
     [
       createPipelineMetrics,
+      createExporterMetrics,
       (metrics) => createPromMetrics(metrics, ''),
       createConntrackMetrics,
       (metrics) => createGroupMetrics(metrics, ''),

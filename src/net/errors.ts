@@ -23,4 +23,9 @@ export const NET_ERRORS = defineErrors('ERR_NET', {
     meaning: 'The peer received the data and refuses it, or refuses the sender.',
     remedy: 'Read the reason in the message; check credentials, topic and limits at the peer.',
   },
+  listen: {
+    kind: 'usage',
+    meaning: 'A UDP server cannot receive on its address.',
+    remedy: 'Check the address, and that no other program receives on the port.',
+  },
 });

@@ -8,6 +8,7 @@ import { conntrackExtract } from './extract/conntrack/conntrack.ts';
 import { timebasedExtract } from './extract/timebased.ts';
 import { fileChunksIngest, fileIngest, fileLoopIngest } from './ingest/file.ts';
 import { grpcIngest } from './ingest/grpc.ts';
+import { collectorIngest, ipfixIngest } from './ingest/ipfix.ts';
 import { presetIngest } from './ingest/preset.ts';
 import { stdinIngest } from './ingest/stdin.ts';
 import { syntheticIngest } from './ingest/synthetic.ts';
@@ -23,6 +24,8 @@ import { storeWrite } from './write/store.ts';
 export const STAGE_TYPES: readonly StageType[] = [
   presetIngest,
   grpcIngest,
+  ipfixIngest,
+  collectorIngest,
   fileIngest,
   fileChunksIngest,
   fileLoopIngest,

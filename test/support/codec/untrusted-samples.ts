@@ -24,6 +24,7 @@ import { buildElf } from '../kernel/elf-builder.ts';
 import { MessageKernel, messageRecord } from '../kernel/message-kernel.ts';
 import { addressMessage, linkMessage } from '../kernel/netlink-messages.ts';
 import { edns, FIRST_NAME, labels, message, name, pointer, Type } from './dns-message.ts';
+import { NETFLOW_SAMPLES, netflowReader } from './netflow-samples.ts';
 import { goodMessages } from './pbflow-fuzz.ts';
 import { clientHello, record, serverHello, ssl2Hello } from './tls-hello.ts';
 
@@ -143,6 +144,7 @@ export function untrustedReaders(folder: string): readonly UntrustedReader[] {
     { name: 'TLS in segments', samples: HELLO_SAMPLES, read: partsReader() },
     { name: 'messages of the ring', samples: RING_SAMPLES, read: ringReader() },
     { name: 'pbflow', samples: goodMessages(1), read: coded(pbflowReader()) },
+    { name: 'NetFlow and IPFIX', samples: NETFLOW_SAMPLES, read: netflowReader() },
     { name: 'flows as JSON', samples: JSON_SAMPLES, read: coded(jsonReader()) },
     { name: 'netlink', samples: NETLINK_SAMPLES, read: coded(readNetlink) },
     { name: 'OVSDB', samples: OVSDB_SAMPLES, read: coded(readOvsdb) },

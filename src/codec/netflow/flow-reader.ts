@@ -1,0 +1,314 @@
+import type { ErrorRow } from '../../base/errors.ts';
+import type { BatchLayout, FlowBatch } from '../../flow/batch.ts';
+import { type ReadElement, ReadTable } from './elements-read.ts';
+import { NETFLOW_ERRORS } from './errors.ts';
+import { type DatagramFacts, FlowFiller } from './flow-filler.ts';
+import { IPFIX_VERSION, MESSAGE_HEADER_BYTES } from './ipfix-message.ts';
+import { type Plan, planOf } from './plan.ts';
+import { Records, RUN_RECORDS } from './records.ts';
+import { rateIn } from './sampling.ts';
+import { DATA_SET_MIN, SETS, TemplateSets, type TemplateVersion } from './template-sets.ts';
+import { type Domain, Domains, type OptionsPlan, type Template } from './templates.ts';
+import { V5_FIELDS, V5_HEADER_BYTES, V5_RECORD_BYTES, V5_SAMPLING_MASK } from './v5.ts';
+
+const V9_HEADER_BYTES = 20;
+const SET_HEADER_BYTES = 4;
+const MS_PER_S = 1000;
+const MS_PER_NS = 1e-6;
+
+/** Datagrams that come later than this many units after their successors begin a new sequence. */
+const LATE_MAX = 10_000;
+/** A larger step is a new sequence, not a gap. */
+const GAP_MAX = 1_000_000;
+/** An uptime that falls by more than this is that of an exporter that started again. */
+const RESTART_MS = 60_000;
+
+/** Rows that a batch has room for when it is given to the reader: both flows of a biflow. */
+export const ROOM_MIN_ROWS = 2;
+
+/** Who sent a datagram. */
+export interface DatagramSource {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** The result of reading a datagram. The next one overwrites it. */
+export interface DatagramOutcome {
+  /** Flows that were added to batches. */
+  flows: number;
+  /** Records that no batch had room for. */
+  lost: number;
+  /** Data sets whose template is not known. */
+  unknownSets: number;
+  /** Flows (NetFlow 5, IPFIX) or datagrams (NetFlow 9) that did not arrive before this one. */
+  missing: number;
+  missingUnit: 'flows' | 'datagrams';
+  /** The first error in the datagram; flows before it are kept. */
+  problem: ErrorRow | undefined;
+}
+
+/**
+ * Reads datagrams of NetFlow 5, NetFlow 9 and IPFIX into batches.
+ *
+ * Templates, sampling rates and sequence numbers belong to an observation domain of an exporter. An
+ * exporter is an address (RFC 3954, section 5.1) and, for IPFIX, a port (RFC 7011, section 8: a
+ * session). Any bytes are read within their bounds; nothing is thrown.
+ */
+export class FlowReader {
+  readonly outcome: DatagramOutcome = {
+    ...{ flows: 0, lost: 0, unknownSets: 0, missing: 0, missingUnit: 'flows' },
+    problem: undefined,
+  };
+  readonly #domains = new Domains();
+  readonly #records = new Records();
+  readonly #filler: FlowFiller;
+  readonly #templates: TemplateSets;
+  readonly #v5: Plan;
+  readonly #facts: DatagramFacts = {
+    ...{ type: '', sequence: 0, domainId: 0, exporter: '' },
+    ...{ receivedMs: 0, exportMs: 0, uptimeMs: Number.NaN },
+  };
+  /** Data records of the datagram; NaN: unknown. */
+  #recordCount = 0;
+
+  constructor(
+    layout: BatchLayout,
+    own: readonly ReadElement[] = [],
+    { corrects = false }: { readonly corrects?: boolean } = {},
+  ) {
+    const table = new ReadTable(own);
+    this.#filler = new FlowFiller(layout, corrects);
+    this.#templates = new TemplateSets(this.#domains, layout, table);
+    this.#v5 = planOf(V5_FIELDS, layout, table);
+  }
+
+  /** Templates that are known, and domains. */
+  get sizes(): { readonly templates: number; readonly domains: number; readonly expired: number } {
+    const { templates, size, expired } = this.#domains;
+    return { templates, domains: size, expired };
+  }
+
+  /** Reports the values that did not fit the kind of their field, since the last call. */
+  takeMisfits(report: (field: string, values: number) => void): void {
+    this.#filler.takeMisfits(report);
+  }
+
+  /**
+   * Reads a datagram. `room` gives the batch to fill, with room for `ROOM_MIN_ROWS`; undefined: no
+   * flows are wanted now, but templates are still read.
+   *
+   * `receivedMs` is the wall clock; `nowMs` is monotonic.
+   */
+  read(
+    bytes: Uint8Array,
+    source: DatagramSource,
+    receivedMs: number,
+    nowMs: number,
+    room: () => FlowBatch | undefined,
+  ): DatagramOutcome {
+    const { outcome } = this;
+    outcome.flows = 0;
+    outcome.lost = 0;
+    outcome.unknownSets = 0;
+    outcome.missing = 0;
+    this.#records.open(bytes);
+    this.#recordCount = 0;
+    this.#facts.exporter = source.address;
+    this.#facts.receivedMs = receivedMs;
+    outcome.problem = this.#datagram(bytes.length, source, nowMs, room);
+    return outcome;
+  }
+
+  #datagram(
+    length: number,
+    source: DatagramSource,
+    nowMs: number,
+    room: () => FlowBatch | undefined,
+  ): ErrorRow | undefined {
+    const { view } = this.#records;
+    const version = length < 2 ? 0 : view.getUint16(0);
+    switch (version) {
+      case 5:
+        return this.#version5(length, source, nowMs, room);
+      case 9:
+        if (length < V9_HEADER_BYTES) return NETFLOW_ERRORS.truncated;
+        this.#setFacts('NETFLOW_V9', view.getUint32(12), view.getUint32(16), view.getUint32(8));
+        this.#facts.uptimeMs = view.getUint32(4);
+        return this.#sets(9, V9_HEADER_BYTES, length, source, nowMs, room);
+      case IPFIX_VERSION: {
+        if (length < MESSAGE_HEADER_BYTES) return NETFLOW_ERRORS.truncated;
+        const end = view.getUint16(2);
+        if (end > length || end < MESSAGE_HEADER_BYTES) return NETFLOW_ERRORS.truncated;
+        this.#setFacts('IPFIX', view.getUint32(8), view.getUint32(12), view.getUint32(4));
+        this.#facts.uptimeMs = Number.NaN;
+        return this.#sets(10, MESSAGE_HEADER_BYTES, end, source, nowMs, room);
+      }
+      default:
+        return NETFLOW_ERRORS.version;
+    }
+  }
+
+  #setFacts(type: string, sequence: number, domainId: number, exportS: number): void {
+    const facts = this.#facts;
+    facts.type = type;
+    facts.sequence = sequence;
+    facts.domainId = domainId;
+    facts.exportMs = exportS * MS_PER_S;
+  }
+
+  #version5(
+    length: number,
+    source: DatagramSource,
+    nowMs: number,
+    room: () => FlowBatch | undefined,
+  ): ErrorRow | undefined {
+    const { view } = this.#records;
+    if (length < V5_HEADER_BYTES) return NETFLOW_ERRORS.truncated;
+    const end = V5_HEADER_BYTES + view.getUint16(2) * V5_RECORD_BYTES;
+    if (end > length) return NETFLOW_ERRORS.truncated;
+    const engine = view.getUint16(20);
+    this.#setFacts('NETFLOW_V5', view.getUint32(16), engine, view.getUint32(8));
+    this.#facts.exportMs += Math.floor(view.getUint32(12) * MS_PER_NS);
+    this.#facts.uptimeMs = view.getUint32(4);
+    const domain = this.#domains.of(`5/${source.address}/${engine}`, nowMs);
+    if (domain === undefined) return NETFLOW_ERRORS.limit;
+    this.#noteUptime(domain);
+    domain.sampling.all = view.getUint16(22) & V5_SAMPLING_MASK;
+    const isLate = this.#noteSequence(domain, 'flows');
+    const problem = this.#data(this.#v5, domain, V5_HEADER_BYTES, end, room);
+    if (!isLate) domain.nextSequence = (this.#facts.sequence + this.#recordCount) >>> 0;
+    return problem;
+  }
+
+  #sets(
+    version: TemplateVersion,
+    start: number,
+    end: number,
+    source: DatagramSource,
+    nowMs: number,
+    room: () => FlowBatch | undefined,
+  ): ErrorRow | undefined {
+    const { sequence, domainId } = this.#facts;
+    const port = version === 10 ? source.port : 0;
+    const domain = this.#domains.of(`${version}/${source.address}/${port}/${domainId}`, nowMs);
+    if (domain === undefined) return NETFLOW_ERRORS.limit;
+    if (version === 9) this.#noteUptime(domain);
+    const isLate = this.#noteSequence(domain, version === 9 ? 'datagrams' : 'flows');
+    const problem = this.#eachSet(version, start, end, domain, nowMs, room);
+    if (isLate) return problem;
+    const units = version === 9 ? 1 : this.#recordCount;
+    const isKnown = version === 9 || (problem === undefined && !Number.isNaN(units));
+    domain.nextSequence = isKnown ? (sequence + units) >>> 0 : -1;
+    return problem;
+  }
+
+  #eachSet(
+    version: TemplateVersion,
+    start: number,
+    end: number,
+    domain: Domain,
+    nowMs: number,
+    room: () => FlowBatch | undefined,
+  ): ErrorRow | undefined {
+    const { view } = this.#records;
+    const { templates, options } = SETS[version];
+    let first: ErrorRow | undefined;
+    for (let at = start; end - at >= SET_HEADER_BYTES; ) {
+      const id = view.getUint16(at);
+      const setEnd = at + view.getUint16(at + 2);
+      if (setEnd > end || setEnd < at + SET_HEADER_BYTES) return first ?? NETFLOW_ERRORS.truncated;
+      const body = at + SET_HEADER_BYTES;
+      let problem: ErrorRow | undefined;
+      if (id === templates || id === options) {
+        const set = { version, isOptions: id === options };
+        problem = this.#templates.read(view, body, setEnd, set, domain, nowMs);
+      } else if (id >= DATA_SET_MIN) {
+        problem = this.#dataSet(domain.templates.get(id), domain, body, setEnd, room);
+      }
+      first ??= problem;
+      at = setEnd;
+    }
+    return first;
+  }
+
+  #dataSet(
+    template: Template | undefined,
+    domain: Domain,
+    at: number,
+    end: number,
+    room: () => FlowBatch | undefined,
+  ): ErrorRow | undefined {
+    if (template?.flows !== undefined) return this.#data(template.flows, domain, at, end, room);
+    if (template?.options !== undefined) return this.#options(template.options, domain, at, end);
+    this.outcome.unknownSets++;
+    this.#recordCount = Number.NaN;
+    return undefined;
+  }
+
+  #data(
+    plan: Plan,
+    domain: Domain,
+    start: number,
+    end: number,
+    room: () => FlowBatch | undefined,
+  ): ErrorRow | undefined {
+    const records = this.#records;
+    const { outcome } = this;
+    for (let at = start; end - at >= plan.recordBytes; ) {
+      const batch = room();
+      const free = batch === undefined ? RUN_RECORDS : batch.capacity - batch.length;
+      at = records.find(plan, at, end, plan.reverse === undefined ? free : free >> 1);
+      const { count, isTruncated } = records;
+      this.#recordCount += count;
+      if (batch === undefined) outcome.lost += count;
+      else if (count > 0) {
+        const before = batch.length;
+        this.#filler.add(records, plan, domain, this.#facts, batch);
+        outcome.flows += batch.length - before;
+      }
+      if (isTruncated) return NETFLOW_ERRORS.truncated;
+    }
+    return undefined;
+  }
+
+  #options(plan: OptionsPlan, domain: Domain, start: number, end: number): ErrorRow | undefined {
+    const records = this.#records;
+    let problem: ErrorRow | undefined;
+    for (let at = start; end - at >= plan.layout.recordBytes; ) {
+      at = records.find(plan.layout, at, end, RUN_RECORDS);
+      this.#recordCount += records.count;
+      for (let i = 0; i < records.count; i++) {
+        const rate = rateIn(records, plan.rates, i);
+        const { sampler, systemInit } = plan;
+        if (systemInit !== undefined) domain.systemInitMs = records.number(systemInit, i);
+        if (!(rate > 0)) continue;
+        if (sampler === undefined) domain.sampling.all = rate;
+        else if (!domain.sampling.set(records.number(sampler, i), rate)) {
+          problem = NETFLOW_ERRORS.limit;
+        }
+      }
+      if (records.isTruncated) return NETFLOW_ERRORS.truncated;
+    }
+    return problem;
+  }
+
+  /** An exporter that started again numbers its templates anew. */
+  #noteUptime(domain: Domain): void {
+    const { uptimeMs } = this.#facts;
+    if (((uptimeMs - domain.uptimeMs) | 0) < -RESTART_MS) {
+      this.#domains.removeAll(domain, 'all');
+      domain.nextSequence = -1;
+    }
+    domain.uptimeMs = uptimeMs;
+  }
+
+  /** Counts what is missing before this datagram; true: the datagram is late itself. */
+  #noteSequence(domain: Domain, unit: 'flows' | 'datagrams'): boolean {
+    const { outcome } = this;
+    outcome.missingUnit = unit;
+    if (domain.nextSequence === -1) return false;
+    const gap = (this.#facts.sequence - domain.nextSequence) | 0;
+    if (gap > 0 && gap <= GAP_MAX) outcome.missing = gap;
+    return gap < 0 && gap >= -LATE_MAX;
+  }
+}
