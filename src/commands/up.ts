@@ -23,7 +23,8 @@ export const up: Command = {
     addOptions(yargs, upOptions, UP_COMMON, context)
       .example('netobserv up', 'all interfaces but lo; console on http://127.0.0.1:9001')
       .example("netobserv up --interfaces 'eth0,/^veth/'", 'names, or /regular expressions/')
-      .example('netobserv up --listen :9001 --token-file token', 'for other machines, too'),
+      .example('netobserv up --listen :9001 --token-file token', 'for other machines, too')
+      .example('netobserv up --netflow :2055', 'with the flows of routers'),
 
   async handler(flags, context) {
     const loaded = await readConfig(upOptions, flags, context, agentDeprecations);

@@ -1,4 +1,5 @@
 import { assert } from '../base/assert.ts';
+import type { ListenAddress } from '../base/listen.ts';
 import { Direction } from '../flow/enums.ts';
 import { type Feature, unitsPerSecond } from '../flow/field.ts';
 import { MEASURES, type MeasureMetric, type MeasureSpec, unitOfMeasure } from '../flow/measures.ts';
@@ -15,6 +16,8 @@ export interface DefaultPipelineOptions {
   readonly features?: ReadonlySet<Feature>;
   /** Labels of the user's own networks; they win over the default ones of equal length. */
   readonly subnetLabels?: readonly SubnetLabel[];
+  /** Where routers send NetFlow and IPFIX to, by UDP; absent: nowhere. */
+  readonly routers?: ListenAddress;
 }
 
 /** Special-purpose networks (RFC 6890 and its updates). */
@@ -41,13 +44,15 @@ const LATENCY_BUCKETS = [0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.25, 
  * of view, then the store and Prometheus side by side.
  */
 export function defaultPipeline(options: DefaultPipelineOptions): PipelineConfig {
-  const { store } = options;
+  const { store, routers } = options;
   const pipeline = [
     { name: 'network', follows: PRESET_INGESTER },
+    ...(routers === undefined ? [] : [{ name: 'network', follows: 'routers' }]),
     ...(store === undefined ? [] : [{ name: 'store', follows: 'network' }]),
     { name: 'prometheus', follows: 'network' },
   ];
   const parameters: StageParameters[] = [
+    ...(routers === undefined ? [] : [fromRouters(routers)]),
     network(options.subnetLabels ?? []),
     ...(store === undefined
       ? []
@@ -58,6 +63,12 @@ export function defaultPipeline(options: DefaultPipelineOptions): PipelineConfig
     },
   ];
   return { pipeline, parameters };
+}
+
+/** Bytes and packets are those before sampling, as the agent's are. */
+function fromRouters({ host, port }: ListenAddress): StageParameters {
+  const ipfix = { hostName: host, port, samplingCorrection: true };
+  return { name: 'routers', ingest: { type: 'ipfix', ipfix } };
 }
 
 function network(own: readonly SubnetLabel[]): StageParameters {

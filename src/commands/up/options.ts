@@ -1,7 +1,8 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { agentOptions } from '../../agent/config.ts';
-import { type Configured, duration, size, text } from '../../config/options.ts';
+import { type ListenAddress, parseListen } from '../../base/listen.ts';
+import { type Configured, duration, type Option, size, text } from '../../config/options.ts';
 import { consoleOptions } from '../../console/options.ts';
 import { featureOptions } from '../features.ts';
 
@@ -20,7 +21,24 @@ const storeOptions = {
   storeMemoryBytes: size('NETOBSERV_STORE_MEMORY', '256MiB', 'memory of the database'),
 };
 
-export const upOptions = { ...consoleOptions, ...storeOptions, ...featureOptions, ...agentOptions };
+const NOWHERE: ListenAddress = { host: '', port: 0 };
+
+const netflow: Option<ListenAddress> = {
+  env: 'NETOBSERV_NETFLOW',
+  type: 'string',
+  describe: 'host and port on which routers are heard: NetFlow 5 and 9 and IPFIX, by UDP',
+  fallback: '',
+  parse: (value) => (value === '' ? NOWHERE : parseListen(value)),
+  wanted: 'HOST:PORT, such as 127.0.0.1:2055, or :2055 for all addresses',
+};
+
+export const upOptions = {
+  ...consoleOptions,
+  netflow,
+  ...storeOptions,
+  ...featureOptions,
+  ...agentOptions,
+};
 
 export type UpConfig = Configured<typeof upOptions>;
 
@@ -30,6 +48,7 @@ export const UP_COMMON: readonly (keyof typeof upOptions)[] = [
   'tokenFile',
   'data',
   'retentionMs',
+  'netflow',
   'interfaces',
   'excludeInterfaces',
   'direction',

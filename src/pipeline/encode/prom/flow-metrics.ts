@@ -113,9 +113,11 @@ export class FlowMetrics {
     let gone = 0;
     for (const metric of this.metrics) gone += metric.expire(oldest);
     for (let i = 0; i < gone; i++) this.#budget.give();
-    if (gone === 0) return;
-    for (const group of this.#groups.values()) this.#forgetUnused(group);
-    this.#own.reported(this.#budget.taken);
+    if (gone > 0) {
+      for (const group of this.#groups.values()) this.#forgetUnused(group);
+      this.#own.reported(this.#budget.taken);
+    }
+    // Values of flows that found no room for a series are in no tuple.
     this.#compactValues();
   }
 
