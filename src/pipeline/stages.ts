@@ -2,6 +2,7 @@ import { kafkaEncode } from './encode/kafka.ts';
 import { promEncode } from './encode/prom/prom.ts';
 import { fileChunksIngest, fileIngest, fileLoopIngest } from './ingest/file.ts';
 import { grpcIngest } from './ingest/grpc.ts';
+import { kafkaIngest } from './ingest/kafka.ts';
 import { presetIngest } from './ingest/preset.ts';
 import { stdinIngest } from './ingest/stdin.ts';
 import { syntheticIngest } from './ingest/synthetic.ts';
@@ -17,6 +18,7 @@ import { storeWrite } from './write/store.ts';
 export const STAGE_TYPES: readonly StageType[] = [
   presetIngest,
   grpcIngest,
+  kafkaIngest,
   fileIngest,
   fileChunksIngest,
   fileLoopIngest,
