@@ -10,6 +10,8 @@ import type { StageType } from './stage.ts';
 import { filterTransform } from './transform/filter/filter.ts';
 import { genericTransform } from './transform/generic.ts';
 import { networkTransform } from './transform/network/network.ts';
+import { grpcWrite } from './write/grpc.ts';
+import { ipfixWrite } from './write/ipfix.ts';
 import { noneWrite } from './write/none.ts';
 import { stdoutWrite } from './write/stdout.ts';
 import { storeWrite } from './write/store.ts';
@@ -30,6 +32,8 @@ export const STAGE_TYPES: readonly StageType[] = [
   promEncode,
   kafkaEncode,
   noneWrite,
+  grpcWrite,
+  ipfixWrite,
   stdoutWrite,
   storeWrite,
 ];

@@ -1,12 +1,7 @@
-import {
-  createJsonWriter,
-  type JsonWriter,
-  type JsonWriterOptions,
-} from '../../codec/json/writer.ts';
 import { RecordEncoder } from '../../codec/pbflow/encoder.ts';
-import { kafkaEncoder, type RecordSource } from '../../deliver/encoders/kafka.ts';
+import { JsonRecords } from '../../deliver/encoders/json-records.ts';
+import { kafkaEncoder } from '../../deliver/encoders/kafka.ts';
 import { KAFKA_LIMITS, KafkaTarget } from '../../deliver/targets/kafka.ts';
-import type { FlowBatch } from '../../flow/batch.ts';
 import { ACKS } from '../../net/kafka/options.ts';
 import { renewalReport } from '../../telemetry/renewals.ts';
 import { OutletSink } from '../graph/outlet-sink.ts';
@@ -54,35 +49,3 @@ export const kafkaEncode: StageType = stageType({
     });
   },
 });
-
-/** Flows as JSON objects, one behind the other. */
-class JsonRecords implements RecordSource {
-  readonly #writer: JsonWriter;
-  #offsets = new Uint32Array(1);
-  #bytes = new Uint8Array(0);
-
-  constructor(options: JsonWriterOptions) {
-    this.#writer = createJsonWriter(options);
-  }
-
-  get bytes(): Uint8Array {
-    return this.#bytes;
-  }
-
-  get offsets(): Uint32Array {
-    return this.#offsets;
-  }
-
-  encode(batch: FlowBatch): number {
-    const writer = this.#writer;
-    const { selection, selected } = batch;
-    if (this.#offsets.length <= selected) this.#offsets = new Uint32Array(selected + 1);
-    writer.clear();
-    for (let i = 0; i < selected; i++) {
-      writer.write(batch, selection === undefined ? i : selection[i]!);
-      this.#offsets[i + 1] = writer.length;
-    }
-    this.#bytes = writer.bytes();
-    return selected;
-  }
-}
