@@ -4,7 +4,6 @@ import { IPFIX_TCP, IPFIX_UDP, IpfixTcp, IpfixUdp } from '../../deliver/targets/
 import { appendSelected } from '../../flow/append.ts';
 import { BATCH_CAPACITY_ROWS, BatchLayout, type ColumnSpec, FlowBatch } from '../../flow/batch.ts';
 import { FIELDS } from '../../flow/fields.ts';
-import { configError, PIPELINE_ERRORS } from '../errors.ts';
 import { OutletSink } from '../graph/outlet-sink.ts';
 import { IpfixWriteOptions } from '../options/write/ipfix.ts';
 import { type StageContext, type StageType, stageType } from '../stage.ts';
@@ -46,20 +45,13 @@ export const ipfixWrite: StageType = stageType({
 const ALWAYS_READ: ReadonlySet<string> = new Set(['SrcAddr', 'DstAddr']);
 
 /**
- * Columns that a template has elements for, as far as they exist here with their own kinds. Fields
- * of routers' flows are left out: several have the same elements as those of an agent.
+ * Columns that a template has elements for, as far as they exist here. Fields of routers' flows are
+ * left out: several have the same elements as those of an agent.
  */
-function columnsOf({ kindOf, path }: StageContext, enterprise: number): readonly ColumnSpec[] {
-  const isHere = ({ name, kind }: ColumnSpec): boolean => {
-    const found = kindOf(name);
-    if (found === kind || !ALWAYS_READ.has(name)) return found === kind;
-    if (found === undefined) return true;
-    const problem = `field ${name} holds ${found}, but ${kind} is needed here`;
-    throw configError(PIPELINE_ERRORS.fieldKind, path, problem);
-  };
+function columnsOf({ kindOf }: StageContext, enterprise: number): readonly ColumnSpec[] {
   const fields = FIELDS.filter(({ producer }) => producer !== 'netflow');
   return ipfixColumns(fields, enterprise)
-    .filter(isHere)
+    .filter(({ name, kind }) => ALWAYS_READ.has(name) || kindOf(name) === kind)
     .map(({ name, kind }) => ({ name, kind }));
 }
 

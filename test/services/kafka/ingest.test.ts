@@ -171,7 +171,7 @@ describe('what encode: kafka writes', () => {
   });
 });
 
-test('what is no flow is counted, and passed over', async () => {
+test('messages that are not flows are counted, and passed over', async () => {
   await createTopic(broker, 'bad', [1]);
   await produce(broker, 'bad', ['{"Bytes":1}', 'nonsense', null, '[]', '{"Bytes":2}']);
   const { rows, has, metrics, stop } = await processor('bad', { groupid: 'bad' });

@@ -30,7 +30,7 @@ export const IpfixWriteOptions = strictObject(
   },
   {
     description:
-      'Sends flows to an IPFIX collector (RFC 7011). What a flow lacks is sent as zero or empty.',
+      'Sends flows to an IPFIX collector (RFC 7011). Fields that a flow lacks are zero or empty.',
     examples: [{ targetHost: 'collector', targetPort: 4739, transport: 'udp' }],
   },
 );
