@@ -16,7 +16,7 @@ export interface DefaultPipelineOptions {
   readonly features?: ReadonlySet<Feature>;
   /** Labels of the user's own networks; they win over the default ones of equal length. */
   readonly subnetLabels?: readonly SubnetLabel[];
-  /** Where routers send NetFlow and IPFIX to, by UDP; absent: nowhere. */
+  /** Where routers send NetFlow and IPFIX to, by UDP; absent or port 0: nowhere. */
   readonly routers?: ListenAddress;
 }
 
@@ -45,14 +45,15 @@ const LATENCY_BUCKETS = [0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.25, 
  */
 export function defaultPipeline(options: DefaultPipelineOptions): PipelineConfig {
   const { store, routers } = options;
+  const hearsRouters = routers !== undefined && routers.port !== 0;
   const pipeline = [
     { name: 'network', follows: PRESET_INGESTER },
-    ...(routers === undefined ? [] : [{ name: 'network', follows: 'routers' }]),
+    ...(hearsRouters ? [{ name: 'network', follows: 'routers' }] : []),
     ...(store === undefined ? [] : [{ name: 'store', follows: 'network' }]),
     { name: 'prometheus', follows: 'network' },
   ];
   const parameters: StageParameters[] = [
-    ...(routers === undefined ? [] : [fromRouters(routers)]),
+    ...(hearsRouters ? [fromRouters(routers)] : []),
     network(options.subnetLabels ?? []),
     ...(store === undefined
       ? []

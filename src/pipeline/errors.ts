@@ -76,6 +76,11 @@ export const PIPELINE_ERRORS = defineErrors('ERR_PIPELINE', {
     meaning: 'The input of an ingest stage cannot be read.',
     remedy: 'Check the path and its permissions, and that the file is whole.',
   },
+  messageEmpty: {
+    kind: 'data',
+    meaning: 'A message of a topic is empty, so it is not a flow.',
+    remedy: 'Check what writes to the topic; messages without contents mark removed keys.',
+  },
   busy: {
     kind: 'unavailable',
     meaning:

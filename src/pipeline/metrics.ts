@@ -48,21 +48,6 @@ export function createPipelineMetrics(metrics: Metrics): PipelineMetrics {
     'pipeline_intern_rebuilds_total',
     'Times the tables of strings and addresses were full and begun anew',
   );
-  const ingested = metrics.counter(
-    'ingest_flows_processed',
-    'Flows that an ingest stage has read',
-    ['stage'],
-  );
-  const ingestErrors = metrics.counter(
-    'ingest_errors',
-    'Pieces of input that an ingest stage could not use, by what it did and by the code of the error',
-    ['stage', 'type', 'code'],
-  );
-  const unconverted = metrics.counter(
-    'pipeline_unconverted_values_total',
-    'Values that did not fit the kind of the field that a stage gave them to',
-    ['stage', 'field'],
-  );
   return {
     arrived(branch, rows, filtered) {
       flows.inc({ branch, outcome: 'in' }, rows);
@@ -74,10 +59,39 @@ export function createPipelineMetrics(metrics: Metrics): PipelineMetrics {
     stage: (stage, seconds) => duration.observe({ stage }, seconds),
     extracted: (stage, direction, rows) => extracted.inc({ stage, direction }, rows),
     internRebuilt: (times) => rebuilds.inc(times),
-    countsOf: (stage) => ({
-      ingested: (rows) => ingested.inc({ stage }, rows),
-      ingestError: (type, code) => ingestErrors.inc({ stage, type, code }),
-      unconverted: (field, values) => unconverted.inc({ stage, field }, values),
-    }),
+    countsOf: createStageCounts(metrics),
   };
+}
+
+function createStageCounts(metrics: Metrics): PipelineMetrics['countsOf'] {
+  const ingested = metrics.counter(
+    'ingest_flows_processed',
+    'Flows that an ingest stage has read',
+    ['stage'],
+  );
+  const ingestErrors = metrics.counter(
+    'ingest_errors',
+    'Failures of an ingest stage: input that it could not use, connections, commits; by what it ' +
+      'did and by the code of the error',
+    ['stage', 'type', 'code'],
+  );
+  const lag = metrics.gauge(
+    'ingest_kafka_lag_messages',
+    'Messages of a partition that an ingest stage has not read, as far as the broker said last',
+    ['stage', 'partition'],
+  );
+  const unconverted = metrics.counter(
+    'pipeline_unconverted_values_total',
+    'Values that did not fit the kind of the field that a stage gave them to',
+    ['stage', 'field'],
+  );
+  return (stage) => ({
+    ingested: (rows) => ingested.inc({ stage }, rows),
+    ingestError: (type, code) => ingestErrors.inc({ stage, type, code }),
+    lag(partition, messages) {
+      if (messages === undefined) lag.remove({ stage, partition });
+      else lag.set({ stage, partition }, messages);
+    },
+    unconverted: (field, values) => unconverted.inc({ stage, field }, values),
+  });
 }

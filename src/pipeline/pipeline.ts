@@ -42,6 +42,8 @@ export interface Pipeline extends Component, Inlet {
   readonly isFed: boolean;
   /** Resolves when all sources are at their end; undefined if one of them has none. */
   readonly ended: Promise<void> | undefined;
+  /** Why sources read nothing at the moment, each with its name. */
+  troubles(): readonly string[];
   plan(): string;
   branches(): readonly BranchStatus[];
 }
@@ -159,6 +161,13 @@ class CompiledPipeline implements Pipeline {
     return this.#own.whenReady();
   }
 
+  troubles(): readonly string[] {
+    return this.#sources().flatMap((source) => {
+      const trouble = source.trouble?.();
+      return trouble === undefined ? [] : [`${source.name}: ${trouble}`];
+    });
+  }
+
   plan(): string {
     return planText(this.#plan, this.#branchOf);
   }
@@ -176,6 +185,8 @@ class CompiledPipeline implements Pipeline {
     await Promise.race([this.#drain(), late]);
     deadline.abort();
     for (const timer of this.#timers) timer[Symbol.dispose]();
+    // Before the rest is given up: a source must not acknowledge what ends unwritten.
+    await this.#ofSources((source) => source.close?.());
     for (const branch of this.#branchOf.values()) {
       const rows = await branch.stop();
       if (rows === 0) continue;
@@ -187,17 +198,23 @@ class CompiledPipeline implements Pipeline {
   }
 
   async #drain(): Promise<void> {
-    await Promise.all(
-      this.#sources().map((source) =>
-        source.stop().catch((error: unknown) => {
-          const fields = { component: 'pipeline', source: source.name, error: explain(error) };
-          this.#deps.log.error(fields, 'source could not stop');
-        }),
-      ),
-    );
+    await this.#ofSources((source) => source.stop());
     for (const inlet of this.#coalescing) inlet.flush();
     for (const { extractor, inlet } of this.#extractors()) extractor.flush?.(inlet);
     await Promise.all([...this.#branchOf.values()].map((branch) => branch.drain()));
+  }
+
+  async #ofSources(stop: (source: Source) => Promise<void> | undefined): Promise<void> {
+    await Promise.all(
+      this.#sources().map(async (source) => {
+        try {
+          await stop(source);
+        } catch (error) {
+          const fields = { component: 'pipeline', source: source.name, error: explain(error) };
+          this.#deps.log.error(fields, 'source could not stop');
+        }
+      }),
+    );
   }
 
   #sources(): readonly Source[] {

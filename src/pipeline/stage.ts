@@ -106,8 +106,15 @@ export interface Source {
    */
   readonly ended?: Promise<void>;
   start(inlet: Inlet, signal: AbortSignal): Promise<void>;
+  /** Why it reads nothing at the moment, for `/ready`. Undefined: it reads, or it could. */
+  trouble?(): string | undefined;
   /** Resolves when all input that was read has been emitted; nothing is emitted afterwards. */
   stop(): Promise<void>;
+  /**
+   * Called after `stop`, when its flows are settled or the time is over: it acknowledges its input
+   * as far as that is settled, and releases everything.
+   */
+  close?(): Promise<void>;
 }
 
 /**
@@ -186,6 +193,8 @@ export interface StageCounts {
   ingested(flows: number): void;
   /** Input that is not a flow; `code` is that of an error. */
   ingestError(type: string, code: string): void;
+  /** Messages that a source has not read of a partition; undefined: the partition is another's. */
+  lag(partition: number, messages: number | undefined): void;
   /** Values that do not fit the kind of the field that the stage gives them to. */
   unconverted(field: string, values: number): void;
 }

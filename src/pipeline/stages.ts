@@ -9,6 +9,7 @@ import { timebasedExtract } from './extract/timebased.ts';
 import { fileChunksIngest, fileIngest, fileLoopIngest } from './ingest/file.ts';
 import { grpcIngest } from './ingest/grpc.ts';
 import { collectorIngest, ipfixIngest } from './ingest/ipfix.ts';
+import { kafkaIngest } from './ingest/kafka.ts';
 import { presetIngest } from './ingest/preset.ts';
 import { stdinIngest } from './ingest/stdin.ts';
 import { syntheticIngest } from './ingest/synthetic.ts';
@@ -16,6 +17,8 @@ import type { StageType } from './stage.ts';
 import { filterTransform } from './transform/filter/filter.ts';
 import { genericTransform } from './transform/generic.ts';
 import { networkTransform } from './transform/network/network.ts';
+import { grpcWrite } from './write/grpc.ts';
+import { ipfixWrite } from './write/ipfix.ts';
 import { noneWrite } from './write/none.ts';
 import { stdoutWrite } from './write/stdout.ts';
 import { storeWrite } from './write/store.ts';
@@ -26,6 +29,7 @@ export const STAGE_TYPES: readonly StageType[] = [
   grpcIngest,
   ipfixIngest,
   collectorIngest,
+  kafkaIngest,
   fileIngest,
   fileChunksIngest,
   fileLoopIngest,
@@ -44,6 +48,8 @@ export const STAGE_TYPES: readonly StageType[] = [
   otlpTracesEncode,
   s3Encode,
   noneWrite,
+  grpcWrite,
+  ipfixWrite,
   stdoutWrite,
   storeWrite,
 ];

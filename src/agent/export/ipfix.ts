@@ -1,13 +1,5 @@
-import { DELIVERY_DEFAULTS } from '../../deliver/delivery.ts';
 import { IpfixEncoder, ipfixColumns } from '../../deliver/encoders/ipfix.ts';
-import {
-  IPFIX_TCP_LIMITS,
-  IPFIX_TCP_MESSAGE_MAX_BYTES,
-  IPFIX_UDP_BURST_MESSAGES,
-  IPFIX_UDP_MESSAGE_MAX_BYTES,
-  IpfixTcp,
-  IpfixUdp,
-} from '../../deliver/targets/ipfix.ts';
+import { IPFIX_TCP, IPFIX_UDP, IpfixTcp, IpfixUdp } from '../../deliver/targets/ipfix.ts';
 import type { AgentConfig } from '../config.ts';
 import { checkTarget } from './check.ts';
 import { type CreateExport, outletOf, rowsOfBatch } from './outlet.ts';
@@ -17,9 +9,9 @@ export const ipfixExport: CreateExport = (config, deps) => {
   checkTarget(config);
   const isUdp = config.export === 'ipfix+udp';
   const { targetHost: host, targetPort: port, ipfixEnterpriseNumber: enterprise } = config;
+  const { limits, ...sizes } = isUdp ? IPFIX_UDP : IPFIX_TCP;
   const encoder = new IpfixEncoder({
-    messageMaxBytes: isUdp ? IPFIX_UDP_MESSAGE_MAX_BYTES : IPFIX_TCP_MESSAGE_MAX_BYTES,
-    burstMessages: isUdp ? IPFIX_UDP_BURST_MESSAGES : 1,
+    ...sizes,
     enterprise,
     shortFlags: config.ipfixShortTcpFlags,
     samplingOption: config.ipfixOptions ? samplingRate(config) : 0,
@@ -30,7 +22,7 @@ export const ipfixExport: CreateExport = (config, deps) => {
     name: 'ipfix',
     encoder,
     target: isUdp ? new IpfixUdp(target) : new IpfixTcp(target),
-    limits: isUdp ? DELIVERY_DEFAULTS : IPFIX_TCP_LIMITS,
+    limits,
     rowsOf: rowsOfBatch,
   });
   return { outlet, columns: ipfixColumns(deps.columns, enterprise) };

@@ -89,10 +89,13 @@ export function compileFile(file: ConfigDocument, { log, clock, stdout }: Proces
   return { pipeline, metrics };
 }
 
-/** Not ready before the pipeline has started, nor after its input has ended. */
+/** Ready while the pipeline runs and its sources can read. */
 function watched(pipeline: Pipeline, health: Health): Component {
   let state = 'the pipeline has not started';
-  health.addReady('pipeline', () => (state === '' ? { ok: true } : { ok: false, reason: state }));
+  health.addReady('pipeline', () => {
+    const reason = state === '' ? pipeline.troubles().join('; ') : state;
+    return reason === '' ? { ok: true } : { ok: false, reason };
+  });
   return {
     async start(signal) {
       await pipeline.start(signal);

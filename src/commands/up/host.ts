@@ -76,8 +76,10 @@ export async function createHost(config: UpConfig, deps: UpHostDeps): Promise<Ho
   const features = new Set([...PIPELINE_FEATURES, ...fieldsOf(config)]);
   const pipeline = compilePipeline(
     defaultPipeline({
-      ...{ store: STORE, prefix: FLOW_METRICS_PREFIX, features },
-      ...(config.netflow.port === 0 ? {} : { routers: config.netflow }),
+      store: STORE,
+      prefix: FLOW_METRICS_PREFIX,
+      features,
+      routers: config.netflow,
     }),
     { ...shared, source: agentColumns(features), stores: { [STORE]: store } },
   );

@@ -8,22 +8,27 @@ import type { Log } from '../../telemetry/log.ts';
 import { DELIVERY_DEFAULTS, type Target } from '../delivery.ts';
 import type { IpfixBurst } from '../encoders/ipfix.ts';
 
-/** A collector that stalls for a while reads on; the wait for a vanished collector must end. */
-export const IPFIX_TCP_LIMITS = { ...DELIVERY_DEFAULTS, attemptTimeoutMs: 60_000 } as const;
+export const IPFIX_UDP = {
+  /**
+   * Readers built on VMware's go-ipfix have room for this many bytes, as netobserv-ebpf-agent's
+   * example does. It fits the smallest MTU of IPv6, 1280, so datagrams are never fragmented.
+   */
+  messageMaxBytes: 1024,
+  /**
+   * Datagrams sent without a pause. The usual receive buffer (208 KiB; a datagram takes up about
+   * 2.3) holds six times as many.
+   */
+  burstMessages: 16,
+  limits: DELIVERY_DEFAULTS,
+} as const;
 
-/**
- * Readers built on VMware's go-ipfix have room for this many bytes, as netobserv-ebpf-agent's
- * example does. It fits the smallest MTU of IPv6, 1280, so datagrams are never fragmented.
- */
-export const IPFIX_UDP_MESSAGE_MAX_BYTES = 1024;
-/** At most 65,535; small enough to notice a slow collector early. */
-export const IPFIX_TCP_MESSAGE_MAX_BYTES = 32 * 1024;
-
-/**
- * Datagrams sent without a pause. The usual receive buffer (208 KiB; a datagram takes up about 2.3)
- * holds six times as many.
- */
-export const IPFIX_UDP_BURST_MESSAGES = 16;
+export const IPFIX_TCP = {
+  /** At most 65,535; small enough to notice a slow collector early. */
+  messageMaxBytes: 32 * 1024,
+  burstMessages: 1,
+  /** A collector that stalls for a while reads on; the wait for a vanished collector must end. */
+  limits: { ...DELIVERY_DEFAULTS, attemptTimeoutMs: 60_000 },
+} as const;
 
 /**
  * Templates are sent again on UDP, where they may be lost and collectors restart unnoticed (RFC
@@ -50,6 +55,8 @@ export interface IpfixTarget {
   readonly port: number;
   /** Messages with the templates; called when there are messages to send. */
   readonly preamble: () => readonly IpfixPreamble[];
+  /** Age at which templates are sent again by UDP, milliseconds; default `TEMPLATE_REFRESH_MS`. */
+  readonly templateRefreshMs?: number;
   readonly clock: Clock;
   readonly log: Log;
   /** Default: the host's resolver. */
@@ -131,9 +138,9 @@ export class IpfixUdp implements Target<IpfixBurst> {
   }
 
   async #refresh(session: UdpSession): Promise<void> {
-    const { clock, preamble } = this.#target;
+    const { clock, preamble, templateRefreshMs = TEMPLATE_REFRESH_MS } = this.#target;
     const ageMs = clock.monotonicMs() - session.templatesMs;
-    if (ageMs < TEMPLATE_REFRESH_MS && session.messages < TEMPLATE_REFRESH_MESSAGES) return;
+    if (ageMs < templateRefreshMs && session.messages < TEMPLATE_REFRESH_MESSAGES) return;
     for (const { bytes, records } of preamble()) {
       session.sequence.stamp(bytes, clock.nowMs());
       await session.sender.send(bytes);

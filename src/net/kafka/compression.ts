@@ -1,5 +1,5 @@
 import { promisify } from 'node:util';
-import { zstdCompress, zstdDecompress } from 'node:zlib';
+import { gunzip, gzip, zstdCompress, zstdDecompress } from 'node:zlib';
 import {
   lz4Compress,
   lz4Decompress,
@@ -27,11 +27,24 @@ export interface Codec {
   decompress(buffer: Buffer): Promise<Buffer>;
 }
 
+const compressGzip = promisify(gzip);
+const decompressGzip = promisify(gunzip);
 const zstd = promisify(zstdCompress);
 const unzstd = promisify(zstdDecompress);
 
-/** The codecs that kafkajs does not provide. */
-export const CODECS: Readonly<Record<'snappy' | 'lz4' | 'zstd', Codec>> = {
+/**
+ * Most bytes of the records in a batch; brokers take batches of 1 MiB by default. LZ4 needs no
+ * bound: it makes at most 255 bytes of one.
+ */
+const RECORDS_BYTES_MAX = 256 * 1024 * 1024;
+const BOUND = { maxOutputLength: RECORDS_BYTES_MAX } as const;
+
+/** The codecs that kafkajs does not provide, and gzip, whose output it does not bound. */
+export const CODECS: Readonly<Record<'gzip' | 'snappy' | 'lz4' | 'zstd', Codec>> = {
+  gzip: {
+    compress: ({ buffer }) => compressGzip(buffer),
+    decompress: (buffer) => decompressGzip(buffer, BOUND),
+  },
   snappy: {
     compress: async ({ buffer }) => xerialFrame(buffer),
     decompress: async (buffer) => xerialUnframe(buffer),
@@ -43,12 +56,13 @@ export const CODECS: Readonly<Record<'snappy' | 'lz4' | 'zstd', Codec>> = {
   },
   zstd: {
     compress: ({ buffer }) => zstd(buffer),
-    decompress: (buffer) => unzstd(buffer),
+    decompress: (buffer) => unzstd(buffer, BOUND),
   },
 };
 
-/** Registers the codecs that kafkajs lacks in its table, which is global to the process. */
+/** Registers the codecs in the table of kafkajs, which is global to the process. */
 export function addCodecs(): void {
+  CompressionCodecs[CompressionTypes.GZIP] = () => CODECS.gzip;
   CompressionCodecs[CompressionTypes.Snappy] = () => CODECS.snappy;
   CompressionCodecs[CompressionTypes.LZ4] = () => CODECS.lz4;
   CompressionCodecs[CompressionTypes.ZSTD] = () => CODECS.zstd;
@@ -75,13 +89,24 @@ function xerialFrame(data: Buffer): Buffer {
 
 /** Some clients write a bare block. */
 function xerialUnframe(data: Buffer): Buffer {
-  if (!data.subarray(0, XERIAL_MAGIC.length).equals(XERIAL_MAGIC)) return snappyDecompress(data);
+  if (!data.subarray(0, XERIAL_MAGIC.length).equals(XERIAL_MAGIC)) return decompressBlock(data);
   const pieces: Buffer[] = [];
   for (let at = XERIAL_HEADER.length; at < data.length; ) {
     const start = at + LENGTH_BYTES;
     const end = start + data.readUInt32BE(at);
-    pieces.push(snappyDecompress(data.subarray(start, end)));
+    pieces.push(decompressBlock(data.subarray(start, end)));
     at = end;
   }
   return Buffer.concat(pieces);
+}
+
+/** A block begins with the length of its contents, a varint, for which memory is taken. */
+function decompressBlock(block: Buffer): Buffer {
+  let length = 0;
+  for (let at = 0, scale = 1; at < block.length; at++, scale *= 128) {
+    length += (block[at]! & 0x7f) * scale;
+    if (length > RECORDS_BYTES_MAX) throw new RangeError('a block of snappy is too long');
+    if (block[at]! < 0x80) break;
+  }
+  return snappyDecompress(block);
 }

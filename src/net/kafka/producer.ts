@@ -1,24 +1,18 @@
-import type { ConnectionOptions } from 'node:tls';
-import kafkajs from 'kafkajs';
+import type kafkajs from 'kafkajs';
 import { assertExists } from '../../base/assert.ts';
 import type { NetobservError } from '../../base/errors.ts';
-import { addCodecs, COMPRESSION_TYPES } from './compression.ts';
+import { createClient, prepareLibrary } from './client.ts';
+import { COMPRESSION_TYPES } from './compression.ts';
 import { failureOf, kafkaError } from './failure.ts';
 import {
   isIdempotent,
   type KafkaCredentials,
   type KafkaOptions,
   type KafkaRecords,
-  type KafkaTls,
   KEY_BYTES,
 } from './options.ts';
-import { partialMetadata } from './partial-metadata.ts';
-import { quietRequestQueue } from './quiet-queue.ts';
-import { Sockets, seedName } from './sockets.ts';
+import { Sockets } from './sockets.ts';
 
-const CONNECT_TIMEOUT_MS = 3000;
-const AUTHENTICATE_TIMEOUT_MS = 5000;
-const REQUEST_TIMEOUT_MS = 10_000;
 /** Wait for replicas; the answer has to arrive within the request's time. */
 const ACK_TIMEOUT_MS = 8000;
 
@@ -79,9 +73,7 @@ export class KafkaProducer {
   constructor(options: KafkaOptions) {
     this.#options = options;
     this.#idempotent = isIdempotent(options);
-    addCodecs();
-    quietRequestQueue();
-    partialMetadata();
+    prepareLibrary();
   }
 
   /** Partitions of the topic, as last reported. */
@@ -205,26 +197,15 @@ export class KafkaProducer {
     return producer;
   }
 
-  #newProducer(client: Client, { tls, sasl }: KafkaCredentials): kafkajs.Producer {
+  #newProducer(client: Client, credentials: KafkaCredentials): kafkajs.Producer {
     const { brokers, clientId } = this.#options;
     const retry = {
       retries: this.#idempotent ? RETRIES : 0,
       initialRetryTime: RETRY_FIRST_MS,
       maxRetryTime: RETRY_MAX_MS,
     };
-    const kafka = new kafkajs.Kafka({
-      clientId,
-      brokers: brokers.map(seedName),
-      connectionTimeout: CONNECT_TIMEOUT_MS,
-      authenticationTimeout: AUTHENTICATE_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      socketFactory: client.sockets.open,
-      retry,
-      // The callers report and count failures.
-      logLevel: kafkajs.logLevel.NOTHING,
-      ...(tls === undefined ? {} : { ssl: sslOf(tls) }),
-      ...(sasl === undefined ? {} : { sasl }),
-    });
+    const { sockets } = client;
+    const kafka = createClient({ clientId, brokers, credentials, sockets, retry });
     return kafka.producer({
       idempotent: this.#idempotent,
       retry,
@@ -279,15 +260,6 @@ export class KafkaProducer {
     }
     return kafkaError(what, cause, 'send');
   }
-}
-
-function sslOf({ ca, cert, key, insecureSkipVerify }: KafkaTls): ConnectionOptions {
-  return {
-    rejectUnauthorized: !insecureSkipVerify,
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined ? {} : { cert }),
-    ...(key === undefined ? {} : { key }),
-  };
 }
 
 function messagesOf({ partition, keys, values, offsets }: KafkaRecords): kafkajs.Message[] {

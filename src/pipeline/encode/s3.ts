@@ -9,9 +9,9 @@ import { SPOOL_BYTES_MAX } from '../../deliver/spool.ts';
 import { type S3Message, S3Target } from '../../deliver/targets/s3.ts';
 import type { FlowBatch } from '../../flow/batch.ts';
 import { renewalReport } from '../../telemetry/renewals.ts';
+import { clientTlsFiles } from '../client-tls.ts';
 import { configError, PIPELINE_ERRORS } from '../errors.ts';
 import { S3Options } from '../options/encode/s3.ts';
-import { tlsFiles } from '../options/tls.ts';
 import {
   type Lease,
   type Sink,
@@ -223,11 +223,12 @@ function targetOf(options: S3Options, { name, path, deps }: StageContext): S3Tar
     throw configError(PIPELINE_ERRORS.option, `${path}.endpoint`, problem);
   }
   const isCompressed = format !== 'json';
+  const files = clientTlsFiles(tls, path);
   return new S3Target(
     {
       ...{ origin, bucket, accessKeyId, region, isCompressed },
       secret: secretOf(options, path),
-      ...(tls === undefined ? {} : { tls: tlsFiles(tls) }),
+      ...(files === undefined ? {} : { tls: files }),
       inFlightMax: IN_FLIGHT_MAX,
       answerTimeoutMs: DELIVERY_DEFAULTS.attemptTimeoutMs,
       contentType: isCompressed ? 'application/x-ndjson' : 'application/json',

@@ -1,16 +1,13 @@
-import type { Clock } from '../../base/clock.ts';
-import { explain, NetobservError } from '../../base/errors.ts';
 import { JSON_ERRORS, jsonError } from '../../codec/json/errors.ts';
-import { JSON_LINE_MAX_BYTES, readJsonLine } from '../../codec/json/reader.ts';
+import { JSON_LINE_MAX_BYTES } from '../../codec/json/reader.ts';
 import type { FlowBatch } from '../../flow/batch.ts';
-import { hasBit, setBit } from '../../flow/bits.ts';
-import type { CoercionFailures } from '../../flow/row.ts';
 import type { Inlet } from '../graph/inlet.ts';
 import type { StageContext } from '../stage.ts';
+import { JsonFlows } from './json-flows.ts';
+import { Refusals } from './refusals.ts';
 
 const LINE_FEED = 0x0a;
 const NOTHING = new Uint8Array(0);
-const MS_PER_S = 1000;
 
 /**
  * Turns a stream of JSON lines into batches. A line that is not a flow is counted and left out; the
@@ -18,21 +15,19 @@ const MS_PER_S = 1000;
  */
 export class JsonLines {
   readonly #inlet: Inlet;
-  readonly #context: StageContext;
-  readonly #clock: Clock;
-  readonly #failures: CoercionFailures = new Map();
+  readonly #flows: JsonFlows;
+  readonly #refusals: Refusals;
   #batch: FlowBatch | undefined;
   /** The beginning of a line that goes on in the next piece. */
   #rest: Uint8Array = NOTHING;
   /** The line is too long: the rest of it is passed over. */
   #isSkipping = false;
-  #hasWarned = false;
   #lines = 0;
 
   constructor(inlet: Inlet, context: StageContext) {
     this.#inlet = inlet;
-    this.#context = context;
-    this.#clock = context.deps.clock;
+    this.#flows = new JsonFlows(context);
+    this.#refusals = new Refusals(context, 'a line');
   }
 
   /** Resolves when the branches have room for more. `piece` may be used again afterwards. */
@@ -59,9 +54,7 @@ export class JsonLines {
       this.#inlet.recycle(batch);
       return;
     }
-    this.#context.counts.ingested(batch.length);
-    for (const [field, values] of this.#failures) this.#context.counts.unconverted(field, values);
-    this.#failures.clear();
+    this.#flows.count(batch);
     this.#inlet.emit(batch);
   }
 
@@ -97,41 +90,19 @@ export class JsonLines {
     this.#rest = NOTHING;
     this.#isSkipping = true;
     const problem = `a line has more than ${JSON_LINE_MAX_BYTES} bytes`;
-    this.#refuse(jsonError(JSON_ERRORS.tooLong, problem), this.#lines + 1);
+    this.#refusals.refuse(jsonError(JSON_ERRORS.tooLong, problem), { line: this.#lines + 1 });
   }
 
   /** False: the batch is full. */
   #add(line: Uint8Array): boolean {
     if (isBlank(line)) return true;
     this.#batch ??= this.#inlet.take();
-    const batch = this.#batch;
     try {
-      if (!readJsonLine(batch, line, this.#failures)) return false;
+      return this.#flows.add(this.#batch, line);
     } catch (error) {
-      this.#refuse(error, this.#lines);
+      this.#refusals.refuse(error, { line: this.#lines });
       return true;
     }
-    if (batch.has('TimeReceived')) this.#stamp(batch, batch.length - 1);
-    return true;
-  }
-
-  #stamp(batch: FlowBatch, row: number): void {
-    const present = batch.present('TimeReceived');
-    if (hasBit(present, row)) return;
-    batch.f64('TimeReceived')[row] = Math.floor(this.#clock.nowMs() / MS_PER_S);
-    setBit(present, row);
-  }
-
-  #refuse(error: unknown, line: number): void {
-    const code = error instanceof NetobservError ? error.code : 'ERR_INTERNAL';
-    this.#context.counts.ingestError('decode', code);
-    if (this.#hasWarned) return;
-    this.#hasWarned = true;
-    const { name, deps } = this.#context;
-    deps.log.warn(
-      { component: 'pipeline', stage: name, line, error: explain(error) },
-      'a line is left out, and so are others like it; ingest_errors counts them',
-    );
   }
 }
 

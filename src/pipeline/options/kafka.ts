@@ -1,4 +1,4 @@
-import { Type } from 'typebox';
+import { type Static, Type } from 'typebox';
 import { strictObject, word } from '../../config/schema.ts';
 import { clientTls } from './tls.ts';
 
@@ -19,3 +19,9 @@ export const KafkaSasl = Type.Optional(
     { description: 'Log in by SASL.' },
   ),
 );
+
+/** Options that decide who logs in, and how. */
+export interface KafkaLogin {
+  readonly tls?: Static<typeof KafkaTls>;
+  readonly sasl?: Static<typeof KafkaSasl>;
+}

@@ -23,12 +23,3 @@ export function clientTls(servers: string) {
 }
 
 export type ClientTls = NonNullable<Static<ReturnType<typeof clientTls>>>;
-
-/** The same with the names that connections use; an empty path is none. */
-export function tlsFiles({ insecureSkipVerify, caCertPath, userCertPath, userKeyPath }: ClientTls) {
-  return {
-    insecureSkipVerify,
-    ...(caCertPath === '' ? {} : { caPath: caCertPath }),
-    ...(userCertPath === '' ? {} : { certPath: userCertPath, keyPath: userKeyPath }),
-  };
-}

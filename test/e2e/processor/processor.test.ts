@@ -72,6 +72,29 @@ metricsSettings: { address: 127.0.0.1, port: ${port}, prefix: flp_ }
   expect(await program.stop()).toBe(0);
 });
 
+test('while no broker answers, it is not ready, and says why', async () => {
+  const [healthPort, broker] = [await freePort(), await freePort()];
+  write(
+    `
+healthAddr: 127.0.0.1:${healthPort}
+metricsSettings: { disableGlobalServer: true }
+`,
+    PIPELINE.replace(
+      '{ type: stdin, stdin: {} }',
+      `{ type: kafka, kafka: { brokers: ['127.0.0.1:${broker}'], topic: flows } }`,
+    ),
+  );
+  const program = startProgram(['processor', '--config', file]);
+  await program.waitFor(/cannot read from Kafka, and tries again/);
+  const answer = await fetch(`http://127.0.0.1:${healthPort}/ready?full=1`);
+  expect([answer.status, await answer.text()]).toEqual([
+    503,
+    expect.stringMatching(/"ok":false,"reason":"in: cannot read from Kafka: .*ECONNREFUSED/),
+  ]);
+  expect((await fetch(`http://127.0.0.1:${healthPort}/live`)).status).toBe(200);
+  expect(await program.stop()).toBe(0);
+});
+
 describe('check', () => {
   test('explains the pipeline', async () => {
     write('');

@@ -181,6 +181,39 @@ export async function countRecords(broker: Broker, topic: string): Promise<numbe
   return offsets.reduce((sum, { high, low }) => sum + Number(high) - Number(low), 0);
 }
 
+/** Records that a group has not acknowledged, by partition; a partition without an offset: all. */
+export async function unacknowledged(
+  broker: Broker,
+  topic: string,
+  groupId: string,
+): Promise<readonly number[]> {
+  const admin = clientOf(broker).admin();
+  await admin.connect();
+  const ends = await admin.fetchTopicOffsets(topic);
+  const [committed] = await admin.fetchOffsets({ groupId, topics: [topic] });
+  await admin.disconnect();
+  const offsets = new Map(committed!.partitions.map((own) => [own.partition, Number(own.offset)]));
+  return ends.map(({ partition, high }) => Number(high) - Math.max(0, offsets.get(partition) ?? 0));
+}
+
+/** Brokers take a megabyte. */
+const REQUEST_RECORDS = 5000;
+
+/** Appends values to a topic, dealt out to its partitions. */
+export async function produce(
+  broker: Broker,
+  topic: string,
+  values: readonly (Buffer | string | null)[],
+): Promise<void> {
+  const producer = clientOf(broker).producer();
+  await producer.connect();
+  for (let from = 0; from < values.length; from += REQUEST_RECORDS) {
+    const messages = values.slice(from, from + REQUEST_RECORDS).map((value) => ({ value }));
+    await producer.send({ topic, messages });
+  }
+  await producer.disconnect();
+}
+
 /** All records of a topic at the time of the call. */
 export async function consumeAll(broker: Broker, topic: string): Promise<readonly Consumed[]> {
   const total = await countRecords(broker, topic);

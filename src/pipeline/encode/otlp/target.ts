@@ -5,9 +5,9 @@ import { DELIVERY_DEFAULTS, type Target } from '../../../deliver/delivery.ts';
 import { GrpcTarget } from '../../../deliver/targets/grpc.ts';
 import { HttpTarget } from '../../../deliver/targets/http.ts';
 import { renewalReport } from '../../../telemetry/renewals.ts';
+import { clientTlsFiles } from '../../client-tls.ts';
 import { configError, PIPELINE_ERRORS } from '../../errors.ts';
 import type { OTLP_CONNECTION } from '../../options/otlp.ts';
-import { tlsFiles } from '../../options/tls.ts';
 import type { StageContext } from '../../stage.ts';
 
 export type OtlpConnection = Static<TObject<typeof OTLP_CONNECTION>>;
@@ -43,11 +43,7 @@ export function otlpTarget(
     : httpTarget(signal, connection, context);
 }
 
-function check({ tls, headers }: OtlpConnection, { path }: StageContext): void {
-  if (tls !== undefined && (tls.userCertPath === '') !== (tls.userKeyPath === '')) {
-    const problem = 'userCertPath and userKeyPath go together';
-    throw configError(PIPELINE_ERRORS.option, `${path}.tls`, problem);
-  }
+function check({ headers }: OtlpConnection, { path }: StageContext): void {
   for (const [name, value] of Object.entries(headers)) {
     if (HEADER_NAME.test(name) && HEADER_VALUE.test(value)) continue;
     const problem = 'a header has letters, digits, _, - and . in its name, and ASCII in its value';
@@ -58,7 +54,7 @@ function check({ tls, headers }: OtlpConnection, { path }: StageContext): void {
 function grpcTarget(
   { grpcMethod }: OtlpSignal,
   { address, port, tls, headers }: OtlpConnection,
-  { name, deps }: StageContext,
+  { name, path, deps }: StageContext,
 ): Target {
   const { clock, log, random = systemRandom } = deps;
   return new GrpcTarget(
@@ -67,7 +63,7 @@ function grpcTarget(
       ...{ messageBytesMax: SEND_BYTES_MAX, inFlightMax: IN_FLIGHT_MAX },
       attemptTimeoutMs: DELIVERY_DEFAULTS.attemptTimeoutMs,
       ...{ reconnectMs: 0, reconnectJitterMs: 0 },
-      tls: tls === undefined ? undefined : tlsFiles(tls),
+      tls: clientTlsFiles(tls, path),
       refusedFlows: refusedEntries,
     },
     { clock, log: log.child({ component: 'pipeline', branch: name }), random },
@@ -77,14 +73,15 @@ function grpcTarget(
 function httpTarget(
   { httpPath }: OtlpSignal,
   { address, port, tls, headers }: OtlpConnection,
-  { name, deps }: StageContext,
+  { name, path, deps }: StageContext,
 ): Target {
+  const files = clientTlsFiles(tls, path);
   const host = address.includes(':') ? `[${address}]` : address;
   const fixed = { 'content-type': 'application/x-protobuf', ...headers };
   return new HttpTarget(
     {
-      url: `${tls === undefined ? 'http' : 'https'}://${host}:${port}${httpPath}`,
-      ...(tls === undefined ? {} : { tls: tlsFiles(tls) }),
+      url: `${files === undefined ? 'http' : 'https'}://${host}:${port}${httpPath}`,
+      ...(files === undefined ? {} : { tls: files }),
       inFlightMax: IN_FLIGHT_MAX,
       answerTimeoutMs: DELIVERY_DEFAULTS.attemptTimeoutMs,
       isIdempotent: false,

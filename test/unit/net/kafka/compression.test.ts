@@ -13,6 +13,7 @@ const blocks = fc.oneof(
 );
 
 describe.each([
+  ['gzip', CompressionTypes.GZIP],
   ['snappy', CompressionTypes.Snappy],
   ['lz4', CompressionTypes.LZ4],
   ['zstd', CompressionTypes.ZSTD],
@@ -56,4 +57,17 @@ test('LZ4 has independent blocks', async () => {
   expect(frame.readUInt32LE(0)).toBe(0x184d2204);
   // Version 1 and the bit of independent blocks (LZ4 frame format, FLG byte).
   expect(frame[4]! & 0b1110_0000).toBe(0b0110_0000);
+});
+
+test.each(['gzip', 'zstd'] as const)('%s does not fill the memory', async (name) => {
+  const compressed = await CODECS[name].compress({ buffer: Buffer.alloc(257 * 2 ** 20) });
+  expect(compressed.length).toBeLessThan(300_000);
+  await expect(CODECS[name].decompress(compressed)).rejects.toThrow(/larger than/);
+});
+
+test('snappy does not take memory for a length that is not there', async () => {
+  // Varints of 2^32 - 1, and of more bytes than a length has.
+  for (const header of [[0xff, 0xff, 0xff, 0xff, 0x0f], Array.from({ length: 40 }, () => 0xff)]) {
+    await expect(CODECS.snappy.decompress(Buffer.from([...header, 0]))).rejects.toThrow(/too long/);
+  }
 });

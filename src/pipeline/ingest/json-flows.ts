@@ -1,0 +1,41 @@
+import type { Clock } from '../../base/clock.ts';
+import { readJsonLine } from '../../codec/json/reader.ts';
+import type { FlowBatch } from '../../flow/batch.ts';
+import { hasBit, setBit } from '../../flow/bits.ts';
+import type { CoercionFailures } from '../../flow/row.ts';
+import type { StageContext } from '../stage.ts';
+
+const MS_PER_S = 1000;
+
+/** Flows as JSON objects. One that does not say when it was received gets the current time. */
+export class JsonFlows {
+  readonly #counts: StageContext['counts'];
+  readonly #clock: Clock;
+  readonly #failures: CoercionFailures = new Map();
+
+  constructor({ counts, deps }: StageContext) {
+    this.#counts = counts;
+    this.#clock = deps.clock;
+  }
+
+  /** Adds a flow; false: the batch is full. Throws a coded error for what is not a flow. */
+  add(batch: FlowBatch, text: Uint8Array): boolean {
+    if (!readJsonLine(batch, text, this.#failures)) return false;
+    if (batch.has('TimeReceived')) this.#stamp(batch, batch.length - 1);
+    return true;
+  }
+
+  /** Counts the flows of a batch, and their values that did not fit. */
+  count(batch: FlowBatch): void {
+    this.#counts.ingested(batch.length);
+    for (const [field, values] of this.#failures) this.#counts.unconverted(field, values);
+    this.#failures.clear();
+  }
+
+  #stamp(batch: FlowBatch, row: number): void {
+    const present = batch.present('TimeReceived');
+    if (hasBit(present, row)) return;
+    batch.f64('TimeReceived')[row] = Math.floor(this.#clock.nowMs() / MS_PER_S);
+    setBit(present, row);
+  }
+}
