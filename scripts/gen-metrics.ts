@@ -1,6 +1,7 @@
 import { createExportMetrics } from '../src/agent/export/metrics.ts';
 import { createAgentMetrics } from '../src/agent/metrics.ts';
 import { createConsoleMetrics } from '../src/console/server/metrics.ts';
+import { createKubeMetrics } from '../src/kube/metrics.ts';
 import { createPromMetrics } from '../src/pipeline/encode/prom/metrics.ts';
 import { createPipelineMetrics } from '../src/pipeline/metrics.ts';
 import { createStoreMetrics } from '../src/store/duckdb/metrics.ts';
@@ -64,6 +65,7 @@ const SECTIONS: readonly (readonly [title: string, declare: readonly Declare[]])
   ['Agent', [(metrics) => createAgentMetrics(metrics, 'info')]],
   ['Exporters of the agent', [(metrics) => createExportMetrics(metrics, '')]],
   ['Pipeline', [createPipelineMetrics, (metrics) => createPromMetrics(metrics, '')]],
+  ['Kubernetes, read by the pipeline', [(metrics) => createKubeMetrics(metrics)]],
   ['Store', [createStoreMetrics]],
   ['Console', [createConsoleMetrics]],
   ['Process', [(metrics) => registerProcessMetrics(metrics)]],

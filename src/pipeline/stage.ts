@@ -5,6 +5,7 @@ import type { Settlement } from '../deliver/message.ts';
 import type { ColumnSpec, FlowBatch } from '../flow/batch.ts';
 import type { FieldKind } from '../flow/field.ts';
 import type { TableSpace } from '../flow/intern.ts';
+import type { Cluster } from '../kube/cluster.ts';
 import type { FlowStore } from '../store/store.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -152,6 +153,10 @@ export interface StageDeps {
   readonly stdin?: Readable;
   /** A number from 0 to 1. Default: the system's. */
   readonly random?: () => number;
+  /** The environment, for the places of kubeconfig files. Default: empty. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** The cluster that flows are named after, made when a stage asks for it. Default: by `env`. */
+  readonly cluster?: () => Cluster;
   /** Bounds of the queue before a sink that takes whole batches, `QUEUE_LIMITS` by default. */
   readonly queue?: Partial<QueueLimits>;
 }

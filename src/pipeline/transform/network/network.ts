@@ -4,6 +4,8 @@ import { ConfigProblems } from '../../problems.ts';
 import { type StageContext, type StageType, stageType } from '../../stage.ts';
 import { makeRules, type RuleTable } from '../rules.ts';
 import { reinterpretDirection } from './direction.ts';
+import { addKubernetes } from './kubernetes.ts';
+import { addKubernetesInfra } from './kubernetes-infra.ts';
 import { addService } from './service.ts';
 import { parseServiceNames, type ServiceNames } from './services-file.ts';
 import { addSubnet } from './subnet.ts';
@@ -21,12 +23,14 @@ const RULES: RuleTable<NetworkRule, NetworkFacts> = {
   add_subnet_label: (rule, at, { labels }) => addSubnetLabel(labels, rule.add_subnet_label, at),
   add_service: (rule, at, { serviceNames }) => addService(serviceNames(), rule.add_service, at),
   decode_tcp_flags: (rule, at) => decodeTcpFlags(rule.decode_tcp_flags, at),
+  add_kubernetes: (rule, at, { options }) => addKubernetes(rule.kubernetes, options.kubeConfig, at),
+  add_kubernetes_infra: (rule, at) => addKubernetesInfra(rule.kubernetes_infra, at),
   add_subnet: (rule, at) => addSubnet(rule.add_subnet, at),
   reinterpret_direction: (_rule, at, { options }) =>
     reinterpretDirection(directionFields(options, at), at),
 };
 
-/** Adds facts about addresses, ports, flags and directions; rules run in order. */
+/** Adds facts about addresses, ports, flags and directions, and names; rules run in order. */
 export const networkTransform: StageType = stageType({
   section: 'transform',
   type: 'network',

@@ -1,0 +1,111 @@
+import { type FactSpans, NO_FACT } from '../../flow/timed-memo.ts';
+import { TIME_STEP_MS } from './slim.ts';
+
+/** Which kinds come first, if objects of several kinds hold one key. */
+const RANKS = 3;
+
+/** Past and present holders of one key that are kept, the last ones. */
+const HOLDERS_MAX = 16;
+
+interface Holding {
+  readonly fact: number;
+  readonly rank: number;
+  readonly fromMs: number;
+  toMs: number;
+}
+
+/**
+ * Who had which address when. A key is an address, or what identifies a pod in another network.
+ *
+ * Of holders of one kind, the one that took the key last has it; the earlier ones lost it then, even
+ * if nobody noticed. Kubernetes gives times in whole seconds, so within the second in which a key
+ * changes hands, nobody has it: a flow gets no name rather than a wrong one.
+ */
+export class Holdings {
+  readonly #byKey = new Map<string, Holding[]>();
+  readonly #onGone: (fact: number) => void;
+  readonly #onEvicted: () => void;
+
+  /** `onGone`: a holding of the fact is forgotten. */
+  constructor(onGone: (fact: number) => void, onEvicted: () => void) {
+    this.#onGone = onGone;
+    this.#onEvicted = onEvicted;
+  }
+
+  /** Keys that have, or had, a holder. */
+  get size(): number {
+    return this.#byKey.size;
+  }
+
+  take(key: string, fact: number, rank: number, fromMs: number): void {
+    const holding = { fact, rank, fromMs, toMs: Number.POSITIVE_INFINITY };
+    const known = this.#byKey.get(key);
+    if (known === undefined) {
+      this.#byKey.set(key, [holding]);
+      return;
+    }
+    // In the order of `fromMs`; of equals, the last to come is last.
+    let at = known.length;
+    while (at > 0 && known[at - 1]!.fromMs > fromMs) at--;
+    known.splice(at, 0, holding);
+    if (known.length <= HOLDERS_MAX) return;
+    this.#onEvicted();
+    const ended = known.findIndex(({ toMs }) => toMs !== Number.POSITIVE_INFINITY);
+    const [gone] = known.splice(Math.max(ended, 0), 1);
+    this.#onGone(gone!.fact);
+  }
+
+  /** False if it does not hold the key. */
+  release(key: string, fact: number, toMs: number): boolean {
+    const holding = this.#byKey
+      .get(key)
+      ?.find((one) => one.fact === fact && one.toMs === Number.POSITIVE_INFINITY);
+    if (holding === undefined) return false;
+    holding.toMs = Math.max(holding.fromMs, toMs);
+    return true;
+  }
+
+  /** Forgets holdings that ended before this time. */
+  forget(beforeMs: number): boolean {
+    let hasForgotten = false;
+    for (const [key, known] of this.#byKey) {
+      if (known.every(({ toMs }) => toMs >= beforeMs)) continue;
+      hasForgotten = true;
+      const kept = known.filter(({ toMs }) => toMs >= beforeMs);
+      for (const { fact, toMs } of known) if (toMs < beforeMs) this.#onGone(fact);
+      if (kept.length === 0) this.#byKey.delete(key);
+      else this.#byKey.set(key, kept);
+    }
+    return hasForgotten;
+  }
+
+  /** The facts of a key in order of time. */
+  find(key: string, spans: FactSpans): void {
+    const known = this.#byKey.get(key);
+    if (known === undefined) return;
+    const times = new Set<number>();
+    for (const { fromMs, toMs } of known) {
+      times.add(fromMs).add(fromMs + TIME_STEP_MS);
+      if (toMs !== Number.POSITIVE_INFINITY) times.add(toMs);
+    }
+    let last = NO_FACT;
+    for (const timeMs of [...times].sort((a, b) => a - b)) {
+      const fact = holderAt(known, timeMs);
+      if (fact !== last) spans.add(timeMs, fact);
+      last = fact;
+    }
+  }
+}
+
+function holderAt(known: readonly Holding[], timeMs: number): number {
+  for (let rank = 0; rank < RANKS; rank++) {
+    const at = known.findLastIndex((one) => one.rank === rank && one.fromMs <= timeMs);
+    const holder = known[at];
+    if (holder === undefined || timeMs >= holder.toMs) continue;
+    const isHandover =
+      timeMs < holder.fromMs + TIME_STEP_MS &&
+      known.some((one, index) => one.rank === rank && index < at && one.toMs > timeMs);
+    return isHandover ? NO_FACT : holder.fact;
+  }
+  return NO_FACT;
+}
