@@ -1,6 +1,6 @@
 import { Pool } from 'undici';
 import { explain, NetobservError } from '../base/errors.ts';
-import type { KubeAccess, KubeTls } from './access.ts';
+import type { KubeAccess, KubeTls } from './credentials.ts';
 import { KUBE_ERRORS } from './errors.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;

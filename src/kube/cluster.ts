@@ -160,7 +160,7 @@ export class Cluster {
   }
 }
 
-/** What all stages need together. */
+/** The needs of all stages together. */
 function joined(needs: readonly ClusterNeeds[]): ClusterNeeds {
   const networks = needs.flatMap((one) => one.networks);
   const distinct = new Map(networks.map((index) => [JSON.stringify(index), index]));

@@ -1,7 +1,7 @@
 import type { RequestOptions } from 'node:https';
 import { KubeConfig } from '@kubernetes/client-node';
 import { explain, NetobservError } from '../base/errors.ts';
-import type { KubeAccess, KubeCredentials } from './access.ts';
+import type { KubeAccess, KubeCredentials } from './credentials.ts';
 import { KUBE_ERRORS } from './errors.ts';
 
 /**

@@ -63,7 +63,7 @@ export interface ReflectorDeps {
   readonly random: () => number;
 }
 
-/** A watch that ends earlier, without an event, counts as failed: it must not be repeated at once. */
+/** A watch that ends earlier, without an event, failed: it must not be repeated at once. */
 const WATCH_MIN_MS = 1000;
 /** After as many strange answers in a row, the version is doubted, and a list follows. */
 const DOUBTS_MAX = 5;

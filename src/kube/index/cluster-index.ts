@@ -37,7 +37,7 @@ export interface IndexDeps {
   readonly metrics: KubeMetrics;
 }
 
-/** What one fact stands for: an object in one of its networks. */
+/** The meaning of one fact: an object in one of its networks. */
 export interface Named {
   readonly object: KubeObject;
   /** `primary`, or the name of another network. */
@@ -66,8 +66,8 @@ interface Known {
 }
 
 /**
- * What is known of a cluster: who has, and had, which address, and what flows are named after. Facts
- * are dense numbers, so what is derived from one is an array look-up; they hold for one `version`.
+ * The cluster as flows see it: who has, and had, which address, and the names that follow. Facts are
+ * dense numbers, so a name is an array look-up; they hold for one `version`.
  */
 export class ClusterIndex implements TimedFacts {
   readonly owners: Owners;

@@ -17,9 +17,9 @@ interface Holding {
 /**
  * Who had which address when. A key is an address, or what identifies a pod in another network.
  *
- * Of holders of one kind, the one that took the key last has it; the earlier ones lost it then, even
- * if nobody noticed. Kubernetes gives times in whole seconds, so within the second in which a key
- * changes hands, nobody has it: a flow gets no name rather than a wrong one.
+ * Among holders of one kind, the one that took the key last has it; the earlier ones lost it then,
+ * even if nobody noticed. Kubernetes gives times in whole seconds, so within the second in which a
+ * key changes hands, nobody has it: a flow gets no name rather than a wrong one.
  */
 export class Holdings {
   readonly #byKey = new Map<string, Holding[]>();

@@ -13,7 +13,7 @@ export interface KeyFilter {
   readonly exclusions: readonly string[];
 }
 
-/** What a stage needs to know of the cluster. */
+/** The facts about the cluster that a stage needs. */
 export interface ClusterNeeds {
   /** Path of a kubeconfig; empty: the usual places. */
   readonly configPath: string;

@@ -10,7 +10,7 @@ export interface OwnerRef {
 
 /** A network besides the primary one, in which a pod has an address. */
 export interface NetworkKey {
-  /** What identifies the pod there, see `networks.ts`. */
+  /** Identifies the pod there, see `networks.ts`. */
   readonly key: string;
   readonly network: string;
 }
@@ -29,10 +29,10 @@ export interface KubeObject {
   /** In the primary network, in the form of `formatAddress`. */
   readonly addresses: readonly string[];
   readonly networks: readonly NetworkKey[];
-  /** Of the node that it is or runs on; empty for services. */
+  /** The node that it is or runs on; empty for services. */
   readonly hostIp: string;
   readonly hostName: string;
-  /** Of a node. */
+  /** Set for nodes. */
   readonly zone: string;
   readonly owner: OwnerRef | undefined;
   readonly labels: Readonly<Record<string, string>> | undefined;

@@ -88,7 +88,7 @@ const USUAL_OWNERS: Readonly<Record<string, readonly string[]>> = {
   DaemonSet: [],
   VirtualMachineInstance: ['VirtualMachine'],
 };
-/** Of these, those that every cluster has. */
+/** Those that every cluster has. */
 const EVERYWHERE = ['ReplicaSet', 'Job', 'Deployment', 'StatefulSet', 'DaemonSet'];
 
 /**

@@ -126,8 +126,9 @@ const SecondaryNetwork = strictObject(
       },
       {
         description:
-          'What identifies a pod there, in the annotation k8s.v1.cni.cncf.io/network-status. All ' +
-          'given parts must agree; their values have no effect.',
+          'Parts of flows that identify a pod there, with the annotation ' +
+          'k8s.v1.cni.cncf.io/network-status. All given parts must agree; their values have no ' +
+          'effect.',
       },
     ),
   },
