@@ -12,7 +12,7 @@ import {
   type OwnerRef,
 } from './objects.ts';
 import { Owners } from './owners.ts';
-import { slimOwner } from './slim.ts';
+import { slimOwner, TIME_STEP_MS } from './slim.ts';
 
 export interface IndexLimits {
   /** Pods, nodes and services that exist. */
@@ -61,6 +61,8 @@ interface Fact extends Named {
 interface Known {
   object: KubeObject;
   readonly facts: Map<string, number>;
+  /** When the API last said something about it. */
+  seenMs: number;
   /** Keys that it holds, with the fact of each. */
   held: ReadonlyMap<string, number>;
 }
@@ -176,6 +178,7 @@ export class ClusterIndex implements TimedFacts {
     if (before === object || !looksEqual(before, object)) this.#hasChanged = true;
     for (const fact of known.facts.values()) this.#facts[fact]!.object = object;
     this.#hold(known, before);
+    known.seenMs = this.#deps.clock.nowMs();
   }
 
   remove({ uid, kind, name }: KubeObject): void {
@@ -210,12 +213,13 @@ export class ClusterIndex implements TimedFacts {
   }
 
   #add(object: KubeObject): Known | undefined {
-    const { metrics } = this.#deps;
+    const { metrics, clock } = this.#deps;
+    const nowMs = clock.nowMs();
     if (this.#known.size >= this.#limits.objectsMax) {
       metrics.evicted('objects', 1);
       return undefined;
     }
-    const known = { object, facts: new Map<string, number>(), held: new Map<string, number>() };
+    const known: Known = { object, facts: new Map(), seenMs: nowMs, held: new Map() };
     this.#known.set(object.uid, known);
     metrics.objects(object.kind, ++this.#counts[object.kind]);
     return known;
@@ -253,8 +257,10 @@ export class ClusterIndex implements TimedFacts {
       this.#facts[fact]!.holdings++;
       // Keys that it gets later than the first ones of a network are newer than the object.
       const isLate = hadNetworks.has(network) && object.fromMs === before.fromMs;
-      const fromMs = isLate ? nowMs : object.fromMs;
-      this.#holdings.take(key, fact, RANK[object.kind], fromMs);
+      const fromMs = isLate ? known.seenMs : object.fromMs;
+      const isExact = object.isExact && !isLate;
+      const sureMs = isExact ? fromMs + TIME_STEP_MS : Math.max(fromMs, nowMs);
+      this.#holdings.take(key, fact, RANK[object.kind], fromMs, sureMs);
       this.#hasChanged = true;
     };
     for (const address of object.addresses) take(address, PRIMARY_NETWORK);

@@ -1,5 +1,4 @@
 import { type FactSpans, NO_FACT } from '../../flow/timed-memo.ts';
-import { TIME_STEP_MS } from './slim.ts';
 
 /** Which kinds come first, if objects of several kinds hold one key. */
 const RANKS = 3;
@@ -11,15 +10,15 @@ interface Holding {
   readonly fact: number;
   readonly rank: number;
   readonly fromMs: number;
+  readonly sureMs: number;
   toMs: number;
 }
 
 /**
  * Who had which address when. A key is an address, or what identifies a pod in another network.
  *
- * Among holders of one kind, the one that took the key last has it; the earlier ones lost it then,
- * even if nobody noticed. Kubernetes gives times in whole seconds, so within the second in which a
- * key changes hands, nobody has it: a flow gets no name rather than a wrong one.
+ * A holder of the same kind that surely took the key later has it; the earlier one lost it, even if
+ * nobody noticed. While two may have it, nobody has: a flow gets no name rather than a wrong one.
  */
 export class Holdings {
   readonly #byKey = new Map<string, Holding[]>();
@@ -37,17 +36,15 @@ export class Holdings {
     return this.#byKey.size;
   }
 
-  take(key: string, fact: number, rank: number, fromMs: number): void {
-    const holding = { fact, rank, fromMs, toMs: Number.POSITIVE_INFINITY };
+  /** It took the key at `fromMs` at the earliest, and at `sureMs` at the latest. */
+  take(key: string, fact: number, rank: number, fromMs: number, sureMs: number): void {
+    const holding = { fact, rank, fromMs, sureMs, toMs: Number.POSITIVE_INFINITY };
     const known = this.#byKey.get(key);
     if (known === undefined) {
       this.#byKey.set(key, [holding]);
       return;
     }
-    // In the order of `fromMs`; of equals, the last to come is last.
-    let at = known.length;
-    while (at > 0 && known[at - 1]!.fromMs > fromMs) at--;
-    known.splice(at, 0, holding);
+    known.push(holding);
     if (known.length <= HOLDERS_MAX) return;
     this.#onEvicted();
     const ended = known.findIndex(({ toMs }) => toMs !== Number.POSITIVE_INFINITY);
@@ -84,8 +81,8 @@ export class Holdings {
     const known = this.#byKey.get(key);
     if (known === undefined) return;
     const times = new Set<number>();
-    for (const { fromMs, toMs } of known) {
-      times.add(fromMs).add(fromMs + TIME_STEP_MS);
+    for (const { fromMs, sureMs, toMs } of known) {
+      times.add(fromMs).add(sureMs);
       if (toMs !== Number.POSITIVE_INFINITY) times.add(toMs);
     }
     let last = NO_FACT;
@@ -97,15 +94,22 @@ export class Holdings {
   }
 }
 
+/** The one holder that there can be at that time, of the first kind that has any. */
 function holderAt(known: readonly Holding[], timeMs: number): number {
   for (let rank = 0; rank < RANKS; rank++) {
-    const at = known.findLastIndex((one) => one.rank === rank && one.fromMs <= timeMs);
-    const holder = known[at];
-    if (holder === undefined || timeMs >= holder.toMs) continue;
-    const isHandover =
-      timeMs < holder.fromMs + TIME_STEP_MS &&
-      known.some((one, index) => one.rank === rank && index < at && one.toMs > timeMs);
-    return isHandover ? NO_FACT : holder.fact;
+    const [holder, other] = known.filter(
+      (one) =>
+        one.rank === rank &&
+        one.fromMs <= timeMs &&
+        timeMs < one.toMs &&
+        !known.some((later) => later.rank === rank && hasLost(one, later, timeMs)),
+    );
+    if (holder !== undefined) return other === undefined ? holder.fact : NO_FACT;
   }
   return NO_FACT;
+}
+
+/** Whether `later` surely took the key after `one`, and before that time. */
+function hasLost(one: Holding, later: Holding, timeMs: number): boolean {
+  return one !== later && one.sureMs <= later.fromMs && later.sureMs <= timeMs;
 }

@@ -24,6 +24,8 @@ export interface KubeObject {
   readonly name: string;
   /** Since when it has its addresses, epoch milliseconds. */
   readonly fromMs: number;
+  /** `fromMs` is right up to the second; otherwise it got its addresses some time after it. */
+  readonly isExact: boolean;
   /** When it gave them back; Infinity while it has them; undefined: before we looked. */
   readonly toMs: number | undefined;
   /** In the primary network, in the form of `formatAddress`. */

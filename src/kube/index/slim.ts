@@ -39,9 +39,12 @@ export class Slimmer {
         : addressesIn(podStatus.podIPs, 'ip').filter((address) => !hosts.has(address));
     const { phase } = podStatus;
     const isOver = phase === 'Succeeded' || phase === 'Failed';
+    const readyMs = networkReadyMs(podStatus);
     return {
       ...common,
-      fromMs: networkReadyMs(podStatus) ?? timeOf(podStatus.startTime) ?? common.fromMs,
+      fromMs: readyMs ?? timeOf(podStatus.startTime) ?? common.fromMs,
+      // API servers before 1.29 do not say when a pod had its network.
+      isExact: readyMs !== undefined,
       toMs: isOver ? finishedMs(podStatus) : Number.POSITIVE_INFINITY,
       addresses: own,
       networks: networkKeys(recordOf(recordOf(metadata).annotations), this.#needs.networks),
@@ -88,6 +91,7 @@ export class Slimmer {
       namespace: textOf(namespace),
       name: textOf(name),
       fromMs: timeOf(creationTimestamp) ?? Number.NEGATIVE_INFINITY,
+      isExact: true,
       toMs: Number.POSITIVE_INFINITY,
       addresses: [],
       networks: [],

@@ -173,6 +173,18 @@ describe('time', () => {
     expect(nameAt('10.0.0.5', clock.nowMs() + 1)).toBeUndefined();
   });
 
+  test('without the time of its network, the next owner waits until the address was seen', () => {
+    put(first());
+    clock.now += 20 * SECOND;
+    remove(first());
+    clock.now += 5 * SECOND;
+    // It began while the first one still had the address, which was only free at 20 s.
+    put(make.pod('second', { ips: ['10.0.0.5'], startMs: NOW_MS + 10 * SECOND }));
+    expect(nameAt('10.0.0.5', NOW_MS + 9 * SECOND)).toBe('first');
+    expect(nameAt('10.0.0.5', NOW_MS + 15 * SECOND)).toBeUndefined();
+    expect(nameAt('10.0.0.5', NOW_MS + 20 * SECOND)).toBe('second');
+  });
+
   test.each(['Succeeded', 'Failed'])('a pod that has %s gives its address back', (phase) => {
     put(first());
     const finishedMs = NOW_MS - 100 * SECOND;
@@ -195,7 +207,7 @@ describe('time', () => {
     put(first());
     clock.now += 50 * SECOND;
     put(make.pod('first', { ips: ['10.0.0.9'], startMs: NOW_MS - 600 * SECOND }));
-    expect(nameAt('10.0.0.9', NOW_MS)).toBeUndefined();
+    expect(nameAt('10.0.0.9', NOW_MS - 1)).toBeUndefined();
     expect(nameAt('10.0.0.9')).toBe('first');
     expect(nameAt('10.0.0.5', NOW_MS)).toBe('first');
     expect(nameAt('10.0.0.5')).toBeUndefined();
