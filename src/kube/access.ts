@@ -30,6 +30,8 @@ export async function findAccess(
 function kubeconfigPaths(configPath: string, env: Environment): readonly string[] {
   if (configPath !== '') return [configPath];
   const named = (env.KUBECONFIG ?? '').split(delimiter).filter((path) => path !== '');
+  // As kubectl does: of several files, some may be missing.
+  if (named.length > 1 && named.some((path) => existsSync(path))) return named.filter(existsSync);
   if (named.length > 0) return named;
   const own = join(env.HOME ?? '/', '.kube', 'config');
   return existsSync(own) ? [own] : [];

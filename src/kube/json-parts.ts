@@ -3,7 +3,7 @@ import { KUBE_ERRORS } from './errors.ts';
 
 /** API servers store 1.5 MiB, which takes more bytes as JSON than in their protobuf. */
 export const OBJECT_BYTES_MAX = 4 * 1024 * 1024;
-/** What is around the objects of a list. */
+/** Longest rest of a list, without its objects. */
 const ENVELOPE_BYTES_MAX = 64 * 1024;
 
 const LINE_FEED = 0x0a;
@@ -113,7 +113,7 @@ export class ListItems {
     this.#keep(chunk.subarray(start));
   }
 
-  /** What is around the items, once the answer is whole. Throws `answer` if it is not. */
+  /** The list without its items, once the answer is whole. Throws `answer` if it is not. */
   end(): unknown {
     const text = this.#envelope.end();
     if (text === undefined) throw strange('a list has too much besides its items');

@@ -10,16 +10,10 @@ import { KUBE_ERRORS } from './errors.ts';
  * `@kubernetes/client-node`. Throws `config`.
  */
 export function loadKubeconfig(paths: readonly string[]): KubeAccess {
-  const config = new KubeConfig();
+  let config: KubeConfig;
   const where = `kubeconfig ${paths.join(', ')}`;
   try {
-    const [first, ...others] = paths;
-    config.loadFromFile(first!);
-    for (const path of others) {
-      const more = new KubeConfig();
-      more.loadFromFile(path);
-      config.mergeConfig(more, true);
-    }
+    config = merged(paths.map(loadFile));
   } catch (cause) {
     throw new NetobservError(KUBE_ERRORS.config, `${where}: ${explain(cause)}`, { cause });
   }
@@ -32,6 +26,28 @@ export function loadKubeconfig(paths: readonly string[]): KubeAccess {
     throw new NetobservError(KUBE_ERRORS.config, problem);
   }
   return { server: server.replace(/\/+$/, ''), credentials: () => credentialsOf(config) };
+}
+
+function loadFile(path: string): KubeConfig {
+  const config = new KubeConfig();
+  config.loadFromFile(path);
+  return config;
+}
+
+// The library's own merge refuses names that two files define.
+function merged(configs: readonly KubeConfig[]): KubeConfig {
+  const config = new KubeConfig();
+  config.loadFromOptions({
+    clusters: firstByName(configs.flatMap(({ clusters }) => clusters)),
+    users: firstByName(configs.flatMap(({ users }) => users)),
+    contexts: firstByName(configs.flatMap(({ contexts }) => contexts)),
+    currentContext: configs.map((one) => one.currentContext).find(Boolean) ?? '',
+  });
+  return config;
+}
+
+function firstByName<Named extends { readonly name: string }>(all: readonly Named[]): Named[] {
+  return all.filter(({ name }, at) => all.findIndex((one) => one.name === name) === at);
 }
 
 async function credentialsOf(config: KubeConfig): Promise<KubeCredentials> {

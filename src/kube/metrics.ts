@@ -1,6 +1,6 @@
 import type { Metrics } from '../telemetry/metrics.ts';
 
-/** What the program does at the Kubernetes API, and what it keeps of it. */
+/** Requests to the Kubernetes API, and the objects that are kept. */
 export interface KubeMetrics {
   listed(resource: string): void;
   watched(resource: string): void;

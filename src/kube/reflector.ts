@@ -20,7 +20,7 @@ export interface KubeResource {
   readonly isOptional?: boolean;
 }
 
-/** What becomes of the objects. */
+/** Takes the objects. */
 export interface Reflection<T> {
   /** The wanted parts of an object; undefined: it cannot be used. */
   slim(object: unknown): T | undefined;

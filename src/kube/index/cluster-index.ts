@@ -68,8 +68,8 @@ interface Known {
 }
 
 /**
- * The cluster as flows see it: who has, and had, which address, and the names that follow. Facts are
- * dense numbers, so a name is an array look-up; they hold for one `version`.
+ * The cluster as flows see it: who has, and had, which address, and the names that follow. Facts
+ * are dense numbers, so a name is an array look-up; they hold for one `version`.
  */
 export class ClusterIndex implements TimedFacts {
   readonly owners: Owners;

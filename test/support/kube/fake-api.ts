@@ -3,7 +3,11 @@ import type { AddressInfo } from 'node:net';
 
 /** An object of the API, as JSON. */
 export interface ApiObject {
-  readonly metadata: { readonly uid: string; readonly name: string; readonly [key: string]: unknown };
+  readonly metadata: {
+    readonly uid: string;
+    readonly name: string;
+    readonly [key: string]: unknown;
+  };
   readonly [key: string]: unknown;
 }
 
@@ -31,7 +35,7 @@ export type Fault = (answer: ServerResponse, request: ApiRequest) => void;
  */
 export class FakeApi {
   readonly requests: ApiRequest[] = [];
-  /** Versions before this one are forgotten: a watch from there, or a page, is answered with 410. */
+  /** Versions before this one are forgotten: a watch from there, or a page, is gone (410). */
   oldest = 0;
   readonly #server: Server;
   readonly #objects = new Map<string, Map<string, ApiObject>>();
@@ -81,7 +85,12 @@ export class FakeApi {
   remove(path: string, uid: string): void {
     const object = this.#of(path).get(uid)!;
     this.#of(path).delete(uid);
-    this.#publish({ version: ++this.#version, path, type: 'DELETED', object: this.#versioned(object) });
+    this.#publish({
+      version: ++this.#version,
+      path,
+      type: 'DELETED',
+      object: this.#versioned(object),
+    });
   }
 
   /** Removes without an event, as if it had been forgotten already. */
@@ -153,7 +162,10 @@ export class FakeApi {
   /** A continue token has the version of the list and the place in it. */
   #list({ path, query }: ApiRequest, answer: ServerResponse): void {
     const [version, from] = (query.get('continue') ?? `${this.#version}:0`).split(':').map(Number);
-    if (query.has('continue') && version! < this.oldest) return gone(answer);
+    if (query.has('continue') && version! < this.oldest) {
+      gone(answer);
+      return;
+    }
     const limit = Number(query.get('limit'));
     const all = [...this.#of(path).values()];
     const items = all.slice(from!, from! + limit);

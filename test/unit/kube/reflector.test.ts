@@ -125,9 +125,7 @@ test('asks for metadata alone', async () => {
   expect(lists()[0]!.accept).toBe(
     'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1',
   );
-  expect(watches()[0]!.accept).toBe(
-    'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1',
-  );
+  expect(watches()[0]!.accept).toBe('application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1');
 });
 
 test('goes on after a cut, a regular end and a bookmark, without another list', async () => {
@@ -170,7 +168,9 @@ describe('410 Gone', () => {
   test('between the pages of a list: it begins anew, and half a list changes nothing', async () => {
     for (let i = 0; i < 25; i++) api.set(PODS, pod(`p${i}`));
     api.failNext('list', (answer) => {
-      answer.end(JSON.stringify({ metadata: { resourceVersion: '1', continue: '1:10' }, items: [] }));
+      answer.end(
+        JSON.stringify({ metadata: { resourceVersion: '1', continue: '1:10' }, items: [] }),
+      );
     });
     api.oldest = 50;
     const reflector = follow();

@@ -188,7 +188,9 @@ describe('time', () => {
   test.each(['Succeeded', 'Failed'])('a pod that has %s gives its address back', (phase) => {
     put(first());
     const finishedMs = NOW_MS - 100 * SECOND;
-    put(make.pod('first', { ips: ['10.0.0.5'], phase, finishedMs, startMs: NOW_MS - 600 * SECOND }));
+    put(
+      make.pod('first', { ips: ['10.0.0.5'], phase, finishedMs, startMs: NOW_MS - 600 * SECOND }),
+    );
     expect(nameAt('10.0.0.5', NOW_MS - 101 * SECOND)).toBe('first');
     expect(nameAt('10.0.0.5', NOW_MS - 98 * SECOND)).toBeUndefined();
   });
