@@ -80,6 +80,13 @@ export class Holdings {
   find(key: string, spans: FactSpans): void {
     const known = this.#byKey.get(key);
     if (known === undefined) return;
+    const [only] = known;
+    if (known.length === 1 && only !== undefined) {
+      // Most keys have one holder.
+      spans.add(only.fromMs, only.fact);
+      if (only.toMs !== Number.POSITIVE_INFINITY) spans.add(only.toMs, NO_FACT);
+      return;
+    }
     const times = new Set<number>();
     for (const { fromMs, sureMs, toMs } of known) {
       times.add(fromMs).add(sureMs);

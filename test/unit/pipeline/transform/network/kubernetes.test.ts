@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { NetobservError } from '../../../../../src/base/errors.ts';
 import { agentColumns } from '../../../../../src/flow/agent-columns.ts';
 import { cut } from '../../../../../src/pipeline/transform/network/kubernetes-texts.ts';
 import { enrich } from '../../../../support/kube/enrich.ts';
@@ -11,8 +10,6 @@ const PODS = '/api/v1/pods';
 const NODES = '/api/v1/nodes';
 const SERVICES = '/api/v1/services';
 const REPLICA_SETS = '/apis/apps/v1/replicasets';
-const DEPLOYMENTS = '/apis/apps/v1/deployments';
-const JOBS = '/apis/batch/v1/jobs';
 
 let api: FakeApi;
 
