@@ -9,6 +9,7 @@ import { EXIT, EXIT_MEANINGS, exitCodeOf } from '../src/commands/exit-codes.ts';
 import { CONFIG_ERRORS } from '../src/config/errors.ts';
 import { ANSWERS, START_ERRORS, statusOf } from '../src/console/server/errors.ts';
 import { DELIVER_ERRORS } from '../src/deliver/errors.ts';
+import { KUBE_ERRORS } from '../src/kube/errors.ts';
 import { NET_ERRORS } from '../src/net/errors.ts';
 import { GRPC_ERRORS } from '../src/net/grpc/errors.ts';
 import { OVSDB_ERRORS } from '../src/net/ovsdb/errors.ts';
@@ -40,7 +41,7 @@ const SECTIONS: readonly (readonly [
   ['Pipeline configuration', [PIPELINE_ERRORS]],
   ['Agent', [AGENT_ERRORS, OVN_ERRORS]],
   ['Delivery', [DELIVER_ERRORS]],
-  ['Connections', [NET_ERRORS, GRPC_ERRORS, OVSDB_ERRORS]],
+  ['Connections', [NET_ERRORS, GRPC_ERRORS, OVSDB_ERRORS, KUBE_ERRORS]],
   ['Formats', [JSON_ERRORS, PBFLOW_ERRORS, NETFLOW_ERRORS]],
   ['Metrics, profiles, log and files', [TELEMETRY_ERRORS]],
   ['Store', [STORE_ERRORS]],

@@ -1,6 +1,7 @@
 import { createExportMetrics } from '../src/agent/export/metrics.ts';
 import { createAgentMetrics } from '../src/agent/metrics.ts';
 import { createConsoleMetrics } from '../src/console/server/metrics.ts';
+import { createKubeMetrics } from '../src/kube/metrics.ts';
 import { createPromMetrics } from '../src/pipeline/encode/prom/metrics.ts';
 import { createConntrackMetrics } from '../src/pipeline/extract/conntrack/metrics.ts';
 import { createGroupMetrics } from '../src/pipeline/extract/metrics.ts';
@@ -76,6 +77,7 @@ const SECTIONS: readonly (readonly [title: string, declare: readonly Declare[]])
       (metrics) => createGroupMetrics(metrics, ''),
     ],
   ],
+  ['Kubernetes, read by the pipeline', [(metrics) => createKubeMetrics(metrics)]],
   ['Store', [createStoreMetrics]],
   ['Console', [createConsoleMetrics]],
   ['Process', [(metrics) => registerProcessMetrics(metrics)]],

@@ -49,7 +49,7 @@ export const processor: Command = {
     });
     const log = createLog(config.logLevel, context.stderr);
     const { clock, env, stdout, stderr } = context;
-    const deps = { log, clock, stdout, stderr };
+    const deps = { log, clock, stdout, stderr, env };
     const { compileFile, createProcessor } = await import('./processor/host.ts');
     if (flags.action === 'check') {
       stdout.write(compileFile(file, deps).pipeline.plan());

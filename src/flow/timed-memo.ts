@@ -14,6 +14,8 @@ export interface FactSpans {
 export interface TimedFacts {
   /** Counts up when a fact changes. */
   readonly version: number;
+  /** Ids are at most this; default: those of the addresses of `tables`. */
+  readonly size?: number;
   /** Adds the facts about an address of `tables`; a fact that always held is from -Infinity on. */
   find(id: number, tables: InternTables, spans: FactSpans): void;
 }
@@ -42,7 +44,8 @@ export class TimedMemo implements FactSpans {
     facts: TimedFacts,
     into: Uint32Array,
   ): void {
-    const memo = this.#memo.for(tables, tables.addresses.size, facts.version);
+    const size = facts.size ?? tables.addresses.size;
+    const memo = this.#memo.for(tables, size, facts.version);
     if (this.#memo.clearings !== this.#clearings) this.#clear();
     for (let row = 0; row < length; row++) {
       const id = addresses[row]!;

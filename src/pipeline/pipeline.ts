@@ -1,10 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { assertExists } from '../base/assert.ts';
+import { systemRandom } from '../base/clock.ts';
 import type { Component } from '../base/component.ts';
 import { explain, hasCode } from '../base/errors.ts';
 import { agentColumns } from '../flow/agent-columns.ts';
 import type { BatchLayout, ColumnSpec, FlowBatch } from '../flow/batch.ts';
 import { FIELDS } from '../flow/fields.ts';
+import { Cluster } from '../kube/cluster.ts';
+import type { HealthState } from '../telemetry/health.ts';
 import { checkConfig } from './config.ts';
 import { Branch, type BranchStatus } from './graph/branch.ts';
 import { CoalescingInlet } from './graph/coalesce.ts';
@@ -44,6 +47,8 @@ export interface Pipeline extends Component, Inlet {
   readonly ended: Promise<void> | undefined;
   /** Why sources read nothing at the moment, each with its name. */
   troubles(): readonly string[];
+  /** Whether Kubernetes can be read; undefined if no stage needs it. */
+  readonly clusterState: (() => HealthState) | undefined;
   plan(): string;
   branches(): readonly BranchStatus[];
 }
@@ -52,13 +57,22 @@ export interface Pipeline extends Component, Inlet {
 export function compilePipeline(config: PipelineConfig, deps: PipelineDeps): Pipeline {
   const checked = checkConfig(config, deps.types ?? STAGE_TYPES);
   const metrics = createPipelineMetrics(deps.metrics);
-  const stageDeps = { ...deps, readText: deps.readText ?? readTextFile, pipelineMetrics: metrics };
+  let cluster: Cluster | undefined;
+  const stageDeps = {
+    ...deps,
+    readText: deps.readText ?? readTextFile,
+    pipelineMetrics: metrics,
+    cluster: () => {
+      cluster ??= deps.cluster?.() ?? new Cluster({ ...deps, random: deps.random ?? systemRandom });
+      return cluster;
+    },
+  };
   const facts: FieldFacts = {
     source: deps.source ?? agentColumns(),
     kinds: new Map(FIELDS.map(({ name, kind }) => [name, kind])),
   };
   const plan = compile(checked, facts, stageDeps);
-  return new CompiledPipeline(plan, checked.metricsSettings, metrics, deps);
+  return new CompiledPipeline(plan, checked.metricsSettings, metrics, { ...deps, cluster });
 }
 
 /** All transforms that run, once each. */
@@ -81,10 +95,13 @@ function readTextFile(path: string): string | undefined {
   }
 }
 
+/** `cluster` is undefined if no stage needs it. */
+type RunDeps = Omit<PipelineDeps, 'cluster'> & { readonly cluster: Cluster | undefined };
+
 class CompiledPipeline implements Pipeline {
   readonly metricsSettings: MetricsSettings;
   readonly #plan: Plan;
-  readonly #deps: PipelineDeps;
+  readonly #deps: RunDeps;
   readonly #graph: Graph;
   readonly #branchOf: ReadonlyMap<PlanNode, Branch>;
   /** The inlet of `emit`; undefined if all sources of the pipeline are stages. */
@@ -96,7 +113,7 @@ class CompiledPipeline implements Pipeline {
     plan: Plan,
     metricsSettings: MetricsSettings,
     metrics: PipelineMetrics,
-    deps: PipelineDeps,
+    deps: RunDeps,
   ) {
     this.metricsSettings = metricsSettings;
     this.#plan = plan;
@@ -117,6 +134,11 @@ class CompiledPipeline implements Pipeline {
     return this.#inlet !== undefined;
   }
 
+  get clusterState(): (() => HealthState) | undefined {
+    const { cluster } = this.#deps;
+    return cluster && (() => cluster.state());
+  }
+
   get ended(): Promise<void> | undefined {
     const ends = this.#sources().map(({ ended }) => ended);
     if (this.isFed || ends.includes(undefined)) return undefined;
@@ -131,9 +153,10 @@ class CompiledPipeline implements Pipeline {
     return this.#own.decoded;
   }
 
-  /** Sinks first, so that flows have a destination; sources last. */
+  /** Sinks first, so that flows have a destination; then names; sources last. */
   async start(signal: AbortSignal): Promise<void> {
     for (const branch of this.#branchOf.values()) await branch.start(signal);
+    await this.#deps.cluster?.start(signal);
     for (const transform of transformsOf(this.#plan)) await transform.start?.();
     this.#timers = this.#extractors().flatMap(({ extractor, inlet }) => {
       const { tickMs, tick } = extractor;
@@ -187,6 +210,7 @@ class CompiledPipeline implements Pipeline {
     for (const timer of this.#timers) timer[Symbol.dispose]();
     // Before the rest is given up: a source must not acknowledge what ends unwritten.
     await this.#ofSources((source) => source.close?.());
+    await this.#deps.cluster?.stop();
     for (const branch of this.#branchOf.values()) {
       const rows = await branch.stop();
       if (rows === 0) continue;

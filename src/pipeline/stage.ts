@@ -5,6 +5,7 @@ import type { Settlement } from '../deliver/message.ts';
 import type { ColumnSpec, FlowBatch } from '../flow/batch.ts';
 import type { FieldKind } from '../flow/field.ts';
 import type { TableSpace } from '../flow/intern.ts';
+import type { Cluster } from '../kube/cluster.ts';
 import type { FlowStore } from '../store/store.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -168,6 +169,10 @@ export interface StageDeps {
   readonly random?: () => number;
   /** The database of countries that the program brings along, in MaxMind's format. */
   readonly countries?: () => Uint8Array;
+  /** The environment, for the places of kubeconfig files. Default: empty. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** The cluster that flows are named after, made when a stage asks for it. Default: by `env`. */
+  readonly cluster?: () => Cluster;
   /** Bounds of the queue before a sink that takes whole batches, `QUEUE_LIMITS` by default. */
   readonly queue?: Partial<QueueLimits>;
 }

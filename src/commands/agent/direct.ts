@@ -20,7 +20,7 @@ import { countries } from '../assets.ts';
 const DERIVED: ReadonlySet<string> = new Set(['FlowDirection']);
 
 export interface DirectDeps extends Omit<TelemetryServerDeps, 'metrics'> {
-  readonly pipeline: Pick<PipelineDeps, 'log' | 'clock' | 'tables' | 'stdout'>;
+  readonly pipeline: Pick<PipelineDeps, 'log' | 'clock' | 'tables' | 'stdout' | 'env'>;
   /** Metrics of the agent; those of the pipeline are added under their own prefix. */
   readonly metrics: Metrics;
 }
@@ -43,6 +43,7 @@ export function directPipeline(config: AgentConfig, deps: DirectDeps): Direct {
   const pipeline = withPlaces(document, () =>
     compilePipeline(flp, { ...deps.pipeline, metrics, source, countries }),
   );
+  if (pipeline.clusterState !== undefined) health.addReady('kubernetes', pipeline.clusterState);
   const { disableGlobalServer, address, port, tls } = pipeline.metricsSettings;
   // With the same address, the agent's own server also serves the pipeline's metrics.
   const isServed =

@@ -124,7 +124,7 @@ interface Sink
 
 async function createSink(
   config: AgentConfig,
-  { log, clock, stdout }: AgentHostDeps,
+  { log, clock, stdout, env }: AgentHostDeps,
   metrics: Metrics,
   health: Health,
 ): Promise<Sink> {
@@ -133,7 +133,7 @@ async function createSink(
     // Loaded only when needed: an agent that only sends flows has no pipeline in memory.
     const { directPipeline } = await import('./direct.ts');
     const { pipeline, components } = directPipeline(config, {
-      pipeline: { log, clock, tables, stdout },
+      pipeline: { log, clock, tables, stdout, env },
       log,
       metrics,
       health,

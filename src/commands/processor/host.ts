@@ -24,6 +24,7 @@ export interface ProcessorDeps {
   readonly log: Log;
   readonly clock: Clock;
   readonly stdout: Writable;
+  readonly env: Readonly<Record<string, string | undefined>>;
   readonly stderr: LossCount;
 }
 
@@ -71,7 +72,7 @@ export async function createProcessor(
 }
 
 /** The pipeline of a file; throws every mistake, each with its place. */
-export function compileFile(file: ConfigDocument, { log, clock, stdout }: ProcessorDeps) {
+export function compileFile(file: ConfigDocument, { log, clock, stdout, env }: ProcessorDeps) {
   const { config, programKeys } = checkFile(file, STAGE_TYPES);
   for (const key of programKeys) {
     if (FILE_KEYS[key] === undefined) log.warn({ key }, 'this key of the file has no effect');
@@ -79,7 +80,7 @@ export function compileFile(file: ConfigDocument, { log, clock, stdout }: Proces
   const metrics = createMetrics(config.metricsSettings?.prefix ?? '');
   const pipeline = withPlaces(file, () => {
     const compiled = compilePipeline(config, {
-      ...{ log, clock, stdout, metrics, countries },
+      ...{ log, clock, stdout, env, metrics, countries },
       tables: new TableSpace(),
     });
     if (!compiled.isFed) return compiled;
@@ -91,6 +92,7 @@ export function compileFile(file: ConfigDocument, { log, clock, stdout }: Proces
 
 /** Ready while the pipeline runs and its sources can read. */
 function watched(pipeline: Pipeline, health: Health): Component {
+  if (pipeline.clusterState !== undefined) health.addReady('kubernetes', pipeline.clusterState);
   let state = 'the pipeline has not started';
   health.addReady('pipeline', () => {
     const reason = state === '' ? pipeline.troubles().join('; ') : state;

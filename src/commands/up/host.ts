@@ -11,6 +11,7 @@ import { agentColumns } from '../../flow/agent-columns.ts';
 import type { Feature } from '../../flow/field.ts';
 import { TableSpace } from '../../flow/intern.ts';
 import { defaultPipeline } from '../../pipeline/defaults.ts';
+import type { PipelineConfig } from '../../pipeline/options/graph.ts';
 import { compilePipeline } from '../../pipeline/pipeline.ts';
 import { DUCKDB_DEFAULTS } from '../../store/duckdb/config.ts';
 import { createDuckdbStore, type DuckdbStore } from '../../store/duckdb/root.ts';
@@ -59,6 +60,11 @@ const STORE = 'duckdb';
 /** Features filled by the pipeline in addition to the agent's. */
 const PIPELINE_FEATURES: readonly Feature[] = ['subnetLabels'];
 
+function pipelineConfig({ netflow }: UpConfig, features: ReadonlySet<Feature>): PipelineConfig {
+  const prefix = FLOW_METRICS_PREFIX;
+  return defaultPipeline({ store: STORE, prefix, features, routers: netflow });
+}
+
 /**
  * Connects agent, pipeline, store and console in one process. Batches go from the kernel's maps to
  * the store without being encoded in between.
@@ -74,15 +80,10 @@ export async function createHost(config: UpConfig, deps: UpHostDeps): Promise<Ho
   const flows = createStore(config, deps, ours, tables);
   const { store, subscribe } = withLiveFeed(flows);
   const features = new Set([...PIPELINE_FEATURES, ...fieldsOf(config)]);
-  const pipeline = compilePipeline(
-    defaultPipeline({
-      store: STORE,
-      prefix: FLOW_METRICS_PREFIX,
-      features,
-      routers: config.netflow,
-    }),
-    { ...shared, source: agentColumns(features), stores: { [STORE]: store } },
-  );
+  const pipeline = compilePipeline(pipelineConfig(config, features), {
+    ...shared,
+    ...{ source: agentColumns(features), stores: { [STORE]: store } },
+  });
   const agent = createAgent(config, {
     ...shared,
     metrics: createMetrics(config.metricsPrefix, ours.registry),

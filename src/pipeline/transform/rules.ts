@@ -11,7 +11,7 @@ export type RuleTable<Rule extends { readonly type: string }, Facts> = {
     rule: Extract<Rule, { readonly type: Type }>,
     context: StageContext,
     facts: Facts,
-  ) => Transform;
+  ) => Transform | readonly Transform[];
 };
 
 /**
@@ -29,7 +29,7 @@ export function makeRules<Rule extends { readonly type: string }, Facts>(
   const made = new Map<string, FieldKind>();
   const removed = new Set<string>();
   const problems = new ConfigProblems();
-  const transforms = rules.map((rule, index) => {
+  const transforms = rules.flatMap((rule, index) => {
     const at: StageContext = {
       ...context,
       path: `${context.path}.rules[${indexOf?.(rule) ?? index}]`,
@@ -37,17 +37,20 @@ export function makeRules<Rule extends { readonly type: string }, Facts>(
       declaredKind: (name) => made.get(name) ?? context.declaredKind(name),
     };
     const make = table[rule.type as Rule['type']] as RuleTable<Rule, Facts>[Rule['type']];
-    const transform = problems.attempt(
+    const result = problems.attempt(
       () => make(rule as Extract<Rule, { readonly type: Rule['type'] }>, at, facts),
       problems.hasFailed,
     );
-    for (const { name, kind } of transform?.writes ?? []) {
-      made.set(name, kind);
-      removed.delete(name);
+    const parts = result === undefined ? [] : [result].flat();
+    for (const { writes, removes = [] } of parts) {
+      for (const { name, kind } of writes) {
+        made.set(name, kind);
+        removed.delete(name);
+      }
+      for (const name of removes) removed.add(name);
     }
-    for (const name of transform?.removes ?? []) removed.add(name);
-    return transform;
+    return parts;
   });
   problems.throwAll();
-  return transforms.filter((transform) => transform !== undefined);
+  return transforms;
 }

@@ -1,6 +1,7 @@
 import { type Static, Type } from 'typebox';
 import { strictObject, typed } from '../../../config/schema.ts';
 import { fieldName, optionalText } from '../field.ts';
+import { KubeConfig, KubernetesInfraRule, KubernetesRule } from './kubernetes.ts';
 
 const SubnetLabelRule = strictObject(
   {
@@ -84,6 +85,16 @@ const Rule = Type.Union([
   typed('add_location', { add_location: LocationRule }, 'Adds the place of an address.'),
   typed('add_asn', { add_asn: AsnRule }, 'Adds the autonomous system of an address.'),
   typed('add_subnet', { add_subnet: SubnetRule }, 'Adds the network of an address.'),
+  typed(
+    'add_kubernetes',
+    { kubernetes: KubernetesRule },
+    'Names the pod, node or service that had an address when the flow began.',
+  ),
+  typed(
+    'add_kubernetes_infra',
+    { kubernetes_infra: KubernetesInfraRule },
+    'Tells flows of applications from those of the infrastructure. Its output is app or infra.',
+  ),
 ]);
 
 const SubnetLabel = strictObject(
@@ -108,20 +119,6 @@ const DirectionInfo = strictObject(
   { description: 'Fields of reinterpret_direction. All but ifDirectionField are required.' },
 );
 
-// The same; in this version no rule queries a cluster.
-const KubeConfig = strictObject(
-  {
-    configPath: optionalText('Path of a kubeconfig file.'),
-    secondaryNetworks: Type.Array(Type.Unknown(), {
-      default: [],
-      description: 'Secondary networks of pods.',
-    }),
-    managedCNI: Type.Array(Type.String(), { default: [], description: 'Network plug-ins.' }),
-    trackedKinds: Type.Array(Type.String(), { default: [], description: 'Kinds of owners.' }),
-  },
-  { description: 'Accepted for configurations of flowlogs-pipeline. Has no effect.' },
-);
-
 export const NetworkOptions = strictObject(
   {
     rules: Type.Array(Rule, { description: 'The rules, in the order in which they run.' }),
@@ -135,7 +132,8 @@ export const NetworkOptions = strictObject(
     kubeConfig: Type.Optional(KubeConfig),
   },
   {
-    description: 'Adds facts about addresses, ports, flags and directions.',
+    description:
+      'Adds facts about addresses, ports, flags and directions, and names from Kubernetes.',
     examples: [
       {
         rules: [
@@ -149,6 +147,18 @@ export const NetworkOptions = strictObject(
           },
           { type: 'reinterpret_direction' },
           { type: 'decode_tcp_flags', decode_tcp_flags: { input: 'Flags', output: 'Flags' } },
+          {
+            type: 'add_kubernetes',
+            kubernetes: { ipField: 'SrcAddr', output: 'SrcK8S', add_zone: true },
+          },
+          {
+            type: 'add_kubernetes_infra',
+            kubernetes_infra: {
+              namespaceNameFields: [{ namespace: 'SrcK8S_Namespace', name: 'SrcK8S_Name' }],
+              output: 'K8S_FlowLayer',
+              infra_prefixes: ['kube-'],
+            },
+          },
           {
             type: 'add_subnet',
             add_subnet: { input: 'SrcAddr', output: 'SrcSubnet', subnet_mask: '/16' },

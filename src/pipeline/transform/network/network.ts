@@ -5,6 +5,8 @@ import { type StageContext, type StageType, stageType } from '../../stage.ts';
 import { makeRules, type RuleTable } from '../rules.ts';
 import { reinterpretDirection } from './direction.ts';
 import { GeoDatabase } from './geo-database.ts';
+import { addKubernetes } from './kubernetes.ts';
+import { addKubernetesInfra } from './kubernetes-infra.ts';
 import { addAsn, addLocation } from './location.ts';
 import { addService } from './service.ts';
 import { parseServiceNames, type ServiceNames } from './services-file.ts';
@@ -29,12 +31,14 @@ const RULES: RuleTable<NetworkRule, NetworkFacts> = {
     addLocation(database(rule.file_path, 'add_location'), rule, at),
   add_asn: ({ add_asn: rule }, at, { database }) =>
     addAsn(database(rule.file_path, 'add_asn'), rule, at),
+  add_kubernetes: (rule, at, { options }) => addKubernetes(rule.kubernetes, options.kubeConfig, at),
+  add_kubernetes_infra: (rule, at) => addKubernetesInfra(rule.kubernetes_infra, at),
   add_subnet: (rule, at) => addSubnet(rule.add_subnet, at),
   reinterpret_direction: (_rule, at, { options }) =>
     reinterpretDirection(directionFields(options, at), at),
 };
 
-/** Adds facts about addresses, ports, flags and directions; rules run in order. */
+/** Adds facts about addresses, ports, flags and directions, and names; rules run in order. */
 export const networkTransform: StageType = stageType({
   section: 'transform',
   type: 'network',

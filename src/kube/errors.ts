@@ -1,0 +1,34 @@
+import { defineErrors } from '../base/errors.ts';
+
+export const KUBE_ERRORS = defineErrors('ERR_KUBE', {
+  config: {
+    kind: 'usage',
+    meaning: 'There is no usable kubeconfig, and the program does not run in a pod.',
+    remedy: 'Set kubeConfig.configPath or KUBECONFIG, or mount the token of a service account.',
+  },
+  connect: {
+    kind: 'unavailable',
+    meaning: 'The Kubernetes API cannot be reached, or the connection broke.',
+    remedy: 'Check the address and the network; the program tries again, and keeps what it knows.',
+  },
+  refused: {
+    kind: 'unavailable',
+    meaning: 'The Kubernetes API refused a request.',
+    remedy: 'Read the status in the message; 401 and 403 need a role with list and watch.',
+  },
+  expired: {
+    kind: 'unavailable',
+    meaning: 'The Kubernetes API no longer has the version of a list at which a watch went on.',
+    remedy: 'Nothing: the program lists again.',
+  },
+  answer: {
+    kind: 'data',
+    meaning: 'An answer of the Kubernetes API is not what its documentation says.',
+    remedy: 'Check that the address is that of an API server, and not of a proxy.',
+  },
+  objectTooLarge: {
+    kind: 'limit',
+    meaning: 'An object of Kubernetes is larger than the program reads. It is left out.',
+    remedy: 'Make the object smaller; API servers store at most 1.5 MiB.',
+  },
+});

@@ -1,0 +1,56 @@
+import type { ClusterIndex, Named } from '../../../kube/index/cluster-index.ts';
+import type { KubeKind } from '../../../kube/index/objects.ts';
+
+/** A field with a fact about an object. */
+export interface KubeColumn {
+  readonly name: string;
+  readonly kind: 'str' | 'addr';
+  /** Empty: the field is absent. */
+  value(named: Named, index: ClusterIndex, tracked: ReadonlySet<string>): string;
+}
+
+type Value = KubeColumn['value'];
+
+/** The facts, with the end of their name, and with that in the words of OpenTelemetry. */
+const FACTS: readonly (readonly [suffix: string, otel: string, value: Value])[] = [
+  ['Namespace', 'namespace.name', ({ object }) => object.namespace],
+  ['Name', 'name', ({ object }) => object.name],
+  ['Type', 'type', ({ object }) => object.kind],
+  ['OwnerName', 'owner.name', ({ object }, index, kinds) => index.ownerOf(object, kinds).name],
+  ['OwnerType', 'owner.type', ({ object }, index, kinds) => index.ownerOf(object, kinds).kind],
+  ['NetworkName', 'net.name', ({ network }) => network],
+  ['HostIP', 'host.ip', ({ object }) => object.hostIp],
+  ['HostName', 'host.name', ({ object }) => (object.hostIp === '' ? '' : object.hostName)],
+  ['Zone', 'zone', ({ object }, index) => index.zoneOf(object)],
+];
+const HOST_IP = 'HostIP';
+const ZONE = 'Zone';
+
+const KINDS: readonly KubeKind[] = ['Node', 'Pod', 'Service'];
+
+export function columnsOf(options: {
+  readonly output: string;
+  readonly isOtel: boolean;
+  readonly addsZone: boolean;
+}): readonly KubeColumn[] {
+  const { output, isOtel, addsZone } = options;
+  const columns = FACTS.filter(([suffix]) => suffix !== ZONE || addsZone).map(
+    ([suffix, otel, value]): KubeColumn => ({
+      name: isOtel ? `${output}k8s.${otel}` : `${output}_${suffix}`,
+      kind: suffix === HOST_IP ? 'addr' : 'str',
+      value,
+    }),
+  );
+  return isOtel ? [...columns, ...KINDS.flatMap((kind) => ofKind(output, kind))] : columns;
+}
+
+/** Fields that only objects of one kind have. */
+function ofKind(output: string, kind: KubeKind): readonly KubeColumn[] {
+  const word = `${output}k8s.${kind.toLowerCase()}`;
+  const only = (one: 'name' | 'uid'): KubeColumn => ({
+    name: `${word}.${one}`,
+    kind: 'str',
+    value: ({ object }) => (object.kind === kind ? object[one] : ''),
+  });
+  return [only('name'), only('uid')];
+}
