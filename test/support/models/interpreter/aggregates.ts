@@ -56,7 +56,7 @@ export class AggregatesModel {
       const { name, groupByKeys, operationType, operationKey = '', expiryTime } = rule;
       const groups = this.#groups[index]!;
       const expiryMs =
-        Number.parseInt(expiryTime ?? this.#config.defaultExpiryTime ?? '120s') * 1000;
+        Number.parseInt(expiryTime ?? this.#config.defaultExpiryTime ?? '120s', 10) * 1000;
       for (const [id, { lastMs }] of groups) {
         if (nowMs !== undefined && lastMs + expiryMs <= nowMs) groups.delete(id);
       }
