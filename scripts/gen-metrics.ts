@@ -6,6 +6,7 @@ import { createPromMetrics } from '../src/pipeline/encode/prom/metrics.ts';
 import { createConntrackMetrics } from '../src/pipeline/extract/conntrack/metrics.ts';
 import { createGroupMetrics } from '../src/pipeline/extract/metrics.ts';
 import { createExporterMetrics } from '../src/pipeline/ingest/exporters.ts';
+import { createInterfaceMetrics } from '../src/pipeline/ingest/interfaces.ts';
 import { createSflowMetrics } from '../src/pipeline/ingest/sflow-metrics.ts';
 import { createPipelineMetrics } from '../src/pipeline/metrics.ts';
 import { createStoreMetrics } from '../src/store/duckdb/metrics.ts';
@@ -74,6 +75,7 @@ const SECTIONS: readonly (readonly [title: string, declare: readonly Declare[]])
       createPipelineMetrics,
       createExporterMetrics,
       createSflowMetrics,
+      createInterfaceMetrics,
       (metrics) => createPromMetrics(metrics, ''),
       createConntrackMetrics,
       (metrics) => createGroupMetrics(metrics, ''),

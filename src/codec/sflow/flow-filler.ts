@@ -1,3 +1,4 @@
+import { formatAddress } from '../../base/ip.ts';
 import { type BatchLayout, type Column, type FlowBatch, pushList } from '../../flow/batch.ts';
 import { setBit } from '../../flow/bits.ts';
 import { WHOLE_NUMBER_MAX } from '../../flow/field.ts';
@@ -25,6 +26,12 @@ export class DatagramFacts {
   hasAddress = false;
   /** Address that the datagram came from, for agents that give none. */
   peer = '';
+
+  /** The address of the agent, as text. */
+  agentText(): string {
+    const { buffer } = this.words;
+    return this.hasAddress ? formatAddress(new Uint8Array(buffer)) : this.peer;
+  }
 
   /** `receivedMs` is the wall clock: sFlow sends each sample at once, without its time. */
   set(sequence: number, subAgent: number, receivedMs: number): void {

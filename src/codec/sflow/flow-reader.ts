@@ -3,6 +3,7 @@ import type { BatchLayout, FlowBatch } from '../../flow/batch.ts';
 import type { DatagramOutcome, DatagramSource } from '../netflow/flow-reader.ts';
 import { type Agent, Agents } from './agents.ts';
 import { addressBytes, loadAddress, padded, word32 } from './bytes.ts';
+import { InterfaceCounters } from './counters.ts';
 import { SFLOW_ERRORS } from './errors.ts';
 import { DatagramFacts, FlowFiller } from './flow-filler.ts';
 import { Sample, type Skips } from './sample.ts';
@@ -23,6 +24,16 @@ const COUNTERS_EXPANDED = 4;
 
 /** A source of an agent as one number: its type above its index. */
 const SOURCE_TYPE = 2 ** 32;
+
+/** Takes the counters of an interface of an agent. False: they were not wanted. */
+export type TakeCounters = (agent: string, counters: InterfaceCounters) => boolean;
+
+export interface SflowReaderOptions {
+  /** Bytes and packets are multiplied by the sampling rate. */
+  readonly corrects?: boolean;
+  /** Absent: counters are passed over. */
+  readonly takeCounters?: TakeCounters;
+}
 
 /** The result of reading a datagram. The next one overwrites it. */
 export interface SflowOutcome extends DatagramOutcome {
@@ -49,9 +60,12 @@ export class SflowReader {
   readonly #facts = new DatagramFacts();
   readonly #filler: FlowFiller;
 
-  /** `corrects`: bytes and packets are multiplied by the sampling rate. */
-  constructor(layout: BatchLayout, { corrects = false }: { readonly corrects?: boolean } = {}) {
+  readonly #counters = new InterfaceCounters();
+  readonly #takeCounters: TakeCounters | undefined;
+
+  constructor(layout: BatchLayout, { corrects = false, takeCounters }: SflowReaderOptions = {}) {
     this.#filler = new FlowFiller(layout, corrects);
+    this.#takeCounters = takeCounters;
   }
 
   /** Sub-agents that are known, and data sources of them. */
@@ -139,13 +153,16 @@ export class SflowReader {
       const body = at + SAMPLE_HEAD_BYTES;
       at = body + padded(length);
       if (at > bytes.length) return first ?? SFLOW_ERRORS.truncated;
+      let problem: ErrorRow | undefined;
       if (format === FLOW || format === FLOW_EXPANDED) {
         const isExpanded = format === FLOW_EXPANDED;
-        const problem = this.#sample.read(bytes, body, body + length, isExpanded, skips);
-        const result = problem ?? this.#take(agent, room);
-        first ??= result;
-      } else if (format === COUNTERS || format === COUNTERS_EXPANDED) skips.counters++;
-      else skips.samples++;
+        problem = this.#sample.read(bytes, body, body + length, isExpanded, skips);
+        problem ??= this.#take(agent, room);
+      } else if (format === COUNTERS || format === COUNTERS_EXPANDED) {
+        const isExpanded = format === COUNTERS_EXPANDED;
+        problem = this.#readCounters(bytes, body, body + length, isExpanded, agent);
+      } else skips.samples++;
+      first ??= problem;
     }
     return first;
   }
@@ -166,5 +183,21 @@ export class SflowReader {
     if (lost === -1) return SFLOW_ERRORS.limit;
     outcome.lostSamples += lost;
     return undefined;
+  }
+  #readCounters(
+    bytes: Uint8Array,
+    at: number,
+    end: number,
+    isExpanded: boolean,
+    agent: Agent | undefined,
+  ): ErrorRow | undefined {
+    const counters = this.#counters;
+    const problem = counters.read(bytes, at, end, isExpanded);
+    // Older counts, and those of an agent that there is no room for, would not add up.
+    const isWanted = problem === undefined && counters.isThere && agent !== undefined;
+    if (!isWanted || this.#takeCounters?.(this.#facts.agentText(), counters) !== true) {
+      this.outcome.skips.counters++;
+    }
+    return problem;
   }
 }

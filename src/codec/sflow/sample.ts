@@ -50,7 +50,7 @@ const STATUS_DROPPED = 128;
 
 /** Records and headers that were passed over. */
 export interface Skips {
-  /** Counter samples. */
+  /** Counter samples without counters of an interface, or whose counters were not wanted. */
   counters: number;
   /** Samples of other formats. */
   samples: number;

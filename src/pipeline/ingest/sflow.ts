@@ -5,6 +5,7 @@ import { SflowOptions } from '../options/ingest/sflow.ts';
 import { type Source, type StageContext, type StageType, stageType } from '../stage.ts';
 import { COALESCE_MS, Datagrams } from './datagrams.ts';
 import { createExporterMetrics, type ExporterMetrics } from './exporters.ts';
+import { createInterfaceMetrics, Interfaces } from './interfaces.ts';
 import { createSflowMetrics, SflowCounts } from './sflow-metrics.ts';
 
 /** Flows from switches: sFlow by UDP. */
@@ -24,6 +25,7 @@ class SflowSource implements Source {
   readonly #context: StageContext;
   readonly #metrics: ExporterMetrics;
   readonly #counts: SflowCounts;
+  readonly #interfaces: Interfaces;
   #datagrams: Datagrams<SflowOutcome> | undefined;
 
   constructor(options: SflowOptions, context: StageContext) {
@@ -33,17 +35,26 @@ class SflowSource implements Source {
     const { metrics } = context.deps;
     this.#metrics = createExporterMetrics(metrics);
     this.#counts = new SflowCounts(this.name, createSflowMetrics(metrics));
+    this.#interfaces = new Interfaces(this.name, createInterfaceMetrics(metrics));
   }
 
   async start(inlet: Inlet): Promise<void> {
     const { port, samplingCorrection } = this.#options;
+    const { clock } = this.#context.deps;
     // Here and not at the top: pipelines without it load nothing.
     const { SflowReader } = await import('../../codec/sflow/flow-reader.ts');
+    const reader = new SflowReader(inlet.layout, {
+      corrects: samplingCorrection,
+      takeCounters: (agent, counters) =>
+        this.#interfaces.note(agent, counters, clock.monotonicMs()),
+    });
     this.#datagrams = new Datagrams(inlet, this.#context, this.#metrics, {
-      reader: new SflowReader(inlet.layout, { corrects: samplingCorrection }),
-      roomRows: 1,
+      ...{ reader, roomRows: 1 },
       note: (outcome) => this.#counts.note(outcome),
-      count: () => this.#counts.flush(),
+      count: () => {
+        this.#counts.flush();
+        this.#interfaces.sweep(clock.monotonicMs());
+      },
     });
     await this.#datagrams.start({ ...this.#options, ports: [port] });
   }

@@ -2,7 +2,14 @@ import { createSocket, type Socket } from 'node:dgram';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { systemClock } from '../../../src/base/clock.ts';
 import { octets, v4 } from '../../support/codec/netflow-bytes.ts';
-import { flowSample, part, rawHeader, sflow } from '../../support/codec/sflow-bytes.ts';
+import {
+  counterSample,
+  flowSample,
+  part,
+  rawHeader,
+  sflow,
+  words,
+} from '../../support/codec/sflow-bytes.ts';
 import { testPipeline } from '../../support/models/interpreter/setup.ts';
 import { freePort } from '../../support/processes/program.ts';
 
@@ -107,7 +114,7 @@ test('errors, gaps, lost samples and what is passed over are counted', async () 
   const send = agent();
   const withDrops = (drops: number): Buffer => flowSample({ drops }, part(1012, Buffer.alloc(4)));
   await send(octets([4, 4], [4, 0]), port);
-  await send(sflow({ sequence: 10 }, sample(1), withDrops(100), part(2, Buffer.alloc(8))), port);
+  await send(sflow({ sequence: 10 }, sample(1), withDrops(100), part(2, words(1, 3, 0))), port);
   await send(sflow({ sequence: 14 }, sample(2), withDrops(105), part(5, Buffer.alloc(8))), port);
   await send(sflow({ sequence: 15 }, flowSample({}, rawHeader(Buffer.alloc(9), 99, 7))), port);
   await expect.poll(() => ports().length, SOON).toBe(5);
@@ -124,6 +131,30 @@ test('errors, gaps, lost samples and what is passed over are counted', async () 
   for (const [kind, count] of Object.entries({ counters: 1, samples: 1, records: 2, headers: 1 })) {
     expect(text).toContain(`ingest_sflow_skipped_total{stage="in",kind="${kind}"} ${count}\n`);
   }
+});
+
+test('counters of interfaces become metrics', async () => {
+  const { port, ports, stop } = await serve();
+  const send = agent();
+  const counters = (unicast: number): Buffer =>
+    counterSample(3, [unicast * 100, unicast, 1, 1, 0, 0], [0, 0, 0, 0, 0, unicast]);
+  await send(sflow({ sequence: 1 }, counters(1000)), port);
+  await send(sflow({ sequence: 2 }, counters(1500), sample(1)), port);
+  await expect.poll(() => ports().length, SOON).toBe(1);
+  const text = await stop();
+  const labels = 'stage="in",agent="192.0.2.99",ifindex="3"';
+  for (const [name, direction, value] of [
+    ...([
+      ['octets', 'in', 50_000],
+      ['packets', 'in', 500],
+      ['errors', 'out', 500],
+      ['discards', 'out', 0],
+    ] as const),
+  ]) {
+    const series = `ingest_sflow_interface_${name}_total{${labels},direction="${direction}"}`;
+    expect(text).toContain(`${series} ${value}\n`);
+  }
+  expect(text).not.toContain('ingest_sflow_skipped_total{');
 });
 
 test('while a branch that blocks is full, datagrams are lost and counted', async () => {

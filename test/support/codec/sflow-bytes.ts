@@ -74,13 +74,39 @@ export function expandedSample(head: SampleHead, ...records: readonly Uint8Array
   return part(3, Buffer.concat([words(...numbers, head.count ?? records.length), ...records]));
 }
 
+/** Octets; unicast, multicast and broadcast packets; discards, errors. */
+export type InterfaceNumbers = readonly [number, number, number, number, number, number];
+
+/** A counter sample with the generic counters of an interface. */
+export function counterSample(
+  index: number,
+  incoming: InterfaceNumbers,
+  outgoing: InterfaceNumbers,
+): Buffer {
+  const record = words(
+    ...[index, 6, 0, 1_000_000_000, 1, 3],
+    ...[0, ...incoming, 0],
+    ...[0, ...outgoing, 0],
+  );
+  return part(2, Buffer.concat([words(1, index, 1), part(1, record)]));
+}
+
 /** The beginning of a packet; 1 is Ethernet. */
 export function rawHeader(header: Uint8Array, frameBytes = 1500, protocol = 1): Buffer {
   return part(1, Buffer.concat([words(protocol, frameBytes, 4), opaque(header)]));
 }
 
+interface TakenCounters {
+  readonly agent: string;
+  readonly index: number;
+  readonly incoming: readonly number[];
+  readonly outgoing: readonly number[];
+}
+
 export interface TestSflow {
   readonly reader: SflowReader;
+  /** Counters of interfaces that were read. */
+  readonly counters: readonly TakenCounters[];
   /** Reads a datagram; returns what became of it, with the flows as rows. */
   read(
     bytes: Uint8Array,
@@ -91,11 +117,19 @@ export interface TestSflow {
 /** A reader that fills all columns. */
 export function testSflow(corrects = false): TestSflow {
   const layout = new BatchLayout(sflowColumns());
-  const reader = new SflowReader(layout, { corrects });
+  const counters: TakenCounters[] = [];
+  const reader = new SflowReader(layout, {
+    corrects,
+    takeCounters(agent, { index, incoming, outgoing }) {
+      counters.push({ agent, index, incoming: [...incoming], outgoing: [...outgoing] });
+      return true;
+    },
+  });
   const tables = new TableSpace();
   const batch = new FlowBatch(layout, tables.current, 4096);
   return {
     reader,
+    counters,
     read(bytes, { address = '192.0.2.1', nowMs = 0, isFull = false } = {}) {
       batch.reset(tables.current);
       const room = (): FlowBatch | undefined => (isFull ? undefined : batch);

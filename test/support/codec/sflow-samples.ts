@@ -7,6 +7,7 @@ import { anyPacket } from './built-packet.ts';
 import { randomFrom } from './mutations.ts';
 import {
   address,
+  counterSample,
   expandedSample,
   flowSample,
   part,
@@ -34,7 +35,7 @@ export const SFLOW_SAMPLES: readonly Uint8Array[] = [
       part(1002, Buffer.concat([address('192.0.2.254'), words(24, 16)])),
       part(1003, Buffer.concat([address('192.0.2.253'), words(1, 2, 3, 1, 2, 2, 4, 5, 1, 6, 100)])),
     ),
-    part(2, Buffer.alloc(100)),
+    counterSample(3, [1, 2, 3, 4, 5, 6], [7, 8, 9, 10, 11, 12]),
     part(5, Buffer.alloc(20)),
   ),
 ];
@@ -45,11 +46,14 @@ export function sflowReader(): (bytes: Uint8Array, from: number, to: number) => 
   const tables = new TableSpace();
   const batch = new FlowBatch(layout, tables.current, 64);
   return (bytes, from, to) => {
-    const reader = new SflowReader(layout);
+    const taken: unknown[] = [];
+    const reader = new SflowReader(layout, {
+      takeCounters: (agent, counters) => taken.push([agent, counters]) > 0,
+    });
     tables.rotateIfFull();
     batch.reset(tables.current);
     const source = { address: '192.0.2.1', port: 1 };
     const { problem, skips } = reader.read(bytes.subarray(from, to), source, 0, 0, () => batch);
-    return `${problem?.code} ${JSON.stringify(skips)} ${JSON.stringify(rowsOf(batch))}`;
+    return JSON.stringify([problem?.code, skips, taken, rowsOf(batch)]);
   };
 }

@@ -48,8 +48,9 @@ export const SflowOptions = strictObject(
       'gives the addresses and ports of the packet inside, if the sample has them, and ' +
       'TunnelSrcAddr and TunnelDstAddr are those around it. ForwardingStatus is 128 for discarded ' +
       'packets. SamplerAddress is the address that the agent gives. At most 128 numbers of AsPath ' +
-      'and of BgpCommunities are kept. Other records and samples are passed over, and counted in ' +
-      '`ingest_sflow_skipped_total`. Sequence numbers of at most 4096 sub-agents, and lost samples ' +
+      'and of BgpCommunities are kept. Counter samples become the metrics ' +
+      '`ingest_sflow_interface_*`, of at most 1024 interfaces. Other records and samples are passed ' +
+      'over, and counted in `ingest_sflow_skipped_total`. Sequence numbers of at most 4096 sub-agents, and lost samples ' +
       'of at most 65,536 data sources, are followed for two hours after their last datagram. ' +
       'Datagrams that arrive while a branch that blocks is full are lost, and counted. ' +
       'flowlogs-pipeline has no such stage.',

@@ -246,8 +246,8 @@ describe('what is passed over', () => {
     const { rows, problem, skips } = testSflow().read(
       sflow(
         {},
-        part(2, Buffer.alloc(7)),
-        part(4, Buffer.alloc(100)),
+        part(2, words(1, 3, 0)),
+        part(4, words(1, 0, 3, 1, 4413 * 4096 + 1, 0)),
         part(5, Buffer.alloc(1)),
         part(4413 * 4096 + 1, Buffer.alloc(9)),
         flowSample({}, part(1012, Buffer.alloc(5)), part(4413 * 4096 + 3, Buffer.alloc(3))),
