@@ -32,7 +32,7 @@ export function optionsOf(stage: string): ReadonlyMap<string, string> | undefine
   return new Map(all.map(({ key, description }) => [key, description]));
 }
 
-/** deploy/reference/flowlogs-pipeline.gen.md: which of its options are the same, and which differ. */
+/** deploy/reference/flowlogs-pipeline.gen.md: its options, and what differs here. */
 export function generateCompatibility(): GeneratedFile {
   const stages = Object.entries(FLOWLOGS_PIPELINE_OPTIONS).map(([stage, keys]) => {
     const options = optionsOf(stage);
