@@ -9,6 +9,7 @@ import { conntrackExtract } from './extract/conntrack/conntrack.ts';
 import { noneExtract } from './extract/none.ts';
 import { timebasedExtract } from './extract/timebased.ts';
 import { fileChunksIngest, fileIngest, fileLoopIngest } from './ingest/file.ts';
+import { genericMapIngest } from './ingest/genericmap.ts';
 import { grpcIngest } from './ingest/grpc.ts';
 import { collectorIngest, ipfixIngest } from './ingest/ipfix.ts';
 import { kafkaIngest } from './ingest/kafka.ts';
@@ -30,6 +31,7 @@ import { storeWrite } from './write/store.ts';
 export const STAGE_TYPES: readonly StageType[] = [
   presetIngest,
   grpcIngest,
+  genericMapIngest,
   ipfixIngest,
   collectorIngest,
   kafkaIngest,
