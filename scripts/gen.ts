@@ -1,6 +1,7 @@
 /** `npm run gen` writes every generated file; `--check` only reports which are out of date. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, relative, resolve } from 'node:path';
+import { generateCompatibility } from './gen-compatibility.ts';
 import { generateConfigurationReference } from './gen-configuration.ts';
 import { generateErrorsReference } from './gen-errors.ts';
 import { generateFlowsReference } from './gen-flows.ts';
@@ -19,6 +20,7 @@ const GENERATORS: readonly (() => GeneratedFile | Promise<GeneratedFile>)[] = [
   generateMetricsReference,
   generatePipelineReference,
   generatePipelineSchema,
+  generateCompatibility,
   generateLayout,
 ];
 

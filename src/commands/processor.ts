@@ -41,28 +41,33 @@ export const processor: Command = {
   },
 
   async handler(flags, context) {
-    const file = await readPipelineFile(required(flags));
+    const own = await readPipelineFile(required(flags));
     const { config } = loadConfig(processorOptions, {
-      file: programEntries(file),
+      file: programEntries(own),
       env: context.env,
       flags,
     });
     const log = createLog(config.logLevel, context.stderr);
     const { clock, env, stdout, stderr } = context;
     const deps = { log, clock, stdout, stderr, env };
+    const { DynamicFile } = await import('./processor/dynamic.ts');
     const { compileFile, createProcessor } = await import('./processor/host.ts');
+    const dynamic = await DynamicFile.read(own, deps);
+    const file = dynamic?.document ?? own;
     if (flags.action === 'check') {
       stdout.write(compileFile(file, deps).pipeline.plan());
+      await dynamic?.stop();
       return 0;
     }
     logNodeWarnings(log, process);
     const native = loadNative(env);
     return runToEnd(context, native, async (stop) => {
-      const host = await createProcessor(file, config, { ...deps, native });
+      const host = await createProcessor(file, config, { ...deps, native, dynamic });
       const lost = growthAfter(stop.signal, () => droppedRows(host.pipeline));
       await runComponents(host.components, { stop, log, health: host.health }, async () => {
         log.info('processor is up');
-        await Promise.race([aborted(stop.signal), host.pipeline.ended ?? never()]);
+        const ends = [host.pipeline.ended, dynamic?.changed].filter((end) => end !== undefined);
+        await Promise.race([aborted(stop.signal), ...ends]);
       });
       return lost();
     });
@@ -77,8 +82,4 @@ function required(flags: Flags): Flags {
   if (flags.config !== undefined || flags.file !== undefined || hasPipeline) return flags;
   const problem = 'no pipeline: give its file, --config pipeline.yaml';
   throw new NetobservError(COMMAND_ERRORS.usage, problem);
-}
-
-function never(): Promise<never> {
-  return new Promise(() => undefined);
 }

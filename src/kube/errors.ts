@@ -26,6 +26,11 @@ export const KUBE_ERRORS = defineErrors('ERR_KUBE', {
     meaning: 'An answer of the Kubernetes API is not what its documentation says.',
     remedy: 'Check that the address is that of an API server, and not of a proxy.',
   },
+  configMap: {
+    kind: 'usage',
+    meaning: 'A ConfigMap lacks the key that is read from it.',
+    remedy: 'Correct dynamicParameters.fileName, or add the key to the ConfigMap.',
+  },
   objectTooLarge: {
     kind: 'limit',
     meaning: 'An object of Kubernetes is larger than the program reads. It is left out.',

@@ -9,7 +9,7 @@ export const PBFLOW_ERRORS = defineErrors('ERR_CODEC_PBFLOW', {
   syntax: {
     kind: 'data',
     meaning: 'A message has a tag, a wire type or a varint that no encoder writes.',
-    remedy: 'Check that the sender speaks pbflow and not another protocol.',
+    remedy: 'Check that the sender speaks the protocol of the stage, such as pbflow.',
   },
   tooLong: {
     kind: 'limit',

@@ -10,7 +10,7 @@ import { PRESET_INGESTER } from '../../pipeline/options/ingest/preset.ts';
 import { compilePipeline, type Pipeline } from '../../pipeline/pipeline.ts';
 import { STAGE_TYPES } from '../../pipeline/stages.ts';
 import { Health } from '../../telemetry/health.ts';
-import type { Log } from '../../telemetry/log.ts';
+import { createLog, type Log } from '../../telemetry/log.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
 import { type LossCount, registerProcessMetrics } from '../../telemetry/process-metrics.ts';
 import { createTelemetryServer } from '../../telemetry/server.ts';
@@ -18,7 +18,8 @@ import { countries } from '../assets.ts';
 import { readHostFile } from '../capabilities.ts';
 import { exposeCollection, keepMemorySmall } from '../daemon/memory.ts';
 import { profileServer } from '../daemon/telemetry.ts';
-import { FILE_KEYS, type ProcessorConfig } from './options.ts';
+import type { DynamicFile } from './dynamic.ts';
+import { FILE_KEYS, PART_FLAGS, type ProcessorConfig } from './options.ts';
 
 export interface ProcessorDeps {
   readonly log: Log;
@@ -40,9 +41,9 @@ export interface ProcessorHost {
 export async function createProcessor(
   file: ConfigDocument,
   config: ProcessorConfig,
-  deps: ProcessorDeps & { readonly native: Native },
+  deps: ProcessorDeps & { readonly native: Native; readonly dynamic: DynamicFile | undefined },
 ): Promise<ProcessorHost> {
-  const { log, clock, native } = deps;
+  const { log, clock, native, dynamic } = deps;
   const { pipeline, metrics } = compileFile(file, deps);
   const { suppressDefaultMetrics, disableGlobalServer, address, port, tls } =
     pipeline.metricsSettings;
@@ -65,17 +66,30 @@ export async function createProcessor(
   ];
   const trimming = keepMemorySmall({ native, log, clock, exposeCollection, read: readHostFile });
   return {
-    components: [...servers, watched(pipeline, health), trimming],
+    components: [
+      ...servers,
+      watched(pipeline, health),
+      ...(dynamic === undefined ? [] : [checked(dynamic, deps)]),
+      trimming,
+    ],
     health,
     pipeline,
   };
+}
+
+/** New parameters are tried before the processor ends for them. */
+function checked(dynamic: DynamicFile, deps: ProcessorDeps): DynamicFile {
+  const quiet = { ...deps, log: createLog('silent') };
+  dynamic.check = (file) => void compileFile(file, quiet);
+  return dynamic;
 }
 
 /** The pipeline of a file; throws every mistake, each with its place. */
 export function compileFile(file: ConfigDocument, { log, clock, stdout, env }: ProcessorDeps) {
   const { config, programKeys } = checkFile(file, STAGE_TYPES);
   for (const key of programKeys) {
-    if (FILE_KEYS[key] === undefined) log.warn({ key }, 'this key of the file has no effect');
+    if (FILE_KEYS[key] === undefined && !isPart(key))
+      log.warn({ key }, 'this key of the file has no effect');
   }
   const metrics = createMetrics(config.metricsSettings?.prefix ?? '');
   const pipeline = withPlaces(file, () => {
@@ -88,6 +102,10 @@ export function compileFile(file: ConfigDocument, { log, clock, stdout, env }: P
     throw configError(PIPELINE_ERRORS.noInput, 'pipeline', problem);
   });
   return { pipeline, metrics };
+}
+
+function isPart(key: string): boolean {
+  return (PART_FLAGS as readonly string[]).includes(key);
 }
 
 /** Ready while the pipeline runs and its sources can read. */

@@ -24,4 +24,9 @@ export const FILE_KEYS: Readonly<Record<string, string>> = {
 };
 
 /** Parts of the file that a flag of the same name replaces, as JSON or YAML. */
-export const PART_FLAGS = ['pipeline', 'parameters', 'metricsSettings'] as const;
+export const PART_FLAGS = [
+  'pipeline',
+  'parameters',
+  'metricsSettings',
+  'dynamicParameters',
+] as const;

@@ -10,7 +10,7 @@ const storeOptions = {
   data: text(
     'NETOBSERV_DATA',
     '',
-    'folder that flows are kept in; "memory" keeps them until the program ends',
+    'folder of the flows; "memory" keeps them until the program ends',
   ),
   retentionMs: duration('NETOBSERV_RETENTION', '24h', 'age at which flows are dropped'),
   storeSizeBytes: size(
@@ -26,7 +26,7 @@ const NOWHERE: ListenAddress = { host: '', port: 0 };
 const netflow: Option<ListenAddress> = {
   env: 'NETOBSERV_NETFLOW',
   type: 'string',
-  describe: 'host and port on which routers are heard: NetFlow 5 and 9 and IPFIX, by UDP',
+  describe: 'host and port for NetFlow 5, 9 and IPFIX of routers, by UDP',
   fallback: '',
   parse: (value) => (value === '' ? NOWHERE : parseListen(value)),
   wanted: 'HOST:PORT, such as 127.0.0.1:2055, or :2055 for all addresses',

@@ -1,13 +1,9 @@
+import { ANY_VALUE_TAG, FLOW_MAP_TAG } from '../../codec/json/generic-map.ts';
 import type { RecordSource } from '../../codec/records.ts';
 import { uintBytes, writeUint } from '../../codec/varint.ts';
 import type { FlowBatch } from '../../flow/batch.ts';
 import type { Encoder } from '../outlet.ts';
 import { amountOf } from '../runs.ts';
-
-/** `Flow.genericMap`, field 1: a message. */
-const GENERIC_MAP_TAG = 0x0a;
-/** `google.protobuf.Any.value`, field 2: bytes. The type's name is empty. */
-const VALUE_TAG = 0x12;
 
 /**
  * Batches → a message `genericmap.Flow` for each flow, with its JSON in an `Any`, as the collectors
@@ -49,9 +45,9 @@ function writeFlow(
   from: number,
   to: number,
 ): number {
-  bytes[at] = GENERIC_MAP_TAG;
+  bytes[at] = FLOW_MAP_TAG;
   const any = writeUint(bytes, at + 1, anyBytes(to - from));
-  bytes[any] = VALUE_TAG;
+  bytes[any] = ANY_VALUE_TAG;
   const value = writeUint(bytes, any + 1, to - from);
   bytes.set(values.subarray(from, to), value);
   return value + to - from;

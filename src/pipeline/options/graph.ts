@@ -53,7 +53,8 @@ export const MetricsSettings = strictObject(
     }),
     suppressDefaultMetrics: Type.Boolean({
       default: false,
-      description: 'Accepted for configurations of flowlogs-pipeline. Has no effect.',
+      description:
+        'Leave out the metrics of the process. Has no effect in an agent, which has its own.',
     }),
     disableGlobalServer: Type.Boolean({
       default: false,

@@ -23,7 +23,9 @@ export const MetricOptions = strictObject(
   {
     name: Type.String({ minLength: 1, description: 'Name of the metric, without the prefix.' }),
     type: word(['counter', 'gauge', 'histogram', 'agg_histogram'], {
-      description: 'Type of the metric. agg_histogram is not supported.',
+      description:
+        'Type of the metric. agg_histogram is a histogram whose value is a list of numbers, such ' +
+        'as recent_raw_values of aggregates.',
     }),
     help: optionalText('Help text of the metric. Empty: made from the other options.'),
     filters: Type.Array(Filter, {

@@ -1,8 +1,31 @@
-import { Type } from 'typebox';
+import { type Static, Type } from 'typebox';
+import { strictObject } from '../../config/schema.ts';
+import { optionalText } from './field.ts';
 
 function accepted(description: string) {
   return Type.Optional(Type.Unknown({ description: description }));
 }
+
+const DynamicParameters = strictObject(
+  {
+    namespace: optionalText('Namespace of the ConfigMap.'),
+    name: optionalText('Name of the ConfigMap. Empty: there is none.'),
+    fileName: optionalText(
+      'Key of the ConfigMap with the parameters: YAML or JSON with the list `parameters`.',
+    ),
+    kubeConfigPath: optionalText(
+      'Path of a kubeconfig file. Empty: KUBECONFIG, ~/.kube/config, or the pod’s account.',
+    ),
+  },
+  {
+    description:
+      'ConfigMap with further parameters. When they change, and are right, the processor ends in ' +
+      'order, so that it is started with the new ones; flowlogs-pipeline changes filters, subnet ' +
+      'labels and metrics while it runs. An agent does not read it.',
+  },
+);
+
+export type DynamicParameters = Static<typeof DynamicParameters>;
 
 /**
  * Keys of flowlogs-pipeline's file that configure the program around the pipeline. A processor
@@ -17,5 +40,5 @@ export const programKeys = {
   pprofAddr: accepted('Address of the server of profiles.'),
   k8scache: accepted('Server that receives the state of the cluster.'),
   perfSettings: accepted('Sizes of queues and batches.'),
-  dynamicParameters: accepted('ConfigMap with parameters that may change at run time.'),
+  dynamicParameters: Type.Optional(DynamicParameters),
 } as const;

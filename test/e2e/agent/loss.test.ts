@@ -48,7 +48,7 @@ describe.skipIf(requireRoot())('nothing is lost without being counted', () => {
   });
 
   test.each([...['1000', '10000']])(
-    '100,000 new flows a second, CACHE_MAX_FLOWS=%s: 99 %% recorded, all accounted for',
+    '100,000 new flows a second, CACHE_MAX_FLOWS=%s: 99 of 100 recorded, all accounted for',
     async (flows) => {
       await using lab = new Lab();
       const left = lab.namespace('left');

@@ -9,10 +9,16 @@ import type { BpfObject } from '../../../src/agent/loader/native.ts';
 import { createAgentMetrics } from '../../../src/agent/metrics.ts';
 import { NetobservError } from '../../../src/base/errors.ts';
 import { DnsMessage } from '../../../src/codec/dns/message.ts';
+import {
+  ANY_VALUE_TAG,
+  FLOW_MAP_TAG,
+  readGenericMap,
+} from '../../../src/codec/json/generic-map.ts';
 import { readJsonLine } from '../../../src/codec/json/reader.ts';
 import { RecordDecoder } from '../../../src/codec/pbflow/record-decoder.ts';
 import { TlsHello } from '../../../src/codec/tls/hello.ts';
 import { HelloParts } from '../../../src/codec/tls/hello-parts.ts';
+import { uintBytes, writeUint } from '../../../src/codec/varint.ts';
 import { agentColumns } from '../../../src/flow/agent-columns.ts';
 import { BatchLayout, FlowBatch } from '../../../src/flow/batch.ts';
 import { TableSpace } from '../../../src/flow/intern.ts';
@@ -148,6 +154,7 @@ export function untrustedReaders(folder: string): readonly UntrustedReader[] {
     { name: 'NetFlow and IPFIX', samples: NETFLOW_SAMPLES, read: netflowReader() },
     { name: 'sFlow', samples: SFLOW_SAMPLES, read: sflowReader() },
     { name: 'flows as JSON', samples: JSON_SAMPLES, read: coded(jsonReader()) },
+    { name: 'generic maps', samples: MAP_SAMPLES, read: coded(readMap) },
     { name: 'netlink', samples: NETLINK_SAMPLES, read: coded(readNetlink) },
     { name: 'OVSDB', samples: OVSDB_SAMPLES, read: coded(readOvsdb) },
     { name: 'BTF', samples: BTF_SAMPLES, read: readBtf },
@@ -242,6 +249,22 @@ function jsonReader(): Read {
     }
     return bounded([...failures].join(), from, to);
   };
+}
+
+const MAP_SAMPLES = ['{"Bytes":1}', `{"note":"${'x'.repeat(300)}"}`].map((text) => {
+  const any = bytesField(ANY_VALUE_TAG, Buffer.from(text));
+  return bytesField(FLOW_MAP_TAG, Buffer.concat([bytesField(0x0a, Buffer.from('type')), any]));
+});
+
+function bytesField(tag: number, value: Uint8Array): Buffer {
+  const length = Buffer.alloc(uintBytes(value.length));
+  writeUint(length, 0, value.length);
+  return Buffer.concat([Buffer.of(tag), length, value]);
+}
+
+function readMap(bytes: Uint8Array, from: number, to: number): string {
+  const json = readGenericMap(Uint8Array.from(bytes.subarray(from, to)));
+  return bounded(Buffer.from(json).toString('latin1'), from, to);
 }
 
 const NETLINK_SAMPLES = [

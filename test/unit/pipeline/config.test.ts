@@ -200,9 +200,9 @@ test.each<readonly [string, unknown, string, string]>([
   ],
   [
     'agg_histogram',
-    metric({ type: 'agg_histogram' }),
-    'ERR_PIPELINE_METRIC',
-    'metrics[0].type: agg_histogram is not supported',
+    metric({ type: 'agg_histogram', valueKey: 'Bytes' }),
+    'ERR_PIPELINE_FIELD_KIND',
+    'metrics[0].valueKey: field Bytes holds f64, but a list of numbers is needed',
   ],
   [
     'unknown metric type',

@@ -40,7 +40,8 @@ export function compileMetric(options: MetricOptions, at: MetricContext): Compil
   const { path, context } = at;
   const name = at.prefix + options.name;
   checkName(options, name, at);
-  const type = plainType(options, path);
+  const isList = options.type === 'agg_histogram';
+  const type = options.type === 'agg_histogram' ? 'histogram' : options.type;
   const labels = compileLabels(options, at);
   const filters = keyFilters(options.filters, path, (field) => context.kindOf(field));
   for (const [index, filter] of options.filters.entries()) {
@@ -65,7 +66,7 @@ export function compileMetric(options: MetricOptions, at: MetricContext): Compil
     {
       name,
       help: options.help === '' ? defaultHelp(options) : options.help,
-      type,
+      ...{ type, isList },
       valueKey: options.valueKey,
       valueScale: options.valueScale === 0 ? 1 : options.valueScale,
     },
@@ -89,19 +90,12 @@ function checkName(options: MetricOptions, name: string, at: MetricContext): voi
   }
 }
 
-function plainType(options: MetricOptions, path: string): 'counter' | 'gauge' | 'histogram' {
-  if (options.type !== 'agg_histogram') return options.type;
-  const problem =
-    'agg_histogram is not supported: use histogram, behind a stage that has the flows themselves';
-  throw configError(PIPELINE_ERRORS.metric, `${path}.type`, problem);
-}
-
 function compileLabels(options: MetricOptions, { path, context }: MetricContext): readonly Label[] {
   const labels = options.labels.map((field, index) => {
     const place = `${path}.labels[${index}]`;
     checkPlain(field, options, place, context);
     const name = Object.hasOwn(options.remap, field) ? options.remap[field]! : field;
-    if (!LABEL_NAME.test(name) || (options.type === 'histogram' && name === 'le')) {
+    if (!LABEL_NAME.test(name) || (options.type.endsWith('histogram') && name === 'le')) {
       const problem = `"${name}" cannot be a label name: give it another one in remap`;
       throw configError(PIPELINE_ERRORS.metric, place, problem);
     }
@@ -136,10 +130,17 @@ function checkPlain(
 }
 
 const NUMERIC: readonly (FieldKind | undefined)[] = ['u8', 'u16', 'u32', 'f64', 'any', undefined];
+const NUMBERS: readonly (FieldKind | undefined)[] = ['list<u32>', 'any', undefined];
 
 function checkValue(options: MetricOptions, path: string, kind: FieldKind | undefined): void {
-  if (NUMERIC.includes(kind)) return;
-  const problem = `field ${options.valueKey} holds ${kind}, but a number is needed`;
+  const isList = options.type === 'agg_histogram';
+  if (isList && options.valueKey === '') {
+    const problem = 'agg_histogram needs a field with a list of numbers';
+    throw configError(PIPELINE_ERRORS.metric, `${path}.valueKey`, problem);
+  }
+  if ((isList ? NUMBERS : NUMERIC).includes(kind)) return;
+  const wanted = isList ? 'a list of numbers' : 'a number';
+  const problem = `field ${options.valueKey} holds ${kind}, but ${wanted} is needed`;
   throw configError(PIPELINE_ERRORS.fieldKind, `${path}.valueKey`, problem);
 }
 

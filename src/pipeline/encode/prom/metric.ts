@@ -9,6 +9,8 @@ export interface FlowMetricSpec {
   readonly name: string;
   readonly help: string;
   readonly type: 'counter' | 'gauge' | 'histogram';
+  /** The value is a list: each of its numbers is one. */
+  readonly isList: boolean;
   /** Empty: every flow counts 1. */
   readonly valueKey: string;
   readonly valueScale: number;
@@ -106,6 +108,7 @@ export class SeriesMetric {
     if (valueKey === '') return count;
     if (!batch.has(valueKey)) return 0;
     const column = batch.column(valueKey);
+    if (this.spec.isList) return this.#withList(column, rows, count);
     if (column.kind === 'any') return this.#withNumber(column.values, rows, count);
     if (!('present' in column)) return 0;
     const { present } = column;
@@ -143,6 +146,48 @@ export class SeriesMetric {
     return left;
   }
 
+  #withList(column: Column, rows: Uint32Array, count: number): number {
+    let left = 0;
+    let bad = 0;
+    for (let i = 0; i < count; i++) {
+      const row = rows[i]!;
+      if (column.kind === 'list<u32>') {
+        if (column.offsets[row + 1]! > column.offsets[row]!) rows[left++] = row;
+      } else if (column.kind === 'any') {
+        const value = column.values[row];
+        if (Array.isArray(value)) rows[left++] = row;
+        else if (value !== undefined) bad++;
+      }
+    }
+    if (bad > 0) this.#onBadValue(bad);
+    return left;
+  }
+
+  /** Adds each number of the lists. Only aggregates make such lists, a few every some seconds. */
+  #accumulateLists(column: Column, rows: Uint32Array, slots: Int32Array, count: number): void {
+    const { valueScale } = this.spec;
+    const one = { slots: new Int32Array(1), values: new Float64Array(1) };
+    this.#accumulator.reserve(this.group.tuples.capacity);
+    let bad = 0;
+    const add = (value: unknown): void => {
+      if (typeof value !== 'number' || !(value >= 0)) {
+        bad++;
+        return;
+      }
+      one.values[0] = value / valueScale;
+      this.#accumulator.add(one.slots, one.values, 1);
+    };
+    for (let i = 0; i < count; i++) {
+      const row = rows[i]!;
+      one.slots[0] = slots[i]!;
+      if (column.kind === 'any') (column.values[row] as readonly unknown[]).forEach(add);
+      else if (column.kind === 'list<u32>') {
+        column.values.subarray(column.offsets[row], column.offsets[row + 1]).forEach(add);
+      }
+    }
+    if (bad > 0) this.#onBadValue(bad);
+  }
+
   #accumulate(
     batch: FlowBatch,
     rows: Uint32Array,
@@ -152,7 +197,11 @@ export class SeriesMetric {
   ): void {
     if (scratch.values.length < count) scratch.values = new Float64Array(count * 2);
     const { values } = scratch;
-    const { valueKey, valueScale } = this.spec;
+    const { valueKey, valueScale, isList } = this.spec;
+    if (isList) {
+      this.#accumulateLists(batch.column(valueKey), rows, slots, count);
+      return;
+    }
     if (valueKey === '') values.fill(1 / valueScale, 0, count);
     else gather(batch.column(valueKey), rows, count, valueScale, values);
     this.#accumulator.reserve(this.group.tuples.capacity);

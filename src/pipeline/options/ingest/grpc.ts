@@ -2,28 +2,28 @@ import { type Static, Type } from 'typebox';
 import { strictObject } from '../../../config/schema.ts';
 import { optionalText } from '../field.ts';
 
-export const GrpcOptions = strictObject(
-  {
-    port: Type.Integer({ minimum: 1, maximum: 65_535, description: 'Port of the server.' }),
-    address: optionalText('Address of the server. Empty: all addresses.'),
-    bufferLength: Type.Integer({
-      minimum: 1,
-      maximum: 100_000,
-      default: 100,
-      description:
-        'Calls that may wait while branches that block are full. Further calls are refused, and ' +
-        'agents repeat them.',
-    }),
-    certPath: optionalText('File with the certificate of the server, in PEM. Empty: without TLS.'),
-    keyPath: optionalText('File with the key of the certificate, in PEM.'),
-    clientCAPath: optionalText(
-      'File with the authorities of clients’ certificates, in PEM. Not empty: clients must have one.',
-    ),
-  },
-  {
-    description: 'Takes flows from agents, by gRPC (pbflow).',
-    examples: [{ port: 2055, certPath: '/var/tls/tls.crt', keyPath: '/var/tls/tls.key' }],
-  },
-);
+/** Keys of a server for flows by gRPC. */
+export const grpcServerKeys = {
+  port: Type.Integer({ minimum: 1, maximum: 65_535, description: 'Port of the server.' }),
+  address: optionalText('Address of the server. Empty: all addresses.'),
+  bufferLength: Type.Integer({
+    minimum: 1,
+    maximum: 100_000,
+    default: 100,
+    description:
+      'Calls that may wait while branches that block are full. Further calls are refused, and ' +
+      'agents repeat them.',
+  }),
+  certPath: optionalText('File with the certificate of the server, in PEM. Empty: without TLS.'),
+  keyPath: optionalText('File with the key of the certificate, in PEM.'),
+  clientCAPath: optionalText(
+    'File with the authorities of clients’ certificates, in PEM. Not empty: clients must have one.',
+  ),
+};
+
+export const GrpcOptions = strictObject(grpcServerKeys, {
+  description: 'Takes flows from agents, by gRPC (pbflow).',
+  examples: [{ port: 2055, certPath: '/var/tls/tls.crt', keyPath: '/var/tls/tls.key' }],
+});
 
 export type GrpcOptions = Static<typeof GrpcOptions>;

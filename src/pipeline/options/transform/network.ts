@@ -101,8 +101,13 @@ const SubnetLabel = strictObject(
   {
     name: Type.String({ description: 'The label. An empty label excludes its networks.' }),
     cidrs: Type.Array(Type.String(), {
+      default: [],
       description: 'Networks that get the label, such as 10.0.0.0/8 or fd00::/8.',
     }),
+    file: optionalText(
+      'File with further networks: all that stand in its text, such as one in a line, or in the ' +
+        'JSON that cloud providers publish. It is read again when it changes.',
+    ),
   },
   { description: 'A label and its networks.' },
 );

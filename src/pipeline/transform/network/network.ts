@@ -45,7 +45,7 @@ export const networkTransform: StageType = stageType({
   schema: NetworkOptions,
   create(options, context) {
     const problems = new ConfigProblems();
-    const labels = problems.attempt(() => new SubnetLabels(options.subnetLabels, context.path));
+    const labels = problems.attempt(() => new SubnetLabels(options.subnetLabels, context));
     // Each file is read once, when a rule needs it.
     let names: ServiceNames | undefined;
     const serviceNames = (): ServiceNames => {
@@ -54,7 +54,7 @@ export const networkTransform: StageType = stageType({
     };
     const facts = {
       ...{ options, serviceNames, database: databasesOf(context) },
-      labels: labels ?? new SubnetLabels([], context.path),
+      labels: labels ?? new SubnetLabels([], context),
     };
     const transforms = problems.attempt(() => makeRules(RULES, options.rules, context, facts));
     problems.throwAll();

@@ -173,6 +173,40 @@ test('no series beyond maxMetrics, over all metrics of the stage; what is left o
   expect(samples.get('metrics_dropped{stage="p"}')).toBe(1);
 });
 
+test('agg_histogram observes each number of a list; what is none is counted', async () => {
+  const { pipeline, metrics } = await start({
+    metrics: [
+      counter({
+        name: 'sizes',
+        type: 'agg_histogram',
+        valueKey: 'NetworkEvents',
+        valueScale: 10,
+        labels: ['Proto'],
+        buckets: [1, 10],
+      }),
+    ],
+  });
+  emit(pipeline, [
+    { Proto: 6, NetworkEvents: [5, 50, 500] },
+    { Proto: 17, NetworkEvents: [5] },
+    { Proto: 6, NetworkEvents: [7, 'x', -1] },
+    { Proto: 6, NetworkEvents: { a: 1 } },
+    { Proto: 6 },
+  ]);
+  const samples = parseSamples(await metrics.registry.metrics());
+  const own = [...samples].filter(([key]) => key.startsWith('sizes') && key.includes('"6"'));
+  expect(own).toEqual([
+    ['sizes_bucket{Proto="6",le="1"}', 2],
+    ['sizes_bucket{Proto="6",le="10"}', 3],
+    ['sizes_bucket{Proto="6",le="+Inf"}', 4],
+    ['sizes_sum{Proto="6"}', 56.2],
+    ['sizes_count{Proto="6"}', 4],
+  ]);
+  const bad = 'encode_prom_errors{error="ValueConversionError",key="p",metric="sizes"}';
+  const errors = [...samples].filter(([key]) => key.startsWith('encode_prom_errors'));
+  expect(errors).toEqual([[bad, 3]]);
+});
+
 test('flattened maps count by their keys, and filters take single elements out', async () => {
   const { pipeline, metrics } = await start({
     metrics: [

@@ -1,0 +1,6 @@
+import { strictObject } from '../../../config/schema.ts';
+
+export const NoneOptions = strictObject(
+  {},
+  { description: 'Passes flows on as they are.', examples: [{}] },
+);
