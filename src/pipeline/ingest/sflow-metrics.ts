@@ -9,8 +9,8 @@ export function createSflowMetrics(metrics: Metrics) {
       'ingest_sflow_skipped_total',
       'Parts of sFlow datagrams that were passed over, by kind: `counters`, counter samples ' +
         'without counters of an interface, late ones, and those of interfaces without room; ' +
-        '`samples`, samples in other formats; `records`, records of flow samples in other formats; ' +
-        ' `headers`, packets whose link layer is neither Ethernet nor IP',
+        '`samples`, samples in other formats; `records`, records of flow samples in other ' +
+        'formats; `headers`, packets whose link layer is neither Ethernet nor IP',
       ['stage', 'kind'],
     ),
     lost: metrics.counter(
