@@ -44,7 +44,8 @@ export const SflowOptions = strictObject(
       'flow, with the time of its arrival, as sFlow gives none. Its fields come from the beginning ' +
       'of the packet (Ethernet, VLAN tags, MPLS labels, IPv4, IPv6, TCP, UDP, SCTP, ICMP) or from ' +
       'the records that agents make of it, and from those for switches, routers and gateways; a key ' +
-      'that the sample does not have is absent. A packet in a VXLAN, Geneve, GRE or IP-in-IP tunnel ' +
+      'that the sample does not have is absent. Bytes is the length of the frame on the wire, for ' +
+      'Ethernet with its check sequence of 4 octets. A packet in a VXLAN, Geneve, GRE or IP-in-IP tunnel ' +
       'gives the addresses and ports of the packet inside, if the sample has them, and ' +
       'TunnelSrcAddr and TunnelDstAddr are those around it. ForwardingStatus is 128 for discarded ' +
       'packets. SamplerAddress is the address that the agent gives. At most 128 numbers of AsPath ' +
