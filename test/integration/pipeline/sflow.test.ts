@@ -112,7 +112,8 @@ test('thousands of datagrams, in order', async () => {
 test('errors, gaps, lost samples and what is passed over are counted', async () => {
   const { port, ports, stop } = await serve();
   const send = agent();
-  const withDrops = (drops: number): Buffer => flowSample({ drops }, part(1012, Buffer.alloc(4)));
+  const withDrops = (drops: number): Buffer =>
+    flowSample({ drops, source: [0, 9] }, part(1012, Buffer.alloc(4)));
   await send(octets([4, 4], [4, 0]), port);
   await send(sflow({ sequence: 10 }, sample(1), withDrops(100), part(2, words(1, 3, 0))), port);
   await send(sflow({ sequence: 14 }, sample(2), withDrops(105), part(5, Buffer.alloc(8))), port);

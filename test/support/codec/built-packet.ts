@@ -231,7 +231,7 @@ function addV6(packet: BuiltPacket, random: Random, payload: Payload, fragment: 
   addPayload(packet, payload, (fragment?.[1] ?? 0) === 0);
 }
 
-/** What a packet carries, and on which link it does. */
+/** Adds the headers below the payload: Ethernet if wanted, and IP. */
 function addPacket(packet: BuiltPacket, random: Random, isEthernet: boolean, payload?: Payload) {
   const isV6 = random() % 2 === 0;
   const type = isV6 ? 0x86dd : 0x0800;
