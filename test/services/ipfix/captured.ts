@@ -41,7 +41,8 @@ function packet({ SrcAddr, DstAddr, SrcPort, DstPort, Bytes, Packets }: Sent): B
   ]);
 }
 
-export function captureFile(): Buffer {
+/** The packets of the flows. */
+export function captureFile(flows: readonly Sent[] = SENT): Buffer {
   const header = Buffer.alloc(24);
   header.writeUInt32LE(0xa1b2c3d4, 0);
   header.writeUInt16LE(2, 4);
@@ -49,7 +50,7 @@ export function captureFile(): Buffer {
   header.writeUInt32LE(65_535, 16);
   header.writeUInt32LE(1, 20);
   const seconds = Math.floor(Date.now() / 1000) - 5;
-  const records = SENT.flatMap((flow) =>
+  const records = flows.flatMap((flow) =>
     Array.from({ length: flow.Packets }, () => {
       const frame = packet(flow);
       const head = Buffer.alloc(16);
