@@ -72,7 +72,7 @@ describe.skipIf(requireRoot())('nothing is lost without being counted', () => {
     const { left, pair } = pairOf(lab);
     const data = join(folder, `terminated-${timeout}`);
     const args = ['--interfaces', pair.a, '--cache-max-flows', '50000'];
-    const flows = 10_000;
+    const flows = 20_000;
     let sending: Promise<number>;
     let sentBefore: number;
     {
@@ -94,7 +94,8 @@ describe.skipIf(requireRoot())('nothing is lost without being counted', () => {
     const { left, pair } = pairOf(lab);
     const data = join(folder, 'killed');
     const args = ['--interfaces', pair.a, '--cache-active-timeout', '100ms'];
-    const flows = 6000;
+    // They take four times as long as it takes to find flows that are durable.
+    const flows = 12_000;
     let sending: Promise<number>;
     let durable: number;
     {
