@@ -6,6 +6,8 @@ import { createPromMetrics } from '../src/pipeline/encode/prom/metrics.ts';
 import { createConntrackMetrics } from '../src/pipeline/extract/conntrack/metrics.ts';
 import { createGroupMetrics } from '../src/pipeline/extract/metrics.ts';
 import { createExporterMetrics } from '../src/pipeline/ingest/exporters.ts';
+import { createInterfaceMetrics } from '../src/pipeline/ingest/interfaces.ts';
+import { createSflowMetrics } from '../src/pipeline/ingest/sflow-metrics.ts';
 import { createPipelineMetrics } from '../src/pipeline/metrics.ts';
 import { createStoreMetrics } from '../src/store/duckdb/metrics.ts';
 import { createConnectionMetrics } from '../src/telemetry/connections.ts';
@@ -72,6 +74,8 @@ const SECTIONS: readonly (readonly [title: string, declare: readonly Declare[]])
     [
       createPipelineMetrics,
       createExporterMetrics,
+      createSflowMetrics,
+      createInterfaceMetrics,
       (metrics) => createPromMetrics(metrics, ''),
       createConntrackMetrics,
       (metrics) => createGroupMetrics(metrics, ''),

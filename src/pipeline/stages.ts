@@ -14,6 +14,7 @@ import { grpcIngest } from './ingest/grpc.ts';
 import { collectorIngest, ipfixIngest } from './ingest/ipfix.ts';
 import { kafkaIngest } from './ingest/kafka.ts';
 import { presetIngest } from './ingest/preset.ts';
+import { sflowIngest } from './ingest/sflow.ts';
 import { stdinIngest } from './ingest/stdin.ts';
 import { syntheticIngest } from './ingest/synthetic.ts';
 import type { StageType } from './stage.ts';
@@ -34,6 +35,7 @@ export const STAGE_TYPES: readonly StageType[] = [
   genericMapIngest,
   ipfixIngest,
   collectorIngest,
+  sflowIngest,
   kafkaIngest,
   fileIngest,
   fileChunksIngest,

@@ -17,11 +17,11 @@ const MS_PER_S = 1000;
 const MS_PER_NS = 1e-6;
 
 /** Datagrams that come later than this many units after their successors begin a new sequence. */
-const LATE_MAX = 10_000;
+export const LATE_MAX = 10_000;
 /** A larger step is a new sequence, not a gap. */
-const GAP_MAX = 1_000_000;
+export const GAP_MAX = 1_000_000;
 /** An uptime that falls by more than this is that of an exporter that started again. */
-const RESTART_MS = 60_000;
+export const RESTART_MS = 60_000;
 
 /** Rows that a batch has room for when it is given to the reader: both flows of a biflow. */
 export const ROOM_MIN_ROWS = 2;

@@ -14,7 +14,7 @@ interface Extra {
  * agents report as well (addresses, ports, counters, times) are in the other families.
  */
 export const netflowFields: readonly FieldSpec[] = [
-  row('Type', 'str', 'Protocol that brought the flow, such as NETFLOW_V9 or IPFIX.', {
+  row('Type', 'str', 'Protocol that brought the flow, such as NETFLOW_V9, IPFIX or SFLOW_5.', {
     cardinality: 'fine',
   }),
   row('SequenceNum', 'u32', 'Sequence number of the datagram.', { cardinality: 'avoid' }),
@@ -23,7 +23,12 @@ export const netflowFields: readonly FieldSpec[] = [
     ipfix: ['samplingInterval', 34],
     cardinality: 'fine',
   }),
-  row('SamplerAddress', 'addr', 'Address that the datagram came from.', { cardinality: 'fine' }),
+  row(
+    'SamplerAddress',
+    'addr',
+    'Address that the datagram came from; for sFlow, the address that the agent gives.',
+    { cardinality: 'fine' },
+  ),
   row('TimeFlowStart', 'f64', 'Time of the first packet, in whole seconds.', {
     unit: 'epoch-seconds',
     ipfix: ['flowStartSeconds', 150],

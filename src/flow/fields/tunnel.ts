@@ -9,7 +9,7 @@ export const tunnelFields: readonly FieldSpec[] = [
     ...shared,
     name: 'TunnelType',
     kind: 'str',
-    meaning: 'Tunnel around the flow: `vxlan` or `geneve`.',
+    meaning: 'Tunnel around the flow: `vxlan` or `geneve`; from sFlow also `gre` or `ipip`.',
     proto: { path: 'tunnel_type', numbers: [150], context: 'tunnelType' },
     cardinality: 'fine',
     otel: 'tunnel.type',

@@ -22,7 +22,7 @@ export function createExporterMetrics(metrics: Metrics) {
     ),
     missing: metrics.counter(
       'ingest_exporter_missing_total',
-      'Flows (NetFlow 5, IPFIX) or datagrams (NetFlow 9) that had not come yet when a datagram ' +
+      'Flows (NetFlow 5, IPFIX) or datagrams (NetFlow 9, sFlow) that had not come yet when one ' +
         'with a later sequence number came, by exporter',
       [...labels, 'unit'],
     ),

@@ -32,6 +32,7 @@ import { addressMessage, linkMessage } from '../kernel/netlink-messages.ts';
 import { edns, FIRST_NAME, labels, message, name, pointer, Type } from './dns-message.ts';
 import { NETFLOW_SAMPLES, netflowReader } from './netflow-samples.ts';
 import { goodMessages } from './pbflow-fuzz.ts';
+import { SFLOW_SAMPLES, sflowReader } from './sflow-samples.ts';
 import { clientHello, record, serverHello, ssl2Hello } from './tls-hello.ts';
 
 /** Readers of bytes from outside: samples for mutations, and the results as text. */
@@ -151,6 +152,7 @@ export function untrustedReaders(folder: string): readonly UntrustedReader[] {
     { name: 'messages of the ring', samples: RING_SAMPLES, read: ringReader() },
     { name: 'pbflow', samples: goodMessages(1), read: coded(pbflowReader()) },
     { name: 'NetFlow and IPFIX', samples: NETFLOW_SAMPLES, read: netflowReader() },
+    { name: 'sFlow', samples: SFLOW_SAMPLES, read: sflowReader() },
     { name: 'flows as JSON', samples: JSON_SAMPLES, read: coded(jsonReader()) },
     { name: 'generic maps', samples: MAP_SAMPLES, read: coded(readMap) },
     { name: 'netlink', samples: NETLINK_SAMPLES, read: coded(readNetlink) },

@@ -1,0 +1,78 @@
+import { littleWord, loadV4, loadV6 } from './bytes.ts';
+import { MPLS_NUMBERS, PACKET, PACKET_NUMBERS } from './columns.ts';
+
+/** Places of the two addresses in `Packet.words`. */
+export const SRC_WORDS = 0;
+export const DST_WORDS = 4;
+
+/** The flags of TCP's header; further bits of `TcpFlags` stand for two flags in one packet. */
+export const TCP_FLAG_BITS = 0xff;
+
+/** Bits of the type of service below the code point. */
+const ECN_BITS = 2;
+
+const MAC_BYTES = 6;
+
+/** The headers of one packet, in the form of columns. One object serves all packets. */
+export class Packet {
+  readonly numbers = new Float64Array(PACKET_NUMBERS.length).fill(Number.NaN);
+  /** Addresses in the form of the intern table: source, destination. */
+  readonly words = new Uint32Array(8);
+  hasAddresses = false;
+  /** MACs in the form of the intern table: low and high of the source, of the destination. */
+  readonly macs = new Uint32Array(4);
+  hasMacs = false;
+
+  clear(): void {
+    this.numbers.fill(Number.NaN);
+    this.hasAddresses = false;
+    this.hasMacs = false;
+  }
+
+  /** The MACs at two places. */
+  setMacs(bytes: Uint8Array, source: number, destination: number): void {
+    const { macs } = this;
+    macs[0] = littleWord(bytes, source);
+    macs[1] = bytes[source + 4]! | (bytes[source + MAC_BYTES - 1]! << 8);
+    macs[2] = littleWord(bytes, destination);
+    macs[3] = bytes[destination + 4]! | (bytes[destination + MAC_BYTES - 1]! << 8);
+    this.hasMacs = true;
+  }
+
+  /** The addresses of IPv4 at `at`, source first. */
+  setV4(bytes: Uint8Array, at: number): void {
+    loadV4(this.words, SRC_WORDS, bytes, at);
+    loadV4(this.words, DST_WORDS, bytes, at + 4);
+    this.hasAddresses = true;
+  }
+
+  /** The addresses of IPv6 at `at`, source first. */
+  setV6(bytes: Uint8Array, at: number): void {
+    loadV6(this.words, SRC_WORDS, bytes, at);
+    loadV6(this.words, DST_WORDS, bytes, at + 16);
+    this.hasAddresses = true;
+  }
+
+  /** Type of service of IPv4, or traffic class of IPv6. */
+  setTos(tos: number): void {
+    this.numbers[PACKET.IpTos] = tos;
+    this.numbers[PACKET.Dscp] = tos >> ECN_BITS;
+  }
+
+  /**
+   * Takes over the link of the packet around it: the outermost tag and labels, and MACs if it has
+   * none itself.
+   */
+  wrapIn(outer: Packet): void {
+    if (!this.hasMacs && outer.hasMacs) {
+      this.macs.set(outer.macs);
+      this.hasMacs = true;
+    }
+    const vlan = outer.numbers[PACKET.VlanId]!;
+    if (!Number.isNaN(vlan)) this.numbers[PACKET.VlanId] = vlan;
+    if (Number.isNaN(outer.numbers[PACKET.HasMpls]!)) return;
+    for (let slot = 0; slot < MPLS_NUMBERS.length; slot++) {
+      this.numbers[slot] = outer.numbers[slot]!;
+    }
+  }
+}

@@ -1,0 +1,169 @@
+import type { DatagramOutcome, DatagramSource } from '../../codec/netflow/flow-reader.ts';
+import type { FlowBatch } from '../../flow/batch.ts';
+import type { UdpPeer, UdpReceiver } from '../../net/udp/receiver.ts';
+import type { Inlet } from '../graph/inlet.ts';
+import type { StageContext } from '../stage.ts';
+import { type ExporterMetrics, Exporters } from './exporters.ts';
+
+/** How long the flows of few datagrams wait for others, milliseconds. */
+export const COALESCE_MS = 20;
+/** Between two looks at the kernel's counters, milliseconds. */
+const COUNT_PERIOD_MS = 5000;
+
+/** Reads datagrams into batches. */
+export interface DatagramReader<Outcome extends DatagramOutcome> {
+  read(
+    bytes: Uint8Array,
+    source: DatagramSource,
+    receivedMs: number,
+    nowMs: number,
+    room: () => FlowBatch | undefined,
+  ): Outcome;
+  takeMisfits(report: (field: string, values: number) => void): void;
+}
+
+export interface DatagramsOptions {
+  readonly hostName: string;
+  readonly ports: readonly number[];
+  readonly sockets: number;
+  readonly receiveBufferBytes: number;
+}
+
+/** The part of a stage that depends on its protocol. */
+export interface DatagramsHooks<Outcome extends DatagramOutcome> {
+  readonly reader: DatagramReader<Outcome>;
+  /** Rows that a batch has room for when it is given to the reader. */
+  readonly roomRows: number;
+  /** Called after each datagram. */
+  readonly note?: (outcome: Outcome) => void;
+  /** Called every few seconds, and at the end, for counters that are not kept per datagram. */
+  readonly count?: () => void;
+}
+
+/**
+ * Datagrams from UDP ports to an inlet, with the counters of their exporters. All datagrams of one
+ * turn of the event loop share a batch.
+ */
+export class Datagrams<Outcome extends DatagramOutcome> {
+  readonly #context: StageContext;
+  readonly #metrics: ExporterMetrics;
+  readonly #hooks: DatagramsHooks<Outcome>;
+  readonly #inlet: Inlet;
+  readonly #exporters: Exporters;
+  #receivers: readonly UdpReceiver[] = [];
+  #batch: FlowBatch | undefined;
+  #willFlush = false;
+  #timer: Disposable | undefined;
+  #kernelDrops = 0;
+  #hasWarned = false;
+
+  constructor(
+    inlet: Inlet,
+    context: StageContext,
+    metrics: ExporterMetrics,
+    hooks: DatagramsHooks<Outcome>,
+  ) {
+    this.#inlet = inlet;
+    this.#context = context;
+    this.#metrics = metrics;
+    this.#hooks = hooks;
+    this.#exporters = new Exporters(context.name, metrics);
+  }
+
+  /** Opens the ports; rejects with `ERR_NET_LISTEN`, and then no port is open. */
+  async start({ hostName, ports, sockets, receiveBufferBytes }: DatagramsOptions): Promise<void> {
+    const { clock, log } = this.#context.deps;
+    // Here and not at the top: pipelines of agents do without it.
+    const { UdpReceiver: Made } = await import('../../net/udp/receiver.ts');
+    const deps = {
+      log: log.child({ component: 'pipeline', stage: this.#context.name }),
+      take: (bytes: Uint8Array, peer: UdpPeer) => this.#take(bytes, peer),
+    };
+    const host = hostName === '' ? '0.0.0.0' : hostName;
+    this.#receivers = ports.map(
+      (port) => new Made({ host, port, sockets, bufferBytes: receiveBufferBytes }, deps),
+    );
+    try {
+      for (const receiver of this.#receivers) await receiver.start();
+    } catch (error) {
+      for (const receiver of this.#receivers) receiver.stop();
+      throw error;
+    }
+    this.#timer = clock.every(COUNT_PERIOD_MS, () => this.#count());
+  }
+
+  stop(): void {
+    this.#timer?.[Symbol.dispose]();
+    if (this.#receivers.length > 0) this.#count();
+    for (const receiver of this.#receivers) receiver.stop();
+    this.#receivers = [];
+    this.#emit();
+  }
+
+  #take(bytes: Uint8Array, peer: UdpPeer): void {
+    const stage = this.#context.name;
+    const { clock } = this.#context.deps;
+    // A datagram cannot wait. It is read in any case: templates and counts come rarely.
+    const isFull = this.#inlet.whenReady() !== undefined;
+    const { reader, note } = this.#hooks;
+    const outcome = reader.read(bytes, peer, clock.nowMs(), clock.monotonicMs(), () =>
+      isFull ? undefined : this.#room(),
+    );
+    this.#exporters.count(peer.address, outcome);
+    note?.(outcome);
+    if (outcome.lost > 0) this.#metrics.lost.inc({ stage, reason: 'full' });
+    if (outcome.problem === undefined) return;
+    this.#context.counts.ingestError('decode', outcome.problem.code);
+    if (this.#hasWarned) return;
+    this.#hasWarned = true;
+    this.#context.deps.log.warn(
+      {
+        ...{ component: 'pipeline', stage, exporter: peer.address },
+        error: outcome.problem.meaning,
+      },
+      'a datagram is not read to its end, and so are others like it; ingest_errors counts them',
+    );
+  }
+
+  #room(): FlowBatch {
+    const open = this.#batch;
+    if (open !== undefined && open.capacity - open.length >= this.#hooks.roomRows) return open;
+    this.#emit();
+    const batch = this.#inlet.take();
+    this.#batch = batch;
+    if (!this.#willFlush) {
+      this.#willFlush = true;
+      setImmediate(() => {
+        this.#willFlush = false;
+        this.#emit();
+      });
+    }
+    return batch;
+  }
+
+  #emit(): void {
+    const batch = this.#batch;
+    this.#batch = undefined;
+    if (batch === undefined) return;
+    if (batch.length === 0) {
+      this.#inlet.recycle(batch);
+      return;
+    }
+    this.#context.counts.ingested(batch.length);
+    this.#inlet.emit(batch);
+  }
+
+  #count(): void {
+    const stage = this.#context.name;
+    const { reader, count } = this.#hooks;
+    this.#exporters.flush();
+    reader.takeMisfits((field, values) => this.#context.counts.unconverted(field, values));
+    count?.();
+    let drops = 0;
+    for (const receiver of this.#receivers) drops += receiver.kernelDrops();
+    if (drops > this.#kernelDrops) {
+      this.#metrics.lost.inc({ stage, reason: 'kernel' }, drops - this.#kernelDrops);
+    }
+    this.#kernelDrops = drops;
+  }
+}
