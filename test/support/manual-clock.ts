@@ -6,11 +6,16 @@ interface Timer {
   readonly fire: () => void;
 }
 
-/** A clock that moves only on request; sleepers and periodic calls come due in order. */
+/**
+ * A clock that moves only on request. By `advance`, sleepers and periodic calls come due in order;
+ * with `now` and `tick`, a test decides when the periodic calls come.
+ */
 export class ManualClock implements Clock {
   #nowMs: number;
   readonly #startMs: number;
   readonly #timers = new Set<Timer>();
+  /** Amount by which the wall clock is set forward, milliseconds. */
+  setByMs = 0;
 
   constructor(startMs = 1_700_000_000_000) {
     this.#nowMs = startMs;
@@ -22,8 +27,17 @@ export class ManualClock implements Clock {
     return this.#timers.size;
   }
 
-  nowMs(): number {
+  /** Time of both clocks, unless the wall clock is set. Setting it makes nothing come due. */
+  get now(): number {
     return this.#nowMs;
+  }
+
+  set now(ms: number) {
+    this.#nowMs = ms;
+  }
+
+  nowMs(): number {
+    return this.#nowMs + this.setByMs;
   }
 
   monotonicMs(): number {
@@ -54,6 +68,11 @@ export class ManualClock implements Clock {
     const timer: Timer = { dueMs: this.#nowMs + ms, everyMs: ms, fire: tick };
     this.#timers.add(timer);
     return { [Symbol.dispose]: () => this.#timers.delete(timer) };
+  }
+
+  /** Makes each periodic call once, whatever its period. */
+  tick(): void {
+    for (const { everyMs, fire } of [...this.#timers]) if (everyMs !== undefined) fire();
   }
 
   /** Advances by `ms`; promises settled on the way have run when this resolves. */

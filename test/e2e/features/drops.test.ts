@@ -304,14 +304,14 @@ describe.skipIf(requireRoot())('drops', () => {
 
       await lab.cast(client, TO_SERVER);
 
-      // Packets that the device received and that went no further.
+      // The device received them (and maybe messages of IPv6 neighbours); they went no further.
       const received = lab.counters(server, far).rxPackets - before;
       const [flow] = await dropped();
-      expect(received).toBe(COUNT);
+      expect(received).toBeGreaterThanOrEqual(COUNT);
       expect(lab.snmp(server, 'Udp', 'NoPorts')).toBe(0);
       expect(flow).toMatchObject({
-        Packets: received,
-        PktDropPackets: received,
+        Packets: COUNT,
+        PktDropPackets: COUNT,
         PktDropLatestDropCause: 'SKB_DROP_REASON_TC_INGRESS',
       });
     } finally {

@@ -77,7 +77,7 @@ describe.skipIf(requireRoot())('nothing is lost without being counted', () => {
     let sentBefore: number;
     {
       await using _up = await startUp([...args, '--cache-active-timeout', timeout], data);
-      sending = lab.sweep(left, pair.a, { flows, perSecond: 4000 });
+      sending = lab.sweep(left, pair.a, { flows, perSecond: 2500 });
       await expect.poll(() => pair.counted().packets, SOON).toBeGreaterThan(2000);
       sentBefore = pair.counted().packets;
     }
@@ -94,7 +94,8 @@ describe.skipIf(requireRoot())('nothing is lost without being counted', () => {
     const { left, pair } = pairOf(lab);
     const data = join(folder, 'killed');
     const args = ['--interfaces', pair.a, '--cache-active-timeout', '100ms'];
-    const flows = 6000;
+    // They take three times as long as it takes to find flows that are durable.
+    const flows = 9000;
     let sending: Promise<number>;
     let durable: number;
     {

@@ -8,7 +8,7 @@ import { setFirstBits } from '../../../src/flow/bits.ts';
 import { ANY, type MetricQuery } from '../../../src/query/ast.ts';
 import { Database } from '../../../src/store/duckdb/database.ts';
 import { Reader } from '../../../src/store/duckdb/reader.ts';
-import { handClock } from '../../support/hand-clock.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
 import { batchOf, openStore, temporaryFolder } from '../../support/store/duckdb-store.ts';
 
 const START_MS = 1_795_000_000_000;
@@ -191,7 +191,7 @@ test('the threads of the database give way to ours, also when it is opened anew'
   using folder = temporaryFolder();
   await stat(folder.path);
   const before = niceness();
-  const clock = handClock(START_MS);
+  const clock = new ManualClock(START_MS);
   await using opened = await openStore({ dataDir: folder.path, renewRows: 1, threads: 3 }, clock);
   for (const _turn of [1, 2]) {
     const after = [...niceness()];

@@ -16,7 +16,7 @@ import { expect, test } from 'vitest';
 import { explain } from '../../../src/base/errors.ts';
 import { ANY, type MetricQuery } from '../../../src/query/ast.ts';
 import type { FlowStore } from '../../../src/store/store.ts';
-import { type HandClock, handClock } from '../../support/hand-clock.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
 import { requireRoot } from '../../support/require.ts';
 import { openStore, type TestStore, temporaryFolder } from '../../support/store/duckdb-store.ts';
 
@@ -58,7 +58,7 @@ const bulky = (count: number, turn: number) =>
 const one = (atMs: number) => [{ TimeFlowEndMs: atMs, Bytes: 1 }];
 
 /** Lets the work of a tick end: it queues behind that work. */
-async function tick(clock: HandClock, { store }: TestStore, ms: number): Promise<void> {
+async function tick(clock: ManualClock, { store }: TestStore, ms: number): Promise<void> {
   clock.now += ms;
   clock.tick();
   await store.flush().catch(() => undefined);
@@ -106,7 +106,7 @@ test.skipIf(requireRoot())(
 test.skipIf(requireRoot())('old flows make room before the disk is full', async () => {
   using folder = temporaryFolder();
   using _disk = smallDisk(folder.path, 64);
-  const clock = handClock(START_MS);
+  const clock = new ManualClock(START_MS);
   await using opened = await openStore({ dataDir: folder.path }, clock);
   for (let turn = 0; turn < 200; turn++) {
     await opened.append(bulky(4000, turn));
@@ -136,7 +136,7 @@ test.each<[string, (folder: string) => void]>([
 ])('a folder that %s while it is used is made again', async (_what, remove) => {
   using parent = temporaryFolder();
   const folder = join(parent.path, 'data');
-  const clock = handClock(START_MS);
+  const clock = new ManualClock(START_MS);
   await using opened = await openStore({ dataDir: folder }, clock);
   await opened.append(one(START_MS));
   await opened.store.flush();
@@ -157,7 +157,7 @@ test.each<[string, (folder: string) => void]>([
 test('a folder that goes while nothing is written is made again by itself', async () => {
   using parent = temporaryFolder();
   const folder = join(parent.path, 'data');
-  const clock = handClock(START_MS);
+  const clock = new ManualClock(START_MS);
   await using opened = await openStore({ dataDir: folder }, clock);
   rmSync(folder, { recursive: true });
   await tick(clock, opened, 1000);
@@ -170,7 +170,7 @@ test('a folder that goes while nothing is written is made again by itself', asyn
 
 test.skipIf(requireRoot())('a disk that is read-only for a while is written to again', async () => {
   using folder = temporaryFolder();
-  const clock = handClock(START_MS);
+  const clock = new ManualClock(START_MS);
   await using opened = await openStore({ dataDir: folder.path }, clock);
   await opened.append(one(START_MS));
   await opened.store.flush();
@@ -195,7 +195,7 @@ test.skipIf(requireRoot())('a disk that is read-only for a while is written to a
 test('while the store cannot be opened its reason is told, and then what was lost', async () => {
   using parent = temporaryFolder();
   const folder = join(parent.path, 'data');
-  const clock = handClock(START_MS);
+  const clock = new ManualClock(START_MS);
   await using opened = await openStore({ dataDir: folder }, clock);
   const fail = async (): Promise<void> => {
     await tick(clock, opened, 1000);
@@ -222,7 +222,7 @@ test('while the store cannot be opened its reason is told, and then what was los
 test('while the way to the folder is closed nothing ends, and then writing goes on', async () => {
   using parent = temporaryFolder();
   const folder = join(parent.path, 'data');
-  const clock = handClock(START_MS);
+  const clock = new ManualClock(START_MS);
   await using opened = await openStore({ dataDir: folder }, clock);
   await opened.append(one(START_MS));
   await opened.store.flush();
@@ -245,7 +245,7 @@ test('while the way to the folder is closed nothing ends, and then writing goes 
 
 test('a clock that is behind what was kept is told', async () => {
   using folder = temporaryFolder();
-  const clock = handClock(START_MS);
+  const clock = new ManualClock(START_MS);
   await using opened = await openStore({ dataDir: folder.path }, clock);
   await opened.append(one(START_MS));
   expect((await opened.store.status()).warnings).toEqual([]);

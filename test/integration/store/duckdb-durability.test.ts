@@ -7,7 +7,7 @@ import { DuckDBInstance } from '@duckdb/node-api';
 import { expect, test } from 'vitest';
 import { ANY, type MetricQuery } from '../../../src/query/ast.ts';
 import type { FlowStore } from '../../../src/store/store.ts';
-import { handClock } from '../../support/hand-clock.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
 import { openStore, temporaryFolder } from '../../support/store/duckdb-store.ts';
 
 const { signal } = new AbortController();
@@ -109,7 +109,7 @@ test('rows and ids go on after a restart', async () => {
 
 test('a file that is opened anew to save memory goes on as it was', async () => {
   using folder = temporaryFolder();
-  const clock = handClock(START_MS);
+  const clock = new ManualClock(START_MS);
   await using opened = await openStore({ dataDir: folder.path, renewRows: 500 }, clock);
   const { store } = opened;
   const running: Promise<number>[] = [];

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { BatchLayout } from '../../../src/flow/batch.ts';
 import { ANY } from '../../../src/query/ast.ts';
 import type { FlowStore } from '../../../src/store/store.ts';
-import { type HandClock, handClock } from '../../support/hand-clock.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
 import {
   openStore,
   STORE_LAYOUT,
@@ -24,7 +24,7 @@ async function names(store: FlowStore): Promise<unknown[]> {
 
 test('rows past their age go, by whole partitions', async () => {
   using folder = temporaryFolder();
-  const clock = handClock(START_MS);
+  const clock = new ManualClock(START_MS);
   await using opened = await openStore({ dataDir: folder.path, retentionMs: 24 * HOUR_MS }, clock);
   await live(opened, clock, 0, 30);
   const kept = await names(opened.store);
@@ -36,7 +36,7 @@ test('rows past their age go, by whole partitions', async () => {
 /** A row per hour, from the first to before the last, named by the hour. */
 async function live(
   { append, store }: TestStore,
-  clock: HandClock,
+  clock: ManualClock,
   first: number,
   last: number,
 ): Promise<void> {
@@ -57,7 +57,7 @@ test.each([
   ['back', -YEAR_MS],
 ])('a clock set %s by a year drops nothing, and rows go on to age', async (_way, setByMs) => {
   using folder = temporaryFolder();
-  const clock = handClock(START_MS);
+  const clock = new ManualClock(START_MS);
   await using opened = await openStore({ dataDir: folder.path, retentionMs: 24 * HOUR_MS }, clock);
   await live(opened, clock, 0, 12);
   clock.setByMs = setByMs;
@@ -71,7 +71,7 @@ test.each([
 
 test('what was kept ages while the store is closed', async () => {
   using folder = temporaryFolder();
-  const clock = handClock(START_MS);
+  const clock = new ManualClock(START_MS);
   const config = { dataDir: folder.path, retentionMs: 24 * HOUR_MS };
   {
     await using opened = await openStore(config, clock);
@@ -85,7 +85,7 @@ test('what was kept ages while the store is closed', async () => {
 
 test('rows of a clock that was ahead before the start go in the end', async () => {
   using folder = temporaryFolder();
-  const clock = handClock(START_MS);
+  const clock = new ManualClock(START_MS);
   const config = { dataDir: folder.path, retentionMs: 24 * HOUR_MS };
   clock.setByMs = YEAR_MS;
   {
@@ -102,7 +102,7 @@ test('rows of a clock that was ahead before the start go in the end', async () =
 
 test('rows of a clock that was behind when it started are as old as they are', async () => {
   using folder = temporaryFolder();
-  const clock = handClock(START_MS);
+  const clock = new ManualClock(START_MS);
   const config = { dataDir: folder.path, retentionMs: 24 * HOUR_MS };
   clock.setByMs = -72 * HOUR_MS;
   {
@@ -123,7 +123,7 @@ test.each([
   ['a year ahead', YEAR_MS],
 ])('a start with a clock %s that is set right later drops nothing', async (_how, setByMs) => {
   using folder = temporaryFolder();
-  const clock = handClock(START_MS);
+  const clock = new ManualClock(START_MS);
   const config = { dataDir: folder.path, retentionMs: 24 * HOUR_MS };
   {
     await using opened = await openStore(config, clock);
@@ -147,7 +147,7 @@ test.each([
 
 test('after days without it, the store drops what is old once the clock is beyond doubt', async () => {
   using folder = temporaryFolder();
-  const clock = handClock(START_MS);
+  const clock = new ManualClock(START_MS);
   const config = { dataDir: folder.path, retentionMs: 24 * HOUR_MS };
   {
     await using opened = await openStore(config, clock);
@@ -162,7 +162,7 @@ test('after days without it, the store drops what is old once the clock is beyon
 });
 
 test('everything goes when nothing new comes, and new rows find a store that works', async () => {
-  const clock = handClock(START_MS);
+  const clock = new ManualClock(START_MS);
   await using opened = await openStore({ retentionMs: HOUR_MS }, clock);
   await opened.append([{ TimeFlowEndMs: clock.now, SrcK8S_Namespace: 'old' }]);
   await opened.store.flush();
@@ -177,7 +177,7 @@ test('everything goes when nothing new comes, and new rows find a store that wor
 
 test('the size limit drops the oldest rows, and the file stops growing', async () => {
   using folder = temporaryFolder();
-  const clock = handClock(START_MS);
+  const clock = new ManualClock(START_MS);
   const sizeLimitBytes = 16 * 2 ** 20;
   await using opened = await openStore({ dataDir: folder.path, sizeLimitBytes }, clock);
   const sizes: number[] = [];
@@ -205,7 +205,7 @@ test('the size limit drops the oldest rows, and the file stops growing', async (
 
 test('a query that runs while its flows are dropped ends well, and nothing fails', async () => {
   using folder = temporaryFolder();
-  const clock = handClock(START_MS);
+  const clock = new ManualClock(START_MS);
   const config = { dataDir: folder.path, retentionMs: 24 * HOUR_MS };
   await using opened = await openStore(config, clock);
   await live(opened, clock, 0, 24);

@@ -3,7 +3,7 @@ import { DuckDBInstance } from '@duckdb/node-api';
 import { expect, test } from 'vitest';
 import { ANY } from '../../../src/query/ast.ts';
 import type { FlowStore } from '../../../src/store/store.ts';
-import { type HandClock, handClock } from '../../support/hand-clock.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
 import { openStore, type TestStore, temporaryFolder } from '../../support/store/duckdb-store.ts';
 
 const { signal } = new AbortController();
@@ -19,7 +19,7 @@ async function names(store: FlowStore): Promise<readonly string[]> {
 
 const flow = (name: string) => [{ TimeFlowEndMs: START_MS, SrcK8S_Namespace: name, Bytes: 1 }];
 
-async function hours(opened: TestStore, clock: HandClock, count: number): Promise<void> {
+async function hours(opened: TestStore, clock: ManualClock, count: number): Promise<void> {
   for (let hour = 0; hour < count; hour++) {
     await opened.append(flow('later'));
     clock.now += HOUR_MS;
@@ -29,7 +29,7 @@ async function hours(opened: TestStore, clock: HandClock, count: number): Promis
 }
 
 /** Two partitions, with a flow each. */
-async function twoHours(folder: string, clock: HandClock): Promise<void> {
+async function twoHours(folder: string, clock: ManualClock): Promise<void> {
   await using opened = await openStore({ dataDir: folder }, clock);
   await opened.append(flow('first'));
   clock.now += HOUR_MS;
@@ -61,7 +61,7 @@ test.each<[string, string, string[]]>([
   ['tables in another schema', 'CREATE SCHEMA s; CREATE TABLE s.facts_1 (x INTEGER)', BOTH],
 ])('with %s the rest is served, written and dropped in its time', async (_what, sql, left) => {
   using folder = temporaryFolder();
-  const clock = handClock(START_MS);
+  const clock = new ManualClock(START_MS);
   await twoHours(folder.path, clock);
   await tamper(folder.path, sql);
   await using opened = await openStore({ dataDir: folder.path }, clock);

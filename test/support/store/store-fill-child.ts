@@ -5,7 +5,7 @@ import { DUCKDB_DEFAULTS } from '../../../src/store/duckdb/config.ts';
 import { createDuckdbStore } from '../../../src/store/duckdb/root.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
-import { handClock } from '../hand-clock.ts';
+import { ManualClock } from '../manual-clock.ts';
 
 /**
  * Keeps flows in the folder given as its argument, with a small budget, and prints the cost as
@@ -18,7 +18,7 @@ const START_MS = 1_795_000_000_000;
 const MIB = 1024 ** 2;
 
 const tables = new TableSpace();
-const clock = handClock(START_MS);
+const clock = new ManualClock(START_MS);
 const store = createDuckdbStore(
   {
     ...DUCKDB_DEFAULTS,

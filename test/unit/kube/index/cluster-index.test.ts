@@ -9,9 +9,9 @@ import { kindsToRead } from '../../../../src/kube/index/owners.ts';
 import { Slimmer } from '../../../../src/kube/index/slim.ts';
 import { createKubeMetrics } from '../../../../src/kube/metrics.ts';
 import { createMetrics, type Metrics } from '../../../../src/telemetry/metrics.ts';
-import { type HandClock, handClock } from '../../../support/hand-clock.ts';
 import type { ApiObject } from '../../../support/kube/fake-api.ts';
 import * as make from '../../../support/kube/objects.ts';
+import { ManualClock } from '../../../support/manual-clock.ts';
 
 const NOW_MS = Date.UTC(2026, 4, 1, 12);
 const SECOND = 1000;
@@ -25,14 +25,14 @@ const NEEDS: ClusterNeeds = {
   annotations: [],
 };
 
-let clock: HandClock;
+let clock: ManualClock;
 let metrics: Metrics;
 let index: ClusterIndex;
 
 beforeEach(() => begin());
 
 function begin(limits: Partial<IndexLimits> = {}): void {
-  clock = handClock(NOW_MS);
+  clock = new ManualClock(NOW_MS);
   metrics = createMetrics('');
   index = new ClusterIndex({ clock, metrics: createKubeMetrics(metrics) }, limits);
 }

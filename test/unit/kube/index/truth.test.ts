@@ -6,8 +6,8 @@ import { ClusterIndex } from '../../../../src/kube/index/cluster-index.ts';
 import { Slimmer } from '../../../../src/kube/index/slim.ts';
 import { createKubeMetrics } from '../../../../src/kube/metrics.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
-import { handClock } from '../../../support/hand-clock.ts';
 import { pod } from '../../../support/kube/objects.ts';
+import { ManualClock } from '../../../support/manual-clock.ts';
 
 /**
  * A cluster as it truly is: an address belongs to one pod at a time. The index sees it through an
@@ -63,7 +63,7 @@ function tenancies(stays: readonly Stay[]): readonly Tenancy[] {
 }
 
 function seen(truth: readonly Tenancy[]): ClusterIndex {
-  const clock = handClock(START_MS);
+  const clock = new ManualClock(START_MS);
   const metrics = createKubeMetrics(createMetrics(''));
   const index = new ClusterIndex({ clock, metrics });
   const needs = { configPath: '', networks: [], managedCni: [], trackedKinds: [] };
