@@ -149,21 +149,28 @@ export class Catalog {
   }
 
   async drop(session: Session, partition: Partition): Promise<void> {
-    const views = this.#views(this.partitions.filter((other) => other !== partition));
-    const forget = `DELETE FROM partitions WHERE number = ${partition.number}`;
-    const tables = ['facts', ...DICTIONARIES].map((name) => `${name}_${partition.number}`);
+    const place = this.#partitions.indexOf(partition);
+    // Before the tables go: a query that begins now must not choose them.
+    this.#partitions.splice(place, 1);
     try {
-      await inTransaction(session, [
-        ...views,
-        ...tables.map((table) => `DROP TABLE IF EXISTS ${table}`),
-        forget,
-      ]);
+      await this.#dropTables(session, partition);
+    } catch (error) {
+      this.#partitions.splice(place, 0, partition);
+      throw error;
+    }
+  }
+
+  async #dropTables(session: Session, { number }: Partition): Promise<void> {
+    const views = this.#views(this.partitions);
+    const forget = `DELETE FROM partitions WHERE number = ${number}`;
+    const drops = ['facts', ...DICTIONARIES].map((name) => `DROP TABLE IF EXISTS ${name}_${number}`);
+    try {
+      await inTransaction(session, [...views, ...drops, forget]);
     } catch (error) {
       // Its space is lost, but later partitions must be dropped in time.
       if (!isCorrupt(error)) throw error;
       await inTransaction(session, [...views, forget]);
     }
-    this.#partitions.splice(this.#partitions.indexOf(partition), 1);
   }
 
   /**

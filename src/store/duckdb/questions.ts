@@ -34,6 +34,8 @@ export interface QuestionsDeps {
 
 /** Damaged partitions that one query may find before it gives up. */
 const DAMAGED_PER_QUERY_MAX = 32;
+/** Partitions whose dropping may come in the way of one query. */
+const DROPPED_PER_QUERY_MAX = 32;
 
 type Task<T> = (session: Session, tables: SqlTables) => Promise<T>;
 
@@ -102,8 +104,7 @@ export class Questions {
 
   /** Repeats the query when tables were dropped or left out meanwhile. */
   async #persist<T>(range: TimeRange, signal: AbortSignal, task: Task<T>): Promise<T> {
-    let wasDropped = false;
-    for (let damaged = 0; ; ) {
+    for (let damaged = 0, dropped = 0; ; ) {
       try {
         return await this.#attempt(range, signal, task);
       } catch (error) {
@@ -113,8 +114,8 @@ export class Questions {
           if (await this.#deps.leaveOutDamaged(error)) continue;
         }
         // Retention may drop a partition between the choice of tables and the query's snapshot.
-        if (wasDropped || !isMissingTable(error)) throw error;
-        wasDropped = true;
+        if (dropped === DROPPED_PER_QUERY_MAX || !isMissingTable(error)) throw error;
+        dropped++;
       }
     }
   }
