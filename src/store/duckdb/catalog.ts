@@ -163,7 +163,9 @@ export class Catalog {
   async #dropTables(session: Session, { number }: Partition): Promise<void> {
     const views = this.#views(this.partitions);
     const forget = `DELETE FROM partitions WHERE number = ${number}`;
-    const drops = ['facts', ...DICTIONARIES].map((name) => `DROP TABLE IF EXISTS ${name}_${number}`);
+    const drops = ['facts', ...DICTIONARIES].map(
+      (name) => `DROP TABLE IF EXISTS ${name}_${number}`,
+    );
     try {
       await inTransaction(session, [...views, ...drops, forget]);
     } catch (error) {

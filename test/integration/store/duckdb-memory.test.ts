@@ -26,7 +26,10 @@ test('quantiles by conversation keep to the budget, and cancelled ones give it b
   expect(found.slowestCancelMs).toBeLessThan(1000);
 }, 180_000);
 
-test('memory does not grow with what is kept', async () => {
+// Beside other tests, pages stay resident by chance; memory that grows does so again.
+const MEASURED_TWICE = { timeout: 180_000, retry: 1 } as const;
+
+test('memory does not grow with what is kept', MEASURED_TWICE, async () => {
   using folder = temporaryFolder();
   const { residentBytes, durable } = await measured<{
     readonly residentBytes: readonly number[];
@@ -37,4 +40,4 @@ test('memory does not grow with what is kept', async () => {
   const [first, , last] = [0, 2, 4].map((at) => Math.min(...residentBytes.slice(at, at + 2)));
   const millions = residentBytes.length - 2;
   expect((last! - first!) / millions).toBeLessThan(4 * MIB);
-}, 180_000);
+});
