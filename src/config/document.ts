@@ -316,3 +316,23 @@ class Finder {
     return best;
   }
 }
+
+/** A document made of others: `inside` gives the one that a path is in, and the path there. */
+export function composedDocument(
+  name: string,
+  value: unknown,
+  inside: (path: string) => readonly [ConfigDocument, string],
+): ConfigDocument {
+  return {
+    name,
+    value,
+    place(path, part) {
+      const [document, rest] = inside(path);
+      return document.place(rest, part);
+    },
+    written(path) {
+      const [document, rest] = inside(path);
+      return document.written(rest);
+    },
+  };
+}

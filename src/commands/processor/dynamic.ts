@@ -1,7 +1,7 @@
 import type { Clock } from '../../base/clock.ts';
 import type { Component } from '../../base/component.ts';
 import { explain, NetobservError } from '../../base/errors.ts';
-import { type ConfigDocument, parseDocument } from '../../config/document.ts';
+import { type ConfigDocument, composedDocument, parseDocument } from '../../config/document.ts';
 import { CONFIG_ERRORS } from '../../config/errors.ts';
 import { validate } from '../../config/validate.ts';
 import { findAccess } from '../../kube/access.ts';
@@ -150,16 +150,5 @@ function joined(
     const at = Number(index) - own.length;
     return at >= 0 ? [more, `parameters[${at}]${rest}`] : [file, path];
   };
-  return {
-    name: file.name,
-    value: { ...value, parameters: [...own, ...further] },
-    place(path, part) {
-      const [document, rest] = inside(path);
-      return document.place(rest, part);
-    },
-    written(path) {
-      const [document, rest] = inside(path);
-      return document.written(rest);
-    },
-  };
+  return composedDocument(file.name, { ...value, parameters: [...own, ...further] }, inside);
 }

@@ -1,5 +1,5 @@
 import { NetobservError } from '../../base/errors.ts';
-import { type ConfigDocument, parseDocument } from '../../config/document.ts';
+import { type ConfigDocument, composedDocument, parseDocument } from '../../config/document.ts';
 import { CONFIG_ERRORS } from '../../config/errors.ts';
 import type { FileEntry } from '../../config/load.ts';
 import type { Flags } from '../command.ts';
@@ -38,18 +38,8 @@ function withParts(
     const part = parts.get(key);
     return part === undefined ? [file, path] : [part, path.slice(key.length).replace(/^\./, '')];
   };
-  return {
-    name: file.name,
-    value: { ...(file.value as object), ...Object.fromEntries(own) },
-    place(path, part) {
-      const [document, rest] = inside(path);
-      return document.place(rest, part);
-    },
-    written(path) {
-      const [document, rest] = inside(path);
-      return document.written(rest);
-    },
-  };
+  const value = { ...(file.value as object), ...Object.fromEntries(own) };
+  return composedDocument(file.name, value, inside);
 }
 
 /** The file's values of the options around the pipeline. */
