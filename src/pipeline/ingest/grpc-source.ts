@@ -48,6 +48,7 @@ export class GrpcSource implements Source {
   readonly #refusals: Refusals;
   #server: GrpcServer | undefined;
   #reader: MessageReader | undefined;
+  #layout: BatchLayout | undefined;
   /** Calls that wait for room. */
   #waiting = 0;
 
@@ -70,7 +71,6 @@ export class GrpcSource implements Source {
     const { port, address, certPath, keyPath, clientCAPath } = this.#options;
     const { clock, log, metrics } = this.#context.deps;
     const clientCa = clientCAPath === '' ? {} : { clientCaPath: clientCAPath };
-    this.#reader = this.#protocol.reader(inlet.layout, this.#context);
     // Here and not at the top: pipelines of agents do without the library.
     const { GrpcServer: Made } = await import('../../net/grpc/server.ts');
     this.#server = new Made(
@@ -112,7 +112,7 @@ export class GrpcSource implements Source {
 
   #decode(message: Uint8Array<ArrayBuffer>, inlet: Inlet): void {
     const nowMs = this.#context.deps.clock.nowMs();
-    const reader = this.#reader!;
+    const reader = this.#readerFor(inlet.layout);
     const batches = [inlet.take()];
     try {
       reader.open(message);
@@ -130,5 +130,12 @@ export class GrpcSource implements Source {
         inlet.emit(batch);
       }
     }
+  }
+
+  #readerFor(layout: BatchLayout): MessageReader {
+    if (this.#reader !== undefined && layout === this.#layout) return this.#reader;
+    this.#layout = layout;
+    this.#reader = this.#protocol.reader(layout, this.#context);
+    return this.#reader;
   }
 }
