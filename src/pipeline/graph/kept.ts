@@ -5,7 +5,7 @@ import type { Made, Sink, StageContext } from '../stage.ts';
 import type { ColumnScope } from './scope.ts';
 import type { GraphNode } from './topology.ts';
 
-/** What a stage asked about the columns before it while it was made, and the answers. */
+/** Questions that a stage asked about the columns before it while it was made, with the answers. */
 class Questions {
   readonly #scope: ColumnScope;
   readonly #kinds = new Map<string, FieldKind | undefined>();
