@@ -3,13 +3,11 @@
  * trace, metrics), as tags of protobuf.
  */
 
-const VARINT = 0;
-const FIXED64 = 1;
-const BYTES = 2;
+import { WIRE } from '../wire.ts';
 
-const varint = (field: number): number => (field << 3) | VARINT;
-const fixed64 = (field: number): number => (field << 3) | FIXED64;
-const bytes = (field: number): number => (field << 3) | BYTES;
+const varint = (field: number): number => (field << 3) | WIRE.varint;
+const fixed64 = (field: number): number => (field << 3) | WIRE.fixed64;
+const bytes = (field: number): number => (field << 3) | WIRE.bytes;
 
 export const ANY_VALUE = {
   string: bytes(1),

@@ -1,6 +1,5 @@
-import { PBFLOW_ERRORS, pbflowError } from './errors.ts';
-import { WIRE } from './schema.ts';
-import { TEXT_BYTES_MAX } from './text.ts';
+import { PROTOBUF_ERRORS, protobufError } from './errors.ts';
+import { WIRE } from './wire.ts';
 
 const WORD = 2 ** 32;
 const VARINT_BYTES_MAX = 10;
@@ -18,6 +17,12 @@ export class WireReader {
   /** The last varint: low and high 32 bits. */
   low = 0;
   high = 0;
+  readonly #textBytesMax: number;
+
+  /** `textBytesMax`: longest text that `text` takes. */
+  constructor(textBytesMax = 0) {
+    this.#textBytesMax = textBytesMax;
+  }
 
   reset(bytes: Uint8Array<ArrayBuffer>, at: number, end: number): void {
     this.bytes = bytes;
@@ -31,9 +36,9 @@ export class WireReader {
     let low = 0;
     let high = 0;
     for (let shift = 0; ; shift += 7) {
-      if (at >= end) throw pbflowError(PBFLOW_ERRORS.truncated, 'a number is cut off', at);
+      if (at >= end) throw protobufError(PROTOBUF_ERRORS.truncated, 'a number is cut off', at);
       if (shift >= VARINT_BYTES_MAX * 7) {
-        throw pbflowError(PBFLOW_ERRORS.syntax, 'a number has too many bytes', at);
+        throw protobufError(PROTOBUF_ERRORS.syntax, 'a number has too many bytes', at);
       }
       const byte = bytes[at++]!;
       const bits = byte & 0x7f;
@@ -61,7 +66,7 @@ export class WireReader {
     const at = this.at;
     this.varint();
     if (this.high !== 0 || this.low >>> 3 === 0) {
-      throw pbflowError(PBFLOW_ERRORS.syntax, 'no field has this number', at);
+      throw protobufError(PROTOBUF_ERRORS.syntax, 'no field has this number', at);
     }
     return this.low;
   }
@@ -70,7 +75,7 @@ export class WireReader {
   length(): number {
     this.varint();
     if (this.high !== 0 || this.low > this.end - this.at) {
-      throw pbflowError(PBFLOW_ERRORS.truncated, 'a field is longer than its message', this.at);
+      throw protobufError(PROTOBUF_ERRORS.truncated, 'a field is longer than its message', this.at);
     }
     return this.at + this.low;
   }
@@ -85,15 +90,19 @@ export class WireReader {
   text(): string {
     const start = this.at;
     const end = this.length();
-    if (end - this.at > TEXT_BYTES_MAX) {
-      throw pbflowError(PBFLOW_ERRORS.tooLong, `a text has over ${TEXT_BYTES_MAX} bytes`, start);
+    if (end - this.at > this.#textBytesMax) {
+      throw protobufError(
+        PROTOBUF_ERRORS.tooLong,
+        `a text has over ${this.#textBytesMax} bytes`,
+        start,
+      );
     }
     const utf8 = this.bytes.subarray(this.at, end);
     this.at = end;
     try {
       return decoder.decode(utf8);
     } catch {
-      throw pbflowError(PBFLOW_ERRORS.encoding, 'a text is no UTF-8', start);
+      throw protobufError(PROTOBUF_ERRORS.encoding, 'a text is no UTF-8', start);
     }
   }
 
@@ -113,13 +122,13 @@ export class WireReader {
         this.skipBytes(4);
         return;
       default:
-        throw pbflowError(PBFLOW_ERRORS.syntax, `wire type ${wire} is not used`, this.at);
+        throw protobufError(PROTOBUF_ERRORS.syntax, `wire type ${wire} is not used`, this.at);
     }
   }
 
   skipBytes(count: number): void {
     if (count > this.end - this.at) {
-      throw pbflowError(PBFLOW_ERRORS.truncated, 'a field is cut off', this.at);
+      throw protobufError(PROTOBUF_ERRORS.truncated, 'a field is cut off', this.at);
     }
     this.at += count;
   }
