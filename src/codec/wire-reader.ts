@@ -61,6 +61,12 @@ export class WireReader {
     return this.low + this.high * WORD;
   }
 
+  /** A number of 64 bits with its sign; beyond 2^53 the nearest double. */
+  signed(): number {
+    this.varint();
+    return this.low + (this.high | 0) * WORD;
+  }
+
   /** A field's number and wire type, as one number. */
   tag(): number {
     const at = this.at;
@@ -87,20 +93,28 @@ export class WireReader {
     return (low | (bytes[at + 3]! << 24)) >>> 0;
   }
 
+  /** Reads 64 bits into `low` and `high`. */
+  fixed64(): void {
+    this.low = this.fixed32();
+    this.high = this.fixed32();
+  }
+
   text(): string {
     const start = this.at;
     const end = this.length();
-    if (end - this.at > this.#textBytesMax) {
-      throw protobufError(
-        PROTOBUF_ERRORS.tooLong,
-        `a text has over ${this.#textBytesMax} bytes`,
-        start,
-      );
-    }
-    const utf8 = this.bytes.subarray(this.at, end);
+    const text = this.textBetween(this.at, end, start);
     this.at = end;
+    return text;
+  }
+
+  /** The text in these bytes; `start` is where its field begins, for errors. */
+  textBetween(from: number, to: number, start = from): string {
+    if (to - from > this.#textBytesMax) {
+      const problem = `a text has over ${this.#textBytesMax} bytes`;
+      throw protobufError(PROTOBUF_ERRORS.tooLong, problem, start);
+    }
     try {
-      return decoder.decode(utf8);
+      return decoder.decode(this.bytes.subarray(from, to));
     } catch {
       throw protobufError(PROTOBUF_ERRORS.encoding, 'a text is no UTF-8', start);
     }

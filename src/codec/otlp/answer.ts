@@ -1,10 +1,8 @@
 import { NetobservError } from '../../base/errors.ts';
 import { WIRE_MASK } from '../wire.ts';
 import { WireReader } from '../wire-reader.ts';
+import { concat, field, numberField, textField } from './bytes.ts';
 import { ANSWER } from './schema.ts';
-
-/** The highest bit of a number of 64 bits, in its upper half. */
-const SIGN = 2 ** 31;
 
 /**
  * Entries that the receiver refused, by an `ExportLogsServiceResponse` or the one for traces. 0 for
@@ -17,8 +15,7 @@ export function refusedEntries(answer: Uint8Array): number {
     if (!find(reader, ANSWER.partialSuccess)) return 0;
     reader.end = reader.length();
     if (!find(reader, ANSWER.rejected)) return 0;
-    const entries = reader.double();
-    return reader.high < SIGN ? entries : 0;
+    return Math.max(0, reader.signed());
   } catch (error) {
     if (error instanceof NetobservError) return 0;
     throw error;
@@ -33,4 +30,11 @@ function find(reader: WireReader, wanted: number): boolean {
     reader.skip(tag & WIRE_MASK);
   }
   return false;
+}
+
+/** The answer to a request of which `refused` entries were left out, for this reason. */
+export function refusalAnswer(refused: number, reason: string): Uint8Array<ArrayBuffer> {
+  if (refused === 0) return new Uint8Array(0);
+  const number = numberField(ANSWER.rejected, refused);
+  return field(ANSWER.partialSuccess, concat(number, textField(ANSWER.reason, reason)));
 }

@@ -16,6 +16,7 @@ export const ANY_VALUE = {
   double: fixed64(4),
   array: bytes(5),
   map: bytes(6),
+  bytes: bytes(7),
 } as const;
 
 /** `ArrayValue.values`, and `KeyValueList.values`. */
@@ -104,5 +105,8 @@ export const RESOURCE_ATTRIBUTES = bytes(1);
 /** `InstrumentationScope`. */
 export const SCOPE = { name: bytes(1) } as const;
 
-/** `ExportLogsServiceResponse.partial_success`, and `.rejected_log_records` in it. */
-export const ANSWER = { partialSuccess: bytes(1), rejected: varint(1) } as const;
+/**
+ * `ExportLogsServiceResponse.partial_success`, and `.rejected_log_records` and `.error_message` in
+ * it.
+ */
+export const ANSWER = { partialSuccess: bytes(1), rejected: varint(1), reason: bytes(2) } as const;
