@@ -1,7 +1,7 @@
 import { copyFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cached, fetchWhole } from './cache.ts';
-import { output, ROOT } from './steps.ts';
+import { output, ROOT, run } from './steps.ts';
 
 /**
  * The servers of `npm run test:services` that no Debian package has: fetched once, into a cache
@@ -14,6 +14,8 @@ interface Server {
 }
 
 const POM = join(ROOT, 'test', 'services', 'kafka', 'pom.xml');
+/** A program of our own that consists of others' modules. */
+const KUBE = join(ROOT, 'test', 'services', 'kube', 'server');
 
 const SERVERS = {
   /** Folder `lib` with the jars. */
@@ -27,6 +29,24 @@ const SERVERS = {
       const options = ['-DincludeScope=runtime', `-DoutputDirectory=${join(folder, 'lib')}`];
       const args = ['-B', '-q', '-ntp', '-f', join(folder, 'pom.xml'), goal, ...options];
       if (output('mvn', args) === undefined) throw new Error(`mvn ${args.join(' ')} has failed`);
+    },
+  },
+  /** File `kube`: etcd and the API server of Kubernetes. It takes twelve minutes of one CPU. */
+  kube: {
+    version: /^\tk8s\.io\/kubernetes v(\S+)$/m.exec(
+      readFileSync(join(KUBE, 'go.mod'), 'utf8'),
+    )![1]!,
+    fetch(folder) {
+      // Without a C compiler, and from no other modules than those of go.sum.
+      const build = ['CGO_ENABLED=0', 'GOFLAGS=', 'go', 'build', '-C', KUBE, '-mod=readonly'];
+      const options = [
+        '-trimpath',
+        '-buildvcs=false',
+        '-ldflags=-s -w',
+        '-o',
+        join(folder, 'kube'),
+      ];
+      run('env', [...build, ...options, '.']);
     },
   },
 } as const satisfies Readonly<Record<string, Server>>;
