@@ -30,7 +30,7 @@ export interface ClusterLimits {
 
 const SYNC_MS = 30_000;
 const SWEEP_MS = 60_000;
-/** Names may be wrong if the API has confirmed nothing for this long. */
+/** Names may be wrong if the API has confirmed nothing for this long, though it seems to answer. */
 const STALE_MS = 5 * 60_000;
 
 /** Where the API has the kinds that own others. */
@@ -107,7 +107,7 @@ export class Cluster {
 
   /**
    * Ready once everything was listed. What is known stays in use while the API is away; the note
-   * says for how long.
+   * says so, and for how long.
    */
   state(): HealthState {
     const missing = this.#reflectors.filter(({ isSynced }) => !isSynced);
@@ -115,7 +115,7 @@ export class Cluster {
       const reasons = missing.map(({ name, problem }) => `${name} ${problem}`.trim());
       return { ok: false, reason: `not yet listed: ${reasons.join('; ') || 'everything'}` };
     }
-    const stale = this.#reflectors.filter(({ ageMs }) => ageMs > STALE_MS);
+    const stale = this.#reflectors.filter(({ isCutOff, ageMs }) => isCutOff || ageMs > STALE_MS);
     if (stale.length === 0) return { ok: true };
     const notes = stale.map(
       ({ name, ageMs, problem }) => `${name} are ${Math.round(ageMs / 1000)} s old: ${problem}`,
