@@ -1,6 +1,8 @@
 import { createExportMetrics } from '../src/agent/export/metrics.ts';
 import { createAgentMetrics } from '../src/agent/metrics.ts';
 import { createConsoleMetrics } from '../src/console/server/metrics.ts';
+import { createFeedMetrics } from '../src/kube/cache/feed-metrics.ts';
+import { createInformersMetrics } from '../src/kube/cache/informers-metrics.ts';
 import { createKubeMetrics } from '../src/kube/metrics.ts';
 import { createPromMetrics } from '../src/pipeline/encode/prom/metrics.ts';
 import { createConntrackMetrics } from '../src/pipeline/extract/conntrack/metrics.ts';
@@ -82,6 +84,8 @@ const SECTIONS: readonly (readonly [title: string, declare: readonly Declare[]])
     ],
   ],
   ['Kubernetes, read by the pipeline', [(metrics) => createKubeMetrics(metrics)]],
+  ['Kubernetes, from informers (`--k8scache.port`)', [createFeedMetrics]],
+  ['`netobserv informers`', [createInformersMetrics]],
   ['Store', [createStoreMetrics]],
   ['Console', [createConsoleMetrics]],
   ['Process', [(metrics) => registerProcessMetrics(metrics)]],

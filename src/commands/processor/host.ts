@@ -1,9 +1,10 @@
 import type { Writable } from 'node:stream';
 import type { Native } from '../../agent/loader/native.ts';
-import type { Clock } from '../../base/clock.ts';
+import { type Clock, systemRandom } from '../../base/clock.ts';
 import type { Component } from '../../base/component.ts';
 import { type ConfigDocument, withPlaces } from '../../config/document.ts';
 import { TableSpace } from '../../flow/intern.ts';
+import { Cluster, type ClusterDeps } from '../../kube/cluster.ts';
 import { checkFile } from '../../pipeline/config.ts';
 import { configError, PIPELINE_ERRORS } from '../../pipeline/errors.ts';
 import { PRESET_INGESTER } from '../../pipeline/options/ingest/preset.ts';
@@ -18,6 +19,7 @@ import { countries } from '../assets.ts';
 import { readHostFile } from '../capabilities.ts';
 import { exposeCollection, keepMemorySmall } from '../daemon/memory.ts';
 import { profileServer } from '../daemon/telemetry.ts';
+import { cacheFeed, type MakeFeed } from './cache.ts';
 import type { DynamicFile } from './dynamic.ts';
 import { FILE_KEYS, PART_FLAGS, type ProcessorConfig } from './options.ts';
 
@@ -44,7 +46,8 @@ export async function createProcessor(
   deps: ProcessorDeps & { readonly native: Native; readonly dynamic: DynamicFile | undefined },
 ): Promise<ProcessorHost> {
   const { log, clock, native, dynamic } = deps;
-  const { pipeline, metrics } = compileFile(file, deps);
+  const feed = config.k8scachePort === 0 ? undefined : await cacheFeed(config);
+  const { pipeline, metrics } = compileFile(file, deps, feed);
   const { suppressDefaultMetrics, disableGlobalServer, address, port, tls } =
     pipeline.metricsSettings;
   const own = createMetrics('', metrics.registry);
@@ -85,23 +88,38 @@ function checked(dynamic: DynamicFile, deps: ProcessorDeps): DynamicFile {
 }
 
 /** The pipeline of a file; throws every mistake, each with its place. */
-export function compileFile(file: ConfigDocument, { log, clock, stdout, env }: ProcessorDeps) {
+export function compileFile(
+  file: ConfigDocument,
+  { log, clock, stdout, env }: ProcessorDeps,
+  feed?: MakeFeed,
+) {
   const { config, programKeys } = checkFile(file, STAGE_TYPES);
   for (const key of programKeys) {
-    if (FILE_KEYS[key] === undefined && !isPart(key))
-      log.warn({ key }, 'this key of the file has no effect');
+    const isRead = Object.keys(FILE_KEYS).some((one) => one === key || one.startsWith(`${key}.`));
+    if (!isRead && !isPart(key)) log.warn({ key }, 'this key of the file has no effect');
   }
   const metrics = createMetrics(config.metricsSettings?.prefix ?? '');
   const pipeline = withPlaces(file, () => {
     const compiled = compilePipeline(config, {
       ...{ log, clock, stdout, env, metrics, countries },
       tables: new TableSpace(),
+      ...(feed === undefined
+        ? {}
+        : { cluster: () => clusterOf({ log, clock, metrics, env }, feed) }),
     });
+    if (feed !== undefined && compiled.clusterState === undefined) {
+      log.warn('no stage names objects of Kubernetes: --k8scache-port has no effect');
+    }
     if (!compiled.isFed) return compiled;
     const problem = `"${PRESET_INGESTER}" is an agent's: begin with an ingest stage`;
     throw configError(PIPELINE_ERRORS.noInput, 'pipeline', problem);
   });
   return { pipeline, metrics };
+}
+
+function clusterOf(deps: Omit<ClusterDeps, 'random' | 'feed'>, feed: MakeFeed): Cluster {
+  const whole = { ...deps, random: systemRandom };
+  return new Cluster({ ...whole, feed: feed(whole) });
 }
 
 function isPart(key: string): boolean {

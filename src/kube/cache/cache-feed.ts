@@ -124,7 +124,9 @@ export class CacheFeed implements ClusterFeed {
   async #converse({ messages, peer, write }: Conversation): Promise<void> {
     const { log, random } = this.#deps;
     const informer: Informer = { peer, hasBegun: false };
-    const processorId = `netobserv-${random().toString(36).slice(2, 2 + ID_DIGITS)}`;
+    const processorId = `netobserv-${random()
+      .toString(36)
+      .slice(2, 2 + ID_DIGITS)}`;
     this.#informers.add(informer);
     this.#metrics.informers(this.#informers.size);
     log.info({ component: 'k8scache', peer }, 'informers have come');
@@ -154,10 +156,7 @@ export class CacheFeed implements ClusterFeed {
   }
 
   /** The acknowledgement. */
-  #take(
-    message: Buffer,
-    informer: Informer,
-  ): { readonly version: number; readonly error: string } {
+  #take(message: Buffer, informer: Informer): { readonly version: number; readonly error: string } {
     let version = 0;
     try {
       const update = readUpdate(message);

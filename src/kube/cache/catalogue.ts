@@ -212,7 +212,9 @@ export class Catalogue implements ClusterSink {
 
 function isSame(a: CatalogueItem, b: CatalogueItem): boolean {
   return (
-    equal(a.owner, b.owner) && equal(a.entry.rest, b.entry.rest) && equal(a.entry.head, b.entry.head)
+    equal(a.owner, b.owner) &&
+    equal(a.entry.rest, b.entry.rest) &&
+    equal(a.entry.head, b.entry.head)
   );
 }
 

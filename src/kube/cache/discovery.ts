@@ -1,8 +1,8 @@
 import type { Clock } from '../../base/clock.ts';
 import { explain } from '../../base/errors.ts';
-import { addressOf } from '../index/networks.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { KubeClient } from '../client.ts';
+import { addressOf } from '../index/networks.ts';
 import type { KubeMetrics } from '../metrics.ts';
 import { Reflector, type ReflectorLimits } from '../reflector.ts';
 import { recordOf, textOf } from '../values.ts';

@@ -135,7 +135,7 @@ export class Election {
     const over = new AbortController();
     const stop = AbortSignal.any([signal, over.signal]);
     const done = new AbortController();
-    this.#deps.clock.sleep(limitMs, done.signal).then(
+    this.#deps.clock.sleep(Math.max(limitMs, 0), done.signal).then(
       () => over.abort(new Error(`no answer within ${Math.round(limitMs)} ms`)),
       () => undefined,
     );

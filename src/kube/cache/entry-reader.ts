@@ -89,8 +89,9 @@ export class EntryReader {
     const ownFromMs = number(ENTRY.fromMs);
     const isOver = number(ENTRY.terminated) !== 0;
     const ownerName = text(ENTRY.ownerName);
+    const ownerKind = text(ENTRY.ownerKind);
     // Objects without an owner are their own.
-    const isOwn = ownerName === text(ENTRY.name) && text(ENTRY.ownerKind) === kind;
+    const isOwn = ownerName === text(ENTRY.name) && ownerKind === kind;
     return {
       kind,
       // flowlogs-pipeline sends none: then the name and the time of birth identify the object.
@@ -109,7 +110,7 @@ export class EntryReader {
       owner:
         ownerName === '' || isOwn
           ? undefined
-          : { uid: '', kind: text(ENTRY.ownerKind), name: ownerName },
+          : { uid: `${ownerKind}/${ownerName}`, kind: ownerKind, name: ownerName },
       labels: recordOf(draft.labels),
       annotations: recordOf(draft.annotations),
     };

@@ -144,10 +144,12 @@ export class Link {
     let startMs: number | undefined;
     try {
       await this.#until(() => this.#isRequested, 'asks for nothing', stop);
-      startMs = clock.monotonicMs();
-      metrics.connected(!this.#hasConnected);
-      this.#hasConnected = true;
-      await this.#converse(stream, stop);
+      if (this.#isRequested) {
+        startMs = clock.monotonicMs();
+        metrics.connected(!this.#hasConnected);
+        this.#hasConnected = true;
+        await this.#converse(stream, stop);
+      }
       // The reason why it is over.
       if (!signal.aborted && this.#complaint === '') await ended;
     } finally {

@@ -1,9 +1,9 @@
 import {
   logVerbosity,
   Server,
-  type ServiceError,
   type ServerDuplexStream,
   type ServerOptions,
+  type ServiceError,
   type sendUnaryData,
   setLogVerbosity,
   status,
@@ -14,6 +14,7 @@ import type { Component } from '../../base/component.ts';
 import { explain, NetobservError } from '../../base/errors.ts';
 import { formatListen } from '../../base/listen.ts';
 import type { RenewalReport } from '../../telemetry/renewed-files.ts';
+import { asBuffer } from './bytes.ts';
 import { GRPC_ERRORS } from './errors.ts';
 import { type ServerTlsFiles, serverCredentials } from './server-credentials.ts';
 
@@ -129,7 +130,8 @@ function handlerOf(handler: GrpcHandler): UntypedHandleCall {
   const duplex = (call: ServerDuplexStream<Buffer, Uint8Array>): void => {
     if (!('converse' in handler)) return;
     const conversation = {
-      messages: call,
+      // The status of the call comes after the last message that is read.
+      messages: call.iterator({ destroyOnReturn: false }),
       peer: call.getPeer(),
       write: (message: Uint8Array) => written(call, message),
     };
@@ -142,14 +144,11 @@ function handlerOf(handler: GrpcHandler): UntypedHandleCall {
 }
 
 /** A call that breaks does not call back. */
-function written(
-  call: ServerDuplexStream<Buffer, Uint8Array>,
-  message: Uint8Array,
-): Promise<void> {
+function written(call: ServerDuplexStream<Buffer, Uint8Array>, message: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     const onClose = (): void => reject(new Error('the call is over'));
     call.once('close', onClose);
-    call.write(message, (error?: Error | null) => {
+    call.write(asBuffer(message), (error?: Error | null) => {
       call.off('close', onClose);
       if (error === null || error === undefined) resolve();
       else reject(error);

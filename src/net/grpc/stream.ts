@@ -1,6 +1,7 @@
 import { isIPv6 } from 'node:net';
 import { type ChannelOptions, Client, type ClientDuplexStream, Metadata } from '@grpc/grpc-js';
 import { NetobservError } from '../../base/errors.ts';
+import { asBuffer } from './bytes.ts';
 import { nameOverride } from './client.ts';
 import { credentialsOf, type TlsFiles } from './credentials.ts';
 import { GRPC_ERRORS } from './errors.ts';
@@ -103,8 +104,4 @@ function optionsOf(config: GrpcStreamConfig): ChannelOptions {
       ? nameOverride(config)
       : { 'grpc.ssl_target_name_override': serverName, 'grpc.default_authority': serverName }),
   };
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
