@@ -7,18 +7,26 @@ const PORT = { min: 0, max: 65_535 };
 
 /** The server that takes the cluster from informers. */
 const cache = {
-  k8scacheAddress: text('K8SCACHE_ADDRESS', '0.0.0.0', 'address of the server for informers'),
+  k8scacheAddress: text(
+    'NETOBSERV_K8SCACHE_ADDRESS',
+    '0.0.0.0',
+    'address of the server for informers',
+  ),
   k8scachePort: integer(
-    'K8SCACHE_PORT',
+    'NETOBSERV_K8SCACHE_PORT',
     0,
     'port on which informers push the cluster, in place of reading the API; 0: none',
     PORT,
   ),
-  k8scacheTlsEnabled: flag('K8SCACHE_TLS_ENABLED', false, 'TLS for informers'),
-  k8scacheTlsCertPath: text('K8SCACHE_TLS_CERT_PATH', '', 'certificate of the server: PEM file'),
-  k8scacheTlsKeyPath: text('K8SCACHE_TLS_KEY_PATH', '', 'its key: PEM file'),
+  k8scacheTlsEnabled: flag('NETOBSERV_K8SCACHE_TLS_ENABLED', false, 'TLS for informers'),
+  k8scacheTlsCertPath: text(
+    'NETOBSERV_K8SCACHE_TLS_CERT_PATH',
+    '',
+    'certificate of the server: PEM file',
+  ),
+  k8scacheTlsKeyPath: text('NETOBSERV_K8SCACHE_TLS_KEY_PATH', '', 'its key: PEM file'),
   k8scacheTlsCaPath: text(
-    'K8SCACHE_TLS_CA_PATH',
+    'NETOBSERV_K8SCACHE_TLS_CA_PATH',
     '',
     'authorities of the certificates that informers must have: PEM file; empty: they need none',
   ),
