@@ -47,7 +47,10 @@ const SUITES: Readonly<Record<string, Suite>> = {
     projects: ['packed', 'packed-alone'],
     isPacked: true,
   },
-  services: { about: 'Kafka and IPFIX collectors of others; needs Java', isPacked: true },
+  services: {
+    about: 'Kafka, Prometheus and IPFIX collectors of others; needs Java',
+    isPacked: true,
+  },
   kernels: { about: 'other kernels in virtual machines', isPacked: true },
   'kernels-load': { about: 'what the oldest and the newest kernel load', isPacked: true },
 };

@@ -13,6 +13,7 @@ import {
   stageType,
 } from '../../stage.ts';
 import { FlowMetrics } from './flow-metrics.ts';
+import { RemoteWriter } from './remote-write.ts';
 
 /** Counters, gauges and histograms of flows, in accumulators keyed by integers. */
 export const promEncode: StageType = stageType({
@@ -30,6 +31,7 @@ class PromSink implements Sink, TextSource {
   readonly #options: PromOptions;
   readonly #deps: StageDeps;
   readonly #flows: FlowMetrics;
+  readonly #remote: RemoteWriter | undefined;
   #exposed: Disposable | undefined;
   #server: Component | undefined;
 
@@ -37,7 +39,14 @@ class PromSink implements Sink, TextSource {
     this.name = context.name;
     this.#options = options;
     this.#deps = context.deps;
-    this.#flows = new FlowMetrics(options, context);
+    const { remoteWrite } = options;
+    const nativeHistograms = remoteWrite?.nativeHistograms === true;
+    this.#flows = new FlowMetrics({ ...options, nativeHistograms }, context, (metric, slot) =>
+      this.#remote?.end(metric, slot),
+    );
+    if (remoteWrite !== undefined) {
+      this.#remote = new RemoteWriter(remoteWrite, options, this.#flows, context);
+    }
     this.reads = this.#flows.reads;
     this.names = this.#flows.metrics.map((metric) => metric.spec.name);
   }
@@ -46,6 +55,7 @@ class PromSink implements Sink, TextSource {
     const { log, metrics } = this.#deps;
     const { address, port, tls } = this.#options;
     this.#flows.start();
+    await this.#remote?.start(signal);
     if (port === 0) {
       this.#exposed = metrics.expose(this);
       return;
@@ -59,6 +69,7 @@ class PromSink implements Sink, TextSource {
 
   async stop(): Promise<void> {
     this.#flows.stop();
+    await this.#remote?.stop();
     await this.#server?.stop();
     this.#exposed?.[Symbol.dispose]();
   }
@@ -70,6 +81,6 @@ class PromSink implements Sink, TextSource {
   }
 
   text(): string {
-    return this.#flows.metrics.map((metric) => metric.text()).join('');
+    return this.#flows.text();
   }
 }
