@@ -8,6 +8,7 @@ import { checkFile } from '../../pipeline/config.ts';
 import { configError, PIPELINE_ERRORS } from '../../pipeline/errors.ts';
 import { PRESET_INGESTER } from '../../pipeline/options/ingest/preset.ts';
 import { compilePipeline, type Pipeline } from '../../pipeline/pipeline.ts';
+import { serverConfig } from '../../pipeline/server-config.ts';
 import { STAGE_TYPES } from '../../pipeline/stages.ts';
 import { Health } from '../../telemetry/health.ts';
 import { createLog, type Log } from '../../telemetry/log.ts';
@@ -45,15 +46,15 @@ export async function createProcessor(
 ): Promise<ProcessorHost> {
   const { log, clock, native, dynamic } = deps;
   const { pipeline, metrics } = compileFile(file, deps);
-  const { suppressDefaultMetrics, disableGlobalServer, address, port, tls } =
-    pipeline.metricsSettings;
+  const { suppressDefaultMetrics, disableGlobalServer } = pipeline.metricsSettings;
   const own = createMetrics('', metrics.registry);
   if (!suppressDefaultMetrics) registerProcessMetrics(own, deps.stderr);
   const health = new Health();
   const shared = { log, metrics, health, counts: own };
-  const files = tls === undefined || tls.certPath === '' ? {} : { tls };
   const servers = [
-    ...(disableGlobalServer ? [] : [createTelemetryServer({ address, port, ...files }, shared)]),
+    ...(disableGlobalServer
+      ? []
+      : [createTelemetryServer(serverConfig(pipeline.metricsSettings), shared)]),
     ...(config.healthAddr === ''
       ? []
       : [

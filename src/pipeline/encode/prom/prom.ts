@@ -3,7 +3,9 @@ import type { FlowBatch } from '../../../flow/batch.ts';
 import { Health } from '../../../telemetry/health.ts';
 import { createMetrics, type TextSource } from '../../../telemetry/metrics.ts';
 import { createTelemetryServer } from '../../../telemetry/server.ts';
+import { configError, PIPELINE_ERRORS } from '../../errors.ts';
 import { PromOptions } from '../../options/encode/prom.ts';
+import { serverConfig } from '../../server-config.ts';
 import {
   type Lease,
   type Sink,
@@ -39,7 +41,11 @@ class PromSink implements Sink, TextSource {
     this.name = context.name;
     this.#options = options;
     this.#deps = context.deps;
-    const { remoteWrite } = options;
+    const { remoteWrite, port, tokenPath } = options;
+    if (port === 0 && tokenPath !== '') {
+      const problem = 'is for the stage’s own server: give it a port, or use metricsSettings';
+      throw configError(PIPELINE_ERRORS.option, `${context.path}.tokenPath`, problem);
+    }
     const nativeHistograms = remoteWrite?.nativeHistograms === true;
     this.#flows = new FlowMetrics({ ...options, nativeHistograms }, context, (metric, slot) =>
       this.#remote?.end(metric, slot),
@@ -53,7 +59,7 @@ class PromSink implements Sink, TextSource {
 
   async start(signal: AbortSignal): Promise<void> {
     const { log, metrics } = this.#deps;
-    const { address, port, tls } = this.#options;
+    const { port } = this.#options;
     this.#flows.start();
     await this.#remote?.start(signal);
     if (port === 0) {
@@ -62,8 +68,9 @@ class PromSink implements Sink, TextSource {
     }
     const own = createMetrics('');
     this.#exposed = own.expose(this);
-    const config = tls === undefined ? { address, port } : { address, port, tls };
-    this.#server = createTelemetryServer(config, { log, metrics: own, health: new Health() });
+    this.#server = createTelemetryServer(serverConfig(this.#options), {
+      ...{ log, metrics: own, counts: metrics, health: new Health() },
+    });
     await this.#server.start(signal);
   }
 

@@ -22,6 +22,9 @@ export const PromOptions = strictObject(
       description: 'Port of the stage’s own server. 0: metrics are on the shared server.',
     }),
     tls: Type.Optional(Tls),
+    tokenPath: optionalText(
+      'File with a token that readers of the stage’s own server must send, as in metricsSettings.',
+    ),
     prefix: optionalText('Prefix of the names of the metrics.'),
     expiryTime: duration({
       default: '2m',

@@ -1,11 +1,15 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, onTestFinished, test } from 'vitest';
 import { TableSpace } from '../../../../../src/flow/intern.ts';
 import type { PipelineConfig } from '../../../../../src/pipeline/options/graph.ts';
 import type { Pipeline } from '../../../../../src/pipeline/pipeline.ts';
 import { parseSamples } from '../../../../support/models/interpreter/prom.ts';
 import { appendRows, type Row } from '../../../../support/models/interpreter/rows.ts';
 import { type TestPipeline, testPipeline } from '../../../../support/models/interpreter/setup.ts';
+import { freePort } from '../../../../support/processes/program.ts';
 
 const MINUTE_MS = 60_000;
 const running: Pipeline[] = [];
@@ -352,15 +356,26 @@ test('patterns may ignore case as RE2 writes it', async () => {
   expect(parseSamples(await metrics.registry.metrics()).get('flows_total{}')).toBe(1);
 });
 
-test('a stage with a port has a server of its own', async () => {
-  const { createServer } = await import('node:net');
-  const free = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => free.once('listening', resolve));
-  const { port } = free.address() as { port: number };
-  await new Promise((resolve) => free.close(resolve));
-  const { pipeline, metrics } = await start({ address: '127.0.0.1', port, metrics: [counter()] });
+test('a stage with a port has a server of its own, for those who have its token', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'netobserv-prom-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const tokenPath = join(folder, 'token');
+  writeFileSync(tokenPath, '0123456789abcdef');
+  const port = await freePort();
+  const own = { address: '127.0.0.1', port, tokenPath, metrics: [counter()] };
+  const { pipeline, metrics } = await start(own);
   emit(pipeline, [{}, {}]);
-  const response = await fetch(`http://127.0.0.1:${port}/metrics`);
-  expect(await response.text()).toContain('flows_total 2\n');
-  expect(await metrics.registry.metrics()).not.toContain('flows_total 2');
+  const url = `http://127.0.0.1:${port}/metrics`;
+  expect((await fetch(url)).status).toBe(401);
+  const headers = { authorization: 'Bearer 0123456789abcdef' };
+  expect(await (await fetch(url, { headers })).text()).toContain('flows_total 2\n');
+  const shared = await metrics.registry.metrics();
+  expect(shared).not.toContain('flows_total 2');
+  expect(shared).toContain('http_refused_requests_total{server="metrics"} 1\n');
+});
+
+test('a token without an own server is a mistake', async () => {
+  await expect(start({ tokenPath: 'token', metrics: [counter()] })).rejects.toThrow(
+    /encode\.prom\.tokenPath: is for the stage’s own server/,
+  );
 });
