@@ -10,6 +10,7 @@ import { configError, PIPELINE_ERRORS } from '../../pipeline/errors.ts';
 import type { PipelineConfig } from '../../pipeline/options/graph.ts';
 import { PRESET_INGESTER } from '../../pipeline/options/ingest/preset.ts';
 import { compilePipeline, type Pipeline } from '../../pipeline/pipeline.ts';
+import { serverConfig } from '../../pipeline/server-config.ts';
 import { STAGE_TYPES } from '../../pipeline/stages.ts';
 import { Health } from '../../telemetry/health.ts';
 import type { Log } from '../../telemetry/log.ts';
@@ -48,15 +49,15 @@ export async function createProcessor(
   const { log, clock, native, configuration } = deps;
   const feed = config.k8scachePort === 0 ? undefined : await cacheFeed(config);
   const { pipeline, metrics } = compileFile(configuration.document, deps, feed);
-  const { suppressDefaultMetrics, disableGlobalServer, address, port, tls } =
-    pipeline.metricsSettings;
+  const { suppressDefaultMetrics, disableGlobalServer } = pipeline.metricsSettings;
   const own = createMetrics('', metrics.registry);
   if (!suppressDefaultMetrics) registerProcessMetrics(own, deps.stderr);
   const health = new Health();
   const shared = { log, metrics, health, counts: own };
-  const files = tls === undefined || tls.certPath === '' ? {} : { tls };
   const servers = [
-    ...(disableGlobalServer ? [] : [createTelemetryServer({ address, port, ...files }, shared)]),
+    ...(disableGlobalServer
+      ? []
+      : [createTelemetryServer(serverConfig(pipeline.metricsSettings), shared)]),
     ...(config.healthAddr === ''
       ? []
       : [

@@ -111,16 +111,23 @@ class OtlpMetricsSink implements Sink {
       messages.push({ bytes: this.#requests.write(bytes, 0, bytes.length), amount: NO_FLOWS });
     });
     const timeMs = this.#deps.clock.nowMs();
-    for (const metric of this.#flows.metrics) write(metric, writer, timeMs);
+    for (const metric of this.#flows.metrics) {
+      write(metric, this.#flows.slots(metric), writer, timeMs);
+    }
     writer.end();
     return messages;
   }
 }
 
-function write(metric: SeriesMetric, writer: MetricWriter, timeMs: number): void {
+function write(
+  metric: SeriesMetric,
+  slots: Iterable<number>,
+  writer: MetricWriter,
+  timeMs: number,
+): void {
   const { name, help, type } = metric.spec;
   writer.open({ name, description: help, type });
-  for (const slot of metric.slots()) {
+  for (const slot of slots) {
     const head: PointHead = {
       attributes: attributesOf(metric, slot),
       startMs: metric.seen.beganMs[slot]!,

@@ -18,7 +18,7 @@ import { SeriesMetric } from './metric.ts';
 const DEFAULT_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 const METRIC_NAME = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
-const LABEL_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
+export const LABEL_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 
 export interface MetricContext {
   readonly prefix: string;
@@ -26,6 +26,8 @@ export interface MetricContext {
   readonly earlier: readonly MetricOptions[];
   readonly context: StageContext;
   readonly values: LabelValues;
+  /** Histograms are native ones, too. */
+  readonly isNative: boolean;
   groupOf(labels: readonly Label[]): LabelGroup;
   onBadValue(rows: number): void;
 }
@@ -73,7 +75,7 @@ export function compileMetric(options: MetricOptions, at: MetricContext): Compil
     at.groupOf(labels),
     rowFilters,
     flattener,
-    accumulator(type, options, path),
+    accumulator(type, options, at),
     at.onBadValue,
   );
   return { metric, reads: [...reads] };
@@ -147,7 +149,7 @@ function checkValue(options: MetricOptions, path: string, kind: FieldKind | unde
 function accumulator(
   type: 'counter' | 'gauge' | 'histogram',
   options: MetricOptions,
-  path: string,
+  { path, isNative }: MetricContext,
 ): Accumulator {
   switch (type) {
     case 'counter':
@@ -157,7 +159,7 @@ function accumulator(
     case 'histogram': {
       const bounds = options.buckets.length === 0 ? DEFAULT_BUCKETS : options.buckets;
       const wrong = bounds.findIndex((bound, index) => index > 0 && bound <= bounds[index - 1]!);
-      if (wrong < 0) return new HistogramAccumulator(bounds);
+      if (wrong < 0) return new HistogramAccumulator(bounds, isNative);
       const problem = `bounds must increase, but ${bounds[wrong]} follows ${bounds[wrong - 1]}`;
       throw configError(PIPELINE_ERRORS.metric, `${path}.buckets[${wrong}]`, problem);
     }

@@ -3,7 +3,9 @@ import type { FlowBatch } from '../../../flow/batch.ts';
 import { Health } from '../../../telemetry/health.ts';
 import { createMetrics, type TextSource } from '../../../telemetry/metrics.ts';
 import { createTelemetryServer } from '../../../telemetry/server.ts';
+import { configError, PIPELINE_ERRORS } from '../../errors.ts';
 import { PromOptions } from '../../options/encode/prom.ts';
+import { serverConfig } from '../../server-config.ts';
 import {
   type Lease,
   type Sink,
@@ -13,6 +15,7 @@ import {
   stageType,
 } from '../../stage.ts';
 import { FlowMetrics } from './flow-metrics.ts';
+import { RemoteWriter } from './remote-write.ts';
 
 /** Counters, gauges and histograms of flows, in accumulators keyed by integers. */
 export const promEncode: StageType = stageType({
@@ -30,6 +33,7 @@ class PromSink implements Sink, TextSource {
   readonly #options: PromOptions;
   readonly #deps: StageDeps;
   readonly #flows: FlowMetrics;
+  readonly #remote: RemoteWriter | undefined;
   #exposed: Disposable | undefined;
   #server: Component | undefined;
 
@@ -37,28 +41,42 @@ class PromSink implements Sink, TextSource {
     this.name = context.name;
     this.#options = options;
     this.#deps = context.deps;
-    this.#flows = new FlowMetrics(options, context);
+    const { remoteWrite, port, tokenPath } = options;
+    if (port === 0 && tokenPath !== '') {
+      const problem = 'is for the stage’s own server: give it a port, or use metricsSettings';
+      throw configError(PIPELINE_ERRORS.option, `${context.path}.tokenPath`, problem);
+    }
+    const nativeHistograms = remoteWrite?.nativeHistograms === true;
+    this.#flows = new FlowMetrics({ ...options, nativeHistograms }, context, (metric, slot) =>
+      this.#remote?.end(metric, slot),
+    );
+    if (remoteWrite !== undefined) {
+      this.#remote = new RemoteWriter(remoteWrite, options, this.#flows, context);
+    }
     this.reads = this.#flows.reads;
     this.names = this.#flows.metrics.map((metric) => metric.spec.name);
   }
 
   async start(signal: AbortSignal): Promise<void> {
     const { log, metrics } = this.#deps;
-    const { address, port, tls } = this.#options;
+    const { port } = this.#options;
     this.#flows.start();
+    await this.#remote?.start(signal);
     if (port === 0) {
       this.#exposed = metrics.expose(this);
       return;
     }
     const own = createMetrics('');
     this.#exposed = own.expose(this);
-    const config = tls === undefined ? { address, port } : { address, port, tls };
-    this.#server = createTelemetryServer(config, { log, metrics: own, health: new Health() });
+    this.#server = createTelemetryServer(serverConfig(this.#options), {
+      ...{ log, metrics: own, counts: metrics, health: new Health() },
+    });
     await this.#server.start(signal);
   }
 
   async stop(): Promise<void> {
     this.#flows.stop();
+    await this.#remote?.stop();
     await this.#server?.stop();
     this.#exposed?.[Symbol.dispose]();
   }
@@ -70,6 +88,6 @@ class PromSink implements Sink, TextSource {
   }
 
   text(): string {
-    return this.#flows.metrics.map((metric) => metric.text()).join('');
+    return this.#flows.text();
   }
 }
