@@ -20,6 +20,8 @@ export interface DefaultPipelineOptions {
   readonly netflow?: ListenAddress;
   /** The same for the sFlow of switches. */
   readonly sflow?: ListenAddress;
+  /** File with the names of both. */
+  readonly exporters?: string;
 }
 
 /** Special-purpose networks (RFC 6890 and its updates). */
@@ -72,9 +74,13 @@ export function defaultPipeline(options: DefaultPipelineOptions): PipelineConfig
  * Sources of flows besides the agent. Bytes and packets are those before sampling, as the agent's
  * are.
  */
-function inletsOf({ netflow, sflow }: DefaultPipelineOptions): readonly StageParameters[] {
+function inletsOf({
+  netflow,
+  sflow,
+  exporters = '',
+}: DefaultPipelineOptions): readonly StageParameters[] {
   const at = ({ host, port }: ListenAddress) => {
-    return { hostName: host, port, samplingCorrection: true };
+    return { hostName: host, port, samplingCorrection: true, exportersFile: exporters };
   };
   // The field of agents, which charts, filters and the table use: tcpControlBits.
   const mapping = [{ field: 6, destination: 'Flags' }];

@@ -3,6 +3,7 @@ import type { BatchLayout, FlowBatch } from '../../flow/batch.ts';
 import { type ReadElement, ReadTable } from './elements-read.ts';
 import { NETFLOW_ERRORS } from './errors.ts';
 import { type DatagramFacts, FlowFiller } from './flow-filler.ts';
+import { InterfaceNames, type TakeInterface } from './interface-names.ts';
 import { IPFIX_VERSION, MESSAGE_HEADER_BYTES } from './ipfix-message.ts';
 import { type Plan, planOf } from './plan.ts';
 import { Records, RUN_RECORDS } from './records.ts';
@@ -47,6 +48,13 @@ export interface DatagramOutcome {
   problem: ErrorRow | undefined;
 }
 
+export interface FlowReaderOptions {
+  /** Bytes and packets are multiplied by the sampling rate. */
+  readonly corrects?: boolean;
+  /** Absent: names of interfaces are passed over. */
+  readonly takeInterface?: TakeInterface;
+}
+
 /**
  * Reads datagrams of NetFlow 5, NetFlow 9 and IPFIX into batches.
  *
@@ -63,6 +71,7 @@ export class FlowReader {
   readonly #records = new Records();
   readonly #filler: FlowFiller;
   readonly #templates: TemplateSets;
+  readonly #names: InterfaceNames | undefined;
   readonly #v5: Plan;
   readonly #facts: DatagramFacts = {
     ...{ type: '', sequence: 0, domainId: 0, exporter: '' },
@@ -74,8 +83,9 @@ export class FlowReader {
   constructor(
     layout: BatchLayout,
     own: readonly ReadElement[] = [],
-    { corrects = false }: { readonly corrects?: boolean } = {},
+    { corrects = false, takeInterface }: FlowReaderOptions = {},
   ) {
+    this.#names = takeInterface && new InterfaceNames(takeInterface);
     const table = new ReadTable(own);
     this.#filler = new FlowFiller(layout, corrects);
     this.#templates = new TemplateSets(this.#domains, layout, table);
@@ -277,6 +287,9 @@ export class FlowReader {
     for (let at = start; end - at >= plan.layout.recordBytes; ) {
       at = records.find(plan.layout, at, end, RUN_RECORDS);
       this.#recordCount += records.count;
+      if (plan.interfaces !== undefined) {
+        this.#names?.read(records, plan.interfaces, this.#facts.exporter);
+      }
       for (let i = 0; i < records.count; i++) {
         const rate = rateIn(records, plan.rates, i);
         const { sampler, systemInit } = plan;

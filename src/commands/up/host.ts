@@ -61,8 +61,9 @@ const STORE = 'duckdb';
 const PIPELINE_FEATURES: readonly Feature[] = ['subnetLabels'];
 
 function pipelineConfig(config: UpConfig, features: ReadonlySet<Feature>): PipelineConfig {
-  const { netflow, sflow } = config;
-  return defaultPipeline({ store: STORE, prefix: FLOW_METRICS_PREFIX, features, netflow, sflow });
+  const { netflow, sflow, exporters } = config;
+  const inlets = { netflow, sflow, exporters };
+  return defaultPipeline({ store: STORE, prefix: FLOW_METRICS_PREFIX, features, ...inlets });
 }
 
 /** Gates of the fields that are filled besides the agent's. */

@@ -2,7 +2,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { agentOptions } from '../../agent/config.ts';
 import { type ListenAddress, parseListen } from '../../base/listen.ts';
-import { type Configured, duration, type Option, size, text } from '../../config/options.ts';
+import { type Configured, duration, type Option, path, size, text } from '../../config/options.ts';
 import { consoleOptions } from '../../console/options.ts';
 import { featureOptions } from '../features.ts';
 
@@ -39,6 +39,10 @@ const routerOptions = {
     'host and port for NetFlow 5, 9 and IPFIX of routers, by UDP',
   ),
   sflow: inletAt('NETOBSERV_SFLOW', 6343, 'host and port for sFlow of switches, by UDP'),
+  exporters: path(
+    'NETOBSERV_EXPORTERS',
+    'file with names of routers, switches and their interfaces, in YAML or JSON',
+  ),
 };
 
 export const upOptions = {

@@ -2,8 +2,16 @@ import { sflowColumns } from '../../codec/sflow/columns.ts';
 import type { SflowOutcome } from '../../codec/sflow/flow-reader.ts';
 import type { Inlet } from '../graph/inlet.ts';
 import { SflowOptions } from '../options/ingest/sflow.ts';
-import { type Source, type StageContext, type StageType, stageType } from '../stage.ts';
+import {
+  type Source,
+  type StageContext,
+  type StageType,
+  stageType,
+  type Transform,
+} from '../stage.ts';
 import { COALESCE_MS, Datagrams } from './datagrams.ts';
+import { ExporterBook } from './exporter-book.ts';
+import { ExporterNames } from './exporter-names.ts';
 import { createExporterMetrics, type ExporterMetrics } from './exporters.ts';
 import { createInterfaceMetrics, Interfaces } from './interfaces.ts';
 import { createSflowMetrics, SflowCounts } from './sflow-metrics.ts';
@@ -20,6 +28,7 @@ class SflowSource implements Source {
   readonly kind = 'source';
   readonly name: string;
   readonly columns = sflowColumns();
+  readonly transforms: readonly Transform[];
   readonly coalesceMs = COALESCE_MS;
   readonly #options: SflowOptions;
   readonly #context: StageContext;
@@ -33,6 +42,7 @@ class SflowSource implements Source {
     this.#options = options;
     this.#context = context;
     const { metrics } = context.deps;
+    this.transforms = [new ExporterNames(new ExporterBook(options, context))];
     this.#metrics = createExporterMetrics(metrics);
     this.#counts = new SflowCounts(this.name, createSflowMetrics(metrics));
     this.#interfaces = new Interfaces(this.name, createInterfaceMetrics(metrics));

@@ -1,7 +1,10 @@
 /** `up --netflow --sflow`: flows of routers are in the same store as those of this host. */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { expect, test } from 'vitest';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
 import type { FrontendConfig } from '../../../src/console/api.ts';
 import { octets, v4 } from '../../support/codec/netflow-bytes.ts';
 import { flowSample, rawHeader, sflow } from '../../support/codec/sflow-bytes.ts';
@@ -64,7 +67,7 @@ test('flows of a router are shown, with what they were before sampling', async (
   expect(row).toMatchObject({
     ...{ DstAddr: '198.51.100.1', SrcPort: 40_007, DstPort: 443, Proto: 6 },
     ...{ Bytes: 800_000, Packets: 800, SamplerAddress: '127.0.0.1', DstService: 'https' },
-    Flags: ['SYN', 'ACK'],
+    Flags: 0x12,
   });
 });
 
@@ -85,7 +88,12 @@ function samples(): Buffer {
 
 test('samples of a switch are shown, with what they stand for and where they came in', async () => {
   const port = await freeUdpPort();
-  await using host = await startUp(['--interfaces', ONLY_TESTS, '--sflow', `127.0.0.1:${port}`]);
+  const folder = mkdtempSync(join(tmpdir(), 'netobserv-exporters-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const exporters = join(folder, 'exporters.yaml');
+  writeFileSync(exporters, '192.0.2.99: {name: tor-3, interfaces: {3: {name: swp3}}}');
+  const inlets = ['--sflow', `127.0.0.1:${port}`, '--exporters', exporters];
+  await using host = await startUp(['--interfaces', ONLY_TESTS, ...inlets]);
   const socket = createSocket('udp4');
   socket.send(samples(), port, '127.0.0.1', () => socket.close());
   await expect.poll(async () => (await host.rows()).length, { timeout: 20_000 }).toBe(5);
@@ -95,6 +103,7 @@ test('samples of a switch are shown, with what they stand for and where they cam
   expect(row).toMatchObject({
     ...{ SrcAddr: '203.0.113.1', DstAddr: '198.51.100.9', DstPort: 53, Proto: 17 },
     ...{ SamplerAddress: '192.0.2.99', InIf: 3, OutIf: 7, SamplingRate: SAMPLING },
+    ...{ SamplerName: 'tor-3', InIfName: 'swp3' },
     ...{ Bytes: 9000, Packets: SAMPLING, DstService: 'domain' },
   });
   const config = await fetch(`${host.url}/api/frontend-config`);
@@ -102,4 +111,6 @@ test('samples of a switch are shown, with what they stand for and where they cam
   expect(features).toEqual(expect.arrayContaining(['netflow', 'tunnels']));
   const shown = columns.filter(({ default: isShown }) => isShown).map(({ id }) => id);
   expect(shown).toEqual(expect.arrayContaining(['Exporter', 'InOutInterfaces']));
+  expect(await host.rows('SamplerName="tor-3"')).toHaveLength(5);
+  expect(await host.rows('InIfName="swp4"')).toHaveLength(0);
 });
