@@ -21,6 +21,7 @@ import {
 import { COALESCE_MS, Datagrams } from './datagrams.ts';
 import { ExporterBook } from './exporter-book.ts';
 import { ExporterNames } from './exporter-names.ts';
+import { ExporterSamplings } from './exporter-samplings.ts';
 import { createExporterMetrics, type ExporterMetrics } from './exporters.ts';
 import { createLearntMetrics, LearntInterfaces } from './learnt-interfaces.ts';
 
@@ -59,6 +60,8 @@ class IpfixSource implements Source {
   readonly #context: StageContext;
   readonly #own: readonly ReadElement[];
   readonly #metrics: ExporterMetrics;
+  readonly #book: ExporterBook;
+  readonly #samplings: ExporterSamplings;
   readonly #learnt: LearntInterfaces;
   #datagrams: Datagrams<DatagramOutcome> | undefined;
   #expired = 0;
@@ -75,7 +78,9 @@ class IpfixSource implements Source {
     const { metrics } = context.deps;
     this.#metrics = createExporterMetrics(metrics);
     this.#learnt = new LearntInterfaces(this.name, createLearntMetrics(metrics));
-    this.transforms = [new ExporterNames(new ExporterBook(options, context), this.#learnt)];
+    this.#book = new ExporterBook(options, context);
+    this.#samplings = new ExporterSamplings(this.#book, options, context.deps.random);
+    this.transforms = [new ExporterNames(this.#book, this.#learnt)];
   }
 
   async start(inlet: Inlet): Promise<void> {
@@ -83,6 +88,7 @@ class IpfixSource implements Source {
     const { clock } = this.#context.deps;
     const reader = new FlowReader(inlet.layout, this.#own, {
       corrects: samplingCorrection,
+      samplingOf: (exporter, nowMs) => this.#samplings.of(exporter, nowMs),
       takeInterface: (exporter, index, name, description) =>
         this.#learnt.note(exporter, index, name, description, clock.monotonicMs()),
     });
@@ -107,7 +113,10 @@ class IpfixSource implements Source {
     this.#metrics.templates.set({ stage }, templates);
     this.#metrics.expired.inc({ stage }, expired - this.#expired);
     this.#expired = expired;
-    this.#learnt.sweep(this.#context.deps.clock.monotonicMs());
+    const nowMs = this.#context.deps.clock.monotonicMs();
+    this.#learnt.sweep(nowMs);
+    this.#samplings.sweep(nowMs);
+    this.#book.look();
   }
 }
 

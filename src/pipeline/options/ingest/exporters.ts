@@ -20,6 +20,22 @@ const Exporter = strictObject(
     name: optionalText('Name, for SamplerName.'),
     site: optionalText('Place, for SamplerSite.'),
     role: optionalText('Task, for SamplerRole.'),
+    samplingRate: Type.Number({
+      minimum: 0,
+      default: 0,
+      description:
+        'One packet in this many is sampled, whatever the exporter gives. 0: as it gives it.',
+    }),
+    samplingRateDefault: Type.Number({
+      minimum: 0,
+      default: 0,
+      description: 'The same if the exporter gives no rate. 0: as for all exporters.',
+    }),
+    flowsPerSecondMax: Type.Number({
+      minimum: 0,
+      default: 0,
+      description: 'Limit for its flows. 0: as for all exporters.',
+    }),
     interfaces: Type.Record(Type.String(), ExporterInterface, {
       default: {},
       description: 'Interfaces by their SNMP index.',
@@ -41,6 +57,23 @@ export type Exporters = Static<typeof Exporters>;
 
 /** The options about exporters that stages for routers and switches share. */
 export const exporterOptions = {
+  samplingRateDefault: Type.Number({
+    minimum: 0,
+    default: 0,
+    description:
+      'One packet in this many is sampled where neither the exporter nor `exporters` gives a rate. ' +
+      '0: unknown.',
+  }),
+  flowsPerSecondMax: Type.Number({
+    minimum: 0,
+    default: 0,
+    description:
+      'About this many flows of an exporter pass in a second; 0: all. Others are left out at random, ' +
+      'and counted in `ingest_exporter_limited_flows_total`. Those that pass stand for them: their ' +
+      'SamplingRate is higher by as much, so sums with `samplingCorrection` stay right on average. ' +
+      'A sudden flood may exceed the limit for a second, a thousandfold one by 90 %. At most 4096 ' +
+      'exporters have limits of their own, and all others share one.',
+  }),
   exporters: Exporters,
   exportersFile: optionalText(
     'File in YAML or JSON with further exporters, in the form of `exporters`; for an address in ' +
