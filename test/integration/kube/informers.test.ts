@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -11,10 +11,11 @@ import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { kubeconfig } from '../../support/kube/enrich.ts';
 import { FakeApi } from '../../support/kube/fake-api.ts';
+import { holderOf } from '../../support/kube/holder.ts';
 import { FlpProcessor } from '../../support/kube/k8scache-peers.ts';
 import { LeaseStore } from '../../support/kube/lease-store.ts';
 import { node, owner, pod, service } from '../../support/kube/objects.ts';
-import { selfSigned } from '../../support/net/certificate.ts';
+import { certificateFiles } from '../../support/net/certificate.ts';
 
 const PODS = '/api/v1/pods';
 const NODES = '/api/v1/nodes';
@@ -71,14 +72,8 @@ async function processor(host: string, port = 0, tls?: CacheFeedConfig['tls']) {
     text: () => metrics.registry.metrics(),
     /** Pod and owner of an address. */
     name: (address: string): string => {
-      let name = '';
-      index.findKey(address, {
-        add(_fromMs, fact) {
-          const object = index.named(fact)?.object;
-          name = object === undefined ? '' : `${object.owner?.name ?? ''}/${object.name}`;
-        },
-      });
-      return name;
+      const object = holderOf(index, address);
+      return object === undefined ? '' : `${object.owner?.name ?? ''}/${object.name}`;
     },
   };
 }
@@ -223,13 +218,7 @@ describe('TLS', () => {
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  function files(name: string) {
-    const { cert, key } = selfSigned();
-    const [certPath, keyPath] = [join(folder, `${name}.crt`), join(folder, `${name}.key`)];
-    writeFileSync(certPath, cert);
-    writeFileSync(keyPath, key);
-    return { certPath, keyPath };
-  }
+  const files = (name: string) => certificateFiles(folder, name);
 
   test('both show certificates; a processor with another one gets nothing', async () => {
     const [own, client] = [files('own'), files('client')];
