@@ -89,6 +89,7 @@ async function informers(
   port: number,
   more: {
     readonly link?: object;
+    readonly times?: object;
     readonly election?: undefined;
     readonly serviceName?: string;
     readonly resolve?: (name: string) => Promise<readonly string[]>;
@@ -110,7 +111,7 @@ async function informers(
         ? undefined
         : {
             ...{ namespace: 'netobserv', name: 'flp-informers-lease', identity },
-            ...{ leaseMs: 900, renewMs: 600, retryMs: 40 },
+            ...{ leaseMs: 15_000, renewMs: 10_000, retryMs: 40, ...more.times },
           },
   };
   const made = new Informers(
@@ -298,7 +299,7 @@ describe('of two informers, one works', () => {
   test('the one that lost the lease becomes the leader again', async () => {
     const one = await processor('127.0.0.1');
     announce('flp-1', '127.0.0.1');
-    const a = await informers('a', one.port);
+    const a = await informers('a', one.port, { times: { leaseMs: 900, renewMs: 600 } });
     await one.feed.synced;
     store.cutOff.add('a');
     await expect.poll(() => a.made.status().leader).toBe(false);
