@@ -4,7 +4,10 @@ import { createConsoleMetrics } from '../src/console/server/metrics.ts';
 import { createFeedMetrics } from '../src/kube/cache/feed-metrics.ts';
 import { createInformersMetrics } from '../src/kube/cache/informers-metrics.ts';
 import { createKubeMetrics } from '../src/kube/metrics.ts';
-import { createPromMetrics } from '../src/pipeline/encode/prom/metrics.ts';
+import {
+  createPromMetrics,
+  createRemoteWriteMetrics,
+} from '../src/pipeline/encode/prom/metrics.ts';
 import { createConntrackMetrics } from '../src/pipeline/extract/conntrack/metrics.ts';
 import { createGroupMetrics } from '../src/pipeline/extract/metrics.ts';
 import { createExporterMetrics } from '../src/pipeline/ingest/exporters.ts';
@@ -16,6 +19,7 @@ import { createConnectionMetrics } from '../src/telemetry/connections.ts';
 import { createMetrics, type Metrics } from '../src/telemetry/metrics.ts';
 import { registerProcessMetrics } from '../src/telemetry/process-metrics.ts';
 import { createRenewalMetrics } from '../src/telemetry/renewals.ts';
+import { createRefusalMetrics } from '../src/telemetry/server.ts';
 import type { GeneratedFile } from './generated.ts';
 import { code, table } from './markdown.ts';
 
@@ -83,6 +87,7 @@ const SECTIONS: readonly (readonly [title: string, declare: readonly Declare[]])
       createSflowMetrics,
       createInterfaceMetrics,
       (metrics) => createPromMetrics(metrics, ''),
+      (metrics) => createRemoteWriteMetrics(metrics, ''),
       createConntrackMetrics,
       (metrics) => createGroupMetrics(metrics, ''),
     ],
@@ -93,7 +98,7 @@ const SECTIONS: readonly (readonly [title: string, declare: readonly Declare[]])
   ['Store', [createStoreMetrics]],
   ['Console', [createConsoleMetrics]],
   ['Process', [(metrics) => registerProcessMetrics(metrics)]],
-  ['Servers', [createConnectionMetrics, createRenewalMetrics]],
+  ['Servers', [createConnectionMetrics, createRefusalMetrics, createRenewalMetrics]],
 ];
 
 /** deploy/reference/metrics.gen.md: every metric of the program itself. */

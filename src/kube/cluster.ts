@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../base/clock.ts';
 import type { HealthState } from '../telemetry/health.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -40,7 +41,9 @@ export class Cluster {
   readonly index: ClusterIndex;
   readonly #deps: ClusterDeps;
   readonly #limits: ClusterLimits;
-  readonly #needs: ClusterNeeds[] = [];
+  #needs: readonly ClusterNeeds[] = [];
+  /** The needs that the feed was started with. */
+  #served: FeedNeeds | undefined;
   readonly #feed: ClusterFeed;
   readonly #stopping = new AbortController();
   #sweeps: Disposable | undefined;
@@ -55,7 +58,8 @@ export class Cluster {
 
   /** Called before `start`, by each stage that reads the index. */
   need(needs: ClusterNeeds): void {
-    this.#needs.push(needs);
+    const isKnown = this.#needs.some((known) => isDeepStrictEqual(known, needs));
+    if (!isKnown) this.#needs = [...this.#needs, needs];
   }
 
   get isNeeded(): boolean {
@@ -69,13 +73,17 @@ export class Cluster {
 
   /**
    * Begins to read, and waits a while for the first lists, so that the first flows get names, too.
-   * An API that is away delays the start, but does not prevent it. Rejects with `ERR_KUBE_CONFIG`.
+   * An API that is away delays the start, but does not prevent it. Called again, it reads anew if
+   * stages need more by now. Rejects with `ERR_KUBE_CONFIG`.
    */
   async start(signal: AbortSignal): Promise<void> {
     if (!this.isNeeded) return;
+    const needs = joined(this.#needs);
+    if (isDeepStrictEqual(needs, this.#served)) return;
     const stop = AbortSignal.any([signal, this.#stopping.signal]);
-    await this.#feed.start(this.index, joined(this.#needs), stop);
-    this.#sweeps = this.#deps.clock.every(SWEEP_MS, () => this.index.sweep());
+    await this.#feed.start(this.index, needs, stop);
+    this.#served = needs;
+    this.#sweeps ??= this.#deps.clock.every(SWEEP_MS, () => this.index.sweep());
     await this.#firstLists(stop);
   }
 

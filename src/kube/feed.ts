@@ -21,7 +21,10 @@ export interface FeedNeeds extends ClusterNeeds {
 
 /** Where the objects come from: the API, or another program that reads it. */
 export interface ClusterFeed {
-  /** Begins to fill the sink; rejects if it never can. */
+  /**
+   * Begins to fill the sink; rejects if it never can. Called again, it begins anew with other
+   * needs; what the sink has stays in use until then.
+   */
   start(sink: ClusterSink, needs: FeedNeeds, signal: AbortSignal): Promise<void>;
   stop(): Promise<void>;
   /** Resolves when the sink is complete for the first time. Asked for after `start`. */

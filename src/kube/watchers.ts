@@ -20,7 +20,7 @@ export interface WatcherDeps {
   readonly random: () => number;
 }
 
-/** Names may be wrong if the API has confirmed nothing for this long. */
+/** Names may be wrong if the API has confirmed nothing for this long, though it seems to answer. */
 const STALE_MS = 5 * 60_000;
 
 /** Where the API has the kinds that own others. */
@@ -37,7 +37,7 @@ const OWNER_PATHS: Readonly<Record<string, string>> = {
 export class Watchers implements ClusterFeed {
   readonly #deps: WatcherDeps;
   readonly #limits: Partial<ReflectorLimits>;
-  readonly #stopping = new AbortController();
+  #stopping = new AbortController();
   #client: KubeClient | undefined;
   #reflectors: readonly Reflector<unknown>[] = [];
   #runs: readonly Promise<void>[] = [];
@@ -57,6 +57,8 @@ export class Watchers implements ClusterFeed {
     const report = renewalReport('kubernetes', { log, counts: metrics });
     const access = await findAccess(needs.configPath, env, report);
     const { KubeClient: Client } = await import('./client.ts');
+    await this.stop();
+    this.#stopping = new AbortController();
     this.#client = new Client(access);
     this.#reflectors = this.#makeReflectors(this.#client, sink, needs);
     const stop = AbortSignal.any([signal, this.#stopping.signal]);
@@ -76,7 +78,7 @@ export class Watchers implements ClusterFeed {
       const reasons = missing.map(({ name, problem }) => `${name} ${problem}`.trim());
       return { ok: false, reason: `not yet listed: ${reasons.join('; ') || 'everything'}` };
     }
-    const stale = this.#reflectors.filter(({ ageMs }) => ageMs > STALE_MS);
+    const stale = this.#reflectors.filter(({ isCutOff, ageMs }) => isCutOff || ageMs > STALE_MS);
     if (stale.length === 0) return { ok: true };
     const notes = stale.map(
       ({ name, ageMs, problem }) => `${name} are ${Math.round(ageMs / 1000)} s old: ${problem}`,

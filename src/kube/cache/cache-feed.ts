@@ -1,7 +1,7 @@
 import type { Clock } from '../../base/clock.ts';
 import { explain, NetobservError } from '../../base/errors.ts';
 import type { Conversation, GrpcServer } from '../../net/grpc/server.ts';
-import type { ServerTlsFiles } from '../../net/grpc/server-credentials.ts';
+import type { ServerTlsFiles } from '../../net/server-tls.ts';
 import type { HealthState } from '../../telemetry/health.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
@@ -81,7 +81,10 @@ export class CacheFeed implements ClusterFeed {
 
   async start(sink: ClusterSink, needs: FeedNeeds): Promise<void> {
     const { clock, log, metrics } = this.#deps;
-    this.#replica = new Replica(sink, needs, this.#metrics);
+    await this.stop();
+    // Informers that come again bring a snapshot with the further labels.
+    if (this.#replica === undefined) this.#replica = new Replica(sink, needs, this.#metrics);
+    else this.#replica.use(needs);
     // Here and not at the top: most pipelines do without the library.
     const { GrpcServer: Made } = await import('../../net/grpc/server.ts');
     this.#server = new Made(

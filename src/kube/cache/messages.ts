@@ -1,5 +1,5 @@
-import { WIRE } from '../../codec/pbflow/schema.ts';
-import { WireReader } from '../../codec/pbflow/wire-reader.ts';
+import { WIRE } from '../../codec/wire.ts';
+import { WireReader } from '../../codec/wire-reader.ts';
 import { ProtoWriter } from './proto-writer.ts';
 import { ACK, REQUEST, SYNC, type SyncMessage, UPDATE } from './protocol.ts';
 
@@ -34,7 +34,7 @@ export function writeSync(message: SyncMessage): Uint8Array {
   return outer.end();
 }
 
-/** Undefined: neither a request nor an acknowledgement. Throws `ERR_CODEC_PBFLOW_…`. */
+/** Undefined: neither a request nor an acknowledgement. Throws `ERR_CODEC_PROTOBUF_…`. */
 export function readSync(bytes: Uint8Array): SyncMessage | undefined {
   let message: SyncMessage | undefined;
   readFields(bytes, (field, wire, reader) => {
@@ -86,7 +86,7 @@ export function writeUpdate(
   return writer.end();
 }
 
-/** Throws `ERR_CODEC_PBFLOW_…`. */
+/** Throws `ERR_CODEC_PROTOBUF_…`. */
 export function readUpdate(bytes: Uint8Array): CacheUpdate {
   const entries: Uint8Array<ArrayBuffer>[] = [];
   let version = 0;

@@ -1,6 +1,6 @@
 import { ByteBuffer } from '../../codec/byte-buffer.ts';
-import { WIRE } from '../../codec/pbflow/schema.ts';
 import { uintBytes, writeDouble, writeUint } from '../../codec/varint.ts';
+import { WIRE } from '../../codec/wire.ts';
 import { PAIR } from './protocol.ts';
 
 const encoder = new TextEncoder();

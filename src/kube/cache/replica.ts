@@ -13,7 +13,7 @@ const OBJECTS_MAX = 500_000;
  * there is no UID. It keeps the UIDs only; the objects are in the sink.
  */
 export class Replica {
-  readonly #reader: EntryReader;
+  #reader: EntryReader;
   readonly #metrics: FeedMetrics;
   readonly #reflections: Readonly<Record<KubeKind, Reflection<unknown>>>;
   readonly #places = new Map<string, Pick<KubeObject, 'uid' | 'kind' | 'name'>>();
@@ -32,6 +32,11 @@ export class Replica {
     };
   }
 
+  /** Objects that are put from now on have what other needs ask for. */
+  use(needs: ClusterNeeds): void {
+    this.#reader = new EntryReader(needs);
+  }
+
   get isInSnapshot(): boolean {
     return this.#unconfirmed !== undefined;
   }
@@ -46,7 +51,7 @@ export class Replica {
     this.#unconfirmed = undefined;
   }
 
-  /** Throws `ERR_CODEC_PBFLOW_…`. */
+  /** Throws `ERR_CODEC_PROTOBUF_…`. */
   read(bytes: Uint8Array): ReadEntry {
     return this.#reader.read(bytes);
   }

@@ -11,7 +11,7 @@ import { OPERATION } from '../../../../src/kube/cache/protocol.ts';
 import type { ClusterNeeds } from '../../../../src/kube/index/needs.ts';
 import { Slimmer } from '../../../../src/kube/index/slim.ts';
 import { PbEntry, PbSync, PbUpdate } from '../../../support/kube/k8scache-schema.ts';
-import { node, pod } from '../../../support/kube/objects.ts';
+import { node, pod, time } from '../../../support/kube/objects.ts';
 
 const ALL = [{ inclusions: undefined, exclusions: [] }];
 const NEEDS: ClusterNeeds = {
@@ -171,6 +171,25 @@ describe('entries that we read', () => {
   });
 });
 
+test('ports of a service on nodes: others see no network, we read the same object', () => {
+  const spec = {
+    clusterIP: '10.96.0.9',
+    ports: [{ nodePort: 30080 }, { nodePort: 30053, protocol: 'UDP' }],
+  };
+  const metadata = {
+    uid: 'u-9',
+    name: 'web',
+    namespace: 'shop',
+    creationTimestamp: time(START_MS),
+  };
+  const wanted = new Slimmer(NEEDS).service({ metadata, spec })!;
+  expect(wanted.networks.map(({ key }) => key)).toEqual(['port/6~30080', 'port/17~30053']);
+  const { head, rest } = new EntryWriter().encode(wanted, START_MS);
+  const bytes = Buffer.concat([head, rest]);
+  expect(PbEntry.decode(bytes)).not.toHaveProperty('secondary_net_keys');
+  expect(new EntryReader(NEEDS).read(bytes).object).toEqual(wanted);
+});
+
 describe('messages', () => {
   test('changes that we write', () => {
     const { head, entry } = encoded();
@@ -211,9 +230,9 @@ describe('messages', () => {
   });
 
   test.each([
-    ['a number is cut off', [0x08, 0x80], 'ERR_CODEC_PBFLOW_TRUNCATED'],
-    ['an entry is longer than its message', [0x1a, 0x7f, 0x00], 'ERR_CODEC_PBFLOW_TRUNCATED'],
-    ['field 0', [0x00, 0x00], 'ERR_CODEC_PBFLOW_SYNTAX'],
+    ['a number is cut off', [0x08, 0x80], 'ERR_CODEC_PROTOBUF_TRUNCATED'],
+    ['an entry is longer than its message', [0x1a, 0x7f, 0x00], 'ERR_CODEC_PROTOBUF_TRUNCATED'],
+    ['field 0', [0x00, 0x00], 'ERR_CODEC_PROTOBUF_SYNTAX'],
   ])('damaged: %s', (_why, bytes, code) => {
     expect(() => readUpdate(Uint8Array.from(bytes))).toThrow(expect.objectContaining({ code }));
   });
