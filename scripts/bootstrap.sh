@@ -54,6 +54,7 @@ openssl              test     openssl
 procps               test     sysctl
 tcpdump              test     tcpdump
 default-jre-headless services java
+golang-go            services go
 maven                services mvn
 nfdump               services nfcapd
 pmacct               services nfacctd

@@ -1,6 +1,8 @@
 import { createExportMetrics } from '../src/agent/export/metrics.ts';
 import { createAgentMetrics } from '../src/agent/metrics.ts';
 import { createConsoleMetrics } from '../src/console/server/metrics.ts';
+import { createFeedMetrics } from '../src/kube/cache/feed-metrics.ts';
+import { createInformersMetrics } from '../src/kube/cache/informers-metrics.ts';
 import { createKubeMetrics } from '../src/kube/metrics.ts';
 import {
   createPromMetrics,
@@ -65,6 +67,10 @@ Names, types and labels of the original's metrics are here; what differs is in t
   \`pkt-fetcher\` and \`pkt-fetcher-legacy\` do not exist.
 - \`interface_events_total\`: with \`METRICS_LEVEL=trace!\`, a series of which nothing was heard
   for five minutes is removed, and of more than 4096 the oldest.
+- \`flp_informers_*\`: \`errors_total\` has the types \`discovery\`, \`election\`,
+  \`connection\` and \`refused\`. There is no \`udn_disambiguate_*\`: pods are sent under both
+  names of a user-defined network, so that nobody asks the API which one is right.
+  \`connected_processors\` counts streams that are open, also after processors have come again.
 - A capture of packets (\`ENABLE_PCA\`) has metrics as well.`;
 
 type Declare = (metrics: Metrics) => unknown;
@@ -88,6 +94,8 @@ const SECTIONS: readonly (readonly [title: string, declare: readonly Declare[]])
     ],
   ],
   ['Kubernetes, read by the pipeline', [(metrics) => createKubeMetrics(metrics)]],
+  ['Kubernetes, from informers (`--k8scache.port`)', [createFeedMetrics]],
+  ['`netobserv informers`', [createInformersMetrics]],
   ['Store', [createStoreMetrics]],
   ['Console', [createConsoleMetrics]],
   ['Process', [(metrics) => registerProcessMetrics(metrics)]],

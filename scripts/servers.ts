@@ -1,6 +1,7 @@
 import { copyFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cached, fetchWhole } from './cache.ts';
+import { goServer } from './go-server.ts';
 import { output, ROOT } from './steps.ts';
 
 /**
@@ -13,7 +14,8 @@ interface Server {
   fetch(folder: string): void;
 }
 
-const POM = join(ROOT, 'test', 'services', 'kafka', 'pom.xml');
+const SERVICES = join(ROOT, 'test', 'services');
+const POM = join(SERVICES, 'kafka', 'pom.xml');
 
 const SERVERS = {
   /** Folder `lib` with the jars. */
@@ -29,6 +31,12 @@ const SERVERS = {
       if (output('mvn', args) === undefined) throw new Error(`mvn ${args.join(' ')} has failed`);
     },
   },
+  /** `kube`: etcd and the API server of Kubernetes. Its build takes twelve minutes of one CPU. */
+  kube: goServer(join(SERVICES, 'kube', 'server'), 'kube', '.'),
+  /** `otelcol`: the collector of OpenTelemetry. */
+  otelcol: goServer(join(SERVICES, 'otelcol'), 'otelcol', '.'),
+  /** `versitygw`: an S3 server that keeps objects as files. */
+  s3: goServer(join(SERVICES, 's3'), 'versitygw', 'github.com/versity/versitygw/cmd/versitygw'),
 } as const satisfies Readonly<Record<string, Server>>;
 
 export type ServerName = keyof typeof SERVERS;

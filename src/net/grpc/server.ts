@@ -1,6 +1,9 @@
 import {
   logVerbosity,
+  Metadata,
   Server,
+  type ServerDuplexStream,
+  type ServerOptions,
   type ServiceError,
   type sendUnaryData,
   setLogVerbosity,
@@ -11,15 +14,19 @@ import type { Clock } from '../../base/clock.ts';
 import type { Component } from '../../base/component.ts';
 import { explain, NetobservError } from '../../base/errors.ts';
 import { formatListen } from '../../base/listen.ts';
+import { rpcStatus } from '../../codec/rpc-status.ts';
 import type { RenewalReport } from '../../telemetry/renewed-files.ts';
+import type { ServerTlsFiles } from '../server-tls.ts';
+import { asBuffer } from './bytes.ts';
 import { GRPC_ERRORS } from './errors.ts';
-import { type ServerTlsFiles, serverCredentials } from './server-credentials.ts';
+import { serverCredentials } from './server-credentials.ts';
 
 /** How often the files of certificates are looked at. */
 const RENEWAL_PERIOD_MS = 10_000;
 /** Time for calls to end when the server stops. */
 const STOP_TIMEOUT_MS = 2000;
-const NOTHING = Buffer.alloc(0);
+/** The header with a `google.rpc.Status`. */
+const STATUS_DETAILS = 'grpc-status-details-bin';
 
 export interface GrpcServerConfig {
   readonly host: string;
@@ -29,16 +36,37 @@ export interface GrpcServerConfig {
   readonly method: string;
   /** Largest message that is taken. */
   readonly messageBytesMax: number;
+  /** Further limits. Default: those of the library. */
+  readonly options?: ServerOptions;
 }
 
-export interface GrpcServerDeps {
+/** A call with many messages in both directions. */
+export interface Conversation {
+  /** Reading ends when the client ends the call, and rejects if it breaks. */
+  readonly messages: AsyncIterable<Buffer>;
+  /** Address of the client. */
+  readonly peer: string;
+  /** Resolves when there is room for another message, and rejects if the call is over. */
+  write(message: Uint8Array): Promise<void>;
+}
+
+/** The one method of a server. */
+export type GrpcHandler =
+  | {
+      /** Takes a message; the client gets the answer or the error. */
+      readonly take: (message: Buffer) => Promise<Uint8Array>;
+    }
+  | {
+      /** The call ends when it resolves, or fails with the error. */
+      readonly converse: (conversation: Conversation) => Promise<void>;
+    };
+
+export type GrpcServerDeps = GrpcHandler & {
   readonly clock: Clock;
   readonly renewal: RenewalReport;
-  /** Takes a message; the client gets an empty answer when it resolves, or the error. */
-  readonly take: (message: Buffer) => Promise<void>;
-}
+};
 
-/** Serves one unary method with messages that stay encoded. */
+/** Serves one method with messages that stay encoded. */
 export class GrpcServer implements Component {
   readonly #config: GrpcServerConfig;
   readonly #deps: GrpcServerDeps;
@@ -57,12 +85,14 @@ export class GrpcServer implements Component {
   }
 
   async start(): Promise<void> {
-    const { host, port, tls, method, messageBytesMax } = this.#config;
+    const { host, port, tls, method, messageBytesMax, options } = this.#config;
+    const streams = 'converse' in this.#deps;
     const { credentials, look } = serverCredentials(tls, this.#deps.renewal);
     // Its failures come back as errors; it would also write them to standard error.
     setLogVerbosity(logVerbosity.NONE);
-    const server = new Server({ 'grpc.max_receive_message_length': messageBytesMax });
-    server.addService({ call: unary(method) }, { call: this.#handler() });
+    const limits = { 'grpc.max_receive_message_length': messageBytesMax };
+    const server = new Server({ ...options, ...limits });
+    server.addService({ call: definition(method, streams) }, { call: handlerOf(this.#deps) });
     this.#server = server;
     const address = formatListen({ host, port });
     this.#port = await new Promise<number>((resolve, reject) => {
@@ -79,6 +109,11 @@ export class GrpcServer implements Component {
     this.#renewing?.[Symbol.dispose]();
     const server = this.#server;
     if (server === undefined) return;
+    // Conversations have no end of their own.
+    if ('converse' in this.#deps) {
+      server.forceShutdown();
+      return;
+    }
     const over = new AbortController();
     const late = this.#deps.clock.sleep(STOP_TIMEOUT_MS, over.signal).catch(() => undefined);
     const done = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
@@ -86,25 +121,51 @@ export class GrpcServer implements Component {
     over.abort();
     server.forceShutdown();
   }
-
-  #handler(): UntypedHandleCall {
-    const { take } = this.#deps;
-    const handle = (call: { request: Buffer }, callback: sendUnaryData<Buffer>): void => {
-      take(call.request).then(
-        () => callback(null, NOTHING),
-        (error: unknown) => callback(statusOf(error)),
-      );
-    };
-    return handle as unknown as UntypedHandleCall;
-  }
 }
 
-function unary(path: string) {
+function handlerOf(handler: GrpcHandler): UntypedHandleCall {
+  const unary = (call: { request: Buffer }, callback: sendUnaryData<Buffer>): void => {
+    if (!('take' in handler)) return;
+    handler.take(call.request).then(
+      (answer) => callback(null, asBuffer(answer)),
+      (error: unknown) => callback(statusOf(error)),
+    );
+  };
+  const duplex = (call: ServerDuplexStream<Buffer, Uint8Array>): void => {
+    if (!('converse' in handler)) return;
+    const conversation = {
+      // The status of the call comes after the last message that is read.
+      messages: call.iterator({ destroyOnReturn: false }),
+      peer: call.getPeer(),
+      write: (message: Uint8Array) => written(call, message),
+    };
+    handler.converse(conversation).then(
+      () => call.end(),
+      (error: unknown) => call.emit('error', statusOf(error)),
+    );
+  };
+  return ('take' in handler ? unary : duplex) as unknown as UntypedHandleCall;
+}
+
+/** A call that breaks does not call back. */
+function written(call: ServerDuplexStream<Buffer, Uint8Array>, message: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onClose = (): void => reject(new Error('the call is over'));
+    call.once('close', onClose);
+    call.write(asBuffer(message), (error?: Error | null) => {
+      call.off('close', onClose);
+      if (error === null || error === undefined) resolve();
+      else reject(error);
+    });
+  });
+}
+
+function definition(path: string, streams: boolean) {
   const same = (bytes: Buffer): Buffer => bytes;
   return {
     path,
-    requestStream: false,
-    responseStream: false,
+    requestStream: streams,
+    responseStream: streams,
     requestSerialize: same,
     requestDeserialize: same,
     responseSerialize: same,
@@ -121,7 +182,12 @@ const STATUS: Readonly<Partial<Record<NetobservError['kind'], status>>> = {
 function statusOf(error: unknown): Partial<ServiceError> {
   const kind = error instanceof NetobservError ? error.kind : undefined;
   const code = (kind && STATUS[kind]) ?? status.INTERNAL;
-  return { code, details: explain(error) };
+  const details = explain(error);
+  const retryMs = error instanceof NetobservError ? error.details.retryAfterMs : undefined;
+  if (typeof retryMs !== 'number') return { code, details };
+  const metadata = new Metadata();
+  metadata.set(STATUS_DETAILS, Buffer.from(rpcStatus(code, details, retryMs)));
+  return { code, details, metadata };
 }
 
 function listenError(address: string, cause: Error): NetobservError {

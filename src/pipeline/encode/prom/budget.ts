@@ -1,6 +1,6 @@
 /** The number of series that a stage may expose, over all its metrics, besides those of `other`. */
 export class SeriesBudget {
-  readonly max: number;
+  max: number;
   #taken = 0;
   #refused = 0;
 

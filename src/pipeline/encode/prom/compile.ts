@@ -10,9 +10,10 @@ import {
 } from './accumulator.ts';
 import { type KeyFilter, keyFilters, type RowFilter } from './filters.ts';
 import { type FlatKey, Flattener } from './flatten.ts';
-import type { Label, LabelGroup } from './group.ts';
+import type { Label } from './group.ts';
 import type { LabelValues } from './label-values.ts';
 import { SeriesMetric } from './metric.ts';
+import type { SeriesState } from './series-state.ts';
 
 /** The client library's own default, in seconds. */
 const DEFAULT_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -25,10 +26,9 @@ export interface MetricContext {
   readonly path: string;
   readonly earlier: readonly MetricOptions[];
   readonly context: StageContext;
-  readonly values: LabelValues;
+  readonly state: SeriesState;
   /** Histograms are native ones, too. */
   readonly isNative: boolean;
-  groupOf(labels: readonly Label[]): LabelGroup;
   onBadValue(rows: number): void;
 }
 
@@ -51,7 +51,7 @@ export function compileMetric(options: MetricOptions, at: MetricContext): Compil
   }
   checkValue(options, path, context.kindOf(options.valueKey));
   const flat = options.flatten.length > 0;
-  const flattener = flat ? compileFlattener(options, filters, labels, at.values) : undefined;
+  const flattener = flat ? compileFlattener(options, filters, labels, at.state.values) : undefined;
   const rowFilters: RowFilter[] = [];
   const reads = new Set(labels.map((label) => baseField(label.field)));
   for (const field of options.flatten) reads.add(field);
@@ -72,13 +72,25 @@ export function compileMetric(options: MetricOptions, at: MetricContext): Compil
       valueKey: options.valueKey,
       valueScale: options.valueScale === 0 ? 1 : options.valueScale,
     },
-    at.groupOf(labels),
+    at.state.groupOf(labels),
     rowFilters,
     flattener,
-    accumulator(type, options, at),
+    at.state.seriesOf(definitionOf(name, labels, options, at), () =>
+      accumulator(type, options, at),
+    ),
     at.onBadValue,
   );
   return { metric, reads: [...reads] };
+}
+
+/** The parts of a metric that its series depend on: others may change while these continue. */
+function definitionOf(
+  name: string,
+  labels: readonly Label[],
+  { type, buckets }: MetricOptions,
+  { isNative }: MetricContext,
+): string {
+  return JSON.stringify([name, type, labels, buckets, isNative]);
 }
 
 function checkName(options: MetricOptions, name: string, at: MetricContext): void {

@@ -2,12 +2,12 @@ import type { FlowBatch } from '../../../flow/batch.ts';
 import type { MetricOptions } from '../../options/metric.ts';
 import { ConfigProblems } from '../../problems.ts';
 import type { StageContext, StageDeps } from '../../stage.ts';
-import { SeriesBudget } from './budget.ts';
 import { compileMetric } from './compile.ts';
-import { LabelGroup, OTHER_SLOT } from './group.ts';
-import { LabelValues } from './label-values.ts';
+import { type LabelGroup, OTHER_SLOT } from './group.ts';
+import type { LabelValues } from './label-values.ts';
 import type { Scratch, SeriesMetric } from './metric.ts';
 import { createPromMetrics, type PromMetrics } from './metrics.ts';
+import { SeriesState } from './series-state.ts';
 
 /** Default limit of series of one stage: about 100 bytes each, plus their text. */
 const SERIES_MAX = 1_000_000;
@@ -32,6 +32,11 @@ export interface FlowMetricsOptions {
   readonly nativeHistograms?: boolean;
 }
 
+interface FlowMetricsLinks {
+  readonly earlier?: FlowMetrics | undefined;
+  readonly onHidden?: OnHidden;
+}
+
 /** Called with a series that is shown no longer, while its labels are known. */
 type OnHidden = (metric: SeriesMetric, slot: number) => void;
 
@@ -43,14 +48,13 @@ type OnHidden = (metric: SeriesMetric, slot: number) => void;
  * than the next one would take the difference for the increase.
  */
 export class FlowMetrics {
-  readonly metrics: readonly SeriesMetric[];
+  metrics: readonly SeriesMetric[];
   /** Columns that they are made from. */
   readonly reads: readonly string[];
-  readonly values = new LabelValues();
   readonly #deps: StageDeps;
-  readonly #groups = new Map<string, LabelGroup>();
+  readonly #state: SeriesState;
   readonly #own: PromMetrics;
-  readonly #budget: SeriesBudget;
+  readonly #seriesMax: number;
   readonly #expiryMs: number;
   readonly #sweepMs: number;
   readonly #scratch: Scratch = {
@@ -58,18 +62,20 @@ export class FlowMetrics {
     slots: new Int32Array(0),
     values: new Float64Array(0),
   };
-  // 0 means "never" in the series' ticks.
-  #tick = 1;
-  #oldest = 1;
   #sweeper: Disposable | undefined;
   readonly #onHidden: OnHidden;
 
-  constructor(options: FlowMetricsOptions, context: StageContext, onHidden: OnHidden = nothing) {
+  /** `earlier`: the metrics that these replace; `takeOver` follows. */
+  constructor(
+    options: FlowMetricsOptions,
+    context: StageContext,
+    { earlier, onHidden = nothing }: FlowMetricsLinks = {},
+  ) {
     this.#onHidden = onHidden;
     this.#deps = context.deps;
     this.#own = createPromMetrics(context.deps.metrics, context.name);
-    const max = options.maxMetrics === 0 ? SERIES_MAX : options.maxMetrics;
-    this.#budget = new SeriesBudget(max);
+    this.#seriesMax = options.maxMetrics === 0 ? SERIES_MAX : options.maxMetrics;
+    this.#state = earlier === undefined ? new SeriesState(this.#seriesMax) : earlier.#state;
     this.#expiryMs = options.expiryTime;
     this.#sweepMs = Math.max(SWEEP_INTERVAL_MIN_MS, options.expiryTime / SWEEPS_PER_EXPIRY);
     const problems = new ConfigProblems();
@@ -80,9 +86,8 @@ export class FlowMetrics {
           path: `${context.path}.metrics[${index}]`,
           earlier: options.metrics.slice(0, index),
           context,
-          values: this.values,
+          state: this.#state,
           isNative: options.nativeHistograms === true,
-          groupOf: (labels) => this.#groupOf(labels),
           onBadValue: (rows) => this.#own.badValue(metric.name, rows),
         }),
       ),
@@ -101,6 +106,19 @@ export class FlowMetrics {
     this.#sweeper?.[Symbol.dispose]();
   }
 
+  /** Goes on with the series of the metrics that these replace; those of other metrics end. */
+  takeOver(earlier: FlowMetrics): void {
+    earlier.stop();
+    const staying = new Set(this.metrics.map(({ seen }) => seen));
+    for (const metric of earlier.metrics) if (!staying.has(metric.seen)) earlier.#end(metric);
+    // Flows that are still on their way there count for what stays only.
+    earlier.metrics = earlier.metrics.filter(({ seen }) => staying.has(seen));
+    this.#state.budget.max = this.#seriesMax;
+    this.#state.keepOnly(this.metrics);
+    for (const group of this.#state.groups) this.#forgetUnused(group);
+    this.start();
+  }
+
   /** Adds the selected rows of a batch. */
   count(batch: FlowBatch): void {
     const scratch = this.#scratch;
@@ -109,48 +127,47 @@ export class FlowMetrics {
       scratch.slots = new Int32Array(batch.capacity);
       scratch.values = new Float64Array(batch.capacity);
     }
-    for (const group of this.#groups.values()) group.begin(batch);
-    const now = { tick: this.#tick, ms: this.#deps.clock.nowMs(), oldest: this.#oldest };
+    for (const group of this.#state.groups) group.begin(batch);
+    const now = {
+      tick: this.#state.tick,
+      ms: this.#deps.clock.nowMs(),
+      oldest: this.#state.oldest,
+    };
     let samples = 0;
     for (const metric of this.metrics) samples += metric.update(batch, scratch, now);
     this.#own.processed(samples);
-    this.#own.dropped(this.#budget.takeRefused());
+    this.#own.dropped(this.#state.budget.takeRefused());
     this.#own.reported(this.#shown());
+  }
+
+  get values(): LabelValues {
+    return this.#state.values;
   }
 
   /** Slots of the series that a metric shows. */
   slots(metric: SeriesMetric): Iterable<number> {
-    return metric.slots(this.#oldest);
+    return metric.slots(this.#state.oldest);
   }
 
   /** All families in the text format. */
   text(): string {
-    return this.metrics.map((metric) => metric.text(this.#oldest)).join('');
+    return this.metrics.map((metric) => metric.text(this.#state.oldest)).join('');
   }
 
   #shown(): number {
     let others = 0;
-    for (const { seen } of this.metrics) if (seen.isShown(OTHER_SLOT, this.#oldest)) others++;
-    return this.#budget.taken + others;
-  }
-
-  #groupOf(labels: LabelGroup['labels']): LabelGroup {
-    const key = JSON.stringify(labels);
-    const known = this.#groups.get(key);
-    if (known !== undefined) return known;
-    const group = new LabelGroup(labels, this.values, this.#budget);
-    this.#groups.set(key, group);
-    return group;
+    for (const { seen } of this.metrics) if (seen.isShown(OTHER_SLOT, this.#state.oldest)) others++;
+    return this.#state.budget.taken + others;
   }
 
   #sweep(): void {
-    this.#tick++;
+    this.#state.tick++;
     const sweeps = Math.ceil(this.#expiryMs / this.#sweepMs);
-    const before = this.#oldest;
-    this.#oldest = Math.max(1, this.#tick - sweeps);
+    const before = this.#state.oldest;
+    this.#state.oldest = Math.max(1, this.#state.tick - sweeps);
     for (const metric of this.metrics) this.#hide(metric, before);
-    const remembered = Math.max(1, this.#tick - sweeps * EXPIRIES_REMEMBERED);
-    if (this.#forget(remembered) > this.#budget.max) this.#forget(this.#oldest);
+    const remembered = Math.max(1, this.#state.tick - sweeps * EXPIRIES_REMEMBERED);
+    if (this.#forget(remembered) > this.#state.budget.max) this.#forget(this.#state.oldest);
     this.#own.reported(this.#shown());
     // Values of flows that found no room for a series are in no tuple.
     this.#compactValues();
@@ -159,11 +176,21 @@ export class FlowMetrics {
   /** Hides the series of a metric that were shown until this sweep. */
   #hide(metric: SeriesMetric, before: number): void {
     let hidden = 0;
-    for (const slot of metric.slotsBetween(before, this.#oldest)) {
+    for (const slot of metric.slotsBetween(before, this.#state.oldest)) {
       if (slot !== OTHER_SLOT) hidden++;
       this.#onHidden(metric, slot);
     }
-    this.#budget.give(hidden);
+    this.#state.budget.give(hidden);
+  }
+
+  #end(metric: SeriesMetric): void {
+    let shown = 0;
+    for (const slot of metric.slots(this.#state.oldest)) {
+      if (slot !== OTHER_SLOT) shown++;
+      this.#onHidden(metric, slot);
+    }
+    this.#state.budget.give(shown);
+    for (const slot of metric.slots(1)) metric.forget(slot);
   }
 
   /** Forgets series last seen before a tick, except those of `other`; returns how many are left. */
@@ -171,7 +198,7 @@ export class FlowMetrics {
     let forgotten = 0;
     let left = 0;
     for (const metric of this.metrics) {
-      for (const slot of metric.slotsBetween(1, this.#oldest)) {
+      for (const slot of metric.slotsBetween(1, this.#state.oldest)) {
         if (slot === OTHER_SLOT) continue;
         if (metric.seen.ticks[slot]! >= before) {
           left++;
@@ -181,7 +208,7 @@ export class FlowMetrics {
         forgotten++;
       }
     }
-    if (forgotten > 0) for (const group of this.#groups.values()) this.#forgetUnused(group);
+    if (forgotten > 0) for (const group of this.#state.groups) this.#forgetUnused(group);
     return left;
   }
 
@@ -201,16 +228,16 @@ export class FlowMetrics {
   #compactValues(): void {
     const words: Uint32Array[] = [];
     let used = 0;
-    for (const { tuples } of this.#groups.values()) {
+    for (const { tuples } of this.#state.groups) {
       used += tuples.size * tuples.width;
       for (let slot = 1; slot < tuples.end; slot++) {
         if (tuples.has(slot)) words.push(tuples.words(slot));
       }
     }
     // `used` counts a value once for each series that has it: an upper bound of the live ones.
-    if (this.values.size <= used + STALE_VALUES_MAX) return;
-    this.values.compact(words);
-    for (const { tuples } of this.#groups.values()) tuples.rehash();
+    if (this.#state.values.size <= used + STALE_VALUES_MAX) return;
+    this.#state.values.compact(words);
+    for (const { tuples } of this.#state.groups) tuples.rehash();
   }
 }
 

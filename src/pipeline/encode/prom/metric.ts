@@ -3,7 +3,8 @@ import { hasBit } from '../../../flow/bits.ts';
 import type { Accumulator, PointReader } from './accumulator.ts';
 import type { RowFilter } from './filters.ts';
 import type { Flattener } from './flatten.ts';
-import { type LabelGroup, type Now, SeenSeries } from './group.ts';
+import type { LabelGroup, Now, SeenSeries } from './group.ts';
+import type { Series } from './series-state.ts';
 
 export interface FlowMetricSpec {
   readonly name: string;
@@ -27,7 +28,7 @@ export interface Scratch {
 export class SeriesMetric {
   readonly spec: FlowMetricSpec;
   readonly group: LabelGroup;
-  readonly seen = new SeenSeries();
+  readonly seen: SeenSeries;
   readonly #filters: readonly RowFilter[];
   readonly #flattener: Flattener | undefined;
   readonly #accumulator: Accumulator;
@@ -38,11 +39,12 @@ export class SeriesMetric {
     group: LabelGroup,
     filters: readonly RowFilter[],
     flattener: Flattener | undefined,
-    accumulator: Accumulator,
+    { seen, accumulator }: Series,
     onBadValue: (rows: number) => void,
   ) {
     this.spec = spec;
     this.group = group;
+    this.seen = seen;
     this.#filters = filters;
     this.#flattener = flattener;
     this.#accumulator = accumulator;

@@ -1,7 +1,9 @@
+import { isDeepStrictEqual } from 'node:util';
+import { assertExists } from '../../../base/assert.ts';
 import type { Component } from '../../../base/component.ts';
 import type { FlowBatch } from '../../../flow/batch.ts';
 import { Health } from '../../../telemetry/health.ts';
-import { createMetrics, type TextSource } from '../../../telemetry/metrics.ts';
+import { createMetrics, type Metrics, type TextSource } from '../../../telemetry/metrics.ts';
 import { createTelemetryServer } from '../../../telemetry/server.ts';
 import { configError, PIPELINE_ERRORS } from '../../errors.ts';
 import { PromOptions } from '../../options/encode/prom.ts';
@@ -34,6 +36,9 @@ class PromSink implements Sink, TextSource {
   readonly #deps: StageDeps;
   readonly #flows: FlowMetrics;
   readonly #remote: RemoteWriter | undefined;
+  #earlier: PromSink | undefined;
+  /** What the own server shows. */
+  #own: Metrics | undefined;
   #exposed: Disposable | undefined;
   #server: Component | undefined;
 
@@ -47,9 +52,12 @@ class PromSink implements Sink, TextSource {
       throw configError(PIPELINE_ERRORS.option, `${context.path}.tokenPath`, problem);
     }
     const nativeHistograms = remoteWrite?.nativeHistograms === true;
-    this.#flows = new FlowMetrics({ ...options, nativeHistograms }, context, (metric, slot) =>
-      this.#remote?.end(metric, slot),
-    );
+    const earlier = context.earlier instanceof PromSink ? context.earlier : undefined;
+    this.#earlier = earlier;
+    this.#flows = new FlowMetrics({ ...options, nativeHistograms }, context, {
+      earlier: earlier === undefined ? undefined : earlier.#flows,
+      onHidden: (metric, slot) => this.#remote?.end(metric, slot),
+    });
     if (remoteWrite !== undefined) {
       this.#remote = new RemoteWriter(remoteWrite, options, this.#flows, context);
     }
@@ -58,20 +66,27 @@ class PromSink implements Sink, TextSource {
   }
 
   async start(signal: AbortSignal): Promise<void> {
-    const { log, metrics } = this.#deps;
-    const { port } = this.#options;
-    this.#flows.start();
     await this.#remote?.start(signal);
-    if (port === 0) {
-      this.#exposed = metrics.expose(this);
-      return;
+    if (this.#options.port !== 0 && !this.#keepsServer()) await this.#serve(signal);
+    // A sink that replaces another shows nothing before that ends: names would be there twice.
+    if (this.#earlier !== undefined) return;
+    this.#flows.start();
+    this.#expose();
+  }
+
+  takeOver(): void {
+    const earlier = assertExists(this.#earlier, 'only a sink that replaces another takes over');
+    this.#earlier = undefined;
+    earlier.#exposed?.[Symbol.dispose]();
+    earlier.#exposed = undefined;
+    earlier.#remote?.finish();
+    this.#flows.takeOver(earlier.#flows);
+    if (this.#options.port !== 0 && this.#server === undefined) {
+      this.#server = earlier.#server;
+      this.#own = earlier.#own;
+      earlier.#server = undefined;
     }
-    const own = createMetrics('');
-    this.#exposed = own.expose(this);
-    this.#server = createTelemetryServer(serverConfig(this.#options), {
-      ...{ log, metrics: own, counts: metrics, health: new Health() },
-    });
-    await this.#server.start(signal);
+    this.#expose();
   }
 
   async stop(): Promise<void> {
@@ -89,5 +104,25 @@ class PromSink implements Sink, TextSource {
 
   text(): string {
     return this.#flows.text();
+  }
+
+  /** Whether the server of the sink that this one replaces is the one that it needs. */
+  #keepsServer(): boolean {
+    if (this.#earlier === undefined) return false;
+    const before = serverConfig(this.#earlier.#options);
+    return isDeepStrictEqual(before, serverConfig(this.#options));
+  }
+
+  async #serve(signal: AbortSignal): Promise<void> {
+    const { log, metrics } = this.#deps;
+    this.#own = createMetrics('');
+    this.#server = createTelemetryServer(serverConfig(this.#options), {
+      ...{ log, metrics: this.#own, counts: metrics, health: new Health() },
+    });
+    await this.#server.start(signal);
+  }
+
+  #expose(): void {
+    this.#exposed = (this.#own ?? this.#deps.metrics).expose(this);
   }
 }

@@ -36,6 +36,7 @@ export class RemoteWriter implements Component {
   });
   #compress: (bytes: Uint8Array) => Uint8Array = (bytes) => bytes;
   #timer: Disposable | undefined;
+  #isFinished = false;
   /** Time of the last transmission, milliseconds since 1970. */
   #lastMs = 0;
 
@@ -89,9 +90,16 @@ export class RemoteWriter implements Component {
     this.#samples.get(metric)?.over(slot, this.#lastMs + 1, this.#writer);
   }
 
-  async stop(): Promise<void> {
+  /** Sends the last values. Samples that another writer makes from now on are later ones. */
+  finish(): void {
+    if (this.#isFinished) return;
+    this.#isFinished = true;
     this.#timer?.[Symbol.dispose]();
     this.#transmit();
+  }
+
+  async stop(): Promise<void> {
+    this.finish();
     await this.#delivery.stop();
   }
 
