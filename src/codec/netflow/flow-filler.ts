@@ -17,7 +17,7 @@ export interface DatagramFacts {
   domainId: number;
   /** The exporter's address. */
   exporter: string;
-  /** What the configuration says about its flows. */
+  /** The configuration of its flows. */
   sampling: ExporterSampling | undefined;
   /** Wall clock at the arrival, epoch milliseconds. */
   receivedMs: number;

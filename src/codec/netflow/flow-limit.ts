@@ -54,7 +54,7 @@ export class FlowLimit {
   }
 }
 
-/** What a configuration says about the flows of an exporter. */
+/** The configuration of an exporter's flows. */
 export interface ExporterSampling {
   /** Sampling rate, whatever the exporter gives; 0: as it gives it. */
   readonly rate: number;

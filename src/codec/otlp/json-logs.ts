@@ -10,23 +10,20 @@ type Json = Readonly<Record<string, unknown>>;
 
 const NAMES: ReadonlySet<string> = new Set(FIELDS.map(({ name }) => name));
 
-/**
- * The log records of an `ExportLogsServiceRequest` in JSON. Throws a coded error for what is no
- * such request; records are not looked into.
- */
+/** The log records of an `ExportLogsServiceRequest` in JSON. Throws a coded error. */
 export function logsOfJson(text: Uint8Array): readonly unknown[] {
   let request: unknown;
   try {
     request = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(text));
   } catch (error) {
-    throw new NetobservError(OTLP_ERRORS.syntax, 'the request is no JSON', { cause: error });
+    throw new NetobservError(OTLP_ERRORS.syntax, 'the request is not JSON', { cause: error });
   }
   return listOf(request, 'resourceLogs')
     .flatMap((resource) => listOf(resource, 'scopeLogs'))
     .flatMap((scope) => listOf(scope, 'logRecords'));
 }
 
-/** The flow in a log record: as `LogReader` does it. Throws a coded error for what is no flow. */
+/** The flow in a log record, as `LogReader` finds it. Throws a coded error. */
 export function flowOfJson(record: unknown): Row {
   const attributes = pairsOf(listOf(record, 'attributes'), 0);
   const hasFields = attributes.some(([name]) => NAMES.has(name));

@@ -84,7 +84,7 @@ export class LogReader {
 
   /**
    * Adds the record to the batch, which has room. Throws a coded error for one that is damaged, or
-   * no flow; `skip` then passes it.
+   * not a flow; `skip` then passes it.
    */
   add(batch: FlowBatch, failures: CoercionFailures): void {
     this.#readRecord();

@@ -16,7 +16,7 @@ const INDEX_MAX = 2 ** 32 - 1;
 export type ExporterFacts = Exporters[string];
 type Book = ReadonlyMap<string, ExporterFacts>;
 
-/** What the configuration and its file say about exporters, by their address. */
+/** Facts about exporters from the configuration and its file, by their address. */
 export class ExporterBook {
   readonly #own: Book;
   readonly #file: RenewedFiles<Book> | undefined;

@@ -32,7 +32,7 @@ export type MessageReaderOf = (
 /** The reader for the inlet's columns: a reload may change them. */
 export type PresentReader = () => MessageReader;
 
-/** What servers for flows do with messages: each is emitted, waits for room, or is refused. */
+/** The entrance for messages of a server: each is emitted, waits for room, or is refused. */
 export class Intake {
   readonly #inlet: Inlet;
   readonly #context: StageContext;

@@ -69,7 +69,7 @@ export const jsonLogReader: MessageReaderOf = (_layout, { counts }, refusals) =>
   };
 };
 
-/** What a message has that did not become a flow, or a value of one. */
+/** Parts of a message that did not become a flow, or a value of one. */
 class LeftOut {
   readonly failures: CoercionFailures = new Map();
   records = 0;

@@ -58,7 +58,7 @@ export class Processor implements AsyncDisposable {
     return processor;
   }
 
-  /** What becomes of flows, in their order. */
+  /** The flows as they were written, in their order. */
   async named(flows: readonly Row[]): Promise<readonly Row[]> {
     const answers = flows.map(
       (flow) =>

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ControlPlane, MERGE, PROCESSOR_NAME } from './control-plane.ts';
 
-/** What the world has, for a number of pods; a large cluster has 10,000. */
+/** Sizes of the world for a number of pods; a large cluster has 10,000. */
 export interface WorldSize {
   readonly pods: number;
   readonly services: number;
@@ -27,7 +27,7 @@ export interface Tenancy {
   toMs: number;
 }
 
-/** What the API stores of a service. */
+/** A service as the API stores it. */
 export interface WorldService {
   readonly name: string;
   readonly clusterIPs: readonly string[];
@@ -218,7 +218,7 @@ export class World {
     this.#replicaSets[index] = made.uid;
   }
 
-  /** Rights as the original's operator gives them: not those for jobs, for example. */
+  /** Rights as netobserv-operator gives them: not those for jobs, for example. */
   async #makeRole(): Promise<void> {
     const [path, name] = ['/apis/rbac.authorization.k8s.io/v1', PROCESSOR_NAME];
     const verbs = ['list', 'get', 'watch'];

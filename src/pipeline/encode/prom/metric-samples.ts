@@ -3,7 +3,7 @@ import type { ExponentialBuckets } from './exponential.ts';
 import { type LabelFields, SeriesLabels } from './label-fields.ts';
 import type { SeriesMetric } from './metric.ts';
 
-/** What is written of a series: its values, or the marks that it is over. */
+/** Writes the values of a series, or the marks that it is over. */
 interface Written {
   number(value: number): void;
   native(buckets: ExponentialBuckets, sum: number): void;

@@ -37,7 +37,7 @@ class PromSink implements Sink, TextSource {
   readonly #flows: FlowMetrics;
   readonly #remote: RemoteWriter | undefined;
   #earlier: PromSink | undefined;
-  /** What the own server shows. */
+  /** The metrics that the own server shows. */
   #own: Metrics | undefined;
   #exposed: Disposable | undefined;
   #server: Component | undefined;

@@ -31,7 +31,7 @@ export const MatrixOptions = strictObject(
     ends: Type.Array(End, {
       minItems: 1,
       default: [{ name: 'Addr', source: 'SrcAddr', destination: 'DstAddr' }],
-      description: 'What a client and a server are told apart by, such as addresses or owners.',
+      description: 'The fields that name a client and a server, such as addresses or owners.',
     }),
   },
   {

@@ -12,7 +12,7 @@ const ExporterInterface = strictObject(
       description: 'Speed in Mbit/s, for InIfSpeedMbps and OutIfSpeedMbps. 0: unknown.',
     }),
   },
-  { description: 'What is known about an interface.' },
+  { description: 'Facts about an interface.' },
 );
 
 const Exporter = strictObject(
@@ -41,7 +41,7 @@ const Exporter = strictObject(
       description: 'Interfaces by their SNMP index.',
     }),
   },
-  { description: 'What is known about an exporter.' },
+  { description: 'Facts about an exporter.' },
 );
 
 const EXPORTERS = 'Exporters by their address, as in SamplerAddress.';

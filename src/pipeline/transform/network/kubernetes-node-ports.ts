@@ -27,7 +27,7 @@ export class NodePortFinder implements TimedFacts {
   /** One word: protocol and port. There are only so many of them. */
   readonly #keys = new WordTable(1);
   readonly #words = new Uint32Array(1);
-  /** What may end at a port of a service: rows, with the number and the time of each. */
+  /** Rows that may end at a port of a service, with the number and the time of each. */
   #rows = new Uint32Array(0);
   #numbers = new Uint32Array(0);
   #timesMs = new Float64Array(0);

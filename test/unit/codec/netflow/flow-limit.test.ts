@@ -12,7 +12,7 @@ function seeded(): () => number {
 
 interface Second {
   readonly passed: number;
-  /** What the flows that passed stand for. */
+  /** The amount that the flows that passed stand for. */
   readonly estimate: number;
   /** Variance of the estimate: each flow adds k - 1, if 1 in k passes. */
   readonly variance: number;
