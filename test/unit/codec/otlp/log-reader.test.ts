@@ -219,7 +219,7 @@ test('a request whose parts do not fit is refused as a whole', () => {
 });
 
 test.each([
-  ['no JSON', '{', 'the request is no JSON'],
+  ['no JSON', '{', 'the request is not JSON'],
   ['a list', '[]', 'must be an object'],
   ['a number for a list', '{"resourceLogs":1}', '"resourceLogs" must be an array'],
   ['null in a list', '{"resourceLogs":[null]}', 'must be an object'],
