@@ -8,14 +8,17 @@ import {
   status,
   type UntypedHandleCall,
 } from '@grpc/grpc-js';
+import { assert } from '../../base/assert.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Component } from '../../base/component.ts';
 import { explain, NetobservError } from '../../base/errors.ts';
 import { formatListen } from '../../base/listen.ts';
+import type { ProtoFile } from '../../codec/descriptor.ts';
 import { rpcStatus } from '../../codec/rpc-status.ts';
 import type { RenewalReport } from '../../telemetry/renewed-files.ts';
 import type { ServerTlsFiles } from '../server-tls.ts';
 import { GRPC_ERRORS } from './errors.ts';
+import { REFLECTION_METHODS, Reflection } from './reflection.ts';
 import { serverCredentials } from './server-credentials.ts';
 
 /** How often the files of certificates are looked at. */
@@ -29,8 +32,8 @@ export interface GrpcServerConfig {
   readonly host: string;
   readonly port: number;
   readonly tls: ServerTlsFiles | undefined;
-  /** `/package.Service/Method`. */
-  readonly method: string;
+  /** The file with the service and its only method, which clients may ask for. */
+  readonly file: ProtoFile;
   /** Largest message that is taken. */
   readonly messageBytesMax: number;
 }
@@ -61,12 +64,16 @@ export class GrpcServer implements Component {
   }
 
   async start(): Promise<void> {
-    const { host, port, tls, method, messageBytesMax } = this.#config;
+    const { host, port, tls, file, messageBytesMax } = this.#config;
     const { credentials, look } = serverCredentials(tls, this.#deps.renewal);
     // Its failures come back as errors; it would also write them to standard error.
     setLogVerbosity(logVerbosity.NONE);
     const server = new Server({ 'grpc.max_receive_message_length': messageBytesMax });
-    server.addService({ call: unary(method) }, { call: this.#handler() });
+    server.addService({ call: method(pathOf(file), false) }, { call: this.#handler() });
+    const reflection = new Reflection(file).handler();
+    for (const path of REFLECTION_METHODS) {
+      server.addService({ call: method(path, true) }, { call: reflection });
+    }
     this.#server = server;
     const address = formatListen({ host, port });
     this.#port = await new Promise<number>((resolve, reject) => {
@@ -103,12 +110,17 @@ export class GrpcServer implements Component {
   }
 }
 
-function unary(path: string) {
+function pathOf({ package: prefix, service, name }: ProtoFile): string {
+  assert(service !== undefined, `${name} has a service`);
+  return `/${prefix}.${service.name}/${service.method}`;
+}
+
+function method(path: string, isStream: boolean) {
   const same = (bytes: Buffer): Buffer => bytes;
   return {
     path,
-    requestStream: false,
-    responseStream: false,
+    requestStream: isStream,
+    responseStream: isStream,
     requestSerialize: same,
     requestDeserialize: same,
     responseSerialize: same,

@@ -1,4 +1,5 @@
 import type { Component } from '../../base/component.ts';
+import { OTLP_LOGS_FILE } from '../../codec/otlp/logs-file.ts';
 import { rpcStatus } from '../../codec/rpc-status.ts';
 import { FIELDS } from '../../flow/fields.ts';
 import type { Answer } from '../../net/http/server.ts';
@@ -14,7 +15,6 @@ import { jsonLogReader, protobufLogReader } from './otlp-readers.ts';
 import { Refusals } from './refusals.ts';
 import { serverTls } from './server-tls.ts';
 
-const GRPC_METHOD = '/opentelemetry.proto.collector.logs.v1.LogsService/Export';
 const HTTP_PATH = '/v1/logs';
 const PROTOBUF = 'application/x-protobuf';
 const JSON_TYPE = 'application/json';
@@ -78,7 +78,7 @@ class OtlpLogsSource implements Source {
     return new GrpcServer(
       {
         ...this.#address(this.#options.grpcPort),
-        method: GRPC_METHOD,
+        file: OTLP_LOGS_FILE,
         messageBytesMax: MESSAGE_BYTES_MAX,
       },
       {
