@@ -18,7 +18,7 @@ export function fieldsOfBody(body: unknown, hasAttributes: boolean): Row {
     throw notFlow('a log record has no attributes and no body');
   }
   if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as Row;
-  const problem = 'no attribute of a log record is a field of flows, and its body is no object';
+  const problem = 'no attribute of a log record is a field of flows, and its body is not an object';
   if (typeof body !== 'string') throw notFlow(problem);
   try {
     return parseJsonLine(body);

@@ -18,7 +18,7 @@ export interface ObjectFacts {
   readonly flows: number;
 }
 
-/** What an object will contain: flows in one format. */
+/** The contents of an object, which grow: flows in one format. */
 export interface ObjectContents {
   /** End of the names of objects. */
   readonly suffix: string;

@@ -39,7 +39,7 @@ const TYPES = {
 
 interface Target extends ColumnPlan {
   readonly kind: FieldKind;
-  /** Of the flows of the object so far; shorter while no flow has had a value. */
+  /** A value for each flow of the object so far; fewer while no flow has had one. */
   values: unknown[];
 }
 

@@ -29,7 +29,7 @@ export type MessageReaderOf = (
   refusals: Refusals,
 ) => MessageReader;
 
-/** What servers for flows do with messages: each is emitted, waits for room, or is refused. */
+/** Takes the messages of servers for flows: each is emitted, waits for room, or is refused. */
 export class Intake {
   readonly #inlet: Inlet;
   readonly #context: StageContext;

@@ -4,6 +4,7 @@ import { rpcStatus } from '../../codec/rpc-status.ts';
 import { FIELDS } from '../../flow/fields.ts';
 import type { Answer } from '../../net/http/server.ts';
 import { createConnectionMetrics } from '../../telemetry/connections.ts';
+import { createPlainHttpMetrics } from '../../telemetry/plain-http.ts';
 import { renewalReport } from '../../telemetry/renewals.ts';
 import { configError, PIPELINE_ERRORS } from '../errors.ts';
 import type { Inlet } from '../graph/inlet.ts';
@@ -92,6 +93,7 @@ class OtlpLogsSource implements Source {
   async #http(intake: Intake, protobuf: MessageReader, json: MessageReader): Promise<Component> {
     const { clock, metrics } = this.#context.deps;
     const limited = createConnectionMetrics(metrics);
+    const plain = createPlainHttpMetrics(metrics);
     const { PostServer } = await import('../../net/http/server.ts');
     return new PostServer(
       {
@@ -107,6 +109,7 @@ class OtlpLogsSource implements Source {
         refused: (error) => intake.refuse(error),
         failure,
         limited: (outcome) => limited.inc({ server: this.name, outcome }),
+        plain: () => plain.inc({ server: this.name }),
       },
     );
   }

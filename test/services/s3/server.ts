@@ -7,7 +7,7 @@ import { freePort, type Program, startProgram } from '../../support/processes/pr
 export const KEY = 'admin';
 export const SECRET = 'correct horse';
 const BUCKET = 'flows';
-/** In the names of files that are no objects yet; a server that is killed leaves them there. */
+/** Part of the names of unfinished files, which a server that is killed leaves there. */
 const UNFINISHED = '.sgwtmp';
 
 export interface StoredObject {

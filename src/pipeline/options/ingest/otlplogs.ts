@@ -27,7 +27,7 @@ export const OtlpLogsIngestOptions = strictObject(
       'Takes flows as log records of OpenTelemetry, as "encode: otlplogs" sends them, also through ' +
       'a collector. The attributes of a record are the fields of a flow. If none of them is such ' +
       'a field, so are the fields in the body: a map, or a JSON object as text. Attributes of ' +
-      'resources and scopes are not read. A record that is no flow is left out, and its sender ' +
+      'resources and scopes are not read. A record that is not a flow is left out, and its sender ' +
       'learns of it. flowlogs-pipeline has no such stage.',
     examples: [
       {
