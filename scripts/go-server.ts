@@ -16,7 +16,7 @@ export function goServer(source: string, name: string, what: string) {
     /** Leaves the executable, and what it was made of, in the folder. */
     fetch(folder: string): void {
       for (const file of files) copyFileSync(join(source, file), join(folder, file));
-      const options = ['-trimpath', '-ldflags=-s -w', '-o', join(folder, name)];
+      const options = ['-trimpath', '-buildvcs=false', '-ldflags=-s -w', '-o', join(folder, name)];
       const args = ['-C', folder, 'build', ...options, what];
       const env = { ...process.env, CGO_ENABLED: '0', GOWORK: 'off' };
       const { status } = spawnSync('go', args, { env, stdio: ['ignore', 'inherit', 'inherit'] });

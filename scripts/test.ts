@@ -16,8 +16,8 @@ import { ROOT, run } from './steps.ts';
 /**
  * `npm test [-- SUITE… FILTER…]`: builds and packs what is stale, runs the suites one after the
  * other and ends with a table of them and the line `N passed, N failed, N skipped`. Suites that
- * repeat others, or need more than this host, run only if named: `packed`, `services` with Java and
- * servers (`npm run test:services`), `kernels` with machines (`npm run test:kernels`), and
+ * repeat others, or need more than this host, run only if named: `packed`, `services` with Java, Go
+ * and servers (`npm run test:services`), `kernels` with machines (`npm run test:kernels`), and
  * `kernels-load`, a part of `kernels` that is skipped if the same datapath has already passed it.
  *
  * A suite that cannot run here gives the reason and counts as skipped; with CI=true a skip is a
@@ -47,7 +47,10 @@ const SUITES: Readonly<Record<string, Suite>> = {
     projects: ['packed', 'packed-alone'],
     isPacked: true,
   },
-  services: { about: 'Kafka and IPFIX collectors of others; needs Java', isPacked: true },
+  services: {
+    about: 'Kafka, Prometheus, OpenTelemetry, S3, Kubernetes, routers; needs Java and Go',
+    isPacked: true,
+  },
   kernels: { about: 'other kernels in virtual machines', isPacked: true },
   'kernels-load': { about: 'what the oldest and the newest kernel load', isPacked: true },
 };

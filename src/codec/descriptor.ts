@@ -1,3 +1,4 @@
+import { assert } from '../base/assert.ts';
 import { concat, field, numberField, textField } from './otlp/bytes.ts';
 import { WIRE } from './wire.ts';
 
@@ -128,6 +129,12 @@ function serviceOf(file: ProtoFile, { name, method, input, output }: ProtoServic
 function fullName(file: ProtoFile, type: string): string {
   const isOurs = !/^[a-z]/.test(type);
   return isOurs ? `.${file.package}.${type}` : `.${type}`;
+}
+
+/** The path of the service's method: `/package.Service/Method`. */
+export function methodOf({ package: prefix, service, name }: ProtoFile): string {
+  assert(service !== undefined, `${name} has a service`);
+  return `/${prefix}.${service.name}/${service.method}`;
 }
 
 /** The file and all that it imports, each once, itself first. */

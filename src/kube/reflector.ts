@@ -14,9 +14,14 @@ export interface KubeResource {
   readonly name: string;
   /** `/api/v1/pods`. */
   readonly path: string;
+  /** Only objects with these labels: `app=web`. */
+  readonly labelSelector?: string;
   /** Only the metadata of objects is read: `PartialObjectMetadata`. */
   readonly metadataOnly?: boolean;
-  /** Not every cluster has it: one without it counts as one without objects of it. */
+  /**
+   * Not every cluster has it, and not every role may read it: then it counts as one without objects
+   * of it, until it can be read.
+   */
   readonly isOptional?: boolean;
 }
 
@@ -24,8 +29,11 @@ export interface KubeResource {
 export interface Reflection<T> {
   /** The wanted parts of an object; undefined: it cannot be used. */
   slim(object: unknown): T | undefined;
-  /** A complete list: what is not in it does not exist any more. */
-  replace(items: readonly T[]): void;
+  /**
+   * A complete list: what is not in it does not exist any more. It ended after `confirmedMs`, epoch
+   * milliseconds; default: just now.
+   */
+  replace(items: readonly T[], confirmedMs?: number): void;
   put(item: T): void;
   remove(item: T): void;
 }
@@ -51,7 +59,8 @@ export const REFLECTOR_LIMITS: ReflectorLimits = {
   objectBytesMax: OBJECT_BYTES_MAX,
   silenceMs: 120_000,
   watchSeconds: 290,
-  backoff: { firstMs: 1000, maxMs: 60_000 },
+  // As the client library of Kubernetes: an API that is back after minutes is soon noticed.
+  backoff: { firstMs: 1000, maxMs: 30_000 },
 };
 
 export interface ReflectorDeps {
@@ -87,6 +96,9 @@ export class Reflector<T> {
   #failures = 0;
   #doubts = 0;
   #problem = '';
+  #hasWarned = false;
+  /** The last failure was that the API had forgotten the version. */
+  #wasExpired = false;
   readonly #firstList = Promise.withResolvers<void>();
 
   constructor(
@@ -126,6 +138,11 @@ export class Reflector<T> {
     return this.#problem;
   }
 
+  /** Whether what is known may be old: the API does not answer, though it has what is read. */
+  get isCutOff(): boolean {
+    return this.#problem !== '' && !this.#isMissing;
+  }
+
   /** Never rejects; resolves some time after the signal is aborted. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
@@ -153,18 +170,21 @@ export class Reflector<T> {
       this.#version = undefined;
       this.#doubts = 0;
     }
-    if (status === NOT_FOUND && this.#resource.isOptional === true) {
+    if (this.#resource.isOptional === true && ABSENT.has(Number(status))) {
       this.#isMissing = true;
       this.#currentMs = this.#deps.clock.monotonicMs();
       this.#firstList.resolve();
     }
-    const isFirst = this.#failures === 0;
+    // The API answers, and a list helps, unless the same happens again after it.
+    const isHelped = isExpired && !this.#wasExpired;
+    this.#wasExpired = isExpired;
+    if (isHelped) return 0;
     const retry = this.#failures++;
-    if (isExpired && isFirst) return 0;
     this.#problem = explain(error);
-    if (isFirst) {
+    if (!this.#hasWarned) {
       const fields = { component: 'kube', resource: this.name, error: this.#problem };
       log.warn(fields, 'Kubernetes cannot be read; what is known stays in use');
+      this.#hasWarned = true;
     }
     const own = backoffMs(retry, this.#limits.backoff, random);
     return Math.max(own, typeof retryAfterMs === 'number' ? retryAfterMs : 0);
@@ -173,10 +193,12 @@ export class Reflector<T> {
   #progress(): void {
     const { clock, log } = this.#deps;
     this.#currentMs = clock.monotonicMs();
-    if (this.#problem !== '') {
+    if (this.#hasWarned) {
       log.info({ component: 'kube', resource: this.name }, 'Kubernetes can be read again');
+      this.#hasWarned = false;
     }
     this.#failures = 0;
+    this.#wasExpired = false;
     this.#doubts = 0;
     this.#problem = '';
   }
@@ -193,11 +215,12 @@ export class Reflector<T> {
       next = textOf(metadata.continue);
       version = textOf(metadata.resourceVersion);
     } while (next !== '');
-    this.#reflection.replace(items);
+    this.#reflection.replace(items, this.#deps.clock.nowMs() - this.ageMs);
     this.#deps.metrics.listed(this.name);
     this.#lists++;
     this.#currentMs = this.#deps.clock.monotonicMs();
-    if (this.#failures > 0) this.#problem = '';
+    this.#isMissing = false;
+    this.#problem = '';
     this.#firstList.resolve();
     return version;
   }
@@ -234,6 +257,8 @@ export class Reflector<T> {
     const startMs = clock.monotonicMs();
     const body = await this.#open(query, '', signal);
     metrics.watched(this.name);
+    // The API answers. Whether the watch works only its first event shows, at least a bookmark.
+    this.#problem = '';
     let events = 0;
     const lines = new JsonLines(
       {
@@ -286,7 +311,8 @@ export class Reflector<T> {
 
   /** `kind`: what follows `PartialObjectMetadata` in the type of the answer. */
   #open(query: URLSearchParams, kind: 'List' | '', signal: AbortSignal) {
-    const { path, metadataOnly } = this.#resource;
+    const { path, metadataOnly, labelSelector } = this.#resource;
+    if (labelSelector !== undefined) query.set('labelSelector', labelSelector);
     const partial = `application/json;as=PartialObjectMetadata${kind};g=meta.k8s.io;v=v1`;
     return this.#deps.client.open(
       {
@@ -301,7 +327,8 @@ export class Reflector<T> {
 
 const EVENT_TYPES = new Set(['ADDED', 'MODIFIED', 'DELETED', 'BOOKMARK']);
 const GONE = 410;
-const NOT_FOUND = 404;
+/** Not served, or not for this role. */
+const ABSENT = new Set([403, 404]);
 
 /** An event of the type ERROR carries a `Status`. */
 function watchError(name: string, status: Readonly<Record<string, unknown>>): NetobservError {

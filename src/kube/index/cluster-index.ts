@@ -4,12 +4,14 @@ import type { FactSpans, TimedFacts } from '../../flow/timed-memo.ts';
 import type { KubeMetrics } from '../metrics.ts';
 import type { Reflection } from '../reflector.ts';
 import { Holdings } from './holdings.ts';
+import { NodePorts } from './node-ports.ts';
 import {
   type KubeKind,
   type KubeObject,
   type KubeOwner,
   looksEqual,
   type OwnerRef,
+  PRIMARY_NETWORK,
 } from './objects.ts';
 import { Owners } from './owners.ts';
 import { slimOwner, TIME_STEP_MS } from './slim.ts';
@@ -47,9 +49,10 @@ export interface Named {
 /** Facts that there is room for at first. */
 const FACTS_MIN = 1024;
 
-export const PRIMARY_NETWORK = 'primary';
-
 const RANK: Readonly<Record<KubeKind, number>> = { Pod: 0, Node: 1, Service: 2 };
+
+/** In `nodeFacts`, a fact about a node. */
+export const IS_NODE = 1;
 
 interface Fact extends Named {
   object: KubeObject;
@@ -73,6 +76,8 @@ interface Known {
  */
 export class ClusterIndex implements TimedFacts {
   readonly owners: Owners;
+  /** Ports of services on nodes. */
+  readonly nodePorts = new NodePorts();
   readonly #limits: IndexLimits;
   readonly #deps: IndexDeps;
   readonly #holdings: Holdings;
@@ -83,6 +88,7 @@ export class ClusterIndex implements TimedFacts {
   readonly #facts: (Fact | undefined)[] = [undefined];
   readonly #free: number[] = [];
   #hits = new Float64Array(FACTS_MIN);
+  #nodeFacts = new Uint8Array(FACTS_MIN);
   #version = 1;
   /** When addresses were given back, in order. */
   #past: number[] = [];
@@ -117,6 +123,11 @@ export class ClusterIndex implements TimedFacts {
     return this.#hits;
   }
 
+  /** By fact: `IS_NODE`, or 0. */
+  get nodeFacts(): Uint8Array {
+    return this.#nodeFacts;
+  }
+
   find(id: number, tables: InternTables, spans: FactSpans): void {
     this.findKey(tables.addresses.text(id), spans);
   }
@@ -145,7 +156,7 @@ export class ClusterIndex implements TimedFacts {
   ): Reflection<KubeObject> {
     return {
       slim,
-      replace: (objects) => this.#replace(kind, objects),
+      replace: (objects, confirmedMs) => this.#replace(kind, objects, confirmedMs),
       put: (object) => this.put(object),
       remove: (object) => this.remove(object),
     };
@@ -169,7 +180,8 @@ export class ClusterIndex implements TimedFacts {
     };
   }
 
-  put(object: KubeObject): void {
+  /** `confirmedMs`: until when no change of anything was missed; default: none was missed. */
+  put(object: KubeObject, confirmedMs = Number.POSITIVE_INFINITY): void {
     const known = this.#known.get(object.uid) ?? this.#add(object);
     if (known === undefined) return;
     const before = known.object;
@@ -177,11 +189,12 @@ export class ClusterIndex implements TimedFacts {
     if (object.kind === 'Node') this.#nodes.set(object.name, object);
     if (before === object || !looksEqual(before, object)) this.#hasChanged = true;
     for (const fact of known.facts.values()) this.#facts[fact]!.object = object;
-    this.#hold(known, before);
+    this.#hold(known, before, confirmedMs);
     known.seenMs = this.#deps.clock.nowMs();
   }
 
-  remove({ uid, kind, name }: KubeObject): void {
+  /** `toMs`: since when others may have its addresses. */
+  remove({ uid, kind, name }: KubeObject, toMs = this.#deps.clock.nowMs()): void {
     const known = this.#known.get(uid);
     if (known === undefined) return;
     this.#known.delete(uid);
@@ -189,7 +202,7 @@ export class ClusterIndex implements TimedFacts {
     // A node of the same name may have replaced it.
     if (kind === 'Node' && this.#nodes.get(name)?.uid === uid) this.#nodes.delete(name);
     this.#hasChanged = true;
-    this.#releaseAll(known, this.#deps.clock.nowMs());
+    this.#releaseAll(known, toMs);
     this.#freeUnused(known);
     if (this.#past.length > this.#limits.pastMax) this.#forgetEarly();
   }
@@ -204,12 +217,14 @@ export class ClusterIndex implements TimedFacts {
     for (let fact = 1; fact < this.#facts.length; fact++) this.#reportHits(fact);
   }
 
-  #replace(kind: KubeKind, objects: readonly KubeObject[]): void {
+  /** Others that nobody saw may have had the addresses of what is gone, since `confirmedMs`. */
+  #replace(kind: KubeKind, objects: readonly KubeObject[], confirmedMs?: number): void {
     const uids = new Set(objects.map(({ uid }) => uid));
-    for (const { object } of [...this.#known.values()]) {
-      if (object.kind === kind && !uids.has(object.uid)) this.remove(object);
+    for (const { object, seenMs } of [...this.#known.values()]) {
+      if (object.kind !== kind || uids.has(object.uid)) continue;
+      this.remove(object, confirmedMs === undefined ? undefined : Math.max(seenMs, confirmedMs));
     }
-    for (const object of objects) this.put(object);
+    for (const object of objects) this.put(object, confirmedMs);
   }
 
   #add(object: KubeObject): Known | undefined {
@@ -226,16 +241,16 @@ export class ClusterIndex implements TimedFacts {
   }
 
   /** Takes the keys that the object has got, and releases those that it has lost. */
-  #hold(known: Known, before: KubeObject): void {
+  #hold(known: Known, before: KubeObject, confirmedMs: number): void {
     const { object } = known;
     const nowMs = this.#deps.clock.nowMs();
     if (object.toMs !== Number.POSITIVE_INFINITY) {
       // It ended before we looked: flows that it sent may still arrive.
-      if (before === object && object.toMs !== undefined) this.#takeAll(known, before);
+      if (before === object && object.toMs !== undefined) this.#takeAll(known, before, confirmedMs);
       this.#releaseAll(known, object.toMs ?? nowMs);
       return;
     }
-    this.#takeAll(known, before);
+    this.#takeAll(known, before, confirmedMs);
     const wanted = new Set([...object.addresses, ...object.networks.map(({ key }) => key)]);
     const kept = new Map<string, number>();
     for (const [key, fact] of known.held) {
@@ -245,7 +260,7 @@ export class ClusterIndex implements TimedFacts {
     known.held = kept;
   }
 
-  #takeAll(known: Known, before: KubeObject): void {
+  #takeAll(known: Known, before: KubeObject, confirmedMs: number): void {
     const { object } = known;
     const nowMs = this.#deps.clock.nowMs();
     const hadNetworks = new Set(known.facts.keys());
@@ -260,11 +275,16 @@ export class ClusterIndex implements TimedFacts {
       const fromMs = isLate ? known.seenMs : object.fromMs;
       const isExact = object.isExact && !isLate;
       const sureMs = isExact ? fromMs + TIME_STEP_MS : Math.max(fromMs, nowMs);
-      this.#holdings.take(key, fact, RANK[object.kind], fromMs, sureMs);
+      // Somebody whom nobody saw may have had it before.
+      const isFollower = fromMs + TIME_STEP_MS > confirmedMs;
+      this.#holdings.take(key, fact, RANK[object.kind], isFollower ? sureMs : fromMs, sureMs);
       this.#hasChanged = true;
     };
     for (const address of object.addresses) take(address, PRIMARY_NETWORK);
-    for (const { key, network } of object.networks) take(key, network);
+    for (const { key, network } of object.networks) {
+      take(key, network);
+      this.nodePorts.add(key);
+    }
     known.held = held;
   }
 
@@ -284,13 +304,19 @@ export class ClusterIndex implements TimedFacts {
     if (made !== undefined) return made;
     const fact = this.#free.pop() ?? this.#facts.length;
     this.#facts[fact] = { object: known.object, network, holdings: 0 };
-    if (fact >= this.#hits.length) {
-      const more = new Float64Array(this.#hits.length * 2);
-      more.set(this.#hits);
-      this.#hits = more;
-    }
+    if (fact >= this.#hits.length) this.#growFacts();
+    this.#nodeFacts[fact] = known.object.kind === 'Node' ? IS_NODE : 0;
     known.facts.set(network, fact);
     return fact;
+  }
+
+  #growFacts(): void {
+    const hits = new Float64Array(this.#hits.length * 2);
+    const nodeFacts = new Uint8Array(hits.length);
+    hits.set(this.#hits);
+    nodeFacts.set(this.#nodeFacts);
+    this.#hits = hits;
+    this.#nodeFacts = nodeFacts;
   }
 
   /** One holding of the fact is forgotten. */

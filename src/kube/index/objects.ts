@@ -8,9 +8,11 @@ export interface OwnerRef {
   readonly name: string;
 }
 
-/** A network besides the primary one, in which a pod has an address. */
+export const PRIMARY_NETWORK = 'primary';
+
+/** Another way to find an object than by its address in the primary network. */
 export interface NetworkKey {
-  /** Identifies the pod there, see `networks.ts`. */
+  /** Identifies a pod in another network, see `networks.ts`; a service, see `node-ports.ts`. */
   readonly key: string;
   readonly network: string;
 }

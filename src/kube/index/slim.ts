@@ -2,7 +2,14 @@ import { formatAddress, parseAddress, parseCidr } from '../../base/ip.ts';
 import { jsonOf, listOf, recordOf, textEntries, textOf } from '../values.ts';
 import { type ClusterNeeds, type KeyFilter, wants } from './needs.ts';
 import { networkKeys } from './networks.ts';
-import type { KubeKind, KubeObject, KubeOwner, OwnerRef } from './objects.ts';
+import { nodePortKeys } from './node-ports.ts';
+import {
+  type KubeKind,
+  type KubeObject,
+  type KubeOwner,
+  type OwnerRef,
+  PRIMARY_NETWORK,
+} from './objects.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -11,7 +18,7 @@ export const TIME_STEP_MS = 1000;
 
 /** Names that one object may have; what has more is cut. */
 const ADDRESSES_MAX = 64;
-const ZONE_LABEL = 'topology.kubernetes.io/zone';
+export const ZONE_LABEL = 'topology.kubernetes.io/zone';
 const OVN_SUBNETS = 'k8s.ovn.org/node-subnets';
 /** OVN gives the second address of a node's subnet to its management port. */
 const OVN_PORT_HOST = 2;
@@ -75,11 +82,12 @@ export class Slimmer {
     const { metadata, spec, status } = recordOf(object);
     const common = this.#common('Service', recordOf(metadata));
     if (common === undefined) return undefined;
-    const { clusterIPs, clusterIP, externalIPs } = recordOf(spec);
+    const { clusterIPs, clusterIP, externalIPs, ports } = recordOf(spec);
     const { ingress } = recordOf(recordOf(status).loadBalancer);
     const own = [clusterIP, ...listOf(clusterIPs), ...listOf(externalIPs)].map(addressOf);
     const all = [...own, ...addressesIn(ingress, 'ip')];
-    return { ...common, addresses: distinct(all) };
+    const networks = nodePortKeys(ports, PRIMARY_NETWORK).slice(0, ADDRESSES_MAX);
+    return { ...common, addresses: distinct(all), networks };
   }
 
   #common(kind: KubeKind, metadata: Json): KubeObject | undefined {

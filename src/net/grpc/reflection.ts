@@ -4,6 +4,7 @@ import { describeFile, type ProtoFile, withImports } from '../../codec/descripto
 import { concat, field, numberField, textField } from '../../codec/otlp/bytes.ts';
 import { WIRE, WIRE_MASK } from '../../codec/wire.ts';
 import { WireReader } from '../../codec/wire-reader.ts';
+import { asBuffer } from './bytes.ts';
 
 /** Names of messages and files are far shorter. */
 const NAME_BYTES_MAX = 1024;
@@ -38,7 +39,7 @@ export class Reflection {
       write(answer: Buffer): void;
       end(): void;
     }): void => {
-      call.on('data', (request) => call.write(Buffer.from(this.answer(request))));
+      call.on('data', (request) => call.write(asBuffer(this.answer(request))));
       call.on('end', () => call.end());
     };
     return handle as unknown as UntypedHandleCall;

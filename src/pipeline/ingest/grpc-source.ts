@@ -1,4 +1,4 @@
-import type { ProtoFile } from '../../codec/descriptor.ts';
+import { methodOf, type ProtoFile } from '../../codec/descriptor.ts';
 import type { ColumnSpec } from '../../flow/batch.ts';
 import type { GrpcServer } from '../../net/grpc/server.ts';
 import { renewalReport } from '../../telemetry/renewals.ts';
@@ -51,8 +51,8 @@ export class GrpcSource implements Source {
     const { port, address } = this.#options;
     const { clock, log, metrics } = this.#context.deps;
     const refusals = new Refusals(this.#context, 'a message');
-    const reader = this.#protocol.reader(inlet.layout, this.#context, refusals);
     const intake = new Intake(inlet, this.#context, refusals, this.#options);
+    const reader = intake.reader(this.#protocol.reader);
     // Here and not at the top: pipelines of agents do without the library.
     const { GrpcServer: Made } = await import('../../net/grpc/server.ts');
     this.#intake = intake;
@@ -61,7 +61,7 @@ export class GrpcSource implements Source {
         host: address === '' ? '::' : address,
         port,
         tls: serverTls(this.#options, this.#context.path),
-        file: this.#protocol.file,
+        ...{ method: methodOf(this.#protocol.file), file: this.#protocol.file },
         messageBytesMax: MESSAGE_BYTES_MAX,
       },
       {

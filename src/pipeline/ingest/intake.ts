@@ -29,6 +29,9 @@ export type MessageReaderOf = (
   refusals: Refusals,
 ) => MessageReader;
 
+/** The reader for the inlet's columns: a reload may change them. */
+export type PresentReader = () => MessageReader;
+
 /** Takes the messages of servers for flows: each is emitted, waits for room, or is refused. */
 export class Intake {
   readonly #inlet: Inlet;
@@ -51,11 +54,23 @@ export class Intake {
     this.#waitingMax = options.bufferLength;
   }
 
+  reader(make: MessageReaderOf): PresentReader {
+    let layout = this.#inlet.layout;
+    let reader = make(layout, this.#context, this.#refusals);
+    return () => {
+      if (layout !== this.#inlet.layout) {
+        layout = this.#inlet.layout;
+        reader = make(layout, this.#context, this.#refusals);
+      }
+      return reader;
+    };
+  }
+
   /**
    * Emits the flows of a message and returns the answer to it. While a branch that blocks is full,
    * the sender waits. Throws a coded error for a message that is refused as a whole.
    */
-  async take(reader: MessageReader, message: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
+  async take(reader: PresentReader, message: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
     let wait = this.#inlet.whenReady();
     if (wait !== undefined) {
       if (this.#waiting >= this.#waitingMax) {
@@ -66,7 +81,7 @@ export class Intake {
       this.#waiting--;
     }
     if (this.#isClosed) throw this.#busy('the stage ends: try again');
-    return this.#decode(reader, message);
+    return this.#decode(reader(), message);
   }
 
   /** Counts a message that its server refuses. */

@@ -1,4 +1,5 @@
 import type { Component } from '../../base/component.ts';
+import { methodOf } from '../../codec/descriptor.ts';
 import { OTLP_LOGS_FILE } from '../../codec/otlp/logs-file.ts';
 import { rpcStatus } from '../../codec/rpc-status.ts';
 import { FIELDS } from '../../flow/fields.ts';
@@ -11,7 +12,7 @@ import type { Inlet } from '../graph/inlet.ts';
 import { OtlpLogsIngestOptions } from '../options/ingest/otlplogs.ts';
 import { type Source, type StageContext, type StageType, stageType } from '../stage.ts';
 import { COALESCE_MS, MESSAGE_BYTES_MAX } from './grpc-source.ts';
-import { Intake, type MessageReader } from './intake.ts';
+import { Intake, type PresentReader } from './intake.ts';
 import { jsonLogReader, protobufLogReader } from './otlp-readers.ts';
 import { Refusals } from './refusals.ts';
 import { serverTls } from './server-tls.ts';
@@ -58,8 +59,8 @@ class OtlpLogsSource implements Source {
   async start(inlet: Inlet, signal: AbortSignal): Promise<void> {
     const refusals = new Refusals(this.#context, 'a log record or a message');
     const intake = new Intake(inlet, this.#context, refusals, this.#options);
-    const protobuf = protobufLogReader(inlet.layout, this.#context, refusals);
-    const json = jsonLogReader(inlet.layout, this.#context, refusals);
+    const protobuf = intake.reader(protobufLogReader);
+    const json = intake.reader(jsonLogReader);
     this.#intake = intake;
     const { grpcPort, httpPort } = this.#options;
     if (grpcPort !== 0) this.#servers.push(await this.#grpc(intake, protobuf));
@@ -72,14 +73,14 @@ class OtlpLogsSource implements Source {
     this.#intake?.close();
   }
 
-  async #grpc(intake: Intake, reader: MessageReader): Promise<Component> {
+  async #grpc(intake: Intake, reader: PresentReader): Promise<Component> {
     const { clock } = this.#context.deps;
     // Here and not at the top, as below: other pipelines do without the libraries.
     const { GrpcServer } = await import('../../net/grpc/server.ts');
     return new GrpcServer(
       {
         ...this.#address(this.#options.grpcPort),
-        file: OTLP_LOGS_FILE,
+        ...{ method: methodOf(OTLP_LOGS_FILE), file: OTLP_LOGS_FILE },
         messageBytesMax: MESSAGE_BYTES_MAX,
       },
       {
@@ -90,7 +91,7 @@ class OtlpLogsSource implements Source {
     );
   }
 
-  async #http(intake: Intake, protobuf: MessageReader, json: MessageReader): Promise<Component> {
+  async #http(intake: Intake, protobuf: PresentReader, json: PresentReader): Promise<Component> {
     const { clock, metrics } = this.#context.deps;
     const limited = createConnectionMetrics(metrics);
     const plain = createPlainHttpMetrics(metrics);

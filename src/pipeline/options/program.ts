@@ -19,9 +19,9 @@ const DynamicParameters = strictObject(
   },
   {
     description:
-      'ConfigMap with further parameters. When they change, and are right, the processor ends in ' +
-      'order, so that it is started with the new ones; flowlogs-pipeline changes filters, subnet ' +
-      'labels and metrics while it runs. An agent does not read it.',
+      'ConfigMap with further parameters. A processor looks at it, and at its own file, every 15 ' +
+      'seconds, and goes over to what has changed between two batches, whichever stages that are; ' +
+      'flowlogs-pipeline changes filters, subnet labels and metrics. An agent does not read it.',
   },
 );
 
@@ -38,7 +38,10 @@ export const programKeys = {
   healthAddr: accepted('Address of the server of health checks.'),
   profile: accepted('Server of profiles, in the form of old releases.'),
   pprofAddr: accepted('Address of the server of profiles.'),
-  k8scache: accepted('Server that receives the state of the cluster.'),
+  k8scache: accepted(
+    'Server on which informers push the cluster: address, port, tls-enabled, tls-cert-path, ' +
+      'tls-key-path, tls-ca-path. With a port, a processor does not read the API.',
+  ),
   perfSettings: accepted('Sizes of queues and batches.'),
   dynamicParameters: Type.Optional(DynamicParameters),
 } as const;

@@ -86,11 +86,17 @@ export function node(
 export function service(
   name: string,
   clusterIPs: readonly string[],
-  more: { readonly externalIPs?: readonly string[]; readonly ingress?: readonly object[] } = {},
+  more: {
+    readonly externalIPs?: readonly string[];
+    readonly ingress?: readonly object[];
+    readonly ports?: readonly object[];
+    readonly startMs?: number;
+  } = {},
 ): ApiObject {
+  const { externalIPs, ports, startMs = 0 } = more;
   return {
-    metadata: { uid: `uid-${name}`, name, namespace: 'shop', creationTimestamp: time(0) },
-    spec: { clusterIP: clusterIPs[0], clusterIPs, externalIPs: more.externalIPs },
+    metadata: { uid: `uid-${name}`, name, namespace: 'shop', creationTimestamp: time(startMs) },
+    spec: { clusterIP: clusterIPs[0], clusterIPs, externalIPs, ports },
     status: { loadBalancer: { ingress: more.ingress } },
   };
 }

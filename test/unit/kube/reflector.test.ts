@@ -52,13 +52,17 @@ function slim(object: unknown): Item | undefined {
 }
 
 /** Follows the pods, and keeps them as a caller would. */
-function follow(limits: Partial<ReflectorLimits> = {}, metadataOnly = false): Reflector<Item> {
+function follow(
+  limits: Partial<ReflectorLimits> = {},
+  metadataOnly = false,
+  isOptional = false,
+): Reflector<Item> {
   const client = new KubeClient({
     server: api.url,
     credentials: () => Promise.resolve({ headers: { authorization: 'Bearer secret' }, tls: {} }),
   });
   const reflector = new Reflector<Item>(
-    { name: 'pods', path: PODS, metadataOnly },
+    { name: 'pods', path: PODS, metadataOnly, isOptional },
     {
       slim,
       replace(items) {
@@ -188,6 +192,55 @@ describe('410 Gone', () => {
   });
 });
 
+test('after failures, a forgotten version is followed by a list at once', async () => {
+  api.set(PODS, pod('a'));
+  follow({ backoff: { firstMs: 400, maxMs: 100_000 } });
+  await expect.poll(() => api.watches).toBe(1);
+  for (let i = 0; i < 2; i++) api.failNext('watch', (answer) => answer.destroy());
+  api.set('/api/v1/nodes', pod('node'));
+  api.oldest = 102;
+  const startMs = performance.now();
+  api.cut();
+  // The waits are 200, 400 and 800 ms; the next one would be 1600 ms.
+  await expect.poll(() => lists().length).toBe(2);
+  expect(performance.now() - startMs).toBeLessThan(2800);
+});
+
+describe('a resource that not every cluster has', () => {
+  test.each([403, 404])('HTTP %i: it counts as one without objects', async (status) => {
+    for (let i = 0; i < 2; i++) {
+      api.failNext('list', (answer) => {
+        answer.writeHead(status);
+        answer.end();
+      });
+    }
+    api.set(PODS, pod('a'));
+    const reflector = follow({}, false, true);
+    await reflector.synced;
+    expect([reflector.isSynced, reflector.isCutOff, held.size]).toEqual([true, false, 0]);
+    expect(reflector.problem).toContain(`HTTP ${status}`);
+    // As soon as it can be read, it is.
+    await expect.poll(() => held.size).toBe(1);
+    expect(await errors(String(status))).toBe(2);
+  });
+
+  test('it still does when the API is away later', async () => {
+    for (let i = 0; i < 100; i++) {
+      api.failNext('list', (answer) => {
+        answer.writeHead(403);
+        answer.end();
+      });
+    }
+    const reflector = follow({}, false, true);
+    await reflector.synced;
+    await api.stop();
+    await expect.poll(() => reflector.problem).toContain('127.0.0.1');
+    await expect.poll(() => reflector.problem).not.toContain('403');
+    expect(reflector.isSynced).toBe(true);
+    await api.start();
+  });
+});
+
 test('429: it waits for as long as the API says', async () => {
   api.failNext('list', (answer) => {
     answer.writeHead(429, { 'retry-after': '1' });
@@ -208,7 +261,7 @@ test('an API that is away keeps the last state, and says so', async () => {
   await api.stop();
   await expect.poll(() => reflector.problem).toContain('127.0.0.1');
   expect([...held.keys()]).toEqual(['a']);
-  expect(reflector.isSynced).toBe(true);
+  expect([reflector.isSynced, reflector.isCutOff]).toEqual([true, true]);
   await api.start(port);
   api.set(PODS, pod('b'));
   await expect.poll(() => held.has('b')).toBe(true);

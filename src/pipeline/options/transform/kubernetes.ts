@@ -42,6 +42,15 @@ export const KubernetesRule = strictObject(
         'Prefix of the fields that are added, such as SrcK8S for SrcK8S_Name: Namespace, Name, ' +
         'Type, OwnerName, OwnerType, NetworkName, HostIP, HostName, Zone.',
     }),
+    portField: optionalText(
+      'Field with the port at this end, such as SrcPort. An address of a node and a port that a ' +
+        'Service has on all nodes (nodePort) then name the Service; HostIP, HostName and Zone are ' +
+        'those of the node. Empty: such an address names the node.',
+    ),
+    protocolField: Type.String({
+      default: 'Proto',
+      description: 'Field with the IP protocol, for portField: a nodePort is of one protocol.',
+    }),
     interfacesField: optionalText('Field with names of interfaces, for secondaryNetworks.'),
     udnsField: optionalText('Field with user-defined networks, for secondaryNetworks.'),
     macField: optionalText('Field with a MAC address, for secondaryNetworks.'),

@@ -5,6 +5,8 @@ import type { KubeKind } from '../../../kube/index/objects.ts';
 export interface KubeColumn {
   readonly name: string;
   readonly kind: 'str' | 'addr';
+  /** About the node that the flow begins or ends at, whatever the address names. */
+  readonly isHost: boolean;
   /** Empty: the field is absent. */
   value(named: Named, index: ClusterIndex, tracked: ReadonlySet<string>): string;
 }
@@ -25,6 +27,7 @@ const FACTS: readonly (readonly [suffix: string, otel: string, value: Value])[] 
 ];
 const HOST_IP = 'HostIP';
 const ZONE = 'Zone';
+const HOST_FACTS = new Set([HOST_IP, 'HostName', ZONE]);
 
 const KINDS: readonly KubeKind[] = ['Node', 'Pod', 'Service'];
 
@@ -38,6 +41,7 @@ export function columnsOf(options: {
     ([suffix, otel, value]): KubeColumn => ({
       name: isOtel ? `${output}k8s.${otel}` : `${output}_${suffix}`,
       kind: suffix === HOST_IP ? 'addr' : 'str',
+      isHost: HOST_FACTS.has(suffix),
       value,
     }),
   );
@@ -50,6 +54,7 @@ function ofKind(output: string, kind: KubeKind): readonly KubeColumn[] {
   const only = (one: 'name' | 'uid'): KubeColumn => ({
     name: `${word}.${one}`,
     kind: 'str',
+    isHost: false,
     value: ({ object }) => (object.kind === kind ? object[one] : ''),
   });
   return [only('name'), only('uid')];

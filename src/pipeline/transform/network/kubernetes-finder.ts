@@ -3,25 +3,32 @@ import { hasBit, setFirstBits } from '../../../flow/bits.ts';
 import { NO_FACT, TimedMemo } from '../../../flow/timed-memo.ts';
 import type { ClusterIndex } from '../../../kube/index/cluster-index.ts';
 import type { NetworkIndex } from '../../../kube/index/needs.ts';
+import { NodePortFinder, type PortFields } from './kubernetes-node-ports.ts';
 import { type FinderFields, fillGaps, SecondaryFinder } from './kubernetes-secondary.ts';
 
 /** The start of a flow, epoch milliseconds: it decides who had the address. */
 export const TIME_FIELD = 'TimeFlowStartMs';
 
 export interface FinderOptions {
-  readonly rule: FinderFields;
+  readonly rule: FinderFields & PortFields;
   readonly indexes: readonly NetworkIndex[];
   /** The column that gets the facts. */
   readonly held: string;
+  /** The column that gets the facts by address alone; it may be the same. */
+  readonly hosts: string;
 }
 
-/** Finds the fact for each row: in secondary networks first, then by address. */
+/**
+ * Finds the fact for each row: in secondary networks first, then by address, and by the port if
+ * that is the address of a node.
+ */
 export class FactFinder {
   readonly reads: readonly string[];
   readonly #options: FinderOptions;
   readonly #index: ClusterIndex;
   readonly #memo = new TimedMemo();
   readonly #secondary: readonly SecondaryFinder[];
+  readonly #nodePorts: NodePortFinder | undefined;
   #timesMs = new Float64Array(0);
   #primary = new Uint32Array(0);
 
@@ -30,17 +37,31 @@ export class FactFinder {
     this.#options = options;
     this.#index = index;
     this.#secondary = indexes.map((one) => new SecondaryFinder(one, rule, index));
-    this.reads = [rule.ipField, TIME_FIELD, ...this.#secondary.flatMap(({ reads }) => reads)];
+    this.#nodePorts = rule.portField === '' ? undefined : new NodePortFinder(rule, index);
+    const others = this.#secondary.flatMap(({ reads }) => reads);
+    this.reads = [rule.ipField, TIME_FIELD, ...others, ...(this.#nodePorts?.reads ?? [])];
   }
 
   apply(batch: FlowBatch): void {
-    const { rule, held } = this.#options;
-    const { length, tables } = batch;
+    const { held, hosts } = this.#options;
+    const { length } = batch;
     const facts = batch.u32(held);
     setFirstBits(batch.present(held), length);
     facts.fill(NO_FACT, 0, length);
-    if (!batch.has(rule.ipField)) return;
-    const addresses = batch.ids(rule.ipField);
+    this.#byAddress(batch, facts);
+    if (hosts !== held) {
+      batch.u32(hosts).set(facts.subarray(0, length));
+      setFirstBits(batch.present(hosts), length);
+    }
+    this.#nodePorts?.apply(batch, this.#timesMs, facts);
+    count(batch.selection, length, facts, this.#index.hits);
+  }
+
+  #byAddress(batch: FlowBatch, facts: Uint32Array): void {
+    const { ipField } = this.#options.rule;
+    const { length, tables } = batch;
+    if (!batch.has(ipField)) return;
+    const addresses = batch.ids(ipField);
     const timesMs = this.#times(batch);
     for (const finder of this.#secondary) finder.fill(batch, addresses, timesMs, facts);
     if (this.#secondary.length === 0) {
@@ -50,7 +71,6 @@ export class FactFinder {
       this.#memo.fill(length, addresses, timesMs, tables, this.#index, this.#primary);
       fillGaps(length, facts, this.#primary);
     }
-    count(batch.selection, length, facts, this.#index.hits);
   }
 
   /** A flow without a time is taken for one that begins now. */

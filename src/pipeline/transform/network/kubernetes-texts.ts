@@ -24,6 +24,7 @@ export function texts(wanted: KeyTexts | undefined): readonly KubeColumn[] {
   return [...new Set(keys)].map((key) => ({
     name: prefix + key,
     kind: 'str',
+    isHost: false,
     value: ({ object }) => cut(object[of]?.[key] ?? '', maxLength),
   }));
 }

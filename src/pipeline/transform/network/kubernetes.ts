@@ -28,32 +28,47 @@ export function addKubernetes(
   config: KubeConfig = DEFAULTS,
   context: StageContext,
 ): readonly Transform[] {
-  const { ipField, output, assignee } = rule;
+  const { ipField, portField, protocolField, output, assignee } = rule;
   requireKind(context, 'kubernetes.ipField', ipField, ['addr']);
+  if (portField !== '') {
+    requireKind(context, 'kubernetes.portField', portField, ['u16']);
+    requireKind(context, 'kubernetes.protocolField', protocolField, ['u8']);
+  }
   const indexes = usableIndexes(rule, config, context);
   const labels = textsOf(rule, 'label');
   const annotations = textsOf(rule, 'annotation');
   const cluster = clusterOf(context, config, { indexes, labels, annotations });
   const tracked = new Set(config.trackedKinds);
   const held = heldName(context.name, `${ipField} ${output}`);
+  const hosts = portField === '' ? held : heldName(context.name, `${ipField} ${output} host`);
+  const columnsHeld = [...new Set([held, hosts])];
   const name = `add_kubernetes ${ipField}`;
   const columns = columnsOf({
     output,
     isOtel: assignee === 'otel',
     addsZone: rule.add_zone,
   }).concat(texts(labels), texts(annotations));
-  const finder = new FactFinder({ rule, indexes, held }, cluster.index);
+  const finder = new FactFinder({ rule, indexes, held, hosts }, cluster.index);
   return [
     {
       kind: 'transform',
       name,
       reads: finder.reads,
-      writes: [{ name: held, kind: 'u32' }],
+      writes: columnsHeld.map((column) => ({ name: column, kind: 'u32' })),
       apply: (batch) => finder.apply(batch),
     },
-    ...columns.map((column) => namesField(name, held, column, cluster, tracked)),
+    ...columns.map((column) =>
+      namesField(name, column.isHost ? hosts : held, column, cluster, tracked),
+    ),
     ...[labels, annotations].flatMap((one) => openTexts(name, held, one, cluster.index)),
-    { kind: 'transform', name: `${name} end`, reads: [], writes: [], removes: [held], apply() {} },
+    {
+      kind: 'transform',
+      name: `${name} end`,
+      reads: [],
+      writes: [],
+      removes: columnsHeld,
+      apply() {},
+    },
   ];
 }
 

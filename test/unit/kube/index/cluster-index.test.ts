@@ -240,6 +240,37 @@ describe('time', () => {
   });
 });
 
+describe('a list after changes that nobody saw', () => {
+  const slimmer = new Slimmer(NEEDS);
+  const pods = () => index.reflection('Pod', (object) => slimmer.pod(object));
+  const started = (name: string, readyMs: number) =>
+    slimmer.pod(make.pod(name, { ips: ['10.0.0.5'], readyMs }))!;
+
+  test('what is gone has had its addresses until the last change that was seen', () => {
+    const seenMs = clock.now + 30 * SECOND;
+    index.put(started('old', clock.now));
+    clock.now += 90 * SECOND;
+    pods().replace([], seenMs);
+    expect(nameAt('10.0.0.5', seenMs - 1)).toBe('old');
+    expect(nameAt('10.0.0.5', seenMs)).toBeUndefined();
+  });
+
+  test('what is new may have followed somebody within its first second', () => {
+    const seenMs = clock.now;
+    const readyMs = clock.now + 30 * SECOND;
+    clock.now += 90 * SECOND;
+    pods().replace([started('new', readyMs)], seenMs);
+    expect(nameAt('10.0.0.5', readyMs + SECOND - 1)).toBeUndefined();
+    expect(nameAt('10.0.0.5', readyMs + SECOND)).toBe('new');
+  });
+
+  test('what was there before is known from its start on', () => {
+    const readyMs = clock.now - 30 * SECOND;
+    pods().replace([started('long', readyMs)], clock.now);
+    expect(nameAt('10.0.0.5', readyMs)).toBe('long');
+  });
+});
+
 describe('owners', () => {
   const tracked = (...kinds: string[]) => new Set(kinds);
   function ownerOf(reference: readonly [string, string], kinds: ReadonlySet<string>): string {
