@@ -35,6 +35,11 @@ const SERVERS = {
   kube: goServer(join(SERVICES, 'kube', 'server'), 'kube', '.'),
   /** `otelcol`: the collector of OpenTelemetry. */
   otelcol: goServer(join(SERVICES, 'otelcol'), 'otelcol', '.'),
+  grpcurl: goServer(
+    join(SERVICES, 'grpcurl'),
+    'grpcurl',
+    'github.com/fullstorydev/grpcurl/cmd/grpcurl',
+  ),
   /** `versitygw`: an S3 server that keeps objects as files. */
   s3: goServer(join(SERVICES, 's3'), 'versitygw', 'github.com/versity/versitygw/cmd/versitygw'),
 } as const satisfies Readonly<Record<string, Server>>;

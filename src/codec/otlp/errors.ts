@@ -4,8 +4,8 @@ export const OTLP_ERRORS = defineErrors('ERR_CODEC_OTLP', {
   notFlow: {
     kind: 'data',
     meaning:
-      'A log record is not a flow: none of its attributes is a field of flows, and its body is not ' +
-      'a JSON object.',
+      'A log record is not a flow: none of its attributes is a field of flows, and its body is ' +
+      'not a JSON object.',
     remedy: 'Send only the log records of flows to the stage.',
   },
   tooDeep: {

@@ -10,7 +10,10 @@ type Json = Readonly<Record<string, unknown>>;
 
 const NAMES: ReadonlySet<string> = new Set(FIELDS.map(({ name }) => name));
 
-/** The log records of an `ExportLogsServiceRequest` in JSON. Throws a coded error. */
+/**
+ * The log records of an `ExportLogsServiceRequest` in JSON. Throws a coded error for other
+ * contents; records are not looked into.
+ */
 export function logsOfJson(text: Uint8Array): readonly unknown[] {
   let request: unknown;
   try {
@@ -23,7 +26,7 @@ export function logsOfJson(text: Uint8Array): readonly unknown[] {
     .flatMap((scope) => listOf(scope, 'logRecords'));
 }
 
-/** The flow in a log record, as `LogReader` finds it. Throws a coded error. */
+/** The flow in a log record: as `LogReader` does it. Throws a coded error for others. */
 export function flowOfJson(record: unknown): Row {
   const attributes = pairsOf(listOf(record, 'attributes'), 0);
   const hasFields = attributes.some(([name]) => NAMES.has(name));

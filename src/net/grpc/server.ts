@@ -14,11 +14,13 @@ import type { Clock } from '../../base/clock.ts';
 import type { Component } from '../../base/component.ts';
 import { explain, NetobservError } from '../../base/errors.ts';
 import { formatListen } from '../../base/listen.ts';
+import type { ProtoFile } from '../../codec/descriptor.ts';
 import { rpcStatus } from '../../codec/rpc-status.ts';
 import type { RenewalReport } from '../../telemetry/renewed-files.ts';
 import type { ServerTlsFiles } from '../server-tls.ts';
 import { asBuffer } from './bytes.ts';
 import { GRPC_ERRORS } from './errors.ts';
+import { REFLECTION_METHODS, Reflection } from './reflection.ts';
 import { serverCredentials } from './server-credentials.ts';
 
 /** How often the files of certificates are looked at. */
@@ -34,6 +36,8 @@ export interface GrpcServerConfig {
   readonly tls: ServerTlsFiles | undefined;
   /** `/package.Service/Method`. */
   readonly method: string;
+  /** Describes the service to clients that ask. Default: they get no answer. */
+  readonly file?: ProtoFile;
   /** Largest message that is taken. */
   readonly messageBytesMax: number;
   /** Further limits. Default: those of the library. */
@@ -85,7 +89,7 @@ export class GrpcServer implements Component {
   }
 
   async start(): Promise<void> {
-    const { host, port, tls, method, messageBytesMax, options } = this.#config;
+    const { host, port, tls, method, file, messageBytesMax, options } = this.#config;
     const streams = 'converse' in this.#deps;
     const { credentials, look } = serverCredentials(tls, this.#deps.renewal);
     // Its failures come back as errors; it would also write them to standard error.
@@ -93,6 +97,7 @@ export class GrpcServer implements Component {
     const limits = { 'grpc.max_receive_message_length': messageBytesMax };
     const server = new Server({ ...options, ...limits });
     server.addService({ call: definition(method, streams) }, { call: handlerOf(this.#deps) });
+    if (file !== undefined) addReflection(server, file);
     this.#server = server;
     const address = formatListen({ host, port });
     this.#port = await new Promise<number>((resolve, reject) => {
@@ -121,6 +126,12 @@ export class GrpcServer implements Component {
     over.abort();
     server.forceShutdown();
   }
+}
+
+function addReflection(server: Server, file: ProtoFile): void {
+  const call = new Reflection(file).handler();
+  for (const path of REFLECTION_METHODS)
+    server.addService({ call: definition(path, true) }, { call });
 }
 
 function handlerOf(handler: GrpcHandler): UntypedHandleCall {

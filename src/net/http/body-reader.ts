@@ -71,7 +71,7 @@ export class BodyReader {
       if (cause instanceof Error && 'code' in cause && cause.code === 'ERR_BUFFER_TOO_LARGE') {
         throw this.#tooLarge();
       }
-      throw new NetobservError(NET_ERRORS.request, 'the body is not in gzip’s format', { cause });
+      throw new NetobservError(NET_ERRORS.request, 'the body is not in gzip', { cause });
     }
   }
 

@@ -52,6 +52,8 @@ export interface PostServerDeps {
   failure(status: number, message: string, type: string): Answer;
   /** Counts connections at their limit. */
   limited(outcome: 'closed' | 'refused'): void;
+  /** Counts requests without TLS to a server with it; they get an answer that says so. */
+  plain(): void;
 }
 
 export interface Answer {
@@ -83,7 +85,7 @@ export class PostServer implements Component {
     const server = this.#open((request, response) => void this.#answer(request, response));
     this.#server = server;
     const connections = limitConnections(server, CONNECTION_LIMITS, this.#deps.limited);
-    answerPlainHttp(server, connections, () => undefined);
+    answerPlainHttp(server, connections, this.#deps.plain);
     const address = formatListen({ host, port });
     await new Promise<void>((resolve, reject) => {
       server.once('error', (cause) => {

@@ -1,6 +1,4 @@
 import { systemRandom } from '../../base/clock.ts';
-import { ByteBuffer } from '../../codec/byte-buffer.ts';
-import { JsonRecords } from '../../codec/json/records.ts';
 import { DELIVERY_DEFAULTS, Delivery } from '../../deliver/delivery.ts';
 import { type FlowAmount, NO_FLOWS, type Settlement } from '../../deliver/message.ts';
 import { createDeliveryMetrics } from '../../deliver/metrics.ts';
@@ -20,19 +18,14 @@ import {
   type StageType,
   stageType,
 } from '../stage.ts';
+import { JsonContents, type ObjectContents, timeText } from './object-contents.ts';
+import { ParquetContents } from './parquet-contents.ts';
 
-/** An object is also complete when it has this many bytes. */
-const OBJECT_BYTES_MAX = 32 * 2 ** 20;
 /** Objects that may wait; usually the limit of bytes is reached first. */
 const OBJECTS_MAX = 512;
 const IN_FLIGHT_MAX = 4;
 /** Digits of an object's number in its name. */
 const NUMBER_DIGITS = 8;
-/** Version of the JSON document, as in flowlogs-pipeline. */
-const DOCUMENT_VERSION = 'v0.1';
-
-const COMMA = 0x2c;
-const LINE_FEED = 0x0a;
 
 /** Flows to objects of an S3 server. */
 export const s3Encode: StageType = stageType({
@@ -54,11 +47,10 @@ class S3Sink implements Sink {
   readonly reads = 'all';
   readonly #options: S3Options;
   readonly #deps: StageDeps;
-  readonly #records: JsonRecords;
+  readonly #contents: ObjectContents;
   readonly #delivery: Delivery<S3Message>;
   readonly #names: ObjectNames;
   // The object that is being filled.
-  readonly #rows = new ByteBuffer();
   #amount: FlowAmount = NO_FLOWS;
   #shares: Share[] = [];
   #openedMs = 0;
@@ -69,12 +61,15 @@ class S3Sink implements Sink {
     this.name = context.name;
     this.#options = options;
     this.#deps = context.deps;
-    this.#records = new JsonRecords({ names: context.named });
-    this.#names = new ObjectNames(options, clock.nowMs());
+    this.#contents =
+      options.format === 'parquet'
+        ? new ParquetContents()
+        : new JsonContents(options, context.named);
+    this.#names = new ObjectNames(options.account, this.#contents.suffix, clock.nowMs());
     this.#delivery = new Delivery(
       { ...DELIVERY_DEFAULTS, batchesMax: OBJECTS_MAX, bytesMax: SPOOL_BYTES_MAX },
       {
-        target: targetOf(options, context),
+        target: targetOf(options, this.#contents, context),
         clock,
         log: log.child({ component: 'pipeline', branch: context.name }),
         metrics: createDeliveryMetrics(metrics, context.name),
@@ -84,20 +79,21 @@ class S3Sink implements Sink {
   }
 
   async start(signal: AbortSignal): Promise<void> {
+    await this.#contents.open?.();
     await this.#delivery.start(signal);
     this.#timer = this.#deps.clock.every(this.#options.writeTimeout, () => this.#close());
   }
 
   offer(batch: FlowBatch, lease: Lease): boolean {
     if (this.#delivery.isFull()) return false;
-    const count = this.#records.encode(batch);
+    const count = this.#contents.encode(batch);
     for (let from = 0; from < count; ) {
       const room = this.#options.batchSize - this.#amount.flows;
       const to = Math.min(count, from + room);
       this.#add(batch, { from, to }, lease);
       from = to;
       const { flows } = this.#amount;
-      if (flows === this.#options.batchSize || this.#rows.length >= OBJECT_BYTES_MAX) this.#close();
+      if (flows === this.#options.batchSize || this.#contents.isFull) this.#close();
     }
     return true;
   }
@@ -117,17 +113,10 @@ class S3Sink implements Sink {
     await this.#delivery.stop();
   }
 
-  /** Adds the encoded rows to the object. */
+  /** Adds rows of the batch to the object. */
   #add(batch: FlowBatch, run: { readonly from: number; readonly to: number }, lease: Lease): void {
-    const { bytes, offsets } = this.#records;
-    const rows = this.#rows;
     if (this.#amount.flows === 0) this.#openedMs = this.#deps.clock.nowMs();
-    const separator = this.#options.format === 'json' ? COMMA : LINE_FEED;
-    rows.reserve(offsets[run.to]! - offsets[run.from]! + run.to - run.from);
-    for (let i = run.from; i < run.to; i++) {
-      rows.copy(bytes, offsets[i]!, offsets[i + 1]!);
-      rows.bytes[rows.length++] = separator;
-    }
+    this.#contents.add(run.from, run.to);
     this.#amount = sum(this.#amount, amountOf(batch, run));
     this.#shares.push({ lease, rows: run.to - run.from });
   }
@@ -135,34 +124,15 @@ class S3Sink implements Sink {
   /** Sends the object away, if it has flows. */
   #close(): void {
     if (this.#amount.flows === 0) return;
-    const nowMs = this.#deps.clock.nowMs();
+    const closedMs = this.#deps.clock.nowMs();
+    const openedMs = this.#openedMs;
     const amount = this.#amount;
     const settlement = new Shares(this.#shares);
-    const message = { bytes: this.#contents(nowMs), amount, key: this.#names.next(this.#openedMs) };
-    this.#rows.clear();
+    const bytes = this.#contents.close({ openedMs, closedMs, flows: amount.flows });
+    const message = { bytes, amount, key: this.#names.next(openedMs) };
     this.#amount = NO_FLOWS;
     this.#shares = [];
     if (!this.#delivery.offer([message], settlement)) settlement.lost(amount.flows, 'full');
-  }
-
-  #contents(nowMs: number): Uint8Array {
-    const rows = this.#rows;
-    if (this.#options.format !== 'json') return rows.bytes.slice(0, rows.length);
-    const head = JSON.stringify({
-      ...this.#options.objectHeaderParameters,
-      version: DOCUMENT_VERSION,
-      capture_start_time: timeText(this.#openedMs),
-      capture_end_time: timeText(nowMs),
-      number_of_flow_logs: this.#amount.flows,
-      flow_logs: [],
-    });
-    // The rows belong between the last brackets; the last one has a comma behind it.
-    const before = new TextEncoder().encode(head.slice(0, -2));
-    const bytes = new Uint8Array(before.length + rows.length + 1);
-    bytes.set(before);
-    bytes.set(rows.bytes.subarray(0, rows.length - 1), before.length);
-    bytes.set([0x5d, 0x7d], bytes.length - 2);
-    return bytes;
   }
 }
 
@@ -201,9 +171,9 @@ class ObjectNames {
   readonly #stream: string;
   #number = 0;
 
-  constructor({ account, format }: Pick<S3Options, 'account' | 'format'>, startMs: number) {
+  constructor(account: string, suffix: string, startMs: number) {
     this.#account = account;
-    this.#suffix = format === 'json' ? '' : `.${format}`;
+    this.#suffix = suffix;
     this.#stream = timeText(startMs);
   }
 
@@ -215,14 +185,17 @@ class ObjectNames {
   }
 }
 
-function targetOf(options: S3Options, { name, path, deps }: StageContext): S3Target {
-  const { endpoint, bucket, accessKeyId, region, secure, tls, format } = options;
+function targetOf(
+  options: S3Options,
+  { isCompressed, contentType }: ObjectContents,
+  { name, path, deps }: StageContext,
+): S3Target {
+  const { endpoint, bucket, accessKeyId, region, secure, tls } = options;
   const origin = `${secure ? 'https' : 'http'}://${endpoint}`;
   if (URL.parse(origin)?.host !== endpoint.toLowerCase()) {
     const problem = `"${endpoint}" is not a host or host:port`;
     throw configError(PIPELINE_ERRORS.option, `${path}.endpoint`, problem);
   }
-  const isCompressed = format !== 'json';
   const files = clientTlsFiles(tls, path);
   return new S3Target(
     {
@@ -231,7 +204,7 @@ function targetOf(options: S3Options, { name, path, deps }: StageContext): S3Tar
       ...(files === undefined ? {} : { tls: files }),
       inFlightMax: IN_FLIGHT_MAX,
       answerTimeoutMs: DELIVERY_DEFAULTS.attemptTimeoutMs,
-      contentType: isCompressed ? 'application/x-ndjson' : 'application/json',
+      contentType,
     },
     { clock: deps.clock, report: renewalReport(name, { log: deps.log, counts: deps.metrics }) },
   );
@@ -247,9 +220,4 @@ function secretOf({ secretAccessKey, secretAccessKeyPath }: S3Options, path: str
 
 function sum(a: FlowAmount, b: FlowAmount): FlowAmount {
   return { flows: a.flows + b.flows, packets: a.packets + b.packets, bytes: a.bytes + b.bytes };
-}
-
-/** RFC 3339, to the second. */
-function timeText(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }

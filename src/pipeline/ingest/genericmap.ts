@@ -1,4 +1,5 @@
 import { readGenericMap } from '../../codec/json/generic-map.ts';
+import { GENERIC_MAP_FILE } from '../../codec/json/generic-map-file.ts';
 import { FIELDS } from '../../flow/fields.ts';
 import { GenericMapOptions } from '../options/ingest/genericmap.ts';
 import { type StageType, stageType } from '../stage.ts';
@@ -6,7 +7,7 @@ import { type GrpcProtocol, GrpcSource } from './grpc-source.ts';
 import { JsonFlows } from './json-flows.ts';
 
 const GENERIC_MAP: GrpcProtocol = {
-  method: '/genericmap.Collector/Send',
+  file: GENERIC_MAP_FILE,
   columns: FIELDS.map(({ name, kind }) => ({ name, kind })),
   isOpen: true,
   reader(_layout, context) {

@@ -1,3 +1,4 @@
+import { methodOf, type ProtoFile } from '../../codec/descriptor.ts';
 import type { ColumnSpec } from '../../flow/batch.ts';
 import type { GrpcServer } from '../../net/grpc/server.ts';
 import { renewalReport } from '../../telemetry/renewals.ts';
@@ -15,8 +16,8 @@ export const COALESCE_MS = 20;
 
 /** The method that a server answers, and what its messages hold. */
 export interface GrpcProtocol {
-  /** `/package.Service/Method`. */
-  readonly method: string;
+  /** Describes the method. */
+  readonly file: ProtoFile;
   /** As in `Source`. */
   readonly columns: readonly ColumnSpec[];
   readonly isOpen: boolean;
@@ -60,7 +61,7 @@ export class GrpcSource implements Source {
         host: address === '' ? '::' : address,
         port,
         tls: serverTls(this.#options, this.#context.path),
-        method: this.#protocol.method,
+        ...{ method: methodOf(this.#protocol.file), file: this.#protocol.file },
         messageBytesMax: MESSAGE_BYTES_MAX,
       },
       {

@@ -1,3 +1,4 @@
+import { PBFLOW_FILE } from '../../codec/pbflow/proto-file.ts';
 import { RecordDecoder } from '../../codec/pbflow/record-decoder.ts';
 import { FIELDS } from '../../flow/fields.ts';
 import { GrpcOptions } from '../options/ingest/grpc.ts';
@@ -5,7 +6,7 @@ import { type StageType, stageType } from '../stage.ts';
 import { type GrpcProtocol, GrpcSource } from './grpc-source.ts';
 
 const PBFLOW: GrpcProtocol = {
-  method: '/pbflow.Collector/Send',
+  file: PBFLOW_FILE,
   columns: FIELDS.filter(({ proto }) => proto !== undefined).map(({ name, kind }) => ({
     name,
     kind,

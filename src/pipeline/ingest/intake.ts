@@ -32,7 +32,7 @@ export type MessageReaderOf = (
 /** The reader for the inlet's columns: a reload may change them. */
 export type PresentReader = () => MessageReader;
 
-/** The entrance for messages of a server: each is emitted, waits for room, or is refused. */
+/** Takes the messages of servers for flows: each is emitted, waits for room, or is refused. */
 export class Intake {
   readonly #inlet: Inlet;
   readonly #context: StageContext;

@@ -69,7 +69,7 @@ export const jsonLogReader: MessageReaderOf = (_layout, { counts }, refusals) =>
   };
 };
 
-/** Parts of a message that did not become a flow, or a value of one. */
+/** Records of a message that did not become flows, and values that did not fit. */
 class LeftOut {
   readonly failures: CoercionFailures = new Map();
   records = 0;

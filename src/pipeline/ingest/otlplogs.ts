@@ -1,8 +1,11 @@
 import type { Component } from '../../base/component.ts';
+import { methodOf } from '../../codec/descriptor.ts';
+import { OTLP_LOGS_FILE } from '../../codec/otlp/logs-file.ts';
 import { rpcStatus } from '../../codec/rpc-status.ts';
 import { FIELDS } from '../../flow/fields.ts';
 import type { Answer } from '../../net/http/server.ts';
 import { createConnectionMetrics } from '../../telemetry/connections.ts';
+import { createPlainHttpMetrics } from '../../telemetry/plain-http.ts';
 import { renewalReport } from '../../telemetry/renewals.ts';
 import { configError, PIPELINE_ERRORS } from '../errors.ts';
 import type { Inlet } from '../graph/inlet.ts';
@@ -14,7 +17,6 @@ import { jsonLogReader, protobufLogReader } from './otlp-readers.ts';
 import { Refusals } from './refusals.ts';
 import { serverTls } from './server-tls.ts';
 
-const GRPC_METHOD = '/opentelemetry.proto.collector.logs.v1.LogsService/Export';
 const HTTP_PATH = '/v1/logs';
 const PROTOBUF = 'application/x-protobuf';
 const JSON_TYPE = 'application/json';
@@ -78,7 +80,7 @@ class OtlpLogsSource implements Source {
     return new GrpcServer(
       {
         ...this.#address(this.#options.grpcPort),
-        method: GRPC_METHOD,
+        ...{ method: methodOf(OTLP_LOGS_FILE), file: OTLP_LOGS_FILE },
         messageBytesMax: MESSAGE_BYTES_MAX,
       },
       {
@@ -92,6 +94,7 @@ class OtlpLogsSource implements Source {
   async #http(intake: Intake, protobuf: PresentReader, json: PresentReader): Promise<Component> {
     const { clock, metrics } = this.#context.deps;
     const limited = createConnectionMetrics(metrics);
+    const plain = createPlainHttpMetrics(metrics);
     const { PostServer } = await import('../../net/http/server.ts');
     return new PostServer(
       {
@@ -107,6 +110,7 @@ class OtlpLogsSource implements Source {
         refused: (error) => intake.refuse(error),
         failure,
         limited: (outcome) => limited.inc({ server: this.name, outcome }),
+        plain: () => plain.inc({ server: this.name }),
       },
     );
   }

@@ -288,7 +288,7 @@ describe('limits', () => {
 });
 
 test('TLS: clients with a certificate of the authority, and no others', async () => {
-  const { httpPort, grpcPort, rows } = await serve({
+  const { httpPort, grpcPort, rows, metric } = await serve({
     ...{ certPath: at('server.crt'), keyPath: at('server.key'), clientCAPath: at('client.crt') },
   });
   const ca = pems.server!.cert;
@@ -302,6 +302,7 @@ test('TLS: clients with a certificate of the authority, and no others', async ()
   const plain = await post(httpPort, logsOf(3, 1));
   expect(plain.status).toBe(400);
   expect(plain.body.toString()).toContain('takes HTTPS only');
+  expect(await metric('http_plain_requests_total{server="in"} 1')).toBe(true);
   await expect.poll(rows, SOON).toEqual([flow(1), flow(2)]);
 });
 

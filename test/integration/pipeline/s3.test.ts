@@ -185,7 +185,7 @@ test.each([
   [{ secretAccessKey: '' }, /one of secretAccessKey and secretAccessKeyPath is needed/],
   [{ secretAccessKeyPath: '/x' }, /one of secretAccessKey and secretAccessKeyPath is needed/],
   [{ batchSize: 0 }, /batchSize/],
-  [{ format: 'parquet' }, /format/],
+  [{ format: 'orc' }, /format/],
 ])('%j is a mistake', async (options, message) => {
   await expect(send({ endpoint: 'host:9000', ...options })).rejects.toThrow(message);
 });

@@ -128,7 +128,7 @@ export class Collector implements AsyncDisposable {
   #lines(): readonly Line[] {
     const path = join(this.folder, 'out.jsonl');
     const text = existsSync(path) ? readFileSync(path, 'utf8') : '';
-    // A killed collector may have left part of a line; it was not acknowledged.
+    // A collector that was killed may have left part of a line, which it had not acknowledged.
     return text.split('\n').flatMap(parsed);
   }
 

@@ -7,9 +7,11 @@ import { freePort, type Program, startProgram } from '../../support/processes/pr
 export const KEY = 'admin';
 export const SECRET = 'correct horse';
 const BUCKET = 'flows';
+/** Part of the names of unfinished files, which a server that is killed leaves there. */
+const UNFINISHED = '.sgwtmp';
 
 export interface StoredObject {
-  readonly name: string;
+  readonly path: string;
   readonly bytes: Buffer;
 }
 
@@ -65,8 +67,9 @@ export class S3Server implements AsyncDisposable {
     return readdirSync(root, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())
       .map(({ parentPath, name }) => join(parentPath, name))
+      .filter((path) => !path.includes(UNFINISHED))
       .toSorted()
-      .map((path) => ({ name: path.slice(root.length + 1), bytes: readFileSync(path) }));
+      .map((path) => ({ path, bytes: readFileSync(path) }));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -197,7 +197,7 @@ export function encodeLogs(logRecords: readonly object[]): Uint8Array<ArrayBuffe
   return Uint8Array.from(type.encode(type.fromObject(request)).finish());
 }
 
-/** A receiver's answer about the log records of a request. */
+/** The answer of a receiver of log records. */
 export function decodeAnswer(bytes: Uint8Array): unknown {
   return toPlain('Answer', bytes);
 }

@@ -36,11 +36,14 @@ export const S3Options = strictObject(
       default: 10,
       description: 'Flows in an object. The default is that of flowlogs-pipeline; take thousands.',
     }),
-    format: word(['json', 'ndjson.gz'], {
+    format: word(['json', 'ndjson.gz', 'parquet'], {
       default: 'json',
       description:
-        'Contents of an object: a JSON document with the flows and facts about them, or a line of ' +
-        'JSON for each flow, compressed.',
+        'Contents of an object: a JSON document with the flows and facts about them; a line of ' +
+        'JSON for each flow, compressed; or a Parquet file. That has a column for each field that ' +
+        'may exist here: numbers (whole ones above 32 bits as DOUBLE), BOOLEAN, texts, lists, and ' +
+        'JSON in OtherFields for keys that only the data define. An object of Parquet is also ' +
+        'complete with a million values. flowlogs-pipeline has only the document.',
     }),
     secure: Type.Boolean({ default: false, description: 'Connect by TLS.' }),
     tls: clientTls('S3 server'),

@@ -27,7 +27,8 @@ export const grpcServerKeys = {
 };
 
 export const GrpcOptions = strictObject(grpcServerKeys, {
-  description: 'Takes flows from agents, by gRPC (pbflow).',
+  description:
+    'Takes flows from agents, by gRPC (pbflow). Reflection describes the service, for grpcurl.',
   examples: [{ port: 2055, certPath: '/var/tls/tls.crt', keyPath: '/var/tls/tls.key' }],
 });
 

@@ -5,7 +5,7 @@ import { testPipeline } from './setup.ts';
 
 const BATCH_ROWS = 500;
 
-/** Happens to the receiver before the batch with this number is sent, and after the last. */
+/** Events at the receiver: before the batch with this number is sent, or after the last. */
 export type Events = Readonly<Record<number | 'end', () => Promise<void> | void>>;
 
 /** Sends flows by an `encode` stage; resolves to what the branch counted. */
