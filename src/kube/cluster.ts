@@ -10,7 +10,12 @@ import type { ClusterNeeds } from './index/needs.ts';
 import { kindsToRead } from './index/owners.ts';
 import { Slimmer } from './index/slim.ts';
 import { createKubeMetrics } from './metrics.ts';
-import { Reflector, type ReflectorDeps, type ReflectorLimits } from './reflector.ts';
+import {
+  type KubeResource,
+  Reflector,
+  type ReflectorDeps,
+  type ReflectorLimits,
+} from './reflector.ts';
 
 export interface ClusterDeps {
   readonly log: Log;
@@ -32,6 +37,14 @@ const SYNC_MS = 30_000;
 const SWEEP_MS = 60_000;
 /** Names may be wrong if the API has confirmed nothing for this long, though it seems to answer. */
 const STALE_MS = 5 * 60_000;
+
+/** The controller's own slices have pods only, and change whenever one of these does. */
+const SLICES: KubeResource = {
+  name: 'endpointslices',
+  path: '/apis/discovery.k8s.io/v1/endpointslices',
+  selector: 'endpointslice.kubernetes.io/managed-by!=endpointslice-controller.k8s.io',
+  isOptional: true,
+};
 
 /** Where the API has the kinds that own others. */
 const OWNER_PATHS: Readonly<Record<string, string>> = {
@@ -137,6 +150,7 @@ export class Cluster {
       ({ name, reflection }) =>
         new Reflector({ name, path: `/api/v1/${name}` }, reflection, deps, limits),
     );
+    const slices = index.reflection('EndpointSlice', (object) => slim.endpointSlice(object));
     const kinds = new Set(this.#needs.flatMap(({ trackedKinds }) => kindsToRead(trackedKinds)));
     const owners = [...kinds].map((kind) => {
       const path = OWNER_PATHS[kind]!;
@@ -144,7 +158,11 @@ export class Cluster {
       const resource = { name, path, metadataOnly: true, isOptional: true };
       return new Reflector(resource, index.ownerReflection(kind), deps, limits);
     });
-    return [...objects, ...owners] as Reflector<unknown>[];
+    return [
+      ...objects,
+      new Reflector(SLICES, slices, deps, limits),
+      ...owners,
+    ] as Reflector<unknown>[];
   }
 
   async #firstLists(signal: AbortSignal): Promise<void> {

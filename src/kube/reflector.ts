@@ -14,6 +14,8 @@ export interface KubeResource {
   readonly name: string;
   /** `/api/v1/pods`. */
   readonly path: string;
+  /** A selector for labels; default: all objects. */
+  readonly selector?: string;
   /** Only the metadata of objects is read: `PartialObjectMetadata`. */
   readonly metadataOnly?: boolean;
   /**
@@ -309,7 +311,8 @@ export class Reflector<T> {
 
   /** `kind`: what follows `PartialObjectMetadata` in the type of the answer. */
   #open(query: URLSearchParams, kind: 'List' | '', signal: AbortSignal) {
-    const { path, metadataOnly } = this.#resource;
+    const { path, metadataOnly, selector } = this.#resource;
+    if (selector !== undefined) query.set('labelSelector', selector);
     const partial = `application/json;as=PartialObjectMetadata${kind};g=meta.k8s.io;v=v1`;
     return this.#deps.client.open(
       {
