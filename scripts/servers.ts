@@ -16,6 +16,8 @@ interface Server {
 const POM = join(ROOT, 'test', 'services', 'kafka', 'pom.xml');
 /** A program of our own that consists of others' modules. */
 const KUBE = join(ROOT, 'test', 'services', 'kube', 'server');
+/** Of Go 1. */
+const GO_MINOR_MIN = 21;
 
 const SERVERS = {
   /** Folder `lib` with the jars. */
@@ -31,12 +33,17 @@ const SERVERS = {
       if (output('mvn', args) === undefined) throw new Error(`mvn ${args.join(' ')} has failed`);
     },
   },
-  /** File `kube`: etcd and the API server of Kubernetes. It takes twelve minutes of one CPU. */
+  /** File `kube`: etcd and the API server of Kubernetes. It takes about ten minutes of one CPU. */
   kube: {
     version: /^\tk8s\.io\/kubernetes v(\S+)$/m.exec(
       readFileSync(join(KUBE, 'go.mod'), 'utf8'),
     )![1]!,
     fetch(folder) {
+      const go = output('go', ['env', 'GOVERSION']) ?? 'none';
+      if (Number(/^go1\.(\d+)/.exec(go)?.[1] ?? 0) < GO_MINOR_MIN) {
+        const wanted = `Go 1.${GO_MINOR_MIN} or newer, which fetches the version of go.mod`;
+        throw new Error(`the API server of Kubernetes needs ${wanted}; here is ${go}`);
+      }
       // Without a C compiler, and from no other modules than those of go.sum.
       const build = ['CGO_ENABLED=0', 'GOFLAGS=', 'go', 'build', '-C', KUBE, '-mod=readonly'];
       const options = [
