@@ -1,8 +1,10 @@
 import { AGENT_ERRORS } from '../src/agent/errors.ts';
 import { OVN_ERRORS } from '../src/agent/ovn/errors.ts';
 import type { ErrorRow } from '../src/base/errors.ts';
+import { PROTOBUF_ERRORS } from '../src/codec/errors.ts';
 import { JSON_ERRORS } from '../src/codec/json/errors.ts';
 import { NETFLOW_ERRORS } from '../src/codec/netflow/errors.ts';
+import { OTLP_ERRORS } from '../src/codec/otlp/errors.ts';
 import { PBFLOW_ERRORS } from '../src/codec/pbflow/errors.ts';
 import { SFLOW_ERRORS } from '../src/codec/sflow/errors.ts';
 import { COMMAND_ERRORS } from '../src/commands/errors.ts';
@@ -43,7 +45,10 @@ const SECTIONS: readonly (readonly [
   ['Agent', [AGENT_ERRORS, OVN_ERRORS]],
   ['Delivery', [DELIVER_ERRORS]],
   ['Connections', [NET_ERRORS, GRPC_ERRORS, OVSDB_ERRORS, KUBE_ERRORS]],
-  ['Formats', [JSON_ERRORS, PBFLOW_ERRORS, NETFLOW_ERRORS, SFLOW_ERRORS]],
+  [
+    'Formats',
+    [JSON_ERRORS, PROTOBUF_ERRORS, PBFLOW_ERRORS, OTLP_ERRORS, NETFLOW_ERRORS, SFLOW_ERRORS],
+  ],
   ['Metrics, profiles, log and files', [TELEMETRY_ERRORS]],
   ['Store', [STORE_ERRORS]],
   ['Queries', [QUERY_ERRORS]],

@@ -1,7 +1,8 @@
 import { copyFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cached, fetchWhole } from './cache.ts';
-import { output, ROOT, run } from './steps.ts';
+import { goServer } from './go-server.ts';
+import { output, ROOT } from './steps.ts';
 
 /**
  * The servers of `npm run test:services` that no Debian package has: fetched once, into a cache
@@ -13,11 +14,8 @@ interface Server {
   fetch(folder: string): void;
 }
 
-const POM = join(ROOT, 'test', 'services', 'kafka', 'pom.xml');
-/** A program of our own that consists of others' modules. */
-const KUBE = join(ROOT, 'test', 'services', 'kube', 'server');
-/** Of Go 1. */
-const GO_MINOR_MIN = 21;
+const SERVICES = join(ROOT, 'test', 'services');
+const POM = join(SERVICES, 'kafka', 'pom.xml');
 
 const SERVERS = {
   /** Folder `lib` with the jars. */
@@ -33,29 +31,12 @@ const SERVERS = {
       if (output('mvn', args) === undefined) throw new Error(`mvn ${args.join(' ')} has failed`);
     },
   },
-  /** File `kube`: etcd and the API server of Kubernetes. It takes about ten minutes of one CPU. */
-  kube: {
-    version: /^\tk8s\.io\/kubernetes v(\S+)$/m.exec(
-      readFileSync(join(KUBE, 'go.mod'), 'utf8'),
-    )![1]!,
-    fetch(folder) {
-      const go = output('go', ['env', 'GOVERSION']) ?? 'none';
-      if (Number(/^go1\.(\d+)/.exec(go)?.[1] ?? 0) < GO_MINOR_MIN) {
-        const wanted = `Go 1.${GO_MINOR_MIN} or newer, which fetches the version of go.mod`;
-        throw new Error(`the API server of Kubernetes needs ${wanted}; here is ${go}`);
-      }
-      // Without a C compiler, and from no other modules than those of go.sum.
-      const build = ['CGO_ENABLED=0', 'GOFLAGS=', 'go', 'build', '-C', KUBE, '-mod=readonly'];
-      const options = [
-        '-trimpath',
-        '-buildvcs=false',
-        '-ldflags=-s -w',
-        '-o',
-        join(folder, 'kube'),
-      ];
-      run('env', [...build, ...options, '.']);
-    },
-  },
+  /** `kube`: etcd and the API server of Kubernetes. Its build takes ten minutes of one CPU. */
+  kube: goServer(join(SERVICES, 'kube', 'server'), 'kube', '.'),
+  /** `otelcol`: the collector of OpenTelemetry. */
+  otelcol: goServer(join(SERVICES, 'otelcol'), 'otelcol', '.'),
+  /** `versitygw`: an S3 server that keeps objects as files. */
+  s3: goServer(join(SERVICES, 's3'), 'versitygw', 'github.com/versity/versitygw/cmd/versitygw'),
 } as const satisfies Readonly<Record<string, Server>>;
 
 export type ServerName = keyof typeof SERVERS;

@@ -111,6 +111,8 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/unit/**/*.test.{ts,tsx}'],
+          // Modules keep no state, so that the files of a worker can share them.
+          isolate: false,
           testTimeout: 120_000,
           maxWorkers: WORKERS,
           expect: EXPECT,

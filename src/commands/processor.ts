@@ -10,7 +10,7 @@ import { runComponents } from './daemon/lifecycle.ts';
 import { COMMAND_ERRORS } from './errors.ts';
 import { addOptions } from './options.ts';
 import { FILE_KEYS, PART_FLAGS, processorOptions } from './processor/options.ts';
-import { programEntries, readPipelineFile } from './processor/read-file.ts';
+import { pathOf, programEntries, readPipelineFile } from './processor/read-file.ts';
 
 const PROCESSOR_COMMON = ['logLevel', 'healthAddr', 'pprofAddr'] as const;
 
@@ -50,24 +50,24 @@ export const processor: Command = {
     const log = createLog(config.logLevel, context.stderr);
     const { clock, env, stdout, stderr } = context;
     const deps = { log, clock, stdout, stderr, env };
-    const { DynamicFile } = await import('./processor/dynamic.ts');
+    const { Configuration } = await import('./processor/configuration.ts');
     const { compileFile, createProcessor } = await import('./processor/host.ts');
-    const dynamic = await DynamicFile.read(own, deps);
-    const file = dynamic?.document ?? own;
+    const source = { path: pathOf(flags), read: () => readPipelineFile(flags) };
+    const configuration = await Configuration.open(source, own, env);
     if (flags.action === 'check') {
-      stdout.write(compileFile(file, deps).pipeline.plan());
-      await dynamic?.stop();
+      stdout.write(compileFile(configuration.document, deps).pipeline.plan());
+      await configuration.close();
       return 0;
     }
     logNodeWarnings(log, process);
     const native = loadNative(env);
     return runToEnd(context, native, async (stop) => {
-      const host = await createProcessor(file, config, { ...deps, native, dynamic });
+      const host = await createProcessor(config, { ...deps, native, configuration });
       const lost = growthAfter(stop.signal, () => droppedRows(host.pipeline));
       await runComponents(host.components, { stop, log, health: host.health }, async () => {
         log.info('processor is up');
-        const ends = [host.pipeline.ended, dynamic?.changed].filter((end) => end !== undefined);
-        await Promise.race([aborted(stop.signal), ...ends]);
+        const { ended } = host.pipeline;
+        await Promise.race([aborted(stop.signal), ...(ended === undefined ? [] : [ended])]);
       });
       return lost();
     });

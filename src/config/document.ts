@@ -113,27 +113,32 @@ export function withPlaces<T>(document: ConfigDocument, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    const path = error instanceof NetobservError ? error.details.path : undefined;
-    if (!(error instanceof NetobservError) || typeof path !== 'string') throw error;
-    const { row, cause, retryable, details } = error;
-    const errors = details.errors as readonly NetobservError[] | undefined;
-    if (errors === undefined) {
-      const message = `${document.place(path, 'value').text} ${error.message}`;
-      throw new NetobservError(row, message, { cause, retryable, details });
-    }
-    const lines = errors.map((one) => {
-      const place = document.place(String(one.details.path), 'value');
-      return { ...place, text: `${place.text} ${one.message}` };
-    });
-    lines.sort((a, b) => a.line - b.line || a.column - b.column);
-    const issues = lines.map(({ text }) => text);
-    const [heading] = error.message.split(':\n');
-    throw new NetobservError(row, listed(heading!, issues), {
-      cause,
-      retryable,
-      details: { path, issues },
-    });
+    throw placed(document, error);
   }
+}
+
+/** The error with the places in the document, if it names a path there. */
+export function placed(document: ConfigDocument, error: unknown): unknown {
+  const path = error instanceof NetobservError ? error.details.path : undefined;
+  if (!(error instanceof NetobservError) || typeof path !== 'string') return error;
+  const { row, cause, retryable, details } = error;
+  const errors = details.errors as readonly NetobservError[] | undefined;
+  if (errors === undefined) {
+    const message = `${document.place(path, 'value').text} ${error.message}`;
+    return new NetobservError(row, message, { cause, retryable, details });
+  }
+  const lines = errors.map((one) => {
+    const place = document.place(String(one.details.path), 'value');
+    return { ...place, text: `${place.text} ${one.message}` };
+  });
+  lines.sort((a, b) => a.line - b.line || a.column - b.column);
+  const issues = lines.map(({ text }) => text);
+  const [heading] = error.message.split(':\n');
+  return new NetobservError(row, listed(heading!, issues), {
+    cause,
+    retryable,
+    details: { path, issues },
+  });
 }
 
 type Refuse = (offset: number, problem: string) => NetobservError;

@@ -106,14 +106,8 @@ function listOf(column: ListColumn, row: number): readonly number[] | undefined 
  */
 export function appendRow(batch: FlowBatch, row: Row, failures: CoercionFailures): boolean {
   if (batch.length === batch.capacity) return false;
-  const at = batch.length++;
+  const at = beginRow(batch);
   const { layout, tables } = batch;
-  const lists = listsOf(layout);
-  // A list column that is in use needs an end in every row, even without values.
-  for (let i = 0; i < lists.length; i++) {
-    const list = batch.filled(lists[i]!) as ListColumn | undefined;
-    if (list !== undefined) list.offsets[at + 1] = list.offsets[at]!;
-  }
   let extras: Record<string, unknown> | undefined;
   for (const name of Object.keys(row)) {
     const value = row[name];
@@ -128,6 +122,18 @@ export function appendRow(batch: FlowBatch, row: Row, failures: CoercionFailures
   }
   if (extras !== undefined && layout.has(EXTRAS)) batch.any(EXTRAS)[at] = extras;
   return true;
+}
+
+/** Adds a row without values to a batch that is not full; returns its index. */
+export function beginRow(batch: FlowBatch): number {
+  const at = batch.length++;
+  const lists = listsOf(batch.layout);
+  // A list column that is in use needs an end in every row, even without values.
+  for (let i = 0; i < lists.length; i++) {
+    const list = batch.filled(lists[i]!) as ListColumn | undefined;
+    if (list !== undefined) list.offsets[at + 1] = list.offsets[at]!;
+  }
+  return at;
 }
 
 const LISTS = new WeakMap<BatchLayout, readonly string[]>();

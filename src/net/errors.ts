@@ -23,9 +23,29 @@ export const NET_ERRORS = defineErrors('ERR_NET', {
     meaning: 'The peer received the data and refuses it, or refuses the sender.',
     remedy: 'Read the reason in the message; check credentials, topic and limits at the peer.',
   },
+  tls: {
+    kind: 'usage',
+    meaning: 'A certificate or key of a server cannot be read or is not valid PEM.',
+    remedy: 'Correct the path or the file; the certificate and its key must belong together.',
+  },
+  request: {
+    kind: 'data',
+    meaning: 'A request to a server of this program cannot be used: its type, coding or body.',
+    remedy: 'Read the reason in the answer, and correct the sender.',
+  },
+  tooLarge: {
+    kind: 'limit',
+    meaning: 'The body of a request is larger than the server takes.',
+    remedy: 'Send fewer flows in a request.',
+  },
+  busy: {
+    kind: 'unavailable',
+    meaning: 'A server has no memory left for the bodies of more requests.',
+    remedy: 'Send fewer requests at a time; senders try again.',
+  },
   listen: {
     kind: 'usage',
-    meaning: 'A UDP server cannot receive on its address.',
+    meaning: 'A server cannot receive on its address.',
     remedy: 'Check the address, and that no other program receives on the port.',
   },
 });

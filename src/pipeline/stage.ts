@@ -72,6 +72,11 @@ export interface Lease extends Settlement {
 export interface Sink extends StageBase {
   readonly kind: 'sink';
   start?(signal: AbortSignal): Promise<void>;
+  /**
+   * Called after `start`, between two batches, on a sink that replaces `StageContext.earlier`: from
+   * now on rows come here. The earlier sink is drained and stopped afterwards.
+   */
+  takeOver?(): void;
   offer(batch: FlowBatch, lease: Lease): boolean;
   /** Resolves when `offer` has room again. Undefined: it has room now. */
   whenRoom?(): Promise<void> | undefined;
@@ -87,7 +92,9 @@ export interface Sink extends StageBase {
 
 /**
  * Fills batches and hands them to its inlet. A source that can wait calls `inlet.whenReady()`
- * before it reads on, and acknowledges its input when `emit` reports the batch settled.
+ * before it reads on, and acknowledges its input when `emit` reports the batch settled. The
+ * inlet's columns may change between two batches, when the pipeline is reloaded: a source that
+ * prepares itself for a layout looks whether `inlet.layout` is still the same.
  */
 export interface Source {
   readonly kind: 'source';
@@ -190,6 +197,12 @@ export interface StageContext {
   /** Fields here whose numbers text sinks write by their names: `form: 'names'` in `ColumnSpec`. */
   readonly named: ReadonlySet<string>;
   readonly counts: StageCounts;
+  /**
+   * In a pipeline that is reloaded: the running sink of this name and type, which this one would
+   * replace. It goes on until then, and beyond if the new configuration turns out to be wrong.
+   * Undefined after `create`.
+   */
+  readonly earlier: Sink | undefined;
 }
 
 /** Counters of one stage. */

@@ -13,6 +13,7 @@ import { genericMapIngest } from './ingest/genericmap.ts';
 import { grpcIngest } from './ingest/grpc.ts';
 import { collectorIngest, ipfixIngest } from './ingest/ipfix.ts';
 import { kafkaIngest } from './ingest/kafka.ts';
+import { otlpLogsIngest } from './ingest/otlplogs.ts';
 import { presetIngest } from './ingest/preset.ts';
 import { sflowIngest } from './ingest/sflow.ts';
 import { stdinIngest } from './ingest/stdin.ts';
@@ -36,6 +37,7 @@ export const STAGE_TYPES: readonly StageType[] = [
   ipfixIngest,
   collectorIngest,
   sflowIngest,
+  otlpLogsIngest,
   kafkaIngest,
   fileIngest,
   fileChunksIngest,

@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { fileStamp } from './file-stamp.ts';
 import { readSmallFile } from './small-file.ts';
 
 /** Receives the outcome of a renewal. */
@@ -62,8 +62,7 @@ export class RenewedFiles<T> {
 /** Changes with every renewal, by writing, renaming or a link on the way to the file. */
 function stampOf(path: string): string {
   try {
-    const { dev, ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true });
-    return [dev, ino, size, mtimeNs, ctimeNs].join(':');
+    return fileStamp(path);
   } catch (error) {
     return String(error);
   }

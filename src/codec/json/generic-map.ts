@@ -1,13 +1,10 @@
-import { WIRE } from '../pbflow/schema.ts';
-import { WireReader } from '../pbflow/wire-reader.ts';
+import { WIRE, WIRE_MASK } from '../wire.ts';
+import { WireReader } from '../wire-reader.ts';
 
 /** Tag of `Flow.genericMap`: field 1, a `google.protobuf.Any`. */
 export const FLOW_MAP_TAG = (1 << 3) | WIRE.bytes;
 /** Tag of `Any.value`: field 2. `Any.type_url` is empty. */
 export const ANY_VALUE_TAG = (2 << 3) | WIRE.bytes;
-
-/** The wire type is in the low bits of a tag. */
-const WIRE_TYPE = 7;
 
 const reader = new WireReader();
 
@@ -29,7 +26,7 @@ function lastPart(tag: number): { readonly from: number; readonly to: number } {
   while (reader.at < reader.end) {
     const found = reader.tag();
     if (found !== tag) {
-      reader.skip(found & WIRE_TYPE);
+      reader.skip(found & WIRE_MASK);
       continue;
     }
     const to = reader.length();

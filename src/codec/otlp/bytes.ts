@@ -1,5 +1,5 @@
 import type { Output } from '../byte-buffer.ts';
-import { uintBytes, writeUint } from '../varint.ts';
+import { doubleBytes, uintBytes, writeDouble, writeUint } from '../varint.ts';
 
 const encoder = new TextEncoder();
 
@@ -20,6 +20,14 @@ export function field(tag: number, content: Uint8Array): Uint8Array<ArrayBuffer>
   const bytes = new Uint8Array(fieldBytes(content.length));
   bytes[0] = tag;
   bytes.set(content, writeUint(bytes, 1, content.length));
+  return bytes;
+}
+
+/** A whole number up to 2^53. */
+export function numberField(tag: number, value: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(1 + doubleBytes(value));
+  bytes[0] = tag;
+  writeDouble(bytes, 1, value);
   return bytes;
 }
 

@@ -3,13 +3,11 @@
  * trace, metrics), as tags of protobuf.
  */
 
-const VARINT = 0;
-const FIXED64 = 1;
-const BYTES = 2;
+import { WIRE } from '../wire.ts';
 
-const varint = (field: number): number => (field << 3) | VARINT;
-const fixed64 = (field: number): number => (field << 3) | FIXED64;
-const bytes = (field: number): number => (field << 3) | BYTES;
+const varint = (field: number): number => (field << 3) | WIRE.varint;
+const fixed64 = (field: number): number => (field << 3) | WIRE.fixed64;
+const bytes = (field: number): number => (field << 3) | WIRE.bytes;
 
 export const ANY_VALUE = {
   string: bytes(1),
@@ -18,6 +16,7 @@ export const ANY_VALUE = {
   double: fixed64(4),
   array: bytes(5),
   map: bytes(6),
+  bytes: bytes(7),
 } as const;
 
 /** `ArrayValue.values`, and `KeyValueList.values`. */
@@ -106,5 +105,8 @@ export const RESOURCE_ATTRIBUTES = bytes(1);
 /** `InstrumentationScope`. */
 export const SCOPE = { name: bytes(1) } as const;
 
-/** `ExportLogsServiceResponse.partial_success`, and `.rejected_log_records` in it. */
-export const ANSWER = { partialSuccess: bytes(1), rejected: varint(1) } as const;
+/**
+ * `ExportLogsServiceResponse.partial_success`, and `.rejected_log_records` and `.error_message` in
+ * it.
+ */
+export const ANSWER = { partialSuccess: bytes(1), rejected: varint(1), reason: bytes(2) } as const;

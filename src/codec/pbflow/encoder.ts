@@ -2,10 +2,11 @@ import { assert } from '../../base/assert.ts';
 import type { FlowBatch } from '../../flow/batch.ts';
 import type { InternTables } from '../../flow/intern.ts';
 import { uintBytes, writeUint } from '../varint.ts';
+import { WIRE } from '../wire.ts';
 import { Fragments } from './fragments.ts';
 import { columnsOf, partsOf, type WireColumns } from './layout.ts';
 import { BLOCK_ROWS, type Block, type WirePart } from './part.ts';
-import { ENTRIES, WIRE } from './schema.ts';
+import { ENTRIES } from './schema.ts';
 
 const INITIAL_BYTES = 64 * 1024;
 /** A buffer that grew beyond this for one large batch is released. */

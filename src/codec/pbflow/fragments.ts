@@ -3,10 +3,11 @@ import { EtherType } from '../../flow/enums.ts';
 import type { InternTables, MacTable } from '../../flow/intern.ts';
 import { FragmentCache } from '../fragment-cache.ts';
 import { writeDouble } from '../varint.ts';
+import { WIRE } from '../wire.ts';
 import { dupFragment } from './lists.ts';
 import { CodeMemo } from './numbers.ts';
 import { BLOCK_ROWS, type Block, type Tag, type WirePart } from './part.ts';
-import { IP, WIRE, type WireCodes } from './schema.ts';
+import { IP, type WireCodes } from './schema.ts';
 import { textFragment } from './text.ts';
 
 const IPV6 = EtherType.IPv6;

@@ -15,6 +15,7 @@ import { type FieldSpec, unitsPerSecond } from '../../flow/field.ts';
 import { FIELDS, fieldByName } from '../../flow/fields.ts';
 import { TLS_MISMATCH, TLS_TYPES } from '../../flow/names/tls.ts';
 import type { ProtoField } from '../../flow/wire.ts';
+import { WIRE } from '../wire.ts';
 import {
   FragmentPart,
   type Fragments,
@@ -40,7 +41,6 @@ import {
   isWhole,
   LONG_DNS_CODES,
   TIMESTAMP_UNITS,
-  WIRE,
   type WireCodes,
 } from './schema.ts';
 import { SpanPart } from './spans.ts';

@@ -2,8 +2,9 @@ import { textOf } from '../../base/shown.ts';
 import type { AnyColumn, ListColumn } from '../../flow/batch.ts';
 import type { FragmentCache } from '../fragment-cache.ts';
 import { uintBytes, writeUint } from '../varint.ts';
+import { WIRE } from '../wire.ts';
 import { BLOCK_ROWS, type Block, Tag, type WirePart } from './part.ts';
-import { DUP_ENTRY, EVENT, WIRE } from './schema.ts';
+import { DUP_ENTRY, EVENT } from './schema.ts';
 import { textFragment } from './text.ts';
 
 /** A list of texts. */

@@ -1,7 +1,9 @@
 import type { AddressTable } from '../../flow/intern.ts';
-import { PBFLOW_ERRORS, pbflowError } from './errors.ts';
-import { EVENT, IP, SPAN, WIRE } from './schema.ts';
-import type { WireReader } from './wire-reader.ts';
+import { PROTOBUF_ERRORS, protobufError } from '../errors.ts';
+import { WIRE } from '../wire.ts';
+import type { WireReader } from '../wire-reader.ts';
+import { PBFLOW_ERRORS } from './errors.ts';
+import { EVENT, IP, SPAN } from './schema.ts';
 
 const NANOS = 1e9;
 /** Most keys of one network event that are read. */
@@ -76,7 +78,7 @@ export class AddressReader {
     // Agents that do not know their own address send none.
     if (length === 0) return;
     if (length !== this.#bytes.length) {
-      throw pbflowError(PBFLOW_ERRORS.address, `an IPv6 address has ${length} bytes`, start);
+      throw protobufError(PBFLOW_ERRORS.address, `an IPv6 address has ${length} bytes`, start);
     }
     this.#bytes.set(reader.bytes.subarray(reader.at, end));
     reader.at = end;
@@ -103,7 +105,11 @@ export function readEvent(reader: WireReader): Readonly<Record<string, string>> 
     reader.end = eventEnd;
     pairs.set(key, value);
     if (pairs.size > EVENT_KEYS_MAX) {
-      throw pbflowError(PBFLOW_ERRORS.tooLong, `an event has over ${EVENT_KEYS_MAX} keys`, start);
+      throw protobufError(
+        PROTOBUF_ERRORS.tooLong,
+        `an event has over ${EVENT_KEYS_MAX} keys`,
+        start,
+      );
     }
   }
   reader.end = outerEnd;

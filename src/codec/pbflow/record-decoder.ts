@@ -1,11 +1,13 @@
 import { assert } from '../../base/assert.ts';
 import { type BatchLayout, type FlowBatch, pushList } from '../../flow/batch.ts';
+import { PROTOBUF_ERRORS, protobufError } from '../errors.ts';
+import { WIRE } from '../wire.ts';
+import { WireReader } from '../wire-reader.ts';
 import { commitRow, type OpenList, type OpenRow } from './commit.ts';
-import { PBFLOW_ERRORS, pbflowError } from './errors.ts';
 import { AddressReader, readEvent, readSpan } from './messages.ts';
-import { DUP_ENTRY, ENTRIES, WIRE } from './schema.ts';
+import { DUP_ENTRY, ENTRIES } from './schema.ts';
 import { type DecodedField, type Targets, targetsOf, type WireEntry } from './targets.ts';
-import { WireReader } from './wire-reader.ts';
+import { TEXT_BYTES_MAX } from './text.ts';
 
 /** Most bytes of one record that are read. */
 export const RECORD_BYTES_MAX = 256 * 1024;
@@ -22,7 +24,7 @@ export const LIST_ENTRIES_MAX = 256;
 export class RecordDecoder {
   readonly #targets: Targets;
   readonly #layout: BatchLayout;
-  readonly #reader = new WireReader();
+  readonly #reader = new WireReader(TEXT_BYTES_MAX);
   /** Numbers and ids of the record that is being decoded, by slot. */
   readonly #values: Float64Array;
   readonly #open: OpenRow;
@@ -81,7 +83,7 @@ export class RecordDecoder {
     assert(batch.length < batch.capacity, 'the batch has room for the record');
     if (end - reader.at > RECORD_BYTES_MAX) {
       const message = `a record has over ${RECORD_BYTES_MAX} bytes`;
-      throw pbflowError(PBFLOW_ERRORS.tooLong, message, reader.at);
+      throw protobufError(PROTOBUF_ERRORS.tooLong, message, reader.at);
     }
     this.#begin(batch, nowMs);
     reader.end = end;
@@ -265,7 +267,7 @@ export class RecordDecoder {
 
   #tooMany(name: string): Error {
     const message = `${name} has over ${LIST_ENTRIES_MAX} entries`;
-    return pbflowError(PBFLOW_ERRORS.tooLong, message, this.#reader.at);
+    return protobufError(PROTOBUF_ERRORS.tooLong, message, this.#reader.at);
   }
 }
 

@@ -5,9 +5,6 @@ import { QUIC_VERSIONS } from '../../flow/names/quic.ts';
 import { TLS_CIPHER_SUITES, TLS_GROUPS, TLS_MISMATCH, TLS_VERSIONS } from '../../flow/names/tls.ts';
 import type { ProtoCodes, ProtoField, ProtoForm } from '../../flow/wire.ts';
 
-/** Protocol buffers' wire types. */
-export const WIRE = { varint: 0, fixed64: 1, bytes: 2, startGroup: 3, fixed32: 5 } as const;
-
 /** `Records.entries`. */
 export const ENTRIES = 1;
 

@@ -1,8 +1,9 @@
 import type { F64Column } from '../../flow/batch.ts';
 import { uintBytes, writeUint } from '../varint.ts';
+import { WIRE } from '../wire.ts';
 import { isBlank } from './numbers.ts';
 import { BLOCK_ROWS, type Block, Tag, type WirePart } from './part.ts';
-import { SPAN, WIRE } from './schema.ts';
+import { SPAN } from './schema.ts';
 
 const NANOS = 1e9;
 const SECONDS_MAX = 2 ** 32 - 1;

@@ -2,15 +2,16 @@ import type { Writable } from 'node:stream';
 import type { Native } from '../../agent/loader/native.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Component } from '../../base/component.ts';
-import { type ConfigDocument, withPlaces } from '../../config/document.ts';
+import { type ConfigDocument, placed, withPlaces } from '../../config/document.ts';
 import { TableSpace } from '../../flow/intern.ts';
 import { checkFile } from '../../pipeline/config.ts';
 import { configError, PIPELINE_ERRORS } from '../../pipeline/errors.ts';
+import type { PipelineConfig } from '../../pipeline/options/graph.ts';
 import { PRESET_INGESTER } from '../../pipeline/options/ingest/preset.ts';
 import { compilePipeline, type Pipeline } from '../../pipeline/pipeline.ts';
 import { STAGE_TYPES } from '../../pipeline/stages.ts';
 import { Health } from '../../telemetry/health.ts';
-import { createLog, type Log } from '../../telemetry/log.ts';
+import type { Log } from '../../telemetry/log.ts';
 import { createMetrics } from '../../telemetry/metrics.ts';
 import { type LossCount, registerProcessMetrics } from '../../telemetry/process-metrics.ts';
 import { createTelemetryServer } from '../../telemetry/server.ts';
@@ -18,7 +19,7 @@ import { countries } from '../assets.ts';
 import { readHostFile } from '../capabilities.ts';
 import { exposeCollection, keepMemorySmall } from '../daemon/memory.ts';
 import { profileServer } from '../daemon/telemetry.ts';
-import type { DynamicFile } from './dynamic.ts';
+import { type Configuration, Reloads } from './configuration.ts';
 import { FILE_KEYS, PART_FLAGS, type ProcessorConfig } from './options.ts';
 
 export interface ProcessorDeps {
@@ -37,14 +38,13 @@ export interface ProcessorHost {
   readonly pipeline: Pipeline;
 }
 
-/** Compiles the pipeline of a file, with its servers. */
+/** Compiles the pipeline of a configuration, with its servers. */
 export async function createProcessor(
-  file: ConfigDocument,
   config: ProcessorConfig,
-  deps: ProcessorDeps & { readonly native: Native; readonly dynamic: DynamicFile | undefined },
+  deps: ProcessorDeps & { readonly native: Native; readonly configuration: Configuration },
 ): Promise<ProcessorHost> {
-  const { log, clock, native, dynamic } = deps;
-  const { pipeline, metrics } = compileFile(file, deps);
+  const { log, clock, native, configuration } = deps;
+  const { pipeline, metrics } = compileFile(configuration.document, deps);
   const { suppressDefaultMetrics, disableGlobalServer, address, port, tls } =
     pipeline.metricsSettings;
   const own = createMetrics('', metrics.registry);
@@ -69,7 +69,10 @@ export async function createProcessor(
     components: [
       ...servers,
       watched(pipeline, health),
-      ...(dynamic === undefined ? [] : [checked(dynamic, deps)]),
+      new Reloads(configuration, {
+        ...{ log, clock, counts: own },
+        reload: (file) => reload(pipeline, file, log),
+      }),
       trimming,
     ],
     health,
@@ -77,20 +80,18 @@ export async function createProcessor(
   };
 }
 
-/** New parameters are tried before the processor ends for them. */
-function checked(dynamic: DynamicFile, deps: ProcessorDeps): DynamicFile {
-  const quiet = { ...deps, log: createLog('silent') };
-  dynamic.check = (file) => void compileFile(file, quiet);
-  return dynamic;
+async function reload(pipeline: Pipeline, file: ConfigDocument, log: Log): Promise<void> {
+  const config = configOf(file, log);
+  try {
+    await pipeline.reload(config);
+  } catch (error) {
+    throw placed(file, error);
+  }
 }
 
 /** The pipeline of a file; throws every mistake, each with its place. */
 export function compileFile(file: ConfigDocument, { log, clock, stdout, env }: ProcessorDeps) {
-  const { config, programKeys } = checkFile(file, STAGE_TYPES);
-  for (const key of programKeys) {
-    if (FILE_KEYS[key] === undefined && !isPart(key))
-      log.warn({ key }, 'this key of the file has no effect');
-  }
+  const config = configOf(file, log);
   const metrics = createMetrics(config.metricsSettings?.prefix ?? '');
   const pipeline = withPlaces(file, () => {
     const compiled = compilePipeline(config, {
@@ -102,6 +103,15 @@ export function compileFile(file: ConfigDocument, { log, clock, stdout, env }: P
     throw configError(PIPELINE_ERRORS.noInput, 'pipeline', problem);
   });
   return { pipeline, metrics };
+}
+
+function configOf(file: ConfigDocument, log: Log): PipelineConfig {
+  const { config, programKeys } = checkFile(file, STAGE_TYPES);
+  for (const key of programKeys) {
+    if (FILE_KEYS[key] === undefined && !isPart(key))
+      log.warn({ key }, 'this key of the file has no effect');
+  }
+  return config;
 }
 
 function isPart(key: string): boolean {
@@ -117,6 +127,7 @@ function watched(pipeline: Pipeline, health: Health): Component {
     return reason === '' ? { ok: true } : { ok: false, reason };
   });
   return {
+    failed: pipeline.failed,
     async start(signal) {
       await pipeline.start(signal);
       state = '';

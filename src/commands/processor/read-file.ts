@@ -8,9 +8,9 @@ import { FILE_KEYS, PART_FLAGS } from './options.ts';
 
 /** A pipeline's file, with the parts that flags replace. Throws `CONFIG_ERRORS.file`. */
 export async function readPipelineFile(flags: Flags): Promise<ConfigDocument> {
-  const path = flags.config ?? flags.file;
+  const path = pathOf(flags);
   const file =
-    typeof path === 'string'
+    path !== undefined
       ? parseDocument(path, await readText(path))
       : parseDocument('the command line', '{}');
   const { value } = file;
@@ -25,6 +25,12 @@ export async function readPipelineFile(flags: Flags): Promise<ConfigDocument> {
     }),
   );
   return parts.size === 0 ? file : withParts(file, parts);
+}
+
+/** The path that flags give; undefined: none. */
+export function pathOf(flags: Flags): string | undefined {
+  const path = flags.config ?? flags.file;
+  return typeof path === 'string' ? path : undefined;
 }
 
 function withParts(

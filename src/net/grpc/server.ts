@@ -1,5 +1,6 @@
 import {
   logVerbosity,
+  Metadata,
   Server,
   type ServiceError,
   type sendUnaryData,
@@ -11,15 +12,18 @@ import type { Clock } from '../../base/clock.ts';
 import type { Component } from '../../base/component.ts';
 import { explain, NetobservError } from '../../base/errors.ts';
 import { formatListen } from '../../base/listen.ts';
+import { rpcStatus } from '../../codec/rpc-status.ts';
 import type { RenewalReport } from '../../telemetry/renewed-files.ts';
+import type { ServerTlsFiles } from '../server-tls.ts';
 import { GRPC_ERRORS } from './errors.ts';
-import { type ServerTlsFiles, serverCredentials } from './server-credentials.ts';
+import { serverCredentials } from './server-credentials.ts';
 
 /** How often the files of certificates are looked at. */
 const RENEWAL_PERIOD_MS = 10_000;
 /** Time for calls to end when the server stops. */
 const STOP_TIMEOUT_MS = 2000;
-const NOTHING = Buffer.alloc(0);
+/** The header with a `google.rpc.Status`. */
+const STATUS_DETAILS = 'grpc-status-details-bin';
 
 export interface GrpcServerConfig {
   readonly host: string;
@@ -34,8 +38,8 @@ export interface GrpcServerConfig {
 export interface GrpcServerDeps {
   readonly clock: Clock;
   readonly renewal: RenewalReport;
-  /** Takes a message; the client gets an empty answer when it resolves, or the error. */
-  readonly take: (message: Buffer) => Promise<void>;
+  /** Takes a message; the client gets the answer or the error. */
+  readonly take: (message: Buffer) => Promise<Uint8Array>;
 }
 
 /** Serves one unary method with messages that stay encoded. */
@@ -91,7 +95,7 @@ export class GrpcServer implements Component {
     const { take } = this.#deps;
     const handle = (call: { request: Buffer }, callback: sendUnaryData<Buffer>): void => {
       take(call.request).then(
-        () => callback(null, NOTHING),
+        (answer) => callback(null, Buffer.from(answer)),
         (error: unknown) => callback(statusOf(error)),
       );
     };
@@ -121,7 +125,12 @@ const STATUS: Readonly<Partial<Record<NetobservError['kind'], status>>> = {
 function statusOf(error: unknown): Partial<ServiceError> {
   const kind = error instanceof NetobservError ? error.kind : undefined;
   const code = (kind && STATUS[kind]) ?? status.INTERNAL;
-  return { code, details: explain(error) };
+  const details = explain(error);
+  const retryMs = error instanceof NetobservError ? error.details.retryAfterMs : undefined;
+  if (typeof retryMs !== 'number') return { code, details };
+  const metadata = new Metadata();
+  metadata.set(STATUS_DETAILS, Buffer.from(rpcStatus(code, details, retryMs)));
+  return { code, details, metadata };
 }
 
 function listenError(address: string, cause: Error): NetobservError {

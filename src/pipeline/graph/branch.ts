@@ -62,6 +62,11 @@ export class Branch {
     await this.sink.start?.(signal);
   }
 
+  /** Its sink replaces that of an earlier branch. */
+  takeOver(): void {
+    this.sink.takeOver?.();
+  }
+
   /** Counts rows that earlier stages filtered out completely. */
   skip(arrived: number): void {
     this.#arrive(arrived, 0);

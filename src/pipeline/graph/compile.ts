@@ -5,6 +5,7 @@ import { configError, PIPELINE_ERRORS } from '../errors.ts';
 import type { PipelineMetrics } from '../metrics.ts';
 import { ConfigProblems } from '../problems.ts';
 import type { Extractor, Sink, Source, StageDeps, Transform } from '../stage.ts';
+import { KeptStages } from './kept.ts';
 import { ColumnScope } from './scope.ts';
 import { connect, type GraphNode, isTerminal } from './topology.ts';
 
@@ -44,6 +45,8 @@ export interface Plan {
   readonly entries: readonly Entry[];
   /** Every sink once, in configuration order. */
   readonly sinks: readonly PlanNode[];
+  /** For the plan after this one. */
+  readonly kept: KeptStages;
 }
 
 /** A stage that was made, and the columns that exist before each of its transforms. */
@@ -68,18 +71,29 @@ export interface CompileDeps extends StageDeps {
   readonly pipelineMetrics: PipelineMetrics;
 }
 
+interface Making extends CompileDeps {
+  readonly kept: KeptStages;
+}
+
 /**
  * Configuration → physical plan: makes the stages from the sources downwards, so that each knows
- * which columns exist, then walks back from the sinks to find the columns that are read.
+ * which columns exist, then walks back from the sinks to find the columns that are read. Stages of
+ * an earlier plan that need not change are taken from it.
  */
-export function compile(config: CheckedConfig, facts: FieldFacts, deps: CompileDeps): Plan {
+export function compile(
+  config: CheckedConfig,
+  facts: FieldFacts,
+  deps: CompileDeps,
+  earlier?: Plan,
+): Plan {
   const order = connect(config);
-  const made = makeAll(order, facts, deps);
+  const kept = new KeptStages(earlier?.kept);
+  const made = makeAll(order, facts, { ...deps, kept });
   const names = new Set(facts.kinds.keys());
   for (const { after } of made.values()) for (const name of after.kinds.keys()) names.add(name);
   const planned = new Map<GraphNode, Planned>();
   for (const node of order.toReversed())
-    planned.set(node, planNode(made.get(node)!, planned, names));
+    planned.set(node, planNode(made.get(node)!, { planned, names, kept }));
   const entries = order.flatMap((node): readonly Entry[] => {
     const { source, extractor } = made.get(node)!;
     if (node.parents.length > 0 && extractor === undefined) return [];
@@ -95,13 +109,13 @@ export function compile(config: CheckedConfig, facts: FieldFacts, deps: CompileD
     const node = order.find((one) => one.entry === entry)!;
     return isTerminal(node) ? [planned.get(node)!.plan] : [];
   });
-  return { entries, sinks };
+  return { entries, sinks, kept };
 }
 
 function makeAll(
   order: readonly GraphNode[],
   facts: FieldFacts,
-  deps: CompileDeps,
+  deps: Making,
 ): ReadonlyMap<GraphNode, MadeNode> {
   const made = new Map<GraphNode, MadeNode>();
   const problems = new ConfigProblems();
@@ -138,19 +152,15 @@ function make(
   node: GraphNode,
   made: ReadonlyMap<GraphNode, MadeNode>,
   facts: FieldFacts,
-  deps: CompileDeps,
+  deps: Making,
 ): MadeNode {
   const { entry } = node;
   const scope = scopeBefore(node, made, facts);
-  const created = entry.type.create(entry.options, {
-    name: entry.name,
-    path: entry.path,
-    deps,
-    kindOf: (name) => scope.kindOf(name),
-    declaredKind: (name) => scope.declaredKind(name),
-    named: scope.named,
-    counts: deps.pipelineMetrics.countsOf(entry.name),
-  });
+  const { name, path } = entry;
+  const counts = deps.pipelineMetrics.countsOf(name);
+  const created = deps.kept.stage(node, scope, (before) =>
+    entry.type.create(entry.options, Object.assign(before, { name, path, deps, counts })),
+  );
   const none = madeOfNothing(node, scope);
   if (!('kind' in created)) {
     const before: ColumnScope[] = [];
@@ -211,15 +221,18 @@ interface Planned {
   readonly outlet?: Planned;
 }
 
-function planNode(
-  made: MadeNode,
-  planned: ReadonlyMap<GraphNode, Planned>,
-  names: ReadonlySet<string>,
-): Planned {
+/** The stages planned so far, from the sinks upwards. */
+interface Planning {
+  readonly planned: ReadonlyMap<GraphNode, Planned>;
+  readonly names: ReadonlySet<string>;
+  readonly kept: KeptStages;
+}
+
+function planNode(made: MadeNode, planning: Planning): Planned {
   const { extractor } = made;
-  if (extractor === undefined) return planStage(made, planned, names);
+  if (extractor === undefined) return planStage(made, planning);
   // An extractor has two ends: flows enter at one, and others leave at the other.
-  const outlet = planStage({ ...made, extractor: undefined }, planned, names);
+  const outlet = planStage({ ...made, extractor: undefined }, planning);
   const live = new Set<string>();
   const before = made.before[0]!;
   addReads(live, extractor.reads, before);
@@ -248,11 +261,7 @@ function planNode(
 
 const EMPTY = new BatchLayout([]);
 
-function planStage(
-  made: MadeNode,
-  planned: ReadonlyMap<GraphNode, Planned>,
-  names: ReadonlySet<string>,
-): Planned {
+function planStage(made: MadeNode, { planned, names, kept: layouts }: Planning): Planned {
   const { entry, whenFull } = made.node;
   const children = made.node.children.map((child) => planned.get(child)!);
   const live = new Set<string>();
@@ -301,7 +310,7 @@ function planStage(
     extractor: undefined,
     whenFull,
     children: children.map((child) => child.plan),
-    layout: new BatchLayout(columns.map((name) => ({ name, kind: needed.get(name)! }))),
+    layout: layouts.layout(columns.map((name) => ({ name, kind: needed.get(name)! }))),
     written: clearsAll ? new Set(columns) : written,
     clearsAll,
     modifies: kept.length > 0 || only?.plan.modifies === true,

@@ -20,10 +20,11 @@ export class Graph {
   readonly #deps: GraphDeps;
   readonly #forks = new Map<PlanNode, ForkPool>();
   readonly #inlets: ReadonlyMap<Entry['from'], GraphInlet>;
-  #rebuilds = 0;
+  #rebuilds: number;
 
   constructor(entries: readonly Entry[], deps: GraphDeps) {
     this.#deps = deps;
+    this.#rebuilds = deps.tables.rebuilds;
     this.#inlets = new Map(entries.map((entry) => [entry.from, new GraphInlet(this, entry, deps)]));
   }
 

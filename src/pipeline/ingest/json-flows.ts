@@ -21,7 +21,7 @@ export class JsonFlows {
   /** Adds a flow; false: the batch is full. Throws a coded error for what is not a flow. */
   add(batch: FlowBatch, text: Uint8Array): boolean {
     if (!readJsonLine(batch, text, this.#failures)) return false;
-    if (batch.has('TimeReceived')) this.#stamp(batch, batch.length - 1);
+    stampReceived(batch, batch.length - 1, this.#clock.nowMs());
     return true;
   }
 
@@ -31,11 +31,13 @@ export class JsonFlows {
     for (const [field, values] of this.#failures) this.#counts.unconverted(field, values);
     this.#failures.clear();
   }
+}
 
-  #stamp(batch: FlowBatch, row: number): void {
-    const present = batch.present('TimeReceived');
-    if (hasBit(present, row)) return;
-    batch.f64('TimeReceived')[row] = Math.floor(this.#clock.nowMs() / MS_PER_S);
-    setBit(present, row);
-  }
+/** Gives a flow that does not say when it was received the current time. */
+export function stampReceived(batch: FlowBatch, row: number, nowMs: number): void {
+  if (!batch.has('TimeReceived')) return;
+  const present = batch.present('TimeReceived');
+  if (hasBit(present, row)) return;
+  batch.f64('TimeReceived')[row] = Math.floor(nowMs / MS_PER_S);
+  setBit(present, row);
 }

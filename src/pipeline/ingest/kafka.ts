@@ -3,7 +3,7 @@ import { systemRandom } from '../../base/clock.ts';
 import { explain, NetobservError } from '../../base/errors.ts';
 import { RecordDecoder } from '../../codec/pbflow/record-decoder.ts';
 import { keptCredentials } from '../../deliver/targets/kafka-credentials.ts';
-import type { FlowBatch } from '../../flow/batch.ts';
+import { BatchLayout, type FlowBatch } from '../../flow/batch.ts';
 import { FIELDS } from '../../flow/fields.ts';
 import type { Balancer } from '../../net/kafka/assigners.ts';
 import type { ConsumerReport, KafkaConsumer, MessageTaker } from '../../net/kafka/consumer.ts';
@@ -105,7 +105,7 @@ class KafkaSource implements Source {
   #taker(inlet: Inlet): MessageTaker {
     const reader = this.isOpen
       ? new JsonMessages(this.#context)
-      : new RecordMessages(inlet, this.#context);
+      : new RecordMessages(this.#context);
     const refusals = new Refusals(this.#context, 'a message');
     return {
       whenReady: () => inlet.whenReady(),
@@ -212,15 +212,19 @@ class JsonMessages implements MessageReader {
 }
 
 class RecordMessages implements MessageReader {
-  readonly #decoder: RecordDecoder;
   readonly #context: StageContext;
+  #decoder = new RecordDecoder(new BatchLayout([]));
+  #layout: BatchLayout | undefined;
 
-  constructor({ layout }: Inlet, context: StageContext) {
-    this.#decoder = new RecordDecoder(layout);
+  constructor(context: StageContext) {
     this.#context = context;
   }
 
   add(batch: FlowBatch, message: Uint8Array<ArrayBuffer>): void {
+    if (batch.layout !== this.#layout) {
+      this.#layout = batch.layout;
+      this.#decoder = new RecordDecoder(batch.layout);
+    }
     this.#decoder.decode(message, batch, this.#context.deps.clock.nowMs());
   }
 

@@ -19,9 +19,9 @@ const DynamicParameters = strictObject(
   },
   {
     description:
-      'ConfigMap with further parameters. When they change, and are right, the processor ends in ' +
-      'order, so that it is started with the new ones; flowlogs-pipeline changes filters, subnet ' +
-      'labels and metrics while it runs. An agent does not read it.',
+      'ConfigMap with further parameters. A processor looks at it, and at its own file, every 15 ' +
+      'seconds, and goes over to what has changed between two batches, whichever stages that are; ' +
+      'flowlogs-pipeline changes filters, subnet labels and metrics. An agent does not read it.',
   },
 );
 

@@ -12,9 +12,10 @@ import {
 import { requireRoot } from '../../support/require.ts';
 
 const LONG = { timeout: 60_000, interval: 50 } as const;
-/** Together a thousand interfaces. */
+/** Number of pairs of interfaces in a wave. */
 const PAIRS = 50;
-const WAVES = 10;
+/** With `tcx` a thousand interfaces; `tc` differs only by the way that hooks are attached. */
+const WAVES = { tcx: 10, tc: 3 } as const;
 /** Number of interfaces that disappear together. */
 const GROUP = 7;
 
@@ -89,20 +90,21 @@ async function startChurn(lab: Lab, mode: string) {
 }
 
 describe.skipIf(requireRoot())('interfaces that come and go by the hundred', () => {
-  test.each(['tcx', 'tc'])(
-    'a thousand in a minute are all watched, and leave nothing behind: %s',
+  test.each(['tcx', 'tc'] as const)(
+    'a hundred at once, again and again, are all watched and leave nothing behind: %s',
     async (mode) => {
+      const waves = WAVES[mode];
       await using lab = new Lab();
       const churn = await startChurn(lab, mode);
       await using _host = churn.host;
       const beganMs = performance.now();
-      for (let wave = 0; wave < WAVES; wave++) {
+      for (let wave = 0; wave < waves; wave++) {
         await churn.wave(wave, () => expect.poll(churn.watched, LONG).toBe(2 + 2 * PAIRS));
         // Interfaces of a removed namespace stay listed for a moment; the next wave has other ones.
         await expect.poll(churn.watched, LONG).toBe(2);
       }
-      expect(performance.now() - beganMs).toBeLessThan(60_000);
-      expect(await churn.attachedInAll()).toBe(4 + 2 * 2 * PAIRS * WAVES);
+      expect(performance.now() - beganMs).toBeLessThan(6000 * waves);
+      expect(await churn.attachedInAll()).toBe(4 + 2 * 2 * PAIRS * waves);
     },
     300_000,
   );

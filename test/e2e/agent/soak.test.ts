@@ -7,10 +7,10 @@ import { GrpcCollector } from '../../support/net/grpc-collector.ts';
 import { startProgram } from '../../support/processes/program.ts';
 import { requireRoot } from '../../support/require.ts';
 
-/** Thirty seconds find a leak of every flow; continuous integration takes five minutes. */
-const SOAK_SECONDS = Number(process.env.NETOBSERV_SOAK_SECONDS ?? 30);
+/** Twenty seconds find a leak of every flow; continuous integration takes five minutes. */
+const SOAK_SECONDS = Number(process.env.NETOBSERV_SOAK_SECONDS ?? 20);
 const FLOWS_PER_SECOND = 20_000;
-const WARM_UP_SECONDS = 30;
+const WARM_UP_SECONDS = 20;
 const SAMPLES = 8;
 /** Share of the earlier mean: variation by garbage collection from sample to sample. */
 const GROWTH_MAX = 1.1;

@@ -72,6 +72,20 @@ metricsSettings: { address: 127.0.0.1, port: ${port}, prefix: flp_ }
   expect(await program.stop()).toBe(0);
 });
 
+test('a changed file is used between two batches', async () => {
+  const settings = 'metricsSettings: { disableGlobalServer: true }\n';
+  write(settings);
+  const program = startProgram(['processor', '--config', file], { stdin: 'pipe' });
+  await program.waitFor(/processor is up/);
+  program.child.stdin!.write('{"Bytes":1}\n');
+  await program.waitFor(/"bits":8\b/);
+  write(settings, PIPELINE.replace('multiplier: 8', 'multiplier: 100'));
+  await program.waitFor(/has changed and is in use/);
+  program.child.stdin!.end('{"Bytes":3}\n');
+  expect(await program.end()).toBe(0);
+  expect(program.output()).toMatch(/"bits":300\b/);
+});
+
 test('while no broker answers, it is not ready, and says why', async () => {
   const [healthPort, broker] = [await freePort(), await freePort()];
   write(

@@ -75,7 +75,7 @@ test('a flow in each message, whatever else the message has', async () => {
 });
 
 test.each([
-  ['cut', message('{"Bytes":1}').subarray(0, 9), 'ERR_CODEC_PBFLOW_TRUNCATED'],
+  ['cut', message('{"Bytes":1}').subarray(0, 9), 'ERR_CODEC_PROTOBUF_TRUNCATED'],
   ['empty', new Uint8Array(0), 'ERR_CODEC_JSON_SYNTAX'],
   ['not an object', message('[1]'), 'ERR_CODEC_JSON_NOT_OBJECT'],
 ])('a message that is %s is refused and counted', async (_name, damaged, code) => {

@@ -104,7 +104,7 @@ test('a damaged message is refused as a whole, and counted', async () => {
   await expect.poll(bytes, SOON).toEqual([1]);
   const text = await metrics.registry.metrics();
   expect(text).toContain(
-    'ingest_errors{stage="in",type="decode",code="ERR_CODEC_PBFLOW_TRUNCATED"} 1\n',
+    'ingest_errors{stage="in",type="decode",code="ERR_CODEC_PROTOBUF_TRUNCATED"} 1\n',
   );
 });
 

@@ -64,6 +64,11 @@ message HistogramDataPoint {
 
 message Answer { PartialSuccess partial_success = 1; }
 message PartialSuccess { int64 rejected = 1; string error_message = 2; }
+
+message Status { int32 code = 1; string message = 2; repeated Any details = 3; }
+message Any { string type_url = 1; bytes value = 2; }
+message RetryInfo { Duration retry_delay = 1; }
+message Duration { int64 seconds = 1; int32 nanos = 2; }
 `;
 
 const { root } = protobuf.parse(OTLP);
@@ -182,6 +187,48 @@ export function decodeMetrics(bytes: Uint8Array): readonly Metric[] {
 export function encodeAnswer(value: object): Uint8Array {
   const type = root.lookupType('otlp.Answer');
   return type.encode(type.fromObject(value)).finish();
+}
+
+/** A request with log records as protobufjs takes them, in one scope of one resource. */
+export function encodeLogs(logRecords: readonly object[]): Uint8Array<ArrayBuffer> {
+  const type = root.lookupType('otlp.LogsRequest');
+  const resource = { attributes: [{ key: 'service.name', value: { stringValue: 'test' } }] };
+  const request = { resourceLogs: [{ resource, scopeLogs: [{ scope: {}, logRecords }] }] };
+  return Uint8Array.from(type.encode(type.fromObject(request)).finish());
+}
+
+/** What a receiver says about the log records of a request. */
+export function decodeAnswer(bytes: Uint8Array): unknown {
+  return toPlain('Answer', bytes);
+}
+
+function toPlain(name: string, bytes: Uint8Array): object {
+  const type = root.lookupType(`otlp.${name}`);
+  return type.toObject(type.decode(bytes), { longs: Number });
+}
+
+/** A `google.rpc.Status`, with the `RetryInfo` in its details. */
+export function decodeStatus(bytes: Uint8Array): object {
+  const { details = [], ...status } = toPlain('Status', bytes) as {
+    readonly details?: readonly { readonly typeUrl: string; readonly value: Uint8Array }[];
+  };
+  const infos = details.map(({ typeUrl, value }) => [typeUrl, toPlain('RetryInfo', value)]);
+  return { ...status, details: Object.fromEntries(infos) as object };
+}
+
+/** Attributes as protobufjs, and the JSON of protobuf, take them. */
+export function attributesOf(row: Readonly<Record<string, unknown>>): readonly object[] {
+  return Object.entries(row).map(([key, value]) => ({ key, value: anyValueOf(value) }));
+}
+
+function anyValueOf(value: unknown): object {
+  if (typeof value === 'string') return { stringValue: value };
+  if (typeof value === 'boolean') return { boolValue: value };
+  if (Number.isSafeInteger(value)) return { intValue: String(value) };
+  if (typeof value === 'number') return { doubleValue: value };
+  if (value === null || value === undefined) return {};
+  if (Array.isArray(value)) return { arrayValue: { values: value.map(anyValueOf) } };
+  return { kvlistValue: { values: attributesOf(value as Readonly<Record<string, unknown>>) } };
 }
 
 /** An `AnyValue` as JSON. */

@@ -15,13 +15,17 @@ import {
   readGenericMap,
 } from '../../../src/codec/json/generic-map.ts';
 import { readJsonLine } from '../../../src/codec/json/reader.ts';
+import { refusedEntries } from '../../../src/codec/otlp/answer.ts';
+import { flowOfJson, logsOfJson } from '../../../src/codec/otlp/json-logs.ts';
+import { LogReader } from '../../../src/codec/otlp/log-reader.ts';
 import { RecordDecoder } from '../../../src/codec/pbflow/record-decoder.ts';
 import { TlsHello } from '../../../src/codec/tls/hello.ts';
 import { HelloParts } from '../../../src/codec/tls/hello-parts.ts';
 import { uintBytes, writeUint } from '../../../src/codec/varint.ts';
 import { agentColumns } from '../../../src/flow/agent-columns.ts';
-import { BatchLayout, FlowBatch } from '../../../src/flow/batch.ts';
+import { BatchLayout, EXTRAS, FlowBatch } from '../../../src/flow/batch.ts';
 import { TableSpace } from '../../../src/flow/intern.ts';
+import { rowsOf } from '../../../src/flow/row.ts';
 import { JsonStream } from '../../../src/net/ovsdb/json-stream.ts';
 import { mapOf, numberOf, referencesOf, textOf } from '../../../src/net/ovsdb/values.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
@@ -31,6 +35,7 @@ import { MessageKernel, messageRecord } from '../kernel/message-kernel.ts';
 import { addressMessage, linkMessage } from '../kernel/netlink-messages.ts';
 import { edns, FIRST_NAME, labels, message, name, pointer, Type } from './dns-message.ts';
 import { NETFLOW_SAMPLES, netflowReader } from './netflow-samples.ts';
+import { attributesOf, encodeAnswer, encodeLogs } from './otlp-schema.ts';
 import { goodMessages } from './pbflow-fuzz.ts';
 import { SFLOW_SAMPLES, sflowReader } from './sflow-samples.ts';
 import { clientHello, record, serverHello, ssl2Hello } from './tls-hello.ts';
@@ -155,6 +160,9 @@ export function untrustedReaders(folder: string): readonly UntrustedReader[] {
     { name: 'sFlow', samples: SFLOW_SAMPLES, read: sflowReader() },
     { name: 'flows as JSON', samples: JSON_SAMPLES, read: coded(jsonReader()) },
     { name: 'generic maps', samples: MAP_SAMPLES, read: coded(readMap) },
+    { name: 'OTLP', samples: OTLP_SAMPLES, read: coded(otlpReader()) },
+    { name: 'OTLP as JSON', samples: OTLP_JSON_SAMPLES, read: coded(readOtlpJson) },
+    { name: 'answers of OTLP', samples: ANSWER_SAMPLES, read: readAnswer },
     { name: 'netlink', samples: NETLINK_SAMPLES, read: coded(readNetlink) },
     { name: 'OVSDB', samples: OVSDB_SAMPLES, read: coded(readOvsdb) },
     { name: 'BTF', samples: BTF_SAMPLES, read: readBtf },
@@ -265,6 +273,55 @@ function bytesField(tag: number, value: Uint8Array): Buffer {
 function readMap(bytes: Uint8Array, from: number, to: number): string {
   const json = readGenericMap(Uint8Array.from(bytes.subarray(from, to)));
   return bounded(Buffer.from(json).toString('latin1'), from, to);
+}
+
+const OTLP_RECORDS = [
+  { SrcAddr: '10.0.0.1', Bytes: 5_000_000_000, Interfaces: ['eth0', 'x'], Proto: -6, own: 1.5 },
+  { Flags: ['SYN'], deep: { er: [true, { est: [[null]] }] }, TimeFlowEndMs: 1_700_000_000_000 },
+];
+const OTLP_LOGS = [
+  ...OTLP_RECORDS.map((row) => ({ attributes: attributesOf(row), timeUnixNano: 5 })),
+  { body: { stringValue: '{"Bytes":1,"own":[2]}' } },
+  { body: { kvlistValue: { values: attributesOf({ Bytes: 1, own: { a: 1 } }) } } },
+];
+const OTLP_SAMPLES = OTLP_LOGS.map((log) => encodeLogs([log, log]));
+const OTLP_JSON_SAMPLES = OTLP_LOGS.map((log) => {
+  const request = { resourceLogs: [{ scopeLogs: [{ logRecords: [log] }] }] };
+  return Buffer.from(JSON.stringify(request));
+});
+const ANSWER_SAMPLES = [encodeAnswer({ partialSuccess: { rejected: 300, errorMessage: 'no' } })];
+
+const OPEN_LAYOUT = new BatchLayout([...agentColumns(), { name: EXTRAS, kind: 'any' }]);
+
+function otlpReader(): Read {
+  const tables = new TableSpace();
+  const batch = new FlowBatch(OPEN_LAYOUT, tables.current, 1);
+  const reader = new LogReader(OPEN_LAYOUT);
+  return (bytes, from, to) => {
+    tables.rotateIfFull();
+    reader.open(bytes.slice(from, to));
+    const found: string[] = [];
+    while (reader.find()) {
+      batch.reset(tables.current);
+      const failures = new Map<string, number>();
+      const read = coded(() => {
+        reader.add(batch, failures);
+        return JSON.stringify(rowsOf(batch)) + [...failures].join();
+      });
+      found.push(read(bytes, from, to));
+      reader.skip();
+    }
+    return bounded(found.join(), from, to);
+  };
+}
+
+function readOtlpJson(bytes: Uint8Array, from: number, to: number): string {
+  const rows = logsOfJson(bytes.subarray(from, to)).map((log) => JSON.stringify(flowOfJson(log)));
+  return bounded(rows.join(), from, to);
+}
+
+function readAnswer(bytes: Uint8Array, from: number, to: number): string {
+  return String(refusedEntries(bytes.subarray(from, to)));
 }
 
 const NETLINK_SAMPLES = [

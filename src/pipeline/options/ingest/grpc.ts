@@ -2,9 +2,8 @@ import { type Static, Type } from 'typebox';
 import { strictObject } from '../../../config/schema.ts';
 import { optionalText } from '../field.ts';
 
-/** Keys of a server for flows by gRPC. */
-export const grpcServerKeys = {
-  port: Type.Integer({ minimum: 1, maximum: 65_535, description: 'Port of the server.' }),
+/** Keys of any server for flows, besides its ports. */
+export const serverKeys = {
   address: optionalText('Address of the server. Empty: all addresses.'),
   bufferLength: Type.Integer({
     minimum: 1,
@@ -21,9 +20,17 @@ export const grpcServerKeys = {
   ),
 };
 
+/** Keys of a server for flows by gRPC. */
+export const grpcServerKeys = {
+  port: Type.Integer({ minimum: 1, maximum: 65_535, description: 'Port of the server.' }),
+  ...serverKeys,
+};
+
 export const GrpcOptions = strictObject(grpcServerKeys, {
   description: 'Takes flows from agents, by gRPC (pbflow).',
   examples: [{ port: 2055, certPath: '/var/tls/tls.crt', keyPath: '/var/tls/tls.key' }],
 });
 
 export type GrpcOptions = Static<typeof GrpcOptions>;
+
+export type ServerKeys = Omit<GrpcOptions, 'port'>;

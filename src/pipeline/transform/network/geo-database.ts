@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { Reader, Response } from 'mmdb-lib';
 import { explain, NetobservError } from '../../../base/errors.ts';
+import { fileStamp } from '../../../telemetry/file-stamp.ts';
 import { configError, PIPELINE_ERRORS } from '../../errors.ts';
 import type { StageContext } from '../../stage.ts';
 
@@ -34,7 +35,7 @@ export class GeoDatabase {
       throw configError(PIPELINE_ERRORS.option, place, 'a file is needed here');
     }
     try {
-      this.#stamp = stampOf(path);
+      this.#stamp = fileStamp(path);
     } catch (error) {
       throw configError(PIPELINE_ERRORS.option, place, `cannot read ${path}: ${explain(error)}`);
     }
@@ -61,7 +62,7 @@ export class GeoDatabase {
     const fields = { component: 'pipeline', stage: this.#context.name, path: this.#path };
     let stamp: string;
     try {
-      stamp = stampOf(this.#path);
+      stamp = fileStamp(this.#path);
     } catch {
       // Some tools remove the file before they write the new one.
       return;
@@ -100,9 +101,4 @@ async function fileOf(path: string): Promise<Uint8Array> {
   if (size <= FILE_BYTES_MAX) return readFile(path);
   const problem = `${path} has ${size} bytes, more than ${FILE_BYTES_MAX}`;
   throw new NetobservError(PIPELINE_ERRORS.geo, problem);
-}
-
-function stampOf(path: string): string {
-  const { dev, ino, size, mtimeNs } = statSync(path, { bigint: true });
-  return [dev, ino, size, mtimeNs].join(':');
 }

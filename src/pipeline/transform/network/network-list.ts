@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { type Cidr, parseCidr } from '../../../base/ip.ts';
+import { fileStamp } from '../../../telemetry/file-stamp.ts';
 
 const FILE_BYTES_MAX = 64 * 2 ** 20;
 const NETWORKS_MAX = 1_000_000;
@@ -22,7 +23,7 @@ export class NetworkList {
   read(): readonly Cidr[] {
     const { size } = statSync(this.#path);
     if (size > FILE_BYTES_MAX) throw new Error(`it has more than ${FILE_BYTES_MAX} bytes`);
-    this.#stamp = this.#look();
+    this.#stamp = fileStamp(this.#path);
     const text = readFileSync(this.#path, 'utf8');
     const networks: Cidr[] = [];
     for (const [found] of text.matchAll(CANDIDATE)) {
@@ -39,15 +40,10 @@ export class NetworkList {
   /** Whether the file is another than the one that was read. */
   hasChanged(): boolean {
     try {
-      return this.#look() !== this.#stamp;
+      return fileStamp(this.#path) !== this.#stamp;
     } catch {
       // Some tools remove the file before they write the new one.
       return false;
     }
-  }
-
-  #look(): string {
-    const { dev, ino, size, mtimeNs } = statSync(this.#path, { bigint: true });
-    return [dev, ino, size, mtimeNs].join(':');
   }
 }

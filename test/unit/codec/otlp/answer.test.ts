@@ -19,6 +19,10 @@ test('fields that came later are passed over', () => {
   expect(refusedEntries(Uint8Array.of(0x28, 0x96, 0x01, 0x32, 2, 9, 9, ...partial))).toBe(3);
 });
 
+test('a number below 0 refuses nothing', () => {
+  expect(refusedEntries(encodeAnswer({ partialSuccess: { rejected: -5 } }))).toBe(0);
+});
+
 test('an answer that is cut refuses nothing', () => {
   const bytes = encodeAnswer({ partialSuccess: { rejected: 1 } });
   expect(refusedEntries(bytes.subarray(0, bytes.length - 1))).toBe(0);

@@ -188,20 +188,20 @@ test.each([
 
 test.each([
   // why, bytes, code
-  ['a varint cut off', [0x08, 0x80], 'ERR_CODEC_PBFLOW_TRUNCATED'],
-  ['a varint too long', [0x08, ...new Array(10).fill(0xff), 1], 'ERR_CODEC_PBFLOW_SYNTAX'],
-  ['a text cut off', [0x82, 0x02, 5, 0x61], 'ERR_CODEC_PBFLOW_TRUNCATED'],
-  ['a message longer than its record', [0x32, 9, 0x18, 1], 'ERR_CODEC_PBFLOW_TRUNCATED'],
-  ['field number 0', [0x00, 1], 'ERR_CODEC_PBFLOW_SYNTAX'],
-  ['a group', [0x0b], 'ERR_CODEC_PBFLOW_SYNTAX'],
+  ['a varint cut off', [0x08, 0x80], 'ERR_CODEC_PROTOBUF_TRUNCATED'],
+  ['a varint too long', [0x08, ...new Array(10).fill(0xff), 1], 'ERR_CODEC_PROTOBUF_SYNTAX'],
+  ['a text cut off', [0x82, 0x02, 5, 0x61], 'ERR_CODEC_PROTOBUF_TRUNCATED'],
+  ['a message longer than its record', [0x32, 9, 0x18, 1], 'ERR_CODEC_PROTOBUF_TRUNCATED'],
+  ['field number 0', [0x00, 1], 'ERR_CODEC_PROTOBUF_SYNTAX'],
+  ['a group', [0x0b], 'ERR_CODEC_PROTOBUF_SYNTAX'],
   ['an IPv6 address of 4 bytes', [0x62, 6, 0x12, 4, 1, 2, 3, 4], 'ERR_CODEC_PBFLOW_ADDRESS'],
-  ['a text that is no UTF-8', [0x82, 0x02, 1, 0xff], 'ERR_CODEC_PBFLOW_ENCODING'],
+  ['a text that is no UTF-8', [0x82, 0x02, 1, 0xff], 'ERR_CODEC_PROTOBUF_ENCODING'],
   [
     'a text too long',
     [0x82, 0x02, 0x81, 0x20, ...new Array(4097).fill(0x61)],
-    'ERR_CODEC_PBFLOW_TOO_LONG',
+    'ERR_CODEC_PROTOBUF_TOO_LONG',
   ],
-  ['a list too long', new Array(257).fill([0xd2, 0x01, 0]).flat(), 'ERR_CODEC_PBFLOW_TOO_LONG'],
+  ['a list too long', new Array(257).fill([0xd2, 0x01, 0]).flat(), 'ERR_CODEC_PROTOBUF_TOO_LONG'],
 ])('%s is refused', (_why, bytes, code) => {
   expect(() => decode(Uint8Array.from(bytes))).toThrow(expect.objectContaining({ code }));
 });

@@ -1,13 +1,14 @@
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { DynamicFile } from '../../../src/commands/processor/dynamic.ts';
+import { Configuration, Reloads } from '../../../src/commands/processor/configuration.ts';
 import { parseDocument } from '../../../src/config/document.ts';
+import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 
 const PATH = '/api/v1/namespaces/netobserv/configmaps/flp-dynamic';
@@ -51,27 +52,31 @@ parameters:
     write: { type: stdout }
 `;
 
-async function read(kubeConfigPath: string, options: object = {}) {
-  const clock = new ManualClock();
-  const logged: string[] = [];
-  const log = pino({ level: 'info' }, { write: (line: string) => void logged.push(line) });
+/** The configuration of a file that names the ConfigMap. */
+async function open(kubeConfigPath: string, options: object = {}) {
+  const folder = mkdtempSync(join(tmpdir(), 'netobserv-configuration-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, 'pipeline.json');
   const dynamicParameters = {
     ...{ namespace: 'netobserv', name: 'flp-dynamic', fileName: KEY, kubeConfigPath },
     ...options,
   };
-  const file = parseDocument(
-    'pipeline.json',
-    JSON.stringify({ parameters: [{ name: 'in' }], dynamicParameters }),
-  );
-  const dynamic = await DynamicFile.read(file, { clock, log, env: {} });
-  onTestFinished(async () => await dynamic?.stop());
-  return { dynamic, clock, logged };
+  const write = (more: object): void =>
+    writeFileSync(
+      path,
+      JSON.stringify({ parameters: [{ name: 'in' }], dynamicParameters, ...more }),
+    );
+  write({});
+  const read = async () => parseDocument('pipeline.json', readFileSync(path, 'utf8'));
+  const configuration = await Configuration.open({ path, read }, await read(), {});
+  onTestFinished(() => configuration.close());
+  return { configuration, path, write };
 }
 
 test('the parameters of the ConfigMap come after those of the file, each with its place', async () => {
   const { kubeconfig } = await serve(PARAMETERS);
-  const { dynamic } = await read(kubeconfig);
-  const { value, place } = dynamic!.document;
+  const { configuration } = await open(kubeconfig);
+  const { value, place } = configuration.document;
   expect(value).toMatchObject({
     parameters: [{ name: 'in' }, { name: 'out', write: { type: 'stdout' } }],
   });
@@ -82,7 +87,8 @@ test('the parameters of the ConfigMap come after those of the file, each with it
 });
 
 test('a file without a ConfigMap', async () => {
-  expect((await read('', { name: '' })).dynamic).toBeUndefined();
+  const { configuration } = await open('', { name: '' });
+  expect(configuration.document.value).toMatchObject({ parameters: [{ name: 'in' }] });
 });
 
 describe('it cannot be read', () => {
@@ -95,30 +101,37 @@ describe('it cannot be read', () => {
     ],
   ])('%s', async (_why, options, message) => {
     const { kubeconfig } = await serve(PARAMETERS);
-    await expect(read(kubeconfig, options)).rejects.toThrow(message);
+    await expect(open(kubeconfig, options)).rejects.toThrow(message);
   });
 
   test('not the list of parameters', async () => {
     const { kubeconfig } = await serve('pipeline: []');
-    const { dynamic } = await read(kubeconfig);
-    expect(() => dynamic!.document).toThrow(/config\.json:1:1: expected the list "parameters"/);
+    const { configuration } = await open(kubeconfig);
+    expect(() => configuration.document).toThrow(
+      /config\.json:1:1: expected the list "parameters"/,
+    );
   });
 });
 
 describe('changes', () => {
   async function started() {
     const api = await serve(PARAMETERS);
-    const { dynamic, clock, logged } = await read(api.kubeconfig);
-    let hasChanged = false;
-    void dynamic!.changed.then(() => {
-      hasChanged = true;
+    const { configuration, path, write } = await open(api.kubeconfig);
+    const clock = new ManualClock();
+    const counts = createMetrics('');
+    const logged: string[] = [];
+    const used: unknown[] = [];
+    const reloads = new Reloads(configuration, {
+      clock,
+      counts,
+      log: pino({ level: 'info' }, { write: (line: string) => void logged.push(line) }),
+      async reload({ value }) {
+        if (JSON.stringify(value).includes('wrong')) throw new Error('it is wrong');
+        used.push(value);
+      },
     });
-    const checked: unknown[] = [];
-    dynamic!.check = ({ value }) => {
-      checked.push(value);
-      if (JSON.stringify(value).includes('wrong')) throw new Error('it is wrong');
-    };
-    await dynamic!.start();
+    await reloads.start();
+    onTestFinished(() => reloads.stop());
     const look = async (): Promise<void> => {
       const before = api.requests;
       await expect.poll(() => clock.waiting).toBe(1);
@@ -126,38 +139,61 @@ describe('changes', () => {
       await expect.poll(() => api.requests).toBe(before + 1);
       await expect.poll(() => clock.waiting).toBe(1);
     };
-    return { api, look, checked, logged, hasChanged: () => hasChanged };
+    const outcomes = async (): Promise<string> =>
+      counts.registry.getSingleMetricAsString('config_reloads_total');
+    return { api, look, used, logged, write, path, outcomes };
   }
 
-  test('right ones end the processor; none do not', async () => {
-    const { api, look, checked, hasChanged } = await started();
+  test('of the ConfigMap are used; without any, nothing is done', async () => {
+    const { api, look, used, outcomes } = await started();
     await look();
-    expect(hasChanged()).toBe(false);
+    expect(used).toHaveLength(0);
     api.text = PARAMETERS.replace('stdout', 'none');
     await look();
-    expect(hasChanged()).toBe(true);
-    expect(checked).toHaveLength(1);
-    expect(checked[0]).toMatchObject({ parameters: [{ name: 'in' }, { write: { type: 'none' } }] });
+    await look();
+    expect(used).toHaveLength(1);
+    expect(used[0]).toMatchObject({ parameters: [{ name: 'in' }, { write: { type: 'none' } }] });
+    expect(await outcomes()).toContain('{outcome="used"} 1');
   });
 
-  test('wrong ones are reported once, and the old ones stay in use', async () => {
-    const { api, look, logged, hasChanged } = await started();
+  test('of the file are used, and keys that only a start reads are named', async () => {
+    const { look, used, logged, write } = await started();
+    write({ parameters: [{ name: 'other' }], 'log-level': 'debug' });
+    await look();
+    expect(used).toMatchObject([{ parameters: [{ name: 'other' }, { name: 'out' }] }]);
+    expect(logged.filter((line) => line.includes('from the next start'))).toHaveLength(1);
+    expect(logged.join()).toContain('"keys":["log-level"]');
+  });
+
+  test('a file that is gone for a moment is the old one', async () => {
+    const { look, used, logged, path, write } = await started();
+    rmSync(path);
+    await look();
+    expect([used, logged]).toEqual([[], []]);
+    write({ parameters: [] });
+    await look();
+    expect(used).toHaveLength(1);
+  });
+
+  test('that are wrong are reported once, and the old ones stay in use', async () => {
+    const { api, look, logged, used, outcomes } = await started();
     api.text = PARAMETERS.replace('stdout', 'wrong');
     await look();
     await look();
-    expect(hasChanged()).toBe(false);
+    expect(used).toHaveLength(0);
     expect(logged.filter((line) => line.includes('it is wrong'))).toHaveLength(1);
+    expect(await outcomes()).toContain('{outcome="refused"} 1');
   });
 
   test('an API that is away is reported once, and asked again', async () => {
-    const { api, look, logged, hasChanged } = await started();
+    const { api, look, logged, used } = await started();
     api.status = 503;
     await look();
     await look();
-    expect(logged.filter((line) => line.includes('the old ones stay in use'))).toHaveLength(1);
+    expect(logged.filter((line) => line.includes('the old one stays in use'))).toHaveLength(1);
     api.status = 200;
     api.text = PARAMETERS.replace('stdout', 'none');
     await look();
-    expect(hasChanged()).toBe(true);
+    expect(used).toHaveLength(1);
   });
 });

@@ -1,6 +1,5 @@
-import { PBFLOW_ERRORS, pbflowError } from './errors.ts';
-import { WIRE } from './schema.ts';
-import { TEXT_BYTES_MAX } from './text.ts';
+import { PROTOBUF_ERRORS, protobufError } from './errors.ts';
+import { WIRE } from './wire.ts';
 
 const WORD = 2 ** 32;
 const VARINT_BYTES_MAX = 10;
@@ -18,6 +17,12 @@ export class WireReader {
   /** The last varint: low and high 32 bits. */
   low = 0;
   high = 0;
+  readonly #textBytesMax: number;
+
+  /** `textBytesMax`: longest text that `text` takes. */
+  constructor(textBytesMax = 0) {
+    this.#textBytesMax = textBytesMax;
+  }
 
   reset(bytes: Uint8Array<ArrayBuffer>, at: number, end: number): void {
     this.bytes = bytes;
@@ -31,9 +36,9 @@ export class WireReader {
     let low = 0;
     let high = 0;
     for (let shift = 0; ; shift += 7) {
-      if (at >= end) throw pbflowError(PBFLOW_ERRORS.truncated, 'a number is cut off', at);
+      if (at >= end) throw protobufError(PROTOBUF_ERRORS.truncated, 'a number is cut off', at);
       if (shift >= VARINT_BYTES_MAX * 7) {
-        throw pbflowError(PBFLOW_ERRORS.syntax, 'a number has too many bytes', at);
+        throw protobufError(PROTOBUF_ERRORS.syntax, 'a number has too many bytes', at);
       }
       const byte = bytes[at++]!;
       const bits = byte & 0x7f;
@@ -56,12 +61,18 @@ export class WireReader {
     return this.low + this.high * WORD;
   }
 
+  /** A number of 64 bits with its sign; beyond 2^53 the nearest double. */
+  signed(): number {
+    this.varint();
+    return this.low + (this.high | 0) * WORD;
+  }
+
   /** A field's number and wire type, as one number. */
   tag(): number {
     const at = this.at;
     this.varint();
     if (this.high !== 0 || this.low >>> 3 === 0) {
-      throw pbflowError(PBFLOW_ERRORS.syntax, 'no field has this number', at);
+      throw protobufError(PROTOBUF_ERRORS.syntax, 'no field has this number', at);
     }
     return this.low;
   }
@@ -70,7 +81,7 @@ export class WireReader {
   length(): number {
     this.varint();
     if (this.high !== 0 || this.low > this.end - this.at) {
-      throw pbflowError(PBFLOW_ERRORS.truncated, 'a field is longer than its message', this.at);
+      throw protobufError(PROTOBUF_ERRORS.truncated, 'a field is longer than its message', this.at);
     }
     return this.at + this.low;
   }
@@ -82,18 +93,30 @@ export class WireReader {
     return (low | (bytes[at + 3]! << 24)) >>> 0;
   }
 
+  /** Reads 64 bits into `low` and `high`. */
+  fixed64(): void {
+    this.low = this.fixed32();
+    this.high = this.fixed32();
+  }
+
   text(): string {
     const start = this.at;
     const end = this.length();
-    if (end - this.at > TEXT_BYTES_MAX) {
-      throw pbflowError(PBFLOW_ERRORS.tooLong, `a text has over ${TEXT_BYTES_MAX} bytes`, start);
-    }
-    const utf8 = this.bytes.subarray(this.at, end);
+    const text = this.textBetween(this.at, end, start);
     this.at = end;
+    return text;
+  }
+
+  /** The text in these bytes; `start` is where its field begins, for errors. */
+  textBetween(from: number, to: number, start = from): string {
+    if (to - from > this.#textBytesMax) {
+      const problem = `a text has over ${this.#textBytesMax} bytes`;
+      throw protobufError(PROTOBUF_ERRORS.tooLong, problem, start);
+    }
     try {
-      return decoder.decode(utf8);
+      return decoder.decode(this.bytes.subarray(from, to));
     } catch {
-      throw pbflowError(PBFLOW_ERRORS.encoding, 'a text is no UTF-8', start);
+      throw protobufError(PROTOBUF_ERRORS.encoding, 'a text is no UTF-8', start);
     }
   }
 
@@ -113,13 +136,13 @@ export class WireReader {
         this.skipBytes(4);
         return;
       default:
-        throw pbflowError(PBFLOW_ERRORS.syntax, `wire type ${wire} is not used`, this.at);
+        throw protobufError(PROTOBUF_ERRORS.syntax, `wire type ${wire} is not used`, this.at);
     }
   }
 
   skipBytes(count: number): void {
     if (count > this.end - this.at) {
-      throw pbflowError(PBFLOW_ERRORS.truncated, 'a field is cut off', this.at);
+      throw protobufError(PROTOBUF_ERRORS.truncated, 'a field is cut off', this.at);
     }
     this.at += count;
   }
