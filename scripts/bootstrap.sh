@@ -58,6 +58,7 @@ golang-go            services go
 maven                services mvn
 nfdump               services nfcapd
 pmacct               services nfacctd
+prometheus           services prometheus
 softflowd            services softflowd
 cpio                 kernels  cpio
 gcc-$foreign_gcc     kernels  $foreign_triple-gcc
@@ -112,7 +113,7 @@ MESSAGE
   echo "installing Debian packages: $missing"
   # Daemons of the collectors must not run on the host: the tests start them themselves.
   if [ "$goal" = services ] && [ -d /run/systemd/system ]; then
-    systemctl --quiet mask nfdump nfacctd pmacctd sfacctd uacctd softflowd
+    systemctl --quiet mask nfdump nfacctd pmacctd sfacctd uacctd softflowd prometheus
   fi
   export DEBIAN_FRONTEND=noninteractive
   # shellcheck disable=SC2086 # one argument per package

@@ -1,4 +1,6 @@
 import { agentDeprecations, agentOptions } from '../src/agent/config.ts';
+import { informersOptions } from '../src/commands/informers/options.ts';
+import { processorOptions } from '../src/commands/processor/options.ts';
 import { upOptions } from '../src/commands/up/options.ts';
 import { flagName } from '../src/config/load.ts';
 import type { Option, OptionTable } from '../src/config/options.ts';
@@ -21,6 +23,8 @@ const TABLES: readonly (readonly [title: string, table: OptionTable])[] = [
   ['Agent', agentOptions],
   ['Console', consoleOptions],
   ['Everything on one host', without(upOptions, { ...agentOptions, ...consoleOptions })],
+  ['Processor', without(processorOptions, agentOptions)],
+  ['Informers', informersOptions],
 ];
 
 function without(options: OptionTable, others: OptionTable): OptionTable {

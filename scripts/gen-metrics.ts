@@ -1,8 +1,13 @@
 import { createExportMetrics } from '../src/agent/export/metrics.ts';
 import { createAgentMetrics } from '../src/agent/metrics.ts';
 import { createConsoleMetrics } from '../src/console/server/metrics.ts';
+import { createFeedMetrics } from '../src/kube/cache/feed-metrics.ts';
+import { createInformersMetrics } from '../src/kube/cache/informers-metrics.ts';
 import { createKubeMetrics } from '../src/kube/metrics.ts';
-import { createPromMetrics } from '../src/pipeline/encode/prom/metrics.ts';
+import {
+  createPromMetrics,
+  createRemoteWriteMetrics,
+} from '../src/pipeline/encode/prom/metrics.ts';
 import { createConntrackMetrics } from '../src/pipeline/extract/conntrack/metrics.ts';
 import { createGroupMetrics } from '../src/pipeline/extract/metrics.ts';
 import { createExporterMetrics } from '../src/pipeline/ingest/exporters.ts';
@@ -14,6 +19,7 @@ import { createConnectionMetrics } from '../src/telemetry/connections.ts';
 import { createMetrics, type Metrics } from '../src/telemetry/metrics.ts';
 import { registerProcessMetrics } from '../src/telemetry/process-metrics.ts';
 import { createRenewalMetrics } from '../src/telemetry/renewals.ts';
+import { createRefusalMetrics } from '../src/telemetry/server.ts';
 import type { GeneratedFile } from './generated.ts';
 import { code, table } from './markdown.ts';
 
@@ -61,6 +67,10 @@ Names, types and labels of the original's metrics are here; what differs is in t
   \`pkt-fetcher\` and \`pkt-fetcher-legacy\` do not exist.
 - \`interface_events_total\`: with \`METRICS_LEVEL=trace!\`, a series of which nothing was heard
   for five minutes is removed, and of more than 4096 the oldest.
+- \`flp_informers_*\`: \`errors_total\` has the types \`discovery\`, \`election\`,
+  \`connection\` and \`refused\`. There is no \`udn_disambiguate_*\`: pods are sent under both
+  names of a user-defined network, so that nobody asks the API which one is right.
+  \`connected_processors\` counts streams that are open, also after processors have come again.
 - A capture of packets (\`ENABLE_PCA\`) has metrics as well.`;
 
 type Declare = (metrics: Metrics) => unknown;
@@ -77,15 +87,18 @@ const SECTIONS: readonly (readonly [title: string, declare: readonly Declare[]])
       createSflowMetrics,
       createInterfaceMetrics,
       (metrics) => createPromMetrics(metrics, ''),
+      (metrics) => createRemoteWriteMetrics(metrics, ''),
       createConntrackMetrics,
       (metrics) => createGroupMetrics(metrics, ''),
     ],
   ],
   ['Kubernetes, read by the pipeline', [(metrics) => createKubeMetrics(metrics)]],
+  ['Kubernetes, from informers (`--k8scache.port`)', [createFeedMetrics]],
+  ['`netobserv informers`', [createInformersMetrics]],
   ['Store', [createStoreMetrics]],
   ['Console', [createConsoleMetrics]],
   ['Process', [(metrics) => registerProcessMetrics(metrics)]],
-  ['Servers', [createConnectionMetrics, createRenewalMetrics]],
+  ['Servers', [createConnectionMetrics, createRefusalMetrics, createRenewalMetrics]],
 ];
 
 /** deploy/reference/metrics.gen.md: every metric of the program itself. */

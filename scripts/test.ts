@@ -48,7 +48,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
     isPacked: true,
   },
   services: {
-    about: 'Kafka, Kubernetes and IPFIX collectors of others; needs Java and Go',
+    about: 'Kafka, Prometheus, OpenTelemetry, S3, Kubernetes, routers; needs Java and Go',
     isPacked: true,
   },
   kernels: { about: 'other kernels in virtual machines', isPacked: true },

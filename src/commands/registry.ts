@@ -23,6 +23,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./processor.ts')).processor,
   },
   {
+    usage: 'informers',
+    describe: 'Read the API of Kubernetes once, for all processors of a cluster',
+    load: async () => (await import('./informers.ts')).informers,
+  },
+  {
     usage: 'version',
     describe: 'Print the version and what it was built from',
     load: async () => (await import('./version.ts')).version,

@@ -24,7 +24,7 @@ export const up: Command = {
       .example('netobserv up', 'all interfaces but lo; console on http://127.0.0.1:9001')
       .example("netobserv up --interfaces 'eth0,/^veth/'", 'names, or /regular expressions/')
       .example('netobserv up --listen :9001 --token-file token', 'for other machines, too')
-      .example('netobserv up --netflow :2055', 'with the flows of routers'),
+      .example('netobserv up --netflow :2055 --sflow :6343', 'with flows of routers and switches'),
 
   async handler(flags, context) {
     const loaded = await readConfig(upOptions, flags, context, agentDeprecations);

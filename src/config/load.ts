@@ -45,10 +45,11 @@ interface Given {
 /**
  * The flag for an environment variable; it is also the option's key in a file. Options that
  * `netobserv-ebpf-agent` lacks have a prefix in the environment only: `NETOBSERV_DATA` is `--data`.
+ * So have those of the informers of flowlogs-pipeline.
  */
 export function flagName(option: Pick<Option<unknown>, 'env'>): string {
   return option.env
-    .replace(/^NETOBSERV_/, '')
+    .replace(/^(NETOBSERV|FLP_INFORMERS)_/, '')
     .toLowerCase()
     .replaceAll('_', '-');
 }

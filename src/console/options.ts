@@ -15,10 +15,7 @@ const listen: Option<ListenAddress> = {
 /** Every option of the console. */
 export const consoleOptions = {
   listen,
-  tokenFile: path(
-    'NETOBSERV_TOKEN_FILE',
-    'file with the token that people need to use the console; "auto" makes one',
-  ),
+  tokenFile: path('NETOBSERV_TOKEN_FILE', 'file with the token for the console; "auto" makes one'),
   tlsCertFile: path('NETOBSERV_TLS_CERT_FILE', 'certificate of the console, in PEM'),
   tlsKeyFile: path('NETOBSERV_TLS_KEY_FILE', 'key of that certificate, in PEM'),
   allowedHosts: list(

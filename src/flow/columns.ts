@@ -80,7 +80,41 @@ export const CALCULATED_COLUMNS: readonly CalculatedColumn[] = [
     feature: 'packetTranslation',
     after: 'XlatDstK8S_Object',
   },
+  {
+    ...nameOr('Exporter', 'Exporter', 'Sampler', 'Address'),
+    default: true,
+    after: 'SamplerRole',
+  },
+  { ...nameOr('InInterface', 'Input Interface', 'InIf', ''), after: 'InIfSpeedMbps' },
+  { ...nameOr('OutInterface', 'Output Interface', 'OutIf', ''), after: 'OutIfSpeedMbps' },
+  {
+    id: 'InOutInterfaces',
+    name: 'In → Out',
+    width: 15,
+    default: true,
+    renderer: 'pair',
+    tooltip: 'Interfaces of the exporter: by name or, without one, by SNMP index.',
+    fields: ['InIfName', 'InIf', 'OutIfName', 'OutIf'],
+    calculated: '[column.InInterface,column.OutInterface]',
+    feature: 'netflow',
+    after: 'OutInterface',
+  },
 ];
+
+/** An exporter or its interface by name; without one, by address or number. */
+function nameOr(
+  id: string,
+  name: string,
+  prefix: string,
+  suffix: string,
+): Omit<CalculatedColumn, 'after'> {
+  const fields = [`${prefix}Name`, `${prefix}${suffix}`];
+  return {
+    ...{ id, name, width: 10, renderer: 'text', feature: 'netflow', fields },
+    tooltip: `Name; without one, ${suffix === '' ? 'SNMP index' : 'address'}.`,
+    calculated: fields.join(' or '),
+  };
+}
 
 function objectFields(prefix: string): readonly string[] {
   return [

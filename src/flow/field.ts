@@ -147,6 +147,8 @@ export interface FieldColumn {
    * Shown by default where the feature `kubernetes` is off, in place of the names that it provides.
    */
   readonly bareDefault?: boolean;
+  /** Not shown by default while this feature is on: its columns need the room. */
+  readonly yieldsTo?: Feature;
   readonly renderer: Renderer;
   readonly tooltip?: string;
   /** Id of the filter that a click on a cell uses, if not the field's own. */

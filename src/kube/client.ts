@@ -13,9 +13,14 @@ const CONNECTIONS_MAX = 16;
 const REFUSAL_BYTES_MAX = 2048;
 /** Longest wait that a server may request. */
 const RETRY_AFTER_MAX_MS = 120_000;
+const CREATED = 201;
 const GONE = 410;
 
 export interface KubeRequest {
+  /** Default: GET. */
+  readonly method?: 'GET' | 'POST' | 'PUT';
+  /** JSON. */
+  readonly body?: string;
   /** `/api/v1/pods?limit=500`. */
   readonly path: string;
   readonly accept: string;
@@ -23,7 +28,7 @@ export interface KubeRequest {
   readonly silenceMs: number;
 }
 
-/** Reads from one API server, over a bounded pool of connections. */
+/** Talks to one API server, over a bounded pool of connections. */
 export class KubeClient {
   readonly #access: KubeAccess;
   readonly #basePath: string;
@@ -50,7 +55,7 @@ export class KubeClient {
       });
     });
     const { statusCode, headers, body } = answer;
-    if (statusCode === 200) return body;
+    if (statusCode === 200 || statusCode === CREATED) return body;
     const text = await startOf(body);
     throw refusal(statusCode, `${server}${request.path}`, text, headers['retry-after']);
   }
@@ -60,12 +65,17 @@ export class KubeClient {
     await this.#pool?.destroy();
   }
 
-  async #send({ path, accept, silenceMs }: KubeRequest, signal: AbortSignal) {
+  async #send(request: KubeRequest, signal: AbortSignal) {
+    const { method = 'GET', path, accept, silenceMs, body } = request;
     const { headers, tls } = await this.#access.credentials();
     return this.#poolFor(tls).request({
-      method: 'GET',
+      method,
       path: this.#basePath + path,
-      headers: { ...headers, accept, 'user-agent': 'netobserv' },
+      headers: {
+        ...{ ...headers, accept, 'user-agent': 'netobserv' },
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body }),
       headersTimeout: HEADERS_TIMEOUT_MS,
       bodyTimeout: silenceMs,
       signal,

@@ -31,6 +31,16 @@ export const KUBE_ERRORS = defineErrors('ERR_KUBE', {
     meaning: 'A ConfigMap lacks the key that is read from it.',
     remedy: 'Correct dynamicParameters.fileName, or add the key to the ConfigMap.',
   },
+  processor: {
+    kind: 'unavailable',
+    meaning: 'A processor does not take the state of the cluster that informers send.',
+    remedy: 'Read the reason in the message; the program tries again, with a snapshot.',
+  },
+  update: {
+    kind: 'data',
+    meaning: 'Informers sent a message that cannot be applied.',
+    remedy: 'Check that both programs speak the protocol k8scache; they begin anew by themselves.',
+  },
   objectTooLarge: {
     kind: 'limit',
     meaning: 'An object of Kubernetes is larger than the program reads. It is left out.',

@@ -14,8 +14,8 @@ export interface KubeResource {
   readonly name: string;
   /** `/api/v1/pods`. */
   readonly path: string;
-  /** A selector for labels; default: all objects. */
-  readonly selector?: string;
+  /** Only objects with these labels: `app=web`. */
+  readonly labelSelector?: string;
   /** Only the metadata of objects is read: `PartialObjectMetadata`. */
   readonly metadataOnly?: boolean;
   /**
@@ -311,8 +311,8 @@ export class Reflector<T> {
 
   /** `kind`: what follows `PartialObjectMetadata` in the type of the answer. */
   #open(query: URLSearchParams, kind: 'List' | '', signal: AbortSignal) {
-    const { path, metadataOnly, selector } = this.#resource;
-    if (selector !== undefined) query.set('labelSelector', selector);
+    const { path, metadataOnly, labelSelector } = this.#resource;
+    if (labelSelector !== undefined) query.set('labelSelector', labelSelector);
     const partial = `application/json;as=PartialObjectMetadata${kind};g=meta.k8s.io;v=v1`;
     return this.#deps.client.open(
       {

@@ -17,7 +17,11 @@ export interface DefaultPipelineOptions {
   /** Labels of the user's own networks; they win over the default ones of equal length. */
   readonly subnetLabels?: readonly SubnetLabel[];
   /** Where routers send NetFlow and IPFIX to, by UDP; absent or port 0: nowhere. */
-  readonly routers?: ListenAddress;
+  readonly netflow?: ListenAddress;
+  /** The same for the sFlow of switches. */
+  readonly sflow?: ListenAddress;
+  /** File with the names of both. */
+  readonly exporters?: string;
 }
 
 /** Special-purpose networks (RFC 6890 and its updates). */
@@ -44,16 +48,16 @@ const LATENCY_BUCKETS = [0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.25, 
  * of view, then the store and Prometheus side by side.
  */
 export function defaultPipeline(options: DefaultPipelineOptions): PipelineConfig {
-  const { store, routers } = options;
-  const hearsRouters = routers !== undefined && routers.port !== 0;
+  const { store } = options;
+  const inlets = inletsOf(options);
   const pipeline = [
     { name: 'network', follows: PRESET_INGESTER },
-    ...(hearsRouters ? [{ name: 'network', follows: 'routers' }] : []),
+    ...inlets.map(({ name }) => ({ name: 'network', follows: name })),
     ...(store === undefined ? [] : [{ name: 'store', follows: 'network' }]),
     { name: 'prometheus', follows: 'network' },
   ];
   const parameters: StageParameters[] = [
-    ...(hearsRouters ? [fromRouters(routers)] : []),
+    ...inlets,
     network(options.subnetLabels ?? []),
     ...(store === undefined
       ? []
@@ -66,10 +70,28 @@ export function defaultPipeline(options: DefaultPipelineOptions): PipelineConfig
   return { pipeline, parameters };
 }
 
-/** Bytes and packets are those before sampling, as the agent's are. */
-function fromRouters({ host, port }: ListenAddress): StageParameters {
-  const ipfix = { hostName: host, port, samplingCorrection: true };
-  return { name: 'routers', ingest: { type: 'ipfix', ipfix } };
+/**
+ * Sources of flows besides the agent. Bytes and packets are those before sampling, as the agent's
+ * are.
+ */
+function inletsOf({
+  netflow,
+  sflow,
+  exporters = '',
+}: DefaultPipelineOptions): readonly StageParameters[] {
+  const at = ({ host, port }: ListenAddress) => {
+    return { hostName: host, port, samplingCorrection: true, exportersFile: exporters };
+  };
+  // The field of agents, which charts, filters and the table use: tcpControlBits.
+  const mapping = [{ field: 6, destination: 'Flags' }];
+  const isUsed = (address: ListenAddress | undefined): address is ListenAddress =>
+    address !== undefined && address.port !== 0;
+  return [
+    ...(isUsed(netflow)
+      ? [{ name: 'routers', ingest: { type: 'ipfix', ipfix: { ...at(netflow), mapping } } }]
+      : []),
+    ...(isUsed(sflow) ? [{ name: 'switches', ingest: { type: 'sflow', sflow: at(sflow) } }] : []),
+  ];
 }
 
 function network(own: readonly SubnetLabel[]): StageParameters {

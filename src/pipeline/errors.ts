@@ -87,6 +87,11 @@ export const PIPELINE_ERRORS = defineErrors('ERR_PIPELINE', {
       'An ingest stage has no room for more calls, since its flows are not written fast enough.',
     remedy: 'Check the sinks of the pipeline; senders try again.',
   },
+  exporters: {
+    kind: 'usage',
+    meaning: 'A file of exporters cannot be used.',
+    remedy: 'Correct it at the places in the message; pipeline.gen.md has its form.',
+  },
   geo: {
     kind: 'usage',
     meaning: 'A database of places or autonomous systems cannot be used.',

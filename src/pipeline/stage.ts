@@ -106,6 +106,8 @@ export interface Source {
    * `any`; the others go to the column `EXTRAS` if a stage reads everything.
    */
   readonly isOpen?: boolean;
+  /** Run on its batches, before the stages after it, as if they were a stage of their own. */
+  readonly transforms?: readonly Transform[];
   /** Its messages may be small: they wait this long for others, milliseconds. */
   readonly coalesceMs?: number;
   /**

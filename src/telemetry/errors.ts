@@ -20,6 +20,13 @@ export const TELEMETRY_ERRORS = {
         'belong together.',
       remedy: 'Correct the paths or the files.',
     },
+    token: {
+      kind: 'usage',
+      meaning: 'The file with the token for readers of metrics cannot be read, or has none.',
+      remedy:
+        'Write one line of 16 to 4096 printable ASCII characters into it, such as the output of ' +
+        '`openssl rand -hex 32`.',
+    },
   }),
   ...defineErrors('ERR', {
     output: {

@@ -27,11 +27,15 @@ export interface HttpServerConfig {
   /** 0: any free port, see `port()`. */
   readonly port: number;
   readonly tls?: TlsFilePaths;
+  /** File with the token that a client must have to see restricted content. */
+  readonly tokenPath?: string;
 }
 
 export interface HttpServerDeps extends RenewalDeps {
   /** Whether the client may see restricted content; default: every client may. */
   readonly allows?: (request: IncomingMessage) => boolean;
+  /** The option that names the token's file, for those who lack it. */
+  readonly tokenOption?: string;
 }
 
 export interface HttpServer extends Component {
@@ -95,10 +99,13 @@ export function send(
 }
 
 /** True when the request was refused, and answered, because the client may not see the content. */
-export function isRefused(response: ServerResponse, { allows }: HttpServerDeps): boolean {
+export function isRefused(
+  response: ServerResponse,
+  { allows, tokenOption = '--token-file' }: HttpServerDeps,
+): boolean {
   if (allows === undefined || allows(response.req)) return false;
   response.setHeader('WWW-Authenticate', 'Bearer realm="netobserv"');
-  const text = 'this needs the token of --token-file: "Authorization: Bearer <token>"\n';
+  const text = `this needs the token of ${tokenOption}: "Authorization: Bearer <token>"\n`;
   send(response, 401, 'text/plain', text);
   return true;
 }

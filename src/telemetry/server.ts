@@ -9,6 +9,8 @@ import {
   serveHttp,
 } from './http.ts';
 import type { Metrics } from './metrics.ts';
+import { renewalReport } from './renewals.ts';
+import { tokenGuard } from './token.ts';
 
 export interface TelemetryServerDeps extends HttpServerDeps {
   /** The metrics that are served. */
@@ -18,13 +20,41 @@ export interface TelemetryServerDeps extends HttpServerDeps {
 
 /**
  * Serves `/metrics`, `/livez` and `/readyz` (with `?full=1`: each check by name), also under the
- * names of flowlogs-pipeline, `/live` and `/ready`.
+ * names of flowlogs-pipeline, `/live` and `/ready`. Probes need no token.
  */
 export function createTelemetryServer(
   config: HttpServerConfig,
   deps: TelemetryServerDeps,
 ): HttpServer {
-  return serveHttp('metrics', config, deps, (url, response) => answer(url, response, deps));
+  const guarded = guardedBy(config, deps);
+  return serveHttp('metrics', config, deps, (url, response) => answer(url, response, guarded));
+}
+
+/** With a file of its own, a server takes that token alone. */
+function guardedBy(
+  { tokenPath }: HttpServerConfig,
+  deps: TelemetryServerDeps,
+): TelemetryServerDeps {
+  if (tokenPath === undefined) return deps;
+  const refused = deps.counts && createRefusalMetrics(deps.counts);
+  const hasToken = tokenGuard(tokenPath, renewalReport('metrics_token', deps));
+  return {
+    ...deps,
+    tokenOption: 'tokenPath',
+    allows(request) {
+      const isAllowed = hasToken(request);
+      if (!isAllowed) refused?.inc({ server: 'metrics' });
+      return isAllowed;
+    },
+  };
+}
+
+export function createRefusalMetrics(metrics: Metrics) {
+  return metrics.counter<'server'>(
+    'http_refused_requests_total',
+    'Requests without the token that they need',
+    ['server'],
+  );
 }
 
 async function answer(

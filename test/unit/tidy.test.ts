@@ -68,7 +68,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   codec: ABOVE_FLOW,
   query: ABOVE_FLOW,
   net: CLIENTS,
-  kube: CLIENTS,
+  kube: [...CLIENTS, 'net'],
   deliver: [...CLIENTS, 'net'],
   store: BELOW_STORE,
   agent: PARTS,

@@ -2,6 +2,7 @@ import type { BatchLayout, Column, FlowBatch } from '../../flow/batch.ts';
 import { hasBit } from '../../flow/bits.ts';
 import { ColumnFiller } from './columns-read.ts';
 import { DATAGRAM_COLUMNS } from './elements-read.ts';
+import { type ExporterSampling, rateOf } from './flow-limit.ts';
 import type { TimeBase } from './numbers-read.ts';
 import type { Pass, Plan } from './plan.ts';
 import { type Records, RUN_RECORDS } from './records.ts';
@@ -16,6 +17,8 @@ export interface DatagramFacts {
   domainId: number;
   /** The exporter's address. */
   exporter: string;
+  /** What the configuration says about its flows. */
+  sampling: ExporterSampling | undefined;
   /** Wall clock at the arrival, epoch milliseconds. */
   receivedMs: number;
   /** By the header, epoch milliseconds. */
@@ -76,7 +79,7 @@ export class FlowFiller {
       const column = batch.columnAt(step.column);
       this.#columns.fill(records, step, column, row, batch.tables, this.#time);
     }
-    this.#addRates(records, pass, domain, batch, row);
+    this.#addRates(records, pass, domain, facts.sampling, batch, row);
     this.#addFacts(records.count, facts, batch, row);
     batch.length += records.count;
   }
@@ -94,12 +97,22 @@ export class FlowFiller {
     }
   }
 
-  #addRates(records: Records, pass: Pass, domain: Domain, batch: FlowBatch, row: number): void {
+  #addRates(
+    records: Records,
+    pass: Pass,
+    domain: Domain,
+    sampling: ExporterSampling | undefined,
+    batch: FlowBatch,
+    row: number,
+  ): void {
     const into = this.#at.SamplingRate!;
     if (into === -1 && !this.#corrects) return;
     const rates = this.#rates;
     gatherRates(records, pass, domain.sampling, rates);
     const { count } = records;
+    if (sampling !== undefined) {
+      for (let i = 0; i < count; i++) rates[i] = rateOf(rates[i]!, sampling);
+    }
     if (into !== -1) {
       for (let i = 0; i < count; i++) if (rates[i] === 0) rates[i] = Number.NaN;
       this.#put(batch, into, false, rates, count, row);

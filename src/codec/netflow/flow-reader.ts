@@ -3,6 +3,8 @@ import type { BatchLayout, FlowBatch } from '../../flow/batch.ts';
 import { type ReadElement, ReadTable } from './elements-read.ts';
 import { NETFLOW_ERRORS } from './errors.ts';
 import { type DatagramFacts, FlowFiller } from './flow-filler.ts';
+import type { SamplingOf } from './flow-limit.ts';
+import { InterfaceNames, type TakeInterface } from './interface-names.ts';
 import { IPFIX_VERSION, MESSAGE_HEADER_BYTES } from './ipfix-message.ts';
 import { type Plan, planOf } from './plan.ts';
 import { Records, RUN_RECORDS } from './records.ts';
@@ -38,6 +40,8 @@ export interface DatagramOutcome {
   flows: number;
   /** Records that no batch had room for. */
   lost: number;
+  /** Records that the limit of the exporter has left out. */
+  limited: number;
   /** Data sets whose template is not known. */
   unknownSets: number;
   /** Flows (NetFlow 5, IPFIX) or datagrams (NetFlow 9) that did not arrive before this one. */
@@ -45,6 +49,14 @@ export interface DatagramOutcome {
   missingUnit: 'flows' | 'datagrams';
   /** The first error in the datagram; flows before it are kept. */
   problem: ErrorRow | undefined;
+}
+
+export interface FlowReaderOptions {
+  /** Bytes and packets are multiplied by the sampling rate. */
+  readonly corrects?: boolean;
+  /** Absent: names of interfaces are passed over. */
+  readonly takeInterface?: TakeInterface;
+  readonly samplingOf?: SamplingOf;
 }
 
 /**
@@ -56,16 +68,18 @@ export interface DatagramOutcome {
  */
 export class FlowReader {
   readonly outcome: DatagramOutcome = {
-    ...{ flows: 0, lost: 0, unknownSets: 0, missing: 0, missingUnit: 'flows' },
+    ...{ flows: 0, lost: 0, limited: 0, unknownSets: 0, missing: 0, missingUnit: 'flows' },
     problem: undefined,
   };
   readonly #domains = new Domains();
   readonly #records = new Records();
   readonly #filler: FlowFiller;
   readonly #templates: TemplateSets;
+  readonly #names: InterfaceNames | undefined;
+  readonly #samplingOf: SamplingOf | undefined;
   readonly #v5: Plan;
   readonly #facts: DatagramFacts = {
-    ...{ type: '', sequence: 0, domainId: 0, exporter: '' },
+    ...{ type: '', sequence: 0, domainId: 0, exporter: '', sampling: undefined },
     ...{ receivedMs: 0, exportMs: 0, uptimeMs: Number.NaN },
   };
   /** Data records of the datagram; NaN: unknown. */
@@ -74,8 +88,10 @@ export class FlowReader {
   constructor(
     layout: BatchLayout,
     own: readonly ReadElement[] = [],
-    { corrects = false }: { readonly corrects?: boolean } = {},
+    { corrects = false, takeInterface, samplingOf }: FlowReaderOptions = {},
   ) {
+    this.#names = takeInterface && new InterfaceNames(takeInterface);
+    this.#samplingOf = samplingOf;
     const table = new ReadTable(own);
     this.#filler = new FlowFiller(layout, corrects);
     this.#templates = new TemplateSets(this.#domains, layout, table);
@@ -109,11 +125,14 @@ export class FlowReader {
     const { outcome } = this;
     outcome.flows = 0;
     outcome.lost = 0;
+    outcome.limited = 0;
     outcome.unknownSets = 0;
     outcome.missing = 0;
     this.#records.open(bytes);
     this.#recordCount = 0;
     this.#facts.exporter = source.address;
+    this.#facts.sampling = this.#samplingOf?.(source.address, nowMs);
+    this.#facts.sampling?.limit?.begin(nowMs);
     this.#facts.receivedMs = receivedMs;
     outcome.problem = this.#datagram(bytes.length, source, nowMs, room);
     return outcome;
@@ -263,6 +282,7 @@ export class FlowReader {
       if (batch === undefined) outcome.lost += count;
       else if (count > 0) {
         const before = batch.length;
+        this.#thin(plan);
         this.#filler.add(records, plan, domain, this.#facts, batch);
         outcome.flows += batch.length - before;
       }
@@ -271,12 +291,26 @@ export class FlowReader {
     return undefined;
   }
 
+  /** Leaves out what is above the limit of the exporter. */
+  #thin(plan: Plan): void {
+    const limit = this.#facts.sampling?.limit;
+    if (limit === undefined) return;
+    const records = this.#records;
+    const { count } = records;
+    if (limit.thinning > 1) records.thin(limit, plan.lengths.length);
+    limit.note(count, records.count);
+    this.outcome.limited += count - records.count;
+  }
+
   #options(plan: OptionsPlan, domain: Domain, start: number, end: number): ErrorRow | undefined {
     const records = this.#records;
     let problem: ErrorRow | undefined;
     for (let at = start; end - at >= plan.layout.recordBytes; ) {
       at = records.find(plan.layout, at, end, RUN_RECORDS);
       this.#recordCount += records.count;
+      if (plan.interfaces !== undefined) {
+        this.#names?.read(records, plan.interfaces, this.#facts.exporter);
+      }
       for (let i = 0; i < records.count; i++) {
         const rate = rateIn(records, plan.rates, i);
         const { sampler, systemInit } = plan;

@@ -1,3 +1,4 @@
+import type { FlowLimit } from './flow-limit.ts';
 import { VARIABLE_LENGTH } from './ipfix-elements.ts';
 import type { Place, Plan } from './plan.ts';
 
@@ -92,6 +93,15 @@ export class Records {
     let kept = 0;
     for (let i = 0; i < this.count; i++) {
       if (this.#isCounted(counters, i)) this.#move(i, kept++, fields);
+    }
+    this.count = kept;
+  }
+
+  /** Keeps those that pass. */
+  thin(limit: FlowLimit, fields: number): void {
+    let kept = 0;
+    for (let i = 0; i < this.count; i++) {
+      if (limit.passes()) this.#move(i, kept++, fields);
     }
     this.count = kept;
   }

@@ -2,6 +2,7 @@ import type { ErrorRow } from '../../base/errors.ts';
 import type { BatchLayout } from '../../flow/batch.ts';
 import { type ReadTable, SAMPLER_IDS, SYSTEM_INIT_ID } from './elements-read.ts';
 import { NETFLOW_ERRORS } from './errors.ts';
+import { interfacePlaces } from './interface-names.ts';
 import { type Place, planOf, ratePlaces, type TemplateField } from './plan.ts';
 import { TEMPLATE_FIELDS_MAX } from './records.ts';
 import type { Domain, Domains, OptionsPlan, Template } from './templates.ts';
@@ -99,18 +100,20 @@ export class TemplateSets {
 
   #optionsPlan(fields: readonly TemplateField[]): OptionsPlan {
     const layout = planOf(fields, this.#layout, this.#table);
-    const placed: (Place & { readonly id: number })[] = [];
+    const all: (Place & TemplateField)[] = [];
     let octets = 0;
     for (const [index, { enterprise, id, length }] of fields.entries()) {
       const at = layout.isVariable ? index : octets;
       octets += length;
-      if (enterprise === 0) placed.push({ at, length, id });
+      all.push({ enterprise, at, length, id });
     }
+    const placed = all.filter(({ enterprise }) => enterprise === 0);
     return {
       layout,
       rates: ratePlaces(placed),
       sampler: placed.find(({ id }) => SAMPLER_IDS.has(id)),
       systemInit: placed.find(({ id }) => id === SYSTEM_INIT_ID),
+      interfaces: interfacePlaces(all, SCOPE_ENTERPRISE),
     };
   }
 

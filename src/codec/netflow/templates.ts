@@ -1,3 +1,4 @@
+import type { InterfacePlaces } from './interface-names.ts';
 import type { Place, Plan, RatePlaces } from './plan.ts';
 import { SamplingRates } from './sampling.ts';
 
@@ -25,6 +26,7 @@ export interface OptionsPlan {
   readonly rates: RatePlaces;
   readonly sampler: Place | undefined;
   readonly systemInit: Place | undefined;
+  readonly interfaces: InterfacePlaces | undefined;
 }
 
 export interface Template {

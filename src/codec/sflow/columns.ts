@@ -34,7 +34,7 @@ export const MPLS_NUMBERS = [
 /** Numbers in the headers of a packet. */
 export const PACKET_NUMBERS = [
   ...MPLS_NUMBERS,
-  ...(['Etype', 'VlanId', 'Proto', 'SrcPort', 'DstPort', 'TcpFlags', 'IcmpType'] as const),
+  ...(['Etype', 'VlanId', 'Proto', 'SrcPort', 'DstPort', 'TcpFlags', 'IcmpType', 'Flags'] as const),
   ...(['IcmpCode', 'IpTos', 'Dscp', 'IpTtl', 'Ipv6FlowLabel', 'FragmentId'] as const),
   ...(['FragmentOffset', 'TunnelId'] as const),
 ] as const;

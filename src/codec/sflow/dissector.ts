@@ -1,7 +1,7 @@
 import { EtherType, hasPorts, Protocol } from '../../flow/enums.ts';
 import { word16, word32 } from './bytes.ts';
 import { PACKET } from './columns.ts';
-import { Packet, TCP_FLAG_BITS } from './packet.ts';
+import { Packet } from './packet.ts';
 import { ETHERNET, TunnelHeader, type TunnelType } from './tunnel-header.ts';
 
 const { IPv4: IPV4, IPv6: IPV6 } = EtherType;
@@ -225,7 +225,7 @@ export class Dissector {
       numbers[PACKET.DstPort] = word16(bytes, at + 2);
     }
     if (protocol === Protocol.TCP && room >= TCP_FLAGS_BYTES) {
-      numbers[PACKET.TcpFlags] = word16(bytes, at + 12) & TCP_FLAG_BITS;
+      packet.setTcpFlags(word16(bytes, at + 12));
     }
     if ((protocol === Protocol.ICMP || protocol === Protocol['IPv6-ICMP']) && room >= 2) {
       numbers[PACKET.IcmpType] = bytes[at]!;

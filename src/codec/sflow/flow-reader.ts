@@ -1,8 +1,10 @@
 import type { ErrorRow } from '../../base/errors.ts';
 import type { BatchLayout, FlowBatch } from '../../flow/batch.ts';
+import { type ExporterSampling, rateOf, type SamplingOf } from '../netflow/flow-limit.ts';
 import type { DatagramOutcome, DatagramSource } from '../netflow/flow-reader.ts';
 import { type Agent, Agents } from './agents.ts';
 import { addressBytes, loadAddress, padded, word32 } from './bytes.ts';
+import { SAMPLE } from './columns.ts';
 import { InterfaceCounters } from './counters.ts';
 import { SFLOW_ERRORS } from './errors.ts';
 import { DatagramFacts, FlowFiller } from './flow-filler.ts';
@@ -33,6 +35,7 @@ export interface SflowReaderOptions {
   readonly corrects?: boolean;
   /** Absent: counters are passed over. */
   readonly takeCounters?: TakeCounters;
+  readonly samplingOf?: SamplingOf;
 }
 
 /** The result of reading a datagram. The next one overwrites it. */
@@ -51,7 +54,7 @@ export interface SflowOutcome extends DatagramOutcome {
  */
 export class SflowReader {
   readonly outcome: SflowOutcome = {
-    ...{ flows: 0, lost: 0, unknownSets: 0, missing: 0, missingUnit: 'datagrams' },
+    ...{ flows: 0, lost: 0, limited: 0, unknownSets: 0, missing: 0, missingUnit: 'datagrams' },
     ...{ problem: undefined, lostSamples: 0 },
     skips: { counters: 0, samples: 0, records: 0, headers: 0 },
   };
@@ -62,10 +65,17 @@ export class SflowReader {
 
   readonly #counters = new InterfaceCounters();
   readonly #takeCounters: TakeCounters | undefined;
+  readonly #samplingOf: SamplingOf | undefined;
+  /** That of the agent whose datagram is read. */
+  #sampling: ExporterSampling | undefined;
 
-  constructor(layout: BatchLayout, { corrects = false, takeCounters }: SflowReaderOptions = {}) {
+  constructor(
+    layout: BatchLayout,
+    { corrects = false, takeCounters, samplingOf }: SflowReaderOptions = {},
+  ) {
     this.#filler = new FlowFiller(layout, corrects);
     this.#takeCounters = takeCounters;
+    this.#samplingOf = samplingOf;
   }
 
   /** Sub-agents that are known, and data sources of them. */
@@ -94,6 +104,7 @@ export class SflowReader {
     const { outcome } = this;
     outcome.flows = 0;
     outcome.lost = 0;
+    outcome.limited = 0;
     outcome.missing = 0;
     outcome.lostSamples = 0;
     outcome.skips.counters = 0;
@@ -126,6 +137,8 @@ export class SflowReader {
     facts.peer = source.address;
     facts.words.fill(0);
     loadAddress(facts.words, 0, bytes, FIRST_BYTES, length);
+    this.#sampling = this.#samplingOf?.(facts.agentText(), nowMs);
+    this.#sampling?.limit?.begin(nowMs);
     const agent = this.#agents.of(`${source.address}/${facts.words.join()}/${subAgent}`, nowMs);
     const missing =
       agent === undefined ? 0 : this.#agents.missing(agent, sequence, word32(bytes, rest + 8));
@@ -173,7 +186,7 @@ export class SflowReader {
     const { outcome } = this;
     const batch = room();
     if (batch === undefined) outcome.lost++;
-    else {
+    else if (this.#passes()) {
       this.#filler.add(sample, this.#facts, batch);
       outcome.flows++;
     }
@@ -184,6 +197,21 @@ export class SflowReader {
     outcome.lostSamples += lost;
     return undefined;
   }
+
+  /** Whether the sample is within the limit of its agent; sets its rate. */
+  #passes(): boolean {
+    const sampling = this.#sampling;
+    if (sampling === undefined) return true;
+    const { limit } = sampling;
+    const passes = limit === undefined || limit.passes();
+    limit?.note(1, passes ? 1 : 0);
+    const { numbers } = this.#sample;
+    const rate = rateOf(numbers[SAMPLE.SamplingRate]!, sampling);
+    if (rate > 0) numbers[SAMPLE.SamplingRate] = rate;
+    if (!passes) this.outcome.limited++;
+    return passes;
+  }
+
   #readCounters(
     bytes: Uint8Array,
     at: number,

@@ -6,7 +6,7 @@ export const SRC_WORDS = 0;
 export const DST_WORDS = 4;
 
 /** The flags of TCP's header; further bits of `TcpFlags` stand for two flags in one packet. */
-export const TCP_FLAG_BITS = 0xff;
+const TCP_FLAG_BITS = 0xff;
 
 /** Bits of the type of service below the code point. */
 const ECN_BITS = 2;
@@ -57,6 +57,12 @@ export class Packet {
   setTos(tos: number): void {
     this.numbers[PACKET.IpTos] = tos;
     this.numbers[PACKET.Dscp] = tos >> ECN_BITS;
+  }
+
+  /** Under the name of routers, and under that of agents. */
+  setTcpFlags(word: number): void {
+    this.numbers[PACKET.TcpFlags] = word & TCP_FLAG_BITS;
+    this.numbers[PACKET.Flags] = word & TCP_FLAG_BITS;
   }
 
   /**

@@ -4,7 +4,7 @@ import { padded, word32 } from './bytes.ts';
 import { PACKET, SAMPLE, SAMPLE_NUMBERS, slotsOf } from './columns.ts';
 import { Dissector } from './dissector.ts';
 import { SFLOW_ERRORS } from './errors.ts';
-import { type Packet, TCP_FLAG_BITS } from './packet.ts';
+import type { Packet } from './packet.ts';
 import { Route } from './route.ts';
 import { ETHERNET } from './tunnel-header.ts';
 
@@ -221,7 +221,7 @@ export class Sample {
       numbers[PACKET.DstPort] = word32(bytes, rest + 4);
     }
     if (protocol === Protocol.TCP) {
-      numbers[PACKET.TcpFlags] = word32(bytes, rest + 8) & TCP_FLAG_BITS;
+      packet.setTcpFlags(word32(bytes, rest + 8));
     }
     packet.setTos(word32(bytes, rest + 12) & 0xff);
   }

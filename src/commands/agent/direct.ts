@@ -7,7 +7,9 @@ import { explain, NetobservError } from '../../base/errors.ts';
 import { type ConfigDocument, parseDocument, withPlaces } from '../../config/document.ts';
 import { agentColumns } from '../../flow/agent-columns.ts';
 import { checkFile } from '../../pipeline/config.ts';
+import { configError, PIPELINE_ERRORS } from '../../pipeline/errors.ts';
 import { compilePipeline, type Pipeline, type PipelineDeps } from '../../pipeline/pipeline.ts';
+import { serverConfig } from '../../pipeline/server-config.ts';
 import { STAGE_TYPES } from '../../pipeline/stages.ts';
 import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
 import { createTelemetryServer, type TelemetryServerDeps } from '../../telemetry/server.ts';
@@ -44,23 +46,20 @@ export function directPipeline(config: AgentConfig, deps: DirectDeps): Direct {
     compilePipeline(flp, { ...deps.pipeline, metrics, source, countries }),
   );
   if (pipeline.clusterState !== undefined) health.addReady('kubernetes', pipeline.clusterState);
-  const { disableGlobalServer, address, port, tls } = pipeline.metricsSettings;
+  const { disableGlobalServer, address, port, tokenPath } = pipeline.metricsSettings;
   // With the same address, the agent's own server also serves the pipeline's metrics.
   const isServed =
     config.metricsEnable &&
     config.metricsServerPort === port &&
     config.metricsServerAddress === address;
+  if (isServed && tokenPath !== '' && !disableGlobalServer) {
+    const problem =
+      'the agent’s own server at the same address needs no token: choose another port';
+    throw configError(PIPELINE_ERRORS.option, 'metricsSettings.tokenPath', problem);
+  }
   if (disableGlobalServer || isServed) return { pipeline, components: [pipeline] };
-  const files = tls === undefined || tls.certPath === '' ? {} : { tls };
-  const server = createTelemetryServer(
-    { address, port, ...files },
-    {
-      log,
-      metrics,
-      health,
-      counts: deps.metrics,
-    },
-  );
+  const served = { log, metrics, health, counts: deps.metrics };
+  const server = createTelemetryServer(serverConfig(pipeline.metricsSettings), served);
   return { pipeline, components: [server, pipeline] };
 }
 

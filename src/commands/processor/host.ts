@@ -1,14 +1,16 @@
 import type { Writable } from 'node:stream';
 import type { Native } from '../../agent/loader/native.ts';
-import type { Clock } from '../../base/clock.ts';
+import { type Clock, systemRandom } from '../../base/clock.ts';
 import type { Component } from '../../base/component.ts';
 import { type ConfigDocument, placed, withPlaces } from '../../config/document.ts';
 import { TableSpace } from '../../flow/intern.ts';
+import { Cluster, type ClusterDeps } from '../../kube/cluster.ts';
 import { checkFile } from '../../pipeline/config.ts';
 import { configError, PIPELINE_ERRORS } from '../../pipeline/errors.ts';
 import type { PipelineConfig } from '../../pipeline/options/graph.ts';
 import { PRESET_INGESTER } from '../../pipeline/options/ingest/preset.ts';
 import { compilePipeline, type Pipeline } from '../../pipeline/pipeline.ts';
+import { serverConfig } from '../../pipeline/server-config.ts';
 import { STAGE_TYPES } from '../../pipeline/stages.ts';
 import { Health } from '../../telemetry/health.ts';
 import type { Log } from '../../telemetry/log.ts';
@@ -19,6 +21,7 @@ import { countries } from '../assets.ts';
 import { readHostFile } from '../capabilities.ts';
 import { exposeCollection, keepMemorySmall } from '../daemon/memory.ts';
 import { profileServer } from '../daemon/telemetry.ts';
+import { cacheFeed, type MakeFeed } from './cache.ts';
 import { type Configuration, Reloads } from './configuration.ts';
 import { FILE_KEYS, PART_FLAGS, type ProcessorConfig } from './options.ts';
 
@@ -44,16 +47,17 @@ export async function createProcessor(
   deps: ProcessorDeps & { readonly native: Native; readonly configuration: Configuration },
 ): Promise<ProcessorHost> {
   const { log, clock, native, configuration } = deps;
-  const { pipeline, metrics } = compileFile(configuration.document, deps);
-  const { suppressDefaultMetrics, disableGlobalServer, address, port, tls } =
-    pipeline.metricsSettings;
+  const feed = config.k8scachePort === 0 ? undefined : await cacheFeed(config);
+  const { pipeline, metrics } = compileFile(configuration.document, deps, feed);
+  const { suppressDefaultMetrics, disableGlobalServer } = pipeline.metricsSettings;
   const own = createMetrics('', metrics.registry);
   if (!suppressDefaultMetrics) registerProcessMetrics(own, deps.stderr);
   const health = new Health();
   const shared = { log, metrics, health, counts: own };
-  const files = tls === undefined || tls.certPath === '' ? {} : { tls };
   const servers = [
-    ...(disableGlobalServer ? [] : [createTelemetryServer({ address, port, ...files }, shared)]),
+    ...(disableGlobalServer
+      ? []
+      : [createTelemetryServer(serverConfig(pipeline.metricsSettings), shared)]),
     ...(config.healthAddr === ''
       ? []
       : [
@@ -71,7 +75,10 @@ export async function createProcessor(
       watched(pipeline, health),
       new Reloads(configuration, {
         ...{ log, clock, counts: own },
-        reload: (file) => reload(pipeline, file, log),
+        async reload(file) {
+          await reload(pipeline, file, log);
+          watchCluster(pipeline, health);
+        },
       }),
       trimming,
     ],
@@ -90,14 +97,24 @@ async function reload(pipeline: Pipeline, file: ConfigDocument, log: Log): Promi
 }
 
 /** The pipeline of a file; throws every mistake, each with its place. */
-export function compileFile(file: ConfigDocument, { log, clock, stdout, env }: ProcessorDeps) {
+export function compileFile(
+  file: ConfigDocument,
+  { log, clock, stdout, env }: ProcessorDeps,
+  feed?: MakeFeed,
+) {
   const config = configOf(file, log);
   const metrics = createMetrics(config.metricsSettings?.prefix ?? '');
   const pipeline = withPlaces(file, () => {
     const compiled = compilePipeline(config, {
       ...{ log, clock, stdout, env, metrics, countries },
       tables: new TableSpace(),
+      ...(feed === undefined
+        ? {}
+        : { cluster: () => clusterOf({ log, clock, metrics, env }, feed) }),
     });
+    if (feed !== undefined && compiled.clusterState === undefined) {
+      log.warn('no stage names objects of Kubernetes: --k8scache-port has no effect');
+    }
     if (!compiled.isFed) return compiled;
     const problem = `"${PRESET_INGESTER}" is an agent's: begin with an ingest stage`;
     throw configError(PIPELINE_ERRORS.noInput, 'pipeline', problem);
@@ -108,19 +125,29 @@ export function compileFile(file: ConfigDocument, { log, clock, stdout, env }: P
 function configOf(file: ConfigDocument, log: Log): PipelineConfig {
   const { config, programKeys } = checkFile(file, STAGE_TYPES);
   for (const key of programKeys) {
-    if (FILE_KEYS[key] === undefined && !isPart(key))
-      log.warn({ key }, 'this key of the file has no effect');
+    const isRead = Object.keys(FILE_KEYS).some((one) => one === key || one.startsWith(`${key}.`));
+    if (!isRead && !isPart(key)) log.warn({ key }, 'this key of the file has no effect');
   }
   return config;
+}
+
+function clusterOf(deps: Omit<ClusterDeps, 'random' | 'feed'>, feed: MakeFeed): Cluster {
+  const whole = { ...deps, random: systemRandom };
+  return new Cluster({ ...whole, feed: feed(whole) });
 }
 
 function isPart(key: string): boolean {
   return (PART_FLAGS as readonly string[]).includes(key);
 }
 
+/** From when a stage needs the cluster on: it may be added by a reload. */
+function watchCluster({ clusterState }: Pipeline, health: Health): void {
+  if (clusterState !== undefined) health.addReady('kubernetes', clusterState);
+}
+
 /** Ready while the pipeline runs and its sources can read. */
 function watched(pipeline: Pipeline, health: Health): Component {
-  if (pipeline.clusterState !== undefined) health.addReady('kubernetes', pipeline.clusterState);
+  watchCluster(pipeline, health);
   let state = 'the pipeline has not started';
   health.addReady('pipeline', () => {
     const reason = state === '' ? pipeline.troubles().join('; ') : state;

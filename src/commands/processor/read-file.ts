@@ -48,17 +48,32 @@ function withParts(
   return composedDocument(file.name, value, inside);
 }
 
-/** The file's values of the options around the pipeline. */
+/** The file's values of the options around the pipeline; "a: {b: 1}" is "a.b" there. */
 export function programEntries(file: ConfigDocument): readonly FileEntry[] {
+  const sections = new Set(Object.keys(FILE_KEYS).flatMap((key) => key.split('.').slice(0, -1)));
   return Object.entries(file.value as object).flatMap(([key, value]) => {
-    const option = FILE_KEYS[key];
-    if (option === undefined) return [];
-    const isText = typeof value !== 'object' || value === null;
-    return {
-      key: option,
-      text: isText ? (file.written(key) ?? String(value ?? '')) : undefined,
-      problem: isText ? undefined : 'is a list or a mapping',
-      where: file.place(key).text,
-    };
+    if (!sections.has(key)) return entryOf(file, key, value);
+    if (!isMapping(value ?? {})) return wrong(file, key, 'is not a mapping');
+    return Object.entries(value ?? {}).flatMap(([inner, one]) => {
+      const path = `${key}.${inner}`;
+      return path in FILE_KEYS ? entryOf(file, path, one) : wrong(file, path, 'is unknown');
+    });
   });
+}
+
+function isMapping(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function entryOf(file: ConfigDocument, key: string, value: unknown): readonly FileEntry[] {
+  const option = FILE_KEYS[key];
+  if (option === undefined) return [];
+  const isText = typeof value !== 'object' || value === null;
+  if (!isText) return wrong(file, key, 'is a list or a mapping');
+  const text = file.written(key) ?? String(value ?? '');
+  return [{ key: option, text, problem: undefined, where: file.place(key).text }];
+}
+
+function wrong(file: ConfigDocument, key: string, problem: string): readonly FileEntry[] {
+  return [{ key: FILE_KEYS[key] ?? key, text: undefined, problem, where: file.place(key).text }];
 }

@@ -60,9 +60,17 @@ const STORE = 'duckdb';
 /** Features filled by the pipeline in addition to the agent's. */
 const PIPELINE_FEATURES: readonly Feature[] = ['subnetLabels'];
 
-function pipelineConfig({ netflow }: UpConfig, features: ReadonlySet<Feature>): PipelineConfig {
-  const prefix = FLOW_METRICS_PREFIX;
-  return defaultPipeline({ store: STORE, prefix, features, routers: netflow });
+function pipelineConfig(config: UpConfig, features: ReadonlySet<Feature>): PipelineConfig {
+  const { netflow, sflow, exporters } = config;
+  const inlets = { netflow, sflow, exporters };
+  return defaultPipeline({ store: STORE, prefix: FLOW_METRICS_PREFIX, features, ...inlets });
+}
+
+/** Gates of the fields that are filled besides the agent's. */
+function gatesOf({ netflow, sflow }: UpConfig): readonly Feature[] {
+  if (netflow.port === 0 && sflow.port === 0) return PIPELINE_FEATURES;
+  // Headers of tunnels are in the packets that sFlow samples.
+  return [...PIPELINE_FEATURES, 'netflow', ...(sflow.port === 0 ? [] : (['tunnels'] as const))];
 }
 
 /**
@@ -101,7 +109,7 @@ export async function createHost(config: UpConfig, deps: UpHostDeps): Promise<Ho
   const protection = protectionOf({ ...config, tokenPath: deps.tokenPath }, () => UNREPORTED);
   warnOfReaders(deps.tokenPath, log);
   const parts = { metrics: ours, store, health, agent, pipeline, subscribe };
-  const console = createHostConsole(config, deps, { ...parts, gates: PIPELINE_FEATURES });
+  const console = createHostConsole(config, deps, { ...parts, gates: gatesOf(config) });
   health.addReady('console', () => console.readiness());
   const trimming = keepMemorySmall({
     native,

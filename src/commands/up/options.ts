@@ -2,7 +2,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { agentOptions } from '../../agent/config.ts';
 import { type ListenAddress, parseListen } from '../../base/listen.ts';
-import { type Configured, duration, type Option, size, text } from '../../config/options.ts';
+import { type Configured, duration, type Option, path, size, text } from '../../config/options.ts';
 import { consoleOptions } from '../../console/options.ts';
 import { featureOptions } from '../features.ts';
 
@@ -23,18 +23,31 @@ const storeOptions = {
 
 const NOWHERE: ListenAddress = { host: '', port: 0 };
 
-const netflow: Option<ListenAddress> = {
-  env: 'NETOBSERV_NETFLOW',
-  type: 'string',
-  describe: 'host and port for NetFlow 5, 9 and IPFIX of routers, by UDP',
-  fallback: '',
-  parse: (value) => (value === '' ? NOWHERE : parseListen(value)),
-  wanted: 'HOST:PORT, such as 127.0.0.1:2055, or :2055 for all addresses',
+/** Where datagrams with flows are received. */
+function inletAt(env: string, port: number, describe: string): Option<ListenAddress> {
+  return {
+    ...{ env, type: 'string', describe, fallback: '' },
+    parse: (value) => (value === '' ? NOWHERE : parseListen(value)),
+    wanted: `HOST:PORT, such as 127.0.0.1:${port}, or :${port} for all addresses`,
+  };
+}
+
+const routerOptions = {
+  netflow: inletAt(
+    'NETOBSERV_NETFLOW',
+    2055,
+    'host and port for NetFlow 5, 9 and IPFIX of routers, by UDP',
+  ),
+  sflow: inletAt('NETOBSERV_SFLOW', 6343, 'host and port for sFlow of switches, by UDP'),
+  exporters: path(
+    'NETOBSERV_EXPORTERS',
+    'file with names of routers, switches and their interfaces, in YAML or JSON',
+  ),
 };
 
 export const upOptions = {
   ...consoleOptions,
-  netflow,
+  ...routerOptions,
   ...storeOptions,
   ...featureOptions,
   ...agentOptions,
@@ -49,6 +62,7 @@ export const UP_COMMON: readonly (keyof typeof upOptions)[] = [
   'data',
   'retentionMs',
   'netflow',
+  'sflow',
   'interfaces',
   'excludeInterfaces',
   'direction',

@@ -52,11 +52,12 @@ export function frontendConfig(
 }
 
 function columnOf(
-  { bareDefault, ...column }: TableColumn,
+  { bareDefault, yieldsTo, ...column }: TableColumn,
   isOn: (feature: Feature | undefined) => boolean,
 ): ColumnConfig {
   const wanted = column.default === true || (bareDefault === true && !isOn('kubernetes'));
-  return { ...column, default: wanted && isOn(column.feature) };
+  const yields = yieldsTo !== undefined && isOn(yieldsTo);
+  return { ...column, default: wanted && !yields && isOn(column.feature) };
 }
 
 function filterOf({ quoted, ...filter }: FilterSpec): FilterConfig {

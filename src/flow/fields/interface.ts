@@ -19,6 +19,7 @@ export const interfaceFields: readonly FieldSpec[] = [
       name: 'Node Direction',
       width: 10,
       bareDefault: true,
+      yieldsTo: 'netflow',
       renderer: 'direction',
       tooltip: 'Direction from the point of view of the node that reports the flow.',
     },

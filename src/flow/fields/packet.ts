@@ -183,6 +183,7 @@ export const packetFields: readonly FieldSpec[] = [
       name: 'TCP Flags',
       width: 10,
       bareDefault: true,
+      yieldsTo: 'netflow',
       renderer: 'flags',
       tooltip: 'TCP flags seen in any packet of the flow.',
     },

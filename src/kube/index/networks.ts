@@ -97,12 +97,14 @@ function addUdn(keys: NetworkKey[], networks: unknown): void {
   }
 }
 
-function addressOf(text: string): string {
+/** In the form of `formatAddress`; empty: it is none. */
+export function addressOf(text: string): string {
   const bytes = parseAddress(text);
   return bytes === undefined ? '' : formatAddress(bytes);
 }
 
-function macOf(text: string): string {
+/** In the form of flows; empty: it is none. */
+export function macOf(text: string): string {
   const bytes = parseMac(text);
   if (bytes === undefined) return '';
   const view = new DataView(bytes.buffer, bytes.byteOffset);

@@ -19,7 +19,7 @@ export const TIME_STEP_MS = 1000;
 /** Names that one object may have; what has more is cut. */
 const ADDRESSES_MAX = 64;
 const SERVICE_LABEL = 'kubernetes.io/service-name';
-const ZONE_LABEL = 'topology.kubernetes.io/zone';
+export const ZONE_LABEL = 'topology.kubernetes.io/zone';
 const OVN_SUBNETS = 'k8s.ovn.org/node-subnets';
 /** OVN gives the second address of a node's subnet to its management port. */
 const OVN_PORT_HOST = 2;

@@ -3,6 +3,7 @@ import { type ChannelOptions, Client, connectivityState, Metadata } from '@grpc/
 import type { Clock } from '../../base/clock.ts';
 import { explain, NetobservError } from '../../base/errors.ts';
 import type { Log } from '../../telemetry/log.ts';
+import { asBuffer } from './bytes.ts';
 import { credentialsOf, type TlsFiles } from './credentials.ts';
 import { GRPC_ERRORS } from './errors.ts';
 import { callError } from './status.ts';
@@ -221,8 +222,4 @@ function ready(client: Client, deadlineMs: number): Promise<void> {
       else reject(error);
     });
   });
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -2,6 +2,8 @@ import {
   logVerbosity,
   Metadata,
   Server,
+  type ServerDuplexStream,
+  type ServerOptions,
   type ServiceError,
   type sendUnaryData,
   setLogVerbosity,
@@ -15,6 +17,7 @@ import { formatListen } from '../../base/listen.ts';
 import { rpcStatus } from '../../codec/rpc-status.ts';
 import type { RenewalReport } from '../../telemetry/renewed-files.ts';
 import type { ServerTlsFiles } from '../server-tls.ts';
+import { asBuffer } from './bytes.ts';
 import { GRPC_ERRORS } from './errors.ts';
 import { serverCredentials } from './server-credentials.ts';
 
@@ -33,16 +36,37 @@ export interface GrpcServerConfig {
   readonly method: string;
   /** Largest message that is taken. */
   readonly messageBytesMax: number;
+  /** Further limits. Default: those of the library. */
+  readonly options?: ServerOptions;
 }
 
-export interface GrpcServerDeps {
+/** A call with many messages in both directions. */
+export interface Conversation {
+  /** Reading ends when the client ends the call, and rejects if it breaks. */
+  readonly messages: AsyncIterable<Buffer>;
+  /** Address of the client. */
+  readonly peer: string;
+  /** Resolves when there is room for another message, and rejects if the call is over. */
+  write(message: Uint8Array): Promise<void>;
+}
+
+/** The one method of a server. */
+export type GrpcHandler =
+  | {
+      /** Takes a message; the client gets the answer or the error. */
+      readonly take: (message: Buffer) => Promise<Uint8Array>;
+    }
+  | {
+      /** The call ends when it resolves, or fails with the error. */
+      readonly converse: (conversation: Conversation) => Promise<void>;
+    };
+
+export type GrpcServerDeps = GrpcHandler & {
   readonly clock: Clock;
   readonly renewal: RenewalReport;
-  /** Takes a message; the client gets the answer or the error. */
-  readonly take: (message: Buffer) => Promise<Uint8Array>;
-}
+};
 
-/** Serves one unary method with messages that stay encoded. */
+/** Serves one method with messages that stay encoded. */
 export class GrpcServer implements Component {
   readonly #config: GrpcServerConfig;
   readonly #deps: GrpcServerDeps;
@@ -61,12 +85,14 @@ export class GrpcServer implements Component {
   }
 
   async start(): Promise<void> {
-    const { host, port, tls, method, messageBytesMax } = this.#config;
+    const { host, port, tls, method, messageBytesMax, options } = this.#config;
+    const streams = 'converse' in this.#deps;
     const { credentials, look } = serverCredentials(tls, this.#deps.renewal);
     // Its failures come back as errors; it would also write them to standard error.
     setLogVerbosity(logVerbosity.NONE);
-    const server = new Server({ 'grpc.max_receive_message_length': messageBytesMax });
-    server.addService({ call: unary(method) }, { call: this.#handler() });
+    const limits = { 'grpc.max_receive_message_length': messageBytesMax };
+    const server = new Server({ ...options, ...limits });
+    server.addService({ call: definition(method, streams) }, { call: handlerOf(this.#deps) });
     this.#server = server;
     const address = formatListen({ host, port });
     this.#port = await new Promise<number>((resolve, reject) => {
@@ -83,6 +109,11 @@ export class GrpcServer implements Component {
     this.#renewing?.[Symbol.dispose]();
     const server = this.#server;
     if (server === undefined) return;
+    // Conversations have no end of their own.
+    if ('converse' in this.#deps) {
+      server.forceShutdown();
+      return;
+    }
     const over = new AbortController();
     const late = this.#deps.clock.sleep(STOP_TIMEOUT_MS, over.signal).catch(() => undefined);
     const done = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
@@ -90,25 +121,51 @@ export class GrpcServer implements Component {
     over.abort();
     server.forceShutdown();
   }
-
-  #handler(): UntypedHandleCall {
-    const { take } = this.#deps;
-    const handle = (call: { request: Buffer }, callback: sendUnaryData<Buffer>): void => {
-      take(call.request).then(
-        (answer) => callback(null, Buffer.from(answer)),
-        (error: unknown) => callback(statusOf(error)),
-      );
-    };
-    return handle as unknown as UntypedHandleCall;
-  }
 }
 
-function unary(path: string) {
+function handlerOf(handler: GrpcHandler): UntypedHandleCall {
+  const unary = (call: { request: Buffer }, callback: sendUnaryData<Buffer>): void => {
+    if (!('take' in handler)) return;
+    handler.take(call.request).then(
+      (answer) => callback(null, asBuffer(answer)),
+      (error: unknown) => callback(statusOf(error)),
+    );
+  };
+  const duplex = (call: ServerDuplexStream<Buffer, Uint8Array>): void => {
+    if (!('converse' in handler)) return;
+    const conversation = {
+      // The status of the call comes after the last message that is read.
+      messages: call.iterator({ destroyOnReturn: false }),
+      peer: call.getPeer(),
+      write: (message: Uint8Array) => written(call, message),
+    };
+    handler.converse(conversation).then(
+      () => call.end(),
+      (error: unknown) => call.emit('error', statusOf(error)),
+    );
+  };
+  return ('take' in handler ? unary : duplex) as unknown as UntypedHandleCall;
+}
+
+/** A call that breaks does not call back. */
+function written(call: ServerDuplexStream<Buffer, Uint8Array>, message: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onClose = (): void => reject(new Error('the call is over'));
+    call.once('close', onClose);
+    call.write(asBuffer(message), (error?: Error | null) => {
+      call.off('close', onClose);
+      if (error === null || error === undefined) resolve();
+      else reject(error);
+    });
+  });
+}
+
+function definition(path: string, streams: boolean) {
   const same = (bytes: Buffer): Buffer => bytes;
   return {
     path,
-    requestStream: false,
-    responseStream: false,
+    requestStream: streams,
+    responseStream: streams,
     requestSerialize: same,
     requestDeserialize: same,
     responseSerialize: same,

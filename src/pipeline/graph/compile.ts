@@ -163,21 +163,32 @@ function make(
   );
   const none = madeOfNothing(node, scope);
   if (!('kind' in created)) {
-    const before: ColumnScope[] = [];
-    for (const transform of created) {
-      before.push(scope.copy());
-      scope.apply(transform, entry.path);
-    }
+    const before = scopesOf(created, scope, entry.path);
     return { ...none, transforms: created, before };
   }
   if (created.kind === 'sink') return { ...none, sink: created };
   if (created.kind === 'source') {
     const after = ColumnScope.of(facts.kinds, created.columns, entry.path, created.isOpen);
-    return { ...none, source: created, after };
+    const { transforms = [] } = created;
+    const before = scopesOf(transforms, after, entry.path);
+    return { ...none, source: created, transforms, before, after };
   }
   const own = ColumnScope.of(facts.kinds, created.columns, entry.path);
   const after = created.echoes === true ? ColumnScope.join([scope, own], entry.path) : own;
   return { ...none, extractor: created, before: [scope], after };
+}
+
+/** The scope before each transform; `scope` becomes that behind the last one. */
+function scopesOf(
+  transforms: readonly Transform[],
+  scope: ColumnScope,
+  path: string,
+): readonly ColumnScope[] {
+  return transforms.map((transform) => {
+    const before = scope.copy();
+    scope.apply(transform, path);
+    return before;
+  });
 }
 
 /** In place of a stage that could not be made: the stages after it are still checked. */

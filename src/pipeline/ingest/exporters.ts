@@ -15,6 +15,12 @@ export function createExporterMetrics(metrics: Metrics) {
       labels,
     ),
     flows: metrics.counter('ingest_exporter_flows_total', 'Flows by exporter', labels),
+    limited: metrics.counter(
+      'ingest_exporter_limited_flows_total',
+      'Flows that were left out, since their exporter sends more than `flowsPerSecondMax`; those ' +
+        'that passed stand for them',
+      labels,
+    ),
     unknown: metrics.counter(
       'ingest_exporter_unknown_templates_total',
       'Data sets that could not be read, since their template had not come yet, by exporter',
@@ -55,6 +61,7 @@ export type ExporterMetrics = ReturnType<typeof createExporterMetrics>;
 interface Sums {
   datagrams: number;
   flows: number;
+  limited: number;
   unknown: number;
   missingFlows: number;
   missingDatagrams: number;
@@ -76,6 +83,7 @@ export class Exporters {
     const sums = this.#sums.get(name)!;
     sums.datagrams++;
     sums.flows += outcome.flows;
+    sums.limited += outcome.limited;
     sums.unknown += outcome.unknownSets;
     if (outcome.missingUnit === 'flows') sums.missingFlows += outcome.missing;
     else sums.missingDatagrams += outcome.missing;
@@ -86,12 +94,13 @@ export class Exporters {
 
   /** Passes the sums on. */
   flush(): void {
-    const { datagrams, flows, unknown, missing } = this.#metrics;
+    const { datagrams, flows, limited, unknown, missing } = this.#metrics;
     for (const [exporter, sums] of this.#sums) {
       const labels = { stage: this.#stage, exporter };
       if (sums.datagrams === 0) continue;
       datagrams.inc(labels, sums.datagrams);
       flows.inc(labels, sums.flows);
+      if (sums.limited > 0) limited.inc(labels, sums.limited);
       if (sums.unknown > 0) unknown.inc(labels, sums.unknown);
       if (sums.missingFlows > 0) missing.inc({ ...labels, unit: 'flows' }, sums.missingFlows);
       if (sums.missingDatagrams > 0) {
@@ -110,5 +119,5 @@ export class Exporters {
 }
 
 function noSums(): Sums {
-  return { datagrams: 0, flows: 0, unknown: 0, missingFlows: 0, missingDatagrams: 0 };
+  return { datagrams: 0, flows: 0, limited: 0, unknown: 0, missingFlows: 0, missingDatagrams: 0 };
 }

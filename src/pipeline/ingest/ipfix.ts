@@ -11,9 +11,19 @@ import { configError, PIPELINE_ERRORS } from '../errors.ts';
 import type { Inlet } from '../graph/inlet.ts';
 import { CollectorOptions } from '../options/ingest/collector.ts';
 import { IpfixOptions } from '../options/ingest/ipfix.ts';
-import { type Source, type StageContext, type StageType, stageType } from '../stage.ts';
+import {
+  type Source,
+  type StageContext,
+  type StageType,
+  stageType,
+  type Transform,
+} from '../stage.ts';
 import { COALESCE_MS, Datagrams } from './datagrams.ts';
+import { ExporterBook } from './exporter-book.ts';
+import { ExporterNames } from './exporter-names.ts';
+import { ExporterSamplings } from './exporter-samplings.ts';
 import { createExporterMetrics, type ExporterMetrics } from './exporters.ts';
+import { createLearntMetrics, LearntInterfaces } from './learnt-interfaces.ts';
 
 const DEFAULT_PORT = 2055;
 
@@ -44,11 +54,15 @@ class IpfixSource implements Source {
   readonly kind = 'source';
   readonly name: string;
   readonly columns: readonly ColumnSpec[];
+  readonly transforms: readonly Transform[];
   readonly coalesceMs = COALESCE_MS;
   readonly #options: IpfixOptions;
   readonly #context: StageContext;
   readonly #own: readonly ReadElement[];
   readonly #metrics: ExporterMetrics;
+  readonly #book: ExporterBook;
+  readonly #samplings: ExporterSamplings;
+  readonly #learnt: LearntInterfaces;
   #datagrams: Datagrams<DatagramOutcome> | undefined;
   #expired = 0;
 
@@ -61,12 +75,23 @@ class IpfixSource implements Source {
     );
     this.#own = mapped.map(({ element }) => element);
     this.columns = columnsOf(mapped.map(({ column }) => column));
-    this.#metrics = createExporterMetrics(context.deps.metrics);
+    const { metrics } = context.deps;
+    this.#metrics = createExporterMetrics(metrics);
+    this.#learnt = new LearntInterfaces(this.name, createLearntMetrics(metrics));
+    this.#book = new ExporterBook(options, context);
+    this.#samplings = new ExporterSamplings(this.#book, options, context.deps.random);
+    this.transforms = [new ExporterNames(this.#book, this.#learnt)];
   }
 
   async start(inlet: Inlet): Promise<void> {
     const { samplingCorrection } = this.#options;
-    const reader = new FlowReader(inlet.layout, this.#own, { corrects: samplingCorrection });
+    const { clock } = this.#context.deps;
+    const reader = new FlowReader(inlet.layout, this.#own, {
+      corrects: samplingCorrection,
+      samplingOf: (exporter, nowMs) => this.#samplings.of(exporter, nowMs),
+      takeInterface: (exporter, index, name, description) =>
+        this.#learnt.note(exporter, index, name, description, clock.monotonicMs()),
+    });
     this.#datagrams = new Datagrams(inlet, this.#context, this.#metrics, {
       ...{ reader, roomRows: ROOM_MIN_ROWS },
       count: () => this.#count(reader),
@@ -88,6 +113,10 @@ class IpfixSource implements Source {
     this.#metrics.templates.set({ stage }, templates);
     this.#metrics.expired.inc({ stage }, expired - this.#expired);
     this.#expired = expired;
+    const nowMs = this.#context.deps.clock.monotonicMs();
+    this.#learnt.sweep(nowMs);
+    this.#samplings.sweep(nowMs);
+    this.#book.look();
   }
 }
 

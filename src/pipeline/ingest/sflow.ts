@@ -2,8 +2,17 @@ import { sflowColumns } from '../../codec/sflow/columns.ts';
 import type { SflowOutcome } from '../../codec/sflow/flow-reader.ts';
 import type { Inlet } from '../graph/inlet.ts';
 import { SflowOptions } from '../options/ingest/sflow.ts';
-import { type Source, type StageContext, type StageType, stageType } from '../stage.ts';
+import {
+  type Source,
+  type StageContext,
+  type StageType,
+  stageType,
+  type Transform,
+} from '../stage.ts';
 import { COALESCE_MS, Datagrams } from './datagrams.ts';
+import { ExporterBook } from './exporter-book.ts';
+import { ExporterNames } from './exporter-names.ts';
+import { ExporterSamplings } from './exporter-samplings.ts';
 import { createExporterMetrics, type ExporterMetrics } from './exporters.ts';
 import { createInterfaceMetrics, Interfaces } from './interfaces.ts';
 import { createSflowMetrics, SflowCounts } from './sflow-metrics.ts';
@@ -20,10 +29,13 @@ class SflowSource implements Source {
   readonly kind = 'source';
   readonly name: string;
   readonly columns = sflowColumns();
+  readonly transforms: readonly Transform[];
   readonly coalesceMs = COALESCE_MS;
   readonly #options: SflowOptions;
   readonly #context: StageContext;
   readonly #metrics: ExporterMetrics;
+  readonly #book: ExporterBook;
+  readonly #samplings: ExporterSamplings;
   readonly #counts: SflowCounts;
   readonly #interfaces: Interfaces;
   #datagrams: Datagrams<SflowOutcome> | undefined;
@@ -33,6 +45,9 @@ class SflowSource implements Source {
     this.#options = options;
     this.#context = context;
     const { metrics } = context.deps;
+    this.#book = new ExporterBook(options, context);
+    this.#samplings = new ExporterSamplings(this.#book, options, context.deps.random);
+    this.transforms = [new ExporterNames(this.#book)];
     this.#metrics = createExporterMetrics(metrics);
     this.#counts = new SflowCounts(this.name, createSflowMetrics(metrics));
     this.#interfaces = new Interfaces(this.name, createInterfaceMetrics(metrics));
@@ -45,6 +60,7 @@ class SflowSource implements Source {
     const { SflowReader } = await import('../../codec/sflow/flow-reader.ts');
     const reader = new SflowReader(inlet.layout, {
       corrects: samplingCorrection,
+      samplingOf: (exporter, nowMs) => this.#samplings.of(exporter, nowMs),
       takeCounters: (agent, counters) =>
         this.#interfaces.note(agent, counters, clock.monotonicMs()),
     });
@@ -54,6 +70,8 @@ class SflowSource implements Source {
       count: () => {
         this.#counts.flush();
         this.#interfaces.sweep(clock.monotonicMs());
+        this.#samplings.sweep(clock.monotonicMs());
+        this.#book.look();
       },
     });
     await this.#datagrams.start({ ...this.#options, ports: [port] });

@@ -46,6 +46,12 @@ export const MetricsSettings = strictObject(
       description: 'Port of the server.',
     }),
     tls: Type.Optional(Tls),
+    tokenPath: optionalText(
+      'File with a token that readers of /metrics must send, as `Authorization: Bearer <token>`; ' +
+        'others get 401. It is read again when it changes. Empty: everybody may read. Give the ' +
+        'server a certificate as well, or the token can be overheard. flowlogs-pipeline has no ' +
+        'such option.',
+    ),
     prefix: optionalText('Prefix of the names of the pipeline’s own metrics.'),
     noPanic: Type.Boolean({
       default: false,

@@ -38,7 +38,10 @@ export const programKeys = {
   healthAddr: accepted('Address of the server of health checks.'),
   profile: accepted('Server of profiles, in the form of old releases.'),
   pprofAddr: accepted('Address of the server of profiles.'),
-  k8scache: accepted('Server that receives the state of the cluster.'),
+  k8scache: accepted(
+    'Server on which informers push the cluster: address, port, tls-enabled, tls-cert-path, ' +
+      'tls-key-path, tls-ca-path. With a port, a processor does not read the API.',
+  ),
   perfSettings: accepted('Sizes of queues and batches.'),
   dynamicParameters: Type.Optional(DynamicParameters),
 } as const;

@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { AxeBuilder } from '@axe-core/playwright';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildWeb } from '../../../scripts/build-web.ts';
 import { type MockConsole, startMockConsole } from '../../support/console/console-mock.ts';
 import { requireBrowser } from '../../support/require.ts';
 import { CHROMIUM, CHROMIUM_ARGS } from './chromium.ts';
+import { seriousViolations } from './page.ts';
 import { WEB_ROOT } from './web-root.ts';
 
 /** States that are hard to cause with a real kernel: locked, slow and vanishing servers. */
@@ -174,9 +174,7 @@ describe.skipIf(requireBrowser(CHROMIUM))('states of the console', () => {
       const mock = await start();
       const page = await open(`${mock.url}/?tab=flows&refresh=off`);
       const check = async (): Promise<void> => {
-        const { violations } = await new AxeBuilder({ page }).analyze();
-        const serious = violations.filter(({ impact }) => /serious|critical/.test(impact ?? ''));
-        expect(serious.map(({ id, nodes }) => [id, nodes.map((node) => node.html)])).toEqual([]);
+        expect(await seriousViolations(page)).toEqual([]);
       };
       await page.locator('tr[data-index="1"]').focus();
       await page.keyboard.press('Enter');

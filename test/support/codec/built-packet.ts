@@ -131,7 +131,7 @@ function anyPayload(random: Random, isV6: boolean): Payload {
       const TcpFlags = 1 + (random() % 255);
       const rest = octets([4, random()], [4, random()], [1, 0x50], [1, TcpFlags], [6, random()]);
       const tcp = withPorts(6, rest);
-      return { ...tcp, facts: [...tcp.facts, [{ TcpFlags }, 14]] };
+      return { ...tcp, facts: [...tcp.facts, [{ TcpFlags, Flags: TcpFlags }, 14]] };
     }
     case 1:
       return withPorts(17, octets([2, 8 + (random() % 100)], [2, random() & 0xffff]));

@@ -44,8 +44,11 @@ export class FakeApi {
   readonly #faults: { readonly on: 'list' | 'watch'; readonly fault: Fault }[] = [];
   #version = 100;
 
-  constructor() {
-    this.#server = createServer((request, answer) => this.#answer(request, answer));
+  /** `other` answers what it returns true for. */
+  constructor(other: (request: IncomingMessage, answer: ServerResponse) => boolean = () => false) {
+    this.#server = createServer((request, answer) => {
+      if (!other(request, answer)) this.#answer(request, answer);
+    });
   }
 
   get url(): string {

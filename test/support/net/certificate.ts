@@ -48,8 +48,11 @@ function der(tag: number, ...parts: readonly (Uint8Array | readonly number[] | s
     parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : Uint8Array.from(part))),
   );
   const { length } = content;
-  // Readers in Go insist on the shortest form.
-  const size =
-    length < 128 ? [length] : length < 256 ? [0x81, length] : [0x82, length >>> 8, length & 0xff];
-  return Buffer.concat([Uint8Array.from([tag, ...size]), content]);
+  return Buffer.concat([Uint8Array.from([tag, ...sizeOf(length)]), content]);
+}
+
+/** The shortest form, which Go requires. */
+function sizeOf(length: number): readonly number[] {
+  if (length < 0x80) return [length];
+  return length < 0x100 ? [0x81, length] : [0x82, length >>> 8, length & 0xff];
 }

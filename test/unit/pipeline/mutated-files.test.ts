@@ -35,7 +35,10 @@ interface Mutant {
 }
 
 /** Keys whose neighbours are free: the names of labels, headers and the like. */
-const FREE = new Set(['remap', 'headers', 'objectHeaderParameters', 'replacements', 'selector']);
+const FREE = new Set([
+  ...['remap', 'headers', 'objectHeaderParameters', 'replacements', 'selector'],
+  'externalLabels',
+]);
 
 /** The document with one part replaced; JSON keeps its lines. */
 function replaced(range: readonly number[], by: string): string {

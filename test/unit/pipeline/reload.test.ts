@@ -4,6 +4,7 @@ import { NetobservError } from '../../../src/base/errors.ts';
 import type { PipelineConfig } from '../../../src/pipeline/options/graph.ts';
 import { anyRow, anyTree, configOf } from '../../support/models/any-pipeline.ts';
 import { interpret } from '../../support/models/interpreter/interpret.ts';
+import { parseSamples } from '../../support/models/interpreter/prom.ts';
 import { appendRows, type Row } from '../../support/models/interpreter/rows.ts';
 import {
   PROTOCOLS_FILE,
@@ -158,6 +159,76 @@ describe('extractors', () => {
     send(bed, flows(3));
     await bed.pipeline.stop();
     expect(bed.stores.a.rows).toMatchObject([{ Proto: 6, Bytes: 2 }, { DstPort: 3 }]);
+  });
+});
+
+describe('metrics', () => {
+  const metric = (name: string, more: object = {}) => ({
+    ...{ name, type: 'counter', valueKey: 'Bytes', labels: ['Proto'] },
+    ...more,
+  });
+  const prom = (metrics: readonly object[], more: object = {}) => ({
+    name: 'prom',
+    encode: { type: 'prom', prom: { prefix: 'p_', metrics, ...more } },
+  });
+  const samples = async ({ metrics }: TestPipeline): Promise<Record<string, number>> => {
+    const all = parseSamples(await metrics.registry.metrics());
+    return Object.fromEntries([...all].filter(([name]) => name.startsWith('p_')));
+  };
+
+  test('series that both configurations have continue; the others end or begin', async () => {
+    const bed = await started(chain(prom([metric('kept'), metric('gone'), metric('other')])));
+    send(bed, flows(1, 2));
+    const onlyUdp = { filters: [{ key: 'Proto', value: '17' }] };
+    const relabelled = metric('other', { labels: ['DstPort'] });
+    await bed.pipeline.reload(chain(prom([metric('kept', onlyUdp), relabelled, metric('new')])));
+    expect(await samples(bed)).toEqual({ 'p_kept{Proto="6"}': 2 });
+    send(bed, [{ Proto: 17, Bytes: 5, DstPort: 53 }, ...flows(3)]);
+    expect(await samples(bed)).toEqual({
+      'p_kept{Proto="6"}': 2,
+      'p_kept{Proto="17"}': 5,
+      'p_other{DstPort="53"}': 5,
+      'p_other{DstPort="3"}': 1,
+      'p_new{Proto="17"}': 5,
+      'p_new{Proto="6"}': 1,
+    });
+    await bed.pipeline.stop();
+  });
+
+  test('a budget has room again for the series that end, also when it changes', async () => {
+    const config = (names: readonly string[], maxMetrics: number) =>
+      chain(
+        prom(
+          names.map((name) => metric(name)),
+          { maxMetrics },
+        ),
+      );
+    const bed = await started(config(['a', 'b'], 2));
+    send(bed, flows(1));
+    await bed.pipeline.reload(config(['b', 'c'], 2));
+    send(bed, flows(1));
+    expect(await samples(bed)).toEqual({ 'p_b{Proto="6"}': 2, 'p_c{Proto="6"}': 1 });
+    await bed.pipeline.reload(config(['b', 'c', 'd'], 3));
+    send(bed, flows(1));
+    expect(Object.keys(await samples(bed))).toContain('p_d{Proto="6"}');
+    await bed.pipeline.stop();
+  });
+
+  test('a refused configuration leaves them alone', async () => {
+    const bed = await started(chain(prom([metric('kept')])));
+    send(bed, flows(1));
+    const wrong = chain(prom([metric('kept'), metric('kept')]));
+    await expect(bed.pipeline.reload(wrong)).rejects.toThrow(/there is another metric/);
+    const elsewhere = chain(filter([]), prom([metric('fresh')]));
+    const stores = chain(filter([]), store('a', 'nowhere'));
+    const both = {
+      pipeline: [...elsewhere.pipeline, { name: 'a', follows: 'filter' }],
+      parameters: [...elsewhere.parameters, ...stores.parameters.slice(1)],
+    };
+    await expect(bed.pipeline.reload(both)).rejects.toThrow(NetobservError);
+    send(bed, flows(2));
+    expect(await samples(bed)).toEqual({ 'p_kept{Proto="6"}': 2 });
+    await bed.pipeline.stop();
   });
 });
 

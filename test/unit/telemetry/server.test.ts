@@ -176,6 +176,54 @@ test('what only some may see needs what they know; probes do not', async () => {
   expect((await fetch(`${base}/livez`)).status).toBe(200);
 });
 
+test('metrics need the token of a file, which may change; probes do not', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'netobserv-token-'));
+  cleanups.push(() => rmSync(folder, { recursive: true }));
+  const tokenPath = join(folder, 'token');
+  const [first, second] = ['0123456789abcdef', 'fedcba9876543210~'];
+  writeFileSync(tokenPath, `${first}\n`);
+  const { base, metrics } = await start({ ...LOOPBACK, tokenPath });
+  const status = async (authorization?: string, path = '/metrics'): Promise<number> => {
+    const headers: Record<string, string> = authorization === undefined ? {} : { authorization };
+    return (await fetch(`${base}${path}`, { headers })).status;
+  };
+  expect(await status()).toBe(401);
+  for (const wrong of [first, 'Bearer', `Bearer ${first}x`, `Basic ${first}`, 'Bearer \u00e4']) {
+    expect(await status(wrong)).toBe(401);
+  }
+  expect(await status(`Bearer ${first}`)).toBe(200);
+  expect(await status(undefined, '/livez')).toBe(200);
+  expect(await status(undefined, '/readyz')).toBe(200);
+  const refused = await fetch(`${base}/metrics`);
+  expect(refused.headers.get('www-authenticate')).toBe('Bearer realm="netobserv"');
+  expect(await refused.text()).toContain('the token of tokenPath');
+
+  writeFileSync(tokenPath, second);
+  expect([await status(`Bearer ${first}`), await status(`bearer ${second}`)]).toEqual([401, 200]);
+  writeFileSync(tokenPath, 'short');
+  expect(await status(`Bearer ${second}`)).toBe(200);
+  const text = await metrics.registry.metrics();
+  expect(text).toContain('http_refused_requests_total{server="metrics"} 8\n');
+  expect(text).toContain('renewed_files_total{what="metrics_token",outcome="refused"} 1\n');
+});
+
+test.each([
+  ['no file', undefined],
+  ['a short token', 'short'],
+  ['two lines', '0123456789abcdef\n0123456789abcdef\n'],
+])('%s is a mistake, with what is right', async (_what, content) => {
+  const folder = mkdtempSync(join(tmpdir(), 'netobserv-token-'));
+  cleanups.push(() => rmSync(folder, { recursive: true }));
+  const tokenPath = join(folder, 'token');
+  if (content !== undefined) writeFileSync(tokenPath, content);
+  await expect(start({ ...LOOPBACK, tokenPath })).rejects.toThrow(
+    expect.objectContaining({
+      code: 'ERR_TELEMETRY_TOKEN',
+      message: expect.stringMatching(/no token can be read from .*token: (ENOENT|it takes one)/),
+    }),
+  );
+});
+
 test('a family that is declared twice is one; another of its name is refused', () => {
   const metrics = createMetrics('x_');
   expect(metrics.counter('a', 'A')).toBe(metrics.counter('a', 'A'));

@@ -1,3 +1,4 @@
+import { assertExists } from '../../../base/assert.ts';
 import { systemRandom } from '../../../base/clock.ts';
 import { MetricWriter, type PointHead } from '../../../codec/otlp/metrics.ts';
 import { RequestWriter } from '../../../codec/otlp/request.ts';
@@ -47,14 +48,20 @@ class OtlpMetricsSink implements Sink {
   readonly #delivery: Delivery;
   readonly #requests = new RequestWriter({ resource: RESOURCE, scope: METRICS.scope });
   readonly #skipped: () => void;
+  #earlier: OtlpMetricsSink | undefined;
   #timer: Disposable | undefined;
+  #isFinished = false;
 
   constructor(options: OtlpMetricsOptions, context: StageContext) {
     const { clock, log, metrics, random = systemRandom } = context.deps;
     this.name = context.name;
     this.#options = options;
     this.#deps = context.deps;
-    this.#flows = new FlowMetrics({ ...options, maxMetrics: 0 }, context);
+    const earlier = context.earlier instanceof OtlpMetricsSink ? context.earlier : undefined;
+    this.#earlier = earlier;
+    this.#flows = new FlowMetrics({ ...options, maxMetrics: 0 }, context, {
+      earlier: earlier === undefined ? undefined : earlier.#flows,
+    });
     this.reads = this.#flows.reads;
     this.#delivery = new Delivery(
       {
@@ -81,9 +88,17 @@ class OtlpMetricsSink implements Sink {
 
   async start(signal: AbortSignal): Promise<void> {
     await this.#delivery.start(signal);
+    if (this.#earlier !== undefined) return;
     this.#flows.start();
-    const { pushTimeInterval } = this.#options;
-    this.#timer = this.#deps.clock.every(pushTimeInterval, () => this.#push());
+    this.#pushRegularly();
+  }
+
+  takeOver(): void {
+    const earlier = assertExists(this.#earlier, 'only a sink that replaces another takes over');
+    this.#earlier = undefined;
+    earlier.#finish();
+    this.#flows.takeOver(earlier.#flows);
+    this.#pushRegularly();
   }
 
   offer(batch: FlowBatch, lease: Lease): boolean {
@@ -93,10 +108,22 @@ class OtlpMetricsSink implements Sink {
   }
 
   async stop(): Promise<void> {
+    this.#finish();
+    await this.#delivery.stop();
+  }
+
+  #pushRegularly(): void {
+    const { pushTimeInterval } = this.#options;
+    this.#timer = this.#deps.clock.every(pushTimeInterval, () => this.#push());
+  }
+
+  /** Sends the last values, once. */
+  #finish(): void {
+    if (this.#isFinished) return;
+    this.#isFinished = true;
     this.#timer?.[Symbol.dispose]();
     this.#flows.stop();
     this.#push();
-    await this.#delivery.stop();
   }
 
   #push(): void {
@@ -111,16 +138,23 @@ class OtlpMetricsSink implements Sink {
       messages.push({ bytes: this.#requests.write(bytes, 0, bytes.length), amount: NO_FLOWS });
     });
     const timeMs = this.#deps.clock.nowMs();
-    for (const metric of this.#flows.metrics) write(metric, writer, timeMs);
+    for (const metric of this.#flows.metrics) {
+      write(metric, this.#flows.slots(metric), writer, timeMs);
+    }
     writer.end();
     return messages;
   }
 }
 
-function write(metric: SeriesMetric, writer: MetricWriter, timeMs: number): void {
+function write(
+  metric: SeriesMetric,
+  slots: Iterable<number>,
+  writer: MetricWriter,
+  timeMs: number,
+): void {
   const { name, help, type } = metric.spec;
   writer.open({ name, description: help, type });
-  for (const slot of metric.slots()) {
+  for (const slot of slots) {
     const head: PointHead = {
       attributes: attributesOf(metric, slot),
       startMs: metric.seen.beganMs[slot]!,

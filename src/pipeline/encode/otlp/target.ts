@@ -6,8 +6,8 @@ import { GrpcTarget } from '../../../deliver/targets/grpc.ts';
 import { HttpTarget } from '../../../deliver/targets/http.ts';
 import { renewalReport } from '../../../telemetry/renewals.ts';
 import { clientTlsFiles } from '../../client-tls.ts';
-import { configError, PIPELINE_ERRORS } from '../../errors.ts';
 import type { OTLP_CONNECTION } from '../../options/otlp.ts';
+import { checkHeaders } from '../../request-headers.ts';
 import type { StageContext } from '../../stage.ts';
 
 export type OtlpConnection = Static<TObject<typeof OTLP_CONNECTION>>;
@@ -27,28 +27,16 @@ export const RESOURCE = { 'service.name': 'netobserv-otlp', 'service.version': '
 const SEND_BYTES_MAX = 64 * 2 ** 20;
 const IN_FLIGHT_MAX = 4;
 
-/** RFC 9110, section 5.6.2; gRPC accepts these, too. */
-const HEADER_NAME = /^[A-Za-z0-9_.-]+$/;
-const HEADER_VALUE = /^[\x20-\x7e]*$/;
-
 /** The receiver of a stage. Throws when its options cannot work. */
 export function otlpTarget(
   signal: OtlpSignal,
   connection: OtlpConnection,
   context: StageContext,
 ): Target {
-  check(connection, context);
+  checkHeaders(connection.headers, context.path);
   return connection.connectionType === 'grpc'
     ? grpcTarget(signal, connection, context)
     : httpTarget(signal, connection, context);
-}
-
-function check({ headers }: OtlpConnection, { path }: StageContext): void {
-  for (const [name, value] of Object.entries(headers)) {
-    if (HEADER_NAME.test(name) && HEADER_VALUE.test(value)) continue;
-    const problem = 'a header has letters, digits, _, - and . in its name, and ASCII in its value';
-    throw configError(PIPELINE_ERRORS.option, `${path}.headers.${name}`, problem);
-  }
 }
 
 function grpcTarget(

@@ -1,3 +1,5 @@
+import { ExponentialBuckets } from './exponential.ts';
+
 /**
  * Numbers of one metric by series slot. The metric's group of label tuples assigns slots, and calls
  * `reserve` before a new one.
@@ -16,8 +18,16 @@ export interface Accumulator {
 /** Gets the value of one series. */
 export interface PointReader {
   number(value: number): void;
-  /** `counts[i]` observations, not cumulative, are up to `bounds[i]`; the last are above all. */
-  histogram(bounds: Float64Array, counts: Float64Array, sum: number): void;
+  /**
+   * `counts[i]` observations, not cumulative, are up to `bounds[i]`; the last are above all.
+   * `native`: the same observations in other buckets, if the accumulator has them.
+   */
+  histogram(
+    bounds: Float64Array,
+    counts: Float64Array,
+    sum: number,
+    native: ExponentialBuckets | undefined,
+  ): void;
 }
 
 export class CounterAccumulator implements Accumulator {
@@ -77,8 +87,11 @@ export class HistogramAccumulator implements Accumulator {
   /** Observations per slot and bucket, the last one being +Inf; not cumulative. */
   #counts = new Float64Array(0);
   #sums = new Float64Array(0);
+  /** Native histograms by slot, if they are wanted. */
+  readonly #native: ExponentialBuckets[] | undefined;
 
-  constructor(bounds: readonly number[]) {
+  constructor(bounds: readonly number[], isNative: boolean) {
+    this.#native = isNative ? [] : undefined;
     this.#bounds = Float64Array.from(bounds);
     this.#width = bounds.length + 1;
   }
@@ -86,6 +99,8 @@ export class HistogramAccumulator implements Accumulator {
   reserve(slots: number): void {
     this.#counts = grown(this.#counts, slots * this.#width);
     this.#sums = grown(this.#sums, slots);
+    const native = this.#native;
+    while (native !== undefined && native.length < slots) native.push(new ExponentialBuckets());
   }
 
   add(slots: Int32Array, values: Float64Array, count: number): void {
@@ -101,9 +116,13 @@ export class HistogramAccumulator implements Accumulator {
       counts[slot * width + bucket]!++;
       sums[slot]! += value;
     }
+    const native = this.#native;
+    if (native === undefined) return;
+    for (let i = 0; i < count; i++) native[slots[i]!]!.add(values[i]!);
   }
 
   clear(slot: number): void {
+    if (this.#native !== undefined) this.#native[slot] = new ExponentialBuckets();
     this.#counts.fill(0, slot * this.#width, (slot + 1) * this.#width);
     this.#sums[slot] = 0;
   }
@@ -125,7 +144,7 @@ export class HistogramAccumulator implements Accumulator {
   read(slot: number, reader: PointReader): void {
     const width = this.#width;
     const counts = this.#counts.subarray(slot * width, (slot + 1) * width);
-    reader.histogram(this.#bounds, counts, this.#sums[slot]!);
+    reader.histogram(this.#bounds, counts, this.#sums[slot]!, this.#native?.[slot]);
   }
 }
 

@@ -1,15 +1,11 @@
-/**
- * The number of series that a stage may have, over all its metrics, and of samples that did not
- * fit.
- */
+/** The number of series that a stage may expose, over all its metrics, besides those of `other`. */
 export class SeriesBudget {
-  readonly #max: number;
-  readonly #onDropped: () => void;
+  max: number;
   #taken = 0;
+  #refused = 0;
 
-  constructor(max: number, onDropped: () => void) {
-    this.#max = max;
-    this.#onDropped = onDropped;
+  constructor(max: number) {
+    this.max = max;
   }
 
   get taken(): number {
@@ -17,19 +13,26 @@ export class SeriesBudget {
   }
 
   get spent(): boolean {
-    return this.#taken >= this.#max;
+    return this.#taken >= this.max;
   }
 
   take(): void {
     this.#taken++;
   }
 
-  give(): void {
-    this.#taken--;
+  give(series: number): void {
+    this.#taken -= series;
   }
 
-  /** A sample was left out because its series would have been a new one. */
-  dropped(): void {
-    this.#onDropped();
+  /** A sample is in the series of `other`, since its own would have been a new one. */
+  refuse(): void {
+    this.#refused++;
+  }
+
+  /** Samples that were refused since the last call. */
+  takeRefused(): number {
+    const refused = this.#refused;
+    this.#refused = 0;
+    return refused;
   }
 }

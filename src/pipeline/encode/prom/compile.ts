@@ -10,23 +10,25 @@ import {
 } from './accumulator.ts';
 import { type KeyFilter, keyFilters, type RowFilter } from './filters.ts';
 import { type FlatKey, Flattener } from './flatten.ts';
-import type { Label, LabelGroup } from './group.ts';
+import type { Label } from './group.ts';
 import type { LabelValues } from './label-values.ts';
 import { SeriesMetric } from './metric.ts';
+import type { SeriesState } from './series-state.ts';
 
 /** The client library's own default, in seconds. */
 const DEFAULT_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 const METRIC_NAME = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
-const LABEL_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
+export const LABEL_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 
 export interface MetricContext {
   readonly prefix: string;
   readonly path: string;
   readonly earlier: readonly MetricOptions[];
   readonly context: StageContext;
-  readonly values: LabelValues;
-  groupOf(labels: readonly Label[]): LabelGroup;
+  readonly state: SeriesState;
+  /** Histograms are native ones, too. */
+  readonly isNative: boolean;
   onBadValue(rows: number): void;
 }
 
@@ -49,7 +51,7 @@ export function compileMetric(options: MetricOptions, at: MetricContext): Compil
   }
   checkValue(options, path, context.kindOf(options.valueKey));
   const flat = options.flatten.length > 0;
-  const flattener = flat ? compileFlattener(options, filters, labels, at.values) : undefined;
+  const flattener = flat ? compileFlattener(options, filters, labels, at.state.values) : undefined;
   const rowFilters: RowFilter[] = [];
   const reads = new Set(labels.map((label) => baseField(label.field)));
   for (const field of options.flatten) reads.add(field);
@@ -70,13 +72,25 @@ export function compileMetric(options: MetricOptions, at: MetricContext): Compil
       valueKey: options.valueKey,
       valueScale: options.valueScale === 0 ? 1 : options.valueScale,
     },
-    at.groupOf(labels),
+    at.state.groupOf(labels),
     rowFilters,
     flattener,
-    accumulator(type, options, path),
+    at.state.seriesOf(definitionOf(name, labels, options, at), () =>
+      accumulator(type, options, at),
+    ),
     at.onBadValue,
   );
   return { metric, reads: [...reads] };
+}
+
+/** The parts of a metric that its series depend on: others may change while these continue. */
+function definitionOf(
+  name: string,
+  labels: readonly Label[],
+  { type, buckets }: MetricOptions,
+  { isNative }: MetricContext,
+): string {
+  return JSON.stringify([name, type, labels, buckets, isNative]);
 }
 
 function checkName(options: MetricOptions, name: string, at: MetricContext): void {
@@ -147,7 +161,7 @@ function checkValue(options: MetricOptions, path: string, kind: FieldKind | unde
 function accumulator(
   type: 'counter' | 'gauge' | 'histogram',
   options: MetricOptions,
-  path: string,
+  { path, isNative }: MetricContext,
 ): Accumulator {
   switch (type) {
     case 'counter':
@@ -157,7 +171,7 @@ function accumulator(
     case 'histogram': {
       const bounds = options.buckets.length === 0 ? DEFAULT_BUCKETS : options.buckets;
       const wrong = bounds.findIndex((bound, index) => index > 0 && bound <= bounds[index - 1]!);
-      if (wrong < 0) return new HistogramAccumulator(bounds);
+      if (wrong < 0) return new HistogramAccumulator(bounds, isNative);
       const problem = `bounds must increase, but ${bounds[wrong]} follows ${bounds[wrong - 1]}`;
       throw configError(PIPELINE_ERRORS.metric, `${path}.buckets[${wrong}]`, problem);
     }

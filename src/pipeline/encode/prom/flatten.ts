@@ -1,5 +1,4 @@
 import { textOf } from '../../../base/shown.ts';
-import { NO_NUMBER } from '../../../base/word-table.ts';
 import type { FlowBatch } from '../../../flow/batch.ts';
 import type { ColumnTest } from '../../column-test.ts';
 import type { LabelGroup, Now, SeenSeries } from './group.ts';
@@ -140,8 +139,7 @@ export class Flattener {
       const combinations = this.#load(batch, row);
       for (let part = 0; part < combinations; part++) {
         this.#fill(row, part);
-        const slot = group.resolveWords(this.#words, seen, now);
-        if (slot !== NO_NUMBER) this.#push(samples++, row, slot);
+        this.#push(samples++, row, group.resolveWords(this.#words, seen, now));
       }
     }
     return samples;

@@ -1,3 +1,4 @@
+import { assert } from '../../../base/assert.ts';
 import { NO_NUMBER, WordTable } from '../../../base/word-table.ts';
 import type { FlowBatch } from '../../../flow/batch.ts';
 import type { SeriesBudget } from './budget.ts';
@@ -5,6 +6,14 @@ import type { LabelValues } from './label-values.ts';
 
 /** Row whose slot has not been looked up yet in this batch. */
 const UNRESOLVED = -1;
+
+/**
+ * The series of samples without room, which is outside of the budget. Without labels it is the only
+ * series.
+ */
+export const OTHER_SLOT = 1;
+/** Each label of that series. */
+const OTHER_VALUE = 'other';
 
 export interface Label {
   /** Field, or `Field>Key` of a flattened list of maps. */
@@ -16,6 +25,8 @@ export interface Label {
 export interface Now {
   readonly tick: number;
   readonly ms: number;
+  /** Series that were last seen before this tick are hidden. From 1 on. */
+  readonly oldest: number;
 }
 
 /** When the series of a metric began and were last seen. */
@@ -25,7 +36,18 @@ export class SeenSeries {
   /** Milliseconds since 1970. */
   beganMs = new Float64Array(0);
 
-  reserve(slots: number): void {
+  isShown(slot: number, oldest: number): boolean {
+    return slot < this.ticks.length && this.ticks[slot]! >= oldest;
+  }
+
+  /** Shows a series that is new, or was hidden. `slots`: room that is needed for all. */
+  show(slot: number, slots: number, now: Now): void {
+    this.#reserve(slots);
+    if (this.ticks[slot] === 0) this.beganMs[slot] = now.ms;
+    this.ticks[slot] = now.tick;
+  }
+
+  #reserve(slots: number): void {
     if (this.ticks.length >= slots) return;
     const ticks = new Uint32Array(slots);
     const beganMs = new Float64Array(slots);
@@ -56,6 +78,9 @@ export class LabelGroup {
     this.tuples = new WordTable(labels.length);
     this.#values = values;
     this.#budget = budget;
+    const other = new Uint32Array(labels.length).fill(values.idOf(OTHER_VALUE));
+    const slot = this.tuples.put(other, 0);
+    assert(slot === OTHER_SLOT, 'the first tuple is that of other');
   }
 
   /** Forgets the previous batch. */
@@ -67,9 +92,8 @@ export class LabelGroup {
   }
 
   /**
-   * Finds the series of `rows[0 .. count]` and marks them as seen. Makes new series within the
-   * budget. Removes rows without a series; returns how many are left in `rows`, with their slots in
-   * `slots`.
+   * Finds the series of `rows[0 .. count]`, puts their slots into `slots`, and marks them as seen.
+   * Makes new series within the budget; beyond it, rows go to the series of `other`.
    */
   resolve(
     batch: FlowBatch,
@@ -78,11 +102,10 @@ export class LabelGroup {
     slots: Int32Array,
     seen: SeenSeries,
     now: Now,
-  ): number {
+  ): void {
     if (!this.#loaded) this.#load(batch);
     const bySlot = this.#slots;
     const width = this.tuples.width;
-    let left = 0;
     for (let i = 0; i < count; i++) {
       const row = rows[i]!;
       let slot = bySlot[row]!;
@@ -90,17 +113,13 @@ export class LabelGroup {
         slot = this.#slotOf(this.#words, row * width);
         bySlot[row] = slot;
       }
-      if (slot === NO_NUMBER || !this.#admit(slot, seen, now)) continue;
-      rows[left] = row;
-      slots[left++] = slot;
+      slots[i] = this.#admit(slot, seen, now);
     }
-    return left;
   }
 
-  /** The same for one tuple given by its words; `NO_NUMBER` when the budget is spent. */
+  /** The same for one tuple given by its words. */
   resolveWords(words: Uint32Array, seen: SeenSeries, now: Now): number {
-    const slot = this.#slotOf(words, 0);
-    return slot !== NO_NUMBER && this.#admit(slot, seen, now) ? slot : NO_NUMBER;
+    return this.#admit(this.#slotOf(words, 0), seen, now);
   }
 
   /** Value of a label of a series. */
@@ -134,31 +153,27 @@ export class LabelGroup {
     }
   }
 
+  /** Slot of a tuple; `NO_NUMBER` for a new one when the budget is spent. */
   #slotOf(words: Uint32Array, at: number): number {
     const slot = this.tuples.find(words, at);
-    if (slot !== NO_NUMBER) return slot;
-    if (this.#budget.spent) {
-      this.#budget.dropped();
-      return NO_NUMBER;
-    }
-    return this.tuples.put(words, at);
+    return slot !== NO_NUMBER || this.#budget.spent ? slot : this.tuples.put(words, at);
   }
 
-  #admit(slot: number, seen: SeenSeries, now: Now): boolean {
-    const { ticks } = seen;
-    if (slot < ticks.length && ticks[slot] !== 0) {
-      ticks[slot] = now.tick;
-      return true;
+  /** The slot, or that of `other` if it would be another series to show. */
+  #admit(slot: number, seen: SeenSeries, now: Now): number {
+    if (seen.isShown(slot, now.oldest)) {
+      seen.ticks[slot] = now.tick;
+      return slot;
     }
-    if (this.#budget.spent) {
-      this.#budget.dropped();
-      return false;
+    let shown = slot;
+    if (slot === NO_NUMBER || (slot !== OTHER_SLOT && this.#budget.spent)) {
+      this.#budget.refuse();
+      shown = OTHER_SLOT;
+    } else if (slot !== OTHER_SLOT) {
+      this.#budget.take();
     }
-    this.#budget.take();
-    seen.reserve(this.tuples.capacity);
-    seen.ticks[slot] = now.tick;
-    seen.beganMs[slot] = now.ms;
-    return true;
+    seen.show(shown, this.tuples.capacity, now);
+    return shown;
   }
 }
 

@@ -26,6 +26,9 @@ export class LabelValues {
   #small = new Uint32Array(65_536);
   readonly #wide = new Map<number, number>();
 
+  /** How often `compact` gave values new ids. */
+  compactions = 0;
+
   get size(): number {
     return this.#texts.size;
   }
@@ -98,6 +101,7 @@ export class LabelValues {
    */
   compact(live: readonly Uint32Array[]): void {
     const texts = this.#texts;
+    this.compactions++;
     this.#texts = new StringTable();
     for (const ids of live) {
       for (let i = 0; i < ids.length; i++) ids[i] = this.idOf(texts.text(ids[i]!));

@@ -3,7 +3,8 @@ import { hasBit } from '../../../flow/bits.ts';
 import type { Accumulator, PointReader } from './accumulator.ts';
 import type { RowFilter } from './filters.ts';
 import type { Flattener } from './flatten.ts';
-import { type LabelGroup, type Now, SeenSeries } from './group.ts';
+import type { LabelGroup, Now, SeenSeries } from './group.ts';
+import type { Series } from './series-state.ts';
 
 export interface FlowMetricSpec {
   readonly name: string;
@@ -27,7 +28,7 @@ export interface Scratch {
 export class SeriesMetric {
   readonly spec: FlowMetricSpec;
   readonly group: LabelGroup;
-  readonly seen = new SeenSeries();
+  readonly seen: SeenSeries;
   readonly #filters: readonly RowFilter[];
   readonly #flattener: Flattener | undefined;
   readonly #accumulator: Accumulator;
@@ -38,11 +39,12 @@ export class SeriesMetric {
     group: LabelGroup,
     filters: readonly RowFilter[],
     flattener: Flattener | undefined,
-    accumulator: Accumulator,
+    { seen, accumulator }: Series,
     onBadValue: (rows: number) => void,
   ) {
     this.spec = spec;
     this.group = group;
+    this.seen = seen;
     this.#filters = filters;
     this.#flattener = flattener;
     this.#accumulator = accumulator;
@@ -57,9 +59,9 @@ export class SeriesMetric {
     if (count === 0) return 0;
     if (this.#flattener === undefined) {
       const { rows, slots } = scratch;
-      const samples = this.group.resolve(batch, rows, count, slots, this.seen, now);
-      this.#accumulate(batch, rows, slots, samples, scratch);
-      return samples;
+      this.group.resolve(batch, rows, count, slots, this.seen, now);
+      this.#accumulate(batch, rows, slots, count, scratch);
+      return count;
     }
     const flat = this.#flattener;
     const samples = flat.resolve(batch, scratch.rows, count, this.group, this.seen, now);
@@ -68,19 +70,19 @@ export class SeriesMetric {
   }
 
   /** The metric's family in the text format; only its head when there are no series. */
-  text(): string {
+  text(oldest: number): string {
     const { name, help, type } = this.spec;
     const parts = [`# HELP ${name} ${escapeHelp(help)}\n# TYPE ${name} ${type}\n`];
-    for (const slot of this.slots()) {
+    for (const slot of this.slots(oldest)) {
       parts.push(this.#accumulator.lines(name, this.group.labelText(slot), slot));
     }
     return parts.join('');
   }
 
-  /** Slots of its series. */
-  *slots(): Iterable<number> {
+  /** Slots of its series that were not last seen before `oldest`. */
+  *slots(oldest: number): Iterable<number> {
     const { ticks } = this.seen;
-    for (let slot = 0; slot < ticks.length; slot++) if (ticks[slot] !== 0) yield slot;
+    for (let slot = 0; slot < ticks.length; slot++) if (ticks[slot]! >= oldest) yield slot;
   }
 
   /** Reads the present value of a series. */
@@ -88,18 +90,18 @@ export class SeriesMetric {
     this.#accumulator.read(slot, reader);
   }
 
-  /** Forgets series last seen before `oldest`; returns their number. */
-  expire(oldest: number): number {
+  /** Slots of its series that were last seen from a tick on, and before another. */
+  *slotsBetween(from: number, before: number): Iterable<number> {
     const { ticks } = this.seen;
-    let gone = 0;
     for (let slot = 0; slot < ticks.length; slot++) {
-      const tick = ticks[slot]!;
-      if (tick === 0 || tick >= oldest) continue;
-      ticks[slot] = 0;
-      this.#accumulator.clear(slot);
-      gone++;
+      if (ticks[slot]! >= from && ticks[slot]! < before) yield slot;
     }
-    return gone;
+  }
+
+  /** Forgets a series and its value. */
+  forget(slot: number): void {
+    this.seen.ticks[slot] = 0;
+    this.#accumulator.clear(slot);
   }
 
   /** Flows without a value, or with one that would decrease a counter, make no sample. */
@@ -134,12 +136,13 @@ export class SeriesMetric {
   }
 
   #withNumber(values: readonly unknown[], rows: Uint32Array, count: number): number {
+    const least = this.spec.type === 'gauge' ? Number.NEGATIVE_INFINITY : 0;
     let left = 0;
     let bad = 0;
     for (let i = 0; i < count; i++) {
       const row = rows[i]!;
       const value = values[row];
-      if (typeof value === 'number') rows[left++] = row;
+      if (typeof value === 'number' && value >= least) rows[left++] = row;
       else if (value !== undefined) bad++;
     }
     if (bad > 0) this.#onBadValue(bad);

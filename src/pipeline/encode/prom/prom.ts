@@ -1,9 +1,13 @@
+import { isDeepStrictEqual } from 'node:util';
+import { assertExists } from '../../../base/assert.ts';
 import type { Component } from '../../../base/component.ts';
 import type { FlowBatch } from '../../../flow/batch.ts';
 import { Health } from '../../../telemetry/health.ts';
-import { createMetrics, type TextSource } from '../../../telemetry/metrics.ts';
+import { createMetrics, type Metrics, type TextSource } from '../../../telemetry/metrics.ts';
 import { createTelemetryServer } from '../../../telemetry/server.ts';
+import { configError, PIPELINE_ERRORS } from '../../errors.ts';
 import { PromOptions } from '../../options/encode/prom.ts';
+import { serverConfig } from '../../server-config.ts';
 import {
   type Lease,
   type Sink,
@@ -13,6 +17,7 @@ import {
   stageType,
 } from '../../stage.ts';
 import { FlowMetrics } from './flow-metrics.ts';
+import { RemoteWriter } from './remote-write.ts';
 
 /** Counters, gauges and histograms of flows, in accumulators keyed by integers. */
 export const promEncode: StageType = stageType({
@@ -30,6 +35,10 @@ class PromSink implements Sink, TextSource {
   readonly #options: PromOptions;
   readonly #deps: StageDeps;
   readonly #flows: FlowMetrics;
+  readonly #remote: RemoteWriter | undefined;
+  #earlier: PromSink | undefined;
+  /** What the own server shows. */
+  #own: Metrics | undefined;
   #exposed: Disposable | undefined;
   #server: Component | undefined;
 
@@ -37,28 +46,52 @@ class PromSink implements Sink, TextSource {
     this.name = context.name;
     this.#options = options;
     this.#deps = context.deps;
-    this.#flows = new FlowMetrics(options, context);
+    const { remoteWrite, port, tokenPath } = options;
+    if (port === 0 && tokenPath !== '') {
+      const problem = 'is for the stage’s own server: give it a port, or use metricsSettings';
+      throw configError(PIPELINE_ERRORS.option, `${context.path}.tokenPath`, problem);
+    }
+    const nativeHistograms = remoteWrite?.nativeHistograms === true;
+    const earlier = context.earlier instanceof PromSink ? context.earlier : undefined;
+    this.#earlier = earlier;
+    this.#flows = new FlowMetrics({ ...options, nativeHistograms }, context, {
+      earlier: earlier === undefined ? undefined : earlier.#flows,
+      onHidden: (metric, slot) => this.#remote?.end(metric, slot),
+    });
+    if (remoteWrite !== undefined) {
+      this.#remote = new RemoteWriter(remoteWrite, options, this.#flows, context);
+    }
     this.reads = this.#flows.reads;
     this.names = this.#flows.metrics.map((metric) => metric.spec.name);
   }
 
   async start(signal: AbortSignal): Promise<void> {
-    const { log, metrics } = this.#deps;
-    const { address, port, tls } = this.#options;
+    await this.#remote?.start(signal);
+    if (this.#options.port !== 0 && !this.#keepsServer()) await this.#serve(signal);
+    // A sink that replaces another shows nothing before that ends: names would be there twice.
+    if (this.#earlier !== undefined) return;
     this.#flows.start();
-    if (port === 0) {
-      this.#exposed = metrics.expose(this);
-      return;
+    this.#expose();
+  }
+
+  takeOver(): void {
+    const earlier = assertExists(this.#earlier, 'only a sink that replaces another takes over');
+    this.#earlier = undefined;
+    earlier.#exposed?.[Symbol.dispose]();
+    earlier.#exposed = undefined;
+    earlier.#remote?.finish();
+    this.#flows.takeOver(earlier.#flows);
+    if (this.#options.port !== 0 && this.#server === undefined) {
+      this.#server = earlier.#server;
+      this.#own = earlier.#own;
+      earlier.#server = undefined;
     }
-    const own = createMetrics('');
-    this.#exposed = own.expose(this);
-    const config = tls === undefined ? { address, port } : { address, port, tls };
-    this.#server = createTelemetryServer(config, { log, metrics: own, health: new Health() });
-    await this.#server.start(signal);
+    this.#expose();
   }
 
   async stop(): Promise<void> {
     this.#flows.stop();
+    await this.#remote?.stop();
     await this.#server?.stop();
     this.#exposed?.[Symbol.dispose]();
   }
@@ -70,6 +103,26 @@ class PromSink implements Sink, TextSource {
   }
 
   text(): string {
-    return this.#flows.metrics.map((metric) => metric.text()).join('');
+    return this.#flows.text();
+  }
+
+  /** Whether the server of the sink that this one replaces is the one that it needs. */
+  #keepsServer(): boolean {
+    if (this.#earlier === undefined) return false;
+    const before = serverConfig(this.#earlier.#options);
+    return isDeepStrictEqual(before, serverConfig(this.#options));
+  }
+
+  async #serve(signal: AbortSignal): Promise<void> {
+    const { log, metrics } = this.#deps;
+    this.#own = createMetrics('');
+    this.#server = createTelemetryServer(serverConfig(this.#options), {
+      ...{ log, metrics: this.#own, counts: metrics, health: new Health() },
+    });
+    await this.#server.start(signal);
+  }
+
+  #expose(): void {
+    this.#exposed = (this.#own ?? this.#deps.metrics).expose(this);
   }
 }

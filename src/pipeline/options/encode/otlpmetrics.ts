@@ -14,7 +14,9 @@ export const OtlpMetricsOptions = strictObject(
     }),
     expiryTime: duration({
       default: '2m',
-      description: 'Time without flows after which a series is removed. Its counter then restarts.',
+      description:
+        'Time without flows after which a series is no longer sent. It is remembered ten times as ' +
+        'long: its counter continues if flows come back by then, and else restarts.',
     }),
     metrics: Type.Array(MetricOptions, { description: 'The metrics.' }),
   },

@@ -2,6 +2,7 @@ import { type Static, Type } from 'typebox';
 import { duration, strictObject } from '../../../config/schema.ts';
 import { optionalText } from '../field.ts';
 import { MetricOptions } from '../metric.ts';
+import { RemoteWrite } from '../remote-write.ts';
 
 const Tls = strictObject(
   {
@@ -21,20 +22,31 @@ export const PromOptions = strictObject(
       description: 'Port of the stage’s own server. 0: metrics are on the shared server.',
     }),
     tls: Type.Optional(Tls),
+    tokenPath: optionalText(
+      'File with a token that readers of the stage’s own server must send, as in metricsSettings.',
+    ),
     prefix: optionalText('Prefix of the names of the metrics.'),
     expiryTime: duration({
       default: '2m',
-      description: 'Time without flows after which a series is removed. Its counter then restarts.',
+      description:
+        'Time without flows after which a series is no longer shown. It is remembered ten times as ' +
+        'long: its counter continues if flows come back by then, and else restarts, as that of ' +
+        'flowlogs-pipeline does at once.',
     }),
     maxMetrics: Type.Integer({
       minimum: 0,
       default: 0,
-      description: 'Limit on the series of all metrics of the stage. 0: the built-in limit.',
+      description:
+        'Limit on the series of all metrics of the stage. 0: a million. Samples of further series ' +
+        'go to one series of their metric, beyond the limit, whose labels are all `other`: sums ' +
+        'stay right, and metrics_dropped counts these samples. flowlogs-pipeline drops them.',
     }),
+    remoteWrite: Type.Optional(RemoteWrite),
     metrics: Type.Array(MetricOptions, { description: 'The metrics.' }),
   },
   {
-    description: 'Aggregates flows to metrics and serves them to Prometheus.',
+    description:
+      'Aggregates flows to metrics, serves them to Prometheus, and sends them there if told so.',
     examples: [
       {
         prefix: 'netobserv_',
@@ -58,6 +70,11 @@ export const PromOptions = strictObject(
             filters: [{ key: 'TimeFlowRttNs', type: 'presence' }],
           },
         ],
+        remoteWrite: {
+          url: 'https://prometheus:9090/api/v1/write',
+          externalLabels: { instance: 'host-1' },
+          nativeHistograms: true,
+        },
       },
     ],
   },

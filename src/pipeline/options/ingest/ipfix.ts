@@ -1,6 +1,8 @@
 import { type Static, Type } from 'typebox';
 import { strictObject, word } from '../../../config/schema.ts';
 import { fieldName, optionalText } from '../field.ts';
+import { datagramOptions } from './datagrams.ts';
+import { exporterOptions } from './exporters.ts';
 
 const MappedElement = strictObject(
   {
@@ -68,28 +70,14 @@ export function ipfixOptions(description: string) {
           'Accepted for configurations of flowlogs-pipeline. Has no effect: the thread of the ' +
           'pipeline decodes all datagrams.',
       }),
-      sockets: Type.Integer({
-        minimum: 1,
-        maximum: 64,
-        default: 1,
-        description:
-          'Sockets on each port, over which the kernel spreads exporters. One thread reads them ' +
-          'all, so that more sockets mean more room for bursts, not more speed.',
-      }),
-      receiveBufferBytes: Type.Integer({
-        minimum: 4096,
-        maximum: 1_073_741_824,
-        default: 4_194_304,
-        description:
-          'Room for datagrams in the kernel, for each socket. The kernel limits it to ' +
-          'net.core.rmem_max; the log says so, and `ingest_lost_datagrams_total` counts losses.',
-      }),
+      ...datagramOptions,
       samplingCorrection: Type.Boolean({
         default: false,
         description:
           'Multiply Bytes and Packets by the sampling rate, if the exporter gives one. ' +
           'flowlogs-pipeline never does.',
       }),
+      ...exporterOptions,
       mapping: Type.Array(MappedElement, {
         default: [],
         description: 'Further elements, such as those of vendors, and where their values go.',

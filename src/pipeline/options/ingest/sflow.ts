@@ -1,6 +1,8 @@
 import { type Static, Type } from 'typebox';
 import { strictObject } from '../../../config/schema.ts';
 import { optionalText } from '../field.ts';
+import { datagramOptions } from './datagrams.ts';
+import { exporterOptions } from './exporters.ts';
 
 export const SflowOptions = strictObject(
   {
@@ -14,22 +16,7 @@ export const SflowOptions = strictObject(
       default: 6343,
       description: 'UDP port.',
     }),
-    sockets: Type.Integer({
-      minimum: 1,
-      maximum: 64,
-      default: 1,
-      description:
-        'Sockets on the port, over which the kernel spreads agents. One thread reads them all, so ' +
-        'that more sockets mean more room for bursts, not more speed.',
-    }),
-    receiveBufferBytes: Type.Integer({
-      minimum: 4096,
-      maximum: 1_073_741_824,
-      default: 4_194_304,
-      description:
-        'Room for datagrams in the kernel, for each socket. The kernel limits it to ' +
-        'net.core.rmem_max; the log says so, and `ingest_lost_datagrams_total` counts losses.',
-    }),
+    ...datagramOptions,
     samplingCorrection: Type.Boolean({
       default: true,
       description:
@@ -37,6 +24,7 @@ export const SflowOptions = strictObject(
         'as many as the rate says; without this, Packets is 1, Bytes is the length of its frame, ' +
         'and sums over flows of different rates mean nothing.',
     }),
+    ...exporterOptions,
   },
   {
     description:

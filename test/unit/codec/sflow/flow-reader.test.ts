@@ -36,7 +36,7 @@ const WRITTEN = {
   ...{ SamplingRate: 256, InIf: 3, OutIf: 7, VlanId: 42, SrcVlan: 42, DstVlan: 43 },
   ...{ SrcMac: '02:00:00:00:00:01', DstMac: 'fe:dc:ba:98:76:54', Etype: 0x0800 },
   ...{ SrcAddr: '192.0.2.1', DstAddr: '198.51.100.2', Proto: 6, SrcPort: 40_000, DstPort: 443 },
-  ...{ IpTos: 0x10, Dscp: 4, IpTtl: 63, TcpFlags: 0x12 },
+  ...{ IpTos: 0x10, Dscp: 4, IpTtl: 63, TcpFlags: 0x12, Flags: 0x12 },
   ...{ NextHop: '192.0.2.254', SrcNet: 24, DstNet: 16 },
 };
 

@@ -143,6 +143,13 @@ test.each([
   expect(direct(text, env as Record<string, string>).components).toHaveLength(servers + 1);
 });
 
+test('a token that the agent’s own server would not need is refused', () => {
+  const text = `${YAML}metricsSettings: {tokenPath: /run/token}\n`;
+  expect(() => direct(text, { METRICS_ENABLE: 'true' })).toThrow(
+    /metricsSettings\.tokenPath: the agent’s own server at the same address needs no token/,
+  );
+});
+
 test.each([
   ['', 'not set'],
   ['{"pipeline":', 'neither YAML nor JSON'],

@@ -95,3 +95,14 @@ test('labels are those of what is on', () => {
     expect.arrayContaining(['SrcK8S_Namespace', 'DstK8S_Type', 'FlowDirection', '_RecordType']),
   );
 });
+
+test('columns of the host make room for those of routers', () => {
+  const shown = (...features: readonly string[]) =>
+    withFeatures(...features)
+      .columns.filter((column) => column.default)
+      .map(({ id }) => id);
+  const ofRouters = ['Exporter', 'InOutInterfaces'];
+  const ofHost = ['TCPFlags', 'FlowDirection'];
+  expect(shown()).toEqual(expect.arrayContaining(ofHost));
+  expect(shown('netflow')).toEqual([...shown().filter((id) => !ofHost.includes(id)), ...ofRouters]);
+});

@@ -8,7 +8,8 @@ import {
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
 
 const OUTCOME: DatagramOutcome = {
-  ...{ flows: 3, lost: 0, unknownSets: 0, missing: 0, missingUnit: 'flows', problem: undefined },
+  ...{ flows: 3, lost: 0, limited: 0, unknownSets: 0, missing: 0, missingUnit: 'flows' },
+  problem: undefined,
 };
 
 test('counters of many exporters: the last ones share theirs', async () => {
