@@ -9,7 +9,7 @@ import {
   createRemoteWriteMetrics,
 } from '../src/pipeline/encode/prom/metrics.ts';
 import { createConntrackMetrics } from '../src/pipeline/extract/conntrack/metrics.ts';
-import { createGroupMetrics } from '../src/pipeline/extract/metrics.ts';
+import { createGroupMetrics, createMatrixMetrics } from '../src/pipeline/extract/metrics.ts';
 import { createExporterMetrics } from '../src/pipeline/ingest/exporters.ts';
 import { createInterfaceMetrics } from '../src/pipeline/ingest/interfaces.ts';
 import { createSflowMetrics } from '../src/pipeline/ingest/sflow-metrics.ts';
@@ -90,6 +90,7 @@ const SECTIONS: readonly (readonly [title: string, declare: readonly Declare[]])
       (metrics) => createRemoteWriteMetrics(metrics, ''),
       createConntrackMetrics,
       (metrics) => createGroupMetrics(metrics, ''),
+      (metrics) => createMatrixMetrics(metrics, ''),
     ],
   ],
   ['Kubernetes, read by the pipeline', [(metrics) => createKubeMetrics(metrics)]],

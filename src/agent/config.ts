@@ -338,6 +338,11 @@ const telemetry = {
   metricsServerPort: integer('METRICS_SERVER_PORT', 9090, 'port to serve metrics on', PORT),
   metricsTlsCertPath: text('METRICS_TLS_CERT_PATH', '', 'certificate of the metrics server'),
   metricsTlsKeyPath: text('METRICS_TLS_KEY_PATH', '', 'key of that certificate'),
+  metricsTokenPath: text(
+    'METRICS_TOKEN_PATH',
+    '',
+    'file with a token that readers of /metrics must send; read again when it changes',
+  ),
   metricsPrefix: text('METRICS_PREFIX', 'ebpf_agent_', 'prefix of the metrics’ names'),
 };
 

@@ -31,6 +31,6 @@ export interface ClusterFeed {
   stop(): Promise<void>;
   /** Resolves when the sink is complete for the first time. Asked for after `start`. */
   readonly synced: Promise<unknown>;
-  /** What is known stays in use while the source is away; the note says since when. */
+  /** Names stay in use while the source is away; the note says since when. */
   state(): HealthState;
 }

@@ -6,6 +6,7 @@ import { promEncode } from './encode/prom/prom.ts';
 import { s3Encode } from './encode/s3.ts';
 import { aggregatesExtract } from './extract/aggregates.ts';
 import { conntrackExtract } from './extract/conntrack/conntrack.ts';
+import { matrixExtract } from './extract/matrix.ts';
 import { noneExtract } from './extract/none.ts';
 import { timebasedExtract } from './extract/timebased.ts';
 import { fileChunksIngest, fileIngest, fileLoopIngest } from './ingest/file.ts';
@@ -51,6 +52,7 @@ export const STAGE_TYPES: readonly StageType[] = [
   conntrackExtract,
   aggregatesExtract,
   timebasedExtract,
+  matrixExtract,
   noneExtract,
   promEncode,
   kafkaEncode,

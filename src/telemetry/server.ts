@@ -39,8 +39,8 @@ function guardedBy(
   const refused = deps.counts && createRefusalMetrics(deps.counts);
   const hasToken = tokenGuard(tokenPath, renewalReport('metrics_token', deps));
   return {
-    ...deps,
     tokenOption: 'tokenPath',
+    ...deps,
     allows(request) {
       const isAllowed = hasToken(request);
       if (!isAllowed) refused?.inc({ server: 'metrics' });

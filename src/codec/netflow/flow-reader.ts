@@ -71,7 +71,7 @@ export class FlowReader {
     ...{ flows: 0, lost: 0, limited: 0, unknownSets: 0, missing: 0, missingUnit: 'flows' },
     problem: undefined,
   };
-  readonly #domains = new Domains();
+  readonly #domains: Domains;
   readonly #records = new Records();
   readonly #filler: FlowFiller;
   readonly #templates: TemplateSets;
@@ -85,17 +85,24 @@ export class FlowReader {
   /** Data records of the datagram; NaN: unknown. */
   #recordCount = 0;
 
+  /** `earlier`: the reader that this one replaces, which is not used any more. */
   constructor(
     layout: BatchLayout,
     own: readonly ReadElement[] = [],
     { corrects = false, takeInterface, samplingOf }: FlowReaderOptions = {},
+    earlier?: FlowReader,
   ) {
+    this.#domains = earlier === undefined ? new Domains() : earlier.#domains;
     this.#names = takeInterface && new InterfaceNames(takeInterface);
     this.#samplingOf = samplingOf;
     const table = new ReadTable(own);
     this.#filler = new FlowFiller(layout, corrects);
     this.#templates = new TemplateSets(this.#domains, layout, table);
     this.#v5 = planOf(V5_FIELDS, layout, table);
+    for (const [key, domain] of this.#domains.entries()) {
+      const isNetflow9 = key.startsWith('9/');
+      this.#templates.recompile(domain, isNetflow9 ? 9 : 10);
+    }
   }
 
   /** Templates that are known, and domains. */

@@ -1,3 +1,4 @@
+import { assert } from '../../base/assert.ts';
 import type { ErrorRow } from '../../base/errors.ts';
 import type { BatchLayout } from '../../flow/batch.ts';
 import { type ReadTable, SAMPLER_IDS, SYSTEM_INIT_ID } from './elements-read.ts';
@@ -44,7 +45,6 @@ export class TemplateSets {
     nowMs: number,
   ): ErrorRow | undefined {
     const { version, isOptions } = set;
-    const headBytes = isOptions ? 6 : 4;
     let problem: ErrorRow | undefined;
     let next = at;
     // Fewer octets behind the last template are padding.
@@ -56,11 +56,11 @@ export class TemplateSets {
         next += 4;
         continue;
       }
-      if (end - next < headBytes) return id === 0 ? problem : NETFLOW_ERRORS.truncated;
+      if (end - next < headBytes(isOptions)) return id === 0 ? problem : NETFLOW_ERRORS.truncated;
       // Padding of NetFlow 9 may be as long as a head.
       if (version === 9 && id === 0 && count === 0) return problem;
       const head = isOptions ? optionsHead(view, next, version) : { fields: count, scopes: 0 };
-      const read = fieldsOf(view, next + headBytes, end, head, version);
+      const read = fieldsOf(view, next + headBytes(isOptions), end, head, version);
       if ('code' in read) return read;
       // With the head, since the number of scopes counts as well.
       const octets = octetsOf(view, next, read.end);
@@ -87,15 +87,36 @@ export class TemplateSets {
     const hasOctets = fields.some(({ length }) => length > 0);
     if (id < DATA_SET_MIN || !hasOctets) return NETFLOW_ERRORS.template;
     if (!this.#domains.hasRoom(domain, fields.length)) return NETFLOW_ERRORS.limit;
-    const plan = planOf(fields, this.#layout, this.#table);
     this.#domains.add(domain, id, {
       octets: octets.slice(),
       fields: fields.length,
-      flows: isOptions ? undefined : plan,
-      options: isOptions ? this.#optionsPlan(fields) : undefined,
       seenMs: nowMs,
+      ...this.#plans(fields, isOptions),
     });
     return undefined;
+  }
+
+  /** Compiles what a domain has anew: its templates were compiled for other columns. */
+  recompile({ templates }: Domain, version: TemplateVersion): void {
+    for (const [id, template] of templates) {
+      const { octets, options } = template;
+      const isOptions = options !== undefined;
+      const view = new DataView(octets.buffer, octets.byteOffset, octets.length);
+      const head = isOptions
+        ? optionsHead(view, 0, version)
+        : { fields: view.getUint16(2), scopes: 0 };
+      const read = fieldsOf(view, headBytes(isOptions), octets.length, head, version);
+      assert(!('code' in read), 'the octets of a template that was kept are whole');
+      templates.set(id, { ...template, ...this.#plans(read.fields, isOptions) });
+    }
+  }
+
+  #plans(
+    fields: readonly TemplateField[],
+    isOptions: boolean,
+  ): Pick<Template, 'flows' | 'options'> {
+    if (isOptions) return { flows: undefined, options: this.#optionsPlan(fields) };
+    return { flows: planOf(fields, this.#layout, this.#table), options: undefined };
   }
 
   #optionsPlan(fields: readonly TemplateField[]): OptionsPlan {
@@ -123,6 +144,11 @@ export class TemplateSets {
     else if (id === SETS[10].options) this.#domains.removeAll(domain, 'options');
     else this.#domains.remove(domain, id);
   }
+}
+
+/** Bytes of the head of a template. */
+function headBytes(isOptions: boolean): number {
+  return isOptions ? 6 : 4;
 }
 
 interface Head {

@@ -76,6 +76,10 @@ export class Domains {
     return this.#domains.size;
   }
 
+  entries(): IterableIterator<readonly [key: string, domain: Domain]> {
+    return this.#domains.entries();
+  }
+
   /** The domain, which is made if it is missing; undefined: there is no room. */
   of(key: string, nowMs: number): Domain | undefined {
     if (nowMs - this.#sweptMs >= SWEEP_PERIOD_MS) this.#sweep(nowMs);

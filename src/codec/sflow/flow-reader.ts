@@ -58,7 +58,7 @@ export class SflowReader {
     ...{ problem: undefined, lostSamples: 0 },
     skips: { counters: 0, samples: 0, records: 0, headers: 0 },
   };
-  readonly #agents = new Agents();
+  readonly #agents: Agents;
   readonly #sample = new Sample();
   readonly #facts = new DatagramFacts();
   readonly #filler: FlowFiller;
@@ -69,10 +69,13 @@ export class SflowReader {
   /** That of the agent whose datagram is read. */
   #sampling: ExporterSampling | undefined;
 
+  /** `earlier`: the reader that this one replaces, which is not used any more. */
   constructor(
     layout: BatchLayout,
     { corrects = false, takeCounters, samplingOf }: SflowReaderOptions = {},
+    earlier?: SflowReader,
   ) {
+    this.#agents = earlier === undefined ? new Agents() : earlier.#agents;
     this.#filler = new FlowFiller(layout, corrects);
     this.#takeCounters = takeCounters;
     this.#samplingOf = samplingOf;

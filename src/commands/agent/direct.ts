@@ -52,9 +52,11 @@ export function directPipeline(config: AgentConfig, deps: DirectDeps): Direct {
     config.metricsEnable &&
     config.metricsServerPort === port &&
     config.metricsServerAddress === address;
-  if (isServed && tokenPath !== '' && !disableGlobalServer) {
+  const isOpen = tokenPath !== '' && tokenPath !== config.metricsTokenPath;
+  if (isServed && isOpen && !disableGlobalServer) {
     const problem =
-      'the agent’s own server at the same address needs no token: choose another port';
+      'the agent’s own server has the same address, but another token or none: choose another ' +
+      'port, or the same file in METRICS_TOKEN_PATH';
     throw configError(PIPELINE_ERRORS.option, 'metricsSettings.tokenPath', problem);
   }
   if (disableGlobalServer || isServed) return { pipeline, components: [pipeline] };

@@ -14,6 +14,8 @@ export interface MetricsServerConfig {
   /** Paths of PEM files; both empty for plain text. */
   readonly metricsTlsCertPath: string;
   readonly metricsTlsKeyPath: string;
+  /** Empty: no token of this server's own. */
+  readonly metricsTokenPath: string;
 }
 
 /** The server of METRICS_ENABLE. When it is off, there is none, and its code is not loaded. */
@@ -24,14 +26,19 @@ export async function metricsServer(
   if (!config.metricsEnable) return [];
   checkTlsPair(config);
   const { createTelemetryServer } = await import('../../telemetry/server.ts');
-  const { metricsTlsCertPath: certPath, metricsTlsKeyPath: keyPath } = config;
+  const { metricsTlsCertPath: certPath, metricsTlsKeyPath: keyPath, metricsTokenPath } = config;
+  const isTokenOwn = metricsTokenPath !== '';
   const server = createTelemetryServer(
     {
       address: config.metricsServerAddress,
       port: config.metricsServerPort,
       ...(certPath === '' ? {} : { tls: { certPath, keyPath } }),
+      ...(isTokenOwn ? { tokenPath: metricsTokenPath } : {}),
     },
-    { ...deps, counts: deps.metrics },
+    {
+      ...{ ...deps, counts: deps.metrics },
+      ...(isTokenOwn ? { tokenOption: 'METRICS_TOKEN_PATH' } : {}),
+    },
   );
   return [server];
 }

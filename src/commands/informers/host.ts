@@ -48,7 +48,7 @@ export function createInformersHost(
   const health = new Health();
   const informers = new Informers(configOf(options, deps), {
     ...{ log, clock, env, metrics, random: systemRandom },
-    resolve: async (name) => (await lookup(name, { all: true })).map(({ address }) => address),
+    resolve: addressesOf,
   });
   health.addReady('informers', () => informers.state());
   const { healthPort, metricsPort } = options;
@@ -64,6 +64,12 @@ export function createInformersHost(
     ],
     health,
   };
+}
+
+/** Addresses of one family: with both, each processor would be served twice. */
+async function addressesOf(name: string): Promise<readonly string[]> {
+  const found = await lookup(name, { all: true });
+  return found.filter(({ family }) => family === found[0]!.family).map(({ address }) => address);
 }
 
 /** Throws `CONFIG_ERRORS.invalid`. */

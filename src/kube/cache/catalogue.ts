@@ -45,12 +45,12 @@ const NO_OWNER = new Uint8Array(0);
 const HOPS_MAX = 3;
 
 /**
- * What the API has, as processors get it. Objects are kept encoded, which takes less memory than
- * the objects themselves, and shows whether anything that is sent has changed.
+ * The objects of the API, as processors get them. They are kept encoded, which takes less memory
+ * than the objects themselves, and shows whether anything that is sent has changed.
  */
 export class Catalogue implements ClusterSink {
   readonly #items = new Map<string, CatalogueItem>();
-  /** What each owner owns, by UID: objects and other owners. */
+  /** The objects, and other owners, that an owner owns, by its UID. */
   readonly #owned = new Map<string, Set<string>>();
   readonly #parents = new Map<string, string>();
   readonly #owners: Owners;

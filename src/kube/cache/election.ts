@@ -7,7 +7,7 @@ import { recordOf, textOf } from '../values.ts';
 
 export interface ElectionConfig {
   readonly namespace: string;
-  /** Of the Lease. */
+  /** The name of the Lease. */
   readonly name: string;
   /** Who we are; no other candidate has this name. */
   readonly identity: string;

@@ -2,7 +2,13 @@ import { WIRE } from '../../codec/wire.ts';
 import type { WireReader } from '../../codec/wire-reader.ts';
 import { type ClusterNeeds, type KeyFilter, type NetworkIndex, wants } from '../index/needs.ts';
 import { addressOf, macOf, multusKey, udnKey } from '../index/networks.ts';
-import type { KubeKind, KubeObject, NetworkKey } from '../index/objects.ts';
+import { nodePortKey } from '../index/node-ports.ts';
+import {
+  type KubeKind,
+  type KubeObject,
+  type NetworkKey,
+  PRIMARY_NETWORK,
+} from '../index/objects.ts';
 import { ZONE_LABEL } from '../index/slim.ts';
 import { bytesOf, readFields, textOf } from './messages.ts';
 import { ENTRY, PAIR } from './protocol.ts';
@@ -10,6 +16,7 @@ import { ENTRY, PAIR } from './protocol.ts';
 const KINDS: ReadonlySet<string> = new Set<KubeKind>(['Pod', 'Node', 'Service']);
 /** Addresses, and networks, of one object; further ones are left out. */
 const ADDRESSES_MAX = 64;
+const PORT_MAX = 65_535;
 
 /** An object of another program, and how it is known there. */
 export interface ReadEntry {
@@ -24,6 +31,7 @@ interface Draft {
   readonly numbers: Map<number, number>;
   readonly ips: string[];
   readonly keys: string[];
+  readonly ports: string[];
   readonly networks: Map<string, string>;
   readonly labels: Map<string, string>;
   readonly annotations: Map<string, string>;
@@ -50,7 +58,8 @@ export class EntryReader {
   read(bytes: Uint8Array): ReadEntry {
     const draft: Draft = {
       ...{ texts: new Map(), numbers: new Map(), networks: new Map() },
-      ...{ labels: new Map(), annotations: new Map(), ips: [], keys: [], zone: '' },
+      ...{ labels: new Map(), annotations: new Map() },
+      ...{ ips: [], keys: [], ports: [], zone: '' },
     };
     readFields(bytes, (field, wire, reader) => this.#field(draft, field, wire, reader));
     const text = (field: number): string => draft.texts.get(field) ?? '';
@@ -66,6 +75,7 @@ export class EntryReader {
     else if (TEXTS.has(field)) draft.texts.set(field, textOf(reader));
     else if (field === ENTRY.ips) push(draft.ips, textOf(reader));
     else if (field === ENTRY.networkKeys) push(draft.keys, textOf(reader));
+    else if (field === ENTRY.nodePorts) push(draft.ports, textOf(reader));
     else if (field === ENTRY.networkNames) readPair(reader, () => draft.networks);
     else if (field === ENTRY.labels) this.#label(draft, reader);
     else if (field === ENTRY.annotations) {
@@ -103,7 +113,10 @@ export class EntryReader {
       isExact: ownFromMs === 0 ? kind !== 'Pod' : number(ENTRY.isExact) !== 0,
       toMs: isOver ? number(ENTRY.toMs) || undefined : Number.POSITIVE_INFINITY,
       addresses: [...new Set(draft.ips.map(addressOf))].filter((address) => address !== ''),
-      networks: draft.keys.flatMap((key) => this.#networks(key, draft.networks.get(key) ?? '')),
+      networks: [
+        ...draft.keys.flatMap((key) => this.#networks(key, draft.networks.get(key) ?? '')),
+        ...draft.ports.flatMap(portOf),
+      ],
       hostIp: addressOf(text(ENTRY.hostIp)),
       hostName: text(ENTRY.hostName),
       zone: kind === 'Node' ? draft.zone : '',
@@ -163,6 +176,13 @@ const decoder = new TextDecoder();
 
 function recordOf(texts: ReadonlyMap<string, string>): KubeObject['labels'] {
   return texts.size === 0 ? undefined : Object.fromEntries(texts);
+}
+
+/** `protocol~port`. */
+function portOf(text: string): readonly NetworkKey[] {
+  const [, protocol, port] = /^(\d{1,3})~(\d{1,5})$/.exec(text) ?? [];
+  if (protocol === undefined || Number(port) > PORT_MAX) return [];
+  return [{ key: nodePortKey(Number(protocol), Number(port)), network: PRIMARY_NETWORK }];
 }
 
 /** `network~address`. */

@@ -1,3 +1,4 @@
+import { nodePortOf } from '../index/node-ports.ts';
 import type { KubeObject, OwnerRef } from '../index/objects.ts';
 import { PRIMARY_NETWORK } from '../index/objects.ts';
 import { ProtoWriter } from './proto-writer.ts';
@@ -30,7 +31,12 @@ export class EntryWriter {
     writer.text(ENTRY.hostIp, object.hostIp);
     writer.text(ENTRY.networkName, PRIMARY_NETWORK);
     writer.texts(ENTRY.ips, object.addresses);
-    const networks = new Map(object.networks.map(({ key, network }) => [plain(key), network]));
+    const [ports, others] = [[], []] as [string[], (readonly [string, string])[]];
+    for (const { key, network } of object.networks) {
+      if (nodePortOf(key) === undefined) others.push([plain(key), network]);
+      else ports.push(plain(key));
+    }
+    const networks = new Map(others);
     writer.texts(ENTRY.networkKeys, [...networks.keys()]);
     writer.map(ENTRY.labels, sorted(object.labels));
     const annotations = sorted(object.annotations).filter(([key]) => key !== BULKY);
@@ -40,6 +46,7 @@ export class EntryWriter {
     writer.number(ENTRY.fromMs, Math.round(object.fromMs));
     writer.flag(ENTRY.isExact, object.isExact);
     writer.number(ENTRY.toMs, Math.round(object.toMs ?? 0));
+    writer.texts(ENTRY.nodePorts, ports);
     return { head, rest: writer.end() };
   }
 
@@ -51,7 +58,7 @@ export class EntryWriter {
   }
 }
 
-/** flowlogs-pipeline has the key without the shape before it. */
+/** The key without the shape before it, as flowlogs-pipeline has it. */
 function plain(key: string): string {
   return key.slice(key.indexOf('/') + 1);
 }

@@ -2,7 +2,7 @@ import type { Metrics } from '../../telemetry/metrics.ts';
 
 export type FeedMetrics = ReturnType<typeof createFeedMetrics>;
 
-/** What a processor gets from informers. */
+/** Messages that a processor gets from informers. */
 export function createFeedMetrics(metrics: Metrics) {
   const informers = metrics.gauge('kube_cache_informers', 'Informers with an open stream');
   const updates = metrics.counter(

@@ -45,7 +45,7 @@ const UNACKNOWLEDGED_MAX = 16;
 export interface LinkStatus {
   readonly address: string;
   readonly state: 'connecting' | 'snapshot' | 'current' | 'waiting';
-  /** Of the last message that it acknowledged. */
+  /** The last version that it acknowledged. */
   readonly version: number;
   /** Changes that it has not got yet. */
   readonly pending: number;
@@ -68,7 +68,7 @@ export class Link {
   #version = 0;
   #acknowledged = 0;
   #isRefused = false;
-  /** What is wrong with its messages. */
+  /** The fault of its messages. */
   #complaint = '';
   #hasConnected = false;
   #isRequested = false;

@@ -1,5 +1,5 @@
 import { ByteBuffer } from '../../codec/byte-buffer.ts';
-import { doubleBytes, uintBytes, writeDouble, writeUint } from '../../codec/varint.ts';
+import { uintBytes, writeDouble, writeUint } from '../../codec/varint.ts';
 import { WIRE } from '../../codec/wire.ts';
 import { PAIR } from './protocol.ts';
 
@@ -75,9 +75,4 @@ export class ProtoWriter {
     this.#buffer.reserve(HEAD_BYTES);
     this.#buffer.length = writeUint(this.#buffer.bytes, this.#buffer.length, field * 8 + wire);
   }
-}
-
-/** Bytes of a field with bytes, its tag and length included. */
-export function fieldBytes(field: number, length: number): number {
-  return doubleBytes(field * 8) + uintBytes(length) + length;
 }

@@ -36,11 +36,12 @@ export const ENTRY = {
   terminated: 17,
   /**
    * Ours, which others skip: since when the object has its addresses (milliseconds since 1970),
-   * whether that is exact, and when it gave them back.
+   * whether that is exact, and when it gave them back. Ports of a service on nodes.
    */
   fromMs: 1000,
   isExact: 1001,
   toMs: 1002,
+  nodePorts: 1003,
 } as const;
 
 /** A message that others get: `SyncMessage`. */

@@ -42,7 +42,7 @@ export class Replica {
     return this.#unconfirmed !== undefined;
   }
 
-  /** What is not put until `endSnapshot` does not exist any more. Until then it stays in use. */
+  /** Objects that are not put until `endSnapshot` do not exist any more; until then they stay. */
   beginSnapshot(): void {
     this.#unconfirmed = new Set(this.#places.keys());
   }

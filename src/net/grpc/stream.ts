@@ -45,7 +45,7 @@ export class GrpcStream {
       (bytes) => bytes,
       new Metadata(),
     );
-    // Whoever waits for nothing must not be surprised.
+    // Nobody need wait for the end.
     this.#ended.promise.catch(() => undefined);
     const closed = new NetobservError(GRPC_ERRORS.unavailable, `${target}: the call has ended`, {
       retryable: true,

@@ -25,3 +25,14 @@ export function createGroupMetrics(metrics: Metrics, stage: string): GroupMetric
     },
   };
 }
+
+/** Counts flows of a matrix whose conversation was one too many to remember. */
+export function createMatrixMetrics(metrics: Metrics, stage: string): (flows: number) => void {
+  const unremembered = metrics.counter(
+    'pipeline_matrix_unremembered_flows_total',
+    'Flows of a matrix whose conversation found no room, so that each says for itself who is the client',
+    ['stage'],
+  );
+  unremembered.inc({ stage }, 0);
+  return (flows) => unremembered.inc({ stage }, flows);
+}

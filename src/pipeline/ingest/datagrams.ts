@@ -1,5 +1,5 @@
 import type { DatagramOutcome, DatagramSource } from '../../codec/netflow/flow-reader.ts';
-import type { FlowBatch } from '../../flow/batch.ts';
+import type { BatchLayout, FlowBatch } from '../../flow/batch.ts';
 import type { UdpPeer, UdpReceiver } from '../../net/udp/receiver.ts';
 import type { Inlet } from '../graph/inlet.ts';
 import type { StageContext } from '../stage.ts';
@@ -30,27 +30,36 @@ export interface DatagramsOptions {
 }
 
 /** The part of a stage that depends on its protocol. */
-export interface DatagramsHooks<Outcome extends DatagramOutcome> {
-  readonly reader: DatagramReader<Outcome>;
+export interface DatagramsHooks<
+  Outcome extends DatagramOutcome,
+  Reader extends DatagramReader<Outcome>,
+> {
+  /** Makes the reader for the inlet's columns, also when a reload has changed them. */
+  readonly reader: (layout: BatchLayout, earlier: Reader | undefined) => Reader;
   /** Rows that a batch has room for when it is given to the reader. */
   readonly roomRows: number;
   /** Called after each datagram. */
   readonly note?: (outcome: Outcome) => void;
   /** Called every few seconds, and at the end, for counters that are not kept per datagram. */
-  readonly count?: () => void;
+  readonly count?: (reader: Reader) => void;
 }
 
 /**
  * Datagrams from UDP ports to an inlet, with the counters of their exporters. All datagrams of one
  * turn of the event loop share a batch.
  */
-export class Datagrams<Outcome extends DatagramOutcome> {
+export class Datagrams<
+  Outcome extends DatagramOutcome,
+  Reader extends DatagramReader<Outcome> = DatagramReader<Outcome>,
+> {
   readonly #context: StageContext;
   readonly #metrics: ExporterMetrics;
-  readonly #hooks: DatagramsHooks<Outcome>;
+  readonly #hooks: DatagramsHooks<Outcome, Reader>;
   readonly #inlet: Inlet;
   readonly #exporters: Exporters;
   #receivers: readonly UdpReceiver[] = [];
+  #layout: BatchLayout;
+  #reader: Reader;
   #batch: FlowBatch | undefined;
   #willFlush = false;
   #timer: Disposable | undefined;
@@ -61,12 +70,14 @@ export class Datagrams<Outcome extends DatagramOutcome> {
     inlet: Inlet,
     context: StageContext,
     metrics: ExporterMetrics,
-    hooks: DatagramsHooks<Outcome>,
+    hooks: DatagramsHooks<Outcome, Reader>,
   ) {
     this.#inlet = inlet;
     this.#context = context;
     this.#metrics = metrics;
     this.#hooks = hooks;
+    this.#layout = inlet.layout;
+    this.#reader = hooks.reader(inlet.layout, undefined);
     this.#exporters = new Exporters(context.name, metrics);
   }
 
@@ -105,8 +116,9 @@ export class Datagrams<Outcome extends DatagramOutcome> {
     const { clock } = this.#context.deps;
     // A datagram cannot wait. It is read in any case: templates and counts come rarely.
     const isFull = this.#inlet.whenReady() !== undefined;
-    const { reader, note } = this.#hooks;
-    const outcome = reader.read(bytes, peer, clock.nowMs(), clock.monotonicMs(), () =>
+    if (this.#inlet.layout !== this.#layout) this.#relayout();
+    const { note } = this.#hooks;
+    const outcome = this.#reader.read(bytes, peer, clock.nowMs(), clock.monotonicMs(), () =>
       isFull ? undefined : this.#room(),
     );
     this.#exporters.count(peer.address, outcome);
@@ -123,6 +135,18 @@ export class Datagrams<Outcome extends DatagramOutcome> {
       },
       'a datagram is not read to its end, and so are others like it; ingest_errors counts them',
     );
+  }
+
+  #relayout(): void {
+    this.#emit();
+    this.#takeMisfits();
+    this.#layout = this.#inlet.layout;
+    this.#reader = this.#hooks.reader(this.#layout, this.#reader);
+  }
+
+  #takeMisfits(): void {
+    const { counts } = this.#context;
+    this.#reader.takeMisfits((field, values) => counts.unconverted(field, values));
   }
 
   #room(): FlowBatch {
@@ -155,10 +179,9 @@ export class Datagrams<Outcome extends DatagramOutcome> {
 
   #count(): void {
     const stage = this.#context.name;
-    const { reader, count } = this.#hooks;
     this.#exporters.flush();
-    reader.takeMisfits((field, values) => this.#context.counts.unconverted(field, values));
-    count?.();
+    this.#takeMisfits();
+    this.#hooks.count?.(this.#reader);
     let drops = 0;
     for (const receiver of this.#receivers) drops += receiver.kernelDrops();
     if (drops > this.#kernelDrops) {

@@ -2,6 +2,7 @@ import { type ReadElement, type ReadForm, readColumns } from '../../codec/netflo
 import {
   type DatagramOutcome,
   FlowReader,
+  type FlowReaderOptions,
   ROOM_MIN_ROWS,
 } from '../../codec/netflow/flow-reader.ts';
 import type { ColumnSpec } from '../../flow/batch.ts';
@@ -63,7 +64,7 @@ class IpfixSource implements Source {
   readonly #book: ExporterBook;
   readonly #samplings: ExporterSamplings;
   readonly #learnt: LearntInterfaces;
-  #datagrams: Datagrams<DatagramOutcome> | undefined;
+  #datagrams: Datagrams<DatagramOutcome, FlowReader> | undefined;
   #expired = 0;
 
   constructor(options: IpfixOptions, context: StageContext) {
@@ -86,15 +87,16 @@ class IpfixSource implements Source {
   async start(inlet: Inlet): Promise<void> {
     const { samplingCorrection } = this.#options;
     const { clock } = this.#context.deps;
-    const reader = new FlowReader(inlet.layout, this.#own, {
+    const options: FlowReaderOptions = {
       corrects: samplingCorrection,
       samplingOf: (exporter, nowMs) => this.#samplings.of(exporter, nowMs),
       takeInterface: (exporter, index, name, description) =>
         this.#learnt.note(exporter, index, name, description, clock.monotonicMs()),
-    });
+    };
     this.#datagrams = new Datagrams(inlet, this.#context, this.#metrics, {
-      ...{ reader, roomRows: ROOM_MIN_ROWS },
-      count: () => this.#count(reader),
+      reader: (layout, earlier) => new FlowReader(layout, this.#own, options, earlier),
+      roomRows: ROOM_MIN_ROWS,
+      count: (reader) => this.#count(reader),
     });
     await this.#datagrams.start({ ...this.#options, ports: this.#ports() });
   }

@@ -1,5 +1,9 @@
 import { sflowColumns } from '../../codec/sflow/columns.ts';
-import type { SflowOutcome } from '../../codec/sflow/flow-reader.ts';
+import type {
+  SflowOutcome,
+  SflowReader,
+  SflowReaderOptions,
+} from '../../codec/sflow/flow-reader.ts';
 import type { Inlet } from '../graph/inlet.ts';
 import { SflowOptions } from '../options/ingest/sflow.ts';
 import {
@@ -38,7 +42,7 @@ class SflowSource implements Source {
   readonly #samplings: ExporterSamplings;
   readonly #counts: SflowCounts;
   readonly #interfaces: Interfaces;
-  #datagrams: Datagrams<SflowOutcome> | undefined;
+  #datagrams: Datagrams<SflowOutcome, SflowReader> | undefined;
 
   constructor(options: SflowOptions, context: StageContext) {
     this.name = context.name;
@@ -57,15 +61,16 @@ class SflowSource implements Source {
     const { port, samplingCorrection } = this.#options;
     const { clock } = this.#context.deps;
     // Here and not at the top: pipelines without it load nothing.
-    const { SflowReader } = await import('../../codec/sflow/flow-reader.ts');
-    const reader = new SflowReader(inlet.layout, {
+    const { SflowReader: Made } = await import('../../codec/sflow/flow-reader.ts');
+    const options: SflowReaderOptions = {
       corrects: samplingCorrection,
       samplingOf: (exporter, nowMs) => this.#samplings.of(exporter, nowMs),
       takeCounters: (agent, counters) =>
         this.#interfaces.note(agent, counters, clock.monotonicMs()),
-    });
+    };
     this.#datagrams = new Datagrams(inlet, this.#context, this.#metrics, {
-      ...{ reader, roomRows: 1 },
+      reader: (layout, earlier) => new Made(layout, options, earlier),
+      roomRows: 1,
       note: (outcome) => this.#counts.note(outcome),
       count: () => {
         this.#counts.flush();

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { credentials } from '@grpc/grpc-js';
@@ -8,10 +8,11 @@ import { ClusterIndex } from '../../../src/kube/index/cluster-index.ts';
 import { createKubeMetrics } from '../../../src/kube/metrics.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../../src/telemetry/metrics.ts';
+import { holderOf } from '../../support/kube/holder.ts';
 import { FlpInformers } from '../../support/kube/k8scache-peers.ts';
 import type { Json } from '../../support/kube/k8scache-schema.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
-import { selfSigned } from '../../support/net/certificate.ts';
+import { certificateFiles } from '../../support/net/certificate.ts';
 
 const NEEDS = {
   ...{
@@ -68,15 +69,7 @@ function update(version: number, entries: readonly Json[], more: Json = {}): Jso
 }
 
 function names(): readonly string[] {
-  return ['10.0.0.1', '10.0.0.2', '10.0.0.3', '10.0.0.4'].map((address) => {
-    let name = '';
-    index.findKey(address, {
-      add: (_fromMs, fact) => {
-        name = index.named(fact)?.object.name ?? '';
-      },
-    });
-    return name;
-  });
+  return [1, 2, 3, 4].map((host) => holderOf(index, `10.0.0.${host}`)?.name ?? '');
 }
 
 const SNAPSHOT = { is_snapshot: true };
@@ -159,21 +152,14 @@ describe('TLS', () => {
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  function files(pair: { readonly cert: string; readonly key: string }, name: string) {
-    const [certPath, keyPath] = [join(folder, `${name}.crt`), join(folder, `${name}.key`)];
-    writeFileSync(certPath, pair.cert);
-    writeFileSync(keyPath, pair.key);
-    return { certPath, keyPath };
-  }
-
   test('with an authority, only informers with a certificate of it are let in', async () => {
-    const [own, client] = [selfSigned(), selfSigned()];
-    const clientCaPath = files(client, 'client').certPath;
-    await start({ ...files(own, 'own'), clientCaPath });
-    const [ca, key, cert] = [own.cert, client.key, client.cert].map((pem) => Buffer.from(pem));
-    const stranger = connect(credentials.createSsl(ca!));
+    const [own, client] = [certificateFiles(folder, 'own'), certificateFiles(folder, 'client')];
+    await start({ ...own, clientCaPath: client.certPath });
+    const pems = [own.certPath, client.keyPath, client.certPath].map((path) => readFileSync(path));
+    const [ca, key, cert] = pems as [Buffer, Buffer, Buffer];
+    const stranger = connect(credentials.createSsl(ca));
     await expect.poll(() => stranger.ended).toMatch(/UNAVAILABLE/);
-    const friend = connect(credentials.createSsl(ca!, key!, cert!));
+    const friend = connect(credentials.createSsl(ca, key, cert));
     friend.send(update(1, [entry('a', '10.0.0.1')], SNAPSHOT));
     await expect.poll(names).toEqual(['a', '', '', '']);
     const plain = connect();

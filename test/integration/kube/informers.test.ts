@@ -1,6 +1,9 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../../src/base/clock.ts';
-import { CacheFeed } from '../../../src/kube/cache/cache-feed.ts';
+import { CacheFeed, type CacheFeedConfig } from '../../../src/kube/cache/cache-feed.ts';
 import { Informers, type InformersConfig } from '../../../src/kube/cache/informers.ts';
 import { ClusterIndex } from '../../../src/kube/index/cluster-index.ts';
 import { createKubeMetrics } from '../../../src/kube/metrics.ts';
@@ -8,9 +11,11 @@ import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { kubeconfig } from '../../support/kube/enrich.ts';
 import { FakeApi } from '../../support/kube/fake-api.ts';
+import { holderOf } from '../../support/kube/holder.ts';
 import { FlpProcessor } from '../../support/kube/k8scache-peers.ts';
 import { LeaseStore } from '../../support/kube/lease-store.ts';
 import { node, owner, pod, service } from '../../support/kube/objects.ts';
+import { certificateFiles } from '../../support/net/certificate.ts';
 
 const PODS = '/api/v1/pods';
 const NODES = '/api/v1/nodes';
@@ -56,11 +61,11 @@ afterEach(async () => {
 });
 
 /** The receiving half of a processor. */
-async function processor(host: string, port = 0) {
+async function processor(host: string, port = 0, tls?: CacheFeedConfig['tls']) {
   const metrics = createMetrics('');
   const deps = { log: createLog('silent'), metrics, clock: systemClock, random: Math.random };
   const index = new ClusterIndex({ clock: systemClock, metrics: createKubeMetrics(metrics) });
-  const feed = new CacheFeed({ host, port, tls: undefined }, deps);
+  const feed = new CacheFeed({ host, port, tls }, deps);
   await feed.start(index, NEEDS);
   let isOver = false;
   const stop = async (): Promise<void> => {
@@ -74,14 +79,8 @@ async function processor(host: string, port = 0) {
     text: () => metrics.registry.metrics(),
     /** Pod and owner of an address. */
     name: (address: string): string => {
-      let name = '';
-      index.findKey(address, {
-        add(_fromMs, fact) {
-          const object = index.named(fact)?.object;
-          name = object === undefined ? '' : `${object.owner?.name ?? ''}/${object.name}`;
-        },
-      });
-      return name;
+      const object = holderOf(index, address);
+      return object === undefined ? '' : `${object.owner?.name ?? ''}/${object.name}`;
     },
   };
 }
@@ -95,12 +94,21 @@ function announce(name: string, ip: string, phase = 'Running'): void {
 async function informers(
   identity: string,
   port: number,
-  more: { readonly link?: object; readonly election?: undefined } = {},
+  more: {
+    readonly link?: object;
+    readonly times?: object;
+    readonly election?: undefined;
+    readonly serviceName?: string;
+    readonly resolve?: (name: string) => Promise<readonly string[]>;
+  } = {},
 ) {
   const metrics = createMetrics('');
   const whole: InformersConfig = {
     ...{ configPath: config.path, networks: [], managedCni: [], trackedKinds: [] },
-    discovery: { namespace: 'netobserv', selector: 'app=flp', serviceName: '', resyncMs: 50 },
+    discovery: {
+      ...{ namespace: 'netobserv', selector: 'app=flp', resyncMs: 50 },
+      serviceName: more.serviceName ?? '',
+    },
     link: {
       ...{ port, tls: undefined, serverName: '', batchEntries: 10, bufferMessages: 100 },
       ...{ sendMs: 5000, backoff: { firstMs: 20, maxMs: 80 }, ...more.link },
@@ -110,14 +118,14 @@ async function informers(
         ? undefined
         : {
             ...{ namespace: 'netobserv', name: 'flp-informers-lease', identity },
-            ...{ leaseMs: 900, renewMs: 600, retryMs: 40 },
+            ...{ leaseMs: 15_000, renewMs: 10_000, retryMs: 40, ...more.times },
           },
   };
   const made = new Informers(
     whole,
     {
       ...{ log: createLog('silent'), metrics, clock: systemClock, env: {}, random: () => 0.5 },
-      resolve: () => Promise.resolve([]),
+      resolve: more.resolve ?? (() => Promise.resolve([])),
     },
     { backoff: { firstMs: 10, maxMs: 40 } },
   );
@@ -211,6 +219,73 @@ describe('informers and processors', () => {
   });
 });
 
+describe('TLS', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'netobserv-informers-'));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  const files = (name: string) => certificateFiles(folder, name);
+
+  test('both show certificates; a processor with another one gets nothing', async () => {
+    const [own, client] = [files('own'), files('client')];
+    const clientCaPath = client.certPath;
+    const one = await processor('127.0.0.1', 0, { ...own, clientCaPath });
+    // Its certificate is for 127.0.0.1, and not of the authority.
+    const fake = await processor('127.0.0.2', one.port, { ...files('fake'), clientCaPath });
+    announce('flp-1', '127.0.0.1');
+    announce('flp-2', '127.0.0.2');
+    const tls = { caPath: own.certPath, ...client };
+    const { made } = await informers('a', one.port, { link: { tls } });
+    await one.feed.synced;
+    expect(one.name('10.0.0.5')).toBe('web/web-5');
+    await expect
+      .poll(() => made.status().processors.find(({ address }) => address === '127.0.0.2'))
+      .toMatchObject({ problem: expect.stringMatching(/UNAVAILABLE.*self-signed certificate/) });
+    expect(fake.feed.state()).toMatchObject({ ok: false });
+  });
+
+  test('processors by address, with one name in their certificates', async () => {
+    const own = files('own');
+    const one = await processor('127.0.0.3', 0, own);
+    announce('flp-1', '127.0.0.3');
+    const tls = { caPath: own.certPath };
+    // The certificate names 127.0.0.1 and nothing else.
+    const wrong = await informers('a', one.port, { election: undefined, link: { tls } });
+    await expect
+      .poll(() => wrong.made.status().processors[0]?.problem)
+      .toMatch(/does not match certificate's altnames/);
+    await wrong.stop();
+    const link = { tls, serverName: '127.0.0.1' };
+    await informers('b', one.port, { election: undefined, link });
+    await one.feed.synced;
+  });
+});
+
+test('processors of a headless service; those found before stay while it cannot be resolved', async () => {
+  const one = await processor('127.0.0.1');
+  const two = await processor('127.0.0.2', one.port);
+  const asked = new Set<string>();
+  let answer: readonly string[] | undefined = ['127.0.0.1'];
+  const resolve = async (name: string): Promise<readonly string[]> => {
+    asked.add(name);
+    if (answer === undefined) throw new Error('SERVFAIL');
+    return answer;
+  };
+  const { made, text } = await informers('a', one.port, { serviceName: 'flp', resolve });
+  await one.feed.synced;
+  expect([...asked]).toEqual(['flp.netobserv.svc']);
+  answer = undefined;
+  await expect.poll(text).toMatch(/flp_informers_errors_total\{error_type="discovery"\} [2-9]/);
+  expect(made.status().processors[0]).toMatchObject({ address: '127.0.0.1', state: 'current' });
+  expect(made.state()).toMatchObject({ ok: true, note: expect.stringContaining('SERVFAIL') });
+  answer = ['127.0.0.2'];
+  await two.feed.synced;
+  expect(made.status().processors.map(({ address }) => address)).toEqual(['127.0.0.2']);
+  expect(api.requests.filter(({ path }) => path === PROCESSORS)).toEqual([]);
+});
+
 describe('of two informers, one works', () => {
   test('the other one takes over: what changed meanwhile is put right', async () => {
     const one = await processor('127.0.0.1');
@@ -231,7 +306,7 @@ describe('of two informers, one works', () => {
   test('the one that lost the lease becomes the leader again', async () => {
     const one = await processor('127.0.0.1');
     announce('flp-1', '127.0.0.1');
-    const a = await informers('a', one.port);
+    const a = await informers('a', one.port, { times: { leaseMs: 900, renewMs: 600 } });
     await one.feed.synced;
     store.cutOff.add('a');
     await expect.poll(() => a.made.status().leader).toBe(false);

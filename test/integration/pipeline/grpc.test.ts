@@ -92,6 +92,30 @@ test('flows of messages small and large arrive, each once', async () => {
   expect(text).toContain('ingest_flows_processed{stage="in"} 10000\n');
 });
 
+test('a reload that asks for further columns: the connection stays', async () => {
+  const port = await freePort();
+  const config = (labels: readonly string[]) => ({
+    pipeline: [{ name: 'out', follows: 'in' }],
+    parameters: [
+      { name: 'in', ingest: { type: 'grpc', grpc: { port } } },
+      {
+        name: 'out',
+        encode: { type: 'prom', prom: { metrics: [{ name: 'n', type: 'counter', labels }] } },
+      },
+    ],
+  });
+  const { pipeline, metrics } = testPipeline(config(['Proto']), { clock: systemClock });
+  await pipeline.start(new AbortController().signal);
+  onTestFinished(() => pipeline.stop());
+  const client = connect(port);
+  const text = async (): Promise<string> => metrics.registry.metrics();
+  await client.call(records(1, 10), signal);
+  await expect.poll(text, SOON).toContain('n{Proto="6"} 10\n');
+  await pipeline.reload(config(['Proto', 'DstPort']));
+  await client.call(records(1, 10), signal);
+  await expect.poll(text, SOON).toContain('n{Proto="6",DstPort="443"} 10\n');
+});
+
 test('a damaged message is refused as a whole, and counted', async () => {
   const { port, bytes, metrics } = await serve();
   const client = connect(port);

@@ -217,3 +217,54 @@ test('a list cannot be filled', async () => {
     message: expect.stringContaining('mapping[0].destination'),
   });
 });
+
+test('a reload that asks for further columns: templates are still known', async () => {
+  const port = await freePort();
+  const config = (labels: readonly string[]) => ({
+    pipeline: [{ name: 'out', follows: 'in' }],
+    parameters: [
+      { name: 'in', ingest: { type: 'ipfix', ipfix: { hostName: '127.0.0.1', port } } },
+      {
+        name: 'out',
+        encode: { type: 'prom', prom: { metrics: [{ name: 'n', type: 'counter', labels }] } },
+      },
+    ],
+  });
+  const { pipeline, metrics } = testPipeline(config(['SrcAddr']), { clock: systemClock });
+  await pipeline.start(new AbortController().signal);
+  onTestFinished(() => pipeline.stop());
+  const send = exporter();
+  const text = async (): Promise<string> => metrics.registry.metrics();
+  const data = set(256, record(1));
+  await send(ipfix({}, set(2, template(256, FIELDS)), data), port);
+  await send(v9({}, set(0, template(256, FIELDS)), data), port);
+  await expect.poll(text, SOON).toContain('n{SrcAddr="192.0.2.1"} 2\n');
+  await pipeline.reload(config(['SrcAddr', 'DstAddr']));
+  await send(ipfix({}, data), port);
+  await send(v9({}, data), port);
+  await expect.poll(text, SOON).toContain('n{SrcAddr="192.0.2.1",DstAddr="192.0.2.2"} 2\n');
+});
+
+test('a reload to another port: the old one is closed', async () => {
+  const [first, second] = [await freePort(), await freePort()];
+  const config = (port: number) => ({
+    pipeline: [{ name: 'out', follows: 'in' }],
+    parameters: [
+      { name: 'in', ingest: { type: 'ipfix', ipfix: { hostName: '127.0.0.1', port } } },
+      { name: 'out', write: { type: 'store', store: { name: 'a' } } },
+    ],
+  });
+  const { pipeline, stores } = testPipeline(config(first), { clock: systemClock });
+  await pipeline.start(new AbortController().signal);
+  onTestFinished(() => pipeline.stop());
+  const send = exporter();
+  await pipeline.reload(config(second));
+  await send(ipfix({}, set(2, template(256, FIELDS)), set(256, record(1))), second);
+  await expect.poll(() => stores.a.rows, SOON).toHaveLength(1);
+  const again = createSocket('udp4');
+  onTestFinished(() => void again.close());
+  await new Promise<void>((resolve, reject) => {
+    again.on('error', reject);
+    again.bind(first, '127.0.0.1', resolve);
+  });
+});

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Clock } from '../../../src/base/clock.ts';
 import { systemClock } from '../../../src/base/clock.ts';
+import type { PipelineConfig } from '../../../src/pipeline/options/graph.ts';
 import { seriesKey } from '../../support/codec/remote-write-schema.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { parseSamples } from '../../support/models/interpreter/prom.ts';
@@ -17,15 +18,16 @@ import {
 
 const BYTES = { name: 'bytes_total', type: 'counter', valueKey: 'Bytes', labels: ['DnsName'] };
 
+function configOf(prom: object): PipelineConfig {
+  return {
+    pipeline: [{ name: 'out', follows: 'preset-ingester' }],
+    parameters: [{ name: 'out', encode: { type: 'prom', prom: { metrics: [BYTES], ...prom } } }],
+  };
+}
+
 /** A running pipeline with one stage, which is stopped by the test or at its end. */
 async function started(prom: object, clock: Clock = systemClock) {
-  const bed = testPipeline(
-    {
-      pipeline: [{ name: 'out', follows: 'preset-ingester' }],
-      parameters: [{ name: 'out', encode: { type: 'prom', prom: { metrics: [BYTES], ...prom } } }],
-    },
-    { clock },
-  );
+  const bed = testPipeline(configOf(prom), { clock });
   await bed.pipeline.start(new AbortController().signal);
   let isStopped = false;
   const stop = async (): Promise<void> => {
@@ -35,6 +37,7 @@ async function started(prom: object, clock: Clock = systemClock) {
   onTestFinished(stop);
   return {
     stop,
+    reload: (options: object) => bed.pipeline.reload(configOf(options)),
     emit(...rows: readonly Row[]) {
       const batch = bed.pipeline.take();
       appendRows(batch, rows);
@@ -161,6 +164,30 @@ test('a series that expires ends with the marker; when it comes back, it goes on
   expect(values.slice(-2)).toEqual([Number.NaN, 5]);
   const times = samples!.map(({ timestamp }) => timestamp);
   expect(times).toEqual([...new Set(times)].toSorted((a, b) => a - b));
+});
+
+test('over a reload series go on without another zero; those that end get the marker', async () => {
+  const receiver = await remoteWriteReceiver();
+  const flows = { name: 'flows_total', type: 'counter' };
+  const { emit, stop, reload, counts } = await started({
+    ...to(receiver),
+    metrics: [BYTES, flows],
+  });
+  emit({ DnsName: 'a', Bytes: 3 });
+  await reload({ ...to(receiver, { headers: { other: 'x' } }), metrics: [BYTES] });
+  emit({ DnsName: 'a', Bytes: 2 }, { DnsName: 'b', Bytes: 1 });
+  await stop();
+  const values = [...receiver.samples()].map(([key, own]) => [key, own.map(({ value }) => value)]);
+  expect(values).toEqual([
+    ['bytes_total{DnsName="a"}', [0, 3, 5]],
+    ['flows_total{}', [0, 1, Number.NaN]],
+    ['bytes_total{DnsName="b"}', [0, 1]],
+  ]);
+  for (const own of receiver.samples().values()) {
+    const times = own.map(({ timestamp }) => timestamp);
+    expect(times).toEqual([...new Set(times)].toSorted((one, other) => one - other));
+  }
+  expect((await lost(counts)).lost).toEqual({});
 });
 
 test('busy and broken receivers get the request again, after the wait that they ask for', async () => {

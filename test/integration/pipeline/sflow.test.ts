@@ -204,3 +204,29 @@ test('a port that is taken', async () => {
     message: expect.stringContaining(`cannot receive UDP on 127.0.0.1:${port}`),
   });
 });
+
+test('a reload that asks for further columns: sequences go on', async () => {
+  const port = await freePort();
+  const config = (labels: readonly string[]) => ({
+    pipeline: [{ name: 'out', follows: 'in' }],
+    parameters: [
+      { name: 'in', ingest: { type: 'sflow', sflow: { hostName: '127.0.0.1', port } } },
+      {
+        name: 'out',
+        encode: { type: 'prom', prom: { metrics: [{ name: 'n', type: 'counter', labels }] } },
+      },
+    ],
+  });
+  const { pipeline, metrics } = testPipeline(config(['SrcAddr']), { clock: systemClock });
+  await pipeline.start(new AbortController().signal);
+  onTestFinished(() => pipeline.stop());
+  const send = agent();
+  const text = async (): Promise<string> => metrics.registry.metrics();
+  await send(sflow({ sequence: 1 }, sample(1)), port);
+  await expect.poll(text, SOON).toContain('n{SrcAddr="10.0.0.1"} 1\n');
+  await pipeline.reload(config(['SrcAddr', 'SrcPort']));
+  await send(sflow({ sequence: 5 }, sample(7)), port);
+  await expect.poll(text, SOON).toContain('n{SrcAddr="10.0.0.1",SrcPort="7"} 1\n');
+  await pipeline.stop();
+  expect(await text()).toMatch(/ingest_exporter_missing_total\{.*exporter="127.0.0.1".*\} 3\n/);
+});

@@ -33,6 +33,7 @@ import { buildBtf } from '../kernel/btf-builder.ts';
 import { buildElf } from '../kernel/elf-builder.ts';
 import { MessageKernel, messageRecord } from '../kernel/message-kernel.ts';
 import { addressMessage, linkMessage } from '../kernel/netlink-messages.ts';
+import { K8SCACHE_SAMPLES, readK8scache } from '../kube/k8scache-samples.ts';
 import { edns, FIRST_NAME, labels, message, name, pointer, Type } from './dns-message.ts';
 import { NETFLOW_SAMPLES, netflowReader } from './netflow-samples.ts';
 import { attributesOf, encodeAnswer, encodeLogs } from './otlp-schema.ts';
@@ -156,6 +157,7 @@ export function untrustedReaders(folder: string): readonly UntrustedReader[] {
     { name: 'TLS in segments', samples: HELLO_SAMPLES, read: partsReader() },
     { name: 'messages of the ring', samples: RING_SAMPLES, read: ringReader() },
     { name: 'pbflow', samples: goodMessages(1), read: coded(pbflowReader()) },
+    { name: 'k8scache', samples: K8SCACHE_SAMPLES, read: coded(readK8scache) },
     { name: 'NetFlow and IPFIX', samples: NETFLOW_SAMPLES, read: netflowReader() },
     { name: 'sFlow', samples: SFLOW_SAMPLES, read: sflowReader() },
     { name: 'flows as JSON', samples: JSON_SAMPLES, read: coded(jsonReader()) },

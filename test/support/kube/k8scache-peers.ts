@@ -112,7 +112,7 @@ export class FlpProcessor implements AsyncDisposable {
 
 /** Informers that send what a test says, on other code than ours. */
 export class FlpInformers implements Disposable {
-  /** What the processor has said. */
+  /** Messages of the processor. */
   readonly said: Json[] = [];
   ended = '';
   readonly #client: Client;

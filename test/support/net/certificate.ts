@@ -1,4 +1,6 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 
 const SEQUENCE = 0x30;
 const SET = 0x31;
@@ -37,6 +39,15 @@ export function selfSigned(): { readonly cert: string; readonly key: string } {
     cert: `-----BEGIN CERTIFICATE-----\n${certificate}\n-----END CERTIFICATE-----\n`,
     key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
   };
+}
+
+/** Such a certificate and its key in files of a folder. */
+export function certificateFiles(folder: string, name: string) {
+  const { cert, key } = selfSigned();
+  const [certPath, keyPath] = [join(folder, `${name}.crt`), join(folder, `${name}.key`)];
+  writeFileSync(certPath, cert);
+  writeFileSync(keyPath, key);
+  return { certPath, keyPath };
 }
 
 /** 2.5.29.17, subjectAltName. */

@@ -35,6 +35,8 @@ export class SeenSeries {
   ticks = new Uint32Array(0);
   /** Milliseconds since 1970. */
   beganMs = new Float64Array(0);
+  /** `beganMs` of the last series of each slot that remote write has sent. */
+  sentMs = new Float64Array(0);
 
   isShown(slot: number, oldest: number): boolean {
     return slot < this.ticks.length && this.ticks[slot]! >= oldest;
@@ -51,10 +53,13 @@ export class SeenSeries {
     if (this.ticks.length >= slots) return;
     const ticks = new Uint32Array(slots);
     const beganMs = new Float64Array(slots);
+    const sentMs = new Float64Array(slots);
     ticks.set(this.ticks);
     beganMs.set(this.beganMs);
+    sentMs.set(this.sentMs);
     this.ticks = ticks;
     this.beganMs = beganMs;
+    this.sentMs = sentMs;
   }
 }
 

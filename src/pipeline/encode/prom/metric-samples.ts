@@ -16,8 +16,6 @@ export class MetricSamples {
   readonly #fields: LabelFields;
   /** Labels by the suffix of the name and the bound of the bucket. */
   readonly #lines = new Map<string, SeriesLabels>();
-  /** Time at which the last series that was sent began, by slot. */
-  #sentMs = new Float64Array(0);
 
   /** `labels`: those of all metrics, with other names than this one's. */
   constructor(metric: SeriesMetric, labels: Readonly<Record<string, string>>, fields: LabelFields) {
@@ -86,15 +84,11 @@ export class MetricSamples {
     return line;
   }
 
+  /** Marks a series as sent; true for the first time. */
   #isNew(slot: number): boolean {
-    const { beganMs } = this.metric.seen;
-    if (this.#sentMs.length < beganMs.length) {
-      const sentMs = new Float64Array(beganMs.length);
-      sentMs.set(this.#sentMs);
-      this.#sentMs = sentMs;
-    }
-    const isNew = this.#sentMs[slot] !== beganMs[slot];
-    this.#sentMs[slot] = beganMs[slot]!;
+    const { beganMs, sentMs } = this.metric.seen;
+    const isNew = sentMs[slot] !== beganMs[slot];
+    sentMs[slot] = beganMs[slot]!;
     return isNew;
   }
 }

@@ -98,8 +98,10 @@ export class RemoteWriter implements Component {
     this.#transmit();
   }
 
+  /** Sends the marks of series that have ended since `finish`, too. */
   async stop(): Promise<void> {
     this.finish();
+    this.#send();
     await this.#delivery.stop();
   }
 
@@ -114,6 +116,11 @@ export class RemoteWriter implements Component {
         samples.values(slot, nowMs, zeroMs, this.#writer);
       }
     }
+    this.#send();
+  }
+
+  /** Hands over all that is written. */
+  #send(): void {
     this.#writer.end();
     const messages = this.#requests.map((request) => this.#message(request));
     this.#requests = [];

@@ -39,7 +39,8 @@ export const PromOptions = strictObject(
       description:
         'Limit on the series of all metrics of the stage. 0: a million. Samples of further series ' +
         'go to one series of their metric, beyond the limit, whose labels are all `other`: sums ' +
-        'stay right, and metrics_dropped counts these samples. flowlogs-pipeline drops them.',
+        'stay right, a gauge has the last of them, and metrics_dropped counts these samples. ' +
+        'flowlogs-pipeline drops them.',
     }),
     remoteWrite: Type.Optional(RemoteWrite),
     metrics: Type.Array(MetricOptions, { description: 'The metrics.' }),

@@ -81,6 +81,7 @@ export async function startExtractor(
       return stores.a.rows.map(({ _HashId }) => _HashId);
     },
     pass: (seconds: number) => clock.jump(seconds * SECOND_MS),
+    nowMs: () => clock.nowMs(),
     stop: () => pipeline.stop(),
     samples: async () => parseSamples(await metrics.registry.metrics()),
   };

@@ -146,8 +146,10 @@ test.each([
 test('a token that the agent’s own server would not need is refused', () => {
   const text = `${YAML}metricsSettings: {tokenPath: /run/token}\n`;
   expect(() => direct(text, { METRICS_ENABLE: 'true' })).toThrow(
-    /metricsSettings\.tokenPath: the agent’s own server at the same address needs no token/,
+    /metricsSettings\.tokenPath: the agent’s own server has the same address, but another token/,
   );
+  const env = { METRICS_ENABLE: 'true', METRICS_TOKEN_PATH: '/run/token' };
+  expect(direct(text, env).components).toHaveLength(1);
 });
 
 test.each([

@@ -4,6 +4,7 @@ import { Replica } from '../../../../src/kube/cache/replica.ts';
 import { ClusterIndex } from '../../../../src/kube/index/cluster-index.ts';
 import { createKubeMetrics } from '../../../../src/kube/metrics.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
+import { holderOf } from '../../../support/kube/holder.ts';
 import { type Json, PbEntry } from '../../../support/kube/k8scache-schema.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
 
@@ -25,13 +26,7 @@ beforeEach(() => {
 
 /** Who has the address at a time; default: now. */
 function holder(address: string, atMs = clock.nowMs()): string {
-  let name = '';
-  index.findKey(address, {
-    add(fromMs, fact) {
-      if (fromMs <= atMs) name = index.named(fact)?.object.name ?? '';
-    },
-  });
-  return name;
+  return holderOf(index, address, atMs)?.name ?? '';
 }
 
 function entry(name: string, more: Json = {}): Json {

@@ -11,7 +11,7 @@ import { OPERATION } from '../../../../src/kube/cache/protocol.ts';
 import type { ClusterNeeds } from '../../../../src/kube/index/needs.ts';
 import { Slimmer } from '../../../../src/kube/index/slim.ts';
 import { PbEntry, PbSync, PbUpdate } from '../../../support/kube/k8scache-schema.ts';
-import { node, pod } from '../../../support/kube/objects.ts';
+import { node, pod, time } from '../../../support/kube/objects.ts';
 
 const ALL = [{ inclusions: undefined, exclusions: [] }];
 const NEEDS: ClusterNeeds = {
@@ -169,6 +169,25 @@ describe('entries that we read', () => {
   ])('an object %s gives no names', (_why, entry) => {
     expect(new EntryReader(NEEDS).read(PbEntry.encode(entry)).object).toBeUndefined();
   });
+});
+
+test('ports of a service on nodes: others see no network, we read the same object', () => {
+  const spec = {
+    clusterIP: '10.96.0.9',
+    ports: [{ nodePort: 30080 }, { nodePort: 30053, protocol: 'UDP' }],
+  };
+  const metadata = {
+    uid: 'u-9',
+    name: 'web',
+    namespace: 'shop',
+    creationTimestamp: time(START_MS),
+  };
+  const wanted = new Slimmer(NEEDS).service({ metadata, spec })!;
+  expect(wanted.networks.map(({ key }) => key)).toEqual(['port/6~30080', 'port/17~30053']);
+  const { head, rest } = new EntryWriter().encode(wanted, START_MS);
+  const bytes = Buffer.concat([head, rest]);
+  expect(PbEntry.decode(bytes)).not.toHaveProperty('secondary_net_keys');
+  expect(new EntryReader(NEEDS).read(bytes).object).toEqual(wanted);
 });
 
 describe('messages', () => {
