@@ -18,7 +18,14 @@ const ADDRESSES = 12;
 const NAMES = 20;
 const STEPS = 400;
 const NEEDS = {
-  ...{ configPath: '', networks: [], managedCni: [], trackedKinds: [], ownerKinds: [] },
+  ...{
+    configPath: '',
+    networks: [],
+    managedCni: [],
+    trackedKinds: [],
+    ownerKinds: [],
+    readsSlices: false,
+  },
   ...{ labels: [], annotations: [] },
 };
 
