@@ -116,9 +116,10 @@ export class Watchers implements ClusterFeed {
         new Reflector({ name, path: `/api/v1/${name}` }, reflection, deps, this.#limits),
     );
     const slices = sink.reflection('EndpointSlice', (object) => slim.endpointSlice(object));
-    const optional = needs.readsSlices
-      ? [new Reflector<unknown>(SLICES, slices, deps, this.#limits)]
-      : [];
+    const optional =
+      needs.readsSlices === true
+        ? [new Reflector<unknown>(SLICES, slices, deps, this.#limits)]
+        : [];
     const owners = needs.ownerKinds.map((kind) => {
       const path = OWNER_PATHS[kind]!;
       const name = path.slice(path.lastIndexOf('/') + 1);

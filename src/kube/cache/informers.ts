@@ -172,8 +172,6 @@ export class Informers implements Component {
           ...{ configPath, networks, managedCni, trackedKinds },
           ...{ labels: everything, annotations: everything },
           ownerKinds: kindsToRead(trackedKinds),
-          // The protocol has no entries for them.
-          readsSlices: false,
         },
         signal,
       );

@@ -15,14 +15,7 @@ import { ManualClock } from '../../support/manual-clock.ts';
 import { certificateFiles } from '../../support/net/certificate.ts';
 
 const NEEDS = {
-  ...{
-    configPath: '',
-    networks: [],
-    managedCni: [],
-    trackedKinds: [],
-    ownerKinds: [],
-    readsSlices: false,
-  },
+  ...{ configPath: '', networks: [], managedCni: [], trackedKinds: [], ownerKinds: [] },
   ...{ labels: [], annotations: [] },
 };
 

@@ -18,14 +18,7 @@ const ADDRESSES = 12;
 const NAMES = 20;
 const STEPS = 400;
 const NEEDS = {
-  ...{
-    configPath: '',
-    networks: [],
-    managedCni: [],
-    trackedKinds: [],
-    ownerKinds: [],
-    readsSlices: false,
-  },
+  ...{ configPath: '', networks: [], managedCni: [], trackedKinds: [], ownerKinds: [] },
   ...{ labels: [], annotations: [] },
 };
 

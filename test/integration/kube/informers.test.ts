@@ -24,14 +24,7 @@ const SETS = '/apis/apps/v1/replicasets';
 const PROCESSORS = '/api/v1/namespaces/netobserv/pods';
 const LEASE = 'netobserv/flp-informers-lease';
 const NEEDS = {
-  ...{
-    configPath: '',
-    networks: [],
-    managedCni: [],
-    trackedKinds: [],
-    ownerKinds: [],
-    readsSlices: false,
-  },
+  ...{ configPath: '', networks: [], managedCni: [], trackedKinds: [], ownerKinds: [] },
   ...{ labels: [], annotations: [] },
 };
 
