@@ -31,7 +31,7 @@ const SERVERS = {
       if (output('mvn', args) === undefined) throw new Error(`mvn ${args.join(' ')} has failed`);
     },
   },
-  /** `kube`: etcd and the API server of Kubernetes. Its build takes twelve minutes of one CPU. */
+  /** `kube`: etcd and the API server of Kubernetes. Its build takes ten minutes of one CPU. */
   kube: goServer(join(SERVICES, 'kube', 'server'), 'kube', '.'),
   /** `otelcol`: the collector of OpenTelemetry. */
   otelcol: goServer(join(SERVICES, 'otelcol'), 'otelcol', '.'),

@@ -120,6 +120,7 @@ function joined(needs: readonly ClusterNeeds[]): FeedNeeds {
     networks: [...distinct.values()],
     managedCni: needs.flatMap(({ managedCni }) => managedCni),
     trackedKinds: needs.flatMap(({ trackedKinds }) => trackedKinds),
+    readsSlices: true,
     ownerKinds: [...new Set(needs.flatMap(({ trackedKinds }) => kindsToRead(trackedKinds)))],
     labels: needs.flatMap(({ labels }) => labels),
     annotations: needs.flatMap(({ annotations }) => annotations),

@@ -17,6 +17,8 @@ export interface ClusterSink {
 export interface FeedNeeds extends ClusterNeeds {
   /** Kinds of owners whose own owners matter. */
   readonly ownerKinds: readonly string[];
+  /** Endpoints outside of the cluster are wanted, too; default: they are not. */
+  readonly readsSlices?: boolean;
 }
 
 /** Where the objects come from: the API, or another program that reads it. */

@@ -8,7 +8,12 @@ import type { KubeClient } from './client.ts';
 import type { ClusterFeed, ClusterSink, FeedNeeds } from './feed.ts';
 import { Slimmer } from './index/slim.ts';
 import type { KubeMetrics } from './metrics.ts';
-import { Reflector, type ReflectorDeps, type ReflectorLimits } from './reflector.ts';
+import {
+  type KubeResource,
+  Reflector,
+  type ReflectorDeps,
+  type ReflectorLimits,
+} from './reflector.ts';
 
 export interface WatcherDeps {
   readonly log: Log;
@@ -22,6 +27,14 @@ export interface WatcherDeps {
 
 /** Names may be wrong if the API has confirmed nothing for this long, though it seems to answer. */
 const STALE_MS = 5 * 60_000;
+
+/** The controller's own slices have pods only, and change whenever one of these does. */
+const SLICES: KubeResource = {
+  name: 'endpointslices',
+  path: '/apis/discovery.k8s.io/v1/endpointslices',
+  labelSelector: 'endpointslice.kubernetes.io/managed-by!=endpointslice-controller.k8s.io',
+  isOptional: true,
+};
 
 /** Where the API has the kinds that own others. */
 const OWNER_PATHS: Readonly<Record<string, string>> = {
@@ -102,12 +115,17 @@ export class Watchers implements ClusterFeed {
       ({ name, reflection }) =>
         new Reflector({ name, path: `/api/v1/${name}` }, reflection, deps, this.#limits),
     );
+    const slices = sink.reflection('EndpointSlice', (object) => slim.endpointSlice(object));
+    const optional =
+      needs.readsSlices === true
+        ? [new Reflector<unknown>(SLICES, slices, deps, this.#limits)]
+        : [];
     const owners = needs.ownerKinds.map((kind) => {
       const path = OWNER_PATHS[kind]!;
       const name = path.slice(path.lastIndexOf('/') + 1);
       const resource = { name, path, metadataOnly: true, isOptional: true };
       return new Reflector(resource, sink.ownerReflection(kind), deps, this.#limits);
     });
-    return [...objects, ...owners] as Reflector<unknown>[];
+    return [...objects, ...optional, ...owners] as Reflector<unknown>[];
   }
 }

@@ -58,7 +58,7 @@ export class Catalogue implements ClusterSink {
   readonly #writer = new EntryWriter();
   readonly #limits: CatalogueLimits;
   readonly #deps: { readonly clock: Clock; readonly metrics: KubeMetrics };
-  readonly #counts: Record<KubeKind, number> = { Pod: 0, Node: 0, Service: 0 };
+  readonly #counts: Record<KubeKind, number> = { Pod: 0, Node: 0, Service: 0, EndpointSlice: 0 };
   readonly #listeners = new Set<(change: Change) => void>();
 
   constructor(

@@ -29,6 +29,7 @@ export class Replica {
       Pod: reflection('Pod'),
       Node: reflection('Node'),
       Service: reflection('Service'),
+      EndpointSlice: reflection('EndpointSlice'),
     };
   }
 

@@ -12,12 +12,13 @@ import {
   looksEqual,
   type OwnerRef,
   PRIMARY_NETWORK,
+  typeOf,
 } from './objects.ts';
 import { Owners } from './owners.ts';
 import { slimOwner, TIME_STEP_MS } from './slim.ts';
 
 export interface IndexLimits {
-  /** Pods, nodes and services that exist. */
+  /** Pods, nodes, services and slices that exist. */
   readonly objectsMax: number;
   /** Objects that own others. */
   readonly ownersMax: number;
@@ -49,7 +50,7 @@ export interface Named {
 /** Facts that there is room for at first. */
 const FACTS_MIN = 1024;
 
-const RANK: Readonly<Record<KubeKind, number>> = { Pod: 0, Node: 1, Service: 2 };
+const RANK: Readonly<Record<KubeKind, number>> = { Pod: 0, Node: 1, Service: 2, EndpointSlice: 3 };
 
 /** In `nodeFacts`, a fact about a node. */
 export const IS_NODE = 1;
@@ -83,7 +84,7 @@ export class ClusterIndex implements TimedFacts {
   readonly #holdings: Holdings;
   readonly #known = new Map<string, Known>();
   readonly #nodes = new Map<string, KubeObject>();
-  readonly #counts: Record<KubeKind, number> = { Pod: 0, Node: 0, Service: 0 };
+  readonly #counts: Record<KubeKind, number> = { Pod: 0, Node: 0, Service: 0, EndpointSlice: 0 };
   /** By number; 0 is `NO_FACT`. */
   readonly #facts: (Fact | undefined)[] = [undefined];
   readonly #free: number[] = [];
@@ -347,7 +348,7 @@ export class ClusterIndex implements TimedFacts {
     if (count === 0) return;
     this.#hits[fact] = 0;
     const { object, network } = this.#facts[fact]!;
-    this.#deps.metrics.hits(object.kind, object.namespace, network, count);
+    this.#deps.metrics.hits(typeOf(object), object.namespace, network, count);
   }
 
   /** A tenth of what is past, the oldest, makes room for more. */

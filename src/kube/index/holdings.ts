@@ -1,7 +1,7 @@
 import { type FactSpans, NO_FACT } from '../../flow/timed-memo.ts';
 
 /** Which kinds come first, if objects of several kinds hold one key. */
-const RANKS = 3;
+const RANKS = 4;
 
 /** Past and present holders of one key that are kept, the last ones. */
 const HOLDERS_MAX = 16;

@@ -3,7 +3,11 @@ import type { NetworkKey } from './objects.ts';
 
 /** The protocol of a port without one. */
 const TCP = 6;
-const PROTOCOLS: Readonly<Record<string, number>> = { TCP, UDP: 17, SCTP: 132 };
+const PROTOCOLS = new Map<unknown, number>([
+  ['TCP', TCP],
+  ['UDP', 17],
+  ['SCTP', 132],
+]);
 
 const PREFIX = 'port/';
 const PORTS = 65_536;
@@ -22,7 +26,7 @@ export function nodePortOf(key: string): number | undefined {
 export function nodePortKeys(ports: unknown, network: string): readonly NetworkKey[] {
   return listOf(ports).flatMap((entry) => {
     const { nodePort: port, protocol } = recordOf(entry);
-    const number = protocol === undefined ? TCP : PROTOCOLS[String(protocol)];
+    const number = protocol === undefined ? TCP : PROTOCOLS.get(protocol);
     const isPort = Number.isInteger(port) && Number(port) > 0 && Number(port) < PORTS;
     if (!isPort || number === undefined) return [];
     return [{ key: nodePortKey(number, Number(port)), network }];

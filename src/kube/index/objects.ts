@@ -1,5 +1,5 @@
-/** Kinds of objects that have addresses. */
-export type KubeKind = 'Pod' | 'Node' | 'Service';
+/** Kinds of objects that have addresses; a slice has those outside of the cluster of a service. */
+export type KubeKind = 'Pod' | 'Node' | 'Service' | 'EndpointSlice';
 
 /** The object that controls another one. */
 export interface OwnerRef {
@@ -41,6 +41,11 @@ export interface KubeObject {
   readonly owner: OwnerRef | undefined;
   readonly labels: Readonly<Record<string, string>> | undefined;
   readonly annotations: Readonly<Record<string, string>> | undefined;
+}
+
+/** The kind that flows are told: a slice stands for its service. */
+export function typeOf({ kind }: KubeObject): KubeKind {
+  return kind === 'EndpointSlice' ? 'Service' : kind;
 }
 
 /** An object as an owner: only its own owner matters. */

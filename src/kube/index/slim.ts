@@ -18,6 +18,7 @@ export const TIME_STEP_MS = 1000;
 
 /** Names that one object may have; what has more is cut. */
 const ADDRESSES_MAX = 64;
+const SERVICE_LABEL = 'kubernetes.io/service-name';
 export const ZONE_LABEL = 'topology.kubernetes.io/zone';
 const OVN_SUBNETS = 'k8s.ovn.org/node-subnets';
 /** OVN gives the second address of a node's subnet to its management port. */
@@ -88,6 +89,27 @@ export class Slimmer {
     const all = [...own, ...addressesIn(ingress, 'ip')];
     const networks = nodePortKeys(ports, PRIMARY_NETWORK).slice(0, ADDRESSES_MAX);
     return { ...common, addresses: distinct(all), networks };
+  }
+
+  /** Addresses that are not those of pods: their own names say more. */
+  endpointSlice(object: unknown): KubeObject | undefined {
+    const { metadata, endpoints } = recordOf(object);
+    const common = this.#common('EndpointSlice', recordOf(metadata));
+    if (common === undefined) return undefined;
+    const name = textOf(recordOf(recordOf(metadata).labels)[SERVICE_LABEL]);
+    const others = listOf(endpoints)
+      .map(recordOf)
+      .filter(({ targetRef }) => recordOf(targetRef).kind !== 'Pod');
+    const addresses = others.flatMap((endpoint) => listOf(endpoint.addresses).map(addressOf));
+    return {
+      ...common,
+      name,
+      addresses: name === '' ? [] : distinct(addresses),
+      owner: { uid: '', kind: 'Service', name },
+      // Those of the slice.
+      labels: undefined,
+      annotations: undefined,
+    };
   }
 
   #common(kind: KubeKind, metadata: Json): KubeObject | undefined {

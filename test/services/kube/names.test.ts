@@ -6,7 +6,7 @@ import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { FaultyProxy } from '../../support/net/faulty-proxy.ts';
 import { ControlPlane, PROCESSOR } from './control-plane.ts';
 import { Processor, type Row } from './processor.ts';
-import { nodeIps, podIps, type Tenancy, World } from './world.ts';
+import { nodeIps, OUTSIDE, podIps, type Tenancy, World } from './world.ts';
 
 /**
  * `add_kubernetes` with a real API server. The test says who had which address when; names of flows
@@ -144,6 +144,8 @@ test('pods, nodes and services: each field, both families', async () => {
       source(address, { SrcK8S_Name: name, SrcK8S_Type: 'Service', SrcK8S_Namespace: 'shop' });
     }
   }
+  source(OUTSIDE.address, { SrcK8S_Name: OUTSIDE.name, SrcK8S_Type: 'Service' });
+  source(OUTSIDE.unread, { SrcK8S_Name: undefined });
   const rows = await processor.named(flows.map(({ flow }) => flow));
   const got = rows.map((row, at) => picked(row, flows[at]!.fields));
   expect(got).toEqual(flows.map(({ fields }) => fields));

@@ -12,6 +12,9 @@ const NAMESPACE = 'shop';
 const PODS = `/api/v1/namespaces/${NAMESPACE}/pods`;
 const SERVICES = `/api/v1/namespaces/${NAMESPACE}/services`;
 const APPS = `/apis/apps/v1/namespaces/${NAMESPACE}`;
+const CONTROLLER = 'endpointslice-controller.k8s.io';
+/** A service with an endpoint outside of the cluster, and another that must not be read. */
+export const OUTSIDE = { name: 'database', address: '192.0.2.77', unread: '192.0.2.78' };
 const DEPLOYMENTS = 10;
 /** Requests at the same time. */
 const WIDTH = 32;
@@ -75,6 +78,7 @@ export class World {
     await each(DEPLOYMENTS, (index) => world.#makeDeployment(index));
     await each(size.nodes, (index) => world.#makeNode(index));
     await each(size.services, (index) => world.#makeService(index));
+    await world.#makeSlices();
     await each(size.pods, (slot) => world.#makePod(slot));
     return world;
   }
@@ -199,6 +203,22 @@ export class World {
     };
   }
 
+  /**
+   * One as an administrator writes it, and one as the controller does, as if its endpoint were not
+   * that of a pod.
+   */
+  async #makeSlices(): Promise<void> {
+    const path = `/apis/discovery.k8s.io/v1/namespaces/${NAMESPACE}/endpointslices`;
+    const make = (name: string, address: string, manager: object) =>
+      this.#plane.send('POST', path, {
+        metadata: { name, labels: { 'kubernetes.io/service-name': OUTSIDE.name, ...manager } },
+        ...{ addressType: 'IPv4', endpoints: [{ addresses: [address] }], ports: [] },
+      });
+    const controller = { 'endpointslice.kubernetes.io/managed-by': CONTROLLER };
+    await make(`${OUTSIDE.name}-own`, OUTSIDE.address, {});
+    await make(`${OUTSIDE.name}-controlled`, OUTSIDE.unread, controller);
+  }
+
   async #makeDeployment(index: number): Promise<void> {
     const name = `app-${index}`;
     const labels = { app: name };
@@ -218,13 +238,14 @@ export class World {
     this.#replicaSets[index] = made.uid;
   }
 
-  /** Rights as netobserv-operator gives them: not those for jobs, for example. */
+  /** Rights without those for jobs. */
   async #makeRole(): Promise<void> {
     const [path, name] = ['/apis/rbac.authorization.k8s.io/v1', PROCESSOR_NAME];
     const verbs = ['list', 'get', 'watch'];
     const rules = [
       { apiGroups: [''], resources: ['pods', 'services', 'nodes'], verbs },
       { apiGroups: ['apps'], resources: ['replicasets', 'deployments'], verbs },
+      { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs },
     ];
     await this.#plane.send('POST', `${path}/clusterroles`, { metadata: { name }, rules });
     const apiGroup = 'rbac.authorization.k8s.io';

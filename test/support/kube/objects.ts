@@ -101,6 +101,22 @@ export function service(
   };
 }
 
+/** A slice of a service, with addresses that are those of pods, or not. */
+export function slice(
+  service: string,
+  endpoints: readonly (readonly [address: string, target?: 'Pod'])[],
+): ApiObject {
+  const name = `${service}-slice`;
+  const labels = { 'kubernetes.io/service-name': service, team: 'slice' };
+  return {
+    metadata: { uid: `uid-${name}`, name, namespace: 'shop', creationTimestamp: time(0), labels },
+    endpoints: endpoints.map(([address, kind]) => ({
+      addresses: [address],
+      ...(kind === undefined ? {} : { targetRef: { kind, name: 'x' } }),
+    })),
+  };
+}
+
 /** An object that owns others, `PartialObjectMetadata`. */
 export function owner(
   kind: string,

@@ -76,8 +76,8 @@ export const KubernetesRule = strictObject(
   },
   {
     description:
-      'Fields of the rule. An address names a pod in a secondary network, else a pod, a node, or ' +
-      'a service. The start of the flow (TimeFlowStartMs) decides which: a removed pod is found ' +
+      'Fields of the rule. An address names a pod in a secondary network, else a pod, a node, a ' +
+      'service, or the service that has it as an endpoint outside of the cluster. The start of the flow (TimeFlowStartMs) decides which: a removed pod is found ' +
       'for 15 minutes, and the next owner of its address does not inherit flows.',
   },
 );
@@ -168,7 +168,12 @@ export const KubeConfig = strictObject(
         'ReplicaSet or Job, or what else owns the pod.',
     }),
   },
-  { description: 'How add_kubernetes reads the cluster.' },
+  {
+    description:
+      'How add_kubernetes reads the cluster. It needs a role with list and watch of pods, nodes ' +
+      'and services; names lack what a role does not add of replicasets, jobs, endpointslices ' +
+      'and the kinds of trackedKinds.',
+  },
 );
 
 export type KubeConfig = Static<typeof KubeConfig>;

@@ -1,5 +1,5 @@
 import type { ClusterIndex, Named } from '../../../kube/index/cluster-index.ts';
-import type { KubeKind } from '../../../kube/index/objects.ts';
+import { type KubeKind, typeOf } from '../../../kube/index/objects.ts';
 
 /** A field with a fact about an object. */
 export interface KubeColumn {
@@ -17,7 +17,7 @@ type Value = KubeColumn['value'];
 const FACTS: readonly (readonly [suffix: string, otel: string, value: Value])[] = [
   ['Namespace', 'namespace.name', ({ object }) => object.namespace],
   ['Name', 'name', ({ object }) => object.name],
-  ['Type', 'type', ({ object }) => object.kind],
+  ['Type', 'type', ({ object }) => typeOf(object)],
   ['OwnerName', 'owner.name', ({ object }, index, kinds) => index.ownerOf(object, kinds).name],
   ['OwnerType', 'owner.type', ({ object }, index, kinds) => index.ownerOf(object, kinds).kind],
   ['NetworkName', 'net.name', ({ network }) => network],
@@ -55,7 +55,10 @@ function ofKind(output: string, kind: KubeKind): readonly KubeColumn[] {
     name: `${word}.${one}`,
     kind: 'str',
     isHost: false,
-    value: ({ object }) => (object.kind === kind ? object[one] : ''),
+    value: ({ object }) => {
+      const isKnown = one === 'uid' ? object.kind === kind : typeOf(object) === kind;
+      return isKnown ? object[one] : '';
+    },
   });
   return [only('name'), only('uid')];
 }

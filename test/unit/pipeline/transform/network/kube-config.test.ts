@@ -8,6 +8,7 @@ import { testPipeline } from '../../../../support/models/interpreter/setup.ts';
 const PODS = '/api/v1/pods';
 const NODES = '/api/v1/nodes';
 const SERVICES = '/api/v1/services';
+const SLICES = '/apis/discovery.k8s.io/v1/endpointslices';
 const REPLICA_SETS = '/apis/apps/v1/replicasets';
 const DEPLOYMENTS = '/apis/apps/v1/deployments';
 const JOBS = '/apis/batch/v1/jobs';
@@ -97,7 +98,9 @@ test('trackedKinds: owners three steps up', async () => {
   const found = await added({ SrcAddr: '10.0.0.5' }, {}, { trackedKinds });
   expect(found).toMatchObject({ SrcK8S_OwnerType: 'Gateway', SrcK8S_OwnerName: 'edge' });
   const paths = new Set(api.requests.map(({ path }) => path));
-  expect([...paths].sort()).toEqual([NODES, PODS, SERVICES, DEPLOYMENTS, REPLICA_SETS].sort());
+  expect([...paths].sort()).toEqual(
+    [NODES, PODS, SERVICES, SLICES, DEPLOYMENTS, REPLICA_SETS].sort(),
+  );
 });
 
 test('without trackedKinds: replica sets and jobs are looked through', async () => {

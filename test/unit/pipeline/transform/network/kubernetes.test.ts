@@ -3,12 +3,13 @@ import { agentColumns } from '../../../../../src/flow/agent-columns.ts';
 import { cut } from '../../../../../src/pipeline/transform/network/kubernetes-texts.ts';
 import { enrich } from '../../../../support/kube/enrich.ts';
 import { FakeApi } from '../../../../support/kube/fake-api.ts';
-import { node, owner, pod, service } from '../../../../support/kube/objects.ts';
+import { node, owner, pod, service, slice } from '../../../../support/kube/objects.ts';
 import { testPipeline } from '../../../../support/models/interpreter/setup.ts';
 
 const PODS = '/api/v1/pods';
 const NODES = '/api/v1/nodes';
 const SERVICES = '/api/v1/services';
+const SLICES = '/apis/discovery.k8s.io/v1/endpointslices';
 const REPLICA_SETS = '/apis/apps/v1/replicasets';
 
 let api: FakeApi;
@@ -78,6 +79,36 @@ test('the fields of a node and of a service; a node has no namespace, a service 
   });
   expect(await added({ SrcAddr: '203.0.113.99' })).toEqual({});
   expect(await added({ Bytes: 1 })).toEqual({});
+});
+
+test('an endpoint outside of the cluster names its service; pods and nodes keep their names', async () => {
+  addWeb();
+  api.set(NODES, node('node-1', ['192.168.0.1']));
+  api.set(
+    SLICES,
+    slice('db', [['203.0.113.9'], ['192.168.0.1'], ['10.0.0.5'], ['10.0.0.6', 'Pod']]),
+  );
+  expect(await added({ SrcAddr: '203.0.113.9' })).toEqual({
+    SrcK8S_Namespace: 'shop',
+    SrcK8S_Name: 'db',
+    SrcK8S_Type: 'Service',
+    SrcK8S_OwnerName: 'db',
+    SrcK8S_OwnerType: 'Service',
+    SrcK8S_NetworkName: 'primary',
+  });
+  expect(await added({ SrcAddr: '192.168.0.1' })).toMatchObject({ SrcK8S_Name: 'node-1' });
+  expect(await added({ SrcAddr: '10.0.0.5' })).toEqual(WEB);
+  // A pod that is not known, or not any more.
+  expect(await added({ SrcAddr: '10.0.0.6' })).toEqual({});
+  const labels = { labels_prefix: 'L' };
+  expect(await added({ SrcAddr: '203.0.113.9' }, labels)).not.toHaveProperty('L_team');
+  const otel = await added({ SrcAddr: '203.0.113.9' }, { assignee: 'otel', output: '' });
+  expect(otel).toMatchObject({ 'k8s.type': 'Service', 'k8s.service.name': 'db' });
+  expect(otel).not.toHaveProperty('k8s.service.uid');
+  const read = api.requests.filter(({ path }) => path === SLICES);
+  expect(new Set(read.map(({ query }) => query.get('labelSelector')))).toEqual(
+    new Set(['endpointslice.kubernetes.io/managed-by!=endpointslice-controller.k8s.io']),
+  );
 });
 
 test('both ends, and the start of each flow decides', async () => {
