@@ -4,7 +4,7 @@ import { DURATION_FORMAT, isRequired, type Shape, typeWords } from './schema.ts'
 
 /** A key as a reference page lists it. */
 export interface KeyRow {
-  /** Path from the object of the table: `metrics[].labels`. */
+  /** Path from the object of the table: `metrics[].labels`, `exporters.*.name`. */
   readonly key: string;
   readonly type: string;
   readonly isRequired: boolean;
@@ -56,8 +56,9 @@ function rowsOf(
       bounds: boundsText(shape),
       description: shape.description ?? '',
     };
-    const inner = shape.items ?? shape;
-    const path = shape.items === undefined ? key : `${key}[]`;
+    const [values] = Object.values(shape.patternProperties ?? {});
+    const inner = shape.items ?? values ?? shape;
+    const path = `${key}${shape.items !== undefined ? '[]' : values !== undefined ? '.*' : ''}`;
     const { anyOf } = inner;
     if (anyOf !== undefined && typeWords(anyOf) !== undefined) {
       addTables(anyOf, base + path, tables);
