@@ -31,7 +31,7 @@ const DOMAIN = 'Observation Domain';
 export const netflowFields: readonly FieldSpec[] = [
   row('Type', 'str', 'Protocol that brought the flow, such as NETFLOW_V9, IPFIX or SFLOW_5.', {
     cardinality: 'fine',
-    column: shown(EXPORTER, 'Type', 'Protocol', 'text'),
+    column: shown(EXPORTER, 'Type', 'Export Protocol', 'text'),
   }),
   row('SequenceNum', 'u32', 'Sequence number of the datagram.', {
     cardinality: 'avoid',
