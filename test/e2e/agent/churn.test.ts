@@ -14,8 +14,8 @@ import { requireRoot } from '../../support/require.ts';
 const LONG = { timeout: 60_000, interval: 50 } as const;
 /** Number of pairs of interfaces in a wave. */
 const PAIRS = 50;
-/** With `tcx` a thousand interfaces; `tc` differs only by the way that hooks are attached. */
-const WAVES = { tcx: 10, tc: 3 } as const;
+/** With `tc` a thousand interfaces. By `tcx`, the kernel takes seconds to let go of a wave. */
+const WAVES = { tcx: 4, tc: 10 } as const;
 /** Number of interfaces that disappear together. */
 const GROUP = 7;
 
