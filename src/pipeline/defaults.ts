@@ -16,10 +16,10 @@ export interface DefaultPipelineOptions {
   readonly features?: ReadonlySet<Feature>;
   /** Labels of the user's own networks; they win over the default ones of equal length. */
   readonly subnetLabels?: readonly SubnetLabel[];
-  /** Where routers send NetFlow and IPFIX to, by UDP; absent or port 0: nowhere. */
-  readonly netflow?: ListenAddress;
+  /** Where routers send NetFlow and IPFIX to, by UDP; absent or empty: nowhere. */
+  readonly netflow?: ListenAddress | '';
   /** The same for the sFlow of switches. */
-  readonly sflow?: ListenAddress;
+  readonly sflow?: ListenAddress | '';
   /** File with the names of both. */
   readonly exporters?: string;
 }
@@ -75,8 +75,8 @@ export function defaultPipeline(options: DefaultPipelineOptions): PipelineConfig
  * are.
  */
 function inletsOf({
-  netflow,
-  sflow,
+  netflow = '',
+  sflow = '',
   exporters = '',
 }: DefaultPipelineOptions): readonly StageParameters[] {
   const at = ({ host, port }: ListenAddress) => {
@@ -84,13 +84,11 @@ function inletsOf({
   };
   // The field of agents, which charts, filters and the table use: tcpControlBits.
   const mapping = [{ field: 6, destination: 'Flags' }];
-  const isUsed = (address: ListenAddress | undefined): address is ListenAddress =>
-    address !== undefined && address.port !== 0;
   return [
-    ...(isUsed(netflow)
-      ? [{ name: 'routers', ingest: { type: 'ipfix', ipfix: { ...at(netflow), mapping } } }]
-      : []),
-    ...(isUsed(sflow) ? [{ name: 'switches', ingest: { type: 'sflow', sflow: at(sflow) } }] : []),
+    ...(netflow === ''
+      ? []
+      : [{ name: 'routers', ingest: { type: 'ipfix', ipfix: { ...at(netflow), mapping } } }]),
+    ...(sflow === '' ? [] : [{ name: 'switches', ingest: { type: 'sflow', sflow: at(sflow) } }]),
   ];
 }
 

@@ -68,9 +68,9 @@ function pipelineConfig(config: UpConfig, features: ReadonlySet<Feature>): Pipel
 
 /** Gates of the fields that are filled besides the agent's. */
 function gatesOf({ netflow, sflow }: UpConfig): readonly Feature[] {
-  if (netflow.port === 0 && sflow.port === 0) return PIPELINE_FEATURES;
+  if (netflow === '' && sflow === '') return PIPELINE_FEATURES;
   // Headers of tunnels are in the packets that sFlow samples.
-  return [...PIPELINE_FEATURES, 'netflow', ...(sflow.port === 0 ? [] : (['tunnels'] as const))];
+  return [...PIPELINE_FEATURES, 'netflow', ...(sflow === '' ? [] : (['tunnels'] as const))];
 }
 
 /**

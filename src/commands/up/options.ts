@@ -21,13 +21,15 @@ const storeOptions = {
   storeMemoryBytes: size('NETOBSERV_STORE_MEMORY', '256MiB', 'memory of the database'),
 };
 
-const NOWHERE: ListenAddress = { host: '', port: 0 };
-
-/** Where datagrams with flows are received. */
-function inletAt(env: string, port: number, describe: string): Option<ListenAddress> {
+/** Where datagrams with flows are received; empty: nowhere. */
+function inletAt(env: string, port: number, describe: string): Option<ListenAddress | ''> {
   return {
     ...{ env, type: 'string', describe, fallback: '' },
-    parse: (value) => (value === '' ? NOWHERE : parseListen(value)),
+    parse(value) {
+      const address = parseListen(value);
+      // Senders could not know a port that the kernel chooses.
+      return address?.port === 0 ? undefined : address;
+    },
     wanted: `HOST:PORT, such as 127.0.0.1:${port}, or :${port} for all addresses`,
   };
 }

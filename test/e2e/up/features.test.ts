@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ROOT } from '../../../scripts/steps.ts';
 import type { FrontendConfig, MetricsResponse } from '../../../src/console/api.ts';
+import { openPorts } from '../../support/kernel/open-ports.ts';
 import { SLOW_MS } from '../../support/lab/dns-server.ts';
 import { echoClient, echoServer } from '../../support/lab/echo.ts';
 import { LabPair, ONLY_TESTS } from '../../support/lab/lab-pair.ts';
@@ -125,6 +126,11 @@ describe.skipIf(requireRoot() || requireProgram(OPENSSL) || requireProgram(NFT))
       ]),
     );
   }
+
+  test('only the console is open to others', () => {
+    const { port } = new URL(up.url);
+    expect(openPorts(up.program.child.pid!)).toEqual([`tcp ${port}`]);
+  });
 
   test('those that are on open the gates of their columns, and no others do', async () => {
     const { agent } = await up.status();
