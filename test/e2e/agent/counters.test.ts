@@ -67,8 +67,7 @@ describe.skipIf(requireRoot())('sums against the kernel’s own counters', () =>
     lab.inside(left, 'tc', 'qdisc', 'add', 'dev', a, 'root', 'pfifo', 'limit', '10000');
     await using host = await startAgent({ INTERFACES: a, DIRECTION: 'egress' });
     // OutSegs excludes retransmissions.
-    const segmentsSent = (): number =>
-      lab.snmp(left, 'Tcp', 'OutSegs') + lab.snmp(left, 'Tcp', 'RetransSegs');
+    const segmentsSent = (): number => lab.tcpSegments(left);
     const before = {
       segments: segmentsSent(),
       queue: lab.queueCounters(left, a),

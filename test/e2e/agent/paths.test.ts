@@ -63,7 +63,7 @@ describe.skipIf(requireRoot())('paths through the host', () => {
         new Set(watched.filter((name) => name !== bridge)),
       );
       const tcp = await flowsTo(host, 7001);
-      const segments = lab.snmp(left, 'Tcp', 'OutSegs') + lab.snmp(left, 'Tcp', 'RetransSegs');
+      const segments = lab.tcpSegments(left);
       expect(sum(tcp, 'Packets')).toBe(segments);
     },
   );

@@ -174,7 +174,7 @@ describe.skipIf(requireRoot())('live traffic', () => {
 
   /** Segments that the namespace's TCP has sent; retransmissions are counted separately. */
   function segmentsOf(namespace: string): number {
-    return lab.snmp(namespace, 'Tcp', 'OutSegs') + lab.snmp(namespace, 'Tcp', 'RetransSegs');
+    return lab.tcpSegments(namespace);
   }
 
   /** The interface's output from now on, as a queue sees it: in segments, with their headers. */

@@ -194,7 +194,7 @@ describe.skipIf(requireRoot())('VXLAN over veth', () => {
     }
     const exchange = { address: '10.8.0.2', port: PORT, sendBytes: 1_000_000, replyBytes: 1000 };
     await lab.tcp(client, server, { ...exchange, sendBytes: 1 });
-    const before = lab.snmp(client, 'Tcp', 'OutSegs');
+    const before = lab.tcpSegments(client);
     const interfaces = [near, far, ...(watchesTunnel ? ['nbt-vx'] : [])];
     await using host = await startAgent({
       INTERFACES: interfaces.join(),
@@ -202,7 +202,7 @@ describe.skipIf(requireRoot())('VXLAN over veth', () => {
     });
 
     await lab.tcp(client, server, exchange);
-    const sent = lab.snmp(client, 'Tcp', 'OutSegs') - before;
+    const sent = lab.tcpSegments(client) - before;
     await host.agent.drainNow();
 
     const [flow, ...others] = host.flows.filter((each) => each.DstPort === PORT);

@@ -318,14 +318,14 @@ describe.skipIf(requireRoot() || requireProgram(OPENSSL) || requireProgram(NFT))
       ip('-n', namespace, 'addr', 'add', inner, 'dev', 'nbt-vx');
       ip('-n', namespace, 'link', 'set', 'nbt-vx', 'up');
     }
-    const before = lab.snmp(left, 'Tcp', 'OutSegs');
+    const before = lab.tcpSegments(left);
     await lab.tcp(left, right, {
       address: '10.112.0.2',
       port: TUNNEL_PORT,
       sendBytes: 100_000,
       replyBytes: 1000,
     });
-    const sent = lab.snmp(left, 'Tcp', 'OutSegs') - before;
+    const sent = lab.tcpSegments(left) - before;
     await expect
       .poll(() => series('Packets', 'sum', 'TunnelId', `DstPort=${TUNNEL_PORT}`), SOON)
       .toEqual({ '77': sent });

@@ -84,8 +84,7 @@ describe.skipIf(requireRoot())('what the console shows is what the kernel counte
     // A queue counts segments with their headers: an independent reference.
     lab.inside(left, 'tc', 'qdisc', 'add', 'dev', pair.a, 'root', 'pfifo', 'limit', '10000');
     pair.giveAddresses('10.102.0');
-    const segments = (): number =>
-      lab.snmp(left, 'Tcp', 'OutSegs') + lab.snmp(left, 'Tcp', 'RetransSegs');
+    const segments = (): number => lab.tcpSegments(left);
     const before = segments();
     const [near, address] = pair.v4;
 
