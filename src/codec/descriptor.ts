@@ -1,6 +1,6 @@
 import { assert } from '../base/assert.ts';
-import { concat, field, numberField, textField } from './otlp/bytes.ts';
 import { WIRE } from './wire.ts';
+import { concat, field, numberField, textField } from './wire-writer.ts';
 
 /**
  * A file of protobuf's language. A field is written as in the language, without its semicolon:

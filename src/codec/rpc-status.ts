@@ -1,5 +1,5 @@
-import { concat, field, numberField, textField } from './otlp/bytes.ts';
 import { WIRE } from './wire.ts';
+import { concat, field, numberField, textField } from './wire-writer.ts';
 
 const MS_PER_S = 1000;
 const NS_PER_MS = 1e6;

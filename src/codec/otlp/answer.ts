@@ -1,7 +1,7 @@
 import { NetobservError } from '../../base/errors.ts';
 import { WIRE_MASK } from '../wire.ts';
 import { WireReader } from '../wire-reader.ts';
-import { concat, field, numberField, textField } from './bytes.ts';
+import { concat, field, numberField, textField } from '../wire-writer.ts';
 import { ANSWER } from './schema.ts';
 
 /**

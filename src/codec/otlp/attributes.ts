@@ -12,7 +12,7 @@ import {
 } from '../column-plan.ts';
 import { FragmentCache } from '../fragment-cache.ts';
 import { uintBytes } from '../varint.ts';
-import { concat, field, fieldBytes, textField, writeHead } from './bytes.ts';
+import { concat, field, fieldBytes, textField, writeHead } from '../wire-writer.ts';
 import { ANY_VALUE, KEY_VALUE, VALUES } from './schema.ts';
 import {
   anyValue,

@@ -1,5 +1,5 @@
 import { ByteBuffer } from '../byte-buffer.ts';
-import { fieldBytes, writeHead } from './bytes.ts';
+import { fieldBytes, writeHead } from '../wire-writer.ts';
 
 /** Messages of protobuf as entries of a repeated field: each with a tag and its length. */
 export class Entries {

@@ -3,7 +3,6 @@ import { ByteBuffer } from '../byte-buffer.ts';
 import type { ColumnPlanOptions } from '../column-plan.ts';
 import { JsonRecords } from '../json/records.ts';
 import type { RecordSource } from '../records.ts';
-import { AttributeWriter } from './attributes.ts';
 import {
   concat,
   FIXED64_FIELD_BYTES,
@@ -11,7 +10,8 @@ import {
   textField,
   writeHead,
   writeTime,
-} from './bytes.ts';
+} from '../wire-writer.ts';
+import { AttributeWriter } from './attributes.ts';
 import { Entries } from './entries.ts';
 import { ANY_VALUE, LOG_RECORD, REQUEST, SEVERITY_INFO } from './schema.ts';
 import { endOf } from './times.ts';

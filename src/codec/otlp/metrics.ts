@@ -1,5 +1,4 @@
 import { ByteBuffer } from '../byte-buffer.ts';
-import { fixedAttributes } from './attributes.ts';
 import {
   concat,
   field,
@@ -9,7 +8,8 @@ import {
   writeFloat,
   writeHead,
   writeTime,
-} from './bytes.ts';
+} from '../wire-writer.ts';
+import { fixedAttributes } from './attributes.ts';
 import { CUMULATIVE, HISTOGRAM_POINT, METRIC, METRIC_DATA, POINT, REQUEST } from './schema.ts';
 
 export interface MetricHead {

@@ -1,6 +1,6 @@
 import { uintBytes, writeUint } from '../varint.ts';
+import { concat, field, textField } from '../wire-writer.ts';
 import { fixedAttributes } from './attributes.ts';
-import { concat, field, textField } from './bytes.ts';
 import { REQUEST, RESOURCE_ATTRIBUTES, SCOPE } from './schema.ts';
 
 /** The parts of a request that are the same in each. */

@@ -1,6 +1,6 @@
 import type { Output } from '../byte-buffer.ts';
 import { doubleBytes, NEGATIVE_BYTES, writeDouble, writeNegative } from '../varint.ts';
-import { concat, field, textField, writeFloat } from './bytes.ts';
+import { concat, field, textField, writeFloat } from '../wire-writer.ts';
 import { ANY_VALUE, KEY_VALUE, VALUES } from './schema.ts';
 
 const DOUBLE_BYTES = 9;

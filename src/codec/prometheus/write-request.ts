@@ -1,6 +1,6 @@
 import { ByteBuffer, type Output } from '../byte-buffer.ts';
-import { concat, field, textField, writeFloat, writeHead, writeWord } from '../otlp/bytes.ts';
 import { doubleBytes, writeDouble } from '../varint.ts';
+import { concat, field, textField, writeFloat, writeHead, writeWord } from '../wire-writer.ts';
 
 /** Fields of `WriteRequest` of remote write 1.0, as tags: number and wire type. */
 const REQUEST = { timeseries: 0x0a } as const;

@@ -1,9 +1,9 @@
 import type { UntypedHandleCall } from '@grpc/grpc-js';
 import { NetobservError } from '../../base/errors.ts';
 import { describeFile, type ProtoFile, withImports } from '../../codec/descriptor.ts';
-import { concat, field, numberField, textField } from '../../codec/otlp/bytes.ts';
 import { WIRE, WIRE_MASK } from '../../codec/wire.ts';
 import { WireReader } from '../../codec/wire-reader.ts';
+import { concat, field, numberField, textField } from '../../codec/wire-writer.ts';
 import { asBuffer } from './bytes.ts';
 
 /** Names of messages and files are far shorter. */

@@ -1,5 +1,5 @@
-import type { Output } from '../byte-buffer.ts';
-import { doubleBytes, uintBytes, writeDouble, writeUint } from '../varint.ts';
+import type { Output } from './byte-buffer.ts';
+import { doubleBytes, uintBytes, writeDouble, writeUint } from './varint.ts';
 
 const encoder = new TextEncoder();
 
