@@ -9,6 +9,12 @@ import { IPFIX_VERSION, MESSAGE_HEADER_BYTES } from './ipfix-message.ts';
 import { type Plan, planOf } from './plan.ts';
 import { Records, RUN_RECORDS } from './records.ts';
 import { rateIn } from './sampling.ts';
+import {
+  restoreDomains,
+  type SavedDomain,
+  type SavingTimes,
+  saveDomains,
+} from './saved-templates.ts';
 import { DATA_SET_MIN, SETS, TemplateSets, type TemplateVersion } from './template-sets.ts';
 import { type Domain, Domains, type OptionsPlan, type Template } from './templates.ts';
 import { V5_FIELDS, V5_HEADER_BYTES, V5_RECORD_BYTES, V5_SAMPLING_MASK } from './v5.ts';
@@ -109,6 +115,21 @@ export class FlowReader {
   get sizes(): { readonly templates: number; readonly domains: number; readonly expired: number } {
     const { templates, size, expired } = this.#domains;
     return { templates, domains: size, expired };
+  }
+
+  /** Grows with each change of what `save` returns, ages of templates excepted. */
+  get changes(): number {
+    return this.#domains.changes;
+  }
+
+  /** Templates and what belongs to them, for a file. */
+  save(times: SavingTimes): readonly SavedDomain[] {
+    return saveDomains(this.#domains, times);
+  }
+
+  /** Adds what was saved before a restart; returns the number of parts that are wrong. */
+  restore(saved: readonly SavedDomain[], times: SavingTimes): number {
+    return restoreDomains(saved, this.#domains, this.#templates, times);
   }
 
   /** Reports the values that did not fit the kind of their field, since the last call. */
@@ -323,8 +344,10 @@ export class FlowReader {
         const { sampler, systemInit } = plan;
         if (systemInit !== undefined) domain.systemInitMs = records.number(systemInit, i);
         if (!(rate > 0)) continue;
+        const id = sampler === undefined ? -1 : records.number(sampler, i);
+        if (domain.sampling.of(id) !== rate) this.#domains.changes++;
         if (sampler === undefined) domain.sampling.all = rate;
-        else if (!domain.sampling.set(records.number(sampler, i), rate)) {
+        else if (!domain.sampling.set(id, rate)) {
           problem = NETFLOW_ERRORS.limit;
         }
       }

@@ -17,6 +17,10 @@ export class SamplingRates {
     return true;
   }
 
+  samplers(): readonly { readonly id: number; readonly rate: number }[] {
+    return [...this.#bySampler].map(([id, rate]) => ({ id, rate }));
+  }
+
   of(sampler: number): number {
     return this.#bySampler.get(sampler) ?? this.all;
   }

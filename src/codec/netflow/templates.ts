@@ -67,6 +67,8 @@ export class Domains {
   #sweptMs = Number.NEGATIVE_INFINITY;
   /** Entries that expired. */
   expired = 0;
+  /** Counts changes of templates and of sampling rates. */
+  changes = 0;
 
   get templates(): number {
     return this.#templates;
@@ -104,6 +106,7 @@ export class Domains {
   /** Adds a template whose number is free, and for which there is room. */
   add(domain: Domain, id: number, template: Template): void {
     domain.templates.set(id, template);
+    this.changes++;
     this.#templates++;
     this.#fields += template.fields;
   }
@@ -112,6 +115,7 @@ export class Domains {
     const known = domain.templates.get(id);
     if (known === undefined) return;
     domain.templates.delete(id);
+    this.changes++;
     this.#templates--;
     this.#fields -= known.fields;
   }

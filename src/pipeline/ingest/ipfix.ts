@@ -25,6 +25,7 @@ import { ExporterNames } from './exporter-names.ts';
 import { ExporterSamplings } from './exporter-samplings.ts';
 import { createExporterMetrics, type ExporterMetrics } from './exporters.ts';
 import { createLearntMetrics, LearntInterfaces } from './learnt-interfaces.ts';
+import { TemplateFile } from './template-file.ts';
 
 const DEFAULT_PORT = 2055;
 
@@ -64,6 +65,7 @@ class IpfixSource implements Source {
   readonly #book: ExporterBook;
   readonly #samplings: ExporterSamplings;
   readonly #learnt: LearntInterfaces;
+  readonly #file: TemplateFile | undefined;
   #datagrams: Datagrams<DatagramOutcome, FlowReader> | undefined;
   #expired = 0;
 
@@ -82,6 +84,8 @@ class IpfixSource implements Source {
     this.#book = new ExporterBook(options, context);
     this.#samplings = new ExporterSamplings(this.#book, options, context.deps.random);
     this.transforms = [new ExporterNames(this.#book, this.#learnt)];
+    const { templateFolder } = options;
+    if (templateFolder !== '') this.#file = new TemplateFile(templateFolder, context);
   }
 
   async start(inlet: Inlet): Promise<void> {
@@ -93,8 +97,13 @@ class IpfixSource implements Source {
       takeInterface: (exporter, index, name, description) =>
         this.#learnt.note(exporter, index, name, description, clock.monotonicMs()),
     };
+    await this.#file?.load();
     this.#datagrams = new Datagrams(inlet, this.#context, this.#metrics, {
-      reader: (layout, earlier) => new FlowReader(layout, this.#own, options, earlier),
+      reader: (layout, earlier) => {
+        const reader = new FlowReader(layout, this.#own, options, earlier);
+        this.#file?.serve(reader);
+        return reader;
+      },
       roomRows: ROOM_MIN_ROWS,
       count: (reader) => this.#count(reader),
     });
@@ -103,6 +112,7 @@ class IpfixSource implements Source {
 
   async stop(): Promise<void> {
     this.#datagrams?.stop();
+    await this.#file?.close();
   }
 
   #ports(): readonly number[] {
@@ -119,6 +129,7 @@ class IpfixSource implements Source {
     this.#learnt.sweep(nowMs);
     this.#samplings.sweep(nowMs);
     this.#book.look();
+    this.#file?.save();
   }
 }
 

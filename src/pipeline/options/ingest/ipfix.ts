@@ -78,6 +78,11 @@ export function ipfixOptions(description: string) {
           'flowlogs-pipeline never does.',
       }),
       ...exporterOptions,
+      templateFolder: optionalText(
+        'Folder for a file with the templates and sampling rates of exporters, so that flows can be ' +
+          'read at once after a restart of this program, and not only after the next templates. ' +
+          'Stages of different names may share a folder. Empty: none.',
+      ),
       mapping: Type.Array(MappedElement, {
         default: [],
         description: 'Further elements, such as those of vendors, and where their values go.',
