@@ -1,8 +1,8 @@
 import type { BatchLayout, Column, FlowBatch } from '../../flow/batch.ts';
 import { hasBit } from '../../flow/bits.ts';
+import { type ExporterSampling, rateOf } from '../exporters/flow-limit.ts';
 import { ColumnFiller } from './columns-read.ts';
 import { DATAGRAM_COLUMNS } from './elements-read.ts';
-import { type ExporterSampling, rateOf } from './flow-limit.ts';
 import type { TimeBase } from './numbers-read.ts';
 import type { Pass, Plan } from './plan.ts';
 import { type Records, RUN_RECORDS } from './records.ts';

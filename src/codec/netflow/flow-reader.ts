@@ -1,9 +1,16 @@
 import type { ErrorRow } from '../../base/errors.ts';
 import type { BatchLayout, FlowBatch } from '../../flow/batch.ts';
+import {
+  clearOutcome,
+  type DatagramOutcome,
+  type DatagramSource,
+  emptyOutcome,
+} from '../exporters/datagram.ts';
+import type { SamplingOf } from '../exporters/flow-limit.ts';
+import { hasRestarted, LATE, missingBefore, UNKNOWN_SEQUENCE } from '../exporters/session.ts';
 import { type ReadElement, ReadTable } from './elements-read.ts';
 import { NETFLOW_ERRORS } from './errors.ts';
 import { type DatagramFacts, FlowFiller } from './flow-filler.ts';
-import type { SamplingOf } from './flow-limit.ts';
 import { InterfaceNames, type TakeInterface } from './interface-names.ts';
 import { IPFIX_VERSION, MESSAGE_HEADER_BYTES } from './ipfix-message.ts';
 import { type Plan, planOf } from './plan.ts';
@@ -24,38 +31,8 @@ const SET_HEADER_BYTES = 4;
 const MS_PER_S = 1000;
 const MS_PER_NS = 1e-6;
 
-/** Datagrams that come later than this many units after their successors begin a new sequence. */
-export const LATE_MAX = 10_000;
-/** A larger step is a new sequence, not a gap. */
-export const GAP_MAX = 1_000_000;
-/** An uptime that falls by more than this is that of an exporter that started again. */
-export const RESTART_MS = 60_000;
-
 /** Rows that a batch has room for when it is given to the reader: both flows of a biflow. */
 export const ROOM_MIN_ROWS = 2;
-
-/** Who sent a datagram. */
-export interface DatagramSource {
-  readonly address: string;
-  readonly port: number;
-}
-
-/** The result of reading a datagram. The next one overwrites it. */
-export interface DatagramOutcome {
-  /** Flows that were added to batches. */
-  flows: number;
-  /** Records that no batch had room for. */
-  lost: number;
-  /** Records that the limit of the exporter has left out. */
-  limited: number;
-  /** Data sets whose template is not known. */
-  unknownSets: number;
-  /** Flows (NetFlow 5, IPFIX) or datagrams (NetFlow 9) that did not arrive before this one. */
-  missing: number;
-  missingUnit: 'flows' | 'datagrams';
-  /** The first error in the datagram; flows before it are kept. */
-  problem: ErrorRow | undefined;
-}
 
 export interface FlowReaderOptions {
   /** Bytes and packets are multiplied by the sampling rate. */
@@ -73,10 +50,7 @@ export interface FlowReaderOptions {
  * session). Any bytes are read within their bounds; nothing is thrown.
  */
 export class FlowReader {
-  readonly outcome: DatagramOutcome = {
-    ...{ flows: 0, lost: 0, limited: 0, unknownSets: 0, missing: 0, missingUnit: 'flows' },
-    problem: undefined,
-  };
+  readonly outcome = emptyOutcome('flows');
   readonly #domains: Domains;
   readonly #records = new Records();
   readonly #filler: FlowFiller;
@@ -151,11 +125,7 @@ export class FlowReader {
     room: () => FlowBatch | undefined,
   ): DatagramOutcome {
     const { outcome } = this;
-    outcome.flows = 0;
-    outcome.lost = 0;
-    outcome.limited = 0;
-    outcome.unknownSets = 0;
-    outcome.missing = 0;
+    clearOutcome(outcome);
     this.#records.open(bytes);
     this.#recordCount = 0;
     this.#facts.exporter = source.address;
@@ -245,7 +215,7 @@ export class FlowReader {
     if (isLate) return problem;
     const units = version === 9 ? 1 : this.#recordCount;
     const isKnown = version === 9 || (problem === undefined && !Number.isNaN(units));
-    domain.nextSequence = isKnown ? (sequence + units) >>> 0 : -1;
+    domain.nextSequence = isKnown ? (sequence + units) >>> 0 : UNKNOWN_SEQUENCE;
     return problem;
   }
 
@@ -359,9 +329,9 @@ export class FlowReader {
   /** An exporter that started again numbers its templates anew. */
   #noteUptime(domain: Domain): void {
     const { uptimeMs } = this.#facts;
-    if (((uptimeMs - domain.uptimeMs) | 0) < -RESTART_MS) {
+    if (hasRestarted(domain.uptimeMs, uptimeMs)) {
       this.#domains.removeAll(domain, 'all');
-      domain.nextSequence = -1;
+      domain.nextSequence = UNKNOWN_SEQUENCE;
     }
     domain.uptimeMs = uptimeMs;
   }
@@ -370,9 +340,8 @@ export class FlowReader {
   #noteSequence(domain: Domain, unit: 'flows' | 'datagrams'): boolean {
     const { outcome } = this;
     outcome.missingUnit = unit;
-    if (domain.nextSequence === -1) return false;
-    const gap = (this.#facts.sequence - domain.nextSequence) | 0;
-    if (gap > 0 && gap <= GAP_MAX) outcome.missing = gap;
-    return gap < 0 && gap >= -LATE_MAX;
+    const missing = missingBefore(domain.nextSequence, this.#facts.sequence);
+    outcome.missing = Math.max(missing, 0);
+    return missing === LATE;
   }
 }

@@ -1,4 +1,4 @@
-import type { FlowLimit } from './flow-limit.ts';
+import type { FlowLimit } from '../exporters/flow-limit.ts';
 import { VARIABLE_LENGTH } from './ipfix-elements.ts';
 import type { Place, Plan } from './plan.ts';
 

@@ -1,5 +1,6 @@
+import { LIFETIME_MS } from '../exporters/session.ts';
 import type { TemplateSets, TemplateVersion } from './template-sets.ts';
-import { type Domains, LIFETIME_MS } from './templates.ts';
+import type { Domains } from './templates.ts';
 
 /** A template as it was sent, with its head. */
 export interface SavedTemplate {

@@ -1,3 +1,4 @@
+import { LIFETIME_MS, SWEEP_PERIOD_MS, UNKNOWN_SEQUENCE } from '../exporters/session.ts';
 import type { InterfacePlaces } from './interface-names.ts';
 import type { Place, Plan, RatePlaces } from './plan.ts';
 import { SamplingRates } from './sampling.ts';
@@ -10,15 +11,6 @@ export const TEMPLATES_MAX = 16_384;
 export const DOMAIN_TEMPLATES_MAX = 1024;
 /** Most fields of all templates together. */
 export const FIELDS_MAX = 262_144;
-/**
- * A template that was not sent again for this long is forgotten, and so is a domain without
- * datagrams, milliseconds. Exporters send their templates every 30 minutes at least, unless they
- * are configured otherwise.
- */
-export const LIFETIME_MS = 2 * 60 * 60 * 1000;
-/** Time between two searches for what has expired, milliseconds. */
-const SWEEP_PERIOD_MS = 60_000;
-
 /** The reading of records of an options template. */
 export interface OptionsPlan {
   /** Places of the fields, as for flows. */
@@ -48,8 +40,8 @@ export class Domain {
   readonly sampling = new SamplingRates();
   /** When the exporter started, epoch milliseconds; NaN: unknown. IPFIX only. */
   systemInitMs = Number.NaN;
-  /** Sequence number that the next datagram should have; -1: unknown. */
-  nextSequence = -1;
+  /** Sequence number that the next datagram should have. */
+  nextSequence = UNKNOWN_SEQUENCE;
   /** Uptime in the last datagram, milliseconds. NetFlow 5 and 9 only. */
   uptimeMs = 0;
   seenMs = 0;

@@ -1,5 +1,11 @@
-import { GAP_MAX, LATE_MAX, RESTART_MS } from '../netflow/flow-reader.ts';
-import { LIFETIME_MS } from '../netflow/templates.ts';
+import {
+  hasRestarted,
+  LATE,
+  LIFETIME_MS,
+  missingBefore,
+  SWEEP_PERIOD_MS,
+  UNKNOWN_SEQUENCE,
+} from '../exporters/session.ts';
 
 /** Most sub-agents whose sequence numbers are kept. */
 export const AGENTS_MAX = 4096;
@@ -7,15 +13,13 @@ export const AGENTS_MAX = 4096;
 export const SOURCES_MAX = 65_536;
 /** Most data sources of one sub-agent, so that one leaves room for others. */
 export const AGENT_SOURCES_MAX = 4096;
-/** Time between two searches for agents that are gone, milliseconds. */
-const SWEEP_PERIOD_MS = 60_000;
 
 /** The state of a sub-agent. */
 export class Agent {
   /** Lost samples that it reported last, by data source. */
   readonly drops = new Map<number, number>();
-  /** Sequence number that the next datagram should have; -1: unknown. */
-  nextSequence = -1;
+  /** Sequence number that the next datagram should have. */
+  nextSequence = UNKNOWN_SEQUENCE;
   /** Uptime in the last datagram, milliseconds. */
   uptimeMs = 0;
   seenMs = 0;
@@ -53,20 +57,18 @@ export class Agents {
   }
 
   /**
-   * Datagrams that are missing before this one. -1: this one is late itself. An agent that started
-   * again counts anew.
+   * Datagrams that are missing before this one, or `LATE`. An agent that started again counts anew.
    */
   missing(agent: Agent, sequence: number, uptimeMs: number): number {
-    if (((uptimeMs - agent.uptimeMs) | 0) < -RESTART_MS) {
+    if (hasRestarted(agent.uptimeMs, uptimeMs)) {
       this.#sources -= agent.drops.size;
       agent.drops.clear();
-      agent.nextSequence = -1;
+      agent.nextSequence = UNKNOWN_SEQUENCE;
     }
     agent.uptimeMs = uptimeMs;
-    const gap = agent.nextSequence === -1 ? 0 : (sequence - agent.nextSequence) | 0;
-    if (gap < 0 && gap >= -LATE_MAX) return -1;
-    agent.nextSequence = (sequence + 1) >>> 0;
-    return gap > 0 && gap <= GAP_MAX ? gap : 0;
+    const missing = missingBefore(agent.nextSequence, sequence);
+    if (missing !== LATE) agent.nextSequence = (sequence + 1) >>> 0;
+    return missing;
   }
 
   /** Samples that a source lost since its last report; -1: there is no room for the source. */

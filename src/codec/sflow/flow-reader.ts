@@ -1,7 +1,13 @@
 import type { ErrorRow } from '../../base/errors.ts';
 import type { BatchLayout, FlowBatch } from '../../flow/batch.ts';
-import { type ExporterSampling, rateOf, type SamplingOf } from '../netflow/flow-limit.ts';
-import type { DatagramOutcome, DatagramSource } from '../netflow/flow-reader.ts';
+import {
+  clearOutcome,
+  type DatagramOutcome,
+  type DatagramSource,
+  emptyOutcome,
+} from '../exporters/datagram.ts';
+import { type ExporterSampling, rateOf, type SamplingOf } from '../exporters/flow-limit.ts';
+import { LATE } from '../exporters/session.ts';
 import { type Agent, Agents } from './agents.ts';
 import { addressBytes, loadAddress, padded, word32 } from './bytes.ts';
 import { SAMPLE } from './columns.ts';
@@ -54,8 +60,8 @@ export interface SflowOutcome extends DatagramOutcome {
  */
 export class SflowReader {
   readonly outcome: SflowOutcome = {
-    ...{ flows: 0, lost: 0, limited: 0, unknownSets: 0, missing: 0, missingUnit: 'datagrams' },
-    ...{ problem: undefined, lostSamples: 0 },
+    ...emptyOutcome('datagrams'),
+    lostSamples: 0,
     skips: { counters: 0, samples: 0, records: 0, headers: 0 },
   };
   readonly #agents: Agents;
@@ -105,10 +111,7 @@ export class SflowReader {
     room: () => FlowBatch | undefined,
   ): SflowOutcome {
     const { outcome } = this;
-    outcome.flows = 0;
-    outcome.lost = 0;
-    outcome.limited = 0;
-    outcome.missing = 0;
+    clearOutcome(outcome);
     outcome.lostSamples = 0;
     outcome.skips.counters = 0;
     outcome.skips.samples = 0;
@@ -147,7 +150,7 @@ export class SflowReader {
       agent === undefined ? 0 : this.#agents.missing(agent, sequence, word32(bytes, rest + 8));
     this.outcome.missing = Math.max(missing, 0);
     // A late datagram has older counts.
-    const counting = missing === -1 ? undefined : agent;
+    const counting = missing === LATE ? undefined : agent;
     const problem = this.#samples(bytes, first, word32(bytes, rest + 12), counting, room);
     return problem ?? (agent === undefined ? SFLOW_ERRORS.limit : undefined);
   }

@@ -1,4 +1,4 @@
-import type { DatagramOutcome, DatagramSource } from '../../codec/netflow/flow-reader.ts';
+import type { DatagramOutcome, DatagramSource } from '../../codec/exporters/datagram.ts';
 import type { BatchLayout, FlowBatch } from '../../flow/batch.ts';
 import type { UdpPeer, UdpReceiver } from '../../net/udp/receiver.ts';
 import type { Inlet } from '../graph/inlet.ts';

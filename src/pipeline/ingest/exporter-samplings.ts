@@ -1,6 +1,6 @@
 import { systemRandom } from '../../base/clock.ts';
-import { type ExporterSampling, FlowLimit } from '../../codec/netflow/flow-limit.ts';
-import { LIFETIME_MS } from '../../codec/netflow/templates.ts';
+import { type ExporterSampling, FlowLimit } from '../../codec/exporters/flow-limit.ts';
+import { LIFETIME_MS } from '../../codec/exporters/session.ts';
 import type { ExporterBook } from './exporter-book.ts';
 
 /** Exporters with a limit of their own; all others share one. */

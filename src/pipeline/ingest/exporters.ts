@@ -1,4 +1,4 @@
-import type { DatagramOutcome } from '../../codec/netflow/flow-reader.ts';
+import type { DatagramOutcome } from '../../codec/exporters/datagram.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 
 /** Exporters with counters of their own; all others share those of `other`. */

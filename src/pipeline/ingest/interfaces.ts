@@ -1,4 +1,4 @@
-import { LIFETIME_MS } from '../../codec/netflow/templates.ts';
+import { LIFETIME_MS } from '../../codec/exporters/session.ts';
 import { INTERFACE_COUNTERS, type InterfaceCounters } from '../../codec/sflow/counters.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 

@@ -1,6 +1,6 @@
+import type { DatagramOutcome } from '../../codec/exporters/datagram.ts';
 import { type ReadElement, type ReadForm, readColumns } from '../../codec/netflow/elements-read.ts';
 import {
-  type DatagramOutcome,
   FlowReader,
   type FlowReaderOptions,
   ROOM_MIN_ROWS,

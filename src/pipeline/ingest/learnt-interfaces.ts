@@ -1,4 +1,4 @@
-import { LIFETIME_MS } from '../../codec/netflow/templates.ts';
+import { LIFETIME_MS } from '../../codec/exporters/session.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 
 /** Most interfaces of all exporters whose names are kept. */

@@ -1,5 +1,6 @@
+import type { DatagramOutcome } from '../../../src/codec/exporters/datagram.ts';
 import { readColumns } from '../../../src/codec/netflow/elements-read.ts';
-import { type DatagramOutcome, FlowReader } from '../../../src/codec/netflow/flow-reader.ts';
+import { FlowReader } from '../../../src/codec/netflow/flow-reader.ts';
 import { BatchLayout, FlowBatch } from '../../../src/flow/batch.ts';
 import { TableSpace } from '../../../src/flow/intern.ts';
 import { type Row, rowsOf } from '../../../src/flow/row.ts';

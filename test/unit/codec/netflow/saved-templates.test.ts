@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
+import { LIFETIME_MS } from '../../../../src/codec/exporters/session.ts';
 import type { SavedDomain } from '../../../../src/codec/netflow/saved-templates.ts';
-import { DOMAINS_MAX, LIFETIME_MS } from '../../../../src/codec/netflow/templates.ts';
+import { DOMAINS_MAX } from '../../../../src/codec/netflow/templates.ts';
 import {
   ipfix,
   octets,

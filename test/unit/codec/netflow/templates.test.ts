@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { LIFETIME_MS } from '../../../../src/codec/exporters/session.ts';
 import {
   DOMAIN_TEMPLATES_MAX,
   DOMAINS_MAX,
-  LIFETIME_MS,
   TEMPLATES_MAX,
 } from '../../../../src/codec/netflow/templates.ts';
 import {

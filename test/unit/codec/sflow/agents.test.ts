@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { LIFETIME_MS } from '../../../../src/codec/netflow/templates.ts';
+import { LIFETIME_MS } from '../../../../src/codec/exporters/session.ts';
 import { AGENT_SOURCES_MAX, AGENTS_MAX, SOURCES_MAX } from '../../../../src/codec/sflow/agents.ts';
 import {
   expandedSample,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { DatagramOutcome } from '../../../../src/codec/netflow/flow-reader.ts';
+import type { DatagramOutcome } from '../../../../src/codec/exporters/datagram.ts';
 import {
   createExporterMetrics,
   EXPORTERS_MAX,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { LIFETIME_MS } from '../../../../src/codec/netflow/templates.ts';
+import { LIFETIME_MS } from '../../../../src/codec/exporters/session.ts';
 import { InterfaceCounters } from '../../../../src/codec/sflow/counters.ts';
 import {
   createInterfaceMetrics,

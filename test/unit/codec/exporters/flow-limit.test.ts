@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { FlowLimit } from '../../../../src/codec/netflow/flow-limit.ts';
+import { FlowLimit } from '../../../../src/codec/exporters/flow-limit.ts';
 
 /** Numbers from 0 to below 1, the same in each run (Park and Miller, 1988). */
 function seeded(): () => number {
