@@ -9,6 +9,8 @@ const EXPECT = { poll: { timeout: 15_000 } } as const;
 
 /** Vitest reserves a core for itself, which has little to do once the tests run. */
 const WORKERS = Math.max(2, availableParallelism());
+/** Tests of whole programs spend a third of their time waiting for timers. */
+const WAITING_WORKERS = WORKERS + 1;
 
 /** For tests that start whole programs. */
 const SLOW = { testTimeout: 120_000, hookTimeout: 120_000, expect: EXPECT } as const;
@@ -17,7 +19,7 @@ const SLOW = { testTimeout: 120_000, hookTimeout: 120_000, expect: EXPECT } as c
 const ALONE = { ...SLOW, fileParallelism: false } as const;
 
 /** Files in parallel, each in its own namespaces so that captures do not find each other. */
-const NAMESPACED = canUnshare() ? { ...SLOW, pool: namespacedForks, maxWorkers: WORKERS } : ALONE;
+const NAMESPACED = canUnshare() ? { ...SLOW, pool: namespacedForks, maxWorkers: WAITING_WORKERS } : ALONE;
 
 /**
  * Kernels of some sandboxes keep their first process from root, and do not run tracing programs in
