@@ -52,8 +52,9 @@ A file may be 1 MiB large and 64 levels deep. \`pipeline.schema.gen.json\` is th
 const PROGRAM = `## Keys of the program
 
 flowlogs-pipeline's file has further keys, which configure the program around the pipeline. A
-processor reads \`log-level\`, \`healthAddr\` and \`pprofAddr\`, which its flags of the same names
-override. It accepts the others with a warning, as an agent does all of them.`;
+processor reads \`log-level\`, \`healthAddr\`, \`pprofAddr\` and \`k8scache\`, which its flags of the
+same names override, and \`dynamicParameters\`. It accepts the others with a warning, as an agent
+does all of them.`;
 
 const CONDITIONS = `## Conditions
 

@@ -42,7 +42,7 @@ export class TemplateFile {
   readonly #path: string;
   readonly #folder: string;
   readonly #context: StageContext;
-  /** What the last run left, until a reader takes it. */
+  /** Templates that the last run left, until a reader takes them. */
   #saved: Static<typeof Saved> | undefined;
   #reader: FlowReader | undefined;
   #changes = 0;

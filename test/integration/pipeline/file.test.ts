@@ -63,6 +63,54 @@ describe('a file is read once', () => {
   });
 });
 
+describe.each(['file', 'file_chunks', 'file_loop'])('%s', (type) => {
+  test('decoder: lines of JSON; loop and chunks change nothing', async () => {
+    writeFileSync(path, lines(0, 250));
+    const made = bed(type, { decoder: { type: 'json' }, loop: true, chunks: 7 });
+    await made.pipeline.start(new AbortController().signal);
+    await expect.poll(() => made.bytes().length, { timeout: 10_000 }).toBe(250);
+    await made.pipeline.stop();
+    expect(made.bytes()).toEqual(numbers(250));
+  });
+
+  test('follow: what is appended', async () => {
+    writeFileSync(path, lines(0, 2));
+    const made = bed(type, { follow: true });
+    await made.pipeline.start(new AbortController().signal);
+    await expect.poll(() => made.bytes().length, { timeout: 10_000 }).toBe(2);
+    appendFileSync(path, lines(2, 4));
+    await expect.poll(() => made.bytes().length, { timeout: 10_000 }).toBe(4);
+    await made.pipeline.stop();
+  });
+
+  test('protobuf has no lines', () => {
+    expect(() => bed(type, { decoder: { type: 'protobuf' } })).toThrow(
+      `parameters[0].ingest.${type}.decoder.type: "protobuf" is not allowed here`,
+    );
+  });
+});
+
+test('file_loop begins again after ten seconds', async () => {
+  writeFileSync(path, lines(0, 3));
+  const { pipeline, clock, stores } = sourcePipeline({
+    type: 'file_loop',
+    file_loop: { filename: path },
+  });
+  const hasRead = (count: number, stepMs: number) =>
+    expect
+      .poll(() => {
+        clock.jump(stepMs);
+        return stores.a.rows.length;
+      })
+      .toBe(count);
+  await pipeline.start(new AbortController().signal);
+  await hasRead(3, 1);
+  const startMs = clock.monotonicMs();
+  await hasRead(6, 500);
+  expect(clock.monotonicMs() - startMs).toBeGreaterThanOrEqual(9500);
+  await pipeline.stop();
+});
+
 test('a file that is not there is a mistake of the configuration', async () => {
   await expect(runToEnd(bed())).rejects.toThrow(
     `parameters[0].ingest.file.filename: cannot read ${path}`,

@@ -86,6 +86,10 @@ describe.each(['grpc', 'http'] as const)('%s', (connectionType) => {
     const receiver = await RECEIVERS[connectionType]();
     const headers = { 'X-Scope-OrgID': 'tenant-1', authorization: 'Bearer secret' };
     await send('otlplogs', { ...to(receiver), headers });
+    const metrics = [{ name: 'flows_total', type: 'counter' }];
+    await send('otlpmetrics', { ...to(receiver), headers, metrics });
+    await send('otlptraces', { ...to(receiver), headers, spanSplitter: ['Src'] });
+    expect(new Set(receiver.requests.map((request) => request.to)).size).toBe(3);
     for (const request of receiver.requests) {
       expect(request.headers).toMatchObject({
         'x-scope-orgid': 'tenant-1',
@@ -187,6 +191,63 @@ describe.each(['grpc', 'http'] as const)('%s', (connectionType) => {
     }
     await expect.poll(() => values().length, { timeout: 10_000 }).toBeGreaterThan(6);
     expect(values()).toEqual(values().toSorted((a, b) => a - b));
+  });
+
+  test('metrics: flatten, remap and valueScale', async () => {
+    const receiver = await RECEIVERS[connectionType]();
+    const metric = {
+      ...{ name: 'part_total', type: 'counter', valueKey: 'Bytes', valueScale: 4 },
+      ...{
+        labels: ['Interfaces'],
+        flatten: ['Interfaces'],
+        remap: { Interfaces: 'network.interface' },
+      },
+    };
+    await send('otlpmetrics', { ...to(receiver), metrics: [metric] }, rows.slice(0, 4));
+    const [{ body }] = receiver.requests as [OtlpReceiver['requests'][number]];
+    const points = decodeMetrics(body)[0]!.sum.dataPoints;
+    expect(points.map((one) => [plainAttributes(one.attributes), one.asDouble])).toEqual([
+      [{ 'network.interface': 'eth0' }, 2.5],
+      [{ 'network.interface': 'eth1' }, 2.5],
+    ]);
+  });
+
+  test('metrics: a series without flows for expiryTime is sent no longer', async () => {
+    const receiver = await RECEIVERS[connectionType]();
+    const otlpmetrics = {
+      ...{ ...to(receiver), pushTimeInterval: '1s', expiryTime: '30s' },
+      metrics: [{ name: 'flows_total', type: 'counter', labels: ['DnsName'] }],
+    };
+    const { pipeline, clock } = testPipeline({
+      pipeline: [{ name: 'out', follows: 'preset-ingester' }],
+      parameters: [{ name: 'out', encode: { type: 'otlpmetrics', otlpmetrics } }],
+    });
+    await pipeline.start(new AbortController().signal);
+    onTestFinished(() => pipeline.stop());
+    const last = () =>
+      receiver.requests
+        .slice(-1)
+        .flatMap(({ body }) => decodeMetrics(body)[0]!.sum.dataPoints)
+        .map((one) => plainAttributes(one.attributes).DnsName);
+    const emit = (DnsName: string): void => {
+      const batch = pipeline.take();
+      appendRows(batch, [{ DnsName }]);
+      pipeline.emit(batch);
+    };
+    const pushed = (wanted: readonly string[]) =>
+      expect
+        .poll(() => {
+          clock.jump(1000);
+          return last();
+        })
+        .toEqual(wanted);
+    emit('a');
+    await pushed(['a']);
+    emit('b');
+    await pushed(['a', 'b']);
+    clock.jump(29_000);
+    emit('b');
+    await pushed(['b']);
   });
 
   test('TLS: the server must have a certificate of the authority, unless all are accepted', async () => {

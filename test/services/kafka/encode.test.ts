@@ -76,6 +76,8 @@ describe('other ways', () => {
   test.each([
     ['compressed', { compression: 'zstd' }],
     ['acknowledged by the leader alone', { acks: 'leader' }],
+    ['in small requests', { batchBytes: 2000 }],
+    ['as flowlogs-pipeline would', { balancer: 'hash', writeTimeout: 1, readTimeout: 0.5 }],
   ])('%s', async (name, options) => {
     const topic = name.replaceAll(' ', '-');
     await createTopic(broker, topic, [1, 1]);

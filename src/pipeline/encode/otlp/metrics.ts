@@ -17,6 +17,7 @@ import {
   type StageType,
   stageType,
 } from '../../stage.ts';
+import { OTLP_NAMES } from '../prom/compile.ts';
 import { FlowMetrics } from '../prom/flow-metrics.ts';
 import type { SeriesMetric } from '../prom/metric.ts';
 import { type OtlpSignal, otlpTarget, RESOURCE } from './target.ts';
@@ -59,7 +60,7 @@ class OtlpMetricsSink implements Sink {
     this.#deps = context.deps;
     const earlier = context.earlier instanceof OtlpMetricsSink ? context.earlier : undefined;
     this.#earlier = earlier;
-    this.#flows = new FlowMetrics({ ...options, maxMetrics: 0 }, context, {
+    this.#flows = new FlowMetrics({ ...options, maxMetrics: 0, names: OTLP_NAMES }, context, {
       earlier: earlier === undefined ? undefined : earlier.#flows,
     });
     this.reads = this.#flows.reads;

@@ -18,8 +18,32 @@ import type { SeriesState } from './series-state.ts';
 /** The client library's own default, in seconds. */
 const DEFAULT_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-const METRIC_NAME = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
 export const LABEL_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
+
+/** Names that the receivers of metrics take. */
+export interface MetricNames {
+  readonly metric: RegExp;
+  /** Characters of a metric's name, in words. */
+  readonly characters: string;
+  readonly label: RegExp;
+  /** Label of a histogram's buckets, which no other label may have; empty: there is none. */
+  readonly bucketLabel: string;
+}
+
+export const PROMETHEUS_NAMES: MetricNames = {
+  metric: /^[a-zA-Z_:][a-zA-Z0-9_:]*$/,
+  characters: 'letters, digits, _ and : only',
+  label: LABEL_NAME,
+  bucketLabel: 'le',
+};
+
+/** Names of instruments, and any names of attributes. */
+export const OTLP_NAMES: MetricNames = {
+  metric: /^[a-zA-Z_:][-a-zA-Z0-9_:./]*$/,
+  characters: 'letters, digits and _ : . / - only',
+  label: /./,
+  bucketLabel: '',
+};
 
 export interface MetricContext {
   readonly prefix: string;
@@ -27,6 +51,7 @@ export interface MetricContext {
   readonly earlier: readonly MetricOptions[];
   readonly context: StageContext;
   readonly state: SeriesState;
+  readonly names: MetricNames;
   /** Histograms are native ones, too. */
   readonly isNative: boolean;
   onBadValue(rows: number): void;
@@ -97,19 +122,23 @@ function checkName(options: MetricOptions, name: string, at: MetricContext): voi
   const fail = (problem: string): never => {
     throw configError(PIPELINE_ERRORS.metric, `${at.path}.name`, problem);
   };
-  if (!METRIC_NAME.test(name))
-    fail(`"${name}" is not a metric name: letters, digits, _ and : only`);
+  const { metric, characters } = at.names;
+  if (!metric.test(name)) fail(`"${name}" is not a metric name: ${characters}`);
   if (at.earlier.some((other) => other.name === options.name)) {
     fail(`there is another metric "${options.name}" in this stage`);
   }
 }
 
-function compileLabels(options: MetricOptions, { path, context }: MetricContext): readonly Label[] {
+function compileLabels(
+  options: MetricOptions,
+  { path, context, names: allowed }: MetricContext,
+): readonly Label[] {
   const labels = options.labels.map((field, index) => {
     const place = `${path}.labels[${index}]`;
     checkPlain(field, options, place, context);
     const name = Object.hasOwn(options.remap, field) ? options.remap[field]! : field;
-    if (!LABEL_NAME.test(name) || (options.type.endsWith('histogram') && name === 'le')) {
+    const isBucket = options.type.endsWith('histogram') && name === allowed.bucketLabel;
+    if (!allowed.label.test(name) || isBucket) {
       const problem = `"${name}" cannot be a label name: give it another one in remap`;
       throw configError(PIPELINE_ERRORS.metric, place, problem);
     }

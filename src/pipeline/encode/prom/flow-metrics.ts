@@ -2,7 +2,7 @@ import type { FlowBatch } from '../../../flow/batch.ts';
 import type { MetricOptions } from '../../options/metric.ts';
 import { ConfigProblems } from '../../problems.ts';
 import type { StageContext, StageDeps } from '../../stage.ts';
-import { compileMetric } from './compile.ts';
+import { compileMetric, type MetricNames, PROMETHEUS_NAMES } from './compile.ts';
 import { type LabelGroup, OTHER_SLOT } from './group.ts';
 import type { LabelValues } from './label-values.ts';
 import type { Scratch, SeriesMetric } from './metric.ts';
@@ -30,6 +30,8 @@ export interface FlowMetricsOptions {
   readonly maxMetrics: number;
   /** Histograms are also kept as native ones. */
   readonly nativeHistograms?: boolean;
+  /** Default: those of Prometheus. */
+  readonly names?: MetricNames;
 }
 
 interface FlowMetricsLinks {
@@ -87,6 +89,7 @@ export class FlowMetrics {
           earlier: options.metrics.slice(0, index),
           context,
           state: this.#state,
+          names: options.names ?? PROMETHEUS_NAMES,
           isNative: options.nativeHistograms === true,
           onBadValue: (rows) => this.#own.badValue(metric.name, rows),
         }),

@@ -349,6 +349,19 @@ test('nor does one of a field that only the input knows', async () => {
   expect(samples.get('flows_total{}')).toBe(5);
 });
 
+test('filters of one key are alternatives: two inequalities pass every flow', async () => {
+  const not = (value: string) => ({ key: 'DnsName', value, type: 'not_equal' });
+  const { pipeline, metrics } = await start({
+    metrics: [
+      counter({ name: 'one', filters: [not('a')] }),
+      counter({ name: 'two', filters: [not('a'), not('b')] }),
+    ],
+  });
+  emit(pipeline, [{ DnsName: 'a' }, { DnsName: 'b' }, { Bytes: 1 }]);
+  const samples = parseSamples(await metrics.registry.metrics());
+  expect([samples.get('one{}'), samples.get('two{}')]).toEqual([2, 3]);
+});
+
 test('patterns may ignore case as RE2 writes it', async () => {
   const filters = [{ key: 'DnsName', value: '(?i)^EXAMPLE', type: 'match_regex' }];
   const { pipeline, metrics } = await start({ metrics: [counter({ filters })] });

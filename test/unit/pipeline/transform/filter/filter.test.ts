@@ -86,6 +86,45 @@ describe('keep_entry_query', () => {
   });
 });
 
+test('add_field_if_doesnt_exist', async () => {
+  const addFieldIfDoesntExist = { input: 'K8S_ClusterName', value: 'here' };
+  const rules = [{ type: 'add_field_if_doesnt_exist', addFieldIfDoesntExist }];
+  const flows = [{ Bytes: 1 }, { Bytes: 2, K8S_ClusterName: 'there' }];
+  expect(await run(flows, { rules })).toEqual([
+    { Bytes: 1, K8S_ClusterName: 'here' },
+    { Bytes: 2, K8S_ClusterName: 'there' },
+  ]);
+});
+
+// In flowlogs-pipeline, a number of JSON never equals one of an agent.
+test.each([undefined, false, true])('castInt: %s: numbers compare by value', async (castInt) => {
+  const removeEntry = { input: 'Proto', value: 17, castInt };
+  const is = { type: 'remove_entry_if_equal', removeEntry };
+  const isNot = { type: 'remove_entry_if_not_equal', removeEntry };
+  const flows = [{ Proto: 6 }, { Proto: 17 }, { Bytes: 1 }];
+  expect(await run(flows, { rules: [is] })).toEqual([flows[0], flows[2]]);
+  expect(await run(flows, { rules: [isNot] })).toEqual([flows[1], flows[2]]);
+  const all = { type: 'remove_entry_all_satisfied', removeEntryAllSatisfied: [is] };
+  expect(await run(flows, { rules: [all] })).toEqual([flows[0], flows[2]]);
+  const conditionalSampling = [{ value: 2, rules: [is] }];
+  const sampled = { type: 'conditional_sampling', conditionalSampling };
+  expect(await run(flows, { rules: [sampled] }, { random: () => 0.9 })).toEqual([
+    flows[0],
+    flows[2],
+  ]);
+  const rules = [
+    { type: 'add_field', addField: { input: 'Bytes', value: 2.5, castInt } },
+    {
+      type: 'add_field_if_doesnt_exist',
+      addFieldIfDoesntExist: { input: 'Proto', value: 1, castInt },
+    },
+    { type: 'add_label', addLabel: { input: 'n', value: 3, castInt } },
+  ];
+  expect(await run([{ Packets: 1 }], { rules })).toEqual([
+    { Packets: 1, Bytes: 2.5, Proto: 1, labels: 'n=3' },
+  ]);
+});
+
 test('conditional_sampling: the first entry whose conditions hold decides', async () => {
   const equal = (input: string, value: unknown) => ({
     type: 'remove_entry_if_equal',

@@ -4,6 +4,8 @@ import {
   parseServiceNames,
   type ServiceNames,
 } from '../../../../../src/pipeline/transform/network/services-file.ts';
+import { appendRows } from '../../../../support/models/interpreter/rows.ts';
+import { testPipeline } from '../../../../support/models/interpreter/setup.ts';
 
 /** Name of a port; undefined if the files have none for this protocol. */
 function serviceName(names: ServiceNames, protocol: number, port: number): string | undefined {
@@ -47,4 +49,42 @@ test('reads the files of a Debian host', () => {
   const names = parseServiceNames(read('/etc/services'), read('/etc/protocols'));
   expect(serviceName(names, 6, 22)).toBe('ssh');
   expect(serviceName(names, 17, 123)).toBe('ntp');
+});
+
+test('servicesFile and protocolsFile', async () => {
+  const files: Readonly<Record<string, string>> = {
+    '/own/services': 'game 4000/xyz\n',
+    '/own/protocols': 'xyz 200\n',
+  };
+  const add_service = { input: 'DstPort', output: 'Service', protocol: 'Proto' };
+  const network = {
+    ...{ servicesFile: '/own/services', protocolsFile: '/own/protocols' },
+    rules: [{ type: 'add_service', add_service }],
+  };
+  const { pipeline, stores } = testPipeline(
+    {
+      pipeline: [
+        { name: 'net', follows: 'preset-ingester' },
+        { name: 'out', follows: 'net' },
+      ],
+      parameters: [
+        { name: 'net', transform: { type: 'network', network } },
+        { name: 'out', write: { type: 'store', store: { name: 'a' } } },
+      ],
+    },
+    { readText: (path) => files[path] },
+  );
+  await pipeline.start(new AbortController().signal);
+  const batch = pipeline.take();
+  appendRows(batch, [
+    { Proto: 200, DstPort: 4000 },
+    { Proto: 200, DstPort: 22 },
+  ]);
+  pipeline.emit(batch);
+  await pipeline.stop();
+  // A service without a name is none; flowlogs-pipeline writes an empty text.
+  expect(stores.a.rows).toEqual([
+    { Proto: 200, DstPort: 4000, Service: 'game' },
+    { Proto: 200, DstPort: 22 },
+  ]);
 });
