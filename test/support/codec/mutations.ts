@@ -51,20 +51,25 @@ function noise(into: Uint8Array, random: () => number): number {
   return length;
 }
 
+/** Reads the bytes from `from` to `to`; returns everything read as text. */
+export type Read = (bytes: Uint8Array, from: number, to: number) => string;
+
+/** Fewer entries of intern tables than in a pipeline, so that a test begins some anew. */
+export const TABLE_ENTRIES = 20_000;
+
 /** Room before and after the bytes to read. */
 const MARGIN = 300;
 
 /**
  * Reads `count` inputs, mutations of the samples and noise, each twice: between bytes of 0 and
  * between bytes of 255. A reader that looks at bytes outside its input gives different results;
- * those inputs are returned, with thrown errors and inputs that took too long. `read` returns
- * everything read as text.
+ * those inputs are returned, with thrown errors and inputs that took too long.
  */
 export function violations(
   samples: readonly Uint8Array[],
   count: number,
   seed: number,
-  read: (bytes: Uint8Array, from: number, to: number) => string,
+  read: Read,
 ): string[] {
   const longest = Math.max(...samples.map((sample) => sample.length));
   const buffers = [0, 0xff].map((fill) => new Uint8Array(longest + 2 * MARGIN).fill(fill));

@@ -2,6 +2,7 @@ import { readColumns } from '../../../src/codec/netflow/elements-read.ts';
 import { FlowReader } from '../../../src/codec/netflow/flow-reader.ts';
 import { BatchLayout, FlowBatch } from '../../../src/flow/batch.ts';
 import { TableSpace } from '../../../src/flow/intern.ts';
+import { type Read, TABLE_ENTRIES } from './mutations.ts';
 import {
   ipfix,
   octets,
@@ -76,12 +77,40 @@ export const NETFLOW_SAMPLES: readonly Uint8Array[] = [
   v5({}, Buffer.alloc(48, 5), Buffer.alloc(48, 6)),
 ];
 
+const LAYOUT = new BatchLayout(readColumns());
+/** Time between two datagrams: 72,000 of them are the lifetime of a template. */
+const PERIOD_MS = 100;
+
 /** Each datagram comes to an exporter whose templates are known. */
-export function netflowReader(): (bytes: Uint8Array, from: number, to: number) => string {
-  const layout = new BatchLayout(readColumns());
-  const tables = new TableSpace();
-  const batch = new FlowBatch(layout, tables.current, 8);
-  const source = { address: '192.0.2.1', port: 1 };
+export function netflowReader(): Read {
+  const read = checkedReader();
+  return (bytes, from, to) => {
+    const reader = new FlowReader(LAYOUT);
+    read(reader, NETFLOW_TEMPLATES, '192.0.2.1', 0);
+    return read(reader, bytes.subarray(from, to), '192.0.2.1', 0);
+  };
+}
+
+/**
+ * All datagrams come to one reader, from a few exporters, whose templates change, become too many
+ * and expire. Inputs come twice, so two readers take turns.
+ */
+export function keptNetflowReader(): Read {
+  const read = checkedReader();
+  const readers = [new FlowReader(LAYOUT), new FlowReader(LAYOUT)];
+  let calls = 0;
+  return (bytes, from, to) => {
+    const reader = readers[calls & 1]!;
+    const nowMs = (calls++ >> 1) * PERIOD_MS;
+    const address = `192.0.2.${to === from ? 0 : bytes[to - 1]}`;
+    return read(reader, bytes.subarray(from, to), address, nowMs);
+  };
+}
+
+/** Throws if the outcome differs from what is in the batches. */
+function checkedReader() {
+  const tables = new TableSpace(TABLE_ENTRIES);
+  const batch = new FlowBatch(LAYOUT, tables.current, 8);
   let flows = 0;
   const room = (): FlowBatch => {
     flows += batch.length;
@@ -89,14 +118,15 @@ export function netflowReader(): (bytes: Uint8Array, from: number, to: number) =
     batch.reset(tables.current);
     return batch;
   };
-  return (bytes, from, to) => {
-    const reader = new FlowReader(layout);
-    reader.read(NETFLOW_TEMPLATES, source, 0, 0, room);
+  return (reader: FlowReader, bytes: Uint8Array, address: string, nowMs: number): string => {
     batch.reset(tables.current);
     flows = 0;
-    const { problem, unknownSets } = reader.read(bytes.subarray(from, to), source, 0, 0, room);
+    const outcome = reader.read(bytes, { address, port: 1 }, nowMs, nowMs, room);
     flows += batch.length;
-    if (flows > 2 * (to - from)) throw new Error(`${flows} flows of ${to - from} bytes`);
-    return `${problem?.code} ${flows} ${unknownSets} ${reader.sizes.templates}`;
+    if (flows > 2 * bytes.length) throw new Error(`${flows} flows of ${bytes.length} bytes`);
+    const { problem, unknownSets, lost, limited, missing } = outcome;
+    const isRight = outcome.flows === flows && lost === 0 && limited === 0 && missing >= 0;
+    if (!isRight) throw new Error(`${flows} flows, but ${JSON.stringify(outcome)}`);
+    return `${problem?.code} ${flows} ${unknownSets} ${missing} ${reader.sizes.templates}`;
   };
 }

@@ -1,10 +1,10 @@
 import { sflowColumns } from '../../../src/codec/sflow/columns.ts';
-import { SflowReader } from '../../../src/codec/sflow/flow-reader.ts';
+import { SflowReader, type TakeCounters } from '../../../src/codec/sflow/flow-reader.ts';
 import { BatchLayout, FlowBatch } from '../../../src/flow/batch.ts';
 import { TableSpace } from '../../../src/flow/intern.ts';
 import { rowsOf } from '../../../src/flow/row.ts';
 import { anyPacket } from './built-packet.ts';
-import { randomFrom } from './mutations.ts';
+import { type Read, randomFrom, TABLE_ENTRIES } from './mutations.ts';
 import {
   address,
   counterSample,
@@ -40,20 +40,52 @@ export const SFLOW_SAMPLES: readonly Uint8Array[] = [
   ),
 ];
 
+const LAYOUT = new BatchLayout(sflowColumns());
+/** Time between two datagrams: 72,000 of them are the lifetime of an agent. */
+const PERIOD_MS = 100;
+
 /** The flows that a datagram gives, as text. */
-export function sflowReader(): (bytes: Uint8Array, from: number, to: number) => string {
-  const layout = new BatchLayout(sflowColumns());
-  const tables = new TableSpace();
-  const batch = new FlowBatch(layout, tables.current, 64);
+export function sflowReader(): Read {
+  const read = checkedReader();
+  return (bytes, from, to) => read(newReader(), bytes.subarray(from, to), '192.0.2.1', 0);
+}
+
+/** All datagrams come to one reader. Inputs come twice, so two readers take turns. */
+export function keptSflowReader(): Read {
+  const read = checkedReader();
+  const readers = [newReader(), newReader()];
+  let calls = 0;
   return (bytes, from, to) => {
-    const taken: unknown[] = [];
-    const reader = new SflowReader(layout, {
-      takeCounters: (agent, counters) => taken.push([agent, counters]) > 0,
-    });
+    const reader = readers[calls & 1]!;
+    const nowMs = (calls++ >> 1) * PERIOD_MS;
+    const address = `192.0.2.${to === from ? 0 : bytes[to - 1]}`;
+    return read(reader, bytes.subarray(from, to), address, nowMs);
+  };
+}
+
+interface Counting {
+  readonly reader: SflowReader;
+  readonly taken: unknown[];
+}
+
+function newReader(): Counting {
+  const taken: unknown[] = [];
+  const takeCounters: TakeCounters = (agent, counters) => taken.push([agent, counters]) > 0;
+  return { reader: new SflowReader(LAYOUT, { takeCounters }), taken };
+}
+
+/** Throws if the outcome differs from what is in the batch. */
+function checkedReader() {
+  const tables = new TableSpace(TABLE_ENTRIES);
+  const batch = new FlowBatch(LAYOUT, tables.current, 64);
+  return ({ reader, taken }: Counting, bytes: Uint8Array, address: string, nowMs: number) => {
     tables.rotateIfFull();
     batch.reset(tables.current);
-    const source = { address: '192.0.2.1', port: 1 };
-    const { problem, skips } = reader.read(bytes.subarray(from, to), source, 0, 0, () => batch);
-    return JSON.stringify([problem?.code, skips, taken, rowsOf(batch)]);
+    taken.length = 0;
+    const outcome = reader.read(bytes, { address, port: 1 }, nowMs, nowMs, () => batch);
+    const { problem, skips, flows, lost, missing, lostSamples } = outcome;
+    const isRight = flows === batch.length && lost === 0 && missing >= 0 && lostSamples >= 0;
+    if (!isRight) throw new Error(`${batch.length} flows, but ${JSON.stringify(outcome)}`);
+    return JSON.stringify([problem?.code, skips, missing, taken, rowsOf(batch)]);
   };
 }

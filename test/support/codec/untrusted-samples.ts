@@ -35,17 +35,16 @@ import { MessageKernel, messageRecord } from '../kernel/message-kernel.ts';
 import { addressMessage, linkMessage } from '../kernel/netlink-messages.ts';
 import { K8SCACHE_SAMPLES, readK8scache } from '../kube/k8scache-samples.ts';
 import { edns, FIRST_NAME, labels, message, name, pointer, Type } from './dns-message.ts';
-import { NETFLOW_SAMPLES, netflowReader } from './netflow-samples.ts';
+import { type Read, TABLE_ENTRIES } from './mutations.ts';
+import { keptNetflowReader, NETFLOW_SAMPLES, netflowReader } from './netflow-samples.ts';
 import { attributesOf, encodeAnswer, encodeLogs } from './otlp-schema.ts';
 import { goodMessages } from './pbflow-fuzz.ts';
-import { SFLOW_SAMPLES, sflowReader } from './sflow-samples.ts';
+import { keptSflowReader, SFLOW_SAMPLES, sflowReader } from './sflow-samples.ts';
 import { clientHello, record, serverHello, ssl2Hello } from './tls-hello.ts';
 
 /** Readers of bytes from outside: samples for mutations, and the results as text. */
 
 const question = { name: name('www.example.com'), type: Type.A };
-
-type Read = (bytes: Uint8Array, from: number, to: number) => string;
 
 export interface UntrustedReader {
   readonly name: string;
@@ -159,7 +158,9 @@ export function untrustedReaders(folder: string): readonly UntrustedReader[] {
     { name: 'pbflow', samples: goodMessages(1), read: coded(pbflowReader()) },
     { name: 'k8scache', samples: K8SCACHE_SAMPLES, read: coded(readK8scache) },
     { name: 'NetFlow and IPFIX', samples: NETFLOW_SAMPLES, read: netflowReader() },
+    { name: 'NetFlow, kept', samples: NETFLOW_SAMPLES, read: keptNetflowReader() },
     { name: 'sFlow', samples: SFLOW_SAMPLES, read: sflowReader() },
+    { name: 'sFlow, kept', samples: SFLOW_SAMPLES, read: keptSflowReader() },
     { name: 'flows as JSON', samples: JSON_SAMPLES, read: coded(jsonReader()) },
     { name: 'generic maps', samples: MAP_SAMPLES, read: coded(readMap) },
     { name: 'OTLP', samples: OTLP_SAMPLES, read: coded(otlpReader()) },
@@ -225,7 +226,7 @@ function ringReader(): Read {
 
 function pbflowReader(): Read {
   const layout = new BatchLayout(agentColumns());
-  const tables = new TableSpace();
+  const tables = new TableSpace(TABLE_ENTRIES);
   const batch = new FlowBatch(layout, tables.current, 8);
   const decoder = new RecordDecoder(layout);
   return (bytes, from, to) => {
@@ -245,7 +246,7 @@ const JSON_SAMPLES = [
 
 function jsonReader(): Read {
   const layout = new BatchLayout(agentColumns());
-  const tables = new TableSpace();
+  const tables = new TableSpace(TABLE_ENTRIES);
   const batch = new FlowBatch(layout, tables.current, 1);
   return (bytes, from, to) => {
     tables.rotateIfFull();
@@ -296,7 +297,7 @@ const ANSWER_SAMPLES = [encodeAnswer({ partialSuccess: { rejected: 300, errorMes
 const OPEN_LAYOUT = new BatchLayout([...agentColumns(), { name: EXTRAS, kind: 'any' }]);
 
 function otlpReader(): Read {
-  const tables = new TableSpace();
+  const tables = new TableSpace(TABLE_ENTRIES);
   const batch = new FlowBatch(OPEN_LAYOUT, tables.current, 1);
   const reader = new LogReader(OPEN_LAYOUT);
   return (bytes, from, to) => {
