@@ -63,9 +63,9 @@ describe.skipIf(requireRoot())('soak', () => {
     const mean = (part: typeof samples): number =>
       part.reduce((sum, { memory }) => sum + memory, 0) / part.length;
     expect(mean(samples.slice(half))).toBeLessThan(GROWTH_MAX * mean(samples.slice(0, half)));
-    // A connection may or may not be open at a sample.
+    // Connections, and namespaces of other programs, come and go; what leaks only grows.
     const counts = samples.map(({ descriptors }) => descriptors);
-    expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(2);
+    expect(Math.min(...counts.slice(half))).toBeLessThanOrEqual(Math.max(...counts.slice(0, half)));
     expect(packets).toBe(sent);
   });
 });
