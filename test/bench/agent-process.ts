@@ -11,6 +11,7 @@ import { Lab } from '../support/lab/netns.ts';
 import { type Program, startProgram } from '../support/processes/program.ts';
 import { EVERYTHING } from './features.ts';
 import type { Figure } from './figure.ts';
+import { cpuSeconds, medianOf, residentMegabytes } from './usage.ts';
 
 const STARTS = 5;
 const POLL_MS = 5;
@@ -83,10 +84,6 @@ async function firstHookFigure(what: string, env: NodeJS.ProcessEnv, max: number
   };
 }
 
-function medianOf(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1]!;
-}
-
 /**
  * Descriptors are looked at by their links: the kernel takes so long for the text of all of them
  * that the look would use one of two CPUs.
@@ -143,16 +140,4 @@ async function loadFigures(
   } finally {
     await program.stop();
   }
-}
-
-function residentMegabytes(program: Program, field: string): number {
-  const text = readFileSync(`/proc/${program.child.pid}/status`, 'utf8');
-  return (Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(text)?.[1]) * 1024) / 1e6;
-}
-
-/** User and system time so far, which the kernel counts in hundredths of a second. */
-function cpuSeconds(program: Program): number {
-  const text = readFileSync(`/proc/${program.child.pid}/stat`, 'utf8');
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / 100;
 }

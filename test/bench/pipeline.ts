@@ -24,8 +24,14 @@ const SUBNET_LABELS = [
   { name: 'link-local', cidrs: ['169.254.0.0/16'] },
 ];
 
-function network(flagsOutput: string): StageParameters {
+/** `more`: further rules, before the others. */
+export function network(
+  flagsOutput: string,
+  more: readonly object[] = [],
+  settings: object = {},
+): StageParameters {
   const rules = [
+    ...more,
     { type: 'add_subnet_label', add_subnet_label: { input: 'SrcAddr', output: 'SrcSubnetLabel' } },
     { type: 'add_subnet_label', add_subnet_label: { input: 'DstAddr', output: 'DstSubnetLabel' } },
     { type: 'reinterpret_direction' },
@@ -44,11 +50,14 @@ function network(flagsOutput: string): StageParameters {
   };
   return {
     name: 'net',
-    transform: { type: 'network', network: { rules, directionInfo, subnetLabels: SUBNET_LABELS } },
+    transform: {
+      type: 'network',
+      network: { rules, directionInfo, subnetLabels: SUBNET_LABELS, ...settings },
+    },
   };
 }
 
-const FILTER: StageParameters = {
+export const FILTER: StageParameters = {
   name: 'filt',
   transform: {
     type: 'filter',
@@ -64,7 +73,7 @@ const FILTER: StageParameters = {
   },
 };
 
-const METRICS = [
+export const METRICS = [
   { name: 'node_flows_total', type: 'counter', labels: ['AgentIP', 'FlowDirection'] },
   {
     name: 'namespace_egress_bytes_total',
@@ -107,8 +116,11 @@ const FLAG_METRIC = {
   flatten: ['FlagNames'],
 };
 
-function chain(stages: readonly StageParameters[]): PipelineConfig {
-  let follows = 'preset-ingester';
+export function chain(
+  stages: readonly StageParameters[],
+  source = 'preset-ingester',
+): PipelineConfig {
+  let follows = source;
   const pipeline = stages.map(({ name }) => {
     const edge = { name, follows };
     follows = name;
@@ -117,7 +129,7 @@ function chain(stages: readonly StageParameters[]): PipelineConfig {
   return { pipeline, parameters: stages };
 }
 
-function prom(metrics: readonly unknown[]): StageParameters {
+export function prom(metrics: readonly unknown[]): StageParameters {
   return { name: 'prom', encode: { type: 'prom', prom: { prefix: 'netobserv_', metrics } } };
 }
 
