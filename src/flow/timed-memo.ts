@@ -14,11 +14,16 @@ export interface FactSpans {
 export interface TimedFacts {
   /** Counts up when a fact changes. */
   readonly version: number;
+  /** The ids whose facts have changed since a version; default, or undefined: all may have. */
+  changedSince?(version: number, tables: InternTables): readonly number[] | undefined;
   /** Ids are at most this; default: those of the addresses of `tables`. */
   readonly size?: number;
   /** Adds the facts about an address of `tables`; a fact that always held is from -Infinity on. */
   find(id: number, tables: InternTables, spans: FactSpans): void;
 }
+
+/** Lists of spans that are kept for their ids, beyond twice as many as there are ids. */
+const LISTS_SPARE = 1024;
 
 /**
  * Facts per address id and time: the time of a flow decides, so a flow of an address's former owner
@@ -45,7 +50,11 @@ export class TimedMemo implements FactSpans {
     into: Uint32Array,
   ): void {
     const size = facts.size ?? tables.addresses.size;
-    const memo = this.#memo.for(tables, size, facts.version);
+    // Changed facts leave their lists behind.
+    if (this.#ends.length > 2 * size + LISTS_SPARE) this.#memo.clear();
+    const memo = this.#memo.for(tables, size, facts.version, (version) =>
+      facts.changedSince?.(version, tables),
+    );
     if (this.#memo.clearings !== this.#clearings) this.#clear();
     for (let row = 0; row < length; row++) {
       const id = addresses[row]!;

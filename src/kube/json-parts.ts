@@ -44,11 +44,21 @@ class Part {
   /** The text, or undefined if it was too long; begins anew. */
   end(): string | undefined {
     const isWhole = this.#bytes <= this.#bytesMax;
-    const text = isWhole ? Buffer.concat(this.#pieces).toString('utf8') : undefined;
+    const text = isWhole ? textOf(this.#pieces) : undefined;
     this.#pieces = [];
     this.#bytes = 0;
     return text;
   }
+}
+
+/** Most parts are one piece, and need no copy. */
+function textOf(pieces: readonly Uint8Array[]): string {
+  const [first] = pieces;
+  if (first === undefined) return '';
+  const { buffer, byteOffset, byteLength } = first;
+  const whole =
+    pieces.length === 1 ? Buffer.from(buffer, byteOffset, byteLength) : Buffer.concat(pieces);
+  return whole.toString('utf8');
 }
 
 /** Cuts the answer of a watch: one JSON object per line. Throws `answer` for anything else. */

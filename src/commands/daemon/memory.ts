@@ -1,4 +1,4 @@
-import { setFlagsFromString } from 'node:v8';
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { Native } from '../../agent/loader/native.ts';
 import type { Clock } from '../../base/clock.ts';
@@ -9,13 +9,26 @@ import type { ReadHostFile } from '../capabilities.ts';
 
 /** How often used buffers are collected. */
 const COLLECT_PERIOD_MS = 1000;
+/** Growth since the last whole collection that makes the next one worth its time. */
+const GROWTH_MAX = 0.2;
+const GROWTH_MIN_BYTES = 6 * 2 ** 20;
 
-/** V8's garbage collection. */
-type Collect = (options: { readonly type: 'minor' | 'major' }) => void;
+/** `last-resort`: as often as it helps, and pages of the heap that have room are joined. */
+interface Collection {
+  readonly type: 'minor' | 'major';
+  readonly flavor?: 'last-resort';
+}
+
+/** V8's heap. */
+export interface Heap {
+  collect(collection: Collection): void;
+  /** Of its pages, and of buffers outside of them. */
+  bytes(): number;
+}
 
 export interface MemoryDeps {
   readonly clock: Clock;
-  readonly exposeCollection: () => Collect;
+  readonly exposeCollection: () => Heap;
   readonly native: Pick<Native, 'releasePages' | 'trimHeap'>;
   readonly log: Log;
   readonly read: ReadHostFile;
@@ -25,9 +38,15 @@ export interface MemoryDeps {
  * The function that --expose-gc would provide. As an option of the executable, that flag would make
  * its code cache invalid.
  */
-export function exposeCollection(): Collect {
+export function exposeCollection(): Heap {
   setFlagsFromString('--expose-gc');
-  return runInNewContext('gc') as Collect;
+  return {
+    collect: runInNewContext('gc') as Heap['collect'],
+    bytes() {
+      const { total_heap_size: heap, external_memory: buffers } = getHeapStatistics();
+      return heap + buffers;
+    },
+  };
 }
 
 /** A mapping of a file whose pages are unchanged. */
@@ -42,17 +61,23 @@ export interface CleanMapping {
  * are read from the page cache again.
  *
  * From then on, buffers that have been sent are collected soon. V8 by itself collects them only
- * after enough objects have been allocated, and processing a flow allocates none.
+ * after enough objects have been allocated, and processing a flow allocates none. What outlives
+ * that is collected once it has grown by a part of the whole; V8 would let it double.
  */
 export function keepMemorySmall(deps: MemoryDeps): Component {
   const { clock, native, log, read } = deps;
   let collecting: Disposable | undefined;
   return {
     async start() {
-      const collect = deps.exposeCollection();
-      collect({ type: 'major' });
+      const heap = deps.exposeCollection();
+      heap.collect({ type: 'major', flavor: 'last-resort' });
+      let limitBytes = limitAfter(heap.bytes());
       collecting = clock.every(COLLECT_PERIOD_MS, () => {
-        collect({ type: 'minor' });
+        heap.collect({ type: 'minor' });
+        if (heap.bytes() > limitBytes) {
+          heap.collect({ type: 'major' });
+          limitBytes = limitAfter(heap.bytes());
+        }
         native.trimHeap();
       });
       try {
@@ -68,6 +93,10 @@ export function keepMemorySmall(deps: MemoryDeps): Component {
       collecting?.[Symbol.dispose]();
     },
   };
+}
+
+function limitAfter(bytes: number): number {
+  return bytes + Math.max(bytes * GROWTH_MAX, GROWTH_MIN_BYTES);
 }
 
 /** Mappings, from /proc/PID/smaps, of files that are not writable and have not been written to. */

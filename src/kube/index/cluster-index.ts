@@ -1,5 +1,6 @@
+import { ChangeLog } from '../../base/change-log.ts';
 import type { Clock } from '../../base/clock.ts';
-import type { InternTables } from '../../flow/intern.ts';
+import { type InternTables, MISSING } from '../../flow/intern.ts';
 import type { FactSpans, TimedFacts } from '../../flow/timed-memo.ts';
 import type { KubeMetrics } from '../metrics.ts';
 import type { Reflection } from '../reflector.ts';
@@ -47,6 +48,8 @@ export interface Named {
   readonly network: string;
 }
 
+/** Changes between two batches of flows that are looked at one by one. */
+const CHANGES_MAX = 16_384;
 /** Facts that there is room for at first. */
 const FACTS_MIN = 1024;
 
@@ -61,24 +64,36 @@ interface Fact extends Named {
   holdings: number;
 }
 
-/** An object that exists, and the facts about it by network. */
+/** An object that exists. There are many of them, so all else is made from these when needed. */
 interface Known {
   object: KubeObject;
-  readonly facts: Map<string, number>;
+  /** One for each network that it was in. */
+  facts: readonly number[];
   /** When the API last said something about it. */
   seenMs: number;
-  /** Keys that it holds, with the fact of each. */
-  held: ReadonlyMap<string, number>;
+  /** Whether it holds its keys. */
+  isHolder: boolean;
 }
+
+const NO_FACTS: readonly number[] = [];
+
+/** Keys of an object with the network of each. */
+type Keys = ReadonlyMap<string, string>;
+
+const NO_KEYS: Keys = new Map();
 
 /**
  * The cluster as flows see it: who has, and had, which address, and the names that follow. Facts
- * are dense numbers, so a name is an array look-up; they hold for one `version`.
+ * are dense numbers, so a name is an array look-up; `version` is that of their holders, `names` has
+ * the facts whose names have changed.
  */
 export class ClusterIndex implements TimedFacts {
   readonly owners: Owners;
   /** Ports of services on nodes. */
   readonly nodePorts = new NodePorts();
+  readonly names = new ChangeLog<number>(CHANGES_MAX);
+  /** Keys that have got or lost a holder. */
+  readonly #holders = new ChangeLog<string>(CHANGES_MAX);
   readonly #limits: IndexLimits;
   readonly #deps: IndexDeps;
   readonly #holdings: Holdings;
@@ -90,28 +105,26 @@ export class ClusterIndex implements TimedFacts {
   readonly #free: number[] = [];
   #hits = new Float64Array(FACTS_MIN);
   #nodeFacts = new Uint8Array(FACTS_MIN);
-  #version = 1;
   /** When addresses were given back, in order. */
   #past: number[] = [];
-  #hasChanged = false;
 
   constructor(deps: IndexDeps, limits: Partial<IndexLimits> = {}) {
     this.#deps = deps;
     this.#limits = { ...INDEX_LIMITS, ...limits };
     this.owners = new Owners(this.#limits.ownersMax, () => deps.metrics.evicted('owners', 1));
     this.#holdings = new Holdings(
-      (fact) => this.#forgotten(fact),
+      (key, fact) => this.#forgotten(key, fact),
       () => deps.metrics.evicted('holders', 1),
     );
   }
 
-  /** Counts up when names change; asking for it makes it valid for everything known so far. */
   get version(): number {
-    if (this.#hasChanged) {
-      this.#version++;
-      this.#hasChanged = false;
-    }
-    return this.#version;
+    return this.#holders.version;
+  }
+
+  changedSince(version: number, { addresses }: InternTables): readonly number[] | undefined {
+    const keys = this.#holders.since(version);
+    return keys?.map((key) => addresses.find(key)).filter((id) => id !== MISSING);
   }
 
   /** Facts have lower numbers. */
@@ -166,7 +179,8 @@ export class ClusterIndex implements TimedFacts {
   /** Objects of a kind that own others. */
   ownerReflection(kind: string): Reflection<KubeOwner> {
     const put = (owner: KubeOwner): void => {
-      if (this.owners.put(owner)) this.#hasChanged = true;
+      const isAsked = this.owners.isAsked(owner.uid);
+      if (this.owners.put(owner) && isAsked) this.names.addAll();
       this.#deps.metrics.objects('owners', this.owners.size);
     };
     return {
@@ -187,9 +201,12 @@ export class ClusterIndex implements TimedFacts {
     if (known === undefined) return;
     const before = known.object;
     known.object = object;
-    if (object.kind === 'Node') this.#nodes.set(object.name, object);
-    if (before === object || !looksEqual(before, object)) this.#hasChanged = true;
-    for (const fact of known.facts.values()) this.#facts[fact]!.object = object;
+    if (object.kind === 'Node') this.#putNode(object);
+    const isRenamed = !looksEqual(before, object);
+    for (const fact of known.facts) {
+      this.#facts[fact]!.object = object;
+      if (isRenamed) this.names.add(fact);
+    }
     this.#hold(known, before, confirmedMs);
     known.seenMs = this.#deps.clock.nowMs();
   }
@@ -201,9 +218,11 @@ export class ClusterIndex implements TimedFacts {
     this.#known.delete(uid);
     this.#deps.metrics.objects(kind, --this.#counts[kind]);
     // A node of the same name may have replaced it.
-    if (kind === 'Node' && this.#nodes.get(name)?.uid === uid) this.#nodes.delete(name);
-    this.#hasChanged = true;
-    this.#releaseAll(known, toMs);
+    if (kind === 'Node' && this.#nodes.get(name)?.uid === uid) {
+      this.#nodes.delete(name);
+      this.names.addAll();
+    }
+    if (known.isHolder) this.#release(known, keysOf(known.object), toMs);
     this.#freeUnused(known);
     if (this.#past.length > this.#limits.pastMax) this.#forgetEarly();
   }
@@ -228,6 +247,12 @@ export class ClusterIndex implements TimedFacts {
     for (const object of objects) this.put(object, confirmedMs);
   }
 
+  /** Pods are in the zone of their node. */
+  #putNode(node: KubeObject): void {
+    if (this.#nodes.get(node.name)?.zone !== node.zone) this.names.addAll();
+    this.#nodes.set(node.name, node);
+  }
+
   #add(object: KubeObject): Known | undefined {
     const { metrics, clock } = this.#deps;
     const nowMs = clock.nowMs();
@@ -235,7 +260,7 @@ export class ClusterIndex implements TimedFacts {
       metrics.evicted('objects', 1);
       return undefined;
     }
-    const known: Known = { object, facts: new Map(), seenMs: nowMs, held: new Map() };
+    const known: Known = { object, facts: NO_FACTS, seenMs: nowMs, isHolder: false };
     this.#known.set(object.uid, known);
     metrics.objects(object.kind, ++this.#counts[object.kind]);
     return known;
@@ -243,71 +268,60 @@ export class ClusterIndex implements TimedFacts {
 
   /** Takes the keys that the object has got, and releases those that it has lost. */
   #hold(known: Known, before: KubeObject, confirmedMs: number): void {
-    const { object } = known;
+    const { object, isHolder } = known;
     const nowMs = this.#deps.clock.nowMs();
-    if (object.toMs !== Number.POSITIVE_INFINITY) {
-      // It ended before we looked: flows that it sent may still arrive.
-      if (before === object && object.toMs !== undefined) this.#takeAll(known, before, confirmedMs);
-      this.#releaseAll(known, object.toMs ?? nowMs);
+    const held = isHolder ? keysOf(before) : NO_KEYS;
+    const wanted = keysOf(object);
+    known.isHolder = object.toMs === Number.POSITIVE_INFINITY;
+    if (known.isHolder) {
+      this.#take(known, before, difference(wanted, held), confirmedMs);
+      this.#release(known, difference(held, wanted), nowMs);
       return;
     }
-    this.#takeAll(known, before, confirmedMs);
-    const wanted = new Set([...object.addresses, ...object.networks.map(({ key }) => key)]);
-    const kept = new Map<string, number>();
-    for (const [key, fact] of known.held) {
-      if (wanted.has(key)) kept.set(key, fact);
-      else this.#release(key, fact, nowMs);
-    }
-    known.held = kept;
+    // It ended before we looked: flows that it sent may still arrive.
+    const isFirst = before === object && object.toMs !== undefined;
+    const late = isFirst ? difference(wanted, held) : NO_KEYS;
+    this.#take(known, before, late, confirmedMs);
+    this.#release(known, held, object.toMs ?? nowMs);
+    this.#release(known, late, object.toMs ?? nowMs);
   }
 
-  #takeAll(known: Known, before: KubeObject, confirmedMs: number): void {
+  #take(known: Known, before: KubeObject, keys: Keys, confirmedMs: number): void {
     const { object } = known;
     const nowMs = this.#deps.clock.nowMs();
-    const hadNetworks = new Set(known.facts.keys());
-    const held = new Map(known.held);
-    const take = (key: string, network: string): void => {
-      if (held.has(key)) return;
+    const earlier = known.facts;
+    for (const [key, network] of keys) {
       const fact = this.#factFor(known, network);
-      held.set(key, fact);
       this.#facts[fact]!.holdings++;
       // Keys that it gets later than the first ones of a network are newer than the object.
-      const isLate = hadNetworks.has(network) && object.fromMs === before.fromMs;
+      const isLate = earlier.includes(fact) && object.fromMs === before.fromMs;
       const fromMs = isLate ? known.seenMs : object.fromMs;
       const isExact = object.isExact && !isLate;
       const sureMs = isExact ? fromMs + TIME_STEP_MS : Math.max(fromMs, nowMs);
       // Somebody whom nobody saw may have had it before.
       const isFollower = fromMs + TIME_STEP_MS > confirmedMs;
       this.#holdings.take(key, fact, RANK[object.kind], isFollower ? sureMs : fromMs, sureMs);
-      this.#hasChanged = true;
-    };
-    for (const address of object.addresses) take(address, PRIMARY_NETWORK);
-    for (const { key, network } of object.networks) {
-      take(key, network);
+      this.#holders.add(key);
       this.nodePorts.add(key);
     }
-    known.held = held;
   }
 
-  #releaseAll(known: Known, toMs: number): void {
-    for (const [key, fact] of known.held) this.#release(key, fact, toMs);
-    known.held = new Map();
-  }
-
-  #release(key: string, fact: number, toMs: number): void {
-    if (!this.#holdings.release(key, fact, toMs)) return;
-    this.#hasChanged = true;
-    this.#past.push(this.#deps.clock.nowMs());
+  #release(known: Known, keys: Keys, toMs: number): void {
+    for (const [key, network] of keys) {
+      if (!this.#holdings.release(key, this.#factFor(known, network), toMs)) continue;
+      this.#holders.add(key);
+      this.#past.push(this.#deps.clock.nowMs());
+    }
   }
 
   #factFor(known: Known, network: string): number {
-    const made = known.facts.get(network);
+    const made = known.facts.find((fact) => this.#facts[fact]!.network === network);
     if (made !== undefined) return made;
     const fact = this.#free.pop() ?? this.#facts.length;
     this.#facts[fact] = { object: known.object, network, holdings: 0 };
     if (fact >= this.#hits.length) this.#growFacts();
     this.#nodeFacts[fact] = known.object.kind === 'Node' ? IS_NODE : 0;
-    known.facts.set(network, fact);
+    known.facts = [...known.facts, fact];
     return fact;
   }
 
@@ -320,25 +334,27 @@ export class ClusterIndex implements TimedFacts {
     this.#nodeFacts = nodeFacts;
   }
 
-  /** One holding of the fact is forgotten. */
-  #forgotten(fact: number): void {
+  /** The fact does not hold the key any more, not even for late flows. */
+  #forgotten(key: string, fact: number): void {
     const one = this.#facts[fact]!;
     one.holdings--;
-    this.#hasChanged = true;
-    const known = this.#known.get(one.object.uid);
-    if (one.holdings > 0 || known?.facts.get(one.network) === fact) return;
+    this.#holders.add(key);
+    const isKnown = this.#known.get(one.object.uid)?.facts.includes(fact) === true;
+    if (one.holdings > 0 || isKnown) return;
     this.#freeFact(fact);
   }
 
   /** An object that never held anything leaves no facts behind. */
   #freeUnused(known: Known): void {
-    for (const fact of known.facts.values()) {
+    for (const fact of known.facts) {
       if (this.#facts[fact]?.holdings === 0) this.#freeFact(fact);
     }
   }
 
   #freeFact(fact: number): void {
     this.#reportHits(fact);
+    // Its number may become that of another one.
+    this.names.add(fact);
     this.#facts[fact] = undefined;
     this.#free.push(fact);
   }
@@ -364,4 +380,18 @@ export class ClusterIndex implements TimedFacts {
     const first = this.#past.findIndex((timeMs) => timeMs >= beforeMs);
     this.#past = first === -1 ? [] : this.#past.slice(first);
   }
+}
+
+/** A key that two networks share is that of the first. */
+function keysOf({ addresses, networks }: KubeObject): Keys {
+  const keys = new Map<string, string>();
+  for (const address of addresses) keys.set(address, PRIMARY_NETWORK);
+  for (const { key, network } of networks) if (!keys.has(key)) keys.set(key, network);
+  return keys;
+}
+
+/** Those of `keys` that the others lack, or have in another network. */
+function difference(keys: Keys, others: Keys): Keys {
+  if (others.size === 0) return keys;
+  return new Map([...keys].filter(([key, network]) => others.get(key) !== network));
 }

@@ -21,12 +21,13 @@ interface Holding {
  * nobody noticed. While two may have it, nobody has: a flow gets no name rather than a wrong one.
  */
 export class Holdings {
-  readonly #byKey = new Map<string, Holding[]>();
-  readonly #onGone: (fact: number) => void;
+  /** Most keys have one holder, and there are many of them: a list would take as much again. */
+  readonly #byKey = new Map<string, Holding | readonly Holding[]>();
+  readonly #onGone: (key: string, fact: number) => void;
   readonly #onEvicted: () => void;
 
   /** `onGone`: a holding of the fact is forgotten. */
-  constructor(onGone: (fact: number) => void, onEvicted: () => void) {
+  constructor(onGone: (key: string, fact: number) => void, onEvicted: () => void) {
     this.#onGone = onGone;
     this.#onEvicted = onEvicted;
   }
@@ -39,54 +40,51 @@ export class Holdings {
   /** It took the key at `fromMs` at the earliest, and at `sureMs` at the latest. */
   take(key: string, fact: number, rank: number, fromMs: number, sureMs: number): void {
     const holding = { fact, rank, fromMs, sureMs, toMs: Number.POSITIVE_INFINITY };
-    const known = this.#byKey.get(key);
-    if (known === undefined) {
-      this.#byKey.set(key, [holding]);
+    const known = this.#of(key);
+    if (known.length < HOLDERS_MAX) {
+      this.#set(key, [...known, holding]);
       return;
     }
-    known.push(holding);
-    if (known.length <= HOLDERS_MAX) return;
     this.#onEvicted();
-    const ended = known.findIndex(({ toMs }) => toMs !== Number.POSITIVE_INFINITY);
-    const [gone] = known.splice(Math.max(ended, 0), 1);
-    this.#onGone(gone!.fact);
+    const gone = known.find(({ toMs }) => toMs !== Number.POSITIVE_INFINITY) ?? known[0]!;
+    this.#set(key, [...known.filter((one) => one !== gone), holding]);
+    this.#onGone(key, gone.fact);
   }
 
   /** False if it does not hold the key. */
   release(key: string, fact: number, toMs: number): boolean {
-    const holding = this.#byKey
-      .get(key)
-      ?.find((one) => one.fact === fact && one.toMs === Number.POSITIVE_INFINITY);
+    const holding = this.#of(key).find(
+      (one) => one.fact === fact && one.toMs === Number.POSITIVE_INFINITY,
+    );
     if (holding === undefined) return false;
     holding.toMs = Math.max(holding.fromMs, toMs);
     return true;
   }
 
   /** Forgets holdings that ended before this time. */
-  forget(beforeMs: number): boolean {
-    let hasForgotten = false;
-    for (const [key, known] of this.#byKey) {
+  forget(beforeMs: number): void {
+    for (const [key, one] of this.#byKey) {
+      if ('toMs' in one && one.toMs >= beforeMs) continue;
+      const known = this.#of(key);
       if (known.every(({ toMs }) => toMs >= beforeMs)) continue;
-      hasForgotten = true;
-      const kept = known.filter(({ toMs }) => toMs >= beforeMs);
-      for (const { fact, toMs } of known) if (toMs < beforeMs) this.#onGone(fact);
-      if (kept.length === 0) this.#byKey.delete(key);
-      else this.#byKey.set(key, kept);
+      this.#set(
+        key,
+        known.filter(({ toMs }) => toMs >= beforeMs),
+      );
+      for (const { fact, toMs } of known) if (toMs < beforeMs) this.#onGone(key, fact);
     }
-    return hasForgotten;
   }
 
   /** The facts of a key in order of time. */
   find(key: string, spans: FactSpans): void {
-    const known = this.#byKey.get(key);
-    if (known === undefined) return;
-    const [only] = known;
-    if (known.length === 1 && only !== undefined) {
-      // Most keys have one holder.
+    const only = this.#byKey.get(key);
+    if (only === undefined) return;
+    if ('toMs' in only) {
       spans.add(only.fromMs, only.fact);
       if (only.toMs !== Number.POSITIVE_INFINITY) spans.add(only.toMs, NO_FACT);
       return;
     }
+    const known = only;
     const times = new Set<number>();
     for (const { fromMs, sureMs, toMs } of known) {
       times.add(fromMs).add(sureMs);
@@ -98,6 +96,18 @@ export class Holdings {
       if (fact !== last) spans.add(timeMs, fact);
       last = fact;
     }
+  }
+
+  #of(key: string): readonly Holding[] {
+    const known = this.#byKey.get(key);
+    if (known === undefined) return [];
+    return 'toMs' in known ? [known] : known;
+  }
+
+  #set(key: string, holdings: readonly Holding[]): void {
+    const [first] = holdings;
+    if (first === undefined) this.#byKey.delete(key);
+    else this.#byKey.set(key, holdings.length === 1 ? first : holdings);
   }
 }
 

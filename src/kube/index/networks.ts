@@ -49,11 +49,13 @@ export function isDefaultNetwork(name: string): boolean {
   return name === '' || name === 'default';
 }
 
+const NONE: readonly NetworkKey[] = [];
+
 export function networkKeys(
   annotations: Readonly<Record<string, unknown>>,
   indexes: readonly NetworkIndex[],
 ): readonly NetworkKey[] {
-  if (indexes.length === 0) return [];
+  if (indexes.length === 0) return NONE;
   const keys: NetworkKey[] = [];
   const status = textOf(annotations[MULTUS_STATUS]);
   const others = indexes.filter(({ udn }) => !udn);

@@ -19,6 +19,8 @@ interface KnownOwner extends KubeOwner {
  */
 export class Owners {
   readonly #byUid = new Map<string, KnownOwner>();
+  /** Those that were asked for and are not known. */
+  readonly #missed = new Set<string>();
   readonly #max: number;
   readonly #onEvicted: () => void;
 
@@ -31,7 +33,12 @@ export class Owners {
     return this.#byUid.size;
   }
 
-  /** Whether names change by it. */
+  /** Whether somebody has asked for it, so that names may change by it. */
+  isAsked(uid: string): boolean {
+    return this.#byUid.has(uid) || this.#missed.has(uid) || this.#missed.size >= this.#max;
+  }
+
+  /** Whether its own owner is another one than before. */
   put(owner: KubeOwner): boolean {
     const known = this.#byUid.get(owner.uid);
     if (known === undefined && this.#byUid.size >= this.#max) {
@@ -39,6 +46,7 @@ export class Owners {
       return false;
     }
     this.#byUid.set(owner.uid, { ...owner, goneMs: Number.POSITIVE_INFINITY });
+    this.#missed.delete(owner.uid);
     return known?.owner?.uid !== owner.owner?.uid;
   }
 
@@ -58,6 +66,10 @@ export class Owners {
     for (const [uid, { goneMs }] of this.#byUid) if (goneMs < beforeMs) this.#byUid.delete(uid);
   }
 
+  #miss(uid: string): void {
+    if (this.#missed.size < this.#max) this.#missed.add(uid);
+  }
+
   /**
    * The owner that flows are named after. Without tracked kinds: that of the replica set or job.
    * Otherwise it climbs to the first owner of a tracked kind, and on while that one's owner is of
@@ -66,7 +78,9 @@ export class Owners {
   top(ref: OwnerRef, tracked: ReadonlySet<string>): OwnerRef {
     let top = ref;
     for (let hop = 0; hop < HOPS_MAX; hop++) {
-      const next = this.#byUid.get(top.uid)?.owner;
+      const known = this.#byUid.get(top.uid);
+      if (known === undefined) this.#miss(top.uid);
+      const next = known?.owner;
       if (next === undefined) return top;
       const climbs =
         tracked.size === 0

@@ -24,9 +24,29 @@ const OVN_SUBNETS = 'k8s.ovn.org/node-subnets';
 /** OVN gives the second address of a node's subnet to its management port. */
 const OVN_PORT_HOST = 2;
 
+/** Values that are shared, until there are so many that it begins anew. */
+const SHARED_MAX = 65_536;
+
+/** Equal values as one in memory: many objects have few namespaces, nodes and owners. */
+class Shared<T> {
+  readonly #byKey = new Map<string, T>();
+
+  of(key: string, value: T): T {
+    const known = this.#byKey.get(key);
+    if (known !== undefined) return known;
+    if (this.#byKey.size >= SHARED_MAX) this.#byKey.clear();
+    this.#byKey.set(key, value);
+    return value;
+  }
+}
+
+const NONE: readonly never[] = [];
+
 /** Keeps of objects only what `needs` lists, so that the rest can be collected at once. */
 export class Slimmer {
   readonly #needs: ClusterNeeds;
+  readonly #texts = new Shared<string>();
+  readonly #owners = new Shared<OwnerRef>();
 
   constructor(needs: ClusterNeeds) {
     this.#needs = needs;
@@ -56,9 +76,9 @@ export class Slimmer {
       toMs: isOver ? finishedMs(podStatus) : Number.POSITIVE_INFINITY,
       addresses: own,
       networks: networkKeys(recordOf(recordOf(metadata).annotations), this.#needs.networks),
-      hostIp,
-      hostName: textOf(podSpec.nodeName),
-      owner: ownerOf(recordOf(metadata)),
+      hostIp: this.#shared(hostIp),
+      hostName: this.#shared(textOf(podSpec.nodeName)),
+      owner: this.#sharedOwner(recordOf(metadata)),
     };
   }
 
@@ -112,19 +132,28 @@ export class Slimmer {
     };
   }
 
+  #shared(text: string): string {
+    return this.#texts.of(text, text);
+  }
+
+  #sharedOwner(metadata: Json): OwnerRef | undefined {
+    const owner = ownerOf(metadata);
+    return owner === undefined ? undefined : this.#owners.of(owner.uid, owner);
+  }
+
   #common(kind: KubeKind, metadata: Json): KubeObject | undefined {
     const { uid, name, namespace, labels, annotations, creationTimestamp } = metadata;
     if (textOf(uid) === '' || textOf(name) === '') return undefined;
     return {
       kind,
       uid: textOf(uid),
-      namespace: textOf(namespace),
+      namespace: this.#shared(textOf(namespace)),
       name: textOf(name),
       fromMs: timeOf(creationTimestamp) ?? Number.NEGATIVE_INFINITY,
       isExact: true,
       toMs: Number.POSITIVE_INFINITY,
-      addresses: [],
-      networks: [],
+      addresses: NONE,
+      networks: NONE,
       hostIp: '',
       hostName: '',
       zone: '',
@@ -180,8 +209,12 @@ function timeOf(value: unknown): number | undefined {
 }
 
 function addressOf(value: unknown): string {
-  const bytes = parseAddress(textOf(value));
-  return bytes === undefined ? '' : formatAddress(bytes);
+  const text = textOf(value);
+  const bytes = parseAddress(text);
+  if (bytes === undefined) return '';
+  const usual = formatAddress(bytes);
+  // V8 keeps the parts of a text that was put together.
+  return usual === text ? text : usual;
 }
 
 function addressesIn(list: unknown, key: string): readonly string[] {

@@ -22,7 +22,8 @@ export class FactColumn {
 
   /** Sets the value in each row whose fact has one; other rows keep theirs. */
   fill(length: number, facts: Uint32Array, tables: InternTables, output: Uint32Array): void {
-    const memo = this.#memo.for(tables, this.#index.factsEnd, this.#index.version);
+    const { names, factsEnd } = this.#index;
+    const memo = this.#memo.for(tables, factsEnd, names.version, (version) => names.since(version));
     for (let row = 0; row < length; row++) {
       const fact = facts[row]!;
       if (fact === NO_FACT) continue;

@@ -77,8 +77,7 @@ class FactExtras {
   }
 
   fill(length: number, facts: Uint32Array, extras: unknown[]): void {
-    if (this.#version !== this.#index.version) this.#byFact.clear();
-    this.#version = this.#index.version;
+    this.#forgetChanged();
     for (let row = 0; row < length; row++) {
       const fact = facts[row]!;
       const own = fact === NO_FACT ? undefined : this.#of(fact);
@@ -86,6 +85,14 @@ class FactExtras {
       const known = extras[row];
       extras[row] = known === undefined ? own : { ...(known as object), ...own };
     }
+  }
+
+  #forgetChanged(): void {
+    const { names } = this.#index;
+    const changed = names.since(this.#version);
+    if (changed === undefined) this.#byFact.clear();
+    else for (const fact of changed) this.#byFact.delete(fact);
+    this.#version = names.version;
   }
 
   #of(fact: number): Extras | undefined {

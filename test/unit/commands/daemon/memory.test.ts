@@ -33,13 +33,13 @@ test('clean mappings are those of files that nobody has written to', () => {
 test('what is used up is collected all along, until the end', async () => {
   const clock = new ManualClock();
   const done: string[] = [];
+  let bytes = 50e6;
   const memory = keepMemorySmall({
     clock,
-    exposeCollection:
-      () =>
-      ({ type }) => {
-        done.push(type);
-      },
+    exposeCollection: () => ({
+      collect: ({ type }) => done.push(type),
+      bytes: () => bytes,
+    }),
     native: {
       releasePages: (from, to) => done.push(`${from.toString(16)}-${to.toString(16)}`),
       trimHeap: () => done.push('trim'),
@@ -51,6 +51,17 @@ test('what is used up is collected all along, until the end', async () => {
   expect(done.splice(0)).toEqual(['major', '400000-402000', 'trim']);
   await clock.advance(2000);
   expect(done.splice(0)).toEqual(['minor', 'trim', 'minor', 'trim']);
+  // Growth by a fifth; what is left then is the new measure.
+  for (const [now, collected] of [
+    [60e6, ['minor', 'trim']],
+    [61e6, ['minor', 'major', 'trim']],
+    [72e6, ['minor', 'trim']],
+    [74e6, ['minor', 'major', 'trim']],
+  ] as const) {
+    bytes = now;
+    await clock.advance(1000);
+    expect(done.splice(0)).toEqual(collected);
+  }
   await memory.stop();
   await clock.advance(2000);
   expect(done).toEqual([]);

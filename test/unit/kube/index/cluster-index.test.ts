@@ -230,13 +230,13 @@ describe('time', () => {
 
   test('names change the version; what nobody sees does not', () => {
     put(first());
-    const { version } = index;
+    const { version } = index.names;
     put(first());
-    expect(index.version).toBe(version);
+    expect(index.names.version).toBe(version);
     put({ ...first(), spec: { nodeName: 'node-2' } });
-    expect(index.version).toBe(version + 1);
+    expect(index.names.version).toBe(version + 1);
     put(make.node('node-2', ['192.168.0.2'], 'zone-b'));
-    expect(index.version).toBe(version + 2);
+    expect(index.names.version).toBe(version + 2);
   });
 });
 
@@ -314,15 +314,25 @@ describe('owners', () => {
 
   test('an owner that is known later, or is removed first, still counts', () => {
     expect(ownerOf(['ReplicaSet', 'web-1'], tracked())).toBe('ReplicaSet web-1');
-    const { version } = index;
+    const { version } = index.names;
     know('ReplicaSet', 'web-1', ['Deployment', 'web']);
-    expect(index.version).toBe(version + 1);
+    expect(index.names.version).toBe(version + 1);
     expect(ownerOf(['ReplicaSet', 'web-1'], tracked())).toBe('Deployment web');
     index.ownerReflection('ReplicaSet').replace([]);
     expect(ownerOf(['ReplicaSet', 'web-1'], tracked())).toBe('Deployment web');
     clock.now += 16 * 60 * SECOND;
     index.sweep();
     expect(ownerOf(['ReplicaSet', 'web-1'], tracked())).toBe('ReplicaSet web-1');
+  });
+
+  test('an owner that nobody asked for changes no names; one whose own owner is another does', () => {
+    const { version } = index.names;
+    know('ReplicaSet', 'web-1', ['Deployment', 'web']);
+    expect(index.names.version).toBe(version);
+    expect(ownerOf(['ReplicaSet', 'web-1'], tracked())).toBe('Deployment web');
+    know('ReplicaSet', 'web-1', ['Deployment', 'other']);
+    expect(index.names.since(version)).toBeUndefined();
+    expect(ownerOf(['ReplicaSet', 'web-1'], tracked())).toBe('Deployment other');
   });
 
   test('only kinds that lead to tracked ones are read', () => {

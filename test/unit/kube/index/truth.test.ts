@@ -5,6 +5,8 @@ import { TimedMemo } from '../../../../src/flow/timed-memo.ts';
 import { ClusterIndex } from '../../../../src/kube/index/cluster-index.ts';
 import { Slimmer } from '../../../../src/kube/index/slim.ts';
 import { createKubeMetrics } from '../../../../src/kube/metrics.ts';
+import type { KubeColumn } from '../../../../src/pipeline/transform/network/kubernetes-columns.ts';
+import { FactColumn } from '../../../../src/pipeline/transform/network/kubernetes-fact-column.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
 import { pod } from '../../../support/kube/objects.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
@@ -62,7 +64,11 @@ function tenancies(stays: readonly Stay[]): readonly Tenancy[] {
   });
 }
 
-function seen(truth: readonly Tenancy[]): ClusterIndex {
+/** `look`: called after each event. */
+function seen(
+  truth: readonly Tenancy[],
+  look: (index: ClusterIndex) => void = () => undefined,
+): ClusterIndex {
   const clock = new ManualClock(START_MS);
   const metrics = createKubeMetrics(createMetrics(''));
   const index = new ClusterIndex({ clock, metrics });
@@ -99,9 +105,52 @@ function seen(truth: readonly Tenancy[]): ClusterIndex {
   for (const { timeMs, run } of events.toSorted((a, b) => a.timeMs - b.timeMs)) {
     clock.now = timeMs;
     run();
+    look(index);
   }
   return index;
 }
+
+const NAME: KubeColumn = {
+  name: 'Name',
+  kind: 'str',
+  isHost: false,
+  value: ({ object }) => object.name,
+};
+
+/** Names as flows of these addresses and times get them. */
+class Names {
+  readonly #memo = new TimedMemo();
+  readonly #tables = new TableSpace().current;
+  #column: FactColumn | undefined;
+
+  of(index: ClusterIndex, rows: readonly (readonly [address: string, timeMs: number])[]) {
+    const { addresses, strings } = this.#tables;
+    const facts = Uint32Array.from(rows, ([address]) => addresses.internText(address));
+    const times = Float64Array.from(rows, ([, timeMs]) => timeMs);
+    this.#memo.fill(rows.length, facts, times, this.#tables, index, facts);
+    this.#column ??= new FactColumn(NAME, index, new Set());
+    const names = new Uint32Array(rows.length);
+    this.#column.fill(rows.length, facts, this.#tables, names);
+    return [...names].map((id) => strings.text(id));
+  }
+}
+
+test('names that were looked up before a change are as right after it as new ones', () => {
+  fc.assert(
+    fc.property(fc.array(stay, { minLength: 1, maxLength: 8 }), (stays) => {
+      const truth = tenancies(stays);
+      const rows = truth.flatMap(({ address, fromMs, toMs }) =>
+        [fromMs, toMs, toMs + STEP_MS].map((timeMs) => [address, timeMs] as const),
+      );
+      const names = new Names();
+      seen(truth, (index) => {
+        expect(names.of(index, rows)).toEqual(new Names().of(index, rows));
+        index.sweep();
+        expect(names.of(index, rows)).toEqual(new Names().of(index, rows));
+      });
+    }),
+  );
+});
 
 test('a flow never gets the name of another pod that had its address, and gets its own', () => {
   fc.assert(
