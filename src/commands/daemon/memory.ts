@@ -12,8 +12,10 @@ const COLLECT_PERIOD_MS = 1000;
 /** Growth since the last whole collection that makes the next one worth its time. */
 const GROWTH_MAX = 0.2;
 const GROWTH_MIN_BYTES = 6 * 2 ** 20;
+/** Room in pages of the heap that is worth the time to join them. */
+const ROOM_MAX_BYTES = 8 * 2 ** 20;
 
-/** `last-resort`: as often as it helps, and pages of the heap that have room are joined. */
+/** `last-resort` joins pages of the heap that have room, and takes more than twice the time. */
 interface Collection {
   readonly type: 'minor' | 'major';
   readonly flavor?: 'last-resort';
@@ -24,6 +26,8 @@ export interface Heap {
   collect(collection: Collection): void;
   /** Of its pages, and of buffers outside of them. */
   bytes(): number;
+  /** In its pages. */
+  roomBytes(): number;
 }
 
 export interface MemoryDeps {
@@ -45,6 +49,10 @@ export function exposeCollection(): Heap {
     bytes() {
       const { total_heap_size: heap, external_memory: buffers } = getHeapStatistics();
       return heap + buffers;
+    },
+    roomBytes() {
+      const { total_heap_size: heap, used_heap_size: used } = getHeapStatistics();
+      return heap - used;
     },
   };
 }
@@ -70,14 +78,10 @@ export function keepMemorySmall(deps: MemoryDeps): Component {
   return {
     async start() {
       const heap = deps.exposeCollection();
-      heap.collect({ type: 'major', flavor: 'last-resort' });
-      let limitBytes = limitAfter(heap.bytes());
+      let limitBytes = collectAll(heap);
       collecting = clock.every(COLLECT_PERIOD_MS, () => {
         heap.collect({ type: 'minor' });
-        if (heap.bytes() > limitBytes) {
-          heap.collect({ type: 'major' });
-          limitBytes = limitAfter(heap.bytes());
-        }
+        if (heap.bytes() > limitBytes) limitBytes = collectAll(heap);
         native.trimHeap();
       });
       try {
@@ -95,7 +99,11 @@ export function keepMemorySmall(deps: MemoryDeps): Component {
   };
 }
 
-function limitAfter(bytes: number): number {
+/** Returns the bytes from which on the next collection is due. */
+function collectAll(heap: Heap): number {
+  heap.collect({ type: 'major' });
+  if (heap.roomBytes() > ROOM_MAX_BYTES) heap.collect({ type: 'major', flavor: 'last-resort' });
+  const bytes = heap.bytes();
   return bytes + Math.max(bytes * GROWTH_MAX, GROWTH_MIN_BYTES);
 }
 

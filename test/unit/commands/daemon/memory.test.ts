@@ -34,11 +34,13 @@ test('what is used up is collected all along, until the end', async () => {
   const clock = new ManualClock();
   const done: string[] = [];
   let bytes = 50e6;
+  let roomBytes = 8e6;
   const memory = keepMemorySmall({
     clock,
     exposeCollection: () => ({
-      collect: ({ type }) => done.push(type),
+      collect: ({ type, flavor = type }) => done.push(flavor),
       bytes: () => bytes,
+      roomBytes: () => roomBytes,
     }),
     native: {
       releasePages: (from, to) => done.push(`${from.toString(16)}-${to.toString(16)}`),
@@ -62,6 +64,10 @@ test('what is used up is collected all along, until the end', async () => {
     await clock.advance(1000);
     expect(done.splice(0)).toEqual(collected);
   }
+  // Pages with much room are joined.
+  [bytes, roomBytes] = [90e6, 9e6];
+  await clock.advance(1000);
+  expect(done.splice(0)).toEqual(['minor', 'major', 'last-resort', 'trim']);
   await memory.stop();
   await clock.advance(2000);
   expect(done).toEqual([]);
