@@ -204,7 +204,7 @@ function pairColumns(): readonly CalculatedColumn[] {
     },
     { id: 'AddrPort', name: 'IPs & Ports', width: 15, of: 'column' },
   ] as const;
-  let after = 'DstSubnetLabel';
+  let after = 'DstAS_Organization';
   return pairs.map(({ of, ...pair }): CalculatedColumn => {
     const ids = [`Src${pair.id}`, `Dst${pair.id}`];
     const column: CalculatedColumn = {

@@ -71,6 +71,9 @@ export type Feature =
   | 'multiCluster'
   | 'zones'
   | 'subnetLabels'
+  | 'location'
+  | 'city'
+  | 'asn'
   | 'conversation'
   | 'kubernetes'
   | 'netflow';

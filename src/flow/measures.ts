@@ -213,6 +213,66 @@ const ROWS = [
     ],
   },
   {
+    id: 'SrcCountryBytes',
+    title: 'Bytes by country of sources',
+    meaning: 'Bytes of flows with a source in a known country.',
+    field: 'Bytes',
+    having: ['SrcLocation_CountryLongName'],
+    feature: 'location',
+    empty: 'No flow with a source in a known country in this time.',
+    panels: [
+      { kind: 'ranking', title: 'Top countries of sources', by: ['SrcLocation_CountryLongName'] },
+    ],
+  },
+  {
+    id: 'DstCountryBytes',
+    title: 'Bytes by country of destinations',
+    meaning: 'Bytes of flows with a destination in a known country.',
+    field: 'Bytes',
+    having: ['DstLocation_CountryLongName'],
+    feature: 'location',
+    empty: 'No flow with a destination in a known country in this time.',
+    panels: [
+      {
+        kind: 'ranking',
+        title: 'Top countries of destinations',
+        by: ['DstLocation_CountryLongName'],
+      },
+    ],
+  },
+  {
+    id: 'SrcASBytes',
+    title: 'Bytes by autonomous system of sources',
+    meaning: 'Bytes of flows with a source in a known autonomous system.',
+    field: 'Bytes',
+    having: ['SrcAS_Number'],
+    feature: 'asn',
+    empty: 'No flow with a source in a known autonomous system in this time.',
+    panels: [
+      {
+        kind: 'ranking',
+        title: 'Top autonomous systems of sources',
+        by: ['SrcAS_Number', 'SrcAS_Organization'],
+      },
+    ],
+  },
+  {
+    id: 'DstASBytes',
+    title: 'Bytes by autonomous system of destinations',
+    meaning: 'Bytes of flows with a destination in a known autonomous system.',
+    field: 'Bytes',
+    having: ['DstAS_Number'],
+    feature: 'asn',
+    empty: 'No flow with a destination in a known autonomous system in this time.',
+    panels: [
+      {
+        kind: 'ranking',
+        title: 'Top autonomous systems of destinations',
+        by: ['DstAS_Number', 'DstAS_Organization'],
+      },
+    ],
+  },
+  {
     id: 'TunnelBytes',
     title: 'Bytes in tunnels',
     meaning: 'Bytes of flows inside a tunnel.',

@@ -5,7 +5,7 @@ import { type Feature, unitsPerSecond } from '../flow/field.ts';
 import { MEASURES, type MeasureMetric, type MeasureSpec, unitOfMeasure } from '../flow/measures.ts';
 import type { PipelineConfig, StageParameters } from './options/graph.ts';
 import { PRESET_INGESTER } from './options/ingest/preset.ts';
-import type { SubnetLabel } from './transform/network/subnet-label.ts';
+import type { SubnetLabel } from './transform/network/labelled.ts';
 
 export interface DefaultPipelineOptions {
   /** Name of the store that flows are written to; absent: no store. */
@@ -14,14 +14,25 @@ export interface DefaultPipelineOptions {
   readonly prefix: string;
   /** Features that are on; metrics of other features are left out. */
   readonly features?: ReadonlySet<Feature>;
-  /** Labels of the user's own networks; they win over the default ones of equal length. */
-  readonly subnetLabels?: readonly SubnetLabel[];
+  /** File with labels of the user's own networks; they win over the default ones. */
+  readonly networks?: string;
+  /** Also label the networks of this host. */
+  readonly hostNetworks?: boolean;
   /** Where routers send NetFlow and IPFIX to, by UDP; absent or empty: nowhere. */
   readonly netflow?: ListenAddress | '';
   /** The same for the sFlow of switches. */
   readonly sflow?: ListenAddress | '';
   /** File with the names of both. */
   readonly exporters?: string;
+  /** Databases of addresses, for the features `location`, `city` and `asn`. */
+  readonly geo?: GeoFiles;
+}
+
+/** Files in MaxMind's format; absent or empty: none. */
+interface GeoFiles {
+  /** In place of the countries that the program brings along. */
+  readonly cities?: string;
+  readonly systems?: string;
 }
 
 /** Special-purpose networks (RFC 6890 and its updates). */
@@ -58,7 +69,7 @@ export function defaultPipeline(options: DefaultPipelineOptions): PipelineConfig
   ];
   const parameters: StageParameters[] = [
     ...inlets,
-    network(options.subnetLabels ?? []),
+    network(options),
     ...(store === undefined
       ? []
       : [{ name: 'store', write: { type: 'store', store: { name: store } } }]),
@@ -92,7 +103,19 @@ function inletsOf({
   ];
 }
 
-function network(own: readonly SubnetLabel[]): StageParameters {
+/** What databases of addresses say about one end, for the features that are on. */
+function geoRules(side: string, { features, geo = {} }: DefaultPipelineOptions) {
+  const { cities = '', systems = '' } = geo;
+  const input = `${side}Addr`;
+  const location = { input, output: `${side}Location`, file_path: cities };
+  const asn = { input, output: `${side}AS`, file_path: systems };
+  return [
+    ...(features?.has('location') ? [{ type: 'add_location', add_location: location }] : []),
+    ...(features?.has('asn') ? [{ type: 'add_asn', add_asn: asn }] : []),
+  ];
+}
+
+function network(options: DefaultPipelineOptions): StageParameters {
   const rules = [
     ...['Src', 'Dst'].flatMap((side) => [
       {
@@ -103,6 +126,7 @@ function network(own: readonly SubnetLabel[]): StageParameters {
         type: 'add_service',
         add_service: { input: `${side}Port`, output: `${side}Service`, protocol: 'Proto' },
       },
+      ...geoRules(side, options),
     ]),
     { type: 'reinterpret_direction' },
     { type: 'decode_tcp_flags', decode_tcp_flags: { input: 'Flags', output: 'Flags' } },
@@ -114,10 +138,11 @@ function network(own: readonly SubnetLabel[]): StageParameters {
     flowDirectionField: 'FlowDirection',
     ifDirectionField: 'IfDirection',
   };
-  const subnetLabels = [...own, ...WELL_KNOWN_SUBNETS];
+  const { networks: subnetLabelsFile = '', hostNetworks = false } = options;
+  const labels = { subnetLabels: WELL_KNOWN_SUBNETS, subnetLabelsFile, hostNetworks };
   return {
     name: 'network',
-    transform: { type: 'network', network: { rules, directionInfo, subnetLabels } },
+    transform: { type: 'network', network: { rules, directionInfo, ...labels } },
   };
 }
 

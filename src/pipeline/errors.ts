@@ -92,6 +92,11 @@ export const PIPELINE_ERRORS = defineErrors('ERR_PIPELINE', {
     meaning: 'A file of exporters cannot be used.',
     remedy: 'Correct it at the places in the message; pipeline.gen.md has its form.',
   },
+  networks: {
+    kind: 'usage',
+    meaning: 'A file of networks cannot be used.',
+    remedy: 'Correct it at the places in the message: a list, in the form of subnetLabels.',
+  },
   geo: {
     kind: 'usage',
     meaning: 'A database of places or autonomous systems cannot be used.',

@@ -39,6 +39,8 @@ export interface StoreOutcome {
  * with a coded error that says why.
  */
 export interface FlowStore extends Component, FlowReader {
+  /** Names of the columns that it can keep; others need not be filled. Absent: any. */
+  readonly columns?: readonly string[];
   append(batch: FlowBatch): Promise<void>;
   /** Rows appended so far survive a crash once this resolves. */
   flush(): Promise<void>;

@@ -38,7 +38,7 @@ export function renewalReport(what: string, deps: RenewalDeps): RenewalReport {
 export function createRenewalMetrics(metrics: Metrics) {
   return metrics.counter<'what' | 'outcome'>(
     'renewed_files_total',
-    'Times that certificates, a token or a file of exporters were found renewed, and used or refused',
+    'Times that certificates, a token or a file of names were found renewed, and used or refused',
     ['what', 'outcome'],
   );
 }

@@ -9,6 +9,7 @@ import type { SubscribeRows } from '../../console/server/live.ts';
 import type { Console } from '../../console/server/root.ts';
 import { agentColumns } from '../../flow/agent-columns.ts';
 import type { Feature } from '../../flow/field.ts';
+import { FIELDS } from '../../flow/fields.ts';
 import { TableSpace } from '../../flow/intern.ts';
 import { defaultPipeline } from '../../pipeline/defaults.ts';
 import type { PipelineConfig } from '../../pipeline/options/graph.ts';
@@ -19,7 +20,7 @@ import { Health } from '../../telemetry/health.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../telemetry/metrics.ts';
 import { type LossCount, registerProcessMetrics } from '../../telemetry/process-metrics.ts';
-import { bpfObject, keepUnpacked } from '../assets.ts';
+import { bpfObject, countries, keepUnpacked } from '../assets.ts';
 import { readHostFile } from '../capabilities.ts';
 import { watchHealth } from '../capture/health.ts';
 import { givePrivilegesUp } from '../capture/privileges.ts';
@@ -57,20 +58,38 @@ export interface Host {
 /** Prefix of metrics made from flows, as `network-observability-operator` configures it. */
 const FLOW_METRICS_PREFIX = 'netobserv_';
 const STORE = 'duckdb';
-/** Features filled by the pipeline in addition to the agent's. */
-const PIPELINE_FEATURES: readonly Feature[] = ['subnetLabels'];
-
 function pipelineConfig(config: UpConfig, features: ReadonlySet<Feature>): PipelineConfig {
-  const { netflow, sflow, exporters } = config;
+  const { netflow, sflow, exporters, networks, geoCityFile, geoAsnFile } = config;
+  const names = { networks, hostNetworks: true };
+  const geo = { cities: geoCityFile, systems: geoAsnFile };
   const inlets = { netflow, sflow, exporters };
-  return defaultPipeline({ store: STORE, prefix: FLOW_METRICS_PREFIX, features, ...inlets });
+  const shared = { store: STORE, prefix: FLOW_METRICS_PREFIX, features, geo };
+  return defaultPipeline({ ...shared, ...inlets, ...names });
+}
+
+/** Features filled by the pipeline in addition to the agent's. */
+function pipelineFeatures({ geoCountries, geoCityFile, geoAsnFile }: UpConfig): Feature[] {
+  const features: Feature[] = ['subnetLabels'];
+  if (geoCountries || geoCityFile !== '') features.push('location');
+  if (geoCityFile !== '') features.push('city');
+  if (geoAsnFile !== '') features.push('asn');
+  return features;
 }
 
 /** Gates of the fields that are filled besides the agent's. */
-function gatesOf({ netflow, sflow }: UpConfig): readonly Feature[] {
-  if (netflow === '' && sflow === '') return PIPELINE_FEATURES;
+function gatesOf(config: UpConfig): readonly Feature[] {
+  const { netflow, sflow } = config;
+  const features = pipelineFeatures(config);
+  if (netflow === '' && sflow === '') return features;
   // Headers of tunnels are in the packets that sFlow samples.
-  return [...PIPELINE_FEATURES, 'netflow', ...(sflow === '' ? [] : (['tunnels'] as const))];
+  return [...features, 'netflow', ...(sflow === '' ? [] : (['tunnels'] as const))];
+}
+
+/** Names of the fields that may have values. */
+function storedFields(config: UpConfig): readonly string[] {
+  const on = new Set([...gatesOf(config), ...fieldsOf(config)]);
+  const filled = FIELDS.filter(({ feature }) => feature === undefined || on.has(feature));
+  return filled.map(({ name }) => name);
 }
 
 /**
@@ -86,11 +105,11 @@ export async function createHost(config: UpConfig, deps: UpHostDeps): Promise<Ho
   const shared = { log, clock, tables, metrics: ours };
 
   const flows = createStore(config, deps, ours, tables);
-  const { store, subscribe } = withLiveFeed(flows);
-  const features = new Set([...PIPELINE_FEATURES, ...fieldsOf(config)]);
+  const { store, subscribe } = withLiveFeed(flows, storedFields(config));
+  const features = new Set([...pipelineFeatures(config), ...fieldsOf(config)]);
   const pipeline = compilePipeline(pipelineConfig(config, features), {
     ...shared,
-    ...{ source: agentColumns(features), stores: { [STORE]: store } },
+    ...{ source: agentColumns(features), stores: { [STORE]: store }, countries },
   });
   const agent = createAgent(config, {
     ...shared,

@@ -6,9 +6,12 @@ import type { FlowStore } from '../../store/store.ts';
 
 /**
  * Wraps the store so that it reports every append. Polling would wake an idle host; this way a
- * viewer also sees rows as soon as a query would.
+ * viewer also sees rows as soon as a query would. Only `columns` are filled for it.
  */
-export function withLiveFeed(store: DuckdbStore): {
+export function withLiveFeed(
+  store: DuckdbStore,
+  columns: readonly string[],
+): {
   readonly store: FlowStore;
   readonly subscribe: SubscribeRows;
 } {
@@ -21,6 +24,7 @@ export function withLiveFeed(store: DuckdbStore): {
   };
   return {
     store: {
+      columns,
       append,
       start: (signal) => store.start(signal),
       stop: () => store.stop(),

@@ -2,7 +2,15 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { agentOptions } from '../../agent/config.ts';
 import { type ListenAddress, parseListen } from '../../base/listen.ts';
-import { type Configured, duration, type Option, path, size, text } from '../../config/options.ts';
+import {
+  type Configured,
+  duration,
+  flag,
+  type Option,
+  path,
+  size,
+  text,
+} from '../../config/options.ts';
 import { consoleOptions } from '../../console/options.ts';
 import { featureOptions } from '../features.ts';
 
@@ -47,9 +55,31 @@ const routerOptions = {
   ),
 };
 
+const nameOptions = {
+  networks: path(
+    'NETOBSERV_NETWORKS',
+    'file with names of networks, in YAML or JSON: "- {name: office, cidrs: [10.1.0.0/16]}"',
+  ),
+  geoCountries: flag(
+    'NETOBSERV_GEO_COUNTRIES',
+    true,
+    'name the country of addresses, by the database that the program brings along',
+  ),
+  geoCityFile: path(
+    'NETOBSERV_GEO_CITY_FILE',
+    'database of cities and countries by address, in MaxMind’s format (MMDB), in place of ' +
+      'countries alone',
+  ),
+  geoAsnFile: path(
+    'NETOBSERV_GEO_ASN_FILE',
+    'database of autonomous systems by address, in MaxMind’s format (MMDB)',
+  ),
+};
+
 export const upOptions = {
   ...consoleOptions,
   ...routerOptions,
+  ...nameOptions,
   ...storeOptions,
   ...featureOptions,
   ...agentOptions,

@@ -1,5 +1,6 @@
 import type { FieldFilter, FieldSpec, FilterCategory } from '../field.ts';
 import { type KubeSide, kubeFields } from './kube.ts';
+import { locationFields } from './location.ts';
 
 /** One end of a flow. Both have the same fields, so each is described once for both. */
 export interface Side extends KubeSide {
@@ -57,6 +58,7 @@ export function endpointFields(side: Side): readonly FieldSpec[] {
     mac(side),
     ...kube.filter((field) => !isBefore(field)),
     subnetLabel(side),
+    ...locationFields(side),
   ].map((field) => ({ ...field, ...pairFilters(side, field.pair) }));
 }
 
@@ -250,6 +252,41 @@ const FILTERS: Readonly<Record<string, Omit<FieldFilter, 'category'>>> = {
     component: 'autocomplete',
     hint: 'Label of a network, or "" for addresses in none.',
     placeholder: 'Pods, Services',
+  },
+  Location_CountryLongName: {
+    id: 'country',
+    name: 'Country',
+    component: 'autocomplete',
+    hint: 'Name of a country, or "" for addresses in none.',
+    placeholder: 'Germany, United States',
+  },
+  Location_RegionName: {
+    id: 'region',
+    name: 'Region',
+    component: 'autocomplete',
+    hint: 'State or region.',
+    placeholder: 'Bavaria',
+  },
+  Location_CityName: {
+    id: 'city',
+    name: 'City',
+    component: 'autocomplete',
+    hint: 'Name of a city.',
+    placeholder: 'Paris',
+  },
+  AS_Number: {
+    id: 'as_number',
+    name: 'AS Number',
+    component: 'number',
+    hint: 'Number of an autonomous system.',
+    placeholder: '64500',
+  },
+  AS_Organization: {
+    id: 'as_organization',
+    name: 'Organization',
+    component: 'autocomplete',
+    hint: 'Organization of an autonomous system.',
+    placeholder: 'Example Net',
   },
   Addr: {
     id: 'address',

@@ -20,11 +20,11 @@ export const storeWrite: StageType = stageType({
     }
     const writer = {
       name: context.name,
-      reads: 'all',
+      reads: store.columns ?? ('all' as const),
       write: (batch: FlowBatch) => store.append(batch),
       flush: () => store.flush(),
       ...(store.outcome === undefined ? {} : { outcome: () => store.outcome!() }),
-    } as const;
+    };
     return new BatchQueue(writer, context.deps);
   },
 });

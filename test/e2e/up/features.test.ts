@@ -146,7 +146,7 @@ describe.skipIf(requireRoot() || requireProgram(OPENSSL) || requireProgram(NFT))
     }
     const config = await get<FrontendConfig>(up, 'api/frontend-config');
     const gates = new Set(on.flatMap((name) => GATES[name] ?? []));
-    expect(config.features.toSorted()).toEqual(['subnetLabels', ...gates].toSorted());
+    expect(config.features.toSorted()).toEqual(['location', 'subnetLabels', ...gates].toSorted());
     const shown = config.columns.filter((column) => column.default && column.feature !== undefined);
     expect(shown.map(({ id }) => id).toSorted()).toEqual(
       [...gates].flatMap((gate) => SHOWN[gate] ?? []).toSorted(),
@@ -347,7 +347,7 @@ describe.skipIf(requireRoot())('a feature that is not possible here', () => {
         { name: 'rtt', state: 'on' },
       ]);
       const config = await get<FrontendConfig>(up, 'api/frontend-config');
-      expect(config.features).toEqual(['subnetLabels', 'flowRTT']);
+      expect(config.features).toEqual(['subnetLabels', 'location', 'flowRTT']);
     },
     START_TIMEOUT_MS,
   );

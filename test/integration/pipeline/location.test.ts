@@ -3,7 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { countries } from '../../../src/commands/assets.ts';
+import type { Feature } from '../../../src/flow/field.ts';
+import { FIELDS } from '../../../src/flow/fields.ts';
+import { defaultPipeline } from '../../../src/pipeline/defaults.ts';
 import { mmdb } from '../../support/flows/mmdb.ts';
+import { MemoryStore } from '../../support/models/interpreter/memory-store.ts';
 import { appendRows, type Row } from '../../support/models/interpreter/rows.ts';
 import { testPipeline } from '../../support/models/interpreter/setup.ts';
 
@@ -175,4 +179,53 @@ test('a file that is not a database ends the start', async () => {
   await expect(enrich([location(at('none.mmdb'))], [])).rejects.toThrow(
     /none\.mmdb is not a database in MaxMind’s format/,
   );
+});
+
+describe('the pipeline of one host', () => {
+  const ends = { SrcAddr: '192.0.2.7', DstAddr: '193.0.6.139' };
+
+  /** The flow as a store that keeps only fields of these features gets it. */
+  async function stored(features: readonly Feature[], geo: { cities?: string; systems?: string }) {
+    const on = { features: new Set(features), geo };
+    const kept = FIELDS.filter(({ feature }) => feature === undefined || on.features.has(feature));
+    const a = Object.assign(new MemoryStore(), { columns: kept.map(({ name }) => name) });
+    const config = defaultPipeline({ store: 'a', prefix: 'n_', ...on });
+    const { pipeline } = testPipeline(config, { countries, stores: { a } });
+    await pipeline.start(new AbortController().signal);
+    onTestFinished(() => pipeline.stop());
+    const batch = pipeline.take();
+    appendRows(batch, [ends]);
+    pipeline.emit(batch);
+    await expect.poll(() => a.rows.length).toBe(1);
+    const columns = pipeline.layout.columns.map(({ name }) => name);
+    return {
+      row: a.rows[0],
+      located: columns.filter((name) => /^(Src|Dst)(Location|AS)_/.test(name)),
+    };
+  }
+
+  test('names countries without any file', async () => {
+    const { row, located } = await stored(['location'], {});
+    expect(row).toMatchObject({ ...ends, DstLocation_CountryLongName: 'Netherlands' });
+    expect(row).not.toHaveProperty('SrcLocation_CountryLongName');
+    // Nobody reads codes and coordinates, so there is no column for them.
+    expect(located).toEqual(['SrcLocation_CountryLongName', 'DstLocation_CountryLongName']);
+  });
+
+  test('names cities and systems by files', async () => {
+    const { row } = await stored(['location', 'city', 'asn'], {
+      ...{ cities: at('city.mmdb'), systems: at('asn.mmdb') },
+    });
+    expect(row).toMatchObject({
+      ...{ SrcLocation_CountryLongName: 'France', SrcLocation_RegionName: 'Île-de-France' },
+      ...{ SrcLocation_CityName: 'Paris' },
+      ...{ SrcAS_Number: 64_500, SrcAS_Organization: 'Example Net' },
+    });
+  });
+
+  test('looks nothing up if the features are off', async () => {
+    const { row, located } = await stored([], { cities: '/nowhere', systems: '/nowhere' });
+    expect(row).toMatchObject(ends);
+    expect(located).toEqual([]);
+  });
 });

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { appendRows } from '../../support/models/interpreter/rows.ts';
 import { testPipeline } from '../../support/models/interpreter/setup.ts';
 
@@ -12,18 +12,21 @@ function folder(): string {
 }
 
 /** Labels addresses by `subnetLabels`. */
-async function labelling(subnetLabels: readonly object[]) {
+async function labelling(subnetLabels: readonly object[], options: object = {}) {
   const rule = {
     type: 'add_subnet_label',
     add_subnet_label: { input: 'SrcAddr', output: 'SrcSubnetLabel' },
   };
-  const { pipeline, stores, clock } = testPipeline({
+  const { pipeline, stores, clock, metrics } = testPipeline({
     pipeline: [
       { name: 'net', follows: 'preset-ingester' },
       { name: 'out', follows: 'net' },
     ],
     parameters: [
-      { name: 'net', transform: { type: 'network', network: { rules: [rule], subnetLabels } } },
+      {
+        name: 'net',
+        transform: { type: 'network', network: { rules: [rule], subnetLabels, ...options } },
+      },
       { name: 'out', write: { type: 'store', store: { name: 'a' } } },
     ],
   });
@@ -40,7 +43,7 @@ async function labelling(subnetLabels: readonly object[]) {
     await expect.poll(() => stores.a.rows.length).toBe(before + addresses.length);
     return stores.a.rows.slice(before).map(({ SrcSubnetLabel }) => SrcSubnetLabel);
   };
-  return { labels, clock };
+  return { labels, clock, metrics };
 }
 
 /** Forms in which providers publish their networks. */
@@ -94,4 +97,60 @@ test.each([
   const file = join(folder(), 'list');
   if (text !== undefined) writeFileSync(file, text);
   await expect(labelling([{ name: 'cloud', file }])).rejects.toThrow(message);
+});
+
+describe('a file of labels', () => {
+  const LABELS = [
+    '# comments are allowed',
+    '- {name: office, cidrs: [198.51.100.0/24, 2001:db8:1::/48]}',
+    '- name: cloud',
+    '  file: LIST',
+  ].join('\n');
+
+  test('comes before the labels of the configuration, and is read again', async () => {
+    const path = folder();
+    const file = join(path, 'networks.yaml');
+    writeFileSync(join(path, 'list'), '203.0.113.0/24');
+    writeFileSync(file, LABELS.replace('LIST', join(path, 'list')));
+    const subnetLabels = [
+      { name: 'configured', cidrs: ['198.51.100.0/24', '192.0.2.0/24', '198.51.100.128/25'] },
+    ];
+    const { labels, clock, metrics } = await labelling(subnetLabels, { subnetLabelsFile: file });
+    const addresses = ['198.51.100.1', '198.51.100.129', '192.0.2.1', '203.0.113.1'];
+    expect(await labels(...addresses)).toEqual(['office', 'configured', 'configured', 'cloud']);
+    expect(await labels('2001:db8:1::9')).toEqual(['office']);
+
+    writeFileSync(file, '- {name: home, cidrs: [198.51.100.0/33]}');
+    clock.jump(31_000);
+    expect(await labels('198.51.100.1')).toEqual(['office']);
+    writeFileSync(file, '- {name: home, cidrs: [198.51.100.0/24]}');
+    clock.jump(31_000);
+    expect(await labels('198.51.100.1', '203.0.113.1')).toEqual(['home', undefined]);
+    const text = await metrics.registry.metrics();
+    expect(text).toContain('renewed_files_total{what="networks",outcome="used"} 1');
+    expect(text).toContain('renewed_files_total{what="networks",outcome="refused"} 1');
+  });
+
+  test.each([
+    ['a map', 'office: [192.0.2.0/24]', /networks\.yaml:1:1.*(list|array)/s],
+    ['an unknown key', '- {name: a, cidr: [192.0.2.0/24]}', /networks\.yaml:1:\d+.*cidr/s],
+    ['a wrong network', '- {name: a, cidrs: [192.0.2.0/240]}', /"192\.0\.2\.0\/240" is not a CIDR/],
+    ['a missing list', '- {name: a, file: /nowhere/list}', /cannot use \/nowhere\/list/],
+    ['a missing file', undefined, /subnetLabelsFile: cannot read/],
+  ])('%s is a mistake', async (_why, text, message) => {
+    const file = join(folder(), 'networks.yaml');
+    if (text !== undefined) writeFileSync(file, text);
+    await expect(labelling([], { subnetLabelsFile: file })).rejects.toThrow(message);
+  });
+});
+
+test('the addresses of this host have a name', async () => {
+  const own = Object.values(networkInterfaces())
+    .flatMap((infos = []) => infos)
+    .filter(({ internal }) => !internal)
+    .map(({ address }) => address);
+  const { labels } = await labelling([{ name: 'all', cidrs: ['0.0.0.0/0', '::/0'] }], {
+    hostNetworks: true,
+  });
+  expect(await labels(...own, '127.0.0.1')).toEqual([...own.map(() => 'this host'), 'all']);
 });

@@ -112,6 +112,13 @@ const SubnetLabel = strictObject(
   { description: 'A label and its networks.' },
 );
 
+/** The labels of `subnetLabels` and of its file. */
+export const SubnetLabelList = Type.Array(SubnetLabel, {
+  default: [],
+  description:
+    'Labels of networks, for add_subnet_label. The longest prefix counts; of equal ones the first.',
+});
+
 // Writers in Go emit the object, with empty fields, if no rule needs it.
 const DirectionInfo = strictObject(
   {
@@ -129,9 +136,19 @@ export const NetworkOptions = strictObject(
     rules: Type.Array(Rule, { description: 'The rules, in the order in which they run.' }),
     servicesFile: optionalText('File with names of services.', '/etc/services'),
     protocolsFile: optionalText('File with names of IP protocols.', '/etc/protocols'),
-    subnetLabels: Type.Array(SubnetLabel, {
-      default: [],
-      description: 'Labels of networks, for add_subnet_label.',
+    subnetLabels: SubnetLabelList,
+    subnetLabelsFile: optionalText(
+      'File in YAML or JSON with further labels, a list in the form of `subnetLabels`; for a ' +
+        'network in both, the file counts. It is read again when it changes; if it cannot be used ' +
+        'then, the log says so, and the old one stays. Empty: none.',
+    ),
+    hostNetworks: Type.Boolean({
+      default: false,
+      description:
+        'Also label the networks of this host, by its interfaces and routes: `this host`, ' +
+        '`network of eth0`, and `via tun0` for networks behind a gateway. Networks in ' +
+        '`subnetLabels` keep their labels. Not on hosts with more than 64 such interfaces, or ' +
+        'with 1 MiB of routes.',
     }),
     directionInfo: Type.Optional(DirectionInfo),
     kubeConfig: Type.Optional(KubeConfig),

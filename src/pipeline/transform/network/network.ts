@@ -5,9 +5,10 @@ import { type StageContext, type StageType, stageType } from '../../stage.ts';
 import { makeRules, type RuleTable } from '../rules.ts';
 import { reinterpretDirection } from './direction.ts';
 import { GeoDatabase } from './geo-database.ts';
+import { type GeoFact, GeoFacts } from './geo-facts.ts';
 import { addKubernetes } from './kubernetes.ts';
 import { addKubernetesInfra } from './kubernetes-infra.ts';
-import { addAsn, addLocation } from './location.ts';
+import { addGeoFacts, placeFacts, SYSTEM_FACTS } from './location.ts';
 import { addService } from './service.ts';
 import { parseServiceNames, type ServiceNames } from './services-file.ts';
 import { addSubnet } from './subnet.ts';
@@ -19,24 +20,26 @@ interface NetworkFacts {
   readonly options: NetworkOptions;
   readonly labels: SubnetLabels;
   readonly serviceNames: () => ServiceNames;
-  /** The database of a file; `rule` names the rule that needs it. */
-  readonly database: (path: string, rule: string) => GeoDatabase;
+  /** What the database of a file says; `rule` names the rule that needs it. */
+  readonly geo: (path: string, rule: 'add_location' | 'add_asn') => GeoFacts;
 }
 
 const RULES: RuleTable<NetworkRule, NetworkFacts> = {
   add_subnet_label: (rule, at, { labels }) => addSubnetLabel(labels, rule.add_subnet_label, at),
   add_service: (rule, at, { serviceNames }) => addService(serviceNames(), rule.add_service, at),
   decode_tcp_flags: (rule, at) => decodeTcpFlags(rule.decode_tcp_flags, at),
-  add_location: ({ add_location: rule }, at, { database }) =>
-    addLocation(database(rule.file_path, 'add_location'), rule, at),
-  add_asn: ({ add_asn: rule }, at, { database }) =>
-    addAsn(database(rule.file_path, 'add_asn'), rule, at),
+  add_location: ({ type, add_location: rule }, at, { geo }) =>
+    addGeoFacts(geo(rule.file_path, type), type, rule, at),
+  add_asn: ({ type, add_asn: rule }, at, { geo }) =>
+    addGeoFacts(geo(rule.file_path, type), type, rule, at),
   add_kubernetes: (rule, at, { options }) => addKubernetes(rule.kubernetes, options.kubeConfig, at),
   add_kubernetes_infra: (rule, at) => addKubernetesInfra(rule.kubernetes_infra, at),
   add_subnet: (rule, at) => addSubnet(rule.add_subnet, at),
   reinterpret_direction: (_rule, at, { options }) =>
     reinterpretDirection(directionFields(options, at), at),
 };
+
+const NO_LABELS = { subnetLabels: [], subnetLabelsFile: '', hostNetworks: false };
 
 /** Adds facts about addresses, ports, flags and directions, and names; rules run in order. */
 export const networkTransform: StageType = stageType({
@@ -45,7 +48,7 @@ export const networkTransform: StageType = stageType({
   schema: NetworkOptions,
   create(options, context) {
     const problems = new ConfigProblems();
-    const labels = problems.attempt(() => new SubnetLabels(options.subnetLabels, context));
+    const labels = problems.attempt(() => new SubnetLabels(options, context));
     // Each file is read once, when a rule needs it.
     let names: ServiceNames | undefined;
     const serviceNames = (): ServiceNames => {
@@ -53,8 +56,8 @@ export const networkTransform: StageType = stageType({
       return names;
     };
     const facts = {
-      ...{ options, serviceNames, database: databasesOf(context) },
-      labels: labels ?? new SubnetLabels([], context),
+      ...{ options, serviceNames, geo: geoFactsOf(context) },
+      labels: labels ?? new SubnetLabels(NO_LABELS, context),
     };
     const transforms = problems.attempt(() => makeRules(RULES, options.rules, context, facts));
     problems.throwAll();
@@ -62,14 +65,22 @@ export const networkTransform: StageType = stageType({
   },
 });
 
-/** Rules with the same file share its database. */
-function databasesOf(context: StageContext): NetworkFacts['database'] {
-  const known = new Map<string, GeoDatabase>();
+const GEO_FACTS: Readonly<Record<'add_location' | 'add_asn', () => readonly GeoFact[]>> = {
+  add_location: placeFacts,
+  add_asn: () => SYSTEM_FACTS,
+};
+
+/** Rules with the same file share its database, and those of one type share its facts. */
+function geoFactsOf(context: StageContext): NetworkFacts['geo'] {
+  const databases = new Map<string, GeoDatabase>();
+  const known = new Map<string, GeoFacts>();
   return (path, rule) => {
     const place = `${context.path}.rules.${rule}.file_path`;
-    const database = known.get(path) ?? new GeoDatabase(path, context, place);
-    known.set(path, database);
-    return database;
+    const database = databases.get(path) ?? new GeoDatabase(path, context, place);
+    databases.set(path, database);
+    const facts = known.get(`${rule} ${path}`) ?? new GeoFacts(database, GEO_FACTS[rule]());
+    known.set(`${rule} ${path}`, facts);
+    return facts;
   };
 }
 

@@ -1,33 +1,28 @@
-import { explain } from '../../../base/errors.ts';
-import { type Cidr, parseCidr } from '../../../base/ip.ts';
+import { networkInterfaces } from 'node:os';
+import { explain, hasCode } from '../../../base/errors.ts';
 import type { FlowBatch } from '../../../flow/batch.ts';
 import { IdMemo, UNKNOWN } from '../../../flow/id-memo.ts';
 import type { InternTables } from '../../../flow/intern.ts';
-import { configError, PIPELINE_ERRORS } from '../../errors.ts';
+import type { RenewedFiles } from '../../../telemetry/renewed-files.ts';
+import { readSmallFile } from '../../../telemetry/small-file.ts';
 import { ConfigProblems } from '../../problems.ts';
 import type { StageContext, Transform } from '../../stage.ts';
 import { requireKind } from '../require-kind.ts';
-import { NetworkList } from './network-list.ts';
+import { hostNetworks } from './host-networks.ts';
+import { openLabelFile } from './label-file.ts';
+import { type Labelled, labelled, type SubnetLabel } from './labelled.ts';
 import { SubnetTrie } from './subnet-trie.ts';
-
-export interface SubnetLabel {
-  readonly name: string;
-  readonly cidrs?: readonly string[];
-  /** File with further networks. Empty or absent: none. */
-  readonly file?: string;
-}
 
 /** In the memo: the address has no label. Label ids are stored plus one. */
 const NO_LABEL = 1;
-/** Time between two looks at the files, milliseconds. */
+/** Time between two looks at files, interfaces and routes, milliseconds. */
 const LOOK_PERIOD_MS = 30_000;
 
-/** The networks of one label, and the label's number. */
-interface Labelled {
-  readonly value: number;
-  readonly own: readonly Cidr[];
-  readonly list: NetworkList | undefined;
-  listed: readonly Cidr[];
+interface LabelOptions {
+  readonly subnetLabels: readonly SubnetLabel[];
+  /** Empty: none. */
+  readonly subnetLabelsFile: string;
+  readonly hostNetworks: boolean;
 }
 
 /**
@@ -36,57 +31,67 @@ interface Labelled {
  */
 export class SubnetLabels {
   readonly #context: Pick<StageContext, 'name' | 'path' | 'deps'>;
-  readonly #labels: readonly Labelled[];
+  readonly #own: readonly Labelled[];
+  readonly #file: RenewedFiles<readonly Labelled[]> | undefined;
+  #filed: readonly Labelled[] = [];
+  #host: HostLabels | undefined;
   #trie = new SubnetTrie();
-  readonly #names: string[] = [''];
+  #names: string[] = [''];
   readonly #memo = new IdMemo();
   readonly #bytes = new Uint8Array(16);
   #version = 0;
   #lookedMs: number;
 
-  constructor(
-    labels: readonly SubnetLabel[],
-    context: Pick<StageContext, 'name' | 'path' | 'deps'>,
-  ) {
+  constructor(options: LabelOptions, context: Pick<StageContext, 'name' | 'path' | 'deps'>) {
     this.#context = context;
     this.#lookedMs = context.deps.clock.monotonicMs();
     const problems = new ConfigProblems();
-    this.#labels = labels.map(({ name, cidrs = [], file = '' }, index) => {
-      const place = `${context.path}.subnetLabels[${index}]`;
-      const own = cidrs.flatMap((text, position) => {
-        const cidr = problems.attempt(() => checkedCidr(text, `${place}.cidrs[${position}]`));
-        return cidr === undefined ? [] : [cidr];
-      });
-      const list = file === '' ? undefined : new NetworkList(file);
-      const listed = list && problems.attempt(() => readList(list, file, `${place}.file`));
-      return { value: this.#names.push(name) - 1, own, list, listed: listed ?? [] };
-    });
+    const { subnetLabels, subnetLabelsFile: path } = options;
+    const own = problems.attempt(() => labelled(subnetLabels, `${context.path}.subnetLabels`));
+    this.#own = own ?? [];
+    this.#file = path === '' ? undefined : problems.attempt(() => openLabelFile(path, context));
     problems.throwAll();
+    this.#filed = this.#file?.current() ?? [];
+    if (options.hostNetworks) this.#host = new HostLabels(context);
     this.#build();
   }
 
   #build(): void {
     this.#trie = new SubnetTrie();
-    // An empty name is a hole cut into a wider prefix: it labels nothing.
-    for (const { value, own, listed } of this.#labels) {
+    this.#names = [''];
+    // The first of equal networks counts: the file is the user's last word.
+    for (const { name, own, listed } of this.#all()) {
+      // An empty name is a hole cut into a wider prefix: it labels nothing.
+      const value = this.#names.push(name) - 1;
       for (const cidr of own) this.#trie.insert(cidr, value);
       for (const cidr of listed) this.#trie.insert(cidr, value);
     }
     this.#version++;
   }
 
-  /** Reads files that have changed. Called before each batch. */
+  #all(): readonly Labelled[] {
+    return [...this.#filed, ...this.#own, ...(this.#host?.labels ?? [])];
+  }
+
+  /** Reads what has changed. Called before each batch. */
   look(): void {
-    const { clock, log } = this.#context.deps;
-    const nowMs = clock.monotonicMs();
+    const nowMs = this.#context.deps.clock.monotonicMs();
     if (nowMs - this.#lookedMs < LOOK_PERIOD_MS) return;
     this.#lookedMs = nowMs;
+    const before = this.#filed;
+    this.#filed = this.#file?.current() ?? [];
+    const renewed = [this.#filed !== before, this.#renewLists(), this.#host?.look() === true];
+    if (renewed.includes(true)) this.#build();
+  }
+
+  #renewLists(): boolean {
+    const { log } = this.#context.deps;
     let isNew = false;
-    for (const label of this.#labels) {
+    for (const label of this.#all()) {
       if (label.list?.hasChanged() !== true) continue;
       const fields = {
         ...{ component: 'pipeline', stage: this.#context.name },
-        label: this.#names[label.value],
+        label: label.name,
       };
       try {
         label.listed = label.list.read();
@@ -96,7 +101,7 @@ export class SubnetLabels {
         log.warn({ ...fields, error: explain(error) }, 'the new networks cannot be used');
       }
     }
-    if (isNew) this.#build();
+    return isNew;
   }
 
   /** Writes the label of each address that has one; other rows keep their values. */
@@ -123,19 +128,50 @@ export class SubnetLabels {
   }
 }
 
-function checkedCidr(text: string, place: string): Cidr {
-  const cidr = parseCidr(text);
-  if (cidr !== undefined) return cidr;
-  const problem = `"${text}" is not a CIDR such as 10.0.0.0/8 or fd00::/8`;
-  throw configError(PIPELINE_ERRORS.cidr, place, problem);
+/** Labels of this host's own networks, by its interfaces and routes. */
+class HostLabels {
+  readonly #context: Pick<StageContext, 'name' | 'deps'>;
+  #text = '';
+  #isGivenUp = false;
+  labels: readonly Labelled[] = [];
+
+  constructor(context: Pick<StageContext, 'name' | 'deps'>) {
+    this.#context = context;
+    this.look();
+  }
+
+  /** Whether the networks are others than before. */
+  look(): boolean {
+    if (this.#isGivenUp) return false;
+    try {
+      const labels = hostNetworks({
+        interfaces: networkInterfaces(),
+        routes: textOf('/proc/net/route'),
+        routes6: textOf('/proc/net/ipv6_route'),
+      });
+      const text = JSON.stringify(labels);
+      if (text === this.#text) return false;
+      this.#text = text;
+      this.labels = labelled(labels, 'hostNetworks');
+      return true;
+    } catch (error) {
+      // The table of a router with all routes of the internet; it is not read again.
+      this.#isGivenUp = true;
+      const { log } = this.#context.deps;
+      const fields = { component: 'pipeline', stage: this.#context.name, error: explain(error) };
+      log.warn(fields, 'the networks of this host are not known, so flows do not name them');
+      return false;
+    }
+  }
 }
 
-function readList(list: NetworkList, file: string, place: string): readonly Cidr[] {
+/** Empty: the kernel lacks that family. */
+function textOf(path: string): string {
   try {
-    return list.read();
-  } catch (cause) {
-    const problem = `cannot use ${file}: ${explain(cause)}`;
-    throw configError(PIPELINE_ERRORS.cidr, place, problem, cause);
+    return readSmallFile(path, 0).toString('latin1');
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return '';
+    throw error;
   }
 }
 
