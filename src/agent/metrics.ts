@@ -149,6 +149,11 @@ function featureMetrics(metrics: Metrics) {
     ['feature', 'reason'],
   );
   return {
+    containerNames: metrics.counter<'outcome'>(
+      'container_names_total',
+      'Containers whose names were looked up in files of their runtime: found or unknown',
+      ['outcome'],
+    ),
     messages,
     losses,
     message(kind: 'dns' | 'tls' | 'unknown', outcome: Outcome): void {

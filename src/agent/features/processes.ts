@@ -5,7 +5,9 @@ import { type Connections, NO_PLACE } from '../connections/connections.ts';
 import { OWNERS, SLOT_WORDS } from '../connections/table.ts';
 import type { DrainBuffer } from '../drain/buffer.ts';
 import { processMetrics } from '../drain/layout.gen.ts';
-import { ControlGroups, containerOf } from '../kernel/cgroups.ts';
+import { ControlGroups } from '../kernel/cgroups.ts';
+import { ContainerNames, type NameOutcome } from '../workloads/container-names.ts';
+import { shortName, type Workload, workloadOf } from '../workloads/workload.ts';
 import type { FeatureSpec } from './feature.ts';
 import type { FeatureReader } from './reader.ts';
 
@@ -29,7 +31,10 @@ export const processes: FeatureSpec = {
     // Before Linux 6.3: only processes that connect or listen.
     [{ program: 'process_called' }],
   ],
-  reader: ({ connections }, at) => new ProcessReader(connections, at),
+  reader: ({ connections, metrics }, at) => {
+    const onLookUp = (outcome: NameOutcome) => metrics.containerNames.inc({ outcome });
+    return new ProcessReader(connections, at, { names: new ContainerNames({ onLookUp }) });
+  },
 };
 
 /** A process as it was when its socket was last used. */
@@ -38,24 +43,36 @@ interface Process {
   readonly cgroup: number;
   readonly name: string;
   readonly path: string;
-  readonly container: string;
-  /** Ids of these three in the current tables. */
-  nameId: number;
-  pathId: number;
-  containerId: number;
+  readonly workload: Workload | undefined;
+  /** Ids of texts in the current tables. */
+  readonly ids: Record<ProcessText, number>;
+}
+
+const PROCESS_TEXTS = [
+  ...['ProcessName', 'Cgroup', 'ContainerId'],
+  ...['ContainerName', 'Workload'],
+] as const;
+type ProcessText = (typeof PROCESS_TEXTS)[number];
+
+interface ProcessReaderDeps {
+  readonly groups?: ControlGroups;
+  readonly names?: ContainerNames;
 }
 
 export class ProcessReader implements FeatureReader {
   readonly #connections: Connections;
   readonly #at: number;
   readonly #groups: ControlGroups;
+  readonly #names: ContainerNames;
   readonly #processes = new Map<number, Process>();
   #generation = 0;
+  #namesVersion = 0;
 
-  constructor(connections: Connections, at: number, groups = new ControlGroups()) {
+  constructor(connections: Connections, at: number, deps: ProcessReaderDeps = {}) {
     this.#connections = connections;
     this.#at = at;
-    this.#groups = groups;
+    this.#groups = deps.groups ?? new ControlGroups();
+    this.#names = deps.names ?? new ContainerNames();
   }
 
   prepare(): void {
@@ -64,10 +81,12 @@ export class ProcessReader implements FeatureReader {
 
   decode(buffer: DrainBuffer, length: number, batch: FlowBatch): void {
     const { tables } = batch;
-    if (tables.generation !== this.#generation) {
-      for (const process of this.#processes.values()) intern(process, tables);
+    const { version } = this.#names;
+    if (tables.generation !== this.#generation || version !== this.#namesVersion) {
+      for (const process of this.#processes.values()) this.#intern(process, tables);
     }
     this.#generation = tables.generation;
+    this.#namesVersion = version;
     this.#learn(buffer, length, tables);
     const pids = this.#pids(buffer, length);
     if (batch.has('ProcessId')) {
@@ -79,15 +98,11 @@ export class ProcessReader implements FeatureReader {
         setBit(present, row);
       }
     }
-    for (const [name, id] of [
-      ['ProcessName', 'nameId'],
-      ['Cgroup', 'pathId'],
-      ['ContainerId', 'containerId'],
-    ] as const) {
+    for (const name of PROCESS_TEXTS) {
       if (!batch.has(name)) continue;
       const into = batch.ids(name);
       for (let row = 0; row < length; row++) {
-        if (pids[row] !== 0) into[row] = this.#processes.get(pids[row]!)?.[id] ?? MISSING;
+        if (pids[row] !== 0) into[row] = this.#processes.get(pids[row]!)?.ids[name] ?? MISSING;
       }
     }
   }
@@ -121,10 +136,23 @@ export class ProcessReader implements FeatureReader {
     const comm = values32.slice(from, from + NAME_WORDS);
     const cgroup = cgroupAt(values32, at);
     const path = this.#groups.pathOf(cgroup, pid);
-    const texts = { name: textOf(comm), path, container: containerOf(path) ?? '' };
-    const process = { comm, cgroup, ...texts, nameId: 0, pathId: 0, containerId: 0 };
-    intern(process, tables);
+    const ids = { ProcessName: 0, Cgroup: 0, ContainerId: 0, ContainerName: 0, Workload: 0 };
+    const workload = workloadOf(path);
+    const process = { comm, cgroup, name: textOf(comm), path, workload, ids };
+    this.#intern(process, tables);
     this.#processes.set(pid, process);
+  }
+
+  #intern({ name, path, workload, ids }: Process, { strings }: InternTables): void {
+    const idOf = (text: string): number => (text === '' ? MISSING : strings.intern(text));
+    ids.ProcessName = idOf(name);
+    ids.Cgroup = idOf(path);
+    ids.Workload = workload?.kind === 'unit' ? idOf(workload.name) : MISSING;
+    if (workload?.kind !== 'container') return;
+    const container = this.#names.nameOf(workload.id);
+    ids.ContainerId = idOf(workload.id);
+    ids.ContainerName = idOf(container);
+    ids.Workload = idOf(container === '' ? shortName(workload) : container);
   }
 
   /** Second pass: the process at the sending end, or else at the receiving end. */
@@ -144,13 +172,6 @@ export class ProcessReader implements FeatureReader {
     }
     return pids;
   }
-}
-
-function intern(process: Process, { strings }: InternTables): void {
-  const idOf = (text: string): number => (text === '' ? MISSING : strings.intern(text));
-  process.nameId = idOf(process.name);
-  process.pathId = idOf(process.path);
-  process.containerId = idOf(process.container);
 }
 
 function ownerAt(place: number): number {

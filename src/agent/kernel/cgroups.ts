@@ -6,18 +6,6 @@ const REMEMBERED_MAX = 16_384;
 /** Folders that one search reads. */
 const SEARCHED_MAX = 16_384;
 
-/** 64 hexadecimal digits, bare or as a unit of systemd: docker-…, cri-containerd-…, crio-…. */
-const CONTAINER = /^(?:[a-z][a-z0-9-]*-)?([0-9a-f]{64})(?:\.scope)?$/;
-
-/** The container of a control group, by the innermost part of its path that identifies one. */
-export function containerOf(path: string): string | undefined {
-  for (const part of path.split('/').reverse()) {
-    const id = CONTAINER.exec(part)?.[1];
-    if (id !== undefined) return id;
-  }
-  return undefined;
-}
-
 export interface ControlGroupsOptions {
   /** Like /proc/self/mounts. With v1 in use, v2 is mounted at a separate place. */
   readonly mounts?: string;

@@ -40,9 +40,18 @@ export const processFields: readonly FieldSpec[] = [
     meaning: 'Control group of the process, as a path below the root of cgroup v2.',
     placeholder: '/system.slice/nginx.service',
   }),
-  text('ContainerId', 113, 'Container', 'container.id', 'careful', {
+  text('ContainerId', 113, 'Container Id', 'container.id', 'careful', {
     meaning: 'Identifier of the container of the process, from its control group.',
     placeholder: '4c01db0b339c',
+  }),
+  text('ContainerName', 195, 'Container Name', 'container.name', 'careful', {
+    meaning: 'Name of that container, by the files of its runtime; in Kubernetes, with its pod.',
+    placeholder: 'web',
+  }),
+  text('Workload', 196, 'Workload', 'process.workload', 'careful', {
+    meaning:
+      'Who the process belongs to: the container, by name or runtime and id; otherwise the service or scope of systemd.',
+    placeholder: 'nginx.service',
   }),
 ];
 

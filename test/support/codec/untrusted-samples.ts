@@ -3,10 +3,10 @@ import { messageKind } from '../../../src/agent/drain/layout.gen.ts';
 import { MessageReader } from '../../../src/agent/drain/messages.ts';
 import { decodeNetlink } from '../../../src/agent/interfaces/netlink.ts';
 import { enumOf, openBtf } from '../../../src/agent/kernel/btf.ts';
-import { containerOf } from '../../../src/agent/kernel/cgroups.ts';
 import { readElf } from '../../../src/agent/kernel/elf.ts';
 import type { BpfObject } from '../../../src/agent/loader/native.ts';
 import { createAgentMetrics } from '../../../src/agent/metrics.ts';
+import { workloadOf } from '../../../src/agent/workloads/workload.ts';
 import { NetobservError } from '../../../src/base/errors.ts';
 import { DnsMessage } from '../../../src/codec/dns/message.ts';
 import {
@@ -396,5 +396,5 @@ const CGROUP_SAMPLES = [
 ].map((text) => Buffer.from(text));
 
 function readCgroup(bytes: Uint8Array, from: number, to: number): string {
-  return containerOf(Buffer.from(bytes.subarray(from, to)).toString()) ?? '';
+  return JSON.stringify(workloadOf(Buffer.from(bytes.subarray(from, to)).toString()) ?? '');
 }

@@ -8,6 +8,7 @@ import { ProcessReader } from '../../../../src/agent/features/processes.ts';
 import type { FeatureReader } from '../../../../src/agent/features/reader.ts';
 import { ControlGroups } from '../../../../src/agent/kernel/cgroups.ts';
 import { createAgentMetrics } from '../../../../src/agent/metrics.ts';
+import { ContainerNames } from '../../../../src/agent/workloads/container-names.ts';
 import { TableSpace } from '../../../../src/flow/intern.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
 import { type FakeEntry, FLOW, track } from '../../../support/kernel/entries.ts';
@@ -23,6 +24,7 @@ const BACK = {
 
 let folder: string;
 let cgroup: number;
+let names: ContainerNames;
 let readers: readonly FeatureReader[];
 
 beforeEach(() => {
@@ -36,7 +38,8 @@ beforeEach(() => {
   const metrics = createAgentMetrics(createMetrics(''), 'info');
   const connections = new Connections({ flowsMax: 16, idleMs: 0, metrics });
   const groups = new ControlGroups({ mounts: join(folder, 'mounts'), processes: folder });
-  readers = [connections, new ProcessReader(connections, flowMetrics.sizeBytes, groups)];
+  names = new ContainerNames({ root: folder });
+  readers = [connections, new ProcessReader(connections, flowMetrics.sizeBytes, { groups, names })];
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
@@ -67,6 +70,19 @@ test('the process, its control group and its container', () => {
   ]);
 });
 
+test('a container has its name from the next drain on, also after a rotation of tables', async () => {
+  const place = join(folder, 'var/lib/docker/containers', CONTAINER);
+  mkdirSync(place, { recursive: true });
+  writeFileSync(join(place, 'config.v2.json'), JSON.stringify({ ID: CONTAINER, Name: '/web' }));
+  const entries = [{ write: of(5, 'nginx', cgroup) }];
+  const short = `docker ${'c'.repeat(12)}`;
+  expect(drain(entries)).toMatchObject([{ ContainerName: '', Workload: short }]);
+  await names.idle();
+  for (let turn = 0; turn < 2; turn++) {
+    expect(drain(entries)).toMatchObject([{ ContainerName: 'web', Workload: 'web' }]);
+  }
+});
+
 test('what is received has the process of what is sent back, wherever that stands', () => {
   const mine = { flow: BACK, write: of(7, 'server') };
   expect(drain([{}, mine, {}])).toMatchObject([
@@ -95,7 +111,7 @@ test('a number that another process has got', () => {
 
 test('nobody knows', () => {
   expect(drain([{}, { flow: { ...FLOW, protocol: 47 } }])).toMatchObject([
-    { ProcessId: undefined, ProcessName: '', Cgroup: '', ContainerId: '' },
+    { ProcessId: undefined, ProcessName: '', Cgroup: '', ContainerId: '', Workload: '' },
     { ProcessId: undefined },
   ]);
 });
