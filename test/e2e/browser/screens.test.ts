@@ -149,6 +149,7 @@ describe.skipIf(requireBrowser(CHROMIUM))('screens', () => {
         'Most connection resets',
         'Byte rate by process',
         'Top processes',
+        'Top containers and services',
         'Top control groups',
         'Byte rate in tunnels by type of tunnel',
         'Top virtual networks',

@@ -57,6 +57,7 @@ export function makeFlow(random: () => number, atMs: number): FlowRow {
       ? { Flags: ['SYN', 'ACK', 'FIN'], TimeFlowRttNs: Math.floor(random() * 4e7), ...tcpOf(from) }
       : {}),
     ...PROCESSES[port],
+    ...{ ...namesOf('Src', from), ...namesOf('Dst', to) },
     ...(server.startsWith('10.') ? TUNNEL : {}),
     ...(proto === 1 ? { IcmpType: 8, IcmpCode: 0 } : {}),
     ...(port === 53
@@ -78,9 +79,19 @@ function tcpOf(address: string): FlowRow {
 
 /** Processes by the port that they serve or connect to. */
 const PROCESSES: Readonly<Record<number, FlowRow>> = {
-  22: { ProcessId: 812, ProcessName: 'sshd', Cgroup: '/system.slice/ssh.service' },
-  443: { ProcessId: 4711, ProcessName: 'firefox', Cgroup: '/user.slice/user-1000.slice' },
-  5432: { ProcessId: 950, ProcessName: 'postgres', Cgroup: '/system.slice/postgresql.service' },
+  22: {
+    ...{ ProcessId: 812, ProcessName: 'sshd', Cgroup: '/system.slice/ssh.service' },
+    Workload: 'ssh.service',
+  },
+  443: {
+    ...{ ProcessId: 4711, ProcessName: 'firefox', Cgroup: '/user.slice/user-1000.slice' },
+    Workload: 'app-gnome-firefox.scope',
+  },
+  5432: {
+    ...{ ProcessId: 950, ProcessName: 'postgres', ContainerId: '4c01db0b339c'.padEnd(64, 'a7') },
+    ...{ ContainerName: 'shop-db', Workload: 'shop-db' },
+    Cgroup: `/system.slice/docker-${'4c01db0b339c'.padEnd(64, 'a7')}.scope`,
+  },
 };
 
 const TUNNEL: FlowRow = {
@@ -88,6 +99,24 @@ const TUNNEL: FlowRow = {
   TunnelId: 42,
   TunnelSrcAddr: '192.168.1.20',
   TunnelDstAddr: '192.168.1.35',
+};
+
+/** Countries and systems of the servers outside, and networks of all others. */
+function namesOf(side: 'Src' | 'Dst', address: string): FlowRow {
+  const [country, number, organization] = SYSTEMS[address] ?? [];
+  if (country === undefined || number === undefined || organization === undefined) {
+    return { [`${side}SubnetLabel`]: address === '192.168.1.20' ? 'this host' : 'private' };
+  }
+  return {
+    ...{ [`${side}SubnetLabel`]: 'internet', [`${side}Location_CountryLongName`]: country },
+    ...{ [`${side}AS_Number`]: number, [`${side}AS_Organization`]: organization },
+  };
+}
+
+const SYSTEMS: Readonly<Record<string, readonly [string, number, string]>> = {
+  '93.184.216.34': ['United States', 15_133, 'Edgecast Inc.'],
+  '151.101.1.140': ['United States', 54_113, 'Fastly, Inc.'],
+  '2606:4700::6810:84e5': ['Netherlands', 13_335, 'Cloudflare, Inc.'],
 };
 
 /** Mulberry32: the same flows in every run. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { MetricsResponse, RecordsResponse, StatusResponse } from '../../../src/console/api.ts';
 import type { FlowRow } from '../../../src/query/ast.ts';
-import { consoleAddress, type Program, startProgram } from './program.ts';
+import { consoleAddress, type Program, programCommand, startProgram } from './program.ts';
 
 /** Maximum number of rows per answer of the API. */
 const ROWS_MAX = 10_000;
@@ -28,12 +28,20 @@ export interface UpHost extends AsyncDisposable {
 
 /**
  * Starts `up` on a free port and waits until its hooks are attached. Without `data`, it makes a
- * folder and removes it afterwards. Disposing ends it by SIGTERM, and fails if it does not end
+ * folder and removes it afterwards. `command` runs the program, by its arguments. Disposing ends it by SIGTERM, and fails if it does not end
  * cleanly.
  */
-export async function startUp(args: readonly string[], data?: string): Promise<UpHost> {
+export async function startUp(
+  args: readonly string[],
+  data?: string,
+  command?: readonly string[],
+): Promise<UpHost> {
   const folder = data ?? mkdtempSync(join(tmpdir(), 'netobserv-up-'));
-  const program = startProgram(['up', '--listen', '127.0.0.1:0', '--data', folder, ...args]);
+  const whole = ['up', '--listen', '127.0.0.1:0', '--data', folder, ...args];
+  const program =
+    command === undefined
+      ? startProgram(whole)
+      : startProgram([...programCommand(), ...whole], { command });
   const dispose = (): void => {
     if (data === undefined) rmSync(folder, { recursive: true, force: true });
   };

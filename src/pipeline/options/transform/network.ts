@@ -146,8 +146,9 @@ export const NetworkOptions = strictObject(
       default: false,
       description:
         'Also label the networks of this host, by its interfaces and routes: `this host`, ' +
-        '`network of eth0`, and `via tun0` for networks behind a gateway. Networks in ' +
-        '`subnetLabels` keep their labels. Not on hosts with more than 64 such interfaces, or ' +
+        '`network of eth0`, and `via tun0` for networks behind a gateway. Of equal networks, those ' +
+        'in the file of labels count first, then these, then `subnetLabels`. Not on hosts with ' +
+        'more than 64 such interfaces, or ' +
         'with 1 MiB of routes.',
     }),
     directionInfo: Type.Optional(DirectionInfo),

@@ -59,7 +59,8 @@ export class SubnetLabels {
   #build(): void {
     this.#trie = new SubnetTrie();
     this.#names = [''];
-    // The first of equal networks counts: the file is the user's last word.
+    // The first of equal networks counts. The file is the user's last word, and what a host knows
+    // of itself says more than a label for all hosts.
     for (const { name, own, listed } of this.#all()) {
       // An empty name is a hole cut into a wider prefix: it labels nothing.
       const value = this.#names.push(name) - 1;
@@ -70,7 +71,7 @@ export class SubnetLabels {
   }
 
   #all(): readonly Labelled[] {
-    return [...this.#filed, ...this.#own, ...(this.#host?.labels ?? [])];
+    return [...this.#filed, ...(this.#host?.labels ?? []), ...this.#own];
   }
 
   /** Reads what has changed. Called before each batch. */
