@@ -210,7 +210,6 @@ const ROWS = [
       { kind: 'rate', title: 'Byte rate', by: ['ProcessName'] },
       { kind: 'ranking', title: 'Top processes', by: ['ProcessName'] },
       { kind: 'ranking', title: 'Top containers and services', by: ['Workload'] },
-      { kind: 'ranking', title: 'Top control groups', by: ['Cgroup'] },
     ],
   },
   {

@@ -35,6 +35,7 @@ export const processFields: readonly FieldSpec[] = [
   text('ProcessName', 111, 'Command', 'process.command', 'careful', {
     meaning: 'Command of the process, up to 15 characters as the kernel keeps it.',
     placeholder: 'nginx',
+    isShown: true,
   }),
   text('Cgroup', 112, 'Cgroup', 'process.cgroup', 'careful', {
     meaning: 'Control group of the process, as a path below the root of cgroup v2.',
@@ -52,8 +53,18 @@ export const processFields: readonly FieldSpec[] = [
     meaning:
       'Who the process belongs to: the container, by name or runtime and id; otherwise the service or scope of systemd.',
     placeholder: 'nginx.service',
+    isShown: true,
+    width: 15,
   }),
 ];
+
+interface Shown {
+  readonly meaning: string;
+  readonly placeholder: string;
+  /** A column that the table shows by default. */
+  readonly isShown?: true;
+  readonly width?: number;
+}
 
 function text(
   name: string,
@@ -61,7 +72,7 @@ function text(
   title: string,
   otel: string,
   cardinality: FieldSpec['cardinality'],
-  { meaning, placeholder }: { readonly meaning: string; readonly placeholder: string },
+  { meaning, placeholder, isShown, width = 10 }: Shown,
 ): FieldSpec {
   const words = name.replace(/([a-z])([A-Z])/g, '$1_$2').toLowerCase();
   return {
@@ -72,7 +83,11 @@ function text(
     proto: { path: words, numbers: [number] },
     cardinality,
     otel,
-    column: { id: name, name: title, group: GROUP, width: 10, renderer: 'text', tooltip: meaning },
+    column: {
+      ...{ id: name, name: title, group: GROUP, width },
+      ...(isShown === undefined ? {} : { default: isShown }),
+      ...{ renderer: 'text', tooltip: meaning },
+    },
     filter: {
       id: words,
       name: title,

@@ -150,7 +150,6 @@ describe.skipIf(requireBrowser(CHROMIUM))('screens', () => {
         'Byte rate by process',
         'Top processes',
         'Top containers and services',
-        'Top control groups',
         'Byte rate in tunnels by type of tunnel',
         'Top virtual networks',
         'Top tunnels',

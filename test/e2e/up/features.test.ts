@@ -57,6 +57,7 @@ const SHOWN: Readonly<Record<string, readonly string[]>> = {
   dnsTracking: ['DNSLatency', 'DNSResponseCode'],
   tlsTracking: ['TLSVersion'],
   quicTracking: ['QuicVersion'],
+  processes: ['ProcessName', 'Workload'],
   packetTranslation: ['XlatZoneId', 'XlatSrcK8S_Object', 'XlatDstK8S_Object'],
   ipsec: ['IPSecStatus'],
   networkEvents: ['NetworkEvents'],

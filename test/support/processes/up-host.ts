@@ -28,8 +28,8 @@ export interface UpHost extends AsyncDisposable {
 
 /**
  * Starts `up` on a free port and waits until its hooks are attached. Without `data`, it makes a
- * folder and removes it afterwards. `command` runs the program, by its arguments. Disposing ends it by SIGTERM, and fails if it does not end
- * cleanly.
+ * folder and removes it afterwards. `command` runs the program, by its arguments. Disposing ends it
+ * by SIGTERM, and fails if it does not end cleanly.
  */
 export async function startUp(
   args: readonly string[],

@@ -1,6 +1,7 @@
 import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { FrontendConfig } from '../../api.ts';
+import { availableColumns } from '../flows/columns.ts';
 import { Choice } from '../parts/choice.tsx';
 import type { Grouping } from '../state/view-state.ts';
 import { COMMON_GROUPINGS, fieldLabel, groupingName } from './group-names.ts';
@@ -24,7 +25,7 @@ export function GroupPicker(props: GroupPickerProps): ReactNode {
     group: t('group.common'),
   }));
   const taken = new Set(common.map((option) => option.value));
-  const fields = config.columns
+  const fields = availableColumns(config)
     .filter((column) => column.field !== undefined && !taken.has(column.field))
     .map((column) => ({
       value: column.field!,
