@@ -165,7 +165,11 @@ export class FlowBatch {
 
   /** The column if it is in use; otherwise undefined: it is absent in every row. */
   filled(name: string): Column | undefined {
-    return this.#columns[this.layout.indexOf(name)];
+    return this.filledAt(this.layout.indexOf(name));
+  }
+
+  filledAt(index: number): Column | undefined {
+    return this.#columns[index];
   }
 
   u8(name: string): Uint8Array {

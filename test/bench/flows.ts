@@ -28,9 +28,10 @@ export function random(seed: number): () => number {
 const SERVER_PORTS = [80, 443, 53, 5432, 6379, 8080, 9090, 22];
 
 type Cell = number | string | readonly (number | string)[];
-type Flow = Readonly<Record<string, Cell | undefined>>;
+/** A flow as an object, by names of fields. */
+export type Flow = Readonly<Record<string, Cell | undefined>>;
 
-function tuples(): readonly Flow[] {
+export function pinnedFlows(): readonly Flow[] {
   const next = random(SEED);
   const pick = (count: number): number => Math.floor(next() * count);
   const address = (index: number, v6: boolean): string => {
@@ -74,7 +75,7 @@ function tuples(): readonly Flow[] {
 
 /** The pinned flows as batches of a layout; the column loops of a source copy from them. */
 export function pinnedBatches(layout: BatchLayout, tables: InternTables): readonly FlowBatch[] {
-  const flows = tuples();
+  const flows = pinnedFlows();
   const batches: FlowBatch[] = [];
   for (let start = 0; start < flows.length; start += BATCH_CAPACITY_ROWS) {
     const batch = new FlowBatch(layout, tables);

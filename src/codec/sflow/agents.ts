@@ -1,3 +1,4 @@
+import { finish32, mix32 } from '../../base/hash.ts';
 import {
   hasRestarted,
   LATE,
@@ -14,8 +15,27 @@ export const SOURCES_MAX = 65_536;
 /** Most data sources of one sub-agent, so that one leaves room for others. */
 export const AGENT_SOURCES_MAX = 4096;
 
+/** Places for the agents whose datagrams came last; a power of two. */
+const RECENT = 1024;
+
+/** Who sent a datagram. */
+export interface AgentId {
+  /** Address that the datagram came from. */
+  readonly peer: string;
+  /** Address of the agent, in the form of the intern table. */
+  readonly words: Uint32Array;
+  readonly subAgent: number;
+  /** The address of the agent, as text. */
+  agentText(): string;
+}
+
 /** The state of a sub-agent. */
 export class Agent {
+  /** The address of the agent, as text. */
+  readonly text: string;
+  readonly #peer: string;
+  readonly #words: Uint32Array;
+  readonly #subAgent: number;
   /** Lost samples that it reported last, by data source. */
   readonly drops = new Map<number, number>();
   /** Sequence number that the next datagram should have. */
@@ -23,6 +43,20 @@ export class Agent {
   /** Uptime in the last datagram, milliseconds. */
   uptimeMs = 0;
   seenMs = 0;
+
+  constructor(id: AgentId) {
+    this.text = id.agentText();
+    this.#peer = id.peer;
+    this.#words = id.words.slice();
+    this.#subAgent = id.subAgent;
+  }
+
+  /** Whether it is the one that sent a datagram. */
+  is({ peer, words, subAgent }: AgentId): boolean {
+    const own = this.#words;
+    for (let i = 0; i < own.length; i++) if (own[i] !== words[i]) return false;
+    return subAgent === this.#subAgent && peer === this.#peer;
+  }
 }
 
 /**
@@ -31,6 +65,8 @@ export class Agent {
  */
 export class Agents {
   readonly #agents = new Map<string, Agent>();
+  /** By hash, so that a steady sender costs no text. */
+  readonly #recent = new Array<Agent | undefined>(RECENT).fill(undefined);
   #sources = 0;
   #sweptMs = Number.NEGATIVE_INFINITY;
 
@@ -44,15 +80,25 @@ export class Agents {
   }
 
   /** The agent, which is made if it is missing; undefined: there is no room. */
-  of(key: string, nowMs: number): Agent | undefined {
+  of(id: AgentId, nowMs: number): Agent | undefined {
     if (nowMs - this.#sweptMs >= SWEEP_PERIOD_MS) this.#sweep(nowMs);
-    let agent = this.#agents.get(key);
-    if (agent === undefined) {
-      if (this.#agents.size >= AGENTS_MAX) return undefined;
-      agent = new Agent();
-      this.#agents.set(key, agent);
+    const place = placeOf(id);
+    let agent = this.#recent[place];
+    if (agent?.is(id) !== true) {
+      agent = this.#find(id);
+      if (agent === undefined) return undefined;
+      this.#recent[place] = agent;
     }
     agent.seenMs = nowMs;
+    return agent;
+  }
+
+  #find(id: AgentId): Agent | undefined {
+    const key = `${id.peer}/${id.words.join()}/${id.subAgent}`;
+    const known = this.#agents.get(key);
+    if (known !== undefined || this.#agents.size >= AGENTS_MAX) return known;
+    const agent = new Agent(id);
+    this.#agents.set(key, agent);
     return agent;
   }
 
@@ -87,10 +133,17 @@ export class Agents {
 
   #sweep(nowMs: number): void {
     this.#sweptMs = nowMs;
+    this.#recent.fill(undefined);
     for (const [key, agent] of this.#agents) {
       if (nowMs - agent.seenMs <= LIFETIME_MS) continue;
       this.#sources -= agent.drops.size;
       this.#agents.delete(key);
     }
   }
+}
+
+function placeOf({ words, subAgent }: AgentId): number {
+  let hash = mix32(0, subAgent);
+  for (let i = 0; i < words.length; i++) hash = mix32(hash, words[i]!);
+  return finish32(hash) & (RECENT - 1);
 }

@@ -58,5 +58,5 @@ export function loadAddress(
 
 /** Octets that opaque data takes up: XDR fills words of four (RFC 4506, section 4.10). */
 export function padded(length: number): number {
-  return Math.ceil(length / 4) * 4;
+  return length + (-length & 3);
 }

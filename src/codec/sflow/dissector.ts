@@ -75,7 +75,7 @@ export class Dissector {
     this.#headers(inner, header.innerType);
     if (!inner.hasAddresses) return this.outer;
     inner.wrapIn(this.outer);
-    inner.numbers[PACKET.TunnelId] = header.id;
+    if (!Number.isNaN(header.id)) inner.numbers.set(PACKET.TunnelId, header.id);
     this.tunnel = header.type;
     return inner;
   }
@@ -86,7 +86,7 @@ export class Dissector {
     this.#isFragment = false;
     let type = first;
     if (type === ETHERNET) type = this.#ethernet(packet);
-    if (type >= TYPE_MIN) packet.numbers[PACKET.Etype] = type;
+    if (type >= TYPE_MIN) packet.numbers.set(PACKET.Etype, type);
     if (type === MPLS || type === MPLS_MULTICAST) type = this.#labels(packet);
     let protocol = HIDDEN;
     if (type === IPV4) protocol = this.#v4(packet);
@@ -105,7 +105,7 @@ export class Dissector {
     at += ETHERNET_BYTES;
     for (let tag = 0; tag < TAGS_MAX && isTag(type); tag++) {
       if (this.#end - at < TAG_BYTES) return type;
-      if (tag === 0) packet.numbers[PACKET.VlanId] = word16(bytes, at) & 0x0fff;
+      if (tag === 0) packet.numbers.set(PACKET.VlanId, word16(bytes, at) & 0x0fff);
       type = word16(bytes, at + 2);
       at += TAG_BYTES;
     }
@@ -123,15 +123,15 @@ export class Dissector {
       const label = entry >>> 12;
       const ttl = entry & 0xff;
       if (depth < LABEL_SLOTS.length) {
-        numbers[LABEL_SLOTS[depth]!] = label;
-        numbers[TTL_SLOTS[depth]!] = ttl;
+        numbers.set(LABEL_SLOTS[depth]!, label);
+        numbers.set(TTL_SLOTS[depth]!, ttl);
       }
-      numbers[PACKET.HasMpls] = 1;
-      numbers[PACKET.MplsCount] = depth + 1;
+      numbers.set(PACKET.HasMpls, 1);
+      numbers.set(PACKET.MplsCount, depth + 1);
       const isLast = (entry & 0x100) !== 0;
       if (!isLast) continue;
-      numbers[PACKET.MplsLastLabel] = label;
-      numbers[PACKET.MplsLastTtl] = ttl;
+      numbers.set(PACKET.MplsLastLabel, label);
+      numbers.set(PACKET.MplsLastTtl, ttl);
       const version = this.#at < this.#end ? bytes[this.#at]! >> 4 : 0;
       return version === 4 ? IPV4 : version === 6 ? IPV6 : 0;
     }
@@ -145,11 +145,11 @@ export class Dissector {
     const at = this.#at;
     const headerBytes = (bytes[at]! & 0x0f) * 4;
     if (this.#end - at < V4_BYTES || bytes[at]! >> 4 !== 4 || headerBytes < V4_BYTES) return HIDDEN;
-    numbers[PACKET.Etype] = IPV4;
+    numbers.set(PACKET.Etype, IPV4);
     packet.setTos(bytes[at + 1]!);
-    numbers[PACKET.IpTtl] = bytes[at + 8]!;
+    numbers.set(PACKET.IpTtl, bytes[at + 8]!);
     const protocol = bytes[at + 9]!;
-    numbers[PACKET.Proto] = protocol;
+    numbers.set(PACKET.Proto, protocol);
     packet.setV4(bytes, at + 12);
     const fragment = word16(bytes, at + 6);
     const offset = fragment & OFFSET_BITS;
@@ -167,11 +167,11 @@ export class Dissector {
     const bytes = this.#bytes;
     const at = this.#at;
     if (this.#end - at < V6_BYTES || bytes[at]! >> 4 !== 6) return HIDDEN;
-    numbers[PACKET.Etype] = IPV6;
+    numbers.set(PACKET.Etype, IPV6);
     const first = word32(bytes, at);
     packet.setTos((first >>> 20) & 0xff);
-    numbers[PACKET.Ipv6FlowLabel] = first & 0xf_ffff;
-    numbers[PACKET.IpTtl] = bytes[at + 7]!;
+    numbers.set(PACKET.Ipv6FlowLabel, first & 0xf_ffff);
+    numbers.set(PACKET.IpTtl, bytes[at + 7]!);
     packet.setV6(bytes, at + 8);
     this.#cutTo(at, V6_BYTES + word16(bytes, at + 4), V6_BYTES + 1);
     this.#at = at + V6_BYTES;
@@ -200,13 +200,13 @@ export class Dissector {
       this.#at += extensionBytes(protocol, bytes[at + 1]!);
       protocol = bytes[at]!;
     }
-    numbers[PACKET.Proto] = protocol;
+    numbers.set(PACKET.Proto, protocol);
     return isLater || this.#at > this.#end ? HIDDEN : protocol;
   }
 
   #noteFragment(packet: Packet, id: number, offset: number): void {
-    packet.numbers[PACKET.FragmentId] = id;
-    packet.numbers[PACKET.FragmentOffset] = offset;
+    packet.numbers.set(PACKET.FragmentId, id);
+    packet.numbers.set(PACKET.FragmentOffset, offset);
     this.#isFragment = true;
   }
 
@@ -221,15 +221,15 @@ export class Dissector {
     const at = this.#at;
     const room = this.#end - at;
     if (hasPorts(protocol) && room >= PORTS_BYTES) {
-      numbers[PACKET.SrcPort] = word16(bytes, at);
-      numbers[PACKET.DstPort] = word16(bytes, at + 2);
+      numbers.set(PACKET.SrcPort, word16(bytes, at));
+      numbers.set(PACKET.DstPort, word16(bytes, at + 2));
     }
     if (protocol === Protocol.TCP && room >= TCP_FLAGS_BYTES) {
       packet.setTcpFlags(word16(bytes, at + 12));
     }
     if ((protocol === Protocol.ICMP || protocol === Protocol['IPv6-ICMP']) && room >= 2) {
-      numbers[PACKET.IcmpType] = bytes[at]!;
-      numbers[PACKET.IcmpCode] = bytes[at + 1]!;
+      numbers.set(PACKET.IcmpType, bytes[at]!);
+      numbers.set(PACKET.IcmpCode, bytes[at + 1]!);
     }
   }
 }

@@ -1,7 +1,13 @@
 import { formatAddress } from '../../base/ip.ts';
-import { type BatchLayout, type Column, type FlowBatch, pushList } from '../../flow/batch.ts';
-import { setBit } from '../../flow/bits.ts';
-import { WHOLE_NUMBER_MAX } from '../../flow/field.ts';
+import {
+  type BatchLayout,
+  type Column,
+  type FlowBatch,
+  type IdColumn,
+  type ListColumn,
+  pushList,
+} from '../../flow/batch.ts';
+import type { AgentId } from './agents.ts';
 import {
   DATAGRAM,
   DATAGRAM_NUMBERS,
@@ -12,6 +18,7 @@ import {
   SAMPLE_NUMBERS,
   type Slots,
 } from './columns.ts';
+import { NumberColumns, Numbers } from './numbers.ts';
 import { DST_WORDS, SRC_WORDS } from './packet.ts';
 import { BGP_WORDS, type BoundedList, ROUTER_WORDS } from './route.ts';
 import type { Sample } from './sample.ts';
@@ -19,13 +26,14 @@ import type { Sample } from './sample.ts';
 const MS_PER_S = 1000;
 
 /** Facts that all flows of a datagram share. */
-export class DatagramFacts {
-  readonly numbers = new Float64Array(DATAGRAM_NUMBERS.length);
+export class DatagramFacts implements AgentId {
+  readonly numbers = new Numbers(DATAGRAM_NUMBERS);
   /** Address of the agent, in the form of the intern table. */
   readonly words = new Uint32Array(4);
   hasAddress = false;
   /** Address that the datagram came from, for agents that give none. */
   peer = '';
+  subAgent = 0;
 
   /** The address of the agent, as text. */
   agentText(): string {
@@ -36,22 +44,16 @@ export class DatagramFacts {
   /** `receivedMs` is the wall clock: sFlow sends each sample at once, without its time. */
   set(sequence: number, subAgent: number, receivedMs: number): void {
     const { numbers } = this;
+    this.subAgent = subAgent;
     const receivedS = Math.floor(receivedMs / MS_PER_S);
-    numbers[DATAGRAM.SequenceNum] = sequence;
-    numbers[DATAGRAM.ObservationDomainId] = subAgent;
-    numbers[DATAGRAM.TimeReceived] = receivedS;
-    numbers[DATAGRAM.TimeFlowStart] = receivedS;
-    numbers[DATAGRAM.TimeFlowEnd] = receivedS;
-    numbers[DATAGRAM.TimeFlowStartMs] = receivedMs;
-    numbers[DATAGRAM.TimeFlowEndMs] = receivedMs;
+    numbers.set(DATAGRAM.SequenceNum, sequence);
+    numbers.set(DATAGRAM.ObservationDomainId, subAgent);
+    numbers.set(DATAGRAM.TimeReceived, receivedS);
+    numbers.set(DATAGRAM.TimeFlowStart, receivedS);
+    numbers.set(DATAGRAM.TimeFlowEnd, receivedS);
+    numbers.set(DATAGRAM.TimeFlowStartMs, receivedMs);
+    numbers.set(DATAGRAM.TimeFlowEndMs, receivedMs);
   }
-}
-
-/** Columns of the layout that take numbers, with the places that these come from. */
-interface Places {
-  readonly slots: readonly number[];
-  readonly columns: readonly number[];
-  readonly most: readonly number[];
 }
 
 /** Appends the flows of samples to batches of one layout. */
@@ -59,10 +61,10 @@ export class FlowFiller {
   readonly #layout: BatchLayout;
   readonly #corrects: boolean;
   readonly #misfits: Uint32Array;
-  readonly #datagram: Places;
-  readonly #sample: Places;
-  readonly #packet: Places;
-  readonly #route: Places;
+  readonly #datagram: NumberColumns;
+  readonly #sample: NumberColumns;
+  readonly #packet: NumberColumns;
+  readonly #route: NumberColumns;
   readonly #at: Slots<(typeof OTHER_COLUMNS)[number]>;
 
   /** `corrects`: bytes and packets are multiplied by the sampling rate. */
@@ -70,10 +72,10 @@ export class FlowFiller {
     this.#layout = layout;
     this.#corrects = corrects;
     this.#misfits = new Uint32Array(layout.columns.length);
-    this.#datagram = placesOf(layout, DATAGRAM_NUMBERS);
-    this.#sample = placesOf(layout, SAMPLE_NUMBERS);
-    this.#packet = placesOf(layout, PACKET_NUMBERS);
-    this.#route = placesOf(layout, ROUTE_NUMBERS);
+    this.#datagram = new NumberColumns(layout, DATAGRAM_NUMBERS, this.#misfits);
+    this.#sample = new NumberColumns(layout, SAMPLE_NUMBERS, this.#misfits);
+    this.#packet = new NumberColumns(layout, PACKET_NUMBERS, this.#misfits);
+    this.#route = new NumberColumns(layout, ROUTE_NUMBERS, this.#misfits);
     const places = OTHER_COLUMNS.map((name) => [name, layout.indexOf(name)]);
     this.#at = Object.fromEntries(places) as Slots<(typeof OTHER_COLUMNS)[number]>;
   }
@@ -86,17 +88,15 @@ export class FlowFiller {
     this.#misfits.fill(0);
   }
 
-  /** Adds the flow of a sample; the batch has room for it. */
-  add(sample: Sample, facts: DatagramFacts, batch: FlowBatch): void {
+  /** Adds the flow of a sample, without the facts of its datagram; the batch has room for it. */
+  add(sample: Sample, batch: FlowBatch): void {
     const { numbers, packet, route } = sample;
     const row = batch.length;
     if (this.#corrects) correct(numbers);
-    this.#numbers(this.#datagram, facts.numbers, batch, row);
-    this.#numbers(this.#sample, numbers, batch, row);
-    this.#numbers(this.#packet, packet.numbers, batch, row);
-    this.#numbers(this.#route, route.numbers, batch, row);
-    this.#addresses(sample, facts, batch, row);
-    this.#texts(sample, batch, row);
+    this.#sample.add(numbers, batch, row);
+    this.#packet.add(packet.numbers, batch, row);
+    this.#route.add(route.numbers, batch, row);
+    this.#addresses(sample, batch, row);
     const at = this.#at;
     if (packet.hasMacs) {
       this.#mac(at.SrcMac, packet.macs, 0, batch, row);
@@ -107,34 +107,28 @@ export class FlowFiller {
     batch.length++;
   }
 
-  #numbers({ slots, columns, most }: Places, from: Float64Array, batch: FlowBatch, row: number) {
-    for (let i = 0; i < slots.length; i++) {
-      const value = from[slots[i]!]!;
-      if (Number.isNaN(value)) continue;
-      const index = columns[i]!;
-      const column = batch.columnAt(index);
-      if (value > most[i]! || !('present' in column)) {
-        this.#misfits[index]!++;
-        continue;
-      }
-      column.values[row] = value;
-      setBit(column.present, row);
-    }
+  /** Adds the facts of a datagram to its flows, which are the last ones, from a row on. */
+  complete(facts: DatagramFacts, batch: FlowBatch, from: number): void {
+    const { Type, SamplerAddress } = this.#at;
+    const { addresses, strings } = batch.tables;
+    const to = batch.length;
+    this.#datagram.fill(facts.numbers, batch, from, to);
+    if (Type !== -1) batch.ids('Type').fill(strings.intern('SFLOW_5'), from, to);
+    if (SamplerAddress === -1) return;
+    const { hasAddress, words, peer } = facts;
+    const id = hasAddress ? addresses.internWords(words, 0) : addresses.internText(peer);
+    batch.ids('SamplerAddress').fill(id, from, to);
   }
 
-  #addresses(sample: Sample, facts: DatagramFacts, batch: FlowBatch, row: number): void {
-    const { packet, route, dissector } = sample;
+  #addresses({ packet, route, dissector }: Sample, batch: FlowBatch, row: number): void {
     const at = this.#at;
-    if (facts.hasAddress) this.#address(at.SamplerAddress, facts.words, 0, batch, row);
-    else if (at.SamplerAddress !== -1) {
-      const id = batch.tables.addresses.internText(facts.peer);
-      setId(batch.columnAt(at.SamplerAddress), row, id);
-    }
     if (packet.hasAddresses) {
       this.#address(at.SrcAddr, packet.words, SRC_WORDS, batch, row);
       this.#address(at.DstAddr, packet.words, DST_WORDS, batch, row);
     }
     if (dissector.tunnel !== undefined) {
+      const id = batch.tables.strings.intern(dissector.tunnel);
+      if (at.TunnelType !== -1) setId(batch.columnAt(at.TunnelType), row, id);
       this.#address(at.TunnelSrcAddr, dissector.outer.words, SRC_WORDS, batch, row);
       this.#address(at.TunnelDstAddr, dissector.outer.words, DST_WORDS, batch, row);
     }
@@ -152,18 +146,11 @@ export class FlowFiller {
     setId(batch.columnAt(index), row, batch.tables.macs.intern(words[at]!, words[at + 1]!));
   }
 
-  #texts({ dissector }: Sample, batch: FlowBatch, row: number): void {
-    const { Type, TunnelType } = this.#at;
-    const { strings } = batch.tables;
-    if (Type !== -1) setId(batch.columnAt(Type), row, strings.intern('SFLOW_5'));
-    if (TunnelType === -1 || dissector.tunnel === undefined) return;
-    setId(batch.columnAt(TunnelType), row, strings.intern(dissector.tunnel));
-  }
-
   #list(index: number, { values, count, cut }: BoundedList, batch: FlowBatch, row: number): void {
     if (index === -1) return;
-    const column = batch.columnAt(index);
-    if (column.kind !== 'list<u32>') return;
+    // Nobody reads a column that no flow has filled.
+    if (count === 0 && batch.filledAt(index) === undefined) return;
+    const column = batch.columnAt(index) as ListColumn;
     let end = column.offsets[row]!;
     for (let i = 0; i < count; i++) end = pushList(column, end, values[i]!);
     column.offsets[row + 1] = end;
@@ -171,29 +158,16 @@ export class FlowFiller {
   }
 }
 
-function placesOf(layout: BatchLayout, names: readonly string[]): Places {
-  const wanted = names.flatMap((name, slot) => {
-    const column = layout.indexOf(name);
-    return column === -1 ? [] : [{ slot, column, kind: layout.columns[column]!.kind }];
-  });
-  const limits: Readonly<Record<string, number>> = WHOLE_NUMBER_MAX;
-  return {
-    slots: wanted.map(({ slot }) => slot),
-    columns: wanted.map(({ column }) => column),
-    most: wanted.map(({ kind }) => limits[kind] ?? Number.MAX_VALUE),
-  };
-}
-
 /** A sample stands for as many packets as its rate says. */
-function correct(numbers: Float64Array): void {
-  const rate = numbers[SAMPLE.SamplingRate]!;
-  if (!(rate > 1)) return;
-  numbers[SAMPLE.Packets]! *= rate;
-  numbers[SAMPLE.Bytes]! *= rate;
+function correct(numbers: Numbers): void {
+  if (!numbers.has(SAMPLE.SamplingRate)) return;
+  const { values } = numbers;
+  const rate = values[SAMPLE.SamplingRate]!;
+  values[SAMPLE.Packets]! *= rate;
+  values[SAMPLE.Bytes]! *= rate;
 }
 
+/** The kinds of these columns are those of the field table. */
 function setId(column: Column, row: number, id: number): void {
-  if (column.kind === 'str' || column.kind === 'addr' || column.kind === 'mac') {
-    column.values[row] = id;
-  }
+  (column as IdColumn).values[row] = id;
 }

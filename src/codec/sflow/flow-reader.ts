@@ -72,6 +72,9 @@ export class SflowReader {
   readonly #counters = new InterfaceCounters();
   readonly #takeCounters: TakeCounters | undefined;
   readonly #samplingOf: SamplingOf | undefined;
+  /** The batch with flows of the datagram that is read, and the first of these. */
+  #batch: FlowBatch | undefined;
+  #from = 0;
   /** That of the agent whose datagram is read. */
   #sampling: ExporterSampling | undefined;
 
@@ -98,8 +101,8 @@ export class SflowReader {
   }
 
   /**
-   * Reads a datagram. `room` gives the batch to fill, with room for a flow; undefined: no flows are
-   * wanted now.
+   * Reads a datagram. `room` gives the batch to fill, with room for a flow; it is called again when
+   * that is full, and then does what it likes with the full one. Undefined: no flows are wanted now.
    *
    * `receivedMs` is the wall clock; `nowMs` is monotonic.
    */
@@ -143,15 +146,18 @@ export class SflowReader {
     facts.peer = source.address;
     facts.words.fill(0);
     loadAddress(facts.words, 0, bytes, FIRST_BYTES, length);
-    this.#sampling = this.#samplingOf?.(facts.agentText(), nowMs);
+    const agent = this.#agents.of(facts, nowMs);
+    this.#sampling = this.#samplingOf?.(agent?.text ?? facts.agentText(), nowMs);
     this.#sampling?.limit?.begin(nowMs);
-    const agent = this.#agents.of(`${source.address}/${facts.words.join()}/${subAgent}`, nowMs);
     const missing =
       agent === undefined ? 0 : this.#agents.missing(agent, sequence, word32(bytes, rest + 8));
     this.outcome.missing = Math.max(missing, 0);
     // A late datagram has older counts.
     const counting = missing === LATE ? undefined : agent;
+    this.#batch = undefined;
     const problem = this.#samples(bytes, first, word32(bytes, rest + 12), counting, room);
+    this.#complete();
+    this.#batch = undefined;
     return problem ?? (agent === undefined ? SFLOW_ERRORS.limit : undefined);
   }
 
@@ -190,10 +196,10 @@ export class SflowReader {
   #take(agent: Agent | undefined, room: () => FlowBatch | undefined): ErrorRow | undefined {
     const sample = this.#sample;
     const { outcome } = this;
-    const batch = room();
+    const batch = this.#room(room);
     if (batch === undefined) outcome.lost++;
     else if (this.#passes()) {
-      this.#filler.add(sample, this.#facts, batch);
+      this.#filler.add(sample, batch);
       outcome.flows++;
     }
     if (agent === undefined) return undefined;
@@ -204,6 +210,23 @@ export class SflowReader {
     return undefined;
   }
 
+  /** The batch with room for a flow. */
+  #room(room: () => FlowBatch | undefined): FlowBatch | undefined {
+    const open = this.#batch;
+    if (open !== undefined && open.length < open.capacity) return open;
+    this.#complete();
+    const batch = room();
+    this.#batch = batch;
+    if (batch !== undefined) this.#from = batch.length;
+    return batch;
+  }
+
+  /** Adds what all flows of the datagram share to those in the batch. */
+  #complete(): void {
+    const batch = this.#batch;
+    if (batch !== undefined) this.#filler.complete(this.#facts, batch, this.#from);
+  }
+
   /** Whether the sample is within the limit of its agent; sets its rate. */
   #passes(): boolean {
     const sampling = this.#sampling;
@@ -212,8 +235,9 @@ export class SflowReader {
     const passes = limit === undefined || limit.passes();
     limit?.note(1, passes ? 1 : 0);
     const { numbers } = this.#sample;
-    const rate = rateOf(numbers[SAMPLE.SamplingRate]!, sampling);
-    if (rate > 0) numbers[SAMPLE.SamplingRate] = rate;
+    const known = numbers.has(SAMPLE.SamplingRate) ? numbers.values[SAMPLE.SamplingRate]! : 0;
+    const rate = rateOf(known, sampling);
+    if (rate > 0) numbers.set(SAMPLE.SamplingRate, rate);
     if (!passes) this.outcome.limited++;
     return passes;
   }
@@ -228,8 +252,8 @@ export class SflowReader {
     const counters = this.#counters;
     const problem = counters.read(bytes, at, end, isExpanded);
     // Older counts, and those of an agent that there is no room for, would not add up.
-    const isWanted = problem === undefined && counters.isThere && agent !== undefined;
-    if (!isWanted || this.#takeCounters?.(this.#facts.agentText(), counters) !== true) {
+    const taker = problem === undefined && counters.isThere ? agent : undefined;
+    if (taker === undefined || this.#takeCounters?.(taker.text, counters) !== true) {
       this.outcome.skips.counters++;
     }
     return problem;

@@ -1,5 +1,6 @@
 import { littleWord, loadV4, loadV6 } from './bytes.ts';
 import { MPLS_NUMBERS, PACKET, PACKET_NUMBERS } from './columns.ts';
+import { Numbers } from './numbers.ts';
 
 /** Places of the two addresses in `Packet.words`. */
 export const SRC_WORDS = 0;
@@ -11,11 +12,14 @@ const TCP_FLAG_BITS = 0xff;
 /** Bits of the type of service below the code point. */
 const ECN_BITS = 2;
 
+/** The presence of the stack of labels, whose slots are the first ones. */
+const MPLS_BITS = 2 ** MPLS_NUMBERS.length - 1;
+
 const MAC_BYTES = 6;
 
 /** The headers of one packet, in the form of columns. One object serves all packets. */
 export class Packet {
-  readonly numbers = new Float64Array(PACKET_NUMBERS.length).fill(Number.NaN);
+  readonly numbers = new Numbers(PACKET_NUMBERS);
   /** Addresses in the form of the intern table: source, destination. */
   readonly words = new Uint32Array(8);
   hasAddresses = false;
@@ -24,7 +28,7 @@ export class Packet {
   hasMacs = false;
 
   clear(): void {
-    this.numbers.fill(Number.NaN);
+    this.numbers.clear();
     this.hasAddresses = false;
     this.hasMacs = false;
   }
@@ -55,14 +59,14 @@ export class Packet {
 
   /** Type of service of IPv4, or traffic class of IPv6. */
   setTos(tos: number): void {
-    this.numbers[PACKET.IpTos] = tos;
-    this.numbers[PACKET.Dscp] = tos >> ECN_BITS;
+    this.numbers.set(PACKET.IpTos, tos);
+    this.numbers.set(PACKET.Dscp, tos >> ECN_BITS);
   }
 
   /** Under the name of routers, and under that of agents. */
   setTcpFlags(word: number): void {
-    this.numbers[PACKET.TcpFlags] = word & TCP_FLAG_BITS;
-    this.numbers[PACKET.Flags] = word & TCP_FLAG_BITS;
+    this.numbers.set(PACKET.TcpFlags, word & TCP_FLAG_BITS);
+    this.numbers.set(PACKET.Flags, word & TCP_FLAG_BITS);
   }
 
   /**
@@ -74,11 +78,11 @@ export class Packet {
       this.macs.set(outer.macs);
       this.hasMacs = true;
     }
-    const vlan = outer.numbers[PACKET.VlanId]!;
-    if (!Number.isNaN(vlan)) this.numbers[PACKET.VlanId] = vlan;
-    if (Number.isNaN(outer.numbers[PACKET.HasMpls]!)) return;
-    for (let slot = 0; slot < MPLS_NUMBERS.length; slot++) {
-      this.numbers[slot] = outer.numbers[slot]!;
-    }
+    const { numbers } = this;
+    const { values, present } = outer.numbers;
+    if (outer.numbers.has(PACKET.VlanId)) numbers.set(PACKET.VlanId, values[PACKET.VlanId]!);
+    if (!outer.numbers.has(PACKET.HasMpls)) return;
+    numbers.values.set(values.subarray(0, MPLS_NUMBERS.length));
+    numbers.present = (numbers.present & ~MPLS_BITS) | (present & MPLS_BITS);
   }
 }

@@ -2,6 +2,7 @@ import type { ErrorRow } from '../../base/errors.ts';
 import { addressBytes, loadAddress, word32 } from './bytes.ts';
 import { ROUTE, ROUTE_NUMBERS } from './columns.ts';
 import { SFLOW_ERRORS } from './errors.ts';
+import { Numbers } from './numbers.ts';
 
 /** Most numbers of an AS path that are kept, segments put together. */
 export const AS_PATH_MAX = 128;
@@ -40,7 +41,7 @@ export class BoundedList {
 
 /** How the packet was routed, in the form of columns. One object serves all samples. */
 export class Route {
-  readonly numbers = new Float64Array(ROUTE_NUMBERS.length).fill(Number.NaN);
+  readonly numbers = new Numbers(ROUTE_NUMBERS);
   /** Next hops in the form of the intern table: the router's, that of BGP. */
   readonly words = new Uint32Array(8);
   hasNextHop = false;
@@ -49,7 +50,7 @@ export class Route {
   readonly communities = new BoundedList(COMMUNITIES_MAX);
 
   clear(): void {
-    this.numbers.fill(Number.NaN);
+    this.numbers.clear();
     this.hasNextHop = false;
     this.hasBgpNextHop = false;
     this.asPath.clear();
@@ -64,8 +65,8 @@ export class Route {
     if (end - masks < 2 * WORD_BYTES) return SFLOW_ERRORS.truncated;
     this.hasNextHop = length > 0;
     loadAddress(this.words, ROUTER_WORDS, bytes, at + WORD_BYTES, length);
-    this.numbers[ROUTE.SrcNet] = word32(bytes, masks);
-    this.numbers[ROUTE.DstNet] = word32(bytes, masks + WORD_BYTES);
+    this.numbers.set(ROUTE.SrcNet, word32(bytes, masks));
+    this.numbers.set(ROUTE.DstNet, word32(bytes, masks + WORD_BYTES));
     return undefined;
   }
 
@@ -80,7 +81,7 @@ export class Route {
     if (end - systems < 4 * WORD_BYTES) return SFLOW_ERRORS.truncated;
     this.hasBgpNextHop = length > 0;
     loadAddress(this.words, BGP_WORDS, bytes, at + WORD_BYTES, length);
-    this.numbers[ROUTE.SrcAs] = word32(bytes, systems + WORD_BYTES);
+    this.numbers.set(ROUTE.SrcAs, word32(bytes, systems + WORD_BYTES));
     const path = systems + 4 * WORD_BYTES;
     const behind = this.#readPath(bytes, path, end, word32(bytes, path - WORD_BYTES));
     if (behind === -1 || end - behind < WORD_BYTES) return SFLOW_ERRORS.truncated;
@@ -101,10 +102,10 @@ export class Route {
       at += 2 * WORD_BYTES;
       if (count * WORD_BYTES > end - at) return -1;
       if (count === 0) continue;
-      if (Number.isNaN(numbers[ROUTE.NextHopAs]!)) numbers[ROUTE.NextHopAs] = word32(bytes, at);
+      if (!numbers.has(ROUTE.NextHopAs)) numbers.set(ROUTE.NextHopAs, word32(bytes, at));
       this.asPath.add(bytes, at, count);
       at += count * WORD_BYTES;
-      numbers[ROUTE.DstAs] = word32(bytes, at - WORD_BYTES);
+      numbers.set(ROUTE.DstAs, word32(bytes, at - WORD_BYTES));
     }
     return at;
   }

@@ -4,6 +4,7 @@ import { padded, word32 } from './bytes.ts';
 import { PACKET, SAMPLE, SAMPLE_NUMBERS, slotsOf } from './columns.ts';
 import { Dissector } from './dissector.ts';
 import { SFLOW_ERRORS } from './errors.ts';
+import { Numbers } from './numbers.ts';
 import type { Packet } from './packet.ts';
 import { Route } from './route.ts';
 import { ETHERNET } from './tunnel-header.ts';
@@ -23,22 +24,16 @@ type RecordName = keyof typeof Format;
 const NAMES = Object.keys(Format) as readonly RecordName[];
 const RECORD = slotsOf(NAMES);
 /** Octets that a record has at least. */
-const RECORD_MIN_BYTES: Readonly<Record<RecordName, number>> = {
+const MIN_BYTES: Readonly<Record<RecordName, number>> = {
   ...{ Header: 16, Ethernet: 24, V4: 32, V6: 56, Switch: 16, Router: 12, Gateway: 28 },
 };
+const RECORD_MIN_BYTES = Uint32Array.from(NAMES, (name) => MIN_BYTES[name]);
 
 const WORD_BYTES = 4;
 const RECORD_HEAD_BYTES = 8;
 /** Up to the first record. */
 const COMPACT_BYTES = 32;
 const EXPANDED_BYTES = 44;
-
-/** The protocols of raw headers that are read. */
-const HEADER_TYPES: ReadonlyMap<number, number> = new Map([
-  [1, ETHERNET],
-  [11, EtherType.IPv4],
-  [12, EtherType.IPv6],
-]);
 
 /** Formats of an interface: an index, a discarded packet, several interfaces. */
 const SINGLE = 0;
@@ -62,7 +57,7 @@ export interface Skips {
 
 /** One flow sample, in the form of columns. One object serves all samples. */
 export class Sample {
-  readonly numbers = new Float64Array(SAMPLE_NUMBERS.length);
+  readonly numbers = new Numbers(SAMPLE_NUMBERS);
   readonly dissector = new Dissector();
   packet: Packet = this.dissector.outer;
   readonly route = new Route();
@@ -71,7 +66,9 @@ export class Sample {
   sourceIndex = 0;
   /** Samples that the agent has lost since it started, of this source. */
   drops = 0;
-  /** Where records are, by `RECORD`; 0: there is none. The first one of a format counts. */
+  /** Records that are there, a bit for each place; the first one of a format counts. */
+  #records = 0;
+  /** Where they are, by `RECORD`. */
   readonly #starts = new Uint32Array(NAMES.length);
   readonly #ends = new Uint32Array(NAMES.length);
 
@@ -95,11 +92,15 @@ export class Sample {
   }
 
   #clear(): void {
-    this.numbers.fill(Number.NaN);
+    this.numbers.clear();
     this.dissector.clear();
     this.packet = this.dissector.outer;
     this.route.clear();
-    this.#starts.fill(0);
+    this.#records = 0;
+  }
+
+  #has(record: number): boolean {
+    return ((this.#records >>> record) & 1) === 1;
   }
 
   #compactHead(bytes: Uint8Array, at: number): void {
@@ -124,13 +125,13 @@ export class Sample {
   }
 
   #setRate(rate: number): void {
-    this.numbers[SAMPLE.Packets] = 1;
-    if (rate > 0) this.numbers[SAMPLE.SamplingRate] = rate;
+    this.numbers.set(SAMPLE.Packets, 1);
+    if (rate > 0) this.numbers.set(SAMPLE.SamplingRate, rate);
   }
 
   #setInterface(slot: number, format: number, value: number): void {
-    if (format === SINGLE && value !== 0 && value !== INTERNAL) this.numbers[slot] = value;
-    if (format === DISCARDED) this.numbers[SAMPLE.ForwardingStatus] = STATUS_DROPPED;
+    if (format === SINGLE && value !== 0 && value !== INTERNAL) this.numbers.set(slot, value);
+    if (format === DISCARDED) this.numbers.set(SAMPLE.ForwardingStatus, STATUS_DROPPED);
   }
 
   /** Notes where the records are. */
@@ -150,8 +151,9 @@ export class Sample {
       at = body + padded(length);
       if (at > end) return SFLOW_ERRORS.truncated;
       if (slot === -1) skips.records++;
-      else if (this.#starts[slot] === 0) {
-        if (length < RECORD_MIN_BYTES[NAMES[slot]!]) return SFLOW_ERRORS.truncated;
+      else if (!this.#has(slot)) {
+        if (length < RECORD_MIN_BYTES[slot]!) return SFLOW_ERRORS.truncated;
+        this.#records |= 1 << slot;
         this.#starts[slot] = body;
         this.#ends[slot] = body + length;
       }
@@ -161,13 +163,13 @@ export class Sample {
 
   /** The beginning of the packet itself, which has more than the records made from it. */
   #readHeader(bytes: Uint8Array, skips: Skips): ErrorRow | undefined {
+    if (!this.#has(RECORD.Header)) return undefined;
     const at = this.#starts[RECORD.Header]!;
-    if (at === 0) return undefined;
     const headerAt = at + 4 * WORD_BYTES;
     const length = word32(bytes, headerAt - WORD_BYTES);
     if (headerAt + padded(length) > this.#ends[RECORD.Header]!) return SFLOW_ERRORS.truncated;
-    this.numbers[SAMPLE.Bytes] = word32(bytes, at + 4);
-    const type = HEADER_TYPES.get(word32(bytes, at));
+    this.numbers.set(SAMPLE.Bytes, word32(bytes, at + 4));
+    const type = headerType(word32(bytes, at));
     if (type === undefined) skips.headers++;
     else this.packet = this.dissector.read(bytes, headerAt, headerAt + length, type);
     return undefined;
@@ -176,20 +178,21 @@ export class Sample {
   #readRecords(bytes: Uint8Array): ErrorRow | undefined {
     const starts = this.#starts;
     // From the outside in: the length of the frame rather than that of the IP packet.
-    if (starts[RECORD.Ethernet] !== 0) this.#readEthernet(bytes, starts[RECORD.Ethernet]!);
-    if (starts[RECORD.V4] !== 0) this.#readIp(bytes, starts[RECORD.V4]!, EtherType.IPv4);
-    if (starts[RECORD.V6] !== 0) this.#readIp(bytes, starts[RECORD.V6]!, EtherType.IPv6);
-    if (starts[RECORD.Switch] !== 0) this.#readSwitch(bytes, starts[RECORD.Switch]!);
+    if (this.#has(RECORD.Ethernet)) this.#readEthernet(bytes, starts[RECORD.Ethernet]!);
+    if (this.#has(RECORD.V4)) this.#readIp(bytes, starts[RECORD.V4]!, EtherType.IPv4);
+    if (this.#has(RECORD.V6)) this.#readIp(bytes, starts[RECORD.V6]!, EtherType.IPv6);
+    if (this.#has(RECORD.Switch)) this.#readSwitch(bytes, starts[RECORD.Switch]!);
     const router = starts[RECORD.Router]!;
     const gateway = starts[RECORD.Gateway]!;
     let problem: ErrorRow | undefined;
-    if (router !== 0) problem = this.route.readRouter(bytes, router, this.#ends[RECORD.Router]!);
-    if (problem !== undefined || gateway === 0) return problem;
+    if (this.#has(RECORD.Router))
+      problem = this.route.readRouter(bytes, router, this.#ends[RECORD.Router]!);
+    if (problem !== undefined || !this.#has(RECORD.Gateway)) return problem;
     return this.route.readGateway(bytes, gateway, this.#ends[RECORD.Gateway]!);
   }
 
   #setBytes(bytes: number): void {
-    if (Number.isNaN(this.numbers[SAMPLE.Bytes]!)) this.numbers[SAMPLE.Bytes] = bytes;
+    if (!this.numbers.has(SAMPLE.Bytes)) this.numbers.set(SAMPLE.Bytes, bytes);
   }
 
   /** Octets of the frame, source, destination (each padded to 8 octets), type. */
@@ -199,7 +202,7 @@ export class Sample {
     if (!packet.hasMacs) packet.setMacs(bytes, at + 4, at + 12);
     const { numbers } = packet;
     const type = word32(bytes, at + 20);
-    if (Number.isNaN(numbers[PACKET.Etype]!) && type !== 0) numbers[PACKET.Etype] = type;
+    if (!numbers.has(PACKET.Etype) && type !== 0) numbers.set(PACKET.Etype, type);
   }
 
   /** Octets of the packet, protocol, addresses, ports, TCP flags, type of service. */
@@ -210,15 +213,15 @@ export class Sample {
     const { numbers } = packet;
     const addresses = at + 2 * WORD_BYTES;
     const protocol = word32(bytes, at + 4);
-    numbers[PACKET.Etype] = type;
-    numbers[PACKET.Proto] = protocol;
+    numbers.set(PACKET.Etype, type);
+    numbers.set(PACKET.Proto, protocol);
     const isV4 = type === EtherType.IPv4;
     if (isV4) packet.setV4(bytes, addresses);
     else packet.setV6(bytes, addresses);
     const rest = addresses + (isV4 ? 8 : 32);
     if (hasPorts(protocol)) {
-      numbers[PACKET.SrcPort] = word32(bytes, rest);
-      numbers[PACKET.DstPort] = word32(bytes, rest + 4);
+      numbers.set(PACKET.SrcPort, word32(bytes, rest));
+      numbers.set(PACKET.DstPort, word32(bytes, rest + 4));
     }
     if (protocol === Protocol.TCP) {
       packet.setTcpFlags(word32(bytes, rest + 8));
@@ -229,10 +232,24 @@ export class Sample {
   #readSwitch(bytes: Uint8Array, at: number): void {
     const vlan = word32(bytes, at);
     const { numbers } = this.packet;
-    this.numbers[SAMPLE.SrcVlan] = vlan;
-    this.numbers[SAMPLE.DstVlan] = word32(bytes, at + 8);
+    this.numbers.set(SAMPLE.SrcVlan, vlan);
+    this.numbers.set(SAMPLE.DstVlan, word32(bytes, at + 8));
     // Switches take off the tag before they sample.
-    if (Number.isNaN(numbers[PACKET.VlanId]!) && vlan !== 0) numbers[PACKET.VlanId] = vlan;
+    if (!numbers.has(PACKET.VlanId) && vlan !== 0) numbers.set(PACKET.VlanId, vlan);
+  }
+}
+
+/** The type of a raw header by its protocol; undefined: it is not read. */
+function headerType(protocol: number): number | undefined {
+  switch (protocol) {
+    case 1:
+      return ETHERNET;
+    case 11:
+      return EtherType.IPv4;
+    case 12:
+      return EtherType.IPv6;
+    default:
+      return undefined;
   }
 }
 
