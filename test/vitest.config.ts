@@ -19,7 +19,9 @@ const SLOW = { testTimeout: 120_000, hookTimeout: 120_000, expect: EXPECT } as c
 const ALONE = { ...SLOW, fileParallelism: false } as const;
 
 /** Files in parallel, each in its own namespaces so that captures do not find each other. */
-const NAMESPACED = canUnshare() ? { ...SLOW, pool: namespacedForks, maxWorkers: WAITING_WORKERS } : ALONE;
+const NAMESPACED = canUnshare()
+  ? { ...SLOW, pool: namespacedForks, maxWorkers: WAITING_WORKERS }
+  : ALONE;
 
 /**
  * Kernels of some sandboxes keep their first process from root, and do not run tracing programs in

@@ -1,10 +1,7 @@
 import { isIPv6 } from 'node:net';
+import type { DatagramOutcome } from '../../src/codec/exporters/datagram.ts';
 import { readColumns } from '../../src/codec/netflow/elements-read.ts';
-import {
-  type DatagramOutcome,
-  FlowReader,
-  ROOM_MIN_ROWS,
-} from '../../src/codec/netflow/flow-reader.ts';
+import { FlowReader, ROOM_MIN_ROWS } from '../../src/codec/netflow/flow-reader.ts';
 import { sflowColumns } from '../../src/codec/sflow/columns.ts';
 import { SflowReader } from '../../src/codec/sflow/flow-reader.ts';
 import { BatchLayout, FlowBatch } from '../../src/flow/batch.ts';

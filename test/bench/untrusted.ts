@@ -62,7 +62,7 @@ function figuresOf(
   seed: number,
   run: (count: number, seed: number) => readonly string[],
 ): readonly Figure[] {
-  const collect = exposeCollection();
+  const heap = exposeCollection();
   const used: number[] = [];
   const found: string[] = [];
   const { user, system } = process.cpuUsage();
@@ -70,7 +70,7 @@ function figuresOf(
     const own = seed + used.length;
     const portion = run(Math.min(PORTION_INPUTS, inputs - done), own);
     found.push(...portion.map((problem) => `seed ${own}: ${problem}`));
-    collect({ type: 'major' });
+    heap.collect({ type: 'major' });
     const { heapUsed, external } = process.memoryUsage();
     used.push(heapUsed + external);
   }

@@ -40,7 +40,7 @@ const SOURCES: readonly Source[] = [
 /**
  * Names of containers, from the files in which Docker, containerd, Podman and CRI-O keep them. A
  * look-up runs beside the capture, one at a time; a name is known at the next drain. It needs no
- * socket of a runtime, since whoever may use that is as good as root.
+ * socket of a runtime, which gives all rights of root.
  */
 export class ContainerNames {
   readonly #root: string;
