@@ -5,8 +5,8 @@ const RUN_CPU_US = 150_000;
 
 /**
  * Flows per second of CPU time, in the kernel and outside, of all threads: the best of some runs,
- * which other programs on the machine have disturbed least. `run` returns the number of its flows; it is repeated until a run is long
- * enough to be measured.
+ * which other programs on the machine have disturbed least. `run` returns the number of its flows;
+ * it is repeated until a run is long enough to be measured.
  */
 export async function flowsPerCpuSecond(run: () => number | Promise<number>): Promise<number> {
   const rates: number[] = [];

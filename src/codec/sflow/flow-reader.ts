@@ -102,7 +102,7 @@ export class SflowReader {
 
   /**
    * Reads a datagram. `room` gives the batch to fill, with room for a flow; it is called again when
-   * that is full, and then does what it likes with the full one. Undefined: no flows are wanted now.
+   * that is full, whose flows are complete by then. Undefined: no flows are wanted now.
    *
    * `receivedMs` is the wall clock; `nowMs` is monotonic.
    */
