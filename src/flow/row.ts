@@ -130,21 +130,21 @@ export function beginRow(batch: FlowBatch): number {
   const lists = listsOf(batch.layout);
   // A list column that is in use needs an end in every row, even without values.
   for (let i = 0; i < lists.length; i++) {
-    const list = batch.filled(lists[i]!) as ListColumn | undefined;
+    const list = batch.filledAt(lists[i]!) as ListColumn | undefined;
     if (list !== undefined) list.offsets[at + 1] = list.offsets[at]!;
   }
   return at;
 }
 
-const LISTS = new WeakMap<BatchLayout, readonly string[]>();
+const LISTS = new WeakMap<BatchLayout, readonly number[]>();
 
-/** The columns of lists in a layout. */
-function listsOf(layout: BatchLayout): readonly string[] {
+/** Places of the columns of lists in a layout. */
+function listsOf(layout: BatchLayout): readonly number[] {
   const known = LISTS.get(layout);
   if (known !== undefined) return known;
-  const lists = layout.columns
-    .filter(({ kind }) => kind.startsWith('list'))
-    .map(({ name }) => name);
+  const lists = layout.columns.flatMap(({ kind }, index) =>
+    kind.startsWith('list') ? [index] : [],
+  );
   LISTS.set(layout, lists);
   return lists;
 }

@@ -9,7 +9,7 @@ import { setBit } from '../../src/flow/bits.ts';
 import type { InternTables } from '../../src/flow/intern.ts';
 
 /** Pinned traffic of the same shape as that used to measure `netobserv-ebpf-agent`. */
-const TUPLES = 20_000;
+export const TUPLES = 20_000;
 const ADDRESSES = 2000;
 const IPV6_SHARE = 0.12;
 const SEED = 20_260_721;

@@ -8,6 +8,8 @@ export const JSON_LINE_MAX_BYTES = 1024 * 1024;
 /** Characters of the line that a message shows, so that a person finds the line. */
 const EXCERPT_CHARS = 60;
 
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
 /**
  * Adds the flow that a line of JSON describes. Returns false, without reading the line, when the
  * batch is full. Throws a coded error when the line is not a JSON object; values of the wrong type
@@ -49,7 +51,7 @@ function isObject(value: unknown): value is Row {
 
 function decode(line: Uint8Array): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(line);
+    return decoder.decode(line);
   } catch (error) {
     throw jsonError(JSON_ERRORS.encoding, 'a line is not in UTF-8', error);
   }

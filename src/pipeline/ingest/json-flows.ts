@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.ts';
-import { readJsonLine } from '../../codec/json/reader.ts';
-import type { FlowBatch } from '../../flow/batch.ts';
+import { JsonLineReader } from '../../codec/json/line-reader.ts';
+import type { F64Column, FlowBatch } from '../../flow/batch.ts';
 import { hasBit, setBit } from '../../flow/bits.ts';
 import type { CoercionFailures } from '../../flow/row.ts';
 import type { StageContext } from '../stage.ts';
@@ -11,6 +11,7 @@ const MS_PER_S = 1000;
 export class JsonFlows {
   readonly #counts: StageContext['counts'];
   readonly #clock: Clock;
+  readonly #reader = new JsonLineReader();
   readonly #failures: CoercionFailures = new Map();
 
   constructor({ counts, deps }: StageContext) {
@@ -20,7 +21,7 @@ export class JsonFlows {
 
   /** Adds a flow; false: the batch is full. Throws a coded error for what is not a flow. */
   add(batch: FlowBatch, text: Uint8Array): boolean {
-    if (!readJsonLine(batch, text, this.#failures)) return false;
+    if (!this.#reader.read(batch, text, this.#failures)) return false;
     stampReceived(batch, batch.length - 1, this.#clock.nowMs());
     return true;
   }
@@ -35,9 +36,10 @@ export class JsonFlows {
 
 /** Gives a flow that does not say when it was received the current time. */
 export function stampReceived(batch: FlowBatch, row: number, nowMs: number): void {
-  if (!batch.has('TimeReceived')) return;
-  const present = batch.present('TimeReceived');
+  const index = batch.layout.indexOf('TimeReceived');
+  if (index === -1) return;
+  const { values, present } = batch.columnAt(index) as F64Column;
   if (hasBit(present, row)) return;
-  batch.f64('TimeReceived')[row] = Math.floor(nowMs / MS_PER_S);
+  values[row] = Math.floor(nowMs / MS_PER_S);
   setBit(present, row);
 }

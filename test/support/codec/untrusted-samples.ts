@@ -14,7 +14,7 @@ import {
   FLOW_MAP_TAG,
   readGenericMap,
 } from '../../../src/codec/json/generic-map.ts';
-import { readJsonLine } from '../../../src/codec/json/reader.ts';
+import { JsonLineReader } from '../../../src/codec/json/line-reader.ts';
 import { refusedEntries } from '../../../src/codec/otlp/answer.ts';
 import { flowOfJson, logsOfJson } from '../../../src/codec/otlp/json-logs.ts';
 import { LogReader } from '../../../src/codec/otlp/log-reader.ts';
@@ -245,6 +245,7 @@ const JSON_SAMPLES = [
 ].map((text) => Buffer.from(text));
 
 function jsonReader(): Read {
+  const reader = new JsonLineReader();
   const layout = new BatchLayout(agentColumns());
   const tables = new TableSpace(TABLE_ENTRIES);
   const batch = new FlowBatch(layout, tables.current, 1);
@@ -253,7 +254,7 @@ function jsonReader(): Read {
     batch.reset(tables.current);
     const failures = new Map<string, number>();
     try {
-      readJsonLine(batch, bytes.subarray(from, to), failures);
+      reader.read(batch, bytes.subarray(from, to), failures);
     } catch (error) {
       if (batch.length !== 0) throw new Error('a line that was refused left a row');
       throw error;
