@@ -17,7 +17,12 @@ const GROUPS_MAX = 100_000;
 /** Raw values of a group between two ticks. */
 const RAW_VALUES_MAX = 10_000;
 /** Period of the batches of `flowlogs-pipeline`. */
-const TICK_MS = 5000;
+const PERIOD_MS = 5000;
+/**
+ * The groups are written in slices, so that other work need not wait for all: one takes some 10 ms.
+ */
+const SLICE_GROUPS = 2048;
+const TICK_MS = 50;
 const EXPIRY_MS = 120_000;
 
 /** Groups flows and keeps results. */
@@ -36,6 +41,10 @@ class Aggregates implements Extractor {
   readonly tickMs = TICK_MS;
   readonly #context: StageContext;
   readonly #rules: readonly Aggregate[];
+  /** When the last round of writing was due. */
+  #roundMs = Number.NaN;
+  /** Rules of the round that are not completely written. */
+  #left: readonly Aggregate[] = [];
 
   constructor(options: AggregatesOptions, context: StageContext) {
     this.name = context.name;
@@ -68,13 +77,35 @@ class Aggregates implements Extractor {
 
   tick(inlet: Inlet): void {
     const nowMs = this.#clock.monotonicMs();
-    for (const rule of this.#rules) rule.expire(nowMs);
-    this.flush(inlet);
+    if (Number.isNaN(this.#roundMs)) this.#roundMs = nowMs - TICK_MS;
+    const sinceMs = nowMs - this.#roundMs;
+    // A round that takes longer than a period delays the next one.
+    if (sinceMs >= PERIOD_MS && this.#left.length === 0) {
+      this.#roundMs = nowMs - (sinceMs % PERIOD_MS);
+      this.#begin();
+      for (const rule of this.#rules) rule.expire(nowMs);
+    }
+    if (this.#left.length > 0) this.#write(inlet, SLICE_GROUPS);
   }
 
   flush(inlet: Inlet): void {
+    this.#begin();
+    this.#write(inlet, Number.POSITIVE_INFINITY);
+  }
+
+  #begin(): void {
+    for (const rule of this.#rules) rule.begin();
+    this.#left = this.#rules;
+  }
+
+  /** Writes the next groups of the round. */
+  #write(inlet: Inlet, groupsMax: number): void {
     const writer = new RowWriter(inlet);
-    for (const rule of this.#rules) rule.write(writer);
+    let room = groupsMax;
+    this.#left = this.#left.filter((rule) => {
+      room = rule.write(writer, room);
+      return !rule.isWritten;
+    });
     for (const [field, values] of writer.end()) this.#context.counts.unconverted(field, values);
   }
 }
@@ -122,6 +153,8 @@ class Aggregate {
   readonly #total = new Results();
   readonly #recent = new Results();
   #raw: number[][] = [];
+  /** Slot of the group that is written next. */
+  #next = 1;
 
   constructor(rule: AggregateRule, expiryMs: number, metrics: GroupMetrics) {
     this.#rule = rule;
@@ -164,13 +197,30 @@ class Aggregate {
     this.#metrics.groups(this.#rule.name, this.#groups.size);
   }
 
-  /** Writes a flow for each group; the recent results begin anew. */
-  write(writer: RowWriter): void {
-    for (let slot = 1; slot < this.#groups.end; slot++) {
-      if (this.#groups.has(slot)) writer.write(this.#rowOf(slot));
+  begin(): void {
+    this.#next = 1;
+  }
+
+  get isWritten(): boolean {
+    return this.#next >= this.#groups.end;
+  }
+
+  /**
+   * Writes a flow for each of the next groups, whose recent results begin anew. Returns how many
+   * more may be written.
+   */
+  write(writer: RowWriter, groupsMax: number): number {
+    let room = groupsMax;
+    for (; !this.isWritten && room > 0; this.#next++) {
+      const slot = this.#next;
+      if (this.#groups.has(slot)) {
+        writer.write(this.#rowOf(slot));
+        room--;
+      }
       this.#recent.clear(slot);
       if (this.#rule.operationType === 'raw_values') this.#raw[slot] = [];
     }
+    return room;
   }
 
   #rowOf(slot: number): Row {

@@ -52,6 +52,33 @@ test('a flow for each group every five seconds, changed or not', async () => {
   expect(await bed.records()).toEqual([{ ...group, ...last }]);
 });
 
+test('many groups are written in slices, each group once in a round', async () => {
+  const bed = await start({
+    rules: [
+      { name: 'a', groupByKeys: ['SrcPort'], operationType: 'count' },
+      { name: 'b', groupByKeys: ['DstPort'], operationType: 'count' },
+    ],
+  });
+  const ports = Array.from({ length: 3000 }, (_, port) => port + 1);
+  bed.send(...ports.map((port) => ({ SrcPort: port, DstPort: port })));
+  bed.pass(5);
+  const first = await bed.records();
+  expect(first).toHaveLength(2048);
+  // Group 3000 of the first rule is not written yet.
+  bed.send({ SrcPort: 3000 }, { SrcPort: 1 });
+  bed.pass(1);
+  const rows = [...first, ...(await bed.records())];
+  const keys = rows.map(({ name, aggregate }) => `${name} ${aggregate}`);
+  expect(keys).toEqual(['a', 'b'].flatMap((name) => ports.map((port) => `${name} ${port}`)));
+  expect(rows[0]).toMatchObject({ SrcPort: 1, recent_count: 1, total_count: 1 });
+  expect(rows[2999]).toMatchObject({ SrcPort: 3000, recent_count: 2, total_count: 2 });
+  await bed.stop();
+  const last = await bed.records();
+  expect(last).toHaveLength(6000);
+  expect(last[0]).toMatchObject({ SrcPort: 1, recent_count: 1, total_count: 2 });
+  expect(last[2999]).toMatchObject({ SrcPort: 3000, recent_count: 0, total_count: 2 });
+});
+
 test('raw values of a group are collected between two ticks, up to a limit', async () => {
   const rule = { name: 'rtt', groupByKeys: ['Proto'], operationType: 'raw_values' };
   const bed = await start({ rules: [{ ...rule, operationKey: 'TimeFlowRttNs' }] });
