@@ -1,3 +1,5 @@
+import { NetobservError } from '../../../src/base/errors.ts';
+
 /** Mutations of valid bytes: input that anyone may send, made by the thousand and reproducible. */
 
 /** Numbers below 2^32, determined by the seed (mulberry32). */
@@ -100,4 +102,24 @@ export function violations(
 
 function hex(bytes: Uint8Array, length: number): string {
   return Buffer.from(bytes.subarray(0, length)).toString('hex');
+}
+
+/** The amount found in an input is limited in proportion to its length. */
+const FOUND_PER_BYTE_MAX = 16;
+/** A refusal with a code reads as that code; any other thrown error is a bug. */
+export function coded(read: Read): Read {
+  return (bytes, from, to) => {
+    try {
+      return read(bytes, from, to);
+    } catch (error) {
+      if (error instanceof NetobservError) return error.code;
+      throw error;
+    }
+  };
+}
+
+export function bounded(text: string, from: number, to: number): string {
+  const most = FOUND_PER_BYTE_MAX * (64 + to - from);
+  if (text.length > most) throw new Error(`${text.length} characters of ${to - from} bytes`);
+  return text;
 }

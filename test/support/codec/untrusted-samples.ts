@@ -7,7 +7,6 @@ import { readElf } from '../../../src/agent/kernel/elf.ts';
 import type { BpfObject } from '../../../src/agent/loader/native.ts';
 import { createAgentMetrics } from '../../../src/agent/metrics.ts';
 import { workloadOf } from '../../../src/agent/workloads/workload.ts';
-import { NetobservError } from '../../../src/base/errors.ts';
 import { DnsMessage } from '../../../src/codec/dns/message.ts';
 import {
   ANY_VALUE_TAG,
@@ -15,17 +14,13 @@ import {
   readGenericMap,
 } from '../../../src/codec/json/generic-map.ts';
 import { JsonLineReader } from '../../../src/codec/json/line-reader.ts';
-import { refusedEntries } from '../../../src/codec/otlp/answer.ts';
-import { flowOfJson, logsOfJson } from '../../../src/codec/otlp/json-logs.ts';
-import { LogReader } from '../../../src/codec/otlp/log-reader.ts';
 import { RecordDecoder } from '../../../src/codec/pbflow/record-decoder.ts';
 import { TlsHello } from '../../../src/codec/tls/hello.ts';
 import { HelloParts } from '../../../src/codec/tls/hello-parts.ts';
 import { uintBytes, writeUint } from '../../../src/codec/varint.ts';
 import { agentColumns } from '../../../src/flow/agent-columns.ts';
-import { BatchLayout, EXTRAS, FlowBatch } from '../../../src/flow/batch.ts';
+import { BatchLayout, FlowBatch } from '../../../src/flow/batch.ts';
 import { TableSpace } from '../../../src/flow/intern.ts';
-import { rowsOf } from '../../../src/flow/row.ts';
 import { JsonStream } from '../../../src/net/ovsdb/json-stream.ts';
 import { mapOf, numberOf, referencesOf, textOf } from '../../../src/net/ovsdb/values.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
@@ -35,9 +30,16 @@ import { MessageKernel, messageRecord } from '../kernel/message-kernel.ts';
 import { addressMessage, linkMessage } from '../kernel/netlink-messages.ts';
 import { K8SCACHE_SAMPLES, readK8scache } from '../kube/k8scache-samples.ts';
 import { edns, FIRST_NAME, labels, message, name, pointer, Type } from './dns-message.ts';
-import { type Read, TABLE_ENTRIES } from './mutations.ts';
+import { bounded, coded, type Read, TABLE_ENTRIES } from './mutations.ts';
 import { keptNetflowReader, NETFLOW_SAMPLES, netflowReader } from './netflow-samples.ts';
-import { attributesOf, encodeAnswer, encodeLogs } from './otlp-schema.ts';
+import {
+  ANSWER_SAMPLES,
+  OTLP_JSON_SAMPLES,
+  OTLP_SAMPLES,
+  otlpReader,
+  readAnswer,
+  readOtlpJson,
+} from './otlp-samples.ts';
 import { goodMessages } from './pbflow-fuzz.ts';
 import { keptSflowReader, SFLOW_SAMPLES, sflowReader } from './sflow-samples.ts';
 import { clientHello, record, serverHello, ssl2Hello } from './tls-hello.ts';
@@ -52,8 +54,6 @@ export interface UntrustedReader {
   readonly read: Read;
 }
 
-/** The amount found in an input is limited in proportion to its length. */
-const FOUND_PER_BYTE_MAX = 16;
 /** Size of an object of OVSDB. */
 const OBJECT_BYTES_MAX = 1000;
 
@@ -174,24 +174,6 @@ export function untrustedReaders(folder: string): readonly UntrustedReader[] {
   ];
 }
 
-/** A refusal with a code reads as that code; any other thrown error is a bug. */
-function coded(read: Read): Read {
-  return (bytes, from, to) => {
-    try {
-      return read(bytes, from, to);
-    } catch (error) {
-      if (error instanceof NetobservError) return error.code;
-      throw error;
-    }
-  };
-}
-
-function bounded(text: string, from: number, to: number): string {
-  const most = FOUND_PER_BYTE_MAX * (64 + to - from);
-  if (text.length > most) throw new Error(`${text.length} characters of ${to - from} bytes`);
-  return text;
-}
-
 const RING_SAMPLES = [
   ...DNS_SAMPLES.map((bytes) => ringBody(messageKind.dns, bytes)),
   ...HELLO_SAMPLES.map((bytes) => ringBody(messageKind.tls, bytes)),
@@ -277,55 +259,6 @@ function bytesField(tag: number, value: Uint8Array): Buffer {
 function readMap(bytes: Uint8Array, from: number, to: number): string {
   const json = readGenericMap(Uint8Array.from(bytes.subarray(from, to)));
   return bounded(Buffer.from(json).toString('latin1'), from, to);
-}
-
-const OTLP_RECORDS = [
-  { SrcAddr: '10.0.0.1', Bytes: 5_000_000_000, Interfaces: ['eth0', 'x'], Proto: -6, own: 1.5 },
-  { Flags: ['SYN'], deep: { er: [true, { est: [[null]] }] }, TimeFlowEndMs: 1_700_000_000_000 },
-];
-const OTLP_LOGS = [
-  ...OTLP_RECORDS.map((row) => ({ attributes: attributesOf(row), timeUnixNano: 5 })),
-  { body: { stringValue: '{"Bytes":1,"own":[2]}' } },
-  { body: { kvlistValue: { values: attributesOf({ Bytes: 1, own: { a: 1 } }) } } },
-];
-const OTLP_SAMPLES = OTLP_LOGS.map((log) => encodeLogs([log, log]));
-const OTLP_JSON_SAMPLES = OTLP_LOGS.map((log) => {
-  const request = { resourceLogs: [{ scopeLogs: [{ logRecords: [log] }] }] };
-  return Buffer.from(JSON.stringify(request));
-});
-const ANSWER_SAMPLES = [encodeAnswer({ partialSuccess: { rejected: 300, errorMessage: 'no' } })];
-
-const OPEN_LAYOUT = new BatchLayout([...agentColumns(), { name: EXTRAS, kind: 'any' }]);
-
-function otlpReader(): Read {
-  const tables = new TableSpace(TABLE_ENTRIES);
-  const batch = new FlowBatch(OPEN_LAYOUT, tables.current, 1);
-  const reader = new LogReader(OPEN_LAYOUT);
-  return (bytes, from, to) => {
-    tables.rotateIfFull();
-    reader.open(bytes.slice(from, to));
-    const found: string[] = [];
-    while (reader.find()) {
-      batch.reset(tables.current);
-      const failures = new Map<string, number>();
-      const read = coded(() => {
-        reader.add(batch, failures);
-        return JSON.stringify(rowsOf(batch)) + [...failures].join();
-      });
-      found.push(read(bytes, from, to));
-      reader.skip();
-    }
-    return bounded(found.join(), from, to);
-  };
-}
-
-function readOtlpJson(bytes: Uint8Array, from: number, to: number): string {
-  const rows = logsOfJson(bytes.subarray(from, to)).map((log) => JSON.stringify(flowOfJson(log)));
-  return bounded(rows.join(), from, to);
-}
-
-function readAnswer(bytes: Uint8Array, from: number, to: number): string {
-  return String(refusedEntries(bytes.subarray(from, to)));
 }
 
 const NETLINK_SAMPLES = [
