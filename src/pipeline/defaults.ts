@@ -103,7 +103,7 @@ function inletsOf({
   ];
 }
 
-/** What databases of addresses say about one end, for the features that are on. */
+/** Facts of the databases of addresses about one end, for the features that are on. */
 function geoRules(side: string, { features, geo = {} }: DefaultPipelineOptions) {
   const { cities = '', systems = '' } = geo;
   const input = `${side}Addr`;

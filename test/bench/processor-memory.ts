@@ -167,7 +167,7 @@ interface Use {
   readonly anonymousMb: readonly number[];
   readonly cpuSeconds: number;
   readonly flows: number;
-  /** Of the processor itself, at the end. */
+  /** Counts of the processor itself, at the end. */
   readonly metrics: string;
 }
 

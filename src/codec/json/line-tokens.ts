@@ -118,7 +118,7 @@ export class LineTokens {
     }
   }
 
-  /** The next octet that is no white space; `#at` is its place. */
+  /** The next octet that is not white space; `#at` is its place. */
   #next(bytes: Uint8Array): number {
     const byte = bytes[this.#at]!;
     return byte > SPACE ? byte : this.#behindSpace(bytes);

@@ -24,9 +24,9 @@ interface Collection {
 /** V8's heap. */
 export interface Heap {
   collect(collection: Collection): void;
-  /** Of its pages, and of buffers outside of them. */
+  /** Bytes of its pages, and of buffers outside of them. */
   bytes(): number;
-  /** In its pages. */
+  /** Bytes that are free in its pages. */
   roomBytes(): number;
 }
 

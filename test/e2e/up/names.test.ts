@@ -19,7 +19,7 @@ const HOST = '10.77.0.1';
 const PEER = '10.77.0.2';
 /** A server of the RIPE NCC, in the Netherlands by its registry. */
 const ABROAD = '193.0.6.139';
-/** What the test's name server answers for www.example.com. */
+/** The answer of the test's name server for www.example.com. */
 const NAMED = '198.51.100.1';
 const PORT = 5000;
 const CONTAINER = '4c01db0b339c'.padEnd(64, 'a7');

@@ -19,7 +19,7 @@ const LOOPBACK = 'lo';
 /** They keep their own names. */
 const LINK_LOCAL_OR_MULTICAST = /^(?:fe[89ab]|ff|169\.254\.)/;
 
-/** What the kernel says about the networks of a host. */
+/** Facts of the kernel about the networks of a host. */
 export interface HostFacts {
   readonly interfaces: NodeJS.Dict<NetworkInterfaceInfo[]>;
   /** Text of /proc/net/route and /proc/net/ipv6_route. */

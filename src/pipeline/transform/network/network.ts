@@ -20,7 +20,7 @@ interface NetworkFacts {
   readonly options: NetworkOptions;
   readonly labels: SubnetLabels;
   readonly serviceNames: () => ServiceNames;
-  /** What the database of a file says; `rule` names the rule that needs it. */
+  /** Facts of the database in a file; `rule` names the rule that needs it. */
   readonly geo: (path: string, rule: 'add_location' | 'add_asn') => GeoFacts;
 }
 

@@ -49,7 +49,7 @@ function readAll(layout: BatchLayout, lines: readonly Uint8Array[], read: ReadLi
   return { rows, failures, refused };
 }
 
-/** What `JSON.parse` makes of the lines is the truth. */
+/** The result of `JSON.parse` is the truth. */
 function expectSame(layout: BatchLayout, lines: readonly Uint8Array[]): void {
   const reader = new JsonLineReader();
   const found = readAll(layout, lines, (...line) => reader.read(...line));
