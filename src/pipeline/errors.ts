@@ -100,7 +100,9 @@ export const PIPELINE_ERRORS = defineErrors('ERR_PIPELINE', {
   geo: {
     kind: 'usage',
     meaning: 'A database of places or autonomous systems cannot be used.',
-    remedy: 'Name a file in MaxMind’s format (MMDB), such as GeoLite2-City.mmdb or dbip-city.mmdb.',
+    remedy:
+      'Name a file in MaxMind’s format (MMDB), such as GeoLite2-City.mmdb or dbip-city.mmdb, or ' +
+      'one of places in IP2Location’s (BIN), such as IP2LOCATION-LITE-DB5.BIN.',
   },
   extract: {
     kind: 'usage',

@@ -100,10 +100,10 @@ export class HttpClient {
         throw this.#failure(cause);
       });
     const start = await startOf(answer.body).catch(() => Buffer.alloc(0));
-    const { statusCode } = answer;
+    const { statusCode, headers: told } = answer;
     if (statusCode >= 200 && statusCode < 300) return start;
     const text = start.toString('utf8').trim().slice(0, ANSWER_SHOWN_MAX);
-    throw this.#refusal(path, statusCode, text, answer.headers['retry-after']);
+    throw this.#refusal(path, statusCode, text, retryAfterMs(told['retry-after'], told.date));
   }
 
   /** Requests in progress fail. */
@@ -141,10 +141,14 @@ export class HttpClient {
     return this.#unanswered(what, cause);
   }
 
-  #refusal(path: string, status: number, text: string, retryAfter: unknown): NetobservError {
+  #refusal(
+    path: string,
+    status: number,
+    text: string,
+    retryAfterMs: number | undefined,
+  ): NetobservError {
     const what = `${this.#origin}${path}: HTTP ${status}${text === '' ? '' : `: ${text}`}`;
     if (BUSY.has(status)) {
-      const retryAfterMs = millisecondsOf(retryAfter);
       const details = { status, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
       return new NetobservError(NET_ERRORS.send, what, { details, retryable: true });
     }
@@ -171,8 +175,18 @@ async function startOf(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
   return Buffer.concat(parts);
 }
 
-/** Seconds of `Retry-After`. For a date the back-off applies. */
-function millisecondsOf(header: unknown): number | undefined {
-  if (typeof header !== 'string' || !/^\d+$/.test(header)) return undefined;
-  return Math.min(Number(header) * 1000, RETRY_AFTER_MAX_MS);
+/**
+ * The wait of `Retry-After`: seconds, or a date. The date is compared with the answer's, by the
+ * server's own clock; without that, the back-off applies.
+ */
+function retryAfterMs(header: unknown, date: unknown): number | undefined {
+  if (typeof header !== 'string') return undefined;
+  const waitMs = /^\d+$/.test(header) ? Number(header) * 1000 : timeOf(header) - timeOf(date);
+  if (Number.isNaN(waitMs)) return undefined;
+  return Math.min(Math.max(waitMs, 0), RETRY_AFTER_MAX_MS);
+}
+
+/** A date of HTTP; NaN: it is another text, or none. */
+function timeOf(date: unknown): number {
+  return typeof date === 'string' && date.endsWith(' GMT') ? Date.parse(date) : Number.NaN;
 }

@@ -7,6 +7,8 @@ import type { Refusals } from './refusals.ts';
 
 /** When a sender that is sent away may try again. */
 const RETRY_AFTER_MS = 1000;
+/** Bytes of messages that wait for room; a larger message waits alone. */
+const WAITING_BYTES_MAX = 64 * 2 ** 20;
 const NOTHING = new Uint8Array(0);
 
 /** Turns messages into flows. */
@@ -40,6 +42,7 @@ export class Intake {
   readonly #waitingMax: number;
   /** Messages that wait for room. */
   #waiting = 0;
+  #waitingBytes = 0;
   #isClosed = false;
 
   constructor(
@@ -76,9 +79,14 @@ export class Intake {
       if (this.#waiting >= this.#waitingMax) {
         throw this.#busy(`${this.#waiting} calls are waiting for room already: try again`);
       }
+      if (this.#waiting > 0 && this.#waitingBytes + message.length > WAITING_BYTES_MAX) {
+        throw this.#busy(`calls of ${this.#waitingBytes} bytes are waiting for room: try again`);
+      }
       this.#waiting++;
+      this.#waitingBytes += message.length;
       for (; wait !== undefined && !this.#isClosed; wait = this.#inlet.whenReady()) await wait;
       this.#waiting--;
+      this.#waitingBytes -= message.length;
     }
     if (this.#isClosed) throw this.#busy('the stage ends: try again');
     return this.#decode(reader(), message);

@@ -1,11 +1,14 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { countries } from '../../../src/commands/assets.ts';
 import type { Feature } from '../../../src/flow/field.ts';
 import { FIELDS } from '../../../src/flow/fields.ts';
 import { defaultPipeline } from '../../../src/pipeline/defaults.ts';
+import { Ip2Location } from '../../../src/pipeline/transform/network/ip2location.ts';
+import { ip2location } from '../../support/flows/ip2location.ts';
 import { mmdb } from '../../support/flows/mmdb.ts';
 import { MemoryStore } from '../../support/models/interpreter/memory-store.ts';
 import { appendRows, type Row } from '../../support/models/interpreter/rows.ts';
@@ -38,6 +41,21 @@ const CITIES = {
 const FLAT = {
   '192.0.2.0/24': { country_code: 'JP', state1: 'Tokyo', city: 'Chiyoda', latitude: '35.5' },
 };
+
+const address = (SrcAddr: string) => ({ SrcAddr });
+const FRANCE = { code: 'FR', country: 'France', region: 'Île-de-France', city: 'Paris' };
+const DEGREES = { latitude: 48.8534, longitude: -2.3486 };
+const NOBODY = { code: '-', country: '-' };
+const JAPAN = { code: 'JP', country: 'Japan' };
+/** Ranges of addresses, as in files of IP2Location. */
+const PLACES = [
+  { from: '0.0.0.0', ...NOBODY },
+  { from: '192.0.2.0', ...FRANCE, ...DEGREES },
+  { from: '192.0.3.0', ...JAPAN },
+  { from: '::', ...NOBODY },
+  { from: '2001:db8::', ...FRANCE, ...DEGREES },
+  { from: '2001:db8:1::', ...JAPAN },
+];
 
 const SYSTEMS = {
   '192.0.2.0/24': {
@@ -109,6 +127,77 @@ describe('add_location', () => {
     ]);
   });
 
+  test.each([5, 9] as const)('databases of IP2Location, DB%s', async (type) => {
+    writeFileSync(at('city.bin'), ip2location(type, PLACES));
+    const { rows } = await enrich(
+      [location(at('city.bin'))],
+      [
+        ...[...flows, ...['192.0.1.255', '192.0.3.0', '2001:db8:1::', '2001:db7::'].map(address)],
+        ...['0.0.0.0', '255.255.255.255', '::1', '10.0.0.1'].map(address),
+      ],
+    );
+    const france = {
+      ...{ Src_CountryName: 'FR', Src_CountryLongName: 'France' },
+      ...{ Src_RegionName: 'Île-de-France', Src_CityName: 'Paris' },
+      ...{ Src_Latitude: '48.853401', Src_Longitude: '-2.3486' },
+    };
+    const japan = { Src_CountryName: 'JP', Src_CountryLongName: 'Japan' };
+    const inJapan = { ...japan, Src_Latitude: '0', Src_Longitude: '0' };
+    expect(rows).toEqual([
+      { SrcAddr: '192.0.2.7', ...france },
+      { SrcAddr: '198.51.100.1', ...inJapan },
+      { SrcAddr: '198.51.100.200', ...inJapan },
+      { SrcAddr: '2001:db8::1', ...france },
+      { SrcAddr: '192.0.1.255' },
+      { SrcAddr: '192.0.3.0', ...inJapan },
+      { SrcAddr: '2001:db8:1::', ...inJapan },
+      { SrcAddr: '2001:db7::' },
+      { SrcAddr: '0.0.0.0' },
+      { SrcAddr: '255.255.255.255', ...inJapan },
+      { SrcAddr: '::1' },
+      { SrcAddr: '10.0.0.1' },
+    ]);
+  });
+
+  test('databases of IP2Location, DB1 and DB3, have less', async () => {
+    writeFileSync(at('db1.bin'), ip2location(1, PLACES));
+    writeFileSync(at('db3.bin'), ip2location(3, PLACES));
+    const country = { Src_CountryName: 'FR', Src_CountryLongName: 'France' };
+    const one = await enrich([location(at('db1.bin'))], flows.slice(0, 1));
+    expect(one.rows).toEqual([{ ...flows[0], ...country }]);
+    const three = await enrich([location(at('db3.bin'))], flows.slice(0, 1));
+    const city = { Src_RegionName: 'Île-de-France', Src_CityName: 'Paris' };
+    expect(three.rows).toEqual([{ ...flows[0], ...country, ...city }]);
+  });
+
+  test('a database of IP2Location that is cut or damaged is refused, or has less in it', async () => {
+    const whole = ip2location(5, PLACES);
+    const names: string[] = [];
+    for (let length = 0; length < whole.length; length++) {
+      try {
+        const found = new Ip2Location(whole.subarray(0, length)).get('192.0.2.7');
+        names.push(found?.city ?? 'nothing');
+      } catch {
+        names.push('refused');
+      }
+    }
+    expect(new Set(names)).toEqual(new Set(['refused', 'nothing', 'Paris']));
+    fc.assert(
+      fc.property(fc.nat(whole.length - 1), fc.nat(255), fc.ipV4(), (place, octet, address) => {
+        const bytes = Buffer.from(whole);
+        bytes[place] = octet;
+        let reader: Ip2Location | undefined;
+        try {
+          reader = new Ip2Location(bytes);
+        } catch (error) {
+          expect(String(error)).toMatch(/header|shorter|columns|empty/);
+        }
+        reader?.get(address);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
   test('databases of one level', async () => {
     const { rows } = await enrich([location(at('flat.mmdb'))], flows.slice(0, 1));
     expect(rows).toEqual([
@@ -173,6 +262,15 @@ test.each([
   ['no file', asn(''), /file_path/],
 ])('%s is a mistake', async (_why, rule, message) => {
   await expect(enrich([rule], [])).rejects.toThrow(message);
+});
+
+test.each([
+  ['places of IP2Location', ip2location(5, PLACES), /add_asn\.file_path: is a database of IP2Loc/],
+  ['a database of IP2Proxy', ip2location(5, PLACES, { product: 2 }), /is not a database/],
+  ['a zip archive', Buffer.from('PK\x03\x04\x14\x00'), /asn-other is a zip archive: unpack/],
+])('add_asn: %s is a mistake', async (_why, bytes, message) => {
+  writeFileSync(at('asn-other'), bytes);
+  await expect(enrich([asn(at('asn-other'))], [])).rejects.toThrow(message);
 });
 
 test('a file that is not a database ends the start', async () => {

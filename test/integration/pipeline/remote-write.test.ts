@@ -190,12 +190,16 @@ test('over a reload series go on without another zero; those that end get the ma
   expect((await lost(counts)).lost).toEqual({});
 });
 
-test('busy and broken receivers get the request again, after the wait that they ask for', async () => {
+const DATE = 'Sun, 06 Nov 1994 08:49:37 GMT';
+
+test.each([
+  ['seconds', { 'retry-after': '1' }],
+  // The date counts by the clock of the receiver.
+  ['a date', { 'retry-after': 'Sun, 06 Nov 1994 08:49:38 GMT', date: DATE }],
+])('busy and broken receivers get the request again, after the wait in %s', async (_, headers) => {
   const receiver = await remoteWriteReceiver();
   const { emit, stop, counts } = await started(to(receiver, { interval: '100ms' }));
-  receiver.answers.push({ status: 429, headers: { 'retry-after': '1' } }, { status: 500 }, 'none', {
-    status: 503,
-  });
+  receiver.answers.push({ status: 429, headers }, { status: 500 }, 'none', { status: 503 });
   const startMs = performance.now();
   emit(...ROWS);
   await expect.poll(() => receiver.samples().size, { timeout: 20_000 }).toBe(2);
@@ -207,6 +211,17 @@ test('busy and broken receivers get the request again, after the wait that they 
   expect((await counts()).get('remote_write_retries_total{stage="out"}')).toBe(4);
   const [samples] = receiver.samples().values();
   expect(samples!.map(({ value }) => value)).toEqual([0, ...samples!.slice(1).map(() => 6)]);
+});
+
+test.each([
+  ['a date that has passed', { 'retry-after': DATE, date: 'Sun, 06 Nov 1994 08:50:00 GMT' }],
+  ['no date', { 'retry-after': 'Sunday', date: DATE }],
+])('%s does not keep the request', async (_why, headers) => {
+  const receiver = await remoteWriteReceiver();
+  const { emit } = await started(to(receiver, { interval: '100ms' }));
+  receiver.answers.push({ status: 503, headers });
+  emit(...ROWS);
+  await expect.poll(() => receiver.samples().size, { timeout: 20_000 }).toBe(2);
 });
 
 test('a refused request is lost, with the reason, and the next one has what it had', async () => {

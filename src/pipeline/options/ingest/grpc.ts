@@ -10,8 +10,8 @@ export const serverKeys = {
     maximum: 100_000,
     default: 100,
     description:
-      'Calls that may wait while branches that block are full. Further calls are refused, and ' +
-      'agents repeat them.',
+      'Calls that may wait while branches that block are full, with 64 MiB of messages at most. ' +
+      'Further calls are refused and counted in ingest_errors, and agents repeat them.',
   }),
   certPath: optionalText('File with the certificate of the server, in PEM. Empty: without TLS.'),
   keyPath: optionalText('File with the key of the certificate, in PEM.'),

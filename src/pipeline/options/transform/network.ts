@@ -45,9 +45,10 @@ const LocationRule = strictObject(
         '`_CountryLongName`, `_RegionName`, `_CityName`, `_Latitude`, `_Longitude`.',
     ),
     file_path: optionalText(
-      'File in MaxMind’s format (MMDB), such as GeoLite2-City.mmdb. It is read again when it ' +
-        'changes. Empty: the countries that the program brings along, by the registries of ' +
-        'addresses. Files of IP2Location, which flowlogs-pipeline reads, are refused.',
+      'File in MaxMind’s format (MMDB), such as GeoLite2-City.mmdb, or in IP2Location’s (BIN). It ' +
+        'is read again when it changes. Empty: the countries that the program brings along, by ' +
+        'the registries of addresses; flowlogs-pipeline downloads a file then. A zip archive of ' +
+        'IP2Location, which flowlogs-pipeline reads, must be unpacked.',
     ),
   },
   { description: 'Fields of the rule.' },

@@ -78,6 +78,7 @@ function geoFactsOf(context: StageContext): NetworkFacts['geo'] {
     const place = `${context.path}.rules.${rule}.file_path`;
     const database = databases.get(path) ?? new GeoDatabase(path, context, place);
     databases.set(path, database);
+    if (rule === 'add_asn') database.requireSystems(place);
     const facts = known.get(`${rule} ${path}`) ?? new GeoFacts(database, GEO_FACTS[rule]());
     known.set(`${rule} ${path}`, facts);
     return facts;
