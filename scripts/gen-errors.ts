@@ -2,6 +2,7 @@ import { AGENT_ERRORS } from '../src/agent/errors.ts';
 import { OVN_ERRORS } from '../src/agent/ovn/errors.ts';
 import type { ErrorRow } from '../src/base/errors.ts';
 import { PROTOBUF_ERRORS } from '../src/codec/errors.ts';
+import { ENVELOPE_ERRORS } from '../src/codec/exporters/errors.ts';
 import { JSON_ERRORS } from '../src/codec/json/errors.ts';
 import { NETFLOW_ERRORS } from '../src/codec/netflow/errors.ts';
 import { OTLP_ERRORS } from '../src/codec/otlp/errors.ts';
@@ -47,7 +48,15 @@ const SECTIONS: readonly (readonly [
   ['Connections', [NET_ERRORS, GRPC_ERRORS, OVSDB_ERRORS, KUBE_ERRORS]],
   [
     'Formats',
-    [JSON_ERRORS, PROTOBUF_ERRORS, PBFLOW_ERRORS, OTLP_ERRORS, NETFLOW_ERRORS, SFLOW_ERRORS],
+    [
+      JSON_ERRORS,
+      PROTOBUF_ERRORS,
+      PBFLOW_ERRORS,
+      OTLP_ERRORS,
+      NETFLOW_ERRORS,
+      SFLOW_ERRORS,
+      ENVELOPE_ERRORS,
+    ],
   ],
   ['Metrics, profiles, log and files', [TELEMETRY_ERRORS]],
   ['Store', [STORE_ERRORS]],

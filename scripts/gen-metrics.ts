@@ -10,6 +10,7 @@ import {
 } from '../src/pipeline/encode/prom/metrics.ts';
 import { createConntrackMetrics } from '../src/pipeline/extract/conntrack/metrics.ts';
 import { createGroupMetrics, createMatrixMetrics } from '../src/pipeline/extract/metrics.ts';
+import { createCarriedMetrics } from '../src/pipeline/ingest/carried.ts';
 import { createExporterMetrics } from '../src/pipeline/ingest/exporters.ts';
 import { createInterfaceMetrics } from '../src/pipeline/ingest/interfaces.ts';
 import { createSflowMetrics } from '../src/pipeline/ingest/sflow-metrics.ts';
@@ -83,6 +84,7 @@ const SECTIONS: readonly (readonly [title: string, declare: readonly Declare[]])
     'Pipeline',
     [
       createPipelineMetrics,
+      createCarriedMetrics,
       createExporterMetrics,
       createSflowMetrics,
       createInterfaceMetrics,

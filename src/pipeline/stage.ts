@@ -227,6 +227,8 @@ export interface StageType {
   readonly type: string;
   /** Options object, found under the key that is the type's name. */
   readonly schema: TSchema;
+  /** A source that has no flows for other stages: none can follow it. */
+  readonly isAlone?: boolean;
   create(options: unknown, context: StageContext): Made;
 }
 
@@ -235,6 +237,7 @@ export function stageType<Schema extends TSchema>(spec: {
   readonly section: Section;
   readonly type: string;
   readonly schema: Schema;
+  readonly isAlone?: boolean;
   create(options: Static<Schema>, context: StageContext): Made;
 }): StageType {
   // The graph parses options by `schema` before it calls `create`.

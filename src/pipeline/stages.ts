@@ -9,6 +9,7 @@ import { conntrackExtract } from './extract/conntrack/conntrack.ts';
 import { matrixExtract } from './extract/matrix.ts';
 import { noneExtract } from './extract/none.ts';
 import { timebasedExtract } from './extract/timebased.ts';
+import { datagramsIngest } from './ingest/datagram-inlet.ts';
 import { fileChunksIngest, fileIngest, fileLoopIngest } from './ingest/file.ts';
 import { genericMapIngest } from './ingest/genericmap.ts';
 import { grpcIngest } from './ingest/grpc.ts';
@@ -38,6 +39,7 @@ export const STAGE_TYPES: readonly StageType[] = [
   ipfixIngest,
   collectorIngest,
   sflowIngest,
+  datagramsIngest,
   otlpLogsIngest,
   kafkaIngest,
   fileIngest,

@@ -2,7 +2,7 @@ import type { RecordSource } from '../../codec/records.ts';
 import type { FlowBatch } from '../../flow/batch.ts';
 import { hasBit } from '../../flow/bits.ts';
 import { type AddressTable, MISSING } from '../../flow/intern.ts';
-import { type KafkaRecords, KEY_BYTES } from '../../net/kafka/options.ts';
+import type { KafkaRecords } from '../../net/kafka/options.ts';
 import { fnv1a32, partitionOf } from '../../net/kafka/partition.ts';
 import type { Message } from '../message.ts';
 import type { Encoder } from '../outlet.ts';
@@ -14,6 +14,11 @@ interface KeyedFlows extends Omit<KafkaRecords, 'partition'> {
   readonly packets: Float64Array;
   /** Bytes of the packets. */
   readonly octets: Float64Array;
+}
+
+/** Keys and values in shared buffers, which are copied. */
+export interface KeyedRecords extends Pick<KafkaRecords, 'keys' | 'values' | 'offsets'> {
+  readonly keyBytes: number;
 }
 
 /** Flows of one request. Its lane is the partition. */
@@ -34,7 +39,9 @@ const RECORD_OVERHEAD_BYTES = 24;
 /** The header of a record batch. */
 const BATCH_OVERHEAD_BYTES = 61;
 
-const ADDRESS_BYTES = KEY_BYTES / 2;
+/** The two addresses of a flow. */
+const ADDRESS_BYTES = 16;
+export const KEY_BYTES = 2 * ADDRESS_BYTES;
 
 /**
  * Batches → requests of one partition each. A record's key is the two addresses of its flow, the
@@ -75,6 +82,20 @@ export function requestsOf(
   return byPartition({ keys, hashes, values, offsets, packets, octets }, partitions, limits);
 }
 
+/** The requests of records that are not flows, by partition: those of one key go to one. */
+export function requestsByKey(
+  { keys, keyBytes, values, offsets }: KeyedRecords,
+  partitions: number | undefined,
+  limits: RequestLimits,
+): readonly KafkaMessage[] {
+  const count = offsets.length - 1;
+  const hashes = new Uint32Array(count);
+  for (let r = 0; r < count; r++) hashes[r] = fnv1a32(keys, r * keyBytes, (r + 1) * keyBytes);
+  const none = new Float64Array(count);
+  const records = { keys, hashes, values, offsets, packets: none, octets: none };
+  return byPartition(records, partitions, limits);
+}
+
 /** Divides a message that was made before the number of partitions was known. */
 export function divide(
   { flows }: KafkaMessage,
@@ -89,12 +110,12 @@ function byPartition(
   known: number | undefined,
   limits: RequestLimits,
 ): readonly KafkaMessage[] {
-  const { hashes, offsets } = flows;
+  const { hashes } = flows;
   const partitions = known ?? 1;
   const order = orderByPartition(hashes, partitions);
   const messages: KafkaMessage[] = [];
   for (let from = 0; from < order.length; ) {
-    const to = endOfRequest(order, hashes, offsets, partitions, from, limits);
+    const to = endOfRequest(order, flows, partitions, from, limits);
     const lane = partitionOf(hashes[order[from]!]!, partitions);
     messages.push(request(flows, order.subarray(from, to), lane, known !== undefined));
     from = to;
@@ -172,17 +193,18 @@ function orderByPartition(hashes: Uint32Array, partitions: number): Uint32Array 
 /** End of the request that begins with `order[from]`; a request has at least one record. */
 function endOfRequest(
   order: Uint32Array,
-  hashes: Uint32Array,
-  offsets: Uint32Array,
+  flows: KeyedFlows,
   partitions: number,
   from: number,
   { messagesMax, bytesMax }: RequestLimits,
 ): number {
+  const { hashes, offsets } = flows;
+  const keyBytes = keyBytesOf(flows);
   const partition = partitionOf(hashes[order[from]!]!, partitions);
   let bytes = BATCH_OVERHEAD_BYTES;
   for (let i = from; i < order.length; i++) {
     const record = order[i]!;
-    bytes += offsets[record + 1]! - offsets[record]! + KEY_BYTES + RECORD_OVERHEAD_BYTES;
+    bytes += offsets[record + 1]! - offsets[record]! + keyBytes + RECORD_OVERHEAD_BYTES;
     const isOther = partitionOf(hashes[record]!, partitions) !== partition;
     if (i > from && (isOther || bytes > bytesMax || i - from === messagesMax)) return i;
   }
@@ -197,18 +219,23 @@ function request(
   isPartition: boolean,
 ): KafkaMessage {
   const count = order.length;
+  const keyBytes = keyBytesOf(all);
   let valueBytes = 0;
   for (const r of order) valueBytes += all.offsets[r + 1]! - all.offsets[r]!;
-  const bytes = new Uint8Array(count * KEY_BYTES + valueBytes);
+  const bytes = new Uint8Array(count * keyBytes + valueBytes);
   const flows = {
-    keys: bytes.subarray(0, count * KEY_BYTES),
-    values: bytes.subarray(count * KEY_BYTES),
+    keys: bytes.subarray(0, count * keyBytes),
+    values: bytes.subarray(count * keyBytes),
     hashes: new Uint32Array(count),
     offsets: new Uint32Array(count + 1),
     packets: new Float64Array(count),
     octets: new Float64Array(count),
   };
-  for (let i = 0; i < count; i++) copyFlow(all, order[i]!, flows, i);
+  for (let i = 0; i < count; i++) {
+    const r = order[i]!;
+    flows.keys.set(all.keys.subarray(r * keyBytes, (r + 1) * keyBytes), i * keyBytes);
+    copyFlow(all, r, flows, i);
+  }
   const { keys, values, offsets, packets, octets } = flows;
   return {
     bytes,
@@ -219,12 +246,15 @@ function request(
   };
 }
 
-/** Appends record `r` as flow `i`. */
+function keyBytesOf({ keys, hashes }: KeyedFlows): number {
+  return keys.length / hashes.length;
+}
+
+/** Appends the value of record `r` as flow `i`. */
 function copyFlow(all: KeyedFlows, r: number, flows: KeyedFlows, i: number): void {
   const start = all.offsets[r]!;
   const stop = all.offsets[r + 1]!;
   const end = flows.offsets[i]!;
-  flows.keys.set(all.keys.subarray(r * KEY_BYTES, (r + 1) * KEY_BYTES), i * KEY_BYTES);
   flows.values.set(all.values.subarray(start, stop), end);
   flows.offsets[i + 1] = end + stop - start;
   flows.hashes[i] = all.hashes[r]!;

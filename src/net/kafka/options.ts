@@ -46,15 +46,12 @@ export function isIdempotent({ acks }: Pick<KafkaOptions, 'acks'>): boolean {
 /** Records of one partition of the topic, in shared buffers. */
 export interface KafkaRecords {
   readonly partition: number;
-  /** Keys of `KEY_BYTES` each, one after the other. */
+  /** Keys of one length, one after the other. */
   readonly keys: Uint8Array;
   readonly values: Uint8Array;
   /** Value `r` is `values[offsets[r] .. offsets[r + 1]]`. */
   readonly offsets: Uint32Array;
 }
-
-/** The two addresses of a flow. */
-export const KEY_BYTES = 32;
 
 /** Upper bound of a call: connecting, fetching metadata, and all of it once more. */
 export const SEND_MAX_MS = 90_000;

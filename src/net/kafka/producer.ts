@@ -9,7 +9,6 @@ import {
   type KafkaCredentials,
   type KafkaOptions,
   type KafkaRecords,
-  KEY_BYTES,
 } from './options.ts';
 import { Sockets } from './sockets.ts';
 
@@ -263,8 +262,10 @@ export class KafkaProducer {
 }
 
 function messagesOf({ partition, keys, values, offsets }: KafkaRecords): kafkajs.Message[] {
-  return Array.from({ length: offsets.length - 1 }, (_, record) => ({
-    key: bufferOf(keys, record * KEY_BYTES, (record + 1) * KEY_BYTES),
+  const count = offsets.length - 1;
+  const keyBytes = keys.length / count;
+  return Array.from({ length: count }, (_, record) => ({
+    key: bufferOf(keys, record * keyBytes, (record + 1) * keyBytes),
     value: bufferOf(values, offsets[record]!, offsets[record + 1]!),
     partition,
   }));

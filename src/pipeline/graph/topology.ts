@@ -85,7 +85,11 @@ function checkEnds(one: GraphNode): void {
     const problem = `stage "${name}" has no input: say in pipeline which stage it follows`;
     throw configError(PIPELINE_ERRORS.noInput, path, problem);
   }
-  if (!isTerminal(one) && one.children.length === 0) {
+  if (type.isAlone === true && one.children.length > 0) {
+    const problem = `stage "${name}" has no flows for other stages, so nothing can follow it`;
+    throw configError(PIPELINE_ERRORS.noInput, path, problem);
+  }
+  if (type.isAlone !== true && !isTerminal(one) && one.children.length === 0) {
     const problem = `stage "${name}" has no output: let an encode or write stage follow it`;
     throw configError(PIPELINE_ERRORS.noOutput, path, problem);
   }

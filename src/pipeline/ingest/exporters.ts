@@ -40,7 +40,8 @@ export function createExporterMetrics(metrics: Metrics) {
     lost: metrics.counter(
       'ingest_lost_datagrams_total',
       'Datagrams that were lost, by reason: `kernel`, the receive buffer was full; `full`, a ' +
-        'branch that blocks was full',
+        'branch that blocks was full; of `ingest: datagrams`: `full`, too much waited for the ' +
+        'brokers; others, as those of exporter_lost_flows_total',
       ['stage', 'reason'],
     ),
     templates: metrics.gauge(

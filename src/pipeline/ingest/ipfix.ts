@@ -24,6 +24,7 @@ import { ExporterBook } from './exporter-book.ts';
 import { ExporterNames } from './exporter-names.ts';
 import { ExporterSamplings } from './exporter-samplings.ts';
 import { createExporterMetrics, type ExporterMetrics } from './exporters.ts';
+import { KafkaInput } from './kafka-input.ts';
 import { createLearntMetrics, LearntInterfaces } from './learnt-interfaces.ts';
 import { TemplateFile } from './template-file.ts';
 
@@ -62,6 +63,8 @@ class IpfixSource implements Source {
   readonly #context: StageContext;
   readonly #own: readonly ReadElement[];
   readonly #metrics: ExporterMetrics;
+  /** Undefined: datagrams come by UDP. */
+  readonly #input: KafkaInput | undefined;
   readonly #book: ExporterBook;
   readonly #samplings: ExporterSamplings;
   readonly #learnt: LearntInterfaces;
@@ -78,6 +81,8 @@ class IpfixSource implements Source {
     );
     this.#own = mapped.map(({ element }) => element);
     this.columns = columnsOf(mapped.map(({ column }) => column));
+    const { kafka } = options;
+    this.#input = kafka && new KafkaInput(kafka, `${context.path}.kafka`, context);
     const { metrics } = context.deps;
     this.#metrics = createExporterMetrics(metrics);
     this.#learnt = new LearntInterfaces(this.name, createLearntMetrics(metrics));
@@ -107,12 +112,21 @@ class IpfixSource implements Source {
       roomRows: ROOM_MIN_ROWS,
       count: (reader) => this.#count(reader),
     });
-    await this.#datagrams.start({ ...this.#options, ports: this.#ports() });
+    if (this.#input !== undefined) await this.#datagrams.read(this.#input);
+    else await this.#datagrams.receive({ ...this.#options, ports: this.#ports() });
+  }
+
+  trouble(): string | undefined {
+    return this.#input?.trouble();
   }
 
   async stop(): Promise<void> {
-    this.#datagrams?.stop();
+    await this.#datagrams?.stop();
     await this.#file?.close();
+  }
+
+  async close(): Promise<void> {
+    await this.#input?.close();
   }
 
   #ports(): readonly number[] {

@@ -19,6 +19,7 @@ import { ExporterNames } from './exporter-names.ts';
 import { ExporterSamplings } from './exporter-samplings.ts';
 import { createExporterMetrics, type ExporterMetrics } from './exporters.ts';
 import { createInterfaceMetrics, Interfaces } from './interfaces.ts';
+import { KafkaInput } from './kafka-input.ts';
 import { createSflowMetrics, SflowCounts } from './sflow-metrics.ts';
 
 /** Flows from switches: sFlow by UDP. */
@@ -38,6 +39,8 @@ class SflowSource implements Source {
   readonly #options: SflowOptions;
   readonly #context: StageContext;
   readonly #metrics: ExporterMetrics;
+  /** Undefined: datagrams come by UDP. */
+  readonly #input: KafkaInput | undefined;
   readonly #book: ExporterBook;
   readonly #samplings: ExporterSamplings;
   readonly #counts: SflowCounts;
@@ -48,6 +51,8 @@ class SflowSource implements Source {
     this.name = context.name;
     this.#options = options;
     this.#context = context;
+    const { kafka } = options;
+    this.#input = kafka && new KafkaInput(kafka, `${context.path}.kafka`, context);
     const { metrics } = context.deps;
     this.#book = new ExporterBook(options, context);
     this.#samplings = new ExporterSamplings(this.#book, options, context.deps.random);
@@ -79,10 +84,19 @@ class SflowSource implements Source {
         this.#book.look();
       },
     });
-    await this.#datagrams.start({ ...this.#options, ports: [port] });
+    if (this.#input !== undefined) await this.#datagrams.read(this.#input);
+    else await this.#datagrams.receive({ ...this.#options, ports: [port] });
+  }
+
+  trouble(): string | undefined {
+    return this.#input?.trouble();
   }
 
   async stop(): Promise<void> {
-    this.#datagrams?.stop();
+    await this.#datagrams?.stop();
+  }
+
+  async close(): Promise<void> {
+    await this.#input?.close();
   }
 }

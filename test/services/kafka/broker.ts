@@ -94,7 +94,7 @@ export class Broker implements AsyncDisposable {
     const admin = new kafkajs.Kafka({
       brokers: [this.plain],
       logLevel: kafkajs.logLevel.NOTHING,
-      retry: { retries: 100, initialRetryTime: 100, maxRetryTime: 200 },
+      retry: { retries: 400, initialRetryTime: 100, maxRetryTime: 200 },
     }).admin();
     // Retries until there is an answer.
     await Promise.race([admin.connect(), this.#program.end().then(() => this.#fail())]);

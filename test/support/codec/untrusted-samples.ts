@@ -17,7 +17,7 @@ import { JsonLineReader } from '../../../src/codec/json/line-reader.ts';
 import { RecordDecoder } from '../../../src/codec/pbflow/record-decoder.ts';
 import { TlsHello } from '../../../src/codec/tls/hello.ts';
 import { HelloParts } from '../../../src/codec/tls/hello-parts.ts';
-import { uintBytes, writeUint } from '../../../src/codec/varint.ts';
+import { field } from '../../../src/codec/wire-writer.ts';
 import { agentColumns } from '../../../src/flow/agent-columns.ts';
 import { BatchLayout, FlowBatch } from '../../../src/flow/batch.ts';
 import { TableSpace } from '../../../src/flow/intern.ts';
@@ -29,6 +29,7 @@ import { buildElf } from '../kernel/elf-builder.ts';
 import { MessageKernel, messageRecord } from '../kernel/message-kernel.ts';
 import { addressMessage, linkMessage } from '../kernel/netlink-messages.ts';
 import { K8SCACHE_SAMPLES, readK8scache } from '../kube/k8scache-samples.ts';
+import { ENVELOPE_SAMPLES, envelopeReader } from './datagram-schema.ts';
 import { edns, FIRST_NAME, labels, message, name, pointer, Type } from './dns-message.ts';
 import { bounded, coded, type Read, TABLE_ENTRIES } from './mutations.ts';
 import { keptNetflowReader, NETFLOW_SAMPLES, netflowReader } from './netflow-samples.ts';
@@ -157,6 +158,7 @@ export function untrustedReaders(folder: string): readonly UntrustedReader[] {
     { name: 'messages of the ring', samples: RING_SAMPLES, read: ringReader() },
     { name: 'pbflow', samples: goodMessages(1), read: coded(pbflowReader()) },
     { name: 'k8scache', samples: K8SCACHE_SAMPLES, read: coded(readK8scache) },
+    { name: 'envelopes', samples: ENVELOPE_SAMPLES, read: coded(envelopeReader()) },
     { name: 'NetFlow and IPFIX', samples: NETFLOW_SAMPLES, read: netflowReader() },
     { name: 'NetFlow, kept', samples: NETFLOW_SAMPLES, read: keptNetflowReader() },
     { name: 'sFlow', samples: SFLOW_SAMPLES, read: sflowReader() },
@@ -246,15 +248,9 @@ function jsonReader(): Read {
 }
 
 const MAP_SAMPLES = ['{"Bytes":1}', `{"note":"${'x'.repeat(300)}"}`].map((text) => {
-  const any = bytesField(ANY_VALUE_TAG, Buffer.from(text));
-  return bytesField(FLOW_MAP_TAG, Buffer.concat([bytesField(0x0a, Buffer.from('type')), any]));
+  const any = field(ANY_VALUE_TAG, Buffer.from(text));
+  return field(FLOW_MAP_TAG, Buffer.concat([field(0x0a, Buffer.from('type')), any]));
 });
-
-function bytesField(tag: number, value: Uint8Array): Buffer {
-  const length = Buffer.alloc(uintBytes(value.length));
-  writeUint(length, 0, value.length);
-  return Buffer.concat([Buffer.of(tag), length, value]);
-}
 
 function readMap(bytes: Uint8Array, from: number, to: number): string {
   const json = readGenericMap(Uint8Array.from(bytes.subarray(from, to)));

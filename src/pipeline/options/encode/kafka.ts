@@ -1,4 +1,4 @@
-import { type Static, Type } from 'typebox';
+import { type Static, type TObject, Type } from 'typebox';
 import { strictObject, word } from '../../../config/schema.ts';
 import { KafkaSasl, KafkaTls } from '../kafka.ts';
 
@@ -9,17 +9,14 @@ const seconds = Type.Optional(
   }),
 );
 
-export const KafkaOptions = strictObject(
-  {
+/** The options of all stages that write a topic. */
+export function kafkaWriting(topic: string) {
+  return {
     address: Type.String({
       minLength: 1,
       description: 'Address of a broker, `kafka:9092`, or of several with commas.',
     }),
-    topic: Type.String({ minLength: 1, description: 'Topic that the flows are written to.' }),
-    format: word(['json', 'protobuf'], {
-      default: 'json',
-      description: 'Form of a message, which has one flow: a JSON object, or a pbflow.Record.',
-    }),
+    topic: Type.String({ minLength: 1, description: topic }),
     acks: word(['all', 'leader', 'none'], {
       default: 'all',
       description: 'Brokers that acknowledge a request; with all, each message is stored once.',
@@ -40,6 +37,21 @@ export const KafkaOptions = strictObject(
       default: 'none',
       description: 'Compression of requests.',
     }),
+    tls: KafkaTls,
+    sasl: KafkaSasl,
+  };
+}
+
+/** What writes to a topic, apart from the form of its messages. */
+export type KafkaWriting = Static<TObject<ReturnType<typeof kafkaWriting>>>;
+
+export const KafkaOptions = strictObject(
+  {
+    ...kafkaWriting('Topic that the flows are written to.'),
+    format: word(['json', 'protobuf'], {
+      default: 'json',
+      description: 'Form of a message, which has one flow: a JSON object, or a pbflow.Record.',
+    }),
     balancer: Type.Optional(
       word(['roundRobin', 'leastBytes', 'hash', 'crc32', 'murmur2'], {
         description:
@@ -49,8 +61,6 @@ export const KafkaOptions = strictObject(
     ),
     writeTimeout: seconds,
     readTimeout: seconds,
-    tls: KafkaTls,
-    sasl: KafkaSasl,
   },
   {
     description: 'Writes flows to a topic of Kafka.',

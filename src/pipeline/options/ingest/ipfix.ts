@@ -3,6 +3,7 @@ import { strictObject, word } from '../../../config/schema.ts';
 import { fieldName, optionalText } from '../field.ts';
 import { datagramOptions } from './datagrams.ts';
 import { exporterOptions } from './exporters.ts';
+import { DatagramTopic } from './kafka.ts';
 
 const MappedElement = strictObject(
   {
@@ -71,6 +72,7 @@ export function ipfixOptions(description: string) {
           'pipeline decodes all datagrams.',
       }),
       ...datagramOptions,
+      kafka: DatagramTopic,
       samplingCorrection: Type.Boolean({
         default: false,
         description:

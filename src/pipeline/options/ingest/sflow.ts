@@ -3,6 +3,7 @@ import { strictObject } from '../../../config/schema.ts';
 import { optionalText } from '../field.ts';
 import { datagramOptions } from './datagrams.ts';
 import { exporterOptions } from './exporters.ts';
+import { DatagramTopic } from './kafka.ts';
 
 export const SflowOptions = strictObject(
   {
@@ -17,6 +18,7 @@ export const SflowOptions = strictObject(
       description: 'UDP port.',
     }),
     ...datagramOptions,
+    kafka: DatagramTopic,
     samplingCorrection: Type.Boolean({
       default: true,
       description:

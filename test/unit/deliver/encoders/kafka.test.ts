@@ -4,13 +4,14 @@ import { RecordEncoder } from '../../../../src/codec/pbflow/encoder.ts';
 import {
   divide,
   type KafkaMessage,
+  KEY_BYTES,
   type RequestLimits,
+  requestsByKey,
   requestsOf,
 } from '../../../../src/deliver/encoders/kafka.ts';
 import type { FlowBatch } from '../../../../src/flow/batch.ts';
 import { TableSpace } from '../../../../src/flow/intern.ts';
 import type { Row } from '../../../../src/flow/row.ts';
-import { KEY_BYTES } from '../../../../src/net/kafka/options.ts';
 import { fnv1a32, partitionOf } from '../../../../src/net/kafka/partition.ts';
 import { batchOf } from '../../../support/flows/batch-of.ts';
 import { layoutFor } from '../../../support/flows/layout-for.ts';
@@ -154,4 +155,45 @@ test('only selected flows are sent', () => {
   batch.selection = Uint32Array.of(1, 4);
   const [request] = requests(batch, 1);
   expect(request!.amount).toEqual({ flows: 2, packets: 4, bytes: 101 + 104 });
+});
+
+test('records with keys of their own: each once, those of a key in order in one partition', () => {
+  const record = fc.tuple(fc.integer({ min: 0, max: 9 }), fc.uint8Array({ maxLength: 40 }));
+  fc.assert(
+    fc.property(
+      fc.array(record, { minLength: 1 }),
+      fc.integer({ min: 1, max: 7 }),
+      (all, count) => {
+        const keys = Uint8Array.from(all.flatMap(([key]) => [key, 0, key]));
+        const values = Buffer.concat(all.map(([, value]) => value));
+        const offsets = new Uint32Array(all.length + 1);
+        for (const [r, [, value]] of all.entries()) offsets[r + 1] = offsets[r]! + value.length;
+        const limits = { messagesMax: 5, bytesMax: 300 };
+        const records = { keys, keyBytes: 3, values, offsets };
+        const known = requestsByKey(records, count, limits);
+        const later = requestsByKey(records, undefined, limits).flatMap((message) =>
+          divide(message, count, limits),
+        );
+        for (const messages of [known, later]) {
+          const sent = messages.flatMap(({ records: own, amount }) => {
+            expect(amount.flows).toBe(own!.offsets.length - 1);
+            expect(amount.flows).toBeLessThanOrEqual(5);
+            return Array.from({ length: amount.flows }, (_, r) => ({
+              partition: own!.partition,
+              key: own!.keys[3 * r]!,
+              value: [...own!.values.subarray(own!.offsets[r], own!.offsets[r + 1])],
+            }));
+          });
+          expect(sent).toHaveLength(all.length);
+          for (let key = 0; key < 10; key++) {
+            const own = sent.filter((one) => one.key === key);
+            const wanted = all.filter(([one]) => one === key).map(([, value]) => [...value]);
+            expect(own.map(({ value }) => value)).toEqual(wanted);
+            const partition = partitionOf(fnv1a32(Uint8Array.of(key, 0, key), 0, 3), count);
+            expect(own.every((one) => one.partition === partition)).toBe(true);
+          }
+        }
+      },
+    ),
+  );
 });
