@@ -6,7 +6,7 @@ import { sflowColumns } from '../../src/codec/sflow/columns.ts';
 import { SflowReader } from '../../src/codec/sflow/flow-reader.ts';
 import { BatchLayout, FlowBatch } from '../../src/flow/batch.ts';
 import { TableSpace } from '../../src/flow/intern.ts';
-import type { DatagramReader } from '../../src/pipeline/ingest/datagrams.ts';
+import type { DatagramReader } from '../../src/pipeline/ingest/datagram-rows.ts';
 import { ipfix, octets, set, template, v4, v9 } from '../support/codec/netflow-bytes.ts';
 import { flowSample, part, rawHeader, sflow, words } from '../support/codec/sflow-bytes.ts';
 import { layoutFor } from '../support/flows/layout-for.ts';

@@ -99,7 +99,7 @@ async function ready(counts: () => Promise<Counts>): Promise<void> {
   }
 }
 
-/** What became of datagrams that were sent since `before`. */
+/** Fates of the datagrams that were sent since `before`. */
 async function settled(
   sent: number,
   before: Counts,

@@ -31,7 +31,7 @@ export interface DatagramHooks<
   readonly count?: (reader: Reader) => void;
 }
 
-/** What becomes of the batches. */
+/** Takes the batches. */
 export interface BatchTaker {
   /** A batch was begun; it stays open until it is full, or until `flush`. */
   readonly opened?: () => void;

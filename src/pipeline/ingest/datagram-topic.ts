@@ -71,7 +71,7 @@ export class DatagramTopicReader<
     });
   }
 
-  /** What still waits for room is not read; it stays unacknowledged. */
+  /** Messages that still wait for room are not read, and stay unacknowledged. */
   async stop(): Promise<void> {
     this.#input.stop();
     this.#isStopping = true;

@@ -42,7 +42,7 @@ export function kafkaWriting(topic: string) {
   };
 }
 
-/** What writes to a topic, apart from the form of its messages. */
+/** Options of writing to a topic, apart from the form of messages. */
 export type KafkaWriting = Static<TObject<ReturnType<typeof kafkaWriting>>>;
 
 export const KafkaOptions = strictObject(

@@ -86,7 +86,7 @@ export const DatagramTopic = Type.Optional(
   }),
 );
 
-/** What reads a topic, apart from the form of its messages. */
+/** Options of reading a topic, apart from the form of messages. */
 export type KafkaReading = Static<TObject<typeof reading>>;
 
 export const KafkaOptions = strictObject(
