@@ -14,7 +14,7 @@ import { SPOOL_BYTES_MAX } from '../../deliver/spool.ts';
 import { KAFKA_LIMITS, type KafkaTarget } from '../../deliver/targets/kafka.ts';
 import type { UdpPeer } from '../../net/udp/receiver.ts';
 import { kafkaTarget, requestLimits } from '../kafka.ts';
-import { DatagramInletOptions } from '../options/ingest/datagram-inlet.ts';
+import { DatagramsOptions } from '../options/ingest/datagrams.ts';
 import { type Source, type StageContext, type StageType, stageType } from '../stage.ts';
 import { carriedMetrics } from './carried.ts';
 import { createExporterMetrics, type ExporterMetrics, Exporters } from './exporters.ts';
@@ -36,7 +36,7 @@ const UNREAD = emptyOutcome('datagrams');
 export const datagramsIngest: StageType = stageType({
   section: 'ingest',
   type: 'datagrams',
-  schema: DatagramInletOptions,
+  schema: DatagramsOptions,
   isAlone: true,
   create: (options, context) => new DatagramInlet(options, context),
 });
@@ -45,7 +45,7 @@ class DatagramInlet implements Source {
   readonly kind = 'source';
   readonly name: string;
   readonly columns = [];
-  readonly #options: DatagramInletOptions;
+  readonly #options: DatagramsOptions;
   readonly #context: StageContext;
   readonly #metrics: ExporterMetrics;
   readonly #exporters: Exporters;
@@ -60,7 +60,7 @@ class DatagramInlet implements Source {
   #willFlush = false;
   #timer: Disposable | undefined;
 
-  constructor(options: DatagramInletOptions, context: StageContext) {
+  constructor(options: DatagramsOptions, context: StageContext) {
     const { clock, log, metrics, random = systemRandom } = context.deps;
     this.name = context.name;
     this.#options = options;

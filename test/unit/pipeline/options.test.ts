@@ -53,12 +53,12 @@ test('objects of documents refuse keys that they do not have', () => {
 });
 
 /** A pipeline around one stage. */
-function around({ section, type }: StageType, options: unknown): PipelineConfig {
+function around({ section, type, isAlone }: StageType, options: unknown): PipelineConfig {
   const stage = { name: 'stage', [section]: { type, [type]: options } };
   const end = { name: 'end', write: { type: 'none' } };
   const first =
     section === 'ingest' ? { name: 'stage' } : { name: 'stage', follows: 'preset-ingester' };
-  if (section === 'encode' || section === 'write')
+  if (section === 'encode' || section === 'write' || isAlone === true)
     return { pipeline: [first], parameters: [stage] };
   return { pipeline: [first, { name: 'end', follows: 'stage' }], parameters: [stage, end] };
 }

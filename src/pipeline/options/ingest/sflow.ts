@@ -1,9 +1,9 @@
 import { type Static, Type } from 'typebox';
 import { strictObject } from '../../../config/schema.ts';
 import { optionalText } from '../field.ts';
-import { datagramOptions } from './datagrams.ts';
 import { exporterOptions } from './exporters.ts';
 import { DatagramTopic } from './kafka.ts';
+import { datagramOptions } from './sockets.ts';
 
 export const SflowOptions = strictObject(
   {
