@@ -1,5 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { systemClock } from '../../../src/base/clock.ts';
 import { testPipeline } from '../../support/models/interpreter/setup.ts';
@@ -17,6 +18,13 @@ function inlet(options: object, edges: readonly object[] = [{ name: 'carry' }]) 
     ...(edges.length > 1 ? [{ name: 'out', write: { type: 'none' } }] : []),
   ];
   return testPipeline({ pipeline: edges as never, parameters }, { clock: systemClock });
+}
+
+/** UDP sockets of IPv4 on a port, as the kernel lists them. */
+function socketsOn(port: number): number {
+  const local = `:${port.toString(16).toUpperCase().padStart(4, '0')} `;
+  const lines = readFileSync('/proc/net/udp', 'utf8').split('\n');
+  return lines.filter((line) => line.includes(local)).length;
 }
 
 describe('mistakes are refused with their place', () => {
@@ -38,8 +46,10 @@ describe('mistakes are refused with their place', () => {
 
 test('without brokers, each datagram is counted as lost at the end', async () => {
   const port = await freePort();
-  const { pipeline, metrics } = inlet({ hostName: '127.0.0.1', ports: [port] });
+  const options = { hostName: '127.0.0.1', sockets: 3, receiveBufferBytes: 200_000 };
+  const { pipeline, metrics } = inlet({ ...options, ports: [port] });
   await pipeline.start(new AbortController().signal);
+  expect(socketsOn(port)).toBe(3);
   const socket = createSocket('udp4');
   onTestFinished(() => void socket.close());
   socket.bind(0, '127.0.0.1');

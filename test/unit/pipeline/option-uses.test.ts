@@ -8,6 +8,19 @@ import { sourceFiles } from '../../support/source-tree.ts';
 /** Stages that are made by the code of another one, with its options. */
 const ALIASES: Readonly<Record<string, string>> = { collector: 'ipfix', genericmap: 'grpc' };
 
+/** Options below this key are those of another stage, whose code reads them. */
+const SHARED_KEY = 'kafka.';
+const SHARED: Readonly<Record<string, string>> = {
+  'ingest ipfix': 'ingest kafka',
+  'ingest collector': 'ingest kafka',
+  'ingest sflow': 'ingest kafka',
+  'ingest datagrams': 'encode kafka',
+};
+
+function isShared(stage: string, option: string): boolean {
+  return Object.hasOwn(SHARED, stage) && option.startsWith(SHARED_KEY);
+}
+
 const files = sourceFiles('test')
   .filter(({ path }) => path.endsWith('.ts') && !path.startsWith('test/bench/'))
   .map(optionUsesOf);
@@ -16,11 +29,20 @@ test('every option of every stage is in the configuration of a test of the stage
   const unused = STAGE_TYPES.flatMap(({ section, type }) => {
     const known = ALIASES[type] ?? type;
     const own = files.filter(({ words }) => words.has(known));
-    return [...optionsOf(`${section} ${type}`)!.keys()]
+    const stage = `${section} ${type}`;
+    return [...optionsOf(stage)!.keys()]
+      .filter((option) => !isShared(stage, option))
       .filter((option) => !own.some((uses) => isUsed(uses, known, option)))
       .map((option) => `${section} ${type}: ${option}`);
   });
   expect(unused).toEqual([]);
+});
+
+test.each(Object.entries(SHARED))('%s: the options below kafka are those of %s', (stage, other) => {
+  const below = [...optionsOf(stage)!.keys()].filter((option) => isShared(stage, option));
+  expect(below.length).toBeGreaterThan(0);
+  const known = optionsOf(other)!;
+  expect(below.filter((option) => !known.has(option.slice(SHARED_KEY.length)))).toEqual([]);
 });
 
 test.each(Object.entries(ALIASES))('%s has the options of %s', (alias, type) => {
