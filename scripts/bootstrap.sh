@@ -46,7 +46,7 @@ zlib1g-dev           build    zlib.h
 libzstd-dev          build    zstd.h
 shellcheck           check    shellcheck
 bind9-dnsutils       test     dig
-chromium             test     chromium
+chromium-headless-shell test chromium-headless-shell
 iproute2             test     ip
 netbase              test     /etc/services
 nftables             test     nft

@@ -9,7 +9,7 @@ const EXPECT = { poll: { timeout: 15_000 } } as const;
 
 /** Vitest reserves a core for itself, which has little to do once the tests run. */
 const WORKERS = Math.max(2, availableParallelism());
-/** Tests of whole programs spend a third of their time waiting for timers. */
+/** Tests of programs, clients and servers spend a third of their time waiting for timers. */
 const WAITING_WORKERS = WORKERS + 1;
 
 /** For tests that start whole programs. */
@@ -128,7 +128,7 @@ export default defineConfig({
           include: ['test/integration/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          maxWorkers: WORKERS,
+          maxWorkers: WAITING_WORKERS,
           expect: EXPECT,
         },
       },

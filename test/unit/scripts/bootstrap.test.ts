@@ -131,7 +131,7 @@ test('anybody else is told once what to install, and nothing is done', () => {
   expect(status).toBe(1);
   expect(stdout).toBe('');
   expect(stderr).toMatch(/apt-get install -y --no-install-recommends .*\bclang\b.*\bgcc\b/);
-  expect(stderr).toMatch(/\bchromium\b/);
+  expect(stderr).toMatch(/\bchromium-headless-shell\b/);
   expect(log()).toBe('');
 });
 
