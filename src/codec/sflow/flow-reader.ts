@@ -101,8 +101,8 @@ export class SflowReader {
   }
 
   /**
-   * Reads a datagram. `room` gives the batch to fill, with room for a flow; it is called again when
-   * that is full, whose flows are complete by then. Undefined: no flows are wanted now.
+   * Reads a datagram. `room` gives the batch to fill, with room for a flow. It is called again when
+   * that batch is full; by then, its flows are complete. Undefined: no flows are wanted now.
    *
    * `receivedMs` is the wall clock; `nowMs` is monotonic.
    */
